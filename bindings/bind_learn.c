@@ -1,0 +1,446 @@
+/* bind_learn.c - training and predicting: objectives, optimizer states, posteriors; one call a step.
+ *
+ * The Lua library (scripts/bnn/elbo.lua, optim.lua, predict.lua) is what users see; these functions
+ * take flat tensors and numbers of nodes, and check all that they are given. */
+#include <stdint.h>
+
+#include "bind.h"
+#include "mem.h"
+#include "objective.h"
+#include "optimizer.h"
+#include "posterior.h"
+#include "predict.h"
+
+#define BIND_OBJECTIVE "bnn.objective"
+#define BIND_STATE "bnn.optimizer_state"
+
+/* ---- arguments ---- */
+
+/* A flat buffer of parameters: contiguous, real, of `size` elements. */
+static bnn_real *check_flat(lua_State *L, int arg, size_t size) {
+  bnn_tensor *t = bind_check_typed(L, arg, BNN_REAL);
+  luaL_argcheck(L, bnn_tensor_is_contiguous(t), arg, "a contiguous tensor is wanted");
+  if (t->size != size)
+    luaL_argerror(L, arg, lua_pushfstring(L, "has %I elements, %I are wanted", (lua_Integer)t->size,
+                                          (lua_Integer)size));
+  return bnn_tensor_real(t);
+}
+
+static bnn_real *opt_flat(lua_State *L, int arg, size_t size) {
+  return lua_isnoneornil(L, arg) ? NULL : check_flat(L, arg, size);
+}
+
+/* Field `name` of the table at `at`, an integer of 31 bits. */
+static int field_integer(lua_State *L, int at, const char *name, int missing) {
+  lua_getfield(L, at, name);
+  int ok = 1;
+  lua_Integer value = lua_isnil(L, -1) ? missing : lua_tointegerx(L, -1, &ok);
+  if (!ok || value < INT32_MIN || value > INT32_MAX)
+    luaL_error(L, "%s is %s, wanted an integer below 2^31", name, luaL_tolstring(L, -1, NULL));
+  lua_pop(L, 1);
+  return (int)value;
+}
+
+static double field_number(lua_State *L, int at, const char *name, double missing) {
+  lua_getfield(L, at, name);
+  if (!lua_isnil(L, -1) && !lua_isnumber(L, -1)) luaL_error(L, "%s: a number is wanted", name);
+  double value = lua_isnil(L, -1) ? missing : lua_tonumber(L, -1);
+  lua_pop(L, 1);
+  return value;
+}
+
+static bnn_program *check_program(lua_State *L, int arg) {
+  bnn_program **box = luaL_checkudata(L, arg, BIND_PROGRAM);
+  luaL_argcheck(L, *box != NULL, arg, "the program is closed");
+  return *box;
+}
+
+/* ---- layouts ---- */
+
+/* Fills list[0..n) from the integers of the list at `at`. */
+static void read_sizes(lua_State *L, int at, size_t *list, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    lua_geti(L, at, (lua_Integer)i + 1);
+    lua_Integer size = luaL_checkinteger(L, -1);
+    if (size < 0) luaL_error(L, "a tensor of %I elements", size);
+    list[i] = (size_t)size;
+    lua_pop(L, 1);
+  }
+}
+
+/* A layout whose memory is a userdata, left on the stack; sizes and dim0 are lists at these places. */
+static bnn_layout check_layout(lua_State *L, int sizes, int dim0) {
+  luaL_checktype(L, sizes, LUA_TTABLE);
+  luaL_checktype(L, dim0, LUA_TTABLE);
+  size_t n = lua_rawlen(L, sizes);
+  if (n > INT32_MAX || lua_rawlen(L, dim0) != n) luaL_error(L, "sizes and dim0 differ in length");
+  bnn_param *param = lua_newuserdatauv(L, (n + 1) * sizeof *param, 0);
+  size_t *list = lua_newuserdatauv(L, 2 * (n + 1) * sizeof *list, 0);
+  read_sizes(L, sizes, list, n);
+  read_sizes(L, dim0, list + n, n);
+  size_t offset = 0;
+  for (size_t i = 0; i < n; i++) {
+    param[i] = (bnn_param){.offset = offset, .size = list[i], .dim0 = list[n + i]};
+    if (list[i] > SIZE_MAX / sizeof(bnn_real) - offset) luaL_error(L, "too many parameters");
+    offset += list[i];
+  }
+  lua_pop(L, 1);
+  return (bnn_layout){.n_params = n, .size = offset, .param = param};
+}
+
+/* ---- optimizers ---- */
+
+/* core.optimizers() -> list of {name, doc, options = list of {name, doc, value, lo, hi, open}} */
+static int learn_optimizers(lua_State *L) {
+  lua_newtable(L);
+  for (size_t i = 0; bnn_optimizer_row(i); i++) {
+    const bnn_optimizer *rule = bnn_optimizer_row(i);
+    lua_createtable(L, 0, 3);
+    lua_pushstring(L, rule->name);
+    lua_setfield(L, -2, "name");
+    lua_pushstring(L, rule->doc);
+    lua_setfield(L, -2, "doc");
+    lua_createtable(L, rule->n_options, 0);
+    for (int k = 0; k < rule->n_options; k++) {
+      const bnn_option *o = &rule->option[k];
+      lua_createtable(L, 0, 3);
+      lua_pushstring(L, o->name);
+      lua_setfield(L, -2, "name");
+      lua_pushstring(L, o->doc);
+      lua_setfield(L, -2, "doc");
+      lua_pushnumber(L, o->value);
+      lua_setfield(L, -2, "value");
+      lua_rawseti(L, -2, k + 1);
+    }
+    lua_setfield(L, -2, "options");
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
+  }
+  return 1;
+}
+
+static const bnn_optimizer *check_rule(lua_State *L, int arg) {
+  const char *name = luaL_checkstring(L, arg);
+  const bnn_optimizer *rule = bnn_optimizer_find(name);
+  if (!rule) luaL_argerror(L, arg, lua_pushfstring(L, "no optimizer is called '%s'", name));
+  return rule;
+}
+
+/* core.optimizer_state(rule, {option values in order}, n) -> state */
+static int learn_state(lua_State *L) {
+  const bnn_optimizer *rule = check_rule(L, 1);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  lua_Integer n = bind_check_range(L, 3, "n", 0, INT64_MAX / 64);
+  double option[BNN_OPTIONS_MAX];
+  for (int k = 0; k < rule->n_options; k++) {
+    lua_geti(L, 2, k + 1);
+    option[k] = luaL_checknumber(L, -1);
+    lua_pop(L, 1);
+  }
+  bnn_optimizer_state *s = lua_newuserdatauv(L, sizeof *s, 0);
+  *s = (bnn_optimizer_state){.rule = rule};
+  luaL_setmetatable(L, BIND_STATE);
+  bnn_err err;
+  bind_check(L, bnn_optimizer_state_init(s, rule, option, (size_t)n, &err), &err);
+  bind_account(L, (size_t)n * (size_t)rule->n_slots * sizeof(bnn_real));
+  return 1;
+}
+
+static int state_release(lua_State *L) {
+  bnn_optimizer_state_fini(luaL_checkudata(L, 1, BIND_STATE));
+  return 0;
+}
+
+/* state:steps() -> steps done */
+static int state_steps(lua_State *L) {
+  const bnn_optimizer_state *s = luaL_checkudata(L, 1, BIND_STATE);
+  lua_pushinteger(L, (lua_Integer)s->t);
+  return 1;
+}
+
+/* state:slots() -> list of the moment tensors [n], which later steps change */
+static int state_slots(lua_State *L) {
+  const bnn_optimizer_state *s = luaL_checkudata(L, 1, BIND_STATE);
+  lua_createtable(L, s->rule->n_slots, 0);
+  for (int k = 0; k < s->rule->n_slots && s->slot[k]; k++) {
+    bind_tensor *box = bind_push_tensor(L);
+    bind_fill_tensor(L, box, bnn_tensor_ref(s->slot[k]));
+    lua_rawseti(L, -2, k + 1);
+  }
+  return 1;
+}
+
+/* state:update(w, gradient [, lr]): one step of the rule on w [n], in place, for loops of one's own */
+static int state_update(lua_State *L) {
+  bnn_optimizer_state *s = luaL_checkudata(L, 1, BIND_STATE);
+  bnn_real *w = check_flat(L, 2, s->n);
+  const bnn_real *g = check_flat(L, 3, s->n);
+  bnn_update u = {.option = s->option, .lr = luaL_optnumber(L, 4, s->option[0]), .t = s->t + 1};
+  bnn_err err;
+  bind_check(L, bnn_option_check(s->rule, &s->rule->option[0], u.lr, &err), &err);
+  bnn_real *slot[BNN_SLOTS_MAX] = {NULL};
+  for (int k = 0; k < s->rule->n_slots; k++) slot[k] = bnn_tensor_real(s->slot[k]);
+  s->rule->update(&u, w, g, slot, s->n);
+  s->t++;
+  return 0;
+}
+
+/* state:clone() -> a copy that shares nothing */
+static int state_clone(lua_State *L) {
+  const bnn_optimizer_state *s = luaL_checkudata(L, 1, BIND_STATE);
+  bnn_optimizer_state *copy = lua_newuserdatauv(L, sizeof *copy, 0);
+  *copy = (bnn_optimizer_state){.rule = s->rule};
+  luaL_setmetatable(L, BIND_STATE);
+  bnn_err err;
+  bind_check(L, bnn_optimizer_state_init(copy, s->rule, s->option, s->n, &err), &err);
+  for (int k = 0; k < s->rule->n_slots; k++)
+    bind_check(L, bnn_tensor_copy(copy->slot[k], s->slot[k], &err), &err);
+  copy->t = s->t;
+  return 1;
+}
+
+/* ---- posteriors ---- */
+
+/* core.sample(mu, logvar, key) -> theta: mu + exp(logvar / 2) eps, all flat */
+static int learn_sample(lua_State *L) {
+  bnn_tensor *mu = bind_check_typed(L, 1, BNN_REAL);
+  bnn_real *from = check_flat(L, 1, mu->size), *logvar = check_flat(L, 2, mu->size);
+  bnn_key key = bind_check_key(L, 3);
+  bind_tensor *box = bind_push_tensor(L);
+  bnn_tensor *theta;
+  bnn_err err;
+  bind_check(L, bnn_tensor_new(&theta, BNN_REAL, 1, &mu->size, &err), &err);
+  bnn_posterior_sample(bind_context(L), bnn_tensor_real(theta), from, logvar, key, mu->size);
+  bind_fill_tensor(L, box, theta);
+  return 1;
+}
+
+/* core.kl(mu, logvar, sizes, dim0, prior_std) -> list of each tensor's KL, a sum over its elements */
+static int learn_kl(lua_State *L) {
+  double prior_std = luaL_checknumber(L, 5);
+  luaL_argcheck(L, prior_std > 0, 5, "the prior's standard deviation must be above 0");
+  bnn_layout layout = check_layout(L, 3, 4);
+  const bnn_real *mu = check_flat(L, 1, layout.size), *logvar = check_flat(L, 2, layout.size);
+  lua_createtable(L, (int)layout.n_params, 0);
+  for (size_t i = 0; i < layout.n_params; i++) {
+    lua_pushnumber(L, bnn_posterior_kl(&layout.param[i], mu, logvar, prior_std));
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
+  }
+  return 1;
+}
+
+/* ---- objectives ---- */
+
+typedef struct box_objective {
+  bnn_objective *o;
+  size_t size;
+} box_objective;
+
+/* core.objective(program, {x=, y=, key=, sizes=, dim0=, kl=, prior_std=, samples=}) -> objective */
+static int learn_objective(lua_State *L) {
+  bnn_program *program = check_program(L, 1);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  lua_settop(L, 2);
+  lua_getfield(L, 2, "sizes");
+  lua_getfield(L, 2, "dim0");
+  bnn_layout layout = check_layout(L, 3, 4);
+  bnn_objective_spec spec = {
+      .program = program,
+      .x_node = field_integer(L, 2, "x", -1),
+      .y_node = field_integer(L, 2, "y", -1),
+      .key_node = field_integer(L, 2, "key", -1),
+      .layout = &layout,
+      .prior_std = field_number(L, 2, "prior_std", 1),
+      .samples = field_integer(L, 2, "samples", 1),
+  };
+  lua_getfield(L, 2, "kl");
+  const char *kl = luaL_optstring(L, -1, "sum");
+  if (!bnn_kl_find(&spec.kl, kl)) luaL_error(L, "kl is '%s', wanted 'sum' or 'leading'", kl);
+  box_objective *box = lua_newuserdatauv(L, sizeof *box, 1);
+  *box = (box_objective){.size = layout.size};
+  luaL_setmetatable(L, BIND_OBJECTIVE);
+  bnn_err err;
+  bind_check(L, bnn_objective_new(&box->o, &spec, &err), &err);
+  bind_account(L, 4 * layout.size * sizeof(bnn_real));
+  return 1;
+}
+
+static int objective_release(lua_State *L) {
+  box_objective *box = luaL_checkudata(L, 1, BIND_OBJECTIVE);
+  bnn_objective_free(box->o);
+  box->o = NULL;
+  return 0;
+}
+
+static box_objective *check_objective(lua_State *L) {
+  box_objective *box = luaL_checkudata(L, 1, BIND_OBJECTIVE);
+  luaL_argcheck(L, box->o != NULL, 1, "objective is closed");
+  return box;
+}
+
+/* x, y (or nil), rows (or nil), from, count at these arguments; from counts from 1. */
+static bnn_batch check_batch(lua_State *L, int arg) {
+  bnn_tensor *x = bind_check_tensor(L, arg), *y = bind_opt_tensor(L, arg + 1);
+  luaL_argcheck(L, x->rank > 0, arg, "x is a scalar, wanted rows");
+  bnn_tensor *rows = lua_isnoneornil(L, arg + 2) ? NULL : bind_check_typed(L, arg + 2, BNN_I32);
+  lua_Integer from = bind_check_range(L, arg + 3, "from", 1, INT64_MAX);
+  lua_Integer count = bind_check_range(L, arg + 4, "count", 0, INT64_MAX);
+  size_t n = rows ? rows->size : x->dim[0];
+  if ((size_t)from - 1 > n || (size_t)count > n - ((size_t)from - 1))
+    luaL_error(L, "rows %I..%I of %I", from, from + count - 1, (lua_Integer)n);
+  if (rows) luaL_argcheck(L, bnn_tensor_is_contiguous(rows), arg + 2, "a contiguous tensor is wanted");
+  return (bnn_batch){.x = x,
+                     .y = y,
+                     .rows = rows ? rows->data : NULL,
+                     .from = (size_t)from - 1,
+                     .count = (size_t)count};
+}
+
+/* What a step ends with: the loss; or nil and a message for what the data or the training brought about
+ * (not a number, a label out of range); misuse raises. */
+static int step_result(lua_State *L, bnn_status status, double loss, const bnn_err *err) {
+  if (status == BNN_ENAN || status == BNN_ERANGE) return bind_refuse(L, status, err);
+  bind_check(L, status, err);
+  lua_pushnumber(L, loss);
+  return 1;
+}
+
+/* objective:step(mu, logvar, state, x, y, rows, from, count, key, beta, lr) -> loss | nil, message */
+static int objective_step(lua_State *L) {
+  box_objective *box = check_objective(L);
+  bnn_target target = {.mu = check_flat(L, 2, box->size), .logvar = opt_flat(L, 3, box->size)};
+  target.state = luaL_checkudata(L, 4, BIND_STATE);
+  bnn_batch batch = check_batch(L, 5);
+  bnn_step step = {.key = bind_check_key(L, 10),
+                   .beta = luaL_checknumber(L, 11),
+                   .lr = luaL_checknumber(L, 12)};
+  double loss = 0;
+  bnn_err err;
+  bnn_status status = bnn_objective_step(box->o, bind_context(L), &target, &batch, &step, &loss, &err);
+  return step_result(L, status, loss, &err);
+}
+
+/* objective:gradient(mu, logvar, x, y, rows, from, count, key, beta) -> dmu, dlogvar, loss */
+static int objective_gradient(lua_State *L) {
+  box_objective *box = check_objective(L);
+  bnn_target target = {.mu = check_flat(L, 2, box->size), .logvar = opt_flat(L, 3, box->size)};
+  bnn_batch batch = check_batch(L, 4);
+  bnn_step step = {.key = bind_check_key(L, 9), .beta = luaL_checknumber(L, 10)};
+  bind_tensor *dmu = bind_push_tensor(L), *dlogvar = bind_push_tensor(L);
+  bnn_tensor *t;
+  bnn_err err;
+  bind_check(L, bnn_tensor_new(&t, BNN_REAL, 1, &box->size, &err), &err);
+  bind_fill_tensor(L, dmu, t);
+  bind_check(L, bnn_tensor_new(&t, BNN_REAL, 1, &box->size, &err), &err);
+  bind_fill_tensor(L, dlogvar, t);
+  double loss = 0;
+  bnn_status status = bnn_objective_gradient(
+      box->o, bind_context(L), &target, &batch, &step, bnn_tensor_real(dmu->t),
+      target.logvar ? bnn_tensor_real(dlogvar->t) : NULL, &loss, &err);
+  bind_check(L, status, &err);
+  lua_pushnumber(L, loss);
+  return 3;
+}
+
+/* core.gather_rows(x, rows, from, count) -> rows of x as a new tensor; uint8 becomes real / 255 */
+static int learn_gather(lua_State *L) {
+  bnn_tensor *x = bind_check_tensor(L, 1);
+  luaL_argcheck(L, bnn_tensor_is_contiguous(x), 1, "a contiguous tensor is wanted");
+  lua_settop(L, 4);
+  lua_pushnil(L);
+  lua_insert(L, 2); /* no y */
+  bnn_batch batch = check_batch(L, 1);
+  bnn_shape shape = bnn_shape_of(x);
+  shape.dim[0] = batch.count;
+  if (shape.dtype == BNN_U8) shape.dtype = BNN_REAL;
+  bind_tensor *box = bind_push_tensor(L);
+  bnn_tensor *out;
+  bnn_err err;
+  bind_check(L, bnn_batch_check_rows(&batch, &err), &err);
+  bind_check(L, bnn_tensor_new(&out, shape.dtype, shape.rank, shape.dim, &err), &err);
+  bnn_batch_gather(out->data, shape.dtype, x, &batch, 0, batch.count);
+  bind_fill_tensor(L, box, out);
+  return 1;
+}
+
+/* ---- predicting ---- */
+
+/* A new tensor [n, width] in the box. */
+static void fill_result(lua_State *L, bind_tensor *box, size_t n, size_t width) {
+  bnn_tensor *t;
+  bnn_err err;
+  size_t dim[] = {n, width};
+  bind_check(L, bnn_tensor_new(&t, BNN_REAL, 2, dim, &err), &err);
+  bind_fill_tensor(L, box, t);
+}
+
+/* core.predict(program, {x=, y=, key=, samples=, first=}, mu, logvar, key, x, y)
+ * -> mean [n, w], std [n, w] | nil, message */
+static int learn_predict(lua_State *L) {
+  bnn_program *program = check_program(L, 1);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  bnn_tensor *mu = bind_check_typed(L, 3, BNN_REAL);
+  bnn_predict_spec spec = {
+      .program = program,
+      .x_node = field_integer(L, 2, "x", -1),
+      .y_node = field_integer(L, 2, "y", -1),
+      .key_node = field_integer(L, 2, "key", -1),
+      .mu = check_flat(L, 3, mu->size),
+      .logvar = opt_flat(L, 4, mu->size),
+      .size = mu->size,
+      .samples = field_integer(L, 2, "samples", 1),
+      .first_sample = field_integer(L, 2, "first", 1),
+      .key = bind_check_key(L, 5),
+  };
+  bnn_tensor *x = bind_check_tensor(L, 6), *y = bind_opt_tensor(L, 7);
+  luaL_argcheck(L, x->rank > 0, 6, "x is a scalar, wanted rows");
+  bind_tensor *mean = bind_push_tensor(L), *std = bind_push_tensor(L);
+  fill_result(L, mean, x->dim[0], bnn_predict_width(program));
+  fill_result(L, std, x->dim[0], bnn_predict_width(program));
+  bnn_err err;
+  bnn_status status = bnn_predict(bind_context(L), &spec, x, y, mean->t, std->t, &err);
+  if (status == BNN_ERANGE || status == BNN_ESTOP) return bind_refuse(L, status, &err);
+  bind_check(L, status, &err);
+  return 2;
+}
+
+/* ---- registration ---- */
+
+static const bind_row learn_rows[] = {
+    {"optimizers", learn_optimizers, "core.optimizers(): the optimizer table"},
+    {"optimizer_state", learn_state, "core.optimizer_state(rule, options, n): the state of a rule"},
+    {"sample", learn_sample, "core.sample(mu, logvar, key): mu + exp(logvar/2) eps, flat"},
+    {"kl", learn_kl, "core.kl(mu, logvar, sizes, dim0, prior_std): each tensor's KL, in nats"},
+    {"objective", learn_objective, "core.objective(program, spec): a training step in one call"},
+    {"gather_rows", learn_gather,
+     "core.gather_rows(x, rows, from, count): rows of x; uint8 becomes real / 255"},
+    {"predict", learn_predict, "core.predict(program, spec, mu, logvar, key, x, y): mean, std"},
+    {NULL, NULL, NULL}};
+
+static const luaL_Reg objective_methods[] = {
+    {"step", objective_step}, {"gradient", objective_gradient}, {NULL, NULL}};
+
+static const luaL_Reg state_methods[] = {{"steps", state_steps}, {"slots", state_slots},
+                                         {"update", state_update}, {"clone", state_clone},
+                                         {NULL, NULL}};
+
+/* A metatable whose methods are `methods`, with `release` for __gc and __close. */
+static void new_class(lua_State *L, const char *name, const luaL_Reg *methods,
+                      lua_CFunction release) {
+  luaL_newmetatable(L, name);
+  lua_newtable(L);
+  luaL_setfuncs(L, methods, 0);
+  lua_setfield(L, -2, "__index");
+  lua_pushcfunction(L, release);
+  lua_setfield(L, -2, "__gc");
+  lua_pushcfunction(L, release);
+  lua_setfield(L, -2, "__close");
+  lua_pop(L, 1);
+}
+
+void bind_open_learn(lua_State *L) {
+  new_class(L, BIND_OBJECTIVE, objective_methods, objective_release);
+  new_class(L, BIND_STATE, state_methods, state_release);
+  bind_register(L, "bnn.core.", learn_rows);
+  lua_pushstring(L, bnn_dtype_name(BNN_REAL));
+  lua_setfield(L, -2, "real"); /* the name of the real type */
+}

@@ -1,0 +1,351 @@
+/* bind_signal.c - see bind_signal.h.
+ *
+ * A handler may only touch sig_atomic_t flags and call lua_sethook, which Lua documents as safe
+ * there. Lua has no way to ask which coroutine is running, so the handler hooks every state that
+ * called guard plus the main one; a coroutine made inside a guard is stopped when control comes
+ * back to one of those, or when C code called by it asks bind_signal_raise_if_pending. */
+#include "bind_signal.h"
+
+#include <errno.h>
+#include <lauxlib.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* One call of signal.guard that has not ended. Lives in a userdata whose user value is the calling
+ * thread, so the thread cannot be collected before its guard left the list. */
+typedef struct guard {
+  struct guard *next;
+  lua_State *state;
+  bool active;
+} guard;
+
+static lua_State *main_state;
+static pthread_t main_thread;
+static guard *guards; /* changed only with both signals blocked */
+static volatile sig_atomic_t pending;
+static void (*stop_hook)(void);
+static void (*clear_hook)(void);
+static struct sigaction before_int, before_term; /* what the outermost guard found */
+
+/* Hooks on return, line and count, not on call: a call hook would raise on entry to a __close
+ * method, which would then never run. */
+enum { HOOK_EVENTS = LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT };
+
+static void set_action(int sig, void (*handler)(int), struct sigaction *old) {
+  struct sigaction action = {.sa_handler = handler};
+  sigemptyset(&action.sa_mask);
+  sigaddset(&action.sa_mask, SIGINT);
+  sigaddset(&action.sa_mask, SIGTERM);
+  sigaction(sig, &action, old); /* no SA_RESTART: a blocking read has to end */
+}
+
+static void block_signals(sigset_t *old) {
+  sigset_t both;
+  sigemptyset(&both);
+  sigaddset(&both, SIGINT);
+  sigaddset(&both, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &both, old);
+}
+
+static void restore_signals(const sigset_t *old) { pthread_sigmask(SIG_SETMASK, old, NULL); }
+
+/* lua_sethook changes a state that only the main thread may touch, so a signal that the kernel
+ * gave to a worker thread is passed on. */
+static bool passed_to_main_thread(int sig) {
+  if (pthread_equal(pthread_self(), main_thread)) return false;
+  pthread_kill(main_thread, sig);
+  return true;
+}
+
+/* ---- plain scripts: as the stand-alone interpreter ---- */
+
+static void raise_plain(lua_State *L, lua_Debug *ar) {
+  (void)ar;
+  lua_sethook(L, NULL, 0, 0);
+  luaL_error(L, "interrupted!");
+}
+
+static void on_plain_signal(int sig) {
+  int saved = errno;
+  if (!passed_to_main_thread(sig)) {
+    set_action(sig, SIG_DFL, NULL); /* a second one kills, should Lua not come to the hook */
+    lua_sethook(main_state, raise_plain, LUA_MASKCALL | HOOK_EVENTS, 1);
+  }
+  errno = saved;
+}
+
+int bind_signal_pcall(lua_State *L, int nargs, int nresults, int msgh) {
+  set_action(SIGINT, on_plain_signal, NULL);
+  int status = lua_pcall(L, nargs, nresults, msgh);
+  set_action(SIGINT, SIG_DFL, NULL);
+  if (lua_gethook(L) == raise_plain) lua_sethook(L, NULL, 0, 0); /* came too late for this call */
+  return status;
+}
+
+/* ---- interrupt and refusal objects ---- */
+
+static int object_tostring(lua_State *L) {
+  lua_settop(L, 1);
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_pushliteral(L, "message");
+  if (lua_rawget(L, 1) == LUA_TSTRING) return 1;
+  lua_pushliteral(L, "name");
+  if (lua_rawget(L, 1) != LUA_TSTRING) return luaL_error(L, "error object without a message");
+  lua_pushfstring(L, "interrupted by %s", lua_tostring(L, -1));
+  return 1;
+}
+
+static void set_metatable(lua_State *L, const char *name) {
+  if (luaL_newmetatable(L, name)) {
+    lua_pushcfunction(L, object_tostring);
+    lua_setfield(L, -2, "__tostring");
+  }
+  lua_setmetatable(L, -2);
+}
+
+static bool is_object(lua_State *L, int index, const char *name) {
+  if (lua_type(L, index) != LUA_TTABLE || !lua_getmetatable(L, index)) return false;
+  luaL_getmetatable(L, name);
+  bool same = lua_rawequal(L, -1, -2);
+  lua_pop(L, 2);
+  return same;
+}
+
+static void push_interrupt(lua_State *L, int sig) {
+  lua_createtable(L, 0, 2);
+  lua_pushinteger(L, sig);
+  lua_setfield(L, -2, "signal");
+  lua_pushstring(L, sig == SIGTERM ? "SIGTERM" : "SIGINT");
+  lua_setfield(L, -2, "name");
+  set_metatable(L, BIND_INTERRUPT);
+}
+
+void bind_signal_push_refusal(lua_State *L, const char *message, int status) {
+  lua_createtable(L, 0, 2);
+  lua_pushstring(L, message);
+  lua_setfield(L, -2, "message");
+  lua_pushinteger(L, status);
+  lua_setfield(L, -2, "status");
+  set_metatable(L, BIND_REFUSAL);
+}
+
+/* Pushes t[name] without metamethods: this runs while an error is being reported. */
+static int raw_field(lua_State *L, int index, const char *name) {
+  index = lua_absindex(L, index);
+  lua_pushstring(L, name);
+  return lua_rawget(L, index);
+}
+
+/* An integer field within lo..hi, else `otherwise`: scripts can write to these tables. */
+static int small_field(lua_State *L, int index, const char *name, int lo, int hi, int otherwise) {
+  raw_field(L, index, name);
+  lua_Integer value = lua_tointeger(L, -1);
+  lua_pop(L, 1);
+  return value >= lo && value <= hi ? (int)value : otherwise;
+}
+
+int bind_signal_of(lua_State *L, int index) {
+  if (!is_object(L, index, BIND_INTERRUPT)) return 0;
+  return small_field(L, index, "signal", 1, 64, SIGINT);
+}
+
+int bind_signal_error_status(lua_State *L, int index) {
+  int sig = bind_signal_of(L, index);
+  if (sig == 0 && !is_object(L, index, BIND_REFUSAL)) return 0;
+  int status = sig != 0 ? 128 + sig : small_field(L, index, "status", 1, 255, 1);
+  if (raw_field(L, index, "message") == LUA_TSTRING) return status;
+  lua_pop(L, 1);
+  if (sig == 0)
+    lua_pushliteral(L, "refused");
+  else
+    lua_pushfstring(L, "interrupted (%s)", sig == SIGTERM ? "SIGTERM" : "SIGINT");
+  return status;
+}
+
+/* ---- guards ---- */
+
+static void raise_interrupt(lua_State *L, lua_Debug *ar);
+
+static void on_guarded_signal(int sig) {
+  int saved = errno;
+  if (!passed_to_main_thread(sig)) {
+    if (pending) {
+      set_action(sig, SIG_DFL, NULL);
+    } else {
+      pending = sig;
+      if (stop_hook) stop_hook();
+      lua_sethook(main_state, raise_interrupt, HOOK_EVENTS, 1);
+      for (guard *g = guards; g; g = g->next)
+        lua_sethook(g->state, raise_interrupt, HOOK_EVENTS, 1);
+    }
+  }
+  errno = saved;
+}
+
+static void take_pending(lua_State *L) {
+  sigset_t old;
+  block_signals(&old);
+  int sig = pending;
+  pending = 0;
+  if (clear_hook) clear_hook();
+  if (guards) { /* a second signal may have restored the default */
+    set_action(SIGINT, on_guarded_signal, NULL);
+    set_action(SIGTERM, on_guarded_signal, NULL);
+  }
+  restore_signals(&old);
+  push_interrupt(L, sig);
+  lua_error(L);
+}
+
+void bind_signal_raise_if_pending(lua_State *L) {
+  if (pending) take_pending(L);
+}
+
+/* Hooks outlive their signal on every state but the one that raised: those only remove
+ * themselves. */
+static void raise_interrupt(lua_State *L, lua_Debug *ar) {
+  (void)ar;
+  lua_sethook(L, NULL, 0, 0);
+  bind_signal_raise_if_pending(L);
+}
+
+static void enter(guard *g) {
+  sigset_t old;
+  block_signals(&old);
+  bool outermost = guards == NULL;
+  /* Always armed again: a guard left behind by a coroutine that yielded may have been overruled. */
+  set_action(SIGINT, on_guarded_signal, outermost ? &before_int : NULL);
+  set_action(SIGTERM, on_guarded_signal, outermost ? &before_term : NULL);
+  g->active = true;
+  g->next = guards;
+  guards = g;
+  restore_signals(&old);
+}
+
+/* Takes g off the list, wherever it is: guards in coroutines need not end in order. */
+static void leave(guard *g) {
+  if (!g->active) return;
+  sigset_t old;
+  block_signals(&old);
+  guard **link = &guards;
+  while (*link != g) link = &(*link)->next;
+  *link = g->next;
+  g->active = false;
+  if (!guards) {
+    sigaction(SIGINT, &before_int, NULL);
+    sigaction(SIGTERM, &before_term, NULL);
+  }
+  restore_signals(&old);
+}
+
+/* The outermost guard answers a signal that came too late for its hook. */
+static void leave_and_raise(lua_State *L, guard *g) {
+  bool was_active = g->active;
+  leave(g);
+  if (was_active && !guards) bind_signal_raise_if_pending(L);
+}
+
+static int guard_close(lua_State *L) {
+  leave_and_raise(L, luaL_checkudata(L, 1, "bnn.guard"));
+  return 0;
+}
+
+/* For a coroutine dropped while it was suspended inside a guard. A signal still pending is raised
+ * by the main state's hook: a finalizer cannot. */
+static int guard_gc(lua_State *L) {
+  leave(luaL_checkudata(L, 1, "bnn.guard"));
+  return 0;
+}
+
+static guard *push_guard(lua_State *L) {
+  guard *g = lua_newuserdatauv(L, sizeof *g, 1);
+  *g = (guard){.state = L};
+  lua_pushthread(L);
+  lua_setiuservalue(L, -2, 1);
+  if (luaL_newmetatable(L, "bnn.guard")) {
+    lua_pushcfunction(L, guard_close);
+    lua_setfield(L, -2, "__close");
+    lua_pushcfunction(L, guard_gc);
+    lua_setfield(L, -2, "__gc");
+  }
+  lua_setmetatable(L, -2);
+  return g;
+}
+
+static int guard_finish(lua_State *L, int status, lua_KContext context) {
+  (void)status, (void)context;
+  leave_and_raise(L, lua_touserdata(L, 1));
+  return lua_gettop(L) - 1;
+}
+
+/* guard(f, ...) -> f's results. A to-be-closed slot rather than a protected call: the message
+ * handler of the caller sees the stack of the error itself. */
+static int signal_guard(lua_State *L) {
+  luaL_checkany(L, 1);
+  guard *g = push_guard(L);
+  lua_insert(L, 1);
+  lua_toclose(L, 1);
+  enter(g);
+  lua_callk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, guard_finish);
+  return guard_finish(L, LUA_OK, 0);
+}
+
+static int signal_pending(lua_State *L) {
+  if (pending)
+    lua_pushinteger(L, pending);
+  else
+    lua_pushnil(L);
+  return 1;
+}
+
+static int signal_raise_if_pending(lua_State *L) {
+  bind_signal_raise_if_pending(L);
+  return 0;
+}
+
+static int signal_refusal(lua_State *L) {
+  const char *message = luaL_checkstring(L, 1);
+  lua_Integer status = luaL_optinteger(L, 2, 1);
+  luaL_argcheck(L, status >= 1 && status <= 255, 2, "exit status is not within 1..255");
+  bind_signal_push_refusal(L, message, (int)status);
+  return 1;
+}
+
+static int signal_is_interrupt(lua_State *L) {
+  luaL_checkany(L, 1);
+  lua_pushboolean(L, is_object(L, 1, BIND_INTERRUPT));
+  return 1;
+}
+
+static int signal_is_refusal(lua_State *L) {
+  luaL_checkany(L, 1);
+  lua_pushboolean(L, is_object(L, 1, BIND_REFUSAL));
+  return 1;
+}
+
+void bind_signal_init(lua_State *L) {
+  main_state = L;
+  main_thread = pthread_self();
+}
+
+void bind_signal_on_interrupt(void (*stop)(void)) { stop_hook = stop; }
+
+void bind_signal_on_clear(void (*clear)(void)) { clear_hook = clear; }
+
+int bind_signal_pending(void) { return pending; }
+
+int luaopen_bnn_signal(lua_State *L) {
+  static const luaL_Reg functions[] = {
+      {"guard", signal_guard},
+      {"pending", signal_pending},
+      {"raise_if_pending", signal_raise_if_pending},
+      {"refusal", signal_refusal},
+      {"is_interrupt", signal_is_interrupt},
+      {"is_refusal", signal_is_refusal},
+      {NULL, NULL},
+  };
+  luaL_newlib(L, functions);
+  return 1;
+}

@@ -1,0 +1,53 @@
+/* bind_signal.h - Ctrl-C and SIGTERM turned into Lua errors, and the two error objects that end the
+ * program with one line instead of a traceback.
+ *
+ * Plain scripts behave as under `lua`: SIGINT raises "interrupted!" in the main state, SIGTERM
+ * kills. While signal.guard(f) runs, both signals instead raise an interrupt object, which the
+ * program turns into exit status 128 + signal. A first signal raises a flag, calls the registered
+ * stop function and sets a debug hook; a second one that finds the first still unanswered (C code
+ * that does not return) restores the default action, so that a third one kills.
+ *
+ * One Lua state per process uses this: signal dispositions belong to the process. */
+#ifndef BIND_SIGNAL_H
+#define BIND_SIGNAL_H
+
+#include <lua.h>
+
+#define BIND_INTERRUPT "bnn.interrupt" /* metatable of {signal = 2, name = "SIGINT"} */
+#define BIND_REFUSAL "bnn.refusal"     /* metatable of {message = "...", status = 1} */
+
+/* Remembers the main state and thread. Call once, from the thread that runs Lua. */
+void bind_signal_init(lua_State *L);
+
+/* lua_pcall during which SIGINT raises "interrupted!", as in the stand-alone interpreter. */
+int bind_signal_pcall(lua_State *L, int nargs, int nresults, int msgh);
+
+/* `stop` is called from the signal handler when a guarded signal arrives: it must be
+ * async-signal-safe (set an atomic flag). NULL takes it back. */
+void bind_signal_on_interrupt(void (*stop)(void));
+
+/* `clear` is called when a pending signal has been taken, just before its error is raised: the
+ * place to lower the flag that `stop` raised. NULL takes it back. */
+void bind_signal_on_clear(void (*clear)(void));
+
+/* The guarded signal that has arrived and not been raised yet, or 0. */
+int bind_signal_pending(void);
+
+/* Raises the interrupt object if a signal is pending; else returns. For C functions that stop
+ * early because of the stop flag. */
+void bind_signal_raise_if_pending(lua_State *L);
+
+/* Pushes a refusal object; status is 1..255. */
+void bind_signal_push_refusal(lua_State *L, const char *message, int status);
+
+/* If the value at `index` is an interrupt or a refusal: pushes its one-line message and returns
+ * the exit status it asks for, not 0. Else pushes nothing and returns 0. */
+int bind_signal_error_status(lua_State *L, int index);
+
+/* The signal of an interrupt object at `index`, or 0. */
+int bind_signal_of(lua_State *L, int index);
+
+/* require "bnn.signal": guard, pending, raise_if_pending, refusal, is_interrupt, is_refusal. */
+int luaopen_bnn_signal(lua_State *L);
+
+#endif

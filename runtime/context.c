@@ -1,0 +1,60 @@
+/* context.c - a pool of threads and a stop flag. */
+#include "context.h"
+
+#include <stdatomic.h>
+
+#include "blas.h"
+#include "mem.h"
+#include "pool.h"
+
+struct bnn_context {
+  bnn_pool *pool;
+  atomic_bool stopped;
+};
+
+_Static_assert(ATOMIC_BOOL_LOCK_FREE == 2, "a signal handler may raise the stop flag");
+
+/* The number of threads that is meant by `threads`, where 0 is one for each processor. */
+static bnn_status check_threads(int *out, int threads, bnn_err *err) {
+  if (threads < 0 || threads > BNN_THREADS_MAX)
+    return bnn_fail(err, BNN_ERANGE, "threads is %d, wanted 0 to %d", threads, BNN_THREADS_MAX);
+  *out = threads ? threads : bnn_pool_processors();
+  return BNN_OK;
+}
+
+bnn_status bnn_context_new(bnn_context **out, int threads, bnn_err *err) {
+  BNN_TRY(check_threads(&threads, threads, err));
+  bnn_context *context = bnn_mem_alloc(1, sizeof *context);
+  if (!context) return bnn_fail(err, BNN_ENOMEM, "a context");
+  bnn_status status = bnn_pool_new(&context->pool, threads, err);
+  if (status != BNN_OK) {
+    bnn_mem_free(context);
+    return status;
+  }
+  atomic_init(&context->stopped, false);
+  bnn_blas_single_thread();
+  *out = context;
+  return BNN_OK;
+}
+
+void bnn_context_free(bnn_context *context) {
+  if (!context) return;
+  bnn_pool_free(context->pool);
+  bnn_mem_free(context);
+}
+
+int bnn_context_threads(const bnn_context *context) { return bnn_pool_threads(context->pool); }
+
+bnn_status bnn_context_set_threads(bnn_context *context, int threads, bnn_err *err) {
+  BNN_TRY(check_threads(&threads, threads, err));
+  bnn_pool_resize(context->pool, threads);
+  return BNN_OK;
+}
+
+void bnn_context_stop(bnn_context *context) { atomic_store(&context->stopped, true); }
+bool bnn_context_stopped(const bnn_context *context) { return atomic_load(&context->stopped); }
+void bnn_context_resume(bnn_context *context) { atomic_store(&context->stopped, false); }
+
+void bnn_context_run(bnn_context *context, bnn_job *job, void *data, size_t count) {
+  bnn_pool_run(context->pool, job, data, count);
+}

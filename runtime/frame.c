@@ -1,0 +1,476 @@
+/* frame.c - replaying a program: buffers planned once, tensor headers for every node and every block of
+ * rows made once, so that a replay only calls ops. */
+#include <string.h>
+
+#include "mem.h"
+#include "program.h"
+#include "program_nodes.h"
+
+struct bnn_frame {
+  bnn_program *p;
+  size_t block, n_blocks;
+  bnn_tensor *value, *grad;           /* [n_nodes] over the whole batch */
+  bnn_tensor *value_rows, *grad_rows; /* [n_blocks, n_nodes] blocks of nodes with rows */
+  bnn_parameter_job *jobs;
+  size_t n_jobs;
+  bool backward_whole;
+  size_t bytes;
+  char *arena;
+};
+
+/* ---- planning ---- */
+
+/* A first-fit list of free ranges of the arena; only forward frames of one block give any back. */
+typedef struct plan {
+  struct {
+    size_t at, size;
+  } * hole;
+  size_t n_holes, end;
+} plan;
+
+static size_t node_bytes(const node *v) {
+  size_t size = bnn_dtype_size(v->shape.dtype);
+  for (int k = 0; k < v->shape.rank; k++) size *= v->shape.dim[k];
+  return (size + BNN_MEM_ALIGN - 1) / BNN_MEM_ALIGN * BNN_MEM_ALIGN;
+}
+
+static size_t plan_take(plan *q, size_t size) {
+  for (size_t i = 0; i < q->n_holes; i++)
+    if (q->hole[i].size >= size) {
+      size_t at = q->hole[i].at;
+      q->hole[i].at += size;
+      q->hole[i].size -= size;
+      return at;
+    }
+  q->end += size;
+  return q->end - size;
+}
+
+/* There is room in `hole` for as many ranges as there are nodes. */
+static void plan_give(plan *q, size_t at, size_t size) {
+  for (size_t i = 0; i < q->n_holes; i++) {
+    if (q->hole[i].at + q->hole[i].size == at) {
+      q->hole[i].size += size;
+      return;
+    }
+    if (at + size == q->hole[i].at) {
+      q->hole[i].at = at;
+      q->hole[i].size += size;
+      return;
+    }
+  }
+  q->hole[q->n_holes].at = at;
+  q->hole[q->n_holes++].size = size;
+}
+
+/* The last node that reads the memory of each root; outputs are read for ever. */
+static void last_uses(const bnn_program *p, size_t *last) {
+  for (size_t i = 0; i < p->n_nodes; i++) {
+    const node *v = &p->nodes[i];
+    for (int k = 0; v->live && k < v->n_in; k++) last[p->nodes[node_inputs(p, v)[k]].root] = i;
+  }
+  for (int i = 0; i < p->n_outputs; i++) last[p->nodes[p->outputs[i]].root] = SIZE_MAX;
+}
+
+/* Whether a node has memory of its own in the arena. */
+static bool node_owns(const bnn_program *p, size_t i) {
+  const node *v = &p->nodes[i];
+  if (!v->live || v->root != (int)i || v->what == NODE_CONSTANT) return false;
+  return v->what == NODE_OP || v->kind != BNN_INPUT_PARAM;
+}
+
+/* Places of the nodes' values.  Memory is used again once its last reader has run, when nothing else
+ * (a backward pass, another block) needs it. */
+static void plan_values(const bnn_frame *f, plan *q, size_t *place, const size_t *last) {
+  const bnn_program *p = f->p;
+  bool reuse = !p->gradient && f->n_blocks == 1;
+  for (size_t i = 0; i < p->n_nodes; i++) {
+    if (node_owns(p, i)) place[i] = plan_take(q, node_bytes(&p->nodes[i]));
+    const node *v = &p->nodes[i];
+    for (int k = 0; reuse && v->live && k < v->n_in; k++) {
+      int r = p->nodes[node_inputs(p, v)[k]].root;
+      bool again = false; /* the same root may be read twice by one node */
+      for (int j = 0; j < k; j++) again = again || p->nodes[node_inputs(p, v)[j]].root == r;
+      if (last[r] == i && p->nodes[r].what == NODE_OP && !again)
+        plan_give(q, place[r], node_bytes(&p->nodes[r]));
+    }
+  }
+}
+
+
+/* A parameter's gradient goes to the flat buffer when the gradient is taken with respect to it. */
+static bool grad_is_flat(const bnn_program *p, size_t i) {
+  return p->nodes[i].what == NODE_INPUT && p->nodes[i].kind == BNN_INPUT_PARAM;
+}
+
+static void plan_gradients(const bnn_program *p, plan *q, size_t *place) {
+  for (size_t i = 0; i < p->n_nodes; i++)
+    if (p->nodes[i].grad && p->nodes[i].root == (int)i && !grad_is_flat(p, i))
+      place[i] = plan_take(q, node_bytes(&p->nodes[i]));
+}
+
+/* ---- headers ---- */
+
+static bnn_tensor *rows_header(const bnn_frame *f, bnn_tensor *list, size_t b, int i) {
+  return &list[b * f->p->n_nodes + (size_t)i];
+}
+
+/* Points node i's headers, whole and of every block, at `data`. */
+static void point(bnn_frame *f, bnn_tensor *whole, bnn_tensor *rows, size_t i, void *data) {
+  const node *v = &f->p->nodes[i];
+  whole[i].data = data;
+  if (!v->rows || !rows) return;
+  size_t row = bnn_dtype_size(v->shape.dtype);
+  for (int k = 1; k < v->shape.rank; k++) row *= v->shape.dim[k];
+  for (size_t b = 0; b < f->n_blocks; b++)
+    rows_header(f, rows, b, (int)i)->data = data ? (char *)data + b * f->block * row : NULL;
+}
+
+/* Points every node that shares the memory of `root`. */
+static void point_root(bnn_frame *f, bnn_tensor *whole, bnn_tensor *rows, int root, void *data) {
+  for (size_t i = (size_t)root; i < f->p->n_nodes; i++)
+    if (f->p->nodes[i].root == root) point(f, whole, rows, i, data);
+}
+
+static void init_headers(bnn_frame *f, bnn_tensor *whole, bnn_tensor *rows) {
+  for (size_t i = 0; i < f->p->n_nodes; i++) {
+    const bnn_shape *s = &f->p->nodes[i].shape;
+    bnn_tensor_init(&whole[i], s->dtype, s->rank, s->dim, NULL);
+    if (!f->p->nodes[i].rows) continue;
+    for (size_t b = 0; b < f->n_blocks; b++) {
+      size_t dim[BNN_RANK_MAX], from = b * f->block, left = f->p->batch - from;
+      memcpy(dim, s->dim, sizeof dim);
+      dim[0] = left < f->block ? left : f->block;
+      bnn_tensor *x = rows_header(f, rows, b, (int)i);
+      bnn_tensor_init(x, s->dtype, s->rank, dim, NULL);
+      x->row0 = from;
+    }
+  }
+}
+
+static void point_all(bnn_frame *f, const size_t *value_at, const size_t *grad_at) {
+  const bnn_program *p = f->p;
+  for (size_t i = 0; i < p->n_nodes; i++) {
+    const node *v = &p->nodes[i];
+    if (v->root != (int)i) continue;
+    if (node_owns(p, i)) point_root(f, f->value, f->value_rows, (int)i, f->arena + value_at[i]);
+    if (v->what == NODE_CONSTANT)
+      point_root(f, f->value, f->value_rows, (int)i, v->constant->data);
+    if (p->gradient && v->grad && !grad_is_flat(p, i))
+      point_root(f, f->grad, f->grad_rows, (int)i, f->arena + grad_at[i]);
+  }
+}
+
+/* ---- jobs of the parameter phase ---- */
+
+/* Whether nodes with rows reach whole node `root` only through inputs that can be split. */
+static bool can_split(const bnn_program *p, int root) {
+  bool any = false;
+  for (size_t i = 0; i < p->n_nodes; i++) {
+    const node *v = &p->nodes[i];
+    if (!v->rows || !v->grad || v->what != NODE_OP) continue;
+    for (int k = 0; k < v->n_in; k++) {
+      int in = node_inputs(p, v)[k];
+      if (p->nodes[in].rows || p->nodes[in].root != root) continue;
+      if (in != root || !v->op->can_split || !v->op->can_split(k)) return false;
+      any = true;
+    }
+  }
+  return any;
+}
+
+/* Whether a whole op adds to the gradient of `root` later. */
+static bool has_whole_reader(const bnn_program *p, int root) {
+  for (size_t i = 0; i < p->n_nodes; i++) {
+    const node *v = &p->nodes[i];
+    if (v->rows || !v->grad || !node_computes(v)) continue;
+    for (int k = 0; k < v->n_in; k++)
+      if (p->nodes[node_inputs(p, v)[k]].root == root) return true;
+  }
+  return p->nodes[p->outputs[0]].root == root;
+}
+
+/* Rows of a split job: blocks of 8,192 elements or more, at most some 16 blocks; from the shape only. */
+static size_t job_rows(const node *v) {
+  size_t n = v->shape.dim[0], width = 1;
+  for (int k = 1; k < v->shape.rank; k++) width *= v->shape.dim[k];
+  size_t by_size = 8192 / (width ? width : 1), by_count = (n + 15) / 16;
+  size_t rows = by_size > by_count ? by_size : by_count;
+  return (rows + 15) / 16 * 16;
+}
+
+/* Counts the jobs, and writes them when `jobs` is given. */
+static size_t list_jobs(const bnn_program *p, bnn_parameter_job *jobs) {
+  size_t n = 0;
+  for (size_t i = 0; i < p->n_nodes; i++) {
+    const node *v = &p->nodes[i];
+    if (!v->grad || v->rows || v->root != (int)i) continue;
+    bool split = v->shape.rank > 0 && can_split(p, (int)i);
+    size_t dim0 = v->shape.rank > 0 ? v->shape.dim[0] : 1, step = split ? job_rows(v) : dim0;
+    size_t size, flat = grad_is_flat(p, i);
+    bnn_shape_size(&size, v->shape.rank, v->shape.dim);
+    size_t row = dim0 ? size / dim0 : 0, from = 0;
+    do {
+      size_t count = dim0 - from < step ? dim0 - from : step;
+      if (jobs)
+        jobs[n] = (bnn_parameter_job){.node = (int)i,
+                                      .from = from,
+                                      .count = count,
+                                      .first = flat ? v->offset + from * row : 0,
+                                      .size = flat ? count * row : 0,
+                                      .split = split,
+                                      .final = flat && !has_whole_reader(p, (int)i)};
+      n++;
+      from += count;
+    } while (from < dim0);
+  }
+  return n;
+}
+
+/* ---- making ---- */
+
+static bnn_status frame_fill(bnn_frame *f, bnn_err *err) {
+  const bnn_program *p = f->p;
+  size_t n = p->n_nodes, *scratch = bnn_mem_zalloc(3 * n, sizeof *scratch);
+  plan q = {.hole = bnn_mem_alloc(n + 1, sizeof *q.hole)};
+  f->value = bnn_mem_zalloc(n, sizeof *f->value);
+  f->grad = bnn_mem_zalloc(n, sizeof *f->grad);
+  f->value_rows = bnn_mem_zalloc(n * f->n_blocks, sizeof *f->value_rows);
+  f->grad_rows = bnn_mem_zalloc(n * f->n_blocks, sizeof *f->grad_rows);
+  bool ok = scratch && q.hole && f->value && f->grad && f->value_rows && f->grad_rows;
+  if (ok) {
+    last_uses(p, scratch);
+    plan_values(f, &q, scratch + n, scratch);
+    if (p->gradient) plan_gradients(p, &q, scratch + 2 * n);
+    f->bytes = q.end;
+    f->arena = bnn_mem_zalloc(q.end, 1);
+    f->n_jobs = p->gradient ? list_jobs(p, NULL) : 0;
+    f->jobs = bnn_mem_alloc(f->n_jobs, sizeof *f->jobs);
+    ok = f->arena && f->jobs;
+  }
+  if (ok) {
+    init_headers(f, f->value, f->value_rows);
+    init_headers(f, f->grad, f->grad_rows);
+    point_all(f, scratch + n, scratch + 2 * n);
+    if (p->gradient) list_jobs(p, f->jobs);
+  }
+  bnn_mem_free(scratch);
+  bnn_mem_free(q.hole);
+  return ok ? BNN_OK : bnn_fail(err, BNN_ENOMEM, "the buffers of a program of %zu nodes", n);
+}
+
+/* Whether gradients go on through whole ops after the parameter phase. */
+static bool needs_backward_whole(const bnn_program *p) {
+  if (!p->gradient) return false;
+  if (!p->nodes[p->outputs[0]].rows) return true;
+  for (size_t i = 0; i < p->n_nodes; i++)
+    if (p->nodes[i].grad && !p->nodes[i].rows && node_computes(&p->nodes[i])) return true;
+  return false;
+}
+
+bnn_status bnn_frame_new(bnn_frame **out, bnn_program *p, size_t block, bnn_err *err) {
+  if (!p->finished) return bnn_fail(err, BNN_ERANGE, "a program that is not finished");
+  bnn_frame *f = bnn_mem_zalloc(1, sizeof *f);
+  if (!f) return bnn_fail(err, BNN_ENOMEM, "a frame");
+  f->p = bnn_program_ref(p);
+  f->block = block && p->has_rows && block < p->batch ? block : (p->batch ? p->batch : 1);
+  f->n_blocks = p->has_rows && p->batch ? (p->batch + f->block - 1) / f->block : 1;
+  f->backward_whole = needs_backward_whole(p);
+  bnn_status status = frame_fill(f, err);
+  if (status != BNN_OK) {
+    bnn_frame_free(f);
+    return status;
+  }
+  *out = f;
+  return BNN_OK;
+}
+
+void bnn_frame_free(bnn_frame *f) {
+  if (!f) return;
+  bnn_program_unref(f->p);
+  bnn_mem_free(f->value);
+  bnn_mem_free(f->grad);
+  bnn_mem_free(f->value_rows);
+  bnn_mem_free(f->grad_rows);
+  bnn_mem_free(f->jobs);
+  bnn_mem_free(f->arena);
+  bnn_mem_free(f);
+}
+
+size_t bnn_frame_bytes(const bnn_frame *f) { return f->bytes; }
+size_t bnn_frame_blocks(const bnn_frame *f) { return f->n_blocks; }
+size_t bnn_frame_parameter_jobs(const bnn_frame *f) { return f->n_jobs; }
+const bnn_parameter_job *bnn_frame_parameter_job(const bnn_frame *f, size_t j) {
+  return &f->jobs[j];
+}
+bool bnn_frame_has_backward_whole(const bnn_frame *f) { return f->backward_whole; }
+
+void bnn_frame_bind(bnn_frame *f, int i, void *data) {
+  point_root(f, f->value, f->value_rows, i, data);
+}
+
+void bnn_frame_bind_params(bnn_frame *f, bnn_real *theta, bnn_real *gradient) {
+  const bnn_program *p = f->p;
+  for (size_t i = 0; i < p->n_nodes; i++) {
+    const node *v = &p->nodes[i];
+    if (v->what != NODE_INPUT || v->kind != BNN_INPUT_PARAM) continue;
+    if (theta) point_root(f, f->value, f->value_rows, (int)i, theta + v->offset);
+    if (gradient) point_root(f, f->grad, f->grad_rows, (int)i, gradient + v->offset);
+  }
+}
+
+void bnn_frame_place(bnn_frame *f, size_t row0) {
+  for (size_t b = 0; b < f->n_blocks; b++)
+    for (size_t i = 0; i < f->p->n_nodes; i++)
+      if (f->p->nodes[i].rows)
+        rows_header(f, f->value_rows, b, (int)i)->row0 =
+            rows_header(f, f->grad_rows, b, (int)i)->row0 = row0 + b * f->block;
+}
+
+void *bnn_frame_home(bnn_frame *f, int i) { return f->value[i].data; }
+
+const bnn_tensor *bnn_frame_output(const bnn_frame *f, int i) {
+  return &f->value[f->p->outputs[i]];
+}
+
+const bnn_tensor *bnn_frame_gradient(const bnn_frame *f, int i) { return &f->grad[i]; }
+
+/* ---- forward ---- */
+
+/* The headers of v's inputs as block b sees them. */
+static void gather_inputs(const bnn_frame *f, const node *v, size_t b, const bnn_tensor **x) {
+  const int *in = node_inputs(f->p, v);
+  for (int k = 0; k < v->n_in; k++)
+    x[k] = v->rows && f->p->nodes[in[k]].rows ? rows_header(f, f->value_rows, b, in[k])
+                                               : &f->value[in[k]];
+}
+
+bnn_status bnn_frame_verify(bnn_frame *f, bnn_err *err) {
+  const bnn_tensor *x[BNN_ARITY_MAX];
+  for (size_t i = 0; i < f->p->n_nodes; i++) {
+    const node *v = &f->p->nodes[i];
+    if (!v->live || !v->rows || v->what != NODE_OP || !v->op->verify) continue;
+    for (int k = 0; k < v->n_in; k++) x[k] = &f->value[node_inputs(f->p, v)[k]];
+    BNN_TRY(v->op->verify(x, v->n_in, &v->attr, err));
+  }
+  return BNN_OK;
+}
+
+bnn_status bnn_frame_forward_whole(bnn_frame *f, bnn_err *err) {
+  const bnn_tensor *x[BNN_ARITY_MAX];
+  for (size_t i = 0; i < f->p->n_nodes; i++) {
+    const node *v = &f->p->nodes[i];
+    if (!v->live || v->rows || !node_computes(v)) continue;
+    gather_inputs(f, v, 0, x);
+    if (v->op->verify) BNN_TRY(v->op->verify(x, v->n_in, &v->attr, err));
+    v->op->forward(&f->value[i], x, v->n_in, &v->attr);
+  }
+  return BNN_OK;
+}
+
+void bnn_frame_forward_block(bnn_frame *f, size_t b) {
+  const bnn_tensor *x[BNN_ARITY_MAX];
+  for (size_t i = 0; i < f->p->n_nodes; i++) {
+    const node *v = &f->p->nodes[i];
+    if (!v->live || !v->rows || !node_computes(v)) continue;
+    gather_inputs(f, v, b, x);
+    v->op->forward(rows_header(f, f->value_rows, b, (int)i), x, v->n_in, &v->attr);
+  }
+}
+
+/* ---- backward ---- */
+
+static void zero(bnn_tensor *x) { memset(x->data, 0, x->size * sizeof(bnn_real)); }
+
+static void add_seed(bnn_tensor *x, bnn_real seed) {
+  bnn_real *at = bnn_tensor_real(x);
+  for (size_t i = 0; i < x->size; i++) at[i] += seed;
+}
+
+void bnn_frame_backward_block(bnn_frame *f, size_t b, bnn_real seed) {
+  const bnn_program *p = f->p;
+  const bnn_tensor *x[BNN_ARITY_MAX];
+  for (size_t i = 0; i < p->n_nodes; i++)
+    if (p->nodes[i].rows && p->nodes[i].grad && p->nodes[i].root == (int)i)
+      zero(rows_header(f, f->grad_rows, b, (int)i));
+  const node *out = &p->nodes[p->outputs[0]];
+  if (out->rows && out->grad) add_seed(rows_header(f, f->grad_rows, b, p->outputs[0]), seed);
+  for (size_t i = p->n_nodes; i-- > 0;) {
+    const node *v = &p->nodes[i];
+    if (!v->rows || !v->grad || !node_computes(v)) continue;
+    bnn_tensor *dx[BNN_ARITY_MAX];
+    bool any = false;
+    for (int k = 0; k < v->n_in; k++) {
+      int in = node_inputs(p, v)[k];
+      bool wanted = p->nodes[in].rows && p->nodes[in].grad;
+      dx[k] = wanted ? rows_header(f, f->grad_rows, b, in) : NULL;
+      any = any || wanted;
+    }
+    if (!any) continue;
+    gather_inputs(f, v, b, x);
+    v->op->backward(dx, rows_header(f, f->grad_rows, b, (int)i),
+                    rows_header(f, f->value_rows, b, (int)i), x, v->n_in, &v->attr);
+  }
+}
+
+/* What node i with rows adds to the whole node of job j, through its input k; `add` is false for the
+ * first contribution of a split job, which sets instead. */
+static void contribute(bnn_frame *f, const bnn_parameter_job *j, size_t i, int k, bool add) {
+  const node *v = &f->p->nodes[i];
+  const bnn_tensor *x[BNN_ARITY_MAX];
+  for (int m = 0; m < v->n_in; m++) x[m] = &f->value[node_inputs(f->p, v)[m]];
+  int in = node_inputs(f->p, v)[k];
+  if (j->split) {
+    v->op->backward_rows(&f->grad[in], k, j->from, j->count, add, &f->grad[i], x, &v->attr);
+    return;
+  }
+  bnn_tensor *dx[BNN_ARITY_MAX] = {NULL};
+  dx[k] = &f->grad[in];
+  v->op->backward(dx, &f->grad[i], &f->value[i], x, v->n_in, &v->attr);
+}
+
+void bnn_frame_run_parameter_job(bnn_frame *f, size_t job) {
+  const bnn_program *p = f->p;
+  const bnn_parameter_job *j = &f->jobs[job];
+  bool add = false;
+  if (!j->split) zero(&f->grad[j->node]);
+  for (size_t i = p->n_nodes; i-- > 0;) {
+    const node *v = &p->nodes[i];
+    if (!v->rows || !v->grad || !node_computes(v)) continue;
+    for (int k = 0; k < v->n_in; k++) {
+      const node *u = &p->nodes[node_inputs(p, v)[k]];
+      if (u->rows || u->root != j->node || !u->grad) continue;
+      contribute(f, j, i, k, add);
+      add = true;
+    }
+  }
+}
+
+void bnn_frame_backward_whole(bnn_frame *f, bnn_real seed) {
+  const bnn_program *p = f->p;
+  const bnn_tensor *x[BNN_ARITY_MAX];
+  const node *out = &p->nodes[p->outputs[0]];
+  if (!out->rows && out->grad) add_seed(&f->grad[p->outputs[0]], seed);
+  for (size_t i = p->n_nodes; i-- > 0;) {
+    const node *v = &p->nodes[i];
+    if (v->rows || !v->grad || !node_computes(v)) continue;
+    bnn_tensor *dx[BNN_ARITY_MAX];
+    for (int k = 0; k < v->n_in; k++) {
+      int in = node_inputs(p, v)[k];
+      dx[k] = p->nodes[in].grad ? &f->grad[in] : NULL;
+    }
+    gather_inputs(f, v, 0, x);
+    v->op->backward(dx, &f->grad[i], &f->value[i], x, v->n_in, &v->attr);
+  }
+}
+
+bnn_status bnn_frame_replay(bnn_frame *f, bnn_real seed, bnn_err *err) {
+  BNN_TRY(bnn_frame_verify(f, err));
+  BNN_TRY(bnn_frame_forward_whole(f, err));
+  for (size_t b = 0; f->p->has_rows && b < f->n_blocks; b++) bnn_frame_forward_block(f, b);
+  if (!f->p->gradient) return BNN_OK;
+  for (size_t b = 0; f->p->has_rows && b < f->n_blocks; b++) bnn_frame_backward_block(f, b, seed);
+  for (size_t j = 0; j < f->n_jobs; j++) bnn_frame_run_parameter_job(f, j);
+  bnn_frame_backward_whole(f, seed);
+  return BNN_OK;
+}

@@ -1,0 +1,283 @@
+/* idx.c - reading IDX: header first, then exactly the elements it announces, then the end.
+ *
+ * Elements are read into a block that becomes the tensor's own and are turned around in place.  The
+ * block starts at a size that files of this kind compress to and doubles as data really arrive. */
+#include "idx.h"
+
+#include <string.h>
+
+#include "gzip.h"
+#include "mem.h"
+#include "shape.h"
+
+enum {
+  RANK_MAX = 3,
+  FIRST_BYTES = 1 << 16,     /* of the block, for any file */
+  USUAL_RATIO = 16,          /* bytes of elements for a byte of file; MNIST has 5 */
+  SURPLUS_COUNTED = 1 << 20, /* bytes behind the end, before counting them stops */
+};
+
+/* X(code, name, bytes in the file, the tensor's type) */
+#define TYPE_ROWS(X)         \
+  X(0x08, "u8", 1, BNN_U8)   \
+  X(0x09, "i8", 1, BNN_I32)  \
+  X(0x0b, "i16", 2, BNN_I32) \
+  X(0x0c, "i32", 4, BNN_I32) \
+  X(0x0d, "f32", 4, BNN_F32) \
+  X(0x0e, "f64", 8, BNN_F64)
+
+typedef struct idx_type {
+  unsigned char code;
+  const char *name;
+  size_t bytes;
+  bnn_dtype dtype;
+} idx_type;
+
+static const idx_type types[] = {
+#define X(code, name, bytes, dtype) {code, name, bytes, dtype},
+    TYPE_ROWS(X)
+#undef X
+};
+
+typedef struct idx_header {
+  const idx_type *type;
+  int rank;
+  size_t dim[RANK_MAX];
+  size_t bytes; /* of the elements, in the file */
+} idx_header;
+
+/* ---- the header ---- */
+
+/* Reads n bytes of the header, which starts `before` bytes earlier. */
+static bnn_status read_header_bytes(bnn_gzip *file, unsigned char *to, size_t before, size_t n,
+                                    bnn_err *err) {
+  size_t got;
+  BNN_TRY(bnn_gzip_read(file, to, n, &got, err));
+  if (got == n) return BNN_OK;
+  if (before + got == 0) return bnn_fail(err, BNN_EDATA, "%s: holds no data", bnn_gzip_name(file));
+  return bnn_fail(err, BNN_EDATA, "%s: ends after %zu bytes, within an IDX header of %s%zu",
+                  bnn_gzip_name(file), before + got, before ? "" : "at least ",
+                  before ? before + n : 8);
+}
+
+static const idx_type *find_type(unsigned char code) {
+  for (size_t k = 0; k < sizeof types / sizeof *types; k++)
+    if (types[k].code == code) return &types[k];
+  return NULL;
+}
+
+static bnn_status check_magic(idx_header *h, const unsigned char magic[4], const char *name,
+                              bnn_err *err) {
+  if (magic[0] != 0 || magic[1] != 0)
+    return bnn_fail(err, BNN_EDATA, "%s: starts with %02x %02x %02x %02x, an IDX file with 00 00",
+                    name, magic[0], magic[1], magic[2], magic[3]);
+  h->type = find_type(magic[2]);
+  if (!h->type)
+    return bnn_fail(err, BNN_EDATA, "%s: type %02x is none of IDX's 08, 09, 0b, 0c, 0d, 0e", name,
+                    magic[2]);
+  h->rank = magic[3];
+  if (h->rank < 1 || h->rank > RANK_MAX)
+    return bnn_fail(err, BNN_EDATA, "%s: has %d dimensions, wanted 1 to %d", name, h->rank,
+                    RANK_MAX);
+  return BNN_OK;
+}
+
+static uint32_t big_endian(const unsigned char *p) {
+  return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static bnn_status check_dims(idx_header *h, const char *name, bnn_err *err) {
+  size_t elements, bytes;
+  for (int k = 0; k < h->rank; k++)
+    if (h->dim[k] == 0)
+      return bnn_fail(err, BNN_EDATA, "%s: %s of %s has no elements", name, BNN_SHAPE(h),
+                      h->type->name);
+  if (!bnn_shape_size(&elements, h->rank, h->dim) ||
+      __builtin_mul_overflow(elements, bnn_dtype_size(h->type->dtype), &bytes) ||
+      bytes > PTRDIFF_MAX)
+    return bnn_fail(err, BNN_EDATA, "%s: %s of %s is more than memory can address", name,
+                    BNN_SHAPE(h), h->type->name);
+  h->bytes = elements * h->type->bytes;
+  return BNN_OK;
+}
+
+static bnn_status read_header(idx_header *h, bnn_gzip *file, bnn_err *err) {
+  unsigned char magic[4], dims[4 * RANK_MAX];
+  BNN_TRY(read_header_bytes(file, magic, 0, sizeof magic, err));
+  BNN_TRY(check_magic(h, magic, bnn_gzip_name(file), err));
+  BNN_TRY(read_header_bytes(file, dims, sizeof magic, 4 * (size_t)h->rank, err));
+  for (int k = 0; k < h->rank; k++) h->dim[k] = big_endian(dims + 4 * k);
+  return check_dims(h, bnn_gzip_name(file), err);
+}
+
+/* ---- the elements ---- */
+
+typedef struct block {
+  unsigned char *bytes;
+  size_t filled, room;
+} block;
+
+static bnn_status grow(block *b, size_t room, const bnn_gzip *file, bnn_err *err) {
+  unsigned char *bytes = bnn_mem_alloc(room, 1);
+  if (!bytes) return bnn_fail(err, BNN_ENOMEM, "%s: %zu bytes", bnn_gzip_name(file), room);
+  if (b->filled) memcpy(bytes, b->bytes, b->filled);
+  bnn_mem_free(b->bytes);
+  b->bytes = bytes;
+  b->room = room;
+  return BNN_OK;
+}
+
+static size_t first_room(const bnn_gzip *file, size_t wanted) {
+  uint64_t usual = bnn_gzip_size(file) * USUAL_RATIO;
+  if (usual < FIRST_BYTES) usual = FIRST_BYTES;
+  return usual < wanted ? (size_t)usual : wanted;
+}
+
+/* Fills b with `wanted` bytes; it has room for exactly these then. */
+static bnn_status read_block(block *b, bnn_gzip *file, size_t wanted, bnn_err *err) {
+  size_t room = first_room(file, wanted);
+  while (b->filled < wanted) {
+    size_t got;
+    BNN_TRY(grow(b, room, file, err));
+    BNN_TRY(bnn_gzip_read(file, b->bytes + b->filled, room - b->filled, &got, err));
+    b->filled += got;
+    if (b->filled < room) return BNN_OK; /* the data end here */
+    room = wanted / 2 > room ? 2 * room : wanted;
+  }
+  return BNN_OK;
+}
+
+static bnn_status check_end(bnn_gzip *file, const idx_header *h, bnn_err *err) {
+  size_t surplus = 0, got;
+  do {
+    unsigned char rest[512];
+    BNN_TRY(bnn_gzip_read(file, rest, sizeof rest, &got, err));
+    surplus += got;
+  } while (got != 0 && surplus < SURPLUS_COUNTED);
+  if (surplus == 0) return BNN_OK;
+  return bnn_fail(err, BNN_EDATA, "%s: %s%zu bytes follow the %zu that %s of %s takes",
+                  bnn_gzip_name(file), got ? "at least " : "", surplus, h->bytes, BNN_SHAPE(h),
+                  h->type->name);
+}
+
+static bnn_status read_elements(block *b, bnn_gzip *file, const idx_header *h, bnn_err *err) {
+  BNN_TRY(read_block(b, file, h->bytes, err));
+  if (b->filled < h->bytes)
+    return bnn_fail(err, BNN_EDATA, "%s: ends after %zu of the %zu bytes that %s of %s takes",
+                    bnn_gzip_name(file), b->filled, h->bytes, BNN_SHAPE(h), h->type->name);
+  return check_end(file, h, err);
+}
+
+/* ---- the tensor ---- */
+
+/* Big-endian elements of 4 or 8 bytes to this machine's order, in place. */
+static void turn_around(unsigned char *bytes, size_t n, size_t each) {
+  for (size_t i = 0; each == 4 && i < n; i++) {
+    uint32_t v = big_endian(bytes + 4 * i);
+    memcpy(bytes + 4 * i, &v, 4);
+  }
+  for (size_t i = 0; each == 8 && i < n; i++) {
+    uint64_t v = (uint64_t)big_endian(bytes + 8 * i) << 32 | big_endian(bytes + 8 * i + 4);
+    memcpy(bytes + 8 * i, &v, 8);
+  }
+}
+
+/* i8 and i16 to i32. */
+static void widen(int32_t *y, const unsigned char *bytes, size_t n, size_t each) {
+  for (size_t i = 0; each == 1 && i < n; i++) y[i] = (int8_t)bytes[i];
+  for (size_t i = 0; each == 2 && i < n; i++)
+    y[i] = (int16_t)((uint16_t)bytes[2 * i] << 8 | bytes[2 * i + 1]);
+}
+
+static bnn_status widened(bnn_tensor **out, const block *b, const idx_header *h, bnn_err *err) {
+  bnn_tensor *x = NULL;
+  BNN_TRY(bnn_tensor_new(&x, h->type->dtype, h->rank, h->dim, err));
+  widen(x->data, b->bytes, x->size, h->type->bytes);
+  *out = x;
+  return BNN_OK;
+}
+
+/* A tensor that owns b's bytes. */
+static bnn_status adopt(bnn_tensor **out, block *b, const idx_header *h, bnn_err *err) {
+  bnn_tensor *x = NULL;
+  BNN_TRY(bnn_tensor_borrow(&x, h->type->dtype, h->rank, h->dim, b->bytes, err));
+  turn_around(b->bytes, x->size, h->type->bytes);
+  x->block = b->bytes;
+  b->bytes = NULL;
+  *out = x;
+  return BNN_OK;
+}
+
+static bnn_status read_tensor(bnn_tensor **out, block *b, bnn_gzip *file, bnn_err *err) {
+  idx_header h = {.rank = 0};
+  BNN_TRY(read_header(&h, file, err));
+  BNN_TRY(read_elements(b, file, &h, err));
+  bool same_size = h.type->bytes == bnn_dtype_size(h.type->dtype);
+  bnn_status status = same_size ? adopt(out, b, &h, err) : widened(out, b, &h, err);
+  return status == BNN_OK ? status : bnn_fail_within(err, status, "%s", bnn_gzip_name(file));
+}
+
+static bnn_status read_and_close(bnn_tensor **out, bnn_gzip *file, bnn_err *err) {
+  block b = {.bytes = NULL};
+  bnn_status status = read_tensor(out, &b, file, err);
+  bnn_mem_free(b.bytes);
+  bnn_gzip_close(file);
+  return status;
+}
+
+bnn_status bnn_idx_read(bnn_tensor **out, const char *path, bnn_err *err) {
+  bnn_gzip *file = NULL;
+  BNN_TRY(bnn_gzip_open(&file, path, err));
+  return read_and_close(out, file, err);
+}
+
+bnn_status bnn_idx_parse(bnn_tensor **out, const void *bytes, size_t n, const char *name,
+                         bnn_err *err) {
+  bnn_gzip *file = NULL;
+  BNN_TRY(bnn_gzip_memory(&file, bytes, n, name, err));
+  return read_and_close(out, file, err);
+}
+
+/* ---- images and labels ---- */
+
+static bnn_status check_pair(const bnn_tensor *images, const bnn_tensor *labels,
+                             const char *images_path, const char *labels_path, bnn_err *err) {
+  if (images->rank != 3 || images->dtype != BNN_U8)
+    return bnn_fail(err, BNN_EDATA, "%s: holds %s of %s, wanted images [n, h, w] of u8",
+                    images_path, BNN_SHAPE(images), bnn_dtype_name(images->dtype));
+  if (labels->rank != 1 || (labels->dtype != BNN_U8 && labels->dtype != BNN_I32))
+    return bnn_fail(err, BNN_EDATA, "%s: holds %s of %s, wanted labels [n] of integers",
+                    labels_path, BNN_SHAPE(labels), bnn_dtype_name(labels->dtype));
+  if (images->dim[0] != labels->dim[0])
+    return bnn_fail(err, BNN_EDATA, "%zu images but %zu labels: %s and %s", images->dim[0],
+                    labels->dim[0], images_path, labels_path);
+  return BNN_OK;
+}
+
+bnn_status bnn_idx_read_pair(bnn_tensor **images, bnn_tensor **labels, const char *images_path,
+                             const char *labels_path, bnn_err *err) {
+  bnn_tensor *x = NULL, *raw = NULL, *y = NULL;
+  bnn_status status = bnn_idx_read(&x, images_path, err);
+  if (status == BNN_OK) status = bnn_idx_read(&raw, labels_path, err);
+  if (status == BNN_OK) status = check_pair(x, raw, images_path, labels_path, err);
+  if (status == BNN_OK) status = bnn_tensor_convert(&y, raw, BNN_I32, err);
+  bnn_tensor_unref(raw);
+  if (status != BNN_OK) {
+    bnn_tensor_unref(x);
+    return status;
+  }
+  *images = x;
+  *labels = y;
+  return BNN_OK;
+}
+
+bnn_status bnn_idx_check_labels(const bnn_tensor *labels, size_t classes, const char *labels_path,
+                                bnn_err *err) {
+  for (size_t i = 0; i < labels->size; i++) {
+    int64_t label = bnn_tensor_get_int(labels, i);
+    if (label < 0 || (uint64_t)label >= classes)
+      return bnn_fail(err, BNN_ERANGE, "%s: label %zu is %lld, wanted 0 to %lld", labels_path,
+                      i + 1, (long long)label, (long long)classes - 1);
+  }
+  return BNN_OK;
+}

@@ -1,0 +1,35 @@
+/* idx.h - the IDX format of MNIST and its kin: a tensor in a file, gzip or plain by content.
+ *
+ * Bytes 0, 0, type, number of dims; the dims, big-endian u32; the elements, big-endian.  Types: 08
+ * u8, 09 i8, 0b i16, 0c i32, 0d f32, 0e f64; i8 and i16 are read as i32.  One to three dims, none
+ * of them 0, and nothing behind the last element.  Memory grows with the bytes that are really
+ * there, not with what a header claims.
+ *
+ * Errors name the file, what it holds and what was wanted.  EIO: it can not be opened or read.
+ * EDATA: it is not such a file.  ENOMEM. */
+#ifndef BNN_IDX_H
+#define BNN_IDX_H
+
+#include <stddef.h>
+
+#include "status.h"
+#include "tensor.h"
+
+/* The tensor in a file.  *out: owned by the caller. */
+bnn_status bnn_idx_read(bnn_tensor **out, const char *path, bnn_err *err);
+
+/* The same from n bytes in memory; name stands for the path in errors. */
+bnn_status bnn_idx_parse(bnn_tensor **out, const void *bytes, size_t n, const char *name,
+                         bnn_err *err);
+
+/* Images [n, h, w] of u8 and a label for each, [n], which becomes i32.  EDATA also: another rank or
+ * type, or different counts.  Both outputs are set or neither. */
+bnn_status bnn_idx_read_pair(bnn_tensor **images, bnn_tensor **labels, const char *images_path,
+                             const char *labels_path, bnn_err *err);
+
+/* Whether all labels, [n] of i32, are classes 0..classes - 1.  ERANGE names the first that is not.
+ */
+bnn_status bnn_idx_check_labels(const bnn_tensor *labels, size_t classes, const char *labels_path,
+                                bnn_err *err);
+
+#endif

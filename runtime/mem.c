@@ -1,0 +1,61 @@
+/* mem.c - aligned blocks with a header that remembers their size, and counters over them. */
+#include "mem.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct mem_header {
+  size_t bytes;
+} mem_header;
+
+_Static_assert(sizeof(mem_header) <= BNN_MEM_ALIGN, "the header fits before the aligned block");
+
+static atomic_size_t live, bytes_live, bytes_peak, fail_countdown;
+
+/* True once, when the armed countdown reaches its end. */
+static int mem_must_fail(void) {
+  size_t n = atomic_load(&fail_countdown);
+  while (n != 0)
+    if (atomic_compare_exchange_weak(&fail_countdown, &n, n - 1)) return n == 1;
+  return 0;
+}
+
+static void mem_count(size_t bytes) {
+  atomic_fetch_add(&live, 1);
+  size_t now = atomic_fetch_add(&bytes_live, bytes) + bytes, peak = atomic_load(&bytes_peak);
+  while (now > peak && !atomic_compare_exchange_weak(&bytes_peak, &peak, now)) {
+  }
+}
+
+void *bnn_mem_alloc(size_t count, size_t size) {
+  if (size != 0 && count > (SIZE_MAX - 2 * BNN_MEM_ALIGN) / size) return NULL;
+  if (mem_must_fail()) return NULL;
+  size_t bytes = count * size;
+  size_t whole = (bytes + 2 * BNN_MEM_ALIGN - 1) / BNN_MEM_ALIGN * BNN_MEM_ALIGN;
+  char *base = aligned_alloc(BNN_MEM_ALIGN, whole);
+  if (!base) return NULL;
+  ((mem_header *)(void *)base)->bytes = bytes;
+  mem_count(bytes);
+  return base + BNN_MEM_ALIGN;
+}
+
+void *bnn_mem_zalloc(size_t count, size_t size) {
+  void *block = bnn_mem_alloc(count, size);
+  if (block) memset(block, 0, count * size);
+  return block;
+}
+
+void bnn_mem_free(void *block) {
+  if (!block) return;
+  char *base = (char *)block - BNN_MEM_ALIGN;
+  atomic_fetch_sub(&live, 1);
+  atomic_fetch_sub(&bytes_live, ((mem_header *)(void *)base)->bytes);
+  free(base);
+}
+
+size_t bnn_mem_live(void) { return atomic_load(&live); }
+size_t bnn_mem_bytes(void) { return atomic_load(&bytes_live); }
+size_t bnn_mem_peak(void) { return atomic_load(&bytes_peak); }
+size_t bnn_mem_fail_nth(size_t n) { return atomic_exchange(&fail_countdown, n); }

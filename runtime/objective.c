@@ -1,0 +1,373 @@
+/* objective.c - a training step in phases: each is a set of independent jobs, with a barrier behind. */
+#include "objective.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "isa.h"
+#include "mem.h"
+
+/* A piece of the update: elements [first, first + size), all of tensor `param`. */
+typedef struct piece {
+  size_t param, first, size;
+} piece;
+
+struct bnn_objective {
+  bnn_program *program;
+  bnn_frame *frame;
+  int x_node, y_node, key_node;
+  bnn_layout layout;
+  bnn_kl kl;
+  double prior_std;
+  int samples;
+  bool fused; /* every parameter job ends its gradient, so the update can follow in the same job */
+  piece *pieces; /* of the parameter jobs when fused, else of the layout */
+  size_t n_pieces;
+  bnn_real *theta, *grad;     /* [size] the sampled weights, their gradient of the mean loss */
+  bnn_real *g_sum, *h_sum;    /* [size] sums over samples of g and g (theta - mu); samples > 1 */
+};
+
+enum { BLOCK_MIN = 32, BLOCK_MAX = 128, CHUNK = 1024, PIECE = 8192 };
+
+/* Rows of a block: a quarter of the batch within [32, 128], so that a few cores share a step. */
+static size_t block_rows(size_t batch) {
+  size_t rows = (batch / 4 + 7) / 8 * 8;
+  return rows < BLOCK_MIN ? BLOCK_MIN : rows > BLOCK_MAX ? BLOCK_MAX : rows;
+}
+
+/* ---- making ---- */
+
+/* The tensor of the layout in which element `at` lies. */
+static size_t param_at(const bnn_layout *layout, size_t at) {
+  size_t i = 0;
+  while (i + 1 < layout->n_params && layout->param[i + 1].offset <= at) i++;
+  return i;
+}
+
+/* One piece for each parameter job. */
+static void pieces_of_jobs(bnn_objective *o) {
+  for (size_t j = 0; j < o->n_pieces; j++) {
+    const bnn_parameter_job *job = bnn_frame_parameter_job(o->frame, j);
+    o->pieces[j] = (piece){param_at(&o->layout, job->first), job->first, job->size};
+  }
+}
+
+/* Pieces of at most PIECE elements of each tensor; counts them, and writes them when there is room. */
+static size_t pieces_of_layout(const bnn_layout *layout, piece *out) {
+  size_t n = 0;
+  for (size_t i = 0; i < layout->n_params; i++) {
+    const bnn_param *t = &layout->param[i];
+    for (size_t from = 0; from < t->size; from += PIECE, n++)
+      if (out)
+        out[n] = (piece){i, t->offset + from, t->size - from < PIECE ? t->size - from : PIECE};
+  }
+  return n;
+}
+
+static bool jobs_are_final(const bnn_frame *frame) {
+  for (size_t j = 0; j < bnn_frame_parameter_jobs(frame); j++)
+    if (!bnn_frame_parameter_job(frame, j)->final) return false;
+  return true;
+}
+
+/* The buffers; on failure bnn_objective_free takes back what was made. */
+static bnn_status objective_fill(bnn_objective *o, bnn_err *err) {
+  BNN_TRY(bnn_frame_new(&o->frame, o->program, block_rows(bnn_program_batch(o->program)), err));
+  o->fused = o->samples == 1 && jobs_are_final(o->frame);
+  o->n_pieces = o->fused ? bnn_frame_parameter_jobs(o->frame) : pieces_of_layout(&o->layout, NULL);
+  size_t size = o->layout.size, sums = o->samples > 1 ? size : 0;
+  o->pieces = bnn_mem_alloc(o->n_pieces, sizeof *o->pieces);
+  o->theta = bnn_mem_zalloc(size, sizeof *o->theta);
+  o->grad = bnn_mem_zalloc(size, sizeof *o->grad);
+  o->g_sum = bnn_mem_zalloc(sums, sizeof *o->g_sum);
+  o->h_sum = bnn_mem_zalloc(sums, sizeof *o->h_sum);
+  if (!o->pieces || !o->theta || !o->grad || !o->g_sum || !o->h_sum)
+    return bnn_fail(err, BNN_ENOMEM, "an objective over %zu parameters", size);
+  if (o->fused)
+    pieces_of_jobs(o);
+  else
+    pieces_of_layout(&o->layout, o->pieces);
+  return BNN_OK;
+}
+
+static bnn_status check_spec(const bnn_objective_spec *s, bnn_err *err) {
+  if (s->samples < 1) return bnn_fail(err, BNN_ERANGE, "samples is %d, wanted 1 or more", s->samples);
+  if (!(s->prior_std > 0) || isinf(s->prior_std))
+    return bnn_fail(err, BNN_ERANGE, "prior_std is %g, wanted a number above 0", s->prior_std);
+  if (bnn_program_flat_size(s->program) > s->layout->size)
+    return bnn_fail(err, BNN_ESHAPE, "the program has %zu parameters, the layout %zu",
+                    bnn_program_flat_size(s->program), s->layout->size);
+  return bnn_program_check_feeds(s->program, s->x_node, s->y_node, s->key_node, err);
+}
+
+/* The loss must be one number an example, or one in all. */
+static bnn_status check_loss(const bnn_frame *frame, const bnn_program *p, bnn_err *err) {
+  const bnn_tensor *loss = bnn_frame_output(frame, 0);
+  bool rows = bnn_program_has_rows(p, NULL);
+  if (loss->rank == 1 && loss->dim[0] == bnn_program_batch(p)) return BNN_OK;
+  if (!rows && loss->size == 1) return BNN_OK;
+  return bnn_fail(err, BNN_ESHAPE, "the loss is %s, wanted one number an example: [%zu]",
+                  BNN_SHAPE(loss), bnn_program_batch(p));
+}
+
+bnn_status bnn_objective_new(bnn_objective **out, const bnn_objective_spec *spec, bnn_err *err) {
+  BNN_TRY(check_spec(spec, err));
+  bnn_objective *o = bnn_mem_zalloc(1, sizeof *o);
+  if (!o) return bnn_fail(err, BNN_ENOMEM, "an objective");
+  o->program = bnn_program_ref(spec->program);
+  o->x_node = spec->x_node;
+  o->y_node = spec->y_node;
+  o->key_node = spec->key_node;
+  o->kl = spec->kl;
+  o->prior_std = spec->prior_std;
+  o->samples = spec->samples;
+  bnn_status status = BNN_OK;
+  o->layout = *spec->layout;
+  o->layout.param = bnn_mem_alloc(o->layout.n_params, sizeof *o->layout.param);
+  if (o->layout.param)
+    memcpy(o->layout.param, spec->layout->param, o->layout.n_params * sizeof *o->layout.param);
+  else
+    status = bnn_fail(err, BNN_ENOMEM, "a layout of %zu tensors", o->layout.n_params);
+  if (status == BNN_OK) status = objective_fill(o, err);
+  if (status == BNN_OK) status = check_loss(o->frame, o->program, err);
+  if (status != BNN_OK) {
+    bnn_objective_free(o);
+    return status;
+  }
+  *out = o;
+  return BNN_OK;
+}
+
+void bnn_objective_free(bnn_objective *o) {
+  if (!o) return;
+  bnn_frame_free(o->frame);
+  bnn_program_unref(o->program);
+  bnn_layout_fini(&o->layout);
+  bnn_mem_free(o->pieces);
+  bnn_mem_free(o->theta);
+  bnn_mem_free(o->grad);
+  bnn_mem_free(o->g_sum);
+  bnn_mem_free(o->h_sum);
+  bnn_mem_free(o);
+}
+
+size_t bnn_objective_batch(const bnn_objective *o) { return bnn_program_batch(o->program); }
+
+/* ---- a step ---- */
+
+/* What the jobs of a step share. */
+typedef struct work {
+  bnn_objective *o;
+  bnn_context *context;
+  const bnn_target *target;
+  const bnn_batch *batch;
+  const bnn_step *step;
+  size_t block;           /* rows of a block */
+  bool gather;            /* x is yet to be gathered */
+  bnn_real seed;          /* d L / d loss_n */
+  bnn_update update;      /* this step's constants */
+  bnn_real *dmu, *dlogvar; /* where gradients go instead of into an update */
+} work;
+
+/* Reads rows of the batch into their home, then forward and backward for one block. */
+static void rows_job(void *data, size_t b) {
+  work *w = data;
+  bnn_objective *o = w->o;
+  bnn_real *home = w->gather && o->x_node >= 0 ? bnn_frame_home(o->frame, o->x_node) : NULL;
+  if (home) {
+    const bnn_shape *s = bnn_program_shape(o->program, o->x_node);
+    size_t from = b * w->block, left = w->batch->count - from, row = 1;
+    for (int k = 1; k < s->rank; k++) row *= s->dim[k];
+    char *at = (char *)home + from * row * bnn_dtype_size(s->dtype);
+    bnn_batch_gather(at, s->dtype, w->batch->x, w->batch, from, left < w->block ? left : w->block);
+  }
+  if (!bnn_program_has_rows(o->program, NULL)) return;
+  bnn_frame_forward_block(o->frame, b);
+}
+
+static void backward_job(void *data, size_t b) {
+  const work *w = data;
+  rows_job(data, b);
+  bnn_frame_backward_block(w->o->frame, b, w->seed);
+}
+
+/* Gradients of L for elements [from, from + n) of tensor t, from g and h = g (theta - mu). */
+static void chunk_gradient(const work *w, const bnn_param *t, size_t at, size_t n, bnn_real *dmu,
+                           bnn_real *dlogvar) {
+  const bnn_objective *o = w->o;
+  const bnn_vec *vec = bnn_isa_get()->vec;
+  double weight = w->step->beta * bnn_kl_weight(o->kl, t), precision = 1 / o->prior_std / o->prior_std;
+  bool summed = o->samples > 1;
+  const bnn_real *g = (summed ? o->g_sum : o->grad) + at, *mu = w->target->mu + at;
+  if (!w->target->logvar) {
+    bnn_real pull = (bnn_real)(weight * precision);
+    for (size_t i = 0; i < n; i++) dmu[i] = g[i] + pull * mu[i];
+    return;
+  }
+  bnn_real h[CHUNK];
+  if (!summed) vec->weigh(h, g, o->theta + at, mu, n);
+  vec->meanfield_grad(dmu, dlogvar, g, summed ? o->h_sum + at : h, mu, w->target->logvar + at,
+                      (bnn_real)weight, (bnn_real)precision, n);
+}
+
+/* Applies the rule to elements [at, at + n) of w; their state starts at `slot0`. */
+static void chunk_update(const work *w, bnn_real *param, const bnn_real *grad, size_t slot0,
+                         size_t n) {
+  bnn_optimizer_state *s = w->target->state;
+  bnn_real *slot[BNN_SLOTS_MAX];
+  for (int k = 0; k < s->rule->n_slots; k++) slot[k] = bnn_tensor_real(s->slot[k]) + slot0;
+  s->rule->update(&w->update, param, grad, slot, n);
+}
+
+/* The update of one piece, chunk by chunk so that gradients stay in the first-level cache. */
+static void piece_job(void *data, size_t j) {
+  const work *w = data;
+  const piece *p = &w->o->pieces[j];
+  const bnn_param *t = &w->o->layout.param[p->param];
+  for (size_t from = 0; from < p->size; from += CHUNK) {
+    size_t n = p->size - from < CHUNK ? p->size - from : CHUNK, at = p->first + from;
+    if (w->dmu) {
+      chunk_gradient(w, t, at, n, w->dmu + at, w->dlogvar ? w->dlogvar + at : NULL);
+      continue;
+    }
+    bnn_real dmu[CHUNK], dlogvar[CHUNK];
+    chunk_gradient(w, t, at, n, dmu, dlogvar);
+    chunk_update(w, w->target->mu + at, dmu, at, n);
+    if (w->target->logvar)
+      chunk_update(w, w->target->logvar + at, dlogvar, w->o->layout.size + at, n);
+  }
+}
+
+static void gradient_job(void *data, size_t j) {
+  const work *w = data;
+  bnn_frame_run_parameter_job(w->o->frame, j);
+}
+
+static void fused_job(void *data, size_t j) {
+  gradient_job(data, j);
+  piece_job(data, j);
+}
+
+/* Adds this sample's gradient to the sums. */
+static void sum_job(void *data, size_t j) {
+  const work *w = data;
+  const piece *p = &w->o->pieces[j];
+  bnn_objective *o = w->o;
+  bnn_isa_get()->vec->weigh_add(o->g_sum + p->first, o->h_sum + p->first, o->grad + p->first,
+                                o->theta + p->first, w->target->mu + p->first, p->size);
+}
+
+/* The mean loss of the batch, summed in order. */
+static double mean_loss(const bnn_frame *frame) {
+  const bnn_tensor *loss = bnn_frame_output(frame, 0);
+  const bnn_real *x = bnn_tensor_real(loss);
+  double sum = 0;
+  for (size_t i = 0; i < loss->size; i++) sum += (double)x[i];
+  return loss->size ? sum / (double)loss->size : 0;
+}
+
+/* Weights for sample s (from 1) go to theta; a point estimate is its own sample. */
+static void draw_weights(const work *w, int s) {
+  bnn_objective *o = w->o;
+  bnn_key key = bnn_key_fold(bnn_key_fold_name(w->step->key, "eps", 3), s);
+  bnn_real *theta = o->theta;
+  if (w->target->logvar)
+    bnn_posterior_sample(w->context, theta, w->target->mu, w->target->logvar, key, o->layout.size);
+  else
+    theta = w->target->mu;
+  bnn_frame_bind_params(o->frame, theta, o->grad);
+  uint64_t *home = o->key_node >= 0 ? bnn_frame_home(o->frame, o->key_node) : NULL;
+  if (home) *home = bnn_key_fold(bnn_key_fold_name(w->step->key, "noise", 5), s).bits;
+}
+
+/* Forward and backward of the loss for sample s, up to the parameter phase. */
+static bnn_status run_rows(work *w, int s, double *loss, bnn_err *err) {
+  bnn_objective *o = w->o;
+  draw_weights(w, s);
+  if (!bnn_program_has_rows(o->program, NULL) && w->gather) rows_job(w, 0);
+  BNN_TRY(bnn_frame_forward_whole(o->frame, err));
+  if (bnn_program_has_rows(o->program, NULL))
+    bnn_context_run(w->context, backward_job, w, bnn_frame_blocks(o->frame));
+  w->gather = false;
+  *loss += mean_loss(o->frame) / o->samples;
+  if (isfinite(*loss)) return BNN_OK;
+  return bnn_fail(err, BNN_ENAN, "the loss is %g", *loss);
+}
+
+/* Labels and other targets are gathered first, whole, as they are checked before anything runs. */
+static bnn_status gather_targets(work *w, bnn_err *err) {
+  bnn_objective *o = w->o;
+  BNN_TRY(bnn_batch_check_rows(w->batch, err));
+  size_t want = bnn_program_batch(o->program);
+  if (want != w->batch->count)
+    return bnn_fail(err, BNN_ESHAPE, "a batch of %zu rows, wanted %zu", w->batch->count, want);
+  if (o->x_node >= 0)
+    BNN_TRY(bnn_batch_check(w->batch->x, bnn_program_shape(o->program, o->x_node), "x", err));
+  if (o->y_node < 0) return BNN_OK;
+  const bnn_shape *s = bnn_program_shape(o->program, o->y_node);
+  if (!w->batch->y) return bnn_fail(err, BNN_ESHAPE, "y is missing, wanted rows as in %s", BNN_SHAPE(s));
+  BNN_TRY(bnn_batch_check(w->batch->y, s, "y", err));
+  void *home = bnn_frame_home(o->frame, o->y_node);
+  if (home) bnn_batch_gather(home, s->dtype, w->batch->y, w->batch, 0, want);
+  return bnn_frame_verify(o->frame, err);
+}
+
+/* All samples: at the end the pieces, or the fused parameter jobs, have been run. */
+static bnn_status run_samples(work *w, double *loss, bnn_err *err) {
+  bnn_objective *o = w->o;
+  size_t jobs = bnn_frame_parameter_jobs(o->frame), size = o->layout.size;
+  if (o->samples > 1) {
+    memset(o->g_sum, 0, size * sizeof *o->g_sum);
+    memset(o->h_sum, 0, size * sizeof *o->h_sum);
+  }
+  for (int s = 1; s <= o->samples; s++) {
+    BNN_TRY(run_rows(w, s, loss, err));
+    bnn_context_run(w->context, o->fused ? fused_job : gradient_job, w, jobs);
+    if (o->fused) return BNN_OK;
+    bnn_frame_backward_whole(o->frame, w->seed);
+    if (o->samples > 1) bnn_context_run(w->context, sum_job, w, o->n_pieces);
+  }
+  bnn_context_run(w->context, piece_job, w, o->n_pieces);
+  return BNN_OK;
+}
+
+/* Fills in what a step needs besides its arguments, and runs it. */
+static bnn_status run_step(work *w, double *loss, bnn_err *err) {
+  bnn_objective *o = w->o;
+  BNN_TRY(gather_targets(w, err));
+  size_t n = bnn_frame_output(o->frame, 0)->size;
+  w->block = block_rows(bnn_program_batch(o->program));
+  if (bnn_frame_blocks(o->frame) == 1) w->block = bnn_program_batch(o->program);
+  w->gather = true;
+  w->seed = (bnn_real)(1 / ((double)n * o->samples));
+  double sum = 0;
+  BNN_TRY(run_samples(w, &sum, err));
+  *loss = sum;
+  return BNN_OK;
+}
+
+bnn_status bnn_objective_step(bnn_objective *o, bnn_context *context, const bnn_target *target,
+                              const bnn_batch *batch, const bnn_step *step, double *loss,
+                              bnn_err *err) {
+  bnn_optimizer_state *s = target->state;
+  size_t want = o->layout.size * (target->logvar ? 2 : 1);
+  if (s->n != want)
+    return bnn_fail(err, BNN_ESHAPE, "the optimizer's state has %zu elements, wanted %zu", s->n, want);
+  BNN_TRY(bnn_option_check(s->rule, &s->rule->option[0], step->lr, err));
+  if (!(step->beta >= 0) || isinf(step->beta))
+    return bnn_fail(err, BNN_ERANGE, "beta is %g, wanted a number of 0 or more", step->beta);
+  work w = {.o = o, .context = context, .target = target, .batch = batch, .step = step};
+  w.update = (bnn_update){.option = s->option, .lr = step->lr, .t = s->t + 1};
+  BNN_TRY(run_step(&w, loss, err));
+  s->t++;
+  return BNN_OK;
+}
+
+bnn_status bnn_objective_gradient(bnn_objective *o, bnn_context *context, const bnn_target *target,
+                                  const bnn_batch *batch, const bnn_step *step, bnn_real *dmu,
+                                  bnn_real *dlogvar, double *loss, bnn_err *err) {
+  work w = {.o = o, .context = context, .target = target, .batch = batch, .step = step};
+  w.dmu = dmu;
+  w.dlogvar = dlogvar;
+  return run_step(&w, loss, err);
+}

@@ -1,0 +1,102 @@
+/* Elementwise ops of two inputs with NumPy's broadcasting: the formulas of value and gradients, and
+ * nothing else; walk.h loops.  u and v are elements of a and b, r is the result, g is dy.
+ *
+ * maximum and minimum share their gradient equally between equal arguments, as reductions do; where
+ * either argument is NaN so is the result.  Comparisons give 1 or 0 and have no gradient; every
+ * comparison with NaN but `ne` gives 0. */
+#include "op_help.h"
+#include "walk.h"
+
+/* libm's pow is a hundred times a product's cost, and squares are what powers mostly are. */
+static inline bnn_real power(bnn_real u, bnn_real v) {
+  return v == 2 ? u * u : v == 1 ? u : R(pow)(u, v);
+}
+
+/* d u^v/dv: 0 at u = 0 for v >= 0, where u^v log u tends to 0 (v > 0) or is cut there (v = 0). */
+static inline bnn_real power_slope(bnn_real u, bnn_real v, bnn_real r) {
+  return u == 0 && v >= 0 ? 0 : r * R(log)(u);
+}
+
+static inline bnn_real larger(bnn_real u, bnn_real v) { return u > v || u != u ? u : v; }
+static inline bnn_real smaller(bnn_real u, bnn_real v) { return u < v || u != u ? u : v; }
+
+/* u's share of a gradient when the larger one takes it. */
+static inline bnn_real share(bnn_real u, bnn_real v) {
+  return u == v ? (bnn_real)0.5 : u < v ? 0 : 1;
+}
+
+#define VALUE(NAME, FORMULA)                                                                  \
+  BNN_KERNEL NAME##_value(bnn_real *restrict y, const bnn_real *restrict a,                   \
+                          const bnn_real *restrict b, const bnn_real *restrict c, size_t n) { \
+    BNN_UNUSED(c);                                                                            \
+    for (size_t i = 0; i < n; i++) {                                                          \
+      const bnn_real u = a[i], v = b[i];                                                      \
+      y[i] = FORMULA;                                                                         \
+    }                                                                                         \
+  }                                                                                           \
+  static void NAME##_forward(bnn_tensor *y, const bnn_tensor *const *x, int n,                \
+                             const bnn_attr *attr) {                                          \
+    BNN_UNUSED(attr);                                                                         \
+    walk_map(y, x, n, NAME##_value);                                                          \
+  }
+
+#define SLOPE(NAME, WHICH, FORMULA)                                                             \
+  BNN_KERNEL NAME##_##WHICH(bnn_real *restrict d, const bnn_real *restrict dy,                  \
+                            const bnn_real *restrict y, const bnn_real *restrict a,             \
+                            const bnn_real *restrict b, const bnn_real *restrict c, size_t n) { \
+    BNN_UNUSED(c);                                                                              \
+    for (size_t i = 0; i < n; i++) {                                                            \
+      const bnn_real u = a[i], v = b[i], r = y[i], g = dy[i];                                   \
+      BNN_UNUSED(u), BNN_UNUSED(v), BNN_UNUSED(r);                                              \
+      d[i] += FORMULA;                                                                          \
+    }                                                                                           \
+  }
+
+#define ROW(NAME, DOC, BACKWARD, ...)                                \
+  BNN_OP(NAME) = {                                                   \
+      .name = #NAME,                                                 \
+      .doc = #NAME "(a, b): " DOC ", elementwise with broadcasting", \
+      .arity = 2,                                                    \
+      .infer = op_infer_broadcast,                                   \
+      .rows = op_rows_broadcast,                                     \
+      .forward = NAME##_forward,                                     \
+      .backward = BACKWARD,                                          \
+      .check = {__VA_ARGS__},                                        \
+  };
+
+/* An op from its value and the gradients with respect to a and b. */
+#define BINARY(NAME, DOC, FORMULA, SLOPE_A, SLOPE_B, ...)                                       \
+  VALUE(NAME, FORMULA)                                                                          \
+  SLOPE(NAME, da, SLOPE_A)                                                                      \
+  SLOPE(NAME, db, SLOPE_B)                                                                      \
+  static void NAME##_backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y, \
+                              const bnn_tensor *const *x, int n, const bnn_attr *attr) {        \
+    BNN_UNUSED(attr);                                                                           \
+    if (dx[0]) walk_grad(dx[0], 0, dy, y, x, n, NAME##_da);                                     \
+    if (dx[1]) walk_grad(dx[1], 1, dy, y, x, n, NAME##_db);                                     \
+  }                                                                                             \
+  ROW(NAME, DOC, NAME##_backward, __VA_ARGS__)
+
+#define COMPARISON(NAME, DOC, OPERATOR) \
+  VALUE(NAME, (bnn_real)(u OPERATOR v)) \
+  ROW(NAME, DOC, NULL, .lo = -2, .hi = 2)
+
+/* clang-format off */
+BINARY(add, "a + b",   u + v, g,     g,                .lo = -2, .hi = 2, .tol = 1e-8)
+BINARY(sub, "a - b",   u - v, g,     -g,               .lo = -2, .hi = 2, .tol = 1e-8)
+BINARY(mul, "a * b",   u * v, g * v, g * u,            .lo = -2, .hi = 2, .tol = 1e-8)
+BINARY(div, "a / b",   u / v, g / v, -g * (u / v) / v, .lo = 0.5, .hi = 2, .tol = 1e-8)
+BINARY(pow, "a ^ b",   power(u, v), v == 0 ? 0 : g * v * power(u, v - 1), g * power_slope(u, v, r),
+                                                       .lo = 0.5, .hi = 2.5, .tol = 1e-8)
+BINARY(maximum, "the larger of a and b, NaN when either is; equal ones share the gradient",
+       larger(u, v), g * share(u, v), g * share(v, u), .lo = -2, .hi = 2, .tol = 1e-8)
+BINARY(minimum, "the smaller of a and b, NaN when either is; equal ones share the gradient",
+       smaller(u, v), g * share(v, u), g * share(u, v), .lo = -2, .hi = 2, .tol = 1e-8)
+
+COMPARISON(eq, "1 where a = b, else 0", ==)
+COMPARISON(ne, "1 where a and b differ, else 0", !=)
+COMPARISON(lt, "1 where a < b, else 0", <)
+COMPARISON(le, "1 where a <= b, else 0", <=)
+COMPARISON(gt, "1 where a > b, else 0", >)
+COMPARISON(ge, "1 where a >= b, else 0", >=)
+/* clang-format on */

@@ -1,0 +1,54 @@
+/* scores.h - maxima and sums of exponentials of rows of scores, as softmax and cross-entropy need.
+ *
+ * exp runs over several rows at once, as one flat array: rows of 10 classes by themselves would
+ * leave most lanes of a vector idle. */
+#ifndef BNN_OPS_SCORES_H
+#define BNN_OPS_SCORES_H
+
+#include "op_help.h"
+#include "vec/vec_math.h"
+
+enum { SCORES_CHUNK = 512, SCORES_ROWS = 64 };
+
+/* How many rows of `classes` scores to treat at once. */
+static inline size_t scores_block(size_t classes) {
+  size_t rows = SCORES_CHUNK / (classes > 0 ? classes : 1);
+  return rows < 1 ? 1 : rows > SCORES_ROWS ? SCORES_ROWS : rows;
+}
+
+BNN_KERNEL scores_exp(bnn_real *restrict e, size_t n) {
+  for (size_t i = 0; i < n; i++) e[i] = vm_exp(e[i]);
+}
+
+/* A NaN may get lost here; it shows in the exponentials. */
+static inline bnn_real scores_row_max(const bnn_real *x, size_t n) {
+  bnn_real max = -INFINITY;
+  for (size_t i = 0; i < n; i++) max = x[i] > max ? x[i] : max;
+  return max;
+}
+
+static inline double scores_row_sum(const bnn_real *x, size_t n) {
+  double sum = 0;
+  for (size_t i = 0; i < n; i++) sum += x[i];
+  return sum;
+}
+
+/* max[r] = max x_r and rest[r] = (sum of e^(x_r - max[r])) - 1 for rows of x [rows, classes], no
+ * more of them than scores_block says.  The 1 is the maximum's own term: log1p(rest) keeps the
+ * digits of a small loss. */
+static inline void scores_stats(bnn_real *max, bnn_real *rest, const bnn_real *x, size_t rows,
+                                size_t classes) {
+  bnn_real e[SCORES_CHUNK];
+  double sum[SCORES_ROWS];
+  for (size_t r = 0; r < rows; r++) max[r] = scores_row_max(x + r * classes, classes), sum[r] = -1;
+  for (size_t at = 0; at < classes; at += SCORES_CHUNK) { /* once, unless one row is longer */
+    const size_t n = classes - at < SCORES_CHUNK ? classes - at : SCORES_CHUNK;
+    for (size_t r = 0; r < rows; r++)
+      for (size_t c = 0; c < n; c++) e[r * n + c] = x[r * classes + at + c] - max[r];
+    scores_exp(e, rows * n);
+    for (size_t r = 0; r < rows; r++) sum[r] += scores_row_sum(e + r * n, n);
+  }
+  for (size_t r = 0; r < rows; r++) rest[r] = (bnn_real)sum[r];
+}
+
+#endif

@@ -1,0 +1,103 @@
+/* Elementwise ops of one input: the formulas of value and gradient.  v is an element of x, r of the
+ * result, g of dy; p and q are the call's numbers.  Transcendental functions and their error bounds
+ * are in vec/vec_math.h.
+ *
+ * Selections are written so that a NaN falls through them: relu(NaN) and clamp(NaN) are NaN. */
+#include "op_help.h"
+#include "vec/vec_math.h"
+
+/* -1, 0 or 1; NaN stays. */
+static inline bnn_real sign_of(bnn_real v) { return v > 0 ? 1 : v < 0 ? -1 : v; }
+
+/* P(Z <= v) for Z ~ N(0, 1), and the density of Z at v.  (Not (1 + erf) / 2: where a product is
+ * added to a half of something, the compiler may fuse either one, and loop and tail would differ.)
+ */
+static inline bnn_real normal_cdf(bnn_real v) {
+  return vm_erf(v * (bnn_real)0.70710678118654752440) / 2 + (bnn_real)0.5;
+}
+static inline bnn_real normal_pdf(bnn_real v) {
+  return vm_exp(-v * v / 2) * (bnn_real)0.39894228040143267794;
+}
+
+#define UNARY(NAME, ARGUMENTS, DOC, VALUE, SLOPE, ...)                                           \
+  BNN_KERNEL NAME##_values(bnn_real *restrict y, const bnn_real *restrict x, bnn_real p,         \
+                           bnn_real q, size_t n) {                                               \
+    BNN_UNUSED(p), BNN_UNUSED(q);                                                                \
+    for (size_t i = 0; i < n; i++) {                                                             \
+      const bnn_real v = x[i];                                                                   \
+      y[i] = VALUE;                                                                              \
+    }                                                                                            \
+  }                                                                                              \
+  BNN_KERNEL NAME##_slopes(bnn_real *restrict dx, const bnn_real *restrict dy,                   \
+                           const bnn_real *restrict y, const bnn_real *restrict x, bnn_real p,   \
+                           bnn_real q, size_t n) {                                               \
+    BNN_UNUSED(p), BNN_UNUSED(q);                                                                \
+    for (size_t i = 0; i < n; i++) {                                                             \
+      const bnn_real v = x[i], r = y[i], g = dy[i];                                              \
+      BNN_UNUSED(v), BNN_UNUSED(r);                                                              \
+      dx[i] += SLOPE;                                                                            \
+    }                                                                                            \
+  }                                                                                              \
+  static void NAME##_forward(bnn_tensor *y, const bnn_tensor *const *x, int n,                   \
+                             const bnn_attr *attr) {                                             \
+    BNN_UNUSED(n);                                                                               \
+    NAME##_values(bnn_tensor_real(y), bnn_tensor_real(x[0]), (bnn_real)attr->number[0],          \
+                  (bnn_real)attr->number[1], y->size);                                           \
+  }                                                                                              \
+  static void NAME##_backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y,  \
+                              const bnn_tensor *const *x, int n, const bnn_attr *attr) {         \
+    BNN_UNUSED(n);                                                                               \
+    if (dx[0])                                                                                   \
+      NAME##_slopes(bnn_tensor_real(dx[0]), bnn_tensor_real(dy), bnn_tensor_real(y),             \
+                    bnn_tensor_real(x[0]), (bnn_real)attr->number[0], (bnn_real)attr->number[1], \
+                    y->size);                                                                    \
+  }                                                                                              \
+  BNN_OP(NAME) = {                                                                               \
+      .name = #NAME,                                                                             \
+      .doc = #NAME ARGUMENTS ": " DOC ", elementwise",                                           \
+      .arity = 1,                                                                                \
+      .rows = op_rows_same,                                                                      \
+      .forward = NAME##_forward,                                                                 \
+      .backward = NAME##_backward,                                                               \
+      __VA_ARGS__,                                                                               \
+  };
+
+/* What most rows share: no arguments, any x, tested on [LO, HI]. */
+#define PLAIN(LO, HI) .infer = op_infer_same, .check = {.lo = LO, .hi = HI, .tol = 1e-7}
+
+static bnn_status infer_clamp(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr *attr,
+                              bnn_err *err) {
+  if (!(attr->number[0] <= attr->number[1]))
+    return bnn_fail(err, BNN_ERANGE, "lo is %g, hi is %g: wanted lo <= hi", attr->number[0],
+                    attr->number[1]);
+  return op_infer_same(y, x, n, attr, err);
+}
+
+/* clang-format off */
+UNARY(neg,      "(x)", "-x",             -v,            -g,                     PLAIN(-3, 3))
+UNARY(abs,      "(x)", "|x|; gradient 0 at 0", R(fabs)(v), g * sign_of(v),      PLAIN(-3, 3))
+UNARY(sign,     "(x)", "-1, 0 or 1; gradient 0", sign_of(v), 0 * g,             PLAIN(-3, 3))
+UNARY(sqrt,     "(x)", "square root of x", R(sqrt)(v),  g / (2 * r),            PLAIN(0.5, 4))
+UNARY(square,   "(x)", "x * x",          v * v,         g * 2 * v,              PLAIN(-3, 3))
+UNARY(exp,      "(x)", "e^x",            vm_exp(v),     g * r,                  PLAIN(-3, 3))
+UNARY(log,      "(x)", "natural logarithm of x", vm_log(v), g / v,              PLAIN(0.5, 4))
+UNARY(log1p,    "(x)", "log(1 + x), exact near 0", vm_log1p(v), g / (1 + v),    PLAIN(-0.5, 4))
+UNARY(expm1,    "(x)", "e^x - 1, exact near 0", vm_expm1(v), g * (r + 1),       PLAIN(-3, 3))
+UNARY(tanh,     "(x)", "hyperbolic tangent", vm_tanh(v), g * (1 - r * r),       PLAIN(-3, 3))
+UNARY(sigmoid,  "(x)", "1 / (1 + e^-x)", vm_sigmoid(v), g * r * (1 - r),        PLAIN(-6, 6))
+UNARY(relu,     "(x)", "max(x, 0); gradient 0 at 0", v < 0 ? 0 : v, r <= 0 ? 0 : g, PLAIN(-3, 3))
+UNARY(leaky_relu, "(x, slope = 0.01)", "x where x > 0, else slope * x",
+                                         v > 0 ? v : p * v, v > 0 ? g : p * g,
+      .infer = op_infer_same, .args = "r?", .defaults = {.number = {0.01}},
+      .check = {.lo = -3, .hi = 3, .tol = 1e-7, .attr = {.number = {0.1}}})
+UNARY(gelu,     "(x)", "x * P(Z <= x) for Z ~ N(0, 1) (Hendrycks & Gimpel 2016, exact form)",
+                                         v * normal_cdf(v), g * (normal_cdf(v) + v * normal_pdf(v)),
+      PLAIN(-4, 4))
+UNARY(softplus, "(x)", "log(1 + e^x)",   vm_softplus(v), g * vm_sigmoid(v),     PLAIN(-6, 6))
+UNARY(sin,      "(x)", "sine of x in radians", vm_sin(v), g * vm_cos(v),        PLAIN(-3, 3))
+UNARY(cos,      "(x)", "cosine of x in radians", vm_cos(v), -g * vm_sin(v),     PLAIN(-3, 3))
+UNARY(clamp,    "(x, lo, hi)", "x moved into [lo, hi]; gradient 1 inside, bounds included, else 0",
+                                         v < p ? p : v > q ? q : v, v < p || v > q ? 0 : g,
+      .infer = infer_clamp, .args = "rr",
+      .check = {.lo = -3, .hi = 3, .tol = 1e-7, .attr = {.number = {-1, 2}}})
+/* clang-format on */

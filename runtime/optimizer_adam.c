@@ -1,0 +1,38 @@
+/* adam: m <- b1 m + (1 - b1) g,  v <- b2 v + (1 - b2) g^2,
+ *       w <- w - lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
+ * Kingma & Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1.  The bias
+ * corrections are computed in double once a call. */
+#include <math.h>
+
+#include "isa.h"
+#include "optimizer.h"
+
+static void update(const bnn_update *u, bnn_real *w, const bnn_real *g, bnn_real *const *slot,
+                   size_t n) {
+  /* as they are stored, so that the corrections undo just what the moments did */
+  double b1 = (bnn_real)u->option[1], b2 = (bnn_real)u->option[2], t = (double)u->t;
+  const bnn_adam_scalars a = {
+      .b1 = (bnn_real)b1,
+      .b2 = (bnn_real)b2,
+      .rate = (bnn_real)(u->lr / (1 - pow(b1, t))),
+      .unbias2 = (bnn_real)(1 / (1 - pow(b2, t))),
+      .eps = (bnn_real)u->option[3],
+  };
+  bnn_isa_get()->vec->adam(w, slot[0], slot[1], g, &a, n);
+}
+
+const bnn_optimizer bnn_optimizer_adam = {
+    .name = "adam",
+    .doc = "adam{lr=1e-3, b1=0.9, b2=0.999, eps=1e-8}: Adam with bias correction "
+           "(Kingma & Ba 2015, algorithm 1)",
+    .n_slots = 2,
+    .n_options = 4,
+    .option =
+        {
+            {"lr", "learning rate", 1e-3, 0, HUGE_VAL, true},
+            {"b1", "decay of the mean of gradients", 0.9, 0, 1, true},
+            {"b2", "decay of the mean of squared gradients", 0.999, 0, 1, true},
+            {"eps", "added to the root of the second moment", 1e-8, 0, HUGE_VAL, true},
+        },
+    .update = update,
+};

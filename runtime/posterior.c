@@ -1,0 +1,67 @@
+/* posterior.c - layouts, sampling in parallel pieces, and the KL of a tensor. */
+#include "posterior.h"
+
+#include <string.h>
+
+#include "isa.h"
+#include "mem.h"
+
+bnn_status bnn_layout_init(bnn_layout *out, size_t n_params, const size_t *size,
+                           const size_t *dim0, bnn_err *err) {
+  bnn_param *param = bnn_mem_alloc(n_params, sizeof *param);
+  if (!param) return bnn_fail(err, BNN_ENOMEM, "a layout of %zu tensors", n_params);
+  size_t offset = 0;
+  for (size_t i = 0; i < n_params; i++) {
+    param[i] = (bnn_param){.offset = offset, .size = size[i], .dim0 = dim0[i]};
+    offset += size[i];
+  }
+  *out = (bnn_layout){.n_params = n_params, .size = offset, .param = param};
+  return BNN_OK;
+}
+
+void bnn_layout_fini(bnn_layout *layout) {
+  bnn_mem_free(layout->param);
+  layout->param = NULL;
+}
+
+bool bnn_kl_find(bnn_kl *out, const char *name) {
+  static const char *const names[] = {
+#define X(row, doc) #row,
+      BNN_KL_ROWS(X)
+#undef X
+  };
+  for (int i = 0; i < BNN_KL_COUNT; i++) {
+    if (strcmp(name, names[i]) != 0) continue;
+    *out = (bnn_kl)i;
+    return true;
+  }
+  return false;
+}
+
+/* Sampling goes in pieces of this many elements, whatever the number of threads. */
+enum { PIECE = 8192 };
+
+typedef struct sampling {
+  bnn_real *theta;
+  const bnn_real *mu, *logvar;
+  bnn_key key;
+  size_t size;
+} sampling;
+
+static void sample_piece(void *data, size_t i) {
+  const sampling *s = data;
+  size_t from = i * PIECE, n = s->size - from < PIECE ? s->size - from : PIECE;
+  bnn_isa_get()->vec->sample(s->theta + from, s->mu + from, s->logvar + from, s->key, from, n);
+}
+
+void bnn_posterior_sample(bnn_context *context, bnn_real *theta, const bnn_real *mu,
+                          const bnn_real *logvar, bnn_key key, size_t size) {
+  sampling s = {theta, mu, logvar, key, size};
+  bnn_context_run(context, sample_piece, &s, (size + PIECE - 1) / PIECE);
+}
+
+double bnn_posterior_kl(const bnn_param *param, const bnn_real *mu, const bnn_real *logvar,
+                        double prior_std) {
+  return bnn_isa_get()->vec->meanfield_kl(mu + param->offset, logvar + param->offset, prior_std,
+                                          param->size);
+}

@@ -1,0 +1,300 @@
+/* program.c - recording: nodes are appended, then `finish` decides what a replay must run: which nodes
+ * an output needs, which have rows of the batch, and which need a gradient. */
+#include "program.h"
+
+#include <string.h>
+
+#include "mem.h"
+#include "program_nodes.h"
+
+bnn_status bnn_program_new(bnn_program **out, bnn_err *err) {
+  bnn_program *p = bnn_mem_zalloc(1, sizeof *p);
+  if (!p) return bnn_fail(err, BNN_ENOMEM, "a program");
+  atomic_init(&p->refs, 1);
+  *out = p;
+  return BNN_OK;
+}
+
+bnn_program *bnn_program_ref(bnn_program *p) {
+  atomic_fetch_add(&p->refs, 1);
+  return p;
+}
+
+void bnn_program_unref(bnn_program *p) {
+  if (!p || atomic_fetch_sub(&p->refs, 1) != 1) return;
+  for (size_t i = 0; i < p->n_nodes; i++) bnn_tensor_unref(p->nodes[i].constant);
+  bnn_mem_free(p->nodes);
+  bnn_mem_free(p->edges);
+  bnn_mem_free(p->outputs);
+  bnn_mem_free(p->wrt);
+  bnn_mem_free(p);
+}
+
+/* Makes room for `more` elements behind the n that an array of `size` byte elements has. */
+static bnn_status grow(void **array, size_t *room, size_t n, size_t more, size_t size,
+                       bnn_err *err) {
+  if (n + more <= *room) return BNN_OK;
+  size_t want = 2 * (n + more) + 14;
+  void *bigger = bnn_mem_zalloc(want, size);
+  if (!bigger) return bnn_fail(err, BNN_ENOMEM, "a program of %zu nodes", want);
+  if (n) memcpy(bigger, *array, n * size);
+  bnn_mem_free(*array);
+  *array = bigger;
+  *room = want;
+  return BNN_OK;
+}
+
+/* A cleared node at the end of the list, not yet counted: the caller fills it and then publishes it. */
+static bnn_status next_node(bnn_program *p, node **v, size_t edges, bnn_err *err) {
+  if (p->finished) return bnn_fail(err, BNN_ERANGE, "the program is finished");
+  void *nodes = p->nodes, *list = p->edges;
+  bnn_status status = grow(&nodes, &p->nodes_room, p->n_nodes, 1, sizeof *p->nodes, err);
+  p->nodes = nodes;
+  if (status == BNN_OK)
+    status = grow(&list, &p->edges_room, p->n_edges, edges, sizeof *p->edges, err);
+  p->edges = list;
+  if (status != BNN_OK) return status;
+  *v = &p->nodes[p->n_nodes];
+  memset(*v, 0, sizeof **v);
+  (*v)->root = (int)p->n_nodes;
+  (*v)->first_edge = p->n_edges;
+  return BNN_OK;
+}
+
+bnn_status bnn_program_input(bnn_program *p, int *out, bnn_input_kind kind, const bnn_shape *shape,
+                             size_t offset, bnn_err *err) {
+  if (kind == BNN_INPUT_ROWS) {
+    if (shape->rank == 0) return bnn_fail(err, BNN_ESHAPE, "a batch input needs an axis of rows");
+    for (size_t i = 0; i < p->n_nodes; i++)
+      if (p->nodes[i].what == NODE_INPUT && p->nodes[i].kind == BNN_INPUT_ROWS &&
+          p->batch != shape->dim[0])
+        return bnn_fail(err, BNN_ESHAPE, "a batch input has %zu rows, another has %zu",
+                        shape->dim[0], p->batch);
+  }
+  node *v = NULL;
+  BNN_TRY(next_node(p, &v, 0, err));
+  v->what = NODE_INPUT;
+  v->kind = kind;
+  v->shape = *shape;
+  v->offset = offset;
+  if (kind == BNN_INPUT_ROWS) p->batch = shape->dim[0];
+  *out = (int)p->n_nodes++;
+  return BNN_OK;
+}
+
+bnn_status bnn_program_constant(bnn_program *p, int *out, bnn_tensor *x, bnn_err *err) {
+  node *v = NULL;
+  BNN_TRY(next_node(p, &v, 0, err));
+  BNN_TRY(bnn_tensor_contiguous(&v->constant, x, err));
+  v->what = NODE_CONSTANT;
+  v->shape = bnn_shape_of(x);
+  *out = (int)p->n_nodes++;
+  return BNN_OK;
+}
+
+bnn_status bnn_program_op(bnn_program *p, int *out, bnn_op_id id, const int *x, int n,
+                          const bnn_attr *attr, bnn_err *err) {
+  bnn_shape in[BNN_ARITY_MAX], y;
+  if (n < 0 || n > BNN_ARITY_MAX)
+    return bnn_fail(err, BNN_ERANGE, "%d tensors, at most %d are taken", n, BNN_ARITY_MAX);
+  for (int i = 0; i < n; i++) in[i] = p->nodes[x[i]].shape;
+  BNN_TRY(bnn_op_infer(&y, id, in, n, attr, err));
+  node *v = NULL;
+  BNN_TRY(next_node(p, &v, (size_t)n, err));
+  v->what = NODE_OP;
+  v->shape = y;
+  v->id = id;
+  v->op = bnn_op_get(id);
+  if (attr) v->attr = *attr;
+  v->n_in = n;
+  if (v->op->alias) v->root = p->nodes[x[0]].root;
+  memcpy(p->edges + p->n_edges, x, (size_t)n * sizeof *x);
+  p->n_edges += (size_t)n;
+  *out = (int)p->n_nodes++;
+  return BNN_OK;
+}
+
+const bnn_shape *bnn_program_shape(const bnn_program *p, int i) { return &p->nodes[i].shape; }
+
+/* ---- finish ---- */
+
+/* Marks outputs, and backwards from them everything that they need. */
+static void mark_live(bnn_program *p) {
+  for (int i = 0; i < p->n_outputs; i++) p->nodes[p->outputs[i]].live = true;
+  for (size_t i = p->n_nodes; i-- > 0;) {
+    const node *v = &p->nodes[i];
+    for (int k = 0; v->live && k < v->n_in; k++) p->nodes[node_inputs(p, v)[k]].live = true;
+  }
+}
+
+/* True when an op checks positions that are computed by the program itself: they are only known in the
+ * middle of a replay, where blocks can no longer fail. */
+static bool reads_computed_positions(const bnn_program *p, const node *v) {
+  if (!v->op->verify) return false;
+  for (int k = 0; k < v->n_in; k++) {
+    const node *u = &p->nodes[node_inputs(p, v)[k]];
+    if (u->shape.dtype != BNN_REAL && u->what == NODE_OP && p->nodes[u->root].what == NODE_OP)
+      return true;
+  }
+  return false;
+}
+
+/* What an op does to the rows of its inputs. */
+static bnn_rows node_rows(const bnn_program *p, const node *v) {
+  bnn_shape shape[BNN_ARITY_MAX];
+  bool has[BNN_ARITY_MAX], any = false;
+  for (int k = 0; k < v->n_in; k++) {
+    const node *u = &p->nodes[node_inputs(p, v)[k]];
+    shape[k] = u->shape;
+    has[k] = u->rows;
+    any = any || u->rows;
+  }
+  if (!any) return BNN_ROWS_NONE;
+  if (!v->op->rows || reads_computed_positions(p, v)) return BNN_ROWS_MIXED;
+  return v->op->rows(has, shape, v->n_in, &v->attr, &v->shape);
+}
+
+/* Carries rows from the batch inputs forward; one op that mixes them makes every node whole. */
+static void mark_rows(bnn_program *p) {
+  for (size_t i = 0; i < p->n_nodes; i++) {
+    node *v = &p->nodes[i];
+    if (!v->live) continue;
+    if (v->what == NODE_INPUT) v->rows = v->kind == BNN_INPUT_ROWS;
+    if (v->what != NODE_OP) continue;
+    bnn_rows rows = node_rows(p, v);
+    v->rows = rows == BNN_ROWS_KEPT;
+    if (rows == BNN_ROWS_MIXED && !p->mixed) p->mixed = v->op->name;
+  }
+  for (size_t i = 0; i < p->n_nodes; i++) {
+    if (p->mixed) p->nodes[i].rows = false;
+    p->has_rows = p->has_rows || p->nodes[i].rows;
+  }
+}
+
+/* A gradient is computed where something of wrt is below and outputs[0] is above. */
+static void mark_gradients(bnn_program *p, bool *above) {
+  for (int i = 0; i < p->n_wrt; i++) p->nodes[p->wrt[i]].grad = true;
+  for (size_t i = 0; i < p->n_nodes; i++) {
+    node *v = &p->nodes[i];
+    bool passes = v->what == NODE_OP && (v->op->alias || v->op->backward);
+    for (int k = 0; passes && k < v->n_in; k++)
+      v->grad = v->grad || p->nodes[node_inputs(p, v)[k]].grad;
+    if (v->shape.dtype != BNN_REAL) v->grad = false;
+  }
+  above[p->outputs[0]] = true;
+  for (size_t i = p->n_nodes; i-- > 0;) {
+    node *v = &p->nodes[i];
+    for (int k = 0; above[i] && v->grad && k < v->n_in; k++) above[node_inputs(p, v)[k]] = true;
+    if (v->what != NODE_INPUT) v->grad = v->grad && above[i];
+  }
+}
+
+/* Copies the list of outputs, and of what the gradient is taken with respect to. */
+static bnn_status copy_lists(bnn_program *p, const int *outputs, int n_outputs, bool gradient,
+                             const int *wrt, int n_wrt, bnn_err *err) {
+  int *out = bnn_mem_alloc((size_t)n_outputs, sizeof *out);
+  int *in = bnn_mem_alloc(wrt ? (size_t)n_wrt : p->n_nodes, sizeof *in);
+  if (!out || !in) {
+    bnn_mem_free(out);
+    bnn_mem_free(in);
+    return bnn_fail(err, BNN_ENOMEM, "the outputs of a program");
+  }
+  memcpy(out, outputs, (size_t)n_outputs * sizeof *out);
+  if (wrt) memcpy(in, wrt, (size_t)n_wrt * sizeof *in);
+  for (size_t i = 0; !wrt && gradient && i < p->n_nodes; i++)
+    if (p->nodes[i].what == NODE_INPUT && p->nodes[i].kind == BNN_INPUT_PARAM)
+      in[p->n_wrt++] = (int)i;
+  if (wrt && gradient) p->n_wrt = n_wrt;
+  p->outputs = out;
+  p->n_outputs = n_outputs;
+  p->wrt = in;
+  return BNN_OK;
+}
+
+bnn_status bnn_program_finish(bnn_program *p, const int *outputs, int n_outputs, bool with_gradient,
+                              const int *wrt, int n_wrt, bnn_err *err) {
+  if (p->finished) return bnn_fail(err, BNN_ERANGE, "the program is finished already");
+  if (n_outputs < 1) return bnn_fail(err, BNN_ERANGE, "a program needs an output");
+  bnn_dtype dtype = p->nodes[outputs[0]].shape.dtype;
+  if (with_gradient && dtype != BNN_REAL)
+    return bnn_fail(err, BNN_ETYPE, "the gradient of a value of type %s, wanted %s",
+                    bnn_dtype_name(dtype), bnn_dtype_name(BNN_REAL));
+  bool *above = bnn_mem_zalloc(p->n_nodes, sizeof *above);
+  if (!above) return bnn_fail(err, BNN_ENOMEM, "a program of %zu nodes", p->n_nodes);
+  bnn_status status = copy_lists(p, outputs, n_outputs, with_gradient, wrt, n_wrt, err);
+  if (status == BNN_OK) {
+    mark_live(p);
+    mark_rows(p);
+    p->gradient = with_gradient;
+    if (with_gradient) mark_gradients(p, above);
+    p->finished = true;
+  }
+  bnn_mem_free(above);
+  return status;
+}
+
+/* ---- reports ---- */
+
+bool bnn_program_has_rows(const bnn_program *p, const char **mixed) {
+  if (mixed) *mixed = p->mixed;
+  return p->has_rows;
+}
+
+const bnn_shape *bnn_program_output_shape(const bnn_program *p, int i) {
+  return &p->nodes[p->outputs[i]].shape;
+}
+
+size_t bnn_program_flat_size(const bnn_program *p) {
+  size_t end = 0;
+  for (size_t i = 0; i < p->n_nodes; i++) {
+    const node *v = &p->nodes[i];
+    size_t size;
+    if (v->what != NODE_INPUT || v->kind != BNN_INPUT_PARAM) continue;
+    bnn_shape_size(&size, v->shape.rank, v->shape.dim);
+    if (v->offset + size > end) end = v->offset + size;
+  }
+  return end;
+}
+
+/* Whether `i` is an input of this kind. */
+static bool is_input(const bnn_program *p, int i, bnn_input_kind kind) {
+  return i >= 0 && (size_t)i < p->n_nodes && p->nodes[i].what == NODE_INPUT &&
+         p->nodes[i].kind == kind;
+}
+
+bnn_status bnn_program_check_feeds(const bnn_program *p, int x_node, int y_node, int key_node,
+                                   bnn_err *err) {
+  if (x_node != -1 && !is_input(p, x_node, BNN_INPUT_ROWS))
+    return bnn_fail(err, BNN_ERANGE, "x: node %d is not a batch input", x_node);
+  if (y_node != -1 && !is_input(p, y_node, BNN_INPUT_ROWS))
+    return bnn_fail(err, BNN_ERANGE, "y: node %d is not a batch input", y_node);
+  if (key_node == -1) return BNN_OK;
+  if (is_input(p, key_node, BNN_INPUT_WHOLE) && p->nodes[key_node].shape.dtype == BNN_U64 &&
+      p->nodes[key_node].shape.rank == 0)
+    return BNN_OK;
+  return bnn_fail(err, BNN_ERANGE, "key: node %d is not a u64 scalar input", key_node);
+}
+
+size_t bnn_program_batch(const bnn_program *p) { return p->batch; }
+
+size_t bnn_program_ops(const bnn_program *p) {
+  size_t n = 0;
+  for (size_t i = 0; i < p->n_nodes; i++) n += p->nodes[i].live && node_computes(&p->nodes[i]);
+  return n;
+}
+
+/* Multiply-adds of a product: its result's elements times the length of the sums. */
+static double node_flops(const bnn_program *p, const node *v) {
+  if (!v->live || v->what != NODE_OP) return 0;
+  if (v->id != BNN_OP_mm && v->id != BNN_OP_bmm && v->id != BNN_OP_linear) return 0;
+  const bnn_shape *x = &p->nodes[node_inputs(p, v)[0]].shape;
+  double size = 1;
+  for (int k = 0; k < v->shape.rank; k++) size *= (double)v->shape.dim[k];
+  return size * (double)x->dim[x->rank - 1];
+}
+
+double bnn_program_flops(const bnn_program *p) {
+  double sum = 0;
+  for (size_t i = 0; i < p->n_nodes; i++) sum += node_flops(p, &p->nodes[i]);
+  return sum;
+}

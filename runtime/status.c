@@ -1,0 +1,39 @@
+/* status.c - the rows' words, and the writing of an error's one line. */
+#include "status.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *bnn_status_text(bnn_status status) {
+  static const char *const text[] = {
+#define X(name, words) words,
+      BNN_STATUS_ROWS(X)
+#undef X
+  };
+  return (unsigned)status < BNN_STATUS_COUNT ? text[status] : "unknown status";
+}
+
+bnn_status bnn_fail(bnn_err *err, bnn_status status, const char *format, ...) {
+  if (!err) return status;
+  err->status = status;
+  va_list args;
+  va_start(args, format);
+  vsnprintf(err->text, sizeof err->text, format, args);
+  va_end(args);
+  return status;
+}
+
+bnn_status bnn_fail_within(bnn_err *err, bnn_status status, const char *format, ...) {
+  if (!err) return status;
+  char inner[BNN_ERR_TEXT];
+  memcpy(inner, err->text, sizeof inner);
+  va_list args;
+  va_start(args, format);
+  int n = vsnprintf(err->text, sizeof err->text, format, args);
+  va_end(args);
+  int room = (int)sizeof err->text - n - 3;
+  if (n >= 0 && room > 0) snprintf(err->text + n, (size_t)room + 3, ": %.*s", room, inner);
+  err->status = status;
+  return status;
+}

@@ -1,0 +1,52 @@
+/* status.h - how the runtime says that something went wrong.
+ *
+ * A function that can fail returns bnn_status and takes `bnn_err *err` last.  When it fails and err
+ * is not NULL, err holds the status and one line that names the thing, what was found and what was
+ * wanted.  On failure no output argument has been touched. */
+#ifndef BNN_STATUS_H
+#define BNN_STATUS_H
+
+#define BNN_STATUS_ROWS(X)                                                                         \
+  X(OK, "no error")                                                                                \
+  X(ENOMEM, "out of memory")                                                                       \
+  X(ESHAPE, "shapes do not agree")                                                                 \
+  X(ETYPE, "wrong type of tensor")                                                                 \
+  X(ERANGE, "index or value out of range")                                                         \
+  X(EDATA, "malformed input data")                                                                 \
+  X(EIO, "input/output error")                                                                     \
+  X(ENAN, "not a number")                                                                          \
+  X(ESTOP, "stopped on request")
+
+typedef enum bnn_status {
+#define X(name, text) BNN_##name,
+  BNN_STATUS_ROWS(X)
+#undef X
+      BNN_STATUS_COUNT
+} bnn_status;
+
+enum { BNN_ERR_TEXT = 400 };
+
+typedef struct bnn_err {
+  bnn_status status;
+  char text[BNN_ERR_TEXT]; /* one line, without the status's own words; cut if it is longer */
+} bnn_err;
+
+/* The words of a row, such as "shapes do not agree"; never NULL. */
+const char *bnn_status_text(bnn_status status);
+
+/* Fills err (when not NULL) by printf's rules and returns status. */
+bnn_status bnn_fail(bnn_err *err, bnn_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Puts `prefix: ` in front of the text that err holds already, and returns its status. */
+bnn_status bnn_fail_within(bnn_err *err, bnn_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Passes a failure up at once. */
+#define BNN_TRY(call)                                                                              \
+  do {                                                                                             \
+    bnn_status try_status_ = (call);                                                               \
+    if (try_status_ != BNN_OK) return try_status_;                                                 \
+  } while (0)
+
+#endif

@@ -1,0 +1,70 @@
+/* vec.h - the vector kernels that are not ops: noise, sampling, updates, gathering, running sums.
+ *
+ * Plain C loops that the compiler vectorises, built once per instruction set (isa.h); each row of
+ * this table is one function.  n counts elements; arrays do not overlap unless it is said. */
+#ifndef BNN_VEC_H
+#define BNN_VEC_H
+
+#include <stdbool.h>
+
+#include "key.h"
+#include "real.h"
+
+/* A step of Adam on n parameters: Kingma & Ba 2015, algorithm 1, with the bias corrections folded
+ * into two scalars (computed in double for step t, counted from 1, from b1 and b2 as they are
+ * stored here: 1 - 0.999f is not 1e-3 to more than five digits). */
+typedef struct bnn_adam_scalars {
+  bnn_real b1, b2;  /* decay of the first and second moment */
+  bnn_real rate;    /* lr / (1 - b1^t) */
+  bnn_real unbias2; /* 1 / (1 - b2^t), the second moment's correction */
+  bnn_real eps;
+} bnn_adam_scalars;
+
+typedef struct bnn_vec {
+  /* Noise (vec_noise.c, without contraction: the same bits on every instruction set); see key.h. */
+  void (*bits)(uint64_t *out, bnn_key key, uint64_t from, size_t n);
+  void (*uniform)(bnn_real *out, bnn_key key, uint64_t from, size_t n);
+  void (*normal)(bnn_real *out, bnn_key key, uint64_t from, size_t n);
+  void (*truncated)(bnn_real *out, bnn_key key, uint64_t from, size_t n);
+  void (*rademacher)(bnn_real *out, bnn_key key, uint64_t from, size_t n);
+
+  /* theta = mu + exp(logvar / 2) * eps, eps the normals [from, from + n) of key (vec_meanfield.c).
+   */
+  void (*sample)(bnn_real *theta, const bnn_real *mu, const bnn_real *logvar, bnn_key key,
+                 uint64_t from, size_t n);
+
+  /* Gradients of lbar + weight * KL(N(mu, e^logvar) || N(0, s^2)) with respect to mu and logvar,
+   * from g = d lbar/d theta and h = (g * (theta - mu)), both already averaged over weight samples:
+   *   dmu = g + weight * mu / s^2,   dlogvar = (h + weight * (e^logvar / s^2 - 1)) / 2. */
+  void (*meanfield_grad)(bnn_real *dmu, bnn_real *dlogvar, const bnn_real *g, const bnn_real *h,
+                         const bnn_real *mu, const bnn_real *logvar, bnn_real weight,
+                         bnn_real precision, size_t n);
+
+  /* sum over i of [logvar_s - logvar + (e^logvar + mu^2)/s^2 - 1] / 2, in double. */
+  double (*meanfield_kl)(const bnn_real *mu, const bnn_real *logvar, double prior_std, size_t n);
+
+  /* h = g * (theta - mu); and g_sum += g, h_sum += g * (theta - mu) for several samples. */
+  void (*weigh)(bnn_real *h, const bnn_real *g, const bnn_real *theta, const bnn_real *mu,
+                size_t n);
+  void (*weigh_add)(bnn_real *g_sum, bnn_real *h_sum, const bnn_real *g, const bnn_real *theta,
+                    const bnn_real *mu, size_t n);
+
+  /* x *= c. */
+  void (*scale)(bnn_real *x, bnn_real c, size_t n);
+
+  /* Optimizers (vec_update.c): w is changed in place, m and v are the state. */
+  void (*adam)(bnn_real *w, bnn_real *m, bnn_real *v, const bnn_real *g, const bnn_adam_scalars *a,
+               size_t n);
+  void (*sgd)(bnn_real *w, const bnn_real *g, bnn_real lr, size_t n);
+  void (*momentum)(bnn_real *w, bnn_real *m, const bnn_real *g, bnn_real lr, bnn_real mu,
+                   bnn_real dampening, bool nesterov, size_t n);
+
+  /* out = in / 255 for the bytes of an image (vec_data.c). */
+  void (*pixels)(bnn_real *out, const uint8_t *in, size_t n);
+
+  /* Welford's running mean and sum of squared deviations, sample number k (counted from 1):
+   * d = x - mean; mean += d / k; m2 += d * (x - mean).  In double. */
+  void (*welford)(double *mean, double *m2, const bnn_real *x, double k, size_t n);
+} bnn_vec;
+
+#endif

@@ -1,0 +1,93 @@
+/* vec_meanfield.c - the mean-field Gaussian posterior N(mu, e^logvar) of each parameter: sampling
+ * by theta = mu + sigma eps, the KL divergence to the prior N(0, s^2), and its gradient. Blundell
+ * et al., "Weight uncertainty in neural networks", ICML 2015; Kingma & Welling 2014. */
+#include "vec_math.h"
+#include "vec_rows.h"
+
+enum { CHUNK = 1024, LANES = 16 };
+
+/* theta holds eps when it comes in. */
+BNN_KERNEL shift_and_scale(bnn_real *restrict theta, const bnn_real *restrict mu,
+                           const bnn_real *restrict logvar, size_t n) {
+  for (size_t i = 0; i < n; i++) theta[i] = mu[i] + vm_exp(logvar[i] / 2) * theta[i];
+}
+
+/* In chunks, so that the noise is still in the first-level cache when it is used. */
+void VEC(sample)(bnn_real *theta, const bnn_real *mu, const bnn_real *logvar, bnn_key key,
+                 uint64_t from, size_t n) {
+  for (size_t i = 0; i < n;) {
+    size_t count = CHUNK - (size_t)((from + i) % CHUNK); /* whole blocks of the key's sequence */
+    if (count > n - i) count = n - i;
+    VEC(normal)(theta + i, key, from + i, count);
+    shift_and_scale(theta + i, mu + i, logvar + i, count);
+    i += count;
+  }
+}
+
+BNN_KERNEL grad(bnn_real *restrict dmu, bnn_real *restrict dlogvar, const bnn_real *restrict g,
+                const bnn_real *restrict h, const bnn_real *restrict mu,
+                const bnn_real *restrict logvar, bnn_real weight, bnn_real precision, size_t n) {
+  const bnn_real pull = weight * precision;
+  for (size_t i = 0; i < n; i++) {
+    dmu[i] = g[i] + pull * mu[i];
+    dlogvar[i] = (h[i] + weight * (vm_exp(logvar[i]) * precision - 1)) / 2;
+  }
+}
+
+void VEC(meanfield_grad)(bnn_real *dmu, bnn_real *dlogvar, const bnn_real *g, const bnn_real *h,
+                         const bnn_real *mu, const bnn_real *logvar, bnn_real weight,
+                         bnn_real precision, size_t n) {
+  grad(dmu, dlogvar, g, h, mu, logvar, weight, precision, n);
+}
+
+/* sum[l] += sum over rows of LANES of (e^logvar + mu^2) / s^2 - logvar. */
+BNN_KERNEL add_terms(double *restrict sum, const bnn_real *restrict mu,
+                     const bnn_real *restrict logvar, double precision, size_t rows) {
+  for (size_t i = 0; i < rows * LANES; i += LANES)
+    for (size_t l = 0; l < LANES; l++) {
+      double m = mu[i + l], v = vm_exp(logvar[i + l]);
+      sum[l] += (v + m * m) * precision - (double)logvar[i + l];
+    }
+}
+
+/* One running sum per lane, so that the order of summation is fixed and the loop vectorises. */
+double VEC(meanfield_kl)(const bnn_real *mu, const bnn_real *logvar, double prior_std, size_t n) {
+  const double precision = 1 / (prior_std * prior_std);
+  double lane[LANES] = {0}, sum = 0;
+  add_terms(lane, mu, logvar, precision, n / LANES);
+  for (size_t i = n - n % LANES; i < n; i++) {
+    double m = mu[i], v = vm_exp(logvar[i]);
+    sum += (v + m * m) * precision - (double)logvar[i];
+  }
+  for (size_t l = 0; l < LANES; l++) sum += lane[l];
+  return (sum + (double)n * (2 * log(prior_std) - 1)) / 2;
+}
+
+BNN_KERNEL weigh(bnn_real *restrict h, const bnn_real *restrict g, const bnn_real *restrict theta,
+                 const bnn_real *restrict mu, size_t n) {
+  for (size_t i = 0; i < n; i++) h[i] = g[i] * (theta[i] - mu[i]);
+}
+
+void VEC(weigh)(bnn_real *h, const bnn_real *g, const bnn_real *theta, const bnn_real *mu,
+                size_t n) {
+  weigh(h, g, theta, mu, n);
+}
+
+BNN_KERNEL weigh_add(bnn_real *restrict g_sum, bnn_real *restrict h_sum, const bnn_real *restrict g,
+                     const bnn_real *restrict theta, const bnn_real *restrict mu, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    g_sum[i] += g[i];
+    h_sum[i] += g[i] * (theta[i] - mu[i]);
+  }
+}
+
+void VEC(weigh_add)(bnn_real *g_sum, bnn_real *h_sum, const bnn_real *g, const bnn_real *theta,
+                    const bnn_real *mu, size_t n) {
+  weigh_add(g_sum, h_sum, g, theta, mu, n);
+}
+
+BNN_KERNEL scale(bnn_real *restrict x, bnn_real c, size_t n) {
+  for (size_t i = 0; i < n; i++) x[i] *= c;
+}
+
+void VEC(scale)(bnn_real *x, bnn_real c, size_t n) { scale(x, c, n); }

@@ -1,0 +1,21 @@
+/* vec_table.c - the rows of vec.h for one instruction set; isa.c picks one of the copies. */
+#include "vec_rows.h"
+
+const bnn_vec BNN_ISA_NAME(bnn_vec_rows) = {
+    .bits = VEC(bits),
+    .uniform = VEC(uniform),
+    .normal = VEC(normal),
+    .truncated = VEC(truncated),
+    .rademacher = VEC(rademacher),
+    .sample = VEC(sample),
+    .meanfield_grad = VEC(meanfield_grad),
+    .meanfield_kl = VEC(meanfield_kl),
+    .weigh = VEC(weigh),
+    .weigh_add = VEC(weigh_add),
+    .scale = VEC(scale),
+    .adam = VEC(adam),
+    .sgd = VEC(sgd),
+    .momentum = VEC(momentum),
+    .pixels = VEC(pixels),
+    .welford = VEC(welford),
+};

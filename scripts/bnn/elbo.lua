@@ -1,0 +1,216 @@
+--- The evidence lower bound as a training objective:
+--
+--     L = mean over the batch of -log p(y | x, w) + beta * KL(q || prior),   w ~ q
+--
+-- which is -ELBO / N for the exact scaling beta = 1 / N (Graves 2011; Blundell et al. 2015). A
+-- temperature T stands for beta = T / N: 1 is the exact ELBO, below 1 a cold posterior.
+local core = require "bnn.core"
+local likelihoods = require "bnn.likelihood"
+local options = require "bnn.options"
+local parameters = require "bnn.params"
+local predict = require "bnn.predict"
+local record = require "bnn.record"
+local schedule = require "bnn.schedule"
+local table_text = require "bnn.table_text"
+
+local M = {}
+
+local Elbo = {__name = "bnn.elbo"}
+Elbo.__index = Elbo
+
+--- The ELBO of a network, a posterior over its parameters, and a likelihood.
+-- @param opts table:
+--   net         what init and apply belong to
+--   posterior   bnn.posterior.meanfield(...)
+--   likelihood  "categorical", "bernoulli", bnn.likelihood.gaussian{sigma=}, or a table of your own
+--   beta        weight of the KL beside the mean log-likelihood: a number or a function of the step; or
+--   temperature beta = temperature / data_size (1 when neither is given)
+--   data_size   number of training examples; bnn.train fills it in when it is left out
+--   kl          "sum": the KL divergence; "leading": each tensor's divided by its first dimension,
+--               as the article has it (then this is no ELBO: audit() says what it is)
+--   prior       standard deviation of the prior N(0, prior^2), 1
+--   samples     draws of the weights a step, 1
+function M.elbo(opts)
+  opts = options.check("bnn.elbo", opts, {
+    net = {type = "any", required = true},
+    posterior = {type = "posterior", required = true},
+    likelihood = {type = "any", default = "categorical"},
+    beta = "schedule",
+    temperature = "schedule",
+    data_size = {type = "integer", min = 1},
+    kl = {type = "string", choices = {"sum", "leading"}, default = "sum"},
+    prior = {type = "number", above = 0, default = 1},
+    samples = {type = "integer", min = 1, default = 1},
+  })
+  if opts.beta and opts.temperature then
+    error("bnn.elbo: beta and temperature are two ways to say one thing; give one of them", 2)
+  end
+  if type(opts.net) ~= "table" or type(opts.net.apply) ~= "function" then
+    error("bnn.elbo: net is to have apply(params, x, opts), as bnn.nn's have", 2)
+  end
+  opts.likelihood = likelihoods.of(opts.likelihood, 2)
+  if not opts.beta then opts.temperature = opts.temperature or 1 end
+  opts.steppers = {}
+  return setmetatable(opts, Elbo)
+end
+
+-- The runtime's objective for batches of this shape: a whole step in one call.
+local function stepper(self, source, n)
+  local name = record.shape_key(source, n)
+  if not self.steppers[name] then
+    local log_prob = self.likelihood.log_prob
+    local function loss(output, y) return -log_prob(output, y) end
+    local program, spec = record.model(self, source, n, loss, {train = true, gradient = true})
+    spec.sizes, spec.dim0 = parameters.sizes(parameters.layout_of(self.posterior.mu))
+    spec.kl, spec.prior_std, spec.samples = self.kl, self.prior, self.samples
+    self.steppers[name] = core.objective(program, spec)
+  end
+  return self.steppers[name]
+end
+
+--- The weight of the KL at a step (counted from 1).
+function Elbo:beta_at(step)
+  if self.beta then return schedule.value(self.beta, step) end
+  if not self.data_size then
+    error("elbo: a temperature needs data_size, the number of training examples", 2)
+  end
+  return schedule.value(self.temperature, step) / self.data_size
+end
+
+--- Elements of an optimizer's state for this objective.
+function Elbo:state_size() return self.posterior:state_size() end
+
+--- One step, in place: posterior.mu, posterior.logvar and the state change.
+-- @param state as optimizer:init(objective) gives it
+-- @param batch {x=, y=} tensors, or a batch of data:batches{...} (rows of a data set, gathered in C)
+-- @param key key: weight sample s is drawn with key:fold("eps"):fold(s)
+-- @param opts table: beta=, lr= of this step; the objective's and the optimizer's own when left out
+-- @return number: the mean loss -log p over the batch, before the update; or nil, message when it is not
+--   finite or a label is out of range: nothing has changed then
+function Elbo:step(state, batch, key, opts)
+  local rows, from = batch.rows, batch.from or 1
+  local source = rows and batch.source or batch
+  local count = batch.count or source.x:size(1)
+  local step = state:steps() + 1
+  local beta = opts and opts.beta or self:beta_at(step)
+  local lr = opts and opts.lr or state:rate(step)
+  return stepper(self, source, count):step(self.posterior.mu.flat, self.posterior.logvar.flat,
+    state.moments, source.x, source.y, rows, from, count, key, beta, lr)
+end
+
+--- The gradients of L on a batch for the weights that key draws: dmu and dlogvar as Params, and the mean
+-- loss without the KL.
+-- @param opts table: beta=
+function Elbo:gradient(batch, key, opts)
+  local n = batch.x:size(1)
+  local layout = parameters.layout_of(self.posterior.mu)
+  local dmu, dlogvar, loss = stepper(self, batch, n):gradient(self.posterior.mu.flat,
+    self.posterior.logvar.flat, batch.x, batch.y, nil, 1, n, key, opts and opts.beta or self:beta_at(1))
+  return parameters.new(layout, dmu), parameters.new(layout, dlogvar), loss
+end
+
+--- KL of the posterior from the prior as this objective counts it, in nats.
+function Elbo:kl_divergence()
+  return self.posterior:kl{prior = self.prior, kl = self.kl}
+end
+
+--- The objective on a data set under one draw of the weights (the article's diagnostics).
+-- @param data part of a data set
+-- @param opts table: key=, step=1 (for a beta that changes)
+-- @return table: elbo = log_likelihood - beta * kl_divergence, and the two, in nats an example
+function Elbo:evaluate(data, opts)
+  opts = options.check("evaluate", opts, {
+    key = {type = "key", required = true},
+    step = {type = "integer", min = 0, default = 1},
+  })
+  local log_likelihood = predict.log_likelihood(self, data, {key = opts.key})
+  local kl = self:kl_divergence()
+  return {
+    elbo = log_likelihood - self:beta_at(math.max(opts.step, 1)) * kl,
+    log_likelihood = log_likelihood,
+    kl_divergence = kl,
+  }
+end
+
+--- Checks a data set against the likelihood before a training: nil, message for what does not fit.
+-- Labels must be 0..C-1 for the C outputs of the network.
+function Elbo:check_data(data)
+  if not self.likelihood.classes then return true end
+  if not data.y then return nil, "the data have no labels" end
+  if data.y:dtype() ~= "i32" or data.y:dim() ~= 1 then
+    return nil, ("labels are %s [%s], wanted i32 [n]"):format(data.y:dtype(), table.concat(data.y:shape(), ", "))
+  end
+  local head, classes = {x = data.x:narrow(1, 1, 1)}, nil
+  record.model(self, head, 1, function(logits)
+    classes = logits:size(-1)
+    return logits
+  end, {})
+  for i, label in ipairs(data.y:totable()) do
+    if label < 0 or label >= classes then
+      return nil, ("label %d of example %d is outside 0..%d, the network's %d classes")
+        :format(label, i, classes - 1, classes)
+    end
+  end
+  return true
+end
+
+-- ---- what this objective is ----
+
+local function shape_text(shape) return "[" .. table.concat(shape, ", ") .. "]" end
+
+--- What the objective does to each tensor, as data: list of {name=, shape=, kl=, temperature=,
+-- prior_std=}. With weight w_t beside a tensor's KL and N examples, beta stands for the temperature
+-- T = beta w_t N there; the whole posterior raised to 1/T has the same optimum as the prior deviation
+-- s / sqrt(T) with weight 1 (MATHS: temperature implied by a weight).
+function Elbo:audit_rows(step)
+  if not self.data_size then error("audit: data_size is needed, the number of training examples", 2) end
+  local beta, rows = self:beta_at(step or 1), {}
+  for i, term in ipairs(self.posterior:kl_terms{prior = self.prior, kl = self.kl}) do
+    local temperature = beta * term.weight * self.data_size
+    rows[i] = {name = term.name, shape = term.shape, kl = term.kl, temperature = temperature,
+               prior_std = self.prior / math.sqrt(temperature)}
+  end
+  return rows
+end
+
+-- One sentence on whether these temperatures make an ELBO.
+local function verdict(rows)
+  local lowest, highest = math.huge, -math.huge
+  for _, row in ipairs(rows) do
+    lowest, highest = math.min(lowest, row.temperature), math.max(highest, row.temperature)
+  end
+  local function near(a, b) return math.abs(a - b) <= 1e-3 * math.abs(b) end
+  if near(lowest, 1) and near(highest, 1) then return "This is an exact ELBO: every temperature is 1." end
+  if near(lowest, highest) then
+    return ("This is not an exact ELBO: it is tempered, at temperature %.4g throughout."):format(lowest)
+  end
+  return ("This is not an ELBO: its temperatures differ, from %.4g to %.4g."):format(lowest, highest)
+end
+
+--- Prints what the objective really is: for each tensor its shape, its KL in nats, the temperature that
+-- beta stands for, and the effective deviation of the prior; then whether it is an exact ELBO.
+-- @param opts table: step=1, out=io.stdout
+-- @return list: the rows, as audit_rows gives them
+function Elbo:audit(opts)
+  opts = options.check("audit", opts, {
+    step = {type = "integer", min = 1, default = 1},
+    out = {type = "any", default = io.stdout},
+  })
+  local rows, lines = self:audit_rows(opts.step), {}
+  for i, row in ipairs(rows) do
+    lines[i] = {row.name, shape_text(row.shape), ("%.2f"):format(row.kl), ("%.4f"):format(row.temperature),
+                ("%.2f"):format(row.prior_std)}
+  end
+  local text = table_text.render(lines, {"tensor", "shape", "KL", "temperature", "prior std"})
+  opts.out:write(text, text:find "\n$" and "" or "\n", verdict(rows), "\n")
+  return rows
+end
+
+function Elbo.__tostring(self)
+  local weight = self.beta and "beta=" .. (type(self.beta) == "number" and ("%g"):format(self.beta) or "schedule")
+    or "temperature=" .. (type(self.temperature) == "number" and ("%g"):format(self.temperature) or "schedule")
+  return ("elbo{%s, kl=%s, prior=%g, samples=%d, likelihood=%s, %d parameters}"):format(weight, self.kl,
+    self.prior, self.samples, self.likelihood.name or "of your own", self.posterior.mu:numel())
+end
+
+return M

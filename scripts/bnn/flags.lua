@@ -1,0 +1,167 @@
+--- The command line of an experiment, read from its table of defaults.
+-- An entry is {value, "meaning", type=, min=, max=, above=, choices=, required=, infinite=, list=,
+-- result=}; the type follows from the value where it is not said, a list's from its first element.
+-- {nil, "meaning", type = "string"} has no default.
+local nearest = require "bnn.nearest"
+local options = require "bnn.options"
+
+local M = {}
+
+local function type_of(value)
+  if type(value) == "table" then value = value[1] or 0 end
+  return value == nil and "string" or type(value)
+end
+
+--- The spec (see bnn.options) of an entry of a defaults table; a malformed entry raises.
+function M.spec(name, entry)
+  if type(entry) ~= "table" or type(entry[2]) ~= "string" then
+    error(("defaults.%s: {value, \"meaning\"} is wanted"):format(tostring(name)), 0)
+  end
+  if name == "help" or not name:find "^[%a_][%w_]*$" then
+    error(("defaults: '%s' cannot be the name of a flag"):format(name), 0)
+  end
+  local value = entry[1]
+  local spec = {
+    type = entry.type or type_of(value), list = entry.list or type(value) == "table",
+    min = entry.min, max = entry.max, above = entry.above, infinite = entry.infinite,
+    choices = entry.choices, required = entry.required,
+  }
+  if value ~= nil then
+    local default, fault = options.accept(value, spec)
+    if fault then error(("defaults.%s: its value is refused: %s"):format(name, fault), 0) end
+    spec.default = default
+  end
+  return spec
+end
+
+--- The specs of all the entries of a defaults table, by name.
+function M.specs(defaults)
+  local specs = {}
+  for _, name in ipairs(options.sorted_names(defaults)) do
+    specs[name] = M.spec(name, defaults[name])
+  end
+  return specs
+end
+
+local booleans = {
+  ["true"] = true, yes = true, ["1"] = true, ["false"] = false, no = false, ["0"] = false,
+}
+
+-- Text as a value of a kind; nil where the text cannot be one (the check then says what is wanted).
+local function read_word(text, spec)
+  if spec.type == "string" then return text end
+  if spec.type == "boolean" then return booleans[text] end
+  local infinity = spec.infinite and ({inf = math.huge, ["-inf"] = -math.huge})[text]
+  return infinity or tonumber(text)
+end
+
+local function read_value(text, spec)
+  if not spec.list then
+    local value = read_word(text, spec)
+    if value == nil and spec.type == "schedule" then return options.accept(value, "number") end
+    return options.accept(value, spec)
+  end
+  local items = {}
+  for word in (text == "" and "" or text .. ","):gmatch "([^,]*)," do
+    local item = read_word(word, spec)
+    if item == nil then
+      return nil, options.kind_text(spec.type) .. " is wanted, or several with commas"
+    end
+    items[#items + 1] = item
+  end
+  return options.accept(items, spec)
+end
+
+-- The name of the entry that a flag means, and whether it says no: --batch-size, --no_ood.
+local function find_entry(word, specs)
+  local name = word:gsub("-", "_")
+  if specs[name] then return name, false end
+  local denied = name:match "^no_(.+)"
+  if denied and specs[denied] and specs[denied].type == "boolean" then return denied, true end
+end
+
+local function unknown_flag(flag, specs)
+  local known = {"help"}
+  for name, spec in pairs(specs) do
+    known[#known + 1] = name
+    if spec.type == "boolean" and flag:find "^%-%-no[_-]" then known[#known + 1] = "no_" .. name end
+  end
+  local near = nearest.find(flag:gsub("^%-+", ""):gsub("-", "_"), known)
+  if near then return ("unknown flag %s: did you mean --%s?"):format(flag, near) end
+  return ("unknown flag %s: --help lists the flags"):format(flag)
+end
+
+-- Reads the flag at argv[i] into cfg; gives the index of the next word, or nil and what is wrong.
+local function read_flag(argv, i, specs, cfg)
+  local word, text = argv[i]:match "^%-%-([^=]+)=(.*)$"
+  word = word or argv[i]:match "^%-%-(.+)$"
+  local flag = word and "--" .. word or argv[i]
+  local name, denied = find_entry(word or "", specs)
+  if not name then return nil, unknown_flag(flag, specs) end
+  if cfg[name] ~= nil then return nil, flag .. ": given twice" end
+  local spec = specs[name]
+  if denied and text then return nil, flag .. " takes no value" end
+  if denied or spec.type == "boolean" and not text then
+    cfg[name] = not denied
+    return i + 1
+  end
+  if not text then
+    i, text = i + 1, argv[i + 1]
+    if not text or text:find "^%-%-" then return nil, flag .. ": a value is wanted" end
+  end
+  local value, fault = read_value(text, spec)
+  if fault then return nil, ("%s=%s: %s"):format(flag, text, fault) end
+  cfg[name] = value
+  return i + 1
+end
+
+local function read_words(argv, specs, positional)
+  local cfg, words, i = {}, {}, 1
+  while argv[i] do
+    local fault
+    if argv[i] == "--" then
+      table.move(argv, i + 1, #argv, #words + 1, words)
+      i = #argv + 1
+    elseif argv[i]:find "^%-." and not tonumber(argv[i]) then
+      i, fault = read_flag(argv, i, specs, cfg)
+      if fault then return nil, fault end
+    else
+      words[#words + 1] = argv[i]
+      i = i + 1
+    end
+  end
+  if words[1] and not positional then
+    return nil, ("unexpected argument %s: flags are written --name=value"):format(words[1])
+  end
+  cfg.positional = positional and words or cfg.positional
+  return cfg
+end
+
+--- Reads a command line: `--k=v`, `--k v`, `--flag`, `--no_flag`, dashes as underscores. Gives the
+-- complete configuration, or nil and one line that names the flag and what is wanted.
+-- @param argv list of strings
+-- @param defaults table as above
+-- @param positional string or nil: without it plain words are refused, else they are cfg.positional
+function M.parse(argv, defaults, positional)
+  local specs = M.specs(defaults)
+  local cfg, fault = read_words(argv, specs, positional)
+  if not cfg then return nil, fault end
+  for _, name in ipairs(options.sorted_names(specs)) do
+    if cfg[name] == nil then cfg[name] = specs[name].default end
+    if cfg[name] == nil and specs[name].required then
+      return nil, ("--%s is wanted: %s"):format(name, defaults[name][2])
+    end
+  end
+  return cfg
+end
+
+--- Whether a command line asks for help: -h or --help before any `--`.
+function M.wants_help(argv)
+  for _, word in ipairs(argv) do
+    if word == "--" then return false end
+    if word == "-h" or word == "--help" then return true end
+  end
+  return false
+end
+
+return M

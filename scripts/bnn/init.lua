@@ -1,0 +1,45 @@
+--- bnn: Bayesian deep learning in Lua. help() lists what there is, help "train" explains one of them.
+local core = require "bnn.core"
+local autodiff = require "bnn.autodiff"
+local experiment = require "bnn.experiment"
+
+local M = {
+  ops = core.ops,
+  nn = require "bnn.nn",
+  params = require "bnn.params",
+  posterior = require "bnn.posterior",
+  likelihood = require "bnn.likelihood",
+  optim = require "bnn.optim",
+  schedule = require "bnn.schedule",
+  metrics = require "bnn.metrics",
+  data = require "bnn.data",
+  log = require "bnn.log",
+  transform = require "bnn.nn".transform,
+  grad = autodiff.grad,
+  value_and_grad = autodiff.value_and_grad,
+  compile = autodiff.compile,
+  elbo = require "bnn.elbo".elbo,
+  train = require "bnn.train".train,
+  predict = require "bnn.predict".predict,
+  log_likelihood = require "bnn.predict".log_likelihood,
+  main = experiment.main,
+  load = experiment.load,
+  demand = experiment.demand,
+  table_text = require "bnn.table_text",
+}
+
+for _, name in ipairs{
+  "tensor", "zeros", "ones", "full", "eye", "arange", "linspace", "rand", "randn", "truncated",
+  "rademacher", "permutation", "key", "threads", "versions", "isa", "memory",
+} do
+  M[name] = core[name]
+end
+
+-- Ops are functions of bnn too, where no name above is taken: bnn.concat({a, b}, 1), bnn.where(c, a, b).
+for name, op in pairs(core.ops) do
+  if M[name] == nil then M[name] = op end
+end
+
+M.help = function(...) return require "bnn.help".help(...) end
+
+return M

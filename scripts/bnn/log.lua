@@ -1,0 +1,207 @@
+--- Logs: where the figures of a run go.
+-- A log has `row(step, values)`, which hands its sinks `write(step, rows)`, rows being a list of
+-- {name, value}. A sink is a function of (step, rows), or a table with a method `write` and, where
+-- it wants them, `say(line)` for other lines of results and `close()`. So a user's own sink is
+--     bnn.log.tee{bnn.log.console(), function(step, rows) ... end}
+local options = require "bnn.options"
+
+local M = {}
+
+local Log = {__name = "bnn.log"}
+Log.__index = Log
+
+-- A value as the sinks get it: a number, string or boolean; a tensor of one element gives its
+-- number.
+local function plain_value(name, v)
+  local kind = type(v)
+  if kind == "number" or kind == "string" or kind == "boolean" then return v end
+  if kind == "userdata" and v.item then return v:item() end
+  error(("log: '%s' is a %s, a number or a string is wanted"):format(name, kind), 3)
+end
+
+local function ordered_rows(values)
+  if values[1] ~= nil then return values end
+  local rows = {}
+  for i, name in ipairs(options.sorted_names(values)) do rows[i] = {name, values[name]} end
+  return rows
+end
+
+--- Logs the figures of one step.
+-- @param step integer
+-- @param values table: a list of {name, value} in the order to show, or name -> value, by name
+function Log:row(step, values)
+  local at = math.type(step) and math.tointeger(step)
+  if not at then error(("log: step is %s, an integer is wanted"):format(tostring(step)), 2) end
+  if type(values) ~= "table" then
+    error("log: a table of figures is wanted, got " .. type(values), 2)
+  end
+  local rows = {}
+  for i, row in ipairs(ordered_rows(values)) do
+    if type(row) ~= "table" or type(row[1]) ~= "string" then
+      error(("log: entry %d is not {name, value}"):format(i), 2)
+    end
+    rows[i] = {row[1], plain_value(row[1], row[2])}
+  end
+  self:write(at, rows)
+end
+
+--- Hands a block of rows to the sink as it is; `row` is the checked way.
+function Log:write(step, rows)
+  self.sink:write(step, rows)
+end
+
+--- A line of results that is not a figure of a step (a table's line, a closing sentence).
+-- Consoles show it, memory keeps it, files of figures leave it out.
+function Log:say(line)
+  if self.sink.say then self.sink:say(line) end
+end
+
+--- Closes the files behind the log; twice is fine.
+function Log:close()
+  if self.sink.close then self.sink:close() end
+end
+
+--- A log over a sink: a function of (step, rows) or a table with a method write(step, rows).
+function M.new(sink)
+  if type(sink) == "function" then
+    local write = sink
+    sink = {write = function(_, step, rows) write(step, rows) end}
+  end
+  if type(sink) ~= "table" or type(sink.write) ~= "function" then
+    error("bnn.log: a function of (step, rows) or a table with a method 'write' is wanted", 2)
+  end
+  return setmetatable({sink = sink}, Log)
+end
+
+--- Whatever a `log =` option may be as a log: a log, a sink, or nil for the console.
+function M.of(given)
+  if given == nil then return M.console() end
+  if getmetatable(given) == Log then return given end
+  return M.new(given)
+end
+
+-- Writes and flushes, so that `| head` and `| tee` see progress; a full disk ends the run.
+local function put(out, text)
+  local ok, message = out:write(text)
+  if ok and out.flush then ok, message = out:flush() end
+  if ok then return end
+  require "bnn.experiment".demand(nil, "cannot write the log: " .. tostring(message))
+end
+
+-- A number with three decimals; beyond 1e9 in powers of ten; nan without a sign.
+local function console_text(v)
+  if type(v) ~= "number" then return tostring(v) end
+  if v ~= v then return "nan" end
+  return (math.abs(v) < 1e9 and "%.3f" or "%.4g"):format(v)
+end
+
+--- The log of the terminal: `  10000 | test/accuracy                       0.979`.
+-- @param opts table: out=io.stdout
+function M.console(opts)
+  local spec = {out = {type = "any", default = io.stdout}}
+  local out = options.check("bnn.log.console", opts, spec).out
+  local function write(_, step, rows)
+    local lines = {}
+    for i, row in ipairs(rows) do
+      lines[i] = ("%7d | %-35s %s\n"):format(step, row[1], console_text(row[2]))
+    end
+    put(out, table.concat(lines))
+  end
+  return M.new{write = write, say = function(_, line) put(out, line .. "\n") end}
+end
+
+--- A log that keeps what it is given, for tests and sweeps: log.blocks is a list of {step=, rows=},
+-- log.lines a list of what was said, log:last(name) the latest value of a figure and its step.
+function M.memory()
+  local blocks, lines = {}, {}
+  local log = M.new{
+    write = function(_, step, rows) blocks[#blocks + 1] = {step = step, rows = rows} end,
+    say = function(_, line) lines[#lines + 1] = line end,
+  }
+  log.blocks, log.lines = blocks, lines
+  --- The latest value of a figure in a memory log, and its step; nil where it was never logged.
+  function log:last(name)
+    for b = #self.blocks, 1, -1 do
+      for _, row in ipairs(self.blocks[b].rows) do
+        if row[1] == name then return row[2], self.blocks[b].step end
+      end
+    end
+  end
+  return log
+end
+
+--- A log that hands everything to each of a list of logs or sinks.
+function M.tee(logs)
+  local outs, sink = {}, {}
+  for i, log in ipairs(logs) do outs[i] = M.of(log) end
+  for _, method in ipairs{"write", "say", "close"} do
+    sink[method] = function(_, ...)
+      for _, out in ipairs(outs) do out[method](out, ...) end
+    end
+  end
+  return M.new(sink)
+end
+
+-- The shortest decimal that reads back as the same number.
+local function exact_text(v)
+  if math.type(v) == "integer" then return tostring(v) end
+  for digits = 15, 17 do
+    local text = ("%." .. digits .. "g"):format(v)
+    if tonumber(text) == v then return text end
+  end
+  return v ~= v and "nan" or tostring(v)
+end
+
+local function file_log(path, header, format)
+  local out, message = io.open(path, "w")
+  if not out then return nil, message end
+  if header then put(out, header) end
+  return M.new{
+    write = function(_, step, rows) put(out, format(step, rows)) end,
+    close = function()
+      if io.type(out) == "file" then out:close() end
+    end,
+  }
+end
+
+local function csv_text(v)
+  local text = type(v) == "number" and exact_text(v) or tostring(v)
+  return text:find '[,"\r\n]' and '"' .. text:gsub('"', '""') .. '"' or text
+end
+
+--- A log to a CSV file, one line for each figure: step,name,value. Figures may come and go from
+-- step to step; numbers read back as the same numbers. Gives nil, message when the file cannot be
+-- made.
+function M.csv(path)
+  return file_log(path, "step,name,value\n", function(step, rows)
+    local lines = {}
+    for i, row in ipairs(rows) do
+      lines[i] = ("%d,%s,%s\n"):format(step, csv_text(row[1]), csv_text(row[2]))
+    end
+    return table.concat(lines)
+  end)
+end
+
+local function json_text(v)
+  if type(v) == "boolean" then return tostring(v) end
+  if type(v) == "number" then
+    return (v ~= v or v == math.huge or v == -math.huge) and "null" or exact_text(v)
+  end
+  local function escape(c) return ("\\u%04x"):format(c:byte()) end
+  return '"' .. v:gsub('[%c"\\]', escape) .. '"'
+end
+
+--- A log to a file of JSON lines, one object for each block: {"step":0,"test/accuracy":0.979}.
+-- Numbers read back as the same numbers, NaN and infinities are null. Gives nil, message when the
+-- file cannot be made.
+function M.jsonl(path)
+  return file_log(path, nil, function(step, rows)
+    local fields = {('"step":%d'):format(step)}
+    for _, row in ipairs(rows) do
+      fields[#fields + 1] = json_text(row[1]) .. ":" .. json_text(row[2])
+    end
+    return "{" .. table.concat(fields, ",") .. "}\n"
+  end)
+end
+
+return M

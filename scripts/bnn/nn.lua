@@ -1,0 +1,298 @@
+--- Networks: layers as values, and `transform`, which makes init and apply of a function.
+--
+-- A layer is a value that can be called on a tensor inside a network: `bnn.nn.linear(64)(x)`. A net
+-- has init(key, x) -> params and apply(params, x [, {key=, train=}]) -> y; any layer is a net by itself.
+-- Paths are Haiku's: in a container layers count from 0, "mlp/linear_0/w"; in a function the first has
+-- no number, "linear/w", "linear_1/w". A layer value called twice shares its weights.
+local core = require "bnn.core"
+local options = require "bnn.options"
+local parameters = require "bnn.params"
+local record = require "bnn.record"
+local tree = require "bnn.tree"
+
+local M = {docs = {}}
+
+-- The init or apply that is going on, or nil:
+--   params      apply: where tensors are looked up        shapes, rec   init: what has been asked for
+--   path        the module that is being called            taken         names that are given out
+--   names       layer value -> its path                    key, train    of apply's options
+--   x           the input of that module                   calls         path -> calls of a dropout layer
+local current
+
+local function shape_text(x) return "[" .. table.concat(x:shape(), ", ") .. "]" end
+
+-- Runs f with `frame` as the current one, and puts the old one back whatever happens.
+local function within(frame, f, ...)
+  local outer = current
+  local _ <close> = setmetatable({}, {__close = function() current = outer end})
+  current = frame
+  return f(...)
+end
+
+local function frame_of(what)
+  if current then return current end
+  error(what .. ": a layer is called inside a network: bnn.transform(function(x) ... end), or layer:apply", 3)
+end
+
+-- A path below the current one that nobody has yet: kind, kind_1, ... or in containers kind_0, kind_1.
+local function new_path(frame, kind)
+  local base = frame.path == "" and kind or frame.path .. "/" .. kind
+  local count = frame.taken[base] or 0
+  frame.taken[base] = count + 1
+  if count == 0 and not frame.numbered then return base end
+  return base .. "_" .. count
+end
+
+local function same_shape(a, b)
+  if #a ~= #b then return false end
+  for i, size in ipairs(a) do
+    if size ~= b[i] then return false end
+  end
+  return true
+end
+
+-- Raises unless a parameter has the shape that its layer asks for.
+local function check_parameter(frame, name, path, tensor, shape)
+  if tensor == nil then error(("the parameters lack '%s'"):format(path), 0) end
+  if same_shape(tensor:shape(), shape) then return end
+  local x = frame.x and (" for x %s"):format(shape_text(frame.x)) or ""
+  error(("%s: %s is %s, wanted [%s]%s"):format(frame.path == "" and "network" or frame.path, name,
+    shape_text(tensor), table.concat(shape, ", "), x), 0)
+end
+
+--- A parameter of the layer that is being called.
+-- @param name string: "w" gives the path "mlp/linear_0/w"
+-- @param shape list
+-- @param init function(key, shape) -> tensor of that shape
+function M.parameter(name, shape, init)
+  local frame = frame_of("parameter " .. name)
+  local path = frame.path == "" and name or frame.path .. "/" .. name
+  local tensor = (frame.tracers or frame.params)[path]
+  if tensor ~= nil or not frame.rec then
+    check_parameter(frame, name, path, tensor, shape)
+    return tensor
+  end
+  local tracer = frame.rec:input(shape)
+  frame.tracers[path] = tracer
+  frame.shapes[#frame.shapes + 1] = {name = path, shape = shape, init = init}
+  return tracer
+end
+
+--- The path of the layer that is being called, such as "mlp/linear_0", for messages.
+function M.path() return current and current.path or "" end
+
+-- ---- initial values ----
+
+--- Truncated normal on [-2, 2], not rescaled, over sqrt(fan_in): Haiku's default for linear layers
+-- (standard deviation 0.8796 / sqrt(fan_in)). fan_in is the product of all dims but the last.
+function M.truncated_normal(key, shape)
+  local fan_in = 1
+  for i = 1, #shape - 1 do fan_in = fan_in * shape[i] end
+  return core.truncated(key, shape) / math.sqrt(math.max(fan_in, 1))
+end
+
+--- Zeros, the default of biases.
+function M.zeros(_, shape) return core.zeros(shape) end
+
+-- ---- nets ----
+
+local Net = {__name = "bnn.net"}
+Net.__index = Net
+
+-- The shape of one row of x: a tensor, or a part of a data set (its x).
+local function one_row(x)
+  if type(x) == "table" and x.x then x = x.x end
+  local shape = tree.leaf_kind(x) == "tensor" and x:shape()
+  if not shape or #shape == 0 then
+    error("init: x is to be a tensor [n, ...], or a part of a data set", 3)
+  end
+  shape[1] = 1
+  return shape
+end
+
+-- What parameters a net asks for when it gets rows of this shape.
+local function parameter_shapes(rec, net, shape)
+  local frame = {rec = rec, path = "", taken = {}, names = {}, shapes = {}, tracers = {},
+                 train = false}
+  within(frame, function() net.forward(rec:rows(shape)) end)
+  rec:abandon()
+  return frame.shapes
+end
+
+--- Initial parameters of a network.
+-- @param key key: tensor by tensor, key:fold(path) draws the values
+-- @param x tensor [n, ...] or part of a data set: only the shape of a row matters
+-- @return params
+function Net:init(key, x)
+  if tree.leaf_kind(key) ~= "key" then error("init: a key is wanted first, got " .. type(key), 2) end
+  local shapes = record.recording(parameter_shapes, self, one_row(x))
+  local layout = parameters.layout(shapes)
+  local tensors = {}
+  for i, entry in ipairs(shapes) do
+    tensors[entry.name] = entry.init(key:fold(entry.name), layout[i].shape)
+  end
+  return parameters.gather(layout, tensors)
+end
+
+--- The network's output. uint8 inputs are images: they become x / 255.
+-- @param params as init gives them, or any table of tensors by path
+-- @param x tensor [n, ...]
+-- @param opts table: key= (for dropout), train=false
+function Net:apply(params, x, opts)
+  opts = options.check("apply", opts, {key = "key", train = {type = "boolean", default = false}})
+  if type(params) ~= "table" then
+    error("apply: params are wanted first, as init gives them, got " .. type(params), 2)
+  end
+  if tree.leaf_kind(x) ~= "tensor" then
+    error("apply: x is to be a tensor [n, ...], got " .. type(x), 2)
+  end
+  if x:dtype() == "u8" then x = x:real() / 255 end
+  local frame = {params = params, path = "", taken = {}, names = {}, calls = {}, key = opts.key,
+                 train = opts.train}
+  return within(frame, self.forward, x)
+end
+
+--- A network from a function of its input, as Haiku's transform: layers made and called inside are given
+-- paths and parameters.
+--     net = bnn.transform(function(x) return bnn.nn.linear(10)(bnn.nn.linear(64)(x):relu()) end)
+function M.transform(f)
+  if type(f) ~= "function" then error("transform: a function is wanted, got " .. type(f), 2) end
+  return setmetatable({forward = f}, Net)
+end
+
+-- ---- layers ----
+
+local Layer = {__name = "bnn.layer"}
+Layer.__index = Layer
+
+function Layer.__call(self, x)
+  local frame = frame_of(self.kind)
+  if not frame.names[self] then frame.names[self] = new_path(frame, self.kind) end
+  local path, numbered, outer_x = frame.path, frame.numbered, frame.x
+  frame.path, frame.numbered, frame.x = frame.names[self], self.container, x
+  local y = self.forward(x)
+  frame.path, frame.numbered, frame.x = path, numbered, outer_x
+  return y
+end
+
+function Layer.__tostring(self) return self.text end
+
+-- A layer as a net of its own: its path is its kind.
+local function as_net(self)
+  return M.transform(function(x) return self(x) end)
+end
+
+--- A layer by itself is a net: init(key, x) -> params.
+function Layer:init(key, x) return as_net(self):init(key, x) end
+
+--- A layer by itself is a net: apply(params, x [, opts]) -> y.
+function Layer:apply(params, x, opts) return as_net(self):apply(params, x, opts) end
+
+local function layer(kind, text, forward, container)
+  return setmetatable({kind = kind, text = text, forward = forward, container = container}, Layer)
+end
+
+local function check_size(what, n)
+  local size = math.type(n) and math.tointeger(n)
+  if size and size >= 1 and size < 2 ^ 31 then return size end
+  error(("%s: %s units, an integer of at least 1 is wanted"):format(what, tostring(n)), 3)
+end
+
+--- A linear layer: y = x w + b, x [..., in] -> y [..., out]. Parameters w [in, out], b [out].
+-- @param out integer
+-- @param opts table: bias=true, w_init=bnn.nn.truncated_normal, b_init=bnn.nn.zeros, functions
+--   (key, shape) -> tensor
+function M.linear(out, opts)
+  out = check_size("linear", out)
+  opts = options.check("linear", opts, {
+    bias = {type = "boolean", default = true},
+    w_init = {type = "function", default = M.truncated_normal},
+    b_init = {type = "function", default = M.zeros},
+  })
+  return layer("linear", ("linear(%d)"):format(out), function(x)
+    local width = x:size(-1)
+    local w = M.parameter("w", {width, out}, opts.w_init)
+    if not opts.bias then return core.ops.linear(x, w, core.zeros({out})) end
+    return core.ops.linear(x, w, M.parameter("b", {out}, opts.b_init))
+  end)
+end
+
+-- Elementwise layers are the ops of the same name.
+for _, name in ipairs{"relu", "tanh", "sigmoid", "softplus", "gelu", "leaky_relu", "sin"} do
+  M.docs[name] = name .. "(...): the op of that name as a layer, elementwise"
+  M[name] = function(...)
+    local args = table.pack(...)
+    return layer(name, name .. "()", function(x) return core.ops[name](x, table.unpack(args)) end)
+  end
+end
+
+--- Dropout (Srivastava et al. 2014): while training each element is zero with probability p, and the
+-- others are divided by 1 - p; otherwise x itself. The mask is a function of apply's key, the path,
+-- and how often the layer has been called: a layer that is used twice has two masks.
+-- @param p number in [0, 1)
+function M.dropout(p)
+  if type(p) ~= "number" or not (p >= 0 and p < 1) then
+    error(("dropout: p is %s, a number in [0, 1) is wanted"):format(tostring(p)), 2)
+  end
+  return layer("dropout", ("dropout(%g)"):format(p), function(x)
+    local frame = current
+    if not frame.train or frame.rec then return x end
+    local path = M.path()
+    if not frame.key then error(path .. ": apply needs a key while training", 0) end
+    local call = (frame.calls[path] or 0) + 1
+    frame.calls[path] = call
+    local key = frame.key:fold(path)
+    return core.ops.dropout(x, call == 1 and key or key:fold(call), p)
+  end)
+end
+
+--- Makes [n, a, b, ...] into [n, a b ...].
+function M.flatten()
+  return layer("flatten", "flatten()", function(x)
+    local shape, width = x:shape(), 1
+    for i = 2, #shape do width = width * shape[i] end
+    return #shape == 2 and x or x:reshape(shape[1], width)
+  end)
+end
+
+--- Layers (or functions of a tensor) one after the other.
+--     bnn.nn.sequential{bnn.nn.flatten(), bnn.nn.linear(64), bnn.nn.relu(), bnn.nn.linear(10)}
+function M.sequential(layers)
+  if type(layers) ~= "table" or #layers == 0 then error("sequential: a list of layers is wanted", 2) end
+  local names = {}
+  for i, l in ipairs(layers) do
+    if type(l) ~= "function" and getmetatable(l) ~= Layer then
+      error(("sequential: entry %d is a %s, a layer is wanted"):format(i, type(l)), 2)
+    end
+    names[i] = tostring(l):gsub("^function.*", "function")
+  end
+  return layer("sequential", "sequential{" .. table.concat(names, ", ") .. "}", function(x)
+    for _, l in ipairs(layers) do x = l(x) end
+    return x
+  end, true)
+end
+
+--- A multi-layer perceptron: flatten, then linear layers with an activation between them.
+--     bnn.nn.mlp{64, 64, 10}             activation = "relu" by default, or any op's name
+-- Parameters: mlp/linear_0/w, mlp/linear_0/b, ...
+function M.mlp(opts)
+  opts = options.check("mlp", opts, {
+    {type = "integer", min = 1},
+    activation = {type = "string", default = "relu"},
+  })
+  local activation = core.ops[opts.activation]
+  if not activation then error(("mlp: no op is called '%s'"):format(opts.activation), 2) end
+  if #opts == 0 then error("mlp: a list of layer sizes is wanted, such as {64, 64, 10}", 2) end
+  local layers, flat = {}, M.flatten()
+  for i, width in ipairs(opts) do layers[i] = M.linear(width) end
+  return layer("mlp", ("mlp{%s}"):format(table.concat(opts, ", ")), function(x)
+    x = flat(x)
+    for i, l in ipairs(layers) do
+      x = l(x)
+      if i < #layers then x = activation(x) end
+    end
+    return x
+  end, true)
+end
+
+return M

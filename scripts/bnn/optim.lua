@@ -1,0 +1,80 @@
+--- Optimizers: one function for each row of the runtime's optimizer table, bnn.optim.adam{lr=1e-3}, ...
+--
+-- An optimizer is a value: optimizer:init(objective) gives the state that steps change. The learning
+-- rate may be a number or a function of the step (bnn.schedule).
+local core = require "bnn.core"
+local options = require "bnn.options"
+local parameters = require "bnn.params"
+
+local M = {docs = {}}
+
+local Optimizer = {__name = "bnn.optimizer"}
+Optimizer.__index = Optimizer
+
+local State = {__name = "bnn.state"}
+State.__index = State
+
+--- The state of a training: zero moments, no steps done.
+-- @param target an objective, a posterior, or params
+function Optimizer:init(target)
+  local size = parameters.is(target) and target:numel() or target:state_size()
+  return setmetatable({optimizer = self, moments = core.optimizer_state(self.name, self.values, size)}, State)
+end
+
+function Optimizer.__tostring(self)
+  local parts = {}
+  for i, row in ipairs(self.options) do parts[i] = ("%s=%g"):format(row.name, self.values[i]) end
+  if type(self.lr) ~= "number" then parts[1] = "lr=schedule" end
+  return ("%s{%s}"):format(self.name, table.concat(parts, ", "))
+end
+
+--- Steps done.
+function State:steps() return self.moments:steps() end
+
+--- One step on parameters of one's own, in place: w <- w - rule(gradient).
+-- @param params Params or flat tensor [n]
+-- @param gradient of the same form
+-- @param lr number: the optimizer's by default
+function State:update(params, gradient, lr)
+  local w = parameters.is(params) and params.flat or params
+  local g = parameters.is(gradient) and gradient.flat or gradient
+  self.moments:update(w, g, lr or self:rate(self:steps() + 1))
+end
+
+--- The learning rate at a step, counted from 1.
+function State:rate(step)
+  local lr = self.optimizer.lr
+  return type(lr) == "number" and lr or lr(step)
+end
+
+--- A copy that later steps do not change.
+function State:clone()
+  return setmetatable({optimizer = self.optimizer, moments = self.moments:clone()}, State)
+end
+
+local function options_text(row)
+  local lines = {row.doc}
+  for i, option in ipairs(row.options) do
+    lines[i + 1] = ("@param %s %s, %g by default"):format(option.name, option.doc, option.value)
+  end
+  return table.concat(lines, "\n")
+end
+
+for _, row in ipairs(core.optimizers()) do
+  M.docs[row.name] = options_text(row)
+  M[row.name] = function(opts)
+    local spec = {}
+    for _, option in ipairs(row.options) do spec[option.name] = {type = "number", default = option.value} end
+    spec.lr = {type = "schedule", default = row.options[1].value}
+    opts = options.check("bnn.optim." .. row.name, opts, spec)
+    local values = {}
+    for i, option in ipairs(row.options) do
+      local value = opts[option.name]
+      values[i] = type(value) == "number" and value or option.value
+    end
+    core.optimizer_state(row.name, values, 0) -- refuses values outside their bounds now
+    return setmetatable({name = row.name, options = row.options, values = values, lr = opts.lr}, Optimizer)
+  end
+end
+
+return M

@@ -1,0 +1,203 @@
+--- Checked option tables: every library function that takes `{name = value}` reads it through here.
+--
+--     local opts = options.check("bnn.train", given, {
+--       objective = {type = "table", required = true},
+--       steps = {type = "integer", min = 1, required = true},
+--       beta = "schedule", log = "any", batch_size = {type = "integer", min = 1, default = 128},
+--     })
+--
+-- A spec is a kind, or {type=, default=, required=, min=, max=, above=, choices=, list=,
+-- infinite=}; `list = true` wants a list of such values. spec[1] describes the list part of the
+-- table itself, as in `bnn.nn.mlp{64, 10, activation = "relu"}`; without it a list part is refused.
+-- Kinds: any number integer string boolean table function userdata schedule (a number or a function
+-- of the step); any other word is an object whose metatable has that __name, with or without "bnn."
+-- in front. "a|b" takes either.
+local nearest = require "bnn.nearest"
+
+local M = {}
+
+local function is_callable(v)
+  if type(v) == "function" then return true end
+  local meta = getmetatable(v)
+  return type(meta) == "table" and meta.__call ~= nil
+end
+
+local function is_finite(v)
+  return type(v) == "number" and v == v and v ~= math.huge and v ~= -math.huge
+end
+
+local function is_schedule(v) return is_finite(v) or is_callable(v) end
+
+local kinds = {
+  any = {"a value", function() return true end},
+  number = {"a number", is_finite},
+  integer = {"an integer", function(v) return is_finite(v) and math.tointeger(v) ~= nil end},
+  string = {"a string", function(v) return type(v) == "string" end},
+  boolean = {"true or false", function(v) return type(v) == "boolean" end},
+  table = {"a table", function(v) return type(v) == "table" end},
+  ["function"] = {"a function", is_callable},
+  userdata = {"an object", function(v) return type(v) == "userdata" end},
+  schedule = {"a number or a function of the step", is_schedule},
+}
+
+local function is_object(v, kind)
+  local meta = getmetatable(v)
+  local name = type(meta) == "table" and meta.__name
+  return name == kind or name == "bnn." .. kind
+end
+
+local function has_kind(v, spec)
+  for kind in spec.type:gmatch "[^|]+" do
+    local known = kinds[kind]
+    if known then
+      if known[2](v) then return true end
+    elseif is_object(v, kind) then
+      return true
+    end
+  end
+  return spec.infinite and type(v) == "number" and v == v
+end
+
+--- What a kind is called in a message: "integer" -> "an integer", "number|key" -> "... or ...".
+function M.kind_text(kind)
+  local texts = {}
+  for word in kind:gmatch "[^|]+" do
+    local article = word:find "^[aeiou]" and "an " or "a "
+    texts[#texts + 1] = kinds[word] and kinds[word][1] or article .. word
+  end
+  return table.concat(texts, " or ")
+end
+
+local function choice_fault(v, choices)
+  local names = {}
+  for i, choice in ipairs(choices) do
+    if choice == v then return nil end
+    names[i] = tostring(choice)
+  end
+  local near = nearest.find(tostring(v), names)
+  local fault = ("one of %s is wanted"):format(table.concat(names, ", "))
+  return near and ("%s: did you mean %s?"):format(fault, near) or fault
+end
+
+local function range_fault(v, spec)
+  if type(v) ~= "number" then return nil end
+  if spec.min and v < spec.min then return ("at least %s is wanted"):format(spec.min) end
+  if spec.max and v > spec.max then return ("at most %s is wanted"):format(spec.max) end
+  if spec.above and v <= spec.above then return ("more than %s is wanted"):format(spec.above) end
+end
+
+local function accept_one(v, spec)
+  if not has_kind(v, spec) then
+    local finite = type(v) == "number" and not is_finite(v) and has_kind(0, spec)
+    return nil, (finite and "a finite number" or M.kind_text(spec.type)) .. " is wanted"
+  end
+  if spec.type == "integer" then v = math.tointeger(v) end
+  local fault = spec.choices and choice_fault(v, spec.choices) or range_fault(v, spec)
+  if fault then return nil, fault end
+  return v
+end
+
+--- Checks one value against a spec: gives the value (1e4 as 10000 for an integer, lists as a copy),
+-- or nil and what is wanted instead. A spec given as a plain word is a kind.
+function M.accept(v, spec)
+  if type(spec) == "string" then spec = {type = spec} end
+  if not spec.list then return accept_one(v, spec) end
+  if type(v) ~= "table" then return nil, "a list is wanted" end
+  local copy = {}
+  for i = 1, #v do
+    local item, fault = accept_one(v[i], spec)
+    if fault then return nil, fault end
+    copy[i] = item
+  end
+  for k in pairs(v) do
+    if copy[k] == nil then return nil, "a list without named entries is wanted" end
+  end
+  return copy
+end
+
+--- The names of a table in alphabetical order.
+function M.sorted_names(t)
+  local names = {}
+  for name in pairs(t) do
+    if type(name) == "string" then names[#names + 1] = name end
+  end
+  table.sort(names)
+  return names
+end
+
+local function show(v)
+  if type(v) == "string" then return ("%q"):format(v) end
+  if type(v) == "number" or type(v) == "boolean" then return tostring(v) end
+  local items = type(v) == "table" and #v > 0 and #v <= 8 and {}
+  for i = 1, items and #v or 0 do
+    if type(v[i]) ~= "number" and type(v[i]) ~= "string" then return "a table" end
+    items[i] = show(v[i])
+  end
+  return items and "{" .. table.concat(items, ", ") .. "}" or "a " .. type(v)
+end
+
+-- "unknown option 'stpes': did you mean 'steps'? known are ..."
+local function unknown(name, spec)
+  local known = M.sorted_names(spec)
+  local text = type(name) == "string" and "'" .. name .. "'" or show(name)
+  if #known == 0 then return ("unknown option %s: no named options are known"):format(text) end
+  local near = type(name) == "string" and nearest.find(name, known)
+  local hint = near and ("did you mean '%s'? "):format(near) or ""
+  return ("unknown option %s: %sknown are %s"):format(text, hint, table.concat(known, ", "))
+end
+
+-- The kind of an entry: that of the list part for 1, 2, ...
+local function kind_of(name, spec)
+  if math.type(name) == "integer" and name >= 1 then return spec[1] end
+  return type(name) == "string" and spec[name]
+end
+
+-- Every key of a table in an order that does not change from run to run, so that the first fault
+-- does not.
+local function ordered_keys(t)
+  local keys = {}
+  for key in pairs(t) do keys[#keys + 1] = key end
+  table.sort(keys, function(a, b)
+    if type(a) == "number" and type(b) == "number" then return a < b end
+    return tostring(a) < tostring(b)
+  end)
+  return keys
+end
+
+local function read(given, spec)
+  local opts, keys = {}, ordered_keys(given)
+  for _, name in ipairs(keys) do
+    if not kind_of(name, spec) then return nil, unknown(name, spec) end
+  end
+  for _, name in ipairs(keys) do
+    local v, fault = M.accept(given[name], kind_of(name, spec))
+    if fault then return nil, ("%s = %s: %s"):format(name, show(given[name]), fault) end
+    opts[name] = v
+  end
+  for _, name in ipairs(M.sorted_names(spec)) do
+    local kind = spec[name]
+    local wanted = type(kind) == "table" and opts[name] == nil
+    if wanted and kind.required then
+      return nil, ("'%s' is missing: %s is wanted"):format(name, M.kind_text(kind.type))
+    elseif wanted and kind.default ~= nil then
+      opts[name] = kind.list and table.move(kind.default, 1, #kind.default, 1, {}) or kind.default
+    end
+  end
+  return opts
+end
+
+--- Checks an option table and gives a copy with the defaults filled in. What is wrong is raised, as
+-- "what: ...", at the caller of the function that calls this (or at `level`, as for `error`).
+-- @param what string: the function's name for messages
+-- @param given table or nil
+-- @param spec table: name -> kind or spec, as above
+function M.check(what, given, spec, level)
+  if given ~= nil and type(given) ~= "table" then
+    error(("%s: a table of options is wanted, got %s"):format(what, show(given)), level or 3)
+  end
+  local opts, fault = read(given or {}, spec)
+  if fault then error(what .. ": " .. fault, level or 3) end
+  return opts
+end
+
+return M

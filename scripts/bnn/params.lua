@@ -1,0 +1,177 @@
+--- The parameters of a network: named tensors that are views into one flat buffer.
+--
+-- `params["mlp/linear_0/w"]` is a tensor; `pairs(params)` goes through them in order. `params.flat` is
+-- the whole buffer [size]. Parameters are values: `params - 0.1 * grads` gives new ones.
+local core = require "bnn.core"
+
+local M = {}
+
+local Meta = {__name = "bnn.params"}
+
+-- What a Params object knows besides its tensors, out of the way of their names.
+local inside = setmetatable({}, {__mode = "k"})
+
+--- Lays tensors out one behind the other.
+-- @param shapes list of {name=, shape={...}}
+-- @return list of {name=, shape=, size=, offset=} with offsets from 0, and the size of the whole
+function M.layout(shapes)
+  local layout, offset = {}, 0
+  for i, entry in ipairs(shapes) do
+    local size = 1
+    for _, d in ipairs(entry.shape) do size = size * d end
+    layout[i] = {name = entry.name, shape = entry.shape, size = size, offset = offset}
+    offset = offset + size
+  end
+  return layout, offset
+end
+
+--- Parameters over a flat tensor.
+-- @param layout as `layout` gives it
+-- @param flat tensor [size]; the named tensors look into it
+function M.new(layout, flat)
+  local tensors = {}
+  for _, entry in ipairs(layout) do
+    local part = flat:narrow(1, entry.offset + 1, entry.size)
+    tensors[entry.name] = part:view(entry.shape)
+  end
+  local self = setmetatable({}, Meta)
+  inside[self] = {layout = layout, flat = flat, tensors = tensors}
+  return self
+end
+
+--- Parameters whose tensors are given, by name; while a program is recorded they are its values.
+function M.of_tensors(layout, tensors)
+  local self = setmetatable({}, Meta)
+  inside[self] = {layout = layout, tensors = tensors}
+  return self
+end
+
+--- Whether a value is a Params object.
+function M.is(value) return getmetatable(value) == Meta end
+
+--- The layout of parameters: a list of {name=, shape=, size=, offset=}.
+function M.layout_of(params) return inside[params].layout end
+
+--- Sizes and first dims of the tensors of a layout, as two lists (a scalar's first dim counts as 1).
+function M.sizes(layout)
+  local sizes, dim0 = {}, {}
+  for i, entry in ipairs(layout) do sizes[i], dim0[i] = entry.size, entry.shape[1] or 1 end
+  return sizes, dim0
+end
+
+-- One tensor of many flat ones, however many they are: an op takes 32 at most.
+local function concat(parts)
+  while #parts > 1 do
+    local joined = {}
+    for i = 1, #parts, 32 do
+      joined[#joined + 1] = core.ops.concat(table.move(parts, i, math.min(i + 31, #parts), 1, {}), 1)
+    end
+    parts = joined
+  end
+  return parts[1] or core.zeros({0})
+end
+
+--- Parameters in new memory from tensors by name.
+function M.gather(layout, tensors)
+  local parts = {}
+  for i, entry in ipairs(layout) do parts[i] = tensors[entry.name]:reshape(entry.size) end
+  return M.new(layout, concat(parts))
+end
+
+local Params = {}
+
+--- A copy that shares no memory: later training steps do not change it.
+function Params:clone()
+  local own = inside[self]
+  return M.new(own.layout, own.flat:clone())
+end
+
+--- The number of parameters in all.
+function Params:numel()
+  local last = inside[self].layout[#inside[self].layout]
+  return last and last.offset + last.size or 0
+end
+
+--- The names of the tensors, in order.
+function Params:names()
+  local names = {}
+  for i, entry in ipairs(inside[self].layout) do names[i] = entry.name end
+  return names
+end
+
+local function shape_text(shape) return "[" .. table.concat(shape, ", ") .. "]" end
+
+--- New parameters f(tensor, name) of the same shapes.
+function Params:map(f)
+  local own, tensors = inside[self], {}
+  for _, entry in ipairs(own.layout) do
+    local tensor = f(own.tensors[entry.name], entry.name)
+    local got, wanted = shape_text(tensor:shape()), shape_text(entry.shape)
+    if got ~= wanted then
+      error(("'%s' becomes %s, it is %s"):format(entry.name, got, wanted), 2)
+    end
+    tensors[entry.name] = tensor
+  end
+  if not own.flat then return M.of_tensors(own.layout, tensors) end
+  return M.gather(own.layout, tensors)
+end
+
+function Meta.__index(self, name)
+  local own = inside[self]
+  if name == "flat" then return own.flat end
+  return own.tensors[name] or Params[name]
+end
+
+function Meta.__newindex(_, name)
+  error(("parameters are values: '%s' can not be set"):format(tostring(name)), 2)
+end
+
+function Meta.__len(self) return #inside[self].layout end
+
+function Meta.__pairs(self)
+  local own, i = inside[self], 0
+  return function()
+    i = i + 1
+    local entry = own.layout[i]
+    if entry then return entry.name, own.tensors[entry.name] end
+  end
+end
+
+function Meta.__tostring(self)
+  local lines = {("parameters: %d in %d tensors"):format(self:numel(), #self)}
+  for _, entry in ipairs(inside[self].layout) do
+    lines[#lines + 1] = ("  %-32s %s"):format(entry.name, shape_text(entry.shape))
+  end
+  return table.concat(lines, "\n")
+end
+
+-- Raises unless two sets of parameters have the same names and shapes.
+local function check_same_layout(a, b)
+  for _, pair in ipairs{{a, b}, {b, a}} do
+    for _, entry in ipairs(inside[pair[1]].layout) do
+      local other = inside[pair[2]].tensors[entry.name]
+      if not other then error(("only one side has '%s'"):format(entry.name), 4) end
+      local x, y = shape_text(entry.shape), shape_text(other:shape())
+      if x ~= y then error(("'%s' is %s on one side, %s on the other"):format(entry.name, x, y), 4) end
+    end
+  end
+end
+
+-- a op b for parameters and a number (or tensor), or for two sets of parameters of the same names.
+local function arithmetic(op)
+  return function(a, b)
+    local pattern, both = M.is(a) and a or b, M.is(a) and M.is(b)
+    if both then check_same_layout(a, b) end
+    return pattern:map(function(_, name)
+      return op(M.is(a) and a[name] or a, M.is(b) and b[name] or b)
+    end)
+  end
+end
+
+Meta.__add = arithmetic(function(x, y) return x + y end)
+Meta.__sub = arithmetic(function(x, y) return x - y end)
+Meta.__mul = arithmetic(function(x, y) return x * y end)
+Meta.__div = arithmetic(function(x, y) return x / y end)
+Meta.__unm = function(self) return self:map(function(x) return -x end) end
+
+return M

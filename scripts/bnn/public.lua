@@ -1,0 +1,72 @@
+--- The public names of the library: what help shows of the documentation that its files hold.
+--
+-- bnn.train is written as function train of module bnn.train, bnn.main in module bnn.experiment: they
+-- are shown under the names that users write. Modules that the library does not hand out are internal:
+-- help finds them by name, and does not list them.
+local M = {}
+
+-- The value that an entry of a script documents, or nil (methods, and modules that do not load).
+function M.value_of(entry)
+  if not entry.field then return nil end
+  local ok, value = pcall(require, entry.module)
+  if not ok then return nil end
+  for name in entry.field:gmatch "[^.]+" do
+    if type(value) ~= "table" then return nil end
+    value = value[name]
+  end
+  return value
+end
+
+-- function -> the name under which `bnn` itself has it.
+local function exported_functions(bnn)
+  local names = {}
+  for name, value in pairs(bnn) do
+    if type(value) == "function" then names[value] = "bnn." .. name end
+  end
+  return names
+end
+
+-- Functions that were made in a loop: their texts are in the module's table `docs`.
+local function add_made(entries, bnn)
+  for module, value in pairs(bnn) do
+    for name, doc in pairs(type(value) == "table" and value.docs or {}) do
+      entries[#entries + 1] = {name = "bnn." .. module .. "." .. name, doc = doc, module = "bnn." .. module,
+                               field = name}
+    end
+  end
+end
+
+local function rename(entry, name)
+  local copy = {}
+  for k, v in pairs(entry) do copy[k] = v end
+  copy.name = name
+  copy.call = entry.call and name .. entry.call:sub(#entry.name + 1)
+  return copy
+end
+
+--- Entries under their public names; those of internal modules are marked `internal`.
+-- @param entries list as docstrings.collect gives it
+function M.names(entries)
+  local ok, bnn = pcall(require, "bnn")
+  if not ok then return entries end
+  local exported, taken, named = exported_functions(bnn), {}, {}
+  for i, entry in ipairs(entries) do
+    local value = M.value_of(entry)
+    local name = type(value) == "function" and exported[value]
+    named[i] = name and rename(entry, name) or entry
+    if name then taken[name] = true end
+  end
+  add_made(named, bnn)
+  local shown = {}
+  for _, entry in ipairs(named) do
+    local field = entry.module and entry.module:match "^bnn%.(.+)$"
+    local handed_out = not field or type(bnn[field]) == "table" or taken[entry.name] or entry.name:find ":"
+    entry.internal = not handed_out or entry.name:find "^bnn%.core%." ~= nil
+    local is_shadowed = entry.field == "" and taken[entry.name] -- a module behind a function of its name
+    if not is_shadowed then shown[#shown + 1] = entry end
+  end
+  table.sort(shown, function(a, b) return a.name < b.name end)
+  return shown
+end
+
+return M

@@ -1,0 +1,80 @@
+--- Recording a model: its network, applied to a batch, as a program of the runtime.
+local core = require "bnn.core"
+local parameters = require "bnn.params"
+
+local M = {}
+
+-- How many recordings are going on: a function that is recorded may make another.
+local depth = 0
+
+--- f(rec, ...) with a new recording, which is dropped when f fails.
+function M.recording(f, ...)
+  local rec = core.recording()
+  local function close(_, err)
+    depth = depth - 1
+    if err ~= nil then rec:abandon() end
+  end
+  local _ <close> = setmetatable({}, {__close = close})
+  depth = depth + 1
+  return f(rec, ...)
+end
+
+--- Whether a recording is going on.
+function M.active() return depth > 0 end
+
+--- The parameters of a model: its posterior's mean, or its params; and the log-variance's or nil.
+-- @return mu Params, logvar Params or nil
+function M.parameters_of(model, what)
+  if type(model) ~= "table" then
+    error(("%s: model is %s, a table {net=, posterior= or params=} is wanted"):format(what or "model",
+      model == nil and "nil" or "a " .. type(model)), 3)
+  end
+  local posterior = model.posterior
+  if posterior then return posterior.mu, posterior.logvar end
+  if parameters.is(model.params) then return model.params end
+  error((what or "model") .. ": a model has posterior= or params=", 3)
+end
+
+-- [n, rest of the shape of x]; uint8 becomes real on the way in.
+local function batch_shape(x, n)
+  local shape = x:shape()
+  shape[1] = n
+  return shape, x:dtype() == "u8" and core.real or x:dtype()
+end
+
+local function record_model(rec, model, source, n, output, opts)
+  local nodes, y = {x = 0, y = -1, key = 1}, nil
+  local x = rec:rows(batch_shape(source.x, n))
+  if source.y then
+    y = rec:rows(batch_shape(source.y, n))
+    nodes.y, nodes.key = 1, 2
+  end
+  local key = rec:key()
+  local layout, tracers = parameters.layout_of((M.parameters_of(model))), {}
+  for _, entry in ipairs(layout) do tracers[entry.name] = rec:param(entry.offset, entry.shape) end
+  local params = parameters.of_tensors(layout, tracers)
+  local out = output(model.net:apply(params, x, {key = key, train = opts.train or false}), y)
+  return rec:finish({out}, {gradient = opts.gradient or false}), nodes
+end
+
+--- Records output(net's output, y) for batches of n rows like those of x and y.
+-- @param model table: net, and posterior or params
+-- @param source table: x tensor [*, ...], y tensor or nil
+-- @param n integer: rows of a batch
+-- @param output function(net's output, y) -> tensor
+-- @param opts table: train=false, gradient=false
+-- @return program, nodes {x=, y=, key=} for core.objective and core.predict
+function M.model(model, source, n, output, opts)
+  return M.recording(record_model, model, source, n, output, opts)
+end
+
+--- A name for the shapes of a batch, to find its program again.
+function M.shape_key(source, n)
+  local parts = {tostring(n), source.x:dtype(), table.concat(source.x:shape(), ",", 2)}
+  if source.y then
+    parts[4], parts[5] = source.y:dtype(), table.concat(source.y:shape(), ",", 2)
+  end
+  return table.concat(parts, ":")
+end
+
+return M

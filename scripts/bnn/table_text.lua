@@ -1,0 +1,55 @@
+--- Text tables for the end of a run: columns in line, numbers to the right, words to the left.
+local M = {}
+
+local function cell_text(v, column)
+  if v == nil then return "-" end
+  if column.format and type(v) == "number" then return column.format:format(v) end
+  if math.type(v) == "float" then return v ~= v and "nan" or ("%.3f"):format(v) end
+  return tostring(v)
+end
+
+local function width_of(text)
+  return utf8.len(text) or #text
+end
+
+local function pad(text, width, right)
+  local space = (" "):rep(width - width_of(text))
+  return right and space .. text or text .. space
+end
+
+-- Fills in a column's texts, width and side from the rows: right where every value is a number.
+local function measure(column, i, rows)
+  local c = type(column) == "table" and column or {column}
+  local m = {title = tostring(c[1] or c.title or ""), texts = {}, right = true}
+  m.width = width_of(m.title)
+  for r, row in ipairs(rows) do
+    local v = row[c.key or m.title]
+    if v == nil then v = row[i] end
+    m.texts[r] = cell_text(v, c)
+    m.width = math.max(m.width, width_of(m.texts[r]))
+    if v ~= nil and type(v) ~= "number" then m.right = false end
+  end
+  if c.align then m.right = c.align == "right" end
+  return m
+end
+
+local function line_of(measured, text_of)
+  local cells = {}
+  for i, m in ipairs(measured) do cells[i] = pad(text_of(m), m.width, m.right) end
+  return (table.concat(cells, "  "):gsub("%s+$", ""))
+end
+
+--- An aligned table as a string of lines, the first with the titles.
+-- @param rows list: each a list of values in the order of the columns, or a table by key
+-- @param columns list: titles, or {title, key=, format="%.3f", align="left"|"right"}
+function M.render(rows, columns)
+  local measured, lines = {}, {}
+  for i, column in ipairs(columns) do measured[i] = measure(column, i, rows) end
+  lines[1] = line_of(measured, function(m) return m.title end)
+  for r = 1, #rows do
+    lines[r + 1] = line_of(measured, function(m) return m.texts[r] end)
+  end
+  return table.concat(lines, "\n") .. "\n"
+end
+
+return M

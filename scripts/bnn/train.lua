@@ -1,0 +1,93 @@
+--- The training loop: short, so that another can be written in ten lines.
+local options = require "bnn.options"
+local schedule = require "bnn.schedule"
+
+local M = {}
+
+local spec = {
+  objective = {type = "any", required = true},
+  optimizer = {type = "optimizer", required = true},
+  data = {type = "table", required = true},
+  steps = {type = "integer", min = 0, required = true},
+  batch_size = {type = "integer", min = 1, default = 128},
+  key = {type = "key", required = true},
+  beta = "schedule",
+  lr = "schedule",
+  state = "state",
+  log = "any",
+  log_every = {type = "integer", min = 1},
+  evaluate = "function",
+  on_step = "function",
+}
+
+-- Ends a training whose loss is no number, or whose data do not fit: one line, no traceback.
+local function stop(step, message, lr)
+  local advice = ""
+  if message:find "not a number" then
+    advice = (": try a smaller learning rate than lr=%g, a lower initial log-variance, or look for values "
+      .. "that are not numbers in the data"):format(lr)
+  end
+  require "bnn.experiment".demand(nil, ("step %d: %s%s"):format(step, message, advice))
+end
+
+-- Logs at step 0, every log_every steps, and at the last one.
+local function report(opts, step)
+  if not opts.evaluate then return end
+  local every = opts.log_every or math.max(opts.steps, 1)
+  if step % every ~= 0 and step ~= opts.steps then return end
+  local rows = opts.evaluate(step)
+  if rows and opts.log then opts.log:row(step, rows) end
+end
+
+-- Remembers the step for the message of an interrupt that passes through.
+local function marker(progress)
+  return setmetatable({}, {__close = function(_, err)
+    local meta = type(err) == "table" and getmetatable(err)
+    if type(meta) == "table" and meta.__name == "bnn.interrupt" and not err.step then err.step = progress.step end
+  end})
+end
+
+local function loop(opts, state)
+  local progress = {step = state:steps()}
+  local _ <close> = marker(progress)
+  local objective, last = opts.objective, progress.step + opts.steps
+  report(opts, progress.step)
+  if opts.steps == 0 then return state end
+  local next_batch = opts.data:batches{size = opts.batch_size, key = opts.key, skip = progress.step}
+  while progress.step < last do
+    local step = progress.step + 1
+    local lr = opts.lr and schedule.value(opts.lr, step) or state:rate(step)
+    local beta = opts.beta and schedule.value(opts.beta, step) or objective:beta_at(step)
+    local loss, message = objective:step(state, next_batch(), opts.key:fold(step), {beta = beta, lr = lr})
+    if not loss then stop(step, message, lr) end
+    progress.step = step
+    if opts.on_step and opts.on_step(step, loss) == false then return state end
+    report(opts, step)
+  end
+  return state
+end
+
+--- Trains an objective in place and gives the optimizer's state.
+-- @param opts table:
+--   objective   bnn.elbo{...}, or anything with step(state, batch, key, {beta=, lr=}) and beta_at(step)
+--   optimizer   bnn.optim.adam{...}
+--   data        the training part of a data set: x, y, size and batches{size=, key=}
+--   steps       how many; batch_size=128 (a fresh permutation each epoch, the ragged rest is left out)
+--   key         step i uses key:fold(i), epoch e key:fold("data"):fold(e)
+--   beta, lr    numbers or functions of the step, instead of the objective's and the optimizer's own
+--   state       to go on from: a state that train gave before
+--   evaluate    function(step) -> figures for the log: a list of {name, value}; called before the first
+--   log         step, every log_every steps, and after the last one
+--   on_step     function(step, loss), after each step; false ends the training
+-- @return state. SIGINT and SIGTERM end it between two steps, with exit status 130 or 143.
+function M.train(opts)
+  opts = options.check("bnn.train", opts, spec)
+  local objective = opts.objective
+  if objective.data_size == nil then objective.data_size = opts.data.size end
+  if objective.check_data then require "bnn.experiment".demand(objective:check_data(opts.data)) end
+  if opts.log then opts.log = require "bnn.log".of(opts.log) end
+  local state = opts.state or opts.optimizer:init(objective)
+  return require "bnn.signal".guard(loop, opts, state)
+end
+
+return M

@@ -1,0 +1,230 @@
+#!/bin/sh
+# configure.sh - what the Makefile needs to know about this machine.
+#
+#   configure.sh [--install] build FILE      finds compiler and libraries, writes their flags
+#   configure.sh [--install] tests FILE      the same for the test libraries
+#   configure.sh --install packages GROUP... installs the Debian packages of these groups
+#
+# With --install what is missing is installed through apt first, as root or through sudo; else
+# (or where that cannot be) the command to run is printed and the status is 1.  A package counts
+# as there when dpkg says so or, for systems without dpkg, when a test program links.
+# Environment: CC, SAN.
+set -u
+: "${CC:=gcc}" "${SAN:=}"
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+trap 'exit 130' INT TERM
+
+# The packages of a group.
+packages_of() {
+  case $1 in
+  build) echo "$(compiler_packages) libopenblas-dev liblua5.4-dev zlib1g-dev" ;;
+  optional) echo "libedit-dev" ;;
+  tests) echo "check lua-unit lua5.4" ;;
+  developers) echo "clang libclang-rt-14-dev clang-format lua-check valgrind" ;;
+  *) echo "configure.sh: no group $1" >&2; exit 2 ;;
+  esac
+}
+
+# Those of $CC; of a compiler that Debian does not know, none.
+compiler_packages() {
+  case ${CC##*[ /]} in
+  clang | clang-[0-9]*) echo "${CC##*[ /]} libc6-dev${SAN:+ libclang-rt-14-dev}" ;;
+  gcc-[0-9]*) echo "${CC##*[ /]} libc6-dev" ;;
+  gcc | cc) echo "gcc libc6-dev" ;;
+  esac
+}
+
+# links SOURCE FLAGS...: does a program with this line link?
+links() {
+  printf '%s\nint main(void) { USE; return 0; }\n' "$1" >"$dir/try.c"
+  shift
+  $CC -std=gnu11 -o "$dir/try" "$dir/try.c" "$@" >"$dir/log" 2>&1
+}
+
+# first_that_links SOURCE FLAGS...: prints the first of the flags (one word a set) that serves.
+first_that_links() {
+  source=$1
+  shift
+  for flags in "$@"; do
+    # shellcheck disable=SC2086
+    links "$source" $flags && { echo "$flags"; return 0; }
+  done
+  return 1
+}
+
+from_pkg_config() {
+  command -v pkg-config >/dev/null && pkg-config --cflags --libs "$1" 2>/dev/null
+}
+
+find_compiler() { links '#include <stdio.h>
+#define USE puts("")'; }
+
+# Warnings that only some compilers know.  Cutting an error message short is meant to happen, so
+# gcc need not say where snprintf may.
+find_warnings() {
+  for flag in -Wlogical-op -Wduplicated-cond -Wno-format-truncation; do
+    links '#define USE' -Werror $flag && printf '%s ' $flag
+  done
+}
+
+find_x86_64() { links '#ifndef __x86_64__
+#error
+#endif
+#define USE'; }
+
+find_lua() {
+  first_that_links '#include <lua.h>
+#include <lauxlib.h>
+#if LUA_VERSION_NUM != 504
+#error
+#endif
+#define USE luaL_newstate()' "$(from_pkg_config lua5.4)" "$(from_pkg_config lua-5.4)" \
+    "-I/usr/include/lua5.4 -llua5.4" "-llua5.4" "-llua -lm -ldl"
+}
+
+find_blas() {
+  multiarch=$($CC -print-multiarch 2>/dev/null)
+  : "${multiarch:=x86_64-linux-gnu}"
+  first_that_links '#include <cblas.h>
+#define USE openblas_set_num_threads(1), cblas_sdot(0, 0, 1, 0, 1)' "$(from_pkg_config openblas)" \
+    "-I/usr/include/$multiarch/openblas-pthread -lopenblas" \
+    "-I/usr/include/openblas -lopenblas" "-lopenblas"
+}
+
+find_zlib() { first_that_links '#include <zlib.h>
+#define USE zlibVersion()' "-lz"; }
+
+find_edit() { first_that_links '#include <histedit.h>
+#define USE el_end(0)' "$(from_pkg_config libedit)" "-ledit"; }
+
+find_check() {
+  first_that_links '#include <check.h>
+#define USE suite_create("")' "$(from_pkg_config check)" "-lcheck_pic -lsubunit -lrt -lm -lpthread" \
+    "-lcheck -lsubunit -lrt -lm -lpthread" "-lcheck -lrt -lm -lpthread"
+}
+
+# Is what this package brings there, dpkg or not?
+found() {
+  case $1 in
+  gcc* | libc6-dev) find_compiler ;;
+  libopenblas-dev) find_blas ;;
+  liblua5.4-dev) find_lua ;;
+  zlib1g-dev) find_zlib ;;
+  libedit-dev) find_edit ;;
+  check) find_check ;;
+  lua-unit) lua5.4 -e 'require "luaunit"' ;;
+  lua-check) command -v luacheck ;;
+  libclang-rt-*) CC=clang; links '#define USE' -fsanitize=address,undefined ;;
+  *) command -v "$1" ;;
+  esac >/dev/null 2>&1
+}
+
+# missing PACKAGE...: prints those that are not there.
+missing() {
+  installed=" $(dpkg-query -W -f='${db:Status-Status} ${Package}\n' "$@" 2>/dev/null |
+    sed -n 's/^installed //p' | tr '\n' ' ')"
+  for package in "$@"; do
+    case $installed in
+    *" $package "*) ;;
+    *) (found "$package") || printf '%s ' "$package" ;;
+    esac
+  done
+}
+
+# Installs the packages, or says why not and how.
+install_packages() {
+  by_hand="apt-get update && apt-get install -y --no-install-recommends $*"
+  if ! command -v apt-get >/dev/null; then
+    echo "There is no apt-get here; install what these Debian packages hold: $*" >&2
+    return 1
+  elif [ "$(id -u)" = 0 ]; then
+    as_root=
+  elif command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
+    as_root=sudo
+  else
+    echo "Missing packages: $*" >&2
+    echo "Neither root nor sudo here.  As root, run:" >&2
+    echo "  $by_hand" >&2
+    return 1
+  fi
+  echo "Installing: $*" >&2
+  apt="$as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300"
+  # A mirror of something else may be out of reach: install says whether ours was.
+  $apt update >&2 || echo "apt-get update failed; trying on" >&2
+  # shellcheck disable=SC2086
+  $apt install -y --no-install-recommends "$@" >&2 && return 0
+  echo "Could not install the packages.  What was tried:" >&2
+  echo "  $by_hand" >&2
+  return 1
+}
+
+# need GROUP...: all of it is there afterwards, or the program ends.
+need() {
+  wanted=
+  for group in "$@"; do wanted="$wanted $(packages_of "$group")"; done
+  # shellcheck disable=SC2086
+  lacking=$(missing $wanted)
+  [ -z "$lacking" ] && return 0
+  if [ -z "$install" ]; then
+    echo "Missing packages: $lacking" >&2
+    echo "\`make deps\` installs what bnnlua needs." >&2
+    exit 1
+  fi
+  # shellcheck disable=SC2086
+  install_packages $lacking || exit 1
+}
+
+# setting NAME FINDER: writes NAME_CFLAGS and NAME_LIBS, headers as the system's (no warnings).
+setting() {
+  flags=$($2) || { echo "$CC does not compile and link with $1:" >&2; cat "$dir/log" >&2; exit 1; }
+  write_setting "$1" "$flags"
+}
+
+write_setting() {
+  cflags='' libs=''
+  for flag in $2; do
+    case $flag in
+    -I*) cflags="$cflags -isystem ${flag#-I}" ;;
+    -pthread | -D*) cflags="$cflags $flag" ;;
+    *) libs="$libs $flag" ;;
+    esac
+  done
+  echo "$1_CFLAGS :=$cflags"
+  echo "$1_LIBS :=$libs"
+}
+
+write_build() {
+  find_compiler || { echo "$CC does not compile:" >&2; cat "$dir/log" >&2; exit 1; }
+  echo "CC_WARN := $(find_warnings)"
+  echo "X86_64 := $(find_x86_64 && echo 1)"
+  setting LUA find_lua
+  setting BLAS find_blas
+  setting ZLIB find_zlib
+  if edit=$(find_edit); then write_setting EDIT "-DBNN_HAVE_LIBEDIT=1 $edit"; fi
+}
+
+write_tests() { setting CHECK find_check; }
+
+install=
+[ "$1" = --install ] && { install=1; shift; }
+case $1 in
+packages)
+  shift
+  need "$@"
+  echo "All packages are there." >&2
+  ;;
+build | tests)
+  # What is optional comes along when something has to be installed anyhow.
+  # shellcheck disable=SC2046
+  if [ -n "$install" ] && [ "$1" = build ] && [ -n "$(missing $(packages_of build))" ]; then
+    need build optional tests
+  fi
+  need "$1"
+  "write_$1" >"$2.new" && mv "$2.new" "$2"
+  ;;
+*)
+  echo "configure.sh: no command $1" >&2
+  exit 2
+  ;;
+esac

@@ -1,0 +1,242 @@
+/* support_ops.c - example calls of ops; see support_ops.h. */
+#include "support_ops.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "isa.h"
+
+enum { LIST_LENGTH = 3 };
+
+/* ---- cases ---- */
+
+op_case case_of_row(bnn_op_id id) {
+  const bnn_op *op = bnn_op_get(id);
+  const bnn_op_check *check = &op->check;
+  op_case c = {id, op->arity < 0 ? LIST_LENGTH : op->arity, {{0}}, check->attr, 0, 0};
+  c.first = check->first, c.classes = check->classes;
+  for (int i = 0; i < c.n; i++) {
+    const bool given = check->in[i].rank > 0 || check->in[i].dim[0] > 0;
+    const bnn_dtype dtype = check->in[i].dtype ? check->in[i].dtype : BNN_REAL;
+    c.in[i] = given ? bnn_shape_make(dtype, check->in[i].rank, check->in[i].dim)
+                    : bnn_shape_make(dtype, 2, (const size_t[]){3, 4});
+  }
+  return c;
+}
+
+op_case case_of_shapes(bnn_op_id id, int n, const case_shape *in, bnn_attr attr) {
+  op_case c = case_of_row(id);
+  c.n = n, c.attr = attr;
+  for (int i = 0; i < n; i++) c.in[i] = bnn_shape_make(c.in[i].dtype, in[i].rank, in[i].dim);
+  return c;
+}
+
+/* Shapes that broadcast, for ops of two inputs: repeated on either side, along the inner loop or
+ * the outer ones, longer than the buffer of walk.c. */
+static const case_shape pairs[][2] = {
+    {{2, {3, 4}}, {1, {4}}},          {{1, {4}}, {2, {3, 4}}},
+    {{2, {3, 1}}, {2, {1, 4}}},       {{0, {0}}, {2, {3, 4}}},
+    {{2, {3, 4}}, {0, {0}}},          {{3, {2, 3, 4}}, {2, {3, 1}}},
+    {{3, {2, 1, 4}}, {3, {2, 3, 1}}}, {{2, {3, 300}}, {1, {300}}},
+    {{2, {3, 1}}, {2, {3, 300}}},     {{4, {2, 3, 1, 2}}, {3, {1, 5, 1}}},
+    {{2, {1, 1}}, {1, {1}}},          {{0, {0}}, {0, {0}}},
+};
+
+static const bnn_op_id binary[] = {BNN_OP_add,     BNN_OP_sub, BNN_OP_mul,
+                                   BNN_OP_div,     BNN_OP_pow, BNN_OP_maximum,
+                                   BNN_OP_minimum, BNN_OP_lt,  BNN_OP_bernoulli_log_prob};
+
+static const case_shape triples[][3] = {
+    {{2, {3, 4}}, {1, {4}}, {0, {0}}},
+    {{0, {0}}, {2, {3, 1}}, {1, {4}}},
+    {{2, {1, 300}}, {2, {3, 1}}, {0, {0}}},
+    {{3, {2, 1, 1}}, {2, {3, 1}}, {1, {4}}},
+};
+
+static const bnn_op_id reductions[] = {BNN_OP_sum, BNN_OP_mean, BNN_OP_max,
+                                       BNN_OP_min, BNN_OP_var,  BNN_OP_logsumexp};
+
+static const case_shape reduced[] = {{3, {2, 3, 4}}, {2, {3, 300}}, {1, {5}}, {3, {2, 1, 270}}};
+
+/* One-off cases: an op, its input shapes and attributes. */
+static const struct {
+  bnn_op_id id;
+  int n;
+  case_shape in[3];
+  bnn_attr attr;
+} single[] = {
+    {BNN_OP_relu, 1, {{2, {5, 101}}}, {0}},
+    {BNN_OP_gelu, 1, {{2, {5, 101}}}, {0}},
+    {BNN_OP_exp, 1, {{0, {0}}}, {0}},
+    {BNN_OP_leaky_relu, 1, {{1, {7}}}, {.number = {0.01}}},
+    {BNN_OP_sum, 1, {{0, {0}}}, {0}},
+    {BNN_OP_var, 1, {{2, {1, 1}}}, {.keepdims = true}},
+    {BNN_OP_argmax, 1, {{2, {3, 4}}}, {.axis = BNN_AXIS_NONE}},
+    {BNN_OP_argmax, 1, {{3, {2, 3, 4}}}, {.axis = 1, .keepdims = true}},
+    {BNN_OP_argmin, 1, {{3, {2, 3, 4}}}, {.axis = 0}},
+    {BNN_OP_softmax, 1, {{3, {3, 4, 5}}}, {.axis = 1}},
+    {BNN_OP_softmax, 1, {{2, {3, 200}}}, {.axis = 0}},
+    {BNN_OP_softmax, 1, {{2, {2, 600}}}, {.axis = BNN_AXIS_NONE}},
+    {BNN_OP_log_softmax, 1, {{3, {3, 4, 5}}}, {.axis = 1}},
+    {BNN_OP_log_softmax, 1, {{2, {3, 200}}}, {.axis = 0}},
+    {BNN_OP_log_softmax, 1, {{2, {2, 600}}}, {.axis = BNN_AXIS_NONE}},
+    {BNN_OP_cross_entropy, 2, {{2, {2, 600}}, {1, {2}}}, {0}},
+    {BNN_OP_cross_entropy, 2, {{2, {70, 4}}, {1, {70}}}, {0}},
+    {BNN_OP_permute, 1, {{3, {2, 3, 4}}}, {.rank = 3, .order = {0, 2, 1}}},
+    {BNN_OP_permute, 1, {{2, {3, 4}}}, {.rank = 2, .order = {1, 0}}},
+    {BNN_OP_permute, 1, {{0, {0}}}, {.rank = 0}},
+    {BNN_OP_narrow, 1, {{3, {2, 3, 4}}}, {.axis = 0, .from = 1, .count = 1}},
+    {BNN_OP_narrow, 1, {{3, {2, 3, 4}}}, {.axis = 1, .from = 0, .count = 0}},
+    {BNN_OP_broadcast, 1, {{2, {3, 1}}}, {.rank = 2, .dim = {3, 4}}},
+    {BNN_OP_broadcast, 1, {{0, {0}}}, {.rank = 2, .dim = {3, 4}}},
+    {BNN_OP_concat, 3, {{2, {1, 4}}, {2, {2, 4}}, {2, {3, 4}}}, {.axis = 0}},
+    {BNN_OP_concat, 1, {{2, {1, 4}}}, {.axis = 0}},
+    {BNN_OP_stack, 2, {{2, {3, 4}}, {2, {3, 4}}}, {.axis = 0}},
+    {BNN_OP_stack, 2, {{2, {3, 4}}, {2, {3, 4}}}, {.axis = 2}},
+    {BNN_OP_index, 2, {{2, {4, 3}}, {2, {5, 2}}}, {.axis = 0}},
+    {BNN_OP_index, 2, {{3, {2, 4, 3}}, {0, {0}}}, {.axis = 1}},
+    {BNN_OP_gather, 2, {{2, {4, 3}}, {2, {5, 3}}}, {.axis = 0}},
+    {BNN_OP_gather, 2, {{3, {2, 4, 3}}, {3, {2, 1, 3}}}, {.axis = 1}},
+    {BNN_OP_linear, 3, {{3, {2, 3, 4}}, {2, {4, 2}}, {1, {2}}}, {0}},
+    {BNN_OP_linear, 3, {{1, {4}}, {2, {4, 2}}, {1, {2}}}, {0}},
+    {BNN_OP_linear, 3, {{2, {3, 4}}, {2, {4, 150}}, {1, {150}}}, {0}},
+    {BNN_OP_dropout, 2, {{2, {3, 400}}, {0, {0}}}, {.number = {0.3}}},
+};
+
+enum { CASES_MAX = 512 };
+static op_case cases[CASES_MAX];
+static size_t cases_n;
+
+static void add_case(op_case c) {
+  assert(cases_n < CASES_MAX); /* before any test runs, where ck_assert does not work */
+  cases[cases_n++] = c;
+}
+
+#define EACH(i, array) for (size_t i = 0; i < sizeof(array) / sizeof *(array); i++)
+
+static void add_reductions(bnn_op_id id, const case_shape *in) {
+  for (uint32_t axes = 0; axes < 1u << in->rank; axes++)
+    add_case(case_of_shapes(id, 1, in, (bnn_attr){.axes = axes, .keepdims = axes & 1}));
+}
+
+static void make_cases(void) {
+  for (int id = 0; id < BNN_OP_COUNT; id++) add_case(case_of_row((bnn_op_id)id));
+  EACH(o, binary) EACH(p, pairs) add_case(case_of_shapes(binary[o], 2, pairs[p], (bnn_attr){0}));
+  EACH(t, triples) {
+    add_case(case_of_shapes(BNN_OP_where, 3, triples[t], (bnn_attr){0}));
+    add_case(case_of_shapes(BNN_OP_gaussian_log_prob, 3, triples[t], (bnn_attr){0}));
+  }
+  EACH(r, reductions) EACH(s, reduced) add_reductions(reductions[r], &reduced[s]);
+  EACH(s, single)
+  add_case(case_of_shapes(single[s].id, single[s].n, single[s].in, single[s].attr));
+}
+
+size_t case_count(void) {
+  if (cases_n == 0) make_cases();
+  return cases_n;
+}
+
+const op_case *case_at(size_t i) { return i < case_count() ? &cases[i] : NULL; }
+
+case_text case_print(const op_case *c) {
+  case_text text;
+  int at = snprintf(text.s, sizeof text.s, "%s(", bnn_op_get(c->id)->name);
+  for (int i = 0; i < c->n; i++)
+    at += snprintf(text.s + at, sizeof text.s - (size_t)at, "%s%s", i ? ", " : "",
+                   BNN_SHAPE(&c->in[i]));
+  snprintf(text.s + at, sizeof text.s - (size_t)at, ") axes %x on %s", c->attr.axes,
+           bnn_isa_get()->name);
+  return text;
+}
+
+/* ---- their values ---- */
+
+static double example_value(const op_case *c, int input, size_t i) {
+  const bnn_op_check *check = &bnn_op_get(c->id)->check;
+  if (c->in[input].dtype != BNN_REAL) return (double)(c->first + (c->classes ? i % c->classes : i));
+  double golden = 0.61803398874989485 * (double)(i + 1) + 0.37 * input;
+  return check->lo + (check->hi - check->lo) * (golden - floor(golden));
+}
+
+void case_inputs(bnn_tensor **x, const op_case *c) {
+  for (int i = 0; i < c->n; i++) {
+    ck_succeeds(bnn_tensor_new(&x[i], c->in[i].dtype, c->in[i].rank, c->in[i].dim, &err));
+    for (size_t k = 0; k < x[i]->size; k++) bnn_tensor_set(x[i], k, example_value(c, i, k));
+  }
+}
+
+void unref_all(bnn_tensor **x, int n) {
+  for (int i = 0; i < n; i++) bnn_tensor_unref(x[i]);
+}
+
+void block_of_rows(bnn_tensor *block, const bnn_tensor *x, size_t from, size_t count) {
+  size_t dim[BNN_RANK_MAX], row = 1;
+  memcpy(dim, x->dim, sizeof dim);
+  for (int k = 1; k < x->rank; k++) row *= dim[k];
+  dim[0] = count;
+  bnn_tensor_init(block, x->dtype, x->rank, dim,
+                  (char *)x->data + from * row * bnn_dtype_size(x->dtype));
+  block->row0 = from;
+}
+
+bool takes_gradient(const op_case *c, int i) {
+  const bnn_op *op = bnn_op_get(c->id);
+  return c->in[i].dtype == BNN_REAL && (op->alias || op->backward);
+}
+
+bnn_tensor *value_of(const op_case *c, bnn_tensor *const *x) {
+  bnn_tensor *y = NULL;
+  bnn_err err = {.text = ""};
+  bnn_status status = bnn_op_run(&y, c->id, x, c->n, &c->attr, &err);
+  ck_assert_msg(status == BNN_OK, "%s: %s", CASE(c), err.text);
+  return y;
+}
+
+bnn_tensor *weights_for(const bnn_tensor *y) {
+  bnn_tensor *dy = NULL;
+  ck_succeeds(bnn_tensor_new(&dy, BNN_REAL, y->rank, y->dim, &err));
+  for (size_t i = 0; i < dy->size; i++) bnn_tensor_set(dy, i, 1 + 0.25 * (double)(i % 11));
+  return dy;
+}
+
+/* A view passes dy on element by element. */
+static void view_gradient(bnn_tensor *dx, const bnn_tensor *dy) {
+  for (size_t i = 0; i < dx->size; i++) bnn_tensor_real(dx)[i] += bnn_tensor_real(dy)[i];
+}
+
+void gradients_of(bnn_tensor **dx, const op_case *c, const bnn_tensor *y, const bnn_tensor *dy,
+                  bnn_tensor *const *x, double start) {
+  const bnn_op *op = bnn_op_get(c->id);
+  for (int i = 0; i < c->n; i++) {
+    dx[i] = NULL;
+    if (!takes_gradient(c, i)) continue;
+    ck_succeeds(bnn_tensor_new(&dx[i], BNN_REAL, x[i]->rank, x[i]->dim, &err));
+    for (size_t k = 0; k < dx[i]->size; k++) bnn_tensor_set(dx[i], k, start);
+  }
+  if (op->alias)
+    view_gradient(dx[0], dy);
+  else if (op->backward)
+    op->backward(dx, dy, y, (const bnn_tensor *const *)x, c->n, &c->attr);
+}
+
+double distance(const bnn_tensor *a, const bnn_tensor *b) {
+  double most = 0;
+  ck_assert_uint_eq(a->size, b->size);
+  for (size_t i = 0; i < a->size; i++) {
+    const double u = bnn_tensor_get(a, i), v = bnn_tensor_get(b, i);
+    if (u == v || (isnan(u) && isnan(v))) continue;
+    const double miss = fabs(u - v) / (1 + fabs(v));
+    most = miss <= most ? most : miss; /* a NaN on one side only stays */
+  }
+  return most;
+}
+
+void for_every_isa(void (*test)(const op_case *c), const op_case *c) {
+  for (size_t i = 0; bnn_isa_available(i); i++) {
+    ck_succeeds(bnn_isa_set(bnn_isa_available(i), &err));
+    test(c);
+  }
+  ck_succeeds(bnn_isa_set(NULL, &err));
+}

@@ -1,0 +1,535 @@
+#!/bin/sh
+# program_test.sh - the stand-alone program: the same as lua5.4 on a table of invocations (standard
+# output, standard error, exit status), then what it has besides. BNNLUA is the binary.
+set -u
+unset LUA_INIT LUA_INIT_5_4 LUA_PATH LUA_PATH_5_4 LUA_CPATH LUA_CPATH_5_4 BNNLUA_SCRIPTS
+LC_ALL=C
+export LC_ALL
+
+bnnlua=${BNNLUA:-build/bnnlua}
+case $bnnlua in /*) ;; *) bnnlua=$PWD/$bnnlua ;; esac
+[ -x "$bnnlua" ] || { echo "program_test: no program at $bnnlua"; echo "0 passed, 1 failed"; exit 1; }
+
+T=$(mktemp -d) || exit 1
+trap 'rm -rf "$T"' EXIT
+trap 'exit 1' HUP INT TERM
+mkdir "$T/lua" "$T/bnn" "$T/work" "$T/empty"
+passed=0 failed=0
+
+pass() { passed=$((passed + 1)); }
+fail() { # NAME [FILE with details]
+  failed=$((failed + 1))
+  echo "FAIL: $1"
+  [ $# -lt 2 ] || sed 's/^/    /' "$2" | head -20
+}
+
+# equal NAME WANT GOT
+equal() {
+  if [ "$2" = "$3" ]; then pass; else
+    printf 'want: %s\ngot:  %s\n' "$2" "$3" >"$T/why"
+    fail "$1" "$T/why"
+  fi
+}
+
+# has NAME PIECE TEXT
+has() {
+  case $3 in
+  *"$2"*) pass ;;
+  *)
+    printf 'want in it: %s\ngot: %s\n' "$2" "$3" >"$T/why"
+    fail "$1" "$T/why"
+    ;;
+  esac
+}
+
+lacks() {
+  case $3 in
+  *"$2"*)
+    printf 'unwanted: %s\ngot: %s\n' "$2" "$3" >"$T/why"
+    fail "$1" "$T/why"
+    ;;
+  *) pass ;;
+  esac
+}
+
+# ---------------------------------------------------------------- the same as lua5.4
+# Both are started as `prog`, each from its own folder, so that messages carry the same name.
+ln -s "$bnnlua" "$T/bnn/prog"
+cd "$T/work" || exit 1
+
+echo 'print(...) for i = -9, 9 do if arg[i] then print(i, arg[i]) end end' >args.lua
+printf '#!/usr/bin/env lua\nprint("first line skipped")\nerror("at line 3")\n' >fails.lua
+echo 'x = = 1' >syntax.lua
+echo 'return {value = 42}' >mod.lua
+echo 'error("while loading")' >badmod.lua
+echo 'print("file named -", ...)' >./-
+echo 'init = "from file"' >init.lua
+mkdir tools && echo 'return "own"' >tools/data.lua
+printf 'local a <close> = setmetatable({}, {__close = function() print "closed" end})\nerror "x"\n' >close.lua
+printf 'local function f(n) if n == 0 then error("deep") end f(n - 1) end f(50)\n' >deep.lua
+printf 'print(1)\nos.exit(%s)\n' true >exit_true.lua
+
+# run_both STDIN ARGUMENTS: leaves {lua,bnn}.{out,err,rc} in $T
+run_both() {
+  printf '%s' "$1" >"$T/stdin"
+  shift
+  for which in lua bnn; do
+    PATH=$T/$which prog "$@" <"$T/stdin" >"$T/$which.out" 2>"$T/$which.err"
+    echo $? >"$T/$which.rc"
+  done
+}
+
+compare() { # NAME KINDS
+  name=$1
+  shift
+  for kind in "$@"; do
+    if ! diff "$T/lua.$kind" "$T/bnn.$kind" >"$T/why"; then
+      fail "$name ($kind; < lua5.4, > bnnlua)" "$T/why"
+      return
+    fi
+  done
+  pass
+}
+
+same() { # ARGUMENTS
+  run_both '' "$@"
+  compare "same: $*" out err rc
+}
+
+same_stdin() { # STDIN ARGUMENTS
+  run_both "$@"
+  compare "same, from stdin: $*" out err rc
+}
+
+# Usage texts differ below their first line, which is the message.
+same_refusal() {
+  run_both '' "$@"
+  for which in lua bnn; do sed -i 2,99d "$T/$which.err"; done
+  compare "same: $*" out err rc
+}
+
+# lua5.4's readline echoes what it reads from a pipe: what is printed is compared, not the prompts.
+same_prompt() { # STDIN ARGUMENTS
+  run_both "$@"
+  for which in lua bnn; do
+    sed -e 's/^\(>>* \)*//' -e '/^out:/!d' "$T/$which.out" >"$T/$which.said"
+  done
+  [ -s "$T/lua.said" ] || fail "the row prints nothing: $*"
+  compare "same at the prompt: $*" said err rc
+}
+
+compare_with_lua() {
+  same -e 'print(1)' -e 'print(2)'
+  same '-eprint(3)'
+  same -e 'print(1)' -e 'error "z"' -e 'print(2)'
+  same -e 'x = 1' -e 'print(x)'
+  same -e ''
+  same -e 'x ='
+  same -e 'return 1, 2'
+  same -e 'for i = -5, 5 do print(i, arg[i]) end'
+  same -e 'error()'
+  same -e 'error(nil)'
+  same -e 'error {}'
+  same -e 'error(1.5)'
+  same -e 'error(true)'
+  same -e 'error("no position", 0)'
+  same -e 'error(setmetatable({}, {__tostring = function() return "as text" end}))'
+  same -e 'error(setmetatable({}, {__tostring = function() return 1 end}))'
+  same -e 'error(setmetatable({}, {__tostring = function() error "inner" end}))'
+  same -e 'coroutine.wrap(function() error "inside" end)()'
+  same -e 'coroutine.wrap(function() error {} end)()'
+  same -e 'local function f() return f() + 1 end f()'
+  same -e 'local function f() f() end print(pcall(f))'
+  same -e 'string.rep("x", 1 << 40)'
+  if sh -c 'ulimit -v 1000000; "$0" -e ""; exit $?' "$bnnlua" 2>/dev/null; then
+    (ulimit -v 1000000 && run_both '' -e 'local s = ("x"):rep(1 << 31)')
+    compare "same: out of memory" out err rc
+  else
+    echo "program_test: out of memory is skipped: this build needs more than 1 GB to start"
+  fi
+  same -e 'os.exit(true, true)'
+  same -e 'os.exit(false)'
+  same -e 'os.exit(7)'
+  same -e 'setmetatable({}, {__gc = function() print "gc" end}) os.exit(3, true)'
+  same -e 'setmetatable({}, {__gc = function() print "gc at close" end})'
+  same -e 'setmetatable({}, {__gc = function() error "gc" end})'
+  same -W -e 'setmetatable({}, {__gc = function() error "gc" end})'
+  same -e 'warn "silent" warn "@on" warn("a", "b") warn "@off" warn "c"'
+  same -W -e 'warn "heard"'
+  same -e 'warn "before"' -W -e 'warn "after"'
+  same -e 'print(collectgarbage "incremental")'
+  same -e 'print(debug.traceback "here")'
+  same -e 'print(bnn, help, _VERSION)'
+  same -e 'print(#package.searchers > 3, package.path, package.cpath)'
+  same -e 'print(os.setlocale())'
+  same -e 'local n = 0 for _ in pairs(_G) do n = n + 1 end print(n)'
+  same -l mod -e 'print(mod.value)'
+  same -lmod -e 'print(mod.value)'
+  same -l g=mod -e 'print(g.value, mod)'
+  same -l g=string -e 'print(g == string)'
+  same -l badmod
+  same -l absent
+  same -lx=y=z
+  same -E -l mod -e 'print(mod.value)'
+  same -e 'print(require "tools.data")'
+  same -e 'print(pcall(require, "a.b.c"))'
+  same args.lua
+  same args.lua a b -c --help
+  same -e 'x = 1' args.lua 'a b' ''
+  same -W -E -l mod -- args.lua -x
+  same fails.lua
+  same syntax.lua
+  same close.lua
+  same deep.lua
+  same exit_true.lua
+  same absent.lua
+  same -- -x
+  same -- -
+  same -- - a b
+  same -e 'arg = nil' args.lua
+  same -e 'arg = {1, 2}' args.lua
+  same -e 'arg = {}; for i = 1, 300 do arg[i] = i end' -e 'print(#arg)' args.lua
+  run_both '' -i absent.lua # the banners differ
+  compare "same: -i absent.lua" err rc
+  same "$T/work"
+  same_refusal -x
+  same_refusal -vv
+  same_refusal -W-
+  same_refusal -E1
+  same_refusal -ifoo
+  same_refusal --x
+  same_refusal -e
+  same_refusal -l
+  same_refusal -e -v
+  same_refusal -e 'print(1)' -z
+  same_stdin 'print(arg[0], ...)' -
+  same_stdin 'print(arg[0], arg[1], ...)' - a b
+  same_stdin 'print(arg[0], ...)'
+  same_stdin 'print(arg[0], ...)' --
+  same_stdin 'print(arg[0], mod.value)' -lmod
+  same_stdin 'print "not read"' -e 'print(1)'
+  run_both 'error "in stdin"'
+  compare "same: an error in stdin" out err
+  equal "an error in stdin fails (under lua5.4 only with -)" 1 "$(cat "$T/bnn.rc")"
+  same_stdin 'error "in stdin"' -
+  same_stdin 'x = = 1' -
+  same_stdin '# a comment for the shell
+print "second line"'
+  same_stdin 'first
+second' -e 'print(io.read "L", io.read "a")'
+  LUA_INIT='print "init"' && export LUA_INIT
+  same -e 'print(1)'
+  same -E -e 'print(1)'
+  LUA_INIT='error "in init"' && same -e 'print(1)'
+  LUA_INIT='x = = 1' && same args.lua
+  LUA_INIT=@init.lua && same -e 'print(init)'
+  LUA_INIT=@absent.lua && same -e 'print(1)'
+  LUA_INIT_5_4='print "5.4"' && export LUA_INIT_5_4
+  same -e 'print(1)'
+  LUA_INIT_5_4='error "in 5.4"' && same
+  unset LUA_INIT LUA_INIT_5_4
+  LUA_PATH='/nowhere/?.lua;;' && export LUA_PATH
+  same -e 'print(package.path)'
+  same -E -e 'print(package.path)'
+  unset LUA_PATH
+  same_prompt 'x = "out:1"
+print(x)
+x
+= x
+if true then
+print(x .. 2)
+end
+error {}
+error "said"
+x = = 1
+error(setmetatable({}, {__tostring = function() return "as text" end}))
+local y <close> = setmetatable({}, {__close = function() print "out:closed" end})
+"out:3", 4' -i
+  same_prompt '"out:", ...
+print = nil
+1
+' -i args.lua a
+  same_prompt 'print = error
+2
+print = io.write
+"out:\n"
+coroutine.wrap(error)("lost")
+"out:" .. tostring(collectgarbage("incremental")) .. "\n"' -i -e 'x = 1'
+  same_prompt '"out:here"
+os.exit(5)' -i
+}
+
+lua=$(command -v lua5.4)
+if [ -n "$lua" ]; then
+  ln -s "$lua" "$T/lua/prog"
+  compare_with_lua
+else
+  echo "program_test: lua5.4 is not installed: the comparison with it is skipped"
+fi
+
+# ---------------------------------------------------------------- what it has besides
+# run ARGUMENTS: sets out, err, rc
+run() {
+  out=$("$bnnlua" "$@" 2>"$T/err")
+  rc=$?
+  err=$(cat "$T/err")
+}
+
+run --help
+equal "--help succeeds" "0 " "$rc $err"
+has "--help shows lua's options" "-l g=mod" "$out"
+has "--help shows -m" "-m tool" "$out"
+has "--help tells how to run an experiment" "experiments/mnist.lua" "$out"
+run args.lua --help
+equal "--help after the script's name is the script's" "$(printf -- '--help\n')" "$(echo "$out" | head -1)"
+run --version
+equal "--version succeeds" 0 "$rc"
+has "--version names the program" "bnnlua " "$out"
+has "--version has Lua's copyright" "Lua 5.4" "$out"
+has "--version has the runtime's libraries" "OpenBLAS" "$out"
+has "--version has the instruction set" "instruction set" "$out"
+has "--version has line editing" "line editing" "$out"
+run -v
+equal "-v ends with Lua's line" "Lua 5.4" "$(echo "$out" | tail -1 | cut -c1-7)"
+equal "-v reads no stdin" 0 "$rc"
+run -x
+has "a wrong option shows the usage" "usage: " "$err"
+
+# modules
+cd "$T/empty" || exit 1
+run -e 'assert(package.loaded.bnn == nil and package.loaded["bnn.core"] == nil) print(bnn)'
+equal "nothing of bnn is loaded at the start" "nil" "$out"
+run -e 'print(type(require "bnn"), bnn)'
+equal "bnn is found anywhere and makes no global" "table	nil" "$out"
+run -e 'local l = require "bnn.loader" for _, s in ipairs(l.list()) do if s.name == "bnn" then print(s.path) end end'
+equal "loader.list has bnn" "scripts/bnn/init.lua" "$out"
+run -e 'local l = require "bnn.loader" print(load(l.source "bnn") ~= nil, l.source "bnn.absent")'
+equal "loader.source reads a script" "true	nil	no script 'bnn.absent' in the program" "$out"
+run -e 'print(select(2, pcall(require, "bnn.absent")))'
+has "an unknown module of ours is named" "no script 'bnn.absent' in the program" "$out"
+run -l bnn -e 'print(type(bnn))'
+equal "-l bnn makes the global" "table" "$out"
+
+# BNNLUA_SCRIPTS
+mkdir -p "$T/dev/bnn" "$T/dev/tools"
+echo 'return {where = ..., boom = function() error "boom" end}' >"$T/dev/bnn/init.lua"
+echo 'return {new = true}' >"$T/dev/bnn/brand_new.lua"
+echo 'print(arg[0], arg[-1], ...) return 1' >"$T/dev/tools/shout.lua"
+echo 'x = = 1' >"$T/dev/bnn/broken.lua"
+BNNLUA_SCRIPTS=$T/dev
+export BNNLUA_SCRIPTS
+run -e 'local b, path = require "bnn" print(b.where, path, require "bnn.brand_new".new)'
+equal "scripts come from the folder" "bnn	$T/dev/bnn/init.lua	true" "$out"
+run -e 'require "bnn".boom()'
+has "tracebacks name the folder's file" "$T/dev/bnn/init.lua:1: boom" "$err"
+run -E -e 'print(require "bnn".where == "bnn")'
+equal "-E ignores the folder" "false" "$out"
+run -e 'print((require "bnn.loader".source "bnn"):sub(1, 6))'
+equal "loader.source reads the folder" "return" "$out"
+run -m shout a -x
+equal "-m runs a tool of the folder" "$T/dev/tools/shout.lua	-m	a	-x" "$out"
+run -mshout a
+equal "-mNAME is -m NAME" "$T/dev/tools/shout.lua	$bnnlua	a" "$out"
+run -e 'print(1)' -m shout
+equal "options before -m are obeyed" "1" "$(echo "$out" | head -1)"
+run -l bnn.broken
+has "a script that does not compile is named" "broken.lua:1:" "$err"
+mkdir "$T/own" "$T/own/tools" "$T/own/bnn" && cd "$T/own" || exit 1
+echo 'return {where = "own"}' | tee tools/shout.lua >bnn/init.lua
+run -e 'print(require "tools.shout".where, require "bnn".where)'
+equal "a user's tools are not shadowed, nor is bnn" "own	bnn" "$out"
+cd "$T/empty" || exit 1
+BNNLUA_SCRIPTS=$T/empty
+run -e 'require "bnn"'
+equal "a module missing in the folder is an error" 1 "$rc"
+has "... that names the path" "$T/empty/bnn/init.lua" "$err"
+has "... and the variable" "BNNLUA_SCRIPTS" "$err"
+unset BNNLUA_SCRIPTS
+
+equal "a statement that the input ends in is an error" "stdin:1: unexpected symbol near <eof>" \
+  "$(printf 'print(1,\n' | "$bnnlua" -i 2>&1 >/dev/null)"
+
+# tools
+run -m no_such_tool
+equal "an unknown tool fails" 1 "$rc"
+has "... is named with the known ones" "no tool 'no_such_tool' (known: " "$err"
+run -m
+has "-m needs a name" "'-m' needs argument" "$err"
+
+# output that can not be written
+if [ -w /dev/full ]; then
+  full="bnnlua: cannot write to standard output: No space left on device"
+  for code in 'print(1)' 'io.write "1"' 'print(1) os.exit(0)' 'io.write(("x"):rep(1e6))'; do
+    equal "full disk: $code" "$full 1" \
+      "$("$bnnlua" -e "$code" 2>&1 >/dev/full) $("$bnnlua" -e "$code" 2>/dev/null >/dev/full; echo $?)"
+  done
+fi
+"$bnnlua" -e 'io.write "1"' >&- 2>/dev/null
+equal "closed standard output fails" 1 $?
+"$bnnlua" -e 'x = 1' >&- 2>"$T/err"
+equal "closed standard output is fine when nothing is written" "0" "$?$(cat "$T/err")"
+
+# refusals
+run -e 'error(require "bnn.signal".refusal "no data here")'
+equal "a refusal is one line" "1 bnnlua: no data here" "$rc $err"
+run -e 'coroutine.wrap(function() error(require "bnn.signal".refusal("no data", 4)) end)()'
+equal "a refusal has its status" "4 bnnlua: no data" "$rc $err"
+run -e 'local s = require "bnn.signal" local _, e = pcall(error, s.refusal("m", 2))
+  print(e, e.message, e.status, s.is_refusal(e), s.is_interrupt(e), s.is_refusal {})'
+equal "a refusal is a value" "m	m	2	true	false	false" "$out"
+run -e 'require "bnn.signal".refusal("m", 0)'
+has "a refusal is a failure" "bad argument #2 to 'refusal'" "$err"
+equal "at the prompt a refusal is one line" "bnnlua: not so" \
+  "$(echo 'error(require "bnn.signal".refusal "not so")' | "$bnnlua" -i 2>&1 >/dev/null)"
+
+# guard without a signal
+run -e 'local g = require "bnn.signal".guard
+  print(g(function(...) return ... end, 1, nil, 3)) print(g(select, "#", nil, nil)) print(pcall(g, error, "e"))
+  local co = coroutine.wrap(function(a) return g(function(x) return coroutine.yield(x) + 1 end, a) end)
+  print(co(5)) print(co(7)) print(pcall(g))'
+equal "guard passes values, errors and yields" "1	nil	3
+2
+false	e
+5
+8
+false	bad argument #1 to 'bnn.signal.guard' (value expected)" "$out"
+run -e 'local t = {} require "bnn.signal".guard(function() t.x.y = 1 end)'
+has "an error in guard keeps its traceback" "in function 'bnn.signal.guard'" "$err"
+has "... from where it was raised" "in function <(command line):1>" "$err"
+run -e 'local s = require "bnn.signal" s.raise_if_pending() print(s.pending())'
+equal "nothing is pending" "nil" "$out"
+
+# signalled SIGNAL[,SIGNAL...] CODE: sends them once CODE has called ready(); sets out, err, rc. CODE ends by
+# itself, at the latest by the limit on processor time.
+signalled() {
+  rm -f "$T/ready"
+  (
+    ulimit -t 10
+    exec "$bnnlua" -e "local function ready() io.open('$T/ready', 'w'):close() end $2"
+  ) >"$T/out" 2>"$T/err" <"$T/stdin" &
+  child=$!
+  tries=0
+  while [ ! -e "$T/ready" ] && [ $tries -lt 200 ]; do sleep 0.05; tries=$((tries + 1)); done
+  for sig in $(echo "$1" | tr , ' '); do
+    kill -"$sig" $child 2>/dev/null
+    sleep 0.1
+  done
+  wait $child 2>/dev/null
+  rc=$?
+  out=$(cat "$T/out") err=$(cat "$T/err")
+}
+: >"$T/stdin"
+
+spin='ready() while true do end'
+guard='local s = require "bnn.signal"'
+signalled INT "$spin"
+equal "SIGINT in a plain script is an error" 1 "$rc"
+has "... interrupted!" "interrupted!
+stack traceback:" "$err"
+signalled TERM "$spin"
+equal "SIGTERM kills a plain script" "143 " "$rc $err"
+signalled INT "$guard s.guard(function() $spin end)"
+equal "SIGINT in guard" "130 bnnlua: interrupted (SIGINT)" "$rc $err"
+signalled TERM "$guard s.guard(function() $spin end)"
+equal "SIGTERM in guard" "143 bnnlua: interrupted (SIGTERM)" "$rc $err"
+signalled INT "$guard local ok, e = pcall(s.guard, function() s.guard(function() $spin end) end)
+  print(ok, e, e.signal, e.name, s.is_interrupt(e), s.pending()) e.message = 'stopped at step 3' error(e)"
+equal "an interrupt is a value" "false	interrupted by SIGINT	2	SIGINT	true	nil" "$out"
+equal "... with a message of its own" "130 bnnlua: stopped at step 3" "$rc $err"
+signalled INT "$guard coroutine.wrap(function() s.guard(function() $spin end) end)()"
+equal "SIGINT in guard in a coroutine" "130 bnnlua: interrupted (SIGINT)" "$rc $err"
+signalled INT "$guard s.guard(function()
+  local next = coroutine.wrap(function() while true do coroutine.yield(1) end end) ready() while next() do end end)"
+equal "SIGINT in guard that resumes a coroutine" "130 bnnlua: interrupted (SIGINT)" "$rc $err"
+signalled INT "$guard local ok, e = pcall(s.guard, function()
+  pcall(s.guard, function() end) pcall(s.guard, error) $spin end) print(ok, e)"
+equal "an inner guard leaves the outer one armed" "false	interrupted by SIGINT" "$out"
+signalled INT,INT "$guard local function once() local ok, e = pcall(s.guard, function() $spin end) print(e) end
+  once() once()"
+equal "a guard answers each time" "interrupted by SIGINT
+interrupted by SIGINT" "$out"
+signalled INT "$guard s.guard(function() end) pcall(s.guard, error) $spin"
+has "after guard a script is plain again" "interrupted!" "$err"
+signalled TERM "$guard s.guard(function() end) $spin"
+equal "after guard SIGTERM kills again" "143 " "$rc $err"
+# A C call that takes for ever (a pattern that backtracks): two signals ask, the third kills.
+stuck='ready() string.find(("a"):rep(60), ("a-"):rep(40) .. "b")'
+signalled INT,INT,INT "$guard s.guard(function() $stuck end)"
+equal "the third SIGINT kills in a C call" "130 " "$rc $err"
+signalled INT,INT "$stuck"
+equal "the second SIGINT kills a plain script in a C call" "130 " "$rc $err"
+# Two signals during one C call restore the default action; once Lua has answered, guard is armed again.
+run -e 'local s = require "bnn.signal" s.guard(function()
+  local signal = "kill -TERM $PPID; sleep 0.05; "
+  print(select(2, pcall(function() os.execute(signal .. signal) end)))
+  os.execute(signal) end)'
+equal "a guard that has answered is armed again" \
+  "143 interrupted by SIGTERM bnnlua: interrupted (SIGTERM)" "$rc $out $err"
+rm -f "$T/fifo" && mkfifo "$T/fifo" && exec 4<>"$T/fifo"
+signalled INT "$guard s.guard(function() local f = io.open '$T/fifo' ready() f:read() end)"
+exec 4>&-
+equal "SIGINT ends a read in guard" "130 bnnlua: interrupted (SIGINT)" "$rc $err"
+signalled INT "$guard local co = coroutine.wrap(function() s.guard(function() coroutine.yield() end) end)
+  co() co = nil collectgarbage() collectgarbage() $spin"
+has "a guard dropped with its coroutine is gone" "interrupted!" "$err"
+
+# ---------------------------------------------------------------- the prompt on a terminal
+send() { (trap '' PIPE && printf "$1" >&3) 2>/dev/null; } # the program may have ended
+await() { # TEXT: until the screen shows it
+  tries=0
+  while ! grep -qF -- "$1" "$T/screen" && [ $tries -lt 100 ]; do sleep 0.05; tries=$((tries + 1)); done
+  if [ $tries -lt 100 ]; then pass; else
+    tr -d '\r' <"$T/screen" >"$T/why"
+    fail "at the prompt: no '$1'" "$T/why"
+  fi
+}
+
+prompt_session() {
+  rm -f "$T/keys"
+  mkfifo "$T/keys"
+  TERM=xterm HOME=$T script -qefc "'$bnnlua'" /dev/null <"$T/keys" >"$T/screen" 2>&1 &
+  child=$!
+  exec 3>"$T/keys"
+  await "> "
+  send 'x = 41\n'
+  send '"one " .. x + 1\n'
+  await "one 42"
+  send 'type(bnn), type(help), "two"\n'
+  await "table	function	two"
+  send 'for i = 1, 2 do\n'
+  await ">> "
+  send 'print("three " .. i)\nend\n'
+  await "three 2"
+  send 'error "fo\\117r"\n'
+  await "stdin:1: four"
+  send 'print "fi\\118e" while true do end\n'
+  await "five"
+  send '\003'
+  await "interrupted!"
+  send 'dropped ('
+  await "dropped ("
+  send '\003'
+  sleep 0.2
+  send '"si" .. "x"\n'
+  await "six"
+  send 'print "se\\118en" require "bnn.signal".guard(function() while true do end end)\n'
+  await "seven"
+  send '\003'
+  await "bnnlua: interrupted (SIGINT)"
+  send '"eig" .. "ht"\n'
+  await "eight"
+  send '\004'
+  wait $child
+  equal "end of input ends the prompt with success" 0 $?
+  exec 3>&-
+}
+
+if command -v script >/dev/null; then
+  prompt_session
+else
+  echo "program_test: no 'script' command: the prompt on a terminal is skipped"
+fi
+
+cd / || exit 1
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

@@ -49,12 +49,6 @@ static double field_number(lua_State *L, int at, const char *name, double missin
   return value;
 }
 
-static bnn_program *check_program(lua_State *L, int arg) {
-  bnn_program **box = luaL_checkudata(L, arg, BIND_PROGRAM);
-  luaL_argcheck(L, *box != NULL, arg, "the program is closed");
-  return *box;
-}
-
 /* ---- layouts ---- */
 
 /* Fills list[0..n) from the integers of the list at `at`. */
@@ -237,7 +231,7 @@ typedef struct box_objective {
 
 /* core.objective(program, {x=, y=, key=, sizes=, dim0=, kl=, prior_std=, samples=}) -> objective */
 static int learn_objective(lua_State *L) {
-  bnn_program *program = check_program(L, 1);
+  bnn_program *program = bind_check_program(L, 1)->program;
   luaL_checktype(L, 2, LUA_TTABLE);
   lua_settop(L, 2);
   lua_getfield(L, 2, "sizes");
@@ -376,7 +370,7 @@ static void fill_result(lua_State *L, bind_tensor *box, size_t n, size_t width) 
 /* core.predict(program, {x=, y=, key=, samples=, first=}, mu, logvar, key, x, y)
  * -> mean [n, w], std [n, w] | nil, message */
 static int learn_predict(lua_State *L) {
-  bnn_program *program = check_program(L, 1);
+  bnn_program *program = bind_check_program(L, 1)->program;
   luaL_checktype(L, 2, LUA_TTABLE);
   bnn_tensor *mu = bind_check_typed(L, 3, BNN_REAL);
   bnn_predict_spec spec = {

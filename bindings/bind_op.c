@@ -68,6 +68,14 @@ static void spread_list(lua_State *L, call *c) {
   for (int i = 1; i <= c->n; i++) lua_rawgeti(L, 1, i);
 }
 
+/* The type of a list of numbers that is input i: positions and labels are integers; in a list of
+ * tensors it is that of the first one. */
+static bnn_dtype list_type(lua_State *L, const call *c, int i) {
+  if (i == 0) return BNN_REAL;
+  if (c->op->arity < 0) return bind_check_shape_of(L, c->first).dtype;
+  return c->op->integers ? BNN_I32 : BNN_REAL;
+}
+
 static call read_inputs(lua_State *L, bnn_op_id id) {
   call c = {.id = id, .op = bnn_op_get(id), .first = 1, .last = lua_gettop(L)};
   luaL_checkstack(L, BNN_ARITY_MAX + LUA_MINSTACK, NULL);
@@ -79,8 +87,7 @@ static call read_inputs(lua_State *L, bnn_op_id id) {
     if (lua_gettop(L) < c.n) lua_settop(L, c.n); /* what is missing is a nil, which raises */
   }
   for (int i = 0; i < c.n; i++)
-    normalise_input(L, c.first + i, c.first == 1 ? i + 1 : 1,
-                    c.op->integers && i > 0 ? BNN_I32 : BNN_REAL);
+    normalise_input(L, c.first + i, c.first == 1 ? i + 1 : 1, list_type(L, &c, i));
   return c;
 }
 

@@ -1,8 +1,8 @@
 --- A Bayesian classifier of handwritten digits, which can say "I don't know".
 --
 -- Every weight of the network is a Gaussian with a mean and a log-variance of its own. Training
--- maximises the ELBO: fit the digits with weights drawn from these Gaussians, and stay near the prior
--- N(0, 1). To predict, draw many networks and average; where they disagree, refuse to answer.
+-- maximises the ELBO: fit the digits with weights drawn from these Gaussians, and stay near the
+-- prior N(0, 1). To predict, draw many networks and average; where they disagree, refuse to answer.
 local bnn = require "bnn"
 
 local experiment = {
@@ -12,30 +12,33 @@ local experiment = {
     batch_size = {128, "images a step", type = "integer", min = 1},
     steps = {10000, "optimizer steps", type = "integer", min = 0},
     beta = {1e-3, "weight of the KL beside the mean log-likelihood", min = 0},
-    temperature = {nil, "instead of beta: beta = temperature / number of images; with kl=sum, 1 is the exact ELBO",
-                   type = "number", min = 0},
-    kl = {"leading", "sum: the KL divergence; leading: each tensor's divided by its first dimension",
-          choices = {"leading", "sum"}},
+    temperature = {nil, "instead of beta, which is then temperature / number of training images; "
+                     .. "with --kl=sum, 1 is the exact ELBO", type = "number", min = 0},
+    kl = {"leading", "sum: the KL divergence; leading: each tensor's divided by its first "
+            .. "dimension, as in the article", choices = {"leading", "sum"}},
     logvar = {-7, "initial log-variance of every weight", min = -80, max = 80},
     prior = {1, "standard deviation of the prior", above = 0},
     hidden = {{64, 64}, "units of each hidden layer", type = "integer", min = 1},
     samples = {1, "weight samples a step", type = "integer", min = 1},
     eval_samples = {10, "networks averaged for the accuracy in the log", type = "integer", min = 1},
-    predict_samples = {100, "networks averaged for the closing table", type = "integer", min = 1},
+    predict_samples = {100, "networks averaged for the closing table and what is refused",
+                       type = "integer", min = 1},
     log_interval = {1000, "steps between two diagnostics", type = "integer", min = 1},
     seed = {1, "root of every random key", type = "integer"},
-    data = {nil, "folder of the four MNIST files, or one that holds them in mnist/; else $BNNLUA_DATA",
-            type = "string", result = false},
-    ood = {nil, "folder of another IDX set: how many of its images are refused", type = "string"},
+    data = {nil, "folder of the four MNIST files, or one that holds them in mnist/ "
+              .. "(default: $BNNLUA_DATA)", type = "string", result = false},
+    ood = {nil, "folder of another IDX set, such as notMNIST: how many of its images are refused",
+           type = "string"},
     threads = {0, "threads to work with, 0: one for each processor", type = "integer", min = 0,
                max = 256, result = false},
   },
 }
 
--- The article's five figures for one part of the data: accuracy by the mean of some networks, the rest
--- under one draw of the weights.
+-- The article's five figures for one part of the data: accuracy by the mean of some networks, the
+-- rest under one draw of the weights.
 local function diagnose(name, objective, part, cfg, key, step)
-  local prediction = bnn.predict(objective, part.x, {samples = cfg.eval_samples, key = key:fold "accuracy"})
+  local sampling = {samples = cfg.eval_samples, key = key:fold "accuracy"}
+  local prediction = bnn.predict(objective, part.x, sampling)
   local figures = objective:evaluate(part, {key = key:fold "elbo", step = step})
   return {
     {name .. "/accuracy", bnn.metrics.accuracy(prediction, part.y)},
@@ -51,16 +54,29 @@ local function say_examples(log, prediction, labels, threshold)
   local class, probability, std = prediction.class, prediction.probability, prediction.class_std
   local rows = {}
   for i = 1, math.min(10, labels:size(1)) do
-    rows[i] = {i, labels[i], class[i], ("%.1f%%"):format(100 * probability[i]), ("%.3f"):format(std[i]),
-               std[i] > threshold and "refused" or ""}
+    rows[i] = {i, labels[i], class[i], ("%.1f%%"):format(100 * probability[i]),
+               ("%.3f"):format(std[i]), std[i] > threshold and "refused" or ""}
   end
-  log:say(bnn.table_text.render(rows, {"image", "label", "prediction", "probability", "std", "answer"}))
+  local header = {"image", "label", "prediction", "probability", "std", "answer"}
+  log:say(bnn.table_text.render(rows, header))
 end
 
+-- How many images of a part of another data set the threshold refuses, as a share.
 local function say_refused(log, name, std, threshold)
   local refused, n = std:gt(threshold):sum():item(), std:size(1)
-  log:say(("refused at that threshold: %d of %d %s (%.1f%%)"):format(refused, n, name, 100 * refused / n))
+  local line = "refused at that threshold: %d of %d %s images of the other set (%.1f%%)"
+  log:say(line:format(refused, n, name, 100 * refused / n))
   return refused / n
+end
+
+-- Ends the program when images have another size than those that the network is trained on.
+local function demand_size(data, train)
+  local wanted = table.concat(train.x:shape(), " x ", 2)
+  for _, name in ipairs{"train", "test"} do
+    local size = data[name] and table.concat(data[name].x:shape(), " x ", 2) or wanted
+    local fault = "%s: the %s images are %s, those to learn from %s"
+    bnn.demand(size == wanted, fault:format(data.dir, name, size, wanted))
+  end
 end
 
 function experiment.run(cfg, log)
@@ -68,7 +84,9 @@ function experiment.run(cfg, log)
   local data = bnn.demand(bnn.data.load("mnist", {dir = cfg.data}))
   local train = bnn.demand(data.train, "the data have no training images")
   local test = bnn.demand(data.test, "the data have no test images")
-  local ood = cfg.ood and bnn.demand(bnn.data.load(cfg.ood, {dir = cfg.ood}))
+  local ood = cfg.ood and bnn.demand(bnn.data.load(".", {dir = cfg.ood})) or {}
+  demand_size(data, train)
+  demand_size(ood, train)
   log:say(("data: MNIST, %d training and %d test images"):format(train.size, test.size))
 
   local key = bnn.key(cfg.seed)
@@ -81,6 +99,8 @@ function experiment.run(cfg, log)
     beta = not cfg.temperature and cfg.beta or nil, temperature = cfg.temperature,
     kl = cfg.kl, prior = cfg.prior, samples = cfg.samples, data_size = train.size,
   }
+
+  bnn.demand(objective:check_data(test))
 
   local eval_key, some_train = key:fold "eval", train:slice(1, 10000)
   local function evaluate(step)
@@ -100,12 +120,10 @@ function experiment.run(cfg, log)
   say_examples(log, prediction, test.y, threshold)
   log:say(("99th percentile of the predicted class's std, test images: %.3f"):format(threshold))
   local metrics = {accuracy = bnn.metrics.accuracy(prediction, test.y), threshold = threshold}
-  if ood then
-    for _, part in ipairs{ood.train or false, ood.test or false} do
-      if part then
-        local other = bnn.predict(objective, part.x, predict)
-        metrics.refused = say_refused(log, "images of the other set", other.class_std, threshold)
-      end
+  for _, name in ipairs{"train", "test"} do
+    if ood[name] then
+      local other = bnn.predict(objective, ood[name].x, predict)
+      metrics.refused = say_refused(log, name, other.class_std, threshold)
     end
   end
   return metrics, {model = objective, data = data}

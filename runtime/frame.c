@@ -63,11 +63,27 @@ static void plan_give(plan *q, size_t at, size_t size) {
   q->hole[q->n_holes++].size = size;
 }
 
-/* The last node that reads the memory of each root; outputs are read for ever. */
+/* The phases of a forward pass: inputs hold their values before it, then all whole ops run, then those
+ * with rows, whatever their numbers. */
+typedef enum phase { PHASE_INPUTS, PHASE_WHOLE, PHASE_ROWS, PHASE_COUNT } phase;
+
+static phase node_phase(const node *v) {
+  return v->what != NODE_OP ? PHASE_INPUTS : v->rows ? PHASE_ROWS : PHASE_WHOLE;
+}
+
+/* A number that is larger for what runs later. */
+static size_t run_order(const bnn_program *p, size_t i) {
+  return (size_t)node_phase(&p->nodes[i]) * p->n_nodes + i;
+}
+
+/* When the memory of each root is read for the last time; outputs are read for ever. */
 static void last_uses(const bnn_program *p, size_t *last) {
   for (size_t i = 0; i < p->n_nodes; i++) {
     const node *v = &p->nodes[i];
-    for (int k = 0; v->live && k < v->n_in; k++) last[p->nodes[node_inputs(p, v)[k]].root] = i;
+    for (int k = 0; v->live && k < v->n_in; k++) {
+      size_t *at = &last[p->nodes[node_inputs(p, v)[k]].root];
+      if (*at < run_order(p, i)) *at = run_order(p, i);
+    }
   }
   for (int i = 0; i < p->n_outputs; i++) last[p->nodes[p->outputs[i]].root] = SIZE_MAX;
 }
@@ -79,24 +95,31 @@ static bool node_owns(const bnn_program *p, size_t i) {
   return v->what == NODE_OP || v->kind != BNN_INPUT_PARAM;
 }
 
-/* Places of the nodes' values.  Memory is used again once its last reader has run, when nothing else
- * (a backward pass, another block) needs it. */
-static void plan_values(const bnn_frame *f, plan *q, size_t *place, const size_t *last) {
-  const bnn_program *p = f->p;
-  bool reuse = !p->gradient && f->n_blocks == 1;
-  for (size_t i = 0; i < p->n_nodes; i++) {
-    if (node_owns(p, i)) place[i] = plan_take(q, node_bytes(&p->nodes[i]));
-    const node *v = &p->nodes[i];
-    for (int k = 0; reuse && v->live && k < v->n_in; k++) {
-      int r = p->nodes[node_inputs(p, v)[k]].root;
-      bool again = false; /* the same root may be read twice by one node */
-      for (int j = 0; j < k; j++) again = again || p->nodes[node_inputs(p, v)[j]].root == r;
-      if (last[r] == i && p->nodes[r].what == NODE_OP && !again)
-        plan_give(q, place[r], node_bytes(&p->nodes[r]));
-    }
+/* Gives back what node i is the last to read; an input's home stays its own. */
+static void plan_give_read(const bnn_program *p, plan *q, const size_t *place, const size_t *last,
+                           size_t i) {
+  const node *v = &p->nodes[i];
+  for (int k = 0; v->live && k < v->n_in; k++) {
+    int r = p->nodes[node_inputs(p, v)[k]].root;
+    bool again = false; /* the same root may be read twice by one node */
+    for (int j = 0; j < k; j++) again = again || p->nodes[node_inputs(p, v)[j]].root == r;
+    if (last[r] == run_order(p, i) && p->nodes[r].what == NODE_OP && !again)
+      plan_give(q, place[r], node_bytes(&p->nodes[r]));
   }
 }
 
+/* Places of the nodes' values, in the order in which they get them.  Memory is used again once its last
+ * reader has run, when nothing else (a backward pass, another block) needs it. */
+static void plan_values(const bnn_frame *f, plan *q, size_t *place, const size_t *last) {
+  const bnn_program *p = f->p;
+  bool reuse = !p->gradient && f->n_blocks == 1;
+  for (int now = PHASE_INPUTS; now < PHASE_COUNT; now++)
+    for (size_t i = 0; i < p->n_nodes; i++) {
+      if ((int)node_phase(&p->nodes[i]) != now) continue;
+      if (node_owns(p, i)) place[i] = plan_take(q, node_bytes(&p->nodes[i]));
+      if (reuse) plan_give_read(p, q, place, last, i);
+    }
+}
 
 /* A parameter's gradient goes to the flat buffer when the gradient is taken with respect to it. */
 static bool grad_is_flat(const bnn_program *p, size_t i) {
@@ -154,8 +177,7 @@ static void point_all(bnn_frame *f, const size_t *value_at, const size_t *grad_a
     const node *v = &p->nodes[i];
     if (v->root != (int)i) continue;
     if (node_owns(p, i)) point_root(f, f->value, f->value_rows, (int)i, f->arena + value_at[i]);
-    if (v->what == NODE_CONSTANT)
-      point_root(f, f->value, f->value_rows, (int)i, v->constant->data);
+    if (v->what == NODE_CONSTANT) point_root(f, f->value, f->value_rows, (int)i, v->constant->data);
     if (p->gradient && v->grad && !grad_is_flat(p, i))
       point_root(f, f->grad, f->grad_rows, (int)i, f->arena + grad_at[i]);
   }
@@ -320,11 +342,13 @@ void bnn_frame_bind_params(bnn_frame *f, bnn_real *theta, bnn_real *gradient) {
 }
 
 void bnn_frame_place(bnn_frame *f, size_t row0) {
-  for (size_t b = 0; b < f->n_blocks; b++)
-    for (size_t i = 0; i < f->p->n_nodes; i++)
-      if (f->p->nodes[i].rows)
-        rows_header(f, f->value_rows, b, (int)i)->row0 =
-            rows_header(f, f->grad_rows, b, (int)i)->row0 = row0 + b * f->block;
+  for (size_t i = 0; i < f->p->n_nodes; i++) {
+    if (!f->p->nodes[i].rows) continue;
+    f->value[i].row0 = f->grad[i].row0 = row0;
+    for (size_t b = 0; b < f->n_blocks; b++)
+      rows_header(f, f->value_rows, b, (int)i)->row0 =
+          rows_header(f, f->grad_rows, b, (int)i)->row0 = row0 + b * f->block;
+  }
 }
 
 void *bnn_frame_home(bnn_frame *f, int i) { return f->value[i].data; }
@@ -342,7 +366,7 @@ static void gather_inputs(const bnn_frame *f, const node *v, size_t b, const bnn
   const int *in = node_inputs(f->p, v);
   for (int k = 0; k < v->n_in; k++)
     x[k] = v->rows && f->p->nodes[in[k]].rows ? rows_header(f, f->value_rows, b, in[k])
-                                               : &f->value[in[k]];
+                                              : &f->value[in[k]];
 }
 
 bnn_status bnn_frame_verify(bnn_frame *f, bnn_err *err) {

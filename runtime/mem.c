@@ -30,10 +30,11 @@ static void mem_count(size_t bytes) {
 }
 
 void *bnn_mem_alloc(size_t count, size_t size) {
-  if (size != 0 && count > (SIZE_MAX - 2 * BNN_MEM_ALIGN) / size) return NULL;
+  if (size != 0 && count > (SIZE_MAX - 3 * BNN_MEM_ALIGN) / size) return NULL;
   if (mem_must_fail()) return NULL;
   size_t bytes = count * size;
-  size_t whole = (bytes + 2 * BNN_MEM_ALIGN - 1) / BNN_MEM_ALIGN * BNN_MEM_ALIGN;
+  /* header, bytes, and at least one byte more: a block of 0 bytes lies inside its allocation too */
+  size_t whole = (bytes / BNN_MEM_ALIGN + 2) * BNN_MEM_ALIGN;
   char *base = aligned_alloc(BNN_MEM_ALIGN, whole);
   if (!base) return NULL;
   ((mem_header *)(void *)base)->bytes = bytes;

@@ -20,11 +20,11 @@ struct bnn_objective {
   bnn_kl kl;
   double prior_std;
   int samples;
-  bool fused; /* every parameter job ends its gradient, so the update can follow in the same job */
+  bool fused;    /* the update of a parameter follows in the job of its gradient */
   piece *pieces; /* of the parameter jobs when fused, else of the layout */
   size_t n_pieces;
-  bnn_real *theta, *grad;     /* [size] the sampled weights, their gradient of the mean loss */
-  bnn_real *g_sum, *h_sum;    /* [size] sums over samples of g and g (theta - mu); samples > 1 */
+  bnn_real *theta, *grad;  /* [size] the sampled weights, their gradient of the mean loss */
+  bnn_real *g_sum, *h_sum; /* [size] sums over samples of g and g (theta - mu); samples > 1 */
 };
 
 enum { BLOCK_MIN = 32, BLOCK_MAX = 128, CHUNK = 1024, PIECE = 8192 };
@@ -64,16 +64,23 @@ static size_t pieces_of_layout(const bnn_layout *layout, piece *out) {
   return n;
 }
 
-static bool jobs_are_final(const bnn_frame *frame) {
-  for (size_t j = 0; j < bnn_frame_parameter_jobs(frame); j++)
-    if (!bnn_frame_parameter_job(frame, j)->final) return false;
-  return true;
+/* Whether the update can follow in the job that computes a gradient: that job ends it, lies within one
+ * tensor of the layout, and no element of the layout is in none. */
+static bool can_fuse(const bnn_frame *frame, const bnn_layout *layout) {
+  size_t covered = 0;
+  for (size_t j = 0; j < bnn_frame_parameter_jobs(frame) && layout->n_params > 0; j++) {
+    const bnn_parameter_job *job = bnn_frame_parameter_job(frame, j);
+    const bnn_param *t = &layout->param[param_at(layout, job->first)];
+    if (!job->final || job->first + job->size > t->offset + t->size) return false;
+    covered += job->size;
+  }
+  return covered == layout->size;
 }
 
 /* The buffers; on failure bnn_objective_free takes back what was made. */
 static bnn_status objective_fill(bnn_objective *o, bnn_err *err) {
   BNN_TRY(bnn_frame_new(&o->frame, o->program, block_rows(bnn_program_batch(o->program)), err));
-  o->fused = o->samples == 1 && jobs_are_final(o->frame);
+  o->fused = o->samples == 1 && can_fuse(o->frame, &o->layout);
   o->n_pieces = o->fused ? bnn_frame_parameter_jobs(o->frame) : pieces_of_layout(&o->layout, NULL);
   size_t size = o->layout.size, sums = o->samples > 1 ? size : 0;
   o->pieces = bnn_mem_alloc(o->n_pieces, sizeof *o->pieces);
@@ -91,7 +98,8 @@ static bnn_status objective_fill(bnn_objective *o, bnn_err *err) {
 }
 
 static bnn_status check_spec(const bnn_objective_spec *s, bnn_err *err) {
-  if (s->samples < 1) return bnn_fail(err, BNN_ERANGE, "samples is %d, wanted 1 or more", s->samples);
+  if (s->samples < 1)
+    return bnn_fail(err, BNN_ERANGE, "samples is %d, wanted 1 or more", s->samples);
   if (!(s->prior_std > 0) || isinf(s->prior_std))
     return bnn_fail(err, BNN_ERANGE, "prior_std is %g, wanted a number above 0", s->prior_std);
   if (bnn_program_flat_size(s->program) > s->layout->size)
@@ -162,10 +170,10 @@ typedef struct work {
   const bnn_target *target;
   const bnn_batch *batch;
   const bnn_step *step;
-  size_t block;           /* rows of a block */
-  bool gather;            /* x is yet to be gathered */
-  bnn_real seed;          /* d L / d loss_n */
-  bnn_update update;      /* this step's constants */
+  size_t block;            /* rows of a block */
+  bool gather;             /* x is yet to be gathered */
+  bnn_real seed;           /* d L / d loss_n */
+  bnn_update update;       /* this step's constants */
   bnn_real *dmu, *dlogvar; /* where gradients go instead of into an update */
 } work;
 
@@ -196,7 +204,8 @@ static void chunk_gradient(const work *w, const bnn_param *t, size_t at, size_t 
                            bnn_real *dlogvar) {
   const bnn_objective *o = w->o;
   const bnn_vec *vec = bnn_isa_get()->vec;
-  double weight = w->step->beta * bnn_kl_weight(o->kl, t), precision = 1 / o->prior_std / o->prior_std;
+  double weight = w->step->beta * bnn_kl_weight(o->kl, t),
+         precision = 1 / o->prior_std / o->prior_std;
   bool summed = o->samples > 1;
   const bnn_real *g = (summed ? o->g_sum : o->grad) + at, *mu = w->target->mu + at;
   if (!w->target->logvar) {
@@ -266,13 +275,16 @@ static double mean_loss(const bnn_frame *frame) {
   return loss->size ? sum / (double)loss->size : 0;
 }
 
-/* Weights for sample s (from 1) go to theta; a point estimate is its own sample. */
+/* Weights for sample s (from 1) go to theta.  A point estimate is its own sample, but for fused updates:
+ * they change one parameter beside the gradient of another, which may read it. */
 static void draw_weights(const work *w, int s) {
   bnn_objective *o = w->o;
   bnn_key key = bnn_key_fold(bnn_key_fold_name(w->step->key, "eps", 3), s);
   bnn_real *theta = o->theta;
   if (w->target->logvar)
     bnn_posterior_sample(w->context, theta, w->target->mu, w->target->logvar, key, o->layout.size);
+  else if (o->fused)
+    memcpy(theta, w->target->mu, o->layout.size * sizeof *theta);
   else
     theta = w->target->mu;
   bnn_frame_bind_params(o->frame, theta, o->grad);
@@ -305,7 +317,8 @@ static bnn_status gather_targets(work *w, bnn_err *err) {
     BNN_TRY(bnn_batch_check(w->batch->x, bnn_program_shape(o->program, o->x_node), "x", err));
   if (o->y_node < 0) return BNN_OK;
   const bnn_shape *s = bnn_program_shape(o->program, o->y_node);
-  if (!w->batch->y) return bnn_fail(err, BNN_ESHAPE, "y is missing, wanted rows as in %s", BNN_SHAPE(s));
+  if (!w->batch->y)
+    return bnn_fail(err, BNN_ESHAPE, "y is missing, wanted rows as in %s", BNN_SHAPE(s));
   BNN_TRY(bnn_batch_check(w->batch->y, s, "y", err));
   void *home = bnn_frame_home(o->frame, o->y_node);
   if (home) bnn_batch_gather(home, s->dtype, w->batch->y, w->batch, 0, want);
@@ -352,7 +365,8 @@ bnn_status bnn_objective_step(bnn_objective *o, bnn_context *context, const bnn_
   bnn_optimizer_state *s = target->state;
   size_t want = o->layout.size * (target->logvar ? 2 : 1);
   if (s->n != want)
-    return bnn_fail(err, BNN_ESHAPE, "the optimizer's state has %zu elements, wanted %zu", s->n, want);
+    return bnn_fail(err, BNN_ESHAPE, "the optimizer's state has %zu elements, wanted %zu", s->n,
+                    want);
   BNN_TRY(bnn_option_check(s->rule, &s->rule->option[0], step->lr, err));
   if (!(step->beta >= 0) || isinf(step->beta))
     return bnn_fail(err, BNN_ERANGE, "beta is %g, wanted a number of 0 or more", step->beta);

@@ -19,9 +19,10 @@ const bnn_optimizer *bnn_optimizer_find(const char *name) {
   return NULL;
 }
 
+/* Below an open bound it must stay when it is rounded to the real type: 1 - 1e-9 is 1 in float. */
 bnn_status bnn_option_check(const bnn_optimizer *rule, const bnn_option *o, double x,
                             bnn_err *err) {
-  if (x >= o->lo && (o->open ? x < o->hi : x <= o->hi)) return BNN_OK;
+  if (x >= o->lo && (o->open ? (bnn_real)x < (bnn_real)o->hi : x <= o->hi)) return BNN_OK;
   return bnn_fail(err, BNN_ERANGE, "%s: %s is %g, wanted a number in [%g, %g%c", rule->name,
                   o->name, x, o->lo, o->hi, o->open ? ')' : ']');
 }

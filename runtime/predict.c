@@ -16,12 +16,12 @@ typedef struct work {
   size_t n, chunk, width; /* rows in all and of a chunk, outputs a row */
   size_t group, done;     /* networks in this group, samples before it */
   size_t n_lanes;
-  bnn_frame **lane;       /* [n_lanes] */
-  bnn_status *status;     /* [n_lanes] */
-  bnn_err *err;           /* [n_lanes] */
-  bnn_real *theta;        /* [GROUP_MAX, size] or NULL */
-  double *mean, *m2;      /* [n, width] */
-  atomic_size_t next;     /* chunk that no lane has taken */
+  bnn_frame **lane;   /* [n_lanes] */
+  bnn_status *status; /* [n_lanes] */
+  bnn_err *err;       /* [n_lanes] */
+  bnn_real *theta;    /* [GROUP_MAX, size] or NULL */
+  double *mean, *m2;  /* [n, width] */
+  atomic_size_t next; /* chunk that no lane has taken */
 } work;
 
 /* Networks that are held at once: a bound on memory. */
@@ -35,13 +35,19 @@ static bnn_key sample_key(const bnn_predict_spec *spec, size_t s) {
   return bnn_key_fold(spec->key, (int64_t)s + spec->first_sample);
 }
 
-/* Reads rows of one input into its home. */
+/* Reads n rows of one input into its home, again and again until the chunk is full: an op may check
+ * the values of all rows that its frame holds. */
 static void gather(const work *w, bnn_frame *f, int node, const bnn_tensor *source, size_t from,
                    size_t n) {
-  void *home = node >= 0 ? bnn_frame_home(f, node) : NULL;
+  char *home = node >= 0 ? bnn_frame_home(f, node) : NULL;
   if (!home) return;
+  const bnn_shape *s = bnn_program_shape(w->spec->program, node);
+  size_t row = bnn_dtype_size(s->dtype);
+  for (int k = 1; k < s->rank; k++) row *= s->dim[k];
   bnn_batch batch = {.x = source, .from = from, .count = n};
-  bnn_batch_gather(home, bnn_program_shape(w->spec->program, node)->dtype, source, &batch, 0, n);
+  for (size_t at = 0; at < w->chunk; at += n)
+    bnn_batch_gather(home + at * row, s->dtype, source, &batch, 0,
+                     w->chunk - at < n ? w->chunk - at : n);
 }
 
 /* Runs network g of the group on the rows that a frame holds. */
@@ -121,7 +127,8 @@ static bnn_status work_init(work *w, bnn_context *context, bnn_err *err) {
   w->theta = spec->logvar ? bnn_mem_alloc(group * spec->size, sizeof *w->theta) : NULL;
   if (!w->lane || !w->status || !w->err || !w->mean || !w->m2 || (spec->logvar && !w->theta))
     return bnn_fail(err, BNN_ENOMEM, "predictions of %zu rows", w->n);
-  for (size_t i = 0; i < w->n_lanes; i++) BNN_TRY(bnn_frame_new(&w->lane[i], spec->program, 0, err));
+  for (size_t i = 0; i < w->n_lanes; i++)
+    BNN_TRY(bnn_frame_new(&w->lane[i], spec->program, 0, err));
   return BNN_OK;
 }
 
@@ -144,7 +151,8 @@ static void publish(const work *w, bnn_tensor *mean, bnn_tensor *std) {
 
 size_t bnn_predict_width(const bnn_program *program) {
   const bnn_shape *out = bnn_program_output_shape(program, 0);
-  if (out->rank < 1 || out->dtype != BNN_REAL || out->dim[0] != bnn_program_batch(program)) return 0;
+  if (out->rank < 1 || out->dtype != BNN_REAL || out->dim[0] != bnn_program_batch(program))
+    return 0;
   size_t width = 1;
   for (int k = 1; k < out->rank; k++) width *= out->dim[k];
   return width;
@@ -152,7 +160,7 @@ size_t bnn_predict_width(const bnn_program *program) {
 
 /* Checks the sources against the program's inputs, and the outputs' sizes. */
 static bnn_status check(const bnn_predict_spec *spec, const bnn_tensor *x, const bnn_tensor *y,
-                        const bnn_tensor *mean, bnn_err *err) {
+                        const bnn_tensor *mean, const bnn_tensor *std, bnn_err *err) {
   size_t batch = bnn_program_batch(spec->program);
   if (spec->samples < 1)
     return bnn_fail(err, BNN_ERANGE, "samples is %d, wanted 1 or more", spec->samples);
@@ -171,9 +179,12 @@ static bnn_status check(const bnn_predict_spec *spec, const bnn_tensor *x, const
   }
   size_t width = bnn_predict_width(spec->program);
   if (width == 0 || mean->size != x->dim[0] * width)
-    return bnn_fail(err, BNN_ESHAPE, "the output is %s, wanted some real numbers for each of %zu rows",
+    return bnn_fail(err, BNN_ESHAPE,
+                    "the output is %s, wanted some real numbers for each of %zu rows",
                     BNN_SHAPE(bnn_program_output_shape(spec->program, 0)), batch);
-  if (!bnn_program_has_rows(spec->program, NULL) && batch != x->dim[0])
+  if (std && std->size != mean->size)
+    return bnn_fail(err, BNN_ESHAPE, "std is %s, wanted %s", BNN_SHAPE(std), BNN_SHAPE(mean));
+  if ((!bnn_program_has_rows(spec->program, NULL) || batch == 0) && batch != x->dim[0])
     return bnn_fail(err, BNN_ESHAPE, "the program runs on %zu rows at once, x has %zu", batch,
                     x->dim[0]);
   return BNN_OK;
@@ -181,7 +192,7 @@ static bnn_status check(const bnn_predict_spec *spec, const bnn_tensor *x, const
 
 bnn_status bnn_predict(bnn_context *context, const bnn_predict_spec *spec, const bnn_tensor *x,
                        const bnn_tensor *y, bnn_tensor *mean, bnn_tensor *std, bnn_err *err) {
-  BNN_TRY(check(spec, x, y, mean, err));
+  BNN_TRY(check(spec, x, y, mean, std, err));
   size_t n = x->dim[0];
   if (n == 0) return BNN_OK;
   work w = {.spec = spec, .x = x, .y = y, .n = n, .width = mean->size / n};

@@ -105,7 +105,7 @@ bnn_status bnn_program_op(bnn_program *p, int *out, bnn_op_id id, const int *x, 
   v->shape = y;
   v->id = id;
   v->op = bnn_op_get(id);
-  if (attr) v->attr = *attr;
+  v->attr = attr ? *attr : v->op->defaults;
   v->n_in = n;
   if (v->op->alias) v->root = p->nodes[x[0]].root;
   memcpy(p->edges + p->n_edges, x, (size_t)n * sizeof *x);
@@ -211,14 +211,27 @@ static bnn_status copy_lists(bnn_program *p, const int *outputs, int n_outputs, 
   return BNN_OK;
 }
 
+/* Only a real number has a gradient, and only with respect to real numbers. */
+static bnn_status check_gradient(const bnn_program *p, int output, const int *wrt, int n_wrt,
+                                 bnn_err *err) {
+  bnn_dtype dtype = p->nodes[output].shape.dtype;
+  if (dtype != BNN_REAL)
+    return bnn_fail(err, BNN_ETYPE, "the gradient of a value of type %s, wanted %s",
+                    bnn_dtype_name(dtype), bnn_dtype_name(BNN_REAL));
+  for (int i = 0; wrt && i < n_wrt; i++) {
+    dtype = p->nodes[wrt[i]].shape.dtype;
+    if (dtype != BNN_REAL)
+      return bnn_fail(err, BNN_ETYPE, "the gradient with respect to an input of type %s, wanted %s",
+                      bnn_dtype_name(dtype), bnn_dtype_name(BNN_REAL));
+  }
+  return BNN_OK;
+}
+
 bnn_status bnn_program_finish(bnn_program *p, const int *outputs, int n_outputs, bool with_gradient,
                               const int *wrt, int n_wrt, bnn_err *err) {
   if (p->finished) return bnn_fail(err, BNN_ERANGE, "the program is finished already");
   if (n_outputs < 1) return bnn_fail(err, BNN_ERANGE, "a program needs an output");
-  bnn_dtype dtype = p->nodes[outputs[0]].shape.dtype;
-  if (with_gradient && dtype != BNN_REAL)
-    return bnn_fail(err, BNN_ETYPE, "the gradient of a value of type %s, wanted %s",
-                    bnn_dtype_name(dtype), bnn_dtype_name(BNN_REAL));
+  if (with_gradient) BNN_TRY(check_gradient(p, outputs[0], wrt, n_wrt, err));
   bool *above = bnn_mem_zalloc(p->n_nodes, sizeof *above);
   if (!above) return bnn_fail(err, BNN_ENOMEM, "a program of %zu nodes", p->n_nodes);
   bnn_status status = copy_lists(p, outputs, n_outputs, with_gradient, wrt, n_wrt, err);

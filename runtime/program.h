@@ -60,7 +60,7 @@ const bnn_shape *bnn_program_shape(const bnn_program *p, int node);
  * dropped from replays.  With_gradient: the backward pass of outputs[0] is derived with respect to
  * the inputs listed in wrt (n_wrt of them, or all BNN_INPUT_PARAM inputs when wrt is NULL).
  * An op without gradient (a comparison, argmax) counts as a constant on the way.
- * ETYPE: outputs[0] is not real.  ENOMEM. */
+ * ETYPE: outputs[0], or an input in wrt, is not real.  ENOMEM. */
 bnn_status bnn_program_finish(bnn_program *p, const int *outputs, int n_outputs, bool with_gradient,
                               const int *wrt, int n_wrt, bnn_err *err);
 

@@ -5,13 +5,15 @@
  * All in double, so that the sum of a million floats has the digits of a float.
  *
  * The inner loop of the walk either runs along outputs (a stretch of up to WALK_CHUNK of them is
- * folded side by side) or along what is reduced (one output, folded in WALK_CHUNK lanes that are
+ * folded side by side) or along what is reduced (one output, folded in LANES lanes that are
  * combined at the end).  Either way a fold is one loop over neighbours in memory.
  *
  * max and min share their gradient equally between equal extremes; a NaN counts as the extreme. */
 #include "op_help.h"
 #include "vec/vec_math.h"
 #include "walk.h"
+
+enum { LANES = 64 };
 
 /* acc[i] = step(acc[i], x[i]) around the parameter p[i]; and two accumulators made one. */
 typedef struct fold {
@@ -63,8 +65,8 @@ static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 /* Folds the elements of one output, in lanes. */
 static void fold_lanes(double *out, const fold *f, double p, stretch *s) {
   const walk *w = &s->w;
-  const size_t members = walk_count(w, w->kept, w->rank), lanes = least(w->inner, WALK_CHUNK);
-  double acc[WALK_CHUNK], param[WALK_CHUNK];
+  const size_t members = walk_count(w, w->kept, w->rank), lanes = least(w->inner, LANES);
+  double acc[LANES], param[LANES];
   for (size_t i = 0; i < lanes; i++) acc[i] = f->start, param[i] = p;
   for (size_t m = 0; m < members; m++, walk_next(&s->c, w, w->kept, w->rank))
     for (size_t i = 0; i < w->inner; i += lanes)

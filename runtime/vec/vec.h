@@ -49,9 +49,6 @@ typedef struct bnn_vec {
   void (*weigh_add)(bnn_real *g_sum, bnn_real *h_sum, const bnn_real *g, const bnn_real *theta,
                     const bnn_real *mu, size_t n);
 
-  /* x *= c. */
-  void (*scale)(bnn_real *x, bnn_real c, size_t n);
-
   /* Optimizers (vec_update.c): w is changed in place, m and v are the state. */
   void (*adam)(bnn_real *w, bnn_real *m, bnn_real *v, const bnn_real *g, const bnn_adam_scalars *a,
                size_t n);

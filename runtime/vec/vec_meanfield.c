@@ -85,9 +85,3 @@ void VEC(weigh_add)(bnn_real *g_sum, bnn_real *h_sum, const bnn_real *g, const b
                     const bnn_real *mu, size_t n) {
   weigh_add(g_sum, h_sum, g, theta, mu, n);
 }
-
-BNN_KERNEL scale(bnn_real *restrict x, bnn_real c, size_t n) {
-  for (size_t i = 0; i < n; i++) x[i] *= c;
-}
-
-void VEC(scale)(bnn_real *x, bnn_real c, size_t n) { scale(x, c, n); }

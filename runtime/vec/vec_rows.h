@@ -22,7 +22,6 @@ void VEC(weigh)(bnn_real *h, const bnn_real *g, const bnn_real *theta, const bnn
                 size_t n);
 void VEC(weigh_add)(bnn_real *g_sum, bnn_real *h_sum, const bnn_real *g, const bnn_real *theta,
                     const bnn_real *mu, size_t n);
-void VEC(scale)(bnn_real *x, bnn_real c, size_t n);
 
 void VEC(adam)(bnn_real *w, bnn_real *m, bnn_real *v, const bnn_real *g, const bnn_adam_scalars *a,
                size_t n);

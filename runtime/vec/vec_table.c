@@ -12,7 +12,6 @@ const bnn_vec BNN_ISA_NAME(bnn_vec_rows) = {
     .meanfield_kl = VEC(meanfield_kl),
     .weigh = VEC(weigh),
     .weigh_add = VEC(weigh_add),
-    .scale = VEC(scale),
     .adam = VEC(adam),
     .sgd = VEC(sgd),
     .momentum = VEC(momentum),

@@ -1,8 +1,8 @@
---- Gradients and compiled functions: a Lua function of tensors is recorded once as a program, which C
--- replays forward and backward (as JAX's grad and jit).
+--- Gradients and compiled functions: a Lua function of tensors is recorded once as a program, which
+-- C replays forward and backward (as JAX's grad and jit).
 --
--- Numbers, tensors, keys and tables of them that are passed as arguments are inputs; what the function
--- captured is a constant. A value that is read while recording (item, totable) raises.
+-- Numbers, tensors, keys and tables of them that are passed as arguments are inputs; what the
+-- function captured is a constant. A value that is read while recording (item, totable) raises.
 local core = require "bnn.core"
 local record = require "bnn.record"
 local tree = require "bnn.tree"
@@ -87,7 +87,8 @@ end
 
 local function check_loss(r)
   if r.places[1] ~= 1 then
-    error(("grad: the function's first result is a %s, one number is wanted"):format(type(r.places[1])), 0)
+    local fault = "grad: the function's first result is a %s, one number is wanted"
+    error(fault:format(type(r.places[1])), 0)
   end
   local shape = r.outputs[1]:shape()
   for _, d in ipairs(shape) do
@@ -147,18 +148,20 @@ local function gradient_of(f, argument, with_value, what)
   if not is_callable(f) then error(what .. ": a function is wanted, got " .. type(f), 3) end
   argument = argument or 1
   if math.type(argument) ~= "integer" or argument < 1 then
-    error(("%s: argument %s, the number of an argument is wanted"):format(what, tostring(argument)), 3)
+    local fault = "%s: argument %s, the number of an argument is wanted"
+    error(fault:format(what, tostring(argument)), 3)
   end
   return setmetatable({f = f, argument = argument, with_value = with_value}, Gradient)
 end
 
---- g = bnn.grad(f): g(params, ...) is the gradient of f's first result, one number, with respect to its
--- first argument (or argument number `argument`): a tensor, Params or table of the same form.
+--- g = bnn.grad(f): g(params, ...) is the gradient of f's first result, one number, with respect to
+-- its first argument (or argument number `argument`): a tensor, Params or table of the same form.
 -- Further results of f are given behind it.
 function M.grad(f, argument) return gradient_of(f, argument, false, "grad") end
 
 --- As grad, with the value in front: value [], gradient, further results.
---     local loss, g = bnn.value_and_grad(function(p) return ((x:mm(p.w) - y) ^ 2):mean() end)(params)
+--     local f = bnn.value_and_grad(function(p) return ((x:mm(p.w) - y) ^ 2):mean() end)
+--     local loss, gradient = f(params)
 function M.value_and_grad(f, argument) return gradient_of(f, argument, true, "value_and_grad") end
 
 local Compiled = {__name = "bnn.compiled"}
@@ -190,8 +193,9 @@ function Compiled.__call(self, ...)
   return table.unpack(results, 1, results.n)
 end
 
---- Compiles a function of tensors, or what grad and value_and_grad give, as JAX's jit: recorded once for
--- each set of argument shapes, then replayed without Lua. Its values and bits are those of f itself.
+--- Compiles a function of tensors, or what grad and value_and_grad give, as JAX's jit: recorded
+-- once for each set of argument shapes, then replayed without Lua. Its values and bits are those
+-- of f itself. Called in another function that is recorded, it becomes a part of that.
 function M.compile(f)
   if not is_callable(f) then
     error("compile: a function is wanted, got " .. type(f), 2)

@@ -12,6 +12,7 @@ local predict = require "bnn.predict"
 local record = require "bnn.record"
 local schedule = require "bnn.schedule"
 local table_text = require "bnn.table_text"
+local tree = require "bnn.tree"
 
 local M = {}
 
@@ -22,8 +23,9 @@ Elbo.__index = Elbo
 -- @param opts table:
 --   net         what init and apply belong to
 --   posterior   bnn.posterior.meanfield(...)
---   likelihood  "categorical", "bernoulli", bnn.likelihood.gaussian{sigma=}, or a table of your own
---   beta        weight of the KL beside the mean log-likelihood: a number or a function of the step; or
+--   likelihood  "categorical", "bernoulli", bnn.likelihood.gaussian{sigma=}, or one of your own
+--   beta        weight of the KL beside the mean log-likelihood: a number or a function of the
+--               step; or
 --   temperature beta = temperature / data_size (1 when neither is given)
 --   data_size   number of training examples; bnn.train fills it in when it is left out
 --   kl          "sum": the KL divergence; "leading": each tensor's divided by its first dimension,
@@ -70,42 +72,49 @@ end
 
 --- The weight of the KL at a step (counted from 1).
 function Elbo:beta_at(step)
-  if self.beta then return schedule.value(self.beta, step) end
+  if self.beta then return schedule.value(self.beta, step, "beta") end
   if not self.data_size then
     error("elbo: a temperature needs data_size, the number of training examples", 2)
   end
-  return schedule.value(self.temperature, step) / self.data_size
+  return schedule.value(self.temperature, step, "temperature") / self.data_size
 end
 
 --- Elements of an optimizer's state for this objective.
 function Elbo:state_size() return self.posterior:state_size() end
 
+local step_spec = {beta = "any", lr = "any"} -- numbers: the runtime looks at them
+
 --- One step, in place: posterior.mu, posterior.logvar and the state change.
 -- @param state as optimizer:init(objective) gives it
--- @param batch {x=, y=} tensors, or a batch of data:batches{...} (rows of a data set, gathered in C)
+-- @param batch {x=, y=} tensors, or a batch of data:batches{...} (rows that C gathers)
 -- @param key key: weight sample s is drawn with key:fold("eps"):fold(s)
 -- @param opts table: beta=, lr= of this step; the objective's and the optimizer's own when left out
--- @return number: the mean loss -log p over the batch, before the update; or nil, message when it is not
---   finite or a label is out of range: nothing has changed then
+-- @return number: the mean loss -log p over the batch, before the update; or nil, message when it
+--   is not finite or a label is out of range: nothing has changed then
 function Elbo:step(state, batch, key, opts)
+  if not options.accept(state, "state") then
+    error("step: a state is wanted, as optimizer:init(objective) gives it, got " .. type(state), 2)
+  end
+  if tree.leaf_kind(key) ~= "key" then error("step: a key is wanted, got " .. type(key), 2) end
   local rows, from = batch.rows, batch.from or 1
   local source = rows and batch.source or batch
   local count = batch.count or source.x:size(1)
   local step = state:steps() + 1
-  local beta = opts and opts.beta or self:beta_at(step)
-  local lr = opts and opts.lr or state:rate(step)
+  opts = options.check("step", opts, step_spec)
+  local beta, lr = opts.beta or self:beta_at(step), opts.lr or state:rate(step)
   return stepper(self, source, count):step(self.posterior.mu.flat, self.posterior.logvar.flat,
     state.moments, source.x, source.y, rows, from, count, key, beta, lr)
 end
 
---- The gradients of L on a batch for the weights that key draws: dmu and dlogvar as Params, and the mean
--- loss without the KL.
+--- The gradients of L on a batch for the weights that key draws: dmu and dlogvar as Params, and the
+-- mean loss without the KL.
 -- @param opts table: beta=
 function Elbo:gradient(batch, key, opts)
-  local n = batch.x:size(1)
-  local layout = parameters.layout_of(self.posterior.mu)
-  local dmu, dlogvar, loss = stepper(self, batch, n):gradient(self.posterior.mu.flat,
-    self.posterior.logvar.flat, batch.x, batch.y, nil, 1, n, key, opts and opts.beta or self:beta_at(1))
+  local n, q = batch.x:size(1), self.posterior
+  local layout = parameters.layout_of(q.mu)
+  local beta = opts and opts.beta or self:beta_at(1)
+  local dmu, dlogvar, loss = stepper(self, batch, n):gradient(q.mu.flat, q.logvar.flat, batch.x,
+    batch.y, nil, 1, n, key, beta)
   return parameters.new(layout, dmu), parameters.new(layout, dlogvar), loss
 end
 
@@ -132,23 +141,33 @@ function Elbo:evaluate(data, opts)
   }
 end
 
+local function shape_text(shape) return "[" .. table.concat(shape, ", ") .. "]" end
+
+-- How many outputs the network gives for an example.
+local function output_width(self, data)
+  local width
+  record.model(self, {x = data.x}, 1, function(output)
+    width = output:size(-1)
+    return output
+  end, {})
+  return width
+end
+
 --- Checks a data set against the likelihood before a training: nil, message for what does not fit.
 -- Labels must be 0..C-1 for the C outputs of the network.
 function Elbo:check_data(data)
   if not self.likelihood.classes then return true end
-  if not data.y then return nil, "the data have no labels" end
-  if data.y:dtype() ~= "i32" or data.y:dim() ~= 1 then
-    return nil, ("labels are %s [%s], wanted i32 [n]"):format(data.y:dtype(), table.concat(data.y:shape(), ", "))
+  local labels, origin = data.y, data.origin and data.origin .. ": " or ""
+  if not labels then return nil, origin .. "the data have no labels" end
+  if labels:dtype() ~= "i32" or labels:dim() ~= 1 then
+    return nil, ('%slabels are %s %s, wanted i32 [n]: y:to("i32") converts')
+      :format(origin, labels:dtype(), shape_text(labels:shape()))
   end
-  local head, classes = {x = data.x:narrow(1, 1, 1)}, nil
-  record.model(self, head, 1, function(logits)
-    classes = logits:size(-1)
-    return logits
-  end, {})
-  for i, label in ipairs(data.y:totable()) do
+  local classes = output_width(self, data)
+  for i, label in ipairs(labels:totable()) do
     if label < 0 or label >= classes then
-      return nil, ("label %d of example %d is outside 0..%d, the network's %d classes")
-        :format(label, i, classes - 1, classes)
+      return nil, ("%slabel %d of example %d is outside 0..%d, the network's %d classes")
+        :format(origin, label, i, classes - 1, classes)
     end
   end
   return true
@@ -156,14 +175,14 @@ end
 
 -- ---- what this objective is ----
 
-local function shape_text(shape) return "[" .. table.concat(shape, ", ") .. "]" end
-
 --- What the objective does to each tensor, as data: list of {name=, shape=, kl=, temperature=,
 -- prior_std=}. With weight w_t beside a tensor's KL and N examples, beta stands for the temperature
--- T = beta w_t N there; the whole posterior raised to 1/T has the same optimum as the prior deviation
--- s / sqrt(T) with weight 1 (MATHS: temperature implied by a weight).
+-- T = beta w_t N there; weight T with prior deviation s has the same optimum as the whole
+-- posterior, with prior deviation s / sqrt(T), raised to 1/T.
 function Elbo:audit_rows(step)
-  if not self.data_size then error("audit: data_size is needed, the number of training examples", 2) end
+  if not self.data_size then
+    error("audit: data_size is needed, the number of training examples", 2)
+  end
   local beta, rows = self:beta_at(step or 1), {}
   for i, term in ipairs(self.posterior:kl_terms{prior = self.prior, kl = self.kl}) do
     local temperature = beta * term.weight * self.data_size
@@ -180,15 +199,19 @@ local function verdict(rows)
     lowest, highest = math.min(lowest, row.temperature), math.max(highest, row.temperature)
   end
   local function near(a, b) return math.abs(a - b) <= 1e-3 * math.abs(b) end
-  if near(lowest, 1) and near(highest, 1) then return "This is an exact ELBO: every temperature is 1." end
-  if near(lowest, highest) then
-    return ("This is not an exact ELBO: it is tempered, at temperature %.4g throughout."):format(lowest)
+  if near(lowest, 1) and near(highest, 1) then
+    return "This is an exact ELBO: every temperature is 1."
   end
-  return ("This is not an ELBO: its temperatures differ, from %.4g to %.4g."):format(lowest, highest)
+  if near(lowest, highest) then
+    local tempered = "This is not an exact ELBO: it is tempered, at temperature %.4g throughout."
+    return tempered:format(lowest)
+  end
+  local mixed = "This is not an ELBO: its temperatures differ, from %.4g to %.4g."
+  return mixed:format(lowest, highest)
 end
 
---- Prints what the objective really is: for each tensor its shape, its KL in nats, the temperature that
--- beta stands for, and the effective deviation of the prior; then whether it is an exact ELBO.
+--- Prints what the objective really is: for each tensor its shape, its KL in nats, the temperature
+-- that beta stands for, and the effective deviation of the prior; then whether it is an exact ELBO.
 -- @param opts table: step=1, out=io.stdout
 -- @return list: the rows, as audit_rows gives them
 function Elbo:audit(opts)
@@ -198,8 +221,8 @@ function Elbo:audit(opts)
   })
   local rows, lines = self:audit_rows(opts.step), {}
   for i, row in ipairs(rows) do
-    lines[i] = {row.name, shape_text(row.shape), ("%.2f"):format(row.kl), ("%.4f"):format(row.temperature),
-                ("%.2f"):format(row.prior_std)}
+    lines[i] = {row.name, shape_text(row.shape), ("%.2f"):format(row.kl),
+                ("%.4f"):format(row.temperature), ("%.2f"):format(row.prior_std)}
   end
   local text = table_text.render(lines, {"tensor", "shape", "KL", "temperature", "prior std"})
   opts.out:write(text, text:find "\n$" and "" or "\n", verdict(rows), "\n")
@@ -207,10 +230,12 @@ function Elbo:audit(opts)
 end
 
 function Elbo.__tostring(self)
-  local weight = self.beta and "beta=" .. (type(self.beta) == "number" and ("%g"):format(self.beta) or "schedule")
-    or "temperature=" .. (type(self.temperature) == "number" and ("%g"):format(self.temperature) or "schedule")
-  return ("elbo{%s, kl=%s, prior=%g, samples=%d, likelihood=%s, %d parameters}"):format(weight, self.kl,
-    self.prior, self.samples, self.likelihood.name or "of your own", self.posterior.mu:numel())
+  local name, value = "beta", self.beta
+  if not value then name, value = "temperature", self.temperature end
+  local weight = type(value) == "number" and ("%g"):format(value) or "schedule"
+  return ("elbo{%s=%s, kl=%s, prior=%g, samples=%d, likelihood=%s, %d parameters}"):format(name,
+    weight, self.kl, self.prior, self.samples, self.likelihood.name or "of your own",
+    self.posterior.mu:numel())
 end
 
 return M

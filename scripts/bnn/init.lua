@@ -1,4 +1,5 @@
---- bnn: Bayesian deep learning in Lua. help() lists what there is, help "train" explains one of them.
+--- bnn: Bayesian deep learning in Lua. help() lists what there is, help "train" explains one of
+-- them.
 local core = require "bnn.core"
 local autodiff = require "bnn.autodiff"
 local experiment = require "bnn.experiment"
@@ -35,7 +36,8 @@ for _, name in ipairs{
   M[name] = core[name]
 end
 
--- Ops are functions of bnn too, where no name above is taken: bnn.concat({a, b}, 1), bnn.where(c, a, b).
+-- Ops are functions of bnn too, where no name above is taken: bnn.concat({a, b}, 1),
+-- bnn.where(c, a, b).
 for name, op in pairs(core.ops) do
   if M[name] == nil then M[name] = op end
 end

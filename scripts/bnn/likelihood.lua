@@ -1,8 +1,8 @@
 --- Likelihoods p(y | network output): what an objective and predictions need to know of the data.
 --
 -- A likelihood is a table {name=, log_prob=function(output, y) -> [n], predict=function(output)}:
--- the log-likelihood of each example in nats, and what a prediction averages over networks. One of
--- your own, over ops, works like those here.
+-- the log-likelihood of each example in nats, and what a prediction averages over networks (the
+-- output itself without predict). One of your own, over ops, works like those here.
 local core = require "bnn.core"
 local options = require "bnn.options"
 
@@ -16,13 +16,25 @@ local function per_example(x)
   return x:sum(axes)
 end
 
+-- Raises unless y has the shape of the output: [n, 1] against [n] would broadcast to [n, n].
+local function check_targets(name, output, y)
+  if y == nil then error(name .. ": the data have no targets y", 0) end
+  local wanted, got = table.concat(output:shape(), ", "), table.concat(y:shape(), ", ")
+  if got ~= wanted then
+    error(("%s: the network's output is [%s], y is [%s]"):format(name, wanted, got), 0)
+  end
+end
+
 --- Classes 0..C-1 from logits [n, C]; y i32 [n]. log p = log softmax(logits)[y]; predictions are
 -- probabilities.
 function M.categorical()
   return {
     name = "categorical",
     classes = true,
-    log_prob = function(logits, y) return -core.ops.cross_entropy(logits, y) end,
+    log_prob = function(logits, y)
+      if y == nil then error("categorical: the data have no labels y", 0) end
+      return -core.ops.cross_entropy(logits, y)
+    end,
     predict = function(logits) return logits:softmax(-1) end,
   }
 end
@@ -32,7 +44,10 @@ end
 function M.bernoulli()
   return {
     name = "bernoulli",
-    log_prob = function(logits, y) return per_example(core.ops.bernoulli_log_prob(logits, y)) end,
+    log_prob = function(logits, y)
+      check_targets("bernoulli", logits, y)
+      return per_example(core.ops.bernoulli_log_prob(logits, y))
+    end,
     predict = function(logits) return logits:sigmoid() end,
   }
 end
@@ -40,11 +55,16 @@ end
 --- Gaussian targets with a given standard deviation: y ~ N(output, sigma^2).
 -- @param opts table: sigma > 0
 function M.gaussian(opts)
-  opts = options.check("bnn.likelihood.gaussian", opts, {sigma = {type = "number", above = 0, required = true}})
+  opts = options.check("bnn.likelihood.gaussian", opts, {
+    sigma = {type = "number", above = 0, required = true},
+  })
   return {
     name = "gaussian",
     sigma = opts.sigma,
-    log_prob = function(mean, y) return per_example(core.ops.gaussian_log_prob(y, mean, opts.sigma)) end,
+    log_prob = function(mean, y)
+      check_targets("gaussian", mean, y)
+      return per_example(core.ops.gaussian_log_prob(y, mean, opts.sigma))
+    end,
     predict = function(mean) return mean end,
   }
 end
@@ -53,8 +73,9 @@ end
 function M.of(given, level)
   if type(given) == "table" and type(given.log_prob) == "function" then return given end
   if given == "categorical" or given == "bernoulli" then return M[given]() end
-  error(("likelihood is %s, wanted 'categorical', 'bernoulli', bnn.likelihood.gaussian{sigma=} or a table with log_prob")
-    :format(type(given) == "string" and "'" .. given .. "'" or "a " .. type(given)), (level or 1) + 1)
+  local what = type(given) == "string" and "'" .. given .. "'" or given and "a " .. type(given)
+  error(("likelihood is %s, wanted 'categorical', 'bernoulli', bnn.likelihood.gaussian{sigma=} "
+    .. "or a table with log_prob"):format(what or "missing"), (level or 1) + 1)
 end
 
 return M

@@ -1,34 +1,50 @@
 --- Metrics: numbers about predictions.
+local tree = require "bnn.tree"
+
 local M = {}
 
-local function check_same_rows(what, a, b)
-  if a:size(1) ~= b:size(1) then
-    error(("%s: %d predictions, %d targets"):format(what, a:size(1), b:size(1)), 3)
+local function check_tensor(what, name, x)
+  if tree.leaf_kind(x) == "tensor" then return end
+  error(("%s: %s is a %s, a tensor is wanted"):format(what, name, type(x)), 3)
+end
+
+-- Shapes must be the same: [n, 1] against [n] would broadcast to [n, n].
+local function check_same_shape(what, a, b)
+  local shape_a, shape_b = table.concat(a:shape(), ", "), table.concat(b:shape(), ", ")
+  if shape_a ~= shape_b then
+    error(("%s: predictions are [%s], targets [%s]"):format(what, shape_a, shape_b), 3)
   end
-  if a:size(1) == 0 then error(what .. ": there are no predictions", 3) end
+  if a:numel() == 0 then error(what .. ": there are no predictions", 3) end
 end
 
 --- The share of right answers.
--- @param prediction tensor: classes [n] (integers, 0..C-1), scores [n, C], or what bnn.predict gives
+-- @param prediction tensor: classes [n] (0..C-1), scores [n, C], or what bnn.predict gives
 -- @param labels tensor i32 [n]
 function M.accuracy(prediction, labels)
   local class = type(prediction) == "table" and prediction.class or prediction
+  check_tensor("accuracy", "the prediction", class)
+  check_tensor("accuracy", "labels", labels)
   if class:dim() == 2 then class = class:argmax(-1):real() - 1 else class = class:real() end
-  check_same_rows("accuracy", class, labels)
+  check_same_shape("accuracy", class, labels)
   return class:eq(labels:real()):mean():item()
 end
 
---- The root of the mean squared difference, over all elements.
+--- The root of the mean squared difference, over all elements of two tensors of the same shape.
 function M.rmse(prediction, target)
-  check_same_rows("rmse", prediction, target)
+  check_tensor("rmse", "the prediction", prediction)
+  check_tensor("rmse", "the target", target)
+  check_same_shape("rmse", prediction, target)
   return ((prediction - target) ^ 2):mean():sqrt():item()
 end
 
---- The q-quantile of all elements by linear interpolation between order statistics (NumPy's default).
+--- The q-quantile of all elements by linear interpolation between order statistics (NumPy's
+-- default).
 -- @param x tensor or list of numbers, without NaN
 -- @param q number in [0, 1]
 function M.quantile(x, q)
-  local values = type(x) == "userdata" and x:reshape(x:numel()):totable() or table.move(x, 1, #x, 1, {})
+  local is_tensor = tree.leaf_kind(x) == "tensor"
+  if not is_tensor and type(x) ~= "table" then check_tensor("quantile", "x", x) end
+  local values = is_tensor and x:reshape(x:numel()):totable() or table.move(x, 1, #x, 1, {})
   if #values == 0 then error("quantile: there are no values", 2) end
   if type(q) ~= "number" or not (q >= 0 and q <= 1) then
     error(("quantile: q is %s, a number in [0, 1] is wanted"):format(tostring(q)), 2)
@@ -39,7 +55,8 @@ function M.quantile(x, q)
   table.sort(values)
   local at = 1 + q * (#values - 1)
   local below = math.floor(at)
-  local above = math.min(below + 1, #values)
+  if at == below then return values[below] end
+  local above = below + 1
   return values[below] + (at - below) * (values[above] - values[below])
 end
 

@@ -1,9 +1,9 @@
 --- Networks: layers as values, and `transform`, which makes init and apply of a function.
 --
 -- A layer is a value that can be called on a tensor inside a network: `bnn.nn.linear(64)(x)`. A net
--- has init(key, x) -> params and apply(params, x [, {key=, train=}]) -> y; any layer is a net by itself.
--- Paths are Haiku's: in a container layers count from 0, "mlp/linear_0/w"; in a function the first has
--- no number, "linear/w", "linear_1/w". A layer value called twice shares its weights.
+-- has init(key, x) -> params and apply(params, x [, {key=, train=}]) -> y; any layer is a net by
+-- itself. Paths are Haiku's: in a container layers count from 0, "mlp/linear_0/w"; in a function
+-- the first has no number, "linear/w", "linear_1/w". A layer value called twice shares its weights.
 local core = require "bnn.core"
 local options = require "bnn.options"
 local parameters = require "bnn.params"
@@ -13,10 +13,10 @@ local tree = require "bnn.tree"
 local M = {docs = {}}
 
 -- The init or apply that is going on, or nil:
---   params      apply: where tensors are looked up        shapes, rec   init: what has been asked for
---   path        the module that is being called            taken         names that are given out
---   names       layer value -> its path                    key, train    of apply's options
---   x           the input of that module                   calls         path -> calls of a dropout layer
+--   params      apply: where tensors are looked up      shapes, rec   init: what has been asked for
+--   path, x     the module that is called, its input    taken         names that are given out
+--   names       layer value -> its path                 key, train    of apply's options
+--   calls       path -> calls of a dropout layer        tracers       init: path -> tensor
 local current
 
 local function shape_text(x) return "[" .. table.concat(x:shape(), ", ") .. "]" end
@@ -31,10 +31,12 @@ end
 
 local function frame_of(what)
   if current then return current end
-  error(what .. ": a layer is called inside a network: bnn.transform(function(x) ... end), or layer:apply", 3)
+  error(what .. ": a layer is called inside a network, bnn.transform(function(x) ... end); by "
+    .. "itself it has init and apply", 3)
 end
 
--- A path below the current one that nobody has yet: kind, kind_1, ... or in containers kind_0, kind_1.
+-- A path below the current one that nobody has yet: kind, kind_1, ... or in containers kind_0,
+-- kind_1, ...
 local function new_path(frame, kind)
   local base = frame.path == "" and kind or frame.path .. "/" .. kind
   local count = frame.taken[base] or 0
@@ -124,7 +126,9 @@ end
 -- @param x tensor [n, ...] or part of a data set: only the shape of a row matters
 -- @return params
 function Net:init(key, x)
-  if tree.leaf_kind(key) ~= "key" then error("init: a key is wanted first, got " .. type(key), 2) end
+  if tree.leaf_kind(key) ~= "key" then
+    error("init: a key is wanted first, got " .. type(key), 2)
+  end
   local shapes = record.recording(parameter_shapes, self, one_row(x))
   local layout = parameters.layout(shapes)
   local tensors = {}
@@ -152,8 +156,8 @@ function Net:apply(params, x, opts)
   return within(frame, self.forward, x)
 end
 
---- A network from a function of its input, as Haiku's transform: layers made and called inside are given
--- paths and parameters.
+--- A network from a function of its input, as Haiku's transform: layers made and called inside are
+-- given paths and parameters.
 --     net = bnn.transform(function(x) return bnn.nn.linear(10)(bnn.nn.linear(64)(x):relu()) end)
 function M.transform(f)
   if type(f) ~= "function" then error("transform: a function is wanted, got " .. type(f), 2) end
@@ -226,9 +230,9 @@ for _, name in ipairs{"relu", "tanh", "sigmoid", "softplus", "gelu", "leaky_relu
   end
 end
 
---- Dropout (Srivastava et al. 2014): while training each element is zero with probability p, and the
--- others are divided by 1 - p; otherwise x itself. The mask is a function of apply's key, the path,
--- and how often the layer has been called: a layer that is used twice has two masks.
+--- Dropout (Srivastava et al. 2014): while training each element is zero with probability p, and
+-- the others are divided by 1 - p; otherwise x itself. The mask is a function of apply's key, the
+-- path, and how often the layer has been called: a layer that is used twice has two masks.
 -- @param p number in [0, 1)
 function M.dropout(p)
   if type(p) ~= "number" or not (p >= 0 and p < 1) then
@@ -258,7 +262,9 @@ end
 --- Layers (or functions of a tensor) one after the other.
 --     bnn.nn.sequential{bnn.nn.flatten(), bnn.nn.linear(64), bnn.nn.relu(), bnn.nn.linear(10)}
 function M.sequential(layers)
-  if type(layers) ~= "table" or #layers == 0 then error("sequential: a list of layers is wanted", 2) end
+  if type(layers) ~= "table" or #layers == 0 then
+    error("sequential: a list of layers is wanted", 2)
+  end
   local names = {}
   for i, l in ipairs(layers) do
     if type(l) ~= "function" and getmetatable(l) ~= Layer then

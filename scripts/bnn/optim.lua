@@ -1,10 +1,11 @@
---- Optimizers: one function for each row of the runtime's optimizer table, bnn.optim.adam{lr=1e-3}, ...
+--- Optimizers: one function for each row of the runtime's optimizer table, bnn.optim.adam{lr=1e-3}.
 --
--- An optimizer is a value: optimizer:init(objective) gives the state that steps change. The learning
--- rate may be a number or a function of the step (bnn.schedule).
+-- An optimizer is a value: optimizer:init(objective) gives the state that steps change. The
+-- learning rate may be a number or a function of the step (bnn.schedule).
 local core = require "bnn.core"
 local options = require "bnn.options"
 local parameters = require "bnn.params"
+local schedule = require "bnn.schedule"
 
 local M = {docs = {}}
 
@@ -17,8 +18,13 @@ State.__index = State
 --- The state of a training: zero moments, no steps done.
 -- @param target an objective, a posterior, or params
 function Optimizer:init(target)
-  local size = parameters.is(target) and target:numel() or target:state_size()
-  return setmetatable({optimizer = self, moments = core.optimizer_state(self.name, self.values, size)}, State)
+  local size = parameters.is(target) and target:numel()
+  if not size and type(target) == "table" and target.state_size then size = target:state_size() end
+  if not size then
+    error(self.name .. ": init wants an objective, a posterior or params, got " .. type(target), 2)
+  end
+  local moments = core.optimizer_state(self.name, self.values, size)
+  return setmetatable({optimizer = self, moments = moments}, State)
 end
 
 function Optimizer.__tostring(self)
@@ -43,8 +49,7 @@ end
 
 --- The learning rate at a step, counted from 1.
 function State:rate(step)
-  local lr = self.optimizer.lr
-  return type(lr) == "number" and lr or lr(step)
+  return schedule.value(self.optimizer.lr, step, "lr")
 end
 
 --- A copy that later steps do not change.
@@ -64,7 +69,9 @@ for _, row in ipairs(core.optimizers()) do
   M.docs[row.name] = options_text(row)
   M[row.name] = function(opts)
     local spec = {}
-    for _, option in ipairs(row.options) do spec[option.name] = {type = "number", default = option.value} end
+    for _, option in ipairs(row.options) do
+      spec[option.name] = {type = "number", default = option.value}
+    end
     spec.lr = {type = "schedule", default = row.options[1].value}
     opts = options.check("bnn.optim." .. row.name, opts, spec)
     local values = {}
@@ -72,8 +79,11 @@ for _, row in ipairs(core.optimizers()) do
       local value = opts[option.name]
       values[i] = type(value) == "number" and value or option.value
     end
-    core.optimizer_state(row.name, values, 0) -- refuses values outside their bounds now
-    return setmetatable({name = row.name, options = row.options, values = values, lr = opts.lr}, Optimizer)
+    -- Refuses values outside their bounds now.
+    local ok, fault = pcall(core.optimizer_state, row.name, values, 0)
+    if not ok then error("bnn.optim." .. fault:gsub("^.*out of range: ", ""), 2) end
+    local optimizer = {name = row.name, options = row.options, values = values, lr = opts.lr}
+    return setmetatable(optimizer, Optimizer)
   end
 end
 

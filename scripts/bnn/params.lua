@@ -1,7 +1,7 @@
 --- The parameters of a network: named tensors that are views into one flat buffer.
 --
--- `params["mlp/linear_0/w"]` is a tensor; `pairs(params)` goes through them in order. `params.flat` is
--- the whole buffer [size]. Parameters are values: `params - 0.1 * grads` gives new ones.
+-- `params["mlp/linear_0/w"]` is a tensor; `pairs(params)` goes through them in order. `params.flat`
+-- is the whole buffer [size]. Parameters are values: `params - 0.1 * grads` gives new ones.
 local core = require "bnn.core"
 
 local M = {}
@@ -52,7 +52,8 @@ function M.is(value) return getmetatable(value) == Meta end
 --- The layout of parameters: a list of {name=, shape=, size=, offset=}.
 function M.layout_of(params) return inside[params].layout end
 
---- Sizes and first dims of the tensors of a layout, as two lists (a scalar's first dim counts as 1).
+--- Sizes and first dims of the tensors of a layout, as two lists (a scalar's first dim counts as
+-- 1).
 function M.sizes(layout)
   local sizes, dim0 = {}, {}
   for i, entry in ipairs(layout) do sizes[i], dim0[i] = entry.size, entry.shape[1] or 1 end
@@ -64,7 +65,8 @@ local function concat(parts)
   while #parts > 1 do
     local joined = {}
     for i = 1, #parts, 32 do
-      joined[#joined + 1] = core.ops.concat(table.move(parts, i, math.min(i + 31, #parts), 1, {}), 1)
+      local some = table.move(parts, i, math.min(i + 31, #parts), 1, {})
+      joined[#joined + 1] = core.ops.concat(some, 1)
     end
     parts = joined
   end
@@ -150,9 +152,11 @@ local function check_same_layout(a, b)
   for _, pair in ipairs{{a, b}, {b, a}} do
     for _, entry in ipairs(inside[pair[1]].layout) do
       local other = inside[pair[2]].tensors[entry.name]
-      if not other then error(("only one side has '%s'"):format(entry.name), 4) end
+      if not other then error(("only one side has '%s'"):format(entry.name), 3) end
       local x, y = shape_text(entry.shape), shape_text(other:shape())
-      if x ~= y then error(("'%s' is %s on one side, %s on the other"):format(entry.name, x, y), 4) end
+      if x ~= y then
+        error(("'%s' is %s on one side, %s on the other"):format(entry.name, x, y), 3)
+      end
     end
   end
 end

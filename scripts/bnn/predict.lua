@@ -3,6 +3,7 @@ local core = require "bnn.core"
 local likelihoods = require "bnn.likelihood"
 local options = require "bnn.options"
 local record = require "bnn.record"
+local tree = require "bnn.tree"
 
 local M = {}
 
@@ -14,8 +15,8 @@ local programs = setmetatable({}, {__mode = "k"})
 
 local function program_for(model, what, source, output, opts)
   local known = programs[model]
-  if not known or known.net ~= model.net then
-    known = {net = model.net}
+  if not known or known.net ~= model.net or known.likelihood ~= model.likelihood then
+    known = {net = model.net, likelihood = model.likelihood}
     programs[model] = known
   end
   local rows = source.x:size(1)
@@ -38,15 +39,15 @@ local function run(model, what, source, output, opts)
   local made = program_for(model, what, source, output, {train = opts.train})
   local spec = {x = made.nodes.x, y = made.nodes.y, key = made.nodes.key, samples = opts.samples,
                 first = opts.first}
-  local mean, std = core.predict(made.program, spec, mu.flat, logvar and logvar.flat, opts.key, source.x,
-    source.y)
-  if not mean then require "bnn.experiment".demand(nil, what .. ": " .. std) end
+  local mean, std = core.predict(made.program, spec, mu.flat, logvar and logvar.flat, opts.key,
+    source.x, source.y)
+  if not mean then require "bnn.experiment".demand(nil, what:gsub("%+$", "") .. ": " .. std) end
   return mean, std
 end
 
 local function check_rows(x, what)
   if type(x) == "table" and x.x then x = x.x end
-  if type(x) ~= "userdata" or not x.shape or x:dim() == 0 then
+  if tree.leaf_kind(x) ~= "tensor" or x:dim() == 0 then
     error(what .. ": x is to be a tensor [n, ...] or a part of a data set", 3)
   end
   return x:contiguous()
@@ -58,15 +59,15 @@ local function entropy(p)
   return -(terms:sum(-1))
 end
 
---- What a model says of inputs, over sampled networks; constant memory whatever the number of samples.
+--- What a model says of inputs, over sampled networks; in constant memory whatever their number.
 -- @param model an objective, or a table {net=, posterior= or params=, likelihood=}
 -- @param x tensor [n, ...] or part of a data set; uint8 images are divided by 255
--- @param opts table: samples=100 (1 without a posterior), key=, train=false (true keeps dropout on),
---   first=1 (the first sample's number, to go on where another call ended)
--- @return table of tensors: mean and std [n, w], the mean and the population standard deviation over
---   samples of what the likelihood predicts (probabilities, means); for classes also class i32 [n]
---   (0..C-1, the largest mean), probability [n], class_std [n] (the std of that class) and entropy [n]
---   (of the mean, nats); for a Gaussian likelihood total_std [n, w], noise included
+-- @param opts table: samples=100 (1 without a posterior), key=, train=false (true keeps dropout
+--   on), first=1 (the first sample's number, to go on where another call ended)
+-- @return table of tensors: mean and std [n, w], the mean and the population standard deviation
+--   over samples of what the likelihood predicts (probabilities, means); for classes also class i32
+--   [n] (0..C-1, the largest mean), probability [n], class_std [n] (the std of that class) and
+--   entropy [n] (of the mean, nats); for a Gaussian likelihood total_std [n, w], noise included
 function M.predict(model, x, opts)
   opts = options.check("bnn.predict", opts, {
     samples = {type = "integer", min = 1},
@@ -75,6 +76,7 @@ function M.predict(model, x, opts)
     first = {type = "integer", min = 1, default = 1},
   })
   x = check_rows(x, "bnn.predict")
+  record.parameters_of(model, "bnn.predict")
   local likelihood = likelihoods.of(model.likelihood, 2)
   opts.samples = opts.samples or ((model.posterior or opts.train) and 100 or 1)
   local output = likelihood.predict or function(y) return y end
@@ -93,8 +95,8 @@ function M.predict(model, x, opts)
   return result
 end
 
---- The mean log-likelihood of a data set in nats an example, under one draw of the weights (or as many as
--- asked, averaged in log space: a bound on the log of the mean).
+--- The mean log-likelihood of a data set in nats an example, under one draw of the weights (or as
+-- many as asked, averaged in log space: a bound on the log of the mean).
 -- @param model as for predict
 -- @param data part of a data set: x, y
 -- @param opts table: key=, samples=1

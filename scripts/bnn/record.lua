@@ -26,8 +26,8 @@ function M.active() return depth > 0 end
 -- @return mu Params, logvar Params or nil
 function M.parameters_of(model, what)
   if type(model) ~= "table" then
-    error(("%s: model is %s, a table {net=, posterior= or params=} is wanted"):format(what or "model",
-      model == nil and "nil" or "a " .. type(model)), 3)
+    local fault = "%s: model is a %s, a table {net=, posterior= or params=} is wanted"
+    error(fault:format(what or "model", type(model)), 3)
   end
   local posterior = model.posterior
   if posterior then return posterior.mu, posterior.logvar end

@@ -24,17 +24,18 @@ local spec = {
 local function stop(step, message, lr)
   local advice = ""
   if message:find "not a number" then
-    advice = (": try a smaller learning rate than lr=%g, a lower initial log-variance, or look for values "
-      .. "that are not numbers in the data"):format(lr)
+    message = message:gsub("%-nan", "nan") -- the sign of a NaN means nothing
+    advice = ("; try a smaller learning rate than lr=%g or a lower initial log-variance, and look "
+      .. "for values in the data that are not numbers"):format(lr)
   end
   require "bnn.experiment".demand(nil, ("step %d: %s%s"):format(step, message, advice))
 end
 
--- Logs at step 0, every log_every steps, and at the last one.
-local function report(opts, step)
+-- Logs before the first step, at every multiple of log_every, and after the last step.
+local function report(opts, step, first, last)
   if not opts.evaluate then return end
-  local every = opts.log_every or math.max(opts.steps, 1)
-  if step % every ~= 0 and step ~= opts.steps then return end
+  local is_due = opts.log_every and step % opts.log_every == 0
+  if not is_due and step ~= first and step ~= last then return end
   local rows = opts.evaluate(step)
   if rows and opts.log then opts.log:row(step, rows) end
 end
@@ -43,45 +44,62 @@ end
 local function marker(progress)
   return setmetatable({}, {__close = function(_, err)
     local meta = type(err) == "table" and getmetatable(err)
-    if type(meta) == "table" and meta.__name == "bnn.interrupt" and not err.step then err.step = progress.step end
+    if type(meta) == "table" and meta.__name == "bnn.interrupt" and not err.step then
+      err.step = progress.step
+    end
   end})
 end
 
 local function loop(opts, state)
   local progress = {step = state:steps()}
   local _ <close> = marker(progress)
-  local objective, last = opts.objective, progress.step + opts.steps
-  report(opts, progress.step)
-  if opts.steps == 0 then return state end
-  local next_batch = opts.data:batches{size = opts.batch_size, key = opts.key, skip = progress.step}
+  local objective, first, last = opts.objective, progress.step, progress.step + opts.steps
+  local batches = {size = opts.batch_size, key = opts.key, skip = first}
+  local next_batch = opts.steps > 0 and opts.data:batches(batches)
+  report(opts, first, first, last)
   while progress.step < last do
     local step = progress.step + 1
-    local lr = opts.lr and schedule.value(opts.lr, step) or state:rate(step)
-    local beta = opts.beta and schedule.value(opts.beta, step) or objective:beta_at(step)
-    local loss, message = objective:step(state, next_batch(), opts.key:fold(step), {beta = beta, lr = lr})
+    local lr = opts.lr and schedule.value(opts.lr, step, "lr") or state:rate(step)
+    local beta = opts.beta and schedule.value(opts.beta, step, "beta") or objective:beta_at(step)
+    local key, with = opts.key:fold(step), {beta = beta, lr = lr}
+    local loss, message = objective:step(state, next_batch(), key, with)
     if not loss then stop(step, message, lr) end
     progress.step = step
     if opts.on_step and opts.on_step(step, loss) == false then return state end
-    report(opts, step)
+    report(opts, step, first, last)
   end
   return state
 end
 
+local function check_parts(opts)
+  if type(opts.objective) ~= "table" or type(opts.objective.step) ~= "function" then
+    error("bnn.train: objective is to have step(state, batch, key, opts), as bnn.elbo{} has", 3)
+  end
+  if type(opts.data.batches) ~= "function" then
+    error("bnn.train: data is to have batches{size=, key=}: a part of a data set, such as its "
+      .. "train, or bnn.data.part{x=, y=}", 3)
+  end
+end
+
 --- Trains an objective in place and gives the optimizer's state.
 -- @param opts table:
---   objective   bnn.elbo{...}, or anything with step(state, batch, key, {beta=, lr=}) and beta_at(step)
+--   objective   bnn.elbo{...}, or anything with step(state, batch, key, {beta=, lr=}),
+--               beta_at(step) and state_size()
 --   optimizer   bnn.optim.adam{...}
 --   data        the training part of a data set: x, y, size and batches{size=, key=}
---   steps       how many; batch_size=128 (a fresh permutation each epoch, the ragged rest is left out)
+--   steps       how many (more ones, with a state to go on from)
+--   batch_size  128: a fresh permutation each epoch, the ragged rest is left out
 --   key         step i uses key:fold(i), epoch e key:fold("data"):fold(e)
---   beta, lr    numbers or functions of the step, instead of the objective's and the optimizer's own
+--   beta, lr    numbers or functions of the step, instead of the objective's and the optimizer's
 --   state       to go on from: a state that train gave before
---   evaluate    function(step) -> figures for the log: a list of {name, value}; called before the first
---   log         step, every log_every steps, and after the last one
+--   log         where the figures of evaluate go: a log of bnn.log, or a function of (step, rows)
+--   evaluate    function(step) -> a list of {name, value}; called before the first step, at every
+--               multiple of log_every, and after the last step
 --   on_step     function(step, loss), after each step; false ends the training
 -- @return state. SIGINT and SIGTERM end it between two steps, with exit status 130 or 143.
 function M.train(opts)
   opts = options.check("bnn.train", opts, spec)
+  check_parts(opts)
   local objective = opts.objective
   if objective.data_size == nil then objective.data_size = opts.data.size end
   if objective.check_data then require "bnn.experiment".demand(objective:check_data(opts.data)) end

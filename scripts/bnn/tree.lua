@@ -1,8 +1,8 @@
 --- Trees of values: what grad, compile and objectives do to arguments that are tables of tensors.
 --
 -- A leaf is a tensor, a number or a key; a table (or Params) is a node, and so is an object whose
--- metatable has __parts, a function that gives it as a table (batches, posteriors); anything else is
--- fixed: part of the function, like a constant of its source.
+-- metatable has __parts, a function that gives it as a table (batches, posteriors); anything else
+-- is fixed: part of the function, like a constant of its source.
 local parameters = require "bnn.params"
 
 local M = {}
@@ -95,7 +95,9 @@ end
 --- What a program depends on besides values: structure, shapes, types, and the fixed parts.
 function M.signature(value)
   local kind = M.leaf_kind(value)
-  if kind == "tensor" then return value:dtype() .. "[" .. table.concat(value:shape(), ",") .. "]" end
+  if kind == "tensor" then
+    return value:dtype() .. "[" .. table.concat(value:shape(), ",") .. "]"
+  end
   if kind then return kind end
   local parts, texts = node(value), {}
   if not parts then return fixed_text(value) end

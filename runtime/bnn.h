@@ -1,0 +1,30 @@
+/* bnn.h - the whole runtime for a C program: include this, link libbnn.a, OpenBLAS, zlib and libm.
+ *
+ *   status.h mem.h context.h     errors as values, the one allocator, threads and the stop flag
+ *   tensor.h shape.h key.h       arrays, shapes, randomness as a value
+ *   op.h isa.h program.h         the op table, instruction sets, recorded computations
+ *   batch.h posterior.h          rows of a data set, the mean-field Gaussian posterior
+ *   optimizer.h objective.h      update rules, a training step in one call
+ *   predict.h idx.h              averages over sampled networks, IDX files
+ *
+ * tests/bench/bench_step.c trains a network with nothing else. */
+#ifndef BNN_BNN_H
+#define BNN_BNN_H
+
+#include "batch.h"
+#include "context.h"
+#include "idx.h"
+#include "isa.h"
+#include "key.h"
+#include "mem.h"
+#include "objective.h"
+#include "op.h"
+#include "optimizer.h"
+#include "posterior.h"
+#include "predict.h"
+#include "program.h"
+#include "shape.h"
+#include "status.h"
+#include "tensor.h"
+
+#endif

@@ -1,0 +1,339 @@
+--- Networks: paths, shapes, initial values, sharing, dropout, and what is refused.
+local lu = require "luaunit"
+local folder = arg[0]:match "^(.*)/" or "."
+package.path = folder .. "/?.lua;" .. package.path
+local bits = require "bits"
+local bnn = require "bnn"
+
+local nn, raises = bnn.nn, bits.raises
+local key = bnn.key(7)
+
+local function batch(n, ...) return bnn.randn(key:fold "x", n, ...) end
+
+-- "path[shape]" of every parameter, in order.
+local function layout(net, x)
+  local list = {}
+  for name, tensor in pairs(net:init(key, x)) do
+    list[#list + 1] = name .. "[" .. table.concat(tensor:shape(), ",") .. "]"
+  end
+  return list
+end
+
+TestPaths = {}
+
+function TestPaths.test_containers_count_from_0()
+  lu.assertEquals(layout(nn.mlp{64, 10}, batch(2, 784)), {
+    "mlp/linear_0/w[784,64]", "mlp/linear_0/b[64]", "mlp/linear_1/w[64,10]", "mlp/linear_1/b[10]",
+  })
+end
+
+function TestPaths.test_in_a_function_the_first_has_no_number()
+  local net = bnn.transform(function(x) return nn.linear(3)(nn.linear(4)(x):relu()) end)
+  lu.assertEquals(layout(net, batch(2, 5)),
+    {"linear/w[5,4]", "linear/b[4]", "linear_1/w[4,3]", "linear_1/b[3]"})
+end
+
+function TestPaths.test_containers_nest()
+  local net = nn.sequential{
+    nn.mlp{4, 4}, nn.sequential{nn.linear(2), nn.tanh()}, function(x) return nn.linear(7)(x) end,
+    nn.mlp{2},
+  }
+  lu.assertEquals(layout(net, batch(2, 6)), {
+    "sequential/mlp_0/linear_0/w[6,4]", "sequential/mlp_0/linear_0/b[4]",
+    "sequential/mlp_0/linear_1/w[4,4]", "sequential/mlp_0/linear_1/b[4]",
+    "sequential/sequential_0/linear_0/w[4,2]", "sequential/sequential_0/linear_0/b[2]",
+    "sequential/linear_0/w[2,7]", "sequential/linear_0/b[7]",
+    "sequential/mlp_1/linear_0/w[7,2]", "sequential/mlp_1/linear_0/b[2]",
+  })
+end
+
+function TestPaths.test_any_layer_is_a_net_by_itself()
+  local layer, x = nn.linear(3), batch(4, 5)
+  local params = layer:init(key, x)
+  lu.assertEquals(params:names(), {"linear/w", "linear/b"})
+  lu.assertEquals(layer:apply(params, x):shape(), {4, 3})
+  bits.assert_same(layer:apply(params, x), x:linear(params["linear/w"], params["linear/b"]))
+end
+
+function TestPaths.test_a_linear_layer_without_bias_has_only_w()
+  local net = nn.linear(3, {bias = false})
+  local x = batch(4, 5)
+  lu.assertEquals(layout(net, x), {"linear/w[5,3]"})
+  local params = net:init(key, x)
+  lu.assertAlmostEquals((net:apply(params, x) - x:mm(params["linear/w"])):abs():max():item(), 0, 1e-6)
+end
+
+function TestPaths.test_a_user_layer_has_parameters_of_its_own()
+  local net = bnn.transform(function(x)
+    return x * nn.parameter("scale", {x:size(-1)}, function(_, shape) return bnn.full(shape, 2) end)
+  end)
+  local x = batch(3, 4)
+  lu.assertEquals(layout(net, x), {"scale[4]"})
+  bits.assert_same(net:apply(net:init(key, x), x), x * 2)
+end
+
+function TestPaths.test_a_network_without_parameters_works()
+  local net, x = nn.relu(), batch(3, 4)
+  local params = net:init(key, x)
+  lu.assertEquals({#params, params:numel()}, {0, 0})
+  bits.assert_same(net:apply(params, x), x:relu())
+end
+
+TestInit = {}
+
+function TestInit.test_weights_are_a_truncated_normal_over_sqrt_of_fan_in()
+  local w = nn.linear(500):init(key, batch(1, 400))["linear/w"]
+  local limit = 2 / math.sqrt(400)
+  lu.assertTrue(w:abs():max():item() <= limit)
+  lu.assertTrue(w:abs():max():item() > 0.99 * limit)
+  -- 200,000 values: the mean within 4 sigma / sqrt n; the deviation's error is below sigma / sqrt(2n)
+  local sigma = 0.8796 / math.sqrt(400)
+  lu.assertAlmostEquals(w:mean():item(), 0, 4 * sigma / math.sqrt(2e5))
+  lu.assertAlmostEquals((w ^ 2):mean():sqrt():item(), sigma, 4 * sigma / math.sqrt(4e5))
+end
+
+function TestInit.test_biases_are_0()
+  lu.assertEquals(nn.linear(6):init(key, batch(1, 4))["linear/b"]:totable(), {0, 0, 0, 0, 0, 0})
+end
+
+function TestInit.test_a_tensor_is_a_function_of_key_and_path_alone()
+  local x = batch(2, 6)
+  local short, long = nn.mlp{4, 3}:init(key, x), nn.mlp{4, 3, 9}:init(key, x)
+  bits.assert_same(short["mlp/linear_0/w"], long["mlp/linear_0/w"])
+  bits.assert_same(short["mlp/linear_1/w"], long["mlp/linear_1/w"])
+  bits.assert_same(short["mlp/linear_0/w"], nn.mlp{4, 3}:init(key, x)["mlp/linear_0/w"])
+  bits.assert_differ(short["mlp/linear_0/w"], nn.mlp{4, 3}:init(bnn.key(8), x)["mlp/linear_0/w"])
+  local square = nn.mlp{6, 6}:init(key, x)
+  bits.assert_differ(square["mlp/linear_0/w"], square["mlp/linear_1/w"])
+end
+
+function TestInit.test_only_the_shape_of_a_row_matters()
+  local net = nn.mlp{4, 3}
+  local a = net:init(key, batch(2, 6))
+  bits.assert_same(a, net:init(key, bnn.zeros(50, 6)))
+  bits.assert_same(a, net:init(key, bnn.data.part{x = batch(9, 6)}))
+  bits.assert_same(a, net:init(key, bnn.zeros({2, 2, 3}, "u8")))
+end
+
+function TestInit.test_initial_values_can_be_functions_of_the_user()
+  local function ones(_, shape) return bnn.ones(shape) end
+  local params = nn.linear(2, {w_init = ones, b_init = ones}):init(key, batch(1, 3))
+  lu.assertEquals(params.flat:totable(), {1, 1, 1, 1, 1, 1, 1, 1})
+end
+
+TestApply = {}
+
+function TestApply.test_an_mlp_is_its_formula()
+  local net, x = nn.mlp{4, 3}, batch(5, 6)
+  local p = net:init(key, x)
+  local hidden = x:linear(p["mlp/linear_0/w"], p["mlp/linear_0/b"]):relu()
+  bits.assert_same(net:apply(p, x), hidden:linear(p["mlp/linear_1/w"], p["mlp/linear_1/b"]))
+  local tanh = nn.mlp{4, 3, activation = "tanh"}
+  hidden = x:linear(p["mlp/linear_0/w"], p["mlp/linear_0/b"]):tanh()
+  bits.assert_same(tanh:apply(p, x), hidden:linear(p["mlp/linear_1/w"], p["mlp/linear_1/b"]))
+end
+
+function TestApply.test_an_mlp_flattens_and_so_does_flatten()
+  local x = batch(5, 2, 3)
+  local net = nn.mlp{4}
+  local p = net:init(key, x)
+  bits.assert_same(net:apply(p, x), net:apply(p, x:reshape(5, 6)))
+  lu.assertEquals(nn.flatten():apply(nn.flatten():init(key, x), x):shape(), {5, 6})
+end
+
+function TestApply.test_activations_are_the_ops()
+  local x = batch(3, 4)
+  for _, name in ipairs{"relu", "tanh", "sigmoid", "softplus", "gelu", "leaky_relu", "sin"} do
+    local layer = nn[name]()
+    bits.assert_same(layer:apply(layer:init(key, x), x), bnn.ops[name](x), name)
+    lu.assertEquals(tostring(layer), name .. "()")
+  end
+end
+
+function TestApply.test_uint8_images_are_divided_by_255()
+  local image = bnn.tensor({{0, 1, 128}, {255, 51, 254}}, "u8")
+  local net = nn.linear(4)
+  local p = net:init(key, image)
+  bits.assert_same(net:apply(p, image), net:apply(p, image:real() / 255))
+end
+
+function TestApply.test_a_layer_value_called_twice_shares_its_weights()
+  local layer, x = nn.linear(6), batch(2, 6)
+  local net = bnn.transform(function(y) return layer(layer(y)) + nn.linear(6)(y) end)
+  local p = net:init(key, x)
+  lu.assertEquals(p:names(), {"linear/w", "linear/b", "linear_1/w", "linear_1/b"})
+  local function once(y) return y:linear(p["linear/w"], p["linear/b"]) end
+  bits.assert_same(net:apply(p, x), once(once(x)) + x:linear(p["linear_1/w"], p["linear_1/b"]))
+end
+
+function TestApply.test_a_layer_belongs_to_no_network()
+  local shared = nn.linear(6)
+  local one = bnn.transform(function(y) return shared(y) end)
+  local other = nn.sequential{nn.linear(6), shared}
+  lu.assertEquals(one:init(key, batch(2, 6)):names(), {"linear/w", "linear/b"})
+  lu.assertEquals(other:init(key, batch(2, 6)):names()[3], "sequential/linear_1/w")
+  lu.assertEquals(one:init(key, batch(2, 6)):names(), {"linear/w", "linear/b"})
+end
+
+function TestApply.test_parameters_may_be_a_plain_table()
+  local net, x = nn.linear(2), batch(3, 4)
+  local p = net:init(key, x)
+  bits.assert_same(net:apply({["linear/w"] = p["linear/w"], ["linear/b"] = p["linear/b"]}, x),
+    net:apply(p, x))
+end
+
+function TestApply.test_networks_can_be_called_in_networks()
+  local inner = nn.linear(4)
+  local p = inner:init(key, batch(1, 6))
+  local outer = bnn.transform(function(x) return nn.linear(2)(inner:apply(p, x)) end)
+  local x = batch(3, 6)
+  local q = outer:init(key, x)
+  lu.assertEquals(q:names(), {"linear/w", "linear/b"})
+  bits.assert_same(outer:apply(q, x), inner:apply(p, x):linear(q["linear/w"], q["linear/b"]))
+end
+
+function TestApply.test_eager_and_compiled_give_the_same_bits()
+  local x = batch(33, 2, 3)
+  local nets = {
+    nn.mlp{8, 3}, nn.mlp{8, 8, 3, activation = "gelu"},
+    nn.sequential{nn.flatten(), nn.linear(5), nn.softplus(), nn.dropout(0.3), nn.linear(2)},
+    bnn.transform(function(y) return nn.linear(3)(nn.flatten()(y)):log_softmax() end),
+  }
+  for i, net in ipairs(nets) do
+    local p = net:init(key, x)
+    local compiled = bnn.compile(function(params, y, k)
+      return net:apply(params, y, {key = k, train = true})
+    end)
+    bits.assert_same(compiled(p, x, key), net:apply(p, x, {key = key, train = true}), "net " .. i)
+  end
+end
+
+TestDropout = {}
+
+local drop = nn.sequential{nn.dropout(0.25)}
+local ones = bnn.ones(100, 100)
+
+local function dropped(opts) return drop:apply({}, ones, opts) end
+
+function TestDropout.test_does_nothing_but_while_training()
+  bits.assert_same(dropped(), ones)
+  bits.assert_same(dropped{key = key}, ones)
+  bits.assert_same(dropped{key = key, train = false}, ones)
+  bits.assert_differ(dropped{key = key, train = true}, ones)
+end
+
+function TestDropout.test_drops_a_share_of_p_and_scales_the_rest()
+  local y = dropped{key = key, train = true}
+  local kept = y:gt(0):mean():item()
+  lu.assertAlmostEquals(kept, 0.75, 4 * math.sqrt(0.75 * 0.25 / 1e4))
+  lu.assertAlmostEquals(y:max():item(), 1 / 0.75, 1e-6)
+  lu.assertAlmostEquals(y:sum():item(), y:gt(0):sum():item() / 0.75, 0.1)
+end
+
+function TestDropout.test_the_mask_is_a_function_of_the_key()
+  local a = dropped{key = key, train = true}
+  bnn.randn(bnn.key(99), 1000)
+  bits.assert_same(a, dropped{key = key, train = true})
+  bits.assert_differ(a, dropped{key = bnn.key(8), train = true})
+end
+
+function TestDropout.test_two_layers_and_two_calls_have_masks_of_their_own()
+  local one = nn.dropout(0.5)
+  local net = bnn.transform(function(x)
+    return bnn.concat({one(x), one(x), nn.dropout(0.5)(x), one(x)}, 1)
+  end)
+  local x = bnn.ones(1, 64)
+  local y = net:apply({}, x, {key = key, train = true})
+  for i = 1, 4 do
+    for j = i + 1, 4 do bits.assert_differ(y[i], y[j], ("calls %d and %d"):format(i, j)) end
+  end
+  bits.assert_same(y, net:apply({}, x, {key = key, train = true}))
+end
+
+function TestDropout.test_p_of_0_keeps_everything()
+  local net = nn.dropout(0)
+  bits.assert_same(net:apply({}, ones, {key = key, train = true}), ones)
+end
+
+function TestDropout.test_training_needs_a_key()
+  raises({"sequential/dropout_0", "needs a key"}, dropped, {train = true})
+end
+
+TestRefusals = {}
+
+function TestRefusals.test_layers_outside_a_network()
+  local x = batch(2, 3)
+  raises({"test_nn.lua:", "linear: a layer is called inside a network"}, function()
+    local y = nn.linear(3)(x)
+    return y
+  end)
+  raises("parameter w: a layer is called inside a network", nn.parameter, "w", {1}, nn.zeros)
+  nn.linear(3):init(key, x)
+  raises("inside a network", function() return nn.linear(3)(x) end)
+  pcall(function() bnn.transform(function() error "in it" end):init(key, x) end)
+  raises("inside a network", function() return nn.linear(3)(x) end)
+end
+
+function TestRefusals.test_shapes_that_do_not_match_name_the_layer_and_both_shapes()
+  local net, x = nn.mlp{4, 3}, batch(5, 6)
+  local p = net:init(key, x)
+  raises({"mlp/linear_0", "[6, 4]", "[5, 7]"}, net.apply, net, p, batch(5, 7))
+  raises({"mlp/linear_0", "w is [6, 4]", "[6, 5]"}, function() return nn.mlp{5, 3}:apply(p, x) end)
+  raises({"mlp/linear_1", "w is [4, 3]", "[4, 2]"}, function() return nn.mlp{4, 2}:apply(p, x) end)
+  local bad_b = {["linear/w"] = bnn.zeros(6, 3), ["linear/b"] = bnn.zeros(1)}
+  raises({"linear", "b is [1]", "[3]"}, function() return nn.linear(3):apply(bad_b, x) end)
+  raises("the parameters lack 'mlp/linear_2/w'", function() return nn.mlp{4, 3, 2}:apply(p, x) end)
+  local layer = nn.linear(5)
+  local twice = bnn.transform(function(y) return layer(layer(y)) end)
+  raises({"linear", "[6, 5]", "[5, 5]"}, twice.init, twice, key, x)
+end
+
+function TestRefusals.test_wrong_arguments()
+  local net, x = nn.mlp{4, 3}, batch(5, 6)
+  local p = net:init(key, x)
+  local rows = {
+    {"list of layer sizes", nn.mlp, {}}, {"list of layer sizes", nn.mlp},
+    {"at least 1", nn.mlp, {64, 0}}, {"an integer", nn.mlp, {1.5}}, {"got 64", nn.mlp, 64},
+    {"did you mean 'activation'", nn.mlp, {3, activaton = "relu"}},
+    {"no op is called 'rellu'", nn.mlp, {3, activation = "rellu"}},
+    {"linear: 0 units", nn.linear, 0}, {"linear: 1.5 units", nn.linear, 1.5},
+    {"linear: nil units", nn.linear}, {"linear: 3 units", nn.linear, "3"},
+    {"did you mean 'bias'", nn.linear, 3, {bais = true}},
+    {"p is 1,", nn.dropout, 1}, {"p is -0.1", nn.dropout, -0.1}, {"p is nil", nn.dropout},
+    {"p is nan", function() return nn.dropout(-(0 / 0)) end},
+    {"a list of layers", nn.sequential, {}}, {"a list of layers", nn.sequential, nn.linear(3)},
+    {"entry 2 is a number", nn.sequential, {nn.relu(), 3}},
+    {"a function is wanted, got number", bnn.transform, 3},
+    {"a key is wanted", net.init, net, 1, x}, {"a key is wanted", net.init, net, x, key},
+    {"tensor [n, ...]", net.init, net, key}, {"tensor [n, ...]", net.init, net, key, 3},
+    {"tensor [n, ...]", net.init, net, key, bnn.tensor(3)},
+    {"tensor [n, ...]", net.init, net, key, {1, 2}},
+    {"params are wanted", net.apply, net, nil, x}, {"params are wanted", net.apply, net, x, p},
+    {"tensor [n, ...]", net.apply, net, p}, {"tensor [n, ...]", net.apply, net, p, {1, 2}},
+    {"did you mean 'train'", net.apply, net, p, x, {trian = true}},
+    {"a key is wanted", net.apply, net, p, x, {key = 3}},
+  }
+  for i, row in ipairs(rows) do
+    local ok, message = pcall(table.unpack(row, 2, 6))
+    lu.assertFalse(ok, "row " .. i)
+    lu.assertStrContains(message, row[1], false, "row " .. i)
+  end
+end
+
+function TestRefusals.test_a_failing_network_leaves_nothing_behind()
+  local net = bnn.transform(function(x)
+    local y = nn.linear(100)(x)
+    if x:size(1) == 1 then error "stop here" end
+    return y
+  end)
+  local x = batch(2, 3)
+  collectgarbage()
+  collectgarbage()
+  local before = bnn.memory()
+  for _ = 1, 20 do raises("stop here", net.init, net, key, x) end
+  collectgarbage()
+  collectgarbage()
+  lu.assertEquals((bnn.memory()), before)
+end
+
+os.exit(lu.LuaUnit.run())

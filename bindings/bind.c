@@ -48,6 +48,13 @@ lua_Integer bind_check_range(lua_State *L, int arg, const char *name, lua_Intege
   return i;
 }
 
+const char *bind_check_path(lua_State *L, int arg) {
+  size_t length;
+  const char *path = luaL_checklstring(L, arg, &length);
+  luaL_argcheck(L, strlen(path) == length, arg, "a path holds a zero byte");
+  return path;
+}
+
 size_t bind_check_index(lua_State *L, int arg, size_t n) {
   lua_Integer i = luaL_checkinteger(L, arg), at = i;
   if (at < 0) at += (lua_Integer)n + 1;
@@ -244,6 +251,8 @@ int luaopen_bnn_core(lua_State *L) {
   bind_open_key(L);
   bind_open_op(L);
   bind_open_idx(L);
+  bind_open_fetch(L);
+  bind_open_system(L);
   bind_open_program(L);
   bind_open_learn(L);
   return 1;

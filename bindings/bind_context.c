@@ -10,6 +10,7 @@
 #include "bind.h"
 #include "bind_signal.h"
 #include "blas.h"
+#include "fetch.h"
 #include "isa.h"
 #include "mem.h"
 
@@ -147,6 +148,10 @@ static int core_versions(lua_State *L) {
   add_version(L, "OpenBLAS");
   lua_pushstring(L, zlibVersion());
   add_version(L, "zlib");
+  lua_pushstring(L, bnn_fetch_library() ? bnn_fetch_library() : "none");
+  add_version(L, "downloads");
+  lua_pushstring(L, bnn_digest_library() ? bnn_digest_library() : "none");
+  add_version(L, "SHA-256");
   lua_pushfstring(L, "%s (%s)", BNN_REAL_NAME, bnn_dtype_name(BNN_REAL));
   add_version(L, "real type");
   lua_pushstring(L, bnn_isa_get()->name);

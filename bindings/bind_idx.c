@@ -1,16 +1,6 @@
 /* bind_idx.c - reading IDX files.  What the files are to blame for comes back as nil, message. */
-#include <string.h>
-
 #include "bind.h"
 #include "idx.h"
-
-/* A path, as C sees it: without a zero byte inside. */
-static const char *check_path(lua_State *L, int arg) {
-  size_t length;
-  const char *path = luaL_checklstring(L, arg, &length);
-  luaL_argcheck(L, strlen(path) == length, arg, "a path holds a zero byte");
-  return path;
-}
 
 /* Raises for want of memory; pushes nil, message for the rest. */
 static int refuse(lua_State *L, bnn_status status, const bnn_err *err) {
@@ -22,7 +12,7 @@ static int core_idx_read(lua_State *L) {
   bnn_err err;
   bnn_status status;
   int tries = 0;
-  const char *path = check_path(L, 1);
+  const char *path = bind_check_path(L, 1);
   bind_tensor *box = bind_push_tensor(L);
   do status = bnn_idx_read(&box->t, path, &err);
   while (bind_try_again(L, status, &tries));
@@ -34,7 +24,7 @@ static int core_idx_read_pair(lua_State *L) {
   bnn_err err;
   bnn_status status;
   int tries = 0;
-  const char *images = check_path(L, 1), *labels = check_path(L, 2);
+  const char *images = bind_check_path(L, 1), *labels = bind_check_path(L, 2);
   bind_tensor *x = bind_push_tensor(L), *y = bind_push_tensor(L);
   do status = bnn_idx_read_pair(&x->t, &y->t, images, labels, &err);
   while (bind_try_again(L, status, &tries));

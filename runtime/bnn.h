@@ -1,4 +1,5 @@
-/* bnn.h - the whole runtime for a C program: include this, link libbnn.a, OpenBLAS, zlib and libm.
+/* bnn.h - the whole runtime for a C program: include this, link libbnn.a, OpenBLAS, zlib, libm
+ * and the optional libraries that it was built with (`bnnlua --version` names them).
  *
  *   status.h mem.h context.h     errors as values, the one allocator, threads and the stop flag
  *   tensor.h shape.h key.h       arrays, shapes, randomness as a value
@@ -6,6 +7,7 @@
  *   batch.h posterior.h          rows of a data set, the mean-field Gaussian posterior
  *   optimizer.h objective.h      update rules, a training step in one call
  *   predict.h idx.h              averages over sampled networks, IDX files
+ *   digest.h fetch.h             SHA-256 of a file, downloads that are checked by it
  *
  * tests/bench/bench_step.c trains a network with nothing else. */
 #ifndef BNN_BNN_H
@@ -13,6 +15,8 @@
 
 #include "batch.h"
 #include "context.h"
+#include "digest.h"
+#include "fetch.h"
 #include "idx.h"
 #include "isa.h"
 #include "key.h"

@@ -15,7 +15,8 @@
   X(EDATA, "malformed input data")                                                                 \
   X(EIO, "input/output error")                                                                     \
   X(ENAN, "not a number")                                                                          \
-  X(ESTOP, "stopped on request")
+  X(ESTOP, "stopped on request")                                                                   \
+  X(ENET, "download failed")
 
 typedef enum bnn_status {
 #define X(name, text) BNN_##name,

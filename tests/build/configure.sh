@@ -19,9 +19,9 @@ trap 'exit 130' INT TERM
 packages_of() {
   case $1 in
   build) echo "$(compiler_packages) libopenblas-dev liblua5.4-dev zlib1g-dev" ;;
-  optional) echo "libedit-dev" ;;
+  optional) echo "libedit-dev libcurl4-openssl-dev libssl-dev" ;;
   tests) echo "check lua-unit lua5.4" ;;
-  developers) echo "clang libclang-rt-14-dev clang-format lua-check valgrind" ;;
+  developers) echo "clang libclang-rt-14-dev clang-format lua-check valgrind python3 openssl" ;;
   *) echo "configure.sh: no group $1" >&2; exit 2 ;;
   esac
 }
@@ -98,6 +98,12 @@ find_zlib() { first_that_links '#include <zlib.h>
 find_edit() { first_that_links '#include <histedit.h>
 #define USE el_end(0)' "$(from_pkg_config libedit)" "-ledit"; }
 
+find_curl() { first_that_links '#include <curl/curl.h>
+#define USE curl_easy_init()' "$(from_pkg_config libcurl)" "-lcurl"; }
+
+find_crypto() { first_that_links '#include <openssl/evp.h>
+#define USE EVP_sha256()' "$(from_pkg_config libcrypto)" "-lcrypto"; }
+
 find_check() {
   first_that_links '#include <check.h>
 #define USE suite_create("")' "$(from_pkg_config check)" "-lcheck_pic -lsubunit -lrt -lm -lpthread" \
@@ -112,6 +118,8 @@ found() {
   liblua5.4-dev) find_lua ;;
   zlib1g-dev) find_zlib ;;
   libedit-dev) find_edit ;;
+  libcurl4-openssl-dev) find_curl ;;
+  libssl-dev) find_crypto ;;
   check) find_check ;;
   lua-unit) lua5.4 -e 'require "luaunit"' ;;
   lua-check) command -v luacheck ;;
@@ -202,6 +210,9 @@ write_build() {
   setting BLAS find_blas
   setting ZLIB find_zlib
   if edit=$(find_edit); then write_setting EDIT "-DBNN_HAVE_LIBEDIT=1 $edit"; fi
+  # Loaded at run time, when it is first wanted.
+  if curl=$(find_curl); then write_setting CURL "-DBNN_HAVE_CURL=1 $curl"; fi
+  if crypto=$(find_crypto); then write_setting CRYPTO "-DBNN_HAVE_CRYPTO=1 $crypto"; fi
 }
 
 write_tests() { setting CHECK find_check; }

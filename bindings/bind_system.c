@@ -20,7 +20,7 @@ static int core_make_folder(lua_State *L) {
     return 1;
   }
   luaL_pushfail(L);
-  lua_pushfstring(L, "%s: %s", path, strerror(number));
+  lua_pushfstring(L, "%s: %s", path, strerror(number == EEXIST ? ENOTDIR : number));
   return 2;
 }
 

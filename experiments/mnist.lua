@@ -25,10 +25,13 @@ local experiment = {
                        type = "integer", min = 1},
     log_interval = {1000, "steps between two diagnostics", type = "integer", min = 1},
     seed = {1, "root of every random key", type = "integer"},
-    data = {nil, "folder of the four MNIST files, or one that holds them in mnist/ "
-              .. "(default: $BNNLUA_DATA)", type = "string", result = false},
-    ood = {nil, "folder of another IDX set, such as notMNIST: how many of its images are refused",
-           type = "string"},
+    dataset = {nil, "mnist, fashion-mnist, glyphs or a folder of IDX files (default: mnist; where "
+                 .. "it is not to be had, glyphs, digits that the program draws)", type = "string"},
+    data = {nil, "folder of the four files, or one that holds them in a folder called as the "
+              .. "dataset (default: $BNNLUA_DATA, the system's, the cache, a download)",
+            type = "string", result = false},
+    ood = {nil, "another data set, such as letters, notmnist or a folder: how many of its images "
+             .. "are refused", type = "string"},
     threads = {0, "threads to work with, 0: one for each processor", type = "integer", min = 0,
                max = 256, result = false},
   },
@@ -69,25 +72,37 @@ local function say_refused(log, name, std, threshold)
   return refused / n
 end
 
+-- The data to learn from; the second value says why they are not MNIST, where nobody asked for
+-- others.
+local function load_data(cfg)
+  local data, fault, cause = bnn.data.load(cfg.dataset or "mnist", {dir = cfg.data})
+  local may_replace = not data and cause and not cfg.dataset and not cfg.data
+  local glyphs = may_replace and bnn.data.load "glyphs"
+  if not glyphs then return bnn.demand(data, fault), "" end
+  io.stderr:write(fault, "\n")
+  return glyphs, (": digits drawn by the program, as MNIST is not here and %s"):format(cause)
+end
+
 -- Ends the program when images have another size than those that the network is trained on.
 local function demand_size(data, train)
   local wanted = table.concat(train.x:shape(), " x ", 2)
   for _, name in ipairs{"train", "test"} do
     local size = data[name] and table.concat(data[name].x:shape(), " x ", 2) or wanted
     local fault = "%s: the %s images are %s, those to learn from %s"
-    bnn.demand(size == wanted, fault:format(data.dir, name, size, wanted))
+    bnn.demand(size == wanted, fault:format(data.dir or data.title, name, size, wanted))
   end
 end
 
 function experiment.run(cfg, log)
   bnn.threads(cfg.threads)
-  local data = bnn.demand(bnn.data.load("mnist", {dir = cfg.data}))
+  local data, why = load_data(cfg)
   local train = bnn.demand(data.train, "the data have no training images")
   local test = bnn.demand(data.test, "the data have no test images")
-  local ood = cfg.ood and bnn.demand(bnn.data.load(".", {dir = cfg.ood})) or {}
+  local ood = cfg.ood and bnn.demand(bnn.data.load(cfg.ood)) or {}
   demand_size(data, train)
   demand_size(ood, train)
-  log:say(("data: MNIST, %d training and %d test images"):format(train.size, test.size))
+  local line = "data: %s, %d training and %d test images%s"
+  log:say(line:format(data.title, train.size, test.size, why))
 
   local key = bnn.key(cfg.seed)
   local sizes = table.move(cfg.hidden, 1, #cfg.hidden, 1, {})

@@ -15,6 +15,9 @@ mnist=$tests/../experiments/mnist.lua
 
 T=$(mktemp -d) || exit 1
 trap 'rm -rf "$T"' EXIT
+# Nothing is downloaded, nothing found in the user's cache or the system.
+BNNLUA_OFFLINE=1 XDG_CACHE_HOME=$T/no XDG_DATA_DIRS=$T/no
+export BNNLUA_OFFLINE XDG_CACHE_HOME XDG_DATA_DIRS
 trap 'exit 1' HUP INT TERM
 passed=0 failed=0
 
@@ -51,7 +54,7 @@ lua() {
     local idx, T = require 'idx_files', '$T' $1" || { echo "mnist_test: cannot write the data"; exit 1; }
 }
 lua 'idx.set(T .. "/mnist", 300, 150)
-  idx.make(T .. "/letters") idx.part(T .. "/letters", "t10k", {n = 40, seed = 9})
+  idx.make(T .. "/others") idx.part(T .. "/others", "t10k", {n = 40, seed = 9})
   idx.set(T .. "/counts", 300, 150) idx.part(T .. "/counts", "train", {n = 300, labels = 299})
   idx.set(T .. "/label", 300, 150, {label = function(i) return i == 77 and 10 or 1 end})
   idx.set(T .. "/one", 300, 150) os.remove(T .. "/one/train-labels-idx1-ubyte")
@@ -108,9 +111,9 @@ refused() {
   (cd "$T/empty" && "$bnnlua" "$mnist" --data=../mnist --steps=0 >"$T/out" 2>"$T/err")
   equal "a relative folder" "0 " "$? $(cat "$T/err")"
 
-  run $small --ood="$T/letters"
+  run $small --ood="$T/others"
   has "--ood counts what is refused" " of 40 test images of the other set (" "$(tail -1 "$T/out")"
-  (cd "$T" && "$bnnlua" "$mnist" $small --ood=letters >"$T/out2" 2>&1)
+  (cd "$T" && "$bnnlua" "$mnist" $small --ood=others >"$T/out2" 2>&1)
   equal "--ood takes a name of a folder here" 0 "$(cmp "$T/out" "$T/out2" >&2; echo $?)"
 }
 
@@ -118,7 +121,7 @@ refused() {
 run --help
 equal "--help ends well" "0 " "$rc $err"
 for flag in lr batch_size steps beta temperature kl logvar prior hidden samples eval_samples \
-  predict_samples log_interval seed data ood threads; do
+  predict_samples log_interval seed dataset data ood threads; do
   has "--help shows --$flag" "--$flag=" "$out"
 done
 for piece in "(default 0.001)" "(default 64,64)" "(default leading)" "(default 10000)" "BNNLUA_DATA"; do
@@ -127,11 +130,40 @@ done
 equal "--help keeps to 80 columns" 0 "$(awk 'length($0) > 80' "$T/out" | wc -l)"
 
 # ---------------------------------------------------------------- what is refused
-refused "no data" 'no mnist data: looked in $BNNLUA_DATA (not set)'
+# stands_in NAME PIECE: the program's own digits, said in the first line; stderr has the piece
+stands_in() {
+  if ! "$bnnlua" -e 'require "bnn.glyphs"' 2>/dev/null; then
+    refused "$1" "$2"
+    equal "$1: nothing on stdout" "" "$out"
+    return
+  fi
+  run --steps=0 --predict_samples=1 --eval_samples=1
+  equal "$1: status" 0 "$rc"
+  equal "$1: the first line" "data: glyphs, 60000 training and 10000 test images: digits drawn by \
+the program, as MNIST is not here and BNNLUA_OFFLINE is set" "$(head -1 "$T/out")"
+  equal "$1: one line on stderr" 1 "$(wc -l <"$T/err")"
+  has "$1" "$2" "$err"
+}
+stands_in "no data" 'no mnist data: looked in $BNNLUA_DATA (not set)'
 has "no data: how to get it" "--data DIR or BNNLUA_DATA=DIR" "$err"
-equal "no data: nothing on stdout" "" "$out"
+refused "--dataset=mnist is not replaced" "no mnist data: looked in" --dataset=mnist
+refused "--dataset that nobody knows" "no data set or folder 'mnits': did you mean 'mnist'?" \
+  --dataset=mnits
+refused "--dataset that is a folder without data" "$T/empty: no IDX files there" --dataset="$T/empty"
+refused "--dataset and --data, two folders" "a path is given, and another one" --dataset="$T/mnist" \
+  --data="$T/mnist"
+refused "--dataset in --data" "$T/empty: no IDX files there, nor in $T/empty/fashion-mnist" \
+  --dataset=fashion-mnist --data="$T/empty"
+run --dataset="$T/mnist" --steps=0
+equal "--dataset=PATH: the first line" "data: mnist, 300 training and 150 test images" \
+  "$(head -1 "$T/out")"
+run --dataset=fashion-mnist --data="$T/mnist" --steps=0
+equal "--dataset=NAME: the first line" "data: Fashion-MNIST, 300 training and 150 test images" \
+  "$(head -1 "$T/out")"
 BNNLUA_DATA=$T/empty && export BNNLUA_DATA
-refused "no data in \$BNNLUA_DATA" "looked in \$BNNLUA_DATA ($T/empty)"
+stands_in "no data in \$BNNLUA_DATA" "looked in \$BNNLUA_DATA ($T/empty)"
+BNNLUA_DATA=$T/one
+refused "broken data in \$BNNLUA_DATA are not replaced" "train-labels-idx1-ubyte is missing beside"
 BNNLUA_DATA=$T/mnist
 refused "--data never falls through to \$BNNLUA_DATA" "$T/empty: no IDX files there" --data="$T/empty"
 refused "--data that is not there" "$T/absent: no IDX files there" --data="$T/absent"

@@ -64,9 +64,13 @@ explain() {
   esac
 }
 
+# Tests never leave the machine and do not see what the user has downloaded.
+scratch=$(mktemp -d) || exit 1
+trap 'rm -rf "$scratch"' EXIT
+export BNNLUA_OFFLINE=1 XDG_CACHE_HOME=$scratch/cache
+
 total_passed=0 total_failed=0
-log=$(mktemp) || exit 1
-trap 'rm -f "$log"' EXIT
+log=$scratch/log
 trap 'echo; echo "interrupted"; exit 130' INT
 
 for suite in "$@"; do

@@ -3,7 +3,10 @@
 -- A data set is {train=, test=} (either may be nil). A part has x [n, ...] (uint8 for images),
 -- y i32 [n], size, slice(from, to), and batches{size=, key=}.
 local core = require "bnn.core"
+local fetch = require "bnn.fetch"
 local options = require "bnn.options"
+local places = require "bnn.places"
+local sets = require "bnn.sets"
 
 local M = {}
 
@@ -133,49 +136,111 @@ local function read_folder(dir)
   return {train = train, test = test, dir = dir}
 end
 
--- Folders in which a set may lie below `dir`: in one of its name, or in `dir` itself.
-local function candidates(name, dir)
-  dir = dir:gsub("(.)/+$", "%1")
-  return name and {dir .. "/" .. name, dir} or {dir}
-end
-
 local WANTED = "wanted are train-images-idx3-ubyte, train-labels-idx1-ubyte, "
   .. "t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte (plain or .gz)"
 
--- A set that must be in a folder which the user named; name nil: in the folder itself. A third
--- value, true, says that none of its files is there.
-local function load_from(name, dir)
+-- Whether a folder without a set's name on it holds another set, and what is said of that.
+local function holds_another(row, folder)
+  local other = row and fetch.other_set(row, folder)
+  return other and ("%s: holds %s, not %s"):format(folder, other, row.name)
+end
+
+-- A set that must be in a folder which the user named; name nil: in the folder itself.
+local function load_from(name, row, dir)
   if dir == "" then return nil, "bnn.data.load: the name of the folder is empty" end
-  local folders = candidates(name, dir)
+  local folders = places.below(name, dir)
   for _, folder in ipairs(folders) do
+    local another = folder == folders[2] and holds_another(row, folder)
+    if another then return nil, another end
     local data, fault = read_folder(folder)
     if data or fault then return data, fault end
   end
   local beside = name and (", nor in %s"):format(folders[1]) or ""
-  return nil, ("%s: no IDX files there%s; %s"):format(folders[#folders], beside, WANTED), true
+  return nil, ("%s: no IDX files there%s; %s"):format(folders[#folders], beside, WANTED)
 end
 
-local NOT_FOUND = "no %s data: looked in $BNNLUA_DATA (%s). Put the four IDX files (train- and "
-  .. "t10k- images and labels; sources: see README) into a folder and name it with --data DIR or "
-  .. "BNNLUA_DATA=DIR"
-
---- Loads a data set of IDX files: images u8 [n, 28, 28] and labels i32 [n].
--- @param name string: "mnist" (or another name), or the path of a folder, with a slash or "."
--- @param opts table: dir= a folder that holds the files, or holds them in one called name; it must.
---   Without it $BNNLUA_DATA is searched in the same way.
--- @return {train=, test=, dir=}, either part nil when the folder lacks it; or nil, message
-function M.load(name, opts)
-  opts = options.check("bnn.data.load", opts, {dir = "string"})
-  if type(name) ~= "string" then error("bnn.data.load: a name or a path is wanted", 2) end
-  local is_path = name == "" or name == "." or name:find "/"
-  local env, data, fault, is_absent = os.getenv "BNNLUA_DATA" or "", nil, nil, true
-  if opts.dir or is_path then
-    data, fault = load_from(not is_path and name or nil, opts.dir or name)
-    return data, fault
+-- Searches the places outside the cache: the set; or nil, and a message when a place is broken.
+local function search(name, row)
+  for _, place in ipairs(places.list(name, row ~= nil)) do
+    local is_cached = place.origin == "cache" and row
+    if not is_cached and not (place.flat and holds_another(row, place.folder)) then
+      local data, fault = read_folder(place.folder)
+      if data or fault then return data, fault end
+    end
   end
-  if env ~= "" then data, fault, is_absent = load_from(name, env) end
-  if not is_absent then return data, fault end
-  return nil, NOT_FOUND:format(name, env == "" and "not set" or env)
+end
+
+-- The set of a row from the cache, downloaded when it is not there or broken; or nil, message, and
+-- the cause in a few words.
+local function load_cached(row, opts)
+  local cache, broken = places.cache(), nil
+  if cache and #fetch.missing(row, cache .. "/" .. row.name) == 0 then
+    local data, fault = read_folder(cache .. "/" .. row.name)
+    if data then return data end
+    broken = fault
+  end
+  local folder, fault, cause = fetch.get(row, opts)
+  if folder then return read_folder(folder) end
+  if broken then return nil, ("%s; %s"):format(broken, fault), cause end
+  local message = "no %s data: looked in %s; %s"
+  return nil, message:format(row.name, places.words(row.name), fault), cause
+end
+
+-- A set by its name, wherever it is found.
+local function load_named(name, opts)
+  local row = opts.set or sets.find(name)
+  if opts.dir then return load_from(name, row, opts.dir) end
+  if row and row.generate then return row.generate(name) end
+  local data, fault = search(name, row)
+  if data or fault then return data, fault end
+  if row then return load_cached(row, opts) end
+  return nil, ("%s. Looked in %s"):format(sets.unknown(name), places.words(name))
+end
+
+-- Whether a name is that of a folder: by its look, or one that is here and not known otherwise.
+local function names_folder(name, opts)
+  if name == "" or name == "." or name:find "/" then return true end
+  return not opts.dir and not opts.set and not sets.find(name) and core.is_folder(name)
+end
+
+-- The last part of a path, as the name of a set.
+local function base_name(path) return path:match "([^/]+)/*$" or path end
+
+--- Loads a data set: images u8 [n, 28, 28] and labels i32 [n].
+--
+-- A known name ("mnist", "fashion-mnist", "notmnist") is looked for in $BNNLUA_DATA (DIR/NAME, else
+-- DIR itself), the system's share/datasets/NAME, and the cache ($XDG_CACHE_HOME/bnnlua, else
+-- ~/.cache/bnnlua); else it is downloaded into the cache and checked, which BNNLUA_OFFLINE=1
+-- forbids. "glyphs" and "letters" are drawn by the program. A path is a folder of IDX files; so is
+-- an unknown name of a folder that is here.
+-- @param name string: a name or a path
+-- @param opts table: dir= a folder that holds the files, or holds them in one called name; it must.
+--   offline=true never downloads; mirrors={url, ...} are asked instead of the known ones, each for
+--   url/FILE ({name} in it stands for the set's), as those in $BNNLUA_MIRRORS are; ca_file=
+--   certificates to trust, as $SSL_CERT_FILE is. For tests: set= a row as in bnn.sets,
+--   limits={connect_ms=, stall_s=}.
+-- @return {train=, test=, name=, title=, dir=}, either part nil when there is none; or nil,
+--   message; when the set is just nowhere to be had also the cause in a few words
+function M.load(name, opts)
+  opts = options.check("bnn.data.load", opts, {
+    dir = "string", offline = "boolean", mirrors = {type = "string", list = true},
+    ca_file = "string", set = "table", limits = "table",
+  })
+  if type(name) ~= "string" then error("bnn.data.load: a name or a path is wanted", 2) end
+  local data, fault, cause
+  local is_path = names_folder(name, opts)
+  if is_path and opts.dir and name ~= "." then
+    return nil, ("%s: a path is given, and another one with dir, %s"):format(name, opts.dir)
+  elseif is_path then
+    data, fault = load_from(nil, nil, opts.dir or name)
+  else
+    data, fault, cause = load_named(name, opts)
+  end
+  if not data then return nil, fault, cause end
+  local row = not is_path and (opts.set or sets.find(name)) or {}
+  data.name = row.name or base_name(is_path and opts.dir or name)
+  data.title = row.title or data.name
+  return data
 end
 
 return M

@@ -10,6 +10,14 @@ local raises = bits.raises
 local key = bnn.key(21)
 local here = idx.folder()
 
+-- Nothing is downloaded, nothing found in the user's cache or the system.
+local no = here .. "/no"
+local environment = {BNNLUA_OFFLINE = "1", XDG_CACHE_HOME = no, XDG_DATA_DIRS = no}
+do
+  local getenv = os.getenv
+  os.getenv = function(name) return environment[name] or getenv(name) end -- luacheck: ignore 122
+end
+
 -- A value for $BNNLUA_DATA while f runs.
 local function with_env(value, f)
   local getenv = os.getenv
@@ -231,10 +239,10 @@ end
 function TestLoad.test_other_names_look_in_folders_of_their_own()
   local dir = place()
   idx.set(dir .. "/mnist", 30, 20, {side = 10})
-  idx.set(dir .. "/letters", 10, 10, {side = 10})
-  lu.assertEquals(bnn.data.load("letters", {dir = dir}).train.size, 10)
+  idx.set(dir .. "/cards", 10, 10, {side = 10})
+  lu.assertEquals(bnn.data.load("cards", {dir = dir}).train.size, 10)
   with_env(dir, function()
-    lu.assertEquals(bnn.data.load("letters").dir, dir .. "/letters")
+    lu.assertEquals(bnn.data.load("cards").dir, dir .. "/cards")
     lu.assertEquals(bnn.data.load("mnist").dir, dir .. "/mnist")
   end)
 end
@@ -257,6 +265,7 @@ function TestLoad.test_a_folder_of_the_user_that_lacks_the_set_never_falls_throu
       lu.assertStrContains(message, "nor in " .. dir .. "/mnist")
       lu.assertStrContains(message, "train-images-idx3-ubyte")
       lu.assertStrContains(fault_of(dir .. "/"), dir .. ": no IDX files there; ")
+      lu.assertStrContains(fault_of(dir .. "/", {dir = good}), "a path is given, and another one")
     end
     lu.assertStrContains(fault_of("mnist", {dir = ""}), "empty")
   end)

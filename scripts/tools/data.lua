@@ -1,0 +1,305 @@
+--- data sets: what is here, downloads, pictures, checks
+--
+-- bnnlua -m data list | get NAME | show NAME [INDEX ...] | verify DIR
+local bnn = require "bnn"
+local core = require "bnn.core"
+local fetch = require "bnn.fetch"
+local flags = require "bnn.flags"
+local nearest = require "bnn.nearest"
+local picture = require "bnn.picture"
+local places = require "bnn.places"
+local sets = require "bnn.sets"
+local usage = require "bnn.usage"
+
+local demand = bnn.demand
+local PROGRAM = "bnnlua -m data"
+
+-- The row of a name; ends the program when it is none.
+local function known_row(name)
+  return demand(sets.find(name), sets.unknown(name))
+end
+
+-- ---- list ----
+
+local origins = {env = "$BNNLUA_DATA", system = "the system's", cache = "cache"}
+
+-- Where a set that is downloaded lies, in words.
+local function where(row)
+  for _, place in ipairs(places.list(row.name, true)) do
+    local missing = fetch.missing(row, place.folder)
+    local has_some = #missing < #row.files
+    if has_some and not (place.flat and fetch.other_set(row, place.folder)) then
+      local lacks = missing[1] and (", without %s"):format(missing[1][1]) or ""
+      return ("%s (%s%s)"):format(place.folder, origins[place.origin], lacks)
+    end
+  end
+  return ("not here: `%s get %s` downloads it"):format(PROGRAM, row.name)
+end
+
+local function list()
+  local rows = {}
+  for i, row in ipairs(sets.rows) do
+    rows[i] = {row.name, row.about, row.generate and "drawn when it is asked for" or where(row)}
+  end
+  print(bnn.table_text.render(rows, {"name", "what", "where"}))
+end
+
+-- ---- get ----
+
+local function get(_, words)
+  for _, name in ipairs(words) do
+    local row = known_row(name)
+    if row.generate then
+      print(("%s: the program draws it, there is nothing to download"):format(name))
+    else
+      local folder, count = demand(fetch.get(row, {}))
+      local news = count == 0 and "was there already" or ("%d files downloaded"):format(count)
+      print(("%s: %s (%s)"):format(name, folder, news))
+    end
+  end
+end
+
+-- ---- show ----
+
+-- The images of a part as tables of 0 to 1; what is no byte is scaled by the greatest value.
+local function image_reader(part)
+  local x = part.x
+  if x:dim() == 4 and x:size(2) == 1 then x = x:reshape(x:size(1), x:size(3), x:size(4)) end
+  local shape = table.concat(x:shape(), ", ")
+  demand(x:dim() == 3, ("the examples are [%s], images [n, h, w] can be shown"):format(shape))
+  return function(i)
+    local image = x:select(1, i):totable()
+    local most = 255
+    if x:dtype() ~= "u8" then
+      most = 1e-30
+      for _, row in ipairs(image) do most = math.max(most, table.unpack(row)) end
+    end
+    for _, row in ipairs(image) do
+      for k, v in ipairs(row) do row[k] = math.min(math.max(v / most, 0), 1) end
+    end
+    return image
+  end
+end
+
+-- A positive index from a word of the command line.
+local function index_of(word, size)
+  local i = math.tointeger(tonumber(word))
+  local fault = ("%s is no index: 1 to %d, or -1 to -%d from the end"):format(word, size, size)
+  demand(i and i ~= 0 and math.abs(i) <= size, fault)
+  return i < 0 and i + size + 1 or i
+end
+
+local function title_of(data, part, i)
+  local label = part.y and part.y[i]
+  local name = label and data.names and data.names[label + 1] or label
+  return name and ("%d: %s"):format(i, name) or ("%d"):format(i)
+end
+
+-- All images in one, as u8 [rows * h, columns * w] with a pixel of black between.
+local function sheet(images)
+  local h, w = #images[1], #images[1][1]
+  local across = math.ceil(math.sqrt(#images))
+  local down = (#images + across - 1) // across
+  local pixels = {}
+  for y = 1, down * (h + 1) - 1 do
+    local row = {}
+    for x = 1, across * (w + 1) - 1 do
+      local image = images[(y - 1) // (h + 1) * across + (x - 1) // (w + 1) + 1]
+      local line = image and image[(y - 1) % (h + 1) + 1]
+      local v = line and line[(x - 1) % (w + 1) + 1] or 0
+      row[x] = math.floor(v * 255 + 0.5)
+    end
+    pixels[y] = row
+  end
+  return bnn.tensor(pixels, "u8")
+end
+
+-- The only call of the PNG writer.
+local function save_png(path, images)
+  local found, files = pcall(require, "bnn.files")
+  local can = found and files.save_png
+  demand(can, "--png: this build cannot write PNG; without the flag the images are shown as text")
+  demand(files.save_png(path, sheet(images)))
+  print(("%s: %d images"):format(path, #images))
+end
+
+local function show(cfg, words)
+  local name = table.remove(words, 1)
+  local data = demand(bnn.data.load(name, {dir = cfg.dir}))
+  local part_name = cfg.part or data.train and "train" or "test"
+  local part = demand(data[part_name], ("%s has no %s images"):format(name, part_name))
+  local read, images, titles = image_reader(part), {}, {}
+  for i = 1, words[1] and 0 or math.min(10, part.size) do words[i] = tostring(i) end
+  for k, word in ipairs(words) do
+    local i = index_of(word, part.size)
+    images[k], titles[k] = read(i), title_of(data, part, i)
+  end
+  demand(images[1], ("%s has no %s images"):format(name, part_name))
+  if cfg.png then return save_png(cfg.png, images) end
+  local mode = cfg.colour == "auto" and picture.mode() or cfg.colour
+  io.write(picture.grid(images, titles, mode, core.terminal "stdout" or 80))
+end
+
+-- ---- verify ----
+
+local FILES = sets.find("mnist").files -- the four names
+
+-- The files of a folder: a list of {name=, path=, sha256=} or, where one is broken, fault=.
+local function digests(folder)
+  local found = {}
+  for _, file in ipairs(FILES) do
+    local path = fetch.path_of(file, folder)
+    if path then
+      local sha256, fault = core.digest(path, 1 << 30)
+      fault = not sha256 and fault or nil
+      found[#found + 1] = {name = file[1], path = path, sha256 = sha256, fault = fault}
+    end
+  end
+  return found
+end
+
+local function known_hash(row, name)
+  for _, file in ipairs(row and row.files or {}) do
+    if file[1] == name then return file[3] end
+  end
+end
+
+-- The set that most of the files are of; where none is of any, the one that the folder is called.
+local function set_of(found, folder)
+  local best, most = sets.find(folder:match "[^/]*$"), 0
+  for _, row in ipairs(sets.rows) do
+    local count = 0
+    for _, file in ipairs(found) do
+      if file.sha256 and file.sha256 == known_hash(row, file.name) then count = count + 1 end
+    end
+    if count > most then best, most = row, count end
+  end
+  return best
+end
+
+-- What is wrong with a file, or nil.
+local function fault_of(file, row)
+  if file.fault then return file.fault end
+  local wanted = known_hash(row, file.name)
+  if not row then return "is of no known set, SHA-256 " .. file.sha256 end
+  if not wanted then return ("is none of %s's known files"):format(row.name) end
+  if file.sha256 == wanted then return nil end
+  return ("differs: SHA-256 %s, %s's is %s"):format(file.sha256, row.name, wanted)
+end
+
+-- Prints a line for each file; gives how many are right and how many are not.
+local function verify_folder(folder, found)
+  local row, right, wrong = set_of(found, folder), 0, 0
+  local function line(path, fault)
+    if fault then wrong = wrong + 1 else right = right + 1 end
+    local start = fault and fault:sub(1, #path + 2) == path .. ": " and #path + 3 or 1
+    local text = fault and fault:sub(start) or row.name
+    print(("%-4s %s: %s"):format(fault and "BAD" or "ok", path, text))
+  end
+  for _, file in ipairs(found) do line(file.path, fault_of(file, row)) end
+  for _, file in ipairs(row and fetch.missing(row, folder) or {}) do
+    line(folder .. "/" .. file[1], "missing, " .. row.name .. " has it")
+  end
+  return right, wrong
+end
+
+local function verify(_, words)
+  local right, wrong, dir = 0, 0, words[1]:gsub("(.)/+$", "%1")
+  demand(select(2, core.can_fetch()), "this build has no libcrypto, which computes SHA-256")
+  demand(core.is_folder(dir), dir .. ": no such folder")
+  local folders = {dir}
+  for _, name in ipairs(sets.names()) do folders[#folders + 1] = dir .. "/" .. name end
+  for _, folder in ipairs(folders) do
+    local found = digests(folder)
+    if found[1] then
+      local r, w = verify_folder(folder, found)
+      right, wrong = right + r, wrong + w
+    end
+  end
+  local none = "%s: no IDX files there; wanted are %s and so on, plain or .gz"
+  demand(right + wrong > 0, none:format(dir, FILES[1][1]))
+  local text = "%s: %d of %d files are not what they should be"
+  demand(wrong == 0, text:format(dir, wrong, right + wrong))
+end
+
+-- ---- the command line ----
+
+local commands = {
+  list = {
+    about = "what is here and where, and what can be had", run = list,
+    words = "", least = 0, most = 0,
+  },
+  get = {
+    about = "download into the cache what is not there, and check what is", run = get,
+    words = " NAME ...", least = 1, most = math.huge,
+  },
+  show = {
+    about = "draw images: in shades on a terminal, as text on a pipe; the first ten without an "
+      .. "INDEX (1 is the first, -1 the last)",
+    run = show, words = " NAME [INDEX ...]", least = 1, most = math.huge,
+    defaults = {
+      part = {nil, "which part (default: train where there is one)", choices = {"train", "test"}},
+      dir = {nil, "the folder that holds the set"},
+      colour = {"auto", "how a terminal shows grey", choices = {"auto", "24bit", "256", "none"}},
+      png = {nil, "write the images into this file instead"},
+    },
+  },
+  verify = {
+    about = "check the files of a folder against the known SHA-256; status 1 when one differs",
+    run = verify, words = " DIR", least = 1, most = 1,
+  },
+}
+local ORDER = {"list", "get", "show", "verify"}
+
+local function print_help()
+  print(("usage: %s list | get NAME | show NAME [INDEX ...] | verify DIR\n"):format(PROGRAM))
+  for _, name in ipairs(ORDER) do
+    local lines = usage.wrap(commands[name].about, 70)
+    for i, line in ipairs(lines) do print(("  %-6s  %s"):format(i == 1 and name or "", line)) end
+  end
+  local names = table.concat(sets.names(), ", ")
+  print("\n" .. table.concat(usage.wrap("NAME is " .. names
+    .. ", or a folder. COMMAND --help shows the flags of a command.", 80), "\n"))
+  print [[
+
+Environment: BNNLUA_DATA=DIR where sets are looked for; BNNLUA_OFFLINE=1 never
+downloads; BNNLUA_MIRRORS=URL,... other sources, {name} in one is the set's;
+SSL_CERT_FILE=FILE other certificates; XDG_CACHE_HOME=DIR where the cache is.]]
+end
+
+local function find_command(word)
+  if commands[word] then return commands[word] end
+  local near = nearest.find(word, ORDER)
+  local hint = near and (": did you mean %s?"):format(near) or ""
+  demand(nil, ("no command '%s'%s known are %s"):format(word, hint == "" and ":" or hint,
+    table.concat(ORDER, ", ")))
+end
+
+local function main(argv)
+  local word = argv[1]
+  if not word or word == "-h" or word == "--help" or word == "help" then
+    print_help()
+    return demand(word, "a command is wanted: " .. table.concat(ORDER, ", "))
+  end
+  local command = find_command(word)
+  local defaults, program = command.defaults or {}, ("%s %s%s"):format(PROGRAM, word, command.words)
+  local rest = table.move(argv, 2, #argv, 1, {})
+  if flags.wants_help(rest) then
+    io.write(usage.text({about = command.about, defaults = defaults}, program, command.run))
+    return
+  end
+  local cfg = demand(flags.parse(rest, defaults, command.words))
+  local words = cfg.positional
+  local count_fits = #words >= command.least and #words <= command.most
+  demand(count_fits, ("%s: usage: %s"):format(word, program))
+  command.run(cfg, words)
+end
+
+local function guarded(argv)
+  local _ <close> = setmetatable({}, {__close = function(_, err)
+    require "bnn.experiment".explain_interrupt(err)
+  end})
+  require "bnn.signal".guard(main, argv)
+end
+
+guarded(arg)

@@ -307,7 +307,10 @@ static bnn_status run_rows(work *w, int s, double *loss, bnn_err *err) {
   w->gather = false;
   *loss += mean_loss(o->frame) / o->samples;
   if (isfinite(*loss)) return BNN_OK;
-  return bnn_fail(err, BNN_ENAN, "the loss is %g", *loss);
+  return bnn_fail(err, BNN_ENAN, "the loss is %s",
+                  isnan(*loss) ? "nan"
+                  : *loss > 0  ? "inf"
+                               : "-inf");
 }
 
 /* Labels and other targets are gathered first, whole, as they are checked before anything runs. */

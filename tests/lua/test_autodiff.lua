@@ -329,6 +329,18 @@ function TestLeaks.test_errors_leave_nothing_behind()
   lu.assertEquals(live(), before)
 end
 
+function TestLeaks.test_a_failed_recording_is_dropped_at_once()
+  local kept
+  local function fails(a)
+    kept = a * 2
+    error "after that"
+  end
+  for _, wrap in ipairs{bnn.grad, bnn.value_and_grad, bnn.compile} do
+    raises("after that", wrap(fails), bnn.ones(3))
+    raises("ended", function() return kept + 1 end)
+  end
+end
+
 function TestLeaks.test_gradients_and_compiled_functions_die()
   local x = bnn.ones(100)
   local before = live()

@@ -415,6 +415,11 @@ function TestCheckData.test_a_label_beyond_the_classes_is_named_with_its_place()
   local ok, message = objective:check_data(bnn.data.part{x = x, y = bnn.tensor(list, "i32")})
   lu.assertNil(ok)
   lu.assertEquals(message, "label 10 of example 41 is outside 0..9, the network's 10 classes")
+  list[7] = -1
+  ok, message = objective:check_data(bnn.data.part{x = x, y = bnn.tensor(list, "i32")})
+  lu.assertEquals({ok, message},
+    {nil, "label -1 of example 7 is outside 0..9, the network's 10 classes"})
+  list[7] = 9
   local part = bnn.data.part{x = x, y = bnn.tensor(list, "i32"), origin = "some/labels"}
   lu.assertEquals(select(2, objective:check_data(part:slice(2))),
     "some/labels: label 10 of example 40 is outside 0..9, the network's 10 classes")
@@ -422,7 +427,7 @@ end
 
 function TestCheckData.test_other_labels_are_refused()
   for text, labels_of in pairs{
-    ["labels are f32 [48], wanted i32 [n]"] = y:real(),
+    ["labels are " .. x:dtype() .. " [48], wanted i32 [n]"] = y:real(),
     ["labels are i32 [48, 1], wanted i32 [n]"] = y:reshape(N, 1),
   } do
     local ok, message = elbo():check_data(bnn.data.part{x = x, y = labels_of})

@@ -126,6 +126,8 @@ function TestLoop.test_the_data_size_is_filled_in()
   train{objective = objective}
   lu.assertEquals(objective.data_size, N)
   assert_same_posterior(objective, (train{objective = elbo{beta = 1 / N}}))
+  train{objective = objective, data = data:slice(1, 30), batch_size = 10}
+  lu.assertEquals(objective.data_size, 30) -- it follows the data, unless it was given
   local given = elbo{temperature = 1, data_size = 7}
   train{objective = given}
   lu.assertEquals(given.data_size, 7)
@@ -242,6 +244,15 @@ function TestLogging.test_the_log_may_be_a_function()
     seen[#seen + 1] = {step, rows[1][1], rows[1][2]}
   end}
   lu.assertEquals(seen, {{0, "a", 1}, {2, "a", 1}})
+end
+
+function TestLogging.test_without_a_log_the_figures_go_to_the_console()
+  local log = require "bnn.log"
+  local console, kept = log.console, log.memory()
+  log.console = function() return kept end
+  train{steps = 2, evaluate = function(step) return {{"a", step}} end}
+  log.console = console
+  lu.assertEquals({kept:last "a"}, {2, 2})
 end
 
 TestRefusals = {}

@@ -148,7 +148,8 @@ local function not_found(name, looked)
 end
 
 --- Loads a data set of IDX files: images u8 [n, 28, 28] and labels i32 [n].
--- @param name string: "mnist" (or another name of a folder), or the path of a folder
+-- @param name string: "mnist" (or another name of a folder), or the path of a folder; "glyphs",
+--   "letters" and "letters-unlike-digits" are drawn by the program
 -- @param opts table: dir= a folder that holds the files, or holds them in one called name; it must.
 --   Without it $BNNLUA_DATA is searched in the same way.
 -- @return {train=, test=, dir=}, either part nil when the folder lacks it; or nil, message
@@ -156,6 +157,8 @@ function M.load(name, opts)
   opts = options.check("bnn.data.load", opts, {dir = "string"})
   if type(name) ~= "string" then error("bnn.data.load: a name or a path is wanted", 2) end
   if opts.dir then return load_from(name, opts.dir) end
+  local drawn = require "bnn.glyphs".load(name)
+  if drawn then return drawn end
   if name:find "/" or name == "." then return load_from("", name) end
   local looked, env = {}, os.getenv "BNNLUA_DATA"
   if env and env ~= "" then

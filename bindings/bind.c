@@ -244,6 +244,7 @@ int luaopen_bnn_core(lua_State *L) {
   bind_open_key(L);
   bind_open_op(L);
   bind_open_idx(L);
+  bind_open_glyphs(L);
   bind_open_program(L);
   bind_open_learn(L);
   return 1;

@@ -184,6 +184,7 @@ void bind_open_tensor(lua_State *L);
 void bind_open_key(lua_State *L);
 void bind_open_op(lua_State *L);
 void bind_open_idx(lua_State *L);
+void bind_open_glyphs(lua_State *L);
 void bind_open_program(lua_State *L);
 void bind_open_context(lua_State *L);
 void bind_open_learn(lua_State *L);

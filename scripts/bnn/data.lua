@@ -160,13 +160,16 @@ local NOT_FOUND = "no %s data: looked in $BNNLUA_DATA (%s). Put the four IDX fil
   .. "BNNLUA_DATA=DIR"
 
 --- Loads a data set of IDX files: images u8 [n, 28, 28] and labels i32 [n].
--- @param name string: "mnist" (or another name), or the path of a folder, with a slash or "."
+-- @param name string: "mnist" (or another name), or the path of a folder, with a slash or ".";
+--   "glyphs", "letters" and "letters-unlike-digits" are drawn by the program
 -- @param opts table: dir= a folder that holds the files, or holds them in one called name; it must.
 --   Without it $BNNLUA_DATA is searched in the same way.
 -- @return {train=, test=, dir=}, either part nil when the folder lacks it; or nil, message
 function M.load(name, opts)
   opts = options.check("bnn.data.load", opts, {dir = "string"})
   if type(name) ~= "string" then error("bnn.data.load: a name or a path is wanted", 2) end
+  local drawn = not opts.dir and require "bnn.glyphs".load(name)
+  if drawn then return drawn end
   local is_path = name == "" or name == "." or name:find "/"
   local env, data, fault, is_absent = os.getenv "BNNLUA_DATA" or "", nil, nil, true
   if opts.dir or is_path then

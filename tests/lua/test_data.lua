@@ -233,10 +233,10 @@ end
 function TestLoad.test_other_names_look_in_folders_of_their_own()
   local dir = place()
   idx.set(dir .. "/mnist", 30, 20, {side = 10})
-  idx.set(dir .. "/letters", 10, 10, {side = 10})
-  lu.assertEquals(bnn.data.load("letters", {dir = dir}).train.size, 10)
+  idx.set(dir .. "/symbols", 10, 10, {side = 10})
+  lu.assertEquals(bnn.data.load("symbols", {dir = dir}).train.size, 10)
   with_env(dir, function()
-    lu.assertEquals(bnn.data.load("letters").dir, dir .. "/letters")
+    lu.assertEquals(bnn.data.load("symbols").dir, dir .. "/symbols")
     lu.assertEquals(bnn.data.load("mnist").dir, dir .. "/mnist")
   end)
 end

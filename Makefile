@@ -205,8 +205,8 @@ $(BUILD)/commit.stamp: FORCE | $(BUILD)
 
 say = @printf '  %-4s %s\n' $(1) '$(2)'
 
-# These draw the same numbers on every processor, so a * b + c must round twice on all of them.
-$(BUILD)/runtime/key.o $(BUILD)/runtime/vec/vec_noise.%.o: FILE_FLAGS := -ffp-contract=off
+# These draw the same numbers and glyphs on every processor, so a * b + c must round twice on all.
+$(BUILD)/runtime/key.o $(BUILD)/runtime/glyph%.o $(BUILD)/runtime/vec/vec_noise.%.o: FILE_FLAGS := -ffp-contract=off
 # Only main.c knows version and commit, so that a new commit compiles one file.
 $(BUILD)/bindings/main.o: $(BUILD)/commit.stamp
 $(BUILD)/bindings/main.o: FILE_FLAGS = -DBNN_VERSION='"$(VERSION)"' \

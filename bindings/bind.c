@@ -253,6 +253,7 @@ int luaopen_bnn_core(lua_State *L) {
   bind_open_idx(L);
   bind_open_fetch(L);
   bind_open_system(L);
+  bind_open_glyphs(L);
   bind_open_program(L);
   bind_open_learn(L);
   return 1;

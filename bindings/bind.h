@@ -189,6 +189,7 @@ void bind_open_op(lua_State *L);
 void bind_open_idx(lua_State *L);
 void bind_open_fetch(lua_State *L);
 void bind_open_system(lua_State *L);
+void bind_open_glyphs(lua_State *L);
 void bind_open_program(lua_State *L);
 void bind_open_context(lua_State *L);
 void bind_open_learn(lua_State *L);

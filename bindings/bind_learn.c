@@ -1,4 +1,5 @@
-/* bind_learn.c - training and predicting: objectives, optimizer states, posteriors; one call a step.
+/* bind_learn.c - training and predicting: objectives, optimizer states, posteriors; one call a
+ * step.
  *
  * The Lua library (scripts/bnn/elbo.lua, optim.lua, predict.lua) is what users see; these functions
  * take flat tensors and numbers of nodes, and check all that they are given. */
@@ -21,8 +22,9 @@ static bnn_real *check_flat(lua_State *L, int arg, size_t size) {
   bnn_tensor *t = bind_check_typed(L, arg, BNN_REAL);
   luaL_argcheck(L, bnn_tensor_is_contiguous(t), arg, "a contiguous tensor is wanted");
   if (t->size != size)
-    luaL_argerror(L, arg, lua_pushfstring(L, "has %I elements, %I are wanted", (lua_Integer)t->size,
-                                          (lua_Integer)size));
+    luaL_argerror(L, arg,
+                  lua_pushfstring(L, "has %I elements, %I are wanted", (lua_Integer)t->size,
+                                  (lua_Integer)size));
   return bnn_tensor_real(t);
 }
 
@@ -62,7 +64,8 @@ static void read_sizes(lua_State *L, int at, size_t *list, size_t n) {
   }
 }
 
-/* A layout whose memory is a userdata, left on the stack; sizes and dim0 are lists at these places. */
+/* A layout whose memory is a userdata, left on the stack; sizes and dim0 are lists at these
+ * places. */
 static bnn_layout check_layout(lua_State *L, int sizes, int dim0) {
   luaL_checktype(L, sizes, LUA_TTABLE);
   luaL_checktype(L, dim0, LUA_TTABLE);
@@ -163,7 +166,8 @@ static int state_slots(lua_State *L) {
   return 1;
 }
 
-/* state:update(w, gradient [, lr]): one step of the rule on w [n], in place, for loops of one's own */
+/* state:update(w, gradient [, lr]): one step of the rule on w [n], in place, for loops of one's
+ * own */
 static int state_update(lua_State *L) {
   bnn_optimizer_state *s = luaL_checkudata(L, 1, BIND_STATE);
   bnn_real *w = check_flat(L, 2, s->n);
@@ -208,7 +212,8 @@ static int learn_sample(lua_State *L) {
   return 1;
 }
 
-/* core.kl(mu, logvar, sizes, dim0, prior_std) -> list of each tensor's KL, a sum over its elements */
+/* core.kl(mu, logvar, sizes, dim0, prior_std) -> list of each tensor's KL, a sum over its
+ * elements */
 static int learn_kl(lua_State *L) {
   double prior_std = luaL_checknumber(L, 5);
   luaL_argcheck(L, prior_std > 0, 5, "the prior's standard deviation must be above 0");
@@ -281,7 +286,8 @@ static bnn_batch check_batch(lua_State *L, int arg) {
   size_t n = rows ? rows->size : x->dim[0];
   if ((size_t)from - 1 > n || (size_t)count > n - ((size_t)from - 1))
     luaL_error(L, "rows %I..%I of %I", from, from + count - 1, (lua_Integer)n);
-  if (rows) luaL_argcheck(L, bnn_tensor_is_contiguous(rows), arg + 2, "a contiguous tensor is wanted");
+  if (rows)
+    luaL_argcheck(L, bnn_tensor_is_contiguous(rows), arg + 2, "a contiguous tensor is wanted");
   return (bnn_batch){.x = x,
                      .y = y,
                      .rows = rows ? rows->data : NULL,
@@ -289,8 +295,8 @@ static bnn_batch check_batch(lua_State *L, int arg) {
                      .count = (size_t)count};
 }
 
-/* What a step ends with: the loss; or nil and a message for what the data or the training brought about
- * (not a number, a label out of range); misuse raises. */
+/* What a step ends with: the loss; or nil and a message for what the data or the training brought
+ * about (not a number, a label out of range); misuse raises. */
 static int step_result(lua_State *L, bnn_status status, double loss, const bnn_err *err) {
   if (status == BNN_ENAN || status == BNN_ERANGE) return bind_refuse(L, status, err);
   bind_check(L, status, err);
@@ -298,18 +304,19 @@ static int step_result(lua_State *L, bnn_status status, double loss, const bnn_e
   return 1;
 }
 
-/* objective:step(mu, logvar, state, x, y, rows, from, count, key, beta, lr) -> loss | nil, message */
+/* objective:step(mu, logvar, state, x, y, rows, from, count, key, beta, lr) -> loss | nil,
+ * message */
 static int objective_step(lua_State *L) {
   box_objective *box = check_objective(L);
   bnn_target target = {.mu = check_flat(L, 2, box->size), .logvar = opt_flat(L, 3, box->size)};
   target.state = luaL_checkudata(L, 4, BIND_STATE);
   bnn_batch batch = check_batch(L, 5);
-  bnn_step step = {.key = bind_check_key(L, 10),
-                   .beta = luaL_checknumber(L, 11),
-                   .lr = luaL_checknumber(L, 12)};
+  bnn_step step = {
+      .key = bind_check_key(L, 10), .beta = luaL_checknumber(L, 11), .lr = luaL_checknumber(L, 12)};
   double loss = 0;
   bnn_err err;
-  bnn_status status = bnn_objective_step(box->o, bind_context(L), &target, &batch, &step, &loss, &err);
+  bnn_status status =
+      bnn_objective_step(box->o, bind_context(L), &target, &batch, &step, &loss, &err);
   return step_result(L, status, loss, &err);
 }
 
@@ -413,8 +420,10 @@ static const bind_row learn_rows[] = {
 static const luaL_Reg objective_methods[] = {
     {"step", objective_step}, {"gradient", objective_gradient}, {NULL, NULL}};
 
-static const luaL_Reg state_methods[] = {{"steps", state_steps}, {"slots", state_slots},
-                                         {"update", state_update}, {"clone", state_clone},
+static const luaL_Reg state_methods[] = {{"steps", state_steps},
+                                         {"slots", state_slots},
+                                         {"update", state_update},
+                                         {"clone", state_clone},
                                          {NULL, NULL}};
 
 /* A metatable whose methods are `methods`, with `release` for __gc and __close. */

@@ -1,4 +1,5 @@
-/* batch.c - gathering rows: bytes are converted row by row while they are in the first-level cache. */
+/* batch.c - gathering rows: bytes are converted row by row while they are in the first-level
+ * cache. */
 #include "batch.h"
 
 #include <string.h>
@@ -17,8 +18,7 @@ bnn_status bnn_batch_check(const bnn_tensor *source, const bnn_shape *want, cons
   if (source->dtype != want->dtype && !(source->dtype == BNN_U8 && want->dtype == BNN_REAL))
     return bnn_fail(err, BNN_ETYPE, "%s is of type %s, wanted %s", name,
                     bnn_dtype_name(source->dtype), bnn_dtype_name(want->dtype));
-  if (source->rank < 1 ||
-      row_size(source->rank, source->dim) != row_size(want->rank, want->dim))
+  if (source->rank < 1 || row_size(source->rank, source->dim) != row_size(want->rank, want->dim))
     return bnn_fail(err, BNN_ESHAPE, "%s is %s, wanted rows as in %s", name, BNN_SHAPE(source),
                     BNN_SHAPE(want));
   if (!bnn_tensor_is_contiguous(source))
@@ -35,8 +35,7 @@ bnn_status bnn_batch_check_rows(const bnn_batch *batch, bnn_err *err) {
                     batch->from + batch->count, n);
   for (size_t i = 0; batch->rows && i < batch->count; i++) {
     int32_t at = batch->rows[batch->from + i];
-    if (at < 1 || (size_t)at > n)
-      return bnn_fail(err, BNN_ERANGE, "row %d of %zu", (int)at, n);
+    if (at < 1 || (size_t)at > n) return bnn_fail(err, BNN_ERANGE, "row %d of %zu", (int)at, n);
   }
   return BNN_OK;
 }
@@ -44,7 +43,8 @@ bnn_status bnn_batch_check_rows(const bnn_batch *batch, bnn_err *err) {
 void bnn_batch_gather(void *out, bnn_dtype dtype, const bnn_tensor *source, const bnn_batch *batch,
                       size_t from, size_t n) {
   size_t width = row_size(source->rank, source->dim);
-  size_t in_bytes = width * bnn_dtype_size(source->dtype), out_bytes = width * bnn_dtype_size(dtype);
+  size_t in_bytes = width * bnn_dtype_size(source->dtype),
+         out_bytes = width * bnn_dtype_size(dtype);
   bool images = source->dtype == BNN_U8 && dtype == BNN_REAL;
   for (size_t i = 0; i < n; i++) {
     size_t k = batch->from + from + i, row = batch->rows ? (size_t)batch->rows[k] - 1 : k;

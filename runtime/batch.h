@@ -1,8 +1,8 @@
 /* batch.h - rows of a data set, and the one pass that turns them into a program's input.
  *
- * Images stay uint8 in memory; they become real, divided by 255, in the pass that gathers a batch, as
- * torchvision's ToTensor does.  So wherever a uint8 tensor meets a real input of a network, it is
- * taken for an image of intensities 0..255. */
+ * Images stay uint8 in memory; they become real, divided by 255, in the pass that gathers a batch,
+ * as torchvision's ToTensor does.  So wherever a uint8 tensor meets a real input of a network, it
+ * is taken for an image of intensities 0..255. */
 #ifndef BNN_BATCH_H
 #define BNN_BATCH_H
 
@@ -16,8 +16,8 @@ typedef struct bnn_batch {
   size_t from, count;
 } bnn_batch;
 
-/* Whether the source can feed an input of shape `want` (dim 0 is the batch): same row shape, or as many
- * elements in a row; the same dtype, or u8 for real.  name: "x" or "y", for the text.
+/* Whether the source can feed an input of shape `want` (dim 0 is the batch): same row shape, or as
+ * many elements in a row; the same dtype, or u8 for real.  name: "x" or "y", for the text.
  * ESHAPE, ETYPE; ERANGE when source is not contiguous. */
 bnn_status bnn_batch_check(const bnn_tensor *source, const bnn_shape *want, const char *name,
                            bnn_err *err);

@@ -1,7 +1,7 @@
 /* context.h - the state that a run carries: worker threads, a stop flag.
  *
- * Several contexts may live in one process; each belongs to one thread at a time, but bnn_context_stop
- * may be called from anywhere, a signal handler included. */
+ * Several contexts may live in one process; each belongs to one thread at a time, but
+ * bnn_context_stop may be called from anywhere, a signal handler included. */
 #ifndef BNN_CONTEXT_H
 #define BNN_CONTEXT_H
 
@@ -27,8 +27,8 @@ void bnn_context_free(bnn_context *context);
 int bnn_context_threads(const bnn_context *context);
 bnn_status bnn_context_set_threads(bnn_context *context, int threads, bnn_err *err);
 
-/* Raises the stop flag (async-signal-safe), reads it, lowers it.  While it is up, long calls such as
- * bnn_predict end early with ESTOP; a training step is always completed. */
+/* Raises the stop flag (async-signal-safe), reads it, lowers it.  While it is up, long calls such
+ * as bnn_predict end early with ESTOP; a training step is always completed. */
 void bnn_context_stop(bnn_context *context);
 bool bnn_context_stopped(const bnn_context *context);
 void bnn_context_resume(bnn_context *context);

@@ -1,5 +1,5 @@
-/* frame.c - replaying a program: buffers planned once, tensor headers for every node and every block of
- * rows made once, so that a replay only calls ops. */
+/* frame.c - replaying a program: buffers planned once, tensor headers for every node and every
+ * block of rows made once, so that a replay only calls ops. */
 #include <string.h>
 
 #include "mem.h"
@@ -63,8 +63,8 @@ static void plan_give(plan *q, size_t at, size_t size) {
   q->hole[q->n_holes++].size = size;
 }
 
-/* The phases of a forward pass: inputs hold their values before it, then all whole ops run, then those
- * with rows, whatever their numbers. */
+/* The phases of a forward pass: inputs hold their values before it, then all whole ops run, then
+ * those with rows, whatever their numbers. */
 typedef enum phase { PHASE_INPUTS, PHASE_WHOLE, PHASE_ROWS, PHASE_COUNT } phase;
 
 static phase node_phase(const node *v) {
@@ -108,8 +108,8 @@ static void plan_give_read(const bnn_program *p, plan *q, const size_t *place, c
   }
 }
 
-/* Places of the nodes' values, in the order in which they get them.  Memory is used again once its last
- * reader has run, when nothing else (a backward pass, another block) needs it. */
+/* Places of the nodes' values, in the order in which they get them.  Memory is used again once its
+ * last reader has run, when nothing else (a backward pass, another block) needs it. */
 static void plan_values(const bnn_frame *f, plan *q, size_t *place, const size_t *last) {
   const bnn_program *p = f->p;
   bool reuse = !p->gradient && f->n_blocks == 1;
@@ -212,7 +212,8 @@ static bool has_whole_reader(const bnn_program *p, int root) {
   return p->nodes[p->outputs[0]].root == root;
 }
 
-/* Rows of a split job: blocks of 8,192 elements or more, at most some 16 blocks; from the shape only. */
+/* Rows of a split job: blocks of 8,192 elements or more, at most some 16 blocks; from the shape
+ * only. */
 static size_t job_rows(const node *v) {
   size_t n = v->shape.dim[0], width = 1;
   for (int k = 1; k < v->shape.rank; k++) width *= v->shape.dim[k];
@@ -437,8 +438,8 @@ void bnn_frame_backward_block(bnn_frame *f, size_t b, bnn_real seed) {
   }
 }
 
-/* What node i with rows adds to the whole node of job j, through its input k; `add` is false for the
- * first contribution of a split job, which sets instead. */
+/* What node i with rows adds to the whole node of job j, through its input k; `add` is false for
+ * the first contribution of a split job, which sets instead. */
 static void contribute(bnn_frame *f, const bnn_parameter_job *j, size_t i, int k, bool add) {
   const node *v = &f->p->nodes[i];
   const bnn_tensor *x[BNN_ARITY_MAX];

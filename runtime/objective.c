@@ -1,4 +1,5 @@
-/* objective.c - a training step in phases: each is a set of independent jobs, with a barrier behind. */
+/* objective.c - a training step in phases: each is a set of independent jobs, with a barrier
+ * behind. */
 #include "objective.h"
 
 #include <math.h>
@@ -52,7 +53,8 @@ static void pieces_of_jobs(bnn_objective *o) {
   }
 }
 
-/* Pieces of at most PIECE elements of each tensor; counts them, and writes them when there is room. */
+/* Pieces of at most PIECE elements of each tensor; counts them, and writes them when there is
+ * room. */
 static size_t pieces_of_layout(const bnn_layout *layout, piece *out) {
   size_t n = 0;
   for (size_t i = 0; i < layout->n_params; i++) {
@@ -64,8 +66,8 @@ static size_t pieces_of_layout(const bnn_layout *layout, piece *out) {
   return n;
 }
 
-/* Whether the update can follow in the job that computes a gradient: that job ends it, lies within one
- * tensor of the layout, and no element of the layout is in none. */
+/* Whether the update can follow in the job that computes a gradient: that job ends it, lies within
+ * one tensor of the layout, and no element of the layout is in none. */
 static bool can_fuse(const bnn_frame *frame, const bnn_layout *layout) {
   size_t covered = 0;
   for (size_t j = 0; j < bnn_frame_parameter_jobs(frame) && layout->n_params > 0; j++) {
@@ -105,6 +107,8 @@ static bnn_status check_spec(const bnn_objective_spec *s, bnn_err *err) {
   if (bnn_program_flat_size(s->program) > s->layout->size)
     return bnn_fail(err, BNN_ESHAPE, "the program has %zu parameters, the layout %zu",
                     bnn_program_flat_size(s->program), s->layout->size);
+  if (!bnn_program_has_gradient(s->program))
+    return bnn_fail(err, BNN_ERANGE, "the program was finished without a gradient");
   return bnn_program_check_feeds(s->program, s->x_node, s->y_node, s->key_node, err);
 }
 
@@ -275,8 +279,8 @@ static double mean_loss(const bnn_frame *frame) {
   return loss->size ? sum / (double)loss->size : 0;
 }
 
-/* Weights for sample s (from 1) go to theta.  A point estimate is its own sample, but for fused updates:
- * they change one parameter beside the gradient of another, which may read it. */
+/* Weights for sample s (from 1) go to theta.  A point estimate is its own sample, but for fused
+ * updates: they change one parameter beside the gradient of another, which may read it. */
 static void draw_weights(const work *w, int s) {
   bnn_objective *o = w->o;
   bnn_key key = bnn_key_fold(bnn_key_fold_name(w->step->key, "eps", 3), s);
@@ -303,7 +307,10 @@ static bnn_status run_rows(work *w, int s, double *loss, bnn_err *err) {
   w->gather = false;
   *loss += mean_loss(o->frame) / o->samples;
   if (isfinite(*loss)) return BNN_OK;
-  return bnn_fail(err, BNN_ENAN, "the loss is %g", *loss);
+  return bnn_fail(err, BNN_ENAN, "the loss is %s",
+                  isnan(*loss) ? "nan"
+                  : *loss > 0  ? "inf"
+                               : "-inf");
 }
 
 /* Labels and other targets are gathered first, whole, as they are checked before anything runs. */
@@ -347,6 +354,9 @@ static bnn_status run_samples(work *w, double *loss, bnn_err *err) {
 /* Fills in what a step needs besides its arguments, and runs it. */
 static bnn_status run_step(work *w, double *loss, bnn_err *err) {
   bnn_objective *o = w->o;
+  double beta = w->step->beta;
+  if (!(beta >= 0) || isinf(beta))
+    return bnn_fail(err, BNN_ERANGE, "beta is %g, wanted a number of 0 or more", beta);
   BNN_TRY(gather_targets(w, err));
   size_t n = bnn_frame_output(o->frame, 0)->size;
   w->block = block_rows(bnn_program_batch(o->program));
@@ -368,8 +378,6 @@ bnn_status bnn_objective_step(bnn_objective *o, bnn_context *context, const bnn_
     return bnn_fail(err, BNN_ESHAPE, "the optimizer's state has %zu elements, wanted %zu", s->n,
                     want);
   BNN_TRY(bnn_option_check(s->rule, &s->rule->option[0], step->lr, err));
-  if (!(step->beta >= 0) || isinf(step->beta))
-    return bnn_fail(err, BNN_ERANGE, "beta is %g, wanted a number of 0 or more", step->beta);
   work w = {.o = o, .context = context, .target = target, .batch = batch, .step = step};
   w.update = (bnn_update){.option = s->option, .lr = step->lr, .t = s->t + 1};
   BNN_TRY(run_step(&w, loss, err));

@@ -7,7 +7,8 @@
  * Files under ops/ are compiled once per instruction set; bnn_op_find gives the row of the set in
  * use.  Inside forward and backward:
  *   - every tensor is contiguous; real tensors are of type BNN_REAL; dims of 0 occur;
- *   - y's and x's dims may be a block of rows (axis 0) of what infer saw: take sizes from the tensors,
+ *   - y's and x's dims may be a block of rows (axis 0) of what infer saw: take sizes from the
+ *   tensors,
  *     never from the attributes; x->row0 is the place of the block's first row in its batch;
  *   - backward ADDS to dx[i]; dx[i] is NULL when that gradient is not wanted;
  *   - nothing is allocated, nothing fails; NaN goes in and comes out. */
@@ -29,15 +30,15 @@ enum { BNN_ARITY_MAX = 32 };
 enum { BNN_AXIS_NONE = -1 }; /* axis left out: the last one, or all of them; the op's doc says */
 
 typedef struct bnn_attr {
-  int axis;                /* 'a' one axis, or BNN_AXIS_NONE where the op's defaults say so */
-  uint32_t axes;           /* 'A' a set of axes, bit k for axis k; all axes when none are given */
-  bool keepdims;           /* 'k' reduced axes stay, with size 1 */
-  double number[2];        /* 'r' real numbers, in order */
-  int rank;                /* 's' a shape; 'o' an order of axes */
+  int axis;         /* 'a' one axis, or BNN_AXIS_NONE where the op's defaults say so */
+  uint32_t axes;    /* 'A' a set of axes, bit k for axis k; all axes when none are given */
+  bool keepdims;    /* 'k' reduced axes stay, with size 1 */
+  double number[2]; /* 'r' real numbers, in order */
+  int rank;         /* 's' a shape; 'o' an order of axes */
   size_t dim[BNN_RANK_MAX];
   int order[BNN_RANK_MAX];
-  size_t from, count;      /* 'n' a range of positions along axis */
-  uint64_t fold, domain;   /* key_fold only */
+  size_t from, count;    /* 'n' a range of positions along axis */
+  uint64_t fold, domain; /* key_fold only */
 } bnn_attr;
 
 /* What an op does to the rows (axis 0) of a batch. */
@@ -56,7 +57,7 @@ typedef struct bnn_op_check {
     int rank;
     size_t dim[4];
     bnn_dtype dtype; /* 0: real */
-  } in[3]; /* an input with rank 0 and dim[0] == 0 takes the default shape [3, 4] */
+  } in[3];           /* an input with rank 0 and dim[0] == 0 takes the default shape [3, 4] */
   bnn_attr attr;
   size_t first, classes;
 } bnn_op_check;
@@ -90,8 +91,8 @@ typedef struct bnn_op {
                    const bnn_tensor *const *x, int n, const bnn_attr *attr);
 
   /* Rows [from, from + count) of the gradient of input i, a matrix of parameters, over the whole
-   * batch: dx = or += by `add`; dx has the shape of the whole x[i].  NULL, or false for an i that can
-   * not be split so: backward does it whole. */
+   * batch: dx = or += by `add`; dx has the shape of the whole x[i].  NULL, or false for an i that
+   * can not be split so: backward does it whole. */
   bool (*can_split)(int i);
   void (*backward_rows)(bnn_tensor *dx, int i, size_t from, size_t count, bool add,
                         const bnn_tensor *dy, const bnn_tensor *const *x, const bnn_attr *attr);
@@ -121,8 +122,8 @@ const bnn_op *bnn_op_get(bnn_op_id id);
 bool bnn_op_find(bnn_op_id *out, const char *name);
 
 /* Runs an op at once.  x: n tensors, any strides.  Checks dtypes, infers, verifies, then computes.
- * attr NULL: the op's defaults.  *out: owned by the caller.  Errors as the op's infer and verify give
- * them, led by the op's name; ENOMEM. */
+ * attr NULL: the op's defaults.  *out: owned by the caller.  Errors as the op's infer and verify
+ * give them, led by the op's name; ENOMEM. */
 bnn_status bnn_op_run(bnn_tensor **out, bnn_op_id id, bnn_tensor *const *x, int n,
                       const bnn_attr *attr, bnn_err *err);
 

@@ -1,6 +1,7 @@
 /* optimizer.c - the table of update rules, and their state. */
 #include "optimizer.h"
 
+#include <math.h>
 #include <string.h>
 
 static const bnn_optimizer *const row[] = {
@@ -22,9 +23,10 @@ const bnn_optimizer *bnn_optimizer_find(const char *name) {
 /* Below an open bound it must stay when it is rounded to the real type: 1 - 1e-9 is 1 in float. */
 bnn_status bnn_option_check(const bnn_optimizer *rule, const bnn_option *o, double x,
                             bnn_err *err) {
-  if (x >= o->lo && (o->open ? (bnn_real)x < (bnn_real)o->hi : x <= o->hi)) return BNN_OK;
-  return bnn_fail(err, BNN_ERANGE, "%s: %s is %g, wanted a number in [%g, %g%c", rule->name,
-                  o->name, x, o->lo, o->hi, o->open ? ')' : ']');
+  bool within = x >= o->lo && (o->open ? (bnn_real)x < (bnn_real)o->hi : x <= o->hi);
+  if (within && (!o->whole || x == floor(x))) return BNN_OK;
+  return bnn_fail(err, BNN_ERANGE, "%s: %s is %g, wanted %s in [%g, %g%c", rule->name, o->name, x,
+                  o->whole ? "an integer" : "a number", o->lo, o->hi, o->open ? ')' : ']');
 }
 
 bnn_status bnn_optimizer_state_init(bnn_optimizer_state *s, const bnn_optimizer *rule,

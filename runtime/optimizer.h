@@ -13,7 +13,7 @@ enum { BNN_OPTIONS_MAX = 8, BNN_SLOTS_MAX = 3 };
 typedef struct bnn_option {
   const char *name, *doc;
   double value, lo, hi; /* default; allowed are lo <= x <= hi, or x < hi when open */
-  bool open;
+  bool open, whole;     /* whole: integers only */
 } bnn_option;
 
 /* A step's constants: what the options mean at step t (counted from 1) with learning rate lr. */

@@ -29,10 +29,10 @@ const bnn_optimizer bnn_optimizer_adam = {
     .n_options = 4,
     .option =
         {
-            {"lr", "learning rate", 1e-3, 0, HUGE_VAL, true},
-            {"b1", "decay of the mean of gradients", 0.9, 0, 1, true},
-            {"b2", "decay of the mean of squared gradients", 0.999, 0, 1, true},
-            {"eps", "added to the root of the second moment", 1e-8, 0, HUGE_VAL, true},
+            {"lr", "learning rate", 1e-3, 0, HUGE_VAL, .open = true},
+            {"b1", "decay of the mean of gradients", 0.9, 0, 1, .open = true},
+            {"b2", "decay of the mean of squared gradients", 0.999, 0, 1, .open = true},
+            {"eps", "added to the root of the second moment", 1e-8, 0, HUGE_VAL, .open = true},
         },
     .update = update,
 };

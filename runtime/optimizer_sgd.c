@@ -1,5 +1,6 @@
-/* sgd: v <- momentum v + (1 - dampening) g,  w <- w - lr v  (nesterov: w <- w - lr (g + momentum v)).
- * The heavy ball of Polyak 1964; Nesterov's form as Sutskever et al. 2013 (and PyTorch) write it. */
+/* sgd: v <- momentum v + (1 - dampening) g,  w <- w - lr v  (nesterov: w <- w - lr (g + momentum
+ * v)). The heavy ball of Polyak 1964; Nesterov's form as Sutskever et al. 2013 (and PyTorch) write
+ * it. */
 #include <math.h>
 
 #include "isa.h"
@@ -26,10 +27,11 @@ const bnn_optimizer bnn_optimizer_sgd = {
     .n_options = 4,
     .option =
         {
-            {"lr", "learning rate", 1e-2, 0, HUGE_VAL, true},
-            {"momentum", "share of the last step that is kept", 0, 0, 1, true},
-            {"dampening", "share of the gradient that is left out of the momentum", 0, 0, 1, false},
-            {"nesterov", "1 looks ahead by the momentum, 0 does not", 0, 0, 1, false},
+            {"lr", "learning rate", 1e-2, 0, HUGE_VAL, .open = true},
+            {"momentum", "share of the last step that is kept", 0, 0, 1, .open = true},
+            {"dampening", "share of the gradient that is left out of the momentum", 0, 0, 1,
+             .open = false},
+            {"nesterov", "1 looks ahead by the momentum, 0 does not", 0, 0, 1, .whole = true},
         },
     .update = update,
 };

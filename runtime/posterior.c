@@ -6,8 +6,8 @@
 #include "isa.h"
 #include "mem.h"
 
-bnn_status bnn_layout_init(bnn_layout *out, size_t n_params, const size_t *size,
-                           const size_t *dim0, bnn_err *err) {
+bnn_status bnn_layout_init(bnn_layout *out, size_t n_params, const size_t *size, const size_t *dim0,
+                           bnn_err *err) {
   bnn_param *param = bnn_mem_alloc(n_params, sizeof *param);
   if (!param) return bnn_fail(err, BNN_ENOMEM, "a layout of %zu tensors", n_params);
   size_t offset = 0;

@@ -1,8 +1,8 @@
 /* posterior.h - the mean-field Gaussian posterior q(w) = prod_i N(mu_i, exp(logvar_i)) over the
  * parameters of a network, in two flat buffers (Graves 2011; Blundell et al. 2015).
  *
- * A layout says where each named tensor lies in a flat buffer; mu, logvar, samples and gradients all
- * share it. */
+ * A layout says where each named tensor lies in a flat buffer; mu, logvar, samples and gradients
+ * all share it. */
 #ifndef BNN_POSTERIOR_H
 #define BNN_POSTERIOR_H
 
@@ -23,22 +23,22 @@ typedef struct bnn_layout {
 } bnn_layout;
 
 /* A layout of tensors in order; sizes and first dims are given.  ENOMEM. */
-bnn_status bnn_layout_init(bnn_layout *out, size_t n_params, const size_t *size,
-                           const size_t *dim0, bnn_err *err);
+bnn_status bnn_layout_init(bnn_layout *out, size_t n_params, const size_t *size, const size_t *dim0,
+                           bnn_err *err);
 void bnn_layout_fini(bnn_layout *layout);
 
 /* How the KL of the tensors adds up.
  *   sum      the KL divergence: its sum over all weights
  *   leading  each tensor's sum divided by the first dim of its stored shape, as the article has it;
  *            not a KL divergence, and the objective with it is not an ELBO at one temperature */
-#define BNN_KL_ROWS(X)                                                                             \
-  X(sum, "the KL divergence, summed over all weights")                                             \
+#define BNN_KL_ROWS(X)                                 \
+  X(sum, "the KL divergence, summed over all weights") \
   X(leading, "each tensor's KL divided by its first dimension, added")
 typedef enum bnn_kl {
 #define X(name, doc) BNN_KL_##name,
   BNN_KL_ROWS(X)
 #undef X
-  BNN_KL_COUNT
+      BNN_KL_COUNT
 } bnn_kl;
 
 /* The row of a name; false when there is none. */

@@ -178,10 +178,13 @@ static bnn_status check(const bnn_predict_spec *spec, const bnn_tensor *x, const
     BNN_TRY(bnn_batch_check(y, bnn_program_shape(spec->program, spec->y_node), "y", err));
   }
   size_t width = bnn_predict_width(spec->program);
-  if (width == 0 || mean->size != x->dim[0] * width)
+  if (width == 0)
     return bnn_fail(err, BNN_ESHAPE,
                     "the output is %s, wanted some real numbers for each of %zu rows",
                     BNN_SHAPE(bnn_program_output_shape(spec->program, 0)), batch);
+  if (mean->size != x->dim[0] * width)
+    return bnn_fail(err, BNN_ESHAPE, "mean is %s, wanted [%zu, %zu]", BNN_SHAPE(mean), x->dim[0],
+                    width);
   if (std && std->size != mean->size)
     return bnn_fail(err, BNN_ESHAPE, "std is %s, wanted %s", BNN_SHAPE(std), BNN_SHAPE(mean));
   if ((!bnn_program_has_rows(spec->program, NULL) || batch == 0) && batch != x->dim[0])

@@ -1,5 +1,5 @@
-/* program.c - recording: nodes are appended, then `finish` decides what a replay must run: which nodes
- * an output needs, which have rows of the batch, and which need a gradient. */
+/* program.c - recording: nodes are appended, then `finish` decides what a replay must run: which
+ * nodes an output needs, which have rows of the batch, and which need a gradient. */
 #include "program.h"
 
 #include <string.h>
@@ -44,7 +44,8 @@ static bnn_status grow(void **array, size_t *room, size_t n, size_t more, size_t
   return BNN_OK;
 }
 
-/* A cleared node at the end of the list, not yet counted: the caller fills it and then publishes it. */
+/* A cleared node at the end of the list, not yet counted: the caller fills it and then publishes
+ * it. */
 static bnn_status next_node(bnn_program *p, node **v, size_t edges, bnn_err *err) {
   if (p->finished) return bnn_fail(err, BNN_ERANGE, "the program is finished");
   void *nodes = p->nodes, *list = p->edges;
@@ -61,6 +62,23 @@ static bnn_status next_node(bnn_program *p, node **v, size_t edges, bnn_err *err
   return BNN_OK;
 }
 
+/* A parameter's place must be its own: the parameter phase sets its gradient there. */
+static bnn_status check_place(const bnn_program *p, const bnn_shape *shape, size_t offset,
+                              bnn_err *err) {
+  size_t size, other;
+  if (!bnn_shape_size(&size, shape->rank, shape->dim) || offset > SIZE_MAX - size)
+    return bnn_fail(err, BNN_ESHAPE, "a parameter %s at %zu", BNN_SHAPE(shape), offset);
+  for (size_t i = 0; i < p->n_nodes; i++) {
+    const node *v = &p->nodes[i];
+    if (v->what != NODE_INPUT || v->kind != BNN_INPUT_PARAM) continue;
+    bnn_shape_size(&other, v->shape.rank, v->shape.dim);
+    if (offset < v->offset + other && v->offset < offset + size)
+      return bnn_fail(err, BNN_ERANGE, "parameters overlap: %s at %zu and %s at %zu",
+                      BNN_SHAPE(&v->shape), v->offset, BNN_SHAPE(shape), offset);
+  }
+  return BNN_OK;
+}
+
 bnn_status bnn_program_input(bnn_program *p, int *out, bnn_input_kind kind, const bnn_shape *shape,
                              size_t offset, bnn_err *err) {
   if (kind == BNN_INPUT_ROWS) {
@@ -71,6 +89,7 @@ bnn_status bnn_program_input(bnn_program *p, int *out, bnn_input_kind kind, cons
         return bnn_fail(err, BNN_ESHAPE, "a batch input has %zu rows, another has %zu",
                         shape->dim[0], p->batch);
   }
+  if (kind == BNN_INPUT_PARAM) BNN_TRY(check_place(p, shape, offset, err));
   node *v = NULL;
   BNN_TRY(next_node(p, &v, 0, err));
   v->what = NODE_INPUT;
@@ -127,8 +146,8 @@ static void mark_live(bnn_program *p) {
   }
 }
 
-/* True when an op checks positions that are computed by the program itself: they are only known in the
- * middle of a replay, where blocks can no longer fail. */
+/* True when an op checks positions that are computed by the program itself: they are only known in
+ * the middle of a replay, where blocks can no longer fail. */
 static bool reads_computed_positions(const bnn_program *p, const node *v) {
   if (!v->op->verify) return false;
   for (int k = 0; k < v->n_in; k++) {
@@ -252,6 +271,8 @@ bool bnn_program_has_rows(const bnn_program *p, const char **mixed) {
   if (mixed) *mixed = p->mixed;
   return p->has_rows;
 }
+
+bool bnn_program_has_gradient(const bnn_program *p) { return p->gradient; }
 
 const bnn_shape *bnn_program_output_shape(const bnn_program *p, int i) {
   return &p->nodes[p->outputs[i]].shape;

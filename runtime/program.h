@@ -1,14 +1,15 @@
 /* program.h - a recorded computation with fixed shapes, and the buffers in which it is replayed.
  *
- * A bnn_program is recorded node by node: inputs, constants, and ops over earlier nodes, so the nodes
- * are in topological order by construction.  After bnn_program_finish it does not change and may be
- * shared.  A bnn_frame holds the buffers of one replay, planned once; replaying allocates nothing.
+ * A bnn_program is recorded node by node: inputs, constants, and ops over earlier nodes, so the
+ * nodes are in topological order by construction.  After bnn_program_finish it does not change and
+ * may be shared.  A bnn_frame holds the buffers of one replay, planned once; replaying allocates
+ * nothing.
  *
- * Rows.  Inputs made with BNN_INPUT_ROWS carry the batch in axis 0.  Every node is then either whole
- * (it depends on no batch input) or has rows (its row i depends on row i of the batch); when an op
- * mixes rows the program has no rows at all and runs as one block.  Whole nodes never depend on nodes
- * with rows, so a replay has these phases, each a set of independent jobs whose results do not depend
- * on who runs them (DESIGN, idea 5):
+ * Rows.  Inputs made with BNN_INPUT_ROWS carry the batch in axis 0.  Every node is then either
+ * whole (it depends on no batch input) or has rows (its row i depends on row i of the batch); when
+ * an op mixes rows the program has no rows at all and runs as one block.  Whole nodes never depend
+ * on nodes with rows, so a replay has these phases, each a set of independent jobs whose results do
+ * not depend on who runs them (DESIGN, idea 5):
  *
  *     forward_whole                whole nodes, in order
  *     forward_block(b)             rows of block b of every node with rows
@@ -42,11 +43,12 @@ void bnn_program_unref(bnn_program *p);
 
 /* Appends a node and gives its number.  All inputs with rows must agree in dim 0 (ESHAPE).
  * offset: for BNN_INPUT_PARAM, the first element's place in the flat buffer; else ignored.
- * ESHAPE, ENOMEM; ERANGE when the program is finished. */
+ * ESHAPE, ENOMEM; ERANGE when the program is finished, or a parameter overlaps another. */
 bnn_status bnn_program_input(bnn_program *p, int *node, bnn_input_kind kind, const bnn_shape *shape,
                              size_t offset, bnn_err *err);
 
-/* A constant: holds a reference to x, whose contents must not change.  Contiguous copies are made. */
+/* A constant: holds a reference to x, whose contents must not change.  Contiguous copies are
+ * made. */
 bnn_status bnn_program_constant(bnn_program *p, int *node, bnn_tensor *x, bnn_err *err);
 
 /* An op on earlier nodes.  Errors as bnn_op_infer gives them. */
@@ -64,13 +66,16 @@ const bnn_shape *bnn_program_shape(const bnn_program *p, int node);
 bnn_status bnn_program_finish(bnn_program *p, const int *outputs, int n_outputs, bool with_gradient,
                               const int *wrt, int n_wrt, bnn_err *err);
 
-/* Whether its nodes have rows: false without batch inputs, or when an op mixes rows (or reads positions
- * that the program itself computes); *mixed, when not NULL, is the name of the first op that does,
- * or NULL. */
+/* Whether its nodes have rows: false without batch inputs, or when an op mixes rows (or reads
+ * positions that the program itself computes); *mixed, when not NULL, is the name of the first op
+ * that does, or NULL. */
 bool bnn_program_has_rows(const bnn_program *p, const char **mixed);
 
 /* How many rows the batch inputs have; 0 without any. */
 size_t bnn_program_batch(const bnn_program *p);
+
+/* Whether it was finished with a gradient. */
+bool bnn_program_has_gradient(const bnn_program *p);
 
 /* The shape of outputs[i] of a finished program. */
 const bnn_shape *bnn_program_output_shape(const bnn_program *p, int i);
@@ -78,8 +83,8 @@ const bnn_shape *bnn_program_output_shape(const bnn_program *p, int i);
 /* Elements that a flat parameter buffer must have: the end of the last BNN_INPUT_PARAM. */
 size_t bnn_program_flat_size(const bnn_program *p);
 
-/* Whether these nodes can be fed as the batch x and y and as the noise key (a u64 scalar); -1 stands
- * for an input that the program does not have.  ERANGE names the first that can not. */
+/* Whether these nodes can be fed as the batch x and y and as the noise key (a u64 scalar); -1
+ * stands for an input that the program does not have.  ERANGE names the first that can not. */
 bnn_status bnn_program_check_feeds(const bnn_program *p, int x_node, int y_node, int key_node,
                                    bnn_err *err);
 
@@ -89,8 +94,8 @@ double bnn_program_flops(const bnn_program *p);
 
 /* ---- replaying ---- */
 
-/* Buffers for replays of p, which must be finished.  block: rows in a block (the last may have fewer);
- * 0 means all.  Without rows there is one block.  ENOMEM. */
+/* Buffers for replays of p, which must be finished.  block: rows in a block (the last may have
+ * fewer); 0 means all.  Without rows there is one block.  ENOMEM. */
 bnn_status bnn_frame_new(bnn_frame **out, bnn_program *p, size_t block, bnn_err *err);
 void bnn_frame_free(bnn_frame *f);
 
@@ -102,8 +107,8 @@ size_t bnn_frame_bytes(const bnn_frame *f);
 void bnn_frame_bind(bnn_frame *f, int node, void *data);
 void bnn_frame_bind_params(bnn_frame *f, bnn_real *theta, bnn_real *gradient);
 
-/* The place, in its batch, of the first row that this frame sees (0 at first): ops that draw noise for
- * a row, such as dropout, count from there. */
+/* The place, in its batch, of the first row that this frame sees (0 at first): ops that draw noise
+ * for a row, such as dropout, count from there. */
 void bnn_frame_place(bnn_frame *f, size_t row0);
 
 /* Memory of the frame's own for an input, used until another is bound: an input's home.
@@ -139,12 +144,13 @@ size_t bnn_frame_parameter_jobs(const bnn_frame *f);
 const bnn_parameter_job *bnn_frame_parameter_job(const bnn_frame *f, size_t j);
 void bnn_frame_run_parameter_job(bnn_frame *f, size_t j);
 
-/* Whether backward_whole has anything to do; and that.  seed matters only without rows: then it is the
- * gradient with respect to outputs[0], and the parameter jobs set nothing but zeros. */
+/* Whether backward_whole has anything to do; and that.  seed matters only without rows: then it is
+ * the gradient with respect to outputs[0], and the parameter jobs set nothing but zeros. */
 bool bnn_frame_has_backward_whole(const bnn_frame *f);
 void bnn_frame_backward_whole(bnn_frame *f, bnn_real seed);
 
-/* The gradient with respect to input `node` (listed in wrt) after backward; a header of the frame's. */
+/* The gradient with respect to input `node` (listed in wrt) after backward; a header of the
+ * frame's. */
 const bnn_tensor *bnn_frame_gradient(const bnn_frame *f, int node);
 
 /* All phases in order on the calling thread; with a gradient when the program has one. */

@@ -1,4 +1,5 @@
-/* program_nodes.h - the inside of a program, shared by program.c (recording) and frame.c (replaying). */
+/* program_nodes.h - the inside of a program, shared by program.c (recording) and frame.c
+ * (replaying). */
 #ifndef BNN_PROGRAM_NODES_H
 #define BNN_PROGRAM_NODES_H
 

@@ -19,7 +19,8 @@ bnn_shape bnn_shape_of(const bnn_tensor *x);
 /* A shape from its parts; rank <= BNN_RANK_MAX. */
 bnn_shape bnn_shape_make(bnn_dtype dtype, int rank, const size_t *dim);
 
-/* Product of the dims, 1 for a scalar; false when that of the dims other than 0 overflows size_t. */
+/* Product of the dims, 1 for a scalar; false when that of the dims other than 0 overflows
+ * size_t. */
 bool bnn_shape_size(size_t *out, int rank, const size_t *dim);
 
 /* Same rank and dims, whatever the dtypes. */

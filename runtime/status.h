@@ -6,16 +6,16 @@
 #ifndef BNN_STATUS_H
 #define BNN_STATUS_H
 
-#define BNN_STATUS_ROWS(X)                                                                         \
-  X(OK, "no error")                                                                                \
-  X(ENOMEM, "out of memory")                                                                       \
-  X(ESHAPE, "shapes do not agree")                                                                 \
-  X(ETYPE, "wrong type of tensor")                                                                 \
-  X(ERANGE, "index or value out of range")                                                         \
-  X(EDATA, "malformed input data")                                                                 \
-  X(EIO, "input/output error")                                                                     \
-  X(ENAN, "not a number")                                                                          \
-  X(ESTOP, "stopped on request")                                                                   \
+#define BNN_STATUS_ROWS(X)                 \
+  X(OK, "no error")                        \
+  X(ENOMEM, "out of memory")               \
+  X(ESHAPE, "shapes do not agree")         \
+  X(ETYPE, "wrong type of tensor")         \
+  X(ERANGE, "index or value out of range") \
+  X(EDATA, "malformed input data")         \
+  X(EIO, "input/output error")             \
+  X(ENAN, "not a number")                  \
+  X(ESTOP, "stopped on request")           \
   X(ENET, "download failed")
 
 typedef enum bnn_status {
@@ -44,10 +44,10 @@ bnn_status bnn_fail_within(bnn_err *err, bnn_status status, const char *format, 
     __attribute__((format(printf, 3, 4)));
 
 /* Passes a failure up at once. */
-#define BNN_TRY(call)                                                                              \
-  do {                                                                                             \
-    bnn_status try_status_ = (call);                                                               \
-    if (try_status_ != BNN_OK) return try_status_;                                                 \
+#define BNN_TRY(call)                              \
+  do {                                             \
+    bnn_status try_status_ = (call);               \
+    if (try_status_ != BNN_OK) return try_status_; \
   } while (0)
 
 #endif

@@ -1,7 +1,8 @@
 /* tensor.h - strided arrays of one element type, counted by reference.
  *
  * Ownership: a tensor is reference counted; `new`, `ref` and every function with an `out` give the
- *            caller one reference, `unref` gives it back.  A view holds a reference to the tensor it
+ *            caller one reference, `unref` gives it back.  A view holds a reference to the tensor
+ *            it
  *            looks into and shares its memory.  Counts are atomic; contents are not guarded.
  * Shapes:    written [n, d], outermost first; a scalar has rank 0 and size 1.  Any dim may be 0.
  * Strides:   in elements.  A tensor made by `new` is row-major and contiguous; a view need not be.
@@ -21,12 +22,12 @@
 enum { BNN_RANK_MAX = 8 };
 
 /* X(tag, name, C type).  Ops compute in the real type (f32, or f64 in the double build). */
-#define BNN_DTYPE_ROWS(X)                                                                          \
-  X(U8, "u8", uint8_t)                                                                             \
-  X(I32, "i32", int32_t)                                                                           \
-  X(I64, "i64", int64_t)                                                                           \
-  X(U64, "u64", uint64_t)                                                                          \
-  X(F32, "f32", float)                                                                             \
+#define BNN_DTYPE_ROWS(X) \
+  X(U8, "u8", uint8_t)    \
+  X(I32, "i32", int32_t)  \
+  X(I64, "i64", int64_t)  \
+  X(U64, "u64", uint64_t) \
+  X(F32, "f32", float)    \
   X(F64, "f64", double)
 
 typedef enum bnn_dtype {

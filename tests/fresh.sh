@@ -11,11 +11,14 @@ cd "$(dirname "$0")/.."
 root=$(mktemp -d /tmp/fresh.XXXXXX)
 chmod 755 "$root" # apt reads it as another user
 # One file system only: what is mounted below must not go with it.
-trap 'umount "$root/proc" 2>/dev/null || true; rm -rf --one-file-system "$root"' EXIT
+trap 'umount "$root/proc" "$root/dev/pts" 2>/dev/null || true; rm -rf --one-file-system "$root"' EXIT
 
 debootstrap --variant=minbase --include=git,make bookworm "$root" \
   "${MIRROR:-http://deb.debian.org/debian}" >/dev/null
 mount -t proc proc "$root/proc"
+mkdir -p "$root/dev/pts"
+mount -t devpts -o newinstance,ptmxmode=0666 devpts "$root/dev/pts"
+ln -sf pts/ptmx "$root/dev/ptmx"
 cp /etc/resolv.conf "$root/etc/"
 rm -rf "$root"/var/lib/apt/lists/* # as an installed machine may have them: none
 git clone -q . "$root/root/bnnlua"

@@ -524,10 +524,11 @@ prompt_session() {
   exec 3>&-
 }
 
-if command -v script >/dev/null; then
+# A container without devpts has the command and no terminal for it.
+if script -qec true /dev/null </dev/null >/dev/null 2>&1; then
   prompt_session
 else
-  echo "program_test: no 'script' command: the prompt on a terminal is skipped"
+  echo "program_test: 'script' makes no terminal here: the prompt on a terminal is skipped"
 fi
 
 cd / || exit 1

@@ -35,7 +35,7 @@ static bnn_status verify(const bnn_tensor *const *x, int n, const bnn_attr *attr
     const int64_t label = op_integer(x[1], i);
     if (label < 0 || label >= classes)
       return bnn_fail(err, BNN_ERANGE, "label %lld of example %zu is outside 0..%lld",
-                      (long long)label, i + 1, (long long)classes - 1);
+                      (long long)label, x[1]->row0 + i + 1, (long long)classes - 1);
   }
   return BNN_OK;
 }

@@ -3,15 +3,15 @@
 
 #include "vec_rows.h"
 
-/* m += (1 - b1) (g - m),  v += (1 - b2) (g^2 - v),  w -= lr mhat / (sqrt(vhat) + eps): Kingma &
- * Ba's running means, written so that each is one multiply-add; rate and unbias2 hold the
- * corrections. */
+/* m = b1 m + (1 - b1) g,  v = b2 v + (1 - b2) g^2,  w -= lr mhat / (sqrt(vhat) + eps), as Kingma &
+ * Ba have them (v + (1 - b2) (g^2 - v) would lose v's digits when b2 is near 0); rate and unbias2
+ * hold the corrections. */
 BNN_KERNEL adam(bnn_real *restrict w, bnn_real *restrict m, bnn_real *restrict v,
                 const bnn_real *restrict g, bnn_adam_scalars a, size_t n) {
   const bnn_real c1 = 1 - a.b1, c2 = 1 - a.b2;
   for (size_t i = 0; i < n; i++) {
-    m[i] += c1 * (g[i] - m[i]);
-    v[i] += c2 * (g[i] * g[i] - v[i]);
+    m[i] = a.b1 * m[i] + c1 * g[i];
+    v[i] = a.b2 * v[i] + c2 * g[i] * g[i];
     w[i] -= a.rate * m[i] / (R(sqrt)(v[i] * a.unbias2) + a.eps);
   }
 }

@@ -2,7 +2,8 @@
 -- C replays forward and backward (as JAX's grad and jit).
 --
 -- Numbers, tensors, keys and tables of them that are passed as arguments are inputs; what the
--- function captured is a constant. A value that is read while recording (item, totable) raises.
+-- function captured is a constant (its memory, not a copy: a posterior's mean that training changes
+-- in place is seen as it is then). A value that is read while recording (item, totable) raises.
 local core = require "bnn.core"
 local record = require "bnn.record"
 local tree = require "bnn.tree"

@@ -50,10 +50,10 @@ function Log:write(step, rows)
   self.sink:write(step, rows)
 end
 
---- A line of results that is not a figure of a step (a table's line, a closing sentence).
+--- Lines of results that are not figures of a step (a table, a closing sentence).
 -- Consoles show it, memory keeps it, files of figures leave it out.
 function Log:say(line)
-  if self.sink.say then self.sink:say(line) end
+  if self.sink.say then self.sink:say((line:gsub("\n$", ""))) end
 end
 
 --- Closes the files behind the log; twice is fine.

@@ -1,8 +1,8 @@
 --- The public names of the library: what help shows of the documentation that its files hold.
 --
--- bnn.train is written as function train of module bnn.train, bnn.main in module bnn.experiment: they
--- are shown under the names that users write. Modules that the library does not hand out are internal:
--- help finds them by name, and does not list them.
+-- bnn.train is written as function train of module bnn.train, bnn.main in module bnn.experiment:
+-- they are shown under the names that users write. Modules that the library does not hand out are
+-- internal: help finds them by name, and does not list them.
 local M = {}
 
 -- The value that an entry of a script documents, or nil (methods, and modules that do not load).
@@ -30,8 +30,8 @@ end
 local function add_made(entries, bnn)
   for module, value in pairs(bnn) do
     for name, doc in pairs(type(value) == "table" and value.docs or {}) do
-      entries[#entries + 1] = {name = "bnn." .. module .. "." .. name, doc = doc, module = "bnn." .. module,
-                               field = name}
+      local full = "bnn." .. module
+      entries[#entries + 1] = {name = full .. "." .. name, doc = doc, module = full, field = name}
     end
   end
 end
@@ -60,9 +60,11 @@ function M.names(entries)
   local shown = {}
   for _, entry in ipairs(named) do
     local field = entry.module and entry.module:match "^bnn%.(.+)$"
-    local handed_out = not field or type(bnn[field]) == "table" or taken[entry.name] or entry.name:find ":"
-    entry.internal = not handed_out or entry.name:find "^bnn%.core%." ~= nil
-    local is_shadowed = entry.field == "" and taken[entry.name] -- a module behind a function of its name
+    local handed_out = not field or type(bnn[field]) == "table" or taken[entry.name]
+    local shown_name = handed_out or entry.name:find ":"
+    entry.internal = not shown_name or entry.name:find "^bnn%.core%." ~= nil
+    -- a module behind a function of its name
+    local is_shadowed = entry.field == "" and taken[entry.name]
     if not is_shadowed then shown[#shown + 1] = entry end
   end
   table.sort(shown, function(a, b) return a.name < b.name end)

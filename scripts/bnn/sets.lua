@@ -8,12 +8,7 @@ local nearest = require "bnn.nearest"
 
 local M = {}
 
--- Module bnn.glyphs, or nil where this build lacks it.
-local function drawn(name)
-  local found, glyphs = pcall(require, "bnn.glyphs")
-  if not found then return nil, name .. ": this build cannot draw it" end
-  return glyphs.load(name)
-end
+local function drawn(name) return require "bnn.glyphs".load(name) end
 
 local function four_files(train_images, train_labels, test_images, test_labels)
   return {

@@ -24,7 +24,6 @@ local spec = {
 local function stop(step, message, lr)
   local advice = ""
   if message:find "not a number" then
-    message = message:gsub("%-nan", "nan") -- the sign of a NaN means nothing
     advice = ("; try a smaller learning rate than lr=%g or a lower initial log-variance, and look "
       .. "for values in the data that are not numbers"):format(lr)
   end
@@ -46,6 +45,7 @@ local function marker(progress)
     local meta = type(err) == "table" and getmetatable(err)
     if type(meta) == "table" and meta.__name == "bnn.interrupt" and not err.step then
       err.step = progress.step
+      require "bnn.experiment".explain_interrupt(err)
     end
   end})
 end
@@ -92,7 +92,8 @@ end
 --   key         step i uses key:fold(i), epoch e key:fold("data"):fold(e)
 --   beta, lr    numbers or functions of the step, instead of the objective's and the optimizer's
 --   state       to go on from: a state that train gave before
---   log         where the figures of evaluate go: a log of bnn.log, or a function of (step, rows)
+--   log         where the figures of evaluate go: a log of bnn.log, or a function of (step, rows);
+--               the console when it is left out
 --   evaluate    function(step) -> a list of {name, value}; called before the first step, at every
 --               multiple of log_every, and after the last step
 --   on_step     function(step, loss), after each step; false ends the training
@@ -101,9 +102,11 @@ function M.train(opts)
   opts = options.check("bnn.train", opts, spec)
   check_parts(opts)
   local objective = opts.objective
-  if objective.data_size == nil then objective.data_size = opts.data.size end
+  if objective.data_size == nil or objective.takes_data_size then
+    objective.data_size, objective.takes_data_size = opts.data.size, true
+  end
   if objective.check_data then require "bnn.experiment".demand(objective:check_data(opts.data)) end
-  if opts.log then opts.log = require "bnn.log".of(opts.log) end
+  if opts.log or opts.evaluate then opts.log = require "bnn.log".of(opts.log) end
   local state = opts.state or opts.optimizer:init(objective)
   return require "bnn.signal".guard(loop, opts, state)
 end

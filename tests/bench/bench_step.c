@@ -61,8 +61,7 @@ static void record(bench *b) {
     must(bnn_program_input(b->program, &in_nodes[2], BNN_INPUT_PARAM, &shape, offset, &err), &err);
     offset += w_dim[1];
     must(bnn_program_op(b->program, &h, BNN_OP_linear, in_nodes, 3, NULL, &err), &err);
-    if (l + 1 < LAYERS)
-      must(bnn_program_op(b->program, &h, BNN_OP_relu, &h, 1, NULL, &err), &err);
+    if (l + 1 < LAYERS) must(bnn_program_op(b->program, &h, BNN_OP_relu, &h, 1, NULL, &err), &err);
   }
   int pair[] = {h, y};
   must(bnn_program_op(b->program, &h, BNN_OP_cross_entropy, pair, 2, NULL, &err), &err);

@@ -1,6 +1,6 @@
-/* test_objective.c - a training step: its gradient against central differences of the whole loss, its
- * update against gradient and rule written out, the same bits on any number of threads, and failures
- * that leave everything as it was. */
+/* test_objective.c - a training step: its gradient against central differences of the whole loss,
+ * its update against gradient and rule written out, the same bits on any number of threads, and
+ * failures that leave everything as it was. */
 #include "objective.h"
 
 #include <math.h>
@@ -233,8 +233,8 @@ static void clear(bnn_real *x, size_t n) {
 }
 
 #ifdef BNN_REAL_DOUBLE
-/* The whole loss: the mean loss that the step reports, and the KL as its formula; for a point estimate
- * the KL's part in mu. */
+/* The whole loss: the mean loss that the step reports, and the KL as its formula; for a point
+ * estimate the KL's part in mu. */
 static double whole_loss(const problem *q, const setting *s, bnn_objective *o, bnn_context *context,
                          const learner *l, const bnn_step *step) {
   bnn_real g[2 * SIZE_MAX_];
@@ -372,8 +372,8 @@ START_TEST(a_step_is_the_rule_applied_to_the_gradient) {
 }
 END_TEST
 
-/* The gradient of one parameter reads the other one, which the same step changes: with a point estimate
- * there is no sample between them. */
+/* The gradient of one parameter reads the other one, which the same step changes: with a point
+ * estimate there is no sample between them. */
 START_TEST(an_update_is_not_seen_by_the_gradients_of_its_own_step) {
   problem q = {.key = -1, .scale = 0.5, .logvar = -7, .positive = true};
   static const size_t size[] = {IN, IN};
@@ -640,8 +640,8 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
   bnn_layout small;
   ck_succeeds(bnn_layout_init(&small, 1, layer_size, layer_dim0, &err));
   const bnn_objective_spec good = {q.program, q.x, q.y, -1, &q.layout, BNN_KL_sum, 1, 1};
-  bnn_objective_spec spec[10];
-  for (int k = 0; k < 10; k++) spec[k] = good;
+  bnn_objective_spec spec[11];
+  for (int k = 0; k < 11; k++) spec[k] = good;
   spec[0].samples = 0, spec[1].samples = -3;
   spec[2].prior_std = 0, spec[3].prior_std = -1, spec[4].prior_std = NAN;
   spec[5].prior_std = INFINITY;
@@ -663,12 +663,19 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
       {BNN_ERANGE, "x: node 3 is not a batch input"},
       {BNN_ERANGE, "key: node 0 is not a u64 scalar input"},
       {BNN_ESHAPE, "the loss is [7, 4], wanted one number an example: [7]"},
+      {BNN_ERANGE, "the program was finished without a gradient"},
   };
+  bnn_program *forward = NULL;
+  ck_succeeds(bnn_program_new(&forward, &err));
+  const int x = input(forward, BNN_INPUT_ROWS, BNN_REAL, DIMS(7), 0);
+  ck_succeeds(bnn_program_finish(forward, &x, 1, false, NULL, 0, &err));
+  spec[10].program = forward;
   bnn_objective *o = NULL;
-  for (int k = 0; k < 10; k++) {
+  for (int k = 0; k < 11; k++) {
     ck_refuses(bnn_objective_new(&o, &spec[k], &err), want[k].status, want[k].words);
     ck_assert_ptr_null(o);
   }
+  bnn_program_unref(forward);
   bnn_layout_fini(&small);
   problem_fini(&q);
   problem_fini(&wrong);

@@ -1,5 +1,5 @@
-/* test_optimizer.c - the table of update rules, their state and options; each rule against its formula
- * written out in double. */
+/* test_optimizer.c - the table of update rules, their state and options; each rule against its
+ * formula written out in double. */
 #include "optimizer.h"
 
 #include <math.h>
@@ -86,8 +86,8 @@ START_TEST(a_gradient_of_zero_leaves_adams_weight) {
 }
 END_TEST
 
-/* torch.optim.SGD: buf = g at the first step, then momentum buf + (1 - dampening) g; the step is along
- * g + momentum buf with nesterov, else along buf; without momentum along g. */
+/* torch.optim.SGD: buf = g at the first step, then momentum buf + (1 - dampening) g; the step is
+ * along g + momentum buf with nesterov, else along buf; without momentum along g. */
 static double sgd_as_torch(int i, double lr, double momentum, double dampening, bool nesterov) {
   double w = (double)(bnn_real)weight(i), buf = 0;
   for (int t = 1; t <= STEPS; t++) {
@@ -167,6 +167,7 @@ START_TEST(options_outside_their_bounds_are_refused) {
       {"sgd", 2, 1.5, "sgd: dampening is 1.5, wanted a number in [0, 1]"},
       {"sgd", 3, 1, NULL},
       {"sgd", 3, 2, "sgd: nesterov is 2"},
+      {"sgd", 3, 0.5, "sgd: nesterov is 0.5, wanted an integer in [0, 1]"},
 #ifndef BNN_REAL_DOUBLE
       {"adam", 1, 1 - 1e-9, "adam: b1 is 1"}, /* in float it is */
       {"sgd", 1, 1 - 1e-9, "sgd: momentum is 1"},

@@ -72,9 +72,9 @@ END_TEST
 
 /* ---- samples ---- */
 
-/* theta = mu + sigma eps of n weights that share mu and sigma: its mean, its variance and its third and
- * fourth moment within 4 standard errors of N(mu, sigma^2)'s.  With z = (theta - mu)/sigma the standard
- * errors of the means of z, z^2, z^3, z^4 are sqrt(1, 2, 15, 96)/sqrt(n). */
+/* theta = mu + sigma eps of n weights that share mu and sigma: its mean, its variance and its third
+ * and fourth moment within 4 standard errors of N(mu, sigma^2)'s.  With z = (theta - mu)/sigma the
+ * standard errors of the means of z, z^2, z^3, z^4 are sqrt(1, 2, 15, 96)/sqrt(n). */
 START_TEST(samples_have_the_moments_of_the_posterior) {
   enum { N = 200000 };
   static const double row[][2] = {{0, 0}, {1.5, -7}, {-20, 2}, {0.1, -1}};
@@ -116,7 +116,8 @@ START_TEST(a_sample_is_mu_plus_sigma_times_the_keys_normals) {
 }
 END_TEST
 
-/* Sizes around the pieces that a sample is made in; and a piece of a posterior is not another one. */
+/* Sizes around the pieces that a sample is made in; and a piece of a posterior is not another
+ * one. */
 START_TEST(a_sample_has_the_same_bits_on_any_number_of_threads) {
   static const size_t size[] = {0, 1, 31, 1024, 8191, 8192, 8193, 40000};
   enum { MOST = 40000 };
@@ -191,8 +192,8 @@ START_TEST(kl_of_the_prior_is_zero) {
 }
 END_TEST
 
-/* KL = E_q[log q(w) - log p(w)], by 1e6 samples of one weight, within 4 standard errors (estimated from
- * the same samples). */
+/* KL = E_q[log q(w) - log p(w)], by 1e6 samples of one weight, within 4 standard errors (estimated
+ * from the same samples). */
 START_TEST(kl_is_what_samples_say) {
   enum { N = 1000000 };
   static const double row[][3] = {{0.3, -7, 1}, {-1, -1, 1}, {2, 0.5, 3}, {0.05, -3, 0.1}};

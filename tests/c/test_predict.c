@@ -169,8 +169,8 @@ static prediction predict(const model *m, const bnn_predict_spec *spec, int thre
 
 /* ---- the plain loop ---- */
 
-/* Output of sample number s for row i: the program in a frame of its own, a row after the other, each
- * alone at the start of a chunk (the others are zeros, or position 1). */
+/* Output of sample number s for row i: the program in a frame of its own, a row after the other,
+ * each alone at the start of a chunk (the others are zeros, or position 1). */
 static void sample_of_rows(double *out, const model *m, const bnn_predict_spec *spec, int s) {
   bnn_context *context = context_of(1);
   bnn_frame *f = NULL;

@@ -11,8 +11,8 @@
 
 enum { NODES_MAX = 64, FLAT_MAX = 1024, INPUTS_MAX = 16 };
 
-/* Products sum in an order that may depend on the number of rows, so blocks may differ from the whole
- * in the last digits. */
+/* Products sum in an order that may depend on the number of rows, so blocks may differ from the
+ * whole in the last digits. */
 #define CLOSE (64 * (double)BNN_REAL_EPSILON)
 
 #define NODES(...) \
@@ -413,6 +413,8 @@ START_TEST(recording_refuses_what_does_not_agree) {
              "a batch input has 4 rows, another has 3");
   ck_refuses(bnn_program_input(t->p, &node, BNN_INPUT_ROWS, &scalar, 0, &err), BNN_ESHAPE,
              "a batch input needs an axis of rows");
+  ck_refuses(bnn_program_input(t->p, &node, BNN_INPUT_PARAM, &scalar, 9, &err), BNN_ERANGE,
+             "parameters overlap: [5, 2] at 0 and [] at 9");
   ck_refuses(bnn_program_op(t->p, &node, BNN_OP_mm, (const int[]){x, w}, 2, NULL, &err), BNN_ESHAPE,
              "mm: a is [3, 4], b is [5, 2]");
   ck_refuses(bnn_program_op(t->p, &node, BNN_OP_mm, &x, 1, NULL, &err), BNN_ERANGE,
@@ -723,8 +725,8 @@ static size_t gradient_of(bnn_real *out, const bnn_frame *f, const tape *t, int 
   return g->size;
 }
 
-/* The sum over row blocks, in order, against one block.  A replay leaves nothing in the gradient, and
- * takes nothing from it: it starts as NaN. */
+/* The sum over row blocks, in order, against one block.  A replay leaves nothing in the gradient,
+ * and takes nothing from it: it starts as NaN. */
 START_TEST(gradients_of_blocks_add_up_to_that_of_the_whole) {
   int output;
   tape *t = tape_of(_i, BATCH, &output);

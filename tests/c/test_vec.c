@@ -496,8 +496,7 @@ START_TEST(weighing_and_adding_are_what_they_say) {
       double bound = 2 * (double)BNN_REAL_EPSILON, d = (double)(theta[i] - mu[i]);
       ck_near((double)h[i], (double)g[i] * d, bound, "h", i);
       ck_near((double)h_sum[i], (double)h0[i] + (double)g[i] * d, bound, "h_sum", i);
-      ck_near((double)g_sum[i], (double)g0[i] + (double)g[i], bound,
-              "g_sum", i);
+      ck_near((double)g_sum[i], (double)g0[i] + (double)g[i], bound, "g_sum", i);
     }
   }
 }

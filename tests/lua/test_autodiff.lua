@@ -98,7 +98,8 @@ end
 function TestGrad.test_refusals()
   local x = bnn.tensor{1, 2}
   local rows = {
-    {"a tensor [2], one number is wanted: take its sum or mean", bnn.grad(function(a) return a end), x},
+    {"a tensor [2], one number is wanted: take its sum or mean",
+     bnn.grad(function(a) return a end), x},
     {"first result is a table", bnn.grad(function(a) return {a = a:sum(), b = a:sum()} end), x},
     {"first result is a string", bnn.grad(function() return "s" end), x},
     {"the function gives nothing", bnn.grad(function() end), x},
@@ -270,7 +271,8 @@ function TestCompile.test_compiled_functions_may_be_called_in_recorded_ones()
   local square = bnn.compile(function(x) return x * x end)
   local x = bnn.tensor{1, 2, 3}
   lu.assertEquals(bnn.grad(function(y) return square(y):sum() end)(x):totable(), {2, 4, 6})
-  lu.assertEquals(bnn.grad(bnn.compile(function(y) return square(y):sum() end))(x):totable(), {2, 4, 6})
+  lu.assertEquals(bnn.grad(bnn.compile(function(y) return square(y):sum() end))(x):totable(),
+    {2, 4, 6})
   lu.assertEquals(bnn.compile(function(y) return square(y) + square(square(y)) end)(x):totable(),
     {2, 20, 90})
   local net = bnn.transform(function(y) return square(bnn.nn.linear(2)(y)) end)
@@ -283,7 +285,8 @@ end
 function TestCompile.test_a_gradient_inside_a_recording_is_refused_with_a_way_out()
   local g = bnn.grad(function(x) return (x * x):sum() end)
   local x = bnn.tensor{1, 2}
-  local pieces = {"test_autodiff.lua:", "a gradient can not be recorded", "bnn.compile(bnn.value_and_grad(f))"}
+  local pieces = {"test_autodiff.lua:", "a gradient can not be recorded",
+    "bnn.compile(bnn.value_and_grad(f))"}
   raises(pieces, function() return bnn.compile(function(y) return y - 0.1 * g(y) end)(x) end)
   raises(pieces, function() return bnn.grad(function(y) return (y * g(y)):sum() end)(x) end)
   lu.assertEquals(g(x):totable(), {2, 4})
@@ -324,6 +327,18 @@ function TestLeaks.test_errors_leave_nothing_behind()
     for _, f in ipairs(functions) do lu.assertFalse((pcall(f, x))) end
   end
   lu.assertEquals(live(), before)
+end
+
+function TestLeaks.test_a_failed_recording_is_dropped_at_once()
+  local kept
+  local function fails(a)
+    kept = a * 2
+    error "after that"
+  end
+  for _, wrap in ipairs{bnn.grad, bnn.value_and_grad, bnn.compile} do
+    raises("after that", wrap(fails), bnn.ones(3))
+    raises("ended", function() return kept + 1 end)
+  end
 end
 
 function TestLeaks.test_gradients_and_compiled_functions_die()

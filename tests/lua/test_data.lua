@@ -48,7 +48,8 @@ TestPart = {}
 function TestPart.test_has_x_y_size_and_a_text()
   lu.assertEquals({data.size, data.x:shape(), data.y:dtype()}, {20, {20, 3}, "i32"})
   lu.assertEquals(tostring(data), "data: 20 examples, x " .. x:dtype() .. " [20, 3], y i32")
-  lu.assertEquals(tostring(bnn.data.part{x = x}), "data: 20 examples, x " .. x:dtype() .. " [20, 3]")
+  lu.assertEquals(tostring(bnn.data.part{x = x}),
+    "data: 20 examples, x " .. x:dtype() .. " [20, 3]")
 end
 
 function TestPart.test_slices_share_memory_and_end_with_the_data()
@@ -120,8 +121,8 @@ function TestBatches.test_the_permutation_is_a_function_of_key_and_epoch()
   for epoch = 1, 2 do
     local rows = bnn.permutation(key:fold("data"):fold(epoch), 20):totable()
     for i = 1, 20 do rows[i] = rows[i] - 1 end
-    lu.assertEquals(table.move(two[2 * epoch], 1, 10, 11, table.move(two[2 * epoch - 1], 1, 10, 1, {})),
-      rows)
+    local drawn = table.move(two[2 * epoch - 1], 1, 10, 1, {})
+    lu.assertEquals(table.move(two[2 * epoch], 1, 10, 11, drawn), rows)
   end
   bnn.randn(key, 10)
   lu.assertEquals(labels_of{size = 10, epochs = 2}, two)
@@ -132,7 +133,8 @@ end
 function TestBatches.test_skip_goes_on_where_another_ended()
   local all = labels_of{size = 6, epochs = 3}
   for _, skip in ipairs{0, 1, 3, 5, 9} do
-    lu.assertEquals(labels_of{size = 6, epochs = 3, skip = skip}, table.move(all, skip + 1, #all, 1, {}))
+    lu.assertEquals(labels_of{size = 6, epochs = 3, skip = skip},
+      table.move(all, skip + 1, #all, 1, {}))
   end
   lu.assertEquals(labels_of{size = 6, epochs = 0}, {})
 end
@@ -239,10 +241,10 @@ end
 function TestLoad.test_other_names_look_in_folders_of_their_own()
   local dir = place()
   idx.set(dir .. "/mnist", 30, 20, {side = 10})
-  idx.set(dir .. "/cards", 10, 10, {side = 10})
-  lu.assertEquals(bnn.data.load("cards", {dir = dir}).train.size, 10)
+  idx.set(dir .. "/symbols", 10, 10, {side = 10})
+  lu.assertEquals(bnn.data.load("symbols", {dir = dir}).train.size, 10)
   with_env(dir, function()
-    lu.assertEquals(bnn.data.load("cards").dir, dir .. "/cards")
+    lu.assertEquals(bnn.data.load("symbols").dir, dir .. "/symbols")
     lu.assertEquals(bnn.data.load("mnist").dir, dir .. "/mnist")
   end)
 end
@@ -274,13 +276,16 @@ end
 function TestLoad.test_without_data_it_says_where_it_looked_and_how_to_get_it()
   with_env(nil, function()
     local message = fault_of "mnist"
-    for _, piece in ipairs{"no mnist data", "$BNNLUA_DATA (not set)", "--data DIR", "BNNLUA_DATA=DIR"} do
+    for _, piece in ipairs{"no mnist data", "$BNNLUA_DATA (not set)",
+      "--data DIR", "BNNLUA_DATA=DIR"} do
       lu.assertStrContains(message, piece)
     end
   end)
   with_env("", function() lu.assertStrContains(fault_of "mnist", "not set") end)
   local empty = place()
-  with_env(empty, function() lu.assertStrContains(fault_of "mnist", "$BNNLUA_DATA (" .. empty .. ")") end)
+  with_env(empty, function()
+    lu.assertStrContains(fault_of "mnist", "$BNNLUA_DATA (" .. empty .. ")")
+  end)
 end
 
 function TestLoad.test_one_of_a_pair_that_is_missing()
@@ -318,7 +323,8 @@ function TestLoad.test_files_that_are_broken()
     {images, "", idx.bytes(8, {30, 10, 10}, pixels .. "x")},
     {images, "", idx.bytes(8, {30, 10, 10}, pixels):sub(1, 9)},
     {images, "", "this is no IDX file"}, {images, "", ""},
-    {images, "", idx.bytes(13, {30, 10, 10}, pixels)}, {labels, "", idx.bytes(8, {4, 5}, idx.labels(20))},
+    {images, "", idx.bytes(13, {30, 10, 10}, pixels)},
+    {labels, "", idx.bytes(8, {4, 5}, idx.labels(20))},
     {images, "", idx.bytes(8, {0, 10, 10}, "")},
   }
   for i, row in ipairs(rows) do

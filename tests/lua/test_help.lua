@@ -180,7 +180,7 @@ function TestHelp.test_an_object_shows_its_class()
 end
 
 function TestHelp.test_a_method_is_found_whatever_the_object_is_called()
-  lu.assertStrContains(help_on "my_log:say", "log:say(line)\n  A line of results")
+  lu.assertStrContains(help_on "my_log:say", "log:say(line)\n  Lines of results")
 end
 
 function TestHelp.test_an_unknown_name_gives_the_nearest()

@@ -65,7 +65,8 @@ TestQuantile = {}
 -- numpy.quantile(x, q), method "linear": position q (n - 1) between order statistics.
 function TestQuantile.test_is_numpys_linear()
   local rows = {
-    {{1, 2, 3, 4}, 0, 1}, {{1, 2, 3, 4}, 1, 4}, {{1, 2, 3, 4}, 0.5, 2.5}, {{1, 2, 3, 4}, 0.25, 1.75},
+    {{1, 2, 3, 4}, 0, 1}, {{1, 2, 3, 4}, 1, 4}, {{1, 2, 3, 4}, 0.5, 2.5},
+    {{1, 2, 3, 4}, 0.25, 1.75},
     {{4, 1, 3, 2}, 0.25, 1.75}, {{7}, 0.3, 7}, {{1, 1, 1}, 0.9, 1}, {{10, 20}, 0.99, 19.9},
     {{-5, 0, 5, 100}, 0.9, 71.5}, {{3, 1, 2, 5, 4}, 0.1, 1.4}, {{0, 1 / 0}, 0, 0},
   }
@@ -85,7 +86,8 @@ end
 function TestQuantile.test_refusals()
   local rows = {
     {"there are no values", {}, 0.5}, {"there are no values", bnn.zeros(0), 0.5},
-    {"value 2 is not a number", {1, 0 / 0}, 0.5}, {"value 1 is not a number", tensor{0 / 0, 1}, 0.5},
+    {"value 2 is not a number", {1, 0 / 0}, 0.5},
+    {"value 1 is not a number", tensor{0 / 0, 1}, 0.5},
     {"q is -0.1", {1}, -0.1}, {"q is 1.5", {1}, 1.5}, {"q is nil", {1}}, {"q is half", {1}, "half"},
     {"x is a number", 3, 0.5}, {"x is a nil", nil, 0.5},
   }

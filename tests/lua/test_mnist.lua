@@ -52,7 +52,8 @@ function TestRun.test_the_figures_agree_with_each_other_and_with_the_model()
   local _, made, log = run()
   for _, part in ipairs{"test", "train"} do
     local elbo, ll = log:last(part .. "/elbo"), log:last(part .. "/log_likelihood")
-    local kl, mae = log:last(part .. "/kl_divergence"), log:last(part .. "/mean_approximate_evidence")
+    local kl, mae = log:last(part .. "/kl_divergence"),
+      log:last(part .. "/mean_approximate_evidence")
     lu.assertAlmostEquals(elbo, ll - 1e-3 * kl, 1e-9)
     lu.assertAlmostEquals(mae, math.exp(elbo / 10), 1e-9)
     lu.assertEquals(kl, made.model.posterior:kl{kl = "leading"})
@@ -94,7 +95,8 @@ function TestRun.test_the_first_line_names_the_data_and_the_table_follows()
       i = tonumber(i)
       lu.assertEquals(i, rows)
       lu.assertEquals({tonumber(label), tonumber(class)}, {made.data.test.y[i], p.class[i]})
-      lu.assertEquals({percent, std}, {("%.1f"):format(100 * p.probability[i]), ("%.3f"):format(p.class_std[i])})
+      lu.assertEquals({percent, std},
+        {("%.1f"):format(100 * p.probability[i]), ("%.3f"):format(p.class_std[i])})
       lu.assertEquals(answer, p.class_std[i] > metrics.threshold and "refused" or "")
     end
   end
@@ -107,14 +109,18 @@ end
 function TestRun.test_ood_counts_what_the_threshold_refuses()
   local other = here .. "/other"
   idx.make(other)
-  idx.part(other, "t10k", {n = 40, seed = 9, label = function() return 200 end}) -- labels do not matter
+  -- Its labels do not matter.
+  idx.part(other, "t10k", {n = 40, seed = 9, label = function() return 200 end})
   local metrics, made, log = run{ood = other}
-  local p = bnn.predict(made.model, bnn.data.load(other).test, {samples = 20, key = bnn.key(1):fold "predict"})
+  local sampling = {samples = 20, key = bnn.key(1):fold "predict"}
+  local p = bnn.predict(made.model, bnn.data.load(other).test, sampling)
   local refused = p.class_std:gt(metrics.threshold):sum():item()
   lu.assertEquals(metrics.refused, refused / 40)
-  lu.assertEquals(log.lines[4], ("refused at that threshold: %d of 40 test images of the other set (%.1f%%)")
+  lu.assertEquals(log.lines[4],
+    ("refused at that threshold: %d of 40 test images of the other set (%.1f%%)")
     :format(refused, 100 * refused / 40))
-  metrics, _, log = run{ood = set}
+  metrics, made, log = run{ood = set}
+  lu.assertEquals(made.data.test.size, 150)
   lu.assertEquals(#log.lines, 5)
   lu.assertStrContains(log.lines[4], " of 300 train images of the other set")
   lu.assertTrue(metrics.refused <= 0.02) -- the test set itself: 1% by the threshold's definition
@@ -147,12 +153,14 @@ function TestRun.test_temperature_is_beta_times_the_number_of_images()
 end
 
 function TestRun.test_the_flags_reach_the_model()
-  local _, made = run{steps = 1, hidden = {7, 5}, prior = 0.5, samples = 2, kl = "sum", logvar = -3, beta = 0.2}
+  local _, made = run{
+    steps = 1, hidden = {7, 5}, prior = 0.5, samples = 2, kl = "sum", logvar = -3, beta = 0.2}
   local q, objective = made.model.posterior, made.model
   lu.assertEquals(q.mu["mlp/linear_1/w"]:shape(), {7, 5})
   lu.assertEquals(q.mu["mlp/linear_2/w"]:shape(), {5, 10})
   lu.assertAlmostEquals(q.logvar.flat:mean():item(), -3, 0.01)
-  lu.assertEquals({objective.prior, objective.samples, objective.kl, objective.beta}, {0.5, 2, "sum", 0.2})
+  lu.assertEquals({objective.prior, objective.samples, objective.kl, objective.beta},
+    {0.5, 2, "sum", 0.2})
   _, made = run{steps = 1, hidden = {}}
   lu.assertEquals(made.model.posterior.mu:names(), {"mlp/linear_0/w", "mlp/linear_0/b"})
 end
@@ -171,8 +179,8 @@ function TestRefusals.test_labels_over_9_name_the_file_in_either_part()
   for _, prefix in ipairs{"train", "t10k"} do
     local dir = idx.set(here .. "/label_" .. prefix, 100, 100)
     idx.part(dir, prefix, {n = 100, label = function(i) return i == 88 and 10 or 3 end})
-    lu.assertEquals(refusal{data = dir}, dir .. "/" .. prefix .. "-labels-idx1-ubyte: label 10 of example "
-      .. "88 is outside 0..9, the network's 10 classes")
+    lu.assertEquals(refusal{data = dir}, dir .. "/" .. prefix .. "-labels-idx1-ubyte: "
+      .. "label 10 of example 88 is outside 0..9, the network's 10 classes")
   end
 end
 

@@ -60,7 +60,8 @@ function TestPaths.test_a_linear_layer_without_bias_has_only_w()
   local x = batch(4, 5)
   lu.assertEquals(layout(net, x), {"linear/w[5,3]"})
   local params = net:init(key, x)
-  lu.assertAlmostEquals((net:apply(params, x) - x:mm(params["linear/w"])):abs():max():item(), 0, 1e-6)
+  lu.assertAlmostEquals((net:apply(params, x) - x:mm(params["linear/w"])):abs():max():item(),
+    0, 1e-6)
 end
 
 function TestPaths.test_a_user_layer_has_parameters_of_its_own()
@@ -86,7 +87,7 @@ function TestInit.test_weights_are_a_truncated_normal_over_sqrt_of_fan_in()
   local limit = 2 / math.sqrt(400)
   lu.assertTrue(w:abs():max():item() <= limit)
   lu.assertTrue(w:abs():max():item() > 0.99 * limit)
-  -- 200,000 values: the mean within 4 sigma / sqrt n; the deviation's error is below sigma / sqrt(2n)
+  -- 200,000 values: the error of the mean is sigma / sqrt n, the deviation's below sigma / sqrt(2n)
   local sigma = 0.8796 / math.sqrt(400)
   lu.assertAlmostEquals(w:mean():item(), 0, 4 * sigma / math.sqrt(2e5))
   lu.assertAlmostEquals((w ^ 2):mean():sqrt():item(), sigma, 4 * sigma / math.sqrt(4e5))
@@ -297,7 +298,8 @@ function TestRefusals.test_wrong_arguments()
     {"did you mean 'activation'", nn.mlp, {3, activaton = "relu"}},
     {"no op is called 'rellu'", nn.mlp, {3, activation = "rellu"}},
     {"linear: 0 units", nn.linear, 0}, {"linear: 1.5 units", nn.linear, 1.5},
-    {"linear: nil units", nn.linear}, {"linear: 3 units", nn.linear, "3"},
+    {"linear: 2147483648 units", nn.linear, 1 << 31}, {"linear: nil units", nn.linear},
+    {"linear: 3 units", nn.linear, "3"},
     {"did you mean 'bias'", nn.linear, 3, {bais = true}},
     {"p is 1,", nn.dropout, 1}, {"p is -0.1", nn.dropout, -0.1}, {"p is nil", nn.dropout},
     {"p is nan", function() return nn.dropout(-(0 / 0)) end},

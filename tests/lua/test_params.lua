@@ -99,8 +99,8 @@ function TestParams.test_two_sets_must_agree()
     line(function() return (pair[1] + pair[2]).flat end)
   end
   raises({"'mlp/linear_0/w'", "[6, 4]", "[6, 5]"}, function() return p - wide end)
-  raises({"'mlp/linear_0/w'", "[6, 4]", "[1, 4]"}, function() return p - thin end) -- no broadcasting
-  raises("'mlp/linear_0/w' becomes [8, 6], it is [1, 4]", function() return thin:map(function() return x end) end)
+  raises({"'mlp/linear_0/w'", "[6, 4]", "[1, 4]"}, function() return p - thin end) -- no broadcast
+  raises("'mlp/linear_0/w' becomes [8, 6], it is [1, 4]", thin.map, thin, function() return x end)
   raises("'mlp/linear_0/w' becomes []", function() return p:map(function(t) return t:sum() end) end)
 end
 

@@ -38,7 +38,8 @@ function TestMeanField.test_logvar_is_a_number_a_table_or_a_function()
   for i, name in ipairs(params:names()) do
     bits.assert_same(q.logvar[name], bnn.full(params[name]:shape(), -i), name)
   end
-  q = meanfield(params, {logvar = function(path, shape) return path:find "/b$" and -9 or -shape[1] end})
+  local function by_shape(path, shape) return path:find "/b$" and -9 or -shape[1] end
+  q = meanfield(params, {logvar = by_shape})
   lu.assertEquals(q.logvar["mlp/linear_0/w"]:max():item(), -6)
   lu.assertEquals(q.logvar["mlp/linear_1/b"]:totable(), {-9, -9, -9})
 end
@@ -59,7 +60,9 @@ function TestMeanField.test_refusals()
     lu.assertFalse(ok, "row " .. i)
     lu.assertStrContains(message, row[1], false, "row " .. i)
   end
-  for _, bad in ipairs{net, x, 3} do raises("params are wanted, as net:init gives them", meanfield, bad) end
+  for _, bad in ipairs{net, x, 3} do
+    raises("params are wanted, as net:init gives them", meanfield, bad)
+  end
   raises("params are wanted", meanfield)
   raises("sample: a key is wanted, got number", meanfield(params).sample, meanfield(params), 3)
 end
@@ -114,7 +117,8 @@ TestKL = {}
 
 function TestKL.test_is_the_closed_form()
   for _, prior in ipairs{1, 0.5, 3} do
-    local q = meanfield(params, {logvar = function(path) return path:find "linear_0" and -3 or 0.5 end})
+    local function logvar(path) return path:find "linear_0" and -3 or 0.5 end
+    local q = meanfield(params, {logvar = logvar})
     local sum, leading = 0, 0
     for name, mu in pairs(q.mu) do
       local kl = kl_of(mu, q.logvar[name], prior)
@@ -138,7 +142,8 @@ function TestKL.test_terms_name_the_tensors()
   local q, names, sum = meanfield(params), {}, 0
   for i, term in ipairs(q:kl_terms{kl = "leading"}) do
     names[i], sum = term.name, sum + term.kl * term.weight
-    lu.assertEquals({term.shape, term.weight}, {q.mu[term.name]:shape(), 1 / q.mu[term.name]:size(1)})
+    lu.assertEquals({term.shape, term.weight},
+      {q.mu[term.name]:shape(), 1 / q.mu[term.name]:size(1)})
   end
   lu.assertEquals(names, params:names())
   lu.assertEquals(sum, q:kl{kl = "leading"})

@@ -92,7 +92,8 @@ function TestPredict.test_threads_and_the_other_rows_do_not_show()
     lu.assertTrue(distance(some.mean, whole.mean:narrow(1, 1, n)) < 1e-6, n)
     lu.assertTrue(distance(some.std, whole.std:narrow(1, 1, n)) < 1e-6, n)
   end
-  lu.assertEquals(bnn.predict(model, many:narrow(1, 1, 0), {samples = 7, key = key}).mean:shape(), {0, 4})
+  lu.assertEquals(bnn.predict(model, many:narrow(1, 1, 0), {samples = 7, key = key}).mean:shape(),
+    {0, 4})
 end
 
 function TestPredict.test_in_parts_with_first()
@@ -197,12 +198,14 @@ TestRefusals = {}
 function TestRefusals.test_misuse_names_what_is_wrong()
   local rows = {
     {"'key' is missing", model, x}, {"'key' is missing", model, x, {samples = 3}},
-    {"a key is wanted", model, x, {key = 1}}, {"samples = 0: at least 1", model, x, {key = key, samples = 0}},
+    {"a key is wanted", model, x, {key = 1}},
+    {"samples = 0: at least 1", model, x, {key = key, samples = 0}},
     {"did you mean 'samples'", model, x, {key = key, sample = 3}},
     {"model is a nil", nil, x, {key = key}}, {"posterior= or params=", net, x, {key = key}},
     {"posterior= or params=", {net = net, likelihood = "categorical"}, x, {key = key}},
     {"likelihood is missing", {net = net, posterior = posterior}, x, {key = key}},
-    {"likelihood is 'softmax'", {net = net, posterior = posterior, likelihood = "softmax"}, x, {key = key}},
+    {"likelihood is 'softmax'",
+     {net = net, posterior = posterior, likelihood = "softmax"}, x, {key = key}},
     {"tensor [n, ...]", model, {1, 2}, {key = key}}, {"tensor [n, ...]", model, nil, {key = key}},
     {"tensor [n, ...]", model, bnn.tensor(3), {key = key}},
     {"mlp/linear_0: w is [6, 8], wanted [7, 8]", model, bnn.zeros(3, 7), {key = key}},

@@ -43,7 +43,7 @@ end
 
 TestLoop = {}
 
--- Step i uses key:fold(i), the permutation of epoch e key:fold("data"):fold(e): a loop in ten lines.
+-- Step i uses key:fold(i), the permutation of epoch e key:fold("data"):fold(e).
 function TestLoop.test_is_the_loop_that_a_user_would_write()
   local k = key:fold "train"
   local mine = elbo()
@@ -76,7 +76,9 @@ function TestLoop.test_the_number_of_threads_does_not_show()
     results[threads] = train{batch_size = 40}
   end
   bnn.threads(before)
-  for threads = 2, 3 do assert_same_posterior(results[1], results[threads], threads .. " threads") end
+  for threads = 2, 3 do
+    assert_same_posterior(results[1], results[threads], threads .. " threads")
+  end
 end
 
 function TestLoop.test_continuing_gives_the_bits_of_never_stopping()
@@ -124,6 +126,8 @@ function TestLoop.test_the_data_size_is_filled_in()
   train{objective = objective}
   lu.assertEquals(objective.data_size, N)
   assert_same_posterior(objective, (train{objective = elbo{beta = 1 / N}}))
+  train{objective = objective, data = data:slice(1, 30), batch_size = 10}
+  lu.assertEquals(objective.data_size, 30) -- it follows the data, unless it was given
   local given = elbo{temperature = 1, data_size = 7}
   train{objective = given}
   lu.assertEquals(given.data_size, 7)
@@ -147,7 +151,8 @@ end
 TestSchedules = {}
 
 function TestSchedules.test_lr_and_beta_of_train_replace_the_others()
-  local beta, lr = function(step) return step / 1000 end, bnn.schedule.step{from = 0.1, factor = 0.5, every = 3}
+  local beta, lr = function(step) return step / 1000 end,
+    bnn.schedule.step{from = 0.1, factor = 0.5, every = 3}
   local want = train{objective = elbo{beta = beta}, optimizer = bnn.optim.adam{lr = lr}}
   assert_same_posterior(want, (train{beta = beta, lr = lr}))
   assert_same_posterior((train{objective = elbo{beta = 0.3}, optimizer = bnn.optim.adam{lr = 0.1}}),
@@ -174,7 +179,8 @@ function TestSchedules.test_what_is_no_number_is_refused()
   raises("lr: its function gave string at step 1", train, {lr = function() return "fast" end})
   raises("beta: its function gave nil at step 1", train, {beta = function() end})
   raises({"step 1: ", "lr is -1"}, train, {lr = -1})
-  raises({"step 3: ", "beta is -1"}, train, {beta = function(step) return step == 3 and -1 or 0 end})
+  local function beta(step) return step == 3 and -1 or 0 end
+  raises({"step 3: ", "beta is -1"}, train, {beta = beta})
 end
 
 TestLogging = {}
@@ -215,9 +221,8 @@ end
 
 function TestLogging.test_evaluate_sees_the_posterior_of_its_step()
   local objective, seen = elbo(), {}
-  train{objective = objective, steps = 2, log_every = 1, log = bnn.log.memory(), evaluate = function(step)
-    seen[step] = objective.posterior.mu:clone()
-  end}
+  local function evaluate(step) seen[step] = objective.posterior.mu:clone() end
+  train{objective = objective, steps = 2, log_every = 1, evaluate = evaluate}
   bits.assert_same(seen[0], params)
   assert_same_posterior(objective, (train{steps = 2}))
   bits.assert_same(seen[2], objective.posterior.mu)
@@ -229,7 +234,8 @@ function TestLogging.test_evaluating_changes_no_bits()
     bnn.randn(key, 10)
     return {{"a", 1}}
   end
-  assert_same_posterior((train{evaluate = evaluate, log = bnn.log.memory(), log_every = 2}), (train()))
+  assert_same_posterior((train{evaluate = evaluate, log = bnn.log.memory(), log_every = 2}),
+    (train()))
 end
 
 function TestLogging.test_the_log_may_be_a_function()
@@ -238,6 +244,15 @@ function TestLogging.test_the_log_may_be_a_function()
     seen[#seen + 1] = {step, rows[1][1], rows[1][2]}
   end}
   lu.assertEquals(seen, {{0, "a", 1}, {2, "a", 1}})
+end
+
+function TestLogging.test_without_a_log_the_figures_go_to_the_console()
+  local log = require "bnn.log"
+  local console, kept = log.console, log.memory()
+  log.console = function() return kept end
+  train{steps = 2, evaluate = function(step) return {{"a", step}} end}
+  log.console = console
+  lu.assertEquals({kept:last "a"}, {2, 2})
 end
 
 TestRefusals = {}
@@ -255,7 +270,8 @@ function TestRefusals.test_nan_says_at_which_step_and_what_to_try()
   local rows = x:totable()
   rows[11][2] = 0 / 0
   local message = refusal{data = bnn.data.part{x = bnn.tensor(rows), y = labels()}, batch_size = N}
-  lu.assertStrContains(message, "step 1: not a number: the loss is nan; try a smaller learning rate than lr=0.02")
+  lu.assertStrContains(message,
+    "step 1: not a number: the loss is nan; try a smaller learning rate than lr=0.02")
   lu.assertStrContains(message, "log-variance")
   message = refusal{lr = function(step) return step < 3 and 0.01 or 1e30 end}
   lu.assertTrue(message:find "^step 4: " ~= nil, message)
@@ -296,10 +312,12 @@ function TestRefusals.test_misuse_raises_at_the_callers_line()
   foreign = foreign.optimizer:init(bnn.nn.mlp{5}:init(key, x))
   local rows = {
     {"unknown option 'stpes': did you mean 'steps'?", {stpes = 1}},
-    {"an optimizer is wanted", {optimizer = print}}, {"'optimizer' is missing", {optimizer = false}},
+    {"an optimizer is wanted", {optimizer = print}},
+    {"'optimizer' is missing", {optimizer = false}},
     {"batches{size=, key=}", {data = {x = x, y = labels()}}},
     {"batches{size=, key=}", {data = {train = data}}},
-    {"objective is to have step", {objective = {}}}, {"objective is to have step", {objective = net}},
+    {"objective is to have step", {objective = {}}},
+    {"objective is to have step", {objective = net}},
     {"steps = -1: at least 0", {steps = -1}}, {"steps = 0.5", {steps = 0.5}},
     {"batch_size = 0: at least 1", {batch_size = 0}}, {"log_every = 0", {log_every = 0}},
     {"a key is wanted", {key = 3}}, {"a state is wanted", {state = {}}},

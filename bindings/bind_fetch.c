@@ -140,6 +140,11 @@ static int core_publish(lua_State *L) {
   return 1;
 }
 
+static int core_sweep(lua_State *L) {
+  bnn_fetch_sweep(bind_check_path(L, 1));
+  return 0;
+}
+
 /* can_fetch() */
 static int core_can_fetch(lua_State *L) {
   lua_pushboolean(L, bnn_fetch_library() && bnn_digest_library());
@@ -159,6 +164,8 @@ static const bind_row rows[] = {
      "is left then."},
     {"publish", core_publish,
      "publish(from, to): renames a file within its folder, and syncs the folder; or nil, message"},
+    {"sweep", core_sweep,
+     "sweep(folder): removes what downloads that were killed more than a day ago have left there"},
     {"can_fetch", core_can_fetch,
      "can_fetch(): whether this build can download, and whether it can compute SHA-256"},
     {NULL, NULL, NULL},

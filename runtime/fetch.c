@@ -7,11 +7,14 @@
  * so SIGPIPE and SIGXFSZ are blocked in this thread for as long as a download takes. */
 #include "fetch.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static bnn_status fail_file(const char *path, int number, bnn_err *err) {
@@ -39,12 +42,29 @@ bnn_status bnn_fetch_publish(const char *from, const char *to, bnn_err *err) {
   return BNN_OK;
 }
 
+/* ---- what was left behind ---- */
+
+enum { STALE_S = 24 * 60 * 60 };
+
+static bool is_stale(int folder, const char *name) {
+  struct stat about;
+  return strstr(name, ".part-") && fstatat(folder, name, &about, AT_SYMLINK_NOFOLLOW) == 0 &&
+         S_ISREG(about.st_mode) && about.st_mtime < time(NULL) - STALE_S;
+}
+
+void bnn_fetch_sweep(const char *folder) {
+  DIR *dir = opendir(folder);
+  if (!dir) return;
+  for (const struct dirent *entry = readdir(dir); entry; entry = readdir(dir))
+    if (is_stale(dirfd(dir), entry->d_name)) unlinkat(dirfd(dir), entry->d_name, 0);
+  closedir(dir);
+}
+
 #ifdef BNN_HAVE_CURL
 #include <curl/curl.h>
 #include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
-#include <time.h>
 
 enum {
   REDIRECTS = 5,

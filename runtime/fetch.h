@@ -22,7 +22,7 @@ typedef bool bnn_fetch_progress(void *arg, uint64_t got, uint64_t total);
 
 typedef struct bnn_fetch_job {
   const char *url;
-  const char *path; /* a file that does not exist yet, in a folder that does */
+  const char *path; /* a file that does not exist yet, in a folder that does; see bnn_fetch_sweep */
   bnn_digest want;
   long connect_ms;     /* until the connection stands, TLS included; 0: 5000 */
   long stall_s;        /* seconds below 1000 bytes/s after which it is given up; 0: 30 */
@@ -40,6 +40,10 @@ const char *bnn_fetch_library(void);
  * after the others not.  EIO: the file can not be written, or no libcurl.  ESTOP: progress said so.
  * ENOMEM. */
 bnn_status bnn_fetch(const bnn_fetch_job *job, bnn_err *err);
+
+/* Removes from a folder what downloads that were killed have left there: files with ".part-" in their
+ * names that nobody has written to for a day.  A folder that can not be read is left as it is. */
+void bnn_fetch_sweep(const char *folder);
 
 /* Renames a file within its folder, replacing what has the name, and syncs the folder.  EIO. */
 bnn_status bnn_fetch_publish(const char *from, const char *to, bnn_err *err);

@@ -215,6 +215,7 @@ local function bring(row, files, folder, job)
   local _ <close> = setmetatable({}, {__close = job.report.done})
   local ok, fault = make_folders(folder, scratch.made)
   if not ok then return nil, fault, "here" end
+  core.sweep(folder)
   local blame
   ok, fault, blame = fetch_all(row, files, folder, scratch, job)
   if not ok then return nil, fault, blame end

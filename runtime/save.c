@@ -15,13 +15,10 @@
 #define O_CLOEXEC 0
 #endif
 
-enum { NAME_SHOWN = 240, TRIES = 100 };
+enum { TRIES = 100 }; /* of names for the temporary file */
 
 static bnn_status fail_system(const char *path, bnn_err *err) {
-  size_t n = strlen(path);
-  int reason = errno;
-  return bnn_fail(err, BNN_EIO, "%s: %s", n <= NAME_SHOWN ? path : path + n - NAME_SHOWN,
-                  strerror(reason));
+  return bnn_fail(err, BNN_EIO, "%s: %s", bnn_path_shown(path), strerror(errno));
 }
 
 static bool write_piece(int fd, const bnn_piece *piece) {

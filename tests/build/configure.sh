@@ -19,7 +19,7 @@ trap 'exit 130' INT TERM
 packages_of() {
   case $1 in
   build) echo "$(compiler_packages) libopenblas-dev liblua5.4-dev zlib1g-dev" ;;
-  optional) echo "libedit-dev" ;;
+  optional) echo "libedit-dev libzip-dev libpng-dev" ;;
   tests) echo "check lua-unit lua5.4" ;;
   developers) echo "clang libclang-rt-14-dev clang-format lua-check valgrind" ;;
   *) echo "configure.sh: no group $1" >&2; exit 2 ;;
@@ -98,6 +98,12 @@ find_zlib() { first_that_links '#include <zlib.h>
 find_edit() { first_that_links '#include <histedit.h>
 #define USE el_end(0)' "$(from_pkg_config libedit)" "-ledit"; }
 
+find_zip() { first_that_links '#include <zip.h>
+#define USE zip_libzip_version()' "$(from_pkg_config libzip)" "-lzip"; }
+
+find_png() { first_that_links '#include <png.h>
+#define USE png_access_version_number()' "$(from_pkg_config libpng)" "-lpng16 -lz" "-lpng -lz"; }
+
 find_check() {
   first_that_links '#include <check.h>
 #define USE suite_create("")' "$(from_pkg_config check)" "-lcheck_pic -lsubunit -lrt -lm -lpthread" \
@@ -112,6 +118,8 @@ found() {
   liblua5.4-dev) find_lua ;;
   zlib1g-dev) find_zlib ;;
   libedit-dev) find_edit ;;
+  libzip-dev) find_zip ;;
+  libpng-dev) find_png ;;
   check) find_check ;;
   lua-unit) lua5.4 -e 'require "luaunit"' ;;
   lua-check) command -v luacheck ;;
@@ -202,6 +210,8 @@ write_build() {
   setting BLAS find_blas
   setting ZLIB find_zlib
   if edit=$(find_edit); then write_setting EDIT "-DBNN_HAVE_LIBEDIT=1 $edit"; fi
+  if zip=$(find_zip); then write_setting ZIP "-DBNN_HAVE_LIBZIP=1 $zip"; fi
+  if png=$(find_png); then write_setting PNG "-DBNN_HAVE_LIBPNG=1 $png"; fi
 }
 
 write_tests() { setting CHECK find_check; }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bytes.h"
+#include "map.h"
 #include "shape.h"
 
 enum {
@@ -197,6 +198,34 @@ bnn_status bnn_idx_parse(bnn_tensor **out, const void *bytes, size_t n, const ch
   bnn_gzip *file = NULL;
   BNN_TRY(bnn_gzip_memory(&file, bytes, n, name, err));
   return read_and_close(out, file, err);
+}
+
+/* ---- mapping ---- */
+
+static bnn_status map_tensor(bnn_tensor **out, bnn_map *map, const char *name, bnn_err *err) {
+  bnn_gzip *file = NULL;
+  idx_header h = {.rank = 0};
+  BNN_TRY(bnn_gzip_memory(&file, map->p, map->n, name, err));
+  bnn_status status = read_header(&h, file, err);
+  name = bnn_gzip_name(file);
+  bnn_gzip_close(file);
+  if (status != BNN_OK) return status;
+  size_t offset = 4 + 4 * (size_t)h.rank;
+  if (h.type->dtype != BNN_U8)
+    return bnn_fail(err, BNN_EDATA, "%s: can not be mapped, only read: it holds %s, not u8", name,
+                    h.type->name);
+  if (map->n - offset != h.bytes)
+    return bnn_fail(err, BNN_EDATA, "%s: has %zu bytes of elements, %s of u8 takes %zu", name,
+                    map->n - offset, BNN_SHAPE(&h), h.bytes);
+  return bnn_tensor_adopt(out, BNN_U8, h.rank, h.dim, map->p + offset, map, bnn_map_close, err);
+}
+
+bnn_status bnn_idx_map(bnn_tensor **out, const char *path, bnn_err *err) {
+  bnn_map *map = NULL;
+  BNN_TRY(bnn_map_open(&map, path, err));
+  bnn_status status = map_tensor(out, map, path, err);
+  if (status != BNN_OK) bnn_map_close(map);
+  return status;
 }
 
 /* ---- images and labels ---- */

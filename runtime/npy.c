@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "map.h"
 #include "save.h"
 #include "shape.h"
 
@@ -38,7 +39,7 @@ typedef struct npy_header {
   bool fortran;
   int rank;
   size_t dim[BNN_RANK_MAX];
-  size_t bytes; /* of the elements, in the file */
+  size_t offset, bytes; /* of the elements, in the file */
 } npy_header;
 
 /* ---- the header's grammar ---- */
@@ -277,6 +278,7 @@ static bnn_status read_header(npy_header *h, const bnn_source *from, bnn_err *er
     return bnn_fail(err, BNN_EDATA, "%s: a header of %zu characters, at most %d are read",
                     from->name, n, HEADER_MAX);
   BNN_TRY(read_exactly(from, text, sizeof magic + wide, n, err));
+  h->offset = sizeof magic + wide + n;
   BNN_TRY(parse_header(h, text, n, from->name, err));
   return check_size(h, from->name, err);
 }
@@ -425,6 +427,43 @@ bnn_status bnn_npy_parse(bnn_tensor **out, const void *bytes, size_t n, const ch
   bnn_gzip *file = NULL;
   BNN_TRY(bnn_gzip_memory(&file, bytes, n, name, err));
   return read_and_close(out, file, err);
+}
+
+/* ---- mapping ---- */
+
+/* What stands between the elements in the file and the tensor; NULL when nothing does. */
+static const char *obstacle(const npy_header *h) {
+  if (h->type->bytes != bnn_dtype_size(h->type->dtype)) return "a type that must be widened";
+  if (h->swapped && h->type->bytes > 1) return "the other byte order";
+  if (h->fortran && h->rank > 1) return "Fortran order";
+  return h->offset % h->type->bytes ? "elements that are not aligned" : NULL;
+}
+
+static bnn_status map_tensor(bnn_tensor **out, bnn_map *map, const char *name, bnn_err *err) {
+  bnn_gzip *file = NULL;
+  npy_header h = {.rank = 0};
+  BNN_TRY(bnn_gzip_memory(&file, map->p, map->n, name, err));
+  bnn_source source = bnn_source_gzip(file);
+  bnn_status status = read_header(&h, &source, err);
+  name = source.name;
+  bnn_gzip_close(file);
+  if (status != BNN_OK) return status;
+  if (obstacle(&h))
+    return bnn_fail(err, BNN_EDATA, "%s: can not be mapped, only read: it has %s", name,
+                    obstacle(&h));
+  if (map->n - h.offset < h.bytes)
+    return bnn_fail(err, BNN_EDATA, "%s: ends after %zu of the %zu bytes that %s of %c%zu takes",
+                    name, map->n - h.offset, h.bytes, BNN_SHAPE(&h), h.type->kind, h.type->bytes);
+  return bnn_tensor_adopt(out, h.type->dtype, h.rank, h.dim, map->p + h.offset, map, bnn_map_close,
+                          err);
+}
+
+bnn_status bnn_npy_map(bnn_tensor **out, const char *path, bnn_err *err) {
+  bnn_map *map = NULL;
+  BNN_TRY(bnn_map_open(&map, path, err));
+  bnn_status status = map_tensor(out, map, path, err);
+  if (status != BNN_OK) bnn_map_close(map);
+  return status;
 }
 
 /* ---- writing ---- */

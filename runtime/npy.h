@@ -28,6 +28,12 @@ bnn_status bnn_npy_parse(bnn_tensor **out, const void *bytes, size_t n, const ch
 /* The next tensor of a source, of which not one byte more is read. */
 bnn_status bnn_npy_next(bnn_tensor **out, const bnn_source *from, bnn_err *err);
 
+/* The tensor in a plain file, over the file's own bytes, which are read when they are touched: it
+ * may be larger than memory.  The mapping lasts as long as the tensor or a view of it; see map.h.
+ * EDATA also: what would have to be converted first (gzip, another byte order, Fortran order, a
+ * type that widens). */
+bnn_status bnn_npy_map(bnn_tensor **out, const char *path, bnn_err *err);
+
 /* Writes x, which may be strided, whole or not at all. */
 bnn_status bnn_npy_write(const char *path, const bnn_tensor *x, bnn_err *err);
 

@@ -2,7 +2,7 @@
  * is left over.
  *
  *   clang -fsanitize=fuzzer,address,undefined -Iruntime tests/c/fuzz_idx.c \
- *     runtime/{idx,bytes,gzip,tensor,shape,mem,status}.c -lz -lm -o fuzz_idx && \
+ *     runtime/{idx,map,bytes,gzip,tensor,shape,mem,status}.c -lz -lm -o fuzz_idx && \
  *     ./fuzz_idx tests/corpus/idx
  *
  * test_idx.c includes this file to replay tests/corpus/idx, which holds an input for each way in

@@ -2,7 +2,7 @@
  * is left over.
  *
  *   clang -fsanitize=fuzzer,address,undefined -Iruntime -Itests/c tests/c/fuzz_npy.c \
- *     runtime/{npy,bytes,save,gzip,tensor,shape,mem,status}.c -lz -lm -o fuzz_npy && \
+ *     runtime/{npy,map,bytes,save,gzip,tensor,shape,mem,status}.c -lz -lm -o fuzz_npy && \
  *     ./fuzz_npy tests/corpus/npy
  *
  * test_npy.c includes this file to replay tests/corpus/npy. */

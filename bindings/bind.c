@@ -23,6 +23,18 @@ int bind_refuse(lua_State *L, bnn_status status, const bnn_err *err) {
   return 2;
 }
 
+int bind_refuse_file(lua_State *L, bnn_status status, const bnn_err *err) {
+  if (status == BNN_ENOMEM) bind_check(L, status, err);
+  return bind_refuse(L, status, err);
+}
+
+const char *bind_check_path(lua_State *L, int arg) {
+  size_t length;
+  const char *path = luaL_checklstring(L, arg, &length);
+  luaL_argcheck(L, strlen(path) == length, arg, "a path holds a zero byte");
+  return path;
+}
+
 int bind_fail_reading(lua_State *L, const char *what) {
   return luaL_error(L,
                     "a value is read while recording: %s wants a number that is only known when "
@@ -244,6 +256,9 @@ int luaopen_bnn_core(lua_State *L) {
   bind_open_key(L);
   bind_open_op(L);
   bind_open_idx(L);
+  bind_open_arrays(L);
+  bind_open_images(L);
+  bind_open_files(L);
   bind_open_program(L);
   bind_open_learn(L);
   return 1;

@@ -3,23 +3,44 @@
 -- A data set is {train=, test=} (either may be nil). A part has x [n, ...] (uint8 for images), y i32 [n],
 -- size, slice(from, to), and batches{size=, key=}.
 local core = require "bnn.core"
+local files = require "bnn.files"
 local options = require "bnn.options"
 
 local M = {}
+
+-- One's own data, from files.lua.
+for _, name in ipairs{
+  "read", "csv", "map", "save", "image", "folder", "standardise", "one_hot", "split",
+} do
+  M[name] = files[name]
+end
 
 local Part = {__name = "bnn.data"}
 Part.__index = Part
 
 --- A part of a data set from tensors.
--- @param opts table: x [n, ...], y [n, ...] or nil
+-- @param opts table: x [n, ...], y [n, ...] or nil; names= of x's columns, classes= of y's, lists
 function M.part(opts)
-  opts = options.check("bnn.data.part", opts, {x = {type = "tensor", required = true}, y = "tensor"})
+  opts = options.check("bnn.data.part", opts, {
+    x = {type = "tensor", required = true}, y = "tensor",
+    names = {type = "string", list = true}, classes = {type = "string", list = true},
+  })
   local n = opts.x:dim() > 0 and opts.x:size(1)
   if not n then error("bnn.data.part: x is a scalar, wanted [n, ...]", 2) end
   if opts.y and (opts.y:dim() == 0 or opts.y:size(1) ~= n) then
     error(("bnn.data.part: x has %d rows, y is [%s]"):format(n, table.concat(opts.y:shape(), ", ")), 2)
   end
-  return setmetatable({x = opts.x:contiguous(), y = opts.y and opts.y:contiguous(), size = n}, Part)
+  return setmetatable({
+    x = opts.x:contiguous(), y = opts.y and opts.y:contiguous(), size = n,
+    names = opts.names, classes = opts.classes,
+  }, Part)
+end
+
+--- The same part with other tensors; names and classes stay.
+-- @param opts table: x=, y= (those of this part when left out)
+function Part:with(opts)
+  opts = options.check("with", opts, {x = "tensor", y = "tensor"})
+  return M.part{x = opts.x or self.x, y = opts.y or self.y, names = self.names, classes = self.classes}
 end
 
 --- Rows from..to, both included, as a part that shares memory; `to` may lie beyond the end.
@@ -29,7 +50,7 @@ function Part:slice(from, to)
     error(("slice: row %s of %d"):format(tostring(from), self.size), 2)
   end
   local n = to - from + 1
-  return M.part{x = self.x:narrow(1, from, n), y = self.y and self.y:narrow(1, from, n)}
+  return self:with{x = self.x:narrow(1, from, n), y = self.y and self.y:narrow(1, from, n)}
 end
 
 -- A batch: rows of a part, gathered when they are asked for (bnn.train never asks: C gathers them).
@@ -147,16 +168,31 @@ local function not_found(name, looked)
     :format(name, table.concat(looked, ", "), "train- and t10k- images and labels")
 end
 
+-- A path: a file, a folder of IDX files, or one of images by class.
+local function load_path(path, opts)
+  if files.is_file(path) then return files.load(path, opts) end
+  local data, fault = load_from("", path)
+  if data or not fault:find "no IDX files" then return data, fault end
+  local entries, missing = core.list_dir(path)
+  if not entries then return nil, missing end
+  for _, kind in pairs(entries) do
+    if kind == "folder" then return files.load(path, opts) end
+  end
+  return nil, fault
+end
+
 --- Loads a data set of IDX files: images u8 [n, 28, 28] and labels i32 [n].
--- @param name string: "mnist" (or another name of a folder), or the path of a folder
+-- @param name string: "mnist" (or another name of a folder), or a path: a folder of IDX files, a folder
+--   of PNG images by class, a .npz, .csv, .tsv or .npy file
 -- @param opts table: dir= a folder that holds the files, or holds them in one called name; it must.
---   Without it $BNNLUA_DATA is searched in the same way.
+--   Without it $BNNLUA_DATA is searched in the same way. For a path: what bnn.data.csv or
+--   bnn.data.folder take.
 -- @return {train=, test=, dir=}, either part nil when the folder lacks it; or nil, message
 function M.load(name, opts)
-  opts = options.check("bnn.data.load", opts, {dir = "string"})
   if type(name) ~= "string" then error("bnn.data.load: a name or a path is wanted", 2) end
+  if name:find "/" or name == "." or files.is_file(name) then return load_path(name, opts) end
+  opts = options.check("bnn.data.load", opts, {dir = "string"})
   if opts.dir then return load_from(name, opts.dir) end
-  if name:find "/" or name == "." then return load_from("", name) end
   local looked, env = {}, os.getenv "BNNLUA_DATA"
   if env and env ~= "" then
     looked[1] = ("$BNNLUA_DATA (%s)"):format(env)

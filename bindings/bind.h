@@ -133,8 +133,8 @@ int bind_refuse_file(lua_State *L, bnn_status status, const bnn_err *err);
 /* A path at arg, as C sees it: without a zero byte inside. */
 const char *bind_check_path(lua_State *L, int arg);
 
-/* Pushes a holder, whose __gc gives *p, when it is not NULL, to `release`: for what C makes that must
- * outlive calls that may raise.  Returns p, which is NULL. */
+/* Pushes a holder, whose __gc gives *p, when it is not NULL, to `release`: for what C makes that
+ * must outlive calls that may raise.  Returns p; *p is NULL. */
 void **bind_push_holder(lua_State *L, void (*release)(void *p));
 
 /* A 1-based index into n, negative from the end, as 0-based; raises outside. */

@@ -99,7 +99,7 @@ find_edit() { first_that_links '#include <histedit.h>
 #define USE el_end(0)' "$(from_pkg_config libedit)" "-ledit"; }
 
 find_zip() { first_that_links '#include <zip.h>
-#define USE zip_libzip_version()' "$(from_pkg_config libzip)" "-lzip"; }
+#define USE zip_libzip_version(), zip_source_buffer_fragment(0, 0, 0, 0)' "$(from_pkg_config libzip)" "-lzip"; }
 
 find_png() { first_that_links '#include <png.h>
 #define USE png_access_version_number()' "$(from_pkg_config libpng)" "-lpng16 -lz" "-lpng -lz"; }

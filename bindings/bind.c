@@ -23,6 +23,11 @@ int bind_refuse(lua_State *L, bnn_status status, const bnn_err *err) {
   return 2;
 }
 
+int bind_refuse_file(lua_State *L, bnn_status status, const bnn_err *err) {
+  if (status == BNN_ENOMEM) bind_check(L, status, err);
+  return bind_refuse(L, status, err);
+}
+
 int bind_fail_reading(lua_State *L, const char *what) {
   return luaL_error(L,
                     "a value is read while recording: %s wants a number that is only known when "
@@ -254,6 +259,9 @@ int luaopen_bnn_core(lua_State *L) {
   bind_open_fetch(L);
   bind_open_system(L);
   bind_open_glyphs(L);
+  bind_open_arrays(L);
+  bind_open_images(L);
+  bind_open_files(L);
   bind_open_program(L);
   bind_open_learn(L);
   return 1;

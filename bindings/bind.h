@@ -127,8 +127,15 @@ void bind_check(lua_State *L, bnn_status status, const bnn_err *err);
 /* Pushes nil and the message; returns 2: for what the world may refuse. */
 int bind_refuse(lua_State *L, bnn_status status, const bnn_err *err);
 
-/* A path, as C sees it: without a zero byte inside. */
+/* The same for a file, but raises for want of memory. */
+int bind_refuse_file(lua_State *L, bnn_status status, const bnn_err *err);
+
+/* A path at arg, as C sees it: without a zero byte inside. */
 const char *bind_check_path(lua_State *L, int arg);
+
+/* Pushes a holder, whose __gc gives *p, when it is not NULL, to `release`: for what C makes that
+ * must outlive calls that may raise.  Returns p; *p is NULL. */
+void **bind_push_holder(lua_State *L, void (*release)(void *p));
 
 /* A 1-based index into n, negative from the end, as 0-based; raises outside. */
 size_t bind_check_index(lua_State *L, int arg, size_t n);
@@ -190,6 +197,9 @@ void bind_open_idx(lua_State *L);
 void bind_open_fetch(lua_State *L);
 void bind_open_system(lua_State *L);
 void bind_open_glyphs(lua_State *L);
+void bind_open_arrays(lua_State *L);
+void bind_open_images(lua_State *L);
+void bind_open_files(lua_State *L);
 void bind_open_program(lua_State *L);
 void bind_open_context(lua_State *L);
 void bind_open_learn(lua_State *L);

@@ -11,8 +11,10 @@
 #include "bind_signal.h"
 #include "blas.h"
 #include "fetch.h"
+#include "image_png.h"
 #include "isa.h"
 #include "mem.h"
+#include "npz.h"
 
 enum {
   STEP_BYTES = 1 << 20,  /* a step of the collector for so much new memory */
@@ -138,6 +140,12 @@ static void add_version(lua_State *L, const char *name) {
   lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
 }
 
+/* A library that this program may have been built without. */
+static void add_optional_version(lua_State *L, const char *name, const char *version) {
+  lua_pushstring(L, version ? version : "none (make deps)");
+  add_version(L, name);
+}
+
 static int core_versions(lua_State *L) {
   lua_newtable(L);
   lua_pushstring(L, LUA_VERSION_MAJOR "." LUA_VERSION_MINOR "." LUA_VERSION_RELEASE);
@@ -148,10 +156,10 @@ static int core_versions(lua_State *L) {
   add_version(L, "OpenBLAS");
   lua_pushstring(L, zlibVersion());
   add_version(L, "zlib");
-  lua_pushstring(L, bnn_fetch_library() ? bnn_fetch_library() : "none");
-  add_version(L, "downloads");
-  lua_pushstring(L, bnn_digest_library() ? bnn_digest_library() : "none");
-  add_version(L, "SHA-256");
+  add_optional_version(L, "downloads", bnn_fetch_library());
+  add_optional_version(L, "SHA-256", bnn_digest_library());
+  add_optional_version(L, "libzip", bnn_npz_version());
+  add_optional_version(L, "libpng", bnn_png_version());
   lua_pushfstring(L, "%s (%s)", BNN_REAL_NAME, bnn_dtype_name(BNN_REAL));
   add_version(L, "real type");
   lua_pushstring(L, bnn_isa_get()->name);

@@ -2,12 +2,6 @@
 #include "bind.h"
 #include "idx.h"
 
-/* Raises for want of memory; pushes nil, message for the rest. */
-static int refuse(lua_State *L, bnn_status status, const bnn_err *err) {
-  if (status == BNN_ENOMEM) bind_check(L, status, err);
-  return bind_refuse(L, status, err);
-}
-
 static int core_idx_read(lua_State *L) {
   bnn_err err;
   bnn_status status;
@@ -16,7 +10,7 @@ static int core_idx_read(lua_State *L) {
   bind_tensor *box = bind_push_tensor(L);
   do status = bnn_idx_read(&box->t, path, &err);
   while (bind_try_again(L, status, &tries));
-  if (status != BNN_OK) return refuse(L, status, &err);
+  if (status != BNN_OK) return bind_refuse_file(L, status, &err);
   return bind_return_tensor(L, box, status, &err);
 }
 
@@ -28,9 +22,17 @@ static int core_idx_read_pair(lua_State *L) {
   bind_tensor *x = bind_push_tensor(L), *y = bind_push_tensor(L);
   do status = bnn_idx_read_pair(&x->t, &y->t, images, labels, &err);
   while (bind_try_again(L, status, &tries));
-  if (status != BNN_OK) return refuse(L, status, &err);
+  if (status != BNN_OK) return bind_refuse_file(L, status, &err);
   bind_account(L, x->t->size + y->t->size * sizeof(int32_t));
   return 2;
+}
+
+static int core_idx_map(lua_State *L) {
+  bnn_err err;
+  const char *path = bind_check_path(L, 1);
+  bind_tensor *box = bind_push_tensor(L);
+  bnn_status status = bnn_idx_map(&box->t, path, &err);
+  return status == BNN_OK ? 1 : bind_refuse_file(L, status, &err);
 }
 
 static int core_idx_check_labels(lua_State *L) {
@@ -40,7 +42,7 @@ static int core_idx_check_labels(lua_State *L) {
                 "a contiguous list of labels is wanted");
   size_t classes = (size_t)bind_check_range(L, 2, "classes", 1, INT32_MAX);
   bnn_status status = bnn_idx_check_labels(labels, classes, luaL_checkstring(L, 3), &err);
-  if (status != BNN_OK) return refuse(L, status, &err);
+  if (status != BNN_OK) return bind_refuse_file(L, status, &err);
   lua_pushboolean(L, true);
   return 1;
 }
@@ -52,6 +54,9 @@ static const bind_row rows[] = {
     {"idx_read_pair", core_idx_read_pair,
      "idx_read_pair(images, labels): images [n, h, w] of u8 and their labels [n] as i32, from two "
      "files\nReturns nil, message when one is missing or malformed, or when the counts differ."},
+    {"idx_map", core_idx_map,
+     "idx_map(path): the tensor in a plain IDX file of u8, over the file's own bytes\n"
+     "It may be larger than memory. Returns nil, message when it can not be mapped."},
     {"idx_check_labels", core_idx_check_labels,
      "idx_check_labels(labels, classes, path): true when all labels, [n] of i32, are 0..classes-1\n"
      "Returns nil, message naming the first that is not and the path."},

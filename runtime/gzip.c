@@ -22,7 +22,6 @@
 
 enum {
   BUFFER = 1 << 16,
-  NAME_SHOWN = 240,     /* of BNN_ERR_TEXT, so that what is wrong has room too */
   GZIP_WINDOW = 16 + 15 /* inflateInit2's code for gzip with the greatest window */
 };
 
@@ -94,15 +93,10 @@ static bnn_status sniff(bnn_gzip *s, bnn_err *err) {
   return BNN_OK;
 }
 
-static const char *shown_name(const char *name) {
-  size_t n = strlen(name);
-  return n <= NAME_SHOWN ? name : name + n - NAME_SHOWN;
-}
-
 static bnn_status new_source(bnn_gzip **out, const char *name, bnn_err *err) {
   bnn_gzip *s = bnn_mem_zalloc(1, sizeof *s);
-  if (!s) return bnn_fail(err, BNN_ENOMEM, "%s: no memory to read it", shown_name(name));
-  s->name = shown_name(name);
+  if (!s) return bnn_fail(err, BNN_ENOMEM, "%s: no memory to read it", bnn_path_shown(name));
+  s->name = bnn_path_shown(name);
   s->fd = -1;
   *out = s;
   return BNN_OK;

@@ -1,19 +1,16 @@
 /* idx.c - reading IDX: header first, then exactly the elements it announces, then the end.
  *
- * Elements are read into a block that becomes the tensor's own and are turned around in place.  The
- * block starts at a size that files of this kind compress to and doubles as data really arrive. */
+ * Elements are read into a block that becomes the tensor's own and are turned around in place. */
 #include "idx.h"
 
 #include <string.h>
 
-#include "gzip.h"
-#include "mem.h"
+#include "bytes.h"
+#include "map.h"
 #include "shape.h"
 
 enum {
   RANK_MAX = 3,
-  FIRST_BYTES = 1 << 16,     /* of the block, for any file */
-  USUAL_RATIO = 16,          /* bytes of elements for a byte of file; MNIST has 5 */
   SURPLUS_COUNTED = 1 << 20, /* bytes behind the end, before counting them stops */
 };
 
@@ -112,41 +109,6 @@ static bnn_status read_header(idx_header *h, bnn_gzip *file, bnn_err *err) {
 
 /* ---- the elements ---- */
 
-typedef struct block {
-  unsigned char *bytes;
-  size_t filled, room;
-} block;
-
-static bnn_status grow(block *b, size_t room, const bnn_gzip *file, bnn_err *err) {
-  unsigned char *bytes = bnn_mem_alloc(room, 1);
-  if (!bytes) return bnn_fail(err, BNN_ENOMEM, "%s: %zu bytes", bnn_gzip_name(file), room);
-  if (b->filled) memcpy(bytes, b->bytes, b->filled);
-  bnn_mem_free(b->bytes);
-  b->bytes = bytes;
-  b->room = room;
-  return BNN_OK;
-}
-
-static size_t first_room(const bnn_gzip *file, size_t wanted) {
-  uint64_t usual = bnn_gzip_size(file) * USUAL_RATIO;
-  if (usual < FIRST_BYTES) usual = FIRST_BYTES;
-  return usual < wanted ? (size_t)usual : wanted;
-}
-
-/* Fills b with `wanted` bytes; it has room for exactly these then. */
-static bnn_status read_block(block *b, bnn_gzip *file, size_t wanted, bnn_err *err) {
-  size_t room = first_room(file, wanted);
-  while (b->filled < wanted) {
-    size_t got;
-    BNN_TRY(grow(b, room, file, err));
-    BNN_TRY(bnn_gzip_read(file, b->bytes + b->filled, room - b->filled, &got, err));
-    b->filled += got;
-    if (b->filled < room) return BNN_OK; /* the data end here */
-    room = wanted / 2 > room ? 2 * room : wanted;
-  }
-  return BNN_OK;
-}
-
 static bnn_status check_end(bnn_gzip *file, const idx_header *h, bnn_err *err) {
   size_t surplus = 0, got;
   do {
@@ -160,11 +122,12 @@ static bnn_status check_end(bnn_gzip *file, const idx_header *h, bnn_err *err) {
                   h->type->name);
 }
 
-static bnn_status read_elements(block *b, bnn_gzip *file, const idx_header *h, bnn_err *err) {
-  BNN_TRY(read_block(b, file, h->bytes, err));
-  if (b->filled < h->bytes)
+static bnn_status read_elements(bnn_bytes *b, bnn_gzip *file, const idx_header *h, bnn_err *err) {
+  bnn_source source = bnn_source_gzip(file);
+  BNN_TRY(bnn_bytes_read(b, &source, h->bytes, err));
+  if (b->n < h->bytes)
     return bnn_fail(err, BNN_EDATA, "%s: ends after %zu of the %zu bytes that %s of %s takes",
-                    bnn_gzip_name(file), b->filled, h->bytes, BNN_SHAPE(h), h->type->name);
+                    bnn_gzip_name(file), b->n, h->bytes, BNN_SHAPE(h), h->type->name);
   return check_end(file, h, err);
 }
 
@@ -189,26 +152,25 @@ static void widen(int32_t *y, const unsigned char *bytes, size_t n, size_t each)
     y[i] = (int16_t)((uint16_t)bytes[2 * i] << 8 | bytes[2 * i + 1]);
 }
 
-static bnn_status widened(bnn_tensor **out, const block *b, const idx_header *h, bnn_err *err) {
+static bnn_status widened(bnn_tensor **out, const bnn_bytes *b, const idx_header *h, bnn_err *err) {
   bnn_tensor *x = NULL;
   BNN_TRY(bnn_tensor_new(&x, h->type->dtype, h->rank, h->dim, err));
-  widen(x->data, b->bytes, x->size, h->type->bytes);
+  widen(x->data, b->p, x->size, h->type->bytes);
   *out = x;
   return BNN_OK;
 }
 
 /* A tensor that owns b's bytes. */
-static bnn_status adopt(bnn_tensor **out, block *b, const idx_header *h, bnn_err *err) {
+static bnn_status adopt(bnn_tensor **out, bnn_bytes *b, const idx_header *h, bnn_err *err) {
   bnn_tensor *x = NULL;
-  BNN_TRY(bnn_tensor_borrow(&x, h->type->dtype, h->rank, h->dim, b->bytes, err));
-  turn_around(b->bytes, x->size, h->type->bytes);
-  x->block = b->bytes;
-  b->bytes = NULL;
+  BNN_TRY(bnn_tensor_adopt(&x, h->type->dtype, h->rank, h->dim, b->p, b->p, NULL, err));
+  turn_around(b->p, x->size, h->type->bytes);
+  *b = (bnn_bytes){.p = NULL};
   *out = x;
   return BNN_OK;
 }
 
-static bnn_status read_tensor(bnn_tensor **out, block *b, bnn_gzip *file, bnn_err *err) {
+static bnn_status read_tensor(bnn_tensor **out, bnn_bytes *b, bnn_gzip *file, bnn_err *err) {
   idx_header h = {.rank = 0};
   BNN_TRY(read_header(&h, file, err));
   BNN_TRY(read_elements(b, file, &h, err));
@@ -218,9 +180,9 @@ static bnn_status read_tensor(bnn_tensor **out, block *b, bnn_gzip *file, bnn_er
 }
 
 static bnn_status read_and_close(bnn_tensor **out, bnn_gzip *file, bnn_err *err) {
-  block b = {.bytes = NULL};
+  bnn_bytes b = {.p = NULL};
   bnn_status status = read_tensor(out, &b, file, err);
-  bnn_mem_free(b.bytes);
+  bnn_bytes_free(&b);
   bnn_gzip_close(file);
   return status;
 }
@@ -236,6 +198,34 @@ bnn_status bnn_idx_parse(bnn_tensor **out, const void *bytes, size_t n, const ch
   bnn_gzip *file = NULL;
   BNN_TRY(bnn_gzip_memory(&file, bytes, n, name, err));
   return read_and_close(out, file, err);
+}
+
+/* ---- mapping ---- */
+
+static bnn_status map_tensor(bnn_tensor **out, bnn_map *map, const char *name, bnn_err *err) {
+  bnn_gzip *file = NULL;
+  idx_header h = {.rank = 0};
+  BNN_TRY(bnn_gzip_memory(&file, map->p, map->n, name, err));
+  bnn_status status = read_header(&h, file, err);
+  name = bnn_gzip_name(file);
+  bnn_gzip_close(file);
+  if (status != BNN_OK) return status;
+  size_t offset = 4 + 4 * (size_t)h.rank;
+  if (h.type->dtype != BNN_U8)
+    return bnn_fail(err, BNN_EDATA, "%s: can not be mapped, only read: it holds %s, not u8", name,
+                    h.type->name);
+  if (map->n - offset != h.bytes)
+    return bnn_fail(err, BNN_EDATA, "%s: has %zu bytes of elements, %s of u8 takes %zu", name,
+                    map->n - offset, BNN_SHAPE(&h), h.bytes);
+  return bnn_tensor_adopt(out, BNN_U8, h.rank, h.dim, map->p + offset, map, bnn_map_close, err);
+}
+
+bnn_status bnn_idx_map(bnn_tensor **out, const char *path, bnn_err *err) {
+  bnn_map *map = NULL;
+  BNN_TRY(bnn_map_open(&map, path, err));
+  bnn_status status = map_tensor(out, map, path, err);
+  if (status != BNN_OK) bnn_map_close(map);
+  return status;
 }
 
 /* ---- images and labels ---- */

@@ -22,6 +22,11 @@ bnn_status bnn_idx_read(bnn_tensor **out, const char *path, bnn_err *err);
 bnn_status bnn_idx_parse(bnn_tensor **out, const void *bytes, size_t n, const char *name,
                          bnn_err *err);
 
+/* The tensor in a plain file of u8, over the file's own bytes, which are read when they are
+ * touched: it may be larger than memory.  The mapping lasts as long as the tensor or a view of it;
+ * see map.h. EDATA also: gzip, or another type. */
+bnn_status bnn_idx_map(bnn_tensor **out, const char *path, bnn_err *err);
+
 /* Images [n, h, w] of u8 and a label for each, [n], which becomes i32.  EDATA also: another rank or
  * type, or different counts.  Both outputs are set or neither. */
 bnn_status bnn_idx_read_pair(bnn_tensor **images, bnn_tensor **labels, const char *images_path,

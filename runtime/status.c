@@ -37,3 +37,9 @@ bnn_status bnn_fail_within(bnn_err *err, bnn_status status, const char *format, 
   err->status = status;
   return status;
 }
+
+const char *bnn_path_shown(const char *path) {
+  enum { SHOWN = 240 }; /* of BNN_ERR_TEXT */
+  size_t n = strlen(path);
+  return n <= SHOWN ? path : path + n - SHOWN;
+}

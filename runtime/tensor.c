@@ -75,6 +75,7 @@ void bnn_tensor_init(bnn_tensor *x, bnn_dtype dtype, int rank, const size_t *dim
   x->data = data;
   x->base = NULL;
   x->block = NULL;
+  x->release = NULL;
   memset(x->dim, 0, sizeof x->dim);
   memset(x->stride, 0, sizeof x->stride);
   set_shape(x, rank, dim);
@@ -87,6 +88,14 @@ bnn_status bnn_tensor_borrow(bnn_tensor **out, bnn_dtype dtype, int rank, const 
   if (!x) return bnn_fail(err, BNN_ENOMEM, "a tensor's header");
   bnn_tensor_init(x, dtype, rank, dim, data);
   *out = x;
+  return BNN_OK;
+}
+
+bnn_status bnn_tensor_adopt(bnn_tensor **out, bnn_dtype dtype, int rank, const size_t *dim,
+                            void *data, void *block, void (*release)(void *block), bnn_err *err) {
+  BNN_TRY(bnn_tensor_borrow(out, dtype, rank, dim, data, err));
+  (*out)->block = block;
+  (*out)->release = release;
   return BNN_OK;
 }
 
@@ -121,7 +130,10 @@ bnn_tensor *bnn_tensor_ref(bnn_tensor *x) {
 void bnn_tensor_unref(bnn_tensor *x) {
   if (!x || atomic_fetch_sub_explicit(&x->refs, 1, memory_order_acq_rel) != 1) return;
   bnn_tensor *base = x->base;
-  bnn_mem_free(x->block);
+  if (x->release)
+    x->release(x->block);
+  else
+    bnn_mem_free(x->block);
   bnn_mem_free(x);
   bnn_tensor_unref(base); /* an owner, which has no base itself: this ends here */
 }

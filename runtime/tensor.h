@@ -50,6 +50,7 @@ struct bnn_tensor {
   void *data;                     /* first element */
   bnn_tensor *base;               /* the owner of the memory, for a view; else NULL */
   void *block;                    /* the memory itself, for an owner; NULL for a view or borrowed */
+  void (*release)(void *block);   /* gives block back, in place of bnn_mem_free; or NULL */
 };
 
 /* The elements as the real type; the tensor must be of dtype BNN_REAL. */
@@ -70,6 +71,12 @@ bnn_status bnn_tensor_new(bnn_tensor **out, bnn_dtype dtype, int rank, const siz
 /* A tensor over memory of the caller's, which must outlive it; contiguous.  ESHAPE, ENOMEM. */
 bnn_status bnn_tensor_borrow(bnn_tensor **out, bnn_dtype dtype, int rank, const size_t *dim,
                              void *data, bnn_err *err);
+
+/* The same, and the tensor owns `block`, in which data lies: when its last view is gone, block goes
+ * through release, or through bnn_mem_free where that is NULL.  On failure it stays the caller's.
+ */
+bnn_status bnn_tensor_adopt(bnn_tensor **out, bnn_dtype dtype, int rank, const size_t *dim,
+                            void *data, void *block, void (*release)(void *block), bnn_err *err);
 
 /* One more reference; returns x. */
 bnn_tensor *bnn_tensor_ref(bnn_tensor *x);

@@ -4,20 +4,30 @@
 -- y i32 [n], size, slice(from, to), and batches{size=, key=}.
 local core = require "bnn.core"
 local fetch = require "bnn.fetch"
+local files = require "bnn.files"
 local options = require "bnn.options"
 local places = require "bnn.places"
 local sets = require "bnn.sets"
 
 local M = {}
 
+-- One's own data, from files.lua.
+for _, name in ipairs{
+  "read", "csv", "map", "save", "image", "folder", "standardise", "one_hot", "split",
+} do
+  M[name] = files[name]
+end
+
 local Part = {__name = "bnn.data"}
 Part.__index = Part
 
 --- A part of a data set from tensors.
--- @param opts table: x [n, ...], y [n, ...] or nil, origin= where they come from, for messages
+-- @param opts table: x [n, ...], y [n, ...] or nil; names= of x's columns, classes= of y's, lists;
+--   origin= where they come from, for messages
 function M.part(opts)
   opts = options.check("bnn.data.part", opts, {
     x = {type = "tensor", required = true}, y = "tensor", origin = "string",
+    names = {type = "string", list = true}, classes = {type = "string", list = true},
   })
   local n = opts.x:dim() > 0 and opts.x:size(1)
   if not n then error("bnn.data.part: x is a scalar, wanted [n, ...]", 2) end
@@ -27,7 +37,16 @@ function M.part(opts)
   end
   return setmetatable({
     x = opts.x:contiguous(), y = opts.y and opts.y:contiguous(), size = n, origin = opts.origin,
+    names = opts.names, classes = opts.classes,
   }, Part)
+end
+
+--- The same part with other tensors; names, classes and origin stay.
+-- @param opts table: x=, y= (those of this part when left out)
+function Part:with(opts)
+  opts = options.check("with", opts, {x = "tensor", y = "tensor"})
+  return M.part{x = opts.x or self.x, y = opts.y or self.y, names = self.names,
+                classes = self.classes, origin = self.origin}
 end
 
 --- Rows from..to, both included, as a part that shares memory; `to` may lie beyond the end.
@@ -38,8 +57,7 @@ function Part:slice(from, to)
     error(("slice: rows %s..%s of %d"):format(tostring(from), tostring(to), self.size), 2)
   end
   local n = to - from + 1
-  local y = self.y and self.y:narrow(1, from, n)
-  return M.part{x = self.x:narrow(1, from, n), y = y, origin = self.origin}
+  return self:with{x = self.x:narrow(1, from, n), y = self.y and self.y:narrow(1, from, n)}
 end
 
 -- A batch: rows of a part, gathered when they are asked for (bnn.train never asks: C gathers them).
@@ -197,48 +215,74 @@ local function load_named(name, opts)
   return nil, ("%s. Looked in %s"):format(sets.unknown(name), places.words(name))
 end
 
--- Whether a name is that of a folder: by its look, or one that is here and not known otherwise.
-local function names_folder(name, opts)
-  if name == "" or name == "." or name:find "/" then return true end
+-- Whether a name is a path: by its look, or that of a folder that is here and not known otherwise.
+local function names_path(name, opts)
+  if name == "" or name == "." or name:find "/" or files.is_file(name) then return true end
   return not opts.dir and not opts.set and not sets.find(name) and core.is_folder(name)
 end
 
 -- The last part of a path, as the name of a set.
 local function base_name(path) return path:match "([^/]+)/*$" or path end
 
---- Loads a data set: images u8 [n, 28, 28] and labels i32 [n].
+local load_spec = {
+  dir = "string", offline = "boolean", mirrors = {type = "string", list = true},
+  ca_file = "string", set = "table", limits = "table",
+}
+
+local function has_folders(path)
+  for _, kind in pairs(core.list_dir(path) or {}) do
+    if kind == "folder" then return true end
+  end
+  return false
+end
+
+-- A path: a file, a folder of IDX files, or one of images by class. Options are those of its kind.
+local function load_path(path, opts)
+  if files.is_file(path) then return files.load(path, opts) end
+  local data, fault = load_from(nil, nil, path)
+  if data then options.check("bnn.data.load", opts, load_spec, 4) end
+  if not data and fault:find "no IDX files" and has_folders(path) then
+    return files.load(path, opts)
+  end
+  return data, fault
+end
+
+--- Loads a data set: for images x u8 [n, 28, 28] and labels y i32 [n].
 --
 -- A known name ("mnist", "fashion-mnist", "notmnist") is looked for in $BNNLUA_DATA (DIR/NAME, else
 -- DIR itself), the system's share/datasets/NAME, and the cache ($XDG_CACHE_HOME/bnnlua, else
 -- ~/.cache/bnnlua); else it is downloaded into the cache and checked, which BNNLUA_OFFLINE=1
--- forbids. "glyphs" and "letters" are drawn by the program. A path is a folder of IDX files; so is
+-- forbids. "glyphs", "letters" and "letters-unlike-digits" are drawn by the program. A path is a
+-- folder of IDX files, a folder of PNG images by class, or a .npz, .csv, .tsv or .npy file; so is
 -- an unknown name of a folder that is here.
 -- @param name string: a name or a path
 -- @param opts table: dir= a folder that holds the files, or holds them in one called name; it must.
 --   offline=true never downloads; mirrors={url, ...} are asked instead of the known ones, each for
 --   url/FILE ({name} in it stands for the set's), as those in $BNNLUA_MIRRORS are; ca_file=
 --   certificates to trust, as $SSL_CERT_FILE is. For tests: set= a row as in bnn.sets,
---   limits={connect_ms=, stall_s=}.
+--   limits={connect_ms=, stall_s=}. For a path: what bnn.data.csv or bnn.data.folder take.
 -- @return {train=, test=, name=, title=, dir=}, either part nil when there is none; or nil,
 --   message; when the set is just nowhere to be had also the cause in a few words
 function M.load(name, opts)
-  opts = options.check("bnn.data.load", opts, {
-    dir = "string", offline = "boolean", mirrors = {type = "string", list = true},
-    ca_file = "string", set = "table", limits = "table",
-  })
   if type(name) ~= "string" then error("bnn.data.load: a name or a path is wanted", 2) end
+  local dir = type(opts) == "table" and opts.dir
+  local is_path = names_path(name, type(opts) == "table" and opts or {})
   local data, fault, cause
-  local is_path = names_folder(name, opts)
-  if is_path and opts.dir and name ~= "." then
-    return nil, ("%s: a path is given, and another one with dir, %s"):format(name, opts.dir)
-  elseif is_path then
-    data, fault = load_from(nil, nil, opts.dir or name)
+  if is_path and not dir then
+    data, fault = load_path(name, opts)
   else
-    data, fault, cause = load_named(name, opts)
+    opts = options.check("bnn.data.load", opts, load_spec)
+    if is_path and name ~= "." then
+      return nil, ("%s: a path is given, and another one with dir, %s"):format(name, dir)
+    elseif is_path then
+      data, fault = load_from(nil, nil, dir)
+    else
+      data, fault, cause = load_named(name, opts)
+    end
   end
   if not data then return nil, fault, cause end
-  local row = not is_path and (opts.set or sets.find(name)) or {}
-  data.name = row.name or base_name(is_path and opts.dir or name)
+  local row = not is_path and (opts and opts.set or sets.find(name)) or {}
+  data.name = row.name or base_name(is_path and dir or name)
   data.title = row.title or data.name
   return data
 end

@@ -17,9 +17,13 @@ function M.value_of(entry)
   return value
 end
 
--- function -> the name under which `bnn` itself has it.
+-- function -> the name under which `bnn` itself has it, or bnn.data, which hands out what the
+-- internal bnn.files holds.
 local function exported_functions(bnn)
   local names = {}
+  for name, value in pairs(bnn.data or {}) do
+    if type(value) == "function" then names[value] = "bnn.data." .. name end
+  end
   for name, value in pairs(bnn) do
     if type(value) == "function" then names[value] = "bnn." .. name end
   end

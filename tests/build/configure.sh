@@ -19,7 +19,7 @@ trap 'exit 130' INT TERM
 packages_of() {
   case $1 in
   build) echo "$(compiler_packages) libopenblas-dev liblua5.4-dev zlib1g-dev" ;;
-  optional) echo "libedit-dev libcurl4-openssl-dev libssl-dev" ;;
+  optional) echo "libedit-dev libcurl4-openssl-dev libssl-dev libzip-dev libpng-dev" ;;
   tests) echo "check lua-unit lua5.4" ;;
   developers) echo "clang libclang-rt-14-dev clang-format lua-check valgrind python3 openssl" ;;
   *) echo "configure.sh: no group $1" >&2; exit 2 ;;
@@ -104,6 +104,12 @@ find_curl() { first_that_links '#include <curl/curl.h>
 find_crypto() { first_that_links '#include <openssl/evp.h>
 #define USE EVP_sha256()' "$(from_pkg_config libcrypto)" "-lcrypto"; }
 
+find_zip() { first_that_links '#include <zip.h>
+#define USE zip_libzip_version(), zip_source_buffer_fragment(0, 0, 0, 0)' "$(from_pkg_config libzip)" "-lzip"; }
+
+find_png() { first_that_links '#include <png.h>
+#define USE png_access_version_number()' "$(from_pkg_config libpng)" "-lpng16 -lz" "-lpng -lz"; }
+
 find_check() {
   first_that_links '#include <check.h>
 #define USE suite_create("")' "$(from_pkg_config check)" "-lcheck_pic -lsubunit -lrt -lm -lpthread" \
@@ -120,6 +126,8 @@ found() {
   libedit-dev) find_edit ;;
   libcurl4-openssl-dev) find_curl ;;
   libssl-dev) find_crypto ;;
+  libzip-dev) find_zip ;;
+  libpng-dev) find_png ;;
   check) find_check ;;
   lua-unit) lua5.4 -e 'require "luaunit"' ;;
   lua-check) command -v luacheck ;;
@@ -213,6 +221,8 @@ write_build() {
   # Loaded at run time, when it is first wanted.
   if curl=$(find_curl); then write_setting CURL "-DBNN_HAVE_CURL=1 $curl"; fi
   if crypto=$(find_crypto); then write_setting CRYPTO "-DBNN_HAVE_CRYPTO=1 $crypto"; fi
+  if zip=$(find_zip); then write_setting ZIP "-DBNN_HAVE_LIBZIP=1 $zip"; fi
+  if png=$(find_png); then write_setting PNG "-DBNN_HAVE_LIBPNG=1 $png"; fi
 }
 
 write_tests() { setting CHECK find_check; }

@@ -1,59 +1,17 @@
 /* test_idx.c - IDX files, good and bad, plain and compressed; the corpus; the real MNIST. */
 #include "idx.h"
 
-#include <dirent.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "fuzz_idx.c"
-#include "support.h"
+#include "support_files.h"
 
 /* ---- files made here ---- */
-
-typedef struct bytes {
-  size_t n;
-  unsigned char *p;
-} bytes;
-
-static bytes bytes_of(const void *p, size_t n) {
-  bytes b = {n, malloc(n + 1)};
-  if (n) memcpy(b.p, p, n);
-  return b;
-}
-
-/* The bytes of a string literal, which may hold zeros. */
-#define BYTES(literal) bytes_of(literal, sizeof(literal) - 1)
-
-/* a followed by b; frees both. */
-static bytes joined(bytes a, bytes b) {
-  bytes c = {a.n + b.n, malloc(a.n + b.n + 1)};
-  memcpy(c.p, a.p, a.n);
-  memcpy(c.p + a.n, b.p, b.n);
-  free(a.p);
-  free(b.p);
-  return c;
-}
-
-/* One gzip member that holds a; frees a. */
-static bytes gzipped(bytes a) {
-  z_stream z = {0};
-  bytes c = {a.n + 1000, malloc(a.n + 1000)};
-  ck_assert_int_eq(deflateInit2(&z, 9, Z_DEFLATED, 16 + 15, 8, Z_DEFAULT_STRATEGY), Z_OK);
-  z.next_in = a.p;
-  z.avail_in = (uInt)a.n;
-  z.next_out = c.p;
-  z.avail_out = (uInt)c.n;
-  ck_assert_int_eq(deflate(&z, Z_FINISH), Z_STREAM_END);
-  c.n = z.total_out;
-  deflateEnd(&z);
-  free(a.p);
-  return c;
-}
 
 /* [3, h, w] of u8, all zero: compresses well. */
 static bytes zeros(unsigned h, unsigned w) {
@@ -65,37 +23,6 @@ static bytes zeros(unsigned h, unsigned w) {
   bytes b = {16 + (size_t)3 * h * w, calloc(16 + (size_t)3 * h * w, 1)};
   memcpy(b.p, header, 16);
   return b;
-}
-
-static char folder[200];
-
-static void make_folder(void) {
-  const char *parent = getenv("TMPDIR");
-  snprintf(folder, sizeof folder, "%s/bnn_idx_XXXXXX", parent ? parent : "/tmp");
-  ck_assert_ptr_nonnull(mkdtemp(folder));
-}
-
-static void remove_folder(void) {
-  char path[600];
-  DIR *dir = opendir(folder);
-  for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
-    snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
-    if (entry->d_name[0] != '.') remove(path);
-  }
-  closedir(dir);
-  rmdir(folder);
-}
-
-/* Writes b into the folder; frees b.  The path stands until the next call with the same slot. */
-static const char *file_of(int slot, bytes b) {
-  static char path[2][300];
-  snprintf(path[slot], sizeof path[slot], "%s/file%d", folder, slot);
-  FILE *file = fopen(path[slot], "wb");
-  ck_assert_ptr_nonnull(file);
-  ck_assert_uint_eq(fwrite(b.p, 1, b.n, file), b.n);
-  ck_assert_int_eq(fclose(file), 0);
-  free(b.p);
-  return path[slot];
 }
 
 /* Asserts that b is refused with these words, from memory and from a file; frees b. */
@@ -408,26 +335,9 @@ END_TEST
 
 /* Whatever one bit or a missing end makes of a good file, it is refused or well formed. */
 START_TEST(a_good_file_may_be_cut_and_changed_anywhere) {
-  bytes whole = bytes_of(type_row[_i].bytes, type_row[_i].n);
-  for (int compressed = 0; compressed < 2; compressed++) {
-    if (compressed) whole = gzipped(whole);
-    for (size_t n = 0; n <= whole.n; n++) {
-      bytes b = bytes_of(whole.p, n); /* of its own, so that a sanitizer sees its end */
-      LLVMFuzzerTestOneInput(b.p, b.n);
-      free(b.p);
-    }
-    for (size_t bit = 0; bit < 8 * whole.n; bit++) {
-      whole.p[bit / 8] ^= (unsigned char)(1u << bit % 8);
-      LLVMFuzzerTestOneInput(whole.p, whole.n);
-      whole.p[bit / 8] ^= (unsigned char)(1u << bit % 8);
-    }
-    for (size_t at = 0; at < whole.n; at++) {
-      whole.p[at] ^= 0xff;
-      LLVMFuzzerTestOneInput(whole.p, whole.n);
-      whole.p[at] ^= 0xff;
-    }
-  }
-  free(whole.p);
+  bytes b = bytes_of(type_row[_i].bytes, type_row[_i].n);
+  replay_damaged(bytes_of(b.p, b.n), LLVMFuzzerTestOneInput);
+  replay_damaged(gzipped(b), LLVMFuzzerTestOneInput);
 }
 END_TEST
 
@@ -543,22 +453,7 @@ END_TEST
 /* ---- corpus and real data ---- */
 
 START_TEST(the_corpus_replays) {
-  static const char corpus[] = "tests/corpus/idx";
-  char path[600];
-  int count = 0;
-  DIR *dir = opendir(corpus);
-  ck_assert_msg(dir != NULL, "%s is not there: run the tests from the project's folder", corpus);
-  for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
-    if (entry->d_name[0] == '.') continue;
-    bytes b;
-    snprintf(path, sizeof path, "%s/%s", corpus, entry->d_name);
-    b.p = read_bytes(&b.n, path);
-    LLVMFuzzerTestOneInput(b.p, b.n);
-    free(b.p);
-    count++;
-  }
-  closedir(dir);
-  ck_assert_int_gt(count, 40);
+  ck_assert_int_gt(replay("tests/corpus/idx", LLVMFuzzerTestOneInput), 40);
 }
 END_TEST
 

@@ -1,0 +1,366 @@
+/* npz.c - .npz through libzip.
+ *
+ * Everything that a directory entry claims is checked against the size of the archive before its
+ * data are touched, and then the data are read through npy.c, which allocates as they arrive. */
+#include "npz.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "mem.h"
+#include "npy.h"
+
+void bnn_npz_free(bnn_npz *z) {
+  if (!z) return;
+  for (size_t i = 0; i < z->n; i++) {
+    bnn_mem_free(z->name[i]);
+    bnn_tensor_unref(z->x[i]);
+  }
+  bnn_mem_free(z->name);
+  bnn_mem_free(z->x);
+  bnn_mem_free(z);
+}
+
+#ifdef BNN_HAVE_LIBZIP
+#include <zip.h>
+
+enum {
+  DEFLATE_RATIO = 1032, /* bytes at most that a deflated byte stands for */
+  NAME_MAX_CHARS = 1000,
+};
+
+const char *bnn_npz_version(void) { return zip_libzip_version(); }
+
+/* ---- errors ---- */
+
+static bnn_status status_of(int code) {
+  switch (code) {
+  case ZIP_ER_MEMORY: return BNN_ENOMEM;
+  case ZIP_ER_NOENT:
+  case ZIP_ER_OPEN:
+  case ZIP_ER_READ:
+  case ZIP_ER_SEEK:
+  case ZIP_ER_TELL:
+  case ZIP_ER_WRITE:
+  case ZIP_ER_CLOSE:
+  case ZIP_ER_RENAME:
+  case ZIP_ER_REMOVE:
+  case ZIP_ER_TMPOPEN: return BNN_EIO;
+  default: return BNN_EDATA;
+  }
+}
+
+static bnn_status fail_zip(zip_error_t *reason, const char *name, bnn_err *err) {
+  return bnn_fail(err, status_of(zip_error_code_zip(reason)), "%s: %s", name,
+                  zip_error_strerror(reason));
+}
+
+/* ---- names ---- */
+
+/* Why a name can not stand for an array; NULL when it can. */
+static const char *fault_of(const char *name) {
+  size_t n = strlen(name);
+  if (n == 0) return "is empty";
+  if (n > NAME_MAX_CHARS) return "is longer than 1000 bytes";
+  for (const char *p = name; *p; p++)
+    if ((unsigned char)*p < ' ' || *p == 0x7f) return "holds a control character";
+  if (name[0] == '/' || strchr(name, '\\') || strchr(name, ':')) return "leads out of a folder";
+  for (const char *p = name; p; p = strchr(p, '/') ? strchr(p, '/') + 1 : NULL)
+    if (strncmp(p, "..", 2) == 0 && (p[2] == 0 || p[2] == '/')) return "leads out of a folder";
+  return NULL;
+}
+
+/* A member's name for errors: what a terminal would act on shows as '?'. */
+static void show_name(char to[64], const char *name) {
+  size_t n = 0;
+  for (; name[n] && n < 63; n++)
+    to[n] = (unsigned char)name[n] < ' ' || name[n] == 0x7f ? '?' : name[n];
+  to[n] = 0;
+}
+
+/* ---- reading ---- */
+
+typedef struct reader {
+  zip_t *zip;
+  const char *name;
+  uint64_t left; /* bytes of the archive that no member has claimed yet */
+  bnn_npz *z;
+} reader;
+
+/* The member that is being read. */
+typedef struct member {
+  zip_file_t *file;
+  char name[BNN_ERR_TEXT]; /* "archive: member.npy" */
+} member;
+
+static bnn_status read_member(void *state, void *to, size_t n, size_t *got, bnn_err *err) {
+  member *m = state;
+  size_t count = 0;
+  while (count < n) {
+    zip_int64_t part = zip_fread(m->file, (char *)to + count, n - count);
+    if (part < 0) return fail_zip(zip_file_get_error(m->file), m->name, err);
+    if (part == 0) break;
+    count += (size_t)part;
+  }
+  *got = count;
+  return BNN_OK;
+}
+
+/* What the directory says of a member must be possible. */
+static bnn_status check_claims(reader *r, const member *m, const zip_stat_t *s, bnn_err *err) {
+  const zip_uint64_t wanted =
+      ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD | ZIP_STAT_ENCRYPTION_METHOD;
+  if ((s->valid & wanted) != wanted)
+    return bnn_fail(err, BNN_EDATA, "%s: the archive does not say its size or method", m->name);
+  if (s->encryption_method != ZIP_EM_NONE)
+    return bnn_fail(err, BNN_EDATA, "%s: is encrypted", m->name);
+  if (s->comp_method != ZIP_CM_STORE && s->comp_method != ZIP_CM_DEFLATE)
+    return bnn_fail(err, BNN_EDATA, "%s: compressed by method %d, wanted 0 (stored) or 8 (deflate)",
+                    m->name, s->comp_method);
+  if (s->comp_size > r->left)
+    return bnn_fail(err, BNN_EDATA, "%s: its %llu bytes are more than the archive has left",
+                    m->name, (unsigned long long)s->comp_size);
+  r->left -= s->comp_size;
+  bool possible = s->comp_method == ZIP_CM_STORE ? s->size == s->comp_size
+                                                 : s->size / DEFLATE_RATIO <= s->comp_size;
+  if (!possible)
+    return bnn_fail(err, BNN_EDATA, "%s: %llu bytes can not come from %llu", m->name,
+                    (unsigned long long)s->size, (unsigned long long)s->comp_size);
+  return BNN_OK;
+}
+
+/* One byte more: behind the last one libzip compares CRC-32 and size. */
+static bnn_status check_end(member *m, bnn_err *err) {
+  size_t got = 0;
+  char next;
+  BNN_TRY(read_member(m, &next, 1, &got, err));
+  return got == 0 ? BNN_OK : bnn_fail(err, BNN_EDATA, "%s: bytes follow the array", m->name);
+}
+
+static bnn_status read_array(bnn_tensor **out, reader *r, member *m, uint64_t i, bnn_err *err) {
+  zip_stat_t s;
+  bnn_tensor *x = NULL;
+  if (zip_stat_index(r->zip, i, 0, &s) != 0) return fail_zip(zip_get_error(r->zip), m->name, err);
+  BNN_TRY(check_claims(r, m, &s, err));
+  m->file = zip_fopen_index(r->zip, i, 0);
+  if (!m->file) return fail_zip(zip_get_error(r->zip), m->name, err);
+  bnn_source source = {m->name, read_member, m, s.comp_size};
+  bnn_status status = bnn_npy_next(&x, &source, err);
+  if (status == BNN_OK) status = check_end(m, err);
+  zip_fclose(m->file);
+  if (status == BNN_OK)
+    *out = x;
+  else
+    bnn_tensor_unref(x);
+  return status;
+}
+
+static bnn_status check_name(const reader *r, const member *m, uint64_t i, const char *name,
+                             size_t n, bnn_err *err) {
+  static const char ending[] = ".npy";
+  size_t end = sizeof ending - 1;
+  const char *fault = fault_of(name);
+  if (fault) return bnn_fail(err, BNN_EDATA, "%s: the name %s", m->name, fault);
+  if (n <= end || strcmp(name + n - end, ending) != 0)
+    return bnn_fail(err, BNN_EDATA, "%s: is no array, which would end in .npy", m->name);
+  zip_int64_t first = zip_name_locate(r->zip, name, 0);
+  if (first >= 0 && (uint64_t)first != i)
+    return bnn_fail(err, BNN_EDATA, "%s: is there twice", m->name);
+  return BNN_OK;
+}
+
+/* Member i becomes the next array of r->z. */
+static bnn_status read_one(reader *r, uint64_t i, bnn_err *err) {
+  bnn_npz *z = r->z;
+  member m;
+  char shown[64];
+  const char *name = zip_get_name(r->zip, i, 0);
+  if (!name) return fail_zip(zip_get_error(r->zip), r->name, err);
+  show_name(shown, name);
+  snprintf(m.name, sizeof m.name, "%s: %s", r->name, shown);
+  size_t n = strlen(name);
+  BNN_TRY(check_name(r, &m, i, name, n, err));
+  BNN_TRY(read_array(&z->x[z->n], r, &m, i, err));
+  z->name[z->n] = bnn_mem_zalloc(n, 1); /* the end of ".npy" leaves room for the zero byte */
+  if (!z->name[z->n]) {
+    bnn_tensor_unref(z->x[z->n]);
+    return bnn_fail(err, BNN_ENOMEM, "%s: %zu bytes", m.name, n);
+  }
+  memcpy(z->name[z->n++], name, n - 4);
+  return BNN_OK;
+}
+
+static bnn_status read_all(reader *r, bnn_err *err) {
+  zip_int64_t n = zip_get_num_entries(r->zip, 0);
+  if (n <= 0) return bnn_fail(err, BNN_EDATA, "%s: holds no arrays", r->name);
+  r->z->name = bnn_mem_zalloc((size_t)n, sizeof *r->z->name);
+  r->z->x = bnn_mem_zalloc((size_t)n, sizeof *r->z->x);
+  if (!r->z->name || !r->z->x)
+    return bnn_fail(err, BNN_ENOMEM, "%s: a list of %zu arrays", r->name, (size_t)n);
+  for (zip_int64_t i = 0; i < n; i++) BNN_TRY(read_one(r, (uint64_t)i, err));
+  return BNN_OK;
+}
+
+/* Opens the archive that `source` gives and takes the source over, whatever comes of it. */
+static bnn_status open_archive(reader *r, zip_source_t *source, bnn_err *err) {
+  zip_error_t reason;
+  zip_stat_t about;
+  zip_error_init(&reason);
+  if (zip_source_stat(source, &about) == 0 && about.valid & ZIP_STAT_SIZE) r->left = about.size;
+  r->zip = zip_open_from_source(source, ZIP_RDONLY, &reason);
+  bnn_status status = BNN_OK;
+  if (!r->zip) {
+    status = fail_zip(&reason, r->name, err);
+    zip_source_free(source);
+  }
+  zip_error_fini(&reason);
+  return status;
+}
+
+static bnn_status read_source(bnn_npz **out, zip_source_t *source, const char *name, bnn_err *err) {
+  reader r = {.name = bnn_path_shown(name)};
+  BNN_TRY(open_archive(&r, source, err));
+  r.z = bnn_mem_zalloc(1, sizeof *r.z);
+  bnn_status status =
+      r.z ? read_all(&r, err) : bnn_fail(err, BNN_ENOMEM, "%s: no memory to read it", r.name);
+  zip_discard(r.zip);
+  if (status == BNN_OK)
+    *out = r.z;
+  else
+    bnn_npz_free(r.z);
+  return status;
+}
+
+static bnn_status fail_source(zip_error_t *reason, const char *name, bnn_err *err) {
+  bnn_status status = fail_zip(reason, bnn_path_shown(name), err);
+  zip_error_fini(reason);
+  return status;
+}
+
+bnn_status bnn_npz_read(bnn_npz **out, const char *path, bnn_err *err) {
+  zip_error_t reason;
+  zip_error_init(&reason);
+  zip_source_t *source = zip_source_file_create(path, 0, -1, &reason);
+  if (!source) return fail_source(&reason, path, err);
+  zip_error_fini(&reason);
+  return read_source(out, source, path, err);
+}
+
+bnn_status bnn_npz_parse(bnn_npz **out, const void *bytes, size_t n, const char *name,
+                         bnn_err *err) {
+  zip_error_t reason;
+  zip_error_init(&reason);
+  zip_source_t *source = zip_source_buffer_create(bytes, n, 0, &reason);
+  if (!source) return fail_source(&reason, name, err);
+  zip_error_fini(&reason);
+  return read_source(out, source, name, err);
+}
+
+/* ---- writing ---- */
+
+/* What a member is made of; it must stand until the archive is closed. */
+typedef struct part {
+  bnn_tensor *x; /* contiguous; held */
+  char header[BNN_NPY_HEADER];
+} part;
+
+static bnn_status add_part(zip_t *zip, part *p, const char *path, const char *name, bool compressed,
+                           bnn_err *err) {
+  enum { JAN_1ST_1980 = 1 << 5 | 1 }; /* as numpy.savez: the bytes do not depend on the day */
+  char file[NAME_MAX_CHARS + 8];
+  snprintf(file, sizeof file, "%s.npy", name);
+  zip_buffer_fragment_t piece[] = {{(zip_uint8_t *)p->header, bnn_npy_header(p->header, p->x)},
+                                   {p->x->data, p->x->size * bnn_dtype_size(p->x->dtype)}};
+  zip_source_t *source = zip_source_buffer_fragment(zip, piece, 2, 0);
+  if (!source) return fail_zip(zip_get_error(zip), path, err);
+  zip_int64_t i = zip_file_add(zip, file, source, ZIP_FL_ENC_UTF_8);
+  if (i < 0) {
+    zip_source_free(source);
+    if (zip_error_code_zip(zip_get_error(zip)) == ZIP_ER_EXISTS)
+      return bnn_fail(err, BNN_ERANGE, "%s: the name '%s' is there twice", path, name);
+    return fail_zip(zip_get_error(zip), path, err);
+  }
+  if (zip_set_file_compression(zip, (zip_uint64_t)i, compressed ? ZIP_CM_DEFLATE : ZIP_CM_STORE,
+                               0) != 0 ||
+      zip_file_set_dostime(zip, (zip_uint64_t)i, 0, JAN_1ST_1980, 0) != 0)
+    return fail_zip(zip_get_error(zip), path, err);
+  return BNN_OK;
+}
+
+static bnn_status add_parts(zip_t *zip, part *parts, size_t n, const char *path,
+                            const char *const *name, bnn_tensor *const *x, bool compressed,
+                            bnn_err *err) {
+  for (size_t i = 0; i < n; i++) {
+    BNN_TRY(bnn_tensor_contiguous(&parts[i].x, x[i], err));
+    BNN_TRY(add_part(zip, &parts[i], path, name[i], compressed, err));
+  }
+  return BNN_OK;
+}
+
+static bnn_status close_archive(zip_t *zip, const char *path, bnn_status status, bnn_err *err) {
+  if (status == BNN_OK && zip_close(zip) == 0) return BNN_OK;
+  if (status == BNN_OK) status = fail_zip(zip_get_error(zip), path, err);
+  zip_discard(zip);
+  return status;
+}
+
+static bnn_status write_archive(const char *path, part *parts, size_t n, const char *const *name,
+                                bnn_tensor *const *x, bool compressed, bnn_err *err) {
+  int code = 0;
+  zip_t *zip = zip_open(path, ZIP_CREATE | ZIP_TRUNCATE, &code);
+  if (!zip) {
+    zip_error_t reason;
+    zip_error_init_with_code(&reason, code);
+    return fail_source(&reason, path, err);
+  }
+  path = bnn_path_shown(path);
+  bnn_status status = add_parts(zip, parts, n, path, name, x, compressed, err);
+  return close_archive(zip, path, status, err);
+}
+
+bnn_status bnn_npz_write(const char *path, size_t n, const char *const *name, bnn_tensor *const *x,
+                         bool compressed, bnn_err *err) {
+  if (n == 0) return bnn_fail(err, BNN_ERANGE, "%s: no arrays to write", bnn_path_shown(path));
+  for (size_t i = 0; i < n; i++)
+    if (fault_of(name[i])) {
+      char shown[64];
+      show_name(shown, name[i]);
+      return bnn_fail(err, BNN_ERANGE, "%s: the name '%s' %s", bnn_path_shown(path), shown,
+                      fault_of(name[i]));
+    }
+  part *parts = bnn_mem_zalloc(n, sizeof *parts);
+  if (!parts) return bnn_fail(err, BNN_ENOMEM, "%s: a list of %zu arrays", bnn_path_shown(path), n);
+  bnn_status status = write_archive(path, parts, n, name, x, compressed, err);
+  for (size_t i = 0; i < n; i++) bnn_tensor_unref(parts[i].x);
+  bnn_mem_free(parts);
+  return status;
+}
+
+#else
+
+const char *bnn_npz_version(void) { return NULL; }
+
+static bnn_status fail_absent(const char *path, bnn_err *err) {
+  return bnn_fail(err, BNN_EIO,
+                  "%s: this program was built without libzip, which .npz needs (make deps clean)",
+                  bnn_path_shown(path));
+}
+
+bnn_status bnn_npz_read(bnn_npz **out, const char *path, bnn_err *err) {
+  (void)out;
+  return fail_absent(path, err);
+}
+
+bnn_status bnn_npz_parse(bnn_npz **out, const void *bytes, size_t n, const char *name,
+                         bnn_err *err) {
+  (void)out, (void)bytes, (void)n;
+  return fail_absent(name, err);
+}
+
+bnn_status bnn_npz_write(const char *path, size_t n, const char *const *name, bnn_tensor *const *x,
+                         bool compressed, bnn_err *err) {
+  (void)n, (void)name, (void)x, (void)compressed;
+  return fail_absent(path, err);
+}
+
+#endif

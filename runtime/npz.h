@@ -1,0 +1,45 @@
+/* npz.h - NumPy's .npz format: tensors by name, each an .npy file in a ZIP archive.  Needs libzip;
+ * in a build without it all functions fail, with EIO and a word.
+ *
+ * Members are stored or deflated; CRC-32 and sizes are checked.  Refused: encrypted members, other
+ * methods, names that lead out of a folder, members that are no .npy or have bytes behind it, and
+ * archives whose members claim more bytes than the file has or than deflate can make of them (1032
+ * for one).
+ *
+ * Errors name the file, the member and what is wrong.  EIO: the system can not open, read or write
+ * it.  EDATA: it is not such a file.  ENOMEM. */
+#ifndef BNN_NPZ_H
+#define BNN_NPZ_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "status.h"
+#include "tensor.h"
+
+/* The tensors of an archive in its order.  It owns them and their names, which lack the ".npy". */
+typedef struct bnn_npz {
+  size_t n;
+  char **name;    /* [n] */
+  bnn_tensor **x; /* [n] */
+} bnn_npz;
+
+/* All tensors of a file.  *out: freed by bnn_npz_free. */
+bnn_status bnn_npz_read(bnn_npz **out, const char *path, bnn_err *err);
+
+/* The same from n bytes in memory; name stands for the path in errors. */
+bnn_status bnn_npz_parse(bnn_npz **out, const void *bytes, size_t n, const char *name,
+                         bnn_err *err);
+
+/* NULL is allowed. */
+void bnn_npz_free(bnn_npz *z);
+
+/* Writes n > 0 tensors under names that are not empty and differ; the same bytes for the same
+ * tensors.  The file appears whole or not at all.  ERANGE: a name will not do. */
+bnn_status bnn_npz_write(const char *path, size_t n, const char *const *name, bnn_tensor *const *x,
+                         bool compressed, bnn_err *err);
+
+/* libzip's version; NULL in a build without it. */
+const char *bnn_npz_version(void);
+
+#endif

@@ -1,0 +1,26 @@
+/* fuzz_npz.c - any bytes are either refused with a text or make well-formed tensors with names, and
+ * nothing is left over.
+ *
+ *   clang -fsanitize=fuzzer,address,undefined -DBNN_HAVE_LIBZIP=1 -Iruntime -Itests/c \
+ *     tests/c/fuzz_npz.c runtime/{npz,npy,map,bytes,save,gzip,tensor,shape,mem,status}.c \
+ *     -lzip -lz -lm -o fuzz_npz && ./fuzz_npz tests/corpus/npz
+ *
+ * test_npz.c includes this file to replay tests/corpus/npz. */
+#include "fuzz.h"
+#include "npz.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
+  size_t before = bnn_mem_live();
+  bnn_npz *z = NULL;
+  bnn_err err = {.text = ""};
+  bnn_status status = bnn_npz_parse(&z, bytes, n, "fuzz", &err);
+  demand((status == BNN_OK) == (z != NULL));
+  demand(z || (err.status == status && err.text[0] == 'f'));
+  for (size_t i = 0; z && i < z->n; i++) {
+    demand(z->name[i][0] != 0);
+    demand_tensor(z->x[i]);
+  }
+  bnn_npz_free(z);
+  demand(bnn_mem_live() == before);
+  return 0;
+}

@@ -327,9 +327,9 @@ static void print_help(void) {
          "  bnnlua experiments/mnist.lua --beta=1e-3\n"
          "Without arguments on a terminal: a prompt, where `help()` tells more.\n\n");
   print_tools(stdout);
-  printf(
-      "\nEnvironment: LUA_INIT, LUA_PATH, LUA_CPATH as in lua; BNNLUA_SCRIPTS=dir reads the\n"
-      "library and the tools from a folder; BNNLUA_DATA=dir is where data sets are looked for.\n");
+  printf("\nEnvironment: LUA_INIT, LUA_PATH, LUA_CPATH as in lua; BNNLUA_SCRIPTS=dir reads the\n"
+         "library and the tools from a folder; BNNLUA_DATA=dir is where data sets are looked for,\n"
+         "BNNLUA_OFFLINE=1 never downloads one.\n");
 }
 
 static void print_version_row(const char *name, const char *version) {

@@ -174,6 +174,8 @@ has "show: 256 shades" "$(printf '\033[38;5;2')" "$out"
 for index in 31 -31 0 x 1.5; do
   refused "show: index $index" "$index is no index: 1 to 30, or -1 to -30 from the end" show "$T/plain" $index
 done
+refused "show: --png of another kind" "--png=$T/x.jpg: the name of a file that ends in .png is wanted" \
+  show "$T/plain" 1 --png="$T/x.jpg"
 refused "show: a folder without data" "$T/empty: no IDX files there" show "$T/empty"
 refused "show: no data offline" "BNNLUA_OFFLINE is set" show small
 

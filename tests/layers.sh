@@ -96,9 +96,11 @@ refuse "scripts load an experiment" scripts "${loads}experiments"
 refuse "scripts load tests" scripts "$loads(tests[./]|luaunit)"
 refuse "experiments load tests" experiments "$loads(tests[./]|luaunit)"
 
-# A name says which file is meant: unique across the tree (init.lua and the fuzzers' inputs aside).
+# A name says which file is meant: unique across the tree (init.lua, tools, which are called as
+# their commands, and the fuzzers' inputs aside).
 tree() {
-  find runtime bindings scripts experiments tests -type f -not -path 'tests/corpus/*' "$@"
+  find runtime bindings scripts experiments tests -type f -not -path 'tests/corpus/*' \
+    -not -path 'scripts/tools/*' "$@"
 }
 while IFS= read -r name; do
   tree -name "$name" | LC_ALL=C sort | sed 's|$|: another file has this name|'

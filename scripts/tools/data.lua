@@ -91,7 +91,8 @@ end
 
 local function title_of(data, part, i)
   local label = part.y and part.y[i]
-  local name = label and data.names and data.names[label + 1] or label
+  local names = part.classes or data.names
+  local name = label and names and names[label + 1] or label
   return name and ("%d: %s"):format(i, name) or ("%d"):format(i)
 end
 
@@ -114,12 +115,15 @@ local function sheet(images)
   return bnn.tensor(pixels, "u8")
 end
 
--- The only call of the PNG writer.
+-- The only call of the PNG writer, which this build may lack: files.save tells the format by the
+-- ending.
 local function save_png(path, images)
   local found, files = pcall(require, "bnn.files")
-  local can = found and files.save_png
-  demand(can, "--png: this build cannot write PNG; without the flag the images are shown as text")
-  demand(files.save_png(path, sheet(images)))
+  local save = found and (files.save_png or files.save)
+  local ending = "--png=%s: the name of a file that ends in .png is wanted"
+  demand(path:find "%.png$", ending:format(path))
+  demand(save, "--png: this build cannot write PNG; without the flag the images are shown as text")
+  demand(save(path, sheet(images)))
   print(("%s: %d images"):format(path, #images))
 end
 

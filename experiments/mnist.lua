@@ -31,7 +31,7 @@ local experiment = {
               .. "dataset (default: $BNNLUA_DATA, the system's, the cache, a download)",
             type = "string", result = false},
     ood = {nil, "another data set, such as letters, notmnist or a folder: how many of its images "
-             .. "are refused", type = "string"},
+             .. "are refused (default for glyphs: letters-unlike-digits)", type = "string"},
     threads = {0, "threads to work with, 0: one for each processor", type = "integer", min = 0,
                max = 256, result = false},
   },
@@ -64,12 +64,19 @@ local function say_examples(log, prediction, labels, threshold)
   log:say(bnn.table_text.render(rows, header))
 end
 
--- How many images of a part of another data set the threshold refuses, as a share.
+-- How many images the threshold refuses, as a share.
 local function say_refused(log, name, std, threshold)
   local refused, n = std:gt(threshold):sum():item(), std:size(1)
-  local line = "refused at that threshold: %d of %d %s images of the other set (%.1f%%)"
+  local line = "refused at that threshold: %d of %d images of %s (%.1f%%)"
   log:say(line:format(refused, n, name, 100 * refused / n))
   return refused / n
+end
+
+-- A set that the network has not seen, or nil; for the digits that the program draws, letters by
+-- the same hands.
+local function load_unseen(cfg, data)
+  local name = cfg.ood or data.name == "glyphs" and "letters-unlike-digits"
+  return name and bnn.demand(bnn.data.load(name)) or nil
 end
 
 -- The data to learn from; the second value says why they are not MNIST, where nobody asked for
@@ -98,9 +105,9 @@ function experiment.run(cfg, log)
   local data, why = load_data(cfg)
   local train = bnn.demand(data.train, "the data have no training images")
   local test = bnn.demand(data.test, "the data have no test images")
-  local ood = cfg.ood and bnn.demand(bnn.data.load(cfg.ood)) or {}
+  local unseen = load_unseen(cfg, data)
   demand_size(data, train)
-  demand_size(ood, train)
+  if unseen then demand_size(unseen, train) end
   local line = "data: %s, %d training and %d test images%s"
   log:say(line:format(data.title, train.size, test.size, why))
 
@@ -135,11 +142,10 @@ function experiment.run(cfg, log)
   say_examples(log, prediction, test.y, threshold)
   log:say(("99th percentile of the predicted class's std, test images: %.3f"):format(threshold))
   local metrics = {accuracy = bnn.metrics.accuracy(prediction, test.y), threshold = threshold}
-  for _, name in ipairs{"train", "test"} do
-    if ood[name] then
-      local other = bnn.predict(objective, ood[name].x, predict)
-      metrics.refused = say_refused(log, name, other.class_std, threshold)
-    end
+  if unseen then
+    local other = bnn.predict(objective, unseen.test or unseen.train, predict)
+    say_refused(log, data.title .. ", test", prediction.class_std, threshold)
+    metrics.refused = say_refused(log, unseen.title, other.class_std, threshold)
   end
   return metrics, {model = objective, data = data}
 end

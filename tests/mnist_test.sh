@@ -112,7 +112,8 @@ refused() {
   equal "a relative folder" "0 " "$? $(cat "$T/err")"
 
   run $small --ood="$T/others"
-  has "--ood counts what is refused" " of 40 test images of the other set (" "$(tail -1 "$T/out")"
+  has "--ood counts what is refused" " of 40 images of others (" "$(tail -1 "$T/out")"
+  has "--ood beside the test digits" " test (" "$(tail -2 "$T/out" | head -1)"
   (cd "$T" && "$bnnlua" "$mnist" $small --ood=others >"$T/out2" 2>&1)
   equal "--ood takes a name of a folder here" 0 "$(cmp "$T/out" "$T/out2" >&2; echo $?)"
 }

@@ -122,7 +122,7 @@ local function read_words(argv, specs, positional)
     if argv[i] == "--" then
       table.move(argv, i + 1, #argv, #words + 1, words)
       i = #argv + 1
-    elseif argv[i]:find "^%-." and not tonumber(argv[i]) then
+    elseif argv[i]:find "^%-." and not argv[i]:find "^%-%.?%d" then
       i, fault = read_flag(argv, i, specs, cfg)
       if fault then return nil, fault end
     else

@@ -1,9 +1,10 @@
 --- data sets: what is here, downloads, pictures, checks
 --
--- bnnlua -m data list | get NAME | show NAME [INDEX ...] | verify DIR
+-- bnnlua -m data list | get NAME | show NAME [INDEX | FROM..TO ...] | verify DIR
 local bnn = require "bnn"
 local core = require "bnn.core"
 local fetch = require "bnn.fetch"
+local files = require "bnn.files"
 local flags = require "bnn.flags"
 local nearest = require "bnn.nearest"
 local picture = require "bnn.picture"
@@ -89,6 +90,17 @@ local function index_of(word, size)
   return i < 0 and i + size + 1 or i
 end
 
+-- The indices of words: 3, -1, or 1..20, both included.
+local function indices_of(words, size)
+  local indices = {}
+  for _, word in ipairs(words) do
+    local from, to = word:match "^(.-)%.%.(.+)$"
+    from, to = index_of(from or word, size), index_of(to or word, size)
+    for i = from, to, from <= to and 1 or -1 do indices[#indices + 1] = i end
+  end
+  return indices
+end
+
 local function title_of(data, part, i)
   local label = part.y and part.y[i]
   local names = part.classes or data.names
@@ -96,10 +108,10 @@ local function title_of(data, part, i)
   return name and ("%d: %s"):format(i, name) or ("%d"):format(i)
 end
 
--- All images in one, as u8 [rows * h, columns * w] with a pixel of black between.
-local function sheet(images)
+-- All images in one, `across` in a row, as u8 [rows * h, across * w] with a pixel of black between.
+local function sheet(images, across)
   local h, w = #images[1], #images[1][1]
-  local across = math.ceil(math.sqrt(#images))
+  across = across or math.ceil(math.sqrt(#images))
   local down = (#images + across - 1) // across
   local pixels = {}
   for y = 1, down * (h + 1) - 1 do
@@ -115,15 +127,11 @@ local function sheet(images)
   return bnn.tensor(pixels, "u8")
 end
 
--- The only call of the PNG writer, which this build may lack: files.save tells the format by the
--- ending.
-local function save_png(path, images)
-  local found, files = pcall(require, "bnn.files")
-  local save = found and (files.save_png or files.save)
+-- Writes the images as one picture; files.save tells the format by the ending.
+local function save_png(path, images, across)
   local ending = "--png=%s: the name of a file that ends in .png is wanted"
   demand(path:find "%.png$", ending:format(path))
-  demand(save, "--png: this build cannot write PNG; without the flag the images are shown as text")
-  demand(save(path, sheet(images)))
+  demand(files.save(path, sheet(images, across)))
   print(("%s: %d images"):format(path, #images))
 end
 
@@ -134,12 +142,11 @@ local function show(cfg, words)
   local part = demand(data[part_name], ("%s has no %s images"):format(name, part_name))
   local read, images, titles = image_reader(part), {}, {}
   for i = 1, words[1] and 0 or math.min(10, part.size) do words[i] = tostring(i) end
-  for k, word in ipairs(words) do
-    local i = index_of(word, part.size)
+  for k, i in ipairs(indices_of(words, part.size)) do
     images[k], titles[k] = read(i), title_of(data, part, i)
   end
   demand(images[1], ("%s has no %s images"):format(name, part_name))
-  if cfg.png then return save_png(cfg.png, images) end
+  if cfg.png then return save_png(cfg.png, images, cfg.columns) end
   local mode = cfg.colour == "auto" and picture.mode() or cfg.colour
   io.write(picture.grid(images, titles, mode, core.terminal "stdout" or 80))
 end
@@ -239,13 +246,15 @@ local commands = {
   },
   show = {
     about = "draw images: in shades on a terminal, as text on a pipe; the first ten without an "
-      .. "INDEX (1 is the first, -1 the last)",
+      .. "INDEX (1 is the first, -1 the last, 1..20 the first twenty)",
     run = show, words = " NAME [INDEX ...]", least = 1, most = math.huge,
     defaults = {
       part = {nil, "which part (default: train where there is one)", choices = {"train", "test"}},
       dir = {nil, "the folder that holds the set"},
       colour = {"auto", "how a terminal shows grey", choices = {"auto", "24bit", "256", "none"}},
       png = {nil, "write the images into this file instead"},
+      columns = {nil, "images in a row of that file (default: a square)", type = "integer",
+                 min = 1},
     },
   },
   verify = {

@@ -3,17 +3,11 @@
 # downloads: Ctrl-C, a full disk, a terminal. The mirror is tests/mirror.py on 127.0.0.1; nothing
 # leaves the machine. BNNLUA is the binary.
 set -u
+# shellcheck source=tests/checks.sh
+. "$(dirname "$0")/checks.sh"
 unset LUA_INIT LUA_INIT_5_4 LUA_PATH LUA_PATH_5_4 LUA_CPATH LUA_CPATH_5_4 BNNLUA_DATA SSL_CERT_FILE
 unset NO_COLOR COLORTERM LC_CTYPE LANG http_proxy https_proxy all_proxy
-LC_ALL=C
-export LC_ALL
 
-tests=$(cd "$(dirname "$0")" && pwd)
-bnnlua=${BNNLUA:-$tests/../build/bnnlua}
-case $bnnlua in /*) ;; *) bnnlua=$PWD/$bnnlua ;; esac
-[ -x "$bnnlua" ] || { echo "data_tool_test: no program at $bnnlua"; echo "0 passed, 1 failed"; exit 1; }
-
-T=$(mktemp -d) || exit 1
 server=
 cleanup() {
   [ -n "$server" ] && kill "$server" 2>/dev/null
@@ -21,36 +15,8 @@ cleanup() {
   rm -rf "$T"
 }
 trap cleanup EXIT
-trap 'exit 1' HUP INT TERM
 XDG_CACHE_HOME=$T/cache XDG_DATA_DIRS=$T/share BNNLUA_OFFLINE=1
 export XDG_CACHE_HOME XDG_DATA_DIRS BNNLUA_OFFLINE
-passed=0 failed=0
-
-pass() { passed=$((passed + 1)); }
-fail() { # NAME [FILE with details]
-  failed=$((failed + 1))
-  echo "FAIL: $1"
-  [ $# -lt 2 ] || sed 's/^/    /' "$2" | head -20
-}
-
-# equal NAME WANT GOT
-equal() {
-  if [ "$2" = "$3" ]; then pass; else
-    printf 'want: %s\ngot:  %s\n' "$2" "$3" >"$T/why"
-    fail "$1" "$T/why"
-  fi
-}
-
-# has NAME PIECE TEXT
-has() {
-  case $3 in
-  *"$2"*) pass ;;
-  *)
-    printf 'want in it: %s\ngot: %s\n' "$2" "$3" >"$T/why"
-    fail "$1" "$T/why"
-    ;;
-  esac
-}
 
 # lua CODE: with `idx`, the writer of IDX files, and `T`, the scratch folder
 lua() {

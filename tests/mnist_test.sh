@@ -3,49 +3,15 @@
 # which stream, the same bytes for the same command, pipes and signals. The data are small sets that
 # tests/lua/idx_files.lua writes. BNNLUA is the binary.
 set -u
+# shellcheck source=tests/checks.sh
+. "$(dirname "$0")/checks.sh"
 unset LUA_INIT LUA_INIT_5_4 LUA_PATH LUA_PATH_5_4 LUA_CPATH LUA_CPATH_5_4 BNNLUA_DATA
-LC_ALL=C
-export LC_ALL
 
-tests=$(cd "$(dirname "$0")" && pwd)
-bnnlua=${BNNLUA:-$tests/../build/bnnlua}
-case $bnnlua in /*) ;; *) bnnlua=$PWD/$bnnlua ;; esac
-[ -x "$bnnlua" ] || { echo "mnist_test: no program at $bnnlua"; echo "0 passed, 1 failed"; exit 1; }
 mnist=$tests/../experiments/mnist.lua
 
-T=$(mktemp -d) || exit 1
-trap 'rm -rf "$T"' EXIT
 # Nothing is downloaded, nothing found in the user's cache or the system.
 BNNLUA_OFFLINE=1 XDG_CACHE_HOME=$T/no XDG_DATA_DIRS=$T/no
 export BNNLUA_OFFLINE XDG_CACHE_HOME XDG_DATA_DIRS
-trap 'exit 1' HUP INT TERM
-passed=0 failed=0
-
-pass() { passed=$((passed + 1)); }
-fail() { # NAME [FILE with details]
-  failed=$((failed + 1))
-  echo "FAIL: $1"
-  [ $# -lt 2 ] || sed 's/^/    /' "$2" | head -20
-}
-
-# equal NAME WANT GOT
-equal() {
-  if [ "$2" = "$3" ]; then pass; else
-    printf 'want: %s\ngot:  %s\n' "$2" "$3" >"$T/why"
-    fail "$1" "$T/why"
-  fi
-}
-
-# has NAME PIECE TEXT
-has() {
-  case $3 in
-  *"$2"*) pass ;;
-  *)
-    printf 'want in it: %s\ngot: %s\n' "$2" "$3" >"$T/why"
-    fail "$1" "$T/why"
-    ;;
-  esac
-}
 
 # ---------------------------------------------------------------- data
 # lua CODE: runs it with `idx`, the writer of IDX files, and `T`, the scratch folder

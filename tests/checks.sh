@@ -1,0 +1,52 @@
+# checks.sh - what the shell tests share; they source it. Sets `tests` (this folder), `bnnlua` (the
+# binary, from BNNLUA), `T` (a scratch folder, gone at the end), and the counts that the closing line
+# wants: echo "$passed passed, $failed failed".
+LC_ALL=C
+export LC_ALL
+tests=$(cd "$(dirname "$0")" && pwd)
+bnnlua=${BNNLUA:-$tests/../build/bnnlua}
+case $bnnlua in /*) ;; *) bnnlua=$PWD/$bnnlua ;; esac
+[ -x "$bnnlua" ] || { echo "${0##*/}: no program at $bnnlua"; echo "0 passed, 1 failed"; exit 1; }
+
+T=$(mktemp -d) || exit 1
+trap 'rm -rf "$T"' EXIT
+trap 'exit 1' HUP INT TERM
+# shellcheck disable=SC2034 # read by those who source this
+passed=0 failed=0
+
+pass() { passed=$((passed + 1)); }
+fail() { # NAME [FILE with details]
+  failed=$((failed + 1))
+  echo "FAIL: $1"
+  [ $# -lt 2 ] || sed 's/^/    /' "$2" | head -20
+}
+
+# equal NAME WANT GOT
+equal() {
+  if [ "$2" = "$3" ]; then pass; else
+    printf 'want: %s\ngot:  %s\n' "$2" "$3" >"$T/why"
+    fail "$1" "$T/why"
+  fi
+}
+
+# has NAME PIECE TEXT
+has() {
+  case $3 in
+  *"$2"*) pass ;;
+  *)
+    printf 'want in it: %s\ngot: %s\n' "$2" "$3" >"$T/why"
+    fail "$1" "$T/why"
+    ;;
+  esac
+}
+
+# lacks NAME PIECE TEXT
+lacks() {
+  case $3 in
+  *"$2"*)
+    printf 'unwanted: %s\ngot: %s\n' "$2" "$3" >"$T/why"
+    fail "$1" "$T/why"
+    ;;
+  *) pass ;;
+  esac
+}

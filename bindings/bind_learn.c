@@ -142,6 +142,12 @@ static int learn_state(lua_State *L) {
   return 1;
 }
 
+static bnn_optimizer_state *check_state(lua_State *L, int arg) {
+  bnn_optimizer_state *s = luaL_checkudata(L, arg, BIND_STATE);
+  luaL_argcheck(L, s->rule->n_slots == 0 || s->slot[0], arg, "optimizer state is closed");
+  return s;
+}
+
 static int state_release(lua_State *L) {
   bnn_optimizer_state_fini(luaL_checkudata(L, 1, BIND_STATE));
   return 0;
@@ -149,14 +155,14 @@ static int state_release(lua_State *L) {
 
 /* state:steps() -> steps done */
 static int state_steps(lua_State *L) {
-  const bnn_optimizer_state *s = luaL_checkudata(L, 1, BIND_STATE);
+  const bnn_optimizer_state *s = check_state(L, 1);
   lua_pushinteger(L, (lua_Integer)s->t);
   return 1;
 }
 
 /* state:slots() -> list of the moment tensors [n], which later steps change */
 static int state_slots(lua_State *L) {
-  const bnn_optimizer_state *s = luaL_checkudata(L, 1, BIND_STATE);
+  const bnn_optimizer_state *s = check_state(L, 1);
   lua_createtable(L, s->rule->n_slots, 0);
   for (int k = 0; k < s->rule->n_slots && s->slot[k]; k++) {
     bind_tensor *box = bind_push_tensor(L);
@@ -169,7 +175,7 @@ static int state_slots(lua_State *L) {
 /* state:update(w, gradient [, lr]): one step of the rule on w [n], in place, for loops of one's
  * own */
 static int state_update(lua_State *L) {
-  bnn_optimizer_state *s = luaL_checkudata(L, 1, BIND_STATE);
+  bnn_optimizer_state *s = check_state(L, 1);
   bnn_real *w = check_flat(L, 2, s->n);
   const bnn_real *g = check_flat(L, 3, s->n);
   bnn_update u = {.option = s->option, .lr = luaL_optnumber(L, 4, s->option[0]), .t = s->t + 1};
@@ -184,7 +190,7 @@ static int state_update(lua_State *L) {
 
 /* state:clone() -> a copy that shares nothing */
 static int state_clone(lua_State *L) {
-  const bnn_optimizer_state *s = luaL_checkudata(L, 1, BIND_STATE);
+  const bnn_optimizer_state *s = check_state(L, 1);
   bnn_optimizer_state *copy = lua_newuserdatauv(L, sizeof *copy, 0);
   *copy = (bnn_optimizer_state){.rule = s->rule};
   luaL_setmetatable(L, BIND_STATE);
@@ -309,7 +315,7 @@ static int step_result(lua_State *L, bnn_status status, double loss, const bnn_e
 static int objective_step(lua_State *L) {
   box_objective *box = check_objective(L);
   bnn_target target = {.mu = check_flat(L, 2, box->size), .logvar = opt_flat(L, 3, box->size)};
-  target.state = luaL_checkudata(L, 4, BIND_STATE);
+  target.state = check_state(L, 4);
   bnn_batch batch = check_batch(L, 5);
   bnn_step step = {
       .key = bind_check_key(L, 10), .beta = luaL_checknumber(L, 11), .lr = luaL_checknumber(L, 12)};

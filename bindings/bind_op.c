@@ -97,7 +97,9 @@ static uint32_t check_axes(lua_State *L, int arg, int rank) {
   uint32_t axes = 0;
   if (lua_type(L, arg) == LUA_TNUMBER) return 1u << bind_check_axis(L, arg, rank);
   if (!lua_istable(L, arg)) luaL_typeerror(L, arg, "axis or list of axes");
-  lua_Unsigned n = lua_rawlen(L, arg);
+  lua_Unsigned n = lua_rawlen(L, arg), entries = 0;
+  for (lua_pushnil(L); lua_next(L, arg); lua_pop(L, 1)) entries++;
+  luaL_argcheck(L, entries == n, arg, "a list of axes is wanted, such as {1, 2}");
   for (lua_Unsigned i = 1; i <= n; i++) {
     int isint;
     lua_rawgeti(L, arg, (lua_Integer)i);

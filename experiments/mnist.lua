@@ -11,14 +11,15 @@ local experiment = {
     lr = {1e-3, "Adam's learning rate", above = 0},
     batch_size = {128, "images a step", type = "integer", min = 1},
     steps = {10000, "optimizer steps", type = "integer", min = 0},
-    beta = {1e-3, "weight of the KL beside the mean log-likelihood", min = 0},
+    beta = {nil, "weight of the KL beside the mean log-likelihood (default 0.001)", type = "number",
+            min = 0},
     temperature = {nil, "instead of beta, which is then temperature / number of training images; "
                      .. "with --kl=sum, 1 is the exact ELBO", type = "number", min = 0},
     kl = {"leading", "sum: the KL divergence; leading: each tensor's divided by its first "
             .. "dimension, as in the article", choices = {"leading", "sum"}},
     logvar = {-7, "initial log-variance of every weight", min = -80, max = 80},
     prior = {1, "standard deviation of the prior", above = 0},
-    hidden = {{64, 64}, "units of each hidden layer", type = "integer", min = 1},
+    hidden = {{64, 64}, "units of each hidden layer", type = "integer", min = 1, max = 100000},
     samples = {1, "weight samples a step", type = "integer", min = 1},
     eval_samples = {10, "networks averaged for the accuracy in the log", type = "integer", min = 1},
     predict_samples = {100, "networks averaged for the closing table and what is refused",
@@ -58,15 +59,16 @@ local function say_examples(log, prediction, labels, threshold)
   local rows = {}
   for i = 1, math.min(10, labels:size(1)) do
     rows[i] = {i, labels[i], class[i], ("%.1f%%"):format(100 * probability[i]),
-               ("%.3f"):format(std[i]), std[i] > threshold and "refused" or ""}
+               ("%.3f"):format(std[i]), std[i] <= threshold and "" or "refused"}
   end
   local header = {"image", "label", "prediction", "probability", "std", "answer"}
   log:say(bnn.table_text.render(rows, header))
 end
 
--- How many images the threshold refuses, as a share.
+-- How many images the threshold refuses, as a share; what is not a number is refused as well.
 local function say_refused(log, name, std, threshold)
-  local refused, n = std:gt(threshold):sum():item(), std:size(1)
+  local n = std:size(1)
+  local refused = n - std:le(threshold):sum():item()
   local line = "refused at that threshold: %d of %d images of %s (%.1f%%)"
   log:say(line:format(refused, n, name, 100 * refused / n))
   return refused / n
@@ -101,10 +103,13 @@ local function demand_size(data, train)
 end
 
 function experiment.run(cfg, log)
+  local both = "--beta and --temperature are two ways to say one thing; give one of them"
+  bnn.demand(not (cfg.beta and cfg.temperature), both)
   bnn.threads(cfg.threads)
   local data, why = load_data(cfg)
-  local train = bnn.demand(data.train, "the data have no training images")
-  local test = bnn.demand(data.test, "the data have no test images")
+  local where = data.dir or data.title
+  local train = bnn.demand(data.train, where .. ": the data have no training images")
+  local test = bnn.demand(data.test, where .. ": the data have no test images")
   local unseen = load_unseen(cfg, data)
   demand_size(data, train)
   if unseen then demand_size(unseen, train) end
@@ -118,7 +123,7 @@ function experiment.run(cfg, log)
   local posterior = bnn.posterior.meanfield(net:init(key:fold "init", train), {logvar = cfg.logvar})
   local objective = bnn.elbo{
     net = net, posterior = posterior, likelihood = "categorical",
-    beta = not cfg.temperature and cfg.beta or nil, temperature = cfg.temperature,
+    beta = cfg.beta or not cfg.temperature and 1e-3 or nil, temperature = cfg.temperature,
     kl = cfg.kl, prior = cfg.prior, samples = cfg.samples, data_size = train.size,
   }
 

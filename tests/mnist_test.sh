@@ -84,6 +84,9 @@ refused() {
   equal "--ood takes a name of a folder here" 0 "$(cmp "$T/out" "$T/out2" >&2; echo $?)"
 }
 
+refused "--beta and --temperature" "--beta and --temperature are two ways to say one thing" \
+  --data="$T/mnist" --beta=1 --temperature=1
+
 # ---------------------------------------------------------------- --help
 run --help
 equal "--help ends well" "0 " "$rc $err"

@@ -80,15 +80,15 @@ local function epoch_rows(part, key, e)
 end
 
 --- An iterator over batches, each epoch in a fresh permutation that is a function of key and epoch.
---     for batch in data.train:batches{size = 128, key = key, epochs = 1} do ... batch.x ... end
--- @param opts table: size, key=, epochs= (for ever when left out), drop_last=true (false gives the
+--     for batch in data.train:batches{size = 128, key = key} do ... batch.x ... end
+-- @param opts table: size, key=, epochs=1 (math.huge: for ever), drop_last=true (false gives the
 --   ragged rest of an epoch as a smaller batch), skip=0 (batches to pass over, to go on with)
 -- @return function() -> batch: x real [b, ...] (images / 255) and y [b], and where they come from
 function Part:batches(opts)
   opts = options.check("batches", opts, {
     size = {type = "integer", min = 1, required = true},
     key = {type = "key", required = true},
-    epochs = {type = "integer", min = 0},
+    epochs = {type = "integer", min = 0, default = 1, infinite = true},
     drop_last = {type = "boolean", default = true},
     skip = {type = "integer", min = 0, default = 0},
   })
@@ -101,7 +101,7 @@ function Part:batches(opts)
   local i, epoch, rows = opts.skip, 0, nil
   return function()
     local e = i // per_epoch + 1
-    if opts.epochs and e > opts.epochs then return nil end
+    if e > opts.epochs then return nil end
     if e ~= epoch then epoch, rows = e, epoch_rows(self, opts.key, e) end
     local from = (i % per_epoch) * opts.size + 1
     i = i + 1

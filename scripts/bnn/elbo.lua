@@ -52,16 +52,38 @@ function M.elbo(opts)
   end
   opts.likelihood = likelihoods.of(opts.likelihood, 2)
   if not opts.beta then opts.temperature = opts.temperature or 1 end
-  opts.steppers = {}
+  opts.steppers, opts.recorded = {}, {}
   return setmetatable(opts, Elbo)
 end
 
+-- -log p of each example. A likelihood of the user's own must give just that: a sum or a mean over
+-- the batch would be another objective.
+local function loss_of(likelihood, n)
+  return function(output, y)
+    local log_prob = likelihood.log_prob(output, y)
+    local shape = tree.leaf_kind(log_prob) == "tensor" and log_prob:shape()
+    if not shape or #shape ~= 1 or shape[1] ~= n then
+      local found = shape and "[" .. table.concat(shape, ", ") .. "]" or "a " .. type(log_prob)
+      local fault = "likelihood %s: log_prob gives %s, wanted one number an example: [%d]"
+      error(fault:format(likelihood.name or "of your own", found, n), 0)
+    end
+    return -log_prob
+  end
+end
+
+-- What a recorded step depends on besides shapes; when it is changed, steps are recorded again.
+local RECORDED = {"net", "likelihood", "kl", "prior", "samples"}
+
 -- The runtime's objective for batches of this shape: a whole step in one call.
 local function stepper(self, source, n)
+  for _, field in ipairs(RECORDED) do
+    if self.recorded[field] ~= self[field] then
+      self.steppers, self.recorded[field] = {}, self[field]
+    end
+  end
   local name = record.shape_key(source, n)
   if not self.steppers[name] then
-    local log_prob = self.likelihood.log_prob
-    local function loss(output, y) return -log_prob(output, y) end
+    local loss = loss_of(self.likelihood, n)
     local program, spec = record.model(self, source, n, loss, {train = true, gradient = true})
     spec.sizes, spec.dim0 = parameters.sizes(parameters.layout_of(self.posterior.mu))
     spec.kl, spec.prior_std, spec.samples = self.kl, self.prior, self.samples
@@ -82,6 +104,18 @@ end
 --- Elements of an optimizer's state for this objective.
 function Elbo:state_size() return self.posterior:state_size() end
 
+-- A batch of the user's own, contiguous.
+local function check_batch(batch)
+  for _, name in ipairs{"x", "y"} do
+    local value = batch[name]
+    if tree.leaf_kind(value) ~= "tensor" and (name == "x" or value ~= nil) then
+      error(("step: the batch's %s is a %s, wanted {x = tensor, y = tensor}"):format(name,
+        type(value)), 3)
+    end
+  end
+  return {x = batch.x:contiguous(), y = batch.y and batch.y:contiguous()}
+end
+
 local step_spec = {beta = "any", lr = "any"} -- numbers: the runtime looks at them
 
 --- One step, in place: posterior.mu, posterior.logvar and the state change.
@@ -97,11 +131,12 @@ function Elbo:step(state, batch, key, opts)
   end
   if tree.leaf_kind(key) ~= "key" then error("step: a key is wanted, got " .. type(key), 2) end
   local rows, from = batch.rows, batch.from or 1
-  local source = rows and batch.source or batch
+  local source = rows and batch.source or check_batch(batch)
   local count = batch.count or source.x:size(1)
   local step = state:steps() + 1
   opts = options.check("step", opts, step_spec)
   local beta, lr = opts.beta or self:beta_at(step), opts.lr or state:rate(step)
+  self.last = {step = step, beta = beta} -- what audit speaks of
   return stepper(self, source, count):step(self.posterior.mu.flat, self.posterior.logvar.flat,
     state.moments, source.x, source.y, rows, from, count, key, beta, lr)
 end
@@ -175,15 +210,23 @@ end
 
 -- ---- what this objective is ----
 
+-- The beta that audit speaks of, and the step it is of.
+local function audited_beta(self, step)
+  if step then return self:beta_at(step), step end
+  if self.last then return self.last.beta, self.last.step end
+  return self:beta_at(1), 1
+end
+
 --- What the objective does to each tensor, as data: list of {name=, shape=, kl=, temperature=,
 -- prior_std=}. With weight w_t beside a tensor's KL and N examples, beta stands for the temperature
 -- T = beta w_t N there; weight T with prior deviation s has the same optimum as the whole
 -- posterior, with prior deviation s / sqrt(T), raised to 1/T.
+-- @param step integer: whose beta; the last step that was made when left out
 function Elbo:audit_rows(step)
   if not self.data_size then
     error("audit: data_size is needed, the number of training examples", 2)
   end
-  local beta, rows = self:beta_at(step or 1), {}
+  local beta, rows = audited_beta(self, step), {}
   for i, term in ipairs(self.posterior:kl_terms{prior = self.prior, kl = self.kl}) do
     local temperature = beta * term.weight * self.data_size
     rows[i] = {name = term.name, shape = term.shape, kl = term.kl, temperature = temperature,
@@ -212,20 +255,22 @@ end
 
 --- Prints what the objective really is: for each tensor its shape, its KL in nats, the temperature
 -- that beta stands for, and the effective deviation of the prior; then whether it is an exact ELBO.
--- @param opts table: step=1, out=io.stdout
+-- @param opts table: step= whose beta (the last step that was made, or the first), out=io.stdout
 -- @return list: the rows, as audit_rows gives them
 function Elbo:audit(opts)
   opts = options.check("audit", opts, {
-    step = {type = "integer", min = 1, default = 1},
+    step = {type = "integer", min = 1},
     out = {type = "any", default = io.stdout},
   })
   local rows, lines = self:audit_rows(opts.step), {}
+  local beta, step = audited_beta(self, opts.step)
   for i, row in ipairs(rows) do
     lines[i] = {row.name, shape_text(row.shape), ("%.2f"):format(row.kl),
                 ("%.4f"):format(row.temperature), ("%.2f"):format(row.prior_std)}
   end
   local text = table_text.render(lines, {"tensor", "shape", "KL", "temperature", "prior std"})
-  opts.out:write(text, text:find "\n$" and "" or "\n", verdict(rows), "\n")
+  local what = ("beta %.6g, as at step %d, with %d examples"):format(beta, step, self.data_size)
+  opts.out:write(text, text:find "\n$" and "" or "\n", what, ". ", verdict(rows), "\n")
   return rows
 end
 

@@ -26,7 +26,7 @@ function M.accuracy(prediction, labels)
   check_tensor("accuracy", "labels", labels)
   if class:dim() == 2 then class = class:argmax(-1):real() - 1 else class = class:real() end
   check_same_shape("accuracy", class, labels)
-  return class:eq(labels:real()):mean():item()
+  return class:eq(labels:real()):sum():item() / labels:size(1)
 end
 
 --- The root of the mean squared difference, over all elements of two tensors of the same shape.

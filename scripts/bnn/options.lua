@@ -91,7 +91,7 @@ local function accept_one(v, spec)
     local finite = type(v) == "number" and not is_finite(v) and has_kind(0, spec)
     return nil, (finite and "a finite number" or M.kind_text(spec.type)) .. " is wanted"
   end
-  if spec.type == "integer" then v = math.tointeger(v) end
+  if spec.type == "integer" then v = math.tointeger(v) or v end -- an infinite one stays
   local fault = spec.choices and choice_fault(v, spec.choices) or range_fault(v, spec)
   if fault then return nil, fault end
   return v

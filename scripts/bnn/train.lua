@@ -54,7 +54,7 @@ local function loop(opts, state)
   local progress = {step = state:steps()}
   local _ <close> = marker(progress)
   local objective, first, last = opts.objective, progress.step, progress.step + opts.steps
-  local batches = {size = opts.batch_size, key = opts.key, skip = first}
+  local batches = {size = opts.batch_size, key = opts.key, skip = first, epochs = math.huge}
   local next_batch = opts.steps > 0 and opts.data:batches(batches)
   report(opts, first, first, last)
   while progress.step < last do

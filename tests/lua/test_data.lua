@@ -139,8 +139,14 @@ function TestBatches.test_skip_goes_on_where_another_ended()
   lu.assertEquals(labels_of{size = 6, epochs = 0}, {})
 end
 
-function TestBatches.test_go_on_for_ever_without_epochs()
-  local next_batch = data:batches{size = 20, key = key}
+function TestBatches.test_are_of_one_epoch_without_epochs()
+  local count = 0
+  for batch in data:batches{size = 6, key = key} do count = count + batch.count end
+  lu.assertEquals(count, data.size // 6 * 6)
+end
+
+function TestBatches.test_go_on_for_ever_when_asked()
+  local next_batch = data:batches{size = 20, key = key, epochs = math.huge}
   for _ = 1, 10 do lu.assertEquals(sorted{next_batch().y:totable()}, y:totable()) end
 end
 

@@ -287,7 +287,10 @@ function TestLikelihoods.test_one_of_the_user_over_ops()
 end
 
 function TestLikelihoods.test_one_of_the_user_may_mix_the_rows_of_a_batch()
-  local mean = {log_prob = function(logits, t) return -logits:cross_entropy(t):mean() end}
+  local mean = {log_prob = function(logits, t)
+    local log_p = -logits:cross_entropy(t)
+    return log_p - log_p:mean() + log_p:mean() -- rows meet
+  end}
   local a, _, losses = run(elbo{likelihood = mean}, 1)
   local b, _, want = run(elbo(), 1)
   lu.assertAlmostEquals(losses[1], want[1], 1e-6)
@@ -335,8 +338,49 @@ end
 function TestLikelihoods.test_a_loss_of_another_shape_is_refused()
   local rows = {log_prob = function(logits) return logits end}
   local objective = elbo{likelihood = rows}
-  raises({"the loss is [48, 3]", "one number an example"}, objective.step, objective,
+  raises("log_prob gives [48, 3], wanted one number an example: [48]", objective.step, objective,
     bnn.optim.adam{}:init(objective), {x = x, y = y}, key)
+  -- a sum over the batch would be another objective, and a number is none
+  local sum = elbo{likelihood = {log_prob = function(logits) return logits:sum() end}}
+  raises("log_prob gives [], wanted one number an example: [48]", sum.step, sum,
+    bnn.optim.adam{}:init(sum), {x = x, y = y}, key)
+  local number = elbo{likelihood = {log_prob = function() return 3 end}}
+  raises("log_prob gives a number, wanted one number an example: [48]", number.step, number,
+    bnn.optim.adam{}:init(number), {x = x, y = y}, key)
+end
+
+function TestLikelihoods.test_a_changed_objective_is_recorded_again()
+  local function moved(change)
+    local objective = elbo{beta = 1}
+    local state = bnn.optim.sgd{lr = 0.1}:init(objective)
+    objective:step(state, {x = x, y = y}, key)
+    if change then change(objective) end
+    objective:step(state, {x = x, y = y}, key)
+    return objective.posterior.mu
+  end
+  local plain = moved()
+  bits.assert_same(moved(function() end), plain)
+  bits.assert_differ(moved(function(o) o.prior = 0.1 end), plain)
+  bits.assert_differ(moved(function(o) o.kl = "leading" end), plain)
+  bits.assert_differ(moved(function(o) o.samples = 2 end), plain)
+end
+
+function TestLikelihoods.test_a_batch_that_is_none_is_named()
+  local objective = elbo()
+  local state = bnn.optim.adam{}:init(objective)
+  raises("the batch's x is a nil", objective.step, objective, state, {x, y}, key)
+  raises("the batch's y is a table", objective.step, objective, state, {x = x, y = {1}}, key)
+  local across = x:t():contiguous():t() -- a strided view of the same numbers
+  lu.assertEquals(objective:step(state, {x = across, y = y}, key),
+    (elbo():step(bnn.optim.adam{}:init(objective), {x = x, y = y}, key)))
+end
+
+function TestLikelihoods.test_a_closed_state_is_refused()
+  local objective = elbo()
+  local state = bnn.optim.adam{}:init(objective)
+  do local _ <close> = state.moments end
+  raises("optimizer state is closed", objective.step, objective, state, {x = x, y = y}, key)
+  raises("optimizer state is closed", state.clone, state)
 end
 
 function TestLikelihoods.test_a_net_of_the_user_is_any_table_with_apply()
@@ -507,6 +551,18 @@ function TestAudit.test_takes_beta_at_a_step()
   local function write(_, ...) text[#text + 1] = table.concat{...} end
   objective:audit{step = 5, out = {write = write}}
   lu.assertStrContains(table.concat(text), "temperature 5 throughout")
+end
+
+function TestAudit.test_speaks_of_the_beta_that_was_used_last()
+  local objective = elbo{temperature = 1, data_size = N}
+  bnn.train{objective = objective, optimizer = bnn.optim.adam{}, steps = 3, batch_size = N,
+            beta = 5, data = bnn.data.part{x = x, y = y}, key = key}
+  local text = {}
+  local function write(_, ...) text[#text + 1] = table.concat{...} end
+  objective:audit{out = {write = write}}
+  lu.assertStrContains(table.concat(text), ("beta 5, as at step 3, with %d examples. "):format(N))
+  lu.assertStrContains(table.concat(text), ("temperature %d throughout"):format(5 * N))
+  lu.assertAlmostEquals(objective:audit_rows(1)[1].temperature, 1, 1e-12)
 end
 
 os.exit(lu.LuaUnit.run())

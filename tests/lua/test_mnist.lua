@@ -189,11 +189,11 @@ function TestRefusals.test_a_set_that_lacks_a_part()
   local dir = here .. "/half"
   idx.make(dir)
   idx.part(dir, "t10k", {n = 20})
-  lu.assertEquals(refusal{data = dir}, "the data have no training images")
+  lu.assertEquals(refusal{data = dir}, dir .. ": the data have no training images")
   local other = here .. "/other_half"
   idx.make(other)
   idx.part(other, "train", {n = 20})
-  lu.assertEquals(refusal{data = other}, "the data have no test images")
+  lu.assertEquals(refusal{data = other}, other .. ": the data have no test images")
 end
 
 function TestRefusals.test_images_of_another_size()

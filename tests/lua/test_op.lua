@@ -89,6 +89,7 @@ function TestCalls.test_axes_count_from_one_and_from_the_end()
     raises("axis " .. bad .. " of a tensor of rank 2", x.argmax, x, bad)
   end
   raises("axis 2 stands twice", x.sum, x, {2, -1})
+  raises("a list of axes is wanted", x.sum, x, {axis = 1})
   raises("axis x is not an integer", x.sum, x, {"x"})
   raises("axis or list of axes", x.sum, x, true)
   raises("boolean expected", x.sum, x, 1, 1)

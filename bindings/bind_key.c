@@ -29,7 +29,9 @@ bnn_key bind_check_key(lua_State *L, int arg) {
   bind_key *box = luaL_checkudata(L, arg, BIND_KEY);
   if (box->program) {
     bind_push_recording(L, arg);
-    bind_fail_reading(L, "drawing from a key");
+    luaL_error(L,
+               "a value is read while recording: draw from a key before, and pass the numbers as "
+               "an argument (only dropout draws inside)");
   }
   return box->key;
 }

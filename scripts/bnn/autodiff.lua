@@ -3,7 +3,8 @@
 --
 -- Numbers, tensors, keys and tables of them that are passed as arguments are inputs; what the
 -- function captured is a constant (its memory, not a copy: a posterior's mean that training changes
--- in place is seen as it is then). A value that is read while recording (item, totable) raises.
+-- in place is seen as it is then). A value that is read while recording (item, totable) raises. A
+-- key may be folded, and given to dropout; other draws are made before and passed as arguments.
 local core = require "bnn.core"
 local record = require "bnn.record"
 local tree = require "bnn.tree"

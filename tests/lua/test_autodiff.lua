@@ -299,6 +299,11 @@ function TestCompile.test_a_result_of_a_run_is_its_own()
   lu.assertEquals(a:item(), 2)
 end
 
+function TestCompile.test_a_draw_inside_says_where_to_draw()
+  local f = bnn.compile(function(v, k) return v * bnn.randn(k, 3) end)
+  raises("draw from a key before, and pass the numbers as an argument", f, bnn.ones(3), bnn.key(1))
+end
+
 function TestCompile.test_keys_are_no_results()
   raises("a key can not be a result", bnn.compile(function(k) return k:fold(1) end), key)
 end

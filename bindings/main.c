@@ -28,6 +28,7 @@
 
 #define TOOL_PREFIX "tools."
 
+static bool said_why;                  /* a refusal has been printed: one line is enough */
 static const char *program = "bnnlua"; /* argv[0]; before error messages, NULL at the prompt */
 
 /* ---- messages ---- */
@@ -102,6 +103,7 @@ static int report(lua_State *L, int status) {
   if (status == LUA_OK) return EXIT_SUCCESS;
   int special = bind_signal_error_status(L, -1);
   if (special != 0) {
+    said_why = true;
     print_message("bnnlua", lua_tostring(L, -1));
     lua_pop(L, 2);
     return special;
@@ -576,7 +578,7 @@ static void check_output(void) {
   if (fflush(stdout) == 0 && !ferror(stdout)) return;
   /* A write that failed earlier has taken its reason with it; the next one fails alike. */
   if (errno == 0 && write(STDOUT_FILENO, "\n", 1) == 1) errno = EIO;
-  fprintf(stderr, "bnnlua: cannot write to standard output: %s\n", strerror(errno));
+  if (!said_why) fprintf(stderr, "bnnlua: cannot write to standard output: %s\n", strerror(errno));
   fflush(stderr);
   _exit(EXIT_FAILURE);
 }

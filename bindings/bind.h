@@ -64,6 +64,10 @@ typedef struct bind_program {
 /* Pushes an empty box whose __gc is set already. */
 bind_tensor *bind_push_tensor(lua_State *L);
 
+/* Pushes a new box with a new tensor of zeros in it; collects and tries once more when memory is
+ * short, then raises.  Its bytes are not reported yet: bind_account, once it is filled. */
+bnn_tensor *bind_push_new(lua_State *L, bnn_dtype dtype, int rank, const size_t *dim);
+
 /* Takes over the caller's reference to t: pushes an empty box first when `box` is NULL. Reports the
  * bytes to the collector. */
 void bind_fill_tensor(lua_State *L, bind_tensor *box, bnn_tensor *t);

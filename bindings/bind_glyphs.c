@@ -5,18 +5,6 @@
 /* The name of each set, in the order of bnn_glyph_set. */
 static const char *const sets[] = {"digits", "letters", "unlike", NULL};
 
-/* A tensor for what is drawn, in a new box on top of the stack. */
-static bnn_tensor *push_room(lua_State *L, bnn_dtype dtype, int rank, const size_t *dim) {
-  bnn_err err;
-  bnn_status status;
-  int tries = 0;
-  bind_tensor *box = bind_push_tensor(L);
-  do status = bnn_tensor_new(&box->t, dtype, rank, dim, &err);
-  while (bind_try_again(L, status, &tries));
-  bind_check(L, status, &err);
-  return box->t;
-}
-
 static int core_glyphs(lua_State *L) {
   bnn_err err;
   bnn_glyph_set set = (bnn_glyph_set)luaL_checkoption(L, 1, NULL, sets);
@@ -24,7 +12,7 @@ static int core_glyphs(lua_State *L) {
   lua_Integer from = bind_check_range(L, 3, "from", 1, LUA_MAXINTEGER);
   size_t n = (size_t)bind_check_range(L, 4, "n", 0, INT32_MAX);
   const size_t dim[] = {n, BNN_GLYPH_SIDE, BNN_GLYPH_SIDE};
-  bnn_tensor *x = push_room(L, BNN_U8, 3, dim), *y = push_room(L, BNN_I32, 1, dim);
+  bnn_tensor *x = bind_push_new(L, BNN_U8, 3, dim), *y = bind_push_new(L, BNN_I32, 1, dim);
   bind_check(
       L, bnn_glyphs_fill(bind_context(L), x->data, y->data, set, key, (uint64_t)from - 1, n, &err),
       &err);

@@ -5,8 +5,7 @@
 #include "bind.h"
 #include "bind_tensor.h"
 
-/* A new tensor in a new box on top of the stack; its bytes are counted by `finish`. */
-static bnn_tensor *push_new(lua_State *L, bnn_dtype dtype, int rank, const size_t *dim) {
+bnn_tensor *bind_push_new(lua_State *L, bnn_dtype dtype, int rank, const size_t *dim) {
   bnn_err err;
   bnn_status status;
   int tries = 0;
@@ -141,7 +140,7 @@ bnn_tensor *bind_push_data(lua_State *L, int index, int arg, bnn_dtype dtype) {
   index = lua_absindex(L, index);
   luaL_checkstack(L, BNN_RANK_MAX + 8, NULL);
   int rank = first_shape(L, index, arg, dim);
-  w.t = push_new(L, dtype, rank, dim);
+  w.t = bind_push_new(L, dtype, rank, dim);
   lua_pushvalue(L, index);
   fill_list(L, &w, 0);
   lua_pop(L, 1);
@@ -180,7 +179,7 @@ static int after_shape(lua_State *L, int arg) {
 static bnn_tensor *push_shaped(lua_State *L, int arg) {
   size_t dim[BNN_RANK_MAX];
   int rank = bind_check_shape(L, arg, dim);
-  return push_new(L, bind_opt_dtype(L, after_shape(L, arg), BNN_REAL), rank, dim);
+  return bind_push_new(L, bind_opt_dtype(L, after_shape(L, arg), BNN_REAL), rank, dim);
 }
 
 /* Copies element 0, which has been set, into all the others. */
@@ -213,7 +212,7 @@ static int core_full(lua_State *L) {
     luaL_argerror(L, 2,
                   lua_pushfstring(L, "value is %s, which %s can not hold",
                                   luaL_tolstring(L, 2, NULL), bnn_dtype_name(dtype)));
-  bnn_tensor *t = push_new(L, dtype, rank, dim);
+  bnn_tensor *t = bind_push_new(L, dtype, rank, dim);
   if (t->size) memcpy(t->data, &room, bnn_dtype_size(dtype));
   spread(t);
   return finish(L, t);
@@ -221,14 +220,14 @@ static int core_full(lua_State *L) {
 
 static int core_eye(lua_State *L) {
   size_t n = (size_t)bind_check_range(L, 1, "n", 0, INT64_MAX), dim[] = {n, n};
-  bnn_tensor *t = push_new(L, BNN_REAL, 2, dim);
+  bnn_tensor *t = bind_push_new(L, BNN_REAL, 2, dim);
   for (size_t i = 0; i < n; i++) bnn_tensor_real(t)[i * n + i] = 1;
   return finish(L, t);
 }
 
 /* from, from + step, ... , computed from the place so that no error adds up. */
 static bnn_tensor *push_line(lua_State *L, double from, double step, size_t n) {
-  bnn_tensor *t = push_new(L, BNN_REAL, 1, &n);
+  bnn_tensor *t = bind_push_new(L, BNN_REAL, 1, &n);
   for (size_t i = 0; i < n; i++) bnn_tensor_real(t)[i] = (bnn_real)(from + step * (double)i);
   return t;
 }
@@ -266,7 +265,7 @@ static int drawn(lua_State *L, draw *f) {
   size_t dim[BNN_RANK_MAX];
   bnn_key key = bind_check_key(L, 1);
   int rank = bind_check_shape(L, 2, dim);
-  bnn_tensor *t = push_new(L, BNN_REAL, rank, dim);
+  bnn_tensor *t = bind_push_new(L, BNN_REAL, rank, dim);
   f(bnn_tensor_real(t), key, 0, t->size);
   return finish(L, t);
 }
@@ -280,7 +279,7 @@ static int core_permutation(lua_State *L) {
   bnn_err err;
   bnn_key key = bind_check_key(L, 1);
   size_t n = (size_t)bind_check_range(L, 2, "n", 0, INT32_MAX);
-  bnn_tensor *t = push_new(L, BNN_I32, 1, &n);
+  bnn_tensor *t = bind_push_new(L, BNN_I32, 1, &n);
   int32_t *at = t->data;
   bind_check(L, bnn_rng_permutation(at, key, n, &err), &err);
   for (size_t i = 0; i < n; i++) at[i]++; /* positions count from 1 in Lua */
@@ -290,7 +289,7 @@ static int core_permutation(lua_State *L) {
 static int core_bits(lua_State *L) {
   bnn_key key = bind_check_key(L, 1);
   size_t n = (size_t)bind_check_range(L, 2, "n", 0, INT64_MAX);
-  bnn_tensor *t = push_new(L, BNN_U64, 1, &n);
+  bnn_tensor *t = bind_push_new(L, BNN_U64, 1, &n);
   bnn_rng_bits(t->data, key, 0, n);
   return finish(L, t);
 }

@@ -50,3 +50,10 @@ lacks() {
   *) pass ;;
   esac
 }
+
+# write_sets CODE: runs it with `idx`, the writer of small IDX files (tests/lua/idx_files.lua), and
+# `T`, the scratch folder
+write_sets() {
+  "$bnnlua" -e "package.path = '$tests/lua/?.lua;' .. package.path
+    local idx, T = require 'idx_files', '$T' $1" || { echo "${0##*/}: cannot write the data"; exit 1; }
+}

@@ -14,12 +14,7 @@ BNNLUA_OFFLINE=1 XDG_CACHE_HOME=$T/no XDG_DATA_DIRS=$T/no
 export BNNLUA_OFFLINE XDG_CACHE_HOME XDG_DATA_DIRS
 
 # ---------------------------------------------------------------- data
-# lua CODE: runs it with `idx`, the writer of IDX files, and `T`, the scratch folder
-lua() {
-  "$bnnlua" -e "package.path = '$tests/lua/?.lua;' .. package.path
-    local idx, T = require 'idx_files', '$T' $1" || { echo "mnist_test: cannot write the data"; exit 1; }
-}
-lua 'idx.set(T .. "/mnist", 300, 150)
+write_sets 'idx.set(T .. "/mnist", 300, 150)
   idx.make(T .. "/others") idx.part(T .. "/others", "t10k", {n = 40, seed = 9})
   idx.set(T .. "/counts", 300, 150) idx.part(T .. "/counts", "train", {n = 300, labels = 299})
   idx.set(T .. "/label", 300, 150, {label = function(i) return i == 77 and 10 or 1 end})

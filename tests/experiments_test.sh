@@ -1,0 +1,106 @@
+#!/bin/sh
+# experiments_test.sh - the experiments beside mnist.lua on the command line: they run on small data,
+# say the same bytes for the same command on any number of threads, draw what they promise, and
+# refuse what is wrong in one line. BNNLUA is the binary.
+set -u
+# shellcheck source=tests/checks.sh
+. "$(dirname "$0")/checks.sh"
+unset LUA_INIT LUA_INIT_5_4 LUA_PATH LUA_PATH_5_4 LUA_CPATH LUA_CPATH_5_4 BNNLUA_DATA
+BNNLUA_OFFLINE=1 XDG_CACHE_HOME=$T/no XDG_DATA_DIRS=$T/no
+export BNNLUA_OFFLINE XDG_CACHE_HOME XDG_DATA_DIRS
+
+folder=$(cd "$tests/../experiments" && pwd)
+write_sets 'idx.set(T .. "/mnist", 300, 150)'
+
+# run NAME ARGUMENTS: sets out, err, rc; pictures go where it runs
+mkdir "$T/here"
+run() {
+  script=$folder/$1.lua
+  shift
+  (cd "$T/here" && "$bnnlua" "$script" "$@" >"$T/out" 2>"$T/err" </dev/null)
+  rc=$?
+  out=$(cat "$T/out") err=$(cat "$T/err")
+}
+
+# short NAME: the arguments of a short run
+short() {
+  case $1 in
+  cubic) echo --steps=40 --predict_samples=20 ;;
+  *) echo "--data=$T/mnist --steps=6 --batch_size=50" ;;
+  esac
+}
+
+# is_png FILE WHAT: it has the shape that WHAT says
+is_png() {
+  got=$("$bnnlua" -e "local x = assert(require 'bnn'.data.image('$1', {size = false}))
+    print(table.concat(x:shape(), ' x '))" 2>&1)
+  equal "$1" "$2" "$got"
+}
+
+# ---------------------------------------------------------------- each of them
+# shellcheck disable=SC2046 # short gives a list of words
+for name in mlp vae lenet cubic; do
+  run $name --threads=2 $(short $name)
+  equal "$name: status" 0 "$rc"
+  has "$name: the first line names the data" "data: " "$(head -1 "$T/out")"
+  has "$name: diagnostics before the first step" "      0 | test/" "$out"
+  cp "$T/out" "$T/first"
+  for threads in 1 3; do
+    run $name --threads=$threads $(short $name)
+    equal "$name: the same bytes with --threads=$threads" 0 "$(cmp "$T/first" "$T/out" >&2; echo $?)"
+  done
+  run $name --seed=2 $(short $name)
+  equal "$name: another seed gives others" 1 "$(cmp -s "$T/first" "$T/out"; echo $?)"
+  run $name --help
+  equal "$name --help" "0 " "$rc $err"
+  equal "$name --help keeps to 80 columns" 0 "$(awk 'length($0) > 80' "$T/out" | wc -l)"
+  run $name --stpes=3
+  equal "$name: a wrong flag: status" 1 "$rc"
+  has "$name: a wrong flag" "--steps" "$err"
+  equal "$name: a wrong flag is one line" 1 "$(wc -l <"$T/err")"
+  equal "$name through a closed pipe ends well" "" \
+    "$(cd "$T/here" && "$bnnlua" "$folder/$name.lua" $(short $name) 2>&1 >/dev/full </dev/null |
+      grep -c traceback | grep -v '^0$')"
+done
+
+for name in mlp vae lenet; do
+  run $name --data="$T/no"
+  equal "$name: no data: status" 1 "$rc"
+  has "$name: no data" "$T/no" "$err"
+done
+
+# ---------------------------------------------------------------- what they draw
+rm -rf "$T/here/figures"
+run vae --data="$T/mnist" --steps=6 --log_interval=3 --latent_size=2
+has "vae says what it drew" "drawn: figures/vae_plane.png" "$err"
+for step in 000000 000003 000006; do
+  equal "vae: samples at $step" 1 "$(find "$T/here/figures" -name "vae_samples_$step.png" | wc -l)"
+done
+is_png "$T/here/figures/vae_samples_000006.png" "345 x 345"
+is_png "$T/here/figures/vae_reconstructions.png" "171 x 693"
+is_png "$T/here/figures/vae_plane.png" "1737 x 1737"
+rm -rf "$T/here/figures"
+run vae --data="$T/mnist" --steps=2 --figures=
+equal "vae: no pictures where none are asked for" "0 0" "$rc $(find "$T/here" -name '*.png' | wc -l)"
+equal "vae: and it says nothing" "" "$err"
+
+run cubic --steps=20 --figures=a/b
+equal "cubic draws into a folder that it makes" 1 "$(grep -c '</svg>' "$T/here/a/b/cubic.svg")"
+: >"$T/here/file"
+run cubic --steps=20 --figures=file
+equal "cubic: a picture that fails does not stop the run" 0 "$rc"
+has "cubic: but it is said" "not drawn: " "$err"
+
+# ---------------------------------------------------------------- Bayesian or not
+# shellcheck disable=SC2046
+{
+  run lenet --bayesian $(short lenet)
+  has "a Bayesian LeNet has a KL" "test/kl_divergence" "$out"
+  run lenet $(short lenet)
+  lacks "a plain one has none" "test/kl_divergence" "$out"
+  run cubic --learn_noise $(short cubic)
+  equal "cubic learns its noise" 0 "$rc"
+}
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

@@ -84,6 +84,10 @@ bnn_tensor *bind_check_typed(lua_State *L, int arg, bnn_dtype dtype);
 /* The same, or NULL when the argument is nil or absent. */
 bnn_tensor *bind_opt_tensor(lua_State *L, int arg);
 
+/* Raises that a value is read when the value at `index` is a tracer: where a number is wanted. */
+void bind_refuse_tracer(lua_State *L, int index);
+
+
 /* The tensor box at arg, concrete or tracer, or NULL when it is something else. */
 bind_tensor *bind_test_box(lua_State *L, int arg);
 
@@ -100,8 +104,9 @@ bind_program *bind_push_recording(lua_State *L, int index);
 /* Records an op on the live tracer at arg alone, and pushes the tracer of its result; returns 1. */
 int bind_record(lua_State *L, int arg, bnn_op_id id, const bnn_attr *attr);
 
-/* Raises "a value is read while recording: <what> ..."; does not return. */
-int bind_fail_reading(lua_State *L, const char *what);
+/* Raises "FILE:LINE: a value is read while recording: <what> wants ...; <instead>", with the line of
+ * the user's script; does not return. */
+int bind_fail_reading(lua_State *L, const char *what, const char *instead);
 
 /* The node that the value at stack index `index` is in the recording whose box is at program_index:
  * a tracer's own, or a new constant of a tensor, a number or a key.  arg is what errors call it. */
@@ -125,7 +130,14 @@ bnn_key bind_check_key(lua_State *L, int arg);
  * `tries` starts at 0. */
 bool bind_try_again(lua_State *L, bnn_status status, int *tries);
 
-/* Raises when status is not OK: "shapes do not agree: <text>", with the position of the caller. */
+/* Raises like luaL_error and luaL_argerror, with the line of the user's script that led here rather
+ * than the library's (bind_error), and the path of the layer that is being called, when there is
+ * one: "net.lua:7: mlp/linear_2: ...".  Success costs nothing: who knows the path is asked only
+ * then (core.on_failure).  They do not return. */
+int bind_error(lua_State *L, const char *format, ...);
+int bind_argerror(lua_State *L, int arg, const char *text);
+
+/* Raises when status is not OK: "shapes do not agree: <text>", by bind_error. */
 void bind_check(lua_State *L, bnn_status status, const bnn_err *err);
 
 /* Pushes nil and the message; returns 2: for what the world may refuse. */
@@ -143,6 +155,10 @@ void **bind_push_holder(lua_State *L, void (*release)(void *p));
 
 /* A 1-based index into n, negative from the end, as 0-based; raises outside. */
 size_t bind_check_index(lua_State *L, int arg, size_t n);
+
+/* luaL_checkinteger and luaL_checknumber, which a tracer fails as a value that is read. */
+lua_Integer bind_check_integer(lua_State *L, int arg);
+lua_Number bind_check_number(lua_State *L, int arg);
 
 /* An integer in [lo, hi] by name: raises "bad argument #arg ... (name is 0, at least 1 is wanted)".
  */

@@ -444,8 +444,8 @@ static const bind_row methods[] = {
     {"numel", tensor_numel, "x:numel(): how many elements it has"},
     {"view", tensor_view,
      "x:view(n, m, ...): the same elements in another shape; one dim may be -1\n"
-     "Shares memory with x. Raises when sizes do not agree or x is not contiguous (x:reshape\n"
-     "copies then)."},
+     "Shares memory with x. Raises when sizes do not agree, or axes would be joined that are\n"
+     "apart in memory (x:reshape copies then)."},
     {"reshape", tensor_reshape, "x:reshape(n, m, ...): x:view, of a copy when x is not contiguous"},
     {"narrow", tensor_narrow,
      "x:narrow(axis, from, count): `count` positions of an axis, beginning at `from`\n"

@@ -87,7 +87,6 @@ bnn_tensor *bind_opt_tensor(lua_State *L, int arg);
 /* Raises that a value is read when the value at `index` is a tracer: where a number is wanted. */
 void bind_refuse_tracer(lua_State *L, int index);
 
-
 /* The tensor box at arg, concrete or tracer, or NULL when it is something else. */
 bind_tensor *bind_test_box(lua_State *L, int arg);
 
@@ -115,6 +114,26 @@ int bind_node_of(lua_State *L, int program_index, int index, int arg);
 /* Argument arg as a recording (not yet finished), or as a finished program; raises otherwise. */
 bind_program *bind_check_recording(lua_State *L, int arg);
 bind_program *bind_check_program(lua_State *L, int arg);
+
+/* Where the value of an input is read from: memory of a tensor's, or a number or key kept here. */
+typedef struct bind_source {
+  void *memory; /* NULL for a parameter */
+  union {
+    bnn_real real;
+    uint64_t bits;
+  } number;
+} bind_source;
+
+/* Where input i of a program, the value on top of the stack, can be read from; leaves what keeps
+ * that memory alive on the stack.  Raises, by bind_fail_input, when it is not what was recorded. */
+void *bind_input_memory(lua_State *L, const bind_program *p, int i, bind_source *s);
+void bind_fail_input(lua_State *L, int i, const bnn_shape *want, const char *got);
+
+/* Pushes x, or a contiguous copy of it, in a new box. */
+bnn_tensor *bind_push_contiguous(lua_State *L, bnn_tensor *x);
+
+/* Pushes a userdata with the addresses of n new empty boxes, then the list of these boxes. */
+bind_tensor **bind_push_boxes(lua_State *L, int n);
 
 /* The key box at arg, concrete or tracer, or NULL when it is something else. */
 bind_key *bind_test_key(lua_State *L, int arg);
@@ -223,5 +242,6 @@ void bind_open_files(lua_State *L);
 void bind_open_program(lua_State *L);
 void bind_open_context(lua_State *L);
 void bind_open_learn(lua_State *L);
+void bind_open_vmap(lua_State *L);
 
 #endif

@@ -342,7 +342,7 @@ TestFailingOps = {}
 
 -- Nets in which an op fails on x [4, 5], and the path and shapes that the message names.
 function TestFailingOps.test_an_op_that_fails_names_the_layer_and_the_shapes()
-  local nn, w = bnn.nn, bnn.ones(32, 10)
+  local w = bnn.ones(32, 10)
   local function fails(x) return x:mm(w) end
   local rows = {
     {"network: ", "a is [1, 5], b is [32, 10]", bnn.transform(fails)},
@@ -360,7 +360,8 @@ function TestFailingOps.test_an_op_that_fails_names_the_layer_and_the_shapes()
        x = nn.sequential{nn.linear(8)}(x)
        return nn.sequential{function(y) return y:view(3, 7) end}(x)
      end)},
-    {"sequential/function_0: ", "x is [1, 5]", nn.sequential{function(y) return y:reshape(3, 7) end}},
+    {"sequential/function_0: ", "x is [1, 5]",
+     nn.sequential{function(y) return y:reshape(3, 7) end}},
     {"sequential/function_0: ", "axis 3 of a tensor of rank 2",
      nn.sequential{function(x) return x:sum(3) end}},
     {"sequential/function_0: ", "an index of 3 axes into [1, 5]",

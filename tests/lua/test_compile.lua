@@ -219,7 +219,8 @@ function TestReport.test_report_prints_a_table_and_tostring_a_line()
   lu.assertEquals(#list, 1)
   text = table.concat(text)
   for _, piece in ipairs{
-    tostring(compiled) .. "\nprogram 1: 2 ops in 4 buffers of 256 bytes, 24 multiply-adds\n",
+    tostring(compiled) .. "\nprogram 1: 2 ops in 4 buffers of " .. list[1].bytes
+      .. " bytes, 24 multiply-adds\n",
     "argument  type  shape\n", "  1         " .. core.real .. "   [4, 3]\n",
     "  -> 1      " .. core.real .. "   [4, 2]\n",
     "  the batch of 3 rows, argument 2, runs as one block because mm mixes rows\n",

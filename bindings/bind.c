@@ -58,6 +58,12 @@ int bind_argerror(lua_State *L, int arg, const char *text) {
   return luaL_argerror(L, arg, lua_pushfstring(L, "%s%s", lua_tostring(L, -1), text));
 }
 
+int bind_typeerror(lua_State *L, int arg, const char *wanted) {
+  const char *got = luaL_getmetafield(L, arg, "__name") == LUA_TSTRING ? lua_tostring(L, -1)
+                                                                       : luaL_typename(L, arg);
+  return bind_argerror(L, arg, lua_pushfstring(L, "%s expected, got %s", wanted, got));
+}
+
 void bind_check(lua_State *L, bnn_status status, const bnn_err *err) {
   if (status == BNN_OK) return;
   if (status == BNN_ESTOP) bind_signal_raise_if_pending(L);
@@ -99,13 +105,16 @@ bool bind_try_again(lua_State *L, bnn_status status, int *tries) {
 /* ---- integers, positions, shapes ---- */
 
 lua_Integer bind_check_integer(lua_State *L, int arg) {
-  bind_refuse_tracer(L, arg);
+  bind_check_number(L, arg);
   return luaL_checkinteger(L, arg);
 }
 
 lua_Number bind_check_number(lua_State *L, int arg) {
+  int is_number;
+  lua_Number number = lua_tonumberx(L, arg, &is_number);
+  if (is_number) return number;
   bind_refuse_tracer(L, arg);
-  return luaL_checknumber(L, arg);
+  return bind_typeerror(L, arg, "number"), 0;
 }
 
 lua_Integer bind_check_range(lua_State *L, int arg, const char *name, lua_Integer lo,
@@ -213,7 +222,7 @@ int bind_check_view_shape(lua_State *L, int arg, size_t size, size_t dim[BNN_RAN
       if (__builtin_mul_overflow(rest, dim[k], &rest)) rest = SIZE_MAX;
       continue;
     }
-    luaL_argcheck(L, open < 0, arg, "only one dim can be -1");
+    if (open >= 0) bind_argerror(L, arg, "only one dim can be -1");
     open = k;
   }
   if (open < 0) return rank;

@@ -149,12 +149,13 @@ bnn_key bind_check_key(lua_State *L, int arg);
  * `tries` starts at 0. */
 bool bind_try_again(lua_State *L, bnn_status status, int *tries);
 
-/* Raises like luaL_error and luaL_argerror, with the line of the user's script that led here rather
+/* Raise like luaL_error, luaL_argerror and luaL_typeerror, with the line of the user's script that led here rather
  * than the library's (bind_error), and the path of the layer that is being called, when there is
  * one: "net.lua:7: mlp/linear_2: ...".  Success costs nothing: who knows the path is asked only
  * then (core.on_failure).  They do not return. */
 int bind_error(lua_State *L, const char *format, ...);
 int bind_argerror(lua_State *L, int arg, const char *text);
+int bind_typeerror(lua_State *L, int arg, const char *wanted);
 
 /* Raises when status is not OK: "shapes do not agree: <text>", by bind_error. */
 void bind_check(lua_State *L, bnn_status status, const bnn_err *err);

@@ -206,6 +206,7 @@ static int core_full(lua_State *L) {
   uint64_t room; /* an element of any type */
   luaL_checktype(L, 1, LUA_TTABLE);
   int rank = bind_check_shape(L, 1, dim);
+  bind_refuse_tracer(L, 2);
   luaL_checktype(L, 2, LUA_TNUMBER);
   bnn_dtype dtype = bind_opt_dtype(L, 3, BNN_REAL);
   lua_pushvalue(L, 2);

@@ -54,7 +54,7 @@ static void spread_list(lua_State *L, call *c) {
   if (!lua_istable(L, 1)) {
     while (c->n < c->last && bind_test_box(L, c->n + 1)) c->n++;
     c->attr = c->n + 1;
-    if (c->n == 0) luaL_typeerror(L, 1, "list of tensors");
+    if (c->n == 0) bind_typeerror(L, 1, "list of tensors");
     return;
   }
   lua_Unsigned n = lua_rawlen(L, 1);
@@ -97,10 +97,10 @@ static uint32_t check_axes(lua_State *L, int arg, int rank) {
   uint32_t axes = 0;
   bind_refuse_tracer(L, arg);
   if (lua_type(L, arg) == LUA_TNUMBER) return 1u << bind_check_axis(L, arg, rank);
-  if (!lua_istable(L, arg)) luaL_typeerror(L, arg, "axis or list of axes");
+  if (!lua_istable(L, arg)) bind_typeerror(L, arg, "axis or list of axes");
   lua_Unsigned n = lua_rawlen(L, arg), entries = 0;
   for (lua_pushnil(L); lua_next(L, arg); lua_pop(L, 1)) entries++;
-  luaL_argcheck(L, entries == n, arg, "a list of axes is wanted, such as {1, 2}");
+  if (entries != n) bind_argerror(L, arg, "a list of axes is wanted, such as {1, 2}");
   for (lua_Unsigned i = 1; i <= n; i++) {
     int isint;
     lua_rawgeti(L, arg, (lua_Integer)i);
@@ -143,7 +143,7 @@ static int read_attribute(lua_State *L, char letter, int arg, const call *c, con
   case 'a': attr->axis = bind_check_axis(L, arg, x->rank + (c->id == BNN_OP_stack)); return 1;
   case 'A': attr->axes = check_axes(L, arg, x->rank); return 1;
   case 'k':
-    luaL_checktype(L, arg, LUA_TBOOLEAN);
+    if (!lua_isboolean(L, arg)) bind_typeerror(L, arg, "boolean");
     attr->keepdims = lua_toboolean(L, arg);
     return 1;
   case 'r': attr->number[(*numbers)++] = bind_check_number(L, arg); return 1;

@@ -32,14 +32,14 @@ function M.gather(layout, tensors)
     local tensor = tensors[entry.name]
     parts[i] = tensor:reshape(tensor:size(1), entry.size)
   end
-  return M.new(layout, #parts == 0 and core.zeros(0, 0) or parameters.join(parts, 2))
+  return M.new(layout, #parts == 0 and core.zeros(0, 0) or parameters.concat(parts, 2))
 end
 
 --- Samples from a list of Params of the same layout.
 function M.of(list)
   local layout, rows = parameters.layout_of(list[1]), {}
   for i, params in ipairs(list) do rows[i] = params.flat end
-  return M.new(layout, parameters.join(rows, 1):view(#list, -1))
+  return M.new(layout, parameters.concat(rows, 1):view(#list, -1))
 end
 
 local Samples = {}

@@ -40,6 +40,20 @@ function TestSamples.test_each_is_the_draw_of_its_own_key()
   lu.assertEquals(tostring(samples), "40 samples of 57 parameters in 4 tensors")
 end
 
+function TestSamples.test_of_a_posterior_over_some_tensors_hold_the_points_too()
+  local params = net:init(key, bnn.zeros(1, 5))
+  local q = bnn.posterior.meanfield(params, {only = {"sequential/linear_1"}, logvar = -1})
+  local samples = q:samples(key, 3)
+  for s = 1, 3 do
+    bits.assert_same(samples[s], q:sample(key:fold(s)))
+    bits.assert_same(samples["sequential/linear_0/w"][s], params["sequential/linear_0/w"])
+  end
+  bits.assert_differ(samples["sequential/linear_1/w"][1], params["sequential/linear_1/w"])
+  local x = bnn.randn(key, 4, 5)
+  local y = bnn.vmap(function(p) return net:apply(p, x) end)(samples)
+  for s = 1, 3 do bits.assert_same(y[s], net:apply(samples[s], x)) end
+end
+
 function TestSamples.test_they_are_views_and_values()
   local samples = posterior():samples(key, 3)
   raises("samples are values", function() samples.x = 1 end)

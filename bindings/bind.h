@@ -84,6 +84,9 @@ bnn_tensor *bind_check_typed(lua_State *L, int arg, bnn_dtype dtype);
 /* The same, or NULL when the argument is nil or absent. */
 bnn_tensor *bind_opt_tensor(lua_State *L, int arg);
 
+/* Raises that a value is read when the value at `index` is a tracer: where a number is wanted. */
+void bind_refuse_tracer(lua_State *L, int index);
+
 /* The tensor box at arg, concrete or tracer, or NULL when it is something else. */
 bind_tensor *bind_test_box(lua_State *L, int arg);
 
@@ -100,8 +103,9 @@ bind_program *bind_push_recording(lua_State *L, int index);
 /* Records an op on the live tracer at arg alone, and pushes the tracer of its result; returns 1. */
 int bind_record(lua_State *L, int arg, bnn_op_id id, const bnn_attr *attr);
 
-/* Raises "a value is read while recording: <what> ..."; does not return. */
-int bind_fail_reading(lua_State *L, const char *what);
+/* Raises "FILE:LINE: a value is read while recording: <what> wants ...; <instead>", with the line of
+ * the user's script; does not return. */
+int bind_fail_reading(lua_State *L, const char *what, const char *instead);
 
 /* The node that the value at stack index `index` is in the recording whose box is at program_index:
  * a tracer's own, or a new constant of a tensor, a number or a key.  arg is what errors call it. */
@@ -110,6 +114,26 @@ int bind_node_of(lua_State *L, int program_index, int index, int arg);
 /* Argument arg as a recording (not yet finished), or as a finished program; raises otherwise. */
 bind_program *bind_check_recording(lua_State *L, int arg);
 bind_program *bind_check_program(lua_State *L, int arg);
+
+/* Where the value of an input is read from: memory of a tensor's, or a number or key kept here. */
+typedef struct bind_source {
+  void *memory; /* NULL for a parameter */
+  union {
+    bnn_real real;
+    uint64_t bits;
+  } number;
+} bind_source;
+
+/* Where input i of a program, the value on top of the stack, can be read from; leaves what keeps
+ * that memory alive on the stack.  Raises, by bind_fail_input, when it is not what was recorded. */
+void *bind_input_memory(lua_State *L, const bind_program *p, int i, bind_source *s);
+void bind_fail_input(lua_State *L, int i, const bnn_shape *want, const char *got);
+
+/* Pushes x, or a contiguous copy of it, in a new box. */
+bnn_tensor *bind_push_contiguous(lua_State *L, bnn_tensor *x);
+
+/* Pushes a userdata with the addresses of n new empty boxes, then the list of these boxes. */
+bind_tensor **bind_push_boxes(lua_State *L, int n);
 
 /* The key box at arg, concrete or tracer, or NULL when it is something else. */
 bind_key *bind_test_key(lua_State *L, int arg);
@@ -125,7 +149,15 @@ bnn_key bind_check_key(lua_State *L, int arg);
  * `tries` starts at 0. */
 bool bind_try_again(lua_State *L, bnn_status status, int *tries);
 
-/* Raises when status is not OK: "shapes do not agree: <text>", with the position of the caller. */
+/* Raise like luaL_error, luaL_argerror and luaL_typeerror, with the line of the user's script that led here rather
+ * than the library's (bind_error), and the path of the layer that is being called, when there is
+ * one: "net.lua:7: mlp/linear_2: ...".  Success costs nothing: who knows the path is asked only
+ * then (core.on_failure).  They do not return. */
+int bind_error(lua_State *L, const char *format, ...);
+int bind_argerror(lua_State *L, int arg, const char *text);
+int bind_typeerror(lua_State *L, int arg, const char *wanted);
+
+/* Raises when status is not OK: "shapes do not agree: <text>", by bind_error. */
 void bind_check(lua_State *L, bnn_status status, const bnn_err *err);
 
 /* Pushes nil and the message; returns 2: for what the world may refuse. */
@@ -143,6 +175,10 @@ void **bind_push_holder(lua_State *L, void (*release)(void *p));
 
 /* A 1-based index into n, negative from the end, as 0-based; raises outside. */
 size_t bind_check_index(lua_State *L, int arg, size_t n);
+
+/* luaL_checkinteger and luaL_checknumber, which a tracer fails as a value that is read. */
+lua_Integer bind_check_integer(lua_State *L, int arg);
+lua_Number bind_check_number(lua_State *L, int arg);
 
 /* An integer in [lo, hi] by name: raises "bad argument #arg ... (name is 0, at least 1 is wanted)".
  */
@@ -207,5 +243,6 @@ void bind_open_files(lua_State *L);
 void bind_open_program(lua_State *L);
 void bind_open_context(lua_State *L);
 void bind_open_learn(lua_State *L);
+void bind_open_vmap(lua_State *L);
 
 #endif

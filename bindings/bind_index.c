@@ -17,10 +17,10 @@ static size_t read_position(lua_State *L, int axis, size_t n, const char *what) 
   int isint;
   lua_Integer i = lua_tointegerx(L, -1, &isint), at = i < 0 ? i + (lua_Integer)n + 1 : i;
   if (lua_type(L, -1) != LUA_TNUMBER || !isint)
-    luaL_error(L, "%s of axis %d is %s, an integer is wanted", what, axis + 1,
+    bind_error(L, "%s of axis %d is %s, an integer is wanted", what, axis + 1,
                luaL_tolstring(L, -1, NULL));
   if (at < 1 || (lua_Unsigned)at > n)
-    luaL_error(L, "%s of axis %d is %I, which is not within 1..%I", what, axis + 1, i,
+    bind_error(L, "%s of axis %d is %I, which is not within 1..%I", what, axis + 1, i,
                (lua_Integer)n);
   return (size_t)at - 1;
 }
@@ -29,7 +29,7 @@ static size_t read_position(lua_State *L, int axis, size_t n, const char *what) 
 static entry read_span(lua_State *L, int axis, size_t n) {
   entry e = {.count = n};
   size_t given = lua_rawlen(L, -1);
-  if (given > 2) luaL_error(L, "a range of axis %d is {}, {i} or {from, to}", axis + 1);
+  if (given > 2) bind_error(L, "a range of axis %d is {}, {i} or {from, to}", axis + 1);
   if (given == 0) return e;
   int isint;
   lua_Integer at[2];
@@ -37,13 +37,13 @@ static entry read_span(lua_State *L, int axis, size_t n) {
     lua_rawgeti(L, -1, k < (int)given ? k + 1 : 1);
     at[k] = lua_tointegerx(L, -1, &isint);
     if (lua_type(L, -1) != LUA_TNUMBER || !isint)
-      luaL_error(L, "a range of axis %d holds %s, an integer is wanted", axis + 1,
+      bind_error(L, "a range of axis %d holds %s, an integer is wanted", axis + 1,
                  luaL_tolstring(L, -1, NULL));
     if (at[k] < 0) at[k] += (lua_Integer)n + 1;
     lua_pop(L, 1);
   }
   if (at[0] < 1 || at[1] > (lua_Integer)n || at[0] - 1 > at[1])
-    luaL_error(L, "range %I..%I of axis %d is not within 1..%I", at[0], at[1], axis + 1,
+    bind_error(L, "range %I..%I of axis %d is not within 1..%I", at[0], at[1], axis + 1,
                (lua_Integer)n);
   e.from = (size_t)at[0] - 1;
   e.count = (size_t)(at[1] - at[0] + 1);
@@ -54,7 +54,7 @@ static entry read_span(lua_State *L, int axis, size_t n) {
 static int read_entries(lua_State *L, const bnn_shape *shape, entry e[BNN_RANK_MAX]) {
   size_t given = lua_rawlen(L, 2);
   if (given > (size_t)shape->rank)
-    luaL_error(L, "an index of %I axes into %s", (lua_Integer)given,
+    bind_error(L, "an index of %I axes into %s", (lua_Integer)given,
                bnn_shape_print(shape->rank, shape->dim).s);
   for (int k = 0; k < (int)given; k++) {
     size_t n = shape->dim[k];
@@ -130,7 +130,9 @@ static int index_entries(lua_State *L, const bnn_shape *shape, const entry *e, i
   bool number = n == shape->rank;
   for (int k = 0; k < n; k++) number = number && e[k].goes;
   if (number && n > 0)
-    return x ? push_number(L, x, e) : bind_fail_reading(L, "an index that gives an element");
+    return x ? push_number(L, x, e)
+             : bind_fail_reading(L, "an index that gives an element",
+                                 "x:select(axis, i) and x[{{i}}] stay tensors");
   if (!x) return record_all(L, shape, e, n);
   bind_tensor *box = bind_push_tensor(L);
   return bind_return_tensor(L, box, index_all(&box->t, x, e, n, &err), &err);
@@ -146,9 +148,9 @@ int bind_tensor_index(lua_State *L) {
   bnn_shape shape = bind_check_shape_of(L, 1);
   if (type == LUA_TTABLE) return index_entries(L, &shape, e, read_entries(L, &shape, e));
   if (type != LUA_TNUMBER)
-    luaL_error(L, "an index is a %s; a number or a list of numbers and ranges is wanted",
+    bind_error(L, "an index is a %s; a number or a list of numbers and ranges is wanted",
                luaL_typename(L, 2));
-  if (shape.rank == 0) luaL_error(L, "a scalar has no positions: x:item() is its number");
+  if (shape.rank == 0) bind_error(L, "a scalar has no positions: x:item() is its number");
   e[0] = (entry){true, read_position(L, 0, shape.dim[0], "position"), 1};
   return index_entries(L, &shape, e, 1);
 }

@@ -29,9 +29,10 @@ bnn_key bind_check_key(lua_State *L, int arg) {
   bind_key *box = luaL_checkudata(L, arg, BIND_KEY);
   if (box->program) {
     bind_push_recording(L, arg);
-    luaL_error(L,
-               "a value is read while recording: draw from a key before, and pass the numbers as "
-               "an argument (only dropout draws inside)");
+    bind_fail_reading(
+        L, "a draw",
+        "bnn.randn_like(x, key), bnn.rand_like(x, key) and dropout draw inside; other "
+        "draws are made before and passed as an argument");
   }
   return box->key;
 }
@@ -82,16 +83,21 @@ static int key_split(lua_State *L) {
 }
 
 static int key_bits(lua_State *L) {
-  lua_pushinteger(L, (lua_Integer)bind_check_key(L, 1).bits);
+  bind_key *box = luaL_checkudata(L, 1, BIND_KEY);
+  if (box->program) {
+    bind_push_recording(L, 1);
+    bind_fail_reading(L, "'bits'", "key:fold and key:split work inside");
+  }
+  lua_pushinteger(L, (lua_Integer)box->key.bits);
   return 1;
 }
 
+/* Lua calls this for any two values of which one is a key. */
 static int key_equal(lua_State *L) {
   bind_key *a = bind_test_key(L, 1), *b = bind_test_key(L, 2);
-  if (!a || !b)
-    lua_pushboolean(L, false);
-  else
-    lua_pushboolean(L, bind_check_key(L, 1).bits == bind_check_key(L, 2).bits);
+  if ((a && a->program) || (b && b->program))
+    return bind_fail_reading(L, "'=='", "compare keys before, outside of what is recorded");
+  lua_pushboolean(L, a && b && a->key.bits == b->key.bits);
   return 1;
 }
 

@@ -96,6 +96,16 @@ int bind_loader_load(lua_State *L, const char *module) {
   return load_embedded(L, module);
 }
 
+bool bind_loader_owns(lua_State *L, const char *source) {
+  if (strncmp(source, "@scripts/bnn/", strlen("@scripts/bnn/")) == 0) return true;
+  const char *folder = push_folder(L);
+  const size_t n = folder ? strlen(folder) : 0;
+  bool owns = n && source[0] == '@' && strncmp(source + 1, folder, n) == 0 &&
+              strncmp(source + 1 + n, "/bnn/", strlen("/bnn/")) == 0;
+  lua_pop(L, 1);
+  return owns;
+}
+
 /* A package.searchers entry: loader and path, or why there is none. */
 static int search(lua_State *L, const char *module) {
   int status = bind_loader_load(L, module);

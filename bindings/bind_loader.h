@@ -17,6 +17,9 @@ void bind_loader_open(lua_State *L, bool env);
  * and returns Lua's error code; or pushes nothing and returns -1: no such module. */
 int bind_loader_load(lua_State *L, const char *module);
 
+/* Whether a chunk of this source name (as lua_Debug has it) is a module of the library. */
+bool bind_loader_owns(lua_State *L, const char *source);
+
 /* require "bnn.loader": list() -> {{name=, path=}, ...}; source(name) -> text or nil, message. */
 int luaopen_bnn_loader(lua_State *L);
 

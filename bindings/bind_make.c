@@ -99,6 +99,7 @@ static int first_shape(lua_State *L, int index, int arg, size_t dim[BNN_RANK_MAX
 
 static void fill_element(lua_State *L, walk *w) {
   const bnn_tensor *t = w->t;
+  bind_refuse_tracer(L, -1);
   if (lua_type(L, -1) != LUA_TNUMBER)
     luaL_argerror(L, w->arg,
                   lua_pushfstring(L, "%s is a %s, a number is wanted", place_name(L, w, t->rank),
@@ -205,6 +206,7 @@ static int core_full(lua_State *L) {
   uint64_t room; /* an element of any type */
   luaL_checktype(L, 1, LUA_TTABLE);
   int rank = bind_check_shape(L, 1, dim);
+  bind_refuse_tracer(L, 2);
   luaL_checktype(L, 2, LUA_TNUMBER);
   bnn_dtype dtype = bind_opt_dtype(L, 3, BNN_REAL);
   lua_pushvalue(L, 2);
@@ -234,7 +236,7 @@ static bnn_tensor *push_line(lua_State *L, double from, double step, size_t n) {
 
 /* A number that is finite. */
 static double check_finite(lua_State *L, int arg, const char *name) {
-  double v = luaL_checknumber(L, arg);
+  double v = bind_check_number(L, arg);
   if (!isfinite(v))
     luaL_argerror(L, arg, lua_pushfstring(L, "%s is %f, a finite number is wanted", name, v));
   return v;

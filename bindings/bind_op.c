@@ -35,7 +35,7 @@ static void normalise_input(lua_State *L, int index, int arg, bnn_dtype list) {
     bind_push_data(L, index, arg, lua_istable(L, index) ? list : BNN_REAL);
     lua_replace(L, index);
   } else {
-    luaL_argerror(L, arg,
+    bind_argerror(L, arg,
                   lua_pushfstring(L, "tensor, number or list of numbers expected, got %s",
                                   luaL_typename(L, index)));
   }
@@ -54,12 +54,12 @@ static void spread_list(lua_State *L, call *c) {
   if (!lua_istable(L, 1)) {
     while (c->n < c->last && bind_test_box(L, c->n + 1)) c->n++;
     c->attr = c->n + 1;
-    if (c->n == 0) luaL_typeerror(L, 1, "list of tensors");
+    if (c->n == 0) bind_typeerror(L, 1, "list of tensors");
     return;
   }
   lua_Unsigned n = lua_rawlen(L, 1);
   if (n < 1 || n > BNN_ARITY_MAX)
-    luaL_argerror(L, 1,
+    bind_argerror(L, 1,
                   lua_pushfstring(L, "a list of %I tensors, 1 to %d are wanted", (lua_Integer)n,
                                   BNN_ARITY_MAX));
   c->first = lua_gettop(L) + 1;
@@ -95,22 +95,23 @@ static call read_inputs(lua_State *L, bnn_op_id id) {
 
 static uint32_t check_axes(lua_State *L, int arg, int rank) {
   uint32_t axes = 0;
+  bind_refuse_tracer(L, arg);
   if (lua_type(L, arg) == LUA_TNUMBER) return 1u << bind_check_axis(L, arg, rank);
-  if (!lua_istable(L, arg)) luaL_typeerror(L, arg, "axis or list of axes");
+  if (!lua_istable(L, arg)) bind_typeerror(L, arg, "axis or list of axes");
   lua_Unsigned n = lua_rawlen(L, arg), entries = 0;
   for (lua_pushnil(L); lua_next(L, arg); lua_pop(L, 1)) entries++;
-  luaL_argcheck(L, entries == n, arg, "a list of axes is wanted, such as {1, 2}");
+  if (entries != n) bind_argerror(L, arg, "a list of axes is wanted, such as {1, 2}");
   for (lua_Unsigned i = 1; i <= n; i++) {
     int isint;
     lua_rawgeti(L, arg, (lua_Integer)i);
     lua_Integer given = lua_tointegerx(L, -1, &isint), axis = given < 0 ? given + rank + 1 : given;
     if (lua_type(L, -1) != LUA_TNUMBER || !isint)
-      luaL_argerror(L, arg,
+      bind_argerror(L, arg,
                     lua_pushfstring(L, "axis %s is not an integer", luaL_tolstring(L, -1, NULL)));
     if (axis < 1 || axis > rank)
-      luaL_argerror(L, arg, lua_pushfstring(L, "axis %I of a tensor of rank %d", given, rank));
+      bind_argerror(L, arg, lua_pushfstring(L, "axis %I of a tensor of rank %d", given, rank));
     if (axes & 1u << (axis - 1))
-      luaL_argerror(L, arg, lua_pushfstring(L, "axis %I stands twice", axis));
+      bind_argerror(L, arg, lua_pushfstring(L, "axis %I stands twice", axis));
     axes |= 1u << (axis - 1);
     lua_pop(L, 1);
   }
@@ -142,10 +143,10 @@ static int read_attribute(lua_State *L, char letter, int arg, const call *c, con
   case 'a': attr->axis = bind_check_axis(L, arg, x->rank + (c->id == BNN_OP_stack)); return 1;
   case 'A': attr->axes = check_axes(L, arg, x->rank); return 1;
   case 'k':
-    luaL_checktype(L, arg, LUA_TBOOLEAN);
+    if (!lua_isboolean(L, arg)) bind_typeerror(L, arg, "boolean");
     attr->keepdims = lua_toboolean(L, arg);
     return 1;
-  case 'r': attr->number[(*numbers)++] = luaL_checknumber(L, arg); return 1;
+  case 'r': attr->number[(*numbers)++] = bind_check_number(L, arg); return 1;
   case 's': check_shape(L, arg, c, x, attr); return list_arguments(L, arg, c->last);
   case 'o':
     bind_check_order(L, arg, x->rank, attr->order);
@@ -175,12 +176,12 @@ static void read_attributes(lua_State *L, const call *c, bnn_attr *attr) {
       arg++;
       numbers += *a == 'r';
     } else {
-      luaL_argerror(L, arg, "value expected");
+      bind_argerror(L, arg, "value expected");
     }
   }
   while (c->last >= arg && lua_isnil(L, arg)) arg++;
   if (c->last >= arg)
-    luaL_argerror(L, arg, lua_pushfstring(L, "'%s' takes no more arguments", c->op->name));
+    bind_argerror(L, arg, lua_pushfstring(L, "'%s' takes no more arguments", c->op->name));
 }
 
 /* ---- recording ---- */
@@ -196,7 +197,7 @@ static int add_constant(lua_State *L, bind_program *p, bnn_tensor *x) {
 /* The node of the tracer at `index`, which must be of p. */
 static int tracer_node(lua_State *L, const bind_program *p, int index, int arg) {
   if (bind_push_recording(L, index) != p)
-    luaL_argerror(L, arg, "it belongs to another recording than the other arguments");
+    bind_argerror(L, arg, "it belongs to another recording than the other arguments");
   lua_pop(L, 1);
   bind_tensor *box = bind_test_box(L, index);
   return box ? box->node : bind_test_key(L, index)->node;

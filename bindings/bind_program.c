@@ -247,15 +247,14 @@ static size_t check_frame(lua_State *L, bind_program *p) {
   return bnn_frame_bytes(p->frame);
 }
 
-/* Pushes x, or a contiguous copy in a box. */
-static bnn_tensor *push_contiguous(lua_State *L, bnn_tensor *x) {
+bnn_tensor *bind_push_contiguous(lua_State *L, bnn_tensor *x) {
   bnn_err err;
   bind_tensor *box = bind_push_tensor(L);
   bind_check(L, bnn_tensor_contiguous(&box->t, x, &err), &err);
   return box->t;
 }
 
-static void fail_input(lua_State *L, int i, const bnn_shape *want, const char *got) {
+void bind_fail_input(lua_State *L, int i, const bnn_shape *want, const char *got) {
   luaL_argerror(L, 2,
                 lua_pushfstring(L, "input %d is %s, the program was recorded for %s %s", i + 1, got,
                                 bnn_dtype_name(want->dtype),
@@ -268,21 +267,12 @@ static void *tensor_input(lua_State *L, int i, const bnn_shape *want) {
   bnn_tensor *x = bind_check_tensor(L, lua_gettop(L));
   bnn_shape shape = bnn_shape_of(x);
   if (shape.dtype != want->dtype || !bnn_shape_equal(&shape, want))
-    fail_input(L, i, want, lua_pushfstring(L, "%s %s", bnn_dtype_name(x->dtype), BNN_SHAPE(x)));
-  return push_contiguous(L, x)->data;
+    bind_fail_input(L, i, want,
+                    lua_pushfstring(L, "%s %s", bnn_dtype_name(x->dtype), BNN_SHAPE(x)));
+  return bind_push_contiguous(L, x)->data;
 }
 
-/* Where the value of an input is read from: memory of a tensor's, or a number or key kept here. */
-typedef struct source {
-  void *memory; /* NULL for a parameter */
-  union {
-    bnn_real real;
-    uint64_t bits;
-  } number;
-} source;
-
-/* Where input i, the value on top of the stack, can be read from. */
-static void *input_memory(lua_State *L, const bind_program *p, int i, source *s) {
+void *bind_input_memory(lua_State *L, const bind_program *p, int i, bind_source *s) {
   const bnn_shape *want = bnn_program_shape(p->program, p->inputs[i].node);
   if (bind_test_box(L, -1)) return tensor_input(L, i, want);
   if (lua_type(L, -1) == LUA_TNUMBER && want->rank == 0 && want->dtype == BNN_REAL) {
@@ -293,20 +283,20 @@ static void *input_memory(lua_State *L, const bind_program *p, int i, source *s)
     s->number.bits = bind_check_key(L, lua_gettop(L)).bits;
     return &s->number;
   }
-  fail_input(L, i, want, lua_pushfstring(L, "a %s", luaL_typename(L, -1)));
+  bind_fail_input(L, i, want, lua_pushfstring(L, "a %s", luaL_typename(L, -1)));
   return NULL;
 }
 
 /* Each input's source, in a userdata; then, on the stack above it, what keeps their memory alive.
  */
-static source *read_inputs(lua_State *L, const bind_program *p) {
-  source *s = lua_newuserdatauv(L, ((size_t)p->n_inputs + 1) * sizeof *s, 0);
+static bind_source *read_inputs(lua_State *L, const bind_program *p) {
+  bind_source *s = lua_newuserdatauv(L, ((size_t)p->n_inputs + 1) * sizeof *s, 0);
   luaL_checkstack(L, 3 * p->n_inputs + LUA_MINSTACK, "too many inputs");
   for (int i = 0; i < p->n_inputs; i++) {
     lua_geti(L, 2, i + 1);
     s[i].memory = NULL;
     if (p->inputs[i].kind != BNN_INPUT_PARAM)
-      s[i].memory = input_memory(L, p, i, &s[i]);
+      s[i].memory = bind_input_memory(L, p, i, &s[i]);
     else if (!lua_isnil(L, -1))
       luaL_argerror(
           L, 2, lua_pushfstring(L, "input %d is a parameter: its value comes from theta", i + 1));
@@ -332,7 +322,7 @@ static bnn_tensor *read_theta(lua_State *L, const bind_program *p) {
                   lua_pushfstring(L, "theta is %s %s, %s [%I] is wanted",
                                   bnn_dtype_name(theta->dtype), BNN_SHAPE(theta),
                                   bnn_dtype_name(BNN_REAL), (lua_Integer)p->n_params));
-  return push_contiguous(L, theta);
+  return bind_push_contiguous(L, theta);
 }
 
 static double read_seed(lua_State *L) {
@@ -350,7 +340,7 @@ static double read_seed(lua_State *L) {
 /* What a run works on; everything is alive on the Lua stack, or owned by p. */
 typedef struct run {
   bind_program *p;
-  source *inputs;
+  bind_source *inputs;
   bnn_tensor *theta, *flat; /* flat: the gradient with respect to theta */
   bind_tensor **outputs;    /* [p->n_outputs] empty boxes */
   bind_tensor **gradients;  /* [p->n_wrt] */
@@ -394,8 +384,7 @@ static bnn_status execute(const run *r, size_t *bytes, bnn_err *err) {
   return BNN_OK;
 }
 
-/* Pushes a list of n empty boxes, and before it a userdata with their addresses. */
-static bind_tensor **push_boxes(lua_State *L, int n) {
+bind_tensor **bind_push_boxes(lua_State *L, int n) {
   bind_tensor **boxes = lua_newuserdatauv(L, ((size_t)n + 1) * sizeof *boxes, 0);
   lua_createtable(L, n, 0);
   for (int i = 0; i < n; i++) {
@@ -427,11 +416,11 @@ static int program_run(lua_State *L) {
   r.seed = (bnn_real)read_seed(L);
   r.theta = read_theta(L, r.p);
   r.inputs = read_inputs(L, r.p);
-  r.outputs = push_boxes(L, r.p->n_outputs);
+  r.outputs = bind_push_boxes(L, r.p->n_outputs);
   int first = lua_gettop(L);
   if (r.gradient) {
     r.flat = push_flat(L, r.theta);
-    if (r.p->wrt) r.gradients = push_boxes(L, r.p->n_wrt);
+    if (r.p->wrt) r.gradients = bind_push_boxes(L, r.p->n_wrt);
   }
   int last = lua_gettop(L);
   bind_check_program(L, 1); /* a finalizer may have closed it meanwhile */
@@ -456,8 +445,9 @@ static int program_info(lua_State *L) {
   bind_program *p = bind_check_program(L, 1);
   bind_account(L, check_frame(L, p));
   p = bind_check_program(L, 1);
-  lua_createtable(L, 0, 8);
+  lua_createtable(L, 0, 9);
   set_integer(L, "ops", bnn_program_ops(p->program));
+  set_integer(L, "buffers", bnn_frame_buffers(p->frame));
   set_integer(L, "bytes", bnn_frame_bytes(p->frame));
   set_integer(L, "params", p->n_params);
   set_integer(L, "inputs", (size_t)p->n_inputs);
@@ -469,6 +459,28 @@ static int program_info(lua_State *L) {
   lua_setfield(L, -2, "gradient");
   lua_pushstring(L, mixed);
   lua_setfield(L, -2, "mixed_by");
+  return 1;
+}
+
+/* program:mixer({numbers of inputs}) -> text or nil */
+static int program_mixer(lua_State *L) {
+  bnn_err err;
+  bnn_mixer mixer;
+  bind_program *p = bind_check_program(L, 1);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  lua_Unsigned n = lua_rawlen(L, 2);
+  luaL_argcheck(L, n <= (lua_Unsigned)p->n_inputs, 2, "more numbers than inputs");
+  int *nodes = lua_newuserdatauv(L, (n + 1) * sizeof *nodes, 0);
+  for (lua_Unsigned i = 0; i < n; i++) {
+    lua_rawgeti(L, 2, (lua_Integer)i + 1);
+    nodes[i] = p->inputs[bind_check_index(L, lua_gettop(L), (size_t)p->n_inputs)].node;
+    lua_pop(L, 1);
+  }
+  bind_check(L, bnn_program_find_mixer(&mixer, p->program, nodes, (int)n, &err), &err);
+  if (mixer.text[0])
+    lua_pushstring(L, mixer.text);
+  else
+    lua_pushnil(L);
   return 1;
 }
 
@@ -515,8 +527,11 @@ static const bind_row methods[] = {
      "gradients are a list in the order of wrt, or one flat tensor; seed is what each element of the\n"
      "first output weighs. The outputs are new tensors each time."},
     {"info", program_info,
-     "program:info(): {ops=, bytes=, flops=, params=, inputs=, gradient=, has_rows=, mixed_by=}\n"
+     "program:info(): {ops=, buffers=, bytes=, flops=, params=, inputs=, gradient=, has_rows=, mixed_by=}\n"
      "mixed_by names the op that mixes rows of the batch, so that the program runs as one block."},
+    {"mixer", program_mixer,
+     "program:mixer({i, ...}): the first op that mixes rows if axis 1 of these inputs, by number, is "
+     "the\nbatch, such as \"mean over axis 1\"; nil when rows stay apart"},
     {NULL, NULL, NULL},
 };
 

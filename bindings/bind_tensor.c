@@ -59,7 +59,7 @@ void bind_push_tracer(lua_State *L, int program_index, int node) {
 bind_program *bind_push_recording(lua_State *L, int index) {
   lua_getiuservalue(L, index, 1);
   bind_program *p = lua_touserdata(L, -1);
-  if (!p || !p->recording) luaL_error(L, "this value belongs to a recording that has ended");
+  if (!p || !p->recording) bind_error(L, "this value belongs to a recording that has ended");
   return p;
 }
 
@@ -88,7 +88,14 @@ static void fail_tracer(lua_State *L, int arg) {
   lua_Debug call;
   bind_push_recording(L, arg); /* a dead tracer has another message */
   bool known = lua_getstack(L, 0, &call) && lua_getinfo(L, "n", &call) && call.name;
-  bind_fail_reading(L, lua_pushfstring(L, "'%s'", known ? call.name : "?"));
+  bind_fail_reading(L, lua_pushfstring(L, "'%s'", known ? call.name : "?"),
+                    "keep it a tensor (bnn.where(c, a, b) chooses by value), or return it and read "
+                    "it outside");
+}
+
+void bind_refuse_tracer(lua_State *L, int index) {
+  bind_tensor *box = bind_test_box(L, index);
+  if (box && box->program) fail_tracer(L, lua_absindex(L, index));
 }
 
 bnn_tensor *bind_check_tensor(lua_State *L, int arg) {
@@ -100,7 +107,7 @@ bnn_tensor *bind_check_tensor(lua_State *L, int arg) {
 bnn_tensor *bind_check_typed(lua_State *L, int arg, bnn_dtype dtype) {
   bnn_tensor *t = bind_check_tensor(L, arg);
   if (dtype != BNN_DTYPE_COUNT && t->dtype != dtype)
-    luaL_argerror(L, arg,
+    bind_argerror(L, arg,
                   lua_pushfstring(L, "tensor is %s, %s is wanted", bnn_dtype_name(t->dtype),
                                   bnn_dtype_name(dtype)));
   return t;
@@ -149,7 +156,7 @@ static int tensor_dim(lua_State *L) {
 
 static int tensor_len(lua_State *L) {
   bnn_shape shape = bind_check_shape_of(L, 1);
-  if (shape.rank == 0) luaL_error(L, "a scalar has no length");
+  if (shape.rank == 0) bind_error(L, "a scalar has no length");
   lua_pushinteger(L, (lua_Integer)shape.dim[0]);
   return 1;
 }
@@ -260,7 +267,7 @@ static int tensor_t(lua_State *L) {
   bnn_attr attr = {.rank = 2, .order = {1, 0}};
   bnn_tensor *x = check_viewed(L, &shape);
   if (shape.rank != 2)
-    luaL_argerror(L, 1,
+    bind_argerror(L, 1,
                   lua_pushfstring(L, "tensor is %s, a matrix is wanted",
                                   bnn_shape_print(shape.rank, shape.dim).s));
   return permute(L, x, &attr);
@@ -312,7 +319,7 @@ static int convert(lua_State *L, bnn_dtype dtype) {
   bnn_tensor *x = check_viewed(L, &shape);
   if (shape.dtype == dtype) return same(L);
   if (!x)
-    luaL_error(L, "no op converts %s to %s while recording: convert the value before",
+    bind_error(L, "no op converts %s to %s while recording: convert the value before",
                bnn_dtype_name(shape.dtype), bnn_dtype_name(dtype));
   bnn_status status;
   int tries = 0;
@@ -342,7 +349,7 @@ static void push_element(lua_State *L, const bnn_tensor *x, size_t i) {
 static int tensor_item(lua_State *L) {
   bnn_tensor *x = bind_check_tensor(L, 1);
   if (x->size != 1)
-    luaL_argerror(L, 1, lua_pushfstring(L, "tensor is %s, one element is wanted", BNN_SHAPE(x)));
+    bind_argerror(L, 1, lua_pushfstring(L, "tensor is %s, one element is wanted", BNN_SHAPE(x)));
   push_element(L, x, 0);
   return 1;
 }
@@ -372,8 +379,14 @@ static int tensor_totable(lua_State *L) {
 /* ---- metamethods ---- */
 
 static int tensor_newindex(lua_State *L) {
-  return luaL_error(L, "tensors are values, which do not change: make a new one, "
+  return bind_error(L, "tensors are values, which do not change: make a new one, "
                        "for instance by where or concat");
+}
+
+static int fail_comparison(lua_State *L) {
+  return bind_fail_reading(L, "a comparison",
+                           "bnn.where(x:gt(y), a, b) chooses by value inside, or return it and "
+                           "compare outside");
 }
 
 /* Lua wants one boolean from `<`, and a tensor has many. */
@@ -382,10 +395,29 @@ static int tensor_compare(lua_State *L) {
     bind_tensor *box = bind_test_box(L, i);
     if (!box || !box->program) continue;
     bind_push_recording(L, i);
-    return bind_fail_reading(L, "a comparison");
+    return fail_comparison(L);
   }
-  return luaL_error(L, "tensors have no order: x:lt(y), x:le(y) compare elements, x:item() is a "
+  return bind_error(L, "tensors have no order: x:lt(y), x:le(y) compare elements, x:item() is a "
                        "number");
+}
+
+/* Tensors are equal when they are the same object; while recording that is hardly what is meant. */
+static int tensor_equal(lua_State *L) {
+  for (int i = 1; i <= 2; i++) {
+    bind_tensor *box = bind_test_box(L, i);
+    if (!box || !box->program) continue;
+    lua_getiuservalue(L, i, 1);
+    bind_program *p = lua_touserdata(L, -1);
+    if (p && p->recording) return fail_comparison(L);
+  }
+  lua_pushboolean(L, false);
+  return 1;
+}
+
+static int tensor_concat(lua_State *L) {
+  bind_refuse_tracer(L, 1);
+  bind_refuse_tracer(L, 2);
+  return bind_error(L, "a tensor stands beside '..': tostring(x) is its text, x:item() its number");
 }
 
 static const luaL_Reg meta[] = {
@@ -394,6 +426,8 @@ static const luaL_Reg meta[] = {
     {"__index", bind_tensor_index},
     {"__newindex", tensor_newindex},
     {"__len", tensor_len},
+    {"__concat", tensor_concat},
+    {"__eq", tensor_equal},
     {"__lt", tensor_compare},
     {"__le", tensor_compare},
     {"__tostring", bind_tensor_print},
@@ -410,8 +444,8 @@ static const bind_row methods[] = {
     {"numel", tensor_numel, "x:numel(): how many elements it has"},
     {"view", tensor_view,
      "x:view(n, m, ...): the same elements in another shape; one dim may be -1\n"
-     "Shares memory with x. Raises when sizes do not agree or x is not contiguous (x:reshape\n"
-     "copies then)."},
+     "Shares memory with x. Raises when sizes do not agree, or axes would be joined that are\n"
+     "apart in memory (x:reshape copies then)."},
     {"reshape", tensor_reshape, "x:reshape(n, m, ...): x:view, of a copy when x is not contiguous"},
     {"narrow", tensor_narrow,
      "x:narrow(axis, from, count): `count` positions of an axis, beginning at `from`\n"

@@ -6,7 +6,8 @@
  *   op.h isa.h program.h         the op table, instruction sets, recorded computations
  *   batch.h posterior.h          rows of a data set, the mean-field Gaussian posterior
  *   optimizer.h objective.h      update rules, a training step in one call
- *   predict.h idx.h              averages over sampled networks, IDX files
+ *   predict.h vmap.h             averages over sampled networks, a program for every slice
+ *   idx.h                        IDX files
  *   digest.h fetch.h             SHA-256 of a file, downloads that are checked by it
  *
  * tests/bench/bench_step.c trains a network with nothing else. */
@@ -30,5 +31,6 @@
 #include "shape.h"
 #include "status.h"
 #include "tensor.h"
+#include "vmap.h"
 
 #endif

@@ -320,6 +320,17 @@ void bnn_frame_free(bnn_frame *f) {
   bnn_mem_free(f);
 }
 
+size_t bnn_frame_buffers(const bnn_frame *f) {
+  const bnn_program *p = f->p;
+  size_t n = 0;
+  for (size_t i = 0; i < p->n_nodes; i++) {
+    const node *v = &p->nodes[i];
+    n += node_owns(p, i);
+    n += p->gradient && v->grad && v->root == (int)i && !grad_is_flat(p, i);
+  }
+  return n;
+}
+
 size_t bnn_frame_bytes(const bnn_frame *f) { return f->bytes; }
 size_t bnn_frame_blocks(const bnn_frame *f) { return f->n_blocks; }
 size_t bnn_frame_parameter_jobs(const bnn_frame *f) { return f->n_jobs; }

@@ -2,6 +2,7 @@
  * nodes an output needs, which have rows of the batch, and which need a gradient. */
 #include "program.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "mem.h"
@@ -158,34 +159,44 @@ static bool reads_computed_positions(const bnn_program *p, const node *v) {
   return false;
 }
 
-/* What an op does to the rows of its inputs. */
-static bnn_rows node_rows(const bnn_program *p, const node *v) {
+/* What an op does to the rows of its inputs; rows[i] says whether node i has them. */
+static bnn_rows node_rows(const bnn_program *p, const node *v, const bool *rows) {
   bnn_shape shape[BNN_ARITY_MAX];
   bool has[BNN_ARITY_MAX], any = false;
   for (int k = 0; k < v->n_in; k++) {
-    const node *u = &p->nodes[node_inputs(p, v)[k]];
-    shape[k] = u->shape;
-    has[k] = u->rows;
-    any = any || u->rows;
+    const int u = node_inputs(p, v)[k];
+    shape[k] = p->nodes[u].shape;
+    has[k] = rows[u];
+    any = any || rows[u];
   }
   if (!any) return BNN_ROWS_NONE;
   if (!v->op->rows || reads_computed_positions(p, v)) return BNN_ROWS_MIXED;
   return v->op->rows(has, shape, v->n_in, &v->attr, &v->shape);
 }
 
-/* Carries rows from the batch inputs forward; one op that mixes them makes every node whole. */
-static void mark_rows(bnn_program *p) {
+/* Carries rows from the inputs that have them forward, to the first op that mixes them, which it
+ * gives; NULL when rows stay apart. */
+static const node *carry_rows(const bnn_program *p, bool *rows) {
   for (size_t i = 0; i < p->n_nodes; i++) {
-    node *v = &p->nodes[i];
-    if (!v->live) continue;
-    if (v->what == NODE_INPUT) v->rows = v->kind == BNN_INPUT_ROWS;
-    if (v->what != NODE_OP) continue;
-    bnn_rows rows = node_rows(p, v);
-    v->rows = rows == BNN_ROWS_KEPT;
-    if (rows == BNN_ROWS_MIXED && !p->mixed) p->mixed = v->op->name;
+    const node *v = &p->nodes[i];
+    if (!v->live || v->what != NODE_OP) continue;
+    bnn_rows what = node_rows(p, v, rows);
+    if (what == BNN_ROWS_MIXED) return v;
+    rows[i] = what == BNN_ROWS_KEPT;
   }
+  return NULL;
+}
+
+/* One op that mixes rows makes every node whole.  rows [n_nodes]: scratch, all false. */
+static void mark_rows(bnn_program *p, bool *rows) {
   for (size_t i = 0; i < p->n_nodes; i++) {
-    if (p->mixed) p->nodes[i].rows = false;
+    const node *v = &p->nodes[i];
+    rows[i] = v->live && v->what == NODE_INPUT && v->kind == BNN_INPUT_ROWS;
+  }
+  const node *mixer = carry_rows(p, rows);
+  p->mixed = mixer ? mixer->op->name : NULL;
+  for (size_t i = 0; i < p->n_nodes; i++) {
+    p->nodes[i].rows = rows[i] && !mixer;
     p->has_rows = p->has_rows || p->nodes[i].rows;
   }
 }
@@ -251,17 +262,18 @@ bnn_status bnn_program_finish(bnn_program *p, const int *outputs, int n_outputs,
   if (p->finished) return bnn_fail(err, BNN_ERANGE, "the program is finished already");
   if (n_outputs < 1) return bnn_fail(err, BNN_ERANGE, "a program needs an output");
   if (with_gradient) BNN_TRY(check_gradient(p, outputs[0], wrt, n_wrt, err));
-  bool *above = bnn_mem_zalloc(p->n_nodes, sizeof *above);
-  if (!above) return bnn_fail(err, BNN_ENOMEM, "a program of %zu nodes", p->n_nodes);
+  bool *scratch = bnn_mem_zalloc(p->n_nodes, sizeof *scratch);
+  if (!scratch) return bnn_fail(err, BNN_ENOMEM, "a program of %zu nodes", p->n_nodes);
   bnn_status status = copy_lists(p, outputs, n_outputs, with_gradient, wrt, n_wrt, err);
   if (status == BNN_OK) {
     mark_live(p);
-    mark_rows(p);
+    mark_rows(p, scratch);
     p->gradient = with_gradient;
-    if (with_gradient) mark_gradients(p, above);
+    memset(scratch, 0, p->n_nodes * sizeof *scratch);
+    if (with_gradient) mark_gradients(p, scratch);
     p->finished = true;
   }
-  bnn_mem_free(above);
+  bnn_mem_free(scratch);
   return status;
 }
 
@@ -270,6 +282,40 @@ bnn_status bnn_program_finish(bnn_program *p, const int *outputs, int n_outputs,
 bool bnn_program_has_rows(const bnn_program *p, const char **mixed) {
   if (mixed) *mixed = p->mixed;
   return p->has_rows;
+}
+
+/* "mean over axis 1", "sum over all axes"; the name alone where no axis is given. */
+static void describe(bnn_mixer *out, const node *v) {
+  const char *args = v->op->args ? v->op->args : "";
+  int at = snprintf(out->text, sizeof out->text, "%s", v->op->name);
+  char *end = out->text + at;
+  const size_t room = sizeof out->text - (size_t)at;
+  if (strchr(args, 'a') && v->attr.axis != BNN_AXIS_NONE)
+    snprintf(end, room, " over axis %d", v->attr.axis + 1);
+  if (!strchr(args, 'A')) return;
+  if (v->attr.axes == 0) snprintf(end, room, " over all axes");
+  const char *before = __builtin_popcount(v->attr.axes) > 1 ? " over axes " : " over axis ";
+  for (int k = 0; k < BNN_RANK_MAX; k++) {
+    if (!(v->attr.axes >> k & 1)) continue;
+    at += snprintf(out->text + at, sizeof out->text - (size_t)at, "%s%d", before, k + 1);
+    before = ", ";
+  }
+}
+
+bnn_status bnn_program_find_mixer(bnn_mixer *out, const bnn_program *p, const int *inputs, int n,
+                                  bnn_err *err) {
+  for (int i = 0; i < n; i++)
+    if (inputs[i] < 0 || (size_t)inputs[i] >= p->n_nodes ||
+        p->nodes[inputs[i]].what != NODE_INPUT || p->nodes[inputs[i]].shape.rank == 0)
+      return bnn_fail(err, BNN_ERANGE, "node %d is no input with an axis", inputs[i]);
+  bool *rows = bnn_mem_zalloc(p->n_nodes, sizeof *rows);
+  if (!rows) return bnn_fail(err, BNN_ENOMEM, "the rows of %zu nodes", p->n_nodes);
+  for (int i = 0; i < n; i++) rows[inputs[i]] = true;
+  const node *mixer = carry_rows(p, rows);
+  bnn_mem_free(rows);
+  out->text[0] = '\0';
+  if (mixer) describe(out, mixer);
+  return BNN_OK;
 }
 
 bool bnn_program_has_gradient(const bnn_program *p) { return p->gradient; }

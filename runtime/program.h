@@ -71,6 +71,16 @@ bnn_status bnn_program_finish(bnn_program *p, const int *outputs, int n_outputs,
  * that does, or NULL. */
 bool bnn_program_has_rows(const bnn_program *p, const char **mixed);
 
+/* What an op does that mixes rows: "mean over axis 1"; "" for none. */
+typedef struct bnn_mixer {
+  char text[64];
+} bnn_mixer;
+
+/* The first op that would mix rows if axis 0 of these n inputs (nodes) was the batch; of a finished
+ * program, whatever kinds its inputs are.  ERANGE: a node that is no input with an axis.  ENOMEM. */
+bnn_status bnn_program_find_mixer(bnn_mixer *out, const bnn_program *p, const int *inputs, int n,
+                                  bnn_err *err);
+
 /* How many rows the batch inputs have; 0 without any. */
 size_t bnn_program_batch(const bnn_program *p);
 
@@ -104,7 +114,9 @@ double bnn_program_flops(const bnn_program *p);
 bnn_status bnn_frame_new(bnn_frame **out, bnn_program *p, size_t block, bnn_err *err);
 void bnn_frame_free(bnn_frame *f);
 
-/* Bytes of its buffers. */
+/* Its buffers, of values and gradients, and their bytes (less than the sum where buffers whose values
+ * are not alive at the same time share memory). */
+size_t bnn_frame_buffers(const bnn_frame *f);
 size_t bnn_frame_bytes(const bnn_frame *f);
 
 /* Where input `node` is read from: memory of the input's shape and dtype, contiguous, valid during

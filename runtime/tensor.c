@@ -530,6 +530,26 @@ bnn_status bnn_tensor_permute(bnn_tensor **out, bnn_tensor *x, const int *order,
   return BNN_OK;
 }
 
+/* The strides of x's elements in another shape of the same size: each run of axes that lie in memory
+ * like one is cut anew.  False when the new axes do not end where the runs do. */
+static bool view_strides(ptrdiff_t *stride, const bnn_tensor *x, int rank, const size_t *dim) {
+  int to = rank; /* the new axes from `to` on have strides */
+  for (int last = x->rank - 1, first; last >= 0; last = first - 1) {
+    size_t run = x->dim[last], cut = 1;
+    for (first = last; first > 0; first--) {
+      const bool joins = x->stride[first - 1] == (ptrdiff_t)run * x->stride[last];
+      if (x->dim[first - 1] != 1 && !joins) break;
+      run *= x->dim[first - 1];
+    }
+    while (to > 0 && (cut < run || dim[to - 1] == 1)) {
+      stride[--to] = (ptrdiff_t)cut * x->stride[last];
+      cut *= dim[to];
+    }
+    if (cut != run) return false;
+  }
+  return to == 0;
+}
+
 bnn_status bnn_tensor_view(bnn_tensor **out, bnn_tensor *x, int rank, const size_t *dim,
                            bnn_err *err) {
   size_t n;
@@ -537,12 +557,15 @@ bnn_status bnn_tensor_view(bnn_tensor **out, bnn_tensor *x, int rank, const size
   if (!bnn_shape_size(&n, rank, dim) || n != x->size)
     return bnn_fail(err, BNN_ESHAPE, "%s has %zu elements, a view as %s wants %zu", BNN_SHAPE(x),
                     x->size, bnn_shape_print(rank, dim).s, n);
-  if (!bnn_tensor_is_contiguous(x))
+  ptrdiff_t stride[BNN_RANK_MAX];
+  const bool contiguous = bnn_tensor_is_contiguous(x);
+  if (!contiguous && !view_strides(stride, x, rank, dim))
     return bnn_fail(err, BNN_ESHAPE, "%s is not contiguous, so it has no view as %s", BNN_SHAPE(x),
                     bnn_shape_print(rank, dim).s);
   bnn_tensor *v = NULL;
   BNN_TRY(make_view(&v, x, err));
   set_shape(v, rank, dim);
+  if (!contiguous) memcpy(v->stride, stride, (size_t)rank * sizeof *stride);
   *out = v;
   return BNN_OK;
 }

@@ -112,7 +112,7 @@ bnn_status bnn_tensor_copy(bnn_tensor *dst, const bnn_tensor *src, bnn_err *err)
 /* Views; each shares x's memory, so writes show in both.  Axes and positions count from 0.
  * narrow: positions [from, from + count) along axis.  select: position i, the axis goes.
  * permute: axis k of the view is axis order[k] of x.  view: the same elements in another shape
- * (x must be contiguous: ESHAPE says so).  broadcast: NumPy's rule, to a shape of rank >= x's.
+ * (where x is not contiguous, axes that are apart in memory can be cut but not joined: ESHAPE).  broadcast: NumPy's rule, to a shape of rank >= x's.
  * ERANGE: a position or axis outside x.  ESHAPE: sizes do not agree.  ENOMEM. */
 bnn_status bnn_tensor_narrow(bnn_tensor **out, bnn_tensor *x, int axis, size_t from, size_t count,
                              bnn_err *err);

@@ -15,20 +15,11 @@ static bnn_status infer(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr 
                         bnn_err *err) {
   BNN_UNUSED(n);
   BNN_TRY(op_check_real(&x[0], "x", err));
-  if (x[1].dtype != BNN_U64 || x[1].rank != 0)
-    return bnn_fail(err, BNN_ETYPE, "key is %s %s: wanted u64 []", bnn_dtype_name(x[1].dtype),
-                    BNN_SHAPE(&x[1]));
+  BNN_TRY(op_check_key(&x[1], err));
   if (!(attr->number[0] >= 0 && attr->number[0] < 1))
     return bnn_fail(err, BNN_ERANGE, "p is %g: wanted 0 <= p < 1", attr->number[0]);
   *y = x[0];
   return BNN_OK;
-}
-
-static bnn_rows rows(const bool *has_rows, const bnn_shape *x, int n, const bnn_attr *attr,
-                     const bnn_shape *y) {
-  BNN_UNUSED(x), BNN_UNUSED(n), BNN_UNUSED(attr), BNN_UNUSED(y);
-  if (has_rows[1]) return BNN_ROWS_MIXED;
-  return has_rows[0] ? BNN_ROWS_KEPT : BNN_ROWS_NONE;
 }
 
 BNN_KERNEL drop(bnn_real *restrict y, const bnn_real *restrict x, const bnn_real *restrict u,
@@ -77,7 +68,7 @@ BNN_OP(dropout) = {
     .args = "r",
     .integers = true,
     .infer = infer,
-    .rows = rows,
+    .rows = op_rows_noise,
     .forward = forward,
     .backward = backward,
     .check = {.lo = -1,

@@ -6,9 +6,7 @@
 static bnn_status infer(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr *attr,
                         bnn_err *err) {
   BNN_UNUSED(n), BNN_UNUSED(attr);
-  if (x[0].dtype != BNN_U64 || x[0].rank != 0)
-    return bnn_fail(err, BNN_ETYPE, "key is %s %s: wanted u64 []", bnn_dtype_name(x[0].dtype),
-                    BNN_SHAPE(&x[0]));
+  BNN_TRY(op_check_key(&x[0], err));
   *y = x[0];
   return BNN_OK;
 }

@@ -53,6 +53,13 @@ static inline bnn_status op_check_integer(const bnn_shape *x, const char *name, 
   return bnn_fail(err, BNN_ETYPE, "%s is %s: wanted i32 or i64", name, bnn_dtype_name(x->dtype));
 }
 
+/* ETYPE unless x is a key. */
+static inline bnn_status op_check_key(const bnn_shape *x, bnn_err *err) {
+  if (x->dtype == BNN_U64 && x->rank == 0) return BNN_OK;
+  return bnn_fail(err, BNN_ETYPE, "key is %s %s: wanted u64 []", bnn_dtype_name(x->dtype),
+                  BNN_SHAPE(x));
+}
+
 /* Copies `count` blocks of `bytes`, one every `to_step` and `from_step` bytes. */
 static inline void op_copy_blocks(void *to, size_t to_step, const void *from, size_t from_step,
                                   size_t bytes, size_t count) {
@@ -93,6 +100,14 @@ static inline bnn_status op_infer_broadcast(bnn_shape *y, const bnn_shape *x, in
 static inline bnn_rows op_rows_same(const bool *has_rows, const bnn_shape *x, int n,
                                     const bnn_attr *attr, const bnn_shape *y) {
   BNN_UNUSED(n), BNN_UNUSED(attr), BNN_UNUSED(x), BNN_UNUSED(y);
+  return has_rows[0] ? BNN_ROWS_KEPT : BNN_ROWS_NONE;
+}
+
+/* Rows of an op that draws for x[0] from the key x[1]: one key serves the whole batch. */
+static inline bnn_rows op_rows_noise(const bool *has_rows, const bnn_shape *x, int n,
+                                     const bnn_attr *attr, const bnn_shape *y) {
+  BNN_UNUSED(n), BNN_UNUSED(attr), BNN_UNUSED(x), BNN_UNUSED(y);
+  if (has_rows[1]) return BNN_ROWS_MIXED;
   return has_rows[0] ? BNN_ROWS_KEPT : BNN_ROWS_NONE;
 }
 

@@ -1,7 +1,7 @@
-/* Reductions over any axes: sum, mean, var, max, min, logsumexp.
+/* Reductions over any axes: sum, mean, var, std, max, min, logsumexp.
  *
  * Each is one or two folds over the elements that make up an output - var is the mean, then the
- * squared deviations from it; logsumexp is the maximum m, then the sum of e^(x - m) - and a finish.
+ * squared deviations from it, and std its root; logsumexp is the maximum m, then the sum of e^(x - m) - and a finish.
  * All in double, so that the sum of a million floats has the digits of a float.
  *
  * The inner loop of the walk either runs along outputs (a stretch of up to WALK_CHUNK of them is
@@ -56,7 +56,8 @@ typedef struct stretch {
   walk_cursor c;
   const bnn_real *x;
   size_t i, n;
-  double count; /* elements that make up one output */
+  double count;   /* elements that make up one output */
+  double freedom; /* count - ddof, what var divides by; not below 0 */
 } stretch;
 
 static bool reduces_inner(const stretch *s) { return s->w.still[1]; }
@@ -105,7 +106,12 @@ static void var_of(double *y, stretch *s) {
   double mean[WALK_CHUNK];
   mean_of(mean, s);
   fold_stretch(y, &square_fold, mean, s);
-  for (size_t i = 0; i < s->n; i++) y[i] /= s->count;
+  for (size_t i = 0; i < s->n; i++) y[i] /= s->freedom;
+}
+
+static void std_of(double *y, stretch *s) {
+  var_of(y, s);
+  for (size_t i = 0; i < s->n; i++) y[i] = sqrt(y[i]);
 }
 
 /* An infinite maximum is not subtracted: inf - inf would make a NaN of it. */
@@ -125,12 +131,13 @@ static void mean_again(double *aux, stretch *s, const double *y) {
   mean_of(aux, s);
 }
 
-/* dx[i] += the gradient of one member: g is dy, r the result, a the op's own number. */
+/* dx[i] += the gradient of one member: g is dy, r the result, a the op's own number; `freedom` is
+ * the count where there is no ddof. */
 #define SLOPE(NAME, FORMULA)                                                                  \
   BNN_KERNEL NAME(bnn_real *restrict dx, const double *restrict dy, const double *restrict y, \
-                  const double *restrict aux, const bnn_real *restrict x, double count,       \
+                  const double *restrict aux, const bnn_real *restrict x, double freedom,     \
                   size_t n) {                                                                 \
-    BNN_UNUSED(count);                                                                        \
+    BNN_UNUSED(freedom);                                                                      \
     for (size_t i = 0; i < n; i++) {                                                          \
       const double g = dy[i], r = y[i], a = aux[i];                                           \
       const bnn_real v = x[i];                                                                \
@@ -140,8 +147,9 @@ static void mean_again(double *aux, stretch *s, const double *y) {
   }
 
 SLOPE(sum_slope, g)
-SLOPE(mean_slope, g / count)
-SLOPE(var_slope, g * 2 * (v - a) / count)
+SLOPE(mean_slope, g / freedom)
+SLOPE(var_slope, g * 2 * (v - a) / freedom)
+SLOPE(std_slope, r == 0 ? 0 : g * (v - a) / (freedom * r)) /* where all are equal: a kink */
 SLOPE(extreme_slope, v == r || v != v ? g / a : 0)
 SLOPE(logsumexp_slope, g *vm_exp((bnn_real)(v - r)))
 
@@ -149,7 +157,7 @@ typedef struct reduction {
   void (*value)(double *y, stretch *s);
   void (*aux)(double *aux, stretch *s, const double *y); /* or NULL */
   void (*slope)(bnn_real *restrict dx, const double *dy, const double *y, const double *aux,
-                const bnn_real *x, double count, size_t n);
+                const bnn_real *x, double freedom, size_t n);
 } reduction;
 
 /* ---- what they share ---- */
@@ -177,6 +185,7 @@ static void stretch_init(stretch *s, const bnn_tensor *y, const bnn_tensor *x,
   walk_split(&s->w, 1);
   s->x = bnn_tensor_real(x);
   s->count = (double)x->size / (double)y->size;
+  s->freedom = s->count > attr->number[0] ? s->count - attr->number[0] : 0;
   s->n = reduces_inner(s) ? 1 : least(s->w.inner, WALK_CHUNK);
 }
 
@@ -249,7 +258,7 @@ static void slope_stretch(bnn_real *dx, const slope_lanes *l, stretch *s, const 
   for (size_t m = 0; m < members; m++, walk_next(&s->c, w, w->kept, w->rank))
     for (size_t i = s->i; i < end; i += WALK_CHUNK) {
       const size_t at = s->c.at[0] + i;
-      op->slope(dx + at, l->dy, l->y, l->aux, s->x + at, s->count, least(WALK_CHUNK, end - i));
+      op->slope(dx + at, l->dy, l->y, l->aux, s->x + at, s->freedom, least(WALK_CHUNK, end - i));
     }
 }
 
@@ -294,6 +303,13 @@ static bnn_status infer_extreme(bnn_shape *y, const bnn_shape *x, int n, const b
   return BNN_OK;
 }
 
+static bnn_status infer_var(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr *attr,
+                            bnn_err *err) {
+  if (!(attr->number[0] >= 0))
+    return bnn_fail(err, BNN_ERANGE, "ddof is %g: wanted 0 or more", attr->number[0]);
+  return infer(y, x, n, attr, err);
+}
+
 static bnn_rows rows(const bool *has_rows, const bnn_shape *x, int n, const bnn_attr *attr,
                      const bnn_shape *y) {
   BNN_UNUSED(n), BNN_UNUSED(y);
@@ -301,7 +317,7 @@ static bnn_rows rows(const bool *has_rows, const bnn_shape *x, int n, const bnn_
   return axes_of(attr, x->rank) & 1 ? BNN_ROWS_MIXED : BNN_ROWS_KEPT;
 }
 
-#define REDUCTION(NAME, INFER, VALUE, AUX, SLOPE, DOC)                                          \
+#define REDUCTION(NAME, INFER, VALUE, AUX, SLOPE, MORE, DOC)                                    \
   static const reduction NAME##_op = {VALUE, AUX, SLOPE};                                       \
   static void NAME##_forward(bnn_tensor *y, const bnn_tensor *const *x, int n,                  \
                              const bnn_attr *attr) {                                            \
@@ -315,9 +331,9 @@ static bnn_rows rows(const bool *has_rows, const bnn_shape *x, int n, const bnn_
   }                                                                                             \
   BNN_OP(NAME) = {                                                                              \
       .name = #NAME,                                                                            \
-      .doc = #NAME "(x, axes = all, keepdims = false): " DOC,                                   \
+      .doc = #NAME "(x, axes = all, keepdims = false" MORE "): " DOC,                           \
       .arity = 1,                                                                               \
-      .args = "A?k?",                                                                           \
+      .args = sizeof MORE > 1 ? "A?k?r?" : "A?k?",                                              \
       .infer = INFER,                                                                           \
       .rows = rows,                                                                             \
       .forward = NAME##_forward,                                                                \
@@ -326,14 +342,16 @@ static bnn_rows rows(const bool *has_rows, const bnn_shape *x, int n, const bnn_
   };
 
 /* clang-format off */
-REDUCTION(sum,  infer, sum_of,  NULL,       sum_slope,  "sum over the axes; 0 over nothing")
-REDUCTION(mean, infer, mean_of, NULL,       mean_slope, "mean over the axes; NaN over nothing")
-REDUCTION(var,  infer, var_of,  mean_again, var_slope,
-          "variance over the axes, the population's (divided by n, not n - 1)")
-REDUCTION(max,  infer_extreme, max_of, ties_of, extreme_slope,
+REDUCTION(sum,  infer, sum_of,  NULL,       sum_slope,  "", "sum over the axes; 0 over nothing")
+REDUCTION(mean, infer, mean_of, NULL,       mean_slope, "", "mean over the axes; NaN over nothing")
+REDUCTION(var,  infer_var, var_of, mean_again, var_slope, ", ddof = 0",
+          "variance over the axes, the population's: the squares' sum over n - ddof")
+REDUCTION(std,  infer_var, std_of, mean_again, std_slope, ", ddof = 0",
+          "root of var; where it is 0 its gradient is 0")
+REDUCTION(max,  infer_extreme, max_of, ties_of, extreme_slope, "",
           "largest element over the axes, NaN when one is; equal ones share the gradient")
-REDUCTION(min,  infer_extreme, min_of, ties_of, extreme_slope,
+REDUCTION(min,  infer_extreme, min_of, ties_of, extreme_slope, "",
           "smallest element over the axes, NaN when one is; equal ones share the gradient")
-REDUCTION(logsumexp, infer, logsumexp_of, NULL, logsumexp_slope,
+REDUCTION(logsumexp, infer, logsumexp_of, NULL, logsumexp_slope, "",
           "log of the sum of e^x over the axes, without overflow")
 /* clang-format on */

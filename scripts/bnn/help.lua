@@ -1,6 +1,7 @@
 --- help(topic): the documentation at the prompt. A topic is a name ("bnn.train", "schedule.linear",
 -- "x:sum", "posterior") or a value (a function, a module, an object).
 local docstrings = require "bnn.docstrings"
+local index = require "bnn.help_index"
 local nearest = require "bnn.nearest"
 local public = require "bnn.public"
 
@@ -110,8 +111,9 @@ local function print_members(name, entries)
 end
 
 local function print_topics(entries)
-  io.write "help(topic) shows one of these, for example help \"bnn.train\" or help(x):\n\n"
-  print_columns(names_of(select_entries(entries, function(entry) return not entry.internal end)))
+  io.write "help(topic) shows one of these, for example help \"bnn.train\" or help(x):\n"
+  local listed = select_entries(entries, function(entry) return not entry.internal end)
+  for _, line in ipairs(index.lines(listed)) do io.write(line, "\n") end
 end
 
 local function print_unknown(topic, entries)
@@ -128,7 +130,7 @@ local function print_unknown(topic, entries)
   io.write(("nothing about '%s'; %s\n"):format(topic, hint))
 end
 
---- Prints the documentation of a topic; without one, the list of topics.
+--- Prints the documentation of a topic; without one, the list of topics with a line each.
 -- @param topic string, function, table or object
 function M.help(topic)
   local entries = M.entries()

@@ -17,6 +17,7 @@ local M = {docs = {}}
 --   path, x     the module that is called, its input    taken         names that are given out
 --   names       layer value -> its path                 key, train    of apply's options
 --   calls       path -> calls of a dropout layer        tracers       init: path -> tensor
+--   entry       place of a plain function in its container while it is called, from 0
 local current
 
 local function shape_text(x) return "[" .. table.concat(x:shape(), ", ") .. "]" end
@@ -82,6 +83,13 @@ end
 
 --- The path of the layer that is being called, such as "mlp/linear_0", for messages.
 function M.path() return current and current.path or "" end
+
+-- Where an op that fails is: errors ask for it (success does not).
+core.on_failure(function()
+  if not current then return "" end
+  local path = current.path == "" and "network" or current.path
+  return current.entry and ("%s/function_%d"):format(path, current.entry) or path
+end)
 
 -- ---- initial values ----
 
@@ -172,10 +180,11 @@ Layer.__index = Layer
 function Layer.__call(self, x)
   local frame = frame_of(self.kind)
   if not frame.names[self] then frame.names[self] = new_path(frame, self.kind) end
-  local path, numbered, outer_x = frame.path, frame.numbered, frame.x
+  local path, numbered, outer_x, entry = frame.path, frame.numbered, frame.x, frame.entry
   frame.path, frame.numbered, frame.x = frame.names[self], self.container, x
+  frame.entry = nil
   local y = self.forward(x)
-  frame.path, frame.numbered, frame.x = path, numbered, outer_x
+  frame.path, frame.numbered, frame.x, frame.entry = path, numbered, outer_x, entry
   return y
 end
 
@@ -273,7 +282,11 @@ function M.sequential(layers)
     names[i] = tostring(l):gsub("^function.*", "function")
   end
   return layer("sequential", "sequential{" .. table.concat(names, ", ") .. "}", function(x)
-    for _, l in ipairs(layers) do x = l(x) end
+    local frame = current
+    for i, l in ipairs(layers) do
+      frame.entry = type(l) == "function" and i - 1 or nil
+      x = l(x)
+    end
     return x
   end, true)
 end

@@ -59,13 +59,13 @@ function M.sizes(layout)
   return sizes
 end
 
--- One tensor of many flat ones, however many they are: an op takes 32 at most.
-local function concat(parts)
+--- One tensor of many along an axis, however many they are: an op takes 32 at most.
+function M.concat(parts, axis)
   while #parts > 1 do
     local joined = {}
     for i = 1, #parts, 32 do
       local some = table.move(parts, i, math.min(i + 31, #parts), 1, {})
-      joined[#joined + 1] = core.ops.concat(some, 1)
+      joined[#joined + 1] = core.ops.concat(some, axis)
     end
     parts = joined
   end
@@ -76,7 +76,7 @@ end
 function M.gather(layout, tensors)
   local parts = {}
   for i, entry in ipairs(layout) do parts[i] = tensors[entry.name]:reshape(entry.size) end
-  return M.new(layout, concat(parts))
+  return M.new(layout, M.concat(parts, 1))
 end
 
 --- Parameters of several networks as one set, under the name of each: encoder/linear/w, ...

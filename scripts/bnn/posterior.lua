@@ -3,6 +3,7 @@ local core = require "bnn.core"
 local options = require "bnn.options"
 local parameters = require "bnn.params"
 local paths = require "bnn.paths"
+local samples = require "bnn.samples"
 local tree = require "bnn.tree"
 
 local M = {}
@@ -93,6 +94,20 @@ function MeanField:sample(key)
   if tree.leaf_kind(key) ~= "key" then error("sample: a key is wanted, got " .. type(key), 2) end
   local layout = parameters.layout_of(self.mu)
   return parameters.new(layout, core.sample(self.mu.flat, self.logvar.flat, key))
+end
+
+--- Many draws at once, for bnn.vmap: sample s has the bits of q:sample(key:fold(s)).
+-- @param key key
+-- @param count integer: how many, at least 1
+-- @return Samples: [count, size] in one tensor; see help "bnn.samples"
+function MeanField:samples(key, count)
+  if tree.leaf_kind(key) ~= "key" then error("samples: a key is wanted, got " .. type(key), 2) end
+  if math.type(count) ~= "integer" or count < 1 then
+    error(("samples: %s samples, an integer of at least 1 is wanted"):format(tostring(count)), 2)
+  end
+  local draws = {}
+  for s = 1, count do draws[s] = self:sample(key:fold(s)) end
+  return samples.of(draws)
 end
 
 --- The mean as parameters; a copy.

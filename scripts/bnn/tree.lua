@@ -71,15 +71,16 @@ function M.map(value, f, path)
 end
 
 --- The same tree with its Params laid out in flat buffers again, after a map to concrete tensors.
-function M.concrete(value)
+-- @param gather function(layout, tensors by name): bnn.params.gather by default
+function M.concrete(value, gather)
   if parameters.is(value) then
     local tensors = {}
     for name, tensor in pairs(value) do tensors[name] = tensor end
-    return parameters.gather(parameters.layout_of(value), tensors)
+    return (gather or parameters.gather)(parameters.layout_of(value), tensors)
   end
   if type(value) ~= "table" or getmetatable(value) then return value end
   local copy = {}
-  for k, v in pairs(value) do copy[k] = M.concrete(v) end
+  for k, v in pairs(value) do copy[k] = M.concrete(v, gather) end
   return copy
 end
 

@@ -55,8 +55,8 @@ static const case_shape triples[][3] = {
     {{3, {2, 1, 1}}, {2, {3, 1}}, {1, {4}}},
 };
 
-static const bnn_op_id reductions[] = {BNN_OP_sum, BNN_OP_mean, BNN_OP_max,
-                                       BNN_OP_min, BNN_OP_var,  BNN_OP_logsumexp};
+static const bnn_op_id reductions[] = {BNN_OP_sum, BNN_OP_mean, BNN_OP_max,      BNN_OP_min,
+                                       BNN_OP_var, BNN_OP_std,  BNN_OP_logsumexp};
 
 static const case_shape reduced[] = {{3, {2, 3, 4}}, {2, {3, 300}}, {1, {5}}, {3, {2, 1, 270}}};
 

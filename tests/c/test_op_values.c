@@ -243,6 +243,7 @@ static double ref_reduce(bnn_op_id id, const double *v, size_t n) {
          : id == BNN_OP_max  ? max
          : id == BNN_OP_min  ? min
          : id == BNN_OP_var  ? squares / (double)n
+         : id == BNN_OP_std  ? sqrt(squares / (double)n)
                              : log(exps);
 }
 
@@ -313,6 +314,35 @@ END_TEST
 START_TEST(a_variance_far_from_0_keeps_its_digits) {
   ck_values(CALL(var, none(), reals(DIMS(4), VALUES(10000, 10001, 10002, 10003))), SCALAR,
             VALUES(1.25));
+}
+END_TEST
+
+/* 1, 2, 4: the squared deviations from 7/3 sum to 14/3. */
+START_TEST(ddof_is_taken_from_what_var_and_std_divide_by) {
+  static const double ddof[] = {0, 1, 2}, want[] = {14.0 / 9, 14.0 / 6, 14.0 / 3};
+  for (size_t i = 0; i < COUNT(ddof); i++) {
+    const bnn_attr attr = {.number = {ddof[i]}};
+    bnn_tensor *x = reals(DIMS(3), VALUES(1, 2, 4)), *same = bnn_tensor_ref(x);
+    ck_close(scalar(CALL(var, attr, x)), want[i], 4, "var, ddof", ddof[i]);
+    ck_close(scalar(CALL(std, attr, same)), sqrt(want[i]), 4, "std, ddof", ddof[i]);
+  }
+  const bnn_attr all = {.number = {3}}, below = {.number = {-1}};
+  ck_assert(isinf(scalar(CALL(var, all, reals(DIMS(3), VALUES(1, 2, 4))))));
+  bnn_tensor *x = reals(DIMS(1), VALUES(1)), *y = NULL;
+  ck_refuses(bnn_op_run(&y, BNN_OP_std, &x, 1, &below, &err), BNN_ERANGE, "ddof is -1");
+  bnn_tensor_unref(x);
+}
+END_TEST
+
+START_TEST(the_gradient_of_a_std_of_0_is_0) {
+  bnn_tensor *x[3] = {reals(DIMS(3), VALUES(2, 2, 2)), NULL, NULL}, *dx[3];
+  const op_case c = case_of_shapes(BNN_OP_std, 1, (case_shape[]){{1, {3}}}, none());
+  bnn_tensor *y = value_of(&c, x), *dy = reals(SCALAR, VALUES(1));
+  gradients_of(dx, &c, y, dy, x, 0);
+  ck_values(dx[0], DIMS(3), VALUES(0, 0, 0));
+  bnn_tensor_unref(y);
+  bnn_tensor_unref(dy);
+  bnn_tensor_unref(x[0]);
 }
 END_TEST
 
@@ -664,6 +694,32 @@ START_TEST(dropout_of_0_changes_nothing_and_of_1_is_refused) {
 }
 END_TEST
 
+/* A block of rows [3, 5) of [5, 4] begins at element 12 of the key's sequence. */
+START_TEST(draws_in_the_shape_of_a_tensor_are_the_keys_sequence) {
+  static const bnn_op_id ops[] = {BNN_OP_randn_like, BNN_OP_rand_like};
+  const bnn_key key = bnn_key_new(6);
+  for (size_t i = 0; i < COUNT(ops); i++) {
+    bnn_tensor *x[2] = {reals(DIMS(5, 4), NULL), key_tensor(key.bits)}, *y = NULL, block, out;
+    bnn_real want[20], rows[8];
+    (i == 0 ? bnn_rng_normal : bnn_rng_uniform)(want, key, 0, 20);
+    ck_succeeds(bnn_op_run(&y, ops[i], x, 2, NULL, &err));
+    ck_assert_mem_eq(y->data, want, sizeof want);
+    bnn_tensor_init(&block, BNN_REAL, DIMS(2, 4), (bnn_real *)x[0]->data + 12);
+    bnn_tensor_init(&out, BNN_REAL, DIMS(2, 4), rows);
+    block.row0 = 3;
+    bnn_op_get(ops[i])->forward(&out, (const bnn_tensor *[]){&block, x[1]}, 2, &(bnn_attr){0});
+    ck_assert_mem_eq(rows, want + 12, sizeof rows);
+    bnn_tensor_unref(y);
+    y = NULL;
+    ck_refuses(bnn_op_run(&y, ops[i], (bnn_tensor *[]){x[0], x[0]}, 2, NULL, &err), BNN_ETYPE,
+               "wanted u64 []");
+    ck_refuses(bnn_op_run(&y, ops[i], (bnn_tensor *[]){x[1], x[1]}, 2, NULL, &err), BNN_ETYPE,
+               "x is u64");
+    unref_all(x, 2);
+  }
+}
+END_TEST
+
 START_TEST(key_fold_mixes_the_key_with_value_and_domain) {
   bnn_tensor *y = CALL(key_fold, ((bnn_attr){.fold = 9, .domain = 2}), key_tensor(77));
   ck_assert_uint_eq(*(uint64_t *)y->data, bnn_key_mix((bnn_key){77}, 9, 2).bits);
@@ -803,6 +859,8 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, reduced_axes_go_or_stay_as_1);
   tcase_add_test(tests, a_sum_of_a_million_keeps_its_digits);
   tcase_add_test(tests, a_variance_far_from_0_keeps_its_digits);
+  tcase_add_test(tests, ddof_is_taken_from_what_var_and_std_divide_by);
+  tcase_add_test(tests, the_gradient_of_a_std_of_0_is_0);
   tcase_add_test(tests, over_nothing_sum_is_0_and_max_is_refused);
   tcase_add_test(tests, logsumexp_neither_overflows_nor_makes_nan_of_infinities);
   tcase_add_test(tests, an_extreme_with_a_nan_is_nan_and_at_the_nan);
@@ -824,6 +882,7 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, bernoulli_log_prob_has_no_overflow_and_is_sharp_when_sure);
   tcase_add_test(tests, gaussian_log_prob_is_the_log_of_the_density);
   tcase_add_test(tests, dropout_keeps_by_the_keys_uniforms_and_divides_by_what_it_keeps);
+  tcase_add_test(tests, draws_in_the_shape_of_a_tensor_are_the_keys_sequence);
   tcase_add_test(tests, dropout_of_0_changes_nothing_and_of_1_is_refused);
   tcase_add_test(tests, key_fold_mixes_the_key_with_value_and_domain);
   tcase_add_test(tests, shapes_that_do_not_fit_are_refused_with_both_in_the_text);

@@ -535,6 +535,63 @@ START_TEST(rows_are_kept_or_all_meet) {
 }
 END_TEST
 
+/* Inputs that the whole program reads: what would happen if some of them were the batch. */
+START_TEST(the_op_that_would_mix_rows_is_found_and_described) {
+  tape *t = tape_new(BATCH);
+  int x = whole(t, DIMS(BATCH, 4)), y = whole(t, DIMS(BATCH, 4)), w = whole(t, DIMS(4, 3));
+  int number = whole(t, SCALAR);
+  int h = op2(t, BNN_OP_mm, op2(t, BNN_OP_mul, op2(t, BNN_OP_sub, x, y), number), w);
+  int soft = op(t, BNN_OP_softmax, NODES(h), &(bnn_attr){.axis = 1});
+  int across = op(t, BNN_OP_softmax, NODES(w), &(bnn_attr){.axis = 0});
+  int both = op(t, BNN_OP_sum, NODES(op1(t, BNN_OP_sin, y)), &(bnn_attr){.axes = 3});
+  finish(t, NODES(soft, across, both), false);
+  const struct {
+    int n, input[2];
+    const char *want;
+  } row[] = {{2, {x, y}, "sum over axes 1, 2"}, {1, {x}, "sub"}, {1, {w}, "mm"}, {0, {0}, ""}};
+  for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+    bnn_mixer mixer;
+    ck_succeeds(bnn_program_find_mixer(&mixer, t->p, row[i].input, row[i].n, &err));
+    ck_assert_str_eq(mixer.text, row[i].want);
+  }
+  bnn_mixer mixer;
+  ck_refuses(bnn_program_find_mixer(&mixer, t->p, &number, 1, &err), BNN_ERANGE, "node 3");
+  ck_refuses(bnn_program_find_mixer(&mixer, t->p, &h, 1, &err), BNN_ERANGE, "no input");
+  tape_free(t);
+
+  t = tape_new(BATCH);
+  x = whole(t, DIMS(BATCH, 4));
+  soft = op(t, BNN_OP_softmax, NODES(op1(t, BNN_OP_exp, x)), &(bnn_attr){.axis = 0});
+  finish(t, NODES(soft), false);
+  ck_succeeds(bnn_program_find_mixer(&mixer, t->p, &x, 1, &err));
+  ck_assert_str_eq(mixer.text, "softmax over axis 1");
+  tape_free(t);
+
+  t = tape_new(BATCH);
+  x = whole(t, DIMS(BATCH, 4));
+  finish(t, NODES(op1(t, BNN_OP_mean, op1(t, BNN_OP_exp, x))), false);
+  ck_succeeds(bnn_program_find_mixer(&mixer, t->p, &x, 1, &err));
+  ck_assert_str_eq(mixer.text, "mean over all axes");
+  tape_free(t);
+}
+END_TEST
+
+/* Values of x, sin and sum, and with the gradient as many for these; the view has none. */
+START_TEST(buffers_are_counted_once_for_each_value_and_gradient) {
+  for (int gradient = 0; gradient < 2; gradient++) {
+    tape *t = tape_new(1);
+    int x = whole(t, DIMS(2, 3)), y = op1(t, BNN_OP_sin, x);
+    int v = op(t, BNN_OP_view, NODES(y), &(bnn_attr){.rank = 1, .dim = {6}});
+    int sum = op1(t, BNN_OP_sum, v);
+    ck_succeeds(bnn_program_finish(t->p, &sum, 1, gradient, &x, 1, &err));
+    bnn_frame *f = frame_of(t, 0);
+    ck_assert_uint_eq(bnn_frame_buffers(f), gradient ? 6 : 3);
+    bnn_frame_free(f);
+    tape_free(t);
+  }
+}
+END_TEST
+
 START_TEST(feeds_are_inputs_of_the_right_kind) {
   tape *t = tape_new(3);
   int x = rows(t, 4), y = labels(t, 3), key = key_input(t), w = whole(t, SCALAR);
@@ -1015,6 +1072,8 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, a_finished_program_takes_no_more_nodes);
   tcase_add_test(tests, nodes_that_no_output_needs_are_dropped);
   tcase_add_test(tests, rows_are_kept_or_all_meet);
+  tcase_add_test(tests, the_op_that_would_mix_rows_is_found_and_described);
+  tcase_add_test(tests, buffers_are_counted_once_for_each_value_and_gradient);
   tcase_add_test(tests, feeds_are_inputs_of_the_right_kind);
   tcase_add_loop_test(tests, a_replay_gives_the_bits_of_the_ops_at_once, 0, all);
   tcase_add_loop_test(tests, all_nodes_of_a_replay_are_right, 0, all);

@@ -282,6 +282,49 @@ START_TEST(views_share_memory_and_keep_it_alive) {
 }
 END_TEST
 
+/* The elements of x in another shape, of a view that shares its memory. */
+static void ck_view(bnn_tensor *x, int rank, const size_t *dim) {
+  bnn_tensor *view = NULL, *copy = NULL, *want = NULL;
+  ck_succeeds(bnn_tensor_view(&view, x, rank, dim, &err));
+  ck_succeeds(bnn_tensor_clone(&copy, x, &err));
+  ck_succeeds(bnn_tensor_view(&want, copy, rank, dim, &err));
+  ck_assert_str_eq(BNN_SHAPE(view), BNN_SHAPE(want));
+  ck_assert_ptr_eq(view->data, x->data);
+  for (size_t i = 0; i < x->size; i++)
+    ck_assert_double_eq(bnn_tensor_get(view, i), bnn_tensor_get(want, i));
+  bnn_tensor_unref(view);
+  bnn_tensor_unref(copy);
+  bnn_tensor_unref(want);
+}
+
+/* Columns 2..7 of [3, 12], turned [2, 3, 4] and a repeated row: cut where they can be. */
+START_TEST(axes_that_are_apart_in_memory_are_cut_and_not_joined) {
+  bnn_tensor *x = tensor_of(BNN_F32, DIMS(3, 12), NULL), *part, *y = NULL;
+  ck_succeeds(bnn_tensor_narrow(&part, x, 1, 2, 6, &err));
+  ck_view(part, DIMS(3, 2, 3));
+  ck_view(part, DIMS(3, 1, 6, 1));
+  ck_view(part, DIMS(1, 3, 3, 2));
+  ck_refuses(bnn_tensor_view(&y, part, DIMS(18), &err), BNN_ESHAPE, "[3, 6] is not contiguous");
+  ck_refuses(bnn_tensor_view(&y, part, DIMS(6, 3), &err), BNN_ESHAPE, "no view as [6, 3]");
+  ck_refuses(bnn_tensor_view(&y, part, DIMS(2, 9), &err), BNN_ESHAPE, "no view as [2, 9]");
+  bnn_tensor_unref(part);
+  bnn_tensor_unref(x);
+  x = tensor_of(BNN_F32, DIMS(2, 3, 4), NULL);
+  ck_succeeds(bnn_tensor_permute(&part, x, (const int[]){2, 0, 1}, &err)); /* [4, 2, 3] */
+  ck_view(part, DIMS(4, 6));
+  ck_view(part, DIMS(2, 2, 3, 2));
+  ck_refuses(bnn_tensor_view(&y, part, DIMS(24), &err), BNN_ESHAPE, "not contiguous");
+  bnn_tensor_unref(part);
+  bnn_tensor_unref(x);
+  x = tensor_of(BNN_F32, DIMS(6), NULL);
+  ck_succeeds(bnn_tensor_broadcast(&part, x, DIMS(4, 6), &err));
+  ck_view(part, DIMS(2, 2, 3, 2));
+  ck_refuses(bnn_tensor_view(&y, part, DIMS(24), &err), BNN_ESHAPE, "not contiguous");
+  bnn_tensor_unref(part);
+  bnn_tensor_unref(x);
+}
+END_TEST
+
 START_TEST(what_is_outside_a_tensor_is_refused_by_name) {
   bnn_tensor *x = tensor_of(BNN_F32, DIMS(2, 3), NULL), *t, *y = NULL;
   ck_succeeds(bnn_tensor_permute(&t, x, (const int[]){1, 0}, &err));
@@ -656,6 +699,7 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, a_broadcast_may_have_more_elements_than_memory);
   tcase_add_test(tests, views_share_memory_and_keep_it_alive);
   tcase_add_test(tests, what_is_outside_a_tensor_is_refused_by_name);
+  tcase_add_test(tests, axes_that_are_apart_in_memory_are_cut_and_not_joined);
   tcase_add_loop_test(tests, copy_puts_every_element_where_it_belongs, 0, BNN_DTYPE_COUNT);
   tcase_add_test(tests, copy_within_a_tensor_reads_before_it_writes);
   tcase_add_test(tests, a_matrix_is_transposed_in_its_own_memory);

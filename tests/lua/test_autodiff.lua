@@ -118,21 +118,61 @@ function TestGrad.test_refusals()
   end
 end
 
-function TestGrad.test_reading_a_value_raises_with_the_line()
+-- Every way in which a function can read a value, and what its message says to do instead. Each f
+-- stands on a line of its own, which the message names.
+local readings = {
+  {"bnn.where(c, a, b)", function(a) if a:sum():item() > 0 then return a:sum() end end},
+  {"bnn.where(c, a, b)", function(a) return a:sum() * a:totable()[1] end},
+  {"x:select(axis, i)", function(a) return a:sum() * a[1] end},
+  {"x:select(axis, i)", function(a) return a:sum() * a[{2}] end},
+  {"x:select(axis, i)", function(a) for _, v in ipairs(a) do a = a * v end return a:sum() end},
+  {"bnn.where(x:gt(y), a, b)", function(a) if a:sum() > 0 then return a:sum() end end},
+  {"bnn.where(x:gt(y), a, b)", function(a) if 1 <= a:sum() then return a:sum() end end},
+  {"bnn.where(x:gt(y), a, b)", function(a) return a:sum() == a:mean() and a:sum() end},
+  {"bnn.where(x:gt(y), a, b)", function(a) return a ~= bnn.tensor{1, 2} and a:sum() end},
+  {"bnn.where(x:gt(y), a, b)", function(a) return math.max(a:sum(), 1) end},
+  {"bnn.where(c, a, b)", function(a) return a:sum() * #("x" .. a:sum()) end},
+  {"bnn.where(c, a, b)", function(a) return bnn.tensor(a):sum() end},
+  {"bnn.where(c, a, b)", function(a) return bnn.tensor{a:sum(), 1}:sum() end},
+  {"bnn.where(c, a, b)", function(a) return bnn.zeros(a:sum()):sum() end},
+  {"bnn.where(c, a, b)", function(a) return a:narrow(1, a:sum(), 1):sum() end},
+  {"bnn.where(c, a, b)", function(a) return a:clamp(0, a:mean()):sum() end},
+  {"bnn.where(c, a, b)", function(a) return a:sum(a:sum()) end},
+  {"bnn.where(c, a, b)", function(a) return bnn.full({2}, a:sum()):sum() end},
+  {"bnn.where(c, a, b)", function(a) local m = bnn.metrics.accuracy(a, a) return a:sum() * m end},
+  {"convert the value before", function(a) return a:to("i32"):real():sum() end},
+}
+
+function TestGrad.test_reading_a_value_raises_with_the_line_and_says_what_to_do_instead()
   local x = bnn.tensor{1, 2}
-  local functions = {
-    function(a) if a:sum():item() > 0 then return a:sum() end end,
-    function(a) if a:sum() > 0 then return a:sum() end end,
-    function(a) return a:sum() * a:totable()[1] end,
-    function(a) return a:sum() * a[1]:item() end,
-  }
-  for i, f in ipairs(functions) do
+  for i, row in ipairs(readings) do
+    local line = debug.getinfo(row[2], "S").linedefined
+    local where = ("test_autodiff.lua:%d: "):format(line)
     for _, wrap in ipairs{bnn.grad, bnn.value_and_grad, bnn.compile} do
-      local ok, message = pcall(wrap(f), x)
-      lu.assertFalse(ok, i)
-      lu.assertTrue(message:find "test_autodiff.lua:%d+: a value is read while recording" ~= nil, i)
+      local ok, message = pcall(wrap(row[2]), x)
+      lu.assertFalse(ok, "row " .. i)
+      lu.assertStrContains(message, where, false, "row " .. i)
+      lu.assertStrContains(message, row[1], false, "row " .. i)
+      lu.assertStrContains(message, "while recording: ", false, "row " .. i)
     end
   end
+end
+
+function TestGrad.test_what_lua_itself_refuses_has_the_line_too()
+  for _, f in ipairs{
+    function(a) return math.floor(a) end, function(a) for i = 1, a do a = a * i end return a end,
+    function(a) return ("%d"):format(a) end, function(a) return a // 1 end,
+  } do raises("test_autodiff.lua:" .. debug.getinfo(f, "S").linedefined, bnn.compile(f), 3) end
+end
+
+function TestGrad.test_equality_outside_of_a_recording_is_that_of_objects()
+  local x, kept = bnn.tensor{1, 2}, nil
+  bnn.compile(function(a)
+    kept = a
+    return a + 1
+  end)(x)
+  lu.assertEquals({x == x, x == x:clone(), kept == x, x == 3}, {true, false, false, false})
+  raises("'..'", function() return "x is " .. x end)
 end
 
 TestCompile = {}
@@ -300,8 +340,31 @@ function TestCompile.test_a_result_of_a_run_is_its_own()
 end
 
 function TestCompile.test_a_draw_inside_says_where_to_draw()
-  local f = bnn.compile(function(v, k) return v * bnn.randn(k, 3) end)
-  raises("draw from a key before, and pass the numbers as an argument", f, bnn.ones(3), bnn.key(1))
+  local draws = {
+    function(x, k) return x * bnn.randn(k, 3) end, function(x, k) return x * bnn.rand(k, 3) end,
+    function(x, k) return x * bnn.truncated(k, 3) end,
+    function(x, k) return x:index(bnn.permutation(k, 3)) end,
+  }
+  for _, f in ipairs(draws) do
+    raises({"test_autodiff.lua:", "a value is read while recording", "bnn.randn_like(x, key)",
+      "made before and passed as an argument"}, bnn.compile(f), bnn.ones(3), key)
+  end
+  raises({"test_autodiff.lua:", "compare keys before"},
+    bnn.compile(function(x, k) return k == key and x or x end), bnn.ones(3), key)
+  raises({"test_autodiff.lua:", "key:fold"}, bnn.compile(function(k) return k:bits() end), key)
+end
+
+function TestCompile.test_noise_in_the_shape_of_a_tensor_is_that_of_the_key()
+  local x = bnn.zeros(7, 5)
+  bits.assert_same(bnn.randn_like(x, key), bnn.randn(key, x:shape()))
+  bits.assert_same(x:rand_like(key), bnn.rand(key, 7, 5))
+  local f = bnn.compile(function(y, k) return bnn.randn_like(y, k:fold "eps"), y:rand_like(k) end)
+  local normal, uniform = f(x, key)
+  bits.assert_same(normal, bnn.randn(key:fold "eps", 7, 5))
+  bits.assert_same(uniform, bnn.rand(key, 7, 5))
+  -- no gradient goes through the draw, and reparameterised ones go around it
+  local g = bnn.grad(function(s, y) return (s * bnn.randn_like(y + s, key)):sum() end)(2, x)
+  lu.assertAlmostEquals(g:item(), bnn.randn(key, 7, 5):sum():item(), 1e-4)
 end
 
 function TestCompile.test_keys_are_no_results()

@@ -190,11 +190,25 @@ function TestHelp.test_an_unknown_name_gives_the_nearest()
   lu.assertEquals(help_on(3), "nothing about '3'; help() lists what there is\n")
 end
 
-function TestHelp.test_without_a_topic_it_lists_them_in_columns()
+function TestHelp.test_without_a_topic_it_lists_every_public_name_with_a_line_in_groups()
+  require "bnn"
   local text = help_on(nil)
-  lu.assertStrContains(text, "help(topic) shows one of these")
-  lu.assertStrContains(text, "bnn.schedule.linear")
-  for line in text:gmatch "[^\n]+" do lu.assertTrue(#line <= 80, line) end
+  for _, piece in ipairs{
+    "help(topic) shows one of these", "\n\nbnn  functions of the library",
+    "\n  train           Trains an objective in place and gives the optimizer's state\n",
+    "\n\nx:  methods of a tensor\n", "\n  item                the element of a tensor",
+    "\n  sqrt                square root of x, elementwise\n",
+    "\n\nbnn.schedule  Schedules: values that depend on the step",
+    "\n  linear       linear{from=, to=, steps=}: ",
+    "\n\nlog:  methods of log\n", "\n  close  Closes the files behind the log",
+  } do lu.assertStrContains(text, piece) end
+  local listed = select(2, text:gsub("\n  [%w_]+", ""))
+  lu.assertTrue(listed > 150, listed)
+  for line in text:gmatch "[^\n]+" do
+    lu.assertTrue(utf8.len(line) <= 80, line)
+    local bare = line:find "^  " and not line:find "^  [%w_]+%s+%S"
+    lu.assertTrue(not bare, "without a line: " .. line)
+  end
 end
 
 function TestHelp.test_the_module_itself_can_be_called_and_returns_nothing()

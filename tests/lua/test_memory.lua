@@ -167,9 +167,13 @@ local function workload()
     local program = rec:finish({y[{{}, 1}]:log()}, {gradient = true})
     local value, gradient = program:run({x, key}, {theta = core.randn(key:fold(2), 6)})
     pcall(program.run, program, {x})
+    local shared = core.recording()
+    local product = shared:input{3}:add(shared:input{})
+    local each = core.vmap(shared:finish{product}, {x, i}, {true, false}, 4)[1]
     local list = {}
     for n = 1, 10 do list[n] = (x[{{}, 1 + n % 3}] * n):view(2, -1):t() end
-    out[i] = {value[1]:totable(), gradient:totable(), core.concat(list, 2):totable(), tostring(x)}
+    out[i] = {value[1]:totable(), gradient:totable(), core.concat(list, 2):totable(), tostring(x),
+              each:totable()}
   end
   return out
 end

@@ -338,4 +338,66 @@ function TestRefusals.test_a_failing_network_leaves_nothing_behind()
   lu.assertEquals((bnn.memory()), before)
 end
 
+TestFailingOps = {}
+
+-- Nets in which an op fails on x [4, 5], and the path and shapes that the message names.
+function TestFailingOps.test_an_op_that_fails_names_the_layer_and_the_shapes()
+  local w = bnn.ones(32, 10)
+  local function fails(x) return x:mm(w) end
+  local rows = {
+    {"network: ", "a is [1, 5], b is [32, 10]", bnn.transform(fails)},
+    {"sequential/function_1: ", "a is [1, 64], b is [32, 10]", nn.sequential{nn.linear(64), fails}},
+    {"sequential/sequential_0/function_1: ", "tensor 1 is [1, 64], tensor 2 is [32, 10]",
+     nn.sequential{nn.linear(64), nn.sequential{nn.relu(), function(x)
+       return bnn.concat({x, w}, 2)
+     end}}},
+    {"sequential/function_1: ", "[1, 8] and [3]",
+     bnn.transform(function(x)
+       return nn.sequential{nn.linear(8), function(y) return y + bnn.ones(3) end}(x)
+     end)},
+    {"sequential_1/function_0: ", "x is [1, 8]: 8 elements do not make [3, 7]",
+     bnn.transform(function(x)
+       x = nn.sequential{nn.linear(8)}(x)
+       return nn.sequential{function(y) return y:view(3, 7) end}(x)
+     end)},
+    {"sequential/function_0: ", "x is [1, 5]",
+     nn.sequential{function(y) return y:reshape(3, 7) end}},
+    {"sequential/function_0: ", "axis 3 of a tensor of rank 2",
+     nn.sequential{function(x) return x:sum(3) end}},
+    {"sequential/function_0: ", "axis or list of axes expected, got string",
+     nn.sequential{function(x) return x:sum("rows") end}},
+    {"sequential/function_0: ", "boolean expected, got number",
+     nn.sequential{function(x) return x:sum(1, 1) end}},
+    {"sequential/function_0: ", "number expected, got nil",
+     nn.sequential{function(x) return x:narrow(1, nil, 1) end}},
+    {"sequential/function_0: ", "only one dim can be -1",
+     nn.sequential{function(x) return x:view(-1, -1) end}},
+    {"sequential/function_0: ", "an index of 3 axes into [1, 5]",
+     nn.sequential{function(x) return x[{1, 2, 3}] end}},
+    {"sequential/function_1: ", "a is [1, 5]", -- back from a layer, in the function again
+     nn.sequential{nn.relu(), function(x) return fails(nn.sequential{nn.tanh()}(x)) end}},
+  }
+  local x = bnn.ones(4, 5)
+  for i, row in ipairs(rows) do
+    local ok, message = pcall(row[3].init, row[3], key, x)
+    lu.assertFalse(ok, "row " .. i)
+    lu.assertStrContains(message, row[1], false, "row " .. i)
+    lu.assertStrContains(message, row[2], false, "row " .. i)
+    lu.assertStrContains(message, "test_nn.lua", false, "row " .. i)
+  end
+end
+
+function TestFailingOps.test_the_path_is_that_of_apply_too_and_gone_afterwards()
+  local wide = true
+  local net = bnn.nn.sequential{bnn.nn.linear(6), function(x) return x:view(wide and 24 or 25) end}
+  local function run(x) return net:apply({["sequential/linear_0/w"] = bnn.ones(5, 6),
+    ["sequential/linear_0/b"] = bnn.zeros(6)}, x) end
+  lu.assertEquals(run(bnn.ones(4, 5)):shape(), {24})
+  wide = false
+  bits.raises({"test_nn.lua:", "sequential/function_1: ", "[4, 6]"}, run, bnn.ones(4, 5))
+  bits.raises({"test_nn.lua:", "sequential/function_1: "}, bnn.compile(run), bnn.ones(4, 5))
+  local ok, message = pcall(function() return bnn.ones(2):view(3) end)
+  lu.assertEquals({ok, message:find "sequential" or message:find "network"}, {false})
+end
+
 os.exit(lu.LuaUnit.run())

@@ -8,6 +8,7 @@
  *   optimizer.h objective.h      update rules, a training step in one call
  *   predict.h idx.h              averages over sampled networks, IDX files
  *   digest.h fetch.h             SHA-256 of a file, downloads that are checked by it
+ *   safetensors.h                tensors by name in a file, as Python reads it
  *
  * tests/bench/bench_step.c trains a network with nothing else. */
 #ifndef BNN_BNN_H
@@ -27,6 +28,7 @@
 #include "posterior.h"
 #include "predict.h"
 #include "program.h"
+#include "safetensors.h"
 #include "shape.h"
 #include "status.h"
 #include "tensor.h"

@@ -160,6 +160,12 @@ static int state_steps(lua_State *L) {
   return 1;
 }
 
+/* state:size() -> how many parameters it is for */
+static int state_size(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)check_state(L, 1)->n);
+  return 1;
+}
+
 /* state:slots() -> list of the moment tensors [n], which later steps change */
 static int state_slots(lua_State *L) {
   const bnn_optimizer_state *s = check_state(L, 1);
@@ -442,9 +448,13 @@ static const bind_row learn_rows[] = {
 static const luaL_Reg objective_methods[] = {
     {"step", objective_step}, {"gradient", objective_gradient}, {NULL, NULL}};
 
-static const luaL_Reg state_methods[] = {{"steps", state_steps},     {"slots", state_slots},
-                                         {"update", state_update},   {"clone", state_clone},
-                                         {"restore", state_restore}, {NULL, NULL}};
+static const luaL_Reg state_methods[] = {{"steps", state_steps},
+                                         {"size", state_size},
+                                         {"slots", state_slots},
+                                         {"update", state_update},
+                                         {"clone", state_clone},
+                                         {"restore", state_restore},
+                                         {NULL, NULL}};
 
 /* A metatable whose methods are `methods`, with `release` for __gc and __close. */
 static void new_class(lua_State *L, const char *name, const luaL_Reg *methods,

@@ -46,6 +46,22 @@ function M.meanfield(params, opts)
   return setmetatable({mu = params:clone(), logvar = logvar}, MeanField)
 end
 
+--- The mean-field posterior of these parts, which it takes over; logvar lacks the names whose
+-- weights are certain. A checkpoint is read with it.
+-- @param mu Params
+-- @param logvar Params: for names of mu, of the same shapes
+function M.of(mu, logvar)
+  for name, tensor in pairs(logvar) do
+    local own = mu[name]
+    local got, wanted = table.concat(tensor:shape(), ", "), own and table.concat(own:shape(), ", ")
+    if got ~= wanted then
+      error(("bnn.posterior.of: logvar '%s' is [%s], mu %s"):format(name, got,
+        wanted and "[" .. wanted .. "]" or "has none"), 2)
+    end
+  end
+  return setmetatable({mu = mu, logvar = logvar}, MeanField)
+end
+
 -- What grad and compile see of a posterior that is an argument.
 function MeanField:__parts() return {mu = self.mu, logvar = self.logvar} end
 

@@ -15,6 +15,7 @@ local M = {
   metrics = require "bnn.metrics",
   data = require "bnn.data",
   log = require "bnn.log",
+  safetensors = require "bnn.safetensors",
   transform = require "bnn.nn".transform,
   grad = autodiff.grad,
   value_and_grad = autodiff.value_and_grad,

@@ -16,6 +16,7 @@ local M = {
   data = require "bnn.data",
   log = require "bnn.log",
   safetensors = require "bnn.safetensors",
+  checkpoint = require "bnn.checkpoint",
   transform = require "bnn.nn".transform,
   grad = autodiff.grad,
   value_and_grad = autodiff.value_and_grad,

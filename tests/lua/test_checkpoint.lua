@@ -285,6 +285,19 @@ function TestRefused.test_anothers_file_is_told()
   refuses "No such file"
 end
 
+-- A float's checkpoint opens in a build that computes in double; never is anything rounded.
+function TestRefused.test_other_precisions_widen_or_are_told()
+  local x = core.tensor({0.5, 1, 2}, "f32")
+  changed("mu/mlp/linear_1/b", x)
+  bits.assert_same(checkpoint.load(path).posterior.mu["mlp/linear_1/b"], x:to(core.real))
+  changed("mu/mlp/linear_1/b", x:to "f64")
+  if core.real == "f64" then
+    bits.assert_same(checkpoint.load(path).posterior.mu["mlp/linear_1/b"], x:to "f64")
+  else
+    refuses "posterior: 'mu/mlp/linear_1/b' is of f64, this program computes in f32"
+  end
+end
+
 function TestRefused.test_what_is_wrong_inside_is_told()
   local names = '["mlp/linear_0/w"]'
   local adam = '{"name":"adam","size":86,"options":%s}'

@@ -80,11 +80,12 @@ COMPILE := $(CC) -std=gnu11 $(OPT) $(WARN) -pthread $(SAN_FLAGS) $(DEFS) -MMD -M
 LINK := $(CC) $(OPT) -pthread $(SAN_FLAGS)
 
 RUNTIME_FLAGS := -Iruntime $(BLAS_CFLAGS) $(ZLIB_CFLAGS) $(CURL_CFLAGS) $(CRYPTO_CFLAGS) \
-  $(ZIP_CFLAGS) $(PNG_CFLAGS)
-RUNTIME_LIBS := $(BLAS_LIBS) $(CRYPTO_LIBS) $(ZIP_LIBS) $(PNG_LIBS) $(ZLIB_LIBS) -ldl -lm -lpthread
-BINDINGS_FLAGS := -Iruntime -Ibindings $(LUA_CFLAGS) $(EDIT_CFLAGS)
+  $(ZIP_CFLAGS) $(PNG_CFLAGS) $(JANSSON_CFLAGS)
+RUNTIME_LIBS := $(BLAS_LIBS) $(CRYPTO_LIBS) $(ZIP_LIBS) $(PNG_LIBS) $(JANSSON_LIBS) $(ZLIB_LIBS) \
+  -ldl -lm -lpthread
+BINDINGS_FLAGS := -Iruntime -Ibindings $(LUA_CFLAGS) $(EDIT_CFLAGS) $(JANSSON_CFLAGS)
 BINDINGS_LIBS := $(LUA_LIBS) $(EDIT_LIBS) -ldl
-TESTS_FLAGS := -Iruntime -Itests/c $(ZIP_CFLAGS) $(PNG_CFLAGS) $(CHECK_CFLAGS)
+TESTS_FLAGS := -Iruntime -Itests/c $(ZIP_CFLAGS) $(PNG_CFLAGS) $(JANSSON_CFLAGS) $(CHECK_CFLAGS)
 
 # No kernel passes a vector to a function that is not inlined, so gcc's note on their ABI is noise.
 ISAS := baseline $(if $(X86_64),avx2 avx512)

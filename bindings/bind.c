@@ -339,6 +339,8 @@ int luaopen_bnn_core(lua_State *L) {
   bind_open_system(L);
   bind_open_glyphs(L);
   bind_open_arrays(L);
+  bind_open_safetensors(L);
+  bind_open_json(L);
   bind_open_images(L);
   bind_open_files(L);
   bind_open_program(L);

@@ -238,6 +238,8 @@ void bind_open_fetch(lua_State *L);
 void bind_open_system(lua_State *L);
 void bind_open_glyphs(lua_State *L);
 void bind_open_arrays(lua_State *L);
+void bind_open_safetensors(lua_State *L);
+void bind_open_json(lua_State *L);
 void bind_open_images(lua_State *L);
 void bind_open_files(lua_State *L);
 void bind_open_program(lua_State *L);

@@ -15,6 +15,7 @@
 #include "isa.h"
 #include "mem.h"
 #include "npz.h"
+#include "safetensors.h"
 
 enum {
   STEP_BYTES = 1 << 20,  /* a step of the collector for so much new memory */
@@ -160,6 +161,7 @@ static int core_versions(lua_State *L) {
   add_optional_version(L, "SHA-256", bnn_digest_library());
   add_optional_version(L, "libzip", bnn_npz_version());
   add_optional_version(L, "libpng", bnn_png_version());
+  add_optional_version(L, "jansson", bnn_safetensors_version());
   lua_pushfstring(L, "%s (%s)", BNN_REAL_NAME, bnn_dtype_name(BNN_REAL));
   add_version(L, "real type");
   lua_pushstring(L, bnn_isa_get()->name);

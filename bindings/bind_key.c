@@ -114,6 +114,11 @@ static int core_key(lua_State *L) {
   return 1;
 }
 
+static int core_key_of_bits(lua_State *L) {
+  bind_push_key(L, (bnn_key){.bits = (uint64_t)luaL_checkinteger(L, 1)});
+  return 1;
+}
+
 static const luaL_Reg meta[] = {{"__eq", key_equal}, {"__tostring", key_print}, {NULL, NULL}};
 
 static const bind_row methods[] = {
@@ -132,8 +137,15 @@ static const bind_row rows[] = {
     {NULL, NULL, NULL},
 };
 
+static const bind_row core_rows[] = {
+    {"key_of_bits", core_key_of_bits,
+     "key_of_bits(bits): the key whose key:bits() gave that integer"},
+    {NULL, NULL, NULL},
+};
+
 void bind_open_key(lua_State *L) {
   bind_new_class(L, BIND_KEY, "key:", meta, methods);
   lua_pop(L, 1);
   bind_register(L, "bnn.", rows);
+  bind_register(L, "bnn.core.", core_rows);
 }

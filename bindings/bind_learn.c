@@ -160,6 +160,12 @@ static int state_steps(lua_State *L) {
   return 1;
 }
 
+/* state:size() -> how many parameters it is for */
+static int state_size(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)check_state(L, 1)->n);
+  return 1;
+}
+
 /* state:slots() -> list of the moment tensors [n], which later steps change */
 static int state_slots(lua_State *L) {
   const bnn_optimizer_state *s = check_state(L, 1);
@@ -200,6 +206,22 @@ static int state_clone(lua_State *L) {
     bind_check(L, bnn_tensor_copy(copy->slot[k], s->slot[k], &err), &err);
   copy->t = s->t;
   return 1;
+}
+
+/* state:restore(steps, slots): the state after `steps` steps with these moments [n], copied */
+static int state_restore(lua_State *L) {
+  bnn_optimizer_state *s = check_state(L, 1);
+  lua_Integer steps = bind_check_range(L, 2, "steps", 0, INT64_MAX);
+  luaL_checktype(L, 3, LUA_TTABLE);
+  for (int k = 0; k < s->rule->n_slots; k++) {
+    bnn_err err;
+    lua_rawgeti(L, 3, k + 1);
+    bnn_tensor *slot = bind_check_tensor(L, lua_gettop(L));
+    bind_check(L, bnn_tensor_copy(s->slot[k], slot, &err), &err);
+    lua_pop(L, 1);
+  }
+  s->t = (uint64_t)steps;
+  return 0;
 }
 
 /* ---- posteriors ---- */
@@ -480,9 +502,11 @@ static const luaL_Reg objective_methods[] = {
     {"step", objective_step}, {"gradient", objective_gradient}, {NULL, NULL}};
 
 static const luaL_Reg state_methods[] = {{"steps", state_steps},
+                                         {"size", state_size},
                                          {"slots", state_slots},
                                          {"update", state_update},
                                          {"clone", state_clone},
+                                         {"restore", state_restore},
                                          {NULL, NULL}};
 
 /* A metatable whose methods are `methods`, with `release` for __gc and __close. */

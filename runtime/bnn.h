@@ -9,6 +9,7 @@
  *   predict.h vmap.h             averages over sampled networks, a program for every slice
  *   idx.h                        IDX files
  *   digest.h fetch.h             SHA-256 of a file, downloads that are checked by it
+ *   safetensors.h                tensors by name in a file, as Python reads it
  *
  * tests/bench/bench_step.c trains a network with nothing else. */
 #ifndef BNN_BNN_H
@@ -28,6 +29,7 @@
 #include "posterior.h"
 #include "predict.h"
 #include "program.h"
+#include "safetensors.h"
 #include "shape.h"
 #include "status.h"
 #include "tensor.h"

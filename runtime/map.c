@@ -33,12 +33,10 @@ static bnn_status map_bytes(bnn_map *map, int fd, const char *name, bnn_err *err
   void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd, 0);
   if (p == MAP_FAILED) return fail_system(name, err);
   *map = (bnn_map){p, n};
-  if (n >= 2 && map->p[0] == 0x1f && map->p[1] == 0x8b)
-    return bnn_fail(err, BNN_EDATA, "%s: is compressed, only a plain file can be mapped", name);
   return BNN_OK;
 }
 
-bnn_status bnn_map_open(bnn_map **out, const char *path, bnn_err *err) {
+bnn_status bnn_map_open_any(bnn_map **out, const char *path, bnn_err *err) {
   const char *name = bnn_path_shown(path);
   bnn_map *map = bnn_mem_zalloc(1, sizeof *map);
   if (!map) return bnn_fail(err, BNN_ENOMEM, "%s: no memory to map it", name);
@@ -50,6 +48,18 @@ bnn_status bnn_map_open(bnn_map **out, const char *path, bnn_err *err) {
   else
     bnn_map_close(map);
   return status;
+}
+
+bnn_status bnn_map_open(bnn_map **out, const char *path, bnn_err *err) {
+  bnn_map *map = NULL;
+  BNN_TRY(bnn_map_open_any(&map, path, err));
+  if (map->n >= 2 && map->p[0] == 0x1f && map->p[1] == 0x8b) {
+    bnn_map_close(map);
+    return bnn_fail(err, BNN_EDATA, "%s: is compressed, only a plain file can be mapped",
+                    bnn_path_shown(path));
+  }
+  *out = map;
+  return BNN_OK;
 }
 
 void bnn_map_close(void *map) {

@@ -19,6 +19,9 @@ typedef struct bnn_map {
  * EIO: the system can not.  EDATA: it is empty or compressed.  ENOMEM. */
 bnn_status bnn_map_open(bnn_map **out, const char *path, bnn_err *err);
 
+/* The same for a format whose files may begin as gzip's do. */
+bnn_status bnn_map_open_any(bnn_map **out, const char *path, bnn_err *err);
+
 /* Takes a bnn_map; NULL is allowed.  A tensor's `release` may be this. */
 void bnn_map_close(void *map);
 

@@ -11,13 +11,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "half.h"
 #include "map.h"
 #include "save.h"
 #include "shape.h"
 
 enum {
   HEADER_MAX = 10000, /* characters; NumPy's own limit */
-  SHOWN = 40,         /* of what stands in a header, in errors */
   GROWTH = 21,        /* blanks and digits that numpy.save keeps for the first dim to grow */
 };
 
@@ -49,19 +49,6 @@ typedef struct cursor {
   const char *name;
 } cursor;
 
-/* Up to SHOWN characters of a header, one line whatever they are. */
-typedef struct excerpt {
-  char s[SHOWN + 4];
-} excerpt;
-
-static excerpt excerpt_of(const char *p, size_t n) {
-  excerpt e = {""};
-  size_t shown = n < SHOWN ? n : SHOWN;
-  for (size_t i = 0; i < shown; i++) e.s[i] = isprint((unsigned char)p[i]) ? p[i] : '?';
-  strcpy(e.s + shown, n > shown ? "..." : "");
-  return e;
-}
-
 static void skip_blanks(cursor *c) {
   while (c->p < c->end && strchr(" \t\n\r\f", *c->p) && *c->p) c->p++;
 }
@@ -79,7 +66,7 @@ static bnn_status fail_at(const cursor *c, const char *wanted, bnn_err *err) {
   if (c->p == c->end)
     return bnn_fail(err, BNN_EDATA, "%s: the header ends where %s is wanted", c->name, wanted);
   return bnn_fail(err, BNN_EDATA, "%s: the header has '%s' where %s is wanted", c->name,
-                  excerpt_of(c->p, (size_t)(c->end - c->p)).s, wanted);
+                  bnn_excerpt_of(c->p, (size_t)(c->end - c->p)).s, wanted);
 }
 
 static bnn_status demand(cursor *c, const char *what, const char *wanted, bnn_err *err) {
@@ -105,7 +92,7 @@ static bnn_status read_dim(cursor *c, size_t *dim, bnn_err *err) {
   const char *from = c->p;
   if (take(c, "-"))
     return bnn_fail(err, BNN_EDATA, "%s: a dim is negative: '%s'", c->name,
-                    excerpt_of(from, (size_t)(c->end - from)).s);
+                    bnn_excerpt_of(from, (size_t)(c->end - from)).s);
   size_t value = 0;
   bool fits = true;
   for (; c->p < c->end && isdigit((unsigned char)*c->p); c->p++)
@@ -117,7 +104,7 @@ static bnn_status read_dim(cursor *c, size_t *dim, bnn_err *err) {
   }
   if (!fits)
     return bnn_fail(err, BNN_EDATA, "%s: dim %s is more than memory can address", c->name,
-                    excerpt_of(from, (size_t)(c->p - from)).s);
+                    bnn_excerpt_of(from, (size_t)(c->p - from)).s);
   if (c->p < c->end && *c->p == 'L') c->p++;
   *dim = value;
   return BNN_OK;
@@ -174,7 +161,7 @@ static bnn_status find_type(npy_header *h, const char *text, size_t n, const cha
       return BNN_OK;
     }
   return bnn_fail(err, BNN_EDATA, "%s: holds '%s', %s; wanted b1, u1 to u8, i1 to i8, f2, f4 or f8",
-                  name, excerpt_of(text, n).s, reason_for(p < end ? *p : '?'));
+                  name, bnn_excerpt_of(text, n).s, reason_for(p < end ? *p : '?'));
 }
 
 static bnn_status read_type(cursor *c, npy_header *h, bnn_err *err) {
@@ -208,7 +195,7 @@ static bnn_status read_field(cursor *c, npy_header *h, unsigned *seen, bnn_err *
   }
   return bnn_fail(err, BNN_EDATA,
                   "%s: the header has a key '%s', wanted are descr, fortran_order, shape", c->name,
-                  excerpt_of(key, n).s);
+                  bnn_excerpt_of(key, n).s);
 }
 
 static bnn_status parse_header(npy_header *h, const char *text, size_t n, const char *name,
@@ -303,29 +290,13 @@ static void turn_around(void *p, size_t n, size_t each) {
   if (each == 8) TURN_AROUND(uint64_t, __builtin_bswap64);
 }
 
-/* IEEE binary16 to binary32, exactly: 5 bits of exponent (bias 15) and 10 of fraction. */
-static float half_to_float(uint16_t half) {
-  uint32_t sign = (uint32_t)(half & 0x8000) << 16, rest = half & 0x7fff, bits;
-  float value;
-  if (rest >= 0x7c00) { /* infinity or NaN */
-    bits = sign | 0x7f800000 | (rest & 0x3ff) << 13;
-  } else if (rest >= 0x400) {
-    bits = sign | ((rest << 13) + ((127 - 15) << 23));
-  } else { /* subnormal: a multiple of 2^-24 */
-    value = (sign ? -0x1p-24f : 0x1p-24f) * (float)rest;
-    return value;
-  }
-  memcpy(&value, &bits, sizeof value);
-  return value;
-}
-
 #define WIDEN(to_type, from_type, convert) \
   for (size_t i = 0; i < n; i++) ((to_type *)y)[i] = convert(((const from_type *)x)[i])
 
 /* n elements of the file's type, in this machine's byte order, to the tensor's. */
 static void widen(void *restrict y, const void *restrict x, size_t n, const npy_type *type) {
   if (type->kind == 'f')
-    WIDEN(float, uint16_t, half_to_float);
+    WIDEN(float, uint16_t, bnn_half_to_float);
   else if (type->kind == 'i' && type->bytes == 1)
     WIDEN(int32_t, int8_t, (int32_t));
   else if (type->kind == 'i')

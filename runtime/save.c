@@ -1,4 +1,4 @@
-/* save.c - write, sync, rename. */
+/* save.c - write, sync, rename, sync the folder. */
 #include "save.h"
 
 #include <errno.h>
@@ -67,15 +67,34 @@ static void keep_mode(int fd, const struct stat *old) {
   if (old && fchmod(fd, old->st_mode & 07777) != 0) errno = 0;
 }
 
+/* Syncs the folder that holds `path`, so that a rename in it outlives a power cut; `name` is room
+ * for the folder's.  A folder that may not be opened, or a file system that knows no such thing, is
+ * let be. */
+static bool sync_folder(const char *path, char *name) {
+  const char *slash = strrchr(path, '/');
+  size_t n = slash == path ? 1 : slash ? (size_t)(slash - path) : 0;
+  memcpy(name, n ? path : ".", n ? n : 1);
+  name[n ? n : 1] = 0;
+  int fd = open(name, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return true;
+  bool good = fsync(fd) == 0 || errno == EINVAL || errno == EROFS || errno == EBADF;
+  int reason = errno;
+  close(fd);
+  errno = reason;
+  return good;
+}
+
 static bnn_status replace(const char *path, const struct stat *old, const bnn_piece *pieces,
                           size_t count, char *name, size_t room, bnn_err *err) {
   int fd = open_beside(name, room, path);
   if (fd < 0) return fail_system(path, err);
   keep_mode(fd, old);
-  if (write_and_close(fd, pieces, count) && rename(name, path) == 0) return BNN_OK;
-  bnn_status status = fail_system(path, err);
-  unlink(name);
-  return status;
+  if (!write_and_close(fd, pieces, count) || rename(name, path) != 0) {
+    bnn_status status = fail_system(path, err);
+    unlink(name);
+    return status;
+  }
+  return sync_folder(path, name) ? BNN_OK : fail_system(path, err);
 }
 
 bnn_status bnn_save(const char *path, const bnn_piece *pieces, size_t count, bnn_err *err) {

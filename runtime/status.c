@@ -1,6 +1,7 @@
 /* status.c - the rows' words, and the writing of an error's one line. */
 #include "status.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,4 +43,12 @@ const char *bnn_path_shown(const char *path) {
   enum { SHOWN = 240 }; /* of BNN_ERR_TEXT */
   size_t n = strlen(path);
   return n <= SHOWN ? path : path + n - SHOWN;
+}
+
+bnn_excerpt bnn_excerpt_of(const char *p, size_t n) {
+  bnn_excerpt e = {""};
+  size_t shown = n < BNN_EXCERPT ? n : BNN_EXCERPT;
+  for (size_t i = 0; i < shown; i++) e.s[i] = isprint((unsigned char)p[i]) ? p[i] : '?';
+  strcpy(e.s + shown, n > shown ? "..." : "");
+  return e;
 }

@@ -6,6 +6,8 @@
 #ifndef BNN_STATUS_H
 #define BNN_STATUS_H
 
+#include <stddef.h>
+
 #define BNN_STATUS_ROWS(X)                 \
   X(OK, "no error")                        \
   X(ENOMEM, "out of memory")               \
@@ -45,6 +47,13 @@ bnn_status bnn_fail_within(bnn_err *err, bnn_status status, const char *format, 
 
 /* A path as errors show it: the end of one that would leave no room for what is wrong with it. */
 const char *bnn_path_shown(const char *path);
+
+/* The beginning of a text that a file holds, as errors show it: one line, whatever its bytes. */
+enum { BNN_EXCERPT = 40 };
+typedef struct bnn_excerpt {
+  char s[BNN_EXCERPT + 4];
+} bnn_excerpt;
+bnn_excerpt bnn_excerpt_of(const char *p, size_t n);
 
 /* Passes a failure up at once. */
 #define BNN_TRY(call)                              \

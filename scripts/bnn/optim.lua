@@ -57,6 +57,61 @@ function State:clone()
   return setmetatable({optimizer = self.optimizer, moments = self.moments:clone()}, State)
 end
 
+--- What a state is made of: bnn.optim.restore makes it again.
+-- @return {name=, options=, size=, steps=, moments=}: the rule's name, its options (without lr
+--   where that is a function of the step), the number n of parameters, steps done, and a list of
+--   tensors [n] that later steps change
+function State:record()
+  local optimizer, values = self.optimizer, {}
+  for i, row in ipairs(optimizer.options) do values[row.name] = optimizer.values[i] end
+  if type(optimizer.lr) ~= "number" then values.lr = nil end
+  return {
+    name = optimizer.name, options = values, size = self.moments:size(), steps = self:steps(),
+    moments = self.moments:slots(),
+  }
+end
+
+local count = {type = "integer", min = 0, required = true}
+local record_spec = {
+  name = {type = "string", required = true}, options = {type = "table", required = true},
+  size = count, steps = count, moments = {type = "tensor", list = true, required = true},
+}
+
+-- Raises unless the moments are tensors [size] in the real type.
+local function check_moments(record)
+  for i, moment in ipairs(record.moments) do
+    local got = ("%s [%s]"):format(moment:dtype(), table.concat(moment:shape(), ", "))
+    local wanted = ("%s [%d]"):format(core.real, record.size)
+    if got ~= wanted then
+      error(("bnn.optim.restore: moment %d is %s, wanted %s"):format(i, got, wanted), 3)
+    end
+  end
+end
+
+local function unknown_rate()
+  error("the learning rate was a function of the step, which a record does not hold: give lr", 0)
+end
+
+--- The state of a record, which goes on to the same bits. Where its learning rate was a function of
+-- the step, `lr` is to be given to what goes on (bnn.train{lr =}, state:update).
+-- @param record table as state:record() gives it; the moments are copied
+function M.restore(record)
+  record = options.check("bnn.optim.restore", record, record_spec)
+  if not M.docs[record.name] then
+    error(("bnn.optim.restore: no optimizer is called '%s'"):format(record.name), 2)
+  end
+  check_moments(record)
+  local optimizer = M[record.name](record.options)
+  if record.options.lr == nil then optimizer.lr = unknown_rate end
+  local moments = core.optimizer_state(optimizer.name, optimizer.values, record.size)
+  if #moments:slots() ~= #record.moments then
+    error(("bnn.optim.restore: %s has %d moments, the record %d"):format(record.name,
+      #moments:slots(), #record.moments), 2)
+  end
+  moments:restore(record.steps, record.moments)
+  return setmetatable({optimizer = optimizer, moments = moments}, State)
+end
+
 local function options_text(row)
   local lines = {row.doc}
   for i, option in ipairs(row.options) do

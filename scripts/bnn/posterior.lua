@@ -85,6 +85,28 @@ function M.meanfield(params, opts)
   return setmetatable({mu = mu, logvar = logvar}, MeanField)
 end
 
+--- The mean-field posterior of these parts, which it takes over. A checkpoint is read with it.
+-- @param mu Params
+-- @param logvar Params: the first names of mu, of the same shapes; those behind are points
+function M.of(mu, logvar)
+  local names = mu:names()
+  for i, name in ipairs(logvar:names()) do
+    if mu[name] and names[i] ~= name then
+      error(("bnn.posterior.of: tensor %d of logvar is '%s', that of mu '%s'"):format(i, name,
+        names[i]), 2)
+    end
+  end
+  for name, tensor in pairs(logvar) do
+    local own = mu[name]
+    local got, wanted = table.concat(tensor:shape(), ", "), own and table.concat(own:shape(), ", ")
+    if got ~= wanted then
+      error(("bnn.posterior.of: logvar '%s' is [%s], mu %s"):format(name, got,
+        wanted and "[" .. wanted .. "]" or "has none"), 2)
+    end
+  end
+  return setmetatable({mu = mu, logvar = logvar}, MeanField)
+end
+
 -- What grad and compile see of a posterior that is an argument.
 function MeanField:__parts() return {mu = self.mu, logvar = self.logvar} end
 

@@ -19,7 +19,7 @@ trap 'exit 130' INT TERM
 packages_of() {
   case $1 in
   build) echo "$(compiler_packages) libopenblas-dev liblua5.4-dev zlib1g-dev" ;;
-  optional) echo "libedit-dev libcurl4-openssl-dev libssl-dev libzip-dev libpng-dev" ;;
+  optional) echo "libedit-dev libcurl4-openssl-dev libssl-dev libzip-dev libpng-dev libjansson-dev" ;;
   tests) echo "check lua-unit lua5.4" ;;
   developers) echo "clang libclang-rt-14-dev clang-format lua-check valgrind python3 openssl" ;;
   *) echo "configure.sh: no group $1" >&2; exit 2 ;;
@@ -110,6 +110,9 @@ find_zip() { first_that_links '#include <zip.h>
 find_png() { first_that_links '#include <png.h>
 #define USE png_access_version_number()' "$(from_pkg_config libpng)" "-lpng16 -lz" "-lpng -lz"; }
 
+find_jansson() { first_that_links '#include <jansson.h>
+#define USE json_loadb(0, 0, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, 0), json_dump_callback(0, 0, 0, 0), json_stringn_nocheck(0, 0)' "$(from_pkg_config jansson)" "-ljansson"; }
+
 find_check() {
   first_that_links '#include <check.h>
 #define USE suite_create("")' "$(from_pkg_config check)" "-lcheck_pic -lsubunit -lrt -lm -lpthread" \
@@ -128,6 +131,7 @@ found() {
   libssl-dev) find_crypto ;;
   libzip-dev) find_zip ;;
   libpng-dev) find_png ;;
+  libjansson-dev) find_jansson ;;
   check) find_check ;;
   lua-unit) lua5.4 -e 'require "luaunit"' ;;
   lua-check) command -v luacheck ;;
@@ -223,6 +227,7 @@ write_build() {
   if crypto=$(find_crypto); then write_setting CRYPTO "-DBNN_HAVE_CRYPTO=1 $crypto"; fi
   if zip=$(find_zip); then write_setting ZIP "-DBNN_HAVE_LIBZIP=1 $zip"; fi
   if png=$(find_png); then write_setting PNG "-DBNN_HAVE_LIBPNG=1 $png"; fi
+  if jansson=$(find_jansson); then write_setting JANSSON "-DBNN_HAVE_JANSSON=1 $jansson"; fi
 }
 
 write_tests() { setting CHECK find_check; }

@@ -4,6 +4,7 @@ local folder = arg[0]:match "^(.*)/" or "."
 package.path = folder .. "/?.lua;" .. package.path
 local bits = require "bits"
 local bnn = require "bnn"
+local core = require "bnn.core"
 
 local raises = bits.raises
 local key = bnn.key(2)
@@ -95,6 +96,47 @@ function TestStates.test_a_clone_is_independent()
   copy:update(q, g * 2)
   copy:update(q, g * 3)
   bits.assert_same(p, q)
+end
+
+function TestStates.test_a_state_is_made_again_from_its_record()
+  for _, optimizer in ipairs{bnn.optim.adam{lr = 0.1, eps = 1e-3}, bnn.optim.sgd{momentum = 0.5}} do
+    local p = bnn.nn.linear(2):init(key, bnn.zeros(1, 3))
+    local state = optimizer:init(p)
+    state:update(p, bnn.randn(key, 8))
+    local copy, q = bnn.optim.restore(state:record()), p:clone()
+    lu.assertEquals({copy:steps(), tostring(copy.optimizer)}, {1, tostring(optimizer)})
+    state:update(p, bnn.ones(8))
+    copy:update(q, bnn.ones(8))
+    bits.assert_same(p, q)
+  end
+end
+
+function TestStates.test_a_record_holds_no_schedule()
+  local p = bnn.nn.linear(2):init(key, bnn.zeros(1, 3))
+  local record = bnn.optim.sgd{lr = function() return 1 end}:init(p):record()
+  lu.assertNil(record.options.lr)
+  local state = bnn.optim.restore(record)
+  raises("the learning rate was a function of the step", state.update, state, p, bnn.ones(8))
+  state:update(p, bnn.ones(8), 0.1)
+  lu.assertEquals(state:steps(), 1)
+end
+
+function TestStates.test_records_that_will_not_do()
+  local function record(changes)
+    local made = bnn.optim.adam():init(bnn.nn.linear(2):init(key, bnn.zeros(1, 3))):record()
+    for k, v in pairs(changes) do made[k] = v end
+    return made
+  end
+  for words, changes in pairs{
+    ["no optimizer is called 'restore'"] = {name = "restore"}, ["lr is -1"] = {options = {lr = -1}},
+    ["wanted " .. core.real .. " [9]"] = {size = 9}, ["steps = -1"] = {steps = -1},
+    ["adam has 2 moments, the record 1"] = {moments = {bnn.zeros(8)}},
+    ["moment 2 is i32 [8], wanted"] = {moments = {bnn.zeros(8), bnn.zeros({8}, "i32")}},
+    ["moment 1 is " .. core.real .. " [2, 4], wanted"] = {moments = {bnn.zeros(2, 4)}},
+    ["unknown option 'extra'"] = {extra = 1},
+  } do
+    raises({"bnn.optim.", words}, bnn.optim.restore, record(changes))
+  end
 end
 
 function TestStates.test_init_takes_params_posteriors_and_objectives()

@@ -81,6 +81,20 @@ function TestMeanField.test_clone_and_mean_are_independent_of_later_steps()
   bits.assert_same(q:clone().mu, q.mu)
 end
 
+function TestMeanField.test_is_made_of_its_parts()
+  local q = bnn.posterior.meanfield(bnn.nn.linear(2):init(bnn.key(1), bnn.zeros(1, 3)))
+  local same = bnn.posterior.of(q.mu, q.logvar)
+  lu.assertTrue(rawequal(same.mu, q.mu) and rawequal(same.logvar, q.logvar))
+  lu.assertEquals(tostring(same), tostring(q))
+  local other = bnn.nn.linear(4):init(bnn.key(1), bnn.zeros(1, 3))
+  bits.raises("logvar 'linear/w' is [3, 4], mu [3, 2]", bnn.posterior.of, q.mu, other)
+  other = bnn.params.new(bnn.params.layout{{name = "v", shape = {1}}}, bnn.zeros(1))
+  bits.raises("logvar 'v' is [1], mu has none", bnn.posterior.of, q.mu, other)
+  local b = bnn.params.gather(bnn.params.layout{{name = "linear/b", shape = {2}}},
+    {["linear/b"] = bnn.zeros(2)})
+  bits.raises("tensor 1 of logvar is 'linear/b', that of mu 'linear/w'", bnn.posterior.of, q.mu, b)
+end
+
 TestSample = {}
 
 function TestSample.test_is_a_function_of_the_key()

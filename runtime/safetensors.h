@@ -1,0 +1,84 @@
+/* safetensors.h - tensors by name in a file that other programs read too, Python's safetensors
+ * above all.  Needs jansson; in a build without it, and on a big-endian machine, all functions that
+ * return a status fail, with EIO and a word.
+ *
+ *   8 bytes   N, little-endian
+ *   N bytes   a JSON object: name -> {"dtype", "shape", "data_offsets" = [begin, end)}, and
+ *             optionally "__metadata__": string -> string
+ *   the rest  the elements, row-major and little-endian, without gaps
+ *
+ * Read: the header is checked as a whole before anything else is touched; the elements stay in the
+ * file until a tensor is asked for.  U8, I32, I64, U64, F32 and F64 are read over the file's own
+ * bytes where they are aligned, and copied where not.  What we have no type for widens without loss:
+ * BOOL (as 0 and 1), I8, I16 and U16 to i32, U32 to i64, F16 and BF16 to f32.  C64 and the floats of
+ * 8, 6 and 4 bits are listed and can not be read.  Memory is in proportion to the file's own size.
+ * Written: what the format's reference writer writes, byte for byte but for the order of metadata.
+ *
+ * Errors name the file, the tensor and what is wrong.  EIO: the system can not open or write it.
+ * EDATA: it is not such a file.  ENOMEM. */
+#ifndef BNN_SAFETENSORS_H
+#define BNN_SAFETENSORS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "status.h"
+#include "tensor.h"
+
+typedef struct bnn_safetensors_entry {
+  const char *name;       /* UTF-8 */
+  const char *dtype;      /* as the format calls it: "BF16" */
+  bnn_dtype as;           /* what it is read as; BNN_DTYPE_COUNT: can not be read */
+  size_t rank;            /* may be above BNN_RANK_MAX, which can not be read */
+  const uint64_t *dim;    /* [rank] */
+  uint64_t offset, bytes; /* of its elements, in the file */
+} bnn_safetensors_entry;
+
+typedef struct bnn_safetensors_note {
+  const char *key;   /* UTF-8, as the value is */
+  const char *value; /* [length], then a zero byte; may hold zero bytes */
+  size_t length;
+} bnn_safetensors_note;
+
+/* An open file.  It owns all that it points to; to be read only. */
+typedef struct bnn_safetensors {
+  size_t n, n_notes;
+  bnn_safetensors_entry *entry; /* [n], sorted by name */
+  bnn_safetensors_note *note;   /* [n_notes], sorted by key: the metadata */
+  const char *path;             /* for errors */
+  bnn_tensor *bytes;            /* u8: the whole file */
+  uint64_t *dims;
+  char *text;
+} bnn_safetensors;
+
+/* Opens a file, which stays mapped until it is closed and the last of its tensors is gone (see
+ * map.h on files that are cut short meanwhile).  *out: closed by bnn_safetensors_close. */
+bnn_status bnn_safetensors_open(bnn_safetensors **out, const char *path, bnn_err *err);
+
+/* The same from n bytes in memory, of which a copy is made; name stands for the path in errors. */
+bnn_status bnn_safetensors_parse(bnn_safetensors **out, const void *bytes, size_t n,
+                                 const char *name, bnn_err *err);
+
+/* NULL is allowed.  Tensors that were read stay as they are. */
+void bnn_safetensors_close(bnn_safetensors *f);
+
+/* The entry of that name; NULL when there is none. */
+const bnn_safetensors_entry *bnn_safetensors_find(const bnn_safetensors *f, const char *name);
+
+/* The tensor of an entry of f.  *out: owned by the caller; over the file's bytes (x->release is
+ * set then; writes to it stay out of the file) or a copy.  ETYPE: its dtype can not be read.
+ * ESHAPE: it has more dimensions than BNN_RANK_MAX, or sizes beyond memory. */
+bnn_status bnn_safetensors_tensor(bnn_tensor **out, const bnn_safetensors *f,
+                                  const bnn_safetensors_entry *e, bnn_err *err);
+
+/* Writes n tensors, which may be strided, under names that differ, and metadata in the order that
+ * is given, whole or not at all.  ERANGE: a name, key or value will not do (not UTF-8, twice, a
+ * name "__metadata__"), or the header would be longer than readers take. */
+bnn_status bnn_safetensors_save(const char *path, size_t n, const char *const *name,
+                                bnn_tensor *const *x, size_t n_notes,
+                                const bnn_safetensors_note *note, bnn_err *err);
+
+/* jansson's version; NULL in a build without it. */
+const char *bnn_safetensors_version(void);
+
+#endif

@@ -1,0 +1,256 @@
+--- Checkpoints: what a training has come to, in a file that gives the same bits back.
+--
+--     bnn.checkpoint.save("mnist.safetensors", {posterior = q, optimizer = state, step = 1000,
+--       key = key, extras = {standardisation = stats, temperature = 1.3}, config = cfg})
+--     local state = assert(bnn.checkpoint.load "mnist.safetensors")
+--     print(state.step, state.posterior, state.extras.temperature)
+--
+-- The file is data only, never code: safetensors, which bnn.safetensors and Python open too. Its
+-- tensors are mu/PATH and logvar/PATH of a posterior, params/PATH, optimizer/moments/1, ..., and,
+-- as U64, optimizer/steps, key and step; the tensors among the extras are extras/NAME/.... Its
+-- metadata hold the rest as JSON: names in their order, options, extras, config, versions.
+local core = require "bnn.core"
+local optim = require "bnn.optim"
+local options = require "bnn.options"
+local parameters = require "bnn.params"
+local plain = require "bnn.plain"
+local posteriors = require "bnn.posterior"
+local safetensors = require "bnn.safetensors"
+
+local M = {}
+
+local LAYOUT = 1
+local FORMAT = "bnnlua checkpoint "
+
+local state_spec = {
+  posterior = "posterior", params = "params", optimizer = "state", key = "key",
+  step = {type = "integer", min = 0}, extras = "table", config = "table", versions = "table",
+}
+
+-- ---- writing ----
+
+-- Adds tensors of Params below a prefix, and gives their names in order.
+local function put_params(tensors, prefix, params)
+  for name, tensor in pairs(params) do tensors[prefix .. name] = tensor end
+  return params:names()
+end
+
+local function put_u64(tensors, name, bits) tensors[name] = core.tensor(bits, "u64") end
+
+-- What each part of a state puts into the tensors, and the plain value that it leaves for the
+-- metadata; or nil, fault.
+local put = {}
+
+function put.posterior(tensors, q)
+  return {
+    kind = "meanfield", mu = put_params(tensors, "mu/", q.mu),
+    logvar = put_params(tensors, "logvar/", q.logvar),
+  }
+end
+
+function put.params(tensors, params)
+  return {names = put_params(tensors, "params/", params)}
+end
+
+function put.optimizer(tensors, state)
+  local record = state:record()
+  put_u64(tensors, "optimizer/steps", record.steps)
+  for i, moment in ipairs(record.moments) do tensors["optimizer/moments/" .. i] = moment end
+  return {name = record.name, options = record.options, size = record.size}
+end
+
+function put.extras(tensors, extras) return plain.encode(extras, "extras", tensors) end
+
+function put.config(_, config) return plain.encode(config, "config") end
+
+function put.versions() return core.versions() end
+
+-- The tensors and the metadata of a state; or nil, what can not be written.
+local function contents(state)
+  local tensors, metadata = {}, {format = FORMAT .. LAYOUT}
+  for _, name in ipairs(options.sorted_names(put)) do
+    if state[name] ~= nil or name == "versions" then
+      local tree, fault = put[name](tensors, state[name])
+      if fault then return nil, fault end
+      metadata[name] = core.json_encode(tree)
+    end
+  end
+  if state.key then put_u64(tensors, "key", state.key:bits()) end
+  if state.step then put_u64(tensors, "step", state.step) end
+  return tensors, metadata
+end
+
+--- Writes a checkpoint, whole or not at all: a temporary file in the same folder, synced, renamed.
+--
+-- Numbers survive to the bit, infinities and NaN too. What is no data (a function, an object)
+-- raises and is named.
+-- @param path string
+-- @param state table with any of: posterior; params; optimizer, the state of one; key; step;
+--   extras, a table of anything of one's own: booleans, numbers, strings, keys, tensors and tables
+--   of these; config, the same without tensors. versions are filled in.
+-- @return true; or nil, message
+function M.save(path, state)
+  if type(path) ~= "string" then error("bnn.checkpoint.save: a path is wanted", 2) end
+  state = options.check("bnn.checkpoint.save", state, state_spec)
+  local ready, lack = core.json_encode(true)
+  if not ready then return nil, path .. ": " .. lack end
+  local tensors, metadata = contents(state)
+  if not tensors then error("bnn.checkpoint.save: " .. metadata, 2) end
+  return safetensors.save(path, tensors, {metadata = metadata})
+end
+
+-- ---- reading ----
+
+-- A tensor in memory of its own, so that a file which is cut short later does no harm.
+local function read_tensor(file, name)
+  local x, fault = file:tensor(name)
+  if not x then return nil, fault end
+  return x:clone()
+end
+
+-- The same in the program's real type; f32 becomes f64 in a build that computes in it.
+local function read_real(file, name)
+  local x, fault = read_tensor(file, name)
+  if not x or x:dtype() == core.real then return x, fault end
+  if x:dtype() == "f32" then return x:to(core.real) end
+  return nil, ("'%s' is of %s, this program computes in %s"):format(name, x:dtype(), core.real)
+end
+
+-- The 64 bits of a scalar as an integer.
+local function read_u64(file, name)
+  local x, fault = file:tensor(name)
+  if not x then return nil, fault end
+  if x:dtype() ~= "u64" or x:dim() ~= 0 then
+    return nil, ("'%s' is %s [%s], wanted a u64 scalar"):format(name, x:dtype(),
+      table.concat(x:shape(), ", "))
+  end
+  return x:item()
+end
+
+-- A count, which has to be one that Lua can have.
+local function read_count(file, name)
+  local n, fault = read_u64(file, name)
+  if n and n < 0 then return nil, ("'%s' is %u, too much"):format(name, n) end
+  return n, fault
+end
+
+local function read_params(file, prefix, names)
+  local shapes, tensors = {}, {}
+  if type(names) ~= "table" then return nil, ("the names of %s are no list"):format(prefix) end
+  for i, name in ipairs(names) do
+    if type(name) ~= "string" or tensors[name] then
+      return nil, ("name %d of %s is no text or comes twice"):format(i, prefix)
+    end
+    local x, fault = read_real(file, prefix .. name)
+    if not x then return nil, fault end
+    shapes[i], tensors[name] = {name = name, shape = x:shape()}, x
+  end
+  return parameters.gather(parameters.layout(shapes), tensors)
+end
+
+-- f(...), or nil and the message that it raised.
+local function attempt(f, ...)
+  local ok, value = pcall(f, ...)
+  if ok then return value end
+  if type(value) ~= "string" then error(value, 0) end -- an interrupt
+  return nil, (value:gsub("^[^\n]-%.lua:%d+: ", ""))
+end
+
+-- What each part of a state is made from: the tree of its metadata and the tensors; or nil, fault.
+local get = {}
+
+function get.posterior(file, tree)
+  if tree.kind ~= "meanfield" then return nil, "is of a kind that is not known" end
+  local mu, fault = read_params(file, "mu/", tree.mu)
+  if not mu then return nil, fault end
+  local logvar, message = read_params(file, "logvar/", tree.logvar)
+  if not logvar then return nil, message end
+  return attempt(posteriors.of, mu, logvar)
+end
+
+function get.params(file, tree) return read_params(file, "params/", tree.names) end
+
+function get.optimizer(file, tree)
+  local record = {name = tree.name, options = tree.options, size = tree.size, moments = {}}
+  local fault, x
+  record.steps, fault = read_count(file, "optimizer/steps")
+  if fault then return nil, fault end
+  while file:dtype("optimizer/moments/" .. #record.moments + 1) do
+    x, fault = read_real(file, "optimizer/moments/" .. #record.moments + 1)
+    if not x then return nil, fault end
+    record.moments[#record.moments + 1] = x
+  end
+  return attempt(optim.restore, record)
+end
+
+function get.extras(file, tree)
+  return plain.decode(tree, function(name) return read_tensor(file, name) end)
+end
+
+function get.config(_, tree) return plain.decode(tree) end
+
+get.versions = get.config
+
+-- Whether a file is a checkpoint that this program can read; or nil, why not.
+local function check_format(file)
+  local layout = (file.metadata.format or ""):match("^" .. FORMAT .. "(%d+)$")
+  if not layout then
+    return nil, "is a safetensors file, but no checkpoint; bnn.safetensors.open reads its tensors"
+  elseif tonumber(layout) ~= LAYOUT then
+    return nil, ("is a checkpoint of layout %s, this program knows %d"):format(layout, LAYOUT)
+  end
+  return true
+end
+
+-- What the metadata hold of a part, with its tensors; or nil, fault.
+local function read_part(file, name, text)
+  local tree, part, fault
+  tree, fault = core.json_decode(text)
+  if type(tree) == "table" then part, fault = get[name](file, tree) end
+  if type(part) == "table" then return part end
+  return nil, ("%s: %s"):format(name, fault or "is no table")
+end
+
+-- The state in an open file; or nil, fault.
+local function read_state(file)
+  local ok, fault = check_format(file)
+  if not ok then return nil, fault end
+  local state, bits = {}, nil
+  for _, name in ipairs(options.sorted_names(get)) do
+    local text = file.metadata[name]
+    if text then state[name], fault = read_part(file, name, text) end
+    if fault then return nil, fault end
+  end
+  if file:dtype "key" then bits, fault = read_u64(file, "key") end
+  if fault then return nil, fault end
+  state.key = bits and core.key_of_bits(bits)
+  if file:dtype "step" then state.step, fault = read_count(file, "step") end
+  if fault then return nil, fault end
+  return state
+end
+
+-- A fault with the path in front, and only there.
+local function with_path(path, fault)
+  local from, to = fault:find(path .. ": ", 1, true)
+  if from then fault = fault:sub(1, from - 1) .. fault:sub(to + 1) end
+  return path .. ": " .. fault
+end
+
+--- Reads a checkpoint: the table that was saved, with parameters in their order, an optimizer's
+-- state that goes on, extras as they were.
+--
+-- An optimizer whose learning rate was a function of the step wants lr= from what goes on
+-- (bnn.train), as a file holds no functions.
+-- @param path string
+-- @return table with what there is of posterior, params, optimizer, key, step, extras, config, and
+--   versions; or nil, message
+function M.load(path)
+  if type(path) ~= "string" then error("bnn.checkpoint.load: a path is wanted", 2) end
+  local file <close>, message = safetensors.open(path)
+  if not file then return nil, message end
+  local state, fault = read_state(file)
+  if not state then return nil, with_path(path, fault) end
+  return state
+end
+
+return M

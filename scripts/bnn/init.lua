@@ -14,6 +14,7 @@ local M = {
   schedule = require "bnn.schedule",
   metrics = require "bnn.metrics",
   data = require "bnn.data",
+  plot = require "bnn.plot",
   log = require "bnn.log",
   transform = require "bnn.nn".transform,
   grad = autodiff.grad,

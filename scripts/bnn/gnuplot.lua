@@ -1,9 +1,9 @@
 --- gnuplot as a process: what bnn.plot draws with.
 --
 -- Commands go to its standard input and the picture comes back from its standard output, so there
--- are no temporary files, and no file at all unless gnuplot ended well. Text of the user's only goes
--- in through M.quote and marked noenhanced, so that _ and ^ are what they are. A user's own settings
--- (~/.gnuplot) are not read.
+-- are no temporary files, and no file at all unless gnuplot ended well. Text of the user's only
+-- goes in through M.quote and marked noenhanced, so that _ and ^ are what they are. A user's own
+-- settings (~/.gnuplot) are not read.
 local core = require "bnn.core"
 
 local M = {}
@@ -11,23 +11,26 @@ local M = {}
 local MOST_SECONDS = 300
 local REPLACEMENT = "\u{FFFD}"
 
--- ending -> the line that sets the terminal, and pixels of a unit when `scale` is left out. pngcairo
--- counts fonts in points of 4/3 pixels, and draws smaller marks.
-local pictures = {
-  svg = {
-    scale = 1,
-    terminal = function(width, height)
-      return ('set title font ",13"\nset terminal svg size %d,%d font "sans-serif,12"'):format(width, height)
-    end,
-  },
-  png = {
-    scale = 2,
-    terminal = function(width, height, scale)
-      return ('set title font ",10"\nset terminal pngcairo size %d,%d font "sans-serif,9" fontscale %g linewidth %g pointscale %g '
-        .. 'dashlength %g'):format(width * scale, height * scale, scale, scale, scale * 1.3, scale)
-    end,
-  },
-}
+-- ending -> the lines that set the terminal. pngcairo counts fonts in points of 4/3 pixels, and
+-- draws smaller marks.
+local pictures = {}
+
+function pictures.svg(opts)
+  return ([[
+set title font ",13"
+set terminal svg size %d,%d font "sans-serif,12" enhanced rounded background "white"
+]]):format(opts.width, opts.height)
+end
+
+function pictures.png(opts)
+  local scale = opts.scale
+  local width, height = opts.width * scale, opts.height * scale
+  return ([[
+set title font ",10"
+set terminal pngcairo size %.0f,%.0f font "sans-serif,9" enhanced rounded background "white" \
+  fontscale %g linewidth %g pointscale %g dashlength %g
+]]):format(width, height, scale, scale, scale * 1.3, scale)
+end
 
 --- The kind of picture that a path asks for by its ending, "svg" or "png"; nil when it is another.
 function M.kind_of(path)
@@ -41,8 +44,8 @@ local function bad_byte(text, i)
   return position
 end
 
---- Text as a picture can hold it: UTF-8 without control characters but for newlines; what is neither
--- shows as U+FFFD.
+--- Text as a picture can hold it: UTF-8 without control characters but for newlines; what is
+-- neither shows as U+FFFD.
 function M.clean(text)
   local parts, i = {}, 1
   while i <= #text do
@@ -93,29 +96,23 @@ end
 
 -- ---- pictures ----
 
-local function terminal_of(kind, opts)
-  local row = pictures[kind]
-  local terminal = row.terminal(opts.width, opts.height, opts.scale or row.scale)
-  return terminal .. ' enhanced rounded background "white"\n'
-end
-
 local escapes = {["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;"}
 
 -- What viewers call the picture, in place of "Gnuplot".
 local function name_svg(svg, title)
   local name = M.clean(title or ""):gsub("[&<>]", escapes)
-  return (svg:gsub("<title>Gnuplot</title>", function() return "<title>" .. name .. "</title>" end,
-    1))
+  local function element() return "<title>" .. name .. "</title>" end
+  return (svg:gsub("<title>Gnuplot</title>", element, 1))
 end
 
 --- Draws into a file, whole or not at all.
 -- @param path string that ends in .svg or .png
 -- @param commands string: everything but the terminal
--- @param opts table: width=, height= in units of 1/96 inch, scale= pixels of a unit (of PNG), title=
+-- @param opts table: width=, height= in units of 1/96 inch, scale= pixels of a PNG for each, title=
 -- @return true; or nil, message
 function M.draw(path, commands, opts)
   local kind = M.kind_of(path)
-  local picture, fault = run(path, terminal_of(kind, opts) .. commands)
+  local picture, fault = run(path, pictures[kind](opts) .. commands)
   if not picture then return nil, fault end
   if kind == "svg" then picture = name_svg(picture, opts.title) end
   return core.save_bytes(path, picture)
@@ -126,8 +123,8 @@ end
 -- @param opts table: width=, height= in characters
 -- @return string; or nil, message
 function M.text(commands, opts)
-  local terminal = ("set terminal dumb noenhanced mono size %d,%d\n"):format(opts.width, opts.height)
-  local text, fault = run("a plot", terminal .. commands)
+  local terminal = "set terminal dumb noenhanced mono size %d,%d\n"
+  local text, fault = run("a plot", terminal:format(opts.width, opts.height) .. commands)
   if not text then return nil, fault end
   text = text:gsub("\f", ""):gsub("[ \t]+\n", "\n"):gsub("^\n+", ""):gsub("%s+$", "")
   return text .. "\n"

@@ -188,7 +188,7 @@ end
 
 --- The options of every figure with axes, for options.check; `more` are added.
 function M.spec(more)
-  local size = {type = "integer", min = 20, max = 10000}
+  local size = {type = "integer", min = 5, max = 10000}
   local range = {type = "number", list = true}
   local spec = {
     title = "string", xlabel = "string", ylabel = "string", xrange = range, yrange = range,

@@ -98,11 +98,12 @@ end
 
 local escapes = {["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;"}
 
--- What viewers call the picture, in place of "Gnuplot".
-local function name_svg(svg, title)
-  local name = M.clean(title or ""):gsub("[&<>]", escapes)
-  local function element() return "<title>" .. name .. "</title>" end
-  return (svg:gsub("<title>Gnuplot</title>", element, 1))
+-- The title is what viewers call the picture, in place of "Gnuplot", and the edges of bands are
+-- smooth. (Text of the user's holds no "<" here.)
+local function finish_svg(svg, title)
+  local name = "<title>" .. M.clean(title or ""):gsub("[&<>]", escapes) .. "</title>"
+  svg = svg:gsub("<title>Gnuplot</title>", function() return name end, 1)
+  return (svg:gsub("(<g stroke='none') shape%-rendering='crispEdges'>", "%1>"))
 end
 
 --- Draws into a file, whole or not at all.
@@ -114,7 +115,7 @@ function M.draw(path, commands, opts)
   local kind = M.kind_of(path)
   local picture, fault = run(path, pictures[kind](opts) .. commands)
   if not picture then return nil, fault end
-  if kind == "svg" then picture = name_svg(picture, opts.title) end
+  if kind == "svg" then picture = finish_svg(picture, opts.title) end
   return core.save_bytes(path, picture)
 end
 

@@ -44,6 +44,11 @@ local function bad_byte(text, i)
   return position
 end
 
+--- A font of so many units, for commands that draw into a path.
+function M.font(path, size)
+  return ('font ",%g"'):format(M.kind_of(path) == "png" and size * 0.75 or size)
+end
+
 --- Text as a picture can hold it: UTF-8 without control characters but for newlines; what is
 -- neither shows as U+FFFD.
 function M.clean(text)
@@ -98,12 +103,13 @@ end
 
 local escapes = {["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;"}
 
--- The title is what viewers call the picture, in place of "Gnuplot", and the edges of bands are
--- smooth. (Text of the user's holds no "<" here.)
+-- The title is what viewers call the picture, in place of "Gnuplot"; edges of bands are smooth, and
+-- pixels of images are not. (Text of the user's holds no "<" here.)
 local function finish_svg(svg, title)
   local name = "<title>" .. M.clean(title or ""):gsub("[&<>]", escapes) .. "</title>"
   svg = svg:gsub("<title>Gnuplot</title>", function() return name end, 1)
-  return (svg:gsub("(<g stroke='none') shape%-rendering='crispEdges'>", "%1>"))
+  svg = svg:gsub("(<g stroke='none') shape%-rendering='crispEdges'>", "%1>")
+  return (svg:gsub("<image x", "<image style='image-rendering:pixelated' x"))
 end
 
 --- Draws into a file, whole or not at all.

@@ -1,5 +1,6 @@
---- Many grey images as one, row by row.
+--- Many grey images as one, row by row; with captions by gnuplot, which has the letters.
 local core = require "bnn.core"
+local gnuplot = require "bnn.gnuplot"
 
 local M = {}
 
@@ -29,7 +30,7 @@ local function enlarge(x, scale)
 end
 
 --- One picture of n.
--- @param x tensor [n, h, w], n at least 1: u8, or real from 0 (black) to 1
+-- @param x tensor [n, h, w], n at least 1: u8, or real from 0 (black) to 1 (with NaN in 128)
 -- @param opts table: columns=, gap= in pixels of an image, background= byte of gaps and of places
 --   left over, scale= pixels of the picture for one of an image, along both axes
 -- @return tensor u8 [height, width]
@@ -43,6 +44,66 @@ function M.make(x, opts)
   local whole = x:view(rows, columns, h, w):permute(1, 3, 2, 4):contiguous()
   whole = whole:view(rows * h, columns * w)
   return enlarge(whole:narrow(1, 1, rows * h - gap):narrow(2, 1, columns * w - gap), opts.scale)
+end
+
+-- ---- captions ----
+
+local LETTERS = 14 -- of a caption beside each other, about, under an image
+
+-- A sheet as gnuplot's block of data.
+local function block(picture)
+  local rows = {"$sheet << EOD"}
+  for _, row in ipairs(picture:totable()) do rows[#rows + 1] = table.concat(row, " ") end
+  rows[#rows + 1] = "EOD"
+  return table.concat(rows, "\n")
+end
+
+local function most_lines(captions)
+  local most = 1
+  for _, caption in ipairs(captions) do
+    most = math.max(most, 1 + select(2, caption:gsub("\n", "")))
+  end
+  return most
+end
+
+-- The picture fills the canvas but for the gap around it, so that its pixels are `scale` wide.
+local function canvas(picture, opts)
+  local h, w, gap, grey = picture:size(1), picture:size(2), opts.gap, opts.background
+  return ([[
+set encoding utf8
+set lmargin at screen 0; set rmargin at screen 1
+set bmargin at screen 0; set tmargin at screen 1
+unset border; unset tics; unset key; unset colorbox
+set palette gray gamma 1 maxcolors 256; set cbrange [0:255]
+set xrange [%.1f:%.1f]; set yrange [%.1f:%.1f]
+set object rectangle from screen -1,-1 to screen 2,2 behind fc rgb '#%02x%02x%02x' fs noborder
+]]):format(-0.5 - gap, w + gap - 0.5, h + gap - 0.5, -0.5 - gap, grey, grey, grey)
+end
+
+--- Draws n images with a caption under each, black or white, whatever shows on the background.
+-- @param x tensor [n, h, w] as for make
+-- @param opts table: as for make; captions= n strings; path= that ends in .png or .svg
+-- @return true; or nil, message
+function M.draw_captioned(x, opts)
+  local h, w, scale, gap = x:size(2), x:size(3), opts.scale, opts.gap
+  local size = math.max(9, 1.8 * w * scale / LETTERS)
+  local strip = math.ceil(1.35 * size * most_lines(opts.captions) / scale)
+  if x:dtype() ~= "u8" then x = to_bytes(x) end
+  local picture = M.make(pad(x:contiguous(), 2, strip, opts.background),
+    {columns = opts.columns, gap = gap, background = opts.background, scale = 1})
+  local commands = {canvas(picture, opts)}
+  for i, caption in ipairs(opts.captions) do
+    local row, column = (i - 1) // opts.columns, (i - 1) % opts.columns
+    commands[#commands + 1] = ("set label %s at %.2f,%.2f center front noenhanced %s textcolor rgb "
+      .. "'%s'\n"):format(gnuplot.quote(caption), column * (w + gap) + (w - 1) / 2,
+        row * (h + strip + gap) + h - 0.5 + 0.7 * size / scale, gnuplot.font(opts.path, size),
+        opts.background < 128 and "white" or "black")
+  end
+  commands[#commands + 1] = block(picture) .. "\nplot $sheet matrix with image\n"
+  return gnuplot.draw(opts.path, table.concat(commands), {
+    width = (picture:size(2) + 2 * gap) * scale, height = (picture:size(1) + 2 * gap) * scale,
+    scale = 1,
+  })
 end
 
 return M

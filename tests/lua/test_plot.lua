@@ -273,6 +273,9 @@ function TestMisuse.test_what_does_not_go_together_is_refused()
   raises("shade[1]: {from, to}", lines, {series = series, shade = {{2, 1}}})
   raises("path = \"x.svg\": a name that ends in .png", images,
     {x = bnn.zeros(1, 2, 2), path = "x.svg"})
+  raises("there are 2 captions, x is [1, 2, 2]", images,
+    {x = bnn.zeros(1, 2, 2), captions = {"a", "b"}, path = "x.png"})
+  raises("captions want a path", images, {x = bnn.zeros(1, 2, 2), captions = {"a"}})
   raises("the sheet has 1 x 59999 pixels, at most 32768", images,
     {x = bnn.zeros(20000, 2, 1), columns = 1, scale = 1, gap = 1})
   lu.assertEquals(left(), {})
@@ -400,6 +403,38 @@ function TestImages.test_the_file_has_the_pixels()
   lu.assertEquals(picture:shape(), {(2 * 4 + 1) * 3, (3 * 6 + 2) * 3})
   lu.assertEquals(picture:totable(), images{x = x, columns = 3}:totable())
   lu.assertEquals(left(), {"x.png"})
+end
+
+-- The darkest and the brightest value in rows from..to of a grey picture that gnuplot drew.
+local function extremes(picture, from, to)
+  local part = picture:narrow(1, from, to - from + 1):real()
+  return {part:min():item(), part:max():item()}
+end
+
+function TestImages.test_captions_stand_under_images_that_keep_their_pixels()
+  lu.skipIf(not GNUPLOT or not LIBPNG, "no gnuplot, or no libpng")
+  local x = bnn.tensor({{0, 100}, {200, 255}}, "u8"):view(2, 1, 2, 1):broadcast_to(2, 20, 2, 20)
+  x = x:contiguous():view(1, 40, 40)
+  for _, row in ipairs{{captions = {""}, blank = true}, {captions = {"3: 97%"}}} do
+    local file = path "x.png"
+    lu.assertTrue(images{x = x, path = file, scale = 2, gap = 4, captions = row.captions})
+    local picture = bnn.data.read(file)
+    lu.assertEquals(picture:size(2), (40 + 2 * 4) * 2)
+    for i, at in ipairs{{20, 20}, {20, 70}, {70, 20}, {70, 70}} do
+      local pixel = picture[at[1] + 1][at[2] + 1]
+      lu.assertEquals(pixel:totable()[1], ({0, 100, 200, 255})[i])
+    end
+    local below = extremes(picture, 90, picture:size(1))
+    lu.assertEquals(below[1] < 128, not row.blank)
+  end
+end
+
+function TestImages.test_captions_are_shown_as_they_are_written()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  local caption = [[<a_b^c>&"'\ `x` é]]
+  lu.assertTrue(images{x = bnn.zeros(2, 8, 8), captions = {caption, "two\nlines"},
+                       path = path "x.svg"})
+  lu.assertEquals(texts_of(read "x.svg"), {caption, "two", "lines"})
 end
 
 os.exit(lu.LuaUnit.run(), true)

@@ -39,8 +39,7 @@ local function check_parts(what, s, level)
 end
 
 local function read_one(what, given, i, shared_x, level)
-  local name = type(given.label) == "string" and (" (%s)"):format(given.label) or ""
-  what = ("%s: series %d%s"):format(what, i, name)
+  what = figure.series_name(what, given, i)
   local s = options.check(what, given, series_spec, level + 2)
   check_parts(what, s, level + 1)
   local y = s.y and figure.column(what, "y", s.y, level + 1)
@@ -128,7 +127,7 @@ local function marks_of(opts)
     lines[#lines + 1] = ("set arrow from first %.12g, graph 0 to first %.12g, graph 1 nohead back "
       .. "dt (6,4) lc rgb '%s'\n"):format(x, x, figure.RULE)
   end
-  for _, span in ipairs(opts.shade) do
+  for _, span in ipairs(opts.shade or {}) do
     local corners = {}
     for i, x in ipairs(span) do
       local at = math.abs(x) < math.huge and ("first %.12g"):format(x)

@@ -14,6 +14,12 @@ local M = {}
 function M.fail(level, text, ...) error(text:format(...), level + 1) end
 local fail = M.fail
 
+--- What errors call series i: "bnn.plot.lines: series 2 (mean)".
+function M.series_name(what, given, i)
+  local label = type(given.label) == "string" and (" (%s)"):format(given.label) or ""
+  return ("%s: series %d%s"):format(what, i, label)
+end
+
 -- ---- columns ----
 
 --- A shape in words: "[5]", "[5, 1]"; of a list its length.
@@ -201,7 +207,8 @@ function M.spec(more)
   return spec
 end
 
-local function check_range(what, name, range, is_log, level)
+--- Raises unless a range is nil or two numbers that differ, above 0 for logarithms.
+function M.check_range(what, name, range, is_log, level)
   if not range then return end
   local text = table.concat(range, ", ")
   if #range ~= 2 or range[1] == range[2] then
@@ -219,8 +226,31 @@ function M.check(what, opts, level)
     fail(level + 1, text, what, opts.path)
   end
   if opts.path and opts.out then fail(level + 1, "%s: either path or out is wanted", what) end
-  check_range(what, "xrange", opts.xrange, opts.logx, level + 1)
-  check_range(what, "yrange", opts.yrange, opts.logy, level + 1)
+  M.check_range(what, "xrange", opts.xrange, opts.logx, level + 1)
+  M.check_range(what, "yrange", opts.yrange, opts.logy, level + 1)
+end
+
+-- ---- images ----
+
+--- Each element of x [h, w] as a square of `scale` by `scale`.
+function M.enlarge(x, scale)
+  local h, w = x:size(1), x:size(2)
+  local each = x:contiguous():view(h, 1, w, 1):broadcast_to(h, scale, w, scale)
+  return each:contiguous():view(h * scale, w * scale)
+end
+
+--- How many pixels each way stand for one where gnuplot puts an image of `most` pixels into a path:
+-- viewers of SVG blur where two meet.
+function M.repeats(path, most)
+  return gnuplot.kind_of(path) == "svg" and math.ceil(256 / most) or 1
+end
+
+--- What plots a block that is a matrix in colours, each element of which stands k times each way.
+-- @param x string, y string: formats of a column and a row, counted from 0, as places on the axes
+function M.image_item(name, k, x, y)
+  local column, row = ("(($1+0.5)/%d-0.5)"):format(k), ("(($2+0.5)/%d-0.5)"):format(k)
+  return ("plot $%s matrix using (%s):(%s):3 with image\n"):format(name, x:format(column),
+    y:format(row))
 end
 
 -- ---- drawing ----

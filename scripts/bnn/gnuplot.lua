@@ -103,12 +103,13 @@ end
 
 local escapes = {["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;"}
 
--- The title is what viewers call the picture, in place of "Gnuplot"; edges of bands are smooth, and
--- pixels of images are not. (Text of the user's holds no "<" here.)
+-- The title is what viewers call the picture, in place of "Gnuplot"; edges of bands, which are what
+-- is transparent, are smooth, and pixels of images are not. (Text of the user's holds no "<" here.)
 local function finish_svg(svg, title)
   local name = "<title>" .. M.clean(title or ""):gsub("[&<>]", escapes) .. "</title>"
   svg = svg:gsub("<title>Gnuplot</title>", function() return name end, 1)
-  svg = svg:gsub("(<g stroke='none') shape%-rendering='crispEdges'>", "%1>")
+  svg = svg:gsub("(<g stroke='none') shape%-rendering='crispEdges'(>%s*<polygon [^>]*opacity)",
+    "%1%2")
   return (svg:gsub("<image x", "<image style='image-rendering:pixelated' x"))
 end
 

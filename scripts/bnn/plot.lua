@@ -1,14 +1,17 @@
---- Figures: lines with bands, sheets of images. One call each, with defaults fit to print.
+--- Figures: lines with bands, histograms, bars, heat maps, sheets of images. One call each, with
+-- defaults fit to print.
 --
--- Lines are drawn by gnuplot, into SVG or PNG or as text; sheets of images by libpng alone. Where
--- gnuplot is missing, or a file can not be written, a function gives nil and a message, and the run
--- goes on. A file is there whole or not at all. Text is shown as it is written; a newline begins
--- another line. Colours are Okabe and Ito's, which the colour-blind can tell apart; what is given
--- none takes them in turn.
+-- gnuplot draws them, into SVG or PNG or as text; sheets of images need libpng alone. Where gnuplot
+-- is missing, or a file can not be written, a function gives nil and a message, and the run goes
+-- on. A file is there whole or not at all. Text is shown as it is written, and a newline begins
+-- another line; PNG wants a font installed that has the characters. Colours are Okabe and Ito's,
+-- which the colour-blind can tell apart; what is given none takes them in turn.
+local boxes = require "bnn.boxes"
 local curves = require "bnn.curves"
 local figure = require "bnn.figure"
 local files = require "bnn.files"
 local gnuplot = require "bnn.gnuplot"
+local heatmap = require "bnn.heatmap"
 local options = require "bnn.options"
 local sheet = require "bnn.sheet"
 
@@ -65,6 +68,85 @@ function M.lines(opts)
   figure.check(what, opts, 2)
   check_shade(what, opts.shade, 2)
   return figure.render(curves.commands(curves.read(what, opts, 2), opts), opts)
+end
+
+-- ---- histograms, bars, heat maps ----
+
+local SERIES = {type = "table", list = true, required = true}
+
+local histogram_spec = figure.spec{
+  series = SERIES, bins = {type = "integer", min = 1, max = 10000, default = 30},
+  range = {type = "number", list = true}, density = {type = "boolean", default = true},
+  vlines = {type = "number", list = true}, shade = {type = "table", list = true, default = {}},
+}
+
+--- Histograms of one or more samples over the same bins: a score on the data that a network knows
+-- against those that it does not.
+--     bnn.plot.histogram{
+--       series = {{x = inside.class_std, label = "MNIST"}, {x = outside.class_std, label = "B"}},
+--       xlabel = "std of the predicted class", vlines = {threshold}, path = "std.svg",
+--     }
+-- @param opts table:
+--   series= a list of {x=, label=, colour=}; x is a tensor [n] or a list, of which what is not
+--     finite is left out
+--   bins=30 of equal width over range={from, to} (from the least to the greatest of all values);
+--     what lies outside of it is left out
+--   density=true: the area under each is 1; false: how many
+--   and those of bnn.plot.lines that are not about its series
+-- @return true, or the text when no path is given; or nil, message
+function M.histogram(opts)
+  local what = "bnn.plot.histogram"
+  opts = options.check(what, opts, histogram_spec)
+  figure.check(what, opts, 2)
+  check_shade(what, opts.shade, 2)
+  return figure.render(boxes.histogram(what, opts, 2), opts)
+end
+
+local bars_spec = figure.spec{
+  series = SERIES, labels = {type = "string", list = true, required = true},
+}
+for _, name in ipairs{"xrange", "logx", "logy"} do bars_spec[name] = nil end
+
+--- Bars from 0, side by side where there are several series.
+--     bnn.plot.bars{labels = {"std", "entropy"}, ylabel = "AUROC", path = "auroc.svg",
+--                   series = {{y = {0.999, 0.995}, std = {0.001, 0.002}, label = "Bayesian"}}}
+-- @param opts table:
+--   labels= n strings below the axis
+--   series= a list of {y=, std=, label=, colour=}; y and std, which is marked on the bar, are
+--     tensors [n] or lists; what is not finite has no bar
+--   title=, xlabel=, ylabel=, yrange=, legend=, path=, width=, height=, scale=, out=: as for
+--     bnn.plot.lines
+-- @return true, or the text when no path is given; or nil, message
+function M.bars(opts)
+  local what = "bnn.plot.bars"
+  opts = options.check(what, opts, bars_spec)
+  figure.check(what, opts, 2)
+  return figure.render(boxes.bars(what, opts, 2), opts)
+end
+
+local heatmap_spec = figure.spec{
+  z = {type = "tensor", required = true}, x = figure.COLUMN, y = figure.COLUMN, zlabel = "string",
+  zrange = {type = "number", list = true}, path = {type = "string", required = true},
+}
+for _, name in ipairs{"xrange", "yrange", "logx", "logy", "legend", "out"} do
+  heatmap_spec[name] = nil
+end
+
+--- A matrix in colours, with their scale beside it.
+--     bnn.plot.heatmap{z = std, x = grid, y = grid, zlabel = "std", path = "std.png"}
+-- @param opts table:
+--   z= tensor [h, w]; what is not finite stays white
+--   x=, y= where its columns and rows are, evenly spaced: tensors or lists. Without y the rows are
+--     1, 2, ... from the top, as a matrix is written; with it y grows upwards (and x to the right)
+--   zlabel= of the scale; zrange={from, to} its ends (the least and the greatest of z)
+--   title=, xlabel=, ylabel=, path=, width=, height=, scale=: as for bnn.plot.lines
+-- @return true; or nil, message
+function M.heatmap(opts)
+  local what = "bnn.plot.heatmap"
+  opts = options.check(what, opts, heatmap_spec)
+  figure.check(what, opts, 2)
+  figure.check_range(what, "zrange", opts.zrange, false, 2)
+  return figure.render(heatmap.commands(what, opts, 2), opts)
 end
 
 -- ---- images ----

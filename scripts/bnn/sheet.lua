@@ -1,5 +1,6 @@
 --- Many grey images as one, row by row; with captions by gnuplot, which has the letters.
 local core = require "bnn.core"
+local figure = require "bnn.figure"
 local gnuplot = require "bnn.gnuplot"
 
 local M = {}
@@ -23,12 +24,6 @@ local function pad(x, axis, count, value)
   return core.concat({x, core.full(shape, value, "u8")}, axis)
 end
 
-local function enlarge(x, scale)
-  local h, w = x:size(1), x:size(2)
-  local each = x:contiguous():view(h, 1, w, 1):broadcast_to(h, scale, w, scale)
-  return each:contiguous():view(h * scale, w * scale)
-end
-
 --- One picture of n.
 -- @param x tensor [n, h, w], n at least 1: u8, or real from 0 (black) to 1 (with NaN in 128)
 -- @param opts table: columns=, gap= in pixels of an image, background= byte of gaps and of places
@@ -43,7 +38,8 @@ function M.make(x, opts)
   local h, w = x:size(2), x:size(3)
   local whole = x:view(rows, columns, h, w):permute(1, 3, 2, 4):contiguous()
   whole = whole:view(rows * h, columns * w)
-  return enlarge(whole:narrow(1, 1, rows * h - gap):narrow(2, 1, columns * w - gap), opts.scale)
+  whole = whole:narrow(1, 1, rows * h - gap):narrow(2, 1, columns * w - gap)
+  return figure.enlarge(whole, opts.scale)
 end
 
 -- ---- captions ----
@@ -54,7 +50,7 @@ local LETTERS = 14 -- of a caption beside each other, about, under an image
 local function block(picture)
   local rows = {"$sheet << EOD"}
   for _, row in ipairs(picture:totable()) do rows[#rows + 1] = table.concat(row, " ") end
-  rows[#rows + 1] = "EOD"
+  rows[#rows + 1] = "EOD\n"
   return table.concat(rows, "\n")
 end
 
@@ -66,9 +62,10 @@ local function most_lines(captions)
   return most
 end
 
--- The picture fills the canvas but for the gap around it, so that its pixels are `scale` wide.
-local function canvas(picture, opts)
-  local h, w, gap, grey = picture:size(1), picture:size(2), opts.gap, opts.background
+-- The picture of h x w pixels fills the canvas but for the gap around it, so that each is `scale`
+-- wide.
+local function canvas(h, w, opts)
+  local gap, grey = opts.gap, opts.background
   return ([[
 set encoding utf8
 set lmargin at screen 0; set rmargin at screen 1
@@ -78,6 +75,21 @@ set palette gray gamma 1 maxcolors 256; set cbrange [0:255]
 set xrange [%.1f:%.1f]; set yrange [%.1f:%.1f]
 set object rectangle from screen -1,-1 to screen 2,2 behind fc rgb '#%02x%02x%02x' fs noborder
 ]]):format(-0.5 - gap, w + gap - 0.5, h + gap - 0.5, -0.5 - gap, grey, grey, grey)
+end
+
+-- The captions, in letters of a size, below images of h x w pixels that lie `down` and `across`
+-- from each other.
+local function labels(h, w, down, across, size, opts)
+  local form = "set label %s at %.2f,%.2f center front noenhanced %s textcolor rgb '%s'\n"
+  local colour = opts.background < 128 and "white" or "black"
+  local lines = {}
+  for i, caption in ipairs(opts.captions) do
+    local row, column = (i - 1) // opts.columns, (i - 1) % opts.columns
+    local x, y = column * across + (w - 1) / 2, row * down + h - 0.5 + 0.7 * size / opts.scale
+    local font = gnuplot.font(opts.path, size)
+    lines[i] = form:format(gnuplot.quote(caption), x, y, font, colour)
+  end
+  return table.concat(lines)
 end
 
 --- Draws n images with a caption under each, black or white, whatever shows on the background.
@@ -91,18 +103,14 @@ function M.draw_captioned(x, opts)
   if x:dtype() ~= "u8" then x = to_bytes(x) end
   local picture = M.make(pad(x:contiguous(), 2, strip, opts.background),
     {columns = opts.columns, gap = gap, background = opts.background, scale = 1})
-  local commands = {canvas(picture, opts)}
-  for i, caption in ipairs(opts.captions) do
-    local row, column = (i - 1) // opts.columns, (i - 1) % opts.columns
-    commands[#commands + 1] = ("set label %s at %.2f,%.2f center front noenhanced %s textcolor rgb "
-      .. "'%s'\n"):format(gnuplot.quote(caption), column * (w + gap) + (w - 1) / 2,
-        row * (h + strip + gap) + h - 0.5 + 0.7 * size / scale, gnuplot.font(opts.path, size),
-        opts.background < 128 and "white" or "black")
-  end
-  commands[#commands + 1] = block(picture) .. "\nplot $sheet matrix with image\n"
-  return gnuplot.draw(opts.path, table.concat(commands), {
-    width = (picture:size(2) + 2 * gap) * scale, height = (picture:size(1) + 2 * gap) * scale,
-    scale = 1,
+  local height, width = picture:size(1), picture:size(2)
+  local k = figure.repeats(opts.path, math.max(height, width))
+  local commands = table.concat{
+    canvas(height, width, opts), labels(h, w, h + strip + gap, w + gap, size, opts),
+    block(figure.enlarge(picture, k)), figure.image_item("sheet", k, "%s", "%s"),
+  }
+  return gnuplot.draw(opts.path, commands, {
+    width = (width + 2 * gap) * scale, height = (height + 2 * gap) * scale, scale = 1,
   })
 end
 

@@ -296,6 +296,126 @@ function TestMisuse.test_errors_are_raised_at_the_caller()
   end
 end
 
+-- ---- histograms, bars, heat maps ----
+
+TestBoxes = in_folder{}
+
+-- The numbers of the points of the first series' outline.
+local function outline_of(opts)
+  opts.path = path "x.svg"
+  assert(bnn.plot.histogram(opts))
+  local points = {}
+  local line = read "x.svg":match "id=\"gnuplot_plot_2\".- d='(.-)'" -- over the first, filled
+  for x, y in line:gmatch "([%d.]+),([%d.]+)" do
+    points[#points + 1] = {tonumber(x), tonumber(y)}
+  end
+  return points
+end
+
+-- Heights of a histogram's bins in its own units, where the first bin's is known.
+local function heights_of(opts, first)
+  local points = outline_of(opts)
+  local heights, base = {}, points[1][2]
+  for i = 2, #points - 1, 2 do
+    heights[#heights + 1] = (base - points[i][2]) / (base - points[2][2]) * first
+  end
+  return heights
+end
+
+function TestBoxes.test_a_histogram_counts_what_is_in_each_bin()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  local x = {0, 0.5, 1, 1, 1.5, 2, 3, 4, NAN, INF, 9, -1} -- 4 is the end and counts
+  local want = {2, 3, 1, 2}
+  local opts = {bins = 4, range = {0, 4}, density = false}
+  for _, given in ipairs{x, bnn.tensor(x)} do
+    opts.series = {{x = given}}
+    for i, height in ipairs(heights_of(opts, 2)) do
+      lu.assertAlmostEquals(height, want[i], 0.02) -- coordinates have two decimals
+    end
+  end
+  local svg = read "x.svg"
+  lu.assertStrContains(table.concat(texts_of(svg), "|"), "count")
+  local all = heights_of({series = {{x = {1, 2, 2, 3, NAN}}}, bins = 2}, 1)
+  lu.assertAlmostEquals(all[2], 3, 0.02)
+end
+
+function TestBoxes.test_histograms_of_anything_are_drawn()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  for _, x in ipairs{{}, {NAN}, {5}, {5, 5}, {-1e30, 1e30}} do
+    for _, logy in ipairs{false, true} do
+      assert(bnn.plot.histogram{series = {{x = x}}, logy = logy, path = path "x.svg"})
+    end
+  end
+  lu.assertStrContains(table.concat(texts_of(read "x.svg"), "|"), "density")
+  raises("series 2 (b): unknown option 'y'", bnn.plot.histogram,
+    {series = {{x = {1}}, {y = {1}, label = "b"}}})
+  raises("range = {2, 1}", bnn.plot.histogram, {series = {{x = {1}}}, range = {2, 1}})
+  raises("series is empty", bnn.plot.histogram, {series = {}})
+end
+
+function TestBoxes.test_bars_have_their_labels_and_what_is_nan_has_no_bar()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  local labels = {"std_x", "two\nlines", "<&>"}
+  local function draw(y, std)
+    assert(bnn.plot.bars{labels = labels, path = path "x.svg", ylabel = "AUROC",
+                         series = {{y = y, std = std}, {y = {1, 2, 3}}}})
+    return read "x.svg"
+  end
+  local svg = draw({1, 2, 3}, {0.1, 0.1, 0.1})
+  local shown = table.concat(texts_of(svg), "|")
+  for _, text in ipairs{"std_x", "two|lines", "<&>", "AUROC"} do
+    lu.assertStrContains(shown, text)
+  end
+  local function count(text) return select(2, text:gsub("<polygon", "")) end
+  lu.assertEquals(count(svg) - count(draw{1, NAN, 3}), 1)
+  draw{NAN, NAN, NAN}
+  assert(bnn.plot.bars{labels = labels, path = path "x.svg", series = {{y = {NAN, NAN, NAN}}}})
+  raises("series 1 (a): labels is [3], y is [2]", bnn.plot.bars,
+    {labels = labels, series = {{y = {1, 2}, label = "a"}}})
+  raises("labels is [3], std is [1]", bnn.plot.bars,
+    {labels = labels, series = {{y = {1, 2, 3}, std = {1}}}})
+  raises("unknown option 'logy'", bnn.plot.bars,
+    {labels = labels, series = {{y = {1, 2, 3}}}, logy = true})
+end
+
+-- The colour of a PNG in the middle of a cell of z [2, 3].
+local function cell_colours(opts)
+  opts.path, opts.scale, opts.z = path "x.png", 1, bnn.tensor{{0, 1, 1}, {1, 1, NAN}}
+  assert(bnn.plot.heatmap(opts))
+  local picture = bnn.data.read(opts.path):narrow(3, 1, 3)
+  local colours = {}
+  for _, y in ipairs{100, 260} do
+    for _, x in ipairs{120, 270, 430} do
+      colours[#colours + 1] = ("%02x%02x%02x"):format(table.unpack(picture[y][x]:totable()))
+    end
+  end
+  return colours
+end
+
+function TestBoxes.test_a_heat_map_has_its_first_row_on_top_unless_y_is_given()
+  lu.skipIf(not GNUPLOT or not LIBPNG, "no gnuplot, or no libpng")
+  local low, high = "440154", "fde725"
+  lu.assertEquals(cell_colours{}, {low, high, high, high, high, "ffffff"})
+  lu.assertEquals(cell_colours{y = {5, 6}}, {high, high, "ffffff", low, high, high})
+  lu.assertEquals(cell_colours{y = {6, 5}, x = {3, 2, 1}}, {high, high, low, "ffffff", high, high})
+end
+
+function TestBoxes.test_heat_maps_say_what_they_want()
+  local map = bnn.plot.heatmap
+  raises("'path' is missing", map, {z = bnn.zeros(2, 2)})
+  raises("z is [4], wanted [h, w]", map, {z = bnn.zeros(4), path = "x.svg"})
+  raises("z is [0, 2], wanted [h, w]", map, {z = bnn.zeros(0, 2), path = "x.svg"})
+  raises("x is [3], z has 2 of them", map, {z = bnn.zeros(2, 2), x = {1, 2, 3}, path = "x.svg"})
+  raises("y[2] is 2: evenly spaced", map, {z = bnn.zeros(3, 2), y = {1, 2, 4}, path = "x.svg"})
+  raises("x[1] is 1: evenly spaced", map, {z = bnn.zeros(2, 2), x = {1, 1}, path = "x.svg"})
+  raises("zrange = {1}", map, {z = bnn.zeros(2, 2), zrange = {1}, path = "x.svg"})
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  for _, z in ipairs{bnn.zeros(1, 1), bnn.full({2, 2}, NAN), bnn.tensor({{1, 2}}, "u8")} do
+    lu.assertTrue(map{z = z, path = path "x.svg", title = "a_b", zlabel = "<z>"})
+  end
+  lu.assertStrContains(table.concat(texts_of(read "x.svg"), "|"), "<z>")
+end
+
 -- ---- the world ----
 
 TestFailures = in_folder{}

@@ -2,6 +2,7 @@
 -- bnn.plot.lines for what their options mean.
 local figure = require "bnn.figure"
 local options = require "bnn.options"
+local thin = require "bnn.thin"
 
 local M = {}
 
@@ -90,11 +91,22 @@ local function way_of(s)
   return ("with lines %s%s"):format(line, s.style == "dashes" and " dt (8,5)" or "")
 end
 
+-- A long line's columns without the points that are not seen at one column to a unit.
+local function shorten(columns, opts)
+  return thin.thin(columns, {
+    columns = math.max(opts.width or 0, 640), range = opts.xrange, is_log = opts.logx,
+    drawable_x = function(v) return figure.is_drawable(v, opts.logx) end,
+    drawable_y = function(v) return figure.is_drawable(v, opts.logy) end,
+  })
+end
+
 -- Adds what draws a series: its data to `data`, its items to `items`. Without a row to draw it
 -- keeps its place in the legend.
-local function add_series(data, items, s, log)
+local function add_series(data, items, s, opts)
+  local log = {x = opts.logx, y = opts.logy}
   local function add(columns, using, way, title)
     local name = ("d%d"):format(#data + 1)
+    if s.style == "lines" or s.style == "dashes" then columns = shorten(columns, opts) end
     local text, count = figure.block(name, columns, log)
     data[#data + 1] = text
     local source = count > 0 and ("$%s using %s"):format(name, using) or "NaN"
@@ -144,7 +156,7 @@ end
 function M.commands(series, opts)
   local log, data, items = {x = opts.logx, y = opts.logy}, {}, {}
   give_marks(series)
-  for _, s in ipairs(series) do add_series(data, items, s, log) end
+  for _, s in ipairs(series) do add_series(data, items, s, opts) end
   return table.concat{
     figure.frame(opts, not has_points(series, log)), marks_of(opts), table.concat(data),
     "plot ", table.concat(items, ", "), "\n",

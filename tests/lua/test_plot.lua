@@ -182,6 +182,56 @@ function TestLines.test_tensors_and_lists_of_any_type_are_columns()
   end
 end
 
+function TestLines.test_long_lines_keep_what_is_seen_of_them()
+  local thin = require "bnn.thin".thin
+  local function drawable(v) return math.abs(v) < INF end
+  local opts = {columns = 10, drawable_x = drawable, drawable_y = drawable}
+  local x, y, z = {}, {}, {}
+  for i = 1, 1000 do x[i], y[i], z[i] = i, i * 7919 % 1009, 0 end
+  y[333], y[334], y[335], z[777], y[500] = 5000, NAN, -5000, 9, NAN
+  local kept = thin({x, y, z}, opts)
+  local row = {}
+  for i, at in ipairs(kept[1]) do
+    row[at] = i
+    lu.assertTrue(i == 1 or at > kept[1][i - 1])
+    for k, values in ipairs{x, y, z} do
+      local good = kept[k][i] == values[at] or values[at] ~= values[at]
+      lu.assertTrue(good)
+    end
+  end
+  lu.assertTrue(#kept[1] < 80 and #kept[1] == #kept[2] and #kept[1] == #kept[3])
+  for _, at in ipairs{1, 333, 334, 335, 500, 777, 1000} do lu.assertNotNil(row[at], at) end
+  -- logarithms: the same share of the rows to each power of ten
+  opts.is_log = true
+  local low = 0
+  for _, at in ipairs(thin({x, y}, opts)[1]) do low = low + (at <= 100 and 1 or 0) end
+  lu.assertTrue(low > 10)
+  -- left as they are: short, going back, parametric
+  local short, back = {{1, 2}, {3, 4}}, {z, y}
+  lu.assertIs(thin(short, opts), short)
+  lu.assertEquals(#thin({x, y}, {columns = 1000, drawable_x = drawable})[1], 1000)
+  back[1] = table.move(x, 1, 1000, 1, {})
+  back[1][1000] = 0
+  lu.assertIs(thin(back, opts), back)
+  -- all in one place, and outside of the range
+  z[777] = 0
+  lu.assertTrue(#thin({z, x}, {columns = 2, drawable_x = drawable, drawable_y = drawable})[1] <= 4)
+  opts = {columns = 2, range = {2000, 3000}, drawable_x = drawable, drawable_y = drawable}
+  lu.assertTrue(#thin({x, x}, opts)[1] <= 4)
+end
+
+function TestLines.test_a_long_line_is_drawn_in_short()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  local y = bnn.randn(bnn.key(3), 40000)
+  y = y:totable()
+  y[20000] = 25
+  local svg = svg_of{series = {{y = y}}}
+  local strokes = strokes_of(svg)
+  lu.assertEquals(#strokes, 1)
+  lu.assertTrue(strokes[1] > 1000 and strokes[1] <= 4 * 641)
+  lu.assertStrContains(table.concat(texts_of(svg), "|"), "| 25|") -- the axis goes up to the peak
+end
+
 function TestLines.test_every_option_changes_the_figure()
   lu.skipIf(not GNUPLOT, "no gnuplot")
   local function draw(more, series)
@@ -466,6 +516,15 @@ function TestFailures.test_a_gnuplot_that_fails_leaves_nothing_behind()
   write("x.svg", "the picture before")
   run_with_path(path "bin", draw_script())
   lu.assertEquals(read "x.svg", "the picture before")
+end
+
+function TestFailures.test_settings_of_the_users_own_are_not_read()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  write(".gnuplot", "set title 'mine'\nset xrange [0:99]\n")
+  local before = svg_of{series = {{y = {1, 2}}}}
+  local out = ("HOME='%s' XDG_CONFIG_HOME='%s' "):format(folder, folder)
+  run_with_path(os.getenv "PATH" .. "' " .. out .. "IGNORED='", draw_script())
+  lu.assertEquals(read "x.svg", before)
 end
 
 function TestFailures.test_a_folder_that_is_not_there_is_a_message()

@@ -1,4 +1,4 @@
-/* bind_files.c - tables in text, folders, and the holder. */
+/* bind_files.c - tables in text, bytes into a file, folders, and the holder. */
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -7,6 +7,7 @@
 
 #include "bind.h"
 #include "csv.h"
+#include "save.h"
 
 /* ---- the holder ---- */
 
@@ -114,6 +115,17 @@ static int core_csv_read(lua_State *L) {
   return 1;
 }
 
+static int core_save_bytes(lua_State *L) {
+  bnn_err err;
+  const char *path = bind_check_path(L, 1);
+  bnn_piece bytes = {0};
+  bytes.p = luaL_checklstring(L, 2, &bytes.n);
+  bnn_status status = bnn_save(path, &bytes, 1, &err);
+  if (status != BNN_OK) return bind_refuse_file(L, status, &err);
+  lua_pushboolean(L, true);
+  return 1;
+}
+
 /* ---- folders ---- */
 
 static void close_dir(void *dir) { closedir(dir); }
@@ -151,6 +163,8 @@ static const bind_row rows[] = {
      "csv_read(path [, {separator=, header=, label=}]): a table of numbers in text\n"
      "Returns {x = real [n, d], y = labels [n] or nil, names = of x's columns or nil, classes = of "
      "labels that are text}; or nil, message."},
+    {"save_bytes", core_save_bytes,
+     "save_bytes(path, bytes): writes a file, whole or not at all; true, or nil, message"},
     {"list_dir", core_list_dir,
      "list_dir(path): what a folder holds: {name = \"file\", \"folder\" or \"other\"}\n"
      "Returns nil, message when it can not be read."},

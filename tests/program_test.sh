@@ -404,6 +404,11 @@ signalled INT,INT "$guard local function once() local ok, e = pcall(s.guard, fun
   once() once()"
 equal "a guard answers each time" "interrupted by SIGINT
 interrupted by SIGINT" "$out"
+# Another program that was run is killed and waited for.
+signalled INT "$guard s.guard(function()
+  ready() require 'bnn.core'.run_program{'sh', '-c', 'echo \$\$ >$T/pid; exec sleep 60'} end)"
+equal "SIGINT while another program runs" "130 bnnlua: interrupted (SIGINT)" "$rc $err"
+equal "... which it ends" no "$(kill -0 "$(cat "$T/pid")" 2>/dev/null && echo yes || echo no)"
 signalled INT "$guard s.guard(function() end) pcall(s.guard, error) $spin"
 has "after guard a script is plain again" "interrupted!" "$err"
 signalled TERM "$guard s.guard(function() end) $spin"

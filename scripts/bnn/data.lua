@@ -8,6 +8,7 @@ local files = require "bnn.files"
 local options = require "bnn.options"
 local places = require "bnn.places"
 local sets = require "bnn.sets"
+local toy = require "bnn.toy"
 
 local M = {}
 
@@ -17,6 +18,8 @@ for _, name in ipairs{
 } do
   M[name] = files[name]
 end
+
+M.cubic = toy.cubic
 
 local Part = {__name = "bnn.data"}
 Part.__index = Part

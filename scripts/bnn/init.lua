@@ -15,6 +15,7 @@ local M = {
   schedule = require "bnn.schedule",
   metrics = require "bnn.metrics",
   data = require "bnn.data",
+  plot = require "bnn.plot",
   log = require "bnn.log",
   safetensors = require "bnn.safetensors",
   checkpoint = require "bnn.checkpoint",

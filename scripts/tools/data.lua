@@ -4,7 +4,6 @@
 local bnn = require "bnn"
 local core = require "bnn.core"
 local fetch = require "bnn.fetch"
-local files = require "bnn.files"
 local flags = require "bnn.flags"
 local nearest = require "bnn.nearest"
 local picture = require "bnn.picture"
@@ -108,30 +107,11 @@ local function title_of(data, part, i)
   return name and ("%d: %s"):format(i, name) or ("%d"):format(i)
 end
 
--- All images in one, `across` in a row, as u8 [rows * h, across * w] with a pixel of black between.
-local function sheet(images, across)
-  local h, w = #images[1], #images[1][1]
-  across = across or math.ceil(math.sqrt(#images))
-  local down = (#images + across - 1) // across
-  local pixels = {}
-  for y = 1, down * (h + 1) - 1 do
-    local row = {}
-    for x = 1, across * (w + 1) - 1 do
-      local image = images[(y - 1) // (h + 1) * across + (x - 1) // (w + 1) + 1]
-      local line = image and image[(y - 1) % (h + 1) + 1]
-      local v = line and line[(x - 1) % (w + 1) + 1] or 0
-      row[x] = math.floor(v * 255 + 0.5)
-    end
-    pixels[y] = row
-  end
-  return bnn.tensor(pixels, "u8")
-end
-
--- Writes the images as one picture; files.save tells the format by the ending.
+-- Writes the images, lists of rows, as one picture, pixel by pixel.
 local function save_png(path, images, across)
   local ending = "--png=%s: the name of a file that ends in .png is wanted"
   demand(path:find "%.png$", ending:format(path))
-  demand(files.save(path, sheet(images, across)))
+  demand(bnn.plot.images{x = bnn.tensor(images), columns = across, scale = 1, path = path})
   print(("%s: %d images"):format(path, #images))
 end
 

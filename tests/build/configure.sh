@@ -19,7 +19,8 @@ trap 'exit 130' INT TERM
 packages_of() {
   case $1 in
   build) echo "$(compiler_packages) libopenblas-dev liblua5.4-dev zlib1g-dev" ;;
-  optional) echo "libedit-dev libcurl4-openssl-dev libssl-dev libzip-dev libpng-dev libjansson-dev" ;;
+  optional)
+    echo "libedit-dev libcurl4-openssl-dev libssl-dev libzip-dev libpng-dev libjansson-dev gnuplot-nox" ;;
   tests) echo "check lua-unit lua5.4" ;;
   developers) echo "clang libclang-rt-14-dev clang-format lua-check valgrind python3 openssl" ;;
   *) echo "configure.sh: no group $1" >&2; exit 2 ;;
@@ -134,6 +135,7 @@ found() {
   libjansson-dev) find_jansson ;;
   check) find_check ;;
   lua-unit) lua5.4 -e 'require "luaunit"' ;;
+  gnuplot-nox) command -v gnuplot ;;
   lua-check) command -v luacheck ;;
   libclang-rt-*) CC=clang; links '#define USE' -fsanitize=address,undefined ;;
   *) command -v "$1" ;;

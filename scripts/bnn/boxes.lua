@@ -1,0 +1,199 @@
+--- Histograms and bars: how they are read and what gnuplot is told of them. See bnn.plot.histogram
+-- and bnn.plot.bars for what their options mean.
+local curves = require "bnn.curves"
+local figure = require "bnn.figure"
+local gnuplot = require "bnn.gnuplot"
+local options = require "bnn.options"
+
+local M = {}
+
+local fail = figure.fail
+
+-- ---- histograms ----
+
+local function check_range(what, range, level)
+  if #range == 2 and range[1] < range[2] then return end
+  fail(level + 1, "%s: range = {%s}: {from, to} with from < to is wanted", what,
+    table.concat(range, ", "))
+end
+
+-- From the least to the greatest finite value of all series; 1 wide when they are the same.
+local function extent(series)
+  local least, most = math.huge, -math.huge
+  for _, s in ipairs(series) do
+    for _, v in ipairs(s.values) do
+      if figure.is_drawable(v) then least, most = math.min(least, v), math.max(most, v) end
+    end
+  end
+  if least > most then least, most = 0, 1 end
+  if least == most then least, most = least - 0.5, most + 0.5 end
+  return least, most
+end
+
+-- How many values fall into each of `bins` equal parts of from..to (`to` itself into the last), and
+-- how many do in all.
+local function count(values, bins, from, to)
+  local counts, total = {}, 0
+  for i = 1, bins do counts[i] = 0 end
+  for _, v in ipairs(values) do
+    if v >= from and v <= to then
+      local i = math.min(math.floor((v - from) / (to - from) * bins) + 1, bins)
+      counts[i], total = counts[i] + 1, total + 1
+    end
+  end
+  return counts, total
+end
+
+-- The outline of heights over bins as a series of curves.lua; filled, where 0 has a place.
+local function outline(heights, from, to, is_log)
+  local bins = #heights
+  local x, y, zero = {from}, {0}, {0}
+  for i, height in ipairs(heights) do
+    for k = i - 1, i do
+      x[#x + 1], y[#y + 1], zero[#zero + 1] = from + (to - from) * k / bins, height, 0
+    end
+  end
+  x[#x + 1], y[#y + 1], zero[#zero + 1] = to, 0, 0
+  return {x = x, y = y, low = not is_log and zero or nil, high = not is_log and y or nil}
+end
+
+local function read_samples(what, given, i, level)
+  what = figure.series_name(what, given, i)
+  local s = options.check(what, given, {
+    x = {type = figure.COLUMN, required = true}, label = "string", colour = "string",
+  }, level + 2)
+  return {
+    values = figure.column(what, "x", s.x, level + 1).values, label = s.label,
+    colour = figure.colour(what, s.colour, i, level + 1),
+  }
+end
+
+--- The commands of a histogram.
+-- @param opts table: checked options of bnn.plot.histogram
+function M.histogram(what, opts, level)
+  if #opts.series == 0 then fail(level + 1, "%s: series is empty", what) end
+  if opts.range then check_range(what, opts.range, level + 1) end
+  local samples, series = {}, {}
+  for i, given in ipairs(opts.series) do
+    samples[i] = read_samples(what, given, i, level + 1)
+  end
+  local from, to = extent(samples)
+  if opts.range then from, to = table.unpack(opts.range) end
+  for i, s in ipairs(samples) do
+    local heights, total = count(s.values, opts.bins, from, to)
+    local unit = opts.density and math.max(total, 1) * (to - from) / opts.bins or 1
+    for k, height in ipairs(heights) do heights[k] = height / unit end
+    series[i] = outline(heights, from, to, opts.logy)
+    series[i].label, series[i].colour, series[i].style = s.label, s.colour, "lines"
+  end
+  opts.ylabel = opts.ylabel or opts.density and "density" or "count"
+  return curves.commands(series, opts)
+end
+
+-- ---- bars ----
+
+local GROUP = 0.8 -- of the room for a label is taken by its bars
+
+local function read_bars(what, given, i, labels, level)
+  what = figure.series_name(what, given, i)
+  local s = options.check(what, given, {
+    y = {type = figure.COLUMN, required = true}, std = figure.COLUMN, label = "string",
+    colour = "string",
+  }, level + 2)
+  local y = figure.column(what, "y", s.y, level + 1)
+  local std = s.std and figure.column(what, "std", s.std, level + 1)
+  figure.check_lengths(what, {{name = "labels", given = labels, values = labels}, y, std},
+    level + 1)
+  return {
+    y = y.values, std = std and std.values, label = s.label,
+    colour = figure.colour(what, s.colour, i, level + 1),
+  }
+end
+
+-- The bars of series i of n as columns: their middles, left and right edges, and zeros.
+local function sides(s, i, n)
+  local width = GROUP / n
+  local middle, left, right, zero = {}, {}, {}, {}
+  for k = 1, #s.y do
+    left[k] = k - GROUP / 2 + (i - 1) * width
+    right[k] = left[k] + width * (n > 1 and 0.92 or 1)
+    middle[k], zero[k] = (left[k] + right[k]) / 2, 0
+  end
+  return middle, left, right, zero
+end
+
+-- The outlines of the marks of deviation: stem and two caps, parted by what can not be drawn.
+local function marks(s, middle, cap)
+  local x, y = {}, {}
+  local function stroke(x1, y1, x2, y2)
+    local n = #x
+    x[n + 1], x[n + 2], x[n + 3] = x1, x2, 0 / 0
+    y[n + 1], y[n + 2], y[n + 3] = y1, y2, 0 / 0
+  end
+  for k, at in ipairs(middle) do
+    local low, high = s.y[k] - s.std[k], s.y[k] + s.std[k]
+    stroke(at, low, at, high)
+    stroke(at - cap, low, at + cap, low)
+    stroke(at - cap, high, at + cap, high)
+  end
+  return {x, y}
+end
+
+-- Adds the bars of series i of n, and what marks their deviation; gives how many bars there are.
+local function add_bars(data, items, s, i, n)
+  local middle, left, right, zero = sides(s, i, n)
+  local function add(name, columns, way, title)
+    local text, rows = figure.block(name, columns, {})
+    data[#data + 1] = text
+    items[#items + 1] = ("%s %s"):format(rows > 0 and ("$%s %s"):format(name, way) or "NaN", title)
+    return rows
+  end
+  local fill = "using 1:2:3:4:5:6 with boxxyerror fc rgb '%s' fs solid 0.85 noborder"
+  local rows = add("b" .. i, {middle, s.y, left, right, zero, s.y}, fill:format(s.colour),
+    figure.titled(s.label))
+  if s.std then
+    local mark = "using 1:2 with lines lw 1.2 lc rgb '%s'"
+    add("e" .. i, marks(s, middle, GROUP / n / 10), mark:format(figure.INK), "notitle")
+  end
+  return rows
+end
+
+-- The names below the axis; slanted when they are too long to stand side by side. xlabel goes down
+-- by their further lines.
+local function tics(labels, is_picture)
+  local texts, letters = {}, 0
+  for k, label in ipairs(labels) do
+    texts[k] = ("%s %d"):format(gnuplot.quote(label), k)
+    letters = letters + utf8.len(gnuplot.clean(label)) + 2
+  end
+  local slant = is_picture and letters > 75 and " rotate by -30" or ""
+  return ("set xtics (%s) noenhanced%s\nset xrange [%g:%g]\n%s"):format(table.concat(texts, ", "),
+    slant, 0.5, #labels + 0.5, is_picture and "set grid noxtics\n" or "")
+end
+
+-- How many lines the longest label has beyond its first.
+local function further_lines(labels)
+  local most = 0
+  for _, label in ipairs(labels) do most = math.max(most, select(2, label:gsub("\n", ""))) end
+  return most
+end
+
+--- The commands of bars.
+-- @param opts table: checked options of bnn.plot.bars
+function M.bars(what, opts, level)
+  if #opts.series == 0 then fail(level + 1, "%s: series is empty", what) end
+  if #opts.labels == 0 then fail(level + 1, "%s: labels is empty", what) end
+  local data, items, bars = {}, {}, 0
+  for i, given in ipairs(opts.series) do
+    local s = read_bars(what, given, i, opts.labels, level + 1)
+    bars = bars + add_bars(data, items, s, i, #opts.series)
+  end
+  local more = further_lines(opts.labels)
+  if more > 0 then opts.xlabel = ("\n"):rep(more) .. (opts.xlabel or " ") end
+  return table.concat{
+    figure.frame(opts, bars == 0), tics(opts.labels, opts.path), table.concat(data), "plot ",
+    table.concat(items, ", "), "\n",
+  }
+end
+
+return M

@@ -1,0 +1,289 @@
+--- What the figures of bnn.plot share: columns of numbers and their checks, colours, axes, legend,
+-- and where the drawing goes.
+--
+-- Functions that check take the `level` at which what is wrong is raised, as for `error` when the
+-- caller calls it.
+local core = require "bnn.core"
+local gnuplot = require "bnn.gnuplot"
+local nearest = require "bnn.nearest"
+local options = require "bnn.options"
+
+local M = {}
+
+--- Raises a formatted text at a level.
+function M.fail(level, text, ...) error(text:format(...), level + 1) end
+local fail = M.fail
+
+--- What errors call series i: "bnn.plot.lines: series 2 (mean)".
+function M.series_name(what, given, i)
+  local label = type(given.label) == "string" and (" (%s)"):format(given.label) or ""
+  return ("%s: series %d%s"):format(what, i, label)
+end
+
+-- ---- columns ----
+
+--- A shape in words: "[5]", "[5, 1]"; of a list its length.
+function M.shape_text(v)
+  local shape = type(v) == "userdata" and v:shape() or {#v}
+  return "[" .. table.concat(shape, ", ") .. "]"
+end
+
+-- Whether all elements lie along one axis.
+local function is_vector(x)
+  local most = 0
+  for i = 1, x:dim() do most = math.max(most, x:size(i)) end
+  return x:dim() > 0 and most == x:numel()
+end
+
+local function values_of(what, name, v, level)
+  if type(v) == "userdata" then
+    if not is_vector(v) then
+      fail(level + 1, "%s: %s is %s, wanted [n]", what, name, M.shape_text(v))
+    end
+    return v:contiguous():view(v:numel()):totable()
+  end
+  for i = 1, #v do
+    if type(v[i]) ~= "number" then
+      fail(level + 1, "%s: %s[%d] is a %s, a number is wanted", what, name, i, type(v[i]))
+    end
+  end
+  return v
+end
+
+--- The kind of a column in an option table.
+M.COLUMN = "tensor|table"
+
+--- A column from a tensor [n] (or [n, 1]) or a list: {name=, given=, values= a list}.
+function M.column(what, name, v, level)
+  return {name = name, given = v, values = values_of(what, name, v, level + 1)}
+end
+
+--- 1, 2, ... as a column beside another.
+function M.count_up(like)
+  local x = {}
+  for i = 1, #like.values do x[i] = i end
+  return {name = "x", given = x, values = x}
+end
+
+--- Raises unless all columns are as long as the first.
+function M.check_lengths(what, columns, level)
+  local first = columns[1]
+  for _, c in ipairs(columns) do
+    if #c.values ~= #first.values then
+      fail(level + 1, "%s: %s is %s, %s is %s", what, first.name, M.shape_text(first.given), c.name,
+        M.shape_text(c.given))
+    end
+  end
+end
+
+-- ---- colours ----
+
+--- The colours by name: those of Okabe and Ito, which the colour-blind can tell apart, and a grey.
+M.colours = {
+  blue = "#0072b2", orange = "#e69f00", green = "#009e73", vermillion = "#d55e00",
+  purple = "#cc79a7", sky = "#56b4e9", black = "#000000", yellow = "#f0e442", grey = "#7f7f7f",
+}
+
+-- Neighbours differ in grey as well.
+local TURNS = {"blue", "orange", "green", "vermillion", "purple", "sky", "black", "yellow"}
+
+--- A colour as gnuplot wants it: one by name, "#rrggbb", or (nil) that of a turn.
+function M.colour(what, colour, turn, level)
+  if not colour then return M.colours[TURNS[(turn - 1) % #TURNS + 1]] end
+  local known = M.colours[colour] or colour:match "^#%x%x%x%x%x%x$"
+  if known then return known end
+  local names = options.sorted_names(M.colours)
+  local near = nearest.find(colour, names)
+  fail(level + 1, "%s: colour = %q: %s#rrggbb or one of %s is wanted", what, colour,
+    near and ("did you mean '%s'? "):format(near) or "", table.concat(names, ", "))
+end
+
+-- ---- data ----
+
+local MOST = 1e300 -- gnuplot takes what is greater for undefined
+
+--- Whether a number has a place on an axis.
+function M.is_drawable(v, is_log) return math.abs(v) < MOST and not (is_log and v <= 0) end
+
+--- A block of data, and how many rows it has; where a value can not be drawn there is an empty
+-- line, which parts a line or a band.
+-- @param name string
+-- @param columns list of lists: x first, the others along y
+-- @param log table: x=, y= whether that axis is one of logarithms
+function M.block(name, columns, log)
+  local rows, count, parted = {("$%s << EOD"):format(name)}, 0, false
+  for i = 1, #columns[1] do
+    local cells, good = {}, true
+    for k, column in ipairs(columns) do
+      good = good and M.is_drawable(column[i], k == 1 and log.x or k > 1 and log.y)
+      cells[k] = ("%.12g"):format(column[i])
+    end
+    if good then
+      if parted and count > 0 then rows[#rows + 1] = "" end
+      rows[#rows + 1], count = table.concat(cells, " "), count + 1
+    end
+    parted = not good
+  end
+  rows[#rows + 1] = "EOD\n"
+  return table.concat(rows, "\n"), count
+end
+
+--- An item's entry in the legend.
+function M.titled(label)
+  local title = label and label ~= "" and gnuplot.quote(label)
+  return title and ("title %s noenhanced"):format(title) or "notitle"
+end
+
+-- ---- axes ----
+
+M.INK, M.RULE, M.GRID = "#333333", "#666666", "#e4e4e4"
+
+-- Of a picture; text has neither colours nor a grid.
+local look = table.concat({
+  ("set border 3 lc rgb '%s'"):format(M.INK),
+  "set minussign",
+  ("set tics nomirror out scale 0.5 textcolor rgb '%s'"):format(M.INK),
+  ("set grid lt 1 lw 0.8 lc rgb '%s'"):format(M.GRID),
+  "set key Left reverse samplen 2",
+}, "\n")
+
+local legends = {
+  bottom = "set key bmargin center horizontal height 1",
+  right = "set key rmargin top vertical",
+  none = "unset key",
+}
+
+-- 1, 2, 5, 10, ... within a range: the tics of logarithms over less than two decades, where powers
+-- of ten alone would be too few.
+local function log_tics(from, to)
+  local tics = {}
+  for power = math.floor(math.log(from, 10)), math.ceil(math.log(to, 10)) do
+    for _, digit in ipairs{1, 2, 5} do
+      local tic = digit * 10.0 ^ power
+      if tic >= from and tic <= to then tics[#tics + 1] = ("%.12g"):format(tic) end
+    end
+  end
+  return table.concat(tics, ", ")
+end
+
+local function log_axis(name, range, is_text)
+  local lines = {("set logscale %s"):format(name)}
+  local from, to = table.unpack(range or {1, math.huge})
+  if from > to then from, to = to, from end
+  if to / from < 100 then
+    lines[2] = ("set %stics (%s)"):format(name, log_tics(from, to))
+  elseif not is_text then
+    lines[2] = ("set format %s '10^{%%T}'"):format(name)
+  end
+  return table.concat(lines, "\n")
+end
+
+-- An axis without anything on it has a range all the same.
+local function axis(name, opts, is_blank)
+  local lines = {}
+  local label, range = opts[name .. "label"], opts[name .. "range"]
+  local is_log = opts["log" .. name]
+  if label then lines[1] = ("set %slabel %s noenhanced"):format(name, gnuplot.quote(label)) end
+  if is_blank and not range then range = is_log and {1, 10} or {0, 1} end
+  if is_log then lines[#lines + 1] = log_axis(name, range, not opts.path) end
+  if range then
+    lines[#lines + 1] = ("set %srange [%.12g:%.12g]"):format(name, range[1], range[2])
+  end
+  return table.concat(lines, "\n")
+end
+
+--- The options of every figure with axes, for options.check; `more` are added.
+function M.spec(more)
+  local size = {type = "integer", min = 5, max = 10000}
+  local range = {type = "number", list = true}
+  local spec = {
+    title = "string", xlabel = "string", ylabel = "string", xrange = range, yrange = range,
+    logx = "boolean", logy = "boolean",
+    legend = {type = "string", default = "bottom", choices = {"bottom", "right", "none"}},
+    path = "string", out = "userdata", width = size, height = size,
+    scale = {type = "number", above = 0, max = 10, default = 2},
+  }
+  for name, kind in pairs(more) do spec[name] = kind end
+  return spec
+end
+
+--- Raises unless a range is nil or two numbers that differ, above 0 for logarithms.
+function M.check_range(what, name, range, is_log, level)
+  if not range then return end
+  local text = table.concat(range, ", ")
+  if #range ~= 2 or range[1] == range[2] then
+    fail(level + 1, "%s: %s = {%s}: two numbers that differ are wanted", what, name, text)
+  end
+  if is_log and math.min(range[1], range[2]) <= 0 then
+    fail(level + 1, "%s: %s = {%s}: an axis of logarithms begins above 0", what, name, text)
+  end
+end
+
+--- Raises where options of M.spec do not go together.
+function M.check(what, opts, level)
+  if opts.path and not gnuplot.kind_of(opts.path) then
+    local text = "%s: path = %q: a name that ends in .svg or .png is wanted"
+    fail(level + 1, text, what, opts.path)
+  end
+  if opts.path and opts.out then fail(level + 1, "%s: either path or out is wanted", what) end
+  M.check_range(what, "xrange", opts.xrange, opts.logx, level + 1)
+  M.check_range(what, "yrange", opts.yrange, opts.logy, level + 1)
+end
+
+-- ---- images ----
+
+--- Each element of x [h, w] as a square of `scale` by `scale`.
+function M.enlarge(x, scale)
+  local h, w = x:size(1), x:size(2)
+  local each = x:contiguous():view(h, 1, w, 1):broadcast_to(h, scale, w, scale)
+  return each:contiguous():view(h * scale, w * scale)
+end
+
+--- How many pixels each way stand for one where gnuplot puts an image of `most` pixels into a path:
+-- viewers of SVG blur where two meet.
+function M.repeats(path, most)
+  return gnuplot.kind_of(path) == "svg" and math.ceil(256 / most) or 1
+end
+
+--- What plots a block that is a matrix in colours, each element of which stands k times each way.
+-- @param x string, y string: formats of a column and a row, counted from 0, as places on the axes
+function M.image_item(name, k, x, y)
+  local column, row = ("(($1+0.5)/%d-0.5)"):format(k), ("(($2+0.5)/%d-0.5)"):format(k)
+  return ("plot $%s matrix using (%s):(%s):3 with image\n"):format(name, x:format(column),
+    y:format(row))
+end
+
+-- ---- drawing ----
+
+--- The commands that come before a figure's own: axes, legend, title.
+-- @param opts table: checked options of M.spec
+-- @param is_blank boolean: there is nothing on the axes
+function M.frame(opts, is_blank)
+  local lines = {"set encoding utf8", opts.path and look or ""}
+  if opts.title then
+    lines[#lines + 1] = ("set title %s noenhanced"):format(gnuplot.quote(opts.title))
+  end
+  lines[#lines + 1] = axis("x", opts, is_blank)
+  lines[#lines + 1] = axis("y", opts, is_blank)
+  lines[#lines + 1] = legends[opts.legend]
+  return table.concat(lines, "\n") .. "\n"
+end
+
+--- Draws where the options say: into the file, or as text.
+-- @return true, or the text; or nil, message
+function M.render(commands, opts)
+  if opts.path then
+    return gnuplot.draw(opts.path, commands, {
+      width = opts.width or 640, height = opts.height or 400, scale = opts.scale,
+      title = opts.title,
+    })
+  end
+  local text, fault = gnuplot.text(commands, {
+    width = opts.width or core.terminal "stdout" or 80, height = opts.height or 24,
+  })
+  if not text then return nil, fault end
+  if opts.out then opts.out:write(text) end
+  return text
+end
+
+return M

@@ -1,0 +1,619 @@
+--- Figures (bnn.plot): what is in the files, and what is not left behind.
+local lu = require "luaunit"
+local bnn = require "bnn"
+local core = require "bnn.core"
+
+local lines, images = bnn.plot.lines, bnn.plot.images
+local GNUPLOT = core.run_program{"gnuplot", "-V"} ~= nil
+local LIBPNG
+for _, v in ipairs(core.versions()) do
+  if v.name == "libpng" then LIBPNG = not v.version:find "^none" end
+end
+
+local NAN, INF = 0 / 0, math.huge
+local folder
+
+local function path(name) return folder .. "/" .. name end
+
+local function write(name, bytes)
+  local file = assert(io.open(path(name), "wb"))
+  file:write(bytes)
+  file:close()
+  return path(name)
+end
+
+local function read(name)
+  local file = assert(io.open(path(name), "rb"))
+  local bytes = file:read "a"
+  file:close()
+  return bytes
+end
+
+local function raises(text, f, ...) lu.assertErrorMsgContains(text, f, ...) end
+
+-- The names in the folder.
+local function left()
+  local names = {}
+  for name in pairs(core.list_dir(folder)) do names[#names + 1] = name end
+  table.sort(names)
+  return names
+end
+
+local function in_folder(suite)
+  function suite:setUp()
+    folder = os.tmpname()
+    os.remove(folder)
+    assert(core.make_folder(folder))
+  end
+  function suite:tearDown() os.execute("rm -rf " .. folder) end
+  return suite
+end
+
+-- ---- lines ----
+
+local entities = {amp = "&", lt = "<", gt = ">", quot = '"', apos = "'"}
+
+-- The texts of an SVG in their order, as they are shown.
+local function texts_of(svg)
+  local texts = {}
+  for text in svg:gmatch "<text>(.-)</text>" do
+    texts[#texts + 1] = text:gsub("<.->", ""):gsub("&(%a+);", entities)
+  end
+  return texts
+end
+
+-- Draws into x.svg, and gives the file.
+local function svg_of(opts)
+  opts.path = path "x.svg"
+  assert(lines(opts))
+  return read "x.svg"
+end
+
+-- The points of each stroke of the first series.
+local function strokes_of(svg)
+  local group = svg:match 'id="gnuplot_plot_1".-\n\t</g>\n'
+  local strokes = {}
+  for stroke in group:match(" d='(.-)'"):gmatch "M[^M]*" do
+    strokes[#strokes + 1] = select(2, stroke:gsub(",", ""))
+  end
+  return strokes
+end
+
+TestLines = in_folder{}
+
+function TestLines.test_text_is_shown_as_it_is_written()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  local text = [[<b>&"'_^{}\ `touch x` $HOME @x %d &#65; {/Symbol a} é ∑ x² ]] .. "\\n\\101"
+  local svg = svg_of{
+    title = text .. "1\n" .. text .. "2", xlabel = text .. "3", ylabel = text .. "4",
+    series = {{y = {1, 2}, label = text .. "5"}, {y = {2, 1}, label = "@x"}},
+  }
+  local shown = {}
+  for _, t in ipairs(texts_of(svg)) do shown[t] = true end
+  for i = 1, 5 do lu.assertTrue(shown[text .. i], text .. i) end
+  lu.assertTrue(shown["@x"])
+  lu.assertStrContains(svg, "<title>&lt;b&gt;&amp;\"")
+end
+
+function TestLines.test_text_is_never_a_command()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  local evil = "`touch %s`\nsystem('touch %s')\n\"; !touch %s\nEOD\n$(touch %s)'\\"
+  local text = evil:gsub("%%s", path "evil")
+  svg_of{title = text, xlabel = text, ylabel = text, series = {{y = {1, 2}, label = text}}}
+  lu.assertEquals(left(), {"x.svg"})
+end
+
+function TestLines.test_what_is_no_text_shows_as_the_replacement_character()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  local svg = svg_of{xlabel = "a\0b\1c\200d\xed\xa0\x80e\tf", series = {{y = {1, 2}}}}
+  local shown = table.concat(texts_of(svg), "|")
+  lu.assertStrContains(shown, "a\u{FFFD}b\u{FFFD}c\u{FFFD}d\u{FFFD}\u{FFFD}\u{FFFD}e f")
+  lu.assertNotNil(utf8.len(svg))
+end
+
+function TestLines.test_a_figure_is_the_same_bytes_each_time()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  local function draw() return svg_of{title = "t", series = {{y = {1, 3, 2}, std = {1, 1, 1}}}} end
+  lu.assertEquals(draw(), draw())
+end
+
+function TestLines.test_png_has_the_size_that_is_asked_for()
+  lu.skipIf(not GNUPLOT or not LIBPNG, "no gnuplot, or no libpng")
+  local rows = {
+    {{}, {800, 1280}}, {{width = 300, height = 200}, {400, 600}},
+    {{width = 301, height = 200, scale = 1}, {200, 301}}, {{scale = 1.5}, {600, 960}},
+  }
+  for _, row in ipairs(rows) do
+    row[1].path, row[1].series = path "x.PNG", {{y = {1, 2}}}
+    lu.assertTrue(lines(row[1]))
+    lu.assertEquals({table.unpack(bnn.data.read(path "x.PNG"):shape(), 1, 2)}, row[2])
+  end
+  local svg = svg_of{width = 300, height = 200, series = {{y = {1, 2}}}}
+  lu.assertStrContains(svg, 'width="300" height="200"')
+end
+
+function TestLines.test_what_is_not_finite_leaves_a_gap()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  local y = {NAN, 1, 2, 3, NAN, INF, 4, 5, -INF, NAN, 6, 7, 1e308, NAN}
+  lu.assertEquals(strokes_of(svg_of{series = {{y = y}}}), {3, 2, 2})
+  local real = bnn.tensor(y, "f64")
+  lu.assertEquals(strokes_of(svg_of{series = {{y = real}}}), {3, 2, 2})
+  lu.assertEquals(strokes_of(svg_of{x = real, series = {{y = real}}}), {3, 2, 2})
+  -- not above 0 on logarithms
+  lu.assertEquals(strokes_of(svg_of{series = {{y = {1, 2, 0, 3, 4, 5}}}, logy = true}), {2, 3})
+  lu.assertEquals(strokes_of(svg_of{x = {-1, 0, 1, 2}, series = {{y = {1, 2, 3, 4}}},
+    logx = true}), {2})
+end
+
+function TestLines.test_a_band_has_gaps_too()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  local function polygons(series)
+    local _, count = svg_of{series = {series}}:gsub("<polygon", "")
+    return count
+  end
+  local y = {1, 2, 3, 4, 5, 6}
+  lu.assertEquals(polygons{y = y, std = {1, 1, 1, 1, 1, 1}}, 1)
+  lu.assertEquals(polygons{y = y, std = {1, 1, NAN, 1, 1, 1}}, 2)
+  lu.assertEquals(polygons{y = y, band = {y, {2, 3, 4, 5, INF, 7}}}, 1) -- a single point is none
+  lu.assertEquals(polygons{band = {y, {2, 3, NAN, NAN, 6, 7}}}, 2)
+  lu.assertEquals(polygons{band = {y, {2, 3, NAN, NAN, 6, 7}}, label = "and a sample"}, 3)
+end
+
+function TestLines.test_nothing_to_draw_is_a_figure_all_the_same()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  for _, y in ipairs{{NAN, NAN}, {}, {-1, 0}} do
+    local svg = svg_of{series = {{y = y, label = "empty"}}, logy = true, ylabel = "y"}
+    lu.assertStrContains(table.concat(texts_of(svg), "|"), "empty")
+  end
+  svg_of{series = {{y = {1}}}}
+  svg_of{series = {{y = {2, 2}}}, xrange = {5, 6}, yrange = {7, 3}}
+  svg_of{series = {{y = bnn.zeros(0)}, {band = {{NAN}, {1}}}}}
+end
+
+function TestLines.test_tensors_and_lists_of_any_type_are_columns()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  local want = strokes_of(svg_of{x = {0, 1, 2}, series = {{y = {1, 2, 3}}}})
+  lu.assertEquals(want, {3})
+  local list = svg_of{x = {0, 1, 2}, series = {{y = {1, 2, 3}}}}
+  for _, y in ipairs{bnn.tensor{1, 2, 3}, bnn.tensor{{1}, {2}, {3}}, bnn.tensor({1, 2, 3}, "u8"),
+                     bnn.tensor{{1, 0}, {2, 0}, {3, 0}}:narrow(2, 1, 1)} do
+    lu.assertEquals(svg_of{x = bnn.tensor({0, 1, 2}, "i32"), series = {{y = y}}}, list)
+    lu.assertEquals(svg_of{series = {{x = {0, 1, 2}, y = y}}}, list)
+  end
+end
+
+function TestLines.test_long_lines_keep_what_is_seen_of_them()
+  local thin = require "bnn.thin".thin
+  local function drawable(v) return math.abs(v) < INF end
+  local opts = {columns = 10, drawable_x = drawable, drawable_y = drawable}
+  local x, y, z = {}, {}, {}
+  for i = 1, 1000 do x[i], y[i], z[i] = i, i * 7919 % 1009, 0 end
+  y[333], y[334], y[335], z[777], y[500] = 5000, NAN, -5000, 9, NAN
+  local kept = thin({x, y, z}, opts)
+  local row = {}
+  for i, at in ipairs(kept[1]) do
+    row[at] = i
+    lu.assertTrue(i == 1 or at > kept[1][i - 1])
+    for k, values in ipairs{x, y, z} do
+      local good = kept[k][i] == values[at] or values[at] ~= values[at]
+      lu.assertTrue(good)
+    end
+  end
+  lu.assertTrue(#kept[1] < 80 and #kept[1] == #kept[2] and #kept[1] == #kept[3])
+  for _, at in ipairs{1, 333, 334, 335, 500, 777, 1000} do lu.assertNotNil(row[at], at) end
+  -- logarithms: the same share of the rows to each power of ten
+  opts.is_log = true
+  local low = 0
+  for _, at in ipairs(thin({x, y}, opts)[1]) do low = low + (at <= 100 and 1 or 0) end
+  lu.assertTrue(low > 10)
+  -- left as they are: short, going back, parametric
+  local short, back = {{1, 2}, {3, 4}}, {z, y}
+  lu.assertIs(thin(short, opts), short)
+  lu.assertEquals(#thin({x, y}, {columns = 1000, drawable_x = drawable})[1], 1000)
+  back[1] = table.move(x, 1, 1000, 1, {})
+  back[1][1000] = 0
+  lu.assertIs(thin(back, opts), back)
+  -- all in one place, and outside of the range
+  z[777] = 0
+  lu.assertTrue(#thin({z, x}, {columns = 2, drawable_x = drawable, drawable_y = drawable})[1] <= 4)
+  opts = {columns = 2, range = {2000, 3000}, drawable_x = drawable, drawable_y = drawable}
+  lu.assertTrue(#thin({x, x}, opts)[1] <= 4)
+end
+
+function TestLines.test_a_long_line_is_drawn_in_short()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  local y = bnn.randn(bnn.key(3), 40000)
+  y = y:totable()
+  y[20000] = 25
+  local svg = svg_of{series = {{y = y}}}
+  local strokes = strokes_of(svg)
+  lu.assertEquals(#strokes, 1)
+  lu.assertTrue(strokes[1] > 1000 and strokes[1] <= 4 * 641)
+  lu.assertStrContains(table.concat(texts_of(svg), "|"), "| 25|") -- the axis goes up to the peak
+end
+
+function TestLines.test_every_option_changes_the_figure()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  local function draw(more, series)
+    local opts = {series = {{y = {1, 20, 300}, label = "a"}}}
+    for k, v in pairs(more) do opts[k] = v end
+    for k, v in pairs(series or {}) do opts.series[1][k] = v end
+    return svg_of(opts)
+  end
+  local plain = draw{}
+  for _, more in ipairs{
+    {x = {1, 2, 4}}, {title = "t"}, {xlabel = "t"}, {ylabel = "t"}, {xrange = {0, 9}},
+    {yrange = {0, 9}}, {logx = true}, {logy = true}, {logy = true, yrange = {2, 40}},
+    {vlines = {2}}, {shade = {{-INF, 2}}}, {shade = {{2, INF}}}, {legend = "right"},
+    {legend = "none"}, {width = 300}, {height = 300},
+  } do
+    lu.assertNotEquals(draw(more), plain)
+  end
+  for _, more in ipairs{
+    {x = {1, 2, 4}}, {label = "b"}, {colour = "green"}, {colour = "#102030"}, {style = "points"},
+    {style = "both"}, {style = "dashes"}, {std = {1, 2, 3}}, {band = {{0, 0, 0}, {1, 2, 3}}},
+  } do
+    lu.assertNotEquals(draw({}, more), plain)
+  end
+end
+
+function TestLines.test_without_a_path_a_plot_is_text()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  local text = lines{title = "a_b^c", xlabel = "step", ylabel = "loss", width = 60, height = 15,
+                     series = {{y = {3, 2, 1}, label = "train"}}}
+  local count = 0
+  for line in text:gmatch "([^\n]*)\n" do
+    count = count + 1
+    lu.assertTrue(utf8.len(line) <= 60, line)
+    lu.assertNil(line:find "[%c ]$")
+  end
+  lu.assertTrue(count > 10 and count <= 15)
+  for _, word in ipairs{"a_b^c", "step", "loss", "train", "%*%*%*"} do
+    lu.assertNotNil(text:find(word), word)
+  end
+  local out = io.open(path "out", "w")
+  lu.assertEquals(lines{width = 40, height = 10, series = {{y = {1, 2}}}, out = out},
+    lines{width = 40, height = 10, series = {{y = {1, 2}}}})
+  out:close()
+  lu.assertEquals(read "out", lines{width = 40, height = 10, series = {{y = {1, 2}}}})
+end
+
+TestMisuse = in_folder{}
+
+function TestMisuse.test_unknown_options_say_what_was_meant()
+  local y = {{y = {1, 2}}}
+  raises("unknown option 'xlable': did you mean 'xlabel'?", lines, {series = y, xlable = "x"})
+  raises("series 1 (a): unknown option 'color': did you mean 'colour'?", lines,
+    {series = {{y = {1}, color = "blue", label = "a"}}})
+  raises("series 2: style = \"line\": one of lines, points, both, dashes is wanted", lines,
+    {series = {{y = {1}}, {y = {1}, style = "line"}}})
+  raises("colour = \"blu\": did you mean 'blue'?", lines, {series = {{y = {1}, colour = "blu"}}})
+  raises("unknown option 'column': did you mean 'columns'?", images,
+    {x = bnn.zeros(1, 2, 2), column = 2})
+end
+
+function TestMisuse.test_shapes_that_do_not_agree_are_named()
+  raises("bnn.plot.lines: series 1 (a): x is [2], y is [3, 1]", lines,
+    {x = {1, 2}, series = {{y = bnn.zeros(3, 1), label = "a"}}})
+  raises("y is [2], std is [3]", lines, {series = {{y = {1, 2}, std = {1, 2, 3}}}})
+  raises("x is [2], the band's high edge is [3]", lines,
+    {series = {{y = {1, 2}, band = {{1, 2}, {1, 2, 3}}}}})
+  raises("y is [2, 2], wanted [n]", lines, {series = {{y = bnn.zeros(2, 2)}}})
+  raises("y is [], wanted [n]", lines, {series = {{y = bnn.tensor(1)}}})
+  raises("y[2] is a string, a number is wanted", lines, {series = {{y = {1, "2"}}}})
+  raises("x is [4, 4], wanted [n, h, w] or [n, 1, h, w]", images, {x = bnn.zeros(4, 4)})
+  raises("x is [2, 3, 4, 4], wanted", images, {x = bnn.zeros(2, 3, 4, 4)})
+  raises("x is [0, 4, 4]: there are no pixels", images, {x = bnn.zeros(0, 4, 4)})
+end
+
+function TestMisuse.test_what_does_not_go_together_is_refused()
+  local series = {{y = {1, 2}}}
+  raises("'series' is missing", lines, {})
+  raises("series is empty", lines, {series = {}})
+  raises("y is missing", lines, {series = {{label = "a"}}})
+  raises("style is that of y", lines, {series = {{band = {{1}, {2}}, style = "lines"}}})
+  raises("either band or std", lines, {series = {{y = {1}, std = {1}, band = {{1}, {2}}}}})
+  raises("band: {low, high} is wanted", lines, {series = {{y = {1}, band = {{1}}}}})
+  raises("path = \"x.jpg\": a name that ends in .svg or .png", lines,
+    {series = series, path = "x.jpg"})
+  raises("either path or out", lines, {series = series, path = "x.svg", out = io.stdout})
+  raises("xrange = {1, 1}: two numbers that differ", lines, {series = series, xrange = {1, 1}})
+  raises("yrange = {0, 1}: an axis of logarithms", lines,
+    {series = series, yrange = {0, 1}, logy = true})
+  raises("shade[1]: {from, to}", lines, {series = series, shade = {{2, 1}}})
+  raises("path = \"x.svg\": a name that ends in .png", images,
+    {x = bnn.zeros(1, 2, 2), path = "x.svg"})
+  raises("there are 2 captions, x is [1, 2, 2]", images,
+    {x = bnn.zeros(1, 2, 2), captions = {"a", "b"}, path = "x.png"})
+  raises("captions want a path", images, {x = bnn.zeros(1, 2, 2), captions = {"a"}})
+  raises("the sheet has 1 x 59999 pixels, at most 32768", images,
+    {x = bnn.zeros(20000, 2, 1), columns = 1, scale = 1, gap = 1})
+  lu.assertEquals(left(), {})
+end
+
+function TestMisuse.test_errors_are_raised_at_the_caller()
+  for _, opts in ipairs{
+    {series = {{y = {1}, colour = "no"}}}, {series = {{y = {1}, x = {1, 2}}}}, {series = {}},
+    {series = {{y = {"a"}}}}, {series = {{y = {1}, no = 1}}}, {no = 1},
+    {series = {{y = {1}}}, path = "x"}, {series = {{y = {1}}}, xrange = {1}},
+    {series = {{y = {1}}}, shade = {{}}}, {series = {{y = {1}, band = {1}}}},
+    {series = {{y = {1}, band = {{1, 2}}}}}, {series = {{y = {1}, std = {1, 2}}}},
+    {series = {{}}},
+  } do
+    local ok, fault = pcall(function() lines(opts) end)
+    lu.assertFalse(ok)
+    lu.assertStrContains(fault, "test_plot.lua:")
+  end
+end
+
+-- ---- histograms, bars, heat maps ----
+
+TestBoxes = in_folder{}
+
+-- The numbers of the points of the first series' outline.
+local function outline_of(opts)
+  opts.path = path "x.svg"
+  assert(bnn.plot.histogram(opts))
+  local points = {}
+  local line = read "x.svg":match "id=\"gnuplot_plot_2\".- d='(.-)'" -- over the first, filled
+  for x, y in line:gmatch "([%d.]+),([%d.]+)" do
+    points[#points + 1] = {tonumber(x), tonumber(y)}
+  end
+  return points
+end
+
+-- Heights of a histogram's bins in its own units, where the first bin's is known.
+local function heights_of(opts, first)
+  local points = outline_of(opts)
+  local heights, base = {}, points[1][2]
+  for i = 2, #points - 1, 2 do
+    heights[#heights + 1] = (base - points[i][2]) / (base - points[2][2]) * first
+  end
+  return heights
+end
+
+function TestBoxes.test_a_histogram_counts_what_is_in_each_bin()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  local x = {0, 0.5, 1, 1, 1.5, 2, 3, 4, NAN, INF, 9, -1} -- 4 is the end and counts
+  local want = {2, 3, 1, 2}
+  local opts = {bins = 4, range = {0, 4}, density = false}
+  for _, given in ipairs{x, bnn.tensor(x)} do
+    opts.series = {{x = given}}
+    for i, height in ipairs(heights_of(opts, 2)) do
+      lu.assertAlmostEquals(height, want[i], 0.02) -- coordinates have two decimals
+    end
+  end
+  local svg = read "x.svg"
+  lu.assertStrContains(table.concat(texts_of(svg), "|"), "count")
+  local all = heights_of({series = {{x = {1, 2, 2, 3, NAN}}}, bins = 2}, 1)
+  lu.assertAlmostEquals(all[2], 3, 0.02)
+end
+
+function TestBoxes.test_histograms_of_anything_are_drawn()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  for _, x in ipairs{{}, {NAN}, {5}, {5, 5}, {-1e30, 1e30}} do
+    for _, logy in ipairs{false, true} do
+      assert(bnn.plot.histogram{series = {{x = x}}, logy = logy, path = path "x.svg"})
+    end
+  end
+  lu.assertStrContains(table.concat(texts_of(read "x.svg"), "|"), "density")
+  raises("series 2 (b): unknown option 'y'", bnn.plot.histogram,
+    {series = {{x = {1}}, {y = {1}, label = "b"}}})
+  raises("range = {2, 1}", bnn.plot.histogram, {series = {{x = {1}}}, range = {2, 1}})
+  raises("series is empty", bnn.plot.histogram, {series = {}})
+end
+
+function TestBoxes.test_bars_have_their_labels_and_what_is_nan_has_no_bar()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  local labels = {"std_x", "two\nlines", "<&>"}
+  local function draw(y, std)
+    assert(bnn.plot.bars{labels = labels, path = path "x.svg", ylabel = "AUROC",
+                         series = {{y = y, std = std}, {y = {1, 2, 3}}}})
+    return read "x.svg"
+  end
+  local svg = draw({1, 2, 3}, {0.1, 0.1, 0.1})
+  local shown = table.concat(texts_of(svg), "|")
+  for _, text in ipairs{"std_x", "two|lines", "<&>", "AUROC"} do
+    lu.assertStrContains(shown, text)
+  end
+  local function count(text) return select(2, text:gsub("<polygon", "")) end
+  lu.assertEquals(count(svg) - count(draw{1, NAN, 3}), 1)
+  draw{NAN, NAN, NAN}
+  assert(bnn.plot.bars{labels = labels, path = path "x.svg", series = {{y = {NAN, NAN, NAN}}}})
+  raises("series 1 (a): labels is [3], y is [2]", bnn.plot.bars,
+    {labels = labels, series = {{y = {1, 2}, label = "a"}}})
+  raises("labels is [3], std is [1]", bnn.plot.bars,
+    {labels = labels, series = {{y = {1, 2, 3}, std = {1}}}})
+  raises("unknown option 'logy'", bnn.plot.bars,
+    {labels = labels, series = {{y = {1, 2, 3}}}, logy = true})
+end
+
+-- The colour of a PNG in the middle of a cell of z [2, 3].
+local function cell_colours(opts)
+  opts.path, opts.scale, opts.z = path "x.png", 1, bnn.tensor{{0, 1, 1}, {1, 1, NAN}}
+  assert(bnn.plot.heatmap(opts))
+  local picture = bnn.data.read(opts.path):narrow(3, 1, 3)
+  local colours = {}
+  for _, y in ipairs{100, 260} do
+    for _, x in ipairs{120, 270, 430} do
+      colours[#colours + 1] = ("%02x%02x%02x"):format(table.unpack(picture[y][x]:totable()))
+    end
+  end
+  return colours
+end
+
+function TestBoxes.test_a_heat_map_has_its_first_row_on_top_unless_y_is_given()
+  lu.skipIf(not GNUPLOT or not LIBPNG, "no gnuplot, or no libpng")
+  local low, high = "440154", "fde725"
+  lu.assertEquals(cell_colours{}, {low, high, high, high, high, "ffffff"})
+  lu.assertEquals(cell_colours{y = {5, 6}}, {high, high, "ffffff", low, high, high})
+  lu.assertEquals(cell_colours{y = {6, 5}, x = {3, 2, 1}}, {high, high, low, "ffffff", high, high})
+end
+
+function TestBoxes.test_heat_maps_say_what_they_want()
+  local map = bnn.plot.heatmap
+  raises("'path' is missing", map, {z = bnn.zeros(2, 2)})
+  raises("z is [4], wanted [h, w]", map, {z = bnn.zeros(4), path = "x.svg"})
+  raises("z is [0, 2], wanted [h, w]", map, {z = bnn.zeros(0, 2), path = "x.svg"})
+  raises("x is [3], z has 2 of them", map, {z = bnn.zeros(2, 2), x = {1, 2, 3}, path = "x.svg"})
+  raises("y[2] is 2: evenly spaced", map, {z = bnn.zeros(3, 2), y = {1, 2, 4}, path = "x.svg"})
+  raises("x[1] is 1: evenly spaced", map, {z = bnn.zeros(2, 2), x = {1, 1}, path = "x.svg"})
+  raises("zrange = {1}", map, {z = bnn.zeros(2, 2), zrange = {1}, path = "x.svg"})
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  for _, z in ipairs{bnn.zeros(1, 1), bnn.full({2, 2}, NAN), bnn.tensor({{1, 2}}, "u8")} do
+    lu.assertTrue(map{z = z, path = path "x.svg", title = "a_b", zlabel = "<z>"})
+  end
+  lu.assertStrContains(table.concat(texts_of(read "x.svg"), "|"), "<z>")
+end
+
+-- ---- the world ----
+
+TestFailures = in_folder{}
+
+-- Runs a script where PATH is `where`; gives what it prints.
+local function run_with_path(where, script)
+  write("script.lua", script)
+  local out = path "out"
+  local program = os.getenv "BNNLUA" or arg[-1]
+  os.execute(("PATH='%s' '%s' '%s' >'%s' 2>&1"):format(where, program, path "script.lua", out))
+  local text = read "out"
+  os.remove(out)
+  os.remove(path "script.lua")
+  return text
+end
+
+local function draw_script()
+  return ([[
+    local bnn = require "bnn"
+    print(bnn.plot.lines{path = "%s", series = {{y = {1, 2}}}})
+    print(bnn.plot.lines{series = {{y = {1, 2}}}})
+  ]]):format(path "x.svg")
+end
+
+function TestFailures.test_without_gnuplot_a_message_says_what_to_install()
+  local text = run_with_path("/nonexistent", draw_script())
+  local how = "gnuplot is not installed; Debian's package gnuplot-nox has it: "
+    .. "apt-get install gnuplot-nox\n"
+  lu.assertEquals(text, ("nil\t%s: %snil\ta plot: %s"):format(path "x.svg", how, how))
+  lu.assertEquals(left(), {})
+end
+
+function TestFailures.test_a_gnuplot_that_fails_leaves_nothing_behind()
+  core.make_folder(path "bin")
+  for _, row in ipairs{
+    {"echo '<svg>half a picture'; echo >&2; echo 'line 3: no such terminal' >&2; exit 1",
+     "gnuplot failed: line 3: no such terminal"},
+    {"echo '<svg>half a picture'; kill -9 $$", "gnuplot was killed by signal 9"},
+    {"exit 0", "gnuplot failed: it did not say why"},
+    {"exit 7", "gnuplot failed: it did not say why"},
+  } do
+    write("bin/gnuplot", "#!/bin/sh\n" .. row[1] .. "\n")
+    os.execute(("chmod +x '%s'"):format(path "bin/gnuplot"))
+    local text = run_with_path(path "bin", draw_script())
+    lu.assertStrContains(text, ("nil\t%s: %s\n"):format(path "x.svg", row[2]))
+    lu.assertEquals(left(), {"bin"})
+  end
+  write("x.svg", "the picture before")
+  run_with_path(path "bin", draw_script())
+  lu.assertEquals(read "x.svg", "the picture before")
+end
+
+function TestFailures.test_settings_of_the_users_own_are_not_read()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  write(".gnuplot", "set title 'mine'\nset xrange [0:99]\n")
+  local before = svg_of{series = {{y = {1, 2}}}}
+  local out = ("HOME='%s' XDG_CONFIG_HOME='%s' "):format(folder, folder)
+  run_with_path(os.getenv "PATH" .. "' " .. out .. "IGNORED='", draw_script())
+  lu.assertEquals(read "x.svg", before)
+end
+
+function TestFailures.test_a_folder_that_is_not_there_is_a_message()
+  local ok, fault
+  if GNUPLOT then
+    ok, fault = lines{path = path "no/x.svg", series = {{y = {1, 2}}}}
+    lu.assertNil(ok)
+    lu.assertStrContains(fault, "no/x.svg: No such file or directory")
+  end
+  if LIBPNG then
+    ok, fault = images{path = path "no/x.png", x = bnn.zeros(1, 2, 2)}
+    lu.assertNil(ok)
+    lu.assertStrContains(fault, "no/x.png: No such file or directory")
+  end
+end
+
+-- ---- images ----
+
+TestImages = in_folder{}
+
+function TestImages.test_a_sheet_goes_row_by_row_with_gaps()
+  local x = bnn.tensor({{{1, 2}}, {{3, 4}}, {{5, 6}}}, "u8")
+  local function sheet(opts)
+    opts.x = x
+    return images(opts):totable()
+  end
+  lu.assertEquals(sheet{scale = 1}, {{1, 2, 0, 3, 4}, {0, 0, 0, 0, 0}, {5, 6, 0, 0, 0}})
+  lu.assertEquals(sheet{scale = 1, gap = 0, background = 1}, {{1, 2, 3, 4}, {5, 6, 255, 255}})
+  lu.assertEquals(sheet{scale = 1, columns = 1, gap = 0}, {{1, 2}, {3, 4}, {5, 6}})
+  lu.assertEquals(sheet{scale = 1, columns = 9}, {{1, 2, 0, 3, 4, 0, 5, 6}})
+  lu.assertEquals(sheet{scale = 2, columns = 3, gap = 0},
+    {{1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6}, {1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6}})
+end
+
+function TestImages.test_reals_are_clipped_and_nan_is_a_middle_grey()
+  local x = bnn.tensor{{{0, 1, 0.5, -3, 7, INF, -INF, NAN, 1 / 255, 254.6 / 255}}}
+  lu.assertEquals(images{x = x, scale = 1}:totable(),
+    {{0, 255, 128, 0, 255, 255, 0, 128, 1, 255}})
+end
+
+function TestImages.test_bytes_come_back_from_reals_and_from_views()
+  local bytes = core.arange(0, 255):to "u8"
+  local x = bytes:view(4, 1, 8, 8)
+  local sheet = images{x = x}
+  lu.assertEquals(images{x = x:real() / 255}:totable(), sheet:totable())
+  local turned = x:permute(1, 2, 4, 3)
+  lu.assertEquals(images{x = turned}:totable(), images{x = turned:contiguous()}:totable())
+end
+
+function TestImages.test_the_file_has_the_pixels()
+  lu.skipIf(not LIBPNG, "no libpng")
+  local x = bnn.rand(bnn.key(1), 5, 4, 6)
+  lu.assertTrue(images{x = x, columns = 3, path = path "x.png"})
+  local picture = bnn.data.read(path "x.png")
+  lu.assertEquals(picture:shape(), {(2 * 4 + 1) * 3, (3 * 6 + 2) * 3})
+  lu.assertEquals(picture:totable(), images{x = x, columns = 3}:totable())
+  lu.assertEquals(left(), {"x.png"})
+end
+
+-- The darkest and the brightest value in rows from..to of a grey picture that gnuplot drew.
+local function extremes(picture, from, to)
+  local part = picture:narrow(1, from, to - from + 1):real()
+  return {part:min():item(), part:max():item()}
+end
+
+function TestImages.test_captions_stand_under_images_that_keep_their_pixels()
+  lu.skipIf(not GNUPLOT or not LIBPNG, "no gnuplot, or no libpng")
+  local x = bnn.tensor({{0, 100}, {200, 255}}, "u8"):view(2, 1, 2, 1):broadcast_to(2, 20, 2, 20)
+  x = x:contiguous():view(1, 40, 40)
+  for _, row in ipairs{{captions = {""}, blank = true}, {captions = {"3: 97%"}}} do
+    local file = path "x.png"
+    lu.assertTrue(images{x = x, path = file, scale = 2, gap = 4, captions = row.captions})
+    local picture = bnn.data.read(file)
+    lu.assertEquals(picture:size(2), (40 + 2 * 4) * 2)
+    for i, at in ipairs{{20, 20}, {20, 70}, {70, 20}, {70, 70}} do
+      local pixel = picture[at[1] + 1][at[2] + 1]
+      lu.assertEquals(pixel:totable()[1], ({0, 100, 200, 255})[i])
+    end
+    local below = extremes(picture, 90, picture:size(1))
+    lu.assertEquals(below[1] < 128, not row.blank)
+  end
+end
+
+function TestImages.test_captions_are_shown_as_they_are_written()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  local caption = [[<a_b^c>&"'\ `x` é]]
+  lu.assertTrue(images{x = bnn.zeros(2, 8, 8), captions = {caption, "two\nlines"},
+                       path = path "x.svg"})
+  lu.assertEquals(texts_of(read "x.svg"), {caption, "two", "lines"})
+end
+
+os.exit(lu.LuaUnit.run(), true)

@@ -26,14 +26,14 @@ run() {
 short() {
   case $1 in
   cubic) echo --steps=40 --predict_samples=20 ;;
+  lenet) echo "--data=$T/mnist --epochs=1 --batch_size=50" ;;
   *) echo "--data=$T/mnist --steps=6 --batch_size=50" ;;
   esac
 }
 
 # is_png FILE WHAT: it has the shape that WHAT says
 is_png() {
-  got=$("$bnnlua" -e "local x = assert(require 'bnn'.data.image('$1', {size = false}))
-    print(table.concat(x:shape(), ' x '))" 2>&1)
+  got=$("$bnnlua" -e "print(table.concat(require 'bnn'.data.read('$1'):shape(), ' x '))" 2>&1)
   equal "$1" "$2" "$got"
 }
 

@@ -3,6 +3,7 @@
 -- All files of a set are downloaded beside their place, checked and synced; only when every one is
 -- there are they renamed. So whatever fails, or Ctrl-C, leaves the cache as it was.
 local core = require "bnn.core"
+local folders = require "bnn.folders"
 local places = require "bnn.places"
 local sets = require "bnn.sets"
 
@@ -101,18 +102,6 @@ local function reporter()
 end
 
 -- ---- downloading ----
-
--- Makes a folder and those above it; adds what is new to the list `made`. Or nil, message.
-local function make_folders(path, made)
-  if core.is_folder(path) then return true end
-  local above = path:match "^(.+)/[^/]*$"
-  local ok, fault = true, nil
-  if above then ok, fault = make_folders(above, made) end
-  if not ok then return nil, fault end
-  ok, fault = core.make_folder(path)
-  if ok then made[#made + 1] = path end
-  return ok ~= nil or nil, fault
-end
 
 -- What must not stay when the work ends early, by an error or a Ctrl-C too: new files and then, the
 -- deepest first, new folders. Those that hold something stay: os.remove refuses them.
@@ -213,7 +202,7 @@ end
 local function bring(row, files, folder, job)
   local scratch <close> = new_scratch()
   local _ <close> = setmetatable({}, {__close = job.report.done})
-  local ok, fault = make_folders(folder, scratch.made)
+  local ok, fault = folders.make(folder, scratch.made)
   if not ok then return nil, fault, "here" end
   core.sweep(folder)
   local blame

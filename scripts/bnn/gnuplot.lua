@@ -5,6 +5,7 @@
 -- goes in through M.quote and marked noenhanced, so that _ and ^ are what they are. A user's own
 -- settings (~/.gnuplot) are not read.
 local core = require "bnn.core"
+local folders = require "bnn.folders"
 
 local M = {}
 
@@ -120,7 +121,10 @@ end
 -- @return true; or nil, message
 function M.draw(path, commands, opts)
   local kind = M.kind_of(path)
-  local picture, fault = run(path, pictures[kind](opts) .. commands)
+  local ok, fault = folders.make_above(path)
+  if not ok then return nil, fault end
+  local picture
+  picture, fault = run(path, pictures[kind](opts) .. commands)
   if not picture then return nil, fault end
   if kind == "svg" then picture = finish_svg(picture, opts.title) end
   return core.save_bytes(path, picture)

@@ -3,13 +3,15 @@
 --
 -- gnuplot draws them, into SVG or PNG or as text; sheets of images need libpng alone. Where gnuplot
 -- is missing, or a file can not be written, a function gives nil and a message, and the run goes
--- on. A file is there whole or not at all. Text is shown as it is written, and a newline begins
--- another line; PNG wants a font installed that has the characters. Colours are Okabe and Ito's,
--- which the colour-blind can tell apart; what is given none takes them in turn.
+-- on. A file is there whole or not at all; folders that are missing are made. Text is shown as it
+-- is written, and a newline begins another line; PNG wants a font installed that has the
+-- characters. Colours are Okabe and Ito's, which the colour-blind can tell apart; what is given
+-- none takes them in turn.
 local boxes = require "bnn.boxes"
 local curves = require "bnn.curves"
 local figure = require "bnn.figure"
 local files = require "bnn.files"
+local folders = require "bnn.folders"
 local gnuplot = require "bnn.gnuplot"
 local heatmap = require "bnn.heatmap"
 local options = require "bnn.options"
@@ -228,8 +230,10 @@ function M.images(opts)
   check_extent(what, x, opts, 2)
   if opts.captions then return sheet.draw_captioned(x, opts) end
   local picture = sheet.make(x, opts)
-  if opts.path then return files.save(opts.path, picture) end
-  return picture
+  if not opts.path then return picture end
+  local ok, fault = folders.make_above(opts.path)
+  if not ok then return nil, fault end
+  return files.save(opts.path, picture)
 end
 
 return M

@@ -1,0 +1,31 @@
+--- Folders, made where they are missing.
+local core = require "bnn.core"
+
+local M = {}
+
+--- Makes a folder and those above it.
+-- @param path string
+-- @param made list or nil: what is new is added, the deepest last
+-- @return true; or nil, message
+function M.make(path, made)
+  if core.is_folder(path) then return true end
+  local above = path:match "^(.+)/[^/]*$"
+  local ok, fault = true, nil
+  if above then ok, fault = M.make(above, made) end
+  if not ok then return nil, fault end
+  ok, fault = core.make_folder(path)
+  if ok == nil then return nil, fault end
+  if not core.is_folder(path) then return nil, path .. ": a file of that name is in the way" end
+  if ok and made then made[#made + 1] = path end
+  return true
+end
+
+--- Makes the folder that a file is to lie in.
+-- @return true; or nil, message
+function M.make_above(path)
+  local folder = path:match "^(.+)/[^/]*$"
+  if not folder then return true end
+  return M.make(folder)
+end
+
+return M

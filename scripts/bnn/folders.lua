@@ -15,7 +15,6 @@ function M.make(path, made)
   if not ok then return nil, fault end
   ok, fault = core.make_folder(path)
   if ok == nil then return nil, fault end
-  if not core.is_folder(path) then return nil, path .. ": a file of that name is in the way" end
   if ok and made then made[#made + 1] = path end
   return true
 end

@@ -537,12 +537,12 @@ function TestFailures.test_folders_that_are_missing_are_made_where_that_can_be()
   if GNUPLOT then
     local ok, fault = lines{path = path "file/x.svg", series = {{y = {1, 2}}}}
     lu.assertNil(ok)
-    lu.assertStrContains(fault, "/file: a file of that name is in the way")
+    lu.assertStrContains(fault, "/file: Not a directory")
   end
   if LIBPNG then
     local ok, fault = images{path = path "file/x.png", x = bnn.zeros(1, 2, 2)}
     lu.assertNil(ok)
-    lu.assertStrContains(fault, "/file: a file of that name is in the way")
+    lu.assertStrContains(fault, "/file: Not a directory")
   end
 end
 

@@ -93,7 +93,8 @@ typedef struct bnn_op {
 
   /* Rows [from, from + count) of the gradient of input i, a matrix of parameters, over the whole
    * batch: dx = or += by `add`; dx has the shape of the whole x[i].  NULL, or false for an i that
-   * can not be split so: backward does it whole. */
+   * can not be split so: backward does it whole.  Without can_split backward sums the gradient of
+   * parameters over each block of rows by itself, where they are small beside what is computed. */
   bool (*can_split)(int i);
   void (*backward_rows)(bnn_tensor *dx, int i, size_t from, size_t count, bool add,
                         const bnn_tensor *dy, const bnn_tensor *const *x, const bnn_attr *attr);

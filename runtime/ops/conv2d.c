@@ -17,7 +17,7 @@ typedef struct conv {
   window v;
   size_t images, channels, filters;
   size_t depth, places; /* rows and columns of the matrix of patches */
-  bool direct;          /* x is that matrix */
+  bool padded, direct;  /* direct: x is that matrix */
 } conv;
 
 static conv conv_of(const bnn_tensor *x, const bnn_tensor *w, const bnn_attr *attr) {
@@ -25,8 +25,8 @@ static conv conv_of(const bnn_tensor *x, const bnn_tensor *w, const bnn_attr *at
   c.v = window_over(x->dim, w->dim + 2, attr->pair[0], attr->pair[1]);
   c.depth = op_span(w->dim, 1, 4);
   c.places = c.v.out[0] * c.v.out[1];
-  c.direct = op_span(c.v.size, 0, 2) * op_span(c.v.stride, 0, 2) == 1 &&
-             c.v.padding[0] + c.v.padding[1] == 0;
+  c.padded = c.v.padding[0] + c.v.padding[1] > 0;
+  c.direct = op_span(c.v.size, 0, 2) == 1 && op_span(c.v.stride, 0, 2) == 1 && !c.padded;
   return c;
 }
 
@@ -109,47 +109,77 @@ static bool panel_next(panel *p, const conv *c) {
   return true;
 }
 
-/* A row of the matrix: the channel and the offset in the window that it is made of, and the part of
- * the panel that meets the image. */
+/* A row of the matrix: the channel and the offset in the window that it is made of. */
 typedef struct patch_row {
   size_t channel, at[2];
-  size_t top, bottom, left, right;
 } patch_row;
 
-static patch_row patch_row_of(const conv *c, const panel *p, size_t row) {
-  const window *v = &c->v;
-  const size_t kernel = v->size[0] * v->size[1], end = p->column + p->columns;
-  patch_row r = {.channel = row / kernel, .at = {row % kernel / v->size[1], row % v->size[1]}};
-  window_inside(&r.top, &r.bottom, v, 0, r.at[0]);
-  window_inside(&r.left, &r.right, v, 1, r.at[1]);
-  if (r.left < p->column) r.left = p->column;
-  if (r.right > end) r.right = end;
-  if (r.left > r.right) r.left = r.right = p->column;
-  return r;
+static patch_row patch_row_of(const conv *c, size_t row) {
+  const size_t *size = c->v.size, kernel = size[0] * size[1];
+  return (patch_row){row / kernel, {row % kernel / size[1], row % size[1]}};
 }
 
-/* Where in an image the first element of an output row is that meets it. */
-static size_t patch_start(const conv *c, const patch_row *r, size_t row) {
+static void patch_row_next(patch_row *r, const conv *c) {
+  if (++r->at[1] < c->v.size[1]) return;
+  r->at[1] = 0;
+  if (++r->at[0] < c->v.size[0]) return;
+  r->at[0] = 0;
+  r->channel++;
+}
+
+/* The part of a panel's row that meets the image: output rows [top, bottom), n columns from the
+ * panel's column `before` on; and where in the image its first element is. */
+typedef struct part {
+  size_t top, bottom, before, n, start;
+} part;
+
+static part part_inside(const conv *c, const panel *p, const patch_row *r) {
   const window *v = &c->v;
-  return (r->channel * v->in[0] + window_position(v, 0, row, r->at[0])) * v->in[1] +
-         window_position(v, 1, r->left, r->at[1]);
+  part q = {.top = p->row, .bottom = p->row + p->rows, .n = p->columns};
+  size_t left = p->column, right = p->column + p->columns, from[2], to[2];
+  if (c->padded) {
+    for (int k = 0; k < 2; k++) window_inside(&from[k], &to[k], v, k, r->at[k]);
+    if (q.top < from[0]) q.top = from[0];
+    if (q.bottom > to[0]) q.bottom = to[0];
+    if (left < from[1]) left = from[1];
+    if (right > to[1]) right = to[1];
+    if (q.top >= q.bottom || left >= right) return (part){.top = p->row, .bottom = p->row};
+    q.before = left - p->column;
+    q.n = right - left;
+  }
+  q.start = (r->channel * v->in[0] + window_position(v, 0, q.top, r->at[0])) * v->in[1] +
+            window_position(v, 1, left, r->at[1]);
+  return q;
 }
 
 /* Rows of patches are short, some ten elements: a call of memcpy would take longer than the copy.
  * Moves of a fixed size are instructions. */
 static inline void copy_short(bnn_real *restrict to, const bnn_real *restrict from, size_t n) {
-  for (; n >= 8; n -= 8, to += 8, from += 8) memcpy(to, from, 8 * sizeof *to);
+  if (n & 16) memcpy(to, from, 16 * sizeof *to), to += 16, from += 16;
+  if (n & 8) memcpy(to, from, 8 * sizeof *to), to += 8, from += 8;
   if (n & 4) memcpy(to, from, 4 * sizeof *to), to += 4, from += 4;
   if (n & 2) memcpy(to, from, 2 * sizeof *to), to += 2, from += 2;
   if (n & 1) *to = *from;
 }
 
+BNN_KERNEL copy_rows(bnn_real *restrict to, size_t to_step, const bnn_real *restrict from,
+                     size_t from_step, size_t n, size_t rows_) {
+  if (n < 32)
+    for (size_t i = 0; i < rows_; i++) copy_short(to + i * to_step, from + i * from_step, n);
+  else
+    op_copy_blocks(to, to_step * sizeof *to, from, from_step * sizeof *to, n * sizeof *to, rows_);
+}
+
 typedef bnn_real eight
     __attribute__((vector_size(8 * sizeof(bnn_real)), aligned(sizeof(bnn_real))));
 
-static inline void add_short(bnn_real *restrict to, const bnn_real *restrict from, size_t n) {
-  for (; n >= 8; n -= 8, to += 8, from += 8) *(eight *)to += *(const eight *)from;
-  for (size_t i = 0; i < n; i++) to[i] += from[i];
+BNN_KERNEL add_rows(bnn_real *restrict to, size_t to_step, const bnn_real *restrict from,
+                    size_t from_step, size_t n, size_t rows_) {
+  for (size_t i = 0; i < rows_; i++, to += to_step, from += from_step) {
+    size_t j = 0;
+    for (; j + 8 <= n; j += 8) *(eight *)(to + j) += *(const eight *)(from + j);
+    for (; j < n; j++) to[j] += from[j];
+  }
 }
 
 static void copy_spread(bnn_real *restrict to, const bnn_real *restrict from, size_t stride,
@@ -162,41 +192,31 @@ static void add_spread(bnn_real *restrict to, size_t stride, const bnn_real *res
   for (size_t j = 0; j < n; j++) to[j * stride] += from[j];
 }
 
-static void zero(bnn_real *x, size_t n) {
-  if (n > 0) memset(x, 0, n * sizeof *x);
-}
-
 /* One row of a panel, from an image x [c, h, w]. */
-static void fill_row(bnn_real *to, const bnn_real *x, const conv *c, const panel *p, size_t row) {
-  const patch_row r = patch_row_of(c, p, row);
-  const size_t before = r.left - p->column, n = r.right - r.left, stride = c->v.stride[1];
-  for (size_t i = p->row; i < p->row + p->rows; i++, to += p->columns) {
-    if (i < r.top || i >= r.bottom || n == 0) {
-      zero(to, p->columns);
-      continue;
-    }
-    const bnn_real *from = x + patch_start(c, &r, i);
-    zero(to, before);
-    if (stride == 1)
-      copy_short(to + before, from, n);
-    else
-      copy_spread(to + before, from, stride, n);
-    zero(to + before + n, p->columns - before - n);
-  }
+static void fill_row(bnn_real *to, const bnn_real *x, const conv *c, const panel *p,
+                     const patch_row *r) {
+  const part q = part_inside(c, p, r);
+  const size_t step = c->v.stride[0] * c->v.in[1], stride = c->v.stride[1];
+  if (q.n < p->columns || q.bottom - q.top < p->rows) memset(to, 0, p->width * sizeof *to);
+  to += (q.top - p->row) * p->columns + q.before;
+  if (stride == 1)
+    copy_rows(to, p->columns, x + q.start, step, q.n, q.bottom - q.top);
+  else
+    for (size_t i = 0; i < q.bottom - q.top; i++)
+      copy_spread(to + i * p->columns, x + q.start + i * step, stride, q.n);
 }
 
 /* dx += the gradients of one row of a panel. */
-static void add_row(bnn_real *dx, const bnn_real *from, const conv *c, const panel *p, size_t row) {
-  const patch_row r = patch_row_of(c, p, row);
-  const size_t before = r.left - p->column, n = r.right - r.left, stride = c->v.stride[1];
-  for (size_t i = p->row; i < p->row + p->rows; i++, from += p->columns) {
-    if (i < r.top || i >= r.bottom || n == 0) continue;
-    bnn_real *to = dx + patch_start(c, &r, i);
-    if (stride == 1)
-      add_short(to, from + before, n);
-    else
-      add_spread(to, stride, from + before, n);
-  }
+static void add_row(bnn_real *dx, const bnn_real *from, const conv *c, const panel *p,
+                    const patch_row *r) {
+  const part q = part_inside(c, p, r);
+  const size_t step = c->v.stride[0] * c->v.in[1], stride = c->v.stride[1];
+  from += (q.top - p->row) * p->columns + q.before;
+  if (stride == 1)
+    add_rows(dx + q.start, step, from, p->columns, q.n, q.bottom - q.top);
+  else
+    for (size_t i = 0; i < q.bottom - q.top; i++)
+      add_spread(dx + q.start + i * step, stride, from + i * p->columns, q.n);
 }
 
 /* The panel of an image, in `room` or where the image has it; *ld: from one of its rows to the
@@ -205,8 +225,16 @@ static const bnn_real *panel_of_image(size_t *ld, bnn_real *room, const bnn_real
                                       const panel *p) {
   *ld = c->direct ? c->places : p->width;
   if (c->direct) return x + p->from * c->places + p->place;
-  for (size_t k = 0; k < p->depth; k++) fill_row(room + k * p->width, x, c, p, p->from + k);
+  patch_row r = patch_row_of(c, p->from);
+  for (size_t k = 0; k < p->depth; k++, patch_row_next(&r, c))
+    fill_row(room + k * p->width, x, c, p, &r);
   return room;
+}
+
+static void panel_to_dx(bnn_real *dx, const bnn_real *room, const conv *c, const panel *p) {
+  patch_row r = patch_row_of(c, p->from);
+  for (size_t k = 0; k < p->depth; k++, patch_row_next(&r, c))
+    add_row(dx, room + k * p->width, c, p, &r);
 }
 
 /* ---- images ---- */
@@ -243,8 +271,7 @@ static void image_to_dx(bnn_real *dx, const bnn_real *dy, const bnn_real *w, con
     bnn_real *to = c->direct ? dx + p.from * c->places + p.place : room;
     bnn_blas_mm(to, c->direct ? c->places : p.width, w + p.from, c->depth, true, dy + p.place,
                 c->places, false, p.depth, p.width, c->filters, c->direct);
-    for (size_t k = 0; k < p.depth && !c->direct; k++)
-      add_row(dx, room + k * p.width, c, &p, p.from + k);
+    if (!c->direct) panel_to_dx(dx, room, c, &p);
   }
 }
 

@@ -124,13 +124,13 @@ BNN_KERNEL max_by_2_back(bnn_real *restrict dx, bnn_real *restrict dbelow,
                          const bnn_real *restrict dy, const bnn_real *restrict y,
                          const bnn_real *restrict x, const bnn_real *restrict below, size_t n) {
   for (size_t j = 0; j < n; j++) {
-    const bnn_real m = y[j], d = dy[j];
-    const int a = is_max(x[2 * j], m), b = !a & is_max(x[2 * j + 1], m);
-    const int c = !(a | b) & is_max(below[2 * j], m);
-    dx[2 * j] += a ? d : 0;
-    dx[2 * j + 1] += b ? d : 0;
-    dbelow[2 * j] += c ? d : 0;
-    dbelow[2 * j + 1] += a | b | c ? 0 : d;
+    bnn_real m = y[j], rest = dy[j]; /* what no maximum has taken yet */
+    dx[2 * j] += is_max(x[2 * j], m) ? rest : 0;
+    rest = is_max(x[2 * j], m) ? 0 : rest;
+    dx[2 * j + 1] += is_max(x[2 * j + 1], m) ? rest : 0;
+    rest = is_max(x[2 * j + 1], m) ? 0 : rest;
+    dbelow[2 * j] += is_max(below[2 * j], m) ? rest : 0;
+    dbelow[2 * j + 1] += is_max(below[2 * j], m) ? 0 : rest;
   }
 }
 

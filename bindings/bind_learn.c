@@ -28,8 +28,13 @@ static bnn_real *check_flat(lua_State *L, int arg, size_t size) {
   return bnn_tensor_real(t);
 }
 
-static bnn_real *opt_flat(lua_State *L, int arg, size_t size) {
-  return lua_isnoneornil(L, arg) ? NULL : check_flat(L, arg, size);
+/* The log-variances of the first *random of `size` parameters; nil: of none. */
+static bnn_real *check_logvar(lua_State *L, int arg, size_t size, size_t *random) {
+  *random = 0;
+  if (lua_isnoneornil(L, arg)) return NULL;
+  *random = bind_check_tensor(L, arg)->size;
+  luaL_argcheck(L, *random <= size, arg, "has more elements than the mean");
+  return check_flat(L, arg, *random);
 }
 
 /* Field `name` of the table at `at`, an integer of 31 bits. */
@@ -43,45 +48,40 @@ static int field_integer(lua_State *L, int at, const char *name, int missing) {
   return (int)value;
 }
 
-static double field_number(lua_State *L, int at, const char *name, double missing) {
-  lua_getfield(L, at, name);
-  if (!lua_isnil(L, -1) && !lua_isnumber(L, -1)) luaL_error(L, "%s: a number is wanted", name);
-  double value = lua_isnil(L, -1) ? missing : lua_tonumber(L, -1);
-  lua_pop(L, 1);
-  return value;
-}
-
 /* ---- layouts ---- */
 
-/* Fills list[0..n) from the integers of the list at `at`. */
-static void read_sizes(lua_State *L, int at, size_t *list, size_t n) {
-  for (size_t i = 0; i < n; i++) {
-    lua_geti(L, at, (lua_Integer)i + 1);
-    lua_Integer size = luaL_checkinteger(L, -1);
-    if (size < 0) luaL_error(L, "a tensor of %I elements", size);
-    list[i] = (size_t)size;
+/* The n numbers of the list in field `name` of the table at `at`, each 0 or more, in a userdata left
+ * on the stack; zeros when the field is missing. */
+static double *field_numbers(lua_State *L, int at, const char *name, size_t n) {
+  double *list = lua_newuserdatauv(L, (n + 1) * sizeof *list, 0);
+  for (size_t i = 0; i < n; i++) list[i] = 0;
+  if (lua_getfield(L, at, name) != LUA_TNIL && (!lua_istable(L, -1) || lua_rawlen(L, -1) != n))
+    luaL_error(L, "%s: a list of %I numbers is wanted", name, (lua_Integer)n);
+  for (size_t i = 0; lua_istable(L, -1) && i < n; i++) {
+    lua_geti(L, -1, (lua_Integer)i + 1);
+    list[i] = luaL_checknumber(L, -1);
     lua_pop(L, 1);
   }
+  lua_pop(L, 1);
+  return list;
 }
 
-/* A layout whose memory is a userdata, left on the stack; sizes and dim0 are lists at these
- * places. */
-static bnn_layout check_layout(lua_State *L, int sizes, int dim0) {
+/* A layout whose memory is a userdata, left on the stack; the list at `sizes` has each tensor's
+ * elements. */
+static bnn_layout check_layout(lua_State *L, int sizes) {
   luaL_checktype(L, sizes, LUA_TTABLE);
-  luaL_checktype(L, dim0, LUA_TTABLE);
-  size_t n = lua_rawlen(L, sizes);
-  if (n > INT32_MAX || lua_rawlen(L, dim0) != n) luaL_error(L, "sizes and dim0 differ in length");
+  size_t n = lua_rawlen(L, sizes), offset = 0;
+  if (n > INT32_MAX) luaL_error(L, "too many tensors");
   bnn_param *param = lua_newuserdatauv(L, (n + 1) * sizeof *param, 0);
-  size_t *list = lua_newuserdatauv(L, 2 * (n + 1) * sizeof *list, 0);
-  read_sizes(L, sizes, list, n);
-  read_sizes(L, dim0, list + n, n);
-  size_t offset = 0;
   for (size_t i = 0; i < n; i++) {
-    param[i] = (bnn_param){.offset = offset, .size = list[i], .dim0 = list[n + i]};
-    if (list[i] > SIZE_MAX / sizeof(bnn_real) - offset) luaL_error(L, "too many parameters");
-    offset += list[i];
+    lua_geti(L, sizes, (lua_Integer)i + 1);
+    lua_Integer size = luaL_checkinteger(L, -1);
+    if (size < 0) luaL_error(L, "a tensor of %I elements", size);
+    if ((size_t)size > SIZE_MAX / sizeof(bnn_real) - offset) luaL_error(L, "too many parameters");
+    param[i] = (bnn_param){.offset = offset, .size = (size_t)size};
+    offset += (size_t)size;
+    lua_pop(L, 1);
   }
-  lua_pop(L, 1);
   return (bnn_layout){.n_params = n, .size = offset, .param = param};
 }
 
@@ -207,27 +207,32 @@ static int state_clone(lua_State *L) {
 /* core.sample(mu, logvar, key) -> theta: mu + exp(logvar / 2) eps, all flat */
 static int learn_sample(lua_State *L) {
   bnn_tensor *mu = bind_check_typed(L, 1, BNN_REAL);
-  bnn_real *from = check_flat(L, 1, mu->size), *logvar = check_flat(L, 2, mu->size);
+  size_t random;
+  bnn_real *from = check_flat(L, 1, mu->size), *logvar = check_logvar(L, 2, mu->size, &random);
   bnn_key key = bind_check_key(L, 3);
   bind_tensor *box = bind_push_tensor(L);
   bnn_tensor *theta;
   bnn_err err;
   bind_check(L, bnn_tensor_new(&theta, BNN_REAL, 1, &mu->size, &err), &err);
-  bnn_posterior_sample(bind_context(L), bnn_tensor_real(theta), from, logvar, key, mu->size);
+  bnn_posterior_sample(bind_context(L), bnn_tensor_real(theta), from, logvar, key, random,
+                       mu->size);
   bind_fill_tensor(L, box, theta);
   return 1;
 }
 
-/* core.kl(mu, logvar, sizes, dim0, prior_std) -> list of each tensor's KL, a sum over its
- * elements */
+/* core.kl(mu, logvar, {sizes=, prior=}) -> list: KL(q || N(0, prior^2)) of each tensor, a sum over
+ * its elements; prior is a list as well */
 static int learn_kl(lua_State *L) {
-  double prior_std = luaL_checknumber(L, 5);
-  luaL_argcheck(L, prior_std > 0, 5, "the prior's standard deviation must be above 0");
-  bnn_layout layout = check_layout(L, 3, 4);
+  luaL_checktype(L, 3, LUA_TTABLE);
+  lua_settop(L, 3);
+  lua_getfield(L, 3, "sizes");
+  bnn_layout layout = check_layout(L, 4);
+  const double *prior = field_numbers(L, 3, "prior", layout.n_params);
   const bnn_real *mu = check_flat(L, 1, layout.size), *logvar = check_flat(L, 2, layout.size);
   lua_createtable(L, (int)layout.n_params, 0);
   for (size_t i = 0; i < layout.n_params; i++) {
-    lua_pushnumber(L, bnn_posterior_kl(&layout.param[i], mu, logvar, prior_std));
+    luaL_argcheck(L, prior[i] > 0, 3, "the prior's standard deviation must be above 0");
+    lua_pushnumber(L, bnn_posterior_kl(&layout.param[i], mu, logvar, prior[i]));
     lua_rawseti(L, -2, (lua_Integer)i + 1);
   }
   return 1;
@@ -237,31 +242,58 @@ static int learn_kl(lua_State *L) {
 
 typedef struct box_objective {
   bnn_objective *o;
-  size_t size;
+  size_t size, random, n_params;
 } box_objective;
 
-/* core.objective(program, {x=, y=, key=, sizes=, dim0=, kl=, prior_std=, samples=}) -> objective */
+/* The terms of a layout from the lists kl, precision and decay, in a userdata left on the stack. */
+static const bnn_term *check_terms(lua_State *L, int at, size_t n) {
+  const double *kl = field_numbers(L, at, "kl", n);
+  const double *precision = field_numbers(L, at, "precision", n);
+  const double *decay = field_numbers(L, at, "decay", n);
+  bnn_term *terms = lua_newuserdatauv(L, (n + 1) * sizeof *terms, 0);
+  for (size_t i = 0; i < n; i++)
+    terms[i] = (bnn_term){.kl = kl[i], .precision = precision[i], .decay = decay[i]};
+  return terms;
+}
+
+/* The list weights_of, positions of tensors from 1, as positions from 0. */
+static const size_t *check_weights_of(lua_State *L, int at, size_t *n) {
+  lua_getfield(L, at, "weights_of");
+  *n = lua_istable(L, -1) ? lua_rawlen(L, -1) : 0;
+  size_t *list = lua_newuserdatauv(L, (*n + 1) * sizeof *list, 0);
+  for (size_t i = 0; i < *n; i++) {
+    lua_geti(L, -2, (lua_Integer)i + 1);
+    list[i] = (size_t)luaL_checkinteger(L, -1) - 1;
+    lua_pop(L, 1);
+  }
+  return list;
+}
+
+/* core.objective(program, {x=, y=, key=, weights= (nodes), loss= (output, from 0), samples=,
+ *   random=, sizes=, kl=, precision=, decay= (lists by tensor), weights_of=}) -> objective */
 static int learn_objective(lua_State *L) {
   bnn_program *program = bind_check_program(L, 1)->program;
   luaL_checktype(L, 2, LUA_TTABLE);
   lua_settop(L, 2);
+  luaL_checkstack(L, 20, NULL);
   lua_getfield(L, 2, "sizes");
-  lua_getfield(L, 2, "dim0");
-  bnn_layout layout = check_layout(L, 3, 4);
+  bnn_layout layout = check_layout(L, 3);
+  lua_getfield(L, 2, "random");
   bnn_objective_spec spec = {
       .program = program,
       .x_node = field_integer(L, 2, "x", -1),
       .y_node = field_integer(L, 2, "y", -1),
       .key_node = field_integer(L, 2, "key", -1),
+      .weights_node = field_integer(L, 2, "weights", -1),
       .layout = &layout,
-      .prior_std = field_number(L, 2, "prior_std", 1),
+      .terms = check_terms(L, 2, layout.n_params),
+      .random = (size_t)luaL_optinteger(L, 5, 0),
       .samples = field_integer(L, 2, "samples", 1),
+      .loss_output = field_integer(L, 2, "loss", 0),
   };
-  lua_getfield(L, 2, "kl");
-  const char *kl = luaL_optstring(L, -1, "sum");
-  if (!bnn_kl_find(&spec.kl, kl)) luaL_error(L, "kl is '%s', wanted 'sum' or 'leading'", kl);
+  spec.weights_of = check_weights_of(L, 2, &spec.n_weights);
   box_objective *box = lua_newuserdatauv(L, sizeof *box, 1);
-  *box = (box_objective){.size = layout.size};
+  *box = (box_objective){.size = layout.size, .random = spec.random, .n_params = layout.n_params};
   luaL_setmetatable(L, BIND_OBJECTIVE);
   bnn_err err;
   bind_check(L, bnn_objective_new(&box->o, &spec, &err), &err);
@@ -310,15 +342,40 @@ static int step_result(lua_State *L, bnn_status status, double loss, const bnn_e
   return 1;
 }
 
+/* mu and logvar (nil when nothing is random) at these arguments. */
+static bnn_target check_target(lua_State *L, const box_objective *box, int arg) {
+  bnn_target target = {.mu = check_flat(L, arg, box->size)};
+  if (box->random > 0) target.logvar = check_flat(L, arg + 1, box->random);
+  return target;
+}
+
+/* beta at this argument: a number, or a list with one for each tensor, copied to a userdata left on
+ * the stack. */
+static void check_beta(lua_State *L, const box_objective *box, int arg, bnn_step *step) {
+  if (!lua_istable(L, arg)) {
+    step->beta = luaL_checknumber(L, arg);
+    return;
+  }
+  if (lua_rawlen(L, arg) != box->n_params)
+    luaL_argerror(L, arg, "a beta for each tensor is wanted");
+  double *betas = lua_newuserdatauv(L, (box->n_params + 1) * sizeof *betas, 0);
+  for (size_t i = 0; i < box->n_params; i++) {
+    lua_geti(L, arg, (lua_Integer)i + 1);
+    betas[i] = luaL_checknumber(L, -1);
+    lua_pop(L, 1);
+  }
+  step->betas = betas;
+}
+
 /* objective:step(mu, logvar, state, x, y, rows, from, count, key, beta, lr) -> loss | nil,
  * message */
 static int objective_step(lua_State *L) {
   box_objective *box = check_objective(L);
-  bnn_target target = {.mu = check_flat(L, 2, box->size), .logvar = opt_flat(L, 3, box->size)};
+  bnn_target target = check_target(L, box, 2);
   target.state = check_state(L, 4);
   bnn_batch batch = check_batch(L, 5);
-  bnn_step step = {
-      .key = bind_check_key(L, 10), .beta = luaL_checknumber(L, 11), .lr = luaL_checknumber(L, 12)};
+  bnn_step step = {.key = bind_check_key(L, 10), .lr = luaL_checknumber(L, 12)};
+  check_beta(L, box, 11, &step);
   double loss = 0;
   bnn_err err;
   bnn_status status =
@@ -329,20 +386,16 @@ static int objective_step(lua_State *L) {
 /* objective:gradient(mu, logvar, x, y, rows, from, count, key, beta) -> dmu, dlogvar, loss */
 static int objective_gradient(lua_State *L) {
   box_objective *box = check_objective(L);
-  bnn_target target = {.mu = check_flat(L, 2, box->size), .logvar = opt_flat(L, 3, box->size)};
+  bnn_target target = check_target(L, box, 2);
   bnn_batch batch = check_batch(L, 4);
-  bnn_step step = {.key = bind_check_key(L, 9), .beta = luaL_checknumber(L, 10)};
-  bind_tensor *dmu = bind_push_tensor(L), *dlogvar = bind_push_tensor(L);
-  bnn_tensor *t;
-  bnn_err err;
-  bind_check(L, bnn_tensor_new(&t, BNN_REAL, 1, &box->size, &err), &err);
-  bind_fill_tensor(L, dmu, t);
-  bind_check(L, bnn_tensor_new(&t, BNN_REAL, 1, &box->size, &err), &err);
-  bind_fill_tensor(L, dlogvar, t);
+  bnn_step step = {.key = bind_check_key(L, 9)};
+  check_beta(L, box, 10, &step);
+  bnn_real *dmu = bnn_tensor_real(bind_push_new(L, BNN_REAL, 1, &box->size));
+  bnn_real *dlogvar = bnn_tensor_real(bind_push_new(L, BNN_REAL, 1, &box->random));
   double loss = 0;
-  bnn_status status = bnn_objective_gradient(
-      box->o, bind_context(L), &target, &batch, &step, bnn_tensor_real(dmu->t),
-      target.logvar ? bnn_tensor_real(dlogvar->t) : NULL, &loss, &err);
+  bnn_err err;
+  bnn_status status = bnn_objective_gradient(box->o, bind_context(L), &target, &batch, &step, dmu,
+                                             dlogvar, &loss, &err);
   bind_check(L, status, &err);
   lua_pushnumber(L, loss);
   return 3;
@@ -392,12 +445,12 @@ static int learn_predict(lua_State *L) {
       .y_node = field_integer(L, 2, "y", -1),
       .key_node = field_integer(L, 2, "key", -1),
       .mu = check_flat(L, 3, mu->size),
-      .logvar = opt_flat(L, 4, mu->size),
       .size = mu->size,
       .samples = field_integer(L, 2, "samples", 1),
       .first_sample = field_integer(L, 2, "first", 1),
       .key = bind_check_key(L, 5),
   };
+  spec.logvar = check_logvar(L, 4, mu->size, &spec.random);
   bnn_tensor *x = bind_check_tensor(L, 6), *y = bind_opt_tensor(L, 7);
   luaL_argcheck(L, x->rank > 0, 6, "x is a scalar, wanted rows");
   bind_tensor *mean = bind_push_tensor(L), *std = bind_push_tensor(L);
@@ -416,7 +469,7 @@ static const bind_row learn_rows[] = {
     {"optimizers", learn_optimizers, "core.optimizers(): the optimizer table"},
     {"optimizer_state", learn_state, "core.optimizer_state(rule, options, n): the state of a rule"},
     {"sample", learn_sample, "core.sample(mu, logvar, key): mu + exp(logvar/2) eps, flat"},
-    {"kl", learn_kl, "core.kl(mu, logvar, sizes, dim0, prior_std): each tensor's KL, in nats"},
+    {"kl", learn_kl, "core.kl(mu, logvar, {sizes=, prior=}): each tensor's KL, in nats"},
     {"objective", learn_objective, "core.objective(program, spec): a training step in one call"},
     {"gather_rows", learn_gather,
      "core.gather_rows(x, rows, from, count): rows of x; uint8 becomes real / 255"},

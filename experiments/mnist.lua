@@ -26,11 +26,8 @@ local experiment = {
                        type = "integer", min = 1},
     log_interval = {1000, "steps between two diagnostics", type = "integer", min = 1},
     seed = {1, "root of every random key", type = "integer"},
-    dataset = {nil, "mnist, fashion-mnist, glyphs or a folder of IDX files (default: mnist; where "
-                 .. "it is not to be had, glyphs, digits that the program draws)", type = "string"},
-    data = {nil, "folder of the four files, or one that holds them in a folder called as the "
-              .. "dataset (default: $BNNLUA_DATA, the system's, the cache, a download)",
-            type = "string", result = false},
+    dataset = bnn.data.flags.dataset,
+    data = bnn.data.flags.data,
     ood = {nil, "another data set, such as letters, notmnist or a folder: how many of its images "
              .. "are refused (default for glyphs: letters-unlike-digits)", type = "string"},
     threads = {0, "threads to work with, 0: one for each processor", type = "integer", min = 0,
@@ -78,43 +75,15 @@ end
 -- the same hands.
 local function load_unseen(cfg, data)
   local name = cfg.ood or data.name == "glyphs" and "letters-unlike-digits"
-  return name and bnn.demand(bnn.data.load(name)) or nil
-end
-
--- The data to learn from; the second value says why they are not MNIST, where nobody asked for
--- others.
-local function load_data(cfg)
-  local data, fault, cause = bnn.data.load(cfg.dataset or "mnist", {dir = cfg.data})
-  local may_replace = not data and cause and not cfg.dataset and not cfg.data
-  local glyphs = may_replace and bnn.data.load "glyphs"
-  if not glyphs then return bnn.demand(data, fault), "" end
-  io.stderr:write(fault, "\n")
-  return glyphs, (": digits drawn by the program, as MNIST is not here and %s"):format(cause)
-end
-
--- Ends the program when images have another size than those that the network is trained on.
-local function demand_size(data, train)
-  local wanted = table.concat(train.x:shape(), " x ", 2)
-  for _, name in ipairs{"train", "test"} do
-    local size = data[name] and table.concat(data[name].x:shape(), " x ", 2) or wanted
-    local fault = "%s: the %s images are %s, those to learn from %s"
-    bnn.demand(size == wanted, fault:format(data.dir or data.title, name, size, wanted))
-  end
+  return name and bnn.data.demand{dataset = name, like = data} or nil
 end
 
 function experiment.run(cfg, log)
   local both = "--beta and --temperature are two ways to say one thing; give one of them"
   bnn.demand(not (cfg.beta and cfg.temperature), both)
   bnn.threads(cfg.threads)
-  local data, why = load_data(cfg)
-  local where = data.dir or data.title
-  local train = bnn.demand(data.train, where .. ": the data have no training images")
-  local test = bnn.demand(data.test, where .. ": the data have no test images")
-  local unseen = load_unseen(cfg, data)
-  demand_size(data, train)
-  if unseen then demand_size(unseen, train) end
-  local line = "data: %s, %d training and %d test images%s"
-  log:say(line:format(data.title, train.size, test.size, why))
+  local data = bnn.data.demand{dataset = cfg.dataset, dir = cfg.data, log = log}
+  local train, test, unseen = data.train, data.test, load_unseen(cfg, data)
 
   local key = bnn.key(cfg.seed)
   local sizes = table.move(cfg.hidden, 1, #cfg.hidden, 1, {})

@@ -16,11 +16,13 @@ typedef struct piece {
 struct bnn_objective {
   bnn_program *program;
   bnn_frame *frame;
-  int x_node, y_node, key_node;
+  int x_node, y_node, key_node, weights_node;
   bnn_layout layout;
-  bnn_kl kl;
-  double prior_std;
-  int samples;
+  bnn_term *terms;    /* [layout.n_params] */
+  size_t random;      /* elements of the posterior */
+  size_t *weights_of; /* [n_weights] tensors whose weights the program reads */
+  size_t n_weights;
+  int samples, loss_output;
   bool fused;    /* the update of a parameter follows in the job of its gradient */
   piece *pieces; /* of the parameter jobs when fused, else of the layout */
   size_t n_pieces;
@@ -99,27 +101,74 @@ static bnn_status objective_fill(bnn_objective *o, bnn_err *err) {
   return BNN_OK;
 }
 
+/* Whether `at` is the end of a tensor of the layout, or 0. */
+static bool is_boundary(const bnn_layout *layout, size_t at) {
+  for (size_t i = 0; i < layout->n_params; i++)
+    if (layout->param[i].offset == at) return true;
+  return at == 0 || at == layout->size;
+}
+
+static bool is_weight(double x) { return x >= 0 && !isinf(x); }
+
+static bnn_status check_terms(const bnn_objective_spec *s, bnn_err *err) {
+  for (size_t i = 0; i < s->layout->n_params; i++) {
+    const bnn_term *t = &s->terms[i];
+    if (!is_weight(t->kl) || !is_weight(t->precision) || !is_weight(t->decay))
+      return bnn_fail(err, BNN_ERANGE,
+                      "tensor %zu: kl %g, precision %g, decay %g, wanted numbers of 0 or more",
+                      i + 1, t->kl, t->precision, t->decay);
+  }
+  for (size_t i = 0; i < s->n_weights; i++)
+    if (s->weights_of[i] >= s->layout->n_params)
+      return bnn_fail(err, BNN_ERANGE, "a weight of tensor %zu of %zu", s->weights_of[i] + 1,
+                      s->layout->n_params);
+  return BNN_OK;
+}
+
 static bnn_status check_spec(const bnn_objective_spec *s, bnn_err *err) {
   if (s->samples < 1)
     return bnn_fail(err, BNN_ERANGE, "samples is %d, wanted 1 or more", s->samples);
-  if (!(s->prior_std > 0) || isinf(s->prior_std))
-    return bnn_fail(err, BNN_ERANGE, "prior_std is %g, wanted a number above 0", s->prior_std);
+  if (!is_boundary(s->layout, s->random))
+    return bnn_fail(err, BNN_ESHAPE, "a posterior over %zu elements ends within a tensor",
+                    s->random);
   if (bnn_program_flat_size(s->program) > s->layout->size)
     return bnn_fail(err, BNN_ESHAPE, "the program has %zu parameters, the layout %zu",
                     bnn_program_flat_size(s->program), s->layout->size);
   if (!bnn_program_has_gradient(s->program))
     return bnn_fail(err, BNN_ERANGE, "the program was finished without a gradient");
+  if (s->loss_output < 0 || s->loss_output >= bnn_program_outputs(s->program))
+    return bnn_fail(err, BNN_ERANGE, "the loss is output %d of %d", s->loss_output + 1,
+                    bnn_program_outputs(s->program));
+  BNN_TRY(check_terms(s, err));
+  BNN_TRY(bnn_program_check_weights(s->program, s->weights_node, s->n_weights, err));
   return bnn_program_check_feeds(s->program, s->x_node, s->y_node, s->key_node, err);
 }
 
-/* The loss must be one number an example, or one in all. */
-static bnn_status check_loss(const bnn_frame *frame, const bnn_program *p, bnn_err *err) {
-  const bnn_tensor *loss = bnn_frame_output(frame, 0);
-  bool rows = bnn_program_has_rows(p, NULL);
+/* A loss must be one number an example, or one in all. */
+static bnn_status check_loss(const bnn_program *p, int output, bnn_err *err) {
+  const bnn_shape *loss = bnn_program_output_shape(p, output);
+  size_t size;
   if (loss->rank == 1 && loss->dim[0] == bnn_program_batch(p)) return BNN_OK;
-  if (!rows && loss->size == 1) return BNN_OK;
+  bool whole = !bnn_program_has_rows(p, NULL) && bnn_shape_size(&size, loss->rank, loss->dim);
+  if (whole && size == 1) return BNN_OK;
   return bnn_fail(err, BNN_ESHAPE, "the loss is %s, wanted one number an example: [%zu]",
                   BNN_SHAPE(loss), bnn_program_batch(p));
+}
+
+/* Copies what the spec only lends. */
+static bnn_status copy_spec(bnn_objective *o, const bnn_objective_spec *spec, bnn_err *err) {
+  size_t n = spec->layout->n_params;
+  o->layout = *spec->layout;
+  o->layout.param = bnn_mem_alloc(n, sizeof *o->layout.param);
+  o->terms = bnn_mem_alloc(n, sizeof *o->terms);
+  o->weights_of = bnn_mem_alloc(spec->n_weights, sizeof *o->weights_of);
+  if (!o->layout.param || !o->terms || !o->weights_of)
+    return bnn_fail(err, BNN_ENOMEM, "a layout of %zu tensors", n);
+  memcpy(o->layout.param, spec->layout->param, n * sizeof *o->layout.param);
+  memcpy(o->terms, spec->terms, n * sizeof *o->terms);
+  if (spec->n_weights)
+    memcpy(o->weights_of, spec->weights_of, spec->n_weights * sizeof *o->weights_of);
+  return BNN_OK;
 }
 
 bnn_status bnn_objective_new(bnn_objective **out, const bnn_objective_spec *spec, bnn_err *err) {
@@ -130,18 +179,15 @@ bnn_status bnn_objective_new(bnn_objective **out, const bnn_objective_spec *spec
   o->x_node = spec->x_node;
   o->y_node = spec->y_node;
   o->key_node = spec->key_node;
-  o->kl = spec->kl;
-  o->prior_std = spec->prior_std;
+  o->weights_node = spec->weights_node;
+  o->random = spec->random;
+  o->n_weights = spec->n_weights;
   o->samples = spec->samples;
-  bnn_status status = BNN_OK;
-  o->layout = *spec->layout;
-  o->layout.param = bnn_mem_alloc(o->layout.n_params, sizeof *o->layout.param);
-  if (o->layout.param)
-    memcpy(o->layout.param, spec->layout->param, o->layout.n_params * sizeof *o->layout.param);
-  else
-    status = bnn_fail(err, BNN_ENOMEM, "a layout of %zu tensors", o->layout.n_params);
+  o->loss_output = spec->loss_output;
+  bnn_status status = copy_spec(o, spec, err);
+  if (status == BNN_OK) status = check_loss(o->program, 0, err);
+  if (status == BNN_OK) status = check_loss(o->program, o->loss_output, err);
   if (status == BNN_OK) status = objective_fill(o, err);
-  if (status == BNN_OK) status = check_loss(o->frame, o->program, err);
   if (status != BNN_OK) {
     bnn_objective_free(o);
     return status;
@@ -155,6 +201,8 @@ void bnn_objective_free(bnn_objective *o) {
   bnn_frame_free(o->frame);
   bnn_program_unref(o->program);
   bnn_layout_fini(&o->layout);
+  bnn_mem_free(o->terms);
+  bnn_mem_free(o->weights_of);
   bnn_mem_free(o->pieces);
   bnn_mem_free(o->theta);
   bnn_mem_free(o->grad);
@@ -203,24 +251,27 @@ static void backward_job(void *data, size_t b) {
   bnn_frame_backward_block(w->o->frame, b, w->seed);
 }
 
-/* Gradients of L for elements [from, from + n) of tensor t, from g and h = g (theta - mu). */
-static void chunk_gradient(const work *w, const bnn_param *t, size_t at, size_t n, bnn_real *dmu,
+/* The weight of tensor t's KL in this step. */
+static double kl_weight(const work *w, size_t t) {
+  return (w->step->betas ? w->step->betas[t] : w->step->beta) * w->o->terms[t].kl;
+}
+
+/* Gradients of L for elements [at, at + n) of tensor t, from g and h = g (theta - mu). */
+static void chunk_gradient(const work *w, size_t t, size_t at, size_t n, bnn_real *dmu,
                            bnn_real *dlogvar) {
   const bnn_objective *o = w->o;
   const bnn_vec *vec = bnn_isa_get()->vec;
-  double weight = w->step->beta * bnn_kl_weight(o->kl, t),
-         precision = 1 / o->prior_std / o->prior_std;
   bool summed = o->samples > 1;
   const bnn_real *g = (summed ? o->g_sum : o->grad) + at, *mu = w->target->mu + at;
-  if (!w->target->logvar) {
-    bnn_real pull = (bnn_real)(weight * precision);
+  if (!dlogvar) {
+    bnn_real pull = (bnn_real)(o->terms[t].decay + kl_weight(w, t) * o->terms[t].precision);
     for (size_t i = 0; i < n; i++) dmu[i] = g[i] + pull * mu[i];
     return;
   }
   bnn_real h[CHUNK];
   if (!summed) vec->weigh(h, g, o->theta + at, mu, n);
   vec->meanfield_grad(dmu, dlogvar, g, summed ? o->h_sum + at : h, mu, w->target->logvar + at,
-                      (bnn_real)weight, (bnn_real)precision, n);
+                      (bnn_real)kl_weight(w, t), (bnn_real)o->terms[t].precision, n);
 }
 
 /* Applies the rule to elements [at, at + n) of w; their state starts at `slot0`. */
@@ -236,18 +287,17 @@ static void chunk_update(const work *w, bnn_real *param, const bnn_real *grad, s
 static void piece_job(void *data, size_t j) {
   const work *w = data;
   const piece *p = &w->o->pieces[j];
-  const bnn_param *t = &w->o->layout.param[p->param];
+  bool random = p->first < w->o->random;
   for (size_t from = 0; from < p->size; from += CHUNK) {
     size_t n = p->size - from < CHUNK ? p->size - from : CHUNK, at = p->first + from;
     if (w->dmu) {
-      chunk_gradient(w, t, at, n, w->dmu + at, w->dlogvar ? w->dlogvar + at : NULL);
+      chunk_gradient(w, p->param, at, n, w->dmu + at, random ? w->dlogvar + at : NULL);
       continue;
     }
     bnn_real dmu[CHUNK], dlogvar[CHUNK];
-    chunk_gradient(w, t, at, n, dmu, dlogvar);
+    chunk_gradient(w, p->param, at, n, dmu, random ? dlogvar : NULL);
     chunk_update(w, w->target->mu + at, dmu, at, n);
-    if (w->target->logvar)
-      chunk_update(w, w->target->logvar + at, dlogvar, w->o->layout.size + at, n);
+    if (random) chunk_update(w, w->target->logvar + at, dlogvar, w->o->layout.size + at, n);
   }
 }
 
@@ -271,8 +321,8 @@ static void sum_job(void *data, size_t j) {
 }
 
 /* The mean loss of the batch, summed in order. */
-static double mean_loss(const bnn_frame *frame) {
-  const bnn_tensor *loss = bnn_frame_output(frame, 0);
+static double mean_loss(const bnn_objective *o) {
+  const bnn_tensor *loss = bnn_frame_output(o->frame, o->loss_output);
   const bnn_real *x = bnn_tensor_real(loss);
   double sum = 0;
   for (size_t i = 0; i < loss->size; i++) sum += (double)x[i];
@@ -285,8 +335,9 @@ static void draw_weights(const work *w, int s) {
   bnn_objective *o = w->o;
   bnn_key key = bnn_key_fold(bnn_key_fold_name(w->step->key, "eps", 3), s);
   bnn_real *theta = o->theta;
-  if (w->target->logvar)
-    bnn_posterior_sample(w->context, theta, w->target->mu, w->target->logvar, key, o->layout.size);
+  if (o->random)
+    bnn_posterior_sample(w->context, theta, w->target->mu, w->target->logvar, key, o->random,
+                         o->layout.size);
   else if (o->fused)
     memcpy(theta, w->target->mu, o->layout.size * sizeof *theta);
   else
@@ -294,6 +345,14 @@ static void draw_weights(const work *w, int s) {
   bnn_frame_bind_params(o->frame, theta, o->grad);
   uint64_t *home = o->key_node >= 0 ? bnn_frame_home(o->frame, o->key_node) : NULL;
   if (home) *home = bnn_key_fold(bnn_key_fold_name(w->step->key, "noise", 5), s).bits;
+}
+
+/* The weights of priors that are part of the program. */
+static void feed_weights(const work *w) {
+  const bnn_objective *o = w->o;
+  bnn_real *home = o->weights_node >= 0 ? bnn_frame_home(o->frame, o->weights_node) : NULL;
+  for (size_t i = 0; home && i < o->n_weights; i++)
+    home[i] = (bnn_real)kl_weight(w, o->weights_of[i]);
 }
 
 /* Forward and backward of the loss for sample s, up to the parameter phase. */
@@ -305,7 +364,7 @@ static bnn_status run_rows(work *w, int s, double *loss, bnn_err *err) {
   if (bnn_program_has_rows(o->program, NULL))
     bnn_context_run(w->context, backward_job, w, bnn_frame_blocks(o->frame));
   w->gather = false;
-  *loss += mean_loss(o->frame) / o->samples;
+  *loss += mean_loss(o) / o->samples;
   if (isfinite(*loss)) return BNN_OK;
   return bnn_fail(err, BNN_ENAN, "the loss is %s",
                   isnan(*loss) ? "nan"
@@ -351,13 +410,22 @@ static bnn_status run_samples(work *w, double *loss, bnn_err *err) {
   return BNN_OK;
 }
 
+static bnn_status check_betas(const work *w, bnn_err *err) {
+  size_t n = w->step->betas ? w->o->layout.n_params : 1;
+  for (size_t i = 0; i < n; i++) {
+    double beta = w->step->betas ? w->step->betas[i] : w->step->beta;
+    if (!is_weight(beta))
+      return bnn_fail(err, BNN_ERANGE, "beta is %g, wanted a number of 0 or more", beta);
+  }
+  return BNN_OK;
+}
+
 /* Fills in what a step needs besides its arguments, and runs it. */
 static bnn_status run_step(work *w, double *loss, bnn_err *err) {
   bnn_objective *o = w->o;
-  double beta = w->step->beta;
-  if (!(beta >= 0) || isinf(beta))
-    return bnn_fail(err, BNN_ERANGE, "beta is %g, wanted a number of 0 or more", beta);
+  BNN_TRY(check_betas(w, err));
   BNN_TRY(gather_targets(w, err));
+  feed_weights(w);
   size_t n = bnn_frame_output(o->frame, 0)->size;
   w->block = block_rows(bnn_program_batch(o->program));
   if (bnn_frame_blocks(o->frame) == 1) w->block = bnn_program_batch(o->program);
@@ -373,7 +441,7 @@ bnn_status bnn_objective_step(bnn_objective *o, bnn_context *context, const bnn_
                               const bnn_batch *batch, const bnn_step *step, double *loss,
                               bnn_err *err) {
   bnn_optimizer_state *s = target->state;
-  size_t want = o->layout.size * (target->logvar ? 2 : 1);
+  size_t want = o->layout.size + o->random;
   if (s->n != want)
     return bnn_fail(err, BNN_ESHAPE, "the optimizer's state has %zu elements, wanted %zu", s->n,
                     want);

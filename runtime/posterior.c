@@ -6,13 +6,12 @@
 #include "isa.h"
 #include "mem.h"
 
-bnn_status bnn_layout_init(bnn_layout *out, size_t n_params, const size_t *size, const size_t *dim0,
-                           bnn_err *err) {
+bnn_status bnn_layout_init(bnn_layout *out, size_t n_params, const size_t *size, bnn_err *err) {
   bnn_param *param = bnn_mem_alloc(n_params, sizeof *param);
   if (!param) return bnn_fail(err, BNN_ENOMEM, "a layout of %zu tensors", n_params);
   size_t offset = 0;
   for (size_t i = 0; i < n_params; i++) {
-    param[i] = (bnn_param){.offset = offset, .size = size[i], .dim0 = dim0[i]};
+    param[i] = (bnn_param){.offset = offset, .size = size[i]};
     offset += size[i];
   }
   *out = (bnn_layout){.n_params = n_params, .size = offset, .param = param};
@@ -22,20 +21,6 @@ bnn_status bnn_layout_init(bnn_layout *out, size_t n_params, const size_t *size,
 void bnn_layout_fini(bnn_layout *layout) {
   bnn_mem_free(layout->param);
   layout->param = NULL;
-}
-
-bool bnn_kl_find(bnn_kl *out, const char *name) {
-  static const char *const names[] = {
-#define X(row, doc) #row,
-      BNN_KL_ROWS(X)
-#undef X
-  };
-  for (int i = 0; i < BNN_KL_COUNT; i++) {
-    if (strcmp(name, names[i]) != 0) continue;
-    *out = (bnn_kl)i;
-    return true;
-  }
-  return false;
 }
 
 /* Sampling goes in pieces of this many elements, whatever the number of threads. */
@@ -55,9 +40,10 @@ static void sample_piece(void *data, size_t i) {
 }
 
 void bnn_posterior_sample(bnn_context *context, bnn_real *theta, const bnn_real *mu,
-                          const bnn_real *logvar, bnn_key key, size_t size) {
-  sampling s = {theta, mu, logvar, key, size};
-  bnn_context_run(context, sample_piece, &s, (size + PIECE - 1) / PIECE);
+                          const bnn_real *logvar, bnn_key key, size_t random, size_t size) {
+  sampling s = {theta, mu, logvar, key, random};
+  bnn_context_run(context, sample_piece, &s, (random + PIECE - 1) / PIECE);
+  if (size > random) memcpy(theta + random, mu + random, (size - random) * sizeof *theta);
 }
 
 double bnn_posterior_kl(const bnn_param *param, const bnn_real *mu, const bnn_real *logvar,

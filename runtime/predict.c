@@ -91,7 +91,7 @@ static bnn_status run_group(work *w, bnn_context *context, bnn_err *err) {
   const bnn_predict_spec *spec = w->spec;
   for (size_t g = 0; w->theta && g < w->group; g++)
     bnn_posterior_sample(context, w->theta + g * spec->size, spec->mu, spec->logvar,
-                         sample_key(spec, w->done + g), spec->size);
+                         sample_key(spec, w->done + g), spec->random, spec->size);
   atomic_store(&w->next, 0);
   bnn_context_run(context, lane_job, w, w->n_lanes);
   for (size_t i = 0; i < w->n_lanes; i++) {

@@ -13,14 +13,14 @@
 #include "program.h"
 
 /* program: finished, forward only; its outputs[0] is real, [chunk, ...].  x_node, y_node, key_node
- * as in bnn_objective_spec.  Parameters: mu and logvar (NULL: mu itself), flat, `size` elements.
+ * as in bnn_objective_spec.  Parameters: mu [size] and logvar [random], flat; NULL: mu itself.
  * key: the weights of sample s are drawn with key:fold(s), s counted from first_sample; programs
  * that draw noise get that key's fold("noise"). */
 typedef struct bnn_predict_spec {
   bnn_program *program;
   int x_node, y_node, key_node;
   const bnn_real *mu, *logvar;
-  size_t size;
+  size_t random, size; /* elements that are drawn, and all */
   int samples;
   bnn_key key;
   int first_sample; /* 1, unless samples are predicted in parts */

@@ -274,6 +274,8 @@ bool bnn_program_has_rows(const bnn_program *p, const char **mixed) {
 
 bool bnn_program_has_gradient(const bnn_program *p) { return p->gradient; }
 
+int bnn_program_outputs(const bnn_program *p) { return p->n_outputs; }
+
 const bnn_shape *bnn_program_output_shape(const bnn_program *p, int i) {
   return &p->nodes[p->outputs[i]].shape;
 }
@@ -307,6 +309,15 @@ bnn_status bnn_program_check_feeds(const bnn_program *p, int x_node, int y_node,
       p->nodes[key_node].shape.rank == 0)
     return BNN_OK;
   return bnn_fail(err, BNN_ERANGE, "key: node %d is not a u64 scalar input", key_node);
+}
+
+bnn_status bnn_program_check_weights(const bnn_program *p, int i, size_t n, bnn_err *err) {
+  if (i == -1 && n == 0) return BNN_OK;
+  if (is_input(p, i, BNN_INPUT_WHOLE)) {
+    const bnn_shape *s = &p->nodes[i].shape;
+    if (s->dtype == BNN_REAL && s->rank == 1 && s->dim[0] == n) return BNN_OK;
+  }
+  return bnn_fail(err, BNN_ERANGE, "weights: node %d is not a whole real input [%zu]", i, n);
 }
 
 size_t bnn_program_batch(const bnn_program *p) { return p->batch; }

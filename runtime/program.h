@@ -78,7 +78,8 @@ size_t bnn_program_batch(const bnn_program *p);
 /* Whether it was finished with a gradient. */
 bool bnn_program_has_gradient(const bnn_program *p);
 
-/* The shape of outputs[i] of a finished program. */
+/* How many outputs a finished program has, and the shape of outputs[i]. */
+int bnn_program_outputs(const bnn_program *p);
 const bnn_shape *bnn_program_output_shape(const bnn_program *p, int i);
 
 /* Elements that a flat parameter buffer must have: the end of the last BNN_INPUT_PARAM. */
@@ -88,6 +89,10 @@ size_t bnn_program_flat_size(const bnn_program *p);
  * stands for an input that the program does not have.  ERANGE names the first that can not. */
 bnn_status bnn_program_check_feeds(const bnn_program *p, int x_node, int y_node, int key_node,
                                    bnn_err *err);
+
+/* Whether this node is a whole real input [n]; -1 when the program reads no weights (n is 0).
+ * ERANGE. */
+bnn_status bnn_program_check_weights(const bnn_program *p, int node, size_t n, bnn_err *err);
 
 /* What was made, for reports: nodes that a replay runs, and multiply-adds of its products. */
 size_t bnn_program_ops(const bnn_program *p);

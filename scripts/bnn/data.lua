@@ -287,4 +287,66 @@ function M.load(name, opts)
   return data
 end
 
+-- ---- data sets of an experiment ----
+
+--- The flags of an experiment that learns from a set of images: dataset= and data=, to be put into
+-- its defaults; `bnn.data.demand` takes what they hold.
+M.flags = {
+  dataset = {nil, "mnist, fashion-mnist, glyphs or a folder of IDX files (default: mnist; where it "
+               .. "is not to be had, glyphs, digits that the program draws)", type = "string"},
+  data = {nil, "folder of the four files, or one that holds them in a folder called as the dataset "
+            .. "(default: $BNNLUA_DATA, the system's, the cache, a download)",
+          type = "string", result = false},
+}
+
+-- The set; the second value says why it is not MNIST, where nobody asked for another.
+local function load_or_draw(name, dir)
+  local demand = require "bnn.experiment".demand
+  local data, fault, cause = M.load(name or "mnist", {dir = dir})
+  local drawn = not data and cause and not name and not dir and M.load "glyphs"
+  if not drawn then return demand(data, fault), "" end
+  io.stderr:write(fault, "\n")
+  return drawn, (": digits drawn by the program, as MNIST is not here and %s"):format(cause)
+end
+
+-- Ends the program when images have another size than those that a network learns from.
+local function demand_size(data, train)
+  local wanted = table.concat(train.x:shape(), " x ", 2)
+  for _, name in ipairs{"train", "test"} do
+    local size = data[name] and table.concat(data[name].x:shape(), " x ", 2) or wanted
+    local fault = "%s: the %s images are %s, those to learn from %s"
+    require "bnn.experiment".demand(size == wanted,
+      fault:format(data.dir or data.title, name, size, wanted))
+  end
+end
+
+--- The images that an experiment learns from; ends the program, with one line, where they are not
+-- to be had. Without a name it is MNIST, or digits that the program draws where that is not here.
+-- @param opts table:
+--   dataset   name or path, as for load; nil: mnist or glyphs
+--   dir       folder, as for load
+--   log       a log: its first line says which data are used, and why
+--   like      another data set, whose images must have the same size: then these are a set to
+--             compare with, of which one part will do
+-- @return data set with train and test
+function M.demand(opts)
+  opts = options.check("bnn.data.demand", opts, {
+    dataset = "string", dir = "string", log = "any", like = "table",
+  })
+  local demand = require "bnn.experiment".demand
+  if opts.like then
+    local data = demand(M.load(opts.dataset, {dir = opts.dir}))
+    demand_size(data, opts.like.train)
+    return data
+  end
+  local data, why = load_or_draw(opts.dataset, opts.dir)
+  local where = data.dir or data.title
+  demand(data.train, where .. ": the data have no training images")
+  demand(data.test, where .. ": the data have no test images")
+  demand_size(data, data.train)
+  local line = "data: %s, %d training and %d test images%s"
+  if opts.log then opts.log:say(line:format(data.title, data.train.size, data.test.size, why)) end
+  return data
+end
+
 return M

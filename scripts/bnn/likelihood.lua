@@ -52,30 +52,53 @@ function M.bernoulli()
   }
 end
 
---- Gaussian targets with a given standard deviation: y ~ N(output, sigma^2).
--- @param opts table: sigma > 0
+-- The two values of a network that gives its own noise; sigma [n, d] or anything that broadcasts.
+local function mean_and_sigma(output)
+  if type(output) ~= "table" or #output ~= 2 then
+    error("gaussian without sigma: the network is to give two values, mean and log sigma; "
+      .. "bnn.likelihood.gaussian{sigma = 1} has a given noise", 0)
+  end
+  return output[1], output[2]:exp()
+end
+
+--- Gaussian targets: y ~ N(mean, sigma^2), y and mean [n, ...].
+-- @param opts table: sigma > 0, the noise's standard deviation. Without it the noise is learned:
+--   the network gives two values, mean and log sigma, of mean's shape or one that broadcasts to it
+--   (a parameter of its own: bnn.nn.parameter("log_sigma", {1}, bnn.nn.zeros)); predictions then
+--   have the mean variance as noise_std^2
 function M.gaussian(opts)
-  opts = options.check("bnn.likelihood.gaussian", opts, {
-    sigma = {type = "number", above = 0, required = true},
-  })
+  opts = options.check("bnn.likelihood.gaussian", opts, {sigma = {type = "number", above = 0}})
+  local function parts(output)
+    if opts.sigma then return output, opts.sigma end
+    return mean_and_sigma(output)
+  end
+  local function variance(output)
+    local mean, sigma = mean_and_sigma(output)
+    return mean * 0 + sigma ^ 2
+  end
   return {
     name = "gaussian",
     sigma = opts.sigma,
-    log_prob = function(mean, y)
+    log_prob = function(output, y)
+      local mean, sigma = parts(output)
       check_targets("gaussian", mean, y)
-      return per_example(core.ops.gaussian_log_prob(y, mean, opts.sigma))
+      return per_example(core.ops.gaussian_log_prob(y, mean, sigma))
     end,
-    predict = function(mean) return mean end,
+    predict = function(output) return (parts(output)) end,
+    variance = not opts.sigma and variance or nil,
   }
 end
+
+local NAMED = {categorical = true, bernoulli = true, gaussian = true}
 
 --- A likelihood by its name, or the value itself; raises for anything else.
 function M.of(given, level)
   if type(given) == "table" and type(given.log_prob) == "function" then return given end
-  if given == "categorical" or given == "bernoulli" then return M[given]() end
+  if NAMED[given] then return M[given]() end
   local what = type(given) == "string" and "'" .. given .. "'" or given and "a " .. type(given)
-  error(("likelihood is %s, wanted 'categorical', 'bernoulli', bnn.likelihood.gaussian{sigma=} "
-    .. "or a table with log_prob"):format(what or "missing"), (level or 1) + 1)
+  local names = table.concat(options.sorted_names(NAMED), "', '")
+  error(("likelihood is %s, wanted '%s', bnn.likelihood.gaussian{sigma=} or a table with log_prob")
+    :format(what or "missing", names), (level or 1) + 1)
 end
 
 return M

@@ -1,4 +1,5 @@
 --- Metrics: numbers about predictions.
+local normal = require "bnn.normal"
 local tree = require "bnn.tree"
 
 local M = {}
@@ -36,6 +37,27 @@ function M.rmse(prediction, target)
   check_same_shape("rmse", prediction, target)
   return ((prediction - target) ^ 2):mean():sqrt():item()
 end
+
+--- The share of targets within the central interval of probability `level` of N(mean, std^2):
+-- `level` itself where the predictive distribution is right.
+-- @param mean, std tensors [n, ...]: of the predictive distribution, noise included (total_std)
+-- @param target tensor of the same shape
+-- @param level number in (0, 1): 0.90
+function M.coverage(mean, std, target, level)
+  check_tensor("coverage", "the mean", mean)
+  check_tensor("coverage", "the std", std)
+  check_tensor("coverage", "the target", target)
+  check_same_shape("coverage", mean, std)
+  check_same_shape("coverage", mean, target)
+  if type(level) ~= "number" or not (level > 0 and level < 1) then
+    error(("coverage: level is %s, a number between 0 and 1 is wanted"):format(tostring(level)), 2)
+  end
+  local z = normal.quantile((1 + level) / 2)
+  return (target - mean):abs():le(std * z):sum():item() / mean:numel()
+end
+
+--- The z below which a standard normal lies with probability p: 1.645 for 0.95.
+M.normal_quantile = normal.quantile
 
 --- The q-quantile of all elements by linear interpolation between order statistics (NumPy's
 -- default).

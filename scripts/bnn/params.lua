@@ -52,12 +52,11 @@ function M.is(value) return getmetatable(value) == Meta end
 --- The layout of parameters: a list of {name=, shape=, size=, offset=}.
 function M.layout_of(params) return inside[params].layout end
 
---- Sizes and first dims of the tensors of a layout, as two lists (a scalar's first dim counts as
--- 1).
+--- Sizes of the tensors of a layout, as a list.
 function M.sizes(layout)
-  local sizes, dim0 = {}, {}
-  for i, entry in ipairs(layout) do sizes[i], dim0[i] = entry.size, entry.shape[1] or 1 end
-  return sizes, dim0
+  local sizes = {}
+  for i, entry in ipairs(layout) do sizes[i] = entry.size end
+  return sizes
 end
 
 -- One tensor of many flat ones, however many they are: an op takes 32 at most.
@@ -80,7 +79,56 @@ function M.gather(layout, tensors)
   return M.new(layout, concat(parts))
 end
 
+--- Parameters of several networks as one set, under the name of each: encoder/linear/w, ...
+-- params:sub "encoder" gives a network's own back.
+-- @param parts table: name -> Params
+-- @return Params in new memory; networks in alphabetical order
+function M.join(parts)
+  local names, entries, tensors = {}, {}, {}
+  for name, part in pairs(parts) do
+    if type(name) ~= "string" or not M.is(part) then
+      error("join: a table name -> params is wanted", 2)
+    end
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    for path, tensor in pairs(parts[name]) do
+      path = name .. "/" .. path
+      entries[#entries + 1], tensors[path] = {name = path, shape = tensor:shape()}, tensor
+    end
+  end
+  return M.gather((M.layout(entries)), tensors)
+end
+
 local Params = {}
+
+-- Entries of a layout below `name`, without it; whether they lie side by side.
+local function entries_below(layout, name)
+  local entries, first, next_offset = {}, nil, nil
+  local adjacent = true
+  for _, entry in ipairs(layout) do
+    if entry.name:sub(1, #name + 1) == name .. "/" then
+      adjacent = adjacent and (next_offset == nil or next_offset == entry.offset)
+      first, next_offset = first or entry.offset, entry.offset + entry.size
+      entries[#entries + 1] = {name = entry.name:sub(#name + 2), shape = entry.shape}
+    end
+  end
+  return entries, first, adjacent
+end
+
+--- The parameters below a name, under the rest of their paths: what `join` put there. They look
+-- into the same memory.
+-- @param name string: "encoder"
+function Params:sub(name)
+  local own, tensors = inside[self], {}
+  local entries, first, adjacent = entries_below(own.layout, name)
+  if #entries == 0 then error(("sub: no parameter lies below '%s'"):format(tostring(name)), 2) end
+  local layout, size = M.layout(entries)
+  if own.flat and adjacent then return M.new(layout, own.flat:narrow(1, first + 1, size)) end
+  for _, entry in ipairs(layout) do tensors[entry.name] = own.tensors[name .. "/" .. entry.name] end
+  return M.of_tensors(layout, tensors)
+end
 
 --- A copy that shares no memory: later training steps do not change it.
 function Params:clone()

@@ -2,6 +2,7 @@
 local core = require "bnn.core"
 local options = require "bnn.options"
 local parameters = require "bnn.params"
+local paths = require "bnn.paths"
 local tree = require "bnn.tree"
 
 local M = {}
@@ -9,47 +10,85 @@ local M = {}
 local MeanField = {__name = "bnn.posterior"}
 MeanField.__index = MeanField
 
--- The initial log-variance of every parameter: a number, a table by path, or a function of path and
--- shape.
-local function initial_logvar(params, logvar)
-  return params:map(function(tensor, path)
-    local value = logvar
-    if type(logvar) == "table" then value = logvar[path] end
-    if type(logvar) == "function" then value = logvar(path, tensor:shape()) end
-    if type(value) ~= "number" or value ~= value or math.abs(value) > 80 then
-      local fault = "logvar of '%s' is %s, a number within -80..80 is wanted"
-      error(fault:format(path, tostring(value)), 0)
-    end
-    return core.full(tensor:shape(), value)
-  end)
+-- The initial log-variance of one tensor.
+local function initial_logvar(logvar, path, shape)
+  local value
+  if options.accept(logvar, "function") then
+    value = logvar(path, shape)
+  else
+    value = paths.value(logvar, path)
+  end
+  if type(value) ~= "number" or value ~= value or math.abs(value) > 80 then
+    local fault = "logvar of '%s' is %s, a number within -80..80 is wanted"
+    error(fault:format(path, tostring(value)), 0)
+  end
+  return core.full(shape, value)
+end
+
+-- Whether the posterior covers a tensor.
+local function is_covered(only, path, shape)
+  if only == nil then return true end
+  if type(only) ~= "table" then return only(path, shape) end
+  for _, name in ipairs(only) do
+    if paths.covers(name, path) then return true end
+  end
+  return false
+end
+
+-- The layout with what the posterior covers in front, and how many tensors that are.
+local function split_layout(params, only)
+  local entries, rest = {}, {}
+  for _, entry in ipairs(parameters.layout_of(params)) do
+    local list = is_covered(only, entry.name, entry.shape) and entries or rest
+    list[#list + 1] = {name = entry.name, shape = entry.shape}
+  end
+  local n = #entries
+  table.move(rest, 1, #rest, n + 1, entries)
+  return parameters.layout(entries), n
+end
+
+local function check_only(only, names)
+  for _, name in ipairs(type(only) == "table" and only or {}) do
+    local fault = paths.fault("only", {[name] = true, default = true}, names)
+    if fault then error("bnn.posterior.meanfield: " .. fault, 3) end
+  end
 end
 
 --- The mean-field Gaussian q(w) = prod N(mu_i, exp(logvar_i)) around initial parameters
 -- (Blundell et al. 2015). q.mu and q.logvar are Params; training steps change them in place.
 -- @param params Params: the initial mean, copied
--- @param opts table: logvar=-7, one number, a table path -> number, or a function(path, shape)
+-- @param opts table:
+--   logvar=-7, one number, a table by path, or a function(path, shape)
+--   only= the tensors that it covers, a list of paths or of the layers they lie in, or a
+--     function(path, shape) -> boolean: {"mlp/linear_2"} is a Bayesian last layer. The others are
+--     points: in q.mu, behind those that are covered, and not in q.logvar
 function M.meanfield(params, opts)
   opts = options.check("bnn.posterior.meanfield", opts, {
     logvar = {type = "number|table|function", default = -7},
+    only = "table|function",
   })
   if not parameters.is(params) then
     error("bnn.posterior.meanfield: params are wanted, as net:init gives them", 2)
   end
-  if type(opts.logvar) == "table" then
-    for path in pairs(opts.logvar) do
-      if params[path] == nil then
-        error(("logvar names '%s', which the parameters lack"):format(path), 2)
-      end
-    end
+  check_only(opts.only, params:names())
+  local layout, n = split_layout(params, opts.only)
+  if n == 0 then error("bnn.posterior.meanfield: only= covers no parameter", 2) end
+  local covered, names, values = table.move(layout, 1, n, 1, {}), {}, {}
+  for i, entry in ipairs(covered) do names[i] = entry.name end
+  local fault = paths.fault("logvar", opts.logvar, names)
+  if fault then error(fault, 2) end
+  for i, entry in ipairs(covered) do
+    values[names[i]] = initial_logvar(opts.logvar, entry.name, entry.shape)
   end
-  local logvar = initial_logvar(params, opts.logvar)
-  return setmetatable({mu = params:clone(), logvar = logvar}, MeanField)
+  local mu, logvar = parameters.gather(layout, params), parameters.gather(covered, values)
+  return setmetatable({mu = mu, logvar = logvar}, MeanField)
 end
 
 -- What grad and compile see of a posterior that is an argument.
 function MeanField:__parts() return {mu = self.mu, logvar = self.logvar} end
 
---- Parameters drawn from the posterior: mu + exp(logvar / 2) eps, a function of the key.
+--- Parameters drawn from the posterior: mu + exp(logvar / 2) eps, a function of the key; points are
+-- mu.
 function MeanField:sample(key)
   if tree.leaf_kind(key) ~= "key" then error("sample: a key is wanted, got " .. type(key), 2) end
   local layout = parameters.layout_of(self.mu)
@@ -64,32 +103,75 @@ function MeanField:clone()
   return setmetatable({mu = self.mu:clone(), logvar = self.logvar:clone()}, MeanField)
 end
 
-function MeanField:state_size() return 2 * self.mu:numel() end
+--- Elements of an optimizer's state for it.
+function MeanField:state_size() return self.mu:numel() + self.logvar:numel() end
 
 local kl_spec = {
-  prior = {type = "number", above = 0, default = 1},
+  prior = {type = "number|function|table", above = 0, default = 1},
   kl = {type = "string", choices = {"sum", "leading"}, default = "sum"},
+  key = "key",
+  samples = {type = "integer", min = 1, default = 1},
 }
 
+-- KL of each tensor from Gaussian priors with these deviations.
+local function gaussian_kl(self, stds)
+  local sizes = parameters.sizes(parameters.layout_of(self.logvar))
+  local mu = self.mu.flat:narrow(1, 1, self.logvar:numel())
+  return core.kl(mu, self.logvar.flat, {sizes = sizes, prior = stds})
+end
+
+-- Adds the mean of -log prior(w) over samples, for tensors whose prior is a density.
+local function add_cross_entropies(self, values, priors, opts)
+  if not opts.key then
+    error("kl: a prior that is a density needs key=, to draw weights for its estimate", 4)
+  end
+  for s = 1, opts.samples do
+    local w = self:sample(opts.key:fold(s))
+    for i, name in ipairs(self.logvar:names()) do
+      if type(priors[i]) ~= "number" then
+        values[i] = values[i] - priors[i](w[name], name):sum():item() / opts.samples
+      end
+    end
+  end
+end
+
+-- sum of log sigma + log(2 pi e) / 2.
+local function entropy(logvar)
+  return (logvar:sum():item() + logvar:numel() * (1 + math.log(2 * math.pi))) / 2
+end
+
 --- What each tensor adds to the KL.
--- @param opts table: prior=1, the prior's standard deviation; kl="sum" or "leading"
+-- @param opts table: prior=1, the prior's standard deviation, or function(w, path) -> its log
+--   density, or a table of these by path; kl="sum" or "leading"; key=, samples=1 for the estimate
+--   of the KL from a density (its entropy part is exact)
 -- @return list of {name=, shape=, kl= (its sum over weights, nats), weight= (1, or 1/first dim)}
 function MeanField:kl_terms(opts)
   opts = options.check("kl_terms", opts, kl_spec)
-  local layout = parameters.layout_of(self.mu)
-  local sizes, dim0 = parameters.sizes(layout)
-  local values = core.kl(self.mu.flat, self.logvar.flat, sizes, dim0, opts.prior)
+  local layout, stds, priors = parameters.layout_of(self.logvar), {}, {}
+  local fault = paths.fault("prior", opts.prior, self.logvar:names())
+  if fault then error("kl_terms: " .. fault, 2) end
+  local has_density = false
+  for i, entry in ipairs(layout) do
+    priors[i] = paths.value(opts.prior, entry.name)
+    local is_gaussian = type(priors[i]) == "number"
+    stds[i], has_density = is_gaussian and priors[i] or 1, has_density or not is_gaussian
+  end
+  local values = gaussian_kl(self, stds)
+  for i, entry in ipairs(layout) do
+    if type(priors[i]) ~= "number" then values[i] = -entropy(self.logvar[entry.name]) end
+  end
+  if has_density then add_cross_entropies(self, values, priors, opts) end
   local terms = {}
   for i, entry in ipairs(layout) do
-    local weight = opts.kl == "leading" and 1 / math.max(dim0[i], 1) or 1
+    local weight = opts.kl == "leading" and 1 / math.max(entry.shape[1] or 1, 1) or 1
     terms[i] = {name = entry.name, shape = entry.shape, kl = values[i], weight = weight}
   end
   return terms
 end
 
---- KL(q || N(0, prior^2)) in nats; kl="leading" divides each tensor's by its first dimension, as
--- the article does (no KL divergence, then).
--- @param opts table: prior=1, kl="sum"
+--- KL(q || prior) in nats, of the tensors that q covers; kl="leading" divides each tensor's by its
+-- first dimension, as the article does (no KL divergence, then).
+-- @param opts table: prior=1, kl="sum", key=, samples=1: as for kl_terms
 function MeanField:kl(opts)
   opts = options.check("kl", opts, kl_spec)
   local sum = 0
@@ -98,7 +180,10 @@ function MeanField:kl(opts)
 end
 
 function MeanField.__tostring(self)
-  return ("mean-field posterior over %d parameters in %d tensors"):format(self.mu:numel(), #self.mu)
+  local text = ("mean-field posterior over %d parameters in %d tensors"):format(
+    self.logvar:numel(), #self.logvar)
+  local points = self.mu:numel() - self.logvar:numel()
+  return points > 0 and ("%s, and %d that are points"):format(text, points) or text
 end
 
 return M

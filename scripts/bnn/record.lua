@@ -1,4 +1,4 @@
---- Recording a model: its network, applied to a batch, as a program of the runtime.
+--- Recording a model: a function of its parameters and a batch, as a program of the runtime.
 local core = require "bnn.core"
 local parameters = require "bnn.params"
 
@@ -35,6 +35,16 @@ function M.parameters_of(model, what)
   error((what or "model") .. ": a model has posterior= or params=", 3)
 end
 
+local function pack(...)
+  if select("#", ...) == 1 then return (...) end
+  return {...}
+end
+
+--- A network's output: a tensor, or the list of them when its function gives several.
+function M.output(net, params, x, opts)
+  return pack(net:apply(params, x, opts))
+end
+
 -- [n, rest of the shape of x]; uint8 becomes real on the way in.
 local function batch_shape(x, n)
   local shape = x:shape()
@@ -42,30 +52,39 @@ local function batch_shape(x, n)
   return shape, x:dtype() == "u8" and core.real or x:dtype()
 end
 
-local function record_model(rec, model, source, n, output, opts)
-  local nodes, y = {x = 0, y = -1, key = 1}, nil
-  local x = rec:rows(batch_shape(source.x, n))
+-- Inputs in this order; their numbers are what the runtime feeds them by.
+local function record_inputs(rec, source, n, n_weights)
+  local nodes, batch = {x = 0, y = -1, key = 1, weights = -1}, {}
+  batch.x = rec:rows(batch_shape(source.x, n))
   if source.y then
-    y = rec:rows(batch_shape(source.y, n))
+    batch.y = rec:rows(batch_shape(source.y, n))
     nodes.y, nodes.key = 1, 2
   end
-  local key = rec:key()
-  local layout, tracers = parameters.layout_of((M.parameters_of(model))), {}
-  for _, entry in ipairs(layout) do tracers[entry.name] = rec:param(entry.offset, entry.shape) end
-  local params = parameters.of_tensors(layout, tracers)
-  local out = output(model.net:apply(params, x, {key = key, train = opts.train or false}), y)
-  return rec:finish({out}, {gradient = opts.gradient or false}), nodes
+  local key, weights = rec:key(), nil
+  if n_weights > 0 then
+    weights = rec:input({n_weights})
+    nodes.weights = nodes.key + 1
+  end
+  return nodes, batch, key, weights
 end
 
---- Records output(net's output, y) for batches of n rows like those of x and y.
--- @param model table: net, and posterior or params
+local function record_model(rec, model, source, n, f, opts)
+  local nodes, batch, key, weights = record_inputs(rec, source, n, opts.weights or 0)
+  local layout, tracers = parameters.layout_of((M.parameters_of(model))), {}
+  for _, entry in ipairs(layout) do tracers[entry.name] = rec:param(entry.offset, entry.shape) end
+  local outputs = f(parameters.of_tensors(layout, tracers), batch, key, weights)
+  return rec:finish(outputs, {gradient = opts.gradient or false}), nodes
+end
+
+--- Records f for batches of n rows like those of x and y.
+-- @param model table: posterior or params
 -- @param source table: x tensor [*, ...], y tensor or nil
 -- @param n integer: rows of a batch
--- @param output function(net's output, y) -> tensor
--- @param opts table: train=false, gradient=false
--- @return program, nodes {x=, y=, key=} for core.objective and core.predict
-function M.model(model, source, n, output, opts)
-  return M.recording(record_model, model, source, n, output, opts)
+-- @param f function(params, {x=, y=}, key, weights) -> list of tensors, the program's outputs
+-- @param opts table: gradient=false, weights=0, the size of a further input [weights]
+-- @return program, nodes {x=, y=, key=, weights=} for core.objective and core.predict
+function M.model(model, source, n, f, opts)
+  return M.recording(record_model, model, source, n, f, opts)
 end
 
 --- A name for the shapes of a batch, to find its program again.

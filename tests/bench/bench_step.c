@@ -96,7 +96,7 @@ static void fill_data(bench *b) {
 
 static void make(bench *b, size_t hidden) {
   bnn_err err;
-  size_t size[2 * LAYERS], dim0[2 * LAYERS];
+  size_t size[2 * LAYERS];
   const size_t width[] = {INPUT, hidden, hidden, OUTPUT};
   for (int l = 0; l <= LAYERS; l++) {
     b->width[l] = width[l];
@@ -105,12 +105,21 @@ static void make(bench *b, size_t hidden) {
   }
   for (int l = 0; l < LAYERS; l++) {
     size[2 * l] = width[l] * width[l + 1];
-    dim0[2 * l] = width[l];
-    size[2 * l + 1] = dim0[2 * l + 1] = width[l + 1];
+    size[2 * l + 1] = width[l + 1];
   }
-  must(bnn_layout_init(&b->layout, 2 * LAYERS, size, dim0, &err), &err);
+  must(bnn_layout_init(&b->layout, 2 * LAYERS, size, &err), &err);
   record(b);
-  bnn_objective_spec spec = {b->program, 0, 1, -1, &b->layout, BNN_KL_leading, 1, 1};
+  bnn_term terms[2 * LAYERS];
+  for (int t = 0; t < 2 * LAYERS; t++) terms[t] = (bnn_term){.kl = 1, .precision = 1};
+  bnn_objective_spec spec = {.program = b->program,
+                             .x_node = 0,
+                             .y_node = 1,
+                             .key_node = -1,
+                             .weights_node = -1,
+                             .layout = &b->layout,
+                             .terms = terms,
+                             .random = b->layout.size,
+                             .samples = 1};
   must(bnn_objective_new(&b->objective, &spec, &err), &err);
   must(bnn_optimizer_state_init(&b->state, bnn_optimizer_find("adam"), NULL, 2 * b->layout.size,
                                 &err),
@@ -144,7 +153,7 @@ static void run_step(bench *b, bnn_context *context, uint64_t step) {
   bnn_err err;
   bnn_target target = {bnn_tensor_real(b->mu), bnn_tensor_real(b->logvar), &b->state};
   bnn_batch batch = {b->x, b->y, b->rows->data, step % (IMAGES / BATCH) * BATCH, BATCH};
-  bnn_step s = {bnn_key_fold(bnn_key_new(4), (int64_t)step), 1e-3, 1e-3};
+  bnn_step s = {bnn_key_fold(bnn_key_new(4), (int64_t)step), 1e-3, 1e-3, NULL};
   double loss;
   must(bnn_objective_step(b->objective, context, &target, &batch, &s, &loss, &err), &err);
 }

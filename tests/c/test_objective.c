@@ -43,7 +43,6 @@ typedef int record(problem *q); /* gives the node of the loss */
 
 /* The parameters of two linear layers, in a layout of four tensors. */
 static const size_t layer_size[] = {IN * HIDDEN, HIDDEN, HIDDEN *CLASSES, CLASSES};
-static const size_t layer_dim0[] = {IN, HIDDEN, HIDDEN, CLASSES};
 
 static void layers(int *w, bnn_program *p) {
   w[0] = input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(IN, HIDDEN), 0);
@@ -161,7 +160,7 @@ static void problem_init(problem *q, record *graph, size_t batch) {
   q->y = input(q->program, BNN_INPUT_ROWS, BNN_I32, DIMS(batch), 0);
   int loss = graph(q);
   ck_succeeds(bnn_program_finish(q->program, &loss, 1, true, NULL, 0, &err));
-  ck_succeeds(bnn_layout_init(&q->layout, 4, layer_size, layer_dim0, &err));
+  ck_succeeds(bnn_layout_init(&q->layout, 4, layer_size, &err));
   problem_data(q, IN, CLASSES);
 }
 
@@ -174,36 +173,67 @@ static void problem_fini(problem *q) {
 
 /* How an objective is made of a problem, and what a step of it is. */
 typedef struct setting {
-  bnn_kl kl;
+  bool varied; /* weights of the KL, prior and decay that differ from tensor to tensor */
   double prior_std;
   int samples;
   double beta;
-  bool point;
+  size_t points;  /* tensors at the end that are point estimates */
+  bool by_tensor; /* a beta for each */
 } setting;
 
+enum { ALL = 4, PARAMS_MAX = 4 };
+
 static const setting settings[] = {
-    {BNN_KL_sum, 1, 1, 0, false},       {BNN_KL_sum, 1, 1, 0.3, false},
-    {BNN_KL_sum, 0.5, 1, 0.3, false},   {BNN_KL_leading, 1, 1, 0.7, false},
-    {BNN_KL_leading, 2, 3, 0.7, false}, {BNN_KL_sum, 0.5, 3, 0.2, false},
-    {BNN_KL_sum, 1, 3, 0, false},       {BNN_KL_sum, 0.5, 1, 0.3, true},
-    {BNN_KL_leading, 2, 1, 0.7, true},  {BNN_KL_sum, 2, 3, 0.7, true},
+    {false, 1, 1, 0, 0, false},     {false, 1, 1, 0.3, 0, false},
+    {false, 0.5, 1, 0.3, 0, false}, {true, 1, 1, 0.7, 0, false},
+    {true, 2, 3, 0.7, 0, true},     {false, 0.5, 3, 0.2, 0, false},
+    {false, 1, 3, 0, 0, false},     {false, 0.5, 1, 0.3, ALL, false},
+    {true, 2, 1, 0.7, ALL, true},   {false, 2, 3, 0.7, ALL, false},
+    {true, 0.5, 1, 0.3, 1, false},  {true, 2, 3, 0.7, 1, true},
 };
 enum { SETTINGS = sizeof settings / sizeof *settings };
 
+/* Tensor t of the layout in the objective. */
+static bnn_term term_of(const setting *s, size_t t) {
+  double prior_std = s->prior_std * (s->varied ? 1 + (double)t : 1);
+  return (bnn_term){.kl = s->varied ? 1 / (2 + (double)t) : 1,
+                    .precision = 1 / (prior_std * prior_std),
+                    .decay = s->varied ? 0.1 * (double)t : 0};
+}
+
+static double beta_of(const setting *s, size_t t) {
+  return s->by_tensor ? s->beta / (1 + (double)t) : s->beta;
+}
+
+/* Elements of the posterior: those of the first tensors. */
+static size_t random_of(const problem *q, const setting *s) {
+  size_t n = q->layout.n_params;
+  return s->points >= n ? 0 : s->points ? q->layout.param[n - s->points].offset : q->layout.size;
+}
+
 static bnn_objective *objective_of(const problem *q, const setting *s) {
+  bnn_term terms[PARAMS_MAX];
+  for (size_t t = 0; t < q->layout.n_params; t++) terms[t] = term_of(s, t);
   const bnn_objective_spec spec = {
       .program = q->program,
       .x_node = q->x,
       .y_node = q->y,
       .key_node = q->key,
+      .weights_node = -1,
       .layout = &q->layout,
-      .kl = s->kl,
-      .prior_std = s->prior_std,
+      .terms = terms,
+      .random = random_of(q, s),
       .samples = s->samples,
   };
   bnn_objective *o = NULL;
   ck_succeeds(bnn_objective_new(&o, &spec, &err));
   return o;
+}
+
+/* A step of a setting; betas holds [PARAMS_MAX]. */
+static bnn_step step_of(const setting *s, double *betas, bnn_key key, double lr) {
+  for (size_t t = 0; t < PARAMS_MAX; t++) betas[t] = beta_of(s, t);
+  return (bnn_step){key, s->beta, lr, s->by_tensor ? betas : NULL};
 }
 
 static bnn_context *context_of(int threads) {
@@ -212,17 +242,18 @@ static bnn_context *context_of(int threads) {
   return context;
 }
 
-/* mu and logvar [2, size] with a state over them. */
+/* mu [size] and logvar [random] behind it, with a state over them. */
 typedef struct learner {
-  size_t size;
+  size_t size, random;
   bnn_real *w;
   bnn_optimizer_state state;
   bnn_target target;
 } learner;
 
-static void learner_init(learner *l, const problem *q, bool point, const char *rule) {
+static void learner_init(learner *l, const problem *q, size_t random, const char *rule) {
   const size_t size = q->layout.size;
   l->size = size;
+  l->random = random;
   l->w = calloc(2 * size, sizeof *l->w);
   bnn_rng_normal(l->w, bnn_key_new(5), 0, 2 * size);
   for (size_t i = 0; i < size; i++) {
@@ -230,9 +261,9 @@ static void learner_init(learner *l, const problem *q, bool point, const char *r
     if (q->positive) l->w[i] = 1 + R(fabs)(l->w[i]);
     l->w[size + i] = l->w[size + i] / 2 + (bnn_real)q->logvar;
   }
-  ck_succeeds(bnn_optimizer_state_init(&l->state, bnn_optimizer_find(rule), NULL,
-                                       point ? size : 2 * size, &err));
-  l->target = (bnn_target){l->w, point ? NULL : l->w + size, &l->state};
+  ck_succeeds(
+      bnn_optimizer_state_init(&l->state, bnn_optimizer_find(rule), NULL, size + random, &err));
+  l->target = (bnn_target){l->w, random ? l->w + size : NULL, &l->state};
 }
 
 static void learner_fini(learner *l) {
@@ -252,8 +283,18 @@ static void clear(bnn_real *x, size_t n) {
 }
 
 #ifdef BNN_REAL_DOUBLE
-/* The whole loss: the mean loss that the step reports, and the KL as its formula; for a point
- * estimate the KL's part in mu. */
+/* What tensor t adds to the loss: the KL as its formula; of a point estimate the part of the KL in
+ * mu, and the decay. */
+static double penalty_of(const problem *q, const setting *s, const learner *l, size_t t) {
+  const bnn_param *param = &q->layout.param[t];
+  const bnn_term term = term_of(s, t);
+  double weight = beta_of(s, t) * term.kl, squares = 0;
+  for (size_t j = param->offset; j < param->offset + param->size; j++) squares += l->w[j] * l->w[j];
+  if (param->offset >= l->random) return (term.decay + weight * term.precision) / 2 * squares;
+  return weight * bnn_posterior_kl(param, l->w, l->w + l->size, 1 / sqrt(term.precision));
+}
+
+/* The whole loss: the mean loss that the step reports, and what the tensors add. */
 static double whole_loss(const problem *q, const setting *s, bnn_objective *o, bnn_context *context,
                          const learner *l, const bnn_step *step) {
   bnn_real g[2 * SIZE_MAX_];
@@ -261,14 +302,7 @@ static double whole_loss(const problem *q, const setting *s, bnn_objective *o, b
   bnn_batch batch = batch_of(q, 3, bnn_objective_batch(o));
   ck_succeeds(
       bnn_objective_gradient(o, context, &l->target, &batch, step, g, g + SIZE_MAX_, &loss, &err));
-  for (size_t i = 0; i < q->layout.n_params; i++) {
-    const bnn_param *t = &q->layout.param[i];
-    double kl = 0;
-    for (size_t j = t->offset; s->point && j < t->offset + t->size; j++)
-      kl += l->w[j] * l->w[j] / (2 * s->prior_std * s->prior_std);
-    if (!s->point) kl = bnn_posterior_kl(t, l->w, l->w + l->size, s->prior_std);
-    loss += step->beta * bnn_kl_weight(s->kl, t) * kl;
-  }
+  for (size_t t = 0; t < q->layout.n_params; t++) loss += penalty_of(q, s, l, t);
   return loss;
 }
 
@@ -278,15 +312,16 @@ static void ck_differences(const problem *q, const setting *s) {
   bnn_objective *o = objective_of(q, s);
   bnn_context *context = context_of(1);
   learner l;
-  learner_init(&l, q, s->point, "adam");
-  const bnn_step step = {bnn_key_new(9), s->beta, 0};
+  learner_init(&l, q, random_of(q, s), "adam");
+  double betas[PARAMS_MAX];
+  const bnn_step step = step_of(s, betas, bnn_key_new(9), 0);
   bnn_real g[2 * SIZE_MAX_];
   double loss;
   bnn_batch batch = batch_of(q, 3, bnn_objective_batch(o));
   clear(g, 2 * SIZE_MAX_);
-  ck_succeeds(bnn_objective_gradient(o, context, &l.target, &batch, &step, g,
-                                     s->point ? NULL : g + l.size, &loss, &err));
-  for (size_t i = 0; i < (s->point ? 1 : 2) * l.size; i++) {
+  ck_succeeds(
+      bnn_objective_gradient(o, context, &l.target, &batch, &step, g, g + l.size, &loss, &err));
+  for (size_t i = 0; i < l.size + l.random; i++) {
     double was = l.w[i], up;
     l.w[i] = was + h;
     up = whole_loss(q, s, o, context, &l, &step);
@@ -317,7 +352,7 @@ START_TEST(the_loss_is_the_mean_over_examples_and_samples) {
   problem_init(&q, network, DATA);
   bnn_context *context = context_of(2);
   learner l;
-  learner_init(&l, &q, false, "adam");
+  learner_init(&l, &q, q.layout.size, "adam");
   bnn_frame *f = NULL;
   ck_succeeds(bnn_frame_new(&f, q.program, 0, &err));
   bnn_real theta[SIZE_MAX_], g[SIZE_MAX_], dmu[SIZE_MAX_], dlogvar[SIZE_MAX_];
@@ -325,15 +360,15 @@ START_TEST(the_loss_is_the_mean_over_examples_and_samples) {
   bnn_frame_bind(f, q.y, q.target->data);
   bnn_frame_bind_params(f, theta, g);
   for (int samples = 1; samples <= 3; samples++) {
-    bnn_objective *o = objective_of(&q, &(setting){BNN_KL_sum, 1, samples, 0, false});
-    const bnn_step step = {bnn_key_new(9), 1, 0};
+    bnn_objective *o = objective_of(&q, &(setting){false, 1, samples, 0, 0, false});
+    const bnn_step step = {bnn_key_new(9), 1, 0, NULL};
     bnn_batch batch = batch_of(&q, 0, DATA);
     double got, want = 0;
     ck_succeeds(
         bnn_objective_gradient(o, context, &l.target, &batch, &step, dmu, dlogvar, &got, &err));
     for (int s = 1; s <= samples; s++) {
       bnn_key key = bnn_key_fold(bnn_key_fold_name(step.key, "eps", 3), s);
-      bnn_posterior_sample(context, theta, l.w, l.w + l.size, key, l.size);
+      bnn_posterior_sample(context, theta, l.w, l.w + l.size, key, l.size, l.size);
       ck_succeeds(bnn_frame_replay(f, 1, &err));
       for (size_t i = 0; i < DATA; i++)
         want += bnn_tensor_get(bnn_frame_output(f, 0), i) / DATA / samples;
@@ -355,16 +390,17 @@ static void ck_steps(const problem *q, const setting *s, const char *rule) {
   bnn_objective *o = objective_of(q, s);
   bnn_context *context = context_of(2);
   learner l, want;
-  learner_init(&l, q, s->point, rule);
-  learner_init(&want, q, s->point, rule);
+  learner_init(&l, q, random_of(q, s), rule);
+  learner_init(&want, q, random_of(q, s), rule);
   for (int64_t t = 1; t <= 4; t++) {
-    const bnn_step step = {bnn_key_fold(bnn_key_new(9), t), s->beta, 0.01 * (double)t};
+    double betas[PARAMS_MAX];
+    const bnn_step step = step_of(s, betas, bnn_key_fold(bnn_key_new(9), t), 0.01 * (double)t);
     bnn_real g[2 * SIZE_MAX_], *slot[BNN_SLOTS_MAX] = {NULL};
     double loss, gradient_loss;
     bnn_batch batch = batch_of(q, (size_t)t, bnn_objective_batch(o));
     clear(g, 2 * SIZE_MAX_);
-    ck_succeeds(bnn_objective_gradient(o, context, &want.target, &batch, &step, g,
-                                       s->point ? NULL : g + l.size, &gradient_loss, &err));
+    ck_succeeds(bnn_objective_gradient(o, context, &want.target, &batch, &step, g, g + l.size,
+                                       &gradient_loss, &err));
     for (int k = 0; k < want.state.rule->n_slots; k++)
       slot[k] = bnn_tensor_real(want.state.slot[k]);
     want.state.rule->update(&(bnn_update){want.state.option, step.lr, (uint64_t)t}, want.w, g, slot,
@@ -400,7 +436,7 @@ START_TEST(an_update_is_not_seen_by_the_gradients_of_its_own_step) {
   q.x = input(q.program, BNN_INPUT_ROWS, BNN_REAL, DIMS(7, IN), 0), q.y = -1;
   int loss = learned_noise(&q);
   ck_succeeds(bnn_program_finish(q.program, &loss, 1, true, NULL, 0, &err));
-  ck_succeeds(bnn_layout_init(&q.layout, 2, size, size, &err));
+  ck_succeeds(bnn_layout_init(&q.layout, 2, size, &err));
   problem_data(&q, IN, CLASSES);
   for (int k = 0; k < SETTINGS; k++) ck_steps(&q, &settings[k], "sgd");
   problem_fini(&q);
@@ -413,7 +449,6 @@ enum { WIDE = 300, WIDE_KINDS = 3 };
 static void wide_layers(problem *q, bool fused) {
   enum { UNITS = 64 };
   static const size_t size[] = {WIDE * UNITS, UNITS, UNITS * CLASSES, CLASSES};
-  static const size_t dim0[] = {WIDE, UNITS, UNITS, CLASSES};
   bnn_program *p = q->program;
   int w0 = input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(WIDE, UNITS), 0);
   int b0 = input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(UNITS), size[0]);
@@ -425,13 +460,12 @@ static void wide_layers(problem *q, bool fused) {
   h = OP(p, linear, h, w1, b1);
   int loss = OP(p, cross_entropy, h, q->y);
   ck_succeeds(bnn_program_finish(p, &loss, 1, true, NULL, 0, &err));
-  ck_succeeds(bnn_layout_init(&q->layout, 4, size, dim0, &err));
+  ck_succeeds(bnn_layout_init(&q->layout, 4, size, &err));
 }
 
 /* Kernels, gains and biases of which every block of rows sums the gradient; windows that overlap. */
 static void wide_convolution(problem *q, size_t batch) {
   static const size_t size[] = {32 * 25, 32, 128, 128, 128 * CLASSES, CLASSES};
-  static const size_t dim0[] = {32, 32, 128, 128, 128, CLASSES};
   bnn_program *p = q->program;
   int in[6];
   size_t at = 0;
@@ -451,7 +485,7 @@ static void wide_convolution(problem *q, size_t batch) {
   h = OP(p, linear, h, in[4], in[5]);
   int loss = OP(p, cross_entropy, h, q->y);
   ck_succeeds(bnn_program_finish(p, &loss, 1, true, NULL, 0, &err));
-  ck_succeeds(bnn_layout_init(&q->layout, 6, size, dim0, &err));
+  ck_succeeds(bnn_layout_init(&q->layout, 6, size, &err));
 }
 
 /* Kinds: 0 linear layers with a whole op between, 1 linear layers, 2 a convolution. */
@@ -477,9 +511,10 @@ static double twenty_steps(learner *l, const problem *q, const setting *s, int t
   bnn_objective *o = objective_of(q, s);
   bnn_context *context = context_of(threads);
   double loss = 0;
-  learner_init(l, q, s->point, "adam");
+  learner_init(l, q, random_of(q, s), "adam");
   for (int64_t t = 1; t <= 20; t++) {
-    const bnn_step step = {bnn_key_fold(bnn_key_new(9), t), s->beta, 0.003};
+    double betas[PARAMS_MAX];
+    const bnn_step step = step_of(s, betas, bnn_key_fold(bnn_key_new(9), t), 0.003);
     const bnn_batch batch = {q->data, q->target, order, (size_t)t, batch_size};
     ck_succeeds(bnn_objective_step(o, context, &l->target, &batch, &step, &loss, &err));
   }
@@ -490,9 +525,10 @@ static double twenty_steps(learner *l, const problem *q, const setting *s, int t
 
 START_TEST(any_number_of_threads_gives_the_same_bits) {
   enum { WIDE_BATCH = 131 }; /* blocks of 40, the last one ragged */
-  static const setting row[] = {{BNN_KL_leading, 1, 1, 1e-3, false},
-                                {BNN_KL_sum, 1, 2, 1e-3, false},
-                                {BNN_KL_sum, 1, 1, 1e-3, true}};
+  static const setting row[] = {{true, 1, 1, 1e-3, 0, false},
+                                {false, 1, 2, 1e-3, 0, false},
+                                {false, 1, 1, 1e-3, ALL, false},
+                                {false, 1, 1, 1e-3, 2, false}};
   int32_t order[WIDE_BATCH + 21];
   for (int i = 0; i < WIDE_BATCH + 21; i++) order[i] = (int32_t)(i * 17 % DATA + 1);
   problem q;
@@ -521,8 +557,8 @@ START_TEST(a_step_allocates_nothing) {
     bnn_objective *o = objective_of(&q, &settings[k]);
     bnn_context *context = context_of(1);
     learner l;
-    learner_init(&l, &q, settings[k].point, "adam");
-    const bnn_step step = {bnn_key_new(9), 1, 0.1};
+    learner_init(&l, &q, random_of(&q, &settings[k]), "adam");
+    const bnn_step step = {bnn_key_new(9), 1, 0.1, NULL};
     const bnn_batch batch = batch_of(&q, 0, 7);
     double loss;
     bnn_mem_fail_nth(1);
@@ -540,15 +576,15 @@ END_TEST
 START_TEST(noise_follows_the_key_of_the_step) {
   problem q;
   problem_init(&q, with_dropout, 7);
-  bnn_objective *o = objective_of(&q, &(setting){BNN_KL_sum, 1, 1, 0, true});
+  bnn_objective *o = objective_of(&q, &(setting){false, 1, 1, 0, ALL, false});
   bnn_context *context = context_of(1);
   learner l;
-  learner_init(&l, &q, true, "sgd");
+  learner_init(&l, &q, 0, "sgd");
   const bnn_batch batch = batch_of(&q, 0, 7);
   double loss[3];
   for (int k = 0; k < 3; k++) {
     bnn_real g[SIZE_MAX_];
-    const bnn_step step = {bnn_key_new(k == 2 ? 2 : 1), 0, 0};
+    const bnn_step step = {bnn_key_new(k == 2 ? 2 : 1), 0, 0, NULL};
     ck_succeeds(
         bnn_objective_gradient(o, context, &l.target, &batch, &step, g, NULL, &loss[k], &err));
   }
@@ -560,6 +596,101 @@ START_TEST(noise_follows_the_key_of_the_step) {
   problem_fini(&q);
 }
 END_TEST
+
+/* ---- a prior in the program ---- */
+
+#ifdef BNN_REAL_DOUBLE
+/* The logistic loss of a network plus w[0] * -log p(first matrix) + w[1] * -log p(last bias), with
+ * -log p(theta) = sum of theta^4; outputs[1] is the loss alone. */
+static void dense_problem(problem *q, int *weights) {
+  *q = (problem){.key = -1, .scale = 0.5, .logvar = -2};
+  ck_succeeds(bnn_program_new(&q->program, &err));
+  bnn_program *p = q->program;
+  q->x = input(p, BNN_INPUT_ROWS, BNN_REAL, DIMS(7, IN), 0);
+  q->y = input(p, BNN_INPUT_ROWS, BNN_I32, DIMS(7), 0);
+  *weights = input(p, BNN_INPUT_WHOLE, BNN_REAL, DIMS(2), 0);
+  int w[4];
+  layers(w, p);
+  int h = OP(p, softplus, OP(p, linear, q->x, w[0], w[1]));
+  int loss = OP(p, cross_entropy, OP(p, linear, h, w[2], w[3]), q->y);
+  int fourth[2];
+  for (int k = 0; k < 2; k++) {
+    int square = OP(p, mul, w[3 * k], w[3 * k]);
+    int sum = OP(p, sum, OP(p, mul, square, square));
+    fourth[k] = op(p, BNN_OP_view, 1, &sum, &(bnn_attr){.rank = 1, .dim = {1}});
+  }
+  int both = op(p, BNN_OP_concat, 2, fourth, &(bnn_attr){.axis = 0});
+  int penalty = OP(p, sum, OP(p, mul, both, *weights));
+  const int outputs[] = {OP(p, add, loss, penalty), loss};
+  ck_succeeds(bnn_program_finish(p, outputs, 2, true, NULL, 0, &err));
+  ck_succeeds(bnn_layout_init(&q->layout, 4, layer_size, &err));
+  problem_data(q, IN, CLASSES);
+}
+
+/* log p of the weights that a step with this key draws, and -entropy of the tensors' posteriors. */
+static double dense_penalty(const problem *q, const learner *l, bnn_context *context,
+                            const double *weight) {
+  bnn_real theta[SIZE_MAX_];
+  bnn_key key = bnn_key_fold(bnn_key_fold_name(bnn_key_new(9), "eps", 3), 1);
+  bnn_posterior_sample(context, theta, l->w, l->w + l->size, key, l->random, l->size);
+  double sum = 0;
+  for (size_t k = 0; k < 2; k++) {
+    const bnn_param *t = &q->layout.param[3 * k];
+    for (size_t i = t->offset; i < t->offset + t->size; i++)
+      sum += weight[k] * (pow(theta[i], 4) - (double)l->w[l->size + i] / 2);
+  }
+  return sum;
+}
+
+START_TEST(a_prior_in_the_program_is_weighed_and_the_entropy_added) {
+  problem q;
+  int weights;
+  dense_problem(&q, &weights);
+  const bnn_term terms[4] = {{0.5, 0, 0}, {0, 0, 0}, {0, 0, 0}, {2, 0, 0}};
+  const bnn_objective_spec spec = {.program = q.program,
+                                   .x_node = q.x,
+                                   .y_node = q.y,
+                                   .key_node = -1,
+                                   .weights_node = weights,
+                                   .layout = &q.layout,
+                                   .terms = terms,
+                                   .random = q.layout.size,
+                                   .samples = 1,
+                                   .loss_output = 1,
+                                   .weights_of = (const size_t[]){0, 3},
+                                   .n_weights = 2};
+  bnn_objective *o = NULL;
+  ck_succeeds(bnn_objective_new(&o, &spec, &err));
+  bnn_context *context = context_of(1);
+  learner l;
+  learner_init(&l, &q, q.layout.size, "adam");
+  const bnn_step step = {bnn_key_new(9), 0.3, 0, NULL};
+  const double weight[] = {0.15, 0.6}, h = 1e-5;
+  bnn_batch batch = batch_of(&q, 3, 7);
+  bnn_real g[2 * SIZE_MAX_], unused[2 * SIZE_MAX_];
+  double loss;
+  ck_succeeds(
+      bnn_objective_gradient(o, context, &l.target, &batch, &step, g, g + l.size, &loss, &err));
+  for (size_t i = 0; i < 2 * l.size; i++) {
+    double was = l.w[i], side[2];
+    for (int k = 0; k < 2; k++) {
+      l.w[i] = was + (k ? h : -h);
+      ck_succeeds(bnn_objective_gradient(o, context, &l.target, &batch, &step, unused,
+                                         unused + l.size, &loss, &err));
+      side[k] = loss + dense_penalty(&q, &l, context, weight);
+    }
+    l.w[i] = was;
+    double want = (side[1] - side[0]) / (2 * h);
+    ck_assert_msg(fabs(g[i] - want) <= 2e-8 * (1 + fabs(want)), "d/d w[%zu] is %.12g, wanted %.12g",
+                  i, g[i], want);
+  }
+  learner_fini(&l);
+  bnn_objective_free(o);
+  bnn_context_free(context);
+  problem_fini(&q);
+}
+END_TEST
+#endif
 
 /* ---- failures ---- */
 
@@ -588,16 +719,15 @@ START_TEST(a_loss_that_is_not_finite_changes_nothing) {
     for (int where = 0; where < 3; where++) {
       bnn_objective *o = objective_of(&q, &settings[k]);
       learner l;
-      learner_init(&l, &q, settings[k].point, "adam");
-      const bnn_step step = {bnn_key_new(9), 1, 0.1};
+      learner_init(&l, &q, random_of(&q, &settings[k]), "adam");
+      const bnn_step step = {bnn_key_new(9), 1, 0.1, NULL};
       const bnn_batch batch = batch_of(&q, 0, 7);
       bnn_real *at = where == 0   ? bnn_tensor_real(q.data) + 20
                      : where == 1 ? l.w + 3
                                   : l.w + l.size + 3;
       bnn_real was = *at;
       *at = where == 2 ? INFINITY : NAN;
-      if (where != 2 || !settings[k].point)
-        ck_step_fails(o, &l, &batch, &step, BNN_ENAN, "the loss is");
+      if (where != 2 || l.random > 0) ck_step_fails(o, &l, &batch, &step, BNN_ENAN, "the loss is");
       *at = was;
       learner_fini(&l);
       bnn_objective_free(o);
@@ -612,8 +742,8 @@ START_TEST(a_label_out_of_range_changes_nothing) {
   for (int k = 0; k < SETTINGS; k++) {
     bnn_objective *o = objective_of(&q, &settings[k]);
     learner l;
-    learner_init(&l, &q, settings[k].point, "adam");
-    const bnn_step step = {bnn_key_new(9), 1, 0.1};
+    learner_init(&l, &q, random_of(&q, &settings[k]), "adam");
+    const bnn_step step = {bnn_key_new(9), 1, 0.1, NULL};
     const bnn_batch batch = batch_of(&q, 0, 7);
     bnn_tensor_set(q.target, 6, 13);
     ck_step_fails(o, &l, &batch, &step, BNN_ERANGE, "label 13 of example 7 is outside 0..");
@@ -665,15 +795,19 @@ START_TEST(a_step_refuses_what_it_can_not_use) {
   };
   bnn_objective *o = objective_of(&q, &settings[1]);
   learner l;
-  learner_init(&l, &q, false, "adam");
+  learner_init(&l, &q, q.layout.size, "adam");
   for (size_t k = 0; k < sizeof row / sizeof *row; k++) {
-    const bnn_step step = {bnn_key_new(1), row[k].beta, row[k].lr};
+    const bnn_step step = {bnn_key_new(1), row[k].beta, row[k].lr, NULL};
     ck_step_fails(o, &l, &row[k].batch, &step, row[k].status, row[k].words);
   }
-  l.target.logvar = NULL; /* the state is over mu and logvar */
-  const bnn_step step = {bnn_key_new(1), 1, 1};
-  ck_step_fails(o, &l, &row[0].batch, &step, BNN_ESHAPE,
+  const double betas[] = {1, 1, -1, 1};
+  const bnn_step negative = {bnn_key_new(1), 1, 1, betas};
+  ck_step_fails(o, &l, &row[9].batch, &negative, BNN_ERANGE, "beta is -1");
+  bnn_objective *points = objective_of(&q, &settings[7]); /* the state is over mu and logvar */
+  const bnn_step step = {bnn_key_new(1), 1, 1, NULL};
+  ck_step_fails(points, &l, &row[9].batch, &step, BNN_ESHAPE,
                 "the optimizer's state has 314 elements, wanted 157");
+  bnn_objective_free(points);
   learner_fini(&l);
   bnn_objective_free(o);
   bnn_tensor_unref(narrow);
@@ -694,32 +828,51 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
   problem_init(&q, network, 7);
   problem_init(&wrong, scores, 7);
   bnn_layout small;
-  ck_succeeds(bnn_layout_init(&small, 1, layer_size, layer_dim0, &err));
-  const bnn_objective_spec good = {q.program, q.x, q.y, -1, &q.layout, BNN_KL_sum, 1, 1};
-  bnn_objective_spec spec[11];
-  for (int k = 0; k < 11; k++) spec[k] = good;
+  ck_succeeds(bnn_layout_init(&small, 1, layer_size, &err));
+  const bnn_term terms[4] = {{1, 1, 0}, {1, 1, 0}, {1, 1, 0}, {1, 1, 0}};
+  const bnn_term odd_terms[3][4] = {{{1, 1, 0}, {-1, 1, 0}}, {{1, NAN, 0}}, {{1, 1, INFINITY}}};
+  const size_t last = 4;
+  const bnn_objective_spec good = {.program = q.program,
+                                   .x_node = q.x,
+                                   .y_node = q.y,
+                                   .key_node = -1,
+                                   .weights_node = -1,
+                                   .layout = &q.layout,
+                                   .terms = terms,
+                                   .random = q.layout.size,
+                                   .samples = 1};
+  bnn_objective_spec spec[15];
+  for (int k = 0; k < 15; k++) spec[k] = good;
   spec[0].samples = 0, spec[1].samples = -3;
-  spec[2].prior_std = 0, spec[3].prior_std = -1, spec[4].prior_std = NAN;
-  spec[5].prior_std = INFINITY;
-  spec[6].layout = &small;
+  for (int k = 0; k < 3; k++) spec[2 + k].terms = odd_terms[k];
+  spec[5].random = 3;
+  spec[6].layout = &small, spec[6].random = 0;
   spec[7].x_node = 3;
   spec[8].key_node = q.x;
   spec[9].program = wrong.program;
+  spec[11].loss_output = 1;
+  spec[12].loss_output = -1;
+  spec[13].weights_node = q.x, spec[13].n_weights = 1, spec[13].weights_of = (const size_t[]){0};
+  spec[14].n_weights = 1, spec[14].weights_of = &last;
   static const struct {
     bnn_status status;
     const char *words;
   } want[] = {
       {BNN_ERANGE, "samples is 0, wanted 1 or more"},
       {BNN_ERANGE, "samples is -3"},
-      {BNN_ERANGE, "prior_std is 0, wanted a number above 0"},
-      {BNN_ERANGE, "prior_std is -1"},
-      {BNN_ERANGE, "prior_std is nan"},
-      {BNN_ERANGE, "prior_std is inf"},
+      {BNN_ERANGE, "tensor 2: kl -1, precision 1, decay 0, wanted numbers of 0 or more"},
+      {BNN_ERANGE, "tensor 1: kl 1, precision nan"},
+      {BNN_ERANGE, "tensor 1: kl 1, precision 1, decay inf"},
+      {BNN_ESHAPE, "a posterior over 3 elements ends within a tensor"},
       {BNN_ESHAPE, "the program has 157 parameters, the layout 108"},
       {BNN_ERANGE, "x: node 3 is not a batch input"},
       {BNN_ERANGE, "key: node 0 is not a u64 scalar input"},
       {BNN_ESHAPE, "the loss is [7, 4], wanted one number an example: [7]"},
       {BNN_ERANGE, "the program was finished without a gradient"},
+      {BNN_ERANGE, "the loss is output 2 of 1"},
+      {BNN_ERANGE, "the loss is output 0 of 1"},
+      {BNN_ERANGE, "weights: node 0 is not a whole real input [1]"},
+      {BNN_ERANGE, "a weight of tensor 5 of 4"},
   };
   bnn_program *forward = NULL;
   ck_succeeds(bnn_program_new(&forward, &err));
@@ -727,7 +880,7 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
   ck_succeeds(bnn_program_finish(forward, &x, 1, false, NULL, 0, &err));
   spec[10].program = forward;
   bnn_objective *o = NULL;
-  for (int k = 0; k < 11; k++) {
+  for (int k = 0; k < 15; k++) {
     ck_refuses(bnn_objective_new(&o, &spec[k], &err), want[k].status, want[k].words);
     ck_assert_ptr_null(o);
   }
@@ -740,7 +893,16 @@ END_TEST
 
 static bnn_status make_and_step(void *arg, bnn_err *err) {
   const problem *q = arg;
-  const bnn_objective_spec spec = {q->program, q->x, q->y, -1, &q->layout, BNN_KL_sum, 1, 2};
+  const bnn_term terms[4] = {{1, 1, 0}, {1, 1, 0}, {1, 1, 0}, {1, 1, 0}};
+  const bnn_objective_spec spec = {.program = q->program,
+                                   .x_node = q->x,
+                                   .y_node = q->y,
+                                   .key_node = -1,
+                                   .weights_node = -1,
+                                   .layout = &q->layout,
+                                   .terms = terms,
+                                   .random = q->layout.size,
+                                   .samples = 2};
   bnn_objective *o = NULL;
   BNN_TRY(bnn_objective_new(&o, &spec, err));
   bnn_objective_free(o);
@@ -766,11 +928,12 @@ END_TEST
 static void add_tests(TCase *tests) {
 #ifdef BNN_REAL_DOUBLE
   tcase_add_loop_test(tests, gradients_are_central_differences_of_the_whole_loss, 0, PROBLEMS);
+  tcase_add_test(tests, a_prior_in_the_program_is_weighed_and_the_entropy_added);
 #endif
   tcase_add_test(tests, the_loss_is_the_mean_over_examples_and_samples);
   tcase_add_loop_test(tests, a_step_is_the_rule_applied_to_the_gradient, 0, PROBLEMS);
   tcase_add_test(tests, an_update_is_not_seen_by_the_gradients_of_its_own_step);
-  tcase_add_loop_test(tests, any_number_of_threads_gives_the_same_bits, 0, 3 * WIDE_KINDS);
+  tcase_add_loop_test(tests, any_number_of_threads_gives_the_same_bits, 0, 4 * WIDE_KINDS);
   tcase_add_loop_test(tests, a_step_allocates_nothing, 0, PROBLEMS);
   tcase_add_test(tests, noise_follows_the_key_of_the_step);
   tcase_add_loop_test(tests, a_loss_that_is_not_finite_changes_nothing, 0, PROBLEMS);

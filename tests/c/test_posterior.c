@@ -16,14 +16,13 @@ static bnn_context *context_of(int threads) {
 /* ---- layouts ---- */
 
 START_TEST(a_layout_has_no_gaps) {
-  static const size_t size[] = {50176, 64, 0, 640, 10, 1}, dim0[] = {784, 64, 0, 64, 10, 1};
+  static const size_t size[] = {50176, 64, 0, 640, 10, 1};
   bnn_layout layout;
-  ck_succeeds(bnn_layout_init(&layout, 6, size, dim0, &err));
+  ck_succeeds(bnn_layout_init(&layout, 6, size, &err));
   size_t at = 0;
   for (size_t i = 0; i < 6; i++) {
     ck_assert_uint_eq(layout.param[i].offset, at);
     ck_assert_uint_eq(layout.param[i].size, size[i]);
-    ck_assert_uint_eq(layout.param[i].dim0, dim0[i]);
     at += size[i];
   }
   ck_assert_uint_eq(layout.size, at);
@@ -37,37 +36,12 @@ static bnn_status make_a_layout(void *arg, bnn_err *err) {
   const size_t size[] = {3, 4};
   bnn_layout layout;
   (void)arg;
-  BNN_TRY(bnn_layout_init(&layout, 2, size, size, err));
+  BNN_TRY(bnn_layout_init(&layout, 2, size, err));
   bnn_layout_fini(&layout);
   return BNN_OK;
 }
 
 START_TEST(every_allocation_may_fail) { ck_survives_failing_allocations(make_a_layout, NULL); }
-END_TEST
-
-/* ---- the table of sums ---- */
-
-START_TEST(kl_rows_are_found_by_name) {
-  bnn_kl kl = BNN_KL_COUNT;
-  ck_assert(bnn_kl_find(&kl, "leading"));
-  ck_assert_int_eq(kl, BNN_KL_leading);
-  ck_assert(bnn_kl_find(&kl, "sum"));
-  ck_assert_int_eq(kl, BNN_KL_sum);
-  kl = BNN_KL_COUNT;
-  ck_assert(!bnn_kl_find(&kl, "mean"));
-  ck_assert(!bnn_kl_find(&kl, ""));
-  ck_assert_int_eq(kl, BNN_KL_COUNT); /* untouched */
-}
-END_TEST
-
-START_TEST(leading_divides_by_the_first_dimension) {
-  static const size_t dim0[] = {784, 64, 10, 1, 0};
-  for (size_t i = 0; i < 5; i++) {
-    bnn_param param = {.dim0 = dim0[i]};
-    ck_assert_double_eq(bnn_kl_weight(BNN_KL_sum, &param), 1);
-    ck_assert_double_eq(bnn_kl_weight(BNN_KL_leading, &param), 1 / (dim0[i] ? (double)dim0[i] : 1));
-  }
-}
 END_TEST
 
 /* ---- samples ---- */
@@ -83,7 +57,7 @@ START_TEST(samples_have_the_moments_of_the_posterior) {
   bnn_real *mu = calloc(3 * N, sizeof *mu), *lv = mu + N, *theta = mu + 2 * N;
   for (int i = 0; i < N; i++) mu[i] = (bnn_real)mean, lv[i] = (bnn_real)logvar;
   bnn_context *context = context_of(2);
-  bnn_posterior_sample(context, theta, mu, lv, bnn_key_new(3), N);
+  bnn_posterior_sample(context, theta, mu, lv, bnn_key_new(3), N, N);
   double sum[4] = {0};
   for (int i = 0; i < N; i++) {
     double z = ((double)theta[i] - (double)mu[i]) / exp(logvar / 2), power = 1;
@@ -105,7 +79,7 @@ START_TEST(a_sample_is_mu_plus_sigma_times_the_keys_normals) {
   bnn_rng_normal(lv, bnn_key_new(2), 0, N);
   bnn_rng_normal(eps, bnn_key_new(3), 0, N);
   bnn_context *context = context_of(1);
-  bnn_posterior_sample(context, theta, mu, lv, bnn_key_new(3), N);
+  bnn_posterior_sample(context, theta, mu, lv, bnn_key_new(3), N, N);
   for (int i = 0; i < N; i++) {
     double noise = exp((double)lv[i] / 2) * (double)eps[i], want = (double)mu[i] + noise;
     double tol = 4 * (double)BNN_REAL_EPSILON * (fabs((double)mu[i]) + fabs(noise));
@@ -126,12 +100,12 @@ START_TEST(a_sample_has_the_same_bits_on_any_number_of_threads) {
   bnn_rng_normal(mu, bnn_key_new(1), 0, MOST);
   bnn_rng_normal(lv, bnn_key_new(2), 0, MOST);
   bnn_context *context = context_of(1);
-  bnn_posterior_sample(context, one, mu, lv, bnn_key_new(4), MOST);
+  bnn_posterior_sample(context, one, mu, lv, bnn_key_new(4), MOST, MOST);
   for (int threads = 1; threads <= 4; threads++) {
     ck_succeeds(bnn_context_set_threads(context, threads, &err));
     for (size_t k = 0; k < sizeof size / sizeof *size; k++) {
       memset(more, 0, MOST * sizeof *more);
-      bnn_posterior_sample(context, more, mu, lv, bnn_key_new(4), size[k]);
+      bnn_posterior_sample(context, more, mu, lv, bnn_key_new(4), size[k], size[k]);
       ck_assert_mem_eq(more, one, size[k] * sizeof *one); /* elements do not depend on the size */
       for (size_t i = size[k]; i < MOST; i++) ck_assert(more[i] == 0);
     }
@@ -144,9 +118,23 @@ END_TEST
 START_TEST(another_key_gives_another_sample) {
   bnn_real mu[100] = {0}, lv[100] = {0}, a[100], b[100];
   bnn_context *context = context_of(1);
-  bnn_posterior_sample(context, a, mu, lv, bnn_key_new(4), 100);
-  bnn_posterior_sample(context, b, mu, lv, bnn_key_new(5), 100);
+  bnn_posterior_sample(context, a, mu, lv, bnn_key_new(4), 100, 100);
+  bnn_posterior_sample(context, b, mu, lv, bnn_key_new(5), 100, 100);
   for (int i = 0; i < 100; i++) ck_assert(a[i] != b[i]);
+  bnn_context_free(context);
+}
+END_TEST
+
+START_TEST(elements_behind_the_posterior_are_points) {
+  bnn_real mu[100], lv[60] = {0}, theta[100], whole[60];
+  bnn_rng_normal(mu, bnn_key_new(1), 0, 100);
+  bnn_context *context = context_of(1);
+  bnn_posterior_sample(context, theta, mu, lv, bnn_key_new(4), 60, 100);
+  bnn_posterior_sample(context, whole, mu, lv, bnn_key_new(4), 60, 60);
+  ck_assert_mem_eq(theta, whole, sizeof whole);
+  ck_assert_mem_eq(theta + 60, mu + 60, 40 * sizeof *mu);
+  bnn_posterior_sample(context, theta, mu, NULL, bnn_key_new(4), 0, 100);
+  ck_assert_mem_eq(theta, mu, sizeof mu);
   bnn_context_free(context);
 }
 END_TEST
@@ -168,7 +156,7 @@ START_TEST(kl_is_its_formula_summed_over_a_tensor) {
   bnn_rng_normal(lv, bnn_key_new(2), 0, N);
   for (int i = 0; i < 3; i++)
     for (int k = 0; k < 18; k++) {
-      bnn_param param = {.offset = offset[k / 6], .size = size[k % 6], .dim0 = 7};
+      bnn_param param = {.offset = offset[k / 6], .size = size[k % 6]};
       double want = 0, terms = 0;
       for (size_t j = param.offset; j < param.offset + param.size; j++) {
         want += kl_formula((double)mu[j], (double)lv[j], prior_std[i]);
@@ -186,7 +174,7 @@ START_TEST(kl_of_the_prior_is_zero) {
   for (int k = 0; k < 3; k++) {
     bnn_real mu[40] = {0}, lv[40];
     for (int i = 0; i < 40; i++) lv[i] = (bnn_real)(2 * log(s[k]));
-    bnn_param param = {.size = 40, .dim0 = 40};
+    bnn_param param = {.size = 40};
     ck_assert_double_eq_tol(bnn_posterior_kl(&param, mu, lv, s[k]), 0, 40 * 8 * BNN_REAL_EPSILON);
   }
 }
@@ -201,7 +189,7 @@ START_TEST(kl_is_what_samples_say) {
   bnn_real *mu = calloc(3 * (size_t)N, sizeof *mu), *lv = mu + N, *w = mu + 2 * (size_t)N;
   for (int i = 0; i < N; i++) mu[i] = (bnn_real)m, lv[i] = (bnn_real)v;
   bnn_context *context = context_of(2);
-  bnn_posterior_sample(context, w, mu, lv, bnn_key_new(11), N);
+  bnn_posterior_sample(context, w, mu, lv, bnn_key_new(11), N, N);
   double sum = 0, squares = 0;
   for (int i = 0; i < N; i++) {
     double x = (double)w[i], z = (x - m) / exp(v / 2);
@@ -209,7 +197,7 @@ START_TEST(kl_is_what_samples_say) {
     sum += d, squares += d * d;
   }
   double mean = sum / N, error = sqrt((squares / N - mean * mean) / N);
-  bnn_param param = {.size = 1, .dim0 = 1};
+  bnn_param param = {.size = 1};
   double kl = bnn_posterior_kl(&param, mu, lv, s);
   ck_assert_msg(fabs(kl - mean) <= 4 * error, "KL %.9g, by samples %.9g +- %.3g", kl, mean, error);
   ck_assert_double_gt(kl, 40 * error); /* so the bound means something */
@@ -219,7 +207,7 @@ START_TEST(kl_is_what_samples_say) {
 END_TEST
 
 START_TEST(a_nan_in_the_posterior_is_seen) {
-  bnn_param param = {.size = 20, .dim0 = 20};
+  bnn_param param = {.size = 20};
   for (int k = 0; k < 40; k++) {
     bnn_real mu[20] = {0}, lv[20] = {0};
     (k < 20 ? mu : lv)[k % 20] = NAN;
@@ -231,12 +219,11 @@ END_TEST
 static void add_tests(TCase *tests) {
   tcase_add_test(tests, a_layout_has_no_gaps);
   tcase_add_test(tests, every_allocation_may_fail);
-  tcase_add_test(tests, kl_rows_are_found_by_name);
-  tcase_add_test(tests, leading_divides_by_the_first_dimension);
   tcase_add_loop_test(tests, samples_have_the_moments_of_the_posterior, 0, 4);
   tcase_add_test(tests, a_sample_is_mu_plus_sigma_times_the_keys_normals);
   tcase_add_test(tests, a_sample_has_the_same_bits_on_any_number_of_threads);
   tcase_add_test(tests, another_key_gives_another_sample);
+  tcase_add_test(tests, elements_behind_the_posterior_are_points);
   tcase_add_test(tests, kl_is_its_formula_summed_over_a_tensor);
   tcase_add_test(tests, kl_of_the_prior_is_zero);
   tcase_add_loop_test(tests, kl_is_what_samples_say, 0, 4);

@@ -130,6 +130,7 @@ static bnn_predict_spec spec_of(const model *m, int samples) {
       .key_node = m->key,
       .mu = m->mu,
       .logvar = m->logvar,
+      .random = WEIGHTS,
       .size = WEIGHTS,
       .samples = samples,
       .key = bnn_key_new(77),
@@ -177,7 +178,7 @@ static void sample_of_rows(double *out, const model *m, const bnn_predict_spec *
   bnn_real theta[WEIGHTS];
   size_t batch = bnn_program_batch(m->program), width = bnn_predict_width(m->program);
   bnn_key key = bnn_key_fold(spec->key, s);
-  bnn_posterior_sample(context, theta, spec->mu, spec->logvar, key, WEIGHTS);
+  bnn_posterior_sample(context, theta, spec->mu, spec->logvar, key, spec->random, WEIGHTS);
   ck_succeeds(bnn_frame_new(&f, m->program, 0, &err));
   bnn_frame_bind_params(f, theta, NULL);
   if (m->key >= 0) *(uint64_t *)bnn_frame_home(f, m->key) = bnn_key_fold_name(key, "noise", 5).bits;
@@ -229,6 +230,7 @@ START_TEST(predictions_are_those_of_a_plain_loop) {
     for (size_t k = 0; k < 6; k++) {
       bnn_predict_spec spec = spec_of(&m, samples[k]);
       spec.first_sample = k == 2 ? 5 : 1;
+      if (k == 4) spec.random = WEIGHTS / 3; /* the others are points */
       prediction y = predict(&m, &spec, 2);
       ck_plain_loop(_i, &m, &spec, y);
       prediction_free(y);

@@ -98,4 +98,37 @@ function TestQuantile.test_refusals()
   end
 end
 
+TestCoverage = {}
+
+-- From Python's statistics.NormalDist().inv_cdf.
+function TestCoverage.test_normal_quantiles()
+  local rows = {
+    {0.5, 0}, {0.95, 1.6448536269514715}, {0.975, 1.9599639845400536}, {0.075, -1.439531470938456},
+    {0.9, 1.2815515655446008}, {1e-5, -4.2648907939228256}, {1e-12, -7.034483825301132},
+    {1e-300, -37.0470962993612}, {0.9999, 3.7190164854557084},
+  }
+  for _, row in ipairs(rows) do
+    local z = bnn.metrics.normal_quantile(row[1])
+    lu.assertAlmostEquals(z, row[2], 1e-15 * (4 + 4 * math.abs(row[2])))
+    if row[1] > 1e-4 then
+      lu.assertAlmostEquals(bnn.metrics.normal_quantile(1 - row[1]), -row[2], 1e-11)
+    end
+  end
+  lu.assertEquals(bnn.metrics.normal_quantile(0), -math.huge)
+  lu.assertEquals(bnn.metrics.normal_quantile(1), math.huge)
+  for _, p in ipairs{-0.1, 1.1, 0 / 0, "x"} do
+    lu.assertErrorMsgContains("a number in [0, 1]", bnn.metrics.normal_quantile, p)
+  end
+end
+
+function TestCoverage.test_the_share_within_the_interval()
+  local mean, std = bnn.zeros(4, 1), bnn.tensor{{1}, {2}, {1}, {1}}
+  local target = bnn.tensor{{1.64}, {-3.2}, {1.65}, {-5}}
+  lu.assertEquals(bnn.metrics.coverage(mean, std, target, 0.9), 0.5)
+  lu.assertEquals(bnn.metrics.coverage(mean, std, target, 0.99), 0.75)
+  lu.assertErrorMsgContains("predictions are [4, 1], targets [4]", bnn.metrics.coverage, mean, std,
+    target:reshape(4), 0.9)
+  lu.assertErrorMsgContains("between 0 and 1", bnn.metrics.coverage, mean, std, target, 90)
+end
+
 os.exit(lu.LuaUnit.run())

@@ -50,7 +50,7 @@ function TestMeanField.test_refusals()
     {"a number or a table or a function", {logvar = "x"}}, {"finite", {logvar = 1 / 0}},
     {"within -80..80", {logvar = 81}}, {"within -80..80", {logvar = -80.5}},
     {"logvar names 'nope'", {logvar = {nope = 1}}},
-    {"logvar of 'mlp/linear_0/b' is nil", {logvar = {[w] = 1}}},
+    {"logvar has nothing for 'mlp/linear_0/b'", {logvar = {[w] = 1}}},
     {"logvar of 'mlp/linear_0/w' is abc", {logvar = function() return "abc" end}},
     {"logvar of 'mlp/linear_0/w' is", {logvar = function() return 0 / 0 end}},
     {"did you mean 'logvar'", {logvra = 1}},

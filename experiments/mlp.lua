@@ -1,0 +1,62 @@
+--- The plain network beside the Bayesian one: one value for each weight, and a penalty on its size.
+--
+-- The loss is the mean cross-entropy plus weight_decay / 2 times the sum of squared weights, biases
+-- included: a maximum of the posterior under a Gaussian prior of precision weight_decay times the
+-- number of training images. What it can not do is doubt: see experiments/mnist.lua --ood=letters.
+local bnn = require "bnn"
+
+local experiment = {
+  about = "plain MLP on MNIST: accuracy and loss, with weight decay",
+  defaults = {
+    lr = {1e-3, "Adam's learning rate", above = 0},
+    batch_size = {1000, "images a step", type = "integer", min = 1},
+    steps = {5000, "optimizer steps", type = "integer", min = 0},
+    weight_decay = {1e-4, "the penalty is this / 2 times the sum of squares", min = 0},
+    hidden = {{64, 64}, "units of each hidden layer", type = "integer", min = 1, max = 100000},
+    log_interval = {1000, "steps between two diagnostics", type = "integer", min = 1},
+    seed = {1, "root of every random key", type = "integer"},
+    dataset = bnn.data.flags.dataset,
+    data = bnn.data.flags.data,
+    threads = {0, "threads to work with, 0: one for each processor", type = "integer", min = 0,
+               max = 256, result = false},
+  },
+}
+
+function experiment.run(cfg, log)
+  bnn.threads(cfg.threads)
+  local data = bnn.data.demand{dataset = cfg.dataset, dir = cfg.data, log = log}
+  local key = bnn.key(cfg.seed)
+  local sizes = table.move(cfg.hidden, 1, #cfg.hidden, 1, {})
+  sizes[#sizes + 1] = 10
+  local net = bnn.nn.mlp(sizes)
+  local objective = bnn.objective{
+    net = net, params = net:init(key:fold "init", data.train), likelihood = "categorical",
+    weight_decay = cfg.weight_decay,
+  }
+  bnn.demand(objective:check_data(data.test))
+
+  local parts = {{"test", data.test}, {"train", data.train:slice(1, 10000)}}
+  local latest
+  local function evaluate(step)
+    local rows, eval_key = {}, key:fold "eval"
+    latest = rows
+    for _, part in ipairs(parts) do
+      local name, examples = part[1], part[2]
+      local prediction = bnn.predict(objective, examples.x, {key = eval_key})
+      local figures = objective:evaluate(examples, {key = eval_key, step = step})
+      rows[#rows + 1] = {name .. "/accuracy", bnn.metrics.accuracy(prediction, examples.y)}
+      rows[#rows + 1] = {name .. "/loss", figures.loss + figures.penalty}
+      rows[#rows + 1] = {name .. "/log_likelihood", figures.log_likelihood}
+    end
+    return rows
+  end
+  bnn.train{
+    objective = objective, optimizer = bnn.optim.adam{lr = cfg.lr}, data = data.train,
+    steps = cfg.steps, batch_size = cfg.batch_size, key = key:fold "train", log = log,
+    log_every = cfg.log_interval, evaluate = evaluate,
+  }
+
+  return {accuracy = latest[1][2], loss = latest[2][2]}, {model = objective, data = data}
+end
+
+return bnn.main(experiment)

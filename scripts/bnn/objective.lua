@@ -1,0 +1,519 @@
+--- Objectives: what a training step lowers,
+--
+--     L = mean over the batch of loss_n(w) + sum over tensors t of beta_t KL_t(q || prior)
+--                                          + decay_t / 2 * sum of squares, for tensors outside of q
+--
+-- with the loss of each example written in Lua over ops, or -log p(y | x, w) of a network and a
+-- likelihood (bnn.elbo). A step is one call into C that replays the recorded program.
+local audit = require "bnn.audit"
+local core = require "bnn.core"
+local likelihoods = require "bnn.likelihood"
+local options = require "bnn.options"
+local parameters = require "bnn.params"
+local paths = require "bnn.paths"
+local predict = require "bnn.predict"
+local record = require "bnn.record"
+local schedule = require "bnn.schedule"
+local tree = require "bnn.tree"
+
+local M = {}
+
+local Objective = {__name = "bnn.objective"}
+Objective.__index = Objective
+
+-- ---- making ----
+
+local spec = {
+  params = "params",
+  posterior = "posterior",
+  loss = "function",
+  net = "any",
+  likelihood = "any",
+  beta = "schedule|table",
+  temperature = "schedule|table",
+  data_size = {type = "integer", min = 1},
+  kl = {type = "string", choices = {"sum", "leading"}, default = "sum"},
+  prior = {type = "number|function|table", above = 0},
+  samples = {type = "integer", min = 1, default = 1},
+  weight_decay = {type = "number|table", min = 0, default = 0},
+}
+
+local function check_net(what, opts)
+  if type(opts.net) ~= "table" or type(opts.net.apply) ~= "function" then
+    error(what .. ": net is to have apply(params, x, opts), as bnn.nn's have", 4)
+  end
+end
+
+-- Names of the tensors that the posterior covers, and of those that are points.
+local function names_of(opts)
+  if not opts.posterior then return {}, opts.params:names() end
+  local random, points = opts.posterior.logvar:names(), {}
+  for _, name in ipairs(opts.posterior.mu:names()) do
+    if not opts.posterior.logvar[name] then points[#points + 1] = name end
+  end
+  return random, points
+end
+
+-- Options by path must name tensors, and leave none out.
+local function check_paths(what, opts)
+  local random, points = names_of(opts)
+  local with_prior = opts.posterior and random or points
+  for name, wanted in pairs{
+    beta = with_prior, temperature = with_prior, prior = with_prior, weight_decay = points,
+  } do
+    local fault = opts[name] and paths.fault(name, opts[name], wanted)
+    if fault then error(what .. ": " .. fault, 4) end
+  end
+end
+
+-- An objective of checked options.
+local function new(what, opts)
+  if opts.beta and opts.temperature then
+    error(what .. ": beta and temperature are two ways to say one thing; give one of them", 3)
+  end
+  if opts.likelihood then
+    check_net(what, opts)
+    opts.likelihood = likelihoods.of(opts.likelihood, 3)
+  end
+  if opts.posterior then opts.prior = opts.prior or 1 end
+  if opts.prior and not opts.beta then opts.temperature = opts.temperature or 1 end
+  check_paths(what, opts)
+  opts.what, opts.steppers, opts.recorded = what, {}, {}
+  return setmetatable(opts, Objective)
+end
+
+--- The ELBO of a network, a posterior over its parameters, and a likelihood:
+-- L = mean of -log p(y | x, w) + beta KL(q || prior), w ~ q, which is -ELBO / N for the exact
+-- scaling beta = 1 / N (Graves 2011; Blundell et al. 2015). A temperature T stands for
+-- beta = T / N.
+-- @param opts table:
+--   net         what init and apply belong to
+--   posterior   bnn.posterior.meanfield(...); where it covers only some tensors, the others are
+--               point estimates
+--   likelihood  "categorical", "bernoulli", "gaussian", "poisson", bnn.likelihood.gaussian{sigma=},
+--               or one of your own
+--   beta        weight of the KL beside the mean log-likelihood: a number or a function of the
+--               step, or one for each path: {["mlp/linear_2"] = 1e-3, default = 1e-4}; or
+--   temperature beta = temperature / data_size (1 when neither is given)
+--   data_size   number of training examples; bnn.train fills it in when it is left out
+--   kl          "sum": the KL divergence; "leading": each tensor's divided by its first dimension,
+--               as the article has it (then this is no ELBO: audit() says what it is)
+--   prior       standard deviation of the prior N(0, prior^2), 1; or function(w, path) -> its log
+--               density at w, elementwise or summed (then the KL is estimated with the weights that
+--               are drawn, Blundell et al. 2015, eq. 2, its entropy part in closed form); or a
+--               table of these by path
+--   samples     draws of the weights a step, 1
+--   weight_decay lambda of lambda/2 sum(w^2) for tensors outside of the posterior, 0, or by path
+function M.elbo(opts)
+  local wanted = {}
+  for name, kind in pairs(spec) do wanted[name] = kind end
+  wanted.params, wanted.loss = nil, nil
+  wanted.net = {type = "any", required = true}
+  wanted.posterior = {type = "posterior", required = true}
+  wanted.likelihood = {type = "any", default = "categorical"}
+  local self = new("bnn.elbo", options.check("bnn.elbo", opts, wanted))
+  self.is_elbo = true
+  return self
+end
+
+--- An objective of one's own: point estimates or a posterior, any loss.
+--     bnn.objective{params = net:init(key, x), weight_decay = 1e-4,
+--                   loss = function(params, batch, key, train)
+--                     local output = net:apply(params, batch.x, {key = key, train = train})
+--                     return bnn.cross_entropy(output, batch.y), {entropy = ...}
+--                   end}
+-- @param opts table:
+--   params      Params that steps change (a point estimate); or posterior, weights drawn from it
+--   loss        function(params, {x=, y=}, key, train) -> loss of each example [n] [, a table of
+--               further figures by name: numbers, or tensors [] or [n], for evaluate]; uint8 inputs
+--               come as x / 255; key draws the noise of this step (bnn.randn_like(x, key)); train
+--               is true in steps
+--   net, likelihood instead of loss: -log p(y | x, w); bnn.predict wants both
+--   weight_decay lambda of lambda/2 sum(w^2), 0, or by path
+--   prior, beta, temperature, data_size, kl, samples as for bnn.elbo; with params and a prior the
+--               penalty is -log prior(w) in place of the KL (a MAP estimate)
+function M.objective(opts)
+  opts = options.check("bnn.objective", opts, spec)
+  if (opts.params == nil) == (opts.posterior == nil) then
+    error("bnn.objective: one of params= and posterior= is wanted", 2)
+  end
+  if opts.loss and opts.likelihood then
+    error("bnn.objective: loss and likelihood are two ways to say one thing; give one of them", 2)
+  end
+  if not opts.loss and not opts.likelihood then
+    error("bnn.objective: a loss= is wanted, or net= and likelihood=", 2)
+  end
+  return new("bnn.objective", opts)
+end
+
+-- ---- what is recorded ----
+
+-- The mean of the parameters, and the log-variance of those that are drawn, or nil.
+local function weights_of(self) return record.parameters_of(self, self.what) end
+
+local function shape_text(shape) return "[" .. table.concat(shape, ", ") .. "]" end
+
+-- A loss or log-likelihood must give one number an example: a sum or a mean over the batch would be
+-- another objective.
+local function check_per_example(what, x, n)
+  local shape = tree.leaf_kind(x) == "tensor" and x:shape()
+  if shape and #shape == 1 and shape[1] == n then return x end
+  local found = shape and shape_text(shape) or "a " .. type(x)
+  error(("%s gives %s, wanted one number an example: [%d]"):format(what, found, n), 0)
+end
+
+-- The loss of each example, and a table of further figures.
+local function loss_of(self, params, batch, key, train)
+  local n = batch.x:size(1)
+  if self.loss then
+    local loss, figures = self.loss(params, batch, key, train)
+    return check_per_example("loss", loss, n), figures or {}
+  end
+  local likelihood = self.likelihood
+  local output = record.output(self.net, params, batch.x, {key = key, train = train})
+  local log_prob = likelihood.log_prob(output, batch.y)
+  local what = ("likelihood %s: log_prob"):format(likelihood.name or "of your own")
+  check_per_example(what, log_prob, n)
+  return -log_prob, {log_likelihood = log_prob}
+end
+
+-- Names of the tensors that the prior is about: the posterior's, or all of a MAP estimate's.
+local function prior_names(self)
+  if not self.prior then return {} end
+  return self.posterior and self.posterior.logvar:names() or self.params:names()
+end
+
+-- Those whose prior is a density in Lua, with their places among all tensors.
+local function density_terms(self)
+  local place, terms = {}, {}
+  for i, name in ipairs(weights_of(self):names()) do place[name] = i end
+  for _, name in ipairs(prior_names(self)) do
+    local density = paths.value(self.prior, name)
+    if type(density) ~= "number" then
+      terms[#terms + 1] = {name = name, place = place[name], density = density}
+    end
+  end
+  return terms
+end
+
+-- sum over terms of weights[i] * -log prior_i(w_i).
+local function weigh_densities(terms, params, weights)
+  local list = {}
+  for i, term in ipairs(terms) do
+    local value = term.density(params[term.name], term.name)
+    if tree.leaf_kind(value) ~= "tensor" then
+      local fault = "prior of '%s' gives a %s, wanted its log density, a tensor"
+      error(fault:format(term.name, type(value)), 0)
+    end
+    list[i] = value:sum():reshape(1)
+  end
+  return -((core.ops.concat(list, 1) * weights):sum())
+end
+
+-- The lists by tensor that say how C weighs penalties.
+local function runtime_terms(self)
+  local kl, precision, decay, wanted = {}, {}, {}, {}
+  for _, name in ipairs(prior_names(self)) do wanted[name] = true end
+  local mu, logvar = weights_of(self)
+  for i, entry in ipairs(parameters.layout_of(mu)) do
+    local prior = wanted[entry.name] and paths.value(self.prior, entry.name)
+    kl[i] = not prior and 0 or self.kl == "leading" and 1 / math.max(entry.shape[1] or 1, 1) or 1
+    precision[i] = type(prior) == "number" and 1 / prior / prior or 0
+    local is_point = not (logvar and logvar[entry.name])
+    decay[i] = is_point and paths.value(self.weight_decay, entry.name) or 0
+  end
+  return kl, precision, decay
+end
+
+-- The runtime's objective for batches of n rows of this source.
+local function make_stepper(self, source, n)
+  local terms, places = density_terms(self), {}
+  for i, term in ipairs(terms) do places[i] = term.place end
+  local function outputs(params, batch, key, weights)
+    local loss = loss_of(self, params, batch, key, true)
+    if not weights then return {loss} end
+    return {loss + weigh_densities(terms, params, weights), loss}
+  end
+  local program, made = record.model(self, source, n, outputs, {gradient = true, weights = #terms})
+  local mu, logvar = weights_of(self)
+  made.sizes = parameters.sizes(parameters.layout_of(mu))
+  made.kl, made.precision, made.decay = runtime_terms(self)
+  made.random, made.samples = logvar and logvar:numel() or 0, self.samples
+  made.loss, made.weights_of = #terms > 0 and 1 or 0, places
+  return core.objective(program, made)
+end
+
+-- What a recorded step depends on besides shapes; when it is changed, steps are recorded again.
+local RECORDED = {"net", "likelihood", "loss", "kl", "prior", "samples", "weight_decay"}
+
+local function stepper(self, source, n)
+  for _, field in ipairs(RECORDED) do
+    if self.recorded[field] ~= self[field] then
+      self.steppers, self.recorded[field] = {}, self[field]
+    end
+  end
+  local name = record.shape_key(source, n)
+  if not self.steppers[name] then self.steppers[name] = make_stepper(self, source, n) end
+  return self.steppers[name]
+end
+
+-- ---- beta ----
+
+-- beta of one tensor at a step, from a number or function given for it.
+local function beta_value(self, given, step)
+  if self.beta then return schedule.value(given, step, "beta") end
+  if not self.data_size then
+    error(self.what:match "[^.]+$"
+      .. ": a temperature needs data_size, the number of training examples", 3)
+  end
+  return schedule.value(given, step, "temperature") / self.data_size
+end
+
+--- The weight of the KL at a step (counted from 1): a number; where it was given by path, a list by
+-- tensor. 0 without a prior.
+function Objective:beta_at(step)
+  local given = self.beta or self.temperature
+  if given == nil then return 0 end
+  if not options.accept(given, "schedule") then
+    local betas, wanted = {}, {}
+    for _, name in ipairs(prior_names(self)) do wanted[name] = true end
+    for i, name in ipairs(weights_of(self):names()) do
+      betas[i] = wanted[name] and beta_value(self, paths.value(given, name), step) or 0
+    end
+    return betas
+  end
+  return beta_value(self, given, step)
+end
+
+-- ---- steps ----
+
+--- Elements of an optimizer's state for this objective.
+function Objective:state_size()
+  local mu, logvar = weights_of(self)
+  return mu:numel() + (logvar and logvar:numel() or 0)
+end
+
+-- A batch of the user's own, contiguous.
+local function check_batch(batch)
+  for _, name in ipairs{"x", "y"} do
+    local value = batch[name]
+    if tree.leaf_kind(value) ~= "tensor" and (name == "x" or value ~= nil) then
+      error(("step: the batch's %s is a %s, wanted {x = tensor, y = tensor}"):format(name,
+        type(value)), 3)
+    end
+  end
+  return {x = batch.x:contiguous(), y = batch.y and batch.y:contiguous()}
+end
+
+local step_spec = {beta = "any", lr = "any"} -- numbers: the runtime looks at them
+
+--- One step, in place: the posterior's mu and logvar, or params, and the state change.
+-- @param state as optimizer:init(objective) gives it
+-- @param batch {x=, y=} tensors, or a batch of data:batches{...} (rows that C gathers)
+-- @param key key: weight sample s is drawn with key:fold("eps"):fold(s)
+-- @param opts table: beta=, lr= of this step; the objective's and the optimizer's own when left out
+-- @return number: the mean loss over the batch, before the update and without KL and weight decay;
+--   or nil, message when it is not finite or a label is out of range: nothing has changed then
+function Objective:step(state, batch, key, opts)
+  if not options.accept(state, "state") then
+    error("step: a state is wanted, as optimizer:init(objective) gives it, got " .. type(state), 2)
+  end
+  if tree.leaf_kind(key) ~= "key" then error("step: a key is wanted, got " .. type(key), 2) end
+  local rows, from = batch.rows, batch.from or 1
+  local source = rows and batch.source or check_batch(batch)
+  local count = batch.count or source.x:size(1)
+  local step = state:steps() + 1
+  opts = options.check("step", opts, step_spec)
+  local beta, lr = opts.beta or self:beta_at(step), opts.lr or state:rate(step)
+  self.last = {step = step, beta = beta} -- what audit speaks of
+  local mu, logvar = weights_of(self)
+  return stepper(self, source, count):step(mu.flat, logvar and logvar.flat, state.moments, source.x,
+    source.y, rows, from, count, key, beta, lr)
+end
+
+--- The gradients of L on a batch for the weights that key draws.
+-- @param opts table: beta=
+-- @return dmu Params; dlogvar Params, nil for point estimates; the mean loss alone
+function Objective:gradient(batch, key, opts)
+  local mu, logvar = weights_of(self)
+  local beta = opts and opts.beta or self:beta_at(1)
+  local source = check_batch(batch)
+  local dmu, dlogvar, loss = stepper(self, source, source.x:size(1)):gradient(mu.flat,
+    logvar and logvar.flat, source.x, source.y, nil, 1, source.x:size(1), key, beta)
+  dmu = parameters.new(parameters.layout_of(mu), dmu)
+  return dmu, logvar and parameters.new(parameters.layout_of(logvar), dlogvar), loss
+end
+
+-- ---- evaluation ----
+
+-- Rows of {name, kl or -log prior in nats, weight of its KL}.
+local function prior_terms(self, opts)
+  if self.posterior then
+    return self.posterior:kl_terms{prior = self.prior, kl = self.kl, key = opts.key}
+  end
+  local terms = {}
+  local weights, _, _ = runtime_terms(self)
+  for i, name in ipairs(self.prior and self.params:names() or {}) do
+    local prior, w = paths.value(self.prior, name), self.params[name]
+    local log_density = type(prior) ~= "number" and prior(w, name):sum():item()
+      or core.ops.gaussian_log_prob(w, 0, prior):sum():item()
+    terms[i] = {name = name, kl = -log_density, weight = weights[i]}
+  end
+  return terms
+end
+
+--- KL of the posterior from the prior as this objective counts it, in nats (of a MAP estimate
+-- -log prior).
+-- @param opts table: key=, for priors that are densities: their part is an estimate
+function Objective:kl_divergence(opts)
+  local sum = 0
+  for _, term in ipairs(prior_terms(self, opts or {})) do sum = sum + term.kl * term.weight end
+  return sum
+end
+
+-- decay / 2 * sum of squares over the points.
+local function decay_penalty(self)
+  local _, _, decay = runtime_terms(self)
+  local sum = 0
+  for i, name in ipairs(weights_of(self):names()) do
+    if decay[i] > 0 then
+      sum = sum + decay[i] / 2 * (weights_of(self)[name] ^ 2):sum():item()
+    end
+  end
+  return sum
+end
+
+-- sum over tensors of beta_t KL_t at a step.
+local function weighted_kl(self, terms, step)
+  local beta, place, sum = self:beta_at(step), {}, 0
+  if type(beta) == "number" then
+    for _, term in ipairs(terms) do sum = sum + term.kl * term.weight end
+    return beta * sum, sum
+  end
+  for i, name in ipairs(weights_of(self):names()) do place[name] = i end
+  local kl = 0
+  for _, term in ipairs(terms) do
+    sum = sum + beta[place[term.name]] * term.kl * term.weight
+    kl = kl + term.kl * term.weight
+  end
+  return sum, kl
+end
+
+-- The loss and all figures of each example as the columns of one tensor [n, k].
+local function columns(self, names)
+  return function(params, batch, key)
+    local n = batch.x:size(1)
+    local loss, figures = loss_of(self, params, batch, key, false)
+    local list = {loss:reshape(n, 1)}
+    for i, name in ipairs(options.sorted_names(figures)) do
+      names[i] = name
+      local figure = figures[name]
+      if type(figure) ~= "number" and figure:dim() == 1 then check_per_example(name, figure, n) end
+      list[i + 1] = (loss * 0 + figure):reshape(n, 1)
+    end
+    return core.ops.concat(list, 2)
+  end
+end
+
+--- The objective on a data set under one draw of the weights (the article's diagnostics).
+-- @param data part of a data set, or a batch {x=, y=}
+-- @param opts table: key=, step=1 (for a beta that changes)
+-- @return table, in nats an example: loss, L without beta KL and weight decay, and what the loss
+--   function gives by name, means over the data; kl_divergence where there is a prior; penalty, the
+--   rest of L; for bnn.elbo elbo = log_likelihood - beta kl_divergence
+function Objective:evaluate(data, opts)
+  opts = options.check("evaluate", opts, {
+    key = {type = "key", required = true},
+    step = {type = "integer", min = 0, default = 1},
+  })
+  local names = self.figure_names or {}
+  self.figure_names = names
+  local source = {x = data.x:contiguous(), y = data.y and data.y:contiguous()}
+  local means = predict.means(self, "evaluate", source, columns(self, names), {key = opts.key})
+  local figures = {loss = means[1]}
+  for i, name in ipairs(names) do figures[name] = means[i + 1] end
+  figures.penalty = decay_penalty(self)
+  if self.prior then
+    local terms = prior_terms(self, {key = opts.key:fold "prior"})
+    local penalty, kl = weighted_kl(self, terms, math.max(opts.step, 1))
+    figures.penalty, figures.kl_divergence = figures.penalty + penalty, kl
+  end
+  if self.is_elbo then figures.elbo = -figures.loss - figures.penalty end
+  return figures
+end
+
+--- The same for one batch.
+-- @param batch {x=, y=}
+-- @param key key
+function Objective:value(batch, key) return self:evaluate(check_batch(batch), {key = key}) end
+
+-- How many outputs the network gives for an example.
+local function output_width(self, data)
+  local width
+  record.model(self, {x = data.x}, 1, function(params, batch, key)
+    local output = record.output(self.net, params, batch.x, {key = key})
+    width = output:size(-1)
+    return {output}
+  end, {})
+  return width
+end
+
+--- Checks a data set against the likelihood before a training: nil, message for what does not fit.
+-- Labels must be 0..C-1 for the C outputs of the network.
+function Objective:check_data(data)
+  if not (self.likelihood and self.likelihood.classes) then return true end
+  local labels, origin = data.y, data.origin and data.origin .. ": " or ""
+  if not labels then return nil, origin .. "the data have no labels" end
+  if labels:dtype() ~= "i32" or labels:dim() ~= 1 then
+    return nil, ('%slabels are %s %s, wanted i32 [n]: y:to("i32") converts')
+      :format(origin, labels:dtype(), shape_text(labels:shape()))
+  end
+  local classes = output_width(self, data)
+  for i, label in ipairs(labels:totable()) do
+    if label < 0 or label >= classes then
+      return nil, ("%slabel %d of example %d is outside 0..%d, the network's %d classes")
+        :format(origin, label, i, classes - 1, classes)
+    end
+  end
+  return true
+end
+
+-- ---- what it is ----
+
+--- What the objective does to each tensor, as data: list of {name=, shape=, kl=, temperature=,
+-- prior_std=}. With weight w_t beside a tensor's KL and N examples, beta stands for the temperature
+-- T = beta w_t N there; weight T with prior deviation s has the same optimum as the whole
+-- posterior, with prior deviation s / sqrt(T), raised to 1/T.
+-- @param step integer: whose beta; the last step that was made when left out
+function Objective:audit_rows(step) return audit.rows(self, step) end
+
+--- Prints what the objective really is: for each tensor its shape, its KL in nats, the temperature
+-- that beta stands for, and the effective deviation of the prior; then whether it is an exact ELBO.
+-- @param opts table: step= whose beta (the last step that was made, or the first), out=io.stdout,
+--   key= for priors that are densities, whose KL is an estimate
+-- @return list: the rows, as audit_rows gives them
+function Objective:audit(opts) return audit.print(self, opts) end
+
+-- "1e-3", or "schedule", or "by path".
+local function weight_text(value)
+  if type(value) == "number" then return ("%g"):format(value) end
+  return options.accept(value, "schedule") and "schedule" or "by path"
+end
+
+function Objective.__tostring(self)
+  local parts = {}
+  local function say(name, text) parts[#parts + 1] = name .. "=" .. text end
+  if self.beta then say("beta", weight_text(self.beta)) end
+  if self.temperature then say("temperature", weight_text(self.temperature)) end
+  if self.prior then
+    say("kl", self.kl)
+    say("prior", type(self.prior) == "function" and "density" or weight_text(self.prior))
+  end
+  if self.weight_decay ~= 0 then say("weight_decay", weight_text(self.weight_decay)) end
+  say("samples", tostring(self.samples))
+  if self.likelihood then say("likelihood", self.likelihood.name or "of your own") end
+  parts[#parts + 1] = ("%d parameters"):format(weights_of(self):numel())
+  return ("%s{%s}"):format(self.what:match "[^.]+$", table.concat(parts, ", "))
+end
+
+return M

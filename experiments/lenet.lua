@@ -1,5 +1,5 @@
---- A convolutional network like LeNet-5 (LeCun et al. 1998) on digits, plain or, with --bayesian, with
--- a posterior over every kernel and weight.
+--- A convolutional network like LeNet-5 (LeCun et al. 1998) on digits: plain or, with --bayesian,
+-- with a posterior over every kernel and weight.
 --
 -- Two convolutions of 5 x 5 with pooling between, then three linear layers. The first convolution
 -- pads the 28 x 28 images, as the original's were 32 x 32.
@@ -15,7 +15,8 @@ local experiment = {
     epochs = {3, "passes over the training images", type = "integer", min = 0},
     logvar = {-7, "with --bayesian: initial log-variance of every weight", min = -80, max = 80},
     temperature = {1, "with --bayesian: 1 is the exact ELBO, below 1 a cold posterior", min = 0},
-    samples = {20, "with --bayesian: networks averaged for a prediction", type = "integer", min = 1},
+    samples = {20, "with --bayesian: networks averaged for a prediction", type = "integer",
+               min = 1},
     seed = {1, "root of every random key", type = "integer"},
     dataset = bnn.data.flags.dataset,
     data = bnn.data.flags.data,

@@ -250,9 +250,9 @@ local function check_pair(what, value, min)
   if type(value) == "table" and #value == 2 then rows, columns = value[1], value[2] end
   rows, columns = to_count(rows, min), to_count(columns, min)
   if rows and columns then return {rows, columns} end
-  local shown = type(value) == "table" and "{" .. table.concat(value, ", ") .. "}" or tostring(value)
+  local list = type(value) == "table" and "{" .. table.concat(value, ", ") .. "}"
   local fault = "%s is %s, an integer of at least %d is wanted, or a list of two: {rows, columns}"
-  error(fault:format(what, shown, min), 4)
+  error(fault:format(what, list or tostring(value), min), 4)
 end
 
 -- The window of a layer: size, stride and padding, pairs each.
@@ -325,7 +325,7 @@ function M.conv2d(out, kernel, opts)
   end)
 end
 
--- A layer of a pooling op; called last by what the user calls, so that errors are at the user's line.
+-- A layer of a pooling op; a tail call of what the user calls, so that errors are at their line.
 local function pool(kind, op, size, opts)
   opts = options.check(kind, opts, {stride = "integer|table", padding = "integer|table"})
   local window = check_window(kind, size, opts.stride, opts.padding)

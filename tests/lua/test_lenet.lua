@@ -1,4 +1,4 @@
---- experiments/lenet.lua as a function: short runs, plain and Bayesian, on a small set written here.
+--- experiments/lenet.lua as a function: short runs, plain and Bayesian, on a small set.
 local lu = require "luaunit"
 local folder = arg[0]:match "^(.*)/" or "."
 package.path = folder .. "/?.lua;" .. package.path

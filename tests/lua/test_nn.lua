@@ -451,7 +451,8 @@ function TestRefusals.test_images_that_do_not_match_name_the_layer_and_the_shape
     apply(net, batch(2, 5, 9, 9), p))
   raises({"sequential/conv2d_1", "x is [2, 2, 2, 7]", "{3, 3}", "padding {0, 0}"},
     apply(net, batch(2, 4, 4, 9), p))
-  raises({"conv2d: x is [1, 9]", "[n, channels, h, w]"}, net.init, nn.conv2d(2, 3), key, batch(2, 9))
+  raises({"conv2d: x is [1, 9]", "[n, channels, h, w]"}, net.init, nn.conv2d(2, 3), key,
+    batch(2, 9))
   raises({"max_pool: x is [2, 1, 2, 9]", "{3, 3}"}, apply(nn.max_pool(3), batch(2, 1, 2, 9)))
   for _, make in ipairs{
     function() return (nn.max_pool(0)) end, function() return (nn.max_pool(2, {padding = 2})) end,

@@ -11,7 +11,7 @@
 #include "window.h"
 
 /* A panel has at most DEPTH rows of the matrix, and PANEL elements. */
-enum { PANEL = 16384, DEPTH = 256 };
+enum { PANEL = 20480, DEPTH = 256 };
 
 typedef struct conv {
   window v;
@@ -133,7 +133,7 @@ typedef struct part {
   size_t top, bottom, before, n, start;
 } part;
 
-static part part_inside(const conv *c, const panel *p, const patch_row *r) {
+static inline part part_inside(const conv *c, const panel *p, const patch_row *r) {
   const window *v = &c->v;
   part q = {.top = p->row, .bottom = p->row + p->rows, .n = p->columns};
   size_t left = p->column, right = p->column + p->columns, from[2], to[2];
@@ -193,8 +193,8 @@ static void add_spread(bnn_real *restrict to, size_t stride, const bnn_real *res
 }
 
 /* One row of a panel, from an image x [c, h, w]. */
-static void fill_row(bnn_real *to, const bnn_real *x, const conv *c, const panel *p,
-                     const patch_row *r) {
+static inline void fill_row(bnn_real *to, const bnn_real *x, const conv *c, const panel *p,
+                            const patch_row *r) {
   const part q = part_inside(c, p, r);
   const size_t step = c->v.stride[0] * c->v.in[1], stride = c->v.stride[1];
   if (q.n < p->columns || q.bottom - q.top < p->rows) memset(to, 0, p->width * sizeof *to);
@@ -207,8 +207,8 @@ static void fill_row(bnn_real *to, const bnn_real *x, const conv *c, const panel
 }
 
 /* dx += the gradients of one row of a panel. */
-static void add_row(bnn_real *dx, const bnn_real *from, const conv *c, const panel *p,
-                    const patch_row *r) {
+static inline void add_row(bnn_real *dx, const bnn_real *from, const conv *c, const panel *p,
+                           const patch_row *r) {
   const part q = part_inside(c, p, r);
   const size_t step = c->v.stride[0] * c->v.in[1], stride = c->v.stride[1];
   from += (q.top - p->row) * p->columns + q.before;

@@ -53,8 +53,8 @@ function M.bernoulli()
 end
 
 --- Counts y = 0, 1, 2, ... as real numbers, from the logarithms of their rates in the same shape,
--- [n] or [n, d]: y ~ Poisson(e^output); predictions are rates. Counts of an integer type are converted
--- by y:real() (left as u8 they would be taken for intensities, y / 255).
+-- [n] or [n, d]: y ~ Poisson(e^output); predictions are rates. y:real() converts counts of an
+-- integer type (left as u8 they would be taken for intensities, y / 255).
 function M.poisson()
   return {
     name = "poisson",

@@ -325,7 +325,7 @@ function M.conv2d(out, kernel, opts)
   end)
 end
 
--- A layer of a pooling op; a tail call of what the user calls, so that errors are at their line.
+-- A layer of a pooling op; a tail call of what the user calls, whose line is that of errors.
 local function pool(kind, op, size, opts)
   opts = options.check(kind, opts, {stride = "integer|table", padding = "integer|table"})
   local window = check_window(kind, size, opts.stride, opts.padding)
@@ -355,8 +355,8 @@ function M.max_pool(size, opts) return pool("max_pool", core.ops.max_pool2d, siz
 --   as torch has it by default
 function M.avg_pool(size, opts) return pool("avg_pool", core.ops.avg_pool2d, size, opts) end
 
---- Layer normalisation (Ba et al. 2016): the last axis of x [..., d] to mean 0 and variance 1, times
--- a gain, plus a bias. Parameters gain [d], bias [d].
+--- Layer normalisation (Ba et al. 2016): the last axis of x [..., d] to mean 0 and variance 1,
+-- times a gain, plus a bias. Parameters gain [d], bias [d].
 -- @param opts table: eps=1e-5, added to the variance
 function M.layer_norm(opts)
   opts = options.check("layer_norm", opts, {eps = {type = "number", min = 0, default = 1e-5}})

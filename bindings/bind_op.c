@@ -136,17 +136,47 @@ static void check_shape(lua_State *L, int arg, const call *c, const bnn_shape *x
   attr->rank = bind_check_view_shape(L, arg, size, attr->dim);
 }
 
+/* A count, or a list of one for rows and one for columns. */
+static void check_pair(lua_State *L, int arg, size_t *pair) {
+  const bool list = lua_istable(L, arg);
+  if (list && lua_rawlen(L, arg) != 2)
+    bind_argerror(L, arg, "a number is wanted, or a list of two: {rows, columns}");
+  for (int k = 0; k < 2; k++) {
+    int isint;
+    if (list)
+      lua_rawgeti(L, arg, k + 1);
+    else
+      lua_pushvalue(L, arg);
+    lua_Integer count = lua_tointegerx(L, -1, &isint);
+    if (lua_type(L, -1) != LUA_TNUMBER || !isint || count < 0 || count > INT32_MAX)
+      bind_argerror(L, arg,
+                    lua_pushfstring(L, "%s is not an integer of 0 or more, or a list of two",
+                                    luaL_tolstring(L, -1, NULL)));
+    pair[k] = (size_t)count;
+    lua_pop(L, 1);
+  }
+}
+
+/* How many attributes of the same letter come before this one. */
+static int count_before(const char *args, const char *at) {
+  int n = 0;
+  for (const char *a = args; a < at; a++) n += *a == *at;
+  return n;
+}
+
 /* One attribute, at arg, which is there; returns how many arguments it took. */
-static int read_attribute(lua_State *L, char letter, int arg, const call *c, const bnn_shape *x,
-                          bnn_attr *attr, int *numbers) {
-  switch (letter) {
+static int read_attribute(lua_State *L, const char *letter, int arg, const call *c,
+                          const bnn_shape *x, bnn_attr *attr) {
+  const int before = count_before(c->op->args, letter);
+  switch (*letter) {
   case 'a': attr->axis = bind_check_axis(L, arg, x->rank + (c->id == BNN_OP_stack)); return 1;
   case 'A': attr->axes = check_axes(L, arg, x->rank); return 1;
   case 'k':
     if (!lua_isboolean(L, arg)) bind_typeerror(L, arg, "boolean");
     attr->keepdims = lua_toboolean(L, arg);
     return 1;
-  case 'r': attr->number[(*numbers)++] = bind_check_number(L, arg); return 1;
+  case 'r': attr->number[before] = bind_check_number(L, arg); return 1;
+  case 'p': check_pair(L, arg, attr->pair[before]); return 1;
   case 's': check_shape(L, arg, c, x, attr); return list_arguments(L, arg, c->last);
   case 'o':
     bind_check_order(L, arg, x->rank, attr->order);
@@ -165,16 +195,15 @@ static bnn_shape shape_of_input(lua_State *L, int index) {
 
 static void read_attributes(lua_State *L, const call *c, bnn_attr *attr) {
   bnn_shape x = shape_of_input(L, c->first);
-  int arg = c->attr, numbers = 0;
+  int arg = c->attr;
   *attr = c->op->defaults;
   for (const char *a = c->op->args; a && *a; a++) {
     if (*a == '?') continue;
     bool missing = arg > c->last || lua_isnil(L, arg);
     if (!missing) {
-      arg += read_attribute(L, *a, arg, c, &x, attr, &numbers);
+      arg += read_attribute(L, a, arg, c, &x, attr);
     } else if (a[1] == '?') {
       arg++;
-      numbers += *a == 'r';
     } else {
       bind_argerror(L, arg, "value expected");
     }

@@ -10,13 +10,20 @@ struct bnn_frame {
   bnn_program *p;
   size_t block, n_blocks;
   bnn_tensor *value, *grad;           /* [n_nodes] over the whole batch */
-  bnn_tensor *value_rows, *grad_rows; /* [n_blocks, n_nodes] blocks of nodes with rows */
+  bnn_tensor *value_rows, *grad_rows; /* [n_blocks, n_nodes] blocks of nodes with rows; grad_rows
+                                       * also what each block adds to a summed gradient */
+  size_t *sum_at; /* [n_nodes] where the arena has the blocks of a summed gradient, or NOT_SUMMED */
   bnn_parameter_job *jobs;
   size_t n_jobs;
   bool backward_whole;
   size_t bytes;
   char *arena;
 };
+
+/* The most that the blocks of summed gradients may take, in bytes. */
+enum { SUMS_MAX = 16 << 20 };
+
+static const size_t NOT_SUMMED = SIZE_MAX;
 
 /* ---- planning ---- */
 
@@ -132,6 +139,54 @@ static void plan_gradients(const bnn_program *p, plan *q, size_t *place) {
       place[i] = plan_take(q, node_bytes(&p->nodes[i]));
 }
 
+/* Elements of a node. */
+static size_t node_size(const node *v) {
+  size_t size = 0;
+  bnn_shape_size(&size, v->shape.rank, v->shape.dim);
+  return size;
+}
+
+/* Whether each block of rows is to add up the gradient of whole node `root` by itself: no op that
+ * reads it has another way, and a block's share of what they compute is larger than that node, so
+ * that clearing and adding the blocks is little beside it. */
+static bool is_worth_summing(const bnn_frame *f, size_t root) {
+  const bnn_program *p = f->p;
+  size_t read = 0;
+  for (size_t i = 0; i < p->n_nodes; i++) {
+    const node *v = &p->nodes[i];
+    if (!v->rows || !v->grad || !node_computes(v)) continue;
+    for (int k = 0; k < v->n_in; k++) {
+      const node *u = &p->nodes[node_inputs(p, v)[k]];
+      if (u->rows || u->root != (int)root) continue;
+      if (v->op->can_split) return false;
+      read += node_size(v) / f->n_blocks;
+    }
+  }
+  return read >= node_size(&p->nodes[root]) && read > 0;
+}
+
+/* Places of summed gradients, by the shapes alone: block 0 adds into the gradient itself, each of
+ * the others into memory of its own. */
+static void plan_sums(bnn_frame *f, plan *q) {
+  const bnn_program *p = f->p;
+  size_t left = SUMS_MAX;
+  for (size_t i = 0; i < p->n_nodes; i++) {
+    const node *v = &p->nodes[i];
+    f->sum_at[i] = NOT_SUMMED;
+    if (!p->gradient || !v->grad || v->rows || f->n_blocks < 2) continue;
+    if (v->root != (int)i) {
+      f->sum_at[i] = f->sum_at[v->root];
+      continue;
+    }
+    const size_t bytes = node_bytes(v);
+    if (bytes > left / (f->n_blocks - 1) || !is_worth_summing(f, i)) continue;
+    left -= bytes * (f->n_blocks - 1);
+    f->sum_at[i] = plan_take(q, bytes * (f->n_blocks - 1));
+  }
+}
+
+static bool is_summed(const bnn_frame *f, size_t i) { return f->sum_at[i] != NOT_SUMMED; }
+
 /* ---- headers ---- */
 
 static bnn_tensor *rows_header(const bnn_frame *f, bnn_tensor *list, size_t b, int i) {
@@ -142,6 +197,7 @@ static bnn_tensor *rows_header(const bnn_frame *f, bnn_tensor *list, size_t b, i
 static void point(bnn_frame *f, bnn_tensor *whole, bnn_tensor *rows, size_t i, void *data) {
   const node *v = &f->p->nodes[i];
   whole[i].data = data;
+  if (rows == f->grad_rows && is_summed(f, i)) rows_header(f, rows, 0, (int)i)->data = data;
   if (!v->rows || !rows) return;
   size_t row = bnn_dtype_size(v->shape.dtype);
   for (int k = 1; k < v->shape.rank; k++) row *= v->shape.dim[k];
@@ -155,10 +211,20 @@ static void point_root(bnn_frame *f, bnn_tensor *whole, bnn_tensor *rows, int ro
     if (f->p->nodes[i].root == root) point(f, whole, rows, i, data);
 }
 
+/* Headers of a summed gradient: block b > 0 has memory of its own. */
+static void init_sum_headers(bnn_frame *f, size_t i) {
+  const node *v = &f->p->nodes[i];
+  const size_t bytes = node_bytes(&f->p->nodes[v->root]);
+  for (size_t b = 0; b < f->n_blocks; b++)
+    bnn_tensor_init(rows_header(f, f->grad_rows, b, (int)i), v->shape.dtype, v->shape.rank,
+                    v->shape.dim, b ? f->arena + f->sum_at[i] + (b - 1) * bytes : NULL);
+}
+
 static void init_headers(bnn_frame *f, bnn_tensor *whole, bnn_tensor *rows) {
   for (size_t i = 0; i < f->p->n_nodes; i++) {
     const bnn_shape *s = &f->p->nodes[i].shape;
     bnn_tensor_init(&whole[i], s->dtype, s->rank, s->dim, NULL);
+    if (rows == f->grad_rows && is_summed(f, i)) init_sum_headers(f, i);
     if (!f->p->nodes[i].rows) continue;
     for (size_t b = 0; b < f->n_blocks; b++) {
       size_t dim[BNN_RANK_MAX], from = b * f->block, left = f->p->batch - from;
@@ -212,7 +278,7 @@ static bool has_whole_reader(const bnn_program *p, int root) {
   return p->nodes[p->outputs[0]].root == root;
 }
 
-/* Rows of a split job: blocks of 8,192 elements or more, at most some 16 blocks; from the shape
+/* Rows of a job that is one of several: blocks of 8,192 elements or more, at most some 16 blocks; from the shape
  * only. */
 static size_t job_rows(const node *v) {
   size_t n = v->shape.dim[0], width = 1;
@@ -223,16 +289,16 @@ static size_t job_rows(const node *v) {
 }
 
 /* Counts the jobs, and writes them when `jobs` is given. */
-static size_t list_jobs(const bnn_program *p, bnn_parameter_job *jobs) {
+static size_t list_jobs(const bnn_frame *f, bnn_parameter_job *jobs) {
+  const bnn_program *p = f->p;
   size_t n = 0;
   for (size_t i = 0; i < p->n_nodes; i++) {
     const node *v = &p->nodes[i];
     if (!v->grad || v->rows || v->root != (int)i) continue;
-    bool split = v->shape.rank > 0 && can_split(p, (int)i);
-    size_t dim0 = v->shape.rank > 0 ? v->shape.dim[0] : 1, step = split ? job_rows(v) : dim0;
-    size_t size, flat = grad_is_flat(p, i);
-    bnn_shape_size(&size, v->shape.rank, v->shape.dim);
-    size_t row = dim0 ? size / dim0 : 0, from = 0;
+    bool ranked = v->shape.rank > 0, split = ranked && can_split(p, (int)i);
+    size_t dim0 = ranked ? v->shape.dim[0] : 1;
+    size_t step = split || (ranked && is_summed(f, i)) ? job_rows(v) : dim0;
+    size_t row = dim0 ? node_size(v) / dim0 : 0, from = 0, flat = grad_is_flat(p, i);
     do {
       size_t count = dim0 - from < step ? dim0 - from : step;
       if (jobs)
@@ -241,7 +307,9 @@ static size_t list_jobs(const bnn_program *p, bnn_parameter_job *jobs) {
                                       .count = count,
                                       .first = flat ? v->offset + from * row : 0,
                                       .size = flat ? count * row : 0,
-                                      .split = split,
+                                      .way = split             ? BNN_GRADIENT_SPLIT
+                                             : is_summed(f, i) ? BNN_GRADIENT_SUMMED
+                                                               : BNN_GRADIENT_WHOLE,
                                       .final = flat && !has_whole_reader(p, (int)i)};
       n++;
       from += count;
@@ -260,14 +328,16 @@ static bnn_status frame_fill(bnn_frame *f, bnn_err *err) {
   f->grad = bnn_mem_zalloc(n, sizeof *f->grad);
   f->value_rows = bnn_mem_zalloc(n * f->n_blocks, sizeof *f->value_rows);
   f->grad_rows = bnn_mem_zalloc(n * f->n_blocks, sizeof *f->grad_rows);
-  bool ok = scratch && q.hole && f->value && f->grad && f->value_rows && f->grad_rows;
+  f->sum_at = bnn_mem_alloc(n, sizeof *f->sum_at);
+  bool ok = scratch && q.hole && f->value && f->grad && f->value_rows && f->grad_rows && f->sum_at;
   if (ok) {
     last_uses(p, scratch);
     plan_values(f, &q, scratch + n, scratch);
     if (p->gradient) plan_gradients(p, &q, scratch + 2 * n);
+    plan_sums(f, &q);
     f->bytes = q.end;
     f->arena = bnn_mem_zalloc(q.end, 1);
-    f->n_jobs = p->gradient ? list_jobs(p, NULL) : 0;
+    f->n_jobs = p->gradient ? list_jobs(f, NULL) : 0;
     f->jobs = bnn_mem_alloc(f->n_jobs, sizeof *f->jobs);
     ok = f->arena && f->jobs;
   }
@@ -275,7 +345,7 @@ static bnn_status frame_fill(bnn_frame *f, bnn_err *err) {
     init_headers(f, f->value, f->value_rows);
     init_headers(f, f->grad, f->grad_rows);
     point_all(f, scratch + n, scratch + 2 * n);
-    if (p->gradient) list_jobs(p, f->jobs);
+    if (p->gradient) list_jobs(f, f->jobs);
   }
   bnn_mem_free(scratch);
   bnn_mem_free(q.hole);
@@ -315,6 +385,7 @@ void bnn_frame_free(bnn_frame *f) {
   bnn_mem_free(f->grad);
   bnn_mem_free(f->value_rows);
   bnn_mem_free(f->grad_rows);
+  bnn_mem_free(f->sum_at);
   bnn_mem_free(f->jobs);
   bnn_mem_free(f->arena);
   bnn_mem_free(f);
@@ -427,7 +498,7 @@ void bnn_frame_backward_block(bnn_frame *f, size_t b, bnn_real seed) {
   const bnn_program *p = f->p;
   const bnn_tensor *x[BNN_ARITY_MAX];
   for (size_t i = 0; i < p->n_nodes; i++)
-    if (p->nodes[i].rows && p->nodes[i].grad && p->nodes[i].root == (int)i)
+    if ((p->nodes[i].rows || is_summed(f, i)) && p->nodes[i].grad && p->nodes[i].root == (int)i)
       zero(rows_header(f, f->grad_rows, b, (int)i));
   const node *out = &p->nodes[p->outputs[0]];
   if (out->rows && out->grad) add_seed(rows_header(f, f->grad_rows, b, p->outputs[0]), seed);
@@ -438,7 +509,7 @@ void bnn_frame_backward_block(bnn_frame *f, size_t b, bnn_real seed) {
     bool any = false;
     for (int k = 0; k < v->n_in; k++) {
       int in = node_inputs(p, v)[k];
-      bool wanted = p->nodes[in].rows && p->nodes[in].grad;
+      bool wanted = p->nodes[in].grad && (p->nodes[in].rows || is_summed(f, (size_t)in));
       dx[k] = wanted ? rows_header(f, f->grad_rows, b, in) : NULL;
       any = any || wanted;
     }
@@ -456,7 +527,7 @@ static void contribute(bnn_frame *f, const bnn_parameter_job *j, size_t i, int k
   const bnn_tensor *x[BNN_ARITY_MAX];
   for (int m = 0; m < v->n_in; m++) x[m] = &f->value[node_inputs(f->p, v)[m]];
   int in = node_inputs(f->p, v)[k];
-  if (j->split) {
+  if (j->way == BNN_GRADIENT_SPLIT) {
     v->op->backward_rows(&f->grad[in], k, j->from, j->count, add, &f->grad[i], x, &v->attr);
     return;
   }
@@ -465,11 +536,30 @@ static void contribute(bnn_frame *f, const bnn_parameter_job *j, size_t i, int k
   v->op->backward(dx, &f->grad[i], &f->value[i], x, v->n_in, &v->attr);
 }
 
+/* y += x. */
+static void add_to(bnn_real *restrict y, const bnn_real *restrict x, size_t n) {
+  for (size_t i = 0; i < n; i++) y[i] += x[i];
+}
+
+/* Adds what blocks 1, 2, ... have summed to what block 0 has, in this order. */
+static void add_blocks(bnn_frame *f, const bnn_parameter_job *j) {
+  const node *v = &f->p->nodes[j->node];
+  const size_t row = v->shape.rank > 0 && v->shape.dim[0] ? node_size(v) / v->shape.dim[0] : 1;
+  const size_t at = j->from * row;
+  for (size_t b = 1; b < f->n_blocks; b++)
+    add_to(bnn_tensor_real(&f->grad[j->node]) + at,
+           bnn_tensor_real(rows_header(f, f->grad_rows, b, j->node)) + at, j->count * row);
+}
+
 void bnn_frame_run_parameter_job(bnn_frame *f, size_t job) {
   const bnn_program *p = f->p;
   const bnn_parameter_job *j = &f->jobs[job];
   bool add = false;
-  if (!j->split) zero(&f->grad[j->node]);
+  if (j->way == BNN_GRADIENT_SUMMED) {
+    add_blocks(f, j);
+    return;
+  }
+  if (j->way == BNN_GRADIENT_WHOLE) zero(&f->grad[j->node]);
   for (size_t i = p->n_nodes; i-- > 0;) {
     const node *v = &p->nodes[i];
     if (!v->rows || !v->grad || !node_computes(v)) continue;

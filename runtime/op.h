@@ -30,11 +30,12 @@ enum { BNN_ARITY_MAX = 32 };
 enum { BNN_AXIS_NONE = -1 }; /* axis left out: the last one, or all of them; the op's doc says */
 
 typedef struct bnn_attr {
-  int axis;         /* 'a' one axis, or BNN_AXIS_NONE where the op's defaults say so */
-  uint32_t axes;    /* 'A' a set of axes, bit k for axis k; all axes when none are given */
-  bool keepdims;    /* 'k' reduced axes stay, with size 1 */
-  double number[2]; /* 'r' real numbers, in order */
-  int rank;         /* 's' a shape; 'o' an order of axes */
+  int axis;          /* 'a' one axis, or BNN_AXIS_NONE where the op's defaults say so */
+  uint32_t axes;     /* 'A' a set of axes, bit k for axis k; all axes when none are given */
+  bool keepdims;     /* 'k' reduced axes stay, with size 1 */
+  double number[2];  /* 'r' real numbers, in order */
+  size_t pair[3][2]; /* 'p' counts for rows and for columns, in order; one number stands for both */
+  int rank;          /* 's' a shape; 'o' an order of axes */
   size_t dim[BNN_RANK_MAX];
   int order[BNN_RANK_MAX];
   size_t from, count;    /* 'n' a range of positions along axis */
@@ -92,7 +93,8 @@ typedef struct bnn_op {
 
   /* Rows [from, from + count) of the gradient of input i, a matrix of parameters, over the whole
    * batch: dx = or += by `add`; dx has the shape of the whole x[i].  NULL, or false for an i that
-   * can not be split so: backward does it whole. */
+   * can not be split so: backward does it whole.  Without can_split backward sums the gradient of
+   * parameters over each block of rows by itself, where they are small beside what is computed. */
   bool (*can_split)(int i);
   void (*backward_rows)(bnn_tensor *dx, int i, size_t from, size_t count, bool add,
                         const bnn_tensor *dy, const bnn_tensor *const *x, const bnn_attr *attr);

@@ -377,11 +377,18 @@ size_t bnn_program_ops(const bnn_program *p) {
 /* Multiply-adds of a product: its result's elements times the length of the sums. */
 static double node_flops(const bnn_program *p, const node *v) {
   if (!v->live || v->what != NODE_OP) return 0;
-  if (v->id != BNN_OP_mm && v->id != BNN_OP_bmm && v->id != BNN_OP_linear) return 0;
   const bnn_shape *x = &p->nodes[node_inputs(p, v)[0]].shape;
-  double size = 1;
+  double size = 1, length = 1;
+  if (v->id == BNN_OP_mm || v->id == BNN_OP_bmm || v->id == BNN_OP_linear) {
+    length = (double)x->dim[x->rank - 1];
+  } else if (v->id == BNN_OP_conv2d) {
+    const bnn_shape *w = &p->nodes[node_inputs(p, v)[1]].shape;
+    for (int k = 1; k < w->rank; k++) length *= (double)w->dim[k];
+  } else {
+    return 0;
+  }
   for (int k = 0; k < v->shape.rank; k++) size *= (double)v->shape.dim[k];
-  return size * (double)x->dim[x->rank - 1];
+  return size * length;
 }
 
 double bnn_program_flops(const bnn_program *p) {

@@ -13,7 +13,8 @@
  *
  *     forward_whole                whole nodes, in order
  *     forward_block(b)             rows of block b of every node with rows
- *     backward_block(b)            gradients with respect to nodes with rows, block b
+ *     backward_block(b)            gradients with respect to nodes with rows, block b; and what the
+ *                                  block adds to those with respect to some whole nodes
  *     parameter_job(j)             gradients with respect to whole nodes that nodes with rows use:
  *                                  each job has a range of rows of one parameter, over all blocks
  *     backward_whole               the rest of the way, through whole ops
@@ -148,6 +149,14 @@ const bnn_tensor *bnn_frame_output(const bnn_frame *f, int i);
 /* Backward.  seed: the gradient with respect to each element of outputs[0]. */
 void bnn_frame_backward_block(bnn_frame *f, size_t b, bnn_real seed);
 
+/* How the gradient with respect to a whole node comes from the rows of the batch; a matter of ops
+ * and shapes alone. */
+typedef enum bnn_gradient_way {
+  BNN_GRADIENT_WHOLE,  /* one job computes it, over the whole batch */
+  BNN_GRADIENT_SPLIT,  /* each job computes rows of it, over the whole batch (op.h, can_split) */
+  BNN_GRADIENT_SUMMED, /* backward_block sums it for each block, the jobs add the blocks in order */
+} bnn_gradient_way;
+
 /* A job of the parameter phase: rows [from, from + count) of whole node `node`.  When that is a
  * parameter, its elements in the flat buffer are [first, first + size); else size is 0.
  * final: no later phase adds to them. */
@@ -155,7 +164,8 @@ typedef struct bnn_parameter_job {
   int node;
   size_t from, count;
   size_t first, size;
-  bool split, final;
+  bnn_gradient_way way;
+  bool final;
 } bnn_parameter_job;
 size_t bnn_frame_parameter_jobs(const bnn_frame *f);
 const bnn_parameter_job *bnn_frame_parameter_job(const bnn_frame *f, size_t j);

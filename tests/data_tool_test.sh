@@ -143,8 +143,8 @@ data show "$T/plain" 3..1
 equal "show: a range downwards" "3: 2: 1: " "$(grep -o '[0-9][0-9]*: ' "$T/out" | tr -d '\n')"
 data show "$T/plain" 1..12 --png="$T/sheet.png" --columns=4
 equal "show --png" "0 $T/sheet.png: 12 images" "$rc $out"
-data show "$T/plain" 1 --png="$T/no/where.png"
-equal "show --png into no folder" 1 $rc
+data show "$T/plain" 1 --png="$T/sheet.png/where.png"
+equal "show --png into a file" 1 $rc
 for index in 31 -31 0 x 1.5; do
   refused "show: index $index" "$index is no index: 1 to 30, or -1 to -30 from the end" show "$T/plain" $index
 done

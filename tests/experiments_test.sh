@@ -54,9 +54,9 @@ for name in mlp vae lenet cubic; do
   run $name --help
   equal "$name --help" "0 " "$rc $err"
   equal "$name --help keeps to 80 columns" 0 "$(awk 'length($0) > 80' "$T/out" | wc -l)"
-  run $name --stpes=3
+  run $name --sede=3
   equal "$name: a wrong flag: status" 1 "$rc"
-  has "$name: a wrong flag" "--steps" "$err"
+  has "$name: a wrong flag" "--seed" "$err"
   equal "$name: a wrong flag is one line" 1 "$(wc -l <"$T/err")"
   equal "$name through a closed pipe ends well" "" \
     "$(cd "$T/here" && "$bnnlua" "$folder/$name.lua" $(short $name) 2>&1 >/dev/full </dev/null |

@@ -52,6 +52,23 @@ function M.bernoulli()
   }
 end
 
+--- Counts y = 0, 1, 2, ... as real numbers, from the logarithms of their rates in the same shape,
+-- [n] or [n, d]: y ~ Poisson(e^output); predictions are rates. y:real() converts counts of an
+-- integer type (left as u8 they would be taken for intensities, y / 255).
+function M.poisson()
+  return {
+    name = "poisson",
+    log_prob = function(log_rate, y)
+      check_targets("poisson", log_rate, y)
+      if y:dtype() ~= core.real then
+        error(("poisson: y is %s, wanted %s: y:real() converts"):format(y:dtype(), core.real), 0)
+      end
+      return per_example(core.ops.poisson_log_prob(y, log_rate))
+    end,
+    predict = function(log_rate) return log_rate:exp() end,
+  }
+end
+
 -- The two values of a network that gives its own noise; sigma [n, d] or anything that broadcasts.
 local function mean_and_sigma(output)
   if type(output) ~= "table" or #output ~= 2 then
@@ -89,7 +106,7 @@ function M.gaussian(opts)
   }
 end
 
-local NAMED = {categorical = true, bernoulli = true, gaussian = true}
+local NAMED = {categorical = true, bernoulli = true, gaussian = true, poisson = true}
 
 --- A likelihood by its name, or the value itself; raises for anything else.
 function M.of(given, level)

@@ -93,16 +93,26 @@ end)
 
 -- ---- initial values ----
 
---- Truncated normal on [-2, 2], not rescaled, over sqrt(fan_in): Haiku's default for linear layers
--- (standard deviation 0.8796 / sqrt(fan_in)). fan_in is the product of all dims but the last.
-function M.truncated_normal(key, shape)
+-- Truncated normal over the square root of the product of dims from..to.
+local function scaled_normal(key, shape, from, to)
   local fan_in = 1
-  for i = 1, #shape - 1 do fan_in = fan_in * shape[i] end
+  for i = from, to do fan_in = fan_in * shape[i] end
   return core.truncated(key, shape) / math.sqrt(math.max(fan_in, 1))
 end
 
+--- Truncated normal on [-2, 2], not rescaled, over sqrt(fan_in): Haiku's default for linear layers
+-- (standard deviation 0.8796 / sqrt(fan_in)). fan_in is the product of all dims but the last.
+function M.truncated_normal(key, shape) return scaled_normal(key, shape, 1, #shape - 1) end
+
+--- The same for convolution kernels [out, channels, h, w]: fan_in is the product of all dims but
+-- the first.
+function M.truncated_normal_kernel(key, shape) return scaled_normal(key, shape, 2, #shape) end
+
 --- Zeros, the default of biases.
 function M.zeros(_, shape) return core.zeros(shape) end
+
+--- Ones, the default of gains.
+function M.ones(_, shape) return core.ones(shape) end
 
 -- ---- nets ----
 
@@ -146,7 +156,8 @@ function Net:init(key, x)
   return parameters.gather(layout, tensors)
 end
 
---- The network's output. uint8 inputs are images: they become x / 255.
+--- The network's output, or outputs when it gives several. uint8 inputs are images: they become
+-- x / 255.
 -- @param params as init gives them, or any table of tensors by path
 -- @param x tensor [n, ...]
 -- @param opts table: key= (for dropout), train=false
@@ -177,15 +188,19 @@ end
 local Layer = {__name = "bnn.layer"}
 Layer.__index = Layer
 
+-- Back from a module to the one around it, with what the module has returned.
+local function leave(frame, path, numbered, x, entry, ...)
+  frame.path, frame.numbered, frame.x, frame.entry = path, numbered, x, entry
+  return ...
+end
+
 function Layer.__call(self, x)
   local frame = frame_of(self.kind)
   if not frame.names[self] then frame.names[self] = new_path(frame, self.kind) end
   local path, numbered, outer_x, entry = frame.path, frame.numbered, frame.x, frame.entry
   frame.path, frame.numbered, frame.x = frame.names[self], self.container, x
   frame.entry = nil
-  local y = self.forward(x)
-  frame.path, frame.numbered, frame.x, frame.entry = path, numbered, outer_x, entry
-  return y
+  return leave(frame, path, numbered, outer_x, entry, self.forward(x))
 end
 
 function Layer.__tostring(self) return self.text end
@@ -205,9 +220,15 @@ local function layer(kind, text, forward, container)
   return setmetatable({kind = kind, text = text, forward = forward, container = container}, Layer)
 end
 
+-- n as an integer of min .. 2^31 - 1, or nil.
+local function to_count(n, min)
+  local count = math.type(n) and math.tointeger(n)
+  return count and count >= min and count < 2 ^ 31 and count or nil
+end
+
 local function check_size(what, n)
-  local size = math.type(n) and math.tointeger(n)
-  if size and size >= 1 and size < 2 ^ 31 then return size end
+  local size = to_count(n, 1)
+  if size then return size end
   error(("%s: %s units, an integer of at least 1 is wanted"):format(what, tostring(n)), 3)
 end
 
@@ -227,6 +248,131 @@ function M.linear(out, opts)
     local w = M.parameter("w", {width, out}, opts.w_init)
     if not opts.bias then return core.ops.linear(x, w, core.zeros({out})) end
     return core.ops.linear(x, w, M.parameter("b", {out}, opts.b_init))
+  end)
+end
+
+-- ---- images ----
+
+-- A number for rows and columns, or a list of the two, as {rows, columns}.
+local function check_pair(what, value, min)
+  local rows, columns = value, value
+  if type(value) == "table" and #value == 2 then rows, columns = value[1], value[2] end
+  rows, columns = to_count(rows, min), to_count(columns, min)
+  if rows and columns then return {rows, columns} end
+  local list = type(value) == "table" and "{" .. table.concat(value, ", ") .. "}"
+  local fault = "%s is %s, an integer of at least %d is wanted, or a list of two: {rows, columns}"
+  error(fault:format(what, list or tostring(value), min), 4)
+end
+
+-- The window of a layer: size, stride and padding, pairs each.
+local function check_window(what, size, stride, padding)
+  return {
+    size = check_pair(what .. ": the size", size, 1),
+    stride = check_pair(what .. ": stride", stride or size, 1),
+    padding = check_pair(what .. ": padding", padding or 0, 0),
+  }
+end
+
+-- Padding with which images keep their size under a stride of 1.
+local function same_padding(what, size)
+  size = check_pair(what .. ": the size", size, 1)
+  if size[1] % 2 == 1 and size[2] % 2 == 1 then return {size[1] // 2, size[2] // 2} end
+  local fault = '%s: padding = "same" is for kernels of odd sizes, this one is {%d, %d}'
+  error(fault:format(what, size[1], size[2]), 3)
+end
+
+-- [n, h, w] as images of one channel; raises when the window is larger than what it slides over.
+local function images(x, window)
+  local shape = x:shape()
+  if #shape == 3 then
+    x = x:reshape(shape[1], 1, shape[2], shape[3])
+    shape = x:shape()
+  end
+  if #shape ~= 4 then
+    error(("%s: x is %s, wanted [n, channels, h, w] or [n, h, w]"):format(M.path(),
+      shape_text(x)), 0)
+  end
+  local size, padding = window.size, window.padding
+  if shape[3] + 2 * padding[1] < size[1] or shape[4] + 2 * padding[2] < size[2] then
+    error(("%s: x is %s, a window of {%d, %d} is larger than these images with padding {%d, %d}")
+      :format(M.path(), shape_text(x), size[1], size[2], padding[1], padding[2]), 0)
+  end
+  return x, shape[2]
+end
+
+local function window_text(size)
+  return size[1] == size[2] and tostring(size[1]) or ("{%d, %d}"):format(size[1], size[2])
+end
+
+--- A convolution: images [n, channels, h, w] -> [n, out, ...]; images [n, h, w] have one channel.
+-- Parameters w [out, channels, kh, kw], b [out].
+--     bnn.nn.conv2d(16, 5)     bnn.nn.conv2d(32, {3, 5}, {stride = 2, padding = 1})
+-- @param out integer: kernels, the channels of the result
+-- @param kernel integer, or {rows, columns}
+-- @param opts table: stride=1, padding=0 (integers or {rows, columns}; padding "same" keeps the
+--   images' size under a stride of 1), bias=true, w_init=bnn.nn.truncated_normal_kernel,
+--   b_init=bnn.nn.zeros, functions (key, shape) -> tensor
+function M.conv2d(out, kernel, opts)
+  out = check_size("conv2d", out)
+  opts = options.check("conv2d", opts, {
+    stride = {type = "integer|table", default = 1},
+    padding = {type = "integer|table|string", default = 0},
+    bias = {type = "boolean", default = true},
+    w_init = {type = "function", default = M.truncated_normal_kernel},
+    b_init = {type = "function", default = M.zeros},
+  })
+  local padding = opts.padding
+  if padding == "same" then padding = same_padding("conv2d", kernel) end
+  local window = check_window("conv2d", kernel, opts.stride, padding)
+  local size, text = window.size, ("conv2d(%d, %s)"):format(out, window_text(window.size))
+  return layer("conv2d", text, function(x)
+    local channels
+    x, channels = images(x, window)
+    local w = M.parameter("w", {out, channels, size[1], size[2]}, opts.w_init)
+    local b = opts.bias and M.parameter("b", {out}, opts.b_init) or core.zeros({out})
+    return core.ops.conv2d(x, w, b, window.stride, window.padding)
+  end)
+end
+
+-- A layer of a pooling op; a tail call of what the user calls, whose line is that of errors.
+local function pool(kind, op, size, opts)
+  opts = options.check(kind, opts, {stride = "integer|table", padding = "integer|table"})
+  local window = check_window(kind, size, opts.stride, opts.padding)
+  local text = ("%s(%s)"):format(kind, window_text(window.size))
+  for k = 1, 2 do
+    if window.padding[k] > window.size[k] // 2 then
+      local fault = "%s: padding is {%d, %d}, at most half the size {%d, %d} is wanted"
+      error(fault:format(kind, window.padding[1], window.padding[2], window.size[1],
+        window.size[2]), 2)
+    end
+  end
+  return layer(kind, text, function(x)
+    return op(images(x, window), window.size, window.stride, window.padding)
+  end)
+end
+
+--- The largest number of each window: images [n, channels, h, w] (or [n, h, w]) -> [n, channels,
+-- ...]. A window with a NaN gives NaN.
+-- @param size integer, or {rows, columns}
+-- @param opts table: stride=size, padding=0, integers or {rows, columns}; padding, at most half the
+--   size, is never the largest
+function M.max_pool(size, opts) return pool("max_pool", core.ops.max_pool2d, size, opts) end
+
+--- The mean of each window: images [n, channels, h, w] (or [n, h, w]) -> [n, channels, ...].
+-- @param size integer, or {rows, columns}
+-- @param opts table: stride=size, padding=0, integers or {rows, columns}; padding counts as zeros,
+--   as torch has it by default
+function M.avg_pool(size, opts) return pool("avg_pool", core.ops.avg_pool2d, size, opts) end
+
+--- Layer normalisation (Ba et al. 2016): the last axis of x [..., d] to mean 0 and variance 1,
+-- times a gain, plus a bias. Parameters gain [d], bias [d].
+-- @param opts table: eps=1e-5, added to the variance
+function M.layer_norm(opts)
+  opts = options.check("layer_norm", opts, {eps = {type = "number", min = 0, default = 1e-5}})
+  return layer("layer_norm", "layer_norm()", function(x)
+    local width = x:size(-1)
+    local gain = M.parameter("gain", {width}, M.ones)
+    return core.ops.layer_norm(x, gain, M.parameter("bias", {width}, M.zeros), opts.eps)
   end)
 end
 
@@ -268,7 +414,7 @@ function M.flatten()
   end)
 end
 
---- Layers (or functions of a tensor) one after the other.
+--- Layers (or functions of a tensor) one after the other; the last may give several values.
 --     bnn.nn.sequential{bnn.nn.flatten(), bnn.nn.linear(64), bnn.nn.relu(), bnn.nn.linear(10)}
 function M.sequential(layers)
   if type(layers) ~= "table" or #layers == 0 then
@@ -283,11 +429,12 @@ function M.sequential(layers)
   end
   return layer("sequential", "sequential{" .. table.concat(names, ", ") .. "}", function(x)
     local frame = current
-    for i, l in ipairs(layers) do
-      frame.entry = type(l) == "function" and i - 1 or nil
-      x = l(x)
+    for i = 1, #layers - 1 do
+      frame.entry = type(layers[i]) == "function" and i - 1 or nil
+      x = layers[i](x)
     end
-    return x
+    frame.entry = type(layers[#layers]) == "function" and #layers - 1 or nil
+    return layers[#layers](x)
   end, true)
 end
 

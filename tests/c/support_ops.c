@@ -44,9 +44,16 @@ static const case_shape pairs[][2] = {
     {{2, {1, 1}}, {1, {1}}},          {{0, {0}}, {0, {0}}},
 };
 
-static const bnn_op_id binary[] = {BNN_OP_add,     BNN_OP_sub, BNN_OP_mul,
-                                   BNN_OP_div,     BNN_OP_pow, BNN_OP_maximum,
-                                   BNN_OP_minimum, BNN_OP_lt,  BNN_OP_bernoulli_log_prob};
+static const bnn_op_id binary[] = {BNN_OP_add,
+                                   BNN_OP_sub,
+                                   BNN_OP_mul,
+                                   BNN_OP_div,
+                                   BNN_OP_pow,
+                                   BNN_OP_maximum,
+                                   BNN_OP_minimum,
+                                   BNN_OP_lt,
+                                   BNN_OP_bernoulli_log_prob,
+                                   BNN_OP_poisson_log_prob};
 
 static const case_shape triples[][3] = {
     {{2, {3, 4}}, {1, {4}}, {0, {0}}},
@@ -103,6 +110,48 @@ static const struct {
     {BNN_OP_linear, 3, {{1, {4}}, {2, {4, 2}}, {1, {2}}}, {0}},
     {BNN_OP_linear, 3, {{2, {3, 4}}, {2, {4, 150}}, {1, {150}}}, {0}},
     {BNN_OP_dropout, 2, {{2, {3, 400}}, {0, {0}}}, {.number = {0.3}}},
+    /* strides; padding that all of a window may lie in; no window beyond one element; patches that
+     * are cut into panels by columns, by rows and by depth */
+    {BNN_OP_conv2d,
+     3,
+     {{4, {2, 2, 7, 6}}, {4, {3, 2, 3, 2}}, {1, {3}}},
+     {.pair = {{2, 3}, {1, 0}}}},
+    {BNN_OP_conv2d,
+     3,
+     {{4, {2, 1, 3, 2}}, {4, {2, 1, 2, 2}}, {1, {2}}},
+     {.pair = {{1, 2}, {3, 2}}}},
+    {BNN_OP_conv2d,
+     3,
+     {{4, {2, 1, 12, 13}}, {4, {2, 1, 5, 5}}, {1, {2}}},
+     {.pair = {{1, 1}, {2, 2}}}},
+    {BNN_OP_conv2d,
+     3,
+     {{4, {3, 5, 3, 3}}, {4, {4, 5, 1, 1}}, {1, {4}}},
+     {.pair = {{1, 1}, {0, 0}}}},
+    {BNN_OP_conv2d,
+     3,
+     {{4, {2, 30, 12, 9}}, {4, {2, 30, 3, 3}}, {1, {2}}},
+     {.pair = {{1, 1}, {1, 1}}}},
+    {BNN_OP_conv2d,
+     3,
+     {{4, {1, 64, 4, 70}}, {4, {1, 64, 2, 2}}, {1, {1}}},
+     {.pair = {{1, 1}, {0, 1}}}},
+    {BNN_OP_conv2d,
+     3,
+     {{4, {1, 300, 9, 9}}, {4, {2, 300, 1, 1}}, {1, {2}}},
+     {.pair = {{1, 1}, {0, 0}}}},
+    {BNN_OP_conv2d,
+     3,
+     {{4, {2, 0, 3, 3}}, {4, {2, 0, 2, 2}}, {1, {2}}},
+     {.pair = {{1, 1}, {0, 0}}}},
+    {BNN_OP_max_pool2d, 1, {{4, {2, 2, 6, 5}}}, {.pair = {{2, 2}}}},
+    {BNN_OP_max_pool2d, 1, {{4, {2, 1, 4, 68}}}, {.pair = {{2, 2}}}},
+    {BNN_OP_max_pool2d, 1, {{4, {2, 1, 4, 140}}}, {.pair = {{3, 3}, {1, 2}, {1, 1}}}},
+    {BNN_OP_avg_pool2d, 1, {{4, {2, 2, 6, 5}}}, {.pair = {{2, 2}}}},
+    {BNN_OP_avg_pool2d, 1, {{4, {2, 1, 4, 140}}}, {.pair = {{3, 3}, {1, 2}, {1, 1}}}},
+    {BNN_OP_layer_norm, 3, {{3, {2, 3, 4}}, {1, {4}}, {1, {4}}}, {.number = {0.5}}},
+    {BNN_OP_layer_norm, 3, {{2, {70, 150}}, {1, {150}}, {1, {150}}}, {.number = {1e-5}}},
+    {BNN_OP_layer_norm, 3, {{2, {3, 0}}, {1, {0}}, {1, {0}}}, {.number = {1e-5}}},
 };
 
 enum { CASES_MAX = 512 };

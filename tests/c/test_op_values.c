@@ -648,6 +648,248 @@ START_TEST(gaussian_log_prob_is_the_log_of_the_density) {
 }
 END_TEST
 
+/* ---- windows of images ---- */
+
+/* A case's sizes, and x at a position of a plane that may lie outside it. */
+typedef struct image_case {
+  size_t n, c, h, w, kh, kw, oh, ow;
+  const size_t *stride, *padding;
+} image_case;
+
+static image_case image_case_of(const bnn_tensor *x, const bnn_tensor *y, const size_t *size,
+                                const size_t *stride, const size_t *padding) {
+  return (image_case){x->dim[0], x->dim[1], x->dim[2], x->dim[3], size[0],
+                      size[1],   y->dim[2], y->dim[3], stride,    padding};
+}
+
+/* The element of x that offset (k, l) of the window at (i, j) meets; -1 for padding. */
+static ptrdiff_t met(const image_case *v, size_t plane, size_t i, size_t j, size_t k, size_t l) {
+  const size_t r = i * v->stride[0] + k, c = j * v->stride[1] + l;
+  if (r < v->padding[0] || r - v->padding[0] >= v->h) return -1;
+  if (c < v->padding[1] || c - v->padding[1] >= v->w) return -1;
+  return (ptrdiff_t)((plane * v->h + r - v->padding[0]) * v->w + c - v->padding[1]);
+}
+
+/* y - b, and the gradients of sum(dy y), by the definition. */
+static void plain_conv(double *y, double *const *dx, const image_case *v, size_t filters,
+                       bnn_tensor *const *x, const bnn_tensor *dy) {
+  size_t at = 0;
+  for (size_t n = 0; n < v->n; n++)
+    for (size_t o = 0; o < filters; o++)
+      for (size_t i = 0; i < v->oh; i++)
+        for (size_t j = 0; j < v->ow; j++, at++) {
+          const double g = bnn_tensor_get(dy, at);
+          y[at] = bnn_tensor_get(x[2], o);
+          dx[2][o] += g;
+          for (size_t e = 0; e < v->c * v->kh * v->kw; e++) {
+            const size_t c = e / (v->kh * v->kw), k = e / v->kw % v->kh, l = e % v->kw;
+            const ptrdiff_t from = met(v, n * v->c + c, i, j, k, l);
+            const size_t weight = o * v->c * v->kh * v->kw + e;
+            if (from < 0) continue;
+            y[at] += bnn_tensor_get(x[0], (size_t)from) * bnn_tensor_get(x[1], weight);
+            dx[0][from] += g * bnn_tensor_get(x[1], weight);
+            dx[1][weight] += g * bnn_tensor_get(x[0], (size_t)from);
+          }
+        }
+}
+
+static void ck_near(const op_case *c, const bnn_tensor *got, const double *want, const char *what) {
+  for (size_t i = 0; i < got->size; i++)
+    ck_assert_msg(fabs(bnn_tensor_get(got, i) - want[i]) <=
+                      100 * (double)BNN_REAL_EPSILON * (1 + fabs(want[i])),
+                  "%s: %s, element %zu is %.9g, wanted %.9g", CASE(c), what, i,
+                  bnn_tensor_get(got, i), want[i]);
+}
+
+static void check_conv(const op_case *c) {
+  bnn_tensor *x[3], *dx[3];
+  double *plain[3];
+  case_inputs(x, c);
+  bnn_tensor *y = value_of(c, x), *dy = weights_for(y);
+  gradients_of(dx, c, y, dy, x, 0);
+  for (int i = 0; i < 3; i++) plain[i] = calloc(x[i]->size + 1, sizeof **plain);
+  double *want = calloc(y->size + 1, sizeof *want);
+  const image_case v = image_case_of(x[0], y, x[1]->dim + 2, c->attr.pair[0], c->attr.pair[1]);
+  plain_conv(want, plain, &v, x[1]->dim[0], x, dy);
+  ck_near(c, y, want, "y");
+  for (int i = 0; i < 3; i++) ck_near(c, dx[i], plain[i], ((const char *[]){"dx", "dw", "db"})[i]);
+  for (int i = 0; i < 3; i++) free(plain[i]);
+  free(want);
+  bnn_tensor_unref(dy);
+  bnn_tensor_unref(y);
+  unref_all(dx, 3);
+  unref_all(x, 3);
+}
+
+/* The pooled value, or NaN when the window has one, and what it hands on. */
+static void plain_pool(double *y, double *dx, const image_case *v, bool is_max, const bnn_tensor *x,
+                       const bnn_tensor *dy) {
+  size_t at = 0;
+  for (size_t plane = 0; plane < v->n * v->c; plane++)
+    for (size_t i = 0; i < v->oh; i++)
+      for (size_t j = 0; j < v->ow; j++, at++) {
+        double max = -INFINITY, sum = 0, g = bnn_tensor_get(dy, at);
+        ptrdiff_t best = -1;
+        for (size_t e = 0; e < v->kh * v->kw; e++) {
+          const ptrdiff_t from = met(v, plane, i, j, e / v->kw, e % v->kw);
+          const double value = from < 0 ? 0 : bnn_tensor_get(x, (size_t)from);
+          if (from >= 0 && (best < 0 || value > max)) max = value, best = from;
+          if (from >= 0 && !is_max) dx[from] += g / (double)(v->kh * v->kw);
+          sum += value;
+        }
+        if (is_max) dx[best] += g;
+        y[at] = is_max ? max : sum / (double)(v->kh * v->kw);
+      }
+}
+
+static void check_pool(const op_case *c) {
+  bnn_tensor *x[3], *dx[3];
+  case_inputs(x, c);
+  bnn_tensor *y = value_of(c, x), *dy = weights_for(y);
+  gradients_of(dx, c, y, dy, x, 0);
+  double *want = calloc(y->size + 1, sizeof *want), *plain = calloc(x[0]->size + 1, sizeof *plain);
+  const size_t *size = c->attr.pair[0], *stride = c->attr.pair[1];
+  const image_case v = image_case_of(x[0], y, size, stride[0] ? stride : size, c->attr.pair[2]);
+  plain_pool(want, plain, &v, c->id == BNN_OP_max_pool2d, x[0], dy);
+  ck_near(c, y, want, "y");
+  ck_near(c, dx[0], plain, "dx");
+  free(want);
+  free(plain);
+  bnn_tensor_unref(dy);
+  bnn_tensor_unref(y);
+  unref_all(dx, 1);
+  unref_all(x, 1);
+}
+
+START_TEST(convolution_and_pooling_are_those_of_written_out_loops) {
+  const op_case *c = case_at((size_t)_i);
+  if (c->id == BNN_OP_conv2d) for_every_isa(check_conv, c);
+  if (c->id == BNN_OP_max_pool2d || c->id == BNN_OP_avg_pool2d) for_every_isa(check_pool, c);
+}
+END_TEST
+
+static bnn_attr pairs(size_t a, size_t b, size_t c) {
+  return (bnn_attr){.pair = {{a, a}, {b, b}, {c, c}}};
+}
+
+START_TEST(a_convolution_worked_by_hand) {
+  ck_values(CALL(conv2d, pairs(1, 0, 0), reals(DIMS(1, 1, 3, 3), NULL),
+                 reals(DIMS(1, 1, 2, 2), VALUES(1, 2, 3, 4)), reals(DIMS(1), VALUES(10))),
+            DIMS(1, 1, 2, 2), VALUES(37, 47, 67, 77));
+  ck_values(CALL(conv2d, pairs(2, 1, 0), reals(DIMS(1, 1, 3, 3), NULL),
+                 reals(DIMS(1, 1, 2, 2), VALUES(1, 2, 3, 4)), reals(DIMS(1), VALUES(10))),
+            DIMS(1, 1, 2, 2), VALUES(10, 21, 40, 77));
+  ck_values(CALL(conv2d, pairs(1, 0, 0), reals(DIMS(1, 2, 1, 2), VALUES(1, 2, 3, 4)),
+                 reals(DIMS(2, 2, 1, 1), VALUES(1, 10, -1, 1)), reals(DIMS(2), VALUES(0, 5))),
+            DIMS(1, 2, 1, 2), VALUES(31, 42, 7, 7));
+}
+END_TEST
+
+START_TEST(pools_worked_by_hand) {
+  const double x[] = {1, 5, 2, 0, -3, 4, 9, -1, -7};
+  ck_values(CALL(max_pool2d, pairs(2, 1, 0), reals(DIMS(1, 1, 3, 3), x)), DIMS(1, 1, 2, 2),
+            VALUES(5, 5, 9, 4));
+  ck_values(CALL(max_pool2d, pairs(2, 0, 1), reals(DIMS(1, 1, 3, 3), x)), DIMS(1, 1, 2, 2),
+            VALUES(1, 5, 9, 4));
+  ck_values(CALL(avg_pool2d, pairs(2, 0, 1), reals(DIMS(1, 1, 3, 3), x)), DIMS(1, 1, 2, 2),
+            VALUES(0.25, 1.75, 2.25, -1.75));
+  ck_values(CALL(avg_pool2d, pairs(3, 0, 0), reals(DIMS(1, 1, 3, 3), x)), DIMS(1, 1, 1, 1),
+            VALUES(10. / 9));
+}
+END_TEST
+
+/* By the loops for windows of 2 x 2 and by those for any. */
+START_TEST(a_window_with_a_nan_is_nan_and_no_other) {
+  for (size_t at = 0; at < 4; at++) {
+    double x[] = {1, 2, 9, 1, 3, 4, 1, 1};
+    x[(size_t[]){0, 1, 4, 5}[at]] = NAN;
+    ck_values(CALL(max_pool2d, pairs(2, 0, 0), reals(DIMS(1, 1, 2, 4), x)), DIMS(1, 1, 1, 2),
+              VALUES(NAN, 9));
+    ck_values(CALL(max_pool2d, pairs(2, 1, 0), reals(DIMS(1, 1, 2, 4), x)), DIMS(1, 1, 1, 3),
+              VALUES(NAN, at % 2 ? NAN : 9, 9));
+    ck_values(CALL(avg_pool2d, pairs(2, 0, 0), reals(DIMS(1, 1, 2, 4), x)), DIMS(1, 1, 1, 2),
+              VALUES(NAN, 3));
+    bnn_tensor *in = reals(DIMS(1, 1, 2, 2), VALUES(1, 2, 3, 4));
+    bnn_tensor_set(in, at, NAN);
+    double want[4] = {0};
+    want[at] = 1;
+    const bnn_attr general = {.pair = {{2, 2}, {1, 1}}};
+    ck_values(gradient_of_one(BNN_OP_max_pool2d, pairs(2, 0, 0), &in, 1, 0), DIMS(1, 1, 2, 2),
+              want);
+    ck_values(gradient_of_one(BNN_OP_max_pool2d, general, &in, 1, 0), DIMS(1, 1, 2, 2), want);
+    bnn_tensor_unref(in);
+  }
+}
+END_TEST
+
+START_TEST(of_equal_maxima_the_first_takes_the_gradient) {
+  bnn_tensor *x = reals(DIMS(1, 1, 2, 2), VALUES(0, 7, 7, 7));
+  ck_values(gradient_of_one(BNN_OP_max_pool2d, pairs(2, 0, 0), &x, 1, 0), DIMS(1, 1, 2, 2),
+            VALUES(0, 1, 0, 0));
+  ck_values(gradient_of_one(BNN_OP_max_pool2d, pairs(2, 1, 0), &x, 1, 0), DIMS(1, 1, 2, 2),
+            VALUES(0, 1, 0, 0));
+  bnn_tensor_unref(x);
+}
+END_TEST
+
+START_TEST(a_maximum_of_infinities_is_no_padding) {
+  const double x[] = {-INFINITY, -INFINITY, -INFINITY, -INFINITY};
+  ck_values(CALL(max_pool2d, pairs(2, 0, 1), reals(DIMS(1, 1, 2, 2), x)), DIMS(1, 1, 2, 2), x);
+}
+END_TEST
+
+/* ---- rows of features ---- */
+
+START_TEST(layer_norm_gives_mean_0_and_variance_1_before_gain_and_bias) {
+  const double x[] = {1, 2, 3, 4, 1001, 1002, 1003, 1004}, u[] = {-3, -1, 1, 3};
+  double want[8];
+  for (int i = 0; i < 8; i++) want[i] = u[i % 4] / sqrt(5) * (i % 4 + 1) + 10;
+  ck_values(CALL(layer_norm, ((bnn_attr){.number = {0}}), reals(DIMS(2, 4), x),
+                 reals(DIMS(4), VALUES(1, 2, 3, 4)), reals(DIMS(4), VALUES(10, 10, 10, 10))),
+            DIMS(2, 4), want);
+  for (int i = 0; i < 8; i++) want[i] = u[i % 4] / 2 / sqrt(1.25 + 0.75);
+  ck_values(CALL(layer_norm, ((bnn_attr){.number = {0.75}}), reals(DIMS(2, 4), x),
+                 reals(DIMS(4), VALUES(1, 1, 1, 1)), reals(DIMS(4), VALUES(0, 0, 0, 0))),
+            DIMS(2, 4), want);
+  ck_values(CALL(layer_norm, ((bnn_attr){.number = {1e-5}}), reals(DIMS(3), VALUES(7, 7, 7)),
+                 reals(DIMS(3), VALUES(1, 2, 3)), reals(DIMS(3), VALUES(4, 5, 6))),
+            DIMS(3), VALUES(4, 5, 6));
+}
+END_TEST
+
+START_TEST(poisson_log_prob_is_the_log_of_the_probability) {
+  const struct {
+    double y, log_rate, want;
+  } row[] = {{0, 0, -1},
+             {3, log(2), 3 * log(2) - 2 - log(6)},
+             {1, -80, -80},
+             {1000, log(1000), -4.3728995060262968},
+             {2.5, 1, 2.5 - exp(1) - 1.2009736023470742},
+             {-1, 0, -INFINITY},
+             {-0.5, 0, -1 - 0.57236494292470009},
+             {0, 200, sizeof(bnn_real) == 4 ? -INFINITY : -exp(200)},
+             {NAN, 0, NAN},
+             {0, NAN, NAN}};
+  for (size_t i = 0; i < COUNT(row); i++)
+    ck_close(scalar(CALL(poisson_log_prob, none(), reals(SCALAR, &row[i].y),
+                         reals(SCALAR, &row[i].log_rate))),
+             row[i].want, sizeof(bnn_real) == 4 ? 300 : 2000, "log prob at y", row[i].y);
+}
+END_TEST
+
+/* psi(1), psi(1/2), psi(-1/2), psi(11) from tables. */
+START_TEST(the_slope_of_log_factorial_is_digamma) {
+  const double y[] = {0, -0.5, -1.5, 10}, want[] = {-0.57721566490153286, -1.9635100260214235,
+                                                    0.036489973978576520, 2.3517525890667211};
+  for (size_t i = 0; i < COUNT(y); i++) {
+    bnn_tensor *x[2] = {reals(SCALAR, &y[i]), reals(SCALAR, VALUES(0))};
+    bnn_tensor *dy = gradient_of_one(BNN_OP_poisson_log_prob, none(), x, 2, 0);
+    ck_assert_double_le(fabs(scalar(dy) + want[i]), sizeof(bnn_real) == 4 ? 1e-6 : 1e-12);
+    unref_all(x, 2);
+  }
+}
+END_TEST
+
 /* ---- random ---- */
 
 static bnn_tensor *key_tensor(uint64_t bits) {
@@ -818,6 +1060,92 @@ START_TEST(shapes_that_do_not_fit_are_refused_with_both_in_the_text) {
        BNN_ESHAPE,
        "logits is [128, 10], labels is [100]: wanted labels [128]"},
       {BNN_OP_cross_entropy, 2, {{1, {10}}, {1, {10}}}, {0}, BNN_ESHAPE, "wanted logits [n,"},
+      {BNN_OP_conv2d,
+       3,
+       {{4, {8, 3, 28, 28}}, {4, {6, 1, 5, 5}}, {1, {6}}},
+       {.pair = {{1, 1}}},
+       BNN_ESHAPE,
+       "conv2d: x is [8, 3, 28, 28], w is [6, 1, 5, 5]: wanted x [n, channels, h, w], w [out, "},
+      {BNN_OP_conv2d,
+       3,
+       {{3, {8, 28, 28}}, {4, {6, 28, 5, 5}}, {1, {6}}},
+       {.pair = {{1, 1}}},
+       BNN_ESHAPE,
+       "x is [8, 28, 28], w is [6, 28, 5, 5]"},
+      {BNN_OP_conv2d,
+       3,
+       {{4, {8, 1, 9, 9}}, {4, {6, 1, 5, 5}}, {1, {5}}},
+       {.pair = {{1, 1}}},
+       BNN_ESHAPE,
+       "w is [6, 1, 5, 5], b is [5]: wanted b [6]"},
+      {BNN_OP_conv2d,
+       3,
+       {{4, {8, 1, 9, 2}}, {4, {6, 1, 5, 5}}, {1, {6}}},
+       {.pair = {{1, 1}, {0, 1}}},
+       BNN_ESHAPE,
+       "x is [8, 1, 9, 2], the kernel is [5, 5]: larger than the images with padding [0, 1]"},
+      {BNN_OP_conv2d,
+       3,
+       {{4, {8, 1, 9, 9}}, {4, {6, 1, 5, 5}}, {1, {6}}},
+       {.pair = {{1, 0}}},
+       BNN_ERANGE,
+       "stride is [1, 0]: wanted 1 or more"},
+      {BNN_OP_conv2d,
+       3,
+       {{4, {8, 1, 9, 9}}, {4, {6, 1, 0, 5}}, {1, {6}}},
+       {.pair = {{1, 1}}},
+       BNN_ERANGE,
+       "the kernel is [0, 5]"},
+      {BNN_OP_conv2d,
+       3,
+       {{4, {8, 1, 9, 9}}, {4, {6, 1, 5, 5}}, {1, {6}}},
+       {.pair = {{1, 1}, {SIZE_MAX / 2, 0}}},
+       BNN_ERANGE,
+       "too large"},
+      {BNN_OP_conv2d,
+       3,
+       {{4, {8, 1, 9, 9}}, {4, {6, 1, 5, 5}}, {1, {6}}},
+       {.pair = {{1, 1}, {1 << 29, 1 << 29}}},
+       BNN_ESHAPE,
+       "too large for a product"},
+      {BNN_OP_max_pool2d,
+       1,
+       {{3, {8, 9, 9}}},
+       {.pair = {{2, 2}}},
+       BNN_ESHAPE,
+       "max_pool2d: x is [8, 9, 9]: wanted [n, channels, h, w]"},
+      {BNN_OP_max_pool2d,
+       1,
+       {{4, {8, 1, 9, 1}}},
+       {.pair = {{2, 2}}},
+       BNN_ESHAPE,
+       "x is [8, 1, 9, 1], size is [2, 2]: larger than the images with padding [0, 0]"},
+      {BNN_OP_avg_pool2d,
+       1,
+       {{4, {8, 1, 9, 9}}},
+       {.pair = {{2, 2}, {0, 0}, {2, 1}}},
+       BNN_ERANGE,
+       "size is [2, 2], padding is [2, 1]: wanted half the size at most"},
+      {BNN_OP_avg_pool2d, 1, {{4, {8, 1, 9, 9}}}, {.pair = {{0, 2}}}, BNN_ERANGE, "size is [0, 2]"},
+      {BNN_OP_avg_pool2d,
+       1,
+       {{4, {8, 1, 9, 0}}},
+       {.pair = {{2, 2}, {0, 0}, {1, 1}}},
+       BNN_ESHAPE,
+       "images without pixels"},
+      {BNN_OP_layer_norm,
+       3,
+       {{2, {8, 4}}, {1, {4}}, {1, {5}}},
+       {0},
+       BNN_ESHAPE,
+       "layer_norm: x is [8, 4], bias is [5]: wanted bias [4]"},
+      {BNN_OP_layer_norm, 3, {{0, {0}}, {1, {1}}, {1, {1}}}, {0}, BNN_ESHAPE, "x is []"},
+      {BNN_OP_layer_norm,
+       3,
+       {{1, {4}}, {1, {4}}, {1, {4}}},
+       {.number = {NAN}},
+       BNN_ERANGE,
+       "eps is nan"},
       {BNN_OP_clamp, 1, {{1, {3}}}, {.number = {2, 1}}, BNN_ERANGE, "clamp: lo is 2, hi is 1"},
       {BNN_OP_clamp, 1, {{1, {3}}}, {.number = {NAN, 1}}, BNN_ERANGE, "wanted lo <= hi"},
   };
@@ -881,6 +1209,16 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, a_label_outside_its_classes_is_refused_by_number);
   tcase_add_test(tests, bernoulli_log_prob_has_no_overflow_and_is_sharp_when_sure);
   tcase_add_test(tests, gaussian_log_prob_is_the_log_of_the_density);
+  tcase_add_test(tests, poisson_log_prob_is_the_log_of_the_probability);
+  tcase_add_test(tests, the_slope_of_log_factorial_is_digamma);
+  tcase_add_loop_test(tests, convolution_and_pooling_are_those_of_written_out_loops, 0,
+                      (int)case_count());
+  tcase_add_test(tests, a_convolution_worked_by_hand);
+  tcase_add_test(tests, pools_worked_by_hand);
+  tcase_add_test(tests, a_window_with_a_nan_is_nan_and_no_other);
+  tcase_add_test(tests, of_equal_maxima_the_first_takes_the_gradient);
+  tcase_add_test(tests, a_maximum_of_infinities_is_no_padding);
+  tcase_add_test(tests, layer_norm_gives_mean_0_and_variance_1_before_gain_and_bias);
   tcase_add_test(tests, dropout_keeps_by_the_keys_uniforms_and_divides_by_what_it_keeps);
   tcase_add_test(tests, draws_in_the_shape_of_a_tensor_are_the_keys_sequence);
   tcase_add_test(tests, dropout_of_0_changes_nothing_and_of_1_is_refused);

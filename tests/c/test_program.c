@@ -307,6 +307,40 @@ static int embedding(tape *t) {
   return op1(t, BNN_OP_sin, h);
 }
 
+/* A batch of images of 1 channel, 5 x 5. */
+static int images(tape *t) { return view(t, rows(t, 25), DIMS(t->rows, 1, 5, 5)); }
+
+static int flat(tape *t, int x) {
+  size_t width = 1;
+  for (int k = 1; k < t->at[x]->rank; k++) width *= t->at[x]->dim[k];
+  return view(t, x, DIMS(t->rows, width));
+}
+
+static bnn_attr pairs(size_t a, size_t b) { return (bnn_attr){.pair = {{a, a}, {b, b}}}; }
+
+/* Kernels whose gradients the blocks sum: parameters, one of them used twice and one through a
+ * view, and what a whole op makes of one; a linear layer behind. */
+static int convolution(tape *t) {
+  const bnn_attr plain = pairs(1, 0), same = pairs(1, 1);
+  int x = images(t), w1 = param(t, DIMS(2, 1, 2, 2)), b = param(t, DIMS(2)),
+      w2 = param(t, DIMS(36));
+  int deep = view(t, w2, DIMS(2, 2, 3, 3)), s = op1(t, BNN_OP_sin, w1);
+  int h = op(t, BNN_OP_conv2d, NODES(x, w1, b), &plain);
+  h = op2(t, BNN_OP_add, op1(t, BNN_OP_tanh, h), op(t, BNN_OP_conv2d, NODES(x, s, b), &plain));
+  h = op(t, BNN_OP_conv2d, NODES(h, deep, b), &same);
+  h = flat(t, op(t, BNN_OP_max_pool2d, NODES(h), &(bnn_attr){.pair = {{2, 2}}}));
+  return op3(t, BNN_OP_linear, h, param(t, DIMS(8, 3)), param(t, DIMS(3)));
+}
+
+/* layer_norm with a gain that is read elsewhere, and a mean of windows. */
+static int normalised(tape *t) {
+  int x = images(t), gain = param(t, DIMS(25)), bias = param(t, DIMS(25));
+  int h = op3(t, BNN_OP_layer_norm, flat(t, x), gain, bias);
+  h = op2(t, BNN_OP_mul, h, gain);
+  h = view(t, h, DIMS(t->rows, 1, 5, 5));
+  return op(t, BNN_OP_avg_pool2d, NODES(h), &(bnn_attr){.pair = {{2, 3}, {1, 2}}});
+}
+
 static const struct {
   graph *record;
   const char *name;
@@ -334,6 +368,8 @@ static const struct {
     {a_batch_input, "a batch input", true},
     {comparison_on_the_way, "comparison on the way", true},
     {embedding, "embedding", true},
+    {convolution, "convolution", false},
+    {normalised, "layer norm", true},
 };
 enum { GRAPHS = sizeof graphs / sizeof *graphs, RANDOM_GRAPHS = 300, BATCH = 7 };
 
@@ -378,6 +414,23 @@ static tape *tape_of(int i, size_t n, int *output) {
 
 static const char *graph_name(int i) { return i < GRAPHS ? graphs[i].name : "random graph"; }
 static bool is_elementwise(int i) { return i >= GRAPHS || graphs[i].elementwise; }
+
+/* y = conv2d(x, w, b) over a batch of images, ready to be finished. */
+typedef struct conv_tape {
+  tape *t;
+  int x, w, b, y;
+} conv_tape;
+
+static conv_tape conv_tape_new(size_t n, size_t channels, size_t filters) {
+  const bnn_attr plain = pairs(1, 0);
+  conv_tape c = {.t = tape_new(n)};
+  const int flat_x = rows(c.t, channels * 36);
+  c.x = view(c.t, flat_x, DIMS(n, channels, 6, 6));
+  c.w = param(c.t, DIMS(filters, channels, 3, 3));
+  c.b = param(c.t, DIMS(filters));
+  c.y = op(c.t, BNN_OP_conv2d, NODES(c.x, c.w, c.b), &plain);
+  return c;
+}
 
 /* ---- recording ---- */
 
@@ -455,6 +508,15 @@ START_TEST(a_finished_program_takes_no_more_nodes) {
   ck_refuses(bnn_program_op(t->p, &node, BNN_OP_relu, &x, 1, NULL, &err), BNN_ERANGE, "finished");
   ck_refuses(bnn_program_constant(t->p, &node, t->at[x], &err), BNN_ERANGE, "finished");
   tape_free(t);
+}
+END_TEST
+
+START_TEST(products_and_convolutions_count_their_multiply_adds) {
+  conv_tape c = conv_tape_new(5, 2, 3);
+  int h = op2(c.t, BNN_OP_mm, flat(c.t, c.y), whole(c.t, DIMS(48, 7)));
+  finish(c.t, NODES(h), false);
+  ck_assert_double_eq(bnn_program_flops(c.t->p), 5 * (3 * 16 * (2 * 9) + 48 * 7));
+  tape_free(c.t);
 }
 END_TEST
 
@@ -855,7 +917,9 @@ START_TEST(parameter_jobs_share_out_every_parameter) {
     const bnn_parameter_job *job = bnn_frame_parameter_job(f, j);
     for (size_t i = 0; i < job->size; i++) seen[job->first + i]++;
     ck_assert_int_eq(job->final, job->node == w);
-    ck_assert_int_eq(job->split, job->node == w);
+    ck_assert_int_eq(job->way, job->node == w   ? BNN_GRADIENT_SPLIT
+                               : job->node == c ? BNN_GRADIENT_SUMMED
+                                                : BNN_GRADIENT_WHOLE);
   }
   for (size_t i = 0; i < FLAT_MAX; i++) ck_assert_int_eq(seen[i], i < t->flat);
   ck_assert(bnn_frame_has_backward_whole(f));
@@ -912,6 +976,104 @@ START_TEST(a_large_matrix_is_split_into_jobs) {
   free(theta);
   bnn_frame_free(f);
   bnn_program_unref(p);
+}
+END_TEST
+
+/* ---- gradients that blocks sum ---- */
+
+static bnn_tensor *zeros_like(const bnn_tensor *x) {
+  bnn_tensor *zeros = NULL;
+  ck_succeeds(bnn_tensor_new(&zeros, x->dtype, x->rank, x->dim, &err));
+  return zeros;
+}
+
+/* Adds what rows [from, from + count) give to dw and db. */
+static void add_block_at_once(bnn_tensor *dw, bnn_tensor *db, const conv_tape *c, size_t from,
+                              size_t count) {
+  const bnn_tensor *const *at = (const bnn_tensor *const *)c->t->at;
+  const bnn_attr plain = pairs(1, 0);
+  const size_t dim[] = {count, at[c->y]->dim[1], at[c->y]->dim[2], at[c->y]->dim[3]};
+  bnn_tensor x, *dy = tensor_of(BNN_REAL, 4, dim, NULL);
+  bnn_tensor_init(&x, BNN_REAL, 4, (size_t[]){count, 1, 6, 6},
+                  bnn_tensor_real(at[c->x]) + from * 36);
+  for (size_t i = 0; i < dy->size; i++) bnn_tensor_real(dy)[i] = (bnn_real)0.3;
+  bnn_tensor *g[3] = {NULL, zeros_like(dw), zeros_like(db)};
+  const bnn_tensor *in[] = {&x, at[c->w], at[c->b]};
+  bnn_op_get(BNN_OP_conv2d)->backward(g, dy, NULL, in, 3, &plain);
+  for (size_t i = 0; i < dw->size; i++) bnn_tensor_real(dw)[i] += bnn_tensor_real(g[1])[i];
+  for (size_t i = 0; i < db->size; i++) bnn_tensor_real(db)[i] += bnn_tensor_real(g[2])[i];
+  bnn_tensor_unref(g[1]);
+  bnn_tensor_unref(g[2]);
+  bnn_tensor_unref(dy);
+}
+
+START_TEST(a_summed_gradient_has_the_bits_of_its_blocks_at_once_in_order) {
+  for (int k = 0; k < BLOCK_SIZES; k++) {
+    const size_t block = block_size[k] && block_size[k] < BATCH ? block_size[k] : BATCH;
+    conv_tape c = conv_tape_new(BATCH, 1, 3);
+    finish(c.t, NODES(c.y), true);
+    bnn_frame *f = frame_of(c.t, block_size[k]);
+    bnn_tensor *dw = zeros_like(c.t->at[c.w]), *db = zeros_like(c.t->at[c.b]);
+    for (size_t from = 0; from < BATCH; from += block)
+      add_block_at_once(dw, db, &c, from, BATCH - from < block ? BATCH - from : block);
+    for (int again = 0; again < 2; again++) ck_succeeds(bnn_frame_replay(f, (bnn_real)0.3, &err));
+    ck_same_bits("dw", bnn_frame_gradient(f, c.w), dw);
+    ck_same_bits("db", bnn_frame_gradient(f, c.b), db);
+    bnn_tensor_unref(dw);
+    bnn_tensor_unref(db);
+    bnn_frame_free(f);
+    tape_free(c.t);
+  }
+}
+END_TEST
+
+/* In one block there is nothing to add; linear's parameters go by jobs over the whole batch. */
+START_TEST(gradients_are_summed_where_there_are_blocks_and_no_better_way) {
+  for (size_t block = 2; block <= BATCH; block += BATCH - 2) {
+    tape *t = tape_new(BATCH);
+    finish(t, NODES(convolution(t)), true);
+    bnn_frame *f = frame_of(t, block);
+    int ways[3] = {0};
+    for (size_t j = 0; j < bnn_frame_parameter_jobs(f); j++)
+      ways[bnn_frame_parameter_job(f, j)->way]++;
+    ck_assert_int_eq(ways[BNN_GRADIENT_SUMMED], block < BATCH ? 4 : 0); /* w1, b, w2, sin w1 */
+    ck_assert_int_eq(ways[BNN_GRADIENT_SPLIT], 1);
+    bnn_frame_free(f);
+    tape_free(t);
+  }
+}
+END_TEST
+
+/* The way that dw takes with these sizes, and how many jobs it makes of them. */
+static bnn_gradient_way way_of(size_t n, size_t size, size_t filters, size_t *jobs) {
+  bnn_program *p = NULL;
+  bnn_frame *f = NULL;
+  int in[3], y;
+  const bnn_attr same = pairs(1, 1);
+  const bnn_shape x = bnn_shape_make(BNN_REAL, DIMS(n, 32, size, size));
+  const bnn_shape w = bnn_shape_make(BNN_REAL, DIMS(filters, 32, 3, 3));
+  const bnn_shape b = bnn_shape_make(BNN_REAL, DIMS(filters));
+  ck_succeeds(bnn_program_new(&p, &err));
+  ck_succeeds(bnn_program_input(p, &in[0], BNN_INPUT_ROWS, &x, 0, &err));
+  ck_succeeds(bnn_program_input(p, &in[1], BNN_INPUT_PARAM, &w, 0, &err));
+  ck_succeeds(bnn_program_input(p, &in[2], BNN_INPUT_PARAM, &b, filters * 32 * 9, &err));
+  ck_succeeds(bnn_program_op(p, &y, BNN_OP_conv2d, in, 3, &same, &err));
+  ck_succeeds(bnn_program_finish(p, &y, 1, true, NULL, 0, &err));
+  ck_succeeds(bnn_frame_new(&f, p, 1, &err));
+  bnn_gradient_way way = bnn_frame_parameter_job(f, 0)->way;
+  *jobs = bnn_frame_parameter_jobs(f) - 1; /* one for b */
+  bnn_frame_free(f);
+  bnn_program_unref(p);
+  return way;
+}
+
+START_TEST(gradients_are_summed_while_that_is_cheap_in_memory_and_time) {
+  size_t jobs;
+  ck_assert_int_eq(way_of(3, 24, 64, &jobs), BNN_GRADIENT_SUMMED);
+  ck_assert_uint_eq(jobs, 2); /* 64 rows of 288 elements: 8,192 or more in a job */
+  ck_assert_int_eq(way_of(3, 8, 64, &jobs), BNN_GRADIENT_WHOLE); /* dw 18,432, a block's y 4,096 */
+  ck_assert_int_eq(way_of(58, 17, 256, &jobs),                   /* 57 blocks of 256 x 32 x 9 */
+                   BNN_GRADIENT_WHOLE);
 }
 END_TEST
 
@@ -1052,14 +1214,17 @@ START_TEST(a_program_that_could_not_be_finished_can_be_finished_later) {
 END_TEST
 
 START_TEST(a_replay_allocates_nothing) {
-  tape *t = tape_new(BATCH);
-  finish(t, NODES(network(t)), true);
-  bnn_frame *f = frame_of(t, 2);
-  bnn_mem_fail_nth(1);
-  ck_succeeds(bnn_frame_replay(f, 1, &err));
-  ck_assert_uint_eq(bnn_mem_fail_nth(0), 1);
-  bnn_frame_free(f);
-  tape_free(t);
+  static graph *const record[] = {network, convolution};
+  for (int k = 0; k < 2; k++) {
+    tape *t = tape_new(BATCH);
+    finish(t, NODES(record[k](t)), true);
+    bnn_frame *f = frame_of(t, 2);
+    bnn_mem_fail_nth(1);
+    ck_succeeds(bnn_frame_replay(f, 1, &err));
+    ck_assert_uint_eq(bnn_mem_fail_nth(0), 1);
+    bnn_frame_free(f);
+    tape_free(t);
+  }
 }
 END_TEST
 
@@ -1070,6 +1235,7 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, recording_refuses_what_does_not_agree);
   tcase_add_test(tests, finishing_refuses_what_can_not_be);
   tcase_add_test(tests, a_finished_program_takes_no_more_nodes);
+  tcase_add_test(tests, products_and_convolutions_count_their_multiply_adds);
   tcase_add_test(tests, nodes_that_no_output_needs_are_dropped);
   tcase_add_test(tests, rows_are_kept_or_all_meet);
   tcase_add_test(tests, the_op_that_would_mix_rows_is_found_and_described);
@@ -1090,6 +1256,9 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, parameter_jobs_share_out_every_parameter);
   tcase_add_test(tests, an_output_that_is_a_parameter_gets_its_seed_last);
   tcase_add_test(tests, a_large_matrix_is_split_into_jobs);
+  tcase_add_test(tests, a_summed_gradient_has_the_bits_of_its_blocks_at_once_in_order);
+  tcase_add_test(tests, gradients_are_summed_where_there_are_blocks_and_no_better_way);
+  tcase_add_test(tests, gradients_are_summed_while_that_is_cheap_in_memory_and_time);
   tcase_add_loop_test(tests, a_batch_of_one_and_of_none_is_replayed, 0, GRAPHS);
 #ifdef BNN_REAL_DOUBLE
   tcase_add_loop_test(tests, gradients_are_central_differences, 0, GRAPHS + 30);

@@ -320,12 +320,39 @@ function TestLikelihoods.test_bernoulli_takes_grey_targets()
   lu.assertAlmostEquals(objective:evaluate({x = x, y = t}, {key = key}).log_likelihood, log_p, 1e-4)
 end
 
+-- log(y!) of y = 0..4 from a table.
+function TestLikelihoods.test_poisson_is_the_probability_of_counts()
+  local counts = bnn.nn.mlp{4, 2}
+  local q = bnn.posterior.meanfield(counts:init(key, x))
+  local t, log_factorial = {}, {[0] = 0, 0, math.log(2), math.log(6), math.log(24)}
+  for i = 1, N do t[i] = {i % 5, (3 * i) % 5} end
+  t = bnn.tensor(t)
+  local objective = elbo{net = counts, posterior = q, likelihood = "poisson"}
+  local log_rate = counts:apply(q:sample(key:fold(1)), x)
+  local log_p = 0
+  for i = 1, N do
+    for j = 1, 2 do
+      local y_ij, l = t[i][j], log_rate[i][j]
+      log_p = log_p + (y_ij * l - math.exp(l) - log_factorial[math.tointeger(y_ij)]) / N
+    end
+  end
+  local figures = objective:evaluate({x = x, y = t}, {key = key})
+  lu.assertAlmostEquals(figures.log_likelihood, log_p, 1e-4)
+  local rates = bnn.predict(objective, x, {samples = 1, key = key}).mean
+  lu.assertAlmostEquals((rates - log_rate:exp()):abs():max():item(), 0, 1e-5)
+  local state = bnn.optim.adam{}:init(objective)
+  lu.assertNotNil(objective:step(state, {x = x, y = t}, key))
+  raises("poisson: y is i32, wanted", objective.step, objective, state, {x = x, y = t:to "i32"},
+    key)
+end
+
 -- [n, 1] against [n] would broadcast to [n, n] and train on nonsense.
 function TestLikelihoods.test_targets_of_another_shape_are_refused()
   local one = bnn.nn.mlp{1}
   local q = bnn.posterior.meanfield(one:init(key, x))
   local gaussian = bnn.likelihood.gaussian{sigma = 1}
-  for name, likelihood in pairs{gaussian = gaussian, bernoulli = "bernoulli"} do
+  for name, likelihood in pairs{gaussian = gaussian, bernoulli = "bernoulli",
+                                poisson = "poisson"} do
     local objective = elbo{net = one, posterior = q, likelihood = likelihood}
     local state = bnn.optim.adam{}:init(objective)
     raises({name, "[48, 1]", "y is [48]"}, objective.step, objective, state,

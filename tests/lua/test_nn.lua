@@ -209,6 +209,160 @@ function TestApply.test_eager_and_compiled_give_the_same_bits()
   end
 end
 
+TestImages = {}
+
+function TestImages.test_a_convolution_is_the_op()
+  local x = batch(3, 2, 9, 8)
+  local net = nn.conv2d(4, {3, 5}, {stride = {1, 2}, padding = 1})
+  lu.assertEquals(layout(net, x), {"conv2d/w[4,2,3,5]", "conv2d/b[4]"})
+  local p = net:init(key, x)
+  bits.assert_same(net:apply(p, x),
+    x:conv2d(p["conv2d/w"], p["conv2d/b"], {1, 2}, {1, 1}))
+  lu.assertEquals(net:apply(p, x):shape(), {3, 4, 9, 3})
+  lu.assertEquals({tostring(net), tostring(nn.conv2d(6, 5))}, {"conv2d(4, {3, 5})", "conv2d(6, 5)"})
+end
+
+function TestImages.test_images_without_channels_have_one()
+  local x = batch(3, 9, 8)
+  local net = nn.sequential{nn.conv2d(2, 3), nn.relu(), nn.conv2d(3, 3), nn.max_pool(2)}
+  lu.assertEquals(layout(net, x), {
+    "sequential/conv2d_0/w[2,1,3,3]", "sequential/conv2d_0/b[2]", "sequential/conv2d_1/w[3,2,3,3]",
+    "sequential/conv2d_1/b[3]",
+  })
+  local p = net:init(key, x)
+  bits.assert_same(net:apply(p, x), net:apply(p, x:reshape(3, 1, 9, 8)))
+  lu.assertEquals(nn.max_pool(2):apply({}, x):shape(), {3, 1, 4, 4})
+end
+
+function TestImages.test_padding_same_keeps_the_size()
+  for _, kernel in ipairs{1, 3, 5, {3, 7}} do
+    local net, x = nn.conv2d(2, kernel, {padding = "same"}), batch(2, 1, 9, 8)
+    lu.assertEquals(net:apply(net:init(key, x), x):shape(), {2, 2, 9, 8})
+  end
+end
+
+function TestImages.test_a_convolution_without_bias_has_only_w()
+  local net, x = nn.conv2d(2, 3, {bias = false}), batch(2, 1, 5, 5)
+  lu.assertEquals(layout(net, x), {"conv2d/w[2,1,3,3]"})
+  local p = net:init(key, x)
+  bits.assert_same(net:apply(p, x), x:conv2d(p["conv2d/w"], {0, 0}))
+end
+
+function TestImages.test_kernels_are_a_truncated_normal_over_sqrt_of_what_they_see()
+  local w = nn.conv2d(400, 5, {b_init = nn.ones}):init(key, batch(1, 20, 5, 5))["conv2d/w"]
+  local limit = 2 / math.sqrt(20 * 25)
+  lu.assertTrue(w:abs():max():item() <= limit)
+  lu.assertTrue(w:abs():max():item() > 0.99 * limit)
+  -- 200,000 values: the error of the deviation is below sigma / sqrt(2n)
+  local sigma = 0.8796 / math.sqrt(20 * 25)
+  lu.assertAlmostEquals((w ^ 2):mean():sqrt():item(), sigma, 4 * sigma / math.sqrt(4e5))
+end
+
+function TestImages.test_pools_are_the_ops()
+  local x = batch(3, 2, 9, 8)
+  local rows = {
+    {nn.max_pool(2), x:max_pool2d(2), "max_pool(2)"},
+    {nn.max_pool({3, 2}, {stride = 1, padding = {1, 0}}), x:max_pool2d({3, 2}, 1, {1, 0}),
+      "max_pool({3, 2})"},
+    {nn.avg_pool(3, {padding = 1}), x:avg_pool2d(3, 3, 1), "avg_pool(3)"},
+    {nn.avg_pool({9, 8}), x:mean({3, 4}, true), "avg_pool({9, 8})"},
+  }
+  for i, row in ipairs(rows) do
+    local miss = (row[1]:apply({}, x) - row[2]):abs():max():item()
+    lu.assertAlmostEquals(miss, 0, 1e-6, "row " .. i)
+    lu.assertEquals(tostring(row[1]), row[3])
+  end
+end
+
+function TestImages.test_layer_norm_starts_with_mean_0_and_variance_1()
+  local net, x = nn.layer_norm(), batch(5, 3, 16) * 7 + 2
+  lu.assertEquals(layout(net, x), {"layer_norm/gain[16]", "layer_norm/bias[16]"})
+  local p = net:init(key, x)
+  local y = net:apply(p, x)
+  lu.assertAlmostEquals(y:mean(-1):abs():max():item(), 0, 1e-6)
+  lu.assertAlmostEquals(((y ^ 2):mean(-1) - 1):abs():max():item(), 0, 1e-5)
+  bits.assert_same(nn.layer_norm{eps = 0.5}:apply(p, x),
+    x:layer_norm(p["layer_norm/gain"], p["layer_norm/bias"], 0.5))
+end
+
+-- What a network gives eagerly, compiled, and how its gradient goes with differences.
+local function check_net(net, x)
+  local p = net:init(key, x)
+  local compiled = bnn.compile(function(params, y) return net:apply(params, y) end)
+  bits.assert_same(compiled(p, x), net:apply(p, x))
+  local f = function(params) return (net:apply(params, x) ^ 2):sum() end
+  local g = bnn.grad(f)(p)
+  for name, tensor in pairs(p) do
+    local step = bnn.randn(key:fold(name), tensor:shape())
+    local function along(t)
+      local moved = {}
+      for other, value in pairs(p) do moved[other] = other == name and value + step * t or value end
+      return f(moved):item()
+    end
+    local slope, want = (along(1e-2) - along(-1e-2)) / 2e-2, (g[name] * step):sum():item()
+    lu.assertAlmostEquals(slope, want, 2e-2 * (1 + math.abs(want)), name)
+  end
+end
+
+function TestImages.test_a_convolutional_network_learns_by_the_right_gradient()
+  check_net(nn.sequential{
+    nn.conv2d(2, 3, {padding = "same"}), nn.tanh(), nn.avg_pool(2), nn.conv2d(3, 2), nn.flatten(),
+    nn.layer_norm(), nn.linear(2),
+  }, batch(4, 6, 6))
+end
+
+TestComposition = {}
+
+-- x + f(x), with a convolution where the channels change.
+local function residual(channels)
+  return function(x)
+    local h = nn.conv2d(channels, 3, {padding = "same"})(x):tanh()
+    h = nn.conv2d(channels, 3, {padding = "same"})(h)
+    return (h + nn.conv2d(channels, 1)(x)):tanh()
+  end
+end
+
+function TestComposition.test_residual_blocks()
+  local x = batch(4, 2, 5, 5)
+  local net = nn.sequential{residual(3), residual(2), nn.flatten(), nn.linear(2)}
+  local names = layout(net, x)
+  lu.assertEquals(#names, 14)
+  lu.assertEquals({names[1], names[5], names[7]}, {
+    "sequential/conv2d_0/w[3,2,3,3]", "sequential/conv2d_2/w[3,2,1,1]",
+    "sequential/conv2d_3/w[2,3,3,3]",
+  })
+  check_net(net, x)
+  local one = bnn.transform(residual(3))
+  local p = one:init(key, x)
+  local h = x:conv2d(p["conv2d/w"], p["conv2d/b"], 1, 1):tanh()
+  h = h:conv2d(p["conv2d_1/w"], p["conv2d_1/b"], 1, 1)
+  bits.assert_same(one:apply(p, x), (h + x:conv2d(p["conv2d_2/w"], p["conv2d_2/b"])):tanh())
+end
+
+function TestComposition.test_two_heads_are_two_values()
+  local function heads(h) return nn.linear(2)(h), nn.linear(3)(h):exp() end
+  local x = batch(4, 6)
+  local nets = {
+    bnn.transform(function(y) return heads(nn.linear(5)(y):relu()) end),
+    nn.sequential{nn.linear(5), nn.relu(), heads},
+  }
+  for i, net in ipairs(nets) do
+    local p = net:init(key, x)
+    lu.assertEquals(#p:names(), 6, "net " .. i)
+    local mean, scale = net:apply(p, x)
+    lu.assertEquals({mean:shape(), scale:shape()}, {{4, 2}, {4, 3}}, "net " .. i)
+    local compiled = bnn.compile(function(params, y) return net:apply(params, y) end)
+    local m, s = compiled(p, x)
+    bits.assert_same(m, mean)
+    bits.assert_same(s, scale)
+    local g = bnn.grad(function(params)
+      local a, b = net:apply(params, x)
+      return a:sum() + b:sum()
+    end)(p)
+    for name, slope in pairs(g) do lu.assertTrue(slope:abs():sum():item() > 0, name) end
+  end
+end
+
 TestDropout = {}
 
 local drop = nn.sequential{nn.dropout(0.25)}
@@ -289,6 +443,28 @@ function TestRefusals.test_shapes_that_do_not_match_name_the_layer_and_both_shap
   raises({"linear", "[6, 5]", "[5, 5]"}, twice.init, twice, key, x)
 end
 
+function TestRefusals.test_images_that_do_not_match_name_the_layer_and_the_shapes()
+  local function apply(net, x, p) return function() return net:apply(p or {}, x) end end
+  local net = nn.sequential{nn.conv2d(2, 3), nn.conv2d(3, 3)}
+  local p = net:init(key, batch(2, 4, 9, 9))
+  raises({"sequential/conv2d_0", "w is [2, 4, 3, 3]", "[2, 5, 3, 3]", "[2, 5, 9, 9]"},
+    apply(net, batch(2, 5, 9, 9), p))
+  raises({"sequential/conv2d_1", "x is [2, 2, 2, 7]", "{3, 3}", "padding {0, 0}"},
+    apply(net, batch(2, 4, 4, 9), p))
+  raises({"conv2d: x is [1, 9]", "[n, channels, h, w]"}, net.init, nn.conv2d(2, 3), key,
+    batch(2, 9))
+  raises({"max_pool: x is [2, 1, 2, 9]", "{3, 3}"}, apply(nn.max_pool(3), batch(2, 1, 2, 9)))
+  for _, make in ipairs{
+    function() return (nn.max_pool(0)) end, function() return (nn.max_pool(2, {padding = 2})) end,
+    function() return (nn.avg_pool(2, {pad = 2})) end, function() return (nn.conv2d(2, 0)) end,
+    function() return (nn.conv2d(2, 2, {padding = "same"})) end,
+  } do
+    raises("test_nn.lua:", make)
+  end
+  raises({"layer_norm", "gain is [4]", "[6]"}, apply(nn.layer_norm(), batch(2, 6),
+    nn.layer_norm():init(key, batch(2, 4))))
+end
+
 function TestRefusals.test_wrong_arguments()
   local net, x = nn.mlp{4, 3}, batch(5, 6)
   local p = net:init(key, x)
@@ -301,6 +477,18 @@ function TestRefusals.test_wrong_arguments()
     {"linear: 2147483648 units", nn.linear, 1 << 31}, {"linear: nil units", nn.linear},
     {"linear: 3 units", nn.linear, "3"},
     {"did you mean 'bias'", nn.linear, 3, {bais = true}},
+    {"conv2d: 0 units", nn.conv2d, 0, 3}, {"the size is nil", nn.conv2d, 3},
+    {"the size is 0", nn.conv2d, 3, 0}, {"the size is {3}", nn.conv2d, 3, {3}},
+    {"the size is {3, 1.5}", nn.max_pool, {3, 1.5}}, {"{rows, columns}", nn.avg_pool, "3"},
+    {"stride is 0", nn.conv2d, 3, 3, {stride = 0}}, {"stride is {2, 0}", nn.max_pool, 2,
+      {stride = {2, 0}}},
+    {"padding is -1", nn.conv2d, 3, 3, {padding = -1}},
+    {"padding is sme", nn.conv2d, 3, 3, {padding = "sme"}},
+    {"odd sizes, this one is {3, 4}", nn.conv2d, 3, {3, 4}, {padding = "same"}},
+    {"at most half the size {3, 3}", nn.max_pool, 3, {padding = 2}},
+    {"did you mean 'stride'", nn.max_pool, 3, {strid = 2}},
+    {"did you mean 'padding'", nn.conv2d, 3, 3, {pading = 2}},
+    {"at least 0", nn.layer_norm, {eps = -1}},
     {"p is 1,", nn.dropout, 1}, {"p is -0.1", nn.dropout, -0.1}, {"p is nil", nn.dropout},
     {"p is nan", function() return nn.dropout(-(0 / 0)) end},
     {"a list of layers", nn.sequential, {}}, {"a list of layers", nn.sequential, nn.linear(3)},

@@ -117,6 +117,26 @@ function TestCalls.test_shapes_orders_and_ranges()
   raises("'view' takes no more arguments", ops.view, x, {6}, 1)
 end
 
+function TestCalls.test_pairs_are_one_number_or_two()
+  local x, w = core.ones(1, 1, 5, 7), core.ones(2, 1, 3, 2)
+  local function sizes(...) return table.concat(ops.conv2d(x, w, {0, 0}, ...):shape(), " ") end
+  lu.assertEquals(sizes(), "1 2 3 6")
+  lu.assertEquals(sizes(2), "1 2 2 3")
+  lu.assertEquals(sizes({1, 2}, {1, 0}), "1 2 5 3")
+  lu.assertEquals(sizes(nil, 1), "1 2 5 8")
+  lu.assertEquals(x:max_pool2d(2):shape(), {1, 1, 2, 3})
+  lu.assertEquals(x:max_pool2d({2, 3}, 1, {0, 1}):shape(), {1, 1, 4, 7})
+  lu.assertEquals(x:avg_pool2d(2, nil, 1):shape(), {1, 1, 3, 4})
+  for _, bad in ipairs{-1, 1.5, 2 ^ 31, math.mininteger} do
+    raises("is not an integer of 0 or more, or a list of two", ops.conv2d, x, w, {0, 0}, bad)
+    raises("is not an integer of 0 or more", ops.conv2d, x, w, {0, 0}, {1, bad})
+  end
+  raises("{rows, columns}", x.max_pool2d, x, {2})
+  raises("true is not an integer", x.max_pool2d, x, true)
+  raises("value expected", x.max_pool2d, x)
+  raises("size is [2, 2], stride is [0, 1]: wanted 1 or more", x.max_pool2d, x, 2, {0, 1})
+end
+
 function TestCalls.test_index_takes_positions_before_or_behind_the_axis()
   local x = matrix()
   local at = core.tensor({3, 1}, "i64")

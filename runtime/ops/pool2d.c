@@ -1,0 +1,318 @@
+/* max_pool2d and avg_pool2d: the largest number, or the mean, of each window of an image.
+ *
+ *   y [n, c, i, j] = max or mean of x [n, c, i s + k - p, j s + l - p] over k, l
+ *   dx += dy where the window's first maximum is           dx += dy / (kh kw) all over the window
+ *
+ * As torch has it: padding counts as -inf in a maximum, and as 0 in a mean, which divides by the
+ * whole window always (count_include_pad).  A window with a NaN gives NaN, and hands its gradient
+ * to the first one.
+ *
+ * A stretch of an output row is worked out at once, one offset of the window after the other.
+ * Windows of 2 x 2 beside each other, the common case, have loops of their own. */
+#include "window.h"
+
+enum { STRETCH = 64 };
+
+static const size_t *size_of(const bnn_attr *attr) { return attr->pair[0]; }
+
+/* The stride: {0, 0} stands for the size. */
+static const size_t *stride_of(const bnn_attr *attr) {
+  return attr->pair[1][0] + attr->pair[1][1] > 0 ? attr->pair[1] : attr->pair[0];
+}
+
+static bnn_status infer(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr *attr,
+                        bnn_err *err) {
+  BNN_UNUSED(n);
+  const size_t *size = size_of(attr), *stride = stride_of(attr), *padding = attr->pair[2];
+  BNN_TRY(window_check(&x[0], "size", size, stride, padding, err));
+  for (int k = 0; k < 2; k++) {
+    if (padding[k] > size[k] / 2)
+      return bnn_fail(err, BNN_ERANGE, "size is %s, padding is %s: wanted half the size at most",
+                      WINDOW_PAIR(size), WINDOW_PAIR(padding));
+    if (x[0].dim[2 + k] == 0)
+      return bnn_fail(err, BNN_ESHAPE, "x is %s: images without pixels", BNN_SHAPE(&x[0]));
+  }
+  const window v = window_over(x[0].dim, size, stride, padding);
+  *y = bnn_shape_make(BNN_REAL, 4, (size_t[]){x[0].dim[0], x[0].dim[1], v.out[0], v.out[1]});
+  return BNN_OK;
+}
+
+static window window_of(const bnn_tensor *x, const bnn_attr *attr) {
+  return window_over(x->dim, size_of(attr), stride_of(attr), attr->pair[2]);
+}
+
+/* Windows of 2 x 2 that neither overlap nor reach over the edge. */
+static bool is_tiling_by_2(const window *v) {
+  bool is = true;
+  for (int k = 0; k < 2; k++) is = is && v->size[k] == 2 && v->stride[k] == 2 && !v->padding[k];
+  return is;
+}
+
+/* ---- offsets of a window, for a stretch of an output row ---- */
+
+/* A stretch: columns [column, column + n) of output row `row`; and an offset of the window with the
+ * part of the stretch, [from, from + count) counted from `column`, where that meets the image at
+ * position `at`. */
+typedef struct stretch {
+  size_t row, column, n;
+  size_t offset[2], from, count, at;
+} stretch;
+
+/* Finds where the offset meets the image; false when it does not. */
+static bool stretch_meets(stretch *s, const window *v) {
+  size_t top, bottom, left, right;
+  window_inside(&top, &bottom, v, 0, s->offset[0]);
+  window_inside(&left, &right, v, 1, s->offset[1]);
+  if (left < s->column) left = s->column;
+  if (right > s->column + s->n) right = s->column + s->n;
+  if (s->row < top || s->row >= bottom || left >= right) return false;
+  s->from = left - s->column;
+  s->count = right - left;
+  s->at = window_position(v, 0, s->row, s->offset[0]) * v->in[1] +
+          window_position(v, 1, left, s->offset[1]);
+  return true;
+}
+
+/* The next offset of the window that meets the image; false after the last. */
+static bool stretch_next(stretch *s, const window *v) {
+  do {
+    if (++s->offset[1] >= v->size[1]) s->offset[1] = 0, s->offset[0]++;
+    if (s->offset[0] >= v->size[0]) return false;
+  } while (!stretch_meets(s, v));
+  return true;
+}
+
+/* The first one; every window meets the image somewhere, a stretch does. */
+static bool stretch_first(stretch *s, const window *v) {
+  s->offset[0] = s->offset[1] = 0;
+  return stretch_meets(s, v) || stretch_next(s, v);
+}
+
+/* ---- maxima ---- */
+
+/* b when it is larger or NaN. */
+static inline bnn_real larger(bnn_real a, bnn_real b) { return (b > a) | (b != b) ? b : a; }
+
+/* Whether x is what made its window's maximum m: that, or a NaN. */
+static inline bool is_max(bnn_real x, bnn_real m) { return (x == m) | (x != x); }
+
+static void max_row(bnn_real *y, const bnn_real *x, const window *v, stretch *s) {
+  for (size_t j = 0; j < s->n; j++) y[j] = -INFINITY;
+  for (bool more = stretch_first(s, v); more; more = stretch_next(s, v))
+    for (size_t j = 0; j < s->count; j++)
+      y[s->from + j] = larger(y[s->from + j], x[s->at + j * v->stride[1]]);
+}
+
+static void max_row_back(bnn_real *dx, const bnn_real *dy, const bnn_real *y, const bnn_real *x,
+                         const window *v, stretch *s) {
+  bool found[STRETCH] = {false};
+  for (bool more = stretch_first(s, v); more; more = stretch_next(s, v))
+    for (size_t j = s->from, at = s->at; j < s->from + s->count; j++, at += v->stride[1]) {
+      if (found[j] || !is_max(x[at], y[j])) continue;
+      dx[at] += dy[j];
+      found[j] = true;
+    }
+}
+
+/* Four at a time, as rows are short.  Written as vectors: the loops over pairs that compilers make of
+ * scalars were slower by half on rows of 12. */
+enum { BY = 4 };
+typedef bnn_real four
+    __attribute__((vector_size(BY * sizeof(bnn_real)), aligned(sizeof(bnn_real))));
+typedef __typeof__((four){0} > (four){0}) mask;
+
+static inline four four_at(const bnn_real *x) { return *(const four *)x; }
+static inline four evens(four a, four b) { return __builtin_shufflevector(a, b, 0, 2, 4, 6); }
+static inline four odds(four a, four b) { return __builtin_shufflevector(a, b, 1, 3, 5, 7); }
+static inline four firsts(four a, four b) { return __builtin_shufflevector(a, b, 0, 4, 1, 5); }
+static inline four lasts(four a, four b) { return __builtin_shufflevector(a, b, 2, 6, 3, 7); }
+static inline four choose(mask m, four a, four b) { return (four)((m & (mask)a) | (~m & (mask)b)); }
+
+/* larger and is_max. */
+static inline four larger_of(four a, four b) { return choose((b > a) | (b != b), b, a); }
+static inline mask are_max(four x, four m) { return (x == m) | (x != x); }
+
+BNN_KERNEL max_by_2(bnn_real *restrict y, const bnn_real *restrict x,
+                    const bnn_real *restrict below, size_t n) {
+  size_t j = 0;
+  for (; j + BY <= n; j += BY) {
+    const four a = four_at(x + 2 * j), b = four_at(x + 2 * j + BY);
+    const four c = four_at(below + 2 * j), d = four_at(below + 2 * j + BY);
+    *(four *)(y + j) =
+        larger_of(larger_of(larger_of(evens(a, b), odds(a, b)), evens(c, d)), odds(c, d));
+  }
+  for (; j < n; j++)
+    y[j] = larger(larger(larger(x[2 * j], x[2 * j + 1]), below[2 * j]), below[2 * j + 1]);
+}
+
+/* Adds what `rest` has to the first of x's pairs that are m, and gives what is left. */
+static inline four give(bnn_real *dx, const bnn_real *x, four m, four rest) {
+  const four a = four_at(x), b = four_at(x + BY), none = {0};
+  const mask first = are_max(evens(a, b), m), second = are_max(odds(a, b), m);
+  const four to_first = choose(first, rest, none), left = choose(first, none, rest);
+  const four to_second = choose(second, left, none);
+  *(four *)dx += firsts(to_first, to_second);
+  *(four *)(dx + BY) += lasts(to_first, to_second);
+  return choose(second, none, left);
+}
+
+BNN_KERNEL max_by_2_back(bnn_real *restrict dx, bnn_real *restrict dbelow,
+                         const bnn_real *restrict dy, const bnn_real *restrict y,
+                         const bnn_real *restrict x, const bnn_real *restrict below, size_t n) {
+  size_t j = 0;
+  for (; j + BY <= n; j += BY) {
+    const four m = four_at(y + j), rest = give(dx + 2 * j, x + 2 * j, m, four_at(dy + j));
+    give(dbelow + 2 * j, below + 2 * j, m, rest);
+  }
+  for (; j < n; j++) {
+    const bnn_real m = y[j], d = dy[j];
+    const bool a = is_max(x[2 * j], m), b = is_max(x[2 * j + 1], m), c = is_max(below[2 * j], m);
+    dx[2 * j] += a ? d : 0;
+    dx[2 * j + 1] += !a && b ? d : 0;
+    dbelow[2 * j] += !a && !b && c ? d : 0;
+    dbelow[2 * j + 1] += a || b || c ? 0 : d;
+  }
+}
+
+/* ---- means ---- */
+
+static double weight_of(const window *v) { return 1 / ((double)v->size[0] * (double)v->size[1]); }
+
+static void mean_row(bnn_real *y, const bnn_real *x, const window *v, stretch *s) {
+  double sum[STRETCH] = {0};
+  for (bool more = stretch_first(s, v); more; more = stretch_next(s, v))
+    for (size_t j = 0; j < s->count; j++) sum[s->from + j] += x[s->at + j * v->stride[1]];
+  for (size_t j = 0; j < s->n; j++) y[j] = (bnn_real)(sum[j] * weight_of(v));
+}
+
+static void mean_row_back(bnn_real *dx, const bnn_real *dy, const bnn_real *y, const bnn_real *x,
+                          const window *v, stretch *s) {
+  BNN_UNUSED(y), BNN_UNUSED(x);
+  const bnn_real weight = (bnn_real)weight_of(v);
+  for (bool more = stretch_first(s, v); more; more = stretch_next(s, v))
+    for (size_t j = 0; j < s->count; j++) dx[s->at + j * v->stride[1]] += dy[s->from + j] * weight;
+}
+
+/* ---- planes, and batches of them ---- */
+
+typedef void row_value(bnn_real *y, const bnn_real *x, const window *v, stretch *s);
+typedef void row_slope(bnn_real *dx, const bnn_real *dy, const bnn_real *y, const bnn_real *x,
+                       const window *v, stretch *s);
+typedef void plane_value(bnn_real *y, const bnn_real *x, const window *v);
+typedef void plane_slope(bnn_real *dx, const bnn_real *dy, const bnn_real *y, const bnn_real *x,
+                         const window *v);
+
+static inline void each_row(bnn_real *y, const bnn_real *x, const window *v, row_value *f) {
+  for (size_t i = 0; i < v->out[0]; i++)
+    for (size_t j = 0; j < v->out[1]; j += STRETCH) {
+      stretch s = {.row = i, .column = j, .n = v->out[1] - j < STRETCH ? v->out[1] - j : STRETCH};
+      f(y + i * v->out[1] + j, x, v, &s);
+    }
+}
+
+static inline void each_row_back(bnn_real *dx, const bnn_real *dy, const bnn_real *y,
+                                 const bnn_real *x, const window *v, row_slope *f) {
+  for (size_t i = 0; i < v->out[0]; i++)
+    for (size_t j = 0; j < v->out[1]; j += STRETCH) {
+      const size_t at = i * v->out[1] + j;
+      stretch s = {.row = i, .column = j, .n = v->out[1] - j < STRETCH ? v->out[1] - j : STRETCH};
+      f(dx, dy + at, y + at, x, v, &s);
+    }
+}
+
+static void max_plane(bnn_real *y, const bnn_real *x, const window *v) {
+  each_row(y, x, v, max_row);
+}
+
+static void max_plane_back(bnn_real *dx, const bnn_real *dy, const bnn_real *y, const bnn_real *x,
+                           const window *v) {
+  each_row_back(dx, dy, y, x, v, max_row_back);
+}
+
+static void max_plane_by_2(bnn_real *y, const bnn_real *x, const window *v) {
+  for (size_t i = 0; i < v->out[0]; i++)
+    max_by_2(y + i * v->out[1], x + 2 * i * v->in[1], x + (2 * i + 1) * v->in[1], v->out[1]);
+}
+
+static void max_plane_by_2_back(bnn_real *dx, const bnn_real *dy, const bnn_real *y,
+                                const bnn_real *x, const window *v) {
+  for (size_t i = 0; i < v->out[0]; i++) {
+    const size_t at = 2 * i * v->in[1], below = at + v->in[1], row = i * v->out[1];
+    max_by_2_back(dx + at, dx + below, dy + row, y + row, x + at, x + below, v->out[1]);
+  }
+}
+
+static void mean_plane(bnn_real *y, const bnn_real *x, const window *v) {
+  each_row(y, x, v, mean_row);
+}
+
+static void mean_plane_back(bnn_real *dx, const bnn_real *dy, const bnn_real *y, const bnn_real *x,
+                            const window *v) {
+  each_row_back(dx, dy, y, x, v, mean_row_back);
+}
+
+static void each_plane(bnn_tensor *y, const bnn_tensor *x, const window *v, plane_value *f) {
+  const size_t in = v->in[0] * v->in[1], out = v->out[0] * v->out[1];
+  for (size_t k = 0; k < x->dim[0] * x->dim[1]; k++)
+    f(bnn_tensor_real(y) + k * out, bnn_tensor_real(x) + k * in, v);
+}
+
+static void each_plane_back(bnn_tensor *dx, const bnn_tensor *dy, const bnn_tensor *y,
+                            const bnn_tensor *x, const window *v, plane_slope *f) {
+  const size_t in = v->in[0] * v->in[1], out = v->out[0] * v->out[1];
+  for (size_t k = 0; dx && k < x->dim[0] * x->dim[1]; k++)
+    f(bnn_tensor_real(dx) + k * in, bnn_tensor_real(dy) + k * out, bnn_tensor_real(y) + k * out,
+      bnn_tensor_real(x) + k * in, v);
+}
+
+static void max_forward(bnn_tensor *y, const bnn_tensor *const *x, int n, const bnn_attr *attr) {
+  BNN_UNUSED(n);
+  const window v = window_of(x[0], attr);
+  each_plane(y, x[0], &v, is_tiling_by_2(&v) ? max_plane_by_2 : max_plane);
+}
+
+static void max_backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y,
+                         const bnn_tensor *const *x, int n, const bnn_attr *attr) {
+  BNN_UNUSED(n);
+  const window v = window_of(x[0], attr);
+  each_plane_back(dx[0], dy, y, x[0], &v,
+                  is_tiling_by_2(&v) ? max_plane_by_2_back : max_plane_back);
+}
+
+static void avg_forward(bnn_tensor *y, const bnn_tensor *const *x, int n, const bnn_attr *attr) {
+  BNN_UNUSED(n);
+  const window v = window_of(x[0], attr);
+  each_plane(y, x[0], &v, mean_plane);
+}
+
+static void avg_backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y,
+                         const bnn_tensor *const *x, int n, const bnn_attr *attr) {
+  BNN_UNUSED(n);
+  const window v = window_of(x[0], attr);
+  each_plane_back(dx[0], dy, y, x[0], &v, mean_plane_back);
+}
+
+#define POOL_OP(NAME, FORWARD, BACKWARD, DOC)                \
+  BNN_OP(NAME) = {                                           \
+      .name = #NAME,                                         \
+      .doc = DOC,                                            \
+      .arity = 1,                                            \
+      .args = "pp?p?",                                       \
+      .infer = infer,                                        \
+      .rows = op_rows_same,                                  \
+      .forward = FORWARD,                                    \
+      .backward = BACKWARD,                                  \
+      .check = {.lo = -1,                                    \
+                .hi = 1,                                     \
+                .tol = 1e-8,                                 \
+                .in = {{4, {3, 2, 5, 4}, 0}},                \
+                .attr = {.pair = {{3, 2}, {2, 1}, {1, 1}}}}, \
+  };
+
+POOL_OP(max_pool2d, max_forward, max_backward,
+        "max_pool2d(x, size, stride = size, padding = 0): the largest number of each window of "
+        "images x [n, channels, h, w]; size, stride and padding are a number or {rows, columns}")
+POOL_OP(avg_pool2d, avg_forward, avg_backward,
+        "avg_pool2d(x, size, stride = size, padding = 0): the mean of each window of images x [n, "
+        "channels, h, w], where padding counts as 0; size, stride and padding are a number or "
+        "{rows, columns}")

@@ -4,6 +4,7 @@
  * The Lua library (scripts/bnn/elbo.lua, optim.lua, predict.lua) is what users see; these functions
  * take flat tensors and numbers of nodes, and check all that they are given. */
 #include <stdint.h>
+#include <string.h>
 
 #include "bind.h"
 #include "mem.h"
@@ -240,6 +241,14 @@ static int learn_sample(lua_State *L) {
                        mu->size);
   bind_fill_tensor(L, box, theta);
   return 1;
+}
+
+/* core.overwrite(x, from): the elements of one flat tensor into another of the same size */
+static int learn_overwrite(lua_State *L) {
+  bnn_tensor *x = bind_check_typed(L, 1, BNN_REAL);
+  bnn_real *to = check_flat(L, 1, x->size);
+  memmove(to, check_flat(L, 2, x->size), x->size * sizeof *to);
+  return 0;
 }
 
 /* core.kl(mu, logvar, {sizes=, prior=}) -> list: KL(q || N(0, prior^2)) of each tensor, a sum over
@@ -491,6 +500,7 @@ static const bind_row learn_rows[] = {
     {"optimizers", learn_optimizers, "core.optimizers(): the optimizer table"},
     {"optimizer_state", learn_state, "core.optimizer_state(rule, options, n): the state of a rule"},
     {"sample", learn_sample, "core.sample(mu, logvar, key): mu + exp(logvar/2) eps, flat"},
+    {"overwrite", learn_overwrite, "core.overwrite(x, from): copies one flat tensor into another"},
     {"kl", learn_kl, "core.kl(mu, logvar, {sizes=, prior=}): each tensor's KL, in nats"},
     {"objective", learn_objective, "core.objective(program, spec): a training step in one call"},
     {"gather_rows", learn_gather,

@@ -8,7 +8,7 @@ local nn = bnn.nn
 
 local experiment = {
   about = "LeNet-5-like convolutional classifier, plain or Bayesian",
-  defaults = {
+  defaults = bnn.checkpoint.flags{
     bayesian = {false, "learn a posterior over the weights, by the exact ELBO"},
     lr = {1e-3, "Adam's learning rate", above = 0},
     batch_size = {128, "images a step", type = "integer", min = 1},
@@ -69,6 +69,7 @@ function experiment.run(cfg, log)
     objective = objective, optimizer = bnn.optim.adam{lr = cfg.lr}, data = data.train,
     steps = cfg.epochs * per_epoch, batch_size = cfg.batch_size, key = key:fold "train", log = log,
     log_every = per_epoch, evaluate = evaluate,
+    checkpoint = bnn.checkpoint.of(cfg, {best = "test/accuracy"}),
   }
   return {accuracy = latest[1][2], log_likelihood = latest[2][2]}, {model = objective, data = data}
 end

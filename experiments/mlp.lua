@@ -7,13 +7,14 @@ local bnn = require "bnn"
 
 local experiment = {
   about = "plain MLP on MNIST: accuracy and loss, with weight decay",
-  defaults = {
+  defaults = bnn.checkpoint.flags{
     lr = {1e-3, "Adam's learning rate", above = 0},
     batch_size = {1000, "images a step", type = "integer", min = 1},
     steps = {5000, "optimizer steps", type = "integer", min = 0},
     weight_decay = {1e-4, "the penalty is this / 2 times the sum of squares", min = 0},
     hidden = {{64, 64}, "units of each hidden layer", type = "integer", min = 1, max = 100000},
-    log_interval = {1000, "steps between two diagnostics", type = "integer", min = 1},
+    log_interval = {1000, "steps between two diagnostics", type = "integer", min = 1,
+                    result = false},
     seed = {1, "root of every random key", type = "integer"},
     dataset = bnn.data.flags.dataset,
     data = bnn.data.flags.data,
@@ -54,6 +55,7 @@ function experiment.run(cfg, log)
     objective = objective, optimizer = bnn.optim.adam{lr = cfg.lr}, data = data.train,
     steps = cfg.steps, batch_size = cfg.batch_size, key = key:fold "train", log = log,
     log_every = cfg.log_interval, evaluate = evaluate,
+    checkpoint = bnn.checkpoint.of(cfg, {best = "test/accuracy"}),
   }
 
   return {accuracy = latest[1][2], loss = latest[2][2]}, {model = objective, data = data}

@@ -7,7 +7,7 @@ local bnn = require "bnn"
 
 local experiment = {
   about = "variational Bayesian MLP on MNIST: accuracy, ELBO, and which images it refuses",
-  defaults = {
+  defaults = bnn.checkpoint.flags{
     lr = {1e-3, "Adam's learning rate", above = 0},
     batch_size = {128, "images a step", type = "integer", min = 1},
     steps = {10000, "optimizer steps", type = "integer", min = 0},
@@ -24,7 +24,8 @@ local experiment = {
     eval_samples = {10, "networks averaged for the accuracy in the log", type = "integer", min = 1},
     predict_samples = {100, "networks averaged for the closing table and what is refused",
                        type = "integer", min = 1},
-    log_interval = {1000, "steps between two diagnostics", type = "integer", min = 1},
+    log_interval = {1000, "steps between two diagnostics", type = "integer", min = 1,
+                    result = false},
     seed = {1, "root of every random key", type = "integer"},
     dataset = bnn.data.flags.dataset,
     data = bnn.data.flags.data,
@@ -108,6 +109,7 @@ function experiment.run(cfg, log)
     objective = objective, optimizer = bnn.optim.adam{lr = cfg.lr}, data = train, steps = cfg.steps,
     batch_size = cfg.batch_size, key = key:fold "train", log = log, log_every = cfg.log_interval,
     evaluate = evaluate,
+    checkpoint = bnn.checkpoint.of(cfg, {best = "test/accuracy"}),
   }
 
   local predict = {samples = cfg.predict_samples, key = key:fold "predict"}

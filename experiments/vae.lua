@@ -8,7 +8,7 @@ local bnn = require "bnn"
 
 local experiment = {
   about = "Bernoulli VAE on MNIST: its ELBO, samples, reconstructions and the latent plane",
-  defaults = {
+  defaults = bnn.checkpoint.flags{
     lr = {1e-3, "Adam's learning rate", above = 0},
     batch_size = {128, "images a step", type = "integer", min = 1},
     steps = {5000, "optimizer steps", type = "integer", min = 0},
@@ -16,7 +16,8 @@ local experiment = {
               max = 100000},
     latent_size = {20, "latent numbers; with 2 the plane is drawn", type = "integer", min = 1,
                    max = 10000},
-    log_interval = {1000, "steps between two diagnostics", type = "integer", min = 1},
+    log_interval = {1000, "steps between two diagnostics", type = "integer", min = 1,
+                    result = false},
     figures = {"figures", "folder for pictures; empty for none", type = "string", result = false},
     seed = {1, "root of every random key", type = "integer"},
     dataset = bnn.data.flags.dataset,
@@ -101,6 +102,7 @@ function experiment.run(cfg, log)
     objective = objective, optimizer = bnn.optim.adam{lr = cfg.lr}, data = data.train,
     steps = cfg.steps, batch_size = cfg.batch_size, key = key:fold "train", log = log,
     log_every = cfg.log_interval, evaluate = evaluate,
+    checkpoint = bnn.checkpoint.of(cfg, {best = "test/elbo"}),
   }
 
   local some = data.test.x:narrow(1, 1, math.min(8, data.test.size)):real() / 255

@@ -10,6 +10,8 @@
 -- as U64, optimizer/steps, key and step; the tensors among the extras are extras/NAME/.... Its
 -- metadata hold the rest as JSON: names in their order, options, extras, config, versions.
 local core = require "bnn.core"
+local likelihoods = require "bnn.likelihood"
+local networks = require "bnn.nn"
 local optim = require "bnn.optim"
 local options = require "bnn.options"
 local parameters = require "bnn.params"
@@ -25,6 +27,7 @@ local FORMAT = "bnnlua checkpoint "
 local state_spec = {
   posterior = "posterior", params = "params", optimizer = "state", key = "key",
   step = {type = "integer", min = 0}, extras = "table", config = "table", versions = "table",
+  training = "table", model = "table",
 }
 
 -- ---- writing ----
@@ -61,9 +64,18 @@ end
 
 function put.extras(tensors, extras) return plain.encode(extras, "extras", tensors) end
 
-function put.config(_, config) return plain.encode(config, "config") end
+for _, name in ipairs{"config", "training", "model"} do
+  put[name] = function(_, tree) return plain.encode(tree, name) end
+end
 
-function put.versions() return core.versions() end
+-- Without the number of threads, which changes no bit.
+function put.versions()
+  local list = {}
+  for _, row in ipairs(core.versions()) do
+    if row.name ~= "threads" then list[#list + 1] = row end
+  end
+  return list
+end
 
 -- The tensors and the metadata of a state; or nil, what can not be written.
 local function contents(state)
@@ -87,7 +99,8 @@ end
 -- @param path string
 -- @param state table with any of: posterior; params; optimizer, the state of one; key; step;
 --   extras, a table of anything of one's own: booleans, numbers, strings, keys, tensors and tables
---   of these; config, the same without tensors. versions are filled in.
+--   of these; config, the same without tensors; model, what `describe` gives; training, what
+--   bnn.train compares when it goes on. versions are filled in.
 -- @return true; or nil, message
 function M.save(path, state)
   if type(path) ~= "string" then error("bnn.checkpoint.save: a path is wanted", 2) end
@@ -187,9 +200,9 @@ function get.extras(file, tree)
   return plain.decode(tree, function(name) return read_tensor(file, name) end)
 end
 
-function get.config(_, tree) return plain.decode(tree) end
-
-get.versions = get.config
+for _, name in ipairs{"config", "training", "model", "versions"} do
+  get[name] = function(_, tree) return plain.decode(tree) end
+end
 
 -- Whether a file is a checkpoint that this program can read; or nil, why not.
 local function check_format(file)
@@ -242,8 +255,8 @@ end
 -- An optimizer whose learning rate was a function of the step wants lr= from what goes on
 -- (bnn.train), as a file holds no functions.
 -- @param path string
--- @return table with what there is of posterior, params, optimizer, key, step, extras, config, and
---   versions; or nil, message
+-- @return table with what there is of posterior, params, optimizer, key, step, extras, config,
+--   model, training, and versions; or nil, message
 function M.load(path)
   if type(path) ~= "string" then error("bnn.checkpoint.load: a path is wanted", 2) end
   local file <close>, message = safetensors.open(path)
@@ -251,6 +264,145 @@ function M.load(path)
   local state, fault = read_state(file)
   if not state then return nil, with_path(path, fault) end
   return state
+end
+
+-- ---- other architectures ----
+
+local function shape_text(x) return "[" .. table.concat(x:shape(), ", ") .. "]" end
+
+--- What keeps parameters from being taken over, as lines: tensors that are missing, surplus, or of
+-- another shape.
+-- @param target Params or table of tensors by name: what is wanted
+-- @param source the same: what there is
+-- @return list of strings, empty when both have the same tensors
+function M.compare(target, source)
+  local faults = {}
+  for name, tensor in pairs(target) do
+    local other = source[name]
+    if other == nil then
+      faults[#faults + 1] = ("'%s' is missing, wanted %s"):format(name, shape_text(tensor))
+    elseif shape_text(other) ~= shape_text(tensor) then
+      faults[#faults + 1] = ("'%s' is %s, wanted %s"):format(name, shape_text(other),
+        shape_text(tensor))
+    end
+  end
+  for name, tensor in pairs(source) do
+    if target[name] == nil then
+      faults[#faults + 1] = ("'%s' %s is surplus"):format(name, shape_text(tensor))
+    end
+  end
+  table.sort(faults)
+  return faults
+end
+
+--- Takes parameters over from a checkpoint, or from any tensors by name (bnn.safetensors.load), in
+-- place.
+-- @param target Params, or a posterior: then source is one, or what its mean is to be
+-- @param source Params, a posterior, or a table of tensors by name
+-- @param opts table: strict=true; false takes what fits by name and shape
+-- @return list of what did not fit, empty when everything did; or nil, message when strict
+function M.take(target, source, opts)
+  opts = options.check("bnn.checkpoint.take", opts, {strict = {type = "boolean", default = true}})
+  local targets, sources = {target}, {source}
+  if options.accept(target, "posterior") then
+    local is_posterior = options.accept(source, "posterior")
+    targets = {target.mu, is_posterior and target.logvar or nil}
+    sources = is_posterior and {source.mu, source.logvar} or {source}
+  end
+  local faults = {}
+  for i, params in ipairs(targets) do
+    for _, fault in ipairs(M.compare(params, sources[i])) do faults[#faults + 1] = fault end
+  end
+  if opts.strict and #faults > 0 then return nil, table.concat(faults, "; ") end
+  for i, params in ipairs(targets) do
+    for name, tensor in pairs(params) do
+      local other = sources[i][name]
+      if other and shape_text(other) == shape_text(tensor) then
+        core.overwrite(tensor:view(tensor:numel()), other:real():contiguous():view(tensor:numel()))
+      end
+    end
+  end
+  return faults
+end
+
+-- ---- models ----
+
+--- What a model is, as data: its network, where that is made of bnn.nn, and its likelihood.
+-- @param model an objective, or a table {net=, likelihood=}
+-- @return table {net=, likelihood=}, which `open` makes a model of
+function M.describe(model)
+  local likelihood = model.likelihood
+  return {
+    net = model.net and networks.describe(model.net) or nil,
+    likelihood = likelihood and likelihood.name and {name = likelihood.name,
+      sigma = likelihood.sigma} or nil,
+  }
+end
+
+-- The likelihood of a description; or nil.
+local function make_likelihood(about)
+  if not about or not likelihoods.names[about.name] then return nil end
+  return likelihoods[about.name](about.sigma and {sigma = about.sigma} or nil)
+end
+
+--- Opens a checkpoint as a model that predicts at once.
+--     local model = assert(bnn.checkpoint.open "runs/mnist/best.safetensors")
+--     print(bnn.predict(model, images, {key = bnn.key(1)}).class)
+-- @param path string
+-- @param opts table: net=, for a network that is made by a function; likelihood=, for one of one's
+--   own
+-- @return {net=, posterior= or params=, likelihood=, config=, extras=, step=}; or nil, message
+function M.open(path, opts)
+  opts = options.check("bnn.checkpoint.open", opts, {net = "any", likelihood = "any"})
+  local state, message = M.load(path)
+  if not state then return nil, message end
+  local about = state.model or {}
+  local net, fault = opts.net, "its network was made by a function, which a file does not hold"
+  if not net and about.net then net, fault = networks.of(about.net) end
+  if not net then return nil, ("%s: %s: give net="):format(path, fault) end
+  local likelihood = opts.likelihood and likelihoods.of(opts.likelihood, 2)
+    or make_likelihood(about.likelihood)
+  return {
+    net = net, likelihood = likelihood, posterior = state.posterior, params = state.params,
+    config = state.config, extras = state.extras, step = state.step,
+  }
+end
+
+-- ---- flags of an experiment ----
+
+--- The flags of an experiment that writes checkpoints, to be put into its defaults:
+--     defaults = bnn.checkpoint.flags{lr = {1e-3, "learning rate"}, ...}
+-- @param defaults table: the experiment's own
+-- @return table: those, and checkpoint, checkpoint_every, resume and resume_anyway
+function M.flags(defaults)
+  local function add(name, flag)
+    flag.result = false
+    defaults[name] = flag
+  end
+  add("checkpoint", {nil, "folder for checkpoints (default: none)", type = "string"})
+  add("checkpoint_every", {1000, "steps between two checkpoints", type = "integer", min = 1})
+  add("resume", {false, "go on from the last checkpoint, to the same bits as never having stopped"})
+  add("resume_anyway", {false, "the same, although the configuration differs"})
+  return defaults
+end
+
+--- The checkpoint option of bnn.train for these flags; nil when none are asked for.
+-- @param cfg table: what an experiment's run gets
+-- @param opts table: best=, mode=, keep=, extras=, as for bnn.train
+function M.of(cfg, opts)
+  opts = options.check("bnn.checkpoint.of", opts, {
+    best = "string", mode = "string", keep = "integer", extras = "table|function",
+  })
+  if not cfg.checkpoint then
+    local asked = (cfg.resume or cfg.resume_anyway) and "--resume"
+    local fault = "--resume wants --checkpoint=DIR, where to go on from"
+    require "bnn.experiment".demand(not asked, fault)
+    return nil
+  end
+  opts.path, opts.every = cfg.checkpoint, cfg.checkpoint_every
+  opts.resume, opts.resume_anyway = cfg.resume, cfg.resume_anyway
+  opts.config = require "bnn.experiment".resulting(cfg)
+  return opts
 end
 
 return M

@@ -8,6 +8,9 @@ local usage = require "bnn.usage"
 
 local M = {}
 
+-- The experiment that a configuration was made for.
+local made_for = setmetatable({}, {__mode = "k"})
+
 -- The experiment's own run behind each checked one that `seal` made.
 local own_run = setmetatable({}, {__mode = "k"})
 
@@ -38,6 +41,18 @@ local function complete(experiment, cfg, level)
   return options.check("run", cfg, specs, level + 1)
 end
 
+--- What of a configuration decides the result: all but the flags that say result=false.
+-- @param cfg table: what an experiment's run gets
+-- @return table: a copy without those
+function M.resulting(cfg)
+  local defaults, copy = (made_for[cfg] or {}).defaults or {}, {}
+  for name, value in pairs(cfg) do
+    local flag = defaults[name]
+    if not (type(flag) == "table" and flag.result == false) then copy[name] = value end
+  end
+  return copy
+end
+
 -- Makes experiment.run fill in, check and copy its configuration and make a console log where none
 -- is given; e.run{...} and e:run{...} both work. A run that is checked already stays as it is.
 local function seal(experiment, level)
@@ -49,7 +64,9 @@ local function seal(experiment, level)
   if not ok then error("experiment: " .. fault, level + 1) end
   local function checked_run(cfg, log, ...)
     if cfg == experiment then cfg, log = log, ... end
-    return run(complete(experiment, cfg, 2), logs.of(log))
+    local complete_cfg = complete(experiment, cfg, 2)
+    made_for[complete_cfg] = experiment
+    return run(complete_cfg, logs.of(log))
   end
   own_run[checked_run] = run
   experiment.run = checked_run

@@ -106,14 +106,15 @@ function M.gaussian(opts)
   }
 end
 
-local NAMED = {categorical = true, bernoulli = true, gaussian = true, poisson = true}
+--- The likelihoods that go by a name alone.
+M.names = {categorical = true, bernoulli = true, gaussian = true, poisson = true}
 
 --- A likelihood by its name, or the value itself; raises for anything else.
 function M.of(given, level)
   if type(given) == "table" and type(given.log_prob) == "function" then return given end
-  if NAMED[given] then return M[given]() end
+  if M.names[given] then return M[given]() end
   local what = type(given) == "string" and "'" .. given .. "'" or given and "a " .. type(given)
-  local names = table.concat(options.sorted_names(NAMED), "', '")
+  local names = table.concat(options.sorted_names(M.names), "', '")
   error(("likelihood is %s, wanted '%s', bnn.likelihood.gaussian{sigma=} or a table with log_prob")
     :format(what or "missing", names), (level or 1) + 1)
 end

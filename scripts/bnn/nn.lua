@@ -220,6 +220,13 @@ local function layer(kind, text, forward, container)
   return setmetatable({kind = kind, text = text, forward = forward, container = container}, Layer)
 end
 
+-- A layer that remembers the call it was made by, for `describe`; options that only matter for
+-- initial values are left out.
+local function made(l, ...)
+  l.call = {...}
+  return l
+end
+
 -- n as an integer of min .. 2^31 - 1, or nil.
 local function to_count(n, min)
   local count = math.type(n) and math.tointeger(n)
@@ -243,12 +250,12 @@ function M.linear(out, opts)
     w_init = {type = "function", default = M.truncated_normal},
     b_init = {type = "function", default = M.zeros},
   })
-  return layer("linear", ("linear(%d)"):format(out), function(x)
+  return made(layer("linear", ("linear(%d)"):format(out), function(x)
     local width = x:size(-1)
     local w = M.parameter("w", {width, out}, opts.w_init)
     if not opts.bias then return core.ops.linear(x, w, core.zeros({out})) end
     return core.ops.linear(x, w, M.parameter("b", {out}, opts.b_init))
-  end)
+  end), out, {bias = opts.bias})
 end
 
 -- ---- images ----
@@ -325,13 +332,14 @@ function M.conv2d(out, kernel, opts)
   if padding == "same" then padding = same_padding("conv2d", kernel) end
   local window = check_window("conv2d", kernel, opts.stride, padding)
   local size, text = window.size, ("conv2d(%d, %s)"):format(out, window_text(window.size))
-  return layer("conv2d", text, function(x)
+  local as_given = {stride = window.stride, padding = window.padding, bias = opts.bias}
+  return made(layer("conv2d", text, function(x)
     local channels
     x, channels = images(x, window)
     local w = M.parameter("w", {out, channels, size[1], size[2]}, opts.w_init)
     local b = opts.bias and M.parameter("b", {out}, opts.b_init) or core.zeros({out})
     return core.ops.conv2d(x, w, b, window.stride, window.padding)
-  end)
+  end), out, size, as_given)
 end
 
 -- A layer of a pooling op; a tail call of what the user calls, whose line is that of errors.
@@ -346,9 +354,9 @@ local function pool(kind, op, size, opts)
         window.size[2]), 2)
     end
   end
-  return layer(kind, text, function(x)
+  return made(layer(kind, text, function(x)
     return op(images(x, window), window.size, window.stride, window.padding)
-  end)
+  end), window.size, {stride = window.stride, padding = window.padding})
 end
 
 --- The largest number of each window: images [n, channels, h, w] (or [n, h, w]) -> [n, channels,
@@ -369,11 +377,11 @@ function M.avg_pool(size, opts) return pool("avg_pool", core.ops.avg_pool2d, siz
 -- @param opts table: eps=1e-5, added to the variance
 function M.layer_norm(opts)
   opts = options.check("layer_norm", opts, {eps = {type = "number", min = 0, default = 1e-5}})
-  return layer("layer_norm", "layer_norm()", function(x)
+  return made(layer("layer_norm", "layer_norm()", function(x)
     local width = x:size(-1)
     local gain = M.parameter("gain", {width}, M.ones)
     return core.ops.layer_norm(x, gain, M.parameter("bias", {width}, M.zeros), opts.eps)
-  end)
+  end), {eps = opts.eps})
 end
 
 -- Elementwise layers are the ops of the same name.
@@ -381,7 +389,8 @@ for _, name in ipairs{"relu", "tanh", "sigmoid", "softplus", "gelu", "leaky_relu
   M.docs[name] = name .. "(...): the op of that name as a layer, elementwise"
   M[name] = function(...)
     local args = table.pack(...)
-    return layer(name, name .. "()", function(x) return core.ops[name](x, table.unpack(args)) end)
+    local function forward(x) return core.ops[name](x, table.unpack(args)) end
+    return made(layer(name, name .. "()", forward), ...)
   end
 end
 
@@ -393,7 +402,7 @@ function M.dropout(p)
   if type(p) ~= "number" or not (p >= 0 and p < 1) then
     error(("dropout: p is %s, a number in [0, 1) is wanted"):format(tostring(p)), 2)
   end
-  return layer("dropout", ("dropout(%g)"):format(p), function(x)
+  return made(layer("dropout", ("dropout(%g)"):format(p), function(x)
     local frame = current
     if not frame.train or frame.rec then return x end
     local path = M.path()
@@ -402,16 +411,16 @@ function M.dropout(p)
     frame.calls[path] = call
     local key = frame.key:fold(path)
     return core.ops.dropout(x, call == 1 and key or key:fold(call), p)
-  end)
+  end), p)
 end
 
 --- Makes [n, a, b, ...] into [n, a b ...].
 function M.flatten()
-  return layer("flatten", "flatten()", function(x)
+  return made(layer("flatten", "flatten()", function(x)
     local shape, width = x:shape(), 1
     for i = 2, #shape do width = width * shape[i] end
     return #shape == 2 and x or x:reshape(shape[1], width)
-  end)
+  end))
 end
 
 --- Layers (or functions of a tensor) one after the other; the last may give several values.
@@ -427,7 +436,7 @@ function M.sequential(layers)
     end
     names[i] = tostring(l):gsub("^function.*", "function")
   end
-  return layer("sequential", "sequential{" .. table.concat(names, ", ") .. "}", function(x)
+  return made(layer("sequential", "sequential{" .. table.concat(names, ", ") .. "}", function(x)
     local frame = current
     for i = 1, #layers - 1 do
       frame.entry = type(layers[i]) == "function" and i - 1 or nil
@@ -435,7 +444,7 @@ function M.sequential(layers)
     end
     frame.entry = type(layers[#layers]) == "function" and #layers - 1 or nil
     return layers[#layers](x)
-  end, true)
+  end, true), layers)
 end
 
 --- A multi-layer perceptron: flatten, then linear layers with an activation between them.
@@ -451,14 +460,69 @@ function M.mlp(opts)
   if #opts == 0 then error("mlp: a list of layer sizes is wanted, such as {64, 64, 10}", 2) end
   local layers, flat = {}, M.flatten()
   for i, width in ipairs(opts) do layers[i] = M.linear(width) end
-  return layer("mlp", ("mlp{%s}"):format(table.concat(opts, ", ")), function(x)
+  return made(layer("mlp", ("mlp{%s}"):format(table.concat(opts, ", ")), function(x)
     x = flat(x)
     for i, l in ipairs(layers) do
       x = l(x)
       if i < #layers then x = activation(x) end
     end
     return x
-  end, true)
+  end, true), opts)
+end
+
+-- ---- networks as data ----
+
+-- An argument of a layer's call as data: numbers and words, tables of them, layers; nil for a
+-- function.
+local function as_data(value)
+  if getmetatable(value) == Layer then return M.describe(value) end
+  if type(value) == "table" then
+    local copy = {}
+    for name, item in pairs(value) do
+      copy[name] = as_data(item)
+      if copy[name] == nil then return nil end
+    end
+    return copy
+  end
+  if type(value) ~= "function" then return value end
+end
+
+--- A network as data, {kind = "mlp", args = {...}}, of which `of` makes it again; nil for one that
+-- is made by a function (transform), or has one in it.
+-- @param net a layer
+function M.describe(net)
+  if getmetatable(net) ~= Layer or not net.call then return nil end
+  local args = as_data(net.call)
+  return args and {kind = net.kind, args = args}
+end
+
+-- The argument that data stand for.
+local function of_data(value)
+  if type(value) ~= "table" then return value end
+  if type(value.kind) == "string" then return assert(M.of(value)) end
+  local copy = {}
+  for name, item in pairs(value) do copy[name] = of_data(item) end
+  return copy
+end
+
+-- The kinds of layers that there are.
+local KINDS = {}
+for _, name in ipairs{
+  "linear", "conv2d", "max_pool", "avg_pool", "layer_norm", "relu", "tanh", "sigmoid", "softplus",
+  "gelu", "leaky_relu", "sin", "dropout", "flatten", "sequential", "mlp",
+} do
+  KINDS[name] = true
+end
+
+--- The network that data describe; or nil, message.
+-- @param data as describe gives them
+function M.of(data)
+  if type(data) ~= "table" or not KINDS[data.kind] or type(data.args) ~= "table" then
+    return nil, "no network of bnn.nn is described"
+  end
+  local ok, net = pcall(function() return M[data.kind](table.unpack(of_data(data.args))) end)
+  if ok then return net end
+  return nil, (tostring(net):gsub("^[^\n]-%.lua:%d+: ", ""))
 end
 
 return M

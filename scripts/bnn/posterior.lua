@@ -19,6 +19,7 @@ local function initial_logvar(logvar, path, shape)
   else
     value = paths.value(logvar, path)
   end
+  if tree.leaf_kind(value) == "tensor" then return value end
   if type(value) ~= "number" or value ~= value or math.abs(value) > 80 then
     local fault = "logvar of '%s' is %s, a number within -80..80 is wanted"
     error(fault:format(path, tostring(value)), 0)
@@ -59,7 +60,8 @@ end
 -- (Blundell et al. 2015). q.mu and q.logvar are Params; training steps change them in place.
 -- @param params Params: the initial mean, copied
 -- @param opts table:
---   logvar=-7, one number, a table by path, or a function(path, shape)
+--   logvar=-7, one number, a table by path, or a function(path, shape) that gives a number or a
+--     tensor of that shape
 --   only= the tensors that it covers, a list of paths or of the layers they lie in, or a
 --     function(path, shape) -> boolean: {"mlp/linear_2"} is a Bayesian last layer. The others are
 --     points: in q.mu, behind those that are covered, and not in q.logvar
@@ -83,6 +85,25 @@ function M.meanfield(params, opts)
   end
   local mu, logvar = parameters.gather(layout, params), parameters.gather(covered, values)
   return setmetatable({mu = mu, logvar = logvar}, MeanField)
+end
+
+--- The mean-field posterior around trained weights: sigma = fraction |w| (MOPED; Krishnan et al.
+-- 2020), so that a plain network becomes a Bayesian one in a line:
+--     local q = bnn.posterior.moped(assert(bnn.checkpoint.open "mlp.safetensors").params)
+-- @param params Params: the mean, copied
+-- @param opts table: fraction=0.1; least=-20, the log-variance of weights near 0; only=, as for
+--   meanfield
+function M.moped(params, opts)
+  opts = options.check("bnn.posterior.moped", opts, {
+    fraction = {type = "number", above = 0, default = 0.1},
+    least = {type = "number", min = -80, max = 80, default = -20},
+    only = "table|function",
+  })
+  local function logvar(path)
+    local size = params[path]:abs() * opts.fraction
+    return (size:maximum(math.exp(opts.least / 2)):log() * 2)
+  end
+  return M.meanfield(params, {logvar = logvar, only = opts.only})
 end
 
 --- The mean-field posterior of these parts, which it takes over. A checkpoint is read with it.

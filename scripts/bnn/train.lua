@@ -1,4 +1,5 @@
 --- The training loop: short, so that another can be written in ten lines.
+local checkpointer = require "bnn.checkpointer"
 local options = require "bnn.options"
 local schedule = require "bnn.schedule"
 
@@ -18,6 +19,7 @@ local spec = {
   log_every = {type = "integer", min = 1},
   evaluate = "function",
   on_step = "function",
+  checkpoint = "table",
 }
 
 -- Ends a training whose loss is no number, or whose data do not fit: one line, no traceback.
@@ -30,43 +32,59 @@ local function stop(step, message, lr)
   require "bnn.experiment".demand(nil, ("step %d: %s%s"):format(step, message, advice))
 end
 
--- Logs before the first step, at every multiple of log_every, and after the last step.
+-- Logs before the first step, at every multiple of log_every, and after the last step; first may
+-- be false.
 local function report(opts, step, first, last)
   if not opts.evaluate then return end
   local is_due = opts.log_every and step % opts.log_every == 0
   if not is_due and step ~= first and step ~= last then return end
   local rows = opts.evaluate(step)
   if rows and opts.log then opts.log:row(step, rows) end
+  if rows and opts.checkpoint then opts.checkpoint:look_at(step, rows) end
 end
 
--- Remembers the step for the message of an interrupt that passes through.
-local function marker(progress)
+-- What an interrupt that passes through leaves behind: its step in the message and, where
+-- checkpoints are asked for, one of that step. The state knows how many steps are complete.
+local function marker(opts, state)
   return setmetatable({}, {__close = function(_, err)
     local meta = type(err) == "table" and getmetatable(err)
     if type(meta) == "table" and meta.__name == "bnn.interrupt" and not err.step then
-      err.step = progress.step
+      err.step = state:steps()
       require "bnn.experiment".explain_interrupt(err)
+      local path = opts.checkpoint and opts.checkpoint:save(err.step)
+      if path then err.message = ("%s; they are in %s"):format(err.message, path) end
     end
   end})
 end
 
 local function loop(opts, state)
-  local progress = {step = state:steps()}
-  local _ <close> = marker(progress)
-  local objective, first, last = opts.objective, progress.step, progress.step + opts.steps
+  local _ <close> = marker(opts, state)
+  local objective, first, last = opts.objective, state:steps(), state:steps() + opts.steps
+  if opts.checkpoint then
+    opts.checkpoint = checkpointer.new(opts.checkpoint, opts, state)
+    last = math.max(first + opts.steps, state:steps())
+  end
+  local is_new = state:steps() == first
+  first = state:steps()
   local batches = {size = opts.batch_size, key = opts.key, skip = first, epochs = math.huge}
-  local next_batch = opts.steps > 0 and opts.data:batches(batches)
-  report(opts, first, first, last)
-  while progress.step < last do
-    local step = progress.step + 1
+  local next_batch = first < last and opts.data:batches(batches)
+  report(opts, first, is_new and first, last) -- resumed: only where an unbroken run would report
+  for step = first + 1, last do
     local lr = opts.lr and schedule.value(opts.lr, step, "lr") or state:rate(step)
     local beta = opts.beta and schedule.value(opts.beta, step, "beta") or objective:beta_at(step)
     local key, with = opts.key:fold(step), {beta = beta, lr = lr}
     local loss, message = objective:step(state, next_batch(), key, with)
     if not loss then stop(step, message, lr) end
-    progress.step = step
-    if opts.on_step and opts.on_step(step, loss) == false then return state end
-    report(opts, step, first, last)
+    local goes_on = not opts.on_step or opts.on_step(step, loss) ~= false
+    if goes_on then report(opts, step, first, last) end
+    if opts.checkpoint then
+      if step == last or not goes_on then
+        opts.checkpoint:save(step)
+      else
+        opts.checkpoint:save_due(step)
+      end
+    end
+    if not goes_on then break end
   end
   return state
 end
@@ -97,6 +115,13 @@ end
 --   evaluate    function(step) -> a list of {name, value}; called before the first step, at every
 --               multiple of log_every, and after the last step
 --   on_step     function(step, loss), after each step; false ends the training
+--   checkpoint  table, or what bnn.checkpoint.of(cfg) gives: path= a folder; every=1000 steps;
+--               keep=3 of the last; best="test/accuracy", a figure of evaluate whose best step is
+--               kept as well, mode="max" or "min"; config= of the experiment; extras= a table, or a
+--               function(step) -> table, of one's own; resume=true to go on from the last one, to
+--               the bits of a training that never stopped (then `steps` is the step to end at);
+--               resume_anyway=true although its configuration differs. A failed write is a warning
+--               on stderr; an interrupt writes a last one
 -- @return state. SIGINT and SIGTERM end it between two steps, with exit status 130 or 143.
 function M.train(opts)
   opts = options.check("bnn.train", opts, spec)

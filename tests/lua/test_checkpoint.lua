@@ -171,7 +171,9 @@ end
 
 function TestRoundTrip.test_an_empty_state_has_versions_only()
   local state = round_trip{}
-  assert_same_tree(state, {versions = bnn.versions()})
+  local versions = bnn.versions()
+  lu.assertEquals(table.remove(versions).name, "threads") -- which change no bit
+  assert_same_tree(state, {versions = versions})
   assert_same_tree(round_trip(state), state) -- what was loaded can be saved
 end
 

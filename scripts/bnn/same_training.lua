@@ -47,6 +47,15 @@ function M.fingerprint(data)
   return ("%016x"):format(h)
 end
 
+-- Numbers, and tables of them by path, as they are; functions by that word.
+local function as_data(value)
+  if type(value) == "number" then return value end
+  if type(value) ~= "table" then return value and "a " .. type(value) or nil end
+  local copy = {}
+  for name, item in pairs(value) do copy[name] = as_data(item) end
+  return copy
+end
+
 --- What decides the course of a training beside its configuration and its parameters.
 -- @param opts table: the checked options of bnn.train
 -- @param state the optimizer's state
@@ -59,6 +68,8 @@ function M.record(opts, state)
     row = tree.leaf_kind(x) == "tensor" and table.concat(x:shape(), " x ", 2) or nil,
     data_fingerprint = M.fingerprint(opts.data),
     objective = tostring(opts.objective):gsub("^table: .*", "of your own"),
+    prior = as_data(opts.objective.prior),
+    weight_decay = as_data(opts.objective.weight_decay),
     optimizer = made.name,
     optimizer_options = made.options,
     key = ("%016x"):format(opts.key:bits()),
@@ -98,13 +109,12 @@ function show(value, digits)
     or ("{%s}"):format(text)
 end
 
--- What two values are in words that tell them apart; nil when they are the same.
+-- What two values are in words, with as many digits as tell them apart; nil when they are the same.
 local function contrast(theirs, ours)
-  local there, here = show(theirs, "%.17g"), show(ours, "%.17g")
-  if there == here then return nil end
-  local short_there, short_here = show(theirs, "%.7g"), show(ours, "%.7g")
-  if short_there ~= short_here then there, here = short_there, short_here end
-  return ("%s in the checkpoint, %s here"):format(there, here)
+  for _, digits in ipairs{"%.7g", "%.10g", "%.14g", "%.17g"} do
+    local there, here = show(theirs, digits), show(ours, digits)
+    if there ~= here then return ("%s in the checkpoint, %s here"):format(there, here) end
+  end
 end
 
 --- Adds "name: theirs in the checkpoint, ours here" to a list for what differs, by name.

@@ -366,8 +366,11 @@ function TestRefused.test_differences()
      {objective = function() return make.elbo{net = other_net} end}},
     {"lr at step 5: 0.02 in the checkpoint, 0.5 here", {lr = 0.5}},
     {"beta at step 5: 0.01886792 in the checkpoint, 0.1 here", {beta = 0.1}},
-    {"beta at step 5: ", {objective = function()
+    {"elbo{temperature=schedule, ", {objective = function()
       return make.elbo{temperature = bnn.schedule.linear{from = 0, to = 1, steps = 10}}
+    end}},
+    {"prior: 1 in the checkpoint, 1.0000001 here", {objective = function()
+      return make.elbo{prior = 1.0000001}
     end}},
     {"lr: 0.02 in the checkpoint, 0.5 here", {}, {lr = 0.5}},
     {"lr: 0.02 in the checkpoint, 0.020000000000000004 here", {}, {lr = 0.020000000000000004}},
@@ -405,6 +408,17 @@ function TestRefused.test_differences()
   end
   config.steps = 6
   train({steps = 6}, {config = config, resume = true})
+end
+
+-- Functions are compared by what they gave at the step of the checkpoint.
+function TestRefused.test_other_schedules()
+  local function with(steps, slope)
+    return {steps = steps, lr = function(step) return slope / step end}
+  end
+  train(with(4, 0.5), {})
+  lu.assertStrContains(refusal(with(6, 0.25), {resume = true}),
+    "lr at step 4: 0.125 in the checkpoint, 0.0625 here")
+  train(with(6, 0.5), {resume = true})
 end
 
 function TestRefused.test_what_resume_anyway_can_not_do()

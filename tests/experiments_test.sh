@@ -31,6 +31,9 @@ short() {
   esac
 }
 
+has_checkpoints=false
+"$bnnlua" -e 'os.exit(require "bnn.core".json_encode(true) ~= nil)' && has_checkpoints=true
+
 # is_png FILE WHAT: it has the shape that WHAT says
 is_png() {
   got=$("$bnnlua" -e "print(table.concat(require 'bnn'.data.read('$1'):shape(), ' x '))" 2>&1)
@@ -51,6 +54,19 @@ for name in mlp vae lenet cubic; do
   done
   run $name --seed=2 $(short $name)
   equal "$name: another seed gives others" 1 "$(cmp -s "$T/first" "$T/out"; echo $?)"
+  if $has_checkpoints; then
+    rm -rf "$T/kept" "$T/kept2"
+    run $name $(short $name) --checkpoint="$T/kept" --checkpoint_every=2
+    equal "$name: checkpoints do not show" 0 "$(cmp "$T/first" "$T/out" >&2; echo $?)"
+    equal "$name: the last three and the best are kept" 4 "$(find "$T/kept" -type f | wc -l)"
+    cp -r "$T/kept" "$T/kept2"
+    rm "$(find "$T/kept2" -name 'step_*' | sort | tail -1)"
+    run $name $(short $name) --checkpoint="$T/kept2" --checkpoint_every=2 --resume --threads=3
+    has "$name --resume" "resumed from $T/kept2/step_" "$err"
+    equal "$name --resume: the same last lines" "$(tail -2 "$T/first")" "$(tail -2 "$T/out")"
+    file=$(cd "$T/kept" && find . -name 'step_*' | sort | tail -1)
+    equal "$name --resume: the same file" 0 "$(cmp "$T/kept/$file" "$T/kept2/$file" >&2; echo $?)"
+  fi
   run $name --help
   equal "$name --help" "0 " "$rc $err"
   equal "$name --help keeps to 80 columns" 0 "$(awk 'length($0) > 80' "$T/out" | wc -l)"

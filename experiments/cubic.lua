@@ -54,7 +54,7 @@ local function draw(cfg, data, scale, grid, band)
   end
   local ok, fault = bnn.plot.lines{
     title = "y = x^3 + noise, learned on [-4, 4]", xlabel = "x", ylabel = "y", path = path,
-    x = grid, yrange = {-160, 160}, vlines = {-4, 4}, series = {
+    x = grid, yrange = {-160, 160}, vlines = {-4, 4}, height = 480, series = {
       {band = within(band.total_std), colour = "sky", label = "two deviations, noise included"},
       {band = within(band.std), colour = "orange", label = "two deviations of the networks"},
       {y = mean, colour = "blue", label = "mean"},

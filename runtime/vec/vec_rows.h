@@ -32,6 +32,12 @@ void VEC(momentum)(bnn_real *w, bnn_real *m, const bnn_real *g, bnn_real lr, bnn
 void VEC(pixels)(bnn_real *out, const uint8_t *in, size_t n);
 void VEC(welford)(double *mean, double *m2, const bnn_real *x, double k, size_t n);
 
+#ifdef __AVX2__
+void VEC(product)(const bnn_matrix_product *p);
+void VEC(product_transposed)(const bnn_matrix_product *p);
+bool VEC(product_wins)(bool transposed, size_t m, size_t n, size_t k);
+#endif
+
 extern const bnn_vec BNN_ISA_NAME(bnn_vec_rows);
 
 #endif

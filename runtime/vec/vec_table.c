@@ -17,4 +17,9 @@ const bnn_vec BNN_ISA_NAME(bnn_vec_rows) = {
     .momentum = VEC(momentum),
     .pixels = VEC(pixels),
     .welford = VEC(welford),
+#ifdef __AVX2__
+    .product = VEC(product),
+    .product_transposed = VEC(product_transposed),
+    .product_wins = VEC(product_wins),
+#endif
 };

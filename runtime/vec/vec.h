@@ -49,18 +49,20 @@ typedef struct bnn_vec {
                  uint64_t from, size_t n);
 
   /* Gradients of lbar + weight * KL(N(mu, e^logvar) || N(0, s^2)) with respect to mu and logvar,
-   * from g = d lbar/d theta and h = (g * (theta - mu)), both already averaged over weight samples:
-   *   dmu = g + weight * mu / s^2,   dlogvar = (h + weight * (e^logvar / s^2 - 1)) / 2. */
-  void (*meanfield_grad)(bnn_real *dmu, bnn_real *dlogvar, const bnn_real *g, const bnn_real *h,
+   * from g = d lbar/d theta at one theta and h = g * (theta - mu):
+   *   dmu = g + weight * mu / s^2,   dlogvar = (h + weight * (e^logvar / s^2 - 1)) / 2.
+   * _sums: from g and h that are already averaged over several theta. */
+  void (*meanfield_grad)(bnn_real *dmu, bnn_real *dlogvar, const bnn_real *g, const bnn_real *theta,
                          const bnn_real *mu, const bnn_real *logvar, bnn_real weight,
                          bnn_real precision, size_t n);
+  void (*meanfield_grad_sums)(bnn_real *dmu, bnn_real *dlogvar, const bnn_real *g,
+                              const bnn_real *h, const bnn_real *mu, const bnn_real *logvar,
+                              bnn_real weight, bnn_real precision, size_t n);
 
   /* sum over i of [logvar_s - logvar + (e^logvar + mu^2)/s^2 - 1] / 2, in double. */
   double (*meanfield_kl)(const bnn_real *mu, const bnn_real *logvar, double prior_std, size_t n);
 
-  /* h = g * (theta - mu); and g_sum += g, h_sum += g * (theta - mu) for several samples. */
-  void (*weigh)(bnn_real *h, const bnn_real *g, const bnn_real *theta, const bnn_real *mu,
-                size_t n);
+  /* g_sum += g, h_sum += g * (theta - mu): one of several samples. */
   void (*weigh_add)(bnn_real *g_sum, bnn_real *h_sum, const bnn_real *g, const bnn_real *theta,
                     const bnn_real *mu, size_t n);
 

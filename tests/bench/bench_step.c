@@ -2,6 +2,7 @@
  * taking turns.
  *
  *     bench_step [steps [H ...]]   784-H-H-10, batch 128, for H = 64, 400, 1200, on 1 and 2 threads
+ *     BNNLUA_ISA=avx2 OPENBLAS_CORETYPE=Haswell bench_step    as on a processor without AVX-512
  *
  * "products" are whole OpenBLAS calls on one thread: of a step eight (three forward, three weight
  * gradients, two input gradients), of a prediction three for each chunk of rows.  The ratio of the
@@ -410,6 +411,8 @@ int main(int argc, char **argv) {
   static const size_t usual[] = {64, 400, 1200};
   const size_t base = argc > 1 ? (size_t)strtoul(argv[1], NULL, 10) : 100;
   const size_t n = argc > 2 ? (size_t)argc - 2 : sizeof usual / sizeof *usual;
+  bnn_err err;
+  must(bnn_isa_set(getenv("BNNLUA_ISA"), &err), &err);
   bench *b = bnn_mem_zalloc(n, sizeof *b);
   if (!b) return 1;
   for (size_t i = 0; i < n; i++) make(&b[i], argc > 2 ? strtoul(argv[2 + i], NULL, 10) : usual[i]);

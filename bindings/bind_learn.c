@@ -185,9 +185,10 @@ static int state_update(lua_State *L) {
   bnn_optimizer_state *s = check_state(L, 1);
   bnn_real *w = check_flat(L, 2, s->n);
   const bnn_real *g = check_flat(L, 3, s->n);
-  bnn_update u = {.option = s->option, .lr = luaL_optnumber(L, 4, s->option[0]), .t = s->t + 1};
+  double lr = luaL_optnumber(L, 4, s->option[0]);
   bnn_err err;
-  bind_check(L, bnn_option_check(s->rule, &s->rule->option[0], u.lr, &err), &err);
+  bind_check(L, bnn_option_check(s->rule, &s->rule->option[0], lr, &err), &err);
+  const bnn_update u = bnn_update_of(s->rule, s->option, lr, s->t + 1);
   bnn_real *slot[BNN_SLOTS_MAX] = {NULL};
   for (int k = 0; k < s->rule->n_slots; k++) slot[k] = bnn_tensor_real(s->slot[k]);
   s->rule->update(&u, w, g, slot, s->n);

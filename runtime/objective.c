@@ -30,7 +30,7 @@ struct bnn_objective {
   bnn_real *g_sum, *h_sum; /* [size] sums over samples of g and g (theta - mu); samples > 1 */
 };
 
-enum { BLOCK_MIN = 32, BLOCK_MAX = 128, CHUNK = 1024, PIECE = 8192 };
+enum { BLOCK_MIN = 32, BLOCK_MAX = 128, CHUNK = 256, PIECE = 8192 };
 
 /* Rows of a block: a quarter of the batch within [32, 128], so that a few cores share a step. */
 static size_t block_rows(size_t batch) {
@@ -268,10 +268,10 @@ static void chunk_gradient(const work *w, size_t t, size_t at, size_t n, bnn_rea
     for (size_t i = 0; i < n; i++) dmu[i] = g[i] + pull * mu[i];
     return;
   }
-  bnn_real h[CHUNK];
-  if (!summed) vec->weigh(h, g, o->theta + at, mu, n);
-  vec->meanfield_grad(dmu, dlogvar, g, summed ? o->h_sum + at : h, mu, w->target->logvar + at,
-                      (bnn_real)kl_weight(w, t), (bnn_real)o->terms[t].precision, n);
+  const bnn_real weight = (bnn_real)kl_weight(w, t), precision = (bnn_real)o->terms[t].precision;
+  (summed ? vec->meanfield_grad_sums
+          : vec->meanfield_grad)(dmu, dlogvar, g, (summed ? o->h_sum : o->theta) + at, mu,
+                                 w->target->logvar + at, weight, precision, n);
 }
 
 /* Applies the rule to elements [at, at + n) of w; their state starts at `slot0`. */
@@ -447,7 +447,7 @@ bnn_status bnn_objective_step(bnn_objective *o, bnn_context *context, const bnn_
                     want);
   BNN_TRY(bnn_option_check(s->rule, &s->rule->option[0], step->lr, err));
   work w = {.o = o, .context = context, .target = target, .batch = batch, .step = step};
-  w.update = (bnn_update){.option = s->option, .lr = step->lr, .t = s->t + 1};
+  w.update = bnn_update_of(s->rule, s->option, step->lr, s->t + 1);
   BNN_TRY(run_step(&w, loss, err));
   s->t++;
   return BNN_OK;

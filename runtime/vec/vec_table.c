@@ -9,12 +9,17 @@ const bnn_vec BNN_ISA_NAME(bnn_vec_rows) = {
     .rademacher = VEC(rademacher),
     .sample = VEC(sample),
     .meanfield_grad = VEC(meanfield_grad),
+    .meanfield_grad_sums = VEC(meanfield_grad_sums),
     .meanfield_kl = VEC(meanfield_kl),
-    .weigh = VEC(weigh),
     .weigh_add = VEC(weigh_add),
     .adam = VEC(adam),
     .sgd = VEC(sgd),
     .momentum = VEC(momentum),
     .pixels = VEC(pixels),
     .welford = VEC(welford),
+#ifdef __AVX2__
+    .product = VEC(product),
+    .product_transposed = VEC(product_transposed),
+    .product_wins = VEC(product_wins),
+#endif
 };

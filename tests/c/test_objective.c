@@ -403,8 +403,8 @@ static void ck_steps(const problem *q, const setting *s, const char *rule) {
                                        &gradient_loss, &err));
     for (int k = 0; k < want.state.rule->n_slots; k++)
       slot[k] = bnn_tensor_real(want.state.slot[k]);
-    want.state.rule->update(&(bnn_update){want.state.option, step.lr, (uint64_t)t}, want.w, g, slot,
-                            want.state.n);
+    const bnn_update u = bnn_update_of(want.state.rule, want.state.option, step.lr, (uint64_t)t);
+    want.state.rule->update(&u, want.w, g, slot, want.state.n);
     ck_succeeds(bnn_objective_step(o, context, &l.target, &batch, &step, &loss, &err));
     ck_assert_double_eq(loss, gradient_loss);
     ck_assert_uint_eq(l.state.t, (uint64_t)t);

@@ -86,6 +86,12 @@ typedef struct bnn_vec {
   void (*product)(const bnn_matrix_product *p);
   void (*product_transposed)(const bnn_matrix_product *p);
   bool (*product_wins)(bool transposed, size_t m, size_t n, size_t k);
+
+  /* The same without the terms whose element of a is 0, of b as it is (vec_sparse.c): whether so many
+   * of them are that it is faster, and the product, with the bits of `product`.  NULL where there is
+   * none. */
+  bool (*product_skips)(const bnn_matrix_product *p);
+  void (*product_skipping)(const bnn_matrix_product *p);
 } bnn_vec;
 
 #endif

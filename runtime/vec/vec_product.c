@@ -12,38 +12,15 @@
  * 16), see Goto & van de Geijn, "Anatomy of high-performance matrix multiplication", TOMS 2008; but
  * at these sizes packing a and b costs more than it gives.  K_BLOCK rows of a tile's columns of b
  * fit the first-level cache. */
+#include "vec_product.h"
+
 #include <string.h>
-
-#include "vec_rows.h"
-
-#if defined(__AVX512F__)
-enum { VECTOR_BYTES = 64, TILE_VECTORS = 4 };
-#elif defined(__AVX2__)
-enum { VECTOR_BYTES = 32, TILE_VECTORS = 2 };
-#endif
 
 #ifdef __AVX2__
 
-enum {
-  LANES = VECTOR_BYTES / sizeof(bnn_real),
-  TILE_ROWS = 6,
-  TILE_COLUMNS = TILE_VECTORS * LANES,
-  K_BLOCK = 128,
-};
-
-/* Of memory that need not be aligned; and four elements, to transpose by. */
-typedef bnn_real vector
-    __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(bnn_real)), may_alias));
+/* Four elements, to transpose by. */
 typedef bnn_real quad
     __attribute__((vector_size(4 * sizeof(bnn_real)), aligned(sizeof(bnn_real)), may_alias));
-
-/* Sums stay in registers only when the loops over a tile are unrolled, all of them. */
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 8")
-#endif
-#define INLINE static inline __attribute__((always_inline))
 
 /* ---- when ---- */
 
@@ -127,14 +104,6 @@ TILES(1) TILES(2) TILES(3) TILES(4) TILES(5) TILES(6)
 
 static const bnn_real zeros[TILE_COLUMNS];
 
-static size_t least(size_t a, size_t b) { return a < b ? a : b; }
-
-/* The first of the fewest parts, of `most` or fewer, that cut n evenly; 0 of 0. */
-static size_t part(size_t n, size_t most) {
-  const size_t parts = (n + most - 1) / most;
-  return n ? (n + parts - 1) / parts : 0;
-}
-
 /* out [rows, vectors of LANES] = the first n columns of x, and zeros behind. */
 static void copy_padded(bnn_real *out, size_t ldo, const bnn_real *x, size_t ldx, size_t rows,
                         size_t n) {
@@ -199,8 +168,7 @@ static void columns(const bnn_matrix_product *p) {
 void VEC(product)(const bnn_matrix_product *p) {
   bnn_matrix_product t = *p;
   for (size_t j = 0; j < p->n; j += t.n) {
-    const size_t left = p->n - j;
-    t.n = least(left, part((left + LANES - 1) / LANES, TILE_VECTORS) * LANES);
+    t.n = tile_columns(p->n - j);
     t.c = p->c + j;
     t.start = p->start ? p->start + j : NULL;
     t.b = p->b + j;

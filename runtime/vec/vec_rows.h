@@ -38,6 +38,10 @@ void VEC(product)(const bnn_matrix_product *p);
 void VEC(product_transposed)(const bnn_matrix_product *p);
 bool VEC(product_wins)(bool transposed, size_t m, size_t n, size_t k);
 #endif
+#if defined(__AVX512F__) && defined(__AVX512BW__)
+bool VEC(product_skips)(const bnn_matrix_product *p);
+void VEC(product_skipping)(const bnn_matrix_product *p);
+#endif
 
 extern const bnn_vec BNN_ISA_NAME(bnn_vec_rows);
 

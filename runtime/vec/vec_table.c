@@ -22,4 +22,8 @@ const bnn_vec BNN_ISA_NAME(bnn_vec_rows) = {
     .product_transposed = VEC(product_transposed),
     .product_wins = VEC(product_wins),
 #endif
+#if defined(__AVX512F__) && defined(__AVX512BW__)
+    .product_skips = VEC(product_skips),
+    .product_skipping = VEC(product_skipping),
+#endif
 };

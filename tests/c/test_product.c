@@ -238,6 +238,89 @@ START_TEST(nan_and_infinity_go_through) {
 }
 END_TEST
 
+/* ---- zeros that are skipped ---- */
+
+enum { SPARSE_M = 70, SPARSE_N = 128, SPARSE_K = 784 };
+
+/* a [m, k] or, transposed, [k, m] with `percent` of its elements not 0; b [k, n]; room for c. */
+typedef struct sparse {
+  bnn_matrix_product p;
+  bnn_real a[SPARSE_M * SPARSE_K], b[SPARSE_K * SPARSE_N], bias[SPARSE_N];
+  bnn_real dense[SPARSE_M * SPARSE_N], c[SPARSE_M * SPARSE_N];
+} sparse;
+
+static sparse *sparse_of(bool transposed, size_t m, size_t n, size_t k, uint64_t percent) {
+  sparse *q = bnn_mem_alloc(1, sizeof *q);
+  ck_assert_ptr_nonnull(q);
+  bnn_rng_normal(q->a, bnn_key_new(1), 0, m * k);
+  bnn_rng_normal(q->b, bnn_key_new(2), 0, k * n);
+  bnn_rng_normal(q->bias, bnn_key_new(3), 0, n);
+  for (size_t i = 0; i < m * k; i++)
+    if (bnn_rng_below(bnn_key_fold(bnn_key_new(4), (int64_t)i), 100) >= percent)
+      q->a[i] = i % 2 ? 0 : -(bnn_real)0;
+  q->p = (bnn_matrix_product){.c = q->c, .ldc = n, .start = q->bias, .a = q->a, .b = q->b};
+  q->p.a_row = transposed ? 1 : k, q->p.a_step = transposed ? m : 1;
+  q->p.ldb = n, q->p.m = m, q->p.n = n, q->p.k = k;
+  return q;
+}
+
+/* Both kernels; NaN where the dense one has it, else its bits. */
+static void check_skipping(sparse *q) {
+  const bnn_vec *vec = bnn_isa_get()->vec;
+  for (int with_bias = 0; with_bias < 2; with_bias++) {
+    q->p.start = with_bias ? q->bias : NULL;
+    q->p.c = q->dense;
+    vec->product(&q->p);
+    q->p.c = q->c;
+    vec->product_skipping(&q->p);
+    for (size_t i = 0; i < q->p.m * q->p.n; i++)
+      if (isnan(q->dense[i]) ? !isnan(q->c[i]) : q->dense[i] != q->c[i])
+        ck_abort_msg("m %zu, n %zu, k %zu: c[%zu] is %.9g, wanted %.9g", q->p.m, q->p.n, q->p.k, i,
+                     (double)q->c[i], (double)q->dense[i]);
+  }
+}
+
+START_TEST(leaving_zeros_out_changes_no_bit) {
+  static const size_t m[] = {1, 8, 33, 64, 70}, n[] = {32, 64, 80, 128};
+  static const size_t k[] = {1, 64, 100, 128, 129, 300, 784};
+  EACH_ISA {
+    if (!bnn_isa_get()->vec->product_skips) continue;
+    for (size_t i = 0; i < 5 * 4 * 7; i++) {
+      sparse *q = sparse_of(_i, m[i % 5], n[i / 5 % 4], k[i / 20], 20);
+      check_skipping(q);
+      /* what is not finite in b meets zeros as well; in a it is no zero */
+      q->b[q->p.k * q->p.n / 2] = (bnn_real)INFINITY;
+      check_skipping(q);
+      q->b[q->p.k * q->p.n - 1] = (bnn_real)NAN;
+      q->a[q->p.m * q->p.k / 3] = (bnn_real)NAN;
+      check_skipping(q);
+      bnn_mem_free(q);
+    }
+  }
+}
+END_TEST
+
+START_TEST(zeros_are_skipped_where_there_are_many) {
+  static const struct {
+    size_t m, n, k;
+    uint64_t percent;
+    bool skips;
+  } row[] = {{32, 64, 784, 20, true}, {32, 64, 784, 60, false}, {32, 64, 784, 0, true},
+             {4, 64, 784, 20, false}, {32, 10, 784, 20, false}, {32, 70, 784, 20, false},
+             {32, 64, 32, 20, false}, {8, 32, 128, 20, false},  {70, 128, 784, 20, true}};
+  EACH_ISA {
+    const bnn_vec *vec = bnn_isa_get()->vec;
+    if (!vec->product_skips) continue;
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+      sparse *q = sparse_of(_i, row[i].m, row[i].n, row[i].k, row[i].percent);
+      if (vec->product_skips(&q->p) != row[i].skips)
+        ck_abort_msg("row %zu: wanted %d", i, row[i].skips);
+      bnn_mem_free(q);
+    }
+  }
+}
+END_TEST
+
 /* ---- who stands beside whom ---- */
 
 START_TEST(a_row_has_the_same_bits_in_any_company) {
@@ -266,6 +349,8 @@ static void add_tests(TCase *tests) {
   tcase_add_loop_test(tests, products_are_sums_in_double_to_rounding, 0, SIZES);
   tcase_add_test(tests, a_bias_is_added_to_every_row);
   tcase_add_test(tests, nan_and_infinity_go_through);
+  tcase_add_loop_test(tests, leaving_zeros_out_changes_no_bit, 0, 2);
+  tcase_add_loop_test(tests, zeros_are_skipped_where_there_are_many, 0, 2);
   tcase_add_loop_test(tests, a_row_has_the_same_bits_in_any_company, 0, 4);
 }
 

@@ -181,7 +181,7 @@ typedef struct setting {
   bool by_tensor; /* a beta for each */
 } setting;
 
-enum { ALL = 4, PARAMS_MAX = 4 };
+enum { ALL = 6, PARAMS_MAX = 6 };
 
 static const setting settings[] = {
     {false, 1, 1, 0, 0, false},     {false, 1, 1, 0.3, 0, false},

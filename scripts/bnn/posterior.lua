@@ -110,6 +110,10 @@ end
 -- @param mu Params
 -- @param logvar Params: the first names of mu, of the same shapes; those behind are points
 function M.of(mu, logvar)
+  if not parameters.is(mu) or not parameters.is(logvar) then
+    error("bnn.posterior.of: params are wanted, as net:init gives them", 2)
+  end
+  if #logvar == 0 then error("bnn.posterior.of: logvar covers no parameter", 2) end
   local names = mu:names()
   for i, name in ipairs(logvar:names()) do
     if mu[name] and names[i] ~= name then

@@ -329,7 +329,7 @@ static int learn_objective(lua_State *L) {
   luaL_setmetatable(L, BIND_OBJECTIVE);
   bnn_err err;
   bind_check(L, bnn_objective_new(&box->o, &spec, &err), &err);
-  bind_account(L, 4 * layout.size * sizeof(bnn_real));
+  bind_account(L, bnn_objective_bytes(box->o));
   return 1;
 }
 
@@ -368,7 +368,8 @@ static bnn_batch check_batch(lua_State *L, int arg) {
 /* What a step ends with: the loss; or nil and a message for what the data or the training brought
  * about (not a number, a label out of range); misuse raises. */
 static int step_result(lua_State *L, bnn_status status, double loss, const bnn_err *err) {
-  if (status == BNN_ENAN || status == BNN_ERANGE) return bind_refuse(L, status, err);
+  if (status == BNN_ENAN || status == BNN_ERANGE || status == BNN_ESTOP)
+    return bind_refuse(L, status, err);
   bind_check(L, status, err);
   lua_pushnumber(L, loss);
   return 1;

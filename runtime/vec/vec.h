@@ -73,6 +73,9 @@ typedef struct bnn_vec {
   void (*momentum)(bnn_real *w, bnn_real *m, const bnn_real *g, bnn_real lr, bnn_real mu,
                    bnn_real dampening, bool nesterov, size_t n);
 
+  /* Whether no element is infinite or NaN (vec_data.c). */
+  bool (*finite)(const bnn_real *x, size_t n);
+
   /* out = in / 255 for the bytes of an image (vec_data.c). */
   void (*pixels)(bnn_real *out, const uint8_t *in, size_t n);
 

@@ -30,6 +30,7 @@ void VEC(sgd)(bnn_real *w, const bnn_real *g, bnn_real lr, size_t n);
 void VEC(momentum)(bnn_real *w, bnn_real *m, const bnn_real *g, bnn_real lr, bnn_real mu,
                    bnn_real dampening, bool nesterov, size_t n);
 
+bool VEC(finite)(const bnn_real *x, size_t n);
 void VEC(pixels)(bnn_real *out, const uint8_t *in, size_t n);
 void VEC(welford)(double *mean, double *m2, const bnn_real *x, double k, size_t n);
 

@@ -131,8 +131,9 @@ INLINE void rows_of_columns(const bnn_matrix_product *p, int vectors) {
 BLOCK(1)
 BLOCK(2)
 BLOCK(3)
-BLOCK(4) static void (*const blocks[TILE_VECTORS])(const bnn_matrix_product *) = {block_1, block_2,
-                                                                                  block_3, block_4};
+BLOCK(4)
+static void (*const blocks[TILE_VECTORS])(const bnn_matrix_product *) = {block_1, block_2, block_3,
+                                                                         block_4};
 
 /* ---- all of it ---- */
 

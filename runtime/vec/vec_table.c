@@ -15,6 +15,7 @@ const bnn_vec BNN_ISA_NAME(bnn_vec_rows) = {
     .adam = VEC(adam),
     .sgd = VEC(sgd),
     .momentum = VEC(momentum),
+    .finite = VEC(finite),
     .pixels = VEC(pixels),
     .welford = VEC(welford),
 #ifdef __AVX2__

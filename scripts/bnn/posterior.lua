@@ -191,7 +191,12 @@ local function add_cross_entropies(self, values, priors, opts)
     local w = self:sample(opts.key:fold(s))
     for i, name in ipairs(self.logvar:names()) do
       if type(priors[i]) ~= "number" then
-        values[i] = values[i] - priors[i](w[name], name):sum():item() / opts.samples
+        local value = priors[i](w[name], name)
+        if tree.leaf_kind(value) ~= "tensor" then
+          local fault = "prior of '%s' gives a %s, wanted its log density, a tensor"
+          error(fault:format(name, type(value)), 0)
+        end
+        values[i] = values[i] - value:sum():item() / opts.samples
       end
     end
   end

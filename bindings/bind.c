@@ -264,5 +264,6 @@ int luaopen_bnn_core(lua_State *L) {
   bind_open_files(L);
   bind_open_program(L);
   bind_open_learn(L);
+  bind_open_metrics(L);
   return 1;
 }

@@ -207,5 +207,6 @@ void bind_open_files(lua_State *L);
 void bind_open_program(lua_State *L);
 void bind_open_context(lua_State *L);
 void bind_open_learn(lua_State *L);
+void bind_open_metrics(lua_State *L);
 
 #endif

@@ -99,15 +99,16 @@ static int first_shape(lua_State *L, int index, int arg, size_t dim[BNN_RANK_MAX
 
 static void fill_element(lua_State *L, walk *w) {
   const bnn_tensor *t = w->t;
-  if (lua_type(L, -1) != LUA_TNUMBER)
+  int value = lua_gettop(L); /* compilers differ in which of two arguments pushes first */
+  if (lua_type(L, value) != LUA_TNUMBER)
     luaL_argerror(L, w->arg,
                   lua_pushfstring(L, "%s is a %s, a number is wanted", place_name(L, w, t->rank),
-                                  luaL_typename(L, -1)));
+                                  luaL_typename(L, value)));
   void *at = (char *)t->data + w->next++ * bnn_dtype_size(t->dtype);
   if (!store(L, at, t->dtype))
     luaL_argerror(L, w->arg,
                   lua_pushfstring(L, "%s is %s, which %s can not hold", place_name(L, w, t->rank),
-                                  luaL_tolstring(L, -1, NULL), bnn_dtype_name(t->dtype)));
+                                  luaL_tolstring(L, value, NULL), bnn_dtype_name(t->dtype)));
 }
 
 /* Fills from the value on top of the stack, which should be a list of t's axis `depth`. */

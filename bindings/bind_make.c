@@ -118,14 +118,15 @@ static void fill_list(lua_State *L, walk *w, int depth) {
     return;
   }
   size_t n = w->t->dim[depth];
-  if (!lua_istable(L, -1))
+  int list = lua_gettop(L); /* as in fill_element */
+  if (!lua_istable(L, list))
     luaL_argerror(L, w->arg,
                   lua_pushfstring(L, "%s is a %s, the elements before it are lists of %I",
-                                  place_name(L, w, depth), luaL_typename(L, -1), (lua_Integer)n));
-  if (lua_rawlen(L, -1) != n)
+                                  place_name(L, w, depth), luaL_typename(L, list), (lua_Integer)n));
+  if (lua_rawlen(L, list) != n)
     luaL_argerror(L, w->arg,
                   lua_pushfstring(L, "%s has %I elements, those before it have %I",
-                                  place_name(L, w, depth), (lua_Integer)lua_rawlen(L, -1),
+                                  place_name(L, w, depth), (lua_Integer)lua_rawlen(L, list),
                                   (lua_Integer)n));
   for (size_t i = 1; i <= n; i++) {
     w->place[depth] = i;

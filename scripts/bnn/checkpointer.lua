@@ -45,6 +45,13 @@ local function steps_in(folder)
   return steps
 end
 
+-- Takes away what a process that was killed while it wrote has left.
+local function remove_parts(folder)
+  for name in pairs(core.list_dir(folder) or {}) do
+    if name:find "^[%w_]+%.safetensors%.%d+%-%d+%.part$" then os.remove(folder .. "/" .. name) end
+  end
+end
+
 -- ---- what is compared ----
 
 -- What decides the course of a training, besides the configuration.
@@ -178,6 +185,7 @@ function M.new(given, train, state)
     say(("%s: nothing to resume from, the training begins"):format(self.path))
   end
   demand(folders.make(self.path))
+  remove_parts(self.path)
   return self
 end
 

@@ -266,7 +266,8 @@ function TestModels.test_every_layer_is_data()
     nn.conv2d(4, {3, 5}, {stride = {1, 2}, padding = {1, 2}, bias = false}), nn.relu(),
     nn.max_pool(2, {padding = 1}), nn.conv2d(3, 3, {padding = "same"}), nn.tanh(),
     nn.avg_pool({1, 2}, {stride = 1}), nn.leaky_relu(0.3), nn.flatten(),
-    nn.linear(5, {bias = false}), nn.layer_norm{eps = 1e-3}, nn.gelu(), nn.dropout(0.25), nn.softplus(), nn.sin(), nn.sigmoid(),
+    nn.linear(5, {bias = false}), nn.layer_norm{eps = 1e-3}, nn.gelu(), nn.dropout(0.25),
+    nn.softplus(), nn.sin(), nn.sigmoid(),
     nn.mlp{4, 2, activation = "tanh"},
   }
   local made = assert(nn.of(nn.describe(whole)))

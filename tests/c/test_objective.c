@@ -4,7 +4,17 @@
 #include "objective.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
+#ifdef __linux__
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stdatomic.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#endif
 
 #include "mem.h"
 #include "support.h"
@@ -572,6 +582,79 @@ START_TEST(a_step_allocates_nothing) {
 }
 END_TEST
 
+#ifdef __linux__
+enum { NO_FILTERS = 77 };
+
+/* From here on the calling thread may end the process and, when it may wait, sleep (futex) and do
+ * as OpenBLAS does where two threads want one lock (sched_yield); another system call is SIGSYS. */
+static void forbid_system_calls(bool may_wait) {
+  const unsigned waits[] = {may_wait ? SYS_futex : SYS_exit_group,
+                            may_wait ? SYS_sched_yield : SYS_exit_group};
+  struct sock_filter rule[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, waits[0], 2, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, waits[1], 1, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit_group, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+  };
+  struct sock_fprog filter = {sizeof rule / sizeof *rule, rule};
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+      prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0)
+    _exit(NO_FILTERS);
+}
+
+/* A job for each thread of the pool: none leaves before all have come. */
+typedef struct meeting {
+  int threads;
+  atomic_int come;
+} meeting;
+
+static void forbid_in_each(void *data, size_t i) {
+  meeting *m = data;
+  (void)i;
+  forbid_system_calls(m->threads > 1);
+  atomic_fetch_add(&m->come, 1);
+  while (atomic_load(&m->come) < m->threads) continue;
+}
+
+/* Exit status 0 when twenty steps ask the system for nothing; what they leave is not freed. */
+static void step_without_system(const problem *q, const setting *s, int threads) {
+  int32_t order[DATA];
+  for (int i = 0; i < DATA; i++) order[i] = i + 1;
+  bnn_objective *o = objective_of(q, s);
+  bnn_context *context = context_of(threads);
+  learner l;
+  learner_init(&l, q, random_of(q, s), "adam");
+  const bnn_step step = {bnn_key_new(9), 1, 0.001, NULL};
+  const bnn_batch batch = {q->data, q->target, order, 0, DATA};
+  double loss;
+  bool good = bnn_objective_step(o, context, &l.target, &batch, &step, &loss, NULL) == BNN_OK;
+  meeting m = {.threads = threads};
+  bnn_context_run(context, forbid_in_each, &m, (size_t)threads);
+  for (int t = 0; t < 20; t++)
+    good = good && bnn_objective_step(o, context, &l.target, &batch, &step, &loss, NULL) == BNN_OK;
+  _exit(good ? 0 : 1);
+}
+
+/* On one thread no system call at all; on several none but for a wait that has been long. */
+START_TEST(a_step_asks_nothing_of_the_system) {
+  static const setting fused = {true, 1, 1, 1e-3, 0, false}, summed = {true, 1, 2, 1e-3, 0, false};
+  problem q;
+  wide_problem(&q, _i % WIDE_KINDS, DATA);
+  for (int threads = 1; threads <= 3; threads++) {
+    int status = -1;
+    pid_t child = fork();
+    if (child == 0) step_without_system(&q, _i < WIDE_KINDS ? &fused : &summed, threads);
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == NO_FILTERS) break; /* not to be had here */
+    ck_assert_msg(status == 0, "%d threads: the child ended with %#x", threads, status);
+  }
+  problem_fini(&q);
+}
+END_TEST
+#endif
+
 /* The same key, the same dropout; another key, another. */
 START_TEST(noise_follows_the_key_of_the_step) {
   problem q;
@@ -935,6 +1018,9 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, an_update_is_not_seen_by_the_gradients_of_its_own_step);
   tcase_add_loop_test(tests, any_number_of_threads_gives_the_same_bits, 0, 4 * WIDE_KINDS);
   tcase_add_loop_test(tests, a_step_allocates_nothing, 0, PROBLEMS);
+#ifdef __linux__
+  tcase_add_loop_test(tests, a_step_asks_nothing_of_the_system, 0, 2 * WIDE_KINDS);
+#endif
   tcase_add_test(tests, noise_follows_the_key_of_the_step);
   tcase_add_loop_test(tests, a_loss_that_is_not_finite_changes_nothing, 0, PROBLEMS);
   tcase_add_loop_test(tests, a_label_out_of_range_changes_nothing, 0, PROBLEMS);

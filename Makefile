@@ -132,7 +132,7 @@ test-long: $(BNNLUA) $(check_suites) $(long_check_suites) ## the same and those 
 
 test-programs: $(BNNLUA) $(check_suites) $(long_check_suites) $(benches) $(BENCH) ## build them only
 
-bench: $(BNNLUA) $(BENCH) ## measure the speed: tests/bench/bench.lua with ARGS
+bench: $(BNNLUA) $(BENCH) ## measure the speed (ARGS=--help: what else it can)
 	@$(BENCH) tests/bench/bench.lua --bnnlua=$(BNNLUA) $(ARGS)
 
 c_files = $(shell find runtime bindings tests -name '*.[ch]' | LC_ALL=C sort)

@@ -86,9 +86,11 @@ static bool is_tracing(void) { return atomic_load_explicit(&tracing, memory_orde
   type __wrap_##name(__VA_ARGS__); \
   type __wrap_##name(__VA_ARGS__)
 
+/* Labels are gathered before the loops. */
 WRAPPED(void, bnn_batch_gather, void *out, bnn_dtype dtype, const bnn_tensor *source,
         const bnn_batch *batch, size_t from, size_t n) {
-  BOOKED(PART_GATHER, __real_bnn_batch_gather(out, dtype, source, batch, from, n));
+  BOOKED(current == PART_CALL ? PART_CALL : PART_GATHER,
+         __real_bnn_batch_gather(out, dtype, source, batch, from, n));
 }
 
 WRAPPED(void, bnn_posterior_sample, bnn_context *context, bnn_real *theta, const bnn_real *mu,

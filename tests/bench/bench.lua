@@ -1,7 +1,8 @@
 --- What `make bench` prints: training steps as bnn.train runs them beside their bare matrix
 -- products (whole OpenBLAS calls on one thread), in one process, taking turns; where a step goes;
 -- and what else a run waits for. Medians of the rounds; the ratio is what to compare, as machines
--- differ, and beside it that of the fastest rounds, as they are shared. The binary is bnnlua with tests/bench/stopwatch.c linked in.
+-- differ, and beside it that of the fastest rounds, as they are shared. The binary is bnnlua with
+-- tests/bench/stopwatch.c linked in.
 local bnn = require "bnn"
 local core = require "bnn.core"
 local flags = require "bnn.flags"

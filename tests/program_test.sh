@@ -338,6 +338,31 @@ has "a refusal is a failure" "bad argument #2 to 'refusal'" "$err"
 equal "at the prompt a refusal is one line" "bnnlua: not so" \
   "$(echo 'error(require "bnn.signal".refusal "not so")' | "$bnnlua" -i 2>&1 >/dev/null)"
 
+# idle: at the prompt the threads that a loop has used sleep, and nobody waits for input by spinning
+equal "a program that waits at the prompt uses no processor time" true "$({
+  echo 'bnn.threads(4) bnn.randn(bnn.key(1), 1 << 20)'
+  sleep 0.3
+  echo 'before = os.clock()'
+  sleep 0.5
+  echo 'print(os.clock() - before < 0.1)'
+} | "$bnnlua" -i 2>/dev/null | grep -o true)"
+
+# every instruction set that this processor has: the same noise from the same binary
+for isa in baseline avx2 avx512; do
+  case $(BNNLUA_ISA=$isa "$bnnlua" -e 'require "bnn"' 2>&1) in
+  *"BNNLUA_ISA"*) continue ;; # not to be had here
+  esac
+  BNNLUA_ISA=$isa "$bnnlua" -e 'local bnn = require "bnn"
+    local k = bnn.key(7)
+    local q = bnn.posterior.meanfield(bnn.nn.mlp{3, 2}:init(k, bnn.zeros(1, 5)), {logvar = -7})
+    for _, x in ipairs{bnn.randn(k, 999), q.mu.flat} do
+      print(string.pack(("<d"):rep(x:numel()), table.unpack(x:totable())))
+    end' >"$T/noise.$isa"
+  [ -s "$T/noise.baseline" ] || fail "noise on $isa"
+  equal "the noise on $isa is that of baseline" same \
+    "$(cmp "$T/noise.baseline" "$T/noise.$isa" && echo same)"
+done
+
 # guard without a signal
 run -e 'local g = require "bnn.signal".guard
   print(g(function(...) return ... end, 1, nil, 3)) print(g(select, "#", nil, nil)) print(pcall(g, error, "e"))

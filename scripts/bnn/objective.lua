@@ -385,6 +385,15 @@ end
 
 local step_spec = {beta = "any", lr = "any"} -- numbers: the runtime looks at them
 
+-- The options of a step. bnn.options would take longer than the rest of step's Lua, every step.
+local function step_options(opts)
+  if type(opts) ~= "table" then return options.check("step", opts, step_spec, 4) end
+  for name in next, opts do
+    if not step_spec[name] then return options.check("step", opts, step_spec, 4) end
+  end
+  return opts
+end
+
 --- One step, in place: the posterior's mu and logvar, or params, and the state change.
 -- @param state as optimizer:init(objective) gives it
 -- @param batch {x=, y=} tensors, or a batch of data:batches{...} (rows that C gathers)
@@ -404,7 +413,7 @@ function Objective:step(state, batch, key, opts)
   local source = rows and batch.source or check_batch(batch)
   local count = batch.count or source.x:size(1)
   local step = state:steps() + 1
-  opts = options.check("step", opts, step_spec)
+  opts = step_options(opts)
   local beta, lr = opts.beta or self:beta_at(step), opts.lr or state:rate(step)
   self.last = {step = step, beta = beta} -- what audit speaks of
   if type(lr) ~= "number" then

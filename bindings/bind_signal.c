@@ -24,7 +24,7 @@ typedef struct guard {
 
 static lua_State *main_state;
 static pthread_t main_thread;
-static guard *guards; /* changed only with both signals blocked */
+static guard *guards;                       /* changed only with both signals blocked */
 static volatile sig_atomic_t pending;       /* the signal that has not been raised yet, or 0 */
 static volatile sig_atomic_t pending_plain; /* it came to a plain script */
 static void (*stop_hook)(void);

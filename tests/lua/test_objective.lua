@@ -434,6 +434,27 @@ function TestMaking.test_predict_wants_a_net()
   raises("only an objective with a posterior", objective.audit, objective)
 end
 
+TestLabels = {}
+
+-- Two heads on one body: the class, and the label as a number, wanted the more the larger it is.
+local function two_headed(p, b, number)
+  local output = net:apply(p, b.x)
+  local error_of = output:sum(-1) - number
+  local one_hot = number:view(#number, 1):eq{0, 1, 2}
+  return output:cross_entropy(b.y) + (1 + number) * error_of ^ 2 + (one_hot * output):sum(-1)
+end
+
+function TestLabels.test_are_numbers_in_a_loss_of_two_heads()
+  local numbers = y:real()
+  local function loss(p, b) return two_headed(p, b, b.y:real()) end
+  local objective = bnn.objective{params = params, loss = loss}
+  local gradient = objective:gradient(batch, key)
+  local function mean_loss(p) return two_headed(p, batch, numbers):mean() end
+  local want = bnn.grad(mean_loss)(plain(params))
+  for path, tensor in pairs(gradient) do assert_near(tensor, want[path], 1e-5, path) end
+  lu.assertAlmostEquals(objective:value(batch, key).loss, loss(params, batch):mean():item(), 1e-5)
+end
+
 TestJoin = {}
 
 function TestJoin.test_networks_share_one_buffer_under_their_names()

@@ -378,7 +378,9 @@ function TestCompile.test_integers_become_numbers_while_recording()
     for _, y in ipairs{numbers(x)} do bits.assert_same(y, x:real()) end
   end
   raises("no op converts u64 to", numbers, bnn.tensor({1}, "u64"))
-  local compared = bnn.compile(function(y) return y:real():eq(2), y:real():view(3, 1):eq{0, 1, 2} end)
+  local compared = bnn.compile(function(labels)
+    return labels:real():eq(2), labels:real():view(3, 1):eq{0, 1, 2}
+  end)
   local twos, one_hot = compared(bnn.tensor({2, 0, 1}, "i32"))
   lu.assertEquals(twos:totable(), {1, 0, 0})
   bits.assert_same(one_hot, bnn.data.one_hot({2, 0, 1}, 3))

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bind.h"
+#include "bind_signal.h"
 #include "mem.h"
 #include "objective.h"
 #include "optimizer.h"
@@ -491,6 +492,7 @@ static int learn_predict(lua_State *L) {
   fill_result(L, std, x->dim[0], bnn_predict_width(program));
   bnn_err err;
   bnn_status status = bnn_predict(bind_context(L), &spec, x, y, mean->t, std->t, &err);
+  if (status == BNN_ESTOP) bind_signal_raise_if_pending(L);
   if (status == BNN_ERANGE || status == BNN_ESTOP) return bind_refuse(L, status, &err);
   bind_check(L, status, &err);
   return 2;

@@ -391,6 +391,7 @@ signalled() {
   child=$!
   tries=0
   while [ ! -e "$T/ready" ] && [ $tries -lt 200 ]; do sleep 0.05; tries=$((tries + 1)); done
+  sleep "${before:-0}"
   for sig in $(echo "$1" | tr , ' '); do
     kill -"$sig" $child 2>/dev/null
     sleep "${pause:-0.1}" # two that come before the first is handled are one
@@ -446,6 +447,45 @@ equal "the third SIGINT kills in a C call" "130 " "$rc $err"
 signalled INT,INT "$stuck"
 equal "the second SIGINT kills a plain script in a C call" "130 " "$rc $err"
 pause=0.1
+# Long calls of the library end early, and the next one works.
+endless="local bnn = require 'bnn'
+  local x = bnn.ones(512, 64)
+  local net = bnn.nn.linear(64)
+  local model = {net = net, params = net:init(bnn.key(1), x), likelihood = 'categorical'}
+  local function predict(samples)
+    if samples > 9 then ready() end
+    return #bnn.predict(model, x, {samples = samples, key = bnn.key(2), train = true}).mean
+  end
+  local m = bnn.full({300, 300}, 0.1)
+  local powers = bnn.vmap(function(s) return (m * s):mm(m):mm(m):mm(m):mm(m):mm(m):mm(m):sum() end)
+  local function map(n)
+    if n > 9 then ready() end
+    return #powers(bnn.ones(n))
+  end"
+before=0.3 # from ready() into the call
+for call in 'predict, 2147483647, 2' 'map, 200000, 2'; do
+  f=${call%%,*} many=${call#*, } few=${call##*, }
+  many=${many%,*}
+  signalled INT "$endless $f($many)"
+  equal "SIGINT in $f of a plain script is an error" 1 "$rc"
+  has "... interrupted!" "interrupted!
+stack traceback:" "$err"
+  signalled INT "$endless print(pcall($f, $many)) print($f($few))"
+  equal "after SIGINT in $f the next call works" 0 "$rc"
+  has "... interrupted!, then a result" "interrupted!
+" "$out
+"
+  signalled INT "$endless print(coroutine.wrap(function() return pcall($f, $many) end)()) print($f($few))"
+  equal "SIGINT in $f in a coroutine" 0 "$rc"
+  has "... interrupted!" "interrupted!" "$out"
+  signalled INT "$endless $guard print(pcall(s.guard, $f, $many)) print($f($few))"
+  has "SIGINT in $f in guard" "interrupted by SIGINT
+" "$out
+"
+done
+before=0
+signalled INT "$endless pcall(function() $spin end) print(predict(2))"
+equal "a signal between two calls does not end the next" "0 512" "$rc $out"
 # Two signals during one C call restore the default action; once Lua has answered, guard is armed again.
 run -e 'local s = require "bnn.signal" s.guard(function()
   local signal = "kill -TERM $PPID; sleep 0.05; "
@@ -506,6 +546,16 @@ prompt_session() {
   await "bnnlua: interrupted (SIGINT)"
   send '"eig" .. "ht"\n'
   await "eight"
+  send 'x = bnn.ones(512, 64) net = bnn.nn.linear(3) model = {net = net, likelihood = "categorical"}\n'
+  send 'model.params = net:init(bnn.key(1), x) opts = {samples = 2147483647, train = true, key = bnn.key(2)}\n'
+  send 'print "ni\\110e" bnn.predict(model, x, opts)\n'
+  await "nine"
+  sleep 0.3
+  send '\003'
+  sleep 0.3
+  send 'opts.samples = 2\n'
+  send '"rows " .. #bnn.predict(model, x, opts).mean\n'
+  await "rows 512"
   # Between two lines the terminal is not in the editor's mode, and an end of input there is lost.
   tries=0
   while kill -0 $child 2>/dev/null && [ $tries -lt 50 ]; do

@@ -571,6 +571,25 @@ function TestFigures.test_a_prediction_is_one_tensor()
   model.likelihood.predict = function(output) return output[1]:sum() end
   raises("the prediction is [], wanted a row for each of 48 examples", bnn.predict, model, x,
     {key = key})
+TestLabels = {}
+
+-- Two heads on one body: the class, and the label as a number, wanted the more the larger it is.
+local function two_headed(p, b, number)
+  local output = net:apply(p, b.x)
+  local error_of = output:sum(-1) - number
+  local one_hot = number:view(#number, 1):eq{0, 1, 2}
+  return output:cross_entropy(b.y) + (1 + number) * error_of ^ 2 + (one_hot * output):sum(-1)
+end
+
+function TestLabels.test_are_numbers_in_a_loss_of_two_heads()
+  local numbers = y:real()
+  local function loss(p, b) return two_headed(p, b, b.y:real()) end
+  local objective = bnn.objective{params = params, loss = loss}
+  local gradient = objective:gradient(batch, key)
+  local function mean_loss(p) return two_headed(p, batch, numbers):mean() end
+  local want = bnn.grad(mean_loss)(plain(params))
+  for path, tensor in pairs(gradient) do assert_near(tensor, want[path], 1e-5, path) end
+  lu.assertAlmostEquals(objective:value(batch, key).loss, loss(params, batch):mean():item(), 1e-5)
 end
 
 TestJoin = {}

@@ -571,6 +571,8 @@ function TestFigures.test_a_prediction_is_one_tensor()
   model.likelihood.predict = function(output) return output[1]:sum() end
   raises("the prediction is [], wanted a row for each of 48 examples", bnn.predict, model, x,
     {key = key})
+end
+
 TestLabels = {}
 
 -- Two heads on one body: the class, and the label as a number, wanted the more the larger it is.

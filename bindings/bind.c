@@ -337,6 +337,7 @@ int luaopen_bnn_core(lua_State *L) {
   bind_open_idx(L);
   bind_open_fetch(L);
   bind_open_system(L);
+  bind_open_lock(L);
   bind_open_process(L);
   bind_open_glyphs(L);
   bind_open_arrays(L);

@@ -236,6 +236,7 @@ void bind_open_op(lua_State *L);
 void bind_open_idx(lua_State *L);
 void bind_open_fetch(lua_State *L);
 void bind_open_system(lua_State *L);
+void bind_open_lock(lua_State *L);
 void bind_open_process(lua_State *L);
 void bind_open_glyphs(lua_State *L);
 void bind_open_arrays(lua_State *L);

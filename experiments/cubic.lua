@@ -7,7 +7,7 @@ local bnn = require "bnn"
 
 local experiment = {
   about = "Bayesian regression on y = x^3 + noise: coverage, and how the band widens off the data",
-  defaults = {
+  defaults = bnn.checkpoint.flags{
     lr = {1e-2, "Adam's learning rate", above = 0},
     batch_size = {100, "points a step", type = "integer", min = 1},
     steps = {10000, "optimizer steps", type = "integer", min = 0},
@@ -99,6 +99,7 @@ function experiment.run(cfg, log)
     objective = objective, optimizer = bnn.optim.adam{lr = cfg.lr}, data = train, steps = cfg.steps,
     batch_size = math.min(cfg.batch_size, train.size), key = key:fold "train", log = log,
     log_every = cfg.log_interval, evaluate = evaluate,
+    checkpoint = bnn.checkpoint.of(cfg, {best = "test/rmse", mode = "min"}),
   }
 
   local grid = bnn.linspace(-6, 6, 121):reshape(121, 1)

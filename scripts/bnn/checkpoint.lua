@@ -92,6 +92,18 @@ local function contents(state)
   return tensors, metadata
 end
 
+--- Whether a state can be written: what is no data raises and is named, as in `save`.
+-- @param state table as for save
+-- @return true; or nil, message where this program can write no checkpoints
+function M.check(state)
+  state = options.check("bnn.checkpoint.check", state, state_spec)
+  local ready, lack = core.json_encode(true)
+  if not ready then return nil, lack end
+  local tensors, fault = contents(state)
+  if not tensors then error("bnn.checkpoint: " .. fault, 2) end
+  return true
+end
+
 --- Writes a checkpoint, whole or not at all: a temporary file in the same folder, synced, renamed.
 --
 -- Numbers survive to the bit, infinities and NaN too. What is no data (a function, an object)
@@ -270,58 +282,80 @@ end
 
 local function shape_text(x) return "[" .. table.concat(x:shape(), ", ") .. "]" end
 
---- What keeps parameters from being taken over, as lines: tensors that are missing, surplus, or of
--- another shape.
--- @param target Params or table of tensors by name: what is wanted
--- @param source the same: what there is
--- @return list of strings, empty when both have the same tensors
-function M.compare(target, source)
-  local faults = {}
-  for name, tensor in pairs(target) do
-    local other = source[name]
+-- A table of the tensors of Params, of an open file, or of such a table.
+local function by_name(source)
+  local tensors = {}
+  for name, tensor in pairs(source) do tensors[name] = tensor end
+  return tensors
+end
+
+-- Lines on what differs; names are shown with the prefix.
+local function shape_faults(target, source, prefix)
+  local faults, wanted, got = {}, by_name(target), by_name(source)
+  local function add(...) faults[#faults + 1] = ("'%s%s' %s"):format(prefix, ...) end
+  for name, tensor in pairs(wanted) do
+    local other = got[name]
     if other == nil then
-      faults[#faults + 1] = ("'%s' is missing, wanted %s"):format(name, shape_text(tensor))
+      add(name, "is missing, wanted " .. shape_text(tensor))
     elseif shape_text(other) ~= shape_text(tensor) then
-      faults[#faults + 1] = ("'%s' is %s, wanted %s"):format(name, shape_text(other),
-        shape_text(tensor))
+      add(name, ("is %s, wanted %s"):format(shape_text(other), shape_text(tensor)))
     end
   end
-  for name, tensor in pairs(source) do
-    if target[name] == nil then
-      faults[#faults + 1] = ("'%s' %s is surplus"):format(name, shape_text(tensor))
-    end
+  for name, tensor in pairs(got) do
+    if wanted[name] == nil then add(name, shape_text(tensor) .. " is surplus") end
   end
   table.sort(faults)
   return faults
 end
 
+--- What keeps parameters from being taken over, as lines: tensors that are missing, surplus, or of
+-- another shape.
+-- @param target Params or table of tensors by name: what is wanted
+-- @param source the same: what there is
+-- @return list of strings, empty when both have the same tensors
+function M.compare(target, source) return shape_faults(target, source, "") end
+
+-- Copies the tensors that fit by name and shape.
+local function copy_fitting(target, source)
+  local others = by_name(source)
+  for name, tensor in pairs(target) do
+    local other, n = others[name], tensor:numel()
+    if other and shape_text(other) == shape_text(tensor) then
+      core.overwrite(tensor:view(n), other:real():contiguous():view(n))
+    end
+  end
+end
+
+local function check_tensors(name, value)
+  local is_good = type(value) == "table" or parameters.is(value)
+    or type(value) == "userdata" and (getmetatable(value) or {}).__pairs ~= nil
+  if is_good then return end
+  local fault = "bnn.checkpoint.take: %s is a %s, params, a posterior or tensors by name are wanted"
+  error(fault:format(name, type(value)), 3)
+end
+
 --- Takes parameters over from a checkpoint, or from any tensors by name (bnn.safetensors.load), in
--- place.
+-- place; nothing changes when it is refused.
 -- @param target Params, or a posterior: then source is one, or what its mean is to be
--- @param source Params, a posterior, or a table of tensors by name
+-- @param source Params, a posterior (of which Params take the mean), or a table of tensors by name
 -- @param opts table: strict=true; false takes what fits by name and shape
 -- @return list of what did not fit, empty when everything did; or nil, message when strict
 function M.take(target, source, opts)
   opts = options.check("bnn.checkpoint.take", opts, {strict = {type = "boolean", default = true}})
-  local targets, sources = {target}, {source}
-  if options.accept(target, "posterior") then
-    local is_posterior = options.accept(source, "posterior")
-    targets = {target.mu, is_posterior and target.logvar or nil}
-    sources = is_posterior and {source.mu, source.logvar} or {source}
+  check_tensors("target", target)
+  check_tensors("source", source)
+  local to, from = options.accept(target, "posterior"), options.accept(source, "posterior")
+  local pairs_of = {{to and to.mu or target, from and from.mu or source, ""}}
+  if to and from then
+    pairs_of[1][3], pairs_of[2] = "mu/", {to.logvar, from.logvar, "logvar/"}
   end
   local faults = {}
-  for i, params in ipairs(targets) do
-    for _, fault in ipairs(M.compare(params, sources[i])) do faults[#faults + 1] = fault end
+  for _, pair in ipairs(pairs_of) do
+    local more = shape_faults(pair[1], pair[2], pair[3])
+    table.move(more, 1, #more, #faults + 1, faults)
   end
   if opts.strict and #faults > 0 then return nil, table.concat(faults, "; ") end
-  for i, params in ipairs(targets) do
-    for name, tensor in pairs(params) do
-      local other = sources[i][name]
-      if other and shape_text(other) == shape_text(tensor) then
-        core.overwrite(tensor:view(tensor:numel()), other:real():contiguous():view(tensor:numel()))
-      end
-    end
-  end
+  for _, pair in ipairs(pairs_of) do copy_fitting(pair[1], pair[2]) end
   return faults
 end
 
@@ -331,19 +365,13 @@ end
 -- @param model an objective, or a table {net=, likelihood=}
 -- @return table {net=, likelihood=}, which `open` makes a model of
 function M.describe(model)
-  local likelihood = model.likelihood
   return {
     net = model.net and networks.describe(model.net) or nil,
-    likelihood = likelihood and likelihood.name and {name = likelihood.name,
-      sigma = likelihood.sigma} or nil,
+    likelihood = model.likelihood and likelihoods.describe(model.likelihood) or nil,
   }
 end
 
--- The likelihood of a description; or nil.
-local function make_likelihood(about)
-  if not about or not likelihoods.names[about.name] then return nil end
-  return likelihoods[about.name](about.sigma and {sigma = about.sigma} or nil)
-end
+local BY_FUNCTION = "its network was made by a function, which a file does not hold"
 
 --- Opens a checkpoint as a model that predicts at once.
 --     local model = assert(bnn.checkpoint.open "runs/mnist/best.safetensors")
@@ -356,12 +384,16 @@ function M.open(path, opts)
   opts = options.check("bnn.checkpoint.open", opts, {net = "any", likelihood = "any"})
   local state, message = M.load(path)
   if not state then return nil, message end
+  if not (state.posterior or state.params) then return nil, path .. ": it holds no parameters" end
   local about = state.model or {}
-  local net, fault = opts.net, "its network was made by a function, which a file does not hold"
+  local net, fault = opts.net, BY_FUNCTION
   if not net and about.net then net, fault = networks.of(about.net) end
   if not net then return nil, ("%s: %s: give net="):format(path, fault) end
   local likelihood = opts.likelihood and likelihoods.of(opts.likelihood, 2)
-    or make_likelihood(about.likelihood)
+  if not likelihood and about.likelihood then
+    likelihood, fault = likelihoods.of_data(about.likelihood)
+    if not likelihood then return nil, ("%s: %s: give likelihood="):format(path, fault) end
+  end
   return {
     net = net, likelihood = likelihood, posterior = state.posterior, params = state.params,
     config = state.config, extras = state.extras, step = state.step,
@@ -369,6 +401,8 @@ function M.open(path, opts)
 end
 
 -- ---- flags of an experiment ----
+
+local FLAGS = {"checkpoint", "checkpoint_every", "resume", "resume_anyway"}
 
 --- The flags of an experiment that writes checkpoints, to be put into its defaults:
 --     defaults = bnn.checkpoint.flags{lr = {1e-3, "learning rate"}, ...}
@@ -388,10 +422,11 @@ end
 
 --- The checkpoint option of bnn.train for these flags; nil when none are asked for.
 -- @param cfg table: what an experiment's run gets
--- @param opts table: best=, mode=, keep=, extras=, as for bnn.train
+-- @param opts table: best=, mode=, keep=, extras=, on_resume=, as for bnn.train
 function M.of(cfg, opts)
   opts = options.check("bnn.checkpoint.of", opts, {
     best = "string", mode = "string", keep = "integer", extras = "table|function",
+    on_resume = "function",
   })
   if not cfg.checkpoint then
     local asked = (cfg.resume or cfg.resume_anyway) and "--resume"
@@ -402,6 +437,7 @@ function M.of(cfg, opts)
   opts.path, opts.every = cfg.checkpoint, cfg.checkpoint_every
   opts.resume, opts.resume_anyway = cfg.resume, cfg.resume_anyway
   opts.config = require "bnn.experiment".resulting(cfg)
+  for _, name in ipairs(FLAGS) do opts.config[name] = nil end -- where cfg is a plain table
   return opts
 end
 

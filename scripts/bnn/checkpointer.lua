@@ -1,19 +1,22 @@
 --- Checkpoints of a training: written every so many steps, the last few and the best one kept, and
 -- gone on from, to the same bits as a training that never stopped. bnn.train works with it.
 --
--- A folder holds step_00001000.safetensors, ... and best.safetensors. What the file says of a
--- training beside its parameters is compared with the one that goes on from it: its configuration,
--- key, optimizer, objective, batches and data, by size. Schedules are functions of the step.
+-- A folder holds step_00001000.safetensors, ... and best.safetensors, and one process at a time
+-- works in it. What a file says of a training beside its parameters is compared with the one that
+-- goes on from it (bnn.same_training). Schedules are functions of the step.
 local checkpoint = require "bnn.checkpoint"
 local core = require "bnn.core"
 local folders = require "bnn.folders"
 local options = require "bnn.options"
 local record = require "bnn.record"
+local same_training = require "bnn.same_training"
 
 local M = {}
 
 local Checkpointer = {}
 Checkpointer.__index = Checkpointer
+
+local BEST = "best.safetensors"
 
 local spec = {
   path = {type = "string", required = true},
@@ -26,116 +29,64 @@ local spec = {
   extras = "table|function",
   resume = {type = "boolean", default = false},
   resume_anyway = {type = "boolean", default = false},
+  on_resume = "function",
 }
 
 local function demand(value, message) return require "bnn.experiment".demand(value, message) end
 
 local function say(text) io.stderr:write(text, "\n") end
 
-local function step_file(folder, step) return ("%s/step_%08d.safetensors"):format(folder, step) end
+-- ---- the folder ----
 
--- Steps of the checkpoints in a folder, in order.
-local function steps_in(folder)
-  local steps = {}
+local function step_name(step) return ("step_%08d.safetensors"):format(step) end
+
+local function path_of(self, step) return self.path .. "/" .. step_name(step) end
+
+-- What a folder has: steps of its checkpoints in order, whether there is a best one, and what
+-- writers that were killed have left behind.
+local function look_into(folder)
+  local steps, has_best, remains = {}, false, {}
   for name in pairs(core.is_folder(folder) and core.list_dir(folder) or {}) do
-    local digits = name:match "^step_(%d+)%.safetensors$"
-    if digits then steps[#steps + 1] = math.tointeger(tonumber(digits)) end
+    local step = math.tointeger(tonumber(name:match "^step_(%d+)%.safetensors$"))
+    if step and name == step_name(step) then steps[#steps + 1] = step end
+    has_best = has_best or name == BEST
+    local whose = name:match "^(.+%.safetensors)%.%d+%-%d+%.part$"
+    if whose and (whose == BEST or whose:find "^step_%d+%.") then remains[#remains + 1] = name end
   end
   table.sort(steps)
-  return steps
-end
-
--- Takes away what a process that was killed while it wrote has left.
-local function remove_parts(folder)
-  for name in pairs(core.list_dir(folder) or {}) do
-    if name:find "^[%w_]+%.safetensors%.%d+%-%d+%.part$" then os.remove(folder .. "/" .. name) end
-  end
-end
-
--- ---- what is compared ----
-
--- What decides the course of a training, besides the configuration.
-local function training_of(opts, state)
-  local made = state:record()
-  return {
-    batch_size = opts.batch_size,
-    data_size = opts.data.size,
-    image = opts.data.x and table.concat(opts.data.x:shape(), " x ", 2) or nil,
-    objective = tostring(opts.objective),
-    optimizer = made.name,
-    optimizer_options = made.options,
-    key = opts.key:bits(),
-  }
-end
-
-local function show(value)
-  if type(value) == "table" then
-    local parts = {}
-    for i, item in ipairs(value) do parts[i] = show(item) end
-    for _, name in ipairs(options.sorted_names(value)) do
-      parts[#parts + 1] = name .. "=" .. show(value[name])
-    end
-    return "{" .. table.concat(parts, ", ") .. "}"
-  end
-  if math.type(value) == "float" then return ("%.14g"):format(value) end
-  return value == nil and "not given" or tostring(value)
-end
-
--- Adds "name: theirs in the checkpoint, ours here" for what differs.
-local function compare(list, theirs, ours, free)
-  local names = {}
-  for _, side in ipairs{theirs, ours} do
-    for name in pairs(side) do names[name] = true end
-  end
-  for _, name in ipairs(free or {}) do names[name] = nil end
-  for _, name in ipairs(options.sorted_names(names)) do
-    local there, here = show(theirs[name]), show(ours[name])
-    if there ~= here then
-      list[#list + 1] = ("%s: %s in the checkpoint, %s here"):format(name, there, here)
-    end
-  end
-end
-
-local function differences(self, saved)
-  local list = {}
-  if saved.config and self.config then compare(list, saved.config, self.config, self.free) end
-  if #list > 0 then return list end -- what follows from these would be said twice
-  compare(list, saved.training or {}, self.training, {"best_value"})
-  return list
-end
-
--- The parts of bnn.versions that decide the bits of a product.
-local function kernels(versions)
-  local parts = {}
-  for _, row in ipairs(versions or {}) do
-    if row.name == "OpenBLAS" or row.name == "instruction set" or row.name == "real type" then
-      parts[#parts + 1] = row.name .. " " .. row.version
-    end
-  end
-  return table.concat(parts, ", ")
+  return steps, has_best, remains
 end
 
 -- ---- going on ----
 
--- Takes over the parameters of a checkpoint, in place.
-local function take_parameters(self, saved, path)
-  local mu, logvar = record.parameters_of(self.objective, "bnn.train")
-  local source = saved.posterior and {saved.posterior.mu, saved.posterior.logvar} or {saved.params}
-  for i, target in ipairs{mu, logvar} do
-    local report = source[i] and checkpoint.compare(target, source[i])
-    demand(source[i], ("%s: it holds no %s"):format(path, logvar and "posterior" or "params"))
-    demand(#report == 0, ("%s: %s"):format(path, table.concat(report, "; ")))
+-- Adds what differs in the values of the schedules at the step of the checkpoint.
+local function compare_rates(self, list, saved)
+  local theirs, ours, at = (saved.training or {}).rates, {}, {}
+  if type(theirs) ~= "table" then return end
+  for name, value in pairs(same_training.rates(self.train, self.state, saved.step)) do
+    local text = ("%s at step %d"):format(name, saved.step)
+    ours[text], at[text] = value, theirs[name]
   end
-  for i, target in ipairs{mu, logvar} do core.overwrite(target.flat, source[i].flat) end
+  same_training.compare(list, at, ours)
 end
 
-local function take_state(self, saved, path)
-  local made = demand(saved.optimizer, path .. ": it holds no optimizer's state"):record()
-  local own = self.state:record()
-  demand(made.name == own.name and made.size == own.size,
-    ("%s: the optimizer's state is of %s over %d elements, wanted %s over %d"):format(path,
-      made.name, made.size, own.name, own.size))
-  self.state.moments:restore(made.steps, made.moments)
+-- What differs; what follows from it would be said twice, so that later looks are only taken where
+-- the earlier ones found nothing.
+local function differences(self, saved)
+  local list, training = {}, saved.training or {}
+  if saved.config and self.config then
+    same_training.compare(list, saved.config, self.config, self.free)
+  end
+  if #list > 0 then return list end
+  local theirs, ours = saved.model or {}, checkpoint.describe(self.objective)
+  same_training.compare(list, training, self.training, {"best_value", "objective", "rates"})
+  same_training.compare(list, {network = theirs.net, likelihood = theirs.likelihood},
+    {network = ours.net, likelihood = ours.likelihood})
+  if #list > 0 then return list end
+  same_training.compare(list, {objective = training.objective},
+    {objective = self.training.objective})
+  if #list == 0 then compare_rates(self, list, saved) end
+  return list
 end
 
 local function refuse_differences(self, saved, path)
@@ -143,86 +94,178 @@ local function refuse_differences(self, saved, path)
   if #list == 0 then return end
   local text = table.concat(list, "; ")
   if self.resume_anyway then
-    say(("%s: going on although it differs: %s"):format(path, text))
+    say(("WARNING: %s: going on although it differs: %s"):format(path, text))
   else
     demand(nil, ("%s: this is another training: %s; --resume_anyway goes on nevertheless"):format(
       path, text))
   end
 end
 
--- Goes on from the newest checkpoint that is there.
-local function resume(self, steps)
-  local path = step_file(self.path, steps[#steps])
-  local saved = demand(checkpoint.load(path))
-  refuse_differences(self, saved, path)
-  take_parameters(self, saved, path)
-  take_state(self, saved, path)
-  self.best_value = (saved.training or {}).best_value
-  local there, here = kernels(saved.versions), kernels(core.versions())
-  if there ~= here then
-    say(("%s: written with %s, here is %s: bits may differ"):format(path, there, here))
+-- Raises unless the parameters have the same names, shapes and order: the optimizer's moments lie
+-- in that order.
+local function demand_same_tensors(target, source, path)
+  local faults = checkpoint.compare(target, source)
+  demand(#faults == 0, ("%s: %s"):format(path, table.concat(faults, "; ")))
+  local names, theirs = target:names(), source:names()
+  for i, name in ipairs(names) do
+    demand(theirs[i] == name, ("%s: tensor %d is '%s', wanted '%s'"):format(path, i, theirs[i],
+      name))
   end
-  say(("resumed from %s"):format(path))
 end
 
---- Begins: goes on from what is in the folder, where that is asked for.
--- @param given table: the checkpoint option of bnn.train
--- @param train table: bnn.train's own options
--- @param state the optimizer's state
-function M.new(given, train, state)
-  local self = setmetatable(options.check("bnn.train: checkpoint", given, spec), Checkpointer)
-  self.objective, self.state, self.key = train.objective, state, train.key
-  self.training = training_of(train, state)
-  self.written = steps_in(self.path)
-  if self.resume_anyway then self.resume = true end
-  if #self.written > 0 and not self.resume then
-    demand(nil, ("%s holds checkpoints of an earlier training: --resume goes on with it, another "
-      .. "folder begins anew"):format(self.path))
+-- Takes over the parameters of a checkpoint and the optimizer's state, in place; all is looked at
+-- before anything changes.
+local function take_over(self, saved, path)
+  local mu, logvar = record.parameters_of(self.objective, "bnn.train")
+  local holds = saved.posterior and "a posterior" or saved.params and "params" or "no parameters"
+  demand((logvar and saved.posterior or not logvar and saved.params) ~= nil,
+    ("%s: it holds %s, wanted %s"):format(path, holds, logvar and "a posterior" or "params"))
+  local theirs = logvar and saved.posterior or {mu = saved.params}
+  demand_same_tensors(mu, theirs.mu, path)
+  if logvar then demand_same_tensors(logvar, theirs.logvar, path) end
+  local made = demand(saved.optimizer, path .. ": it holds no optimizer's state"):record()
+  local own = self.state:record()
+  demand(made.name == own.name and made.size == own.size,
+    ("%s: the optimizer's state is of %s over %d elements, wanted %s over %d"):format(path,
+      made.name, made.size, own.name, own.size))
+  demand(saved.step == made.steps, ("%s: it is of step %s, its optimizer's state of step %d")
+    :format(path, tostring(saved.step), made.steps))
+  core.overwrite(mu.flat, theirs.mu.flat)
+  if logvar then core.overwrite(logvar.flat, theirs.logvar.flat) end
+  self.state.moments:restore(made.steps, made.moments)
+end
+
+-- The newest checkpoint that can be read, and its path; the best one where no other can. Those that
+-- can not are told of, loudly, and forgotten: the steps after it will be done again.
+local function newest(self, has_best)
+  local first_fault
+  while #self.written > 0 or has_best do
+    local step = self.written[#self.written]
+    local path = step and path_of(self, step) or self.path .. "/" .. BEST
+    local saved, fault = checkpoint.load(path)
+    if saved and saved.step then
+      if first_fault then say(("WARNING: going back to %s, step %d"):format(path, saved.step)) end
+      return saved, path
+    end
+    fault = fault or path .. ": it holds no step"
+    first_fault = first_fault or fault
+    say("WARNING: a checkpoint that can not be read: " .. fault)
+    if step then table.remove(self.written) else has_best = false end
   end
-  if #self.written > 0 then
-    resume(self, self.written)
+  demand(nil, first_fault .. "; no checkpoint there can be read")
+end
+
+local function resume(self, has_best)
+  local saved, path = newest(self, has_best)
+  refuse_differences(self, saved, path)
+  take_over(self, saved, path)
+  local training = saved.training or {}
+  self.best_value = type(training.best_value) == "number" and training.best_value or nil
+  self.rates = training.rates
+  local there, here = same_training.kernels(saved.versions), same_training.own_kernels()
+  if there ~= here then
+    say(("WARNING: %s: written with %s, here is %s: bits may differ"):format(path, there, here))
+  end
+  say(("resumed from %s at step %d"):format(path, saved.step))
+  if self.on_resume then self.on_resume(saved) end
+end
+
+local function begin(self)
+  demand(folders.make(self.path))
+  self.lock = demand(core.lock_folder(self.path))
+  local steps, has_best, remains = look_into(self.path)
+  self.written = steps
+  local holds = #steps > 0 or has_best
+  demand(self.resume or not holds, self.path .. " holds checkpoints of an earlier training: "
+    .. "--resume goes on with it, another folder begins anew")
+  for _, name in ipairs(remains) do os.remove(self.path .. "/" .. name) end
+  if holds then
+    resume(self, has_best)
   elseif self.resume then
     say(("%s: nothing to resume from, the training begins"):format(self.path))
   end
-  demand(folders.make(self.path))
-  remove_parts(self.path)
-  return self
 end
 
 -- ---- writing ----
 
 local function contents(self, step)
-  local training = {}
+  local training = {best_value = self.best_value, rates = self.rates}
   for name, value in pairs(self.training) do training[name] = value end
-  training.best_value = self.best_value
   local extras = self.extras
   if type(extras) == "function" then extras = extras(step) end
   return {
     posterior = self.objective.posterior, params = not self.objective.posterior
       and self.objective.params or nil,
-    optimizer = self.state, key = self.key, step = step, config = self.config, extras = extras,
-    training = training, model = checkpoint.describe(self.objective),
+    optimizer = self.state, key = self.train.key, step = step, config = self.config,
+    extras = extras, training = training, model = checkpoint.describe(self.objective),
   }
+end
+
+-- Misuse is found before the first step rather than at the first checkpoint.
+local function check(self)
+  record.parameters_of(self.objective, "bnn.train: checkpoint")
+  if self.best and not self.train.evaluate then
+    error("bnn.train: checkpoint: best = '" .. self.best .. "' wants evaluate=", 0)
+  end
+  demand(checkpoint.check(contents(self, self.state:steps())))
+end
+
+-- f(...) as it returns, or nil, message where it raises; what is no text (an interrupt) passes.
+local function attempt(f, ...)
+  local results = table.pack(pcall(f, ...))
+  if results[1] then return table.unpack(results, 2, results.n) end
+  if type(results[2]) ~= "string" then error(results[2], 0) end
+  return nil, results[2]
+end
+
+local function save_contents(self, path, step)
+  return checkpoint.save(path, contents(self, step))
 end
 
 -- Writes a file; what fails is said loudly, and the training goes on.
 local function write(self, path, step)
-  local ok, fault = checkpoint.save(path, contents(self, step))
-  if not ok then say(("WARNING: no checkpoint at step %d: %s"):format(step, fault)) end
+  local ok, fault = attempt(save_contents, self, path, step)
+  if not ok then say(("WARNING: no checkpoint of step %d: %s"):format(step, fault)) end
   return ok
 end
+
+--- Begins: goes on from what is in the folder, where that is asked for. The folder is this
+-- training's until `close`, or until the object is closed.
+-- @param given table: the checkpoint option of bnn.train
+-- @param train table: bnn.train's own options
+-- @param state the optimizer's state; it and the objective's parameters change
+function M.new(given, train, state)
+  local self = options.check("bnn.train: checkpoint", given, spec)
+  setmetatable(self, Checkpointer)
+  self.train, self.objective, self.state = train, train.objective, state
+  self.resume = self.resume or self.resume_anyway
+  self.training = same_training.record(train, state)
+  check(self)
+  local ok, fault = pcall(begin, self)
+  if ok then return self end
+  self:close()
+  error(fault, 0)
+end
+
+--- Gives the folder back; twice is fine.
+function Checkpointer:close()
+  if self.lock then self.lock:release() end
+end
+
+Checkpointer.__close = Checkpointer.close
 
 -- Takes away all but the newest.
 local function prune(self)
   while #self.written > self.keep do
-    os.remove(step_file(self.path, table.remove(self.written, 1)))
+    os.remove(path_of(self, self.written[1]))
+    table.remove(self.written, 1)
   end
 end
 
 --- Writes the checkpoint of a step, unless it has been written.
 -- @return its path, or nil
 function Checkpointer:save(step)
-  local path = step_file(self.path, step)
+  local path = path_of(self, step)
   if self.written[#self.written] == step then return path end
   if not write(self, path, step) then return nil end
   self.written[#self.written + 1] = step
@@ -230,32 +273,45 @@ function Checkpointer:save(step)
   return path
 end
 
---- The same where one is due.
-function Checkpointer:save_due(step)
-  if step % self.every == 0 then self:save(step) end
+--- After a step: writes its checkpoint where one is due, or `last` says so.
+-- @param rates table {lr=, beta=}: what the step was made with
+function Checkpointer:after(step, rates, last)
+  self.rates = rates
+  if last or step % self.every == 0 then self:save(step) end
 end
 
 local function is_better(self, value)
   if value ~= value then return false end
   if self.best_value == nil then return true end
-  return self.mode == "max" and value > self.best_value or self.mode == "min"
-    and value < self.best_value
+  if self.mode == "max" then return value > self.best_value end
+  return value < self.best_value
 end
 
---- Looks at the figures of a step; the best one's parameters go to best.safetensors.
--- @param rows list of {name, value}
+-- The figure of that name; nil where it is not among them.
+local function figure(rows, name)
+  local value = rows[name]
+  for _, row in ipairs(rows) do
+    if row[1] == name then value = row[2] end
+  end
+  if type(value) == "userdata" and value.item then value = value:item() end
+  return value
+end
+
+--- Looks at the figures of a step; the best one's parameters go to best.safetensors. Of equal ones
+-- the first is kept, and NaN is never better.
+-- @param rows list of {name, value}, or table name -> value
 function Checkpointer:look_at(step, rows)
   if not self.best then return end
-  for _, row in ipairs(rows) do
-    if row[1] == self.best then
-      if not is_better(self, row[2]) then return end
-      self.best_value = row[2]
-      write(self, self.path .. "/best.safetensors", step)
-      return
-    end
+  local value = figure(rows, self.best)
+  if type(value) ~= "number" then
+    local fault = "bnn.train: checkpoint: best = '%s', which evaluate %s"
+    local given = value == nil and "does not give" or "gives as a " .. type(value)
+    demand(nil, fault:format(self.best, given))
   end
-  local fault = "bnn.train: checkpoint: best = '%s', which evaluate does not give"
-  demand(nil, fault:format(self.best))
+  if not is_better(self, value) then return end
+  local before = self.best_value
+  self.best_value = value
+  if not write(self, self.path .. "/" .. BEST, step) then self.best_value = before end
 end
 
 return M

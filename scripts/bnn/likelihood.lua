@@ -154,4 +154,40 @@ function M.of(given, level)
     :format(what or "missing", names), (level or 1) + 1)
 end
 
+-- The likelihoods that are made here, and how.
+local made_here = setmetatable({}, {__mode = "k"})
+for name in pairs(M.names) do
+  local make = M[name]
+  M[name] = function(opts)
+    local likelihood = make(opts)
+    made_here[likelihood] = {name = name, sigma = likelihood.sigma}
+    return likelihood
+  end
+end
+
+--- A likelihood as data, {name=, sigma=}, of which `of_data` makes it again; of one of your own
+-- only the name is kept.
+function M.describe(likelihood)
+  local here = made_here[likelihood]
+  if here then return {name = here.name, sigma = here.sigma} end
+  local name = type(likelihood) == "table" and likelihood.name
+  return {own = true, name = type(name) == "string" and name or nil}
+end
+
+--- The likelihood that data describe; or nil, message.
+-- @param data as describe gives them, from anywhere
+function M.of_data(data)
+  if type(data) ~= "table" then return nil, "its likelihood is described by a " .. type(data) end
+  if data.own or not M.names[data.name] then
+    local name = type(data.name) == "string" and ("'%s' "):format(data.name) or ""
+    return nil, ("its likelihood %sis not one of bnn.likelihood"):format(name)
+  end
+  local sigma = data.sigma
+  if sigma == nil then return M[data.name]() end
+  if data.name ~= "gaussian" or not options.accept(sigma, {type = "number", above = 0}) then
+    return nil, ("its likelihood %s has sigma = %s"):format(data.name, tostring(sigma))
+  end
+  return M.gaussian{sigma = sigma}
+end
+
 return M

@@ -537,37 +537,45 @@ end
 
 -- ---- networks as data ----
 
--- An argument of a layer's call as data: numbers and words, tables of them, layers; nil for a
--- function.
-local function as_data(value)
-  if getmetatable(value) == Layer then return M.describe(value) end
-  if type(value) == "table" then
-    local copy = {}
-    for name, item in pairs(value) do
-      copy[name] = as_data(item)
-      if copy[name] == nil then return nil end
-    end
-    return copy
+local DEPTH_MAX = 40 -- of layers in layers
+
+local describe_layer
+
+-- An argument of a layer's call as data: numbers and words, tables of them, layers; nil for what a
+-- file does not hold, a function or an object. Lists come before names, so that `of` meets layers
+-- in the same order.
+local function as_data(value, seen)
+  if getmetatable(value) == Layer then return describe_layer(value, seen) end
+  if type(value) == "function" or type(value) == "userdata" then return nil end
+  if type(value) ~= "table" then return value end
+  local copy = {}
+  for i, item in ipairs(value) do
+    copy[i] = as_data(item, seen)
+    if copy[i] == nil then return nil end
   end
-  if type(value) ~= "function" then return value end
+  for _, name in ipairs(options.sorted_names(value)) do
+    copy[name] = as_data(value[name], seen)
+    if copy[name] == nil then return nil end
+  end
+  return copy
+end
+
+-- A layer that has come before, {kind = "same", args = {k}}, is the k-th that has begun.
+function describe_layer(l, seen)
+  if not l.call then return nil end
+  if seen[l] then return {kind = "same", args = {seen[l]}} end
+  seen.count = seen.count + 1
+  seen[l] = seen.count
+  local args = as_data(l.call, seen)
+  return args and {kind = l.kind, args = args}
 end
 
 --- A network as data, {kind = "mlp", args = {...}}, of which `of` makes it again; nil for one that
 -- is made by a function (transform), or has one in it.
 -- @param net a layer
 function M.describe(net)
-  if getmetatable(net) ~= Layer or not net.call then return nil end
-  local args = as_data(net.call)
-  return args and {kind = net.kind, args = args}
-end
-
--- The argument that data stand for.
-local function of_data(value)
-  if type(value) ~= "table" then return value end
-  if type(value.kind) == "string" then return assert(M.of(value)) end
-  local copy = {}
-  for name, item in pairs(value) do copy[name] = of_data(item) end
-  return copy
+  if getmetatable(net) ~= Layer then return nil end
+  return describe_layer(net, {count = 0})
 end
 
 -- The kinds of layers that there are.
@@ -580,15 +588,47 @@ for _, name in ipairs{
 end
 for name in pairs(ELEMENTWISE) do KINDS[name] = true end
 
+local make_layer
+
+-- The argument that data stand for.
+local function of_data(value, seen)
+  if type(value) ~= "table" then return value end
+  if type(value.kind) == "string" then return make_layer(value, seen) end
+  local copy = {}
+  for i, item in ipairs(value) do copy[i] = of_data(item, seen) end
+  for _, name in ipairs(options.sorted_names(value)) do copy[name] = of_data(value[name], seen) end
+  return copy
+end
+
+-- The layer that data describe; raises.
+function make_layer(data, seen)
+  local kind, args = data.kind, data.args
+  if type(args) ~= "table" then error(("layer '%s' has no args"):format(kind), 0) end
+  if kind == "same" then
+    return seen.made[args[1]]
+      or error(("layer %s comes before it is made"):format(tostring(args[1])), 0)
+  end
+  if not KINDS[kind] then error(("no layer of bnn.nn is called '%s'"):format(kind), 0) end
+  if seen.depth >= DEPTH_MAX then
+    error(("layers are nested more than %d deep"):format(DEPTH_MAX), 0)
+  end
+  seen.count, seen.depth = seen.count + 1, seen.depth + 1
+  local own = seen.count
+  local net = M[kind](table.unpack(of_data(args, seen)))
+  seen.made[own], seen.depth = net, seen.depth - 1
+  return net
+end
+
 --- The network that data describe; or nil, message.
--- @param data as describe gives them
+-- @param data as describe gives them, from anywhere
 function M.of(data)
-  if type(data) ~= "table" or not KINDS[data.kind] or type(data.args) ~= "table" then
+  if type(data) ~= "table" or type(data.kind) ~= "string" then
     return nil, "no network of bnn.nn is described"
   end
-  local ok, net = pcall(function() return M[data.kind](table.unpack(of_data(data.args))) end)
+  local ok, net = pcall(make_layer, data, {count = 0, depth = 0, made = {}})
   if ok then return net end
-  return nil, (tostring(net):gsub("^[^\n]-%.lua:%d+: ", ""))
+  if type(net) ~= "string" then error(net, 0) end -- an interrupt
+  return nil, "its network: " .. net:gsub("^[^\n]-%.lua:%d+: ", "")
 end
 
 return M

@@ -34,57 +34,61 @@ end
 
 -- Logs before the first step, at every multiple of log_every, and after the last step; first may
 -- be false.
-local function report(opts, step, first, last)
+local function report(opts, saver, step, first, last)
   if not opts.evaluate then return end
   local is_due = opts.log_every and step % opts.log_every == 0
   if not is_due and step ~= first and step ~= last then return end
   local rows = opts.evaluate(step)
   if rows and opts.log then opts.log:row(step, rows) end
-  if rows and opts.checkpoint then opts.checkpoint:look_at(step, rows) end
+  if rows and saver then saver:look_at(step, rows) end
 end
 
 -- What an interrupt that passes through leaves behind: its step in the message and, where
 -- checkpoints are asked for, one of that step. The state knows how many steps are complete.
-local function marker(opts, state)
+local function marker(saver, state)
   return setmetatable({}, {__close = function(_, err)
     local meta = type(err) == "table" and getmetatable(err)
     if type(meta) == "table" and meta.__name == "bnn.interrupt" and not err.step then
       err.step = state:steps()
       require "bnn.experiment".explain_interrupt(err)
-      local path = opts.checkpoint and opts.checkpoint:save(err.step)
+      local path = saver and saver:save(err.step)
       if path then err.message = ("%s; they are in %s"):format(err.message, path) end
     end
   end})
 end
 
+-- One step; raises a refusal when it can not be made.
+local function make_step(opts, state, step, batch)
+  local objective, with = opts.objective, {}
+  with.lr = opts.lr and schedule.value(opts.lr, step, "lr") or state:rate(step)
+  with.beta = opts.beta and schedule.value(opts.beta, step, "beta") or objective:beta_at(step)
+  local loss, message = objective:step(state, batch, opts.key:fold(step), with)
+  if not loss then stop(step, message, with.lr) end
+  return loss, with
+end
+
+-- The checkpoint of a step is written before its figures are looked at: who goes on from it looks
+-- at them again, and an error in `evaluate` costs no steps.
 local function loop(opts, state)
-  local _ <close> = marker(opts, state)
-  local objective, first, last = opts.objective, state:steps(), state:steps() + opts.steps
-  if opts.checkpoint then
-    opts.checkpoint = checkpointer.new(opts.checkpoint, opts, state)
-    last = math.max(first + opts.steps, state:steps())
+  local first = state:steps()
+  local last = first + opts.steps
+  local saver <close> = opts.checkpoint and checkpointer.new(opts.checkpoint, opts, state) or nil
+  local _ <close> = marker(saver, state)
+  local done = state:steps() -- more than first when it goes on from a checkpoint
+  if done > last then
+    io.stderr:write(("%d steps are asked for, the checkpoint has %d: nothing is left to do\n")
+      :format(opts.steps, done - first))
+    last = done
   end
-  local is_new = state:steps() == first
-  first = state:steps()
-  local batches = {size = opts.batch_size, key = opts.key, skip = first, epochs = math.huge}
-  local next_batch = first < last and opts.data:batches(batches)
-  report(opts, first, is_new and first, last) -- resumed: only where an unbroken run would report
-  for step = first + 1, last do
-    local lr = opts.lr and schedule.value(opts.lr, step, "lr") or state:rate(step)
-    local beta = opts.beta and schedule.value(opts.beta, step, "beta") or objective:beta_at(step)
-    local key, with = opts.key:fold(step), {beta = beta, lr = lr}
-    local loss, message = objective:step(state, next_batch(), key, with)
-    if not loss then stop(step, message, lr) end
+  local batches = {size = opts.batch_size, key = opts.key, skip = done, epochs = math.huge}
+  local next_batch = done < last and opts.data:batches(batches)
+  report(opts, saver, done, first, last)
+  for step = done + 1, last do
+    local loss, with = make_step(opts, state, step, next_batch())
     local goes_on = not opts.on_step or opts.on_step(step, loss) ~= false
-    if goes_on then report(opts, step, first, last) end
-    if opts.checkpoint then
-      if step == last or not goes_on then
-        opts.checkpoint:save(step)
-      else
-        opts.checkpoint:save_due(step)
-      end
-    end
+    if saver then saver:after(step, with, step == last or not goes_on) end
     if not goes_on then break end
+    report(opts, saver, step, first, last)
   end
   return state
 end
@@ -115,13 +119,19 @@ end
 --   evaluate    function(step) -> a list of {name, value}; called before the first step, at every
 --               multiple of log_every, and after the last step
 --   on_step     function(step, loss), after each step; false ends the training
---   checkpoint  table, or what bnn.checkpoint.of(cfg) gives: path= a folder; every=1000 steps;
---               keep=3 of the last; best="test/accuracy", a figure of evaluate whose best step is
---               kept as well, mode="max" or "min"; config= of the experiment; extras= a table, or a
---               function(step) -> table, of one's own; resume=true to go on from the last one, to
---               the bits of a training that never stopped (then `steps` is the step to end at);
---               resume_anyway=true although its configuration differs. A failed write is a warning
---               on stderr; an interrupt writes a last one
+--   checkpoint  table, or what bnn.checkpoint.of(cfg) gives:
+--     path, every=1000, keep=3   a folder, steps between two checkpoints, how many of the last stay
+--     best="test/accuracy"       a figure of evaluate: the step where it is best is kept as well;
+--                                mode="max" or "min"
+--     resume=true                goes on from the last one that can be read, to the bits of a
+--                                training that never stopped; `steps` is then the step to end at
+--     config, free               the experiment's configuration, and what of it may differ when it
+--                                goes on, {"steps", "epochs"}
+--     resume_anyway=true         goes on although something differs that changes the result
+--     extras, on_resume          a table of one's own to keep, or a function(step) -> table (asked
+--                                before the first step as well); function(saved), which gets what
+--                                bnn.checkpoint.load gave
+--               A failed write is a warning on stderr; an interrupt writes a last one
 -- @return state. SIGINT and SIGTERM end it between two steps, with exit status 130 or 143.
 function M.train(opts)
   opts = options.check("bnn.train", opts, spec)

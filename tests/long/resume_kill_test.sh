@@ -1,3 +1,3 @@
 #!/bin/sh
-# resume_kill_test.sh - tests/resume_test.sh with thirty kills, on longer trainings.
-KILLS=${KILLS:-30} STEPS=${STEPS:-4000} exec "$(dirname "$0")/../resume_test.sh"
+# resume_kill_test.sh - tests/resume_test.sh with thirty kills, fifteen for each number of threads.
+RESUME_KILLS=${RESUME_KILLS:-15} exec "$(dirname "$0")/../resume_test.sh"

@@ -7,7 +7,7 @@
 #             CFLAGS=  LDFLAGS=    added at the end of the command lines
 #             BUILD=dir            where everything is made; each variant has a folder of its own
 #             PREFIX=  DESTDIR=    where `make install` puts it
-#             ARGS=                what `make run` passes on
+#             ARGS=                what `make run` and `make bench` pass on
 #             V=1                  show the commands
 #
 # Flags: without -fno-math-errno the hot loops do not vectorise; without -fno-trapping-math gcc keeps
@@ -107,6 +107,7 @@ program_o := $(bindings_c:%.c=$(BUILD)/%.o) $(BUILD)/bind_scripts.o
 support_o := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/c/support*.c)))
 check_suites := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/c/test_*.c)))
 long_check_suites := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/long/test_*.c)))
+BENCH := $(BUILD)/tests/bench/bnnlua
 benches := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/bench/bench_*.c)))
 quick_suites := $(check_suites) $(sort $(wildcard tests/lua/test_*.lua) $(wildcard tests/*_test.sh))
 long_suites := $(long_check_suites) \
@@ -129,11 +130,10 @@ test: $(BNNLUA) $(check_suites) ## run the C, Lua and shell tests and the layer 
 test-long: $(BNNLUA) $(check_suites) $(long_check_suites) ## the same and those of tests/long
 	@$(run_tests) $(quick_suites) tests/layers.sh $(long_suites)
 
-test-programs: $(BNNLUA) $(check_suites) $(long_check_suites) $(benches) ## build them only
+test-programs: $(BNNLUA) $(check_suites) $(long_check_suites) $(benches) $(BENCH) ## build them only
 
-bench: $(BNNLUA) $(benches) ## run the benchmarks of tests/bench
-	@set -e; for b in $(benches); do echo "== $$b"; $$b; done
-	@set -e; for b in $(sort $(wildcard tests/bench/*.lua)); do echo "== $$b"; $(BNNLUA) $$b; done
+bench: $(BNNLUA) $(BENCH) ## measure the speed (ARGS=--help: what else it can)
+	@$(BENCH) tests/bench/bench.lua --bnnlua=$(BNNLUA) $(ARGS)
 
 c_files = $(shell find runtime bindings tests -name '*.[ch]' | LC_ALL=C sort)
 need = @command -v $(1) >/dev/null || { echo 'there is no $(1) here: make deps-dev' >&2; exit 1; }
@@ -264,6 +264,15 @@ $(benches): %: %.o $(LIB)
 	$(call say,LD,$@)
 	$(Q)$(LINK) $(LDFLAGS) -o $@ $< $(LIB) $(RUNTIME_LIBS)
 
+# bnnlua with a stopwatch at the runtime's seams.
+stopwatch_o := $(BUILD)/tests/bench/stopwatch.o
+wraps = $(shell grep -o '__real_bnn_[a-z_]*' tests/bench/stopwatch.c | sed 's/__real_/-Wl,--wrap=/' | sort -u)
+$(stopwatch_o): FILE_FLAGS := $(LUA_CFLAGS)
+$(BENCH): $(program_o) $(stopwatch_o) $(LIB) $(BUILD)/program.stamp
+	$(call say,LD,$@)
+	$(Q)$(LINK) $(LDFLAGS) -Wl,-E $(wraps) -o $@ $(program_o) $(stopwatch_o) $(LIB) \
+	  $(BINDINGS_LIBS) $(RUNTIME_LIBS)
+
 .SECONDARY: # keep the tests' objects
 -include $(patsubst %.o,%.d,$(lib_o) $(program_o) $(support_o)) \
-  $(addsuffix .d,$(check_suites) $(long_check_suites) $(benches))
+  $(addsuffix .d,$(check_suites) $(long_check_suites) $(benches)) $(stopwatch_o:.o=.d)

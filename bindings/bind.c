@@ -348,5 +348,6 @@ int luaopen_bnn_core(lua_State *L) {
   bind_open_program(L);
   bind_open_learn(L);
   bind_open_vmap(L);
+  bind_open_metrics(L);
   return 1;
 }

@@ -248,5 +248,6 @@ void bind_open_program(lua_State *L);
 void bind_open_context(lua_State *L);
 void bind_open_learn(lua_State *L);
 void bind_open_vmap(lua_State *L);
+void bind_open_metrics(lua_State *L);
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bind.h"
+#include "bind_signal.h"
 #include "mem.h"
 #include "objective.h"
 #include "optimizer.h"
@@ -185,9 +186,10 @@ static int state_update(lua_State *L) {
   bnn_optimizer_state *s = check_state(L, 1);
   bnn_real *w = check_flat(L, 2, s->n);
   const bnn_real *g = check_flat(L, 3, s->n);
-  bnn_update u = {.option = s->option, .lr = luaL_optnumber(L, 4, s->option[0]), .t = s->t + 1};
+  double lr = luaL_optnumber(L, 4, s->option[0]);
   bnn_err err;
-  bind_check(L, bnn_option_check(s->rule, &s->rule->option[0], u.lr, &err), &err);
+  bind_check(L, bnn_option_check(s->rule, &s->rule->option[0], lr, &err), &err);
+  const bnn_update u = bnn_update_of(s->rule, s->option, lr, s->t + 1);
   bnn_real *slot[BNN_SLOTS_MAX] = {NULL};
   for (int k = 0; k < s->rule->n_slots; k++) slot[k] = bnn_tensor_real(s->slot[k]);
   s->rule->update(&u, w, g, slot, s->n);
@@ -328,7 +330,7 @@ static int learn_objective(lua_State *L) {
   luaL_setmetatable(L, BIND_OBJECTIVE);
   bnn_err err;
   bind_check(L, bnn_objective_new(&box->o, &spec, &err), &err);
-  bind_account(L, 4 * layout.size * sizeof(bnn_real));
+  bind_account(L, bnn_objective_bytes(box->o));
   return 1;
 }
 
@@ -367,7 +369,8 @@ static bnn_batch check_batch(lua_State *L, int arg) {
 /* What a step ends with: the loss; or nil and a message for what the data or the training brought
  * about (not a number, a label out of range); misuse raises. */
 static int step_result(lua_State *L, bnn_status status, double loss, const bnn_err *err) {
-  if (status == BNN_ENAN || status == BNN_ERANGE) return bind_refuse(L, status, err);
+  if (status == BNN_ENAN || status == BNN_ERANGE || status == BNN_ESTOP)
+    return bind_refuse(L, status, err);
   bind_check(L, status, err);
   lua_pushnumber(L, loss);
   return 1;
@@ -489,6 +492,7 @@ static int learn_predict(lua_State *L) {
   fill_result(L, std, x->dim[0], bnn_predict_width(program));
   bnn_err err;
   bnn_status status = bnn_predict(bind_context(L), &spec, x, y, mean->t, std->t, &err);
+  if (status == BNN_ESTOP) bind_signal_raise_if_pending(L);
   if (status == BNN_ERANGE || status == BNN_ESTOP) return bind_refuse(L, status, &err);
   bind_check(L, status, &err);
   return 2;

@@ -100,15 +100,16 @@ static int first_shape(lua_State *L, int index, int arg, size_t dim[BNN_RANK_MAX
 static void fill_element(lua_State *L, walk *w) {
   const bnn_tensor *t = w->t;
   bind_refuse_tracer(L, -1);
-  if (lua_type(L, -1) != LUA_TNUMBER)
+  int value = lua_gettop(L); /* compilers differ in which of two arguments pushes first */
+  if (lua_type(L, value) != LUA_TNUMBER)
     luaL_argerror(L, w->arg,
                   lua_pushfstring(L, "%s is a %s, a number is wanted", place_name(L, w, t->rank),
-                                  luaL_typename(L, -1)));
+                                  luaL_typename(L, value)));
   void *at = (char *)t->data + w->next++ * bnn_dtype_size(t->dtype);
   if (!store(L, at, t->dtype))
     luaL_argerror(L, w->arg,
                   lua_pushfstring(L, "%s is %s, which %s can not hold", place_name(L, w, t->rank),
-                                  luaL_tolstring(L, -1, NULL), bnn_dtype_name(t->dtype)));
+                                  luaL_tolstring(L, value, NULL), bnn_dtype_name(t->dtype)));
 }
 
 /* Fills from the value on top of the stack, which should be a list of t's axis `depth`. */
@@ -118,14 +119,15 @@ static void fill_list(lua_State *L, walk *w, int depth) {
     return;
   }
   size_t n = w->t->dim[depth];
-  if (!lua_istable(L, -1))
+  int list = lua_gettop(L); /* as in fill_element */
+  if (!lua_istable(L, list))
     luaL_argerror(L, w->arg,
                   lua_pushfstring(L, "%s is a %s, the elements before it are lists of %I",
-                                  place_name(L, w, depth), luaL_typename(L, -1), (lua_Integer)n));
-  if (lua_rawlen(L, -1) != n)
+                                  place_name(L, w, depth), luaL_typename(L, list), (lua_Integer)n));
+  if (lua_rawlen(L, list) != n)
     luaL_argerror(L, w->arg,
                   lua_pushfstring(L, "%s has %I elements, those before it have %I",
-                                  place_name(L, w, depth), (lua_Integer)lua_rawlen(L, -1),
+                                  place_name(L, w, depth), (lua_Integer)lua_rawlen(L, list),
                                   (lua_Integer)n));
   for (size_t i = 1; i <= n; i++) {
     w->place[depth] = i;

@@ -3,7 +3,8 @@
  * A handler may only touch sig_atomic_t flags and call lua_sethook, which Lua documents as safe
  * there. Lua has no way to ask which coroutine is running, so the handler hooks every state that
  * called guard plus the main one; a coroutine made inside a guard is stopped when control comes
- * back to one of those, or when C code called by it asks bind_signal_raise_if_pending. */
+ * back to one of those, or when C code called by it asks bind_signal_raise_if_pending.  A signal is marked as
+ * pending before the stop function is called: C code that ended early finds it. */
 #include "bind_signal.h"
 
 #include <errno.h>
@@ -23,8 +24,9 @@ typedef struct guard {
 
 static lua_State *main_state;
 static pthread_t main_thread;
-static guard *guards; /* changed only with both signals blocked */
-static volatile sig_atomic_t pending;
+static guard *guards;                       /* changed only with both signals blocked */
+static volatile sig_atomic_t pending;       /* the signal that has not been raised yet, or 0 */
+static volatile sig_atomic_t pending_plain; /* it came to a plain script */
 static void (*stop_hook)(void);
 static void (*clear_hook)(void);
 static struct sigaction before_int, before_term; /* what the outermost guard found */
@@ -59,28 +61,50 @@ static bool passed_to_main_thread(int sig) {
   return true;
 }
 
-/* ---- plain scripts: as the stand-alone interpreter ---- */
-
-static void raise_plain(lua_State *L, lua_Debug *ar) {
+/* Hooks outlive their signal on every state but the one that raised: those only remove
+ * themselves. */
+static void raise_hook(lua_State *L, lua_Debug *ar) {
   (void)ar;
   lua_sethook(L, NULL, 0, 0);
-  luaL_error(L, "interrupted!");
+  bind_signal_raise_if_pending(L);
 }
+
+/* Marks the signal as arrived and asks long C calls to end. */
+static void set_pending(int sig, bool plain) {
+  pending = sig;
+  pending_plain = plain;
+  if (stop_hook) stop_hook();
+}
+
+static void clear_pending(void) {
+  pending = 0;
+  pending_plain = 0;
+  if (clear_hook) clear_hook();
+}
+
+/* ---- plain scripts: as the stand-alone interpreter ---- */
 
 static void on_plain_signal(int sig) {
   int saved = errno;
   if (!passed_to_main_thread(sig)) {
     set_action(sig, SIG_DFL, NULL); /* a second one kills, should Lua not come to the hook */
-    lua_sethook(main_state, raise_plain, LUA_MASKCALL | HOOK_EVENTS, 1);
+    if (!pending) set_pending(sig, true);
+    lua_sethook(main_state, raise_hook, LUA_MASKCALL | HOOK_EVENTS, 1);
   }
   errno = saved;
+}
+
+/* A signal that came too late for the call must not strike the next one. */
+static void drop_plain(lua_State *L) {
+  if (pending_plain) clear_pending();
+  if (!pending && lua_gethook(L) == raise_hook) lua_sethook(L, NULL, 0, 0);
 }
 
 int bind_signal_pcall(lua_State *L, int nargs, int nresults, int msgh) {
   set_action(SIGINT, on_plain_signal, NULL);
   int status = lua_pcall(L, nargs, nresults, msgh);
   set_action(SIGINT, SIG_DFL, NULL);
-  if (lua_gethook(L) == raise_plain) lua_sethook(L, NULL, 0, 0); /* came too late for this call */
+  drop_plain(L);
   return status;
 }
 
@@ -166,19 +190,15 @@ int bind_signal_error_status(lua_State *L, int index) {
 
 /* ---- guards ---- */
 
-static void raise_interrupt(lua_State *L, lua_Debug *ar);
-
 static void on_guarded_signal(int sig) {
   int saved = errno;
   if (!passed_to_main_thread(sig)) {
     if (pending) {
       set_action(sig, SIG_DFL, NULL);
     } else {
-      pending = sig;
-      if (stop_hook) stop_hook();
-      lua_sethook(main_state, raise_interrupt, HOOK_EVENTS, 1);
-      for (guard *g = guards; g; g = g->next)
-        lua_sethook(g->state, raise_interrupt, HOOK_EVENTS, 1);
+      set_pending(sig, false);
+      lua_sethook(main_state, raise_hook, HOOK_EVENTS, 1);
+      for (guard *g = guards; g; g = g->next) lua_sethook(g->state, raise_hook, HOOK_EVENTS, 1);
     }
   }
   errno = saved;
@@ -188,27 +208,20 @@ static void take_pending(lua_State *L) {
   sigset_t old;
   block_signals(&old);
   int sig = pending;
-  pending = 0;
-  if (clear_hook) clear_hook();
+  bool plain = pending_plain;
+  clear_pending();
   if (guards) { /* a second signal may have restored the default */
     set_action(SIGINT, on_guarded_signal, NULL);
     set_action(SIGTERM, on_guarded_signal, NULL);
   }
   restore_signals(&old);
+  if (plain) luaL_error(L, "interrupted!");
   push_interrupt(L, sig);
   lua_error(L);
 }
 
 void bind_signal_raise_if_pending(lua_State *L) {
   if (pending) take_pending(L);
-}
-
-/* Hooks outlive their signal on every state but the one that raised: those only remove
- * themselves. */
-static void raise_interrupt(lua_State *L, lua_Debug *ar) {
-  (void)ar;
-  lua_sethook(L, NULL, 0, 0);
-  bind_signal_raise_if_pending(L);
 }
 
 static void enter(guard *g) {

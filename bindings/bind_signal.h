@@ -1,11 +1,12 @@
 /* bind_signal.h - Ctrl-C and SIGTERM turned into Lua errors, and the two error objects that end the
  * program with one line instead of a traceback.
  *
- * Plain scripts behave as under `lua`: SIGINT raises "interrupted!" in the main state, SIGTERM
- * kills. While signal.guard(f) runs, both signals instead raise an interrupt object, which the
- * program turns into exit status 128 + signal. A first signal raises a flag, calls the registered
- * stop function and sets a debug hook; a second one that finds the first still unanswered (C code
- * that does not return) restores the default action, so that a third one kills.
+ * Plain scripts behave as under `lua`: SIGINT raises "interrupted!" in the main state, a second
+ * one kills if nothing has armed it again, and so does SIGTERM. While signal.guard(f) runs, both
+ * signals instead raise an interrupt object, which the program turns into exit status
+ * 128 + signal. A first signal raises a flag, calls the registered stop function and sets a debug
+ * hook, in plain scripts too; under guard a second one that finds the first still unanswered (C
+ * code that does not return) restores the default action, so that a third one kills.
  *
  * One Lua state per process uses this: signal dispositions belong to the process. */
 #ifndef BIND_SIGNAL_H
@@ -19,21 +20,22 @@
 /* Remembers the main state and thread. Call once, from the thread that runs Lua. */
 void bind_signal_init(lua_State *L);
 
-/* lua_pcall during which SIGINT raises "interrupted!", as in the stand-alone interpreter. */
+/* lua_pcall during which SIGINT raises "interrupted!", as in the stand-alone interpreter. One that
+ * comes too late for its error is dropped with the call, and the stop flag with it. */
 int bind_signal_pcall(lua_State *L, int nargs, int nresults, int msgh);
 
-/* `stop` is called from the signal handler when a guarded signal arrives: it must be
- * async-signal-safe (set an atomic flag). NULL takes it back. */
+/* `stop` is called from the signal handler when a signal arrives: it must be async-signal-safe (set an atomic flag). NULL takes it back. */
 void bind_signal_on_interrupt(void (*stop)(void));
 
-/* `clear` is called when a pending signal has been taken, just before its error is raised: the
- * place to lower the flag that `stop` raised. NULL takes it back. */
+/* `clear` is called when a pending signal has been taken, just before its error is raised, or has
+ * been dropped: the place to lower the flag that `stop` raised. NULL takes it back. */
 void bind_signal_on_clear(void (*clear)(void));
 
-/* The guarded signal that has arrived and not been raised yet, or 0. */
+/* The signal that has arrived, guarded or not, and not been raised yet, or 0. */
 int bind_signal_pending(void);
 
-/* Raises the interrupt object if a signal is pending; else returns. For C functions that stop
+/* Raises the error of the pending signal, the interrupt object or in a plain script
+ * "interrupted!", if there is one; else returns. For C functions that stop
  * early because of the stop flag. */
 void bind_signal_raise_if_pending(lua_State *L);
 

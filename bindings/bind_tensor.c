@@ -313,14 +313,20 @@ static int tensor_contiguous(lua_State *L) {
   return !x || bnn_tensor_is_contiguous(x) ? same(L) : tensor_clone(L);
 }
 
+/* Only integers become real numbers: a conversion the other way could fail while a program runs. */
+static int record_conversion(lua_State *L, bnn_dtype from, bnn_dtype to) {
+  if (to == BNN_REAL && (from == BNN_U8 || from == BNN_I32 || from == BNN_I64))
+    return bind_record(L, 1, BNN_OP_real, &bnn_op_get(BNN_OP_real)->defaults);
+  return bind_error(L, "no op converts %s to %s while recording: convert the value before",
+                    bnn_dtype_name(from), bnn_dtype_name(to));
+}
+
 static int convert(lua_State *L, bnn_dtype dtype) {
   bnn_shape shape;
   bnn_err err;
   bnn_tensor *x = check_viewed(L, &shape);
   if (shape.dtype == dtype) return same(L);
-  if (!x)
-    bind_error(L, "no op converts %s to %s while recording: convert the value before",
-               bnn_dtype_name(shape.dtype), bnn_dtype_name(dtype));
+  if (!x) return record_conversion(L, shape.dtype, dtype);
   bnn_status status;
   int tries = 0;
   bind_tensor *box = bind_push_tensor(L);
@@ -465,8 +471,11 @@ static const bind_row methods[] = {
      "x:contiguous(): x itself when its elements lie in order, else a copy in which they do"},
     {"to", tensor_to,
      "x:to(dtype): x with elements of another type; x itself when it has that type\n"
-     "Raises when an element does not fit: a fraction into an integer, 300 into u8."},
-    {"real", tensor_real, "x:real(): x as the type that ops work on, f32 (f64 in a double build)"},
+     "Raises when an element does not fit: a fraction into an integer, 300 into u8. While recording,\n"
+     "integers become real numbers (x:real()); other conversions raise: convert before."},
+    {"real", tensor_real,
+     "x:real(): x as the type that ops work on, f32 (f64 in a double build)\n"
+     "While recording too, for u8, i32 and i64: labels as numbers. u8 is not divided by 255."},
     {"item", tensor_item,
      "x:item(): the element of a tensor that has one, as a number\n"
      "A u64 gives the integer of the same 64 bits, negative from 2^63 on (math.ult, \"%x\")."},

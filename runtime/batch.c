@@ -6,6 +6,8 @@
 
 #include "isa.h"
 
+enum { AHEAD = 2, FETCH_MOST = 4096 }; /* rows on their way while one is read; bytes of each */
+
 /* Elements in a row. */
 static size_t row_size(int rank, const size_t *dim) {
   size_t size = 1;
@@ -40,15 +42,29 @@ bnn_status bnn_batch_check_rows(const bnn_batch *batch, bnn_err *err) {
   return BNN_OK;
 }
 
+/* Where the bytes of row number i of a batch lie. */
+static const char *source_row(const bnn_tensor *source, const bnn_batch *batch, size_t i) {
+  size_t k = batch->from + i, row = batch->rows ? (size_t)batch->rows[k] - 1 : k;
+  size_t bytes = row_size(source->rank, source->dim) * bnn_dtype_size(source->dtype);
+  return (const char *)source->data + row * bytes;
+}
+
+/* Asks for bytes that will be read soon: rows of a batch lie anywhere in a data set that no cache
+ * holds. */
+static void fetch(const char *bytes, size_t n) {
+  for (size_t i = 0; i < n && i < FETCH_MOST; i += 64) __builtin_prefetch(bytes + i);
+}
+
 void bnn_batch_gather(void *out, bnn_dtype dtype, const bnn_tensor *source, const bnn_batch *batch,
                       size_t from, size_t n) {
   size_t width = row_size(source->rank, source->dim);
   size_t in_bytes = width * bnn_dtype_size(source->dtype),
          out_bytes = width * bnn_dtype_size(dtype);
   bool images = source->dtype == BNN_U8 && dtype == BNN_REAL;
+  for (size_t i = 0; i < n && i < AHEAD; i++) fetch(source_row(source, batch, from + i), in_bytes);
   for (size_t i = 0; i < n; i++) {
-    size_t k = batch->from + from + i, row = batch->rows ? (size_t)batch->rows[k] - 1 : k;
-    const char *in = (const char *)source->data + row * in_bytes;
+    if (i + AHEAD < n) fetch(source_row(source, batch, from + i + AHEAD), in_bytes);
+    const char *in = source_row(source, batch, from + i);
     char *at = (char *)out + i * out_bytes;
     if (images)
       bnn_isa_get()->vec->pixels((bnn_real *)(void *)at, (const uint8_t *)in, width);

@@ -7,6 +7,8 @@
  *   batch.h posterior.h          rows of a data set, the mean-field Gaussian posterior
  *   optimizer.h objective.h      update rules, a training step in one call
  *   predict.h vmap.h             averages over sampled networks, a program for every slice
+ *   bootstrap.h ranking.h        resamples of a metric, scores in order with ties together
+ *   rank_metrics.h calibration.h scoring.h   AUROC to AURC, ECE and temperature, NLL and Brier
  *   idx.h                        IDX files
  *   digest.h fetch.h             SHA-256 of a file, downloads that are checked by it
  *   safetensors.h                tensors by name in a file, as Python reads it
@@ -16,6 +18,8 @@
 #define BNN_BNN_H
 
 #include "batch.h"
+#include "bootstrap.h"
+#include "calibration.h"
 #include "context.h"
 #include "digest.h"
 #include "fetch.h"
@@ -29,7 +33,10 @@
 #include "posterior.h"
 #include "predict.h"
 #include "program.h"
+#include "rank_metrics.h"
+#include "ranking.h"
 #include "safetensors.h"
+#include "scoring.h"
 #include "shape.h"
 #include "status.h"
 #include "tensor.h"

@@ -415,12 +415,11 @@ void bnn_frame_bind(bnn_frame *f, int i, void *data) {
 }
 
 void bnn_frame_bind_params(bnn_frame *f, bnn_real *theta, bnn_real *gradient) {
-  const bnn_program *p = f->p;
-  for (size_t i = 0; i < p->n_nodes; i++) {
-    const node *v = &p->nodes[i];
-    if (v->what != NODE_INPUT || v->kind != BNN_INPUT_PARAM) continue;
-    if (theta) point_root(f, f->value, f->value_rows, (int)i, theta + v->offset);
-    if (gradient) point_root(f, f->grad, f->grad_rows, (int)i, gradient + v->offset);
+  for (size_t i = 0; i < f->p->n_nodes; i++) {
+    const node *root = &f->p->nodes[f->p->nodes[i].root]; /* itself, or what it is a view of */
+    if (root->what != NODE_INPUT || root->kind != BNN_INPUT_PARAM) continue;
+    if (theta) point(f, f->value, f->value_rows, i, theta + root->offset);
+    if (gradient) point(f, f->grad, f->grad_rows, i, gradient + root->offset);
   }
 }
 

@@ -3,6 +3,7 @@
 #include "objective.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "isa.h"
@@ -30,7 +31,7 @@ struct bnn_objective {
   bnn_real *g_sum, *h_sum; /* [size] sums over samples of g and g (theta - mu); samples > 1 */
 };
 
-enum { BLOCK_MIN = 32, BLOCK_MAX = 128, CHUNK = 1024, PIECE = 8192 };
+enum { BLOCK_MIN = 32, BLOCK_MAX = 128, CHUNK = 256, PIECE = 8192 };
 
 /* Rows of a block: a quarter of the batch within [32, 128], so that a few cores share a step. */
 static size_t block_rows(size_t batch) {
@@ -211,6 +212,11 @@ void bnn_objective_free(bnn_objective *o) {
   bnn_mem_free(o);
 }
 
+size_t bnn_objective_bytes(const bnn_objective *o) {
+  size_t sums = o->samples > 1 ? 4 : 2;
+  return bnn_frame_bytes(o->frame) + sums * o->layout.size * sizeof *o->theta;
+}
+
 size_t bnn_objective_batch(const bnn_objective *o) { return bnn_program_batch(o->program); }
 
 /* ---- a step ---- */
@@ -226,6 +232,7 @@ typedef struct work {
   bool gather;             /* x is yet to be gathered */
   bnn_real seed;           /* d L / d loss_n */
   bnn_update update;       /* this step's constants */
+  atomic_size_t bad;       /* the first tensor whose gradient is not finite, or SIZE_MAX */
   bnn_real *dmu, *dlogvar; /* where gradients go instead of into an update */
 } work;
 
@@ -268,10 +275,10 @@ static void chunk_gradient(const work *w, size_t t, size_t at, size_t n, bnn_rea
     for (size_t i = 0; i < n; i++) dmu[i] = g[i] + pull * mu[i];
     return;
   }
-  bnn_real h[CHUNK];
-  if (!summed) vec->weigh(h, g, o->theta + at, mu, n);
-  vec->meanfield_grad(dmu, dlogvar, g, summed ? o->h_sum + at : h, mu, w->target->logvar + at,
-                      (bnn_real)kl_weight(w, t), (bnn_real)o->terms[t].precision, n);
+  const bnn_real weight = (bnn_real)kl_weight(w, t), precision = (bnn_real)o->terms[t].precision;
+  (summed ? vec->meanfield_grad_sums
+          : vec->meanfield_grad)(dmu, dlogvar, g, (summed ? o->h_sum : o->theta) + at, mu,
+                                 w->target->logvar + at, weight, precision, n);
 }
 
 /* Applies the rule to elements [at, at + n) of w; their state starts at `slot0`. */
@@ -283,9 +290,16 @@ static void chunk_update(const work *w, bnn_real *param, const bnn_real *grad, s
   s->rule->update(&w->update, param, grad, slot, n);
 }
 
+/* Remembers the first tensor whose gradient is not finite, whoever comes first. */
+static void note_bad(work *w, size_t param) {
+  size_t seen = atomic_load(&w->bad);
+  while (param < seen && !atomic_compare_exchange_weak(&w->bad, &seen, param)) continue;
+}
+
 /* The update of one piece, chunk by chunk so that gradients stay in the first-level cache. */
 static void piece_job(void *data, size_t j) {
-  const work *w = data;
+  work *w = data;
+  const bnn_vec *vec = bnn_isa_get()->vec;
   const piece *p = &w->o->pieces[j];
   bool random = p->first < w->o->random;
   for (size_t from = 0; from < p->size; from += CHUNK) {
@@ -296,6 +310,10 @@ static void piece_job(void *data, size_t j) {
     }
     bnn_real dmu[CHUNK], dlogvar[CHUNK];
     chunk_gradient(w, p->param, at, n, dmu, random ? dlogvar : NULL);
+    if (!vec->finite(dmu, n) || (random && !vec->finite(dlogvar, n))) {
+      note_bad(w, p->param);
+      continue;
+    }
     chunk_update(w, w->target->mu + at, dmu, at, n);
     if (random) chunk_update(w, w->target->logvar + at, dlogvar, w->o->layout.size + at, n);
   }
@@ -400,6 +418,8 @@ static bnn_status run_samples(work *w, double *loss, bnn_err *err) {
     memset(o->h_sum, 0, size * sizeof *o->h_sum);
   }
   for (int s = 1; s <= o->samples; s++) {
+    if (s > 1 && bnn_context_stopped(w->context))
+      return bnn_fail(err, BNN_ESTOP, "after %d of %d samples", s - 1, o->samples);
     BNN_TRY(run_rows(w, s, loss, err));
     bnn_context_run(w->context, o->fused ? fused_job : gradient_job, w, jobs);
     if (o->fused) return BNN_OK;
@@ -433,6 +453,9 @@ static bnn_status run_step(work *w, double *loss, bnn_err *err) {
   w->seed = (bnn_real)(1 / ((double)n * o->samples));
   double sum = 0;
   BNN_TRY(run_samples(w, &sum, err));
+  size_t bad = atomic_load(&w->bad);
+  if (bad < SIZE_MAX)
+    return bnn_fail(err, BNN_ENAN, "the gradient of tensor %zu is not finite", bad + 1);
   *loss = sum;
   return BNN_OK;
 }
@@ -446,8 +469,9 @@ bnn_status bnn_objective_step(bnn_objective *o, bnn_context *context, const bnn_
     return bnn_fail(err, BNN_ESHAPE, "the optimizer's state has %zu elements, wanted %zu", s->n,
                     want);
   BNN_TRY(bnn_option_check(s->rule, &s->rule->option[0], step->lr, err));
-  work w = {.o = o, .context = context, .target = target, .batch = batch, .step = step};
-  w.update = (bnn_update){.option = s->option, .lr = step->lr, .t = s->t + 1};
+  work w = {
+      .o = o, .context = context, .target = target, .batch = batch, .step = step, .bad = SIZE_MAX};
+  w.update = bnn_update_of(s->rule, s->option, step->lr, s->t + 1);
   BNN_TRY(run_step(&w, loss, err));
   s->t++;
   return BNN_OK;
@@ -456,7 +480,8 @@ bnn_status bnn_objective_step(bnn_objective *o, bnn_context *context, const bnn_
 bnn_status bnn_objective_gradient(bnn_objective *o, bnn_context *context, const bnn_target *target,
                                   const bnn_batch *batch, const bnn_step *step, bnn_real *dmu,
                                   bnn_real *dlogvar, double *loss, bnn_err *err) {
-  work w = {.o = o, .context = context, .target = target, .batch = batch, .step = step};
+  work w = {
+      .o = o, .context = context, .target = target, .batch = batch, .step = step, .bad = SIZE_MAX};
   w.dmu = dmu;
   w.dlogvar = dlogvar;
   return run_step(&w, loss, err);

@@ -64,6 +64,9 @@ void bnn_objective_free(bnn_objective *o);
 /* Rows of the batch that its program was recorded for. */
 size_t bnn_objective_batch(const bnn_objective *o);
 
+/* Bytes of its buffers. */
+size_t bnn_objective_bytes(const bnn_objective *o);
+
 /* The parameters that a step changes: mu [size of the layout], logvar [random] or NULL when that is
  * 0. */
 typedef struct bnn_target {
@@ -80,8 +83,11 @@ typedef struct bnn_step {
 } bnn_step;
 
 /* One step.  *loss: the mean loss over the batch and the samples, without the KL, before the
- * update. ENAN: that loss is not finite; ERANGE: a label or position out of range.  On failure mu,
- * logvar and state are as before the call. */
+ * update. ENAN: that loss is not finite; ERANGE: a label or position out of range; ESTOP: the context
+ * was stopped between two samples.  On failure mu, logvar and state are as before the call, with one
+ * exception: ENAN "the gradient of tensor T" where the loss is finite and a gradient is not.  It is
+ * seen as the update goes by: no number that is not finite is written, but other parts have been
+ * updated. */
 bnn_status bnn_objective_step(bnn_objective *o, bnn_context *context, const bnn_target *target,
                               const bnn_batch *batch, const bnn_step *step, double *loss,
                               bnn_err *err);

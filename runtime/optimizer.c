@@ -20,6 +20,12 @@ const bnn_optimizer *bnn_optimizer_find(const char *name) {
   return NULL;
 }
 
+bnn_update bnn_update_of(const bnn_optimizer *rule, const double *option, double lr, uint64_t t) {
+  bnn_update u = {.option = option, .lr = lr, .t = t};
+  if (rule->derive) rule->derive(&u);
+  return u;
+}
+
 /* Below an open bound it must stay when it is rounded to the real type: 1 - 1e-9 is 1 in float. */
 bnn_status bnn_option_check(const bnn_optimizer *rule, const bnn_option *o, double x,
                             bnn_err *err) {

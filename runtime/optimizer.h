@@ -8,7 +8,7 @@
 
 #include "tensor.h"
 
-enum { BNN_OPTIONS_MAX = 8, BNN_SLOTS_MAX = 3 };
+enum { BNN_OPTIONS_MAX = 8, BNN_SLOTS_MAX = 3, BNN_DERIVED_MAX = 2 };
 
 typedef struct bnn_option {
   const char *name, *doc;
@@ -16,11 +16,13 @@ typedef struct bnn_option {
   bool open, whole;     /* whole: integers only */
 } bnn_option;
 
-/* A step's constants: what the options mean at step t (counted from 1) with learning rate lr. */
+/* A step's constants: what the options mean at step t (counted from 1) with learning rate lr.  Made
+ * once a step by bnn_update_of, as updates come in many small pieces. */
 typedef struct bnn_update {
   const double *option;
   double lr;
   uint64_t t;
+  double derived[BNN_DERIVED_MAX]; /* numbers of the rule's own that follow from these */
 } bnn_update;
 
 typedef struct bnn_optimizer {
@@ -28,6 +30,9 @@ typedef struct bnn_optimizer {
   int n_slots; /* arrays of state, one element a parameter each */
   int n_options;
   bnn_option option[BNN_OPTIONS_MAX]; /* option[0] is lr */
+
+  /* Fills in u->derived from the rest of u.  NULL: there is nothing to derive. */
+  void (*derive)(bnn_update *u);
 
   /* Changes w[0..n) and the state by gradient g. */
   void (*update)(const bnn_update *u, bnn_real *w, const bnn_real *g, bnn_real *const *slot,
@@ -41,6 +46,9 @@ typedef struct bnn_optimizer {
 /* Row i of the table, NULL past the end; and the row of a name, NULL when there is none. */
 const bnn_optimizer *bnn_optimizer_row(size_t i);
 const bnn_optimizer *bnn_optimizer_find(const char *name);
+
+/* The constants of step t, from 1, by that rule; option is read while they are in use. */
+bnn_update bnn_update_of(const bnn_optimizer *rule, const double *option, double lr, uint64_t t);
 
 /* The state of a rule over n parameters. */
 typedef struct bnn_optimizer_state {

@@ -1,21 +1,27 @@
 /* adam: m <- b1 m + (1 - b1) g,  v <- b2 v + (1 - b2) g^2,
  *       w <- w - lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
  * Kingma & Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1.  The bias
- * corrections are computed in double once a call. */
+ * corrections are computed in double once a step. */
 #include <math.h>
 
 #include "isa.h"
 #include "optimizer.h"
 
+/* rate and unbias2 of bnn_adam_scalars.  b1, b2 as they are stored, so that the corrections undo
+ * just what the moments did. */
+static void derive(bnn_update *u) {
+  double b1 = (bnn_real)u->option[1], b2 = (bnn_real)u->option[2], t = (double)u->t;
+  u->derived[0] = u->lr / (1 - pow(b1, t));
+  u->derived[1] = 1 / (1 - pow(b2, t));
+}
+
 static void update(const bnn_update *u, bnn_real *w, const bnn_real *g, bnn_real *const *slot,
                    size_t n) {
-  /* as they are stored, so that the corrections undo just what the moments did */
-  double b1 = (bnn_real)u->option[1], b2 = (bnn_real)u->option[2], t = (double)u->t;
   const bnn_adam_scalars a = {
-      .b1 = (bnn_real)b1,
-      .b2 = (bnn_real)b2,
-      .rate = (bnn_real)(u->lr / (1 - pow(b1, t))),
-      .unbias2 = (bnn_real)(1 / (1 - pow(b2, t))),
+      .b1 = (bnn_real)u->option[1],
+      .b2 = (bnn_real)u->option[2],
+      .rate = (bnn_real)u->derived[0],
+      .unbias2 = (bnn_real)u->derived[1],
       .eps = (bnn_real)u->option[3],
   };
   bnn_isa_get()->vec->adam(w, slot[0], slot[1], g, &a, n);
@@ -34,5 +40,6 @@ const bnn_optimizer bnn_optimizer_adam = {
             {"b2", "decay of the mean of squared gradients", 0.999, 0, 1, .open = true},
             {"eps", "added to the root of the second moment", 1e-8, 0, HUGE_VAL, .open = true},
         },
+    .derive = derive,
     .update = update,
 };

@@ -24,7 +24,7 @@ void bnn_layout_fini(bnn_layout *layout) {
 }
 
 /* Sampling goes in pieces of this many elements, whatever the number of threads. */
-enum { PIECE = 8192 };
+enum { PIECE = 4096 };
 
 typedef struct sampling {
   bnn_real *theta;

@@ -12,6 +12,7 @@ enum { GROUP_MAX = 8, GROUP_ELEMENTS = 4 << 20 };
 
 typedef struct work {
   const bnn_predict_spec *spec;
+  const bnn_context *context;
   const bnn_tensor *x, *y;
   size_t n, chunk, width; /* rows in all and of a chunk, outputs a row */
   size_t group, done;     /* networks in this group, samples before it */
@@ -50,10 +51,13 @@ static void gather(const work *w, bnn_frame *f, int node, const bnn_tensor *sour
                      w->chunk - at < n ? w->chunk - at : n);
 }
 
-/* Runs network g of the group on the rows that a frame holds. */
+/* Runs network g of the group on the rows that a frame holds.  The stop flag is read here: what runs
+ * between two looks is one network on one chunk. */
 static bnn_status run_network(const work *w, bnn_frame *f, size_t g, bnn_err *err) {
   const bnn_predict_spec *spec = w->spec;
   bnn_real *theta = w->theta ? w->theta + g * spec->size : NULL;
+  if (bnn_context_stopped(w->context))
+    return bnn_fail(err, BNN_ESTOP, "after %zu of %d samples", w->done + g, spec->samples);
   /* a program's parameters are read only: without logvar they are mu itself */
   bnn_frame_bind_params(f, theta ? theta : (bnn_real *)(uintptr_t)spec->mu, NULL);
   uint64_t *key = spec->key_node >= 0 ? bnn_frame_home(f, spec->key_node) : NULL;
@@ -105,8 +109,6 @@ static bnn_status run_group(work *w, bnn_context *context, bnn_err *err) {
 static bnn_status run_groups(work *w, bnn_context *context, bnn_err *err) {
   size_t samples = (size_t)w->spec->samples, most = group_size(w->spec);
   for (w->done = 0; w->done < samples; w->done += w->group) {
-    if (bnn_context_stopped(context))
-      return bnn_fail(err, BNN_ESTOP, "after %zu of %zu samples", w->done, samples);
     w->group = samples - w->done < most ? samples - w->done : most;
     BNN_TRY(run_group(w, context, err));
   }
@@ -198,7 +200,7 @@ bnn_status bnn_predict(bnn_context *context, const bnn_predict_spec *spec, const
   BNN_TRY(check(spec, x, y, mean, std, err));
   size_t n = x->dim[0];
   if (n == 0) return BNN_OK;
-  work w = {.spec = spec, .x = x, .y = y, .n = n, .width = mean->size / n};
+  work w = {.spec = spec, .context = context, .x = x, .y = y, .n = n, .width = mean->size / n};
   w.chunk = bnn_program_batch(spec->program);
   bnn_status status = work_init(&w, context, err);
   if (status == BNN_OK) status = run_groups(&w, context, err);

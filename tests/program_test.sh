@@ -338,6 +338,31 @@ has "a refusal is a failure" "bad argument #2 to 'refusal'" "$err"
 equal "at the prompt a refusal is one line" "bnnlua: not so" \
   "$(echo 'error(require "bnn.signal".refusal "not so")' | "$bnnlua" -i 2>&1 >/dev/null)"
 
+# idle: at the prompt the threads that a loop has used sleep, and nobody waits for input by spinning
+equal "a program that waits at the prompt uses no processor time" true "$({
+  echo 'bnn.threads(4) bnn.randn(bnn.key(1), 1 << 20)'
+  sleep 0.3
+  echo 'before = os.clock()'
+  sleep 0.5
+  echo 'print(os.clock() - before < 0.1)'
+} | "$bnnlua" -i 2>/dev/null | grep -o true)"
+
+# every instruction set that this processor has: the same noise from the same binary
+for isa in baseline avx2 avx512; do
+  case $(BNNLUA_ISA=$isa "$bnnlua" -e 'require "bnn"' 2>&1) in
+  *"BNNLUA_ISA"*) continue ;; # not to be had here
+  esac
+  BNNLUA_ISA=$isa "$bnnlua" -e 'local bnn = require "bnn"
+    local k = bnn.key(7)
+    local q = bnn.posterior.meanfield(bnn.nn.mlp{3, 2}:init(k, bnn.zeros(1, 5)), {logvar = -7})
+    for _, x in ipairs{bnn.randn(k, 999), q.mu.flat} do
+      print(string.pack(("<d"):rep(x:numel()), table.unpack(x:totable())))
+    end' >"$T/noise.$isa"
+  [ -s "$T/noise.baseline" ] || fail "noise on $isa"
+  equal "the noise on $isa is that of baseline" same \
+    "$(cmp "$T/noise.baseline" "$T/noise.$isa" && echo same)"
+done
+
 # guard without a signal
 run -e 'local g = require "bnn.signal".guard
   print(g(function(...) return ... end, 1, nil, 3)) print(g(select, "#", nil, nil)) print(pcall(g, error, "e"))
@@ -366,6 +391,7 @@ signalled() {
   child=$!
   tries=0
   while [ ! -e "$T/ready" ] && [ $tries -lt 200 ]; do sleep 0.05; tries=$((tries + 1)); done
+  sleep "${before:-0}"
   for sig in $(echo "$1" | tr , ' '); do
     kill -"$sig" $child 2>/dev/null
     sleep "${pause:-0.1}" # two that come before the first is handled are one
@@ -421,6 +447,45 @@ equal "the third SIGINT kills in a C call" "130 " "$rc $err"
 signalled INT,INT "$stuck"
 equal "the second SIGINT kills a plain script in a C call" "130 " "$rc $err"
 pause=0.1
+# Long calls of the library end early, and the next one works.
+endless="local bnn = require 'bnn'
+  local x = bnn.ones(512, 64)
+  local net = bnn.nn.linear(64)
+  local model = {net = net, params = net:init(bnn.key(1), x), likelihood = 'categorical'}
+  local function predict(samples)
+    if samples > 9 then ready() end
+    return #bnn.predict(model, x, {samples = samples, key = bnn.key(2), train = true}).mean
+  end
+  local m = bnn.full({300, 300}, 0.1)
+  local powers = bnn.vmap(function(s) return (m * s):mm(m):mm(m):mm(m):mm(m):mm(m):mm(m):sum() end)
+  local function map(n)
+    if n > 9 then ready() end
+    return #powers(bnn.ones(n))
+  end"
+before=0.3 # from ready() into the call
+for call in 'predict, 2147483647, 2' 'map, 200000, 2'; do
+  f=${call%%,*} many=${call#*, } few=${call##*, }
+  many=${many%,*}
+  signalled INT "$endless $f($many)"
+  equal "SIGINT in $f of a plain script is an error" 1 "$rc"
+  has "... interrupted!" "interrupted!
+stack traceback:" "$err"
+  signalled INT "$endless print(pcall($f, $many)) print($f($few))"
+  equal "after SIGINT in $f the next call works" 0 "$rc"
+  has "... interrupted!, then a result" "interrupted!
+" "$out
+"
+  signalled INT "$endless print(coroutine.wrap(function() return pcall($f, $many) end)()) print($f($few))"
+  equal "SIGINT in $f in a coroutine" 0 "$rc"
+  has "... interrupted!" "interrupted!" "$out"
+  signalled INT "$endless $guard print(pcall(s.guard, $f, $many)) print($f($few))"
+  has "SIGINT in $f in guard" "interrupted by SIGINT
+" "$out
+"
+done
+before=0
+signalled INT "$endless pcall(function() $spin end) print(predict(2))"
+equal "a signal between two calls does not end the next" "0 512" "$rc $out"
 # Two signals during one C call restore the default action; once Lua has answered, guard is armed again.
 run -e 'local s = require "bnn.signal" s.guard(function()
   local signal = "kill -TERM $PPID; sleep 0.05; "
@@ -481,6 +546,16 @@ prompt_session() {
   await "bnnlua: interrupted (SIGINT)"
   send '"eig" .. "ht"\n'
   await "eight"
+  send 'x = bnn.ones(512, 64) net = bnn.nn.linear(3) model = {net = net, likelihood = "categorical"}\n'
+  send 'model.params = net:init(bnn.key(1), x) opts = {samples = 2147483647, train = true, key = bnn.key(2)}\n'
+  send 'print "ni\\110e" bnn.predict(model, x, opts)\n'
+  await "nine"
+  sleep 0.3
+  send '\003'
+  sleep 0.3
+  send 'opts.samples = 2\n'
+  send '"rows " .. #bnn.predict(model, x, opts).mean\n'
+  await "rows 512"
   # Between two lines the terminal is not in the editor's mode, and an end of input there is lost.
   tries=0
   while kill -0 $child 2>/dev/null && [ $tries -lt 50 ]; do

@@ -3,10 +3,10 @@
  *   y  [n, out] = x [n, in] w [in, out] + b [out]      n: all leading dims of x together
  *   dx = dy w^T     dw = x^T dy     db = sum over n of dy
  *
- * The bias is written into y first and the product adds to it.  dw can be had in blocks of its
+ * dw can be had in blocks of its
  * rows: w's row i meets column i of x only. */
-#include "blas.h"
 #include "op_help.h"
+#include "product.h"
 
 static bnn_status infer(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr *attr,
                         bnn_err *err) {
@@ -39,12 +39,8 @@ static bnn_rows rows(const bool *has_rows, const bnn_shape *x, int n, const bnn_
 
 static void forward(bnn_tensor *y, const bnn_tensor *const *x, int n, const bnn_attr *attr) {
   BNN_UNUSED(n), BNN_UNUSED(attr);
-  const size_t rows_ = op_leading(x[0]), in = x[1]->dim[0], out = x[1]->dim[1];
-  bnn_real *to = bnn_tensor_real(y);
-  const bnn_real *b = bnn_tensor_real(x[2]);
-  for (size_t i = 0; i < rows_; i++) memcpy(to + i * out, b, out * sizeof *b);
-  bnn_blas_mm(to, out, bnn_tensor_real(x[0]), in, false, bnn_tensor_real(x[1]), out, false, rows_,
-              out, in, true);
+  bnn_product_bias(bnn_tensor_real(y), bnn_tensor_real(x[0]), bnn_tensor_real(x[1]),
+                   bnn_tensor_real(x[2]), op_leading(x[0]), x[1]->dim[1], x[1]->dim[0]);
 }
 
 BNN_KERNEL add_to_sums(double *restrict sum, const bnn_real *restrict dy, size_t rows_,
@@ -70,7 +66,7 @@ static void backward_rows(bnn_tensor *dx, int i, size_t from, size_t count, bool
                           const bnn_tensor *dy, const bnn_tensor *const *x, const bnn_attr *attr) {
   BNN_UNUSED(i), BNN_UNUSED(attr);
   const size_t n = op_leading(x[0]), in = dx->dim[0], out = dx->dim[1];
-  bnn_blas_mm(bnn_tensor_real(dx) + from * out, out, bnn_tensor_real(x[0]) + from, in, true,
+  bnn_product(bnn_tensor_real(dx) + from * out, out, bnn_tensor_real(x[0]) + from, in, true,
               bnn_tensor_real(dy), out, false, count, out, n, add);
 }
 
@@ -79,7 +75,7 @@ static void backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tens
   BNN_UNUSED(y), BNN_UNUSED(n);
   const size_t rows_ = op_leading(x[0]), in = x[1]->dim[0], out = x[1]->dim[1];
   if (dx[0])
-    bnn_blas_mm(bnn_tensor_real(dx[0]), in, bnn_tensor_real(dy), out, false, bnn_tensor_real(x[1]),
+    bnn_product(bnn_tensor_real(dx[0]), in, bnn_tensor_real(dy), out, false, bnn_tensor_real(x[1]),
                 out, true, rows_, in, out, true);
   if (dx[1]) backward_rows(dx[1], 1, 0, in, true, dy, x, attr);
   if (dx[2]) add_to_bias(bnn_tensor_real(dx[2]), bnn_tensor_real(dy), rows_, out);

@@ -3,8 +3,8 @@
  *   c [m, n] = a [m, k] b [k, n]     da = dc b^T     db = a^T dc
  *
  * Row i of db meets column i of a only, so mm's db can be had in blocks of rows. */
-#include "blas.h"
 #include "op_help.h"
+#include "product.h"
 
 /* Sizes of one product, and how many there are. */
 typedef struct product {
@@ -65,7 +65,7 @@ static void forward(bnn_tensor *y, const bnn_tensor *const *x, int n, const bnn_
   const product p = product_of(x);
   const bnn_real *a = bnn_tensor_real(x[0]), *b = bnn_tensor_real(x[1]);
   for (size_t i = 0; i < p.batch; i++)
-    bnn_blas_mm(bnn_tensor_real(y) + i * p.m * p.n, p.n, a + i * p.m * p.k, p.k, false,
+    bnn_product(bnn_tensor_real(y) + i * p.m * p.n, p.n, a + i * p.m * p.k, p.k, false,
                 b + i * p.k * p.n, p.n, false, p.m, p.n, p.k, false);
 }
 
@@ -77,10 +77,10 @@ static void backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tens
   for (size_t i = 0; i < p.batch; i++) {
     const bnn_real *dc = bnn_tensor_real(dy) + i * p.m * p.n;
     if (dx[0])
-      bnn_blas_mm(bnn_tensor_real(dx[0]) + i * p.m * p.k, p.k, dc, p.n, false, b + i * p.k * p.n,
+      bnn_product(bnn_tensor_real(dx[0]) + i * p.m * p.k, p.k, dc, p.n, false, b + i * p.k * p.n,
                   p.n, true, p.m, p.k, p.n, true);
     if (dx[1])
-      bnn_blas_mm(bnn_tensor_real(dx[1]) + i * p.k * p.n, p.n, a + i * p.m * p.k, p.k, true, dc,
+      bnn_product(bnn_tensor_real(dx[1]) + i * p.k * p.n, p.n, a + i * p.m * p.k, p.k, true, dc,
                   p.n, false, p.k, p.n, p.m, true);
   }
 }
@@ -91,7 +91,7 @@ static void backward_rows(bnn_tensor *dx, int i, size_t from, size_t count, bool
                           const bnn_tensor *dy, const bnn_tensor *const *x, const bnn_attr *attr) {
   BNN_UNUSED(i), BNN_UNUSED(attr);
   const product p = product_of(x);
-  bnn_blas_mm(bnn_tensor_real(dx) + from * p.n, p.n, bnn_tensor_real(x[0]) + from, p.k, true,
+  bnn_product(bnn_tensor_real(dx) + from * p.n, p.n, bnn_tensor_real(x[0]) + from, p.k, true,
               bnn_tensor_real(dy), p.n, false, count, p.n, p.m, add);
 }
 

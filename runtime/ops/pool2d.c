@@ -91,7 +91,7 @@ static bool stretch_first(stretch *s, const window *v) {
 /* ---- maxima ---- */
 
 /* b when it is larger or NaN. */
-static inline bnn_real larger(bnn_real a, bnn_real b) { return (b > a) | (b != b) ? b : a; }
+static inline bnn_real larger(bnn_real a, bnn_real b) { return ((b > a) | (b != b)) ? b : a; }
 
 /* Whether x is what made its window's maximum m: that, or a NaN. */
 static inline bool is_max(bnn_real x, bnn_real m) { return (x == m) | (x != x); }
@@ -119,7 +119,7 @@ static void max_row_back(bnn_real *dx, const bnn_real *dy, const bnn_real *y, co
 enum { BY = 4 };
 typedef bnn_real four
     __attribute__((vector_size(BY * sizeof(bnn_real)), aligned(sizeof(bnn_real))));
-typedef __typeof__((four){0} > (four){0}) mask;
+typedef __typeof__((four){0} == (four){0}) mask;
 
 static inline four four_at(const bnn_real *x) { return *(const four *)x; }
 static inline four evens(four a, four b) { return __builtin_shufflevector(a, b, 0, 2, 4, 6); }

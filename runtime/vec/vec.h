@@ -20,6 +20,21 @@ typedef struct bnn_adam_scalars {
   bnn_real eps;
 } bnn_adam_scalars;
 
+/* A matrix product c [m, n] = start + a b, of a [m, k] and b [k, n] (transposed: b [n, k]).
+ * Element [i, l] of a is a[i * a_row + l * a_step]: either may be 1.  ld*: elements from one row to
+ * the next.  start: NULL for 0, c itself, or another matrix; with lds = 0 it is one row for all. */
+typedef struct bnn_matrix_product {
+  bnn_real *c;
+  size_t ldc;
+  const bnn_real *start;
+  size_t lds;
+  const bnn_real *a;
+  size_t a_row, a_step;
+  const bnn_real *b;
+  size_t ldb;
+  size_t m, n, k;
+} bnn_matrix_product;
+
 typedef struct bnn_vec {
   /* Noise (vec_noise.c, without contraction: the same bits on every instruction set); see key.h. */
   void (*bits)(uint64_t *out, bnn_key key, uint64_t from, size_t n);
@@ -34,18 +49,20 @@ typedef struct bnn_vec {
                  uint64_t from, size_t n);
 
   /* Gradients of lbar + weight * KL(N(mu, e^logvar) || N(0, s^2)) with respect to mu and logvar,
-   * from g = d lbar/d theta and h = (g * (theta - mu)), both already averaged over weight samples:
-   *   dmu = g + weight * mu / s^2,   dlogvar = (h + weight * (e^logvar / s^2 - 1)) / 2. */
-  void (*meanfield_grad)(bnn_real *dmu, bnn_real *dlogvar, const bnn_real *g, const bnn_real *h,
+   * from g = d lbar/d theta at one theta and h = g * (theta - mu):
+   *   dmu = g + weight * mu / s^2,   dlogvar = (h + weight * (e^logvar / s^2 - 1)) / 2.
+   * _sums: from g and h that are already averaged over several theta. */
+  void (*meanfield_grad)(bnn_real *dmu, bnn_real *dlogvar, const bnn_real *g, const bnn_real *theta,
                          const bnn_real *mu, const bnn_real *logvar, bnn_real weight,
                          bnn_real precision, size_t n);
+  void (*meanfield_grad_sums)(bnn_real *dmu, bnn_real *dlogvar, const bnn_real *g,
+                              const bnn_real *h, const bnn_real *mu, const bnn_real *logvar,
+                              bnn_real weight, bnn_real precision, size_t n);
 
   /* sum over i of [logvar_s - logvar + (e^logvar + mu^2)/s^2 - 1] / 2, in double. */
   double (*meanfield_kl)(const bnn_real *mu, const bnn_real *logvar, double prior_std, size_t n);
 
-  /* h = g * (theta - mu); and g_sum += g, h_sum += g * (theta - mu) for several samples. */
-  void (*weigh)(bnn_real *h, const bnn_real *g, const bnn_real *theta, const bnn_real *mu,
-                size_t n);
+  /* g_sum += g, h_sum += g * (theta - mu): one of several samples. */
   void (*weigh_add)(bnn_real *g_sum, bnn_real *h_sum, const bnn_real *g, const bnn_real *theta,
                     const bnn_real *mu, size_t n);
 
@@ -56,12 +73,28 @@ typedef struct bnn_vec {
   void (*momentum)(bnn_real *w, bnn_real *m, const bnn_real *g, bnn_real lr, bnn_real mu,
                    bnn_real dampening, bool nesterov, size_t n);
 
+  /* Whether no element is infinite or NaN (vec_data.c). */
+  bool (*finite)(const bnn_real *x, size_t n);
+
   /* out = in / 255 for the bytes of an image (vec_data.c). */
   void (*pixels)(bnn_real *out, const uint8_t *in, size_t n);
 
   /* Welford's running mean and sum of squared deviations, sample number k (counted from 1):
    * d = x - mean; mean += d / k; m2 += d * (x - mean).  In double. */
   void (*welford)(double *mean, double *m2, const bnn_real *x, double k, size_t n);
+
+  /* Matrix products (vec_product.c), with b as it is and b transposed, which needs a_step = 1.
+   * product_wins: whether they are the faster choice for these sizes, for one layout of b and any of
+   * a.  All three are NULL where there are none.  bnn_product (product.h) chooses. */
+  void (*product)(const bnn_matrix_product *p);
+  void (*product_transposed)(const bnn_matrix_product *p);
+  bool (*product_wins)(bool transposed, size_t m, size_t n, size_t k);
+
+  /* The same without the terms whose element of a is 0, of b as it is (vec_sparse.c): whether so many
+   * of them are that it is faster, and the product, with the bits of `product`.  NULL where there is
+   * none. */
+  bool (*product_skips)(const bnn_matrix_product *p);
+  void (*product_skipping)(const bnn_matrix_product *p);
 } bnn_vec;
 
 #endif

@@ -34,3 +34,19 @@ BNN_KERNEL welford(double *restrict mean, double *restrict m2, const bnn_real *r
 void VEC(welford)(double *mean, double *m2, const bnn_real *x, double k, size_t n) {
   welford(mean, m2, x, k, n);
 }
+
+/* The bits of a real number; those of its exponent are all set in infinities and NaN only. */
+#ifdef BNN_REAL_DOUBLE
+typedef uint64_t __attribute__((may_alias)) word;
+#define EXPONENT UINT64_C(0x7ff0000000000000)
+#else
+typedef uint32_t __attribute__((may_alias)) word;
+#define EXPONENT UINT32_C(0x7f800000)
+#endif
+
+bool VEC(finite)(const bnn_real *x, size_t n) {
+  const word *bits = (const word *)x;
+  word found = 0;
+  for (size_t i = 0; i < n; i++) found |= (bits[i] & EXPONENT) == EXPONENT;
+  return found == 0;
+}

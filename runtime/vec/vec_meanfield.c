@@ -25,8 +25,20 @@ void VEC(sample)(bnn_real *theta, const bnn_real *mu, const bnn_real *logvar, bn
 }
 
 BNN_KERNEL grad(bnn_real *restrict dmu, bnn_real *restrict dlogvar, const bnn_real *restrict g,
-                const bnn_real *restrict h, const bnn_real *restrict mu,
+                const bnn_real *restrict theta, const bnn_real *restrict mu,
                 const bnn_real *restrict logvar, bnn_real weight, bnn_real precision, size_t n) {
+  const bnn_real pull = weight * precision;
+  for (size_t i = 0; i < n; i++) {
+    const bnn_real h = g[i] * (theta[i] - mu[i]);
+    dmu[i] = g[i] + pull * mu[i];
+    dlogvar[i] = (h + weight * (vm_exp(logvar[i]) * precision - 1)) / 2;
+  }
+}
+
+BNN_KERNEL grad_sums(bnn_real *restrict dmu, bnn_real *restrict dlogvar, const bnn_real *restrict g,
+                     const bnn_real *restrict h, const bnn_real *restrict mu,
+                     const bnn_real *restrict logvar, bnn_real weight, bnn_real precision,
+                     size_t n) {
   const bnn_real pull = weight * precision;
   for (size_t i = 0; i < n; i++) {
     dmu[i] = g[i] + pull * mu[i];
@@ -34,10 +46,16 @@ BNN_KERNEL grad(bnn_real *restrict dmu, bnn_real *restrict dlogvar, const bnn_re
   }
 }
 
-void VEC(meanfield_grad)(bnn_real *dmu, bnn_real *dlogvar, const bnn_real *g, const bnn_real *h,
+void VEC(meanfield_grad)(bnn_real *dmu, bnn_real *dlogvar, const bnn_real *g, const bnn_real *theta,
                          const bnn_real *mu, const bnn_real *logvar, bnn_real weight,
                          bnn_real precision, size_t n) {
-  grad(dmu, dlogvar, g, h, mu, logvar, weight, precision, n);
+  grad(dmu, dlogvar, g, theta, mu, logvar, weight, precision, n);
+}
+
+void VEC(meanfield_grad_sums)(bnn_real *dmu, bnn_real *dlogvar, const bnn_real *g,
+                              const bnn_real *h, const bnn_real *mu, const bnn_real *logvar,
+                              bnn_real weight, bnn_real precision, size_t n) {
+  grad_sums(dmu, dlogvar, g, h, mu, logvar, weight, precision, n);
 }
 
 /* sum[l] += sum over rows of LANES of (e^logvar + mu^2) / s^2 - logvar. */
@@ -61,16 +79,6 @@ double VEC(meanfield_kl)(const bnn_real *mu, const bnn_real *logvar, double prio
   }
   for (size_t l = 0; l < LANES; l++) sum += lane[l];
   return (sum + (double)n * (2 * log(prior_std) - 1)) / 2;
-}
-
-BNN_KERNEL weigh(bnn_real *restrict h, const bnn_real *restrict g, const bnn_real *restrict theta,
-                 const bnn_real *restrict mu, size_t n) {
-  for (size_t i = 0; i < n; i++) h[i] = g[i] * (theta[i] - mu[i]);
-}
-
-void VEC(weigh)(bnn_real *h, const bnn_real *g, const bnn_real *theta, const bnn_real *mu,
-                size_t n) {
-  weigh(h, g, theta, mu, n);
 }
 
 BNN_KERNEL weigh_add(bnn_real *restrict g_sum, bnn_real *restrict h_sum, const bnn_real *restrict g,

@@ -96,6 +96,17 @@ BNN_KERNEL widen(bnn_real *restrict out, const float *restrict x, size_t n) {
   for (size_t i = 0; i < n; i++) out[i] = x[i];
 }
 
+/* Where floats may be made at once that are to be the reals at out; NULL where they must be
+ * converted. */
+static float *in_place(bnn_real *out) {
+#ifdef BNN_REAL_DOUBLE
+  BNN_UNUSED(out);
+  return NULL;
+#else
+  return out;
+#endif
+}
+
 typedef void kernel(float *restrict out, const uint32_t *restrict w, size_t blocks);
 
 /* Elements [from, from + n) of what `make` makes of blocks of words; a block that the range only
@@ -109,10 +120,11 @@ static void fill(bnn_real *out, bnn_key key, uint64_t from, size_t n, kernel *ma
   while (n > 0) {
     size_t blocks = n > CHUNK * BLOCK - skip ? CHUNK : (skip + n + BLOCK - 1) / BLOCK;
     for (size_t i = 0; i < blocks; i++) philox_block(words + i * BLOCK, &schedule, block + i);
-    make(values, words, blocks);
     size_t count = blocks * BLOCK - skip;
     if (count > n) count = n;
-    widen(out, values + skip, count);
+    float *home = count == blocks * BLOCK ? in_place(out) : NULL;
+    make(home ? home : values, words, blocks);
+    if (!home) widen(out, values + skip, count);
     out += count;
     n -= count;
     block += blocks;

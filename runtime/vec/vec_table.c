@@ -9,12 +9,22 @@ const bnn_vec BNN_ISA_NAME(bnn_vec_rows) = {
     .rademacher = VEC(rademacher),
     .sample = VEC(sample),
     .meanfield_grad = VEC(meanfield_grad),
+    .meanfield_grad_sums = VEC(meanfield_grad_sums),
     .meanfield_kl = VEC(meanfield_kl),
-    .weigh = VEC(weigh),
     .weigh_add = VEC(weigh_add),
     .adam = VEC(adam),
     .sgd = VEC(sgd),
     .momentum = VEC(momentum),
+    .finite = VEC(finite),
     .pixels = VEC(pixels),
     .welford = VEC(welford),
+#ifdef __AVX2__
+    .product = VEC(product),
+    .product_transposed = VEC(product_transposed),
+    .product_wins = VEC(product_wins),
+#endif
+#if defined(__AVX512F__) && defined(__AVX512BW__)
+    .product_skips = VEC(product_skips),
+    .product_skipping = VEC(product_skipping),
+#endif
 };

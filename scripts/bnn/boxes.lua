@@ -188,10 +188,11 @@ function M.bars(what, opts, level)
     local s = read_bars(what, given, i, opts.labels, level + 1)
     bars = bars + add_bars(data, items, s, i, #opts.series)
   end
+  if bars == 0 then figure.fill_ranges(opts) end
   local more = further_lines(opts.labels)
   if more > 0 then opts.xlabel = ("\n"):rep(more) .. (opts.xlabel or " ") end
   return table.concat{
-    figure.frame(opts, bars == 0), tics(opts.labels, opts.path), table.concat(data), "plot ",
+    figure.frame(opts), tics(opts.labels, opts.path), table.concat(data), "plot ",
     table.concat(items, ", "), "\n",
   }
 end

@@ -82,6 +82,13 @@ local function give_marks(series)
   end
 end
 
+local function has_marks(series)
+  for _, s in ipairs(series) do
+    if s.mark then return true end
+  end
+  return false
+end
+
 -- How y is drawn, by style.
 local function way_of(s)
   local line = ("lw 2 lc rgb '%s'"):format(s.colour)
@@ -120,46 +127,72 @@ local function add_series(data, items, s, opts)
   if s.y then add({s.x, s.y}, "1:2", way_of(s), figure.titled(s.label)) end
 end
 
--- Whether any point of any series can be drawn.
-local function has_points(series, log)
-  local function drawable(v, is_log) return v and figure.is_drawable(v, is_log) end
+-- The y of a point that can be drawn, or nil when there is none in any series.
+local function find_y(series, log)
   for _, s in ipairs(series) do
     for i, x in ipairs(s.x) do
-      local on_y = drawable(s.y and s.y[i], log.y) or drawable(s.low and s.low[i], log.y)
-      if drawable(x, log.x) and on_y then return true end
+      for _, values in ipairs{s.y or s.low, s.low or s.y} do
+        if figure.is_drawable(x, log.x) and figure.is_drawable(values[i], log.y) then
+          return values[i]
+        end
+      end
     end
   end
-  return false
 end
 
--- Dashed lines across, and grey behind.
-local function marks_of(opts)
-  local lines = {}
-  for _, x in ipairs(opts.vlines or {}) do
-    lines[#lines + 1] = ("set arrow from first %.12g, graph 0 to first %.12g, graph 1 nohead back "
-      .. "dt (6,4) lc rgb '%s'\n"):format(x, x, figure.RULE)
+local function within(x, range, is_log)
+  if not figure.is_drawable(x, is_log) then return false end
+  return not range or x >= math.min(range[1], range[2]) and x <= math.max(range[1], range[2])
+end
+
+-- Dashed lines across: arrows, and points that nobody sees where the axis is to reach them. What
+-- lies outside of a given range is left out.
+local function add_vlines(lines, data, items, opts, some_y)
+  local arrow = "set arrow from first %.12g, graph 0 to first %.12g, graph 1 nohead back "
+    .. "dt (6,4) lc rgb '%s'\n"
+  local x, y = {}, {}
+  for _, place in ipairs(opts.vlines or {}) do
+    if within(place, opts.xrange, opts.logx) then
+      lines[#lines + 1] = arrow:format(place, place, figure.RULE)
+      x[#x + 1], y[#y + 1] = place, some_y
+    end
   end
-  for _, span in ipairs(opts.shade or {}) do
+  if #x == 0 or opts.xrange then return end
+  data[#data + 1] = figure.block("v", {x, y}, {})
+  items[#items + 1] = "$v using 1:2 with dots lc rgb '#ff000000' notitle"
+end
+
+-- Grey behind from one x to another.
+local function add_shade(lines, opts)
+  for _, span in ipairs(opts.shade) do
     local corners = {}
     for i, x in ipairs(span) do
-      local at = math.abs(x) < math.huge and ("first %.12g"):format(x)
-      corners[i] = ("%s, graph %d"):format(at or x < 0 and "graph 0" or "graph 1", i - 1)
+      local inside = math.abs(x) < math.huge and not (opts.logx and x <= 0)
+      corners[i] = ("%s, graph %d"):format(inside and ("first %.12g"):format(x)
+        or i == 1 and "graph 0" or "graph 1", i - 1)
     end
-    lines[#lines + 1] = ("set object rectangle from %s to %s behind fc rgb '%s' fs transparent "
-      .. "solid 0.07 noborder\n"):format(corners[1], corners[2], figure.INK)
+    local box = "set object rectangle from %s to %s behind clip fc rgb '%s' "
+      .. "fs transparent solid 0.07 noborder\n"
+    lines[#lines + 1] = box:format(corners[1], corners[2], figure.INK)
   end
-  return table.concat(lines)
 end
 
 --- The commands that draw series.
 -- @param opts table: checked options of bnn.plot.lines
 function M.commands(series, opts)
-  local log, data, items = {x = opts.logx, y = opts.logy}, {}, {}
+  local lines, data, items = {}, {}, {}
+  local some_y = find_y(series, {x = opts.logx, y = opts.logy})
+  if not some_y then figure.fill_ranges(opts) end
   give_marks(series)
   for _, s in ipairs(series) do add_series(data, items, s, opts) end
+  add_vlines(lines, data, items, opts, some_y or 1)
+  add_shade(lines, opts)
+  -- A line fills its axis; marks want room at the ends, and logarithms whole powers for their tics.
+  local is_tight = not opts.xrange and not opts.logx and not has_marks(series)
+  if is_tight then lines[#lines + 1] = "set autoscale xfix\n" end
   return table.concat{
-    figure.frame(opts, not has_points(series, log)), marks_of(opts), table.concat(data),
-    "plot ", table.concat(items, ", "), "\n",
+    figure.frame(opts), table.concat(lines), table.concat(data), "plot ",
+    table.concat(items, ", "), "\n",
   }
 end
 

@@ -178,13 +178,17 @@ local function log_axis(name, range, is_text)
   return table.concat(lines, "\n")
 end
 
--- An axis without anything on it has a range all the same.
-local function axis(name, opts, is_blank)
+--- Gives axes without anything on them a range all the same.
+function M.fill_ranges(opts)
+  opts.xrange = opts.xrange or opts.logx and {1, 10} or {0, 1}
+  opts.yrange = opts.yrange or opts.logy and {1, 10} or {0, 1}
+end
+
+local function axis(name, opts)
   local lines = {}
   local label, range = opts[name .. "label"], opts[name .. "range"]
   local is_log = opts["log" .. name]
   if label then lines[1] = ("set %slabel %s noenhanced"):format(name, gnuplot.quote(label)) end
-  if is_blank and not range then range = is_log and {1, 10} or {0, 1} end
   if is_log then lines[#lines + 1] = log_axis(name, range, not opts.path) end
   if range then
     lines[#lines + 1] = ("set %srange [%.12g:%.12g]"):format(name, range[1], range[2])
@@ -257,14 +261,13 @@ end
 
 --- The commands that come before a figure's own: axes, legend, title.
 -- @param opts table: checked options of M.spec
--- @param is_blank boolean: there is nothing on the axes
-function M.frame(opts, is_blank)
+function M.frame(opts)
   local lines = {"set encoding utf8", opts.path and look or ""}
   if opts.title then
     lines[#lines + 1] = ("set title %s noenhanced"):format(gnuplot.quote(opts.title))
   end
-  lines[#lines + 1] = axis("x", opts, is_blank)
-  lines[#lines + 1] = axis("y", opts, is_blank)
+  lines[#lines + 1] = axis("x", opts)
+  lines[#lines + 1] = axis("y", opts)
   lines[#lines + 1] = legends[opts.legend]
   return table.concat(lines, "\n") .. "\n"
 end

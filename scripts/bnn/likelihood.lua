@@ -2,7 +2,9 @@
 --
 -- A likelihood is a table {name=, log_prob=function(output, y) -> [n], predict=function(output)}:
 -- the log-likelihood of each example in nats, and what a prediction averages over networks (the
--- output itself without predict). One of your own, over ops, works like those here.
+-- output itself without predict). `classes = true` says that predictions are probabilities,
+-- sigma= or variance=function(output) what the noise is. One of your own, over ops, works like
+-- those here.
 local core = require "bnn.core"
 local options = require "bnn.options"
 
@@ -24,13 +26,24 @@ local function per_example(x)
   return x:sum(axes)
 end
 
+-- Raises unless the network gives one tensor: what it gives is a list when there are several.
+local function check_one(name, output, wanted)
+  if type(output) ~= "table" then return end
+  error(("%s: the network gives %d values, %s is wanted"):format(name, #output, wanted), 0)
+end
+
 -- Raises unless y has the shape of the output: [n, 1] against [n] would broadcast to [n, n].
 local function check_targets(name, output, y)
+  check_one(name, output, "one tensor of the shape of y")
   if y == nil then error(name .. ": the data have no targets y", 0) end
   local wanted, got = table.concat(output:shape(), ", "), table.concat(y:shape(), ", ")
   if got ~= wanted then
     error(("%s: the network's output is [%s], y is [%s]"):format(name, wanted, got), 0)
   end
+end
+
+local function check_logits(output)
+  check_one("categorical", output, "one tensor of logits [n, C]")
 end
 
 --- Classes 0..C-1 from logits [n, C]; y i32 [n]. log p = log softmax(logits)[y]; predictions are
@@ -40,10 +53,14 @@ function M.categorical()
     name = "categorical",
     classes = true,
     log_prob = function(logits, y)
+      check_logits(logits)
       if y == nil then error("categorical: the data have no labels y", 0) end
       return -core.ops.cross_entropy(logits, y)
     end,
-    predict = function(logits) return logits:softmax(-1) end,
+    predict = function(logits)
+      check_logits(logits)
+      return logits:softmax(-1)
+    end,
   }
 end
 
@@ -56,7 +73,10 @@ function M.bernoulli()
       check_targets("bernoulli", logits, y)
       return per_example(core.ops.bernoulli_log_prob(logits, y))
     end,
-    predict = function(logits) return logits:sigmoid() end,
+    predict = function(logits)
+      check_one("bernoulli", logits, "one tensor of logits")
+      return logits:sigmoid()
+    end,
   }
 end
 
@@ -73,7 +93,10 @@ function M.poisson()
       end
       return per_example(core.ops.poisson_log_prob(y, log_rate))
     end,
-    predict = function(log_rate) return log_rate:exp() end,
+    predict = function(log_rate)
+      check_one("poisson", log_rate, "one tensor of logarithms of rates")
+      return log_rate:exp()
+    end,
   }
 end
 
@@ -94,7 +117,10 @@ end
 function M.gaussian(opts)
   opts = options.check("bnn.likelihood.gaussian", opts, {sigma = {type = "number", above = 0}})
   local function parts(output)
-    if opts.sigma then return output, opts.sigma end
+    if opts.sigma then
+      check_one("gaussian{sigma=}", output, "one tensor of means")
+      return output, opts.sigma
+    end
     return mean_and_sigma(output)
   end
   local function variance(output)
@@ -117,9 +143,18 @@ end
 --- The likelihoods that go by a name alone.
 M.names = {categorical = true, bernoulli = true, gaussian = true, poisson = true}
 
+-- What a likelihood may say of itself.
+local FIELDS = {
+  name = "string", log_prob = "function", predict = "function", variance = "function",
+  classes = "boolean", sigma = {type = "number", above = 0},
+}
+
 --- A likelihood by its name, or the value itself; raises for anything else.
 function M.of(given, level)
-  if type(given) == "table" and type(given.log_prob) == "function" then return given end
+  if type(given) == "table" and given.log_prob then
+    options.check("likelihood", given, FIELDS, (level or 1) + 2)
+    return given
+  end
   if M.names[given] then return M[given]() end
   local what = type(given) == "string" and "'" .. given .. "'" or given and "a " .. type(given)
   local names = table.concat(options.sorted_names(M.names), "', '")

@@ -69,6 +69,10 @@ end
 -- @param init function(key, shape) -> tensor of that shape
 function M.parameter(name, shape, init)
   local frame = frame_of("parameter " .. name)
+  if not options.accept(init, "function") then
+    error(("parameter %s: init is a %s, a function (key, shape) -> tensor is wanted"):format(name,
+      type(init)), 2)
+  end
   local path = frame.path == "" and name or frame.path .. "/" .. name
   local tensor = (frame.tracers or frame.params)[path]
   if tensor ~= nil or not frame.rec then
@@ -130,6 +134,14 @@ local function one_row(x)
   return shape
 end
 
+-- The first values of a parameter, which its layer's init gives.
+local function first_value(key, entry, shape)
+  local tensor = entry.init(key:fold(entry.name), shape)
+  if tree.leaf_kind(tensor) == "tensor" then return tensor end
+  error(("init: the init function of '%s' gives a %s, a tensor [%s] is wanted"):format(entry.name,
+    type(tensor), table.concat(shape, ", ")), 3)
+end
+
 -- What parameters a net asks for when it gets rows of this shape.
 local function parameter_shapes(rec, net, shape)
   local frame = {rec = rec, path = "", taken = {}, names = {}, shapes = {}, tracers = {},
@@ -151,7 +163,7 @@ function Net:init(key, x)
   local layout = parameters.layout(shapes)
   local tensors = {}
   for i, entry in ipairs(shapes) do
-    tensors[entry.name] = entry.init(key:fold(entry.name), layout[i].shape)
+    tensors[entry.name] = first_value(key, entry, layout[i].shape)
   end
   return parameters.gather(layout, tensors)
 end
@@ -197,6 +209,9 @@ end
 function Layer.__call(self, x)
   local frame = frame_of(self.kind)
   if not frame.names[self] then frame.names[self] = new_path(frame, self.kind) end
+  if tree.leaf_kind(x) ~= "tensor" then
+    error(("%s: x is a %s, a tensor is wanted"):format(frame.names[self], type(x)), 2)
+  end
   local path, numbered, outer_x, entry = frame.path, frame.numbered, frame.x, frame.entry
   frame.path, frame.numbered, frame.x = frame.names[self], self.container, x
   frame.entry = nil
@@ -227,6 +242,16 @@ local function made(l, ...)
   return l
 end
 
+-- "{stride=2, bias=false}" of a list of {name, value, default}, without those at their defaults.
+local function changed_text(list)
+  local texts = {}
+  for _, item in ipairs(list) do
+    local value, default = item[2], item[3]
+    if value ~= default then texts[#texts + 1] = item[1] .. "=" .. tostring(value) end
+  end
+  return texts[1] and ", {" .. table.concat(texts, ", ") .. "}" or ""
+end
+
 -- n as an integer of min .. 2^31 - 1, or nil.
 local function to_count(n, min)
   local count = math.type(n) and math.tointeger(n)
@@ -250,7 +275,8 @@ function M.linear(out, opts)
     w_init = {type = "function", default = M.truncated_normal},
     b_init = {type = "function", default = M.zeros},
   })
-  return made(layer("linear", ("linear(%d)"):format(out), function(x)
+  local text = ("linear(%d%s)"):format(out, changed_text{{"bias", opts.bias, true}})
+  return made(layer("linear", text, function(x)
     local width = x:size(-1)
     local w = M.parameter("w", {width, out}, opts.w_init)
     if not opts.bias then return core.ops.linear(x, w, core.zeros({out})) end
@@ -307,8 +333,16 @@ local function images(x, window)
   return x, shape[2]
 end
 
-local function window_text(size)
-  return size[1] == size[2] and tostring(size[1]) or ("{%d, %d}"):format(size[1], size[2])
+local function pair_text(pair)
+  return pair[1] == pair[2] and tostring(pair[1]) or ("{%d, %d}"):format(pair[1], pair[2])
+end
+
+-- "3", "3, {stride=2, padding=1}": a window, with what differs from a layer's defaults.
+local function window_text(window, stride, bias)
+  return pair_text(window.size) .. changed_text{
+    {"stride", pair_text(window.stride), pair_text(stride)},
+    {"padding", pair_text(window.padding), "0"}, {"bias", bias, true},
+  }
 end
 
 --- A convolution: images [n, channels, h, w] -> [n, out, ...]; images [n, h, w] have one channel.
@@ -331,7 +365,8 @@ function M.conv2d(out, kernel, opts)
   local padding = opts.padding
   if padding == "same" then padding = same_padding("conv2d", kernel) end
   local window = check_window("conv2d", kernel, opts.stride, padding)
-  local size, text = window.size, ("conv2d(%d, %s)"):format(out, window_text(window.size))
+  local size = window.size
+  local text = ("conv2d(%d, %s)"):format(out, window_text(window, {1, 1}, opts.bias))
   local as_given = {stride = window.stride, padding = window.padding, bias = opts.bias}
   return made(layer("conv2d", text, function(x)
     local channels
@@ -346,7 +381,7 @@ end
 local function pool(kind, op, size, opts)
   opts = options.check(kind, opts, {stride = "integer|table", padding = "integer|table"})
   local window = check_window(kind, size, opts.stride, opts.padding)
-  local text = ("%s(%s)"):format(kind, window_text(window.size))
+  local text = ("%s(%s)"):format(kind, window_text(window, window.size, true))
   for k = 1, 2 do
     if window.padding[k] > window.size[k] // 2 then
       local fault = "%s: padding is {%d, %d}, at most half the size {%d, %d} is wanted"
@@ -384,13 +419,31 @@ function M.layer_norm(opts)
   end), {eps = opts.eps})
 end
 
--- Elementwise layers are the ops of the same name.
-for _, name in ipairs{"relu", "tanh", "sigmoid", "softplus", "gelu", "leaky_relu", "sin"} do
-  M.docs[name] = name .. "(...): the op of that name as a layer, elementwise"
+-- Elementwise layers are the ops of the same name: how many numbers each takes at most.
+local ELEMENTWISE = {
+  relu = 0, tanh = 0, sigmoid = 0, softplus = 0, gelu = 0, leaky_relu = 1, sin = 0, cos = 0,
+}
+
+-- Raises unless these are arguments of an elementwise layer.
+local function check_numbers(name, args)
+  local most, n = ELEMENTWISE[name], args.n
+  while n > 0 and args[n] == nil do n = n - 1 end
+  if n > most then
+    error(("%s: %d argument%s, at most %d is wanted"):format(name, n, n > 1 and "s" or "", most), 3)
+  end
+  if args[1] == nil or options.accept(args[1], "number") then return end
+  error(("%s: %s, a number is wanted"):format(name, tostring(args[1])), 3)
+end
+
+for name, most in pairs(ELEMENTWISE) do
+  local call = name .. (most > 0 and "(slope = 0.01)" or "()")
+  M.docs[name] = call .. ": the op of that name as a layer, elementwise"
   M[name] = function(...)
     local args = table.pack(...)
+    check_numbers(name, args)
     local function forward(x) return core.ops[name](x, table.unpack(args)) end
-    return made(layer(name, name .. "()", forward), ...)
+    local text = args[1] and ("%s(%g)"):format(name, args[1]) or name .. "()"
+    return made(layer(name, text, forward), ...)
   end
 end
 
@@ -423,6 +476,21 @@ function M.flatten()
   end))
 end
 
+-- Entry i of a sequential called on x; a function has a place in messages instead of a path.
+local function call_entry(l, i, x)
+  local frame = current
+  frame.entry = type(l) == "function" and i - 1 or nil
+  return l(x)
+end
+
+-- Raises unless x is what an entry may give: a tensor, or behind the last one anything at all.
+local function check_entry(l, i, last, x, ...)
+  if tree.leaf_kind(x) == "tensor" or last and x ~= nil then return x, ... end
+  local path = current.names[l] or ("%s/function_%d"):format(current.path, i - 1)
+  local what = x == nil and "nothing" or "a " .. type(x)
+  error(("%s gives %s, a tensor is wanted"):format(path, what), 0)
+end
+
 --- Layers (or functions of a tensor) one after the other; the last may give several values.
 --     bnn.nn.sequential{bnn.nn.flatten(), bnn.nn.linear(64), bnn.nn.relu(), bnn.nn.linear(10)}
 function M.sequential(layers)
@@ -437,30 +505,27 @@ function M.sequential(layers)
     names[i] = tostring(l):gsub("^function.*", "function")
   end
   return made(layer("sequential", "sequential{" .. table.concat(names, ", ") .. "}", function(x)
-    local frame = current
-    for i = 1, #layers - 1 do
-      frame.entry = type(layers[i]) == "function" and i - 1 or nil
-      x = layers[i](x)
-    end
-    frame.entry = type(layers[#layers]) == "function" and #layers - 1 or nil
-    return layers[#layers](x)
+    local n = #layers
+    for i = 1, n - 1 do x = check_entry(layers[i], i, false, call_entry(layers[i], i, x)) end
+    return check_entry(layers[n], n, true, call_entry(layers[n], n, x))
   end, true), layers)
 end
 
 --- A multi-layer perceptron: flatten, then linear layers with an activation between them.
---     bnn.nn.mlp{64, 64, 10}             activation = "relu" by default, or any op's name
+--     bnn.nn.mlp{64, 64, 10}             activation = "relu" by default, or an elementwise layer
 -- Parameters: mlp/linear_0/w, mlp/linear_0/b, ...
 function M.mlp(opts)
   opts = options.check("mlp", opts, {
     {type = "integer", min = 1},
-    activation = {type = "string", default = "relu"},
+    activation = {type = "string", default = "relu",
+                  choices = options.sorted_names(ELEMENTWISE)},
   })
   local activation = core.ops[opts.activation]
-  if not activation then error(("mlp: no op is called '%s'"):format(opts.activation), 2) end
   if #opts == 0 then error("mlp: a list of layer sizes is wanted, such as {64, 64, 10}", 2) end
   local layers, flat = {}, M.flatten()
   for i, width in ipairs(opts) do layers[i] = M.linear(width) end
-  return made(layer("mlp", ("mlp{%s}"):format(table.concat(opts, ", ")), function(x)
+  local suffix = opts.activation == "relu" and "" or ", activation=" .. opts.activation
+  return made(layer("mlp", ("mlp{%s%s}"):format(table.concat(opts, ", "), suffix), function(x)
     x = flat(x)
     for i, l in ipairs(layers) do
       x = l(x)
@@ -516,11 +581,12 @@ end
 -- The kinds of layers that there are.
 local KINDS = {}
 for _, name in ipairs{
-  "linear", "conv2d", "max_pool", "avg_pool", "layer_norm", "relu", "tanh", "sigmoid", "softplus",
-  "gelu", "leaky_relu", "sin", "dropout", "flatten", "sequential", "mlp",
+  "linear", "conv2d", "max_pool", "avg_pool", "layer_norm", "dropout", "flatten", "sequential",
+  "mlp",
 } do
   KINDS[name] = true
 end
+for name in pairs(ELEMENTWISE) do KINDS[name] = true end
 
 local make_layer
 

@@ -7,6 +7,7 @@
 -- likelihood (bnn.elbo). A step is one call into C that replays the recorded program.
 local audit = require "bnn.audit"
 local core = require "bnn.core"
+local kept = require "bnn.kept"
 local likelihoods = require "bnn.likelihood"
 local options = require "bnn.options"
 local parameters = require "bnn.params"
@@ -17,6 +18,9 @@ local schedule = require "bnn.schedule"
 local tree = require "bnn.tree"
 
 local M = {}
+
+local KEPT = 8         -- recorded steps, one for each shape of a batch
+local FIRST_NOTICE = 9 -- recordings; then at twice as many each time
 
 local Objective = {__name = "bnn.objective"}
 Objective.__index = Objective
@@ -66,6 +70,19 @@ local function check_paths(what, opts)
   end
 end
 
+-- A weight of the KL that is a number must be one, by path too.
+local function check_weights(what, opts)
+  for _, name in ipairs{"beta", "temperature"} do
+    local given = opts[name]
+    local is_table = type(given) == "table" and not options.accept(given, "schedule")
+    for _, value in pairs(is_table and given or {given}) do
+      if type(value) == "number" and (value < 0 or value ~= value) then
+        error(("%s: %s is %s, at least 0 is wanted"):format(what, name, value), 4)
+      end
+    end
+  end
+end
+
 -- An objective of checked options.
 local function new(what, opts)
   if opts.beta and opts.temperature then
@@ -78,7 +95,8 @@ local function new(what, opts)
   if opts.posterior then opts.prior = opts.prior or 1 end
   if opts.prior and not opts.beta then opts.temperature = opts.temperature or 1 end
   check_paths(what, opts)
-  opts.what, opts.steppers, opts.recorded = what, {}, {}
+  check_weights(what, opts)
+  opts.what, opts.steppers, opts.recorded, opts.recordings = what, kept.new(KEPT), {}, 0
   return setmetatable(opts, Objective)
 end
 
@@ -126,8 +144,9 @@ end
 --   params      Params that steps change (a point estimate); or posterior, weights drawn from it
 --   loss        function(params, {x=, y=}, key, train) -> loss of each example [n] [, a table of
 --               further figures by name: numbers, or tensors [] or [n], for evaluate]; uint8 inputs
---               come as x / 255; key draws the noise of this step (bnn.randn_like(x, key)); train
---               is true in steps
+--               come as x / 255; key draws the noise of this step (bnn.randn_like(x, key)), for
+--               sample s it is the step's key:fold("noise"):fold(s); train is true in steps. The
+--               names loss, penalty and, with a prior, kl_divergence are taken
 --   net, likelihood instead of loss: -log p(y | x, w); bnn.predict wants both
 --   weight_decay lambda of lambda/2 sum(w^2), 0, or by path
 --   prior, beta, temperature, data_size, kl, samples as for bnn.elbo; with params and a prior the
@@ -162,12 +181,48 @@ local function check_per_example(what, x, n)
   error(("%s gives %s, wanted one number an example: [%d]"):format(what, found, n), 0)
 end
 
+-- Whether `evaluate` itself has a figure of that name.
+local function is_taken(self, name)
+  return name == "loss" or name == "penalty" or name == "kl_divergence" and self.prior ~= nil
+end
+
+-- The further figures of a loss function: a table of numbers and tensors [] or [n], by name.
+local function check_figures(self, figures, n)
+  if figures == nil then return {} end
+  if type(figures) ~= "table" or getmetatable(figures) then
+    error(("loss: its second value is a %s, wanted a table name -> figure"):format(
+      tree.leaf_kind(figures) or type(figures)), 0)
+  end
+  for name, figure in pairs(figures) do
+    local kind = tree.leaf_kind(figure)
+    if type(name) ~= "string" or is_taken(self, name) then
+      error(("loss: a figure called '%s': that name is taken"):format(tostring(name)), 0)
+    elseif kind ~= "number" and kind ~= "tensor" then
+      error(("loss: figure '%s' is a %s, wanted a number or a tensor [] or [%d]"):format(name,
+        type(figure), n), 0)
+    elseif kind == "tensor" and figure:dim() > 0 then
+      check_per_example("loss: figure '" .. name .. "'", figure, n)
+    end
+  end
+  return figures
+end
+
+-- Targets that are bytes would be read as images, y / 255, which no count or class is.
+local function check_targets(self, source)
+  local likelihood = self.likelihood
+  if not likelihood or likelihood.name == "bernoulli" or not source.y then return end
+  if source.y:dtype() ~= "u8" then return end
+  local conversion = likelihood.classes and 'y:to("i32")' or "y:real()"
+  error(("%s: y is u8, which is for images (y / 255): %s converts"):format(likelihood.name
+    or "likelihood", conversion), 0)
+end
+
 -- The loss of each example, and a table of further figures.
 local function loss_of(self, params, batch, key, train)
   local n = batch.x:size(1)
   if self.loss then
     local loss, figures = self.loss(params, batch, key, train)
-    return check_per_example("loss", loss, n), figures or {}
+    return check_per_example("loss", loss, n), check_figures(self, figures, n)
   end
   local likelihood = self.likelihood
   local output = record.output(self.net, params, batch.x, {key = key, train = train})
@@ -227,6 +282,7 @@ end
 
 -- The runtime's objective for batches of n rows of this source.
 local function make_stepper(self, source, n)
+  check_targets(self, source)
   local terms, places = density_terms(self), {}
   for i, term in ipairs(terms) do places[i] = term.place end
   local function outputs(params, batch, key, weights)
@@ -246,27 +302,44 @@ end
 -- What a recorded step depends on besides shapes; when it is changed, steps are recorded again.
 local RECORDED = {"net", "likelihood", "loss", "kl", "prior", "samples", "weight_decay"}
 
+-- A line on stderr when the shapes of batches keep changing.
+local function count_recording(self, name)
+  self.recordings = self.recordings + 1
+  local n = self.recordings / FIRST_NOTICE
+  if n < 1 or math.log(n, 2) % 1 ~= 0 then return end
+  local text = "%s: steps have been recorded for %d shapes of batches, last %s; each takes time "
+    .. "and memory: batches of one size, or drop_last, are recorded once\n"
+  io.stderr:write(text:format(self.what, self.recordings, name))
+end
+
 local function stepper(self, source, n)
   for _, field in ipairs(RECORDED) do
     if self.recorded[field] ~= self[field] then
-      self.steppers, self.recorded[field] = {}, self[field]
+      self.steppers, self.recorded[field] = kept.new(KEPT), self[field]
     end
   end
   local name = record.shape_key(source, n)
-  if not self.steppers[name] then self.steppers[name] = make_stepper(self, source, n) end
-  return self.steppers[name]
+  local made = self.steppers:get(name)
+  if made then return made end
+  count_recording(self, name)
+  return self.steppers:put(name, make_stepper(self, source, n))
 end
 
 -- ---- beta ----
 
 -- beta of one tensor at a step, from a number or function given for it.
 local function beta_value(self, given, step)
-  if self.beta then return schedule.value(given, step, "beta") end
-  if not self.data_size then
+  local name = self.beta and "beta" or "temperature"
+  if not self.beta and not self.data_size then
     error(self.what:match "[^.]+$"
       .. ": a temperature needs data_size, the number of training examples", 3)
   end
-  return schedule.value(given, step, "temperature") / self.data_size
+  local value = schedule.value(given, step, name)
+  if value < 0 then
+    local fault = "%s: its function gave %g at step %d, at least 0 is wanted"
+    error(fault:format(name, value, step), 3)
+  end
+  return self.beta and value or value / self.data_size
 end
 
 --- The weight of the KL at a step (counted from 1): a number; where it was given by path, a list by
@@ -302,18 +375,35 @@ local function check_batch(batch)
         type(value)), 3)
     end
   end
+  for name in pairs(getmetatable(batch) == nil and batch or {}) do
+    if name ~= "x" and name ~= "y" then
+      error(("step: the batch has a field '%s', only x and y are known"):format(tostring(name)), 3)
+    end
+  end
   return {x = batch.x:contiguous(), y = batch.y and batch.y:contiguous()}
 end
 
 local step_spec = {beta = "any", lr = "any"} -- numbers: the runtime looks at them
 
+-- The options of a step. bnn.options would take longer than the rest of step's Lua, every step.
+local function step_options(opts)
+  if type(opts) ~= "table" then return options.check("step", opts, step_spec, 4) end
+  for name in next, opts do
+    if not step_spec[name] then return options.check("step", opts, step_spec, 4) end
+  end
+  return opts
+end
+
 --- One step, in place: the posterior's mu and logvar, or params, and the state change.
 -- @param state as optimizer:init(objective) gives it
 -- @param batch {x=, y=} tensors, or a batch of data:batches{...} (rows that C gathers)
--- @param key key: weight sample s is drawn with key:fold("eps"):fold(s)
+-- @param key key: weight sample s is drawn with key:fold("eps"):fold(s), its noise (dropout) with
+--   key:fold("noise"):fold(s)
 -- @param opts table: beta=, lr= of this step; the objective's and the optimizer's own when left out
 -- @return number: the mean loss over the batch, before the update and without KL and weight decay;
---   or nil, message when it is not finite or a label is out of range: nothing has changed then
+--   or nil, message when it is not finite or a label is out of range: nothing has changed then. A
+--   gradient that is not finite beside a finite loss is nil, message too: nothing that is not
+--   finite has been written, but the other tensors have been updated
 function Objective:step(state, batch, key, opts)
   if not options.accept(state, "state") then
     error("step: a state is wanted, as optimizer:init(objective) gives it, got " .. type(state), 2)
@@ -323,12 +413,19 @@ function Objective:step(state, batch, key, opts)
   local source = rows and batch.source or check_batch(batch)
   local count = batch.count or source.x:size(1)
   local step = state:steps() + 1
-  opts = options.check("step", opts, step_spec)
+  opts = step_options(opts)
   local beta, lr = opts.beta or self:beta_at(step), opts.lr or state:rate(step)
   self.last = {step = step, beta = beta} -- what audit speaks of
+  if type(lr) ~= "number" then
+    error("step: lr is a " .. type(lr) .. ", a number is wanted", 2)
+  end
   local mu, logvar = weights_of(self)
-  return stepper(self, source, count):step(mu.flat, logvar and logvar.flat, state.moments, source.x,
-    source.y, rows, from, count, key, beta, lr)
+  local loss, message = stepper(self, source, count):step(mu.flat, logvar and logvar.flat,
+    state.moments, source.x, source.y, rows, from, count, key, beta, lr)
+  if loss then return loss end
+  return nil, (message:gsub("gradient of tensor (%d+)", function(i)
+    return ("gradient of '%s'"):format(mu:names()[math.tointeger(tonumber(i))])
+  end))
 end
 
 --- The gradients of L on a batch for the weights that key draws.
@@ -383,9 +480,9 @@ local function decay_penalty(self)
   return sum
 end
 
--- sum over tensors of beta_t KL_t at a step.
-local function weighted_kl(self, terms, step)
-  local beta, place, sum = self:beta_at(step), {}, 0
+-- sum over tensors of beta_t KL_t, and of KL_t.
+local function weighted_kl(self, terms, beta)
+  local place, sum = {}, 0
   if type(beta) == "number" then
     for _, term in ipairs(terms) do sum = sum + term.kl * term.weight end
     return beta * sum, sum
@@ -408,24 +505,37 @@ local function columns(self, names)
     for i, name in ipairs(options.sorted_names(figures)) do
       names[i] = name
       local figure = figures[name]
-      if type(figure) ~= "number" and figure:dim() == 1 then check_per_example(name, figure, n) end
-      list[i + 1] = (loss * 0 + figure):reshape(n, 1)
+      local has_rows = type(figure) ~= "number" and figure:dim() == 1
+      list[i + 1] = (has_rows and figure or loss * 0 + figure):reshape(n, 1)
     end
     return core.ops.concat(list, 2)
   end
 end
 
+-- The weight of the KL that figures are given with: what is asked for, else that of the last step
+-- that was made, else of the first.
+local function beta_of_figures(self, opts)
+  if opts.beta then return opts.beta end
+  local last = self.last
+  if last and (opts.step == nil or opts.step == last.step) then return last.beta end
+  return self:beta_at(math.max(opts.step or 1, 1))
+end
+
 --- The objective on a data set under one draw of the weights (the article's diagnostics).
 -- @param data part of a data set, or a batch {x=, y=}
--- @param opts table: key=, step=1 (for a beta that changes)
+-- @param opts table: key=; step= or beta=, for a beta that changes (that of the last step that was
+--   made when both are left out)
 -- @return table, in nats an example: loss, L without beta KL and weight decay, and what the loss
 --   function gives by name, means over the data; kl_divergence where there is a prior; penalty, the
 --   rest of L; for bnn.elbo elbo = log_likelihood - beta kl_divergence
 function Objective:evaluate(data, opts)
   opts = options.check("evaluate", opts, {
     key = {type = "key", required = true},
-    step = {type = "integer", min = 0, default = 1},
+    step = {type = "integer", min = 0},
+    beta = {type = "number", min = 0},
   })
+  if data.x:size(1) == 0 then error("evaluate: there are no examples", 2) end
+  check_targets(self, data)
   local names = self.figure_names or {}
   self.figure_names = names
   local source = {x = data.x:contiguous(), y = data.y and data.y:contiguous()}
@@ -435,7 +545,7 @@ function Objective:evaluate(data, opts)
   figures.penalty = decay_penalty(self)
   if self.prior then
     local terms = prior_terms(self, {key = opts.key:fold "prior"})
-    local penalty, kl = weighted_kl(self, terms, math.max(opts.step, 1))
+    local penalty, kl = weighted_kl(self, terms, beta_of_figures(self, opts))
     figures.penalty, figures.kl_divergence = figures.penalty + penalty, kl
   end
   if self.is_elbo then figures.elbo = -figures.loss - figures.penalty end
@@ -445,7 +555,11 @@ end
 --- The same for one batch.
 -- @param batch {x=, y=}
 -- @param key key
-function Objective:value(batch, key) return self:evaluate(check_batch(batch), {key = key}) end
+-- @param opts table: step=, beta=
+function Objective:value(batch, key, opts)
+  opts = options.check("value", opts, {step = "integer", beta = "number"})
+  return self:evaluate(check_batch(batch), {key = key, step = opts.step, beta = opts.beta})
+end
 
 -- How many outputs the network gives for an example.
 local function output_width(self, data)

@@ -110,6 +110,10 @@ end
 -- @param mu Params
 -- @param logvar Params: the first names of mu, of the same shapes; those behind are points
 function M.of(mu, logvar)
+  if not parameters.is(mu) or not parameters.is(logvar) then
+    error("bnn.posterior.of: params are wanted, as net:init gives them", 2)
+  end
+  if #logvar == 0 then error("bnn.posterior.of: logvar covers no parameter", 2) end
   local names = mu:names()
   for i, name in ipairs(logvar:names()) do
     if mu[name] and names[i] ~= name then
@@ -187,7 +191,12 @@ local function add_cross_entropies(self, values, priors, opts)
     local w = self:sample(opts.key:fold(s))
     for i, name in ipairs(self.logvar:names()) do
       if type(priors[i]) ~= "number" then
-        values[i] = values[i] - priors[i](w[name], name):sum():item() / opts.samples
+        local value = priors[i](w[name], name)
+        if tree.leaf_kind(value) ~= "tensor" then
+          local fault = "prior of '%s' gives a %s, wanted its log density, a tensor"
+          error(fault:format(name, type(value)), 0)
+        end
+        values[i] = values[i] - value:sum():item() / opts.samples
       end
     end
   end

@@ -1,5 +1,6 @@
 --- Predictions: the mean over networks drawn from the posterior, and how much they differ.
 local core = require "bnn.core"
+local kept = require "bnn.kept"
 local likelihoods = require "bnn.likelihood"
 local options = require "bnn.options"
 local record = require "bnn.record"
@@ -7,8 +8,8 @@ local tree = require "bnn.tree"
 
 local M = {}
 
--- Rows that go through the networks at a time.
-local CHUNK = 250
+-- Rows that go through the networks at a time; programs that are kept for a model.
+local CHUNK, KEPT = 250, 16
 
 -- model -> programs that have been recorded for it, by what they compute and the shapes.
 local programs = setmetatable({}, {__mode = "k"})
@@ -22,7 +23,7 @@ local function programs_of(model)
     if known and known[field] ~= model[field] then known = nil end
   end
   if not known then
-    known = {made = {}}
+    known = {made = kept.new(KEPT)}
     for _, field in ipairs(RECORDED) do known[field] = model[field] end
     programs[model] = known
   end
@@ -34,16 +35,15 @@ local function program_for(model, what, source, f)
   local rows = source.x:size(1)
   local n = math.min(rows, CHUNK)
   local name = what .. ":" .. record.shape_key(source, n)
-  if not known[name] then
-    local function outputs(params, batch, key) return {f(params, batch, key)} end
-    local program, nodes = record.model(model, source, n, outputs, {})
-    if not program:info().has_rows and rows ~= n then
-      name = what .. ":" .. record.shape_key(source, rows) -- an op mixes rows: all at once
-      program, nodes = record.model(model, source, rows, outputs, {})
-    end
-    known[name] = {program = program, nodes = nodes}
+  local made = known:get(name)
+  if made then return made end
+  local function outputs(params, batch, key) return {f(params, batch, key)} end
+  local program, nodes = record.model(model, source, n, outputs, {})
+  if not program:info().has_rows and rows ~= n then
+    name = what .. ":" .. record.shape_key(source, rows) -- an op mixes rows: all at once
+    program, nodes = record.model(model, source, rows, outputs, {})
   end
-  return known[name]
+  return known:put(name, {program = program, nodes = nodes})
 end
 
 -- Mean and std [n, w] of f(params, batch, key) over sampled networks.
@@ -84,15 +84,34 @@ local function entropy(p)
   return -(terms:sum(-1))
 end
 
+-- What a likelihood makes of a network's output, one tensor with a row for each example.
+local function predicted_value(likelihood, output, n)
+  local value = output
+  if likelihood.predict then value = likelihood.predict(output) end
+  if tree.leaf_kind(value) ~= "tensor" then
+    local what = type(output) == "table" and ("the network gives %d values"):format(#output)
+      or "predict gives a " .. type(value)
+    error(("bnn.predict: %s, and the likelihood is to make one tensor [n, ...] of its output: "
+      .. "predict = function(output) ... end"):format(what), 0)
+  end
+  if value:dim() == 0 or value:size(1) ~= n then
+    error(("bnn.predict: the prediction is [%s], wanted a row for each of %d examples"):format(
+      table.concat(value:shape(), ", "), n), 0)
+  end
+  return value
+end
+
 -- What predictions average over networks [n, w]; for a likelihood whose noise the network gives,
--- its variance stands beside it.
+-- its variance stands beside it [n, 2 w].
 local function predicted(model, likelihood, train)
-  local predict = likelihood.predict or function(output) return output end
   return function(params, batch, key)
+    local n = batch.x:size(1)
     local output = record.output(model.net, params, batch.x, {key = key, train = train})
-    local value = predict(output)
+    local value = predicted_value(likelihood, output, n)
     if not likelihood.variance then return value end
-    return core.ops.concat({value, likelihood.variance(output)}, value:dim())
+    local w = n > 0 and value:numel() // n or 0
+    local variance = likelihood.variance(output):reshape(n, w)
+    return core.ops.concat({value:reshape(n, w), variance}, 2)
   end
 end
 

@@ -17,12 +17,17 @@ function M.value_of(entry)
   return value
 end
 
--- function -> the name under which `bnn` itself has it, or bnn.data, which hands out what the
--- internal bnn.files holds.
+-- Modules that hand out what internal ones hold: bnn.data.read of bnn.files, bnn.metrics.auroc of
+-- bnn.ranking.
+local COLLECTIONS = {"data", "metrics"}
+
+-- function -> the name under which `bnn` itself has it, or a collection.
 local function exported_functions(bnn)
   local names = {}
-  for name, value in pairs(bnn.data or {}) do
-    if type(value) == "function" then names[value] = "bnn.data." .. name end
+  for _, module in ipairs(COLLECTIONS) do
+    for name, value in pairs(bnn[module] or {}) do
+      if type(value) == "function" then names[value] = ("bnn.%s.%s"):format(module, name) end
+    end
   end
   for name, value in pairs(bnn) do
     if type(value) == "function" then names[value] = "bnn." .. name end

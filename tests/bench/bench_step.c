@@ -1,21 +1,29 @@
-/* bench_step - a training step against its bare matrix products, in one process, interleaved.
+/* bench_step - training steps and predictions against their bare matrix products, in one process,
+ * taking turns.
  *
- *     bench_step [steps]        784-H-H-10, batch 128, for H = 64, 400, 1200, on 1 and 2 threads
+ *     bench_step [steps [H ...]]   784-H-H-10, batch 128, for H = 64, 400, 1200, on 1 and 2 threads
+ *     BNNLUA_ISA=avx2 OPENBLAS_CORETYPE=Haswell bench_step    as on a processor without AVX-512
  *
- * "products": the eight OpenBLAS calls of a step (three forward, three weight gradients, two input
- * gradients) on one thread.  Medians of rounds in which the two take turns; the ratio is what to
- * quote, as machines differ and are shared. */
+ * "products" are whole OpenBLAS calls on one thread: of a step eight (three forward, three weight
+ * gradients, two input gradients), of a prediction three for each chunk of rows.  The ratio of the
+ * medians over the rounds is what to quote, as machines differ and are shared; beside it the ratio
+ * of the fastest rounds, which says more where other work disturbs.  Last, where a step on one
+ * thread goes: each part alone, over and over. */
 #define _POSIX_C_SOURCE 200809L
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "blas.h"
 #include "isa.h"
 #include "mem.h"
 #include "objective.h"
+#include "predict.h"
+#include "product.h"
 
-enum { BATCH = 128, INPUT = 784, OUTPUT = 10, LAYERS = 3, ROUNDS = 15, IMAGES = 4096 };
+enum { BATCH = 128, BLOCK = 32, INPUT = 784, OUTPUT = 10, LAYERS = 3, ROUNDS = 15, IMAGES = 4096 };
+enum { CHUNK = 250, TEST_IMAGES = 4000, SAMPLES = 8 }; /* of predictions, as bnn.predict has them */
 
 typedef struct bench {
   size_t width[LAYERS + 1];
@@ -40,32 +48,38 @@ static double now(void) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Records the loss of each example of an MLP: linear, relu, ..., cross-entropy. */
-static void record(bench *b) {
+/* Records an MLP: linear, relu, ...; then the loss of each example by cross-entropy, with its
+ * gradient, or the probabilities. */
+static void record(const bench *b, bnn_program **out, size_t batch, bool loss) {
   bnn_err err;
   int x, y, h;
-  size_t in[] = {BATCH, INPUT}, labels[] = {BATCH}, offset = 0;
+  size_t in[] = {batch, INPUT}, labels[] = {batch}, offset = 0;
+  bnn_program *p;
   bnn_shape shape = bnn_shape_make(BNN_REAL, 2, in);
-  must(bnn_program_new(&b->program, &err), &err);
-  must(bnn_program_input(b->program, &x, BNN_INPUT_ROWS, &shape, 0, &err), &err);
+  must(bnn_program_new(&p, &err), &err);
+  must(bnn_program_input(p, &x, BNN_INPUT_ROWS, &shape, 0, &err), &err);
   shape = bnn_shape_make(BNN_I32, 1, labels);
-  must(bnn_program_input(b->program, &y, BNN_INPUT_ROWS, &shape, 0, &err), &err);
+  must(bnn_program_input(p, &y, BNN_INPUT_ROWS, &shape, 0, &err), &err);
   h = x;
   for (int l = 0; l < LAYERS; l++) {
     size_t w_dim[] = {b->width[l], b->width[l + 1]};
     int in_nodes[3] = {h};
     shape = bnn_shape_make(BNN_REAL, 2, w_dim);
-    must(bnn_program_input(b->program, &in_nodes[1], BNN_INPUT_PARAM, &shape, offset, &err), &err);
+    must(bnn_program_input(p, &in_nodes[1], BNN_INPUT_PARAM, &shape, offset, &err), &err);
     offset += w_dim[0] * w_dim[1];
     shape = bnn_shape_make(BNN_REAL, 1, w_dim + 1);
-    must(bnn_program_input(b->program, &in_nodes[2], BNN_INPUT_PARAM, &shape, offset, &err), &err);
+    must(bnn_program_input(p, &in_nodes[2], BNN_INPUT_PARAM, &shape, offset, &err), &err);
     offset += w_dim[1];
-    must(bnn_program_op(b->program, &h, BNN_OP_linear, in_nodes, 3, NULL, &err), &err);
-    if (l + 1 < LAYERS) must(bnn_program_op(b->program, &h, BNN_OP_relu, &h, 1, NULL, &err), &err);
+    must(bnn_program_op(p, &h, BNN_OP_linear, in_nodes, 3, NULL, &err), &err);
+    if (l + 1 < LAYERS) must(bnn_program_op(p, &h, BNN_OP_relu, &h, 1, NULL, &err), &err);
   }
   int pair[] = {h, y};
-  must(bnn_program_op(b->program, &h, BNN_OP_cross_entropy, pair, 2, NULL, &err), &err);
-  must(bnn_program_finish(b->program, &h, 1, true, NULL, 0, &err), &err);
+  if (loss)
+    must(bnn_program_op(p, &h, BNN_OP_cross_entropy, pair, 2, NULL, &err), &err);
+  else
+    must(bnn_program_op(p, &h, BNN_OP_softmax, &h, 1, NULL, &err), &err);
+  must(bnn_program_finish(p, &h, 1, loss, NULL, 0, &err), &err);
+  *out = p;
 }
 
 static void new_tensor(bnn_tensor **t, bnn_dtype dtype, size_t rows, size_t columns) {
@@ -108,7 +122,7 @@ static void make(bench *b, size_t hidden) {
     size[2 * l + 1] = width[l + 1];
   }
   must(bnn_layout_init(&b->layout, 2 * LAYERS, size, &err), &err);
-  record(b);
+  record(b, &b->program, BATCH, true);
   bnn_term terms[2 * LAYERS];
   for (int t = 0; t < 2 * LAYERS; t++) terms[t] = (bnn_term){.kl = 1, .precision = 1};
   bnn_objective_spec spec = {.program = b->program,
@@ -183,53 +197,239 @@ static void run_products(bench *b) {
   }
 }
 
+/* The products of predicting TEST_IMAGES rows by one network. */
+static void run_forward_products(bench *b, bnn_real *const *act) {
+  for (size_t from = 0; from < TEST_IMAGES; from += CHUNK) {
+    const bnn_real *w = bnn_tensor_real(b->mu);
+    for (int l = 0; l < LAYERS; l++) {
+      size_t n = b->width[l], m = b->width[l + 1];
+      bnn_blas_mm(act[l + 1], m, act[l], n, false, w, m, false, CHUNK, m, n, false);
+      w += n * m + m;
+    }
+  }
+}
+
+/* ---- measuring ---- */
+
 static int by_value(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
   return (x > y) - (x < y);
 }
 
-static double median(double *x, size_t n) {
-  qsort(x, n, sizeof *x, by_value);
-  return x[n / 2];
+/* Two things that take turns: how long each takes, by the median round and by the fastest. */
+typedef struct timing {
+  double own[ROUNDS], products[ROUNDS];
+} timing;
+
+static void print_row(const char *what, size_t h, int threads, timing *t) {
+  char name[32];
+  qsort(t->own, ROUNDS, sizeof *t->own, by_value);
+  qsort(t->products, ROUNDS, sizeof *t->products, by_value);
+  const double own = t->own[ROUNDS / 2], products = t->products[ROUNDS / 2];
+  snprintf(name, sizeof name, "784-%zu-%zu-10", h, h);
+  printf("%-8s %-17s %7d %11.3f %13.3f %7.2f %8.2f\n", what, name, threads, 1e3 * own,
+         1e3 * products, own / products, t->own[0] / t->products[0]);
+  fflush(stdout);
 }
 
-/* Seconds a step and seconds of its products: medians over rounds that take turns. */
-static void measure(bench *b, bnn_context *context, size_t steps, double *step, double *products) {
-  double s[ROUNDS], p[ROUNDS];
+static void measure_steps(bench *b, int threads, size_t steps) {
+  bnn_err err;
+  bnn_context *context;
+  timing t;
   uint64_t done = 0;
+  must(bnn_context_new(&context, threads, &err), &err);
   for (int r = 0; r < ROUNDS; r++) {
     double t0 = now();
     for (size_t i = 0; i < steps; i++) run_step(b, context, done++);
     double t1 = now();
     for (size_t i = 0; i < steps; i++) run_products(b);
-    s[r] = (t1 - t0) / (double)steps;
-    p[r] = (now() - t1) / (double)steps;
+    t.own[r] = (t1 - t0) / (double)steps;
+    t.products[r] = (now() - t1) / (double)steps;
   }
-  *step = median(s, ROUNDS);
-  *products = median(p, ROUNDS);
+  print_row("step", b->width[1], threads, &t);
+  bnn_context_free(context);
+}
+
+/* Times are for one network over TEST_IMAGES rows. */
+static void measure_predictions(bench *b, int threads) {
+  bnn_err err;
+  bnn_context *context;
+  bnn_program *program;
+  bnn_tensor *x, *mean, *std, *act[LAYERS + 1];
+  bnn_real *act_data[LAYERS + 1];
+  timing t;
+  must(bnn_context_new(&context, threads, &err), &err);
+  must(bnn_tensor_narrow(&x, b->x, 0, 0, TEST_IMAGES, &err), &err);
+  new_tensor(&mean, BNN_REAL, TEST_IMAGES, OUTPUT);
+  new_tensor(&std, BNN_REAL, TEST_IMAGES, OUTPUT);
+  record(b, &program, CHUNK, false);
+  for (int l = 0; l <= LAYERS; l++) {
+    new_tensor(&act[l], BNN_REAL, CHUNK, b->width[l]);
+    act_data[l] = bnn_tensor_real(act[l]);
+  }
+  bnn_rng_uniform(act_data[0], bnn_key_new(3), 0, act[0]->size);
+  const bnn_predict_spec spec = {.program = program,
+                                 .x_node = 0,
+                                 .y_node = -1,
+                                 .key_node = -1,
+                                 .mu = bnn_tensor_real(b->mu),
+                                 .logvar = bnn_tensor_real(b->logvar),
+                                 .random = b->layout.size,
+                                 .size = b->layout.size,
+                                 .samples = SAMPLES,
+                                 .key = bnn_key_new(5),
+                                 .first_sample = 1};
+  for (int r = 0; r < ROUNDS; r++) {
+    double t0 = now();
+    must(bnn_predict(context, &spec, x, NULL, mean, std, &err), &err);
+    double t1 = now();
+    for (int s = 0; s < SAMPLES; s++) run_forward_products(b, act_data);
+    t.own[r] = (t1 - t0) / SAMPLES;
+    t.products[r] = (now() - t1) / SAMPLES;
+  }
+  print_row("predict", b->width[1], threads, &t);
+  for (int l = 0; l <= LAYERS; l++) bnn_tensor_unref(act[l]);
+  bnn_tensor_unref(mean);
+  bnn_tensor_unref(std);
+  bnn_tensor_unref(x);
+  bnn_program_unref(program);
+  bnn_context_free(context);
+}
+
+/* ---- where a step goes ---- */
+
+/* The parts of a step, each over a whole batch on the calling thread. */
+typedef struct parts {
+  bench *b;
+  bnn_context *context;
+  bnn_frame *frame;
+  bnn_real *theta;
+} parts;
+
+static void gather_part(parts *p) {
+  const bench *b = p->b;
+  const bnn_batch batch = {b->x, b->y, b->rows->data, 0, BATCH};
+  bnn_real *home = bnn_frame_home(p->frame, 0);
+  for (size_t from = 0; from < BATCH; from += BLOCK)
+    bnn_batch_gather(home + from * INPUT, BNN_REAL, b->x, &batch, from, BLOCK);
+}
+
+static void sampling_part(parts *p) {
+  const bench *b = p->b;
+  bnn_posterior_sample(p->context, p->theta, bnn_tensor_real(b->mu), bnn_tensor_real(b->logvar),
+                       bnn_key_new(1), b->layout.size, b->layout.size);
+}
+
+static void forward_part(parts *p) {
+  for (size_t i = 0; i < bnn_frame_blocks(p->frame); i++) bnn_frame_forward_block(p->frame, i);
+}
+
+static void backward_part(parts *p) {
+  for (size_t i = 0; i < bnn_frame_blocks(p->frame); i++) bnn_frame_backward_block(p->frame, i, 1);
+}
+
+static void gradients_part(parts *p) {
+  for (size_t j = 0; j < bnn_frame_parameter_jobs(p->frame); j++)
+    bnn_frame_run_parameter_job(p->frame, j);
+}
+
+/* The products in the pieces in which a step has them. */
+static void products_part(parts *p) {
+  const bench *b = p->b;
+  bnn_real *w[LAYERS], *dw[LAYERS];
+  size_t at = 0;
+  for (int l = 0; l < LAYERS; l++) {
+    w[l] = p->theta + at;
+    dw[l] = bnn_tensor_real(b->grad) + at;
+    at += b->width[l] * b->width[l + 1] + b->width[l + 1];
+  }
+  for (size_t from = 0; from < BATCH; from += BLOCK) {
+    for (int l = 0; l < LAYERS; l++) {
+      size_t n = b->width[l], m = b->width[l + 1];
+      bnn_product_bias(bnn_tensor_real(b->act[l + 1]) + from * m,
+                       bnn_tensor_real(b->act[l]) + from * n, w[l], w[l] + n * m, BLOCK, m, n);
+      if (l > 0)
+        bnn_product(bnn_tensor_real(b->delta[l]) + from * n, n,
+                    bnn_tensor_real(b->delta[l + 1]) + from * m, m, false, w[l], m, true, BLOCK, n,
+                    m, true);
+    }
+  }
+  for (size_t j = 0; j < bnn_frame_parameter_jobs(p->frame); j++) {
+    const bnn_parameter_job *job = bnn_frame_parameter_job(p->frame, j);
+    for (int l = 0; l < LAYERS; l++) {
+      const size_t first = (size_t)(dw[l] - bnn_tensor_real(b->grad)), n = b->width[l],
+                   m = b->width[l + 1];
+      if (job->first < first || job->first >= first + n * m) continue;
+      bnn_product(bnn_tensor_real(b->grad) + job->first, m, bnn_tensor_real(b->act[l]) + job->from,
+                  n, true, bnn_tensor_real(b->delta[l + 1]), m, false, job->count, m, BATCH, false);
+    }
+  }
+}
+
+static double seconds_of(void (*part)(parts *), parts *p, size_t times) {
+  double t[ROUNDS];
+  for (int r = 0; r < ROUNDS; r++) {
+    double t0 = now();
+    for (size_t i = 0; i < times; i++) part(p);
+    t[r] = (now() - t0) / (double)times;
+  }
+  qsort(t, ROUNDS, sizeof *t, by_value);
+  return t[ROUNDS / 2];
+}
+
+static uint64_t steps_done;
+
+static void whole_step(parts *p) { run_step(p->b, p->context, steps_done++); }
+
+/* One line: the parts, and as "update" what is left of the whole step. */
+static void measure_parts(bench *b, size_t times) {
+  bnn_err err;
+  parts p = {.b = b, .theta = bnn_mem_zalloc(b->layout.size, sizeof *p.theta)};
+  if (!p.theta) exit(1);
+  must(bnn_context_new(&p.context, 1, &err), &err);
+  must(bnn_frame_new(&p.frame, b->program, BLOCK, &err), &err);
+  bnn_frame_bind_params(p.frame, p.theta, bnn_tensor_real(b->grad));
+  memset(bnn_frame_home(p.frame, 1), 0, BATCH * sizeof(int32_t));
+  const double step = seconds_of(whole_step, &p, times);
+  const double gather = seconds_of(gather_part, &p, times);
+  const double sampling = seconds_of(sampling_part, &p, times);
+  const double forward = seconds_of(forward_part, &p, times);
+  const double backward = seconds_of(backward_part, &p, times);
+  const double gradients = seconds_of(gradients_part, &p, times);
+  const double products = seconds_of(products_part, &p, times);
+  const double update = step - gather - sampling - forward - backward - gradients;
+  printf("%5zu %8.1f %8.1f %8.1f %8.1f %8.1f %10.1f %8.1f %8.1f\n", b->width[1], 1e6 * step,
+         1e6 * gather, 1e6 * sampling, 1e6 * forward, 1e6 * backward, 1e6 * gradients, 1e6 * update,
+         1e6 * products);
+  fflush(stdout);
+  bnn_frame_free(p.frame);
+  bnn_context_free(p.context);
+  bnn_mem_free(p.theta);
 }
 
 int main(int argc, char **argv) {
-  size_t base = argc > 1 ? (size_t)strtoul(argv[1], NULL, 10) : 100;
-  static const size_t hidden[] = {64, 400, 1200};
+  static const size_t usual[] = {64, 400, 1200};
+  const size_t base = argc > 1 ? (size_t)strtoul(argv[1], NULL, 10) : 100;
+  const size_t n = argc > 2 ? (size_t)argc - 2 : sizeof usual / sizeof *usual;
   bnn_err err;
+  must(bnn_isa_set(getenv("BNNLUA_ISA"), &err), &err);
+  bench *b = bnn_mem_zalloc(n, sizeof *b);
+  if (!b) return 1;
+  for (size_t i = 0; i < n; i++) make(&b[i], argc > 2 ? strtoul(argv[2 + i], NULL, 10) : usual[i]);
   printf("OpenBLAS core %s, our kernels %s, %s\n", bnn_blas_core(), bnn_isa_get()->name,
          BNN_REAL_NAME);
-  printf("%-16s %8s %12s %14s %7s\n", "network", "threads", "step, ms", "products, ms", "ratio");
-  for (size_t h = 0; h < sizeof hidden / sizeof *hidden; h++) {
-    bench b = {.program = NULL};
-    make(&b, hidden[h]);
-    size_t steps = base * 64 / hidden[h] + 1;
-    for (int threads = 1; threads <= 2; threads++) {
-      bnn_context *context;
-      double step, products;
-      must(bnn_context_new(&context, threads, &err), &err);
-      measure(&b, context, steps, &step, &products);
-      printf("784-%zu-%zu-10%*s %8d %12.3f %14.3f %7.2f\n", hidden[h], hidden[h],
-             hidden[h] > 999 ? 0 : 2, "", threads, 1e3 * step, 1e3 * products, step / products);
-      bnn_context_free(context);
-    }
-    unmake(&b);
-  }
+  printf("%-8s %-17s %7s %11s %13s %7s %8s\n", "what", "network", "threads", "time, ms",
+         "products, ms", "ratio", "fastest");
+  for (size_t i = 0; i < n; i++)
+    for (int threads = 1; threads <= 2; threads++)
+      measure_steps(&b[i], threads, base * 64 / b[i].width[1] + 1);
+  for (int threads = 1; threads <= 2; threads++) measure_predictions(&b[0], threads);
+  printf(
+      "\nA step on one thread, us; products: all of them, in its pieces\n%5s %8s %8s %8s %8s %8s "
+      "%10s %8s %8s\n",
+      "H", "step", "gather", "sampling", "forward", "backward", "dw and db", "update", "products");
+  for (size_t i = 0; i < n; i++) measure_parts(&b[i], base * 64 / b[i].width[1] / 4 + 1);
+  for (size_t i = 0; i < n; i++) unmake(&b[i]);
+  bnn_mem_free(b);
   return 0;
 }

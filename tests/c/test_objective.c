@@ -4,7 +4,30 @@
 #include "objective.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
+
+/* Sanitizers ask the system for much of their own. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#endif
+#if defined(__linux__) && !defined(SANITIZED)
+#define HAVE_FILTERS 1
+#endif
+
+#ifdef HAVE_FILTERS
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stdatomic.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#endif
 
 #include "mem.h"
 #include "support.h"
@@ -181,7 +204,7 @@ typedef struct setting {
   bool by_tensor; /* a beta for each */
 } setting;
 
-enum { ALL = 4, PARAMS_MAX = 4 };
+enum { ALL = 6, PARAMS_MAX = 6 };
 
 static const setting settings[] = {
     {false, 1, 1, 0, 0, false},     {false, 1, 1, 0.3, 0, false},
@@ -403,8 +426,8 @@ static void ck_steps(const problem *q, const setting *s, const char *rule) {
                                        &gradient_loss, &err));
     for (int k = 0; k < want.state.rule->n_slots; k++)
       slot[k] = bnn_tensor_real(want.state.slot[k]);
-    want.state.rule->update(&(bnn_update){want.state.option, step.lr, (uint64_t)t}, want.w, g, slot,
-                            want.state.n);
+    const bnn_update u = bnn_update_of(want.state.rule, want.state.option, step.lr, (uint64_t)t);
+    want.state.rule->update(&u, want.w, g, slot, want.state.n);
     ck_succeeds(bnn_objective_step(o, context, &l.target, &batch, &step, &loss, &err));
     ck_assert_double_eq(loss, gradient_loss);
     ck_assert_uint_eq(l.state.t, (uint64_t)t);
@@ -571,6 +594,82 @@ START_TEST(a_step_allocates_nothing) {
   problem_fini(&q);
 }
 END_TEST
+
+#ifdef HAVE_FILTERS
+enum { NO_FILTERS = 77 };
+
+/* From here on any system call of the calling thread but these is SIGSYS: the end of the process;
+ * memory, as OpenBLAS maps a buffer when one more is in use at a time than ever before; and when
+ * the thread may wait, sleep, and sched_yield, which is what OpenBLAS's own locks do. */
+static void forbid_system_calls(bool may_wait) {
+  static const unsigned allowed[] = {SYS_exit_group, SYS_mmap,  SYS_munmap,      SYS_mprotect,
+                                     SYS_madvise,    SYS_mbind, SYS_sched_yield, SYS_futex};
+  enum { ALLOWED = sizeof allowed / sizeof *allowed };
+  const unsigned n = may_wait ? ALLOWED : ALLOWED - 2;
+  struct sock_filter rule[ALLOWED + 3] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr))};
+  for (unsigned i = 0; i < n; i++)
+    rule[i + 1] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, allowed[i],
+                                               (unsigned char)(n - i), 0);
+  rule[n + 1] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
+  rule[n + 2] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+  struct sock_fprog filter = {(unsigned short)(n + 3), rule};
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+      prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0)
+    _exit(NO_FILTERS);
+}
+
+/* A job for each thread of the pool: none leaves before all have come. */
+typedef struct meeting {
+  int threads;
+  atomic_int come;
+} meeting;
+
+static void forbid_in_each(void *data, size_t i) {
+  meeting *m = data;
+  (void)i;
+  forbid_system_calls(m->threads > 1);
+  atomic_fetch_add(&m->come, 1);
+  while (atomic_load(&m->come) < m->threads) continue;
+}
+
+/* Exit status 0 when twenty steps ask the system for nothing; what they leave is not freed. */
+static void step_without_system(const problem *q, const setting *s, int threads) {
+  int32_t order[DATA];
+  for (int i = 0; i < DATA; i++) order[i] = i + 1;
+  bnn_objective *o = objective_of(q, s);
+  bnn_context *context = context_of(threads);
+  learner l;
+  learner_init(&l, q, random_of(q, s), "adam");
+  const bnn_step step = {bnn_key_new(9), 1, 0.001, NULL};
+  const bnn_batch batch = {q->data, q->target, order, 0, DATA};
+  double loss;
+  bool good = bnn_objective_step(o, context, &l.target, &batch, &step, &loss, NULL) == BNN_OK;
+  usleep(20000); /* OpenBLAS starts a thread anew after a fork; let it come to rest */
+  meeting m = {.threads = threads};
+  bnn_context_run(context, forbid_in_each, &m, (size_t)threads);
+  for (int t = 0; t < 20; t++)
+    good = good && bnn_objective_step(o, context, &l.target, &batch, &step, &loss, NULL) == BNN_OK;
+  _exit(good ? 0 : 1);
+}
+
+/* Several threads may sleep, when a wait has been long. */
+START_TEST(a_step_asks_nothing_of_the_system) {
+  static const setting fused = {true, 1, 1, 1e-3, 0, false}, summed = {true, 1, 2, 1e-3, 0, false};
+  problem q;
+  wide_problem(&q, _i % WIDE_KINDS, DATA);
+  for (int threads = 1; threads <= 3; threads++) {
+    int status = -1;
+    pid_t child = fork();
+    if (child == 0) step_without_system(&q, _i < WIDE_KINDS ? &fused : &summed, threads);
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == NO_FILTERS) break; /* not to be had here */
+    ck_assert_msg(status == 0, "%d threads: the child ended with %#x", threads, status);
+  }
+  problem_fini(&q);
+}
+END_TEST
+#endif
 
 /* The same key, the same dropout; another key, another. */
 START_TEST(noise_follows_the_key_of_the_step) {
@@ -935,6 +1034,9 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, an_update_is_not_seen_by_the_gradients_of_its_own_step);
   tcase_add_loop_test(tests, any_number_of_threads_gives_the_same_bits, 0, 4 * WIDE_KINDS);
   tcase_add_loop_test(tests, a_step_allocates_nothing, 0, PROBLEMS);
+#ifdef HAVE_FILTERS
+  tcase_add_loop_test(tests, a_step_asks_nothing_of_the_system, 0, 2 * WIDE_KINDS);
+#endif
   tcase_add_test(tests, noise_follows_the_key_of_the_step);
   tcase_add_loop_test(tests, a_loss_that_is_not_finite_changes_nothing, 0, PROBLEMS);
   tcase_add_loop_test(tests, a_label_out_of_range_changes_nothing, 0, PROBLEMS);

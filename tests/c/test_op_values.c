@@ -1173,6 +1173,36 @@ START_TEST(types_that_do_not_fit_are_refused) {
 }
 END_TEST
 
+/* ---- integers as real numbers ---- */
+
+START_TEST(integers_become_the_nearest_real_numbers) {
+  static const bnn_dtype types[] = {BNN_U8, BNN_I32, BNN_I64};
+  static const double small[] = {0, 1, 7, 254, 255, 3};
+  for (size_t t = 0; t < COUNT(types); t++) {
+    bnn_tensor *y = CALL(real, none(), tensor_of(types[t], DIMS(2, 3), small));
+    ck_assert_int_eq(y->dtype, BNN_REAL);
+    ck_values(y, DIMS(2, 3), small);
+  }
+  const int64_t large[] = {INT64_MIN, -16777217, 16777217, INT64_MAX};
+  bnn_tensor *x = tensor_of(BNN_I64, DIMS(4), (const double[4]){0});
+  memcpy(x->data, large, sizeof large);
+  bnn_tensor *y = CALL(real, none(), x);
+  for (size_t i = 0; i < COUNT(large); i++)
+    ck_assert_double_eq((double)bnn_tensor_real(y)[i], (double)(bnn_real)large[i]);
+  bnn_tensor_unref(y);
+}
+END_TEST
+
+START_TEST(only_integers_become_real_numbers) {
+  static const bnn_dtype types[] = {BNN_U64, BNN_F32, BNN_F64};
+  for (size_t t = 0; t < COUNT(types); t++) {
+    bnn_tensor *y = NULL, *x = tensor_of(types[t], DIMS(1), (const double[]){1});
+    ck_refuses(bnn_op_run(&y, BNN_OP_real, &x, 1, NULL, &err), BNN_ETYPE, "wanted u8, i32 or i64");
+    bnn_tensor_unref(x);
+  }
+}
+END_TEST
+
 static void add_tests(TCase *tests) {
   tcase_add_loop_test(tests, functions_of_one_number_are_libms_to_a_few_ulp, 0, COUNT(unary));
   tcase_add_test(tests, gelu_is_x_times_the_normal_cdf);
@@ -1225,6 +1255,8 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, key_fold_mixes_the_key_with_value_and_domain);
   tcase_add_test(tests, shapes_that_do_not_fit_are_refused_with_both_in_the_text);
   tcase_add_test(tests, types_that_do_not_fit_are_refused);
+  tcase_add_test(tests, integers_become_the_nearest_real_numbers);
+  tcase_add_test(tests, only_integers_become_real_numbers);
 }
 
 int main(void) { return run_suite("op_values", add_tests); }

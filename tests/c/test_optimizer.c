@@ -26,7 +26,8 @@ static void run_rule(bnn_real *w, const char *name, const double *option) {
   for (int i = 0; i < N; i++) w[i] = (bnn_real)weight(i);
   for (int t = 1; t <= STEPS; t++) {
     for (int i = 0; i < N; i++) g[i] = (bnn_real)gradient(i, t);
-    rule->update(&(bnn_update){s.option, s.option[0] * (1 + t / 10.0), (uint64_t)t}, w, g, slot, N);
+    const bnn_update u = bnn_update_of(rule, s.option, s.option[0] * (1 + t / 10.0), (uint64_t)t);
+    rule->update(&u, w, g, slot, N);
   }
   bnn_optimizer_state_fini(&s);
 }
@@ -73,7 +74,8 @@ START_TEST(adams_first_step_is_the_learning_rate) {
   for (int k = 0; k < 6; k++) {
     double sign = k % 2 ? -1 : 1;
     bnn_real w = 0, g = (bnn_real)(sign * size[k / 2]), m = 0, v = 0, *slot[] = {&m, &v};
-    rule->update(&(bnn_update){option, 1e-3, 1}, &w, &g, slot, 1);
+    const bnn_update u = bnn_update_of(rule, option, 1e-3, 1);
+    rule->update(&u, &w, &g, slot, 1);
     ck_assert_double_eq_tol((double)w, -sign * 1e-3, 1e-3 * 8 * (double)BNN_REAL_EPSILON);
   }
 }

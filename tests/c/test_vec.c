@@ -465,8 +465,8 @@ START_TEST(the_gradient_of_the_kl_matches_central_differences) {
   fill(g, P, 3, -1, 1);
   fill(h, P, 4, -1, 1);
   EACH_VEC(vec) {
-    vec->meanfield_grad(dmu, dlogvar, g, h, mu, logvar, (bnn_real)weight, (bnn_real)(1 / (s * s)),
-                        P);
+    vec->meanfield_grad_sums(dmu, dlogvar, g, h, mu, logvar, (bnn_real)weight,
+                             (bnn_real)(1 / (s * s)), P);
     for (size_t i = 0; i < P; i++) {
       double m = (double)mu[i], v = (double)logvar[i];
       double by_mu = (kl(m + step, v, s) - kl(m - step, v, s)) / (2 * step);
@@ -479,22 +479,28 @@ START_TEST(the_gradient_of_the_kl_matches_central_differences) {
 }
 END_TEST
 
+/* With one theta the gradient is that of the sums over it alone. */
 START_TEST(weighing_and_adding_are_what_they_say) {
-  static bnn_real g[P], theta[P], mu[P], h[P], g_sum[P], h_sum[P];
+  static bnn_real g[P], theta[P], mu[P], logvar[P], h[P], g_sum[P], h_sum[P];
+  static bnn_real dmu[P], dlogvar[P], dmu_of_sums[P], dlogvar_of_sums[P];
+  fill(logvar, P, 6, -9, 2);
   fill(g, P, 1, -1, 1);
   fill(theta, P, 2, -1, 1);
   fill(mu, P, 3, -1, 1);
   EACH_VEC(vec) {
     fill(g_sum, P, 4, -1, 1);
     fill(h_sum, P, 5, -1, 1);
-    vec->weigh(h, g, theta, mu, P);
+    for (size_t i = 0; i < P; i++) h[i] = g[i] * (theta[i] - mu[i]);
+    vec->meanfield_grad(dmu, dlogvar, g, theta, mu, logvar, (bnn_real)0.25, 2, P);
+    vec->meanfield_grad_sums(dmu_of_sums, dlogvar_of_sums, g, h, mu, logvar, (bnn_real)0.25, 2, P);
     vec->weigh_add(g_sum, h_sum, g, theta, mu, P);
     static bnn_real g0[P], h0[P];
     fill(g0, P, 4, -1, 1);
     fill(h0, P, 5, -1, 1);
     for (size_t i = 0; i < P; i++) {
       double bound = 2 * (double)BNN_REAL_EPSILON, d = (double)(theta[i] - mu[i]);
-      ck_near((double)h[i], (double)g[i] * d, bound, "h", i);
+      ck_near((double)dmu[i], (double)dmu_of_sums[i], bound, "dmu", i);
+      ck_near((double)dlogvar[i], (double)dlogvar_of_sums[i], bound, "dlogvar", i);
       ck_near((double)h_sum[i], (double)h0[i] + (double)g[i] * d, bound, "h_sum", i);
       ck_near((double)g_sum[i], (double)g0[i] + (double)g[i], bound, "g_sum", i);
     }
@@ -633,6 +639,8 @@ START_TEST(nan_goes_in_and_comes_out) {
       ck_holds(isnan(out[i]) == (i == at) && isnan(out2[i]) == (i == at));
     vec->meanfield_grad(out, out2, y, z, m, x, 1, 1, P);
     for (size_t i = 0; i < P; i++) ck_holds(!isnan(out[i]) && isnan(out2[i]) == (i == at));
+    vec->meanfield_grad_sums(out, out2, y, x, m, z, 1, 1, P);
+    for (size_t i = 0; i < P; i++) ck_holds(!isnan(out[i]) && isnan(out2[i]) == (i == at));
   }
 }
 END_TEST
@@ -658,7 +666,7 @@ START_TEST(nothing_is_written_for_n_0) {
     vec->sample(&x, &y, &z, KEY, 3, 0);
     vec->meanfield_grad(&x, &y, &z, &z, &u, &u, 1, 1, 0);
     ck_holds(vec->meanfield_kl(&x, &y, 1, 0) == 0);
-    vec->weigh(&x, &y, &z, &u, 0);
+    vec->meanfield_grad_sums(&x, &y, &z, &z, &u, &u, 1, 1, 0);
     vec->weigh_add(&x, &y, &z, &u, &u, 0);
     vec->adam(&x, &y, &z, &u, &s, 0);
     vec->sgd(&x, &y, 1, 0);

@@ -139,7 +139,7 @@ local readings = {
   {"bnn.where(c, a, b)", function(a) return a:clamp(0, a:mean()):sum() end},
   {"bnn.where(c, a, b)", function(a) return a:sum(a:sum()) end},
   {"bnn.where(c, a, b)", function(a) return bnn.full({2}, a:sum()):sum() end},
-  {"bnn.where(c, a, b)", function(a) local m = bnn.metrics.accuracy(a, a) return a:sum() * m end},
+  {"accuracy", function(a) local m = bnn.metrics.accuracy(a, a) return a:sum() * m end},
   {"convert the value before", function(a) return a:to("i32"):real():sum() end},
 }
 
@@ -371,11 +371,27 @@ function TestCompile.test_keys_are_no_results()
   raises("a key can not be a result", bnn.compile(function(k) return k:fold(1) end), key)
 end
 
-function TestCompile.test_uint8_images_are_converted_before()
+function TestCompile.test_integers_become_numbers_while_recording()
+  local numbers = bnn.compile(function(x) return x:real(), x:to(bnn.ones(1):dtype()) end)
+  for _, dtype in ipairs{"u8", "i32", "i64"} do
+    local x = bnn.tensor({{0, 1, 2}, {200, 7, 255}}, dtype)
+    for _, y in ipairs{numbers(x)} do bits.assert_same(y, x:real()) end
+  end
+  raises("no op converts u64 to", numbers, bnn.tensor({1}, "u64"))
+  local compared = bnn.compile(function(labels)
+    return labels:real():eq(2), labels:real():view(3, 1):eq{0, 1, 2}
+  end)
+  local twos, one_hot = compared(bnn.tensor({2, 0, 1}, "i32"))
+  lu.assertEquals(twos:totable(), {1, 0, 0})
+  bits.assert_same(one_hot, bnn.data.one_hot({2, 0, 1}, 3))
+end
+
+function TestCompile.test_uint8_images_are_divided_by_255()
   local net = bnn.nn.linear(2)
-  local image = bnn.zeros({2, 3}, "u8")
+  local image = bnn.tensor({{0, 51, 255}, {1, 2, 3}}, "u8")
   local f = bnn.compile(function(p, x) return net:apply(p, x) end)
-  raises("convert the value before", f, net:init(key, image), image)
+  local params = net:init(key, image)
+  bits.assert_same(f(params, image), net:apply(params, image))
 end
 
 TestLeaks = {}

@@ -433,6 +433,42 @@ function TestLikelihoods.test_refusals()
   raises("sigma = 0: more than 0", bnn.likelihood.gaussian, {sigma = 0})
 end
 
+function TestLikelihoods.test_a_table_with_a_field_that_nobody_reads_is_refused()
+  local function log_prob(logits, t) return -logits:cross_entropy(t) end
+  local function of(fields)
+    fields.log_prob = fields.log_prob or log_prob
+    return function() return elbo{likelihood = fields} end
+  end
+  raises({"likelihood: unknown option 'predct'", "did you mean 'predict'"}, of{predct = print})
+  raises("predict = 3: a function is wanted", of{predict = 3})
+  raises("log_prob = 3: a function is wanted", of{log_prob = 3})
+  raises("test_elbo.lua:", function()
+    local row = bnn.predict({net = net, params = params, likelihood = {log_prob = print, sgma = 1}},
+      x)
+    return row
+  end)
+  lu.assertEquals(elbo{likelihood = {name = "mine", log_prob = log_prob, classes = true,
+    predict = function(logits) return logits:softmax(-1) end}}.likelihood.name, "mine")
+end
+
+function TestLikelihoods.test_a_network_of_two_values_is_refused_by_name()
+  local two = bnn.transform(function(input) return bnn.nn.linear(3)(input), input end)
+  local q = bnn.posterior.meanfield(two:init(key, x))
+  local rows = {
+    {"categorical: the network gives 2 values, one tensor of logits [n, C] is wanted",
+     "categorical", y},
+    {"bernoulli: the network gives 2 values, one tensor", "bernoulli", x},
+    {"poisson: the network gives 2 values, one tensor", "poisson", x},
+    {"gaussian{sigma=}: the network gives 2 values, one tensor",
+     bnn.likelihood.gaussian{sigma = 1}, x},
+  }
+  for _, row in ipairs(rows) do
+    local objective = bnn.elbo{net = two, posterior = q, likelihood = row[2]}
+    raises(row[1], objective.evaluate, objective, {x = x, y = row[3]}, {key = key})
+    raises(row[1], bnn.predict, objective, x, {key = key})
+  end
+end
+
 TestMaking = {}
 
 function TestMaking.test_refusals()

@@ -14,6 +14,8 @@ function TestAccuracy.test_of_classes_scores_and_predictions()
   for i, prediction in ipairs{classes, classes:real(), scores, {class = classes}} do
     lu.assertEquals(metrics.accuracy(prediction, labels), 0.75, i)
   end
+  lu.assertEquals(metrics.accuracy({0, 1, 1, 1}, {0, 1, 2, 1}), 0.75)
+  lu.assertEquals(metrics.accuracy({{9, 1}, {1, 1}}, {0, 0}), 1) -- of equal scores the first
   lu.assertEquals(metrics.accuracy(labels, labels), 1)
   lu.assertEquals(metrics.accuracy(tensor({1, 0, 0, 0}, "i32"), labels), 0)
 end
@@ -29,8 +31,9 @@ function TestAccuracy.test_refusals()
     {"predictions are [3], targets [4]", tensor({0, 1, 1}, "i32"), labels},
     {"predictions are [4], targets [4, 1]", labels, labels:reshape(4, 1)}, -- would broadcast
     {"there are no predictions", bnn.zeros({0}, "i32"), bnn.zeros({0}, "i32")},
-    {"the prediction is a nil", nil, labels}, {"the prediction is a table", {0, 1}, labels},
-    {"labels is a table", labels, {0, 1, 2, 1}},
+    {"the prediction is a nil", nil, labels}, {"the prediction is a table", {mean = 1}, labels},
+    {"labels is a table", labels, {y = labels}}, {"labels is a nil", labels},
+    {"prediction 2 is not a number for class 1", tensor{{1, 2}, {1, 0 / 0}}, {0, 1}},
   }
   for i, row in ipairs(rows) do
     local ok, message = pcall(metrics.accuracy, row[2], row[3])

@@ -219,7 +219,8 @@ function TestImages.test_a_convolution_is_the_op()
   bits.assert_same(net:apply(p, x),
     x:conv2d(p["conv2d/w"], p["conv2d/b"], {1, 2}, {1, 1}))
   lu.assertEquals(net:apply(p, x):shape(), {3, 4, 9, 3})
-  lu.assertEquals({tostring(net), tostring(nn.conv2d(6, 5))}, {"conv2d(4, {3, 5})", "conv2d(6, 5)"})
+  lu.assertEquals(tostring(net), "conv2d(4, {3, 5}, {stride={1, 2}, padding=1})")
+  lu.assertEquals(tostring(nn.conv2d(6, 5)), "conv2d(6, 5)")
 end
 
 function TestImages.test_images_without_channels_have_one()
@@ -263,8 +264,8 @@ function TestImages.test_pools_are_the_ops()
   local rows = {
     {nn.max_pool(2), x:max_pool2d(2), "max_pool(2)"},
     {nn.max_pool({3, 2}, {stride = 1, padding = {1, 0}}), x:max_pool2d({3, 2}, 1, {1, 0}),
-      "max_pool({3, 2})"},
-    {nn.avg_pool(3, {padding = 1}), x:avg_pool2d(3, 3, 1), "avg_pool(3)"},
+      "max_pool({3, 2}, {stride=1, padding={1, 0}})"},
+    {nn.avg_pool(3, {padding = 1}), x:avg_pool2d(3, 3, 1), "avg_pool(3, {padding=1})"},
     {nn.avg_pool({9, 8}), x:mean({3, 4}, true), "avg_pool({9, 8})"},
   }
   for i, row in ipairs(rows) do
@@ -414,6 +415,21 @@ function TestDropout.test_training_needs_a_key()
   raises({"sequential/dropout_0", "needs a key"}, dropped, {train = true})
 end
 
+TestText = {}
+
+function TestText.test_layers_show_what_is_not_the_default()
+  local rows = {
+    {"linear(3)", nn.linear(3)}, {"linear(3, {bias=false})", nn.linear(3, {bias = false})},
+    {"conv2d(3, 5)", nn.conv2d(3, 5)}, {"leaky_relu(0.3)", nn.leaky_relu(0.3)},
+    {"conv2d(3, 3, {stride=2, padding=1})", nn.conv2d(3, 3, {stride = 2, padding = 1})},
+    {"conv2d(3, {3, 5}, {stride={1, 2}, bias=false})",
+     nn.conv2d(3, {3, 5}, {stride = {1, 2}, bias = false})},
+    {"max_pool(2)", nn.max_pool(2)}, {"max_pool(3, {stride=2})", nn.max_pool(3, {stride = 2})},
+    {"mlp{3, 2}", nn.mlp{3, 2}}, {"mlp{3, 2, activation=tanh}", nn.mlp{3, 2, activation = "tanh"}},
+  }
+  for _, row in ipairs(rows) do lu.assertEquals(tostring(row[2]), row[1]) end
+end
+
 TestRefusals = {}
 
 function TestRefusals.test_layers_outside_a_network()
@@ -472,7 +488,10 @@ function TestRefusals.test_wrong_arguments()
     {"list of layer sizes", nn.mlp, {}}, {"list of layer sizes", nn.mlp},
     {"at least 1", nn.mlp, {64, 0}}, {"an integer", nn.mlp, {1.5}}, {"got 64", nn.mlp, 64},
     {"did you mean 'activation'", nn.mlp, {3, activaton = "relu"}},
-    {"no op is called 'rellu'", nn.mlp, {3, activation = "rellu"}},
+    {"did you mean relu?", nn.mlp, {3, activation = "rellu"}},
+    {"one of cos, gelu, leaky_relu", nn.mlp, {8, 1, activation = "sum"}},
+    {"relu: 1 argument, at most 0", nn.relu, 1}, {"at most 1", nn.leaky_relu, 0.1, 2},
+    {"leaky_relu: x, a number is wanted", nn.leaky_relu, "x"},
     {"linear: 0 units", nn.linear, 0}, {"linear: 1.5 units", nn.linear, 1.5},
     {"linear: 2147483648 units", nn.linear, 1 << 31}, {"linear: nil units", nn.linear},
     {"linear: 3 units", nn.linear, "3"},
@@ -508,6 +527,24 @@ function TestRefusals.test_wrong_arguments()
     lu.assertFalse(ok, "row " .. i)
     lu.assertStrContains(message, row[1], false, "row " .. i)
   end
+end
+
+function TestRefusals.test_nothing_where_a_tensor_is_wanted_names_the_place()
+  local x = batch(2, 3)
+  local function nothing() end
+  local function of(...) return nn.sequential{...} end
+  local rows = {
+    {"sequential/function_1 gives nothing, a tensor is wanted", of(nn.relu(), nothing, nn.relu())},
+    {"sequential/function_1 gives nothing, a tensor is wanted", of(nn.relu(), nothing)},
+    {"sequential/function_0 gives a number", of(function() return 3 end, nn.linear(2))},
+    {"linear: x is a nil, a tensor is wanted",
+     bnn.transform(function() return (nn.linear(2)()) end)},
+    {"parameter a: init is a nil, a function (key, shape) -> tensor is wanted",
+     bnn.transform(function(input) return input + nn.parameter("a", {3}) end)},
+    {"'linear/w' gives a number, a tensor [3, 2] is wanted",
+     nn.linear(2, {w_init = function() return 3 end})},
+  }
+  for _, row in ipairs(rows) do raises(row[1], row[2].init, row[2], key, x) end
 end
 
 function TestRefusals.test_a_failing_network_leaves_nothing_behind()

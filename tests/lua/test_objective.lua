@@ -434,6 +434,166 @@ function TestMaking.test_predict_wants_a_net()
   raises("only an objective with a posterior", objective.audit, objective)
 end
 
+-- ---- what goes wrong ----
+
+TestFaults = {}
+
+-- A loss that is finite where its gradient is not.
+local function half_infinite(p, b)
+  return (p["mlp/linear_0/b"] * 0):sqrt():sum() + net:apply(p, b.x):cross_entropy(b.y)
+end
+
+function TestFaults.test_a_gradient_that_is_not_finite_is_said_and_not_written()
+  for _, q in ipairs{false, posterior()} do
+    local objective = bnn.objective{params = not q and params:clone() or nil, posterior = q or nil,
+                                    beta = q and 0 or nil, loss = half_infinite}
+    local state = bnn.optim.adam{}:init(objective)
+    local loss, message = objective:step(state, batch, key)
+    lu.assertNil(loss)
+    lu.assertStrContains(message, "the gradient of 'mlp/linear_0/b' is not finite")
+    local flat = (q and q.mu or objective.params).flat
+    lu.assertEquals(flat:ne(flat):sum():item(), 0)
+    lu.assertEquals(state:steps(), 0)
+  end
+end
+
+function TestFaults.test_figures_have_names_of_their_own_and_are_numbers()
+  local rows = {
+    {"a figure called 'loss': that name is taken", {loss = 7}},
+    {"a figure called 'penalty'", {penalty = 7}},
+    {"figure 'a' is a string, wanted a number or a tensor [] or [48]", {a = "x"}},
+    {"figure 'a' gives [48, 6], wanted one number an example: [48]", {a = x}},
+    {"its second value is a tensor", x},
+  }
+  for _, row in ipairs(rows) do
+    local objective = bnn.objective{params = params, loss = function(p, b)
+      return net:apply(p, b.x):cross_entropy(b.y), row[2]
+    end}
+    raises(row[1], objective.value, objective, batch, key)
+  end
+end
+
+function TestFaults.test_bytes_are_no_counts()
+  local counts = bnn.tensor({1, 2, 3}, "u8")
+  local plain_net = bnn.nn.linear(1)
+  local function evaluate(name, targets)
+    local inputs = x:narrow(1, 1, 3):contiguous()
+    local objective = bnn.objective{params = plain_net:init(key, inputs), net = plain_net,
+                                    likelihood = name}
+    return objective:value({x = inputs, y = targets}, key).loss
+  end
+  raises("poisson: y is u8, which is for images (y / 255): y:real() converts", evaluate, "poisson",
+    counts:reshape(3, 1))
+  raises('categorical: y is u8, which is for images (y / 255): y:to("i32") converts', evaluate,
+    "categorical", counts)
+  lu.assertEquals(type(evaluate("bernoulli", counts:reshape(3, 1))), "number")
+end
+
+function TestFaults.test_negative_weights_are_refused()
+  local function make(opts)
+    opts.net, opts.posterior = net, posterior()
+    return bnn.elbo(opts)
+  end
+  raises("beta is -1, at least 0 is wanted", make, {beta = -1})
+  raises("temperature is -1.0, at least 0 is wanted", make,
+    {temperature = {["mlp/linear_0"] = -1.0, default = 1}})
+  local objective = make{beta = function(step) return 1 - step end}
+  raises("its function gave -1 at step 2, at least 0 is wanted", objective.beta_at, objective, 2)
+  raises("lr is a table, a number is wanted", objective.step, objective,
+    bnn.optim.adam{}:init(objective), batch, key, {lr = {}})
+end
+
+function TestFaults.test_what_a_batch_may_hold()
+  local objective = objective_of(cases[1])
+  raises("the batch has a field 'z', only x and y are known", objective.value, objective,
+    {x = x, y = y, z = x}, key)
+  raises("there are no examples", objective.evaluate, objective,
+    {x = bnn.zeros(0, 6), y = bnn.zeros({0}, "i32")}, {key = key})
+end
+
+-- Steps for every size of a batch: few are kept, and it is said.
+function TestFaults.test_many_shapes_are_said()
+  local objective = objective_of(cases[1])
+  local state, written = bnn.optim.adam{}:init(objective), {}
+  local stderr = io.stderr
+  io.stderr = {write = function(_, text) -- luacheck: ignore 122
+    written[#written + 1] = text
+  end}
+  for n = 1, 20 do
+    local rows = {x = x:narrow(1, 1, n):contiguous(), y = y:narrow(1, 1, n):contiguous()}
+    assert(objective:step(state, rows, key:fold(n)))
+  end
+  io.stderr = stderr -- luacheck: ignore 122
+  lu.assertEquals(#written, 2)
+  lu.assertStrContains(written[1], "steps have been recorded for 9 shapes of batches")
+  lu.assertEquals(objective.steppers.n, 8)
+end
+
+TestFigures = {}
+
+function TestFigures.test_the_beta_is_that_of_the_last_step()
+  local function ramp(step) return 0.1 * step end
+  local objective = bnn.elbo{net = net, posterior = posterior(), beta = ramp}
+  local function weight(opts)
+    local figures = objective:value(batch, key, opts)
+    return figures.penalty / figures.kl_divergence
+  end
+  lu.assertAlmostEquals(weight(), 0.1, 1e-9)
+  local state = bnn.optim.adam{}:init(objective)
+  for i = 1, 3 do objective:step(state, batch, key:fold(i)) end
+  lu.assertAlmostEquals(weight(), 0.3, 1e-9)
+  lu.assertAlmostEquals(weight{step = 7}, 0.7, 1e-9)
+  lu.assertAlmostEquals(weight{beta = 2}, 2, 1e-9)
+  objective:step(state, batch, key, {beta = 5}) -- an override is what holds
+  lu.assertAlmostEquals(weight(), 5, 1e-9)
+end
+
+-- Outputs [n], [n, w] and [n, c, h, w] of a network that gives its noise.
+function TestFigures.test_predictions_of_learned_noise_have_any_shape()
+  for _, shape in ipairs{{6}, {6, 25}, {6, 1, 5, 5}} do
+    local own = bnn.transform(function(input)
+      return input * 1, input:log() + bnn.nn.parameter("zero", {}, bnn.nn.zeros)
+    end)
+    local inputs = bnn.rand(key:fold(#shape), table.unpack(shape)) + 0.5
+    local model = {net = own, params = own:init(key, inputs), likelihood = "gaussian"}
+    local prediction = bnn.predict(model, inputs, {key = key})
+    local want = inputs:reshape(6, inputs:numel() // 6)
+    assert_near(prediction.mean, want, 1e-6, "mean")
+    assert_near(prediction.noise_std, want, 1e-5, "noise")
+  end
+end
+
+function TestFigures.test_a_prediction_is_one_tensor()
+  local two = bnn.transform(function(input) return input, input end)
+  local model = {net = two, params = two:init(key, x), likelihood = {log_prob = function() end}}
+  raises("the network gives 2 values, and the likelihood is to make one tensor", bnn.predict, model,
+    x, {key = key})
+  model.likelihood.predict = function(output) return output[1]:sum() end
+  raises("the prediction is [], wanted a row for each of 48 examples", bnn.predict, model, x,
+    {key = key})
+end
+
+TestLabels = {}
+
+-- Two heads on one body: the class, and the label as a number, wanted the more the larger it is.
+local function two_headed(p, b, number)
+  local output = net:apply(p, b.x)
+  local error_of = output:sum(-1) - number
+  local one_hot = number:view(#number, 1):eq{0, 1, 2}
+  return output:cross_entropy(b.y) + (1 + number) * error_of ^ 2 + (one_hot * output):sum(-1)
+end
+
+function TestLabels.test_are_numbers_in_a_loss_of_two_heads()
+  local numbers = y:real()
+  local function loss(p, b) return two_headed(p, b, b.y:real()) end
+  local objective = bnn.objective{params = params, loss = loss}
+  local gradient = objective:gradient(batch, key)
+  local function mean_loss(p) return two_headed(p, batch, numbers):mean() end
+  local want = bnn.grad(mean_loss)(plain(params))
+  for path, tensor in pairs(gradient) do assert_near(tensor, want[path], 1e-5, path) end
+  lu.assertAlmostEquals(objective:value(batch, key).loss, loss(params, batch):mean():item(), 1e-5)
+end
+
 TestJoin = {}
 
 function TestJoin.test_networks_share_one_buffer_under_their_names()

@@ -232,6 +232,21 @@ function TestLines.test_a_long_line_is_drawn_in_short()
   lu.assertStrContains(table.concat(texts_of(svg), "|"), "| 25|") -- the axis goes up to the peak
 end
 
+function TestLines.test_the_axis_reaches_vlines_and_fits_lines()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  local function last_tic(opts)
+    opts.series, opts.ylabel = opts.series or {{y = {1, 2}}}, "y"
+    local tics = {}
+    for _, text in ipairs(texts_of(svg_of(opts))) do tics[#tics + 1] = tonumber(text) end
+    return math.max(table.unpack(tics))
+  end
+  lu.assertEquals(last_tic{}, 2)
+  lu.assertEquals(last_tic{vlines = {7}}, 7)
+  lu.assertEquals(svg_of{series = {{y = {1, 2}}}, xrange = {0, 3}, vlines = {7}},
+    svg_of{series = {{y = {1, 2}}}, xrange = {0, 3}})
+  assert(lines{series = {{y = {NAN}}}, vlines = {0.5, 7}, path = path "x.svg"})
+end
+
 function TestLines.test_every_option_changes_the_figure()
   lu.skipIf(not GNUPLOT, "no gnuplot")
   local function draw(more, series)

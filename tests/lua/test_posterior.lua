@@ -93,6 +93,9 @@ function TestMeanField.test_is_made_of_its_parts()
   local b = bnn.params.gather(bnn.params.layout{{name = "linear/b", shape = {2}}},
     {["linear/b"] = bnn.zeros(2)})
   bits.raises("tensor 1 of logvar is 'linear/b', that of mu 'linear/w'", bnn.posterior.of, q.mu, b)
+  local none = bnn.params.new({}, bnn.zeros(0))
+  bits.raises("logvar covers no parameter", bnn.posterior.of, q.mu, none)
+  bits.raises("params are wanted", bnn.posterior.of, q.mu, {})
 end
 
 TestSample = {}

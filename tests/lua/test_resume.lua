@@ -795,7 +795,7 @@ function TestDescribed.test_hostile_descriptions_are_refused()
     {{kind = "linear", args = {3, {w_init = 3}}}, "w_init"},
     {{kind = "linear", args = {3, 4}}, "a table of options"},
     {{kind = "mlp", args = {{}}}, "a list of layer sizes"},
-    {{kind = "mlp", args = {{3, activation = "exit"}}}, "no op is called 'exit'"},
+    {{kind = "mlp", args = {{3, activation = "exit"}}}, "activation = \"exit\": one of"},
     {{kind = "conv2d", args = {3}}, "the size is nil"},
     {{kind = "conv2d", args = {3, {1, 2, 3}}}, "the size is"},
     {{kind = "max_pool", args = {2, {padding = 7}}}, "padding"},

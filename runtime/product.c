@@ -1,0 +1,57 @@
+/* product.c - which kernel makes a product. */
+#include "product.h"
+
+#include <string.h>
+
+#include "isa.h"
+
+/* Makes p by a kernel of our own; false where OpenBLAS is to make it.  a transposed is that of a
+ * weight gradient, which is worth skipping zeros of at any size; elsewhere a row of c must not
+ * depend on the other rows, which may have more zeros. */
+static bool make(const bnn_matrix_product *p, bool ta, bool tb) {
+  const bnn_vec *vec = bnn_isa_get()->vec;
+  if (!vec->product || (ta && tb)) return false;
+  const bool wins = vec->product_wins(tb, p->m, p->n, p->k);
+  if (vec->product_skips && !tb && (ta || wins) && vec->product_skips(p))
+    vec->product_skipping(p);
+  else if (wins)
+    (tb ? vec->product_transposed : vec->product)(p);
+  else
+    return false;
+  return true;
+}
+
+void bnn_product(bnn_real *c, size_t ldc, const bnn_real *a, size_t lda, bool ta, const bnn_real *b,
+                 size_t ldb, bool tb, size_t m, size_t n, size_t k, bool add) {
+  const bnn_matrix_product p = {.c = c,
+                                .ldc = ldc,
+                                .start = add ? c : NULL,
+                                .lds = add ? ldc : 0,
+                                .a = a,
+                                .a_row = ta ? 1 : lda,
+                                .a_step = ta ? lda : 1,
+                                .b = b,
+                                .ldb = ldb,
+                                .m = m,
+                                .n = n,
+                                .k = k};
+  if (!make(&p, ta, tb)) bnn_blas_mm(c, ldc, a, lda, ta, b, ldb, tb, m, n, k, add);
+}
+
+void bnn_product_bias(bnn_real *c, const bnn_real *a, const bnn_real *b, const bnn_real *bias,
+                      size_t m, size_t n, size_t k) {
+  const bnn_matrix_product p = {.c = c,
+                                .ldc = n,
+                                .start = bias,
+                                .a = a,
+                                .a_row = k,
+                                .a_step = 1,
+                                .b = b,
+                                .ldb = n,
+                                .m = m,
+                                .n = n,
+                                .k = k};
+  if (make(&p, false, false)) return;
+  for (size_t i = 0; i < m; i++) memcpy(c + i * n, bias, n * sizeof *c);
+  bnn_blas_mm(c, n, a, k, false, b, n, false, m, n, k, true);
+}

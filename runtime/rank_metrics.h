@@ -1,0 +1,66 @@
+/* rank_metrics.h - metrics that depend on the order of the scores alone, and of ties.
+ *
+ * Each is a function of how many examples of either flag have each score (ranking.h), so it gives
+ * the same number in whatever order the examples come, and weighs them by whole numbers.
+ *
+ *   metric             flag 1                parameter         value
+ *   auroc              positive              -                 P(pos > neg) + P(pos = neg) / 2
+ *   average_precision  positive              -                 sum of (R_k - R_k-1) P_k over scores
+ *   aupr               positive              -                 trapezoids under (R, P) from (0, 1)
+ *   fpr                positive              tpr in (0, 1]     negatives >= t, for the largest t with
+ *                                                              TPR(score >= t) >= tpr
+ *   aurc               wrong; score: conf.   -                 mean_k of errors in the top k / k
+ *   e_aurc             wrong                 -                 aurc - the least with as many errors
+ *   augrc              wrong                 -                 mean_k of errors in the top k / n
+ *   adaptive_ece       right                 bins              sum n_b / n |accuracy - confidence|
+ *   adaptive_mce       right                 bins              the largest of these gaps
+ *   adaptive_bias      right                 bins              the same sum of confidence - accuracy
+ *   quantile           -                     q in [0, 1]       by linear interpolation
+ *
+ * Among examples of one confidence the errors of the selective metrics are spread evenly (their
+ * expectation over orders).  An example's adaptive bin is floor(bins * below / n), where `below`
+ * counts the examples of lower confidence: equal counts without ties, and ties stay together.
+ * TPR >= tpr is decided in integers, with tpr rounded to a millionth: for 0.95, 20 TP >= 19 n1. */
+#ifndef BNN_RANK_METRICS_H
+#define BNN_RANK_METRICS_H
+
+#include "bootstrap.h"
+#include "ranking.h"
+
+/* count [groups][2] of a ranking whose scores are score [groups]. */
+typedef struct bnn_counts {
+  size_t groups;
+  const uint32_t (*count)[2];
+  const double *score;
+} bnn_counts;
+
+typedef double bnn_rank_function(const bnn_counts *counts, double parameter);
+
+typedef struct bnn_rank_metric {
+  const char *name;
+  bnn_rank_function *value;
+} bnn_rank_metric;
+
+/* All of them, and the one of that name or NULL. */
+extern const bnn_rank_metric bnn_rank_metrics[];
+extern const size_t bnn_rank_metric_count;
+const bnn_rank_metric *bnn_rank_metric_find(const char *name);
+
+/* What a statistic of a metric needs; flag [n], each 0 or 1. */
+typedef struct bnn_ranked {
+  const bnn_ranking *ranking;
+  const uint8_t *flag;
+  const bnn_rank_metric *metric;
+  double parameter;
+} bnn_ranked;
+
+/* The metric as a statistic of the examples; data stays the caller's.  stratified: either flag is
+ * resampled apart.  auroc, average_precision, aupr and fpr want examples of both flags. */
+bnn_statistic bnn_ranked_statistic(const bnn_ranked *data, int stratified);
+
+/* Bins of equal counts as adaptive_ece has them: examples, the sum of their confidences, and how
+ * many are right; each [bins]. */
+void bnn_adaptive_bins(size_t *n, double *confidence, size_t *right, const bnn_counts *counts,
+                       size_t bins);
+
+#endif

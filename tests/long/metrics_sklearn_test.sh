@@ -1,0 +1,145 @@
+#!/usr/bin/env bash
+# metrics_sklearn_test.sh - bnn.metrics is scikit-learn to 1e-6, on random scores with many ties, few,
+# and none, with rare and common positives, constant scores, and as floats.
+#
+# Needs a python3 with scikit-learn (Debian: python3-sklearn, or SKLEARN_PYTHON=a venv's python);
+# without it, skipped with a word.
+set -u
+: "${BNNLUA:=build/bnnlua}"
+
+python=
+for candidate in "${SKLEARN_PYTHON:-python3}" python3 /usr/bin/python3; do
+  "$candidate" -c 'import sklearn' 2>/dev/null && { python=$candidate; break; }
+done
+if [ -z "$python" ]; then
+  echo "no python3 with scikit-learn here (apt-get install python3-sklearn): skipped"
+  echo "0 passed, 0 failed"
+  exit 0
+fi
+
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+
+# Draws the cases and writes each as .npy, and a line `case metric value` for each number.
+"$python" - "$dir" >"$dir/want" <<'END' || exit 1
+import sys, warnings
+import numpy as np
+from sklearn import metrics as m
+warnings.simplefilter("ignore")
+d = sys.argv[1]
+rng = np.random.default_rng(7)
+
+
+def say(case, name, value):
+    print(case, name, repr(float(value)))
+
+
+def fpr_at_95(y, s):
+    fpr, tpr, _ = m.roc_curve(y, s, drop_intermediate=False)
+    counts = np.round(tpr * y.sum()).astype(int)
+    return fpr[np.argmax(20 * counts >= 19 * y.sum())]
+
+
+def ece(conf, right, bins=15):
+    index = np.clip(np.ceil(conf * np.asarray(bins, conf.dtype)).astype(int) - 1, 0, bins - 1)
+    gaps = [(index == b).sum() * abs(right[index == b].mean() - conf[index == b].astype("f8").mean())
+            for b in range(bins) if (index == b).any()]
+    return sum(gaps) / len(conf)
+
+
+# in against out: levels of the score (0: no ties), share of positives
+for i, (n, levels, share, kind) in enumerate([
+        (5000, 10, .5, "f4"), (5000, 100, .3, "f8"), (5000, 0, .1, "f8"), (2000, 3, .02, "f4"),
+        (300, 1, .3, "f4"), (40, 5, .5, "f8"), (20000, 1000, .9, "f4"), (5000, 0, .5, "f4")]):
+    y = (rng.random(n) < share).astype("i4")
+    y[:2] = 0, 1
+    s = rng.normal(size=n) + y
+    if levels:
+        s = np.floor((s + 10) / 20 * levels) / levels
+    s = s.astype(kind)
+    case = f"rank{i}"
+    np.save(f"{d}/{case}_s.npy", s)
+    np.save(f"{d}/{case}_y.npy", y)
+    say(case, "auroc", m.roc_auc_score(y, s))
+    for name, yy, ss in (("out", y, s), ("in", 1 - y, -s)):
+        say(case, "average_precision/" + name, m.average_precision_score(yy, ss))
+        precision, recall, _ = m.precision_recall_curve(yy, ss)
+        say(case, "aupr/" + name, m.auc(recall, precision))
+        say(case, "fpr95/" + name, fpr_at_95(yy, ss))
+    say(case, "quantile", np.quantile(s.astype("f8"), .93))
+
+# classes: number, coarseness of the probabilities
+for i, (n, classes, coarse, kind) in enumerate([
+        (3000, 10, 0, "f4"), (3000, 4, 20, "f8"), (500, 2, 10, "f8"), (2000, 26, 0, "f8")]):
+    if coarse:
+        p = rng.multinomial(coarse - classes, np.ones(classes) / classes, n) + 1.
+        p /= coarse
+    else:
+        p = rng.dirichlet(np.ones(classes), n)
+    y = np.array([rng.choice(classes, p=row) for row in p]).astype("i4")
+    p = p.astype(kind)
+    case = f"class{i}"
+    np.save(f"{d}/{case}_s.npy", p)
+    np.save(f"{d}/{case}_y.npy", y)
+    wide = p.astype("f8")
+    right = p.argmax(1) == y
+    say(case, "accuracy", m.accuracy_score(y, p.argmax(1)))
+    say(case, "nll", -np.log(wide[np.arange(n), y]).mean())
+    say(case, "brier", ((wide - np.eye(classes)[y]) ** 2).sum(1).mean())
+    if classes == 2:
+        say(case, "brier", 2 * m.brier_score_loss(y, wide[:, 1]))
+    if not coarse and classes > 2:
+        say(case, "top3", m.top_k_accuracy_score(y, p, k=3, labels=np.arange(classes)))
+        say(case, "nll", m.log_loss(y, wide / wide.sum(1, keepdims=True), labels=np.arange(classes)))
+        order = np.argsort(-p.max(1).astype("f8"))  # no ties here
+        risk = np.cumsum(~right[order]) / np.arange(1, n + 1)
+        say(case, "aurc", risk.mean())
+        say(case, "augrc", np.cumsum(~right[order]).mean() / n)
+    say(case, "ece", ece(p.max(1), right))
+    matrix = m.confusion_matrix(y, p.argmax(1), labels=np.arange(classes))
+    say(case, "confusion", (matrix * np.arange(matrix.size).reshape(matrix.shape)).sum())
+    x, t = wide[:, 0], y / classes
+    say(case, "rmse", np.sqrt(m.mean_squared_error(t, x)))
+END
+
+cat >"$dir/compare.lua" <<'END'
+local bnn = require "bnn"
+local M, dir = bnn.metrics, ...
+local function of(name)
+  return function(x, y, positive) return (M[name](x, y, {positive = positive})) end
+end
+local made = {
+  auroc = function(x, y) return M.auroc(x, y) end,
+  average_precision = of "average_precision", aupr = of "aupr", fpr95 = of "fpr95",
+  quantile = function(x) return M.quantile(x, 0.93) end,
+  top3 = function(x, y) return M.top_k(x, y, 3) end,
+  rmse = function(x, y)
+    return M.rmse(x:narrow(2, 1, 1):reshape(x:size(1)), y:to("f32"):real() / x:size(2))
+  end,
+  confusion = function(x, y)
+    local sum, at = 0, 0
+    for _, row in ipairs(M.confusion_matrix(x, y, {classes = x:size(2)}):totable()) do
+      for _, v in ipairs(row) do
+        sum, at = sum + v * at, at + 1
+      end
+    end
+    return sum
+  end,
+}
+local passed, failed = 0, 0
+for line in io.lines(dir .. "/want") do
+  local case, metric, side, want = line:match "^(%S+) ([^%s/]+)/?(%S*) (%S+)$"
+  local x = assert(bnn.data.read(("%s/%s_s.npy"):format(dir, case)))
+  local y = assert(bnn.data.read(("%s/%s_y.npy"):format(dir, case)))
+  local got = (made[metric] or M[metric])(x, y, side ~= "" and side or nil)
+  if math.abs(got - tonumber(want)) <= 1e-6 * math.max(1, math.abs(got)) then
+    passed = passed + 1
+  else
+    failed = failed + 1
+    print(("FAILED: %s %s %s: %.10g, scikit-learn has %s"):format(case, metric, side, got, want))
+  end
+end
+print(("%d passed, %d failed"):format(passed, failed))
+os.exit(failed == 0)
+END
+"$BNNLUA" "$dir/compare.lua" "$dir"

@@ -1,0 +1,248 @@
+--- Calibration, scores of probabilities, temperature scaling and conformal sets: cases worked by
+-- hand, and what is guaranteed.
+local lu = require "luaunit"
+local bnn = require "bnn"
+
+local metrics, tensor = bnn.metrics, bnn.tensor
+local near = function(got, want, what) lu.assertAlmostEquals(got, want, 1e-6, what) end
+
+local function check_refusals(f, rows)
+  for i, row in ipairs(rows) do
+    local ok, message = pcall(f, table.unpack(row, 2, row.n or #row))
+    lu.assertFalse(ok, "row " .. i)
+    lu.assertStrContains(message, row[1], false, "row " .. i)
+  end
+end
+
+TestScores = {}
+
+local p = {{0.7, 0.2, 0.1}, {0.1, 0.6, 0.3}, {0.25, 0.25, 0.5}}
+
+function TestScores.test_worked_example()
+  near(metrics.nll(p, {0, 2, 2}), -(math.log(0.7) + math.log(0.3) + math.log(0.5)) / 3)
+  near(metrics.brier(p, {0, 2, 2}), (0.14 + 0.86 + 0.375) / 3)
+  lu.assertEquals(metrics.top_k(p, {0, 2, 0}, 1), 1 / 3)
+  lu.assertEquals(metrics.top_k(p, {0, 2, 0}, 2), 1)
+  lu.assertEquals(metrics.top_k(p, {0, 2, 1}, 2), 2 / 3) -- of equal ones the first
+  lu.assertEquals(metrics.top_k(p, {2, 0, 1}, 3), 1)
+  near(metrics.nll({mean = tensor(p)}, tensor({0, 2, 2}, "i32")), metrics.nll(p, {0, 2, 2}))
+end
+
+function TestScores.test_ends_of_the_range()
+  lu.assertEquals(metrics.brier({{1, 0}}, {1}), 2)
+  lu.assertEquals(metrics.brier({{1, 0}}, {0}), 0)
+  lu.assertEquals(metrics.nll({{1, 0}}, {1}), math.huge)
+  lu.assertEquals(metrics.nll({{1, 0}}, {0}), 0)
+end
+
+function TestScores.test_confusion_matrix()
+  local m = metrics.confusion_matrix({0, 1, 1, 2}, {0, 1, 2, 2})
+  lu.assertEquals(m:totable(), {{1, 0, 0}, {0, 1, 0}, {0, 1, 1}})
+  lu.assertEquals(metrics.confusion_matrix({0}, {0}, {classes = 2}):totable(), {{1, 0}, {0, 0}})
+  check_refusals(metrics.confusion_matrix, {
+    {"label 1 is 2, there are 2 classes", {2}, {0}, {classes = 2}},
+    {"unknown option 'bootstrap'", {0}, {0}, {bootstrap = {}}},
+  })
+end
+
+function TestScores.test_entropy_and_energy()
+  local h = metrics.entropy({{1, 0}, {0.5, 0.5}}):totable()
+  near(h[1], 0)
+  near(h[2], math.log(2))
+  near(metrics.energy({{0, 0}}):totable()[1], -math.log(2))
+  near(metrics.energy({{1, 3}}, {temperature = 2}):totable()[1],
+    -2 * math.log(math.exp(0.5) + math.exp(1.5)))
+end
+
+function TestScores.test_refusals()
+  check_refusals(metrics.nll, {
+    {"prediction 2 sums to 1.5: probabilities are wanted", {{0.5, 0.5}, {1, 0.5}}, {0, 0}},
+    {"prediction 1 gives class 0 -1", {{-1, 2}}, {0}},
+    {"prediction 1 is not a number for class 1", {{1, 0 / 0}}, {0}},
+    {"label 1 is 2, there are 2 classes", {{1, 0}}, {2}},
+    {"label 1 is -1", {{1, 0}}, {-1}}, {"there are no predictions", {}, {}},
+    {"predictions are [1], targets [2]", {{1, 0}}, {0, 0}},
+    {"predictions are [2], [n, classes] is wanted", {1, 0}, {0, 0}},
+    {"element [1] is 0.5, which i32 can not hold", {{1, 0}}, {0.5}},
+  })
+  check_refusals(metrics.top_k, {
+    {"k is 4, an integer in 1..3", p, {0, 0, 0}, 4}, {"k is 0", p, {0, 0, 0}, 0},
+    {"k is nil", p, {0, 0, 0}},
+  })
+end
+
+TestCalibration = {}
+
+function TestCalibration.test_worked_example()
+  -- bins of a quarter: (0, .25] holds .2 wrong; (.25, .5] .5 right and .4 wrong; (.75, 1] 1 right
+  local c, right = {0.2, 0.5, 0.4, 1.0}, {0, 1, 0, 1}
+  near(metrics.ece(c, right, {bins = 4}), (0.2 + 0.1 + 0) / 4)
+  near(metrics.mce(c, right, {bins = 4}), 0.2)
+  near(metrics.ece(c, right, {bins = 4, signed = true}), (2.1 - 2) / 4)
+  local r = metrics.reliability(c, right, {bins = 4})
+  lu.assertEquals(r.n:totable(), {1, 2, 0, 1})
+  local accuracy, confidence = r.accuracy:totable(), r.confidence:totable()
+  lu.assertEquals({accuracy[1], accuracy[2], accuracy[4]}, {0, 0.5, 1})
+  near(confidence[2], 0.45)
+  lu.assertTrue(accuracy[3] ~= accuracy[3] and confidence[3] ~= confidence[3]) -- empty
+end
+
+-- Edges belong to the bin below, and 0 to the first; in floats 0.2 * 15 is 3, as a double the float
+-- 0.2 is more than 3/15.
+function TestCalibration.test_bin_edges()
+  local edges, right = {}, {}
+  for m = 0, 15 do edges[m + 1], right[m + 1] = m / 15, 1 end
+  for _, c in ipairs{edges, tensor(edges), tensor(edges, "f64")} do
+    local n = metrics.reliability(c, right).n:totable()
+    lu.assertEquals(n, {2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1})
+  end
+  local c = tensor({0.2, 0.4, 0.6, 0.8}, "f32")
+  lu.assertEquals(metrics.reliability(c, {1, 1, 1, 1}).n:totable(),
+    {0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 0})
+  local wide = metrics.reliability(c:to "f64", {1, 1, 1, 1}).n:totable()
+  lu.assertEquals(wide[4], 1) -- 0.2f as a double: one bin up
+end
+
+function TestCalibration.test_adaptive_bins_have_equal_counts_and_keep_ties()
+  local c, right = {0.9, 0.1, 0.5, 0.3}, {1, 0, 1, 0}
+  local r = metrics.reliability(c, right, {bins = 2, adaptive = true})
+  lu.assertEquals(r.n:totable(), {2, 2})
+  near(metrics.adaptive_ece(c, right, {bins = 2}), (0.4 + 0.6) / 4)
+  near(metrics.adaptive_mce(c, right, {bins = 2}), 0.3)
+  near(metrics.adaptive_ece(c, right, {bins = 2, signed = true}), (1.8 - 2) / 4)
+  near(metrics.aece(c, right, {bins = 2}), 0.25)
+  r = metrics.reliability({0.5, 0.5, 0.5, 0.9}, right, {bins = 2, adaptive = true})
+  lu.assertEquals(r.n:totable(), {3, 1})
+end
+
+function TestCalibration.test_of_predictions_is_that_of_their_confidences()
+  local rows, y, c, right = {}, {}, {}, {}
+  local u = bnn.rand(bnn.key(3), 400):totable()
+  for i = 1, 200 do
+    rows[i] = {u[i], 1 - u[i]}
+    y[i] = u[200 + i] < 0.5 and 0 or 1
+    c[i] = math.max(u[i], 1 - u[i])
+    right[i] = (u[i] >= 1 - u[i]) == (y[i] == 0)
+  end
+  for _, name in ipairs{"ece", "mce", "adaptive_ece", "aurc"} do
+    lu.assertEquals(metrics[name](rows, y), metrics[name](c, right), name)
+  end
+end
+
+function TestCalibration.test_refusals()
+  check_refusals(metrics.ece, {
+    {"confidence 2 is 1.5, wanted 0 to 1", {0.5, 1.5}, {1, 1}},
+    {"prediction 2 is not a number", {0.5, 0 / 0}, {1, 1}},
+    {"label 1 is 3, 0 or 1 is wanted", {0.5}, {3}}, {"bins = 0", {0.5}, {1}, {bins = 0}},
+    {"there are no predictions", {}, {}},
+  })
+end
+
+TestTemperature = {}
+
+function TestTemperature.test_it_finds_the_temperature_that_made_the_labels()
+  local n, classes, key = 20000, 5, bnn.key(1)
+  local z = bnn.randn(key:fold "z", n, classes) * 2
+  -- labels drawn from softmax(z / 2.5) by Gumbel's maximum
+  local gumbel = -(-(bnn.rand(key:fold "u", n, classes) + 1e-7):log()):log()
+  local y = ((z / 2.5 + gumbel):argmax(-1):real() - 1):to "i32"
+  local t, fit = bnn.calibration.temperature{logits = z, labels = y}
+  lu.assertAlmostEquals(t, 2.5, 0.1) -- about 4 standard errors of 0.025
+  lu.assertTrue(fit.nll < fit.nll_before)
+  local scaled = bnn.calibration.scale{logits = z, temperature = t}
+  near(metrics.nll(scaled, y), fit.nll)
+  near(metrics.nll(z:softmax(-1), y), fit.nll_before)
+  for _, other in ipairs{t * 0.98, t * 1.02} do
+    lu.assertTrue(metrics.nll(bnn.calibration.scale{logits = z, temperature = other}, y) > fit.nll)
+  end
+  local u = bnn.calibration.temperature{probabilities = z:softmax(-1), labels = y}
+  lu.assertAlmostEquals(u, t, 1e-3)
+  lu.assertEquals(metrics.accuracy(scaled, y), metrics.accuracy(z, y))
+end
+
+-- Two classes, logits (1, 0), three in four right: softmax is 3/4 at 1/T = log 3.
+function TestTemperature.test_closed_form()
+  local z = {{1, 0}, {1, 0}, {1, 0}, {1, 0}}
+  local t = bnn.calibration.temperature{logits = z, labels = {0, 0, 0, 1}}
+  lu.assertAlmostEquals(t, 1 / math.log(3), 1e-9)
+end
+
+function TestTemperature.test_without_an_inner_optimum_it_is_an_end_of_the_range()
+  local z = {{1, 0}, {0, 1}}
+  lu.assertEquals(bnn.calibration.temperature{logits = z, labels = {0, 1}}, 0.01)
+  lu.assertEquals(bnn.calibration.temperature{logits = z, labels = {1, 0}}, 100)
+  lu.assertEquals(bnn.calibration.temperature{logits = {{2, 2}}, labels = {0}}, 1)
+  local sure = {{1, 0}, {1, 0}}
+  local t = bnn.calibration.temperature{probabilities = sure, labels = {0, 1}} -- log 0 is finite
+  lu.assertEquals(t, 100)
+end
+
+function TestTemperature.test_refusals()
+  check_refusals(bnn.calibration.temperature, {
+    {"either logits= or probabilities=", {labels = {0}}},
+    {"either logits= or probabilities=", {labels = {0}, logits = {{1}}, probabilities = {{1}}}},
+    {"logit 1 of example 1 is inf", {labels = {0}, logits = {{0, 1 / 0}}}},
+    {"label 1 is 2", {labels = {2}, logits = {{0, 1}}}}, {"labels is a nil", {logits = {{0, 1}}}},
+  })
+  check_refusals(bnn.calibration.scale, {{"temperature = 0", {logits = {{1}}, temperature = 0}}})
+end
+
+TestConformal = {}
+
+function TestConformal.test_threshold_is_the_corrected_order_statistic()
+  local scores = {}
+  for i = 1, 9 do scores[i] = 10 - i end
+  local rows = {{0.1, 9}, {0.2, 8}, {0.3, 7}, {0.5, 5}, {0.9, 1}, {0.95, 1}, {0.05, math.huge},
+                {0.15, 9}}
+  for _, row in ipairs(rows) do
+    lu.assertEquals(bnn.conformal.threshold(scores, row[1]), row[2], row[1])
+  end
+  lu.assertEquals(scores[1], 9) -- left alone
+end
+
+function TestConformal.test_worked_example()
+  local cal = {{0.9, 0.1, 0}, {0.6, 0.3, 0.1}, {0.2, 0.5, 0.3}, {0.25, 0.25, 0.5}}
+  local fit = bnn.conformal.fit{probabilities = cal, labels = {0, 0, 2, 2}, alpha = 0.4}
+  lu.assertEquals(fit.n, 4) -- scores .1 .4 .5 .7, the third of four: ceil(5 * .6)
+  near(fit.threshold, 0.5)
+  local sets = bnn.conformal.sets(fit, {{0.5, 0.5, 0}, {0.4, 0.3, 0.3}, {0, 0, 1}})
+  lu.assertEquals(sets.member:totable(), {{1, 1, 0}, {0, 0, 0}, {0, 0, 1}})
+  lu.assertEquals(sets.size:totable(), {2, 0, 1})
+  lu.assertEquals(bnn.conformal.coverage(sets, {1, 0, 2}), 2 / 3)
+end
+
+function TestConformal.test_too_few_examples_promise_nothing_but_everything()
+  local fit = bnn.conformal.fit{probabilities = {{1, 0}}, labels = {0}, alpha = 0.1}
+  lu.assertEquals(fit.threshold, 1)
+  lu.assertEquals(bnn.conformal.sets(fit, {{1, 0}}).member:totable(), {{1, 1}})
+end
+
+-- 200 draws of 99 calibration and 100 test examples, from a model that is wrong: coverage is
+-- between 1 - alpha and 1 - alpha + 1/100 on average; its standard error is below 0.03 / sqrt(200)
+-- * sqrt(2).
+function TestConformal.test_coverage_is_as_promised_even_for_a_wrong_model()
+  local sum, runs = 0, 200
+  for run = 1, runs do
+    local key = bnn.key(run)
+    local z = bnn.randn(key:fold "z", 199, 4)
+    local noise = -(-(bnn.rand(key:fold "u", 199, 4) + 1e-7):log()):log()
+    local y = (z + noise):argmax(-1):real() - 1
+    local wrong = (z * 5):softmax(-1)
+    local fit = bnn.conformal.fit{probabilities = wrong:narrow(1, 1, 99), alpha = 0.2,
+                                  labels = y:narrow(1, 1, 99):to "i32"}
+    local sets = bnn.conformal.sets(fit, wrong:narrow(1, 100, 100))
+    sum = sum + bnn.conformal.coverage(sets, y:narrow(1, 100, 100):to "i32")
+  end
+  lu.assertAlmostEquals(sum / runs, 0.805, 0.005 + 4 * 0.03 * math.sqrt(2 / runs))
+end
+
+function TestConformal.test_refusals()
+  check_refusals(bnn.conformal.threshold, {
+    {"alpha is 0", {1}, 0}, {"alpha is 1", {1}, 1}, {"there are no scores", {}, 0.1},
+    {"score 1 is not a number", {0 / 0}, 0.1},
+  })
+  check_refusals(bnn.conformal.sets, {{"what conformal.fit gives", 3, {{1}}}})
+  check_refusals(bnn.conformal.coverage, {{"what conformal.sets gives", {}, {0}}})
+end
+
+os.exit(lu.LuaUnit.run())

@@ -1,0 +1,261 @@
+--- Metrics of scores that rank examples, in against out and sure against unsure: cases worked by
+-- hand, properties, and the bootstrap.
+local lu = require "luaunit"
+local bnn = require "bnn"
+
+local metrics, tensor = bnn.metrics, bnn.tensor
+local near = function(got, want, what) lu.assertAlmostEquals(got, want, 1e-12, what) end
+
+-- Row by row: pcall(f, ...) fails with these words.
+local function check_refusals(f, rows)
+  for i, row in ipairs(rows) do
+    local ok, message = pcall(f, table.unpack(row, 2, row.n or #row))
+    lu.assertFalse(ok, "row " .. i)
+    lu.assertStrContains(message, row[1], false, "row " .. i)
+  end
+end
+
+-- n scores in [0, 1) with many ties, a third of them positive and shifted.
+local function random_set(seed, n)
+  local key = bnn.key(seed)
+  local labels = bnn.rand(key:fold "labels", n):lt(1 / 3)
+  local scores = ((bnn.rand(key:fold "scores", n) + labels * 0.3) * 20):totable()
+  for i, v in ipairs(scores) do scores[i] = v // 1 end
+  return tensor(scores), labels:to "i32"
+end
+
+TestRanking = {}
+
+-- Positives 0.8 0.4 0.4, negatives 0.9 0.4 0.1: of nine pairs 0.8 wins two; each 0.4 wins one and
+-- ties one.
+local scores, labels = {0.9, 0.8, 0.4, 0.4, 0.4, 0.1}, {0, 1, 1, 1, 0, 0}
+
+function TestRanking.test_worked_example()
+  near(metrics.auroc(scores, labels), 5 / 9)
+  -- thresholds 0.9: P 0, R 0;  0.8: 1/2, 1/3;  0.4: 3/5, 1
+  local ap, interval, base = metrics.average_precision(scores, labels)
+  near(ap, 1 / 3 * 1 / 2 + 2 / 3 * 3 / 5)
+  lu.assertNil(interval)
+  near(base, 0.5)
+  near(metrics.aupr(scores, labels), 1 / 3 * (0 + 1 / 2) / 2 + 2 / 3 * (1 / 2 + 3 / 5) / 2)
+  near(metrics.fpr95(scores, labels), 2 / 3) -- all of the tie at 0.4 is in
+  near(metrics.fpr(scores, labels, {tpr = 1 / 3}), 1 / 3)
+  -- negated, in-distribution positive: 0.1 first, then the tie, 0.8, 0.9
+  near(metrics.fpr95(scores, labels, {positive = "in"}), 1)
+  near(metrics.average_precision(scores, labels, {positive = "in"}),
+    1 / 3 * 1 + 1 / 3 * 2 / 4 + 1 / 3 * 3 / 6)
+end
+
+function TestRanking.test_forms_of_the_arguments()
+  local want = metrics.auroc(scores, labels)
+  local flags = {false, true, true, true, false, false}
+  local sets = {inside = {0.9, 0.4, 0.1}, outside = tensor{0.8, 0.4, 0.4}:to "f64"}
+  lu.assertEquals(metrics.auroc(scores, flags), want)
+  lu.assertEquals(metrics.auroc(tensor(scores), tensor(labels, "u8")), want)
+  lu.assertEquals(metrics.auroc({inside = {0.9, 0.4, 0.1}, outside = {0.8, 0.4, 0.4}}), want)
+  local key = bnn.key(1)
+  local _, interval = metrics.auroc(sets, {bootstrap = {key = key, n = 50}})
+  lu.assertEquals(#interval, 2)
+  near(select(3, metrics.aupr({inside = {1, 2, 3}, outside = {4}}, {positive = "in"})), 0.75)
+end
+
+function TestRanking.test_a_constant_score()
+  local s, y = bnn.full({10}, 2), {1, 1, 1, 0, 0, 0, 0, 0, 0, 0}
+  near(metrics.auroc(s, y), 0.5)
+  near(metrics.average_precision(s, y), 0.3)
+  near(metrics.aupr(s, y), 0.65)
+  near(metrics.fpr95(s, y), 1)
+end
+
+function TestRanking.test_fpr95_counts_in_integers()
+  -- 20 positives: 19 of them are 95%, exactly; the last stands below all negatives
+  local s, y = {}, {}
+  for i = 1, 19 do s[i], y[i] = 100 + i, 1 end
+  for i = 20, 29 do s[i], y[i] = i, 0 end
+  s[30], y[30] = -1, 1
+  lu.assertEquals(metrics.fpr95(s, y), 0)
+  s[19] = -2 -- 18 of 20 are not enough
+  lu.assertEquals(metrics.fpr95(s, y), 1)
+end
+
+function TestRanking.test_infinities_are_scores_and_zero_has_no_sign()
+  near(metrics.auroc({-1 / 0, 0, 1 / 0}, {0, 0, 1}), 1)
+  near(metrics.auroc({0.0, -0.0}, {0, 1}), 0.5)
+end
+
+function TestRanking.test_negated_scores_mirror_auroc_and_monotone_maps_change_nothing()
+  local s, y = random_set(3, 4001)
+  local function all(x)
+    return {metrics.auroc(x, y), metrics.average_precision(x, y), metrics.aupr(x, y),
+            metrics.fpr95(x, y), metrics.fpr95(x, y, {positive = "in"})}
+  end
+  near(metrics.auroc(-s, y), 1 - metrics.auroc(s, y))
+  lu.assertEquals(all(s * 8 - 3), all(s))
+  lu.assertEquals(all((s / 20):exp()), all(s))
+end
+
+function TestRanking.test_the_order_of_the_examples_does_not_matter()
+  local s, y = random_set(4, 1000)
+  local order = bnn.permutation(bnn.key(9), 1000)
+  local s2, y2 = s:index(1, order), y:real():index(1, order):to "i32"
+  for _, name in ipairs{"auroc", "average_precision", "aupr", "fpr95", "aurc", "e_aurc", "augrc",
+                        "adaptive_ece"} do
+    local a, b = s / 30, s2 / 30 -- confidences are in [0, 1]
+    lu.assertEquals(metrics[name](a, y), metrics[name](b, y2), name)
+  end
+end
+
+function TestRanking.test_curves()
+  local roc = metrics.roc_curve(scores, labels)
+  lu.assertEquals(roc.threshold:totable(), {1 / 0, 0.9, 0.8, 0.4, 0.1})
+  lu.assertEquals(roc.fpr:totable(), {0, 1 / 3, 1 / 3, 2 / 3, 1})
+  lu.assertEquals(roc.tpr:totable(), {0, 0, 1 / 3, 1, 1})
+  local pr = metrics.precision_recall_curve(scores, labels)
+  lu.assertEquals(pr.recall:totable(), {0, 0, 1 / 3, 1, 1})
+  lu.assertEquals(pr.precision:totable(), {1, 0, 1 / 2, 3 / 5, 1 / 2})
+  lu.assertEquals(pr.base_rate, 0.5)
+end
+
+function TestRanking.test_refusals()
+  check_refusals(metrics.auroc, {
+    {"score 2 is not a number", {1, 0 / 0}, {0, 1}}, {"there are no scores", {}, {}},
+    {"predictions are [3], targets [2]", {1, 2, 3}, {0, 1}},
+    {"scores is [1, 2], [n] is wanted", {{1, 2}}, {0, 1}},
+    {"every label is 0 (in-distribution)", {1, 2}, {0, 0}},
+    {"every label is 1 (out-of-distribution)", {1, 2}, {1, 1}},
+    {"label 2 is 2, 0 or 1 is wanted", {1, 2}, {0, 2}}, {"labels is a nil", {1, 2}},
+    {"outside has no scores", {inside = {1}, outside = {}}},
+    {"inside is a nil", {outside = {1}}}, {"unknown set out", {inside = {1}, out = {1}}},
+    {"inside score 1 is not a number", {inside = {0 / 0}, outside = {1}}},
+    {"unknown option 'boot'", {1, 2}, {0, 1}, {boot = {}}},
+    {"'key' is missing", {1, 2}, {0, 1}, {bootstrap = {}}},
+    {"level = 1", {1, 2}, {0, 1}, {bootstrap = {key = bnn.key(1), level = 1.0}}},
+  })
+  check_refusals(metrics.fpr, {{"tpr = 0", {1, 2}, {0, 1}, {tpr = 0}}})
+  check_refusals(metrics.aupr, {{"positive = ", {1, 2}, {0, 1}, {positive = "ood"}}})
+end
+
+function TestRanking.test_errors_point_at_the_caller()
+  local ok, message = pcall(function() return metrics.auroc({1, 2}, {0, 0}), 1 end)
+  lu.assertFalse(ok)
+  lu.assertStrContains(message, "test_ranking.lua:")
+end
+
+TestSelective = {}
+
+function TestSelective.test_worked_example()
+  -- right, wrong, right, wrong by falling confidence: risks 0, 1/2, 1/3, 1/2
+  local c, right = {0.9, 0.8, 0.7, 0.6}, {1, 0, 1, 0}
+  local aurc = (0 + 1 / 2 + 1 / 3 + 1 / 2) / 4
+  near(metrics.aurc(c, right), aurc)
+  near(metrics.e_aurc(c, right), aurc - (0 + 0 + 1 / 3 + 2 / 4) / 4)
+  near(metrics.augrc(c, right), (0 + 1 + 1 + 2) / 16)
+  near(metrics.e_aurc({0.9, 0.8, 0.7, 0.6}, {1, 1, 0, 0}), 0)
+end
+
+function TestSelective.test_a_tie_spreads_its_errors()
+  near(metrics.aurc({1, 1, 1, 1}, {0, 1, 1, 1}), 1 / 4)
+  near(metrics.augrc({1, 1, 1, 1}, {0, 1, 1, 1}), (1 + 2 + 3 + 4) / 4 / 16)
+  near(metrics.aurc({1, 0.5, 0.5}, {1, 1, 0}), (0 + 0.5 / 2 + 1 / 3) / 3)
+end
+
+function TestSelective.test_predictions_and_confidences_of_ones_own()
+  local p = {{0.9, 0.1}, {0.2, 0.8}, {0.6, 0.4}}
+  near(metrics.aurc(p, {1, 1, 0}), (1 + 1 / 2 + 1 / 3) / 3)
+  near(metrics.aurc(p, {1, 1, 0}, {confidence = {-3, -1, -2}}), (0 + 0 + 1 / 3) / 3)
+  near(metrics.aurc({mean = tensor(p)}, tensor({1, 1, 0}, "i32")), (1 + 1 / 2 + 1 / 3) / 3)
+  check_refusals(metrics.aurc, {
+    {"confidence is [2], predictions are [3]", p, {1, 1, 0}, {confidence = {1, 2}}},
+    {"confidence 2 is not a number", p, {1, 1, 0}, {confidence = {1, 0 / 0, 2}}},
+    {"label 3 is 2, predictions are of classes 0..1", p, {1, 1, 2}},
+    {"prediction 1 sums to 3", {{1, 1, 1}}, {0}}, {"prediction 1 gives class 1 7", {{0, 7}}, {0}},
+  })
+end
+
+function TestSelective.test_curves()
+  local c, right = {0.9, 0.7, 0.7, 0.6}, {1, 0, 1, 0}
+  local risk = metrics.risk_coverage(c, right)
+  lu.assertEquals(risk.coverage:totable(), {0.25, 0.75, 1})
+  lu.assertEquals(risk.risk:totable(), {0, 1 / 3, 1 / 2})
+  lu.assertEquals(risk.threshold:totable(), {0.9, 0.7, 0.6})
+  local reject = metrics.reject_curve(c, right)
+  lu.assertEquals(reject.rejected:totable(), {0, 0.25, 0.75})
+  lu.assertEquals(reject.accuracy:totable(), {0.5, 1 - 1 / 3, 1})
+  lu.assertEquals(reject.threshold:totable(), {0.6, 0.7, 0.9})
+end
+
+TestBootstrap = {}
+
+-- The intervals of every metric under these options.
+local function intervals(boot)
+  local s, y = random_set(5, 500)
+  local c = s / 30
+  local list = {}
+  for _, name in ipairs{"auroc", "average_precision", "aupr", "fpr95", "aurc", "e_aurc", "augrc",
+                        "ece", "mce", "adaptive_ece", "adaptive_mce"} do
+    local value, interval = metrics[name](c, y, {bootstrap = boot})
+    lu.assertEquals(value, (metrics[name](c, y)), name)
+    lu.assertTrue(interval[1] <= interval[2], name)
+    list[#list + 1] = interval
+  end
+  list[#list + 1] = select(2, metrics.quantile(s, 0.9, {bootstrap = boot}))
+  list[#list + 1] = select(2, metrics.rmse(s, s * 2, {bootstrap = boot}))
+  list[#list + 1] = select(2, metrics.coverage(s, s, s + 1, 0.9, {bootstrap = boot}))
+  list[#list + 1] = select(2, metrics.accuracy(y, bnn.zeros({500}, "i32"), {bootstrap = boot}))
+  return list
+end
+
+function TestBootstrap.test_the_same_key_gives_the_same_bits_on_any_number_of_threads()
+  local before = bnn.threads()
+  local boot = {key = bnn.key(7), n = 300}
+  local want = intervals(boot)
+  for _, threads in ipairs{1, 3} do
+    bnn.threads(threads)
+    lu.assertEquals(intervals(boot), want)
+  end
+  bnn.threads(before)
+  lu.assertNotEquals(intervals{key = bnn.key(8), n = 300}, want)
+end
+
+function TestBootstrap.test_a_mean_has_the_normal_interval()
+  local n = 2500
+  local right = bnn.arange(1, n):le(1000):to "i32" -- 40%
+  local value, interval = metrics.accuracy(right, bnn.ones({n}, "i32"),
+    {bootstrap = {key = bnn.key(2), n = 4000, level = 0.9}})
+  -- the standard error is sqrt(.4 * .6 / n) = 0.0098; a 5% quantile of 4000 resamples is within
+  -- 4 * sqrt(.05 * .95 / 4000) / 0.103 = 0.13 of these
+  lu.assertEquals(value, 0.4)
+  local z = metrics.normal_quantile(0.95) * math.sqrt(0.24 / n)
+  lu.assertAlmostEquals(interval[1], 0.4 - z, 0.14 * 0.0098 + 1 / n)
+  lu.assertAlmostEquals(interval[2], 0.4 + z, 0.14 * 0.0098 + 1 / n)
+end
+
+-- AUROC of N(1, 1) against N(0, 1) is Phi(1 / sqrt 2) = 0.76025.
+function TestBootstrap.test_intervals_cover_the_truth_as_often_as_they_say()
+  local covered, runs = 0, 200
+  for run = 1, runs do
+    local key = bnn.key(run)
+    local inside, outside = bnn.randn(key:fold "in", 100), bnn.randn(key:fold "out", 100) + 1
+    local sets = {inside = inside, outside = outside}
+    local _, i = metrics.auroc(sets, {bootstrap = {key = key:fold "boot", n = 300, level = 0.9}})
+    if i[1] <= 0.76025 and 0.76025 <= i[2] then covered = covered + 1 end
+  end
+  -- 0.9 within 4 * sqrt(.9 * .1 / 200) = 0.085, and a percentile interval's own error, O(1/n)
+  lu.assertAlmostEquals(covered / runs, 0.9, 0.095)
+end
+
+function TestBootstrap.test_either_set_keeps_its_size()
+  -- one example outside: a resample of all would often have none
+  local _, interval = metrics.auroc({inside = {1, 2, 3, 4}, outside = {9}},
+    {bootstrap = {key = bnn.key(1), n = 200}})
+  lu.assertEquals(interval, {1, 1})
+end
+
+function TestBootstrap.test_what_is_infinite_counts_where_it_is_drawn()
+  local _, interval = metrics.nll({{0, 1}, {0.5, 0.5}, {0.5, 0.5}}, {0, 0, 0},
+    {bootstrap = {key = bnn.key(1), n = 200}})
+  lu.assertAlmostEquals(interval[1], math.log(2), 1e-6)
+  lu.assertEquals(interval[2], math.huge)
+end
+
+os.exit(lu.LuaUnit.run())

@@ -236,6 +236,8 @@ function M.check(given, train)
   if given.best and not train.evaluate then
     error(("bnn.train: checkpoint: best = '%s' wants evaluate="):format(given.best), 3)
   end
+  demand(given.path ~= "", "bnn.train: checkpoint: the name of the folder is empty")
+  if given.config then given.config = require "bnn.experiment".resulting(given.config) end
   return given
 end
 

@@ -410,6 +410,31 @@ function TestRefused.test_differences()
   train({steps = 6}, {config = config, resume = true})
 end
 
+-- What says result=false in an experiment, and steps, may differ; in a plain table all counts.
+function TestRefused.test_configurations_of_experiments()
+  local e = {
+    defaults = bnn.checkpoint.flags{
+      lr = {0.1, "a"}, threads = {1, "b", result = false}, steps = {3, "c"},
+    },
+    run = function(cfg) train({steps = cfg.steps}, bnn.checkpoint.of(cfg)) end,
+  }
+  bnn.main(e)
+  e.run{checkpoint = folder}
+  e.run{checkpoint = folder, resume = true, threads = 2, steps = 4, checkpoint_every = 7}
+  lu.assertEquals(steps_there(), {3, 4})
+  lu.assertEquals(checkpoint.load(file_of(4)).config, {lr = 0.1, steps = 4})
+  local ok, err = pcall(e.run, {checkpoint = folder, resume = true, lr = 0.2})
+  lu.assertFalse(ok)
+  lu.assertStrContains(tostring(err), "lr: 0.1 in the checkpoint, 0.2 here")
+  e.run{checkpoint = folder, resume_anyway = true, lr = 0.2}
+  raises("--resume wants --checkpoint=DIR", e.run, {resume = true})
+  files.remove(folder)
+  for _, resume in ipairs{false, true} do -- a plain table of the user's own
+    train({steps = 3}, bnn.checkpoint.of{checkpoint = folder, lr = 1, resume = resume})
+  end
+  lu.assertEquals(checkpoint.load(file_of(3)).config, {lr = 1})
+end
+
 -- Functions are compared by what they gave at the step of the checkpoint.
 function TestRefused.test_other_schedules()
   local function with(steps, slope)
@@ -482,6 +507,7 @@ function TestRefused.test_misuse_before_the_first_step()
     "best = 'b', which evaluate does not give")
   lu.assertStrContains(refusal({evaluate = function() return {{"b", "x"}} end,
     log = bnn.log.memory()}, {best = "b"}), "best = 'b', which evaluate gives as a string")
+  lu.assertStrContains(refusal({}, {path = ""}), "the name of the folder is empty")
   files.write(folder .. "/file", "")
   lu.assertStrContains(refusal({}, {path = folder .. "/file"}), folder .. "/file: Not a directory")
   lu.assertEquals(names_in(folder), {"file"})

@@ -513,6 +513,21 @@ function TestRefused.test_misuse_before_the_first_step()
   lu.assertEquals(names_in(folder), {"file"})
 end
 
+-- An interrupt while it is being gone on with stays one, writes nothing and gives the folder back.
+function TestRefused.test_an_interrupt_before_the_first_step()
+  train({steps = 3}, {})
+  local bytes = read(file_of(3))
+  local ok, err = pcall(train, {}, {resume = true, every = 1, on_resume = function()
+    io.popen("kill -TERM $PPID"):close()
+  end})
+  lu.assertFalse(ok)
+  lu.assertTrue(signal.is_interrupt(err), tostring(err))
+  lu.assertEquals(err.name, "SIGTERM")
+  lu.assertEquals(names_in(folder), {"step_00000003.safetensors"})
+  lu.assertEquals(read(file_of(3)), bytes)
+  lu.assertEquals(bits_of(train({}, {resume = true})), bits_of(train()))
+end
+
 -- One training at a time; the folder is free again when it has ended, however.
 function TestRefused.test_two_trainings_in_one_folder()
   train({steps = 3, on_step = function(step)

@@ -1,7 +1,6 @@
 # resume_checks.sh - what resume_test.sh and long/resume_kill_test.sh share; they source it after
 # checks.sh. Trainings of experiments/mnist.lua are stopped and gone on with.
 mnist=$tests/../experiments/mnist.lua
-[ -f "$mnist" ] || mnist=$tests/../../experiments/mnist.lua
 
 # words ARGUMENTS: the words of $training but those of flags that are among the arguments
 words() {

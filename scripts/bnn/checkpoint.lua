@@ -92,15 +92,15 @@ local function contents(state)
   return tensors, metadata
 end
 
---- Whether a state can be written: what is no data raises and is named, as in `save`.
+--- Whether a state can be written.
 -- @param state table as for save
--- @return true; or nil, message where this program can write no checkpoints
+-- @return true; or nil, message: what is no data, or that this program can write no checkpoints
 function M.check(state)
   state = options.check("bnn.checkpoint.check", state, state_spec)
   local ready, lack = core.json_encode(true)
   if not ready then return nil, lack end
   local tensors, fault = contents(state)
-  if not tensors then error("bnn.checkpoint: " .. fault, 2) end
+  if not tensors then return nil, fault end
   return true
 end
 

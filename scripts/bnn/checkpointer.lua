@@ -8,6 +8,7 @@ local checkpoint = require "bnn.checkpoint"
 local core = require "bnn.core"
 local folders = require "bnn.folders"
 local options = require "bnn.options"
+local parameters = require "bnn.params"
 local record = require "bnn.record"
 local same_training = require "bnn.same_training"
 
@@ -201,15 +202,6 @@ local function contents(self, step)
   }
 end
 
--- Misuse is found before the first step rather than at the first checkpoint.
-local function check(self)
-  record.parameters_of(self.objective, "bnn.train: checkpoint")
-  if self.best and not self.train.evaluate then
-    error("bnn.train: checkpoint: best = '" .. self.best .. "' wants evaluate=", 0)
-  end
-  demand(checkpoint.check(contents(self, self.state:steps())))
-end
-
 -- f(...) as it returns, or nil, message where it raises; what is no text (an interrupt) passes.
 local function attempt(f, ...)
   local results = table.pack(pcall(f, ...))
@@ -229,18 +221,38 @@ local function write(self, path, step)
   return ok
 end
 
+--- Checks the checkpoint option of bnn.train; misuse is raised where that was called.
+-- @param given table
+-- @param train table: bnn.train's own checked options
+-- @return table: the checked option, for `new`
+function M.check(given, train)
+  given = options.check("bnn.train: checkpoint", given, spec, 4)
+  local objective = train.objective
+  local has_parameters = options.accept(objective.posterior, "posterior")
+    or parameters.is(objective.params)
+  if not has_parameters then
+    error("bnn.train: checkpoint: the objective has no posterior= or params= to keep", 3)
+  end
+  if given.best and not train.evaluate then
+    error(("bnn.train: checkpoint: best = '%s' wants evaluate="):format(given.best), 3)
+  end
+  return given
+end
+
 --- Begins: goes on from what is in the folder, where that is asked for. The folder is this
--- training's until `close`, or until the object is closed.
--- @param given table: the checkpoint option of bnn.train
+-- training's until `close`, or until the object is closed. What can not be kept is told now rather
+-- than at the first checkpoint.
+-- @param given table as `check` gives it
 -- @param train table: bnn.train's own options
 -- @param state the optimizer's state; it and the objective's parameters change
 function M.new(given, train, state)
-  local self = options.check("bnn.train: checkpoint", given, spec)
-  setmetatable(self, Checkpointer)
+  local self = setmetatable({}, Checkpointer)
+  for name, value in pairs(given) do self[name] = value end
   self.train, self.objective, self.state = train, train.objective, state
   self.resume = self.resume or self.resume_anyway
   self.training = same_training.record(train, state)
-  check(self)
+  local is_good, lack = checkpoint.check(contents(self, state:steps()))
+  demand(is_good, "bnn.train: checkpoint: " .. tostring(lack))
   local ok, fault = pcall(begin, self)
   if ok then return self end
   self:close()

@@ -10,6 +10,14 @@ local options = require "bnn.options"
 
 local M = {}
 
+-- The likelihoods that are made here: of these a name and sigma say everything.
+local made_here = setmetatable({}, {__mode = "k"})
+
+local function known(likelihood)
+  made_here[likelihood] = true
+  return likelihood
+end
+
 -- Sums [n, ...] over all axes but the first.
 local function per_example(x)
   if x:dim() == 1 then return x end
@@ -41,7 +49,7 @@ end
 --- Classes 0..C-1 from logits [n, C]; y i32 [n]. log p = log softmax(logits)[y]; predictions are
 -- probabilities.
 function M.categorical()
-  return {
+  return known{
     name = "categorical",
     classes = true,
     log_prob = function(logits, y)
@@ -59,7 +67,7 @@ end
 --- Independent binary (or grey, in [0, 1]) targets from logits of the same shape; predictions are
 -- probabilities.
 function M.bernoulli()
-  return {
+  return known{
     name = "bernoulli",
     log_prob = function(logits, y)
       check_targets("bernoulli", logits, y)
@@ -76,7 +84,7 @@ end
 -- [n] or [n, d]: y ~ Poisson(e^output); predictions are rates. y:real() converts counts of an
 -- integer type (left as u8 they would be taken for intensities, y / 255).
 function M.poisson()
-  return {
+  return known{
     name = "poisson",
     log_prob = function(log_rate, y)
       check_targets("poisson", log_rate, y)
@@ -119,7 +127,7 @@ function M.gaussian(opts)
     local mean, sigma = mean_and_sigma(output)
     return mean * 0 + sigma ^ 2
   end
-  return {
+  return known{
     name = "gaussian",
     sigma = opts.sigma,
     log_prob = function(output, y)
@@ -154,22 +162,10 @@ function M.of(given, level)
     :format(what or "missing", names), (level or 1) + 1)
 end
 
--- The likelihoods that are made here, and how.
-local made_here = setmetatable({}, {__mode = "k"})
-for name in pairs(M.names) do
-  local make = M[name]
-  M[name] = function(opts)
-    local likelihood = make(opts)
-    made_here[likelihood] = {name = name, sigma = likelihood.sigma}
-    return likelihood
-  end
-end
-
 --- A likelihood as data, {name=, sigma=}, of which `of_data` makes it again; of one of your own
 -- only the name is kept.
 function M.describe(likelihood)
-  local here = made_here[likelihood]
-  if here then return {name = here.name, sigma = here.sigma} end
+  if made_here[likelihood] then return {name = likelihood.name, sigma = likelihood.sigma} end
   local name = type(likelihood) == "table" and likelihood.name
   return {own = true, name = type(name) == "string" and name or nil}
 end

@@ -136,6 +136,7 @@ end
 function M.train(opts)
   opts = options.check("bnn.train", opts, spec)
   check_parts(opts)
+  if opts.checkpoint then opts.checkpoint = checkpointer.check(opts.checkpoint, opts) end
   local objective = opts.objective
   if objective.data_size == nil or objective.takes_data_size then
     objective.data_size, objective.takes_data_size = opts.data.size, true

@@ -139,7 +139,7 @@ local readings = {
   {"bnn.where(c, a, b)", function(a) return a:clamp(0, a:mean()):sum() end},
   {"bnn.where(c, a, b)", function(a) return a:sum(a:sum()) end},
   {"bnn.where(c, a, b)", function(a) return bnn.full({2}, a:sum()):sum() end},
-  {"accuracy", function(a) local m = bnn.metrics.accuracy(a, a) return a:sum() * m end},
+  {"", function(a) local m = bnn.metrics.accuracy(a, a) return a:sum() * m end},
   {"convert the value before", function(a) return a:to("i32"):real():sum() end},
 }
 

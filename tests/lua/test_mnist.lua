@@ -60,7 +60,8 @@ function TestRun.test_the_figures_agree_with_each_other_and_with_the_model()
     local key = bnn.key(1):fold "eval"
     local p = bnn.predict(made.model, made.data[part], {samples = 10, key = key:fold "accuracy"})
     lu.assertEquals(log:last(part .. "/accuracy"), bnn.metrics.accuracy(p, made.data[part].y))
-    lu.assertEquals(ll, bnn.log_likelihood(made.model, made.data[part], {key = key:fold "elbo"}))
+    local again = bnn.log_likelihood(made.model, made.data[part], {key = key:fold "elbo"})
+    lu.assertAlmostEquals(ll, again, 1e-7) -- the same numbers, summed in another order
   end
 end
 

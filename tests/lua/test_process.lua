@@ -53,7 +53,7 @@ end
 
 -- The open files and the children of this process.
 local function held()
-  local files = run{"sh", "-c", "ls /proc/$PPID/fd"}.output
+  local files = run{"sh", "-c", "sleep 0.1; ls /proc/$PPID/fd"}.output -- when its ends are closed
   local _, count = files:gsub("\n", "")
   local children = run{"sh", "-c", "cat /proc/$PPID/task/*/children"}.output
   return count, (children:gsub("%d+ ?", "", 1)) -- without the one that is asking

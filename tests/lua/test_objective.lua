@@ -202,6 +202,55 @@ function TestGradients.test_a_loss_of_ones_own_is_that_of_its_likelihood()
   end
 end
 
+TestBlocks = {}
+
+-- A batch of 131 goes through a step in blocks of 32 rows. Eagerly, block by block: the loss of
+-- each example, and the gradient of the mean loss with respect to what each layer gives; then each
+-- parameter's gradient over the rows of all blocks in order. To the last bit.
+function TestBlocks.test_a_step_is_the_eager_evaluation_of_its_blocks_in_order()
+  local n, size = 131, 32
+  local inputs, list = bnn.randn(key:fold "blocks", n, 20), {}
+  for i = 1, n do list[i] = i % 3 end
+  local targets = bnn.tensor(list, "i32")
+  local own = bnn.nn.mlp{16, 3}
+  local q = bnn.posterior.meanfield(own:init(key, inputs), {logvar = -4})
+  local objective = bnn.elbo{net = own, posterior = q, beta = 0}
+  local dmu, _, loss = objective:gradient({x = inputs, y = targets}, key)
+
+  local w, linear = q:sample(key:fold("eps"):fold(1)), bnn.ops.linear
+  local w0, b0 = w["mlp/linear_0/w"], w["mlp/linear_0/b"]
+  local w1, b1 = w["mlp/linear_1/w"], w["mlp/linear_1/b"]
+  local hidden, d0, d1, sum = {}, {}, {}, 0
+  for from = 1, n, size do
+    local rows = math.min(size, n - from + 1)
+    local xb, yb = inputs:narrow(1, from, rows), targets:narrow(1, from, rows)
+    for _, v in ipairs(own:apply(w, xb):cross_entropy(yb):totable()) do sum = sum + v end
+    local z = linear(xb, w0, b0)
+    local function mean_loss(at_z, at_logits)
+      local logits = linear((z + at_z):relu(), w1, b1) + at_logits
+      return logits:cross_entropy(yb):sum() * (1 / n)
+    end
+    local zeros = {bnn.zeros(rows, 16), bnn.zeros(rows, 3)}
+    d0[#d0 + 1] = bnn.grad(mean_loss, 1)(table.unpack(zeros))
+    d1[#d1 + 1] = bnn.grad(mean_loss, 2)(table.unpack(zeros))
+    hidden[#hidden + 1] = z:relu()
+  end
+  lu.assertEquals(loss, sum / n)
+
+  -- the gradient of a layer's parameters for the gradient d of what it gives
+  local function of_layer(x_of_layer, weights, bias, d)
+    return bnn.grad(function(p)
+      return (linear(x_of_layer, p.w, p.b) * d):sum()
+    end)({w = weights, b = bias})
+  end
+  local first = of_layer(inputs, w0, b0, bnn.concat(d0, 1))
+  local last = of_layer(bnn.concat(hidden, 1), w1, b1, bnn.concat(d1, 1))
+  bits.assert_same(dmu["mlp/linear_0/w"], first.w)
+  bits.assert_same(dmu["mlp/linear_0/b"], first.b)
+  bits.assert_same(dmu["mlp/linear_1/w"], last.w)
+  bits.assert_same(dmu["mlp/linear_1/b"], last.b)
+end
+
 TestPartial = {}
 
 function TestPartial.test_tensors_outside_of_the_posterior_are_points()

@@ -519,15 +519,29 @@ void bnn_frame_backward_block(bnn_frame *f, size_t b, bnn_real seed) {
   }
 }
 
+/* A header for the rows of job j, in `out` or else where the gradient has them. */
+static bnn_tensor job_header(const bnn_frame *f, const bnn_parameter_job *j, bnn_real *out) {
+  bnn_tensor *whole = &f->grad[j->node], rows;
+  size_t dim[BNN_RANK_MAX], row = 1;
+  memcpy(dim, whole->dim, sizeof dim);
+  for (int k = 1; k < whole->rank; k++) row *= dim[k];
+  dim[0] = j->count;
+  bnn_tensor_init(&rows, BNN_REAL, whole->rank, dim,
+                  out ? out : bnn_tensor_real(whole) + j->from * row);
+  return rows;
+}
+
 /* What node i with rows adds to the whole node of job j, through its input k; `add` is false for
  * the first contribution of a split job, which sets instead. */
-static void contribute(bnn_frame *f, const bnn_parameter_job *j, size_t i, int k, bool add) {
+static void contribute(bnn_frame *f, const bnn_parameter_job *j, size_t i, int k, bool add,
+                       bnn_real *out) {
   const node *v = &f->p->nodes[i];
   const bnn_tensor *x[BNN_ARITY_MAX];
   for (int m = 0; m < v->n_in; m++) x[m] = &f->value[node_inputs(f->p, v)[m]];
   int in = node_inputs(f->p, v)[k];
   if (j->way == BNN_GRADIENT_SPLIT) {
-    v->op->backward_rows(&f->grad[in], k, j->from, j->count, add, &f->grad[i], x, &v->attr);
+    bnn_tensor rows = job_header(f, j, out);
+    v->op->backward_rows(&rows, k, j->from, add, &f->grad[i], x, &v->attr);
     return;
   }
   bnn_tensor *dx[BNN_ARITY_MAX] = {NULL};
@@ -550,7 +564,7 @@ static void add_blocks(bnn_frame *f, const bnn_parameter_job *j) {
            bnn_tensor_real(rows_header(f, f->grad_rows, b, j->node)) + at, j->count * row);
 }
 
-void bnn_frame_run_parameter_job(bnn_frame *f, size_t job) {
+void bnn_frame_run_parameter_job(bnn_frame *f, size_t job, bnn_real *out) {
   const bnn_program *p = f->p;
   const bnn_parameter_job *j = &f->jobs[job];
   bool add = false;
@@ -565,7 +579,7 @@ void bnn_frame_run_parameter_job(bnn_frame *f, size_t job) {
     for (int k = 0; k < v->n_in; k++) {
       const node *u = &p->nodes[node_inputs(p, v)[k]];
       if (u->rows || u->root != j->node || !u->grad) continue;
-      contribute(f, j, i, k, add);
+      contribute(f, j, i, k, add, out);
       add = true;
     }
   }
@@ -595,7 +609,7 @@ bnn_status bnn_frame_replay(bnn_frame *f, bnn_real seed, bnn_err *err) {
   for (size_t b = 0; f->p->has_rows && b < f->n_blocks; b++) bnn_frame_forward_block(f, b);
   if (!f->p->gradient) return BNN_OK;
   for (size_t b = 0; f->p->has_rows && b < f->n_blocks; b++) bnn_frame_backward_block(f, b, seed);
-  for (size_t j = 0; j < f->n_jobs; j++) bnn_frame_run_parameter_job(f, j);
+  for (size_t j = 0; j < f->n_jobs; j++) bnn_frame_run_parameter_job(f, j, NULL);
   bnn_frame_backward_whole(f, seed);
   return BNN_OK;
 }

@@ -66,8 +66,8 @@ static void backward_rows(bnn_tensor *dx, int i, size_t from, bool add, const bn
                           const bnn_tensor *const *x, const bnn_attr *attr) {
   BNN_UNUSED(i), BNN_UNUSED(attr);
   const size_t n = op_leading(x[0]), in = x[1]->dim[0], out = dx->dim[1];
-  bnn_product(bnn_tensor_real(dx), out, bnn_tensor_real(x[0]) + from, in, true,
-              bnn_tensor_real(dy), out, false, dx->dim[0], out, n, add);
+  bnn_product(bnn_tensor_real(dx), out, bnn_tensor_real(x[0]) + from, in, true, bnn_tensor_real(dy),
+              out, false, dx->dim[0], out, n, add);
 }
 
 static void backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y,

@@ -130,6 +130,15 @@ WRAPPED(void, bnn_product_bias, bnn_real *c, const bnn_real *a, const bnn_real *
   BOOKED(PART_FORWARD, __real_bnn_product_bias(c, a, b, bias, m, n, k));
 }
 
+/* A convolution's on views of the image: y and dx, which has no bias to start from, and dw. */
+WRAPPED(void, bnn_product_shifted, const bnn_shifted_product *p) {
+  BOOKED(p->start ? PART_FORWARD : PART_DX, __real_bnn_product_shifted(p));
+}
+
+WRAPPED(void, bnn_product_inner, const bnn_shifted_inner *p) {
+  BOOKED(PART_DW, __real_bnn_product_inner(p));
+}
+
 /* A convolution's, when they are its own: dw = dy patches^T, dpatches = w^T dy. */
 WRAPPED(void, bnn_blas_mm, bnn_real *c, size_t ldc, const bnn_real *a, size_t lda, bool ta,
         const bnn_real *b, size_t ldb, bool tb, size_t m, size_t n, size_t k, bool add) {

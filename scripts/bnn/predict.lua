@@ -9,8 +9,9 @@ local tree = require "bnn.tree"
 
 local M = {}
 
--- Rows that go through the networks at a time: a multiple of 16, so that no row falls into the rest
--- of a matrix kernel's tiles, whose last digits may differ (250 rows: they do in narrow networks).
+-- Rows that go through the networks at a time: a multiple of 16, so that with OpenBLAS's AVX-512
+-- kernels no row falls into the rest of a tile, whose last digits may differ (with 250 rows they do
+-- in narrow networks; its AVX2 kernels mind a row's place in any chunk).
 -- Programs that are kept for a model.
 local CHUNK, KEPT = 240, 16
 
@@ -247,9 +248,11 @@ end
 
 --- What a model says of inputs, over sampled networks; in constant memory whatever their number.
 -- Sample s has the weights of key:fold(s): the first S are the same however many follow, and in as
--- many calls (`continue`) as it takes. Rows go through the networks 240 at a time, the last of them
--- filled up: a set in parts of at least 240 rows gives the bits of the whole. Matrix products of
--- fewer rows may differ in their last digits, unless chunk = 240 fills them up too.
+-- many calls (`continue`) as it takes. Rows go through the networks 240 at a time, or all of
+-- fewer: a set in parts that begin with rows 1, 241, 481, ... gives the bits of the whole, when
+-- chunk = 240 fills up parts of less than 240 rows. In parts that begin elsewhere the last digits
+-- may differ, where OpenBLAS minds a row's place in a product: its AVX2 kernels do, those for
+-- AVX-512 do not.
 -- @param model an objective, or a table {net=, posterior= or params=, likelihood=}
 -- @param x tensor [n, ...] or part of a data set; uint8 images are divided by 255
 -- @param opts table: samples=100 (1 without a posterior), key=, train=false (true keeps dropout

@@ -16,6 +16,7 @@
 
 #define BIND_OBJECTIVE "bnn.objective"
 #define BIND_STATE "bnn.optimizer_state"
+#define BIND_PREDICTION "bnn.prediction"
 
 /* ---- arguments ---- */
 
@@ -458,44 +459,161 @@ static int learn_gather(lua_State *L) {
 
 /* ---- predicting ---- */
 
-/* A new tensor [n, width] in the box. */
-static void fill_result(lua_State *L, bind_tensor *box, size_t n, size_t width) {
-  bnn_tensor *t;
-  bnn_err err;
-  size_t dim[] = {n, width};
-  bind_check(L, bnn_tensor_new(&t, BNN_REAL, 2, dim, &err), &err);
-  bind_fill_tensor(L, box, t);
+typedef struct box_prediction {
+  bnn_prediction *p;
+  size_t rows;
+} box_prediction;
+
+static box_prediction *push_prediction(lua_State *L, size_t rows) {
+  box_prediction *box = lua_newuserdatauv(L, sizeof *box, 0);
+  *box = (box_prediction){.rows = rows};
+  luaL_setmetatable(L, BIND_PREDICTION);
+  return box;
 }
 
-/* core.predict(program, {x=, y=, key=, samples=, first=}, mu, logvar, key, x, y)
- * -> mean [n, w], std [n, w] | nil, message */
-static int learn_predict(lua_State *L) {
+static int prediction_release(lua_State *L) {
+  box_prediction *box = luaL_checkudata(L, 1, BIND_PREDICTION);
+  bnn_prediction_free(box->p);
+  box->p = NULL;
+  return 0;
+}
+
+static box_prediction *check_prediction(lua_State *L) {
+  box_prediction *box = luaL_checkudata(L, 1, BIND_PREDICTION);
+  luaL_argcheck(L, box->p != NULL, 1, "prediction is closed");
+  return box;
+}
+
+/* core.prediction(program, rows, classes) -> the running sums of no samples yet */
+static int learn_prediction(lua_State *L) {
   bnn_program *program = bind_check_program(L, 1)->program;
-  luaL_checktype(L, 2, LUA_TTABLE);
-  bnn_tensor *mu = bind_check_typed(L, 3, BNN_REAL);
+  const size_t rows = (size_t)bind_check_range(L, 2, "rows", 0, INT64_MAX / 64);
+  box_prediction *box = push_prediction(L, rows);
+  bnn_err err;
+  bind_check(L, bnn_prediction_new(&box->p, program, rows, lua_toboolean(L, 3), &err), &err);
+  bind_account(L, bnn_prediction_bytes(box->p));
+  return 1;
+}
+
+/* prediction:clone() -> a copy that shares nothing */
+static int prediction_clone(lua_State *L) {
+  const box_prediction *from = check_prediction(L);
+  box_prediction *box = push_prediction(L, from->rows);
+  bnn_err err;
+  bind_check(L, bnn_prediction_clone(&box->p, from->p, &err), &err);
+  bind_account(L, bnn_prediction_bytes(box->p));
+  return 1;
+}
+
+/* The arguments program, {x=, y=, key=, samples=, first=}, mu, logvar, key from the second on. */
+static bnn_predict_spec check_predict_spec(lua_State *L) {
+  bnn_program *program = bind_check_program(L, 2)->program;
+  luaL_checktype(L, 3, LUA_TTABLE);
+  bnn_tensor *mu = bind_check_typed(L, 4, BNN_REAL);
   bnn_predict_spec spec = {
       .program = program,
-      .x_node = field_integer(L, 2, "x", -1),
-      .y_node = field_integer(L, 2, "y", -1),
-      .key_node = field_integer(L, 2, "key", -1),
-      .mu = check_flat(L, 3, mu->size),
+      .x_node = field_integer(L, 3, "x", -1),
+      .y_node = field_integer(L, 3, "y", -1),
+      .key_node = field_integer(L, 3, "key", -1),
+      .mu = check_flat(L, 4, mu->size),
       .size = mu->size,
-      .samples = field_integer(L, 2, "samples", 1),
-      .first_sample = field_integer(L, 2, "first", 1),
-      .key = bind_check_key(L, 5),
+      .samples = field_integer(L, 3, "samples", 1),
+      .first_sample = field_integer(L, 3, "first", 1),
+      .key = bind_check_key(L, 6),
   };
-  spec.logvar = check_logvar(L, 4, mu->size, &spec.random);
-  bnn_tensor *x = bind_check_tensor(L, 6), *y = bind_opt_tensor(L, 7);
-  luaL_argcheck(L, x->rank > 0, 6, "x is a scalar, wanted rows");
-  bind_tensor *mean = bind_push_tensor(L), *std = bind_push_tensor(L);
-  fill_result(L, mean, x->dim[0], bnn_predict_width(program));
-  fill_result(L, std, x->dim[0], bnn_predict_width(program));
+  spec.logvar = check_logvar(L, 5, mu->size, &spec.random);
+  return spec;
+}
+
+/* prediction:check(program, spec, mu, logvar, key, x) -> true | nil, what is not that of the samples
+ * so far */
+static int prediction_check(lua_State *L) {
+  const box_prediction *box = check_prediction(L);
+  const bnn_predict_spec spec = check_predict_spec(L);
   bnn_err err;
-  bnn_status status = bnn_predict(bind_context(L), &spec, x, y, mean->t, std->t, &err);
+  bnn_status status = bnn_prediction_check(box->p, &spec, bind_check_tensor(L, 7), &err);
+  if (status == BNN_OK) {
+    lua_pushboolean(L, true);
+    return 1;
+  }
+  luaL_pushfail(L);
+  lua_pushstring(L, err.text);
+  return 2;
+}
+
+/* prediction:add(program, {x=, y=, key=, samples=, first=}, mu, logvar, key, x, y) -> true | nil,
+ * message; after an error that is not misuse the sums are good for nothing */
+static int prediction_add(lua_State *L) {
+  box_prediction *box = check_prediction(L);
+  const bnn_predict_spec spec = check_predict_spec(L);
+  bnn_tensor *x = bind_check_tensor(L, 7), *y = bind_opt_tensor(L, 8);
+  bnn_err err;
+  bnn_status status = bnn_prediction_add(box->p, bind_context(L), &spec, x, y, &err);
   if (status == BNN_ESTOP) bind_signal_raise_if_pending(L);
   if (status == BNN_ERANGE || status == BNN_ESTOP) return bind_refuse(L, status, &err);
   bind_check(L, status, &err);
+  lua_pushboolean(L, true);
+  return 1;
+}
+
+/* prediction:samples() -> how many there are */
+static int prediction_samples(lua_State *L) {
+  lua_pushinteger(L, bnn_prediction_samples(check_prediction(L)->p));
+  return 1;
+}
+
+/* prediction:standard_error() -> the largest of a mean, over all rows and outputs */
+static int prediction_standard_error(lua_State *L) {
+  lua_pushnumber(L, bnn_prediction_standard_error(check_prediction(L)->p));
+  return 1;
+}
+
+/* A new tensor [rows] or [rows, width] on the stack. */
+static bnn_real *push_reals(lua_State *L, const box_prediction *box, int rank, size_t width) {
+  bnn_tensor *t = bind_push_new(L, BNN_REAL, rank, (const size_t[]){box->rows, width});
+  bind_account(L, t->size * sizeof(bnn_real));
+  return bnn_tensor_real(t);
+}
+
+static const box_prediction *check_samples(lua_State *L) {
+  const box_prediction *box = check_prediction(L);
+  luaL_argcheck(L, bnn_prediction_samples(box->p) > 0, 1, "there are no samples yet");
+  return box;
+}
+
+/* prediction:moments() -> mean [n, w], std [n, w] */
+static int prediction_moments(lua_State *L) {
+  const box_prediction *box = check_samples(L);
+  const size_t width = bnn_prediction_width(box->p);
+  bnn_real *mean = push_reals(L, box, 2, width);
+  bnn_prediction_moments(box->p, mean, push_reals(L, box, 2, width));
   return 2;
+}
+
+/* prediction:extra() -> the mean of the program's second output [n, v] */
+static int prediction_extra(lua_State *L) {
+  const box_prediction *box = check_samples(L);
+  bnn_prediction_extra_mean(box->p, push_reals(L, box, 2, bnn_prediction_extra(box->p)));
+  return 1;
+}
+
+/* prediction:scores() -> {entropy=, expected_entropy=, mutual_information=, variation_ratio=,
+ * energy= (of a program that gives logits)}, [n] each */
+static int prediction_scores(lua_State *L) {
+  const box_prediction *box = check_samples(L);
+  luaL_argcheck(L, bnn_prediction_has_classes(box->p), 1, "its outputs are not classes");
+  static const char *const name[] = {"entropy", "expected_entropy", "mutual_information",
+                                     "variation_ratio", "energy"};
+  bnn_real *out[5] = {NULL};
+  lua_createtable(L, 0, 5);
+  for (int i = 0; i < (bnn_prediction_extra(box->p) > 0 ? 5 : 4); i++) {
+    out[i] = push_reals(L, box, 1, 0);
+    lua_setfield(L, -2, name[i]);
+  }
+  const bnn_class_scores scores = {out[0], out[1], out[2], out[3], out[4]};
+  bnn_err err;
+  bind_check(L, bnn_prediction_scores(box->p, &scores, &err), &err);
+  return 1;
 }
 
 /* ---- registration ---- */
@@ -509,7 +627,8 @@ static const bind_row learn_rows[] = {
     {"objective", learn_objective, "core.objective(program, spec): a training step in one call"},
     {"gather_rows", learn_gather,
      "core.gather_rows(x, rows, from, count): rows of x; uint8 becomes real / 255"},
-    {"predict", learn_predict, "core.predict(program, spec, mu, logvar, key, x, y): mean, std"},
+    {"prediction", learn_prediction,
+     "core.prediction(program, rows, classes): running sums over sampled networks"},
     {NULL, NULL, NULL}};
 
 static const luaL_Reg objective_methods[] = {
@@ -522,6 +641,16 @@ static const luaL_Reg state_methods[] = {{"steps", state_steps},
                                          {"clone", state_clone},
                                          {"restore", state_restore},
                                          {NULL, NULL}};
+
+static const luaL_Reg prediction_methods[] = {{"add", prediction_add},
+                                              {"check", prediction_check},
+                                              {"clone", prediction_clone},
+                                              {"samples", prediction_samples},
+                                              {"standard_error", prediction_standard_error},
+                                              {"moments", prediction_moments},
+                                              {"extra", prediction_extra},
+                                              {"scores", prediction_scores},
+                                              {NULL, NULL}};
 
 /* A metatable whose methods are `methods`, with `release` for __gc and __close. */
 static void new_class(lua_State *L, const char *name, const luaL_Reg *methods,
@@ -540,6 +669,7 @@ static void new_class(lua_State *L, const char *name, const luaL_Reg *methods,
 void bind_open_learn(lua_State *L) {
   new_class(L, BIND_OBJECTIVE, objective_methods, objective_release);
   new_class(L, BIND_STATE, state_methods, state_release);
+  new_class(L, BIND_PREDICTION, prediction_methods, prediction_release);
   bind_register(L, "bnn.core.", learn_rows);
   lua_pushstring(L, bnn_dtype_name(BNN_REAL));
   lua_setfield(L, -2, "real"); /* the name of the real type */

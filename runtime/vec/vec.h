@@ -111,6 +111,16 @@ typedef struct bnn_vec {
    * d = x - mean; mean += d / k; m2 += d * (x - mean).  In double. */
   void (*welford)(double *mean, double *m2, const bnn_real *x, double k, size_t n);
 
+  /* sum += x, in double. */
+  void (*add_to)(double *sum, const bnn_real *x, size_t n);
+
+  /* Sample number k (counted from 1) of probabilities p [rows, classes]: entropy [rows] is the
+   * running mean of h = -sum p log p, entropy += (h - entropy) / k (terms in the real type, 0 log 0 =
+   * 0, sums in double; a NaN in a row shows), votes [rows, classes] counts the first largest of each
+   * row (NULL: not wanted). */
+  void (*class_sums)(double *entropy, uint32_t *votes, const bnn_real *p, double k, size_t rows,
+                     size_t classes);
+
   /* Matrix products (vec_product.c), with b as it is and b transposed, which needs a_step = 1.
    * product_wins: whether they are the faster choice for these sizes, for one layout of b and any of
    * a.  All three are NULL where there are none.  bnn_product (product.h) chooses. */

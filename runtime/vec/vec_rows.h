@@ -33,6 +33,9 @@ void VEC(momentum)(bnn_real *w, bnn_real *m, const bnn_real *g, bnn_real lr, bnn
 bool VEC(finite)(const bnn_real *x, size_t n);
 void VEC(pixels)(bnn_real *out, const uint8_t *in, size_t n);
 void VEC(welford)(double *mean, double *m2, const bnn_real *x, double k, size_t n);
+void VEC(add_to)(double *sum, const bnn_real *x, size_t n);
+void VEC(class_sums)(double *entropy, uint32_t *votes, const bnn_real *p, double k, size_t rows,
+                     size_t classes);
 
 #ifdef __AVX2__
 void VEC(product)(const bnn_matrix_product *p);

@@ -18,6 +18,8 @@ const bnn_vec BNN_ISA_NAME(bnn_vec_rows) = {
     .finite = VEC(finite),
     .pixels = VEC(pixels),
     .welford = VEC(welford),
+    .add_to = VEC(add_to),
+    .class_sums = VEC(class_sums),
 #ifdef __AVX2__
     .product = VEC(product),
     .product_transposed = VEC(product_transposed),

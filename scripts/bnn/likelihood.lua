@@ -2,9 +2,9 @@
 --
 -- A likelihood is a table {name=, log_prob=function(output, y) -> [n], predict=function(output)}:
 -- the log-likelihood of each example in nats, and what a prediction averages over networks (the
--- output itself without predict). `classes = true` says that predictions are probabilities,
--- sigma= or variance=function(output) what the noise is. One of your own, over ops, works like
--- those here.
+-- output itself without predict). `classes = true` says that predictions are probabilities of
+-- classes, logits=function(output) -> [n, C] what they are the softmax of (for the energy), sigma=
+-- or variance=function(output) what the noise is. One of your own, over ops, works like those here.
 local core = require "bnn.core"
 local options = require "bnn.options"
 
@@ -61,6 +61,7 @@ function M.categorical()
       check_logits(logits)
       return logits:softmax(-1)
     end,
+    logits = function(logits) return logits end,
   }
 end
 
@@ -145,8 +146,8 @@ M.names = {categorical = true, bernoulli = true, gaussian = true, poisson = true
 
 -- What a likelihood may say of itself.
 local FIELDS = {
-  name = "string", log_prob = "function", predict = "function", variance = "function",
-  classes = "boolean", sigma = {type = "number", above = 0},
+  name = "string", log_prob = "function", predict = "function", logits = "function",
+  variance = "function", classes = "boolean", sigma = {type = "number", above = 0},
 }
 
 --- A likelihood by its name, or the value itself; raises for anything else.

@@ -23,7 +23,7 @@
 #include "product.h"
 
 enum { BATCH = 128, BLOCK = 32, INPUT = 784, OUTPUT = 10, LAYERS = 3, ROUNDS = 15, IMAGES = 4096 };
-enum { CHUNK = 250, TEST_IMAGES = 4000, SAMPLES = 8 }; /* of predictions, as bnn.predict has them */
+enum { CHUNK = 240, TEST_IMAGES = 4000, SAMPLES = 8 }; /* of predictions, as bnn.predict has them */
 
 typedef struct bench {
   size_t width[LAYERS + 1];

@@ -1,5 +1,5 @@
-/* test_predict.c - mean and standard deviation over sampled networks, against a plain loop over the
- * samples; chunks, groups, threads and memory. */
+/* test_predict.c - what sampled networks say together, against a plain loop over the samples; chunks,
+ * groups, threads, samples in parts, memory. */
 #include "predict.h"
 
 #include <math.h>
@@ -103,17 +103,30 @@ static const struct {
 };
 enum { GRAPHS = sizeof graphs / sizeof *graphs, CENTRED = GRAPHS - 1 };
 
-/* Records graph i for chunks of `chunk` rows: of all, when it mixes them. */
-static void model_init(model *m, int i, size_t chunk) {
-  *m = (model){.x = -1, .y = -1, .key = -1};
-  ck_succeeds(bnn_program_new(&m->program, &err));
-  int output = graphs[i].record(m, i == CENTRED ? ROWS : chunk);
-  ck_succeeds(bnn_program_finish(m->program, &output, 1, false, NULL, 0, &err));
+/* Finishes what was recorded, with these outputs, and draws its data. */
+static void model_finish(model *m, const int *output, int n) {
+  ck_succeeds(bnn_program_finish(m->program, output, n, false, NULL, 0, &err));
   m->data = tensor_of(BNN_REAL, DIMS(ROWS, IN), NULL);
   m->target = tensor_of(BNN_I32, DIMS(ROWS), VALUES(1, 2, 1, 2, 2, 1, 1, 2, 1, 2, 1));
   bnn_rng_normal(bnn_tensor_real(m->data), bnn_key_new(21), 0, m->data->size);
   bnn_rng_normal(m->mu, bnn_key_new(22), 0, WEIGHTS);
   bnn_rng_normal(m->logvar, bnn_key_new(23), 0, WEIGHTS);
+}
+
+/* Records graph i for chunks of `chunk` rows: of all, when it mixes them. */
+static void model_init(model *m, int i, size_t chunk) {
+  *m = (model){.x = -1, .y = -1, .key = -1};
+  ck_succeeds(bnn_program_new(&m->program, &err));
+  int output = graphs[i].record(m, i == CENTRED ? ROWS : chunk);
+  model_finish(m, &output, 1);
+}
+
+/* Probabilities and, second, the logits that they are of. */
+static void classes_init(model *m, size_t chunk) {
+  *m = (model){.x = -1, .y = -1, .key = -1};
+  ck_succeeds(bnn_program_new(&m->program, &err));
+  int logits = scores(m, chunk);
+  model_finish(m, (const int[]){OP(m->program, softmax, logits), logits}, 2);
 }
 
 static void model_fini(model *m) {
@@ -597,6 +610,344 @@ START_TEST(every_allocation_may_fail) {
 }
 END_TEST
 
+/* ---- running sums ---- */
+
+static bnn_prediction *sums_of(const model *m, bool classes) {
+  bnn_prediction *p = NULL;
+  ck_succeeds(bnn_prediction_new(&p, m->program, ROWS, classes, &err));
+  return p;
+}
+
+static void add(bnn_prediction *p, const model *m, bnn_predict_spec spec, int samples,
+                int threads) {
+  bnn_context *context = context_of(threads);
+  spec.samples = samples;
+  ck_succeeds(bnn_prediction_add(p, context, &spec, m->data, m->target, &err));
+  bnn_context_free(context);
+}
+
+/* All that is said of ROWS rows of OUT classes. */
+typedef struct said {
+  bnn_real mean[OUTPUTS_MAX], std[OUTPUTS_MAX], extra[OUTPUTS_MAX];
+  bnn_real entropy[ROWS], expected[ROWS], information[ROWS], variation[ROWS], energy[ROWS];
+} said;
+
+static said say(const bnn_prediction *p) {
+  said y;
+  memset(&y, 0, sizeof y);
+  bnn_prediction_moments(p, y.mean, y.std);
+  bnn_prediction_extra_mean(p, y.extra);
+  const bnn_class_scores scores = {y.entropy, y.expected, y.information, y.variation,
+                                   bnn_prediction_extra(p) > 0 ? y.energy : NULL};
+  if (bnn_prediction_has_classes(p)) ck_succeeds(bnn_prediction_scores(p, &scores, &err));
+  return y;
+}
+
+/* 20 samples in calls of 1, 7 and 12, on other numbers of threads, are 20 in one call. */
+START_TEST(samples_in_parts_leave_the_bits_of_one_call) {
+  static const int part[] = {1, 7, 12};
+  for (int classes = 0; classes < 2; classes++) {
+    model m;
+    if (classes)
+      classes_init(&m, 4);
+    else
+      model_init(&m, _i, 4);
+    bnn_predict_spec spec = spec_of(&m, 0);
+    spec.first_sample = 3;
+    bnn_prediction *all = sums_of(&m, classes), *parts = sums_of(&m, classes);
+    add(all, &m, spec, 20, 2);
+    for (int k = 0; k < 3; k++) add(parts, &m, spec, part[k], k + 1);
+    ck_assert_int_eq(bnn_prediction_samples(parts), 20);
+    const said a = say(all), b = say(parts);
+    ck_assert_mem_eq(&a, &b, sizeof a);
+    bnn_prediction_free(all);
+    bnn_prediction_free(parts);
+    model_fini(&m);
+  }
+}
+END_TEST
+
+START_TEST(a_copy_goes_on_by_itself) {
+  model m;
+  classes_init(&m, 4);
+  bnn_predict_spec spec = spec_of(&m, 0);
+  bnn_prediction *p = sums_of(&m, true), *copy = NULL;
+  add(p, &m, spec, 5, 1);
+  const said before = say(p);
+  ck_succeeds(bnn_prediction_clone(&copy, p, &err));
+  ck_assert_uint_eq(bnn_prediction_bytes(copy), bnn_prediction_bytes(p));
+  const said copied = say(copy);
+  ck_assert_mem_eq(&copied, &before, sizeof before);
+  add(copy, &m, spec, 5, 1);
+  const said after = say(p), more = say(copy);
+  ck_assert_mem_eq(&after, &before, sizeof before);
+  ck_assert_mem_ne(more.mean, before.mean, sizeof before.mean);
+  ck_assert_int_eq(bnn_prediction_samples(p), 5);
+  bnn_prediction_free(p);
+  bnn_prediction_free(copy);
+  bnn_prediction_free(NULL);
+  model_fini(&m);
+}
+END_TEST
+
+/* MATHS.md, section 9, over all samples at once and in double. */
+static void ck_scores_of_row(const said *y, const double *p, const double *z, int samples,
+                             size_t row) {
+  double mean[OUT] = {0}, logits[OUT] = {0}, expected = 0, total = 0, sum = 0;
+  int votes[OUT] = {0}, most = 0;
+  for (int s = 0; s < samples; s++, p += OUTPUTS_MAX, z += OUTPUTS_MAX) {
+    size_t best = 0;
+    for (size_t c = 0; c < OUT; c++) {
+      mean[c] += p[c] / samples;
+      logits[c] += z[c] / samples;
+      expected -= p[c] * log(p[c]) / samples;
+      if (p[c] > p[best]) best = c;
+    }
+    votes[best]++;
+  }
+  for (size_t c = 0; c < OUT; c++) {
+    total -= mean[c] * log(mean[c]);
+    sum += exp(logits[c]);
+    most = votes[c] > most ? votes[c] : most;
+  }
+  const double tol = 32 * (double)BNN_REAL_EPSILON;
+  ck_assert_double_eq_tol((double)y->entropy[row], total, tol);
+  ck_assert_double_eq_tol((double)y->expected[row], expected, tol);
+  ck_assert_double_eq_tol((double)y->information[row], total - expected, 2 * tol);
+  ck_assert_double_eq_tol((double)y->variation[row], 1 - (double)most / samples, tol);
+  ck_assert_double_eq_tol((double)y->energy[row], -log(sum), tol * (1 + fabs(log(sum))));
+  for (size_t c = 0; c < OUT; c++)
+    ck_assert_double_eq_tol((double)y->extra[row * OUT + c], logits[c],
+                            tol * (1 + fabs(logits[c])));
+}
+
+START_TEST(scores_of_classes_are_those_of_a_plain_loop) {
+  static const int samples[] = {1, 2, 9, 20};
+  static double p[SAMPLES_MAX][OUTPUTS_MAX], z[SAMPLES_MAX][OUTPUTS_MAX];
+  model of_p, of_z, m;
+  model_init(&of_p, 1, 4);
+  model_init(&of_z, 0, 4);
+  classes_init(&m, 4);
+  for (size_t k = 0; k < 4; k++) {
+    bnn_predict_spec spec = spec_of(&m, samples[k]), spec_p = spec_of(&of_p, 1);
+    bnn_predict_spec spec_z = spec_of(&of_z, 1);
+    for (int s = 0; s < samples[k]; s++) {
+      sample_of_rows(p[s], &of_p, &spec_p, s + 1);
+      sample_of_rows(z[s], &of_z, &spec_z, s + 1);
+    }
+    bnn_prediction *sums = sums_of(&m, true);
+    add(sums, &m, spec, samples[k], 2);
+    const said y = say(sums);
+    for (size_t i = 0; i < ROWS; i++)
+      ck_scores_of_row(&y, p[0] + i * OUT, z[0] + i * OUT, samples[k], i);
+    bnn_prediction_free(sums);
+  }
+  model_fini(&of_p);
+  model_fini(&of_z);
+  model_fini(&m);
+}
+END_TEST
+
+/* One network, or 20 that are all alike, know nothing of each other; exactly. */
+START_TEST(without_spread_there_is_no_information) {
+  for (int k = 0; k < 2; k++) {
+    model m;
+    classes_init(&m, 4);
+    bnn_predict_spec spec = spec_of(&m, 0);
+    if (k) spec.logvar = NULL;
+    bnn_prediction *p = sums_of(&m, true);
+    add(p, &m, spec, k ? 20 : 1, 2);
+    const said y = say(p);
+    for (size_t i = 0; i < ROWS; i++) {
+      ck_assert(y.information[i] == 0 && y.variation[i] == 0);
+      ck_assert(y.entropy[i] > 0 && y.entropy[i] == y.expected[i]);
+    }
+    bnn_prediction_free(p);
+    model_fini(&m);
+  }
+}
+END_TEST
+
+/* Logits of +-2000: p = (1, 0), entropy 0, energy -2000.  Infinite logits have an infinite energy. */
+START_TEST(scores_keep_their_limits) {
+  static const struct {
+    double logit, energy;
+  } row[] = {{2000, -2000},
+             {-2000, 2000 - 1.0986122886681098},
+             {INFINITY, -INFINITY},
+             {-INFINITY, INFINITY}};
+  for (size_t k = 0; k < 4; k++) {
+    model m;
+    classes_init(&m, 4);
+    bnn_predict_spec spec = spec_of(&m, 0);
+    spec.logvar = NULL;
+    for (size_t i = 0; i < WEIGHTS; i++) m.mu[i] = 0;
+    for (size_t c = 0; c < OUT; c++)
+      m.mu[IN * OUT + c] = (bnn_real)(k % 2 || c == 1 ? row[k].logit : 0);
+    bnn_prediction *p = sums_of(&m, true);
+    add(p, &m, spec, 3, 1);
+    const said y = say(p);
+    if (k == 0) ck_assert(y.entropy[3] == 0 && y.expected[3] == 0 && y.mean[3 * OUT + 1] == 1);
+    if (isinf(row[k].energy))
+      ck_assert(y.energy[3] == (bnn_real)row[k].energy);
+    else
+      ck_assert_double_eq_tol((double)y.energy[3], row[k].energy, 1e-3);
+    bnn_prediction_free(p);
+    model_fini(&m);
+  }
+}
+END_TEST
+
+START_TEST(a_nan_shows_in_every_score_of_its_row) {
+  model m;
+  classes_init(&m, 4);
+  bnn_tensor_set(m.data, 6 * IN + 2, NAN);
+  bnn_prediction *p = sums_of(&m, true);
+  add(p, &m, spec_of(&m, 0), 9, 2);
+  const said y = say(p);
+  for (size_t i = 0; i < ROWS; i++) {
+    ck_assert_int_eq(isnan(y.entropy[i]) && isnan(y.expected[i]), i == 6);
+    ck_assert_int_eq(isnan(y.information[i]) && isnan(y.variation[i]), i == 6);
+    ck_assert_int_eq(isnan(y.energy[i]), i == 6);
+  }
+  ck_assert(isnan(bnn_prediction_standard_error(p)));
+  bnn_prediction_free(p);
+  model_fini(&m);
+}
+END_TEST
+
+/* Of u and v the deviation is |u - v| / sqrt 2 (ddof 1), and of their mean |u - v| / 2. */
+START_TEST(the_standard_error_is_the_largest_of_a_mean) {
+  model m;
+  model_init(&m, 0, 4);
+  bnn_predict_spec spec = spec_of(&m, 0);
+  double u[OUTPUTS_MAX], v[OUTPUTS_MAX], most = 0;
+  bnn_prediction *p = sums_of(&m, false), *none = NULL;
+  sample_of_rows(u, &m, &spec, 1);
+  sample_of_rows(v, &m, &spec, 2);
+  for (size_t i = 0; i < OUTPUTS_MAX; i++) most = fmax(most, fabs(u[i] - v[i]) / 2);
+  add(p, &m, spec, 1, 1);
+  ck_assert(bnn_prediction_standard_error(p) == INFINITY);
+  add(p, &m, spec, 1, 1);
+  ck_assert_double_eq_tol(bnn_prediction_standard_error(p), most, 32 * (double)BNN_REAL_EPSILON);
+  ck_succeeds(bnn_prediction_new(&none, m.program, 0, false, &err));
+  ck_assert(bnn_prediction_standard_error(none) == 0);
+  bnn_prediction_free(none);
+  bnn_prediction_free(p);
+  model_fini(&m);
+}
+END_TEST
+
+enum {
+  OTHER_KEY = 1,
+  OTHER_FIRST,
+  OTHER_MU,
+  OTHER_LOGVAR,
+  NO_LOGVAR,
+  OTHER_X,
+  OTHER_SHAPE,
+  FEW_ROWS,
+  OTHER_TYPE,
+  TOO_MANY
+};
+
+START_TEST(samples_of_something_else_are_refused_by_name) {
+  static const struct {
+    int other;
+    bnn_status status;
+    const char *words;
+  } row[] = {
+      {0, BNN_OK, ""},
+      {OTHER_KEY, BNN_EDATA, "key is another than that of the 3 samples so far"},
+      {OTHER_FIRST, BNN_EDATA, "first is 2, the 3 samples so far began with 1"},
+      {OTHER_MU, BNN_EDATA, "the parameters are not those of the 3 samples so far"},
+      {OTHER_LOGVAR, BNN_EDATA, "the parameters are not those of"},
+      {NO_LOGVAR, BNN_EDATA, "the parameters are not those of"},
+      {OTHER_X, BNN_EDATA, "x holds other values than for the 3 samples so far"},
+      {OTHER_SHAPE, BNN_EDATA, "[11, 1, 5], the 3 samples so far are of"},
+      {FEW_ROWS, BNN_EDATA, "[10, 5], the 3 samples so far are of"},
+      {OTHER_TYPE, BNN_EDATA, "x is u8 [11, 5], the 3 samples so far are of f"},
+      {TOO_MANY, BNN_ERANGE, "2147483647 samples more than 3 are too many"},
+  };
+  for (size_t k = 0; k < sizeof row / sizeof *row; k++) {
+    const int other = row[k].other;
+    model m;
+    model_init(&m, 0, 4);
+    bnn_predict_spec spec = spec_of(&m, 3);
+    bnn_prediction *p = sums_of(&m, false);
+    bnn_context *context = context_of(1);
+    bnn_tensor *shaped = tensor_of(BNN_REAL, DIMS(ROWS, 1, IN), NULL);
+    bnn_tensor *few = tensor_of(BNN_REAL, DIMS(ROWS - 1, IN), NULL);
+    bnn_tensor *bytes = tensor_of(BNN_U8, DIMS(ROWS, IN), NULL);
+    add(p, &m, spec, 3, 1);
+    if (other == OTHER_KEY) spec.key = bnn_key_new(78);
+    if (other == OTHER_FIRST) spec.first_sample = 2;
+    if (other == OTHER_MU) m.mu[WEIGHTS - 1] += 1;
+    if (other == OTHER_LOGVAR) m.logvar[0] += 1;
+    if (other == NO_LOGVAR) spec.logvar = NULL;
+    if (other == OTHER_X) bnn_tensor_set(m.data, ROWS * IN - 1, 7);
+    if (other == TOO_MANY) spec.samples = INT32_MAX;
+    const bnn_tensor *x = other == OTHER_SHAPE  ? shaped
+                          : other == FEW_ROWS   ? few
+                          : other == OTHER_TYPE ? bytes
+                                                : m.data;
+    bnn_err found = {.text = ""};
+    ck_status("add", bnn_prediction_add(p, context, &spec, x, NULL, &found), &found, row[k].status,
+              row[k].words);
+    ck_assert_int_eq(bnn_prediction_samples(p), row[k].status == BNN_OK ? 6 : 3);
+    if (row[k].status == BNN_EDATA)
+      ck_refuses(bnn_prediction_check(p, &spec, x, &err), BNN_EDATA, row[k].words);
+    bnn_tensor_unref(bytes);
+    bnn_tensor_unref(few);
+    bnn_tensor_unref(shaped);
+    bnn_context_free(context);
+    bnn_prediction_free(p);
+    model_fini(&m);
+  }
+}
+END_TEST
+
+START_TEST(sums_of_another_program_are_refused) {
+  model one, two;
+  model_init(&one, 2, 4); /* a number for each row */
+  classes_init(&two, 4);
+  bnn_prediction *p = sums_of(&one, false), *q = NULL;
+  bnn_context *context = context_of(1);
+  bnn_predict_spec spec = spec_of(&two, 1);
+  ck_refuses(bnn_prediction_add(p, context, &spec, two.data, NULL, &err), BNN_ESHAPE,
+             "gives 3 and 3 numbers a row, the prediction has 1 and 0");
+  ck_succeeds(bnn_prediction_new(&q, two.program, ROWS + 1, true, &err));
+  ck_refuses(bnn_prediction_add(q, context, &spec, two.data, NULL, &err), BNN_ESHAPE,
+             "x has 11 rows, the prediction 12");
+  bnn_prediction_free(q);
+  bnn_prediction_free(p);
+  bnn_context_free(context);
+  model_fini(&one);
+  model_fini(&two);
+}
+END_TEST
+
+static bnn_status clone_and_say(void *arg, bnn_err *err) {
+  bnn_prediction *copy = NULL;
+  said y;
+  const bnn_class_scores scores = {y.entropy, y.expected, y.information, y.variation, y.energy};
+  BNN_TRY(bnn_prediction_clone(&copy, arg, err));
+  bnn_status status = bnn_prediction_scores(copy, &scores, err);
+  bnn_prediction_free(copy);
+  return status;
+}
+
+START_TEST(copies_and_scores_survive_failing_allocations) {
+  model m;
+  classes_init(&m, 4);
+  bnn_prediction *p = sums_of(&m, true);
+  add(p, &m, spec_of(&m, 0), 2, 1);
+  ck_survives_failing_allocations(clone_and_say, p);
+  bnn_prediction_free(p);
+  model_fini(&m);
+}
+END_TEST
+
 static void add_tests(TCase *tests) {
   tcase_add_loop_test(tests, predictions_are_those_of_a_plain_loop, 0, GRAPHS);
   tcase_add_loop_test(tests, any_number_of_threads_gives_the_same_bits, 0, GRAPHS);
@@ -616,6 +967,16 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, a_label_out_of_range_is_refused);
   tcase_add_test(tests, a_nan_in_x_is_a_nan_in_its_prediction);
   tcase_add_loop_test(tests, every_allocation_may_fail, 0, GRAPHS);
+  tcase_add_loop_test(tests, samples_in_parts_leave_the_bits_of_one_call, 0, GRAPHS);
+  tcase_add_test(tests, a_copy_goes_on_by_itself);
+  tcase_add_test(tests, scores_of_classes_are_those_of_a_plain_loop);
+  tcase_add_test(tests, without_spread_there_is_no_information);
+  tcase_add_test(tests, scores_keep_their_limits);
+  tcase_add_test(tests, a_nan_shows_in_every_score_of_its_row);
+  tcase_add_test(tests, the_standard_error_is_the_largest_of_a_mean);
+  tcase_add_test(tests, samples_of_something_else_are_refused_by_name);
+  tcase_add_test(tests, sums_of_another_program_are_refused);
+  tcase_add_test(tests, copies_and_scores_survive_failing_allocations);
 }
 
 int main(void) { return run_suite("predict", add_tests); }

@@ -620,6 +620,92 @@ START_TEST(welford_gives_mean_and_squared_deviations_of_two_passes) {
 }
 END_TEST
 
+START_TEST(numbers_are_added_in_double) {
+  static bnn_real x[P];
+  static double sum[P];
+  fill(x, P, 1, -1, 1);
+  EACH_VEC(vec) {
+    for (size_t i = 0; i < P; i++) sum[i] = 1e9;
+    for (int k = 0; k < 3; k++) vec->add_to(sum, x, P);
+    for (size_t i = 0; i < P; i++) ck_near(sum[i], 1e9 + 3 * (double)x[i], 1e-6, "sum", i);
+  }
+}
+END_TEST
+
+/* Around the sizes of a tile, 48 x 16; probabilities down to 0. */
+static const struct {
+  size_t rows, classes;
+} class_shape[] = {{1, 1},  {1, 10},  {47, 2},  {48, 10}, {49, 10}, {240, 10},
+                   {3, 16}, {50, 17}, {2, 700}, {5, 32},  {0, 10},  {3, 0}};
+enum { CLASS_SHAPES = sizeof class_shape / sizeof *class_shape, MOST = 240 * 10 };
+
+static void fill_probabilities(bnn_real *p, size_t rows, size_t classes, int which) {
+  fill(p, rows * classes, which, 0, 1);
+  for (size_t i = 0; i < rows; i++) {
+    double sum = 0;
+    for (size_t c = 0; c < classes; c++)
+      sum += (double)(p[i * classes + c] = (bnn_real)pow((double)p[i * classes + c], 40));
+    for (size_t c = 0; c < classes; c++) p[i * classes + c] /= (bnn_real)sum;
+    if (classes > 1) p[i * classes + i % classes] = 0;
+  }
+}
+
+static double plain_entropy(const bnn_real *p, size_t classes) {
+  double h = 0;
+  for (size_t c = 0; c < classes; c++) h -= p[c] > 0 ? (double)p[c] * log((double)p[c]) : 0;
+  return h;
+}
+
+static size_t plain_best(const bnn_real *p, size_t classes) {
+  size_t best = 0;
+  for (size_t c = 1; c < classes; c++)
+    if (p[c] > p[best]) best = c;
+  return best;
+}
+
+START_TEST(class_sums_are_mean_entropies_and_votes) {
+  enum { SAMPLES = 5 };
+  const size_t rows = class_shape[_i].rows, classes = class_shape[_i].classes;
+  static bnn_real p[SAMPLES][MOST];
+  for (int k = 0; k < SAMPLES; k++) fill_probabilities(p[k], rows, classes, k);
+  EACH_VEC(vec) {
+    static double entropy[MOST], alone[MOST];
+    static uint32_t votes[MOST], want[MOST];
+    for (size_t i = 0; i < MOST; i++) entropy[i] = alone[i] = 0, votes[i] = want[i] = 0;
+    for (int k = 0; k < SAMPLES; k++) {
+      vec->class_sums(entropy, votes, p[k], k + 1, rows, classes);
+      vec->class_sums(alone, NULL, p[k], k + 1, rows, classes);
+    }
+    for (size_t i = 0; classes > 0 && i < rows; i++) {
+      double h = 0;
+      for (int k = 0; k < SAMPLES; k++) {
+        h += plain_entropy(p[k] + i * classes, classes) / SAMPLES;
+        want[i * classes + plain_best(p[k] + i * classes, classes)]++;
+      }
+      ck_near(entropy[i], h, 2 * (double)BNN_REAL_EPSILON * (1 + h), "entropy", i);
+    }
+    ck_holds(memcmp(entropy, alone, sizeof entropy) == 0);
+    ck_holds(memcmp(votes, want, sizeof votes) == 0);
+  }
+}
+END_TEST
+
+/* (1/2, 1/2), (1, 0), a tie of three, a NaN: (log 2)/2 for the first two, 0 log 0 = 0. */
+START_TEST(class_sums_at_the_edges) {
+  const bnn_real p[2][6] = {{(bnn_real)0.5, (bnn_real)0.5, 0, 0, (bnn_real)NAN, 1},
+                            {1, 0, 1, 0, 0, 1}};
+  EACH_VEC(vec) {
+    double entropy[3] = {0};
+    uint32_t votes[6] = {0};
+    for (int k = 0; k < 2; k++) vec->class_sums(entropy, votes, p[k], k + 1, 3, 2);
+    ck_near(entropy[0], log(2) / 2, (double)BNN_REAL_EPSILON, "entropy", 0);
+    ck_holds(entropy[1] == 0 && isnan(entropy[2]));
+    ck_holds(votes[0] == 2 && votes[1] == 0); /* a tie is the first's */
+    ck_holds(votes[2] == 2 && votes[3] == 0 && votes[5] == 2);
+  }
+}
+END_TEST
+
 /* A NaN shows in its own place, whether in a vector or in the rest, and nowhere else. */
 START_TEST(nan_goes_in_and_comes_out) {
   static bnn_real x[P], y[P], z[P], m[P], v[P], out[P], out2[P];
@@ -673,6 +759,8 @@ START_TEST(nothing_is_written_for_n_0) {
     vec->momentum(&x, &y, &z, 1, 1, 0, false, 0);
     vec->pixels(&x, &byte, 0);
     vec->welford(&a, &b, &x, 1, 0);
+    vec->add_to(&a, &x, 0);
+    vec->class_sums(&a, NULL, &x, 1, 0, 3);
     ck_holds(x == 7 && y == 7 && z == 7 && u == 7 && a == 7 && b == 7 && bits == 7);
   }
 }
@@ -705,6 +793,9 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, sgd_steps_against_the_gradient);
   tcase_add_test(tests, pixels_are_the_bytes_over_255_correctly_rounded);
   tcase_add_test(tests, welford_gives_mean_and_squared_deviations_of_two_passes);
+  tcase_add_test(tests, numbers_are_added_in_double);
+  tcase_add_loop_test(tests, class_sums_are_mean_entropies_and_votes, 0, CLASS_SHAPES);
+  tcase_add_test(tests, class_sums_at_the_edges);
   tcase_add_test(tests, nan_goes_in_and_comes_out);
   tcase_add_test(tests, a_logvar_of_minus_infinity_samples_the_mean);
   tcase_add_test(tests, nothing_is_written_for_n_0);

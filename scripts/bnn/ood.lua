@@ -9,18 +9,12 @@
 -- gives: class_std, entropy, expected_entropy, mutual_information, variation_ratio, energy,
 -- one_minus_probability; and any other field [n] of a prediction, such as one that you add to it.
 local core = require "bnn.core"
+local evaluation = require "bnn.ood_evaluate"
 local inputs = require "bnn.metric_inputs"
-local regression = require "bnn.regression"
+local rules = require "bnn.ood_rule"
 local scores = require "bnn.ood_scores"
 
 local M = {}
-
--- The percentile of scores without NaN.
-local function percentile_of(what, values, percentile)
-  local threshold = regression.quantile(values, percentile)
-  if threshold == threshold then return threshold end
-  inputs.fail("%s: percentile = %s lies between a score of -inf and one of inf", what, percentile)
-end
 
 --- The article's rule of refusal: a percentile of a score on in-distribution examples, which
 -- neither trained the network nor will be reported on. Plain data: keep it with the checkpoint.
@@ -39,10 +33,7 @@ function M.threshold(prediction, opts)
     percentile = {type = "number", min = 0, max = 1, default = 0.99},
   })
   local values = scores.check(what, scores.of(what, prediction, opts.score))
-  return {
-    score = opts.score, percentile = opts.percentile, n = values:size(1),
-    threshold = percentile_of(what, values, opts.percentile),
-  }
+  return rules.fit(what, opts.score, values, opts.percentile)
 end
 
 --- Which answers a rule refuses: those whose score is above its threshold, or is not a number.
@@ -57,10 +48,42 @@ function M.is_refused(prediction, rule)
     inputs.fail("%s: the rule is to be what ood.threshold gives, {score=, threshold=}", what)
   end
   if threshold ~= threshold then inputs.fail("%s: the threshold is not a number", what) end
-  local refused = scores.of(what, prediction, score):totable()
-  -- in double: rounded to float, a threshold may cross the score it stands beside
-  for i, v in ipairs(refused) do refused[i] = v <= threshold and 0 or 1 end
-  return core.tensor(refused)
+  return core.tensor(rules.refused(scores.of(what, prediction, score), rule))
 end
+
+--- Evaluates what a network's scores say of images that it does not know: how well each tells a set
+-- outside from the one inside, and what a threshold refuses.
+--
+--     local report = bnn.ood.evaluate{
+--       predict = function(x) return bnn.predict(model, x, {samples = 100, key = key}) end,
+--       inside = data.test, outside = {notMNIST = letters.test}, key = key:fold "ood",
+--     }
+--     print(report)      -- or report.ranking.class_std.notMNIST.auroc, report.refused ...
+--
+-- All of `inside` is ranked against each set. Thresholds and conformal sets are fitted on one half
+-- of it, drawn by the key, and what they do is reported on the other; the training never sees
+-- either. Each set is predicted once.
+-- @param opts table:
+--   predict     function(x) -> what bnn.predict gives, for classes
+--   inside      part of a data set with x, y; `title` in it names it
+--   outside     {name = part, ...}, or a list of {name=, x=} in the order to show; a tensor will
+--               do for a part; {}: none, for the thresholds alone
+--   key         for the halves
+--   scores      a list of names (see bnn.ood), and name = function(prediction) -> tensor [n] among
+--               them; all the usual ones that the predictions have when left out
+--   percentile  0.99: of a score on a half of `inside`, its threshold
+--   alpha       0.01: the share of conformal sets that may miss the label
+--   bootstrap   {key=, n=1000, level=0.95}: intervals of the figures of ranking
+--   log, step   a log that gets every figure as a row of that step (0)
+--   figures     a folder for pictures: histograms and ROC curves. Which are drawn, or why not, is
+--               said on stderr
+-- @return report: tostring(report) and report:text() are its tables, report:rows() its rows for a
+--   log. Fields: inside, outside, scores (names); n[set]; accuracy; n_fit, n_report (examples of
+--   the halves); ranking[score][set] = {auroc=, average_precision_out=, _in=, aupr_out=, _in=,
+--   fpr95_out=, _in=, base_rate=, intervals=} (see bnn.metrics); rules[score], as
+--   bnn.ood.threshold gives it; refused[score][set]; kept_accuracy[score] (nil where nothing is
+--   kept); conformal = {alpha=, threshold=, n=, sets = {[set] = {coverage= (inside), size=,
+--   not_single=}}}; values[score][set], the scores, tensors f64 [n]; figures, the files drawn
+function M.evaluate(opts) return evaluation.evaluate(opts) end
 
 return M

@@ -37,6 +37,24 @@ function M.names(prediction)
   return names
 end
 
+-- In the order to show them.
+local USUAL = {
+  "class_std", "mutual_information", "entropy", "expected_entropy", "one_minus_probability",
+  "variation_ratio", "energy",
+}
+
+--- Those of the usual scores that a prediction has, in the order to show them; raises where there
+-- are none.
+function M.usual(what, prediction)
+  local has, names = {}, {}
+  for _, name in ipairs(M.names(prediction)) do has[name] = true end
+  for _, name in ipairs(USUAL) do
+    if has[name] then names[#names + 1] = name end
+  end
+  if #names > 0 then return names end
+  inputs.fail("%s: the predictions have none of %s", what, table.concat(USUAL, ", "))
+end
+
 local function fail_missing(what, prediction, name)
   if NO_SCORES[name] and prediction[name] then
     inputs.fail("%s: score = %q: %s", what, name, NO_SCORES[name])

@@ -82,7 +82,10 @@ local function find(name, cfg, data)
   local set = cfg.data and bnn.data.load(("%s/%s"):format(cfg.data, name))
   local fault, cause
   if not set then set, fault, cause = bnn.data.load(name, {offline = name ~= "notmnist"}) end
-  if cause then return nil, "it is not here; bnnlua -m data get " .. name .. " downloads it" end
+  if cause then
+    return nil, ("it is not here; bnnlua -m data get %s gets it, where there is a network")
+      :format(name)
+  end
   if not set then return nil, fault end
   local size = table.concat((set.test or set.train).x:shape(), " x ", 2)
   local wanted = table.concat(data.test.x:shape(), " x ", 2)
@@ -180,7 +183,9 @@ function experiment.run(cfg, log)
   local function auroc(report, score, set)
     return ("%.4f"):format(report.ranking[score][set].auroc)
   end
-  say_side_by_side(log, "AUROC, test digits against", reports, sets, auroc)
+  if #sets > 0 then
+    say_side_by_side(log, "AUROC, test digits against", reports, sets, auroc)
+  end
   local function refused(report, score, set)
     return ("%.2f%%"):format(100 * report.refused[score][set])
   end

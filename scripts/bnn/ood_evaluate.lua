@@ -17,7 +17,7 @@ local M = {}
 local WHAT = "ood.evaluate"
 
 local spec = {
-  predict = {type = "function", required = true}, inside = {type = "table", required = true},
+  predict = {type = "function", required = true}, inside = {type = "table|tensor", required = true},
   outside = {type = "table", required = true}, scores = "table",
   key = {type = "key", required = true}, log = "any", step = {type = "integer", default = 0},
   percentile = {type = "number", min = 0, max = 1, default = 0.99},
@@ -36,6 +36,9 @@ local function read_set(name, given)
 end
 
 local function read_inside(given)
+  if type(given) ~= "table" then
+    inputs.fail("%s: inside has no labels: {x=, y=} is wanted", WHAT)
+  end
   local name = given.title or given.name or "inside"
   if type(name) ~= "string" then
     inputs.fail("%s: inside: title is a %s, a string is wanted", WHAT, type(name))
@@ -101,6 +104,7 @@ local function read(given)
   if opts.alpha >= 1 then
     inputs.fail("%s: alpha = %s: less than 1 is wanted", WHAT, opts.alpha)
   end
+  opts.log = opts.log ~= nil and inputs.call(WHAT, logs.of, opts.log) or nil
   opts.inside = read_inside(opts.inside)
   opts.outside = read_outside(opts.outside, opts.inside.name)
   opts.scores = opts.scores and read_scores(opts.scores)
@@ -263,7 +267,7 @@ function M.evaluate(given)
   local report = reports.new(opts.inside.name, opts.outside)
   add_inside(report, opts)
   for _, set in ipairs(opts.outside) do add_outside(report, opts, set) end
-  if opts.log then logs.of(opts.log):row(opts.step, report:rows()) end
+  if opts.log then opts.log:row(opts.step, report:rows()) end
   local wants_figures = opts.figures and opts.figures ~= ""
   report.figures = wants_figures and figures.draw(report, opts.figures) or {}
   return report

@@ -33,12 +33,12 @@ end
 local function colour_of(turn) return figure.colour("bnn.ood", nil, turn, 1) end
 
 local function histogram(report, score, path)
-  local values, series = report.values[score], {}
+  local values, series, threshold = report.values[score], {}, report.rules[score].threshold
   for i, set in ipairs{report.inside, table.unpack(report.outside)} do
     series[i] = {x = values[set], label = set, colour = colour_of(i)}
   end
   return plot.histogram{
-    series = series, vlines = {report.rules[score].threshold}, path = path,
+    series = series, vlines = {figure.is_drawable(threshold) and threshold or nil}, path = path,
     xlabel = ("%s; dashed: the threshold"):format(axis_of(score)), logy = true,
   }
 end

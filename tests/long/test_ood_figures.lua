@@ -38,7 +38,7 @@ local RANGES = {
 
 TestFigures = {}
 
-function TestFigures.test_the_bayesian_network_knows_letters_from_digits_and_the_plain_one_does_not()
+function TestFigures.test_the_bayesian_network_tells_letters_from_digits_and_the_plain_one_does()
   lu.skipIf(not has_data, "needs MNIST and notMNIST in $BNNLUA_DATA")
   for seed = 1, 3 do
     local log = bnn.log.memory()

@@ -322,6 +322,8 @@ function TestEvaluate.test_refusals()
   local function part(x, y) return {x = x, y = y, title = "digits"} end
   check_refusals(evaluate, {
     {"unknown option 'outsides': did you mean 'outside'?", {outsides = {}}},
+    {"ood.evaluate: bnn.log: a function of (step, rows)", {log = 3}},
+    {"inside has no labels: {x=, y=} is wanted", {inside = near.x}},
     {"digits has no labels: y= is wanted", {inside = part(near.x)}},
     {"digits has no examples", {inside = part(none, tensor({}, "i32"))}},
     {"digits has 1 example: two halves", {inside = part(bnn.full({1, 2}, 0.5), {0})}},
@@ -395,6 +397,13 @@ function TestFigures.test_a_histogram_and_a_roc_curve_for_each_score()
     "ood_roc_a_score_.svg", "ood_histogram_a_score__2.svg", "ood_roc_a_score__2.svg",
   })
   lu.assertEquals(#evaluate{outside = {}, figures = scratch}.figures, 1)
+end
+
+function TestFigures.test_a_threshold_that_is_infinite_is_not_drawn()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  local r = evaluate{scores = {big = function(p) return p.class_std / 0 end}, figures = scratch}
+  lu.assertEquals(r.rules.big.threshold, 1 / 0)
+  lu.assertEquals(#r.figures, 2)
 end
 
 function TestFigures.test_none_where_none_are_asked_for_or_can_be_drawn()

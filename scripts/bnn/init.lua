@@ -16,6 +16,7 @@ local M = {
   metrics = require "bnn.metrics",
   calibration = require "bnn.calibration",
   conformal = require "bnn.conformal",
+  ood = require "bnn.ood",
   data = require "bnn.data",
   plot = require "bnn.plot",
   log = require "bnn.log",

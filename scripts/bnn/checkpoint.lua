@@ -9,6 +9,7 @@
 -- tensors are mu/PATH and logvar/PATH of a posterior, params/PATH, optimizer/moments/1, ..., and,
 -- as U64, optimizer/steps, key and step; the tensors among the extras are extras/NAME/.... Its
 -- metadata hold the rest as JSON: names in their order, options, extras, config, versions.
+local checkpoint_folder = require "bnn.checkpoint_folder"
 local core = require "bnn.core"
 local likelihoods = require "bnn.likelihood"
 local networks = require "bnn.nn"
@@ -376,12 +377,16 @@ local BY_FUNCTION = "its network was made by a function, which a file does not h
 --- Opens a checkpoint as a model that predicts at once.
 --     local model = assert(bnn.checkpoint.open "runs/mnist/best.safetensors")
 --     print(bnn.predict(model, images, {key = bnn.key(1)}).class)
--- @param path string
+-- @param path string: a file; or the folder of a training: its best, else its newest
 -- @param opts table: net=, for a network that is made by a function; likelihood=, for one of one's
 --   own
 -- @return {net=, posterior= or params=, likelihood=, config=, extras=, step=}; or nil, message
 function M.open(path, opts)
+  if type(path) ~= "string" then error("bnn.checkpoint.open: a path is wanted", 2) end
   opts = options.check("bnn.checkpoint.open", opts, {net = "any", likelihood = "any"})
+  local paths, lack = checkpoint_folder.paths(path)
+  if not paths then return nil, lack end
+  path = paths[1]
   local state, message = M.load(path)
   if not state then return nil, message end
   if not (state.posterior or state.params) then return nil, path .. ": it holds no parameters" end

@@ -129,6 +129,7 @@ end
 local function check(cfg)
   local usage = "no pictures are given: classify.lua --checkpoint=FILE image.png ..."
   bnn.demand(#cfg.positional > 0, usage)
+  bnn.demand(cfg.checkpoint ~= "", "--checkpoint: the name of the file is empty")
   local ending = cfg.figure and cfg.figure:lower():match "%.%w+$"
   bnn.demand(not cfg.figure or ending == ".png" or ending == ".svg",
     ("--figure=%s: a name that ends in .png or .svg is wanted"):format(cfg.figure))

@@ -956,7 +956,8 @@ function TestOpened.test_a_folder_opens_its_best_else_its_newest()
   end
   assert(os.rename(folder .. "/best.safetensors", file_of(5)))
   assert(io.open(file_of(12), "wb")):close()
-  lu.assertStrContains(select(2, checkpoint.open(folder)), file_of(12) .. ": holds no data")
+  local _, message = checkpoint.open(folder .. "/")
+  lu.assertStrContains(message, file_of(12) .. ": holds no data")
   raises("bnn.checkpoint.open: a path is wanted", checkpoint.open, 3)
 end
 

@@ -34,9 +34,11 @@ local function write(name, opts)
   return path(name)
 end
 
+local LETTERS = bnn.data.load("letters").test.x
+
 -- A large picture of a letter in dark ink, from the font of the program.
 local function photograph(i)
-  local letter = bnn.data.load("letters").test.x:select(1, i):real()
+  local letter = LETTERS:select(1, i):real()
   local big = bnn.zeros(28, 3, 28, 3) + letter:view(28, 1, 28, 1)
   return (255 - big:reshape(84, 84)):to "u8"
 end

@@ -80,6 +80,15 @@ local function load_unseen(cfg, data)
   return name and bnn.data.demand{dataset = name, like = data} or nil
 end
 
+-- Keeps a temperature and the rule of refusal with each checkpoint that may be opened later.
+local function calibrate_checkpoints(cfg, test, rows, sampling)
+  if not cfg.checkpoint then return end
+  local validation = test:with{x = test.x:index(rows), y = test.y:index(rows)}
+  local ok, fault = bnn.calibration.keep(cfg.checkpoint,
+    {validation = validation, samples = sampling.samples, key = sampling.key})
+  if not ok then io.stderr:write("WARNING: no calibration is kept: ", fault, "\n") end
+end
+
 function experiment.run(cfg, log)
   local both = "--beta and --temperature are two ways to say one thing; give one of them"
   bnn.demand(not (cfg.beta and cfg.temperature), both)
@@ -128,6 +137,7 @@ function experiment.run(cfg, log)
   local metrics = {accuracy = report.accuracy, threshold = rule.threshold}
   metrics.refused_test = say_refused(log, report, report.inside)
   metrics.refused = unseen and say_refused(log, report, unseen.title)
+  calibrate_checkpoints(cfg, test, report.fit_rows, sampling)
   return metrics, {model = objective, data = data}
 end
 

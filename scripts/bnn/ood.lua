@@ -79,11 +79,12 @@ end
 --               said on stderr
 -- @return report: tostring(report) and report:text() are its tables, report:rows() its rows for a
 --   log. Fields: inside, outside, scores (names); n[set]; accuracy; n_fit, n_report (examples of
---   the halves); ranking[score][set] = {auroc=, average_precision_out=, _in=, aupr_out=, _in=,
---   fpr95_out=, _in=, base_rate=, intervals=} (see bnn.metrics); rules[score], as
---   bnn.ood.threshold gives it; refused[score][set]; kept_accuracy[score] (nil where nothing is
---   kept); conformal = {alpha=, threshold=, n=, sets = {[set] = {coverage= (inside), size=,
---   not_single=}}}; values[score][set], the scores, tensors f64 [n]; figures, the files drawn
+--   the halves); fit_rows i32 [n_fit], of those that were fitted on; ranking[score][set] =
+--   {auroc=, average_precision_out=, _in=, aupr_out=, _in=, fpr95_out=, _in=, base_rate=,
+--   intervals=} (see bnn.metrics); rules[score], as bnn.ood.threshold gives it;
+--   refused[score][set]; kept_accuracy[score] (nil where nothing is kept); conformal = {alpha=,
+--   threshold=, n=, sets = {[set] = {coverage= (inside), size=, not_single=}}};
+--   values[score][set], the scores, tensors f64 [n]; figures, the files drawn
 function M.evaluate(opts) return evaluation.evaluate(opts) end
 
 return M

@@ -212,6 +212,7 @@ local function add_inside(report, opts)
   report.n[set.name], report.accuracy = p:size(1), core.count_flags(right) / p:size(1)
   local fit, rest = halves(opts.key, p:size(1))
   report.n_fit, report.n_report = #fit, #rest
+  report.fit_rows = core.tensor(fit, "i32")
   add_rules(report, opts, right, fit, rest)
   add_conformal(report, opts, p, set.labels, fit, rest)
 end

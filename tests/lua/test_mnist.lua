@@ -149,6 +149,24 @@ function TestRun.test_ood_counts_what_the_threshold_refuses()
   lu.assertAlmostEquals(metrics.refused, (1 / 75 + metrics.refused_test) / 2, 1e-12)
 end
 
+-- The rule that is kept is the one that was told, and the same on a half by hand.
+function TestRun.test_a_calibration_is_kept_with_the_checkpoints()
+  lu.skipIf(not require "bnn.core".json_encode(true), "needs jansson")
+  local kept = here .. "/kept"
+  local metrics, made = run{checkpoint = kept, checkpoint_every = 20, steps = 60}
+  local newest = assert(bnn.checkpoint.open(kept .. "/step_00000060.safetensors"))
+  local rule = newest.extras.calibration.rule
+  lu.assertEquals({rule.score, rule.percentile, rule.n}, {"class_std", 0.99, 75})
+  lu.assertAlmostEquals(rule.threshold, metrics.threshold, 1e-6)
+  local best = assert(bnn.checkpoint.open(kept .. "/best.safetensors"))
+  lu.assertEquals(best.extras.calibration.n, 75)
+  lu.assertNil(bnn.checkpoint.open(kept .. "/step_00000040.safetensors").extras)
+  local fit, sampling = newest.extras.calibration, {samples = 20, key = bnn.key(1):fold "predict"}
+  local p = bnn.calibration.apply(fit, bnn.predict(made.model, made.data.test, sampling))
+  lu.assertEquals(bnn.metrics.accuracy(p, made.data.test.y), metrics.accuracy)
+  lu.assertTrue(fit.nll <= fit.nll_before)
+end
+
 function TestRun.test_same_seed_same_bits_on_any_number_of_threads()
   local want
   for _, threads in ipairs{1, 2, 3, 1} do

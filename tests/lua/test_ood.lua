@@ -156,6 +156,7 @@ end
 function TestEvaluate.test_thresholds_are_fitted_on_one_half_and_reported_on_the_other()
   local r = evaluate{percentile = 0.9}
   lu.assertEquals({r.n_fit, r.n_report}, {100, 100})
+  lu.assertEquals(r.fit_rows:totable(), half(1))
   local scores, labels = inside.x:select(2, 2):totable(), inside.y:totable()
   local fit, rest, right, kept = {}, {}, 0, 0
   for i, at in ipairs(half(1)) do fit[i] = scores[at] end

@@ -18,6 +18,7 @@ local M = {
   conformal = require "bnn.conformal",
   data = require "bnn.data",
   plot = require "bnn.plot",
+  shift = require "bnn.shift",
   log = require "bnn.log",
   safetensors = require "bnn.safetensors",
   checkpoint = require "bnn.checkpoint",

@@ -77,7 +77,7 @@ local function draw(rows, opts, figure)
   local path = ("%s/shift_%s.svg"):format(opts.figures, field)
   local ok, fault = plot.lines{
     series = lines_of(rows, opts.shifts, field), path = path, xlabel = "severity",
-    ylabel = figure[2], yrange = field == "accuracy" and {0, 1} or nil,
+    ylabel = figure[2], yrange = field == "accuracy" and {0, 1} or nil, order = opts.order,
   }
   if ok then return path end
   io.stderr:write("not drawn: ", fault, "\n")

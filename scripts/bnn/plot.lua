@@ -26,6 +26,11 @@ local M = {}
 --- The colours by name; "#rrggbb" will do as well wherever a colour is wanted.
 M.colours = figure.colours
 
+-- Figures of predictions, from files of their own.
+for _, file in ipairs{"plot_curves", "plot_reliability", "plot_predictions"} do
+  for name, draw in pairs(require("bnn." .. file)) do M[name] = draw end
+end
+
 local fail = figure.fail
 
 -- ---- lines ----

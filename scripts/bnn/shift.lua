@@ -20,6 +20,7 @@
 -- x: the same bits on any number of threads, and the same draws (a side, a direction, a pattern of
 -- noise) at every severity. A NaN comes out where its pixel goes.
 local core = require "bnn.core"
+local logs = require "bnn.log"
 local inputs = require "bnn.metric_inputs"
 local report = require "bnn.shift_report"
 local tree = require "bnn.tree"
@@ -128,40 +129,51 @@ function M.contrast(x, opts) return shift("contrast", x, opts) end
 -- @return tensor like x
 function M.occlude(x, opts) return shift("occlude", x, opts) end
 
+-- Refuses what is named twice: it would be worked out twice, and a line would go back and forth.
+local function check_distinct(what, name, list)
+  local taken = {}
+  for _, v in ipairs(list) do
+    if taken[v] then inputs.fail("%s: %s names %s twice", what, name, v) end
+    taken[v] = true
+  end
+end
+
 --- How accuracy, negative log-likelihood, calibration and mutual information change with the
 -- severity of shifts.
 --     local report = bnn.shift.evaluate{
 --       predict = function(x) return bnn.predict(model, x, {samples = 100, key = key}) end,
---       data = data.test, key = key:fold "shift", log = log, figures = "figures",
+--       data = data.test, key = key:fold "shift", figures = "figures",
 --     }
---     log:say(report.text)
+--     log:say(report:text())
 -- @param opts table:
 --   predict= a function of images that gives what bnn.predict gives, or probabilities [n, C]
 --   data= a part of a data set: x images, y labels in 0..C-1; key=
 --   shifts= a list of bnn.shift.names (all); severities= a list (1 to 5)
---   log= that gets the figures of each shift, "shift/rotate/accuracy", with the severity as the
---     step, as soon as they are known
+--   log= that gets the report's rows, step=0 at which
 --   figures= a folder that gets a figure of each, shift_accuracy.svg and so on
--- @return table: rows, a list of {shift=, severity=, amount= in words, accuracy=, nll=, ece=,
---   mutual_information= the mean, nats, left out where predictions have none}, the first of the
---   untouched images (shift "none", severity 0); text, a table of these; figures {accuracy = path,
---   ...} that were drawn
+-- @return a report: results, a list of {shift=, severity=, amount= in words, accuracy=, nll=, ece=,
+--   mutual_information= the mean in nats, left out where predictions have none}, the first of them
+--   of the untouched images (shift "none", severity 0); :text(), a table of these; :rows(), a list
+--   of {"shift/rotate/1/accuracy", value}; figures, the files that were drawn
 function M.evaluate(opts)
   local what = "shift.evaluate"
   opts = inputs.options(what, opts, {
     predict = {type = "function", required = true}, data = {type = "any", required = true},
-    key = {type = "key", required = true}, log = "any", figures = "string", bootstrap = false,
+    key = {type = "key", required = true}, log = "any", step = {type = "integer", default = 0},
     shifts = {type = "string", list = true, default = M.names, choices = M.names},
     severities = {type = "integer", list = true, min = 1, max = 5, default = {1, 2, 3, 4, 5}},
+    figures = "string", bootstrap = false,
   })
+  check_distinct(what, "shifts", opts.shifts)
+  check_distinct(what, "severities", opts.severities)
   report.check_data(what, opts.data)
-  local function shifted(name, severity)
+  opts.log = opts.log ~= nil and inputs.call(what, logs.of, opts.log) or nil
+  opts.order = M.names
+  return report.make(function(name, severity)
     local amount, unit = M.amount(name, severity, shorter_side(opts.data.x))
     return shift(name, opts.data.x, {key = opts.key, severity = severity}),
       ("%s %.4g"):format(unit, amount)
-  end
-  opts.order = M.names
-  return report.make(shifted, opts)
+  end, opts)
 end
 
 return M

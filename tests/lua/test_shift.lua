@@ -137,30 +137,34 @@ function TestEvaluate.test_a_row_for_each_shift_and_severity_and_one_for_none()
   local x = bnn.concat({bright(204), bright(51)}, 1)
   local y = bnn.tensor({1, 1, 1, 1, 0, 0, 0, 1}, "i32")
   local log = bnn.log.memory()
-  local report = shift.evaluate{predict = predict, data = {x = x, y = y}, key = key, log = log,
-                                shifts = {"contrast", "occlude"}, severities = {5, 1}}
+  local report = shift.evaluate{
+    predict = predict, data = {x = x, y = y}, key = key, log = log, step = 7, figures = "",
+    shifts = {"contrast", "occlude"}, severities = {5, 1},
+  }
   local seen = {}
-  for i, row in ipairs(report.rows) do
+  for i, row in ipairs(report.results) do
     seen[i] = ("%s %d %s"):format(row.shift, row.severity, row.amount or "")
   end
   lu.assertEquals(seen, {"none 0 ", "contrast 1 factor 0.75", "contrast 5 factor 0.15",
                          "occlude 1 side 6", "occlude 5 side 18"})
-  local none, occluded = report.rows[1], report.rows[5]
+  local none, occluded = report.results[1], report.results[5]
   lu.assertEquals(none.accuracy, 7 / 8)
   lu.assertAlmostEquals(none.nll, -(7 * math.log(0.8) + math.log(0.2)) / 8, 1e-6)
   lu.assertAlmostEquals(none.ece, 7 / 8 - 0.8, 1e-6)
   lu.assertAlmostEquals(none.mutual_information, 1, 1e-6)
   -- of even images contrast leaves everything, and a square takes its share of the mean
-  lu.assertEquals(report.rows[3].nll, none.nll)
+  lu.assertEquals(report.results[3].nll, none.nll)
   local share = 1 - (18 / 28) ^ 2
   lu.assertAlmostEquals(occluded.mutual_information, share, 1e-6)
   lu.assertEquals(occluded.accuracy, 3 / 8) -- 0.8 * share < 1/2
-  lu.assertEquals({log:last "shift/occlude/accuracy"}, {3 / 8, 5})
-  lu.assertEquals({log:last "shift/none/nll"}, {none.nll, 0})
-  lu.assertEquals(#log.blocks, 5)
-  lu.assertStrContains(report.text, "shift     severity  amount       accuracy     nll     ece")
-  lu.assertStrContains(report.text, "mutual information")
-  lu.assertStrContains(report.text, "occlude          5  side 18        0.3750")
+  lu.assertEquals({log:last "shift/occlude/5/accuracy"}, {3 / 8, 7})
+  lu.assertEquals({log:last "shift/none/0/nll"}, {none.nll, 7})
+  lu.assertEquals({#log.blocks, #report:rows()}, {1, 20})
+  local text = report:text()
+  lu.assertEquals(tostring(report), text)
+  lu.assertStrContains(text, "shift     severity  amount       accuracy     nll     ece")
+  lu.assertStrContains(text, "mutual information")
+  lu.assertStrContains(text, "occlude          5  side 18        0.3750")
   lu.assertEquals(report.figures, {})
 end
 
@@ -171,12 +175,13 @@ function TestEvaluate.test_all_shifts_and_severities_with_the_draws_of_the_funct
     seen[#seen + 1] = images
     return bnn.full({2, 2}, 0.5) -- probabilities will do
   end}
-  lu.assertEquals({#report.rows, #seen}, {31, 31})
+  lu.assertEquals({#report.results, #seen}, {31, 31})
   bits.assert_same(seen[1], x)
   bits.assert_same(seen[4], shift.rotate(x, {key = key, severity = 3}))
   bits.assert_same(seen[31], shift.occlude(x, {key = key, severity = 5}))
-  lu.assertNil(report.rows[1].mutual_information)
-  lu.assertNil(report.text:find "mutual")
+  lu.assertNil(report.results[1].mutual_information)
+  lu.assertNil(report:text():find "mutual")
+  lu.assertEquals(#report:rows(), 31 * 3)
 end
 
 function TestEvaluate.test_a_figure_for_each_metric()
@@ -192,8 +197,8 @@ function TestEvaluate.test_a_figure_for_each_metric()
   table.sort(names)
   lu.assertEquals(names, {"shift_accuracy.svg", "shift_ece.svg", "shift_mutual_information.svg",
                           "shift_nll.svg"})
-  lu.assertEquals(report.figures.nll, figures .. "/shift_nll.svg")
-  local file = io.open(report.figures.mutual_information)
+  lu.assertEquals({#report.figures, report.figures[2]}, {4, figures .. "/shift_nll.svg"})
+  local file = io.open(report.figures[4])
   local svg = file:read "a"
   file:close()
   for _, text in ipairs{"blur", "noise", "severity", "mutual information (nats)"} do
@@ -214,9 +219,12 @@ function TestEvaluate.test_misuse_is_named()
   raises("'predict' is missing", {predict = false})
   raises("'key' is missing", {key = false})
   raises("data is to be a part of a data set", {data = {}})
-  raises("data has no labels y", {data = {x = bright(1)}})
+  raises("data has no labels: y= is wanted", {data = {x = bright(1)}})
   raises("shifts = {\"turn\"}: one of rotate, translate", {shifts = {"turn"}})
   raises("severities = {0}: at least 1", {severities = {0}})
+  raises("shifts names blur twice", {shifts = {"blur", "noise", "blur"}})
+  raises("severities names 2 twice", {severities = {2, 2}})
+  raises("bnn.log: a function of (step, rows) or", {log = 5})
   raises("unknown option 'figure': did you mean 'figures'?", {figure = "x"})
 end
 

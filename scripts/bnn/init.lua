@@ -19,6 +19,7 @@ local M = {
   ood = require "bnn.ood",
   data = require "bnn.data",
   plot = require "bnn.plot",
+  shift = require "bnn.shift",
   log = require "bnn.log",
   safetensors = require "bnn.safetensors",
   checkpoint = require "bnn.checkpoint",

@@ -94,6 +94,17 @@ static size_t largest_split(const bnn_frame *frame) {
   return (most + CHUNK - 1) / CHUNK * CHUNK;
 }
 
+/* Room for n lanes, one for each thread of a step; kept for later ones. */
+static bnn_status make_lanes(bnn_objective *o, size_t n, bnn_err *err) {
+  if (!o->fused || n <= o->n_lanes) return BNN_OK;
+  bnn_real *room = bnn_mem_alloc(n * o->room_size, sizeof *room);
+  if (!room) return bnn_fail(err, BNN_ENOMEM, "gradients of %zu elements", n * o->room_size);
+  bnn_mem_free(o->room);
+  o->room = room;
+  o->n_lanes = n;
+  return BNN_OK;
+}
+
 /* The buffers; on failure bnn_objective_free takes back what was made. */
 static bnn_status objective_fill(bnn_objective *o, bnn_err *err) {
   BNN_TRY(bnn_frame_new(&o->frame, o->program, block_rows(bnn_program_batch(o->program)), err));
@@ -112,7 +123,7 @@ static bnn_status objective_fill(bnn_objective *o, bnn_err *err) {
   else
     pieces_of_layout(&o->layout, o->pieces);
   o->room_size = o->fused ? largest_split(o->frame) : 0;
-  return BNN_OK;
+  return make_lanes(o, 1, err);
 }
 
 /* Whether `at` is the end of a tensor of the layout, or 0. */
@@ -437,17 +448,6 @@ static bnn_status gather_targets(work *w, bnn_err *err) {
   void *home = bnn_frame_home(o->frame, o->y_node);
   if (home) bnn_batch_gather(home, s->dtype, w->batch->y, w->batch, 0, want);
   return bnn_frame_verify(o->frame, err);
-}
-
-/* Room for as many lanes as there are threads; kept for later steps. */
-static bnn_status make_lanes(bnn_objective *o, size_t n, bnn_err *err) {
-  if (!o->fused || n <= o->n_lanes) return BNN_OK;
-  bnn_real *room = bnn_mem_alloc(n * o->room_size, sizeof *room);
-  if (!room) return bnn_fail(err, BNN_ENOMEM, "gradients of %zu elements", n * o->room_size);
-  bnn_mem_free(o->room);
-  o->room = room;
-  o->n_lanes = n;
-  return BNN_OK;
 }
 
 /* Gradients of one sample, with their updates when these are fused. */

@@ -23,11 +23,11 @@ void CONV(panels_forward)(bnn_real *y, const bnn_real *x, const bnn_real *w, con
 void CONV(shifted_forward)(bnn_real *y, const bnn_real *x, const bnn_real *w, const bnn_real *b,
                            const conv *c);
 
-/* Adds to dx and dw, each NULL when it is not wanted. */
+/* Adds to dw and adds to dx or sets it; each NULL when it is not wanted. */
 void CONV(panels_backward)(bnn_real *dx, bnn_real *dw, const bnn_real *dy, const bnn_real *x,
-                           const bnn_real *w, const conv *c);
+                           const bnn_real *w, const conv *c, bool set);
 void CONV(shifted_backward)(bnn_real *dx, bnn_real *dw, const bnn_real *dy, const bnn_real *x,
-                            const bnn_real *w, const conv *c);
+                            const bnn_real *w, const conv *c, bool set);
 
 bool CONV(shifted_fits)(const conv *c);
 

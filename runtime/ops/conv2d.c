@@ -79,14 +79,25 @@ static void add_to_bias(bnn_real *db, const bnn_real *dy, const conv *c) {
 
 static bnn_real *data_of(bnn_tensor *x) { return x ? bnn_tensor_real(x) : NULL; }
 
-static void backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y,
-                     const bnn_tensor *const *x, int n, const bnn_attr *attr) {
-  BNN_UNUSED(y), BNN_UNUSED(n);
+static void slopes(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *const *x,
+                   const bnn_attr *attr, bool set) {
   const conv c = conv_of(x[0], x[1], attr);
   (CONV(shifted_fits)(&c) ? CONV(shifted_backward) : CONV(panels_backward))(
       data_of(dx[0]), data_of(dx[1]), bnn_tensor_real(dy), bnn_tensor_real(x[0]),
-      bnn_tensor_real(x[1]), &c);
+      bnn_tensor_real(x[1]), &c, set);
   if (dx[2]) add_to_bias(bnn_tensor_real(dx[2]), bnn_tensor_real(dy), &c);
+}
+
+static void backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y,
+                     const bnn_tensor *const *x, int n, const bnn_attr *attr) {
+  BNN_UNUSED(y), BNN_UNUSED(n);
+  slopes(dx, dy, x, attr, false);
+}
+
+static void backward_set(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y,
+                         const bnn_tensor *const *x, int n, const bnn_attr *attr) {
+  BNN_UNUSED(y), BNN_UNUSED(n);
+  slopes(dx, dy, x, attr, true);
 }
 
 BNN_OP(conv2d) = {
@@ -101,6 +112,7 @@ BNN_OP(conv2d) = {
     .rows = rows,
     .forward = forward,
     .backward = backward,
+    .backward_set = backward_set,
     .check = {.lo = -1,
               .hi = 1,
               .tol = 1e-8,

@@ -201,8 +201,9 @@ void CONV(panels_forward)(bnn_real *y, const bnn_real *x, const bnn_real *w, con
 }
 
 void CONV(panels_backward)(bnn_real *dx, bnn_real *dw, const bnn_real *dy, const bnn_real *x,
-                           const bnn_real *w, const conv *c) {
+                           const bnn_real *w, const conv *c, bool set) {
   const size_t in = c->channels * c->v.in[0] * c->v.in[1], out = c->filters * c->places;
+  if (dx && set) memset(dx, 0, c->images * in * sizeof *dx);
   for (size_t i = 0; i < c->images; i++) {
     if (dx) image_to_dx(dx + i * in, dy + i * out, w, c);
     if (dw) image_to_dw(dw, dy + i * out, x + i * in, c);

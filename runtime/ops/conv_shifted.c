@@ -147,9 +147,9 @@ void CONV(shifted_forward)(bnn_real *y, const bnn_real *x, const bnn_real *w, co
   }
 }
 
-/* dx of one image += what the layout dy gives. */
+/* dx of one image += or = what the layout dy gives. */
 static void image_to_dx(bnn_real *dx, bnn_real *room, const bnn_real *dy, const bnn_real *w,
-                        const conv *c, const layout *f, const terms *t) {
+                        const conv *c, const layout *f, const terms *t, bool set) {
   const size_t h = c->v.in[0], width = c->v.in[1], window_size = c->v.size[0] * c->v.size[1];
   for (size_t i = 0, n; i < c->channels; i += n) {
     n = conv_least(ROWS, c->channels - i);
@@ -165,7 +165,8 @@ static void image_to_dx(bnn_real *dx, bnn_real *room, const bnn_real *dy, const 
                                    .k = t->n};
     bnn_product_shifted(&p);
     for (size_t k = 0; k < n; k++)
-      conv_add_rows(dx + (i + k) * h * width, width, room + k * f->dx_n, f->width, width, h);
+      (set ? conv_copy_rows : conv_add_rows)(dx + (i + k) * h * width, width, room + k * f->dx_n,
+                                             f->width, width, h);
   }
 }
 
@@ -188,7 +189,7 @@ static void images_to_dw(bnn_real *dw, const bnn_real *dy, const bnn_real *x, si
 }
 
 void CONV(shifted_backward)(bnn_real *dx, bnn_real *dw, const bnn_real *dy, const bnn_real *x,
-                            const bnn_real *w, const conv *c) {
+                            const bnn_real *w, const conv *c, bool set) {
   alignas(BNN_MEM_ALIGN) bnn_real room[ROOM];
   terms of_x, of_dy;
   const layout f = layout_of(c);
@@ -205,7 +206,7 @@ void CONV(shifted_backward)(bnn_real *dx, bnn_real *dw, const bnn_real *dy, cons
     for (size_t g = 0; g < n; g++) {
       lay_out_dy(dy_room + g * f.dy_size, dy + (i + g) * out, c, &f);
       if (dw) lay_out_x(x_room + g * f.x_size, x + (i + g) * in, c, &f);
-      if (dx) image_to_dx(dx + (i + g) * in, room, dy_room + g * f.dy_size, w, c, &f, &of_dy);
+      if (dx) image_to_dx(dx + (i + g) * in, room, dy_room + g * f.dy_size, w, c, &f, &of_dy, set);
     }
     if (dw) images_to_dw(dw, dy_room, x_room, n, c, &f, &of_x);
   }

@@ -159,14 +159,14 @@ static inline wide max_of(const bnn_real *x, const bnn_real *below) {
   return larger_of(larger_of(larger_of(evens(a, b), odds(a, b)), evens(c, d)), odds(c, d));
 }
 
-/* Adds what `rest` has to the first of x's pairs that are m, and gives what is left. */
-static inline wide give(bnn_real *dx, const bnn_real *x, wide m, wide rest) {
+/* dx, at the first of x's pairs that are m, += or = what `rest` has; gives what is left. */
+static inline wide give(bnn_real *dx, const bnn_real *x, wide m, wide rest, bool set) {
   const wide a = at(x), b = at(x + WIDE), none = {0};
   const mask first = are_max(evens(a, b), m), second = are_max(odds(a, b), m);
   const wide to_first = choose(first, rest, none), left = choose(first, none, rest);
   const wide to_second = choose(second, left, none);
-  *(wide *)dx += firsts(to_first, to_second);
-  *(wide *)(dx + WIDE) += lasts(to_first, to_second);
+  *(wide *)dx = (set ? none : at(dx)) + firsts(to_first, to_second);
+  *(wide *)(dx + WIDE) = (set ? none : at(dx + WIDE)) + lasts(to_first, to_second);
   return choose(second, none, left);
 }
 
@@ -191,24 +191,39 @@ BNN_KERNEL max_by_2(bnn_real *restrict y, const bnn_real *restrict x,
   memcpy(y + j, m, (n - j) * sizeof *y);
 }
 
-/* Adds to two rows of dx; may_pass: whether memory goes on behind all of them. */
-BNN_KERNEL max_by_2_back(bnn_real *restrict dx, bnn_real *restrict dbelow,
-                         const bnn_real *restrict dy, const bnn_real *restrict y,
-                         const bnn_real *restrict x, const bnn_real *restrict below, size_t n,
-                         bool may_pass) {
+/* Adds to two rows of dx, or sets them; may_pass: whether memory goes on behind all of them. */
+static inline void pair_back(bnn_real *restrict dx, bnn_real *restrict dbelow,
+                             const bnn_real *restrict dy, const bnn_real *restrict y,
+                             const bnn_real *restrict x, const bnn_real *restrict below, size_t n,
+                             bool may_pass, bool set) {
   size_t j = 0;
   for (; j + WIDE <= n || (may_pass && j < n); j += WIDE) {
     const wide m = at(y + j), d = j + WIDE <= n ? at(dy + j) : first_of(at(dy + j), n - j);
-    give(dbelow + 2 * j, below + 2 * j, m, give(dx + 2 * j, x + 2 * j, m, d));
+    give(dbelow + 2 * j, below + 2 * j, m, give(dx + 2 * j, x + 2 * j, m, d, set), set);
   }
   for (; j < n; j++) {
     const bnn_real m = y[j], d = dy[j];
     const bool a = is_max(x[2 * j], m), b = is_max(x[2 * j + 1], m), c = is_max(below[2 * j], m);
-    dx[2 * j] += a ? d : 0;
-    dx[2 * j + 1] += !a && b ? d : 0;
-    dbelow[2 * j] += !a && !b && c ? d : 0;
-    dbelow[2 * j + 1] += a || b || c ? 0 : d;
+    dx[2 * j] = (set ? 0 : dx[2 * j]) + (a ? d : 0);
+    dx[2 * j + 1] = (set ? 0 : dx[2 * j + 1]) + (!a && b ? d : 0);
+    dbelow[2 * j] = (set ? 0 : dbelow[2 * j]) + (!a && !b && c ? d : 0);
+    dbelow[2 * j + 1] = (set ? 0 : dbelow[2 * j + 1]) + (a || b || c ? 0 : d);
   }
+}
+
+BNN_KERNEL max_by_2_back(bnn_real *restrict dx, bnn_real *restrict dbelow,
+                         const bnn_real *restrict dy, const bnn_real *restrict y,
+                         const bnn_real *restrict x, const bnn_real *restrict below, size_t n,
+                         bool may_pass) {
+  pair_back(dx, dbelow, dy, y, x, below, n, may_pass, false);
+}
+
+/* What is set behind the end of a row must be set again: below is, where it is all of a row. */
+BNN_KERNEL max_by_2_back_set(bnn_real *restrict dx, bnn_real *restrict dbelow,
+                             const bnn_real *restrict dy, const bnn_real *restrict y,
+                             const bnn_real *restrict x, const bnn_real *restrict below, size_t n,
+                             bool may_pass) {
+  pair_back(dx, dbelow, dy, y, x, below, n, may_pass && n <= WIDE, true);
 }
 
 /* ---- means ---- */
@@ -280,13 +295,28 @@ static void max_plane_by_2(bnn_real *y, const bnn_real *x, const window *v, size
              may_pass(v, i, behind));
 }
 
-static void max_plane_by_2_back(bnn_real *dx, const bnn_real *dy, const bnn_real *y,
-                                const bnn_real *x, const window *v, size_t behind) {
+typedef void rows_back(bnn_real *restrict dx, bnn_real *restrict dbelow,
+                       const bnn_real *restrict dy, const bnn_real *restrict y,
+                       const bnn_real *restrict x, const bnn_real *restrict below, size_t n,
+                       bool may_pass);
+
+static inline void each_pair_back(bnn_real *dx, const bnn_real *dy, const bnn_real *y,
+                                  const bnn_real *x, const window *v, size_t behind, rows_back *f) {
   for (size_t i = 0; i < v->out[0]; i++) {
     const size_t from = 2 * i * v->in[1], below = from + v->in[1], row = i * v->out[1];
-    max_by_2_back(dx + from, dx + below, dy + row, y + row, x + from, x + below, v->out[1],
-                  may_pass(v, i, behind));
+    f(dx + from, dx + below, dy + row, y + row, x + from, x + below, v->out[1],
+      may_pass(v, i, behind));
   }
+}
+
+static void max_plane_by_2_back(bnn_real *dx, const bnn_real *dy, const bnn_real *y,
+                                const bnn_real *x, const window *v, size_t behind) {
+  each_pair_back(dx, dy, y, x, v, behind, max_by_2_back);
+}
+
+static void max_plane_by_2_set(bnn_real *dx, const bnn_real *dy, const bnn_real *y,
+                               const bnn_real *x, const window *v, size_t behind) {
+  each_pair_back(dx, dy, y, x, v, behind, max_by_2_back_set);
 }
 
 static void mean_plane(bnn_real *y, const bnn_real *x, const window *v, size_t behind) {
@@ -330,6 +360,18 @@ static void max_backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_
                   is_tiling_by_2(&v) ? max_plane_by_2_back : max_plane_back);
 }
 
+/* Windows of 2 x 2 that cover the image meet every element of dx once. */
+static void max_backward_set(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y,
+                             const bnn_tensor *const *x, int n, const bnn_attr *attr) {
+  const window v = window_of(x[0], attr);
+  if (is_tiling_by_2(&v) && v.in[0] == 2 * v.out[0] && v.in[1] == 2 * v.out[1]) {
+    each_plane_back(dx[0], dy, y, x[0], &v, max_plane_by_2_set);
+    return;
+  }
+  memset(dx[0]->data, 0, dx[0]->size * sizeof(bnn_real));
+  max_backward(dx, dy, y, x, n, attr);
+}
+
 static void avg_forward(bnn_tensor *y, const bnn_tensor *const *x, int n, const bnn_attr *attr) {
   BNN_UNUSED(n);
   const window v = window_of(x[0], attr);
@@ -343,7 +385,7 @@ static void avg_backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_
   each_plane_back(dx[0], dy, y, x[0], &v, mean_plane_back);
 }
 
-#define POOL_OP(NAME, FORWARD, BACKWARD, DOC)                \
+#define POOL_OP(NAME, FORWARD, BACKWARD, SET, DOC)           \
   BNN_OP(NAME) = {                                           \
       .name = #NAME,                                         \
       .doc = DOC,                                            \
@@ -353,6 +395,7 @@ static void avg_backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_
       .rows = op_rows_same,                                  \
       .forward = FORWARD,                                    \
       .backward = BACKWARD,                                  \
+      .backward_set = SET,                                   \
       .check = {.lo = -1,                                    \
                 .hi = 1,                                     \
                 .tol = 1e-8,                                 \
@@ -360,10 +403,10 @@ static void avg_backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_
                 .attr = {.pair = {{3, 2}, {2, 1}, {1, 1}}}}, \
   };
 
-POOL_OP(max_pool2d, max_forward, max_backward,
+POOL_OP(max_pool2d, max_forward, max_backward, max_backward_set,
         "max_pool2d(x, size, stride = size, padding = 0): the largest number of each window of "
         "images x [n, channels, h, w]; size, stride and padding are a number or {rows, columns}")
-POOL_OP(avg_pool2d, avg_forward, avg_backward,
+POOL_OP(avg_pool2d, avg_forward, avg_backward, NULL,
         "avg_pool2d(x, size, stride = size, padding = 0): the mean of each window of images x [n, "
         "channels, h, w], where padding counts as 0; size, stride and padding are a number or "
         "{rows, columns}")

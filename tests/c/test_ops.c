@@ -333,6 +333,33 @@ START_TEST(rows_are_kept_where_each_row_stands_alone) {
 }
 END_TEST
 
+/* ---- gradients that are set ---- */
+
+static void check_set(const op_case *c) {
+  const bnn_op *op = bnn_op_get(c->id);
+  if (!op->backward_set) return;
+  bnn_tensor *x[3], *added[3], *set[3];
+  case_inputs(x, c);
+  bnn_tensor *y = value_of(c, x), *dy = weights_for(y);
+  gradients_of(added, c, y, dy, x, 0);
+  gradients_of(set, c, y, dy, x, 0);
+  zero(set, c->n);
+  for (size_t k = 0; k < set[0]->size; k++) bnn_tensor_real(set[0])[k] = NAN; /* not read */
+  op->backward_set(set, dy, y, (const bnn_tensor *const *)x, c->n, &c->attr);
+  for (int i = 0; i < c->n; i++)
+    if (set[i]) ck_assert_msg(distance(set[i], added[i]) == 0, "%s: gradient %d", CASE(c), i);
+  bnn_tensor_unref(dy);
+  bnn_tensor_unref(y);
+  unref_all(set, c->n);
+  unref_all(added, c->n);
+  unref_all(x, c->n);
+}
+
+START_TEST(a_gradient_that_is_set_is_the_one_that_is_added_to_zeros) {
+  for_every_isa(check_set, the_case(_i));
+}
+END_TEST
+
 /* ---- blocks of a parameter's gradient ---- */
 
 /* Rows [from, from + n) of a matrix. */
@@ -524,6 +551,7 @@ static void add_tests(TCase *tests) {
   tcase_add_loop_test(tests, each_allocation_may_fail_without_a_leak, 0, cases);
   tcase_add_loop_test(tests, nan_is_seen, 0, BNN_OP_COUNT);
   tcase_add_loop_test(tests, instruction_sets_agree, 0, cases);
+  tcase_add_loop_test(tests, a_gradient_that_is_set_is_the_one_that_is_added_to_zeros, 0, cases);
   tcase_add_loop_test(tests, integers_are_refused_by_name_where_numbers_are_wanted, 0,
                       BNN_OP_COUNT);
   tcase_add_loop_test(tests, another_number_of_inputs_is_refused, 0, BNN_OP_COUNT);

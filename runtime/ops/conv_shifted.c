@@ -22,8 +22,9 @@
 enum {
   ROOM = 1 << 16,  /* elements on the stack */
   TERMS = 1 << 12, /* of a sum, at most */
-  IMAGES = 8,      /* that are laid out at a time, at most, for dw */
+  IMAGES = 16,     /* that are laid out at a time, at most, for dw */
   ROWS = 6,        /* of y or dx that are worked out at a time */
+  STRETCH = 32,    /* elements of dx that have their terms in common */
 };
 
 /* How images are laid out, in elements. */
@@ -76,25 +77,26 @@ typedef struct terms {
   size_t n;
 } terms;
 
-static void add_terms(terms *t, const conv *c, const layout *f, size_t w, ptrdiff_t at, int sign) {
-  for (size_t k = 0; k < c->v.size[0]; k++)
-    for (size_t l = 0; l < c->v.size[1]; l++) {
-      t->w[t->n] = (int32_t)(w + k * c->v.size[1] + l);
-      t->at[t->n++] = (int32_t)(at + sign * (ptrdiff_t)(k * f->width + l));
-    }
-}
-
-/* Over the channels of x, for y and dw; over the filters, for dx. */
+/* Over the channels of x, for y and dw: in the order of a filter's elements. */
 static void terms_of_x(terms *t, const conv *c, const layout *f) {
   t->n = 0;
   for (size_t i = 0; i < c->channels; i++)
-    add_terms(t, c, f, i * c->v.size[0] * c->v.size[1], (ptrdiff_t)(i * f->x_plane), 1);
+    for (size_t k = 0; k < c->v.size[0]; k++)
+      for (size_t l = 0; l < c->v.size[1]; l++, t->n++) {
+        t->w[t->n] = (int32_t)t->n;
+        t->at[t->n] = (int32_t)(i * f->x_plane + k * f->width + l);
+      }
 }
 
+/* Over the filters, for dx: those of each row of the window together. */
 static void terms_of_dy(terms *t, const conv *c, const layout *f) {
   t->n = 0;
-  for (size_t o = 0; o < c->filters; o++)
-    add_terms(t, c, f, o * c->depth, (ptrdiff_t)(o * f->dy_plane + f->lead + f->first), -1);
+  for (size_t k = 0; k < c->v.size[0]; k++)
+    for (size_t o = 0; o < c->filters; o++)
+      for (size_t l = 0; l < c->v.size[1]; l++, t->n++) {
+        t->w[t->n] = (int32_t)(o * c->depth + k * c->v.size[1] + l);
+        t->at[t->n] = (int32_t)(o * f->dy_plane + f->lead + f->first - k * f->width - l);
+      }
 }
 
 /* An image [channels, h, w] into its layout, whose other elements are 0 already. */
@@ -147,23 +149,36 @@ void CONV(shifted_forward)(bnn_real *y, const bnn_real *x, const bnn_real *w, co
   }
 }
 
+/* ROWS planes of dx or less, from channel `from` on, a stretch at a time: rows of the window that
+ * meet no row of dy from there are left out, which for a small image is a quarter of them. */
+static void dx_planes(bnn_real *out, size_t n, size_t from, const bnn_real *dy, const bnn_real *w,
+                      const conv *c, const layout *f, const terms *t) {
+  const size_t window_size = c->v.size[0] * c->v.size[1], row_terms = c->filters * c->v.size[1];
+  for (size_t j = 0; j < f->dx_n; j += STRETCH) {
+    const size_t columns = conv_least(STRETCH, f->dx_n - j), rows = c->v.out[0];
+    const size_t top = (f->first + j) / f->width, bottom = (f->first + j + columns - 1) / f->width;
+    const size_t k = top < rows ? 0 : top - rows + 1, end = conv_least(bottom + 1, c->v.size[0]);
+    const bnn_shifted_product p = {.c = out + j,
+                                   .ldc = f->dx_n,
+                                   .a = w + from * window_size,
+                                   .a_row = window_size,
+                                   .b = dy + j,
+                                   .a_at = t->w + k * row_terms,
+                                   .b_at = t->at + k * row_terms,
+                                   .m = n,
+                                   .n = columns,
+                                   .k = k < end ? (end - k) * row_terms : 0};
+    bnn_product_shifted(&p);
+  }
+}
+
 /* dx of one image += or = what the layout dy gives. */
 static void image_to_dx(bnn_real *dx, bnn_real *room, const bnn_real *dy, const bnn_real *w,
                         const conv *c, const layout *f, const terms *t, bool set) {
-  const size_t h = c->v.in[0], width = c->v.in[1], window_size = c->v.size[0] * c->v.size[1];
+  const size_t h = c->v.in[0], width = c->v.in[1];
   for (size_t i = 0, n; i < c->channels; i += n) {
     n = conv_least(ROWS, c->channels - i);
-    const bnn_shifted_product p = {.c = room,
-                                   .ldc = f->dx_n,
-                                   .a = w + i * window_size,
-                                   .a_row = window_size,
-                                   .b = dy,
-                                   .a_at = t->w,
-                                   .b_at = t->at,
-                                   .m = n,
-                                   .n = f->dx_n,
-                                   .k = t->n};
-    bnn_product_shifted(&p);
+    dx_planes(room, n, i, dy, w, c, f, t);
     for (size_t k = 0; k < n; k++)
       (set ? conv_copy_rows : conv_add_rows)(dx + (i + k) * h * width, width, room + k * f->dx_n,
                                              f->width, width, h);

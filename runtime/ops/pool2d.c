@@ -172,14 +172,13 @@ static inline wide give(bnn_real *dx, const bnn_real *x, wide m, wide rest, bool
 
 /* The first n of x's WIDE, and 0. */
 static inline wide first_of(wide x, size_t n) {
-  bnn_real lane[WIDE];
-  for (size_t i = 0; i < WIDE; i++) lane[i] = i < n ? 1 : 0;
-  return choose(at(lane) != 0, x, (wide){0});
+  const wide twice = {EVENS};
+  return choose(twice < 2 * (bnn_real)n, x, (wide){0});
 }
 
 /* A row of y; may_pass: whether memory goes on behind the rows, and y's is yet to be made. */
-BNN_KERNEL max_by_2(bnn_real *restrict y, const bnn_real *restrict x,
-                    const bnn_real *restrict below, size_t n, bool may_pass) {
+static inline void max_by_2(bnn_real *y, const bnn_real *x, const bnn_real *below, size_t n,
+                            bool may_pass) {
   size_t j = 0;
   for (; j + WIDE <= n || (may_pass && j < n); j += WIDE)
     *(wide *)(y + j) = max_of(x + 2 * j, below + 2 * j);
@@ -192,10 +191,9 @@ BNN_KERNEL max_by_2(bnn_real *restrict y, const bnn_real *restrict x,
 }
 
 /* Adds to two rows of dx, or sets them; may_pass: whether memory goes on behind all of them. */
-static inline void pair_back(bnn_real *restrict dx, bnn_real *restrict dbelow,
-                             const bnn_real *restrict dy, const bnn_real *restrict y,
-                             const bnn_real *restrict x, const bnn_real *restrict below, size_t n,
-                             bool may_pass, bool set) {
+static inline void pair_back(bnn_real *dx, bnn_real *dbelow, const bnn_real *dy, const bnn_real *y,
+                             const bnn_real *x, const bnn_real *below, size_t n, bool may_pass,
+                             bool set) {
   size_t j = 0;
   for (; j + WIDE <= n || (may_pass && j < n); j += WIDE) {
     const wide m = at(y + j), d = j + WIDE <= n ? at(dy + j) : first_of(at(dy + j), n - j);
@@ -209,21 +207,6 @@ static inline void pair_back(bnn_real *restrict dx, bnn_real *restrict dbelow,
     dbelow[2 * j] = (set ? 0 : dbelow[2 * j]) + (!a && !b && c ? d : 0);
     dbelow[2 * j + 1] = (set ? 0 : dbelow[2 * j + 1]) + (a || b || c ? 0 : d);
   }
-}
-
-BNN_KERNEL max_by_2_back(bnn_real *restrict dx, bnn_real *restrict dbelow,
-                         const bnn_real *restrict dy, const bnn_real *restrict y,
-                         const bnn_real *restrict x, const bnn_real *restrict below, size_t n,
-                         bool may_pass) {
-  pair_back(dx, dbelow, dy, y, x, below, n, may_pass, false);
-}
-
-/* What is set behind the end of a row must be set again: below is, where it is all of a row. */
-BNN_KERNEL max_by_2_back_set(bnn_real *restrict dx, bnn_real *restrict dbelow,
-                             const bnn_real *restrict dy, const bnn_real *restrict y,
-                             const bnn_real *restrict x, const bnn_real *restrict below, size_t n,
-                             bool may_pass) {
-  pair_back(dx, dbelow, dy, y, x, below, n, may_pass && n <= WIDE, true);
 }
 
 /* ---- means ---- */
@@ -285,38 +268,38 @@ static void max_plane_back(bnn_real *dx, const bnn_real *dy, const bnn_real *y, 
 
 /* Whether a vector that begins in row i of a plane of y may pass the end of the row; `behind`: how
  * many elements other planes have behind this one. */
-static bool may_pass(const window *v, size_t i, size_t behind) {
+static inline bool may_pass(const window *v, size_t i, size_t behind) {
   return behind + (v->out[0] - 1 - i) * v->out[1] >= WIDE;
 }
 
-static void max_plane_by_2(bnn_real *y, const bnn_real *x, const window *v, size_t behind) {
+BNN_KERNEL max_plane_by_2(bnn_real *restrict y, const bnn_real *restrict x, const window *v,
+                          size_t behind) {
   for (size_t i = 0; i < v->out[0]; i++)
     max_by_2(y + i * v->out[1], x + 2 * i * v->in[1], x + (2 * i + 1) * v->in[1], v->out[1],
              may_pass(v, i, behind));
 }
 
-typedef void rows_back(bnn_real *restrict dx, bnn_real *restrict dbelow,
-                       const bnn_real *restrict dy, const bnn_real *restrict y,
-                       const bnn_real *restrict x, const bnn_real *restrict below, size_t n,
-                       bool may_pass);
-
-static inline void each_pair_back(bnn_real *dx, const bnn_real *dy, const bnn_real *y,
-                                  const bnn_real *x, const window *v, size_t behind, rows_back *f) {
+/* What is set behind the end of a row must be set again: below is, where it is all of a row. */
+static inline void plane_back(bnn_real *restrict dx, const bnn_real *restrict dy,
+                              const bnn_real *restrict y, const bnn_real *restrict x,
+                              const window *v, size_t behind, bool set) {
   for (size_t i = 0; i < v->out[0]; i++) {
     const size_t from = 2 * i * v->in[1], below = from + v->in[1], row = i * v->out[1];
-    f(dx + from, dx + below, dy + row, y + row, x + from, x + below, v->out[1],
-      may_pass(v, i, behind));
+    pair_back(dx + from, dx + below, dy + row, y + row, x + from, x + below, v->out[1],
+              may_pass(v, i, behind) && !(set && v->out[1] > WIDE), set);
   }
 }
 
-static void max_plane_by_2_back(bnn_real *dx, const bnn_real *dy, const bnn_real *y,
-                                const bnn_real *x, const window *v, size_t behind) {
-  each_pair_back(dx, dy, y, x, v, behind, max_by_2_back);
+BNN_KERNEL max_plane_by_2_back(bnn_real *restrict dx, const bnn_real *restrict dy,
+                               const bnn_real *restrict y, const bnn_real *restrict x,
+                               const window *v, size_t behind) {
+  plane_back(dx, dy, y, x, v, behind, false);
 }
 
-static void max_plane_by_2_set(bnn_real *dx, const bnn_real *dy, const bnn_real *y,
-                               const bnn_real *x, const window *v, size_t behind) {
-  each_pair_back(dx, dy, y, x, v, behind, max_by_2_back_set);
+BNN_KERNEL max_plane_by_2_set(bnn_real *restrict dx, const bnn_real *restrict dy,
+                              const bnn_real *restrict y, const bnn_real *restrict x,
+                              const window *v, size_t behind) {
+  plane_back(dx, dy, y, x, v, behind, true);
 }
 
 static void mean_plane(bnn_real *y, const bnn_real *x, const window *v, size_t behind) {

@@ -10,6 +10,8 @@
  * places and images. */
 #include "vec_product.h"
 
+#include <stdalign.h>
+
 #ifdef __AVX2__
 
 /* ---- products ---- */
@@ -48,14 +50,15 @@ INLINE void tile(const bnn_shifted_product *p, size_t from, size_t to, int rows,
 
 /* ---- inner products ---- */
 
-/* Adds up the lanes of a vector, in halves. */
+typedef bnn_real quad __attribute__((vector_size(4 * sizeof(bnn_real)), may_alias));
+
+/* Adds up the lanes of a vector: its quarters, and what is left of them. */
 INLINE bnn_real total(vector x) {
-  bnn_real lane[LANES];
+  alignas(VECTOR_BYTES) bnn_real lane[LANES];
   *(vector *)lane = x;
-  UNROLL for (size_t n = LANES / 2; n > 0; n /= 2) {
-    UNROLL for (size_t i = 0; i < n; i++) lane[i] += lane[i + n];
-  }
-  return lane[0];
+  quad sum = *(const quad *)lane;
+  UNROLL for (size_t i = 4; i < LANES; i += 4) sum += *(const quad *)(lane + i);
+  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
 /* One tile of rows of a and terms of b, over all images. */

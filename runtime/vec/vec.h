@@ -108,7 +108,7 @@ typedef struct bnn_vec {
   void (*pixels)(bnn_real *out, const uint8_t *in, size_t n);
 
   /* Welford's running mean and sum of squared deviations, sample number k (counted from 1):
-   * d = x - mean; mean += d / k; m2 += d * (x - mean).  In double. */
+   * d = x - mean; mean += d * (1 / k), one division for all; m2 += d * (x - mean).  In double. */
   void (*welford)(double *mean, double *m2, const bnn_real *x, double k, size_t n);
 
   /* sum += x, in double. */

@@ -23,17 +23,17 @@ BNN_KERNEL pixels(bnn_real *restrict out, const uint8_t *restrict in, size_t n) 
 void VEC(pixels)(bnn_real *out, const uint8_t *in, size_t n) { pixels(out, in, n); }
 
 /* Welford, "Note on a method for calculating corrected sums of squares", Technometrics 1962. */
-BNN_KERNEL welford(double *restrict mean, double *restrict m2, const bnn_real *restrict x, double k,
-                   size_t n) {
+BNN_KERNEL welford(double *restrict mean, double *restrict m2, const bnn_real *restrict x,
+                   double share, size_t n) {
   for (size_t i = 0; i < n; i++) {
     double d = x[i] - mean[i];
-    mean[i] += d / k;
+    mean[i] += d * share;
     m2[i] += d * (x[i] - mean[i]);
   }
 }
 
 void VEC(welford)(double *mean, double *m2, const bnn_real *x, double k, size_t n) {
-  welford(mean, m2, x, k, n);
+  welford(mean, m2, x, 1 / k, n);
 }
 
 BNN_KERNEL add_to(double *restrict sum, const bnn_real *restrict x, size_t n) {

@@ -258,7 +258,8 @@ end
 -- @param opts table: samples=100 (1 without a posterior), key=, train=false (true keeps dropout
 --   on), first=1 (the first sample's number), chunk= (rows at a time; best a multiple of 16),
 --   continue= (what an earlier call with this model, x and key gave: `samples` more on top of its
---   own; the earlier one stays as it is). samples = "auto": until the standard error of every
+--   own; the earlier one stays as it is; a prediction holds its running sums for this while it
+--   lives, 7 times the memory of its mean). samples = "auto": until the standard error of every
 --   mean over networks, sd / sqrt(samples) with ddof 1, is at most tolerance=0.02 (of classes;
 --   else it must be given), looked at every 16 samples; max_samples=1000 in all at the most
 -- @return table of tensors: mean and std [n, w], the mean and the population standard deviation

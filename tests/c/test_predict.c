@@ -768,6 +768,28 @@ START_TEST(without_spread_there_is_no_information) {
 }
 END_TEST
 
+/* Networks that agree to 1e-6: the information, 1e-12, is less than what it is the difference of can
+ * hold; some rows come out below 0, and none is said to. */
+START_TEST(information_is_not_below_0_by_rounding) {
+  model m;
+  classes_init(&m, 4);
+  for (size_t i = 0; i < WEIGHTS; i++) m.logvar[i] = -27;
+  bnn_prediction *p = sums_of(&m, true);
+  add(p, &m, spec_of(&m, 0), 9, 2);
+  const said y = say(p);
+  size_t below = 0;
+  for (size_t i = 0; i < ROWS; i++) {
+    below += y.entropy[i] < y.expected[i];
+    ck_assert(y.information[i] >= 0 && y.information[i] < (bnn_real)1e-6);
+  }
+#ifndef BNN_REAL_DOUBLE
+  ck_assert_uint_gt(below, 0); /* or the test says nothing */
+#endif
+  bnn_prediction_free(p);
+  model_fini(&m);
+}
+END_TEST
+
 /* Logits of +-2000: p = (1, 0), entropy 0, energy -2000.  Infinite logits have an infinite energy. */
 START_TEST(scores_keep_their_limits) {
   static const struct {
@@ -971,6 +993,7 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, a_copy_goes_on_by_itself);
   tcase_add_test(tests, scores_of_classes_are_those_of_a_plain_loop);
   tcase_add_test(tests, without_spread_there_is_no_information);
+  tcase_add_test(tests, information_is_not_below_0_by_rounding);
   tcase_add_test(tests, scores_keep_their_limits);
   tcase_add_test(tests, a_nan_shows_in_every_score_of_its_row);
   tcase_add_test(tests, the_standard_error_is_the_largest_of_a_mean);

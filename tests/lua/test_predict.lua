@@ -579,6 +579,29 @@ function TestRefusals.test_misuse_names_what_is_wrong()
   end
 end
 
+function TestRefusals.test_sums_that_say_nothing_yet_or_no_more()
+  local rec = core.recording()
+  local program = rec:finish({rec:rows{3, 2} * 1}, {gradient = false})
+  local sums = core.prediction(program, 5, false)
+  lu.assertEquals({sums:samples(), sums:standard_error()}, {0, math.huge})
+  for _, name in ipairs{"moments", "extra", "scores"} do
+    raises("there are no samples yet", sums[name], sums)
+  end
+  local x5, none = bnn.randn(key, 5, 2), bnn.zeros(0)
+  lu.assertTrue(sums:add(program, {x = 0, samples = 2}, none, nil, key, x5))
+  bits.assert_same(sums:moments(), x5)
+  raises("its outputs are not classes", sums.scores, sums)
+  lu.assertEquals(sums:extra():shape(), {5, 0})
+  raises("rows is -1, at least 0 is wanted", core.prediction, program, -1, false)
+  local closed
+  do
+    local s <close> = sums
+    closed = s
+  end
+  raises("prediction is closed", closed.samples, closed)
+  raises("prediction is closed", closed.clone, closed)
+end
+
 function TestRefusals.test_a_label_out_of_range_is_one_line()
   local y = bnn.full({37}, 4, "i32")
   local ok, err = pcall(bnn.log_likelihood, model, {x = x, y = y}, {key = key})

@@ -1,24 +1,36 @@
 --- Metrics of classes and their probabilities; handed out by bnn.metrics.
 local core = require "bnn.core"
 local inputs = require "bnn.metric_inputs"
+local tree = require "bnn.tree"
 
 local M = {}
 
--- The class of each prediction: given as such [n], or the largest of the scores [n, C].
+-- How many classes what bnn.predict gives is about, where its mean is there; else nil.
+local function count_of(prediction)
+  local mean = type(prediction) == "table" and prediction.mean
+  return tree.leaf_kind(mean) == "tensor" and mean:dim() == 2 and mean:size(2) or nil
+end
+
+-- The class of each prediction: given as such [n], or the largest of the scores [n, C]; and C,
+-- where that is known.
 local function classes_of(what, prediction)
   local x = type(prediction) == "table" and prediction.class or prediction
   local values = inputs.prediction(what, x)
-  if values:dim() ~= 2 then return inputs.tensor(what, "the prediction", x, "i32") end
+  if values:dim() ~= 2 then
+    return inputs.tensor(what, "the prediction", x, "i32"), count_of(prediction)
+  end
   local _, class = core.top_label(values)
-  return class
+  return class, values:size(2)
 end
 
--- Classes and labels, both i32 [n].
+-- Classes and labels, both i32 [n], and how many classes there are, or nil. A label that no answer
+-- could be is refused, as of classes that are counted from 1.
 local function answers(what, prediction, labels)
-  local class = classes_of(what, prediction)
+  local class, classes = classes_of(what, prediction)
   labels = inputs.tensor(what, "labels", labels, "i32")
   inputs.check_same_shape(what, class, labels)
-  return class, labels
+  if classes then inputs.check_classes(what, labels, classes) end
+  return class, labels, classes
 end
 
 --- The share of right answers. Of equal scores the first class is the answer.
@@ -28,7 +40,8 @@ end
 -- @return number, and {lo, hi} with bootstrap
 function M.accuracy(prediction, labels, opts)
   opts = inputs.options("accuracy", opts)
-  local right = core.equal_labels(answers("accuracy", prediction, labels))
+  local class, label = answers("accuracy", prediction, labels)
+  local right = core.equal_labels(class, label)
   return inputs.evaluate("accuracy", opts, core.mean_metric, right:to "f64", false)
 end
 
@@ -46,6 +59,7 @@ function M.top_k(prediction, labels, k, opts)
     inputs.fail("top_k: k is %s, an integer in 1..%d is wanted", tostring(k), scores:size(2))
   end
   labels = inputs.labels("top_k", labels, scores:size(1))
+  inputs.check_classes("top_k", labels, scores:size(2))
   local rank = inputs.call("top_k", core.row_scores, "rank", scores, labels)
   return inputs.evaluate("top_k", opts, core.mean_metric, rank:real():lt(k):to "f64", false)
 end
@@ -55,6 +69,7 @@ local function mean_score(what, prediction, labels, opts)
   opts = inputs.options(what, opts)
   local p = inputs.probabilities(what, prediction)
   labels = inputs.labels(what, labels, p:size(1))
+  inputs.check_classes(what, labels, p:size(2))
   local values = inputs.call(what, core.row_scores, what, p, labels)
   return inputs.evaluate(what, opts, core.mean_metric, values, false)
 end
@@ -78,13 +93,14 @@ function M.brier(prediction, labels, opts) return mean_score("brier", prediction
 --- How often each class (rows) was answered with each (columns), as in scikit-learn.
 -- @param prediction classes [n], scores [n, C], or what bnn.predict gives
 -- @param labels tensor or list [n]
--- @param opts table: classes=, their number; by default one more than the largest seen
+-- @param opts table: classes=, their number; by default that of the scores, and of plain classes
+--   one more than the largest seen
 -- @return tensor i64 [C, C]
 function M.confusion_matrix(prediction, labels, opts)
   local what = "confusion_matrix"
   opts = inputs.options(what, opts, {classes = {type = "integer", min = 1}, bootstrap = false})
-  local class, label = answers(what, prediction, labels)
-  local classes = opts.classes
+  local class, label, known = answers(what, prediction, labels)
+  local classes = opts.classes or known
   if not classes then
     classes = math.max(1, class:real():max():item() + 1, label:real():max():item() + 1) // 1 | 0
   end

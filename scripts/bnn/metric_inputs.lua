@@ -12,25 +12,28 @@ local M = {}
 -- The folder of the library's sources, as Lua names it: what begins with it is not the caller.
 local LIBRARY = debug.getinfo(1, "S").source:match "^.*/"
 
---- Raises a message at the first line outside the library.
-function M.fail(text, ...)
+-- The first line outside the library as errors name it, "run.lua:7: "; "" where there is none.
+local function users_line()
   local level = 2
   while true do
-    local frame = debug.getinfo(level, "S")
-    if not frame then return error(text:format(...), 0) end
+    local frame = debug.getinfo(level, "Sl")
+    if not frame then return "" end
     local is_ours = frame.what == "C" or frame.source:sub(1, #LIBRARY) == LIBRARY
-    if not is_ours then break end
+    if not is_ours then return ("%s:%d: "):format(frame.short_src, frame.currentline) end
     level = level + 1
   end
-  error(text:format(...), level)
 end
+
+--- Raises a message at the first line outside the library.
+function M.fail(text, ...) error(users_line() .. text:format(...), 0) end
 
 --- f(...), whose message is raised as the metric's.
 function M.call(what, f, ...)
   local results = table.pack(pcall(f, ...))
   if results[1] then return table.unpack(results, 2, results.n) end
-  local message = results[2]
+  local message, line = results[2], users_line()
   if type(message) ~= "string" then error(message, 0) end -- an interrupt
+  if message:sub(1, #line) == line then message = message:sub(#line + 1) end
   M.fail("%s: %s", what, message:match "^bad argument #%d+ to '[^']*' %((.*)%)$" or message)
 end
 

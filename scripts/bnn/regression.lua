@@ -7,15 +7,23 @@ local normal = require "bnn.normal"
 local M = {}
 
 --- The root of the mean squared difference, over all elements of two tensors of the same shape.
--- @param prediction, target tensors or lists [n, ...]
+-- @param prediction tensor or list [n, ...], or what bnn.predict gives
+-- @param target of the same shape
 -- @param opts table: bootstrap={key=, n=1000, level=0.95}
 -- @return number, and {lo, hi} with bootstrap
 function M.rmse(prediction, target, opts)
   opts = inputs.options("rmse", opts)
-  local x = inputs.values("rmse", "the prediction", prediction, "prediction")
+  local mean = type(prediction) == "table" and prediction.mean
+  local x = inputs.values("rmse", "the prediction", mean or prediction, "prediction")
   local y = inputs.values("rmse", "the target", target, "target")
   inputs.check_same_shape("rmse", x, y)
   return inputs.evaluate("rmse", opts, core.mean_metric, core.squared_errors(x, y), true)
+end
+
+local function check_not_negative(what, item, x)
+  for i, v in ipairs(x:reshape(x:numel()):totable()) do
+    if v < 0 then inputs.fail("%s: %s %d is %.6g, at least 0 is wanted", what, item, i, v) end
+  end
 end
 
 --- The share of targets within the central interval of probability `level` of N(mean, std^2), its
@@ -33,6 +41,7 @@ function M.coverage(mean, std, target, level, opts)
   local y = inputs.values("coverage", "the target", target, "target")
   inputs.check_same_shape("coverage", m, s)
   inputs.check_same_shape("coverage", m, y)
+  check_not_negative("coverage", "std", s)
   if type(level) ~= "number" or not (level > 0 and level < 1) then
     inputs.fail("coverage: level is %s, a number between 0 and 1 is wanted", tostring(level))
   end

@@ -41,7 +41,15 @@ function TestScores.test_confusion_matrix()
   local m = metrics.confusion_matrix({0, 1, 1, 2}, {0, 1, 2, 2})
   lu.assertEquals(m:totable(), {{1, 0, 0}, {0, 1, 0}, {0, 1, 1}})
   lu.assertEquals(metrics.confusion_matrix({0}, {0}, {classes = 2}):totable(), {{1, 0}, {0, 0}})
+  -- class 2 is neither an answer nor a label, and has its row and column
+  local answers = {{{0.5, 0.4, 0.1}, {0.2, 0.8, 0}}, {{3, 1, 2}, {0, 9, 1}}}
+  answers[3] = {class = tensor({0, 1}, "i32"), mean = tensor(answers[1])}
+  for _, prediction in ipairs(answers) do
+    lu.assertEquals(metrics.confusion_matrix(prediction, {0, 1}):totable(),
+      {{1, 0, 0}, {0, 1, 0}, {0, 0, 0}})
+  end
   check_refusals(metrics.confusion_matrix, {
+    {"label 1 is 2, predictions are of classes 0..1", {{1, 0}}, {2}},
     {"label 1 is 2, there are 2 classes", {2}, {0}, {classes = 2}},
     {"unknown option 'bootstrap'", {0}, {0}, {bootstrap = {}}},
   })
@@ -61,15 +69,18 @@ function TestScores.test_refusals()
     {"prediction 2 sums to 1.5: probabilities are wanted", {{0.5, 0.5}, {1, 0.5}}, {0, 0}},
     {"prediction 1 gives class 0 -1", {{-1, 2}}, {0}},
     {"prediction 1 is not a number for class 1", {{1, 0 / 0}}, {0}},
-    {"label 1 is 2, there are 2 classes", {{1, 0}}, {2}},
+    {"nll: label 1 is 2, predictions are of classes 0..1", {{1, 0}}, {2}},
     {"label 1 is -1", {{1, 0}}, {-1}}, {"there are no predictions", {}, {}},
     {"predictions are [1], targets [2]", {{1, 0}}, {0, 0}},
     {"predictions are [2], [n, classes] is wanted", {1, 0}, {0, 0}},
     {"element [1] is 0.5, which i32 can not hold", {{1, 0}}, {0.5}},
+    {": nll: labels: index or value out of range: element [1] is 0.5, which", -- the line once
+     {{1, 0}}, tensor{0.5}},
   })
   check_refusals(metrics.top_k, {
     {"k is 4, an integer in 1..3", p, {0, 0, 0}, 4}, {"k is 0", p, {0, 0, 0}, 0},
     {"k is nil", p, {0, 0, 0}},
+    {"top_k: label 2 is 3, predictions are of classes 0..2", p, {0, 3, 0}, 1},
   })
 end
 

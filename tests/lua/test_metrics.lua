@@ -17,6 +17,7 @@ function TestAccuracy.test_of_classes_scores_and_predictions()
   lu.assertEquals(metrics.accuracy({0, 1, 1, 1}, {0, 1, 2, 1}), 0.75)
   lu.assertEquals(metrics.accuracy({{9, 1}, {1, 1}}, {0, 0}), 1) -- of equal scores the first
   lu.assertEquals(metrics.accuracy(labels, labels), 1)
+  lu.assertEquals(metrics.accuracy(labels, {7, 8, 2, 9}), 0.25) -- of plain classes any may be
   lu.assertEquals(metrics.accuracy(tensor({1, 0, 0, 0}, "i32"), labels), 0)
 end
 
@@ -34,6 +35,10 @@ function TestAccuracy.test_refusals()
     {"the prediction is a nil", nil, labels}, {"the prediction is a table", {mean = 1}, labels},
     {"labels is a table", labels, {y = labels}}, {"labels is a nil", labels},
     {"prediction 2 is not a number for class 1", tensor{{1, 2}, {1, 0 / 0}}, {0, 1}},
+    -- labels that are counted from 1
+    {"accuracy: label 2 is 2, predictions are of classes 0..1", {{1, 0}, {0, 1}}, {1, 2}},
+    {"label 1 is -1, predictions are of classes 0..1",
+     {class = tensor({0}, "i32"), mean = tensor{{1, 0}}}, {-1}},
   }
   for i, row in ipairs(rows) do
     local ok, message = pcall(metrics.accuracy, row[2], row[3])
@@ -48,6 +53,7 @@ function TestRmse.test_is_over_all_elements()
   lu.assertEquals(metrics.rmse(tensor{1, 2, 3}, tensor{1, 2, 3}), 0)
   lu.assertAlmostEquals(metrics.rmse(tensor{{1, 2}, {3, 4}}, tensor{{1, 2}, {3, 0}}), 2, 1e-6)
   lu.assertAlmostEquals(metrics.rmse(tensor{3, -4}, tensor{0, 0}), math.sqrt(12.5), 1e-6)
+  lu.assertEquals(metrics.rmse({mean = tensor{1, 5}, std = tensor{9, 9}}, {1, 5}), 0)
 end
 
 function TestRmse.test_refusals()
@@ -132,6 +138,9 @@ function TestCoverage.test_the_share_within_the_interval()
   lu.assertErrorMsgContains("predictions are [4, 1], targets [4]", bnn.metrics.coverage, mean, std,
     target:reshape(4), 0.9)
   lu.assertErrorMsgContains("between 0 and 1", bnn.metrics.coverage, mean, std, target, 90)
+  lu.assertErrorMsgContains("coverage: std 2 is -2, at least 0 is wanted", bnn.metrics.coverage,
+    {0, 0}, {0, -2}, {0, 0}, 0.9)
+  lu.assertEquals(bnn.metrics.coverage({1, 1}, {0, 0}, {1, 2}, 0.9), 0.5)
 end
 
 os.exit(lu.LuaUnit.run())

@@ -18,6 +18,7 @@ local ood = require "bnn.ood"
 local ood_scores = require "bnn.ood_scores"
 local options = require "bnn.options"
 local predicting = require "bnn.predict"
+local rules = require "bnn.ood_rule"
 local reliability = require "bnn.reliability"
 local tree = require "bnn.tree"
 local uncertainty = require "bnn.uncertainty"
@@ -104,18 +105,19 @@ end
 function M.fit(opts)
   local what = "calibration.fit"
   opts = inputs.options(what, opts, {
-    prediction = "any", labels = "any", score = "string", percentile = "number", bootstrap = false,
+    prediction = "any", labels = "any", score = {type = "string", default = "class_std"},
+    percentile = {type = "number", min = 0, max = 1, default = 0.99}, bootstrap = false,
   })
   check_prediction(what, opts.prediction)
   local p = inputs.probabilities(what, opts.prediction)
   local labels = inputs.labels(what, opts.labels, p:size(1))
   inputs.check_classes(what, labels, p:size(2))
+  local score = ood_scores.check(what, ood_scores.of(what, opts.prediction, opts.score))
   local t, before, after = inner_temperature(p, labels)
   return {
     temperature = t, nll_before = before, nll = after, ece_before = reliability.ece(p, labels),
     ece = reliability.ece(M.scale{probabilities = p, temperature = t}, labels),
-    rule = ood.threshold(opts.prediction, {score = opts.score, percentile = opts.percentile}),
-    n = p:size(1),
+    rule = rules.fit(what, opts.score, score, opts.percentile), n = p:size(1),
   }
 end
 
@@ -179,8 +181,8 @@ function M.keep(path, opts)
   local what = "calibration.keep"
   opts = inputs.options(what, opts, {
     validation = {type = "table", required = true}, key = {type = "key", required = true},
-    samples = {type = "integer", min = 1}, score = "string", percentile = "number", net = "any",
-    likelihood = "any", bootstrap = false,
+    samples = {type = "integer", min = 1}, score = "string", net = "any", likelihood = "any",
+    percentile = {type = "number", min = 0, max = 1}, bootstrap = false,
   })
   if type(path) ~= "string" then inputs.fail("%s: a path is wanted", what) end
   if not (opts.validation.x and opts.validation.y) then

@@ -295,8 +295,10 @@ function TestFit.test_refusals()
     {"calibration.fit: prediction 1 is not a number", {prediction = bad, labels = y}},
     {"unknown option 'percentil': did you mean 'percentile'?",
      {prediction = good, labels = y, percentil = 1}},
-    {"percentile = 99: at most 1", {prediction = good, labels = y, percentile = 99}},
-    {"no score \"stds\"", {prediction = good, labels = y, score = "stds"}},
+    {"calibration.fit: percentile = 99: at most 1",
+     {prediction = good, labels = y, percentile = 99}},
+    {"calibration.fit: the prediction has no score \"stds\"",
+     {prediction = good, labels = y, score = "stds"}},
   })
   local no_fit = "calibration.apply: what calibration.fit gives is wanted"
   check_refusals(bnn.calibration.apply, {

@@ -72,10 +72,10 @@ local function add_until_sure(sums, add, opts)
 end
 
 -- No samples yet, or a copy of those so far, which are to be of the same call.
-local function start(program, what, source, call, opts)
+local function start(program, source, call, opts)
   if not opts.sums then return core.prediction(program, source.x:size(1), opts.classes or false) end
   local ok, fault = opts.sums:check(table.unpack(call, 1, 6))
-  if not ok then inputs.fail("%s: continue: %s", what, fault) end
+  if not ok then inputs.fail("bnn.predict: continue: %s", fault) end
   return opts.sums:clone()
 end
 
@@ -89,7 +89,7 @@ local function run(model, what, source, f, opts)
   local spec = {x = made.nodes.x, y = made.nodes.y, key = made.nodes.key, first = opts.first}
   local call = table.pack(made.program, spec, mu.flat, logvar and logvar.flat, opts.key, source.x,
     source.y)
-  local sums = start(made.program, name, source, call, opts)
+  local sums = start(made.program, source, call, opts)
   local function add(samples)
     spec.samples = samples
     local ok, fault = sums:add(table.unpack(call, 1, 7))
@@ -183,7 +183,7 @@ local function result_of(sums, likelihood, opts)
 end
 
 local function check_model(model)
-  record.parameters_of(model, "bnn.predict")
+  record.parameters_of(model, "bnn.predict", 4)
   if type(model.net) == "table" and type(model.net.apply) == "function" then return end
   error("bnn.predict: the model has no net= to predict with: {net=, posterior= or params=, "
     .. "likelihood=}", 3)

@@ -23,16 +23,18 @@ end
 function M.active() return depth > 0 end
 
 --- The parameters of a model: its posterior's mean, or its params; and the log-variance's or nil.
+-- @param what string: what messages begin with
+-- @param level integer: where they are raised, as for `error` (3)
 -- @return mu Params, logvar Params or nil
-function M.parameters_of(model, what)
+function M.parameters_of(model, what, level)
   if type(model) ~= "table" then
     local fault = "%s: model is a %s, a table {net=, posterior= or params=} is wanted"
-    error(fault:format(what or "model", type(model)), 3)
+    error(fault:format(what or "model", type(model)), level or 3)
   end
   local posterior = model.posterior
   if posterior then return posterior.mu, posterior.logvar end
   if parameters.is(model.params) then return model.params end
-  error((what or "model") .. ": a model has posterior= or params=", 3)
+  error((what or "model") .. ": a model has posterior= or params=", level or 3)
 end
 
 local function pack(...)

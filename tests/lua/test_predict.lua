@@ -364,7 +364,7 @@ function TestParts.test_what_does_not_go_on_is_refused_by_name()
   for name, value in pairs(p) do copy[name] = value end
   local other = {net = net, posterior = mine.posterior, likelihood = "bernoulli"}
   local rows = {
-    {"continue: key is another than that of the 5 samples so far", mine, x, {key = key:fold(1)}},
+    {"bnn.predict: continue: key is another than that of the 5 samples so far", mine, x, {key = key:fold(1)}},
     {"[36, 6], the 5 samples so far are of", mine, x:narrow(1, 1, 36)},
     {"continue: x holds other values", mine, x + 1},
     {"continue: the model's likelihood is another", other, x},
@@ -548,6 +548,14 @@ function TestOthers.test_log_likelihood_is_of_one_draw()
 end
 
 TestRefusals = {}
+
+function TestRefusals.test_what_is_no_model_is_refused_at_the_line_of_the_caller()
+  for _, no_model in ipairs{"night", net, {net = net, likelihood = "categorical"}} do
+    local line = debug.getinfo(1, "l").currentline + 1
+    local function call() return (bnn.predict(no_model, x, {key = key})) end
+    raises(("test_predict.lua:%d: bnn.predict: "):format(line), call)
+  end
+end
 
 function TestRefusals.test_misuse_names_what_is_wrong()
   local rows = {

@@ -22,6 +22,7 @@
 local core = require "bnn.core"
 local logs = require "bnn.log"
 local inputs = require "bnn.metric_inputs"
+local options = require "bnn.options"
 local report = require "bnn.shift_report"
 local tree = require "bnn.tree"
 
@@ -58,6 +59,9 @@ function M.amount(name, severity, side)
   if not amount then
     inputs.fail("shift.amount: severity = %s: 0 to 5 is wanted", tostring(severity))
   end
+  if side ~= nil and not options.accept(side, {type = "number", min = 0}) then
+    inputs.fail("shift.amount: side = %s: a number of pixels is wanted", tostring(side))
+  end
   return kind.in_pixels and amount * (side or SIDE) / SIDE or amount, kind[1]
 end
 
@@ -80,7 +84,7 @@ local function shift(name, x, given)
     inputs.fail("%s: either severity= or %s= is wanted", what, kind[1])
   end
   amount = amount or M.amount(name, opts.severity, shorter_side(x))
-  return core.shift(x, name, amount, opts.key)
+  return inputs.call(what, core.shift, x, name, amount, opts.key)
 end
 
 --- Images turned about their middle, by bilinear interpolation; what comes from outside is 0.
@@ -129,8 +133,10 @@ function M.contrast(x, opts) return shift("contrast", x, opts) end
 -- @return tensor like x
 function M.occlude(x, opts) return shift("occlude", x, opts) end
 
--- Refuses what is named twice: it would be worked out twice, and a line would go back and forth.
+-- Refuses no names, and what is named twice: it would be worked out twice, and a line would go back
+-- and forth.
 local function check_distinct(what, name, list)
+  if #list == 0 then inputs.fail("%s: %s is empty", what, name) end
   local taken = {}
   for _, v in ipairs(list) do
     if taken[v] then inputs.fail("%s: %s names %s twice", what, name, v) end
@@ -158,7 +164,7 @@ end
 function M.evaluate(opts)
   local what = "shift.evaluate"
   opts = inputs.options(what, opts, {
-    predict = {type = "function", required = true}, data = {type = "any", required = true},
+    predict = {type = "function", required = true}, data = {type = "table", required = true},
     key = {type = "key", required = true}, log = "any", step = {type = "integer", default = 0},
     shifts = {type = "string", list = true, default = M.names, choices = M.names},
     severities = {type = "integer", list = true, min = 1, max = 5, default = {1, 2, 3, 4, 5}},

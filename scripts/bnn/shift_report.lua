@@ -27,9 +27,11 @@ local FIGURES = {
 
 --- Raises unless data are images and their labels.
 function M.check_data(what, data)
-  local is_part = type(data) == "table" and tree.leaf_kind(data.x) == "tensor"
-  if not is_part then inputs.fail("%s: data is to be a part of a data set, {x=, y=}", what) end
+  if tree.leaf_kind(data.x) ~= "tensor" or data.x:dim() == 0 then
+    inputs.fail("%s: data is to be a part of a data set, {x=, y=}", what)
+  end
   if data.y == nil then inputs.fail("%s: data has no labels: y= is wanted", what) end
+  inputs.labels(what .. ": data", data.y, data.x:size(1))
 end
 
 -- ---- rows of a log, and the table ----

@@ -106,7 +106,7 @@ function TestShift.test_misuse_is_named_at_the_line_of_the_caller()
   raises("shift.blur: either severity= or sigma= is wanted",
     call("blur", x, {severity = 1, sigma = 1}))
   raises("shift.noise: 'key' is missing", call("noise", x, {severity = 1}))
-  raises("index or value out of range: std of noise is -1, 0 to 1000 is wanted",
+  raises("shift.noise: index or value out of range: std of noise is -1, 0 to 1000 is wanted",
     call("noise", x, {key = key, std = -1}))
   raises("severity = 6: at most 5", call("rotate", x, {severity = 6}))
   raises("severity = 1.5: an integer is wanted", call("rotate", x, {severity = 1.5}))
@@ -118,6 +118,9 @@ function TestShift.test_misuse_is_named_at_the_line_of_the_caller()
   raises("x is i32, u8 or", call("blur", x:to "i32", {severity = 1}))
   raises("there is no shift \"turn\": one of rotate,", function() shift.amount("turn", 1) end)
   raises("severity = 9: 0 to 5", function() shift.amount("rotate", 9) end)
+  for _, side in ipairs{"28", -1, 0 / 0} do
+    raises("shift.amount: side = ", function() shift.amount("blur", 1, side) end)
+  end
 end
 
 -- ---- the report ----
@@ -218,10 +221,14 @@ function TestEvaluate.test_misuse_is_named()
   end
   raises("'predict' is missing", {predict = false})
   raises("'key' is missing", {key = false})
+  raises("data = 3: a table is wanted", {data = 3})
   raises("data is to be a part of a data set", {data = {}})
+  raises("data: predictions are [4], targets [1]", {data = {x = bright(1), y = {0}}})
   raises("data has no labels: y= is wanted", {data = {x = bright(1)}})
   raises("shifts = {\"turn\"}: one of rotate, translate", {shifts = {"turn"}})
   raises("severities = {0}: at least 1", {severities = {0}})
+  raises("shifts is empty", {shifts = {}})
+  raises("severities is empty", {severities = {}})
   raises("shifts names blur twice", {shifts = {"blur", "noise", "blur"}})
   raises("severities names 2 twice", {severities = {2, 2}})
   raises("bnn.log: a function of (step, rows) or", {log = 5})

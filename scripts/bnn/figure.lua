@@ -42,6 +42,9 @@ local function values_of(what, name, v, level)
     end
     return v:contiguous():view(v:numel()):totable()
   end
+  if #v == 0 and next(v) ~= nil then
+    fail(level + 1, "%s: %s is a table of named entries, a tensor or a list is wanted", what, name)
+  end
   for i = 1, #v do
     if type(v[i]) ~= "number" then
       fail(level + 1, "%s: %s[%d] is a %s, a number is wanted", what, name, i, type(v[i]))

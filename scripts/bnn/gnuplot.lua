@@ -121,11 +121,10 @@ end
 -- @return true; or nil, message
 function M.draw(path, commands, opts)
   local kind = M.kind_of(path)
-  local ok, fault = folders.make_above(path)
-  if not ok then return nil, fault end
-  local picture
-  picture, fault = run(path, pictures[kind](opts) .. commands)
+  local picture, fault = run(path, pictures[kind](opts) .. commands)
   if not picture then return nil, fault end
+  local ok, lack = folders.make_above(path) -- no earlier: where nothing is drawn nothing is left
+  if not ok then return nil, lack end
   if kind == "svg" then picture = finish_svg(picture, opts.title) end
   return core.save_bytes(path, picture)
 end

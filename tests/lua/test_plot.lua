@@ -316,6 +316,8 @@ function TestMisuse.test_shapes_that_do_not_agree_are_named()
   raises("y is [2, 2], wanted [n]", lines, {series = {{y = bnn.zeros(2, 2)}}})
   raises("y is [], wanted [n]", lines, {series = {{y = bnn.tensor(1)}}})
   raises("y[2] is a string, a number is wanted", lines, {series = {{y = {1, "2"}}}})
+  raises("y is a table of named entries, a tensor or a list is wanted", lines,
+    {series = {{y = {mean = bnn.ones(2)}}}})
   raises("x is [4, 4], wanted [n, h, w] or [n, 1, h, w]", images, {x = bnn.zeros(4, 4)})
   raises("x is [2, 3, 4, 4], wanted", images, {x = bnn.zeros(2, 3, 4, 4)})
   raises("x is [0, 4, 4]: there are no pixels", images, {x = bnn.zeros(0, 4, 4)})
@@ -497,12 +499,12 @@ local function run_with_path(where, script)
   return text
 end
 
-local function draw_script()
+local function draw_script(name)
   return ([[
     local bnn = require "bnn"
     print(bnn.plot.lines{path = "%s", series = {{y = {1, 2}}}})
     print(bnn.plot.lines{series = {{y = {1, 2}}}})
-  ]]):format(path "x.svg")
+  ]]):format(path(name or "x.svg"))
 end
 
 function TestFailures.test_without_gnuplot_a_message_says_what_to_install()
@@ -510,6 +512,8 @@ function TestFailures.test_without_gnuplot_a_message_says_what_to_install()
   local how = "gnuplot is not installed; Debian's package gnuplot-nox has it: "
     .. "apt-get install gnuplot-nox\n"
   lu.assertEquals(text, ("nil\t%s: %snil\ta plot: %s"):format(path "x.svg", how, how))
+  lu.assertEquals(left(), {})
+  run_with_path("/nonexistent", draw_script "figures/x.svg") -- nor is there a folder for nothing
   lu.assertEquals(left(), {})
 end
 

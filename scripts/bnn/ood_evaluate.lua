@@ -64,6 +64,9 @@ local function read_outside(given, inside)
     taken[name] = true
     sets[#sets + 1] = read_set(name, part)
   end
+  if tree.leaf_kind(given.x) == "tensor" and (given.y ~= nil or given.size) then
+    inputs.fail("%s: outside is a part of a data set, {name = part, ...} is wanted", WHAT)
+  end
   local names = options.sorted_names(given)
   if #given > 0 and #names > 0 then
     inputs.fail("%s: outside is a list, and has %q by name: one of both is wanted", WHAT, names[1])

@@ -70,7 +70,7 @@ end
 function M.size(what, prediction)
   if type(prediction) ~= "table" then
     inputs.fail("%s: the prediction is a %s, what bnn.predict gives is wanted", what,
-      type(prediction))
+      tree.leaf_kind(prediction) or type(prediction))
   end
   local mean = prediction.mean
   if tree.leaf_kind(mean) == "tensor" and mean:dim() > 0 then return mean:size(1) end

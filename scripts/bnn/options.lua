@@ -126,15 +126,23 @@ function M.sorted_names(t)
   return names
 end
 
+-- "a tensor", "a table".
+local function kind_shown(v)
+  local meta = type(v) == "userdata" and getmetatable(v)
+  local name = type(meta) == "table" and meta.__name
+  return M.kind_text(type(name) == "string" and name:gsub("^bnn%.", "") or type(v))
+end
+
 local function show(v)
   if type(v) == "string" then return ("%q"):format(v) end
+  if v ~= v then return "nan" end -- whatever its sign
   if type(v) == "number" or type(v) == "boolean" then return tostring(v) end
   local items = type(v) == "table" and #v > 0 and #v <= 8 and {}
   for i = 1, items and #v or 0 do
     if type(v[i]) ~= "number" and type(v[i]) ~= "string" then return "a table" end
     items[i] = show(v[i])
   end
-  return items and "{" .. table.concat(items, ", ") .. "}" or "a " .. type(v)
+  return items and "{" .. table.concat(items, ", ") .. "}" or kind_shown(v)
 end
 
 -- "unknown option 'stpes': did you mean 'steps'? known are ..."
@@ -179,7 +187,8 @@ local function read(given, spec)
     local kind = spec[name]
     local wanted = type(kind) == "table" and opts[name] == nil
     if wanted and kind.required then
-      return nil, ("'%s' is missing: %s is wanted"):format(name, M.kind_text(kind.type))
+      local wants = kind.list and "a list" or M.kind_text(kind.type)
+      return nil, ("'%s' is missing: %s is wanted"):format(name, wants)
     elseif wanted and kind.default ~= nil then
       opts[name] = kind.list and table.move(kind.default, 1, #kind.default, 1, {}) or kind.default
     end

@@ -62,6 +62,7 @@ function TestRule.test_refusals_of_threshold()
   local function with(x) return prediction_of({0, 1}, {class_std = x}) end
   check_refusals(ood.threshold, {
     {"the prediction is a number, what bnn.predict gives is wanted", 3},
+    {"the prediction is a tensor, what bnn.predict gives is wanted", tensor{1}},
     {"the prediction has no mean [n, ...]", {class_std = tensor{1}}},
     {{"ood.threshold: the prediction has no score \"clas_std\": did you mean 'class_std'?",
       "there are class_std, one_minus_probability"}, p, {score = "clas_std"}},
@@ -334,6 +335,7 @@ function TestEvaluate.test_refusals()
      {inside = part(near.x, (bnn.arange(1, 80):eq(80) * 2):to "i32")}},
     {"near has no examples", {outside = {near = none}}},
     {"near: a part of a data set is wanted", {outside = {near = {y = 3}}}},
+    {"outside is a part of a data set, {name = part, ...} is wanted", {outside = inside}},
     {"outside[2] has no name", {outside = {{name = "a", x = near.x}, {x = near.x}}}},
     {'two sets are called "digits"', {outside = {digits = near.x}}},
     {'outside is a list, and has "b" by name', {outside = {{name = "a", x = near.x}, b = near.x}}},

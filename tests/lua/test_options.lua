@@ -1,5 +1,6 @@
 --- Checked option tables (bnn.options) and the nearest name (bnn.nearest).
 local lu = require "luaunit"
+local core = require "bnn.core"
 local nearest = require "bnn.nearest"
 local options = require "bnn.options"
 
@@ -49,7 +50,10 @@ function TestOptions.test_what_is_wrong_is_named_with_what_is_wanted()
     {{steps = "3"}, "bnn.train: steps = \"3\": an integer is wanted"},
     {{steps = 1, beta = "x"},
       "bnn.train: beta = \"x\": a number or a function of the step is wanted"},
-    {{steps = 1, beta = 0 / 0}, "a finite number is wanted"},
+    {{steps = 1, beta = 0 / 0}, "bnn.train: beta = nan: a finite number is wanted"},
+    {{steps = 1, beta = -(0 / 0)}, "bnn.train: beta = nan: a finite number is wanted"},
+    {{steps = 1, mode = core.zeros(2)}, "bnn.train: mode = a tensor: a string is wanted"},
+    {{steps = 1, size = core.key(1)}, "bnn.train: size = a key: a number or a string is wanted"},
     {{steps = 1, hidden = 3}, "bnn.train: hidden = 3: a list is wanted"},
     {{steps = 1, hidden = {1, 0.5}}, "bnn.train: hidden = {1, 0.5}: an integer is wanted"},
     {{steps = 1, hidden = {1, a = 2}}, "a list without named entries is wanted"},
@@ -58,6 +62,11 @@ function TestOptions.test_what_is_wrong_is_named_with_what_is_wanted()
     {{steps = 1, size = {}}, "bnn.train: size = a table: a number or a string is wanted"},
   }
   for i = 1, #rows do lu.assertStrContains(fault_of(train, rows[i][1]), rows[i][2]) end
+end
+
+function TestOptions.test_a_list_that_is_missing_is_called_a_list()
+  local wants = {names = {type = "string", list = true, required = true}}
+  lu.assertStrContains(fault_of(options.check, "f", {}, wants), "f: 'names' is missing: a list is")
 end
 
 function TestOptions.test_the_error_is_at_the_line_of_the_caller()

@@ -76,6 +76,8 @@ local function predict(model, images, cfg)
   if not ok and type(p) ~= "string" then error(p, 0) end -- an interrupt
   local fault = "%s: its network does not take images of 28 x 28: %s"
   bnn.demand(ok, not ok and fault:format(cfg.checkpoint, p))
+  local alone = ": has no posterior, so that one network answers and its std is 0\n"
+  if not model.posterior then io.stderr:write(cfg.checkpoint, alone) end
   return p
 end
 

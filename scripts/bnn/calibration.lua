@@ -162,7 +162,7 @@ local function keep_in(path, opts)
   local sampling = {samples = opts.samples, key = opts.key}
   local fit = M.fit{
     prediction = predicting.predict(model, opts.validation, sampling), labels = opts.validation.y,
-    score = opts.score, percentile = opts.percentile,
+    score = opts.score or not model.posterior and "entropy" or nil, percentile = opts.percentile,
   }
   local ok, message = checkpoint.amend(path, {extras = {calibration = fit}})
   if not ok then return nil, message end
@@ -175,7 +175,8 @@ end
 --     local p = bnn.calibration.apply(model.extras.calibration, bnn.predict(model, x, o))
 -- @param path string: a file; or the folder of a training, whose best and newest get each its own
 -- @param opts table: validation= part with x and y; key=, samples= as for bnn.predict; score=,
---   percentile= as for calibration.fit; net=, likelihood= as for bnn.checkpoint.open
+--   percentile= as for calibration.fit, but score="entropy" without a posterior, as a network alone
+--   has no std; net=, likelihood= as for bnn.checkpoint.open
 -- @return list of the fits, as calibration.fit gives them; or nil, message
 function M.keep(path, opts)
   local what = "calibration.keep"

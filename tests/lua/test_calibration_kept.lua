@@ -126,7 +126,10 @@ function TestKept.test_networks_of_a_function_are_given()
   assert(checkpoint.save(path, {params = params, model = checkpoint.describe(model)}))
   lu.assertEquals({keep(path)}, {nil, path
     .. ": its network was made by a function, which a file does not hold: give net="})
-  lu.assertEquals(#assert(keep(path, {net = net})), 1)
+  local fits = assert(keep(path, {net = net}))
+  lu.assertEquals(#fits, 1)
+  lu.assertEquals(fits[1].rule.score, "entropy") -- the std of a network alone is 0
+  lu.assertEquals(assert(keep(path, {net = net, score = "energy"}))[1].rule.score, "energy")
 end
 
 function TestKept.test_what_is_refused()

@@ -156,6 +156,7 @@ function TestAnswers.test_a_plain_network_is_asked_once()
   local _, made = run{checkpoint = path "params.safetensors", samples = 10000000}
   lu.assertTrue(os.clock() - start < 5) -- asked so often it would take 30 s
   lu.assertEquals(made.prediction.class_std:max():item(), 0)
+  lu.assertStrContains(complaints, "params.safetensors: has no posterior, so that one network")
 end
 
 function TestAnswers.test_the_seed_decides_on_any_number_of_threads()

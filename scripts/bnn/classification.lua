@@ -35,7 +35,7 @@ end
 
 --- The share of right answers. Of equal scores the first class is the answer.
 -- @param prediction classes [n] (0..C-1), scores [n, C], or what bnn.predict gives
--- @param labels tensor or list [n]
+-- @param labels tensor or list [n], 0..C-1
 -- @param opts table: bootstrap={key=, n=1000, level=0.95}
 -- @return number, and {lo, hi} with bootstrap
 function M.accuracy(prediction, labels, opts)

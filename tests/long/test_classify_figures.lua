@@ -56,8 +56,8 @@ function TestPictures.test_digits_are_known_and_letters_refused()
   end
 end
 
--- What the README says, of all pictures. Another processor trains another network: with seeds 1 to 3
--- these are 97.7% - 99.7%, 17% - 23%, 55% - 63% and 7.2% - 7.3%.
+-- What the README says, of all pictures. Another processor trains another network: with seeds 1 to
+-- 3 these are 97.7% - 99.7%, 17% - 23%, 55% - 63% and 7.2% - 7.3%.
 function TestPictures.test_the_shares_of_the_readme()
   lu.skipIf(not is_there, "needs MNIST and notMNIST in $BNNLUA_DATA")
   local model = assert(bnn.checkpoint.open(here .. "/night"))

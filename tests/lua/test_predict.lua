@@ -364,7 +364,8 @@ function TestParts.test_what_does_not_go_on_is_refused_by_name()
   for name, value in pairs(p) do copy[name] = value end
   local other = {net = net, posterior = mine.posterior, likelihood = "bernoulli"}
   local rows = {
-    {"bnn.predict: continue: key is another than that of the 5 samples so far", mine, x, {key = key:fold(1)}},
+    {"bnn.predict: continue: key is another than that of the 5 samples so far", mine, x,
+     {key = key:fold(1)}},
     {"[36, 6], the 5 samples so far are of", mine, x:narrow(1, 1, 36)},
     {"continue: x holds other values", mine, x + 1},
     {"continue: the model's likelihood is another", other, x},

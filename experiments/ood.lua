@@ -144,6 +144,19 @@ local function train(network, cfg, data, key, log)
   return predict, objective
 end
 
+-- Keeps a temperature and a rule of refusal with a network's checkpoints, for classify.lua: fitted on
+-- the half of the test digits that the report's are, of the network as it is opened, without dropout.
+local function calibrate_checkpoints(network, cfg, test, report, key)
+  if not cfg.checkpoint then return end
+  local rows = report.fit_rows
+  local ok, fault = bnn.calibration.keep(("%s/%s"):format(cfg.checkpoint, network.name), {
+    validation = test:with{x = test.x:index(rows), y = test.y:index(rows)},
+    key = key:fold "predict", percentile = cfg.percentile,
+    samples = network.objective == variational and cfg.predict_samples or 1,
+  })
+  if not ok then io.stderr:write("WARNING: no calibration is kept: ", fault, "\n") end
+end
+
 -- One figure of every report as a table: a row for each network and score, a column for each set.
 local function say_side_by_side(log, title, reports, sets, figure_of)
   local rows, columns = {}, {"network", "score"}
@@ -175,6 +188,7 @@ function experiment.run(cfg, log)
       figures = cfg.figures ~= "" and ("%s/%s"):format(cfg.figures, network.name) or nil,
     }
     log:say(("\n%s network, %s"):format(network.name, report))
+    calibrate_checkpoints(network, cfg, data.test, report, key)
     reports[i] = report
     for _, row in ipairs(report:rows()) do metrics[network.name .. "/" .. row[1]] = row[2] end
   end

@@ -132,6 +132,12 @@ few="--outside=$T/others,noise --figures="
   if $has_checkpoints; then
     run ood $ood $few --checkpoint="$T/kept_ood"
     equal "ood: checkpoints do not show" 0 "$(cmp "$T/first" "$T/out" >&2; echo $?)"
+    for row in bayesian:class_std plain:entropy dropout:entropy; do
+      equal "ood: the rule of the ${row%:*} network is kept" "${row#*:} 0.99 75" "$("$bnnlua" -e "
+        local model = assert(require 'bnn'.checkpoint.open '$T/kept_ood/${row%:*}')
+        local rule = model.extras.calibration.rule
+        print(('%s %g %d'):format(rule.score, rule.percentile, rule.n))")"
+    done
     run ood $ood $few --checkpoint="$T/kept_ood" --resume
     for network in bayesian plain dropout; do
       has "ood: $network is taken from its checkpoint" "resumed from $T/kept_ood/$network/" "$err"

@@ -144,8 +144,8 @@ local function train(network, cfg, data, key, log)
   return predict, objective
 end
 
--- Keeps a temperature and a rule of refusal with a network's checkpoints, for classify.lua: fitted on
--- the half of the test digits that the report's are, of the network as it is opened, without dropout.
+-- Keeps a temperature and a rule of refusal with a network's checkpoints, for classify.lua: fitted
+-- on the same half of the test digits, of the network as it is opened, without dropout.
 local function calibrate_checkpoints(network, cfg, test, report, key)
   if not cfg.checkpoint then return end
   local rows = report.fit_rows

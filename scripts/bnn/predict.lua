@@ -189,14 +189,16 @@ local function check_model(model)
     .. "likelihood=}", 3)
 end
 
+local MOST = (1 << 31) - 1 -- samples, as the runtime counts them
+
 local OPTIONS = {
-  samples = {type = "number|string", min = 1},
+  samples = {type = "number|string", min = 1, max = MOST},
   key = {type = "key", required = true},
   train = {type = "boolean"},
-  first = {type = "integer", min = 1},
+  first = {type = "integer", min = 1, max = MOST},
   tolerance = {type = "number", above = 0},
-  max_samples = {type = "integer", min = 2},
-  chunk = {type = "integer", min = 1},
+  max_samples = {type = "integer", min = 2, max = MOST},
+  chunk = {type = "integer", min = 1, max = MOST},
   continue = "table",
 }
 

@@ -329,11 +329,32 @@ static void note_bad(work *w, size_t param) {
   while (param < seen && !atomic_compare_exchange_weak(&w->bad, &seen, param)) continue;
 }
 
+/* The same in one pass, by a rule that has it. */
+static void update_meanfield(work *w, const piece *p, const bnn_real *g) {
+  const bnn_target *t = w->target;
+  const size_t at = p->first, behind = w->o->layout.size + at;
+  bnn_meanfield_step s = {.mu = t->mu + at,
+                          .logvar = t->logvar + at,
+                          .g = g,
+                          .theta = w->o->theta + at,
+                          .weight = (bnn_real)kl_weight(w, p->param),
+                          .precision = (bnn_real)w->o->terms[p->param].precision};
+  for (int k = 0; k < 2 && k < t->state->rule->n_slots; k++) {
+    s.slot_mu[k] = bnn_tensor_real(t->state->slot[k]) + at;
+    s.slot_logvar[k] = bnn_tensor_real(t->state->slot[k]) + behind;
+  }
+  if (!t->state->rule->update_meanfield(&w->update, &s, p->size)) note_bad(w, p->param);
+}
+
 /* The update of one piece from its gradient g, chunk by chunk so that gradients stay in the
  * first-level cache. */
 static void update_piece(work *w, const piece *p, const bnn_real *g) {
   const bnn_vec *vec = bnn_isa_get()->vec;
   bool random = p->first < w->o->random;
+  if (random && !w->dmu && w->o->samples == 1 && w->target->state->rule->update_meanfield) {
+    update_meanfield(w, p, g);
+    return;
+  }
   for (size_t from = 0; from < p->size; from += CHUNK) {
     size_t n = p->size - from < CHUNK ? p->size - from : CHUNK, at = p->first + from;
     if (w->dmu) {

@@ -340,6 +340,7 @@ int luaopen_bnn_core(lua_State *L) {
   bind_open_lock(L);
   bind_open_process(L);
   bind_open_glyphs(L);
+  bind_open_shift(L);
   bind_open_arrays(L);
   bind_open_safetensors(L);
   bind_open_json(L);

@@ -52,24 +52,25 @@ local function diagnose(name, objective, part, cfg, key, step)
 end
 
 -- A few test images with what is predicted, how surely, and how much the networks disagree.
-local function say_examples(log, prediction, labels, threshold)
+local function say_examples(log, prediction, labels, rule)
   local class, probability, std = prediction.class, prediction.probability, prediction.class_std
-  local rows = {}
-  for i = 1, math.min(10, labels:size(1)) do
+  local rows, refused = {}, bnn.ood.is_refused(prediction, rule)
+  for i = 1, labels:size(1) do
     rows[i] = {i, labels[i], class[i], ("%.1f%%"):format(100 * probability[i]),
-               ("%.3f"):format(std[i]), std[i] <= threshold and "" or "refused"}
+               ("%.3f"):format(std[i]), refused[i] == 1 and "refused" or ""}
   end
   local header = {"image", "label", "prediction", "probability", "std", "answer"}
   log:say(bnn.table_text.render(rows, header))
 end
 
--- How many images the threshold refuses, as a share; what is not a number is refused as well.
-local function say_refused(log, name, std, threshold)
-  local n = std:size(1)
-  local refused = n - std:le(threshold):sum():item()
-  local line = "refused at that threshold: %d of %d images of %s (%.1f%%)"
-  log:say(line:format(refused, n, name, 100 * refused / n))
-  return refused / n
+-- How many images of a set the threshold refuses; of the test images, half were there to fit it.
+local function say_refused(log, report, set)
+  local share = report.refused.class_std[set]
+  local is_test = set == report.inside
+  local n, half = is_test and report.n_report or report.n[set], is_test and ", the other half" or ""
+  local line = "refused at that threshold: %.0f of %d images of %s%s (%.1f%%)"
+  log:say(line:format(share * n, n, set, half, 100 * share))
+  return share
 end
 
 -- A set that the network has not seen, or nil; for the digits that the program draws, letters by
@@ -77,6 +78,15 @@ end
 local function load_unseen(cfg, data)
   local name = cfg.ood or data.name == "glyphs" and "letters-unlike-digits"
   return name and bnn.data.demand{dataset = name, like = data} or nil
+end
+
+-- Keeps a temperature and the rule of refusal with each checkpoint that may be opened later.
+local function calibrate_checkpoints(cfg, test, rows, sampling)
+  if not cfg.checkpoint then return end
+  local validation = test:with{x = test.x:index(rows), y = test.y:index(rows)}
+  local ok, fault = bnn.calibration.keep(cfg.checkpoint,
+    {validation = validation, samples = sampling.samples, key = sampling.key})
+  if not ok then io.stderr:write("WARNING: no calibration is kept: ", fault, "\n") end
 end
 
 function experiment.run(cfg, log)
@@ -112,17 +122,22 @@ function experiment.run(cfg, log)
     checkpoint = bnn.checkpoint.of(cfg, {best = "test/accuracy"}),
   }
 
-  local predict = {samples = cfg.predict_samples, key = key:fold "predict"}
-  local prediction = bnn.predict(objective, test.x, predict)
-  local threshold = bnn.metrics.quantile(prediction.class_std, 0.99)
-  say_examples(log, prediction, test.y, threshold)
-  log:say(("99th percentile of the predicted class's std, test images: %.3f"):format(threshold))
-  local metrics = {accuracy = bnn.metrics.accuracy(prediction, test.y), threshold = threshold}
-  if unseen then
-    local other = bnn.predict(objective, unseen.test or unseen.train, predict)
-    say_refused(log, data.title .. ", test", prediction.class_std, threshold)
-    metrics.refused = say_refused(log, unseen.title, other.class_std, threshold)
-  end
+  local sampling = {samples = cfg.predict_samples, key = key:fold "predict"}
+  local function predict(x) return bnn.predict(objective, x, sampling) end
+  local other = unseen and (unseen.test or unseen.train)
+  local report = bnn.ood.evaluate{
+    predict = predict, inside = {x = test.x, y = test.y, title = data.title .. ", test"},
+    outside = {other and {name = unseen.title, x = other.x}}, scores = {"class_std"},
+    key = key:fold "ood",
+  }
+  local rule, few = report.rules.class_std, test:slice(1, 10)
+  say_examples(log, predict(few.x), few.y, rule)
+  log:say(("99th percentile of the predicted class's std, half of the test images: %.3f")
+    :format(rule.threshold))
+  local metrics = {accuracy = report.accuracy, threshold = rule.threshold}
+  metrics.refused_test = say_refused(log, report, report.inside)
+  metrics.refused = unseen and say_refused(log, report, unseen.title)
+  calibrate_checkpoints(cfg, test, report.fit_rows, sampling)
   return metrics, {model = objective, data = data}
 end
 

@@ -12,6 +12,8 @@ struct bnn_frame {
   bnn_tensor *value, *grad;           /* [n_nodes] over the whole batch */
   bnn_tensor *value_rows, *grad_rows; /* [n_blocks, n_nodes] blocks of nodes with rows; grad_rows
                                        * also what each block adds to a summed gradient */
+  int *setter; /* [n_nodes] the node whose op alone gives the gradient of this one, with rows, and
+                   * can set it (op.h, backward_set); or -1 */
   size_t *sum_at; /* [n_nodes] where the arena has the blocks of a summed gradient, or NOT_SUMMED */
   bnn_parameter_job *jobs;
   size_t n_jobs;
@@ -187,6 +189,25 @@ static void plan_sums(bnn_frame *f, plan *q) {
 
 static bool is_summed(const bnn_frame *f, size_t i) { return f->sum_at[i] != NOT_SUMMED; }
 
+/* Who alone gives the gradient of a node with rows, all of it, and can set it. */
+static void find_setters(const bnn_frame *f, size_t *uses) {
+  const bnn_program *p = f->p;
+  for (size_t i = 0; i < p->n_nodes; i++) f->setter[i] = -1, uses[i] = 0;
+  uses[p->nodes[p->outputs[0]].root]++; /* the seed */
+  for (size_t i = 0; i < p->n_nodes; i++) {
+    const node *v = &p->nodes[i];
+    if (!v->rows || !v->grad || !node_computes(v)) continue;
+    for (int k = 0; k < v->n_in; k++) {
+      const node *u = &p->nodes[node_inputs(p, v)[k]];
+      uses[u->root]++;
+      const bool whole = node_size(u) == node_size(&p->nodes[u->root]);
+      f->setter[u->root] = k == 0 && v->op->backward_set && u->rows && whole ? (int)i : -1;
+    }
+  }
+  for (size_t i = 0; i < p->n_nodes; i++)
+    if (uses[i] != 1) f->setter[i] = -1;
+}
+
 /* ---- headers ---- */
 
 static bnn_tensor *rows_header(const bnn_frame *f, bnn_tensor *list, size_t b, int i) {
@@ -329,12 +350,15 @@ static bnn_status frame_fill(bnn_frame *f, bnn_err *err) {
   f->value_rows = bnn_mem_zalloc(n * f->n_blocks, sizeof *f->value_rows);
   f->grad_rows = bnn_mem_zalloc(n * f->n_blocks, sizeof *f->grad_rows);
   f->sum_at = bnn_mem_alloc(n, sizeof *f->sum_at);
-  bool ok = scratch && q.hole && f->value && f->grad && f->value_rows && f->grad_rows && f->sum_at;
+  f->setter = bnn_mem_alloc(n, sizeof *f->setter);
+  bool ok = scratch && q.hole && f->value && f->grad && f->value_rows && f->grad_rows &&
+            f->sum_at && f->setter;
   if (ok) {
     last_uses(p, scratch);
     plan_values(f, &q, scratch + n, scratch);
     if (p->gradient) plan_gradients(p, &q, scratch + 2 * n);
     plan_sums(f, &q);
+    find_setters(f, scratch);
     f->bytes = q.end;
     f->arena = bnn_mem_zalloc(q.end, 1);
     f->n_jobs = p->gradient ? list_jobs(f, NULL) : 0;
@@ -386,6 +410,7 @@ void bnn_frame_free(bnn_frame *f) {
   bnn_mem_free(f->value_rows);
   bnn_mem_free(f->grad_rows);
   bnn_mem_free(f->sum_at);
+  bnn_mem_free(f->setter);
   bnn_mem_free(f->jobs);
   bnn_mem_free(f->arena);
   bnn_mem_free(f);
@@ -497,7 +522,8 @@ void bnn_frame_backward_block(bnn_frame *f, size_t b, bnn_real seed) {
   const bnn_program *p = f->p;
   const bnn_tensor *x[BNN_ARITY_MAX];
   for (size_t i = 0; i < p->n_nodes; i++)
-    if ((p->nodes[i].rows || is_summed(f, i)) && p->nodes[i].grad && p->nodes[i].root == (int)i)
+    if ((p->nodes[i].rows || is_summed(f, i)) && p->nodes[i].grad && p->nodes[i].root == (int)i &&
+        f->setter[i] < 0)
       zero(rows_header(f, f->grad_rows, b, (int)i));
   const node *out = &p->nodes[p->outputs[0]];
   if (out->rows && out->grad) add_seed(rows_header(f, f->grad_rows, b, p->outputs[0]), seed);
@@ -514,20 +540,36 @@ void bnn_frame_backward_block(bnn_frame *f, size_t b, bnn_real seed) {
     }
     if (!any) continue;
     gather_inputs(f, v, b, x);
-    v->op->backward(dx, rows_header(f, f->grad_rows, b, (int)i),
-                    rows_header(f, f->value_rows, b, (int)i), x, v->n_in, &v->attr);
+    const bool sets = v->n_in > 0 && f->setter[p->nodes[node_inputs(p, v)[0]].root] == (int)i;
+    (sets ? v->op->backward_set : v->op->backward)(dx, rows_header(f, f->grad_rows, b, (int)i),
+                                                   rows_header(f, f->value_rows, b, (int)i), x,
+                                                   v->n_in, &v->attr);
   }
+}
+
+/* A header for the rows of job j, in `out` or else where the gradient has them. */
+static bnn_tensor job_header(const bnn_frame *f, const bnn_parameter_job *j, bnn_real *out) {
+  bnn_tensor *whole = &f->grad[j->node], rows;
+  size_t dim[BNN_RANK_MAX], row = 1;
+  memcpy(dim, whole->dim, sizeof dim);
+  for (int k = 1; k < whole->rank; k++) row *= dim[k];
+  dim[0] = j->count;
+  bnn_tensor_init(&rows, BNN_REAL, whole->rank, dim,
+                  out ? out : bnn_tensor_real(whole) + j->from * row);
+  return rows;
 }
 
 /* What node i with rows adds to the whole node of job j, through its input k; `add` is false for
  * the first contribution of a split job, which sets instead. */
-static void contribute(bnn_frame *f, const bnn_parameter_job *j, size_t i, int k, bool add) {
+static void contribute(bnn_frame *f, const bnn_parameter_job *j, size_t i, int k, bool add,
+                       bnn_real *out) {
   const node *v = &f->p->nodes[i];
   const bnn_tensor *x[BNN_ARITY_MAX];
   for (int m = 0; m < v->n_in; m++) x[m] = &f->value[node_inputs(f->p, v)[m]];
   int in = node_inputs(f->p, v)[k];
   if (j->way == BNN_GRADIENT_SPLIT) {
-    v->op->backward_rows(&f->grad[in], k, j->from, j->count, add, &f->grad[i], x, &v->attr);
+    bnn_tensor rows = job_header(f, j, out);
+    v->op->backward_rows(&rows, k, j->from, add, &f->grad[i], x, &v->attr);
     return;
   }
   bnn_tensor *dx[BNN_ARITY_MAX] = {NULL};
@@ -550,7 +592,7 @@ static void add_blocks(bnn_frame *f, const bnn_parameter_job *j) {
            bnn_tensor_real(rows_header(f, f->grad_rows, b, j->node)) + at, j->count * row);
 }
 
-void bnn_frame_run_parameter_job(bnn_frame *f, size_t job) {
+void bnn_frame_run_parameter_job(bnn_frame *f, size_t job, bnn_real *out) {
   const bnn_program *p = f->p;
   const bnn_parameter_job *j = &f->jobs[job];
   bool add = false;
@@ -565,7 +607,7 @@ void bnn_frame_run_parameter_job(bnn_frame *f, size_t job) {
     for (int k = 0; k < v->n_in; k++) {
       const node *u = &p->nodes[node_inputs(p, v)[k]];
       if (u->rows || u->root != j->node || !u->grad) continue;
-      contribute(f, j, i, k, add);
+      contribute(f, j, i, k, add, out);
       add = true;
     }
   }
@@ -595,7 +637,7 @@ bnn_status bnn_frame_replay(bnn_frame *f, bnn_real seed, bnn_err *err) {
   for (size_t b = 0; f->p->has_rows && b < f->n_blocks; b++) bnn_frame_forward_block(f, b);
   if (!f->p->gradient) return BNN_OK;
   for (size_t b = 0; f->p->has_rows && b < f->n_blocks; b++) bnn_frame_backward_block(f, b, seed);
-  for (size_t j = 0; j < f->n_jobs; j++) bnn_frame_run_parameter_job(f, j);
+  for (size_t j = 0; j < f->n_jobs; j++) bnn_frame_run_parameter_job(f, j, NULL);
   bnn_frame_backward_whole(f, seed);
   return BNN_OK;
 }

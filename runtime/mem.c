@@ -1,10 +1,19 @@
-/* mem.c - aligned blocks with a header that remembers their size, and counters over them. */
+/* mem.c - aligned blocks with a header that remembers their size, and counters over them.
+ *
+ * Large blocks, such as data sets and the posteriors of wide networks, ask the kernel for huge
+ * pages: rows of a batch lie anywhere in them, and each costs the walk through a page table. */
+#ifndef _DEFAULT_SOURCE
+#define _DEFAULT_SOURCE /* madvise */
+#endif
 #include "mem.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+enum { HUGE_PAGE = 2 << 20 };
 
 typedef struct mem_header {
   size_t bytes;
@@ -29,13 +38,25 @@ static void mem_count(size_t bytes) {
   }
 }
 
+/* Memory for `bytes` bytes, or NULL.  Whether pages are huge is the kernel's choice and shows in
+ * nothing but speed. */
+static char *mem_ask(size_t bytes) {
+  if (bytes < HUGE_PAGE) return aligned_alloc(BNN_MEM_ALIGN, bytes);
+  void *base;
+  if (posix_memalign(&base, HUGE_PAGE, bytes) != 0) return NULL;
+#ifdef MADV_HUGEPAGE
+  madvise(base, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+#endif
+  return base;
+}
+
 void *bnn_mem_alloc(size_t count, size_t size) {
   if (size != 0 && count > (SIZE_MAX - 3 * BNN_MEM_ALIGN) / size) return NULL;
   if (mem_must_fail()) return NULL;
   size_t bytes = count * size;
   /* header, bytes, and at least one byte more: a block of 0 bytes lies inside its allocation too */
   size_t whole = (bytes / BNN_MEM_ALIGN + 2) * BNN_MEM_ALIGN;
-  char *base = aligned_alloc(BNN_MEM_ALIGN, whole);
+  char *base = mem_ask(whole);
   if (!base) return NULL;
   ((mem_header *)(void *)base)->bytes = bytes;
   mem_count(bytes);

@@ -27,7 +27,9 @@ struct bnn_objective {
   bool fused;    /* the update of a parameter follows in the job of its gradient */
   piece *pieces; /* of the parameter jobs when fused, else of the layout */
   size_t n_pieces;
-  bnn_real *theta, *grad;  /* [size] the sampled weights, their gradient of the mean loss */
+  bnn_real *theta, *grad; /* [size] the sampled weights, their gradient of the mean loss */
+  bnn_real *room; /* [n_lanes, room_size] a lane's gradient, between its job and the update */
+  size_t n_lanes, room_size;
   bnn_real *g_sum, *h_sum; /* [size] sums over samples of g and g (theta - mu); samples > 1 */
 };
 
@@ -82,6 +84,27 @@ static bool can_fuse(const bnn_frame *frame, const bnn_layout *layout) {
   return covered == layout->size;
 }
 
+/* Elements of the largest job whose gradient may go elsewhere. */
+static size_t largest_split(const bnn_frame *frame) {
+  size_t most = 0;
+  for (size_t j = 0; j < bnn_frame_parameter_jobs(frame); j++) {
+    const bnn_parameter_job *job = bnn_frame_parameter_job(frame, j);
+    if (job->way == BNN_GRADIENT_SPLIT && job->size > most) most = job->size;
+  }
+  return (most + CHUNK - 1) / CHUNK * CHUNK;
+}
+
+/* Room for n lanes, one for each thread of a step; kept for later ones. */
+static bnn_status make_lanes(bnn_objective *o, size_t n, bnn_err *err) {
+  if (!o->fused || n <= o->n_lanes) return BNN_OK;
+  bnn_real *room = bnn_mem_alloc(n * o->room_size, sizeof *room);
+  if (!room) return bnn_fail(err, BNN_ENOMEM, "gradients of %zu elements", n * o->room_size);
+  bnn_mem_free(o->room);
+  o->room = room;
+  o->n_lanes = n;
+  return BNN_OK;
+}
+
 /* The buffers; on failure bnn_objective_free takes back what was made. */
 static bnn_status objective_fill(bnn_objective *o, bnn_err *err) {
   BNN_TRY(bnn_frame_new(&o->frame, o->program, block_rows(bnn_program_batch(o->program)), err));
@@ -99,7 +122,8 @@ static bnn_status objective_fill(bnn_objective *o, bnn_err *err) {
     pieces_of_jobs(o);
   else
     pieces_of_layout(&o->layout, o->pieces);
-  return BNN_OK;
+  o->room_size = o->fused ? largest_split(o->frame) : 0;
+  return make_lanes(o, 1, err);
 }
 
 /* Whether `at` is the end of a tensor of the layout, or 0. */
@@ -209,12 +233,14 @@ void bnn_objective_free(bnn_objective *o) {
   bnn_mem_free(o->grad);
   bnn_mem_free(o->g_sum);
   bnn_mem_free(o->h_sum);
+  bnn_mem_free(o->room);
   bnn_mem_free(o);
 }
 
 size_t bnn_objective_bytes(const bnn_objective *o) {
   size_t sums = o->samples > 1 ? 4 : 2;
-  return bnn_frame_bytes(o->frame) + sums * o->layout.size * sizeof *o->theta;
+  return bnn_frame_bytes(o->frame) +
+         (sums * o->layout.size + o->n_lanes * o->room_size) * sizeof *o->theta;
 }
 
 size_t bnn_objective_batch(const bnn_objective *o) { return bnn_program_batch(o->program); }
@@ -232,6 +258,7 @@ typedef struct work {
   bool gather;             /* x is yet to be gathered */
   bnn_real seed;           /* d L / d loss_n */
   bnn_update update;       /* this step's constants */
+  atomic_size_t next;      /* the parameter job that no lane has taken */
   atomic_size_t bad;       /* the first tensor whose gradient is not finite, or SIZE_MAX */
   bnn_real *dmu, *dlogvar; /* where gradients go instead of into an update */
 } work;
@@ -263,13 +290,13 @@ static double kl_weight(const work *w, size_t t) {
   return (w->step->betas ? w->step->betas[t] : w->step->beta) * w->o->terms[t].kl;
 }
 
-/* Gradients of L for elements [at, at + n) of tensor t, from g and h = g (theta - mu). */
-static void chunk_gradient(const work *w, size_t t, size_t at, size_t n, bnn_real *dmu,
-                           bnn_real *dlogvar) {
+/* Gradients of L for elements [at, at + n) of tensor t, from g [n] and h = g (theta - mu). */
+static void chunk_gradient(const work *w, size_t t, const bnn_real *g, size_t at, size_t n,
+                           bnn_real *dmu, bnn_real *dlogvar) {
   const bnn_objective *o = w->o;
   const bnn_vec *vec = bnn_isa_get()->vec;
   bool summed = o->samples > 1;
-  const bnn_real *g = (summed ? o->g_sum : o->grad) + at, *mu = w->target->mu + at;
+  const bnn_real *mu = w->target->mu + at;
   if (!dlogvar) {
     bnn_real pull = (bnn_real)(o->terms[t].decay + kl_weight(w, t) * o->terms[t].precision);
     for (size_t i = 0; i < n; i++) dmu[i] = g[i] + pull * mu[i];
@@ -296,20 +323,19 @@ static void note_bad(work *w, size_t param) {
   while (param < seen && !atomic_compare_exchange_weak(&w->bad, &seen, param)) continue;
 }
 
-/* The update of one piece, chunk by chunk so that gradients stay in the first-level cache. */
-static void piece_job(void *data, size_t j) {
-  work *w = data;
+/* The update of one piece from its gradient g, chunk by chunk so that gradients stay in the
+ * first-level cache. */
+static void update_piece(work *w, const piece *p, const bnn_real *g) {
   const bnn_vec *vec = bnn_isa_get()->vec;
-  const piece *p = &w->o->pieces[j];
   bool random = p->first < w->o->random;
   for (size_t from = 0; from < p->size; from += CHUNK) {
     size_t n = p->size - from < CHUNK ? p->size - from : CHUNK, at = p->first + from;
     if (w->dmu) {
-      chunk_gradient(w, p->param, at, n, w->dmu + at, random ? w->dlogvar + at : NULL);
+      chunk_gradient(w, p->param, g + from, at, n, w->dmu + at, random ? w->dlogvar + at : NULL);
       continue;
     }
     bnn_real dmu[CHUNK], dlogvar[CHUNK];
-    chunk_gradient(w, p->param, at, n, dmu, random ? dlogvar : NULL);
+    chunk_gradient(w, p->param, g + from, at, n, dmu, random ? dlogvar : NULL);
     if (!vec->finite(dmu, n) || (random && !vec->finite(dlogvar, n))) {
       note_bad(w, p->param);
       continue;
@@ -319,14 +345,29 @@ static void piece_job(void *data, size_t j) {
   }
 }
 
-static void gradient_job(void *data, size_t j) {
-  const work *w = data;
-  bnn_frame_run_parameter_job(w->o->frame, j);
+static void piece_job(void *data, size_t j) {
+  work *w = data;
+  const bnn_objective *o = w->o;
+  const piece *p = &o->pieces[j];
+  update_piece(w, p, (o->samples > 1 ? o->g_sum : o->grad) + p->first);
 }
 
-static void fused_job(void *data, size_t j) {
-  gradient_job(data, j);
-  piece_job(data, j);
+static void gradient_job(void *data, size_t j) {
+  const work *w = data;
+  bnn_frame_run_parameter_job(w->o->frame, j, NULL);
+}
+
+/* A gradient and its update, one job after the other: the gradient of each goes into the same room,
+ * which stays in a cache. */
+static void fused_lane(void *data, size_t lane) {
+  work *w = data;
+  bnn_objective *o = w->o;
+  bnn_real *room = o->room + lane * o->room_size;
+  for (size_t j; (j = atomic_fetch_add(&w->next, 1)) < o->n_pieces;) {
+    const bool split = bnn_frame_parameter_job(o->frame, j)->way == BNN_GRADIENT_SPLIT;
+    bnn_frame_run_parameter_job(o->frame, j, split ? room : NULL);
+    update_piece(w, &o->pieces[j], split ? room : o->grad + o->pieces[j].first);
+  }
 }
 
 /* Adds this sample's gradient to the sums. */
@@ -409,10 +450,20 @@ static bnn_status gather_targets(work *w, bnn_err *err) {
   return bnn_frame_verify(o->frame, err);
 }
 
+/* Gradients of one sample, with their updates when these are fused. */
+static void run_parameters(work *w) {
+  bnn_objective *o = w->o;
+  atomic_store(&w->next, 0);
+  if (o->fused)
+    bnn_context_run(w->context, fused_lane, w, (size_t)bnn_context_threads(w->context));
+  else
+    bnn_context_run(w->context, gradient_job, w, bnn_frame_parameter_jobs(o->frame));
+}
+
 /* All samples: at the end the pieces, or the fused parameter jobs, have been run. */
 static bnn_status run_samples(work *w, double *loss, bnn_err *err) {
   bnn_objective *o = w->o;
-  size_t jobs = bnn_frame_parameter_jobs(o->frame), size = o->layout.size;
+  const size_t size = o->layout.size;
   if (o->samples > 1) {
     memset(o->g_sum, 0, size * sizeof *o->g_sum);
     memset(o->h_sum, 0, size * sizeof *o->h_sum);
@@ -421,7 +472,7 @@ static bnn_status run_samples(work *w, double *loss, bnn_err *err) {
     if (s > 1 && bnn_context_stopped(w->context))
       return bnn_fail(err, BNN_ESTOP, "after %d of %d samples", s - 1, o->samples);
     BNN_TRY(run_rows(w, s, loss, err));
-    bnn_context_run(w->context, o->fused ? fused_job : gradient_job, w, jobs);
+    run_parameters(w);
     if (o->fused) return BNN_OK;
     bnn_frame_backward_whole(o->frame, w->seed);
     if (o->samples > 1) bnn_context_run(w->context, sum_job, w, o->n_pieces);
@@ -445,6 +496,7 @@ static bnn_status run_step(work *w, double *loss, bnn_err *err) {
   bnn_objective *o = w->o;
   BNN_TRY(check_betas(w, err));
   BNN_TRY(gather_targets(w, err));
+  BNN_TRY(make_lanes(o, (size_t)bnn_context_threads(w->context), err));
   feed_weights(w);
   size_t n = bnn_frame_output(o->frame, 0)->size;
   w->block = block_rows(bnn_program_batch(o->program));

@@ -87,7 +87,7 @@ typedef struct bnn_step {
  * was stopped between two samples.  On failure mu, logvar and state are as before the call, with one
  * exception: ENAN "the gradient of tensor T" where the loss is finite and a gradient is not.  It is
  * seen as the update goes by: no number that is not finite is written, but other parts have been
- * updated. */
+ * updated.  A step allocates nothing, but for the first on more threads than any before: ENOMEM. */
 bnn_status bnn_objective_step(bnn_objective *o, bnn_context *context, const bnn_target *target,
                               const bnn_batch *batch, const bnn_step *step, double *loss,
                               bnn_err *err);

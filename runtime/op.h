@@ -91,13 +91,18 @@ typedef struct bnn_op {
   void (*backward)(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y,
                    const bnn_tensor *const *x, int n, const bnn_attr *attr);
 
-  /* Rows [from, from + count) of the gradient of input i, a matrix of parameters, over the whole
-   * batch: dx = or += by `add`; dx has the shape of the whole x[i].  NULL, or false for an i that
-   * can not be split so: backward does it whole.  Without can_split backward sums the gradient of
-   * parameters over each block of rows by itself, where they are small beside what is computed. */
+  /* The same, but that dx[0] is set, not added to: for a gradient that nothing else adds to, which
+   * need not be cleared and read then.  NULL, or dx[0] NULL: backward does it. */
+  void (*backward_set)(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y,
+                       const bnn_tensor *const *x, int n, const bnn_attr *attr);
+
+  /* Some rows of the gradient of input i, a matrix of parameters, over the whole batch: dx = or +=
+   * by `add`; dx is those rows, from row `from` of x[i] on.  NULL, or false for an i that can not be
+   * split so: backward does it whole.  Without can_split backward sums the gradient of parameters
+   * over each block of rows by itself, where they are small beside what is computed. */
   bool (*can_split)(int i);
-  void (*backward_rows)(bnn_tensor *dx, int i, size_t from, size_t count, bool add,
-                        const bnn_tensor *dy, const bnn_tensor *const *x, const bnn_attr *attr);
+  void (*backward_rows)(bnn_tensor *dx, int i, size_t from, bool add, const bnn_tensor *dy,
+                        const bnn_tensor *const *x, const bnn_attr *attr);
 
   /* The values of integer inputs (labels, positions), before forward.  ERANGE names the first value
    * that is out of range, its place and the bound.  NULL: nothing to check. */

@@ -55,3 +55,9 @@ void bnn_product_bias(bnn_real *c, const bnn_real *a, const bnn_real *b, const b
   for (size_t i = 0; i < m; i++) memcpy(c + i * n, bias, n * sizeof *c);
   bnn_blas_mm(c, n, a, k, false, b, n, false, m, n, k, true);
 }
+
+bool bnn_product_can_shift(void) { return bnn_isa_get()->vec->product_shifted != NULL; }
+
+void bnn_product_shifted(const bnn_shifted_product *p) { bnn_isa_get()->vec->product_shifted(p); }
+
+void bnn_product_inner(const bnn_shifted_inner *p) { bnn_isa_get()->vec->inner_shifted(p); }

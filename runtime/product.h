@@ -9,6 +9,7 @@
 #define BNN_PRODUCT_H
 
 #include "blas.h"
+#include "vec/vec.h"
 
 /* c [m, n] = op(a) op(b) + (add ? c : 0): bnn_blas_mm's arguments, see blas.h. */
 void bnn_product(bnn_real *c, size_t ldc, const bnn_real *a, size_t lda, bool ta, const bnn_real *b,
@@ -17,5 +18,11 @@ void bnn_product(bnn_real *c, size_t ldc, const bnn_real *a, size_t lda, bool ta
 /* c [m, n] = a [m, k] b [k, n] + bias [n], the same bias for every row; all of them contiguous. */
 void bnn_product_bias(bnn_real *c, const bnn_real *a, const bnn_real *b, const bnn_real *bias,
                       size_t m, size_t n, size_t k);
+
+/* The products of convolutions, c = start + a b and c += a b^T with b a table of places in one
+ * stretch of memory (see vec.h); only where bnn_product_can_shift. */
+bool bnn_product_can_shift(void);
+void bnn_product_shifted(const bnn_shifted_product *p);
+void bnn_product_inner(const bnn_shifted_inner *p);
 
 #endif

@@ -169,7 +169,11 @@ typedef struct bnn_parameter_job {
 } bnn_parameter_job;
 size_t bnn_frame_parameter_jobs(const bnn_frame *f);
 const bnn_parameter_job *bnn_frame_parameter_job(const bnn_frame *f, size_t j);
-void bnn_frame_run_parameter_job(bnn_frame *f, size_t j);
+
+/* Runs job j.  out: where a job of the way SPLIT is to leave its gradient [size], for who uses it at
+ * once and can spare it the way through memory; NULL, as for the other ways: where the gradient is
+ * bound. */
+void bnn_frame_run_parameter_job(bnn_frame *f, size_t j, bnn_real *out);
 
 /* Whether backward_whole has anything to do; and that.  seed matters only without rows: then it is
  * the gradient with respect to outputs[0], and the parameter jobs set nothing but zeros. */

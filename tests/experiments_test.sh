@@ -10,7 +10,8 @@ BNNLUA_OFFLINE=1 XDG_CACHE_HOME=$T/no XDG_DATA_DIRS=$T/no
 export BNNLUA_OFFLINE XDG_CACHE_HOME XDG_DATA_DIRS
 
 folder=$(cd "$tests/../experiments" && pwd)
-write_sets 'idx.set(T .. "/mnist", 300, 150)'
+write_sets 'idx.set(T .. "/mnist", 300, 150)
+  idx.make(T .. "/others") idx.part(T .. "/others", "t10k", {n = 40, seed = 9})'
 
 # run NAME ARGUMENTS: sets out, err, rc; pictures go where it runs
 mkdir "$T/here"
@@ -106,6 +107,64 @@ equal "cubic draws into a folder that it makes" 1 "$(grep -c '</svg>' "$T/here/a
 run cubic --steps=20 --figures=file
 equal "cubic: a picture that fails does not stop the run" 0 "$rc"
 has "cubic: but it is said" "not drawn: " "$err"
+
+# ---------------------------------------------------------------- out of distribution
+ood="--data=$T/mnist --steps=6 --batch_size=50 --predict_samples=5"
+few="--outside=$T/others,noise --figures="
+# shellcheck disable=SC2086 # lists of words
+{
+  run ood $ood $few --threads=2
+  equal "ood: it says nothing on stderr" "0 " "$rc $err"
+  equal "ood: the first line" "data: MNIST, 300 training and 150 test images" "$(head -1 "$T/out")"
+  for network in bayesian plain dropout; do
+    has "ood: diagnostics of $network" "      6 | test/$network/accuracy" "$out"
+    has "ood: the report of $network" "$network network, in: MNIST, test, 150 examples" "$out"
+  done
+  has "ood: the sets" "out: others (40), noise (150)" "$out"
+  equal "ood: it ends with a row for each network and score" 8 \
+    "$(grep -A 20 "^AUROC" "$T/out" | grep -c '^[a-z]* *[a-z_]* *[01][.][0-9]* *[01][.][0-9]*$')"
+  equal "ood: and what each refuses" 8 "$(tail -8 "$T/out" | grep -c '%.*%.*%$')"
+  cp "$T/out" "$T/first"
+  for threads in 1 3; do
+    run ood $ood $few --threads=$threads
+    equal "ood: the same bytes with --threads=$threads" 0 "$(cmp "$T/first" "$T/out" >&2; echo $?)"
+  done
+  if $has_checkpoints; then
+    run ood $ood $few --checkpoint="$T/kept_ood"
+    equal "ood: checkpoints do not show" 0 "$(cmp "$T/first" "$T/out" >&2; echo $?)"
+    run ood $ood $few --checkpoint="$T/kept_ood" --resume
+    for network in bayesian plain dropout; do
+      has "ood: $network is taken from its checkpoint" "resumed from $T/kept_ood/$network/" "$err"
+    done
+    equal "ood: ... and ends the same" "$(tail -25 "$T/first")" "$(tail -25 "$T/out")"
+  fi
+  run ood $ood --figures=
+  has "ood: what is not here is left out" "left out: notmnist: it is not here; bnnlua -m data get" "$err"
+  has "ood: ... and said of each" "left out: fashion-mnist: " "$err"
+  has "ood: letters and noise are always there" "out: letters unlike digits (10000), noise (150)" "$out"
+  run ood $ood --outside=notmnits
+  equal "ood: a set that was asked for: status" 1 "$rc"
+  has "ood: a set that was asked for" "did you mean 'notmnist'?" "$err"
+  equal "ood: a set that was asked for, one line" 1 "$(wc -l <"$T/err")"
+  run ood $ood --outside=noise,noise
+  equal "ood: a set twice, one line" "1 1" "$rc $(wc -l <"$T/err")"
+  has "ood: a set twice" "--outside names noise twice" "$err"
+  run ood --data="$T/no"
+  equal "ood: no data, one line" "1 1" "$rc $(wc -l <"$T/err")"
+  run ood --help
+  equal "ood --help" "0 0" "$rc $(awk 'length($0) > 80' "$T/out" | wc -l)"
+  rm -rf "$T/here/figures"
+  run ood $ood --outside="$T/others",noise
+  equal "ood: what it draws" "$(find "$T/here/figures" -name 'ood_*.svg' | wc -l)" \
+    "$(grep -c '^drawn: figures/' "$T/err")"
+  equal "ood: pictures do not show on stdout" 0 "$(cmp "$T/first" "$T/out" >&2; echo $?)"
+  (cd "$T/here" && PATH=$T/no "$bnnlua" "$folder/ood.lua" $ood --outside="$T/others",noise \
+    >"$T/out" 2>"$T/err" </dev/null)
+  equal "ood: without gnuplot the run goes on" 0 $?
+  equal "... and ends the same" 0 "$(cmp "$T/first" "$T/out" >&2; echo $?)"
+  has "... and says so" "gnuplot is not installed" "$(cat "$T/err")"
+  equal "... once a network" 3 "$(wc -l <"$T/err")"
+}
 
 # ---------------------------------------------------------------- Bayesian or not
 # shellcheck disable=SC2046

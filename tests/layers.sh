@@ -96,10 +96,10 @@ refuse "scripts load an experiment" scripts "${loads}experiments"
 refuse "scripts load tests" scripts "$loads(tests[./]|luaunit)"
 refuse "experiments load tests" experiments "$loads(tests[./]|luaunit)"
 
-# A name says which file is meant: unique across the tree (init.lua, tools, which are called as
-# their commands, and the fuzzers' inputs aside).
+# A name says which file is meant: unique across the tree (init.lua, tools and experiments, which are
+# called as what they do, and the fuzzers' inputs aside).
 tree() {
-  find runtime bindings scripts experiments tests -type f -not -path 'tests/corpus/*' \
+  find runtime bindings scripts tests -type f -not -path 'tests/corpus/*' \
     -not -path 'scripts/tools/*' "$@"
 }
 while IFS= read -r name; do

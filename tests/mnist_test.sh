@@ -52,7 +52,9 @@ refused() {
   equal "diagnostics at 0 and at the end" "10 10" \
     "$(grep -c '^      0 | ' "$T/out") $(grep -c '^     30 | ' "$T/out")"
   equal "a table of ten images" 10 "$(grep -c '^ *[0-9]* *[0-9] *[0-9]  [0-9.]*%  [0-9.]*' "$T/out")"
-  has "the threshold" "99th percentile of the predicted class's std, test images: 0." "$out"
+  has "the threshold" "99th percentile of the predicted class's std, half of the test images: 0." "$out"
+  has "what it refuses of the other half" " of 75 images of MNIST, test, the other half (" \
+    "$(tail -1 "$T/out")"
   cp "$T/out" "$T/first"
 
   run $small
@@ -74,7 +76,7 @@ refused() {
 
   run $small --ood="$T/others"
   has "--ood counts what is refused" " of 40 images of others (" "$(tail -1 "$T/out")"
-  has "--ood beside the test digits" " test (" "$(tail -2 "$T/out" | head -1)"
+  has "--ood beside the test digits" " test, the other half (" "$(tail -2 "$T/out" | head -1)"
   (cd "$T" && "$bnnlua" "$mnist" $small --ood=others >"$T/out2" 2>&1)
   equal "--ood takes a name of a folder here" 0 "$(cmp "$T/out" "$T/out2" >&2; echo $?)"
 }

@@ -62,23 +62,34 @@ static void add_to_bias(bnn_real *db, const bnn_real *dy, size_t rows_, size_t o
 
 static bool can_split(int i) { return i == 1; }
 
-static void backward_rows(bnn_tensor *dx, int i, size_t from, size_t count, bool add,
-                          const bnn_tensor *dy, const bnn_tensor *const *x, const bnn_attr *attr) {
+static void backward_rows(bnn_tensor *dx, int i, size_t from, bool add, const bnn_tensor *dy,
+                          const bnn_tensor *const *x, const bnn_attr *attr) {
   BNN_UNUSED(i), BNN_UNUSED(attr);
-  const size_t n = op_leading(x[0]), in = dx->dim[0], out = dx->dim[1];
-  bnn_product(bnn_tensor_real(dx) + from * out, out, bnn_tensor_real(x[0]) + from, in, true,
-              bnn_tensor_real(dy), out, false, count, out, n, add);
+  const size_t n = op_leading(x[0]), in = x[1]->dim[0], out = dx->dim[1];
+  bnn_product(bnn_tensor_real(dx), out, bnn_tensor_real(x[0]) + from, in, true, bnn_tensor_real(dy),
+              out, false, dx->dim[0], out, n, add);
+}
+
+static void slopes(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *const *x,
+                   const bnn_attr *attr, bool add) {
+  const size_t rows_ = op_leading(x[0]), in = x[1]->dim[0], out = x[1]->dim[1];
+  if (dx[0])
+    bnn_product(bnn_tensor_real(dx[0]), in, bnn_tensor_real(dy), out, false, bnn_tensor_real(x[1]),
+                out, true, rows_, in, out, add);
+  if (dx[1]) backward_rows(dx[1], 1, 0, true, dy, x, attr);
+  if (dx[2]) add_to_bias(bnn_tensor_real(dx[2]), bnn_tensor_real(dy), rows_, out);
 }
 
 static void backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y,
                      const bnn_tensor *const *x, int n, const bnn_attr *attr) {
   BNN_UNUSED(y), BNN_UNUSED(n);
-  const size_t rows_ = op_leading(x[0]), in = x[1]->dim[0], out = x[1]->dim[1];
-  if (dx[0])
-    bnn_product(bnn_tensor_real(dx[0]), in, bnn_tensor_real(dy), out, false, bnn_tensor_real(x[1]),
-                out, true, rows_, in, out, true);
-  if (dx[1]) backward_rows(dx[1], 1, 0, in, true, dy, x, attr);
-  if (dx[2]) add_to_bias(bnn_tensor_real(dx[2]), bnn_tensor_real(dy), rows_, out);
+  slopes(dx, dy, x, attr, true);
+}
+
+static void backward_set(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y,
+                         const bnn_tensor *const *x, int n, const bnn_attr *attr) {
+  BNN_UNUSED(y), BNN_UNUSED(n);
+  slopes(dx, dy, x, attr, false);
 }
 
 BNN_OP(linear) = {
@@ -90,6 +101,7 @@ BNN_OP(linear) = {
     .rows = rows,
     .forward = forward,
     .backward = backward,
+    .backward_set = backward_set,
     .can_split = can_split,
     .backward_rows = backward_rows,
     .check = {.lo = -1, .hi = 1, .tol = 1e-8, .in = {{2, {5, 3}, 0}, {2, {3, 4}, 0}, {1, {4}, 0}}},

@@ -87,12 +87,12 @@ static void backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tens
 
 static bool can_split(int i) { return i == 1; }
 
-static void backward_rows(bnn_tensor *dx, int i, size_t from, size_t count, bool add,
-                          const bnn_tensor *dy, const bnn_tensor *const *x, const bnn_attr *attr) {
+static void backward_rows(bnn_tensor *dx, int i, size_t from, bool add, const bnn_tensor *dy,
+                          const bnn_tensor *const *x, const bnn_attr *attr) {
   BNN_UNUSED(i), BNN_UNUSED(attr);
   const product p = product_of(x);
-  bnn_product(bnn_tensor_real(dx) + from * p.n, p.n, bnn_tensor_real(x[0]) + from, p.k, true,
-              bnn_tensor_real(dy), p.n, false, count, p.n, p.m, add);
+  bnn_product(bnn_tensor_real(dx), p.n, bnn_tensor_real(x[0]) + from, p.k, true,
+              bnn_tensor_real(dy), p.n, false, dx->dim[0], p.n, p.m, add);
 }
 
 BNN_OP(mm) = {

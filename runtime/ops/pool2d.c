@@ -114,63 +114,98 @@ static void max_row_back(bnn_real *dx, const bnn_real *dy, const bnn_real *y, co
     }
 }
 
-/* Four at a time, as rows are short.  Written as vectors: the loops over pairs that compilers make of
- * scalars were slower by half on rows of 12. */
-enum { BY = 4 };
-typedef bnn_real four
-    __attribute__((vector_size(BY * sizeof(bnn_real)), aligned(sizeof(bnn_real))));
-typedef __typeof__((four){0} == (four){0}) mask;
+/* WIDE windows at a time, as wide as vectors are.  Rows are short, often shorter than that: what is
+ * read and written beyond a row's end is the next row's, and left as it was (dx), or made afterwards
+ * (y); only the last row of all is worked on in a copy.  Written as vectors: the loops over pairs
+ * that compilers make of scalars were slower by half. */
+#if defined(__AVX512F__) && !defined(BNN_REAL_DOUBLE)
+enum { WIDE = 16 };
+#define EVENS 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
+#define ODDS 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
+#define FIRSTS 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define LASTS 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#elif defined(__AVX512F__) || (defined(__AVX2__) && !defined(BNN_REAL_DOUBLE))
+enum { WIDE = 8 };
+#define EVENS 0, 2, 4, 6, 8, 10, 12, 14
+#define ODDS 1, 3, 5, 7, 9, 11, 13, 15
+#define FIRSTS 0, 8, 1, 9, 2, 10, 3, 11
+#define LASTS 4, 12, 5, 13, 6, 14, 7, 15
+#else
+enum { WIDE = 4 };
+#define EVENS 0, 2, 4, 6
+#define ODDS 1, 3, 5, 7
+#define FIRSTS 0, 4, 1, 5
+#define LASTS 2, 6, 3, 7
+#endif
 
-static inline four four_at(const bnn_real *x) { return *(const four *)x; }
-static inline four evens(four a, four b) { return __builtin_shufflevector(a, b, 0, 2, 4, 6); }
-static inline four odds(four a, four b) { return __builtin_shufflevector(a, b, 1, 3, 5, 7); }
-static inline four firsts(four a, four b) { return __builtin_shufflevector(a, b, 0, 4, 1, 5); }
-static inline four lasts(four a, four b) { return __builtin_shufflevector(a, b, 2, 6, 3, 7); }
-static inline four choose(mask m, four a, four b) { return (four)((m & (mask)a) | (~m & (mask)b)); }
+typedef bnn_real wide
+    __attribute__((vector_size(WIDE * sizeof(bnn_real)), aligned(sizeof(bnn_real)), may_alias));
+typedef __typeof__((wide){0} == (wide){0}) mask;
+
+static inline wide at(const bnn_real *x) { return *(const wide *)x; }
+static inline wide evens(wide a, wide b) { return __builtin_shufflevector(a, b, EVENS); }
+static inline wide odds(wide a, wide b) { return __builtin_shufflevector(a, b, ODDS); }
+static inline wide firsts(wide a, wide b) { return __builtin_shufflevector(a, b, FIRSTS); }
+static inline wide lasts(wide a, wide b) { return __builtin_shufflevector(a, b, LASTS); }
+static inline wide choose(mask m, wide a, wide b) { return (wide)((m & (mask)a) | (~m & (mask)b)); }
 
 /* larger and is_max. */
-static inline four larger_of(four a, four b) { return choose((b > a) | (b != b), b, a); }
-static inline mask are_max(four x, four m) { return (x == m) | (x != x); }
+static inline wide larger_of(wide a, wide b) { return choose((b > a) | (b != b), b, a); }
+static inline mask are_max(wide x, wide m) { return (x == m) | (x != x); }
 
-BNN_KERNEL max_by_2(bnn_real *restrict y, const bnn_real *restrict x,
-                    const bnn_real *restrict below, size_t n) {
-  size_t j = 0;
-  for (; j + BY <= n; j += BY) {
-    const four a = four_at(x + 2 * j), b = four_at(x + 2 * j + BY);
-    const four c = four_at(below + 2 * j), d = four_at(below + 2 * j + BY);
-    *(four *)(y + j) =
-        larger_of(larger_of(larger_of(evens(a, b), odds(a, b)), evens(c, d)), odds(c, d));
-  }
-  for (; j < n; j++)
-    y[j] = larger(larger(larger(x[2 * j], x[2 * j + 1]), below[2 * j]), below[2 * j + 1]);
+/* The maxima of WIDE windows beside each other, whose rows are x and below. */
+static inline wide max_of(const bnn_real *x, const bnn_real *below) {
+  const wide a = at(x), b = at(x + WIDE), c = at(below), d = at(below + WIDE);
+  return larger_of(larger_of(larger_of(evens(a, b), odds(a, b)), evens(c, d)), odds(c, d));
 }
 
-/* Adds what `rest` has to the first of x's pairs that are m, and gives what is left. */
-static inline four give(bnn_real *dx, const bnn_real *x, four m, four rest) {
-  const four a = four_at(x), b = four_at(x + BY), none = {0};
+/* dx, at the first of x's pairs that are m, += or = what `rest` has; gives what is left. */
+static inline wide give(bnn_real *dx, const bnn_real *x, wide m, wide rest, bool set) {
+  const wide a = at(x), b = at(x + WIDE), none = {0};
   const mask first = are_max(evens(a, b), m), second = are_max(odds(a, b), m);
-  const four to_first = choose(first, rest, none), left = choose(first, none, rest);
-  const four to_second = choose(second, left, none);
-  *(four *)dx += firsts(to_first, to_second);
-  *(four *)(dx + BY) += lasts(to_first, to_second);
+  const wide to_first = choose(first, rest, none), left = choose(first, none, rest);
+  const wide to_second = choose(second, left, none);
+  *(wide *)dx = (set ? none : at(dx)) + firsts(to_first, to_second);
+  *(wide *)(dx + WIDE) = (set ? none : at(dx + WIDE)) + lasts(to_first, to_second);
   return choose(second, none, left);
 }
 
-BNN_KERNEL max_by_2_back(bnn_real *restrict dx, bnn_real *restrict dbelow,
-                         const bnn_real *restrict dy, const bnn_real *restrict y,
-                         const bnn_real *restrict x, const bnn_real *restrict below, size_t n) {
+/* The first n of x's WIDE, and 0. */
+static inline wide first_of(wide x, size_t n) {
+  const wide twice = {EVENS};
+  return choose(twice < 2 * (bnn_real)n, x, (wide){0});
+}
+
+/* A row of y; may_pass: whether memory goes on behind the rows, and y's is yet to be made. */
+static inline void max_by_2(bnn_real *y, const bnn_real *x, const bnn_real *below, size_t n,
+                            bool may_pass) {
   size_t j = 0;
-  for (; j + BY <= n; j += BY) {
-    const four m = four_at(y + j), rest = give(dx + 2 * j, x + 2 * j, m, four_at(dy + j));
-    give(dbelow + 2 * j, below + 2 * j, m, rest);
+  for (; j + WIDE <= n || (may_pass && j < n); j += WIDE)
+    *(wide *)(y + j) = max_of(x + 2 * j, below + 2 * j);
+  if (j >= n) return;
+  bnn_real copy[5 * WIDE] = {0}, *const below_copy = copy + 2 * WIDE, *const m = copy + 4 * WIDE;
+  memcpy(copy, x + 2 * j, 2 * (n - j) * sizeof *x);
+  memcpy(below_copy, below + 2 * j, 2 * (n - j) * sizeof *x);
+  *(wide *)m = max_of(copy, below_copy);
+  memcpy(y + j, m, (n - j) * sizeof *y);
+}
+
+/* Adds to two rows of dx, or sets them; may_pass: whether memory goes on behind all of them. */
+static inline void pair_back(bnn_real *dx, bnn_real *dbelow, const bnn_real *dy, const bnn_real *y,
+                             const bnn_real *x, const bnn_real *below, size_t n, bool may_pass,
+                             bool set) {
+  size_t j = 0;
+  for (; j + WIDE <= n || (may_pass && j < n); j += WIDE) {
+    const wide m = at(y + j), d = j + WIDE <= n ? at(dy + j) : first_of(at(dy + j), n - j);
+    give(dbelow + 2 * j, below + 2 * j, m, give(dx + 2 * j, x + 2 * j, m, d, set), set);
   }
   for (; j < n; j++) {
     const bnn_real m = y[j], d = dy[j];
     const bool a = is_max(x[2 * j], m), b = is_max(x[2 * j + 1], m), c = is_max(below[2 * j], m);
-    dx[2 * j] += a ? d : 0;
-    dx[2 * j + 1] += !a && b ? d : 0;
-    dbelow[2 * j] += !a && !b && c ? d : 0;
-    dbelow[2 * j + 1] += a || b || c ? 0 : d;
+    dx[2 * j] = (set ? 0 : dx[2 * j]) + (a ? d : 0);
+    dx[2 * j + 1] = (set ? 0 : dx[2 * j + 1]) + (!a && b ? d : 0);
+    dbelow[2 * j] = (set ? 0 : dbelow[2 * j]) + (!a && !b && c ? d : 0);
+    dbelow[2 * j + 1] = (set ? 0 : dbelow[2 * j + 1]) + (a || b || c ? 0 : d);
   }
 }
 
@@ -198,9 +233,9 @@ static void mean_row_back(bnn_real *dx, const bnn_real *dy, const bnn_real *y, c
 typedef void row_value(bnn_real *y, const bnn_real *x, const window *v, stretch *s);
 typedef void row_slope(bnn_real *dx, const bnn_real *dy, const bnn_real *y, const bnn_real *x,
                        const window *v, stretch *s);
-typedef void plane_value(bnn_real *y, const bnn_real *x, const window *v);
+typedef void plane_value(bnn_real *y, const bnn_real *x, const window *v, size_t behind);
 typedef void plane_slope(bnn_real *dx, const bnn_real *dy, const bnn_real *y, const bnn_real *x,
-                         const window *v);
+                         const window *v, size_t behind);
 
 static inline void each_row(bnn_real *y, const bnn_real *x, const window *v, row_value *f) {
   for (size_t i = 0; i < v->out[0]; i++)
@@ -220,49 +255,78 @@ static inline void each_row_back(bnn_real *dx, const bnn_real *dy, const bnn_rea
     }
 }
 
-static void max_plane(bnn_real *y, const bnn_real *x, const window *v) {
+static void max_plane(bnn_real *y, const bnn_real *x, const window *v, size_t behind) {
+  BNN_UNUSED(behind);
   each_row(y, x, v, max_row);
 }
 
 static void max_plane_back(bnn_real *dx, const bnn_real *dy, const bnn_real *y, const bnn_real *x,
-                           const window *v) {
+                           const window *v, size_t behind) {
+  BNN_UNUSED(behind);
   each_row_back(dx, dy, y, x, v, max_row_back);
 }
 
-static void max_plane_by_2(bnn_real *y, const bnn_real *x, const window *v) {
-  for (size_t i = 0; i < v->out[0]; i++)
-    max_by_2(y + i * v->out[1], x + 2 * i * v->in[1], x + (2 * i + 1) * v->in[1], v->out[1]);
+/* Whether a vector that begins in row i of a plane of y may pass the end of the row; `behind`: how
+ * many elements other planes have behind this one. */
+static inline bool may_pass(const window *v, size_t i, size_t behind) {
+  return behind + (v->out[0] - 1 - i) * v->out[1] >= WIDE;
 }
 
-static void max_plane_by_2_back(bnn_real *dx, const bnn_real *dy, const bnn_real *y,
-                                const bnn_real *x, const window *v) {
+BNN_KERNEL max_plane_by_2(bnn_real *restrict y, const bnn_real *restrict x, const window *v,
+                          size_t behind) {
+  for (size_t i = 0; i < v->out[0]; i++)
+    max_by_2(y + i * v->out[1], x + 2 * i * v->in[1], x + (2 * i + 1) * v->in[1], v->out[1],
+             may_pass(v, i, behind));
+}
+
+/* What is set behind the end of a row must be set again: below is, where it is all of a row. */
+static inline void plane_back(bnn_real *restrict dx, const bnn_real *restrict dy,
+                              const bnn_real *restrict y, const bnn_real *restrict x,
+                              const window *v, size_t behind, bool set) {
   for (size_t i = 0; i < v->out[0]; i++) {
-    const size_t at = 2 * i * v->in[1], below = at + v->in[1], row = i * v->out[1];
-    max_by_2_back(dx + at, dx + below, dy + row, y + row, x + at, x + below, v->out[1]);
+    const size_t from = 2 * i * v->in[1], below = from + v->in[1], row = i * v->out[1];
+    pair_back(dx + from, dx + below, dy + row, y + row, x + from, x + below, v->out[1],
+              may_pass(v, i, behind) && !(set && v->out[1] > WIDE), set);
   }
 }
 
-static void mean_plane(bnn_real *y, const bnn_real *x, const window *v) {
+BNN_KERNEL max_plane_by_2_back(bnn_real *restrict dx, const bnn_real *restrict dy,
+                               const bnn_real *restrict y, const bnn_real *restrict x,
+                               const window *v, size_t behind) {
+  plane_back(dx, dy, y, x, v, behind, false);
+}
+
+BNN_KERNEL max_plane_by_2_set(bnn_real *restrict dx, const bnn_real *restrict dy,
+                              const bnn_real *restrict y, const bnn_real *restrict x,
+                              const window *v, size_t behind) {
+  plane_back(dx, dy, y, x, v, behind, true);
+}
+
+static void mean_plane(bnn_real *y, const bnn_real *x, const window *v, size_t behind) {
+  BNN_UNUSED(behind);
   each_row(y, x, v, mean_row);
 }
 
 static void mean_plane_back(bnn_real *dx, const bnn_real *dy, const bnn_real *y, const bnn_real *x,
-                            const window *v) {
+                            const window *v, size_t behind) {
+  BNN_UNUSED(behind);
   each_row_back(dx, dy, y, x, v, mean_row_back);
 }
 
 static void each_plane(bnn_tensor *y, const bnn_tensor *x, const window *v, plane_value *f) {
   const size_t in = v->in[0] * v->in[1], out = v->out[0] * v->out[1];
-  for (size_t k = 0; k < x->dim[0] * x->dim[1]; k++)
-    f(bnn_tensor_real(y) + k * out, bnn_tensor_real(x) + k * in, v);
+  const size_t planes = x->dim[0] * x->dim[1];
+  for (size_t k = 0; k < planes; k++)
+    f(bnn_tensor_real(y) + k * out, bnn_tensor_real(x) + k * in, v, (planes - 1 - k) * out);
 }
 
 static void each_plane_back(bnn_tensor *dx, const bnn_tensor *dy, const bnn_tensor *y,
                             const bnn_tensor *x, const window *v, plane_slope *f) {
   const size_t in = v->in[0] * v->in[1], out = v->out[0] * v->out[1];
-  for (size_t k = 0; dx && k < x->dim[0] * x->dim[1]; k++)
+  const size_t planes = x->dim[0] * x->dim[1];
+  for (size_t k = 0; dx && k < planes; k++)
     f(bnn_tensor_real(dx) + k * in, bnn_tensor_real(dy) + k * out, bnn_tensor_real(y) + k * out,
-      bnn_tensor_real(x) + k * in, v);
+      bnn_tensor_real(x) + k * in, v, (planes - 1 - k) * out);
 }
 
 static void max_forward(bnn_tensor *y, const bnn_tensor *const *x, int n, const bnn_attr *attr) {
@@ -279,6 +343,18 @@ static void max_backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_
                   is_tiling_by_2(&v) ? max_plane_by_2_back : max_plane_back);
 }
 
+/* Windows of 2 x 2 that cover the image meet every element of dx once. */
+static void max_backward_set(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y,
+                             const bnn_tensor *const *x, int n, const bnn_attr *attr) {
+  const window v = window_of(x[0], attr);
+  if (is_tiling_by_2(&v) && v.in[0] == 2 * v.out[0] && v.in[1] == 2 * v.out[1]) {
+    each_plane_back(dx[0], dy, y, x[0], &v, max_plane_by_2_set);
+    return;
+  }
+  memset(dx[0]->data, 0, dx[0]->size * sizeof(bnn_real));
+  max_backward(dx, dy, y, x, n, attr);
+}
+
 static void avg_forward(bnn_tensor *y, const bnn_tensor *const *x, int n, const bnn_attr *attr) {
   BNN_UNUSED(n);
   const window v = window_of(x[0], attr);
@@ -292,7 +368,7 @@ static void avg_backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_
   each_plane_back(dx[0], dy, y, x[0], &v, mean_plane_back);
 }
 
-#define POOL_OP(NAME, FORWARD, BACKWARD, DOC)                \
+#define POOL_OP(NAME, FORWARD, BACKWARD, SET, DOC)           \
   BNN_OP(NAME) = {                                           \
       .name = #NAME,                                         \
       .doc = DOC,                                            \
@@ -302,6 +378,7 @@ static void avg_backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_
       .rows = op_rows_same,                                  \
       .forward = FORWARD,                                    \
       .backward = BACKWARD,                                  \
+      .backward_set = SET,                                   \
       .check = {.lo = -1,                                    \
                 .hi = 1,                                     \
                 .tol = 1e-8,                                 \
@@ -309,10 +386,10 @@ static void avg_backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_
                 .attr = {.pair = {{3, 2}, {2, 1}, {1, 1}}}}, \
   };
 
-POOL_OP(max_pool2d, max_forward, max_backward,
+POOL_OP(max_pool2d, max_forward, max_backward, max_backward_set,
         "max_pool2d(x, size, stride = size, padding = 0): the largest number of each window of "
         "images x [n, channels, h, w]; size, stride and padding are a number or {rows, columns}")
-POOL_OP(avg_pool2d, avg_forward, avg_backward,
+POOL_OP(avg_pool2d, avg_forward, avg_backward, NULL,
         "avg_pool2d(x, size, stride = size, padding = 0): the mean of each window of images x [n, "
         "channels, h, w], where padding counts as 0; size, stride and padding are a number or "
         "{rows, columns}")

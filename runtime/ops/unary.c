@@ -19,47 +19,56 @@ static inline bnn_real normal_pdf(bnn_real v) {
   return vm_exp(-v * v / 2) * (bnn_real)0.39894228040143267794;
 }
 
-#define UNARY(NAME, ARGUMENTS, DOC, VALUE, SLOPE, ...)                                           \
-  BNN_KERNEL NAME##_values(bnn_real *restrict y, const bnn_real *restrict x, bnn_real p,         \
-                           bnn_real q, size_t n) {                                               \
-    BNN_UNUSED(p), BNN_UNUSED(q);                                                                \
-    for (size_t i = 0; i < n; i++) {                                                             \
-      const bnn_real v = x[i];                                                                   \
-      y[i] = VALUE;                                                                              \
-    }                                                                                            \
-  }                                                                                              \
-  BNN_KERNEL NAME##_slopes(bnn_real *restrict dx, const bnn_real *restrict dy,                   \
-                           const bnn_real *restrict y, const bnn_real *restrict x, bnn_real p,   \
-                           bnn_real q, size_t n) {                                               \
-    BNN_UNUSED(p), BNN_UNUSED(q);                                                                \
-    for (size_t i = 0; i < n; i++) {                                                             \
-      const bnn_real v = x[i], r = y[i], g = dy[i];                                              \
-      BNN_UNUSED(v), BNN_UNUSED(r);                                                              \
-      dx[i] += SLOPE;                                                                            \
-    }                                                                                            \
-  }                                                                                              \
-  static void NAME##_forward(bnn_tensor *y, const bnn_tensor *const *x, int n,                   \
-                             const bnn_attr *attr) {                                             \
-    BNN_UNUSED(n);                                                                               \
-    NAME##_values(bnn_tensor_real(y), bnn_tensor_real(x[0]), (bnn_real)attr->number[0],          \
-                  (bnn_real)attr->number[1], y->size);                                           \
-  }                                                                                              \
-  static void NAME##_backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y,  \
-                              const bnn_tensor *const *x, int n, const bnn_attr *attr) {         \
-    BNN_UNUSED(n);                                                                               \
-    if (dx[0])                                                                                   \
-      NAME##_slopes(bnn_tensor_real(dx[0]), bnn_tensor_real(dy), bnn_tensor_real(y),             \
-                    bnn_tensor_real(x[0]), (bnn_real)attr->number[0], (bnn_real)attr->number[1], \
-                    y->size);                                                                    \
-  }                                                                                              \
-  BNN_OP(NAME) = {                                                                               \
-      .name = #NAME,                                                                             \
-      .doc = #NAME ARGUMENTS ": " DOC ", elementwise",                                           \
-      .arity = 1,                                                                                \
-      .rows = op_rows_same,                                                                      \
-      .forward = NAME##_forward,                                                                 \
-      .backward = NAME##_backward,                                                               \
-      __VA_ARGS__,                                                                               \
+/* dx += or = g times the slope. */
+#define SLOPES(NAME, ADDS, SLOPE)                                                                 \
+  BNN_KERNEL NAME(bnn_real *restrict dx, const bnn_real *restrict dy, const bnn_real *restrict y, \
+                  const bnn_real *restrict x, bnn_real p, bnn_real q, size_t n) {                 \
+    BNN_UNUSED(p), BNN_UNUSED(q);                                                                 \
+    for (size_t i = 0; i < n; i++) {                                                              \
+      const bnn_real v = x[i], r = y[i], g = dy[i];                                               \
+      BNN_UNUSED(v), BNN_UNUSED(r);                                                               \
+      dx[i] ADDS SLOPE;                                                                           \
+    }                                                                                             \
+  }
+
+#define BACKWARD(NAME, KERNEL)                                                            \
+  static void NAME(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y,      \
+                   const bnn_tensor *const *x, int n, const bnn_attr *attr) {             \
+    BNN_UNUSED(n);                                                                        \
+    if (dx[0])                                                                            \
+      KERNEL(bnn_tensor_real(dx[0]), bnn_tensor_real(dy), bnn_tensor_real(y),             \
+             bnn_tensor_real(x[0]), (bnn_real)attr->number[0], (bnn_real)attr->number[1], \
+             y->size);                                                                    \
+  }
+
+#define UNARY(NAME, ARGUMENTS, DOC, VALUE, SLOPE, ...)                                   \
+  BNN_KERNEL NAME##_values(bnn_real *restrict y, const bnn_real *restrict x, bnn_real p, \
+                           bnn_real q, size_t n) {                                       \
+    BNN_UNUSED(p), BNN_UNUSED(q);                                                        \
+    for (size_t i = 0; i < n; i++) {                                                     \
+      const bnn_real v = x[i];                                                           \
+      y[i] = VALUE;                                                                      \
+    }                                                                                    \
+  }                                                                                      \
+  SLOPES(NAME##_slopes, +=, SLOPE)                                                       \
+  SLOPES(NAME##_slopes_set, =, SLOPE)                                                    \
+  static void NAME##_forward(bnn_tensor *y, const bnn_tensor *const *x, int n,           \
+                             const bnn_attr *attr) {                                     \
+    BNN_UNUSED(n);                                                                       \
+    NAME##_values(bnn_tensor_real(y), bnn_tensor_real(x[0]), (bnn_real)attr->number[0],  \
+                  (bnn_real)attr->number[1], y->size);                                   \
+  }                                                                                      \
+  BACKWARD(NAME##_backward, NAME##_slopes)                                               \
+  BACKWARD(NAME##_backward_set, NAME##_slopes_set)                                       \
+  BNN_OP(NAME) = {                                                                       \
+      .name = #NAME,                                                                     \
+      .doc = #NAME ARGUMENTS ": " DOC ", elementwise",                                   \
+      .arity = 1,                                                                        \
+      .rows = op_rows_same,                                                              \
+      .forward = NAME##_forward,                                                         \
+      .backward = NAME##_backward,                                                       \
+      .backward_set = NAME##_backward_set,                                               \
+      __VA_ARGS__,                                                                       \
   };
 
 /* What most rows share: no arguments, any x, tested on [LO, HI]. */

@@ -35,6 +35,34 @@ typedef struct bnn_matrix_product {
   size_t m, n, k;
 } bnn_matrix_product;
 
+/* c [m, n] = start [m] (NULL: 0) + a b, where element [i, t] of a is a[i * a_row + a_at[t]] and
+ * [t, j] of b is b[b_at[t] + j], t < k.  n is a multiple of BNN_SHIFT, so that kernels read and write
+ * whole vectors; ldc of n or more. */
+enum { BNN_SHIFT = 16 };
+typedef struct bnn_shifted_product {
+  bnn_real *c;
+  size_t ldc;
+  const bnn_real *start;
+  const bnn_real *a;
+  size_t a_row;
+  const bnn_real *b;
+  const int32_t *a_at, *b_at; /* [k] */
+  size_t m, n, k;
+} bnn_shifted_product;
+
+/* c [m, k] += the sums over images g and j < n of a[g * a_image + i * a_row + j]
+ * b[g * b_image + b_at[t] + j].  n is a multiple of BNN_SHIFT. */
+typedef struct bnn_shifted_inner {
+  bnn_real *c;
+  size_t ldc;
+  const bnn_real *a;
+  size_t a_image, a_row;
+  const bnn_real *b;
+  size_t b_image;
+  const int32_t *b_at; /* [k] */
+  size_t m, n, k, images;
+} bnn_shifted_inner;
+
 typedef struct bnn_vec {
   /* Noise (vec_noise.c, without contraction: the same bits on every instruction set); see key.h. */
   void (*bits)(uint64_t *out, bnn_key key, uint64_t from, size_t n);
@@ -105,6 +133,10 @@ typedef struct bnn_vec {
    * none. */
   bool (*product_skips)(const bnn_matrix_product *p);
   void (*product_skipping)(const bnn_matrix_product *p);
+
+  /* Products with shifted views of b (vec_shifted.c); NULL where there are none. */
+  void (*product_shifted)(const bnn_shifted_product *p);
+  void (*inner_shifted)(const bnn_shifted_inner *p);
 } bnn_vec;
 
 #endif

@@ -41,6 +41,8 @@ void VEC(class_sums)(double *entropy, uint32_t *votes, const bnn_real *p, double
 void VEC(product)(const bnn_matrix_product *p);
 void VEC(product_transposed)(const bnn_matrix_product *p);
 bool VEC(product_wins)(bool transposed, size_t m, size_t n, size_t k);
+void VEC(product_shifted)(const bnn_shifted_product *p);
+void VEC(inner_shifted)(const bnn_shifted_inner *p);
 #endif
 #if defined(__AVX512F__) && defined(__AVX512BW__)
 bool VEC(product_skips)(const bnn_matrix_product *p);

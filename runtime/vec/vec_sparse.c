@@ -63,33 +63,69 @@ bool VEC(product_skips)(const bnn_matrix_product *p) {
   return p->a_row == 1 && density(p->a, p->k, p->a_step, p->m) <= DENSITY_MAX;
 }
 
-/* ---- one row of c ---- */
+/* ---- two rows of c ---- */
 
-/* c = start + the terms of one block that have a bit; element i of the row of a is a[i * step]. */
-INLINE void row(const bnn_matrix_product *p, const uint64_t *bits, const bnn_real *a, size_t step,
-                bnn_real *c, const bnn_real *start, int vectors) {
-  vector sum[TILE_VECTORS];
-  UNROLL for (int v = 0; v < vectors; v++) sum[v] = (vector){0};
-  for (size_t w = 0; w < WORDS; w++)
-    for (uint64_t left = bits[w]; left; left &= left - 1) {
-      const size_t i = 64 * w + (size_t)__builtin_ctzll(left);
-      const bnn_real of_a = a[i * step], *b = p->b + i * p->ldb;
-      UNROLL for (int v = 0; v < vectors; v++) sum[v] += of_a * *(const vector *)(b + v * LANES);
+/* A row of a and c over one block of terms, whose element i is a[i * step]. */
+typedef struct one_row {
+  uint64_t bits[WORDS];
+  const bnn_real *a, *start;
+  bnn_real *c;
+} one_row;
+
+/* sum += the term of the lowest bit of *left, which is taken away. */
+INLINE void add_term(vector *sum, uint64_t *left, const bnn_real *a, size_t step, const bnn_real *b,
+                     size_t ldb, int vectors) {
+  const size_t i = (size_t)__builtin_ctzll(*left);
+  const bnn_real of_a = a[i * step];
+  *left &= *left - 1;
+  UNROLL for (int v = 0; v < vectors; v++) sum[v] +=
+      of_a * *(const vector *)(b + i * ldb + v * LANES);
+}
+
+/* c = start + the terms that have a bit, for two rows in turn: the next term of a sum has to wait for
+ * the last one, so by itself a row would leave half of the processor idle. */
+INLINE void two_rows(const bnn_matrix_product *p, const one_row *r, size_t step, int vectors) {
+  vector sum[2][TILE_VECTORS];
+  UNROLL for (int k = 0; k < 2; k++) {
+    UNROLL for (int v = 0; v < vectors; v++) sum[k][v] = (vector){0};
+  }
+  for (size_t w = 0; w < WORDS; w++) {
+    const bnn_real *b = p->b + 64 * w * p->ldb, *a0 = r[0].a + 64 * w * step,
+                   *a1 = r[1].a + 64 * w * step;
+    uint64_t left0 = r[0].bits[w], left1 = r[1].bits[w];
+    while (left0 && left1) {
+      add_term(sum[0], &left0, a0, step, b, p->ldb, vectors);
+      add_term(sum[1], &left1, a1, step, b, p->ldb, vectors);
     }
-  UNROLL for (int v = 0; v < vectors; v++) * (vector *)(c + v * LANES) =
-      *(const vector *)(start + v * LANES) + sum[v];
+    while (left0) add_term(sum[0], &left0, a0, step, b, p->ldb, vectors);
+    while (left1) add_term(sum[1], &left1, a1, step, b, p->ldb, vectors);
+  }
+  UNROLL for (int k = 0; k < 2; k++) {
+    UNROLL for (int v = 0; v < vectors; v++) * (vector *)(r[k].c + v * LANES) =
+        *(const vector *)(r[k].start + v * LANES) + sum[k][v];
+  }
+}
+
+/* The rows in twos; a last one alone has a second without terms, which goes nowhere. */
+INLINE void last_row(const bnn_matrix_product *p, one_row *r, size_t step, int vectors) {
+  bnn_real nowhere[TILE_COLUMNS] = {0};
+  r[1] = (one_row){.a = r[0].a, .start = nowhere, .c = nowhere};
+  two_rows(p, r, step, vectors);
 }
 
 /* ---- a block of terms, all rows of a tile's columns ---- */
 
 /* a as it is: its rows lie in memory. */
 INLINE void rows(const bnn_matrix_product *p, int vectors) {
+  one_row r[2];
   for (size_t i = 0; i < p->m; i++) {
-    const bnn_real *a = p->a + i * p->a_row;
-    uint64_t bits[WORDS] = {0};
-    for (size_t w = 0; 64 * w < p->k; w++) bits[w] = bits_of(a + 64 * w, least(64, p->k - 64 * w));
-    row(p, bits, a, 1, p->c + i * p->ldc, p->start + i * p->lds, vectors);
+    one_row *at = &r[i % 2];
+    *at = (one_row){{0}, p->a + i * p->a_row, p->start + i * p->lds, p->c + i * p->ldc};
+    for (size_t w = 0; 64 * w < p->k; w++)
+      at->bits[w] = bits_of(at->a + 64 * w, least(64, p->k - 64 * w));
+    if (i % 2) two_rows(p, r, 1, vectors);
   }
+  if (p->m % 2) last_row(p, r, 1, vectors);
 }
 
 /* Bit r of of_columns[i]: whether a[i * step + r] is not 0. */
@@ -113,16 +149,16 @@ INLINE void bits_of_row(uint64_t *bits, const uint16_t *of_columns, size_t r) {
 /* a transposed: its columns lie in memory. */
 INLINE void rows_of_columns(const bnn_matrix_product *p, int vectors) {
   uint16_t of_columns[K_BLOCK];
-  for (size_t i = 0; i < p->m; i += LANES) {
-    const size_t n = least(p->m - i, LANES);
-    bits_of_columns(of_columns, p->a + i, p->a_step, p->k, n);
-    for (size_t r = 0; r < n; r++) {
-      uint64_t bits[WORDS];
-      bits_of_row(bits, of_columns, r);
-      row(p, bits, p->a + i + r, p->a_step, p->c + (i + r) * p->ldc, p->start + (i + r) * p->lds,
-          vectors);
-    }
+  one_row r[2];
+  for (size_t i = 0; i < p->m; i++) {
+    if (i % LANES == 0)
+      bits_of_columns(of_columns, p->a + i, p->a_step, p->k, least(p->m - i, LANES));
+    one_row *at = &r[i % 2];
+    *at = (one_row){{0}, p->a + i, p->start + i * p->lds, p->c + i * p->ldc};
+    bits_of_row(at->bits, of_columns, i % LANES);
+    if (i % 2) two_rows(p, r, p->a_step, vectors);
   }
+  if (p->m % 2) last_row(p, r, p->a_step, vectors);
 }
 
 #define BLOCK(vectors)                                               \

@@ -24,6 +24,8 @@ const bnn_vec BNN_ISA_NAME(bnn_vec_rows) = {
     .product = VEC(product),
     .product_transposed = VEC(product_transposed),
     .product_wins = VEC(product_wins),
+    .product_shifted = VEC(product_shifted),
+    .inner_shifted = VEC(inner_shifted),
 #endif
 #if defined(__AVX512F__) && defined(__AVX512BW__)
     .product_skips = VEC(product_skips),

@@ -1,7 +1,26 @@
-/* vec_update.c - the steps of the optimizers, each one pass over parameters and state. */
+/* vec_update.c - the steps of the optimizers, each one pass over parameters and state.
+ *
+ * Subnormal numbers cost a processor up to a hundred times what others do, and they do come up: the
+ * moments of a weight without gradient decay for ever (0.9 times the smallest number rounds to
+ * itself), and so does a weight that nothing but the prior pulls at, such as those of pixels that
+ * are 0 in every image.  With MNIST two thirds of an update's time went there (EPYC: less; Xeon: 105
+ * us of 155, by the same loop with MXCSR's DAZ and FTZ).  So a gradient whose square would be subnormal
+ * counts as 0, and moments end before they are subnormal; NaN stays. */
 #include <math.h>
 
 #include "vec_rows.h"
+
+/* Below these |x| counts as 0: gradients, first moments, second moments. */
+#ifdef BNN_REAL_DOUBLE
+enum { TINY_GRADIENT = -500, TINY_MOMENT = -1000, TINY_SQUARE = -1010 }; /* powers of 2 */
+#else
+enum { TINY_GRADIENT = -56, TINY_MOMENT = -110, TINY_SQUARE = -116 };
+#endif
+
+/* x, or 0 where |x| < 2^power. */
+static inline bnn_real drop_tiny(bnn_real x, int power) {
+  return R(fabs)(x) < (bnn_real)__builtin_ldexp(1, power) ? 0 : x;
+}
 
 /* m = b1 m + (1 - b1) g,  v = b2 v + (1 - b2) g^2,  w -= lr mhat / (sqrt(vhat) + eps), as Kingma &
  * Ba have them (v + (1 - b2) (g^2 - v) would lose v's digits when b2 is near 0); rate and unbias2
@@ -10,8 +29,9 @@ BNN_KERNEL adam(bnn_real *restrict w, bnn_real *restrict m, bnn_real *restrict v
                 const bnn_real *restrict g, bnn_adam_scalars a, size_t n) {
   const bnn_real c1 = 1 - a.b1, c2 = 1 - a.b2;
   for (size_t i = 0; i < n; i++) {
-    m[i] = a.b1 * m[i] + c1 * g[i];
-    v[i] = a.b2 * v[i] + c2 * g[i] * g[i];
+    const bnn_real d = drop_tiny(g[i], TINY_GRADIENT);
+    m[i] = drop_tiny(a.b1 * m[i] + c1 * d, TINY_MOMENT);
+    v[i] = drop_tiny(a.b2 * v[i] + c2 * d * d, TINY_SQUARE);
     w[i] -= a.rate * m[i] / (R(sqrt)(v[i] * a.unbias2) + a.eps);
   }
 }
@@ -31,7 +51,7 @@ void VEC(sgd)(bnn_real *w, const bnn_real *g, bnn_real lr, size_t n) { sgd(w, g,
 BNN_KERNEL heavy_ball(bnn_real *restrict w, bnn_real *restrict m, const bnn_real *restrict g,
                       bnn_real lr, bnn_real mu, bnn_real share, size_t n) {
   for (size_t i = 0; i < n; i++) {
-    m[i] = mu * m[i] + share * g[i];
+    m[i] = drop_tiny(mu * m[i] + share * g[i], TINY_MOMENT);
     w[i] -= lr * m[i];
   }
 }
@@ -40,7 +60,7 @@ BNN_KERNEL heavy_ball(bnn_real *restrict w, bnn_real *restrict m, const bnn_real
 BNN_KERNEL nesterov_step(bnn_real *restrict w, bnn_real *restrict m, const bnn_real *restrict g,
                          bnn_real lr, bnn_real mu, bnn_real share, size_t n) {
   for (size_t i = 0; i < n; i++) {
-    m[i] = mu * m[i] + share * g[i];
+    m[i] = drop_tiny(mu * m[i] + share * g[i], TINY_MOMENT);
     w[i] -= lr * (g[i] + mu * m[i]);
   }
 }

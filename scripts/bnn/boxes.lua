@@ -54,17 +54,18 @@ local function outline(heights, from, to, is_log)
     end
   end
   x[#x + 1], y[#y + 1], zero[#zero + 1] = to, 0, 0
-  return {x = x, y = y, low = not is_log and zero or nil, high = not is_log and y or nil}
+  if is_log then return {x = x, y = y} end
+  return {x = x, y = y, low = zero, high = y, is_area = true}
 end
 
-local function read_samples(what, given, i, level)
+local function read_samples(what, given, i, turn, level)
   what = figure.series_name(what, given, i)
   local s = options.check(what, given, {
     x = {type = figure.COLUMN, required = true}, label = "string", colour = "string",
   }, level + 2)
   return {
     values = figure.column(what, "x", s.x, level + 1).values, label = s.label,
-    colour = figure.colour(what, s.colour, i, level + 1),
+    colour = figure.colour(what, s.colour, turn, level + 1),
   }
 end
 
@@ -73,9 +74,9 @@ end
 function M.histogram(what, opts, level)
   if #opts.series == 0 then fail(level + 1, "%s: series is empty", what) end
   if opts.range then check_range(what, opts.range, level + 1) end
-  local samples, series = {}, {}
+  local samples, series, turns = {}, {}, figure.turns(opts.series, opts.order)
   for i, given in ipairs(opts.series) do
-    samples[i] = read_samples(what, given, i, level + 1)
+    samples[i] = read_samples(what, given, i, turns[i], level + 1)
   end
   local from, to = extent(samples)
   if opts.range then from, to = table.unpack(opts.range) end
@@ -84,7 +85,7 @@ function M.histogram(what, opts, level)
     local unit = opts.density and math.max(total, 1) * (to - from) / opts.bins or 1
     for k, height in ipairs(heights) do heights[k] = height / unit end
     series[i] = outline(heights, from, to, opts.logy)
-    series[i].label, series[i].colour, series[i].style = s.label, s.colour, "lines"
+    series[i].label, series[i].colour, series[i].turn = s.label, s.colour, turns[i]
   end
   opts.ylabel = opts.ylabel or opts.density and "density" or "count"
   return curves.commands(series, opts)
@@ -94,7 +95,7 @@ end
 
 local GROUP = 0.8 -- of the room for a label is taken by its bars
 
-local function read_bars(what, given, i, labels, level)
+local function read_bars(what, given, i, turn, labels, level)
   what = figure.series_name(what, given, i)
   local s = options.check(what, given, {
     y = {type = figure.COLUMN, required = true}, std = figure.COLUMN, label = "string",
@@ -105,8 +106,8 @@ local function read_bars(what, given, i, labels, level)
   figure.check_lengths(what, {{name = "labels", given = labels, values = labels}, y, std},
     level + 1)
   return {
-    y = y.values, std = std and std.values, label = s.label,
-    colour = figure.colour(what, s.colour, i, level + 1),
+    y = y.values, std = std and std.values, label = s.label, fill = figure.fill(turn, 0.85),
+    colour = figure.colour(what, s.colour, turn, level + 1),
   }
 end
 
@@ -148,9 +149,9 @@ local function add_bars(data, items, s, i, n)
     items[#items + 1] = ("%s %s"):format(rows > 0 and ("$%s %s"):format(name, way) or "NaN", title)
     return rows
   end
-  local fill = "using 1:2:3:4:5:6 with boxxyerror fc rgb '%s' fs solid 0.85 noborder"
-  local rows = add("b" .. i, {middle, s.y, left, right, zero, s.y}, fill:format(s.colour),
-    figure.titled(s.label))
+  local way = "using 1:2:3:4:5:6 with boxxyerror fc rgb '%s' lw 1.2 %s border lc rgb '%s'"
+  local rows = add("b" .. i, {middle, s.y, left, right, zero, s.y},
+    way:format(s.colour, s.fill, s.colour), figure.titled(s.label))
   if s.std then
     local mark = "using 1:2 with lines lw 1.2 lc rgb '%s'"
     add("e" .. i, marks(s, middle, GROUP / n / 10), mark:format(figure.INK), "notitle")
@@ -183,9 +184,9 @@ end
 function M.bars(what, opts, level)
   if #opts.series == 0 then fail(level + 1, "%s: series is empty", what) end
   if #opts.labels == 0 then fail(level + 1, "%s: labels is empty", what) end
-  local data, items, bars = {}, {}, 0
+  local data, items, bars, turns = {}, {}, 0, figure.turns(opts.series, opts.order)
   for i, given in ipairs(opts.series) do
-    local s = read_bars(what, given, i, opts.labels, level + 1)
+    local s = read_bars(what, given, i, turns[i], opts.labels, level + 1)
     bars = bars + add_bars(data, items, s, i, #opts.series)
   end
   if bars == 0 then figure.fill_ranges(opts) end

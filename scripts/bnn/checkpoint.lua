@@ -9,6 +9,7 @@
 -- tensors are mu/PATH and logvar/PATH of a posterior, params/PATH, optimizer/moments/1, ..., and,
 -- as U64, optimizer/steps, key and step; the tensors among the extras are extras/NAME/.... Its
 -- metadata hold the rest as JSON: names in their order, options, extras, config, versions.
+local checkpoint_folder = require "bnn.checkpoint_folder"
 local core = require "bnn.core"
 local likelihoods = require "bnn.likelihood"
 local networks = require "bnn.nn"
@@ -278,6 +279,69 @@ function M.load(path)
   return state
 end
 
+-- ---- amending ----
+
+-- What an open checkpoint holds among its extras; or nil, fault.
+local function read_extras(file)
+  if not file.metadata.extras then return {} end
+  return read_part(file, "extras", file.metadata.extras)
+end
+
+-- The tensors and the metadata of an open checkpoint without its extras; or nil, fault.
+local function all_but_extras(file)
+  local tensors, metadata = {}, {}
+  for name, text in pairs(file.metadata) do metadata[name] = text end
+  for _, name in ipairs(file:names()) do
+    if not name:find "^extras/" then
+      local x, fault = file:tensor(name)
+      if not x then return nil, fault end
+      tensors[name] = x
+    end
+  end
+  return tensors, metadata
+end
+
+-- The extras that an open file is to have and what else it has; or nil, fault.
+local function amended(file, more)
+  local ok, fault = check_format(file)
+  if not ok then return nil, fault end
+  local extras, tensors, metadata
+  extras, fault = read_extras(file)
+  if not extras then return nil, fault end
+  tensors, metadata = all_but_extras(file)
+  if not tensors then return nil, metadata end
+  for name, value in pairs(more) do extras[name] = value end
+  return extras, tensors, metadata
+end
+
+-- The folder in which a path lies.
+local function folder_of(path)
+  return path:match "^(.+)/[^/]*$" or path:find "^/" and "/" or "."
+end
+
+--- Adds to the extras of a checkpoint, as of what was fitted after the training; all else in the
+-- file stays as it is, to the bit. At any time the old file or the new one is there, whole.
+--     bnn.checkpoint.amend("night/best.safetensors", {extras = {threshold = 0.3}})
+-- While a training works in the folder it is refused; `extras` of bnn.train adds to its own.
+-- @param path string
+-- @param state table: extras=, as for save; a name that is there already gets the new value
+-- @return true; or nil, message
+function M.amend(path, state)
+  local what = "bnn.checkpoint.amend"
+  if type(path) ~= "string" then error(what .. ": a path is wanted", 2) end
+  state = options.check(what, state, {extras = {type = "table", required = true}})
+  local lock <close>, lack = core.lock_folder(folder_of(path))
+  if not lock then return nil, lack end
+  local file <close>, message = safetensors.open(path)
+  if not file then return nil, message end
+  local extras, tensors, metadata = amended(file, state.extras)
+  if not extras then return nil, with_path(path, tensors) end
+  local tree, fault = put.extras(tensors, extras)
+  if fault then error(("%s: %s"):format(what, fault), 2) end
+  metadata.extras = core.json_encode(tree)
+  return safetensors.save(path, tensors, {metadata = metadata})
+end
+
 -- ---- other architectures ----
 
 local function shape_text(x) return "[" .. table.concat(x:shape(), ", ") .. "]" end
@@ -376,12 +440,16 @@ local BY_FUNCTION = "its network was made by a function, which a file does not h
 --- Opens a checkpoint as a model that predicts at once.
 --     local model = assert(bnn.checkpoint.open "runs/mnist/best.safetensors")
 --     print(bnn.predict(model, images, {key = bnn.key(1)}).class)
--- @param path string
+-- @param path string: a file; or the folder of a training: its best, else its newest
 -- @param opts table: net=, for a network that is made by a function; likelihood=, for one of one's
 --   own
 -- @return {net=, posterior= or params=, likelihood=, config=, extras=, step=}; or nil, message
 function M.open(path, opts)
+  if type(path) ~= "string" then error("bnn.checkpoint.open: a path is wanted", 2) end
   opts = options.check("bnn.checkpoint.open", opts, {net = "any", likelihood = "any"})
+  local paths, lack = checkpoint_folder.paths(path)
+  if not paths then return nil, lack end
+  path = paths[1]
   local state, message = M.load(path)
   if not state then return nil, message end
   if not (state.posterior or state.params) then return nil, path .. ": it holds no parameters" end

@@ -5,6 +5,7 @@
 -- works in it. What a file says of a training beside its parameters is compared with the one that
 -- goes on from it (bnn.same_training). Schedules are functions of the step.
 local checkpoint = require "bnn.checkpoint"
+local checkpoint_folder = require "bnn.checkpoint_folder"
 local core = require "bnn.core"
 local folders = require "bnn.folders"
 local options = require "bnn.options"
@@ -16,8 +17,6 @@ local M = {}
 
 local Checkpointer = {}
 Checkpointer.__index = Checkpointer
-
-local BEST = "best.safetensors"
 
 local spec = {
   path = {type = "string", required = true},
@@ -39,24 +38,9 @@ local function say(text) io.stderr:write(text, "\n") end
 
 -- ---- the folder ----
 
-local function step_name(step) return ("step_%08d.safetensors"):format(step) end
+local function path_of(self, step) return self.path .. "/" .. checkpoint_folder.step_name(step) end
 
-local function path_of(self, step) return self.path .. "/" .. step_name(step) end
-
--- What a folder has: steps of its checkpoints in order, whether there is a best one, and what
--- writers that were killed have left behind.
-local function look_into(folder)
-  local steps, has_best, remains = {}, false, {}
-  for name in pairs(core.is_folder(folder) and core.list_dir(folder) or {}) do
-    local step = math.tointeger(tonumber(name:match "^step_(%d+)%.safetensors$"))
-    if step and name == step_name(step) then steps[#steps + 1] = step end
-    has_best = has_best or name == BEST
-    local whose = name:match "^(.+%.safetensors)%.%d+%-%d+%.part$"
-    if whose and (whose == BEST or whose:find "^step_%d+%.") then remains[#remains + 1] = name end
-  end
-  table.sort(steps)
-  return steps, has_best, remains
-end
+local function best_path(self) return self.path .. "/" .. checkpoint_folder.BEST end
 
 -- ---- going on ----
 
@@ -142,7 +126,7 @@ local function newest(self, has_best)
   local first_fault
   while #self.written > 0 or has_best do
     local step = self.written[#self.written]
-    local path = step and path_of(self, step) or self.path .. "/" .. BEST
+    local path = step and path_of(self, step) or best_path(self)
     local saved, fault = checkpoint.load(path)
     if saved and saved.step then
       if first_fault then say(("WARNING: going back to %s, step %d"):format(path, saved.step)) end
@@ -174,7 +158,7 @@ end
 local function begin(self)
   demand(folders.make(self.path))
   self.lock = demand(core.lock_folder(self.path))
-  local steps, has_best, remains = look_into(self.path)
+  local steps, has_best, remains = checkpoint_folder.look_into(self.path)
   self.written = steps
   local holds = #steps > 0 or has_best
   demand(self.resume or not holds, self.path .. " holds checkpoints of an earlier training: "
@@ -325,7 +309,7 @@ function Checkpointer:look_at(step, rows)
   if not is_better(self, value) then return end
   local before = self.best_value
   self.best_value = value
-  if not write(self, self.path .. "/" .. BEST, step) then self.best_value = before end
+  if not write(self, best_path(self), step) then self.best_value = before end
 end
 
 return M

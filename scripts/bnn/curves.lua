@@ -39,7 +39,7 @@ local function check_parts(what, s, level)
   if s.style then fail(level + 1, "%s: style is that of y, which is missing", what) end
 end
 
-local function read_one(what, given, i, shared_x, level)
+local function read_one(what, given, i, turn, shared_x, level)
   what = figure.series_name(what, given, i)
   local s = options.check(what, given, series_spec, level + 2)
   check_parts(what, s, level + 1)
@@ -50,34 +50,46 @@ local function read_one(what, given, i, shared_x, level)
   figure.check_lengths(what, {x, y or low, low, high}, level + 1)
   return {
     x = x.values, y = y and y.values, low = low and low.values, high = high and high.values,
-    label = s.label, style = s.style or "lines",
-    colour = figure.colour(what, s.colour, i, level + 1),
+    label = s.label, style = s.style, colour = figure.colour(what, s.colour, turn, level + 1),
   }
 end
 
 --- The series of checked options, as they are drawn: a list of {x=, y=, low=, high= lists of which
--- y or the edges may be nil; colour=, label=, style=}.
+-- y or the edges may be nil; colour=, label=, style=; turn= by its label where there is an order}.
+-- What is not read but made may also have width= of its line, is_area= for a band that is hatched
+-- in its turn.
 -- @param what string: the function's name for messages
 -- @param level integer: where what is wrong is raised, as in figure.lua
 function M.read(what, opts, level)
   if #opts.series == 0 then fail(level + 1, "%s: series is empty", what) end
-  local series = {}
+  local series, turns = {}, figure.turns(opts.series, opts.order)
   for i, given in ipairs(opts.series) do
-    series[i] = read_one(what, given, i, opts.x, level + 1)
+    series[i] = read_one(what, given, i, turns[i], opts.x, level + 1)
+    series[i].turn = opts.order and turns[i]
   end
   return series
 end
 
 -- ---- drawing ----
 
-local MARKS = {7, 5, 9, 13, 11, 15} -- its filled circle, square, triangle, ...
+local function has_points(s) return s.style == "points" or s.style == "both" end
 
--- Series with points take the marks in turn.
-local function give_marks(series)
-  local turn = 0
+-- Marks, dashes and hatches go in turn each among those that have them, so that the only line
+-- beside points is not dashed; where an order is given they go by it.
+local function give_looks(series)
+  local marks, dashes, hatches = 0, 0, 0
   for _, s in ipairs(series) do
-    if s.style == "points" or s.style == "both" then
-      s.mark, turn = MARKS[turn % #MARKS + 1], turn + 1
+    if has_points(s) then
+      marks = marks + 1
+      s.mark = figure.mark(s.turn or marks)
+    end
+    if s.y and (not s.style or s.style == "both") then
+      dashes = dashes + 1
+      s.dashes = figure.dashes(s.turn or dashes)
+    end
+    if s.is_area then
+      hatches = hatches + 1
+      s.fill = figure.fill(s.turn or hatches, 0.25)
     end
   end
 end
@@ -91,11 +103,12 @@ end
 
 -- How y is drawn, by style.
 local function way_of(s)
-  local line = ("lw 2 lc rgb '%s'"):format(s.colour)
-  local mark = s.mark and ("pt %d ps 0.5"):format(s.mark)
-  if s.style == "points" then return ("with points %s lc rgb '%s'"):format(mark, s.colour) end
-  if s.style == "both" then return ("with linespoints %s %s"):format(mark, line) end
-  return ("with lines %s%s"):format(line, s.style == "dashes" and " dt (8,5)" or "")
+  local colour = ("lc rgb '%s'"):format(s.colour)
+  local dashes = s.style == "dashes" and " dt (8,5)" or s.dashes or ""
+  local line = ("lw %d %s%s"):format(s.width or 2, colour, dashes)
+  if s.style == "points" then return ("with points pt %d ps 0.5 %s"):format(s.mark, colour) end
+  if s.style ~= "both" then return "with lines " .. line end
+  return ("with linespoints pt %d ps 0.8 %s"):format(s.mark, line)
 end
 
 -- A long line's columns without the points that are not seen at one column to a unit.
@@ -110,21 +123,21 @@ end
 -- Adds what draws a series: its data to `data`, its items to `items`. Without a row to draw it
 -- keeps its place in the legend.
 local function add_series(data, items, s, opts)
-  local log = {x = opts.logx, y = opts.logy}
-  local function add(columns, using, way, title)
+  local log, title = {x = opts.logx, y = opts.logy}, figure.titled(s.label)
+  local function add(columns, using, way, shown)
     local name = ("d%d"):format(#data + 1)
-    if s.style == "lines" or s.style == "dashes" then columns = shorten(columns, opts) end
+    if not has_points(s) then columns = shorten(columns, opts) end
     local text, count = figure.block(name, columns, log)
     data[#data + 1] = text
     local source = count > 0 and ("$%s using %s"):format(name, using) or "NaN"
-    items[#items + 1] = ("%s %s %s"):format(source, way, title)
+    items[#items + 1] = ("%s %s %s"):format(source, way, shown)
   end
   if s.low then
-    local fill = "with filledcurves fc rgb '%s' fs transparent solid 0.2 noborder"
-    local title = s.y and "notitle" or figure.titled(s.label)
-    add({s.x, s.low, s.high}, "1:2:3", fill:format(s.colour), title)
+    local way = "with filledcurves fc rgb '%s' %s noborder"
+    local fill = s.fill or "fs transparent solid 0.2"
+    add({s.x, s.low, s.high}, "1:2:3", way:format(s.colour, fill), s.y and "notitle" or title)
   end
-  if s.y then add({s.x, s.y}, "1:2", way_of(s), figure.titled(s.label)) end
+  if s.y then add({s.x, s.y}, "1:2", way_of(s), title) end
 end
 
 -- The y of a point that can be drawn, or nil when there is none in any series.
@@ -164,7 +177,7 @@ end
 
 -- Grey behind from one x to another.
 local function add_shade(lines, opts)
-  for _, span in ipairs(opts.shade) do
+  for _, span in ipairs(opts.shade or {}) do
     local corners = {}
     for i, x in ipairs(span) do
       local inside = math.abs(x) < math.huge and not (opts.logx and x <= 0)
@@ -183,7 +196,7 @@ function M.commands(series, opts)
   local lines, data, items = {}, {}, {}
   local some_y = find_y(series, {x = opts.logx, y = opts.logy})
   if not some_y then figure.fill_ranges(opts) end
-  give_marks(series)
+  give_looks(series)
   for _, s in ipairs(series) do add_series(data, items, s, opts) end
   add_vlines(lines, data, items, opts, some_y or 1)
   add_shade(lines, opts)

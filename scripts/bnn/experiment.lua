@@ -1,6 +1,7 @@
 --- Experiments: a table {about=, defaults=, run=function(cfg, log)}, which the command line runs
 -- when its file is the program, and which sweeps, tests and the prompt load and run as a function.
--- Optional fields: order = {"lr", ...} for --help, positional = "what the plain arguments are".
+-- Optional fields: order = {"lr", ...} for --help; positional = {"image.png ...", "meaning"} for
+-- one that takes plain words as well, which are then cfg.positional, a list.
 local flags = require "bnn.flags"
 local logs = require "bnn.log"
 local options = require "bnn.options"
@@ -29,6 +30,12 @@ local function check_experiment(experiment, level)
   end
   if type(experiment.defaults or {}) ~= "table" then
     error("experiment: defaults is not a table", level + 1)
+  end
+  local words = experiment.positional
+  local is_good = words == nil or type(words) == "table" and type(words[1]) == "string"
+    and type(words[2]) == "string"
+  if not is_good then
+    error("experiment: positional: {\"image.png ...\", \"meaning\"} is wanted", level + 1)
   end
 end
 
@@ -125,7 +132,7 @@ local function run_from_command_line(experiment)
     io.stdout:write(usage.text(experiment, program_name(), own_run[experiment.run]))
     return
   end
-  local cfg = M.demand(flags.parse(argv, experiment.defaults, experiment.positional))
+  local cfg = M.demand(flags.parse(argv, experiment.defaults, experiment.positional ~= nil))
   -- An error passes here on its way to the host: only interrupts change, they get their text.
   local _ <close> = setmetatable({}, {__close = function(_, err) M.explain_interrupt(err) end})
   require "bnn.signal".guard(experiment.run, cfg, logs.console())

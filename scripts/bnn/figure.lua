@@ -84,7 +84,8 @@ M.colours = {
   purple = "#cc79a7", sky = "#56b4e9", black = "#000000", yellow = "#f0e442", grey = "#7f7f7f",
 }
 
--- Neighbours differ in grey as well.
+-- Neighbours differ in grey as well. In a figure of what is inside and what is outside of a
+-- distribution the former comes first, and is blue.
 local TURNS = {"blue", "orange", "green", "vermillion", "purple", "sky", "black", "yellow"}
 
 --- A colour as gnuplot wants it: one by name, "#rrggbb", or (nil) that of a turn.
@@ -96,6 +97,48 @@ function M.colour(what, colour, turn, level)
   local near = nearest.find(colour, names)
   fail(level + 1, "%s: colour = %q: %s#rrggbb or one of %s is wanted", what, colour,
     near and ("did you mean '%s'? "):format(near) or "", table.concat(names, ", "))
+end
+
+-- ---- what series look like ----
+--
+-- Series differ in black and white as well: lines by their dashes, points by their marks, areas by
+-- their hatching.
+
+local DASHES = {"", "(9,4)", "(2,3)", "(9,3,2,3)", "(5,3)", "(9,3,2,3,2,3)", "(4,6)", "(14,4)"}
+local MARKS = {7, 4, 9, 12, 11, 6, 5, 8} -- a filled circle, an open square, a filled triangle, ...
+local HATCHES = {false, 4, 5, 1, 6, 2, 7, false} -- gnuplot's patterns; false: plain
+
+local function in_turn(list, turn) return list[(turn - 1) % #list + 1] end
+
+--- How a line is dashed in its turn, as an option of gnuplot's; the first is not.
+function M.dashes(turn)
+  local dashes = in_turn(DASHES, turn)
+  return dashes ~= "" and " dt " .. dashes or ""
+end
+
+--- The number of a mark.
+function M.mark(turn) return in_turn(MARKS, turn) end
+
+--- How an area is filled: evenly, of so much opacity, or hatched.
+function M.fill(turn, opacity)
+  local hatch = in_turn(HATCHES, turn)
+  return hatch and ("fs transparent pattern %d"):format(hatch)
+    or ("fs transparent solid %g"):format(opacity)
+end
+
+--- The turn of each series: its label's place in an order, and behind that, or without one, as they
+-- come.
+-- @param series list of tables, label= string or nil
+-- @param order list of strings, or nil
+function M.turns(series, order)
+  local places, turns, later = {}, {}, order and #order or 0
+  for i, label in ipairs(order or {}) do places[label] = places[label] or i end
+  for i, s in ipairs(series) do
+    local place = places[s.label or ""]
+    if not place then later = later + 1 end
+    turns[i] = place or later
+  end
+  return turns
 end
 
 -- ---- data ----
@@ -205,6 +248,7 @@ function M.spec(more)
     logx = "boolean", logy = "boolean",
     legend = {type = "string", default = "bottom", choices = {"bottom", "right", "none"}},
     path = "string", out = "userdata", width = size, height = size,
+    order = {type = "string", list = true},
     scale = {type = "number", above = 0, max = 10, default = 2},
   }
   for name, kind in pairs(more) do spec[name] = kind end
@@ -235,6 +279,17 @@ function M.check(what, opts, level)
 end
 
 -- ---- images ----
+
+--- x as [n, h, w]; raises unless it is that or [n, 1, h, w], with pixels.
+function M.images(what, x, level)
+  local shape = M.shape_text(x)
+  if x:dim() == 4 and x:size(2) == 1 then x = x:select(2, 1) end
+  if x:dim() ~= 3 then
+    fail(level + 1, "%s: x is %s, wanted [n, h, w] or [n, 1, h, w]", what, shape)
+  end
+  if x:numel() == 0 then fail(level + 1, "%s: x is %s: there are no pixels", what, shape) end
+  return x
+end
 
 --- Each element of x [h, w] as a square of `scale` by `scale`.
 function M.enlarge(x, scale)

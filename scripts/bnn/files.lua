@@ -158,20 +158,34 @@ end
 
 -- ---- pictures ----
 
+-- A picture that has MNIST's size already, with light ink; or nil, fault.
+local function as_it_is(grey, ink)
+  if grey:dtype() ~= "u8" then
+    error(("bnn.data.image: the image is %s, wanted u8"):format(grey:dtype()), 3)
+  end
+  local size = table.concat(grey:shape(), " x ")
+  if size ~= "28 x 28" then return nil, "is " .. size .. ", 28 x 28 is wanted without fitting" end
+  return ink == "dark" and (255 - grey:real()):to "u8" or grey
+end
+
 --- A picture of a character made as MNIST's images are: u8 [28, 28], ink 255 on 0, fitted to
 -- 20 x 20 and centred by mass. Light and size of the picture do not matter.
 -- @param source string or tensor: a PNG file, or u8 [h, w]
--- @param opts table: ink="auto" ("dark" on light, "light" on dark)
+-- @param opts table: ink="auto" ("dark" on light, "light" on dark); fit=true (false: a picture of
+--   28 x 28 as it is, its ink light unless it is said to be dark)
 -- @return tensor; or nil, message
 function M.image(source, opts)
   opts = options.check("bnn.data.image", opts, {
     ink = {type = "string", default = "auto", choices = {"auto", "dark", "light"}},
+    fit = {type = "boolean", default = true},
   })
-  if type(source) ~= "string" then return core.image_character(source:contiguous(), opts.ink) end
-  local grey, fault = core.png_read(source, "grey")
+  local make = opts.fit and core.image_character or as_it_is
+  local is_file, fault = type(source) == "string", nil
+  local grey = source
+  if is_file then grey, fault = core.png_read(source, "grey") end
   if not grey then return nil, fault end
-  local x, blank = core.image_character(grey, opts.ink)
-  if not x then return nil, source .. ": " .. blank end
+  local x, lack = make(grey:contiguous(), opts.ink)
+  if not x then return nil, is_file and source .. ": " .. lack or lack end
   return x
 end
 

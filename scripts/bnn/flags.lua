@@ -141,7 +141,7 @@ end
 -- complete configuration, or nil and one line that names the flag and what is wanted.
 -- @param argv list of strings
 -- @param defaults table as above
--- @param positional string or nil: without it plain words are refused, else they are cfg.positional
+-- @param positional nil, or true where plain words are taken: they are cfg.positional
 function M.parse(argv, defaults, positional)
   local specs = M.specs(defaults)
   local cfg, fault = read_words(argv, specs, positional)

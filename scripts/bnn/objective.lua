@@ -97,6 +97,7 @@ local function new(what, opts)
   check_paths(what, opts)
   check_weights(what, opts)
   opts.what, opts.steppers, opts.recorded, opts.recordings = what, kept.new(KEPT), {}, 0
+  opts.latest = {}
   return setmetatable(opts, Objective)
 end
 
@@ -312,17 +313,31 @@ local function count_recording(self, name)
   io.stderr:write(text:format(self.what, self.recordings, name))
 end
 
-local function stepper(self, source, n)
-  for _, field in ipairs(RECORDED) do
-    if self.recorded[field] ~= self[field] then
-      self.steppers, self.recorded[field] = kept.new(KEPT), self[field]
+-- Forgets what was recorded when a field has changed on which it depends.
+local function check_recorded(self)
+  local recorded = self.recorded
+  for i = 1, #RECORDED do
+    local field = RECORDED[i]
+    if recorded[field] ~= self[field] then
+      self.steppers, self.latest, recorded[field] = kept.new(KEPT), {}, self[field]
     end
   end
+end
+
+-- The recorded step for batches of n rows of a source. That of the step before is found without a
+-- name of its shapes, which takes longer to write than the rest of step's Lua.
+local function stepper(self, source, n)
+  check_recorded(self)
+  local latest, x, y = self.latest, source.x, source.y
+  if latest.n == n and rawequal(latest.x, x) and rawequal(latest.y, y) then return latest.made end
   local name = record.shape_key(source, n)
   local made = self.steppers:get(name)
-  if made then return made end
-  count_recording(self, name)
-  return self.steppers:put(name, make_stepper(self, source, n))
+  if not made then
+    count_recording(self, name)
+    made = self.steppers:put(name, make_stepper(self, source, n))
+  end
+  self.latest = {x = x, y = y, n = n, made = made}
+  return made
 end
 
 -- ---- beta ----
@@ -347,7 +362,7 @@ end
 function Objective:beta_at(step)
   local given = self.beta or self.temperature
   if given == nil then return 0 end
-  if not options.accept(given, "schedule") then
+  if type(given) ~= "number" and not options.accept(given, "schedule") then
     local betas, wanted = {}, {}
     for _, name in ipairs(prior_names(self)) do wanted[name] = true end
     for i, name in ipairs(weights_of(self):names()) do
@@ -405,7 +420,7 @@ end
 --   gradient that is not finite beside a finite loss is nil, message too: nothing that is not
 --   finite has been written, but the other tensors have been updated
 function Objective:step(state, batch, key, opts)
-  if not options.accept(state, "state") then
+  if not options.is_object(state, "state") then
     error("step: a state is wanted, as optimizer:init(objective) gives it, got " .. type(state), 2)
   end
   if tree.leaf_kind(key) ~= "key" then error("step: a key is wanted, got " .. type(key), 2) end

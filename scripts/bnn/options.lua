@@ -40,7 +40,8 @@ local kinds = {
   schedule = {"a number or a function of the step", is_schedule},
 }
 
-local function is_object(v, kind)
+--- Whether a value is an object whose metatable has this __name, with or without "bnn." in front.
+function M.is_object(v, kind)
   local meta = getmetatable(v)
   local name = type(meta) == "table" and meta.__name
   return name == kind or name == "bnn." .. kind
@@ -51,7 +52,7 @@ local function has_kind(v, spec)
     local known = kinds[kind]
     if known then
       if known[2](v) then return true end
-    elseif is_object(v, kind) then
+    elseif M.is_object(v, kind) then
       return true
     end
   end

@@ -46,9 +46,14 @@ local function lines_of(image, mode)
   return lines
 end
 
+-- Text in as many columns, one for each letter of UTF-8.
 local function fit(text, width)
-  text = text:sub(1, width)
-  return text .. (" "):rep(width - #text)
+  local letters = utf8.len(text)
+  if letters and letters > width then
+    return text:sub(1, utf8.offset(text, width + 1) - 1)
+  end
+  text = letters and text or text:sub(1, width)
+  return text .. (" "):rep(width - (letters or #text))
 end
 
 --- How the standard output shows grey: "24bit", "256" or "none" (a pipe, NO_COLOR, a plain

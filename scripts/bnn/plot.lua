@@ -1,12 +1,16 @@
---- Figures: lines with bands, histograms, bars, heat maps, sheets of images. One call each, with
--- defaults fit to print.
+--- Figures: lines with bands, histograms, bars, heat maps, sheets of images; reliability diagrams,
+-- ROC and risk-coverage curves, images with what is predicted of them. One call each, with defaults
+-- fit to print.
 --
 -- gnuplot draws them, into SVG or PNG or as text; sheets of images need libpng alone. Where gnuplot
 -- is missing, or a file can not be written, a function gives nil and a message, and the run goes
 -- on. A file is there whole or not at all; folders that are missing are made. Text is shown as it
 -- is written, and a newline begins another line; PNG wants a font installed that has the
 -- characters. Colours are Okabe and Ito's, which the colour-blind can tell apart; what is given
--- none takes them in turn.
+-- none takes them in turn. Dashes, marks and hatches are taken in turn too, so that a figure reads
+-- in black and white, and at half its size. For a set of data to look the same in all figures,
+-- give all of them the same order = {"MNIST", "notMNIST", ...}: a series takes its turn by its
+-- label's place in that list. What is in-distribution comes first by custom, and is blue.
 local boxes = require "bnn.boxes"
 local curves = require "bnn.curves"
 local figure = require "bnn.figure"
@@ -21,6 +25,11 @@ local M = {}
 
 --- The colours by name; "#rrggbb" will do as well wherever a colour is wanted.
 M.colours = figure.colours
+
+-- Figures of predictions, from files of their own.
+for _, file in ipairs{"plot_curves", "plot_reliability", "plot_predictions"} do
+  for name, draw in pairs(require("bnn." .. file)) do M[name] = draw end
+end
 
 local fail = figure.fail
 
@@ -53,12 +62,14 @@ end
 -- @param opts table:
 --   series= a list of {y=, x=, label=, style=, colour=, and a band: std= (y - std to y + std) or
 --     band={low, high}}; y may be left out where there is a band. Columns are tensors [n] or [n, 1]
---     or lists; style is "lines", "points", "both" or "dashes"; colour one of bnn.plot.colours or
+--     or lists; style is "lines", "points", "both" or "dashes", and where it is left out lines of
+--     which all but the first are dashed, each in its way; colour one of bnn.plot.colours or
 --     "#rrggbb". Later ones are drawn over earlier ones
 --   x= of the series that have none of their own (1, 2, ... when left out)
 --   title=, xlabel=, ylabel=; xrange={from, to}, yrange=; logx=false, logy=false
 --   vlines={x, ...} dashed; shade={{from, to}, ...} grey from one x to another (math.huge: to the
---     edge); legend="bottom", "right" or "none"
+--     edge); legend="bottom", "right" or "none"; order= labels whose place in it says the colour,
+--     dashes and marks of a series
 --   path= a file that ends in .svg or .png; without one the plot is text
 --   width=640, height=400 in units of 1/96 inch, scale=2 pixels of a PNG for each; of text in
 --     characters (the terminal's width, 24)
@@ -116,8 +127,8 @@ for _, name in ipairs{"xrange", "logx", "logy"} do bars_spec[name] = nil end
 --   labels= n strings below the axis
 --   series= a list of {y=, std=, label=, colour=}; y and std, which is marked on the bar, are
 --     tensors [n] or lists; what is not finite has no bar
---   title=, xlabel=, ylabel=, yrange=, legend=, path=, width=, height=, scale=, out=: as for
---     bnn.plot.lines
+--   title=, xlabel=, ylabel=, yrange=, legend=, order=, path=, width=, height=, scale=, out=: as
+--     for bnn.plot.lines
 -- @return true, or the text when no path is given; or nil, message
 function M.bars(opts)
   local what = "bnn.plot.bars"
@@ -130,7 +141,7 @@ local heatmap_spec = figure.spec{
   z = {type = "tensor", required = true}, x = figure.COLUMN, y = figure.COLUMN, zlabel = "string",
   zrange = {type = "number", list = true}, path = {type = "string", required = true},
 }
-for _, name in ipairs{"xrange", "yrange", "logx", "logy", "legend", "out"} do
+for _, name in ipairs{"xrange", "yrange", "logx", "logy", "legend", "out", "order"} do
   heatmap_spec[name] = nil
 end
 
@@ -152,17 +163,6 @@ function M.heatmap(opts)
 end
 
 -- ---- images ----
-
--- [n, h, w] of [n, h, w] or [n, 1, h, w].
-local function as_images(what, x, level)
-  local shape = figure.shape_text(x)
-  if x:dim() == 4 and x:size(2) == 1 then x = x:select(2, 1) end
-  if x:dim() ~= 3 then
-    fail(level + 1, "%s: x is %s, wanted [n, h, w] or [n, 1, h, w]", what, shape)
-  end
-  if x:numel() == 0 then fail(level + 1, "%s: x is %s: there are no pixels", what, shape) end
-  return x
-end
 
 local WIDEST = 32768 -- what our own reader takes
 
@@ -195,12 +195,16 @@ end
 local images_spec = {
   x = {type = "tensor", required = true}, columns = {type = "integer", min = 1},
   gap = {type = "integer", min = 0, max = 1000}, background = {type = "number", min = 0, max = 1},
-  scale = {type = "integer", min = 1, max = 100, default = 3}, path = "string",
+  scale = {type = "integer", min = 1, max = 100}, path = "string",
   captions = {type = "string", list = true},
 }
 
+local LEAST_CAPTIONED = 168 -- pixels, over which a caption can still be read at half its size
+
 -- What depends on the other options: a square, and room and white paper for captions.
-local function fill_in(opts, n)
+local function fill_in(opts, n, width)
+  local captioned = math.min(math.ceil(LEAST_CAPTIONED / width), 100)
+  opts.scale = opts.scale or opts.captions and captioned or 3
   opts.columns = math.min(opts.columns or math.ceil(math.sqrt(n)), n)
   opts.gap = opts.gap or opts.captions and 3 or 1
   opts.background = math.floor((opts.background or opts.captions and 1 or 0) * 255 + 0.5)
@@ -214,7 +218,8 @@ end
 --   columns= images in a row (a square when left out); gap=1 pixels of an image between them (3
 --     with captions); background=0 the grey of gaps and of places left over, 0 to 1 (1 with
 --     captions)
---   scale=3 pixels of the picture, each way, for one of an image
+--   scale=3 pixels of the picture, each way, for one of an image (with captions as many as make it
+--     168 wide)
 --   path= a file that ends in .png, or with captions also .svg
 --   captions= a list of n strings to stand under the images, about 14 letters to a line; drawn by
 --     gnuplot
@@ -224,9 +229,9 @@ function M.images(opts)
   local what = "bnn.plot.images"
   opts = options.check(what, opts, images_spec)
   check_sheet_path(what, opts, 2)
-  local x = as_images(what, opts.x, 2)
+  local x = figure.images(what, opts.x, 2)
   check_captions(what, x, opts.captions, 2)
-  fill_in(opts, x:size(1))
+  fill_in(opts, x:size(1), x:size(3))
   check_extent(what, x, opts, 2)
   if opts.captions then return sheet.draw_captioned(x, opts) end
   local picture = sheet.make(x, opts)

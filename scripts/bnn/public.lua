@@ -19,7 +19,7 @@ end
 
 -- Modules that hand out what internal ones hold: bnn.data.read of bnn.files, bnn.metrics.auroc of
 -- bnn.ranking.
-local COLLECTIONS = {"data", "metrics"}
+local COLLECTIONS = {"data", "metrics", "plot"}
 
 -- function -> the name under which `bnn` itself has it, or a collection.
 local function exported_functions(bnn)

@@ -100,7 +100,8 @@ end
 -- @param program string: how it is started ("bnnlua experiments/mnist.lua")
 -- @param run function: the experiment's own run
 function M.text(experiment, program, run)
-  local words_text = experiment.positional and " [argument ...]" or ""
+  local positional = experiment.positional
+  local words_text = positional and " " .. positional[1] or ""
   local lines = {("usage: %s [--flag=value ...]%s"):format(program, words_text)}
   if experiment.about then
     lines[#lines + 1] = ""
@@ -113,7 +114,7 @@ function M.text(experiment, program, run)
     add_entry(lines, flag_text(name, spec), entry[2] .. default_text(spec))
   end
   add_entry(lines, "  --help", "show this text")
-  if experiment.positional then add_entry(lines, "  argument ...", experiment.positional) end
+  if positional then add_entry(lines, "  " .. positional[1], positional[2]) end
   return table.concat(lines, "\n") .. "\n"
 end
 

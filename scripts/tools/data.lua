@@ -281,7 +281,7 @@ local function main(argv)
     io.write(usage.text({about = command.about, defaults = defaults}, program, command.run))
     return
   end
-  local cfg = demand(flags.parse(rest, defaults, command.words))
+  local cfg = demand(flags.parse(rest, defaults, true))
   local words = cfg.positional
   local count_fits = #words >= command.least and #words <= command.most
   demand(count_fits, ("%s: usage: %s"):format(word, program))

@@ -330,7 +330,7 @@ static void backward_part(parts *p) {
 
 static void gradients_part(parts *p) {
   for (size_t j = 0; j < bnn_frame_parameter_jobs(p->frame); j++)
-    bnn_frame_run_parameter_job(p->frame, j);
+    bnn_frame_run_parameter_job(p->frame, j, NULL);
 }
 
 /* The products in the pieces in which a step has them. */

@@ -108,8 +108,8 @@ WRAPPED(void, bnn_frame_backward_block, bnn_frame *f, size_t b, bnn_real seed) {
   BOOKED(PART_PASSES, __real_bnn_frame_backward_block(f, b, seed));
 }
 
-WRAPPED(void, bnn_frame_run_parameter_job, bnn_frame *f, size_t j) {
-  BOOKED(PART_PASSES, __real_bnn_frame_run_parameter_job(f, j));
+WRAPPED(void, bnn_frame_run_parameter_job, bnn_frame *f, size_t j, bnn_real *out) {
+  BOOKED(PART_PASSES, __real_bnn_frame_run_parameter_job(f, j, out));
 }
 
 static bool in_product(void) {
@@ -128,6 +128,15 @@ WRAPPED(void, bnn_product, bnn_real *c, size_t ldc, const bnn_real *a, size_t ld
 WRAPPED(void, bnn_product_bias, bnn_real *c, const bnn_real *a, const bnn_real *b,
         const bnn_real *bias, size_t m, size_t n, size_t k) {
   BOOKED(PART_FORWARD, __real_bnn_product_bias(c, a, b, bias, m, n, k));
+}
+
+/* A convolution's on views of the image: y and dx, which has no bias to start from, and dw. */
+WRAPPED(void, bnn_product_shifted, const bnn_shifted_product *p) {
+  BOOKED(p->start ? PART_FORWARD : PART_DX, __real_bnn_product_shifted(p));
+}
+
+WRAPPED(void, bnn_product_inner, const bnn_shifted_inner *p) {
+  BOOKED(PART_DW, __real_bnn_product_inner(p));
 }
 
 /* A convolution's, when they are its own: dw = dy patches^T, dpatches = w^T dy. */

@@ -58,6 +58,8 @@ function TestArticle.test_beta_1e_3_over_three_seeds()
       ["train/accuracy"] = {0.993, 1}, ["train/elbo"] = {-0.38, -0.32},
     }, what)
     assert_within(metrics.threshold, 0.27, 0.38, what .. ", 99th percentile of the std")
+    -- 1% of one half; of the other 5,000, within four deviations of the two halves together
+    assert_within(metrics.refused_test, 0.002, 0.018, what .. ", test digits refused")
     if letters then assert_within(metrics.refused, 0.95, 1, what .. ", notMNIST refused") end
     sum = sum + after["test/accuracy"]
   end

@@ -1,6 +1,8 @@
---- Calibration, scores of probabilities, temperature scaling and conformal sets: cases worked by
--- hand, and what is guaranteed.
+--- Calibration, scores of probabilities, temperature scaling, fits and conformal sets: cases worked
+-- by hand, and what is guaranteed.
 local lu = require "luaunit"
+package.path = (arg[0]:match "^(.*)/" or ".") .. "/?.lua;" .. package.path
+local bits = require "bits"
 local bnn = require "bnn"
 
 local metrics, tensor = bnn.metrics, bnn.tensor
@@ -185,6 +187,115 @@ function TestTemperature.test_refusals()
     {"label 1 is 2", {labels = {2}, logits = {{0, 1}}}}, {"labels is a nil", {logits = {{0, 1}}}},
   })
   check_refusals(bnn.calibration.scale, {{"temperature = 0", {logits = {{1}}, temperature = 0}}})
+end
+
+TestFit = {}
+
+-- What bnn.predict gives for n examples of C classes and the labels, drawn from softmax(z / 2): the
+-- network is over-confident.
+local function drawn(key, n, classes)
+  local z = bnn.randn(key:fold "z", n, classes) * 3
+  local gumbel = -(-(bnn.rand(key:fold "u", n, classes) + 1e-7):log()):log()
+  local mean, std = z:softmax(-1), bnn.rand(key:fold "std", n, classes) * 0.4
+  local best = z:argmax(-1)
+  local at = best:view(n, 1)
+  return {
+    mean = mean, std = std, class = (best:real() - 1):to "i32",
+    probability = mean:gather(at, -1):view(n), class_std = std:gather(at, -1):view(n),
+    entropy = metrics.entropy(mean), mine = bnn.rand(key:fold "mine", n),
+  }, ((z / 2 + gumbel):argmax(-1):real() - 1):to "i32"
+end
+
+function TestFit.test_is_the_temperature_and_the_rule_and_what_they_do()
+  local prediction, y = drawn(bnn.key(4), 3000, 4)
+  local fit = bnn.calibration.fit{prediction = prediction, labels = y}
+  local t, nll = bnn.calibration.temperature{probabilities = prediction, labels = y}
+  lu.assertEquals({fit.temperature, fit.nll_before, fit.nll, fit.n},
+    {t, nll.nll_before, nll.nll, 3000})
+  lu.assertAlmostEquals(t, 2, 0.2)
+  lu.assertEquals(fit.rule, bnn.ood.threshold(prediction))
+  lu.assertEquals(fit.ece_before, metrics.ece(prediction, y))
+  lu.assertTrue(fit.ece < fit.ece_before / 2)
+  local other = bnn.calibration.fit{prediction = prediction, labels = y, score = "mine",
+                                    percentile = 0.5}
+  lu.assertEquals(other.rule, bnn.ood.threshold(prediction, {score = "mine", percentile = 0.5}))
+end
+
+-- A validation set on which every answer is right would make all answers certain.
+function TestFit.test_without_an_inner_optimum_probabilities_stay()
+  local prediction, never = drawn(bnn.key(5), 20, 3), {}
+  for i, class in ipairs(prediction.class:totable()) do never[i] = (class + 1) % 3 end
+  for _, labels in ipairs{prediction.class, never} do
+    local fit = bnn.calibration.fit{prediction = prediction, labels = labels}
+    lu.assertEquals({fit.temperature, fit.nll}, {1, fit.nll_before})
+    near(fit.ece, fit.ece_before)
+  end
+end
+
+function TestFit.test_applied_to_others_it_gives_what_it_says()
+  local prediction, y = drawn(bnn.key(6), 2000, 4)
+  local fit = bnn.calibration.fit{prediction = prediction, labels = y, percentile = 0.9}
+  local copy = {}
+  for name, value in pairs(prediction) do copy[name] = value end
+  local applied = bnn.calibration.apply(fit, prediction)
+  lu.assertEquals(prediction, copy) -- left alone
+  near(metrics.nll(applied, y), fit.nll)
+  near(metrics.ece(applied, y), fit.ece)
+  local scaled = bnn.calibration.scale{probabilities = prediction, temperature = fit.temperature}
+  bits.assert_same(applied.mean, scaled)
+  bits.assert_same(applied.probability, (scaled:max(-1)))
+  bits.assert_same(applied.entropy, metrics.entropy(scaled))
+  for _, name in ipairs{"class", "std", "class_std", "mine"} do
+    lu.assertIs(applied[name], prediction[name])
+  end
+  bits.assert_same(applied.refused, bnn.ood.is_refused(prediction, fit.rule))
+  lu.assertEquals(applied.refused:sum():item(), 200)
+  bits.assert_same(applied.score, prediction.class_std:to "f64")
+  lu.assertEquals(applied.temperature, fit.temperature)
+end
+
+-- The entropy at the temperature is another number than that which the rule was fitted on.
+function TestFit.test_the_rule_sees_the_prediction_as_it_was()
+  local prediction, y = drawn(bnn.key(7), 1000, 4)
+  local fit = bnn.calibration.fit{prediction = prediction, labels = y, score = "entropy",
+                                  percentile = 0.9}
+  local applied = bnn.calibration.apply(fit, prediction)
+  lu.assertEquals(applied.refused:sum():item(), 100)
+  bits.assert_same(applied.score, prediction.entropy:to "f64")
+  bits.assert_differ(applied.entropy, prediction.entropy)
+end
+
+function TestFit.test_refusals()
+  local good, y = drawn(bnn.key(8), 10, 3)
+  local fit = bnn.calibration.fit{prediction = good, labels = y}
+  local applied = bnn.calibration.apply(fit, good)
+  local calibrated = "the prediction has been calibrated, at temperature "
+  local no_prediction = "is to be what bnn.predict gives for classes"
+  local bad = drawn(bnn.key(8), 10, 3)
+  bad.mean = bad.mean * (0 / 0)
+  check_refusals(bnn.calibration.fit, {
+    {"calibration.fit: the prediction " .. no_prediction, {labels = y}},
+    {no_prediction, {prediction = good.mean, labels = y}},
+    {no_prediction, {prediction = {mean = good.mean}, labels = y}},
+    {"calibration.fit: " .. calibrated, {prediction = applied, labels = y}},
+    {"predictions are [10], targets [2]", {prediction = good, labels = {0, 1}}},
+    {"calibration.fit: label 1 is 3, predictions are of classes 0..2",
+     {prediction = good, labels = {3, 0, 0, 0, 0, 0, 0, 0, 0, 0}}},
+    {"calibration.fit: prediction 1 is not a number", {prediction = bad, labels = y}},
+    {"unknown option 'percentil': did you mean 'percentile'?",
+     {prediction = good, labels = y, percentil = 1}},
+    {"percentile = 99: at most 1", {prediction = good, labels = y, percentile = 99}},
+    {"no score \"stds\"", {prediction = good, labels = y, score = "stds"}},
+  })
+  local no_fit = "calibration.apply: what calibration.fit gives is wanted"
+  check_refusals(bnn.calibration.apply, {
+    {no_fit, nil, good, n = 3}, {no_fit, {}, good}, {no_fit, {temperature = 1}, good},
+    {no_fit, {temperature = 0, rule = fit.rule}, good},
+    {no_fit, {temperature = 1 / 0, rule = fit.rule}, good},
+    {"the rule is to be what ood.threshold gives", {temperature = 1, rule = {}}, good},
+    {"calibration.apply: the prediction " .. no_prediction, fit, good.mean},
+    {calibrated, fit, applied}, {"prediction 1 is not a number", fit, bad},
+  })
 end
 
 TestConformal = {}

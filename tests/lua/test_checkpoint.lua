@@ -3,6 +3,7 @@ local lu = require "luaunit"
 local folder = arg[0]:match "^(.*)/" or "."
 package.path = folder .. "/?.lua;" .. package.path
 local bits = require "bits"
+local files = require "idx_files"
 local bnn = require "bnn"
 local core = require "bnn.core"
 
@@ -248,6 +249,96 @@ function TestExtras.test_what_is_no_data_is_named()
   end
   raises("save: a path is wanted", checkpoint.save, {}, {})
   raises("load: a path is wanted", checkpoint.load)
+end
+
+TestAmended = {}
+
+-- In a folder of its own, as it is locked while a file in it is amended.
+function TestAmended:setUp()
+  self.folder = files.folder()
+  path = self.folder .. "/x.safetensors"
+end
+
+function TestAmended:tearDown() files.remove(self.folder) end
+
+local function read_bytes()
+  local file <close> = assert(io.open(path, "rb"))
+  return file:read "a"
+end
+
+local function full_state(extras)
+  local q = bnn.posterior.meanfield(net_params())
+  return {
+    posterior = q, optimizer = bnn.optim.adam():init(q), key = key, step = 3, extras = extras,
+    config = {lr = 1 / 3}, training = {rates = {lr = 0 / 0}}, model = {net = {kind = "mlp"}},
+  }
+end
+
+-- The file is that which save would have written with all of the extras.
+function TestAmended.test_all_else_stays_to_the_byte()
+  local before = {a = core.tensor{1 / 3, 0 / 0}, b = {core.ones(2), x = -0.0}, c = 1}
+  local more = {c = {2, core.zeros(3)}, d = {temperature = 1.25, nan = 0 / 0}}
+  local all = {a = before.a, b = before.b, c = more.c, d = more.d}
+  for i, row in ipairs{{before, more, all}, {nil, more, more}, {before, {}, before}} do
+    assert(checkpoint.save(path, full_state(row[3])))
+    local want = read_bytes()
+    assert(checkpoint.save(path, full_state(row[1])))
+    lu.assertTrue(checkpoint.amend(path, {extras = row[2]}))
+    lu.assertTrue(read_bytes() == want, "row " .. i)
+    lu.assertTrue(checkpoint.amend(path, {extras = row[2]})) -- once more changes nothing
+    lu.assertTrue(read_bytes() == want, "row " .. i)
+  end
+end
+
+-- What this program would not write itself is not looked at: another precision, versions.
+function TestAmended.test_what_another_program_wrote_stays()
+  assert(checkpoint.save(path, full_state()))
+  local tensors, metadata = safetensors.load(path)
+  tensors["mu/mlp/linear_0/b"] = core.tensor({1, 2, 3, 4, 1 / 3}, "f64")
+  metadata.versions, metadata.mine = "[ ]", "ours"
+  assert(safetensors.save(path, tensors, {metadata = metadata}))
+  lu.assertTrue(checkpoint.amend(path, {extras = {x = 1}}))
+  local got, texts = safetensors.load(path)
+  metadata.extras = '{"x":1}'
+  lu.assertEquals(texts, metadata)
+  for name, tensor in pairs(tensors) do
+    lu.assertEquals(got[name]:dtype(), tensor:dtype())
+    bits.assert_same(got[name], tensor, name)
+  end
+end
+
+function TestAmended:test_what_is_refused_leaves_the_file()
+  assert(checkpoint.save(path, full_state{x = 1}))
+  local want = read_bytes()
+  for words, state in pairs{
+    ["amend: 'extras' is missing: a table is wanted"] = {},
+    ["amend: unknown option 'step': known are extras"] = {step = 4, extras = {}},
+    ["amend: extras/f: a function is no plain value"] = {extras = {f = print}},
+  } do
+    raises("bnn.checkpoint." .. words, checkpoint.amend, path, state)
+    lu.assertTrue(read_bytes() == want)
+  end
+  raises("bnn.checkpoint.amend: a path is wanted", checkpoint.amend, nil, {extras = {}})
+  local _ <close> = assert(core.lock_folder(self.folder))
+  lu.assertEquals({checkpoint.amend(path, {extras = {x = 2}})},
+    {nil, self.folder .. ": another training is writing there"})
+  lu.assertTrue(read_bytes() == want)
+end
+
+function TestAmended.test_what_is_no_checkpoint_is_told()
+  local function refuses(words)
+    local ok, message = checkpoint.amend(path, {extras = {x = 2}})
+    lu.assertNil(ok)
+    lu.assertStrContains(message, words)
+  end
+  safetensors.save(path, {w = core.ones(2)})
+  refuses(path .. ": is a safetensors file, but no checkpoint")
+  safetensors.save(path, {}, {metadata = {format = "bnnlua checkpoint 1", extras = "{"}})
+  refuses(path .. ": extras: no JSON at byte")
+  os.remove(path)
+  refuses(path .. ": No such file")
+  path = path .. ".no/x"
+  refuses(".no: No such file")
 end
 
 TestRefused = in_file{}

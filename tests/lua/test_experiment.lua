@@ -127,6 +127,21 @@ function TestMain.test_refusals_are_one_line_on_stderr_and_status_1()
   end
 end
 
+function TestMain.test_plain_words_are_for_those_that_declare_them()
+  lu.assertEquals({run(toy, "a.png")}, {"",
+    "bnnlua: unexpected argument a.png: flags are written --name=value\n", 1})
+  local taking = write("taking.lua", [[
+    return require "bnn.experiment".main{
+      positional = {"file ...", "files to look at"}, defaults = {n = {1, "a number"}},
+      run = function(cfg) print(cfg.n, table.concat(cfg.positional, ",")) end,
+    }]])
+  lu.assertEquals({run(taking, "a.png", "--n=2", "b", "--", "--c")}, {"2\ta.png,b,--c\n", "", 0})
+  lu.assertEquals({run(taking)}, {"1\t\n", "", 0})
+  lu.assertStrContains((run(taking, "--help")), "\n  file ...                  files to look at\n")
+  local e = experiment.load(taking)
+  lu.assertErrorMsgContains("positional = 3: a list is wanted", e.run, {positional = 3})
+end
+
 function TestMain.test_an_error_of_the_script_keeps_its_place_and_traceback()
   local out, errors, status = run(toy, "--how=error")
   lu.assertEquals({out, status}, {"", 1})
@@ -148,6 +163,10 @@ function TestMain.test_an_experiment_without_run_is_refused()
   lu.assertErrorMsgContains("an experiment is wanted", experiment.main, {about = "x"})
   lu.assertErrorMsgContains("defaults.lr: {value, \"meaning\"} is wanted", experiment.main,
     {defaults = {lr = 1}, run = print})
+  for _, words in ipairs{"files", {}, {"file ..."}, true} do
+    lu.assertErrorMsgContains("experiment: positional: {\"image.png ...\", \"meaning\"} is wanted",
+      experiment.main, {positional = words, run = print})
+  end
 end
 
 function TestMain.test_main_twice_wraps_once()

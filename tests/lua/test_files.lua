@@ -166,11 +166,21 @@ function TestPictures.test_a_picture_becomes_a_networks_input()
   lu.assertNil(x)
   lu.assertStrContains(message, "no ink to be seen")
   raises("ink = \"red\"", data.image, bar(9, 9, 0, 1), {ink = "red"})
+  local small, as_it_is = bar(28, 28, 10, 240), {fit = false}
+  lu.assertEquals(data.image(small, as_it_is):totable(), small:totable())
+  lu.assertEquals(data.image(bar(28, 28, 245, 15), {fit = false, ink = "dark"}):totable(),
+    small:totable())
+  lu.assertEquals({data.image(bar(28, 30, 10, 240), as_it_is)},
+    {nil, "is 28 x 30, 28 x 28 is wanted without fitting"})
+  raises("bnn.data.image: the image is f64, wanted u8", data.image, small:to "f64", as_it_is)
   if not HAS.libpng then return end
   data.save(path "x.png", bar(100, 80, 220, 30))
   lu.assertEquals(data.image(path "x.png"):totable(), dark:totable())
   data.save(path "blank.png", core.full({50, 50}, 200, "u8"))
   refuses("no ink to be seen", data.image, path "blank.png")
+  data.save(path "small.png", small)
+  lu.assertEquals(data.image(path "small.png", as_it_is):totable(), small:totable())
+  refuses("x.png: is 100 x 80, 28 x 28 is wanted", data.image, path "x.png", as_it_is)
 end
 
 --- Makes a folder of classes; returns its path.

@@ -123,10 +123,10 @@ end
 TestPositional = {}
 
 function TestPositional.test_words_are_kept_where_the_experiment_wants_them()
-  local cfg = flags.parse({"a", "--lr=1", "-5", "--", "--b"}, defaults, "files")
+  local cfg = flags.parse({"a", "--lr=1", "-5", "--", "--b"}, defaults, true)
   lu.assertEquals(cfg.positional, {"a", "-5", "--b"})
   lu.assertEquals(cfg.lr, 1)
-  lu.assertEquals(flags.parse({}, defaults, "files").positional, {})
+  lu.assertEquals(flags.parse({}, defaults, true).positional, {})
 end
 
 TestHelpText = {}
@@ -184,6 +184,10 @@ function TestHelpText.test_it_shows_meanings_and_defaults_in_columns_of_eighty()
   has "  --[no_]quiet              long long long long long long long long long long"
   has "  --kl=sum|leading          scale (default sum)"
   has "  --help                    show this text"
+  experiment.positional = {"image.png ...", "pictures of one character each"}
+  text = usage.text(experiment, "bnnlua toy.lua", experiment.run)
+  lu.assertStrContains(text, "usage: bnnlua toy.lua [--flag=value ...] image.png ...\n")
+  has "  image.png ...             pictures of one character each"
   for line in text:gmatch "[^\n]+" do lu.assertTrue(#line <= 80, line) end
 end
 

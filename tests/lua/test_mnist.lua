@@ -85,8 +85,9 @@ end
 function TestRun.test_the_first_line_names_the_data_and_the_table_follows()
   local metrics, made, log = run{steps = 60}
   lu.assertEquals(log.lines[1], "data: MNIST, 300 training and 150 test images")
-  lu.assertEquals(#log.lines, 3)
-  local p = bnn.predict(made.model, made.data.test, {samples = 20, key = bnn.key(1):fold "predict"})
+  lu.assertEquals(#log.lines, 4)
+  local test, sampling = made.data.test, {samples = 20, key = bnn.key(1):fold "predict"}
+  local p = bnn.predict(made.model, test:slice(1, 10), sampling)
   local rows = 0
   for line in log.lines[2]:gmatch "[^\n]+" do
     local i, label, class, percent, std, answer =
@@ -95,16 +96,35 @@ function TestRun.test_the_first_line_names_the_data_and_the_table_follows()
       rows = rows + 1
       i = tonumber(i)
       lu.assertEquals(i, rows)
-      lu.assertEquals({tonumber(label), tonumber(class)}, {made.data.test.y[i], p.class[i]})
+      lu.assertEquals({tonumber(label), tonumber(class)}, {test.y[i], p.class[i]})
       lu.assertEquals({percent, std},
         {("%.1f"):format(100 * p.probability[i]), ("%.3f"):format(p.class_std[i])})
       lu.assertEquals(answer, p.class_std[i] > metrics.threshold and "refused" or "")
     end
   end
   lu.assertEquals(rows, 10)
-  lu.assertEquals(metrics.threshold, bnn.metrics.quantile(p.class_std, 0.99))
-  lu.assertEquals(log.lines[3], ("99th percentile of the predicted class's std, test images: %.3f")
-    :format(metrics.threshold))
+end
+
+function TestRun.test_the_threshold_is_of_one_half_and_reported_on_the_other()
+  local metrics, made, log = run()
+  local sampling = {samples = 20, key = bnn.key(1):fold "predict"}
+  local std = bnn.predict(made.model, made.data.test, sampling).class_std:totable()
+  local halves = {{}, {}}
+  for i, at in ipairs(bnn.permutation(bnn.key(1):fold("ood"):fold("half"), 150):totable()) do
+    local half = halves[i <= 75 and 1 or 2]
+    half[#half + 1] = std[at]
+  end
+  local threshold, refused = bnn.metrics.quantile(halves[1], 0.99), 0
+  for _, v in ipairs(halves[2]) do refused = refused + (v > threshold and 1 or 0) end
+  lu.assertEquals(metrics.threshold, threshold)
+  lu.assertAlmostEquals(metrics.refused_test, refused / 75, 1e-12)
+  lu.assertNil(metrics.refused)
+  lu.assertEquals(log.lines[3],
+    ("99th percentile of the predicted class's std, half of the test images: %.3f")
+    :format(threshold))
+  lu.assertEquals(log.lines[4],
+    ("refused at that threshold: %d of 75 images of MNIST, test, the other half (%.1f%%)")
+    :format(refused, 100 * refused / 75))
 end
 
 function TestRun.test_ood_counts_what_the_threshold_refuses()
@@ -118,14 +138,33 @@ function TestRun.test_ood_counts_what_the_threshold_refuses()
   local refused = p.class_std:gt(metrics.threshold):sum():item()
   lu.assertEquals(metrics.refused, refused / 40)
   lu.assertStrMatches(log.lines[4],
-    "refused at that threshold: %d+ of 150 images of .+, test %(.+%%%)")
+    "refused at that threshold: %d+ of 75 images of .+, test, the other half %(.+%%%)")
   lu.assertEquals(log.lines[5], ("refused at that threshold: %d of 40 images of other (%.1f%%)")
     :format(refused, 100 * refused / 40))
   metrics, made, log = run{ood = set} -- the test part where there is one
   lu.assertEquals(made.data.test.size, 150)
   lu.assertEquals(#log.lines, 5)
   lu.assertStrContains(log.lines[5], " of 150 images of ")
-  lu.assertTrue(metrics.refused <= 0.02) -- the test set itself: 1% by the threshold's definition
+  -- the test set itself: 1% of one half by the threshold's definition, and what the other has
+  lu.assertAlmostEquals(metrics.refused, (1 / 75 + metrics.refused_test) / 2, 1e-12)
+end
+
+-- The rule that is kept is the one that was told, and the same on a half by hand.
+function TestRun.test_a_calibration_is_kept_with_the_checkpoints()
+  lu.skipIf(not require "bnn.core".json_encode(true), "needs jansson")
+  local kept = here .. "/kept"
+  local metrics, made = run{checkpoint = kept, checkpoint_every = 20, steps = 60}
+  local newest = assert(bnn.checkpoint.open(kept .. "/step_00000060.safetensors"))
+  local rule = newest.extras.calibration.rule
+  lu.assertEquals({rule.score, rule.percentile, rule.n}, {"class_std", 0.99, 75})
+  lu.assertAlmostEquals(rule.threshold, metrics.threshold, 1e-6)
+  local best = assert(bnn.checkpoint.open(kept .. "/best.safetensors"))
+  lu.assertEquals(best.extras.calibration.n, 75)
+  lu.assertNil(bnn.checkpoint.open(kept .. "/step_00000040.safetensors").extras)
+  local fit, sampling = newest.extras.calibration, {samples = 20, key = bnn.key(1):fold "predict"}
+  local p = bnn.calibration.apply(fit, bnn.predict(made.model, made.data.test, sampling))
+  lu.assertEquals(bnn.metrics.accuracy(p, made.data.test.y), metrics.accuracy)
+  lu.assertTrue(fit.nll <= fit.nll_before)
 end
 
 function TestRun.test_same_seed_same_bits_on_any_number_of_threads()

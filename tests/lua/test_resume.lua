@@ -945,6 +945,22 @@ function TestOpened.test_what_a_file_can_not_hold_is_asked_for()
   assert_same_predictions(assert(checkpoint.open(file_of(3), {likelihood = own})), objective)
 end
 
+-- A folder stands for its best checkpoint, else for its newest.
+function TestOpened.test_a_folder_opens_its_best_else_its_newest()
+  lu.assertEquals({checkpoint.open(folder)}, {nil, folder .. ": holds no checkpoints"})
+  train({steps = 12}, {every = 5})
+  lu.assertEquals(checkpoint.open(folder).step, 12)
+  assert(os.rename(file_of(5), folder .. "/best.safetensors"))
+  for _, name in ipairs{folder, folder .. "/", folder .. "//"} do
+    lu.assertEquals(checkpoint.open(name).step, 5)
+  end
+  assert(os.rename(folder .. "/best.safetensors", file_of(5)))
+  assert(io.open(file_of(12), "wb")):close()
+  local _, message = checkpoint.open(folder .. "/")
+  lu.assertStrContains(message, file_of(12) .. ": holds no data")
+  raises("bnn.checkpoint.open: a path is wanted", checkpoint.open, 3)
+end
+
 function TestOpened.test_other_files_are_told()
   local file = folder .. "/x.safetensors"
   assert(checkpoint.save(file, {step = 1}))

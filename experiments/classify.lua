@@ -1,0 +1,158 @@
+--- What a trained network says of one's own pictures, and where it says "I don't know".
+--
+--     bnnlua experiments/mnist.lua --checkpoint=night
+--     bnnlua experiments/classify.lua --checkpoint=night 3.png B.png
+--
+-- A picture, photographed or drawn, is made as MNIST's images are, and networks drawn from the
+-- posterior look at it: their mean is the prediction, and where they disagree more than on nearly
+-- all of the images that the rule in the checkpoint was fitted on, there is no answer.
+local bnn = require "bnn"
+local picture = require "bnn.picture"
+
+local experiment = {
+  about = "what a checkpoint of experiments/mnist.lua says of pictures of single characters, and "
+    .. "where it says that it does not know",
+  positional = {"image.png ...", "pictures of one character each, dark on light or light on dark"},
+  defaults = {
+    checkpoint = {nil, "a checkpoint, or the folder of a training: its best, else its newest",
+                  type = "string", required = true},
+    samples = {100, "networks averaged", type = "integer", min = 1},
+    threshold = {nil, "the most doubt that is answered (default: that of the rule which is kept "
+                   .. "with the checkpoint)", type = "number", min = 0},
+    ink = {"auto", "whether characters are dark or light; auto: what differs more from the border",
+           choices = {"auto", "dark", "light"}},
+    fit = {true, "fit and centre characters as MNIST's are; --no_fit takes pictures of 28 x 28 "
+             .. "as they are"},
+    show = {false, "draw what the network saw as text", result = false},
+    figure = {nil, "a file, .png or .svg, for a picture of what the network saw and answered",
+              type = "string", result = false},
+    seed = {1, "root of every random key", type = "integer"},
+    threads = {0, "threads to work with, 0: one for each processor", type = "integer", min = 0,
+               max = 256, result = false},
+  },
+}
+
+-- The pictures that can be read as images u8 [n, 28, 28], their names, and what is wrong with the
+-- others; nil for no image.
+local function read(paths, opts)
+  local images, names, faults = {}, {}, {}
+  for _, path in ipairs(paths) do
+    local image, fault = bnn.data.image(path, opts)
+    if image then
+      images[#images + 1], names[#names + 1] = image:totable(), path
+    else
+      faults[#faults + 1] = fault
+    end
+  end
+  return images[1] and bnn.tensor(images, "u8"), names, faults
+end
+
+local function open(path)
+  local model = bnn.demand(bnn.checkpoint.open(path))
+  local classifies = model.likelihood and model.likelihood.classes
+  bnn.demand(classifies, path .. ": its network gives no classes, as experiments/mnist.lua's does")
+  return model
+end
+
+-- What was fitted after the training, with the threshold that is asked for; nil without either.
+local function fit_of(model, cfg)
+  local kept = (model.extras or {}).calibration
+  if not cfg.threshold then
+    local lack = ": keeps no rule, so that every answer stands (--threshold=T refuses)\n"
+    if not kept then io.stderr:write(cfg.checkpoint, lack) end
+    return kept
+  end
+  local score = kept and kept.rule.score or "class_std"
+  return {
+    temperature = kept and kept.temperature or 1, rule = {score = score, threshold = cfg.threshold},
+  }
+end
+
+-- What the networks say of the images; ends the program where they can not look at them.
+local function predict(model, images, cfg)
+  local samples = model.posterior and cfg.samples or nil
+  local ok, p = pcall(bnn.predict, model, images,
+    {samples = samples, key = bnn.key(cfg.seed):fold "predict"})
+  if not ok and type(p) ~= "string" then error(p, 0) end -- an interrupt
+  local fault = "%s: its network does not take images of 28 x 28: %s"
+  bnn.demand(ok, not ok and fault:format(cfg.checkpoint, p))
+  return p
+end
+
+-- When there is no answer, on how many images that was fitted, and what was done to probabilities.
+local function rule_line(p, rule)
+  local score = rule.score == "class_std" and "std" or rule.score
+  local line = ("I don't know: %s above %.3f"):format(score, rule.threshold)
+  if rule.percentile then
+    line = ("%s, as on %.3g%% of %d validation images"):format(line, 100 - 100 * rule.percentile,
+      rule.n)
+  end
+  if p.temperature == 1 then return line end
+  return ("%s; probabilities at temperature %.3g"):format(line, p.temperature)
+end
+
+-- The table, a row for each image, and the rule below it.
+local function say_answers(log, names, p, rule)
+  local header, rows = {"image", "prediction", "probability", "std"}, {}
+  local has_score = rule and rule.score ~= "class_std"
+  if has_score then header[#header + 1] = rule.score end
+  if rule then header[#header + 1] = "answer" end
+  for i, name in ipairs(names) do
+    rows[i] = {name, p.class[i], ("%.1f%%"):format(100 * p.probability[i]), p.class_std[i]}
+    if has_score then rows[i][5] = p.score[i] end
+    local answer = rule and (p.refused[i] == 1 and "I don't know" or tostring(p.class[i]))
+    rows[i][#rows[i] + 1] = answer
+  end
+  log:say(bnn.table_text.render(rows, header))
+  if rule then log:say(rule_line(p, rule)) end
+end
+
+-- The images as text, under the names of their files.
+local function show(log, images, names)
+  local titles = {}
+  for i, name in ipairs(names) do titles[i] = name:match "[^/]*$" end
+  log:say(picture.grid((images:real() / 255):totable(), titles, picture.mode(), 80))
+end
+
+-- The images with what was answered under each.
+local function draw(path, images, p, has_rule)
+  local captions = {}
+  for i = 1, images:size(1) do
+    local answer = ("%d  %.1f%%"):format(p.class[i], 100 * p.probability[i])
+    if has_rule and p.refused[i] == 1 then answer = "I don't know" end
+    captions[i] = ("%s\nstd %.3f"):format(answer, p.class_std[i])
+  end
+  local ok, fault = bnn.plot.images{x = images, captions = captions, path = path}
+  io.stderr:write(ok and "drawn: " .. path or "not drawn: " .. fault, "\n")
+end
+
+local function check(cfg)
+  local usage = "no pictures are given: classify.lua --checkpoint=FILE image.png ..."
+  bnn.demand(#cfg.positional > 0, usage)
+  bnn.demand(cfg.checkpoint ~= "", "--checkpoint: the name of the file is empty")
+  local ending = cfg.figure and cfg.figure:lower():match "%.%w+$"
+  bnn.demand(not cfg.figure or ending == ".png" or ending == ".svg",
+    ("--figure=%s: a name that ends in .png or .svg is wanted"):format(cfg.figure))
+end
+
+function experiment.run(cfg, log)
+  check(cfg)
+  bnn.threads(cfg.threads)
+  local model = open(cfg.checkpoint)
+  local images, names, faults = read(cfg.positional, {ink = cfg.ink, fit = cfg.fit})
+  local metrics, artefacts = {answered = 0, refused = 0}, {model = model, images = images}
+  if images then
+    local p, fit = predict(model, images, cfg), fit_of(model, cfg)
+    if fit then p = bnn.calibration.apply(fit, p) end
+    if cfg.show then show(log, images, names) end
+    say_answers(log, names, p, fit and fit.rule)
+    if cfg.figure then draw(cfg.figure, images, p, fit ~= nil) end
+    metrics.refused = fit and p.refused:sum():item() or 0
+    metrics.answered, artefacts.prediction = #names - metrics.refused, p
+  end
+  for i = 1, #faults - 1 do io.stderr:write("bnnlua: ", faults[i], "\n") end
+  bnn.demand(#faults == 0, faults[#faults]) -- what can not be read is the status of the program
+  return metrics, artefacts
+end
+
+return bnn.main(experiment)

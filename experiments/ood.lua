@@ -1,0 +1,196 @@
+--- Which networks know what they do not know?
+--
+-- Three of one shape learn the same digits: a Bayesian one, a plain one, and one with dropout that
+-- stays on when it predicts. Then they see letters, clothes and noise. A network that knows its
+-- limits doubts those more than any digit; a threshold on its doubt, fitted on one half of the test
+-- digits, refuses them and keeps the other half.
+local bnn = require "bnn"
+
+local experiment = {
+  about = "out-of-distribution detection: Bayesian, plain and MC-dropout networks side by side",
+  defaults = bnn.checkpoint.flags{
+    lr = {1e-3, "Adam's learning rate", above = 0},
+    batch_size = {128, "images a step", type = "integer", min = 1},
+    steps = {10000, "optimizer steps of each network", type = "integer", min = 0},
+    beta = {1e-3, "weight of the Bayesian network's KL", min = 0},
+    logvar = {-7, "its initial log-variance of every weight", min = -80, max = 80},
+    dropout = {0.5, "share of hidden units that the third network drops", min = 0, max = 0.99},
+    hidden = {{64, 64}, "units of each hidden layer", type = "integer", min = 1, max = 100000},
+    predict_samples = {100, "networks averaged for a prediction", type = "integer", min = 1},
+    outside = {nil, "what to compare with: names as of --dataset, folders, and noise (default: "
+                 .. "notmnist and fashion-mnist where they are, letters-unlike-digits, noise)",
+               type = "string", list = true},
+    percentile = {0.99, "of a score on half of the test digits: its threshold", min = 0, max = 1},
+    alpha = {0.01, "share of conformal sets that may miss the label", above = 0, max = 0.999},
+    figures = {"figures", "folder for histograms and ROC curves; empty for none", type = "string",
+               result = false},
+    log_interval = {5000, "steps between two diagnostics", type = "integer", min = 1,
+                    result = false},
+    seed = {1, "root of every random key", type = "integer"},
+    dataset = bnn.data.flags.dataset,
+    data = bnn.data.flags.data,
+    threads = {0, "threads to work with, 0: one for each processor", type = "integer", min = 0,
+               max = 256, result = false},
+  },
+}
+
+-- ---- the networks ----
+
+local function mlp(cfg)
+  local sizes = table.move(cfg.hidden, 1, #cfg.hidden, 1, {})
+  sizes[#sizes + 1] = 10
+  return bnn.nn.mlp(sizes)
+end
+
+local function mlp_with_dropout(cfg)
+  local layers = {bnn.nn.flatten()}
+  for _, width in ipairs(cfg.hidden) do
+    local more = {bnn.nn.linear(width), bnn.nn.relu(), bnn.nn.dropout(cfg.dropout)}
+    table.move(more, 1, 3, #layers + 1, layers)
+  end
+  layers[#layers + 1] = bnn.nn.linear(10)
+  return bnn.nn.sequential(layers)
+end
+
+local function variational(cfg, net, params, train)
+  return bnn.elbo{
+    net = net, posterior = bnn.posterior.meanfield(params, {logvar = cfg.logvar}),
+    likelihood = "categorical", beta = cfg.beta, kl = "leading", data_size = train.size,
+  }
+end
+
+local function maximum_likelihood(_, net, params)
+  return bnn.objective{net = net, params = params, likelihood = "categorical"}
+end
+
+-- What asks how much sampled networks differ, and what a single network has to say.
+local SPREAD = {"class_std", "entropy", "one_minus_probability"}
+local SINGLE = {"entropy", "one_minus_probability"}
+
+local networks = {
+  {name = "bayesian", net = mlp, objective = variational, sampled = true, scores = SPREAD},
+  {name = "plain", net = mlp, objective = maximum_likelihood, scores = SINGLE},
+  {name = "dropout", net = mlp_with_dropout, objective = maximum_likelihood, sampled = true,
+   train = true, scores = SPREAD}, -- train: its dropout stays on when it predicts
+}
+
+-- ---- the sets ----
+
+-- A set from beside the digits or wherever it is found, or nil and why not. notMNIST is what the
+-- article compares with: it may be downloaded; the others are taken where they are.
+local function find(name, cfg, data)
+  local set = cfg.data and bnn.data.load(("%s/%s"):format(cfg.data, name))
+  local fault, cause
+  if not set then set, fault, cause = bnn.data.load(name, {offline = name ~= "notmnist"}) end
+  if cause then
+    return nil, ("it is not here; bnnlua -m data get %s gets it, where there is a network")
+      :format(name)
+  end
+  if not set then return nil, fault end
+  local size = table.concat((set.test or set.train).x:shape(), " x ", 2)
+  local wanted = table.concat(data.test.x:shape(), " x ", 2)
+  if size ~= wanted then return nil, ("its images are %s, not %s"):format(size, wanted) end
+  return set
+end
+
+-- What the networks have not seen, as a list of {name=, x=}.
+local function load_outside(cfg, data, key)
+  local list, usual = {}, {"notmnist", "fashion-mnist", "letters-unlike-digits", "noise"}
+  local taken = {}
+  for _, name in ipairs(cfg.outside or usual) do
+    local set, fault
+    bnn.demand(not taken[name], ("--outside names %s twice"):format(name))
+    taken[name] = true
+    if name == "noise" then -- every pixel uniform
+      set = {title = name, test = {x = bnn.rand(key, table.unpack(data.test.x:shape()))}}
+    elseif cfg.outside then
+      set = bnn.data.demand{dataset = name, like = data}
+    else
+      set, fault = find(name, cfg, data)
+    end
+    if set then
+      list[#list + 1] = {name = set.title, x = (set.test or set.train).x}
+    else
+      io.stderr:write(("left out: %s: %s\n"):format(name, fault))
+    end
+  end
+  return list
+end
+
+-- ---- the run ----
+
+-- Trains a network, or goes on from its checkpoint; gives what predicts with it.
+local function train(network, cfg, data, key, log)
+  local net = network.net(cfg)
+  local params = net:init(key:fold "init", data.train)
+  local objective = network.objective(cfg, net, params, data.train)
+  bnn.demand(objective:check_data(data.test))
+  local sampling = {
+    samples = network.sampled and cfg.predict_samples or 1, key = key:fold "predict",
+    train = network.train,
+  }
+  local function predict(x) return bnn.predict(objective, x, sampling) end
+  local figure = ("test/%s/accuracy"):format(network.name)
+  local checkpoint = bnn.checkpoint.of(cfg, {best = figure})
+  if checkpoint then checkpoint.path = checkpoint.path .. "/" .. network.name end
+  bnn.train{
+    objective = objective, optimizer = bnn.optim.adam{lr = cfg.lr}, data = data.train,
+    steps = cfg.steps, batch_size = cfg.batch_size, key = key:fold "train", log = log,
+    log_every = cfg.log_interval, checkpoint = checkpoint,
+    evaluate = function()
+      return {{figure, bnn.metrics.accuracy(predict(data.test.x), data.test.y)}}
+    end,
+  }
+  return predict, objective
+end
+
+-- One figure of every report as a table: a row for each network and score, a column for each set.
+local function say_side_by_side(log, title, reports, sets, figure_of)
+  local rows, columns = {}, {"network", "score"}
+  for _, set in ipairs(sets) do columns[#columns + 1] = {set, align = "right"} end
+  for i, network in ipairs(networks) do
+    for _, score in ipairs(network.scores) do
+      local row = {network.name, score}
+      for _, set in ipairs(sets) do row[#row + 1] = figure_of(reports[i], score, set) end
+      rows[#rows + 1] = row
+    end
+  end
+  log:say(("\n%s\n%s"):format(title, bnn.table_text.render(rows, columns)))
+end
+
+function experiment.run(cfg, log)
+  bnn.threads(cfg.threads)
+  local data = bnn.data.demand{dataset = cfg.dataset, dir = cfg.data, log = log}
+  local key = bnn.key(cfg.seed)
+  local outside = load_outside(cfg, data, key:fold "noise")
+  local inside = {x = data.test.x, y = data.test.y, title = data.title .. ", test"}
+
+  local reports, metrics, models = {}, {}, {}
+  for i, network in ipairs(networks) do
+    local predict
+    predict, models[network.name] = train(network, cfg, data, key, log)
+    local report = bnn.ood.evaluate{
+      predict = predict, inside = inside, outside = outside, scores = network.scores,
+      key = key:fold "ood", percentile = cfg.percentile, alpha = cfg.alpha,
+      figures = cfg.figures ~= "" and ("%s/%s"):format(cfg.figures, network.name) or nil,
+    }
+    log:say(("\n%s network, %s"):format(network.name, report))
+    reports[i] = report
+    for _, row in ipairs(report:rows()) do metrics[network.name .. "/" .. row[1]] = row[2] end
+  end
+
+  local sets = reports[1].outside
+  local function auroc(report, score, set)
+    return ("%.4f"):format(report.ranking[score][set].auroc)
+  end
+  if #sets > 0 then
+    say_side_by_side(log, "AUROC, test digits against", reports, sets, auroc)
+  end
+  local function refused(report, score, set)
+    return ("%.2f%%"):format(100 * report.refused[score][set])
+  end
+  say_side_by_side(log, "Refused of", reports, {inside.title, table.unpack(sets)}, refused)
+  return metrics, {models = models, reports = reports, data = data}
+end
+
+return bnn.main(experiment)

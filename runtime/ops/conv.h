@@ -1,0 +1,68 @@
+/* conv.h - what the two ways to compute a convolution share; conv2d.c chooses.
+ *
+ *   y  [n, o, i, j] = b [o] + sum over c, k, l of w [o, c, k, l] x [n, c, i s + k - p, j s + l - p]
+ */
+#ifndef BNN_OPS_CONV_H
+#define BNN_OPS_CONV_H
+
+#include "window.h"
+
+typedef struct conv {
+  window v;
+  size_t images, channels, filters;
+  size_t depth, places; /* elements of a filter; places of the window */
+  bool padded, direct;  /* direct: the window is one element at every place */
+} conv;
+
+#define CONV(name) BNN_ISA_NAME(bnn_conv_##name)
+
+/* y from x, w and b, over all images: by products with patches, a panel of them at a time; and on
+ * views of the image, which are not copied, where conv_shifted_fits. */
+void CONV(panels_forward)(bnn_real *y, const bnn_real *x, const bnn_real *w, const bnn_real *b,
+                          const conv *c);
+void CONV(shifted_forward)(bnn_real *y, const bnn_real *x, const bnn_real *w, const bnn_real *b,
+                           const conv *c);
+
+/* Adds to dw and adds to dx or sets it; each NULL when it is not wanted. */
+void CONV(panels_backward)(bnn_real *dx, bnn_real *dw, const bnn_real *dy, const bnn_real *x,
+                           const bnn_real *w, const conv *c, bool set);
+void CONV(shifted_backward)(bnn_real *dx, bnn_real *dw, const bnn_real *dy, const bnn_real *x,
+                            const bnn_real *w, const conv *c, bool set);
+
+bool CONV(shifted_fits)(const conv *c);
+
+static inline size_t conv_least(size_t a, size_t b) { return a < b ? a : b; }
+
+/* Rows of images and patches are short, some ten elements: a call of memcpy would take longer than
+ * the copy.  Moves of a fixed size are instructions. */
+static inline void conv_copy_short(bnn_real *restrict to, const bnn_real *restrict from, size_t n) {
+  if (n & 16) memcpy(to, from, 16 * sizeof *to), to += 16, from += 16;
+  if (n & 8) memcpy(to, from, 8 * sizeof *to), to += 8, from += 8;
+  if (n & 4) memcpy(to, from, 4 * sizeof *to), to += 4, from += 4;
+  if (n & 2) memcpy(to, from, 2 * sizeof *to), to += 2, from += 2;
+  if (n & 1) *to = *from;
+}
+
+static inline void conv_copy_rows(bnn_real *restrict to, size_t to_step,
+                                  const bnn_real *restrict from, size_t from_step, size_t n,
+                                  size_t rows_) {
+  if (n < 32)
+    for (size_t i = 0; i < rows_; i++) conv_copy_short(to + i * to_step, from + i * from_step, n);
+  else
+    op_copy_blocks(to, to_step * sizeof *to, from, from_step * sizeof *to, n * sizeof *to, rows_);
+}
+
+typedef bnn_real conv_eight
+    __attribute__((vector_size(8 * sizeof(bnn_real)), aligned(sizeof(bnn_real))));
+
+static inline void conv_add_rows(bnn_real *restrict to, size_t to_step,
+                                 const bnn_real *restrict from, size_t from_step, size_t n,
+                                 size_t rows_) {
+  for (size_t i = 0; i < rows_; i++, to += to_step, from += from_step) {
+    size_t j = 0;
+    for (; j + 8 <= n; j += 8) *(conv_eight *)(to + j) += *(const conv_eight *)(from + j);
+    for (; j < n; j++) to[j] += from[j];
+  }
+}
+
+#endif

@@ -1,0 +1,83 @@
+--- Figures of a report of bnn.ood: for each score its histogram, in against out, and the ROC curve
+-- against each set. A set has the same colour in all of them.
+local figure = require "bnn.figure"
+local plot = require "bnn.plot"
+local ranking = require "bnn.ranking"
+
+local M = {}
+
+-- What the axis of a score is called, where its name alone would not do.
+local AXES = {
+  class_std = "std of the predicted class's probability", entropy = "entropy (nats)",
+  expected_entropy = "expected entropy (nats)", mutual_information = "mutual information (nats)",
+  one_minus_probability = "1 - probability of the predicted class",
+  variation_ratio = "variation ratio",
+}
+
+local function axis_of(score) return AXES[score] or score end
+
+-- A name as part of a file's: letters, digits and _, in lower case; those that become the same get
+-- a number.
+local function file_name(name, taken)
+  local plain = name:lower():gsub("[^%w]+", "_")
+  local free, i = plain, 1
+  while taken[free] do
+    i = i + 1
+    free = plain .. "_" .. i
+  end
+  taken[free] = true
+  return free
+end
+
+-- Colours go by the set: the first turn is that of the set inside.
+local function colour_of(turn) return figure.colour("bnn.ood", nil, turn, 1) end
+
+local function histogram(report, score, path)
+  local values, series, threshold = report.values[score], {}, report.rules[score].threshold
+  for i, set in ipairs{report.inside, table.unpack(report.outside)} do
+    series[i] = {x = values[set], label = set, colour = colour_of(i)}
+  end
+  return plot.histogram{
+    series = series, vlines = {figure.is_drawable(threshold) and threshold or nil}, path = path,
+    xlabel = ("%s; dashed: the threshold"):format(axis_of(score)), logy = true,
+  }
+end
+
+-- The rate of false alarms goes by its logarithm: what matters is the far left, where they are few.
+local function roc(report, score, path)
+  local values, series = report.values[score], {}
+  for i, set in ipairs(report.outside) do
+    local curve = ranking.roc_curve({inside = values[report.inside], outside = values[set]})
+    series[i] = {
+      x = curve.fpr, y = curve.tpr, colour = colour_of(i + 1),
+      label = ("%s (AUROC %.4f)"):format(set, report.ranking[score][set].auroc),
+    }
+  end
+  return plot.lines{
+    series = series, logx = true, xrange = {1 / report.n[report.inside], 1}, yrange = {0, 1},
+    xlabel = ("share flagged of %s"):format(report.inside), ylabel = "share flagged of the others",
+    title = axis_of(score), path = path,
+  }
+end
+
+--- Draws all figures into a folder, and says on stderr what became of them; what fails is no reason
+-- to stop.
+-- @return list of the files that were drawn
+function M.draw(report, folder)
+  local drawn, taken = {}, {}
+  local function try(draw, kind, score, name)
+    local path = ("%s/ood_%s_%s.svg"):format(folder, kind, name)
+    local ok, fault = draw(report, score, path)
+    io.stderr:write(ok and "drawn: " .. path or "not drawn: " .. fault, "\n")
+    if ok then drawn[#drawn + 1] = path end
+    return ok
+  end
+  for _, score in ipairs(report.scores) do
+    local name = file_name(score, taken)
+    if not try(histogram, "histogram", score, name) then break end -- the others would fail as well
+    if #report.outside > 0 then try(roc, "roc", score, name) end
+  end
+  return drawn
+end
+
+return M

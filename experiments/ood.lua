@@ -64,8 +64,8 @@ local function maximum_likelihood(_, net, params)
 end
 
 -- What asks how much sampled networks differ, and what a single network has to say.
-local SPREAD = {"class_std", "entropy", "one_minus_probability"}
-local SINGLE = {"entropy", "one_minus_probability"}
+local SPREAD = {"class_std", "mutual_information", "entropy", "expected_entropy"}
+local SINGLE = {"entropy", "one_minus_probability", "energy"}
 
 local networks = {
   {name = "bayesian", net = mlp, objective = variational, sampled = true, scores = SPREAD},

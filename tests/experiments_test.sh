@@ -121,9 +121,9 @@ few="--outside=$T/others,noise --figures="
     has "ood: the report of $network" "$network network, in: MNIST, test, 150 examples" "$out"
   done
   has "ood: the sets" "out: others (40), noise (150)" "$out"
-  equal "ood: it ends with a row for each network and score" 8 \
+  equal "ood: it ends with a row for each network and score" 11 \
     "$(grep -A 20 "^AUROC" "$T/out" | grep -c '^[a-z]* *[a-z_]* *[01][.][0-9]* *[01][.][0-9]*$')"
-  equal "ood: and what each refuses" 8 "$(tail -8 "$T/out" | grep -c '%.*%.*%$')"
+  equal "ood: and what each refuses" 11 "$(tail -11 "$T/out" | grep -c '%.*%.*%$')"
   cp "$T/out" "$T/first"
   for threads in 1 3; do
     run ood $ood $few --threads=$threads
@@ -136,7 +136,7 @@ few="--outside=$T/others,noise --figures="
     for network in bayesian plain dropout; do
       has "ood: $network is taken from its checkpoint" "resumed from $T/kept_ood/$network/" "$err"
     done
-    equal "ood: ... and ends the same" "$(tail -25 "$T/first")" "$(tail -25 "$T/out")"
+    equal "ood: ... and ends the same" "$(tail -28 "$T/first")" "$(tail -28 "$T/out")"
   fi
   run ood $ood --figures=
   has "ood: what is not here is left out" "left out: notmnist: it is not here; bnnlua -m data get" "$err"

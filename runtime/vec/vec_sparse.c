@@ -161,28 +161,39 @@ INLINE void rows_of_columns(const bnn_matrix_product *p, int vectors) {
   if (p->m % 2) last_row(p, r, p->a_step, vectors);
 }
 
+/* Whether all of b [k, a tile's columns] is finite: 0 * x is 0 just where x is.  A sum for each
+ * vector of a row and for every other row, as an addition has to wait for the one before. */
+INLINE bool are_finite(const bnn_matrix_product *p, int vectors) {
+  vector sum[2][TILE_VECTORS] = {{{0}}}, all = {0};
+  for (size_t i = 0; i < p->k; i++) {
+    const bnn_real *b = p->b + i * p->ldb;
+    if (i % 2 == 0) {
+      UNROLL for (int v = 0; v < vectors; v++) sum[0][v] += 0 * *(const vector *)(b + v * LANES);
+    } else {
+      UNROLL for (int v = 0; v < vectors; v++) sum[1][v] += 0 * *(const vector *)(b + v * LANES);
+    }
+  }
+  UNROLL for (int v = 0; v < vectors; v++) all += sum[0][v] + sum[1][v];
+  return nonzero((const bnn_real *)&all, first_lanes(LANES)) == 0;
+}
+
+/* false, and nothing done, when b is not finite. */
 #define BLOCK(vectors)                                               \
-  static void block_##vectors(const bnn_matrix_product *p) {         \
+  static bool block_##vectors(const bnn_matrix_product *p) {         \
+    if (!are_finite(p, vectors)) return false;                       \
     p->a_step == 1 ? rows(p, vectors) : rows_of_columns(p, vectors); \
+    return true;                                                     \
   }
 BLOCK(1)
 BLOCK(2)
 BLOCK(3)
 BLOCK(4)
-static void (*const blocks[TILE_VECTORS])(const bnn_matrix_product *) = {block_1, block_2, block_3,
+static bool (*const blocks[TILE_VECTORS])(const bnn_matrix_product *) = {block_1, block_2, block_3,
                                                                          block_4};
 
 /* ---- all of it ---- */
 
 static const bnn_real zeros[TILE_COLUMNS];
-
-/* Whether all of b [k, n] is finite: 0 * x is 0 just where x is. */
-static bool is_finite(const bnn_matrix_product *p) {
-  vector sum = {0};
-  for (size_t i = 0; i < p->k; i++)
-    for (size_t j = 0; j < p->n; j += LANES) sum += 0 * *(const vector *)(p->b + i * p->ldb + j);
-  return nonzero((const bnn_real *)&sum, first_lanes(LANES)) == 0;
-}
 
 void VEC(product_skipping)(const bnn_matrix_product *p) {
   bnn_matrix_product t = *p;
@@ -195,7 +206,7 @@ void VEC(product_skipping)(const bnn_matrix_product *p) {
       t.k = part(p->k - k, K_BLOCK);
       t.a = p->a + k * p->a_step;
       t.b = p->b + k * p->ldb + j;
-      (is_finite(&t) ? blocks[t.n / LANES - 1] : VEC(product))(&t);
+      if (!blocks[t.n / LANES - 1](&t)) VEC(product)(&t);
       t.start = t.c;
       t.lds = p->ldc;
     }

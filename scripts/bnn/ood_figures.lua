@@ -1,8 +1,7 @@
 --- Figures of a report of bnn.ood: for each score its histogram, in against out, and the ROC curve
--- against each set. A set has the same colour in all of them.
+-- against each set. A set looks the same in all of them.
 local figure = require "bnn.figure"
 local plot = require "bnn.plot"
-local ranking = require "bnn.ranking"
 
 local M = {}
 
@@ -29,17 +28,16 @@ local function file_name(name, taken)
   return free
 end
 
--- Colours go by the set: the first turn is that of the set inside.
-local function colour_of(turn) return figure.colour("bnn.ood", nil, turn, 1) end
+-- By their place here a set has its colour and dashes.
+local function order_of(report) return {report.inside, table.unpack(report.outside)} end
 
 local function histogram(report, score, path)
-  local values, series, threshold = report.values[score], {}, report.rules[score].threshold
-  for i, set in ipairs{report.inside, table.unpack(report.outside)} do
-    series[i] = {x = values[set], label = set, colour = colour_of(i)}
-  end
+  local order, series, threshold = order_of(report), {}, report.rules[score].threshold
+  for i, set in ipairs(order) do series[i] = {x = report.values[score][set], label = set} end
   return plot.histogram{
-    series = series, vlines = {figure.is_drawable(threshold) and threshold or nil}, path = path,
-    xlabel = ("%s; dashed: the threshold"):format(axis_of(score)), logy = true,
+    series = series, order = order, logy = true, path = path,
+    vlines = {figure.is_drawable(threshold) and threshold or nil},
+    xlabel = ("%s; upright: the threshold"):format(axis_of(score)),
   }
 end
 
@@ -47,16 +45,12 @@ end
 local function roc(report, score, path)
   local values, series = report.values[score], {}
   for i, set in ipairs(report.outside) do
-    local curve = ranking.roc_curve({inside = values[report.inside], outside = values[set]})
-    series[i] = {
-      x = curve.fpr, y = curve.tpr, colour = colour_of(i + 1),
-      label = ("%s (AUROC %.4f)"):format(set, report.ranking[score][set].auroc),
-    }
+    series[i] = {inside = values[report.inside], outside = values[set], label = set}
   end
-  return plot.lines{
-    series = series, logx = true, xrange = {1 / report.n[report.inside], 1}, yrange = {0, 1},
+  return plot.roc{
+    series = series, order = order_of(report), title = axis_of(score), path = path, logx = true,
+    xrange = {1 / report.n[report.inside], 1}, width = 560, height = 440,
     xlabel = ("share flagged of %s"):format(report.inside), ylabel = "share flagged of the others",
-    title = axis_of(score), path = path,
   }
 end
 

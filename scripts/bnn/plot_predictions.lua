@@ -28,14 +28,16 @@ end
 
 -- Which are refused, as a list of n of 0 and 1, or nil without a rule. What is not a number is.
 local function refusals(what, opts, std, level)
-  if opts.threshold and opts.refused then
-    fail(level + 1, "%s: either threshold or refused is wanted", what)
-  elseif opts.refused then
-    return inputs.flags(what .. ": refused", opts.refused, #std):totable()
-  elseif not opts.threshold then
-    return nil
+  local ways = 0
+  for _, name in ipairs{"threshold", "rule", "refused"} do ways = ways + (opts[name] and 1 or 0) end
+  if ways > 1 then fail(level + 1, "%s: one of threshold, rule and refused is wanted", what) end
+  local refused = opts.refused
+  if opts.rule then -- loaded here, as bnn.ood draws figures itself
+    refused = require "bnn.ood".is_refused(opts.prediction, opts.rule)
   end
-  local refused = {}
+  if refused then return inputs.flags(what .. ": refused", refused, #std):totable() end
+  if not opts.threshold then return nil end
+  refused = {}
   for i, v in ipairs(std) do refused[i] = v <= opts.threshold and 0 or 1 end
   return refused
 end
@@ -127,8 +129,8 @@ end
 --   x= tensor [n, h, w] or [n, 1, h, w]; u8, or real from 0 to 1
 --   prediction= what bnn.predict gives for x: its class, probability and class_std
 --   labels= [n] in 0..C-1; names= what each class is called, a list from class 0 (its number)
---   threshold= a number: what has a larger std, or one that is not a number, is refused; or
---     refused= [n] of 1 (refused) and 0, as bnn.ood.is_refused gives it
+--   threshold= a number: what has a larger std, or one that is not a number, is refused; or rule=
+--     what bnn.ood.threshold gives; or refused= [n] of 1 (refused) and 0
 --   columns=, gap=, background=, scale=: as for bnn.plot.images
 --   path= a file that ends in .png or .svg; without one the images are text
 --   out= a file such as io.stdout that the text is written to, in shades where that is a terminal
@@ -139,7 +141,7 @@ function M.predictions(opts)
   opts = options.check(what, opts, {
     x = {type = "tensor", required = true}, prediction = {type = "table", required = true},
     labels = figure.COLUMN, names = {type = "string", list = true}, threshold = "number",
-    refused = figure.COLUMN, columns = {type = "integer", min = 1}, path = "string",
+    rule = "table", refused = figure.COLUMN, columns = {type = "integer", min = 1}, path = "string",
     gap = {type = "integer", min = 0, max = 1000}, background = {type = "number", min = 0, max = 1},
     scale = {type = "integer", min = 1, max = 100}, out = "userdata",
   })

@@ -390,6 +390,11 @@ function TestPredictions.test_captions_say_class_probability_std_and_refusal()
   lu.assertEquals(captions_of{refused = bnn.tensor{0, 0, 1, 0}, names = {"zero", "one", "two",
     "three", "4", "5", "6", "7", "<8>"}}, "three 100%|std 0.00|<8> 57%|std 0.45|"
     .. "<8>? 97%|std 0.12|refused|one 50%|std nan")
+  local p = prediction_of({3, 8}, {1, 0.57}, {0, 0.45})
+  p.mean = bnn.tensor{{1, 0}, {0.57, 0.43}}
+  lu.assertEquals(captions_of{x = bnn.zeros(2, 28, 28), prediction = p,
+    rule = {score = "one_minus_probability", threshold = 0.4}},
+    "3 100%|std 0.00|8? 57%|std 0.45|refused")
 end
 
 function TestPredictions.test_without_a_path_they_are_text()
@@ -432,8 +437,9 @@ function TestPredictions.test_misuse_is_named()
     {x = x, prediction = {mean = x}})
   raises("prediction.class is [4], x has 3 images", draw,
     {x = bnn.zeros(3, 2, 2), prediction = SOME})
-  raises("either threshold or refused", draw,
+  raises("one of threshold, rule and refused", draw,
     {x = x, prediction = SOME, threshold = 1, refused = {0, 0, 0, 1}})
+  raises("the rule is to be what ood.threshold gives", draw, {x = x, prediction = SOME, rule = {}})
   raises("refused: label 2 is 2, 0 or 1", draw,
     {x = x, prediction = SOME, refused = {0, 2, 0, 1}})
   raises("predictions are [4], targets [3]", draw, {x = x, prediction = SOME, labels = {0, 1, 2}})

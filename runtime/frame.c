@@ -14,6 +14,8 @@ struct bnn_frame {
                                        * also what each block adds to a summed gradient */
   int *setter; /* [n_nodes] the node whose op alone gives the gradient of this one, with rows, and
                    * can set it (op.h, backward_set); or -1 */
+  bool *over;  /* [n_nodes] whether a node's values are written over those of its input, and that
+                   * one's gradient over its own (op.h, over) */
   size_t *sum_at; /* [n_nodes] where the arena has the blocks of a summed gradient, or NOT_SUMMED */
   bnn_parameter_job *jobs;
   size_t n_jobs;
@@ -97,7 +99,7 @@ static void last_uses(const bnn_program *p, size_t *last) {
   for (int i = 0; i < p->n_outputs; i++) last[p->nodes[p->outputs[i]].root] = SIZE_MAX;
 }
 
-/* Whether a node has memory of its own in the arena. */
+/* Whether a node has memory in the arena: of its own, or its input's. */
 static bool node_owns(const bnn_program *p, size_t i) {
   const node *v = &p->nodes[i];
   if (!v->live || v->root != (int)i || v->what == NODE_CONSTANT) return false;
@@ -117,6 +119,52 @@ static void plan_give_read(const bnn_program *p, plan *q, const size_t *place, c
   }
 }
 
+/* Elements of a node. */
+static size_t node_size(const node *v) {
+  size_t size = 0;
+  bnn_shape_size(&size, v->shape.rank, v->shape.dim);
+  return size;
+}
+
+/* Who alone gives the gradient of a node with rows, all of it, and can set it. */
+static void find_setters(const bnn_frame *f, size_t *uses) {
+  const bnn_program *p = f->p;
+  for (size_t i = 0; i < p->n_nodes; i++) f->setter[i] = -1, uses[i] = 0;
+  uses[p->nodes[p->outputs[0]].root]++; /* the seed */
+  for (size_t i = 0; i < p->n_nodes; i++) {
+    const node *v = &p->nodes[i];
+    if (!v->rows || !v->grad || !node_computes(v)) continue;
+    for (int k = 0; k < v->n_in; k++) {
+      const node *u = &p->nodes[node_inputs(p, v)[k]];
+      uses[u->root]++;
+      const bool whole = node_size(u) == node_size(&p->nodes[u->root]);
+      f->setter[u->root] = k == 0 && v->op->backward_set && u->rows && whole ? (int)i : -1;
+    }
+  }
+  for (size_t i = 0; i < p->n_nodes; i++)
+    if (uses[i] != 1) f->setter[i] = -1;
+}
+
+/* Which nodes are written over their input: that is what another op works out and only this one
+ * reads, whose own backward does not look at it either.  Gradients must be to be had (without them
+ * memory is used again anyhow), and the input's must be set. */
+static void find_overs(const bnn_frame *f, size_t *reads) {
+  const bnn_program *p = f->p;
+  for (size_t i = 0; i < p->n_nodes; i++) f->over[i] = false, reads[i] = 0;
+  for (int i = 0; i < p->n_outputs; i++) reads[p->nodes[p->outputs[i]].root] = 2; /* never over */
+  for (size_t i = 0; i < p->n_nodes; i++)
+    for (int k = 0; p->nodes[i].live && node_computes(&p->nodes[i]) && k < p->nodes[i].n_in; k++)
+      reads[p->nodes[node_inputs(p, &p->nodes[i])[k]].root]++;
+  for (size_t i = 0; i < p->n_nodes && p->gradient; i++) {
+    const node *v = &p->nodes[i];
+    if (!v->live || !v->rows || !v->grad || !node_computes(v) || !v->op->over) continue;
+    const int in = node_inputs(p, v)[0];
+    const node *u = &p->nodes[in];
+    f->over[i] = node_computes(u) && u->op->y_unread && u->root == in && reads[in] == 1 &&
+                 f->setter[in] == (int)i && v->root == (int)i;
+  }
+}
+
 /* Places of the nodes' values, in the order in which they get them.  Memory is used again once its
  * last reader has run, when nothing else (a backward pass, another block) needs it. */
 static void plan_values(const bnn_frame *f, plan *q, size_t *place, const size_t *last) {
@@ -125,7 +173,10 @@ static void plan_values(const bnn_frame *f, plan *q, size_t *place, const size_t
   for (int now = PHASE_INPUTS; now < PHASE_COUNT; now++)
     for (size_t i = 0; i < p->n_nodes; i++) {
       if ((int)node_phase(&p->nodes[i]) != now) continue;
-      if (node_owns(p, i)) place[i] = plan_take(q, node_bytes(&p->nodes[i]));
+      if (f->over[i])
+        place[i] = place[node_inputs(p, &p->nodes[i])[0]];
+      else if (node_owns(p, i))
+        place[i] = plan_take(q, node_bytes(&p->nodes[i]));
       if (reuse) plan_give_read(p, q, place, last, i);
     }
 }
@@ -135,17 +186,14 @@ static bool grad_is_flat(const bnn_program *p, size_t i) {
   return p->nodes[i].what == NODE_INPUT && p->nodes[i].kind == BNN_INPUT_PARAM;
 }
 
-static void plan_gradients(const bnn_program *p, plan *q, size_t *place) {
-  for (size_t i = 0; i < p->n_nodes; i++)
-    if (p->nodes[i].grad && p->nodes[i].root == (int)i && !grad_is_flat(p, i))
-      place[i] = plan_take(q, node_bytes(&p->nodes[i]));
-}
-
-/* Elements of a node. */
-static size_t node_size(const node *v) {
-  size_t size = 0;
-  bnn_shape_size(&size, v->shape.rank, v->shape.dim);
-  return size;
+/* From the last node to the first: the gradient of what is written over is that of who does it. */
+static void plan_gradients(const bnn_frame *f, plan *q, size_t *place) {
+  const bnn_program *p = f->p;
+  for (size_t i = p->n_nodes; i-- > 0;) {
+    if (!p->nodes[i].grad || p->nodes[i].root != (int)i || grad_is_flat(p, i)) continue;
+    const int by = f->setter[i];
+    place[i] = by >= 0 && f->over[by] ? place[by] : plan_take(q, node_bytes(&p->nodes[i]));
+  }
 }
 
 /* Whether each block of rows is to add up the gradient of whole node `root` by itself: no op that
@@ -188,25 +236,6 @@ static void plan_sums(bnn_frame *f, plan *q) {
 }
 
 static bool is_summed(const bnn_frame *f, size_t i) { return f->sum_at[i] != NOT_SUMMED; }
-
-/* Who alone gives the gradient of a node with rows, all of it, and can set it. */
-static void find_setters(const bnn_frame *f, size_t *uses) {
-  const bnn_program *p = f->p;
-  for (size_t i = 0; i < p->n_nodes; i++) f->setter[i] = -1, uses[i] = 0;
-  uses[p->nodes[p->outputs[0]].root]++; /* the seed */
-  for (size_t i = 0; i < p->n_nodes; i++) {
-    const node *v = &p->nodes[i];
-    if (!v->rows || !v->grad || !node_computes(v)) continue;
-    for (int k = 0; k < v->n_in; k++) {
-      const node *u = &p->nodes[node_inputs(p, v)[k]];
-      uses[u->root]++;
-      const bool whole = node_size(u) == node_size(&p->nodes[u->root]);
-      f->setter[u->root] = k == 0 && v->op->backward_set && u->rows && whole ? (int)i : -1;
-    }
-  }
-  for (size_t i = 0; i < p->n_nodes; i++)
-    if (uses[i] != 1) f->setter[i] = -1;
-}
 
 /* ---- headers ---- */
 
@@ -351,14 +380,17 @@ static bnn_status frame_fill(bnn_frame *f, bnn_err *err) {
   f->grad_rows = bnn_mem_zalloc(n * f->n_blocks, sizeof *f->grad_rows);
   f->sum_at = bnn_mem_alloc(n, sizeof *f->sum_at);
   f->setter = bnn_mem_alloc(n, sizeof *f->setter);
+  f->over = bnn_mem_alloc(n, sizeof *f->over);
   bool ok = scratch && q.hole && f->value && f->grad && f->value_rows && f->grad_rows &&
-            f->sum_at && f->setter;
+            f->sum_at && f->setter && f->over;
   if (ok) {
+    find_setters(f, scratch);
+    find_overs(f, scratch);
+    memset(scratch, 0, n * sizeof *scratch);
     last_uses(p, scratch);
     plan_values(f, &q, scratch + n, scratch);
-    if (p->gradient) plan_gradients(p, &q, scratch + 2 * n);
+    if (p->gradient) plan_gradients(f, &q, scratch + 2 * n);
     plan_sums(f, &q);
-    find_setters(f, scratch);
     f->bytes = q.end;
     f->arena = bnn_mem_zalloc(q.end, 1);
     f->n_jobs = p->gradient ? list_jobs(f, NULL) : 0;
@@ -411,6 +443,7 @@ void bnn_frame_free(bnn_frame *f) {
   bnn_mem_free(f->grad_rows);
   bnn_mem_free(f->sum_at);
   bnn_mem_free(f->setter);
+  bnn_mem_free(f->over);
   bnn_mem_free(f->jobs);
   bnn_mem_free(f->arena);
   bnn_mem_free(f);
@@ -421,8 +454,10 @@ size_t bnn_frame_buffers(const bnn_frame *f) {
   size_t n = 0;
   for (size_t i = 0; i < p->n_nodes; i++) {
     const node *v = &p->nodes[i];
-    n += node_owns(p, i);
-    n += p->gradient && v->grad && v->root == (int)i && !grad_is_flat(p, i);
+    const int by = f->setter[i];
+    n += node_owns(p, i) && !f->over[i];
+    n += p->gradient && v->grad && v->root == (int)i && !grad_is_flat(p, i) &&
+         !(by >= 0 && f->over[by]);
   }
   return n;
 }

@@ -73,6 +73,10 @@ typedef struct bnn_op {
   bool integers;    /* infer checks dtypes itself; else all inputs must be real */
   bool alias;       /* the output is the input's memory (view): forward and backward are NULL */
   bool internal;    /* no Lua name of its own */
+  bool over;        /* of one input: forward may write over x, and backward_set over dy, as
+                     * element i needs element i only and backward does not read x; the two tensors
+                     * are the same then */
+  bool y_unread;    /* backward does not read y */
   bnn_attr defaults; /* what an attribute that is left out is */
 
   /* Shape and dtype of the result; x holds n shapes.  ESHAPE, ETYPE, ERANGE with a text that names

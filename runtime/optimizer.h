@@ -7,6 +7,7 @@
 #define BNN_OPTIMIZER_H
 
 #include "tensor.h"
+#include "vec/vec.h"
 
 enum { BNN_OPTIONS_MAX = 8, BNN_SLOTS_MAX = 3, BNN_DERIVED_MAX = 2 };
 
@@ -37,6 +38,11 @@ typedef struct bnn_optimizer {
   /* Changes w[0..n) and the state by gradient g. */
   void (*update)(const bnn_update *u, bnn_real *w, const bnn_real *g, bnn_real *const *slot,
                  size_t n);
+
+  /* The update of a mean-field posterior from the gradient of the loss, all in one pass (vec.h,
+   * meanfield_adam); false when a gradient is not finite.  s->slot_*: the rule's slots in order.
+   * NULL: gradients are made first, then update is called for mu and for logvar. */
+  bool (*update_meanfield)(const bnn_update *u, const bnn_meanfield_step *s, size_t n);
 } bnn_optimizer;
 
 #define X(name) extern const bnn_optimizer bnn_optimizer_##name;

@@ -15,16 +15,25 @@ static void derive(bnn_update *u) {
   u->derived[1] = 1 / (1 - pow(b2, t));
 }
 
-static void update(const bnn_update *u, bnn_real *w, const bnn_real *g, bnn_real *const *slot,
-                   size_t n) {
-  const bnn_adam_scalars a = {
+static bnn_adam_scalars scalars_of(const bnn_update *u) {
+  return (bnn_adam_scalars){
       .b1 = (bnn_real)u->option[1],
       .b2 = (bnn_real)u->option[2],
       .rate = (bnn_real)u->derived[0],
       .unbias2 = (bnn_real)u->derived[1],
       .eps = (bnn_real)u->option[3],
   };
+}
+
+static void update(const bnn_update *u, bnn_real *w, const bnn_real *g, bnn_real *const *slot,
+                   size_t n) {
+  const bnn_adam_scalars a = scalars_of(u);
   bnn_isa_get()->vec->adam(w, slot[0], slot[1], g, &a, n);
+}
+
+static bool update_meanfield(const bnn_update *u, const bnn_meanfield_step *s, size_t n) {
+  const bnn_adam_scalars a = scalars_of(u);
+  return bnn_isa_get()->vec->meanfield_adam(s, &a, n);
 }
 
 const bnn_optimizer bnn_optimizer_adam = {
@@ -42,4 +51,5 @@ const bnn_optimizer bnn_optimizer_adam = {
         },
     .derive = derive,
     .update = update,
+    .update_meanfield = update_meanfield,
 };

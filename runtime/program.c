@@ -374,6 +374,18 @@ size_t bnn_program_ops(const bnn_program *p) {
   return n;
 }
 
+size_t bnn_program_row_size(const bnn_program *p) {
+  size_t size = 0;
+  for (size_t i = 0; i < p->n_nodes; i++) {
+    const node *v = &p->nodes[i];
+    size_t row = 1;
+    if (!v->live || !v->rows || !node_computes(v)) continue;
+    for (int k = 1; k < v->shape.rank; k++) row *= v->shape.dim[k];
+    size += row;
+  }
+  return size;
+}
+
 /* Multiply-adds of a product: its result's elements times the length of the sums. */
 static double node_flops(const bnn_program *p, const node *v) {
   if (!v->live || v->what != NODE_OP) return 0;

@@ -85,6 +85,9 @@ bnn_status bnn_program_find_mixer(bnn_mixer *out, const bnn_program *p, const in
 /* How many rows the batch inputs have; 0 without any. */
 size_t bnn_program_batch(const bnn_program *p);
 
+/* Elements that its ops work out for one row of the batch; 0 without rows. */
+size_t bnn_program_row_size(const bnn_program *p);
+
 /* Whether it was finished with a gradient. */
 bool bnn_program_has_gradient(const bnn_program *p);
 

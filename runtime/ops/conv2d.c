@@ -116,6 +116,7 @@ BNN_OP(conv2d) = {
     .forward = forward,
     .backward = backward,
     .backward_set = backward_set,
+    .y_unread = true,
     .check = {.lo = -1,
               .hi = 1,
               .tol = 1e-8,

@@ -23,7 +23,7 @@ enum {
   ROOM = 1 << 16,  /* elements on the stack */
   TERMS = 1 << 12, /* of a sum, at most */
   IMAGES = 8,      /* that are laid out at a time, at most, for dw */
-  ROWS = 6,        /* of y or dx that are worked out at a time */
+  ROWS = 18,       /* planes of y or dx that are worked out at a time */
   STRETCH = 32,    /* elements of dx that have their terms in common */
 };
 

@@ -102,6 +102,7 @@ BNN_OP(linear) = {
     .forward = forward,
     .backward = backward,
     .backward_set = backward_set,
+    .y_unread = true,
     .can_split = can_split,
     .backward_rows = backward_rows,
     .check = {.lo = -1, .hi = 1, .tol = 1e-8, .in = {{2, {5, 3}, 0}, {2, {3, 4}, 0}, {1, {4}, 0}}},

@@ -103,6 +103,7 @@ BNN_OP(mm) = {
     .rows = rows_mm,
     .forward = forward,
     .backward = backward,
+    .y_unread = true,
     .can_split = can_split,
     .backward_rows = backward_rows,
     .check = {.lo = -1, .hi = 1, .tol = 1e-8, .in = {{2, {5, 3}, 0}, {2, {3, 4}, 0}}},
@@ -116,5 +117,6 @@ BNN_OP(bmm) = {
     .rows = rows_bmm,
     .forward = forward,
     .backward = backward,
+    .y_unread = true,
     .check = {.lo = -1, .hi = 1, .tol = 1e-8, .in = {{3, {3, 2, 4}, 0}, {3, {3, 4, 2}, 0}}},
 };

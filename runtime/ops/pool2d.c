@@ -151,7 +151,9 @@ static inline wide choose(mask m, wide a, wide b) { return (wide)((m & (mask)a) 
 
 /* larger and is_max. */
 static inline wide larger_of(wide a, wide b) { return choose((b > a) | (b != b), b, a); }
-static inline mask are_max(wide x, wide m) { return (x == m) | (x != x); }
+static inline mask are_max(wide x, wide m, bool has_nan) {
+  return has_nan ? (x == m) | (x != x) : x == m;
+}
 
 /* The maxima of WIDE windows beside each other, whose rows are x and below. */
 static inline wide max_of(const bnn_real *x, const bnn_real *below) {
@@ -160,9 +162,10 @@ static inline wide max_of(const bnn_real *x, const bnn_real *below) {
 }
 
 /* dx, at the first of x's pairs that are m, += or = what `rest` has; gives what is left. */
-static inline wide give(bnn_real *dx, const bnn_real *x, wide m, wide rest, bool set) {
+static inline wide give(bnn_real *dx, const bnn_real *x, wide m, wide rest, bool set,
+                        bool has_nan) {
   const wide a = at(x), b = at(x + WIDE), none = {0};
-  const mask first = are_max(evens(a, b), m), second = are_max(odds(a, b), m);
+  const mask first = are_max(evens(a, b), m, has_nan), second = are_max(odds(a, b), m, has_nan);
   const wide to_first = choose(first, rest, none), left = choose(first, none, rest);
   const wide to_second = choose(second, left, none);
   *(wide *)dx = (set ? none : at(dx)) + firsts(to_first, to_second);
@@ -193,11 +196,12 @@ static inline void max_by_2(bnn_real *y, const bnn_real *x, const bnn_real *belo
 /* Adds to two rows of dx, or sets them; may_pass: whether memory goes on behind all of them. */
 static inline void pair_back(bnn_real *dx, bnn_real *dbelow, const bnn_real *dy, const bnn_real *y,
                              const bnn_real *x, const bnn_real *below, size_t n, bool may_pass,
-                             bool set) {
+                             bool set, bool has_nan) {
   size_t j = 0;
   for (; j + WIDE <= n || (may_pass && j < n); j += WIDE) {
     const wide m = at(y + j), d = j + WIDE <= n ? at(dy + j) : first_of(at(dy + j), n - j);
-    give(dbelow + 2 * j, below + 2 * j, m, give(dx + 2 * j, x + 2 * j, m, d, set), set);
+    const wide rest = give(dx + 2 * j, x + 2 * j, m, d, set, has_nan);
+    give(dbelow + 2 * j, below + 2 * j, m, rest, set, has_nan);
   }
   for (; j < n; j++) {
     const bnn_real m = y[j], d = dy[j];
@@ -280,26 +284,36 @@ BNN_KERNEL max_plane_by_2(bnn_real *restrict y, const bnn_real *restrict x, cons
 }
 
 /* What is set behind the end of a row must be set again: below is, where it is all of a row. */
-static inline void plane_back(bnn_real *restrict dx, const bnn_real *restrict dy,
-                              const bnn_real *restrict y, const bnn_real *restrict x,
-                              const window *v, size_t behind, bool set) {
+static inline __attribute__((always_inline)) void
+plane_back(bnn_real *restrict dx, const bnn_real *restrict dy, const bnn_real *restrict y,
+           const bnn_real *restrict x, const window *v, size_t behind, bool set, bool has_nan) {
   for (size_t i = 0; i < v->out[0]; i++) {
     const size_t from = 2 * i * v->in[1], below = from + v->in[1], row = i * v->out[1];
     pair_back(dx + from, dx + below, dy + row, y + row, x + from, x + below, v->out[1],
-              may_pass(v, i, behind) && !(set && v->out[1] > WIDE), set);
+              may_pass(v, i, behind) && !(set && v->out[1] > WIDE), set, has_nan);
   }
+}
+
+/* A window without a NaN has no NaN for a maximum: then its elements need not be looked at for one. */
+static bool any_nan(const bnn_real *y, size_t n) {
+  unsigned found = 0;
+  for (size_t i = 0; i < n; i++) found |= y[i] != y[i];
+  return found != 0;
 }
 
 BNN_KERNEL max_plane_by_2_back(bnn_real *restrict dx, const bnn_real *restrict dy,
                                const bnn_real *restrict y, const bnn_real *restrict x,
                                const window *v, size_t behind) {
-  plane_back(dx, dy, y, x, v, behind, false);
+  plane_back(dx, dy, y, x, v, behind, false, true);
 }
 
 BNN_KERNEL max_plane_by_2_set(bnn_real *restrict dx, const bnn_real *restrict dy,
                               const bnn_real *restrict y, const bnn_real *restrict x,
                               const window *v, size_t behind) {
-  plane_back(dx, dy, y, x, v, behind, true);
+  if (any_nan(y, v->out[0] * v->out[1]))
+    plane_back(dx, dy, y, x, v, behind, true, true);
+  else
+    plane_back(dx, dy, y, x, v, behind, true, false);
 }
 
 static void mean_plane(bnn_real *y, const bnn_real *x, const window *v, size_t behind) {

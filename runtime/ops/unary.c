@@ -41,7 +41,7 @@ static inline bnn_real normal_pdf(bnn_real v) {
              y->size);                                                                    \
   }
 
-#define UNARY(NAME, ARGUMENTS, DOC, VALUE, SLOPE, ...)                                   \
+#define UNARY_PARTS(NAME, VALUE, SLOPE)                                                  \
   BNN_KERNEL NAME##_values(bnn_real *restrict y, const bnn_real *restrict x, bnn_real p, \
                            bnn_real q, size_t n) {                                       \
     BNN_UNUSED(p), BNN_UNUSED(q);                                                        \
@@ -50,26 +50,66 @@ static inline bnn_real normal_pdf(bnn_real v) {
       y[i] = VALUE;                                                                      \
     }                                                                                    \
   }                                                                                      \
-  SLOPES(NAME##_slopes, +=, SLOPE)                                                       \
-  SLOPES(NAME##_slopes_set, =, SLOPE)                                                    \
   static void NAME##_forward(bnn_tensor *y, const bnn_tensor *const *x, int n,           \
                              const bnn_attr *attr) {                                     \
     BNN_UNUSED(n);                                                                       \
     NAME##_values(bnn_tensor_real(y), bnn_tensor_real(x[0]), (bnn_real)attr->number[0],  \
                   (bnn_real)attr->number[1], y->size);                                   \
   }                                                                                      \
+  SLOPES(NAME##_slopes, +=, SLOPE)                                                       \
+  SLOPES(NAME##_slopes_set, =, SLOPE)                                                    \
   BACKWARD(NAME##_backward, NAME##_slopes)                                               \
-  BACKWARD(NAME##_backward_set, NAME##_slopes_set)                                       \
-  BNN_OP(NAME) = {                                                                       \
-      .name = #NAME,                                                                     \
-      .doc = #NAME ARGUMENTS ": " DOC ", elementwise",                                   \
-      .arity = 1,                                                                        \
-      .rows = op_rows_same,                                                              \
-      .forward = NAME##_forward,                                                         \
-      .backward = NAME##_backward,                                                       \
-      .backward_set = NAME##_backward_set,                                               \
-      __VA_ARGS__,                                                                       \
+  BACKWARD(NAME##_backward_set, NAME##_slopes_set)
+
+#define UNARY_ROW(NAME, ARGUMENTS, DOC, FORWARD, SET, ...) \
+  BNN_OP(NAME) = {                                         \
+      .name = #NAME,                                       \
+      .doc = #NAME ARGUMENTS ": " DOC ", elementwise",     \
+      .arity = 1,                                          \
+      .rows = op_rows_same,                                \
+      .forward = FORWARD,                                  \
+      .backward = NAME##_backward,                         \
+      .backward_set = SET,                                 \
+      __VA_ARGS__,                                         \
   };
+
+#define UNARY(NAME, ARGUMENTS, DOC, VALUE, SLOPE, ...) \
+  UNARY_PARTS(NAME, VALUE, SLOPE)                      \
+  UNARY_ROW(NAME, ARGUMENTS, DOC, NAME##_forward, NAME##_backward_set, __VA_ARGS__)
+
+/* The same for a slope that follows from r and g: activations, which need not keep what they were
+ * given.  What is written over has a kernel of its own, as no pointer of the others is another's. */
+#define ACTIVATION(NAME, ARGUMENTS, DOC, VALUE, SLOPE, ...)                                    \
+  UNARY_PARTS(NAME, VALUE, SLOPE)                                                              \
+  BNN_KERNEL NAME##_values_over(bnn_real *x, size_t n) {                                       \
+    for (size_t i = 0; i < n; i++) {                                                           \
+      const bnn_real v = x[i];                                                                 \
+      x[i] = VALUE;                                                                            \
+    }                                                                                          \
+  }                                                                                            \
+  BNN_KERNEL NAME##_slopes_over(bnn_real *restrict dy, const bnn_real *restrict y, size_t n) { \
+    for (size_t i = 0; i < n; i++) {                                                           \
+      const bnn_real r = y[i], g = dy[i];                                                      \
+      dy[i] = SLOPE;                                                                           \
+    }                                                                                          \
+  }                                                                                            \
+  static void NAME##_forward_over(bnn_tensor *y, const bnn_tensor *const *x, int n,            \
+                                  const bnn_attr *attr) {                                      \
+    if (y->data == x[0]->data)                                                                 \
+      NAME##_values_over(bnn_tensor_real(y), y->size);                                         \
+    else                                                                                       \
+      NAME##_forward(y, x, n, attr);                                                           \
+  }                                                                                            \
+  static void NAME##_backward_over(bnn_tensor *const *dx, const bnn_tensor *dy,                \
+                                   const bnn_tensor *y, const bnn_tensor *const *x, int n,     \
+                                   const bnn_attr *attr) {                                     \
+    if (dx[0] && dx[0]->data == dy->data)                                                      \
+      NAME##_slopes_over(bnn_tensor_real(dx[0]), bnn_tensor_real(y), y->size);                 \
+    else                                                                                       \
+      NAME##_backward_set(dx, dy, y, x, n, attr);                                              \
+  }                                                                                            \
+  UNARY_ROW(NAME, ARGUMENTS, DOC, NAME##_forward_over, NAME##_backward_over, .over = true,     \
+            __VA_ARGS__)
 
 /* What most rows share: no arguments, any x, tested on [LO, HI]. */
 #define PLAIN(LO, HI) .infer = op_infer_same, .check = {.lo = LO, .hi = HI, .tol = 1e-7}
@@ -92,9 +132,9 @@ UNARY(exp,      "(x)", "e^x",            vm_exp(v),     g * r,                  
 UNARY(log,      "(x)", "natural logarithm of x", vm_log(v), g / v,              PLAIN(0.5, 4))
 UNARY(log1p,    "(x)", "log(1 + x), exact near 0", vm_log1p(v), g / (1 + v),    PLAIN(-0.5, 4))
 UNARY(expm1,    "(x)", "e^x - 1, exact near 0", vm_expm1(v), g * (r + 1),       PLAIN(-3, 3))
-UNARY(tanh,     "(x)", "hyperbolic tangent", vm_tanh(v), g * (1 - r * r),       PLAIN(-3, 3))
-UNARY(sigmoid,  "(x)", "1 / (1 + e^-x)", vm_sigmoid(v), g * r * (1 - r),        PLAIN(-6, 6))
-UNARY(relu,     "(x)", "max(x, 0); gradient 0 at 0", v < 0 ? 0 : v, r <= 0 ? 0 : g, PLAIN(-3, 3))
+ACTIVATION(tanh, "(x)", "hyperbolic tangent", vm_tanh(v), g * (1 - r * r),       PLAIN(-3, 3))
+ACTIVATION(sigmoid, "(x)", "1 / (1 + e^-x)", vm_sigmoid(v), g * r * (1 - r),        PLAIN(-6, 6))
+ACTIVATION(relu, "(x)", "max(x, 0); gradient 0 at 0", v < 0 ? 0 : v, r <= 0 ? 0 : g, PLAIN(-3, 3))
 UNARY(leaky_relu, "(x, slope = 0.01)", "x where x > 0, else slope * x",
                                          v > 0 ? v : p * v, v > 0 ? g : p * g,
       .infer = op_infer_same, .args = "r?", .defaults = {.number = {0.01}},

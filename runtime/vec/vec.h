@@ -63,6 +63,16 @@ typedef struct bnn_shifted_inner {
   size_t m, n, k, images;
 } bnn_shifted_inner;
 
+/* n parameters of a mean-field posterior in a step of Adam: what they are, their moments (slot_mu[0]
+ * the first ones, [1] the second), the gradient g = d lbar/d theta at theta, and the prior's weight
+ * and precision, as meanfield_grad has them. */
+typedef struct bnn_meanfield_step {
+  bnn_real *mu, *logvar;
+  bnn_real *slot_mu[2], *slot_logvar[2];
+  const bnn_real *g, *theta;
+  bnn_real weight, precision;
+} bnn_meanfield_step;
+
 typedef struct bnn_vec {
   /* Noise (vec_noise.c, without contraction: the same bits on every instruction set); see key.h. */
   void (*bits)(uint64_t *out, bnn_key key, uint64_t from, size_t n);
@@ -97,6 +107,10 @@ typedef struct bnn_vec {
   /* Optimizers (vec_update.c): w is changed in place, m and v are the state. */
   void (*adam)(bnn_real *w, bnn_real *m, bnn_real *v, const bnn_real *g, const bnn_adam_scalars *a,
                size_t n);
+  /* meanfield_grad, and adam for mu and for logvar, in one pass and to the same bits.  A parameter
+   * whose gradients are not finite stays as it is (and others near it may); false when there is one.
+   */
+  bool (*meanfield_adam)(const bnn_meanfield_step *p, const bnn_adam_scalars *a, size_t n);
   void (*sgd)(bnn_real *w, const bnn_real *g, bnn_real lr, size_t n);
   void (*momentum)(bnn_real *w, bnn_real *m, const bnn_real *g, bnn_real lr, bnn_real mu,
                    bnn_real dampening, bool nesterov, size_t n);

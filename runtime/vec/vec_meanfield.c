@@ -1,6 +1,7 @@
 /* vec_meanfield.c - the mean-field Gaussian posterior N(mu, e^logvar) of each parameter: sampling
  * by theta = mu + sigma eps, the KL divergence to the prior N(0, s^2), and its gradient. Blundell
  * et al., "Weight uncertainty in neural networks", ICML 2015; Kingma & Welling 2014. */
+#include "vec_lanes.h"
 #include "vec_math.h"
 #include "vec_rows.h"
 
@@ -24,6 +25,47 @@ void VEC(sample)(bnn_real *theta, const bnn_real *mu, const bnn_real *logvar, bn
   }
 }
 
+#ifdef BNN_HAVE_LANES
+/* One vector, from g at theta or from sums g and h. */
+static inline __attribute__((always_inline)) void
+grad_vector(float *dmu, float *dlogvar, const float *g, const float *theta, const float *h,
+            const float *mu, const float *logvar, float weight, float precision, __mmask16 lanes) {
+  const __m512 of_g = lanes_at(g, lanes), of_mu = lanes_at(mu, lanes);
+  const __m512 of_h =
+      h ? lanes_at(h, lanes) : _mm512_mul_ps(of_g, _mm512_sub_ps(lanes_at(theta, lanes), of_mu));
+  __m512 first, second;
+  lanes_grad(&first, &second, of_g, of_h, of_mu, lanes_at(logvar, lanes), weight, precision);
+  _mm512_mask_storeu_ps(dmu, lanes, first);
+  _mm512_mask_storeu_ps(dlogvar, lanes, second);
+}
+
+static inline __attribute__((always_inline)) void
+grad_lanes(float *dmu, float *dlogvar, const float *g, const float *theta, const float *h,
+           const float *mu, const float *logvar, float weight, float precision, size_t n) {
+  const unsigned before = lanes_flush_subnormals();
+  size_t i = 0;
+  for (; i + LANES_N <= n; i += LANES_N)
+    grad_vector(dmu + i, dlogvar + i, g + i, theta ? theta + i : NULL, h ? h + i : NULL, mu + i,
+                logvar + i, weight, precision, LANES_ALL);
+  const __mmask16 rest = lanes_of(n - i);
+  if (rest)
+    grad_vector(dmu + i, dlogvar + i, g + i, theta ? theta + i : NULL, h ? h + i : NULL, mu + i,
+                logvar + i, weight, precision, rest);
+  _mm_setcsr(before);
+}
+
+void VEC(meanfield_grad)(bnn_real *dmu, bnn_real *dlogvar, const bnn_real *g, const bnn_real *theta,
+                         const bnn_real *mu, const bnn_real *logvar, bnn_real weight,
+                         bnn_real precision, size_t n) {
+  grad_lanes(dmu, dlogvar, g, theta, NULL, mu, logvar, weight, precision, n);
+}
+
+void VEC(meanfield_grad_sums)(bnn_real *dmu, bnn_real *dlogvar, const bnn_real *g,
+                              const bnn_real *h, const bnn_real *mu, const bnn_real *logvar,
+                              bnn_real weight, bnn_real precision, size_t n) {
+  grad_lanes(dmu, dlogvar, g, NULL, h, mu, logvar, weight, precision, n);
+}
+#else
 BNN_KERNEL grad(bnn_real *restrict dmu, bnn_real *restrict dlogvar, const bnn_real *restrict g,
                 const bnn_real *restrict theta, const bnn_real *restrict mu,
                 const bnn_real *restrict logvar, bnn_real weight, bnn_real precision, size_t n) {
@@ -57,6 +99,7 @@ void VEC(meanfield_grad_sums)(bnn_real *dmu, bnn_real *dlogvar, const bnn_real *
                               bnn_real weight, bnn_real precision, size_t n) {
   grad_sums(dmu, dlogvar, g, h, mu, logvar, weight, precision, n);
 }
+#endif
 
 /* sum[l] += sum over rows of LANES of (e^logvar + mu^2) / s^2 - logvar. */
 BNN_KERNEL add_terms(double *restrict sum, const bnn_real *restrict mu,

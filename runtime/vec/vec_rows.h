@@ -26,6 +26,7 @@ void VEC(weigh_add)(bnn_real *g_sum, bnn_real *h_sum, const bnn_real *g, const b
 
 void VEC(adam)(bnn_real *w, bnn_real *m, bnn_real *v, const bnn_real *g, const bnn_adam_scalars *a,
                size_t n);
+bool VEC(meanfield_adam)(const bnn_meanfield_step *p, const bnn_adam_scalars *a, size_t n);
 void VEC(sgd)(bnn_real *w, const bnn_real *g, bnn_real lr, size_t n);
 void VEC(momentum)(bnn_real *w, bnn_real *m, const bnn_real *g, bnn_real lr, bnn_real mu,
                    bnn_real dampening, bool nesterov, size_t n);

@@ -50,7 +50,8 @@ INLINE void tile(const bnn_shifted_product *p, size_t from, size_t to, int rows,
 
 /* ---- inner products ---- */
 
-typedef bnn_real quad __attribute__((vector_size(4 * sizeof(bnn_real)), may_alias));
+typedef bnn_real quad
+    __attribute__((vector_size(4 * sizeof(bnn_real)), aligned(sizeof(bnn_real)), may_alias));
 
 /* Adds up the lanes of a vector: its quarters, and what is left of them. */
 INLINE bnn_real total(vector x) {

@@ -13,6 +13,7 @@ const bnn_vec BNN_ISA_NAME(bnn_vec_rows) = {
     .meanfield_kl = VEC(meanfield_kl),
     .weigh_add = VEC(weigh_add),
     .adam = VEC(adam),
+    .meanfield_adam = VEC(meanfield_adam),
     .sgd = VEC(sgd),
     .momentum = VEC(momentum),
     .finite = VEC(finite),

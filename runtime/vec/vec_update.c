@@ -1,13 +1,14 @@
 /* vec_update.c - the steps of the optimizers, each one pass over parameters and state.
  *
- * Subnormal numbers cost a processor up to a hundred times what others do, and they do come up: the
+ * Subnormal numbers can cost a processor a hundred times what others do, and they do come up: the
  * moments of a weight without gradient decay for ever (0.9 times the smallest number rounds to
  * itself), and so does a weight that nothing but the prior pulls at, such as those of pixels that
- * are 0 in every image.  With MNIST two thirds of an update's time went there (EPYC: less; Xeon: 105
- * us of 155, by the same loop with MXCSR's DAZ and FTZ).  So a gradient whose square would be subnormal
- * counts as 0, and moments end before they are subnormal; NaN stays. */
+ * are 0 in every image.  With MNIST two thirds of an update's time went there on a Xeon.  So a
+ * gradient whose square would be subnormal counts as 0, and moments end before they are subnormal;
+ * NaN stays.  (With AVX-512 the processor takes them all for 0 meanwhile: vec_lanes.h.) */
 #include <math.h>
 
+#include "vec_lanes.h"
 #include "vec_rows.h"
 
 /* Below these |x| counts as 0: gradients, first moments, second moments. */
@@ -25,6 +26,7 @@ static inline bnn_real drop_tiny(bnn_real x, int power) {
 /* m = b1 m + (1 - b1) g,  v = b2 v + (1 - b2) g^2,  w -= lr mhat / (sqrt(vhat) + eps), as Kingma &
  * Ba have them (v + (1 - b2) (g^2 - v) would lose v's digits when b2 is near 0); rate and unbias2
  * hold the corrections. */
+#ifndef BNN_HAVE_LANES
 BNN_KERNEL adam(bnn_real *restrict w, bnn_real *restrict m, bnn_real *restrict v,
                 const bnn_real *restrict g, bnn_adam_scalars a, size_t n) {
   const bnn_real c1 = 1 - a.b1, c2 = 1 - a.b2;
@@ -35,11 +37,31 @@ BNN_KERNEL adam(bnn_real *restrict w, bnn_real *restrict m, bnn_real *restrict v
     w[i] -= a.rate * m[i] / (R(sqrt)(v[i] * a.unbias2) + a.eps);
   }
 }
+#endif
 
+#ifdef BNN_HAVE_LANES
+/* The same by vec_lanes.h. */
+static __attribute__((noinline)) void adam_lanes(float *w, float *m, float *v, const float *g,
+                                                 bnn_adam_scalars a, size_t n) {
+  size_t i = 0;
+  for (; i + LANES_N <= n; i += LANES_N)
+    lanes_adam(w + i, m + i, v + i, lanes_at(g + i, LANES_ALL), a, LANES_ALL, LANES_ALL);
+  const __mmask16 rest = lanes_of(n - i);
+  if (rest) lanes_adam(w + i, m + i, v + i, lanes_at(g + i, rest), a, rest, rest);
+}
+
+void VEC(adam)(bnn_real *w, bnn_real *m, bnn_real *v, const bnn_real *g, const bnn_adam_scalars *a,
+               size_t n) {
+  const unsigned before = lanes_flush_subnormals();
+  adam_lanes(w, m, v, g, *a, n);
+  _mm_setcsr(before);
+}
+#else
 void VEC(adam)(bnn_real *w, bnn_real *m, bnn_real *v, const bnn_real *g, const bnn_adam_scalars *a,
                size_t n) {
   adam(w, m, v, g, *a, n);
 }
+#endif
 
 BNN_KERNEL sgd(bnn_real *restrict w, const bnn_real *restrict g, bnn_real lr, size_t n) {
   for (size_t i = 0; i < n; i++) w[i] -= lr * g[i];

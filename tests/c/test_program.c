@@ -341,6 +341,28 @@ static int normalised(tape *t) {
   return op(t, BNN_OP_avg_pool2d, NODES(h), &(bnn_attr){.pair = {{2, 3}, {1, 2}}});
 }
 
+static int layer(tape *t, int x, size_t from, size_t to) {
+  return op3(t, BNN_OP_linear, x, param(t, DIMS(from, to)), param(t, DIMS(to)));
+}
+
+/* Activations that may be written over what they are given, one behind the other. */
+static int activations(tape *t) {
+  int h = op1(t, BNN_OP_relu, layer(t, rows(t, 3), 3, 4));
+  h = op1(t, BNN_OP_tanh, layer(t, view(t, h, DIMS(t->rows, 4)), 4, 6));
+  return op1(t, BNN_OP_sigmoid, layer(t, h, 6, 3));
+}
+
+/* And some that may not: what they are given is read again, or was written by an op that looks at it,
+ * or is there only in part. */
+static int kept_activations(tape *t) {
+  int x = rows(t, 3), z = layer(t, x, 3, 4), u = layer(t, x, 3, 4), v = layer(t, x, 3, 4);
+  int h = op2(t, BNN_OP_mul, op1(t, BNN_OP_relu, z), z);
+  h = op2(t, BNN_OP_add, h, op1(t, BNN_OP_tanh, op1(t, BNN_OP_sigmoid, u)));
+  int seen = view(t, v, DIMS(t->rows, 2, 2));
+  h = op2(t, BNN_OP_add, view(t, h, DIMS(t->rows, 2, 2)), op1(t, BNN_OP_relu, seen));
+  return op2(t, BNN_OP_mul, h, seen);
+}
+
 static const struct {
   graph *record;
   const char *name;
@@ -370,6 +392,8 @@ static const struct {
     {embedding, "embedding", true},
     {convolution, "convolution", false},
     {normalised, "layer norm", true},
+    {activations, "activations", false},
+    {kept_activations, "kept activations", false},
 };
 enum { GRAPHS = sizeof graphs / sizeof *graphs, RANDOM_GRAPHS = 300, BATCH = 7 };
 
@@ -979,6 +1003,28 @@ START_TEST(a_large_matrix_is_split_into_jobs) {
 }
 END_TEST
 
+/* ---- activations ---- */
+
+/* Buffers of a frame: x; each layer, its activation and their two gradients, which make two buffers
+ * where the activation is written over the layer. */
+START_TEST(activations_are_written_over_what_nobody_else_reads) {
+  static graph *const record[] = {activations, kept_activations};
+  size_t buffers[2];
+  for (int i = 0; i < 2; i++) {
+    tape *t = tape_new(BATCH);
+    bnn_frame *f = NULL;
+    finish(t, NODES(record[i](t)), true);
+    ck_succeeds(bnn_frame_new(&f, t->p, 0, &err));
+    buffers[i] = bnn_frame_buffers(f);
+    bnn_frame_free(f);
+    tape_free(t);
+  }
+  ck_assert_uint_eq(buffers[0], 1 + 3 * 2);
+  /* 3 layers, 4 activations, 2 sums and 2 products; only sigmoid is written over its layer */
+  ck_assert_uint_eq(buffers[1], 1 + 2 * (3 + 4 + 4) - 2);
+}
+END_TEST
+
 /* ---- gradients that blocks sum ---- */
 
 static bnn_tensor *zeros_like(const bnn_tensor *x) {
@@ -1236,6 +1282,7 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, finishing_refuses_what_can_not_be);
   tcase_add_test(tests, a_finished_program_takes_no_more_nodes);
   tcase_add_test(tests, products_and_convolutions_count_their_multiply_adds);
+  tcase_add_test(tests, activations_are_written_over_what_nobody_else_reads);
   tcase_add_test(tests, nodes_that_no_output_needs_are_dropped);
   tcase_add_test(tests, rows_are_kept_or_all_meet);
   tcase_add_test(tests, the_op_that_would_mix_rows_is_found_and_described);

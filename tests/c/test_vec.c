@@ -543,6 +543,76 @@ START_TEST(adam_is_kingma_and_ba_s_algorithm_1) {
 }
 END_TEST
 
+/* Parameters of a posterior, and the moments of both. */
+enum { MU, LOGVAR, M_MU, V_MU, M_LOGVAR, V_LOGVAR, ARRAYS };
+
+static void fill_posterior(bnn_real x[ARRAYS][P]) {
+  for (int k = 0; k < ARRAYS; k++) fill(x[k], P, 20 + k, k == V_MU || k == V_LOGVAR ? 0 : -1, 1);
+}
+
+static bool one_pass(const bnn_vec *vec, bnn_real x[ARRAYS][P], const bnn_real *g,
+                     const bnn_real *theta, const bnn_adam_scalars *a, size_t n) {
+  const bnn_meanfield_step s = {.mu = x[MU],
+                                .logvar = x[LOGVAR],
+                                .slot_mu = {x[M_MU], x[V_MU]},
+                                .slot_logvar = {x[M_LOGVAR], x[V_LOGVAR]},
+                                .g = g,
+                                .theta = theta,
+                                .weight = (bnn_real)0.3,
+                                .precision = 2};
+  return vec->meanfield_adam(&s, a, n);
+}
+
+/* At every length of what is left over behind whole vectors. */
+START_TEST(adam_on_a_posterior_in_one_pass_has_the_bits_of_its_parts) {
+  static bnn_real x[ARRAYS][P], want[ARRAYS][P], g[P], theta[P], dmu[P], dlogvar[P];
+  const bnn_adam_scalars a = {(bnn_real)0.9, (bnn_real)0.999, (bnn_real)0.01, 3, (bnn_real)1e-8};
+  EACH_VEC(vec) for (size_t n = P - 17; n <= P; n++) {
+    fill_posterior(x);
+    fill_posterior(want);
+    gradient(g, 1);
+    fill(theta, P, 40, -1, 1);
+    ck_holds(one_pass(vec, x, g, theta, &a, n));
+    vec->meanfield_grad(dmu, dlogvar, g, theta, want[MU], want[LOGVAR], (bnn_real)0.3, 2, n);
+    vec->adam(want[MU], want[M_MU], want[V_MU], dmu, &a, n);
+    vec->adam(want[LOGVAR], want[M_LOGVAR], want[V_LOGVAR], dlogvar, &a, n);
+    ck_holds(memcmp(x, want, sizeof x) == 0); /* what lies behind n is as it was, too */
+  }
+}
+END_TEST
+
+START_TEST(one_pass_writes_nothing_that_is_not_finite) {
+  static bnn_real x[ARRAYS][P], before[ARRAYS][P], g[P], theta[P];
+  const bnn_adam_scalars a = {(bnn_real)0.9, (bnn_real)0.999, (bnn_real)0.01, 3, (bnn_real)1e-8};
+  EACH_VEC(vec) for (size_t at = 5; at < P; at += P - 7) for (int k = 0; k < 3; k++) {
+    fill_posterior(x);
+    gradient(g, 1);
+    fill(theta, P, 40, -1, 1);
+    (k == 0 ? g : k == 1 ? theta : x[LOGVAR])[at] = (bnn_real)(k == 1 ? INFINITY : NAN);
+    memcpy(before, x, sizeof x);
+    ck_holds(!one_pass(vec, x, g, theta, &a, P));
+    for (int r = 0; r < ARRAYS; r++) {
+      ck_holds(memcmp(&x[r][at], &before[r][at], sizeof x[r][at]) == 0);
+      for (size_t i = 0; i < P; i++) ck_holds(isfinite(x[r][i]) || (r == LOGVAR && i == at));
+    }
+  }
+}
+END_TEST
+
+/* 0.9 times the smallest number rounds to itself: it would stay for ever, and be slow. */
+START_TEST(moments_end_at_0_where_gradients_have_ended) {
+  EACH_VEC(vec) {
+    bnn_real w[1] = {1}, m[1] = {1}, v[1] = {1}, g[1] = {0};
+    const bnn_adam_scalars a = {(bnn_real)0.5, (bnn_real)0.5, 0, 1, (bnn_real)1e-8};
+    for (int t = 0; t < 2200; t++) vec->adam(w, m, v, g, &a, 1);
+    ck_holds(m[0] == 0 && v[0] == 0);
+    bnn_real u[1] = {1}, last[1] = {1};
+    for (int t = 0; t < 2200; t++) vec->momentum(u, last, g, 0, (bnn_real)0.5, 0, false, 1);
+    ck_holds(last[0] == 0);
+  }
+}
+END_TEST
+
 START_TEST(adam_divides_by_eps_alone_where_no_gradient_ever_was) {
   EACH_VEC(vec) {
     bnn_real w[3] = {1, 2, 3}, m[3] = {0}, v[3] = {0}, g[3] = {0};
@@ -788,6 +858,9 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, the_gradient_of_the_kl_matches_central_differences);
   tcase_add_test(tests, weighing_and_adding_are_what_they_say);
   tcase_add_test(tests, adam_is_kingma_and_ba_s_algorithm_1);
+  tcase_add_test(tests, adam_on_a_posterior_in_one_pass_has_the_bits_of_its_parts);
+  tcase_add_test(tests, one_pass_writes_nothing_that_is_not_finite);
+  tcase_add_test(tests, moments_end_at_0_where_gradients_have_ended);
   tcase_add_test(tests, adam_divides_by_eps_alone_where_no_gradient_ever_was);
   tcase_add_test(tests, momentum_is_as_in_pytorch_with_and_without_nesterov);
   tcase_add_test(tests, sgd_steps_against_the_gradient);

@@ -65,6 +65,10 @@ function M.temperature(opts)
   return t, {nll_before = before, nll = after}
 end
 
+local function scaled(what, opts)
+  return (logits_of(what, opts):real() / opts.temperature):softmax(-1)
+end
+
 --- Probabilities at a temperature: softmax(logits / T); for probabilities, p^(1/T) normalised.
 -- @param opts table: temperature= above 0; logits= [n, C], or probabilities= [n, C] or what
 --   bnn.predict gives
@@ -75,7 +79,7 @@ function M.scale(opts)
     logits = "any", probabilities = "any", bootstrap = false,
     temperature = {type = "number", above = 0, required = true},
   })
-  return (logits_of(what, opts):real() / opts.temperature):softmax(-1)
+  return scaled(what, opts)
 end
 
 -- ---- both, of what bnn.predict gives ----
@@ -142,7 +146,7 @@ function M.apply(fit, prediction)
   for name, value in pairs(prediction) do result[name] = value end
   result.temperature, result.refused = fit.temperature, ood.is_refused(prediction, rule)
   result.score = ood_scores.of(what, prediction, rule.score)
-  result.mean = M.scale{probabilities = prediction, temperature = fit.temperature}
+  result.mean = scaled(what, {probabilities = prediction, temperature = fit.temperature})
   local n = result.mean:size(1)
   local at = (prediction.class:real() + 1):to("i32"):view(n, 1)
   result.probability = result.mean:gather(at, -1):view(n)

@@ -12,13 +12,13 @@ local function count_of(prediction)
 end
 
 -- The class of each prediction: given as such [n], or the largest of the scores [n, C]; and C,
--- where that is known.
+-- where that is known. What has a class all the same, where its probabilities are not numbers, is
+-- refused.
 local function classes_of(what, prediction)
   local x = type(prediction) == "table" and prediction.class or prediction
-  local values = inputs.prediction(what, x)
-  if values:dim() ~= 2 then
-    return inputs.tensor(what, "the prediction", x, "i32"), count_of(prediction)
-  end
+  local values, count = inputs.prediction(what, x), count_of(prediction)
+  if count then inputs.prediction(what, prediction) end
+  if values:dim() ~= 2 then return inputs.tensor(what, "the prediction", x, "i32"), count end
   local _, class = core.top_label(values)
   return class, values:size(2)
 end

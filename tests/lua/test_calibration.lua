@@ -307,7 +307,8 @@ function TestFit.test_refusals()
     {no_fit, {temperature = 1 / 0, rule = fit.rule}, good},
     {"the rule is to be what ood.threshold gives", {temperature = 1, rule = {}}, good},
     {"calibration.apply: the prediction " .. no_prediction, fit, good.mean},
-    {calibrated, fit, applied}, {"prediction 1 is not a number", fit, bad},
+    {calibrated, fit, applied},
+    {"calibration.apply: prediction 1 is not a number", fit, bad},
   })
 end
 

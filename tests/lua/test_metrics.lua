@@ -35,6 +35,8 @@ function TestAccuracy.test_refusals()
     {"the prediction is a nil", nil, labels}, {"the prediction is a table", {mean = 1}, labels},
     {"labels is a table", labels, {y = labels}}, {"labels is a nil", labels},
     {"prediction 2 is not a number for class 1", tensor{{1, 2}, {1, 0 / 0}}, {0, 1}},
+    {"accuracy: prediction 1 is not a number for class 0",
+     {class = tensor({0}, "i32"), mean = tensor{{0 / 0, 0 / 0}}}, {0}},
     -- labels that are counted from 1
     {"accuracy: label 2 is 2, predictions are of classes 0..1", {{1, 0}, {0, 1}}, {1, 2}},
     {"label 1 is -1, predictions are of classes 0..1",

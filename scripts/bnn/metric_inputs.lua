@@ -14,14 +14,14 @@ local LIBRARY = debug.getinfo(1, "S").source:match "^.*/"
 
 -- The first line outside the library as errors name it, "run.lua:7: "; "" where there is none.
 local function users_line()
-  local level = 2
-  while true do
-    local frame = debug.getinfo(level, "Sl")
-    if not frame then return "" end
-    local is_ours = frame.what == "C" or frame.source:sub(1, #LIBRARY) == LIBRARY
-    if not is_ours then return ("%s:%d: "):format(frame.short_src, frame.currentline) end
+  local level, is_ours, frame = 1, true, nil
+  while is_ours do
     level = level + 1
+    frame = debug.getinfo(level, "Sl")
+    is_ours = frame and (frame.what == "C" or frame.source:sub(1, #LIBRARY) == LIBRARY)
   end
+  local is_known = frame and frame.currentline > 0 -- not in a chunk without debug information
+  return is_known and ("%s:%d: "):format(frame.short_src, frame.currentline) or ""
 end
 
 --- Raises a message at the first line outside the library.

@@ -128,11 +128,13 @@ end
 -- Tensors by name, in alphabetical order.
 local function save_npz(path, value, compressed)
   local names, tensors = options.sorted_names(value), {}
-  for i, name in ipairs(names) do tensors[i] = value[name] end
-  for name, x in pairs(value) do
-    if type(name) ~= "string" or type(x) ~= "userdata" then
-      error("bnn.data.save: a .npz file holds tensors by name: {x = tensor, ...}", 3)
-    end
+  local fault = "bnn.data.save: a .npz file holds tensors by name: {x = tensor, ...}, %s is a %s"
+  for i, name in ipairs(names) do
+    tensors[i] = value[name]
+    if type(tensors[i]) ~= "userdata" then error(fault:format(name, type(tensors[i])), 3) end
+  end
+  for name in pairs(value) do
+    if type(name) ~= "string" then error(fault:format("a name", type(name)), 3) end
   end
   if #names == 0 then error("bnn.data.save: a .npz file holds at least one tensor", 3) end
   return core.npz_write(path, names, tensors, compressed)

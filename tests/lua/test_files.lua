@@ -69,8 +69,10 @@ function TestArrays.test_npz_holds_tensors_by_name()
     lu.assertEquals(arrays.b:totable(), {1, 2})
     lu.assertEquals(arrays.a:dtype(), "u8")
   end
-  raises("tensors by name", data.save, path "x.npz", {core.tensor{1}})
-  raises("tensors by name", data.save, path "x.npz", {a = 1})
+  raises("tensors by name: {x = tensor, ...}, a name is a number", data.save, path "x.npz",
+    {core.tensor{1}})
+  raises("tensors by name: {x = tensor, ...}, samples is a number", data.save, path "x.npz",
+    {mean = core.tensor{1}, samples = 1})
   raises("at least one tensor", data.save, path "x.npz", {})
   raises("the name '../a' leads out of a folder", data.save, path "x.npz", {["../a"] = letter{1}})
 end

@@ -49,6 +49,15 @@ function TestAccuracy.test_refusals()
   end
 end
 
+function TestAccuracy.test_a_refusal_has_the_line_of_the_caller_where_there_is_one()
+  local function call() return (metrics.accuracy({0}, {0, 1})) end
+  local line = debug.getinfo(1, "l").currentline - 1
+  lu.assertErrorMsgContains(("test_metrics.lua:%d: accuracy: "):format(line), call)
+  local source = "local f = ...; local value = f({0}, {0, 1}); return value"
+  local stripped = load(string.dump(load(source), true))
+  lu.assertErrorMsgEquals("accuracy: predictions are [1], targets [2]", stripped, metrics.accuracy)
+end
+
 TestRmse = {}
 
 function TestRmse.test_is_over_all_elements()

@@ -140,17 +140,26 @@ local function add_series(data, items, s, opts)
   if s.y then add({s.x, s.y}, "1:2", way_of(s), title) end
 end
 
--- The y of a point that can be drawn, or nil when there is none in any series.
-local function find_y(series, log)
+local function widen(span, v) span[1], span[2] = math.min(span[1], v), math.max(span[2], v) end
+
+-- The spans of x and of y over the points that can be drawn, or nil when there is none.
+local function spans_of(series, log)
+  local xspan, yspan = {math.huge, -math.huge}, {math.huge, -math.huge}
+  local function add(x, y, z)
+    local good = figure.is_drawable(x, log.x) and figure.is_drawable(y, log.y)
+      and figure.is_drawable(z, log.y)
+    if not good then return end
+    widen(xspan, x)
+    widen(yspan, y)
+    widen(yspan, z)
+  end
   for _, s in ipairs(series) do
     for i, x in ipairs(s.x) do
-      for _, values in ipairs{s.y or s.low, s.low or s.y} do
-        if figure.is_drawable(x, log.x) and figure.is_drawable(values[i], log.y) then
-          return values[i]
-        end
-      end
+      if s.y then add(x, s.y[i], s.y[i]) end
+      if s.low then add(x, s.low[i], s.high[i]) end
     end
   end
+  if xspan[1] <= xspan[2] then return xspan, yspan end
 end
 
 local function within(x, range, is_log)
@@ -160,17 +169,22 @@ end
 
 -- Dashed lines across: arrows, and points that nobody sees where the axis is to reach them. What
 -- lies outside of a given range is left out.
-local function add_vlines(lines, data, items, opts, some_y)
+local function add_vlines(lines, data, items, opts)
   local arrow = "set arrow from first %.12g, graph 0 to first %.12g, graph 1 nohead back "
-    .. "dt (6,4) lc rgb '%s'\n"
-  local x, y = {}, {}
+    .. "lw 1.5 dt (6,4) lc rgb '%s'\n"
+  local x, y, some_y = {}, {}, opts.yspan and opts.yspan[1] or 1
   for _, place in ipairs(opts.vlines or {}) do
     if within(place, opts.xrange, opts.logx) then
-      lines[#lines + 1] = arrow:format(place, place, figure.RULE)
+      lines[#lines + 1] = arrow:format(place, place, figure.INK)
       x[#x + 1], y[#y + 1] = place, some_y
     end
   end
-  if #x == 0 or opts.xrange then return end
+  if #x == 0 then return end
+  if opts.vlabel then
+    local entry = "NaN with lines lw 1.5 dt (6,4) lc rgb '%s' %s"
+    items[#items + 1] = entry:format(figure.INK, figure.titled(opts.vlabel))
+  end
+  if opts.xrange then return end
   data[#data + 1] = figure.block("v", {x, y}, {})
   items[#items + 1] = "$v using 1:2 with dots lc rgb '#ff000000' notitle"
 end
@@ -194,11 +208,11 @@ end
 -- @param opts table: checked options of bnn.plot.lines
 function M.commands(series, opts)
   local lines, data, items = {}, {}, {}
-  local some_y = find_y(series, {x = opts.logx, y = opts.logy})
-  if not some_y then figure.fill_ranges(opts) end
+  opts.xspan, opts.yspan = spans_of(series, {x = opts.logx, y = opts.logy})
+  if not opts.yspan then figure.fill_ranges(opts) end
   give_looks(series)
   for _, s in ipairs(series) do add_series(data, items, s, opts) end
-  add_vlines(lines, data, items, opts, some_y or 1)
+  add_vlines(lines, data, items, opts)
   add_shade(lines, opts)
   -- A line fills its axis; marks want room at the ends, and logarithms whole powers for their tics.
   local is_tight = not opts.xrange and not opts.logx and not has_marks(series)

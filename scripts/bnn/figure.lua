@@ -227,12 +227,32 @@ function M.fill_ranges(opts)
   opts.yrange = opts.yrange or opts.logy and {1, 10} or {0, 1}
 end
 
+local DIGITS, MOST_DIGITS = 6, 14 -- of a tic
+
+-- How tics over least..most are written: with as many digits as tell neighbours apart. (Left alone
+-- gnuplot takes six, or in a narrow range as many as it likes, one label over the next.)
+local function tic_format(name, least, most, is_text)
+  local size, digits = math.max(math.abs(least), math.abs(most)), DIGITS
+  if most > least then
+    local needed = math.ceil(math.log(size / (most - least), 10)) + 2
+    digits = math.min(math.max(needed, DIGITS), MOST_DIGITS)
+  end
+  local format = ("set format %s '%%.%d%s'"):format(name, digits, is_text and "g" or "h")
+  local is_wide = name == "x" and digits > DIGITS and not is_text
+  return is_wide and format .. "\nset xtics rotate by 30 right" or format
+end
+
 local function axis(name, opts)
   local lines = {}
   local label, range = opts[name .. "label"], opts[name .. "range"]
-  local is_log = opts["log" .. name]
+  local is_log, span = opts["log" .. name], range or opts[name .. "span"]
   if label then lines[1] = ("set %slabel %s noenhanced"):format(name, gnuplot.quote(label)) end
-  if is_log then lines[#lines + 1] = log_axis(name, range, not opts.path) end
+  if is_log then
+    lines[#lines + 1] = log_axis(name, range, not opts.path)
+  elseif span then
+    local least, most = math.min(span[1], span[2]), math.max(span[1], span[2])
+    lines[#lines + 1] = tic_format(name, least, most, not opts.path)
+  end
   if range then
     lines[#lines + 1] = ("set %srange [%.12g:%.12g]"):format(name, range[1], range[2])
   end
@@ -315,7 +335,8 @@ end
 -- ---- drawing ----
 
 --- The commands that come before a figure's own: axes, legend, title.
--- @param opts table: checked options of M.spec
+-- @param opts table: checked options of M.spec; xspan=, yspan= {least, most} of what is drawn along
+--   an axis without a range
 function M.frame(opts)
   local lines = {"set encoding utf8", opts.path and look or ""}
   if opts.title then

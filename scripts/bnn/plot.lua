@@ -37,7 +37,8 @@ local fail = figure.fail
 
 local lines_spec = figure.spec{
   x = figure.COLUMN, series = {type = "table", list = true, required = true},
-  vlines = {type = "number", list = true}, shade = {type = "table", list = true, default = {}},
+  vlines = {type = "number", list = true}, vlabel = "string",
+  shade = {type = "table", list = true, default = {}},
 }
 
 local function check_shade(what, shade, level)
@@ -67,9 +68,9 @@ end
 --     "#rrggbb". Later ones are drawn over earlier ones
 --   x= of the series that have none of their own (1, 2, ... when left out)
 --   title=, xlabel=, ylabel=; xrange={from, to}, yrange=; logx=false, logy=false
---   vlines={x, ...} dashed; shade={{from, to}, ...} grey from one x to another (math.huge: to the
---     edge); legend="bottom", "right" or "none"; order= labels whose place in it says the colour,
---     dashes and marks of a series
+--   vlines={x, ...} upright and dashed, vlabel= what the legend calls them; shade={{from, to}, ...}
+--     grey from one x to another (math.huge: to the edge); legend="bottom", "right" or "none";
+--     order= labels whose place in it says the colour, dashes and marks of a series
 --   path= a file that ends in .svg or .png; without one the plot is text
 --   width=640, height=400 in units of 1/96 inch, scale=2 pixels of a PNG for each; of text in
 --     characters (the terminal's width, 24)
@@ -90,15 +91,19 @@ local SERIES = {type = "table", list = true, required = true}
 local histogram_spec = figure.spec{
   series = SERIES, bins = {type = "integer", min = 1, max = 10000, default = 30},
   range = {type = "number", list = true}, density = {type = "boolean", default = true},
-  vlines = {type = "number", list = true}, shade = {type = "table", list = true, default = {}},
+  vlines = {type = "number", list = true}, vlabel = "string",
+  shade = {type = "table", list = true, default = {}},
 }
 
 --- Histograms of one or more samples over the same bins: a score on the data that a network knows
 -- against those that it does not.
 --     bnn.plot.histogram{
 --       series = {{x = inside.class_std, label = "MNIST"}, {x = outside.class_std, label = "B"}},
---       xlabel = "std of the predicted class", vlines = {threshold}, path = "std.svg",
+--       xlabel = "std of the predicted class", path = "std.svg",
+--       vlines = {threshold}, vlabel = "threshold",
 --     }
+-- The first in turn, which is what is in-distribution, is filled; up to two more are hatched, unless
+-- the axis is one of logarithms.
 -- @param opts table:
 --   series= a list of {x=, label=, colour=}; x is a tensor [n] or a list, of which what is not
 --     finite is left out

@@ -229,7 +229,7 @@ function TestLines.test_a_long_line_is_drawn_in_short()
   local strokes = strokes_of(svg)
   lu.assertEquals(#strokes, 1)
   lu.assertTrue(strokes[1] > 1000 and strokes[1] <= 4 * 641)
-  lu.assertStrContains(table.concat(texts_of(svg), "|"), "| 25|") -- the axis goes up to the peak
+  lu.assertStrContains(table.concat(texts_of(svg), "|"), "|25|") -- the axis goes up to the peak
 end
 
 function TestLines.test_the_axis_reaches_vlines_and_fits_lines()
@@ -247,6 +247,24 @@ function TestLines.test_the_axis_reaches_vlines_and_fits_lines()
   assert(lines{series = {{y = {NAN}}}, vlines = {0.5, 7}, path = path "x.svg"})
 end
 
+-- The tics of an axis are written with the digits that tell them apart, and of x beside each other.
+function TestLines.test_tics_of_narrow_and_of_wide_ranges_can_be_read()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  local function shown(opts) return "|" .. table.concat(texts_of(svg_of(opts)), "|") .. "|" end
+  local narrow, y = {100000.0001, 100000.0002, 100000.0004}, {1, 2, 3}
+  for _, opts in ipairs{{series = {{y = narrow}}}, {x = narrow, series = {{y = y}}}} do
+    local texts = shown(opts)
+    for _, tic in ipairs{"100000.0001", "100000.00015", "100000.0004"} do
+      lu.assertStrContains(texts, "|" .. tic .. "|")
+    end
+  end
+  lu.assertStrContains(read "x.svg", "rotate(-30")
+  local texts = shown{x = {1, 2, 630000.3}, series = {{y = y}}}
+  lu.assertStrContains(texts, "|100000|200000|")
+  lu.assertNil(texts:find("%.0000"))
+  lu.assertNil(read "x.svg":find("rotate%(-30"))
+end
+
 function TestLines.test_every_option_changes_the_figure()
   lu.skipIf(not GNUPLOT, "no gnuplot")
   local function draw(more, series)
@@ -259,7 +277,7 @@ function TestLines.test_every_option_changes_the_figure()
   for _, more in ipairs{
     {x = {1, 2, 4}}, {title = "t"}, {xlabel = "t"}, {ylabel = "t"}, {xrange = {0, 9}},
     {yrange = {0, 9}}, {logx = true}, {logy = true}, {logy = true, yrange = {2, 40}},
-    {vlines = {2}}, {shade = {{-INF, 2}}}, {shade = {{2, INF}}}, {legend = "right"},
+    {vlines = {2}}, {vlines = {2}, vlabel = "a"}, {shade = {{-INF, 2}}}, {shade = {{2, INF}}}, {legend = "right"},
     {legend = "none"}, {width = 300}, {height = 300},
   } do
     lu.assertNotEquals(draw(more), plain)

@@ -44,18 +44,72 @@ local function count(values, bins, from, to)
   return counts, total
 end
 
--- The outline of heights over bins as a series of curves.lua; filled, where 0 has a place.
-local function outline(heights, from, to, is_log)
-  local bins = #heights
-  local x, y, zero = {from}, {0}, {0}
+-- How high each bin is: how many values are in it, or their density.
+local function heights_of(values, from, to, opts)
+  local heights, total = count(values, opts.bins, from, to)
+  local unit = opts.density and math.max(total, 1) * (to - from) / opts.bins or 1
+  for k, height in ipairs(heights) do heights[k] = height / unit end
+  return heights
+end
+
+-- The outline of heights over bins, down to a floor at its ends and where bins are empty, as columns
+-- x and y.
+local function outline(heights, from, to, floor)
+  local x, y, bins, before = {}, {}, #heights, 0
+  local function add(edge, height)
+    x[#x + 1], y[#y + 1] = from + (to - from) * edge / bins, height
+  end
   for i, height in ipairs(heights) do
-    for k = i - 1, i do
-      x[#x + 1], y[#y + 1], zero[#zero + 1] = from + (to - from) * k / bins, height, 0
+    if before == 0 and height > 0 then add(i - 1, floor) end
+    if height > 0 then
+      add(i - 1, height)
+      add(i, height)
+    elseif before > 0 then
+      add(i - 1, floor)
+      add(i - 1, 0 / 0)
+    end
+    before = height
+  end
+  if before > 0 then add(bins, floor) end
+  return x, y
+end
+
+-- Where the axis of heights begins and, for logarithms, ends: whole powers of ten, so that the least
+-- height stands above the floor.
+local function floor_of(all_heights, opts)
+  if not opts.logy then return 0 end
+  if opts.yrange then return math.min(opts.yrange[1], opts.yrange[2]) end
+  local least, most = math.huge, 0
+  for _, heights in ipairs(all_heights) do
+    for _, height in ipairs(heights) do
+      if height > 0 then least, most = math.min(least, height), math.max(most, height) end
     end
   end
-  x[#x + 1], y[#y + 1], zero[#zero + 1] = to, 0, 0
-  if is_log then return {x = x, y = y} end
-  return {x = x, y = y, low = zero, high = y, is_area = true}
+  if most == 0 then return 1 end
+  local floor = 10.0 ^ (math.ceil(math.log(least, 10)) - 1)
+  opts.yrange = {floor, 10.0 ^ (math.floor(math.log(most, 10)) + 1)}
+  return floor
+end
+
+-- The axis goes over all bins, also where they are empty, and to what is marked.
+local function fit_xrange(opts, from, to)
+  for _, place in ipairs(opts.vlines or {}) do
+    if figure.is_drawable(place) then from, to = math.min(from, place), math.max(to, place) end
+  end
+  if not (opts.logx and from <= 0) then opts.xrange = opts.xrange or {from, to} end
+end
+
+local MOST_HATCHED = 3 -- hatches over each other; more are a muddle
+
+-- The first in turn is filled, and tells what is inside from what is outside; others are hatched
+-- where they are few and stand apart, as on logarithms they do not.
+local function is_filled(turn, count, opts)
+  return turn == 1 or count <= MOST_HATCHED and not opts.logy
+end
+
+local function fill(s, floor)
+  s.is_area, s.low, s.high = true, {}, s.y
+  for i = 1, #s.y do s.low[i] = floor end
 end
 
 local function read_samples(what, given, i, turn, level)
@@ -80,13 +134,15 @@ function M.histogram(what, opts, level)
   end
   local from, to = extent(samples)
   if opts.range then from, to = table.unpack(opts.range) end
+  local all_heights = {}
+  for i, s in ipairs(samples) do all_heights[i] = heights_of(s.values, from, to, opts) end
+  local floor = floor_of(all_heights, opts)
   for i, s in ipairs(samples) do
-    local heights, total = count(s.values, opts.bins, from, to)
-    local unit = opts.density and math.max(total, 1) * (to - from) / opts.bins or 1
-    for k, height in ipairs(heights) do heights[k] = height / unit end
-    series[i] = outline(heights, from, to, opts.logy)
-    series[i].label, series[i].colour, series[i].turn = s.label, s.colour, turns[i]
+    local x, y = outline(all_heights[i], from, to, floor)
+    series[i] = {x = x, y = y, label = s.label, colour = s.colour, turn = turns[i]}
+    if is_filled(turns[i], #samples, opts) then fill(series[i], floor) end
   end
+  fit_xrange(opts, from, to)
   opts.ylabel = opts.ylabel or opts.density and "density" or "count"
   return curves.commands(series, opts)
 end

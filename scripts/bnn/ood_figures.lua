@@ -31,13 +31,17 @@ end
 -- By their place here a set has its colour and dashes.
 local function order_of(report) return {report.inside, table.unpack(report.outside)} end
 
+-- Each set with the share of it that the rule refuses: what lies beyond the threshold.
 local function histogram(report, score, path)
-  local order, series, threshold = order_of(report), {}, report.rules[score].threshold
-  for i, set in ipairs(order) do series[i] = {x = report.values[score][set], label = set} end
+  local series, threshold = {}, report.rules[score].threshold
+  for i, set in ipairs(order_of(report)) do
+    local refused = 100 * report.refused[score][set]
+    series[i] = {x = report.values[score][set], label = ("%s: %.1f%% refused"):format(set, refused)}
+  end
   return plot.histogram{
-    series = series, order = order, logy = true, path = path,
+    series = series, logy = true, path = path, xlabel = axis_of(score),
     vlines = {figure.is_drawable(threshold) and threshold or nil},
-    xlabel = ("%s; upright: the threshold"):format(axis_of(score)),
+    vlabel = ("refused above %.3g"):format(threshold),
   }
 end
 

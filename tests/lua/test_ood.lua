@@ -392,6 +392,9 @@ function TestFigures.test_a_histogram_and_a_roc_curve_for_each_score()
     local svg = file:read "a"
     lu.assertStrContains(svg, "</svg>")
     lu.assertStrContains(svg, "near")
+    local is_histogram = path:find "histogram" ~= nil
+    lu.assertEquals(svg:find "near: [%d.]+%% refused" ~= nil, is_histogram)
+    lu.assertEquals(svg:find "refused above [%d.]+" ~= nil, is_histogram)
   end
   lu.assertEquals(names, {
     "ood_histogram_class_std.svg", "ood_roc_class_std.svg", "ood_histogram_a_score_.svg",

@@ -422,6 +422,60 @@ function TestBoxes.test_a_histogram_counts_what_is_in_each_bin()
   lu.assertAlmostEquals(all[2], 3, 0.02)
 end
 
+-- Bins: one of three values, two of none, one of one: on logarithms too each stands on the axis.
+function TestBoxes.test_an_outline_goes_down_to_the_axis_where_bins_are_empty()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  for _, logy in ipairs{false, true} do
+    assert(bnn.plot.histogram{series = {{x = {0, 0, 0, 4}}}, bins = 4, density = false, logy = logy,
+                              path = path "x.svg"})
+    local svg, bottom = read "x.svg", 0
+    local strokes = {}
+    for stroke in svg:match "id=\"gnuplot_plot_2\".- d='(.-)'":gmatch "M[^M]*" do
+      local ys = {}
+      for y in stroke:gmatch ",([%d.]+)" do ys[#ys + 1] = tonumber(y) end
+      strokes[#strokes + 1] = ys
+      bottom = math.max(bottom, table.unpack(ys))
+    end
+    lu.assertEquals({#strokes, #strokes[1], #strokes[2]}, {2, 4, 4})
+    for _, ys in ipairs(strokes) do
+      lu.assertEquals({ys[1], ys[4]}, {bottom, bottom})
+      lu.assertTrue(ys[2] < bottom - 50)
+    end
+    local texts = "|" .. table.concat(texts_of(svg), "|") .. "|"
+    lu.assertEquals(texts:find("|10−1|", 1, true) ~= nil, logy) -- a decade below the least
+  end
+end
+
+function TestBoxes.test_the_first_in_turn_is_filled_and_few_others_are_hatched()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  local function areas(count, more)
+    local opts = {series = {}, bins = 2, path = path "x.svg"}
+    for i = 1, count do opts.series[i] = {x = {1, 1.5, 2}, label = "set " .. i} end
+    for k, v in pairs(more or {}) do opts[k] = v end
+    assert(bnn.plot.histogram(opts))
+    return select(2, read "x.svg":gsub("<polygon", ""))
+  end
+  local one = areas(1)
+  lu.assertTrue(one > 0)
+  lu.assertEquals({areas(2), areas(3), areas(4), areas(6)}, {2 * one, 3 * one, one, one})
+  lu.assertEquals({areas(1, {logy = true}), areas(2, {logy = true})}, {one, one})
+  lu.assertEquals(areas(1, {logy = true, order = {"inside", "set 1"}}), 0)
+end
+
+function TestBoxes.test_the_axis_goes_over_all_bins_and_to_the_threshold()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  local function shown(opts)
+    opts.series, opts.path = {{x = {4, 5, 5}}}, path "x.svg"
+    assert(bnn.plot.histogram(opts))
+    return "|" .. table.concat(texts_of(read "x.svg"), "|") .. "|"
+  end
+  local texts = shown{range = {0, 10}}
+  lu.assertStrContains(texts, "|0|2|4|6|8|10|")
+  lu.assertStrContains(shown{vlines = {9}, vlabel = "refused above 9"}, "|9|")
+  lu.assertStrContains(table.concat(texts_of(read "x.svg"), "|"), "refused above 9")
+  lu.assertNil(shown{vlines = {}, vlabel = "never"}:find "never")
+end
+
 function TestBoxes.test_histograms_of_anything_are_drawn()
   lu.skipIf(not GNUPLOT, "no gnuplot")
   for _, x in ipairs{{}, {NAN}, {5}, {5, 5}, {-1e30, 1e30}} do

@@ -142,9 +142,10 @@ end
 
 local function widen(span, v) span[1], span[2] = math.min(span[1], v), math.max(span[2], v) end
 
--- The spans of x and of y over the points that can be drawn, or nil when there is none.
+-- The spans of x and of y over the points that can be drawn, and whether their x are whole numbers;
+-- nil when there are none.
 local function spans_of(series, log)
-  local xspan, yspan = {math.huge, -math.huge}, {math.huge, -math.huge}
+  local xspan, yspan, is_whole = {math.huge, -math.huge}, {math.huge, -math.huge}, true
   local function add(x, y, z)
     local good = figure.is_drawable(x, log.x) and figure.is_drawable(y, log.y)
       and figure.is_drawable(z, log.y)
@@ -152,6 +153,7 @@ local function spans_of(series, log)
     widen(xspan, x)
     widen(yspan, y)
     widen(yspan, z)
+    is_whole = is_whole and x % 1 == 0
   end
   for _, s in ipairs(series) do
     for i, x in ipairs(s.x) do
@@ -159,7 +161,7 @@ local function spans_of(series, log)
       if s.low then add(x, s.low[i], s.high[i]) end
     end
   end
-  if xspan[1] <= xspan[2] then return xspan, yspan end
+  if xspan[1] <= xspan[2] then return xspan, yspan, is_whole end
 end
 
 local function within(x, range, is_log)
@@ -208,7 +210,8 @@ end
 -- @param opts table: checked options of bnn.plot.lines
 function M.commands(series, opts)
   local lines, data, items = {}, {}, {}
-  opts.xspan, opts.yspan = spans_of(series, {x = opts.logx, y = opts.logy})
+  opts.xspan, opts.yspan, opts.is_whole = spans_of(series,
+    {x = opts.logx, y = opts.logy})
   if not opts.yspan then figure.fill_ranges(opts) end
   give_looks(series)
   for _, s in ipairs(series) do add_series(data, items, s, opts) end

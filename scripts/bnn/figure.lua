@@ -227,19 +227,52 @@ function M.fill_ranges(opts)
   opts.yrange = opts.yrange or opts.logy and {1, 10} or {0, 1}
 end
 
-local DIGITS, MOST_DIGITS = 6, 14 -- of a tic
+local DIGITS, MOST_DIGITS, MOST_TICS = 6, 14, 8
+local LETTERS = 6 -- of the last tic along x that the usual margin has room for
 
--- How tics over least..most are written: with as many digits as tell neighbours apart. (Left alone
--- gnuplot takes six, or in a narrow range as many as it likes, one label over the next.)
-local function tic_format(name, least, most, is_text)
-  local size, digits = math.max(math.abs(least), math.abs(most)), DIGITS
-  if most > least then
-    local needed = math.ceil(math.log(size / (most - least), 10)) + 2
-    digits = math.min(math.max(needed, DIGITS), MOST_DIGITS)
+-- How many digits tell neighbours among the tics over least..most apart.
+local function digits_over(least, most)
+  if least == most then return DIGITS end
+  local size = math.max(math.abs(least), math.abs(most))
+  local needed = math.ceil(math.log(size / (most - least), 10)) + 2
+  return math.min(math.max(needed, DIGITS), MOST_DIGITS)
+end
+
+-- Widths of a letter of a tic and of the gap between two, in pixels and in characters, and the
+-- share of the width that the axis has.
+local PICTURE, TEXT = {letter = 8.5, gap = 14, width = 640}, {letter = 1, gap = 2, width = 80}
+local SHARE = {bottom = 0.85, none = 0.85, right = 0.7}
+
+-- The least of 1, 2, 5, 10, ... times a power of ten at which tics over least..most are few and
+-- stand side by side; for whole numbers at least 1. And the letters of the last of them.
+local function step_over(least, most, digits, opts)
+  local sizes = opts.path and PICTURE or TEXT
+  local room, power = (opts.width or sizes.width) * SHARE[opts.legend],
+    10.0 ^ math.floor(math.log((most - least) / 10, 10))
+  for _, factor in ipairs{1, 2, 5, 10, 20, 50, 100} do
+    local step, wide, count, last = factor * power, 0, 0, 0
+    if step >= 1 or not opts.is_whole then
+      for k = math.ceil(least / step), math.floor(math.min(most / step, least / step + 1000)) do
+        local text = ("%%.%dg"):format(digits):format(k * step)
+        wide, count, last = wide + #text * sizes.letter + sizes.gap, count + 1, #text
+      end
+      if wide <= room and count <= MOST_TICS then return step, last end
+    end
   end
-  local format = ("set format %s '%%.%d%s'"):format(name, digits, is_text and "g" or "h")
-  local is_wide = name == "x" and digits > DIGITS and not is_text
-  return is_wide and format .. "\nset xtics rotate by 30 right" or format
+end
+
+-- How tics over a span are written and, along x, how far apart they are. (Left alone gnuplot takes
+-- six digits, or in a narrow range as many as it likes, one label over the next.)
+local function linear_axis(name, span, opts)
+  local least, most = math.min(span[1], span[2]), math.max(span[1], span[2])
+  local digits = digits_over(least, most)
+  local format = ("set format %s '%%.%d%s'"):format(name, digits, opts.path and "h" or "g")
+  if name ~= "x" or least == most then return format end
+  local step, letters = step_over(least, most, digits, opts)
+  if not step then return format end
+  format = ("%s\nset xtics %.12g"):format(format, step)
+  local is_wide = letters > LETTERS and opts.legend ~= "right" -- which has room beside the axis
+  return is_wide and ("%s\nset rmargin %g"):format(format, letters / 2 + 1) or format
 end
 
 local function axis(name, opts)
@@ -250,8 +283,7 @@ local function axis(name, opts)
   if is_log then
     lines[#lines + 1] = log_axis(name, range, not opts.path)
   elseif span then
-    local least, most = math.min(span[1], span[2]), math.max(span[1], span[2])
-    lines[#lines + 1] = tic_format(name, least, most, not opts.path)
+    lines[#lines + 1] = linear_axis(name, span, opts)
   end
   if range then
     lines[#lines + 1] = ("set %srange [%.12g:%.12g]"):format(name, range[1], range[2])
@@ -336,7 +368,7 @@ end
 
 --- The commands that come before a figure's own: axes, legend, title.
 -- @param opts table: checked options of M.spec; xspan=, yspan= {least, most} of what is drawn along
---   an axis without a range
+--   an axis without a range, is_whole= whether along x that is whole numbers alone
 function M.frame(opts)
   local lines = {"set encoding utf8", opts.path and look or ""}
   if opts.title then

@@ -71,7 +71,8 @@ function M.commands(what, opts, level)
   local lines = {
     figure.frame({
       path = opts.path, title = opts.title, xlabel = opts.xlabel, ylabel = opts.ylabel,
-      legend = "none", xrange = {left, right}, yrange = {bottom, top},
+      legend = "none", xrange = {left, right}, yrange = {bottom, top}, width = opts.width,
+      is_whole = not opts.x,
     }), "unset grid\nset border 15\n", palette(),
   }
   if opts.zlabel then

@@ -119,7 +119,7 @@ local function count_items(bins, is_even, opts)
     opts.colour, opts.colour)
   if #bins.n > MOST_NUMBERS then return bars end
   local numbers = "$b using 1:2:(sprintf('%%d', $2)) with labels offset 0,0.7 noenhanced %s notitle"
-  return bars .. ", " .. numbers:format(gnuplot.font(opts.path, 10))
+  return bars .. ", " .. numbers:format(gnuplot.font(opts.path, 11))
 end
 
 local function lower_panel(bins, is_even, is_empty, opts)
@@ -138,12 +138,12 @@ end
 local function commands(bins, is_even, opts)
   local data, rows = block(bins, is_even)
   local title_lines = 1 + select(2, opts.title:gsub("\n", ""))
-  local left, below_title = 80 / opts.width, 1 - (20 + 22 * title_lines) / opts.height
+  local left, below_title = 92 / opts.width, 1 - (22 + 25 * title_lines) / opts.height
   return table.concat{
     figure.frame{path = opts.path, title = opts.title, ylabel = opts.ylabel or "accuracy",
                  legend = "none", xrange = {0, 1}},
     data, "set multiplot\n", PANEL:format(left, below_title, 0.38), upper_panel(opts, rows == 0),
-    PANEL:format(left, 0.34, 60 / opts.height), lower_panel(bins, is_even, rows == 0, opts),
+    PANEL:format(left, 0.34, 70 / opts.height), lower_panel(bins, is_even, rows == 0, opts),
     "unset multiplot\n",
   }
 end

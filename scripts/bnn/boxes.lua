@@ -197,7 +197,7 @@ local function marks(s, middle, cap)
 end
 
 -- Adds the bars of series i of n, and what marks their deviation; gives how many bars there are.
-local function add_bars(data, items, s, i, n)
+local function add_bars(data, items, s, i, n, opts)
   local middle, left, right, zero = sides(s, i, n)
   local function add(name, columns, way, title)
     local text, rows = figure.block(name, columns, {})
@@ -207,7 +207,7 @@ local function add_bars(data, items, s, i, n)
   end
   local way = "using 1:2:3:4:5:6 with boxxyerror fc rgb '%s' lw 1.2 %s border lc rgb '%s'"
   local rows = add("b" .. i, {middle, s.y, left, right, zero, s.y},
-    way:format(s.colour, s.fill, s.colour), figure.titled(s.label))
+    way:format(s.colour, s.fill, s.colour), figure.titled(s.label, opts))
   if s.std then
     local mark = "using 1:2 with lines lw 1.2 lc rgb '%s'"
     add("e" .. i, marks(s, middle, GROUP / n / 10), mark:format(figure.INK), "notitle")
@@ -215,24 +215,25 @@ local function add_bars(data, items, s, i, n)
   return rows
 end
 
--- The names below the axis; slanted when they are too long to stand side by side. xlabel goes down
--- by their further lines.
-local function tics(labels, is_picture)
-  local texts, letters = {}, 0
+-- Labels in lines that fit side by side, and whether they do: a long word may not.
+local function fit_labels(labels, opts)
+  local letters, texts, fits = figure.letters("x", 0.85 / #labels, opts), {}, true
   for k, label in ipairs(labels) do
-    texts[k] = ("%s %d"):format(gnuplot.quote(label), k)
-    letters = letters + utf8.len(gnuplot.clean(label)) + 2
+    texts[k] = figure.wrap(label, letters)
+    for line in texts[k]:gmatch "[^\n]+" do
+      fits = fits and (utf8.len(line) or #line) <= letters
+    end
   end
-  local slant = is_picture and letters > 75 and " rotate by -30" or ""
-  return ("set xtics (%s) noenhanced%s\nset xrange [%g:%g]\n%s"):format(table.concat(texts, ", "),
-    slant, 0.5, #labels + 0.5, is_picture and "set grid noxtics\n" or "")
+  return fits and texts or labels, fits
 end
 
--- How many lines the longest label has beyond its first.
-local function further_lines(labels)
-  local most = 0
-  for _, label in ipairs(labels) do most = math.max(most, select(2, label:gsub("\n", ""))) end
-  return most
+-- The names below the axis; slanted when they are too long to stand side by side.
+local function tics(labels, is_slanted, opts)
+  local texts = {}
+  for k, label in ipairs(labels) do texts[k] = ("%s %d"):format(gnuplot.quote(label), k) end
+  return ("set xtics (%s) noenhanced%s\nset xrange [%g:%g]\n%s"):format(table.concat(texts, ", "),
+    is_slanted and opts.path and " rotate by 30 right" or "", 0.5, #labels + 0.5,
+    opts.path and "set grid noxtics\n" or "")
 end
 
 --- The commands of bars.
@@ -243,13 +244,16 @@ function M.bars(what, opts, level)
   local data, items, bars, turns = {}, {}, 0, figure.turns(opts.series, opts.order)
   for i, given in ipairs(opts.series) do
     local s = read_bars(what, given, i, turns[i], opts.labels, level + 1)
-    bars = bars + add_bars(data, items, s, i, #opts.series)
+    bars = bars + add_bars(data, items, s, i, #opts.series, opts)
   end
   if bars == 0 then figure.fill_ranges(opts) end
-  local more = further_lines(opts.labels)
+  opts.entries = {}
+  for _, s in ipairs(opts.series) do opts.entries[#opts.entries + 1] = s.label end
+  local labels, fits = fit_labels(opts.labels, opts)
+  local more = figure.most_lines(labels) - 1
   if more > 0 then opts.xlabel = ("\n"):rep(more) .. (opts.xlabel or " ") end
   return table.concat{
-    figure.frame(opts), tics(opts.labels, opts.path), table.concat(data), "plot ",
+    figure.frame(opts), tics(labels, not fits, opts), table.concat(data), "plot ",
     table.concat(items, ", "), "\n",
   }
 end

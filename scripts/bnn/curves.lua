@@ -123,7 +123,7 @@ end
 -- Adds what draws a series: its data to `data`, its items to `items`. Without a row to draw it
 -- keeps its place in the legend.
 local function add_series(data, items, s, opts)
-  local log, title = {x = opts.logx, y = opts.logy}, figure.titled(s.label)
+  local log, title = {x = opts.logx, y = opts.logy}, figure.titled(s.label, opts)
   local function add(columns, using, way, shown)
     local name = ("d%d"):format(#data + 1)
     if not has_points(s) then columns = shorten(columns, opts) end
@@ -184,7 +184,7 @@ local function add_vlines(lines, data, items, opts)
   if #x == 0 then return end
   if opts.vlabel then
     local entry = "NaN with lines lw 1.5 dt (6,4) lc rgb '%s' %s"
-    items[#items + 1] = entry:format(figure.INK, figure.titled(opts.vlabel))
+    items[#items + 1] = entry:format(figure.INK, figure.titled(opts.vlabel, opts))
   end
   if opts.xrange then return end
   data[#data + 1] = figure.block("v", {x, y}, {})
@@ -214,7 +214,11 @@ function M.commands(series, opts)
     {x = opts.logx, y = opts.logy})
   if not opts.yspan then figure.fill_ranges(opts) end
   give_looks(series)
-  for _, s in ipairs(series) do add_series(data, items, s, opts) end
+  opts.entries = {opts.vlabel}
+  for _, s in ipairs(series) do
+    add_series(data, items, s, opts)
+    opts.entries[#opts.entries + 1] = s.label
+  end
   add_vlines(lines, data, items, opts)
   add_shade(lines, opts)
   -- A line fills its axis; marks want room at the ends, and logarithms whole powers for their tics.

@@ -76,6 +76,38 @@ function M.check_lengths(what, columns, level)
   end
 end
 
+-- ---- text ----
+
+--- Text in lines of at most so many letters, broken where there are spaces; a word that is longer
+-- stays whole.
+function M.wrap(text, letters)
+  local lines = {}
+  for paragraph in (text .. "\n"):gmatch "(.-)\n" do
+    local line, size = "", 0
+    for gap, word in paragraph:gmatch "( *)([^ ]*)" do
+      local more = utf8.len(gap .. word) or #gap + #word
+      if size > 0 and #word > 0 and size + more > letters then
+        lines[#lines + 1] = line
+        line, size = word, more - #gap
+      else
+        line, size = line .. gap .. word, size + more
+      end
+    end
+    lines[#lines + 1] = line
+  end
+  return table.concat(lines, "\n")
+end
+
+local WIDTH, HEIGHT = 640, 400
+local LETTER = 7.8 -- the mean width of a letter, in the units of a picture
+
+--- How many letters stand side by side in a share of the width ("x") or the height ("y").
+function M.letters(name, share, opts)
+  local size = name == "x" and (opts.width or opts.path and WIDTH or core.terminal "stdout" or 80)
+    or opts.height or opts.path and HEIGHT or 24
+  return math.max(math.floor(size * share / (opts.path and LETTER or 1)), 1)
+end
+
 -- ---- colours ----
 
 --- The colours by name: those of Okabe and Ito, which the colour-blind can tell apart, and a grey.
@@ -171,10 +203,31 @@ function M.block(name, columns, log)
   return table.concat(rows, "\n"), count
 end
 
+local LEGEND = {bottom = 0.8, right = 0.25, none = 1} -- of the width, for an entry of the legend
+
+local function wrap_entry(label, opts)
+  return M.wrap(label, M.letters("x", LEGEND[opts.legend], opts))
+end
+
 --- An item's entry in the legend.
-function M.titled(label)
-  local title = label and label ~= "" and gnuplot.quote(label)
+function M.titled(label, opts)
+  local title = label and label ~= "" and gnuplot.quote(wrap_entry(label, opts))
   return title and ("title %s noenhanced"):format(title) or "notitle"
+end
+
+--- How many lines the longest of some texts has.
+function M.most_lines(texts)
+  local most = 1
+  for _, text in ipairs(texts) do most = math.max(most, 1 + select(2, text:gsub("\n", ""))) end
+  return most
+end
+
+-- What gives each entry of the legend the lines that the longest has.
+local function entry_spacing(opts)
+  local texts = {}
+  for i, label in ipairs(opts.entries or {}) do texts[i] = wrap_entry(label, opts) end
+  local lines = M.most_lines(texts)
+  return lines > 1 and ("\nset key spacing %d"):format(lines) or ""
 end
 
 -- ---- axes ----
@@ -275,11 +328,16 @@ local function linear_axis(name, span, opts)
   return is_wide and ("%s\nset rmargin %g"):format(format, letters / 2 + 1) or format
 end
 
+local LABEL = {x = 0.9, y = 0.7} -- of the width and the height, for the name of an axis
+
 local function axis(name, opts)
   local lines = {}
   local label, range = opts[name .. "label"], opts[name .. "range"]
   local is_log, span = opts["log" .. name], range or opts[name .. "span"]
-  if label then lines[1] = ("set %slabel %s noenhanced"):format(name, gnuplot.quote(label)) end
+  if label then
+    label = M.wrap(label, M.letters(name, LABEL[name], opts))
+    lines[1] = ("set %slabel %s noenhanced"):format(name, gnuplot.quote(label))
+  end
   if is_log then
     lines[#lines + 1] = log_axis(name, range, not opts.path)
   elseif span then
@@ -368,15 +426,17 @@ end
 
 --- The commands that come before a figure's own: axes, legend, title.
 -- @param opts table: checked options of M.spec; xspan=, yspan= {least, most} of what is drawn along
---   an axis without a range, is_whole= whether along x that is whole numbers alone
+--   an axis without a range, is_whole= whether along x that is whole numbers alone;
+--   entries= the labels in the legend
 function M.frame(opts)
   local lines = {"set encoding utf8", opts.path and look or ""}
   if opts.title then
-    lines[#lines + 1] = ("set title %s noenhanced"):format(gnuplot.quote(opts.title))
+    local title = M.wrap(opts.title, M.letters("x", 0.9, opts))
+    lines[#lines + 1] = ("set title %s noenhanced"):format(gnuplot.quote(title))
   end
   lines[#lines + 1] = axis("x", opts)
   lines[#lines + 1] = axis("y", opts)
-  lines[#lines + 1] = legends[opts.legend]
+  lines[#lines + 1] = legends[opts.legend] .. entry_spacing(opts)
   return table.concat(lines, "\n") .. "\n"
 end
 
@@ -385,7 +445,7 @@ end
 function M.render(commands, opts)
   if opts.path then
     return gnuplot.draw(opts.path, commands, {
-      width = opts.width or 640, height = opts.height or 400, scale = opts.scale,
+      width = opts.width or WIDTH, height = opts.height or HEIGHT, scale = opts.scale,
       title = opts.title,
     })
   end

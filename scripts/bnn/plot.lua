@@ -5,12 +5,13 @@
 -- gnuplot draws them, into SVG or PNG or as text; sheets of images need libpng alone. Where gnuplot
 -- is missing, or a file can not be written, a function gives nil and a message, and the run goes
 -- on. A file is there whole or not at all; folders that are missing are made. Text is shown as it
--- is written, and a newline begins another line; PNG wants a font installed that has the
--- characters. Colours are Okabe and Ito's, which the colour-blind can tell apart; what is given
--- none takes them in turn. Dashes, marks and hatches are taken in turn too, so that a figure reads
--- in black and white, and at half its size. For a set of data to look the same in all figures,
--- give all of them the same order = {"MNIST", "notMNIST", ...}: a series takes its turn by its
--- label's place in that list. What is in-distribution comes first by custom, and is blue.
+-- is written; a newline begins another line, and so does a word for which there is no room. PNG
+-- wants a font installed that has the characters. Colours are Okabe and Ito's, which the
+-- colour-blind can tell apart; what is given none takes them in turn. Dashes, marks and hatches are
+-- taken in turn too, so that a figure reads in black and white, and at half its size. For a set of
+-- data to look the same in all figures, give all of them the same order = {"MNIST", "notMNIST",
+-- ...}: a series takes its turn by its label's place in that list. What is in-distribution comes
+-- first by custom, and is blue.
 local boxes = require "bnn.boxes"
 local curves = require "bnn.curves"
 local figure = require "bnn.figure"
@@ -226,8 +227,7 @@ end
 --   scale=3 pixels of the picture, each way, for one of an image (with captions as many as make it
 --     168 wide)
 --   path= a file that ends in .png, or with captions also .svg
---   captions= a list of n strings to stand under the images, about 14 letters to a line; drawn by
---     gnuplot
+--   captions= a list of n strings to stand under the images, 14 letters to a line; drawn by gnuplot
 -- @return true, or the picture as a tensor u8 [height, width] when no path is given; or nil,
 --   message
 function M.images(opts)

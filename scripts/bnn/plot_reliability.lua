@@ -137,11 +137,12 @@ end
 
 local function commands(bins, is_even, opts)
   local data, rows = block(bins, is_even)
-  local title_lines = 1 + select(2, opts.title:gsub("\n", ""))
+  local title = figure.wrap(opts.title, figure.letters("x", 0.9, opts))
+  local title_lines = figure.most_lines{title}
   local left, below_title = 92 / opts.width, 1 - (22 + 25 * title_lines) / opts.height
   return table.concat{
-    figure.frame{path = opts.path, title = opts.title, ylabel = opts.ylabel or "accuracy",
-                 legend = "none", xrange = {0, 1}},
+    figure.frame{path = opts.path, title = title, ylabel = opts.ylabel or "accuracy",
+                 width = opts.width, height = opts.height / 2, legend = "none", xrange = {0, 1}},
     data, "set multiplot\n", PANEL:format(left, below_title, 0.38), upper_panel(opts, rows == 0),
     PANEL:format(left, 0.34, 70 / opts.height), lower_panel(bins, is_even, rows == 0, opts),
     "unset multiplot\n",

@@ -85,7 +85,8 @@ function TestLines.test_text_is_shown_as_it_is_written()
   lu.skipIf(not GNUPLOT, "no gnuplot")
   local text = [[<b>&"'_^{}\ `touch x` $HOME @x %d &#65; {/Symbol a} é ∑ x² ]] .. "\\n\\101"
   local svg = svg_of{
-    title = text .. "1\n" .. text .. "2", xlabel = text .. "3", ylabel = text .. "4",
+    title = text .. "1\n" .. text .. "2", xlabel = text .. "3", ylabel = text .. "4", width = 900,
+    height = 900,
     series = {{y = {1, 2}, label = text .. "5"}, {y = {2, 1}, label = "@x"}},
   }
   local shown = {}
@@ -93,6 +94,36 @@ function TestLines.test_text_is_shown_as_it_is_written()
   for i = 1, 5 do lu.assertTrue(shown[text .. i], text .. i) end
   lu.assertTrue(shown["@x"])
   lu.assertStrContains(svg, "<title>&lt;b&gt;&amp;\"")
+end
+
+function TestLines.test_text_that_is_too_long_goes_on_in_another_line()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  local title, x, y = ("title "):rep(30), ("across "):rep(30), ("upwards "):rep(15)
+  local label, short = ("legend "):rep(20), "short"
+  local svg = svg_of{title = title, xlabel = x, ylabel = y,
+                     series = {{y = {1, 2}, label = label}, {y = {2, 1}, label = short}}}
+  local all = {}
+  for _, text in ipairs(texts_of(svg)) do
+    if text:find "%a" then
+      local most = text:find "upwards" and 400 or 640
+      lu.assertTrue(#text * 7 < most, text)
+      all[#all + 1] = text:gsub("%s+$", "")
+    end
+  end
+  local whole = table.concat(all, " ")
+  for _, text in ipairs{title, x, y, label, short} do
+    lu.assertStrContains(whole, (text:gsub("%s+$", "")))
+  end
+  -- entries of two lines do not run into each other
+  local heights = {}
+  for _, first in ipairs{"legend legend", short} do
+    local at = svg:find("<text>" .. first, 1, true)
+    heights[#heights + 1] = tonumber(svg:sub(1, at):match ".*translate%([%d.]+,([%d.]+)%)")
+  end
+  lu.assertTrue(heights[2] - heights[1] > 2.5 * 14)
+  local wrap = require "bnn.figure".wrap
+  lu.assertEquals(wrap("a longest  word\n\n é é é", 5), "a\nlongest\nword\n\n é é\né")
+  lu.assertEquals({wrap("", 5), wrap("\n", 5), wrap("as  it is", 9)}, {"", "\n", "as  it is"})
 end
 
 function TestLines.test_text_is_never_a_command()
@@ -524,6 +555,21 @@ function TestBoxes.test_bars_have_their_labels_and_what_is_nan_has_no_bar()
     {labels = labels, series = {{y = {1, 2, 3}}}, logy = true})
 end
 
+function TestBoxes.test_labels_of_bars_stand_side_by_side_in_lines_or_slanted()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  local function draw(labels)
+    assert(bnn.plot.bars{labels = labels, path = path "x.svg", series = {{y = {1, 2, 3, 4, 5}}}})
+    local svg = read "x.svg"
+    return "|" .. table.concat(texts_of(svg), "|") .. "|", svg:find "rotate%(%-30" ~= nil
+  end
+  local texts, slanted = draw{"std of the class", "entropy", "mutual information", "b", "c"}
+  lu.assertStrContains(texts, "|std of the|class|entropy|mutual|information|b|")
+  lu.assertFalse(slanted)
+  texts, slanted = draw{"std of the class", "mutual_information", "a", "b", "c"}
+  lu.assertStrContains(texts, "|std of the class|mutual_information|")
+  lu.assertTrue(slanted)
+end
+
 -- The colour of a PNG in the middle of a cell of z [2, 3].
 local function cell_colours(opts)
   opts.path, opts.scale, opts.z = path "x.png", 1, bnn.tensor{{0, 1, 1}, {1, 1, NAN}}
@@ -709,9 +755,16 @@ function TestImages.test_captions_stand_under_images_that_keep_their_pixels()
   end
 end
 
+function TestImages.test_captions_stay_under_their_images()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  assert(images{x = bnn.zeros(2, 8, 8), captions = {"a caption of many words", "é é é é é é é é"},
+                path = path "x.svg"})
+  lu.assertEquals(texts_of(read "x.svg"), {"a caption of", "many words", "é é é é é é é", "é"})
+end
+
 function TestImages.test_captions_are_shown_as_they_are_written()
   lu.skipIf(not GNUPLOT, "no gnuplot")
-  local caption = [[<a_b^c>&"'\ `x` é]]
+  local caption = [[<a_^>&"'\ `x`é]]
   lu.assertTrue(images{x = bnn.zeros(2, 8, 8), captions = {caption, "two\nlines"},
                        path = path "x.svg"})
   lu.assertEquals(texts_of(read "x.svg"), {caption, "two", "lines"})

@@ -101,6 +101,9 @@ end
 local WIDTH, HEIGHT = 640, 400
 local LETTER = 7.8 -- the mean width of a letter, in the units of a picture
 
+--- The width of a figure that is drawn into a path.
+function M.width(opts) return opts.width or WIDTH end
+
 --- How many letters stand side by side in a share of the width ("x") or the height ("y").
 function M.letters(name, share, opts)
   local size = name == "x" and (opts.width or opts.path and WIDTH or core.terminal "stdout" or 80)
@@ -314,12 +317,18 @@ local function step_over(least, most, digits, opts)
   end
 end
 
+--- What says how tics over a span {from, to} are written; also its ends, in order, and the digits.
+function M.tic_format(name, span, is_picture)
+  local least, most = math.min(span[1], span[2]), math.max(span[1], span[2])
+  local digits = digits_over(least, most)
+  local text = ("set format %s '%%.%d%s'"):format(name, digits, is_picture and "h" or "g")
+  return text, least, most, digits
+end
+
 -- How tics over a span are written and, along x, how far apart they are. (Left alone gnuplot takes
 -- six digits, or in a narrow range as many as it likes, one label over the next.)
 local function linear_axis(name, span, opts)
-  local least, most = math.min(span[1], span[2]), math.max(span[1], span[2])
-  local digits = digits_over(least, most)
-  local format = ("set format %s '%%.%d%s'"):format(name, digits, opts.path and "h" or "g")
+  local format, least, most, digits = M.tic_format(name, span, opts.path)
   if name ~= "x" or least == most then return format end
   local step, letters = step_over(least, most, digits, opts)
   if not step then return format end

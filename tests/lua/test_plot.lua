@@ -592,6 +592,20 @@ function TestBoxes.test_a_heat_map_has_its_first_row_on_top_unless_y_is_given()
   lu.assertEquals(cell_colours{y = {6, 5}, x = {3, 2, 1}}, {high, high, low, "ffffff", high, high})
 end
 
+function TestBoxes.test_a_heat_map_numbers_its_classes_and_has_room_for_its_scale()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  for _, most in ipairs{1, 1200, -3e6} do
+    assert(bnn.plot.heatmap{z = bnn.linspace(0, most, 100):view(10, 10), x = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, zlabel = "how many",
+                            path = path "x.svg"})
+    local svg = read "x.svg"
+    local texts = "|" .. table.concat(texts_of(svg), "|") .. "|"
+    lu.assertStrContains(texts, "|1|2|3|4|5|6|7|8|9|10|0|1|2|3|4|5|6|7|8|9|") -- rows and classes
+    local at = svg:sub(1, svg:find(">how many<", 1, true)):match ".*translate%(([%d.]+),"
+    local tic = svg:match ".*translate%(([%d.]+)," -- the last of the scale
+    lu.assertTrue(tonumber(at) < 640 - 4 and tonumber(at) > tonumber(tic) + 40, at)
+  end
+end
+
 function TestBoxes.test_heat_maps_say_what_they_want()
   local map = bnn.plot.heatmap
   raises("'path' is missing", map, {z = bnn.zeros(2, 2)})

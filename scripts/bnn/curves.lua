@@ -50,14 +50,14 @@ local function read_one(what, given, i, turn, shared_x, level)
   figure.check_lengths(what, {x, y or low, low, high}, level + 1)
   return {
     x = x.values, y = y and y.values, low = low and low.values, high = high and high.values,
-    label = s.label, style = s.style, colour = figure.colour(what, s.colour, turn, level + 1),
+    is_area = not s.y, label = s.label, style = s.style, colour = figure.colour(what, s.colour, turn, level + 1),
   }
 end
 
 --- The series of checked options, as they are drawn: a list of {x=, y=, low=, high= lists of which
 -- y or the edges may be nil; colour=, label=, style=; turn= by its label where there is an order}.
--- What is not read but made may also have width= of its line, is_area= for a band that is hatched
--- in its turn.
+-- is_area= for a band that is hatched in its turn, as one without a line is. What is not read but
+-- made may also have width= of its line.
 -- @param what string: the function's name for messages
 -- @param level integer: where what is wrong is raised, as in figure.lua
 function M.read(what, opts, level)
@@ -101,12 +101,16 @@ local function has_marks(series)
   return false
 end
 
+local MANY = 50 -- points, which are drawn small
+
 -- How y is drawn, by style.
 local function way_of(s)
   local colour = ("lc rgb '%s'"):format(s.colour)
   local dashes = s.style == "dashes" and " dt (8,5)" or s.dashes or ""
   local line = ("lw %d %s%s"):format(s.width or 2, colour, dashes)
-  if s.style == "points" then return ("with points pt %d ps 0.5 %s"):format(s.mark, colour) end
+  if s.style == "points" then
+    return ("with points pt %d ps %g %s"):format(s.mark, #s.x > MANY and 0.6 or 0.8, colour)
+  end
   if s.style ~= "both" then return "with lines " .. line end
   return ("with linespoints pt %d ps 0.8 %s"):format(s.mark, line)
 end
@@ -118,6 +122,20 @@ local function shorten(columns, opts)
     drawable_x = function(v) return figure.is_drawable(v, opts.logx) end,
     drawable_y = function(v) return figure.is_drawable(v, opts.logy) end,
   })
+end
+
+-- The points of a line that have no neighbour to draw a line to, as columns.
+local function lonely_points(s, log)
+  local function is_drawn(i)
+    return s.x[i] and figure.is_drawable(s.x[i], log.x) and figure.is_drawable(s.y[i], log.y)
+  end
+  local x, y = {}, {}
+  for i = 1, #s.x do
+    if is_drawn(i) and not is_drawn(i - 1) and not is_drawn(i + 1) then
+      x[#x + 1], y[#y + 1] = s.x[i], s.y[i]
+    end
+  end
+  return x, y
 end
 
 -- Adds what draws a series: its data to `data`, its items to `items`. Without a row to draw it
@@ -137,7 +155,12 @@ local function add_series(data, items, s, opts)
     local fill = s.fill or "fs transparent solid 0.2"
     add({s.x, s.low, s.high}, "1:2:3", way:format(s.colour, fill), s.y and "notitle" or title)
   end
-  if s.y then add({s.x, s.y}, "1:2", way_of(s), title) end
+  if not s.y then return end
+  add({s.x, s.y}, "1:2", way_of(s), title)
+  if has_points(s) then return end
+  local x, y = lonely_points(s, log)
+  local way = ("with points pt 7 ps 0.5 lc rgb '%s'"):format(s.colour)
+  if #x > 0 then add({x, y}, "1:2", way, "notitle") end
 end
 
 local function widen(span, v) span[1], span[2] = math.min(span[1], v), math.max(span[2], v) end

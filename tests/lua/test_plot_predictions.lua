@@ -109,6 +109,29 @@ function TestLooks.test_a_line_among_points_is_not_dashed()
   lu.assertNotEquals(draw(), draw "dashes")
 end
 
+function TestLooks.test_bands_without_a_line_differ_by_their_hatching()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  local function hatched(more)
+    local wide, narrow = {band = {{0, 0}, {3, 3}}}, {band = {{1, 1}, {2, 2}}}
+    for k, v in pairs(more or {}) do wide[k], narrow[k] = v, v end
+    local svg = svg_of(plot.lines, {series = {wide, narrow}, legend = "none"})
+    return select(2, svg:gsub("fill='url%(#gpPat", "")) + select(2, svg:gsub("fill = 'url%(#gpPat", ""))
+  end
+  lu.assertEquals(hatched(), 1)
+  lu.assertEquals(hatched{y = {1.5, 1.5}}, 0) -- their lines tell them apart
+end
+
+function TestLooks.test_no_line_is_too_light_for_paper()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  local svg, count = svg_of(plot.lines, {series = series_of(8), legend = "none"}), 0
+  for r, g, b in svg:gmatch "<g id=\"gnuplot_plot_.-stroke='rgb%( *(%d+), *(%d+), *(%d+)%)" do
+    local grey = (0.299 * r + 0.587 * g + 0.114 * b) / 255
+    lu.assertTrue(grey < 0.7, grey)
+    count = count + 1
+  end
+  lu.assertEquals(count, 8)
+end
+
 function TestLooks.test_histograms_and_bars_differ_by_their_hatching()
   lu.skipIf(not GNUPLOT, "no gnuplot")
   local samples, bars = {}, {}

@@ -100,15 +100,16 @@ local function block(bins, is_even)
 end
 
 local function upper_panel(opts, is_empty)
-  local line = "%s with lines lw 1.5 dt (6,4) lc rgb '%s' notitle"
+  local line = "%s with lines lw 1.5 dt (6,4) lc rgb '%s' title 'ideal'"
   local items = {line:format("x", figure.RULE)}
   if not is_empty then
-    local gap = "$b using 3:3:(0):5 with vectors nohead lw 5 lc rgb '%s' notitle"
-    local points = "$b using 3:4 with linespoints pt 7 ps 0.8 lw 2 lc rgb '%s' notitle"
+    local gap = "$b using 3:3:(0):5 with vectors nohead lw 5 lc rgb '%s' title 'gap'"
+    local points = "$b using 3:4 with linespoints pt 7 ps 0.8 lw 2 lc rgb '%s' title 'accuracy'"
     items[2] = gap:format(figure.colours.orange)
     items[3] = points:format(opts.colour)
   end
-  return "set yrange [0:1]\nset format x ''\nplot " .. table.concat(items, ", ") .. "\n"
+  return "set key at graph 0.5, graph 1.02 bottom center vertical maxrows 1\n"
+    .. "set title offset 0,0.8\nset yrange [0:1]\nset format x ''\nplot " .. table.concat(items, ", ") .. "\n"
 end
 
 -- What draws the counts: boxes with their numbers, where bins have room for them.
@@ -126,7 +127,7 @@ local function lower_panel(bins, is_even, is_empty, opts)
   local most = 1
   for _, n in ipairs(bins.n) do most = math.max(most, n) end
   return table.concat({
-    "unset title", "set format x '%g'", "set logscale y", "set ylabel 'examples'",
+    "unset title", "unset key", "set format x '%g'", "set logscale y", "set ylabel 'examples'",
     most < 100 and "set format y '%g'" or "set format y '10^{%T}'",
     ("set xlabel %s noenhanced"):format(gnuplot.quote(opts.xlabel or "confidence")),
     ("set yrange [0.5:%d]"):format(10 * most), -- room above for the greatest number
@@ -139,7 +140,7 @@ local function commands(bins, is_even, opts)
   local data, rows = block(bins, is_even)
   local title = figure.wrap(opts.title, figure.letters("x", 0.9, opts))
   local title_lines = figure.most_lines{title}
-  local left, below_title = 92 / opts.width, 1 - (22 + 25 * title_lines) / opts.height
+  local left, below_title = 92 / opts.width, 1 - (38 + 23 * title_lines) / opts.height
   return table.concat{
     figure.frame{path = opts.path, title = title, ylabel = opts.ylabel or "accuracy",
                  width = opts.width, height = opts.height / 2, legend = "none", xrange = {0, 1}},

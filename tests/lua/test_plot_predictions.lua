@@ -196,6 +196,7 @@ function TestReliability.test_it_shows_counts_and_error()
   local texts = texts_of(svg)
   -- (4 * 0.2 + 2 * 0.45) / 6
   for _, text in ipairs{"a_b|ECE 0.2833, 6 examples", "confidence", "accuracy", "examples",
+                        "ideal|gap|accuracy",
                         "|2|4"} do
     lu.assertStrContains(texts, text)
   end
@@ -288,6 +289,21 @@ function TestCurves.test_roc_has_the_auroc_in_the_legend_from_scores_and_from_cu
     lu.assertStrContains(texts, text)
   end
   lu.assertEquals(svg_of(plot.roc, {series = {{curve = curve, label = "a"}, {curve = curve}}}), svg)
+end
+
+function TestCurves.test_a_long_legend_takes_nothing_from_the_curves()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  local function top_to_axis(count)
+    local series = {}
+    for i = 1, count do series[i] = {inside = {1, 2}, outside = {2}, label = "set " .. i} end
+    local svg = svg_of(plot.roc, {series = series})
+    local least, most = math.huge, 0
+    for y in svg:match "gnuplot_plot_1\".- d='(M[^']*)'":gmatch ",([%d.]+)" do
+      least, most = math.min(least, tonumber(y)), math.max(most, tonumber(y))
+    end
+    return most - least
+  end
+  lu.assertAlmostEquals(top_to_axis(6), top_to_axis(2), 10)
 end
 
 function TestCurves.test_ten_thousand_points_are_a_small_file()

@@ -52,8 +52,8 @@ local function heights_of(values, from, to, opts)
   return heights
 end
 
--- The outline of heights over bins, down to a floor at its ends and where bins are empty, as columns
--- x and y.
+-- The outline of heights over bins as columns x and y, which goes down to a floor at its ends and
+-- where bins are empty.
 local function outline(heights, from, to, floor)
   local x, y, bins, before = {}, {}, #heights, 0
   local function add(edge, height)
@@ -74,8 +74,8 @@ local function outline(heights, from, to, floor)
   return x, y
 end
 
--- Where the axis of heights begins and, for logarithms, ends: whole powers of ten, so that the least
--- height stands above the floor.
+-- Where heights begin. An axis of logarithms is given whole powers of ten, of which the first is
+-- below the least height.
 local function floor_of(all_heights, opts)
   if not opts.logy then return 0 end
   if opts.yrange then return math.min(opts.yrange[1], opts.yrange[2]) end
@@ -103,8 +103,8 @@ local MOST_HATCHED = 3 -- hatches over each other; more are a muddle
 
 -- The first in turn is filled, and tells what is inside from what is outside; others are hatched
 -- where they are few and stand apart, as on logarithms they do not.
-local function is_filled(turn, count, opts)
-  return turn == 1 or count <= MOST_HATCHED and not opts.logy
+local function is_filled(turn, sets, opts)
+  return turn == 1 or sets <= MOST_HATCHED and not opts.logy
 end
 
 local function fill(s, floor)

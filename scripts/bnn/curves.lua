@@ -50,7 +50,8 @@ local function read_one(what, given, i, turn, shared_x, level)
   figure.check_lengths(what, {x, y or low, low, high}, level + 1)
   return {
     x = x.values, y = y and y.values, low = low and low.values, high = high and high.values,
-    is_area = not s.y, label = s.label, style = s.style, colour = figure.colour(what, s.colour, turn, level + 1),
+    is_area = not s.y, label = s.label, style = s.style,
+    colour = figure.colour(what, s.colour, turn, level + 1),
   }
 end
 

@@ -119,8 +119,8 @@ M.colours = {
   purple = "#cc79a7", sky = "#56b4e9", black = "#000000", yellow = "#f0e442", grey = "#7f7f7f",
 }
 
--- Neighbours differ in grey as well; yellow, which is hardly seen there, has no turn. In a figure of
--- what is inside and what is outside of a distribution the former comes first, and is blue.
+-- Neighbours differ in grey as well; yellow, which is hardly seen there, has no turn. In a figure
+-- of what is inside and what is outside of a distribution the former comes first, and is blue.
 local TURNS = {"blue", "orange", "green", "vermillion", "purple", "sky", "black", "grey"}
 
 --- A colour as gnuplot wants it: one by name, "#rrggbb", or (nil) that of a turn.
@@ -307,7 +307,7 @@ local function step_over(least, most, digits, opts)
     10.0 ^ math.floor(math.log((most - least) / 10, 10))
   for _, factor in ipairs{1, 2, 5, 10, 20, 50, 100} do
     local step, wide, count, last = factor * power, 0, 0, 0
-    if step >= 1 or not opts.is_whole then
+    if step > 0 and (step >= 1 or not opts.is_whole) then
       for k = math.ceil(least / step), math.floor(math.min(most / step, least / step + 1000)) do
         local text = ("%%.%dg"):format(digits):format(k * step)
         wide, count, last = wide + #text * sizes.letter + sizes.gap, count + 1, #text
@@ -321,7 +321,8 @@ end
 function M.tic_format(name, span, is_picture)
   local least, most = math.min(span[1], span[2]), math.max(span[1], span[2])
   local digits = digits_over(least, most)
-  local text = ("set format %s '%%.%d%s'"):format(name, digits, is_picture and "h" or "g")
+  local apart = name == "y" and not is_picture and "  " or "" -- of text, or ylabel meets the tics
+  local text = ("set format %s '%s%%.%d%s'"):format(name, apart, digits, is_picture and "h" or "g")
   return text, least, most, digits
 end
 
@@ -342,14 +343,14 @@ local LABEL = {x = 0.9, y = 0.7} -- of the width and the height, for the name of
 local function axis(name, opts)
   local lines = {}
   local label, range = opts[name .. "label"], opts[name .. "range"]
-  local is_log, span = opts["log" .. name], range or opts[name .. "span"]
+  local is_log, span = opts["log" .. name], range or opts[name .. "span"] or {0, 1}
   if label then
     label = M.wrap(label, M.letters(name, LABEL[name], opts))
     lines[1] = ("set %slabel %s noenhanced"):format(name, gnuplot.quote(label))
   end
   if is_log then
     lines[#lines + 1] = log_axis(name, range, not opts.path)
-  elseif span then
+  else
     lines[#lines + 1] = linear_axis(name, span, opts)
   end
   if range then
@@ -446,6 +447,7 @@ function M.frame(opts)
   lines[#lines + 1] = axis("x", opts)
   lines[#lines + 1] = axis("y", opts)
   lines[#lines + 1] = legends[opts.legend] .. entry_spacing(opts)
+  if not opts.path and opts.legend ~= "none" then lines[#lines + 1] = "set key width 2" end
   return table.concat(lines, "\n") .. "\n"
 end
 

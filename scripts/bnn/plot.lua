@@ -103,8 +103,8 @@ local histogram_spec = figure.spec{
 --       xlabel = "std of the predicted class", path = "std.svg",
 --       vlines = {threshold}, vlabel = "threshold",
 --     }
--- The first in turn, which is what is in-distribution, is filled; up to two more are hatched, unless
--- the axis is one of logarithms.
+-- The first in turn, which is what is in-distribution, is filled. Up to two more are hatched where
+-- heights are no logarithms.
 -- @param opts table:
 --   series= a list of {x=, label=, colour=}; x is a tensor [n] or a list, of which what is not
 --     finite is left out

@@ -109,7 +109,8 @@ local function upper_panel(opts, is_empty)
     items[3] = points:format(opts.colour)
   end
   return "set key at graph 0.5, graph 1.02 bottom center vertical maxrows 1\n"
-    .. "set title offset 0,0.8\nset yrange [0:1]\nset format x ''\nplot " .. table.concat(items, ", ") .. "\n"
+    .. "set title offset 0,0.8\nset yrange [0:1]\nset format x ''\n"
+    .. "plot " .. table.concat(items, ", ") .. "\n"
 end
 
 -- What draws the counts: boxes with their numbers, where bins have room for them.

@@ -308,7 +308,8 @@ function TestLines.test_tics_of_narrow_and_of_wide_ranges_can_be_read()
       lu.assertStrContains(texts, "|" .. tic .. "|")
     end
   end
-  local at = read "x.svg":match 'translate%(([%d.]+),[%d.]+%)[^\n]*\n%s*<text><tspan[^>]*>100000.0004<'
+  local svg = read "x.svg"
+  local at = svg:sub(1, svg:find(">100000.0004<", 1, true)):match ".*translate%(([%d.]+),"
   lu.assertTrue(tonumber(at) + 0.3 * 14 * #"100000.0004" < 640, at) -- it is not cut off
   local texts = shown{x = {1, 2, 630000.3}, series = {{y = y}}}
   lu.assertStrContains(texts, "|100000|200000|")
@@ -316,6 +317,19 @@ function TestLines.test_tics_of_narrow_and_of_wide_ranges_can_be_read()
   lu.assertStrContains(shown{x = {1, 5000, 10000}, series = {{y = y}}, legend = "right"},
     "|2000|4000|6000|8000|10000|")
   lu.assertStrContains(shown{x = {0, 2, 3}, series = {{y = y}}}, "|0|1|2|3|") -- whole numbers alone
+end
+
+function TestLines.test_any_range_has_tics()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  for _, x in ipairs{{0, 5e-324}, {1e16, 1e16 + 2}, {-9e299, 9e299}, {1, 1}, {1e-300, 2e-300},
+                     {-1e-9, 1e9}} do
+    for _, opts in ipairs{{x = x, series = {{y = {1, 2}}}}, {series = {{y = x}}}} do
+      svg_of(opts)
+      opts.path, opts.width, opts.height = nil, 40, 10
+      lu.assertIsString(lines(opts))
+    end
+  end
+  svg_of{series = {{y = {1, 2}}}, xrange = {9, -9}, width = 100, height = 80}
 end
 
 function TestLines.test_every_option_changes_the_figure()
@@ -330,7 +344,8 @@ function TestLines.test_every_option_changes_the_figure()
   for _, more in ipairs{
     {x = {1, 2, 4}}, {title = "t"}, {xlabel = "t"}, {ylabel = "t"}, {xrange = {0, 9}},
     {yrange = {0, 9}}, {logx = true}, {logy = true}, {logy = true, yrange = {2, 40}},
-    {vlines = {2}}, {vlines = {2}, vlabel = "a"}, {shade = {{-INF, 2}}}, {shade = {{2, INF}}}, {legend = "right"},
+    {vlines = {2}}, {vlines = {2}, vlabel = "a"}, {shade = {{-INF, 2}}}, {shade = {{2, INF}}},
+    {legend = "right"},
     {legend = "none"}, {width = 300}, {height = 300},
   } do
     lu.assertNotEquals(draw(more), plain)
@@ -357,6 +372,11 @@ function TestLines.test_without_a_path_a_plot_is_text()
   for _, word in ipairs{"a_b^c", "step", "loss", "train", "%*%*%*"} do
     lu.assertNotNil(text:find(word), word)
   end
+  text = lines{ylabel = "loss", width = 60, height = 15, series = {
+    {y = {1e-9, 2e-9, 3e-9}, label = "first"}, {y = {1e-9, 1e-9, 1e-9}, label = "second"},
+  }}
+  lu.assertStrContains(text, "loss ") -- apart from the tics
+  lu.assertNotNil(text:find "first %*+ +second #+\n") -- and entries from each other
   local out = io.open(path "out", "w")
   lu.assertEquals(lines{width = 40, height = 10, series = {{y = {1, 2}}}, out = out},
     lines{width = 40, height = 10, series = {{y = {1, 2}}}})
@@ -608,8 +628,10 @@ end
 function TestBoxes.test_a_heat_map_numbers_its_classes_and_has_room_for_its_scale()
   lu.skipIf(not GNUPLOT, "no gnuplot")
   for _, most in ipairs{1, 1200, -3e6} do
-    assert(bnn.plot.heatmap{z = bnn.linspace(0, most, 100):view(10, 10), x = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, zlabel = "how many",
-                            path = path "x.svg"})
+    assert(bnn.plot.heatmap{
+      z = bnn.linspace(0, most, 100):view(10, 10), x = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
+      zlabel = "how many", path = path "x.svg",
+    })
     local svg = read "x.svg"
     local texts = "|" .. table.concat(texts_of(svg), "|") .. "|"
     lu.assertStrContains(texts, "|1|2|3|4|5|6|7|8|9|10|0|1|2|3|4|5|6|7|8|9|") -- rows and classes

@@ -54,9 +54,10 @@ local function draw(cfg, data, scale, grid, band)
   end
   local ok, fault = bnn.plot.lines{
     title = "y = x^3 + noise, learned on [-4, 4]", xlabel = "x", ylabel = "y", path = path,
-    x = grid, yrange = {-160, 160}, vlines = {-4, 4}, height = 480, series = {
-      {band = within(band.total_std), colour = "sky", label = "two deviations, noise included"},
-      {band = within(band.std), colour = "blue", label = "two deviations of the networks"},
+    x = grid, yrange = {-160, 160}, vlines = {-4, 4}, vlabel = "ends of the data", height = 480,
+    series = {
+      {band = within(band.total_std), colour = "sky", label = "2 std, noise included"},
+      {band = within(band.std), colour = "blue", label = "2 std of the networks"},
       {y = mean, colour = "blue", label = "mean"},
       {y = grid ^ 3, style = "dashes", colour = "black", label = "x^3"},
       {x = x_of(data.x), y = y_of(data.y), style = "points", colour = "black", label = "data"},

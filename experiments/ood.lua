@@ -186,6 +186,7 @@ function experiment.run(cfg, log)
       predict = predict, inside = inside, outside = outside, scores = network.scores,
       key = key:fold "ood", percentile = cfg.percentile, alpha = cfg.alpha,
       figures = cfg.figures ~= "" and ("%s/%s"):format(cfg.figures, network.name) or nil,
+      title = network.name:gsub("^%l", string.upper) .. " network",
     }
     log:say(("\n%s network, %s"):format(network.name, report))
     calibrate_checkpoints(network, cfg, data.test, report, key)

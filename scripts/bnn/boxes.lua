@@ -44,18 +44,72 @@ local function count(values, bins, from, to)
   return counts, total
 end
 
--- The outline of heights over bins as a series of curves.lua; filled, where 0 has a place.
-local function outline(heights, from, to, is_log)
-  local bins = #heights
-  local x, y, zero = {from}, {0}, {0}
+-- How high each bin is: how many values are in it, or their density.
+local function heights_of(values, from, to, opts)
+  local heights, total = count(values, opts.bins, from, to)
+  local unit = opts.density and math.max(total, 1) * (to - from) / opts.bins or 1
+  for k, height in ipairs(heights) do heights[k] = height / unit end
+  return heights
+end
+
+-- The outline of heights over bins as columns x and y, which goes down to a floor at its ends and
+-- where bins are empty.
+local function outline(heights, from, to, floor)
+  local x, y, bins, before = {}, {}, #heights, 0
+  local function add(edge, height)
+    x[#x + 1], y[#y + 1] = from + (to - from) * edge / bins, height
+  end
   for i, height in ipairs(heights) do
-    for k = i - 1, i do
-      x[#x + 1], y[#y + 1], zero[#zero + 1] = from + (to - from) * k / bins, height, 0
+    if before == 0 and height > 0 then add(i - 1, floor) end
+    if height > 0 then
+      add(i - 1, height)
+      add(i, height)
+    elseif before > 0 then
+      add(i - 1, floor)
+      add(i - 1, 0 / 0)
+    end
+    before = height
+  end
+  if before > 0 then add(bins, floor) end
+  return x, y
+end
+
+-- Where heights begin. An axis of logarithms is given whole powers of ten, of which the first is
+-- below the least height.
+local function floor_of(all_heights, opts)
+  if not opts.logy then return 0 end
+  if opts.yrange then return math.min(opts.yrange[1], opts.yrange[2]) end
+  local least, most = math.huge, 0
+  for _, heights in ipairs(all_heights) do
+    for _, height in ipairs(heights) do
+      if height > 0 then least, most = math.min(least, height), math.max(most, height) end
     end
   end
-  x[#x + 1], y[#y + 1], zero[#zero + 1] = to, 0, 0
-  if is_log then return {x = x, y = y} end
-  return {x = x, y = y, low = zero, high = y, is_area = true}
+  if most == 0 then return 1 end
+  local floor = 10.0 ^ (math.ceil(math.log(least, 10)) - 1)
+  opts.yrange = {floor, 10.0 ^ (math.floor(math.log(most, 10)) + 1)}
+  return floor
+end
+
+-- The axis goes over all bins, also where they are empty, and to what is marked.
+local function fit_xrange(opts, from, to)
+  for _, place in ipairs(opts.vlines or {}) do
+    if figure.is_drawable(place) then from, to = math.min(from, place), math.max(to, place) end
+  end
+  if not (opts.logx and from <= 0) then opts.xrange = opts.xrange or {from, to} end
+end
+
+local MOST_HATCHED = 3 -- hatches over each other; more are a muddle
+
+-- The first in turn is filled, and tells what is inside from what is outside; others are hatched
+-- where they are few and stand apart, as on logarithms they do not.
+local function is_filled(turn, sets, opts)
+  return turn == 1 or sets <= MOST_HATCHED and not opts.logy
+end
+
+local function fill(s, floor)
+  s.is_area, s.low, s.high = true, {}, s.y
+  for i = 1, #s.y do s.low[i] = floor end
 end
 
 local function read_samples(what, given, i, turn, level)
@@ -80,13 +134,15 @@ function M.histogram(what, opts, level)
   end
   local from, to = extent(samples)
   if opts.range then from, to = table.unpack(opts.range) end
+  local all_heights = {}
+  for i, s in ipairs(samples) do all_heights[i] = heights_of(s.values, from, to, opts) end
+  local floor = floor_of(all_heights, opts)
   for i, s in ipairs(samples) do
-    local heights, total = count(s.values, opts.bins, from, to)
-    local unit = opts.density and math.max(total, 1) * (to - from) / opts.bins or 1
-    for k, height in ipairs(heights) do heights[k] = height / unit end
-    series[i] = outline(heights, from, to, opts.logy)
-    series[i].label, series[i].colour, series[i].turn = s.label, s.colour, turns[i]
+    local x, y = outline(all_heights[i], from, to, floor)
+    series[i] = {x = x, y = y, label = s.label, colour = s.colour, turn = turns[i]}
+    if is_filled(turns[i], #samples, opts) then fill(series[i], floor) end
   end
+  fit_xrange(opts, from, to)
   opts.ylabel = opts.ylabel or opts.density and "density" or "count"
   return curves.commands(series, opts)
 end
@@ -141,7 +197,7 @@ local function marks(s, middle, cap)
 end
 
 -- Adds the bars of series i of n, and what marks their deviation; gives how many bars there are.
-local function add_bars(data, items, s, i, n)
+local function add_bars(data, items, s, i, n, opts)
   local middle, left, right, zero = sides(s, i, n)
   local function add(name, columns, way, title)
     local text, rows = figure.block(name, columns, {})
@@ -151,7 +207,7 @@ local function add_bars(data, items, s, i, n)
   end
   local way = "using 1:2:3:4:5:6 with boxxyerror fc rgb '%s' lw 1.2 %s border lc rgb '%s'"
   local rows = add("b" .. i, {middle, s.y, left, right, zero, s.y},
-    way:format(s.colour, s.fill, s.colour), figure.titled(s.label))
+    way:format(s.colour, s.fill, s.colour), figure.titled(s.label, opts))
   if s.std then
     local mark = "using 1:2 with lines lw 1.2 lc rgb '%s'"
     add("e" .. i, marks(s, middle, GROUP / n / 10), mark:format(figure.INK), "notitle")
@@ -159,24 +215,25 @@ local function add_bars(data, items, s, i, n)
   return rows
 end
 
--- The names below the axis; slanted when they are too long to stand side by side. xlabel goes down
--- by their further lines.
-local function tics(labels, is_picture)
-  local texts, letters = {}, 0
+-- Labels in lines that fit side by side, and whether they do: a long word may not.
+local function fit_labels(labels, opts)
+  local letters, texts, fits = figure.letters("x", 0.85 / #labels, opts), {}, true
   for k, label in ipairs(labels) do
-    texts[k] = ("%s %d"):format(gnuplot.quote(label), k)
-    letters = letters + utf8.len(gnuplot.clean(label)) + 2
+    texts[k] = figure.wrap(label, letters)
+    for line in texts[k]:gmatch "[^\n]+" do
+      fits = fits and (utf8.len(line) or #line) <= letters
+    end
   end
-  local slant = is_picture and letters > 75 and " rotate by -30" or ""
-  return ("set xtics (%s) noenhanced%s\nset xrange [%g:%g]\n%s"):format(table.concat(texts, ", "),
-    slant, 0.5, #labels + 0.5, is_picture and "set grid noxtics\n" or "")
+  return fits and texts or labels, fits
 end
 
--- How many lines the longest label has beyond its first.
-local function further_lines(labels)
-  local most = 0
-  for _, label in ipairs(labels) do most = math.max(most, select(2, label:gsub("\n", ""))) end
-  return most
+-- The names below the axis; slanted when they are too long to stand side by side.
+local function tics(labels, is_slanted, opts)
+  local texts = {}
+  for k, label in ipairs(labels) do texts[k] = ("%s %d"):format(gnuplot.quote(label), k) end
+  return ("set xtics (%s) noenhanced%s\nset xrange [%g:%g]\n%s"):format(table.concat(texts, ", "),
+    is_slanted and opts.path and " rotate by 30 right" or "", 0.5, #labels + 0.5,
+    opts.path and "set grid noxtics\n" or "")
 end
 
 --- The commands of bars.
@@ -187,13 +244,16 @@ function M.bars(what, opts, level)
   local data, items, bars, turns = {}, {}, 0, figure.turns(opts.series, opts.order)
   for i, given in ipairs(opts.series) do
     local s = read_bars(what, given, i, turns[i], opts.labels, level + 1)
-    bars = bars + add_bars(data, items, s, i, #opts.series)
+    bars = bars + add_bars(data, items, s, i, #opts.series, opts)
   end
   if bars == 0 then figure.fill_ranges(opts) end
-  local more = further_lines(opts.labels)
+  opts.entries = {}
+  for _, s in ipairs(opts.series) do opts.entries[#opts.entries + 1] = s.label end
+  local labels, fits = fit_labels(opts.labels, opts)
+  local more = figure.most_lines(labels) - 1
   if more > 0 then opts.xlabel = ("\n"):rep(more) .. (opts.xlabel or " ") end
   return table.concat{
-    figure.frame(opts), tics(opts.labels, opts.path), table.concat(data), "plot ",
+    figure.frame(opts), tics(labels, not fits, opts), table.concat(data), "plot ",
     table.concat(items, ", "), "\n",
   }
 end

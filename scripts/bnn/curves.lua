@@ -50,14 +50,15 @@ local function read_one(what, given, i, turn, shared_x, level)
   figure.check_lengths(what, {x, y or low, low, high}, level + 1)
   return {
     x = x.values, y = y and y.values, low = low and low.values, high = high and high.values,
-    label = s.label, style = s.style, colour = figure.colour(what, s.colour, turn, level + 1),
+    is_area = not s.y, label = s.label, style = s.style,
+    colour = figure.colour(what, s.colour, turn, level + 1),
   }
 end
 
 --- The series of checked options, as they are drawn: a list of {x=, y=, low=, high= lists of which
 -- y or the edges may be nil; colour=, label=, style=; turn= by its label where there is an order}.
--- What is not read but made may also have width= of its line, is_area= for a band that is hatched
--- in its turn.
+-- is_area= for a band that is hatched in its turn, as one without a line is. What is not read but
+-- made may also have width= of its line.
 -- @param what string: the function's name for messages
 -- @param level integer: where what is wrong is raised, as in figure.lua
 function M.read(what, opts, level)
@@ -101,12 +102,16 @@ local function has_marks(series)
   return false
 end
 
+local MANY = 50 -- points, which are drawn small
+
 -- How y is drawn, by style.
 local function way_of(s)
   local colour = ("lc rgb '%s'"):format(s.colour)
   local dashes = s.style == "dashes" and " dt (8,5)" or s.dashes or ""
   local line = ("lw %d %s%s"):format(s.width or 2, colour, dashes)
-  if s.style == "points" then return ("with points pt %d ps 0.5 %s"):format(s.mark, colour) end
+  if s.style == "points" then
+    return ("with points pt %d ps %g %s"):format(s.mark, #s.x > MANY and 0.6 or 0.8, colour)
+  end
   if s.style ~= "both" then return "with lines " .. line end
   return ("with linespoints pt %d ps 0.8 %s"):format(s.mark, line)
 end
@@ -120,10 +125,24 @@ local function shorten(columns, opts)
   })
 end
 
+-- The points of a line that have no neighbour to draw a line to, as columns.
+local function lonely_points(s, log)
+  local function is_drawn(i)
+    return s.x[i] and figure.is_drawable(s.x[i], log.x) and figure.is_drawable(s.y[i], log.y)
+  end
+  local x, y = {}, {}
+  for i = 1, #s.x do
+    if is_drawn(i) and not is_drawn(i - 1) and not is_drawn(i + 1) then
+      x[#x + 1], y[#y + 1] = s.x[i], s.y[i]
+    end
+  end
+  return x, y
+end
+
 -- Adds what draws a series: its data to `data`, its items to `items`. Without a row to draw it
 -- keeps its place in the legend.
 local function add_series(data, items, s, opts)
-  local log, title = {x = opts.logx, y = opts.logy}, figure.titled(s.label)
+  local log, title = {x = opts.logx, y = opts.logy}, figure.titled(s.label, opts)
   local function add(columns, using, way, shown)
     local name = ("d%d"):format(#data + 1)
     if not has_points(s) then columns = shorten(columns, opts) end
@@ -137,20 +156,36 @@ local function add_series(data, items, s, opts)
     local fill = s.fill or "fs transparent solid 0.2"
     add({s.x, s.low, s.high}, "1:2:3", way:format(s.colour, fill), s.y and "notitle" or title)
   end
-  if s.y then add({s.x, s.y}, "1:2", way_of(s), title) end
+  if not s.y then return end
+  add({s.x, s.y}, "1:2", way_of(s), title)
+  if has_points(s) then return end
+  local x, y = lonely_points(s, log)
+  local way = ("with points pt 7 ps 0.5 lc rgb '%s'"):format(s.colour)
+  if #x > 0 then add({x, y}, "1:2", way, "notitle") end
 end
 
--- The y of a point that can be drawn, or nil when there is none in any series.
-local function find_y(series, log)
+local function widen(span, v) span[1], span[2] = math.min(span[1], v), math.max(span[2], v) end
+
+-- The spans of x and of y over the points that can be drawn, and whether their x are whole numbers;
+-- nil when there are none.
+local function spans_of(series, log)
+  local xspan, yspan, is_whole = {math.huge, -math.huge}, {math.huge, -math.huge}, true
+  local function add(x, y, z)
+    local good = figure.is_drawable(x, log.x) and figure.is_drawable(y, log.y)
+      and figure.is_drawable(z, log.y)
+    if not good then return end
+    widen(xspan, x)
+    widen(yspan, y)
+    widen(yspan, z)
+    is_whole = is_whole and x % 1 == 0
+  end
   for _, s in ipairs(series) do
     for i, x in ipairs(s.x) do
-      for _, values in ipairs{s.y or s.low, s.low or s.y} do
-        if figure.is_drawable(x, log.x) and figure.is_drawable(values[i], log.y) then
-          return values[i]
-        end
-      end
+      if s.y then add(x, s.y[i], s.y[i]) end
+      if s.low then add(x, s.low[i], s.high[i]) end
     end
   end
+  if xspan[1] <= xspan[2] then return xspan, yspan, is_whole end
 end
 
 local function within(x, range, is_log)
@@ -160,17 +195,22 @@ end
 
 -- Dashed lines across: arrows, and points that nobody sees where the axis is to reach them. What
 -- lies outside of a given range is left out.
-local function add_vlines(lines, data, items, opts, some_y)
+local function add_vlines(lines, data, items, opts)
   local arrow = "set arrow from first %.12g, graph 0 to first %.12g, graph 1 nohead back "
-    .. "dt (6,4) lc rgb '%s'\n"
-  local x, y = {}, {}
+    .. "lw 1.5 dt (6,4) lc rgb '%s'\n"
+  local x, y, some_y = {}, {}, opts.yspan and opts.yspan[1] or 1
   for _, place in ipairs(opts.vlines or {}) do
     if within(place, opts.xrange, opts.logx) then
-      lines[#lines + 1] = arrow:format(place, place, figure.RULE)
+      lines[#lines + 1] = arrow:format(place, place, figure.INK)
       x[#x + 1], y[#y + 1] = place, some_y
     end
   end
-  if #x == 0 or opts.xrange then return end
+  if #x == 0 then return end
+  if opts.vlabel then
+    local entry = "NaN with lines lw 1.5 dt (6,4) lc rgb '%s' %s"
+    items[#items + 1] = entry:format(figure.INK, figure.titled(opts.vlabel, opts))
+  end
+  if opts.xrange then return end
   data[#data + 1] = figure.block("v", {x, y}, {})
   items[#items + 1] = "$v using 1:2 with dots lc rgb '#ff000000' notitle"
 end
@@ -194,11 +234,16 @@ end
 -- @param opts table: checked options of bnn.plot.lines
 function M.commands(series, opts)
   local lines, data, items = {}, {}, {}
-  local some_y = find_y(series, {x = opts.logx, y = opts.logy})
-  if not some_y then figure.fill_ranges(opts) end
+  opts.xspan, opts.yspan, opts.is_whole = spans_of(series,
+    {x = opts.logx, y = opts.logy})
+  if not opts.yspan then figure.fill_ranges(opts) end
   give_looks(series)
-  for _, s in ipairs(series) do add_series(data, items, s, opts) end
-  add_vlines(lines, data, items, opts, some_y or 1)
+  opts.entries = {opts.vlabel}
+  for _, s in ipairs(series) do
+    add_series(data, items, s, opts)
+    opts.entries[#opts.entries + 1] = s.label
+  end
+  add_vlines(lines, data, items, opts)
   add_shade(lines, opts)
   -- A line fills its axis; marks want room at the ends, and logarithms whole powers for their tics.
   local is_tight = not opts.xrange and not opts.logx and not has_marks(series)

@@ -79,6 +79,41 @@ function M.check_lengths(what, columns, level)
   end
 end
 
+-- ---- text ----
+
+--- Text in lines of at most so many letters, broken where there are spaces; a word that is longer
+-- stays whole.
+function M.wrap(text, letters)
+  local lines = {}
+  for paragraph in (text .. "\n"):gmatch "(.-)\n" do
+    local line, size = "", 0
+    for gap, word in paragraph:gmatch "( *)([^ ]*)" do
+      local more = utf8.len(gap .. word) or #gap + #word
+      if size > 0 and #word > 0 and size + more > letters then
+        lines[#lines + 1] = line
+        line, size = word, more - #gap
+      else
+        line, size = line .. gap .. word, size + more
+      end
+    end
+    lines[#lines + 1] = line
+  end
+  return table.concat(lines, "\n")
+end
+
+local WIDTH, HEIGHT = 640, 400
+local LETTER = 7.8 -- the mean width of a letter, in the units of a picture
+
+--- The width of a figure that is drawn into a path.
+function M.width(opts) return opts.width or WIDTH end
+
+--- How many letters stand side by side in a share of the width ("x") or the height ("y").
+function M.letters(name, share, opts)
+  local size = name == "x" and (opts.width or opts.path and WIDTH or core.terminal "stdout" or 80)
+    or opts.height or opts.path and HEIGHT or 24
+  return math.max(math.floor(size * share / (opts.path and LETTER or 1)), 1)
+end
+
 -- ---- colours ----
 
 --- The colours by name: those of Okabe and Ito, which the colour-blind can tell apart, and a grey.
@@ -87,9 +122,9 @@ M.colours = {
   purple = "#cc79a7", sky = "#56b4e9", black = "#000000", yellow = "#f0e442", grey = "#7f7f7f",
 }
 
--- Neighbours differ in grey as well. In a figure of what is inside and what is outside of a
--- distribution the former comes first, and is blue.
-local TURNS = {"blue", "orange", "green", "vermillion", "purple", "sky", "black", "yellow"}
+-- Neighbours differ in grey as well; yellow, which is hardly seen there, has no turn. In a figure
+-- of what is inside and what is outside of a distribution the former comes first, and is blue.
+local TURNS = {"blue", "orange", "green", "vermillion", "purple", "sky", "black", "grey"}
 
 --- A colour as gnuplot wants it: one by name, "#rrggbb", or (nil) that of a turn.
 function M.colour(what, colour, turn, level)
@@ -174,10 +209,31 @@ function M.block(name, columns, log)
   return table.concat(rows, "\n"), count
 end
 
+local LEGEND = {bottom = 0.8, right = 0.25, none = 1} -- of the width, for an entry of the legend
+
+local function wrap_entry(label, opts)
+  return M.wrap(label, M.letters("x", LEGEND[opts.legend], opts))
+end
+
 --- An item's entry in the legend.
-function M.titled(label)
-  local title = label and label ~= "" and gnuplot.quote(label)
+function M.titled(label, opts)
+  local title = label and label ~= "" and gnuplot.quote(wrap_entry(label, opts))
   return title and ("title %s noenhanced"):format(title) or "notitle"
+end
+
+--- How many lines the longest of some texts has.
+function M.most_lines(texts)
+  local most = 1
+  for _, text in ipairs(texts) do most = math.max(most, 1 + select(2, text:gsub("\n", ""))) end
+  return most
+end
+
+-- What gives each entry of the legend the lines that the longest has.
+local function entry_spacing(opts)
+  local texts = {}
+  for i, label in ipairs(opts.entries or {}) do texts[i] = wrap_entry(label, opts) end
+  local lines = M.most_lines(texts)
+  return lines > 1 and ("\nset key spacing %d"):format(lines) or ""
 end
 
 -- ---- axes ----
@@ -230,12 +286,76 @@ function M.fill_ranges(opts)
   opts.yrange = opts.yrange or opts.logy and {1, 10} or {0, 1}
 end
 
+local DIGITS, MOST_DIGITS, MOST_TICS = 6, 14, 8
+local LETTERS = 6 -- of the last tic along x that the usual margin has room for
+
+-- How many digits tell neighbours among the tics over least..most apart.
+local function digits_over(least, most)
+  if least == most then return DIGITS end
+  local size = math.max(math.abs(least), math.abs(most))
+  local needed = math.ceil(math.log(size / (most - least), 10)) + 2
+  return math.min(math.max(needed, DIGITS), MOST_DIGITS)
+end
+
+-- Widths of a letter of a tic and of the gap between two, in pixels and in characters, and the
+-- share of the width that the axis has.
+local PICTURE, TEXT = {letter = 8.5, gap = 14, width = 640}, {letter = 1, gap = 2, width = 80}
+local SHARE = {bottom = 0.85, none = 0.85, right = 0.7}
+
+-- The least of 1, 2, 5, 10, ... times a power of ten at which tics over least..most are few and
+-- stand side by side; for whole numbers at least 1. And the letters of the last of them.
+local function step_over(least, most, digits, opts)
+  local sizes = opts.path and PICTURE or TEXT
+  local room, power = (opts.width or sizes.width) * SHARE[opts.legend],
+    10.0 ^ math.floor(math.log((most - least) / 10, 10))
+  for _, factor in ipairs{1, 2, 5, 10, 20, 50, 100} do
+    local step, wide, count, last = factor * power, 0, 0, 0
+    if step > 0 and (step >= 1 or not opts.is_whole) then
+      for k = math.ceil(least / step), math.floor(math.min(most / step, least / step + 1000)) do
+        local text = ("%%.%dg"):format(digits):format(k * step)
+        wide, count, last = wide + #text * sizes.letter + sizes.gap, count + 1, #text
+      end
+      if wide <= room and count <= MOST_TICS then return step, last end
+    end
+  end
+end
+
+--- What says how tics over a span {from, to} are written; also its ends, in order, and the digits.
+function M.tic_format(name, span, is_picture)
+  local least, most = math.min(span[1], span[2]), math.max(span[1], span[2])
+  local digits = digits_over(least, most)
+  local apart = name == "y" and not is_picture and "  " or "" -- of text, or ylabel meets the tics
+  local text = ("set format %s '%s%%.%d%s'"):format(name, apart, digits, is_picture and "h" or "g")
+  return text, least, most, digits
+end
+
+-- How tics over a span are written and, along x, how far apart they are. (Left alone gnuplot takes
+-- six digits, or in a narrow range as many as it likes, one label over the next.)
+local function linear_axis(name, span, opts)
+  local format, least, most, digits = M.tic_format(name, span, opts.path)
+  if name ~= "x" or least == most then return format end
+  local step, letters = step_over(least, most, digits, opts)
+  if not step then return format end
+  format = ("%s\nset xtics %.12g"):format(format, step)
+  local is_wide = letters > LETTERS and opts.legend ~= "right" -- which has room beside the axis
+  return is_wide and ("%s\nset rmargin %g"):format(format, letters / 2 + 1) or format
+end
+
+local LABEL = {x = 0.9, y = 0.7} -- of the width and the height, for the name of an axis
+
 local function axis(name, opts)
   local lines = {}
   local label, range = opts[name .. "label"], opts[name .. "range"]
-  local is_log = opts["log" .. name]
-  if label then lines[1] = ("set %slabel %s noenhanced"):format(name, gnuplot.quote(label)) end
-  if is_log then lines[#lines + 1] = log_axis(name, range, not opts.path) end
+  local is_log, span = opts["log" .. name], range or opts[name .. "span"] or {0, 1}
+  if label then
+    label = M.wrap(label, M.letters(name, LABEL[name], opts))
+    lines[1] = ("set %slabel %s noenhanced"):format(name, gnuplot.quote(label))
+  end
+  if is_log then
+    lines[#lines + 1] = log_axis(name, range, not opts.path)
+  else
+    lines[#lines + 1] = linear_axis(name, span, opts)
+  end
   if range then
     lines[#lines + 1] = ("set %srange [%.12g:%.12g]"):format(name, range[1], range[2])
   end
@@ -318,15 +438,19 @@ end
 -- ---- drawing ----
 
 --- The commands that come before a figure's own: axes, legend, title.
--- @param opts table: checked options of M.spec
+-- @param opts table: checked options of M.spec; xspan=, yspan= {least, most} of what is drawn along
+--   an axis without a range, is_whole= whether along x that is whole numbers alone;
+--   entries= the labels in the legend
 function M.frame(opts)
   local lines = {"set encoding utf8", opts.path and look or ""}
   if opts.title then
-    lines[#lines + 1] = ("set title %s noenhanced"):format(gnuplot.quote(opts.title))
+    local title = M.wrap(opts.title, M.letters("x", 0.9, opts))
+    lines[#lines + 1] = ("set title %s noenhanced"):format(gnuplot.quote(title))
   end
   lines[#lines + 1] = axis("x", opts)
   lines[#lines + 1] = axis("y", opts)
-  lines[#lines + 1] = legends[opts.legend]
+  lines[#lines + 1] = legends[opts.legend] .. entry_spacing(opts)
+  if not opts.path and opts.legend ~= "none" then lines[#lines + 1] = "set key width 2" end
   return table.concat(lines, "\n") .. "\n"
 end
 
@@ -335,7 +459,7 @@ end
 function M.render(commands, opts)
   if opts.path then
     return gnuplot.draw(opts.path, commands, {
-      width = opts.width or 640, height = opts.height or 400, scale = opts.scale,
+      width = opts.width or WIDTH, height = opts.height or HEIGHT, scale = opts.scale,
       title = opts.title,
     })
   end

@@ -18,8 +18,8 @@ local pictures = {}
 
 function pictures.svg(opts)
   return ([[
-set title font ",13"
-set terminal svg size %d,%d font "sans-serif,12" enhanced rounded background "white"
+set title font ",15"
+set terminal svg size %d,%d font "sans-serif,14" enhanced rounded background "white"
 ]]):format(opts.width, opts.height)
 end
 
@@ -27,8 +27,8 @@ function pictures.png(opts)
   local scale = opts.scale
   local width, height = opts.width * scale, opts.height * scale
   return ([[
-set title font ",10"
-set terminal pngcairo size %.0f,%.0f font "sans-serif,9" enhanced rounded background "white" \
+set title font ",11.25"
+set terminal pngcairo size %.0f,%.0f font "sans-serif,10.5" enhanced rounded background "white" \
   fontscale %g linewidth %g pointscale %g dashlength %g
 ]]):format(width, height, scale, scale, scale * 1.3, scale)
 end

@@ -55,6 +55,49 @@ local function edges(first, step, n)
   return math.min(a, b), math.max(a, b)
 end
 
+local MOST_NUMBERED = 12 -- rows or columns that have room for a tic each
+
+-- A tic at each of few places that are whole numbers, as rows, columns and classes are.
+local function numbers(axis, first, step, n)
+  local least = math.min(first, first + (n - 1) * step)
+  if n > MOST_NUMBERED or first % 1 ~= 0 or step % 1 ~= 0 then return "" end
+  return ("set %stics %.12g, %.12g\n"):format(axis, least, math.abs(step))
+end
+
+-- From the least to the greatest of z that can be drawn.
+local function span_of(z)
+  local least, most = math.huge, -math.huge
+  for _, v in ipairs(z:contiguous():view(z:numel()):totable()) do
+    if figure.is_drawable(v) then least, most = math.min(least, v), math.max(most, v) end
+  end
+  return least <= most and {least, most} or {0, 1}
+end
+
+local LINE = 21 -- the height of one of text
+local MOST_LETTERS = 8 -- of a number of the scale, as of -2.5x10^6
+
+-- The scale beside the matrix, with room for its numbers, and its name at the edge of the figure:
+-- gnuplot itself looks at neither.
+local function scale(opts)
+  local span, width, letters, lines = opts.zrange or span_of(opts.z), figure.width(opts), 3, {}
+  for _, v in ipairs(span) do
+    local text = ("%.4g"):format(v)
+    letters = math.max(letters, #text + (text:find "e" and 2 or 1))
+  end
+  lines[1] = figure.tic_format("cb", span, true)
+  if opts.zrange then lines[2] = ("set cbrange [%.12g:%.12g]"):format(span[1], span[2]) end
+  local room, name = 54 + 9 * math.min(letters, MOST_LETTERS), opts.zlabel
+  if name then
+    name = figure.wrap(name, figure.letters("y", 0.7, opts))
+    local side = LINE * figure.most_lines{name}
+    local label = "set label %s at screen %.4f, graph 0.5 center rotate noenhanced"
+    lines[#lines + 1] = label:format(gnuplot.quote(name), 1 - (side - 6) / width)
+    room = room + side
+  end
+  lines[#lines + 1] = ("set rmargin at screen %.4f\n"):format(1 - room / width)
+  return table.concat(lines, "\n")
+end
+
 --- The commands of a heat map.
 -- @param opts table: checked options of bnn.plot.heatmap
 function M.commands(what, opts, level)
@@ -71,15 +114,11 @@ function M.commands(what, opts, level)
   local lines = {
     figure.frame({
       path = opts.path, title = opts.title, xlabel = opts.xlabel, ylabel = opts.ylabel,
-      legend = "none", xrange = {left, right}, yrange = {bottom, top},
-    }), "unset grid\nset border 15\n", palette(),
+      legend = "none", xrange = {left, right}, yrange = {bottom, top}, width = opts.width,
+      height = opts.height, is_whole = not opts.x,
+    }), "unset grid\nset border 15\n", palette(), numbers("x", x, dx, w), numbers("y", y, dy, h),
+    scale(opts),
   }
-  if opts.zlabel then
-    lines[#lines + 1] = ("set cblabel %s noenhanced offset 1\n"):format(gnuplot.quote(opts.zlabel))
-  end
-  if opts.zrange then
-    lines[#lines + 1] = ("set cbrange [%.12g:%.12g]\n"):format(table.unpack(opts.zrange))
-  end
   local k = figure.repeats(opts.path, math.max(h, w))
   lines[#lines + 1] = block(figure.enlarge(z, k))
   local place = "%.12g+%%s*%.12g"

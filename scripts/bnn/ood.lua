@@ -77,6 +77,7 @@ end
 --   log, step   a log that gets every figure as a row of that step (0)
 --   figures     a folder for pictures: histograms and ROC curves. Which are drawn, or why not, is
 --               said on stderr
+--   title       of the pictures, such as the network's name
 -- @return report: tostring(report) and report:text() are its tables, report:rows() its rows for a
 --   log. Fields: inside, outside, scores (names); n[set]; accuracy; n_fit, n_report (examples of
 --   the halves); fit_rows i32 [n_fit], of those that were fitted on; ranking[score][set] =

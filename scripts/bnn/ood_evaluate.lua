@@ -21,7 +21,7 @@ local spec = {
   outside = {type = "table", required = true}, scores = "table",
   key = {type = "key", required = true}, log = "any", step = {type = "integer", default = 0},
   percentile = {type = "number", min = 0, max = 1, default = 0.99},
-  alpha = {type = "number", above = 0, default = 0.01}, figures = "string",
+  alpha = {type = "number", above = 0, default = 0.01}, figures = "string", title = "string",
 }
 
 -- ---- reading ----
@@ -273,7 +273,7 @@ function M.evaluate(given)
   for _, set in ipairs(opts.outside) do add_outside(report, opts, set) end
   if opts.log then opts.log:row(opts.step, report:rows()) end
   local wants_figures = opts.figures and opts.figures ~= ""
-  report.figures = wants_figures and figures.draw(report, opts.figures) or {}
+  report.figures = wants_figures and figures.draw(report, opts.figures, opts.title) or {}
   return report
 end
 

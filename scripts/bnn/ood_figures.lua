@@ -31,37 +31,46 @@ end
 -- By their place here a set has its colour and dashes.
 local function order_of(report) return {report.inside, table.unpack(report.outside)} end
 
-local function histogram(report, score, path)
-  local order, series, threshold = order_of(report), {}, report.rules[score].threshold
-  for i, set in ipairs(order) do series[i] = {x = report.values[score][set], label = set} end
+local ENTRY = 21 -- the height of one of the legend
+
+-- Each set with the share of it that the rule refuses: what lies beyond the threshold.
+local function histogram(report, score, path, title)
+  local series, threshold = {}, report.rules[score].threshold
+  for i, set in ipairs(order_of(report)) do
+    local refused = 100 * report.refused[score][set]
+    series[i] = {x = report.values[score][set], label = ("%s: %.1f%% refused"):format(set, refused)}
+  end
   return plot.histogram{
-    series = series, order = order, logy = true, path = path,
+    series = series, logy = true, path = path, title = title, xlabel = axis_of(score),
+    height = 370 + ENTRY * (#series + 1),
     vlines = {figure.is_drawable(threshold) and threshold or nil},
-    xlabel = ("%s; upright: the threshold"):format(axis_of(score)),
+    vlabel = ("refused above %.3g"):format(threshold),
   }
 end
 
 -- The rate of false alarms goes by its logarithm: what matters is the far left, where they are few.
-local function roc(report, score, path)
+local function roc(report, score, path, title)
   local values, series = report.values[score], {}
   for i, set in ipairs(report.outside) do
     series[i] = {inside = values[report.inside], outside = values[set], label = set}
   end
   return plot.roc{
-    series = series, order = order_of(report), title = axis_of(score), path = path, logx = true,
-    xrange = {1 / report.n[report.inside], 1}, width = 560, height = 440,
+    series = series, order = order_of(report), path = path, logx = true,
+    title = (title and title .. ": " or "") .. axis_of(score),
+    xrange = {1 / report.n[report.inside], 1}, width = 560,
     xlabel = ("share flagged of %s"):format(report.inside), ylabel = "share flagged of the others",
   }
 end
 
 --- Draws all figures into a folder, and says on stderr what became of them; what fails is no reason
 -- to stop.
+-- @param title string or nil: of the figures
 -- @return list of the files that were drawn
-function M.draw(report, folder)
+function M.draw(report, folder, title)
   local drawn, taken = {}, {}
   local function try(draw, kind, score, name)
     local path = ("%s/ood_%s_%s.svg"):format(folder, kind, name)
-    local ok, fault = draw(report, score, path)
+    local ok, fault = draw(report, score, path, title)
     io.stderr:write(ok and "drawn: " .. path or "not drawn: " .. fault, "\n")
     if ok then drawn[#drawn + 1] = path end
     return ok

@@ -5,12 +5,13 @@
 -- gnuplot draws them, into SVG or PNG or as text; sheets of images need libpng alone. Where gnuplot
 -- is missing, or a file can not be written, a function gives nil and a message, and the run goes
 -- on. A file is there whole or not at all; folders that are missing are made. Text is shown as it
--- is written, and a newline begins another line; PNG wants a font installed that has the
--- characters. Colours are Okabe and Ito's, which the colour-blind can tell apart; what is given
--- none takes them in turn. Dashes, marks and hatches are taken in turn too, so that a figure reads
--- in black and white, and at half its size. For a set of data to look the same in all figures,
--- give all of them the same order = {"MNIST", "notMNIST", ...}: a series takes its turn by its
--- label's place in that list. What is in-distribution comes first by custom, and is blue.
+-- is written; a newline begins another line, and so does a word for which there is no room. PNG
+-- wants a font installed that has the characters. Colours are Okabe and Ito's, which the
+-- colour-blind can tell apart; what is given none takes them in turn. Dashes, marks and hatches are
+-- taken in turn too, so that a figure reads in black and white, and at half its size. For a set of
+-- data to look the same in all figures, give all of them the same order = {"MNIST", "notMNIST",
+-- ...}: a series takes its turn by its label's place in that list. What is in-distribution comes
+-- first by custom, and is blue.
 local boxes = require "bnn.boxes"
 local curves = require "bnn.curves"
 local figure = require "bnn.figure"
@@ -37,7 +38,8 @@ local fail = figure.fail
 
 local lines_spec = figure.spec{
   x = figure.COLUMN, series = {type = "table", list = true, required = true},
-  vlines = {type = "number", list = true}, shade = {type = "table", list = true, default = {}},
+  vlines = {type = "number", list = true}, vlabel = "string",
+  shade = {type = "table", list = true, default = {}},
 }
 
 local function check_shade(what, shade, level)
@@ -67,9 +69,9 @@ end
 --     "#rrggbb". Later ones are drawn over earlier ones
 --   x= of the series that have none of their own (1, 2, ... when left out)
 --   title=, xlabel=, ylabel=; xrange={from, to}, yrange=; logx=false, logy=false
---   vlines={x, ...} dashed; shade={{from, to}, ...} grey from one x to another (math.huge: to the
---     edge); legend="bottom", "right" or "none"; order= labels whose place in it says the colour,
---     dashes and marks of a series
+--   vlines={x, ...} upright and dashed, vlabel= what the legend calls them; shade={{from, to}, ...}
+--     grey from one x to another (math.huge: to the edge); legend="bottom", "right" or "none";
+--     order= labels whose place in it says the colour, dashes and marks of a series
 --   path= a file that ends in .svg or .png; without one the plot is text
 --   width=640, height=400 in units of 1/96 inch, scale=2 pixels of a PNG for each; of text in
 --     characters (the terminal's width, 24)
@@ -90,15 +92,19 @@ local SERIES = {type = "table", list = true, required = true}
 local histogram_spec = figure.spec{
   series = SERIES, bins = {type = "integer", min = 1, max = 10000, default = 30},
   range = {type = "number", list = true}, density = {type = "boolean", default = true},
-  vlines = {type = "number", list = true}, shade = {type = "table", list = true, default = {}},
+  vlines = {type = "number", list = true}, vlabel = "string",
+  shade = {type = "table", list = true, default = {}},
 }
 
 --- Histograms of one or more samples over the same bins: a score on the data that a network knows
 -- against those that it does not.
 --     bnn.plot.histogram{
 --       series = {{x = inside.class_std, label = "MNIST"}, {x = outside.class_std, label = "B"}},
---       xlabel = "std of the predicted class", vlines = {threshold}, path = "std.svg",
+--       xlabel = "std of the predicted class", path = "std.svg",
+--       vlines = {threshold}, vlabel = "threshold",
 --     }
+-- The first in turn, which is what is in-distribution, is filled. Up to two more are hatched where
+-- heights are no logarithms.
 -- @param opts table:
 --   series= a list of {x=, label=, colour=}; x is a tensor [n] or a list, of which what is not
 --     finite is left out
@@ -221,8 +227,7 @@ end
 --   scale=3 pixels of the picture, each way, for one of an image (with captions as many as make it
 --     168 wide)
 --   path= a file that ends in .png, or with captions also .svg
---   captions= a list of n strings to stand under the images, about 14 letters to a line; drawn by
---     gnuplot
+--   captions= a list of n strings to stand under the images, 14 letters to a line; drawn by gnuplot
 -- @return true, or the picture as a tensor u8 [height, width] when no path is given; or nil,
 --   message
 function M.images(opts)

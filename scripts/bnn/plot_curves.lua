@@ -92,6 +92,8 @@ local function fill_in(opts, defaults)
   end
 end
 
+local ENTRY = 21 -- the height of one of the legend
+
 --- ROC curves: how many from outside are flagged against how many from inside are, with the AUROC
 -- of each in the legend, and the diagonal of chance.
 --     bnn.plot.roc{path = "roc.svg", series = {
@@ -102,8 +104,8 @@ end
 --   series= a list of {inside=, outside=: scores [n], higher = more out-of-distribution, or curve=
 --     what bnn.metrics.roc_curve gives; label=, colour=}
 --   logx=false: true shows what few false positives cost
---   title=, xlabel=, ylabel=, xrange=, yrange=, logy=, legend=, order=, path=, width=480,
---     height=480, scale=, out=: as for bnn.plot.lines
+--   title=, xlabel=, ylabel=, xrange=, yrange=, logy=, legend=, order=, path=, width=480, height=
+--     (so that the legend takes nothing from the curves), scale=, out=: as for bnn.plot.lines
 -- @return true, or the text when no path is given; or nil, message
 function M.roc(opts)
   local what = "bnn.plot.roc"
@@ -117,7 +119,7 @@ function M.roc(opts)
     ylabel = "true positive rate (outside, flagged)",
     xrange = opts.logx and {least, 1} or {-0.02, 1.02},
     yrange = not opts.logy and {-0.02, 1.02} or nil,
-    width = opts.path and 480 or nil, height = opts.path and 480 or nil,
+    width = opts.path and 480 or nil, height = opts.path and 420 + ENTRY * #series or nil,
   })
   return figure.render(curves.commands(series, opts), opts)
 end

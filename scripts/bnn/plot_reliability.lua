@@ -100,15 +100,17 @@ local function block(bins, is_even)
 end
 
 local function upper_panel(opts, is_empty)
-  local line = "%s with lines lw 1.5 dt (6,4) lc rgb '%s' notitle"
+  local line = "%s with lines lw 1.5 dt (6,4) lc rgb '%s' title 'ideal'"
   local items = {line:format("x", figure.RULE)}
   if not is_empty then
-    local gap = "$b using 3:3:(0):5 with vectors nohead lw 5 lc rgb '%s' notitle"
-    local points = "$b using 3:4 with linespoints pt 7 ps 0.8 lw 2 lc rgb '%s' notitle"
+    local gap = "$b using 3:3:(0):5 with vectors nohead lw 5 lc rgb '%s' title 'gap'"
+    local points = "$b using 3:4 with linespoints pt 7 ps 0.8 lw 2 lc rgb '%s' title 'accuracy'"
     items[2] = gap:format(figure.colours.orange)
     items[3] = points:format(opts.colour)
   end
-  return "set yrange [0:1]\nset format x ''\nplot " .. table.concat(items, ", ") .. "\n"
+  return "set key at graph 0.5, graph 1.02 bottom center vertical maxrows 1\n"
+    .. "set title offset 0,0.8\nset yrange [0:1]\nset format x ''\n"
+    .. "plot " .. table.concat(items, ", ") .. "\n"
 end
 
 -- What draws the counts: boxes with their numbers, where bins have room for them.
@@ -119,14 +121,14 @@ local function count_items(bins, is_even, opts)
     opts.colour, opts.colour)
   if #bins.n > MOST_NUMBERS then return bars end
   local numbers = "$b using 1:2:(sprintf('%%d', $2)) with labels offset 0,0.7 noenhanced %s notitle"
-  return bars .. ", " .. numbers:format(gnuplot.font(opts.path, 10))
+  return bars .. ", " .. numbers:format(gnuplot.font(opts.path, 11))
 end
 
 local function lower_panel(bins, is_even, is_empty, opts)
   local most = 1
   for _, n in ipairs(bins.n) do most = math.max(most, n) end
   return table.concat({
-    "unset title", "set format x '%g'", "set logscale y", "set ylabel 'examples'",
+    "unset title", "unset key", "set format x '%g'", "set logscale y", "set ylabel 'examples'",
     most < 100 and "set format y '%g'" or "set format y '10^{%T}'",
     ("set xlabel %s noenhanced"):format(gnuplot.quote(opts.xlabel or "confidence")),
     ("set yrange [0.5:%d]"):format(10 * most), -- room above for the greatest number
@@ -137,13 +139,14 @@ end
 
 local function commands(bins, is_even, opts)
   local data, rows = block(bins, is_even)
-  local title_lines = 1 + select(2, opts.title:gsub("\n", ""))
-  local left, below_title = 80 / opts.width, 1 - (20 + 22 * title_lines) / opts.height
+  local title = figure.wrap(opts.title, figure.letters("x", 0.9, opts))
+  local title_lines = figure.most_lines{title}
+  local left, below_title = 92 / opts.width, 1 - (38 + 23 * title_lines) / opts.height
   return table.concat{
-    figure.frame{path = opts.path, title = opts.title, ylabel = opts.ylabel or "accuracy",
-                 legend = "none", xrange = {0, 1}},
+    figure.frame{path = opts.path, title = title, ylabel = opts.ylabel or "accuracy",
+                 width = opts.width, height = opts.height / 2, legend = "none", xrange = {0, 1}},
     data, "set multiplot\n", PANEL:format(left, below_title, 0.38), upper_panel(opts, rows == 0),
-    PANEL:format(left, 0.34, 60 / opts.height), lower_panel(bins, is_even, rows == 0, opts),
+    PANEL:format(left, 0.34, 70 / opts.height), lower_panel(bins, is_even, rows == 0, opts),
     "unset multiplot\n",
   }
 end

@@ -44,7 +44,7 @@ end
 
 -- ---- captions ----
 
-local LETTERS = 14 -- of a caption beside each other, about, under an image
+local LETTERS = 14 -- of a caption beside each other, under an image
 
 -- A sheet as gnuplot's block of data.
 local function block(picture)
@@ -54,12 +54,10 @@ local function block(picture)
   return table.concat(rows, "\n")
 end
 
-local function most_lines(captions)
-  local most = 1
-  for _, caption in ipairs(captions) do
-    most = math.max(most, 1 + select(2, caption:gsub("\n", "")))
-  end
-  return most
+local function wrapped(captions)
+  local texts = {}
+  for i, caption in ipairs(captions) do texts[i] = figure.wrap(caption, LETTERS) end
+  return texts
 end
 
 -- The picture of h x w pixels fills the canvas but for the gap around it, so that each is `scale`
@@ -79,11 +77,11 @@ end
 
 -- The captions, in letters of a size, below images of h x w pixels that lie `down` and `across`
 -- from each other.
-local function labels(h, w, down, across, size, opts)
+local function labels(captions, h, w, down, across, size, opts)
   local form = "set label %s at %.2f,%.2f center front noenhanced %s textcolor rgb '%s'\n"
   local colour = opts.background < 128 and "white" or "black"
   local lines = {}
-  for i, caption in ipairs(opts.captions) do
+  for i, caption in ipairs(captions) do
     local row, column = (i - 1) // opts.columns, (i - 1) % opts.columns
     local x, y = column * across + (w - 1) / 2, row * down + h - 0.5 + 0.7 * size / opts.scale
     local font = gnuplot.font(opts.path, size)
@@ -99,14 +97,15 @@ end
 function M.draw_captioned(x, opts)
   local h, w, scale, gap = x:size(2), x:size(3), opts.scale, opts.gap
   local size = math.max(9, 1.8 * w * scale / LETTERS)
-  local strip = math.ceil(1.35 * size * most_lines(opts.captions) / scale)
+  local captions = wrapped(opts.captions)
+  local strip = math.ceil(1.35 * size * figure.most_lines(captions) / scale)
   if x:dtype() ~= "u8" then x = to_bytes(x) end
   local picture = M.make(pad(x:contiguous(), 2, strip, opts.background),
     {columns = opts.columns, gap = gap, background = opts.background, scale = 1})
   local height, width = picture:size(1), picture:size(2)
   local k = figure.repeats(opts.path, math.max(height, width))
   local commands = table.concat{
-    canvas(height, width, opts), labels(h, w, h + strip + gap, w + gap, size, opts),
+    canvas(height, width, opts), labels(captions, h, w, h + strip + gap, w + gap, size, opts),
     block(figure.enlarge(picture, k)), figure.image_item("sheet", k, "%s", "%s"),
   }
   return gnuplot.draw(opts.path, commands, {

@@ -156,7 +156,8 @@ end
 --   data= a part of a data set: x images, y labels in 0..C-1; key=
 --   shifts= a list of bnn.shift.names (all); severities= a list (1 to 5)
 --   log= that gets the report's rows, step=0 at which
---   figures= a folder that gets a figure of each, shift_accuracy.svg and so on
+--   figures= a folder that gets a figure of each, shift_accuracy.svg and so on, with title= above,
+--     such as the network's name
 -- @return a report: results, a list of {shift=, severity=, amount= in words, accuracy=, nll=, ece=,
 --   mutual_information= the mean in nats, left out where predictions have none}, the first of them
 --   of the untouched images (shift "none", severity 0); :text(), a table of these; :rows(), a list
@@ -168,7 +169,7 @@ function M.evaluate(opts)
     key = {type = "key", required = true}, log = "any", step = {type = "integer", default = 0},
     shifts = {type = "string", list = true, default = M.names, choices = M.names},
     severities = {type = "integer", list = true, min = 1, max = 5, default = {1, 2, 3, 4, 5}},
-    figures = "string", bootstrap = false,
+    figures = "string", title = "string", bootstrap = false,
   })
   check_distinct(what, "shifts", opts.shifts)
   check_distinct(what, "severities", opts.severities)

@@ -85,8 +85,9 @@ local function draw(results, opts)
     local field, path = figure[1], ("%s/shift_%s.svg"):format(opts.figures, figure[1])
     if results[1][field] then
       local ok, fault = plot.lines{
-        series = lines_of(results, opts.shifts, field), path = path, xlabel = "severity",
-        ylabel = figure[2], yrange = field == "accuracy" and {0, 1} or nil, order = opts.order,
+        series = lines_of(results, opts.shifts, field), path = path,
+        title = opts.title, xlabel = "severity of the shift", ylabel = figure[2],
+        yrange = field == "accuracy" and {0, 1} or nil, order = opts.order,
       }
       io.stderr:write(ok and "drawn: " .. path or "not drawn: " .. fault, "\n")
       if not ok then break end -- the others would fail as well

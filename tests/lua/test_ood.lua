@@ -386,7 +386,7 @@ function TestFigures.test_a_histogram_and_a_roc_curve_for_each_score()
   lu.skipIf(not GNUPLOT, "no gnuplot")
   local function same(p) return p.class_std end
   local r = evaluate{scores = {"class_std", ["A score!"] = same, ["a_score_"] = same},
-                     figures = scratch}
+                     figures = scratch, title = "a network"}
   local names = {}
   for i, path in ipairs(r.figures) do
     names[i] = path:sub(#scratch + 2)
@@ -394,6 +394,10 @@ function TestFigures.test_a_histogram_and_a_roc_curve_for_each_score()
     local svg = file:read "a"
     lu.assertStrContains(svg, "</svg>")
     lu.assertStrContains(svg, "near")
+    lu.assertStrContains(svg, "a network")
+    local is_histogram = path:find "histogram" ~= nil
+    lu.assertEquals(svg:find "near: [%d.]+%% refused" ~= nil, is_histogram)
+    lu.assertEquals(svg:find "refused above [%d.]+" ~= nil, is_histogram)
   end
   lu.assertEquals(names, {
     "ood_histogram_class_std.svg", "ood_roc_class_std.svg", "ood_histogram_a_score_.svg",

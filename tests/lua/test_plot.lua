@@ -85,7 +85,8 @@ function TestLines.test_text_is_shown_as_it_is_written()
   lu.skipIf(not GNUPLOT, "no gnuplot")
   local text = [[<b>&"'_^{}\ `touch x` $HOME @x %d &#65; {/Symbol a} é ∑ x² ]] .. "\\n\\101"
   local svg = svg_of{
-    title = text .. "1\n" .. text .. "2", xlabel = text .. "3", ylabel = text .. "4",
+    title = text .. "1\n" .. text .. "2", xlabel = text .. "3", ylabel = text .. "4", width = 900,
+    height = 900,
     series = {{y = {1, 2}, label = text .. "5"}, {y = {2, 1}, label = "@x"}},
   }
   local shown = {}
@@ -93,6 +94,36 @@ function TestLines.test_text_is_shown_as_it_is_written()
   for i = 1, 5 do lu.assertTrue(shown[text .. i], text .. i) end
   lu.assertTrue(shown["@x"])
   lu.assertStrContains(svg, "<title>&lt;b&gt;&amp;\"")
+end
+
+function TestLines.test_text_that_is_too_long_goes_on_in_another_line()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  local title, x, y = ("title "):rep(30), ("across "):rep(30), ("upwards "):rep(15)
+  local label, short = ("legend "):rep(20), "short"
+  local svg = svg_of{title = title, xlabel = x, ylabel = y,
+                     series = {{y = {1, 2}, label = label}, {y = {2, 1}, label = short}}}
+  local all = {}
+  for _, text in ipairs(texts_of(svg)) do
+    if text:find "%a" then
+      local most = text:find "upwards" and 400 or 640
+      lu.assertTrue(#text * 7 < most, text)
+      all[#all + 1] = text:gsub("%s+$", "")
+    end
+  end
+  local whole = table.concat(all, " ")
+  for _, text in ipairs{title, x, y, label, short} do
+    lu.assertStrContains(whole, (text:gsub("%s+$", "")))
+  end
+  -- entries of two lines do not run into each other
+  local heights = {}
+  for _, first in ipairs{"legend legend", short} do
+    local at = svg:find("<text>" .. first, 1, true)
+    heights[#heights + 1] = tonumber(svg:sub(1, at):match ".*translate%([%d.]+,([%d.]+)%)")
+  end
+  lu.assertTrue(heights[2] - heights[1] > 2.5 * 14)
+  local wrap = require "bnn.figure".wrap
+  lu.assertEquals(wrap("a longest  word\n\n é é é", 5), "a\nlongest\nword\n\n é é\né")
+  lu.assertEquals({wrap("", 5), wrap("\n", 5), wrap("as  it is", 9)}, {"", "\n", "as  it is"})
 end
 
 function TestLines.test_text_is_never_a_command()
@@ -115,6 +146,12 @@ function TestLines.test_a_figure_is_the_same_bytes_each_time()
   lu.skipIf(not GNUPLOT, "no gnuplot")
   local function draw() return svg_of{title = "t", series = {{y = {1, 3, 2}, std = {1, 1, 1}}}} end
   lu.assertEquals(draw(), draw())
+end
+
+function TestLines.test_letters_can_be_read_at_half_the_size()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  local svg = svg_of{xlabel = "x", ylabel = "y", title = "t", series = {{y = {1, 2}, label = "a"}}}
+  for size in svg:gmatch 'font%-size="([%d.]+)"' do lu.assertTrue(tonumber(size) >= 14, size) end
 end
 
 function TestLines.test_png_has_the_size_that_is_asked_for()
@@ -143,6 +180,19 @@ function TestLines.test_what_is_not_finite_leaves_a_gap()
   lu.assertEquals(strokes_of(svg_of{series = {{y = {1, 2, 0, 3, 4, 5}}}, logy = true}), {2, 3})
   lu.assertEquals(strokes_of(svg_of{x = {-1, 0, 1, 2}, series = {{y = {1, 2, 3, 4}}},
     logx = true}), {2})
+end
+
+-- A point that has a gap on both sides is a mark, as no line is drawn to it.
+function TestLines.test_a_lonely_point_is_seen()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  local function marks(y, more)
+    local opts = {series = {{y = y}}, legend = "none"}
+    for k, v in pairs(more or {}) do opts[k] = v end
+    return select(2, svg_of(opts):gsub("<use xlink:href='#gpPt6'", ""))
+  end
+  lu.assertEquals({marks{3}, marks{1, 2, 3}, marks{NAN, NAN}}, {1, 0, 0})
+  lu.assertEquals(marks{1, NAN, 2, 3, NAN, 4, INF, 5, 6, NAN, 7}, 3)
+  lu.assertEquals(marks({1, 0, 2, -1, 3, 4}, {logy = true}), 2)
 end
 
 function TestLines.test_a_band_has_gaps_too()
@@ -229,7 +279,7 @@ function TestLines.test_a_long_line_is_drawn_in_short()
   local strokes = strokes_of(svg)
   lu.assertEquals(#strokes, 1)
   lu.assertTrue(strokes[1] > 1000 and strokes[1] <= 4 * 641)
-  lu.assertStrContains(table.concat(texts_of(svg), "|"), "| 25|") -- the axis goes up to the peak
+  lu.assertStrContains(table.concat(texts_of(svg), "|"), "|25|") -- the axis goes up to the peak
 end
 
 function TestLines.test_the_axis_reaches_vlines_and_fits_lines()
@@ -247,6 +297,41 @@ function TestLines.test_the_axis_reaches_vlines_and_fits_lines()
   assert(lines{series = {{y = {NAN}}}, vlines = {0.5, 7}, path = path "x.svg"})
 end
 
+-- The tics of an axis are written with the digits that tell them apart, and of x beside each other.
+function TestLines.test_tics_of_narrow_and_of_wide_ranges_can_be_read()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  local function shown(opts) return "|" .. table.concat(texts_of(svg_of(opts)), "|") .. "|" end
+  local narrow, y = {100000.0001, 100000.0002, 100000.0004}, {1, 2, 3}
+  for _, opts in ipairs{{series = {{y = narrow}}}, {x = narrow, series = {{y = y}}}} do
+    local texts = shown(opts)
+    for _, tic in ipairs{"100000.0001", "100000.0002", "100000.0003"} do
+      lu.assertStrContains(texts, "|" .. tic .. "|")
+    end
+  end
+  local svg = read "x.svg"
+  local at = svg:sub(1, svg:find(">100000.0004<", 1, true)):match ".*translate%(([%d.]+),"
+  lu.assertTrue(tonumber(at) + 0.3 * 14 * #"100000.0004" < 640, at) -- it is not cut off
+  local texts = shown{x = {1, 2, 630000.3}, series = {{y = y}}}
+  lu.assertStrContains(texts, "|100000|200000|")
+  lu.assertNil(texts:find("%.0000"))
+  lu.assertStrContains(shown{x = {1, 5000, 10000}, series = {{y = y}}, legend = "right"},
+    "|2000|4000|6000|8000|10000|")
+  lu.assertStrContains(shown{x = {0, 2, 3}, series = {{y = y}}}, "|0|1|2|3|") -- whole numbers alone
+end
+
+function TestLines.test_any_range_has_tics()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  for _, x in ipairs{{0, 5e-324}, {1e16, 1e16 + 2}, {-9e299, 9e299}, {1, 1}, {1e-300, 2e-300},
+                     {-1e-9, 1e9}} do
+    for _, opts in ipairs{{x = x, series = {{y = {1, 2}}}}, {series = {{y = x}}}} do
+      svg_of(opts)
+      opts.path, opts.width, opts.height = nil, 40, 10
+      lu.assertIsString(lines(opts))
+    end
+  end
+  svg_of{series = {{y = {1, 2}}}, xrange = {9, -9}, width = 100, height = 80}
+end
+
 function TestLines.test_every_option_changes_the_figure()
   lu.skipIf(not GNUPLOT, "no gnuplot")
   local function draw(more, series)
@@ -259,7 +344,8 @@ function TestLines.test_every_option_changes_the_figure()
   for _, more in ipairs{
     {x = {1, 2, 4}}, {title = "t"}, {xlabel = "t"}, {ylabel = "t"}, {xrange = {0, 9}},
     {yrange = {0, 9}}, {logx = true}, {logy = true}, {logy = true, yrange = {2, 40}},
-    {vlines = {2}}, {shade = {{-INF, 2}}}, {shade = {{2, INF}}}, {legend = "right"},
+    {vlines = {2}}, {vlines = {2}, vlabel = "a"}, {shade = {{-INF, 2}}}, {shade = {{2, INF}}},
+    {legend = "right"},
     {legend = "none"}, {width = 300}, {height = 300},
   } do
     lu.assertNotEquals(draw(more), plain)
@@ -286,6 +372,11 @@ function TestLines.test_without_a_path_a_plot_is_text()
   for _, word in ipairs{"a_b^c", "step", "loss", "train", "%*%*%*"} do
     lu.assertNotNil(text:find(word), word)
   end
+  text = lines{ylabel = "loss", width = 60, height = 15, series = {
+    {y = {1e-9, 2e-9, 3e-9}, label = "first"}, {y = {1e-9, 1e-9, 1e-9}, label = "second"},
+  }}
+  lu.assertStrContains(text, "loss ") -- apart from the tics
+  lu.assertNotNil(text:find "first %*+ +second #+\n") -- and entries from each other
   local out = io.open(path "out", "w")
   lu.assertEquals(lines{width = 40, height = 10, series = {{y = {1, 2}}}, out = out},
     lines{width = 40, height = 10, series = {{y = {1, 2}}}})
@@ -406,6 +497,60 @@ function TestBoxes.test_a_histogram_counts_what_is_in_each_bin()
   lu.assertAlmostEquals(all[2], 3, 0.02)
 end
 
+-- Bins: one of three values, two of none, one of one: on logarithms too each stands on the axis.
+function TestBoxes.test_an_outline_goes_down_to_the_axis_where_bins_are_empty()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  for _, logy in ipairs{false, true} do
+    assert(bnn.plot.histogram{series = {{x = {0, 0, 0, 4}}}, bins = 4, density = false, logy = logy,
+                              path = path "x.svg"})
+    local svg, bottom = read "x.svg", 0
+    local strokes = {}
+    for stroke in svg:match "id=\"gnuplot_plot_2\".- d='(.-)'":gmatch "M[^M]*" do
+      local ys = {}
+      for y in stroke:gmatch ",([%d.]+)" do ys[#ys + 1] = tonumber(y) end
+      strokes[#strokes + 1] = ys
+      bottom = math.max(bottom, table.unpack(ys))
+    end
+    lu.assertEquals({#strokes, #strokes[1], #strokes[2]}, {2, 4, 4})
+    for _, ys in ipairs(strokes) do
+      lu.assertEquals({ys[1], ys[4]}, {bottom, bottom})
+      lu.assertTrue(ys[2] < bottom - 50)
+    end
+    local texts = "|" .. table.concat(texts_of(svg), "|") .. "|"
+    lu.assertEquals(texts:find("|10−1|", 1, true) ~= nil, logy) -- a decade below the least
+  end
+end
+
+function TestBoxes.test_the_first_in_turn_is_filled_and_few_others_are_hatched()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  local function areas(count, more)
+    local opts = {series = {}, bins = 2, path = path "x.svg"}
+    for i = 1, count do opts.series[i] = {x = {1, 1.5, 2}, label = "set " .. i} end
+    for k, v in pairs(more or {}) do opts[k] = v end
+    assert(bnn.plot.histogram(opts))
+    return select(2, read "x.svg":gsub("<polygon", ""))
+  end
+  local one = areas(1)
+  lu.assertTrue(one > 0)
+  lu.assertEquals({areas(2), areas(3), areas(4), areas(6)}, {2 * one, 3 * one, one, one})
+  lu.assertEquals({areas(1, {logy = true}), areas(2, {logy = true})}, {one, one})
+  lu.assertEquals(areas(1, {logy = true, order = {"inside", "set 1"}}), 0)
+end
+
+function TestBoxes.test_the_axis_goes_over_all_bins_and_to_the_threshold()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  local function shown(opts)
+    opts.series, opts.path = {{x = {4, 5, 5}}}, path "x.svg"
+    assert(bnn.plot.histogram(opts))
+    return "|" .. table.concat(texts_of(read "x.svg"), "|") .. "|"
+  end
+  local texts = shown{range = {0, 10}}
+  lu.assertStrContains(texts, "|0|2|4|6|8|10|")
+  lu.assertStrContains(shown{vlines = {9}, vlabel = "refused above 9"}, "|9|")
+  lu.assertStrContains(table.concat(texts_of(read "x.svg"), "|"), "refused above 9")
+  lu.assertNil(shown{vlines = {}, vlabel = "never"}:find "never")
+end
+
 function TestBoxes.test_histograms_of_anything_are_drawn()
   lu.skipIf(not GNUPLOT, "no gnuplot")
   for _, x in ipairs{{}, {NAN}, {5}, {5, 5}, {-1e30, 1e30}} do
@@ -445,6 +590,21 @@ function TestBoxes.test_bars_have_their_labels_and_what_is_nan_has_no_bar()
     {labels = labels, series = {{y = {1, 2, 3}}}, logy = true})
 end
 
+function TestBoxes.test_labels_of_bars_stand_side_by_side_in_lines_or_slanted()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  local function draw(labels)
+    assert(bnn.plot.bars{labels = labels, path = path "x.svg", series = {{y = {1, 2, 3, 4, 5}}}})
+    local svg = read "x.svg"
+    return "|" .. table.concat(texts_of(svg), "|") .. "|", svg:find "rotate%(%-30" ~= nil
+  end
+  local texts, slanted = draw{"std of the class", "entropy", "mutual information", "b", "c"}
+  lu.assertStrContains(texts, "|std of the|class|entropy|mutual|information|b|")
+  lu.assertFalse(slanted)
+  texts, slanted = draw{"std of the class", "mutual_information", "a", "b", "c"}
+  lu.assertStrContains(texts, "|std of the class|mutual_information|")
+  lu.assertTrue(slanted)
+end
+
 -- The colour of a PNG in the middle of a cell of z [2, 3].
 local function cell_colours(opts)
   opts.path, opts.scale, opts.z = path "x.png", 1, bnn.tensor{{0, 1, 1}, {1, 1, NAN}}
@@ -465,6 +625,22 @@ function TestBoxes.test_a_heat_map_has_its_first_row_on_top_unless_y_is_given()
   lu.assertEquals(cell_colours{}, {low, high, high, high, high, "ffffff"})
   lu.assertEquals(cell_colours{y = {5, 6}}, {high, high, "ffffff", low, high, high})
   lu.assertEquals(cell_colours{y = {6, 5}, x = {3, 2, 1}}, {high, high, low, "ffffff", high, high})
+end
+
+function TestBoxes.test_a_heat_map_numbers_its_classes_and_has_room_for_its_scale()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  for _, most in ipairs{1, 1200, -3e6} do
+    assert(bnn.plot.heatmap{
+      z = bnn.linspace(0, most, 100):view(10, 10), x = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
+      zlabel = "how many", path = path "x.svg",
+    })
+    local svg = read "x.svg"
+    local texts = "|" .. table.concat(texts_of(svg), "|") .. "|"
+    lu.assertStrContains(texts, "|1|2|3|4|5|6|7|8|9|10|0|1|2|3|4|5|6|7|8|9|") -- rows and classes
+    local at = svg:sub(1, svg:find(">how many<", 1, true)):match ".*translate%(([%d.]+),"
+    local tic = svg:match ".*translate%(([%d.]+)," -- the last of the scale
+    lu.assertTrue(tonumber(at) < 640 - 4 and tonumber(at) > tonumber(tic) + 30, at)
+  end
 end
 
 function TestBoxes.test_heat_maps_say_what_they_want()
@@ -632,9 +808,16 @@ function TestImages.test_captions_stand_under_images_that_keep_their_pixels()
   end
 end
 
+function TestImages.test_captions_stay_under_their_images()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  assert(images{x = bnn.zeros(2, 8, 8), captions = {"a caption of many words", "é é é é é é é é"},
+                path = path "x.svg"})
+  lu.assertEquals(texts_of(read "x.svg"), {"a caption of", "many words", "é é é é é é é", "é"})
+end
+
 function TestImages.test_captions_are_shown_as_they_are_written()
   lu.skipIf(not GNUPLOT, "no gnuplot")
-  local caption = [[<a_b^c>&"'\ `x` é]]
+  local caption = [[<a_^>&"'\ `x`é]]
   lu.assertTrue(images{x = bnn.zeros(2, 8, 8), captions = {caption, "two\nlines"},
                        path = path "x.svg"})
   lu.assertEquals(texts_of(read "x.svg"), {caption, "two", "lines"})

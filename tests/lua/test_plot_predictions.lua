@@ -109,6 +109,29 @@ function TestLooks.test_a_line_among_points_is_not_dashed()
   lu.assertNotEquals(draw(), draw "dashes")
 end
 
+function TestLooks.test_bands_without_a_line_differ_by_their_hatching()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  local function hatched(more)
+    local wide, narrow = {band = {{0, 0}, {3, 3}}}, {band = {{1, 1}, {2, 2}}}
+    for k, v in pairs(more or {}) do wide[k], narrow[k] = v, v end
+    local svg = svg_of(plot.lines, {series = {wide, narrow}, legend = "none"})
+    return select(2, svg:gsub("fill *= *'url%(#gpPat", ""))
+  end
+  lu.assertEquals(hatched(), 1)
+  lu.assertEquals(hatched{y = {1.5, 1.5}}, 0) -- their lines tell them apart
+end
+
+function TestLooks.test_no_line_is_too_light_for_paper()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  local svg, count = svg_of(plot.lines, {series = series_of(8), legend = "none"}), 0
+  for r, g, b in svg:gmatch "<g id=\"gnuplot_plot_.-stroke='rgb%( *(%d+), *(%d+), *(%d+)%)" do
+    local grey = (0.299 * r + 0.587 * g + 0.114 * b) / 255
+    lu.assertTrue(grey < 0.7, grey)
+    count = count + 1
+  end
+  lu.assertEquals(count, 8)
+end
+
 function TestLooks.test_histograms_and_bars_differ_by_their_hatching()
   lu.skipIf(not GNUPLOT, "no gnuplot")
   local samples, bars = {}, {}
@@ -173,6 +196,7 @@ function TestReliability.test_it_shows_counts_and_error()
   local texts = texts_of(svg)
   -- (4 * 0.2 + 2 * 0.45) / 6
   for _, text in ipairs{"a_b|ECE 0.2833, 6 examples", "confidence", "accuracy", "examples",
+                        "ideal|gap|accuracy",
                         "|2|4"} do
     lu.assertStrContains(texts, text)
   end
@@ -265,6 +289,21 @@ function TestCurves.test_roc_has_the_auroc_in_the_legend_from_scores_and_from_cu
     lu.assertStrContains(texts, text)
   end
   lu.assertEquals(svg_of(plot.roc, {series = {{curve = curve, label = "a"}, {curve = curve}}}), svg)
+end
+
+function TestCurves.test_a_long_legend_takes_nothing_from_the_curves()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  local function top_to_axis(count)
+    local series = {}
+    for i = 1, count do series[i] = {inside = {1, 2}, outside = {2}, label = "set " .. i} end
+    local svg = svg_of(plot.roc, {series = series})
+    local least, most = math.huge, 0
+    for y in svg:match "gnuplot_plot_1\".- d='(M[^']*)'":gmatch ",([%d.]+)" do
+      least, most = math.min(least, tonumber(y)), math.max(most, tonumber(y))
+    end
+    return most - least
+  end
+  lu.assertAlmostEquals(top_to_axis(6), top_to_axis(2), 10)
 end
 
 function TestCurves.test_ten_thousand_points_are_a_small_file()

@@ -193,7 +193,7 @@ function TestEvaluate.test_a_figure_for_each_metric()
   os.remove(figures)
   local report = shift.evaluate{
     predict = predict, data = {x = bright(204), y = bnn.tensor({1, 1, 1, 0}, "i32")}, key = key,
-    shifts = {"blur", "noise"}, severities = {2}, figures = figures,
+    shifts = {"blur", "noise"}, severities = {2}, figures = figures, title = "a network",
   }
   local names = {}
   for name in pairs(core.list_dir(figures)) do names[#names + 1] = name end
@@ -204,7 +204,7 @@ function TestEvaluate.test_a_figure_for_each_metric()
   local file = io.open(report.figures[4])
   local svg = file:read "a"
   file:close()
-  for _, text in ipairs{"blur", "noise", "severity", "mutual information (nats)"} do
+  for _, text in ipairs{"blur", "noise", "severity", "a network", "mutual information (nats)"} do
     lu.assertStrContains(svg, text)
   end
   os.execute("rm -rf " .. figures)

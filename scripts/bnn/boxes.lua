@@ -232,7 +232,7 @@ local function tics(labels, is_slanted, opts)
   local texts = {}
   for k, label in ipairs(labels) do texts[k] = ("%s %d"):format(gnuplot.quote(label), k) end
   return ("set xtics (%s) noenhanced%s\nset xrange [%g:%g]\n%s"):format(table.concat(texts, ", "),
-    is_slanted and opts.path and " rotate by 30 right" or "", 0.5, #labels + 0.5,
+    is_slanted and opts.path and " rotate by 45 right" or "", 0.5, #labels + 0.5,
     opts.path and "set grid noxtics\n" or "")
 end
 

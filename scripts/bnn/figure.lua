@@ -228,12 +228,23 @@ function M.most_lines(texts)
   return most
 end
 
--- What gives each entry of the legend the lines that the longest has.
+local function widest(texts)
+  local most = 0
+  for _, text in ipairs(texts) do most = math.max(most, utf8.len(text) or #text) end
+  return most
+end
+
+-- What gives each entry of the legend the lines that the longest has, and all of them the width of
+-- the widest line, where gnuplot takes that of all lines in a row.
 local function entry_spacing(opts)
-  local texts = {}
-  for i, label in ipairs(opts.entries or {}) do texts[i] = wrap_entry(label, opts) end
-  local lines = M.most_lines(texts)
-  return lines > 1 and ("\nset key spacing %d"):format(lines) or ""
+  local labels, texts, lines = opts.entries or {}, {}, {}
+  for i, label in ipairs(labels) do
+    texts[i] = wrap_entry(label, opts)
+    for line in texts[i]:gmatch "[^\n]+" do lines[#lines + 1] = line end
+  end
+  local most = M.most_lines(texts)
+  return most == 1 and "" or ("set key spacing %d width %d"):format(most,
+    widest(lines) - widest(texts))
 end
 
 -- ---- axes ----
@@ -302,22 +313,44 @@ end
 local PICTURE, TEXT = {letter = 8.5, gap = 14, width = 640}, {letter = 1, gap = 2, width = 80}
 local SHARE = {bottom = 0.85, none = 0.85, right = 0.7}
 
--- The least of 1, 2, 5, 10, ... times a power of ten at which tics over least..most are few and
--- stand side by side; for whole numbers at least 1. And the letters of the last of them.
-local function step_over(least, most, digits, opts)
-  local sizes = opts.path and PICTURE or TEXT
-  local room, power = (opts.width or sizes.width) * SHARE[opts.legend],
-    10.0 ^ math.floor(math.log((most - least) / 10, 10))
+-- The least of 1, 2, 5, 10, ... times a power of ten at which tics over least..most keep limits:
+-- tics= the most of them, room= for letter= and gap= each, is_whole= at least 1. And the letters of
+-- the last of them. Nil where there is none.
+local function step_over(least, most, digits, limits)
+  local power = 10.0 ^ math.floor(math.log((most - least) / 10, 10))
   for _, factor in ipairs{1, 2, 5, 10, 20, 50, 100} do
     local step, wide, count, last = factor * power, 0, 0, 0
-    if step > 0 and (step >= 1 or not opts.is_whole) then
+    if step > 0 and (step >= 1 or not limits.is_whole) then
       for k = math.ceil(least / step), math.floor(math.min(most / step, least / step + 1000)) do
         local text = ("%%.%dg"):format(digits):format(k * step)
-        wide, count, last = wide + #text * sizes.letter + sizes.gap, count + 1, #text
+        wide, count, last = wide + #text * limits.letter + limits.gap, count + 1, #text
       end
-      if wide <= room and count <= MOST_TICS then return step, last end
+      if wide <= limits.room and count <= limits.tics then return step, last end
     end
   end
+end
+
+local LOW = 300 -- a height in which gnuplot puts one tic over another
+
+-- What says how far apart tics along y are, where gnuplot does not know.
+local function y_step(least, most, digits, opts)
+  if not opts.path or (opts.height or LOW) >= LOW then return "" end
+  local limits = {tics = math.max(opts.height // 40, 2), room = 0, letter = 0, gap = 0}
+  local step = step_over(least, most, digits, limits)
+  return step and ("\nset ytics %.12g"):format(step) or ""
+end
+
+-- The same along x; and the margin on its right, where the last tic needs more of it.
+local function x_step(least, most, digits, opts)
+  local sizes = opts.path and PICTURE or TEXT
+  local step, letters = step_over(least, most, digits, {
+    tics = MOST_TICS, room = (opts.width or sizes.width) * SHARE[opts.legend],
+    letter = sizes.letter, gap = sizes.gap, is_whole = opts.is_whole,
+  })
+  if not step then return "" end
+  local is_wide = letters > LETTERS and opts.legend ~= "right" -- which has room beside the axis
+  local margin = is_wide and ("\nset rmargin %g"):format(letters / 2 + 1) or ""
+  return ("\nset xtics %.12g"):format(step) .. margin
 end
 
 --- What says how tics over a span {from, to} are written; also its ends, in order, and the digits.
@@ -329,16 +362,12 @@ function M.tic_format(name, span, is_picture)
   return text, least, most, digits
 end
 
--- How tics over a span are written and, along x, how far apart they are. (Left alone gnuplot takes
--- six digits, or in a narrow range as many as it likes, one label over the next.)
+-- How tics over a span are written and how far apart they are. (Left alone gnuplot takes 6 digits,
+-- or in a narrow range as many as it likes, one label over the next.)
 local function linear_axis(name, span, opts)
   local format, least, most, digits = M.tic_format(name, span, opts.path)
-  if name ~= "x" or least == most then return format end
-  local step, letters = step_over(least, most, digits, opts)
-  if not step then return format end
-  format = ("%s\nset xtics %.12g"):format(format, step)
-  local is_wide = letters > LETTERS and opts.legend ~= "right" -- which has room beside the axis
-  return is_wide and ("%s\nset rmargin %g"):format(format, letters / 2 + 1) or format
+  if least == most then return format end
+  return format .. (name == "x" and x_step or y_step)(least, most, digits, opts)
 end
 
 local LABEL = {x = 0.9, y = 0.7} -- of the width and the height, for the name of an axis
@@ -449,8 +478,9 @@ function M.frame(opts)
   end
   lines[#lines + 1] = axis("x", opts)
   lines[#lines + 1] = axis("y", opts)
-  lines[#lines + 1] = legends[opts.legend] .. entry_spacing(opts)
+  lines[#lines + 1] = legends[opts.legend]
   if not opts.path and opts.legend ~= "none" then lines[#lines + 1] = "set key width 2" end
+  lines[#lines + 1] = entry_spacing(opts)
   return table.concat(lines, "\n") .. "\n"
 end
 

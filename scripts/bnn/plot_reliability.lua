@@ -128,7 +128,8 @@ local function lower_panel(bins, is_even, is_empty, opts)
   local most = 1
   for _, n in ipairs(bins.n) do most = math.max(most, n) end
   return table.concat({
-    "unset title", "unset key", "set format x '%g'", "set logscale y", "set ylabel 'examples'",
+    "unset title", "unset key", "set format x '%g'", "set logscale y", "set ytics autofreq",
+    "set ylabel 'examples'",
     most < 100 and "set format y '%g'" or "set format y '10^{%T}'",
     ("set xlabel %s noenhanced"):format(gnuplot.quote(opts.xlabel or "confidence")),
     ("set yrange [0.5:%d]"):format(10 * most), -- room above for the greatest number

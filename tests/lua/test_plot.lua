@@ -121,6 +121,12 @@ function TestLines.test_text_that_is_too_long_goes_on_in_another_line()
     heights[#heights + 1] = tonumber(svg:sub(1, at):match ".*translate%([%d.]+,([%d.]+)%)")
   end
   lu.assertTrue(heights[2] - heights[1] > 2.5 * 14)
+  -- and beside the figure they take the room of their lines alone
+  local function axis_of(text)
+    local one = svg_of{series = {{y = {1, 2}, label = text}}, legend = "right"}
+    return tonumber(one:match "gnuplot_plot_1\".- d='M[^']*L([%d.]+),[%d.]+ +'")
+  end
+  lu.assertTrue(axis_of "legend legend legend legend" > axis_of "legend legend" - 80)
   local wrap = require "bnn.figure".wrap
   lu.assertEquals(wrap("a longest  word\n\n é é é", 5), "a\nlongest\nword\n\n é é\né")
   lu.assertEquals({wrap("", 5), wrap("\n", 5), wrap("as  it is", 9)}, {"", "\n", "as  it is"})
@@ -317,6 +323,13 @@ function TestLines.test_tics_of_narrow_and_of_wide_ranges_can_be_read()
   lu.assertStrContains(shown{x = {1, 5000, 10000}, series = {{y = y}}, legend = "right"},
     "|2000|4000|6000|8000|10000|")
   lu.assertStrContains(shown{x = {0, 2, 3}, series = {{y = y}}}, "|0|1|2|3|") -- whole numbers alone
+end
+
+function TestLines.test_tics_of_a_low_figure_do_not_cover_each_other()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  local svg = svg_of{series = {{y = {0, 16}, label = "a"}}, xlabel = "x", height = 200, width = 320}
+  local texts = "|" .. table.concat(texts_of(svg), "|") .. "|"
+  lu.assertStrContains(texts, "|0|5|10|15|")
 end
 
 function TestLines.test_any_range_has_tics()
@@ -595,7 +608,7 @@ function TestBoxes.test_labels_of_bars_stand_side_by_side_in_lines_or_slanted()
   local function draw(labels)
     assert(bnn.plot.bars{labels = labels, path = path "x.svg", series = {{y = {1, 2, 3, 4, 5}}}})
     local svg = read "x.svg"
-    return "|" .. table.concat(texts_of(svg), "|") .. "|", svg:find "rotate%(%-30" ~= nil
+    return "|" .. table.concat(texts_of(svg), "|") .. "|", svg:find "rotate%(%-45" ~= nil
   end
   local texts, slanted = draw{"std of the class", "entropy", "mutual information", "b", "c"}
   lu.assertStrContains(texts, "|std of the|class|entropy|mutual|information|b|")

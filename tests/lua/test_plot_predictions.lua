@@ -196,7 +196,7 @@ function TestReliability.test_it_shows_counts_and_error()
   local texts = texts_of(svg)
   -- (4 * 0.2 + 2 * 0.45) / 6
   for _, text in ipairs{"a_b|ECE 0.2833, 6 examples", "confidence", "accuracy", "examples",
-                        "ideal|gap|accuracy",
+                        "ideal|gap|accuracy", "|1|10|",
                         "|2|4"} do
     lu.assertStrContains(texts, text)
   end

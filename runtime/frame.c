@@ -12,8 +12,8 @@ struct bnn_frame {
   bnn_tensor *value, *grad;           /* [n_nodes] over the whole batch */
   bnn_tensor *value_rows, *grad_rows; /* [n_blocks, n_nodes] blocks of nodes with rows; grad_rows
                                        * also what each block adds to a summed gradient */
-  int *setter; /* [n_nodes] the node whose op alone gives the gradient of this one, with rows, and
-                   * can set it (op.h, backward_set); or -1 */
+  int *setter; /* [n_nodes] the node whose op sets the gradient of this one, with rows, before any
+                * other adds to it (op.h, backward_set); or -1 */
   bool *over;  /* [n_nodes] whether a node's values are written over those of its input, and that
                    * one's gradient over its own (op.h, over) */
   size_t *sum_at; /* [n_nodes] where the arena has the blocks of a summed gradient, or NOT_SUMMED */
@@ -126,23 +126,20 @@ static size_t node_size(const node *v) {
   return size;
 }
 
-/* Who alone gives the gradient of a node with rows, all of it, and can set it. */
-static void find_setters(const bnn_frame *f, size_t *uses) {
+/* Who is the first to give a gradient of a node with rows, all of it, and can set it: the last that
+ * reads the node, as backward goes from the last op to the first.  The others add. */
+static void find_setters(const bnn_frame *f) {
   const bnn_program *p = f->p;
-  for (size_t i = 0; i < p->n_nodes; i++) f->setter[i] = -1, uses[i] = 0;
-  uses[p->nodes[p->outputs[0]].root]++; /* the seed */
+  for (size_t i = 0; i < p->n_nodes; i++) f->setter[i] = -1;
   for (size_t i = 0; i < p->n_nodes; i++) {
     const node *v = &p->nodes[i];
     if (!v->rows || !v->grad || !node_computes(v)) continue;
     for (int k = 0; k < v->n_in; k++) {
       const node *u = &p->nodes[node_inputs(p, v)[k]];
-      uses[u->root]++;
-      const bool whole = node_size(u) == node_size(&p->nodes[u->root]);
-      f->setter[u->root] = k == 0 && v->op->backward_set && u->rows && whole ? (int)i : -1;
+      const bool sets = k == 0 && v->op->backward_set && u->rows && u->grad;
+      f->setter[u->root] = sets ? (int)i : -1;
     }
   }
-  for (size_t i = 0; i < p->n_nodes; i++)
-    if (uses[i] != 1) f->setter[i] = -1;
 }
 
 /* Which nodes are written over their input: that is what another op works out and only this one
@@ -155,13 +152,12 @@ static void find_overs(const bnn_frame *f, size_t *reads) {
   for (size_t i = 0; i < p->n_nodes; i++)
     for (int k = 0; p->nodes[i].live && node_computes(&p->nodes[i]) && k < p->nodes[i].n_in; k++)
       reads[p->nodes[node_inputs(p, &p->nodes[i])[k]].root]++;
-  for (size_t i = 0; i < p->n_nodes && p->gradient; i++) {
+  for (size_t i = 0; i < p->n_nodes; i++) {
     const node *v = &p->nodes[i];
-    if (!v->live || !v->rows || !v->grad || !node_computes(v) || !v->op->over) continue;
+    if (!v->rows || !v->grad || !node_computes(v) || !v->op->over) continue;
     const int in = node_inputs(p, v)[0];
     const node *u = &p->nodes[in];
-    f->over[i] = node_computes(u) && u->op->y_unread && u->root == in && reads[in] == 1 &&
-                 f->setter[in] == (int)i && v->root == (int)i;
+    f->over[i] = node_computes(u) && u->op->y_unread && reads[in] == 1 && f->setter[in] == (int)i;
   }
 }
 
@@ -384,7 +380,7 @@ static bnn_status frame_fill(bnn_frame *f, bnn_err *err) {
   bool ok = scratch && q.hole && f->value && f->grad && f->value_rows && f->grad_rows &&
             f->sum_at && f->setter && f->over;
   if (ok) {
-    find_setters(f, scratch);
+    find_setters(f);
     find_overs(f, scratch);
     memset(scratch, 0, n * sizeof *scratch);
     last_uses(p, scratch);

@@ -8,8 +8,7 @@
  * use.  Inside forward and backward:
  *   - every tensor is contiguous; real tensors are of type BNN_REAL; dims of 0 occur;
  *   - y's and x's dims may be a block of rows (axis 0) of what infer saw: take sizes from the
- *   tensors,
- *     never from the attributes; x->row0 is the place of the block's first row in its batch;
+ *     tensors, never from the attributes; x->row0 is the place of the block's first row in its batch;
  *   - backward ADDS to dx[i]; dx[i] is NULL when that gradient is not wanted;
  *   - nothing is allocated, nothing fails; NaN goes in and comes out. */
 #ifndef BNN_OP_H
@@ -95,8 +94,8 @@ typedef struct bnn_op {
   void (*backward)(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y,
                    const bnn_tensor *const *x, int n, const bnn_attr *attr);
 
-  /* The same, but that dx[0] is set, not added to: for a gradient that nothing else adds to, which
-   * need not be cleared and read then.  NULL, or dx[0] NULL: backward does it. */
+  /* The same, but that dx[0], which is wanted, is set, not added to: for the first of those that
+   * give a gradient, which need not be cleared and read then.  NULL: backward does it. */
   void (*backward_set)(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y,
                        const bnn_tensor *const *x, int n, const bnn_attr *attr);
 

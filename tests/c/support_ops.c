@@ -7,8 +7,9 @@
 #include <string.h>
 
 #include "isa.h"
+#include "key.h"
 
-enum { LIST_LENGTH = 3 };
+enum { LIST_LENGTH = 3, RANDOM_IMAGES = 32 };
 
 /* ---- cases ---- */
 
@@ -173,7 +174,7 @@ static const struct {
     {BNN_OP_layer_norm, 3, {{2, {3, 0}}, {1, {0}}, {1, {0}}}, {.number = {1e-5}}},
 };
 
-enum { CASES_MAX = 512 };
+enum { CASES_MAX = 640 };
 static op_case cases[CASES_MAX];
 static size_t cases_n;
 
@@ -189,6 +190,36 @@ static void add_reductions(bnn_op_id id, const case_shape *in) {
     add_case(case_of_shapes(id, 1, in, (bnn_attr){.axes = axes, .keepdims = axes & 1}));
 }
 
+/* A number in 0..n-1 that another case i, or another `what`, has otherwise. */
+static size_t choose(int64_t i, int64_t what, uint64_t n) {
+  return (size_t)bnn_rng_below(bnn_key_fold(bnn_key_fold(bnn_key_new(11), i), what), n);
+}
+
+/* Convolution or pooling i of images of any size, odd or even, narrower and wider than vectors; half
+ * of the convolutions have windows at every place, half of the pools windows of 2 x 2. */
+static op_case random_images(int64_t i, bnn_op_id id) {
+  const bool is_conv = id == BNN_OP_conv2d, plain = choose(i, 0, 2);
+  size_t size[2], stride[2], padding[2], in[2];
+  for (int k = 0; k < 2; k++) {
+    size[k] = plain && !is_conv ? 2 : 1 + choose(i, 10 + k, 5);
+    stride[k] = plain ? (is_conv ? 1 : 2) : 1 + choose(i, 20 + k, 3);
+    padding[k] = is_conv ? choose(i, 30 + k, size[k] + 2) : plain ? 0 : choose(i, 30 + k, 2);
+    if (padding[k] > size[k] / 2 && !is_conv) padding[k] = 0;
+    in[k] = size[k] + choose(i, 40 + k, choose(i, 50 + k, 4) ? 8 : 40);
+  }
+  const size_t images = 1 + choose(i, 60, 4), channels = 1 + choose(i, 61, 4),
+               filters = 1 + choose(i, 62, 8);
+  const case_shape shapes[] = {{4, {images, channels, in[0], in[1]}},
+                               {4, {filters, channels, size[0], size[1]}},
+                               {1, {filters}}};
+  if (is_conv)
+    return case_of_shapes(id, 3, shapes,
+                          (bnn_attr){.pair = {{stride[0], stride[1]}, {padding[0], padding[1]}}});
+  return case_of_shapes(
+      id, 1, shapes,
+      (bnn_attr){.pair = {{size[0], size[1]}, {stride[0], stride[1]}, {padding[0], padding[1]}}});
+}
+
 static void make_cases(void) {
   for (int id = 0; id < BNN_OP_COUNT; id++) add_case(case_of_row((bnn_op_id)id));
   EACH(o, binary) EACH(p, pairs) add_case(case_of_shapes(binary[o], 2, pairs[p], (bnn_attr){0}));
@@ -199,6 +230,10 @@ static void make_cases(void) {
   EACH(r, reductions) EACH(s, reduced) add_reductions(reductions[r], &reduced[s]);
   EACH(s, single)
   add_case(case_of_shapes(single[s].id, single[s].n, single[s].in, single[s].attr));
+  for (int i = 0; i < RANDOM_IMAGES; i++) {
+    add_case(random_images(i, BNN_OP_conv2d));
+    add_case(random_images(i, i % 4 ? BNN_OP_max_pool2d : BNN_OP_avg_pool2d));
+  }
 }
 
 size_t case_count(void) {
@@ -214,8 +249,11 @@ case_text case_print(const op_case *c) {
   for (int i = 0; i < c->n; i++)
     at += snprintf(text.s + at, sizeof text.s - (size_t)at, "%s%s", i ? ", " : "",
                    BNN_SHAPE(&c->in[i]));
-  snprintf(text.s + at, sizeof text.s - (size_t)at, ") axes %x on %s", c->attr.axes,
-           bnn_isa_get()->name);
+  at += snprintf(text.s + at, sizeof text.s - (size_t)at, ") axes %x on %s", c->attr.axes,
+                 bnn_isa_get()->name);
+  for (int k = 0; k < 3; k++)
+    at += snprintf(text.s + at, sizeof text.s - (size_t)at, ", %zu %zu", c->attr.pair[k][0],
+                   c->attr.pair[k][1]);
   return text;
 }
 

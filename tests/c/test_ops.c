@@ -2,9 +2,12 @@
  * central differences, blocks of rows, strided and empty inputs, refused types, failing memory.
  *
  * The cases are each row's own example and those of support_ops.c. */
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "isa.h"
 #include "mem.h"
@@ -360,6 +363,85 @@ START_TEST(a_gradient_that_is_set_is_the_one_that_is_added_to_zeros) {
 }
 END_TEST
 
+/* ---- memory beside a tensor ---- */
+
+/* Places for tensors that end where a page begins that can not be touched.  Made once, as to ask
+ * for them takes longer than the ops. */
+enum { PLACES = 8, PLACE = 1 << 20, BEFORE = 4096, MARK = 0x5a };
+
+static unsigned char *place_end(int i) {
+  static unsigned char *first;
+  const size_t step = PLACE + (size_t)sysconf(_SC_PAGESIZE);
+  if (!first) {
+    first = mmap(NULL, PLACES * step, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert(first != MAP_FAILED); /* before any test runs, where ck_assert does not work */
+    for (size_t k = 0; k < PLACES; k++)
+      if (mprotect(first + k * step + PLACE, step - PLACE, PROT_NONE) != 0) abort();
+  }
+  return first + (size_t)i * step + PLACE;
+}
+
+/* Copies x to place i, with MARK in the BEFORE bytes that lie before it. */
+static bnn_tensor guarded(int i, const bnn_tensor *x) {
+  const size_t bytes = x->size * bnn_dtype_size(x->dtype);
+  bnn_tensor t;
+  ck_assert_uint_le(bytes + BEFORE, PLACE);
+  bnn_tensor_init(&t, x->dtype, x->rank, x->dim, place_end(i) - bytes);
+  memcpy(t.data, x->data, bytes);
+  memset((unsigned char *)t.data - BEFORE, MARK, BEFORE);
+  return t;
+}
+
+static void check_marks(const op_case *c, const bnn_tensor *t) {
+  const unsigned char *before = (const unsigned char *)t->data - BEFORE;
+  size_t changed = 0;
+  for (size_t i = 0; i < BEFORE; i++) changed += before[i] != MARK;
+  ck_assert_msg(changed == 0, "%s: wrote before a tensor", CASE(c));
+}
+
+/* backward, or backward_set, on guarded tensors: gradients as wanted. */
+static void check_slopes(const op_case *c, bool set, const bnn_tensor *const *x,
+                         const bnn_tensor *dy, const bnn_tensor *y, bnn_tensor *const *want) {
+  const bnn_op *op = bnn_op_get(c->id);
+  bnn_tensor dx[3], *to[3] = {NULL};
+  for (int i = 0; i < c->n; i++) {
+    if (!want[i]) continue;
+    dx[i] = guarded(5 + i, x[i]);
+    if (i > 0 || !set) memset(dx[i].data, 0, dx[i].size * sizeof(bnn_real));
+    to[i] = &dx[i];
+  }
+  (set ? op->backward_set : op->backward)(to, dy, y, x, c->n, &c->attr);
+  for (int i = 0; i < c->n; i++) {
+    if (!to[i]) continue;
+    ck_assert_msg(distance(to[i], want[i]) == 0, "%s: gradient %d", CASE(c), i);
+    check_marks(c, to[i]);
+  }
+}
+
+static void check_bounds(const op_case *c) {
+  const bnn_op *op = bnn_op_get(c->id);
+  if (op->alias) return;
+  bnn_tensor *x[3], *want[3], in[3];
+  const bnn_tensor *from[3];
+  case_inputs(x, c);
+  bnn_tensor *y = value_of(c, x), *dy = weights_for(y);
+  gradients_of(want, c, y, dy, x, 0);
+  for (int i = 0; i < c->n; i++) in[i] = guarded(i, x[i]), from[i] = &in[i];
+  bnn_tensor value = guarded(3, y), slope = guarded(4, dy);
+  op->forward(&value, from, c->n, &c->attr);
+  ck_assert_msg(distance(&value, y) == 0, "%s", CASE(c));
+  check_marks(c, &value);
+  if (op->backward) check_slopes(c, false, from, &slope, &value, want);
+  if (op->backward_set) check_slopes(c, true, from, &slope, &value, want);
+  bnn_tensor_unref(dy);
+  bnn_tensor_unref(y);
+  unref_all(want, c->n);
+  unref_all(x, c->n);
+}
+
+START_TEST(nothing_is_touched_beside_the_tensors) { for_every_isa(check_bounds, the_case(_i)); }
+END_TEST
+
 /* ---- blocks of a parameter's gradient ---- */
 
 /* Rows [from, from + n) of a matrix. */
@@ -552,6 +634,8 @@ static void add_tests(TCase *tests) {
   tcase_add_loop_test(tests, nan_is_seen, 0, BNN_OP_COUNT);
   tcase_add_loop_test(tests, instruction_sets_agree, 0, cases);
   tcase_add_loop_test(tests, a_gradient_that_is_set_is_the_one_that_is_added_to_zeros, 0, cases);
+  place_end(0); /* before the tests fork */
+  tcase_add_loop_test(tests, nothing_is_touched_beside_the_tensors, 0, cases);
   tcase_add_loop_test(tests, integers_are_refused_by_name_where_numbers_are_wanted, 0,
                       BNN_OP_COUNT);
   tcase_add_loop_test(tests, another_number_of_inputs_is_refused, 0, BNN_OP_COUNT);

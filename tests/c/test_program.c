@@ -137,12 +137,12 @@ static void finish(tape *t, int n, const int *outputs, bool gradient) {
   ck_succeeds(bnn_program_finish(t->p, outputs, n, gradient, NULL, 0, &err));
 }
 
-/* Finishes with the gradient with respect to every real input. */
-static void finish_wrt_all(tape *t, int output) {
-  int wrt[INPUTS_MAX], n = 0;
+/* Finishes with the gradient of the first output with respect to every real input. */
+static void finish_wrt_all(tape *t, int n, const int *outputs) {
+  int wrt[INPUTS_MAX], n_wrt = 0;
   for (int i = 0; i < t->n_inputs; i++)
-    if (t->at[t->input[i]]->dtype == BNN_REAL) wrt[n++] = t->input[i];
-  ck_succeeds(bnn_program_finish(t->p, &output, 1, true, wrt, n, &err));
+    if (t->at[t->input[i]]->dtype == BNN_REAL) wrt[n_wrt++] = t->input[i];
+  ck_succeeds(bnn_program_finish(t->p, outputs, n, true, wrt, n_wrt, &err));
 }
 
 /* A frame fed with the tape's inputs. */
@@ -395,7 +395,9 @@ static const struct {
     {activations, "activations", false},
     {kept_activations, "kept activations", false},
 };
-enum { GRAPHS = sizeof graphs / sizeof *graphs, RANDOM_GRAPHS = 300, BATCH = 7 };
+enum { GRAPHS = sizeof graphs / sizeof *graphs, BATCH = 7 };
+/* Behind them come random graphs, first elementwise ones, then layers. */
+enum { LAYERS = GRAPHS + 300, ALL_GRAPHS = LAYERS + 150 };
 
 static const size_t block_size[] = {0, 1, 2, 3, 5, 7, 100};
 enum { BLOCK_SIZES = sizeof block_size / sizeof *block_size };
@@ -428,16 +430,58 @@ static int random_graph(tape *t) {
   return last;
 }
 
-/* Graph i of the table, or random graph i - GRAPHS, with `rows` rows. */
+/* A parameter of half the size, so that layers behind each other keep theirs. */
+static int small_param(tape *t, int rank, const size_t *dim) {
+  bnn_tensor *x = some_values(t, BNN_REAL, rank, dim, 0);
+  for (size_t i = 0; i < x->size; i++) bnn_tensor_real(x)[i] /= 2;
+  return tape_input(t, BNN_INPUT_PARAM, x);
+}
+
+/* Layers of 4, some with the parameters of the first, activations, products, comparisons and views,
+ * mostly of the last node: what is read once and what is read again, in any order. */
+static int random_layers(tape *t) {
+  static const bnn_op_id activation[] = {BNN_OP_relu, BNN_OP_tanh, BNN_OP_sigmoid};
+  const int w = small_param(t, DIMS(4, 4)), b = small_param(t, DIMS(4));
+  const int length = 10 + (int)choose(t, 0, 25);
+  int h[NODES_MAX] = {rows(t, 4)}, n = 1; /* those of [rows, 4] */
+  while (t->n < length) {
+    const uint64_t kind = choose(t, 1, 13);
+    const int x = h[choose(t, 2, 3) ? n - 1 : (int)choose(t, 3, (uint64_t)n)];
+    const bnn_op_id f = activation[choose(t, 4, 3)];
+    if (kind < 4)
+      h[n] = op1(t, f, x);
+    else if (kind < 7 && t->n_inputs + 2 < INPUTS_MAX) {
+      const int own = small_param(t, DIMS(4, 4));
+      h[n] = op3(t, BNN_OP_linear, x, own, small_param(t, DIMS(4)));
+    } else if (kind < 9)
+      h[n] = kind == 7 ? op2(t, BNN_OP_mm, x, w) : op3(t, BNN_OP_linear, x, w, b);
+    else if (kind == 9) {
+      const int square = view(t, x, DIMS(t->rows, 2, 2));
+      h[n] = view(t, choose(t, 5, 2) ? op1(t, f, square) : square, DIMS(t->rows, 4));
+    } else {
+      const int other = h[choose(t, 5, (uint64_t)n)];
+      if (kind < 12)
+        h[n] = op2(t, kind == 10 ? BNN_OP_add : BNN_OP_sub, x, other);
+      else /* read where no gradient comes from */
+        h[n] = op2(t, BNN_OP_mul, other, op2(t, BNN_OP_lt, other, x));
+    }
+    n++;
+  }
+  return h[n - 1];
+}
+
+/* Graph i of the table, or a random one, with `rows` rows. */
 static tape *tape_of(int i, size_t n, int *output) {
   tape *t = tape_new(n);
   if (i >= GRAPHS) t->key = bnn_key_fold(t->key, i);
-  *output = i < GRAPHS ? graphs[i].record(t) : random_graph(t);
+  *output = i < GRAPHS ? graphs[i].record(t) : i < LAYERS ? random_graph(t) : random_layers(t);
   return t;
 }
 
-static const char *graph_name(int i) { return i < GRAPHS ? graphs[i].name : "random graph"; }
-static bool is_elementwise(int i) { return i >= GRAPHS || graphs[i].elementwise; }
+static const char *graph_name(int i) {
+  return i < GRAPHS ? graphs[i].name : i < LAYERS ? "random graph" : "random layers";
+}
+static bool is_elementwise(int i) { return i < GRAPHS ? graphs[i].elementwise : i < LAYERS; }
 
 /* y = conv2d(x, w, b) over a batch of images, ready to be finished. */
 typedef struct conv_tape {
@@ -737,7 +781,7 @@ END_TEST
 START_TEST(blocks_give_what_the_whole_gives) {
   int output;
   tape *t = tape_of(_i, BATCH, &output);
-  finish_wrt_all(t, output);
+  finish_wrt_all(t, NODES(output));
   for (int k = 0; k < BLOCK_SIZES; k++) {
     bnn_frame *f = frame_of(t, block_size[k]);
     ck_succeeds(bnn_frame_replay(f, 1, &err));
@@ -873,7 +917,7 @@ static size_t gradient_of(bnn_real *out, const bnn_frame *f, const tape *t, int 
 START_TEST(gradients_of_blocks_add_up_to_that_of_the_whole) {
   int output;
   tape *t = tape_of(_i, BATCH, &output);
-  finish_wrt_all(t, output);
+  finish_wrt_all(t, NODES(output));
   bnn_frame *one = frame_of(t, 0);
   ck_succeeds(bnn_frame_replay(one, (bnn_real)0.5, &err));
   for (int i = 0; i < t->n_inputs; i++) {
@@ -898,7 +942,7 @@ END_TEST
 START_TEST(inputs_that_nothing_uses_get_a_gradient_of_zero) {
   tape *t = tape_new(3);
   int y = unused_inputs(t);
-  finish_wrt_all(t, y);
+  finish_wrt_all(t, NODES(y));
   bnn_frame *f = frame_of(t, 2);
   for (int j = 0; j < FLAT_MAX; j++) t->gradient[j] = NAN;
   for (int again = 0; again < 2; again++) ck_succeeds(bnn_frame_replay(f, 1, &err));
@@ -1025,6 +1069,39 @@ START_TEST(activations_are_written_over_what_nobody_else_reads) {
 }
 END_TEST
 
+static void ck_same_gradients(const bnn_frame *f, const bnn_frame *other, const tape *t) {
+  for (int i = 0; i < t->n_inputs; i++)
+    if (t->at[t->input[i]]->dtype == BNN_REAL)
+      ck_same_bits("gradient", bnn_frame_gradient(f, t->input[i]),
+                   bnn_frame_gradient(other, t->input[i]));
+}
+
+/* Beside the same with every node an output, where nothing is written over; some are here, too. */
+START_TEST(what_is_written_over_changes_neither_outputs_nor_gradients) {
+  int output, some[NODES_MAX + 1], all[NODES_MAX + 1], n = 1;
+  tape *t = tape_of(_i, BATCH, &output), *plain = tape_of(_i, BATCH, &output);
+  some[0] = all[0] = output;
+  for (int i = 0; i < t->n; i++) {
+    all[i + 1] = i;
+    if (_i % 2 && choose(t, 200 + i, 4) == 0) some[n++] = i;
+  }
+  finish_wrt_all(t, n, some);
+  finish_wrt_all(plain, plain->n + 1, all);
+  for (size_t block = 0; block < 5; block += 2) {
+    bnn_frame *f = frame_of(t, block), *other = frame_of(plain, block);
+    for (int again = 0; again < 2; again++) ck_succeeds(bnn_frame_replay(f, (bnn_real)0.5, &err));
+    ck_succeeds(bnn_frame_replay(other, (bnn_real)0.5, &err));
+    for (int i = 0; i < n; i++)
+      ck_same_bits(graph_name(_i), bnn_frame_output(f, i), bnn_frame_output(other, some[i] + 1));
+    ck_same_gradients(f, other, t);
+    bnn_frame_free(f);
+    bnn_frame_free(other);
+  }
+  tape_free(t);
+  tape_free(plain);
+}
+END_TEST
+
 /* ---- gradients that blocks sum ---- */
 
 static bnn_tensor *zeros_like(const bnn_tensor *x) {
@@ -1130,7 +1207,7 @@ START_TEST(a_batch_of_one_and_of_none_is_replayed) {
     for (int k = 0; k < BLOCK_SIZES; k++) {
       int output;
       tape *t = tape_of(_i, n, &output);
-      finish_wrt_all(t, output);
+      finish_wrt_all(t, NODES(output));
       bnn_frame *f = frame_of(t, block_size[k]);
       for (int j = 0; j < FLAT_MAX; j++) t->gradient[j] = NAN;
       ck_succeeds(bnn_frame_replay(f, 1, &err));
@@ -1167,7 +1244,7 @@ START_TEST(gradients_are_central_differences) {
   const double h = 1e-5, tol = 1e-8, seed = 0.75;
   int output;
   tape *t = tape_of(_i, BATCH, &output);
-  finish_wrt_all(t, output);
+  finish_wrt_all(t, NODES(output));
   for (int k = 0; k < BLOCK_SIZES; k += 3) {
     bnn_frame *f = frame_of(t, block_size[k]);
     for (int i = 0; i < t->n_inputs; i++) {
@@ -1275,7 +1352,7 @@ START_TEST(a_replay_allocates_nothing) {
 END_TEST
 
 static void add_tests(TCase *tests) {
-  const int all = GRAPHS + RANDOM_GRAPHS;
+  const int all = ALL_GRAPHS;
   tcase_add_test(tests, nodes_are_numbered_in_order_and_know_their_shapes);
   tcase_add_test(tests, flat_size_is_the_end_of_the_last_parameter);
   tcase_add_test(tests, recording_refuses_what_does_not_agree);
@@ -1283,6 +1360,7 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, a_finished_program_takes_no_more_nodes);
   tcase_add_test(tests, products_and_convolutions_count_their_multiply_adds);
   tcase_add_test(tests, activations_are_written_over_what_nobody_else_reads);
+  tcase_add_loop_test(tests, what_is_written_over_changes_neither_outputs_nor_gradients, 0, all);
   tcase_add_test(tests, nodes_that_no_output_needs_are_dropped);
   tcase_add_test(tests, rows_are_kept_or_all_meet);
   tcase_add_test(tests, the_op_that_would_mix_rows_is_found_and_described);
@@ -1309,6 +1387,7 @@ static void add_tests(TCase *tests) {
   tcase_add_loop_test(tests, a_batch_of_one_and_of_none_is_replayed, 0, GRAPHS);
 #ifdef BNN_REAL_DOUBLE
   tcase_add_loop_test(tests, gradients_are_central_differences, 0, GRAPHS + 30);
+  tcase_add_loop_test(tests, gradients_are_central_differences, LAYERS, LAYERS + 30);
 #endif
   tcase_add_test(tests, every_allocation_may_fail);
   tcase_add_test(tests, a_program_that_could_not_be_finished_can_be_finished_later);

@@ -694,9 +694,9 @@ static void plain_conv(double *y, double *const *dx, const image_case *v, size_t
 }
 
 static void ck_near(const op_case *c, const bnn_tensor *got, const double *want, const char *what) {
+  const double tolerance = 100 * (double)BNN_REAL_EPSILON + order_tolerance(c, c->in[0].dim[0]);
   for (size_t i = 0; i < got->size; i++)
-    ck_assert_msg(fabs(bnn_tensor_get(got, i) - want[i]) <=
-                      100 * (double)BNN_REAL_EPSILON * (1 + fabs(want[i])),
+    ck_assert_msg(fabs(bnn_tensor_get(got, i) - want[i]) <= tolerance * (1 + fabs(want[i])),
                   "%s: %s, element %zu is %.9g, wanted %.9g", CASE(c), what, i,
                   bnn_tensor_get(got, i), want[i]);
 }

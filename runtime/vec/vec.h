@@ -104,7 +104,9 @@ typedef struct bnn_vec {
   void (*weigh_add)(bnn_real *g_sum, bnn_real *h_sum, const bnn_real *g, const bnn_real *theta,
                     const bnn_real *mu, size_t n);
 
-  /* Optimizers (vec_update.c): w is changed in place, m and v are the state. */
+  /* Optimizers (vec_update.c): w is changed in place, m and v are the state.  A second moment of 0
+   * or infinity counts as the least or the largest number, so a w without gradients stays, eps = 0
+   * or not. */
   void (*adam)(bnn_real *w, bnn_real *m, bnn_real *v, const bnn_real *g, const bnn_adam_scalars *a,
                size_t n);
   /* meanfield_grad, and adam for mu and for logvar, in one pass and to the same bits.  A parameter

@@ -210,7 +210,7 @@ void CONV(shifted_backward)(bnn_real *dx, bnn_real *dw, const bnn_real *dy, cons
   const layout f = layout_of(c);
   const size_t in = c->channels * c->v.in[0] * c->v.in[1], out = c->filters * c->places;
   const size_t fit = (ROOM - ROWS * f.dx_n) / (f.x_size + f.dy_size),
-               group = conv_least(fit, IMAGES);
+               group = conv_least(conv_least(fit, IMAGES), c->images);
   bnn_real *x_room = room + ROWS * f.dx_n, *dy_room = x_room + group * f.x_size;
   if (!dx && !dw) return;
   terms_of_x(&of_x, c, &f);

@@ -157,7 +157,8 @@ static void dx_planes(bnn_real *out, size_t n, size_t from, const bnn_real *dy, 
   for (size_t j = 0; j < f->dx_n; j += STRETCH) {
     const size_t columns = conv_least(STRETCH, f->dx_n - j), rows = c->v.out[0];
     const size_t top = (f->first + j) / f->width, bottom = (f->first + j + columns - 1) / f->width;
-    const size_t k = top < rows ? 0 : top - rows + 1, end = conv_least(bottom + 1, c->v.size[0]);
+    const size_t end = conv_least(bottom + 1, c->v.size[0]),
+                 k = conv_least(top < rows ? 0 : top - rows + 1, end);
     const bnn_shifted_product p = {.c = out + j,
                                    .ldc = f->dx_n,
                                    .a = w + from * window_size,
@@ -167,7 +168,7 @@ static void dx_planes(bnn_real *out, size_t n, size_t from, const bnn_real *dy, 
                                    .b_at = t->at + k * row_terms,
                                    .m = n,
                                    .n = columns,
-                                   .k = k < end ? (end - k) * row_terms : 0};
+                                   .k = (end - k) * row_terms};
     bnn_product_shifted(&p);
   }
 }

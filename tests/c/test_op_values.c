@@ -721,6 +721,44 @@ static void check_conv(const op_case *c) {
   unref_all(x, 3);
 }
 
+/* Whether NaN is just where it is wanted, or at least there. */
+static void ck_nans(const op_case *c, const bnn_tensor *got, const double *want, bool just,
+                    const char *what) {
+  for (size_t i = 0; i < got->size; i++) {
+    const bool is = isnan(bnn_tensor_get(got, i)), wanted = isnan(want[i]);
+    if (wanted ? !is : is && just)
+      ck_abort_msg("%s: %s, element %zu %s NaN", CASE(c), what, i, is ? "is" : "is not");
+  }
+}
+
+/* A NaN of x shows in each y and dw that it meets and in no other y, one of dy in each dx and dw, and
+ * in no other dx.  (dw sums over what lies beside the image, too: 0 times NaN.) */
+static void check_conv_nan(const op_case *c) {
+  for (int k = 0; k < 2; k++) {
+    bnn_tensor *x[3], *dx[3];
+    case_inputs(x, c);
+    bnn_tensor *y = value_of(c, x), *dy = weights_for(y), *with = k ? dy : x[0];
+    if (with->size > 0) bnn_tensor_set(with, with->size * 3 / 5, NAN);
+    bnn_tensor *now = value_of(c, x);
+    gradients_of(dx, c, now, dy, x, 0);
+    double *want = calloc(y->size + 1, sizeof *want), *plain[3];
+    for (int i = 0; i < 3; i++) plain[i] = calloc(x[i]->size + 1, sizeof **plain);
+    const image_case v = image_case_of(x[0], y, x[1]->dim + 2, c->attr.pair[0], c->attr.pair[1]);
+    plain_conv(want, plain, &v, x[1]->dim[0], x, dy);
+    ck_nans(c, now, want, true, "y");
+    ck_nans(c, dx[0], plain[0], true, "dx");
+    ck_nans(c, dx[1], plain[1], false, "dw");
+    ck_nans(c, dx[2], plain[2], true, "db");
+    for (int i = 0; i < 3; i++) free(plain[i]);
+    free(want);
+    bnn_tensor_unref(now);
+    bnn_tensor_unref(dy);
+    bnn_tensor_unref(y);
+    unref_all(dx, 3);
+    unref_all(x, 3);
+  }
+}
+
 /* The pooled value, or NaN when the window has one, and what it hands on. */
 static void plain_pool(double *y, double *dx, const image_case *v, bool is_max, const bnn_tensor *x,
                        const bnn_tensor *dy) {
@@ -765,6 +803,12 @@ START_TEST(convolution_and_pooling_are_those_of_written_out_loops) {
   const op_case *c = case_at((size_t)_i);
   if (c->id == BNN_OP_conv2d) for_every_isa(check_conv, c);
   if (c->id == BNN_OP_max_pool2d || c->id == BNN_OP_avg_pool2d) for_every_isa(check_pool, c);
+}
+END_TEST
+
+START_TEST(a_nan_goes_through_a_convolution_to_all_that_it_meets) {
+  const op_case *c = case_at((size_t)_i);
+  if (c->id == BNN_OP_conv2d) for_every_isa(check_conv_nan, c);
 }
 END_TEST
 
@@ -1242,6 +1286,8 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, poisson_log_prob_is_the_log_of_the_probability);
   tcase_add_test(tests, the_slope_of_log_factorial_is_digamma);
   tcase_add_loop_test(tests, convolution_and_pooling_are_those_of_written_out_loops, 0,
+                      (int)case_count());
+  tcase_add_loop_test(tests, a_nan_goes_through_a_convolution_to_all_that_it_meets, 0,
                       (int)case_count());
   tcase_add_test(tests, a_convolution_worked_by_hand);
   tcase_add_test(tests, pools_worked_by_hand);

@@ -37,7 +37,9 @@ typedef struct layout {
   size_t first;             /* of x, without its padding */
 } layout;
 
-static size_t round_up(size_t n) { return (n + BNN_SHIFT - 1) / BNN_SHIFT * BNN_SHIFT; }
+static size_t round_up(size_t n) {
+  return (n + BNN_SHIFTED_STEP - 1) / BNN_SHIFTED_STEP * BNN_SHIFTED_STEP;
+}
 
 static size_t most(size_t a, size_t b) { return a > b ? a : b; }
 
@@ -46,7 +48,7 @@ static layout layout_of(const conv *c) {
   layout f = {.width = v->in[1] + 2 * v->padding[1]};
   const size_t reach = (v->size[0] - 1) * f.width + v->size[1] - 1;
   f.x_plane = (v->in[0] + 2 * v->padding[0]) * f.width;
-  f.x_size = round_up(c->channels * f.x_plane + v->size[1] + BNN_SHIFT);
+  f.x_size = round_up(c->channels * f.x_plane + v->size[1] + BNN_SHIFTED_STEP);
   f.first = v->padding[0] * f.width + v->padding[1];
   f.y_n = round_up(v->out[0] * f.width);
   f.dx_n = round_up(v->in[0] * f.width);

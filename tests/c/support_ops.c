@@ -195,8 +195,8 @@ static size_t choose(int64_t i, int64_t what, uint64_t n) {
   return (size_t)bnn_rng_below(bnn_key_fold(bnn_key_fold(bnn_key_new(11), i), what), n);
 }
 
-/* Convolution or pooling i of images of any size, odd or even, narrower and wider than vectors; half
- * of the convolutions have windows at every place, half of the pools windows of 2 x 2. */
+/* Convolution or pooling i of images of any size, odd or even, narrower and wider than vectors.
+ * Half of the convolutions have windows at every place, half of the pools windows of 2 x 2. */
 static op_case random_images(int64_t i, bnn_op_id id) {
   const bool is_conv = id == BNN_OP_conv2d, plain = choose(i, 0, 2);
   size_t size[2], stride[2], padding[2], in[2];

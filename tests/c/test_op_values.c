@@ -701,27 +701,7 @@ static void ck_near(const op_case *c, const bnn_tensor *got, const double *want,
                   bnn_tensor_get(got, i), want[i]);
 }
 
-static void check_conv(const op_case *c) {
-  bnn_tensor *x[3], *dx[3];
-  double *plain[3];
-  case_inputs(x, c);
-  bnn_tensor *y = value_of(c, x), *dy = weights_for(y);
-  gradients_of(dx, c, y, dy, x, 0);
-  for (int i = 0; i < 3; i++) plain[i] = calloc(x[i]->size + 1, sizeof **plain);
-  double *want = calloc(y->size + 1, sizeof *want);
-  const image_case v = image_case_of(x[0], y, x[1]->dim + 2, c->attr.pair[0], c->attr.pair[1]);
-  plain_conv(want, plain, &v, x[1]->dim[0], x, dy);
-  ck_near(c, y, want, "y");
-  for (int i = 0; i < 3; i++) ck_near(c, dx[i], plain[i], ((const char *[]){"dx", "dw", "db"})[i]);
-  for (int i = 0; i < 3; i++) free(plain[i]);
-  free(want);
-  bnn_tensor_unref(dy);
-  bnn_tensor_unref(y);
-  unref_all(dx, 3);
-  unref_all(x, 3);
-}
-
-/* Whether NaN is just where it is wanted, or at least there. */
+/* Whether NaN is where it is wanted, and nowhere else if `just`. */
 static void ck_nans(const op_case *c, const bnn_tensor *got, const double *want, bool just,
                     const char *what) {
   for (size_t i = 0; i < got->size; i++) {
@@ -731,32 +711,44 @@ static void ck_nans(const op_case *c, const bnn_tensor *got, const double *want,
   }
 }
 
-/* A NaN of x shows in each y and dw that it meets and in no other y, one of dy in each dx and dw, and
- * in no other dx.  (dw sums over what lies beside the image, too: 0 times NaN.) */
-static void check_conv_nan(const op_case *c) {
-  for (int k = 0; k < 2; k++) {
-    bnn_tensor *x[3], *dx[3];
-    case_inputs(x, c);
-    bnn_tensor *y = value_of(c, x), *dy = weights_for(y), *with = k ? dy : x[0];
-    if (with->size > 0) bnn_tensor_set(with, with->size * 3 / 5, NAN);
-    bnn_tensor *now = value_of(c, x);
-    gradients_of(dx, c, now, dy, x, 0);
-    double *want = calloc(y->size + 1, sizeof *want), *plain[3];
-    for (int i = 0; i < 3; i++) plain[i] = calloc(x[i]->size + 1, sizeof **plain);
-    const image_case v = image_case_of(x[0], y, x[1]->dim + 2, c->attr.pair[0], c->attr.pair[1]);
-    plain_conv(want, plain, &v, x[1]->dim[0], x, dy);
-    ck_nans(c, now, want, true, "y");
-    ck_nans(c, dx[0], plain[0], true, "dx");
-    ck_nans(c, dx[1], plain[1], false, "dw");
-    ck_nans(c, dx[2], plain[2], true, "db");
-    for (int i = 0; i < 3; i++) free(plain[i]);
-    free(want);
-    bnn_tensor_unref(now);
-    bnn_tensor_unref(dy);
-    bnn_tensor_unref(y);
-    unref_all(dx, 3);
-    unref_all(x, 3);
+static void put_nan(bnn_tensor *x) {
+  if (x->size > 0) bnn_tensor_set(x, x->size * 3 / 5, NAN);
+}
+
+typedef enum conv_check { ALL_FINITE, NAN_IN_X, NAN_IN_DY } conv_check;
+
+/* Compares with the written-out loops.  With a NaN in x or in dy: that it shows in all that meets
+ * it, and elsewhere in dw alone, which sums over what lies beside the image, too (0 times NaN). */
+static void compare_conv(const op_case *c, conv_check check) {
+  static const char *const names[] = {"dx", "dw", "db"};
+  bnn_tensor *x[3], *dx[3];
+  double *plain[3];
+  case_inputs(x, c);
+  if (check == NAN_IN_X) put_nan(x[0]);
+  bnn_tensor *y = value_of(c, x), *dy = weights_for(y);
+  if (check == NAN_IN_DY) put_nan(dy);
+  gradients_of(dx, c, y, dy, x, 0);
+  for (int i = 0; i < 3; i++) plain[i] = calloc(x[i]->size + 1, sizeof **plain);
+  double *want = calloc(y->size + 1, sizeof *want);
+  const image_case v = image_case_of(x[0], y, x[1]->dim + 2, c->attr.pair[0], c->attr.pair[1]);
+  plain_conv(want, plain, &v, x[1]->dim[0], x, dy);
+  check ? ck_nans(c, y, want, true, "y") : ck_near(c, y, want, "y");
+  for (int i = 0; i < 3; i++) {
+    check ? ck_nans(c, dx[i], plain[i], i != 1, names[i]) : ck_near(c, dx[i], plain[i], names[i]);
+    free(plain[i]);
   }
+  free(want);
+  bnn_tensor_unref(dy);
+  bnn_tensor_unref(y);
+  unref_all(dx, 3);
+  unref_all(x, 3);
+}
+
+static void check_conv(const op_case *c) { compare_conv(c, ALL_FINITE); }
+
+static void check_conv_nan(const op_case *c) {
+  compare_conv(c, NAN_IN_X);
+  compare_conv(c, NAN_IN_DY);
 }
 
 /* The pooled value, or NaN when the window has one, and what it hands on. */

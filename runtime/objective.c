@@ -17,6 +17,7 @@ typedef struct piece {
 struct bnn_objective {
   bnn_program *program;
   bnn_frame *frame;
+  size_t block; /* rows of a block of the frame */
   int x_node, y_node, key_node, weights_node;
   bnn_layout layout;
   bnn_term *terms;    /* [layout.n_params] */
@@ -113,7 +114,9 @@ static bnn_status make_lanes(bnn_objective *o, size_t n, bnn_err *err) {
 
 /* The buffers; on failure bnn_objective_free takes back what was made. */
 static bnn_status objective_fill(bnn_objective *o, bnn_err *err) {
-  BNN_TRY(bnn_frame_new(&o->frame, o->program, block_rows(o->program), err));
+  const size_t rows = block_rows(o->program);
+  BNN_TRY(bnn_frame_new(&o->frame, o->program, rows, err));
+  o->block = bnn_frame_blocks(o->frame) > 1 ? rows : bnn_program_batch(o->program);
   o->fused = o->samples == 1 && can_fuse(o->frame, &o->layout);
   o->n_pieces = o->fused ? bnn_frame_parameter_jobs(o->frame) : pieces_of_layout(&o->layout, NULL);
   size_t size = o->layout.size, sums = o->samples > 1 ? size : 0;
@@ -260,7 +263,6 @@ typedef struct work {
   const bnn_target *target;
   const bnn_batch *batch;
   const bnn_step *step;
-  size_t block;            /* rows of a block */
   bool gather;             /* x is yet to be gathered */
   bnn_real seed;           /* d L / d loss_n */
   bnn_update update;       /* this step's constants */
@@ -276,10 +278,10 @@ static void rows_job(void *data, size_t b) {
   bnn_real *home = w->gather && o->x_node >= 0 ? bnn_frame_home(o->frame, o->x_node) : NULL;
   if (home) {
     const bnn_shape *s = bnn_program_shape(o->program, o->x_node);
-    size_t from = b * w->block, left = w->batch->count - from, row = 1;
+    size_t from = b * o->block, left = w->batch->count - from, row = 1;
     for (int k = 1; k < s->rank; k++) row *= s->dim[k];
     char *at = (char *)home + from * row * bnn_dtype_size(s->dtype);
-    bnn_batch_gather(at, s->dtype, w->batch->x, w->batch, from, left < w->block ? left : w->block);
+    bnn_batch_gather(at, s->dtype, w->batch->x, w->batch, from, left < o->block ? left : o->block);
   }
   if (!bnn_program_has_rows(o->program, NULL)) return;
   bnn_frame_forward_block(o->frame, b);
@@ -526,8 +528,6 @@ static bnn_status run_step(work *w, double *loss, bnn_err *err) {
   BNN_TRY(make_lanes(o, (size_t)bnn_context_threads(w->context), err));
   feed_weights(w);
   size_t n = bnn_frame_output(o->frame, 0)->size;
-  w->block = block_rows(o->program);
-  if (bnn_frame_blocks(o->frame) == 1) w->block = bnn_program_batch(o->program);
   w->gather = true;
   w->seed = (bnn_real)(1 / ((double)n * o->samples));
   double sum = 0;

@@ -8,7 +8,8 @@
  * use.  Inside forward and backward:
  *   - every tensor is contiguous; real tensors are of type BNN_REAL; dims of 0 occur;
  *   - y's and x's dims may be a block of rows (axis 0) of what infer saw: take sizes from the
- *     tensors, never from the attributes; x->row0 is the place of the block's first row in its batch;
+ *     tensors, never from the attributes; x->row0 is the place of the block's first row in its
+ *     batch;
  *   - backward ADDS to dx[i]; dx[i] is NULL when that gradient is not wanted;
  *   - nothing is allocated, nothing fails; NaN goes in and comes out. */
 #ifndef BNN_OP_H

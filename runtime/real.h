@@ -16,6 +16,7 @@ typedef double bnn_real;
 #define BNN_REAL_NAME "double"
 #define BNN_REAL_EPSILON DBL_EPSILON
 #define BNN_REAL_LOWEST (-DBL_MAX)
+#define BNN_REAL_LEAST DBL_MIN
 #else
 typedef float bnn_real;
 #define R(fn) fn##f
@@ -23,6 +24,7 @@ typedef float bnn_real;
 #define BNN_REAL_NAME "float"
 #define BNN_REAL_EPSILON FLT_EPSILON
 #define BNN_REAL_LOWEST (-FLT_MAX)
+#define BNN_REAL_LEAST FLT_MIN
 #endif
 
 /* Files under ops/ and vec/ are compiled once per instruction set with -DBNN_ISA=baseline, avx2 or

@@ -37,7 +37,9 @@ typedef struct layout {
   size_t first;             /* of x, without its padding */
 } layout;
 
-static size_t round_up(size_t n) { return (n + BNN_SHIFT - 1) / BNN_SHIFT * BNN_SHIFT; }
+static size_t round_up(size_t n) {
+  return (n + BNN_SHIFTED_STEP - 1) / BNN_SHIFTED_STEP * BNN_SHIFTED_STEP;
+}
 
 static size_t most(size_t a, size_t b) { return a > b ? a : b; }
 
@@ -46,7 +48,7 @@ static layout layout_of(const conv *c) {
   layout f = {.width = v->in[1] + 2 * v->padding[1]};
   const size_t reach = (v->size[0] - 1) * f.width + v->size[1] - 1;
   f.x_plane = (v->in[0] + 2 * v->padding[0]) * f.width;
-  f.x_size = round_up(c->channels * f.x_plane + v->size[1] + BNN_SHIFT);
+  f.x_size = round_up(c->channels * f.x_plane + v->size[1] + BNN_SHIFTED_STEP);
   f.first = v->padding[0] * f.width + v->padding[1];
   f.y_n = round_up(v->out[0] * f.width);
   f.dx_n = round_up(v->in[0] * f.width);
@@ -157,7 +159,8 @@ static void dx_planes(bnn_real *out, size_t n, size_t from, const bnn_real *dy, 
   for (size_t j = 0; j < f->dx_n; j += STRETCH) {
     const size_t columns = conv_least(STRETCH, f->dx_n - j), rows = c->v.out[0];
     const size_t top = (f->first + j) / f->width, bottom = (f->first + j + columns - 1) / f->width;
-    const size_t k = top < rows ? 0 : top - rows + 1, end = conv_least(bottom + 1, c->v.size[0]);
+    const size_t end = conv_least(bottom + 1, c->v.size[0]),
+                 k = conv_least(top < rows ? 0 : top - rows + 1, end);
     const bnn_shifted_product p = {.c = out + j,
                                    .ldc = f->dx_n,
                                    .a = w + from * window_size,
@@ -167,7 +170,7 @@ static void dx_planes(bnn_real *out, size_t n, size_t from, const bnn_real *dy, 
                                    .b_at = t->at + k * row_terms,
                                    .m = n,
                                    .n = columns,
-                                   .k = k < end ? (end - k) * row_terms : 0};
+                                   .k = (end - k) * row_terms};
     bnn_product_shifted(&p);
   }
 }
@@ -210,7 +213,7 @@ void CONV(shifted_backward)(bnn_real *dx, bnn_real *dw, const bnn_real *dy, cons
   const layout f = layout_of(c);
   const size_t in = c->channels * c->v.in[0] * c->v.in[1], out = c->filters * c->places;
   const size_t fit = (ROOM - ROWS * f.dx_n) / (f.x_size + f.dy_size),
-               group = conv_least(fit, IMAGES);
+               group = conv_least(conv_least(fit, IMAGES), c->images);
   bnn_real *x_room = room + ROWS * f.dx_n, *dy_room = x_room + group * f.x_size;
   if (!dx && !dw) return;
   terms_of_x(&of_x, c, &f);

@@ -3,8 +3,7 @@
  *   y  [n, out] = x [n, in] w [in, out] + b [out]      n: all leading dims of x together
  *   dx = dy w^T     dw = x^T dy     db = sum over n of dy
  *
- * dw can be had in blocks of its
- * rows: w's row i meets column i of x only. */
+ * dw can be had in blocks of its rows: w's row i meets column i of x only. */
 #include "op_help.h"
 #include "product.h"
 

@@ -36,9 +36,9 @@ typedef struct bnn_matrix_product {
 } bnn_matrix_product;
 
 /* c [m, n] = start [m] (NULL: 0) + a b, where element [i, t] of a is a[i * a_row + a_at[t]] and
- * [t, j] of b is b[b_at[t] + j], t < k.  n is a multiple of BNN_SHIFT, so that kernels read and write
- * whole vectors; ldc of n or more. */
-enum { BNN_SHIFT = 16 };
+ * [t, j] of b is b[b_at[t] + j], t < k.  n is a multiple of BNN_SHIFTED_STEP, so that kernels read
+ * and write whole vectors; ldc of n or more. */
+enum { BNN_SHIFTED_STEP = 16 };
 typedef struct bnn_shifted_product {
   bnn_real *c;
   size_t ldc;
@@ -51,7 +51,7 @@ typedef struct bnn_shifted_product {
 } bnn_shifted_product;
 
 /* c [m, k] += the sums over images g and j < n of a[g * a_image + i * a_row + j]
- * b[g * b_image + b_at[t] + j].  n is a multiple of BNN_SHIFT. */
+ * b[g * b_image + b_at[t] + j].  n is a multiple of BNN_SHIFTED_STEP. */
 typedef struct bnn_shifted_inner {
   bnn_real *c;
   size_t ldc;
@@ -104,7 +104,9 @@ typedef struct bnn_vec {
   void (*weigh_add)(bnn_real *g_sum, bnn_real *h_sum, const bnn_real *g, const bnn_real *theta,
                     const bnn_real *mu, size_t n);
 
-  /* Optimizers (vec_update.c): w is changed in place, m and v are the state. */
+  /* Optimizers (vec_update.c): w is changed in place, m and v are the state.  A second moment of 0
+   * or infinity counts as the least or the largest number, so a w without gradients stays, eps = 0
+   * or not. */
   void (*adam)(bnn_real *w, bnn_real *m, bnn_real *v, const bnn_real *g, const bnn_adam_scalars *a,
                size_t n);
   /* meanfield_grad, and adam for mu and for logvar, in one pass and to the same bits.  A parameter

@@ -23,10 +23,18 @@ static inline bnn_real drop_tiny(bnn_real x, int power) {
   return R(fabs)(x) < (bnn_real)__builtin_ldexp(1, power) ? 0 : x;
 }
 
+#ifndef BNN_HAVE_LANES
+/* The root of x in [0, inf], of 0 and inf those of the least and the largest number, as vec_lanes.h
+ * has it: then with eps = 0 a parameter without a gradient stays where it is, instead of 0 / 0.  NaN
+ * stays. */
+static inline bnn_real root_of(bnn_real x) {
+  const bnn_real least = BNN_REAL_LEAST, largest = -BNN_REAL_LOWEST;
+  return R(sqrt)(x < least ? least : x > largest ? largest : x);
+}
+
 /* m = b1 m + (1 - b1) g,  v = b2 v + (1 - b2) g^2,  w -= lr mhat / (sqrt(vhat) + eps), as Kingma &
  * Ba have them (v + (1 - b2) (g^2 - v) would lose v's digits when b2 is near 0); rate and unbias2
  * hold the corrections. */
-#ifndef BNN_HAVE_LANES
 BNN_KERNEL adam(bnn_real *restrict w, bnn_real *restrict m, bnn_real *restrict v,
                 const bnn_real *restrict g, bnn_adam_scalars a, size_t n) {
   const bnn_real c1 = 1 - a.b1, c2 = 1 - a.b2;
@@ -34,7 +42,7 @@ BNN_KERNEL adam(bnn_real *restrict w, bnn_real *restrict m, bnn_real *restrict v
     const bnn_real d = drop_tiny(g[i], TINY_GRADIENT);
     m[i] = drop_tiny(a.b1 * m[i] + c1 * d, TINY_MOMENT);
     v[i] = drop_tiny(a.b2 * v[i] + c2 * d * d, TINY_SQUARE);
-    w[i] -= a.rate * m[i] / (R(sqrt)(v[i] * a.unbias2) + a.eps);
+    w[i] -= a.rate * m[i] / (root_of(v[i] * a.unbias2) + a.eps);
   }
 }
 #endif

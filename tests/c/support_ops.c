@@ -195,8 +195,8 @@ static size_t choose(int64_t i, int64_t what, uint64_t n) {
   return (size_t)bnn_rng_below(bnn_key_fold(bnn_key_fold(bnn_key_new(11), i), what), n);
 }
 
-/* Convolution or pooling i of images of any size, odd or even, narrower and wider than vectors; half
- * of the convolutions have windows at every place, half of the pools windows of 2 x 2. */
+/* Convolution or pooling i of images of any size, odd or even, narrower and wider than vectors.
+ * Half of the convolutions have windows at every place, half of the pools windows of 2 x 2. */
 static op_case random_images(int64_t i, bnn_op_id id) {
   const bool is_conv = id == BNN_OP_conv2d, plain = choose(i, 0, 2);
   size_t size[2], stride[2], padding[2], in[2];
@@ -337,6 +337,14 @@ double distance(const bnn_tensor *a, const bnn_tensor *b) {
     most = miss <= most ? most : miss; /* a NaN on one side only stays */
   }
   return most;
+}
+
+double order_tolerance(const op_case *c, size_t images) {
+  if (c->id != BNN_OP_conv2d) return 0;
+  const size_t depth = c->in[1].dim[1] * c->in[1].dim[2] * c->in[1].dim[3],
+               places = c->in[0].dim[2] * c->in[0].dim[3];
+  const size_t terms = depth > images * places ? depth : images * places;
+  return 4 * sqrt((double)terms) * BNN_REAL_EPSILON;
 }
 
 void for_every_isa(void (*test)(const op_case *c), const op_case *c) {

@@ -113,6 +113,17 @@ static int convolution(problem *q) {
   return OP(p, cross_entropy, h, q->y);
 }
 
+/* The first layer twice, so that its gradient is set by one reader and added to by the other, in room
+ * that the jobs before have used; and activations that may be written over their layers. */
+static int twins(problem *q) {
+  bnn_program *p = q->program;
+  int w[4];
+  layers(w, p);
+  int h = OP(p, relu, OP(p, linear, q->x, w[0], w[1]));
+  h = OP(p, add, h, OP(p, tanh, OP(p, linear, OP(p, sin, q->x), w[0], w[1])));
+  return OP(p, cross_entropy, OP(p, linear, h, w[2], w[3]), q->y);
+}
+
 /* One number, the mean: rows meet. */
 static int mean_of_network(problem *q) {
   int loss = network(q);
@@ -166,7 +177,8 @@ static const struct {
                 {with_dropout, "dropout"},
                 {without_the_last, "without the last"},
                 {across_tensors, "across tensors"},
-                {convolution, "convolution"}};
+                {convolution, "convolution"},
+                {twins, "twins"}};
 enum { PROBLEMS = sizeof problems / sizeof *problems };
 
 static void problem_data(problem *q, size_t in, size_t classes) {

@@ -694,31 +694,61 @@ static void plain_conv(double *y, double *const *dx, const image_case *v, size_t
 }
 
 static void ck_near(const op_case *c, const bnn_tensor *got, const double *want, const char *what) {
+  const double tolerance = 100 * (double)BNN_REAL_EPSILON + order_tolerance(c, c->in[0].dim[0]);
   for (size_t i = 0; i < got->size; i++)
-    ck_assert_msg(fabs(bnn_tensor_get(got, i) - want[i]) <=
-                      100 * (double)BNN_REAL_EPSILON * (1 + fabs(want[i])),
+    ck_assert_msg(fabs(bnn_tensor_get(got, i) - want[i]) <= tolerance * (1 + fabs(want[i])),
                   "%s: %s, element %zu is %.9g, wanted %.9g", CASE(c), what, i,
                   bnn_tensor_get(got, i), want[i]);
 }
 
-static void check_conv(const op_case *c) {
+/* Whether NaN is where it is wanted, and nowhere else if `just`. */
+static void ck_nans(const op_case *c, const bnn_tensor *got, const double *want, bool just,
+                    const char *what) {
+  for (size_t i = 0; i < got->size; i++) {
+    const bool is = isnan(bnn_tensor_get(got, i)), wanted = isnan(want[i]);
+    if (wanted ? !is : is && just)
+      ck_abort_msg("%s: %s, element %zu %s NaN", CASE(c), what, i, is ? "is" : "is not");
+  }
+}
+
+static void put_nan(bnn_tensor *x) {
+  if (x->size > 0) bnn_tensor_set(x, x->size * 3 / 5, NAN);
+}
+
+typedef enum conv_check { ALL_FINITE, NAN_IN_X, NAN_IN_DY } conv_check;
+
+/* Compares with the written-out loops.  With a NaN in x or in dy: that it shows in all that meets
+ * it, and elsewhere in dw alone, which sums over what lies beside the image, too (0 times NaN). */
+static void compare_conv(const op_case *c, conv_check check) {
+  static const char *const names[] = {"dx", "dw", "db"};
   bnn_tensor *x[3], *dx[3];
   double *plain[3];
   case_inputs(x, c);
+  if (check == NAN_IN_X) put_nan(x[0]);
   bnn_tensor *y = value_of(c, x), *dy = weights_for(y);
+  if (check == NAN_IN_DY) put_nan(dy);
   gradients_of(dx, c, y, dy, x, 0);
   for (int i = 0; i < 3; i++) plain[i] = calloc(x[i]->size + 1, sizeof **plain);
   double *want = calloc(y->size + 1, sizeof *want);
   const image_case v = image_case_of(x[0], y, x[1]->dim + 2, c->attr.pair[0], c->attr.pair[1]);
   plain_conv(want, plain, &v, x[1]->dim[0], x, dy);
-  ck_near(c, y, want, "y");
-  for (int i = 0; i < 3; i++) ck_near(c, dx[i], plain[i], ((const char *[]){"dx", "dw", "db"})[i]);
-  for (int i = 0; i < 3; i++) free(plain[i]);
+  check ? ck_nans(c, y, want, true, "y") : ck_near(c, y, want, "y");
+  for (int i = 0; i < 3; i++) {
+    check ? ck_nans(c, dx[i], plain[i], i != 1, names[i]) : ck_near(c, dx[i], plain[i], names[i]);
+    free(plain[i]);
+  }
   free(want);
   bnn_tensor_unref(dy);
   bnn_tensor_unref(y);
   unref_all(dx, 3);
   unref_all(x, 3);
+}
+
+static void check_conv(const op_case *c) { compare_conv(c, ALL_FINITE); }
+
+static void check_conv_nan(const op_case *c) {
+  compare_conv(c, NAN_IN_X);
+  compare_conv(c, NAN_IN_DY);
 }
 
 /* The pooled value, or NaN when the window has one, and what it hands on. */
@@ -765,6 +795,12 @@ START_TEST(convolution_and_pooling_are_those_of_written_out_loops) {
   const op_case *c = case_at((size_t)_i);
   if (c->id == BNN_OP_conv2d) for_every_isa(check_conv, c);
   if (c->id == BNN_OP_max_pool2d || c->id == BNN_OP_avg_pool2d) for_every_isa(check_pool, c);
+}
+END_TEST
+
+START_TEST(a_nan_goes_through_a_convolution_to_all_that_it_meets) {
+  const op_case *c = case_at((size_t)_i);
+  if (c->id == BNN_OP_conv2d) for_every_isa(check_conv_nan, c);
 }
 END_TEST
 
@@ -1242,6 +1278,8 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, poisson_log_prob_is_the_log_of_the_probability);
   tcase_add_test(tests, the_slope_of_log_factorial_is_digamma);
   tcase_add_loop_test(tests, convolution_and_pooling_are_those_of_written_out_loops, 0,
+                      (int)case_count());
+  tcase_add_loop_test(tests, a_nan_goes_through_a_convolution_to_all_that_it_meets, 0,
                       (int)case_count());
   tcase_add_test(tests, a_convolution_worked_by_hand);
   tcase_add_test(tests, pools_worked_by_hand);

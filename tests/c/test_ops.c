@@ -162,18 +162,6 @@ static bnn_rows rows_said(const op_case *c, unsigned rows) {
   return op->rows(has, c->in, c->n, &c->attr, &y);
 }
 
-/* What sums of n terms may differ by when they are added up in another order: each of the n
- * roundings is half an epsilon at most of a sum of the result's size or less, and they add up like
- * a random walk; 4 standard deviations, on both sides.  0 for all but convolutions, whose sums are
- * the long ones: over a filter for y, over images and places for the gradients. */
-static double order_tolerance(const op_case *c, size_t images) {
-  if (c->id != BNN_OP_conv2d) return 0;
-  const size_t depth = c->in[1].dim[1] * c->in[1].dim[2] * c->in[1].dim[3],
-               places = c->in[0].dim[2] * c->in[0].dim[3];
-  const size_t terms = depth > images * places ? depth : images * places;
-  return 4 * sqrt((double)terms) * BNN_REAL_EPSILON;
-}
-
 /* Products of blocks may be summed in another order; all else has the same bits. */
 static double rows_tolerance(const op_case *c) {
   const bool product = c->id == BNN_OP_mm || c->id == BNN_OP_bmm || c->id == BNN_OP_linear;

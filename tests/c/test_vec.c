@@ -644,6 +644,51 @@ START_TEST(momentum_is_as_in_pytorch_with_and_without_nesterov) {
 }
 END_TEST
 
+/* 0 / 0 for the first and inf / inf for the last would be NaN, which no later step ends. */
+START_TEST(adam_without_eps_moves_only_what_has_a_gradient) {
+  EACH_VEC(vec) {
+    const bnn_real large = sqrt(-(double)BNN_REAL_LOWEST) * 4;
+    bnn_real w[3] = {1, 2, 3}, m[3] = {0}, v[3] = {0};
+    const bnn_real g[3] = {0, (bnn_real)0.5, large};
+    const bnn_adam_scalars a = {0, 0, (bnn_real)0.25, 1, 0};
+    vec->adam(w, m, v, g, &a, 3);
+    ck_holds(w[0] == 1);
+    ck_near((double)w[1], 1.75, 4 * (double)BNN_REAL_EPSILON, "w", 1);
+    ck_near((double)w[2], 2, 8 * (double)BNN_REAL_EPSILON, "w", 2); /* v is 16 times too small */
+    ck_holds(isinf(v[2]));
+  }
+}
+END_TEST
+
+static bool has_subnormals(void) {
+  volatile bnn_real least = BNN_REAL_LEAST;
+  return least / 2 > 0;
+}
+
+/* Kernels that take subnormal numbers for 0 meanwhile leave the processor as they found it, however
+ * many elements there are and whether all are finite. */
+START_TEST(updates_leave_subnormal_numbers_to_others) {
+  static bnn_real x[ARRAYS][P], g[P], theta[P], dmu[P], dlogvar[P];
+  static const size_t size[] = {0, 1, 16, 17, P};
+  const bnn_adam_scalars a = {(bnn_real)0.9, (bnn_real)0.999, (bnn_real)0.01, 3, (bnn_real)1e-8};
+  EACH_VEC(vec) for (size_t k = 0; k < 2 * (sizeof size / sizeof *size); k++) {
+    const size_t n = size[k / 2];
+    const bool bad = k % 2;
+    fill_posterior(x);
+    gradient(g, 1);
+    fill(theta, P, 40, -1, 1);
+    if (bad) g[0] = (bnn_real)NAN;
+    ck_holds(one_pass(vec, x, g, theta, &a, n) == (n == 0 || !bad) && has_subnormals());
+    vec->meanfield_grad(dmu, dlogvar, g, theta, x[MU], x[LOGVAR], 1, 2, n);
+    ck_holds(has_subnormals());
+    vec->meanfield_grad_sums(dmu, dlogvar, g, theta, x[MU], x[LOGVAR], 1, 2, n);
+    ck_holds(has_subnormals());
+    vec->adam(x[MU], x[M_MU], x[V_MU], g, &a, n);
+    ck_holds(has_subnormals());
+  }
+}
+END_TEST
+
 START_TEST(sgd_steps_against_the_gradient) {
   static bnn_real w[P], before[P], g[P];
   EACH_VEC(vec) {
@@ -863,6 +908,8 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, moments_end_at_0_where_gradients_have_ended);
   tcase_add_test(tests, adam_divides_by_eps_alone_where_no_gradient_ever_was);
   tcase_add_test(tests, momentum_is_as_in_pytorch_with_and_without_nesterov);
+  tcase_add_test(tests, adam_without_eps_moves_only_what_has_a_gradient);
+  tcase_add_test(tests, updates_leave_subnormal_numbers_to_others);
   tcase_add_test(tests, sgd_steps_against_the_gradient);
   tcase_add_test(tests, pixels_are_the_bytes_over_255_correctly_rounded);
   tcase_add_test(tests, welford_gives_mean_and_squared_deviations_of_two_passes);

@@ -19,13 +19,13 @@
 
 enum {
   STEP_BYTES = 1 << 20,  /* a step of the collector for so much new memory */
-  FULL_BYTES = 32 << 20, /* no full collection while less than this is alive */
+  FULL_BYTES = 32 << 20, /* no full collection for less garbage than this */
   HEADER_BYTES = 256     /* what a tensor takes besides its elements */
 };
 
 /* The state's box.  A step of a generational collector leaves alone what is old, and would wait for
- * the memory that Lua sees to double: so when what the runtime holds has doubled, a full collection
- * is run. */
+ * the memory that Lua sees to double: so when what the runtime holds has grown by half, a full
+ * collection is run. */
 typedef struct state {
   bnn_context *context;
   size_t unreported; /* bytes since the last step */
@@ -53,7 +53,7 @@ bnn_context *bind_context(lua_State *L) {
 static void collect_all(lua_State *L, state *s) {
   lua_gc(L, LUA_GCCOLLECT);
   size_t alive = bnn_mem_bytes();
-  s->full_at = alive + (alive > FULL_BYTES ? alive : FULL_BYTES);
+  s->full_at = alive + (alive / 2 > FULL_BYTES ? alive / 2 : FULL_BYTES);
 }
 
 void bind_account(lua_State *L, size_t bytes) {

@@ -64,6 +64,15 @@ function TestBounds.test_tensors_that_grow_old_before_they_are_dropped_stay_boun
   end)
 end
 
+-- Half of what is alive, and what comes between two looks; each is old when it is dropped.
+function TestBounds.test_old_garbage_beside_much_that_is_alive_stays_bounded()
+  local held, window, size = {}, {}, 4 * MIB // (core.real == "f64" and 8 or 4)
+  for i = 1, 32 do held[i] = core.zeros(size) end -- 128 MB
+  local most = peak_of(320, function(i) window[i % 4] = core.zeros(size) end)
+  lu.assertTrue(most < (128 // 2 + 4 * 4 + 8) * MIB, most)
+  lu.assertEquals(#held, 32)
+end
+
 function TestBounds.test_dropped_programs_stay_bounded()
   local most = peak_of(2000, function()
     local rec = core.recording()

@@ -324,12 +324,12 @@ static bool has_whole_reader(const bnn_program *p, int root) {
   return p->nodes[p->outputs[0]].root == root;
 }
 
-/* Rows of a job that is one of several: blocks of 8,192 elements or more, at most some 16 blocks; from the shape
- * only. */
+/* Rows of a job that is one of several: blocks of 12,800 elements or more (four of 784 x 64, which
+ * two threads or four share evenly), at most some 16 blocks; from the shape only. */
 static size_t job_rows(const node *v) {
   size_t n = v->shape.dim[0], width = 1;
   for (int k = 1; k < v->shape.rank; k++) width *= v->shape.dim[k];
-  size_t by_size = 8192 / (width ? width : 1), by_count = (n + 15) / 16;
+  size_t by_size = 12800 / (width ? width : 1), by_count = (n + 15) / 16;
   size_t rows = by_size > by_count ? by_size : by_count;
   return (rows + 15) / 16 * 16;
 }

@@ -1018,7 +1018,7 @@ END_TEST
 
 /* The rows of a large matrix go to several jobs, whose gradient is that of one product. */
 START_TEST(a_large_matrix_is_split_into_jobs) {
-  enum { IN = 300, OUT = 64, N = 5 };
+  enum { IN = 500, OUT = 64, N = 5 };
   bnn_program *p = NULL;
   bnn_frame *f = NULL;
   int x, w, y;

@@ -169,6 +169,40 @@ static int core_reliability(lua_State *L) {
   return 3;
 }
 
+/* The bin of each confidence, from 0. */
+static int core_bins(lua_State *L) {
+  bnn_err err;
+  const bnn_tensor *confidence = check_dense(L, 1, BNN_F64);
+  size_t n = confidence->size, bins = (size_t)bind_check_range(L, 3, "bins", 1, BNN_BINS_MAX);
+  uint32_t *bin = lua_newuserdatauv(L, n * sizeof *bin + 1, 0);
+  bind_check(L, bnn_bin_confidences(bin, confidence->data, n, lua_toboolean(L, 2), bins, &err),
+             &err);
+  int32_t *out = push_list(L, BNN_I32, n);
+  for (size_t i = 0; i < n; i++) out[i] = (int32_t)bin[i];
+  return 1;
+}
+
+static const char *const sums[] = {"total", "mean", "total_to", "mean_to",
+                                   NULL}; /* bnn_group_sum */
+
+static int core_group_intervals(lua_State *L) {
+  bnn_err err;
+  const bnn_tensor *group = check_dense(L, 2, BNN_I32);
+  bnn_groups groups = {.group = group->data,
+                       .value = check_many(L, 3, BNN_F64, group->size),
+                       .n = group->size,
+                       .groups = (size_t)bind_check_range(L, 4, "groups", 1, INT32_MAX),
+                       .sum = (bnn_group_sum)luaL_checkoption(L, 1, NULL, sums)};
+  bind_check(L, bnn_check_labels(groups.group, groups.n, groups.groups, &err), &err);
+  bnn_key key = bind_check_key(L, 5);
+  size_t resamples = (size_t)bind_check_range(L, 6, "resamples", 1, INT32_MAX);
+  double level = luaL_checknumber(L, 7);
+  double *lo = push_list(L, BNN_F64, groups.groups), *hi = push_list(L, BNN_F64, groups.groups);
+  bind_check(L, bnn_group_intervals(bind_context(L), lo, hi, &groups, key, resamples, level, &err),
+             &err);
+  return 2;
+}
+
 static int core_rank_counts(lua_State *L) {
   const uint8_t *flag = check_flags(L, 2, check_dense(L, 1, BNN_F64)->size);
   const bnn_ranking *ranking = push_ranking(L, 1);
@@ -340,6 +374,11 @@ static const bind_row rows[] = {
      "\"bias\"\nsingle: the confidences were floats."},
     {"reliability", core_reliability,
      "reliability(confidence, single, right, bins, adaptive): n, confidence and accuracy of bins"},
+    {"bins", core_bins, "bins(confidence, single, bins): the bin of each, i32 [n], from 0"},
+    {"group_intervals", core_group_intervals,
+     "group_intervals(sum, group, values, groups, key, resamples, level): lo, hi f64 [groups] of the "
+     "\"total\" or \"mean\" of values by group (from 0); \"total_to\", \"mean_to\": and those "
+     "before"},
     {"rank_counts", core_rank_counts,
      "rank_counts(scores, flags): distinct scores from the highest, and how many examples of flag 0 "
      "and of flag 1 have that score or a higher one"},

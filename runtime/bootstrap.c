@@ -4,6 +4,8 @@
 
 #include <math.h>
 #include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "mem.h"
@@ -17,8 +19,10 @@ typedef struct lane {
 
 typedef struct work {
   const bnn_statistic *s;
+  const bnn_groups *groups; /* or NULL: then s has a value */
   bnn_key key;
-  double *out;
+  double *out; /* [resamples], or [groups, resamples] */
+  size_t resamples;
   uint32_t *member; /* [n]: the examples of part 0, then those of part 1; or NULL */
   size_t first;     /* examples of part 0, or all */
   size_t n_lanes;
@@ -40,19 +44,39 @@ static void draw(uint32_t *weight, const uint32_t *member, size_t size, bnn_key 
   }
 }
 
-static double resample(const work *w, const lane *l, size_t r) {
+/* The number of each group, `step` elements from one to the next; sums [2, groups]. */
+static void group_numbers(double *out, size_t step, const bnn_groups *g, const uint32_t *weight,
+                          double *sums) {
+  double *total = sums, *count = sums + g->groups;
+  const int to = g->sum == BNN_GROUP_TOTAL_TO || g->sum == BNN_GROUP_MEAN_TO;
+  const int mean = g->sum == BNN_GROUP_MEAN || g->sum == BNN_GROUP_MEAN_TO;
+  memset(sums, 0, 2 * g->groups * sizeof *sums);
+  for (size_t i = 0; i < g->n; i++) {
+    if (!weight[i]) continue;
+    total[g->group[i]] += weight[i] * g->value[i];
+    count[g->group[i]] += weight[i];
+  }
+  for (size_t k = 0; k < g->groups; k++) {
+    if (to && k > 0) total[k] += total[k - 1], count[k] += count[k - 1];
+    out[k * step] = mean ? total[k] / count[k] : total[k];
+  }
+}
+
+static void resample(const work *w, const lane *l, size_t r) {
   const bnn_statistic *s = w->s;
   bnn_key key = bnn_key_fold(w->key, (int64_t)r + 1);
   memset(l->weight, 0, s->n * sizeof *l->weight);
   draw(l->weight, w->member, w->first, bnn_key_split(key, 0));
   if (w->member) draw(l->weight, w->member + w->first, s->n - w->first, bnn_key_split(key, 1));
-  return s->value(s->data, l->weight, l->scratch);
+  if (w->groups)
+    group_numbers(w->out + r, w->resamples, w->groups, l->weight, (double *)(void *)l->scratch);
+  else
+    w->out[r] = s->value(s->data, l->weight, l->scratch);
 }
 
 static void lane_job(void *data, size_t i) {
   work *w = data;
-  for (size_t r; (r = atomic_fetch_add(&w->next, 1)) < w->end;)
-    w->out[r] = resample(w, &w->lanes[i], r);
+  for (size_t r; (r = atomic_fetch_add(&w->next, 1)) < w->end;) resample(w, &w->lanes[i], r);
 }
 
 static void list_members(work *w) {
@@ -103,12 +127,60 @@ static bnn_status run_waves(work *w, bnn_context *context, size_t resamples, bnn
   return BNN_OK;
 }
 
+static bnn_status run(work *w, bnn_context *context, bnn_err *err) {
+  bnn_status status = work_init(w, context, w->resamples, err);
+  if (status == BNN_OK) status = run_waves(w, context, w->resamples, err);
+  work_fini(w);
+  return status;
+}
+
 bnn_status bnn_bootstrap(bnn_context *context, double *out, const bnn_statistic *s, bnn_key key,
                          size_t resamples, bnn_err *err) {
-  work w = {.s = s, .key = key, .out = out};
-  bnn_status status = work_init(&w, context, resamples, err);
-  if (status == BNN_OK) status = run_waves(&w, context, resamples, err);
-  work_fini(&w);
+  work w = {.s = s, .key = key, .out = out, .resamples = resamples};
+  return run(&w, context, err);
+}
+
+/* ---- groups ---- */
+
+static int by_value(const void *a, const void *b) {
+  const double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+/* Moves what is NaN out of x [n] and sorts the rest, whose number it gives. */
+static size_t sort_numbers(double *x, size_t n) {
+  size_t m = 0;
+  for (size_t i = 0; i < n; i++)
+    if (!isnan(x[i])) x[m++] = x[i];
+  qsort(x, m, sizeof *x, by_value);
+  return m;
+}
+
+/* The q-quantile of sorted numbers; NaN of none. */
+static double quantile(const double *x, size_t n, double q) {
+  if (n == 0) return NAN;
+  const double at = q * (double)(n - 1);
+  const size_t below = (size_t)at, above = below + 1 < n ? below + 1 : below;
+  return x[below] + (at - (double)below) * (x[above] - x[below]);
+}
+
+bnn_status bnn_group_intervals(bnn_context *context, double *lo, double *hi,
+                               const bnn_groups *groups, bnn_key key, size_t resamples,
+                               double level, bnn_err *err) {
+  const bnn_statistic s = {.n = groups->n, .scratch = 2 * groups->groups * sizeof(double)};
+  work w = {.s = &s, .groups = groups, .key = key, .resamples = resamples};
+  if (groups->groups == 0 || resamples <= SIZE_MAX / sizeof(double) / groups->groups)
+    w.out = bnn_mem_alloc(groups->groups * resamples, sizeof *w.out);
+  if (!w.out)
+    return bnn_fail(err, BNN_ENOMEM, "%zu resamples of %zu groups", resamples, groups->groups);
+  const bnn_status status = run(&w, context, err);
+  for (size_t k = 0; status == BNN_OK && k < groups->groups; k++) {
+    double *x = w.out + k * resamples;
+    const size_t n = sort_numbers(x, resamples);
+    lo[k] = quantile(x, n, (1 - level) / 2);
+    hi[k] = quantile(x, n, 1 - (1 - level) / 2);
+  }
+  bnn_mem_free(w.out);
   return status;
 }
 

@@ -44,4 +44,28 @@ typedef struct bnn_values {
 } bnn_values;
 bnn_statistic bnn_mean_statistic(const bnn_values *values);
 
+/* Metrics of several numbers, one for each group of the examples, such as the bins of a reliability
+ * diagram: group [n], each in [0, groups); value [n].  What a group's number is, under weights w: */
+typedef enum bnn_group_sum {
+  BNN_GROUP_TOTAL,    /* the sum of w value */
+  BNN_GROUP_MEAN,     /* that over the sum of w: NaN of a group without examples */
+  BNN_GROUP_TOTAL_TO, /* both over this group and all before it */
+  BNN_GROUP_MEAN_TO,
+} bnn_group_sum;
+
+typedef struct bnn_groups {
+  const int32_t *group;
+  const double *value;
+  size_t n, groups;
+  bnn_group_sum sum;
+} bnn_groups;
+
+/* The percentile interval of each group's number: lo and hi [groups], its quantiles (by linear
+ * interpolation) at (1 - level) / 2 and 1 less that, over the resamples that bnn_bootstrap draws
+ * under this key.  Resamples in which the number is NaN are left out; NaN when all are.
+ * ESTOP: lo and hi are undefined; ENOMEM. */
+bnn_status bnn_group_intervals(bnn_context *context, double *lo, double *hi,
+                               const bnn_groups *groups, bnn_key key, size_t resamples,
+                               double level, bnn_err *err);
+
 #endif

@@ -94,17 +94,24 @@ function M.brier(prediction, labels, opts) return mean_score("brier", prediction
 -- @param prediction classes [n], scores [n, C], or what bnn.predict gives
 -- @param labels tensor or list [n]
 -- @param opts table: classes=, their number; by default that of the scores, and of plain classes
---   one more than the largest seen
--- @return tensor i64 [C, C]
+--   one more than the largest seen; bootstrap={key=, n=1000, level=0.95}
+-- @return tensor i64 [C, C], and {lo, hi} of tensors f64 [C, C] with bootstrap
 function M.confusion_matrix(prediction, labels, opts)
   local what = "confusion_matrix"
-  opts = inputs.options(what, opts, {classes = {type = "integer", min = 1}, bootstrap = false})
+  opts = inputs.options(what, opts, {classes = {type = "integer", min = 1}})
   local class, label, known = answers(what, prediction, labels)
   local classes = opts.classes or known
   if not classes then
     classes = math.max(1, class:real():max():item() + 1, label:real():max():item() + 1) // 1 | 0
   end
-  return inputs.call(what, core.confusion, label, class, classes)
+  local counts = inputs.call(what, core.confusion, label, class, classes)
+  if not opts.bootstrap then return counts, nil end
+  local cell, answered = label:totable(), class:totable()
+  for i, of in ipairs(cell) do cell[i] = of * classes + answered[i] end
+  local ones = core.full({#cell}, 1)
+  local interval = inputs.intervals(opts.bootstrap, "total", cell, ones, classes * classes)
+  for i, edge in ipairs(interval) do interval[i] = edge:view(classes, classes) end
+  return counts, interval
 end
 
 return M

@@ -208,4 +208,17 @@ function M.evaluate(what, opts, f, ...)
   return value, {quantile(samples, tail), quantile(samples, 1 - tail)}
 end
 
+--- The intervals of a metric of several numbers, {lo, hi} of tensors f64 [groups]: percentiles over
+-- resamples, those of every metric under this key, in which a number is not NaN.
+-- @param boot table: bootstrap of checked options
+-- @param sum string: "total" or "mean" of values by group; "total_to", "mean_to" with those before
+-- @param group list or tensor i32 [n], from 0
+-- @param values tensor or list of numbers [n]
+-- @param groups integer: how many
+function M.intervals(boot, sum, group, values, groups)
+  if type(group) == "table" then group = core.tensor(group, "i32") end
+  values = type(values) == "table" and core.tensor(values, "f64") or values:to "f64"
+  return {core.group_intervals(sum, group, values, groups, boot.key, boot.n, boot.level)}
+end
+
 return M

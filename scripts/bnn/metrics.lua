@@ -6,7 +6,8 @@
 -- Every scalar metric takes `bootstrap = {key=, n=1000, level=0.95}` in its options and then
 -- returns its value and {lo, hi}, the percentile interval over n resamples of the examples (in and
 -- out of distribution apart, for metrics of two sets). One key gives the same resamples to every
--- metric of the same examples, with any number of threads.
+-- metric of the same examples, with any number of threads. So do reliability, risk_coverage and
+-- confusion_matrix, with an interval for each of their numbers.
 --
 --     classes       accuracy top_k nll brier confusion_matrix
 --     calibration   ece mce adaptive_ece (aece) adaptive_mce reliability; bnn.calibration

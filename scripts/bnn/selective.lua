@@ -59,8 +59,7 @@ function M.e_aurc(prediction, labels, opts) return area("e_aurc", prediction, la
 function M.augrc(prediction, labels, opts) return area("augrc", prediction, labels, opts) end
 
 -- For each distinct confidence from the highest: it, answers kept at it, errors among them.
-local function kept(what, prediction, labels, opts)
-  local confidence, wrong = read(what, prediction, labels, opts, {bootstrap = false})
+local function kept(confidence, wrong)
   local threshold, right, errors = core.rank_counts(confidence, wrong)
   right, errors = right:totable(), errors:totable()
   local count = {}
@@ -68,20 +67,38 @@ local function kept(what, prediction, labels, opts)
   return threshold:totable(), count, errors
 end
 
+-- Intervals of coverage and risk at each threshold.
+local function curve_intervals(boot, confidence, wrong, threshold)
+  local place, group, n = {}, confidence:totable(), confidence:size(1)
+  for k, c in ipairs(threshold) do place[c] = k - 1 end
+  for i, c in ipairs(group) do group[i] = place[c] end
+  local share = {}
+  for i = 1, n do share[i] = 1 / n end
+  return {
+    coverage = inputs.intervals(boot, "total_to", group, share, #threshold),
+    risk = inputs.intervals(boot, "mean_to", group, wrong, #threshold),
+  }
+end
+
 --- The risk-coverage curve, a point for each distinct confidence from the highest.
 -- @param prediction probabilities [n, C], what bnn.predict gives, or confidences [n]
 -- @param labels [n]
--- @param opts table: confidence= [n]
+-- @param opts table: confidence= [n], bootstrap={key=, n=1000, level=0.95}
 -- @return table of tensors f64: coverage (the share of answers with confidence >= threshold), risk
---   (the share of errors among them), threshold
+--   (the share of errors among them), threshold; and with bootstrap {coverage=, risk=}, each
+--   {lo, hi} of tensors f64, at these thresholds
 function M.risk_coverage(prediction, labels, opts)
-  local threshold, count, errors = kept("risk_coverage", prediction, labels, opts)
+  local confidence, wrong
+  confidence, wrong, opts = read("risk_coverage", prediction, labels, opts)
+  local threshold, count, errors = kept(confidence, wrong)
   local coverage, risk = {}, {}
   for k = 1, #count do
     coverage[k], risk[k] = count[k] / count[#count], errors[k] / count[k]
   end
-  return {coverage = core.tensor(coverage, "f64"), risk = core.tensor(risk, "f64"),
-          threshold = core.tensor(threshold, "f64")}
+  local curve = {coverage = core.tensor(coverage, "f64"), risk = core.tensor(risk, "f64"),
+                 threshold = core.tensor(threshold, "f64")}
+  local boot = opts.bootstrap
+  return curve, boot and curve_intervals(boot, confidence, wrong, threshold) or nil
 end
 
 --- The reject curve: accuracy against the share of answers refused, least confident first, from
@@ -92,7 +109,8 @@ end
 -- @return table of tensors f64: rejected, accuracy (of what is kept), threshold (kept is confidence
 --   >= threshold)
 function M.reject_curve(prediction, labels, opts)
-  local threshold, count, errors = kept("reject_curve", prediction, labels, opts)
+  local confidence, wrong = read("reject_curve", prediction, labels, opts, {bootstrap = false})
+  local threshold, count, errors = kept(confidence, wrong)
   local rejected, accuracy, least, n = {}, {}, {}, #count
   for k = n, 1, -1 do
     local i = n - k + 1

@@ -233,6 +233,65 @@ START_TEST(a_temperature_of_logits_without_labels_is_refused) {
 }
 END_TEST
 
+/* ---- groups ---- */
+
+/* Values i * i in groups i % 3, of 4. */
+static bnn_groups groups_of(bnn_group_sum sum) {
+  static int32_t group[N];
+  static double value[N];
+  for (int i = 0; i < N; i++) group[i] = i % 3, value[i] = i * i;
+  return (bnn_groups){group, value, N, 4, sum};
+}
+
+static void intervals(double *lo, double *hi, bnn_group_sum sum, int threads) {
+  bnn_context *context = NULL;
+  const bnn_groups g = groups_of(sum);
+  ck_succeeds(bnn_context_new(&context, threads, &err));
+  ck_succeeds(bnn_group_intervals(context, lo, hi, &g, bnn_key_new(3), 201, 0.9, &err));
+  bnn_context_free(context);
+}
+
+static int by_value(const void *a, const void *b) {
+  const double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+/* The mean up to the last group is that of all; resample 10 and 190 of 0..200 lie at 5% and 95%. */
+START_TEST(groups_have_the_intervals_of_the_same_resamples) {
+  double lo[4], hi[4], again[4], out[201], values[N];
+  for (int i = 0; i < N; i++) values[i] = i * i;
+  bnn_values v = {values, N, false};
+  bnn_statistic s = bnn_mean_statistic(&v);
+  bootstrap(out, &s, 2, 201);
+  qsort(out, 201, sizeof *out, by_value);
+  intervals(lo, hi, BNN_GROUP_MEAN_TO, 3);
+  for (int g = 2; g < 4; g++) {
+    ck_assert_double_eq_tol(lo[g], out[10], 1e-9 * out[10]);
+    ck_assert_double_eq_tol(hi[g], out[190], 1e-9 * out[190]);
+  }
+  intervals(again, hi, BNN_GROUP_MEAN_TO, 1);
+  ck_assert_mem_eq(lo, again, sizeof lo);
+  intervals(lo, hi, BNN_GROUP_MEAN, 2);
+  ck_assert(lo[0] < hi[0] && isnan(lo[3]) && isnan(hi[3])); /* nobody is in the last group */
+  intervals(lo, hi, BNN_GROUP_TOTAL, 2);
+  ck_assert(lo[0] < hi[0] && lo[3] == 0 && hi[3] == 0);
+  intervals(lo, hi, BNN_GROUP_TOTAL_TO, 2);
+  ck_assert_double_eq_tol(hi[3], N * out[190], 1e-9 * N * out[190]);
+}
+END_TEST
+
+START_TEST(groups_of_a_stopped_context_are_refused) {
+  double lo[4], hi[4];
+  bnn_context *context = NULL;
+  const bnn_groups g = groups_of(BNN_GROUP_MEAN);
+  ck_succeeds(bnn_context_new(&context, 1, &err));
+  bnn_context_stop(context);
+  ck_refuses(bnn_group_intervals(context, lo, hi, &g, bnn_key_new(1), 10, 0.9, &err), BNN_ESTOP,
+             "0 of 10");
+  bnn_context_free(context);
+}
+END_TEST
+
 /* ---- memory ---- */
 
 static bnn_status rank_and_resample(void *arg, bnn_err *err) {
@@ -245,6 +304,10 @@ static bnn_status rank_and_resample(void *arg, bnn_err *err) {
   bnn_status status = bnn_statistic_value(&value, &s, err);
   if (status == BNN_OK) status = bnn_bootstrap(context, out, &s, bnn_key_new(1), 9, err);
   bnn_ranking_free(r);
+  const bnn_groups g = groups_of(BNN_GROUP_MEAN);
+  double lo[4], hi[4];
+  if (status == BNN_OK)
+    status = bnn_group_intervals(context, lo, hi, &g, bnn_key_new(1), 9, 0.9, err);
   return status;
 }
 
@@ -265,6 +328,8 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, each_example_is_drawn_once_on_average_and_parts_keep_their_sizes);
   tcase_add_test(tests, any_number_of_threads_gives_the_same_resamples);
   tcase_add_test(tests, a_stopped_context_draws_nothing);
+  tcase_add_test(tests, groups_have_the_intervals_of_the_same_resamples);
+  tcase_add_test(tests, groups_of_a_stopped_context_are_refused);
   tcase_add_test(tests, bins_are_counted_in_the_precision_of_the_confidence);
   tcase_add_test(tests, rows_that_are_no_distribution_are_found);
   tcase_add_test(tests, a_temperature_of_logits_without_labels_is_refused);

@@ -51,7 +51,7 @@ function TestScores.test_confusion_matrix()
   check_refusals(metrics.confusion_matrix, {
     {"label 1 is 2, predictions are of classes 0..1", {{1, 0}}, {2}},
     {"label 1 is 2, there are 2 classes", {2}, {0}, {classes = 2}},
-    {"unknown option 'bootstrap'", {0}, {0}, {bootstrap = {}}},
+    {"bootstrap: 'key' is missing", {0}, {0}, {bootstrap = {}}},
   })
 end
 

@@ -154,4 +154,103 @@ function TestCoverage.test_the_share_within_the_interval()
   lu.assertEquals(bnn.metrics.coverage({1, 1}, {0, 0}, {1, 2}, 0.9), 0.5)
 end
 
+TestIntervals = {}
+
+local N = 400
+local key = bnn.key(7)
+local probabilities = (bnn.randn(key, N, 3) * 2):softmax(-1)
+local truth = (bnn.randn(key:fold "truth", N, 3)):argmax(-1):real():sub(1):to "i32"
+local with = {bootstrap = {key = key:fold "boot", n = 500, level = 0.9}}
+
+local function options(more)
+  for name, value in pairs(with) do more[name] = value end
+  return more
+end
+
+-- The interval of the accuracy, by the bootstrap of a single number.
+local function of_accuracy()
+  local _, interval = metrics.accuracy(probabilities, truth, with)
+  return interval
+end
+
+function TestIntervals.test_one_bin_has_that_of_the_accuracy()
+  local interval = of_accuracy()
+  for _, adaptive in ipairs{false, true} do
+    local opts = options{bins = 1, adaptive = adaptive}
+    local _, bins = metrics.reliability(probabilities, truth, opts)
+    for i = 1, 2 do
+      lu.assertAlmostEquals(bins.accuracy[i][1], interval[i], 1e-12)
+      lu.assertEquals(bins.n[i][1], N)
+    end
+    lu.assertTrue(bins.confidence[1][1] < bins.confidence[2][1])
+  end
+end
+
+function TestIntervals.test_bins_hold_the_examples_that_they_count()
+  for _, adaptive in ipairs{false, true} do
+    local bins, interval = metrics.reliability(probabilities, truth, options{adaptive = adaptive})
+    for b = 1, 15 do
+      local n, p = bins.n[b], bins.n[b] / N
+      local reach = 3 * math.sqrt(N * p * (1 - p)) -- 0.9 of a binomial lies within 1.645
+      lu.assertTrue(interval.n[1][b] <= n and n <= interval.n[2][b], b)
+      lu.assertTrue(interval.n[2][b] - interval.n[1][b] <= 2 * reach, b)
+      if n > 0 then
+        local lo, hi = interval.accuracy[1][b], interval.accuracy[2][b]
+        lu.assertTrue(lo <= bins.accuracy[b] and bins.accuracy[b] <= hi, b)
+        lu.assertTrue(interval.confidence[1][b] <= bins.confidence[b])
+        lu.assertTrue(bins.confidence[b] <= interval.confidence[2][b])
+      else
+        lu.assertNaN(interval.accuracy[1][b])
+      end
+    end
+  end
+end
+
+function TestIntervals.test_the_risk_of_all_answers_is_what_accuracy_leaves()
+  local interval = of_accuracy()
+  local curve, bands = metrics.risk_coverage(probabilities, truth, with)
+  local last = curve.risk:size(1)
+  for i = 1, 2 do
+    lu.assertAlmostEquals(bands.risk[i][last], 1 - interval[3 - i], 1e-12)
+    lu.assertAlmostEquals(bands.coverage[i][last], 1, 1e-12)
+    lu.assertEquals(bands.risk[i]:size(1), last)
+  end
+  for k = 1, last, 20 do
+    local c, at = curve.coverage[k], bands.coverage
+    lu.assertTrue(at[1][k] <= c + 1e-12 and c <= at[2][k] + 1e-12, k)
+  end
+end
+
+function TestIntervals.test_a_confusion_matrix_has_one_for_each_cell()
+  local interval = of_accuracy()
+  local right = {} -- 1 where the answer is right, so that one cell counts them
+  local answers = probabilities:argmax(-1):totable()
+  for i, label in ipairs(truth:totable()) do right[i] = answers[i] - 1 == label and 1 or 0 end
+  local ones = bnn.ones({N}, "i32")
+  local counts, cells = metrics.confusion_matrix(bnn.tensor(right, "i32"), ones, with)
+  lu.assertEquals({counts:shape(), cells[1]:shape()}, {{2, 2}, {2, 2}})
+  for i = 1, 2 do
+    lu.assertAlmostEquals(cells[i][2][2], N * interval[i], 1e-9)
+    lu.assertAlmostEquals(cells[i][2][1], N * (1 - interval[3 - i]), 1e-9)
+    lu.assertEquals({cells[i][1][1], cells[i][1][2]}, {0, 0})
+  end
+end
+
+function TestIntervals.test_are_a_function_of_the_key_and_are_not_there_unasked()
+  local _, a = metrics.risk_coverage(probabilities, truth, with)
+  local threads = bnn.threads()
+  bnn.threads(1)
+  local _, b = metrics.risk_coverage(probabilities, truth, with)
+  bnn.threads(threads)
+  lu.assertEquals(a.risk[1]:totable(), b.risk[1]:totable())
+  local _, c = metrics.risk_coverage(probabilities, truth, {bootstrap = {key = key}})
+  lu.assertNotEquals(a.risk[1]:totable(), c.risk[1]:totable())
+  for _, name in ipairs{"risk_coverage", "reliability", "confusion_matrix"} do
+    lu.assertEquals(select("#", metrics[name](probabilities, truth)), 2, name)
+    lu.assertNil((select(2, metrics[name](probabilities, truth))), name)
+    lu.assertErrorMsgContains("'key' is missing", metrics[name], probabilities, truth,
+      {bootstrap = {}})
+  end
+end
+
 os.exit(lu.LuaUnit.run())

@@ -191,10 +191,15 @@ static int read_integers(lua_State *L, int arg, const char *what, lua_Integer lo
           lua_pushfstring(L, "there is %s %d, at most %d are wanted", what, n + 1, BNN_RANK_MAX));
     bind_refuse_tracer(L, -1);
     out[n] = lua_tointegerx(L, -1, &isint);
-    if (lua_type(L, -1) != LUA_TNUMBER || !isint)
+    if (lua_type(L, -1) != LUA_TNUMBER || !isint) {
+      if (lua_type(L, -1) == LUA_TNUMBER)
+        bind_push_number(L, lua_tonumber(L, -1));
+      else
+        luaL_tolstring(L, -1, NULL);
       bind_argerror(L, at,
                     lua_pushfstring(L, "%s %d is %s, an integer is wanted", what, n + 1,
-                                    luaL_tolstring(L, -1, NULL)));
+                                    lua_tostring(L, -1)));
+    }
     if (out[n] < lo)
       bind_argerror(
           L, at, lua_pushfstring(L, "%s %d is %I, at least %I is wanted", what, n + 1, out[n], lo));
@@ -337,6 +342,7 @@ int luaopen_bnn_core(lua_State *L) {
   bind_open_idx(L);
   bind_open_fetch(L);
   bind_open_system(L);
+  bind_open_number(L);
   bind_open_lock(L);
   bind_open_process(L);
   bind_open_glyphs(L);

@@ -214,6 +214,10 @@ void bind_account(lua_State *L, size_t bytes);
 /* The context of this Lua state, made when the module was opened. */
 bnn_context *bind_context(lua_State *L);
 
+/* Pushes a number as tostring writes it in the C locale, for messages: lua_pushfstring's %f
+ * follows setlocale. */
+void bind_push_number(lua_State *L, double v);
+
 /* Rows of C functions with their documentation: {name, function, doc}; the doc's first line is the
  * call.  Registered into the table on top of the stack, and into core.docs(). */
 typedef struct bind_row {
@@ -236,6 +240,7 @@ void bind_open_op(lua_State *L);
 void bind_open_idx(lua_State *L);
 void bind_open_fetch(lua_State *L);
 void bind_open_system(lua_State *L);
+void bind_open_number(lua_State *L);
 void bind_open_lock(lua_State *L);
 void bind_open_process(lua_State *L);
 void bind_open_glyphs(lua_State *L);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "bind_scripts.h"
+#include "number.h"
 
 static const char folder_key = 'f'; /* its address: where the registry keeps BNNLUA_SCRIPTS */
 
@@ -53,8 +54,11 @@ static const char *push_path(lua_State *L, const char *folder, const char *modul
   return NULL;
 }
 
+/* In the C locale, since Lua reads 0.5 in a source as setlocale says. */
 static int load_file(lua_State *L, const char *path) {
+  locale_t before = bnn_locale_enter();
   int status = luaL_loadfile(L, path);
+  bnn_locale_leave(before);
   if (status == LUA_ERRFILE) {
     lua_pushfstring(L, "%s (looked for there because BNNLUA_SCRIPTS is set)", lua_tostring(L, -1));
     lua_remove(L, -2);
@@ -82,7 +86,9 @@ static int load_embedded(lua_State *L, const char *module) {
   const bind_script *script = find_script(module);
   if (!script) return -1;
   const char *chunkname = lua_pushfstring(L, "@%s", script->path);
+  locale_t before = bnn_locale_enter();
   int status = luaL_loadbuffer(L, (const char *)script->data, script->size, chunkname);
+  bnn_locale_leave(before);
   lua_remove(L, -2);
   if (status == LUA_OK) lua_pushstring(L, script->path);
   return status;

@@ -239,8 +239,12 @@ static bnn_tensor *push_line(lua_State *L, double from, double step, size_t n) {
 /* A number that is finite. */
 static double check_finite(lua_State *L, int arg, const char *name) {
   double v = bind_check_number(L, arg);
-  if (!isfinite(v))
-    luaL_argerror(L, arg, lua_pushfstring(L, "%s is %f, a finite number is wanted", name, v));
+  if (!isfinite(v)) {
+    bind_push_number(L, v);
+    luaL_argerror(
+        L, arg,
+        lua_pushfstring(L, "%s is %s, a finite number is wanted", name, lua_tostring(L, -1)));
+  }
   return v;
 }
 
@@ -249,7 +253,10 @@ static int core_arange(lua_State *L) {
   double step = lua_isnoneornil(L, 3) ? 1 : check_finite(L, 3, "step");
   luaL_argcheck(L, step != 0, 3, "step is 0");
   double n = floor((to - from) / step + 1e-9) + 1; /* 0.3 / 0.1 is a little less than 3 */
-  if (n >= 0x1p53) luaL_error(L, "arange would have %f elements", n);
+  if (n >= 0x1p53) {
+    bind_push_number(L, n);
+    luaL_error(L, "arange would have %s elements", lua_tostring(L, -1));
+  }
   return finish(L, push_line(L, from, step, n > 0 ? (size_t)n : 0));
 }
 

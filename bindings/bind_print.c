@@ -9,6 +9,7 @@
 
 #include "bind.h"
 #include "bind_tensor.h"
+#include "number.h"
 
 enum { EDGE = 5, SLICES = 2, NUMBER_SIZE = 40 };
 
@@ -31,8 +32,8 @@ static int write_number(char text[NUMBER_SIZE], const page *p, size_t i) {
   if (!is_float(p->t))
     return snprintf(text, NUMBER_SIZE, "%*lld", width, (long long)bnn_tensor_get_int(p->t, i));
   if (isnan(v)) return snprintf(text, NUMBER_SIZE, "%*s", width, "nan"); /* never "-nan" */
-  return p->exponential ? snprintf(text, NUMBER_SIZE, "%*.4e", width, v)
-                        : snprintf(text, NUMBER_SIZE, "%*.4f", width, v);
+  return p->exponential ? bnn_format(text, NUMBER_SIZE, "%*.4e", width, v)
+                        : bnn_format(text, NUMBER_SIZE, "%*.4f", width, v);
 }
 
 /* The position shown after k along an axis with n: behind the first EDGE come the last EDGE. */
@@ -119,7 +120,7 @@ static void add_slice_name(luaL_Buffer *b, const page *p, size_t slice) {
 static void add_scalar(luaL_Buffer *b, const page *p) {
   char text[NUMBER_SIZE];
   if (is_float(p->t) && !isnan(bnn_tensor_get(p->t, 0)))
-    snprintf(text, sizeof text, "%.*g", p->t->dtype == BNN_F32 ? 7 : 15, bnn_tensor_get(p->t, 0));
+    bnn_format(text, sizeof text, "%.*g", p->t->dtype == BNN_F32 ? 7 : 15, bnn_tensor_get(p->t, 0));
   else
     write_number(text, p, 0);
   luaL_addstring(b, ": ");

@@ -89,6 +89,20 @@ static bool connect_stream(process *p, int stream) {
   return move_up(&p->ours[stream]) && move_up(&p->theirs[stream]);
 }
 
+/* The environment with LC_ALL=C, since what a program prints is read and what it reads has points
+ * in its numbers; NULL: no memory.  The strings are environ's. */
+static char **plain_environment(void) {
+  static char all[] = "LC_ALL=C";
+  size_t n = 0, kept = 1;
+  while (environ[n]) n++;
+  char **plain = bnn_mem_zalloc(n + 2, sizeof *plain);
+  if (!plain) return NULL;
+  plain[0] = all;
+  for (size_t i = 0; i < n; i++)
+    if (strncmp(environ[i], "LC_ALL=", strlen("LC_ALL=")) != 0) plain[kept++] = environ[i];
+  return plain;
+}
+
 /* Gives 0 or the reason why not, as errno has it. */
 static int start(process *p, char *const words[]) {
   for (int i = 0; i < STREAMS; i++)
@@ -99,7 +113,10 @@ static int start(process *p, char *const words[]) {
   for (int i = 0; reason == 0 && i < STREAMS; i++)
     reason = posix_spawn_file_actions_adddup2(&actions, p->theirs[i], i);
   pid_t pid = 0;
-  if (reason == 0) reason = posix_spawnp(&pid, words[0], &actions, NULL, words, environ);
+  char **environment = plain_environment();
+  if (reason == 0 && !environment) reason = ENOMEM;
+  if (reason == 0) reason = posix_spawnp(&pid, words[0], &actions, NULL, words, environment);
+  bnn_mem_free(environment);
   posix_spawn_file_actions_destroy(&actions);
   if (reason == 0) p->pid = pid;
   close_ends(p->theirs);

@@ -9,6 +9,7 @@
  *   predict.h vmap.h             averages over sampled networks, a program for every slice
  *   bootstrap.h ranking.h        resamples of a metric, scores in order with ties together
  *   rank_metrics.h calibration.h scoring.h   AUROC to AURC, ECE and temperature, NLL and Brier
+ *   number.h                     numbers as text and back in any locale
  *   idx.h                        IDX files
  *   digest.h fetch.h             SHA-256 of a file, downloads that are checked by it
  *   safetensors.h                tensors by name in a file, as Python reads it
@@ -27,6 +28,7 @@
 #include "isa.h"
 #include "key.h"
 #include "mem.h"
+#include "number.h"
 #include "objective.h"
 #include "op.h"
 #include "optimizer.h"

@@ -14,6 +14,7 @@
 
 #include "bytes.h"
 #include "mem.h"
+#include "number.h"
 
 enum {
   SHOWN = 40,          /* characters of a cell in errors */
@@ -211,7 +212,7 @@ static bool read_decimal(decimal *d, const cell *c) {
 }
 
 /* The double nearest to a cell's number.  Up to 2^53 and 10^22 one product or quotient of exact
- * doubles is rounded once (Clinger 1990); the rest is strtod's. */
+ * doubles is rounded once (Clinger 1990); the rest is the library's. */
 static bool read_number(double *v, const cell *c) {
   decimal d;
   if (c->n > NUMBER_MAX || !read_decimal(&d, c)) return false;
@@ -219,7 +220,7 @@ static bool read_number(double *v, const cell *c) {
     char text[NUMBER_MAX + 1];
     memcpy(text, c->p, c->n);
     text[c->n] = 0;
-    *v = strtod(text, NULL);
+    *v = bnn_number_read(text, NULL);
     return true;
   }
   double m = (double)d.digits;

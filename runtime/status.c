@@ -3,8 +3,9 @@
 
 #include <ctype.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
+
+#include "number.h"
 
 const char *bnn_status_text(bnn_status status) {
   static const char *const text[] = {
@@ -20,7 +21,7 @@ bnn_status bnn_fail(bnn_err *err, bnn_status status, const char *format, ...) {
   err->status = status;
   va_list args;
   va_start(args, format);
-  vsnprintf(err->text, sizeof err->text, format, args);
+  bnn_vformat(err->text, sizeof err->text, format, args);
   va_end(args);
   return status;
 }
@@ -31,10 +32,10 @@ bnn_status bnn_fail_within(bnn_err *err, bnn_status status, const char *format, 
   memcpy(inner, err->text, sizeof inner);
   va_list args;
   va_start(args, format);
-  int n = vsnprintf(err->text, sizeof err->text, format, args);
+  int n = bnn_vformat(err->text, sizeof err->text, format, args);
   va_end(args);
   int room = (int)sizeof err->text - n - 3;
-  if (n >= 0 && room > 0) snprintf(err->text + n, (size_t)room + 3, ": %.*s", room, inner);
+  if (n >= 0 && room > 0) bnn_format(err->text + n, (size_t)room + 3, ": %.*s", room, inner);
   err->status = status;
   return status;
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "mem.h"
+#include "number.h"
 #include "shape.h"
 
 /* ---- types ---- */
@@ -380,7 +381,7 @@ static bnn_status fail_element(const bnn_tensor *x, size_t i, bnn_dtype to, bnn_
   }
   char value[40];
   if (x->dtype == BNN_F32 || x->dtype == BNN_F64)
-    snprintf(value, sizeof value, "%.*g", x->dtype == BNN_F32 ? 9 : 17, bnn_tensor_get(x, i));
+    bnn_format(value, sizeof value, "%.*g", x->dtype == BNN_F32 ? 9 : 17, bnn_tensor_get(x, i));
   else if (x->dtype == BNN_U64)
     snprintf(value, sizeof value, "%" PRIu64, *(const uint64_t *)element(x, i));
   else

@@ -86,6 +86,13 @@ refuse "runtime prints" runtime \
 refuse "runtime ends the program" runtime "$word(_?exit|_Exit|quick_exit|abort)[[:space:]]*\("
 refuse "runtime reads the environment" runtime "$word((secure_)?getenv|setenv|putenv|environ)$end"
 
+# Numbers as text have one door, which knows no locale.
+refuse "a number is read outside runtime/number.c (bnn_number_read)" runtime \
+  "$word(strto(d|f|ld)|ato[fil]+|v?s?f?scanf|(set|new|use)locale|localeconv)[[:space:]]*\(" \
+  runtime/number.c
+refuse "a number is read past runtime/number.h" bindings \
+  "$word(strto(d|f|ld)|atof|v?s?f?scanf|setlocale|localeconv)[[:space:]]*\("
+
 # OpenBLAS has one door; bindings hold no numerics.
 refuse "OpenBLAS is included outside runtime/blas.c" runtime "$include$blas" runtime/blas.c
 refuse "bindings include OpenBLAS" bindings "$include$blas"

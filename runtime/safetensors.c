@@ -287,6 +287,7 @@ static bnn_status read_tree(bnn_safetensors *f, json_t *root, size_t length, bnn
   json_t *metadata = json_object_get(root, METADATA);
   if (!json_is_object(root))
     return bnn_fail(err, BNN_EDATA, "the header is %s, wanted an object", kind_of(root));
+  if (json_is_null(metadata)) metadata = NULL; /* as the reference reader: no metadata */
   if (metadata && !json_is_object(metadata))
     return bnn_fail(err, BNN_EDATA, METADATA " is %s, wanted an object", kind_of(metadata));
   size_t path = strlen(f->path) + 1;

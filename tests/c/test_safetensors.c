@@ -71,6 +71,7 @@ static const struct {
 } good_row[] = {
     {"{}", 0, 0, 0, {0}},                    /* no tensors at all */
     {"{\"__metadata__\":{}}", 0, 0, 0, {0}}, /* nor any metadata */
+    {"{\"__metadata__\":null}", 0, 0, 0, {0}},
     {"{" U8_3 "}", 3, 1, 1, {3}},            /* the usual */
     {"{" U8_3 "}      ", 3, 1, 1, {3}},      /* padded */
     {" \t\r\n{" U8_3 "}\r\n", 3, 1, 1, {3}}, /* JSON's whitespace */

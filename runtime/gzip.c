@@ -168,12 +168,26 @@ static bnn_status fail_inflate(const bnn_gzip *s, int code, bnn_err *err) {
                   (unsigned long long)s->taken, s->z.msg ? s->z.msg : "not to be decompressed");
 }
 
-/* Behind a member: another one, whose header inflate checks, or the end. */
+/* Skips zero bytes after a member, up to the end of the source or to another byte. */
+static bnn_status skip_zeros(bnn_gzip *s, bnn_err *err) {
+  do {
+    size_t n = 0;
+    while (n < s->left && s->in[n] == 0) n++;
+    take(s, n);
+    BNN_TRY(refill(s, err));
+  } while (s->left != 0 && s->in[0] == 0);
+  return BNN_OK;
+}
+
+/* After a member: another one, whose header inflate checks, or the end.  Tapes and dd pad to a
+ * block with zeros, which gzip(1) ignores up to the end; anything after them is refused. */
 static bnn_status next_member(bnn_gzip *s, bool *ended, bnn_err *err) {
   BNN_TRY(refill(s, err));
+  bool padded = s->left != 0 && s->in[0] == 0;
+  if (padded) BNN_TRY(skip_zeros(s, err));
   *ended = s->left == 0;
   if (*ended) return BNN_OK;
-  if (s->in[0] != 0x1f)
+  if (padded || s->in[0] != 0x1f)
     return bnn_fail(err, BNN_EDATA, "%s: something else follows the gzip data at byte %llu",
                     s->name, (unsigned long long)s->taken);
   s->at_member_end = false;

@@ -1,8 +1,8 @@
 /* gzip.h - reading a file, or bytes in memory, that may be compressed by gzip.
  *
  * What starts with 1f 8b is gzip, whatever its name; all else is passed on as it is.  Several gzip
- * members in a row are their contents in a row.  Memory: a buffer and zlib's window, whatever the
- * size of the data.
+ * members in a row are their contents in a row; zero bytes from the last one to the end are ignored.
+ * Memory: a buffer and zlib's window, whatever the size of the data.
  *
  * Errors name the source.  EIO: the system can not open or read it.  EDATA: a gzip stream that is
  * cut short, damaged (its CRC-32 and length are checked at each member's end), or followed by

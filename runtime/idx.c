@@ -10,7 +10,6 @@
 #include "shape.h"
 
 enum {
-  RANK_MAX = 3,
   SURPLUS_COUNTED = 1 << 20, /* bytes behind the end, before counting them stops */
 };
 
@@ -39,7 +38,7 @@ static const idx_type types[] = {
 typedef struct idx_header {
   const idx_type *type;
   int rank;
-  size_t dim[RANK_MAX];
+  size_t dim[BNN_RANK_MAX];
   size_t bytes; /* of the elements, in the file */
 } idx_header;
 
@@ -73,9 +72,9 @@ static bnn_status check_magic(idx_header *h, const unsigned char magic[4], const
     return bnn_fail(err, BNN_EDATA, "%s: type %02x is none of IDX's 08, 09, 0b, 0c, 0d, 0e", name,
                     magic[2]);
   h->rank = magic[3];
-  if (h->rank < 1 || h->rank > RANK_MAX)
+  if (h->rank < 1 || h->rank > BNN_RANK_MAX)
     return bnn_fail(err, BNN_EDATA, "%s: has %d dimensions, wanted 1 to %d", name, h->rank,
-                    RANK_MAX);
+                    BNN_RANK_MAX);
   return BNN_OK;
 }
 
@@ -99,7 +98,7 @@ static bnn_status check_dims(idx_header *h, const char *name, bnn_err *err) {
 }
 
 static bnn_status read_header(idx_header *h, bnn_gzip *file, bnn_err *err) {
-  unsigned char magic[4], dims[4 * RANK_MAX];
+  unsigned char magic[4], dims[4 * BNN_RANK_MAX];
   BNN_TRY(read_header_bytes(file, magic, 0, sizeof magic, err));
   BNN_TRY(check_magic(h, magic, bnn_gzip_name(file), err));
   BNN_TRY(read_header_bytes(file, dims, sizeof magic, 4 * (size_t)h->rank, err));
@@ -230,18 +229,44 @@ bnn_status bnn_idx_map(bnn_tensor **out, const char *path, bnn_err *err) {
 
 /* ---- images and labels ---- */
 
+enum { QMNIST_COLUMNS = 8 }; /* class, NIST's series, writer and so on */
+
+/* Whether labels are QMNIST's rows, or columns of one number. */
+static bool has_label_columns(const bnn_tensor *labels) {
+  size_t columns = labels->rank == 2 ? labels->dim[1] : 0;
+  return columns == 1 || (columns == QMNIST_COLUMNS && labels->dtype == BNN_I32);
+}
+
 static bnn_status check_pair(const bnn_tensor *images, const bnn_tensor *labels,
                              const char *images_path, const char *labels_path, bnn_err *err) {
-  if (images->rank != 3 || images->dtype != BNN_U8)
-    return bnn_fail(err, BNN_EDATA, "%s: holds %s of %s, wanted images [n, h, w] of u8",
+  if ((images->rank != 3 && images->rank != 4) || images->dtype != BNN_U8)
+    return bnn_fail(err, BNN_EDATA,
+                    "%s: holds %s of %s, expected images [n, h, w] or [n, h, w, c] of u8",
                     images_path, BNN_SHAPE(images), bnn_dtype_name(images->dtype));
-  if (labels->rank != 1 || (labels->dtype != BNN_U8 && labels->dtype != BNN_I32))
-    return bnn_fail(err, BNN_EDATA, "%s: holds %s of %s, wanted labels [n] of integers",
+  if (labels->rank != 1 && !has_label_columns(labels))
+    return bnn_fail(err, BNN_EDATA,
+                    "%s: holds %s of %s, expected labels [n] or [n, 1], or QMNIST's [n, 8] of i32",
                     labels_path, BNN_SHAPE(labels), bnn_dtype_name(labels->dtype));
   if (images->dim[0] != labels->dim[0])
     return bnn_fail(err, BNN_EDATA, "%zu images but %zu labels: %s and %s", images->dim[0],
                     labels->dim[0], images_path, labels_path);
   return BNN_OK;
+}
+
+/* Labels as i32 [n]; `raw` has passed check_pair. */
+static bnn_status make_labels(bnn_tensor **out, bnn_tensor *raw, const char *path, bnn_err *err) {
+  bnn_tensor *column = NULL, *y = NULL;
+  if (raw->rank == 1)
+    column = bnn_tensor_ref(raw);
+  else
+    BNN_TRY(bnn_tensor_select(&column, raw, 1, 0, err));
+  bnn_status status = bnn_tensor_convert(&y, column, BNN_I32, err);
+  bnn_tensor_unref(column);
+  if (status == BNN_OK)
+    *out = y;
+  else if (status == BNN_ERANGE) /* the file is at fault, not an argument */
+    status = bnn_fail_within(err, BNN_EDATA, "%s: labels are whole numbers", path);
+  return status;
 }
 
 bnn_status bnn_idx_read_pair(bnn_tensor **images, bnn_tensor **labels, const char *images_path,
@@ -250,7 +275,7 @@ bnn_status bnn_idx_read_pair(bnn_tensor **images, bnn_tensor **labels, const cha
   bnn_status status = bnn_idx_read(&x, images_path, err);
   if (status == BNN_OK) status = bnn_idx_read(&raw, labels_path, err);
   if (status == BNN_OK) status = check_pair(x, raw, images_path, labels_path, err);
-  if (status == BNN_OK) status = bnn_tensor_convert(&y, raw, BNN_I32, err);
+  if (status == BNN_OK) status = make_labels(&y, raw, labels_path, err);
   bnn_tensor_unref(raw);
   if (status != BNN_OK) {
     bnn_tensor_unref(x);

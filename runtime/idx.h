@@ -1,7 +1,7 @@
 /* idx.h - the IDX format of MNIST and its kin: a tensor in a file, gzip or plain by content.
  *
  * Bytes 0, 0, type, number of dims; the dims, big-endian u32; the elements, big-endian.  Types: 08
- * u8, 09 i8, 0b i16, 0c i32, 0d f32, 0e f64; i8 and i16 are read as i32.  One to three dims, none
+ * u8, 09 i8, 0b i16, 0c i32, 0d f32, 0e f64; i8 and i16 are read as i32.  One to eight dims, none
  * of them 0, and nothing behind the last element.  Memory grows with the bytes that are really
  * there, not with what a header claims.
  *
@@ -27,8 +27,10 @@ bnn_status bnn_idx_parse(bnn_tensor **out, const void *bytes, size_t n, const ch
  * see map.h. EDATA also: gzip, or another type. */
 bnn_status bnn_idx_map(bnn_tensor **out, const char *path, bnn_err *err);
 
-/* Images [n, h, w] of u8 and a label for each, [n], which becomes i32.  EDATA also: another rank or
- * type, or different counts.  Both outputs are set or neither. */
+/* Images of u8, [n, h, w] or of rank 4, as they are stored, and a label for each, which becomes i32
+ * [n]: from [n] or [n, 1] of whole numbers of any type, or from QMNIST's [n, 8] of i32, whose first
+ * column is the class.  EDATA also: another rank or type, a label that is not whole, or different
+ * counts.  Both outputs are set or neither. */
 bnn_status bnn_idx_read_pair(bnn_tensor **images, bnn_tensor **labels, const char *images_path,
                              const char *labels_path, bnn_err *err);
 

@@ -22,7 +22,7 @@ static void demand(int holds) {
 static void check_tensor(const bnn_tensor *x) {
   volatile double last; /* each element is read, so that a sanitizer sees it */
   size_t size = 1;
-  demand(x->rank >= 1 && x->rank <= 3 && bnn_tensor_is_contiguous(x));
+  demand(x->rank >= 1 && x->rank <= BNN_RANK_MAX && bnn_tensor_is_contiguous(x));
   for (int k = 0; k < x->rank; k++) size *= x->dim[k];
   demand(size != 0 && size == x->size);
   for (size_t i = 0; i < size; i++) last = bnn_tensor_get(x, i);

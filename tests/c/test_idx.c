@@ -80,12 +80,12 @@ START_TEST(every_type_of_the_format_is_read) {
 }
 END_TEST
 
-START_TEST(one_to_three_dimensions_are_read_in_order) {
+START_TEST(dimensions_are_read_in_order) {
   static const struct {
     const char *bytes;
     size_t n;
     int rank;
-    size_t dim[3];
+    size_t dim[4];
   } row[] = {
 #define ROW(literal, rank, ...)                        \
   {                                                    \
@@ -94,6 +94,7 @@ START_TEST(one_to_three_dimensions_are_read_in_order) {
       ROW("\0\0\10\1\0\0\0\6\0\1\2\3\4\5", 1, 6),
       ROW("\0\0\10\2\0\0\0\2\0\0\0\3\0\1\2\3\4\5", 2, 2, 3),
       ROW("\0\0\10\3\0\0\0\3\0\0\0\1\0\0\0\2\0\1\2\3\4\5", 3, 3, 1, 2),
+      ROW("\0\0\10\4\0\0\0\1\0\0\0\1\0\0\0\2\0\0\0\3\0\1\2\3\4\5", 4, 1, 1, 2, 3),
 #undef ROW
   };
   for (size_t k = 0; k < sizeof row / sizeof *row; k++) {
@@ -212,8 +213,8 @@ static const struct {
     ROW("\0\0\12\1\0\0\0\1a", "type 0a is none of IDX's"),
     ROW("\0\0\7\1\0\0\0\1a", "type 07 is none of IDX's"),
     ROW("\0\0\xff\1\0\0\0\1a", "type ff is none of IDX's"),
-    ROW("\0\0\10\0", "has 0 dimensions, wanted 1 to 3"),
-    ROW("\0\0\10\4\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1a", "has 4 dimensions, wanted 1 to 3"),
+    ROW("\0\0\10\0", "has 0 dimensions, wanted 1 to 8"),
+    ROW("\0\0\10\11\0\0\0\1\0\0\0\1\0\0\0\1", "has 9 dimensions, wanted 1 to 8"),
     ROW("\0\0\10\xff\0\0\0\1", "has 255 dimensions"),
     ROW("\0\0\10\1\0\0\0\0", "[0] of u8 has no elements"),
     ROW("\0\0\10\3\0\0\0\0\0\0\0\34\0\0\0\34", "[0, 28, 28] of u8 has no elements"),
@@ -299,10 +300,30 @@ START_TEST(what_follows_gzip_data_is_refused) {
   char words[100];
   bytes whole = gzipped(part(0, SIX));
   snprintf(words, sizeof words, "something else follows the gzip data at byte %zu", whole.n);
+  size_t size = whole.n;
   free(whole.p);
   refuses(joined(gzipped(part(0, SIX)), BYTES("junk")), BNN_EDATA, words);
-  refuses(joined(gzipped(part(0, SIX)), BYTES("\0\0\0")), BNN_EDATA, words);
+  snprintf(words, sizeof words, "something else follows the gzip data at byte %zu", size + 3);
+  refuses(joined(gzipped(part(0, SIX)), BYTES("\0\0\0junk")), BNN_EDATA, words);
+  refuses(joined(joined(gzipped(part(0, 9)), BYTES("\0\0\0")), gzipped(part(9, SIX))), BNN_EDATA,
+          "something else follows the gzip data");
   refuses(joined(gzipped(part(0, SIX)), BYTES("\x1f junk")), BNN_EDATA, "damaged gzip data");
+}
+END_TEST
+
+/* A block of 512 bytes, as tar and dd make; and more than the reader's buffer. */
+START_TEST(zeros_that_pad_gzip_data_are_ignored) {
+  static const size_t padding[] = {1, 512, 70000, 200000};
+  for (size_t k = 0; k < sizeof padding / sizeof *padding; k++) {
+    bytes b = joined(gzipped(part(0, SIX)), (bytes){padding[k], calloc(padding[k], 1)});
+    bnn_tensor *x, *y;
+    ck_succeeds(bnn_idx_parse(&x, b.p, b.n, "digits", &err));
+    ck_succeeds(bnn_idx_read(&y, file_of(0, b), &err));
+    ck_tensor(x, BNN_U8, DIMS(2, 3), VALUES(0, 1, 2, 3, 4, 5));
+    ck_tensor(y, BNN_U8, DIMS(2, 3), VALUES(0, 1, 2, 3, 4, 5));
+    bnn_tensor_unref(x);
+    bnn_tensor_unref(y);
+  }
 }
 END_TEST
 
@@ -344,6 +365,8 @@ END_TEST
 /* ---- images beside labels ---- */
 
 #define THREE_IMAGES "\0\0\10\3\0\0\0\3\0\0\0\1\0\0\0\2\0\1\2\3\4\5"
+/* A class, and seven more numbers of QMNIST's. */
+#define QMNIST_ROW(class) "\0\0\0" class "\0\0\0\1\0\0\0\2\0\0\0\3\0\0\0\4\0\0\0\5\0\0\0\6\0\0\0\7"
 static const struct {
   const char *images, *labels;
   size_t images_n, labels_n;
@@ -354,16 +377,21 @@ static const struct {
     ROW(THREE_IMAGES, "\0\0\10\1\0\0\0\3\7\0\11", NULL),
     ROW(THREE_IMAGES, "\0\0\11\1\0\0\0\3\7\0\11", NULL),
     ROW(THREE_IMAGES, "\0\0\14\1\0\0\0\3\0\0\0\7\0\0\0\0\0\0\0\11", NULL),
+    ROW(THREE_IMAGES, "\0\0\10\2\0\0\0\3\0\0\0\1\7\0\11", NULL),
+    ROW(THREE_IMAGES, "\0\0\15\1\0\0\0\3\x40\xe0\0\0\0\0\0\0\x41\x10\0\0", NULL), /* 7, 0, 9 */
+    ROW(THREE_IMAGES,
+        "\0\0\14\2\0\0\0\3\0\0\0\10" QMNIST_ROW("\7") QMNIST_ROW("\0") QMNIST_ROW("\11"), NULL),
+    ROW(THREE_IMAGES, "\0\0\15\1\0\0\0\3\x40\xe0\0\0\x40\x20\0\0\0\0\0\0",
+        "/file1: labels are whole numbers: element [2] is 2.5"),
     ROW(THREE_IMAGES, "\0\0\10\1\0\0\0\2\7\0", "3 images but 2 labels: "),
     ROW(THREE_IMAGES, "\0\0\10\1\0\0\0\4\7\0\1\2", "3 images but 4 labels: "),
     ROW(THREE_IMAGES, "\0\0\14\2\0\0\0\1\0\0\0\2\0\0\0\7\0\0\0\1",
-        "/file1: holds [1, 2] of i32, wanted labels [n] of integers"),
-    ROW(THREE_IMAGES, "\0\0\15\1\0\0\0\1\0\0\0\0", "/file1: holds [1] of f32, wanted labels"),
-    ROW(THREE_IMAGES, THREE_IMAGES, "/file1: holds [3, 1, 2] of u8, wanted labels"),
+        "/file1: holds [1, 2] of i32, expected labels [n] or [n, 1], or QMNIST's [n, 8]"),
+    ROW(THREE_IMAGES, THREE_IMAGES, "/file1: holds [3, 1, 2] of u8, expected labels"),
     ROW("\0\0\10\1\0\0\0\1a", "\0\0\10\1\0\0\0\1a",
-        "/file0: holds [1] of u8, wanted images [n, h, w] of u8"),
+        "/file0: holds [1] of u8, expected images [n, h, w] or [n, h, w, c] of u8"),
     ROW("\0\0\11\3\0\0\0\1\0\0\0\1\0\0\0\1a", "\0\0\10\1\0\0\0\1a",
-        "/file0: holds [1, 1, 1] of i32, wanted images"),
+        "/file0: holds [1, 1, 1] of i32, expected images"),
     ROW("", "\0\0\10\1\0\0\0\1a", "/file0: holds no data"),
     ROW(THREE_IMAGES, "", "/file1: holds no data"),
 #undef ROW
@@ -489,7 +517,7 @@ END_TEST
 static void add_tests(TCase *tests) {
   tcase_add_checked_fixture(tests, make_folder, remove_folder);
   tcase_add_loop_test(tests, every_type_of_the_format_is_read, 0, TYPE_COUNT);
-  tcase_add_test(tests, one_to_three_dimensions_are_read_in_order);
+  tcase_add_test(tests, dimensions_are_read_in_order);
   tcase_add_test(tests, members_in_a_row_are_their_contents_in_a_row);
   tcase_add_test(tests, what_compresses_a_thousandfold_is_read_whole);
   tcase_add_test(tests, a_pipe_is_read_as_a_file_is);
@@ -501,6 +529,7 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, a_second_member_cut_short_is_refused_too);
   tcase_add_test(tests, damaged_gzip_data_are_refused_with_zlibs_word);
   tcase_add_test(tests, what_follows_gzip_data_is_refused);
+  tcase_add_test(tests, zeros_that_pad_gzip_data_are_ignored);
   tcase_add_test(tests, what_can_not_be_opened_is_refused_with_the_systems_word);
   tcase_add_test(tests, the_reason_stays_readable_behind_a_long_path);
   tcase_add_loop_test(tests, a_good_file_may_be_cut_and_changed_anywhere, 0, TYPE_COUNT);

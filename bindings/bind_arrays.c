@@ -39,7 +39,7 @@ static int core_npy_write(lua_State *L) {
 
 static void free_npz(void *z) { bnn_npz_free(z); }
 
-/* {name = tensor} and the list of names in the archive's order. */
+/* {name = tensor}, the list of names in the archive's order, and {skipped = why}. */
 static int push_arrays(lua_State *L, const bnn_npz *z) {
   lua_createtable(L, 0, (int)z->n);
   lua_createtable(L, (int)z->n, 0);
@@ -50,17 +50,40 @@ static int push_arrays(lua_State *L, const bnn_npz *z) {
     lua_pushstring(L, z->name[i]);
     lua_rawseti(L, -2, (lua_Integer)i + 1);
   }
-  return 2;
+  lua_createtable(L, 0, (int)z->n_skipped);
+  for (size_t i = 0; i < z->n_skipped; i++) {
+    lua_pushstring(L, z->skipped[i].why);
+    lua_setfield(L, -2, z->skipped[i].name);
+  }
+  return 3;
+}
+
+/* The strings of the list at `arg`, which stand as long as it does; *n = 0 without one. */
+static const char **check_names(lua_State *L, int arg, size_t *n) {
+  *n = 0;
+  if (lua_isnoneornil(L, arg)) return NULL;
+  luaL_checktype(L, arg, LUA_TTABLE);
+  *n = (size_t)lua_rawlen(L, arg);
+  const char **name = lua_newuserdatauv(L, *n * sizeof *name + 1, 0);
+  for (size_t i = 0; i < *n; i++) {
+    if (lua_rawgeti(L, arg, (lua_Integer)i + 1) != LUA_TSTRING)
+      luaL_argerror(L, arg, "expected a list of strings");
+    name[i] = lua_tostring(L, -1);
+    lua_pop(L, 1);
+  }
+  return name;
 }
 
 static int core_npz_read(lua_State *L) {
   bnn_err err;
   bnn_status status;
   int tries = 0;
+  size_t n;
   const char *path = bind_check_path(L, 1);
+  const char **wanted = check_names(L, 2, &n);
   void **held = bind_push_holder(L, free_npz);
   bnn_npz *z = NULL;
-  do status = bnn_npz_read(&z, path, &err);
+  do status = bnn_npz_read(&z, path, wanted, n, &err);
   while (bind_try_again(L, status, &tries));
   if (status != BNN_OK) return bind_refuse_file(L, status, &err);
   *held = z;
@@ -114,8 +137,9 @@ static const bind_row rows[] = {
      "npy_write(path, x): writes a tensor as .npy, whole or not at all\n"
      "Returns true, or nil, message."},
     {"npz_read", core_npz_read,
-     "npz_read(path): the tensors in a .npz file of NumPy's by name, and the list of the names\n"
-     "Returns nil, message when there is no such file or it is malformed."},
+     "npz_read(path [, names]): the tensors in a .npz file of NumPy's by name, all or those of a "
+     "list; the list of their names; and {member = why} for what is no array of numbers\n"
+     "Returns nil, message when there is no such file, it is malformed, or lacks one of the names."},
     {"npz_write", core_npz_write,
      "npz_write(path, names, tensors, compressed): writes tensors as .npz, whole or not at all\n"
      "Returns true, or nil, message."},

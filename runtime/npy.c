@@ -160,7 +160,7 @@ static bnn_status find_type(npy_header *h, const char *text, size_t n, const cha
       h->type = &types[k];
       return BNN_OK;
     }
-  return bnn_fail(err, BNN_EDATA, "%s: holds '%s', %s; wanted b1, u1 to u8, i1 to i8, f2, f4 or f8",
+  return bnn_fail(err, BNN_ETYPE, "%s: holds '%s', %s; wanted b1, u1 to u8, i1 to i8, f2, f4 or f8",
                   name, bnn_excerpt_of(text, n).s, reason_for(p < end ? *p : '?'));
 }
 
@@ -168,7 +168,7 @@ static bnn_status read_type(cursor *c, npy_header *h, bnn_err *err) {
   const char *text;
   size_t n;
   if (take(c, "["))
-    return bnn_fail(err, BNN_EDATA, "%s: holds records of a structured type, wanted numbers",
+    return bnn_fail(err, BNN_ETYPE, "%s: holds records of a structured type, wanted numbers",
                     c->name);
   BNN_TRY(read_string(c, &text, &n, "a type in quotes", err));
   return find_type(h, text, n, c->name, err);
@@ -374,10 +374,17 @@ static bnn_status check_end(bnn_gzip *file, bnn_err *err) {
   return bnn_gzip_read(file, &next, 1, &got, err);
 }
 
+/* For a whole file, elements that no tensor holds are a fault like any other. */
+static bnn_status as_file_fault(bnn_status status, bnn_err *err) {
+  if (status != BNN_ETYPE) return status;
+  if (err) err->status = BNN_EDATA;
+  return BNN_EDATA;
+}
+
 static bnn_status read_and_close(bnn_tensor **out, bnn_gzip *file, bnn_err *err) {
   bnn_tensor *x = NULL;
   bnn_source source = bnn_source_gzip(file);
-  bnn_status status = bnn_npy_next(&x, &source, err);
+  bnn_status status = as_file_fault(bnn_npy_next(&x, &source, err), err);
   if (status == BNN_OK) status = check_end(file, err);
   bnn_gzip_close(file);
   if (status == BNN_OK)
@@ -415,7 +422,7 @@ static bnn_status map_tensor(bnn_tensor **out, bnn_map *map, const char *name, b
   npy_header h = {.rank = 0};
   BNN_TRY(bnn_gzip_memory(&file, map->p, map->n, name, err));
   bnn_source source = bnn_source_gzip(file);
-  bnn_status status = read_header(&h, &source, err);
+  bnn_status status = as_file_fault(read_header(&h, &source, err), err);
   name = source.name;
   bnn_gzip_close(file);
   if (status != BNN_OK) return status;

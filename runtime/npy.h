@@ -25,7 +25,8 @@ bnn_status bnn_npy_read(bnn_tensor **out, const char *path, bnn_err *err);
 bnn_status bnn_npy_parse(bnn_tensor **out, const void *bytes, size_t n, const char *name,
                          bnn_err *err);
 
-/* The next tensor of a source, of which not one byte more is read. */
+/* The next tensor of a source, of which not one byte more is read.  ETYPE: its elements are of a type
+ * that no tensor holds, such as text; what follows its header has not been read. */
 bnn_status bnn_npy_next(bnn_tensor **out, const bnn_source *from, bnn_err *err);
 
 /* The tensor in a plain file, over the file's own bytes, which are read when they are touched: it

@@ -16,8 +16,13 @@ void bnn_npz_free(bnn_npz *z) {
     bnn_mem_free(z->name[i]);
     bnn_tensor_unref(z->x[i]);
   }
+  for (size_t i = 0; i < z->n_skipped; i++) {
+    bnn_mem_free(z->skipped[i].name);
+    bnn_mem_free(z->skipped[i].why);
+  }
   bnn_mem_free(z->name);
   bnn_mem_free(z->x);
+  bnn_mem_free(z->skipped);
   bnn_mem_free(z);
 }
 
@@ -57,14 +62,19 @@ static bnn_status fail_zip(zip_error_t *reason, const char *name, bnn_err *err) 
 
 /* ---- names ---- */
 
-/* Why a name can not stand for an array; NULL when it can. */
+static bool has_control_character(const char *name) {
+  for (const char *p = name; *p; p++)
+    if ((unsigned char)*p < ' ' || *p == 0x7f) return true;
+  return false;
+}
+
+/* Why an array cannot be written under a name; NULL when it can.  Others may unpack the archive, so
+ * none is written that would lead out of their folder. */
 static const char *fault_of(const char *name) {
   size_t n = strlen(name);
   if (n == 0) return "is empty";
   if (n > NAME_MAX_CHARS) return "is longer than 1000 bytes";
-  for (const char *p = name; *p; p++)
-    if ((unsigned char)*p < ' ' || *p == 0x7f) return "holds a control character";
-  if (name[0] == '/' || strchr(name, '\\') || strchr(name, ':')) return "leads out of a folder";
+  if (has_control_character(name)) return "holds a control character";
   for (const char *p = name; p; p = strchr(p, '/') ? strchr(p, '/') + 1 : NULL)
     if (strncmp(p, "..", 2) == 0 && (p[2] == 0 || p[2] == '/')) return "leads out of a folder";
   return NULL;
@@ -84,6 +94,8 @@ typedef struct reader {
   zip_t *zip;
   const char *name;
   uint64_t left; /* bytes of the archive that no member has claimed yet */
+  const char *const *wanted;
+  size_t n_wanted; /* 0: all */
   bnn_npz *z;
 } reader;
 
@@ -155,39 +167,104 @@ static bnn_status read_array(bnn_tensor **out, reader *r, member *m, uint64_t i,
   return status;
 }
 
-static bnn_status check_name(const reader *r, const member *m, uint64_t i, const char *name,
-                             size_t n, bnn_err *err) {
-  static const char ending[] = ".npy";
-  size_t end = sizeof ending - 1;
-  const char *fault = fault_of(name);
-  if (fault) return bnn_fail(err, BNN_EDATA, "%s: the name %s", m->name, fault);
-  if (n <= end || strcmp(name + n - end, ending) != 0)
-    return bnn_fail(err, BNN_EDATA, "%s: is no array, which would end in .npy", m->name);
+/* ---- which members ---- */
+
+static const char ending[] = ".npy";
+enum { ENDING = sizeof ending - 1 };
+
+/* A copy of n bytes of text with a zero byte; NULL when memory is out. */
+static char *copy_text(const char *text, size_t n) {
+  char *copy = bnn_mem_zalloc(n + 1, 1);
+  if (copy) memcpy(copy, text, n);
+  return copy;
+}
+
+static bnn_status skip(reader *r, const char *name, const char *why, bnn_err *err) {
+  bnn_npz_skipped *s = &r->z->skipped[r->z->n_skipped++]; /* there is one for each member */
+  s->name = copy_text(name, strlen(name));
+  s->why = copy_text(why, strlen(why));
+  return s->name && s->why ? BNN_OK : bnn_fail(err, BNN_ENOMEM, "%s: a list of names", r->name);
+}
+
+static bool is_wanted(const reader *r, const char *name, size_t n) {
+  for (size_t i = 0; i < r->n_wanted; i++)
+    if (strncmp(r->wanted[i], name, n) == 0 && r->wanted[i][n] == 0) return true;
+  return r->n_wanted == 0;
+}
+
+/* Why a member is no array by its name; NULL when it may be one. */
+static const char *no_array(const char *name, size_t n) {
+  if (n < ENDING || strcmp(name + n - ENDING, ending) != 0)
+    return "is no array, which would end in .npy";
+  if (n == ENDING) return "is no array, which would have a name before .npy";
+  return has_control_character(name) ? "its name holds a control character" : NULL;
+}
+
+static bnn_status check_single(const reader *r, const member *m, uint64_t i, const char *name,
+                               bnn_err *err) {
   zip_int64_t first = zip_name_locate(r->zip, name, 0);
   if (first >= 0 && (uint64_t)first != i)
     return bnn_fail(err, BNN_EDATA, "%s: is there twice", m->name);
   return BNN_OK;
 }
 
-/* Member i becomes the next array of r->z. */
-static bnn_status read_one(reader *r, uint64_t i, bnn_err *err) {
+/* Array i becomes the next of r->z; or is skipped, when no tensor can hold it. */
+static bnn_status take_array(reader *r, member *m, uint64_t i, const char *name, size_t n,
+                             bnn_err *err) {
   bnn_npz *z = r->z;
+  bnn_err why = {.text = ""};
+  BNN_TRY(check_single(r, m, i, name, err));
+  bnn_status status = read_array(&z->x[z->n], r, m, i, &why);
+  if (status == BNN_ETYPE) return skip(r, name, why.text + strlen(m->name) + 2, err);
+  if (status != BNN_OK) return bnn_fail(err, status, "%s", why.text);
+  z->name[z->n] = copy_text(name, n - ENDING);
+  if (!z->name[z->n]) {
+    bnn_tensor_unref(z->x[z->n]);
+    return bnn_fail(err, BNN_ENOMEM, "%s: %zu bytes", m->name, n);
+  }
+  z->n++;
+  return BNN_OK;
+}
+
+static bnn_status take_member(reader *r, uint64_t i, bnn_err *err) {
   member m;
   char shown[64];
   const char *name = zip_get_name(r->zip, i, 0);
   if (!name) return fail_zip(zip_get_error(r->zip), r->name, err);
+  size_t n = strlen(name);
+  const char *why = no_array(name, n);
+  if (why) return skip(r, name, why, err);
+  if (!is_wanted(r, name, n - ENDING)) return BNN_OK;
   show_name(shown, name);
   snprintf(m.name, sizeof m.name, "%s: %s", r->name, shown);
-  size_t n = strlen(name);
-  BNN_TRY(check_name(r, &m, i, name, n, err));
-  BNN_TRY(read_array(&z->x[z->n], r, &m, i, err));
-  z->name[z->n] = bnn_mem_zalloc(n, 1); /* the end of ".npy" leaves room for the zero byte */
-  if (!z->name[z->n]) {
-    bnn_tensor_unref(z->x[z->n]);
-    return bnn_fail(err, BNN_ENOMEM, "%s: %zu bytes", m.name, n);
+  return take_array(r, &m, i, name, n, err);
+}
+
+/* Why the wanted array is not among those that were read. */
+static bnn_status fail_wanted(const reader *r, const char *wanted, bnn_err *err) {
+  const bnn_npz *z = r->z;
+  char shown[64];
+  size_t n = strlen(wanted);
+  show_name(shown, wanted);
+  for (size_t i = 0; i < z->n_skipped; i++) {
+    const char *name = z->skipped[i].name;
+    if (strncmp(name, wanted, n) == 0 && (name[n] == 0 || strcmp(name + n, ending) == 0))
+      return bnn_fail(err, BNN_EDATA, "%s: array '%s' %s", r->name, shown, z->skipped[i].why);
   }
-  memcpy(z->name[z->n++], name, n - 4);
-  return BNN_OK;
+  return bnn_fail(err, BNN_EDATA, "%s: has no array '%s'", r->name, shown);
+}
+
+static bnn_status check_wanted(const reader *r, bnn_err *err) {
+  const bnn_npz *z = r->z;
+  for (size_t i = 0; i < r->n_wanted; i++) {
+    size_t k = 0;
+    while (k < z->n && strcmp(z->name[k], r->wanted[i]) != 0) k++;
+    if (k == z->n) return fail_wanted(r, r->wanted[i], err);
+  }
+  if (z->n > 0) return BNN_OK;
+  char shown[64];
+  show_name(shown, z->skipped[0].name);
+  return bnn_fail(err, BNN_EDATA, "%s: %s: %s", r->name, shown, z->skipped[0].why);
 }
 
 static bnn_status read_all(reader *r, bnn_err *err) {
@@ -195,10 +272,11 @@ static bnn_status read_all(reader *r, bnn_err *err) {
   if (n <= 0) return bnn_fail(err, BNN_EDATA, "%s: holds no arrays", r->name);
   r->z->name = bnn_mem_zalloc((size_t)n, sizeof *r->z->name);
   r->z->x = bnn_mem_zalloc((size_t)n, sizeof *r->z->x);
-  if (!r->z->name || !r->z->x)
+  r->z->skipped = bnn_mem_zalloc((size_t)n, sizeof *r->z->skipped);
+  if (!r->z->name || !r->z->x || !r->z->skipped)
     return bnn_fail(err, BNN_ENOMEM, "%s: a list of %zu arrays", r->name, (size_t)n);
-  for (zip_int64_t i = 0; i < n; i++) BNN_TRY(read_one(r, (uint64_t)i, err));
-  return BNN_OK;
+  for (zip_int64_t i = 0; i < n; i++) BNN_TRY(take_member(r, (uint64_t)i, err));
+  return check_wanted(r, err);
 }
 
 /* Opens the archive that `source` gives and takes the source over, whatever comes of it. */
@@ -217,17 +295,16 @@ static bnn_status open_archive(reader *r, zip_source_t *source, bnn_err *err) {
   return status;
 }
 
-static bnn_status read_source(bnn_npz **out, zip_source_t *source, const char *name, bnn_err *err) {
-  reader r = {.name = bnn_path_shown(name)};
-  BNN_TRY(open_archive(&r, source, err));
-  r.z = bnn_mem_zalloc(1, sizeof *r.z);
+static bnn_status read_source(bnn_npz **out, zip_source_t *source, reader *r, bnn_err *err) {
+  BNN_TRY(open_archive(r, source, err));
+  r->z = bnn_mem_zalloc(1, sizeof *r->z);
   bnn_status status =
-      r.z ? read_all(&r, err) : bnn_fail(err, BNN_ENOMEM, "%s: no memory to read it", r.name);
-  zip_discard(r.zip);
+      r->z ? read_all(r, err) : bnn_fail(err, BNN_ENOMEM, "%s: no memory to read it", r->name);
+  zip_discard(r->zip);
   if (status == BNN_OK)
-    *out = r.z;
+    *out = r->z;
   else
-    bnn_npz_free(r.z);
+    bnn_npz_free(r->z);
   return status;
 }
 
@@ -237,23 +314,26 @@ static bnn_status fail_source(zip_error_t *reason, const char *name, bnn_err *er
   return status;
 }
 
-bnn_status bnn_npz_read(bnn_npz **out, const char *path, bnn_err *err) {
+bnn_status bnn_npz_read(bnn_npz **out, const char *path, const char *const *wanted, size_t n_wanted,
+                        bnn_err *err) {
+  reader r = {.name = bnn_path_shown(path), .wanted = wanted, .n_wanted = n_wanted};
   zip_error_t reason;
   zip_error_init(&reason);
   zip_source_t *source = zip_source_file_create(path, 0, -1, &reason);
   if (!source) return fail_source(&reason, path, err);
   zip_error_fini(&reason);
-  return read_source(out, source, path, err);
+  return read_source(out, source, &r, err);
 }
 
 bnn_status bnn_npz_parse(bnn_npz **out, const void *bytes, size_t n, const char *name,
-                         bnn_err *err) {
+                         const char *const *wanted, size_t n_wanted, bnn_err *err) {
+  reader r = {.name = bnn_path_shown(name), .wanted = wanted, .n_wanted = n_wanted};
   zip_error_t reason;
   zip_error_init(&reason);
   zip_source_t *source = zip_source_buffer_create(bytes, n, 0, &reason);
   if (!source) return fail_source(&reason, name, err);
   zip_error_fini(&reason);
-  return read_source(out, source, name, err);
+  return read_source(out, source, &r, err);
 }
 
 /* ---- writing ---- */
@@ -346,14 +426,15 @@ static bnn_status fail_absent(const char *path, bnn_err *err) {
                   bnn_path_shown(path));
 }
 
-bnn_status bnn_npz_read(bnn_npz **out, const char *path, bnn_err *err) {
-  (void)out;
+bnn_status bnn_npz_read(bnn_npz **out, const char *path, const char *const *wanted, size_t n_wanted,
+                        bnn_err *err) {
+  (void)out, (void)wanted, (void)n_wanted;
   return fail_absent(path, err);
 }
 
 bnn_status bnn_npz_parse(bnn_npz **out, const void *bytes, size_t n, const char *name,
-                         bnn_err *err) {
-  (void)out, (void)bytes, (void)n;
+                         const char *const *wanted, size_t n_wanted, bnn_err *err) {
+  (void)out, (void)bytes, (void)n, (void)wanted, (void)n_wanted;
   return fail_absent(name, err);
 }
 

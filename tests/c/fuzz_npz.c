@@ -13,13 +13,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   size_t before = bnn_mem_live();
   bnn_npz *z = NULL;
   bnn_err err = {.text = ""};
-  bnn_status status = bnn_npz_parse(&z, bytes, n, "fuzz", &err);
+  bnn_status status = bnn_npz_parse(&z, bytes, n, "fuzz", NULL, 0, &err);
   demand((status == BNN_OK) == (z != NULL));
   demand(z || (err.status == status && err.text[0] == 'f'));
   for (size_t i = 0; z && i < z->n; i++) {
     demand(z->name[i][0] != 0);
     demand_tensor(z->x[i]);
   }
+  for (size_t i = 0; z && i < z->n_skipped; i++) demand(z->skipped[i].name && z->skipped[i].why[0]);
   bnn_npz_free(z);
   demand(bnn_mem_live() == before);
   return 0;

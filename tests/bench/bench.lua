@@ -8,6 +8,7 @@ local core = require "bnn.core"
 local flags = require "bnn.flags"
 local usage = require "bnn.usage"
 local watch = assert(package.loadlib("", "luaopen_stopwatch"), "run me by `make bench`")()
+local networks = dofile "tests/bench/networks.lua"
 
 local about = "how fast bnnlua is here, beside its bare matrix products"
 local defaults = {
@@ -121,45 +122,6 @@ local function lenet_products()
   return plan()
 end
 
--- ---- what is trained ----
-
-local function bayesian_mlp(data, hidden)
-  local net = bnn.nn.mlp{hidden, hidden, 10}
-  local posterior = bnn.posterior.meanfield(net:init(bnn.key(1), data), {logvar = -7})
-  return bnn.elbo{net = net, posterior = posterior, likelihood = "categorical", beta = 1e-3,
-                  kl = "leading"}
-end
-
--- experiments/vae.lua's objective.
-local function vae(data)
-  local encoder = bnn.transform(function(x)
-    local h = bnn.nn.linear(400)(bnn.nn.flatten()(x)):relu()
-    return bnn.nn.linear(20)(h), bnn.nn.linear(20)(h)
-  end)
-  local decoder = bnn.nn.mlp{400, 784}
-  local params = bnn.params.join{encoder = encoder:init(bnn.key(1), data),
-                                 decoder = decoder:init(bnn.key(2), bnn.zeros(1, 20))}
-  return bnn.objective{params = params, loss = function(p, batch, key)
-    local mu, logvar = encoder:apply(p:sub "encoder", batch.x)
-    local z = mu + (logvar / 2):exp() * bnn.randn_like(mu, key)
-    local logits = decoder:apply(p:sub "decoder", z)
-    local pixels = batch.x:reshape(logits:shape())
-    local kl = (logvar:exp() + mu ^ 2 - 1 - logvar):sum(2) / 2
-    return kl - bnn.bernoulli_log_prob(logits, pixels):sum(2)
-  end}
-end
-
--- experiments/lenet.lua's.
-local function lenet(data)
-  local nn = bnn.nn
-  local net = nn.sequential{
-    nn.conv2d(6, 5, {padding = "same"}), nn.relu(), nn.max_pool(2),
-    nn.conv2d(16, 5), nn.relu(), nn.max_pool(2),
-    nn.flatten(), nn.linear(120), nn.relu(), nn.linear(84), nn.relu(), nn.linear(10),
-  }
-  return bnn.objective{net = net, params = net:init(bnn.key(1), data), likelihood = "categorical"}
-end
-
 -- ---- steps ----
 
 local function train(objective, data, steps, on_step)
@@ -208,7 +170,7 @@ end
 
 local function bench_predict(cfg, data)
   local SAMPLES, IMAGES, CHUNK = 100, 10000, 240 -- chunks as bnn.predict has them
-  local objective = bayesian_mlp(data, 64)
+  local objective = networks.mlp(data, 64)
   local x = data:slice(1, IMAGES).x
   local add, plan = product_list()
   local times = SAMPLES * ((IMAGES + CHUNK - 1) // CHUNK)
@@ -354,12 +316,12 @@ local function run(cfg)
   local data = assert(bnn.data.load(os.getenv "BNNLUA_DATA" and "mnist" or "glyphs"))
   local images = data.train
   for _, hidden in ipairs(is_asked "steps" and cfg.hidden or {}) do
-    bench_steps(cfg, ("step 784-%d-%d-10"):format(hidden, hidden), bayesian_mlp(images, hidden),
+    bench_steps(cfg, ("step 784-%d-%d-10"):format(hidden, hidden), networks.mlp(images, hidden),
       images, mlp_products(hidden))
   end
   if is_asked "models" then
-    bench_steps(cfg, "step VAE", vae(images), images, vae_products())
-    bench_steps(cfg, "step LeNet", lenet(images), images, lenet_products())
+    bench_steps(cfg, "step VAE", networks.vae(images), images, vae_products())
+    bench_steps(cfg, "step LeNet", networks.lenet(images), images, lenet_products())
   end
   if is_asked "predict" then bench_predict(cfg, images) end
   bnn.threads(1)

@@ -1,0 +1,45 @@
+--- The networks that the benchmarks train: objectives over images [n, 28, 28]. They use nothing but
+-- the public library, so that an older bnnlua runs them too.
+local bnn = require "bnn"
+
+local M = {}
+
+--- The article's network, 784-hidden-hidden-10, with a mean-field posterior.
+function M.mlp(data, hidden)
+  local net = bnn.nn.mlp{hidden, hidden, 10}
+  local posterior = bnn.posterior.meanfield(net:init(bnn.key(1), data), {logvar = -7})
+  return bnn.elbo{net = net, posterior = posterior, likelihood = "categorical", beta = 1e-3,
+                  kl = "leading"}
+end
+
+--- The objective of experiments/vae.lua.
+function M.vae(data)
+  local encoder = bnn.transform(function(x)
+    local h = bnn.nn.linear(400)(bnn.nn.flatten()(x)):relu()
+    return bnn.nn.linear(20)(h), bnn.nn.linear(20)(h)
+  end)
+  local decoder = bnn.nn.mlp{400, 784}
+  local params = bnn.params.join{encoder = encoder:init(bnn.key(1), data),
+                                 decoder = decoder:init(bnn.key(2), bnn.zeros(1, 20))}
+  return bnn.objective{params = params, loss = function(p, batch, key)
+    local mu, logvar = encoder:apply(p:sub "encoder", batch.x)
+    local z = mu + (logvar / 2):exp() * bnn.randn_like(mu, key)
+    local logits = decoder:apply(p:sub "decoder", z)
+    local pixels = batch.x:reshape(logits:shape())
+    local kl = (logvar:exp() + mu ^ 2 - 1 - logvar):sum(2) / 2
+    return kl - bnn.bernoulli_log_prob(logits, pixels):sum(2)
+  end}
+end
+
+--- The objective of experiments/lenet.lua.
+function M.lenet(data)
+  local nn = bnn.nn
+  local net = nn.sequential{
+    nn.conv2d(6, 5, {padding = "same"}), nn.relu(), nn.max_pool(2),
+    nn.conv2d(16, 5), nn.relu(), nn.max_pool(2),
+    nn.flatten(), nn.linear(120), nn.relu(), nn.linear(84), nn.relu(), nn.linear(10),
+  }
+  return bnn.objective{net = net, params = net:init(bnn.key(1), data), likelihood = "categorical"}
+end
+
+return M

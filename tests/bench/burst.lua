@@ -39,7 +39,9 @@ local function start(program, network, threads, steps)
   local worker = {}
   function worker.expect(answer)
     local line = answers:read()
-    if line ~= answer then error(("%s: expected '%s', got '%s'"):format(program, answer, line), 0) end
+    if line ~= answer then
+      error(("%s: expected '%s', got '%s'"):format(program, answer, line), 0)
+    end
   end
   function worker.burst()
     local from = watch.now()

@@ -1,5 +1,5 @@
---- One of the processes of burst.lua: bnnlua burst_worker.lua NETWORK THREADS STEPS trains that many
--- steps for each line on its standard input, and answers each with a line; "stop" ends it.
+--- One of the processes of burst.lua: bnnlua burst_worker.lua NETWORK THREADS STEPS trains that
+-- many steps for each line on its standard input and answers with a line; "stop" ends it.
 local bnn = require "bnn"
 local networks = dofile "tests/bench/networks.lua"
 

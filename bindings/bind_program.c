@@ -359,7 +359,7 @@ static void bind_inputs(const run *r) {
 /* Forward only, then with the way back when it is wanted. */
 static bnn_status replay(const run *r, bnn_err *err) {
   if (r->gradient) return bnn_frame_replay(r->p->frame, r->seed, err);
-  BNN_TRY(bnn_frame_verify(r->p->frame, err));
+  BNN_TRY(bnn_frame_verify(r->p->frame, NULL, err));
   BNN_TRY(bnn_frame_forward_whole(r->p->frame, err));
   if (!bnn_program_has_rows(r->p->program, NULL)) return BNN_OK;
   for (size_t b = 0; b < bnn_frame_blocks(r->p->frame); b++)

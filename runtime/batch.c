@@ -42,9 +42,20 @@ bnn_status bnn_batch_check_rows(const bnn_batch *batch, bnn_err *err) {
   return BNN_OK;
 }
 
+/* The row of x, from 0, that row number i of a batch is. */
+static size_t row_of(const bnn_batch *batch, size_t i) {
+  const size_t k = batch->from + i;
+  return batch->rows ? (size_t)batch->rows[k] - 1 : k;
+}
+
+bnn_status bnn_batch_fail(const bnn_batch *batch, size_t row, bnn_status status, bnn_err *err) {
+  return bnn_fail_after(err, status, ", in row %zu of %zu", row_of(batch, row) + 1,
+                        batch->x->dim[0]);
+}
+
 /* Where the bytes of row number i of a batch lie. */
 static const char *source_row(const bnn_tensor *source, const bnn_batch *batch, size_t i) {
-  size_t k = batch->from + i, row = batch->rows ? (size_t)batch->rows[k] - 1 : k;
+  size_t row = row_of(batch, i);
   size_t bytes = row_size(source->rank, source->dim) * bnn_dtype_size(source->dtype);
   return (const char *)source->data + row * bytes;
 }

@@ -2,7 +2,8 @@
  *
  * Images stay uint8 in memory; they become real, divided by 255, in the pass that gathers a batch,
  * as torchvision's ToTensor does.  So wherever a uint8 tensor meets a real input of a network, it
- * is taken for an image of intensities 0..255. */
+ * is taken for an image of intensities 0..255.  Integers of other types stay what they are: labels,
+ * tokens, positions (scripts/bnn/network_input.lua is the same rule on Lua's side). */
 #ifndef BNN_BATCH_H
 #define BNN_BATCH_H
 
@@ -24,6 +25,10 @@ bnn_status bnn_batch_check(const bnn_tensor *source, const bnn_shape *want, cons
 
 /* Whether every position lies within x, and y has as many rows.  ERANGE, ESHAPE. */
 bnn_status bnn_batch_check_rows(const bnn_batch *batch, bnn_err *err);
+
+/* Adds to err which row of x is meant, "..., in row 17 of x", by its place in the batch, from 0;
+ * returns status. */
+bnn_status bnn_batch_fail(const bnn_batch *batch, size_t row, bnn_status status, bnn_err *err);
 
 /* Writes rows [from, from + n) of the batch to out, whose element type is `dtype`. */
 void bnn_batch_gather(void *out, bnn_dtype dtype, const bnn_tensor *source, const bnn_batch *batch,

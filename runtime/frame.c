@@ -507,13 +507,45 @@ static void gather_inputs(const bnn_frame *f, const node *v, size_t b, const bnn
                                               : &f->value[in[k]];
 }
 
-bnn_status bnn_frame_verify(bnn_frame *f, bnn_err *err) {
+/* The header of one row of a node with rows. */
+static bnn_tensor row_header(const bnn_frame *f, int i, size_t row) {
+  const bnn_tensor *whole = &f->value[i];
+  size_t dim[BNN_RANK_MAX], size = bnn_dtype_size(whole->dtype);
+  bnn_tensor x;
+  memcpy(dim, whole->dim, sizeof dim);
+  for (int k = 1; k < whole->rank; k++) size *= dim[k];
+  dim[0] = 1;
+  bnn_tensor_init(&x, whole->dtype, whole->rank, dim, (char *)whole->data + row * size);
+  return x;
+}
+
+/* The first row that v's op refuses, which refuses them all together. */
+static size_t first_refused_row(const bnn_frame *f, const node *v) {
+  const int *in = node_inputs(f->p, v);
+  bnn_tensor header[BNN_ARITY_MAX];
+  const bnn_tensor *x[BNN_ARITY_MAX];
+  size_t row = 0;
+  for (; row + 1 < f->p->batch; row++) {
+    for (int k = 0; k < v->n_in; k++) {
+      const bool rows = f->p->nodes[in[k]].rows;
+      if (rows) header[k] = row_header(f, in[k], row);
+      x[k] = rows ? &header[k] : &f->value[in[k]];
+    }
+    if (v->op->verify(x, v->n_in, &v->attr, NULL) != BNN_OK) break;
+  }
+  return row;
+}
+
+bnn_status bnn_frame_verify(bnn_frame *f, size_t *row, bnn_err *err) {
   const bnn_tensor *x[BNN_ARITY_MAX];
   for (size_t i = 0; i < f->p->n_nodes; i++) {
     const node *v = &f->p->nodes[i];
     if (!v->live || !v->rows || v->what != NODE_OP || !v->op->verify) continue;
     for (int k = 0; k < v->n_in; k++) x[k] = &f->value[node_inputs(f->p, v)[k]];
-    BNN_TRY(v->op->verify(x, v->n_in, &v->attr, err));
+    const bnn_status status = v->op->verify(x, v->n_in, &v->attr, err);
+    if (status == BNN_OK) continue;
+    if (row) *row = first_refused_row(f, v);
+    return status;
   }
   return BNN_OK;
 }
@@ -663,7 +695,7 @@ void bnn_frame_backward_whole(bnn_frame *f, bnn_real seed) {
 }
 
 bnn_status bnn_frame_replay(bnn_frame *f, bnn_real seed, bnn_err *err) {
-  BNN_TRY(bnn_frame_verify(f, err));
+  BNN_TRY(bnn_frame_verify(f, NULL, err));
   BNN_TRY(bnn_frame_forward_whole(f, err));
   for (size_t b = 0; f->p->has_rows && b < f->n_blocks; b++) bnn_frame_forward_block(f, b);
   if (!f->p->gradient) return BNN_OK;

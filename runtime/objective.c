@@ -460,9 +460,23 @@ static bnn_status run_rows(work *w, int s, double *loss, bnn_err *err) {
                                : "-inf");
 }
 
-/* Labels and other targets are gathered first, whole, as they are checked before anything runs. */
-static bnn_status gather_targets(work *w, bnn_err *err) {
-  bnn_objective *o = w->o;
+/* Whether x is gathered whole before anything runs: integers may be positions or labels, which are
+ * checked first.  Real numbers are gathered block by block. */
+static bool gathers_x_first(const bnn_objective *o) {
+  return o->x_node >= 0 && bnn_program_shape(o->program, o->x_node)->dtype != BNN_REAL;
+}
+
+/* All rows of one input into its home. */
+static void gather_whole(bnn_objective *o, int node, const bnn_tensor *source,
+                         const bnn_batch *batch) {
+  void *home = bnn_frame_home(o->frame, node);
+  if (home)
+    bnn_batch_gather(home, bnn_program_shape(o->program, node)->dtype, source, batch, 0,
+                     batch->count);
+}
+
+static bnn_status check_sources(const work *w, bnn_err *err) {
+  const bnn_objective *o = w->o;
   BNN_TRY(bnn_batch_check_rows(w->batch, err));
   size_t want = bnn_program_batch(o->program);
   if (want != w->batch->count)
@@ -473,10 +487,19 @@ static bnn_status gather_targets(work *w, bnn_err *err) {
   const bnn_shape *s = bnn_program_shape(o->program, o->y_node);
   if (!w->batch->y)
     return bnn_fail(err, BNN_ESHAPE, "y is missing, wanted rows as in %s", BNN_SHAPE(s));
-  BNN_TRY(bnn_batch_check(w->batch->y, s, "y", err));
-  void *home = bnn_frame_home(o->frame, o->y_node);
-  if (home) bnn_batch_gather(home, s->dtype, w->batch->y, w->batch, 0, want);
-  return bnn_frame_verify(o->frame, err);
+  return bnn_batch_check(w->batch->y, s, "y", err);
+}
+
+/* Labels, positions and other targets are gathered first, whole, as they are checked before anything
+ * runs: a step that is refused has written nothing. */
+static bnn_status gather_checked(work *w, bnn_err *err) {
+  bnn_objective *o = w->o;
+  BNN_TRY(check_sources(w, err));
+  if (gathers_x_first(o)) gather_whole(o, o->x_node, w->batch->x, w->batch);
+  if (o->y_node >= 0) gather_whole(o, o->y_node, w->batch->y, w->batch);
+  size_t row = 0;
+  bnn_status status = bnn_frame_verify(o->frame, &row, err);
+  return status == BNN_OK ? BNN_OK : bnn_batch_fail(w->batch, row, status, err);
 }
 
 /* Gradients of one sample, with their updates when these are fused. */
@@ -524,11 +547,11 @@ static bnn_status check_betas(const work *w, bnn_err *err) {
 static bnn_status run_step(work *w, double *loss, bnn_err *err) {
   bnn_objective *o = w->o;
   BNN_TRY(check_betas(w, err));
-  BNN_TRY(gather_targets(w, err));
+  BNN_TRY(gather_checked(w, err));
   BNN_TRY(make_lanes(o, (size_t)bnn_context_threads(w->context), err));
   feed_weights(w);
   size_t n = bnn_frame_output(o->frame, 0)->size;
-  w->gather = true;
+  w->gather = !gathers_x_first(o);
   w->seed = (bnn_real)(1 / ((double)n * o->samples));
   double sum = 0;
   BNN_TRY(run_samples(w, &sum, err));

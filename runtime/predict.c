@@ -102,7 +102,7 @@ static bnn_status run_chunk(const work *w, bnn_frame *f, size_t c, bnn_err *err)
   gather(w, f, w->spec->x_node, w->x, from, n);
   gather(w, f, w->spec->y_node, w->y, from, n);
   bnn_frame_place(f, from);
-  BNN_TRY(bnn_frame_verify(f, err));
+  BNN_TRY(bnn_frame_verify(f, NULL, err));
   for (size_t g = 0; g < w->group; g++) {
     BNN_TRY(run_network(w, f, g, err));
     add_chunk(w->sums, f, from, n, (double)(w->done + g + 1));

@@ -137,8 +137,8 @@ void bnn_frame_place(bnn_frame *f, size_t row0);
 void *bnn_frame_home(bnn_frame *f, int node);
 
 /* Checks the values of integer inputs (labels, positions) that nodes with rows read.
- * ERANGE as the op says it. */
-bnn_status bnn_frame_verify(bnn_frame *f, bnn_err *err);
+ * ERANGE as the op says it; *row, when not NULL, is then the first row, from 0, that is refused. */
+bnn_status bnn_frame_verify(bnn_frame *f, size_t *row, bnn_err *err);
 
 /* Forward, one phase after the other.  Blocks may run at the same time.  Whole ops that read
  * positions check them first: ERANGE. */

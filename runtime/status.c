@@ -40,6 +40,17 @@ bnn_status bnn_fail_within(bnn_err *err, bnn_status status, const char *format, 
   return status;
 }
 
+bnn_status bnn_fail_after(bnn_err *err, bnn_status status, const char *format, ...) {
+  if (!err) return status;
+  const size_t n = strlen(err->text);
+  va_list args;
+  va_start(args, format);
+  bnn_vformat(err->text + n, sizeof err->text - n, format, args);
+  va_end(args);
+  err->status = status;
+  return status;
+}
+
 const char *bnn_path_shown(const char *path) {
   enum { SHOWN = 240 }; /* of BNN_ERR_TEXT */
   size_t n = strlen(path);

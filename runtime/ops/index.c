@@ -6,7 +6,27 @@
  * gather
  *
  * Gradients add up where a position occurs more than once, in the order of the positions. */
+#include <stdio.h>
+
 #include "op_help.h"
+
+/* The place of element i of positions, by axes: "3, 2"; rows count from the batch's first. */
+typedef struct place {
+  char s[24 * BNN_RANK_MAX];
+} place;
+
+static place place_of(const bnn_tensor *positions, size_t i) {
+  place text = {""};
+  int at = 0;
+  for (int k = 0; k < positions->rank; k++) {
+    const size_t span = op_span(positions->dim, k + 1, positions->rank);
+    const size_t from = k == 0 ? positions->row0 + 1 : 1;
+    at += snprintf(text.s + at, sizeof text.s - (size_t)at, "%s%zu", k ? ", " : "[",
+                   i / span % positions->dim[k] + from);
+  }
+  if (at > 0) snprintf(text.s + at, sizeof text.s - (size_t)at, "]");
+  return text;
+}
 
 static bnn_status verify(const bnn_tensor *const *x, int n, const bnn_attr *attr, bnn_err *err) {
   BNN_UNUSED(n);
@@ -14,8 +34,9 @@ static bnn_status verify(const bnn_tensor *const *x, int n, const bnn_attr *attr
   for (size_t i = 0; i < x[1]->size; i++) {
     const int64_t position = op_integer(x[1], i);
     if (position < 1 || position > size)
-      return bnn_fail(err, BNN_ERANGE, "positions[%zu] is %lld: axis %d of x %s has 1..%lld", i + 1,
-                      (long long)position, attr->axis + 1, BNN_SHAPE(x[0]), (long long)size);
+      return bnn_fail(err, BNN_ERANGE, "positions%s is %lld: axis %d of x %s has 1..%lld",
+                      place_of(x[1], i).s, (long long)position, attr->axis + 1, BNN_SHAPE(x[0]),
+                      (long long)size);
   }
   return BNN_OK;
 }
@@ -88,6 +109,38 @@ static void backward_index(bnn_tensor *const *dx, const bnn_tensor *dy, const bn
   }
 }
 
+/* The table of an embedding: each job goes through all positions for the rows that are its own, so
+ * that their order, and with it the sum, is the same however many jobs there are. */
+static bool can_split_index(int i) { return i == 0; }
+
+/* Axis 0: the slices at positions [from, from + rows of dx). */
+static void add_slices(bnn_tensor *dx, size_t from, const bnn_real *g, const bnn_tensor *positions,
+                       size_t inner) {
+  const size_t rows = dx->dim[0];
+  for (size_t j = 0; j < positions->size; j++, g += inner) {
+    const size_t at = position_at(positions, j) - from; /* wraps below from: not less than rows */
+    if (at < rows) op_add_blocks(bnn_tensor_real(dx) + at * inner, 0, g, 0, inner, 1);
+  }
+}
+
+static void backward_rows_index(bnn_tensor *dx, int i, size_t from, bool add, const bnn_tensor *dy,
+                                const bnn_tensor *const *x, const bnn_attr *attr) {
+  BNN_UNUSED(i);
+  if (!add) memset(dx->data, 0, dx->size * sizeof(bnn_real));
+  if (attr->axis == 0) {
+    add_slices(dx, from, bnn_tensor_real(dy), x[1], op_span(x[0]->dim, 1, x[0]->rank));
+    return;
+  }
+  const bnn_tensor *rows[2] = {dx, x[1]}; /* axis 0 is one of the outer ones, of x as of y */
+  bnn_tensor part;
+  size_t dim[BNN_RANK_MAX];
+  memcpy(dim, dy->dim, sizeof dim);
+  dim[0] = dx->dim[0];
+  bnn_tensor_init(&part, BNN_REAL, dy->rank, dim,
+                  bnn_tensor_real(dy) + from * op_span(dy->dim, 1, dy->rank));
+  backward_index(&dx, &part, NULL, rows, 2, attr);
+}
+
 /* ---- gather: x and positions agree but along the axis, where y has the positions' dims ---- */
 
 static bnn_status infer_gather(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr *attr,
@@ -148,6 +201,8 @@ BNN_OP(index) = {
     .rows = rows_index,
     .forward = forward_index,
     .backward = backward_index,
+    .can_split = can_split_index,
+    .backward_rows = backward_rows_index,
     .verify = verify,
     .check = {.lo = -1,
               .hi = 1,

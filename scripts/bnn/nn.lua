@@ -5,6 +5,7 @@
 -- itself. Paths are Haiku's: in a container layers count from 0, "mlp/linear_0/w"; in a function
 -- the first has no number, "linear/w", "linear_1/w". A layer value called twice shares its weights.
 local core = require "bnn.core"
+local network_input = require "bnn.network_input"
 local options = require "bnn.options"
 local parameters = require "bnn.params"
 local record = require "bnn.record"
@@ -115,6 +116,9 @@ function M.truncated_normal_kernel(key, shape) return scaled_normal(key, shape, 
 --- Zeros, the default of biases.
 function M.zeros(_, shape) return core.zeros(shape) end
 
+--- Standard normal, the default of embeddings (as PyTorch's).
+function M.normal(key, shape) return core.randn(key, shape) end
+
 --- Ones, the default of gains.
 function M.ones(_, shape) return core.ones(shape) end
 
@@ -123,7 +127,7 @@ function M.ones(_, shape) return core.ones(shape) end
 local Net = {__name = "bnn.net"}
 Net.__index = Net
 
--- The shape of one row of x: a tensor, or a part of a data set (its x).
+-- The shape of one row of x, a tensor or a part of a data set (its x), and its type in a network.
 local function one_row(x)
   if type(x) == "table" and x.x then x = x.x end
   local shape = tree.leaf_kind(x) == "tensor" and x:shape()
@@ -131,7 +135,7 @@ local function one_row(x)
     error("init: x is to be a tensor [n, ...], or a part of a data set", 3)
   end
   shape[1] = 1
-  return shape
+  return shape, network_input.dtype(x)
 end
 
 -- The first values of a parameter, which its layer's init gives.
@@ -142,18 +146,18 @@ local function first_value(key, entry, shape)
     type(tensor), table.concat(shape, ", ")), 3)
 end
 
--- What parameters a net asks for when it gets rows of this shape.
-local function parameter_shapes(rec, net, shape)
+-- What parameters a net asks for when it gets rows of this shape and type.
+local function parameter_shapes(rec, net, shape, dtype)
   local frame = {rec = rec, path = "", taken = {}, names = {}, shapes = {}, tracers = {},
                  train = false}
-  within(frame, function() net.forward(rec:rows(shape)) end)
+  within(frame, function() net.forward(rec:rows(shape, dtype)) end)
   rec:abandon()
   return frame.shapes
 end
 
 --- Initial parameters of a network.
 -- @param key key: tensor by tensor, key:fold(path) draws the values
--- @param x tensor [n, ...] or part of a data set: only the shape of a row matters
+-- @param x tensor [n, ...] or part of a data set: only the shape of a row and the type matter
 -- @return params
 function Net:init(key, x)
   if tree.leaf_kind(key) ~= "key" then
@@ -169,7 +173,7 @@ function Net:init(key, x)
 end
 
 --- The network's output, or outputs when it gives several. uint8 inputs are images: they become
--- x / 255.
+-- x / 255; other types reach the network as they are, in init, steps and predictions too.
 -- @param params as init gives them, or any table of tensors by path
 -- @param x tensor [n, ...]
 -- @param opts table: key= (for dropout), train=false
@@ -181,7 +185,7 @@ function Net:apply(params, x, opts)
   if tree.leaf_kind(x) ~= "tensor" then
     error("apply: x is to be a tensor [n, ...], got " .. type(x), 2)
   end
-  if x:dtype() == "u8" then x = x:real() / 255 end
+  x = network_input.seen(x)
   local frame = {params = params, path = "", taken = {}, names = {}, calls = {}, key = opts.key,
                  train = opts.train}
   return within(frame, self.forward, x)
@@ -258,10 +262,11 @@ local function to_count(n, min)
   return count and count >= min and count < 2 ^ 31 and count or nil
 end
 
-local function check_size(what, n)
+local function check_size(what, n, unit)
   local size = to_count(n, 1)
   if size then return size end
-  error(("%s: %s units, an integer of at least 1 is wanted"):format(what, tostring(n)), 3)
+  local fault = "%s: %s %s, an integer of at least 1 is wanted"
+  error(fault:format(what, tostring(n), unit or "units"), 3)
 end
 
 --- A linear layer: y = x w + b, x [..., in] -> y [..., out]. Parameters w [in, out], b [out].
@@ -282,6 +287,33 @@ function M.linear(out, opts)
     if not opts.bias then return core.ops.linear(x, w, core.zeros({out})) end
     return core.ops.linear(x, w, M.parameter("b", {out}, opts.b_init))
   end), out, {bias = opts.bias})
+end
+
+-- Raises unless x holds ids of an embedding; their values are looked at when it runs.
+local function check_ids(x, count)
+  local dtype = x:dtype()
+  if dtype == "i32" or dtype == "i64" then return end
+  local note = dtype == core.real and "; uint8 inputs become images, x / 255" or ""
+  local fault = '%s: x is %s, wanted ids 1..%d as i32 or i64: x:to("i32") converts%s'
+  error(fault:format(M.path(), dtype, count, note), 0)
+end
+
+--- An embedding: ids 1..count (i32 or i64) of any shape, such as tokens [n, t] -> rows of a table,
+-- [n, t, d]. Ids count from 1, as positions do; x + 1 shifts those that count from 0. Parameters
+-- w [count, d]. An id outside of the table is an error that names it, in a step before anything is
+-- changed.
+--     local function mean(x) return x:mean(2) end
+--     bnn.nn.sequential{bnn.nn.embedding(5000, 32), mean, bnn.nn.linear(2)}
+-- @param count integer: rows of the table
+-- @param d integer: features of each
+-- @param opts table: w_init=bnn.nn.normal, N(0, 1) as PyTorch's, a function (key, shape) -> tensor
+function M.embedding(count, d, opts)
+  count, d = check_size("embedding", count, "rows"), check_size("embedding", d, "features")
+  opts = options.check("embedding", opts, {w_init = {type = "function", default = M.normal}})
+  return made(layer("embedding", ("embedding(%d, %d)"):format(count, d), function(x)
+    check_ids(x, count)
+    return core.ops.index(M.parameter("w", {count, d}, opts.w_init), x)
+  end), count, d)
 end
 
 -- ---- images ----
@@ -581,8 +613,8 @@ end
 -- The kinds of layers that there are.
 local KINDS = {}
 for _, name in ipairs{
-  "linear", "conv2d", "max_pool", "avg_pool", "layer_norm", "dropout", "flatten", "sequential",
-  "mlp",
+  "linear", "embedding", "conv2d", "max_pool", "avg_pool", "layer_norm", "dropout", "flatten",
+  "sequential", "mlp",
 } do
   KINDS[name] = true
 end

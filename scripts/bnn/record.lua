@@ -1,5 +1,6 @@
 --- Recording a model: a function of its parameters and a batch, as a program of the runtime.
 local core = require "bnn.core"
+local network_input = require "bnn.network_input"
 local parameters = require "bnn.params"
 
 local M = {}
@@ -47,11 +48,11 @@ function M.output(net, params, x, opts)
   return pack(net:apply(params, x, opts))
 end
 
--- [n, rest of the shape of x]; uint8 becomes real on the way in.
+-- [n, rest of the shape of x], and the type that the runtime feeds.
 local function batch_shape(x, n)
   local shape = x:shape()
   shape[1] = n
-  return shape, x:dtype() == "u8" and core.real or x:dtype()
+  return shape, network_input.dtype(x)
 end
 
 -- Inputs in this order; their numbers are what the runtime feeds them by.

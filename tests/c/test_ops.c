@@ -432,14 +432,6 @@ END_TEST
 
 /* ---- blocks of a parameter's gradient ---- */
 
-/* Rows [from, from + n) of a matrix. */
-static bnn_tensor rows_of(bnn_tensor *x, size_t from, size_t n) {
-  bnn_tensor rows;
-  bnn_tensor_init(&rows, BNN_REAL, 2, (size_t[]){n, x->dim[1]},
-                  bnn_tensor_real(x) + from * x->dim[1]);
-  return rows;
-}
-
 static void check_split(const op_case *c) {
   const bnn_op *op = bnn_op_get(c->id);
   bnn_tensor *x[3], *dx[3];
@@ -451,9 +443,10 @@ static void check_split(const op_case *c) {
     bnn_tensor *split = tensor_of(BNN_REAL, x[i]->rank, x[i]->dim, NULL);
     const size_t rows = x[i]->dim[0], half = rows / 2;
     const bnn_tensor *const *in = (const bnn_tensor *const *)x;
-    bnn_tensor part = rows_of(split, half, rows - half);
+    bnn_tensor part;
+    block_of_rows(&part, split, half, rows - half);
     op->backward_rows(&part, i, half, false, dy, in, &c->attr);
-    part = rows_of(split, 0, half);
+    block_of_rows(&part, split, 0, half);
     op->backward_rows(&part, i, 0, false, dy, in, &c->attr);
     ck_assert_msg(distance(split, dx[i]) <= 16 * BNN_REAL_EPSILON, "%s", CASE(c));
     op->backward_rows(split, i, 0, true, dy, in, &c->attr);

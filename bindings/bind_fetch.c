@@ -3,14 +3,14 @@
  * The progress function is Lua's own, called under lua_pcall from within libcurl: what it raises (an
  * interrupt among it, whose hook strikes there) stops the download and is raised once libcurl has
  * returned. */
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "bind.h"
 #include "bind_signal.h"
 #include "fetch.h"
+
+#define DOWNLOAD "bnn.download"
 
 enum { REPORT_MS = 100 };
 
@@ -91,38 +91,54 @@ static void read_job(lua_State *L, bnn_fetch_job *job) {
   job->ca_file = string_field(L, "ca_file");
 }
 
-/* Pushes a name beside `path` that no other process and no earlier call has. */
-static const char *push_part_name(lua_State *L, const char *path) {
-  struct timespec now;
-  char number[64];
-  clock_gettime(CLOCK_REALTIME, &now);
-  snprintf(number, sizeof number, "%ld-%llx%08lx", (long)getpid(), (unsigned long long)now.tv_sec,
-           (unsigned long)now.tv_nsec);
-  return lua_pushfstring(L, "%s.part-%s", path, number);
-}
-
 /* The word of a status: who is to blame. */
 static const char *blame(bnn_status status) {
   return status == BNN_ENET || status == BNN_EDATA ? "mirror" : "here";
+}
+
+/* A downloaded file that has not taken its place: a box, NULL once it has or is dropped. */
+static bnn_saving **push_download(lua_State *L) {
+  bnn_saving **box = lua_newuserdatauv(L, sizeof *box, 0);
+  *box = NULL;
+  luaL_setmetatable(L, DOWNLOAD);
+  return box;
+}
+
+static int download_drop(lua_State *L) {
+  bnn_saving **box = luaL_checkudata(L, 1, DOWNLOAD), *saving = *box;
+  *box = NULL;
+  bnn_save_abort(saving);
+  return 0;
+}
+
+static int download_commit(lua_State *L) {
+  bnn_err err;
+  bnn_saving **box = luaL_checkudata(L, 1, DOWNLOAD), *saving = *box;
+  luaL_argcheck(L, saving != NULL, 1, "the download is over");
+  *box = NULL;
+  bnn_status status = bnn_save_commit(saving, &err);
+  if (status != BNN_OK) return bind_refuse_file(L, status, &err);
+  lua_pushboolean(L, true);
+  return 1;
 }
 
 /* fetch(url, path, options) */
 static int core_fetch(lua_State *L) {
   bnn_err err;
   bnn_fetch_job job = {.url = luaL_checkstring(L, 1), .progress = on_progress};
-  const char *path = bind_check_path(L, 2);
+  job.path = bind_check_path(L, 2);
   luaL_checktype(L, 3, LUA_TTABLE);
   lua_settop(L, 3);
   progress p = {.L = L};
   read_job(L, &job);
   if (lua_getfield(L, 3, "progress") == LUA_TFUNCTION) p.function = lua_gettop(L);
   job.arg = &p;
-  job.path = push_part_name(L, path);
-  int name = lua_gettop(L);
+  bnn_saving **box = push_download(L);
+  int top = lua_gettop(L);
   luaL_checkstack(L, LUA_MINSTACK, "fetch");
-  bnn_status status = bnn_fetch(&job, &err);
+  bnn_status status = bnn_fetch(box, &job, &err);
   if (p.raised) return lua_error(L);
-  lua_settop(L, name);
+  lua_settop(L, top);
   if (status == BNN_OK) return 1;
   bind_signal_raise_if_pending(L);
   luaL_pushfail(L);
@@ -131,17 +147,8 @@ static int core_fetch(lua_State *L) {
   return 3;
 }
 
-static int core_publish(lua_State *L) {
-  bnn_err err;
-  const char *from = bind_check_path(L, 1), *to = bind_check_path(L, 2);
-  bnn_status status = bnn_fetch_publish(from, to, &err);
-  if (status != BNN_OK) return bind_refuse(L, status, &err);
-  lua_pushboolean(L, true);
-  return 1;
-}
-
 static int core_sweep(lua_State *L) {
-  bnn_fetch_sweep(bind_check_path(L, 1));
+  bnn_save_sweep(bind_check_path(L, 1));
   return 0;
 }
 
@@ -158,17 +165,28 @@ static const bind_row rows[] = {
      "What is compressed by gzip is decompressed first, at most `most` bytes of it. Returns nil,\n"
      "message when the file cannot be read or is damaged, and in a build without libcrypto."},
     {"fetch", core_fetch,
-     "fetch(url, path, options): downloads to a new file beside path, checks it, and gives its name\n"
+     "fetch(url, path, options): downloads what is to lie at path and checks it\n"
      "Options: sha256 and bytes of the payload, progress = function(got, total), connect_ms, stall_s,\n"
-     "ca_file. Returns nil, message, and \"mirror\" when another one may help, else \"here\"; no file\n"
-     "is left then."},
-    {"publish", core_publish,
-     "publish(from, to): renames a file within its folder, and syncs the folder; or nil, message"},
+     "ca_file. Returns a download, whose file has a temporary name until it is committed; or nil,\n"
+     "message, and \"mirror\" when another one may help, else \"here\"."},
     {"sweep", core_sweep,
-     "sweep(folder): removes what downloads that were killed more than a day ago have left there"},
+     "sweep(folder): removes what writers that were killed more than a day ago have left there"},
     {"can_fetch", core_can_fetch,
      "can_fetch(): whether this build can download, and whether it can compute SHA-256"},
     {NULL, NULL, NULL},
 };
 
-void bind_open_fetch(lua_State *L) { bind_register(L, "bnn.core.", rows); }
+static const luaL_Reg download_meta[] = {
+    {"__gc", download_drop}, {"__close", download_drop}, {NULL, NULL}};
+
+static const bind_row download_methods[] = {
+    {"commit", download_commit,
+     "commit(): the downloaded file takes its place; true, or nil, message"},
+    {"drop", download_drop, "drop(): removes the downloaded file unless it has its place"},
+    {NULL, NULL, NULL}};
+
+void bind_open_fetch(lua_State *L) {
+  bind_register(L, "bnn.core.", rows);
+  bind_new_class(L, DOWNLOAD, "download:", download_meta, download_methods);
+  lua_pop(L, 1);
+}

@@ -1,4 +1,4 @@
-/* fetch.c - libcurl's easy interface around a file descriptor.
+/* fetch.c - libcurl's easy interface around a file that is being saved.
  *
  * libcurl is loaded at the first download rather than linked: it and the thirty libraries behind it
  * would take the start of every program from 6 to 12 ms.
@@ -7,64 +7,14 @@
  * so SIGPIPE and SIGXFSZ are blocked in this thread for as long as a download takes. */
 #include "fetch.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
-
-static bnn_status fail_file(const char *path, int number, bnn_err *err) {
-  return bnn_fail(err, BNN_EIO, "%s: %s", path, strerror(number));
-}
-
-/* ---- publishing ---- */
-
-/* The folder of a path, cut off at its last slash; "." without one. */
-static bool folder_of(char *to, size_t room, const char *path) {
-  const char *slash = strrchr(path, '/');
-  size_t n = slash == path ? 1 : slash ? (size_t)(slash - path) : 0;
-  int written = snprintf(to, room, "%.*s", n ? (int)n : 1, n ? path : ".");
-  return written >= 0 && (size_t)written < room;
-}
-
-bnn_status bnn_fetch_publish(const char *from, const char *to, bnn_err *err) {
-  char folder[PATH_MAX];
-  if (!folder_of(folder, sizeof folder, to)) return fail_file(to, ENAMETOOLONG, err);
-  if (rename(from, to) != 0) return fail_file(to, errno, err);
-  int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return BNN_OK; /* the file is in place; its folder may be write-only */
-  fsync(fd);
-  close(fd);
-  return BNN_OK;
-}
-
-/* ---- what was left behind ---- */
-
-enum { STALE_S = 24 * 60 * 60 };
-
-static bool is_stale(int folder, const char *name) {
-  struct stat about;
-  return strstr(name, ".part-") && fstatat(folder, name, &about, AT_SYMLINK_NOFOLLOW) == 0 &&
-         S_ISREG(about.st_mode) && about.st_mtime < time(NULL) - STALE_S;
-}
-
-void bnn_fetch_sweep(const char *folder) {
-  DIR *dir = opendir(folder);
-  if (!dir) return;
-  for (const struct dirent *entry = readdir(dir); entry; entry = readdir(dir))
-    if (is_stale(dirfd(dir), entry->d_name)) unlinkat(dirfd(dir), entry->d_name, 0);
-  closedir(dir);
-}
-
 #ifdef BNN_HAVE_CURL
 #include <curl/curl.h>
 #include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
 
 enum {
   REDIRECTS = 5,
@@ -125,33 +75,22 @@ const char *bnn_fetch_library(void) { return curl_ready() ? lib.version : NULL; 
 
 typedef struct transfer {
   const bnn_fetch_job *job;
-  int fd;
+  bnn_saving *saving;
   uint64_t got, room;
-  int write_errno; /* why the file could not be written, or 0 */
+  bnn_status written; /* OK until the file cannot be written; then `fault` says why */
+  bnn_err fault;
   bool too_long, stopped;
   char text[CURL_ERROR_SIZE];
 } transfer;
-
-static bool write_all(transfer *t, const char *bytes, size_t n) {
-  while (n != 0) {
-    ssize_t wrote = write(t->fd, bytes, n);
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote < 0) {
-      t->write_errno = errno;
-      return false;
-    }
-    bytes += wrote;
-    n -= (size_t)wrote;
-  }
-  return true;
-}
 
 /* libcurl's write callback: anything but n ends the transfer. */
 static size_t take(char *bytes, size_t one, size_t n, void *arg) {
   (void)one;
   transfer *t = arg;
   t->too_long = n > t->room - t->got;
-  if (t->too_long || !write_all(t, bytes, n)) return 0;
+  if (t->too_long) return 0;
+  t->written = bnn_save_write(t->saving, bytes, n, &t->fault);
+  if (t->written != BNN_OK) return 0;
   t->got += n;
   return n;
 }
@@ -208,7 +147,7 @@ static CURLcode set_up(CURL *curl, transfer *t) {
 static bnn_status explain(const transfer *t, CURLcode code, long http, bnn_err *err) {
   const char *url = t->job->url;
   if (t->stopped) return bnn_fail(err, BNN_ESTOP, "%s: the download was stopped", url);
-  if (t->write_errno) return fail_file(t->job->path, t->write_errno, err);
+  if (t->written != BNN_OK) return bnn_fail(err, t->written, "%s", t->fault.text);
   if (t->too_long)
     return bnn_fail(err, BNN_EDATA, "%s: sends more than %llu bytes for a payload of %llu", url,
                     (unsigned long long)t->room, (unsigned long long)t->job->want.bytes);
@@ -260,38 +199,40 @@ static bnn_status download(transfer *t, bnn_err *err) {
   return status;
 }
 
-/* The check names the file; which mirror it came from matters more. */
-static bnn_status check_payload(const bnn_fetch_job *job, bnn_err *err) {
-  bnn_status status = bnn_digest_check(&job->want, job->path, err);
-  if (status == BNN_EDATA && err) {
-    size_t n = strlen(job->path) + 2, length = strlen(err->text);
-    bool named = length > n && strncmp(err->text, job->path, n - 2) == 0;
-    if (named) memmove(err->text, err->text + n, length - n + 1);
-    bnn_fail_within(err, status, "%s", job->url);
-  }
-  return status;
+/* The check names the temporary file; which mirror it came from matters more. */
+static bnn_status check_payload(const bnn_fetch_job *job, const char *path, bnn_err *err) {
+  bnn_err fault = {.text = ""};
+  bnn_status status = bnn_digest_check(&job->want, path, &fault);
+  size_t n = strlen(path);
+  bool named = strncmp(fault.text, path, n) == 0 && strncmp(fault.text + n, ": ", 2) == 0;
+  const char *why = named ? fault.text + n + 2 : fault.text;
+  if (status == BNN_OK) return status;
+  return bnn_fail(err, status, "%s: %s", status == BNN_EDATA ? job->url : job->path, why);
 }
 
 static bnn_status fetch_into(transfer *t, bnn_err *err) {
+  const char *path = bnn_save_temporary(t->saving);
+  if (!path) return bnn_fail(err, BNN_EIO, "%s: is not a regular file", t->job->path);
   BNN_TRY(download(t, err));
-  if (fsync(t->fd) != 0) return fail_file(t->job->path, errno, err);
-  return check_payload(t->job, err);
+  BNN_TRY(bnn_save_sync(t->saving, err));
+  return check_payload(t->job, path, err);
 }
 
-bnn_status bnn_fetch(const bnn_fetch_job *job, bnn_err *err) {
+bnn_status bnn_fetch(bnn_saving **out, const bnn_fetch_job *job, bnn_err *err) {
   transfer t = {.job = job, .room = job->want.bytes + job->want.bytes / 1000 + GZIP_SLACK};
   if (!curl_ready())
     return bnn_fail(err, BNN_EIO, "%s: libcurl.so.4, which downloads, can not be loaded", job->url);
   if (!bnn_digest_library())
     return bnn_fail(err, BNN_EIO, "%s: this build has no libcrypto to check it with", job->url);
-  t.fd = open(job->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  if (t.fd < 0) return fail_file(job->path, errno, err);
+  BNN_TRY(bnn_save_begin(&t.saving, job->path, err));
   sigset_t before;
   block_write_signals(&before);
   bnn_status status = fetch_into(&t, err);
   restore_write_signals(&before);
-  if (close(t.fd) != 0 && status == BNN_OK) status = fail_file(job->path, errno, err);
-  if (status != BNN_OK) unlink(job->path);
+  if (status == BNN_OK)
+    *out = t.saving;
+  else
+    bnn_save_abort(t.saving);
   return status;
 }
 
@@ -299,7 +240,8 @@ bnn_status bnn_fetch(const bnn_fetch_job *job, bnn_err *err) {
 
 const char *bnn_fetch_library(void) { return NULL; }
 
-bnn_status bnn_fetch(const bnn_fetch_job *job, bnn_err *err) {
+bnn_status bnn_fetch(bnn_saving **out, const bnn_fetch_job *job, bnn_err *err) {
+  (void)out;
   return bnn_fail(err, BNN_EIO,
                   "%s: this build has no libcurl to download with (make deps, then make)",
                   job->url);

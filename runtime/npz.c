@@ -4,11 +4,13 @@
  * data are touched, and then the data are read through npy.c, which allocates as they arrive. */
 #include "npz.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "mem.h"
 #include "npy.h"
+#include "save.h"
 
 void bnn_npz_free(bnn_npz *z) {
   if (!z) return;
@@ -377,25 +379,110 @@ static bnn_status add_parts(zip_t *zip, part *parts, size_t n, const char *path,
   return BNN_OK;
 }
 
-static bnn_status close_archive(zip_t *zip, const char *path, bnn_status status, bnn_err *err) {
-  if (status == BNN_OK && zip_close(zip) == 0) return BNN_OK;
-  if (status == BNN_OK) status = fail_zip(zip_get_error(zip), path, err);
+/* Where libzip writes to: a file that is being saved.  libzip returns to a member's header when it
+ * knows its size, so it seeks. */
+typedef struct sink {
+  bnn_saving *saving;
+  uint64_t position, size;
+  bnn_status status; /* OK until saving fails; then `fault` says why */
+  bnn_err fault;
+  zip_error_t reason; /* the same for libzip */
+} sink;
+
+static zip_int64_t fail_sink(sink *s, int code, int number) {
+  zip_error_set(&s->reason, code, number);
+  return -1;
+}
+
+static zip_int64_t write_sink(sink *s, const void *data, uint64_t n) {
+  s->status = bnn_save_write(s->saving, data, (size_t)n, &s->fault);
+  if (s->status != BNN_OK) return fail_sink(s, ZIP_ER_WRITE, EIO);
+  s->position += n;
+  if (s->size < s->position) s->size = s->position;
+  return (zip_int64_t)n;
+}
+
+static zip_int64_t seek_sink(sink *s, void *data, uint64_t n) {
+  zip_int64_t to = zip_source_seek_compute_offset(s->position, s->size, data, n, &s->reason);
+  if (to < 0) return -1;
+  s->status = bnn_save_seek(s->saving, (uint64_t)to, &s->fault);
+  if (s->status != BNN_OK) return fail_sink(s, ZIP_ER_SEEK, EIO);
+  s->position = (uint64_t)to;
+  return 0;
+}
+
+/* libzip's callback.  A sink looks like a file that does not exist yet and is never read. */
+static zip_int64_t serve_sink(void *state, void *data, zip_uint64_t n, zip_source_cmd_t command) {
+  sink *s = state;
+  switch (command) {
+  case ZIP_SOURCE_SUPPORTS:
+    return zip_source_make_command_bitmap(
+        ZIP_SOURCE_OPEN, ZIP_SOURCE_READ, ZIP_SOURCE_CLOSE, ZIP_SOURCE_STAT, ZIP_SOURCE_ERROR,
+        ZIP_SOURCE_FREE, ZIP_SOURCE_SEEK, ZIP_SOURCE_TELL, ZIP_SOURCE_BEGIN_WRITE,
+        ZIP_SOURCE_COMMIT_WRITE, ZIP_SOURCE_ROLLBACK_WRITE, ZIP_SOURCE_WRITE,
+        ZIP_SOURCE_SEEK_WRITE, ZIP_SOURCE_TELL_WRITE, ZIP_SOURCE_REMOVE, -1);
+  case ZIP_SOURCE_STAT: return fail_sink(s, ZIP_ER_READ, ENOENT);
+  case ZIP_SOURCE_ERROR: return zip_error_to_data(&s->reason, data, n);
+  case ZIP_SOURCE_BEGIN_WRITE:
+  case ZIP_SOURCE_COMMIT_WRITE:   /* bnn_save_commit's work */
+  case ZIP_SOURCE_ROLLBACK_WRITE: /* bnn_save_abort's */
+  case ZIP_SOURCE_FREE: return 0;
+  case ZIP_SOURCE_WRITE: return write_sink(s, data, n);
+  case ZIP_SOURCE_SEEK_WRITE: return seek_sink(s, data, n);
+  case ZIP_SOURCE_TELL_WRITE: return (zip_int64_t)s->position;
+  default: return fail_sink(s, ZIP_ER_OPNOTSUPP, 0);
+  }
+}
+
+/* An empty archive over a sink, which must outlive it. */
+static bnn_status new_archive(zip_t **out, sink *s, const char *path, bnn_err *err) {
+  zip_error_t reason;
+  zip_error_init(&reason);
+  zip_source_t *source = zip_source_function_create(serve_sink, s, &reason);
+  zip_t *zip = source ? zip_open_from_source(source, ZIP_CREATE, &reason) : NULL;
+  if (!zip) {
+    if (source) zip_source_free(source);
+    return fail_source(&reason, path, err);
+  }
+  zip_error_fini(&reason);
+  *out = zip;
+  return BNN_OK;
+}
+
+/* Writes the archive, and frees it whatever comes of that. */
+static bnn_status close_archive(zip_t *zip, const sink *s, const char *path, bnn_err *err) {
+  if (zip_close(zip) == 0) return BNN_OK;
+  bnn_status status = s->status;
+  if (status != BNN_OK)
+    bnn_fail(err, status, "%s", s->fault.text);
+  else
+    status = fail_zip(zip_get_error(zip), path, err);
+  zip_discard(zip);
+  return status;
+}
+
+static bnn_status write_members(sink *s, const char *path, part *parts, size_t n,
+                                const char *const *name, bnn_tensor *const *x, bool compressed,
+                                bnn_err *err) {
+  zip_t *zip = NULL;
+  BNN_TRY(new_archive(&zip, s, path, err));
+  bnn_status status = add_parts(zip, parts, n, path, name, x, compressed, err);
+  if (status == BNN_OK) return close_archive(zip, s, path, err);
   zip_discard(zip);
   return status;
 }
 
 static bnn_status write_archive(const char *path, part *parts, size_t n, const char *const *name,
                                 bnn_tensor *const *x, bool compressed, bnn_err *err) {
-  int code = 0;
-  zip_t *zip = zip_open(path, ZIP_CREATE | ZIP_TRUNCATE, &code);
-  if (!zip) {
-    zip_error_t reason;
-    zip_error_init_with_code(&reason, code);
-    return fail_source(&reason, path, err);
-  }
-  path = bnn_path_shown(path);
-  bnn_status status = add_parts(zip, parts, n, path, name, x, compressed, err);
-  return close_archive(zip, path, status, err);
+  sink s = {.status = BNN_OK};
+  BNN_TRY(bnn_save_begin(&s.saving, path, err));
+  zip_error_init(&s.reason);
+  bnn_status status =
+      write_members(&s, bnn_path_shown(path), parts, n, name, x, compressed, err);
+  zip_error_fini(&s.reason);
+  if (status == BNN_OK) return bnn_save_commit(s.saving, err);
+  bnn_save_abort(s.saving);
+  return status;
 }
 
 bnn_status bnn_npz_write(const char *path, size_t n, const char *const *name, bnn_tensor *const *x,

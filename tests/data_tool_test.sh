@@ -193,7 +193,7 @@ os.execv(sys.argv[1], sys.argv[1:])' "$bnnlua" -e 'dofile(os.getenv "T" .. "/sma
     tries=$((tries + 1))
   done
   sleep 0.3
-  equal "$name: is under way" 1 "$(find "$T/cache" -name '*.part-*' | wc -l)"
+  equal "$name: is under way" 1 "$(find "$T/cache" -name '*.part' | wc -l)"
   kill -INT $child 2>/dev/null
   wait $child 2>/dev/null
   equal "$name: status" "$status" $?
@@ -247,11 +247,11 @@ if [ -n "$server" ]; then
   equal "get: what came is verified" "0 4" "$rc $(grep -c '^ok ' "$T/out")"
   printf 'broken' >"$T/cache/bnnlua/small/t10k-labels-idx1-ubyte.gz"
   # What a killed download has left goes after a day; it may be another one's that is under way.
-  touch "$T/cache/bnnlua/small/new.gz.part-1-2" "$T/cache/bnnlua/small/old"
-  touch -d '2 days ago' "$T/cache/bnnlua/small/old.gz.part-1-2" "$T/cache/bnnlua/small/old"
+  touch "$T/cache/bnnlua/small/new.gz.1-2.part" "$T/cache/bnnlua/small/old"
+  touch -d '2 days ago' "$T/cache/bnnlua/small/old.gz.1-2.part" "$T/cache/bnnlua/small/old"
   data get small
   has "get repairs" "(1 files downloaded)" "$out"
-  equal "get clears up" "new.gz.part-1-2 old " "$(cd "$T/cache/bnnlua/small" && echo *part* old* | tr '\n' ' ')"
+  equal "get clears up" "new.gz.1-2.part old " "$(cd "$T/cache/bnnlua/small" && echo *part* old* | tr '\n' ' ')"
   data show small 1 --part=train
   equal "show from the cache" "1: 0" "$(head -1 "$T/out")"
 

@@ -17,7 +17,7 @@ function M.look_into(folder)
     local step = math.tointeger(tonumber(name:match "^step_(%d+)%.safetensors$"))
     if step and name == M.step_name(step) then steps[#steps + 1] = step end
     has_best = has_best or name == M.BEST
-    local whose = name:match "^(.+%.safetensors)%.%d+%-%d+%.part$"
+    local whose = name:match "^(.+%.safetensors)%.%d+%-%x+%.part$"
     if whose and (whose == M.BEST or whose:find "^step_%d+%.") then remains[#remains + 1] = name end
   end
   table.sort(steps)

@@ -1,7 +1,7 @@
 --- Downloading a data set into the cache, and checking files against their known SHA-256.
 --
 -- All files of a set are downloaded beside their place, checked and synced; only when every one is
--- there are they renamed. So whatever fails, or Ctrl-C, leaves the cache as it was.
+-- there do they take it. So whatever fails, or Ctrl-C, leaves the cache as it was.
 local core = require "bnn.core"
 local folders = require "bnn.folders"
 local places = require "bnn.places"
@@ -106,8 +106,8 @@ end
 -- What must not stay when the work ends early, by an error or a Ctrl-C too: new files and then, the
 -- deepest first, new folders. Those that hold something stay: os.remove refuses them.
 local function new_scratch()
-  return setmetatable({parts = {}, made = {}}, {__close = function(self)
-    for _, part in ipairs(self.parts) do os.remove(part.path) end
+  return setmetatable({downloads = {}, made = {}}, {__close = function(self)
+    for _, download in ipairs(self.downloads) do download:drop() end
     for i = #self.made, 1, -1 do os.remove(self.made[i]) end
   end})
 end
@@ -119,18 +119,18 @@ local function address(base, row, file)
 end
 
 -- Downloads one file from the first mirror that has it; the mirrors that failed go to the end of
--- the list. Gives the path, or nil, what each mirror said, and who is to blame.
+-- the list. Gives the download, or nil, what each mirror said, and who is to blame.
 local function fetch_file(row, file, target, job)
   local faults = {}
   for _ = 1, #job.mirrors do
     local url = address(job.mirrors[1], row, file)
     job.report.start(url)
-    local path, fault, blame = core.fetch(url, target, {
+    local download, fault, blame = core.fetch(url, target, {
       sha256 = file[3], bytes = file[2], progress = job.report.progress,
       connect_ms = job.limits.connect_ms, stall_s = job.limits.stall_s, ca_file = job.ca_file,
     })
-    if path then return path end
-    faults[#faults + 1] = fault:gsub("%.part%-[%x-]+", "")
+    if download then return download end
+    faults[#faults + 1] = fault
     if blame ~= "mirror" then return nil, faults[#faults], blame end
     table.insert(job.mirrors, table.remove(job.mirrors, 1))
     if #faults < #job.mirrors then job.report.note(fault .. "; trying the next mirror") end
@@ -141,20 +141,20 @@ end
 local function fetch_all(row, files, folder, scratch, job)
   for _, file in ipairs(files) do
     local target = folder .. "/" .. file[1]
-    local path, fault, blame = fetch_file(row, file, target, job)
-    if not path then return nil, ("%s of %s: %s"):format(file[1], row.name, fault), blame end
-    scratch.parts[#scratch.parts + 1] = {path = path, target = target}
+    local download, fault, blame = fetch_file(row, file, target, job)
+    if not download then return nil, ("%s of %s: %s"):format(file[1], row.name, fault), blame end
+    table.insert(scratch.downloads, download)
   end
   return true
 end
 
 -- All is there and checked: it takes its place.
 local function publish(scratch)
-  for _, part in ipairs(scratch.parts) do
-    local ok, fault = core.publish(part.path, part.target)
+  for _, download in ipairs(scratch.downloads) do
+    local ok, fault = download:commit()
     if not ok then return nil, fault, "here" end
   end
-  scratch.parts, scratch.made = {}, {}
+  scratch.downloads, scratch.made = {}, {}
   return true
 end
 

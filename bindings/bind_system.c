@@ -1,5 +1,7 @@
 /* bind_system.c - what Lua's own library lacks of the system: folders and terminals. */
 #include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -31,6 +33,19 @@ static int core_is_folder(lua_State *L) {
   return 1;
 }
 
+/* real_path(path) */
+static int core_real_path(lua_State *L) {
+  char real[PATH_MAX];
+  const char *path = bind_check_path(L, 1);
+  if (realpath(path, real)) {
+    lua_pushstring(L, real);
+    return 1;
+  }
+  luaL_pushfail(L);
+  lua_pushfstring(L, "%s: %s", path, strerror(errno));
+  return 2;
+}
+
 /* terminal(name) */
 static int core_terminal(lua_State *L) {
   static const char *const names[] = {"stdin", "stdout", "stderr", NULL};
@@ -48,6 +63,8 @@ static const bind_row rows[] = {
      "make_folder(path): makes a folder in one that exists; true when it is new, false when it was\n"
      "there; or nil, message"},
     {"is_folder", core_is_folder, "is_folder(path): whether there is a folder of that name"},
+    {"real_path", core_real_path,
+     "real_path(path): where a path leads, without links; or nil, message when nothing is there"},
     {"terminal", core_terminal,
      "terminal(name): the columns of the terminal that \"stdin\", \"stdout\" or \"stderr\" is, else "
      "nil"},

@@ -419,8 +419,8 @@ static zip_int64_t serve_sink(void *state, void *data, zip_uint64_t n, zip_sourc
     return zip_source_make_command_bitmap(
         ZIP_SOURCE_OPEN, ZIP_SOURCE_READ, ZIP_SOURCE_CLOSE, ZIP_SOURCE_STAT, ZIP_SOURCE_ERROR,
         ZIP_SOURCE_FREE, ZIP_SOURCE_SEEK, ZIP_SOURCE_TELL, ZIP_SOURCE_BEGIN_WRITE,
-        ZIP_SOURCE_COMMIT_WRITE, ZIP_SOURCE_ROLLBACK_WRITE, ZIP_SOURCE_WRITE,
-        ZIP_SOURCE_SEEK_WRITE, ZIP_SOURCE_TELL_WRITE, ZIP_SOURCE_REMOVE, -1);
+        ZIP_SOURCE_COMMIT_WRITE, ZIP_SOURCE_ROLLBACK_WRITE, ZIP_SOURCE_WRITE, ZIP_SOURCE_SEEK_WRITE,
+        ZIP_SOURCE_TELL_WRITE, ZIP_SOURCE_REMOVE, -1);
   case ZIP_SOURCE_STAT: return fail_sink(s, ZIP_ER_READ, ENOENT);
   case ZIP_SOURCE_ERROR: return zip_error_to_data(&s->reason, data, n);
   case ZIP_SOURCE_BEGIN_WRITE:
@@ -477,8 +477,7 @@ static bnn_status write_archive(const char *path, part *parts, size_t n, const c
   sink s = {.status = BNN_OK};
   BNN_TRY(bnn_save_begin(&s.saving, path, err));
   zip_error_init(&s.reason);
-  bnn_status status =
-      write_members(&s, bnn_path_shown(path), parts, n, name, x, compressed, err);
+  bnn_status status = write_members(&s, bnn_path_shown(path), parts, n, name, x, compressed, err);
   zip_error_fini(&s.reason);
   if (status == BNN_OK) return bnn_save_commit(s.saving, err);
   bnn_save_abort(s.saving);

@@ -251,10 +251,11 @@ static bnn_status rename_over(bnn_saving *s, bnn_err *err) {
     return status;
   }
   if (sync_folder(s)) return BNN_OK;
-  return bnn_fail(err, BNN_EIO,
-                  "%s: is written, but its folder cannot be synced (%s): a power cut may bring back "
-                  "what was there before",
-                  s->shown, strerror(errno));
+  return bnn_fail(
+      err, BNN_EIO,
+      "%s: is written, but its folder cannot be synced (%s): a power cut may bring back "
+      "what was there before",
+      s->shown, strerror(errno));
 }
 
 bnn_status bnn_save_commit(bnn_saving *s, bnn_err *err) {

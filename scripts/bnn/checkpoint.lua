@@ -314,9 +314,11 @@ local function amended(file, more)
   return extras, tensors, metadata
 end
 
--- The folder in which a path lies.
-local function folder_of(path)
-  return path:match "^(.+)/[^/]*$" or path:find "^/" and "/" or "."
+-- Keeps the folder of a file, which is where a link leads; or nil, message.
+local function lock_folder_of(path)
+  local real, fault = core.real_path(path)
+  if not real then return nil, fault end
+  return core.lock_folder(real:match "^(.+)/" or "/")
 end
 
 --- Adds to the extras of a checkpoint, as of what was fitted after the training; all else in the
@@ -330,7 +332,7 @@ function M.amend(path, state)
   local what = "bnn.checkpoint.amend"
   if type(path) ~= "string" then error(what .. ": a path is wanted", 2) end
   state = options.check(what, state, {extras = {type = "table", required = true}})
-  local lock <close>, lack = core.lock_folder(folder_of(path))
+  local lock <close>, lack = lock_folder_of(path)
   if not lock then return nil, lack end
   local file <close>, message = safetensors.open(path)
   if not file then return nil, message end

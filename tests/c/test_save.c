@@ -20,12 +20,13 @@
 /* ---- system calls in place of the C library's ---- */
 
 static struct {
-  char synced[16];  /* what was synced: 'f' or 'd' for a file or folder */
-  char failing;     /* the kind whose sync fails with `reason` */
-  int reason;       /* an errno */
-  bool interrupted; /* every other write and sync ends with EINTR, and writes take 3 bytes at most */
-  bool torn;        /* ... it was this one's turn */
-  long room;        /* bytes after which writes fail with ENOSPC; -1: no limit */
+  char synced[16]; /* what was synced: 'f' or 'd' for a file or folder */
+  char failing;    /* the kind whose sync fails with `reason` */
+  int reason;      /* an errno */
+  bool
+      interrupted; /* every other write and sync ends with EINTR, and writes take 3 bytes at most */
+  bool torn;       /* ... it was this one's turn */
+  long room;       /* bytes after which writes fail with ENOSPC; -1: no limit */
 } calls;
 
 static bool is_interrupted(void) {
@@ -202,7 +203,7 @@ START_TEST(an_archive_is_synced_as_other_files_are) {
   calls.interrupted = false;
   ck_assert_str_eq(calls.synced, "fd");
   bnn_npz *z;
-  ck_succeeds(bnn_npz_read(&z, path_of("x"), &err));
+  ck_succeeds(bnn_npz_read(&z, path_of("x"), NULL, 0, &err));
   ck_tensor(z->x[0], BNN_F32, DIMS(3), VALUES(0, 1, 2));
   bnn_npz_free(z);
   calls.failing = 'f';
@@ -419,9 +420,12 @@ START_TEST(only_old_temporary_files_are_swept) {
     const char *name;
     bool old, stays;
   } row[] = {
-      {"a.npy.12-0af.part", true, false}, {"b.npy.12-0af.part", false, true},
-      {"c.npy", true, true},              {"d.part", true, true},
-      {"e.npy.12-.part", true, true},     {"f.npy.x-1.part", true, true},
+      {"a.npy.12-0af.part", true, false},
+      {"b.npy.12-0af.part", false, true},
+      {"c.npy", true, true},
+      {"d.part", true, true},
+      {"e.npy.12-.part", true, true},
+      {"f.npy.x-1.part", true, true},
   };
   enum { ROWS = sizeof row / sizeof *row };
   struct timeval old[2] = {{.tv_sec = 1}, {.tv_sec = 1}};

@@ -307,6 +307,49 @@ function TestAmended.test_what_another_program_wrote_stays()
   end
 end
 
+-- best.safetensors may be a link to a step: that stays one, and the step's file is amended.
+function TestAmended:test_a_link_is_followed()
+  local link = self.folder .. "/best.safetensors"
+  for _, target in ipairs{path, "x.safetensors"} do
+    assert(checkpoint.save(path, full_state{a = core.randn(key, 5000)}))
+    local want = checkpoint.load(path)
+    assert(os.execute(("ln -s '%s' '%s'"):format(target, link)))
+    lu.assertTrue(checkpoint.amend(link, {extras = {b = 2}}))
+    local got = checkpoint.load(path)
+    bits.assert_same(got.posterior.mu.flat, want.posterior.mu.flat)
+    bits.assert_same(got.extras.a, want.extras.a)
+    lu.assertEquals(got.extras.b, 2)
+    assert(os.remove(link))
+    lu.assertEquals(checkpoint.load(path).extras.b, 2) -- it was the link that went
+  end
+end
+
+-- The folder in which the file lies is the one that is kept, wherever the link is.
+function TestAmended:test_a_link_does_not_pass_by_a_training()
+  local other = files.folder()
+  assert(checkpoint.save(path, full_state{x = 1}))
+  assert(os.execute(("ln -s '%s' '%s/link'"):format(path, other)))
+  local _ <close> = assert(core.lock_folder(self.folder))
+  local ok, message = checkpoint.amend(other .. "/link", {extras = {x = 2}})
+  files.remove(other)
+  lu.assertNil(ok)
+  lu.assertStrContains(message, "another training is writing there")
+end
+
+-- What was read may be saved where it came from, through a link as well.
+function TestAmended:test_a_file_is_saved_over_itself()
+  local link = self.folder .. "/link"
+  local tensors = {a = core.randn(key, 3000), b = core.tensor({1, 2, 3}, "u8")}
+  assert(safetensors.save(path, tensors))
+  assert(os.execute(("ln -s '%s' '%s'"):format(path, link)))
+  for _, name in ipairs{link, path} do
+    local file <close> = assert(safetensors.open(link))
+    lu.assertTrue(safetensors.save(name, file))
+    local read = safetensors.load(path)
+    for of, x in pairs(tensors) do bits.assert_same(read[of], x, of) end
+  end
+end
+
 function TestAmended:test_what_is_refused_leaves_the_file()
   assert(checkpoint.save(path, full_state{x = 1}))
   local want = read_bytes()
@@ -338,7 +381,7 @@ function TestAmended.test_what_is_no_checkpoint_is_told()
   os.remove(path)
   refuses(path .. ": No such file")
   path = path .. ".no/x"
-  refuses(".no: No such file")
+  refuses(".no/x: No such file")
 end
 
 TestRefused = in_file{}

@@ -343,6 +343,7 @@ int luaopen_bnn_core(lua_State *L) {
   bind_open_fetch(L);
   bind_open_system(L);
   bind_open_number(L);
+  bind_open_scope(L);
   bind_open_lock(L);
   bind_open_process(L);
   bind_open_glyphs(L);

@@ -241,6 +241,7 @@ void bind_open_idx(lua_State *L);
 void bind_open_fetch(lua_State *L);
 void bind_open_system(lua_State *L);
 void bind_open_number(lua_State *L);
+void bind_open_scope(lua_State *L);
 void bind_open_lock(lua_State *L);
 void bind_open_process(lua_State *L);
 void bind_open_glyphs(lua_State *L);

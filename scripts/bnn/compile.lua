@@ -48,11 +48,16 @@ local function notice(self, before, now)
   io.stderr:write(report.notice(self, before, now), "\n")
 end
 
+-- Records once more. Another coroutine may have made the same program while the function yielded.
 local function make(self, signature, args)
   local call, run = build(self.f, args)
-  if self.kept >= KEPT then forget_one(self) end
-  local made = {run = run, call = call, number = self.recordings + 1}
-  self.recordings, self.kept, self.made[signature] = made.number, self.kept + 1, made
+  self.recordings = self.recordings + 1
+  local made = {run = run, call = call, number = self.recordings, used = self.calls}
+  if not self.made[signature] then
+    if self.kept >= KEPT then forget_one(self) end
+    self.kept = self.kept + 1
+  end
+  self.made[signature] = made
   local now = report.describe(args)
   notice(self, self.last, now)
   self.last = now

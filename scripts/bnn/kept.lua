@@ -30,10 +30,14 @@ local function forget_one(self)
   if type(meta) == "table" and meta.__close then meta.__close(value) end -- its memory goes at once
 end
 
---- Keeps a thing, in place of the one that has not been used for the longest time.
+--- Keeps a thing, in place of the one that has not been used for the longest time, or of one with
+-- its name: two coroutines that take turns may both have made it.
 function Kept:put(name, value)
-  if self.n >= self.most then forget_one(self) end
-  self.uses, self.n = self.uses + 1, self.n + 1
+  if not self.entries[name] then
+    if self.n >= self.most then forget_one(self) end
+    self.n = self.n + 1
+  end
+  self.uses = self.uses + 1
   self.entries[name] = {value = value, used = self.uses}
   return value
 end

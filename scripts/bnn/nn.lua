@@ -13,26 +13,27 @@ local tree = require "bnn.tree"
 
 local M = {docs = {}}
 
--- The init or apply that is going on, or nil:
---   params      apply: where tensors are looked up      shapes, rec   init: what has been asked for
---   path, x     the module that is called, its input    taken         names that are given out
---   names       layer value -> its path                 key, train    of apply's options
---   calls       path -> calls of a dropout layer        tracers       init: path -> tensor
+-- In force while a layer or a network is called: a frame,
+--   path, x     the module that is called, its input; a container's `numbered` is true
 --   entry       place of a plain function in its container while it is called, from 0
-local current
+--   pass        the init or apply that it belongs to:
+--     params      apply: where tensors are looked up    shapes, rec   init: what is asked for
+--     tracers     init: path -> tensor                  taken         names that are given out
+--     names       layer value -> its path               key, train    of apply's options
+--     calls       path -> calls of a dropout layer
+local current = core.scope()
 
 local function shape_text(x) return "[" .. table.concat(x:shape(), ", ") .. "]" end
 
--- Runs f with `frame` as the current one, and puts the old one back whatever happens.
-local function within(frame, f, ...)
-  local outer = current
-  local _ <close> = setmetatable({}, {__close = function() current = outer end})
-  current = frame
-  return f(...)
+-- The output of a net's function for x.
+local function run_pass(pass, forward, x)
+  pass.taken, pass.names, pass.calls = {}, {}, {}
+  return current:run({path = "", pass = pass}, forward, x)
 end
 
 local function frame_of(what)
-  if current then return current end
+  local frame = current:value()
+  if frame then return frame end
   error(what .. ": a layer is called inside a network, bnn.transform(function(x) ... end); by "
     .. "itself it has init and apply", 3)
 end
@@ -41,8 +42,9 @@ end
 -- kind_1, ...
 local function new_path(frame, kind)
   local base = frame.path == "" and kind or frame.path .. "/" .. kind
-  local count = frame.taken[base] or 0
-  frame.taken[base] = count + 1
+  local taken = frame.pass.taken
+  local count = taken[base] or 0
+  taken[base] = count + 1
   if count == 0 and not frame.numbered then return base end
   return base .. "_" .. count
 end
@@ -75,25 +77,30 @@ function M.parameter(name, shape, init)
       type(init)), 2)
   end
   local path = frame.path == "" and name or frame.path .. "/" .. name
-  local tensor = (frame.tracers or frame.params)[path]
-  if tensor ~= nil or not frame.rec then
+  local pass = frame.pass
+  local tensor = (pass.tracers or pass.params)[path]
+  if tensor ~= nil or not pass.rec then
     check_parameter(frame, name, path, tensor, shape)
     return tensor
   end
-  local tracer = frame.rec:input(shape)
-  frame.tracers[path] = tracer
-  frame.shapes[#frame.shapes + 1] = {name = path, shape = shape, init = init}
+  local tracer = pass.rec:input(shape)
+  pass.tracers[path] = tracer
+  pass.shapes[#pass.shapes + 1] = {name = path, shape = shape, init = init}
   return tracer
 end
 
 --- The path of the layer that is being called, such as "mlp/linear_0", for messages.
-function M.path() return current and current.path or "" end
+function M.path()
+  local frame = current:value()
+  return frame and frame.path or ""
+end
 
 -- Where an op that fails is: errors ask for it (success does not).
 core.on_failure(function()
-  if not current then return "" end
-  local path = current.path == "" and "network" or current.path
-  return current.entry and ("%s/function_%d"):format(path, current.entry) or path
+  local frame = current:value()
+  if not frame then return "" end
+  local path = frame.path == "" and "network" or frame.path
+  return frame.entry and ("%s/function_%d"):format(path, frame.entry) or path
 end)
 
 -- ---- initial values ----
@@ -148,11 +155,10 @@ end
 
 -- What parameters a net asks for when it gets rows of this shape and type.
 local function parameter_shapes(rec, net, shape, dtype)
-  local frame = {rec = rec, path = "", taken = {}, names = {}, shapes = {}, tracers = {},
-                 train = false}
-  within(frame, function() net.forward(rec:rows(shape, dtype)) end)
+  local pass = {rec = rec, shapes = {}, tracers = {}, train = false}
+  run_pass(pass, net.forward, rec:rows(shape, dtype))
   rec:abandon()
-  return frame.shapes
+  return pass.shapes
 end
 
 --- Initial parameters of a network.
@@ -186,9 +192,7 @@ function Net:apply(params, x, opts)
     error("apply: x is to be a tensor [n, ...], got " .. type(x), 2)
   end
   x = network_input.seen(x)
-  local frame = {params = params, path = "", taken = {}, names = {}, calls = {}, key = opts.key,
-                 train = opts.train}
-  return within(frame, self.forward, x)
+  return run_pass({params = params, key = opts.key, train = opts.train}, self.forward, x)
 end
 
 --- A network from a function of its input, as Haiku's transform: layers made and called inside are
@@ -204,22 +208,18 @@ end
 local Layer = {__name = "bnn.layer"}
 Layer.__index = Layer
 
--- Back from a module to the one around it, with what the module has returned.
-local function leave(frame, path, numbered, x, entry, ...)
-  frame.path, frame.numbered, frame.x, frame.entry = path, numbered, x, entry
-  return ...
-end
-
 function Layer.__call(self, x)
   local frame = frame_of(self.kind)
-  if not frame.names[self] then frame.names[self] = new_path(frame, self.kind) end
-  if tree.leaf_kind(x) ~= "tensor" then
-    error(("%s: x is a %s, a tensor is wanted"):format(frame.names[self], type(x)), 2)
+  local pass = frame.pass
+  local path = pass.names[self]
+  if not path then
+    path = new_path(frame, self.kind)
+    pass.names[self] = path
   end
-  local path, numbered, outer_x, entry = frame.path, frame.numbered, frame.x, frame.entry
-  frame.path, frame.numbered, frame.x = frame.names[self], self.container, x
-  frame.entry = nil
-  return leave(frame, path, numbered, outer_x, entry, self.forward(x))
+  if tree.leaf_kind(x) ~= "tensor" then
+    error(("%s: x is a %s, a tensor is wanted"):format(path, type(x)), 2)
+  end
+  return current:run({path = path, x = x, numbered = self.container, pass = pass}, self.forward, x)
 end
 
 function Layer.__tostring(self) return self.text end
@@ -488,13 +488,13 @@ function M.dropout(p)
     error(("dropout: p is %s, a number in [0, 1) is wanted"):format(tostring(p)), 2)
   end
   return made(layer("dropout", ("dropout(%g)"):format(p), function(x)
-    local frame = current
-    if not frame.train or frame.rec then return x end
-    local path = M.path()
-    if not frame.key then error(path .. ": apply needs a key while training", 0) end
-    local call = (frame.calls[path] or 0) + 1
-    frame.calls[path] = call
-    local key = frame.key:fold(path)
+    local frame = current:value()
+    local path, pass = frame.path, frame.pass
+    if not pass.train or pass.rec then return x end
+    if not pass.key then error(path .. ": apply needs a key while training", 0) end
+    local call = (pass.calls[path] or 0) + 1
+    pass.calls[path] = call
+    local key = pass.key:fold(path)
     return core.ops.dropout(x, call == 1 and key or key:fold(call), p)
   end), p)
 end
@@ -510,15 +510,15 @@ end
 
 -- Entry i of a sequential called on x; a function has a place in messages instead of a path.
 local function call_entry(l, i, x)
-  local frame = current
-  frame.entry = type(l) == "function" and i - 1 or nil
+  current:value().entry = type(l) == "function" and i - 1 or nil
   return l(x)
 end
 
 -- Raises unless x is what an entry may give: a tensor, or behind the last one anything at all.
 local function check_entry(l, i, last, x, ...)
   if tree.leaf_kind(x) == "tensor" or last and x ~= nil then return x, ... end
-  local path = current.names[l] or ("%s/function_%d"):format(current.path, i - 1)
+  local frame = current:value()
+  local path = frame.pass.names[l] or ("%s/function_%d"):format(frame.path, i - 1)
   local what = x == nil and "nothing" or "a " .. type(x)
   error(("%s gives %s, a tensor is wanted"):format(path, what), 0)
 end

@@ -5,23 +5,22 @@ local parameters = require "bnn.params"
 
 local M = {}
 
--- How many recordings are going on: a function that is recorded may make another.
-local depth = 0
+-- In force while something is recorded.
+local recording = core.scope()
 
---- f(rec, ...) with a new recording, which is dropped when f fails.
+--- f(rec, ...) with a new recording, which is dropped when f fails. A function that is recorded may
+-- make another recording, and may yield: what other coroutines do then is not part of it.
 function M.recording(f, ...)
   local rec = core.recording()
   local function close(_, err)
-    depth = depth - 1
     if err ~= nil then rec:abandon() end
   end
   local _ <close> = setmetatable({}, {__close = close})
-  depth = depth + 1
-  return f(rec, ...)
+  return recording:run(true, f, rec, ...)
 end
 
 --- Whether a recording is going on.
-function M.active() return depth > 0 end
+function M.active() return recording:value() ~= nil end
 
 --- The parameters of a model: its posterior's mean, or its params; and the log-variance's or nil.
 -- @param what string: what messages begin with

@@ -1,182 +1,237 @@
-/* bind_json.c - JSON for the library's own use, through jansson.
+/* bind_json.c - JSON for the library's own use.
  *
- * Numbers keep their bits: integers are written as integers, others with 17 digits.  jansson's
- * values hang on a holder's tree before Lua is called again, so that an error in between leaks
- * nothing. */
-#include <math.h>
+ * Numbers keep their bits: integers are written as integers, others with 17 digits.  Readers and
+ * texts hang on a holder before Lua is called again, so that an error in between leaks nothing. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "bind.h"
-
-#ifdef BNN_HAVE_JANSSON
-#include <jansson.h>
-
-enum { DEPTH_MAX = 200 };
-
-static void free_json(void *v) { json_decref(v); }
+#include "json.h"
+#include "mem.h"
 
 /* ---- writing ---- */
 
-/* Puts v, which it takes over, at the end of an array or at a key of an object. */
-static void attach(lua_State *L, json_t *parent, const char *key, json_t *v) {
-  int failed = key ? json_object_set_new_nocheck(parent, key, v) : json_array_append_new(parent, v);
-  if (!v || failed) luaL_error(L, "out of memory: a JSON value");
+static void free_bytes(void *b) {
+  bnn_bytes_free(b);
+  bnn_mem_free(b);
 }
 
-static void add_value(lua_State *L, json_t *parent, const char *key, int depth);
-
-static void add_string(lua_State *L, json_t *parent, const char *key) {
-  size_t n;
-  const char *text = lua_tolstring(L, -1, &n);
-  json_t *v = json_stringn(text, n);
-  if (!v) luaL_error(L, "a string is not UTF-8");
-  attach(L, parent, key, v);
+static void put(lua_State *L, bnn_bytes *to, const char *text) {
+  bnn_err err;
+  bind_check(L, bnn_bytes_add(to, text, strlen(text), &err), &err);
 }
 
-static void add_number(lua_State *L, json_t *parent, const char *key) {
+static void put_text(lua_State *L, bnn_bytes *to, const char *text, size_t n, const char *what) {
+  bnn_err err;
+  bnn_status status = bnn_json_put_text(to, text, n, &err);
+  if (status == BNN_ERANGE) luaL_error(L, "%s is not UTF-8", what);
+  bind_check(L, status, &err);
+}
+
+static void put_number(lua_State *L, bnn_bytes *to) {
+  bnn_err err;
   if (lua_isinteger(L, -1)) {
-    attach(L, parent, key, json_integer(lua_tointeger(L, -1)));
+    bind_check(L, bnn_json_put_integer(to, lua_tointeger(L, -1), &err), &err);
     return;
   }
-  double x = lua_tonumber(L, -1);
-  if (!isfinite(x)) luaL_error(L, "%f is no number that JSON can hold", x);
-  attach(L, parent, key, json_real(x));
+  bnn_status status = bnn_json_put_real(to, lua_tonumber(L, -1), &err);
+  if (status == BNN_ERANGE) luaL_error(L, "%s", err.text);
+  bind_check(L, status, &err);
+}
+
+static void put_value(lua_State *L, bnn_bytes *to, int depth);
+
+/* How many entries the table on top of the stack has. */
+static size_t count_entries(lua_State *L) {
+  size_t count = 0;
+  for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) count++;
+  return count;
 }
 
 /* The list of n on top of the stack, which may have no other keys. */
-static void add_list(lua_State *L, json_t *list, size_t n, int depth) {
-  size_t count = 0;
-  for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) count++;
-  if (count != n) luaL_error(L, "a table has both a list and named entries");
+static void put_list(lua_State *L, bnn_bytes *to, size_t n, int depth) {
+  if (count_entries(L) != n) luaL_error(L, "a table has both a list and named entries");
   for (size_t i = 1; i <= n; i++) {
+    put(L, to, i == 1 ? "[" : ",");
     lua_rawgeti(L, -1, (lua_Integer)i);
-    add_value(L, list, NULL, depth);
+    put_value(L, to, depth);
     lua_pop(L, 1);
   }
+  put(L, to, "]");
 }
 
-static void add_object(lua_State *L, json_t *object, int depth) {
-  for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {
-    size_t n = 0;
-    const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tolstring(L, -2, &n) : NULL;
-    if (!name || strlen(name) != n) luaL_error(L, "a key is no string without a zero byte");
-    json_t *checked = json_string(name);
-    if (!checked) luaL_error(L, "a key is not UTF-8");
-    json_decref(checked);
-    add_value(L, object, name, depth);
+static int by_text(const void *a, const void *b) {
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Pushes a list of the keys of the table on top of the stack, sorted; they stand while it does. */
+static const char **push_keys(lua_State *L, size_t n) {
+  const char **key = lua_newuserdatauv(L, n * sizeof *key + 1, 0);
+  size_t count = 0, length = 0;
+  for (lua_pushnil(L); lua_next(L, -3) != 0; lua_pop(L, 1)) {
+    const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tolstring(L, -2, &length) : NULL;
+    if (!name || strlen(name) != length) luaL_error(L, "a key is no string without a zero byte");
+    key[count++] = name;
   }
+  if (count > 1) qsort(key, count, sizeof *key, by_text);
+  return key;
 }
 
-static void add_table(lua_State *L, json_t *parent, const char *key, int depth) {
-  if (depth > DEPTH_MAX) luaL_error(L, "tables are nested more than %d deep", DEPTH_MAX);
-  luaL_checkstack(L, 4, "JSON");
+static void put_object(lua_State *L, bnn_bytes *to, int depth) {
+  size_t n = count_entries(L);
+  const char **key = push_keys(L, n);
+  put(L, to, "{");
+  for (size_t i = 0; i < n; i++) {
+    if (i) put(L, to, ",");
+    put_text(L, to, key[i], strlen(key[i]), "a key");
+    put(L, to, ":");
+    lua_pushstring(L, key[i]);
+    lua_rawget(L, -3);
+    put_value(L, to, depth);
+    lua_pop(L, 1);
+  }
+  put(L, to, "}");
+  lua_pop(L, 1);
+}
+
+static void put_table(lua_State *L, bnn_bytes *to, int depth) {
+  if (depth > BNN_JSON_DEPTH) luaL_error(L, "tables are nested more than %d deep", BNN_JSON_DEPTH);
+  luaL_checkstack(L, 6, "JSON");
   size_t n = (size_t)lua_rawlen(L, -1);
-  json_t *v = n ? json_array() : json_object();
-  attach(L, parent, key, v);
   if (n)
-    add_list(L, v, n, depth);
+    put_list(L, to, n, depth);
   else
-    add_object(L, v, depth);
+    put_object(L, to, depth);
 }
 
 /* The value on top of the stack. */
-static void add_value(lua_State *L, json_t *parent, const char *key, int depth) {
+static void put_value(lua_State *L, bnn_bytes *to, int depth) {
+  size_t n;
+  const char *text;
   switch (lua_type(L, -1)) {
-  case LUA_TBOOLEAN: attach(L, parent, key, json_boolean(lua_toboolean(L, -1))); break;
-  case LUA_TNUMBER: add_number(L, parent, key); break;
-  case LUA_TSTRING: add_string(L, parent, key); break;
-  case LUA_TTABLE: add_table(L, parent, key, depth + 1); break;
+  case LUA_TBOOLEAN: put(L, to, lua_toboolean(L, -1) ? "true" : "false"); break;
+  case LUA_TNUMBER: put_number(L, to); break;
+  case LUA_TSTRING:
+    text = lua_tolstring(L, -1, &n);
+    put_text(L, to, text, n, "a string");
+    break;
+  case LUA_TTABLE: put_table(L, to, depth + 1); break;
   default: luaL_error(L, "a %s is no JSON", luaL_typename(L, -1));
   }
 }
 
-static void free_text(void *text) { free(text); }
-
-static int core_json_encode(lua_State *L) {
-  luaL_checkany(L, 1);
-  lua_settop(L, 1);
-  void **tree = bind_push_holder(L, free_json), **text = bind_push_holder(L, free_text);
-  *tree = json_array(); /* of the one value */
-  if (!*tree) luaL_error(L, "out of memory: a JSON value");
-  lua_pushvalue(L, 1);
-  add_value(L, *tree, NULL, 0);
-  size_t flags = JSON_ENCODE_ANY | JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17);
-  *text = json_dumps(json_array_get(*tree, 0), flags);
-  if (!*text) luaL_error(L, "out of memory: a text of JSON");
-  lua_pushstring(L, *text);
-  return 1;
-}
-
-/* ---- reading ---- */
-
-/* Pushes a value inside `depth` others; false when it is nested too deep. */
-static bool push_value(lua_State *L, const json_t *v, int depth);
-
-static bool push_list(lua_State *L, const json_t *list, int depth) {
-  size_t n = json_array_size(list);
-  lua_createtable(L, (int)n, 0);
-  for (size_t i = 0; i < n; i++) {
-    if (!push_value(L, json_array_get(list, i), depth)) return false;
-    lua_rawseti(L, -2, (lua_Integer)i + 1);
-  }
-  return true;
-}
-
-static bool push_object(lua_State *L, json_t *object, int depth) {
-  const char *key;
-  json_t *v;
-  lua_createtable(L, 0, (int)json_object_size(object));
-  json_object_foreach(object, key, v) {
-    if (!push_value(L, v, depth)) return false;
-    lua_setfield(L, -2, key);
-  }
-  return true;
-}
-
-static bool push_value(lua_State *L, const json_t *v, int depth) {
-  if (depth >= DEPTH_MAX && (json_is_object(v) || json_is_array(v))) return false;
-  luaL_checkstack(L, 4, "JSON");
-  switch (json_typeof(v)) {
-  case JSON_OBJECT: return push_object(L, (json_t *)(uintptr_t)v, depth + 1);
-  case JSON_ARRAY: return push_list(L, v, depth + 1);
-  case JSON_STRING: lua_pushlstring(L, json_string_value(v), json_string_length(v)); break;
-  case JSON_INTEGER: lua_pushinteger(L, (lua_Integer)json_integer_value(v)); break;
-  case JSON_REAL: lua_pushnumber(L, json_real_value(v)); break;
-  case JSON_TRUE: lua_pushboolean(L, true); break;
-  case JSON_FALSE: lua_pushboolean(L, false); break;
-  case JSON_NULL: lua_pushnil(L); break;
-  }
-  return true;
-}
-
-static int core_json_decode(lua_State *L) {
-  size_t n;
-  json_error_t fault;
-  const char *text = luaL_checklstring(L, 1, &n);
-  void **tree = bind_push_holder(L, free_json);
-  *tree = json_loadb(text, n, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &fault);
-  bool good = *tree != NULL && push_value(L, *tree, 0);
-  if (good) return 1;
-  luaL_pushfail(L);
-  if (*tree)
-    lua_pushfstring(L, "JSON is nested more than %d deep", DEPTH_MAX);
-  else
-    lua_pushfstring(L, "no JSON at byte %d: %s", fault.position,
-                    bnn_excerpt_of(fault.text, strlen(fault.text)).s);
-  return 2;
-}
-
-#else
-
-static int core_json_encode(lua_State *L) {
+/* Pushes what a build without jansson says; returns 2. */
+static int refuse_absent(lua_State *L) {
   luaL_pushfail(L);
   lua_pushliteral(L, "this program was built without jansson, which JSON needs (make deps clean)");
   return 2;
 }
 
-static int core_json_decode(lua_State *L) { return core_json_encode(L); }
+static int core_json_encode(lua_State *L) {
+  luaL_checkany(L, 1);
+  lua_settop(L, 1);
+  if (!bnn_json_version()) return refuse_absent(L);
+  void **held = bind_push_holder(L, free_bytes);
+  bnn_bytes *to = *held = bnn_mem_zalloc(1, sizeof *to);
+  if (!to) luaL_error(L, "out of memory: a text of JSON");
+  lua_pushvalue(L, 1);
+  put_value(L, to, 0);
+  lua_pushlstring(L, (const char *)to->p, to->n);
+  return 1;
+}
 
-#endif
+/* ---- reading ---- */
+
+static void close_reader(void *r) { bnn_json_close(r); }
+
+/* Pushes the value that comes next. */
+static bnn_status push_next(lua_State *L, bnn_json *r, bnn_err *err);
+
+static bnn_status push_list(lua_State *L, bnn_json *r, bnn_err *err) {
+  lua_newtable(L);
+  bool more = true;
+  for (lua_Integer i = 1;; i++) {
+    BNN_TRY(bnn_json_next(r, &more, NULL, err));
+    if (!more) return BNN_OK;
+    BNN_TRY(push_next(L, r, err));
+    lua_rawseti(L, -2, i);
+  }
+}
+
+/* Fields that are null were kept, so that their names counted; they leave the table on top. */
+static void drop_nulls(lua_State *L) {
+  for (lua_pushnil(L); lua_next(L, -2) != 0;) {
+    bool is_null = lua_islightuserdata(L, -1);
+    lua_pop(L, 1);
+    if (!is_null) continue;
+    lua_pushvalue(L, -1);
+    lua_pushnil(L);
+    lua_rawset(L, -4);
+  }
+}
+
+static bnn_status push_object(lua_State *L, bnn_json *r, bnn_err *err) {
+  lua_newtable(L);
+  bool more = true, has_null = false;
+  for (;;) {
+    bnn_json_value key;
+    BNN_TRY(bnn_json_next(r, &more, &key, err));
+    if (!more) break;
+    lua_pushlstring(L, key.text, key.length);
+    lua_pushvalue(L, -1);
+    if (lua_rawget(L, -3) != LUA_TNIL)
+      return bnn_fail(err, BNN_EDATA, "no JSON: the name '%s' is there twice",
+                      bnn_excerpt_of(key.text, key.length).s);
+    lua_pop(L, 1);
+    BNN_TRY(push_next(L, r, err));
+    if (lua_isnil(L, -1)) {
+      has_null = true;
+      lua_pop(L, 1);
+      lua_pushlightuserdata(L, NULL);
+    }
+    lua_rawset(L, -3);
+  }
+  if (has_null) drop_nulls(L);
+  return BNN_OK;
+}
+
+static bnn_status push_next(lua_State *L, bnn_json *r, bnn_err *err) {
+  bnn_json_value v;
+  luaL_checkstack(L, 8, "JSON");
+  BNN_TRY(bnn_json_read(r, &v, err));
+  switch (v.kind) {
+  case BNN_JSON_OBJECT: return push_object(L, r, err);
+  case BNN_JSON_ARRAY: return push_list(L, r, err);
+  case BNN_JSON_TEXT: lua_pushlstring(L, v.text, v.length); break;
+  case BNN_JSON_INTEGER: lua_pushinteger(L, v.integer); break;
+  case BNN_JSON_REAL: lua_pushnumber(L, v.real); break;
+  case BNN_JSON_TRUE: lua_pushboolean(L, true); break;
+  case BNN_JSON_FALSE: lua_pushboolean(L, false); break;
+  case BNN_JSON_NULL: lua_pushnil(L); break;
+  }
+  return BNN_OK;
+}
+
+static int core_json_decode(lua_State *L) {
+  size_t n;
+  bnn_err err;
+  bnn_status status;
+  int tries = 0;
+  const char *text = luaL_checklstring(L, 1, &n);
+  if (!bnn_json_version()) return refuse_absent(L);
+  void **held = bind_push_holder(L, close_reader);
+  bnn_json *r = NULL;
+  do status = bnn_json_open(&r, text, n, "no JSON", &err);
+  while (bind_try_again(L, status, &tries));
+  *held = r;
+  if (status == BNN_OK) status = push_next(L, r, &err);
+  if (status == BNN_OK) status = bnn_json_end(r, &err);
+  if (status == BNN_OK) return 1;
+  if (status == BNN_ENOMEM) bind_check(L, status, &err);
+  luaL_pushfail(L);
+  lua_pushstring(L, err.text);
+  return 2;
+}
 
 static const bind_row rows[] = {
     {"json_encode", core_json_encode,
@@ -184,7 +239,8 @@ static const bind_row rows[] = {
      "Keys are sorted; an empty table is {}. Raises for anything else. nil, message in a build\n"
      "without jansson."},
     {"json_decode", core_json_decode,
-     "json_decode(text): the value of a JSON text, null being nil; or nil, message"},
+     "json_decode(text): the value of a JSON text, null being nil; or nil, message\n"
+     "Raises when memory is out."},
     {NULL, NULL, NULL},
 };
 

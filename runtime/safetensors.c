@@ -1,14 +1,18 @@
-/* safetensors.c - reading and writing safetensors; the header's JSON through jansson.
+/* safetensors.c - reading and writing safetensors.
  *
- * A header is first read as jansson's tree, then copied into a list of entries, and the tree is
- * freed.  The checks are those of the format's reference reader, and names that come twice are
- * refused, which it lets pass. */
+ * A header goes value by value into a list of entries, in time n log n.  The checks are those of
+ * the format's reference reader, and names that come twice are refused, which it lets pass. */
 #include "safetensors.h"
 
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bytes.h"
 #include "half.h"
+#include "json.h"
 #include "map.h"
 #include "mem.h"
 #include "save.h"
@@ -25,17 +29,16 @@ void bnn_safetensors_close(bnn_safetensors *f) {
 }
 
 #if defined(BNN_HAVE_JANSSON) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-#include <jansson.h>
-
 #define METADATA "__metadata__"
 
 enum {
   PREFIX = 8,
   HEADER_MAX = 100000000, /* bytes; the reference reader's limit */
-  CONTAINER_MIN = 15,     /* bytes of a header for each { and [ in it; a tensor takes 50 for 3 */
+  RANK_MAX = 64,          /* dims that are listed; PyTorch and NumPy have no more */
+  NOTES_MAX = 1 << 20,    /* of metadata: each of 6 bytes is a hundred in a table of Lua's */
 };
 
-const char *bnn_safetensors_version(void) { return JANSSON_VERSION; }
+const char *bnn_safetensors_version(void) { return bnn_json_version(); }
 
 /* ---- types ---- */
 
@@ -118,92 +121,70 @@ static bnn_status read_length(size_t *out, const unsigned char *p, size_t n, bnn
   return BNN_OK;
 }
 
-/* An object or array of two bytes is some hundred in jansson's tree: a header that has more of
- * them than tensors could need is refused before the tree is made. */
-static bnn_status check_containers(const char *p, size_t n, bnn_err *err) {
-  size_t count = 0;
-  bool quoted = false;
-  for (size_t i = 0; i < n; i++) {
-    if (quoted && p[i] == '\\')
-      i++;
-    else if (p[i] == '"')
-      quoted = !quoted;
-    else if (!quoted && (p[i] == '{' || p[i] == '['))
-      count++;
-  }
-  if (count <= 3 + n / CONTAINER_MIN) return BNN_OK;
-  return bnn_fail(err, BNN_EDATA,
-                  "the header has %zu objects and arrays in %zu bytes, more than "
-                  "descriptions of tensors can have",
-                  count, n);
-}
-
-static bnn_status load_json(json_t **out, const char *p, size_t n, bnn_err *err) {
-  json_error_t fault;
-  json_t *root = json_loadb(p, n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &fault);
-  if (!root && json_error_code(&fault) == json_error_out_of_memory)
-    return bnn_fail(err, BNN_ENOMEM, "a header of %zu bytes", n);
-  if (!root)
-    return bnn_fail(err, BNN_EDATA, "the header is no JSON at byte %d: %s", fault.position,
-                    excerpt(fault.text).s);
-  *out = root;
-  return BNN_OK;
-}
-
 /* ---- entries ---- */
 
-static const char *kind_of(const json_t *v) {
-  static const char *const kind[] = {
-      [JSON_OBJECT] = "an object",   [JSON_ARRAY] = "an array",  [JSON_STRING] = "a string",
-      [JSON_INTEGER] = "an integer", [JSON_REAL] = "a fraction", [JSON_TRUE] = "true",
-      [JSON_FALSE] = "false",        [JSON_NULL] = "null",
-  };
-  return v ? kind[json_typeof(v)] : "missing";
+/* The header while it is read: lists that grow, and texts, which its length bounds. */
+typedef struct header_text {
+  bnn_json *json;
+  bnn_bytes entry, note, dims; /* as bnn_safetensors has them; an entry's dims are set at the end */
+  char *text;                  /* where the next text goes */
+  bool has_metadata;
+} header_text;
+
+/* Copies a text behind those that are there. */
+static const char *keep(header_text *h, const char *text, size_t n) {
+  char *kept = h->text;
+  memcpy(kept, text, n);
+  kept[n] = 0;
+  h->text += n + 1;
+  return kept;
 }
 
-static bnn_status read_dtype(const type_row **out, const json_t *v, bnn_err *err) {
-  if (!json_is_string(v))
-    return bnn_fail(err, BNN_EDATA, "dtype is %s, wanted a string", kind_of(v));
-  *out = type_named(json_string_value(v));
-  if (*out) return BNN_OK;
-  return bnn_fail(err, BNN_EDATA, "dtype '%s' is not known", excerpt(json_string_value(v)).s);
+static bnn_status read_dtype(bnn_safetensors_entry *e, header_text *h, bnn_err *err) {
+  bnn_json_value v;
+  BNN_TRY(bnn_json_read(h->json, &v, err));
+  if (v.kind != BNN_JSON_TEXT)
+    return bnn_fail(err, BNN_EDATA, "dtype is %s, wanted a string", bnn_json_kind_name(v.kind));
+  const type_row *type = type_named(v.text);
+  if (!type) return bnn_fail(err, BNN_EDATA, "dtype '%s' is not known", excerpt(v.text).s);
+  e->dtype = type->name;
+  e->as = type->as;
+  return BNN_OK;
 }
 
-/* The integers of an array into to[0..size). */
-static bnn_status read_sizes(uint64_t *to, const json_t *array, const char *what, bnn_err *err) {
-  if (!json_is_array(array))
-    return bnn_fail(err, BNN_EDATA, "%s is %s, wanted an array", what, kind_of(array));
-  for (size_t k = 0; k < json_array_size(array); k++) {
-    const json_t *v = json_array_get(array, k);
-    if (!json_is_integer(v) || json_integer_value(v) < 0)
+/* The integers of an array, at the end of h->dims; *count of them. */
+static bnn_status read_sizes(size_t *count, header_text *h, const char *what, bnn_err *err) {
+  bnn_json_value v;
+  BNN_TRY(bnn_json_read(h->json, &v, err));
+  if (v.kind != BNN_JSON_ARRAY)
+    return bnn_fail(err, BNN_EDATA, "%s is %s, wanted an array", what, bnn_json_kind_name(v.kind));
+  bool more = true;
+  for (*count = 0;; ++*count) {
+    BNN_TRY(bnn_json_next(h->json, &more, NULL, err));
+    if (!more) return BNN_OK;
+    if (*count == RANK_MAX)
+      return bnn_fail(err, BNN_EDATA, "%s has more than %d numbers", what, RANK_MAX);
+    BNN_TRY(bnn_json_read(h->json, &v, err));
+    if (v.kind != BNN_JSON_INTEGER || v.integer < 0)
       return bnn_fail(err, BNN_EDATA, "%s has %s at place %zu, wanted an integer from 0", what,
-                      json_is_integer(v) ? "a negative number" : kind_of(v), k + 1);
-    to[k] = (uint64_t)json_integer_value(v);
+                      v.kind == BNN_JSON_INTEGER ? "a negative number" : bnn_json_kind_name(v.kind),
+                      *count + 1);
+    uint64_t size = (uint64_t)v.integer;
+    BNN_TRY(bnn_bytes_add(&h->dims, &size, sizeof size, err));
   }
-  return BNN_OK;
 }
 
-/* Bytes of an entry's elements; dims are multiplied in order, as the reference does. */
-static bnn_status size_of(uint64_t *out, const bnn_safetensors_entry *e, unsigned bits,
-                          bnn_err *err) {
-  uint64_t n = 1;
-  bool fits = true;
-  for (size_t k = 0; k < e->rank; k++) fits = fits && !__builtin_mul_overflow(n, e->dim[k], &n);
-  if (!fits || __builtin_mul_overflow(n, (uint64_t)bits, &n))
-    return bnn_fail(err, BNN_EDATA, "its shape is more than a file can hold");
-  if (n % 8)
-    return bnn_fail(err, BNN_EDATA, "%llu bits of %s are no whole number of bytes",
-                    (unsigned long long)n, e->dtype);
-  *out = n / 8;
-  return BNN_OK;
+static bnn_status read_shape(bnn_safetensors_entry *e, header_text *h, bnn_err *err) {
+  return read_sizes(&e->rank, h, "shape", err);
 }
 
-static bnn_status read_offsets(bnn_safetensors_entry *e, const json_t *array, bnn_err *err) {
-  uint64_t at[2];
-  if (json_is_array(array) && json_array_size(array) != 2)
-    return bnn_fail(err, BNN_EDATA, "data_offsets has %zu numbers, wanted 2",
-                    json_array_size(array));
-  BNN_TRY(read_sizes(at, array, "data_offsets", err));
+/* Begin and end; they leave h->dims again. */
+static bnn_status read_offsets(bnn_safetensors_entry *e, header_text *h, bnn_err *err) {
+  size_t count, before = h->dims.n;
+  BNN_TRY(read_sizes(&count, h, "data_offsets", err));
+  if (count != 2) return bnn_fail(err, BNN_EDATA, "data_offsets has %zu numbers, wanted 2", count);
+  const uint64_t *at = (const uint64_t *)(void *)(h->dims.p + before);
+  h->dims.n = before;
   if (at[1] < at[0])
     return bnn_fail(err, BNN_EDATA, "ends at %llu, before it begins, at %llu",
                     (unsigned long long)at[1], (unsigned long long)at[0]);
@@ -212,23 +193,66 @@ static bnn_status read_offsets(bnn_safetensors_entry *e, const json_t *array, bn
   return BNN_OK;
 }
 
-/* One tensor's description; its dims go to *dims, which moves behind them. */
-static bnn_status read_entry(bnn_safetensors_entry *e, uint64_t **dims, const json_t *v,
-                             bnn_err *err) {
-  const type_row *type;
+static const struct {
+  const char *key, *kind;
+  bnn_status (*read)(bnn_safetensors_entry *e, header_text *h, bnn_err *err);
+} fields[] = {{"dtype", "a string", read_dtype},
+              {"shape", "an array", read_shape},
+              {"data_offsets", "an array", read_offsets}};
+enum { FIELDS = sizeof fields / sizeof *fields };
+
+/* The value behind a key of a description; `seen` has a bit for each field.  Other keys are passed
+ * over, as the reference does. */
+static bnn_status read_field(bnn_safetensors_entry *e, header_text *h, const char *key,
+                             unsigned *seen, bnn_err *err) {
+  unsigned k = 0;
+  while (k < FIELDS && strcmp(fields[k].key, key) != 0) k++;
+  if (k == FIELDS) return bnn_json_skip(h->json, err);
+  if (*seen & 1u << k) return bnn_fail(err, BNN_EDATA, "'%s' is there twice", fields[k].key);
+  *seen |= 1u << k;
+  return fields[k].read(e, h, err);
+}
+
+static bnn_status read_fields(bnn_safetensors_entry *e, header_text *h, bnn_err *err) {
+  bnn_json_value v;
+  unsigned seen = 0;
+  BNN_TRY(bnn_json_read(h->json, &v, err));
+  if (v.kind != BNN_JSON_OBJECT)
+    return bnn_fail(err, BNN_EDATA, "is described by %s, wanted an object",
+                    bnn_json_kind_name(v.kind));
+  for (bool more = true;;) {
+    BNN_TRY(bnn_json_next(h->json, &more, &v, err));
+    if (!more) break;
+    BNN_TRY(read_field(e, h, v.text, &seen, err));
+  }
+  for (unsigned k = 0; k < FIELDS; k++)
+    if (!(seen & 1u << k))
+      return bnn_fail(err, BNN_EDATA, "%s is missing, wanted %s", fields[k].key, fields[k].kind);
+  return BNN_OK;
+}
+
+/* Bytes of an entry's elements; dims are multiplied in order, as the reference does. */
+static bnn_status size_of(uint64_t *out, const bnn_safetensors_entry *e, const uint64_t *dim,
+                          bnn_err *err) {
+  uint64_t n = 1;
+  bool fits = true;
+  for (size_t k = 0; k < e->rank; k++) fits = fits && !__builtin_mul_overflow(n, dim[k], &n);
+  if (!fits || __builtin_mul_overflow(n, (uint64_t)type_named(e->dtype)->bits, &n))
+    return bnn_fail(err, BNN_EDATA, "its shape is more than a file can hold");
+  if (n % 8)
+    return bnn_fail(err, BNN_EDATA, "%llu bits of %s are no whole number of bytes",
+                    (unsigned long long)n, e->dtype);
+  *out = n / 8;
+  return BNN_OK;
+}
+
+/* One tensor's description; its dims go behind those that are there. */
+static bnn_status read_entry(bnn_safetensors_entry *e, header_text *h, bnn_err *err) {
   uint64_t size = 0;
-  if (!json_is_object(v))
-    return bnn_fail(err, BNN_EDATA, "is described by %s, wanted an object", kind_of(v));
-  BNN_TRY(read_dtype(&type, json_object_get(v, "dtype"), err));
-  const json_t *shape = json_object_get(v, "shape");
-  BNN_TRY(read_sizes(*dims, shape, "shape", err));
-  e->dtype = type->name;
-  e->as = type->as;
-  e->dim = *dims;
-  e->rank = json_array_size(shape);
-  *dims += e->rank;
-  BNN_TRY(size_of(&size, e, type->bits, err));
-  BNN_TRY(read_offsets(e, json_object_get(v, "data_offsets"), err));
+  size_t before = h->dims.n;
+  BNN_TRY(read_fields(e, h, err));
+  const void *dim = h->dims.n == before ? NULL : h->dims.p + before;
+  BNN_TRY(size_of(&size, e, dim, err));
   if (size == e->bytes) return BNN_OK;
   return bnn_fail(err, BNN_EDATA, "its shape takes %llu bytes of %s, its offsets leave it %llu",
                   (unsigned long long)size, e->dtype, (unsigned long long)e->bytes);
@@ -236,71 +260,90 @@ static bnn_status read_entry(bnn_safetensors_entry *e, uint64_t **dims, const js
 
 /* ---- the whole header ---- */
 
-/* Copies a text behind what *to holds already, and moves *to behind it. */
-static const char *keep(char **to, const char *text, size_t n) {
-  char *kept = *to;
-  memcpy(kept, text, n);
-  kept[n] = 0;
-  *to += n + 1;
-  return kept;
-}
-
-static size_t count_dims(json_t *root) {
-  const char *name;
-  json_t *v;
-  size_t count = 0;
-  json_object_foreach(root, name, v) count += json_array_size(json_object_get(v, "shape"));
-  return count;
-}
-
-static bnn_status read_notes(bnn_safetensors *f, char **text, json_t *metadata, bnn_err *err) {
-  const char *key;
-  json_t *v;
-  json_object_foreach(metadata, key, v) {
-    if (!json_is_string(v))
-      return bnn_fail(err, BNN_EDATA, METADATA " has %s for '%s', wanted a string", kind_of(v),
-                      excerpt(key).s);
-    bnn_safetensors_note *note = &f->note[f->n_notes++];
-    note->key = keep(text, key, strlen(key));
-    note->length = json_string_length(v);
-    note->value = keep(text, json_string_value(v), note->length);
-  }
+static bnn_status read_note(header_text *h, bnn_err *err) {
+  bnn_json_value v;
+  bnn_safetensors_note *last = (bnn_safetensors_note *)(void *)(h->note.p + h->note.n) - 1;
+  BNN_TRY(bnn_json_read(h->json, &v, err));
+  if (v.kind != BNN_JSON_TEXT)
+    return bnn_fail(err, BNN_EDATA, METADATA " has %s for '%s', wanted a string",
+                    bnn_json_kind_name(v.kind), excerpt(last->key).s);
+  last->length = v.length;
+  last->value = keep(h, v.text, v.length);
   return BNN_OK;
 }
 
-static bnn_status read_entries(bnn_safetensors *f, char **text, json_t *root, bnn_err *err) {
-  const char *name;
-  json_t *v;
+static bnn_status read_notes(header_text *h, bnn_err *err) {
+  bnn_json_value v;
+  if (h->has_metadata) return bnn_fail(err, BNN_EDATA, METADATA " is there twice");
+  h->has_metadata = true;
+  BNN_TRY(bnn_json_read(h->json, &v, err));
+  if (v.kind == BNN_JSON_NULL) return BNN_OK; /* none, as the reference reader has it */
+  if (v.kind != BNN_JSON_OBJECT)
+    return bnn_fail(err, BNN_EDATA, METADATA " is %s, wanted an object",
+                    bnn_json_kind_name(v.kind));
+  for (bool more = true;;) {
+    BNN_TRY(bnn_json_next(h->json, &more, &v, err));
+    if (!more) return BNN_OK;
+    if (h->note.n == NOTES_MAX * sizeof(bnn_safetensors_note))
+      return bnn_fail(err, BNN_EDATA, METADATA " has more than %d texts", NOTES_MAX);
+    bnn_safetensors_note note = {.key = keep(h, v.text, v.length)};
+    BNN_TRY(bnn_bytes_add(&h->note, &note, sizeof note, err));
+    BNN_TRY(read_note(h, err));
+  }
+}
+
+static bnn_status read_named(header_text *h, const bnn_json_value *name, bnn_err *err) {
+  if (strcmp(name->text, METADATA) == 0) return read_notes(h, err);
+  bnn_safetensors_entry e = {.name = keep(h, name->text, name->length)};
+  bnn_status status = read_entry(&e, h, err);
+  if (status == BNN_OK) status = bnn_bytes_add(&h->entry, &e, sizeof e, err);
+  return status == BNN_OK ? status : bnn_fail_within(err, status, "tensor '%s'", excerpt(e.name).s);
+}
+
+static bnn_status read_object(header_text *h, bnn_err *err) {
+  bnn_json_value v;
+  BNN_TRY(bnn_json_read(h->json, &v, err));
+  if (v.kind != BNN_JSON_OBJECT)
+    return bnn_fail(err, BNN_EDATA, "the header is %s, wanted an object",
+                    bnn_json_kind_name(v.kind));
+  for (bool more = true;;) {
+    BNN_TRY(bnn_json_next(h->json, &more, &v, err));
+    if (!more) return bnn_json_end(h->json, err);
+    BNN_TRY(read_named(h, &v, err));
+  }
+}
+
+/* f takes over what h has gathered. */
+static void take_over(bnn_safetensors *f, header_text *h) {
+  f->entry = (void *)h->entry.p;
+  f->n = h->entry.n / sizeof *f->entry;
+  f->note = (void *)h->note.p;
+  f->n_notes = h->note.n / sizeof *f->note;
+  f->dims = (void *)h->dims.p;
   uint64_t *dims = f->dims;
-  json_object_foreach(root, name, v) {
-    if (strcmp(name, METADATA) == 0) continue;
-    bnn_safetensors_entry *e = &f->entry[f->n++];
-    e->name = keep(text, name, strlen(name));
-    bnn_status status = read_entry(e, &dims, v, err);
-    if (status != BNN_OK) return bnn_fail_within(err, status, "tensor '%s'", excerpt(name).s);
+  for (size_t i = 0; i < f->n; i++) {
+    f->entry[i].dim = dims;
+    if (f->entry[i].rank) dims += f->entry[i].rank;
   }
-  return BNN_OK;
 }
 
 /* `length` bytes of header hold all its texts, each with two quotes for the zero byte here. */
-static bnn_status read_tree(bnn_safetensors *f, json_t *root, size_t length, bnn_err *err) {
-  json_t *metadata = json_object_get(root, METADATA);
-  if (!json_is_object(root))
-    return bnn_fail(err, BNN_EDATA, "the header is %s, wanted an object", kind_of(root));
-  if (json_is_null(metadata)) metadata = NULL; /* as the reference reader: no metadata */
-  if (metadata && !json_is_object(metadata))
-    return bnn_fail(err, BNN_EDATA, METADATA " is %s, wanted an object", kind_of(metadata));
-  size_t path = strlen(f->path) + 1;
-  f->entry = bnn_mem_zalloc(json_object_size(root), sizeof *f->entry);
-  f->note = bnn_mem_zalloc(json_object_size(metadata), sizeof *f->note);
-  f->dims = bnn_mem_alloc(count_dims(root), sizeof *f->dims);
-  f->text = bnn_mem_alloc(length + path, 1);
-  if (!f->entry || !f->note || !f->dims || !f->text)
-    return bnn_fail(err, BNN_ENOMEM, "a list of %zu tensors", json_object_size(root));
-  char *text = f->text;
-  f->path = keep(&text, f->path, path - 1);
-  BNN_TRY(read_notes(f, &text, metadata, err));
-  return read_entries(f, &text, root, err);
+static bnn_status read_json(bnn_safetensors *f, const char *p, size_t length, bnn_err *err) {
+  size_t path = strlen(f->path);
+  header_text h = {.json = NULL};
+  f->text = h.text = bnn_mem_alloc(length + path + 1, 1);
+  if (!f->text) return bnn_fail(err, BNN_ENOMEM, "a header of %zu bytes", length);
+  f->path = keep(&h, f->path, path);
+  BNN_TRY(bnn_json_open(&h.json, p, length, "the header is no JSON", err));
+  bnn_status status = read_object(&h, err);
+  bnn_json_close(h.json);
+  take_over(f, &h);
+  return status;
+}
+
+/* qsort, which may not be given NULL for nothing. */
+static void sort(void *list, size_t n, size_t each, int (*order)(const void *, const void *)) {
+  if (n > 1) qsort(list, n, each, order);
 }
 
 static int by_offset(const void *a, const void *b) {
@@ -320,7 +363,7 @@ static int by_key(const void *a, const void *b) {
 /* No gaps, no overlap, nothing behind; offsets become places in the file. */
 static bnn_status place_entries(bnn_safetensors *f, size_t begin, bnn_err *err) {
   uint64_t data = f->bytes->size - begin, at = 0;
-  qsort(f->entry, f->n, sizeof *f->entry, by_offset);
+  sort(f->entry, f->n, sizeof *f->entry, by_offset);
   for (size_t i = 0; i < f->n; i++) {
     bnn_safetensors_entry *e = &f->entry[i];
     if (e->offset != at)
@@ -334,19 +377,27 @@ static bnn_status place_entries(bnn_safetensors *f, size_t begin, bnn_err *err) 
                   (unsigned long long)data, (unsigned long long)at);
 }
 
+/* Sorts what was read, and refuses names that come twice. */
+static bnn_status sort_names(bnn_safetensors *f, bnn_err *err) {
+  sort(f->entry, f->n, sizeof *f->entry, by_name);
+  sort(f->note, f->n_notes, sizeof *f->note, by_key);
+  for (size_t i = 1; i < f->n; i++)
+    if (by_name(&f->entry[i - 1], &f->entry[i]) == 0)
+      return bnn_fail(err, BNN_EDATA, "tensor '%s' is there twice", excerpt(f->entry[i].name).s);
+  for (size_t i = 1; i < f->n_notes; i++)
+    if (by_key(&f->note[i - 1], &f->note[i]) == 0)
+      return bnn_fail(err, BNN_EDATA, METADATA " has '%s' twice", excerpt(f->note[i].key).s);
+  return BNN_OK;
+}
+
 static bnn_status read_header(bnn_safetensors *f, bnn_err *err) {
   const unsigned char *p = f->bytes->data;
-  json_t *root = NULL;
   size_t length = 0;
   BNN_TRY(read_length(&length, p, f->bytes->size, err));
-  BNN_TRY(check_containers((const char *)p + PREFIX, length, err));
-  BNN_TRY(load_json(&root, (const char *)p + PREFIX, length, err));
-  bnn_status status = read_tree(f, root, length, err);
-  json_decref(root);
-  BNN_TRY(status);
+  BNN_TRY(read_json(f, (const char *)p + PREFIX, length, err));
+  BNN_TRY(sort_names(f, err));
   BNN_TRY(place_entries(f, PREFIX + length, err));
-  qsort(f->entry, f->n, sizeof *f->entry, by_name);
-  qsort(f->note, f->n_notes, sizeof *f->note, by_key);
+  sort(f->entry, f->n, sizeof *f->entry, by_name);
   return BNN_OK;
 }
 
@@ -392,6 +443,7 @@ bnn_status bnn_safetensors_parse(bnn_safetensors **out, const void *bytes, size_
 
 const bnn_safetensors_entry *bnn_safetensors_find(const bnn_safetensors *f, const char *name) {
   bnn_safetensors_entry wanted = {.name = name};
+  if (f->n == 0) return NULL;
   return bsearch(&wanted, f->entry, f->n, sizeof *f->entry, by_name);
 }
 
@@ -456,74 +508,69 @@ static int by_place(const void *a, const void *b) {
   return strcmp(x->name, y->name);
 }
 
-/* Adds a member to an object, which takes over v; NULL stands for v that could not be made. */
-static bnn_status add_member(json_t *object, const char *key, json_t *v, bnn_err *err) {
-  if (json_object_get(object, key)) {
-    json_decref(v);
-    return bnn_fail(err, BNN_ERANGE, "'%s' is there twice", excerpt(key).s);
+/* Adds printf's text, of up to 99 bytes. */
+static bnn_status put(bnn_bytes *header, bnn_err *err, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static bnn_status put(bnn_bytes *header, bnn_err *err, const char *format, ...) {
+  char text[100];
+  va_list args;
+  va_start(args, format);
+  int n = vsnprintf(text, sizeof text, format, args);
+  va_end(args);
+  return bnn_bytes_add(header, text, (size_t)n, err);
+}
+
+/* A text in quotes; `what` stands in errors. */
+static bnn_status put_text(bnn_bytes *header, const char *text, size_t n, const char *what,
+                           bnn_err *err) {
+  bnn_status status = bnn_json_put_text(header, text, n, err);
+  if (status != BNN_ERANGE) return status;
+  return bnn_fail(err, status, "%s '%s' is not UTF-8", what, bnn_excerpt_of(text, n).s);
+}
+
+static bnn_status put_notes(bnn_bytes *header, size_t n, const bnn_safetensors_note *note,
+                            bnn_err *err) {
+  BNN_TRY(put(header, err, "\"" METADATA "\":{"));
+  for (size_t i = 0; i < n; i++) {
+    if (i) BNN_TRY(put(header, err, ","));
+    BNN_TRY(put_text(header, note[i].key, strlen(note[i].key), "the metadata's key", err));
+    BNN_TRY(put(header, err, ":"));
+    BNN_TRY(put_text(header, note[i].value, note[i].length, "the metadata's value", err));
   }
-  if (v && json_object_set_new_nocheck(object, key, v) == 0) return BNN_OK;
-  return bnn_fail(err, BNN_ENOMEM, "a header with '%s'", excerpt(key).s);
+  return put(header, err, "}");
 }
 
-/* Whether a text is UTF-8, or memory is too short to tell. */
-static bnn_status check_text(const char *text, size_t n, const char *what, bnn_err *err) {
-  json_t *checked = json_stringn(text, n);
-  if (!checked) {
-    checked = json_stringn_nocheck(text, n);
-    if (!checked) return bnn_fail(err, BNN_ENOMEM, "a text of %zu bytes", n);
-    json_decref(checked);
-    return bnn_fail(err, BNN_ERANGE, "%s '%s' is not UTF-8", what, bnn_excerpt_of(text, n).s);
-  }
-  json_decref(checked);
-  return BNN_OK;
-}
-
-static json_t *shape_of(const bnn_tensor *x) {
-  json_t *shape = json_array();
-  for (int k = 0; shape && k < x->rank; k++)
-    if (json_array_append_new(shape, json_integer((json_int_t)x->dim[k])) != 0) {
-      json_decref(shape);
-      shape = NULL;
-    }
-  return shape;
-}
-
-static bnn_status describe(json_t *root, const part *p, uint64_t *at, bnn_err *err) {
+static bnn_status put_entry(bnn_bytes *header, const part *p, uint64_t *at, bnn_err *err) {
   uint64_t end = *at + p->x->size * bnn_dtype_size(p->x->dtype);
   if (strcmp(p->name, METADATA) == 0)
     return bnn_fail(err, BNN_ERANGE, "no tensor can be called '" METADATA "'");
-  BNN_TRY(check_text(p->name, strlen(p->name), "the name", err));
-  json_t *v = json_pack("{s:s, s:o, s:[I, I]}", "dtype", p->type->name, "shape", shape_of(p->x),
-                        "data_offsets", (json_int_t)*at, (json_int_t)end);
+  BNN_TRY(put_text(header, p->name, strlen(p->name), "the name", err));
+  BNN_TRY(put(header, err, ":{\"dtype\":\"%s\",\"shape\":[", p->type->name));
+  for (int k = 0; k < p->x->rank; k++) BNN_TRY(put(header, err, k ? ",%zu" : "%zu", p->x->dim[k]));
+  BNN_TRY(put(header, err, "],\"data_offsets\":[%" PRIu64 ",%" PRIu64 "]}", *at, end));
   *at = end;
-  return add_member(root, p->name, v, err);
-}
-
-static bnn_status describe_notes(json_t *root, size_t n, const bnn_safetensors_note *note,
-                                 bnn_err *err) {
-  json_t *metadata = json_object();
-  BNN_TRY(add_member(root, METADATA, metadata, err));
-  for (size_t i = 0; i < n; i++) {
-    BNN_TRY(check_text(note[i].key, strlen(note[i].key), "the metadata's key", err));
-    BNN_TRY(check_text(note[i].value, note[i].length, "the metadata's value", err));
-    json_t *v = json_stringn_nocheck(note[i].value, note[i].length);
-    BNN_TRY(add_member(metadata, note[i].key, v, err));
-  }
   return BNN_OK;
 }
 
-static int add_bytes(const char *p, size_t n, void *header) {
-  return bnn_bytes_add(header, p, n, NULL) == BNN_OK ? 0 : -1;
+static bnn_status put_object(bnn_bytes *header, size_t n, const part *parts, size_t n_notes,
+                             const bnn_safetensors_note *note, bnn_err *err) {
+  uint64_t at = 0;
+  BNN_TRY(put(header, err, "{"));
+  if (n_notes) BNN_TRY(put_notes(header, n_notes, note, err));
+  for (size_t i = 0; i < n; i++) {
+    if (i || n_notes) BNN_TRY(put(header, err, ","));
+    BNN_TRY(put_entry(header, &parts[i], &at, err));
+  }
+  return put(header, err, "}");
 }
 
 /* The length, the JSON, and blanks to a multiple of 8. */
-static bnn_status print_header(bnn_bytes *header, const json_t *root, bnn_err *err) {
+static bnn_status make_header(bnn_bytes *header, size_t n, const part *parts, size_t n_notes,
+                              const bnn_safetensors_note *note, bnn_err *err) {
   static const char blanks[] = "        ";
-  bool good = add_bytes(blanks, PREFIX, header) == 0 &&
-              json_dump_callback(root, add_bytes, header, JSON_COMPACT) == 0 &&
-              add_bytes(blanks, (size_t)-header->n % PREFIX, header) == 0;
-  if (!good) return bnn_fail(err, BNN_ENOMEM, "a header of %zu tensors", json_object_size(root));
+  BNN_TRY(bnn_bytes_add(header, blanks, PREFIX, err));
+  BNN_TRY(put_object(header, n, parts, n_notes, note, err));
+  BNN_TRY(bnn_bytes_add(header, blanks, (size_t)-header->n % PREFIX, err));
   size_t length = header->n - PREFIX;
   if (length > HEADER_MAX)
     return bnn_fail(err, BNN_ERANGE, "a header of %zu bytes, at most %d are read", length,
@@ -532,15 +579,28 @@ static bnn_status print_header(bnn_bytes *header, const json_t *root, bnn_err *e
   return BNN_OK;
 }
 
-static bnn_status make_header(bnn_bytes *header, size_t n, const part *parts, size_t n_notes,
+static int by_text(const void *a, const void *b) {
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Sorts the texts. */
+static bnn_status check_distinct(const char **text, size_t n, bnn_err *err) {
+  sort(text, n, sizeof *text, by_text);
+  for (size_t i = 1; i < n; i++)
+    if (strcmp(text[i - 1], text[i]) == 0)
+      return bnn_fail(err, BNN_ERANGE, "'%s' is there twice", excerpt(text[i]).s);
+  return BNN_OK;
+}
+
+static bnn_status check_names(size_t n, const char *const *name, size_t n_notes,
                               const bnn_safetensors_note *note, bnn_err *err) {
-  uint64_t at = 0;
-  json_t *root = json_object();
-  if (!root) return bnn_fail(err, BNN_ENOMEM, "a header of %zu tensors", n);
-  bnn_status status = n_notes ? describe_notes(root, n_notes, note, err) : BNN_OK;
-  for (size_t i = 0; status == BNN_OK && i < n; i++) status = describe(root, &parts[i], &at, err);
-  if (status == BNN_OK) status = print_header(header, root, err);
-  json_decref(root);
+  const char **text = bnn_mem_alloc(n + n_notes, sizeof *text);
+  if (!text) return bnn_fail(err, BNN_ENOMEM, "a list of %zu names", n + n_notes);
+  for (size_t i = 0; i < n; i++) text[i] = name[i];
+  for (size_t i = 0; i < n_notes; i++) text[n + i] = note[i].key;
+  bnn_status status = check_distinct(text, n, err);
+  if (status == BNN_OK) status = check_distinct(text + n, n_notes, err);
+  bnn_mem_free(text);
   return status;
 }
 
@@ -577,6 +637,7 @@ bnn_status bnn_safetensors_save(const char *path, size_t n, const char *const *n
   part *parts = bnn_mem_zalloc(n, sizeof *parts);
   if (!parts) return bnn_fail(err, BNN_ENOMEM, "%s: a list of %zu tensors", shown, n);
   bnn_status status = fill_parts(parts, n, name, x, err);
+  if (status == BNN_OK) status = check_names(n, name, n_notes, note, err);
   if (status == BNN_OK) status = make_header(&header, n, parts, n_notes, note, err);
   if (status != BNN_OK)
     bnn_fail_within(err, status, "%s", shown);

@@ -11,7 +11,9 @@
  * file until a tensor is asked for.  U8, I32, I64, U64, F32 and F64 are read over the file's own
  * bytes where they are aligned, and copied where not.  What we have no type for widens without loss:
  * BOOL (as 0 and 1), I8, I16 and U16 to i32, U32 to i64, F16 and BF16 to f32.  C64 and the floats of
- * 8, 6 and 4 bits are listed and can not be read.  Memory is in proportion to the file's own size.
+ * 8, 6 and 4 bits are listed and can not be read.  A header has at most 10^8 bytes, as the reference
+ * reader allows, at most 2^20 metadata and 64 dims for a tensor.  Reading it takes at most 10 bytes
+ * of memory for each of its bytes and 1 MB, whatever it holds, and time n log n in its entries.
  * Written: what the format's reference writer writes, byte for byte but for the order of metadata.
  *
  * Errors name the file, the tensor and what is wrong.  EIO: the system can not open or write it.

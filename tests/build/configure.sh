@@ -112,7 +112,7 @@ find_png() { first_that_links '#include <png.h>
 #define USE png_access_version_number()' "$(from_pkg_config libpng)" "-lpng16 -lz" "-lpng -lz"; }
 
 find_jansson() { first_that_links '#include <jansson.h>
-#define USE json_loadb(0, 0, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, 0), json_dump_callback(0, 0, 0, 0), json_stringn_nocheck(0, 0)' "$(from_pkg_config jansson)" "-ljansson"; }
+#define USE json_loadb(0, 0, JSON_DECODE_ANY | JSON_ALLOW_NUL, 0), json_dumpb(0, 0, 0, 0), json_get_alloc_funcs(0, 0)' "$(from_pkg_config jansson)" "-ljansson"; }
 
 find_check() {
   first_that_links '#include <check.h>

@@ -3,7 +3,7 @@
  *
  *   clang -fsanitize=fuzzer,address,undefined -DBNN_HAVE_JANSSON=1 -Iruntime -Itests/c \
  *     tests/c/fuzz_safetensors.c runtime/{safetensors,map,bytes,save,gzip,tensor,shape}.c \
- *     runtime/{mem,status}.c -ljansson -lz -lm -o fuzz_safetensors && \
+ *     runtime/{json,mem,status}.c -ljansson -lz -lm -o fuzz_safetensors && \
  *     ./fuzz_safetensors tests/corpus/safetensors
  *
  * test_safetensors.c includes this file to replay tests/corpus/safetensors. */

@@ -3,6 +3,7 @@
  *
  * A bnn_context belongs to one Lua state and is freed with it.  Signal handlers reach the one that
  * was opened last. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
@@ -147,14 +148,24 @@ static void add_optional_version(lua_State *L, const char *name, const char *ver
   add_version(L, name);
 }
 
+/* Its configuration and core, which decide the bits of products; who chose the core does not. */
+static void push_blas_version(lua_State *L) {
+  const char *config = bnn_blas_config();
+  if (!config)
+    lua_pushstring(L, "none, our own kernels");
+  else
+    lua_pushfstring(L, "%s (core %s)", config + (strncmp(config, "OpenBLAS ", 9) == 0 ? 9 : 0),
+                    bnn_blas_core());
+}
+
 static int core_versions(lua_State *L) {
   lua_newtable(L);
   lua_pushstring(L, LUA_VERSION_MAJOR "." LUA_VERSION_MINOR "." LUA_VERSION_RELEASE);
   add_version(L, "Lua");
-  const char *config = bnn_blas_config();
-  if (strncmp(config, "OpenBLAS ", 9) == 0) config += 9;
-  lua_pushfstring(L, "%s (core %s)", config, bnn_blas_core());
+  push_blas_version(L);
   add_version(L, "OpenBLAS");
+  lua_pushstring(L, bnn_blas_choice());
+  add_version(L, bnn_blas_core() ? "core chosen" : "no OpenBLAS");
   lua_pushstring(L, zlibVersion());
   add_version(L, "zlib");
   add_optional_version(L, "downloads", bnn_fetch_library());
@@ -172,6 +183,8 @@ static int core_versions(lua_State *L) {
 }
 
 /* ---- opening ---- */
+
+static void print_notice(const char *text) { fprintf(stderr, "bnnlua: %s\n", text); }
 
 static int state_gc(lua_State *L) {
   state *s = lua_touserdata(L, 1);
@@ -230,6 +243,7 @@ static void make_state(lua_State *L) {
   bind_check(L, bnn_context_new(&s->context, threads, &err), &err);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &state_key);
   interrupted = s->context;
+  bnn_blas_on_notice(print_notice);
   bind_signal_on_interrupt(stop_interrupted);
   bind_signal_on_clear(resume_interrupted);
 }

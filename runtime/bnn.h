@@ -1,4 +1,4 @@
-/* bnn.h - the whole runtime for a C program: include this, link libbnn.a, OpenBLAS, zlib, libm
+/* bnn.h - the whole runtime for a C program: include this, link libbnn.a, zlib, libm, libdl
  * and the optional libraries that it was built with (`bnnlua --version` names them).
  *
  *   status.h mem.h context.h     errors as values, the one allocator, threads and the stop flag

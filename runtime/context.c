@@ -3,7 +3,6 @@
 
 #include <stdatomic.h>
 
-#include "blas.h"
 #include "mem.h"
 #include "pool.h"
 
@@ -32,7 +31,6 @@ bnn_status bnn_context_new(bnn_context **out, int threads, bnn_err *err) {
     return status;
   }
   atomic_init(&context->stopped, false);
-  bnn_blas_single_thread();
   *out = context;
   return BNN_OK;
 }

@@ -38,6 +38,7 @@ static bnn_status infer(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr 
       !bnn_blas_fits(v.in[0] * v.in[1], 0, 0))
     return bnn_fail(err, BNN_ESHAPE, "x is %s, w is %s: too large for a product", BNN_SHAPE(&x[0]),
                     BNN_SHAPE(w));
+  BNN_TRY(bnn_blas_load(err));
   *y = bnn_shape_make(BNN_REAL, 4, dim);
   return BNN_OK;
 }

@@ -23,6 +23,7 @@ static bnn_status infer(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr 
   if (!bnn_blas_fits(rows, w->dim[1], in))
     return bnn_fail(err, BNN_ESHAPE, "x is %s, w is %s: too large for a product", BNN_SHAPE(&x[0]),
                     BNN_SHAPE(w));
+  BNN_TRY(bnn_blas_load(err));
   *y = x[0];
   y->dim[y->rank - 1] = w->dim[1];
   return BNN_OK;

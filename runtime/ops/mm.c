@@ -30,6 +30,7 @@ static bnn_status infer_matrices(bnn_shape *y, const bnn_shape *a, const bnn_sha
   if (!bnn_blas_fits(m, n, k))
     return bnn_fail(err, BNN_ESHAPE, "a is %s, b is %s: too large for a product", BNN_SHAPE(a),
                     BNN_SHAPE(b));
+  BNN_TRY(bnn_blas_load(err));
   *y = *a;
   y->dim[rank - 1] = n;
   return BNN_OK;

@@ -114,7 +114,7 @@ int main(int argc, char **argv) {
     fprintf(stderr, "bench_product: %s\n", err.text);
     return 2;
   }
-  bnn_blas_single_thread();
+  if (!bnn_blas_core()) return fprintf(stderr, "%s\n", bnn_blas_choice()), 1;
   printf("OpenBLAS core %s, our kernels %s, %s\n", bnn_blas_core(), bnn_isa_get()->name,
          BNN_REAL_NAME);
   if (!bnn_isa_get()->vec->product) return 0;

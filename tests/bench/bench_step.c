@@ -416,8 +416,8 @@ int main(int argc, char **argv) {
   bench *b = bnn_mem_zalloc(n, sizeof *b);
   if (!b) return 1;
   for (size_t i = 0; i < n; i++) make(&b[i], argc > 2 ? strtoul(argv[2 + i], NULL, 10) : usual[i]);
-  printf("OpenBLAS core %s, our kernels %s, %s\n", bnn_blas_core(), bnn_isa_get()->name,
-         BNN_REAL_NAME);
+  printf("OpenBLAS core %s, our kernels %s, %s\n", bnn_blas_core() ? bnn_blas_core() : "none",
+         bnn_isa_get()->name, BNN_REAL_NAME);
   printf("%-8s %-17s %7s %11s %13s %7s %8s\n", "what", "network", "threads", "time, ms",
          "products, ms", "ratio", "fastest");
   for (size_t i = 0; i < n; i++)

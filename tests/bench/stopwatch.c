@@ -323,7 +323,7 @@ static int normals(lua_State *L) {
 
 /* machine() -> names of OpenBLAS's core, of our kernels, and of the real type. */
 static int machine(lua_State *L) {
-  lua_pushstring(L, bnn_blas_core());
+  lua_pushstring(L, bnn_blas_core() ? bnn_blas_core() : "none");
   lua_pushstring(L, bnn_isa_get()->name);
   lua_pushstring(L, BNN_REAL_NAME);
   return 3;

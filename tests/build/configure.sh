@@ -221,7 +221,7 @@ write_build() {
   echo "CC_WARN := $(find_warnings)"
   echo "X86_64 := $(find_x86_64 && echo 1)"
   setting LUA find_lua
-  setting BLAS find_blas
+  write_blas
   setting ZLIB find_zlib
   if edit=$(find_edit); then write_setting EDIT "-DBNN_HAVE_LIBEDIT=1 $edit"; fi
   # Loaded at run time, when it is first wanted.
@@ -230,6 +230,15 @@ write_build() {
   if zip=$(find_zip); then write_setting ZIP "-DBNN_HAVE_LIBZIP=1 $zip"; fi
   if png=$(find_png); then write_setting PNG "-DBNN_HAVE_LIBPNG=1 $png"; fi
   if jansson=$(find_jansson); then write_setting JANSSON "-DBNN_HAVE_JANSSON=1 $jansson"; fi
+}
+
+# Loaded at run time, under the name that a program linked with it would ask for.
+write_blas() {
+  blas=$(setting BLAS find_blas) || exit 1
+  echo "$blas" | grep CFLAGS
+  soname=$(LC_ALL=C readelf -d "$dir/try" 2>/dev/null |
+    sed -n 's/.*(NEEDED).*\[\(lib[^]]*blas[^]]*\)\]$/\1/p')
+  [ -z "$soname" ] || echo "BLAS_CFLAGS += -DBNN_BLAS_SONAME='\"$soname\"'"
 }
 
 write_tests() { setting CHECK find_check; }

@@ -121,9 +121,13 @@ rm -rf "$T/run" && : >"$T/run.out"
 (
   trap '' XFSZ
   ulimit -f 8 # blocks of 1024 bytes in bash, of 512 elsewhere
-  exec "$bnnlua" "$mnist" $training --checkpoint="$T/run"
+  "$bnnlua" "$mnist" $training --checkpoint="$T/run"
+  echo $? >"$T/status"
 ) 2>"$T/run.err" </dev/null | cat >"$T/run.out"
 equal "a full disk: the training goes on" 0 "$(cmp "$T/plain" "$T/run.out" >&2; echo $?)"
+equal "a full disk: the status says so at the end" 1 "$(cat "$T/status")"
+has "... and the last line" "bnnlua: bnn.train: the last checkpoint is not written: " \
+  "$(tail -n 1 "$T/run.err")"
 has "a full disk is said" "WARNING: no checkpoint of step 7: " "$(cat "$T/run.err")"
 has "... with its reason" "File too large" "$(cat "$T/run.err")"
 equal "a full disk: nothing is left behind" "" "$(ls "$T/run")"

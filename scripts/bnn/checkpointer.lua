@@ -55,6 +55,22 @@ local function compare_rates(self, list, saved)
   same_training.compare(list, at, ours)
 end
 
+-- Which metric the best is chosen by, in words; nil when none is.
+local function best_text(name, mode)
+  return name and ("%s (%s)"):format(name, mode == "min" and "min" or "max") or nil
+end
+
+-- Adds what differs in the metric of the best, whose values are only compared with their own kind.
+local function compare_best(self, list)
+  local there = self.best_there
+  if not (self.best and there and there.best) then return end
+  same_training.compare(list, {best = best_text(there.best, there.best_mode)},
+    {best = best_text(self.best, self.mode)})
+end
+
+-- What a file says of its training that has a comparison of its own.
+local NOT_COMPARED = {"best", "best_mode", "best_value", "objective", "rates"}
+
 -- What differs; what follows from it would be said twice, so that later looks are only taken where
 -- the earlier ones found nothing.
 local function differences(self, saved)
@@ -64,13 +80,14 @@ local function differences(self, saved)
   end
   if #list > 0 then return list end
   local theirs, ours = saved.model or {}, checkpoint.describe(self.objective)
-  same_training.compare(list, training, self.training, {"best_value", "objective", "rates"})
+  same_training.compare(list, training, self.training, NOT_COMPARED)
   same_training.compare(list, {network = theirs.net, likelihood = theirs.likelihood},
     {network = ours.net, likelihood = ours.likelihood})
   if #list > 0 then return list end
   same_training.compare(list, {objective = training.objective},
     {objective = self.training.objective})
   if #list == 0 then compare_rates(self, list, saved) end
+  compare_best(self, list)
   return list
 end
 
@@ -140,12 +157,37 @@ local function newest(self, has_best)
   demand(nil, first_fault .. "; no checkpoint there can be read")
 end
 
+-- What best.safetensors says of its value and the metric that it is of; nil where that cannot be
+-- read.
+local function read_best(self, has_best)
+  local saved, fault
+  if has_best then saved, fault = checkpoint.load(best_path(self)) end
+  if fault then say("WARNING: the best checkpoint cannot be read: " .. fault) end
+  local training = saved and saved.training or {}
+  return type(training.best_value) == "number" and training or nil
+end
+
+-- Goes on from the value of the best there is, unless that is of another metric or the file does
+-- not say of which: then the best is looked for anew, and the file is replaced at the next look.
+local function resume_best(self)
+  local there = self.best_there
+  if not (self.best and there) then return end
+  local theirs, ours = best_text(there.best, there.best_mode), best_text(self.best, self.mode)
+  if theirs == ours then
+    self.best_value = there.best_value
+  else
+    say(("WARNING: %s: is the best by %s, here it is by %s: the best is looked for anew"):format(
+      best_path(self), theirs or "a metric that it does not name", ours))
+  end
+end
+
 local function resume(self, has_best)
+  self.best_there = read_best(self, has_best)
   local saved, path = newest(self, has_best)
   refuse_differences(self, saved, path)
   take_over(self, saved, path)
   local training = saved.training or {}
-  self.best_value = type(training.best_value) == "number" and training.best_value or nil
+  resume_best(self)
   self.rates = training.rates
   local there, here = same_training.kernels(saved.versions), same_training.own_kernels()
   if there ~= here then
@@ -174,7 +216,10 @@ end
 -- ---- writing ----
 
 local function contents(self, step)
-  local training = {best_value = self.best_value, rates = self.rates}
+  local training = {
+    best = self.best, best_mode = self.best and self.mode, best_value = self.best_value,
+    rates = self.rates,
+  }
   for name, value in pairs(self.training) do training[name] = value end
   local extras = self.extras
   if type(extras) == "function" then extras = extras(step) end
@@ -198,11 +243,19 @@ local function save_contents(self, path, step)
   return checkpoint.save(path, contents(self, step))
 end
 
+-- Whether a file holds this step, after a write that failed: one whose folder could not be synced
+-- has the new contents all the same.
+local function stands(self, path, step)
+  local there = checkpoint.load(path)
+  return there and there.step == step and (there.training or {}).best_value == self.best_value
+end
+
 -- Writes a file; what fails is said loudly, and the training goes on.
 local function write(self, path, step)
   local ok, fault = attempt(save_contents, self, path, step)
-  if not ok then say(("WARNING: no checkpoint of step %d: %s"):format(step, fault)) end
-  return ok
+  if ok then return true end
+  say(("WARNING: no checkpoint of step %d: %s"):format(step, fault))
+  return stands(self, path, step), fault
 end
 
 --- Checks the checkpoint option of bnn.train; misuse is raised where that was called.
@@ -265,7 +318,9 @@ end
 function Checkpointer:save(step)
   local path = path_of(self, step)
   if self.written[#self.written] == step then return path end
-  if not write(self, path, step) then return nil end
+  local ok, fault = write(self, path, step)
+  self.fault = not ok and fault or nil
+  if not ok then return nil end
   self.written[#self.written + 1] = step
   prune(self)
   return path
@@ -276,6 +331,16 @@ end
 function Checkpointer:after(step, rates, last)
   self.rates = rates
   if last or step % self.every == 0 then self:save(step) end
+end
+
+--- Ends a training that is complete: refuses, at the end of an experiment, when the last step is
+-- not on the disk after another try, or the best one is not.
+function Checkpointer:finish(step)
+  if self.fault then self:save(step) end
+  local what = self.fault and "last" or self.best_fault and "best"
+  if not what then return end
+  local text = "bnn.train: the %s checkpoint is not written: %s"
+  require "bnn.experiment".refuse_late(text:format(what, self.fault or self.best_fault))
 end
 
 local function is_better(self, value)
@@ -309,7 +374,9 @@ function Checkpointer:look_at(step, rows)
   if not is_better(self, value) then return end
   local before = self.best_value
   self.best_value = value
-  if not write(self, best_path(self), step) then self.best_value = before end
+  local ok, fault = write(self, best_path(self), step)
+  self.best_fault = not ok and fault or nil
+  if not ok then self.best_value = before end
 end
 
 return M

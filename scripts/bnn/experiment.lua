@@ -24,6 +24,16 @@ function M.demand(value, message, ...)
   error(require "bnn.signal".refusal(tostring(message or "refused"), 1), 0)
 end
 
+-- While the program is an experiment: what its end is to be refused with.
+local late
+
+--- Ends the program with one line and status 1, as `demand` does, but only after the results where
+-- the program is an experiment: for what went wrong beside them.
+function M.refuse_late(message)
+  if not late then M.demand(nil, message) end
+  late[#late + 1] = message
+end
+
 local function check_experiment(experiment, level)
   if type(experiment) ~= "table" or type(experiment.run) ~= "function" then
     error("an experiment is wanted: {about=, defaults=, run=function(cfg, log) ... end}", level + 1)
@@ -135,7 +145,9 @@ local function run_from_command_line(experiment)
   local cfg = M.demand(flags.parse(argv, experiment.defaults, experiment.positional ~= nil))
   -- An error passes here on its way to the host: only interrupts change, they get their text.
   local _ <close> = setmetatable({}, {__close = function(_, err) M.explain_interrupt(err) end})
+  late = {}
   require "bnn.signal".guard(experiment.run, cfg, logs.console())
+  M.demand(not late[1], table.concat(late, "; "))
 end
 
 --- Ends an experiment's file, `return bnn.main(experiment)`: runs it with the flags of the command

@@ -90,6 +90,7 @@ local function loop(opts, state)
     if not goes_on then break end
     report(opts, saver, step, first, last)
   end
+  if saver then saver:finish(state:steps()) end
   return state
 end
 
@@ -122,7 +123,8 @@ end
 --   checkpoint  table, or what bnn.checkpoint.of(cfg) gives:
 --     path, every=1000, keep=3   a folder, steps between two checkpoints, how many of the last stay
 --     best="test/accuracy"       a figure of evaluate: the step where it is best is kept as well;
---                                mode="max" or "min"
+--                                mode="max" or "min". Resuming with another is refused;
+--                                resume_anyway looks for the best anew
 --     resume=true                goes on from the last one that can be read, to the bits of a
 --                                training that never stopped; `steps` is then the step to end at
 --     config, free               the experiment's configuration, and what of it may differ when it
@@ -131,7 +133,8 @@ end
 --     extras, on_resume          a table of one's own to keep, or a function(step) -> table (asked
 --                                before the first step as well); function(saved), which gets what
 --                                bnn.checkpoint.load gave
---               A failed write is a warning on stderr; an interrupt writes a last one
+--               A failed write is a warning on stderr, and an error at the end where the last or
+--               the best checkpoint is not written by then; an interrupt writes a last one
 -- @return state. SIGINT and SIGTERM end it between two steps, with exit status 130 or 143.
 function M.train(opts)
   opts = options.check("bnn.train", opts, spec)

@@ -328,6 +328,65 @@ function TestKept.test_best_across_a_resume()
   end
 end
 
+-- Values of one metric are not compared with those of another: that is refused, or begins anew.
+function TestKept.test_a_resume_with_another_metric_compares_nothing()
+  local function look_for(steps, check)
+    local objective = make.elbo()
+    train({objective = objective, steps = steps, log_every = 1, log = bnn.log.memory(),
+           evaluate = function(step) return {accuracy = step / 10, nll = 9 - step} end}, check)
+    local training = checkpoint.load(folder .. "/best.safetensors").training
+    return {training.best, training.best_mode, training.best_value}
+  end
+  lu.assertEquals(look_for(3, {best = "accuracy"}), {"accuracy", "max", 0.3})
+  for _, row in ipairs{
+    {"nll (min) here", {best = "nll", mode = "min"}}, {"nll (max) here", {best = "nll"}},
+    {"accuracy (min) here", {best = "accuracy", mode = "min"}},
+  } do
+    row[2].resume = true
+    local ok, err = pcall(look_for, 4, row[2])
+    lu.assertFalse(ok)
+    lu.assertStrContains(tostring(err), "best: accuracy (max) in the checkpoint, " .. row[1])
+  end
+  lu.assertEquals(look_for(4, {best = "nll", mode = "min", resume_anyway = true}), {"nll", "min", 5})
+  lu.assertStrContains(complaints, "best: accuracy (max) in the checkpoint, nll (min) here")
+  lu.assertStrContains(complaints, "best.safetensors: is the best by accuracy (max), here it is "
+    .. "by nll (min): the best is looked for anew")
+  lu.assertEquals(look_for(6, {best = "nll", mode = "min", resume = true}), {"nll", "min", 3})
+  lu.assertNil(complaints:find "WARNING")
+end
+
+-- A run in between that looks for no best keeps what is known of it.
+function TestKept.test_the_best_outlives_a_resume_without_it()
+  best_of({1, 5}, "max")
+  train({steps = 2}, {resume = true})
+  lu.assertEquals({best_of({1, 5, 0, 4}, "max", {resume = true})}, {1, 5})
+end
+
+-- A file that does not say of which metric it is the best, as earlier ones did not, and one that is
+-- damaged or gone.
+function TestKept.test_a_best_that_cannot_be_compared_begins_anew()
+  local best = folder .. "/best.safetensors"
+  local function unname()
+    local tensors, metadata = bnn.safetensors.load(best)
+    local text = metadata.training:gsub('"best":"figure",', "")
+    metadata.training = text:gsub('"best_mode":"max",', "")
+    assert(bnn.safetensors.save(best, tensors, {metadata = metadata}))
+  end
+  for words, change in pairs{
+    ["best.safetensors: is the best by a metric that it does not name"] = unname,
+    ["the best checkpoint cannot be read: malformed input data: " .. best] = function()
+      files.write(best, "x")
+    end,
+    [""] = function() os.remove(best) end,
+  } do
+    files.remove(folder)
+    best_of({1, 5}, "max")
+    change()
+    lu.assertEquals({best_of({1, 2, 4}, "max", {resume = true})}, {2, 4}, words)
+    lu.assertStrContains(complaints, words)
+  end
+end
+
 function TestKept.test_figures_may_be_by_name_and_tensors()
   train({steps = 2, log_every = 1, log = bnn.log.memory(), evaluate = function(step)
     return {figure = bnn.tensor(step)}
@@ -664,6 +723,52 @@ function TestFailedWrites.test_extras_that_fail_later()
   lu.assertStrContains(complaints, "no extras today")
   lu.assertStrContains(complaints, "extras/f: a function is no plain value")
   lu.assertEquals(steps_there(), {1, 4})
+end
+
+-- Raises the refusal of a training whose end fails, and gives the objective.
+local function fails_at_its_end(words, opts, check)
+  opts.objective = make.elbo()
+  local ok, err = pcall(train, opts, check)
+  lu.assertFalse(ok)
+  lu.assertTrue(require "bnn.signal".is_refusal(err))
+  lu.assertStrContains(tostring(err), words)
+  return opts.objective
+end
+
+-- All steps are made, and only then is it an error.
+function TestFailedWrites.test_a_last_write_that_fails_is_an_error()
+  local whole = bits.of(train{steps = 8}.posterior.mu.flat)
+  for _, gone_at in ipairs{3, 6} do -- none was ever written, or an earlier one was
+    files.make(folder)
+    local words = "bnn.train: the last checkpoint is not written: input/output error: "
+    local objective = fails_at_its_end(words .. file_of(8), {steps = 8, on_step = function(step)
+      if step == gone_at then files.remove(folder) end
+    end}, {every = 5})
+    lu.assertEquals(bits.of(objective.posterior.mu.flat), whole)
+    lu.assertStrContains(complaints, "WARNING: no checkpoint of step 8: ")
+  end
+end
+
+-- Room that comes back in time is enough.
+function TestFailedWrites.test_a_last_write_is_tried_once_more()
+  train({steps = 4, log = bnn.log.memory(), on_step = function(step)
+    if step == 4 then files.remove(folder) end
+  end, evaluate = function(step)
+    if step == 4 then files.make(folder) end
+    return {}
+  end}, {})
+  lu.assertStrContains(complaints, "WARNING: no checkpoint of step 4: ")
+  lu.assertEquals(steps_there(), {4})
+end
+
+function TestFailedWrites.test_a_best_that_is_never_written_is_an_error()
+  local words = "bnn.train: the best checkpoint is not written: input/output error: "
+  fails_at_its_end(words .. folder .. "/best.safetensors", {
+    steps = 3, log_every = 1, log = bnn.log.memory(), evaluate = function(step)
+      files[step == 1 and "remove" or "make"](folder)
+      return {figure = step == 1 and 1 or 0}
+    end,
+  }, {best = "figure"})
 end
 
 -- A best one that failed does not count as kept.

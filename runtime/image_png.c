@@ -19,7 +19,8 @@
 enum {
   SIDE_MAX = 1 << 15,
   PIXELS_MAX = 1 << 28,
-  DEFLATE_RATIO = 1032, /* bytes at most that a deflated byte stands for */
+  DEFLATE_RATIO = 1032,    /* bytes at most that a deflated byte stands for */
+  EXPANDED_FREE = 1 << 26, /* bytes of pixels that a file of any size may have */
   SIGNATURE = 8,
 };
 
@@ -89,18 +90,36 @@ static bool guarded(job *j, void (*f)(job *j)) {
   return true;
 }
 
+static bnn_status fail_memory(const job *j, bnn_err *err) {
+  return bnn_fail(err, BNN_ENOMEM, "%s: no memory for the image", j->name);
+}
+
 /* The status after libpng has failed. */
 static bnn_status fail_png(const job *j, bnn_err *err) {
-  if (j->out_of_memory) return bnn_fail(err, BNN_ENOMEM, "%s: no memory for the image", j->name);
+  if (j->out_of_memory) return fail_memory(j, err);
   if (j->status != BNN_OK) return j->status;
   return bnn_fail(err, BNN_EDATA, "%s: %s", j->name, j->text);
 }
 
 /* ---- reading ---- */
 
+/* Chunks that the pixels do not need (texts, profiles, times, private ones) are passed over, however
+ * long they are: libpng would take what a length claims, or 8 MB for each of a thousand of them. */
+static void skip_ancillary(png_structp png) {
+#ifdef PNG_HANDLE_AS_UNKNOWN_SUPPORTED
+  enum { ALL_BUT_TRNS = -1 };
+  png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, ALL_BUT_TRNS);
+  png_set_chunk_malloc_max(png, 0); /* none is kept: no limit that would refuse their lengths */
+#else
+  png_set_chunk_cache_max(png, 1);
+  png_set_chunk_malloc_max(png, 1 << 16);
+#endif
+}
+
 static void read_header(job *j) {
   png_set_read_fn(j->png, j, read_some);
   png_set_sig_bytes(j->png, SIGNATURE);
+  skip_ancillary(j->png);
   png_set_user_limits(j->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX); /* ours are checked after this */
   png_read_info(j->png, j->info);
   png_get_IHDR(j->png, j->info, &j->w, &j->h, &j->depth, &j->color, NULL, NULL, NULL);
@@ -129,6 +148,15 @@ static void set_transforms(job *j) {
   j->channels = png_get_channels(j->png, j->info);
 }
 
+/* Bits become bytes and palettes colours: what a small file makes of that has its limit too. */
+static bnn_status check_expanded(const job *j, bnn_err *err) {
+  uint64_t bytes = (uint64_t)j->w * j->h * j->channels, size = bnn_gzip_size(j->file);
+  if (size == 0 || bytes <= EXPANDED_FREE || bytes / DEFLATE_RATIO <= size) return BNN_OK;
+  return bnn_fail(err, BNN_EDATA,
+                  "%s: %lu x %lu pixels of %zu bytes are more than %d for each byte of the file",
+                  j->name, (unsigned long)j->w, (unsigned long)j->h, j->channels, DEFLATE_RATIO);
+}
+
 static unsigned char *row_of(const job *j, size_t y) { return j->pixels + y * j->w * j->channels; }
 
 static void read_rows(job *j) {
@@ -138,12 +166,22 @@ static void read_rows(job *j) {
   png_read_end(j->png, NULL);
 }
 
+/* Not cleared: pages get memory as rows arrive, and each row does or the image is refused. */
+static bnn_status make_pixels(job *j, bnn_err *err) {
+  const size_t dim[] = {j->h, j->w, j->channels};
+  j->pixels = bnn_mem_alloc(dim[0] * dim[1], dim[2]);
+  if (!j->pixels) return fail_memory(j, err);
+  bnn_status status = bnn_tensor_adopt(&j->x, BNN_U8, 3, dim, j->pixels, j->pixels, NULL, err);
+  if (status != BNN_OK) bnn_mem_free(j->pixels);
+  return status;
+}
+
 static bnn_status read_pixels(job *j, bnn_err *err) {
   if (!guarded(j, read_header)) return fail_png(j, err);
   BNN_TRY(check_size(j, err));
   if (!guarded(j, set_transforms)) return fail_png(j, err);
-  BNN_TRY(bnn_tensor_new(&j->x, BNN_U8, 3, (size_t[]){j->h, j->w, j->channels}, err));
-  j->pixels = j->x->data;
+  BNN_TRY(check_expanded(j, err));
+  BNN_TRY(make_pixels(j, err));
   if (!guarded(j, read_rows) || j->out_of_memory) return fail_png(j, err);
   return BNN_OK;
 }
@@ -164,11 +202,7 @@ static bnn_status read_image(job *j, bnn_err *err) {
   j->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, j, png_failed, png_warned, j,
                                     png_allocate, png_release);
   if (j->png) j->info = png_create_info_struct(j->png);
-  bnn_status status = BNN_ENOMEM;
-  if (j->info)
-    status = read_pixels(j, err);
-  else
-    bnn_fail(err, BNN_ENOMEM, "%s: no memory for the image", j->name);
+  bnn_status status = j->info ? read_pixels(j, err) : fail_memory(j, err);
   png_destroy_read_struct(&j->png, &j->info, NULL);
   return status;
 }

@@ -3,7 +3,13 @@
  *
  * Read: any PNG up to 32768 x 32768 and 2^28 pixels; palettes are looked up, 16 bits rounded to 8,
  * fewer than 8 scaled to 0..255.  Grey is 0.299 R + 0.587 G + 0.114 B, as Pillow rounds it; what is
- * transparent shows white behind it.
+ * transparent shows white behind it.  Texts, profiles and other chunks that pixels do not need are
+ * passed over, whatever they hold.
+ *
+ * Memory: 1 MB, and for each pixel its channels (at most 4) and those of what it becomes (at most
+ * 3); above 64 MB for all pixels, at most 1032 bytes of channels for a byte of the file, which is
+ * deflate's limit.  A file too short for its pixels is refused before, and rows take memory as they
+ * arrive.  Time: linear in pixels and file.
  *
  * Errors name the file.  EIO: the system can not open, read or write it.  EDATA: it is not such a
  * file.  ENOMEM. */

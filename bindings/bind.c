@@ -192,13 +192,9 @@ static int read_integers(lua_State *L, int arg, const char *what, lua_Integer lo
     bind_refuse_tracer(L, -1);
     out[n] = lua_tointegerx(L, -1, &isint);
     if (lua_type(L, -1) != LUA_TNUMBER || !isint) {
-      if (lua_type(L, -1) == LUA_TNUMBER)
-        bind_push_number(L, lua_tonumber(L, -1));
-      else
-        luaL_tolstring(L, -1, NULL);
       bind_argerror(L, at,
                     lua_pushfstring(L, "%s %d is %s, an integer is wanted", what, n + 1,
-                                    lua_tostring(L, -1)));
+                                    bind_push_text(L, -1)));
     }
     if (out[n] < lo)
       bind_argerror(

@@ -214,9 +214,10 @@ void bind_account(lua_State *L, size_t bytes);
 /* The context of this Lua state, made when the module was opened. */
 bnn_context *bind_context(lua_State *L);
 
-/* Pushes a number as tostring writes it in the C locale, for messages: lua_pushfstring's %f
- * follows setlocale. */
-void bind_push_number(lua_State *L, double v);
+/* Push a number, or the value at stack index `index`, as a message shows it, and return the text:
+ * tostring in the C locale, where luaL_tolstring and lua_pushfstring's %f follow setlocale. */
+const char *bind_push_number(lua_State *L, double v);
+const char *bind_push_text(lua_State *L, int index);
 
 /* Rows of C functions with their documentation: {name, function, doc}; the doc's first line is the
  * call.  Registered into the table on top of the stack, and into core.docs(). */

@@ -18,7 +18,7 @@ static size_t read_position(lua_State *L, int axis, size_t n, const char *what) 
   lua_Integer i = lua_tointegerx(L, -1, &isint), at = i < 0 ? i + (lua_Integer)n + 1 : i;
   if (lua_type(L, -1) != LUA_TNUMBER || !isint)
     bind_error(L, "%s of axis %d is %s, an integer is wanted", what, axis + 1,
-               luaL_tolstring(L, -1, NULL));
+               bind_push_text(L, -1));
   if (at < 1 || (lua_Unsigned)at > n)
     bind_error(L, "%s of axis %d is %I, which is not within 1..%I", what, axis + 1, i,
                (lua_Integer)n);
@@ -38,7 +38,7 @@ static entry read_span(lua_State *L, int axis, size_t n) {
     at[k] = lua_tointegerx(L, -1, &isint);
     if (lua_type(L, -1) != LUA_TNUMBER || !isint)
       bind_error(L, "a range of axis %d holds %s, an integer is wanted", axis + 1,
-                 luaL_tolstring(L, -1, NULL));
+                 bind_push_text(L, -1));
     if (at[k] < 0) at[k] += (lua_Integer)n + 1;
     lua_pop(L, 1);
   }

@@ -66,8 +66,8 @@ static int key_fold(lua_State *L) {
   if (lua_type(L, 2) != LUA_TNUMBER) luaL_typeerror(L, 2, "integer or string");
   lua_Integer number = lua_tointegerx(L, 2, &isint);
   if (!isint)
-    luaL_argerror(
-        L, 2, lua_pushfstring(L, "number is %s, an integer is wanted", luaL_tolstring(L, 2, NULL)));
+    luaL_argerror(L, 2,
+                  lua_pushfstring(L, "number is %s, an integer is wanted", bind_push_text(L, 2)));
   return push_mixed(L, (uint64_t)number, BNN_KEY_NUMBER);
 }
 

@@ -46,7 +46,7 @@ static int field_integer(lua_State *L, int at, const char *name, int missing) {
   int ok = 1;
   lua_Integer value = lua_isnil(L, -1) ? missing : lua_tointegerx(L, -1, &ok);
   if (!ok || value < INT32_MIN || value > INT32_MAX)
-    luaL_error(L, "%s is %s, wanted an integer below 2^31", name, luaL_tolstring(L, -1, NULL));
+    luaL_error(L, "%s is %s, wanted an integer below 2^31", name, bind_push_text(L, -1));
   lua_pop(L, 1);
   return (int)value;
 }

@@ -109,7 +109,7 @@ static void fill_element(lua_State *L, walk *w) {
   if (!store(L, at, t->dtype))
     luaL_argerror(L, w->arg,
                   lua_pushfstring(L, "%s is %s, which %s can not hold", place_name(L, w, t->rank),
-                                  luaL_tolstring(L, value, NULL), bnn_dtype_name(t->dtype)));
+                                  bind_push_text(L, value), bnn_dtype_name(t->dtype)));
 }
 
 /* Fills from the value on top of the stack, which should be a list of t's axis `depth`. */
@@ -214,8 +214,8 @@ static int core_full(lua_State *L) {
   lua_pushvalue(L, 2);
   if (!store(L, &room, dtype))
     luaL_argerror(L, 2,
-                  lua_pushfstring(L, "value is %s, which %s can not hold",
-                                  luaL_tolstring(L, 2, NULL), bnn_dtype_name(dtype)));
+                  lua_pushfstring(L, "value is %s, which %s can not hold", bind_push_text(L, 2),
+                                  bnn_dtype_name(dtype)));
   bnn_tensor *t = bind_push_new(L, dtype, rank, dim);
   if (t->size) memcpy(t->data, &room, bnn_dtype_size(dtype));
   spread(t);
@@ -239,12 +239,10 @@ static bnn_tensor *push_line(lua_State *L, double from, double step, size_t n) {
 /* A number that is finite. */
 static double check_finite(lua_State *L, int arg, const char *name) {
   double v = bind_check_number(L, arg);
-  if (!isfinite(v)) {
-    bind_push_number(L, v);
+  if (!isfinite(v))
     luaL_argerror(
         L, arg,
-        lua_pushfstring(L, "%s is %s, a finite number is wanted", name, lua_tostring(L, -1)));
-  }
+        lua_pushfstring(L, "%s is %s, a finite number is wanted", name, bind_push_number(L, v)));
   return v;
 }
 
@@ -253,10 +251,7 @@ static int core_arange(lua_State *L) {
   double step = lua_isnoneornil(L, 3) ? 1 : check_finite(L, 3, "step");
   luaL_argcheck(L, step != 0, 3, "step is 0");
   double n = floor((to - from) / step + 1e-9) + 1; /* 0.3 / 0.1 is a little less than 3 */
-  if (n >= 0x1p53) {
-    bind_push_number(L, n);
-    luaL_error(L, "arange would have %s elements", lua_tostring(L, -1));
-  }
+  if (n >= 0x1p53) luaL_error(L, "arange would have %s elements", bind_push_number(L, n));
   return finish(L, push_line(L, from, step, n > 0 ? (size_t)n : 0));
 }
 

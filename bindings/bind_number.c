@@ -1,5 +1,6 @@
 /* bind_number.c - numbers as text and back, and strings in order, whatever the process's locale is
  * (see number.h): Lua's own string.format, tostring, tonumber and < follow setlocale. */
+#include <math.h>
 #include <string.h>
 
 #include "bind.h"
@@ -33,10 +34,18 @@ static int core_bytes_before(lua_State *L) {
   return 1;
 }
 
-void bind_push_number(lua_State *L, double v) {
+const char *bind_push_number(lua_State *L, double v) {
   char text[BNN_NUMBER_TEXT];
-  bnn_format(text, sizeof text, "%.14g", v); /* as tostring */
-  lua_pushstring(L, text);
+  if (isnan(v))
+    strcpy(text, "nan"); /* without a sign */
+  else
+    bnn_format(text, sizeof text, "%.14g", v); /* as tostring */
+  return lua_pushstring(L, text);
+}
+
+const char *bind_push_text(lua_State *L, int index) {
+  bool is_float = lua_type(L, index) == LUA_TNUMBER && !lua_isinteger(L, index);
+  return is_float ? bind_push_number(L, lua_tonumber(L, index)) : luaL_tolstring(L, index, NULL);
 }
 
 static const bind_row rows[] = {
@@ -45,23 +54,25 @@ static const bind_row rows[] = {
     {"bytes_before", core_bytes_before,
      "bytes_before(a, b): whether string a is before b in the order of their bytes, as table.sort\n"
      "takes it"},
+    {"format", in_c_locale, "format(text, ...): string.format in the C locale"},
+    {"tostring", in_c_locale, "tostring(x): Lua's in the C locale"},
+    {"tonumber", in_c_locale, "tonumber(text [, base]): Lua's in the C locale"},
     {NULL, NULL, NULL},
 };
 
-/* field: the name in the module; library, name: where Lua has the function. */
-static void add_in_c_locale(lua_State *L, const char *field, const char *library,
-                            const char *name) {
+/* Gives the row of that name the function of one of Lua's libraries. */
+static void bind_to(lua_State *L, const char *library, const char *name) {
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   lua_getfield(L, -1, library);
   lua_getfield(L, -1, name);
   lua_pushcclosure(L, in_c_locale, 1);
-  lua_setfield(L, -4, field);
+  lua_setfield(L, -4, name);
   lua_pop(L, 2);
 }
 
 void bind_open_number(lua_State *L) {
   bind_register(L, "bnn.core.", rows);
-  add_in_c_locale(L, "format", LUA_STRLIBNAME, "format");
-  add_in_c_locale(L, "tostring", LUA_GNAME, "tostring");
-  add_in_c_locale(L, "tonumber", LUA_GNAME, "tonumber");
+  bind_to(L, LUA_STRLIBNAME, "format");
+  bind_to(L, LUA_GNAME, "tostring");
+  bind_to(L, LUA_GNAME, "tonumber");
 }

@@ -106,8 +106,7 @@ static uint32_t check_axes(lua_State *L, int arg, int rank) {
     lua_rawgeti(L, arg, (lua_Integer)i);
     lua_Integer given = lua_tointegerx(L, -1, &isint), axis = given < 0 ? given + rank + 1 : given;
     if (lua_type(L, -1) != LUA_TNUMBER || !isint)
-      bind_argerror(L, arg,
-                    lua_pushfstring(L, "axis %s is not an integer", luaL_tolstring(L, -1, NULL)));
+      bind_argerror(L, arg, lua_pushfstring(L, "axis %s is not an integer", bind_push_text(L, -1)));
     if (axis < 1 || axis > rank)
       bind_argerror(L, arg, lua_pushfstring(L, "axis %I of a tensor of rank %d", given, rank));
     if (axes & 1u << (axis - 1))
@@ -151,7 +150,7 @@ static void check_pair(lua_State *L, int arg, size_t *pair) {
     if (lua_type(L, -1) != LUA_TNUMBER || !isint || count < 0 || count > INT32_MAX)
       bind_argerror(L, arg,
                     lua_pushfstring(L, "%s is not an integer of 0 or more, or a list of two",
-                                    luaL_tolstring(L, -1, NULL)));
+                                    bind_push_text(L, -1)));
     pair[k] = (size_t)count;
     lua_pop(L, 1);
   }

@@ -12,12 +12,13 @@
 #include "number.h"
 
 enum { EDGE = 5, SLICES = 2, NUMBER_SIZE = 40 };
+static const double LEAST = 1e-4; /* but 0: the least that four decimals show a digit of */
 
 /* The tensor as matrices [rows, cols], and how its numbers are written. */
 typedef struct page {
   const bnn_tensor *t;
   size_t slices, rows, cols;
-  bool exponential; /* some are too large or too small for four decimals */
+  bool exponential; /* some are too large or too small for four decimals, or all very small */
   int width;
 } page;
 
@@ -75,8 +76,7 @@ static page make_page(const bnn_tensor *t) {
   double extreme[2] = {DBL_MAX, 0};
   int width = 0;
   each_shown(&p, find_extremes, extreme);
-  p.exponential = extreme[1] >= 1e5 || (extreme[1] > 0 && extreme[1] < 1e-3) ||
-                  (extreme[1] > 0 && extreme[1] / extreme[0] > 1e8);
+  p.exponential = extreme[1] > 0 && (extreme[1] >= 1e5 || extreme[1] < 1e-3 || extreme[0] < LEAST);
   each_shown(&p, find_width, &width);
   p.width = t->rank > 1 ? width : 0; /* columns only where there are rows */
   return p;

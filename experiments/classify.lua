@@ -84,23 +84,26 @@ end
 -- When there is no answer, on how many images that was fitted, and what was done to probabilities.
 local function rule_line(p, rule)
   local score = rule.score == "class_std" and "std" or rule.score
-  local line = ("I don't know: %s above %.3f"):format(score, rule.threshold)
+  local line = bnn.number.format("I don't know: %s above %.3f", score, rule.threshold)
   if rule.percentile then
-    line = ("%s, as on %.3g%% of %d validation images"):format(line, 100 - 100 * rule.percentile,
-      rule.n)
+    line = bnn.number.format("%s, as on %.3g%% of %d validation images", line,
+      100 - 100 * rule.percentile, rule.n)
   end
   if p.temperature == 1 then return line end
-  return ("%s; probabilities at temperature %.3g"):format(line, p.temperature)
+  return bnn.number.format("%s; probabilities at temperature %.3g", line, p.temperature)
 end
 
 -- The table, a row for each image, and the rule below it.
 local function say_answers(log, names, p, rule)
-  local header, rows = {"image", "prediction", "probability", "std"}, {}
+  local rows = {}
+  local header = {
+    "image", "prediction", {"probability", format = "%.1f%%", align = "left"}, "std",
+  }
   local has_score = rule and rule.score ~= "class_std"
   if has_score then header[#header + 1] = rule.score end
   if rule then header[#header + 1] = "answer" end
   for i, name in ipairs(names) do
-    rows[i] = {name, p.class[i], ("%.1f%%"):format(100 * p.probability[i]), p.class_std[i]}
+    rows[i] = {name, p.class[i], 100 * p.probability[i], p.class_std[i]}
     if has_score then rows[i][5] = p.score[i] end
     local answer = rule and (p.refused[i] == 1 and "I don't know" or tostring(p.class[i]))
     rows[i][#rows[i] + 1] = answer
@@ -120,9 +123,9 @@ end
 local function draw(path, images, p, has_rule)
   local captions = {}
   for i = 1, images:size(1) do
-    local answer = ("%d  %.1f%%"):format(p.class[i], 100 * p.probability[i])
+    local answer = bnn.number.format("%d  %.1f%%", p.class[i], 100 * p.probability[i])
     if has_rule and p.refused[i] == 1 then answer = "I don't know" end
-    captions[i] = ("%s\nstd %.3f"):format(answer, p.class_std[i])
+    captions[i] = bnn.number.format("%s\nstd %.3f", answer, p.class_std[i])
   end
   local ok, fault = bnn.plot.images{x = images, captions = captions, path = path}
   io.stderr:write(ok and "drawn: " .. path or "not drawn: " .. fault, "\n")

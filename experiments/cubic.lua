@@ -107,14 +107,15 @@ function experiment.run(cfg, log)
   local band = bnn.predict(objective, (grid - scale.x.mean) / scale.x.std, predict)
   local rows, unit = {}, scale.y.std:item()
   for _, i in ipairs{1, 21, 41, 61, 81, 101, 121} do
-    rows[#rows + 1] = {("%.0f"):format(grid[i][1]), ("%.1f"):format(grid[i][1] ^ 3),
-      ("%.1f"):format(band.mean[i][1] * unit + scale.y.mean:item()),
-      ("%.2f"):format(band.std[i][1] * unit), ("%.2f"):format(band.noise_std[i][1] * unit),
-      ("%.2f"):format(band.total_std[i][1] * unit)}
+    rows[#rows + 1] = {grid[i][1], grid[i][1] ^ 3, band.mean[i][1] * unit + scale.y.mean:item(),
+      band.std[i][1] * unit, band.noise_std[i][1] * unit, band.total_std[i][1] * unit}
   end
-  log:say(bnn.table_text.render(rows, {"x", "x^3", "mean", "networks' std", "noise", "in all"}))
+  log:say(bnn.table_text.render(rows, {
+    {"x", format = "%.0f"}, {"x^3", format = "%.1f"}, {"mean", format = "%.1f"},
+    {"networks' std", format = "%.2f"}, {"noise", format = "%.2f"}, {"in all", format = "%.2f"},
+  }))
   local widening = band.total_std[121][1] / band.total_std[61][1]
-  log:say(("the band at x = 6 is %.2f times that at x = 0"):format(widening))
+  log:say(bnn.number.format("the band at x = 6 is %.2f times that at x = 0", widening))
   draw(cfg, train, scale, grid, band)
   return {rmse = rmse, coverage90 = coverage, widening = widening}, {model = objective, data = data}
 end

@@ -56,11 +56,13 @@ local function say_examples(log, prediction, labels, rule)
   local class, probability, std = prediction.class, prediction.probability, prediction.class_std
   local rows, refused = {}, bnn.ood.is_refused(prediction, rule)
   for i = 1, labels:size(1) do
-    rows[i] = {i, labels[i], class[i], ("%.1f%%"):format(100 * probability[i]),
-               ("%.3f"):format(std[i]), refused[i] == 1 and "refused" or ""}
+    rows[i] = {i, labels[i], class[i], 100 * probability[i], std[i],
+               refused[i] == 1 and "refused" or ""}
   end
-  local header = {"image", "label", "prediction", "probability", "std", "answer"}
-  log:say(bnn.table_text.render(rows, header))
+  log:say(bnn.table_text.render(rows, {
+    "image", "label", "prediction", {"probability", format = "%.1f%%", align = "left"},
+    {"std", format = "%.3f", align = "left"}, "answer",
+  }))
 end
 
 -- How many images of a set the threshold refuses; of the test images, half were there to fit it.
@@ -69,7 +71,7 @@ local function say_refused(log, report, set)
   local is_test = set == report.inside
   local n, half = is_test and report.n_report or report.n[set], is_test and ", the other half" or ""
   local line = "refused at that threshold: %.0f of %d images of %s%s (%.1f%%)"
-  log:say(line:format(share * n, n, set, half, 100 * share))
+  log:say(bnn.number.format(line, share * n, n, set, half, 100 * share))
   return share
 end
 
@@ -132,8 +134,8 @@ function experiment.run(cfg, log)
   }
   local rule, few = report.rules.class_std, test:slice(1, 10)
   say_examples(log, predict(few.x), few.y, rule)
-  log:say(("99th percentile of the predicted class's std, half of the test images: %.3f")
-    :format(rule.threshold))
+  local line = "99th percentile of the predicted class's std, half of the test images: %.3f"
+  log:say(bnn.number.format(line, rule.threshold))
   local metrics = {accuracy = report.accuracy, threshold = rule.threshold}
   metrics.refused_test = say_refused(log, report, report.inside)
   metrics.refused = unseen and say_refused(log, report, unseen.title)

@@ -196,13 +196,13 @@ function experiment.run(cfg, log)
 
   local sets = reports[1].outside
   local function auroc(report, score, set)
-    return ("%.4f"):format(report.ranking[score][set].auroc)
+    return bnn.number.format("%.4f", report.ranking[score][set].auroc)
   end
   if #sets > 0 then
     say_side_by_side(log, "AUROC, test digits against", reports, sets, auroc)
   end
   local function refused(report, score, set)
-    return ("%.2f%%"):format(100 * report.refused[score][set])
+    return bnn.number.format("%.2f%%", 100 * report.refused[score][set])
   end
   say_side_by_side(log, "Refused of", reports, {inside.title, table.unpack(sets)}, refused)
   return metrics, {models = models, reports = reports, data = data}

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "mem.h"
+#include "number.h"
 
 static const char *const kind_names[] = {
     [BNN_JSON_OBJECT] = "an object",   [BNN_JSON_ARRAY] = "an array",  [BNN_JSON_TEXT] = "a string",
@@ -84,14 +85,17 @@ static bnn_status fail_block(bnn_err *err) {
 /* ---- what jansson does in the block: false when that is too small ---- */
 
 static bool load(block *b, json_t **v, const char *p, size_t n, json_error_t *fault) {
+  locale_t before = bnn_locale_enter(); /* jansson asserts that a decimal point is one byte */
   if (setjmp(b->full)) {
     working = NULL;
+    bnn_locale_leave(before);
     return false;
   }
   b->n = 0;
   working = b;
   *v = json_loadb(p, n, JSON_DECODE_ANY | JSON_ALLOW_NUL, fault);
   working = NULL;
+  bnn_locale_leave(before);
   return true;
 }
 
@@ -113,8 +117,10 @@ static json_t *make(const scalar *s) {
 
 /* Prints s at `to` [room]; *n is 0 when jansson refuses it. */
 static bool dump(block *b, char *to, size_t room, size_t *n, const scalar *s) {
+  locale_t before = bnn_locale_enter();
   if (setjmp(b->full)) {
     working = NULL;
+    bnn_locale_leave(before);
     return false;
   }
   b->n = 0;
@@ -122,6 +128,7 @@ static bool dump(block *b, char *to, size_t room, size_t *n, const scalar *s) {
   json_t *v = make(s);
   *n = v ? json_dumpb(v, to, room, JSON_ENCODE_ANY | JSON_REAL_PRECISION(17)) : 0;
   working = NULL;
+  bnn_locale_leave(before);
   return true;
 }
 

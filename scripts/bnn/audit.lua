@@ -5,6 +5,7 @@
 -- T = beta w_t N there; weight T with prior deviation s has the same optimum as the whole
 -- posterior, with prior deviation s / sqrt(T), raised to 1/T.
 local core = require "bnn.core"
+local number = require "bnn.number"
 local options = require "bnn.options"
 local paths = require "bnn.paths"
 local table_text = require "bnn.table_text"
@@ -52,7 +53,7 @@ local function shape_text(shape) return "[" .. table.concat(shape, ", ") .. "]" 
 
 -- "beta 0.001", or that it differs.
 local function beta_text(beta)
-  if type(beta) == "number" then return ("beta %.6g"):format(beta) end
+  if type(beta) == "number" then return number.format("beta %.6g", beta) end
   return "a beta for each tensor"
 end
 
@@ -68,10 +69,10 @@ local function verdict(rows)
   end
   if near(lowest, highest) then
     local tempered = "This is not an exact ELBO: it is tempered, at temperature %.4g throughout."
-    return tempered:format(lowest)
+    return number.format(tempered, lowest)
   end
   local mixed = "This is not an ELBO: its temperatures differ, from %.4g to %.4g."
-  return mixed:format(lowest, highest)
+  return number.format(mixed, lowest, highest)
 end
 
 --- Prints the table, and whether this is an exact ELBO.
@@ -86,9 +87,9 @@ function M.print(objective, opts)
   local rows, lines = M.rows(objective, opts.step, opts.key), {}
   local beta, step = audited_beta(objective, opts.step)
   for i, row in ipairs(rows) do
-    lines[i] = {row.name, shape_text(row.shape), ("%.2f"):format(row.kl),
-                ("%.4f"):format(row.temperature),
-                row.prior_std and ("%.2f"):format(row.prior_std) or "density"}
+    lines[i] = {row.name, shape_text(row.shape), number.fixed(row.kl, 2),
+                number.fixed(row.temperature, 4),
+                row.prior_std and number.fixed(row.prior_std, 2) or "density"}
   end
   local text = table_text.render(lines, {"tensor", "shape", "KL", "temperature", "prior std"})
   local what = ("%s, as at step %d, with %d examples"):format(beta_text(beta), step,

@@ -6,6 +6,7 @@
 -- in place is seen as it is then). A value that is read while recording (item, totable, a
 -- comparison) raises. A key may be folded, and given to dropout and randn_like; other draws are
 -- made before and passed as arguments.
+local number = require "bnn.number"
 local record = require "bnn.record"
 local trace = require "bnn.trace"
 
@@ -57,7 +58,7 @@ local function gradient_of(f, argument, with_value, what)
   argument = argument or 1
   if math.type(argument) ~= "integer" or argument < 1 then
     local fault = "%s: argument %s, the number of an argument is wanted"
-    error(fault:format(what, tostring(argument)), 3)
+    error(fault:format(what, number.text(argument)), 3)
   end
   return setmetatable({f = f, argument = argument, with_value = with_value}, Gradient)
 end

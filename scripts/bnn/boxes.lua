@@ -3,6 +3,7 @@
 local curves = require "bnn.curves"
 local figure = require "bnn.figure"
 local gnuplot = require "bnn.gnuplot"
+local number = require "bnn.number"
 local options = require "bnn.options"
 
 local M = {}
@@ -231,9 +232,9 @@ end
 local function tics(labels, is_slanted, opts)
   local texts = {}
   for k, label in ipairs(labels) do texts[k] = ("%s %d"):format(gnuplot.quote(label), k) end
-  return ("set xtics (%s) noenhanced%s\nset xrange [%g:%g]\n%s"):format(table.concat(texts, ", "),
-    is_slanted and opts.path and " rotate by 45 right" or "", 0.5, #labels + 0.5,
-    opts.path and "set grid noxtics\n" or "")
+  return number.format("set xtics (%s) noenhanced%s\nset xrange [%g:%g]\n%s",
+    table.concat(texts, ", "), is_slanted and opts.path and " rotate by 45 right" or "", 0.5,
+    #labels + 0.5, opts.path and "set grid noxtics\n" or "")
 end
 
 --- The commands of bars.

@@ -13,12 +13,14 @@ local checkpoint_folder = require "bnn.checkpoint_folder"
 local core = require "bnn.core"
 local likelihoods = require "bnn.likelihood"
 local networks = require "bnn.nn"
+local number = require "bnn.number"
 local optim = require "bnn.optim"
 local options = require "bnn.options"
 local parameters = require "bnn.params"
 local plain = require "bnn.plain"
 local posteriors = require "bnn.posterior"
 local safetensors = require "bnn.safetensors"
+local strings = require "bnn.strings"
 
 local M = {}
 
@@ -222,7 +224,7 @@ local function check_format(file)
   local layout = (file.metadata.format or ""):match("^" .. FORMAT .. "(%d+)$")
   if not layout then
     return nil, "is a safetensors file, but no checkpoint; bnn.safetensors.open reads its tensors"
-  elseif tonumber(layout) ~= LAYOUT then
+  elseif number.parse(layout) ~= LAYOUT then
     return nil, ("is a checkpoint of layout %s, this program knows %d"):format(layout, LAYOUT)
   end
   return true
@@ -370,7 +372,7 @@ local function shape_faults(target, source, prefix)
   for name, tensor in pairs(got) do
     if wanted[name] == nil then add(name, shape_text(tensor) .. " is surplus") end
   end
-  table.sort(faults)
+  table.sort(faults, strings.before)
   return faults
 end
 

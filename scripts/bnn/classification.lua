@@ -1,6 +1,7 @@
 --- Metrics of classes and their probabilities; handed out by bnn.metrics.
 local core = require "bnn.core"
 local inputs = require "bnn.metric_inputs"
+local number = require "bnn.number"
 local tree = require "bnn.tree"
 
 local M = {}
@@ -56,7 +57,7 @@ function M.top_k(prediction, labels, k, opts)
   opts = inputs.options("top_k", opts)
   local scores = inputs.scores("top_k", prediction)
   if math.type(k) ~= "integer" or k < 1 or k > scores:size(2) then
-    inputs.fail("top_k: k is %s, an integer in 1..%d is wanted", tostring(k), scores:size(2))
+    inputs.fail("top_k: k is %s, an integer in 1..%d is wanted", number.text(k), scores:size(2))
   end
   labels = inputs.labels("top_k", labels, scores:size(1))
   inputs.check_classes("top_k", labels, scores:size(2))

@@ -4,6 +4,7 @@
 -- functions and other objects among them choose a program as well. Numbers, tensors and keys are
 -- inputs: their values choose nothing. A compiled function keeps the programs of the 64 sets of
 -- arguments that were used last; one that comes back later is recorded again.
+local number = require "bnn.number"
 local options = require "bnn.options"
 local record = require "bnn.record"
 local report = require "bnn.compile_report"
@@ -114,7 +115,7 @@ local function batch_list(batch)
   for _, i in ipairs(list) do
     if math.type(i) ~= "integer" or i < 1 then
       error(("compile: batch names argument %s, the number of an argument is wanted")
-        :format(tostring(i)), 3)
+        :format(number.text(i)), 3)
     end
   end
   return list

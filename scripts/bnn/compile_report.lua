@@ -1,4 +1,5 @@
 --- What compiled functions say of themselves: reports of programs, notices of recompilations.
+local number = require "bnn.number"
 local table_text = require "bnn.table_text"
 local trace = require "bnn.trace"
 local tree = require "bnn.tree"
@@ -27,7 +28,7 @@ function M.describe(args)
       return leaf
     end)
     list[i] = {signature = tree.signature(args[i]), leaves = leaves,
-               text = leaves[1] and "" or type(args[i]) .. " " .. tostring(args[i])}
+               text = leaves[1] and "" or type(args[i]) .. " " .. number.text(args[i])}
   end
   return list
 end
@@ -127,7 +128,8 @@ end
 local function scaled(n, units, step)
   local i = 1
   while n >= step and i < #units do n, i = n / step, i + 1 end
-  return (i == 1 and "%d %s" or "%.1f %s"):format(i == 1 and math.tointeger(n) or n, units[i])
+  if i == 1 then return ("%d %s"):format(math.tointeger(n), units[i]) end
+  return number.format("%.1f %s", n, units[i])
 end
 
 local function batch_text(info)
@@ -142,7 +144,7 @@ local function batch_text(info)
 end
 
 --- The lines of one program in a report.
-function M.text(number, info)
+function M.text(program, info)
   local rows = {}
   for _, input in ipairs(info.inputs) do
     local name = input.argument .. (input.path == "" and "" or " " .. input.path)
@@ -152,7 +154,7 @@ function M.text(number, info)
   for i, output in ipairs(info.outputs) do
     rows[#rows + 1] = {"-> " .. i, output.type, shape_text(output.shape)}
   end
-  local head = ("program %d: %s in %s of %s, %s%s"):format(number, M.count(info.ops, "op"),
+  local head = ("program %d: %s in %s of %s, %s%s"):format(program, M.count(info.ops, "op"),
     M.count(info.buffers, "buffer"), scaled(info.bytes, {"bytes", "kB", "MB", "GB"}, 1000),
     scaled(math.floor(info.flops), {"multiply-adds", "k multiply-adds", "M multiply-adds",
       "G multiply-adds"}, 1000), info.gradient and " forward, and the gradient" or "")

@@ -11,12 +11,13 @@
 -- trained the network nor fitted a temperature. The fit is plain data: keep it with the checkpoint.
 local core = require "bnn.core"
 local inputs = require "bnn.metric_inputs"
+local number = require "bnn.number"
 
 local M = {}
 
 local function check_alpha(what, alpha)
   if type(alpha) ~= "number" or not (alpha > 0 and alpha < 1) then
-    inputs.fail("%s: alpha is %s, a number between 0 and 1 is wanted", what, tostring(alpha))
+    inputs.fail("%s: alpha is %s, a number between 0 and 1 is wanted", what, number.text(alpha))
   end
 end
 

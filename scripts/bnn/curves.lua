@@ -1,6 +1,7 @@
 --- Series of lines, points and bands: how they are read and what gnuplot is told of them. See
 -- bnn.plot.lines for what their options mean.
 local figure = require "bnn.figure"
+local number = require "bnn.number"
 local options = require "bnn.options"
 local thin = require "bnn.thin"
 
@@ -110,7 +111,7 @@ local function way_of(s)
   local dashes = s.style == "dashes" and " dt (8,5)" or s.dashes or ""
   local line = ("lw %d %s%s"):format(s.width or 2, colour, dashes)
   if s.style == "points" then
-    return ("with points pt %d ps %g %s"):format(s.mark, #s.x > MANY and 0.6 or 0.8, colour)
+    return number.format("with points pt %d ps %g %s", s.mark, #s.x > MANY and 0.6 or 0.8, colour)
   end
   if s.style ~= "both" then return "with lines " .. line end
   return ("with linespoints pt %d ps 0.8 %s"):format(s.mark, line)
@@ -201,7 +202,7 @@ local function add_vlines(lines, data, items, opts)
   local x, y, some_y = {}, {}, opts.yspan and opts.yspan[1] or 1
   for _, place in ipairs(opts.vlines or {}) do
     if within(place, opts.xrange, opts.logx) then
-      lines[#lines + 1] = arrow:format(place, place, figure.INK)
+      lines[#lines + 1] = number.format(arrow, place, place, figure.INK)
       x[#x + 1], y[#y + 1] = place, some_y
     end
   end
@@ -221,7 +222,7 @@ local function add_shade(lines, opts)
     local corners = {}
     for i, x in ipairs(span) do
       local inside = math.abs(x) < math.huge and not (opts.logx and x <= 0)
-      corners[i] = ("%s, graph %d"):format(inside and ("first %.12g"):format(x)
+      corners[i] = ("%s, graph %d"):format(inside and number.format("first %.12g", x)
         or i == 1 and "graph 0" or "graph 1", i - 1)
     end
     local box = "set object rectangle from %s to %s behind clip fc rgb '%s' "

@@ -5,6 +5,7 @@
 local core = require "bnn.core"
 local fetch = require "bnn.fetch"
 local files = require "bnn.files"
+local number = require "bnn.number"
 local options = require "bnn.options"
 local places = require "bnn.places"
 local sets = require "bnn.sets"
@@ -57,7 +58,7 @@ function Part:slice(from, to)
   from, to = math.tointeger(from or 1), math.tointeger(to or self.size)
   to = to and math.min(to, self.size)
   if not from or not to or from < 1 or from > to + 1 then
-    error(("slice: rows %s..%s of %d"):format(tostring(from), tostring(to), self.size), 2)
+    error(("slice: rows %s..%s of %d"):format(number.text(from), number.text(to), self.size), 2)
   end
   local n = to - from + 1
   return self:with{x = self.x:narrow(1, from, n), y = self.y and self.y:narrow(1, from, n)}

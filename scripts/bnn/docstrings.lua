@@ -2,6 +2,8 @@
 -- the library's scripts, the op table, and the rows of the C functions.
 -- An entry is {name = "bnn.optim.adam", call = "bnn.optim.adam(opts)", doc = "...", module =,
 -- field =}; call and field only where a script has it, field being its path in the module's value.
+local strings = require "bnn.strings"
+
 local M = {}
 
 -- What a line of code defines: its path ("M.adam", "Log:row"), its parameters, whether it is local.
@@ -33,7 +35,7 @@ local function make_entry(module, exported, path, params)
   local class, method = path:match "([%w_]+):([%w_]+)$"
   local entry = {module = module}
   if class then
-    entry.name = class:lower() .. ":" .. method
+    entry.name = strings.lower(class) .. ":" .. method
   else
     entry.field = path:gsub("^" .. exported .. "%.", ""):gsub("^" .. exported .. "$", "")
     entry.name = entry.field == "" and module or module .. "." .. entry.field
@@ -120,8 +122,8 @@ function M.collect()
   if core and core.docs then add_rows(entries, core.docs(), "bnn.") end
   if core and core.op_docs then add_rows(entries, core.op_docs(), "x:") end
   table.sort(entries, function(a, b)
-    if a.name ~= b.name then return a.name < b.name end
-    return (a.doc or "") < (b.doc or "")
+    if a.name ~= b.name then return strings.before(a.name, b.name) end
+    return strings.before(a.doc or "", b.doc or "")
   end)
   return entries
 end

@@ -4,6 +4,7 @@
 -- there do they take it. So whatever fails, or Ctrl-C, leaves the cache as it was.
 local core = require "bnn.core"
 local folders = require "bnn.folders"
+local number = require "bnn.number"
 local places = require "bnn.places"
 local sets = require "bnn.sets"
 
@@ -67,7 +68,7 @@ end
 
 -- ---- progress ----
 
-local function megabytes(bytes) return ("%.1f MB"):format(bytes / 1e6) end
+local function megabytes(bytes) return number.format("%.1f MB", bytes / 1e6) end
 
 -- A bar on stderr where that is a terminal, else one line a file. `done` takes the bar away.
 local function reporter()
@@ -82,7 +83,7 @@ local function reporter()
     if not columns then return end
     local share = total > 0 and math.min(got / total, 1) or 0
     local amount = megabytes(got)
-    if total > 0 then amount = ("%3.0f%% of %s"):format(100 * share, megabytes(total)) end
+    if total > 0 then amount = number.format("%3.0f%% of %s", 100 * share, megabytes(total)) end
     local width = math.max(5, math.min(30, columns - #amount - 40))
     local filled = math.floor(share * width + 0.5)
     local line = ("%s [%s%s] %s"):format(self.url:match "[^/]*$", ("#"):rep(filled),

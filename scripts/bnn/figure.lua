@@ -6,12 +6,13 @@
 local core = require "bnn.core"
 local gnuplot = require "bnn.gnuplot"
 local nearest = require "bnn.nearest"
+local number = require "bnn.number"
 local options = require "bnn.options"
 
 local M = {}
 
 --- Raises a formatted text at a level.
-function M.fail(level, text, ...) error(text:format(...), level + 1) end
+function M.fail(level, text, ...) error(number.format(text, ...), level + 1) end
 local fail = M.fail
 
 --- What errors call series i: "bnn.plot.lines: series 2 (mean)".
@@ -161,7 +162,7 @@ function M.mark(turn) return in_turn(MARKS, turn) end
 function M.fill(turn, opacity)
   local hatch = in_turn(HATCHES, turn)
   return hatch and ("fs transparent pattern %d"):format(hatch)
-    or ("fs transparent solid %g"):format(opacity)
+    or number.format("fs transparent solid %g", opacity)
 end
 
 --- The turn of each series: its label's place in an order, and behind that, or without one, as they
@@ -197,7 +198,7 @@ function M.block(name, columns, log)
     local cells, good = {}, true
     for k, column in ipairs(columns) do
       good = good and M.is_drawable(column[i], k == 1 and log.x or k > 1 and log.y)
-      cells[k] = ("%.12g"):format(column[i])
+      cells[k] = number.format("%.12g", column[i])
     end
     if good then
       if parted and count > 0 then rows[#rows + 1] = "" end
@@ -273,7 +274,7 @@ local function log_tics(from, to)
   for power = math.floor(math.log(from, 10)), math.ceil(math.log(to, 10)) do
     for _, digit in ipairs{1, 2, 5} do
       local tic = digit * 10.0 ^ power
-      if tic >= from and tic <= to then tics[#tics + 1] = ("%.12g"):format(tic) end
+      if tic >= from and tic <= to then tics[#tics + 1] = number.format("%.12g", tic) end
     end
   end
   return table.concat(tics, ", ")
@@ -322,7 +323,7 @@ local function step_over(least, most, digits, limits)
     local step, wide, count, last = factor * power, 0, 0, 0
     if step > 0 and (step >= 1 or not limits.is_whole) then
       for k = math.ceil(least / step), math.floor(math.min(most / step, least / step + 1000)) do
-        local text = ("%%.%dg"):format(digits):format(k * step)
+        local text = number.format("%." .. digits .. "g", k * step)
         wide, count, last = wide + #text * limits.letter + limits.gap, count + 1, #text
       end
       if wide <= limits.room and count <= limits.tics then return step, last end
@@ -337,7 +338,7 @@ local function y_step(least, most, digits, opts)
   if not opts.path or (opts.height or LOW) >= LOW then return "" end
   local limits = {tics = math.max(opts.height // 40, 2), room = 0, letter = 0, gap = 0}
   local step = step_over(least, most, digits, limits)
-  return step and ("\nset ytics %.12g"):format(step) or ""
+  return step and number.format("\nset ytics %.12g", step) or ""
 end
 
 -- The same along x; and the margin on its right, where the last tic needs more of it.
@@ -349,8 +350,8 @@ local function x_step(least, most, digits, opts)
   })
   if not step then return "" end
   local is_wide = letters > LETTERS and opts.legend ~= "right" -- which has room beside the axis
-  local margin = is_wide and ("\nset rmargin %g"):format(letters / 2 + 1) or ""
-  return ("\nset xtics %.12g"):format(step) .. margin
+  local margin = is_wide and number.format("\nset rmargin %g", letters / 2 + 1) or ""
+  return number.format("\nset xtics %.12g", step) .. margin
 end
 
 --- What says how tics over a span {from, to} are written; also its ends, in order, and the digits.
@@ -386,7 +387,7 @@ local function axis(name, opts)
     lines[#lines + 1] = linear_axis(name, span, opts)
   end
   if range then
-    lines[#lines + 1] = ("set %srange [%.12g:%.12g]"):format(name, range[1], range[2])
+    lines[#lines + 1] = number.format("set %srange [%.12g:%.12g]", name, range[1], range[2])
   end
   return table.concat(lines, "\n")
 end
@@ -410,7 +411,7 @@ end
 --- Raises unless a range is nil or two numbers that differ, above 0 for logarithms.
 function M.check_range(what, name, range, is_log, level)
   if not range then return end
-  local text = table.concat(range, ", ")
+  local text = number.list(range)
   if #range ~= 2 or range[1] == range[2] then
     fail(level + 1, "%s: %s = {%s}: two numbers that differ are wanted", what, name, text)
   end

@@ -4,7 +4,9 @@
 -- Everything here is handed out by bnn.data: bnn.data.read, bnn.data.save, bnn.data.split, ...
 -- What the world refuses (a file) comes back as nil, message; misuse raises.
 local core = require "bnn.core"
+local number = require "bnn.number"
 local options = require "bnn.options"
+local strings = require "bnn.strings"
 
 local M = {}
 
@@ -30,7 +32,7 @@ local function read_csv(path, opts)
   opts = options.check("bnn.data.csv", opts, {
     label = "string|integer", header = "boolean", separator = "string",
   }, 4)
-  local is_tsv = path:lower():gsub("%.gz$", ""):find "%.tsv$"
+  local is_tsv = strings.lower(path):gsub("%.gz$", ""):find "%.tsv$"
   if is_tsv and not opts.separator then opts.separator = "\t" end
   local t, fault = core.csv_read(path, opts)
   if not t then return nil, fault end
@@ -54,7 +56,7 @@ local beginnings = {
 }
 
 local function kind_by_name(path)
-  local name = path:lower():gsub("%.gz$", "")
+  local name = strings.lower(path):gsub("%.gz$", "")
   if name:find "idx[1-3]%-ubyte$" then return "idx" end
   local ending = name:match "%.(%w+)$"
   return kinds[ending] and ending
@@ -198,9 +200,11 @@ local function names_in(path, kind, pattern)
   local names = {}
   for name, is in pairs(entries) do
     local hidden = name:find "^%."
-    if is == kind and not hidden and name:lower():find(pattern) then names[#names + 1] = name end
+    if is == kind and not hidden and strings.lower(name):find(pattern) then
+      names[#names + 1] = name
+    end
   end
-  table.sort(names)
+  table.sort(names, strings.before)
   return names
 end
 
@@ -404,11 +408,11 @@ function M.one_hot(y, classes)
   classes = classes or math.tointeger(most + 1)
   if math.type(classes) ~= "integer" or classes < 1 then
     local text = "bnn.data.one_hot: classes = %s: an integer from 1 is wanted"
-    error(text:format(tostring(classes)), 2)
+    error(text:format(number.text(classes)), 2)
   end
   if least < 0 or most >= classes then
     local text = "bnn.data.one_hot: labels are %g to %g, wanted 0 to %d"
-    error(text:format(least, most, classes - 1), 2)
+    error(number.format(text, least, most, classes - 1), 2)
   end
   if #y == 0 then return core.zeros(0, classes) end
   return core.eye(classes):index((real + 1):to "i32")

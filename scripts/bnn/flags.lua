@@ -3,6 +3,7 @@
 -- result=}; the type follows from the value where it is not said, a list's from its first element.
 -- {nil, "meaning", type = "string"} has no default.
 local nearest = require "bnn.nearest"
+local number = require "bnn.number"
 local options = require "bnn.options"
 
 local M = {}
@@ -52,7 +53,7 @@ local function read_word(text, spec)
   if spec.type == "string" then return text end
   if spec.type == "boolean" then return booleans[text] end
   local infinity = spec.infinite and ({inf = math.huge, ["-inf"] = -math.huge})[text]
-  return infinity or tonumber(text)
+  return infinity or number.parse(text)
 end
 
 local function read_value(text, spec)

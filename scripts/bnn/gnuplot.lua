@@ -6,6 +6,8 @@
 -- settings (~/.gnuplot) are not read.
 local core = require "bnn.core"
 local folders = require "bnn.folders"
+local number = require "bnn.number"
+local strings = require "bnn.strings"
 
 local M = {}
 
@@ -26,16 +28,16 @@ end
 function pictures.png(opts)
   local scale = opts.scale
   local width, height = opts.width * scale, opts.height * scale
-  return ([[
+  return number.format([[
 set title font ",11.25"
 set terminal pngcairo size %.0f,%.0f font "sans-serif,10.5" enhanced rounded background "white" \
   fontscale %g linewidth %g pointscale %g dashlength %g
-]]):format(width, height, scale, scale, scale * 1.3, scale)
+]], width, height, scale, scale, scale * 1.3, scale)
 end
 
 --- The kind of picture that a path asks for by its ending, "svg" or "png"; nil when it is another.
 function M.kind_of(path)
-  local ending = path:lower():match "%.(%w+)$"
+  local ending = strings.lower(path):match "%.(%w+)$"
   return pictures[ending] and ending
 end
 
@@ -47,7 +49,7 @@ end
 
 --- A font of so many units, for commands that draw into a path.
 function M.font(path, size)
-  return ('font ",%g"'):format(M.kind_of(path) == "png" and size * 0.75 or size)
+  return number.format('font ",%g"', M.kind_of(path) == "png" and size * 0.75 or size)
 end
 
 --- Text as a picture can hold it: UTF-8 without control characters but for newlines; what is

@@ -2,6 +2,7 @@
 -- their options mean.
 local figure = require "bnn.figure"
 local gnuplot = require "bnn.gnuplot"
+local number = require "bnn.number"
 
 local M = {}
 
@@ -41,7 +42,7 @@ local function block(z)
   local rows = {"$z << EOD"}
   for _, row in ipairs(z:totable()) do
     for k, v in ipairs(row) do
-      row[k] = figure.is_drawable(v) and ("%.12g"):format(v) or "NaN"
+      row[k] = figure.is_drawable(v) and number.format("%.12g", v) or "NaN"
     end
     rows[#rows + 1] = table.concat(row, " ")
   end
@@ -61,7 +62,7 @@ local MOST_NUMBERED = 12 -- rows or columns that have room for a tic each
 local function numbers(axis, first, step, n)
   local least = math.min(first, first + (n - 1) * step)
   if n > MOST_NUMBERED or first % 1 ~= 0 or step % 1 ~= 0 then return "" end
-  return ("set %stics %.12g, %.12g\n"):format(axis, least, math.abs(step))
+  return number.format("set %stics %.12g, %.12g\n", axis, least, math.abs(step))
 end
 
 -- From the least to the greatest of z that can be drawn.
@@ -81,20 +82,20 @@ local MOST_LETTERS = 8 -- of a number of the scale, as of -2.5x10^6
 local function scale(opts)
   local span, width, letters, lines = opts.zrange or span_of(opts.z), figure.width(opts), 3, {}
   for _, v in ipairs(span) do
-    local text = ("%.4g"):format(v)
+    local text = number.format("%.4g", v)
     letters = math.max(letters, #text + (text:find "e" and 2 or 1))
   end
   lines[1] = figure.tic_format("cb", span, true)
-  if opts.zrange then lines[2] = ("set cbrange [%.12g:%.12g]"):format(span[1], span[2]) end
+  if opts.zrange then lines[2] = number.format("set cbrange [%.12g:%.12g]", span[1], span[2]) end
   local room, name = 54 + 9 * math.min(letters, MOST_LETTERS), opts.zlabel
   if name then
     name = figure.wrap(name, figure.letters("y", 0.7, opts))
     local side = LINE * figure.most_lines{name}
     local label = "set label %s at screen %.4f, graph 0.5 center rotate noenhanced"
-    lines[#lines + 1] = label:format(gnuplot.quote(name), 1 - (side - 6) / width)
+    lines[#lines + 1] = number.format(label, gnuplot.quote(name), 1 - (side - 6) / width)
     room = room + side
   end
-  lines[#lines + 1] = ("set rmargin at screen %.4f\n"):format(1 - room / width)
+  lines[#lines + 1] = number.format("set rmargin at screen %.4f\n", 1 - room / width)
   return table.concat(lines, "\n")
 end
 
@@ -122,7 +123,8 @@ function M.commands(what, opts, level)
   local k = figure.repeats(opts.path, math.max(h, w))
   lines[#lines + 1] = block(figure.enlarge(z, k))
   local place = "%.12g+%%s*%.12g"
-  lines[#lines + 1] = figure.image_item("z", k, place:format(x, dx), place:format(y, dy))
+  lines[#lines + 1] = figure.image_item("z", k, number.format(place, x, dx),
+    number.format(place, y, dy))
   return table.concat(lines)
 end
 

@@ -1,4 +1,6 @@
 --- The list of topics that help() prints: every public name with a line, grouped by where it is.
+local strings = require "bnn.strings"
+
 local M = {}
 
 local COLUMNS = 80
@@ -80,7 +82,7 @@ local function grouped(entries)
   end
   table.sort(groups, function(a, b)
     if a.order ~= b.order then return a.order < b.order end
-    return a.name < b.name
+    return strings.before(a.name, b.name)
   end)
   return groups
 end
@@ -92,7 +94,7 @@ function M.lines(entries)
   local lines = {}
   for _, group in ipairs(grouped(entries)) do
     local width = 0
-    table.sort(group.names, function(a, b) return a[1] < b[1] end)
+    table.sort(group.names, function(a, b) return strings.before(a[1], b[1]) end)
     for _, row in ipairs(group.names) do width = math.max(width, #row[1]) end
     lines[#lines + 1] = ""
     lines[#lines + 1] = group.name .. "  " .. cut(group.title, COLUMNS - #group.name - 2)

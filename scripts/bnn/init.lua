@@ -21,6 +21,7 @@ local M = {
   plot = require "bnn.plot",
   shift = require "bnn.shift",
   log = require "bnn.log",
+  number = require "bnn.number",
   safetensors = require "bnn.safetensors",
   checkpoint = require "bnn.checkpoint",
   transform = require "bnn.nn".transform,

@@ -6,6 +6,7 @@
 -- classes, logits=function(output) -> [n, C] what they are the softmax of (for the energy), sigma=
 -- or variance=function(output) what the noise is. One of your own, over ops, works like those here.
 local core = require "bnn.core"
+local number = require "bnn.number"
 local options = require "bnn.options"
 
 local M = {}
@@ -182,7 +183,7 @@ function M.of_data(data)
   local sigma = data.sigma
   if sigma == nil then return M[data.name]() end
   if data.name ~= "gaussian" or not options.accept(sigma, {type = "number", above = 0}) then
-    return nil, ("its likelihood %s has sigma = %s"):format(data.name, tostring(sigma))
+    return nil, ("its likelihood %s has sigma = %s"):format(data.name, number.text(sigma))
   end
   return M.gaussian{sigma = sigma}
 end

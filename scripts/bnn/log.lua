@@ -3,6 +3,7 @@
 -- {name, value}. A sink is a function of (step, rows), or a table with a method `write` and, where
 -- it wants them, `say(line)` for other lines of results and `close()`. So a user's own sink is
 --     bnn.log.tee{bnn.log.console(), function(step, rows) ... end}
+local number = require "bnn.number"
 local options = require "bnn.options"
 
 local M = {}
@@ -31,7 +32,7 @@ end
 -- @param values table: a list of {name, value} in the order to show, or name -> value, by name
 function Log:row(step, values)
   local at = math.type(step) and math.tointeger(step)
-  if not at then error(("log: step is %s, an integer is wanted"):format(tostring(step)), 2) end
+  if not at then error(("log: step is %s, an integer is wanted"):format(number.text(step)), 2) end
   if type(values) ~= "table" then
     error("log: a table of figures is wanted, got " .. type(values), 2)
   end
@@ -88,11 +89,8 @@ local function put(out, text)
   require "bnn.experiment".demand(nil, "cannot write the log: " .. tostring(message))
 end
 
--- A number with three decimals; beyond 1e9 in powers of ten; nan without a sign.
 local function console_text(v)
-  if type(v) ~= "number" then return tostring(v) end
-  if v ~= v then return "nan" end
-  return (math.abs(v) < 1e9 and "%.3f" or "%.4g"):format(v)
+  return type(v) == "number" and number.fixed(v, 3) or number.text(v)
 end
 
 --- The log of the terminal: `  10000 | test/accuracy                       0.979`.
@@ -142,16 +140,6 @@ function M.tee(logs)
   return M.new(sink)
 end
 
--- The shortest decimal that reads back as the same number.
-local function exact_text(v)
-  if math.type(v) == "integer" then return tostring(v) end
-  for digits = 15, 17 do
-    local text = ("%." .. digits .. "g"):format(v)
-    if tonumber(text) == v then return text end
-  end
-  return v ~= v and "nan" or tostring(v)
-end
-
 local function file_log(path, header, format)
   local out, message = io.open(path, "w")
   if not out then return nil, message end
@@ -165,7 +153,7 @@ local function file_log(path, header, format)
 end
 
 local function csv_text(v)
-  local text = type(v) == "number" and exact_text(v) or tostring(v)
+  local text = type(v) == "number" and number.exact(v) or tostring(v)
   return text:find '[,"\r\n]' and '"' .. text:gsub('"', '""') .. '"' or text
 end
 
@@ -185,7 +173,7 @@ end
 local function json_text(v)
   if type(v) == "boolean" then return tostring(v) end
   if type(v) == "number" then
-    return (v ~= v or v == math.huge or v == -math.huge) and "null" or exact_text(v)
+    return (v ~= v or v == math.huge or v == -math.huge) and "null" or number.exact(v)
   end
   local function escape(c) return ("\\u%04x"):format(c:byte()) end
   return '"' .. v:gsub('[%c"\\]', escape) .. '"'

@@ -1,6 +1,8 @@
 --- The known name nearest to a mistyped one.
 -- Optimal string alignment distance: insertions, deletions, substitutions and swaps of neighbours
 -- each cost 1, so `beat` is one step from `beta`.
+local strings = require "bnn.strings"
+
 local M = {}
 
 --- The edit distance between two strings, a swap of neighbouring letters counting as one.
@@ -35,12 +37,12 @@ end
 function M.list(word, names, count)
   local found = {}
   for _, name in ipairs(names) do
-    local distance = nearness(word:lower(), name:lower())
+    local distance = nearness(strings.lower(word), strings.lower(name))
     if distance then found[#found + 1] = {name = name, distance = distance} end
   end
   table.sort(found, function(a, b)
     if a.distance ~= b.distance then return a.distance < b.distance end
-    return a.name < b.name
+    return strings.before(a.name, b.name)
   end)
   local near = {}
   for i = 1, math.min(count or 3, #found) do near[i] = found[i].name end

@@ -6,6 +6,7 @@
 -- the first has no number, "linear/w", "linear_1/w". A layer value called twice shares its weights.
 local core = require "bnn.core"
 local network_input = require "bnn.network_input"
+local number = require "bnn.number"
 local options = require "bnn.options"
 local parameters = require "bnn.params"
 local record = require "bnn.record"
@@ -251,7 +252,7 @@ local function changed_text(list)
   local texts = {}
   for _, item in ipairs(list) do
     local value, default = item[2], item[3]
-    if value ~= default then texts[#texts + 1] = item[1] .. "=" .. tostring(value) end
+    if value ~= default then texts[#texts + 1] = item[1] .. "=" .. number.text(value) end
   end
   return texts[1] and ", {" .. table.concat(texts, ", ") .. "}" or ""
 end
@@ -266,7 +267,7 @@ local function check_size(what, n, unit)
   local size = to_count(n, 1)
   if size then return size end
   local fault = "%s: %s %s, an integer of at least 1 is wanted"
-  error(fault:format(what, tostring(n), unit or "units"), 3)
+  error(fault:format(what, number.text(n), unit or "units"), 3)
 end
 
 --- A linear layer: y = x w + b, x [..., in] -> y [..., out]. Parameters w [in, out], b [out].
@@ -324,9 +325,9 @@ local function check_pair(what, value, min)
   if type(value) == "table" and #value == 2 then rows, columns = value[1], value[2] end
   rows, columns = to_count(rows, min), to_count(columns, min)
   if rows and columns then return {rows, columns} end
-  local list = type(value) == "table" and "{" .. table.concat(value, ", ") .. "}"
+  local list = type(value) == "table" and "{" .. number.list(value) .. "}"
   local fault = "%s is %s, an integer of at least %d is wanted, or a list of two: {rows, columns}"
-  error(fault:format(what, list or tostring(value), min), 4)
+  error(fault:format(what, list or number.text(value), min), 4)
 end
 
 -- The window of a layer: size, stride and padding, pairs each.
@@ -464,7 +465,7 @@ local function check_numbers(name, args)
     error(("%s: %d argument%s, at most %d is wanted"):format(name, n, n > 1 and "s" or "", most), 3)
   end
   if args[1] == nil or options.accept(args[1], "number") then return end
-  error(("%s: %s, a number is wanted"):format(name, tostring(args[1])), 3)
+  error(("%s: %s, a number is wanted"):format(name, number.text(args[1])), 3)
 end
 
 for name, most in pairs(ELEMENTWISE) do
@@ -474,7 +475,7 @@ for name, most in pairs(ELEMENTWISE) do
     local args = table.pack(...)
     check_numbers(name, args)
     local function forward(x) return core.ops[name](x, table.unpack(args)) end
-    local text = args[1] and ("%s(%g)"):format(name, args[1]) or name .. "()"
+    local text = args[1] and number.format("%s(%g)", name, args[1]) or name .. "()"
     return made(layer(name, text, forward), ...)
   end
 end
@@ -485,9 +486,9 @@ end
 -- @param p number in [0, 1)
 function M.dropout(p)
   if type(p) ~= "number" or not (p >= 0 and p < 1) then
-    error(("dropout: p is %s, a number in [0, 1) is wanted"):format(tostring(p)), 2)
+    error(("dropout: p is %s, a number in [0, 1) is wanted"):format(number.text(p)), 2)
   end
-  return made(layer("dropout", ("dropout(%g)"):format(p), function(x)
+  return made(layer("dropout", number.format("dropout(%g)", p), function(x)
     local frame = current:value()
     local path, pass = frame.path, frame.pass
     if not pass.train or pass.rec then return x end

@@ -9,6 +9,7 @@ local audit = require "bnn.audit"
 local core = require "bnn.core"
 local kept = require "bnn.kept"
 local likelihoods = require "bnn.likelihood"
+local number = require "bnn.number"
 local options = require "bnn.options"
 local parameters = require "bnn.params"
 local paths = require "bnn.paths"
@@ -77,7 +78,7 @@ local function check_weights(what, opts)
     local is_table = type(given) == "table" and not options.accept(given, "schedule")
     for _, value in pairs(is_table and given or {given}) do
       if type(value) == "number" and (value < 0 or value ~= value) then
-        error(("%s: %s is %s, at least 0 is wanted"):format(what, name, value), 4)
+        error(number.format("%s: %s is %s, at least 0 is wanted", what, name, value), 4)
       end
     end
   end
@@ -352,7 +353,7 @@ local function beta_value(self, given, step)
   local value = schedule.value(given, step, name)
   if value < 0 then
     local fault = "%s: its function gave %g at step %d, at least 0 is wanted"
-    error(fault:format(name, value, step), 3)
+    error(number.format(fault, name, value, step), 3)
   end
   return self.beta and value or value / self.data_size
 end
@@ -625,7 +626,7 @@ function Objective:audit(opts) return audit.print(self, opts) end
 
 -- "1e-3", or "schedule", or "by path".
 local function weight_text(value)
-  if type(value) == "number" then return ("%g"):format(value) end
+  if type(value) == "number" then return number.format("%g", value) end
   return options.accept(value, "schedule") and "schedule" or "by path"
 end
 

@@ -1,7 +1,9 @@
 --- Figures of a report of bnn.ood: for each score its histogram, in against out, and the ROC curve
 -- against each set. A set looks the same in all of them.
 local figure = require "bnn.figure"
+local number = require "bnn.number"
 local plot = require "bnn.plot"
+local strings = require "bnn.strings"
 
 local M = {}
 
@@ -18,7 +20,7 @@ local function axis_of(score) return AXES[score] or score end
 -- A name as part of a file's: letters, digits and _, in lower case; those that become the same get
 -- a number.
 local function file_name(name, taken)
-  local plain = name:lower():gsub("[^%w]+", "_")
+  local plain = strings.lower(name):gsub("[^A-Za-z0-9]+", "_")
   local free, i = plain, 1
   while taken[free] do
     i = i + 1
@@ -38,13 +40,14 @@ local function histogram(report, score, path, title)
   local series, threshold = {}, report.rules[score].threshold
   for i, set in ipairs(order_of(report)) do
     local refused = 100 * report.refused[score][set]
-    series[i] = {x = report.values[score][set], label = ("%s: %.1f%% refused"):format(set, refused)}
+    local label = number.format("%s: %.1f%% refused", set, refused)
+    series[i] = {x = report.values[score][set], label = label}
   end
   return plot.histogram{
     series = series, logy = true, path = path, title = title, xlabel = axis_of(score),
     height = 370 + ENTRY * (#series + 1),
     vlines = {figure.is_drawable(threshold) and threshold or nil},
-    vlabel = ("refused above %.3g"):format(threshold),
+    vlabel = number.format("refused above %.3g", threshold),
   }
 end
 

@@ -1,5 +1,6 @@
 --- What bnn.ood.evaluate gives: figures by score and set, as tables for the screen and rows for a
 -- log.
+local number = require "bnn.number"
 local table_text = require "bnn.table_text"
 
 local M = {}
@@ -71,14 +72,15 @@ end
 
 -- "0.9987", and with an interval "0.9987 (0.9981 to 0.9992)".
 local function with_interval(value, interval)
-  if not interval then return ("%.4f"):format(value) end
-  return ("%.4f (%.4f to %.4f)"):format(value, interval[1], interval[2])
+  if not interval then return number.fixed(value, 4) end
+  return ("%s (%s to %s)"):format(number.fixed(value, 4), number.fixed(interval[1], 4),
+    number.fixed(interval[2], 4))
 end
 
 local RANKING = {
-  "score", "against", {"AUROC", align = "right"}, {"AP out", format = "%.4f"},
-  {"AP in", format = "%.4f"}, {"AUPR out", format = "%.4f"}, {"AUPR in", format = "%.4f"},
-  {"FPR95 out", format = "%.4f"}, {"FPR95 in", format = "%.4f"}, {"base rate", format = "%.3f"},
+  "score", "against", {"AUROC", align = "right"}, {"AP out", decimals = 4},
+  {"AP in", decimals = 4}, {"AUPR out", decimals = 4}, {"AUPR in", decimals = 4},
+  {"FPR95 out", decimals = 4}, {"FPR95 in", decimals = 4}, {"base rate", decimals = 3},
 }
 
 local LEGEND = [[
@@ -103,19 +105,19 @@ local function ranking_text(report)
 end
 
 -- 0.99 -> "99", 0.995 -> "99.5".
-local function percent(share) return ("%.6g"):format(100 * share) end
+local function percent(share) return number.format("%.6g", 100 * share) end
 
 --- 0.99 -> "99th percentile", 0.5 -> "median".
 function M.percentile_name(percentile)
   if percentile == 0.5 then return "median" end
-  local number = percent(percentile)
-  local teen, last = number:find "^1%d$", number:match "%d$"
-  local ending = not teen and not number:find "%." and ({["1"] = "st", ["2"] = "nd", ["3"] = "rd"})
+  local text = percent(percentile)
+  local teen, last = text:find "^1%d$", text:match "%d$"
+  local ending = not teen and not text:find "%." and ({["1"] = "st", ["2"] = "nd", ["3"] = "rd"})
     [last] or "th"
-  return number .. ending .. " percentile"
+  return text .. ending .. " percentile"
 end
 
-local function percent_cell(v) return ("%.2f%%"):format(100 * v) end
+local function percent_cell(v) return number.format("%.2f%%", 100 * v) end
 
 local function refusal_text(report)
   local columns = {
@@ -153,7 +155,7 @@ local function conformal_text(report)
   local few = fit.n < 1 / fit.alpha - 1
     and ("; %d are too few for that, and every set holds every class"):format(fit.n) or ""
   return head:format(percent(1 - fit.alpha), few) .. table_text.render(rows, {
-    "set", {"coverage", align = "right"}, {"mean size", format = "%.3f"},
+    "set", {"coverage", align = "right"}, {"mean size", decimals = 3},
     {"not one class", align = "right"},
   })
 end

@@ -3,6 +3,7 @@
 -- An optimizer is a value: optimizer:init(objective) gives the state that steps change. The
 -- learning rate may be a number or a function of the step (bnn.schedule).
 local core = require "bnn.core"
+local number = require "bnn.number"
 local options = require "bnn.options"
 local parameters = require "bnn.params"
 local schedule = require "bnn.schedule"
@@ -29,7 +30,9 @@ end
 
 function Optimizer.__tostring(self)
   local parts = {}
-  for i, row in ipairs(self.options) do parts[i] = ("%s=%g"):format(row.name, self.values[i]) end
+  for i, row in ipairs(self.options) do
+    parts[i] = number.format("%s=%g", row.name, self.values[i])
+  end
   if type(self.lr) ~= "number" then parts[1] = "lr=schedule" end
   return ("%s{%s}"):format(self.name, table.concat(parts, ", "))
 end
@@ -115,7 +118,8 @@ end
 local function options_text(row)
   local lines = {row.doc}
   for i, option in ipairs(row.options) do
-    lines[i + 1] = ("@param %s %s, %g by default"):format(option.name, option.doc, option.value)
+    lines[i + 1] = number.format("@param %s %s, %g by default", option.name, option.doc,
+      option.value)
   end
   return table.concat(lines, "\n")
 end

@@ -13,6 +13,8 @@
 -- of the step); any other word is an object whose metatable has that __name, with or without "bnn."
 -- in front. "a|b" takes either.
 local nearest = require "bnn.nearest"
+local number = require "bnn.number"
+local strings = require "bnn.strings"
 
 local M = {}
 
@@ -73,18 +75,20 @@ local function choice_fault(v, choices)
   local names = {}
   for i, choice in ipairs(choices) do
     if choice == v then return nil end
-    names[i] = tostring(choice)
+    names[i] = number.text(choice)
   end
-  local near = nearest.find(tostring(v), names)
+  local near = nearest.find(number.text(v), names)
   local fault = ("one of %s is wanted"):format(table.concat(names, ", "))
   return near and ("%s: did you mean %s?"):format(fault, near) or fault
 end
 
 local function range_fault(v, spec)
   if type(v) ~= "number" then return nil end
-  if spec.min and v < spec.min then return ("at least %s is wanted"):format(spec.min) end
-  if spec.max and v > spec.max then return ("at most %s is wanted"):format(spec.max) end
-  if spec.above and v <= spec.above then return ("more than %s is wanted"):format(spec.above) end
+  if spec.min and v < spec.min then return number.format("at least %s is wanted", spec.min) end
+  if spec.max and v > spec.max then return number.format("at most %s is wanted", spec.max) end
+  if spec.above and v <= spec.above then
+    return number.format("more than %s is wanted", spec.above)
+  end
 end
 
 local function accept_one(v, spec)
@@ -122,7 +126,7 @@ function M.sorted_names(t)
   for name in pairs(t) do
     if type(name) == "string" then names[#names + 1] = name end
   end
-  table.sort(names)
+  table.sort(names, strings.before)
   return names
 end
 
@@ -136,7 +140,7 @@ end
 local function show(v)
   if type(v) == "string" then return ("%q"):format(v) end
   if v ~= v then return "nan" end -- whatever its sign
-  if type(v) == "number" or type(v) == "boolean" then return tostring(v) end
+  if type(v) == "number" or type(v) == "boolean" then return number.text(v) end
   local items = type(v) == "table" and #v > 0 and #v <= 8 and {}
   for i = 1, items and #v or 0 do
     if type(v[i]) ~= "number" and type(v[i]) ~= "string" then return "a table" end
@@ -168,7 +172,7 @@ local function ordered_keys(t)
   for key in pairs(t) do keys[#keys + 1] = key end
   table.sort(keys, function(a, b)
     if type(a) == "number" and type(b) == "number" then return a < b end
-    return tostring(a) < tostring(b)
+    return strings.before(number.text(a), number.text(b))
   end)
   return keys
 end
@@ -180,7 +184,7 @@ local function read(given, spec)
   end
   for _, name in ipairs(keys) do
     local v, fault = M.accept(given[name], kind_of(name, spec))
-    if fault then return nil, ("%s = %s: %s"):format(name, show(given[name]), fault) end
+    if fault then return nil, number.format("%s = %s: %s", name, show(given[name]), fault) end
     opts[name] = v
   end
   for _, name in ipairs(M.sorted_names(spec)) do

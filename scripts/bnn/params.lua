@@ -3,6 +3,7 @@
 -- `params["mlp/linear_0/w"]` is a tensor; `pairs(params)` goes through them in order. `params.flat`
 -- is the whole buffer [size]. Parameters are values: `params - 0.1 * grads` gives new ones.
 local core = require "bnn.core"
+local strings = require "bnn.strings"
 
 local M = {}
 
@@ -91,7 +92,7 @@ function M.join(parts)
     end
     names[#names + 1] = name
   end
-  table.sort(names)
+  table.sort(names, strings.before)
   for _, name in ipairs(names) do
     for path, tensor in pairs(parts[name]) do
       path = name .. "/" .. path

@@ -3,6 +3,7 @@
 -- An image is a list of rows of numbers from 0 (black) to 1. A half-block shows two rows in one
 -- line of text, the upper one as its colour and the lower one as its background.
 local core = require "bnn.core"
+local strings = require "bnn.strings"
 
 local M = {}
 
@@ -65,7 +66,8 @@ function M.mode()
     if locale == "" then locale = setting(name) end
   end
   local plain = setting "NO_COLOR" ~= "" or setting "TERM" == "dumb" or setting "TERM" == ""
-  if plain or not core.terminal "stdout" or not locale:lower():find "utf%-?8" then return "none" end
+  local is_utf8 = strings.lower(locale):find "utf%-?8"
+  if plain or not core.terminal "stdout" or not is_utf8 then return "none" end
   local depth = setting "COLORTERM"
   return (depth == "truecolor" or depth == "24bit") and "24bit" or "256"
 end

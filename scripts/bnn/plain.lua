@@ -6,6 +6,8 @@
 -- tables that are neither lists nor by name, and {"$tensor": name} for tensors, which are kept
 -- elsewhere. A name of one's own that begins with $ gets another $.
 local core = require "bnn.core"
+local number = require "bnn.number"
+local strings = require "bnn.strings"
 
 local M = {}
 
@@ -35,9 +37,9 @@ local function ordered_keys(t)
   local keys = {}
   for key in pairs(t) do keys[#keys + 1] = key end
   table.sort(keys, function(a, b)
-    if type(a) ~= type(b) then return type(a) < type(b) end
-    if type(a) == "number" or type(a) == "string" then return a < b end
-    return tostring(a) < tostring(b)
+    if type(a) ~= type(b) then return strings.before(type(a), type(b)) end
+    if type(a) == "number" then return a < b end
+    return strings.before(number.text(a), number.text(b))
   end)
   return keys
 end
@@ -69,7 +71,7 @@ end
 local function encode_pairs(t, keys, path, into)
   local list = {}
   for i, key in ipairs(keys) do
-    local name = path .. "/" .. tostring(key)
+    local name = path .. "/" .. number.text(key)
     local kind = type(key)
     if kind ~= "string" and kind ~= "number" and kind ~= "boolean" then
       return nil, ("%s: a %s is no plain key"):format(path, kind)

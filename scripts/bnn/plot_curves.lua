@@ -2,6 +2,7 @@
 -- bnn.plot.
 local curves = require "bnn.curves"
 local figure = require "bnn.figure"
+local number = require "bnn.number"
 local options = require "bnn.options"
 local ranking = require "bnn.ranking"
 local selective = require "bnn.selective"
@@ -27,7 +28,7 @@ end
 
 -- "MNIST: AUROC 0.9990", or one of the two.
 local function with_area(label, name, area)
-  local text = area and ("%s %.4f"):format(name, area)
+  local text = area and number.format("%s %.4f", name, area)
   return label and text and label .. ": " .. text or label or text
 end
 

@@ -2,6 +2,7 @@
 local core = require "bnn.core"
 local figure = require "bnn.figure"
 local inputs = require "bnn.metric_inputs"
+local number = require "bnn.number"
 local options = require "bnn.options"
 local picture = require "bnn.picture"
 local tree = require "bnn.tree"
@@ -64,7 +65,7 @@ end
 -- ---- captions ----
 
 -- nan without the sign that it has on some machines.
-local function number_text(format, v) return v == v and format:format(v) or "nan" end
+local function number_text(format, v) return v == v and number.format(format, v) or "nan" end
 
 -- The parts of caption i: "8? is 3, 57%", "std 0.45", "refused" (or nothing).
 local function parts_of(r, i, names)

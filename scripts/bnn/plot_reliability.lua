@@ -5,6 +5,7 @@
 -- them crowd into the last bin.
 local figure = require "bnn.figure"
 local gnuplot = require "bnn.gnuplot"
+local number = require "bnn.number"
 local options = require "bnn.options"
 local reliability = require "bnn.reliability"
 local table_text = require "bnn.table_text"
@@ -76,7 +77,8 @@ end
 
 local function heading(bins, is_even, title)
   local n, ece = calibration_error(bins)
-  local text = ("%s %.4f, %s examples"):format(is_even and "ECE" or "adaptive ECE", ece, grouped(n))
+  local text = number.format("%s %.4f, %s examples", is_even and "ECE" or "adaptive ECE", ece,
+    grouped(n))
   return title and title .. "\n" .. text or text
 end
 
@@ -133,7 +135,7 @@ local function lower_panel(bins, is_even, is_empty, opts)
     most < 100 and "set format y '%g'" or "set format y '10^{%T}'",
     ("set xlabel %s noenhanced"):format(gnuplot.quote(opts.xlabel or "confidence")),
     ("set yrange [0.5:%d]"):format(10 * most), -- room above for the greatest number
-    ("set boxwidth %g"):format(1 / #bins.n),
+    number.format("set boxwidth %g", 1 / #bins.n),
     "plot " .. (is_empty and "NaN notitle" or count_items(bins, is_even, opts)),
   }, "\n") .. "\n"
 end
@@ -146,8 +148,9 @@ local function commands(bins, is_even, opts)
   return table.concat{
     figure.frame{path = opts.path, title = title, ylabel = opts.ylabel or "accuracy",
                  width = opts.width, height = opts.height / 2, legend = "none", xrange = {0, 1}},
-    data, "set multiplot\n", PANEL:format(left, below_title, 0.38), upper_panel(opts, rows == 0),
-    PANEL:format(left, 0.34, 70 / opts.height), lower_panel(bins, is_even, rows == 0, opts),
+    data, "set multiplot\n", number.format(PANEL, left, below_title, 0.38),
+    upper_panel(opts, rows == 0), number.format(PANEL, left, 0.34, 70 / opts.height),
+    lower_panel(bins, is_even, rows == 0, opts),
     "unset multiplot\n",
   }
 end
@@ -159,8 +162,8 @@ local function text_of(bins, is_even, title)
   for i, n in ipairs(bins.n) do
     if n > 0 then
       local c, a = bins.confidence[i], bins.accuracy[i]
-      local range = ("%.3f to %.3f"):format((i - 1) / #bins.n, i / #bins.n)
-      rows[#rows + 1] = {is_even and range or i, n, c, a, ("%+.3f"):format(a - c)}
+      local range = number.format("%.3f to %.3f", (i - 1) / #bins.n, i / #bins.n)
+      rows[#rows + 1] = {is_even and range or i, n, c, a, number.format("%+.3f", a - c)}
     end
   end
   return title .. "\n" .. table_text.render(rows, {

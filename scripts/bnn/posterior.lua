@@ -1,5 +1,6 @@
 --- Posteriors over the parameters of a network.
 local core = require "bnn.core"
+local number = require "bnn.number"
 local options = require "bnn.options"
 local parameters = require "bnn.params"
 local paths = require "bnn.paths"
@@ -22,7 +23,7 @@ local function initial_logvar(logvar, path, shape)
   if tree.leaf_kind(value) == "tensor" then return value end
   if type(value) ~= "number" or value ~= value or math.abs(value) > 80 then
     local fault = "logvar of '%s' is %s, a number within -80..80 is wanted"
-    error(fault:format(path, tostring(value)), 0)
+    error(fault:format(path, number.text(value)), 0)
   end
   return core.full(shape, value)
 end
@@ -150,7 +151,7 @@ end
 function MeanField:samples(key, count)
   if tree.leaf_kind(key) ~= "key" then error("samples: a key is wanted, got " .. type(key), 2) end
   if math.type(count) ~= "integer" or count < 1 then
-    error(("samples: %s samples, an integer of at least 1 is wanted"):format(tostring(count)), 2)
+    error(("samples: %s samples, an integer of at least 1 is wanted"):format(number.text(count)), 2)
   end
   local draws = {}
   for s = 1, count do draws[s] = self:sample(key:fold(s)) end

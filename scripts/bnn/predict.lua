@@ -3,6 +3,7 @@ local core = require "bnn.core"
 local inputs = require "bnn.metric_inputs"
 local kept = require "bnn.kept"
 local likelihoods = require "bnn.likelihood"
+local number = require "bnn.number"
 local options = require "bnn.options"
 local record = require "bnn.record"
 local tree = require "bnn.tree"
@@ -242,7 +243,8 @@ local function check_continued(opts, model)
     if opts[name] == nil then opts[name] = was end
     if opts[name] ~= was then
       inputs.fail("bnn.predict: continue: %s is %s, for the %d samples so far it is %s", name,
-        tostring(opts[name]), earlier.sums:samples(), was == nil and "left out" or tostring(was))
+        number.text(opts[name]), earlier.sums:samples(),
+        was == nil and "left out" or number.text(was))
     end
   end
   opts.sums = earlier.sums

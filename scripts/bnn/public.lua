@@ -3,6 +3,8 @@
 -- bnn.train is written as function train of module bnn.train, bnn.main in module bnn.experiment:
 -- they are shown under the names that users write. Modules that the library does not hand out are
 -- internal: help finds them by name, and does not list them.
+local strings = require "bnn.strings"
+
 local M = {}
 
 -- The value that an entry of a script documents, or nil (methods, and modules that do not load).
@@ -76,7 +78,7 @@ function M.names(entries)
     local is_shadowed = entry.field == "" and taken[entry.name]
     if not is_shadowed then shown[#shown + 1] = entry end
   end
-  table.sort(shown, function(a, b) return a.name < b.name end)
+  table.sort(shown, function(a, b) return strings.before(a.name, b.name) end)
   return shown
 end
 

@@ -3,6 +3,7 @@
 local core = require "bnn.core"
 local inputs = require "bnn.metric_inputs"
 local normal = require "bnn.normal"
+local number = require "bnn.number"
 
 local M = {}
 
@@ -43,7 +44,7 @@ function M.coverage(mean, std, target, level, opts)
   inputs.check_same_shape("coverage", m, y)
   check_not_negative("coverage", "std", s)
   if type(level) ~= "number" or not (level > 0 and level < 1) then
-    inputs.fail("coverage: level is %s, a number between 0 and 1 is wanted", tostring(level))
+    inputs.fail("coverage: level is %s, a number between 0 and 1 is wanted", number.text(level))
   end
   local within = core.within(m, s, y, normal.quantile((1 + level) / 2))
   return inputs.evaluate("coverage", opts, core.mean_metric, within, false)
@@ -61,7 +62,7 @@ function M.quantile(x, q, opts)
   local n = values:numel()
   if n == 0 then inputs.fail("quantile: there are no values") end
   if type(q) ~= "number" or not (q >= 0 and q <= 1) then
-    inputs.fail("quantile: q is %s, a number in [0, 1] is wanted", tostring(q))
+    inputs.fail("quantile: q is %s, a number in [0, 1] is wanted", number.text(q))
   end
   local flags = core.zeros({n}, "u8")
   return inputs.evaluate("quantile", opts, core.rank_metric, "quantile", values, flags, q, false)

@@ -1,6 +1,7 @@
 --- Whether a training that goes on from a checkpoint is the one that wrote it: what decides the
 -- course of a training, as plain values, and the differences between two of these in words.
 local core = require "bnn.core"
+local number = require "bnn.number"
 local options = require "bnn.options"
 local schedule = require "bnn.schedule"
 local tree = require "bnn.tree"
@@ -102,8 +103,8 @@ end
 -- A value in words; a network that is described, mlp({64, 10, activation=tanh}), as such.
 function show(value, digits)
   if value == nil then return "not given" end
-  if type(value) == "number" and math.type(value) == "float" then return digits:format(value) end
-  if type(value) ~= "table" then return tostring(value) end
+  if math.type(value) == "float" then return number.format(digits, value) end
+  if type(value) ~= "table" then return number.text(value) end
   local text = show_table(type(value.kind) == "string" and value.args or value, digits)
   return type(value.kind) == "string" and ("%s(%s)"):format(value.kind, text)
     or ("{%s}"):format(text)

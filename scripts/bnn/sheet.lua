@@ -2,6 +2,7 @@
 local core = require "bnn.core"
 local figure = require "bnn.figure"
 local gnuplot = require "bnn.gnuplot"
+local number = require "bnn.number"
 
 local M = {}
 
@@ -64,7 +65,7 @@ end
 -- wide.
 local function canvas(h, w, opts)
   local gap, grey = opts.gap, opts.background
-  return ([[
+  return number.format([[
 set encoding utf8
 set lmargin at screen 0; set rmargin at screen 1
 set bmargin at screen 0; set tmargin at screen 1
@@ -72,7 +73,7 @@ unset border; unset tics; unset key; unset colorbox
 set palette gray gamma 1 maxcolors 256; set cbrange [0:255]
 set xrange [%.1f:%.1f]; set yrange [%.1f:%.1f]
 set object rectangle from screen -1,-1 to screen 2,2 behind fc rgb '#%02x%02x%02x' fs noborder
-]]):format(-0.5 - gap, w + gap - 0.5, h + gap - 0.5, -0.5 - gap, grey, grey, grey)
+]], -0.5 - gap, w + gap - 0.5, h + gap - 0.5, -0.5 - gap, grey, grey, grey)
 end
 
 -- The captions, in letters of a size, below images of h x w pixels that lie `down` and `across`
@@ -85,7 +86,7 @@ local function labels(captions, h, w, down, across, size, opts)
     local row, column = (i - 1) // opts.columns, (i - 1) % opts.columns
     local x, y = column * across + (w - 1) / 2, row * down + h - 0.5 + 0.7 * size / opts.scale
     local font = gnuplot.font(opts.path, size)
-    lines[i] = form:format(gnuplot.quote(caption), x, y, font, colour)
+    lines[i] = number.format(form, gnuplot.quote(caption), x, y, font, colour)
   end
   return table.concat(lines)
 end

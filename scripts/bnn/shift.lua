@@ -22,6 +22,7 @@
 local core = require "bnn.core"
 local logs = require "bnn.log"
 local inputs = require "bnn.metric_inputs"
+local number = require "bnn.number"
 local options = require "bnn.options"
 local report = require "bnn.shift_report"
 local tree = require "bnn.tree"
@@ -57,10 +58,10 @@ function M.amount(name, severity, side)
   end
   local amount = severity == 0 and (kind.still or 0) or kind[2][severity]
   if not amount then
-    inputs.fail("shift.amount: severity = %s: 0 to 5 is wanted", tostring(severity))
+    inputs.fail("shift.amount: severity = %s: 0 to 5 is wanted", number.text(severity))
   end
   if side ~= nil and not options.accept(side, {type = "number", min = 0}) then
-    inputs.fail("shift.amount: side = %s: a number of pixels is wanted", tostring(side))
+    inputs.fail("shift.amount: side = %s: a number of pixels is wanted", number.text(side))
   end
   return kind.in_pixels and amount * (side or SIDE) / SIDE or amount, kind[1]
 end
@@ -179,7 +180,7 @@ function M.evaluate(opts)
   return report.make(function(name, severity)
     local amount, unit = M.amount(name, severity, shorter_side(opts.data.x))
     return shift(name, opts.data.x, {key = opts.key, severity = severity}),
-      ("%s %.4g"):format(unit, amount)
+      number.format("%s %.4g", unit, amount)
   end, opts)
 end
 

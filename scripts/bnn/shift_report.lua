@@ -55,7 +55,7 @@ function Report:text()
   local columns = {"shift", "severity", "amount"}
   for _, figure in ipairs(FIGURES) do
     if self.results[1][figure[1]] then
-      columns[#columns + 1] = {(figure[1]:gsub("_", " ")), key = figure[1], format = "%.4f"}
+      columns[#columns + 1] = {(figure[1]:gsub("_", " ")), key = figure[1], decimals = 4}
     end
   end
   return table_text.render(self.results, columns)

@@ -1,11 +1,14 @@
 --- Text tables for the end of a run: columns in line, numbers to the right, words to the left.
+local number = require "bnn.number"
+
 local M = {}
 
 local function cell_text(v, column)
   if v == nil then return "-" end
-  if column.format and type(v) == "number" then return column.format:format(v) end
-  if math.type(v) == "float" then return v ~= v and "nan" or ("%.3f"):format(v) end
-  return tostring(v)
+  if v ~= v then return "nan" end -- without the sign that it has on some machines
+  if column.format and type(v) == "number" then return number.format(column.format, v) end
+  if math.type(v) == "float" then return number.fixed(v, column.decimals or 3) end
+  return number.text(v)
 end
 
 local function width_of(text)
@@ -41,7 +44,9 @@ end
 
 --- An aligned table as a string of lines, the first with the titles.
 -- @param rows list: each a list of values in the order of the columns, or a table by key
--- @param columns list: titles, or {title, key=, format="%.3f", align="left"|"right"}
+-- @param columns list: titles, or {title, key=, decimals=3, format=, align="left"|"right"};
+--   decimals: of floats, those too small for them get 3 digits (0.00012, 1e-05); format: of every
+--   number, as for string.format
 function M.render(rows, columns)
   local measured, lines = {}, {}
   for i, column in ipairs(columns) do measured[i] = measure(column, i, rows) end

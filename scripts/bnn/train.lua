@@ -1,5 +1,6 @@
 --- The training loop: short, so that another can be written in ten lines.
 local checkpointer = require "bnn.checkpointer"
+local number = require "bnn.number"
 local options = require "bnn.options"
 local schedule = require "bnn.schedule"
 
@@ -26,8 +27,8 @@ local spec = {
 local function stop(step, message, lr)
   local advice = ""
   if message:find "not a number" then
-    advice = ("; try a smaller learning rate than lr=%g or a lower initial log-variance, and look "
-      .. "for values in the data that are not numbers"):format(lr)
+    advice = number.format("; try a smaller learning rate than lr=%g or a lower initial "
+      .. "log-variance, and look for values in the data that are not numbers", lr)
   end
   require "bnn.experiment".demand(nil, ("step %d: %s%s"):format(step, message, advice))
 end

@@ -3,7 +3,9 @@
 -- A leaf is a tensor, a number or a key; a table (or Params) is a node, and so is an object whose
 -- metatable has __parts, a function that gives it as a table (batches, posteriors); anything else
 -- is fixed: part of the function, like a constant of its source.
+local number = require "bnn.number"
 local parameters = require "bnn.params"
+local strings = require "bnn.strings"
 
 local M = {}
 
@@ -45,8 +47,8 @@ local function sorted_keys(t)
   local keys = {}
   for k in pairs(t) do keys[#keys + 1] = k end
   table.sort(keys, function(a, b)
-    if type(a) == type(b) and (type(a) == "number" or type(a) == "string") then return a < b end
-    return type(a) .. tostring(a) < type(b) .. tostring(b)
+    if type(a) == "number" and type(b) == "number" then return a < b end
+    return strings.before(type(a) .. number.text(a), type(b) .. number.text(b))
   end)
   return keys
 end
@@ -65,7 +67,7 @@ function M.map(value, f, path)
   end
   local copy = {}
   for _, k in ipairs(sorted_keys(parts)) do
-    copy[k] = M.map(parts[k], f, path .. "." .. tostring(k))
+    copy[k] = M.map(parts[k], f, path .. "." .. number.text(k))
   end
   return copy
 end
@@ -88,7 +90,7 @@ end
 local function fixed_text(value)
   if type(value) == "string" then return ("%q"):format(value) end
   if value == nil or type(value) == "boolean" or type(value) == "number" then
-    return tostring(value)
+    return number.text(value)
   end
   return type(value) .. number_of(value)
 end

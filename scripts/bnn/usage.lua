@@ -1,6 +1,8 @@
 --- The text of `--help`: what the experiment is about, and each flag with its meaning and default.
 local flags = require "bnn.flags"
+local number = require "bnn.number"
 local options = require "bnn.options"
+local strings = require "bnn.strings"
 
 local M = {}
 
@@ -58,7 +60,7 @@ function M.order(experiment, run)
   end
   table.sort(names, function(a, b)
     if at[a] ~= at[b] then return at[a] < at[b] end
-    return a < b
+    return strings.before(a, b)
   end)
   return names
 end
@@ -80,7 +82,7 @@ local function default_text(spec)
   local value = spec.default
   if spec.required then return " (required)" end
   if value == nil then return "" end
-  local text = spec.list and table.concat(value, ",") or tostring(value)
+  local text = spec.list and number.list(value, ",") or number.text(value)
   return (" (default %s)"):format(text == "" and "empty" or text)
 end
 

@@ -1,6 +1,7 @@
 --- vmap: a function called on every slice of its arguments, recorded once, without a Lua loop.
 local core = require "bnn.core"
 local autodiff = require "bnn.autodiff"
+local number = require "bnn.number"
 local options = require "bnn.options"
 local record = require "bnn.record"
 local samples = require "bnn.samples"
@@ -14,7 +15,7 @@ Vmap.__index = Vmap
 
 -- ---- arguments ----
 
-local function fail(text, ...) error(("vmap: " .. text):format(...), 0) end
+local function fail(text, ...) error(number.format("vmap: " .. text, ...), 0) end
 
 local function is_key_list(value)
   if type(value) ~= "table" or getmetatable(value) or #value == 0 then return false end
@@ -142,7 +143,7 @@ local function check_axes(axes)
     local is_axis = axis == false or math.type(axis) == "integer" and axis ~= 0
     if math.type(i) ~= "integer" or not is_axis then
       error(("vmap: in_axes has %s, an axis (from 1) or false is wanted for each argument"):format(
-        tostring(axis)), 3)
+        number.text(axis)), 3)
     end
   end
 end

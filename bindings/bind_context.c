@@ -252,8 +252,8 @@ static void make_state(lua_State *L) {
 static const bind_row rows[] = {
     {"threads", core_threads,
      "threads([n]): how many threads work; given n, uses that many from now on\n"
-     "0 means one for each processor. Results never depend on it. Raises when n is negative or over\n"
-     "256."},
+     "0, and what it starts with, means one for each processor, or fewer where a control group (a\n"
+     "container) gives less time. Results never depend on it. Raises when n is negative or over 256."},
     {"memory", core_memory,
      "memory(): what the runtime has allocated: blocks, bytes, and the most bytes at once"},
     {"isa", core_isa,

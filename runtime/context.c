@@ -5,6 +5,7 @@
 
 #include "mem.h"
 #include "pool.h"
+#include "processors.h"
 
 struct bnn_context {
   bnn_pool *pool;
@@ -13,11 +14,12 @@ struct bnn_context {
 
 _Static_assert(ATOMIC_BOOL_LOCK_FREE == 2, "a signal handler may raise the stop flag");
 
-/* The number of threads that is meant by `threads`, where 0 is one for each processor. */
+/* The number of threads that is meant by `threads`, where 0 is one for each processor (processors.h). */
 static bnn_status check_threads(int *out, int threads, bnn_err *err) {
   if (threads < 0 || threads > BNN_THREADS_MAX)
     return bnn_fail(err, BNN_ERANGE, "threads is %d, wanted 0 to %d", threads, BNN_THREADS_MAX);
-  *out = threads ? threads : bnn_pool_processors();
+  if (threads == 0) threads = bnn_processors();
+  *out = threads < BNN_THREADS_MAX ? threads : BNN_THREADS_MAX;
   return BNN_OK;
 }
 

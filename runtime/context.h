@@ -15,7 +15,7 @@ typedef struct bnn_context bnn_context;
 enum { BNN_THREADS_MAX = 256 };
 
 /* A context with `threads` workers, the caller's thread included; 0 means one for each processor
- * that the process may run on.  No thread is started before work is given to it.
+ * that the process may run on, or fewer where its control groups give it less time (processors.h).  No thread is started before work is given to it.
  * ERANGE: more than BNN_THREADS_MAX.  ENOMEM. */
 bnn_status bnn_context_new(bnn_context **out, int threads, bnn_err *err);
 

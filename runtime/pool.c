@@ -8,20 +8,16 @@
  *
  * Who waits spins first, since in training the next loop is microseconds away, and then sleeps.
  * After a fork the child has no workers; a counter that pthread_atfork raises tells it so. */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* sched_getaffinity */
-#endif
 #include "pool.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <stdint.h>
-#include <unistd.h>
 
 #include "mem.h"
+#include "processors.h"
 
 enum {
   SPINS = 4000,         /* pauses before sleep: about 0.1 ms */
@@ -63,17 +59,6 @@ static void relax(void) {
 #elif defined(__aarch64__)
   __asm__ volatile("yield");
 #endif
-}
-
-int bnn_pool_processors(void) {
-  long n = 0;
-#ifdef __linux__
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) n = CPU_COUNT(&set);
-#endif
-  if (n < 1) n = sysconf(_SC_NPROCESSORS_ONLN);
-  if (n < 1) n = 1;
-  return n < BNN_THREADS_MAX ? (int)n : BNN_THREADS_MAX;
 }
 
 /* ---- the workers ---- */
@@ -243,7 +228,7 @@ static void start_once(bnn_pool *pool) {
   forget_parent(pool);
   if (pool->tried) return;
   pool->tried = true;
-  pool->spins = pool->threads > bnn_pool_processors() ? SPINS_CROWDED : SPINS;
+  pool->spins = pool->threads > bnn_processors() ? SPINS_CROWDED : SPINS;
   start(pool);
 }
 

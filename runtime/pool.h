@@ -12,9 +12,6 @@
 
 typedef struct bnn_pool bnn_pool;
 
-/* Processors that this process may run on, 1..BNN_THREADS_MAX. */
-int bnn_pool_processors(void);
-
 /* A pool of `threads`, 1..BNN_THREADS_MAX.  ENOMEM. */
 bnn_status bnn_pool_new(bnn_pool **out, int threads, bnn_err *err);
 

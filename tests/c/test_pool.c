@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "processors.h"
 #include "support.h"
 
 enum { N = 1000 };
@@ -107,7 +108,7 @@ START_TEST(the_number_of_threads_may_change) {
   bnn_context *context = context_of(1);
   for (size_t k = 0; k < sizeof threads / sizeof *threads; k++) {
     ck_succeeds(bnn_context_set_threads(context, threads[k], &err));
-    int want = threads[k] ? threads[k] : bnn_pool_processors();
+    int want = threads[k] ? threads[k] : bnn_processors();
     ck_assert_int_eq(bnn_context_threads(context), want);
     for (int repeat = 0; repeat < 20; repeat++) ck_assert(visits_each_once(context, N));
   }
@@ -130,8 +131,8 @@ END_TEST
 
 START_TEST(the_default_is_one_thread_for_each_processor) {
   bnn_context *context = context_of(0);
-  ck_assert_int_ge(bnn_pool_processors(), 1);
-  ck_assert_int_eq(bnn_context_threads(context), bnn_pool_processors());
+  ck_assert_int_ge(bnn_processors(), 1);
+  ck_assert_int_eq(bnn_context_threads(context), bnn_processors());
   bnn_context_free(context);
 }
 END_TEST

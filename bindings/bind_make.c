@@ -66,6 +66,14 @@ static bool store(lua_State *L, void *at, bnn_dtype dtype) {
   return true;
 }
 
+bool bind_number_fits(lua_State *L, int index, bnn_dtype dtype) {
+  uint64_t element;
+  lua_pushvalue(L, index);
+  const bool fits = store(L, &element, dtype);
+  lua_pop(L, 1);
+  return fits;
+}
+
 /* ---- nested lists ---- */
 
 /* Where a walk through nested lists is, for error texts. */

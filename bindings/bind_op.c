@@ -73,7 +73,56 @@ static void spread_list(lua_State *L, call *c) {
 static bnn_dtype list_type(lua_State *L, const call *c, int i) {
   if (i == 0) return BNN_REAL;
   if (c->op->arity < 0) return bind_check_shape_of(L, c->first).dtype;
-  return c->op->integers ? BNN_I32 : BNN_REAL;
+  return c->op->integers && c->id != BNN_OP_where ? BNN_I32 : BNN_REAL;
+}
+
+/* Whether an op's numbers and lists become integers beside a tensor of integers. */
+static bool takes_integers(const call *c) {
+  return c->op->arithmetic || c->op->any_numbers || c->id == BNN_OP_where;
+}
+
+/* The integer type that numbers beside it take: that of the first tensor of integers among the inputs
+ * (but for the condition of where); BNN_REAL without one. */
+static bnn_dtype type_beside(lua_State *L, const call *c) {
+  for (int i = c->id == BNN_OP_where ? 1 : 0; takes_integers(c) && i < c->n; i++) {
+    if (!bind_test_box(L, c->first + i)) continue;
+    const bnn_dtype dtype = bind_check_shape_of(L, c->first + i).dtype;
+    if (dtype != BNN_F32 && dtype != BNN_F64) return dtype;
+  }
+  return BNN_REAL;
+}
+
+/* The type of number `index` beside tensors of integer type `beside`.  What that type cannot hold is
+ * compared as it is, and refused where it would be computed with. */
+static bnn_dtype number_type(lua_State *L, const call *c, int index, int arg, bnn_dtype beside) {
+  const bool is_negative = lua_tonumber(L, index) < 0; /* u64 has it by its bits, as 2^64 less it */
+  if (c->op->any_numbers && beside == BNN_U64 && is_negative) beside = BNN_I64;
+  if (beside == BNN_REAL || bind_number_fits(L, index, beside)) return beside;
+  if (c->op->any_numbers) return bind_number_fits(L, index, BNN_I64) ? BNN_I64 : BNN_F64;
+  bind_argerror(L, arg,
+                lua_pushfstring(L,
+                                "%s beside a tensor of type %s, which has no such number: "
+                                ":real() converts the tensor",
+                                luaL_tolstring(L, index, NULL), bnn_dtype_name(beside)));
+  return beside;
+}
+
+/* Numbers and lists beside integers become such. */
+static void read_integers(lua_State *L, const call *c) {
+  const bnn_dtype beside = type_beside(L, c);
+  for (int i = 0; i < c->n; i++) {
+    const int at = c->first + i;
+    const bool is_condition = c->id == BNN_OP_where && i == 0;
+    if (bind_test_key(L, at)) bind_typeerror(L, i + 1, "tensor, number or list of numbers");
+    if (is_condition || beside == BNN_REAL) continue;
+    if (lua_type(L, at) == LUA_TNUMBER)
+      bind_push_data(L, at, i + 1, number_type(L, c, at, i + 1, beside));
+    else if (lua_istable(L, at))
+      bind_push_data(L, at, i + 1, beside);
+    else
+      continue;
+    lua_replace(L, at);
+  }
 }
 
 static call read_inputs(lua_State *L, bnn_op_id id) {
@@ -86,6 +135,7 @@ static call read_inputs(lua_State *L, bnn_op_id id) {
     c.attr = c.n + 1;
     if (lua_gettop(L) < c.n) lua_settop(L, c.n); /* what is missing is a nil, which raises */
   }
+  if (takes_integers(&c)) read_integers(L, &c);
   for (int i = 0; i < c.n; i++)
     normalise_input(L, c.first + i, c.first == 1 ? i + 1 : 1, list_type(L, &c, i));
   return c;

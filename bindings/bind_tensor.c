@@ -315,7 +315,7 @@ static int tensor_contiguous(lua_State *L) {
 
 /* Only integers become real numbers: a conversion the other way could fail while a program runs. */
 static int record_conversion(lua_State *L, bnn_dtype from, bnn_dtype to) {
-  if (to == BNN_REAL && (from == BNN_U8 || from == BNN_I32 || from == BNN_I64))
+  if (to == BNN_REAL && from != BNN_F32 && from != BNN_F64)
     return bind_record(L, 1, BNN_OP_real, &bnn_op_get(BNN_OP_real)->defaults);
   return bind_error(L, "no op converts %s to %s while recording: convert the value before",
                     bnn_dtype_name(from), bnn_dtype_name(to));
@@ -475,7 +475,7 @@ static const bind_row methods[] = {
      "integers become real numbers (x:real()); other conversions raise: convert before."},
     {"real", tensor_real,
      "x:real(): x as the type that ops work on, f32 (f64 in a double build)\n"
-     "While recording too, for u8, i32 and i64: labels as numbers. u8 is not divided by 255."},
+     "While recording too, for integers: labels as numbers. u8 is not divided by 255."},
     {"item", tensor_item,
      "x:item(): the element of a tensor that has one, as a number\n"
      "A u64 gives the integer of the same 64 bits, negative from 2^63 on (math.ult, \"%x\")."},

@@ -47,11 +47,34 @@ static bnn_status check_count(const bnn_op *op, int n, bnn_err *err) {
   return BNN_OK;
 }
 
+bnn_status bnn_op_refuse_type(const char *name, bnn_dtype found, bnn_err *err) {
+  const char *real = bnn_dtype_name(BNN_REAL);
+  return bnn_fail(err, BNN_ETYPE, "%s is %s, wanted %s: %s:real() converts", name,
+                  bnn_dtype_name(found), real, name);
+}
+
+static bool is_float(bnn_dtype dtype) { return dtype == BNN_F32 || dtype == BNN_F64; }
+
+/* Integers of one type, for an op that computes with them. */
+static bnn_status check_integers(const bnn_op *op, const bnn_shape *x, int n, bnn_err *err) {
+  for (int i = 0; i < n; i++)
+    if (is_float(x[i].dtype)) /* the other one is what can be converted */
+      return bnn_op_refuse_type(name_of_input(op, i ? 0 : 1).s, x[i ? 0 : 1].dtype, err);
+  for (int i = 1; i < n; i++)
+    if (x[i].dtype != x[0].dtype)
+      return bnn_fail(err, BNN_ETYPE, "%s is %s, %s is %s, wanted one type: :to(\"%s\") converts",
+                      name_of_input(op, 0).s, bnn_dtype_name(x[0].dtype), name_of_input(op, i).s,
+                      bnn_dtype_name(x[i].dtype), bnn_dtype_name(x[0].dtype));
+  return BNN_OK;
+}
+
 static bnn_status check_dtypes(const bnn_op *op, const bnn_shape *x, int n, bnn_err *err) {
-  for (int i = 0; i < n && !op->integers; i++)
-    if (x[i].dtype != BNN_REAL)
-      return bnn_fail(err, BNN_ETYPE, "%s is %s, wanted %s", name_of_input(op, i).s,
-                      bnn_dtype_name(x[i].dtype), bnn_dtype_name(BNN_REAL));
+  if (op->integers || op->any_numbers) return BNN_OK;
+  bool whole = false;
+  for (int i = 0; i < n; i++) whole = whole || !is_float(x[i].dtype);
+  if (op->arithmetic && whole) return check_integers(op, x, n, err);
+  for (int i = 0; i < n; i++)
+    if (x[i].dtype != BNN_REAL) return bnn_op_refuse_type(name_of_input(op, i).s, x[i].dtype, err);
   return BNN_OK;
 }
 

@@ -70,7 +70,10 @@ typedef struct bnn_op {
   int arity;        /* number of inputs; -1: one list of 1..BNN_ARITY_MAX tensors */
   const char *args; /* letters of bnn_attr after the inputs, '?' behind one that may be left out;
                      * NULL or "" for none */
-  bool integers;    /* infer checks dtypes itself; else all inputs must be real */
+  bool integers;    /* infer checks dtypes itself; else all inputs must be real, */
+  bool arithmetic;  /* or all of one integer type, with which forward computes exactly, modulo
+                     * 2^bits (ops/integers.h) */
+  bool any_numbers; /* or of any types: comparisons */
   bool alias;       /* the output is the input's memory (view): forward and backward are NULL */
   bool internal;    /* no Lua name of its own */
   bool over;        /* of one input: forward may write over x, and backward_set over dy, as
@@ -131,6 +134,10 @@ const bnn_op *bnn_op_get(bnn_op_id id);
 
 /* The id of a name; false when no row has it. */
 bool bnn_op_find(bnn_op_id *out, const char *name);
+
+/* ETYPE: "x is i32, wanted f32: x:real() converts", the one wording for input `name` of a type that
+ * an op does not compute with. */
+bnn_status bnn_op_refuse_type(const char *name, bnn_dtype found, bnn_err *err);
 
 /* Runs an op at once.  x: n tensors, any strides.  Checks dtypes, infers, verifies, then computes.
  * attr NULL: the op's defaults.  *out: owned by the caller.  Errors as the op's infer and verify

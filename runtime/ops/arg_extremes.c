@@ -1,6 +1,7 @@
 /* argmax and argmin: the position, counted from 1, of the first largest or smallest element along
  * an axis; over all elements in row-major order when the axis is left out.  A NaN counts as the
  * extreme, as in NumPy. */
+#include "integers.h"
 #include "op_help.h"
 
 static bnn_status infer(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr *attr,
@@ -47,8 +48,11 @@ static void run(bnn_tensor *y, const bnn_tensor *x, const bnn_attr *attr, bnn_re
   const size_t inner = all ? 1 : op_span(x->dim, axis + 1, x->rank);
   int64_t *to = y->data;
   for (size_t i = 0; i < y->size; i++) {
-    const bnn_real *from = bnn_tensor_real(x) + i / inner * inner * n + i % inner;
-    to[i] = 1 + (int64_t)first_extreme(from, n, inner, sign);
+    const size_t from = i / inner * inner * n + i % inner;
+    const size_t at = is_integer(x->dtype)
+                          ? integers_extreme(x, from, n, inner, sign > 0 ? 1 : -1)
+                          : first_extreme(bnn_tensor_real(x) + from, n, inner, sign);
+    to[i] = 1 + (int64_t)at;
   }
 }
 
@@ -70,6 +74,7 @@ BNN_OP(argmax) = {
     .arity = 1,
     .args = "a?k?",
     .defaults = {.axis = BNN_AXIS_NONE},
+    .arithmetic = true,
     .infer = infer,
     .rows = rows,
     .forward = forward_max,
@@ -83,6 +88,7 @@ BNN_OP(argmin) = {
     .arity = 1,
     .args = "a?k?",
     .defaults = {.axis = BNN_AXIS_NONE},
+    .arithmetic = true,
     .infer = infer,
     .rows = rows,
     .forward = forward_min,

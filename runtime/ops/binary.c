@@ -3,7 +3,8 @@
  *
  * maximum and minimum share their gradient equally between equal arguments, as reductions do; where
  * either argument is NaN so is the result.  Comparisons give 1 or 0 and have no gradient; every
- * comparison with NaN but `ne` gives 0. */
+ * comparison with NaN but `ne` gives 0.  What integers do is in integers.h. */
+#include "integers.h"
 #include "op_help.h"
 #include "walk.h"
 
@@ -52,20 +53,19 @@ static inline bnn_real share(bnn_real u, bnn_real v) {
     }                                                                                           \
   }
 
-#define ROW(NAME, DOC, BACKWARD, ...)                                \
+#define ROW(NAME, DOC, FORWARD, BACKWARD, ...)                       \
   BNN_OP(NAME) = {                                                   \
       .name = #NAME,                                                 \
       .doc = #NAME "(a, b): " DOC ", elementwise with broadcasting", \
       .arity = 2,                                                    \
-      .infer = op_infer_broadcast,                                   \
       .rows = op_rows_broadcast,                                     \
-      .forward = NAME##_forward,                                     \
+      .forward = FORWARD,                                            \
       .backward = BACKWARD,                                          \
-      .check = {__VA_ARGS__},                                        \
+      __VA_ARGS__,                                                   \
   };
 
-/* An op from its value and the gradients with respect to a and b. */
-#define BINARY(NAME, DOC, FORMULA, SLOPE_A, SLOPE_B, ...)                                       \
+/* An op's value and the gradients with respect to a and b. */
+#define BINARY_PARTS(NAME, FORMULA, SLOPE_A, SLOPE_B)                                           \
   VALUE(NAME, FORMULA)                                                                          \
   SLOPE(NAME, da, SLOPE_A)                                                                      \
   SLOPE(NAME, db, SLOPE_B)                                                                      \
@@ -74,29 +74,64 @@ static inline bnn_real share(bnn_real u, bnn_real v) {
     BNN_UNUSED(attr);                                                                           \
     if (dx[0]) walk_grad(dx[0], 0, dy, y, x, n, NAME##_da);                                     \
     if (dx[1]) walk_grad(dx[1], 1, dy, y, x, n, NAME##_db);                                     \
-  }                                                                                             \
-  ROW(NAME, DOC, NAME##_backward, __VA_ARGS__)
+  }
 
-#define COMPARISON(NAME, DOC, OPERATOR) \
-  VALUE(NAME, (bnn_real)(u OPERATOR v)) \
-  ROW(NAME, DOC, NULL, .lo = -2, .hi = 2)
+/* An op of real numbers. */
+#define BINARY(NAME, DOC, FORMULA, SLOPE_A, SLOPE_B, ...)                      \
+  BINARY_PARTS(NAME, FORMULA, SLOPE_A, SLOPE_B)                                \
+  ROW(NAME, DOC, NAME##_forward, NAME##_backward, .infer = op_infer_broadcast, \
+      .check = {__VA_ARGS__})
+
+/* And of integers of one type. */
+#define ARITHMETIC(NAME, WHAT, DOC, FORMULA, SLOPE_A, SLOPE_B, ...)                                \
+  BINARY_PARTS(NAME, FORMULA, SLOPE_A, SLOPE_B)                                                    \
+  static void NAME##_numbers(bnn_tensor *y, const bnn_tensor *const *x, int n,                     \
+                             const bnn_attr *attr) {                                               \
+    if (is_integer(y->dtype))                                                                      \
+      integers_map(y, x, n, WHAT);                                                                 \
+    else                                                                                           \
+      NAME##_forward(y, x, n, attr);                                                               \
+  }                                                                                                \
+  ROW(NAME, DOC, NAME##_numbers, NAME##_backward, .arithmetic = true, .infer = op_infer_broadcast, \
+      .check = {__VA_ARGS__})
+
+static bnn_status infer_comparison(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr *attr,
+                                   bnn_err *err) {
+  bnn_shape to;
+  BNN_TRY(op_infer_broadcast(&to, x, n, attr, err));
+  to.dtype = BNN_REAL;
+  *y = to;
+  return BNN_OK;
+}
+
+#define COMPARISON(NAME, WHAT, DOC, OPERATOR)                                          \
+  VALUE(NAME, (bnn_real)(u OPERATOR v))                                                \
+  static void NAME##_numbers(bnn_tensor *y, const bnn_tensor *const *x, int n,         \
+                             const bnn_attr *attr) {                                   \
+    if (x[0]->dtype != BNN_REAL || x[1]->dtype != BNN_REAL)                            \
+      numbers_compare(y, x, WHAT);                                                     \
+    else                                                                               \
+      NAME##_forward(y, x, n, attr);                                                   \
+  }                                                                                    \
+  ROW(NAME, DOC, NAME##_numbers, NULL, .any_numbers = true, .infer = infer_comparison, \
+      .check = {.lo = -2, .hi = 2})
 
 /* clang-format off */
-BINARY(add, "a + b",   u + v, g,     g,                .lo = -2, .hi = 2, .tol = 1e-8)
-BINARY(sub, "a - b",   u - v, g,     -g,               .lo = -2, .hi = 2, .tol = 1e-8)
-BINARY(mul, "a * b",   u * v, g * v, g * u,            .lo = -2, .hi = 2, .tol = 1e-8)
+ARITHMETIC(add, INTEGER_ADD, "a + b; integers of one type wrap around", u + v, g,     g,                .lo = -2, .hi = 2, .tol = 1e-8)
+ARITHMETIC(sub, INTEGER_SUB, "a - b; integers of one type wrap around", u - v, g,     -g,               .lo = -2, .hi = 2, .tol = 1e-8)
+ARITHMETIC(mul, INTEGER_MUL, "a * b; integers of one type wrap around", u * v, g * v, g * u,            .lo = -2, .hi = 2, .tol = 1e-8)
 BINARY(div, "a / b",   u / v, g / v, -g * (u / v) / v, .lo = 0.5, .hi = 2, .tol = 1e-8)
 BINARY(pow, "a ^ b",   power(u, v), v == 0 ? 0 : g * v * power(u, v - 1), g * power_slope(u, v, r),
                                                        .lo = 0.5, .hi = 2.5, .tol = 1e-8)
-BINARY(maximum, "the larger of a and b, NaN when either is; equal ones share the gradient",
+ARITHMETIC(maximum, INTEGER_MAXIMUM, "the larger of a and b, NaN when either is; equal ones share the gradient",
        larger(u, v), g * share(u, v), g * share(v, u), .lo = -2, .hi = 2, .tol = 1e-8)
-BINARY(minimum, "the smaller of a and b, NaN when either is; equal ones share the gradient",
+ARITHMETIC(minimum, INTEGER_MINIMUM, "the smaller of a and b, NaN when either is; equal ones share the gradient",
        smaller(u, v), g * share(v, u), g * share(u, v), .lo = -2, .hi = 2, .tol = 1e-8)
 
-COMPARISON(eq, "1 where a = b, else 0", ==)
-COMPARISON(ne, "1 where a and b differ, else 0", !=)
-COMPARISON(lt, "1 where a < b, else 0", <)
-COMPARISON(le, "1 where a <= b, else 0", <=)
-COMPARISON(gt, "1 where a > b, else 0", >)
-COMPARISON(ge, "1 where a >= b, else 0", >=)
+COMPARISON(eq, COMPARE_EQ, "1 where a = b, else 0; any two types, by value", ==)
+COMPARISON(ne, COMPARE_NE, "1 where a and b differ, else 0; any two types, by value", !=)
+COMPARISON(lt, COMPARE_LT, "1 where a < b, else 0; any two types, by value", <)
+COMPARISON(le, COMPARE_LE, "1 where a <= b, else 0; any two types, by value", <=)
+COMPARISON(gt, COMPARE_GT, "1 where a > b, else 0; any two types, by value", >)
+COMPARISON(ge, COMPARE_GE, "1 where a >= b, else 0; any two types, by value", >=)
 /* clang-format on */

@@ -42,15 +42,14 @@ static inline bnn_status op_check_axis(int axis, const bnn_shape *x, bnn_err *er
 
 /* ETYPE unless x is real. */
 static inline bnn_status op_check_real(const bnn_shape *x, const char *name, bnn_err *err) {
-  if (x->dtype == BNN_REAL) return BNN_OK;
-  return bnn_fail(err, BNN_ETYPE, "%s is %s: wanted %s", name, bnn_dtype_name(x->dtype),
-                  bnn_dtype_name(BNN_REAL));
+  return x->dtype == BNN_REAL ? BNN_OK : bnn_op_refuse_type(name, x->dtype, err);
 }
 
 /* ETYPE unless x holds labels or positions. */
 static inline bnn_status op_check_integer(const bnn_shape *x, const char *name, bnn_err *err) {
   if (x->dtype == BNN_I32 || x->dtype == BNN_I64) return BNN_OK;
-  return bnn_fail(err, BNN_ETYPE, "%s is %s: wanted i32 or i64", name, bnn_dtype_name(x->dtype));
+  return bnn_fail(err, BNN_ETYPE, "%s is %s: wanted i32 or i64, %s:to(\"i32\") converts", name,
+                  bnn_dtype_name(x->dtype), name);
 }
 
 /* ETYPE unless x is a key. */

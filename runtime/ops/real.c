@@ -1,12 +1,13 @@
 /* real: integers (labels, counts, bytes) as real numbers, each the nearest one; no gradient.  Lua
  * calls it as x:real() and x:to(type) while a program is recorded. */
+#include "integers.h"
 #include "op_help.h"
 
 static bnn_status infer(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr *attr,
                         bnn_err *err) {
   BNN_UNUSED(n), BNN_UNUSED(attr);
-  if (x->dtype != BNN_U8 && x->dtype != BNN_I32 && x->dtype != BNN_I64)
-    return bnn_fail(err, BNN_ETYPE, "x is %s: wanted u8, i32 or i64", bnn_dtype_name(x->dtype));
+  if (!is_integer(x->dtype))
+    return bnn_fail(err, BNN_ETYPE, "x is %s: wanted an integer type", bnn_dtype_name(x->dtype));
   *y = bnn_shape_make(BNN_REAL, x->rank, x->dim);
   return BNN_OK;
 }
@@ -18,6 +19,7 @@ static bnn_status infer(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr 
 FROM(u8, uint8_t)
 FROM(i32, int32_t)
 FROM(i64, int64_t)
+FROM(u64, uint64_t)
 #undef FROM
 
 static void forward(bnn_tensor *y, const bnn_tensor *const *x, int n, const bnn_attr *attr) {
@@ -26,7 +28,8 @@ static void forward(bnn_tensor *y, const bnn_tensor *const *x, int n, const bnn_
   switch (x[0]->dtype) {
   case BNN_U8: from_u8(to, x[0]->data, y->size); break;
   case BNN_I32: from_i32(to, x[0]->data, y->size); break;
-  default: from_i64(to, x[0]->data, y->size);
+  case BNN_I64: from_i64(to, x[0]->data, y->size); break;
+  default: from_u64(to, x[0]->data, y->size);
   }
 }
 

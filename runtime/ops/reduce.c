@@ -8,7 +8,9 @@
  * folded side by side) or along what is reduced (one output, folded in LANES lanes that are
  * combined at the end).  Either way a fold is one loop over neighbours in memory.
  *
- * max and min share their gradient equally between equal extremes; a NaN counts as the extreme. */
+ * max and min share their gradient equally between equal extremes; a NaN counts as the extreme.
+ * Integers have a sum, max and min, exact ones (integers.h). */
+#include "integers.h"
 #include "op_help.h"
 #include "vec/vec_math.h"
 #include "walk.h"
@@ -172,7 +174,7 @@ static void keep_axes(bnn_tensor *kept, const bnn_tensor *y, const bnn_tensor *x
   const uint32_t axes = axes_of(attr, x->rank);
   size_t dim[BNN_RANK_MAX];
   for (int k = 0; k < x->rank; k++) dim[k] = axes >> k & 1 ? 1 : x->dim[k];
-  bnn_tensor_init(kept, BNN_REAL, x->rank, dim, y->data);
+  bnn_tensor_init(kept, y->dtype, x->rank, dim, y->data);
 }
 
 static void stretch_init(stretch *s, const bnn_tensor *y, const bnn_tensor *x,
@@ -310,6 +312,22 @@ static bnn_status infer_var(bnn_shape *y, const bnn_shape *x, int n, const bnn_a
   return infer(y, x, n, attr, err);
 }
 
+static bnn_status infer_sum(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr *attr,
+                            bnn_err *err) {
+  bnn_shape to;
+  BNN_TRY(infer(&to, x, n, attr, err));
+  to.dtype = integers_sum_type(x->dtype);
+  *y = to;
+  return BNN_OK;
+}
+
+static void run_integers(bnn_tensor *y, const bnn_tensor *x, const bnn_attr *attr,
+                         integer_fold what) {
+  bnn_tensor kept;
+  keep_axes(&kept, y, x, attr);
+  integers_reduce(&kept, x, what);
+}
+
 static bnn_rows rows(const bool *has_rows, const bnn_shape *x, int n, const bnn_attr *attr,
                      const bnn_shape *y) {
   BNN_UNUSED(n), BNN_UNUSED(y);
@@ -317,7 +335,23 @@ static bnn_rows rows(const bool *has_rows, const bnn_shape *x, int n, const bnn_
   return axes_of(attr, x->rank) & 1 ? BNN_ROWS_MIXED : BNN_ROWS_KEPT;
 }
 
-#define REDUCTION(NAME, INFER, VALUE, AUX, SLOPE, MORE, DOC)                                    \
+#define REDUCTION(NAME, INFER, VALUE, AUX, SLOPE, MORE, DOC) \
+  REDUCTION_PARTS(NAME, VALUE, AUX, SLOPE)                   \
+  REDUCTION_ROW(NAME, INFER, NAME##_forward, MORE, DOC, false)
+
+/* Of integers too. */
+#define ARITHMETIC(NAME, WHAT, INFER, VALUE, AUX, SLOPE, DOC)                  \
+  REDUCTION_PARTS(NAME, VALUE, AUX, SLOPE)                                     \
+  static void NAME##_numbers(bnn_tensor *y, const bnn_tensor *const *x, int n, \
+                             const bnn_attr *attr) {                           \
+    if (is_integer(x[0]->dtype))                                               \
+      run_integers(y, x[0], attr, WHAT);                                       \
+    else                                                                       \
+      NAME##_forward(y, x, n, attr);                                           \
+  }                                                                            \
+  REDUCTION_ROW(NAME, INFER, NAME##_numbers, "", DOC, true)
+
+#define REDUCTION_PARTS(NAME, VALUE, AUX, SLOPE)                                                \
   static const reduction NAME##_op = {VALUE, AUX, SLOPE};                                       \
   static void NAME##_forward(bnn_tensor *y, const bnn_tensor *const *x, int n,                  \
                              const bnn_attr *attr) {                                            \
@@ -328,29 +362,33 @@ static bnn_rows rows(const bool *has_rows, const bnn_shape *x, int n, const bnn_
                               const bnn_tensor *const *x, int n, const bnn_attr *attr) {        \
     BNN_UNUSED(n);                                                                              \
     if (dx[0]) run_back(dx[0], dy, y, x[0], attr, &NAME##_op);                                  \
-  }                                                                                             \
-  BNN_OP(NAME) = {                                                                              \
-      .name = #NAME,                                                                            \
-      .doc = #NAME "(x, axes = all, keepdims = false" MORE "): " DOC,                           \
-      .arity = 1,                                                                               \
-      .args = sizeof MORE > 1 ? "A?k?r?" : "A?k?",                                              \
-      .infer = INFER,                                                                           \
-      .rows = rows,                                                                             \
-      .forward = NAME##_forward,                                                                \
-      .backward = NAME##_backward,                                                              \
-      .check = {.lo = -2, .hi = 2, .tol = 1e-8, .attr = {.axes = 2}},                           \
+  }
+
+#define REDUCTION_ROW(NAME, INFER, FORWARD, MORE, DOC, INTEGERS)      \
+  BNN_OP(NAME) = {                                                    \
+      .name = #NAME,                                                  \
+      .doc = #NAME "(x, axes = all, keepdims = false" MORE "): " DOC, \
+      .arity = 1,                                                     \
+      .args = sizeof MORE > 1 ? "A?k?r?" : "A?k?",                    \
+      .infer = INFER,                                                 \
+      .rows = rows,                                                   \
+      .arithmetic = INTEGERS,                                         \
+      .forward = FORWARD,                                             \
+      .backward = NAME##_backward,                                    \
+      .check = {.lo = -2, .hi = 2, .tol = 1e-8, .attr = {.axes = 2}}, \
   };
 
 /* clang-format off */
-REDUCTION(sum,  infer, sum_of,  NULL,       sum_slope,  "", "sum over the axes; 0 over nothing")
+ARITHMETIC(sum, INTEGER_SUM, infer_sum, sum_of, NULL, sum_slope,
+           "sum over the axes; 0 over nothing; of integers exact, in 64 bits")
 REDUCTION(mean, infer, mean_of, NULL,       mean_slope, "", "mean over the axes; NaN over nothing")
 REDUCTION(var,  infer_var, var_of, mean_again, var_slope, ", ddof = 0",
           "variance over the axes, the population's: the squares' sum over n - ddof")
 REDUCTION(std,  infer_var, std_of, mean_again, std_slope, ", ddof = 0",
           "root of var; where it is 0 its gradient is 0")
-REDUCTION(max,  infer_extreme, max_of, ties_of, extreme_slope, "",
+ARITHMETIC(max, INTEGER_MAX, infer_extreme, max_of, ties_of, extreme_slope,
           "largest element over the axes, NaN when one is; equal ones share the gradient")
-REDUCTION(min,  infer_extreme, min_of, ties_of, extreme_slope, "",
+ARITHMETIC(min, INTEGER_MIN, infer_extreme, min_of, ties_of, extreme_slope,
           "smallest element over the axes, NaN when one is; equal ones share the gradient")
 REDUCTION(logsumexp, infer, logsumexp_of, NULL, logsumexp_slope, "",
           "log of the sum of e^x over the axes, without overflow")

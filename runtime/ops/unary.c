@@ -3,6 +3,7 @@
  * are in vec/vec_math.h.
  *
  * Selections are written so that a NaN falls through them: relu(NaN) and clamp(NaN) are NaN. */
+#include "integers.h"
 #include "op_help.h"
 #include "vec/vec_math.h"
 
@@ -77,6 +78,19 @@ static inline bnn_real normal_pdf(bnn_real v) {
   UNARY_PARTS(NAME, VALUE, SLOPE)                      \
   UNARY_ROW(NAME, ARGUMENTS, DOC, NAME##_forward, NAME##_backward_set, __VA_ARGS__)
 
+/* The same for integers too, of which INTEGERS makes y. */
+#define ARITHMETIC(NAME, INTEGERS, ARGUMENTS, DOC, VALUE, SLOPE, ...)                      \
+  UNARY_PARTS(NAME, VALUE, SLOPE)                                                          \
+  static void NAME##_numbers(bnn_tensor *y, const bnn_tensor *const *x, int n,             \
+                             const bnn_attr *attr) {                                       \
+    if (is_integer(y->dtype))                                                              \
+      INTEGERS;                                                                            \
+    else                                                                                   \
+      NAME##_forward(y, x, n, attr);                                                       \
+  }                                                                                        \
+  UNARY_ROW(NAME, ARGUMENTS, DOC, NAME##_numbers, NAME##_backward_set, .arithmetic = true, \
+            __VA_ARGS__)
+
 /* The same for a slope that follows from r and g: activations, which need not keep what they were
  * given.  What is written over has a kernel of its own, as no pointer of the others is another's. */
 #define ACTIVATION(NAME, ARGUMENTS, DOC, VALUE, SLOPE, ...)                                    \
@@ -114,20 +128,31 @@ static inline bnn_real normal_pdf(bnn_real v) {
 /* What most rows share: no arguments, any x, tested on [LO, HI]. */
 #define PLAIN(LO, HI) .infer = op_infer_same, .check = {.lo = LO, .hi = HI, .tol = 1e-7}
 
+static const double EXACT = 9007199254740992.0; /* 2^53: every whole number up to it is a double */
+
 static bnn_status infer_clamp(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr *attr,
                               bnn_err *err) {
   if (!(attr->number[0] <= attr->number[1]))
     return bnn_fail(err, BNN_ERANGE, "lo is %g, hi is %g: wanted lo <= hi", attr->number[0],
                     attr->number[1]);
+  if (is_integer(x->dtype))
+    for (int k = 0; k < 2; k++) {
+      const double bound = attr->number[k];
+      if (isinf(bound) || (floor(bound) == bound && fabs(bound) <= EXACT)) continue;
+      return bnn_fail(err, BNN_ERANGE,
+                      "%s is %g, wanted a whole number within +-2^53, or an infinite one: x is %s "
+                      "(x:real() converts)",
+                      k ? "hi" : "lo", bound, bnn_dtype_name(x->dtype));
+    }
   return op_infer_same(y, x, n, attr, err);
 }
 
 /* clang-format off */
-UNARY(neg,      "(x)", "-x",             -v,            -g,                     PLAIN(-3, 3))
-UNARY(abs,      "(x)", "|x|; gradient 0 at 0", R(fabs)(v), g * sign_of(v),      PLAIN(-3, 3))
-UNARY(sign,     "(x)", "-1, 0 or 1; gradient 0", sign_of(v), 0 * g,             PLAIN(-3, 3))
+ARITHMETIC(neg, integers_map(y, x, n, INTEGER_NEG), "(x)", "-x",             -v,            -g,                     PLAIN(-3, 3))
+ARITHMETIC(abs, integers_map(y, x, n, INTEGER_ABS), "(x)", "|x|; gradient 0 at 0", R(fabs)(v), g * sign_of(v),      PLAIN(-3, 3))
+ARITHMETIC(sign, integers_map(y, x, n, INTEGER_SIGN), "(x)", "-1, 0 or 1; gradient 0", sign_of(v), 0 * g,             PLAIN(-3, 3))
 UNARY(sqrt,     "(x)", "square root of x", R(sqrt)(v),  g / (2 * r),            PLAIN(0.5, 4))
-UNARY(square,   "(x)", "x * x",          v * v,         g * 2 * v,              PLAIN(-3, 3))
+ARITHMETIC(square, integers_map(y, x, n, INTEGER_SQUARE), "(x)", "x * x",          v * v,         g * 2 * v,              PLAIN(-3, 3))
 UNARY(exp,      "(x)", "e^x",            vm_exp(v),     g * r,                  PLAIN(-3, 3))
 UNARY(log,      "(x)", "natural logarithm of x", vm_log(v), g / v,              PLAIN(0.5, 4))
 UNARY(log1p,    "(x)", "log(1 + x), exact near 0", vm_log1p(v), g / (1 + v),    PLAIN(-0.5, 4))
@@ -145,7 +170,7 @@ UNARY(gelu,     "(x)", "x * P(Z <= x) for Z ~ N(0, 1) (Hendrycks & Gimpel 2016, 
 UNARY(softplus, "(x)", "log(1 + e^x)",   vm_softplus(v), g * vm_sigmoid(v),     PLAIN(-6, 6))
 UNARY(sin,      "(x)", "sine of x in radians", vm_sin(v), g * vm_cos(v),        PLAIN(-3, 3))
 UNARY(cos,      "(x)", "cosine of x in radians", vm_cos(v), -g * vm_sin(v),     PLAIN(-3, 3))
-UNARY(clamp,    "(x, lo, hi)", "x moved into [lo, hi]; gradient 1 inside, bounds included, else 0",
+ARITHMETIC(clamp, integers_clamp(y, x[0], attr->number[0], attr->number[1]), "(x, lo, hi)", "x moved into [lo, hi]; gradient 1 inside, bounds included, else 0",
                                          v < p ? p : v > q ? q : v, v < p || v > q ? 0 : g,
       .infer = infer_clamp, .args = "rr",
       .check = {.lo = -3, .hi = 3, .tol = 1e-7, .attr = {.number = {-1, 2}}})

@@ -1,5 +1,6 @@
 /* where: picks from a or b by a condition, all three broadcast together.  A condition is true
- * unless it is 0 (a NaN is true); it has no gradient. */
+ * unless it is 0 (a NaN is true); it has no gradient.  a and b are real, or integers of one type. */
+#include "integers.h"
 #include "op_help.h"
 #include "walk.h"
 
@@ -22,9 +23,30 @@ BNN_KERNEL slope_b(bnn_real *restrict d, const bnn_real *restrict dy, const bnn_
   for (size_t i = 0; i < n; i++) d[i] += cond[i] != 0 ? 0 : dy[i];
 }
 
+static bnn_status infer(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr *attr,
+                        bnn_err *err) {
+  bnn_shape to;
+  BNN_TRY(op_check_real(&x[0], "cond", err));
+  if (x[1].dtype != x[2].dtype && is_integer(x[1].dtype) && is_integer(x[2].dtype))
+    return bnn_fail(err, BNN_ETYPE, "a is %s, b is %s, wanted one type: b:to(\"%s\") converts",
+                    bnn_dtype_name(x[1].dtype), bnn_dtype_name(x[2].dtype),
+                    bnn_dtype_name(x[1].dtype));
+  if (x[1].dtype != x[2].dtype || !is_integer(x[1].dtype)) {
+    BNN_TRY(op_check_real(&x[1], "a", err));
+    BNN_TRY(op_check_real(&x[2], "b", err));
+  }
+  BNN_TRY(op_infer_broadcast(&to, x, n, attr, err));
+  to.dtype = x[1].dtype;
+  *y = to;
+  return BNN_OK;
+}
+
 static void forward(bnn_tensor *y, const bnn_tensor *const *x, int n, const bnn_attr *attr) {
   BNN_UNUSED(attr);
-  walk_map(y, x, n, pick);
+  if (is_integer(y->dtype))
+    integers_pick(y, x);
+  else
+    walk_map(y, x, n, pick);
 }
 
 static void backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y,
@@ -39,7 +61,8 @@ BNN_OP(where) = {
     .doc = "where(cond, a, b): a where cond is not 0, else b, elementwise with broadcasting; cond "
            "has no gradient",
     .arity = 3,
-    .infer = op_infer_broadcast,
+    .integers = true,
+    .infer = infer,
     .rows = op_rows_broadcast,
     .forward = forward,
     .backward = backward,

@@ -1230,10 +1230,10 @@ START_TEST(integers_become_the_nearest_real_numbers) {
 END_TEST
 
 START_TEST(only_integers_become_real_numbers) {
-  static const bnn_dtype types[] = {BNN_U64, BNN_F32, BNN_F64};
+  static const bnn_dtype types[] = {BNN_F32, BNN_F64};
   for (size_t t = 0; t < COUNT(types); t++) {
     bnn_tensor *y = NULL, *x = tensor_of(types[t], DIMS(1), (const double[]){1});
-    ck_refuses(bnn_op_run(&y, BNN_OP_real, &x, 1, NULL, &err), BNN_ETYPE, "wanted u8, i32 or i64");
+    ck_refuses(bnn_op_run(&y, BNN_OP_real, &x, 1, NULL, &err), BNN_ETYPE, "wanted an integer type");
     bnn_tensor_unref(x);
   }
 }

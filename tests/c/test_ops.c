@@ -569,21 +569,94 @@ END_TEST
 
 /* ---- refused calls ---- */
 
-START_TEST(integers_are_refused_by_name_where_numbers_are_wanted) {
-  op_case c = case_of_row((bnn_op_id)_i);
-  const bnn_op *op = bnn_op_get(c.id);
-  if (op->integers) return;
-  char words[64];
-  snprintf(words, sizeof words, " is i32, wanted %s", bnn_dtype_name(BNN_REAL));
-  for (int i = 0; i < c.n; i++) {
-    bnn_err err;
-    bnn_shape y;
-    c.in[i].dtype = BNN_I32;
-    ck_assert_int_eq(bnn_op_infer(&y, c.id, c.in, c.n, &c.attr, &err), BNN_ETYPE);
-    ck_assert_msg(strstr(err.text, words) && strncmp(err.text, op->name, strlen(op->name)) == 0,
-                  "%s", err.text);
-    c.in[i].dtype = BNN_REAL;
+/* ---- types ---- */
+
+/* Every input of the case that is real, as another type. */
+static op_case as_type(const op_case *c, bnn_dtype dtype) {
+  op_case other = *c;
+  for (int i = 0; i < c->n; i++)
+    if (c->in[i].dtype == BNN_REAL) other.in[i].dtype = dtype;
+  return other;
+}
+
+/* An op that does not take a type says so in one way, which names the input and what converts it. */
+static void check_refusal(const op_case *c, bnn_dtype dtype, bnn_status status,
+                          const bnn_err *err) {
+  const char *name = bnn_op_get(c->id)->name;
+  char type[32];
+  snprintf(type, sizeof type, " is %s", bnn_dtype_name(dtype));
+  ck_assert_msg(status == BNN_ETYPE, "%s of %s: status %d", name, bnn_dtype_name(dtype), status);
+  ck_assert_msg(strncmp(err->text, name, strlen(name)) == 0, "%s", err->text);
+  ck_assert_msg(strstr(err->text, type) && strstr(err->text, "() converts"), "%s", err->text);
+}
+
+/* One input alone of another type: refused, or compared or moved with the rest. */
+START_TEST(a_type_is_taken_or_refused_in_one_wording) {
+  for (int dtype = 0; dtype < BNN_DTYPE_COUNT; dtype++) {
+    const op_case row = case_of_row((bnn_op_id)_i);
+    for (int i = 0; i < row.n && dtype != (int)BNN_REAL; i++) {
+      op_case c = row;
+      if (c.in[i].dtype != BNN_REAL) continue;
+      c.in[i].dtype = (bnn_dtype)dtype;
+      bnn_err err;
+      bnn_shape y;
+      const bnn_op *op = bnn_op_get(c.id);
+      const bnn_status status = bnn_op_infer(&y, c.id, c.in, c.n, &c.attr, &err);
+      if (status == BNN_OK)
+        ck_assert_msg(op->any_numbers || op->integers || (op->arithmetic && c.n == 1), "%s",
+                      op->name);
+      else if (op->arity >= 0) /* lists of tensors say which two differ */
+        check_refusal(&c, (bnn_dtype)dtype, status, &err);
+    }
   }
+}
+END_TEST
+
+/* Small whole numbers, 1..6, in any type. */
+static void whole_inputs(bnn_tensor **x, const op_case *c, const op_case *reals) {
+  for (int i = 0; i < c->n; i++) {
+    ck_succeeds(bnn_tensor_new(&x[i], c->in[i].dtype, c->in[i].rank, c->in[i].dim, &err));
+    for (size_t k = 0; k < x[i]->size; k++)
+      bnn_tensor_set(x[i], k,
+                     reals->in[i].dtype == BNN_REAL
+                         ? (double)((k * 7 + (size_t)i * 3) % 6 + 1)
+                         : (double)(reals->first + (reals->classes ? k % reals->classes : k)));
+  }
+}
+
+static bool any_below_zero(const bnn_tensor *y) {
+  for (size_t i = 0; i < y->size; i++)
+    if (bnn_tensor_get(y, i) < 0) return true;
+  return false;
+}
+
+/* What an op makes of small whole numbers is the same whatever type they are stored as. */
+static void check_integers(const op_case *c) {
+  const bool draws = c->id == BNN_OP_randn_like || c->id == BNN_OP_rand_like;
+  for (int dtype = 0; dtype < BNN_DTYPE_COUNT && !draws; dtype++) {
+    const op_case other = as_type(c, (bnn_dtype)dtype);
+    bnn_shape shape;
+    bnn_tensor *x[3], *as_real[3];
+    if (bnn_op_infer(&shape, c->id, other.in, c->n, &c->attr, NULL) != BNN_OK) continue;
+    whole_inputs(as_real, c, c);
+    bnn_tensor *want = value_of(c, as_real);
+    const bool is_unsigned = dtype == BNN_U8 || dtype == BNN_U64;
+    if (!is_unsigned || !any_below_zero(want)) {
+      whole_inputs(x, &other, c);
+      bnn_tensor *y = value_of(&other, x);
+      ck_assert_msg(bnn_tensor_same_shape(y, want) && distance(y, want) == 0, "%s of %s", CASE(c),
+                    bnn_dtype_name((bnn_dtype)dtype));
+      bnn_tensor_unref(y);
+      unref_all(x, c->n);
+    }
+    bnn_tensor_unref(want);
+    unref_all(as_real, c->n);
+  }
+}
+
+START_TEST(whole_numbers_give_the_same_in_every_type) {
+  const op_case *c = the_case(_i);
+  for_every_isa(check_integers, c);
 }
 END_TEST
 
@@ -617,8 +690,8 @@ static void add_tests(TCase *tests) {
   tcase_add_loop_test(tests, a_gradient_that_is_set_is_the_one_that_is_added_to_zeros, 0, cases);
   place_end(0); /* before the tests fork */
   tcase_add_loop_test(tests, nothing_is_touched_beside_the_tensors, 0, cases);
-  tcase_add_loop_test(tests, integers_are_refused_by_name_where_numbers_are_wanted, 0,
-                      BNN_OP_COUNT);
+  tcase_add_loop_test(tests, a_type_is_taken_or_refused_in_one_wording, 0, BNN_OP_COUNT);
+  tcase_add_loop_test(tests, whole_numbers_give_the_same_in_every_type, 0, cases);
   tcase_add_loop_test(tests, another_number_of_inputs_is_refused, 0, BNN_OP_COUNT);
 }
 

@@ -117,16 +117,21 @@ static bnn_status infer_comparison(bnn_shape *y, const bnn_shape *x, int n, cons
       .check = {.lo = -2, .hi = 2})
 
 /* clang-format off */
-ARITHMETIC(add, INTEGER_ADD, "a + b; integers of one type wrap around", u + v, g,     g,                .lo = -2, .hi = 2, .tol = 1e-8)
-ARITHMETIC(sub, INTEGER_SUB, "a - b; integers of one type wrap around", u - v, g,     -g,               .lo = -2, .hi = 2, .tol = 1e-8)
-ARITHMETIC(mul, INTEGER_MUL, "a * b; integers of one type wrap around", u * v, g * v, g * u,            .lo = -2, .hi = 2, .tol = 1e-8)
-BINARY(div, "a / b",   u / v, g / v, -g * (u / v) / v, .lo = 0.5, .hi = 2, .tol = 1e-8)
-BINARY(pow, "a ^ b",   power(u, v), v == 0 ? 0 : g * v * power(u, v - 1), g * power_slope(u, v, r),
-                                                       .lo = 0.5, .hi = 2.5, .tol = 1e-8)
-ARITHMETIC(maximum, INTEGER_MAXIMUM, "the larger of a and b, NaN when either is; equal ones share the gradient",
-       larger(u, v), g * share(u, v), g * share(v, u), .lo = -2, .hi = 2, .tol = 1e-8)
-ARITHMETIC(minimum, INTEGER_MINIMUM, "the smaller of a and b, NaN when either is; equal ones share the gradient",
-       smaller(u, v), g * share(v, u), g * share(u, v), .lo = -2, .hi = 2, .tol = 1e-8)
+ARITHMETIC(add, INTEGER_ADD, "a + b; integers of one type wrap around",
+           u + v, g, g,     .lo = -2, .hi = 2, .tol = 1e-8)
+ARITHMETIC(sub, INTEGER_SUB, "a - b; integers of one type wrap around",
+           u - v, g, -g,    .lo = -2, .hi = 2, .tol = 1e-8)
+ARITHMETIC(mul, INTEGER_MUL, "a * b; integers of one type wrap around",
+           u * v, g * v, g * u, .lo = -2, .hi = 2, .tol = 1e-8)
+BINARY(div, "a / b", u / v, g / v, -g * (u / v) / v, .lo = 0.5, .hi = 2, .tol = 1e-8)
+BINARY(pow, "a ^ b", power(u, v), v == 0 ? 0 : g * v * power(u, v - 1), g * power_slope(u, v, r),
+       .lo = 0.5, .hi = 2.5, .tol = 1e-8)
+ARITHMETIC(maximum, INTEGER_MAXIMUM,
+           "the larger of a and b, NaN when either is; equal ones share the gradient",
+           larger(u, v), g * share(u, v), g * share(v, u), .lo = -2, .hi = 2, .tol = 1e-8)
+ARITHMETIC(minimum, INTEGER_MINIMUM,
+           "the smaller of a and b, NaN when either is; equal ones share the gradient",
+           smaller(u, v), g * share(v, u), g * share(u, v), .lo = -2, .hi = 2, .tol = 1e-8)
 
 COMPARISON(eq, COMPARE_EQ, "1 where a = b, else 0; any two types, by value", ==)
 COMPARISON(ne, COMPARE_NE, "1 where a and b differ, else 0; any two types, by value", !=)

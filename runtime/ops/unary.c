@@ -91,6 +91,8 @@ static inline bnn_real normal_pdf(bnn_real v) {
   UNARY_ROW(NAME, ARGUMENTS, DOC, NAME##_numbers, NAME##_backward_set, .arithmetic = true, \
             __VA_ARGS__)
 
+#define MAPPED(WHAT) integers_map(y, x, n, INTEGER_##WHAT)
+
 /* The same for a slope that follows from r and g: activations, which need not keep what they were
  * given.  What is written over has a kernel of its own, as no pointer of the others is another's. */
 #define ACTIVATION(NAME, ARGUMENTS, DOC, VALUE, SLOPE, ...)                                    \
@@ -148,11 +150,11 @@ static bnn_status infer_clamp(bnn_shape *y, const bnn_shape *x, int n, const bnn
 }
 
 /* clang-format off */
-ARITHMETIC(neg, integers_map(y, x, n, INTEGER_NEG), "(x)", "-x",             -v,            -g,                     PLAIN(-3, 3))
-ARITHMETIC(abs, integers_map(y, x, n, INTEGER_ABS), "(x)", "|x|; gradient 0 at 0", R(fabs)(v), g * sign_of(v),      PLAIN(-3, 3))
-ARITHMETIC(sign, integers_map(y, x, n, INTEGER_SIGN), "(x)", "-1, 0 or 1; gradient 0", sign_of(v), 0 * g,             PLAIN(-3, 3))
+ARITHMETIC(neg, MAPPED(NEG), "(x)", "-x", -v, -g,                               PLAIN(-3, 3))
+ARITHMETIC(abs, MAPPED(ABS), "(x)", "|x|; gradient 0 at 0", R(fabs)(v), g * sign_of(v), PLAIN(-3, 3))
+ARITHMETIC(sign, MAPPED(SIGN), "(x)", "-1, 0 or 1; gradient 0", sign_of(v), 0 * g, PLAIN(-3, 3))
 UNARY(sqrt,     "(x)", "square root of x", R(sqrt)(v),  g / (2 * r),            PLAIN(0.5, 4))
-ARITHMETIC(square, integers_map(y, x, n, INTEGER_SQUARE), "(x)", "x * x",          v * v,         g * 2 * v,              PLAIN(-3, 3))
+ARITHMETIC(square, MAPPED(SQUARE), "(x)", "x * x", v * v, g * 2 * v,            PLAIN(-3, 3))
 UNARY(exp,      "(x)", "e^x",            vm_exp(v),     g * r,                  PLAIN(-3, 3))
 UNARY(log,      "(x)", "natural logarithm of x", vm_log(v), g / v,              PLAIN(0.5, 4))
 UNARY(log1p,    "(x)", "log(1 + x), exact near 0", vm_log1p(v), g / (1 + v),    PLAIN(-0.5, 4))
@@ -170,7 +172,8 @@ UNARY(gelu,     "(x)", "x * P(Z <= x) for Z ~ N(0, 1) (Hendrycks & Gimpel 2016, 
 UNARY(softplus, "(x)", "log(1 + e^x)",   vm_softplus(v), g * vm_sigmoid(v),     PLAIN(-6, 6))
 UNARY(sin,      "(x)", "sine of x in radians", vm_sin(v), g * vm_cos(v),        PLAIN(-3, 3))
 UNARY(cos,      "(x)", "cosine of x in radians", vm_cos(v), -g * vm_sin(v),     PLAIN(-3, 3))
-ARITHMETIC(clamp, integers_clamp(y, x[0], attr->number[0], attr->number[1]), "(x, lo, hi)", "x moved into [lo, hi]; gradient 1 inside, bounds included, else 0",
+ARITHMETIC(clamp, integers_clamp(y, x[0], attr->number[0], attr->number[1]), "(x, lo, hi)",
+                                "x moved into [lo, hi]; gradient 1 inside, bounds included, else 0",
                                          v < p ? p : v > q ? q : v, v < p || v > q ? 0 : g,
       .infer = infer_clamp, .args = "rr",
       .check = {.lo = -3, .hi = 3, .tol = 1e-7, .attr = {.number = {-1, 2}}})

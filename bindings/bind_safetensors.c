@@ -7,6 +7,10 @@
 
 #define BIND_SAFETENSORS "bnn.safetensors"
 
+/* What an open file counts for, in bytes, so that those which are dropped without being closed are
+ * collected before the system runs out of descriptors. */
+enum { OPEN_COST = 1 << 18 };
+
 /* ---- an open file: a box whose uservalue 1 is the table of its metadata ---- */
 
 static bnn_safetensors **push_box(lua_State *L) {
@@ -40,17 +44,19 @@ static void set_metadata(lua_State *L, const bnn_safetensors *f) {
   lua_setiuservalue(L, -2, 1);
 }
 
+/* safetensors_open(path, map, unchecked) */
 static int core_open(lua_State *L) {
   bnn_err err;
   bnn_status status;
   int tries = 0;
   const char *path = bind_check_path(L, 1);
+  bnn_safetensors_options how = {.map = lua_toboolean(L, 2), .unchecked = lua_toboolean(L, 3)};
   bnn_safetensors **box = push_box(L);
-  do status = bnn_safetensors_open(box, path, &err);
+  do status = bnn_safetensors_open(box, path, &how, &err);
   while (bind_try_again(L, status, &tries));
   if (status != BNN_OK) return bind_refuse_file(L, status, &err);
   set_metadata(L, *box);
-  bind_account(L, (*box)->n * sizeof *(*box)->entry);
+  bind_account(L, OPEN_COST + (*box)->n * sizeof *(*box)->entry);
   return 1;
 }
 
@@ -191,7 +197,7 @@ static bnn_tensor *check_listed(lua_State *L, int list, size_t i) {
   return box->t;
 }
 
-/* safetensors_save(path, names, tensors, keys, values) */
+/* safetensors_save(path, names, tensors, keys, values, checksums) */
 static int core_save(lua_State *L) {
   bnn_err err;
   const char *path = bind_check_path(L, 1);
@@ -208,7 +214,8 @@ static int core_save(lua_State *L) {
     note[i].key = check_name(L, 4, i);
     note[i].value = check_item(L, 5, i, &note[i].length);
   }
-  bnn_status status = bnn_safetensors_save(path, n, name, x, n_notes, note, &err);
+  bool checksums = lua_toboolean(L, 6);
+  bnn_status status = bnn_safetensors_save(path, n, name, x, n_notes, note, checksums, &err);
   if (status == BNN_ERANGE) bind_check(L, status, &err);
   if (status != BNN_OK) return bind_refuse_file(L, status, &err);
   lua_pushboolean(L, true);
@@ -228,9 +235,8 @@ static const luaL_Reg meta[] = {{"__gc", file_release},
 static const bind_row methods[] = {
     {"names", file_names, "file:names(): the names of the tensors in alphabetical order"},
     {"tensor", file_tensor,
-     "file:tensor(name): a tensor, read when it is asked for; or nil, message\n"
-     "Over the file's own bytes where they are aligned and of a type of ours; writing to it never\n"
-     "changes the file. BOOL, I8, I16 and U16 are read as i32, U32 as i64, F16 and BF16 as f32; of\n"
+     "file:tensor(name): a tensor, read when it is asked for; or nil, message, also when its data\n"
+     "do not have the checksum that the file gives. Writing to it never changes the file. BOOL, I8, I16 and U16 are read as i32, U32 as i64, F16 and BF16 as f32; of\n"
      "other types (C64, F8_E4M3, ...) only name, shape and dtype can be told."},
     {"shape", file_shape, "file:shape(name): a tensor's shape as a list; or nil, message"},
     {"dtype", file_dtype,
@@ -243,10 +249,10 @@ static const bind_row methods[] = {
 
 static const bind_row rows[] = {
     {"safetensors_open", core_open,
-     "safetensors_open(path): an open file of tensors by name; or nil, message"},
+     "safetensors_open(path, map, unchecked): an open file of tensors by name; or nil, message"},
     {"safetensors_save", core_save,
-     "safetensors_save(path, names, tensors, keys, values): writes tensors and metadata, whole or\n"
-     "not at all\n"
+     "safetensors_save(path, names, tensors, keys, values, checksums): writes tensors and metadata,\n"
+     "whole or not at all\n"
      "Returns true, or nil, message."},
     {NULL, NULL, NULL},
 };

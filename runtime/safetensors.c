@@ -15,11 +15,13 @@
 #include "json.h"
 #include "map.h"
 #include "mem.h"
+#include "safetensors_sums.h"
 #include "save.h"
 #include "shape.h"
 
 void bnn_safetensors_close(bnn_safetensors *f) {
   if (!f) return;
+  bnn_file_close(&f->file);
   bnn_tensor_unref(f->bytes);
   bnn_mem_free(f->entry);
   bnn_mem_free(f->note);
@@ -36,6 +38,7 @@ enum {
   HEADER_MAX = 100000000, /* bytes; the reference reader's limit */
   RANK_MAX = 64,          /* dims that are listed; PyTorch and NumPy have no more */
   NOTES_MAX = 1 << 20,    /* of metadata: each of 6 bytes is a hundred in a table of Lua's */
+  BLOCK = 1 << 16,        /* bytes that are read and summed at a time, a multiple of every type */
 };
 
 const char *bnn_safetensors_version(void) { return bnn_json_version(); }
@@ -106,17 +109,33 @@ static uint64_t length_at(const unsigned char *p) {
   return n;
 }
 
+/* The n bytes at a position of the file. */
+static bnn_status read_bytes(const bnn_safetensors *f, void *to, size_t n, uint64_t at,
+                             bnn_err *err) {
+  if (!f->bytes) return bnn_file_read(&f->file, to, n, at, "the file", err);
+  if (n) memcpy(to, (const unsigned char *)f->bytes->data + at, n);
+  return BNN_OK;
+}
+
+static uint64_t size_of_file(const bnn_safetensors *f) {
+  return f->bytes ? f->bytes->size : f->file.size;
+}
+
 /* The header's length, when the file has room for it. */
-static bnn_status read_length(size_t *out, const unsigned char *p, size_t n, bnn_err *err) {
+static bnn_status read_length(size_t *out, const bnn_safetensors *f, bnn_err *err) {
+  unsigned char p[PREFIX];
+  uint64_t n = size_of_file(f);
+  if (n == 0) return bnn_fail(err, BNN_EDATA, "holds no data");
   if (n < PREFIX)
-    return bnn_fail(err, BNN_EDATA, "has %zu bytes, a safetensors file at least %d", n, PREFIX);
+    return bnn_fail(err, BNN_EDATA, "has %d bytes, a safetensors file at least %d", (int)n, PREFIX);
+  BNN_TRY(read_bytes(f, p, PREFIX, 0, err));
   uint64_t length = length_at(p);
   if (length > HEADER_MAX)
     return bnn_fail(err, BNN_EDATA, "a header of %llu bytes is claimed, at most %d are read",
                     (unsigned long long)length, HEADER_MAX);
   if (length > n - PREFIX)
-    return bnn_fail(err, BNN_EDATA, "ends after %zu of the %llu bytes of its header", n - PREFIX,
-                    (unsigned long long)length);
+    return bnn_fail(err, BNN_EDATA, "ends after %llu of the %llu bytes of its header",
+                    (unsigned long long)(n - PREFIX), (unsigned long long)length);
   *out = (size_t)length;
   return BNN_OK;
 }
@@ -362,7 +381,7 @@ static int by_key(const void *a, const void *b) {
 
 /* No gaps, no overlap, nothing behind; offsets become places in the file. */
 static bnn_status place_entries(bnn_safetensors *f, size_t begin, bnn_err *err) {
-  uint64_t data = f->bytes->size - begin, at = 0;
+  uint64_t data = size_of_file(f) - begin, at = 0;
   sort(f->entry, f->n, sizeof *f->entry, by_offset);
   for (size_t i = 0; i < f->n; i++) {
     bnn_safetensors_entry *e = &f->entry[i];
@@ -390,30 +409,83 @@ static bnn_status sort_names(bnn_safetensors *f, bnn_err *err) {
   return BNN_OK;
 }
 
-static bnn_status read_header(bnn_safetensors *f, bnn_err *err) {
-  const unsigned char *p = f->bytes->data;
-  size_t length = 0;
-  BNN_TRY(read_length(&length, p, f->bytes->size, err));
-  BNN_TRY(read_json(f, (const char *)p + PREFIX, length, err));
-  BNN_TRY(sort_names(f, err));
-  BNN_TRY(place_entries(f, PREFIX + length, err));
-  sort(f->entry, f->n, sizeof *f->entry, by_name);
-  return BNN_OK;
+/* ---- checksums ---- */
+
+static uint32_t sum_of_header(const bnn_safetensors *f, size_t begin) {
+  uint32_t sum = 0;
+  for (size_t i = 0; i < f->n; i++) {
+    const bnn_safetensors_entry *e = &f->entry[i];
+    sum += bnn_sums_tensor(e->name, e->dtype, e->rank, e->dim, e->offset - begin);
+  }
+  for (size_t i = 0; i < f->n_notes; i++) {
+    const bnn_safetensors_note *note = &f->note[i];
+    sum += bnn_sums_note(note->key, note->value, note->length);
+  }
+  return sum;
+}
+
+/* Takes the checksums out of the metadata; false when there are none. */
+static bool take_sums(bnn_safetensors *f, bnn_safetensors_note *sums) {
+  for (size_t i = 0; i < f->n_notes; i++) {
+    if (strcmp(f->note[i].key, BNN_SAFETENSORS_SUMS) != 0) continue;
+    *sums = f->note[i];
+    memmove(&f->note[i], &f->note[i + 1], (--f->n_notes - i) * sizeof *f->note);
+    return true;
+  }
+  return false;
+}
+
+/* Checks the header and gives the entries, which are in the order of the file, what they should have.
+ * An error may also be due to a program that changed something and kept the metadata. */
+static bnn_status check_sums(bnn_safetensors *f, const bnn_safetensors_note *sums, size_t begin,
+                             bnn_err *err) {
+  uint32_t want = 0, got = sum_of_header(f, begin);
+  bool good = bnn_sums_get(&want, sums->value, sums->length, 0, f->n + 1);
+  for (size_t i = 0; good && i < f->n; i++) {
+    bnn_safetensors_entry *e = &f->entry[i];
+    e->has_sum = good = bnn_sums_get(&e->sum, sums->value, sums->length, i + 1, f->n + 1);
+  }
+  if (!good)
+    return bnn_fail(err, BNN_EDATA,
+                    "'" BNN_SAFETENSORS_SUMS "' in its metadata is not %zu checksums", f->n + 1);
+  if (want == got) return BNN_OK;
+  return bnn_fail(err, BNN_EDATA,
+                  "its header is damaged, or was changed by a program that kept the checksums "
+                  "('" BNN_SAFETENSORS_SUMS "' says %08" PRIx32 ", it has %08" PRIx32 ")",
+                  want, got);
 }
 
 /* ---- opening ---- */
 
-/* Takes over `bytes` in any case. */
-static bnn_status open_bytes(bnn_safetensors **out, bnn_tensor *bytes, const char *path,
-                             bnn_err *err) {
+static bnn_status read_header(bnn_safetensors *f, bool check, bnn_err *err) {
+  size_t length = 0;
+  bnn_safetensors_note sums;
+  BNN_TRY(read_length(&length, f, err));
+  char *p = bnn_mem_alloc(length, 1);
+  if (!p) return bnn_fail(err, BNN_ENOMEM, "a header of %zu bytes", length);
+  bnn_status status = read_bytes(f, p, length, PREFIX, err);
+  if (status == BNN_OK) status = read_json(f, p, length, err);
+  bnn_mem_free(p);
+  BNN_TRY(status);
+  BNN_TRY(sort_names(f, err));
+  BNN_TRY(place_entries(f, PREFIX + length, err));
+  if (take_sums(f, &sums) && check) BNN_TRY(check_sums(f, &sums, PREFIX + length, err));
+  sort(f->entry, f->n, sizeof *f->entry, by_name);
+  return BNN_OK;
+}
+
+/* Takes over `bytes` and `file` in any case. */
+static bnn_status open_source(bnn_safetensors **out, bnn_tensor *bytes, bnn_file file,
+                              const char *path, bool check, bnn_err *err) {
   const char *shown = bnn_path_shown(path);
   bnn_safetensors *f = bnn_mem_zalloc(1, sizeof *f);
   if (!f) {
     bnn_tensor_unref(bytes);
+    bnn_file_close(&file);
     return bnn_fail(err, BNN_ENOMEM, "%s: no memory to open it", shown);
   }
-  *f = (bnn_safetensors){.bytes = bytes, .path = shown};
-  bnn_status status = read_header(f, err);
+  *f = (bnn_safetensors){.bytes = bytes, .file = file, .path = shown};
+  bnn_status status = read_header(f, check, err);
   if (status == BNN_OK) {
     *out = f;
     return BNN_OK;
@@ -422,14 +494,29 @@ static bnn_status open_bytes(bnn_safetensors **out, bnn_tensor *bytes, const cha
   return bnn_fail_within(err, status, "%s", shown);
 }
 
-bnn_status bnn_safetensors_open(bnn_safetensors **out, const char *path, bnn_err *err) {
+static bnn_status open_mapped(bnn_safetensors **out, const char *path, bool check, bnn_err *err) {
   bnn_map *map = NULL;
   bnn_tensor *bytes = NULL;
   BNN_TRY(bnn_map_open_any(&map, path, err)); /* a length of 0x8b1f is no sign of gzip */
   bnn_status status = bnn_tensor_adopt(&bytes, BNN_U8, 1, &map->n, map->p, map, bnn_map_close, err);
-  if (status == BNN_OK) return open_bytes(out, bytes, path, err);
-  bnn_map_close(map);
-  return bnn_fail_within(err, status, "%s", bnn_path_shown(path));
+  if (status != BNN_OK) {
+    bnn_map_close(map);
+    return bnn_fail_within(err, status, "%s", bnn_path_shown(path));
+  }
+  bnn_safetensors *f = NULL;
+  BNN_TRY(open_source(&f, bytes, (bnn_file){.fd = -1}, path, check, err));
+  for (size_t i = 0; i < f->n; i++) f->entry[i].has_sum = false; /* the file would be read */
+  *out = f;
+  return BNN_OK;
+}
+
+bnn_status bnn_safetensors_open(bnn_safetensors **out, const char *path,
+                                const bnn_safetensors_options *how, bnn_err *err) {
+  bnn_file file;
+  bool check = !how || !how->unchecked;
+  if (how && how->map) return open_mapped(out, path, check, err);
+  BNN_TRY(bnn_file_open(&file, path, err));
+  return open_source(out, NULL, file, path, check, err);
 }
 
 bnn_status bnn_safetensors_parse(bnn_safetensors **out, const void *bytes, size_t n,
@@ -438,7 +525,7 @@ bnn_status bnn_safetensors_parse(bnn_safetensors **out, const void *bytes, size_
   bnn_status status = bnn_tensor_new(&copy, BNN_U8, 1, &n, err);
   if (status != BNN_OK) return bnn_fail_within(err, status, "%s", bnn_path_shown(name));
   if (n) memcpy(copy->data, bytes, n);
-  return open_bytes(out, copy, name, err);
+  return open_source(out, copy, (bnn_file){.fd = -1}, name, true, err);
 }
 
 const bnn_safetensors_entry *bnn_safetensors_find(const bnn_safetensors *f, const char *name) {
@@ -451,27 +538,51 @@ const bnn_safetensors_entry *bnn_safetensors_find(const bnn_safetensors *f, cons
 
 static void unref(void *tensor) { bnn_tensor_unref(tensor); }
 
+static bnn_status check_sum(const bnn_safetensors_entry *e, uint32_t sum, bnn_err *err) {
+  if (!e->has_sum || e->sum == sum) return BNN_OK;
+  return bnn_fail(err, BNN_EDATA,
+                  "its data are damaged, or were changed by a program that kept the checksums "
+                  "(CRC-32 %08" PRIx32 ", wanted %08" PRIx32 ")",
+                  sum, e->sum);
+}
+
 /* Over the file's bytes, which it keeps alive. */
 static bnn_status view_entry(bnn_tensor **out, const bnn_safetensors *f,
                              const bnn_safetensors_entry *e, const size_t *dim, bnn_err *err) {
   unsigned char *data = (unsigned char *)f->bytes->data + e->offset;
+  if (e->has_sum) BNN_TRY(check_sum(e, bnn_sums_data(0, data, (size_t)e->bytes), err));
   BNN_TRY(bnn_tensor_adopt(out, e->as, (int)e->rank, dim, data, f->bytes, unref, err));
   bnn_tensor_ref(f->bytes);
   return BNN_OK;
 }
 
+/* Fills x with the elements of e, block by block: each is summed while it is in the cache. */
+static bnn_status fill_tensor(bnn_tensor *x, const bnn_safetensors *f,
+                              const bnn_safetensors_entry *e, bnn_err *err) {
+  unsigned char block[BLOCK], *y = x->data;
+  const type_row *type = type_named(e->dtype);
+  uint32_t sum = 0;
+  for (uint64_t at = 0; at < e->bytes; at += BLOCK) {
+    size_t n = e->bytes - at < BLOCK ? (size_t)(e->bytes - at) : BLOCK, each = type->bits / 8;
+    unsigned char *p = type->widen ? block : y;
+    BNN_TRY(read_bytes(f, p, n, e->offset + at, err));
+    if (e->has_sum) sum = bnn_sums_data(sum, p, n);
+    if (type->widen) type->widen(y, p, n / each);
+    y += n / each * bnn_dtype_size(e->as);
+  }
+  return check_sum(e, sum, err);
+}
+
 static bnn_status copy_entry(bnn_tensor **out, const bnn_safetensors *f,
                              const bnn_safetensors_entry *e, const size_t *dim, bnn_err *err) {
-  const unsigned char *data = (const unsigned char *)f->bytes->data + e->offset;
-  const type_row *type = type_named(e->dtype);
   bnn_tensor *x = NULL;
   BNN_TRY(bnn_tensor_new(&x, e->as, (int)e->rank, dim, err));
-  if (type->widen)
-    type->widen(x->data, data, x->size);
+  bnn_status status = fill_tensor(x, f, e, err);
+  if (status == BNN_OK)
+    *out = x;
   else
-    memcpy(x->data, data, (size_t)e->bytes);
-  *out = x;
-  return BNN_OK;
+    bnn_tensor_unref(x);
+  return status;
 }
 
 static bnn_status read_tensor(bnn_tensor **out, const bnn_safetensors *f,
@@ -483,8 +594,9 @@ static bnn_status read_tensor(bnn_tensor **out, const bnn_safetensors *f,
     return bnn_fail(err, BNN_ESHAPE, "has %zu dimensions, at most %d are read", e->rank,
                     BNN_RANK_MAX);
   for (size_t k = 0; k < e->rank; k++) dim[k] = (size_t)e->dim[k];
-  bool as_it_is = !type_named(e->dtype)->widen && e->offset % bnn_dtype_size(e->as) == 0;
-  return as_it_is ? view_entry(out, f, e, dim, err) : copy_entry(out, f, e, dim, err);
+  bool is_there =
+      f->bytes && !type_named(e->dtype)->widen && e->offset % bnn_dtype_size(e->as) == 0;
+  return is_there ? view_entry(out, f, e, dim, err) : copy_entry(out, f, e, dim, err);
 }
 
 bnn_status bnn_safetensors_tensor(bnn_tensor **out, const bnn_safetensors *f,
@@ -507,6 +619,8 @@ static int by_place(const void *a, const void *b) {
   if (x->type != y->type) return x->type > y->type ? -1 : 1;
   return strcmp(x->name, y->name);
 }
+
+static size_t bytes_of_part(const part *p) { return p->x->size * bnn_dtype_size(p->x->dtype); }
 
 /* Adds printf's text, of up to 99 bytes. */
 static bnn_status put(bnn_bytes *header, bnn_err *err, const char *format, ...)
@@ -541,7 +655,7 @@ static bnn_status put_notes(bnn_bytes *header, size_t n, const bnn_safetensors_n
 }
 
 static bnn_status put_entry(bnn_bytes *header, const part *p, uint64_t *at, bnn_err *err) {
-  uint64_t end = *at + p->x->size * bnn_dtype_size(p->x->dtype);
+  uint64_t end = *at + bytes_of_part(p);
   if (strcmp(p->name, METADATA) == 0)
     return bnn_fail(err, BNN_ERANGE, "no tensor can be called '" METADATA "'");
   BNN_TRY(put_text(header, p->name, strlen(p->name), "the name", err));
@@ -579,6 +693,38 @@ static bnn_status make_header(bnn_bytes *header, size_t n, const part *parts, si
   return BNN_OK;
 }
 
+/* The text of the checksums; sums the elements on the way. */
+static bnn_status print_sums(bnn_bytes *text, size_t n, const part *parts, size_t n_notes,
+                             const bnn_safetensors_note *note, bnn_err *err) {
+  uint64_t dim[BNN_RANK_MAX], at = 0;
+  uint32_t header = 0;
+  for (size_t i = 0; i < n; i++) {
+    const part *p = &parts[i];
+    for (int k = 0; k < p->x->rank; k++) dim[k] = p->x->dim[k];
+    header += bnn_sums_tensor(p->name, p->type->name, (size_t)p->x->rank, dim, at);
+    at += bytes_of_part(p);
+  }
+  for (size_t i = 0; i < n_notes; i++)
+    header += bnn_sums_note(note[i].key, note[i].value, note[i].length);
+  BNN_TRY(bnn_sums_put(text, header, err));
+  for (size_t i = 0; i < n; i++)
+    BNN_TRY(bnn_sums_put(text, bnn_sums_data(0, parts[i].x->data, bytes_of_part(&parts[i])), err));
+  return BNN_OK;
+}
+
+/* The notes and one more, the checksums in `text`. */
+static bnn_status add_sums(bnn_safetensors_note **out, bnn_bytes *text, size_t n, const part *parts,
+                           size_t n_notes, const bnn_safetensors_note *note, bnn_err *err) {
+  BNN_TRY(print_sums(text, n, parts, n_notes, note, err));
+  bnn_safetensors_note *all = bnn_mem_alloc(n_notes + 1, sizeof *all);
+  if (!all) return bnn_fail(err, BNN_ENOMEM, "a list of %zu texts", n_notes + 1);
+  if (n_notes) memcpy(all, note, n_notes * sizeof *all);
+  all[n_notes] = (bnn_safetensors_note){
+      .key = BNN_SAFETENSORS_SUMS, .value = (const char *)text->p, .length = text->n};
+  *out = all;
+  return BNN_OK;
+}
+
 static int by_text(const void *a, const void *b) {
   return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
@@ -610,10 +756,8 @@ static bnn_status write_file(const char *path, const bnn_bytes *header, size_t n
   if (!pieces)
     return bnn_fail(err, BNN_ENOMEM, "%s: a list of %zu tensors", bnn_path_shown(path), n);
   pieces[0] = (bnn_piece){header->p, header->n};
-  for (size_t i = 0; i < n; i++) {
-    const bnn_tensor *x = parts[i].x;
-    pieces[i + 1] = (bnn_piece){x->data, x->size * bnn_dtype_size(x->dtype)};
-  }
+  for (size_t i = 0; i < n; i++)
+    pieces[i + 1] = (bnn_piece){parts[i].x->data, bytes_of_part(&parts[i])};
   bnn_status status = bnn_save(path, pieces, n + 1, err);
   bnn_mem_free(pieces);
   return status;
@@ -629,16 +773,33 @@ static bnn_status fill_parts(part *parts, size_t n, const char *const *name, bnn
   return BNN_OK;
 }
 
+/* The header of parts, whose names are `name` in another order. */
+static bnn_status describe(bnn_bytes *header, size_t n, const part *parts, const char *const *name,
+                           size_t n_notes, const bnn_safetensors_note *note, bool checksums,
+                           bnn_err *err) {
+  bnn_bytes text = {.p = NULL};
+  bnn_safetensors_note *all = NULL;
+  bnn_status status = checksums ? add_sums(&all, &text, n, parts, n_notes, note, err) : BNN_OK;
+  if (all) {
+    note = all;
+    n_notes++;
+  }
+  if (status == BNN_OK) status = check_names(n, name, n_notes, note, err);
+  if (status == BNN_OK) status = make_header(header, n, parts, n_notes, note, err);
+  bnn_mem_free(all);
+  bnn_bytes_free(&text);
+  return status;
+}
+
 bnn_status bnn_safetensors_save(const char *path, size_t n, const char *const *name,
                                 bnn_tensor *const *x, size_t n_notes,
-                                const bnn_safetensors_note *note, bnn_err *err) {
+                                const bnn_safetensors_note *note, bool checksums, bnn_err *err) {
   const char *shown = bnn_path_shown(path);
   bnn_bytes header = {.p = NULL};
   part *parts = bnn_mem_zalloc(n, sizeof *parts);
   if (!parts) return bnn_fail(err, BNN_ENOMEM, "%s: a list of %zu tensors", shown, n);
   bnn_status status = fill_parts(parts, n, name, x, err);
-  if (status == BNN_OK) status = check_names(n, name, n_notes, note, err);
-  if (status == BNN_OK) status = make_header(&header, n, parts, n_notes, note, err);
+  if (status == BNN_OK) status = describe(&header, n, parts, name, n_notes, note, checksums, err);
   if (status != BNN_OK)
     bnn_fail_within(err, status, "%s", shown);
   else
@@ -663,8 +824,9 @@ static bnn_status fail_absent(const char *path, bnn_err *err) {
   return bnn_fail(err, BNN_EIO, "%s: " LACK, bnn_path_shown(path));
 }
 
-bnn_status bnn_safetensors_open(bnn_safetensors **out, const char *path, bnn_err *err) {
-  (void)out;
+bnn_status bnn_safetensors_open(bnn_safetensors **out, const char *path,
+                                const bnn_safetensors_options *how, bnn_err *err) {
+  (void)out, (void)how;
   return fail_absent(path, err);
 }
 
@@ -687,8 +849,8 @@ bnn_status bnn_safetensors_tensor(bnn_tensor **out, const bnn_safetensors *f,
 
 bnn_status bnn_safetensors_save(const char *path, size_t n, const char *const *name,
                                 bnn_tensor *const *x, size_t n_notes,
-                                const bnn_safetensors_note *note, bnn_err *err) {
-  (void)n, (void)name, (void)x, (void)n_notes, (void)note;
+                                const bnn_safetensors_note *note, bool checksums, bnn_err *err) {
+  (void)n, (void)name, (void)x, (void)n_notes, (void)note, (void)checksums;
   return fail_absent(path, err);
 }
 

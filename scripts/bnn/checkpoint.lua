@@ -129,16 +129,9 @@ end
 
 -- ---- reading ----
 
--- A tensor in memory of its own, so that a file which is cut short later does no harm.
-local function read_tensor(file, name)
-  local x, fault = file:tensor(name)
-  if not x then return nil, fault end
-  return x:clone()
-end
-
--- The same in the program's real type; f32 becomes f64 in a build that computes in it.
+-- A tensor in the program's real type; f32 becomes f64 in a build that computes in it.
 local function read_real(file, name)
-  local x, fault = read_tensor(file, name)
+  local x, fault = file:tensor(name)
   if not x or x:dtype() == core.real then return x, fault end
   if x:dtype() == "f32" then return x:to(core.real) end
   return nil, ("'%s' is of %s, this program computes in %s"):format(name, x:dtype(), core.real)
@@ -212,7 +205,7 @@ function get.optimizer(file, tree)
 end
 
 function get.extras(file, tree)
-  return plain.decode(tree, function(name) return read_tensor(file, name) end)
+  return plain.decode(tree, function(name) return file:tensor(name) end)
 end
 
 for _, name in ipairs{"config", "training", "model", "versions"} do

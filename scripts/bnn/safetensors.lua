@@ -4,16 +4,27 @@
 --     local file <close> = bnn.safetensors.open "w.safetensors"
 --     print(file.metadata.run, file:shape "w", file:tensor "b")
 --
--- A file holds data only, never code. It needs jansson, as `bnnlua --version` tells.
+-- A file holds data only, never code, and checksums of all that is in it, which other programs take
+-- for a text of the metadata. It needs jansson, as `bnnlua --version` tells.
 local core = require "bnn.core"
 local options = require "bnn.options"
 
 local M = {}
 
-local function check_path(what, path)
+local function check_path(what, path, level)
   if type(path) ~= "string" then
-    error(("bnn.safetensors.%s: a path is wanted, got a %s"):format(what, type(path)), 3)
+    error(("bnn.safetensors.%s: a path is wanted, got a %s"):format(what, type(path)), level)
   end
+end
+
+local open_spec = {
+  map = {type = "boolean", default = false}, check = {type = "boolean", default = true},
+}
+
+local function open(what, path, opts)
+  check_path(what, path, 4)
+  opts = options.check("bnn.safetensors." .. what, opts, open_spec, 4)
+  return core.safetensors_open(path, opts.map, not opts.check)
 end
 
 --- Opens a file; its tensors are read when they are asked for.
@@ -21,13 +32,14 @@ end
 -- file:names(), file:tensor(name), file:shape(name), file:dtype(name), file.metadata (a table of
 -- strings), #file, and pairs(file), which gives name, tensor in alphabetical order and raises at
 -- one that can not be read. file:close() or <close> gives it back; tensors that were read stay. All
--- that the header says is checked when the file is opened.
+-- that the header says is checked when the file is opened, and the data of a tensor when it is
+-- read, where the file has checksums.
 -- @param path string
+-- @param opts table: map=false; true: tensors over the file's own bytes, as bnn.data.map gives,
+--   and not held against their checksums. check=true; false: no checksums, for what is left of a
+--   damaged file
 -- @return file; or nil, message
-function M.open(path)
-  check_path("open", path)
-  return core.safetensors_open(path)
-end
+function M.open(path, opts) return open("open", path, opts) end
 
 -- What is wrong with a name or a text; nil when nothing is.
 local function text_fault(text)
@@ -60,11 +72,14 @@ local function tensor_lists(tensors)
   return names, list
 end
 
+local SUMS = "bnn.crc32"
+
 -- Keys in alphabetical order and their values; or nil, fault.
 local function metadata_lists(metadata)
   for key, value in pairs(metadata) do
     local fault = type(key) == "string" and key:find "\0" and "holds a zero byte" or text_fault(key)
     if fault then return nil, ("metadata: the key %q %s"):format(tostring(key), fault) end
+    if key == SUMS then return nil, ("metadata: '%s' is for the checksums"):format(key) end
     fault = text_fault(value)
     if fault then return nil, ("metadata: the value of '%s' %s"):format(key, fault) end
   end
@@ -81,11 +96,13 @@ end
 --- Writes tensors by name, whole or not at all: u8 as U8, i32 as I32, f32 as F32 and so on.
 -- @param path string
 -- @param tensors table name -> tensor; Params and an open file will do too
--- @param opts table: metadata={key = string, ...}
+-- @param opts table: metadata={key = string, ...}; checksums=true, see open
 -- @return true; or nil, message
 function M.save(path, tensors, opts)
-  check_path("save", path)
-  opts = options.check("bnn.safetensors.save", opts, {metadata = {type = "table", default = {}}})
+  check_path("save", path, 3)
+  opts = options.check("bnn.safetensors.save", opts, {
+    metadata = {type = "table", default = {}}, checksums = {type = "boolean", default = true},
+  })
   if not has_pairs(tensors) then
     error("bnn.safetensors.save: tensors by name are wanted, got a " .. type(tensors), 2)
   end
@@ -93,15 +110,15 @@ function M.save(path, tensors, opts)
   if not names then error("bnn.safetensors.save: tensors by name are wanted: " .. list, 2) end
   local keys, values = metadata_lists(opts.metadata)
   if not keys then error("bnn.safetensors.save: strings by name are wanted: " .. values, 2) end
-  return core.safetensors_save(path, names, list, keys, values)
+  return core.safetensors_save(path, names, list, keys, values, opts.checksums)
 end
 
 --- All tensors of a file.
 -- @param path string
+-- @param opts table: map=, check=, as for open
 -- @return table name -> tensor, table of the metadata; or nil, message
-function M.load(path)
-  check_path("load", path)
-  local file <close>, fault = core.safetensors_open(path)
+function M.load(path, opts)
+  local file <close>, fault = open("load", path, opts)
   if not file then return nil, fault end
   local tensors = {}
   for _, name in ipairs(file:names()) do

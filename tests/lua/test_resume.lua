@@ -347,7 +347,8 @@ function TestKept.test_a_resume_with_another_metric_compares_nothing()
     lu.assertFalse(ok)
     lu.assertStrContains(tostring(err), "best: accuracy (max) in the checkpoint, " .. row[1])
   end
-  lu.assertEquals(look_for(4, {best = "nll", mode = "min", resume_anyway = true}), {"nll", "min", 5})
+  local by_nll = {best = "nll", mode = "min", resume_anyway = true}
+  lu.assertEquals(look_for(4, by_nll), {"nll", "min", 5})
   lu.assertStrContains(complaints, "best: accuracy (max) in the checkpoint, nll (min) here")
   lu.assertStrContains(complaints, "best.safetensors: is the best by accuracy (max), here it is "
     .. "by nll (min): the best is looked for anew")

@@ -137,7 +137,59 @@ function TestFiles.test_the_same_tensors_give_the_same_bytes()
   end
   local first = bytes()
   for _ = 1, 5 do lu.assertEquals(bytes(), first) end
-  lu.assertStrContains(first, '{"__metadata__":{"x":"3","y":"2","z":"1"}')
+  lu.assertStrContains(first, '{"__metadata__":{"x":"3","y":"2","z":"1","bnn.crc32":"')
+end
+
+-- Without checksums the file is that of the format's own writer; and then nothing is found.
+function TestFiles.test_checksums()
+  local tensors = {a = core.ones(4), b = core.tensor({1, 2, 3}, "u8")}
+  local function save(opts)
+    assert(safetensors.save(path, tensors, opts))
+    local file <close> = io.open(path, "rb")
+    return file:read "a"
+  end
+  lu.assertNil(save{checksums = false}:find "bnn.crc32")
+  local bytes = save{metadata = {run = "7"}}
+  lu.assertEquals(safetensors.open(path).metadata, {run = "7"})
+  write(bytes:sub(1, -2) .. "\7") -- the last element of b
+  local file <close> = safetensors.open(path)
+  lu.assertEquals(file:tensor "a":totable(), {1, 1, 1, 1})
+  local x, message = file:tensor "b"
+  lu.assertNil(x)
+  lu.assertStrContains(message, path .. ": tensor 'b': its data are damaged")
+  lu.assertStrContains(select(2, safetensors.load(path)), "tensor 'b': its data are damaged")
+  raises("tensor 'b': its data are damaged", function() for _ in pairs(file) do end end)
+  local loaded, metadata = safetensors.load(path, {check = false})
+  lu.assertEquals({loaded.b:totable(), metadata}, {{1, 2, 7}, {run = "7"}})
+  write((bytes:gsub('"run":"7"', '"run":"8"')))
+  for _, f in ipairs{safetensors.open, safetensors.load} do
+    lu.assertStrContains(select(2, f(path)), path .. ": its header is damaged")
+  end
+  lu.assertEquals(safetensors.open(path, {check = false}).metadata, {run = "8"})
+end
+
+-- A tensor that was loaded stays as it was, whatever becomes of the file; in the file that is open
+-- what was changed is told.
+function TestFiles.test_what_is_loaded_does_not_change_with_the_file()
+  local n = 100000
+  for _, change in ipairs{
+    function() write "" end,
+    function()
+      local file <close> = io.open(path, "r+b")
+      file:seek("set", 4096)
+      file:write(("\0"):rep(10000))
+    end,
+  } do
+    assert(safetensors.save(path, {a = core.ones(n)}))
+    local x = safetensors.load(path).a
+    local file <close> = safetensors.open(path)
+    local y = file:tensor "a"
+    change()
+    lu.assertEquals({x:sum():item(), y:sum():item()}, {n, n})
+    local z, message = file:tensor "a"
+    lu.assertNil(z)
+    lu.assertStrContains(message, path .. ": tensor 'a': ")
+  end
 end
 
 TestTypes = in_file{}
@@ -214,6 +266,10 @@ function TestRefused.test_misuse_raises()
   raises("the value of 'k' is no string", safetensors.save, path, {x = x}, {metadata = {k = 1}})
   raises("value of 'k' is not UTF-8", safetensors.save, path, {x = x}, {metadata = {k = "\xff"}})
   raises("the key \"1\" is no string", safetensors.save, path, {x = x}, {metadata = {"v"}})
+  raises("'bnn.crc32' is for the checksums", safetensors.save, path, {x = x},
+    {metadata = {["bnn.crc32"] = ""}})
+  raises("open: unknown option 'mapped'", safetensors.open, path, {mapped = true})
+  raises("load: check = 1", safetensors.load, path, {check = 1})
   raises("zero byte", safetensors.open, "x\0y")
 end
 

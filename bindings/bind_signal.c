@@ -1,6 +1,6 @@
 /* bind_signal.c - see bind_signal.h.
  *
- * A handler may only touch sig_atomic_t flags and call lua_sethook, which Lua documents as safe
+ * A handler may only touch flags of its own and call lua_sethook, which Lua documents as safe
  * there. Lua has no way to ask which coroutine is running, so the handler hooks every state that
  * called guard plus the main one; a coroutine made inside a guard is stopped when control comes
  * back to one of those, or when C code called by it asks bind_signal_raise_if_pending.  A signal is marked as
@@ -13,6 +13,8 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <time.h>
 
 /* One call of signal.guard that has not ended. Lives in a userdata whose user value is the calling
  * thread, so the thread cannot be collected before its guard left the list. */
@@ -22,33 +24,58 @@ typedef struct guard {
   bool active;
 } guard;
 
+/* The signals that ask for an end.  Slurm's --signal=USR1@90 and its relatives warn of one; nohup,
+ * and whoever has a handler of his own for one of the later ones, keeps it. */
+typedef struct stop_signal {
+  int number;
+  const char *name;
+  bool always; /* taken over even where it is ignored or handled, as the interpreter does */
+} stop_signal;
+
+static const stop_signal stops[] = {
+    {SIGINT, "SIGINT", true},    {SIGTERM, "SIGTERM", true},  {SIGHUP, "SIGHUP", false},
+    {SIGXCPU, "SIGXCPU", false}, {SIGUSR1, "SIGUSR1", false}, {SIGUSR2, "SIGUSR2", false},
+    {SIGPIPE, "SIGPIPE", false},
+};
+
+enum {
+  STOPS = sizeof stops / sizeof *stops,
+  SAME_MS = 500 /* signals within this time are one request: who stops a job often sends two */
+};
+
 static lua_State *main_state;
 static pthread_t main_thread;
-static guard *guards;                       /* changed only with both signals blocked */
+static guard *guards;                       /* changed only with all of `stops` blocked */
 static volatile sig_atomic_t pending;       /* the signal that has not been raised yet, or 0 */
 static volatile sig_atomic_t pending_plain; /* it came to a plain script */
+static volatile sig_atomic_t finishing;     /* calls of signal.finish that have not ended */
+static volatile int64_t asked_ms;           /* when the last request came to a guard, or NEVER */
 static void (*stop_hook)(void);
 static void (*clear_hook)(void);
-static struct sigaction before_int, before_term; /* what the outermost guard found */
+static struct sigaction before[STOPS]; /* what the outermost guard found */
+static bool is_taken[STOPS];           /* whether it has put its handler there */
+
+#define NEVER INT64_MIN
 
 /* Hooks on return, line and count, not on call: a call hook would raise on entry to a __close
  * method, which would then never run. */
 enum { HOOK_EVENTS = LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT };
 
+static sigset_t all_stops(void) {
+  sigset_t all;
+  sigemptyset(&all);
+  for (int i = 0; i < STOPS; i++) sigaddset(&all, stops[i].number);
+  return all;
+}
+
 static void set_action(int sig, void (*handler)(int), struct sigaction *old) {
-  struct sigaction action = {.sa_handler = handler};
-  sigemptyset(&action.sa_mask);
-  sigaddset(&action.sa_mask, SIGINT);
-  sigaddset(&action.sa_mask, SIGTERM);
+  struct sigaction action = {.sa_handler = handler, .sa_mask = all_stops()};
   sigaction(sig, &action, old); /* no SA_RESTART: a blocking read has to end */
 }
 
 static void block_signals(sigset_t *old) {
-  sigset_t both;
-  sigemptyset(&both);
-  sigaddset(&both, SIGINT);
-  sigaddset(&both, SIGTERM);
-  pthread_sigmask(SIG_BLOCK, &both, old);
+  sigset_t all = all_stops();
+  pthread_sigmask(SIG_BLOCK, &all, old);
 }
 
 static void restore_signals(const sigset_t *old) { pthread_sigmask(SIG_SETMASK, old, NULL); }
@@ -89,7 +116,7 @@ static void on_plain_signal(int sig) {
   if (!passed_to_main_thread(sig)) {
     set_action(sig, SIG_DFL, NULL); /* a second one kills, should Lua not come to the hook */
     if (!pending) set_pending(sig, true);
-    lua_sethook(main_state, raise_hook, LUA_MASKCALL | HOOK_EVENTS, 1);
+    lua_sethook(main_state, raise_hook, HOOK_EVENTS, 1);
   }
   errno = saved;
 }
@@ -137,11 +164,17 @@ static bool is_object(lua_State *L, int index, const char *name) {
   return same;
 }
 
+static const char *name_of(int sig) {
+  for (int i = 0; i < STOPS; i++)
+    if (stops[i].number == sig) return stops[i].name;
+  return "signal";
+}
+
 static void push_interrupt(lua_State *L, int sig) {
   lua_createtable(L, 0, 2);
   lua_pushinteger(L, sig);
   lua_setfield(L, -2, "signal");
-  lua_pushstring(L, sig == SIGTERM ? "SIGTERM" : "SIGINT");
+  lua_pushstring(L, name_of(sig));
   lua_setfield(L, -2, "name");
   set_metatable(L, BIND_INTERRUPT);
 }
@@ -175,6 +208,13 @@ int bind_signal_of(lua_State *L, int index) {
   return small_field(L, index, "signal", 1, 64, SIGINT);
 }
 
+bool bind_signal_is_quiet(lua_State *L, int index) {
+  if (bind_signal_of(L, index) != SIGPIPE) return false;
+  bool quiet = raw_field(L, index, "checkpoint") == LUA_TNIL;
+  lua_pop(L, 1);
+  return quiet;
+}
+
 int bind_signal_error_status(lua_State *L, int index) {
   int sig = bind_signal_of(L, index);
   if (sig == 0 && !is_object(L, index, BIND_REFUSAL)) return 0;
@@ -184,24 +224,60 @@ int bind_signal_error_status(lua_State *L, int index) {
   if (sig == 0)
     lua_pushliteral(L, "refused");
   else
-    lua_pushfstring(L, "interrupted (%s)", sig == SIGTERM ? "SIGTERM" : "SIGINT");
+    lua_pushfstring(L, "interrupted (%s)", name_of(sig));
   return status;
 }
 
 /* ---- guards ---- */
 
+static int64_t now_ms(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* The first request. */
+static void ask_to_stop(int sig) {
+  asked_ms = now_ms();
+  set_pending(sig, false);
+  lua_sethook(main_state, raise_hook, HOOK_EVENTS, 1);
+  for (guard *g = guards; g; g = g->next) lua_sethook(g->state, raise_hook, HOOK_EVENTS, 1);
+}
+
+/* The default action, once the handler has returned. */
+static void end_at_once(int sig) {
+  set_action(sig, SIG_DFL, NULL);
+  raise(sig);
+}
+
+/* Who asks again while the program is stopping (in C code that does not return, or writing its last
+ * checkpoint) does not want to wait for it; SIGXCPU and SIGPIPE repeat themselves. */
 static void on_guarded_signal(int sig) {
   int saved = errno;
-  if (!passed_to_main_thread(sig)) {
-    if (pending) {
-      set_action(sig, SIG_DFL, NULL);
-    } else {
-      set_pending(sig, false);
-      lua_sethook(main_state, raise_hook, HOOK_EVENTS, 1);
-      for (guard *g = guards; g; g = g->next) lua_sethook(g->state, raise_hook, HOOK_EVENTS, 1);
-    }
+  if (!passed_to_main_thread(sig) && (asked_ms == NEVER || now_ms() - asked_ms >= SAME_MS)) {
+    if (!pending && !finishing)
+      ask_to_stop(sig);
+    else if (sig == SIGINT || sig == SIGTERM)
+      end_at_once(sig);
   }
   errno = saved;
+}
+
+/* Puts the handler where it belongs; `outermost`: after remembering what was there. */
+static void take_signals(bool outermost) {
+  for (int i = 0; i < STOPS; i++) {
+    if (outermost) {
+      sigaction(stops[i].number, NULL, &before[i]);
+      bool is_default = !(before[i].sa_flags & SA_SIGINFO) && before[i].sa_handler == SIG_DFL;
+      is_taken[i] = stops[i].always || is_default;
+    }
+    if (is_taken[i]) set_action(stops[i].number, on_guarded_signal, NULL);
+  }
+}
+
+static void give_signals_back(void) {
+  for (int i = 0; i < STOPS; i++)
+    if (is_taken[i]) sigaction(stops[i].number, &before[i], NULL);
 }
 
 static void take_pending(lua_State *L) {
@@ -210,10 +286,6 @@ static void take_pending(lua_State *L) {
   int sig = pending;
   bool plain = pending_plain;
   clear_pending();
-  if (guards) { /* a second signal may have restored the default */
-    set_action(SIGINT, on_guarded_signal, NULL);
-    set_action(SIGTERM, on_guarded_signal, NULL);
-  }
   restore_signals(&old);
   if (plain) luaL_error(L, "interrupted!");
   push_interrupt(L, sig);
@@ -227,10 +299,9 @@ void bind_signal_raise_if_pending(lua_State *L) {
 static void enter(guard *g) {
   sigset_t old;
   block_signals(&old);
-  bool outermost = guards == NULL;
+  if (!guards) asked_ms = NEVER;
   /* Always armed again: a guard left behind by a coroutine that yielded may have been overruled. */
-  set_action(SIGINT, on_guarded_signal, outermost ? &before_int : NULL);
-  set_action(SIGTERM, on_guarded_signal, outermost ? &before_term : NULL);
+  take_signals(guards == NULL);
   g->active = true;
   g->next = guards;
   guards = g;
@@ -246,10 +317,7 @@ static void leave(guard *g) {
   while (*link != g) link = &(*link)->next;
   *link = g->next;
   g->active = false;
-  if (!guards) {
-    sigaction(SIGINT, &before_int, NULL);
-    sigaction(SIGTERM, &before_term, NULL);
-  }
+  if (!guards) give_signals_back();
   restore_signals(&old);
 }
 
@@ -305,6 +373,16 @@ static int signal_guard(lua_State *L) {
   return guard_finish(L, LUA_OK, 0);
 }
 
+/* finish(f, ...) -> f's results. */
+static int signal_finish(lua_State *L) {
+  luaL_checkany(L, 1);
+  finishing++;
+  int status = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);
+  finishing--;
+  if (status != LUA_OK) return lua_error(L);
+  return lua_gettop(L);
+}
+
 static int signal_pending(lua_State *L) {
   if (pending)
     lua_pushinteger(L, pending);
@@ -351,13 +429,10 @@ int bind_signal_pending(void) { return pending; }
 
 int luaopen_bnn_signal(lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"guard", signal_guard},
-      {"pending", signal_pending},
-      {"raise_if_pending", signal_raise_if_pending},
-      {"refusal", signal_refusal},
-      {"is_interrupt", signal_is_interrupt},
-      {"is_refusal", signal_is_refusal},
-      {NULL, NULL},
+      {"guard", signal_guard},           {"finish", signal_finish},
+      {"pending", signal_pending},       {"raise_if_pending", signal_raise_if_pending},
+      {"refusal", signal_refusal},       {"is_interrupt", signal_is_interrupt},
+      {"is_refusal", signal_is_refusal}, {NULL, NULL},
   };
   luaL_newlib(L, functions);
   return 1;

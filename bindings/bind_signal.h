@@ -1,18 +1,21 @@
-/* bind_signal.h - Ctrl-C and SIGTERM turned into Lua errors, and the two error objects that end the
- * program with one line instead of a traceback.
+/* bind_signal.h - Ctrl-C and the other signals that ask a program to stop, turned into Lua errors, and
+ * the two error objects that end the program with one line instead of a traceback.
  *
  * Plain scripts behave as under `lua`: SIGINT raises "interrupted!" in the main state, a second
- * one kills if nothing has armed it again, and so does SIGTERM. While signal.guard(f) runs, both
- * signals instead raise an interrupt object, which the program turns into exit status
+ * one kills if nothing has armed it again, and the others kill. While signal.guard(f) runs, SIGINT
+ * and SIGTERM, and SIGHUP, SIGXCPU, SIGUSR1, SIGUSR2 and SIGPIPE unless they are ignored or handled
+ * already, raise an interrupt object instead, which the program turns into exit status
  * 128 + signal. A first signal raises a flag, calls the registered stop function and sets a debug
- * hook, in plain scripts too; under guard a second one that finds the first still unanswered (C
- * code that does not return) restores the default action, so that a third one kills.
+ * hook, in plain scripts too. Under guard signals within half a second are one request; SIGINT or
+ * SIGTERM after that kills at once if the first is still unanswered (C code that does not return)
+ * or signal.finish(f) runs, during which nothing is raised: the last checkpoint is written.
  *
  * One Lua state per process uses this: signal dispositions belong to the process. */
 #ifndef BIND_SIGNAL_H
 #define BIND_SIGNAL_H
 
 #include <lua.h>
+#include <stdbool.h>
 
 #define BIND_INTERRUPT "bnn.interrupt" /* metatable of {signal = 2, name = "SIGINT"} */
 #define BIND_REFUSAL "bnn.refusal"     /* metatable of {message = "...", status = 1} */
@@ -49,7 +52,11 @@ int bind_signal_error_status(lua_State *L, int index);
 /* The signal of an interrupt object at `index`, or 0. */
 int bind_signal_of(lua_State *L, int index);
 
-/* require "bnn.signal": guard, pending, raise_if_pending, refusal, is_interrupt, is_refusal. */
+/* Whether the program ends on the error at `index` without a word: its output has no reader any more
+ * (`| head`), and no checkpoint was written that the user should hear of (field `checkpoint`). */
+bool bind_signal_is_quiet(lua_State *L, int index);
+
+/* require "bnn.signal": guard, finish, pending, raise_if_pending, refusal, is_interrupt, is_refusal. */
 int luaopen_bnn_signal(lua_State *L);
 
 #endif

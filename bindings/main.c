@@ -7,6 +7,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 #include "bind_prompt.h"
 #include "bind_scripts.h"
 #include "bind_signal.h"
+#include "bind_streams.h"
 
 #ifndef BNN_VERSION
 #define BNN_VERSION "0.1.0"
@@ -29,6 +31,7 @@
 #define TOOL_PREFIX "tools."
 
 static bool said_why;                  /* a refusal has been printed: one line is enough */
+static int exit_status = EXIT_SUCCESS; /* what main returns, once it is known */
 static const char *program = "bnnlua"; /* argv[0]; before error messages, NULL at the prompt */
 
 /* ---- messages ---- */
@@ -104,7 +107,7 @@ static int report(lua_State *L, int status) {
   int special = bind_signal_error_status(L, -1);
   if (special != 0) {
     said_why = true;
-    print_message("bnnlua", lua_tostring(L, -1));
+    if (!bind_signal_is_quiet(L, -2)) print_message("bnnlua", lua_tostring(L, -1));
     lua_pop(L, 2);
     return special;
   }
@@ -464,15 +467,17 @@ static void print_results(lua_State *L) {
                                          message ? message : "error object is not a string"));
 }
 
-/* Runs what was read. Returns 0 to go on; SIGTERM, which asks the program to end, its status. */
+/* Runs what was read. Returns 0 to go on; of a signal that asks the program to end, which Ctrl-C
+ * does not, its status. */
 static int answer(lua_State *L, int status) {
   if (status == LUA_OK) status = call(L, 0, LUA_MULTRET);
   if (status == LUA_OK) {
     print_results(L);
     return EXIT_SUCCESS;
   }
+  int sig = bind_signal_of(L, -1);
   int code = report(L, status);
-  return code == 128 + 15 ? code : EXIT_SUCCESS;
+  return sig != 0 && sig != SIGINT ? code : EXIT_SUCCESS;
 }
 
 /* The globals of the prompt: bnn, and help from it, unless a script has made its own. */
@@ -574,16 +579,14 @@ static int protected_main(lua_State *L) {
 
 /* At exit, however it came about: results that could not be written are a failure. */
 static void check_output(void) {
-  errno = 0;
-  if (fflush(stdout) == 0 && !ferror(stdout)) return;
-  /* A write that failed earlier has taken its reason with it; the next one fails alike. */
-  if (errno == 0 && write(STDOUT_FILENO, "\n", 1) == 1) errno = EIO;
+  if (bind_streams_flush()) return;
   if (!said_why) fprintf(stderr, "bnnlua: cannot write to standard output: %s\n", strerror(errno));
   fflush(stderr);
-  _exit(EXIT_FAILURE);
+  _exit(exit_status != EXIT_SUCCESS ? exit_status : EXIT_FAILURE);
 }
 
 int main(int argc, char **argv) {
+  if (!bind_streams_open()) return EXIT_FAILURE;
   if (argc > 0 && argv[0][0] != '\0') program = argv[0];
   atexit(check_output);
   lua_State *L = luaL_newstate();
@@ -595,8 +598,8 @@ int main(int argc, char **argv) {
   lua_pushinteger(L, argc);
   lua_pushlightuserdata(L, argv);
   int status = lua_pcall(L, 2, 1, 0);
-  int code = status == LUA_OK ? (int)lua_tointeger(L, -1) : report(L, status);
+  exit_status = status == LUA_OK ? (int)lua_tointeger(L, -1) : report(L, status);
   lua_close(L);
   bind_prompt_fini();
-  return code;
+  return exit_status;
 }

@@ -57,3 +57,24 @@ write_sets() {
   "$bnnlua" -e "package.path = '$tests/lua/?.lua;' .. package.path
     local idx, T = require 'idx_files', '$T' $1" || { echo "${0##*/}: cannot write the data"; exit 1; }
 }
+
+# signalled SIGNAL[,SIGNAL...] CODE: sends them once CODE has called ready(); sets out, err, rc. CODE ends by
+# itself, at the latest by the limit on processor time.
+signalled() {
+  rm -f "$T/ready"
+  (
+    ulimit -t 10
+    exec "$bnnlua" -e "local function ready() io.open('$T/ready', 'w'):close() end $2"
+  ) >"$T/out" 2>"$T/err" </dev/null &
+  child=$!
+  tries=0
+  while [ ! -e "$T/ready" ] && [ $tries -lt 200 ]; do sleep 0.05; tries=$((tries + 1)); done
+  sleep "${before:-0}"
+  for sig in $(echo "$1" | tr , ' '); do
+    kill -"$sig" $child 2>/dev/null
+    sleep "${pause:-0.1}" # two that come before the first is handled are one
+  done
+  wait $child 2>/dev/null
+  rc=$?
+  out=$(cat "$T/out") err=$(cat "$T/err")
+}

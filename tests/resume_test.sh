@@ -115,11 +115,10 @@ equal "a cut file: the one before is gone on from" 0 "$rc"
 has "... with a warning that names it" "$T/run/$last: " "$(cat "$T/run.err")"
 same_as_unbroken "a cut file" "$T/run" 119
 
-# A limit on the size of files stands for a disk that is full; SIGXFSZ would kill the program.
+# A limit on the size of files stands for a disk that is full.
 rm -rf "$T/run" && : >"$T/run.out"
 # shellcheck disable=SC2086
 (
-  trap '' XFSZ
   ulimit -f 8 # blocks of 1024 bytes in bash, of 512 elsewhere
   "$bnnlua" "$mnist" $training --checkpoint="$T/run"
   echo $? >"$T/status"
@@ -134,7 +133,6 @@ equal "a full disk: nothing is left behind" "" "$(ls "$T/run")"
 rm -rf "$T/run" && cp -r "$T/whole" "$T/run"
 # shellcheck disable=SC2046
 (
-  trap '' XFSZ
   ulimit -f 8
   exec "$bnnlua" "$mnist" $(words --steps=) --checkpoint="$T/run" --resume --steps=140
 ) 2>"$T/run.err" </dev/null | cat >"$T/run.out"

@@ -52,8 +52,10 @@ local function marker(saver, state)
     if type(meta) == "table" and meta.__name == "bnn.interrupt" and not err.step then
       err.step = state:steps()
       require "bnn.experiment".explain_interrupt(err)
-      local path = saver and saver:save(err.step)
-      if path then err.message = ("%s; they are in %s"):format(err.message, path) end
+      local path = saver and require "bnn.signal".finish(saver.save, saver, err.step)
+      if path then
+        err.message, err.checkpoint = ("%s; they are in %s"):format(err.message, path), path
+      end
     end
   end})
 end
@@ -136,7 +138,9 @@ end
 --                                bnn.checkpoint.load gave
 --               A failed write is a warning on stderr, and an error at the end where the last or
 --               the best checkpoint is not written by then; an interrupt writes a last one
--- @return state. SIGINT and SIGTERM end it between two steps, with exit status 130 or 143.
+-- @return state. SIGINT and SIGTERM, and SIGHUP, SIGXCPU, SIGUSR1, SIGUSR2 and SIGPIPE where they
+--   are not ignored or handled, end it between two steps, with exit status 128 + signal; SIGINT or
+--   SIGTERM half a second later or more ends it at once
 function M.train(opts)
   opts = options.check("bnn.train", opts, spec)
   check_parts(opts)

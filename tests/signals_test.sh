@@ -1,0 +1,105 @@
+#!/bin/sh
+# signals_test.sh - the signals that ask a training to stop: the last checkpoint is written and the exit
+# status is 128 + signal, whoever sends them, and twice as well. BNNLUA is the binary.
+set -u
+# shellcheck source=tests/checks.sh
+. "$(dirname "$0")/checks.sh"
+cd "$T" || exit 1
+
+# A training of 40 steps that sends itself signals at step 7; arguments: folder, shell command, and
+# code for the checkpoints' extras, which gets the step.
+cat >train.lua <<'END'
+local bnn = require "bnn"
+local folder, command, extras = ...
+local key, x = bnn.key(1), bnn.randn(bnn.key(2), 64, 3)
+local params = bnn.nn.linear(1):init(key, x)
+local objective = bnn.objective{params = params, loss = function(p, batch)
+  return ((batch.x:mm(p["linear/w"]) - 1) ^ 2):sum(2)
+end}
+bnn.train{
+  objective = objective, optimizer = bnn.optim.adam{lr = 1e-2}, key = key,
+  data = bnn.data.part{x = x}, batch_size = 8, steps = 40,
+  checkpoint = folder ~= "" and {path = folder, every = 1000, resume = true,
+    extras = load(extras or "return {}")} or nil,
+  on_step = function(step)
+    if step == 7 and command ~= "" then io.popen(command):close() end
+  end,
+}
+print(params["linear/w"]:sum():item())
+END
+# train FOLDER COMMAND [EXTRAS]: sets rc, out, err
+train() {
+  "$bnnlua" train.lua "$@" >out 2>err </dev/null
+  rc=$? out=$(cat out) err=$(cat err)
+}
+train "" ""
+whole=$out
+
+stopped="the parameters are those of the last complete step; they are in"
+for row in HUP,129 INT,130 USR1,138 USR2,140 PIPE,141 TERM,143 XCPU,152; do
+  name=${row%,*}
+  rm -rf run
+  train run "kill -$name \$PPID"
+  equal "SIG$name: its status" "${row#*,}" "$rc"
+  has "SIG$name: a last checkpoint" "interrupted by SIG$name at step 7: $stopped run/step_" "$err"
+  equal "SIG$name: one line" 1 "$(echo "$err" | grep -vc 'nothing to resume')"
+done
+train run ""
+equal "what goes on ends as what never stopped" "0 $whole" "$rc $out"
+train "" 'kill -USR1 $PPID'
+equal "without checkpoints the step is told" \
+  "138 bnnlua: interrupted by SIGUSR1 at step 7: the parameters are those of the last complete step" \
+  "$rc $err"
+train "" 'kill -PIPE $PPID'
+equal "SIGPIPE without checkpoints is quiet" "141 " "$rc $err"
+
+# ---------------------------------------------------------------- ignored
+for name in HUP USR1 USR2 XCPU PIPE; do
+  out=$(trap '' $name; exec "$bnnlua" train.lua "" "kill -$name \$PPID" 2>&1)
+  equal "an ignored SIG$name stays ignored (nohup)" "0 $whole" "$? $out"
+done
+for name in INT TERM; do # as the interpreter: what a shell starts in the background ignores SIGINT
+  (trap '' $name; exec "$bnnlua" train.lua "" "kill -$name \$PPID" >out 2>&1)
+  rc=$?
+  has "SIG$name stops even where it was ignored" "interrupted by SIG$name" "$rc $(cat out)"
+done
+
+# ---------------------------------------------------------------- twice
+rm -rf run
+train run 'kill -TERM $PPID; kill -TERM $PPID; sleep 0.1; kill -TERM $PPID; kill -INT $PPID'
+equal "signals that come together are one request" 143 "$rc"
+has "... and the checkpoint is written" "$stopped run/step_" "$err"
+again() { # FIRST SECOND: the second comes 0.8 s after the first, the last checkpoint takes 1.2 s
+  rm -rf run
+  train run "(sleep 0.8; kill -$2 \$PPID) >/dev/null & kill -$1 \$PPID" \
+    "local t = os.clock() + 1.2 while ... == 7 and os.clock() < t do end return {}"
+}
+again TERM INT
+equal "a second request while the last checkpoint is written ends at once" "130 " \
+  "$rc $(echo "$err" | grep -v 'nothing to resume')"
+equal "... and leaves no half of one" "" "$(find run -name 'step_*.safetensors')"
+again USR1 XCPU
+equal "... but not SIGXCPU, which comes every second" 138 "$rc"
+has "... so that the checkpoint is there" "$stopped run/step_" "$err"
+
+# ---------------------------------------------------------------- stopped and continued
+("$bnnlua" train.lua "" '(sleep 0.2; kill -CONT $PPID) & kill -TSTP $PPID' >out 2>err </dev/null)
+equal "SIGTSTP and SIGCONT change nothing" "0 $whole" "$? $(cat out err)"
+
+# ---------------------------------------------------------------- elsewhere
+for row in HUP,129 USR1,138 XCPU,152 TERM,143; do
+  name=${row%,*}
+  signalled "$name" 'ready() while true do end'
+  equal "SIG$name ends a plain script, as under lua" "${row#*,} " "$rc $err"
+done
+signalled HUP 'require "bnn.signal".guard(function() end) ready() while true do end'
+equal "after a training too" "129 " "$rc $err"
+equal "at the prompt a training that was asked to stop ends the program" 138 "$(
+  { echo 'require "bnn.signal".guard(function() io.popen("kill -USR1 $PPID"):close() while true do end end)'
+    echo 'print "goes on"'; } | "$bnnlua" -i >out 2>/dev/null; echo $?)"
+equal "... and Ctrl-C does not" "goes on" "$(
+  { echo 'require "bnn.signal".guard(function() io.popen("kill -INT $PPID"):close() while true do end end)'
+    echo 'print "goes on"'; } | "$bnnlua" -i 2>/dev/null | grep -o 'goes on')"
+
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]

@@ -21,6 +21,7 @@ enum {
   NUMBER_MAX = 400,    /* characters of a number */
   RATIO_MAX = 100,     /* bytes of text for a byte of the file, */
   TEXT_FREE = 1 << 26, /* which counts for texts longer than this: CSV compresses 3 to 30 times */
+  COLUMNS_MAX = 1 << 20,
 };
 
 /* A place in the text. */
@@ -147,7 +148,7 @@ static bnn_status read_record(parser *t, size_t *columns, bnn_err *err) {
   for (;; t->p++) {
     BNN_TRY(read_cell(t, &c, err));
     if (bnn_bytes_add(&t->cells, &c, sizeof c, NULL) != BNN_OK) return no_memory(t, err);
-    ++*columns;
+    if (++*columns > COLUMNS_MAX) return fail_line(t, "more than 1048576 columns", err);
     if (at_line_end(t)) break;
   }
   pass_line_end(t);
@@ -375,22 +376,22 @@ static bnn_status number_labels(bnn_csv *table, const parser *t, bnn_dtype dtype
   return BNN_OK;
 }
 
-/* A copy of a cell's text with a zero byte behind it; NULL when memory is out. */
-static char *text_of(const cell *c) {
-  char *text = bnn_mem_zalloc(c->n + 1, 1);
-  if (text) memcpy(text, c->p, c->n);
-  return text;
-}
-
+/* The texts of cells [n] but one (skip), as one block: their addresses, then the texts, each with a
+ * zero byte. */
 static bnn_status copy_texts(char ***out, size_t *count, const cell *c, size_t n, size_t skip,
                              const parser *t, bnn_err *err) {
-  *out = bnn_mem_zalloc(n, sizeof **out);
-  if (!*out) return no_memory(t, err);
+  size_t bytes = n * sizeof **out;
+  for (size_t i = 0; i < n; i++) bytes += c[i].n + 1;
+  char **text = bnn_mem_alloc(bytes, 1), *to = (char *)text + n * sizeof *text;
+  if (!text) return no_memory(t, err);
+  *count = 0;
   for (size_t i = 0; i < n; i++) {
     if (i == skip) continue;
-    if (!((*out)[*count] = text_of(&c[i]))) return no_memory(t, err);
-    ++*count;
+    text[(*count)++] = memcpy(to, c[i].p, c[i].n);
+    to[c[i].n] = 0;
+    to += c[i].n + 1;
   }
+  *out = text;
   return BNN_OK;
 }
 
@@ -432,9 +433,6 @@ static bnn_status make_labels(bnn_csv *table, const parser *t, bnn_err *err) {
 
 void bnn_csv_free(bnn_csv *t) {
   if (!t) return;
-  size_t d = t->x ? t->x->dim[1] : 0;
-  for (size_t k = 0; t->name && k < d; k++) bnn_mem_free(t->name[k]);
-  for (size_t k = 0; k < t->classes; k++) bnn_mem_free(t->class_name[k]);
   bnn_mem_free(t->name);
   bnn_mem_free(t->class_name);
   bnn_tensor_unref(t->x);
@@ -476,19 +474,28 @@ static bnn_status parse_text(bnn_csv **out, bnn_bytes *text, const char *name,
 
 /* ---- files ---- */
 
-static bnn_status read_text(bnn_bytes *text, bnn_gzip *file, bnn_err *err) {
+/* Blocks that double: of a pipe, whose length is not known. */
+static bnn_status read_growing(bnn_bytes *text, bnn_gzip *file, bnn_err *err) {
   char part[1 << 14];
   size_t got = 0;
-  uint64_t size = bnn_gzip_size(file);
   do {
     BNN_TRY(bnn_gzip_read(file, part, sizeof part, &got, err));
     if (bnn_bytes_add(text, part, got, NULL) != BNN_OK)
       return bnn_fail(err, BNN_ENOMEM, "%s: no memory for its text", bnn_gzip_name(file));
-    if (size != 0 && text->n > TEXT_FREE && text->n / RATIO_MAX > size)
-      return bnn_fail(err, BNN_EDATA, "%s: decompresses to more than %d times its size",
-                      bnn_gzip_name(file), RATIO_MAX);
   } while (got != 0);
   return BNN_OK;
+}
+
+static bnn_status read_text(bnn_bytes *text, bnn_gzip *file, bnn_err *err) {
+  uint64_t size = bnn_gzip_size(file), most = TEXT_FREE, count;
+  if (size == 0) return read_growing(text, file, err);
+  if (size > most / RATIO_MAX) most = size < UINT64_MAX / RATIO_MAX ? size * RATIO_MAX : UINT64_MAX;
+  BNN_TRY(bnn_gzip_count(file, most, &count, err));
+  if (count == most && bnn_gzip_is_compressed(file))
+    return bnn_fail(err, BNN_EDATA, "%s: decompresses to more than %d times its size",
+                    bnn_gzip_name(file), RATIO_MAX);
+  bnn_source source = bnn_source_gzip(file);
+  return bnn_bytes_read(text, &source, (size_t)count, "its text", err);
 }
 
 static bnn_status read_and_close(bnn_csv **out, bnn_gzip *file, const bnn_csv_options *o,

@@ -142,6 +142,7 @@ void bnn_gzip_close(bnn_gzip *s) {
 }
 
 uint64_t bnn_gzip_size(const bnn_gzip *s) { return s->size; }
+bool bnn_gzip_is_compressed(const bnn_gzip *s) { return s->compressed; }
 const char *bnn_gzip_name(const bnn_gzip *s) { return s->name; }
 
 /* ---- reading ---- */
@@ -228,5 +229,56 @@ bnn_status bnn_gzip_read(bnn_gzip *s, void *to, size_t n, size_t *got, bnn_err *
   size_t count = 0;
   BNN_TRY(s->compressed ? read_members(s, to, n, &count, err) : read_plain(s, to, n, &count, err));
   *got = count;
+  return BNN_OK;
+}
+
+/* ---- counting ---- */
+
+/* A second reader of the same place, which shares the file: that moves. */
+static bnn_status look_ahead(bnn_gzip **out, const bnn_gzip *s, bnn_err *err) {
+  bnn_gzip *ahead = bnn_mem_alloc(1, sizeof *ahead);
+  if (!ahead) return bnn_fail(err, BNN_ENOMEM, "%s: no memory to read it", s->name);
+  *ahead = *s;
+  if (s->in >= s->buffer && s->in <= s->buffer + BUFFER)
+    ahead->in = ahead->buffer + (s->in - s->buffer);
+  ahead->z = (z_stream){0};
+  if (inflateCopy(&ahead->z, (z_stream *)(uintptr_t)&s->z) != Z_OK) {
+    bnn_mem_free(ahead);
+    return bnn_fail(err, BNN_ENOMEM, "%s: no memory to decompress it", s->name);
+  }
+  *out = ahead;
+  return BNN_OK;
+}
+
+static bnn_status count_ahead(bnn_gzip *ahead, uint64_t most, uint64_t *count, bnn_err *err) {
+  unsigned char part[1 << 15];
+  size_t got = 0;
+  *count = 0;
+  do {
+    BNN_TRY(bnn_gzip_read(ahead, part, sizeof part, &got, err));
+    *count += got;
+  } while (got != 0 && *count < most);
+  if (*count > most) *count = most;
+  return BNN_OK;
+}
+
+static bnn_status count_compressed(bnn_gzip *s, uint64_t most, uint64_t *count, bnn_err *err) {
+  bnn_gzip *ahead = NULL;
+  off_t at = s->fd < 0 ? 0 : lseek(s->fd, 0, SEEK_CUR);
+  if (at < 0) return bnn_fail(err, BNN_EIO, "%s: %s", s->name, strerror(errno));
+  BNN_TRY(look_ahead(&ahead, s, err));
+  bnn_status status = count_ahead(ahead, most, count, err);
+  inflateEnd(&ahead->z);
+  bnn_mem_free(ahead);
+  if (s->fd >= 0 && lseek(s->fd, at, SEEK_SET) < 0 && status == BNN_OK)
+    status = bnn_fail(err, BNN_EIO, "%s: %s", s->name, strerror(errno));
+  return status;
+}
+
+bnn_status bnn_gzip_count(bnn_gzip *s, uint64_t most, uint64_t *count, bnn_err *err) {
+  bool is_known = s->size != 0 || s->fd < 0;
+  if (is_known && s->compressed) return count_compressed(s, most, count, err);
+  uint64_t left = s->size > s->taken ? s->size - s->taken : 0;
+  *count = is_known && left < most ? left : most;
   return BNN_OK;
 }

@@ -10,6 +10,7 @@
 #ifndef BNN_GZIP_H
 #define BNN_GZIP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,8 +31,15 @@ void bnn_gzip_close(bnn_gzip *source);
 /* The next n bytes into `to`.  *got < n only when the data end there and all checks have passed. */
 bnn_status bnn_gzip_read(bnn_gzip *source, void *to, size_t n, size_t *got, bnn_err *err);
 
+/* How many bytes are still to come, counted up to `most`.  A compressed source is decompressed into
+ * nothing for that, and refused where reading would refuse it; it goes on from where it was.  A pipe,
+ * which can not go back, gives `most`. */
+bnn_status bnn_gzip_count(bnn_gzip *source, uint64_t most, uint64_t *count, bnn_err *err);
+
 /* Bytes that the source has before decompression; 0 when that is not known (a pipe). */
 uint64_t bnn_gzip_size(const bnn_gzip *source);
+
+bool bnn_gzip_is_compressed(const bnn_gzip *source);
 
 /* What errors call the source: the end of its path when that is very long. */
 const char *bnn_gzip_name(const bnn_gzip *source);

@@ -3,6 +3,7 @@
  * Elements are read into a block that becomes the tensor's own and are turned around in place. */
 #include "idx.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "bytes.h"
@@ -122,11 +123,10 @@ static bnn_status check_end(bnn_gzip *file, const idx_header *h, bnn_err *err) {
 }
 
 static bnn_status read_elements(bnn_bytes *b, bnn_gzip *file, const idx_header *h, bnn_err *err) {
+  char what[sizeof(bnn_shape_text) + 16];
   bnn_source source = bnn_source_gzip(file);
-  BNN_TRY(bnn_bytes_read(b, &source, h->bytes, err));
-  if (b->n < h->bytes)
-    return bnn_fail(err, BNN_EDATA, "%s: ends after %zu of the %zu bytes that %s of %s takes",
-                    bnn_gzip_name(file), b->n, h->bytes, BNN_SHAPE(h), h->type->name);
+  snprintf(what, sizeof what, "%s of %s", BNN_SHAPE(h), h->type->name);
+  BNN_TRY(bnn_bytes_read(b, &source, h->bytes, what, err));
   return check_end(file, h, err);
 }
 

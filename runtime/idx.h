@@ -2,8 +2,11 @@
  *
  * Bytes 0, 0, type, number of dims; the dims, big-endian u32; the elements, big-endian.  Types: 08
  * u8, 09 i8, 0b i16, 0c i32, 0d f32, 0e f64; i8 and i16 are read as i32.  One to eight dims, none
- * of them 0, and nothing behind the last element.  Memory grows with the bytes that are really
- * there, not with what a header claims.
+ * of them 0, and nothing behind the last element.
+ *
+ * Memory: the elements (with those of i8 and i16 beside them while they widen) and 200 kB, and none
+ * for what a header claims and the file lacks (see bytes.h).  A compressed file may hold 1032 bytes
+ * for each of its own.  Time: linear in what it holds.
  *
  * Errors name the file, what it holds and what was wanted.  EIO: it can not be opened or read.
  * EDATA: it is not such a file.  ENOMEM. */

@@ -274,10 +274,9 @@ static bnn_status read_header(npy_header *h, const bnn_source *from, bnn_err *er
 
 static bnn_status read_elements(bnn_bytes *b, const bnn_source *from, const npy_header *h,
                                 bnn_err *err) {
-  BNN_TRY(bnn_bytes_read(b, from, h->bytes, err));
-  if (b->n == h->bytes) return BNN_OK;
-  return bnn_fail(err, BNN_EDATA, "%s: ends after %zu of the %zu bytes that %s of %c%zu takes",
-                  from->name, b->n, h->bytes, BNN_SHAPE(h), h->type->kind, h->type->bytes);
+  char what[sizeof(bnn_shape_text) + 16];
+  snprintf(what, sizeof what, "%s of %c%zu", BNN_SHAPE(h), h->type->kind, h->type->bytes);
+  return bnn_bytes_read(b, from, h->bytes, what, err);
 }
 
 #define TURN_AROUND(type, swap) \

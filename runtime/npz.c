@@ -103,6 +103,9 @@ typedef struct reader {
 
 /* The member that is being read. */
 typedef struct member {
+  zip_t *zip;
+  uint64_t index, size, taken; /* bytes that the directory promises, and that were read */
+  bool plain;                  /* stored */
   zip_file_t *file;
   char name[BNN_ERR_TEXT]; /* "archive: member.npy" */
 } member;
@@ -116,7 +119,35 @@ static bnn_status read_member(void *state, void *to, size_t n, size_t *got, bnn_
     if (part == 0) break;
     count += (size_t)part;
   }
+  m->taken += count;
   *got = count;
+  return BNN_OK;
+}
+
+static bnn_status open_member(member *m, bnn_err *err) {
+  m->file = zip_fopen_index(m->zip, m->index, 0);
+  return m->file ? BNN_OK : fail_zip(zip_get_error(m->zip), m->name, err);
+}
+
+/* A deflated member is read a second time, into nothing. */
+static bnn_status count_member(void *state, uint64_t most, uint64_t *count, bnn_err *err) {
+  const member *m = state;
+  uint64_t end = m->plain ? m->size : most < UINT64_MAX - m->taken ? m->taken + most : UINT64_MAX;
+  if (!m->plain) {
+    member again = *m;
+    char part[1 << 14];
+    size_t got = 0;
+    again.taken = 0;
+    BNN_TRY(open_member(&again, err));
+    bnn_status status;
+    do status = read_member(&again, part, sizeof part, &got, err);
+    while (status == BNN_OK && got != 0 && again.taken < end);
+    zip_fclose(again.file);
+    BNN_TRY(status);
+    end = again.taken;
+  }
+  uint64_t left = end > m->taken ? end - m->taken : 0;
+  *count = left < most ? left : most;
   return BNN_OK;
 }
 
@@ -156,9 +187,13 @@ static bnn_status read_array(bnn_tensor **out, reader *r, member *m, uint64_t i,
   bnn_tensor *x = NULL;
   if (zip_stat_index(r->zip, i, 0, &s) != 0) return fail_zip(zip_get_error(r->zip), m->name, err);
   BNN_TRY(check_claims(r, m, &s, err));
-  m->file = zip_fopen_index(r->zip, i, 0);
-  if (!m->file) return fail_zip(zip_get_error(r->zip), m->name, err);
-  bnn_source source = {m->name, read_member, m, s.comp_size};
+  m->zip = r->zip;
+  m->index = i;
+  m->size = s.size;
+  m->taken = 0;
+  m->plain = s.comp_method == ZIP_CM_STORE;
+  BNN_TRY(open_member(m, err));
+  bnn_source source = {m->name, read_member, m, s.comp_size, count_member, m->plain};
   bnn_status status = bnn_npy_next(&x, &source, err);
   if (status == BNN_OK) status = check_end(m, err);
   zip_fclose(m->file);

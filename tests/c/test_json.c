@@ -229,13 +229,13 @@ START_TEST(reading_takes_constant_memory_and_the_longest_text) {
   while (n < N) n += (size_t)sprintf(text + n, ",{},[],1,\"a\"");
   n += (size_t)sprintf(text + n, "]");
   bnn_json *r = NULL;
-  size_t before = bnn_mem_bytes();
+  size_t bound = bnn_mem_bytes() + TEXT + 20000, before = bnn_mem_peak();
   ck_succeeds(bnn_json_open(&r, text, n, "it", &err));
   ck_succeeds(bnn_json_skip(r, &err));
   ck_succeeds(bnn_json_end(r, &err));
-  ck_assert_uint_le(bnn_mem_peak() - before, TEXT + 20000);
   bnn_json_close(r);
   free(text);
+  ck_assert_uint_le(bnn_mem_peak(), before > bound ? before : bound);
 }
 END_TEST
 
@@ -275,6 +275,7 @@ START_TEST(jansson_never_sees_that_memory_is_out) {
   json_set_alloc_funcs(refuse, free);
   ck_succeeds(copy_sample(NULL, &err));
   ck_assert_ptr_null(json_object()); /* ours passes on what it is not meant for */
+  json_set_alloc_funcs(malloc, free);
 }
 END_TEST
 
@@ -294,6 +295,7 @@ START_TEST(a_programs_own_allocator_keeps_its_blocks) {
   json_set_alloc_funcs(ask, give); /* set again, behind our back */
   ck_succeeds(copy_sample(NULL, &err));
   ck_assert_int_eq(asked, 2 * before);
+  json_set_alloc_funcs(malloc, free);
 }
 END_TEST
 

@@ -51,8 +51,8 @@ goals := $(or $(MAKECMDGOALS),all)
 plain_goals := help clean deps deps-dev format format-check lint $(if $(wildcard $(LIB)),,layers)
 test_goals := test test-long test-programs
 # Not under -n, whose letter is in the first word of MAKEFLAGS.
-may_install := $(if $(findstring n,$(filter-out -%,$(firstword $(MAKEFLAGS)))),,\
-  $(filter run test test-long bench burst,$(goals)))
+may_install := $(strip $(if $(findstring n,$(filter-out -%,$(firstword $(MAKEFLAGS)))),,\
+  $(filter run test test-long bench burst,$(goals))))
 # In the name: another CC in the same folder asks again.
 config := $(BUILD)/config-$(subst /,_,$(subst $(space),_,$(CC))).mk
 test_config := $(config:.mk=-tests.mk)

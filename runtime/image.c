@@ -106,12 +106,16 @@ static void count_values(histogram *g, const float *v, size_t n, double lo, doub
   }
 }
 
+/* Of values that are numbers.  (With fmin and fmax of doubles gcc 12 for aarch64 ends in an internal
+ * error at -O3, vect_transform_reduction.) */
 static void range_of(const float *v, size_t n, double *lo, double *hi) {
-  *lo = *hi = (double)v[0];
+  float least = v[0], most = v[0];
   for (size_t i = 1; i < n; i++) {
-    *lo = fmin(*lo, (double)v[i]);
-    *hi = fmax(*hi, (double)v[i]);
+    least = v[i] < least ? v[i] : least;
+    most = v[i] > most ? v[i] : most;
   }
+  *lo = (double)least;
+  *hi = (double)most;
 }
 
 /* The value below which a part of all lies; the middle of its bin. */

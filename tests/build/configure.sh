@@ -8,6 +8,8 @@
 # With --install what is missing is installed through apt first, as root or through sudo; else
 # (or where that cannot be) the command to run is printed and the status is 1.  A package counts
 # as there when dpkg says so or, for systems without dpkg, when a test program links.
+# A compiler for other processors (CC=aarch64-linux-gnu-gcc) needs the libraries for those, Debian's
+# NAME:arm64; with --sysroot=DIR in CC they are looked for there and nothing is installed.
 # Environment: CC, SAN.
 set -u
 : "${CC:=gcc}" "${SAN:=}"
@@ -15,13 +17,37 @@ dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 trap 'exit 130' INT TERM
 
+# Debian's name for the processors that $CC compiles for, when they are not this machine's.
+find_foreign() {
+  case $($CC -dumpmachine 2>/dev/null) in
+  aarch64-*) machine=arm64 ;;
+  x86_64-*) machine=amd64 ;;
+  arm*-gnueabihf) machine=armhf ;;
+  powerpc64le-*) machine=ppc64el ;;
+  riscv64-*) machine=riscv64 ;;
+  s390x-*) machine=s390x ;;
+  *) return ;;
+  esac
+  [ "$machine" = "$(dpkg --print-architecture 2>/dev/null || echo "$machine")" ] || echo $machine
+}
+foreign=$(find_foreign)
+
+sysroot=$(echo "$CC" | sed -n 's/.*--sysroot=\([^ ]*\).*/\1/p')
+
+# for_target PACKAGE...: under their names for the processors that are compiled for.
+for_target() {
+  for package in "$@"; do printf '%s ' "$package${foreign:+:$foreign}"; done
+}
+
 # The packages of a group.
 packages_of() {
   case $1 in
-  build) echo "$(compiler_packages) libopenblas-dev liblua5.4-dev zlib1g-dev" ;;
+  build) echo "$(compiler_packages) $(for_target libopenblas-dev liblua5.4-dev zlib1g-dev)" ;;
   optional)
-    echo "libedit-dev libcurl4-openssl-dev libssl-dev libzip-dev libpng-dev libjansson-dev gnuplot-nox" ;;
-  tests) echo "check lua-unit lua5.4" ;;
+    echo "$(for_target libedit-dev libcurl4-openssl-dev libssl-dev libzip-dev libpng-dev) \
+      $(for_target libjansson-dev) gnuplot-nox"
+    ;;
+  tests) echo "$(for_target check) lua-unit lua5.4" ;;
   developers) echo "clang libclang-rt-14-dev clang-format lua-check valgrind python3 openssl" ;;
   *) echo "configure.sh: no group $1" >&2; exit 2 ;;
   esac
@@ -32,6 +58,7 @@ compiler_packages() {
   case ${CC##*[ /]} in
   clang | clang-[0-9]*) echo "${CC##*[ /]} libc6-dev${SAN:+ libclang-rt-14-dev}" ;;
   gcc-[0-9]*) echo "${CC##*[ /]} libc6-dev" ;;
+  *-linux-gnu-gcc) echo "gcc-${CC##*[ /]} $(for_target libc6-dev)" | sed 's/-gcc / /' ;;
   gcc | cc) echo "gcc libc6-dev" ;;
   esac
 }
@@ -54,8 +81,11 @@ first_that_links() {
   return 1
 }
 
+# pkg-config knows this machine's libraries; those for others by $CC's name in front of its own.
 from_pkg_config() {
-  command -v pkg-config >/dev/null && pkg-config --cflags --libs "$1" 2>/dev/null
+  program=pkg-config
+  [ -z "$foreign" ] || program=$($CC -dumpmachine)-pkg-config
+  [ -z "$sysroot" ] && command -v "$program" >/dev/null && "$program" --cflags --libs "$1" 2>/dev/null
 }
 
 find_compiler() { links '#include <stdio.h>
@@ -81,7 +111,7 @@ find_lua() {
 #error
 #endif
 #define USE luaL_newstate()' "$(from_pkg_config lua5.4)" "$(from_pkg_config lua-5.4)" \
-    "-I/usr/include/lua5.4 -llua5.4" "-llua5.4" "-llua -lm -ldl"
+    "-I=/usr/include/lua5.4 -llua5.4" "-llua5.4" "-llua -lm -ldl"
 }
 
 find_blas() {
@@ -89,8 +119,9 @@ find_blas() {
   : "${multiarch:=x86_64-linux-gnu}"
   first_that_links '#include <cblas.h>
 #define USE openblas_set_num_threads(1), cblas_sdot(0, 0, 1, 0, 1)' "$(from_pkg_config openblas)" \
-    "-I/usr/include/$multiarch/openblas-pthread -lopenblas" \
-    "-I/usr/include/openblas -lopenblas" "-lopenblas"
+    "-I=/usr/include/$multiarch/openblas-pthread -lopenblas" \
+    "-I=/usr/include/$multiarch/openblas-pthread -L=/usr/lib/$multiarch/openblas-pthread -lopenblas" \
+    "-I=/usr/include/openblas -lopenblas" "-lopenblas"
 }
 
 find_zlib() { first_that_links '#include <zlib.h>
@@ -122,7 +153,7 @@ find_check() {
 
 # Is what this package brings there, dpkg or not?
 found() {
-  case $1 in
+  case ${1%:*} in
   gcc* | libc6-dev) find_compiler ;;
   libopenblas-dev) find_blas ;;
   liblua5.4-dev) find_lua ;;
@@ -146,6 +177,7 @@ found() {
 missing() {
   installed=" $(dpkg-query -W -f='${db:Status-Status} ${Package}\n' "$@" 2>/dev/null |
     sed -n 's/^installed //p' | tr '\n' ' ')"
+  [ -z "$foreign" ] || installed= # those of this machine; whether the others serve is tried
   for package in "$@"; do
     case $installed in
     *" $package "*) ;;
@@ -157,7 +189,11 @@ missing() {
 # Installs the packages, or says why not and how.
 install_packages() {
   by_hand="apt-get update && apt-get install -y --no-install-recommends $*"
-  if ! command -v apt-get >/dev/null; then
+  [ -z "$foreign" ] || by_hand="dpkg --add-architecture $foreign && $by_hand"
+  if [ "$sysroot" ]; then
+    echo "Not in $sysroot: what these Debian packages hold: $*" >&2
+    return 1
+  elif ! command -v apt-get >/dev/null; then
     echo "There is no apt-get here; install what these Debian packages hold: $*" >&2
     return 1
   elif [ "$(id -u)" = 0 ]; then
@@ -172,6 +208,7 @@ install_packages() {
   fi
   echo "Installing: $*" >&2
   apt="$as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300"
+  [ -z "$foreign" ] || $as_root dpkg --add-architecture "$foreign"
   # A mirror of something else may be out of reach: install says whether ours was.
   $apt update >&2 || echo "apt-get update failed; trying on" >&2
   # shellcheck disable=SC2086

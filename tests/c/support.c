@@ -2,7 +2,10 @@
 #include "support.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "isa.h"
 
 bnn_tensor *tensor_of(bnn_dtype dtype, int rank, const size_t *dim, const double *values) {
   bnn_tensor *x = NULL;
@@ -63,9 +66,15 @@ static void check_no_leak(void) {
   ck_assert_msg(bnn_mem_live() == 0, "%zu blocks leaked", bnn_mem_live());
 }
 
+/* The instruction set that BNNLUA_ISA names, as the program has it; the best one without it. */
+static void use_isa(void) {
+  const char *name = getenv("BNNLUA_ISA");
+  ck_succeeds(bnn_isa_set(name && *name ? name : NULL, &err));
+}
+
 int run_suite(const char *name, void (*add_tests)(TCase *tests)) {
   TCase *tests = tcase_create(name);
-  tcase_add_checked_fixture(tests, NULL, check_no_leak);
+  tcase_add_checked_fixture(tests, use_isa, check_no_leak);
   add_tests(tests);
   Suite *suite = suite_create(name);
   suite_add_tcase(suite, tests);

@@ -48,6 +48,7 @@ int bind_error(lua_State *L, const char *format, ...) {
   va_start(args, format);
   lua_pushvfstring(L, format, args);
   va_end(args);
+  bind_show_top(L);
   lua_concat(L, 3);
   return lua_error(L);
 }
@@ -55,7 +56,8 @@ int bind_error(lua_State *L, const char *format, ...) {
 int bind_argerror(lua_State *L, int arg, const char *text) {
   luaL_checkstack(L, LUA_MINSTACK, NULL);
   push_path(L);
-  return luaL_argerror(L, arg, lua_pushfstring(L, "%s%s", lua_tostring(L, -1), text));
+  lua_pushfstring(L, "%s%s", lua_tostring(L, -1), text);
+  return luaL_argerror(L, arg, bind_show_top(L));
 }
 
 int bind_typeerror(lua_State *L, int arg, const char *wanted) {
@@ -338,6 +340,7 @@ int luaopen_bnn_core(lua_State *L) {
   bind_open_idx(L);
   bind_open_fetch(L);
   bind_open_system(L);
+  bind_open_display(L);
   bind_open_number(L);
   bind_open_scope(L);
   bind_open_lock(L);

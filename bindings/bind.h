@@ -10,6 +10,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>
+#include <stdio.h>
 
 #include "context.h"
 #include "key.h"
@@ -166,6 +167,19 @@ int bind_refuse(lua_State *L, bnn_status status, const bnn_err *err);
 /* The same for a file, but raises for want of memory. */
 int bind_refuse_file(lua_State *L, bnn_status status, const bnn_err *err);
 
+/* Push a text [n], or replace the string on top of the stack, as a terminal may show it
+ * (display.h), and return it.  `lines`: newlines and tabs stay, as they do of the top. */
+const char *bind_push_shown(lua_State *L, const char *text, size_t n, bool lines);
+const char *bind_show_top(lua_State *L);
+
+/* Prints a text so. */
+void bind_print_shown(FILE *out, const char *text);
+
+/* Push nil and a message, as shown: what the format of lua_pushfstring gives, or "path: reason"
+ * with that of errno `number`.  Return 2. */
+int bind_refuse_with(lua_State *L, const char *format, ...);
+int bind_refuse_path(lua_State *L, const char *path, int number);
+
 /* A path at arg, as C sees it: without a zero byte inside. */
 const char *bind_check_path(lua_State *L, int arg);
 
@@ -218,7 +232,8 @@ void bind_account(lua_State *L, size_t bytes);
 bnn_context *bind_context(lua_State *L);
 
 /* Push a number, or the value at stack index `index`, as a message shows it, and return the text:
- * tostring in the C locale, where luaL_tolstring and lua_pushfstring's %f follow setlocale. */
+ * tostring in the C locale, where luaL_tolstring and lua_pushfstring's %f follow setlocale, and
+ * as display.h shows it. */
 const char *bind_push_number(lua_State *L, double v);
 const char *bind_push_text(lua_State *L, int index);
 
@@ -244,6 +259,7 @@ void bind_open_op(lua_State *L);
 void bind_open_idx(lua_State *L);
 void bind_open_fetch(lua_State *L);
 void bind_open_system(lua_State *L);
+void bind_open_display(lua_State *L);
 void bind_open_number(lua_State *L);
 void bind_open_scope(lua_State *L);
 void bind_open_lock(lua_State *L);

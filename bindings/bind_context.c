@@ -184,7 +184,11 @@ static int core_versions(lua_State *L) {
 
 /* ---- opening ---- */
 
-static void print_notice(const char *text) { fprintf(stderr, "bnnlua: %s\n", text); }
+static void print_notice(const char *text) {
+  fputs("bnnlua: ", stderr);
+  bind_print_shown(stderr, text);
+  fputc('\n', stderr);
+}
 
 static int state_gc(lua_State *L) {
   state *s = lua_touserdata(L, 1);

@@ -141,11 +141,7 @@ static int core_list_dir(lua_State *L) {
   const char *path = bind_check_path(L, 1);
   void **held = bind_push_holder(L, close_dir);
   DIR *dir = *held = opendir(path);
-  if (!dir) {
-    luaL_pushfail(L);
-    lua_pushfstring(L, "input/output error: %s: %s", path, strerror(errno));
-    return 2;
-  }
+  if (!dir) return bind_refuse_with(L, "input/output error: %s: %s", path, strerror(errno));
   lua_newtable(L);
   for (const struct dirent *entry; (entry = readdir(dir)) != NULL;) {
     const char *name = entry->d_name;

@@ -17,12 +17,6 @@ static int lock_release(lua_State *L) {
   return 0;
 }
 
-static int push_failure(lua_State *L, const char *path, const char *why) {
-  luaL_pushfail(L);
-  lua_pushfstring(L, "%s: %s", path, why);
-  return 2;
-}
-
 /* lock_folder(path); a file system without locks gives an object that locks nothing */
 static int core_lock_folder(lua_State *L) {
   const char *path = bind_check_path(L, 1);
@@ -30,11 +24,11 @@ static int core_lock_folder(lua_State *L) {
   *fd = -1;
   luaL_setmetatable(L, LOCK);
   *fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (*fd < 0) return push_failure(L, path, strerror(errno));
+  if (*fd < 0) return bind_refuse_path(L, path, errno);
   if (flock(*fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return 1;
   close(*fd);
   *fd = -1;
-  return push_failure(L, path, "another training is writing there");
+  return bind_refuse_with(L, "%s: another training is writing there", path);
 }
 
 static const luaL_Reg lock_meta[] = {

@@ -45,7 +45,9 @@ const char *bind_push_number(lua_State *L, double v) {
 
 const char *bind_push_text(lua_State *L, int index) {
   bool is_float = lua_type(L, index) == LUA_TNUMBER && !lua_isinteger(L, index);
-  return is_float ? bind_push_number(L, lua_tonumber(L, index)) : luaL_tolstring(L, index, NULL);
+  if (is_float) return bind_push_number(L, lua_tonumber(L, index));
+  luaL_tolstring(L, index, NULL);
+  return bind_show_top(L);
 }
 
 static const bind_row rows[] = {

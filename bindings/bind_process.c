@@ -211,8 +211,7 @@ static void push_outcome(lua_State *L, const process *p) {
 }
 
 static int refuse_program(lua_State *L, const char *program, const char *why, bool missing) {
-  luaL_pushfail(L);
-  lua_pushfstring(L, "%s: %s", program, why);
+  bind_refuse_with(L, "%s: %s", program, why);
   if (missing) lua_pushliteral(L, "missing");
   return missing ? 3 : 2;
 }

@@ -30,8 +30,7 @@ static bnn_safetensors *check_file(lua_State *L) {
 static const bnn_safetensors_entry *find_entry(lua_State *L, const bnn_safetensors *f) {
   const bnn_safetensors_entry *e = bnn_safetensors_find(f, luaL_checkstring(L, 2));
   if (e) return e;
-  luaL_pushfail(L);
-  lua_pushfstring(L, "%s: holds no tensor '%s'", f->path, lua_tostring(L, 2));
+  bind_refuse_with(L, "%s: holds no tensor '%s'", f->path, lua_tostring(L, 2));
   return NULL;
 }
 
@@ -168,6 +167,7 @@ static int file_print(lua_State *L) {
     lua_pushfstring(L, "safetensors: %I tensors in %s", (lua_Integer)(*box)->n, (*box)->path);
   else
     lua_pushstring(L, "safetensors: closed");
+  bind_show_top(L);
   return 1;
 }
 

@@ -21,9 +21,7 @@ static int core_make_folder(lua_State *L) {
     lua_pushboolean(L, made);
     return 1;
   }
-  luaL_pushfail(L);
-  lua_pushfstring(L, "%s: %s", path, strerror(number == EEXIST ? ENOTDIR : number));
-  return 2;
+  return bind_refuse_path(L, path, number == EEXIST ? ENOTDIR : number);
 }
 
 /* is_folder(path) */
@@ -41,9 +39,7 @@ static int core_real_path(lua_State *L) {
     lua_pushstring(L, real);
     return 1;
   }
-  luaL_pushfail(L);
-  lua_pushfstring(L, "%s: %s", path, strerror(errno));
-  return 2;
+  return bind_refuse_path(L, path, errno);
 }
 
 /* terminal(name) */

@@ -37,8 +37,12 @@ static const char *program = "bnnlua"; /* argv[0]; before error messages, NULL a
 /* ---- messages ---- */
 
 static void print_message(const char *prefix, const char *message) {
-  if (prefix) fprintf(stderr, "%s: ", prefix);
-  fprintf(stderr, "%s\n", message);
+  if (prefix) {
+    bind_print_shown(stderr, prefix);
+    fputs(": ", stderr);
+  }
+  bind_print_shown(stderr, message);
+  fputc('\n', stderr);
   fflush(stderr);
 }
 
@@ -60,9 +64,12 @@ static void print_options(FILE *out) {
 
 static void print_usage(const char *bad) {
   bool lacks_argument = bad[1] == 'e' || bad[1] == 'l' || bad[1] == 'm';
-  fprintf(stderr, "%s: ", program);
-  fprintf(stderr, lacks_argument ? "'%s' needs argument\n" : "unrecognized option '%s'\n", bad);
-  fprintf(stderr, "usage: %s [options] [script [args]]\nAvailable options are:\n", program);
+  bind_print_shown(stderr, program);
+  fputs(lacks_argument ? ": '" : ": unrecognized option '", stderr);
+  bind_print_shown(stderr, bad);
+  fputs(lacks_argument ? "' needs argument\nusage: " : "'\nusage: ", stderr);
+  bind_print_shown(stderr, program);
+  fputs(" [options] [script [args]]\nAvailable options are:\n", stderr);
   print_options(stderr);
   fflush(stderr);
 }

@@ -17,7 +17,6 @@
 #include "number.h"
 
 enum {
-  SHOWN = 40,          /* characters of a cell in errors */
   NUMBER_MAX = 400,    /* characters of a number */
   RATIO_MAX = 100,     /* bytes of text for a byte of the file, */
   TEXT_FREE = 1 << 26, /* which counts for texts longer than this: CSV compresses 3 to 30 times */
@@ -49,23 +48,11 @@ static cell *cells_of(const bnn_bytes *b) { return (cell *)(void *)b->p; }
 
 /* ---- errors ---- */
 
-/* A cell's text for errors, one line whatever it is. */
-typedef struct excerpt {
-  char s[SHOWN + 4];
-} excerpt;
-
-static excerpt excerpt_of(const cell *c) {
-  excerpt e = {""};
-  size_t n = c->n < SHOWN ? c->n : SHOWN;
-  for (size_t i = 0; i < n; i++)
-    e.s[i] = (unsigned char)c->p[i] < ' ' || c->p[i] == 127 ? '?' : c->p[i];
-  strcpy(e.s + n, c->n > n ? "..." : "");
-  return e;
-}
+static bnn_excerpt excerpt_of(const cell *c) { return bnn_excerpt_of(c->p, c->n); }
 
 /* "row 3 (line 4), column 2 'age'" */
 static bnn_status fail_cell(const parser *t, size_t column, const char *what, bnn_err *err) {
-  excerpt named = {""};
+  bnn_excerpt named = {""};
   if (t->header.n) named = excerpt_of(&cells_of(&t->header)[column]);
   return bnn_fail(err, BNN_EDATA, "%s: row %zu (line %zu), column %zu%s%s%s: %s", t->name, t->row,
                   t->at_line, column + 1, t->header.n ? " '" : "", named.s, t->header.n ? "'" : "",
@@ -74,7 +61,7 @@ static bnn_status fail_cell(const parser *t, size_t column, const char *what, bn
 
 static bnn_status fail_number(const parser *t, size_t column, const cell *c, const char *why,
                               bnn_err *err) {
-  char what[SHOWN + 64] = "'";
+  char what[sizeof(bnn_excerpt) + 64] = "'";
   strcat(strcat(strcat(what, excerpt_of(c).s), "' "), why);
   return fail_cell(t, column, c->n || c->quoted ? what : "a missing value", err);
 }

@@ -203,11 +203,9 @@ static bnn_status download(transfer *t, bnn_err *err) {
 static bnn_status check_payload(const bnn_fetch_job *job, const char *path, bnn_err *err) {
   bnn_err fault = {.text = ""};
   bnn_status status = bnn_digest_check(&job->want, path, &fault);
-  size_t n = strlen(path);
-  bool named = strncmp(fault.text, path, n) == 0 && strncmp(fault.text + n, ": ", 2) == 0;
-  const char *why = named ? fault.text + n + 2 : fault.text;
   if (status == BNN_OK) return status;
-  return bnn_fail(err, status, "%s: %s", status == BNN_EDATA ? job->url : job->path, why);
+  return bnn_fail(err, status, "%s: %s", status == BNN_EDATA ? job->url : job->path,
+                  bnn_err_reason(&fault, path));
 }
 
 static bnn_status fetch_into(transfer *t, bnn_err *err) {

@@ -252,7 +252,7 @@ static bnn_status take_array(reader *r, member *m, uint64_t i, const char *name,
   bnn_err why = {.text = ""};
   BNN_TRY(check_single(r, m, i, name, err));
   bnn_status status = read_array(&z->x[z->n], r, m, i, &why);
-  if (status == BNN_ETYPE) return skip(r, name, why.text + strlen(m->name) + 2, err);
+  if (status == BNN_ETYPE) return skip(r, name, bnn_err_reason(&why, m->name), err);
   if (status != BNN_OK) return bnn_fail(err, status, "%s", why.text);
   z->name[z->n] = copy_text(name, n - ENDING);
   if (!z->name[z->n]) {

@@ -31,7 +31,8 @@ enum { BNN_ERR_TEXT = 400 };
 
 typedef struct bnn_err {
   bnn_status status;
-  char text[BNN_ERR_TEXT]; /* one line, without the status's own words; cut if it is longer */
+  char text[BNN_ERR_TEXT]; /* one line, without the status's own words; cut if it is longer.  As
+                              display.h shows it, whatever names and paths are in it */
 } bnn_err;
 
 /* The words of a row, such as "shapes do not agree"; never NULL. */
@@ -48,6 +49,10 @@ bnn_status bnn_fail_within(bnn_err *err, bnn_status status, const char *format, 
 /* Puts words behind the text that err holds already; returns status. */
 bnn_status bnn_fail_after(bnn_err *err, bnn_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* What err says of the thing that its text begins with, `name: reason`; all of it when it begins
+ * otherwise. */
+const char *bnn_err_reason(const bnn_err *err, const char *name);
 
 /* A path as errors show it: the end of one that would leave no room for what is wrong with it. */
 const char *bnn_path_shown(const char *path);

@@ -161,7 +161,7 @@ static const struct {
     {"1;2,5;3\n", "column 2: '2,5' is not a number"},
     {"1,1e400\n", "'1e400' is more than a " BNN_REAL_NAME " can hold"},
     {"1,\"\"\n", "column 2: '' is not a number"},
-    {"1,a\x1b[2J\n", "'a?[2J' is not a number"},
+    {"1,a\x1b[2J\n", "'a\\x1b[2J' is not a number"},
     {"1,2\n3\n", "row 2 (line 2) has 1 cells, the first has 2"},
     {"1,2\n3,4,5\n", "row 2 (line 2) has 3 cells, the first has 2"},
     {"1,2\n\n3,4\n", "row 2 (line 2) has 1 cells, the first has 2"},

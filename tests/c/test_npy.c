@@ -266,7 +266,7 @@ static const struct {
     {"{'descr': '<', " KEYS "}", "'<', no type"},
     {"{'descr': '<u3', " KEYS "}", "'<u3', no type"},
     {"{'descr': [('a', '<f4'), ('b', '|O')], " KEYS "}", "records of a structured type"},
-    {"{'descr': '\n\x1b[2J\xff', " KEYS "}", "'??[2J?', no type"},
+    {"{'descr': '\n\x1b[2J\xff', " KEYS "}", "'\\n\\x1b[2J\\xff', no type"},
     {"__import__('os').system('id')", "'__import__('os').system('id')' where '{' is wanted"},
 };
 enum { HEADER_COUNT = sizeof header_row / sizeof *header_row };

@@ -514,10 +514,10 @@ START_TEST(names_and_texts_that_will_not_do_are_not_written) {
       {{"a", "__metadata__"},
        {{"k", "", 0}, {"l", "", 0}},
        "no tensor can be called '__metadata__'"},
-      {{"a", "\xff"}, {{"k", "", 0}, {"l", "", 0}}, "the name '?' is not UTF-8"},
+      {{"a", "\xff"}, {{"k", "", 0}, {"l", "", 0}}, "the name '\\xff' is not UTF-8"},
       {{"a", "b"}, {{"k", "", 0}, {"k", "", 0}}, "'k' is there twice"},
-      {{"a", "b"}, {{"k", "", 0}, {"\xff", "", 0}}, "the metadata's key '?' is not UTF-8"},
-      {{"a", "b"}, {{"k", "", 0}, {"l", "x\xff", 2}}, "the metadata's value 'x?' is not UTF-8"},
+      {{"a", "b"}, {{"k", "", 0}, {"\xff", "", 0}}, "the metadata's key '\\xff' is not UTF-8"},
+      {{"a", "b"}, {{"k", "", 0}, {"l", "x\xff", 2}}, "the metadata's value 'x\\xff' is not UTF-8"},
       {{"a", "b"}, {{"k", "", 0}, {"bnn.crc32", "", 0}}, "'bnn.crc32' is there twice"},
   };
   bnn_tensor *x[2] = {tensor_of(BNN_U8, DIMS(3), NULL), tensor_of(BNN_U8, DIMS(3), NULL)};

@@ -334,6 +334,7 @@ int luaopen_bnn_core(lua_State *L) {
   lua_newtable(L);
   bind_register(L, "bnn.core.", rows);
   bind_open_context(L); /* first: the others count their memory in it */
+  bind_open_map();
   bind_open_tensor(L);
   bind_open_key(L);
   bind_open_op(L);

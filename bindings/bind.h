@@ -88,8 +88,13 @@ bnn_tensor *bind_opt_tensor(lua_State *L, int arg);
 /* Raises that a value is read when the value at `index` is a tracer: where a number is wanted. */
 void bind_refuse_tracer(lua_State *L, int index);
 
-/* The tensor box at arg, concrete or tracer, or NULL when it is something else. */
+/* The tensor box at arg, concrete or tracer, or NULL when it is something else.  Raises, as all
+ * checks of a tensor do, when its elements are of a mapped file that has changed. */
 bind_tensor *bind_test_box(lua_State *L, int arg);
+
+/* Raises when x, which may be NULL, lies over a mapped file that has changed, or when a mapped file
+ * was cut short while something was read from it (bind_map.c). */
+void bind_check_map(lua_State *L, const bnn_tensor *x);
 
 /* The shape of the tensor at arg, concrete or tracer; raises when it is neither, or dead. */
 bnn_shape bind_check_shape_of(lua_State *L, int arg);
@@ -253,6 +258,7 @@ void bind_new_class(lua_State *L, const char *name, const char *prefix, const lu
                     const bind_row *rows);
 
 /* Each file's rows; the module's table is on top of the stack, and stays there. */
+void bind_open_map(void);
 void bind_open_tensor(lua_State *L);
 void bind_open_key(lua_State *L);
 void bind_open_op(lua_State *L);

@@ -160,9 +160,10 @@ static int print_tensor(lua_State *L, const bnn_tensor *t) {
 }
 
 /* Never raises for a tracer or a closed tensor, so that print can be used while looking for a
- * fault. */
+ * fault.  (For a mapped file that has changed it does: there is nothing to show.) */
 int bind_tensor_print(lua_State *L) {
   bind_tensor *box = luaL_checkudata(L, 1, BIND_TENSOR);
+  bind_check_map(L, box->t);
   if (box->t) return print_tensor(L, box->t);
   lua_getiuservalue(L, 1, 1);
   const bind_program *p = lua_touserdata(L, -1);

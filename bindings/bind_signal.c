@@ -50,6 +50,7 @@ static volatile sig_atomic_t pending;       /* the signal that has not been rais
 static volatile sig_atomic_t pending_plain; /* it came to a plain script */
 static volatile sig_atomic_t finishing;     /* calls of signal.finish that have not ended */
 static volatile int64_t asked_ms;           /* when the last request came to a guard, or NEVER */
+static void (*volatile soon)(lua_State *L); /* what bind_signal_raise_soon is to raise */
 static void (*stop_hook)(void);
 static void (*clear_hook)(void);
 static struct sigaction before[STOPS]; /* what the outermost guard found */
@@ -92,9 +93,22 @@ static bool passed_to_main_thread(int sig) {
  * themselves. */
 static void raise_hook(lua_State *L, lua_Debug *ar) {
   (void)ar;
+  void (*raise)(lua_State *) = soon;
   lua_sethook(L, NULL, 0, 0);
   bind_signal_raise_if_pending(L);
+  soon = NULL;
+  if (raise) raise(L);
 }
+
+bool bind_signal_raise_soon(void (*raise)(lua_State *L)) {
+  if (!pthread_equal(pthread_self(), main_thread)) return false;
+  soon = raise;
+  lua_sethook(main_state, raise_hook, HOOK_EVENTS, 1);
+  for (guard *g = guards; g; g = g->next) lua_sethook(g->state, raise_hook, HOOK_EVENTS, 1);
+  return true;
+}
+
+pthread_t bind_signal_thread(void) { return main_thread; }
 
 /* Marks the signal as arrived and asks long C calls to end. */
 static void set_pending(int sig, bool plain) {

@@ -15,6 +15,7 @@
 #define BIND_SIGNAL_H
 
 #include <lua.h>
+#include <pthread.h>
 #include <stdbool.h>
 
 #define BIND_INTERRUPT "bnn.interrupt" /* metatable of {signal = 2, name = "SIGINT"} */
@@ -33,6 +34,14 @@ void bind_signal_on_interrupt(void (*stop)(void));
 /* `clear` is called when a pending signal has been taken, just before its error is raised, or has
  * been dropped: the place to lower the flag that `stop` raised. NULL takes it back. */
 void bind_signal_on_clear(void (*clear)(void));
+
+/* From a signal handler of any thread: `raise` is called, once, at the next Lua instruction of the
+ * states that a signal would be raised in; it may raise an error.  False in another thread than
+ * Lua's, where nothing was done: send the signal on to that one. */
+bool bind_signal_raise_soon(void (*raise)(lua_State *L));
+
+/* The thread that runs Lua. */
+pthread_t bind_signal_thread(void);
 
 /* The signal that has arrived, guarded or not, and not been raised yet, or 0. */
 int bind_signal_pending(void);

@@ -75,11 +75,16 @@ static int tensor_release(lua_State *L) {
 
 /* ---- arguments ---- */
 
-bind_tensor *bind_test_box(lua_State *L, int arg) { return luaL_testudata(L, arg, BIND_TENSOR); }
+bind_tensor *bind_test_box(lua_State *L, int arg) {
+  bind_tensor *box = luaL_testudata(L, arg, BIND_TENSOR);
+  if (box) bind_check_map(L, box->t);
+  return box;
+}
 
 static bind_tensor *check_box(lua_State *L, int arg) {
   bind_tensor *box = luaL_checkudata(L, arg, BIND_TENSOR);
   luaL_argcheck(L, box->t || box->program, arg, "tensor is closed");
+  bind_check_map(L, box->t);
   return box;
 }
 

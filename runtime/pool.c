@@ -128,10 +128,12 @@ static void *work(void *arg) {
 
 /* ---- starting and ending them ---- */
 
-/* Signals stay with the threads of the program: workers block them all. */
+/* Signals stay with the threads of the program: workers block them all but SIGBUS, which is about
+ * memory that a worker touched itself (map.h). */
 static void start(bnn_pool *pool) {
   sigset_t all, before;
   sigfillset(&all);
+  sigdelset(&all, SIGBUS);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   while (pool->started < pool->threads - 1 &&
          pthread_create(&pool->worker[pool->started], NULL, work, pool) == 0)

@@ -551,6 +551,12 @@ static bnn_status view_entry(bnn_tensor **out, const bnn_safetensors *f,
                              const bnn_safetensors_entry *e, const size_t *dim, bnn_err *err) {
   unsigned char *data = (unsigned char *)f->bytes->data + e->offset;
   if (e->has_sum) BNN_TRY(check_sum(e, bnn_sums_data(0, data, (size_t)e->bytes), err));
+  if (f->bytes->release == bnn_map_close) { /* so that it can be told for one over a map */
+    BNN_TRY(
+        bnn_tensor_adopt(out, e->as, (int)e->rank, dim, data, f->bytes->block, bnn_map_close, err));
+    bnn_map_ref(f->bytes->block);
+    return BNN_OK;
+  }
   BNN_TRY(bnn_tensor_adopt(out, e->as, (int)e->rank, dim, data, f->bytes, unref, err));
   bnn_tensor_ref(f->bytes);
   return BNN_OK;

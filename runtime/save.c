@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "bytes.h"
+#include "map.h"
 #include "mem.h"
 
 #ifndef O_CLOEXEC
@@ -39,6 +40,9 @@ struct bnn_saving {
 };
 
 static bnn_status fail_system(const bnn_saving *s, bnn_err *err) {
+  if (errno == EFAULT) /* the system's own reads do not come to a handler */
+    return bnn_fail(err, BNN_EDATA,
+                    "%s: what is to be written is of a mapped file that was cut short", s->shown);
   return bnn_fail(err, errno == ENOMEM ? BNN_ENOMEM : BNN_EIO, "%s: %s", s->shown, strerror(errno));
 }
 
@@ -258,8 +262,14 @@ static bnn_status rename_over(bnn_saving *s, bnn_err *err) {
       s->shown, strerror(errno));
 }
 
+/* Zeros that stand for the missing part of a mapped file are not saved. */
+static bnn_status finish(bnn_saving *s, bnn_err *err) {
+  BNN_TRY(bnn_map_cut(err));
+  return s->fd < 0 ? write_in_place(s, err) : rename_over(s, err);
+}
+
 bnn_status bnn_save_commit(bnn_saving *s, bnn_err *err) {
-  bnn_status status = s->fd < 0 ? write_in_place(s, err) : rename_over(s, err);
+  bnn_status status = finish(s, err);
   bnn_save_abort(s);
   return status;
 }

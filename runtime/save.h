@@ -18,7 +18,8 @@
  * Leftovers:    a temporary file, NAME.PID-DIGITS.part, is removed on every failure.  One that a
  *               killed process left behind harms nobody; bnn_save_sweep removes such.
  *
- * Errors: EIO with the path and the system's reason, ENOMEM. */
+ * Errors: EIO with the path and the system's reason; EDATA where the bytes come from a mapped file
+ * that was cut short (map.h); ENOMEM. */
 #ifndef BNN_SAVE_H
 #define BNN_SAVE_H
 

@@ -113,7 +113,9 @@ end
 function M.csv(path, opts) return read_csv(check_path("csv", path), opts) end
 
 --- The tensor in a plain .npy or IDX file, over the file's own bytes: they are read when they are
--- touched, so that it may be larger than memory. What is written to it stays out of the file.
+-- touched, so that it may be larger than memory. What is written to it stays out of the file. Where
+-- another program cuts the file or writes to it, using the tensor is an error; a file that is
+-- replaced or removed does no harm.
 -- @param path string
 -- @return tensor; or nil, message
 function M.map(path)

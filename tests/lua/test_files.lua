@@ -123,6 +123,59 @@ function TestArrays.test_mapped_tensors_outlive_their_files()
   refuses("No such file", data.map, path "no.npy")
 end
 
+-- Writes bytes into a file that is there, from a position on; none: cuts it there.
+local function change(name, position, bytes)
+  if bytes then
+    local file <close> = assert(io.open(path(name), "r+b"))
+    file:seek("set", position)
+    file:write(bytes)
+  else
+    local all <close> = assert(io.open(path(name), "rb"))
+    write(name, all:read(position))
+  end
+end
+
+-- Every use of a mapped tensor, or of a view of it, is an error when the file is another.
+function TestArrays.test_a_mapped_file_that_changes_is_told()
+  local n = 20000
+  for _, bytes in ipairs{("\7"):rep(50), false} do
+    data.save(path "x.npy", core.ones(n))
+    local x = data.map(path "x.npy")
+    local view = x:narrow(1, n - 9, 10)
+    lu.assertEquals(x:sum():item(), n)
+    change("x.npy", 5000, bytes)
+    for _, use in ipairs{
+      function() return x:sum() end, function() return view:totable() end,
+      function() return x + 1 end, function() return core.ones(n) * x end,
+      function() return x[n] end, function() return tostring(x) end,
+      function() return data.save(path "y.npy", x) end,
+      function() return data.save(path "y.npz", {x = x}) end,
+      function() return bnn.safetensors.save(path "y", {x = view}) end,
+    } do
+      raises(path "x.npy" .. ": has been changed since it was mapped", use)
+    end
+    lu.assertNil(io.open(path "y.npy"))
+  end
+end
+
+-- A function that was compiled holds the tensor and does not look at its file before it reads: then
+-- it is the missing pages that tell, wherever they are touched.
+function TestArrays.test_a_mapped_file_that_is_cut_while_it_is_read_is_told()
+  local n = 20000
+  for _, threads in ipairs{1, 2} do
+    local before = core.threads()
+    core.threads(threads)
+    data.save(path "x.npy", core.ones(n))
+    local x = data.map(path "x.npy")
+    local sum = bnn.compile(function(y) return (x * y):sum() end)
+    lu.assertEquals(sum(core.ones(n)):item(), n)
+    change("x.npy", 5000)
+    raises(path "x.npy" .. ": was cut short", function() sum(core.ones(n)):item() end)
+    core.threads(before)
+  end
+  lu.assertEquals(core.ones(3):sum():item(), 3) -- said once, and all else goes on
+end
+
 function TestArrays.test_a_mapped_part_trains_as_any_other()
   data.save(path "x.npy", core.full({10, 4}, 51, "u8"))
   local part = data.part{x = data.map(path "x.npy"), y = core.zeros(10, "i32")}

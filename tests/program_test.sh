@@ -536,6 +536,20 @@ prompt_session() {
   send 'opts.samples = 2\n'
   send '"rows " .. #bnn.predict(model, x, opts).mean\n'
   await "rows 512"
+  # The locale is C (checks.sh): any byte can be typed all the same, be recalled, and be in a prompt.
+  send 'print("length " .. #"\303\244\342\202\254\360\237\231\202")\n'
+  await "length 9"
+  send 'print("raw", ("\377\303(\342\202"):byte(1, -1))\n'
+  await "raw	255	195	40	226	130"
+  send 'print("private", ("\364\217\274\200"):byte(1, -1))\n' # what stands for a byte inside
+  await "private	244	143	188	128"
+  send 'sum = (sum or 0) + #"\303\244\377\303" print("sum " .. sum)\n'
+  await "sum 4"
+  send '\033[A\n'
+  await "sum 8"
+  send '_PROMPT = "\303\244%%\377> " print("locale " .. os.setlocale())\n'
+  await "locale C"
+  await "$(printf '\303\244%%')"
   # Between two lines the terminal is not in the editor's mode, and an end of input there is lost.
   tries=0
   while kill -0 $child 2>/dev/null && [ $tries -lt 50 ]; do

@@ -134,7 +134,8 @@ local function read_real(file, name)
   local x, fault = file:tensor(name)
   if not x or x:dtype() == core.real then return x, fault end
   if x:dtype() == "f32" then return x:to(core.real) end
-  return nil, ("'%s' is of %s, this program computes in %s"):format(name, x:dtype(), core.real)
+  return nil, strings.message("'%s' is of %s, this program computes in %s", name, x:dtype(),
+    core.real)
 end
 
 -- The 64 bits of a scalar as an integer.
@@ -142,7 +143,7 @@ local function read_u64(file, name)
   local x, fault = file:tensor(name)
   if not x then return nil, fault end
   if x:dtype() ~= "u64" or x:dim() ~= 0 then
-    return nil, ("'%s' is %s [%s], wanted a u64 scalar"):format(name, x:dtype(),
+    return nil, strings.message("'%s' is %s [%s], wanted a u64 scalar", name, x:dtype(),
       table.concat(x:shape(), ", "))
   end
   return x:item()
@@ -151,16 +152,18 @@ end
 -- A count, which has to be one that Lua can have.
 local function read_count(file, name)
   local n, fault = read_u64(file, name)
-  if n and n < 0 then return nil, ("'%s' is %u, too much"):format(name, n) end
+  if n and n < 0 then return nil, strings.message("'%s' is %u, too much", name, n) end
   return n, fault
 end
 
 local function read_params(file, prefix, names)
   local shapes, tensors = {}, {}
-  if type(names) ~= "table" then return nil, ("the names of %s are no list"):format(prefix) end
+  if type(names) ~= "table" then
+    return nil, strings.message("the names of %s are no list", prefix)
+  end
   for i, name in ipairs(names) do
     if type(name) ~= "string" or tensors[name] then
-      return nil, ("name %d of %s is no text or comes twice"):format(i, prefix)
+      return nil, strings.message("name %d of %s is no text or comes twice", i, prefix)
     end
     local x, fault = read_real(file, prefix .. name)
     if not x then return nil, fault end
@@ -218,7 +221,8 @@ local function check_format(file)
   if not layout then
     return nil, "is a safetensors file, but no checkpoint; bnn.safetensors.open reads its tensors"
   elseif number.parse(layout) ~= LAYOUT then
-    return nil, ("is a checkpoint of layout %s, this program knows %d"):format(layout, LAYOUT)
+    return nil, strings.message("is a checkpoint of layout %s, this program knows %d", layout,
+      LAYOUT)
   end
   return true
 end
@@ -229,7 +233,7 @@ local function read_part(file, name, text)
   tree, fault = core.json_decode(text)
   if type(tree) == "table" then part, fault = get[name](file, tree) end
   if type(part) == "table" then return part end
-  return nil, ("%s: %s"):format(name, fault or "is no table")
+  return nil, strings.message("%s: %s", name, fault or "is no table")
 end
 
 -- The state in an open file; or nil, fault.
@@ -334,7 +338,7 @@ function M.amend(path, state)
   local extras, tensors, metadata = amended(file, state.extras)
   if not extras then return nil, with_path(path, tensors) end
   local tree, fault = put.extras(tensors, extras)
-  if fault then error(("%s: %s"):format(what, fault), 2) end
+  if fault then error(strings.message("%s: %s", what, fault), 2) end
   metadata.extras = core.json_encode(tree)
   return safetensors.save(path, tensors, {metadata = metadata})
 end
@@ -353,7 +357,7 @@ end
 -- Lines on what differs; names are shown with the prefix.
 local function shape_faults(target, source, prefix)
   local faults, wanted, got = {}, by_name(target), by_name(source)
-  local function add(...) faults[#faults + 1] = ("'%s%s' %s"):format(prefix, ...) end
+  local function add(...) faults[#faults + 1] = strings.message("'%s%s' %s", prefix, ...) end
   for name, tensor in pairs(wanted) do
     local other = got[name]
     if other == nil then
@@ -453,11 +457,11 @@ function M.open(path, opts)
   local about = state.model or {}
   local net, fault = opts.net, BY_FUNCTION
   if not net and about.net then net, fault = networks.of(about.net) end
-  if not net then return nil, ("%s: %s: give net="):format(path, fault) end
+  if not net then return nil, strings.message("%s: %s: give net=", path, fault) end
   local likelihood = opts.likelihood and likelihoods.of(opts.likelihood, 2)
   if not likelihood and about.likelihood then
     likelihood, fault = likelihoods.of_data(about.likelihood)
-    if not likelihood then return nil, ("%s: %s: give likelihood="):format(path, fault) end
+    if not likelihood then return nil, strings.message("%s: %s: give likelihood=", path, fault) end
   end
   return {
     net = net, likelihood = likelihood, posterior = state.posterior, params = state.params,

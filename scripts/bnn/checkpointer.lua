@@ -12,6 +12,7 @@ local options = require "bnn.options"
 local parameters = require "bnn.params"
 local record = require "bnn.record"
 local same_training = require "bnn.same_training"
+local strings = require "bnn.strings"
 
 local M = {}
 
@@ -34,7 +35,7 @@ local spec = {
 
 local function demand(value, message) return require "bnn.experiment".demand(value, message) end
 
-local function say(text) io.stderr:write(text, "\n") end
+local say = strings.notice
 
 -- ---- the folder ----
 
@@ -96,10 +97,10 @@ local function refuse_differences(self, saved, path)
   if #list == 0 then return end
   local text = table.concat(list, "; ")
   if self.resume_anyway then
-    say(("WARNING: %s: going on although it differs: %s"):format(path, text))
+    say(strings.message("WARNING: %s: going on although it differs: %s", path, text))
   else
-    demand(nil, ("%s: this is another training: %s; --resume_anyway goes on nevertheless"):format(
-      path, text))
+    local fault = "%s: this is another training: %s; --resume_anyway goes on nevertheless"
+    demand(nil, strings.message(fault, path, text))
   end
 end
 
@@ -107,11 +108,11 @@ end
 -- in that order.
 local function demand_same_tensors(target, source, path)
   local faults = checkpoint.compare(target, source)
-  demand(#faults == 0, ("%s: %s"):format(path, table.concat(faults, "; ")))
+  demand(#faults == 0, strings.message("%s: %s", path, table.concat(faults, "; ")))
   local names, theirs = target:names(), source:names()
   for i, name in ipairs(names) do
-    demand(theirs[i] == name, ("%s: tensor %d is '%s', wanted '%s'"):format(path, i, theirs[i],
-      name))
+    demand(theirs[i] == name, strings.message("%s: tensor %d is '%s', wanted '%s'", path, i,
+      theirs[i], name))
   end
 end
 
@@ -130,8 +131,9 @@ local function take_over(self, saved, path)
   demand(made.name == own.name and made.size == own.size,
     ("%s: the optimizer's state is of %s over %d elements, wanted %s over %d"):format(path,
       made.name, made.size, own.name, own.size))
-  demand(saved.step == made.steps, ("%s: it is of step %s, its optimizer's state of step %d")
-    :format(path, tostring(saved.step), made.steps))
+  demand(saved.step == made.steps,
+    strings.message("%s: it is of step %s, its optimizer's state of step %d", path,
+      tostring(saved.step), made.steps))
   core.overwrite(mu.flat, theirs.mu.flat)
   if logvar then core.overwrite(logvar.flat, theirs.logvar.flat) end
   self.state.moments:restore(made.steps, made.moments)
@@ -146,7 +148,9 @@ local function newest(self, has_best)
     local path = step and path_of(self, step) or best_path(self)
     local saved, fault = checkpoint.load(path)
     if saved and saved.step then
-      if first_fault then say(("WARNING: going back to %s, step %d"):format(path, saved.step)) end
+      if first_fault then
+        say(strings.message("WARNING: going back to %s, step %d", path, saved.step))
+      end
       return saved, path
     end
     fault = fault or path .. ": it holds no step"
@@ -176,7 +180,8 @@ local function resume_best(self)
   if theirs == ours then
     self.best_value = there.best_value
   else
-    say(("WARNING: %s: is the best by %s, here it is by %s: the best is looked for anew"):format(
+    say(strings.message(
+      "WARNING: %s: is the best by %s, here it is by %s: the best is looked for anew",
       best_path(self), theirs or "a metric that it does not name", ours))
   end
 end
@@ -191,9 +196,10 @@ local function resume(self, has_best)
   self.rates = training.rates
   local there, here = same_training.kernels(saved.versions), same_training.own_kernels()
   if there ~= here then
-    say(("WARNING: %s: written with %s, here is %s: bits may differ"):format(path, there, here))
+    say(strings.message("WARNING: %s: written with %s, here is %s: bits may differ", path, there,
+      here))
   end
-  say(("resumed from %s at step %d"):format(path, saved.step))
+  say(strings.message("resumed from %s at step %d", path, saved.step))
   if self.on_resume then self.on_resume(saved) end
 end
 
@@ -209,7 +215,7 @@ local function begin(self)
   if holds then
     resume(self, has_best)
   elseif self.resume then
-    say(("%s: nothing to resume from, the training begins"):format(self.path))
+    say(strings.message("%s: nothing to resume from, the training begins", self.path))
   end
 end
 
@@ -254,7 +260,7 @@ end
 local function write(self, path, step)
   local ok, fault = attempt(save_contents, self, path, step)
   if ok then return true end
-  say(("WARNING: no checkpoint of step %d: %s"):format(step, fault))
+  say(strings.message("WARNING: no checkpoint of step %d: %s", step, fault))
   return stands(self, path, step), fault
 end
 
@@ -271,7 +277,7 @@ function M.check(given, train)
     error("bnn.train: checkpoint: the objective has no posterior= or params= to keep", 3)
   end
   if given.best and not train.evaluate then
-    error(("bnn.train: checkpoint: best = '%s' wants evaluate="):format(given.best), 3)
+    error(strings.message("bnn.train: checkpoint: best = '%s' wants evaluate=", given.best), 3)
   end
   demand(given.path ~= "", "bnn.train: checkpoint: the name of the folder is empty")
   if given.config then given.config = require "bnn.experiment".resulting(given.config) end

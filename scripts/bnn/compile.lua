@@ -8,6 +8,7 @@ local number = require "bnn.number"
 local options = require "bnn.options"
 local record = require "bnn.record"
 local report = require "bnn.compile_report"
+local strings = require "bnn.strings"
 local trace = require "bnn.trace"
 local tree = require "bnn.tree"
 
@@ -46,7 +47,7 @@ end
 local function notice(self, before, now)
   if self.recordings < self.next_notice then return end
   self.next_notice = 2 * self.recordings
-  io.stderr:write(report.notice(self, before, now), "\n")
+  strings.notice(report.notice(self, before, now))
 end
 
 -- Records once more. Another coroutine may have made the same program while the function yielded.

@@ -9,6 +9,7 @@ local number = require "bnn.number"
 local options = require "bnn.options"
 local places = require "bnn.places"
 local sets = require "bnn.sets"
+local strings = require "bnn.strings"
 local toy = require "bnn.toy"
 
 local M = {}
@@ -37,7 +38,7 @@ function M.part(opts)
   if not n then error("bnn.data.part: x is a scalar, wanted [n, ...]", 2) end
   if opts.y and (opts.y:dim() == 0 or opts.y:size(1) ~= n) then
     local y = table.concat(opts.y:shape(), ", ")
-    error(("bnn.data.part: x has %d rows, y is [%s]"):format(n, y), 2)
+    error(strings.message("bnn.data.part: x has %d rows, y is [%s]", n, y), 2)
   end
   return setmetatable({
     x = opts.x:contiguous(), y = opts.y and opts.y:contiguous(), size = n, origin = opts.origin,
@@ -58,7 +59,8 @@ function Part:slice(from, to)
   from, to = math.tointeger(from or 1), math.tointeger(to or self.size)
   to = to and math.min(to, self.size)
   if not from or not to or from < 1 or from > to + 1 then
-    error(("slice: rows %s..%s of %d"):format(number.text(from), number.text(to), self.size), 2)
+    error(strings.message("slice: rows %s..%s of %d", number.text(from), number.text(to),
+      self.size), 2)
   end
   local n = to - from + 1
   return self:with{x = self.x:narrow(1, from, n), y = self.y and self.y:narrow(1, from, n)}
@@ -141,7 +143,8 @@ local function read_part(dir, prefix)
   if not images and not labels then return nil end
   if not images or not labels then
     local missing = images and "labels-idx1-ubyte" or "images-idx3-ubyte"
-    return nil, ("%s: %s-%s is missing beside %s"):format(dir, prefix, missing, images or labels)
+    return nil, strings.message("%s: %s-%s is missing beside %s", dir, prefix, missing,
+      images or labels)
   end
   local x, y = core.idx_read_pair(images, labels)
   if not x then return nil, y end
@@ -178,7 +181,7 @@ local function load_from(name, row, dir)
     if data or fault then return data, fault end
   end
   local beside = name and (", nor in %s"):format(folders[1]) or ""
-  return nil, ("%s: no IDX files there%s; %s"):format(folders[#folders], beside, WANTED)
+  return nil, strings.message("%s: no IDX files there%s; %s", folders[#folders], beside, WANTED)
 end
 
 -- Searches the places outside the cache: the set; or nil, and a message when a place is broken.
@@ -203,7 +206,7 @@ local function load_cached(row, opts)
   end
   local folder, fault, cause = fetch.get(row, opts)
   if folder then return read_folder(folder) end
-  if broken then return nil, ("%s; %s"):format(broken, fault), cause end
+  if broken then return nil, strings.message("%s; %s", broken, fault), cause end
   local message = "no %s data: looked in %s; %s"
   return nil, message:format(row.name, places.words(row.name), fault), cause
 end
@@ -216,7 +219,7 @@ local function load_named(name, opts)
   local data, fault = search(name, row)
   if data or fault then return data, fault end
   if row then return load_cached(row, opts) end
-  return nil, ("%s. Looked in %s"):format(sets.unknown(name), places.words(name))
+  return nil, strings.message("%s. Looked in %s", sets.unknown(name), places.words(name))
 end
 
 -- Whether a name is a path: by its look, or that of a folder that is here and not known otherwise.
@@ -277,7 +280,7 @@ function M.load(name, opts)
   else
     opts = options.check("bnn.data.load", opts, load_spec)
     if is_path and name ~= "." then
-      return nil, ("%s: a path is given, and another one with dir, %s"):format(name, dir)
+      return nil, strings.message("%s: a path is given, and another one with dir, %s", name, dir)
     elseif is_path then
       data, fault = load_from(nil, nil, dir)
     else
@@ -309,7 +312,7 @@ local function load_or_draw(name, dir)
   local data, fault, cause = M.load(name or "mnist", {dir = dir})
   local drawn = not data and cause and not name and not dir and M.load "glyphs"
   if not drawn then return demand(data, fault), "" end
-  io.stderr:write(fault, "\n")
+  strings.notice(fault)
   return drawn, (": digits drawn by the program, as MNIST is not here and %s"):format(cause)
 end
 

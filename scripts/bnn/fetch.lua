@@ -7,6 +7,7 @@ local folders = require "bnn.folders"
 local number = require "bnn.number"
 local places = require "bnn.places"
 local sets = require "bnn.sets"
+local strings = require "bnn.strings"
 
 local M = {}
 
@@ -41,10 +42,11 @@ function M.check_file(file, path)
   local sha256, bytes = core.digest(path, file[2])
   if not sha256 then return nil, bytes end
   if bytes ~= file[2] then
-    return nil, ("%s: its payload has %d bytes, wanted are %d"):format(path, bytes, file[2])
+    return nil, strings.message("%s: its payload has %d bytes, wanted are %d", path, bytes, file[2])
   end
   if sha256 ~= file[3] then
-    return nil, ("%s: the SHA-256 of its payload is %s, wanted is %s"):format(path, sha256, file[3])
+    return nil, strings.message("%s: the SHA-256 of its payload is %s, wanted is %s", path, sha256,
+      file[3])
   end
   return true
 end
@@ -77,7 +79,7 @@ local function reporter()
   local self = {}
   function self.start(url)
     self.url = url
-    if not columns then io.stderr:write("downloading ", url, "\n") end
+    if not columns then strings.notice("downloading " .. url) end
   end
   function self.progress(got, total)
     if not columns then return end
@@ -89,7 +91,7 @@ local function reporter()
     local line = ("%s [%s%s] %s"):format(self.url:match "[^/]*$", ("#"):rep(filled),
       ("."):rep(width - filled), amount)
     clear()
-    io.stderr:write(line:sub(1, columns - 1))
+    io.stderr:write(strings.shown(line):sub(1, columns - 1))
     io.stderr:flush()
   end
   function self.done()
@@ -97,7 +99,7 @@ local function reporter()
   end
   function self.note(text)
     self.done()
-    io.stderr:write(text, "\n")
+    strings.notice(text)
   end
   return self
 end
@@ -143,7 +145,8 @@ local function fetch_all(row, files, folder, scratch, job)
   for _, file in ipairs(files) do
     local target = folder .. "/" .. file[1]
     local download, fault, blame = fetch_file(row, file, target, job)
-    if not download then return nil, ("%s of %s: %s"):format(file[1], row.name, fault), blame end
+    if not download then return nil, strings.message("%s of %s: %s", file[1], row.name, fault),
+      blame end
     table.insert(scratch.downloads, download)
   end
   return true
@@ -225,14 +228,15 @@ function M.get(row, opts)
   local files = wanted(row, folder)
   if #files == 0 then return folder, 0 end
   local fault, cause = refusal(opts)
-  if fault then return nil, ("%s; %s"):format(fault, by_hand(row)), cause end
+  if fault then return nil, strings.message("%s; %s", fault, by_hand(row)), cause end
   local ok, blame
   ok, fault, blame = bring(row, files, folder, new_job(row, opts))
   if ok then return folder, #files end
   if blame == "here" then
-    return nil, ("%s; %s"):format(fault, ANOTHER_FOLDER), "the cache cannot be written"
+    return nil, strings.message("%s; %s", fault, ANOTHER_FOLDER), "the cache cannot be written"
   end
-  return nil, ("%s; check the network, or %s"):format(fault, by_hand(row)), "the download failed"
+  return nil, strings.message("%s; check the network, or %s", fault, by_hand(row)),
+    "the download failed"
 end
 
 return M

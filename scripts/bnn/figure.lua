@@ -8,11 +8,12 @@ local gnuplot = require "bnn.gnuplot"
 local nearest = require "bnn.nearest"
 local number = require "bnn.number"
 local options = require "bnn.options"
+local strings = require "bnn.strings"
 
 local M = {}
 
 --- Raises a formatted text at a level.
-function M.fail(level, text, ...) error(number.format(text, ...), level + 1) end
+function M.fail(level, text, ...) error(strings.message(text, ...), level + 1) end
 local fail = M.fail
 
 --- What errors call series i: "bnn.plot.lines: series 2 (mean)".

@@ -14,7 +14,7 @@ local M = {}
 local function part(opts) return require "bnn.data".part(opts) end
 
 local function malformed(path, text, ...)
-  return nil, ("malformed input data: %s: " .. text):format(path, ...)
+  return nil, strings.message("malformed input data: %s: " .. text, path, ...)
 end
 
 local function shape_text(x) return "[" .. table.concat(x:shape(), ", ") .. "]" end
@@ -74,7 +74,7 @@ local function kind_of(path) return kind_by_name(path) or kind_by_content(path) 
 
 local function check_path(what, path)
   if type(path) == "string" then return path end
-  error(("bnn.data.%s: a path is wanted, got a %s"):format(what, type(path)), 3)
+  error(strings.message("bnn.data.%s: a path is wanted, got a %s", what, type(path)), 3)
 end
 
 local function unknown_kind(path, wanted)
@@ -156,7 +156,7 @@ function M.save(path, value, opts)
   if kind == "npz" and type(value) == "table" then return save_npz(path, value, opts.compressed) end
   if not kind or not kinds[kind].save then
     local wanted = "wanted a tensor for .npy or .png, a table of tensors for .npz"
-    error(("bnn.data.save: %s: %s"):format(path, wanted), 2)
+    error(strings.message("bnn.data.save: %s: %s", path, wanted), 2)
   end
   if type(value) ~= "userdata" then value = core.tensor(value) end
   return kinds[kind].save(path, value)
@@ -167,7 +167,7 @@ end
 -- A picture that has MNIST's size already, with light ink; or nil, fault.
 local function as_it_is(grey, ink)
   if grey:dtype() ~= "u8" then
-    error(("bnn.data.image: the image is %s, wanted u8"):format(grey:dtype()), 3)
+    error(strings.message("bnn.data.image: the image is %s, wanted u8", grey:dtype()), 3)
   end
   local size = table.concat(grey:shape(), " x ")
   if size ~= "28 x 28" then return nil, "is " .. size .. ", 28 x 28 is wanted without fitting" end
@@ -384,7 +384,8 @@ function M.standardise(given, stats)
     })
     local row = "[" .. table.concat(x:shape(), ", ", 2) .. "]"
     if shape_text(stats.mean) ~= row or shape_text(stats.std) ~= row then
-      error(("bnn.data.standardise: a row of x is %s, the statistics are for %s and %s"):format(
+      error(strings.message(
+        "bnn.data.standardise: a row of x is %s, the statistics are for %s and %s",
         row, shape_text(stats.mean), shape_text(stats.std)), 2)
     end
   elseif given.size == 0 then

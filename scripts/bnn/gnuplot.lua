@@ -71,7 +71,7 @@ end
 -- octal digits, of which the first is 0, are one byte whatever follows.)
 function M.quote(text)
   local function octal(c) return ("\\0%03o"):format(c:byte()) end
-  return '"' .. M.clean(text):gsub("[^%w ]", octal) .. '"'
+  return '"' .. M.clean(text):gsub("[^A-Za-z0-9 ]", octal) .. '"'
 end
 
 -- ---- running it ----

@@ -8,6 +8,7 @@
 local core = require "bnn.core"
 local number = require "bnn.number"
 local options = require "bnn.options"
+local strings = require "bnn.strings"
 
 local M = {}
 
@@ -30,7 +31,7 @@ end
 -- Raises unless the network gives one tensor: what it gives is a list when there are several.
 local function check_one(name, output, wanted)
   if type(output) ~= "table" then return end
-  error(("%s: the network gives %d values, %s is wanted"):format(name, #output, wanted), 0)
+  error(strings.message("%s: the network gives %d values, %s is wanted", name, #output, wanted), 0)
 end
 
 -- Raises unless y has the shape of the output: [n, 1] against [n] would broadcast to [n, n].
@@ -39,7 +40,7 @@ local function check_targets(name, output, y)
   if y == nil then error(name .. ": the data have no targets y", 0) end
   local wanted, got = table.concat(output:shape(), ", "), table.concat(y:shape(), ", ")
   if got ~= wanted then
-    error(("%s: the network's output is [%s], y is [%s]"):format(name, wanted, got), 0)
+    error(strings.message("%s: the network's output is [%s], y is [%s]", name, wanted, got), 0)
   end
 end
 
@@ -91,7 +92,8 @@ function M.poisson()
     log_prob = function(log_rate, y)
       check_targets("poisson", log_rate, y)
       if y:dtype() ~= core.real then
-        error(("poisson: y is %s, wanted %s: y:real() converts"):format(y:dtype(), core.real), 0)
+        error(strings.message("poisson: y is %s, wanted %s: y:real() converts", y:dtype(),
+          core.real), 0)
       end
       return per_example(core.ops.poisson_log_prob(y, log_rate))
     end,
@@ -160,8 +162,9 @@ function M.of(given, level)
   if M.names[given] then return M[given]() end
   local what = type(given) == "string" and "'" .. given .. "'" or given and "a " .. type(given)
   local names = table.concat(options.sorted_names(M.names), "', '")
-  error(("likelihood is %s, wanted '%s', bnn.likelihood.gaussian{sigma=} or a table with log_prob")
-    :format(what or "missing", names), (level or 1) + 1)
+  error(strings.message(
+    "likelihood is %s, wanted '%s', bnn.likelihood.gaussian{sigma=} or a table with log_prob",
+    what or "missing", names), (level or 1) + 1)
 end
 
 --- A likelihood as data, {name=, sigma=}, of which `of_data` makes it again; of one of your own
@@ -178,12 +181,12 @@ function M.of_data(data)
   if type(data) ~= "table" then return nil, "its likelihood is described by a " .. type(data) end
   if data.own or not M.names[data.name] then
     local name = type(data.name) == "string" and ("'%s' "):format(data.name) or ""
-    return nil, ("its likelihood %sis not one of bnn.likelihood"):format(name)
+    return nil, strings.message("its likelihood %sis not one of bnn.likelihood", name)
   end
   local sigma = data.sigma
   if sigma == nil then return M[data.name]() end
   if data.name ~= "gaussian" or not options.accept(sigma, {type = "number", above = 0}) then
-    return nil, ("its likelihood %s has sigma = %s"):format(data.name, number.text(sigma))
+    return nil, strings.message("its likelihood %s has sigma = %s", data.name, number.text(sigma))
   end
   return M.gaussian{sigma = sigma}
 end

@@ -5,6 +5,7 @@
 --     bnn.log.tee{bnn.log.console(), function(step, rows) ... end}
 local number = require "bnn.number"
 local options = require "bnn.options"
+local strings = require "bnn.strings"
 
 local M = {}
 
@@ -17,7 +18,7 @@ local function plain_value(name, v)
   local kind = type(v)
   if kind == "number" or kind == "string" or kind == "boolean" then return v end
   if kind == "userdata" and v.item then return v:item() end
-  error(("log: '%s' is a %s, a number or a string is wanted"):format(name, kind), 3)
+  error(strings.message("log: '%s' is a %s, a number or a string is wanted", name, kind), 3)
 end
 
 local function ordered_rows(values)
@@ -29,19 +30,22 @@ end
 
 --- Logs the figures of one step.
 -- @param step integer
--- @param values table: a list of {name, value} in the order to show, or name -> value, by name
+-- @param values table: a list of {name, value} in the order to show, or name -> value, by name; a
+--   name comes once, and is not "step"
 function Log:row(step, values)
   local at = math.type(step) and math.tointeger(step)
   if not at then error(("log: step is %s, an integer is wanted"):format(number.text(step)), 2) end
   if type(values) ~= "table" then
     error("log: a table of figures is wanted, got " .. type(values), 2)
   end
-  local rows = {}
+  local rows, taken = {}, {}
   for i, row in ipairs(ordered_rows(values)) do
     if type(row) ~= "table" or type(row[1]) ~= "string" then
       error(("log: entry %d is not {name, value}"):format(i), 2)
     end
-    rows[i] = {row[1], plain_value(row[1], row[2])}
+    if row[1] == "step" then error("log: no figure can be called 'step', which a row has", 2) end
+    if taken[row[1]] then error(strings.message("log: '%s' comes twice", row[1]), 2) end
+    taken[row[1]], rows[i] = true, {row[1], plain_value(row[1], row[2])}
   end
   self:write(at, rows)
 end
@@ -90,7 +94,7 @@ local function put(out, text)
 end
 
 local function console_text(v)
-  return type(v) == "number" and number.fixed(v, 3) or number.text(v)
+  return type(v) == "number" and number.fixed(v, 3) or strings.shown(number.text(v))
 end
 
 --- The log of the terminal: `  10000 | test/accuracy                       0.979`.
@@ -101,7 +105,7 @@ function M.console(opts)
   local function write(_, step, rows)
     local lines = {}
     for i, row in ipairs(rows) do
-      lines[i] = ("%7d | %-35s %s\n"):format(step, row[1], console_text(row[2]))
+      lines[i] = ("%7d | %-35s %s\n"):format(step, strings.shown(row[1]), console_text(row[2]))
     end
     put(out, table.concat(lines))
   end
@@ -153,7 +157,7 @@ local function file_log(path, header, format)
 end
 
 local function csv_text(v)
-  local text = type(v) == "number" and number.exact(v) or tostring(v)
+  local text = type(v) == "number" and number.exact(v) or number.text(v)
   return text:find '[,"\r\n]' and '"' .. text:gsub('"', '""') .. '"' or text
 end
 
@@ -176,11 +180,12 @@ local function json_text(v)
     return (v ~= v or v == math.huge or v == -math.huge) and "null" or number.exact(v)
   end
   local function escape(c) return ("\\u%04x"):format(c:byte()) end
-  return '"' .. v:gsub('[%c"\\]', escape) .. '"'
+  return '"' .. strings.utf8(v):gsub('[\0-\31\127"\\]', escape) .. '"'
 end
 
 --- A log to a file of JSON lines, one object for each block: {"step":0,"test/accuracy":0.979}.
--- Numbers read back as the same numbers, NaN and infinities are null. Gives nil, message when the
+-- Numbers read back as the same numbers, NaN and infinities are null; bytes that are not UTF-8
+-- are written as \xe9. Gives nil, message when the
 -- file cannot be made.
 function M.jsonl(path)
   return file_log(path, nil, function(step, rows)

@@ -4,8 +4,8 @@
 -- Everything becomes a contiguous tensor for bnn.core: f64 numbers, i32 classes, u8 flags. What is
 -- wrong is raised at the line that called the metric, however deep the library was.
 local core = require "bnn.core"
-local number = require "bnn.number"
 local options = require "bnn.options"
+local strings = require "bnn.strings"
 local tree = require "bnn.tree"
 
 local M = {}
@@ -26,7 +26,7 @@ local function users_line()
 end
 
 --- Raises a message at the first line outside the library.
-function M.fail(text, ...) error(users_line() .. number.format(text, ...), 0) end
+function M.fail(text, ...) error(users_line() .. strings.message(text, ...), 0) end
 
 --- f(...), whose message is raised as the metric's.
 function M.call(what, f, ...)

@@ -10,6 +10,7 @@ local number = require "bnn.number"
 local options = require "bnn.options"
 local parameters = require "bnn.params"
 local record = require "bnn.record"
+local strings = require "bnn.strings"
 local tree = require "bnn.tree"
 
 local M = {docs = {}}
@@ -60,10 +61,11 @@ end
 
 -- Raises unless a parameter has the shape that its layer asks for.
 local function check_parameter(frame, name, path, tensor, shape)
-  if tensor == nil then error(("the parameters lack '%s'"):format(path), 0) end
+  if tensor == nil then error(strings.message("the parameters lack '%s'", path), 0) end
   if same_shape(tensor:shape(), shape) then return end
   local x = frame.x and (" for x %s"):format(shape_text(frame.x)) or ""
-  error(("%s: %s is %s, wanted [%s]%s"):format(frame.path == "" and "network" or frame.path, name,
+  error(strings.message("%s: %s is %s, wanted [%s]%s",
+    frame.path == "" and "network" or frame.path, name,
     shape_text(tensor), table.concat(shape, ", "), x), 0)
 end
 
@@ -74,7 +76,8 @@ end
 function M.parameter(name, shape, init)
   local frame = frame_of("parameter " .. name)
   if not options.accept(init, "function") then
-    error(("parameter %s: init is a %s, a function (key, shape) -> tensor is wanted"):format(name,
+    error(strings.message(
+      "parameter %s: init is a %s, a function (key, shape) -> tensor is wanted", name,
       type(init)), 2)
   end
   local path = frame.path == "" and name or frame.path .. "/" .. name
@@ -150,7 +153,8 @@ end
 local function first_value(key, entry, shape)
   local tensor = entry.init(key:fold(entry.name), shape)
   if tree.leaf_kind(tensor) == "tensor" then return tensor end
-  error(("init: the init function of '%s' gives a %s, a tensor [%s] is wanted"):format(entry.name,
+  error(strings.message("init: the init function of '%s' gives a %s, a tensor [%s] is wanted",
+    entry.name,
     type(tensor), table.concat(shape, ", ")), 3)
 end
 
@@ -218,7 +222,7 @@ function Layer.__call(self, x)
     pass.names[self] = path
   end
   if tree.leaf_kind(x) ~= "tensor" then
-    error(("%s: x is a %s, a tensor is wanted"):format(path, type(x)), 2)
+    error(strings.message("%s: x is a %s, a tensor is wanted", path, type(x)), 2)
   end
   return current:run({path = path, x = x, numbered = self.container, pass = pass}, self.forward, x)
 end
@@ -355,13 +359,14 @@ local function images(x, window)
     shape = x:shape()
   end
   if #shape ~= 4 then
-    error(("%s: x is %s, wanted [n, channels, h, w] or [n, h, w]"):format(M.path(),
+    error(strings.message("%s: x is %s, wanted [n, channels, h, w] or [n, h, w]", M.path(),
       shape_text(x)), 0)
   end
   local size, padding = window.size, window.padding
   if shape[3] + 2 * padding[1] < size[1] or shape[4] + 2 * padding[2] < size[2] then
-    error(("%s: x is %s, a window of {%d, %d} is larger than these images with padding {%d, %d}")
-      :format(M.path(), shape_text(x), size[1], size[2], padding[1], padding[2]), 0)
+    error(strings.message(
+      "%s: x is %s, a window of {%d, %d} is larger than these images with padding {%d, %d}",
+      M.path(), shape_text(x), size[1], size[2], padding[1], padding[2]), 0)
   end
   return x, shape[2]
 end
@@ -462,10 +467,11 @@ local function check_numbers(name, args)
   local most, n = ELEMENTWISE[name], args.n
   while n > 0 and args[n] == nil do n = n - 1 end
   if n > most then
-    error(("%s: %d argument%s, at most %d is wanted"):format(name, n, n > 1 and "s" or "", most), 3)
+    error(strings.message("%s: %d argument%s, at most %d is wanted", name, n, n > 1 and "s" or "",
+      most), 3)
   end
   if args[1] == nil or options.accept(args[1], "number") then return end
-  error(("%s: %s, a number is wanted"):format(name, number.text(args[1])), 3)
+  error(strings.message("%s: %s, a number is wanted", name, number.text(args[1])), 3)
 end
 
 for name, most in pairs(ELEMENTWISE) do
@@ -486,7 +492,7 @@ end
 -- @param p number in [0, 1)
 function M.dropout(p)
   if type(p) ~= "number" or not (p >= 0 and p < 1) then
-    error(("dropout: p is %s, a number in [0, 1) is wanted"):format(number.text(p)), 2)
+    error(strings.message("dropout: p is %s, a number in [0, 1) is wanted", number.text(p)), 2)
   end
   return made(layer("dropout", number.format("dropout(%g)", p), function(x)
     local frame = current:value()
@@ -521,7 +527,7 @@ local function check_entry(l, i, last, x, ...)
   local frame = current:value()
   local path = frame.pass.names[l] or ("%s/function_%d"):format(frame.path, i - 1)
   local what = x == nil and "nothing" or "a " .. type(x)
-  error(("%s gives %s, a tensor is wanted"):format(path, what), 0)
+  error(strings.message("%s gives %s, a tensor is wanted", path, what), 0)
 end
 
 --- Layers (or functions of a tensor) one after the other; the last may give several values.
@@ -533,7 +539,7 @@ function M.sequential(layers)
   local names = {}
   for i, l in ipairs(layers) do
     if type(l) ~= "function" and getmetatable(l) ~= Layer then
-      error(("sequential: entry %d is a %s, a layer is wanted"):format(i, type(l)), 2)
+      error(strings.message("sequential: entry %d is a %s, a layer is wanted", i, type(l)), 2)
     end
     names[i] = tostring(l):gsub("^function.*", "function")
   end
@@ -636,12 +642,12 @@ end
 -- The layer that data describe; raises.
 function make_layer(data, seen)
   local kind, args = data.kind, data.args
-  if type(args) ~= "table" then error(("layer '%s' has no args"):format(kind), 0) end
+  if type(args) ~= "table" then error(strings.message("layer '%s' has no args", kind), 0) end
   if kind == "same" then
     return seen.made[args[1]]
-      or error(("layer %s comes before it is made"):format(tostring(args[1])), 0)
+      or error(strings.message("layer %s comes before it is made", tostring(args[1])), 0)
   end
-  if not KINDS[kind] then error(("no layer of bnn.nn is called '%s'"):format(kind), 0) end
+  if not KINDS[kind] then error(strings.message("no layer of bnn.nn is called '%s'", kind), 0) end
   if seen.depth >= DEPTH_MAX then
     error(("layers are nested more than %d deep"):format(DEPTH_MAX), 0)
   end

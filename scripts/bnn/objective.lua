@@ -16,6 +16,7 @@ local paths = require "bnn.paths"
 local predict = require "bnn.predict"
 local record = require "bnn.record"
 local schedule = require "bnn.schedule"
+local strings = require "bnn.strings"
 local tree = require "bnn.tree"
 
 local M = {}
@@ -180,7 +181,7 @@ local function check_per_example(what, x, n)
   local shape = tree.leaf_kind(x) == "tensor" and x:shape()
   if shape and #shape == 1 and shape[1] == n then return x end
   local found = shape and shape_text(shape) or "a " .. type(x)
-  error(("%s gives %s, wanted one number an example: [%d]"):format(what, found, n), 0)
+  error(strings.message("%s gives %s, wanted one number an example: [%d]", what, found, n), 0)
 end
 
 -- Whether `evaluate` itself has a figure of that name.
@@ -192,15 +193,16 @@ end
 local function check_figures(self, figures, n)
   if figures == nil then return {} end
   if type(figures) ~= "table" or getmetatable(figures) then
-    error(("loss: its second value is a %s, wanted a table name -> figure"):format(
+    error(strings.message("loss: its second value is a %s, wanted a table name -> figure",
       tree.leaf_kind(figures) or type(figures)), 0)
   end
   for name, figure in pairs(figures) do
     local kind = tree.leaf_kind(figure)
     if type(name) ~= "string" or is_taken(self, name) then
-      error(("loss: a figure called '%s': that name is taken"):format(tostring(name)), 0)
+      error(strings.message("loss: a figure called '%s': that name is taken", tostring(name)), 0)
     elseif kind ~= "number" and kind ~= "tensor" then
-      error(("loss: figure '%s' is a %s, wanted a number or a tensor [] or [%d]"):format(name,
+      error(strings.message("loss: figure '%s' is a %s, wanted a number or a tensor [] or [%d]",
+        name,
         type(figure), n), 0)
     elseif kind == "tensor" and figure:dim() > 0 then
       check_per_example("loss: figure '" .. name .. "'", figure, n)
@@ -215,7 +217,7 @@ local function check_targets(self, source)
   if not likelihood or likelihood.name == "bernoulli" or not source.y then return end
   if source.y:dtype() ~= "u8" then return end
   local conversion = likelihood.classes and 'y:to("i32")' or "y:real()"
-  error(("%s: y is u8, which is for images (y / 255): %s converts"):format(likelihood.name
+  error(strings.message("%s: y is u8, which is for images (y / 255): %s converts", likelihood.name
     or "likelihood", conversion), 0)
 end
 
@@ -310,8 +312,8 @@ local function count_recording(self, name)
   local n = self.recordings / FIRST_NOTICE
   if n < 1 or math.log(n, 2) % 1 ~= 0 then return end
   local text = "%s: steps have been recorded for %d shapes of batches, last %s; each takes time "
-    .. "and memory: batches of one size, or drop_last, are recorded once\n"
-  io.stderr:write(text:format(self.what, self.recordings, name))
+    .. "and memory: batches of one size, or drop_last, are recorded once"
+  strings.notice(text:format(self.what, self.recordings, name))
 end
 
 -- Forgets what was recorded when a field has changed on which it depends.
@@ -387,13 +389,14 @@ local function check_batch(batch)
   for _, name in ipairs{"x", "y"} do
     local value = batch[name]
     if tree.leaf_kind(value) ~= "tensor" and (name == "x" or value ~= nil) then
-      error(("step: the batch's %s is a %s, wanted {x = tensor, y = tensor}"):format(name,
+      error(strings.message("step: the batch's %s is a %s, wanted {x = tensor, y = tensor}", name,
         type(value)), 3)
     end
   end
   for name in pairs(getmetatable(batch) == nil and batch or {}) do
     if name ~= "x" and name ~= "y" then
-      error(("step: the batch has a field '%s', only x and y are known"):format(tostring(name)), 3)
+      error(strings.message("step: the batch has a field '%s', only x and y are known",
+        tostring(name)), 3)
     end
   end
   return {x = batch.x:contiguous(), y = batch.y and batch.y:contiguous()}
@@ -601,8 +604,9 @@ function Objective:check_data(data)
   local classes = output_width(self, data)
   for i, label in ipairs(labels:totable()) do
     if label < 0 or label >= classes then
-      return nil, ("%slabel %d of example %d is outside 0..%d, the network's %d classes")
-        :format(origin, label, i, classes - 1, classes)
+      return nil,
+        strings.message("%slabel %d of example %d is outside 0..%d, the network's %d classes",
+          origin, label, i, classes - 1, classes)
     end
   end
   return true

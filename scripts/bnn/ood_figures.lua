@@ -74,7 +74,7 @@ function M.draw(report, folder, title)
   local function try(draw, kind, score, name)
     local path = ("%s/ood_%s_%s.svg"):format(folder, kind, name)
     local ok, fault = draw(report, score, path, title)
-    io.stderr:write(ok and "drawn: " .. path or "not drawn: " .. fault, "\n")
+    strings.notice(ok and "drawn: " .. path or "not drawn: " .. fault)
     if ok then drawn[#drawn + 1] = path end
     return ok
   end

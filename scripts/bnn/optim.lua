@@ -7,6 +7,7 @@ local number = require "bnn.number"
 local options = require "bnn.options"
 local parameters = require "bnn.params"
 local schedule = require "bnn.schedule"
+local strings = require "bnn.strings"
 
 local M = {docs = {}}
 
@@ -86,7 +87,7 @@ local function check_moments(record)
     local got = ("%s [%s]"):format(moment:dtype(), table.concat(moment:shape(), ", "))
     local wanted = ("%s [%d]"):format(core.real, record.size)
     if got ~= wanted then
-      error(("bnn.optim.restore: moment %d is %s, wanted %s"):format(i, got, wanted), 3)
+      error(strings.message("bnn.optim.restore: moment %d is %s, wanted %s", i, got, wanted), 3)
     end
   end
 end
@@ -101,14 +102,14 @@ end
 function M.restore(record)
   record = options.check("bnn.optim.restore", record, record_spec)
   if not M.docs[record.name] then
-    error(("bnn.optim.restore: no optimizer is called '%s'"):format(record.name), 2)
+    error(strings.message("bnn.optim.restore: no optimizer is called '%s'", record.name), 2)
   end
   check_moments(record)
   local optimizer = M[record.name](record.options)
   if record.options.lr == nil then optimizer.lr = unknown_rate end
   local moments = core.optimizer_state(optimizer.name, optimizer.values, record.size)
   if #moments:slots() ~= #record.moments then
-    error(("bnn.optim.restore: %s has %d moments, the record %d"):format(record.name,
+    error(strings.message("bnn.optim.restore: %s has %d moments, the record %d", record.name,
       #moments:slots(), #record.moments), 2)
   end
   moments:restore(record.steps, record.moments)

@@ -138,7 +138,7 @@ local function kind_shown(v)
 end
 
 local function show(v)
-  if type(v) == "string" then return ("%q"):format(v) end
+  if type(v) == "string" then return '"' .. strings.shown(v) .. '"' end
   if v ~= v then return "nan" end -- whatever its sign
   if type(v) == "number" or type(v) == "boolean" then return number.text(v) end
   local items = type(v) == "table" and #v > 0 and #v <= 8 and {}
@@ -152,7 +152,7 @@ end
 -- "unknown option 'stpes': did you mean 'steps'? known are ..."
 local function unknown(name, spec)
   local known = M.sorted_names(spec)
-  local text = type(name) == "string" and "'" .. name .. "'" or show(name)
+  local text = type(name) == "string" and "'" .. strings.shown(name) .. "'" or show(name)
   if #known == 0 then return ("unknown option %s: no named options are known"):format(text) end
   local near = type(name) == "string" and nearest.find(name, known)
   local hint = near and ("did you mean '%s'? "):format(near) or ""
@@ -184,7 +184,7 @@ local function read(given, spec)
   end
   for _, name in ipairs(keys) do
     local v, fault = M.accept(given[name], kind_of(name, spec))
-    if fault then return nil, number.format("%s = %s: %s", name, show(given[name]), fault) end
+    if fault then return nil, strings.message("%s = %s: %s", name, show(given[name]), fault) end
     opts[name] = v
   end
   for _, name in ipairs(M.sorted_names(spec)) do
@@ -192,7 +192,7 @@ local function read(given, spec)
     local wanted = type(kind) == "table" and opts[name] == nil
     if wanted and kind.required then
       local wants = kind.list and "a list" or M.kind_text(kind.type)
-      return nil, ("'%s' is missing: %s is wanted"):format(name, wants)
+      return nil, strings.message("'%s' is missing: %s is wanted", name, wants)
     elseif wanted and kind.default ~= nil then
       opts[name] = kind.list and table.move(kind.default, 1, #kind.default, 1, {}) or kind.default
     end
@@ -207,7 +207,8 @@ end
 -- @param spec table: name -> kind or spec, as above
 function M.check(what, given, spec, level)
   if given ~= nil and type(given) ~= "table" then
-    error(("%s: a table of options is wanted, got %s"):format(what, show(given)), level or 3)
+    error(strings.message("%s: a table of options is wanted, got %s", what, show(given)),
+      level or 3)
   end
   local opts, fault = read(given or {}, spec)
   if fault then error(what .. ": " .. fault, level or 3) end

@@ -124,7 +124,8 @@ end
 function Params:sub(name)
   local own, tensors = inside[self], {}
   local entries, first, adjacent = entries_below(own.layout, name)
-  if #entries == 0 then error(("sub: no parameter lies below '%s'"):format(tostring(name)), 2) end
+  if #entries == 0 then error(strings.message("sub: no parameter lies below '%s'", tostring(name)),
+    2) end
   local layout, size = M.layout(entries)
   if own.flat and adjacent then return M.new(layout, own.flat:narrow(1, first + 1, size)) end
   for _, entry in ipairs(layout) do tensors[entry.name] = own.tensors[name .. "/" .. entry.name] end
@@ -159,7 +160,7 @@ function Params:map(f)
     local tensor = f(own.tensors[entry.name], entry.name)
     local got, wanted = shape_text(tensor:shape()), shape_text(entry.shape)
     if got ~= wanted then
-      error(("'%s' becomes %s, it is %s"):format(entry.name, got, wanted), 2)
+      error(strings.message("'%s' becomes %s, it is %s", entry.name, got, wanted), 2)
     end
     tensors[entry.name] = tensor
   end
@@ -174,7 +175,7 @@ function Meta.__index(self, name)
 end
 
 function Meta.__newindex(_, name)
-  error(("parameters are values: '%s' can not be set"):format(tostring(name)), 2)
+  error(strings.message("parameters are values: '%s' can not be set", tostring(name)), 2)
 end
 
 function Meta.__len(self) return #inside[self].layout end
@@ -201,10 +202,10 @@ local function check_same_layout(a, b)
   for _, pair in ipairs{{a, b}, {b, a}} do
     for _, entry in ipairs(inside[pair[1]].layout) do
       local other = inside[pair[2]].tensors[entry.name]
-      if not other then error(("only one side has '%s'"):format(entry.name), 3) end
+      if not other then error(strings.message("only one side has '%s'", entry.name), 3) end
       local x, y = shape_text(entry.shape), shape_text(other:shape())
       if x ~= y then
-        error(("'%s' is %s on one side, %s on the other"):format(entry.name, x, y), 3)
+        error(strings.message("'%s' is %s on one side, %s on the other", entry.name, x, y), 3)
       end
     end
   end

@@ -74,7 +74,7 @@ local function encode_pairs(t, keys, path, into)
     local name = path .. "/" .. number.text(key)
     local kind = type(key)
     if kind ~= "string" and kind ~= "number" and kind ~= "boolean" then
-      return nil, ("%s: a %s is no plain key"):format(path, kind)
+      return nil, strings.message("%s: a %s is no plain key", path, kind)
     end
     local value, fault = encode(t[key], name, into)
     if fault then return nil, fault end
@@ -85,10 +85,10 @@ end
 
 local function encode_table(t, path, into)
   if getmetatable(t) then
-    return nil, ("%s: %s is no plain value"):format(path, class_name(t) or "an object")
+    return nil, strings.message("%s: %s is no plain value", path, class_name(t) or "an object")
   end
   if into.depth >= DEPTH_MAX then
-    return nil, ("%s: tables are nested more than %d deep, or hold themselves"):format(
+    return nil, strings.message("%s: tables are nested more than %d deep, or hold themselves",
       path:sub(1, 40), DEPTH_MAX)
   end
   into.depth = into.depth + 1
@@ -110,8 +110,11 @@ end
 
 local function encode_tensor(x, path, into)
   if not into.tensors then return nil, path .. ": a tensor is no plain value" end
-  if not is_text(path) then return nil, ("%q can not be a tensor's name"):format(path) end
-  if into.tensors[path] then return nil, ("two tensors would be called '%s'"):format(path) end
+  if not is_text(path) then return nil, strings.message("%q can not be a tensor's name", path) end
+  if into.tensors[path] then
+    return nil, strings.message("two tensors would be called '%s'",
+      path)
+  end
   into.tensors[path] = x
   return {["$tensor"] = path}
 end
@@ -128,7 +131,7 @@ function encode(v, path, into)
   local class = class_name(v)
   if class == "bnn.key" then return {["$key"] = ("%016x"):format(v:bits())} end
   if class == "bnn.tensor" then return encode_tensor(v, path, into) end
-  return nil, ("%s: a %s is no plain value"):format(path, class or kind)
+  return nil, strings.message("%s: a %s is no plain value", path, class or kind)
 end
 
 --- A plain value as what core.json_encode takes.
@@ -193,7 +196,7 @@ function decode(v, tensor_of)
     local value, fault = decode(item, tensor_of)
     if fault then return nil, fault end
     if type(key) == "string" and key:find "^%$" then
-      if key:sub(1, 2) ~= "$$" then return nil, ("%s is not known"):format(key) end
+      if key:sub(1, 2) ~= "$$" then return nil, strings.message("%s is not known", key) end
       key = key:sub(2)
     end
     t[key] = value

@@ -5,6 +5,7 @@ local options = require "bnn.options"
 local parameters = require "bnn.params"
 local paths = require "bnn.paths"
 local samples = require "bnn.samples"
+local strings = require "bnn.strings"
 local tree = require "bnn.tree"
 
 local M = {}
@@ -118,7 +119,8 @@ function M.of(mu, logvar)
   local names = mu:names()
   for i, name in ipairs(logvar:names()) do
     if mu[name] and names[i] ~= name then
-      error(("bnn.posterior.of: tensor %d of logvar is '%s', that of mu '%s'"):format(i, name,
+      error(strings.message("bnn.posterior.of: tensor %d of logvar is '%s', that of mu '%s'", i,
+        name,
         names[i]), 2)
     end
   end
@@ -126,7 +128,7 @@ function M.of(mu, logvar)
     local own = mu[name]
     local got, wanted = table.concat(tensor:shape(), ", "), own and table.concat(own:shape(), ", ")
     if got ~= wanted then
-      error(("bnn.posterior.of: logvar '%s' is [%s], mu %s"):format(name, got,
+      error(strings.message("bnn.posterior.of: logvar '%s' is [%s], mu %s", name, got,
         wanted and "[" .. wanted .. "]" or "has none"), 2)
     end
   end
@@ -151,7 +153,8 @@ end
 function MeanField:samples(key, count)
   if tree.leaf_kind(key) ~= "key" then error("samples: a key is wanted, got " .. type(key), 2) end
   if math.type(count) ~= "integer" or count < 1 then
-    error(("samples: %s samples, an integer of at least 1 is wanted"):format(number.text(count)), 2)
+    error(strings.message("samples: %s samples, an integer of at least 1 is wanted",
+      number.text(count)), 2)
   end
   local draws = {}
   for s = 1, count do draws[s] = self:sample(key:fold(s)) end

@@ -6,6 +6,7 @@ local likelihoods = require "bnn.likelihood"
 local number = require "bnn.number"
 local options = require "bnn.options"
 local record = require "bnn.record"
+local strings = require "bnn.strings"
 local tree = require "bnn.tree"
 
 local M = {}
@@ -125,11 +126,12 @@ local function check_rows_of(value, name, output, n)
   if tree.leaf_kind(value) ~= "tensor" then
     local what = type(output) == "table" and ("the network gives %d values"):format(#output)
       or ("%s gives a %s"):format(name, type(value))
-    error(("bnn.predict: %s, and the likelihood is to make one tensor [n, ...] of its output: "
-      .. "%s = function(output) ... end"):format(what, name), 0)
+    error(strings.message(
+      "bnn.predict: %s, and the likelihood is to make one tensor [n, ...] of its output: "
+      .. "%s = function(output) ... end", what, name), 0)
   end
   if value:dim() == 0 or value:size(1) ~= n then
-    error(("bnn.predict: %s is [%s], wanted a row for each of %d examples"):format(
+    error(strings.message("bnn.predict: %s is [%s], wanted a row for each of %d examples",
       name == "predict" and "the prediction" or name, table.concat(value:shape(), ", "), n), 0)
   end
   return value

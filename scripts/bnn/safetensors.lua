@@ -8,12 +8,14 @@
 -- for a text of the metadata. It needs jansson, as `bnnlua --version` tells.
 local core = require "bnn.core"
 local options = require "bnn.options"
+local strings = require "bnn.strings"
 
 local M = {}
 
 local function check_path(what, path, level)
   if type(path) ~= "string" then
-    error(("bnn.safetensors.%s: a path is wanted, got a %s"):format(what, type(path)), level)
+    error(strings.message("bnn.safetensors.%s: a path is wanted, got a %s", what, type(path)),
+      level)
   end
 end
 
@@ -63,8 +65,10 @@ local function tensor_lists(tensors)
   local by_name, list = {}, {}
   for name, x in pairs(tensors) do
     local fault = name_fault(name)
-    if fault then return nil, ("the name %q %s"):format(tostring(name), fault) end
-    if not is_tensor(x) then return nil, ("'%s' is a %s"):format(name, type(x)) end
+    if fault then
+      return nil, strings.message("the name %q %s", tostring(name), fault) end
+      if not is_tensor(x) then return nil, strings.message("'%s' is a %s", name, type(x))
+    end
     by_name[name] = x
   end
   local names = options.sorted_names(by_name)
@@ -78,10 +82,12 @@ local SUMS = "bnn.crc32"
 local function metadata_lists(metadata)
   for key, value in pairs(metadata) do
     local fault = type(key) == "string" and key:find "\0" and "holds a zero byte" or text_fault(key)
-    if fault then return nil, ("metadata: the key %q %s"):format(tostring(key), fault) end
-    if key == SUMS then return nil, ("metadata: '%s' is for the checksums"):format(key) end
+    if fault then
+      return nil, strings.message("metadata: the key %q %s", tostring(key), fault) end
+      if key == SUMS then return nil, strings.message("metadata: '%s' is for the checksums", key)
+    end
     fault = text_fault(value)
-    if fault then return nil, ("metadata: the value of '%s' %s"):format(key, fault) end
+    if fault then return nil, strings.message("metadata: the value of '%s' %s", key, fault) end
   end
   local keys, values = options.sorted_names(metadata), {}
   for i, key in ipairs(keys) do values[i] = metadata[key] end

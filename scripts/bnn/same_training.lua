@@ -4,6 +4,7 @@ local core = require "bnn.core"
 local number = require "bnn.number"
 local options = require "bnn.options"
 local schedule = require "bnn.schedule"
+local strings = require "bnn.strings"
 local tree = require "bnn.tree"
 
 local M = {}
@@ -128,7 +129,7 @@ function M.compare(list, theirs, ours, free)
   for _, name in ipairs(free or {}) do names[name] = nil end
   for _, name in ipairs(options.sorted_names(names)) do
     local text = contrast(theirs[name], ours[name])
-    if text then list[#list + 1] = ("%s: %s"):format(name, text) end
+    if text then list[#list + 1] = strings.message("%s: %s", name, text) end
   end
 end
 

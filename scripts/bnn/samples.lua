@@ -5,6 +5,7 @@
 -- bnn.vmap(f)(samples) calls f with one draw at a time, without a Lua loop.
 local core = require "bnn.core"
 local parameters = require "bnn.params"
+local strings = require "bnn.strings"
 
 local M = {}
 
@@ -71,7 +72,7 @@ function Meta.__index(self, name)
 end
 
 function Meta.__newindex(_, name)
-  error(("samples are values: '%s' can not be set"):format(tostring(name)), 2)
+  error(strings.message("samples are values: '%s' can not be set", tostring(name)), 2)
 end
 
 function Meta.__len(self) return inside[self].flat:size(1) end

@@ -3,6 +3,7 @@
 local inputs = require "bnn.metric_inputs"
 local metrics = require "bnn.metrics"
 local plot = require "bnn.plot"
+local strings = require "bnn.strings"
 local table_text = require "bnn.table_text"
 local tree = require "bnn.tree"
 
@@ -89,7 +90,7 @@ local function draw(results, opts)
         title = opts.title, xlabel = "severity of the shift", ylabel = figure[2],
         yrange = field == "accuracy" and {0, 1} or nil, order = opts.order,
       }
-      io.stderr:write(ok and "drawn: " .. path or "not drawn: " .. fault, "\n")
+      strings.notice(ok and "drawn: " .. path or "not drawn: " .. fault)
       if not ok then break end -- the others would fail as well
       drawn[#drawn + 1] = path
     end

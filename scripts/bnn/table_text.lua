@@ -1,5 +1,6 @@
 --- Text tables for the end of a run: columns in line, numbers to the right, words to the left.
 local number = require "bnn.number"
+local strings = require "bnn.strings"
 
 local M = {}
 
@@ -8,7 +9,7 @@ local function cell_text(v, column)
   if v ~= v then return "nan" end -- without the sign that it has on some machines
   if column.format and type(v) == "number" then return number.format(column.format, v) end
   if math.type(v) == "float" then return number.fixed(v, column.decimals or 3) end
-  return number.text(v)
+  return strings.shown(number.text(v))
 end
 
 local function width_of(text)
@@ -23,7 +24,7 @@ end
 -- Fills in a column's texts, width and side from the rows: right where every value is a number.
 local function measure(column, i, rows)
   local c = type(column) == "table" and column or {column}
-  local m = {title = tostring(c[1] or c.title or ""), texts = {}, right = true}
+  local m = {title = strings.shown(number.text(c[1] or c.title or "")), texts = {}, right = true}
   m.width = width_of(m.title)
   for r, row in ipairs(rows) do
     local v = row[c.key or m.title]

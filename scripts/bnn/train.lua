@@ -2,6 +2,7 @@
 local checkpointer = require "bnn.checkpointer"
 local number = require "bnn.number"
 local options = require "bnn.options"
+local strings = require "bnn.strings"
 local schedule = require "bnn.schedule"
 
 local M = {}
@@ -79,7 +80,7 @@ local function loop(opts, state)
   local _ <close> = marker(saver, state)
   local done = state:steps() -- more than first when it goes on from a checkpoint
   if done > last then
-    io.stderr:write(("%d steps are asked for, the checkpoint has %d: nothing is left to do\n")
+    strings.notice(("%d steps are asked for, the checkpoint has %d: nothing is left to do")
       :format(opts.steps, done - first))
     last = done
   end

@@ -5,6 +5,7 @@ local number = require "bnn.number"
 local options = require "bnn.options"
 local record = require "bnn.record"
 local samples = require "bnn.samples"
+local strings = require "bnn.strings"
 local trace = require "bnn.trace"
 local tree = require "bnn.tree"
 
@@ -15,7 +16,7 @@ Vmap.__index = Vmap
 
 -- ---- arguments ----
 
-local function fail(text, ...) error(number.format("vmap: " .. text, ...), 0) end
+local function fail(text, ...) error(strings.message("vmap: " .. text, ...), 0) end
 
 local function is_key_list(value)
   if type(value) ~= "table" or getmetatable(value) or #value == 0 then return false end

@@ -39,6 +39,8 @@ end
 function TestConsole.test_values_of_every_kind()
   local rows = {
     {0.9786, "0.979"}, {-0.421, "-0.421"}, {423.54, "423.540"}, {3, "3.000"}, {0 / 0, "nan"},
+    {1e-5, "1e-05"}, {-0.0012345, "-0.00123"}, {0, "0.000"}, {123456789.0, "123456789.000"},
+    {"\27[2Ja\nb\xe9", "\\x1b[2Ja\\nb\\xe9"},
     {-(0 / 0), "nan"}, {math.huge, "inf"}, {-math.huge, "-inf"}, {1e12, "1e+12"}, {"word", "word"},
     {true, "true"},
   }
@@ -53,6 +55,12 @@ function TestConsole.test_a_long_name_keeps_a_space_before_its_value()
   local out = recorder()
   log.console{out = out}:row(1, {{("n"):rep(50), 1}})
   lu.assertEquals(out.text, "      1 | " .. ("n"):rep(50) .. " 1.000\n")
+end
+
+function TestConsole.test_a_name_is_one_line_that_obeys_nobody()
+  local out = recorder()
+  log.console{out = out}:row(1, {{"\27[31ma\nb\u{9b}2J", 1}})
+  lu.assertEquals(out.text, ("      1 | %-35s 1.000\n"):format "\\x1b[31ma\\nb\\u{9b}2J")
 end
 
 function TestConsole.test_a_list_keeps_its_order_and_a_map_goes_by_name()
@@ -93,6 +101,10 @@ function TestRow.test_what_is_no_figure_is_refused_by_name()
     {1, 5, "log: a table of figures is wanted, got number"},
     {0.5, {a = 1}, "log: step is 0.5, an integer is wanted"},
     {nil, {a = 1}, "log: step is nil, an integer is wanted"},
+    {1, {{"step", 9}}, "log: no figure can be called 'step'"},
+    {1, {step = 9}, "log: no figure can be called 'step'"},
+    {1, {{"a", 1}, {"b", 2}, {"a", 3}}, "log: 'a' comes twice"},
+    {1, {{"\27a", {}}}, "log: '\\x1ba' is a table"},
   }
   for _, row in pairs(rows) do
     lu.assertErrorMsgContains(row[3], memory.row, memory, row[1], row[2])
@@ -172,6 +184,30 @@ function TestFiles.test_jsonl_has_an_object_for_each_block()
   end)
   lu.assertEquals(text, '{"step":0,"z":0.979,"a":-3,"nan":null,"inf":null}\n'
     .. '{"step":1,"q\\u0022\\u005c\\u000a":"é\\u0001","ok":true}\n')
+end
+
+-- Names and texts of any bytes are lines of JSON in UTF-8, which differ where the names do.
+function TestFiles.test_jsonl_is_json_whatever_the_bytes()
+  local text = with_file(log.jsonl, function(jsonl)
+    jsonl:row(1, {{"caf\xe9", "\xff\x9b"}, {"caf\xe8", "\0\31\127"},
+                  {"\u{9b}é\u{2028}", "\xed\xa0\x80"}})
+  end)
+  lu.assertNotNil(utf8.len(text))
+  lu.assertEquals(require "bnn.core".json_decode(text), {
+    step = 1, ["caf\\xe9"] = "\\xff\\x9b", ["caf\\xe8"] = "\0\31\127",
+    ["\u{9b}é\u{2028}"] = "\\xed\\xa0\\x80",
+  })
+end
+
+function TestFiles.test_csv_names_of_any_kind_are_one_cell()
+  local names = {"a,b", 'c"d', "e\nf", "g\rh", " i ", "é"}
+  local text = with_file(log.csv, function(csv)
+    for i, name in ipairs(names) do csv:row(i, {{name, i}}) end
+  end)
+  for i, name in ipairs(names) do
+    local cell = name:find '[,"\r\n]' and '"' .. name:gsub('"', '""') .. '"' or name
+    lu.assertStrContains(text, ("\n%d,%s,%d\n"):format(i, cell, i))
+  end
 end
 
 function TestFiles.test_numbers_read_back_as_they_were()

@@ -2,7 +2,6 @@
 -- library follows a locale with another decimal point, another order or other letters.
 local lu = require "luaunit"
 local bnn = require "bnn"
-local core = require "bnn.core"
 local strings = require "bnn.strings"
 
 local number = bnn.number
@@ -42,6 +41,13 @@ function TestNumber.test_lists_and_faults()
 end
 
 TestStrings = {}
+
+function TestStrings.test_messages_and_texts_in_utf8()
+  lu.assertEquals(strings.shown "a\n\27\xe9é", "a\\n\\x1b\\xe9é")
+  lu.assertEquals(strings.shown("a\n\tb\r", true), "a\n\tb\\r")
+  lu.assertEquals(strings.message("%s is %g", "\7", 0.5), "\\x07 is 0.5")
+  lu.assertEquals(strings.utf8 "\xe9é\xff\27", "\\xe9é\\xff\27")
+end
 
 function TestStrings.test_order_is_that_of_the_bytes()
   local names = {"b", "a_b", "aB", "a", "ab", "é", "a\0b", ""}

@@ -33,6 +33,17 @@ bbb  y
 ]])
 end
 
+function TestTable.test_small_numbers_keep_digits_and_cells_are_one_line()
+  local text = render({{0.5, 0.00012, "a\nb"}, {1e-5, 1.5, "\27[2J"}, {0.0, 0 / 0, "\u{9b}"}},
+    {"p", {"q", decimals = 4}, "word\27"})
+  lu.assertEquals(text, [[
+    p        q  word\x1b
+0.500  0.00012  a\nb
+1e-05   1.5000  \x1b[2J
+0.000      nan  \u{9b}
+]])
+end
+
 function TestTable.test_without_rows_the_titles_remain()
   lu.assertEquals(render({}, {"a", "b"}), "a  b\n")
 end

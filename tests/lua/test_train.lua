@@ -190,14 +190,14 @@ local function logged(opts)
   local asked, log = {}, bnn.log.memory()
   opts.evaluate = function(step)
     asked[#asked + 1] = step
-    return {{"step", step}, {"twice", 2 * step}}
+    return {{"once", step}, {"twice", 2 * step}}
   end
   opts.log = log
   local _, state = train(opts)
   local steps = {}
   for i, block in ipairs(log.blocks) do
     steps[i] = block.step
-    lu.assertEquals(block.rows, {{"step", block.step}, {"twice", 2 * block.step}})
+    lu.assertEquals(block.rows, {{"once", block.step}, {"twice", 2 * block.step}})
   end
   lu.assertEquals(asked, steps)
   return steps, state

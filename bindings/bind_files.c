@@ -7,6 +7,7 @@
 
 #include "bind.h"
 #include "csv.h"
+#include "gzip.h"
 #include "save.h"
 
 /* ---- the holder ---- */
@@ -42,30 +43,80 @@ static void free_csv(void *t) { bnn_csv_free(t); }
 /* The field of the options at index 2: what it is when it is not nil. */
 static int option(lua_State *L, const char *name) { return lua_getfield(L, 2, name); }
 
-/* {separator =, header =, label =}; strings stand as long as the table does. */
+/* Reads the value on top of the stack as a column: a name, which stands as long as the options do,
+ * or a position. */
+static bnn_csv_column check_column(lua_State *L, const char *fault) {
+  bnn_csv_column c = {NULL, 0};
+  if (lua_type(L, -1) == LUA_TSTRING) {
+    c.name = lua_tostring(L, -1);
+    return c;
+  }
+  int is_integer;
+  lua_Integer position = lua_tointegerx(L, -1, &is_integer);
+  bool fits = is_integer && position != 0 && position > -INT_MAX && position < INT_MAX;
+  luaL_argcheck(L, fits, 2, fault);
+  c.position = (int)position;
+  return c;
+}
+
+static char check_separator(lua_State *L) {
+  size_t n;
+  const char *separator = luaL_checklstring(L, -1, &n);
+  luaL_argcheck(L, n == 1 && !strchr("\"\r\n", *separator), 2,
+                "delimiter: expected one character, no quote or line end");
+  return *separator;
+}
+
+/* The list in field `name` as n columns; it leaves what it allocates on the stack. */
+static const bnn_csv_column *check_columns(lua_State *L, const char *name, size_t *n) {
+  *n = 0;
+  if (option(L, name) == LUA_TNIL) return NULL;
+  luaL_argcheck(L, lua_istable(L, -1), 2, "drop: expected a list of columns");
+  int list = lua_gettop(L);
+  *n = (size_t)lua_rawlen(L, list);
+  bnn_csv_column *column = lua_newuserdatauv(L, *n * sizeof *column + 1, 0);
+  for (size_t i = 0; i < *n; i++) {
+    lua_rawgeti(L, list, (lua_Integer)i + 1);
+    column[i] = check_column(L, "drop: expected names or positions from 1");
+    lua_pop(L, 1);
+  }
+  return column;
+}
+
+/* The same as n strings. */
+static const char *const *check_texts(lua_State *L, const char *name, size_t *n) {
+  *n = 0;
+  if (option(L, name) == LUA_TNIL) return NULL;
+  luaL_argcheck(L, lua_istable(L, -1), 2, "classes: expected a list of names");
+  int list = lua_gettop(L);
+  *n = (size_t)lua_rawlen(L, list);
+  const char **text = lua_newuserdatauv(L, *n * sizeof *text + 1, 0);
+  for (size_t i = 0; i < *n; i++) {
+    bool is_text = lua_rawgeti(L, list, (lua_Integer)i + 1) == LUA_TSTRING;
+    luaL_argcheck(L, is_text, 2, "classes: expected a list of names");
+    text[i] = lua_tostring(L, -1);
+    lua_pop(L, 1);
+  }
+  return text;
+}
+
+/* {separator =, header =, label =, drop =, classes =}; what they hold stands as long as the table
+ * and the stack do. */
 static bnn_csv_options check_options(lua_State *L) {
   bnn_csv_options o = {0};
   if (lua_isnoneornil(L, 2)) return o;
   luaL_checktype(L, 2, LUA_TTABLE);
-  if (option(L, "separator") != LUA_TNIL) {
-    size_t n;
-    const char *separator = luaL_checklstring(L, -1, &n);
-    luaL_argcheck(L, n == 1 && !strchr("\"\r\n ", *separator), 2,
-                  "separator: one character is wanted, no quote, blank or line end");
-    o.separator = *separator;
-  }
+  if (option(L, "separator") != LUA_TNIL) o.separator = check_separator(L);
   if (option(L, "header") != LUA_TNIL)
     o.header = lua_toboolean(L, -1) ? BNN_CSV_HEADER : BNN_CSV_NO_HEADER;
-  int type = option(L, "label");
-  if (type == LUA_TNUMBER) {
-    lua_Integer column = luaL_checkinteger(L, -1);
-    luaL_argcheck(L, column != 0 && column > -INT_MAX && column < INT_MAX, 2,
-                  "label: a name or a column from 1 is wanted");
-    o.column = (int)column;
-  } else if (type != LUA_TNIL) {
-    o.label = luaL_checkstring(L, -1);
+  if (option(L, "label") != LUA_TNIL) {
+    bnn_csv_column label = check_column(L, "label: a name or a column from 1 is wanted");
+    o.label = label.name;
+    o.column = label.position;
   }
   lua_pop(L, 3);
+  o.drop = check_columns(L, "drop", &o.n_drop);
+  o.class_name = check_texts(L, "classes", &o.classes);
   return o;
 }
 
@@ -83,8 +134,27 @@ static void push_field(lua_State *L, const char *name, bnn_tensor *x) {
   lua_setfield(L, -2, name);
 }
 
+static void push_integer(lua_State *L, const char *name, size_t value) {
+  lua_pushinteger(L, (lua_Integer)value);
+  lua_setfield(L, -2, name);
+}
+
+/* What was found, for the notice of it. */
+static void push_found(lua_State *L, const bnn_csv *t) {
+  lua_createtable(L, 0, 6);
+  lua_pushlstring(L, &t->separator, 1);
+  lua_setfield(L, -2, "separator");
+  push_integer(L, "columns", t->columns);
+  push_integer(L, "label", t->label);
+  push_integer(L, "unnamed", t->unnamed);
+  lua_pushboolean(L, t->numbers_rows);
+  lua_setfield(L, -2, "numbers_rows");
+}
+
 static void push_table(lua_State *L, const bnn_csv *t) {
-  lua_createtable(L, 0, 4);
+  lua_createtable(L, 0, 5);
+  push_found(L, t);
+  lua_setfield(L, -2, "found");
   push_field(L, "x", t->x);
   if (t->y) push_field(L, "y", t->y);
   if (t->name) {
@@ -126,6 +196,28 @@ static int core_save_bytes(lua_State *L) {
   return 1;
 }
 
+/* ---- the beginning of a file ---- */
+
+static void close_gzip(void *file) { bnn_gzip_close(file); }
+
+static int core_file_head(lua_State *L) {
+  enum { MOST = 1 << 16 };
+  bnn_err err;
+  const char *path = bind_check_path(L, 1);
+  size_t n = (size_t)bind_check_range(L, 2, "bytes", 0, MOST), got = 0;
+  char *to = lua_newuserdatauv(L, n + 1, 0);
+  void **held = bind_push_holder(L, close_gzip);
+  bnn_gzip *file = NULL;
+  bnn_status status = bnn_gzip_open(&file, path, &err);
+  *held = file;
+  if (status == BNN_OK) status = bnn_gzip_read(file, to, n, &got, &err);
+  if (status != BNN_OK) return bind_refuse_file(L, status, &err);
+  *held = NULL;
+  bnn_gzip_close(file);
+  lua_pushlstring(L, to, got);
+  return 1;
+}
+
 /* ---- folders ---- */
 
 static void close_dir(void *dir) { closedir(dir); }
@@ -156,11 +248,15 @@ static int core_list_dir(lua_State *L) {
 
 static const bind_row rows[] = {
     {"csv_read", core_csv_read,
-     "csv_read(path [, {separator=, header=, label=}]): a table of numbers in text\n"
+     "csv_read(path [, {separator=, header=, label=, drop=, classes=}]): a table of numbers in text\n"
      "Returns {x = real [n, d], y = labels [n] or nil, names = of x's columns or nil, classes = of "
-     "labels that are text}; or nil, message."},
+     "labels that are text, found = {separator =, columns =, label =, unnamed =, numbers_rows =}}; "
+     "or nil, message."},
     {"save_bytes", core_save_bytes,
      "save_bytes(path, bytes): writes a file, whole or not at all; true, or nil, message"},
+    {"file_head", core_file_head,
+     "file_head(path, n): the first n bytes of a file, of what it holds where that is gzip; fewer "
+     "when it is shorter\nReturns nil, message when it can not be read."},
     {"list_dir", core_list_dir,
      "list_dir(path): what a folder holds: {name = \"file\", \"folder\" or \"other\"}\n"
      "Returns nil, message when it can not be read."},

@@ -2,9 +2,12 @@
 --
 -- A data set is {train=, test=} (either may be nil). A part has x [n, ...] (uint8 for images),
 -- y i32 [n], size, slice(from, to), and batches{size=, key=}.
+local classes = require "bnn.classes"
 local core = require "bnn.core"
 local fetch = require "bnn.fetch"
+local file_sets = require "bnn.file_sets"
 local files = require "bnn.files"
+local idx_set = require "bnn.idx_set"
 local number = require "bnn.number"
 local options = require "bnn.options"
 local places = require "bnn.places"
@@ -34,6 +37,7 @@ function M.part(opts)
     x = {type = "tensor", required = true}, y = "tensor", origin = "string",
     names = {type = "string", list = true}, classes = {type = "string", list = true},
   })
+  if opts.classes then classes.check("bnn.data.part", opts.classes, 3) end
   local n = opts.x:dim() > 0 and opts.x:size(1)
   if not n then error("bnn.data.part: x is a scalar, wanted [n, ...]", 2) end
   if opts.y and (opts.y:dim() == 0 or opts.y:size(1) ~= n) then
@@ -123,44 +127,6 @@ end
 
 -- ---- IDX folders ----
 
--- The spellings under which the four files of an IDX set go around.
-local function idx_file(dir, prefix, what, rank)
-  for _, form in ipairs{"%s/%s-%s-idx%d-ubyte", "%s/%s-%s.idx%d-ubyte"} do
-    for _, ending in ipairs{"", ".gz"} do
-      local path = form:format(dir, prefix, what, rank) .. ending
-      local file = io.open(path, "rb")
-      if file then
-        file:close()
-        return path
-      end
-    end
-  end
-end
-
--- One part of an IDX folder: nil, nil when neither file is there; nil, message when it is broken.
-local function read_part(dir, prefix)
-  local images, labels = idx_file(dir, prefix, "images", 3), idx_file(dir, prefix, "labels", 1)
-  if not images and not labels then return nil end
-  if not images or not labels then
-    local missing = images and "labels-idx1-ubyte" or "images-idx3-ubyte"
-    return nil, strings.message("%s: %s-%s is missing beside %s", dir, prefix, missing,
-      images or labels)
-  end
-  local x, y = core.idx_read_pair(images, labels)
-  if not x then return nil, y end
-  return M.part{x = x, y = y, origin = labels}
-end
-
--- The data set of a folder; nil when it holds no IDX file, nil, message when one is broken.
-local function read_folder(dir)
-  local train, train_fault = read_part(dir, "train")
-  if train_fault then return nil, train_fault end
-  local test, test_fault = read_part(dir, "t10k")
-  if test_fault then return nil, test_fault end
-  if not train and not test then return nil end
-  return {train = train, test = test, dir = dir}
-end
-
 local WANTED = "wanted are train-images-idx3-ubyte, train-labels-idx1-ubyte, "
   .. "t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte (plain or .gz)"
 
@@ -170,14 +136,50 @@ local function holds_another(row, folder)
   return other and ("%s: holds %s, not %s"):format(folder, other, row.name)
 end
 
+-- What idx_set.read gets for a set that is looked for by its name.
+local function by_name(name, opts, strict)
+  return {name = name, split = opts.split, layout = opts.layout, strict = strict}
+end
+
+-- Folders below one in which torchvision keeps files.
+local function raw_folders(dir)
+  local list = {}
+  if core.is_folder(dir .. "/raw") then list[1] = dir .. "/raw" end
+  for name, kind in pairs(core.list_dir(dir) or {}) do
+    local raw = ("%s/%s/raw"):format(dir, name)
+    if kind == "folder" and core.is_folder(raw) then list[#list + 1] = raw end
+  end
+  table.sort(list, strings.before)
+  return list
+end
+
+-- The set in one of torchvision's folders below `dir`; nil when none holds one.
+local function load_raw(dir, opts)
+  local found
+  for _, folder in ipairs(raw_folders(dir)) do
+    local data, fault = idx_set.read(folder, opts)
+    if fault then return nil, fault end
+    if data and found then
+      return nil, strings.message("%s: %s and %s hold data sets; name one of them", dir,
+        found.dir, folder)
+    end
+    found = found or data
+  end
+  return found
+end
+
 -- A set that must be in a folder which the user named; name nil: in the folder itself.
-local function load_from(name, row, dir)
+local function load_from(name, row, dir, opts)
   if dir == "" then return nil, "bnn.data.load: the name of the folder is empty" end
   local folders = places.below(name, dir)
-  for _, folder in ipairs(folders) do
-    local another = folder == folders[2] and holds_another(row, folder)
+  for i, folder in ipairs(folders) do
+    local another = name and i == #folders and holds_another(row, folder)
     if another then return nil, another end
-    local data, fault = read_folder(folder)
+    local data, fault = idx_set.read(folder, by_name(name, opts))
+    if data or fault then return data, fault end
+  end
+  if not name then
+    local data, fault = load_raw(folders[1], by_name(nil, opts))
     if data or fault then return data, fault end
   end
   local beside = name and (", nor in %s"):format(folders[1]) or ""
@@ -185,11 +187,11 @@ local function load_from(name, row, dir)
 end
 
 -- Searches the places outside the cache: the set; or nil, and a message when a place is broken.
-local function search(name, row)
-  for _, place in ipairs(places.list(name, row ~= nil)) do
+local function search(name, row, opts)
+  for _, place in ipairs(places.list(name, true)) do
     local is_cached = place.origin == "cache" and row
     if not is_cached and not (place.flat and holds_another(row, place.folder)) then
-      local data, fault = read_folder(place.folder)
+      local data, fault = idx_set.read(place.folder, by_name(name, opts, place.flat and not row))
       if data or fault then return data, fault end
     end
   end
@@ -200,12 +202,12 @@ end
 local function load_cached(row, opts)
   local cache, broken = places.cache(), nil
   if cache and #fetch.missing(row, cache .. "/" .. row.name) == 0 then
-    local data, fault = read_folder(cache .. "/" .. row.name)
+    local data, fault = idx_set.read(cache .. "/" .. row.name, by_name(row.name, opts))
     if data then return data end
     broken = fault
   end
   local folder, fault, cause = fetch.get(row, opts)
-  if folder then return read_folder(folder) end
+  if folder then return idx_set.read(folder, by_name(row.name, opts)) end
   if broken then return nil, strings.message("%s; %s", broken, fault), cause end
   local message = "no %s data: looked in %s; %s"
   return nil, message:format(row.name, places.words(row.name), fault), cause
@@ -214,9 +216,9 @@ end
 -- A set by its name, wherever it is found.
 local function load_named(name, opts)
   local row = opts.set or sets.find(name)
-  if opts.dir then return load_from(name, row, opts.dir) end
+  if opts.dir then return load_from(name, row, opts.dir, opts) end
   if row and row.generate then return row.generate(name) end
-  local data, fault = search(name, row)
+  local data, fault = search(name, row, opts)
   if data or fault then return data, fault end
   if row then return load_cached(row, opts) end
   return nil, strings.message("%s. Looked in %s", sets.unknown(name), places.words(name))
@@ -224,7 +226,7 @@ end
 
 -- Whether a name is a path: by its look, or that of a folder that is here and not known otherwise.
 local function names_path(name, opts)
-  if name == "" or name == "." or name:find "/" or files.is_file(name) then return true end
+  if name == "" or name == "." or name:find "/" or file_sets.is_file(name) then return true end
   return not opts.dir and not opts.set and not sets.find(name) and core.is_folder(name)
 end
 
@@ -233,23 +235,30 @@ local function base_name(path) return path:match "([^/]+)/*$" or path end
 
 local load_spec = {
   dir = "string", offline = "boolean", mirrors = {type = "string", list = true},
-  ca_file = "string", set = "table", limits = "table",
+  ca_file = "string", set = "table", limits = "table", split = "string", layout = idx_set.layout,
 }
 
-local function has_folders(path)
-  for _, kind in pairs(core.list_dir(path) or {}) do
-    if kind == "folder" then return true end
-  end
-  return false
+-- The set that files beside each other make whose names all begin with the end of a path, such as
+-- DIR/emnist-letters; nil when there is none.
+local function load_prefix(path, opts)
+  local dir, name = path:match "^(.*)/([^/]+)$"
+  if not dir or opts.split or not core.is_folder(dir) then return nil end
+  return idx_set.read(dir, by_name(name, opts, true))
 end
 
--- A path: a file, a folder of IDX files, or one of images by class. Options are those of its kind.
+-- A path: a file, a folder of IDX files, one of images by class, or the beginning of the names of
+-- IDX files. Options are those of its kind.
 local function load_path(path, opts)
-  if files.is_file(path) then return files.load(path, opts) end
-  local data, fault = load_from(nil, nil, path)
+  if file_sets.is_file(path) then return file_sets.load(path, opts) end
+  local own = type(opts) == "table" and opts or {}
+  local data, fault = load_from(nil, nil, path, own)
+  if not data and not core.is_folder(path) then
+    local other, broken = load_prefix(path, own)
+    if other or broken then data, fault = other, broken end
+  end
   if data then options.check("bnn.data.load", opts, load_spec, 4) end
-  if not data and fault:find "no IDX files" and has_folders(path) then
-    return files.load(path, opts)
+  if not data and fault:find "no IDX files" and file_sets.is_folder(path) then
+    return file_sets.load(path, opts)
   end
   return data, fault
 end
@@ -260,14 +269,21 @@ end
 -- DIR itself), the system's share/datasets/NAME, and the cache ($XDG_CACHE_HOME/bnnlua, else
 -- ~/.cache/bnnlua); else it is downloaded into the cache and checked, which BNNLUA_OFFLINE=1
 -- forbids. "glyphs", "letters" and "letters-unlike-digits" are drawn by the program. A path is a
--- folder of IDX files, a folder of PNG images by class, or a .npz, .csv, .tsv or .npy file; so is
--- an unknown name of a folder that is here.
+-- folder of IDX files, a folder of PNG images by class, a .npz or .npy file, or a table in text; so
+-- is an unknown name of a file or folder that is here. Where both parts come from such files, the
+-- classes are those of train: test has the same numbers for them, and no other.
+--
+-- IDX files may have EMNIST's or QMNIST's names, and lie in torchvision's folders (MNIST/raw). A
+-- folder with several of EMNIST's splits wants split=, or the path DIR/emnist-letters; its images
+-- are turned upright, and its letters are 0 to 25. Images of four dimensions are n x h x w x
+-- channels unless layout= says otherwise, and become [n, channels, h, w].
 -- @param name string: a name or a path
 -- @param opts table: dir= a folder that holds the files, or holds them in one called name; it must.
 --   offline=true never downloads; mirrors={url, ...} are asked instead of the known ones, each for
 --   url/FILE ({name} in it stands for the set's), as those in $BNNLUA_MIRRORS are; ca_file=
 --   certificates to trust, as $SSL_CERT_FILE is. For tests: set= a row as in bnn.sets,
---   limits={connect_ms=, stall_s=}. For a path: what bnn.data.csv or bnn.data.folder take.
+--   limits={connect_ms=, stall_s=}. split="letters" of EMNIST; layout="nhwc" or "nchw". For a path:
+--   what bnn.data.csv (and test=, the table of the test part) or bnn.data.folder take.
 -- @return {train=, test=, name=, title=, dir=}, either part nil when there is none; or nil,
 --   message; when the set is just nowhere to be had also the cause in a few words
 function M.load(name, opts)
@@ -282,7 +298,7 @@ function M.load(name, opts)
     if is_path and name ~= "." then
       return nil, strings.message("%s: a path is given, and another one with dir, %s", name, dir)
     elseif is_path then
-      data, fault = load_from(nil, nil, dir)
+      data, fault = load_from(nil, nil, dir, opts)
     else
       data, fault, cause = load_named(name, opts)
     end

@@ -3,18 +3,19 @@
 --
 -- Everything here is handed out by bnn.data: bnn.data.read, bnn.data.save, bnn.data.split, ...
 -- What the world refuses (a file) comes back as nil, message; misuse raises.
+local class_folders = require "bnn.class_folders"
+local classes = require "bnn.classes"
 local core = require "bnn.core"
+local csv = require "bnn.csv"
+local notice = require "bnn.notice"
 local number = require "bnn.number"
 local options = require "bnn.options"
 local strings = require "bnn.strings"
 
 local M = {}
 
--- bnn.data requires this module.
-local function part(opts) return require "bnn.data".part(opts) end
-
-local function malformed(path, text, ...)
-  return nil, strings.message("malformed input data: %s: " .. text, path, ...)
+local function malformed(path, format, ...)
+  return nil, strings.message("malformed input data: %s: " .. format, path, ...)
 end
 
 local function shape_text(x) return "[" .. table.concat(x:shape(), ", ") .. "]" end
@@ -28,86 +29,118 @@ local function read_png(path)
   return x:size(3) == 1 and x:select(3, 1):contiguous() or x
 end
 
-local function read_csv(path, opts)
-  opts = options.check("bnn.data.csv", opts, {
-    label = "string|integer", header = "boolean", separator = "string",
-  }, 4)
-  local is_tsv = strings.lower(path):gsub("%.gz$", ""):find "%.tsv$"
-  if is_tsv and not opts.separator then opts.separator = "\t" end
-  local t, fault = core.csv_read(path, opts)
-  if not t then return nil, fault end
-  return part(t)
+local function read_csv(path, opts, what) return csv.read(what or "bnn.data.csv", path, opts) end
+
+--- Says which members of an archive are no arrays of numbers.
+function M.say_skipped(path, skipped)
+  local names = options.sorted_names(skipped)
+  if not names[1] then return end
+  notice.say("%s: skipped %s: no arrays of numbers", path, table.concat(names, ", "))
 end
 
--- ending -> {read=, save=, map=}; `names` is what is told to those who come with another.
+-- Tensors by name, and the list of names.
+local function read_npz(path, opts)
+  opts = options.check("bnn.data.read", opts, {arrays = {type = "string", list = true}}, 4)
+  local arrays, names, skipped = core.npz_read(path, opts.arrays)
+  if not arrays then return nil, names end
+  if not opts.arrays then M.say_skipped(path, skipped) end
+  return arrays, names
+end
+
+-- ending -> {read=, save=, map=}; `takes_options` of `read` are checked there.
 local kinds = {
   npy = {read = core.npy_read, save = core.npy_write, map = core.npy_map},
-  npz = {read = core.npz_read},
+  npz = {read = read_npz, takes_options = true},
   png = {read = read_png, save = core.png_write},
-  csv = {read = read_csv},
-  tsv = {read = read_csv},
+  csv = {read = read_csv, takes_options = true},
+  tsv = {read = read_csv, takes_options = true},
   idx = {read = core.idx_read, map = core.idx_map},
 }
 
--- What a file begins with, where its name does not say what it is.
+-- What a file begins with, whatever its name.
 local beginnings = {
-  {"\x93NUMPY", "npy"}, {"PK", "npz"}, {"\x89PNG", "png"},
-  {"\0\0[\8\9\11-\14][\1-\3]", "idx"},
+  {"\x93NUMPY", "npy"}, {"PK\3\4", "npz"}, {"PK\5\6", "npz"}, {"\x89PNG", "png"},
+  {"\0\0[\8\9\11-\14][\1-\8]", "idx"},
 }
 
-local function kind_by_name(path)
+--- What a file is by its name alone, or nil.
+function M.kind_by_name(path)
   local name = strings.lower(path):gsub("%.gz$", "")
-  if name:find "idx[1-3]%-ubyte$" then return "idx" end
+  if name:find "idx[1-8]%-%w+$" then return "idx" end
   local ending = name:match "%.(%w+)$"
   return kinds[ending] and ending
 end
 
-local function kind_by_content(path)
-  local file <close> = io.open(path, "rb")
-  local head = file and file:read(8) or ""
-  for _, row in ipairs(beginnings) do
-    if head:find("^" .. row[1]) then return row[2] end
-  end
-end
+local HEAD = 4096 -- bytes that are looked at
 
-local function kind_of(path) return kind_by_name(path) or kind_by_content(path) end
+-- Whether the beginning of a file is text: no control characters but white space and the end mark
+-- of DOS.
+local function is_text(head) return not head:find "[\0-\8\14-\25\27-\31\127]" end
+
+--- What a file is: by its first bytes, which cannot be mistaken; else by its name; else, as text, a
+-- table.
+-- @return "npy", "npz", "png", "idx", "csv" or "tsv"; or nil, and why it cannot be read
+function M.kind_of(path)
+  local head, fault = core.file_head(path, HEAD)
+  for _, row in ipairs(beginnings) do
+    if head and head:find("^" .. row[1]) then return row[2] end
+  end
+  local kind = M.kind_by_name(path)
+  if kind then return kind end
+  if not head then return nil, fault end
+  if is_text(head) then return "csv" end
+  local utf16 = head:find "^\xff\xfe" or head:find "^\xfe\xff"
+  return malformed(path, utf16 and "is text in UTF-16, expected UTF-8"
+    or "neither name nor content tell its kind, wanted .npy, .npz, .png, IDX or a table in text")
+end
 
 local function check_path(what, path)
   if type(path) == "string" then return path end
   error(strings.message("bnn.data.%s: a path is wanted, got a %s", what, type(path)), 3)
 end
 
-local function unknown_kind(path, wanted)
-  local file, fault = io.open(path, "rb")
-  if not file then return nil, "input/output error: " .. fault end
-  file:close()
-  return malformed(path, "neither name nor content tell its kind, wanted %s", wanted)
-end
-
---- Reads a file by the ending of its name, or by its content where that says nothing.
+--- Reads a file by its content; where that says nothing, by the ending of its name; other text is a
+-- table, whatever its name.
 --     bnn.data.read "x.npy"                 a tensor; also IDX (.idx, -ubyte, .gz)
 --     bnn.data.read "x.npz"                 {name = tensor}, and the list of names
 --     bnn.data.read "x.png"                 u8 [h, w], or [h, w, channels]
---     bnn.data.read("x.csv", {label = "y"})  a part, as bnn.data.csv gives it; also .tsv
+--     bnn.data.read("x.csv", {label = "y"})  a part, as bnn.data.csv gives it; also .tsv, .txt ...
+-- Members of a .npz that are no arrays of numbers are skipped, with a notice.
 -- @param path string
--- @param opts table: of bnn.data.csv, for a table
+-- @param opts table: of bnn.data.csv, for a table; arrays={"x", ...}, for a .npz: these alone, and
+--   one that is missing or is no array of numbers is an error
 -- @return what the file holds; or nil, message
 function M.read(path, opts)
-  local kind = kind_of(check_path("read", path))
-  if not kind then return unknown_kind(path, ".npy, .npz, .png, .csv, .tsv or IDX") end
-  if kind ~= "csv" and kind ~= "tsv" then
+  local kind, fault = M.kind_of(check_path("read", path))
+  if not kind then return nil, fault end
+  if not kinds[kind].takes_options then
     options.check("bnn.data.read", opts, {})
     opts = nil
   end
   return kinds[kind].read(path, opts)
 end
 
---- A table of numbers in text (CSV, TSV, plain or gzip) as a part.
+--- A table of numbers in text as a part: CSV, TSV or columns between blanks, plain or gzip.
+--     local train = bnn.data.csv("train.csv", {label = "species"})
+--     local test = bnn.data.csv("test.csv", {label = "species", like = train})
 -- Labels that are integers become i32, other numbers real, text the classes 0, 1, ... in the order
--- of their names. A missing value or a cell that is no number is refused, with row and column.
+-- of their names; with like= or classes= those numbers stay what they are there, and a new class is
+-- an error. A missing value or a cell that is no number is refused, with row and column.
+--
+-- What the options leave open is found, and said on stderr in a line for each file: the delimiter
+-- that cuts all rows alike; whether the first row is a header (all of its cells are names, or an
+-- option calls a column by its name). A first column without a name that numbers the rows, as
+-- pandas and R write it, is left out. What could be meant either way (a first row 0, 1, 2 over
+-- numbers, two columns of one name) is an error that says which option settles it.
 -- @param path string
--- @param opts table: label= the labels' column, by name or position (negative: from the end);
---   header= true or false (found when left out: no cell of it is a number); separator= (found)
+-- @param opts table:
+--   label      the labels' column, by name or position (negative: from the end)
+--   header     true or false
+--   delimiter  a character; " " stands for any number of blanks and tabs. separator= is the same
+--   drop       columns to leave out, by name or position: one or a list
+--   classes    the names of the classes in their order
+--   like       whose classes these are: a part, a data set (its train), a model. Features must be
+--              as many, and under a header have the same names, as those of a part
 -- @return part: x real [n, d], y [n] or nil, names = of x's columns, classes = of labels that are
 --   text; or nil, message
 function M.csv(path, opts) return read_csv(check_path("csv", path), opts) end
@@ -119,12 +152,10 @@ function M.csv(path, opts) return read_csv(check_path("csv", path), opts) end
 -- @param path string
 -- @return tensor; or nil, message
 function M.map(path)
-  local kind = kind_of(check_path("map", path))
-  if not kind or not kinds[kind].map then
-    if kind then return malformed(path, ".npy and IDX files can be mapped, .%s only read", kind) end
-    return unknown_kind(path, "a plain .npy or IDX file")
-  end
-  return kinds[kind].map(path)
+  local kind, fault = M.kind_of(check_path("map", path))
+  if not kind then return nil, fault end
+  if kinds[kind].map then return kinds[kind].map(path) end
+  return malformed(path, ".npy and IDX files can be mapped, .%s only read", kind)
 end
 
 -- ---- saving ----
@@ -152,7 +183,7 @@ end
 -- @return true; or nil, message
 function M.save(path, value, opts)
   opts = options.check("bnn.data.save", opts, {compressed = {type = "boolean", default = true}})
-  local kind = kind_by_name(check_path("save", path))
+  local kind = M.kind_by_name(check_path("save", path))
   if kind == "npz" and type(value) == "table" then return save_npz(path, value, opts.compressed) end
   if not kind or not kinds[kind].save then
     local wanted = "wanted a tensor for .npy or .png, a table of tensors for .npz"
@@ -195,164 +226,17 @@ function M.image(source, opts)
   return x
 end
 
--- Names in a folder that have a kind, sorted; hidden ones left out.
-local function names_in(path, kind, pattern)
-  local entries, fault = core.list_dir(path)
-  if not entries then return nil, fault end
-  local names = {}
-  for name, is in pairs(entries) do
-    local hidden = name:find "^%."
-    if is == kind and not hidden and strings.lower(name):find(pattern) then
-      names[#names + 1] = name
-    end
-  end
-  table.sort(names, strings.before)
-  return names
-end
-
--- One image of a folder: u8 [1, h, w] or [1, 3, h, w].
-local function read_example(path, opts)
-  if opts.character then
-    local x, fault = M.image(path, {ink = opts.ink})
-    return x and x:view(1, 28, 28), fault
-  end
-  local x, fault = core.png_read(path, opts.channels == 3 and "rgb" or "grey")
-  if not x then return nil, fault end
-  if opts.channels == 3 then x = x:permute(3, 1, 2):contiguous() end
-  return x:view(1, table.unpack(x:shape()))
-end
-
--- Tensors [1, ...] joined along their first axis, 32 at a time: so many concat takes.
-local function join(list)
-  while #list > 1 do
-    local joined = {}
-    for i = 1, #list, 32 do
-      joined[#joined + 1] = core.concat(table.move(list, i, math.min(i + 31, #list), 1, {}), 1)
-    end
-    list = joined
-  end
-  return list[1]
-end
-
--- Adds a class's images to lists x and y; true, or nil, message.
-local function add_class(x, y, dir, label, opts)
-  local files, fault = names_in(dir, "file", "%.png$")
-  if not files then return nil, fault end
-  if #files == 0 then return malformed(dir, "holds no PNG images") end
-  for _, file in ipairs(files) do
-    local path = dir .. "/" .. file
-    local image, message = read_example(path, opts)
-    if not image then return nil, message end
-    if x[1] and shape_text(image) ~= shape_text(x[1]) then
-      local advice = "character = true fits all to 28 x 28"
-      return malformed(path, "is %s, the images before it are %s; %s", shape_text(image[1]),
-        shape_text(x[1][1]), advice)
-    end
-    x[#x + 1], y[#y + 1] = image, label
-  end
-  return true
-end
-
-local folder_options = {
-  channels = {type = "integer", default = 1, choices = {1, 3}},
-  character = {type = "boolean", default = false},
-  ink = {type = "string", default = "auto", choices = {"auto", "dark", "light"}},
-}
-
-local function read_classes(path, opts)
-  local classes, fault = names_in(path, "folder", "")
-  if not classes then return nil, fault end
-  if #classes == 0 then
-    return malformed(path, "holds no folders; one for each class is wanted, with PNG images")
-  end
-  local x, y = {}, {}
-  for i, class in ipairs(classes) do
-    local ok, message = add_class(x, y, path .. "/" .. class, i - 1, opts)
-    if not ok then return nil, message end
-  end
-  return part{x = join(x), y = core.tensor(y, "i32"), classes = classes}
-end
-
 --- PNG images in a folder that has a folder for each class, as a part.
 --     letters/A/1.png  letters/A/2.png  letters/B/1.png
 -- @param path string
 -- @param opts table: channels=1 (3: colour), character=false (true: each as bnn.data.image makes
---   it), ink="auto"
--- @return part: x u8 [n, h, w] or [n, 3, h, w], y i32 [n], classes = the folders' names, sorted; or
---   nil, message
+--   it), ink="auto"; classes={name, ...} or like= (a part, a data set, a model): the classes and
+--   their numbers, of which the folders are some; another folder is an error
+-- @return part: x u8 [n, h, w] or [n, 3, h, w], y i32 [n], classes = the folders' names, sorted, or
+--   those given; or nil, message
 function M.folder(path, opts)
   check_path("folder", path)
-  opts = options.check("bnn.data.folder", opts, folder_options)
-  return read_classes((path:gsub("(.)/+$", "%1")), opts)
-end
-
--- ---- data sets ----
-
--- Names under which a part's arrays go around in .npz files.
-local function array_named(arrays, part_name, what)
-  for _, form in ipairs{what .. "_" .. part_name, part_name .. "_" .. what} do
-    if arrays[form] then return arrays[form] end
-  end
-end
-
--- Arrays as a part's: u8 stays, the rest becomes real; labels that are integers become i32.
-local function part_of(x, y)
-  if x:dtype() ~= "u8" then x = x:real() end
-  if y then y = y:dtype():find "^f" and y:real() or y:to "i32" end
-  return part{x = x, y = y}
-end
-
-local function set_from_npz(path)
-  local arrays, names = core.npz_read(path)
-  if not arrays then return nil, names end
-  local data = {}
-  for _, name in ipairs{"train", "test"} do
-    local x = array_named(arrays, name, "x")
-    data[name] = x and part_of(x, array_named(arrays, name, "y"))
-  end
-  if not next(data) and arrays.x then data.train = part_of(arrays.x, arrays.y) end
-  if next(data) then return data end
-  return malformed(path, "holds %s; wanted x_train, y_train, x_test, y_test, or x and y",
-    table.concat(names, ", "))
-end
-
-local function set_from_folder(path, opts)
-  opts = options.check("bnn.data.load", opts, folder_options, 4)
-  local parts, fault = names_in(path, "folder", "^t[re][as][it]n?$")
-  if not parts then return nil, fault end
-  local data = {}
-  for _, name in ipairs(parts) do
-    if name == "train" or name == "test" then
-      data[name], fault = read_classes(path .. "/" .. name, opts)
-      if fault then return nil, fault end
-    end
-  end
-  if next(data) then return data end
-  data.train, fault = read_classes(path, opts)
-  if fault then return nil, fault end
-  return data
-end
-
---- Whether a path is a file that M.load takes.
-function M.is_file(path)
-  local kind = kind_by_name(path)
-  return kind ~= nil and kind ~= "png"
-end
-
---- A data set from one file or a folder of images; bnn.data.load calls it.
--- .npz: x_train, y_train, x_test, y_test, or x and y. .csv and .tsv: a part train. .npy and IDX: x
--- of train. A folder: folders train and test, with a folder for each class in each; or the classes'
--- own.
--- @param path string
--- @param opts table: of bnn.data.csv or bnn.data.folder
--- @return {train=, test=}; or nil, message
-function M.load(path, opts)
-  local kind = kind_of(path)
-  if kind == "npz" then return set_from_npz(path) end
-  if not kind or kind == "png" then return set_from_folder((path:gsub("(.)/+$", "%1")), opts) end
-  local value, fault = M.read(path, opts)
-  if not value then return nil, fault end
-  return {train = type(value) == "table" and value or part_of(value)}
+  return class_folders.read("bnn.data.folder", path, opts)
 end
 
 -- ---- before training ----
@@ -397,28 +281,27 @@ function M.standardise(given, stats)
 end
 
 --- Labels as rows that are 1 at their class and 0 elsewhere.
--- @param y tensor or list [n]: classes 0, 1, ...
--- @param classes integer: how many there are (the greatest label and 1 when left out)
--- @return tensor real [n, classes]
-function M.one_hot(y, classes)
-  if type(y) ~= "userdata" then y = core.tensor(y, "i32") end
-  if y:dim() ~= 1 then
-    error("bnn.data.one_hot: labels are " .. shape_text(y) .. ", wanted [n]", 2)
-  end
+-- @param y tensor or list [n] or [n, 1]: classes 0, 1, ...
+-- @param count integer: how many there are (the greatest label and 1 when left out)
+-- @return tensor real [n, count]
+function M.one_hot(y, count)
+  local labels, fault = classes.labels(type(y) == "userdata" and y or core.tensor(y))
+  if not labels then error("bnn.data.one_hot: " .. fault, 2) end
+  y = labels
   local real = y:real()
   local least, most = 0, -1
   if #y > 0 then least, most = real:min():item(), real:max():item() end
-  classes = classes or math.tointeger(most + 1)
-  if math.type(classes) ~= "integer" or classes < 1 then
-    local text = "bnn.data.one_hot: classes = %s: an integer from 1 is wanted"
-    error(text:format(number.text(classes)), 2)
+  count = count or math.tointeger(most + 1)
+  if math.type(count) ~= "integer" or count < 1 then
+    local form = "bnn.data.one_hot: classes = %s: an integer from 1 is wanted"
+    error(form:format(number.text(count)), 2)
   end
-  if least < 0 or most >= classes then
-    local text = "bnn.data.one_hot: labels are %g to %g, wanted 0 to %d"
-    error(number.format(text, least, most, classes - 1), 2)
+  if least < 0 or most >= count then
+    local form = "bnn.data.one_hot: labels are %g to %g, wanted 0 to %d"
+    error(number.format(form, least, most, count - 1), 2)
   end
-  if #y == 0 then return core.zeros(0, classes) end
-  return core.eye(classes):index((real + 1):to "i32")
+  if #y == 0 then return core.zeros(0, count) end
+  return core.eye(count):index((real + 1):to "i32")
 end
 
 --- Two parts of one: rows drawn by a key, the same for the same key and size.

@@ -31,10 +31,22 @@ function M.cache()
   return nil, "there is no cache folder: neither XDG_CACHE_HOME (an absolute path) nor HOME is set"
 end
 
---- Folders in which a set may lie below `dir`: in one of its name, or in `dir` itself.
+-- What torchvision calls the folder of a set, in which the files lie in raw/.
+local function torchvision_name(name)
+  local own = {mnist = "MNIST", ["fashion-mnist"] = "FashionMNIST", kmnist = "KMNIST",
+               qmnist = "QMNIST"}
+  return own[name] or name:find "^emnist" and "EMNIST" or nil
+end
+
+--- Folders in which a set may lie below `dir`: in one of its name, in torchvision's, or in `dir`
+-- itself, the last; without a name only there.
 function M.below(name, dir)
   dir = dir:gsub("(.)/+$", "%1")
-  return name and {dir .. "/" .. name, dir} or {dir}
+  local folders, other = {}, name and torchvision_name(name)
+  if name then folders[1] = dir .. "/" .. name end
+  if other then folders[2] = ("%s/%s/raw"):format(dir, other) end
+  folders[#folders + 1] = dir
+  return folders
 end
 
 --- The folders to search for a set, in order: a list of {folder=, origin="env"|"system"|"cache",
@@ -43,8 +55,9 @@ end
 function M.list(name, is_known)
   local list = {}
   local env = setting "BNNLUA_DATA"
-  for i, folder in ipairs(env and M.below(name, env) or {}) do
-    local flat = i == 2
+  local below = env and M.below(name, env) or {}
+  for i, folder in ipairs(below) do
+    local flat = i == #below
     if is_known or not flat then
       list[#list + 1] = {folder = folder, origin = "env", flat = flat}
     end

@@ -2,8 +2,9 @@
  * left over.  The first byte says how it is read.
  *
  *   clang -fsanitize=fuzzer,address,undefined -Iruntime -Itests/c tests/c/fuzz_csv.c \
- *     runtime/{csv,bytes,gzip,tensor,shape,mem,status}.c -lz -lm -o fuzz_csv && \
- *     ./fuzz_csv tests/corpus/csv
+ *     runtime/{csv,csv_columns,csv_labels,csv_records,csv_cell}.c \
+ *     runtime/{number,bytes,gzip,tensor,shape,mem,status}.c -lz -lm \
+ *     -o fuzz_csv && ./fuzz_csv tests/corpus/csv
  *
  * test_csv.c includes this file to replay tests/corpus/csv. */
 #include "csv.h"
@@ -23,11 +24,15 @@ static void check_table(const bnn_csv *t) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
-  static const char separator[] = {0, ',', '\t', ';'};
+  static const char separator[] = {0, ',', '\t', ' '};
   size_t before = bnn_mem_live();
   if (n == 0) return 0;
   int how = bytes[0];
-  bnn_csv_options o = {separator[how & 3], (bnn_csv_header)((how >> 2) % 3), NULL, 0};
+  static const bnn_csv_column drop[] = {{NULL, 2}, {"b", 0}};
+  static const char *const classes[] = {"dog", "cat", "1"};
+  bnn_csv_options o = {.separator = separator[how & 3], .header = (bnn_csv_header)((how >> 2) % 3)};
+  if (how & 16) o.drop = drop, o.n_drop = how & 32 ? 2 : 1;
+  if ((how & 48) == 32) o.class_name = classes, o.classes = 3;
   if (how & 64)
     o.column = how & 128 ? -1 : 1;
   else if (how & 128)

@@ -63,10 +63,104 @@ end
 
 function TestCsv.test_misuse_raises()
   lu.assertErrorMsgContains("unknown option 'lable'", csv, file, {lable = "y"})
-  lu.assertErrorMsgContains("one character is wanted", csv, file, {separator = "ab"})
-  lu.assertErrorMsgContains("one character is wanted", csv, file, {separator = ""})
+  lu.assertErrorMsgContains("expected one character", csv, file, {separator = "ab"})
+  lu.assertErrorMsgContains("expected one character", csv, file, {delimiter = ""})
+  lu.assertErrorMsgContains("delimiter and separator say one thing", csv, file,
+    {separator = ",", delimiter = ","})
+  lu.assertErrorMsgContains("drop: expected names or positions", csv, file, {drop = {{}}})
+  lu.assertErrorMsgContains("classes are those of a label column", csv, file, {classes = {"a"}})
+  lu.assertErrorMsgContains("'a' is there twice", csv, file, {label = 1, classes = {"a", "a"}})
+  lu.assertErrorMsgContains("the list is empty", csv, file, {label = 1, classes = {}})
+  lu.assertErrorMsgContains("classes and like say one thing", csv, file,
+    {label = 1, classes = {"a"}, like = {"a"}})
   lu.assertErrorMsgContains("a name or a column from 1 is wanted", csv, file, {label = 0})
   lu.assertErrorMsgContains("a path is wanted, got a table", csv, {})
+end
+
+function TestCsv.test_columns_are_left_out()
+  local part = table_of("id,a,note,y\nx,1,new,0\nz,2,old,1\n", {label = "y", drop = {"id", 3}})
+  lu.assertEquals({part.names, part.x:totable()}, {{"a"}, {{1}, {2}}})
+  lu.assertEquals(table_of("1,2,3\n4,5,6\n", {drop = -1}).x:totable(), {{1, 2}, {4, 5}})
+  lu.assertEquals(table_of("a,b\n4,5\n", {drop = "a"}).names, {"b"})
+  refuses("has no column besides those left out", "a,b\n4,5\n", {drop = {1, 2}})
+end
+
+function TestCsv.test_an_index_without_a_name_is_no_feature()
+  for _, text in ipairs{",a,b\n0,1,2\n1,3,4\n", "Unnamed: 0,a,b\n7,1,2\n3,3,4\n",
+                        '"a" "b"\n"1" 1 2\n"2" 3 4\n'} do
+    local part = table_of(text)
+    lu.assertEquals({part.names, part.x:totable()}, {{"a", "b"}, {{1, 2}, {3, 4}}})
+  end
+  refuses("column 1 has no name and does not number the rows: '3' is there twice",
+    ",a\n3,1\n3,2\n")
+end
+
+function TestCsv.test_no_label_slips_in_among_the_features()
+  refuses("columns 1 and 3 are both named 'y'", "y,x,y\n0,5,0\n1,6,1\n", {label = "y"})
+end
+
+function TestCsv.test_what_is_ambiguous_is_refused_with_the_option_that_settles_it()
+  local text = "0,1,2\n0.5,1.5,0\n2.5,3.5,1\n"
+  refuses("header = true if it holds names", text, {label = -1})
+  lu.assertEquals(table_of(text, {label = -1, header = true}).y:totable(), {0, 1})
+  lu.assertEquals(table_of(text, {label = -1, header = false}).y:totable(), {2, 0, 1})
+  refuses("row 1 (line 1), column 1: 'nan' is not a number", "nan,nan\n1,2\n")
+  refuses("row 1 (line 1), column 1: '?' is not a number", "?,?,yes\n1,2,no\n", {label = -1})
+end
+
+function TestCsv.test_a_label_by_name_says_that_there_is_a_header()
+  local part = table_of("0,1,2\n0.5,1.5,0\n2.5,3.5,1\n", {label = "2"})
+  lu.assertEquals({part.names, part.y:totable()}, {{"0", "1"}, {0, 1}})
+end
+
+--- What f() writes to stderr.
+local function notices_of(f)
+  local lines, stderr = {}, io.stderr
+  io.stderr = {write = function(_, ...) lines[#lines + 1] = table.concat{...} end} -- luacheck: ignore
+  local ok, fault = pcall(f)
+  io.stderr = stderr -- luacheck: ignore
+  if not ok then error(fault, 0) end
+  return (table.concat(lines):gsub(file:gsub("%p", "%%%0"), "FILE"))
+end
+
+function TestCsv.test_what_was_decided_is_said_in_one_line_and_once()
+  local rows = {
+    {"a,b\n1,2\n", {}, "FILE: 1 row of 2 columns; the first row is a header; no label column\n"},
+    {"1,2\n3,4\n", {label = 2}, "FILE: 2 rows of 2 columns; no header; label in column 2\n"},
+    {"a;k\n1;dog\n2;cat\n", {label = "k"}, "FILE: 2 rows of 2 columns; delimiter ';'; the first "
+      .. "row is a header; label 'k' (column 2), classes cat, dog\n"},
+    {"  5   6\n7\t 8\n", {}, "FILE: 2 rows of 2 columns; delimiter blanks; no header; no label "
+      .. "column\n"},
+    {",a\n0,5\n1,6\n", {header = true}, "FILE: 2 rows of 2 columns; the first row is a header; no "
+      .. "label column; column 1, which has no name and numbers the rows, left out\n"},
+    {"1,6\n2,7\n3,8\n", {}, "FILE: 3 rows of 2 columns; no header; no label column; column 1 "
+      .. "numbers the rows, yet is a feature (drop = {1} leaves it out)\n"},
+    {"3\t4\n", {header = false}, "FILE: 1 row of 2 columns; delimiter tab; no header; no label "
+      .. "column\n"},
+    {"a,b\n1,2\n", {header = true, label = "b"}, ""},
+    {"a;b\n1;2\n", {header = true, delimiter = ";"}, ""},
+    {",a\n0,5\n1,6\n", {header = true, drop = {1}}, ""},
+    {"3,4\n", {header = false}, ""},
+  }
+  for i, row in ipairs(rows) do
+    file = os.tmpname()
+    local said = notices_of(function() assert(table_of(row[1], row[2])) end)
+    lu.assertEquals({i, said}, {i, row[3]})
+    lu.assertEquals(notices_of(function() table_of(row[1], row[2]) end), "", i)
+    os.remove(file)
+  end
+end
+
+function TestCsv.test_any_ending_is_a_table_when_its_content_is_text()
+  for _, ending in ipairs{".data", ".txt", ".dat", ".names", "", ".csv.bak"} do
+    local name = os.tmpname()
+    os.remove(name)
+    file = name .. ending
+    local part = table_of("1 2\n3 4\n")
+    lu.assertEquals(bnn.data.read(file).x:totable(), part.x:totable())
+    lu.assertEquals(bnn.data.load(file, {label = 2}).train.y:totable(), {2, 4})
+    os.remove(file)
+  end
 end
 
 function TestCsv.test_a_table_trains()

@@ -1,5 +1,7 @@
 --- One's own data: arrays, pictures and folders read and saved; splits, standardising, one-hot.
 local lu = require "luaunit"
+package.path = (arg[0]:match "^(.*)/" or ".") .. "/?.lua;" .. package.path
+local idx = require "idx_files"
 local bnn = require "bnn"
 local core = require "bnn.core"
 
@@ -85,7 +87,18 @@ function TestArrays.test_content_tells_what_a_name_does_not()
   lu.assertEquals(data.read(path "digits"):totable(), {7, 9})
   write("t10k-labels-idx1-ubyte", "\0\0\8\1\0\0\0\2\7\9")
   lu.assertEquals(data.read(path "t10k-labels-idx1-ubyte"):totable(), {7, 9})
-  refuses("neither name nor content tell its kind", data.read, write("text", "hello"))
+  lu.assertEquals(data.read(write("text", "5 6\n7 8\n")).x:totable(), {{5, 6}, {7, 8}})
+  data.save(path "y.npy", {3})
+  os.rename(path "y.npy", path "y.csv") -- its content is plain
+  lu.assertEquals(data.read(path "y.csv"):totable(), {3})
+  refuses("neither name nor content tell its kind", data.read, write("bytes", "\1\2\3\0"))
+  refuses("is text in UTF-16", data.read, write("excel", "\xff\xfea\0,\0b\0"))
+  if idx.has_gzip() then
+    write("digits2", "\0\0\8\1\0\0\0\2\7\9")
+    idx.gzip(path "digits2")
+    os.rename(path "digits2.gz", path "compressed")
+    lu.assertEquals(data.read(path "compressed"):totable(), {7, 9})
+  end
 end
 
 function TestArrays.test_what_the_world_refuses_comes_back()
@@ -315,6 +328,76 @@ function TestSets.test_keras_names_make_a_set()
   refuses("holds a; wanted x_train, y_train, x_test, y_test, or x", data.load, path "other.npz")
 end
 
+local npz = {}
+
+--- Writes a .npz of members {name, bytes}, stored.
+function npz.write(name, members)
+  local parts, directory, at = {}, {}, 0
+  for _, member in ipairs(members) do
+    local file, bytes = member[1], member[2]
+    local about = string.pack("<I2I2I2I2I2I4I4I4I2I2", 20, 0, 0, 0, 0x21, npz.crc32(bytes), #bytes,
+      #bytes, #file, 0)
+    parts[#parts + 1] = "PK\3\4" .. about .. file .. bytes
+    directory[#directory + 1] = "PK\1\2\20\0" .. about
+      .. string.pack("<I2I2I2I4I4", 0, 0, 0, 0, at) .. file
+    at = at + #parts[#parts]
+  end
+  local list = table.concat(directory)
+  return write(name, table.concat(parts) .. list .. "PK\5\6"
+    .. string.pack("<I2I2I2I2I4I4I2", 0, 0, #members, #members, #list, at, 0))
+end
+
+function npz.crc32(bytes)
+  local crc = 0xffffffff
+  for i = 1, #bytes do
+    crc = crc ~ bytes:byte(i)
+    for _ = 1, 8 do crc = crc >> 1 ~ (crc & 1) * 0xedb88320 end
+  end
+  return ~crc & 0xffffffff
+end
+
+function npz.array(descr, shape, bytes)
+  local head = ("{'descr': '%s', 'fortran_order': False, 'shape': (%s), }"):format(descr, shape)
+  head = head .. (" "):rep(-(#head + 11) % 64) .. "\n"
+  return "\x93NUMPY\1\0" .. string.pack("<I2", #head) .. head .. bytes
+end
+
+function TestSets.test_what_is_no_array_of_numbers_does_not_lose_the_others()
+  if not HAS.libzip then return end
+  local numbers, text = npz.array("|u1", "2,", "\5\6"), npz.array("<U1", "2,", "a\0\0\0b\0\0\0")
+  npz.write("mixed.npz", {{"x.npy", numbers}, {"names.npy", text}, {"README", "about"}, {"g/", ""}})
+  local arrays, names = data.read(path "mixed.npz")
+  lu.assertEquals({names, arrays.x:totable()}, {{"x"}, {5, 6}})
+  lu.assertEquals(data.load(path "mixed.npz").train.x:totable(), {5, 6})
+  lu.assertEquals(data.read(path "mixed.npz", {arrays = {"x"}}).x:totable(), {5, 6})
+  refuses("array 'names' holds '<U1', text", data.read, path "mixed.npz", {arrays = {"x", "names"}})
+  refuses("has no array 'z'", data.read, path "mixed.npz", {arrays = {"z"}})
+  npz.write("labels.npz", {{"x_train.npy", numbers}, {"y_train.npy", text}})
+  refuses("array 'y_train' holds '<U1', text", data.load, path "labels.npz")
+  npz.write("label.npz", {{"x.npy", numbers}, {"y.npy", text}})
+  refuses("array 'y' holds '<U1', text", data.load, path "label.npz")
+end
+
+function TestSets.test_names_of_arrays_may_be_anything()
+  if not HAS.libzip then return end
+  local given = {["dense/kernel:0"] = letter{1}, ["a\\b"] = letter{2}, ["/root"] = letter{3}}
+  assert(data.save(path "x.npz", given))
+  for name, x in pairs(data.read(path "x.npz")) do
+    lu.assertEquals(x:totable(), given[name]:totable(), name)
+    given[name] = nil
+  end
+  lu.assertNil(next(given))
+end
+
+function TestSets.test_labels_in_a_column_are_labels()
+  if not HAS.libzip then return end
+  data.save(path "x.npz", {x = core.tensor{{1}, {2}}, y = core.tensor({{3}, {4}}, "i64")})
+  local part = data.load(path "x.npz").train
+  lu.assertEquals({part.y:dtype(), part.y:totable()}, {"i32", {3, 4}})
+  data.save(path "x.npz", {x = core.tensor{{1}, {2}}, y = core.tensor({3, 1 << 40}, "i64")})
+  refuses("label 2 is 1099511627776, expected a whole number", data.load, path "x.npz")
+end
+
 function TestSets.test_a_table_makes_a_training_part()
   local set = data.load(write("t.csv", "a,b,y\n1,2,0\n3,4,1\n"), {label = "y"})
   lu.assertEquals(set.train.y:totable(), {0, 1})
@@ -367,7 +450,9 @@ function TestBeforeTraining.test_one_hot_rows()
   raises("labels are 0 to 3, wanted 0 to 2", data.one_hot, {0, 3}, 3)
   raises("labels are -1 to 1", data.one_hot, {-1, 1}, 3)
   raises("classes = 0: an integer from 1", data.one_hot, {0}, 0)
-  raises("labels are [1, 1], wanted [n]", data.one_hot, letter{{1}}, 3)
+  lu.assertEquals(data.one_hot(core.tensor{{1}, {0}}, 2):totable(), {{0, 1}, {1, 0}})
+  raises("label 2 is 1.5, expected a whole number", data.one_hot, core.tensor{1, 1.5}, 3)
+  raises("labels are [1, 2], expected [n] or [n, 1]", data.one_hot, letter{{1, 2}}, 3)
 end
 
 function TestBeforeTraining.test_a_split_is_a_function_of_the_key()

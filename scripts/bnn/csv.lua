@@ -1,0 +1,118 @@
+--- Tables of numbers in text as parts, and what was decided about them in a line on stderr.
+local classes = require "bnn.classes"
+local core = require "bnn.core"
+local notice = require "bnn.notice"
+local options = require "bnn.options"
+local strings = require "bnn.strings"
+
+local M = {}
+
+-- bnn.data requires this module.
+local function part(opts) return require "bnn.data".part(opts) end
+
+--- The options of M.read.
+M.spec = {
+  label = "string|integer", header = "boolean", delimiter = "string", separator = "string",
+  drop = "table|string|integer", classes = {type = "string", list = true}, like = "table",
+}
+
+-- ---- what was found ----
+
+local SEPARATORS = {["\t"] = "tab", [" "] = "blanks"}
+
+-- The separator that nobody wonders about.
+local function usual_separator(path)
+  return strings.lower(path):gsub("%.gz$", ""):find "%.tsv$" and "\t" or ","
+end
+
+local function count(n, noun) return strings.message("%d %s%s", n, noun, n == 1 and "" or "s") end
+
+local function label_words(t, label)
+  if not t.y then return "no label column" end
+  local column = ("column %d"):format(t.found.label)
+  local words = type(label) == "string" and ("label '%s' (%s)"):format(label, column)
+    or "label in " .. column
+  return t.classes and ("%s, classes %s"):format(words, classes.words(t.classes)) or words
+end
+
+local function unnamed_words(n)
+  if n == 1 then return "column 1, which has no name and numbers the rows, left out" end
+  return strings.message("columns 1 to %d, which have no names and number the rows, left out", n)
+end
+
+-- Says what was found about a file; nothing when the options say it all.
+local function say(path, t, opts)
+  local found, words = t.found, {}
+  local unusual = not opts.separator and found.separator ~= usual_separator(path)
+    and found.columns > 1
+  if opts.header ~= nil and not unusual and found.unnamed == 0 then return end
+  words[1] = ("%s of %s"):format(count(t.x:size(1), "row"), count(found.columns, "column"))
+  if unusual then
+    local name = SEPARATORS[found.separator] or ("'%s'"):format(found.separator)
+    words[#words + 1] = "delimiter " .. name
+  end
+  words[#words + 1] = t.names and "the first row is a header" or "no header"
+  words[#words + 1] = label_words(t, opts.label)
+  if found.unnamed > 0 then words[#words + 1] = unnamed_words(found.unnamed) end
+  if found.numbers_rows then
+    words[#words + 1] = "column 1 numbers the rows, yet is a feature (drop = {1} leaves it out)"
+  end
+  notice.say("%s: %s", path, table.concat(words, "; "))
+end
+
+-- ---- a table like another ----
+
+-- What keeps a table from being read like another part, or nil.
+local function difference(t, like)
+  if t.classes and not like.classes and like.y then
+    return strings.message("the labels are text (%s), those of the other part are numbers",
+      classes.words(t.classes))
+  end
+  local x = like.x
+  if type(x) ~= "userdata" then return nil end
+  if x:dim() ~= 2 or x:size(2) ~= t.x:size(2) then
+    return strings.message("has %d features, the other part has [%s]", t.x:size(2),
+      table.concat(x:shape(), ", "))
+  end
+  for k, name in ipairs(t.names and like.names or {}) do
+    if name ~= t.names[k] then
+      return strings.message("feature %d is '%s', that of the other part is '%s'", k,
+        t.names[k], name)
+    end
+  end
+end
+
+-- ---- reading ----
+
+local USER = 4 -- the level of the call of M.read's caller, which calls it last
+
+local function checked(what, opts)
+  opts = options.check(what, opts, M.spec, USER)
+  if opts.delimiter and opts.separator then
+    error(what .. ": delimiter and separator say one thing; give one of them", USER)
+  end
+  opts.separator = opts.delimiter or opts.separator
+  if type(opts.drop) ~= "table" then opts.drop = opts.drop and {opts.drop} end
+  if opts.classes and not opts.label then
+    error(what .. ": classes are those of a label column: give label=", USER)
+  end
+  return opts
+end
+
+--- A table of numbers in text as a part; bnn.data.csv documents it.
+-- @param what string: the function, for messages
+function M.read(what, path, opts)
+  opts = checked(what, opts)
+  local names, like = classes.given(what, opts, USER)
+  local t, fault = core.csv_read(path, {
+    separator = opts.separator, header = opts.header, label = opts.label, drop = opts.drop,
+    classes = opts.label and names,
+  })
+  if not t then return nil, fault end
+  fault = like and difference(t, like)
+  if fault then return nil, strings.message("malformed input data: %s: %s", path, fault) end
+  say(path, t, opts)
+  return part{x = t.x, y = t.y, names = t.names, classes = t.classes, origin = path}
+end
+
+return M

@@ -426,13 +426,15 @@ end
 
 -- ---- models ----
 
---- What a model is, as data: its network, where that is made of bnn.nn, and its likelihood.
--- @param model an objective, or a table {net=, likelihood=}
--- @return table {net=, likelihood=}, which `open` makes a model of
+--- What a model is, as data: its network, where that is made of bnn.nn, its likelihood, and the
+-- names of its classes.
+-- @param model an objective, or a table {net=, likelihood=, classes=}
+-- @return table {net=, likelihood=, classes=}, which `open` makes a model of
 function M.describe(model)
   return {
     net = model.net and networks.describe(model.net) or nil,
     likelihood = model.likelihood and likelihoods.describe(model.likelihood) or nil,
+    classes = model.classes,
   }
 end
 
@@ -444,7 +446,9 @@ local BY_FUNCTION = "its network was made by a function, which a file does not h
 -- @param path string: a file; or the folder of a training: its best, else its newest
 -- @param opts table: net=, for a network that is made by a function; likelihood=, for one of one's
 --   own
--- @return {net=, posterior= or params=, likelihood=, config=, extras=, step=}; or nil, message
+-- @return {net=, posterior= or params=, likelihood=, classes=, config=, extras=, step=}; or nil,
+--   message. classes, where the training data had names for them, number those of data that are
+--   read with like= this model
 function M.open(path, opts)
   if type(path) ~= "string" then error("bnn.checkpoint.open: a path is wanted", 2) end
   opts = options.check("bnn.checkpoint.open", opts, {net = "any", likelihood = "any"})
@@ -463,9 +467,13 @@ function M.open(path, opts)
     likelihood, fault = likelihoods.of_data(about.likelihood)
     if not likelihood then return nil, strings.message("%s: %s: give likelihood=", path, fault) end
   end
+  local named = options.accept(about.classes, {type = "string", list = true})
+  if about.classes ~= nil and not named then
+    return nil, path .. ": its classes are no list of names"
+  end
   return {
-    net = net, likelihood = likelihood, posterior = state.posterior, params = state.params,
-    config = state.config, extras = state.extras, step = state.step,
+    net = net, likelihood = likelihood, classes = named, posterior = state.posterior,
+    params = state.params, config = state.config, extras = state.extras, step = state.step,
   }
 end
 

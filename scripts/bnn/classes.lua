@@ -71,7 +71,8 @@ function M.difference(ours, theirs)
   local same = #ours == #theirs
   for i = 1, #ours do same = same and ours[i] == theirs[i] end
   if same then return nil end
-  return strings.message("the classes are %s; those of the model are %s", M.words(ours), M.words(theirs))
+  return strings.message("the classes are %s; those of the model are %s", M.words(ours),
+    M.words(theirs))
 end
 
 --- Raises when a part of data numbers its classes otherwise than a model does.
@@ -82,7 +83,8 @@ function M.check_same(what, model, part, level)
   local fault = type(part) == "table" and M.difference(part.classes, model.classes)
   if not fault then return end
   local origin = part.origin and part.origin .. ": " or ""
-  error(strings.message("%s: %s%s (read the data with like = the model)", what, origin, fault), level + 1)
+  error(strings.message("%s: %s%s (read the data with like = the model)", what, origin, fault),
+    level + 1)
 end
 
 --- Labels of classes as i32 [n]: whole numbers of any type, [n] or [n, 1].

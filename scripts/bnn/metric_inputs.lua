@@ -120,6 +120,7 @@ end
 --- Classes, or other whole numbers, for n predictions.
 function M.labels(what, labels, n, name)
   local tensor = M.tensor(what, name or "labels", labels, "i32")
+  if tensor:dim() == 2 and tensor:size(2) == 1 then tensor = tensor:view(tensor:size(1)) end
   if tensor:dim() ~= 1 or tensor:size(1) ~= n then
     M.fail("%s: predictions are [%d], targets %s", what, n, shape_text(tensor))
   end

@@ -6,6 +6,7 @@
 -- with the loss of each example written in Lua over ops, or -log p(y | x, w) of a network and a
 -- likelihood (bnn.elbo). A step is one call into C that replays the recorded program.
 local audit = require "bnn.audit"
+local classes = require "bnn.classes"
 local core = require "bnn.core"
 local kept = require "bnn.kept"
 local likelihoods = require "bnn.likelihood"
@@ -38,6 +39,7 @@ local spec = {
   beta = "schedule|table",
   temperature = "schedule|table",
   data_size = {type = "integer", min = 1},
+  classes = {type = "string", list = true},
   kl = {type = "string", choices = {"sum", "leading"}, default = "sum"},
   prior = {type = "number|function|table", above = 0},
   samples = {type = "integer", min = 1, default = 1},
@@ -94,6 +96,7 @@ local function new(what, opts)
     check_net(what, opts)
     opts.likelihood = likelihoods.of(opts.likelihood, 3)
   end
+  if opts.classes then classes.check(what, opts.classes, 3) end
   if opts.posterior then opts.prior = opts.prior or 1 end
   if opts.prior and not opts.beta then opts.temperature = opts.temperature or 1 end
   check_paths(what, opts)
@@ -117,6 +120,8 @@ end
 --               step, or one for each path: {["mlp/linear_2"] = 1e-3, default = 1e-4}; or
 --   temperature beta = temperature / data_size (1 when neither is given)
 --   data_size   number of training examples; bnn.train fills it in when it is left out
+--   classes     the names of the classes in their order; those of the first data that check_data
+--               sees, as it does in bnn.train, when they are left out. Checkpoints keep them
 --   kl          "sum": the KL divergence; "leading": each tensor's divided by its first dimension,
 --               as the article has it (then this is no ELBO: audit() says what it is)
 --   prior       standard deviation of the prior N(0, prior^2), 1; or function(w, path) -> its log
@@ -216,9 +221,18 @@ local function check_targets(self, source)
   local likelihood = self.likelihood
   if not likelihood or likelihood.name == "bernoulli" or not source.y then return end
   if source.y:dtype() ~= "u8" then return end
-  local conversion = likelihood.classes and 'y:to("i32")' or "y:real()"
-  error(strings.message("%s: y is u8, which is for images (y / 255): %s converts", likelihood.name
-    or "likelihood", conversion), 0)
+  error(strings.message("%s: y is u8, which is for images (y / 255): y:real() converts",
+    likelihood.name or "likelihood"), 0)
+end
+
+-- Inputs and targets as the likelihood takes them; mostly `source` itself.
+local function with_labels(self, source)
+  local y = source.y
+  if rawequal(y, self.plain_y) then return source end
+  local labels = classes.targets(self.what, self.likelihood, y, 3)
+  if not rawequal(labels, y) then return {x = source.x, y = labels} end
+  self.plain_y = y
+  return source
 end
 
 -- The loss of each example, and a table of further figures.
@@ -429,7 +443,7 @@ function Objective:step(state, batch, key, opts)
   end
   if tree.leaf_kind(key) ~= "key" then error("step: a key is wanted, got " .. type(key), 2) end
   local rows, from = batch.rows, batch.from or 1
-  local source = rows and batch.source or check_batch(batch)
+  local source = with_labels(self, rows and batch.source or check_batch(batch))
   local count = batch.count or source.x:size(1)
   local step = state:steps() + 1
   opts = step_options(opts)
@@ -453,7 +467,7 @@ end
 function Objective:gradient(batch, key, opts)
   local mu, logvar = weights_of(self)
   local beta = opts and opts.beta or self:beta_at(1)
-  local source = check_batch(batch)
+  local source = with_labels(self, check_batch(batch))
   local dmu, dlogvar, loss = stepper(self, source, source.x:size(1)):gradient(mu.flat,
     logvar and logvar.flat, source.x, source.y, nil, 1, source.x:size(1), key, beta)
   dmu = parameters.new(parameters.layout_of(mu), dmu)
@@ -554,10 +568,11 @@ function Objective:evaluate(data, opts)
     beta = {type = "number", min = 0},
   })
   if data.x:size(1) == 0 then error("evaluate: there are no examples", 2) end
-  check_targets(self, data)
+  classes.check_same("evaluate", self, data, 2)
+  local source = with_labels(self, {x = data.x:contiguous(), y = data.y and data.y:contiguous()})
+  check_targets(self, source)
   local names = self.figure_names or {}
   self.figure_names = names
-  local source = {x = data.x:contiguous(), y = data.y and data.y:contiguous()}
   local means = predict.means(self, "evaluate", source, columns(self, names), {key = opts.key})
   local figures = {loss = means[1]}
   for i, name in ipairs(names) do figures[name] = means[i + 1] end
@@ -591,24 +606,33 @@ local function output_width(self, data)
   return width
 end
 
---- Checks a data set against the likelihood before a training: nil, message for what does not fit.
--- Labels must be 0..C-1 for the C outputs of the network.
-function Objective:check_data(data)
-  if not (self.likelihood and self.likelihood.classes) then return true end
-  local labels, origin = data.y, data.origin and data.origin .. ": " or ""
-  if not labels then return nil, origin .. "the data have no labels" end
-  if labels:dtype() ~= "i32" or labels:dim() ~= 1 then
-    return nil, ('%slabels are %s %s, wanted i32 [n]: y:to("i32") converts')
-      :format(origin, labels:dtype(), shape_text(labels:shape()))
-  end
-  local classes = output_width(self, data)
+-- What is wrong with the labels of a data set, or nil.
+local function label_fault(self, data)
+  if not data.y then return "the data have no labels" end
+  local labels, fault = classes.labels(data.y)
+  if not labels then return fault end
+  local width = output_width(self, data)
   for i, label in ipairs(labels:totable()) do
-    if label < 0 or label >= classes then
-      return nil,
-        strings.message("%slabel %d of example %d is outside 0..%d, the network's %d classes",
-          origin, label, i, classes - 1, classes)
+    if label < 0 or label >= width then
+      return ("label %d of example %d is outside 0..%d, the network's %d classes"):format(label, i,
+        width - 1, width)
     end
   end
+end
+
+--- Checks a data set against the likelihood before a training: nil, message for what does not fit.
+-- Labels must be 0..C-1 for the C outputs of the network: whole numbers of any type, [n] or [n, 1].
+-- Classes by name must be those of the objective, in its order; it takes over those of the first
+-- data that have names.
+function Objective:check_data(data)
+  local fault = classes.difference(data.classes, self.classes)
+  if not fault and self.likelihood and self.likelihood.classes then
+    fault = label_fault(self, data)
+  end
+  if fault then
+    return nil, strings.message("%s%s", data.origin and data.origin .. ": " or "", fault)
+  end
+  self.classes = self.classes or data.classes
   return true
 end
 

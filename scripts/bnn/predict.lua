@@ -1,4 +1,5 @@
 --- Predictions: the mean over networks drawn from the posterior, and how much they differ.
+local classes = require "bnn.classes"
 local core = require "bnn.core"
 local inputs = require "bnn.metric_inputs"
 local kept = require "bnn.kept"
@@ -281,8 +282,9 @@ end
 --   whether it is within the tolerance (never when a prediction is not a number, which ends it)
 function M.predict(model, x, opts)
   opts = options.check("bnn.predict", opts, OPTIONS)
-  x = check_rows(x, "bnn.predict")
   check_model(model)
+  classes.check_same("bnn.predict", model, x, 2)
+  x = check_rows(x, "bnn.predict")
   local likelihood = likelihoods.of(model.likelihood, 2)
   opts.classes = likelihood.classes and not likelihood.variance or false
   if opts.continue then check_continued(opts, model) end
@@ -309,7 +311,9 @@ function M.log_likelihood(model, data, opts)
   })
   check_model(model)
   local likelihood = likelihoods.of(model.likelihood, 2)
-  local source = {x = data.x:contiguous(), y = data.y and data.y:contiguous()}
+  classes.check_same("log_likelihood", model, data, 2)
+  local y = classes.targets("log_likelihood", likelihood, data.y, 2)
+  local source = {x = data.x:contiguous(), y = y and y:contiguous()}
   local function log_prob(params, batch, key)
     return likelihood.log_prob(record.output(model.net, params, batch.x, {key = key}), batch.y)
   end

@@ -39,13 +39,14 @@ end
 
 --- A number for the examples of a data set, from a sample of them: digits that stand in for others
 -- of the same count are another data set.
--- @param data table: x and y tensors, or other values, which do not count
+-- @param data table: x and y tensors, or other values, which do not count; classes or nil
 -- @return string of 16 hexadecimal digits
 function M.fingerprint(data)
   local h = -3750763034362895579 -- the offset of FNV-1a, 64 bits
   for _, name in ipairs{"x", "y"} do
     if tree.leaf_kind(data[name]) == "tensor" then h = hash_tensor(h, data[name]) end
   end
+  for _, name in ipairs(data.classes or {}) do h = hash(h, {#name, name:byte(1, -1)}) end
   return ("%016x"):format(h)
 end
 
@@ -69,6 +70,7 @@ function M.record(opts, state)
     data_size = opts.data.size,
     row = tree.leaf_kind(x) == "tensor" and table.concat(x:shape(), " x ", 2) or nil,
     data_fingerprint = M.fingerprint(opts.data),
+    classes = opts.data.classes,
     objective = tostring(opts.objective):gsub("^table: .*", "of your own"),
     prior = as_data(opts.objective.prior),
     weight_decay = as_data(opts.objective.weight_decay),

@@ -531,17 +531,41 @@ function TestCheckData.test_a_label_beyond_the_classes_is_named_with_its_place()
     "some/labels: label 10 of example 40 is outside 0..9, the network's 10 classes")
 end
 
-function TestCheckData.test_other_labels_are_refused()
-  for text, labels_of in pairs{
-    ["labels are " .. x:dtype() .. " [48], wanted i32 [n]"] = y:real(),
-    ["labels are i32 [48, 1], wanted i32 [n]"] = y:reshape(N, 1),
+function TestCheckData.test_labels_are_whole_numbers_of_any_type()
+  for _, other in ipairs{y:real(), y:reshape(N, 1), y:real():reshape(N, 1), y:to "u8"} do
+    lu.assertTrue(elbo():check_data(bnn.data.part{x = x, y = other}))
+  end
+  local list = y:totable()
+  list[3] = 0.5
+  for text, other in pairs{
+    ["labels are [24, 2], expected [n] or [n, 1]"] = y:reshape(N // 2, 2),
+    ["label 3 is 0.5, expected a whole number"] = bnn.tensor(list),
   } do
-    local ok, message = elbo():check_data(bnn.data.part{x = x, y = labels_of})
-    lu.assertNil(ok)
-    lu.assertStrContains(message, text)
+    local ok, message = elbo():check_data{x = x, y = other}
+    lu.assertEquals({ok, message}, {nil, text})
   end
   local ok, message = elbo():check_data(bnn.data.part{x = x})
   lu.assertEquals({ok, message}, {nil, "the data have no labels"})
+end
+
+function TestCheckData.test_labels_of_any_type_give_the_bits_of_i32()
+  local function losses(targets)
+    local objective, part = elbo(), bnn.data.part{x = x, y = targets}
+    local state, found = bnn.optim.adam{lr = 1e-2}:init(objective), {}
+    for batch in part:batches{size = 8, key = key, epochs = 1} do
+      found[#found + 1] = objective:step(state, batch, key)
+    end
+    found[#found + 1] = objective:value({x = x, y = targets}, key).loss
+    found[#found + 1] = objective:evaluate(part, {key = key}).loss
+    found[#found + 1] = bnn.log_likelihood(objective, part, {key = key})
+    return found
+  end
+  local wanted = losses(y)
+  for _, other in ipairs{y:real(), y:reshape(N, 1), y:to "u8", y:to "i64"} do
+    lu.assertEquals(losses(other), wanted)
+  end
+  raises("label 2 is 0.5, expected a whole number", elbo().value, elbo(),
+    {x = x:narrow(1, 1, 2), y = bnn.tensor{0, 0.5}}, key)
 end
 
 TestAudit = {}

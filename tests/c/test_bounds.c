@@ -88,7 +88,7 @@ static bnn_status read_csv(const char *path, bnn_err *err) {
 
 static bnn_status read_safetensors(const char *path, bnn_err *err) {
   bnn_safetensors *f = NULL;
-  bnn_status status = bnn_safetensors_open(&f, path, err);
+  bnn_status status = bnn_safetensors_open(&f, path, NULL, err);
   bnn_safetensors_close(f);
   return status;
 }

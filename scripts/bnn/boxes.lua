@@ -231,7 +231,7 @@ end
 -- The names below the axis; slanted when they are too long to stand side by side.
 local function tics(labels, is_slanted, opts)
   local texts = {}
-  for k, label in ipairs(labels) do texts[k] = ("%s %d"):format(gnuplot.quote(label), k) end
+  for k, label in ipairs(labels) do texts[k] = ("%s %d"):format(gnuplot.quote_tic(label), k) end
   return number.format("set xtics (%s) noenhanced%s\nset xrange [%g:%g]\n%s",
     table.concat(texts, ", "), is_slanted and opts.path and " rotate by 45 right" or "", 0.5,
     #labels + 0.5, opts.path and "set grid noxtics\n" or "")

@@ -63,15 +63,21 @@ function M.clean(text)
     i = bad and bad + 1 or #text + 1
   end
   text = table.concat(parts):gsub("\r\n?", "\n"):gsub("\t", " ")
-  return (text:gsub("[\0-\9\11-\31\127]", REPLACEMENT):gsub("\u{FFFE}", REPLACEMENT)
-    :gsub("\u{FFFF}", REPLACEMENT))
+  return (text:gsub("[\0-\9\11-\31\127]", REPLACEMENT):gsub("\xc2[\x80-\x9f]", REPLACEMENT)
+    :gsub("\u{FFFE}", REPLACEMENT):gsub("\u{FFFF}", REPLACEMENT))
 end
 
---- Text as a string constant of gnuplot's: whatever it holds, nothing of it is a command. (Four
--- octal digits, of which the first is 0, are one byte whatever follows.)
-function M.quote(text)
-  local function octal(c) return ("\\0%03o"):format(c:byte()) end
-  return '"' .. M.clean(text):gsub("[^A-Za-z0-9 ]", octal) .. '"'
+-- Four octal digits, of which the first is 0, are one byte whatever follows.
+local function escaped(text)
+  return (text:gsub("[^A-Za-z0-9 ]", function(c) return ("\\0%03o"):format(c:byte()) end))
+end
+
+--- Text as a string constant of gnuplot's: whatever it holds, nothing of it is a command.
+function M.quote(text) return '"' .. escaped(M.clean(text)) .. '"' end
+
+--- The same for the name of a tic, which gnuplot takes for the format of a number.
+function M.quote_tic(text)
+  return M.quote(text:gsub("%%", "%%%%"))
 end
 
 -- ---- running it ----
@@ -102,15 +108,50 @@ local function run(what, commands)
   return nil, ("%s: gnuplot failed: %s"):format(what, complaint(result.errors))
 end
 
+-- ---- characters without a font ----
+
+local LATIN = 0x24f -- what all fonts have
+local has_font = {} -- character -> whether a font has it, once that has been asked for
+
+-- Whether some font has a character; all do where fontconfig's program is missing.
+local function is_drawable(character)
+  if has_font[character] == nil then
+    local words = {"fc-list", (":charset=%x"):format(utf8.codepoint(character)), "family"}
+    local result = core.run_program(words, "", MOST_SECONDS)
+    has_font[character] = not result or result.status ~= 0 or result.output ~= ""
+  end
+  return has_font[character]
+end
+
+-- The commands of a PNG, with U+FFFD for characters that no font has: pango draws a box with their
+-- number for them, which under pngcairo covers the picture. (An SVG is drawn with its viewer's
+-- fonts.)
+local function without_missing(commands)
+  local missing, seen = {}, {}
+  local function shown(character)
+    if utf8.codepoint(character) <= LATIN or is_drawable(character) then return nil end
+    if not seen[character] then missing[#missing + 1] = character end
+    seen[character] = true
+    return REPLACEMENT
+  end
+  local function byte(digits) return string.char(tonumber(digits, 8)) end
+  commands = commands:gsub("\\03[0-7][0-7][\\0-7]*", function(octal)
+    local text = octal:gsub("\\0([0-7][0-7][0-7])", byte)
+    return escaped((text:gsub(utf8.charpattern, shown)))
+  end)
+  return commands, missing
+end
+
 -- ---- pictures ----
 
 local escapes = {["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;"}
 
 -- The title is what viewers call the picture, in place of "Gnuplot"; edges of bands, which are what
--- is transparent, are smooth, and pixels of images are not. (Text of the user's holds no "<" here.)
+-- is transparent, are smooth, and pixels of images are not. (Text of the user's holds no "<" here,
+-- but may hold "]]>", which gnuplot leaves and XML forbids.)
 local function finish_svg(svg, title)
   local name = "<title>" .. M.clean(title or ""):gsub("[&<>]", escapes) .. "</title>"
-  svg = svg:gsub("<title>Gnuplot</title>", function() return name end, 1)
+  svg = svg:gsub("<title>Gnuplot</title>", function() return name end, 1):gsub("%]%]>", "]]&gt;")
   svg = svg:gsub("(<g stroke='none') shape%-rendering='crispEdges'(>%s*<polygon [^>]*opacity)",
     "%1%2")
   return (svg:gsub("<image x", "<image style='image-rendering:pixelated' x"))
@@ -122,9 +163,14 @@ end
 -- @param opts table: width=, height= in units of 1/96 inch, scale= pixels of a PNG for each, title=
 -- @return true; or nil, message
 function M.draw(path, commands, opts)
-  local kind = M.kind_of(path)
+  local kind, missing = M.kind_of(path), {}
+  if kind == "png" then commands, missing = without_missing(commands) end
   local picture, fault = run(path, pictures[kind](opts) .. commands)
   if not picture then return nil, fault end
+  if #missing > 0 then
+    local text = "%s: no font here has %s, drawn as %s"
+    strings.notice(text:format(path, table.concat(missing, " "), REPLACEMENT))
+  end
   local ok, lack = folders.make_above(path) -- no earlier: where nothing is drawn nothing is left
   if not ok then return nil, lack end
   if kind == "svg" then picture = finish_svg(picture, opts.title) end
@@ -140,7 +186,7 @@ function M.text(commands, opts)
   local text, fault = run("a plot", terminal:format(opts.width, opts.height) .. commands)
   if not text then return nil, fault end
   text = text:gsub("\f", ""):gsub("[ \t]+\n", "\n"):gsub("^\n+", ""):gsub("%s+$", "")
-  return text .. "\n"
+  return strings.shown(text, true) .. "\n"
 end
 
 return M

@@ -397,6 +397,65 @@ function TestLines.test_without_a_path_a_plot_is_text()
   lu.assertEquals(read "out", lines{width = 40, height = 10, series = {{y = {1, 2}}}})
 end
 
+-- ---- any text ----
+
+local ANY_TEXTS = {
+  "95%", "5 % off", "%g", "100%d", "a%%b", "50%-70%", "%h %T %s %c %L", "@x ^y _z {a} &b ~c \\d",
+  "it's \"q\" `date` $x #h", "a]]>b <i> &amp;", "{/Symbol a}", "é ∑ x²", "\\n \\t \\101",
+}
+-- What shows as U+FFFD, byte for byte: no control character and no byte that is not UTF-8 can be
+-- in XML.
+local NO_TEXTS = {{"\27[31m\7", "?[31m?"}, {"\xff\xe9", "??"}, {"\u{9b}2J", "?2J"},
+                  {"\xed\xa0\x80", "???"},
+                  {"\u{FFFE}\u{FFFF}", "??"}}
+
+TestText = in_folder{}
+
+-- Draws a text as label, title, names of the axes and legend, and asserts that each shows `wanted`.
+local function assert_shown(text, wanted)
+  lu.assertEquals({bnn.plot.bars{
+    title = text, xlabel = text, ylabel = text, path = path "x.svg", width = 900, height = 900,
+    series = {{y = {1, 2}, label = text}}, labels = {text, "b"},
+  }}, {true}, text)
+  local count, svg = 0, read "x.svg"
+  for _, shown in ipairs(texts_of(svg)) do
+    if shown:match "^%s*(.-)%s*$" == wanted then count = count + 1 end
+  end
+  lu.assertEquals(count, 5, text)
+  lu.assertNotNil(utf8.len(svg))
+  lu.assertNil(svg:find("]]>", 1, true))
+  lu.assertNil(svg:find "[\0-\8\11-\31]")
+end
+
+function TestText.test_labels_titles_and_legends_show_any_text_as_it_is()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  for _, text in ipairs(ANY_TEXTS) do assert_shown(text, text) end
+  for _, row in ipairs(NO_TEXTS) do assert_shown(row[1], (row[2]:gsub("%?", "\u{FFFD}"))) end
+end
+
+function TestText.test_in_characters_too()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  local ten, y = table.move(ANY_TEXTS, 1, 10, 1, {}), {1, 2, 3, 4, 5, 6, 7, 8, 9, 10}
+  local all = bnn.plot.bars{labels = ten, series = {{y = y}}, width = 400}
+  for _, text in ipairs(ten) do lu.assertStrContains(all, text) end
+  local shown = bnn.plot.bars{labels = {"\27[2J\u{9b}2J\xff"}, series = {{y = {1}}}, width = 100}
+  lu.assertNil(shown:find "[\27\xff]")
+  lu.assertNil(shown:find("\u{9b}", 1, true))
+end
+
+-- pango draws a box with the number of a character that no font has, as large as the picture.
+function TestText.test_a_png_has_a_mark_for_a_character_without_a_font()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  local function png_of(label)
+    local opts = {labels = {label, "b"}, series = {{y = {1, 2}}}, path = path "x.png"}
+    lu.assertEquals({bnn.plot.bars(opts)}, {true})
+    return read "x.png"
+  end
+  local fonts = core.run_program({"fc-list", ":charset=10fffd"}, "")
+  lu.skipIf(not fonts or fonts.output ~= "", "fontconfig cannot tell")
+  lu.assertTrue(png_of "a\u{10FFFD}é5 b" == png_of "a\u{FFFD}é5 b")
+end
+
 TestMisuse = in_folder{}
 
 function TestMisuse.test_unknown_options_say_what_was_meant()

@@ -17,8 +17,8 @@ local experiment = {
                      .. "with --kl=sum, 1 is the exact ELBO", type = "number", min = 0},
     kl = {"leading", "sum: the KL divergence; leading: each tensor's divided by its first "
             .. "dimension, as in the article", choices = {"leading", "sum"}},
-    logvar = {-7, "initial log-variance of every weight", min = -80, max = 80},
-    prior = {1, "standard deviation of the prior", above = 0},
+    logvar = {-7, "initial log-variance of every weight", type = "number", min = -80, max = 80},
+    prior = {1, "standard deviation of the prior", type = "number", above = 0},
     hidden = {{64, 64}, "units of each hidden layer", type = "integer", min = 1, max = 100000},
     samples = {1, "weight samples a step", type = "integer", min = 1},
     eval_samples = {10, "networks averaged for the accuracy in the log", type = "integer", min = 1},

@@ -13,7 +13,7 @@ local experiment = {
     batch_size = {128, "images a step", type = "integer", min = 1},
     steps = {10000, "optimizer steps of each network", type = "integer", min = 0},
     beta = {1e-3, "weight of the Bayesian network's KL", min = 0},
-    logvar = {-7, "its initial log-variance of every weight", min = -80, max = 80},
+    logvar = {-7, "its initial log-variance of every weight", type = "number", min = -80, max = 80},
     dropout = {0.5, "share of hidden units that the third network drops", min = 0, max = 0.99},
     hidden = {{64, 64}, "units of each hidden layer", type = "integer", min = 1, max = 100000},
     predict_samples = {100, "networks averaged for a prediction", type = "integer", min = 1},

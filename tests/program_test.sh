@@ -251,6 +251,30 @@ equal "-v reads no stdin" 0 "$rc"
 run -x
 has "a wrong option shows the usage" "usage: " "$err"
 
+# how an experiment is started, as its --help has it: without the interpreter's own options
+mkdir 'a folder'
+echo 'return require "bnn".main{about = "a", defaults = {n = {1, "number"}}, run = function() end}' |
+  tee own.lua "a folder/it's.lua" >/dev/null
+for options in '' '-e x=1' '-ex=1' '-l mod' '-lmod' '-W' '-E' '-W -e x=1 -l mod' '-e x=1 --' '--'; do
+  # shellcheck disable=SC2086
+  run $options own.lua --help
+  equal "usage with $options" "usage: ${bnnlua##*/} own.lua [--flag=value ...]" \
+    "$(echo "$out" | head -1)"
+done
+run -e 'x = 1' "a folder/it's.lua" --help
+equal "usage of a path that a shell would split" \
+  "usage: ${bnnlua##*/} 'a folder/it'\\''s.lua' [--flag=value ...]" "$(echo "$out" | head -1)"
+out=$("$bnnlua" -e 'x = 1' - --help <own.lua)
+equal "usage of a script from stdin" "usage: ${bnnlua##*/} - [--flag=value ...]" \
+  "$(echo "$out" | head -1)"
+run -e 'x = 1' own.lua --help=1
+equal "--help takes no value" "1 bnnlua: --help takes no value" "$rc $err"
+run own.lua --n=3.5
+has "an integer by its default refuses a fraction" "bnnlua: --n=3.5: an integer is wanted" "$rc $err"
+echo 'require "own"' >requires.lua
+run requires.lua --help
+equal "an experiment that is required does not read the flags" "0 " "$rc $out$err"
+
 # modules
 cd "$T/empty" || exit 1
 run -e 'assert(package.loaded.bnn == nil and package.loaded["bnn.core"] == nil) print(bnn)'

@@ -130,10 +130,19 @@ local function command_line()
   return arg and arg[-1] and arg or {}
 end
 
+-- A word as a shell reads it.
+local function quoted(word)
+  if word:find "^[%w%-+./:=@_,]+$" then return word end
+  return "'" .. word:gsub("'", "'\\''") .. "'"
+end
+
+-- How the script was started, without the interpreter's own options, which its name is before.
 local function program_name()
-  local host = arg and arg[-1] and tostring(arg[-1]):match "[^/]+$" or "bnnlua"
+  local first = 0
+  while arg and arg[first - 1] do first = first - 1 end
+  local host = first < 0 and tostring(arg[first]):match "[^/]+$" or "bnnlua"
   if not host:find "^%w" then host = "bnnlua" end
-  return host .. " " .. (arg and arg[0] or "script.lua")
+  return quoted(host) .. " " .. quoted(arg and tostring(arg[0]) or "script.lua")
 end
 
 local function run_from_command_line(experiment)

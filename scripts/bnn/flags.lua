@@ -1,16 +1,27 @@
 --- The command line of an experiment, read from its table of defaults.
 -- An entry is {value, "meaning", type=, min=, max=, above=, choices=, required=, infinite=, list=,
--- result=}; the type follows from the value where it is not said, a list's from its first element.
--- {nil, "meaning", type = "string"} has no default.
+-- result=}; the type follows from the value where it is not said, a list's from its elements: 4 is
+-- an integer, 4.0 a number. {nil, "meaning", type = "string"} has no default.
 local nearest = require "bnn.nearest"
 local number = require "bnn.number"
 local options = require "bnn.options"
 
 local M = {}
 
-local function type_of(value)
-  if type(value) == "table" then value = value[1] or 0 end
-  return value == nil and "string" or type(value)
+-- The type that an entry's value stands for. Whole numbers written as such are integers, unless the
+-- entry speaks of fractions elsewhere or takes infinity.
+local function type_of(entry)
+  local value = entry[1]
+  local items = type(value) == "table" and value or {value}
+  if type(items[1]) ~= "number" then
+    return type(value) == "table" and #items == 0 and "number"
+      or items[1] == nil and "string" or type(items[1])
+  end
+  local bounds = {entry.min or 0, entry.max or 0, entry.above or 0}
+  for _, item in ipairs(table.move(items, 1, #items, 4, bounds)) do
+    if math.type(item) ~= "integer" or entry.infinite then return "number" end
+  end
+  return "integer"
 end
 
 --- The spec (see bnn.options) of an entry of a defaults table; a malformed entry raises.
@@ -23,10 +34,11 @@ function M.spec(name, entry)
   end
   local value = entry[1]
   local spec = {
-    type = entry.type or type_of(value), list = entry.list or type(value) == "table",
+    type = entry.type or type_of(entry), list = entry.list or type(value) == "table",
     min = entry.min, max = entry.max, above = entry.above, infinite = entry.infinite,
     choices = entry.choices, required = entry.required,
   }
+  spec.inferred = entry.type == nil and spec.type == "integer"
   if value ~= nil then
     local default, fault = options.accept(value, spec)
     if fault then error(("defaults.%s: its value is refused: %s"):format(name, fault), 0) end
@@ -45,14 +57,20 @@ function M.specs(defaults)
 end
 
 local booleans = {
-  ["true"] = true, yes = true, ["1"] = true, ["false"] = false, no = false, ["0"] = false,
+  ["true"] = true, yes = true, on = true, ["1"] = true,
+  ["false"] = false, no = false, off = false, ["0"] = false,
+}
+
+local infinities = {
+  inf = math.huge, ["+inf"] = math.huge, infinity = math.huge, ["-inf"] = -math.huge,
+  ["-infinity"] = -math.huge,
 }
 
 -- Text as a value of a kind; nil where the text cannot be one (the check then says what is wanted).
 local function read_word(text, spec)
   if spec.type == "string" then return text end
-  if spec.type == "boolean" then return booleans[text] end
-  local infinity = spec.infinite and ({inf = math.huge, ["-inf"] = -math.huge})[text]
+  if spec.type == "boolean" then return booleans[text:lower()] end
+  local infinity = spec.infinite and infinities[text:lower()]
   return infinity or number.parse(text)
 end
 
@@ -81,6 +99,14 @@ local function find_entry(word, specs)
   if denied and specs[denied] and specs[denied].type == "boolean" then return denied, true end
 end
 
+-- Why an integer, where the experiment does not say so but by its default.
+local function why_integer(spec, text)
+  local value = number.parse(text)
+  if not spec.inferred or not value or options.accept(value, "integer") then return "" end
+  if math.abs(value) >= 2 ^ 53 then return "" end
+  return ', as its default is (a number of any kind: type = "number" in the experiment\'s defaults)'
+end
+
 local function unknown_flag(flag, specs)
   local known = {"help"}
   for name, spec in pairs(specs) do
@@ -95,8 +121,9 @@ end
 -- Reads the flag at argv[i] into cfg; gives the index of the next word, or nil and what is wrong.
 local function read_flag(argv, i, specs, cfg)
   local word, text = argv[i]:match "^%-%-([^=]+)=(.*)$"
-  word = word or argv[i]:match "^%-%-(.+)$"
-  local flag = word and "--" .. word or argv[i]
+  word = word or argv[i]:match "^%-%-([^=]+)$"
+  local flag = argv[i]:match "^[^=]*"
+  if flag == "--help" or flag == "-h" then return nil, flag .. " takes no value" end
   local name, denied = find_entry(word or "", specs)
   if not name then return nil, unknown_flag(flag, specs) end
   if cfg[name] ~= nil then return nil, flag .. ": given twice" end
@@ -111,7 +138,9 @@ local function read_flag(argv, i, specs, cfg)
     if not text or text:find "^%-%-" then return nil, flag .. ": a value is wanted" end
   end
   local value, fault = read_value(text, spec)
-  if fault then return nil, ("%s=%s: %s"):format(flag, text, fault) end
+  if fault then
+    return nil, ("%s=%s: %s%s"):format(flag, text, fault, why_integer(spec, text))
+  end
   cfg[name] = value
   return i + 1
 end

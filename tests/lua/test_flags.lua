@@ -6,7 +6,11 @@ local usage = require "bnn.usage"
 local defaults = {
   lr = {1e-3, "learning rate", above = 0},
   batch_size = {128, "examples in a step", type = "integer", min = 1, max = 1000},
-  logvar = {-7, "initial log-variance"},
+  logvar = {-7, "initial log-variance", type = "number"},
+  rounds = {4, "whole, as its default is", min = 1},
+  widths = {{8, 16}, "whole, as its defaults are"},
+  rate = {1, "a bound shows that it is none", above = 0.5},
+  decays = {{1, 0.5}, "numbers"},
   beta = {1e-3, "weight of the KL", type = "schedule"},
   hidden = {{64, 64}, "units of each hidden layer", type = "integer", min = 1},
   kl = {"leading", "scale of the KL", choices = {"sum", "leading"}},
@@ -25,7 +29,8 @@ TestValues = {}
 function TestValues.test_without_flags_every_default_is_there()
   lu.assertEquals(parse(), {
     lr = 1e-3, batch_size = 128, logvar = -7, beta = 1e-3, hidden = {64, 64}, kl = "leading",
-    ood = false, shuffle = true, clip = 1,
+    ood = false, shuffle = true, clip = 1, rounds = 4, widths = {8, 16}, rate = 1,
+    decays = {1, 0.5},
   })
 end
 
@@ -40,6 +45,13 @@ function TestValues.test_each_form_sets_a_value()
     {{"--data="}, "data", ""}, {{"--hidden=5"}, "hidden", {5}},
     {{"--hidden=400,1e2"}, "hidden", {400, 100}}, {{"--hidden="}, "hidden", {}},
     {{"--beta=0.5"}, "beta", 0.5}, {{"--clip=inf"}, "clip", math.huge},
+    {{"--clip=-Infinity"}, "clip", -math.huge}, {{"--clip=0.5"}, "clip", 0.5},
+    {{"--ood=True"}, "ood", true}, {{"--ood=on"}, "ood", true},
+    {{"--shuffle=OFF"}, "shuffle", false},
+    {{"--rounds=1e3"}, "rounds", 1000}, {{"--rounds", "+7"}, "rounds", 7},
+    {{"--rounds=8.0"}, "rounds", 8}, {{"--widths=3,1e1"}, "widths", {3, 10}},
+    {{"--rate=0.75"}, "rate", 0.75}, {{"--decays=2,0.25"}, "decays", {2, 0.25}},
+    {{"--logvar", "-.5"}, "logvar", -0.5}, {{"--data=--x"}, "data", "--x"},
   }
   for _, row in ipairs(rows) do
     local cfg, fault = flags.parse(row[1], defaults)
@@ -50,6 +62,8 @@ end
 
 function TestValues.test_an_integer_may_be_written_with_an_exponent_and_is_an_integer()
   lu.assertEquals(math.type(parse("--batch_size=1e2").batch_size), "integer")
+  lu.assertEquals(math.type(parse("--rounds=1e3").rounds), "integer")
+  lu.assertEquals(math.type(parse("--widths=1e1").widths[1]), "integer")
 end
 
 function TestValues.test_the_list_of_the_defaults_is_not_handed_out()
@@ -87,7 +101,25 @@ function TestRefusals.test_each_names_the_flag_and_what_is_wanted()
     {{"--hidden=64,"}, "--hidden=64,: an integer is wanted, or several with commas"},
     {{"--kl=sun"}, "--kl=sun: one of sum, leading is wanted: did you mean sum?"},
     {{"--ood=perhaps"}, "--ood=perhaps: true or false is wanted"},
+    {{"--ood="}, "--ood=: true or false is wanted"},
     {{"--no_ood=1"}, "--no_ood takes no value"},
+    {{"--help=1"}, "--help takes no value"},
+    {{"--help=", "--lr=1"}, "--help takes no value"},
+    {{"-h=no"}, "-h takes no value"},
+    {{"-lr=1"}, "unknown flag -lr: did you mean --lr?"},
+    {{"--=1"}, "unknown flag --: --help lists the flags"},
+    {{"--rounds=3.5"}, "--rounds=3.5: an integer is wanted, as its default is (a number of any "
+      .. "kind: type = \"number\" in the experiment's defaults)"},
+    {{"--rounds=1e-3"}, "--rounds=1e-3: an integer is wanted, as its default is (a number of any "
+      .. "kind: type = \"number\" in the experiment's defaults)"},
+    {{"--rounds=x"}, "--rounds=x: an integer is wanted"},
+    {{"--rounds=0"}, "--rounds=0: at least 1 is wanted"},
+    {{"--rounds=1e400"}, "--rounds=1e400: a finite number is wanted"},
+    {{"--rounds=nan"}, "--rounds=nan: an integer is wanted"},
+    {{"--rounds=9223372036854775808"}, "--rounds=9223372036854775808: an integer is wanted"},
+    {{"--widths=8,0.5"}, "--widths=8,0.5: an integer is wanted"},
+    {{"--widths=8,,9"}, "--widths=8,,9: an integer is wanted, or several with commas"},
+    {{"--clip=nan"}, "--clip=nan: a number is wanted"},
     {{"--lr"}, "--lr: a value is wanted"},
     {{"--data", "--ood"}, "--data: a value is wanted"},
     {{"--lr=1", "--lr=1"}, "--lr: given twice"},

@@ -93,8 +93,15 @@ local function rule_line(p, rule)
   return bnn.number.format("%s; probabilities at temperature %.3g", line, p.temperature)
 end
 
+-- What was predicted for each image: names of classes, where the training data had them.
+local function classes_of(model, p)
+  local list = p.class:totable()
+  for i, class in ipairs(list) do list[i] = model.classes and model.classes[class + 1] or class end
+  return list
+end
+
 -- The table, a row for each image, and the rule below it.
-local function say_answers(log, names, p, rule)
+local function say_answers(log, names, classes, p, rule)
   local rows = {}
   local header = {
     "image", "prediction", {"probability", format = "%.1f%%", align = "left"}, "std",
@@ -103,9 +110,9 @@ local function say_answers(log, names, p, rule)
   if has_score then header[#header + 1] = rule.score end
   if rule then header[#header + 1] = "answer" end
   for i, name in ipairs(names) do
-    rows[i] = {name, p.class[i], 100 * p.probability[i], p.class_std[i]}
+    rows[i] = {name, classes[i], 100 * p.probability[i], p.class_std[i]}
     if has_score then rows[i][5] = p.score[i] end
-    local answer = rule and (p.refused[i] == 1 and "I don't know" or tostring(p.class[i]))
+    local answer = rule and (p.refused[i] == 1 and "I don't know" or tostring(classes[i]))
     rows[i][#rows[i] + 1] = answer
   end
   log:say(bnn.table_text.render(rows, header))
@@ -120,10 +127,10 @@ local function show(log, images, names)
 end
 
 -- The images with what was answered under each.
-local function draw(path, images, p, has_rule)
+local function draw(path, images, classes, p, has_rule)
   local captions = {}
   for i = 1, images:size(1) do
-    local answer = bnn.number.format("%d  %.1f%%", p.class[i], 100 * p.probability[i])
+    local answer = bnn.number.format("%s  %.1f%%", classes[i], 100 * p.probability[i])
     if has_rule and p.refused[i] == 1 then answer = "I don't know" end
     captions[i] = bnn.number.format("%s\nstd %.3f", answer, p.class_std[i])
   end
@@ -150,8 +157,9 @@ function experiment.run(cfg, log)
     local p, fit = predict(model, images, cfg), fit_of(model, cfg)
     if fit then p = bnn.calibration.apply(fit, p) end
     if cfg.show then show(log, images, names) end
-    say_answers(log, names, p, fit and fit.rule)
-    if cfg.figure then draw(cfg.figure, images, p, fit ~= nil) end
+    local classes = classes_of(model, p)
+    say_answers(log, names, classes, p, fit and fit.rule)
+    if cfg.figure then draw(cfg.figure, images, classes, p, fit ~= nil) end
     metrics.refused = fit and p.refused:sum():item() or 0
     metrics.answered, artefacts.prediction = #names - metrics.refused, p
   end

@@ -26,7 +26,8 @@ local function write(name, opts)
   opts = opts or {}
   local net = opts.net or bnn.nn.mlp{16, 10}
   local params = net:init(key:fold "init", bnn.zeros(1, 28, 28))
-  local model = {net = net, likelihood = opts.likelihood or bnn.likelihood.categorical()}
+  local model = {net = net, likelihood = opts.likelihood or bnn.likelihood.categorical(),
+                 classes = opts.classes}
   assert(bnn.checkpoint.save(path(name), {
     posterior = bnn.posterior.meanfield(params, {logvar = -2}), extras = opts.extras,
     model = bnn.checkpoint.describe(model),
@@ -102,6 +103,16 @@ function TestAnswers.test_without_a_rule_every_answer_stands()
     lu.assertStrMatches(rows[i + 1], ("%s +%d +%.1f%%%% +%.3f"):format(
       name:gsub("%p", "%%%0"), p.class[i], 100 * p.probability[i], p.class_std[i]))
     bits.assert_same(made.images:select(1, i), assert(bnn.data.image(name)))
+  end
+end
+
+function TestAnswers.test_classes_that_have_names_are_answered_by_them()
+  local words = {}
+  for i = 1, 10 do words[i] = ("word-%d"):format(i - 1) end
+  local _, made, lines = run{checkpoint = write("named.safetensors", {classes = words})}
+  local rows = rows_of(lines[1])
+  for i = 1, 12 do
+    lu.assertStrContains(rows[i + 1], (" word-%d "):format(made.prediction.class[i]))
   end
 end
 

@@ -284,6 +284,19 @@ void bind_register(lua_State *L, const char *prefix, const bind_row *rows) {
   }
 }
 
+void bind_set_metatable(lua_State *L, const char *name, const luaL_Reg *meta) {
+  if (luaL_getmetatable(L, name) != LUA_TTABLE) {
+    lua_pop(L, 1);
+    lua_newtable(L);
+    luaL_setfuncs(L, meta, 0);
+    lua_pushstring(L, name);
+    lua_setfield(L, -2, "__name");
+    lua_pushvalue(L, -1);
+    lua_setfield(L, LUA_REGISTRYINDEX, name);
+  }
+  lua_setmetatable(L, -2);
+}
+
 void bind_new_class(lua_State *L, const char *name, const char *prefix, const luaL_Reg *meta,
                     const bind_row *rows) {
   luaL_newmetatable(L, name);

@@ -192,6 +192,9 @@ const char *bind_check_path(lua_State *L, int arg);
  * must outlive calls that may raise.  Returns p; *p is NULL. */
 void **bind_push_holder(lua_State *L, void (*release)(void *p));
 
+/* Releases what a holder has at once, rather than when it is collected. */
+void bind_empty_holder(void **p);
+
 /* A 1-based index into n, negative from the end, as 0-based; raises outside. */
 size_t bind_check_index(lua_State *L, int arg, size_t n);
 
@@ -256,6 +259,11 @@ void bind_register(lua_State *L, const char *prefix, const bind_row *rows);
  */
 void bind_new_class(lua_State *L, const char *name, const char *prefix, const luaL_Reg *meta,
                     const bind_row *rows);
+
+/* Sets the metatable `name`, with these functions, on the value on top of the stack.  It is made whole
+ * at its first use and registered then: memory that is out in between leaves none without its __gc,
+ * as luaL_newmetatable would. */
+void bind_set_metatable(lua_State *L, const char *name, const luaL_Reg *meta);
 
 /* Each file's rows; the module's table is on top of the stack, and stays there. */
 void bind_open_map(void);

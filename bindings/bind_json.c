@@ -137,6 +137,7 @@ static int core_json_encode(lua_State *L) {
   lua_pushvalue(L, 1);
   put_value(L, to, 0);
   lua_pushlstring(L, (const char *)to->p, to->n);
+  bind_empty_holder(held);
   return 1;
 }
 
@@ -226,6 +227,7 @@ static int core_json_decode(lua_State *L) {
   *held = r;
   if (status == BNN_OK) status = push_next(L, r, &err);
   if (status == BNN_OK) status = bnn_json_end(r, &err);
+  bind_empty_holder(held);
   if (status == BNN_OK) return 1;
   if (status == BNN_ENOMEM) bind_check(L, status, &err);
   luaL_pushfail(L);

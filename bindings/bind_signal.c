@@ -16,6 +16,8 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "bind.h"
+
 /* One call of signal.guard that has not ended. Lives in a userdata whose user value is the calling
  * thread, so the thread cannot be collected before its guard left the list. */
 typedef struct guard {
@@ -163,11 +165,8 @@ static int object_tostring(lua_State *L) {
 }
 
 static void set_metatable(lua_State *L, const char *name) {
-  if (luaL_newmetatable(L, name)) {
-    lua_pushcfunction(L, object_tostring);
-    lua_setfield(L, -2, "__tostring");
-  }
-  lua_setmetatable(L, -2);
+  static const luaL_Reg meta[] = {{"__tostring", object_tostring}, {NULL, NULL}};
+  bind_set_metatable(L, name, meta);
 }
 
 static bool is_object(lua_State *L, int index, const char *name) {
@@ -359,13 +358,8 @@ static guard *push_guard(lua_State *L) {
   *g = (guard){.state = L};
   lua_pushthread(L);
   lua_setiuservalue(L, -2, 1);
-  if (luaL_newmetatable(L, "bnn.guard")) {
-    lua_pushcfunction(L, guard_close);
-    lua_setfield(L, -2, "__close");
-    lua_pushcfunction(L, guard_gc);
-    lua_setfield(L, -2, "__gc");
-  }
-  lua_setmetatable(L, -2);
+  static const luaL_Reg meta[] = {{"__close", guard_close}, {"__gc", guard_gc}, {NULL, NULL}};
+  bind_set_metatable(L, "bnn.guard", meta);
   return g;
 }
 

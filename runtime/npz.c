@@ -57,7 +57,10 @@ static bnn_status status_of(int code) {
   }
 }
 
+/* libzip 1.7 takes some failed allocations for a damaged archive ("Not a zip archive", "No error"):
+ * errno, which each entry here clears first, tells that memory was out. */
 static bnn_status fail_zip(zip_error_t *reason, const char *name, bnn_err *err) {
+  if (errno == ENOMEM) return bnn_fail(err, BNN_ENOMEM, "%s: no memory for the archive", name);
   return bnn_fail(err, status_of(zip_error_code_zip(reason)), "%s: %s", name,
                   zip_error_strerror(reason));
 }
@@ -240,6 +243,7 @@ static const char *no_array(const char *name, size_t n) {
 static bnn_status check_single(const reader *r, const member *m, uint64_t i, const char *name,
                                bnn_err *err) {
   zip_int64_t first = zip_name_locate(r->zip, name, 0);
+  if (first < 0 && errno == ENOMEM) return fail_zip(zip_get_error(r->zip), m->name, err);
   if (first >= 0 && (uint64_t)first != i)
     return bnn_fail(err, BNN_EDATA, "%s: is there twice", m->name);
   return BNN_OK;
@@ -355,6 +359,7 @@ bnn_status bnn_npz_read(bnn_npz **out, const char *path, const char *const *want
                         bnn_err *err) {
   reader r = {.name = bnn_path_shown(path), .wanted = wanted, .n_wanted = n_wanted};
   zip_error_t reason;
+  errno = 0;
   zip_error_init(&reason);
   zip_source_t *source = zip_source_file_create(path, 0, -1, &reason);
   if (!source) return fail_source(&reason, path, err);
@@ -366,6 +371,7 @@ bnn_status bnn_npz_parse(bnn_npz **out, const void *bytes, size_t n, const char 
                          const char *const *wanted, size_t n_wanted, bnn_err *err) {
   reader r = {.name = bnn_path_shown(name), .wanted = wanted, .n_wanted = n_wanted};
   zip_error_t reason;
+  errno = 0;
   zip_error_init(&reason);
   zip_source_t *source = zip_source_buffer_create(bytes, n, 0, &reason);
   if (!source) return fail_source(&reason, name, err);
@@ -472,6 +478,7 @@ static zip_int64_t serve_sink(void *state, void *data, zip_uint64_t n, zip_sourc
 /* An empty archive over a sink, which must outlive it. */
 static bnn_status new_archive(zip_t **out, sink *s, const char *path, bnn_err *err) {
   zip_error_t reason;
+  errno = 0;
   zip_error_init(&reason);
   zip_source_t *source = zip_source_function_create(serve_sink, s, &reason);
   zip_t *zip = source ? zip_open_from_source(source, ZIP_CREATE, &reason) : NULL;

@@ -2,7 +2,8 @@
  *
  * An index is a number for one axis, or a list with an entry for each of the first axes: a number
  * (that axis goes), {a, b} (positions a to b, both included), {a} (that position, the axis stays)
- * or {} (all of it).  When numbers use up all axes the result is a Lua number. */
+ * or {} (all of it).  When numbers use up all axes the result is a Lua number.  x[#x + 1] is nil:
+ * the end of ipairs(x). */
 #include "bind.h"
 #include "bind_tensor.h"
 
@@ -138,6 +139,14 @@ static int index_entries(lua_State *L, const bnn_shape *shape, const entry *e, i
   return bind_return_tensor(L, box, index_all(&box->t, x, e, n, &err), &err);
 }
 
+/* Whether argument 2 is the position behind the last of n, where ipairs, and a loop that goes on
+ * until nil, find the end, as they do in Lua's lists.  All others outside are errors. */
+static bool is_next(lua_State *L, size_t n) {
+  int isint;
+  lua_Integer i = lua_tointegerx(L, 2, &isint);
+  return isint && i >= 1 && (lua_Unsigned)i == (lua_Unsigned)n + 1;
+}
+
 int bind_tensor_index(lua_State *L) {
   entry e[BNN_RANK_MAX] = {{0}};
   int type = lua_type(L, 2);
@@ -151,6 +160,7 @@ int bind_tensor_index(lua_State *L) {
     bind_error(L, "an index is a %s; a number or a list of numbers and ranges is wanted",
                luaL_typename(L, 2));
   if (shape.rank == 0) bind_error(L, "a scalar has no positions: x:item() is its number");
+  if (is_next(L, shape.dim[0])) return lua_pushnil(L), 1;
   e[0] = (entry){true, read_position(L, 0, shape.dim[0], "position"), 1};
   return index_entries(L, &shape, e, 1);
 }

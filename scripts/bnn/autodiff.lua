@@ -13,6 +13,10 @@ local trace = require "bnn.trace"
 local M = {}
 
 local Gradient = {__name = "bnn.gradient"}
+
+function Gradient.__tostring(self)
+  return (self.with_value and "value and gradient of " or "gradient of ") .. trace.place(self.f)
+end
 Gradient.__index = Gradient
 
 -- value, gradient, further results; or the gradient alone in front.

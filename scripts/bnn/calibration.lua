@@ -13,6 +13,7 @@
 local checkpoint = require "bnn.checkpoint"
 local checkpoint_folder = require "bnn.checkpoint_folder"
 local core = require "bnn.core"
+local describe = require "bnn.describe"
 local inputs = require "bnn.metric_inputs"
 local ood = require "bnn.ood"
 local ood_scores = require "bnn.ood_scores"
@@ -151,7 +152,7 @@ function M.apply(fit, prediction)
   local at = (prediction.class:real() + 1):to("i32"):view(n, 1)
   result.probability = result.mean:gather(at, -1):view(n)
   result.entropy = uncertainty.entropy(result.mean)
-  return result
+  return describe.as("prediction", result)
 end
 
 -- ---- with a checkpoint ----

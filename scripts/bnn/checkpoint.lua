@@ -11,6 +11,7 @@
 -- metadata hold the rest as JSON: names in their order, options, extras, config, versions.
 local checkpoint_folder = require "bnn.checkpoint_folder"
 local core = require "bnn.core"
+local describe = require "bnn.describe"
 local likelihoods = require "bnn.likelihood"
 local networks = require "bnn.nn"
 local number = require "bnn.number"
@@ -256,6 +257,7 @@ end
 
 -- A fault with the path in front, and only there.
 local function with_path(path, fault)
+  path = strings.shown(path) -- as faults have it
   local from, to = fault:find(path .. ": ", 1, true)
   if from then fault = fault:sub(1, from - 1) .. fault:sub(to + 1) end
   return path .. ": " .. fault
@@ -275,7 +277,7 @@ function M.load(path)
   if not file then return nil, message end
   local state, fault = read_state(file)
   if not state then return nil, with_path(path, fault) end
-  return state
+  return describe.as("checkpoint", state)
 end
 
 -- ---- amending ----
@@ -471,10 +473,10 @@ function M.open(path, opts)
   if about.classes ~= nil and not named then
     return nil, path .. ": its classes are no list of names"
   end
-  return {
+  return describe.as("model", {
     net = net, likelihood = likelihood, classes = named, posterior = state.posterior,
     params = state.params, config = state.config, extras = state.extras, step = state.step,
-  }
+  })
 end
 
 -- ---- flags of an experiment ----

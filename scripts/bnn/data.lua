@@ -4,6 +4,7 @@
 -- y i32 [n], size, slice(from, to), and batches{size=, key=}.
 local classes = require "bnn.classes"
 local core = require "bnn.core"
+local describe = require "bnn.describe"
 local fetch = require "bnn.fetch"
 local file_sets = require "bnn.file_sets"
 local files = require "bnn.files"
@@ -118,6 +119,13 @@ function Part:batches(opts)
     local count = math.min(opts.size, self.size - from + 1)
     return setmetatable({source = self, rows = rows, from = from, count = count}, Batch)
   end
+end
+
+-- #part is how many examples it has.
+function Part:__len() return self.size end
+
+function Batch:__tostring()
+  return ("batch: %d of %s"):format(self.count, tostring(self.source))
 end
 
 function Part.__tostring(self)
@@ -307,7 +315,7 @@ function M.load(name, opts)
   local row = not is_path and (opts and opts.set or sets.find(name)) or {}
   data.name = row.name or base_name(is_path and dir or name)
   data.title = row.title or data.name
-  return data
+  return describe.as("data set", data)
 end
 
 -- ---- data sets of an experiment ----

@@ -6,6 +6,7 @@
 -- classes, logits=function(output) -> [n, C] what they are the softmax of (for the energy), sigma=
 -- or variance=function(output) what the noise is. One of your own, over ops, works like those here.
 local core = require "bnn.core"
+local describe = require "bnn.describe"
 local number = require "bnn.number"
 local options = require "bnn.options"
 local strings = require "bnn.strings"
@@ -17,7 +18,7 @@ local made_here = setmetatable({}, {__mode = "k"})
 
 local function known(likelihood)
   made_here[likelihood] = true
-  return likelihood
+  return describe.as("likelihood", likelihood)
 end
 
 -- Sums [n, ...] over all axes but the first.

@@ -12,6 +12,8 @@ local M = {}
 local Log = {__name = "bnn.log"}
 Log.__index = Log
 
+function Log.__tostring() return "log" end
+
 -- A value as the sinks get it: a number, string or boolean; a tensor of one element gives its
 -- number.
 local function plain_value(name, v)

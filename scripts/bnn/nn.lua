@@ -138,6 +138,11 @@ function M.ones(_, shape) return core.ones(shape) end
 local Net = {__name = "bnn.net"}
 Net.__index = Net
 
+function Net.__tostring(self)
+  local made = debug.getinfo(self.forward, "S")
+  return strings.message("net: the function at %s:%d", made.short_src, made.linedefined)
+end
+
 -- The shape of one row of x, a tensor or a part of a data set (its x), and its type in a network.
 local function one_row(x)
   if type(x) == "table" and x.x then x = x.x end

@@ -38,6 +38,10 @@ function Optimizer.__tostring(self)
   return ("%s{%s}"):format(self.name, table.concat(parts, ", "))
 end
 
+function State.__tostring(self)
+  return ("state: %s after %d steps"):format(self.optimizer, self:steps())
+end
+
 --- Steps done.
 function State:steps() return self.moments:steps() end
 

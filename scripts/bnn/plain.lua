@@ -84,7 +84,8 @@ local function encode_pairs(t, keys, path, into)
 end
 
 local function encode_table(t, path, into)
-  if getmetatable(t) then
+  local meta = getmetatable(t)
+  if meta and not (type(meta) == "table" and meta.is_plain) then
     return nil, strings.message("%s: %s is no plain value", path, class_name(t) or "an object")
   end
   if into.depth >= DEPTH_MAX then

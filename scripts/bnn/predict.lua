@@ -1,6 +1,7 @@
 --- Predictions: the mean over networks drawn from the posterior, and how much they differ.
 local classes = require "bnn.classes"
 local core = require "bnn.core"
+local describe = require "bnn.describe"
 local inputs = require "bnn.metric_inputs"
 local kept = require "bnn.kept"
 local likelihoods = require "bnn.likelihood"
@@ -183,7 +184,7 @@ local function result_of(sums, likelihood, opts)
     result.standard_error = sums:standard_error()
     result.reached = result.standard_error <= opts.tolerance
   end
-  return result
+  return describe.as("prediction", result)
 end
 
 local function check_model(model)

@@ -1,5 +1,6 @@
 --- Toy data: small sets drawn from a known truth. Handed out by bnn.data.
 local core = require "bnn.core"
+local describe = require "bnn.describe"
 local files = require "bnn.files"
 local options = require "bnn.options"
 
@@ -52,7 +53,8 @@ function M.cubic(opts)
   local test = cubic_part(opts.key:fold "test", opts.test, opts)
   local scale
   if opts.standardise then train, test, scale = standardise(train, test) end
-  return {train = train, test = test, scale = scale, name = "cubic", title = "cubic"}
+  return describe.as("data set",
+    {train = train, test = test, scale = scale, name = "cubic", title = "cubic"})
 end
 
 return M

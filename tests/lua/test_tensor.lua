@@ -210,6 +210,22 @@ end
 
 TestIndex = {}
 
+-- As Lua's lists do, a tensor ends with one nil; what lies further outside is a fault.
+function TestIndex.test_ipairs_ends_behind_the_last_position()
+  local x, seen = matrix(), {}
+  for i, row in ipairs(x) do seen[i] = row:totable() end
+  lu.assertEquals(seen, {{1, 2, 3}, {4, 5, 6}})
+  lu.assertNil(x[3])
+  lu.assertNil(core.tensor({7}, "u8")[2])
+  for _ in ipairs(core.zeros(0, 3)) do lu.fail "an empty tensor has no rows" end
+  local rows = 0
+  require "bnn.autodiff".grad(function(y) -- while recording too
+    for _ in ipairs(y) do rows = rows + 1 end
+    return y:sum()
+  end)(x)
+  lu.assertEquals(rows, 2)
+end
+
 function TestIndex.test_a_number_gives_an_element_or_a_view()
   local x = matrix()
   lu.assertEquals(x[2]:totable(), {4, 5, 6})
@@ -217,11 +233,12 @@ function TestIndex.test_a_number_gives_an_element_or_a_view()
   lu.assertEquals(x[1][3], 3)
   lu.assertEquals(x[1.0][3], 3)
   lu.assertEquals(math.type(core.tensor({3}, "i32")[1]), "integer")
-  for _, i in ipairs{0, 3, -3, math.maxinteger, math.mininteger} do
+  for _, i in ipairs{0, 4, -3, math.maxinteger, math.mininteger} do
     raises("position of axis 1 is " .. i .. ", which is not within 1..2",
       function() return x[i] end)
   end
   raises("position of axis 1 is 1.5, an integer is wanted", function() return x[1.5] end)
+  raises("position of axis 1 is 3, which is not within 1..2", function() return x[{3}] end)
   raises("a scalar has no positions", function() return core.tensor(1)[1] end)
   raises("an index is a boolean", function() return x[true] end)
 end

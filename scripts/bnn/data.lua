@@ -336,7 +336,7 @@ local function load_or_draw(name, dir)
   local data, fault, cause = M.load(name or "mnist", {dir = dir})
   local drawn = not data and cause and not name and not dir and M.load "glyphs"
   if not drawn then return demand(data, fault), "" end
-  strings.notice(fault)
+  strings.notice(("no mnist data: %s; `bnnlua -m data get mnist` says more"):format(cause))
   return drawn, (": digits drawn by the program, as MNIST is not here and %s"):format(cause)
 end
 

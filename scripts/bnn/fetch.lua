@@ -72,16 +72,24 @@ end
 
 local function megabytes(bytes) return number.format("%.1f MB", bytes / 1e6) end
 
--- A bar on stderr where that is a terminal, else one line a file. `done` takes the bar away.
+-- A bar on stderr where that is a terminal, else one line a file. `done` takes the bar away. Lines
+-- wait until bytes come: where none do, the message that the download ends with says it all.
 local function reporter()
   local columns = core.terminal "stderr"
   local function clear() io.stderr:write("\r\27[K") end
-  local self = {}
+  local self, waiting = {}, {}
   function self.start(url)
     self.url = url
-    if not columns then strings.notice("downloading " .. url) end
+    if not columns then waiting[#waiting + 1] = "downloading " .. url end
+  end
+  function self.note(text) waiting[#waiting + 1] = text end
+  function self.begin()
+    if #waiting > 0 then self.done() end
+    for _, text in ipairs(waiting) do strings.notice(text) end
+    waiting = {}
   end
   function self.progress(got, total)
+    if got > 0 then self.begin() end
     if not columns then return end
     local share = total > 0 and math.min(got / total, 1) or 0
     local amount = megabytes(got)
@@ -96,10 +104,6 @@ local function reporter()
   end
   function self.done()
     if columns then clear() end
-  end
-  function self.note(text)
-    self.done()
-    strings.notice(text)
   end
   return self
 end
@@ -132,7 +136,10 @@ local function fetch_file(row, file, target, job)
       sha256 = file[3], bytes = file[2], progress = job.report.progress,
       connect_ms = job.limits.connect_ms, stall_s = job.limits.stall_s, ca_file = job.ca_file,
     })
-    if download then return download end
+    if download then
+      job.report.begin()
+      return download
+    end
     faults[#faults + 1] = fault
     if blame ~= "mirror" then return nil, faults[#faults], blame end
     table.insert(job.mirrors, table.remove(job.mirrors, 1))

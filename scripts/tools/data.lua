@@ -52,7 +52,9 @@ local function get(_, words)
     if row.generate then
       print(("%s: the program draws it, there is nothing to download"):format(name))
     else
-      local folder, count = demand(fetch.get(row, {}))
+      local folder, count = fetch.get(row, {})
+      local fault = "no %s data: looked in %s; %s"
+      if not folder then demand(nil, fault:format(name, places.words(name), count)) end
       local news = count == 0 and "was there already" or ("%d files downloaded"):format(count)
       print(("%s: %s (%s)"):format(name, folder, news))
     end

@@ -161,14 +161,26 @@ local function newest(self, has_best)
   demand(nil, first_fault .. "; no checkpoint there can be read")
 end
 
--- What best.safetensors says of its value and the metric that it is of; nil where that cannot be
--- read.
+-- What a checkpoint says of its best: the value, and the metric that it is of; nil where it says
+-- nothing.
+local function best_of(saved)
+  local training = saved and saved.training or {}
+  return type(training.best_value) == "number" and training or nil
+end
+
+-- The best checkpoint, where it can be read.
 local function read_best(self, has_best)
   local saved, fault
   if has_best then saved, fault = checkpoint.load(best_path(self)) end
   if fault then say("WARNING: the best checkpoint cannot be read: " .. fault) end
-  local training = saved and saved.training or {}
-  return type(training.best_value) == "number" and training or nil
+  return saved
+end
+
+-- The best by which the training that resumes from `saved` goes on. A best of that step or a later
+-- one was found after `saved` was written: its step will be done, or looked at, again, so that the
+-- value before counts.
+local function best_before(best, saved)
+  return best_of(best and best.step and best.step >= saved.step and saved or best)
 end
 
 -- Goes on from the value of the best there is, unless that is of another metric or the file does
@@ -187,8 +199,9 @@ local function resume_best(self)
 end
 
 local function resume(self, has_best)
-  self.best_there = read_best(self, has_best)
+  local best = read_best(self, has_best)
   local saved, path = newest(self, has_best)
+  self.best_there = best_before(best, saved)
   refuse_differences(self, saved, path)
   take_over(self, saved, path)
   local training = saved.training or {}

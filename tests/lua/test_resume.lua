@@ -363,15 +363,27 @@ function TestKept.test_the_best_outlives_a_resume_without_it()
   lu.assertEquals({best_of({1, 5, 0, 4}, "max", {resume = true})}, {1, 5})
 end
 
+-- A best that was found after the checkpoint was written is found again, at the same step.
+function TestKept.test_a_best_of_steps_that_are_done_again_does_not_count_before_them()
+  local last = folder .. "/step_00000002.safetensors"
+  best_of({1, 2, 5}, "max")
+  lu.assertEquals(checkpoint.load(last).training.best_value, 2)
+  os.remove(last)
+  lu.assertEquals({best_of({1, 2, 5}, "max", {resume = true})}, {2, 5})
+  lu.assertEquals(checkpoint.load(last).training.best_value, 2)
+end
+
 -- A file that does not say of which metric it is the best, as earlier ones did not, and one that is
 -- damaged or gone.
 function TestKept.test_a_best_that_cannot_be_compared_begins_anew()
   local best = folder .. "/best.safetensors"
   local function unname()
-    local tensors, metadata = bnn.safetensors.load(best)
-    local text = metadata.training:gsub('"best":"figure",', "")
-    metadata.training = text:gsub('"best_mode":"max",', "")
-    assert(bnn.safetensors.save(best, tensors, {metadata = metadata}))
+    for _, path in ipairs{best, folder .. "/step_00000001.safetensors"} do
+      local tensors, metadata = bnn.safetensors.load(path)
+      local text = metadata.training:gsub('"best":"figure",', "")
+      metadata.training = text:gsub('"best_mode":"max",', "")
+      assert(bnn.safetensors.save(path, tensors, {metadata = metadata}))
+    end
   end
   for words, change in pairs{
     ["best.safetensors: is the best by a metric that it does not name"] = unname,

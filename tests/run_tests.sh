@@ -9,7 +9,8 @@
 # The output of a failed suite is shown in full.  The last line is `N passed, M failed`.
 #
 # Given by make: BUILD, CC, SAN, REAL.  Suites find BNNLUA, BUILD, CC, SAN and REAL in their
-# environment; BNNLUA_DATA passes through.  TEST_TIMEOUT: seconds a suite may take (600).
+# environment; BNNLUA_DATA passes through.  TEST_TIMEOUT: seconds a suite may take (600; those of
+# tests/long an hour).
 set -u
 export BUILD=${BUILD:-build} CC=${CC:-gcc} SAN=${SAN:-} REAL=${REAL:-float}
 BNNLUA=$(cd "$BUILD" && pwd)/bnnlua
@@ -43,9 +44,13 @@ count_tests() {
     END { if (seen) print passed + 0, failed + 0, skipped + 0 }' "$1"
 }
 
+limit_of() {
+  case $1 in *tests/long/*) echo 3600 ;; *) echo 600 ;; esac
+}
+
 # run SUITE: its output goes to stdout and stderr as the suite wrote it.
 run() {
-  local limit=(timeout --foreground --kill-after=10 "${TEST_TIMEOUT:-600}")
+  local limit=(timeout --foreground --kill-after=10 "${TEST_TIMEOUT:-$(limit_of "$1")}")
   case $1 in
   */layers.sh) "${limit[@]}" bash "$1" "$BUILD/libbnn.a" ;;
   *.lua) "${limit[@]}" "$BNNLUA" "$1" ;;
@@ -58,7 +63,7 @@ run() {
 explain() {
   case $1 in
   0) ;;
-  124 | 137) echo "killed after ${TEST_TIMEOUT:-600} s (or by another)" ;;
+  124 | 137) echo "killed after ${TEST_TIMEOUT:-$(limit_of "$2")} s (or by another)" ;;
   12[6-9] | 1[3-9][0-9]) echo "status $1, signal $(kill -l "$1" 2>/dev/null)" ;;
   *) echo "status $1" ;;
   esac
@@ -91,7 +96,7 @@ for suite in "$@"; do
   fi
   if [ $status -ne 0 ]; then
     [ "$failed" -eq 0 ] && failed=1
-    note=$(explain $status)
+    note=$(explain $status "$suite")
   fi
   [ "$skipped" -ne 0 ] && note="${note:+$note, }$skipped skipped"
 

@@ -48,6 +48,7 @@ packages_of() {
       $(for_target libjansson-dev) gnuplot-nox"
     ;;
   tests) echo "$(for_target check) lua-unit lua5.4" ;;
+  cross) echo "gcc-aarch64-linux-gnu qemu-user" ;;
   developers) echo "clang libclang-rt-14-dev clang-format lua-check valgrind python3 openssl" ;;
   *) echo "configure.sh: no group $1" >&2; exit 2 ;;
   esac
@@ -154,6 +155,8 @@ find_check() {
 # Is what this package brings there, dpkg or not?
 found() {
   case ${1%:*} in
+  gcc-aarch64-linux-gnu) command -v aarch64-linux-gnu-gcc ;;
+  qemu-user) command -v qemu-aarch64 ;;
   gcc* | libc6-dev) find_compiler ;;
   libopenblas-dev) find_blas ;;
   liblua5.4-dev) find_lua ;;

@@ -4,8 +4,8 @@
 #
 # Needs gcc-aarch64-linux-gnu and qemu-user, which root installs here; the libraries for arm64 are
 # unpacked into a folder by an apt with a state of its own, so that the system stays as it is.  What
-# cannot be had is a skip with a word.  CROSS_DIR keeps everything for the next time.  About 15
-# minutes on two cores.  SUITES="..." runs those only.
+# cannot be had is a skip with a word.  CROSS_DIR keeps everything for the next time.  Half an hour
+# on two cores.  SUITES="..." runs those only.
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 cd "$root" || exit 1
@@ -86,7 +86,12 @@ for suite in "$build"/tests/c/test_*; do
   wrap "tests/c/${suite##*/}"
   suites="$suites $run/tests/c/${suite##*/}"
 done
-for suite in tests/lua/test_*.lua; do suites="$suites $suite"; done
+for suite in tests/lua/test_*.lua; do
+  case $suite in
+  */test_process.lua) continue ;; # qemu's vfork is a fork, which loses why posix_spawn failed
+  esac
+  suites="$suites $suite"
+done
 
 # shellcheck disable=SC2086
 CC="$cc" BUILD="$run" TEST_TIMEOUT=1800 CK_DEFAULT_TIMEOUT=1200 tests/run_tests.sh ${SUITES:-$suites}

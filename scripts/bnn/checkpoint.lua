@@ -12,6 +12,7 @@
 local checkpoint_folder = require "bnn.checkpoint_folder"
 local core = require "bnn.core"
 local describe = require "bnn.describe"
+local expect = require "bnn.expect"
 local likelihoods = require "bnn.likelihood"
 local networks = require "bnn.nn"
 local number = require "bnn.number"
@@ -349,6 +350,26 @@ end
 
 local function shape_text(x) return "[" .. table.concat(x:shape(), ", ") .. "]" end
 
+local TENSORS = "params, a posterior or a table of tensors by name"
+
+-- Whether a value is Params, a table of tensors by name, or an open file of them.
+local function has_tensors(value)
+  if parameters.is(value) then return true end
+  if type(value) == "userdata" then return (getmetatable(value) or {}).__pairs ~= nil end
+  if type(value) ~= "table" or getmetatable(value) then return false end
+  for _, tensor in pairs(value) do
+    if not options.is_object(tensor, "tensor") then return false end
+  end
+  return true
+end
+
+-- Raises unless a value has tensors by name, or is a posterior.
+local function check_tensors(what, value, may_be_posterior)
+  if has_tensors(value) or may_be_posterior and options.accept(value, "posterior") then return end
+  local wanted = may_be_posterior and TENSORS or "params or a table of tensors by name"
+  expect.fail(what, wanted, value, 4)
+end
+
 -- A table of the tensors of Params, of an open file, or of such a table.
 local function by_name(source)
   local tensors = {}
@@ -380,7 +401,11 @@ end
 -- @param target Params or table of tensors by name: what is wanted
 -- @param source the same: what there is
 -- @return list of strings, empty when both have the same tensors
-function M.compare(target, source) return shape_faults(target, source, "") end
+function M.compare(target, source)
+  check_tensors("bnn.checkpoint.compare: target", target)
+  check_tensors("bnn.checkpoint.compare: source", source)
+  return shape_faults(target, source, "")
+end
 
 -- Copies the tensors that fit by name and shape.
 local function copy_fitting(target, source)
@@ -393,14 +418,6 @@ local function copy_fitting(target, source)
   end
 end
 
-local function check_tensors(name, value)
-  local is_good = type(value) == "table" or parameters.is(value)
-    or type(value) == "userdata" and (getmetatable(value) or {}).__pairs ~= nil
-  if is_good then return end
-  local fault = "bnn.checkpoint.take: %s is a %s, params, a posterior or tensors by name are wanted"
-  error(fault:format(name, type(value)), 3)
-end
-
 --- Takes parameters over from a checkpoint, or from any tensors by name (bnn.safetensors.load), in
 -- place; nothing changes when it is refused.
 -- @param target Params, or a posterior: then source is one, or what its mean is to be
@@ -409,8 +426,8 @@ end
 -- @return list of what did not fit, empty when everything did; or nil, message when strict
 function M.take(target, source, opts)
   opts = options.check("bnn.checkpoint.take", opts, {strict = {type = "boolean", default = true}})
-  check_tensors("target", target)
-  check_tensors("source", source)
+  check_tensors("bnn.checkpoint.take: target", target, true)
+  check_tensors("bnn.checkpoint.take: source", source, true)
   local to, from = options.accept(target, "posterior"), options.accept(source, "posterior")
   local pairs_of = {{to and to.mu or target, from and from.mu or source, ""}}
   if to and from then
@@ -433,6 +450,10 @@ end
 -- @param model an objective, or a table {net=, likelihood=, classes=}
 -- @return table {net=, likelihood=, classes=}, which `open` makes a model of
 function M.describe(model)
+  if type(model) ~= "table" or parameters.is(model) then
+    local wanted = "an objective, or a table {net=, likelihood=}"
+    expect.fail("bnn.checkpoint.describe: model", wanted, model)
+  end
   return {
     net = model.net and networks.describe(model.net) or nil,
     likelihood = model.likelihood and likelihoods.describe(model.likelihood) or nil,

@@ -7,10 +7,10 @@
 local checkpoint = require "bnn.checkpoint"
 local checkpoint_folder = require "bnn.checkpoint_folder"
 local core = require "bnn.core"
+local expect = require "bnn.expect"
 local folders = require "bnn.folders"
 local options = require "bnn.options"
 local parameters = require "bnn.params"
-local record = require "bnn.record"
 local same_training = require "bnn.same_training"
 local strings = require "bnn.strings"
 
@@ -119,7 +119,7 @@ end
 -- Takes over the parameters of a checkpoint and the optimizer's state, in place; all is looked at
 -- before anything changes.
 local function take_over(self, saved, path)
-  local mu, logvar = record.parameters_of(self.objective, "bnn.train")
+  local mu, logvar = expect.parameters_of("bnn.train", self.objective)
   local holds = saved.posterior and "a posterior" or saved.params and "params" or "no parameters"
   demand((logvar and saved.posterior or not logvar and saved.params) ~= nil,
     ("%s: it holds %s, wanted %s"):format(path, holds, logvar and "a posterior" or "params"))

@@ -5,6 +5,7 @@
 local classes = require "bnn.classes"
 local core = require "bnn.core"
 local describe = require "bnn.describe"
+local expect = require "bnn.expect"
 local fetch = require "bnn.fetch"
 local file_sets = require "bnn.file_sets"
 local files = require "bnn.files"
@@ -91,10 +92,11 @@ local function epoch_rows(part, key, e)
 end
 
 --- An iterator over batches, each epoch in a fresh permutation that is a function of key and epoch.
---     for batch in data.train:batches{size = 128, key = key} do ... batch.x ... end
+--     for batch in data.train:batches{size = 128, key = key} do print(batch.x, batch.y) end
 -- @param opts table: size, key=, epochs=1 (math.huge: for ever), drop_last=true (false gives the
 --   ragged rest of an epoch as a smaller batch), skip=0 (batches to pass over, to go on with)
--- @return function() -> batch: x real [b, ...] (images / 255) and y [b], and where they come from
+-- @return function() -> batch: x [b, ...] (u8 images as real numbers, / 255; other types as they
+--   are) and y [b], and where they come from
 function Part:batches(opts)
   opts = options.check("batches", opts, {
     size = {type = "integer", min = 1, required = true},
@@ -127,6 +129,8 @@ function Part:__len() return self.size end
 function Batch:__tostring()
   return ("batch: %d of %s"):format(self.count, tostring(self.source))
 end
+
+expect.check_methods(Part, "part", expect.has "x")
 
 function Part.__tostring(self)
   return ("data: %d examples, x %s [%s]%s"):format(self.size, self.x:dtype(),

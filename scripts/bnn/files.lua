@@ -7,6 +7,7 @@ local class_folders = require "bnn.class_folders"
 local classes = require "bnn.classes"
 local core = require "bnn.core"
 local csv = require "bnn.csv"
+local expect = require "bnn.expect"
 local notice = require "bnn.notice"
 local number = require "bnn.number"
 local options = require "bnn.options"
@@ -261,6 +262,7 @@ end
 -- @param stats table: {mean=, std=} of an earlier call
 -- @return part with x real; {mean=, std=}, tensors of a row's shape
 function M.standardise(given, stats)
+  expect.part("bnn.data.standardise", given)
   local x = as_real(given.x)
   if stats then
     stats = options.check("bnn.data.standardise", stats, {
@@ -285,6 +287,9 @@ end
 -- @param count integer: how many there are (the greatest label and 1 when left out)
 -- @return tensor real [n, count]
 function M.one_hot(y, count)
+  if type(y) ~= "table" or getmetatable(y) then
+    expect.tensor("bnn.data.one_hot: y", y, "a tensor or a list of labels")
+  end
   local labels, fault = classes.labels(type(y) == "userdata" and y or core.tensor(y))
   if not labels then error("bnn.data.one_hot: " .. fault, 2) end
   y = labels
@@ -314,6 +319,7 @@ function M.split(given, opts)
     fraction = {type = "number", above = 0, max = 1, required = true},
     key = {type = "key", required = true},
   })
+  expect.part("bnn.data.split", given)
   if given.size < 2 then
     error(("bnn.data.split: %d rows can not make two parts"):format(given.size), 2)
   end

@@ -47,10 +47,14 @@ for _, name in ipairs{
   M[name] = core[name]
 end
 
--- Ops are functions of bnn too, where no name above is taken: bnn.concat({a, b}, 1),
--- bnn.where(c, a, b).
+-- Ops are functions of bnn too: bnn.concat({a, b}, 1), bnn.where(c, a, b). A module of the same
+-- name is called as the op: bnn.log(x).
 for name, op in pairs(core.ops) do
-  if M[name] == nil then M[name] = op end
+  if M[name] == nil then
+    M[name] = op
+  elseif type(M[name]) == "table" then
+    setmetatable(M[name], {__call = function(_, ...) return op(...) end})
+  end
 end
 
 M.help = function(...) return require "bnn.help".help(...) end

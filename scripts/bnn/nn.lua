@@ -5,6 +5,7 @@
 -- itself. Paths are Haiku's: in a container layers count from 0, "mlp/linear_0/w"; in a function
 -- the first has no number, "linear/w", "linear_1/w". A layer value called twice shares its weights.
 local core = require "bnn.core"
+local expect = require "bnn.expect"
 local network_input = require "bnn.network_input"
 local number = require "bnn.number"
 local options = require "bnn.options"
@@ -148,7 +149,7 @@ local function one_row(x)
   if type(x) == "table" and x.x then x = x.x end
   local shape = tree.leaf_kind(x) == "tensor" and x:shape()
   if not shape or #shape == 0 then
-    error("init: x is to be a tensor [n, ...], or a part of a data set", 3)
+    expect.fail("net:init: x", "a tensor [n, ...] or a part of a data set", x, 4)
   end
   shape[1] = 1
   return shape, network_input.dtype(x)
@@ -177,7 +178,7 @@ end
 -- @return params
 function Net:init(key, x)
   if tree.leaf_kind(key) ~= "key" then
-    error("init: a key is wanted first, got " .. type(key), 2)
+    expect.fail("net:init", "a key first", key)
   end
   local shapes = record.recording(parameter_shapes, self, one_row(x))
   local layout = parameters.layout(shapes)
@@ -188,6 +189,11 @@ function Net:init(key, x)
   return parameters.gather(layout, tensors)
 end
 
+-- Params, or a plain table of tensors by path.
+local function is_params(value)
+  return parameters.is(value) or type(value) == "table" and not getmetatable(value)
+end
+
 --- The network's output, or outputs when it gives several. uint8 inputs are images: they become
 -- x / 255; other types reach the network as they are, in init, steps and predictions too.
 -- @param params as init gives them, or any table of tensors by path
@@ -195,12 +201,10 @@ end
 -- @param opts table: key= (for dropout), train=false
 function Net:apply(params, x, opts)
   opts = options.check("apply", opts, {key = "key", train = {type = "boolean", default = false}})
-  if type(params) ~= "table" then
-    error("apply: params are wanted first, as init gives them, got " .. type(params), 2)
+  if not is_params(params) then
+    expect.fail("net:apply", "params first, as net:init gives them", params)
   end
-  if tree.leaf_kind(x) ~= "tensor" then
-    error("apply: x is to be a tensor [n, ...], got " .. type(x), 2)
-  end
+  if tree.leaf_kind(x) ~= "tensor" then expect.fail("net:apply: x", "a tensor [n, ...]", x) end
   x = network_input.seen(x)
   return run_pass({params = params, key = opts.key, train = opts.train}, self.forward, x)
 end
@@ -555,29 +559,48 @@ function M.sequential(layers)
   end, true), layers)
 end
 
+-- Raises unless an activation gave a tensor.
+local function check_activation(x)
+  if tree.leaf_kind(x) == "tensor" then return x end
+  error(("%s: activation: expected a tensor, got %s"):format(M.path(), options.kind_shown(x)), 0)
+end
+
 --- A multi-layer perceptron: flatten, then linear layers with an activation between them.
---     bnn.nn.mlp{64, 64, 10}             activation = "relu" by default, or an elementwise layer
+--     bnn.nn.mlp{64, 64, 10}
+--     bnn.nn.mlp{64, 64, 10, activation = "tanh"}
+--     bnn.nn.mlp{64, 64, 10, activation = bnn.nn.leaky_relu(0.1)}
 -- Parameters: mlp/linear_0/w, mlp/linear_0/b, ...
+-- @param opts table: the sizes of the layers; activation="relu", the name of an elementwise layer,
+--   a layer (one that has parameters shares them between its places), or a function of a tensor
 function M.mlp(opts)
   opts = options.check("mlp", opts, {
     {type = "integer", min = 1},
-    activation = {type = "string", default = "relu",
-                  choices = options.sorted_names(ELEMENTWISE)},
+    activation = {type = "string|layer|function", default = "relu"},
   })
-  local activation = core.ops[opts.activation]
   if #opts == 0 then error("mlp: a list of layer sizes is wanted, such as {64, 64, 10}", 2) end
+  local activation = opts.activation
+  if type(activation) == "string" then
+    local _, fault = options.accept(activation, {type = "string",
+                                                 choices = options.sorted_names(ELEMENTWISE)})
+    if fault then error(('mlp: activation = "%s": %s'):format(activation, fault), 2) end
+    activation = core.ops[activation]
+  end
   local layers, flat = {}, M.flatten()
   for i, width in ipairs(opts) do layers[i] = M.linear(width) end
-  local suffix = opts.activation == "relu" and "" or ", activation=" .. opts.activation
+  local text = tostring(opts.activation):gsub("^function.*", "function")
+  local suffix = text == "relu" and "" or ", activation=" .. text
   return made(layer("mlp", ("mlp{%s%s}"):format(table.concat(opts, ", "), suffix), function(x)
     x = flat(x)
     for i, l in ipairs(layers) do
       x = l(x)
-      if i < #layers then x = activation(x) end
+      if i < #layers then x = check_activation(activation(x)) end
     end
     return x
   end, true), opts)
 end
+
+expect.check_methods(Net, "net", expect.has "forward")
+expect.check_methods(Layer, "layer", expect.has "forward")
 
 -- ---- networks as data ----
 

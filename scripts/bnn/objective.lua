@@ -8,6 +8,7 @@
 local audit = require "bnn.audit"
 local classes = require "bnn.classes"
 local core = require "bnn.core"
+local expect = require "bnn.expect"
 local kept = require "bnn.kept"
 local likelihoods = require "bnn.likelihood"
 local number = require "bnn.number"
@@ -45,12 +46,6 @@ local spec = {
   samples = {type = "integer", min = 1, default = 1},
   weight_decay = {type = "number|table", min = 0, default = 0},
 }
-
-local function check_net(what, opts)
-  if type(opts.net) ~= "table" or type(opts.net.apply) ~= "function" then
-    error(what .. ": net is to have apply(params, x, opts), as bnn.nn's have", 4)
-  end
-end
 
 -- Names of the tensors that the posterior covers, and of those that are points.
 local function names_of(opts)
@@ -93,10 +88,11 @@ local function new(what, opts)
     error(what .. ": beta and temperature are two ways to say one thing; give one of them", 3)
   end
   if opts.likelihood then
-    check_net(what, opts)
+    expect.net(what .. ": net", opts.net, 4)
     opts.likelihood = likelihoods.of(opts.likelihood, 3)
   end
   if opts.classes then classes.check(what, opts.classes, 3) end
+  if opts.params then expect.buffer(what .. ": params", opts.params, 4) end
   if opts.posterior then opts.prior = opts.prior or 1 end
   if opts.prior and not opts.beta then opts.temperature = opts.temperature or 1 end
   check_paths(what, opts)
@@ -176,7 +172,7 @@ end
 -- ---- what is recorded ----
 
 -- The mean of the parameters, and the log-variance of those that are drawn, or nil.
-local function weights_of(self) return record.parameters_of(self, self.what) end
+local function weights_of(self) return expect.parameters_of(self.what, self) end
 
 local function shape_text(shape) return "[" .. table.concat(shape, ", ") .. "]" end
 
@@ -398,8 +394,11 @@ function Objective:state_size()
   return mu:numel() + (logvar and logvar:numel() or 0)
 end
 
+local BATCH = "{x = tensor, y = tensor}"
+
 -- A batch of the user's own, contiguous.
 local function check_batch(batch)
+  if type(batch) ~= "table" then expect.fail("step: batch", BATCH, batch, 4) end
   for _, name in ipairs{"x", "y"} do
     local value = batch[name]
     if tree.leaf_kind(value) ~= "tensor" and (name == "x" or value ~= nil) then
@@ -442,6 +441,7 @@ function Objective:step(state, batch, key, opts)
     error("step: a state is wanted, as optimizer:init(objective) gives it, got " .. type(state), 2)
   end
   if tree.leaf_kind(key) ~= "key" then error("step: a key is wanted, got " .. type(key), 2) end
+  if type(batch) ~= "table" then expect.fail("step: batch", BATCH, batch) end
   local rows, from = batch.rows, batch.from or 1
   local source = with_labels(self, rows and batch.source or check_batch(batch))
   local count = batch.count or source.x:size(1)
@@ -567,6 +567,7 @@ function Objective:evaluate(data, opts)
     step = {type = "integer", min = 0},
     beta = {type = "number", min = 0},
   })
+  expect.data("evaluate: data", data)
   if data.x:size(1) == 0 then error("evaluate: there are no examples", 2) end
   classes.check_same("evaluate", self, data, 2)
   local source = with_labels(self, {x = data.x:contiguous(), y = data.y and data.y:contiguous()})
@@ -625,6 +626,7 @@ end
 -- Classes by name must be those of the objective, in its order; it takes over those of the first
 -- data that have names.
 function Objective:check_data(data)
+  expect.data("check_data: data", data)
   local fault = classes.difference(data.classes, self.classes)
   if not fault and self.likelihood and self.likelihood.classes then
     fault = label_fault(self, data)
@@ -657,6 +659,8 @@ local function weight_text(value)
   if type(value) == "number" then return number.format("%g", value) end
   return options.accept(value, "schedule") and "schedule" or "by path"
 end
+
+expect.check_methods(Objective, "objective", expect.has "recordings")
 
 function Objective.__tostring(self)
   local parts = {}

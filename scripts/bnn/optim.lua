@@ -3,6 +3,7 @@
 -- An optimizer is a value: optimizer:init(objective) gives the state that steps change. The
 -- learning rate may be a number or a function of the step (bnn.schedule).
 local core = require "bnn.core"
+local expect = require "bnn.expect"
 local number = require "bnn.number"
 local options = require "bnn.options"
 local parameters = require "bnn.params"
@@ -23,7 +24,7 @@ function Optimizer:init(target)
   local size = parameters.is(target) and target:numel()
   if not size and type(target) == "table" and target.state_size then size = target:state_size() end
   if not size then
-    error(self.name .. ": init wants an objective, a posterior or params, got " .. type(target), 2)
+    expect.fail("optimizer:init of " .. self.name, "an objective, a posterior or params", target)
   end
   local moments = core.optimizer_state(self.name, self.values, size)
   return setmetatable({optimizer = self, moments = moments}, State)
@@ -50,8 +51,11 @@ function State:steps() return self.moments:steps() end
 -- @param gradient of the same form
 -- @param lr number: the optimizer's by default
 function State:update(params, gradient, lr)
+  if parameters.is(params) then expect.buffer("state:update: params", params) end
   local w = parameters.is(params) and params.flat or params
   local g = parameters.is(gradient) and gradient.flat or gradient
+  expect.tensor("state:update: params", w, "params or a flat tensor")
+  expect.tensor("state:update: gradient", g, "params or a flat tensor")
   self.moments:update(w, g, lr or self:rate(self:steps() + 1))
 end
 
@@ -119,6 +123,9 @@ function M.restore(record)
   moments:restore(record.steps, record.moments)
   return setmetatable({optimizer = optimizer, moments = moments}, State)
 end
+
+expect.check_methods(Optimizer, "optimizer", expect.has "values")
+expect.check_methods(State, "state", expect.has "moments")
 
 local function options_text(row)
   local lines = {row.doc}

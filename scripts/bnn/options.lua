@@ -65,7 +65,8 @@ end
 function M.kind_text(kind)
   local texts = {}
   for word in kind:gmatch "[^|]+" do
-    local article = word:find "^[aeiou]" and "an " or "a "
+    local article = (word == "params" or word == "samples") and ""
+      or word:find "^[aeiou]" and "an " or "a "
     texts[#texts + 1] = kinds[word] and kinds[word][1] or article .. word
   end
   return table.concat(texts, " or ")
@@ -130,23 +131,29 @@ function M.sorted_names(t)
   return names
 end
 
--- "a tensor", "a table".
-local function kind_shown(v)
-  local meta = type(v) == "userdata" and getmetatable(v)
+-- What objects are called, where that is not the last word of their __name.
+local CALLED = {data = "part of a data set", batch = "batch", compiled = "compiled function"}
+
+--- What a value is, for messages: "a tensor", "params", "a table", "nil".
+function M.kind_shown(v)
+  if v == nil then return "nil" end
+  local meta = (type(v) == "userdata" or type(v) == "table") and getmetatable(v)
   local name = type(meta) == "table" and meta.__name
-  return M.kind_text(type(name) == "string" and name:gsub("^bnn%.", "") or type(v))
+  if type(name) ~= "string" then return M.kind_text(type(v)) end
+  name = name:gsub("^bnn%.", "")
+  return M.kind_text(CALLED[name] or name)
 end
 
 local function show(v)
   if type(v) == "string" then return '"' .. strings.shown(v) .. '"' end
   if v ~= v then return "nan" end -- whatever its sign
   if type(v) == "number" or type(v) == "boolean" then return number.text(v) end
-  local items = type(v) == "table" and #v > 0 and #v <= 8 and {}
+  local items = type(v) == "table" and not getmetatable(v) and #v > 0 and #v <= 8 and {}
   for i = 1, items and #v or 0 do
-    if type(v[i]) ~= "number" and type(v[i]) ~= "string" then return "a table" end
+    if type(v[i]) ~= "number" and type(v[i]) ~= "string" then return M.kind_shown(v) end
     items[i] = show(v[i])
   end
-  return items and "{" .. table.concat(items, ", ") .. "}" or kind_shown(v)
+  return items and "{" .. table.concat(items, ", ") .. "}" or M.kind_shown(v)
 end
 
 -- "unknown option 'stpes': did you mean 'steps'? known are ..."
@@ -206,7 +213,8 @@ end
 -- @param given table or nil
 -- @param spec table: name -> kind or spec, as above
 function M.check(what, given, spec, level)
-  if given ~= nil and type(given) ~= "table" then
+  local is_object = type(given) == "table" and (getmetatable(given) or {}).__name
+  if is_object or given ~= nil and type(given) ~= "table" then
     error(strings.message("%s: a table of options is wanted, got %s", what, show(given)),
       level or 3)
   end

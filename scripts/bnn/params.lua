@@ -1,8 +1,11 @@
 --- The parameters of a network: named tensors that are views into one flat buffer.
 --
 -- `params["mlp/linear_0/w"]` is a tensor; `pairs(params)` goes through them in order. `params.flat`
--- is the whole buffer [size]. Parameters are values: `params - 0.1 * grads` gives new ones.
+-- is the whole buffer [size]; in a function that grad, compile, vmap or an objective records, it is
+-- the tensors one after the other, and gradients flow through it to them. Parameters are values:
+-- `params - 0.1 * grads` gives new ones.
 local core = require "bnn.core"
+local options = require "bnn.options"
 local strings = require "bnn.strings"
 
 local M = {}
@@ -50,8 +53,20 @@ end
 --- Whether a value is a Params object.
 function M.is(value) return getmetatable(value) == Meta end
 
+-- Raises "what: expected <wanted>, got <kind of value>" at the caller's caller.
+local function fail(what, wanted, value)
+  error(("%s: expected %s, got %s"):format(what, wanted, options.kind_shown(value)), 3)
+end
+
 --- The layout of parameters: a list of {name=, shape=, size=, offset=}.
-function M.layout_of(params) return inside[params].layout end
+function M.layout_of(params)
+  if not inside[params or false] then fail("bnn.params.layout_of", "params", params) end
+  return inside[params].layout
+end
+
+--- Whether params lie in one buffer, as those of net:init do, which training steps can change.
+-- Parts of others (params:sub) may not, and what is recorded does not; a clone does.
+function M.has_buffer(params) return inside[params].flat ~= nil end
 
 --- Sizes of the tensors of a layout, as a list.
 function M.sizes(layout)
@@ -122,6 +137,7 @@ end
 -- into the same memory.
 -- @param name string: "encoder"
 function Params:sub(name)
+  if type(name) ~= "string" then fail("params:sub", "a name", name) end
   local own, tensors = inside[self], {}
   local entries, first, adjacent = entries_below(own.layout, name)
   if #entries == 0 then error(strings.message("sub: no parameter lies below '%s'", tostring(name)),
@@ -135,7 +151,8 @@ end
 --- A copy that shares no memory: later training steps do not change it.
 function Params:clone()
   local own = inside[self]
-  return M.new(own.layout, own.flat:clone())
+  if own.flat then return M.new(own.layout, own.flat:clone()) end
+  return M.gather(own.layout, own.tensors)
 end
 
 --- The number of parameters in all.
@@ -155,9 +172,13 @@ local function shape_text(shape) return "[" .. table.concat(shape, ", ") .. "]" 
 
 --- New parameters f(tensor, name) of the same shapes.
 function Params:map(f)
+  if not options.accept(f, "function") then fail("params:map", "a function", f) end
   local own, tensors = inside[self], {}
   for _, entry in ipairs(own.layout) do
     local tensor = f(own.tensors[entry.name], entry.name)
+    if not options.is_object(tensor, "tensor") then
+      fail(("params:map: for '%s'"):format(entry.name), "a tensor", tensor)
+    end
     local got, wanted = shape_text(tensor:shape()), shape_text(entry.shape)
     if got ~= wanted then
       error(strings.message("'%s' becomes %s, it is %s", entry.name, got, wanted), 2)
@@ -168,9 +189,29 @@ function Params:map(f)
   return M.gather(own.layout, tensors)
 end
 
+-- The tensors one after the other, of params that do not lie in one buffer.
+local function joined(own)
+  local parts = {}
+  for i, entry in ipairs(own.layout) do parts[i] = own.tensors[entry.name]:reshape(entry.size) end
+  return M.concat(parts, 1)
+end
+
+-- Methods say so when they are called on something else, as params.clone() does.
+for name, method in pairs(Params) do
+  Params[name] = function(self, ...)
+    if not inside[self or false] then
+      fail("params:" .. name, "params before the colon", self)
+    end
+    return method(self, ...)
+  end
+end
+
 function Meta.__index(self, name)
   local own = inside[self]
-  if name == "flat" then return own.flat end
+  if name == "flat" then
+    own.joined = not own.flat and (own.joined or joined(own)) or nil
+    return own.flat or own.joined
+  end
   return own.tensors[name] or Params[name]
 end
 

@@ -1,5 +1,6 @@
 --- Posteriors over the parameters of a network.
 local core = require "bnn.core"
+local expect = require "bnn.expect"
 local number = require "bnn.number"
 local options = require "bnn.options"
 local parameters = require "bnn.params"
@@ -10,8 +11,8 @@ local tree = require "bnn.tree"
 
 local M = {}
 
-local MeanField = {__name = "bnn.posterior"}
-MeanField.__index = MeanField
+local Posterior = {__name = "bnn.posterior"}
+Posterior.__index = Posterior
 
 -- The initial log-variance of one tensor.
 local function initial_logvar(logvar, path, shape)
@@ -73,7 +74,7 @@ function M.meanfield(params, opts)
     only = "table|function",
   })
   if not parameters.is(params) then
-    error("bnn.posterior.meanfield: params are wanted, as net:init gives them", 2)
+    expect.params("bnn.posterior.meanfield: params", params)
   end
   check_only(opts.only, params:names())
   local layout, n = split_layout(params, opts.only)
@@ -86,7 +87,7 @@ function M.meanfield(params, opts)
     values[names[i]] = initial_logvar(opts.logvar, entry.name, entry.shape)
   end
   local mu, logvar = parameters.gather(layout, params), parameters.gather(covered, values)
-  return setmetatable({mu = mu, logvar = logvar}, MeanField)
+  return setmetatable({mu = mu, logvar = logvar}, Posterior)
 end
 
 --- The mean-field posterior around trained weights: sigma = fraction |w| (MOPED; Krishnan et al.
@@ -101,6 +102,7 @@ function M.moped(params, opts)
     least = {type = "number", min = -80, max = 80, default = -20},
     only = "table|function",
   })
+  expect.params("bnn.posterior.moped: params", params)
   local function logvar(path)
     local size = params[path]:abs() * opts.fraction
     return (size:maximum(math.exp(opts.least / 2)):log() * 2)
@@ -112,9 +114,8 @@ end
 -- @param mu Params
 -- @param logvar Params: the first names of mu, of the same shapes; those behind are points
 function M.of(mu, logvar)
-  if not parameters.is(mu) or not parameters.is(logvar) then
-    error("bnn.posterior.of: params are wanted, as net:init gives them", 2)
-  end
+  expect.buffer("bnn.posterior.of: mu", mu)
+  expect.buffer("bnn.posterior.of: logvar", logvar)
   if #logvar == 0 then error("bnn.posterior.of: logvar covers no parameter", 2) end
   local names = mu:names()
   for i, name in ipairs(logvar:names()) do
@@ -132,15 +133,15 @@ function M.of(mu, logvar)
         wanted and "[" .. wanted .. "]" or "has none"), 2)
     end
   end
-  return setmetatable({mu = mu, logvar = logvar}, MeanField)
+  return setmetatable({mu = mu, logvar = logvar}, Posterior)
 end
 
 -- What grad and compile see of a posterior that is an argument.
-function MeanField:__parts() return {mu = self.mu, logvar = self.logvar} end
+function Posterior:__parts() return {mu = self.mu, logvar = self.logvar} end
 
 --- Parameters drawn from the posterior: mu + exp(logvar / 2) eps, a function of the key; points are
 -- mu.
-function MeanField:sample(key)
+function Posterior:sample(key)
   if tree.leaf_kind(key) ~= "key" then error("sample: a key is wanted, got " .. type(key), 2) end
   local layout = parameters.layout_of(self.mu)
   return parameters.new(layout, core.sample(self.mu.flat, self.logvar.flat, key))
@@ -150,7 +151,7 @@ end
 -- @param key key
 -- @param count integer: how many, at least 1
 -- @return Samples: [count, size] in one tensor; see help "bnn.samples"
-function MeanField:samples(key, count)
+function Posterior:samples(key, count)
   if tree.leaf_kind(key) ~= "key" then error("samples: a key is wanted, got " .. type(key), 2) end
   if math.type(count) ~= "integer" or count < 1 then
     error(strings.message("samples: %s samples, an integer of at least 1 is wanted",
@@ -162,15 +163,15 @@ function MeanField:samples(key, count)
 end
 
 --- The mean as parameters; a copy.
-function MeanField:mean() return self.mu:clone() end
+function Posterior:mean() return self.mu:clone() end
 
 --- A copy that later steps do not change.
-function MeanField:clone()
-  return setmetatable({mu = self.mu:clone(), logvar = self.logvar:clone()}, MeanField)
+function Posterior:clone()
+  return setmetatable({mu = self.mu:clone(), logvar = self.logvar:clone()}, Posterior)
 end
 
 --- Elements of an optimizer's state for it.
-function MeanField:state_size() return self.mu:numel() + self.logvar:numel() end
+function Posterior:state_size() return self.mu:numel() + self.logvar:numel() end
 
 local kl_spec = {
   prior = {type = "number|function|table", above = 0, default = 1},
@@ -216,7 +217,7 @@ end
 --   density, or a table of these by path; kl="sum" or "leading"; key=, samples=1 for the estimate
 --   of the KL from a density (its entropy part is exact)
 -- @return list of {name=, shape=, kl= (its sum over weights, nats), weight= (1, or 1/first dim)}
-function MeanField:kl_terms(opts)
+function Posterior:kl_terms(opts)
   opts = options.check("kl_terms", opts, kl_spec)
   local layout, stds, priors = parameters.layout_of(self.logvar), {}, {}
   local fault = paths.fault("prior", opts.prior, self.logvar:names())
@@ -243,14 +244,16 @@ end
 --- KL(q || prior) in nats, of the tensors that q covers; kl="leading" divides each tensor's by its
 -- first dimension, as the article does (no KL divergence, then).
 -- @param opts table: prior=1, kl="sum", key=, samples=1: as for kl_terms
-function MeanField:kl(opts)
+function Posterior:kl(opts)
   opts = options.check("kl", opts, kl_spec)
   local sum = 0
   for _, term in ipairs(self:kl_terms(opts)) do sum = sum + term.kl * term.weight end
   return sum
 end
 
-function MeanField.__tostring(self)
+expect.check_methods(Posterior, "posterior", expect.has "logvar")
+
+function Posterior.__tostring(self)
   local text = ("mean-field posterior over %d parameters in %d tensors"):format(
     self.logvar:numel(), #self.logvar)
   local points = self.mu:numel() - self.logvar:numel()

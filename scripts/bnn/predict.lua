@@ -3,8 +3,10 @@ local classes = require "bnn.classes"
 local core = require "bnn.core"
 local describe = require "bnn.describe"
 local inputs = require "bnn.metric_inputs"
+local expect = require "bnn.expect"
 local kept = require "bnn.kept"
 local likelihoods = require "bnn.likelihood"
+local inputs = require "bnn.metric_inputs"
 local number = require "bnn.number"
 local options = require "bnn.options"
 local record = require "bnn.record"
@@ -88,7 +90,7 @@ end
 --   chunk=, classes=, sums= (the samples so far)
 local function run(model, what, source, f, opts)
   local name = what:gsub("%+$", "")
-  local mu, logvar = record.parameters_of(model, name)
+  local mu, logvar = expect.parameters_of(name, model)
   local made = program_for(model, what, source, f, opts.chunk)
   local spec = {x = made.nodes.x, y = made.nodes.y, key = made.nodes.key, first = opts.first}
   local call = table.pack(made.program, spec, mu.flat, logvar and logvar.flat, opts.key, source.x,
@@ -118,7 +120,7 @@ end
 local function check_rows(x, what)
   if type(x) == "table" and x.x then x = x.x end
   if tree.leaf_kind(x) ~= "tensor" or x:dim() == 0 then
-    error(what .. ": x is to be a tensor [n, ...] or a part of a data set", 3)
+    expect.fail(what .. ": x", "a tensor [n, ...] or a part of a data set", x, 4)
   end
   return x:contiguous()
 end
@@ -187,11 +189,9 @@ local function result_of(sums, likelihood, opts)
   return describe.as("prediction", result)
 end
 
-local function check_model(model)
-  record.parameters_of(model, "bnn.predict", 4)
-  if type(model.net) == "table" and type(model.net.apply) == "function" then return end
-  error("bnn.predict: the model has no net= to predict with: {net=, posterior= or params=, "
-    .. "likelihood=}", 3)
+local function check_model(what, model)
+  expect.parameters_of(what, model, 4)
+  expect.net(what .. ": model.net", model.net, 4)
 end
 
 local MOST = (1 << 31) - 1 -- samples, as the runtime counts them
@@ -283,9 +283,10 @@ end
 --   whether it is within the tolerance (never when a prediction is not a number, which ends it)
 function M.predict(model, x, opts)
   opts = options.check("bnn.predict", opts, OPTIONS)
-  check_model(model)
+  check_model("bnn.predict", model)
+  local rows = check_rows(x, "bnn.predict")
   classes.check_same("bnn.predict", model, x, 2)
-  x = check_rows(x, "bnn.predict")
+  x = rows
   local likelihood = likelihoods.of(model.likelihood, 2)
   opts.classes = likelihood.classes and not likelihood.variance or false
   if opts.continue then check_continued(opts, model) end
@@ -310,7 +311,8 @@ function M.log_likelihood(model, data, opts)
     key = {type = "key", required = true},
     samples = {type = "integer", min = 1, default = 1},
   })
-  check_model(model)
+  check_model("bnn.log_likelihood", model)
+  expect.data("bnn.log_likelihood: data", data)
   local likelihood = likelihoods.of(model.likelihood, 2)
   classes.check_same("log_likelihood", model, data, 2)
   local y = classes.targets("log_likelihood", likelihood, data.y, 2)

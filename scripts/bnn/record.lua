@@ -1,5 +1,6 @@
 --- Recording a model: a function of its parameters and a batch, as a program of the runtime.
 local core = require "bnn.core"
+local expect = require "bnn.expect"
 local network_input = require "bnn.network_input"
 local parameters = require "bnn.params"
 
@@ -21,21 +22,6 @@ end
 
 --- Whether a recording is going on.
 function M.active() return recording:value() ~= nil end
-
---- The parameters of a model: its posterior's mean, or its params; and the log-variance's or nil.
--- @param what string: what messages begin with
--- @param level integer: where they are raised, as for `error` (3)
--- @return mu Params, logvar Params or nil
-function M.parameters_of(model, what, level)
-  if type(model) ~= "table" then
-    local fault = "%s: model is a %s, a table {net=, posterior= or params=} is wanted"
-    error(fault:format(what or "model", type(model)), level or 3)
-  end
-  local posterior = model.posterior
-  if posterior then return posterior.mu, posterior.logvar end
-  if parameters.is(model.params) then return model.params end
-  error((what or "model") .. ": a model has posterior= or params=", level or 3)
-end
 
 local function pack(...)
   if select("#", ...) == 1 then return (...) end
@@ -72,7 +58,7 @@ end
 
 local function record_model(rec, model, source, n, f, opts)
   local nodes, batch, key, weights = record_inputs(rec, source, n, opts.weights or 0)
-  local layout, tracers = parameters.layout_of((M.parameters_of(model))), {}
+  local layout, tracers = parameters.layout_of((expect.parameters_of("record", model))), {}
   for _, entry in ipairs(layout) do tracers[entry.name] = rec:param(entry.offset, entry.shape) end
   local outputs = f(parameters.of_tensors(layout, tracers), batch, key, weights)
   return rec:finish(outputs, {gradient = opts.gradient or false}), nodes

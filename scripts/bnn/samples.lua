@@ -4,6 +4,8 @@
 -- every draw, [S, 784, 64]; `#samples` is S; `samples.flat` is all of it, [S, size].
 -- bnn.vmap(f)(samples) calls f with one draw at a time, without a Lua loop.
 local core = require "bnn.core"
+local expect = require "bnn.expect"
+local options = require "bnn.options"
 local parameters = require "bnn.params"
 local strings = require "bnn.strings"
 
@@ -38,6 +40,11 @@ end
 
 --- Samples from a list of Params of the same layout.
 function M.of(list)
+  local is_list = type(list) == "table" and not getmetatable(list)
+  if not is_list or not parameters.is(list[1]) then
+    local got = is_list and list[1] or list
+    error("bnn.samples.of: expected a list of params, got " .. options.kind_shown(got), 2)
+  end
   local layout, rows = parameters.layout_of(list[1]), {}
   for i, params in ipairs(list) do rows[i] = params.flat end
   return M.new(layout, parameters.concat(rows, 1):view(#list, -1))
@@ -51,6 +58,8 @@ function Samples:names()
   for i, entry in ipairs(inside[self].layout) do names[i] = entry.name end
   return names
 end
+
+expect.check_methods(Samples, "samples", function(value) return inside[value or false] ~= nil end)
 
 -- The tensor of every draw [S, ...], a view.
 local function tensor_of(own, entry)

@@ -241,7 +241,7 @@ function TestExtras.test_what_is_no_data_is_named()
     ["unknown option 'extra': did you mean 'extras'"] = {extra = {}},
     ["step = -1: at least 0 is wanted"] = {step = -1},
     ["posterior = a table: a posterior is wanted"] = {posterior = {}},
-    ["optimizer = a table: a state is wanted"] = {optimizer = bnn.optim.adam()},
+    ["optimizer = an optimizer: a state is wanted"] = {optimizer = bnn.optim.adam()},
   } do
     os.remove(path)
     raises(words, checkpoint.save, path, state)

@@ -142,6 +142,25 @@ function TestApply.test_an_mlp_flattens_and_so_does_flatten()
   lu.assertEquals(nn.flatten():apply(nn.flatten():init(key, x), x):shape(), {5, 6})
 end
 
+function TestApply.test_an_activation_may_be_a_name_a_layer_or_a_function()
+  local x = batch(5, 6)
+  local p = nn.mlp{4, 3}:init(key, x)
+  local want = nn.mlp{4, 3, activation = "tanh"}:apply(p, x)
+  for _, activation in ipairs{nn.tanh(), function(h) return h:tanh() end, bnn.tanh} do
+    bits.assert_same(nn.mlp{4, 3, activation = activation}:apply(p, x), want)
+  end
+  local leaky = nn.mlp{4, 3, activation = nn.leaky_relu(0.3)}
+  lu.assertEquals(tostring(leaky), "mlp{4, 3, activation=leaky_relu(0.3)}")
+  local again = assert(nn.of(nn.describe(leaky)))
+  lu.assertEquals(tostring(again), tostring(leaky))
+  bits.assert_same(again:apply(p, x), leaky:apply(p, x))
+  lu.assertNil(nn.describe(nn.mlp{4, 3, activation = function(h) return h end}))
+  local normed = nn.mlp{4, 4, 4, 3, activation = nn.layer_norm()}
+  lu.assertEquals(#normed:init(key, x), 10) -- three places share one gain and bias
+  local broken = nn.mlp{4, 3, activation = function() end}
+  raises("mlp: activation: expected a tensor, got nil", broken.apply, broken, p, x)
+end
+
 function TestApply.test_activations_are_the_ops()
   local x = batch(3, 4)
   for _, name in ipairs{"relu", "tanh", "sigmoid", "softplus", "gelu", "leaky_relu", "sin"} do
@@ -490,6 +509,7 @@ function TestRefusals.test_wrong_arguments()
     {"did you mean 'activation'", nn.mlp, {3, activaton = "relu"}},
     {"did you mean relu?", nn.mlp, {3, activation = "rellu"}},
     {"one of cos, gelu, leaky_relu", nn.mlp, {8, 1, activation = "sum"}},
+    {"a string or a layer or a function is wanted", nn.mlp, {8, activation = 3}},
     {"relu: 1 argument, at most 0", nn.relu, 1}, {"at most 1", nn.leaky_relu, 0.1, 2},
     {"leaky_relu: x, a number is wanted", nn.leaky_relu, "x"},
     {"linear: 0 units", nn.linear, 0}, {"linear: 1.5 units", nn.linear, 1.5},
@@ -513,11 +533,12 @@ function TestRefusals.test_wrong_arguments()
     {"a list of layers", nn.sequential, {}}, {"a list of layers", nn.sequential, nn.linear(3)},
     {"entry 2 is a number", nn.sequential, {nn.relu(), 3}},
     {"a function is wanted, got number", bnn.transform, 3},
-    {"a key is wanted", net.init, net, 1, x}, {"a key is wanted", net.init, net, x, key},
+    {"expected a key first", net.init, net, 1, x}, {"expected a key first", net.init, net, x, key},
     {"tensor [n, ...]", net.init, net, key}, {"tensor [n, ...]", net.init, net, key, 3},
     {"tensor [n, ...]", net.init, net, key, bnn.tensor(3)},
     {"tensor [n, ...]", net.init, net, key, {1, 2}},
-    {"params are wanted", net.apply, net, nil, x}, {"params are wanted", net.apply, net, x, p},
+    {"expected params first", net.apply, net, nil, x},
+    {"expected params first", net.apply, net, x, p},
     {"tensor [n, ...]", net.apply, net, p}, {"tensor [n, ...]", net.apply, net, p, {1, 2}},
     {"did you mean 'train'", net.apply, net, p, x, {trian = true}},
     {"a key is wanted", net.apply, net, p, x, {key = 3}},

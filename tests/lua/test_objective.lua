@@ -427,7 +427,7 @@ function TestMaking.test_refusals()
     {"a loss= is wanted, or net= and likelihood=", {params = params}},
     {"two ways to say one thing", {params = params, loss = loss, likelihood = "categorical",
                                    net = net}},
-    {"net is to have apply", {params = params, likelihood = "categorical"}},
+    {"net: expected a network with apply", {params = params, likelihood = "categorical"}},
     {"beta names 'mlp/linear_2'", {posterior = posterior(), loss = loss,
                                    beta = {["mlp/linear_2"] = 1, default = 1}}},
     {"did you mean 'mlp/linear_1'", {posterior = posterior(), loss = loss,
@@ -479,7 +479,7 @@ function TestMaking.test_predict_wants_a_net()
   local objective = bnn.objective{params = params, loss = function(p, b)
     return net:apply(p, b.x):cross_entropy(b.y)
   end}
-  raises("the model has no net= to predict with", bnn.predict, objective, x, {key = key})
+  raises("model.net: expected a network", bnn.predict, objective, x, {key = key})
   raises("only an objective with a posterior", objective.audit, objective)
 end
 

@@ -151,7 +151,7 @@ function TestStates.test_init_takes_params_posteriors_and_objectives()
   lu.assertNotNil(objective:step(adam:init(objective), batch, key))
   raises("8 elements, wanted 16", objective.step, objective, adam:init(p), batch, key)
   for _, bad in ipairs{{}, 3, net, x} do
-    raises("adam: init wants an objective, a posterior or params", adam.init, adam, bad)
+    raises("expected an objective, a posterior or params", adam.init, adam, bad)
   end
   raises("got nil", adam.init, adam)
 end

@@ -113,4 +113,56 @@ function TestParams.test_more_tensors_than_an_op_takes_are_gathered()
   bits.assert_same((p + p).flat, p.flat * 2)
 end
 
+-- ---- flat, while a function is recorded ----
+
+TestFlat = {}
+
+function TestFlat.test_gradients_flow_through_it()
+  local p = params()
+  local weights = bnn.arange(1, p:numel())
+  local function f(q) return (q.flat * q.flat * weights):sum() end
+  local value, gradient = bnn.value_and_grad(f)(p)
+  lu.assertAlmostEquals(value:item(), f(p):item(), 1e-4 * math.abs(f(p):item()))
+  bits.assert_same(gradient.flat, p.flat * weights * 2)
+  bits.assert_same(bnn.compile(function(q) return q.flat end)(p), p.flat)
+  local both = bnn.grad(function(q) return q.flat:sum() + (q["mlp/linear_0/w"] * 2):sum() end)(p)
+  lu.assertEquals(both["mlp/linear_0/w"]:mean():item(), 3)
+  lu.assertEquals(both["mlp/linear_1/b"]:mean():item(), 1)
+end
+
+function TestFlat.test_posteriors_and_samples_have_it_too()
+  local q = bnn.posterior.meanfield(params())
+  local g = bnn.grad(function(r) return (r.mu.flat * 3):sum() + r.logvar.flat:sum() end)(q)
+  lu.assertEquals({g.mu.flat:min():item(), g.logvar.flat:max():item()}, {3, 1})
+  local norms = bnn.vmap(function(p) return (p.flat ^ 2):sum() end)(q:samples(key, 3))
+  local draws = q:samples(key, 3)
+  for s = 1, 3 do
+    local want = (draws[s].flat ^ 2):sum():item()
+    lu.assertAlmostEquals(norms:totable()[s], want, 1e-5 * want)
+  end
+end
+
+function TestFlat.test_an_objective_may_penalise_it()
+  local p = params()
+  local function loss_with(norm)
+    return bnn.objective{params = p, loss = function(q, batch)
+      return (net:apply(q, batch.x) ^ 2):sum(2) + norm(q)
+    end}
+  end
+  local function by_name(q)
+    local sum = 0
+    for _, tensor in pairs(q) do sum = (tensor ^ 2):sum() + sum end
+    return sum
+  end
+  local got = loss_with(function(q) return (q.flat ^ 2):sum() end):gradient({x = x}, key)
+  local want = loss_with(by_name):gradient({x = x}, key)
+  lu.assertTrue((got.flat - want.flat):abs():max():item() < 1e-5)
+end
+
+function TestFlat.test_clones_of_what_is_recorded_are_params()
+  local function f(q) return q:clone().flat:sum() + q:sub("mlp").flat:sum() end
+  local g = bnn.grad(f)(params())
+  lu.assertEquals(g.flat:min():item(), 2)
+end
+
 os.exit(lu.LuaUnit.run())

@@ -61,9 +61,9 @@ function TestMeanField.test_refusals()
     lu.assertStrContains(message, row[1], false, "row " .. i)
   end
   for _, bad in ipairs{net, x, 3} do
-    raises("params are wanted, as net:init gives them", meanfield, bad)
+    raises("expected params, as net:init gives them", meanfield, bad)
   end
-  raises("params are wanted", meanfield)
+  raises("expected params", meanfield)
   raises("sample: a key is wanted, got number", meanfield(params).sample, meanfield(params), 3)
 end
 
@@ -95,7 +95,7 @@ function TestMeanField.test_is_made_of_its_parts()
   bits.raises("tensor 1 of logvar is 'linear/b', that of mu 'linear/w'", bnn.posterior.of, q.mu, b)
   local none = bnn.params.new({}, bnn.zeros(0))
   bits.raises("logvar covers no parameter", bnn.posterior.of, q.mu, none)
-  bits.raises("params are wanted", bnn.posterior.of, q.mu, {})
+  bits.raises("expected params", bnn.posterior.of, q.mu, {})
 end
 
 TestSample = {}

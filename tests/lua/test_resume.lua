@@ -857,9 +857,9 @@ function TestTaken.test_posteriors()
   local part = bnn.posterior.meanfield(p, {only = {"mlp/linear_1"}})
   local _, message = checkpoint.take(part, r)
   lu.assertStrContains(message, "'logvar/mlp/linear_0/b' [8] is surplus")
-  raises("source is a number, params, a posterior or tensors by name are wanted", checkpoint.take,
+  raises("source: expected params, a posterior or a table of tensors by name", checkpoint.take,
     p, 3)
-  raises("target is a nil", checkpoint.take, nil, p)
+  raises("target: expected params, a posterior or a table of tensors", checkpoint.take, nil, p)
 end
 
 function TestTaken.test_an_open_file_is_taken_from()
@@ -1115,7 +1115,7 @@ function TestMoped.test_what_is_refused()
   raises("bnn.posterior.moped: fraction = 0: more than 0 is wanted", bnn.posterior.moped, p,
     {fraction = 0})
   raises("least = -81", bnn.posterior.moped, p, {least = -81})
-  raises("params are wanted", bnn.posterior.moped, {})
+  raises("expected params", bnn.posterior.moped, {})
 end
 
 -- A plain network becomes a Bayesian one in a line, which trains.

@@ -505,7 +505,7 @@ end
 local FLAGS = {"checkpoint", "checkpoint_every", "resume", "resume_anyway"}
 
 --- The flags of an experiment that writes checkpoints, to be put into its defaults:
---     defaults = bnn.checkpoint.flags{lr = {1e-3, "learning rate"}, ...}
+--     defaults = bnn.checkpoint.flags{lr = {1e-3, "learning rate"}}
 -- @param defaults table: the experiment's own
 -- @return table: those, and checkpoint, checkpoint_every, resume and resume_anyway
 function M.flags(defaults)

@@ -102,10 +102,10 @@ end
 
 --- Reads a file by its content; where that says nothing, by the ending of its name; other text is a
 -- table, whatever its name.
---     bnn.data.read "x.npy"                 a tensor; also IDX (.idx, -ubyte, .gz)
---     bnn.data.read "x.npz"                 {name = tensor}, and the list of names
---     bnn.data.read "x.png"                 u8 [h, w], or [h, w, channels]
---     bnn.data.read("x.csv", {label = "y"})  a part, as bnn.data.csv gives it; also .tsv, .txt ...
+--     bnn.data.read "x.npy"                  -- a tensor; also IDX (.idx, -ubyte, .gz)
+--     bnn.data.read "x.npz"                  -- {name = tensor}, and the list of names
+--     bnn.data.read "x.png"                  -- u8 [h, w], or [h, w, channels]
+--     bnn.data.read("x.csv", {label = "y"})  -- a part, as bnn.data.csv gives it; also .tsv, .txt ...
 -- Members of a .npz that are no arrays of numbers are skipped, with a notice.
 -- @param path string
 -- @param opts table: of bnn.data.csv, for a table; arrays={"x", ...}, for a .npz: these alone, and
@@ -228,7 +228,7 @@ function M.image(source, opts)
 end
 
 --- PNG images in a folder that has a folder for each class, as a part.
---     letters/A/1.png  letters/A/2.png  letters/B/1.png
+--   letters/A/1.png  letters/A/2.png  letters/B/1.png
 -- @param path string
 -- @param opts table: channels=1 (3: colour), character=false (true: each as bnn.data.image makes
 --   it), ink="auto"; classes={name, ...} or like= (a part, a data set, a model): the classes and

@@ -111,22 +111,50 @@ local function print_members(name, entries)
 end
 
 local function print_topics(entries)
-  io.write "help(topic) shows one of these, for example help \"bnn.train\" or help(x):\n"
+  io.write "help(topic) shows one of these, for example help \"bnn.train\" or help(x);\n"
+  io.write "in a script: require \"bnn\".help \"bnn.train\"\n"
   local listed = select_entries(entries, function(entry) return not entry.internal end)
   for _, line in ipairs(index.lines(listed)) do io.write(line, "\n") end
 end
 
-local function print_unknown(topic, entries)
-  local asked = last_part(topic)
-  local near, parts, full = {}, {}, {}
+-- Public names whose last part is near to the word: one letter in three may be wrong.
+local function near_names(asked, entries)
+  local parts, full, near = {}, {}, {}
   for _, entry in ipairs(entries) do
     local part = last_part(entry.name)
     parts[#parts + 1] = not full[part] and part or nil
     full[part] = full[part] or entry.name
   end
-  for i, part in ipairs(nearest.list(asked, parts, 5)) do near[i] = full[part] end
-  local hint = "help() lists what there is"
-  if near[1] then hint = "the nearest: " .. table.concat(near, ", ") end
+  for _, part in ipairs(nearest.list(asked, parts, 5)) do
+    local is_start = part:lower():sub(1, #asked) == asked:lower()
+    if is_start or 3 * nearest.distance(asked:lower(), part:lower()) <= #asked then
+      near[#near + 1] = full[part]
+    end
+  end
+  return near
+end
+
+-- Public names whose text has the word.
+local function mentions(word, entries)
+  local pattern = "%f[%w]" .. word:lower():gsub("%p", "%%%0") .. "%f[%W]"
+  return names_of(select_entries(entries, function(entry)
+    return (entry.doc or ""):lower():find(pattern) ~= nil
+  end))
+end
+
+local MENTIONED = 8 -- names
+
+local function print_unknown(topic, entries)
+  local listed = select_entries(entries, function(entry) return not entry.internal end)
+  local near, hint = near_names(last_part(topic), listed), "help() lists what there is"
+  local mentioned = (near[1] or #topic < 3) and {} or mentions(topic, listed)
+  if near[1] then
+    hint = "the nearest: " .. table.concat(near, ", ")
+  elseif mentioned[1] then
+    local more = #mentioned > MENTIONED and ", ..." or ""
+    local shown = table.concat(mentioned, ", ", 1, math.min(MENTIONED, #mentioned))
+    hint = "mentioned in " .. shown .. more
+  end
   io.write(("nothing about '%s'; %s\n"):format(topic, hint))
 end
 

@@ -42,7 +42,7 @@ local M = {
 
 for _, name in ipairs{
   "tensor", "zeros", "ones", "full", "eye", "arange", "linspace", "rand", "randn", "truncated",
-  "rademacher", "permutation", "key", "threads", "versions", "isa", "memory",
+  "rademacher", "bits", "permutation", "key", "threads", "versions", "isa", "memory",
 } do
   M[name] = core[name]
 end

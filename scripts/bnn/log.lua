@@ -1,8 +1,8 @@
---- Logs: where the figures of a run go.
+--- Logs: where the figures of a run go. (Called as a function, bnn.log(x) is the op, as x:log().)
 -- A log has `row(step, values)`, which hands its sinks `write(step, rows)`, rows being a list of
 -- {name, value}. A sink is a function of (step, rows), or a table with a method `write` and, where
 -- it wants them, `say(line)` for other lines of results and `close()`. So a user's own sink is
---     bnn.log.tee{bnn.log.console(), function(step, rows) ... end}
+--     bnn.log.tee{bnn.log.console(), function(step, rows) print(step, rows[1][2]) end}
 local number = require "bnn.number"
 local options = require "bnn.options"
 local strings = require "bnn.strings"

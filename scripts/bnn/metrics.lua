@@ -9,12 +9,12 @@
 -- metric of the same examples, with any number of threads. So do reliability, risk_coverage and
 -- confusion_matrix, with an interval for each of their numbers.
 --
---     classes       accuracy top_k nll brier confusion_matrix
---     calibration   ece mce adaptive_ece (aece) adaptive_mce reliability; bnn.calibration
---     in or out     auroc average_precision aupr fpr95 fpr roc_curve precision_recall_curve
---     selection     aurc e_aurc augrc risk_coverage reject_curve
---     regression    rmse coverage
---     scores        entropy energy quantile normal_quantile
+--   classes       accuracy top_k nll brier confusion_matrix
+--   calibration   ece mce adaptive_ece (aece) adaptive_mce reliability; bnn.calibration
+--   in or out     auroc average_precision aupr fpr95 fpr roc_curve precision_recall_curve
+--   selection     aurc e_aurc augrc risk_coverage reject_curve
+--   regression    rmse coverage
+--   scores        entropy energy quantile normal_quantile
 local M = {}
 
 for _, family in ipairs{

@@ -142,7 +142,7 @@ end
 --     bnn.objective{params = net:init(key, x), weight_decay = 1e-4,
 --                   loss = function(params, batch, key, train)
 --                     local output = net:apply(params, batch.x, {key = key, train = train})
---                     return bnn.cross_entropy(output, batch.y), {entropy = ...}
+--                     return bnn.cross_entropy(output, batch.y), {largest = output:max(2)}
 --                   end}
 -- @param opts table:
 --   params      Params that steps change (a point estimate); or posterior, weights drawn from it

@@ -47,6 +47,23 @@ local function add_made(entries, bnn)
   end
 end
 
+-- Classes whose objects the library keeps to itself.
+local INTERNAL_CLASSES = {
+  checkpointer = true, download = true, kept = true, lock = true, program = true, scope = true,
+}
+
+-- Whether users meet what an entry is about: a function or module that `bnn` hands out, or a method
+-- of an object that they get.
+local function is_public(entry, bnn, taken)
+  local class = entry.name:match "^([%w_]+):"
+  if class then return not INTERNAL_CLASSES[class] end
+  if entry.name:find "^bnn%.core%." then return false end
+  local field = entry.module and entry.module:match "^bnn%.(.+)$"
+  if entry.module then return not field or type(bnn[field]) == "table" or taken[entry.name] end
+  local name = entry.name:match "^bnn%.([%w_]+)$" -- a function of C's, or an op
+  return not name or bnn[name] ~= nil
+end
+
 local function rename(entry, name)
   local copy = {}
   for k, v in pairs(entry) do copy[k] = v end
@@ -70,10 +87,7 @@ function M.names(entries)
   add_made(named, bnn)
   local shown = {}
   for _, entry in ipairs(named) do
-    local field = entry.module and entry.module:match "^bnn%.(.+)$"
-    local handed_out = not field or type(bnn[field]) == "table" or taken[entry.name]
-    local shown_name = handed_out or entry.name:find ":"
-    entry.internal = not shown_name or entry.name:find "^bnn%.core%." ~= nil
+    entry.internal = not is_public(entry, bnn, taken)
     -- a module behind a function of its name
     local is_shadowed = entry.field == "" and taken[entry.name]
     if not is_shadowed then shown[#shown + 1] = entry end

@@ -7,13 +7,13 @@
 -- Images are [n, h, w] or [n, channels, h, w], u8 or real from 0 (the background) to 1, and come
 -- out as a new tensor of the same type. How much is a severity from 0 (nothing) to 5, or an amount:
 --
---     severity              1     2     3     4     5
---     rotate     degrees    15    30    45    60    75
---     translate  pixels     1     2     3     4     5      of 28
---     noise      std        0.1   0.2   0.3   0.4   0.5
---     blur       sigma      1     1.5   2     2.5   3      pixels of 28
---     contrast   factor     0.75  0.6   0.45  0.3   0.15
---     occlude    side       6     9     12    15    18     pixels of 28
+--   severity              1     2     3     4     5
+--   rotate     degrees    15    30    45    60    75
+--   translate  pixels     1     2     3     4     5      of 28
+--   noise      std        0.1   0.2   0.3   0.4   0.5
+--   blur       sigma      1     1.5   2     2.5   3      pixels of 28
+--   contrast   factor     0.75  0.6   0.45  0.3   0.15
+--   occlude    side       6     9     12    15    18     pixels of 28
 --
 -- The pixels of a severity are those of an image whose shorter side is 28, and grow with it; an
 -- amount is as it is given. What is drawn for an image is a function of the key and of its place in

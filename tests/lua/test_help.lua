@@ -186,6 +186,9 @@ end
 function TestHelp.test_an_unknown_name_gives_the_nearest()
   lu.assertStrContains(help_on "schedule.cosin",
     "nothing about 'schedule.cosin'; the nearest: bnn.schedule.cosine")
+  lu.assertEquals(help_on "vmpa", "nothing about 'vmpa'; the nearest: bnn.vmap\n")
+  lu.assertStrContains(help_on "notmnist", "nothing about 'notmnist'; mentioned in bnn.data.load")
+  lu.assertNotStrContains(help_on "mnist", "init")
   lu.assertEquals(help_on "qqqqqqqqq", "nothing about 'qqqqqqqqq'; help() lists what there is\n")
   lu.assertEquals(help_on(3), "nothing about '3'; help() lists what there is\n")
 end
@@ -216,6 +219,75 @@ function TestHelp.test_the_module_itself_can_be_called_and_returns_nothing()
   local text = output_of(function() count = select("#", help "schedule") end)
   lu.assertEquals(count, 0)
   lu.assertStrContains(text, "bnn.schedule")
+end
+
+-- ---- what is listed is there ----
+
+TestListed = {}
+
+-- An object of every class whose methods are listed.
+local function objects()
+  local bnn = require "bnn"
+  local key = bnn.key(1)
+  local x, y = bnn.randn(key, 6, 2), bnn.tensor({0, 1, 0, 1, 0, 1}, "i32")
+  local part, net = bnn.data.part{x = x, y = y}, bnn.nn.mlp{2}
+  local q = bnn.posterior.meanfield(net:init(key, x))
+  local objective = bnn.elbo{net = net, posterior = q, temperature = 1, data_size = 6}
+  local function predict(some) return bnn.predict(objective, some, {samples = 2, key = key}) end
+  local path = os.tmpname()
+  assert(bnn.safetensors.save(path, {x = x}))
+  local images = bnn.data.part{x = bnn.zeros(6, 1, 2), y = y}
+  return {
+    tensor = x, x = x, key = key, net = bnn.transform(function(t) return t end), layer = net,
+    posterior = q, params = q.mu, samples = q:samples(key, 2), objective = objective, part = part,
+    optimizer = bnn.optim.adam{}, state = bnn.optim.adam{}:init(q), compiled = bnn.compile(bnn.exp),
+    file = assert(bnn.safetensors.open(path)), log = bnn.log.memory(),
+    report = bnn.shift.evaluate{predict = predict, data = images, key = key, shifts = {"noise"},
+                                severities = {1}},
+  }, path
+end
+
+function TestListed.test_every_name_is_what_its_text_says()
+  local bnn = require "bnn"
+  local given, path = objects()
+  local gather, entries = help.entries, help.entries()
+  help.entries = function() return entries end -- once for all topics
+  local _ <close> = setmetatable({}, {__close = function() help.entries = gather end})
+  for _, entry in ipairs(entries) do
+    local class, method = entry.name:match "^([%w_]+):([%w_]+)$"
+    if entry.internal then
+      lu.assertTrue(true)
+    elseif class then
+      local object = given[class]
+      lu.assertNotNil(object, "nothing whose methods are those of " .. class)
+      lu.assertIsFunction(object[method], entry.name)
+    else
+      local value = bnn
+      for field in entry.name:gsub("^bnn%.?", ""):gmatch "[^.]+" do value = value[field] end
+      lu.assertNotNil(value, entry.name)
+      if entry.call then lu.assertIsFunction(value, entry.name) end
+    end
+    if not entry.internal then
+      local text = help_on(entry.name)
+      lu.assertNotStrContains(text, "nothing about", false, entry.name)
+      lu.assertStrContains(text, (entry.doc or ""):match "[^\n]*$", false, entry.name)
+    end
+  end
+  os.remove(path)
+end
+
+function TestListed.test_a_module_with_the_name_of_an_op_is_called_as_the_op()
+  local bnn = require "bnn"
+  for name, op in pairs(bnn.ops) do
+    local value = bnn[name]
+    lu.assertTrue(value == op or getmetatable(value).__call ~= nil, name)
+  end
+  lu.assertAlmostEquals(bnn.log(bnn.full({2}, 3)):totable(), bnn.full({2}, 3):log():totable(), 0)
+  lu.assertEquals(bnn.log(1):item(), 0)
+end
+
+function TestListed.test_scripts_reach_it_through_the_library()
+  lu.assertStrContains(output_of(require "bnn".help, "vmap"), "bnn.vmap(f")
 end
 
 os.exit(lu.LuaUnit.run())

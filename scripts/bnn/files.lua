@@ -105,7 +105,7 @@ end
 --     bnn.data.read "x.npy"                  -- a tensor; also IDX (.idx, -ubyte, .gz)
 --     bnn.data.read "x.npz"                  -- {name = tensor}, and the list of names
 --     bnn.data.read "x.png"                  -- u8 [h, w], or [h, w, channels]
---     bnn.data.read("x.csv", {label = "y"})  -- a part, as bnn.data.csv gives it; also .tsv, .txt ...
+--     bnn.data.read("x.csv", {label = "y"})  -- a part, as bnn.data.csv gives it; also .tsv, .txt
 -- Members of a .npz that are no arrays of numbers are skipped, with a notice.
 -- @param path string
 -- @param opts table: of bnn.data.csv, for a table; arrays={"x", ...}, for a .npz: these alone, and

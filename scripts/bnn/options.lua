@@ -213,7 +213,7 @@ end
 -- @param given table or nil
 -- @param spec table: name -> kind or spec, as above
 function M.check(what, given, spec, level)
-  local is_object = type(given) == "table" and (getmetatable(given) or {}).__name
+  local is_object = type(given) == "table" and (getmetatable(given) or {}).__index -- has methods
   if is_object or given ~= nil and type(given) ~= "table" then
     error(strings.message("%s: a table of options is wanted, got %s", what, show(given)),
       level or 3)

@@ -2,7 +2,6 @@
 local classes = require "bnn.classes"
 local core = require "bnn.core"
 local describe = require "bnn.describe"
-local inputs = require "bnn.metric_inputs"
 local expect = require "bnn.expect"
 local kept = require "bnn.kept"
 local likelihoods = require "bnn.likelihood"

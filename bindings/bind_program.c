@@ -3,6 +3,7 @@
  * One userdata is first a recording, which makes tracers, and after finish a program, which runs;
  * its tracers are dead then.  Running checks every input, makes all boxes, and only then calls the
  * runtime, so that nothing of Lua's can raise or run in between. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "bind.h"
@@ -180,10 +181,15 @@ static int *read_nodes(lua_State *L, int index, int *n) {
   return nodes;
 }
 
+static int compare_node(const void *node, const void *input) {
+  const int a = *(const int *)node, b = ((const bind_input *)input)->node;
+  return (a > b) - (a < b);
+}
+
+/* Inputs are in the order of their nodes. */
 static bool is_input(const bind_program *p, int node) {
-  for (int i = 0; i < p->n_inputs; i++)
-    if (p->inputs[i].node == node) return true;
-  return false;
+  return p->n_inputs &&
+         bsearch(&node, p->inputs, (size_t)p->n_inputs, sizeof *p->inputs, compare_node);
 }
 
 /* Option wrt: its nodes in a userdata on the stack, or NULL (and nil) without. */

@@ -2,6 +2,7 @@
  * block of rows made once, so that a replay only calls ops. */
 #include <string.h>
 
+#include "arena_plan.h"
 #include "mem.h"
 #include "program.h"
 #include "program_nodes.h"
@@ -11,7 +12,8 @@ struct bnn_frame {
   size_t block, n_blocks;
   bnn_tensor *value, *grad;           /* [n_nodes] over the whole batch */
   bnn_tensor *value_rows, *grad_rows; /* [n_blocks, n_nodes] blocks of nodes with rows; grad_rows
-                                       * also what each block adds to a summed gradient */
+                                       * also what each block adds to a summed gradient.  None
+                                       * where there are no rows, no gradients */
   int *setter; /* [n_nodes] the node whose op sets the gradient of this one, with rows, before any
                 * other adds to it (op.h, backward_set); or -1 */
   bool *over;  /* [n_nodes] whether a node's values are written over those of its input, and that
@@ -31,47 +33,18 @@ static const size_t NOT_SUMMED = SIZE_MAX;
 
 /* ---- planning ---- */
 
-/* A first-fit list of free ranges of the arena; only forward frames of one block give any back. */
+/* Places in the arena while they are found; only forward frames of one block give any back. */
 typedef struct plan {
-  struct {
-    size_t at, size;
-  } * hole;
-  size_t n_holes, end;
+  bnn_arena_plan arena;
+  size_t *last;              /* [n_nodes] run_order of who reads a root last */
+  uint32_t *value_range;     /* [n_nodes] of values that may be given back */
+  size_t *value_at, *grad_at; /* [n_nodes] */
 } plan;
 
 static size_t node_bytes(const node *v) {
   size_t size = bnn_dtype_size(v->shape.dtype);
   for (int k = 0; k < v->shape.rank; k++) size *= v->shape.dim[k];
   return (size + BNN_MEM_ALIGN - 1) / BNN_MEM_ALIGN * BNN_MEM_ALIGN;
-}
-
-static size_t plan_take(plan *q, size_t size) {
-  for (size_t i = 0; i < q->n_holes; i++)
-    if (q->hole[i].size >= size) {
-      size_t at = q->hole[i].at;
-      q->hole[i].at += size;
-      q->hole[i].size -= size;
-      return at;
-    }
-  q->end += size;
-  return q->end - size;
-}
-
-/* There is room in `hole` for as many ranges as there are nodes. */
-static void plan_give(plan *q, size_t at, size_t size) {
-  for (size_t i = 0; i < q->n_holes; i++) {
-    if (q->hole[i].at + q->hole[i].size == at) {
-      q->hole[i].size += size;
-      return;
-    }
-    if (at + size == q->hole[i].at) {
-      q->hole[i].at = at;
-      q->hole[i].size += size;
-      return;
-    }
-  }
-  q->hole[q->n_holes].at = at;
-  q->hole[q->n_holes++].size = size;
 }
 
 /* The phases of a forward pass: inputs hold their values before it, then all whole ops run, then
@@ -107,15 +80,14 @@ static bool node_owns(const bnn_program *p, size_t i) {
 }
 
 /* Gives back what node i is the last to read; an input's home stays its own. */
-static void plan_give_read(const bnn_program *p, plan *q, const size_t *place, const size_t *last,
-                           size_t i) {
+static void plan_give_read(const bnn_program *p, plan *q, size_t i) {
   const node *v = &p->nodes[i];
   for (int k = 0; v->live && k < v->n_in; k++) {
     int r = p->nodes[node_inputs(p, v)[k]].root;
     bool again = false; /* the same root may be read twice by one node */
     for (int j = 0; j < k; j++) again = again || p->nodes[node_inputs(p, v)[j]].root == r;
-    if (last[r] == run_order(p, i) && p->nodes[r].what == NODE_OP && !again)
-      plan_give(q, place[r], node_bytes(&p->nodes[r]));
+    if (q->last[r] == run_order(p, i) && p->nodes[r].what == NODE_OP && !again)
+      bnn_arena_plan_give(&q->arena, q->value_range[r]);
   }
 }
 
@@ -163,18 +135,25 @@ static void find_overs(const bnn_frame *f, size_t *reads) {
 
 /* Places of the nodes' values, in the order in which they get them.  Memory is used again once its
  * last reader has run, when nothing else (a backward pass, another block) needs it. */
-static void plan_values(const bnn_frame *f, plan *q, size_t *place, const size_t *last) {
+static void plan_values(const bnn_frame *f, plan *q) {
   const bnn_program *p = f->p;
   bool reuse = !p->gradient && f->n_blocks == 1;
   for (int now = PHASE_INPUTS; now < PHASE_COUNT; now++)
     for (size_t i = 0; i < p->n_nodes; i++) {
       if ((int)node_phase(&p->nodes[i]) != now) continue;
-      if (f->over[i])
-        place[i] = place[node_inputs(p, &p->nodes[i])[0]];
-      else if (node_owns(p, i))
-        place[i] = plan_take(q, node_bytes(&p->nodes[i]));
-      if (reuse) plan_give_read(p, q, place, last, i);
+      if (f->over[i]) {
+        q->value_at[i] = q->value_at[node_inputs(p, &p->nodes[i])[0]];
+      } else if (node_owns(p, i)) {
+        q->value_range[i] = bnn_arena_plan_take(&q->arena, node_bytes(&p->nodes[i]));
+        q->value_at[i] = bnn_arena_plan_at(&q->arena, q->value_range[i]);
+      }
+      if (reuse) plan_give_read(p, q, i);
     }
+}
+
+/* A place that is kept. */
+static size_t plan_take(plan *q, size_t size) {
+  return bnn_arena_plan_at(&q->arena, bnn_arena_plan_take(&q->arena, size));
 }
 
 /* A parameter's gradient goes to the flat buffer when the gradient is taken with respect to it. */
@@ -183,12 +162,13 @@ static bool grad_is_flat(const bnn_program *p, size_t i) {
 }
 
 /* From the last node to the first: the gradient of what is written over is that of who does it. */
-static void plan_gradients(const bnn_frame *f, plan *q, size_t *place) {
+static void plan_gradients(const bnn_frame *f, plan *q) {
   const bnn_program *p = f->p;
   for (size_t i = p->n_nodes; i-- > 0;) {
     if (!p->nodes[i].grad || p->nodes[i].root != (int)i || grad_is_flat(p, i)) continue;
     const int by = f->setter[i];
-    place[i] = by >= 0 && f->over[by] ? place[by] : plan_take(q, node_bytes(&p->nodes[i]));
+    q->grad_at[i] =
+        by >= 0 && f->over[by] ? q->grad_at[by] : plan_take(q, node_bytes(&p->nodes[i]));
   }
 }
 
@@ -198,15 +178,11 @@ static void plan_gradients(const bnn_frame *f, plan *q, size_t *place) {
 static bool is_worth_summing(const bnn_frame *f, size_t root) {
   const bnn_program *p = f->p;
   size_t read = 0;
-  for (size_t i = 0; i < p->n_nodes; i++) {
-    const node *v = &p->nodes[i];
-    if (!v->rows || !v->grad || !node_computes(v)) continue;
-    for (int k = 0; k < v->n_in; k++) {
-      const node *u = &p->nodes[node_inputs(p, v)[k]];
-      if (u->rows || u->root != (int)root) continue;
-      if (v->op->can_split) return false;
-      read += node_size(v) / f->n_blocks;
-    }
+  for (const reader *r = first_reader(p, root); r < end_of_readers(p, root); r++) {
+    const node *v = &p->nodes[r->by];
+    if (!v->rows) continue;
+    if (v->op->can_split) return false;
+    read += node_size(v) / f->n_blocks;
   }
   return read >= node_size(&p->nodes[root]) && read > 0;
 }
@@ -253,8 +229,9 @@ static void point(bnn_frame *f, bnn_tensor *whole, bnn_tensor *rows, size_t i, v
 
 /* Points every node that shares the memory of `root`. */
 static void point_root(bnn_frame *f, bnn_tensor *whole, bnn_tensor *rows, int root, void *data) {
-  for (size_t i = (size_t)root; i < f->p->n_nodes; i++)
-    if (f->p->nodes[i].root == root) point(f, whole, rows, i, data);
+  const bnn_program *p = f->p;
+  for (size_t k = p->view_at[root]; k < p->view_at[root + 1]; k++)
+    point(f, whole, rows, (size_t)p->views[k], data);
 }
 
 /* Headers of a summed gradient: block b > 0 has memory of its own. */
@@ -283,15 +260,15 @@ static void init_headers(bnn_frame *f, bnn_tensor *whole, bnn_tensor *rows) {
   }
 }
 
-static void point_all(bnn_frame *f, const size_t *value_at, const size_t *grad_at) {
+static void point_all(bnn_frame *f, const plan *q) {
   const bnn_program *p = f->p;
   for (size_t i = 0; i < p->n_nodes; i++) {
     const node *v = &p->nodes[i];
     if (v->root != (int)i) continue;
-    if (node_owns(p, i)) point_root(f, f->value, f->value_rows, (int)i, f->arena + value_at[i]);
+    if (node_owns(p, i)) point_root(f, f->value, f->value_rows, (int)i, f->arena + q->value_at[i]);
     if (v->what == NODE_CONSTANT) point_root(f, f->value, f->value_rows, (int)i, v->constant->data);
     if (p->gradient && v->grad && !grad_is_flat(p, i))
-      point_root(f, f->grad, f->grad_rows, (int)i, f->arena + grad_at[i]);
+      point_root(f, f->grad, f->grad_rows, (int)i, f->arena + q->grad_at[i]);
   }
 }
 
@@ -300,27 +277,20 @@ static void point_all(bnn_frame *f, const size_t *value_at, const size_t *grad_a
 /* Whether nodes with rows reach whole node `root` only through inputs that can be split. */
 static bool can_split(const bnn_program *p, int root) {
   bool any = false;
-  for (size_t i = 0; i < p->n_nodes; i++) {
-    const node *v = &p->nodes[i];
-    if (!v->rows || !v->grad || v->what != NODE_OP) continue;
-    for (int k = 0; k < v->n_in; k++) {
-      int in = node_inputs(p, v)[k];
-      if (p->nodes[in].rows || p->nodes[in].root != root) continue;
-      if (in != root || !v->op->can_split || !v->op->can_split(k)) return false;
-      any = true;
-    }
+  for (const reader *r = first_reader(p, (size_t)root); r < end_of_readers(p, (size_t)root); r++) {
+    const node *v = &p->nodes[r->by];
+    if (!v->rows) continue;
+    if (node_inputs(p, v)[r->k] != root || !v->op->can_split || !v->op->can_split(r->k))
+      return false;
+    any = true;
   }
   return any;
 }
 
 /* Whether a whole op adds to the gradient of `root` later. */
 static bool has_whole_reader(const bnn_program *p, int root) {
-  for (size_t i = 0; i < p->n_nodes; i++) {
-    const node *v = &p->nodes[i];
-    if (v->rows || !v->grad || !node_computes(v)) continue;
-    for (int k = 0; k < v->n_in; k++)
-      if (p->nodes[node_inputs(p, v)[k]].root == root) return true;
-  }
+  for (const reader *r = first_reader(p, (size_t)root); r < end_of_readers(p, (size_t)root); r++)
+    if (!p->nodes[r->by].rows) return true;
   return p->nodes[p->outputs[0]].root == root;
 }
 
@@ -366,42 +336,64 @@ static size_t list_jobs(const bnn_frame *f, bnn_parameter_job *jobs) {
 
 /* ---- making ---- */
 
-static bnn_status frame_fill(bnn_frame *f, bnn_err *err) {
-  const bnn_program *p = f->p;
-  size_t n = p->n_nodes, *scratch = bnn_mem_zalloc(3 * n, sizeof *scratch);
-  plan q = {.hole = bnn_mem_alloc(n + 1, sizeof *q.hole)};
+static bnn_status plan_init(plan *q, size_t n, bnn_err *err) {
+  *q = (plan){.last = bnn_mem_zalloc(n, sizeof *q->last)};
+  BNN_TRY(bnn_arena_plan_init(&q->arena, 3 * n, err)); /* a value, a gradient and its sums each */
+  q->value_range = bnn_mem_zalloc(n, sizeof *q->value_range);
+  q->value_at = bnn_mem_zalloc(n, sizeof *q->value_at);
+  q->grad_at = bnn_mem_zalloc(n, sizeof *q->grad_at);
+  if (q->last && q->value_range && q->value_at && q->grad_at) return BNN_OK;
+  return bnn_fail(err, BNN_ENOMEM, "a plan of %zu nodes", n);
+}
+
+static void plan_fini(plan *q) {
+  bnn_arena_plan_fini(&q->arena);
+  bnn_mem_free(q->last);
+  bnn_mem_free(q->value_range);
+  bnn_mem_free(q->value_at);
+  bnn_mem_free(q->grad_at);
+}
+
+/* Where everything lies. */
+static void plan_all(bnn_frame *f, plan *q) {
+  find_setters(f);
+  find_overs(f, q->last);
+  memset(q->last, 0, f->p->n_nodes * sizeof *q->last);
+  last_uses(f->p, q->last);
+  plan_values(f, q);
+  if (f->p->gradient) plan_gradients(f, q);
+  plan_sums(f, q);
+}
+
+static bnn_status frame_alloc(bnn_frame *f, bnn_err *err) {
+  const size_t n = f->p->n_nodes, rows = f->p->has_rows ? n * f->n_blocks : 0;
   f->value = bnn_mem_zalloc(n, sizeof *f->value);
-  f->grad = bnn_mem_zalloc(n, sizeof *f->grad);
-  f->value_rows = bnn_mem_zalloc(n * f->n_blocks, sizeof *f->value_rows);
-  f->grad_rows = bnn_mem_zalloc(n * f->n_blocks, sizeof *f->grad_rows);
+  f->grad = bnn_mem_zalloc(f->p->gradient ? n : 0, sizeof *f->grad);
+  f->value_rows = bnn_mem_zalloc(rows, sizeof *f->value_rows);
+  f->grad_rows = bnn_mem_zalloc(f->p->gradient ? rows : 0, sizeof *f->grad_rows);
   f->sum_at = bnn_mem_alloc(n, sizeof *f->sum_at);
   f->setter = bnn_mem_alloc(n, sizeof *f->setter);
   f->over = bnn_mem_alloc(n, sizeof *f->over);
-  bool ok = scratch && q.hole && f->value && f->grad && f->value_rows && f->grad_rows &&
-            f->sum_at && f->setter && f->over;
-  if (ok) {
-    find_setters(f);
-    find_overs(f, scratch);
-    memset(scratch, 0, n * sizeof *scratch);
-    last_uses(p, scratch);
-    plan_values(f, &q, scratch + n, scratch);
-    if (p->gradient) plan_gradients(f, &q, scratch + 2 * n);
-    plan_sums(f, &q);
-    f->bytes = q.end;
-    f->arena = bnn_mem_zalloc(q.end, 1);
-    f->n_jobs = p->gradient ? list_jobs(f, NULL) : 0;
-    f->jobs = bnn_mem_alloc(f->n_jobs, sizeof *f->jobs);
-    ok = f->arena && f->jobs;
-  }
-  if (ok) {
-    init_headers(f, f->value, f->value_rows);
-    init_headers(f, f->grad, f->grad_rows);
-    point_all(f, scratch + n, scratch + 2 * n);
-    if (p->gradient) list_jobs(f, f->jobs);
-  }
-  bnn_mem_free(scratch);
-  bnn_mem_free(q.hole);
-  return ok ? BNN_OK : bnn_fail(err, BNN_ENOMEM, "the buffers of a program of %zu nodes", n);
+  if (f->value && f->grad && f->value_rows && f->grad_rows && f->sum_at && f->setter && f->over)
+    return BNN_OK;
+  return bnn_fail(err, BNN_ENOMEM, "the buffers of a program of %zu nodes", n);
+}
+
+static bnn_status frame_fill(bnn_frame *f, plan *q, bnn_err *err) {
+  const bool gradient = f->p->gradient;
+  BNN_TRY(frame_alloc(f, err));
+  plan_all(f, q);
+  f->bytes = q->arena.end;
+  f->arena = bnn_mem_zalloc(f->bytes, 1);
+  f->n_jobs = gradient ? list_jobs(f, NULL) : 0;
+  f->jobs = bnn_mem_alloc(f->n_jobs, sizeof *f->jobs);
+  if (!f->arena || !f->jobs)
+    return bnn_fail(err, BNN_ENOMEM, "the buffers of a program of %zu nodes", f->p->n_nodes);
+  init_headers(f, f->value, f->value_rows);
+  if (gradient) init_headers(f, f->grad, f->grad_rows);
+  point_all(f, q);
+  if (gradient) list_jobs(f, f->jobs);
+  return BNN_OK;
 }
 
 /* Whether gradients go on through whole ops after the parameter phase. */
@@ -421,7 +413,10 @@ bnn_status bnn_frame_new(bnn_frame **out, bnn_program *p, size_t block, bnn_err 
   f->block = block && p->has_rows && block < p->batch ? block : (p->batch ? p->batch : 1);
   f->n_blocks = p->has_rows && p->batch ? (p->batch + f->block - 1) / f->block : 1;
   f->backward_whole = needs_backward_whole(p);
-  bnn_status status = frame_fill(f, err);
+  plan q;
+  bnn_status status = plan_init(&q, p->n_nodes, err);
+  if (status == BNN_OK) status = frame_fill(f, &q, err);
+  plan_fini(&q);
   if (status != BNN_OK) {
     bnn_frame_free(f);
     return status;
@@ -475,17 +470,21 @@ void bnn_frame_bind_params(bnn_frame *f, bnn_real *theta, bnn_real *gradient) {
     const node *root = &f->p->nodes[f->p->nodes[i].root]; /* itself, or what it is a view of */
     if (root->what != NODE_INPUT || root->kind != BNN_INPUT_PARAM) continue;
     if (theta) point(f, f->value, f->value_rows, i, theta + root->offset);
-    if (gradient) point(f, f->grad, f->grad_rows, i, gradient + root->offset);
+    if (gradient && f->p->gradient)
+      point(f, f->grad, f->grad_rows, i, gradient + root->offset);
   }
 }
 
 void bnn_frame_place(bnn_frame *f, size_t row0) {
   for (size_t i = 0; i < f->p->n_nodes; i++) {
     if (!f->p->nodes[i].rows) continue;
-    f->value[i].row0 = f->grad[i].row0 = row0;
+    f->value[i].row0 = row0;
     for (size_t b = 0; b < f->n_blocks; b++)
-      rows_header(f, f->value_rows, b, (int)i)->row0 =
-          rows_header(f, f->grad_rows, b, (int)i)->row0 = row0 + b * f->block;
+      rows_header(f, f->value_rows, b, (int)i)->row0 = row0 + b * f->block;
+    if (!f->p->gradient) continue;
+    f->grad[i].row0 = row0;
+    for (size_t b = 0; b < f->n_blocks; b++)
+      rows_header(f, f->grad_rows, b, (int)i)->row0 = row0 + b * f->block;
   }
 }
 
@@ -664,13 +663,13 @@ void bnn_frame_run_parameter_job(bnn_frame *f, size_t job, bnn_real *out) {
     return;
   }
   if (j->way == BNN_GRADIENT_WHOLE) zero(&f->grad[j->node]);
-  for (size_t i = p->n_nodes; i-- > 0;) {
-    const node *v = &p->nodes[i];
-    if (!v->rows || !v->grad || !node_computes(v)) continue;
-    for (int k = 0; k < v->n_in; k++) {
-      const node *u = &p->nodes[node_inputs(p, v)[k]];
-      if (u->rows || u->root != j->node || !u->grad) continue;
-      contribute(f, j, i, k, add, out);
+  const reader *first = first_reader(p, (size_t)j->node);
+  for (const reader *r = end_of_readers(p, (size_t)j->node), *all; r > first; r = all) {
+    /* from the last op to the first, the inputs of one in their order */
+    for (all = r; all > first && all[-1].by == r[-1].by;) all--;
+    for (const reader *one = all; one < r; one++) {
+      if (!p->nodes[one->by].rows) continue;
+      contribute(f, j, (size_t)one->by, one->k, add, out);
       add = true;
     }
   }

@@ -50,10 +50,13 @@ static size_t block_rows(const bnn_program *p) {
 
 /* ---- making ---- */
 
-/* The tensor of the layout in which element `at` lies. */
+/* The tensor of the layout in which element `at` lies, the last one that begins there or before. */
 static size_t param_at(const bnn_layout *layout, size_t at) {
-  size_t i = 0;
-  while (i + 1 < layout->n_params && layout->param[i + 1].offset <= at) i++;
+  size_t i = 0, end = layout->n_params;
+  while (i + 1 < end) {
+    const size_t middle = i + (end - i) / 2;
+    *(layout->param[middle].offset <= at ? &i : &end) = middle;
+  }
   return i;
 }
 

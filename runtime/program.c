@@ -16,6 +16,19 @@ bnn_status bnn_program_new(bnn_program **out, bnn_err *err) {
   return BNN_OK;
 }
 
+static void free_lists(bnn_program *p) {
+  bnn_mem_free(p->outputs);
+  bnn_mem_free(p->wrt);
+  bnn_mem_free(p->view_at);
+  bnn_mem_free(p->reader_at);
+  bnn_mem_free(p->views);
+  bnn_mem_free(p->readers);
+  p->outputs = p->wrt = p->views = NULL;
+  p->view_at = p->reader_at = NULL;
+  p->readers = NULL;
+  p->n_outputs = p->n_wrt = 0;
+}
+
 bnn_program *bnn_program_ref(bnn_program *p) {
   atomic_fetch_add(&p->refs, 1);
   return p;
@@ -26,8 +39,7 @@ void bnn_program_unref(bnn_program *p) {
   for (size_t i = 0; i < p->n_nodes; i++) bnn_tensor_unref(p->nodes[i].constant);
   bnn_mem_free(p->nodes);
   bnn_mem_free(p->edges);
-  bnn_mem_free(p->outputs);
-  bnn_mem_free(p->wrt);
+  free_lists(p);
   bnn_mem_free(p);
 }
 
@@ -63,12 +75,14 @@ static bnn_status next_node(bnn_program *p, node **v, size_t edges, bnn_err *err
   return BNN_OK;
 }
 
-/* A parameter's place must be its own: the parameter phase sets its gradient there. */
+/* A parameter's place must be its own: the parameter phase sets its gradient there.  Those of a
+ * layout come one behind the other, which the bounds of all that there are tell at once. */
 static bnn_status check_place(const bnn_program *p, const bnn_shape *shape, size_t offset,
                               bnn_err *err) {
   size_t size, other;
   if (!bnn_shape_size(&size, shape->rank, shape->dim) || offset > SIZE_MAX - size)
     return bnn_fail(err, BNN_ESHAPE, "a parameter %s at %zu", BNN_SHAPE(shape), offset);
+  if (offset >= p->params_to || offset + size <= p->params_from) return BNN_OK;
   for (size_t i = 0; i < p->n_nodes; i++) {
     const node *v = &p->nodes[i];
     if (v->what != NODE_INPUT || v->kind != BNN_INPUT_PARAM) continue;
@@ -80,15 +94,21 @@ static bnn_status check_place(const bnn_program *p, const bnn_shape *shape, size
   return BNN_OK;
 }
 
+static void widen_params(bnn_program *p, const bnn_shape *shape, size_t offset) {
+  size_t size = 0;
+  bnn_shape_size(&size, shape->rank, shape->dim);
+  const bool first = p->params_to == 0;
+  if (first || offset < p->params_from) p->params_from = offset;
+  if (offset + size > p->params_to) p->params_to = offset + size;
+}
+
 bnn_status bnn_program_input(bnn_program *p, int *out, bnn_input_kind kind, const bnn_shape *shape,
                              size_t offset, bnn_err *err) {
   if (kind == BNN_INPUT_ROWS) {
     if (shape->rank == 0) return bnn_fail(err, BNN_ESHAPE, "a batch input needs an axis of rows");
-    for (size_t i = 0; i < p->n_nodes; i++)
-      if (p->nodes[i].what == NODE_INPUT && p->nodes[i].kind == BNN_INPUT_ROWS &&
-          p->batch != shape->dim[0])
-        return bnn_fail(err, BNN_ESHAPE, "a batch input has %zu rows, another has %zu",
-                        shape->dim[0], p->batch);
+    if (p->has_batch && p->batch != shape->dim[0])
+      return bnn_fail(err, BNN_ESHAPE, "a batch input has %zu rows, another has %zu",
+                      shape->dim[0], p->batch);
   }
   if (kind == BNN_INPUT_PARAM) BNN_TRY(check_place(p, shape, offset, err));
   node *v = NULL;
@@ -97,7 +117,8 @@ bnn_status bnn_program_input(bnn_program *p, int *out, bnn_input_kind kind, cons
   v->kind = kind;
   v->shape = *shape;
   v->offset = offset;
-  if (kind == BNN_INPUT_ROWS) p->batch = shape->dim[0];
+  if (kind == BNN_INPUT_ROWS) p->batch = shape->dim[0], p->has_batch = true;
+  if (kind == BNN_INPUT_PARAM) widen_params(p, shape, offset);
   *out = (int)p->n_nodes++;
   return BNN_OK;
 }
@@ -257,23 +278,88 @@ static bnn_status check_gradient(const bnn_program *p, int output, const int *wr
   return BNN_OK;
 }
 
+/* ---- who shares a node's memory, and who reads it ---- */
+
+/* Turns counts, at[i + 1] of node i, into places. */
+static void sum_up(size_t *at, size_t n) {
+  for (size_t i = 0; i < n; i++) at[i + 1] += at[i];
+}
+
+/* The root of v's input k. */
+static size_t root_of_input(const bnn_program *p, const node *v, int k) {
+  return (size_t)p->nodes[node_inputs(p, v)[k]].root;
+}
+
+static bool passes_gradient(const node *v) { return v->grad && node_computes(v); }
+
+/* view_at and views; fill [n_nodes]: scratch. */
+static void list_views(bnn_program *p, size_t *fill) {
+  const size_t n = p->n_nodes;
+  for (size_t i = 0; i < n; i++) p->view_at[p->nodes[i].root + 1]++;
+  sum_up(p->view_at, n);
+  memcpy(fill, p->view_at, n * sizeof *fill);
+  for (size_t i = 0; i < n; i++) p->views[fill[p->nodes[i].root]++] = (int)i;
+}
+
+/* reader_at and readers. */
+static void list_readers(bnn_program *p, size_t *fill) {
+  const size_t n = p->n_nodes;
+  for (size_t i = 0; i < n; i++) {
+    const node *v = &p->nodes[i];
+    for (int k = 0; passes_gradient(v) && k < v->n_in; k++)
+      p->reader_at[root_of_input(p, v, k) + 1]++;
+  }
+  sum_up(p->reader_at, n);
+  memcpy(fill, p->reader_at, n * sizeof *fill);
+  for (size_t i = 0; i < n; i++) {
+    const node *v = &p->nodes[i];
+    for (int k = 0; passes_gradient(v) && k < v->n_in; k++)
+      p->readers[fill[root_of_input(p, v, k)]++] = (reader){(int)i, k};
+  }
+}
+
+static bnn_status make_lists(bnn_program *p, bnn_err *err) {
+  const size_t n = p->n_nodes;
+  p->view_at = bnn_mem_zalloc(n + 1, sizeof *p->view_at);
+  p->reader_at = bnn_mem_zalloc(n + 1, sizeof *p->reader_at);
+  p->views = bnn_mem_alloc(n, sizeof *p->views);
+  p->readers = bnn_mem_alloc(p->n_edges, sizeof *p->readers);
+  if (p->view_at && p->reader_at && p->views && p->readers) return BNN_OK;
+  return bnn_fail(err, BNN_ENOMEM, "a program of %zu nodes", n);
+}
+
+/* What a replay must run.  fill, flags [n_nodes]: scratch. */
+static void decide(bnn_program *p, bool with_gradient, size_t *fill, bool *flags) {
+  memset(flags, 0, p->n_nodes * sizeof *flags);
+  mark_live(p);
+  mark_rows(p, flags);
+  p->gradient = with_gradient;
+  memset(flags, 0, p->n_nodes * sizeof *flags);
+  if (with_gradient) mark_gradients(p, flags);
+  list_views(p, fill);
+  list_readers(p, fill);
+  p->finished = true;
+}
+
 bnn_status bnn_program_finish(bnn_program *p, const int *outputs, int n_outputs, bool with_gradient,
                               const int *wrt, int n_wrt, bnn_err *err) {
   if (p->finished) return bnn_fail(err, BNN_ERANGE, "the program is finished already");
   if (n_outputs < 1) return bnn_fail(err, BNN_ERANGE, "a program needs an output");
   if (with_gradient) BNN_TRY(check_gradient(p, outputs[0], wrt, n_wrt, err));
-  bool *scratch = bnn_mem_zalloc(p->n_nodes, sizeof *scratch);
-  if (!scratch) return bnn_fail(err, BNN_ENOMEM, "a program of %zu nodes", p->n_nodes);
-  bnn_status status = copy_lists(p, outputs, n_outputs, with_gradient, wrt, n_wrt, err);
-  if (status == BNN_OK) {
-    mark_live(p);
-    mark_rows(p, scratch);
-    p->gradient = with_gradient;
-    memset(scratch, 0, p->n_nodes * sizeof *scratch);
-    if (with_gradient) mark_gradients(p, scratch);
-    p->finished = true;
-  }
-  bnn_mem_free(scratch);
+  size_t *fill = bnn_mem_alloc(p->n_nodes, sizeof *fill);
+  bool *flags = bnn_mem_alloc(p->n_nodes, sizeof *flags);
+  bnn_status status = fill && flags
+                          ? BNN_OK
+                          : bnn_fail(err, BNN_ENOMEM, "a program of %zu nodes", p->n_nodes);
+  if (status == BNN_OK)
+    status = copy_lists(p, outputs, n_outputs, with_gradient, wrt, n_wrt, err);
+  if (status == BNN_OK) status = make_lists(p, err);
+  if (status == BNN_OK)
+    decide(p, with_gradient, fill, flags);
+  else
+    free_lists(p);
+  bnn_mem_free(fill);
+  bnn_mem_free(flags);
   return status;
 }
 

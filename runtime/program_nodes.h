@@ -24,6 +24,11 @@ typedef struct node {
   bool grad; /* backward computes the gradient with respect to it */
 } node;
 
+/* One of the ops that read a node, or a view of it: node `by`, as its input k. */
+typedef struct reader {
+  int by, k;
+} reader;
+
 struct bnn_program {
   atomic_size_t refs;
   bool finished, has_rows, gradient;
@@ -34,11 +39,28 @@ struct bnn_program {
   int *outputs, *wrt;
   int n_outputs, n_wrt;
   size_t batch;
+  bool has_batch;                  /* an input with rows says what `batch` is */
+  size_t params_from, params_to;   /* where in the flat buffer parameters lie */
   const char *mixed;
+  /* What finish makes, so that no one looks for it among all nodes.  Of node i that is its own root:
+   * views[view_at[i] .. view_at[i + 1]) are the nodes that share its memory, itself first; and
+   * readers[reader_at[i] .. reader_at[i + 1]) the ops with a gradient that read one of these, in
+   * order.  No others have any. */
+  size_t *view_at, *reader_at; /* [n_nodes + 1] */
+  int *views;                  /* [n_nodes] */
+  reader *readers;
 };
 
 static inline const int *node_inputs(const bnn_program *p, const node *v) {
   return p->edges + v->first_edge;
+}
+
+/* Walks over what finish made: `for (const reader *r = first_reader(p, i); r < end; r++)`. */
+static inline const reader *first_reader(const bnn_program *p, size_t i) {
+  return p->readers + p->reader_at[i];
+}
+static inline const reader *end_of_readers(const bnn_program *p, size_t i) {
+  return p->readers + p->reader_at[i + 1];
 }
 
 /* An op that computes: not an alias. */

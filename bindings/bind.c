@@ -362,6 +362,7 @@ int luaopen_bnn_core(lua_State *L) {
   bind_open_glyphs(L);
   bind_open_shift(L);
   bind_open_arrays(L);
+  bind_open_columns(L);
   bind_open_safetensors(L);
   bind_open_json(L);
   bind_open_images(L);

@@ -281,6 +281,7 @@ void bind_open_process(lua_State *L);
 void bind_open_glyphs(lua_State *L);
 void bind_open_shift(lua_State *L);
 void bind_open_arrays(lua_State *L);
+void bind_open_columns(lua_State *L);
 void bind_open_safetensors(lua_State *L);
 void bind_open_json(lua_State *L);
 void bind_open_images(lua_State *L);

@@ -10,6 +10,7 @@
  *   bootstrap.h ranking.h        resamples of a metric, scores in order with ties together
  *   rank_metrics.h calibration.h scoring.h   AUROC to AURC, ECE and temperature, NLL and Brier
  *   number.h                     numbers as text and back in any locale
+ *   columns.h                    columns standardised
  *   idx.h                        IDX files
  *   digest.h fetch.h             SHA-256 of a file, downloads that are checked by it
  *   safetensors.h                tensors by name in a file, as Python reads it
@@ -21,6 +22,7 @@
 #include "batch.h"
 #include "bootstrap.h"
 #include "calibration.h"
+#include "columns.h"
 #include "context.h"
 #include "digest.h"
 #include "fetch.h"

@@ -245,31 +245,37 @@ end
 -- As batches see it: images of u8 are intensities.
 local function as_real(x) return x:dtype() == "u8" and x:real() / 255 or x:real() end
 
--- Mean and standard deviation of each column; 1 where all rows agree but for rounding.
+-- Mean and standard deviation of each column; says which have none.
 local function fit(x)
-  local mean = x:mean(1)
-  local std = ((x - mean) ^ 2):mean(1):sqrt()
-  local varies = std:gt(mean:abs() * 1e-6)
-  return {mean = mean, std = core.ops.where(varies, std, core.ones(std:shape()))}
+  local mean, rest, std, constant, first = core.fit_columns(x)
+  if constant > 0 then
+    io.stderr:write(("bnn.data.standardise: %d of %d columns hold one value in all rows, "):format(
+      constant, mean:numel()), ("the first is column %d; they lose their mean only\n"):format(first))
+  end
+  return {mean = mean, std = std, rest = rest}
 end
 
 --- Columns of mean 0 and standard deviation 1. Fit on the training part, and use what was fitted on
 -- the others:
 --     local train, stats = bnn.data.standardise(data.train)
 --     local test = bnn.data.standardise(data.test, stats)
--- A column in which all rows agree loses its mean only.
+-- A column with one value in all rows loses its mean only (its std is 1), and a line on stderr says
+-- how many there are. One with a NaN or an infinity becomes NaN.
 -- @param given part: x [n, ...]
 -- @param stats table: {mean=, std=} of an earlier call
--- @return part with x real; {mean=, std=}, tensors of a row's shape
+-- @return part with x real; {mean=, std=, rest=}, tensors of a row's shape. rest is what mean,
+--   rounded to a real number, lacks of the mean; without it, it is 0
 function M.standardise(given, stats)
   expect.part("bnn.data.standardise", given)
-  local x = as_real(given.x)
+  local x = as_real(given.x):contiguous()
   if stats then
     stats = options.check("bnn.data.standardise", stats, {
       mean = {type = "tensor", required = true}, std = {type = "tensor", required = true},
+      rest = "tensor",
     })
     local row = "[" .. table.concat(x:shape(), ", ", 2) .. "]"
-    if shape_text(stats.mean) ~= row or shape_text(stats.std) ~= row then
+    local rest = stats.rest or stats.mean
+    if shape_text(stats.mean) ~= row or shape_text(stats.std) ~= row or shape_text(rest) ~= row then
       error(strings.message(
         "bnn.data.standardise: a row of x is %s, the statistics are for %s and %s",
         row, shape_text(stats.mean), shape_text(stats.std)), 2)
@@ -279,7 +285,9 @@ function M.standardise(given, stats)
   else
     stats = fit(x)
   end
-  return given:with{x = (x - stats.mean) / stats.std}, stats
+  local mean, std = as_real(stats.mean):contiguous(), as_real(stats.std):contiguous()
+  local rest = stats.rest and as_real(stats.rest):contiguous()
+  return given:with{x = core.standardise_columns(x, mean, rest, std)}, stats
 end
 
 --- Labels as rows that are 1 at their class and 0 elsewhere.

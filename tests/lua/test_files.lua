@@ -436,6 +436,38 @@ function TestBeforeTraining.test_columns_that_only_round_differently_are_constan
   lu.assertTrue(train.x:select(2, 1):abs():max():item() < 1e-6)
 end
 
+-- Values far from 0 beside their spread, with squares that no float holds, and with a mean that none
+-- does: what comes out are the same two or three numbers.
+function TestBeforeTraining.test_columns_of_any_size_are_standardised()
+  local far = math.sqrt(3 / 2)
+  for _, case in ipairs{
+    {{1e6}, {1e6 + 1}, std = 0.5}, {{1e-30}, {3e-30}, std = 1e-30}, {{1e8}, {1e8 + 8}, std = 4},
+    {{-1e30}, {1e30}, std = 1e30}, {{-3e38}, {3e38}, std = 3e38}, {{0}, {1e-38}, std = 5e-39},
+  } do
+    local got, stats = data.standardise(part{case[1], case[2]})
+    lu.assertAlmostEquals(got.x[1][1], -1, 1e-6, tostring(case[2][1]))
+    lu.assertAlmostEquals(got.x[2][1], 1, 1e-6, tostring(case[2][1]))
+    lu.assertAlmostEquals(stats.std[1] / case.std, 1, 1e-6)
+    lu.assertEquals(data.standardise(part{case[1], case[2]}, stats).x:totable(), got.x:totable())
+  end
+  local got = data.standardise(part{{1e30}, {2e30}, {3e30}})
+  lu.assertAlmostEquals(got.x[1][1], -far, 1e-6)
+  lu.assertEquals(got.x[2][1], 0)
+end
+
+function TestBeforeTraining.test_a_column_that_is_not_finite_becomes_nan_alone()
+  local got = data.standardise(part{{1, 0 / 0, math.huge}, {3, 1, 1}})
+  lu.assertEquals(got.x:select(2, 1):totable(), {-1, 1})
+  for column = 2, 3 do
+    for row = 1, 2 do lu.assertNaN(got.x[row][column]) end
+  end
+end
+
+function TestBeforeTraining.test_statistics_without_a_rest_of_the_mean_are_taken()
+  local got = data.standardise(part{{5}, {9}}, {mean = bnn.tensor{7}, std = bnn.tensor{2}})
+  lu.assertEquals(got.x:totable(), {{-1}, {1}})
+end
+
 function TestBeforeTraining.test_images_are_standardised_as_intensities()
   local train, stats = data.standardise(data.part{x = letter{{{0, 255}}, {{255, 255}}}})
   lu.assertEquals(stats.mean:totable(), {{0.5, 1}})

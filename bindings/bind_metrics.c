@@ -117,6 +117,15 @@ static int core_rank_metric(lua_State *L) {
 
 static const char *const gaps[] = {"ece", "mce", "bias", NULL}; /* in the order of bnn_gap */
 
+/* The elements of the tensor at arg, none above 1: itself, or a copy in a userdata on the stack. */
+static const double *push_clipped(lua_State *L, int arg) {
+  const bnn_tensor *x = check_dense(L, arg, BNN_F64);
+  if (!bnn_clip_above_1(NULL, x->data, x->size)) return x->data;
+  double *copy = lua_newuserdatauv(L, x->size * sizeof *copy, 0);
+  bnn_clip_above_1(copy, x->data, x->size);
+  return copy;
+}
+
 /* Confidences in bins, from the arguments at arg: confidence, single, right, bins. */
 static bnn_binned push_bins(lua_State *L, int arg) {
   bnn_err err;
@@ -128,7 +137,7 @@ static bnn_binned push_bins(lua_State *L, int arg) {
   uint32_t *bin = lua_newuserdatauv(L, n * sizeof *bin + 1, 0);
   bind_check(L, bnn_bin_confidences(bin, confidence->data, n, single, bins, &err), &err);
   return (bnn_binned){
-      .bin = bin, .confidence = confidence->data, .right = right, .n = n, .bins = bins};
+      .bin = bin, .confidence = push_clipped(L, arg), .right = right, .n = n, .bins = bins};
 }
 
 static int core_binned_metric(lua_State *L) {
@@ -334,6 +343,16 @@ static int core_find_nan(lua_State *L) {
   return 1;
 }
 
+static int core_clip_above_1(lua_State *L) {
+  const bnn_tensor *x = check_dense(L, 1, BNN_F64);
+  lua_settop(L, 1);
+  if (!bnn_clip_above_1(NULL, x->data, x->size)) return 1;
+  bnn_tensor *copy = bind_push_new(L, BNN_F64, x->rank, x->dim);
+  bind_account(L, copy->size * sizeof(double));
+  bnn_clip_above_1(copy->data, x->data, x->size);
+  return 1;
+}
+
 static int core_find_improper_row(lua_State *L) {
   const bnn_tensor *p = check_matrix(L, 1);
   double value;
@@ -399,6 +418,8 @@ static const bind_row rows[] = {
     {"join_sets", core_join_sets,
      "join_sets(a, b): the numbers of both in one tensor, and flags that are 1 for those of b"},
     {"find_nan", core_find_nan, "find_nan(x): the position of the first NaN, or nothing"},
+    {"clip_above_1", core_clip_above_1,
+     "clip_above_1(x): x f64 where no element is above 1, else a copy with 1 in place of these"},
     {"find_improper_row", core_find_improper_row,
      "find_improper_row(p): the first row that is no distribution: its position, the class "
      "(nil: its sum is wrong) and the number found; or nothing"},

@@ -81,16 +81,20 @@ typedef struct slope {
 } slope;
 
 static void add_row(slope *sum, const double *z, int32_t y, size_t classes, double b) {
-  double most = z[0], mass = 0, mean = 0, square = 0;
+  double most = z[0], mass = 0, mean = 0, variance = 0;
   for (size_t c = 1; c < classes; c++) most = fmax(most, z[c]);
   for (size_t c = 0; c < classes; c++) { /* below the largest: nothing overflows */
     double below = z[c] - most, e = exp(b * below);
-    mass += e, mean += e * below, square += e * below * below;
+    mass += e, mean += e * below;
   }
-  mean /= mass, square /= mass;
+  mean /= mass;
+  for (size_t c = 0; c < classes; c++) {
+    double below = z[c] - most;
+    variance += exp(b * below) / mass * (below - mean) * (below - mean);
+  }
   sum->nll += log(mass) - b * (z[y] - most);
   sum->first += mean - (z[y] - most);
-  sum->second += square - mean * mean;
+  sum->second += variance;
 }
 
 static slope slope_at(const double *z, const int32_t *label, size_t n, size_t classes, double b) {

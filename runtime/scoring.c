@@ -70,6 +70,15 @@ void bnn_confusion(int64_t *count, const int32_t *label, const int32_t *answer, 
   for (size_t i = 0; i < n; i++) count[(size_t)label[i] * classes + (size_t)answer[i]]++;
 }
 
+bool bnn_clip_above_1(double *out, const double *p, size_t n) {
+  bool any = false;
+  for (size_t i = 0; i < n; i++) {
+    any = any || p[i] > 1;
+    if (out) out[i] = p[i] > 1 ? 1 : p[i];
+  }
+  return any;
+}
+
 size_t bnn_find_improper_row(size_t *column, double *value, const double *p, size_t n,
                              size_t classes) {
   for (size_t i = 0; i < n; i++) {

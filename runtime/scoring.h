@@ -5,6 +5,7 @@
 #ifndef BNN_SCORING_H
 #define BNN_SCORING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -43,5 +44,8 @@ void bnn_confusion(int64_t *count, const int32_t *label, const int32_t *answer, 
  * `classes` for the sum; *value is what was found. */
 size_t bnn_find_improper_row(size_t *column, double *value, const double *p, size_t n,
                              size_t classes);
+
+/* out = p, 1 where it is larger; true when there is such an element.  out NULL: only looks. */
+bool bnn_clip_above_1(double *out, const double *p, size_t n);
 
 #endif

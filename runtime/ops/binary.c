@@ -6,6 +6,7 @@
  * comparison with NaN but `ne` gives 0.  What integers do is in integers.h. */
 #include "integers.h"
 #include "op_help.h"
+#include "vec/vec_math.h"
 #include "walk.h"
 
 /* libm's pow is a hundred times a product's cost, and squares are what powers mostly are. */
@@ -17,6 +18,13 @@ static inline bnn_real power(bnn_real u, bnn_real v) {
 static inline bnn_real power_slope(bnn_real u, bnn_real v, bnn_real r) {
   return u == 0 && v >= 0 ? 0 : r * R(log)(u);
 }
+
+/* u log v, 0 for u = 0 whatever v is but NaN; and its slope in v. */
+static inline bnn_real xlogy(bnn_real u, bnn_real v) {
+  const bnn_real r = u * vm_log(v);
+  return u == 0 && v == v ? 0 : r;
+}
+static inline bnn_real xlogy_slope(bnn_real u, bnn_real v) { return u == 0 && v == v ? 0 : u / v; }
 
 static inline bnn_real larger(bnn_real u, bnn_real v) { return u > v || u != u ? u : v; }
 static inline bnn_real smaller(bnn_real u, bnn_real v) { return u < v || u != u ? u : v; }
@@ -125,6 +133,8 @@ ARITHMETIC(mul, INTEGER_MUL, "a * b; integers of one type wrap around",
            u * v, g * v, g * u, .lo = -2, .hi = 2, .tol = 1e-8)
 BINARY(div, "a / b", u / v, g / v, -g * (u / v) / v, .lo = 0.5, .hi = 2, .tol = 1e-8)
 BINARY(pow, "a ^ b", power(u, v), v == 0 ? 0 : g * v * power(u, v - 1), g * power_slope(u, v, r),
+       .lo = 0.5, .hi = 2.5, .tol = 1e-8)
+BINARY(xlogy, "a log b, 0 where a is 0", xlogy(u, v), g * vm_log(v), g * xlogy_slope(u, v),
        .lo = 0.5, .hi = 2.5, .tol = 1e-8)
 ARITHMETIC(maximum, INTEGER_MAXIMUM,
            "the larger of a and b, NaN when either is; equal ones share the gradient",

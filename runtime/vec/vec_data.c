@@ -54,12 +54,13 @@ BNN_KERNEL turn(bnn_real *restrict t, const bnn_real *restrict p, size_t n, size
     for (size_t i = 0; i < n; i++) t[c * n + i] = p[i * classes + c];
 }
 
-/* h -= sum of p log p over the classes of t; a selection, as NaN * log 1 is still NaN. */
+/* h -= sum of p log p over the classes of t, none of them below 0: a p that rounding takes above 1
+ * counts as 1.  A selection, as NaN * log 1 is still NaN. */
 BNN_KERNEL take_terms(double *restrict h, const bnn_real *restrict t, size_t n, size_t m) {
   for (size_t c = 0; c < m; c++)
     for (size_t i = 0; i < n; i++) {
       const bnn_real x = t[c * n + i];
-      h[i] -= x * vm_log(x > 0 ? x : 1);
+      h[i] -= x * vm_log(x > 0 && x < 1 ? x : 1);
     }
 }
 

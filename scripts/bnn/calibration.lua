@@ -127,11 +127,12 @@ function M.fit(opts)
 end
 
 local POSITIVE = {type = "number", above = 0}
+local NAN = 0 / 0
 
 --- A prediction with what was fitted: mean, probability and entropy at the temperature, and the
 -- answers that are refused. The rule sees the prediction as bnn.predict gave it, as it did when it
 -- was fitted; what tells how networks differ (std, class_std, ...) stays as it is, and so does
--- every answer.
+-- every answer. A row that is not a number, of class -1, is refused and stays as it is.
 -- @param fit table as calibration.fit gives it, {temperature=, rule=}
 -- @param prediction what bnn.predict gives for classes
 -- @return table: a copy of the prediction with these, refused [n] of 1 and 0, score f64 [n], that
@@ -147,11 +148,16 @@ function M.apply(fit, prediction)
   for name, value in pairs(prediction) do result[name] = value end
   result.temperature, result.refused = fit.temperature, ood.is_refused(prediction, rule)
   result.score = ood_scores.of(what, prediction, rule.score)
-  result.mean = scaled(what, {probabilities = prediction, temperature = fit.temperature})
-  local n = result.mean:size(1)
-  local at = (prediction.class:real() + 1):to("i32"):view(n, 1)
+  -- rows that are not numbers have no class: they stay as they are
+  local n, where, class = prediction.mean:size(1), core.ops.where, prediction.class:real()
+  local is_number = class:ge(0)
+  local rows = is_number:view(n, 1)
+  local p = where(rows, prediction.mean, 1 / prediction.mean:size(2))
+  local mean = scaled(what, {probabilities = p, temperature = fit.temperature})
+  local at = (class:maximum(0) + 1):to("i32"):view(n, 1)
+  result.mean = where(rows, mean, NAN)
   result.probability = result.mean:gather(at, -1):view(n)
-  result.entropy = uncertainty.entropy(result.mean)
+  result.entropy = where(is_number, uncertainty.entropy(mean), NAN)
   return describe.as("prediction", result)
 end
 

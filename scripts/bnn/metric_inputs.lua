@@ -161,11 +161,12 @@ function M.scores(what, prediction)
   return values, is_single
 end
 
---- The same, each row a distribution over the classes.
+--- The same, each row a distribution over the classes: what rounding takes above 1 is 1, and what
+-- is further from one is refused.
 function M.probabilities(what, prediction)
   local p, is_single = M.scores(what, prediction)
   local row, class, value = core.find_improper_row(p)
-  if not row then return p, is_single end
+  if not row then return core.clip_above_1(p), is_single end
   M.fail("%s: prediction %d %s %.6g: probabilities are wanted (softmax of logits)", what, row,
     class and ("gives class %d"):format(class) or "sums to", value)
 end

@@ -13,6 +13,7 @@ local evaluation = require "bnn.ood_evaluate"
 local inputs = require "bnn.metric_inputs"
 local rules = require "bnn.ood_rule"
 local scores = require "bnn.ood_scores"
+local tree = require "bnn.tree"
 
 local M = {}
 
@@ -48,7 +49,12 @@ function M.is_refused(prediction, rule)
     inputs.fail("%s: the rule is to be what ood.threshold gives, {score=, threshold=}", what)
   end
   if threshold ~= threshold then inputs.fail("%s: the threshold is not a number", what) end
-  return core.tensor(rules.refused(scores.of(what, prediction, score), rule))
+  local refused = rules.refused(scores.of(what, prediction, score), rule)
+  local class = tree.leaf_kind(prediction.class) == "tensor" and prediction.class:totable() or {}
+  for i, c in ipairs(class) do
+    if c < 0 then refused[i] = 1 end -- no answer: the prediction is not a number
+  end
+  return core.tensor(refused)
 end
 
 --- Evaluates what a network's scores say of images that it does not know: how well each tells a set

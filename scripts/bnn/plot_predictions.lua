@@ -45,7 +45,7 @@ end
 
 local function check_names(what, names, classes, level)
   for _, class in ipairs(names and classes or {}) do
-    if not names[class + 1] then fail(level + 1, "%s: names has no class %d", what, class) end
+    if class >= 0 and not names[class + 1] then fail(level + 1, "%s: names has no class %d", what, class) end
   end
 end
 
@@ -69,7 +69,10 @@ local function number_text(format, v) return v == v and number.format(format, v)
 
 -- The parts of caption i: "8? is 3, 57%", "std 0.45", "refused" (or nothing).
 local function parts_of(r, i, names)
-  local function name_of(class) return names and names[class + 1] or ("%d"):format(class) end
+  local function name_of(class)
+    if class < 0 then return "none" end -- the prediction is not a number
+    return names and names[class + 1] or ("%d"):format(class)
+  end
   local is_refused = r.refused and r.refused[i] == 1
   local answer = name_of(r.class[i]) .. (is_refused and "?" or "")
   local is_wrong = r.labels[i] ~= r.class[i]

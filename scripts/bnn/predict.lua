@@ -156,12 +156,14 @@ local function predicted(model, likelihood, train)
   end
 end
 
+-- Where the mean of a row is not a number there is no class either: -1, which no label is.
 local function add_classes(result, sums)
   local mean, std = result.mean, result.std
   local best = mean:argmax(-1)
   local at = best:reshape(best:size(1), 1)
-  result.class = (best:real() - 1):to("i32")
-  result.probability = mean:gather(at, -1):reshape(best:size(1))
+  result.probability = mean:gather(at, -1):reshape(best:size(1)) -- a NaN is the largest
+  local is_number = result.probability:eq(result.probability)
+  result.class = core.ops.where(is_number, best:real() - 1, -1):to("i32")
   result.class_std = std:gather(at, -1):reshape(best:size(1))
   for name, score in pairs(sums:scores()) do result[name] = score end
 end
@@ -271,8 +273,8 @@ end
 --   else it must be given), looked at every 16 samples; max_samples=1000 in all at the most
 -- @return table of tensors: mean and std [n, w], the mean and the population standard deviation
 --   over samples of what the likelihood predicts (probabilities, means); std is epistemic. Of
---   classes also class i32 [n] (0..C-1, the largest mean), probability [n] and class_std [n] (of
---   that class) and, in nats, entropy [n] (of the mean: total), expected_entropy [n] (the mean of
+--   classes also class i32 [n] (0..C-1, the largest mean; -1 where that is not a number, as of a
+--   NaN among the inputs: every rule refuses it), probability [n] and class_std [n] (of that class) and, in nats, entropy [n] (of the mean: total), expected_entropy [n] (the mean of
 --   the samples' entropies: aleatoric), mutual_information [n] (the first less the second:
 --   epistemic; a rounding below 0 is 0), energy [n] (-logsumexp of the mean logits; nil for a
 --   likelihood of one's own without logits=); variation_ratio [n] (1 - the largest share of

@@ -9,7 +9,7 @@ local M = {}
 -- @return tensor [n], 0 to log C
 function M.entropy(prediction)
   local p = inputs.probabilities("entropy", prediction):real()
-  return -((p * core.ops.where(p:gt(0), p, 1):log()):sum(-1))
+  return 0 - core.ops.xlogy(p, p):sum(-1)
 end
 
 --- The energy of each row, -T logsumexp(logits / T) (Liu et al. 2020): higher = more

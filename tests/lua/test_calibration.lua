@@ -18,6 +18,26 @@ end
 
 TestScores = {}
 
+-- Rounding may take a probability a little above 1: no score leaves its range by it. What is further
+-- from one is refused, by name.
+function TestScores.test_a_probability_a_hair_above_1_is_1()
+  for _, over in ipairs{1 + 1e-7, 1 + 5e-4} do
+    local row = {{over, 0, 0}, {0, 1, 0}}
+    for _, h in ipairs(metrics.entropy(row):totable()) do lu.assertEquals(1 / h, math.huge) end
+    lu.assertEquals(metrics.nll(row, {0, 1}), 0)
+    lu.assertEquals(metrics.brier(row, {0, 1}), 0)
+    lu.assertEquals(metrics.ece(row, {0, 1}), 0)
+    lu.assertEquals(metrics.ece({over, 1}, {1, 1}), 0)
+    lu.assertEquals(metrics.mce({over, 1}, {1, 1}), 0)
+  end
+  for _, name in ipairs{"entropy", "nll", "brier", "ece"} do
+    for _, bad in ipairs{{1.002, 0}, {-0.01, 1.01}, {0 / 0, 1}} do
+      lu.assertErrorMsgContains(name .. ": prediction 2", metrics[name], {{1, 0}, bad}, {0, 0})
+    end
+  end
+  lu.assertErrorMsgContains("confidence 2 is 1.002", metrics.ece, {1, 1.002}, {1, 1})
+end
+
 local p = {{0.7, 0.2, 0.1}, {0.1, 0.6, 0.3}, {0.25, 0.25, 0.5}}
 
 function TestScores.test_worked_example()

@@ -623,4 +623,43 @@ function TestRefusals.test_a_label_out_of_range_is_one_line()
   raises("label 4 of example 1 is outside 0..3", error, err)
 end
 
+-- A row that is not a number has no class, in whatever looks at the predictions.
+function TestPredict.test_a_row_of_nan_has_no_class_and_every_rule_refuses_it()
+  local p = bnn.predict(model, holed_rows(), {key = key, samples = 4})
+  for _, name in ipairs{"probability", "class_std", "entropy", "mutual_information", "energy",
+                        "expected_entropy", "variation_ratio"} do
+    for i = 1, 37 do lu.assertEquals(p[name][i] ~= p[name][i], i == 6, name) end
+  end
+  local labels = bnn.zeros({37}, "i32")
+  for i = 1, 37 do lu.assertEquals(p.class[i] == -1, i == 6) end
+  for _, score in ipairs{"class_std", "entropy", "energy", "variation_ratio"} do
+    local refused = bnn.ood.is_refused(p, {score = score, threshold = math.huge})
+    lu.assertEquals(refused:sum():item(), 1)
+    lu.assertEquals(refused[6], 1)
+  end
+  p.own = bnn.zeros(37) -- a score that says nothing of it
+  lu.assertEquals(bnn.ood.is_refused(p, {score = "own", threshold = 1})[6], 1)
+  for _, metric in ipairs{"accuracy", "nll", "brier", "ece", "aurc", "confusion_matrix"} do
+    raises("prediction 6 is not a number", bnn.metrics[metric], p, labels)
+  end
+end
+
+function TestPredict.test_calibrating_leaves_a_row_of_nan_as_it_is()
+  local labels = {}
+  for i = 1, 37 do labels[i] = i % 4 end
+  local opts = {key = key, samples = 4}
+  local good = bnn.predict(model, x, opts)
+  local fit = bnn.calibration.fit{prediction = good, labels = labels, percentile = 1}
+  local p = bnn.calibration.apply(fit, bnn.predict(model, holed_rows(), opts))
+  local want = bnn.calibration.apply(fit, good)
+  lu.assertEquals(p.class[6], -1)
+  lu.assertEquals(p.refused:sum():item(), 1)
+  lu.assertEquals(p.refused[6], 1)
+  lu.assertNaN(p.probability[6])
+  lu.assertNaN(p.entropy[6])
+  for i = 1, 37 do
+    if i ~= 6 then lu.assertAlmostEquals(p.probability[i], want.probability[i], 1e-6) end
+  end
+end
+
 os.exit(lu.LuaUnit.run())

@@ -276,7 +276,7 @@ local function weigh_densities(terms, params, weights)
     end
     list[i] = value:sum():reshape(1)
   end
-  return -((core.ops.concat(list, 1) * weights):sum())
+  return -((parameters.concat(list, 1) * weights):sum())
 end
 
 -- The lists by tensor that say how C weighs penalties.

@@ -677,4 +677,18 @@ function TestJoin.test_a_posterior_over_one_of_them_is_still_found_by_name()
   bits.assert_same(part["mlp/linear_0/w"], both["decoder/mlp/linear_0/w"])
 end
 
+-- More tensors than an op takes inputs.
+TestDensities = {}
+
+function TestDensities.test_a_prior_density_over_many_tensors()
+  local widths = {}
+  for i = 1, 20 do widths[i] = 2 end
+  local deep = bnn.nn.mlp(widths)
+  local q = bnn.posterior.meanfield(deep:init(bnn.key(1), bnn.ones(3, 2)), {logvar = -6})
+  local o = bnn.elbo{net = deep, posterior = q, beta = 1e-3, prior = laplace}
+  local loss = o:step(bnn.optim.adam{}:init(o), {x = bnn.ones(3, 2), y = bnn.zeros({3}, "i32")},
+    bnn.key(2))
+  lu.assertTrue(loss > 0)
+end
+
 os.exit(lu.LuaUnit.run())

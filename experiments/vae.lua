@@ -44,7 +44,7 @@ local function loss_of(encoder, decoder)
     local logits = decoder:apply(params:sub "decoder", z)
     local pixels = batch.x:reshape(logits:shape())
     local log_likelihood = bnn.bernoulli_log_prob(logits, pixels):sum(2)
-    local kl = (logvar:exp() + mu ^ 2 - 1 - logvar):sum(2) / 2
+    local kl = bnn.gaussian_kl(mu, logvar):sum(2)
     return kl - log_likelihood, {log_likelihood = log_likelihood, kl_divergence = kl}
   end
 end

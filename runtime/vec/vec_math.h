@@ -6,6 +6,10 @@
  * -ffast-math would delete.  gcc 12 turns the selections into vector code for SSE2 and AVX2 only
  * with -fno-trapping-math (nothing here looks at floating-point exceptions).  In double: libm.
  *
+ * Results below 2^-125.5 are 0, for functions that have such of arguments of any size (exp, sigmoid,
+ * softplus): a processor takes up to a hundred times as long to make or read a subnormal number, and
+ * no step in between makes one either.  Only of a subnormal argument is the result one.
+ *
  * NaN in, NaN out, for every function.  The bounds, in units of the result's last place, are the
  * largest errors over every 31st float with and without FMA, rounded up; test_vec.c measures them.
  */
@@ -17,6 +21,37 @@
 #include <string.h>
 
 #include "real.h"
+
+/* e^x - 1 - x, in double whatever bnn_real is; relative error 4e-15, never below 0, infinite above
+ * 709 (test_vec.c).  With x = n log 2 + r it is r^2 q(r) for n = 0, where nothing is subtracted. */
+static inline double vm_exp_rest(double x) {
+  double v = x > 709 ? 709 : x;
+  v = v < -700 ? -700 : v;
+  const double t = v * 0x1.71547652b82fep0 + 0x1.8p52, n = t - 0x1.8p52;
+  const double r = v - n * 0x1.62e42fefa38p-1 - n * 0x1.ef35793c7673p-45;
+  double q = 1. / 1307674368000;
+  q = q * r + 1. / 87178291200;
+  q = q * r + 1. / 6227020800;
+  q = q * r + 1. / 479001600;
+  q = q * r + 1. / 39916800;
+  q = q * r + 1. / 3628800;
+  q = q * r + 1. / 362880;
+  q = q * r + 1. / 40320;
+  q = q * r + 1. / 5040;
+  q = q * r + 1. / 720;
+  q = q * r + 1. / 120;
+  q = q * r + 1. / 24;
+  q = q * r + 1. / 6;
+  q = q * r + 0.5;
+  const double rest = r * r * q;
+  int64_t bits;
+  memcpy(&bits, &t, sizeof bits); /* n in its low bits */
+  const uint64_t power = ((uint64_t)bits + 1023) << 52;
+  double scale;
+  memcpy(&scale, &power, sizeof scale);
+  const double far = scale * (1 + (r + rest)) - 1 - x;
+  return n == 0 ? rest : x > 709 ? INFINITY : far;
+}
 
 /* The bits of a float, and back. */
 static inline uint32_t vm_bits(float x) {
@@ -49,6 +84,11 @@ static inline double vm_sigmoid(double x) {
 
 static inline double vm_softplus(double x) { return (x < 0 ? 0 : x) + log1p(exp(-fabs(x))); }
 
+/* e^x scale - 1 for scale > 0, without loss near the 0 of scale = 1. */
+static inline double vm_exp_scaled_less_1(double x, double scale) {
+  return scale == 1 ? expm1(x) : exp(x) * scale - 1;
+}
+
 #else
 
 /* 2^n for the two's complement n in [-126, 127]. */
@@ -74,15 +114,39 @@ static inline float vm_exp_reduced(float x, uint32_t *n) {
   return r + r * r * q;
 }
 
-/* e^x.  1.1 ULP; overflows to infinity, underflows gradually.  The scale 2^n is applied in two
- * steps, so that neither is out of range and only the last one rounds. */
+/* 2^(n - 1) for n in [-126, 128]; of the least one there is none, which gives 0. */
+static inline float vm_half_pow2(uint32_t n) { return vm_float((n + 126) << 23); }
+
+#define VM_EXP_MOST 89.0f   /* e^x overflows, and n is 128 */
+#define VM_EXP_LEAST -87.2f /* e^x is taken for 0, as n is -126 */
+
+/* e^x.  1.1 ULP; overflows to infinity, 0 below 2^-125.5.  2^n, which may be out of range, is applied
+ * as twice its half. */
 static inline float vm_exp(float x) {
-  x = x > 89 ? 89 : x;
-  x = x < -105 ? -105 : x;
+  x = x > VM_EXP_MOST ? VM_EXP_MOST : x;
+  x = x < VM_EXP_LEAST ? VM_EXP_LEAST : x;
   uint32_t n;
   float y = 1 + vm_exp_reduced(x, &n);
-  uint32_t half = (uint32_t)((int32_t)n >> 1);
-  return y * vm_pow2(half) * vm_pow2(n - half);
+  return (y + y) * vm_half_pow2(n);
+}
+
+/* e^x scale - 1 for scale > 0.  Nothing is lost where that is near 0: with e^x = 2^n (1 + p) it is
+ * c p + (c - 1) there, for c = 2^n scale, whose difference is exact.  Elsewhere it is what is
+ * written. */
+static inline float vm_exp_scaled_less_1(float x, float scale) {
+  x = x > VM_EXP_MOST ? VM_EXP_MOST : x;
+  x = x < VM_EXP_LEAST ? VM_EXP_LEAST : x;
+  uint32_t n;
+  const float p = vm_exp_reduced(x, &n), half = vm_half_pow2(n), y = 1 + p, c = 2 * scale * half;
+  const float far = (y + y) * half * scale - 1, near = c * p + (c - 1);
+  return fabsf(far) < 0.5f ? near : far;
+}
+
+/* x, or 0 where its square may be subnormal, below 2^-40.  By a mask: of a selection, gcc makes two
+ * copies of all that follows, and squares x after all. */
+static inline float vm_drop_tiny(float x) {
+  const uint32_t u = vm_bits(x), size = u & 0x7fffffff;
+  return vm_float(u & -(uint32_t)(size >= (uint32_t)(127 - 40) << 23));
 }
 
 /* e^x - 1.  1.75 ULP.  With p = e^r - 1 it is 2^n p + (2^n - 1), taken at half its size because
@@ -90,11 +154,12 @@ static inline float vm_exp(float x) {
 static inline float vm_expm1(float x) {
   float v = x > 89 ? 89 : x;
   v = v < -18 ? -18 : v;
+  v = vm_drop_tiny(v);
   uint32_t n;
   float p = vm_exp_reduced(v, &n);
   float s = vm_pow2(n - 1);
   float y = (s * p + (s - 0.5f)) * 2;
-  return fabsf(x) < 0x1p-30f ? x : y; /* -0 and subnormal numbers */
+  return fabsf(x) < 0x1p-30f ? x : y; /* -0 and subnormal numbers too */
 }
 
 /* log(1 + f) + e log 2 for f in [sqrt(1/2) - 1, sqrt(2) - 1]. */
@@ -127,15 +192,16 @@ static inline float vm_log(float x) {
 /* log(1 + x).  1.5 ULP; log1p(-1) = -inf, below that NaN.  What 1 + x loses, c, goes back into the
  * reduced argument. */
 static inline float vm_log1p(float x) {
-  float u = 1 + x;
-  float c = x < 1 ? x - (u - 1) : 1 - (u - x);
+  float v = vm_drop_tiny(x);
+  float u = 1 + v;
+  float c = v < 1 ? v - (u - 1) : 1 - (u - v);
   uint32_t i = vm_bits(u) - VM_SQRT_HALF;
   int32_t e = (int32_t)i >> 23;
   float m = vm_float((i & 0x7fffff) + VM_SQRT_HALF);
   float f = (m - 1) + c * vm_pow2(-(uint32_t)(e > 64 ? 64 : e)); /* up there c does not count */
   float y = vm_log_reduced(f, (float)e);
   y = x > -1 ? y : (x == -1 ? -INFINITY : NAN);
-  y = x == 0 ? x : y; /* -0 */
+  y = fabsf(x) < 0x1p-30f ? x : y; /* -0 too */
   return x < INFINITY ? y : x;
 }
 
@@ -145,7 +211,7 @@ static inline float vm_tanh(float x) {
   return copysignf(m / (2 + m), x);
 }
 
-/* 1 / (1 + e^-x).  2.5 ULP, underflows gradually: e^x / (1 + e^x) for negative x. */
+/* 1 / (1 + e^-x).  2.5 ULP: e^x / (1 + e^x) for negative x. */
 static inline float vm_sigmoid(float x) {
   float e = vm_exp(-fabsf(x));
   return (x < 0 ? e : 1) / (1 + e);

@@ -73,7 +73,7 @@ BNN_KERNEL grad(bnn_real *restrict dmu, bnn_real *restrict dlogvar, const bnn_re
   for (size_t i = 0; i < n; i++) {
     const bnn_real h = g[i] * (theta[i] - mu[i]);
     dmu[i] = g[i] + pull * mu[i];
-    dlogvar[i] = (h + weight * (vm_exp(logvar[i]) * precision - 1)) / 2;
+    dlogvar[i] = (h + weight * vm_exp_scaled_less_1(logvar[i], precision)) / 2;
   }
 }
 
@@ -84,7 +84,7 @@ BNN_KERNEL grad_sums(bnn_real *restrict dmu, bnn_real *restrict dlogvar, const b
   const bnn_real pull = weight * precision;
   for (size_t i = 0; i < n; i++) {
     dmu[i] = g[i] + pull * mu[i];
-    dlogvar[i] = (h[i] + weight * (vm_exp(logvar[i]) * precision - 1)) / 2;
+    dlogvar[i] = (h[i] + weight * vm_exp_scaled_less_1(logvar[i], precision)) / 2;
   }
 }
 
@@ -101,27 +101,28 @@ void VEC(meanfield_grad_sums)(bnn_real *dmu, bnn_real *dlogvar, const bnn_real *
 }
 #endif
 
-/* sum[l] += sum over rows of LANES of (e^logvar + mu^2) / s^2 - logvar. */
+/* Twice the KL of one weight, e^u - 1 - u + (mu / s)^2 for u = logvar - log s^2: two terms that are
+ * not negative, so that near the prior, where they are small, none takes the other's digits. */
+static inline double kl_term(double mu, double logvar, double s, double log_s) {
+  const double m = mu / s;
+  return vm_exp_rest(logvar - 2 * log_s) + m * m;
+}
+
+/* sum[l] += the terms of rows of LANES. */
 BNN_KERNEL add_terms(double *restrict sum, const bnn_real *restrict mu,
-                     const bnn_real *restrict logvar, double precision, size_t rows) {
+                     const bnn_real *restrict logvar, double s, double log_s, size_t rows) {
   for (size_t i = 0; i < rows * LANES; i += LANES)
-    for (size_t l = 0; l < LANES; l++) {
-      double m = mu[i + l], v = vm_exp(logvar[i + l]);
-      sum[l] += (v + m * m) * precision - (double)logvar[i + l];
-    }
+    for (size_t l = 0; l < LANES; l++) sum[l] += kl_term(mu[i + l], logvar[i + l], s, log_s);
 }
 
 /* One running sum per lane, so that the order of summation is fixed and the loop vectorises. */
 double VEC(meanfield_kl)(const bnn_real *mu, const bnn_real *logvar, double prior_std, size_t n) {
-  const double precision = 1 / (prior_std * prior_std);
+  const double log_s = log(prior_std);
   double lane[LANES] = {0}, sum = 0;
-  add_terms(lane, mu, logvar, precision, n / LANES);
-  for (size_t i = n - n % LANES; i < n; i++) {
-    double m = mu[i], v = vm_exp(logvar[i]);
-    sum += (v + m * m) * precision - (double)logvar[i];
-  }
+  add_terms(lane, mu, logvar, prior_std, log_s, n / LANES);
+  for (size_t i = n - n % LANES; i < n; i++) sum += kl_term(mu[i], logvar[i], prior_std, log_s);
   for (size_t l = 0; l < LANES; l++) sum += lane[l];
-  return (sum + (double)n * (2 * log(prior_std) - 1)) / 2;
+  return sum / 2;
 }
 
 BNN_KERNEL weigh_add(bnn_real *restrict g_sum, bnn_real *restrict h_sum, const bnn_real *restrict g,

@@ -26,7 +26,7 @@ function M.vae(data)
     local z = mu + (logvar / 2):exp() * bnn.randn_like(mu, key)
     local logits = decoder:apply(p:sub "decoder", z)
     local pixels = batch.x:reshape(logits:shape())
-    local kl = (logvar:exp() + mu ^ 2 - 1 - logvar):sum(2) / 2
+    local kl = bnn.gaussian_kl(mu, logvar):sum(2)
     return kl - bnn.bernoulli_log_prob(logits, pixels):sum(2)
   end}
 end

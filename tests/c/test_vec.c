@@ -303,9 +303,13 @@ static double last_place(double y) {
 }
 
 /* The error of y for x in units of the last place; where the true value is no finite float, 0 when
- * y is what it rounds to. */
-static double ulps(float y, double want) {
+ * y is what it rounds to.  A result below 2^-125.5 may be 0, but for an argument of that size, and
+ * is never subnormal. */
+static double ulps(float x, float y, double want) {
   float rounded = (float)want;
+  const bool has_size = fabsf(x) >= FLT_MIN;
+  if (has_size && fabs(want) < 1.4143 * (double)FLT_MIN && y == 0) return 0;
+  if (has_size && fabsf(y) < FLT_MIN && y != 0) return INFINITY;
   if (isnan(rounded)) return isnan(y) ? 0 : INFINITY;
   if (isinf(rounded)) return rounded == y || fabs(want) < 0x1.000004p128 ? 0 : INFINITY;
   if (isinf(y)) return fabs(want) > 0x1.fffffcp127 ? 0 : INFINITY; /* the last float or two */
@@ -325,7 +329,7 @@ START_TEST(functions_keep_their_bounds_over_all_floats) {
     size_t n = 0;
     for (; n < N && u >> 32 == 0; n++, u += STRIDE) x[n] = vm_float((uint32_t)u);
     EACH_LOOP(row, y, x, n) for (size_t i = 0; i < n; i++) {
-      double miss = ulps(y[i], row->reference((double)x[i]));
+      double miss = ulps(x[i], y[i], row->reference((double)x[i]));
       if (!(miss <= row->ulps)) fail_ulps(row->name, x[i], y[i], miss);
     }
   }
@@ -343,7 +347,7 @@ START_TEST(functions_keep_their_bounds_where_they_are_used_most) {
     for (int sign = -1; sign <= 1; sign += 2) {
       for (uint32_t i = 0; i < N; i++) x[i] = (float)sign * vm_float(vm_bits(from[k]) + i * 13);
       EACH_LOOP(row, y, x, N) for (size_t i = 0; i < N; i++) {
-        double miss = ulps(y[i], row->reference((double)x[i]));
+        double miss = ulps(x[i], y[i], row->reference((double)x[i]));
         if (!(miss <= row->ulps)) fail_ulps(row->name, x[i], y[i], miss);
       }
     }
@@ -434,6 +438,67 @@ START_TEST(the_kl_of_the_prior_itself_is_0) {
 END_TEST
 
 /* E_q[log q - log p] by 10^6 draws; the bound is 4 sigma of that mean, sigma measured. */
+/* e^x - 1 - x in long double: by its series where the subtraction would lose digits. */
+static long double rest_of_exp(long double x) {
+  if (fabsl(x) > 0.5L) return expm1l(x) - x;
+  long double sum = 0, term = x * x / 2;
+  for (int k = 3; k < 40; k++, term *= x / (k - 1)) sum += term;
+  return sum;
+}
+
+/* Numbers of both signs and every size, 2^-40 to 1e3, in steps that are not powers of 2. */
+static double size_at(int i) { return (i % 2 ? -1 : 1) * pow(2, -40 + 50 * (i / 2) / 400.0); }
+
+START_TEST(the_rest_of_exp_keeps_its_digits) {
+  for (int i = 0; i < 800; i++) {
+    const double x = size_at(i), got = vm_exp_rest(x), want = (double)rest_of_exp(x);
+    if (x > 709) continue;
+    ck_assert_msg(fabs(got - want) <= 4e-15 * want, "e^x - 1 - x of %a is %a, not %a", x, got,
+                  want);
+  }
+  ck_assert(vm_exp_rest(0) == 0);
+  ck_assert(vm_exp_rest(-INFINITY) == INFINITY && vm_exp_rest(INFINITY) == INFINITY);
+  ck_assert(vm_exp_rest(710) == INFINITY && isnan(vm_exp_rest(NAN)));
+}
+END_TEST
+
+/* Near the prior the terms of a KL are far smaller than 1: none may lose its digits, or be below 0. */
+START_TEST(the_kl_near_the_prior_keeps_its_digits) {
+  static bnn_real mu[P], logvar[P];
+  static const double s[] = {1, 0.25, 3};
+  EACH_VEC(vec) for (int k = 0; k < 3; k++) for (int i = 0; i < 800; i++) {
+    const double log_s2 = 2 * log(s[k]), u = size_at(i);
+    if (fabs(u) > 80) continue;
+    long double want = 0;
+    for (size_t j = 0; j < P; j++) {
+      logvar[j] = (bnn_real)(log_s2 + u * (1 + (double)j / P));
+      mu[j] = (bnn_real)(u * (double)(j % 3));
+      want += rest_of_exp((long double)logvar[j] - (long double)log_s2) / 2 +
+              (long double)mu[j] * (long double)mu[j] / (2 * (long double)s[k] * (long double)s[k]);
+    }
+    const double got = vec->meanfield_kl(mu, logvar, s[k], P);
+    ck_assert_double_ge(got, 0);
+    ck_near(got, (double)want, 1e-12 * (double)want, "kl near the prior", (size_t)i);
+  }
+}
+END_TEST
+
+/* d KL / d logvar = (e^logvar - 1) / 2 to a few units in its own last place, at any distance. */
+START_TEST(the_gradient_near_the_prior_keeps_its_digits) {
+  static bnn_real zero[P], logvar[P], dmu[P], dlogvar[P];
+  for (int i = 0; i < 400; i++) {
+    for (size_t j = 0; j < P; j++) logvar[j] = (bnn_real)(size_at(i) / 50 * (1 + (double)j / P));
+    EACH_VEC(vec) {
+      vec->meanfield_grad_sums(dmu, dlogvar, zero, zero, zero, logvar, 1, 1, P);
+      for (size_t j = 0; j < P; j++) {
+        const double want = expm1((double)logvar[j]) / 2;
+        ck_near((double)dlogvar[j], want, 4 * (double)BNN_REAL_EPSILON * fabs(want), "dlogvar", j);
+      }
+    }
+  }
+}
+END_TEST
+
 START_TEST(the_kl_is_what_a_million_samples_say) {
   enum { N = 1000000 };
   bnn_real *mu = bnn_mem_alloc(N, sizeof *mu), *logvar = bnn_mem_alloc(N, sizeof *mu);
@@ -899,6 +964,9 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, samples_have_the_mean_and_deviation_of_the_posterior);
   tcase_add_test(tests, the_kl_is_the_sum_of_the_closed_forms);
   tcase_add_test(tests, the_kl_of_the_prior_itself_is_0);
+  tcase_add_test(tests, the_rest_of_exp_keeps_its_digits);
+  tcase_add_test(tests, the_kl_near_the_prior_keeps_its_digits);
+  tcase_add_test(tests, the_gradient_near_the_prior_keeps_its_digits);
   tcase_add_test(tests, the_kl_is_what_a_million_samples_say);
   tcase_add_test(tests, the_gradient_of_the_kl_matches_central_differences);
   tcase_add_test(tests, weighing_and_adding_are_what_they_say);

@@ -19,8 +19,7 @@ typedef struct place {
 static place place_of(size_t size) {
   const unsigned top = 63 - (unsigned)__builtin_clzll((unsigned long long)size);
   if (top < STEP_BITS) return (place){0, (unsigned)size};
-  return (place){top - STEP_BITS + 1,
-                 (unsigned)(size >> (top - STEP_BITS)) & (BNN_PLAN_STEPS - 1)};
+  return (place){top - STEP_BITS + 1, (unsigned)(size >> (top - STEP_BITS)) & (BNN_PLAN_STEPS - 1)};
 }
 
 bnn_status bnn_arena_plan_init(bnn_arena_plan *p, size_t most, bnn_err *err) {
@@ -75,7 +74,7 @@ static void list_remove(bnn_arena_plan *p, uint32_t r) {
   if (x->next) p->range[x->next].prev = x->prev;
   x->is_free = 0;
   if (*head) return;
-  p->steps[of.power] &= (uint16_t)~(1u << of.step);
+  p->steps[of.power] &= (uint16_t) ~(1u << of.step);
   if (!p->steps[of.power]) p->powers &= ~(UINT64_C(1) << of.power);
 }
 

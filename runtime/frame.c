@@ -36,8 +36,8 @@ static const size_t NOT_SUMMED = SIZE_MAX;
 /* Places in the arena while they are found; only forward frames of one block give any back. */
 typedef struct plan {
   bnn_arena_plan arena;
-  size_t *last;              /* [n_nodes] run_order of who reads a root last */
-  uint32_t *value_range;     /* [n_nodes] of values that may be given back */
+  size_t *last;               /* [n_nodes] run_order of who reads a root last */
+  uint32_t *value_range;      /* [n_nodes] of values that may be given back */
   size_t *value_at, *grad_at; /* [n_nodes] */
 } plan;
 
@@ -470,8 +470,7 @@ void bnn_frame_bind_params(bnn_frame *f, bnn_real *theta, bnn_real *gradient) {
     const node *root = &f->p->nodes[f->p->nodes[i].root]; /* itself, or what it is a view of */
     if (root->what != NODE_INPUT || root->kind != BNN_INPUT_PARAM) continue;
     if (theta) point(f, f->value, f->value_rows, i, theta + root->offset);
-    if (gradient && f->p->gradient)
-      point(f, f->grad, f->grad_rows, i, gradient + root->offset);
+    if (gradient && f->p->gradient) point(f, f->grad, f->grad_rows, i, gradient + root->offset);
   }
 }
 

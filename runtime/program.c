@@ -107,8 +107,8 @@ bnn_status bnn_program_input(bnn_program *p, int *out, bnn_input_kind kind, cons
   if (kind == BNN_INPUT_ROWS) {
     if (shape->rank == 0) return bnn_fail(err, BNN_ESHAPE, "a batch input needs an axis of rows");
     if (p->has_batch && p->batch != shape->dim[0])
-      return bnn_fail(err, BNN_ESHAPE, "a batch input has %zu rows, another has %zu",
-                      shape->dim[0], p->batch);
+      return bnn_fail(err, BNN_ESHAPE, "a batch input has %zu rows, another has %zu", shape->dim[0],
+                      p->batch);
   }
   if (kind == BNN_INPUT_PARAM) BNN_TRY(check_place(p, shape, offset, err));
   node *v = NULL;
@@ -348,11 +348,9 @@ bnn_status bnn_program_finish(bnn_program *p, const int *outputs, int n_outputs,
   if (with_gradient) BNN_TRY(check_gradient(p, outputs[0], wrt, n_wrt, err));
   size_t *fill = bnn_mem_alloc(p->n_nodes, sizeof *fill);
   bool *flags = bnn_mem_alloc(p->n_nodes, sizeof *flags);
-  bnn_status status = fill && flags
-                          ? BNN_OK
-                          : bnn_fail(err, BNN_ENOMEM, "a program of %zu nodes", p->n_nodes);
-  if (status == BNN_OK)
-    status = copy_lists(p, outputs, n_outputs, with_gradient, wrt, n_wrt, err);
+  bnn_status status =
+      fill && flags ? BNN_OK : bnn_fail(err, BNN_ENOMEM, "a program of %zu nodes", p->n_nodes);
+  if (status == BNN_OK) status = copy_lists(p, outputs, n_outputs, with_gradient, wrt, n_wrt, err);
   if (status == BNN_OK) status = make_lists(p, err);
   if (status == BNN_OK)
     decide(p, with_gradient, fill, flags);

@@ -39,8 +39,8 @@ struct bnn_program {
   int *outputs, *wrt;
   int n_outputs, n_wrt;
   size_t batch;
-  bool has_batch;                  /* an input with rows says what `batch` is */
-  size_t params_from, params_to;   /* where in the flat buffer parameters lie */
+  bool has_batch;                /* an input with rows says what `batch` is */
+  size_t params_from, params_to; /* where in the flat buffer parameters lie */
   const char *mixed;
   /* What finish makes, so that no one looks for it among all nodes.  Of node i that is its own root:
    * views[view_at[i] .. view_at[i + 1]) are the nodes that share its memory, itself first; and

@@ -1,10 +1,11 @@
 /* cross_entropy: -log softmax(logits)[label] of each example, from logits [n, C] and labels [n].
  *
- *   y = log sum_c e^(l_c - m) + (m - l_label),  m = max l      dl_c = dy (softmax(l)_c - [c =
- * label])
+ *   y = log sum_c e^(l_c - m) + (m - l_label),  m = max l
+ *   dl_c = dy e^(l_c - m) / s,  dl_label = -dy (s - e^(l_label - m)) / s,  s = sum_c e^(l_c - m)
  *
- * Backward has softmax(l)_c = e^(l_c - l_label - y), so it needs no second pass for m and the sum.
- */
+ * Backward goes by m, not by y, from which s follows too: y may be infinite, and has an error of its
+ * own size.  That of the label is the sum of the others, not p - 1: a confident right answer keeps
+ * the digits of what is left to learn.  Infinite logits: scores.h. */
 #include "scores.h"
 
 static bnn_status infer(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr *attr,
@@ -53,7 +54,8 @@ static void forward_block(bnn_real *y, const bnn_tensor *logits, const bnn_tenso
   scores_stats(max, log_sum, l, count, classes);
   log1p_all(log_sum, count);
   for (size_t r = 0; r < count; r++)
-    y[from + r] = log_sum[r] + (max[r] - l[r * classes + (size_t)op_integer(labels, from + r)]);
+    y[from + r] =
+        log_sum[r] - scores_below(l[r * classes + (size_t)op_integer(labels, from + r)], max[r]);
 }
 
 static void forward(bnn_tensor *y, const bnn_tensor *const *x, int n, const bnn_attr *attr) {
@@ -64,34 +66,70 @@ static void forward(bnn_tensor *y, const bnn_tensor *const *x, int n, const bnn_
                   y->size - from < block ? y->size - from : block);
 }
 
-/* A stretch of n classes, from `at`, of `count` rows: as large as the buffer. */
+/* A stretch of n classes, from `at`, of `count` rows from row `from` on: as large as the buffer. */
 typedef struct patch {
   size_t from, count, at, n, classes;
 } patch;
 
-/* e = the patch of softmax(l) - [c = label]. */
-static void residual(bnn_real *e, const bnn_real *l, const bnn_real *y, const bnn_tensor *labels,
-                     const patch *p) {
+/* What is known of the rows of a patch: their maxima, the term of the label, the sum of the others. */
+typedef struct row_sums {
+  bnn_real max[SCORES_ROWS];
+  double of_label[SCORES_ROWS], others[SCORES_ROWS];
+} row_sums;
+
+/* e = the patch of e^(l - max). */
+static void exponentials(bnn_real *e, const bnn_real *l, const bnn_real *max, const patch *p) {
   for (size_t r = 0; r < p->count; r++) {
-    const bnn_real *row = l + (p->from + r) * p->classes;
-    const bnn_real of_label = row[op_integer(labels, p->from + r)], loss = y[p->from + r];
-    for (size_t c = 0; c < p->n; c++) e[r * p->n + c] = (row[p->at + c] - of_label) - loss;
+    const bnn_real *row = l + (p->from + r) * p->classes + p->at;
+    for (size_t c = 0; c < p->n; c++) e[r * p->n + c] = scores_below(row[c], max[r]);
   }
   scores_exp(e, p->count * p->n);
-  for (size_t r = 0; r < p->count; r++) {
-    const size_t label = (size_t)op_integer(labels, p->from + r);
-    if (label >= p->at && label - p->at < p->n) e[r * p->n + label - p->at] -= 1;
+}
+
+/* The label of row r of a patch as a place in it; p->n or more when it lies elsewhere. */
+static size_t label_in(const bnn_tensor *labels, const patch *p, size_t r) {
+  return (size_t)op_integer(labels, p->from + r) - p->at;
+}
+
+static void add_patch(row_sums *sums, const bnn_real *e, const bnn_tensor *labels, const patch *p) {
+  for (size_t r = 0; r < p->count; r++, e += p->n) {
+    const size_t label = label_in(labels, p, r);
+    for (size_t c = 0; c < p->n; c++) sums->others[r] += c == label ? 0 : e[c];
+    if (label < p->n) sums->of_label[r] = e[label];
   }
 }
 
-static void backward_patch(bnn_real *dl, const bnn_real *dy, const bnn_real *y,
-                           const bnn_tensor *const *x, const patch *p) {
-  bnn_real e[SCORES_CHUNK];
-  residual(e, bnn_tensor_real(x[0]), y, x[1], p);
-  for (size_t r = 0; r < p->count; r++) {
+/* The patch of dl += dy (softmax(l) - [c = label]). */
+static void add_slopes(bnn_real *dl, const bnn_real *dy, const bnn_real *e, const row_sums *sums,
+                       const bnn_tensor *labels, const patch *p) {
+  for (size_t r = 0; r < p->count; r++, e += p->n) {
     bnn_real *row = dl + (p->from + r) * p->classes + p->at;
-    const bnn_real g = dy[p->from + r];
-    for (size_t c = 0; c < p->n; c++) row[c] += g * e[r * p->n + c];
+    const double sum = sums->others[r] + sums->of_label[r];
+    const bnn_real g = dy[p->from + r], scale = (bnn_real)(1 / sum);
+    const bnn_real of_label = (bnn_real)(-sums->others[r] / sum);
+    const size_t label = label_in(labels, p, r);
+    for (size_t c = 0; c < p->n; c++) row[c] += g * (c == label ? of_label : e[c] * scale);
+  }
+}
+
+/* A block of scores.h.  Only rows that are longer than the buffer have their exponentials twice. */
+static void backward_block(bnn_real *dl, const bnn_real *dy, const bnn_tensor *const *x, patch p) {
+  const bnn_real *l = bnn_tensor_real(x[0]);
+  bnn_real e[SCORES_CHUNK];
+  row_sums sums;
+  for (size_t r = 0; r < p.count; r++) {
+    sums.max[r] = scores_row_max(l + (p.from + r) * p.classes, p.classes);
+    sums.of_label[r] = sums.others[r] = 0;
+  }
+  for (p.at = 0; p.at < p.classes; p.at += p.n) {
+    p.n = p.classes - p.at < SCORES_CHUNK ? p.classes - p.at : SCORES_CHUNK;
+    exponentials(e, l, sums.max, &p);
+    add_patch(&sums, e, x[1], &p);
+  }
+  for (p.at = 0; p.at < p.classes; p.at += p.n) {
+    p.n = p.classes - p.at < SCORES_CHUNK ? p.classes - p.at : SCORES_CHUNK;
+    if (p.n < p.classes) exponentials(e, l, sums.max, &p);
+    add_slopes(dl, dy, e, &sums, x[1], &p);
   }
 }
 
@@ -99,14 +137,11 @@ static void backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tens
                      const bnn_tensor *const *x, int n, const bnn_attr *attr) {
   BNN_UNUSED(n), BNN_UNUSED(attr);
   if (!dx[0]) return;
+  const size_t block = scores_block(x[0]->dim[1]), examples = y->size;
   patch p = {.classes = x[0]->dim[1]};
-  const size_t block = scores_block(p.classes), examples = y->size;
   for (p.from = 0; p.from < examples; p.from += block) {
     p.count = examples - p.from < block ? examples - p.from : block;
-    for (p.at = 0; p.at < p.classes; p.at += p.n) {
-      p.n = p.classes - p.at < SCORES_CHUNK ? p.classes - p.at : SCORES_CHUNK;
-      backward_patch(bnn_tensor_real(dx[0]), bnn_tensor_real(dy), bnn_tensor_real(y), x, &p);
-    }
+    backward_block(bnn_tensor_real(dx[0]), bnn_tensor_real(dy), x, p);
   }
 }
 
@@ -120,6 +155,7 @@ BNN_OP(cross_entropy) = {
     .rows = rows,
     .forward = forward,
     .backward = backward,
+    .y_unread = true,
     .verify = verify,
     .check =
         {.lo = -3, .hi = 3, .tol = 1e-8, .in = {{2, {5, 4}, 0}, {1, {5}, BNN_I32}}, .classes = 4},

@@ -2,6 +2,8 @@
  *
  *   dl = y - e^l     dy = l - psi(y + 1)
  *
+ * The rate 0, l = -inf: the count 0 is certain, y l is 0 there, any other impossible.
+ *
  * log(y!) is libm's lgamma(y + 1) in double: defined for counts that are no integers as well, and
  * infinite (so log p is -inf) at negative integers.  psi, its slope, is good to 1e-12. */
 #include "op_help.h"
@@ -14,7 +16,8 @@ BNN_KERNEL log_prob(bnn_real *restrict out, const bnn_real *restrict y, const bn
   int sign;
   for (size_t i = 0; i < n; i++) out[i] = vm_exp(l[i]);
   for (size_t i = 0; i < n; i++)
-    out[i] = (bnn_real)((double)y[i] * l[i] - out[i] - lgamma_r((double)y[i] + 1, &sign));
+    out[i] = (bnn_real)((y[i] == 0 ? 0 : (double)y[i] * l[i]) - out[i] -
+                        lgamma_r((double)y[i] + 1, &sign));
 }
 
 /* The digamma function: by psi(x) = psi(x + 1) - 1/x up to where its asymptotic series is exact,

@@ -41,7 +41,7 @@ static double smaller(double a, double b) { return a < b || a != a ? a : b; }
 
 STEP(add_value, a + v)
 STEP(add_square, a + (v - p) * (v - p))
-STEP(add_exp, a + vm_exp((bnn_real)(v - p)))
+STEP(add_exp, a + vm_exp(v == p ? 0 : (bnn_real)(v - p))) /* 0 for equal infinities too */
 STEP(add_equal, a + (v == p || v != v))
 STEP(keep_larger, v > a || v != v ? v : a)
 STEP(keep_smaller, v < a || v != v ? v : a)
@@ -116,19 +116,15 @@ static void std_of(double *y, stretch *s) {
   for (size_t i = 0; i < s->n; i++) y[i] = sqrt(y[i]);
 }
 
-/* An infinite maximum is not subtracted: inf - inf would make a NaN of it. */
 static void logsumexp_of(double *y, stretch *s) {
   double max[WALK_CHUNK];
   max_of(max, s);
-  for (size_t i = 0; i < s->n; i++) max[i] = isfinite(max[i]) ? max[i] : 0;
   fold_stretch(y, &exp_fold, max, s);
   for (size_t i = 0; i < s->n; i++) y[i] = log(y[i]) + max[i];
 }
 
-static void ties_of(double *aux, stretch *s, const double *y) {
-  fold_stretch(aux, &equal_fold, y, s);
-}
-static void mean_again(double *aux, stretch *s, const double *y) {
+static void ties_of(double *aux, stretch *s, double *y) { fold_stretch(aux, &equal_fold, y, s); }
+static void mean_again(double *aux, stretch *s, double *y) {
   BNN_UNUSED(y);
   mean_of(aux, s);
 }
@@ -153,11 +149,19 @@ SLOPE(mean_slope, g / freedom)
 SLOPE(var_slope, g * 2 * (v - a) / freedom)
 SLOPE(std_slope, r == 0 ? 0 : g * (v - a) / (freedom * r)) /* where all are equal: a kink */
 SLOPE(extreme_slope, v == r || v != v ? g / a : 0)
-SLOPE(logsumexp_slope, g *vm_exp((bnn_real)(v - r)))
+SLOPE(logsumexp_slope, g *vm_exp(v == r ? 0 : (bnn_real)(v - r)) / a) /* r is the maximum here */
+
+/* The maximum in place of the value, whose rounding would be an error of its own size, and the sum
+ * of e^(x - m).  Where every element is -inf there is no gradient. */
+static void logsumexp_again(double *aux, stretch *s, double *y) {
+  max_of(y, s);
+  fold_stretch(aux, &exp_fold, y, s);
+  for (size_t i = 0; i < s->n; i++) aux[i] = y[i] > -INFINITY ? aux[i] : NAN;
+}
 
 typedef struct reduction {
   void (*value)(double *y, stretch *s);
-  void (*aux)(double *aux, stretch *s, const double *y); /* or NULL */
+  void (*aux)(double *aux, stretch *s, double *y); /* or NULL; may change what slope sees as y */
   void (*slope)(bnn_real *restrict dx, const double *dy, const double *y, const double *aux,
                 const bnn_real *x, double freedom, size_t n);
 } reduction;
@@ -390,6 +394,6 @@ ARITHMETIC(max, INTEGER_MAX, infer_extreme, max_of, ties_of, extreme_slope,
           "largest element over the axes, NaN when one is; equal ones share the gradient")
 ARITHMETIC(min, INTEGER_MIN, infer_extreme, min_of, ties_of, extreme_slope,
           "smallest element over the axes, NaN when one is; equal ones share the gradient")
-REDUCTION(logsumexp, infer, logsumexp_of, NULL, logsumexp_slope, "",
+REDUCTION(logsumexp, infer, logsumexp_of, logsumexp_again, logsumexp_slope, "",
           "log of the sum of e^x over the axes, without overflow")
 /* clang-format on */

@@ -1,8 +1,10 @@
 /* softmax and log_softmax along an axis, each row shifted by its maximum so that exp can not
- * overflow.
+ * overflow.  Infinite x: scores.h.
  *
  *   y = e^(x - m) / s,        s = sum e^(x - m)     dx = y (dy - sum(dy y))
  *   y = (x - m) - log s                             dx = dy - e^y sum(dy)
+ *
+ * The latter as -dy (e^y - 1) - e^y (sum(dy) - dy): where y is near 0 nothing is lost.
  *
  * Along the last axis a row is contiguous and exp runs over several rows at once (scores.h).  Along
  * another axis the rows lie side by side in memory: a stretch of COLUMNS of them is treated
@@ -24,12 +26,14 @@ static bnn_status infer(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr 
 static void softmax_rows(bnn_real *y, const bnn_real *x, size_t rows, size_t classes) {
   for (size_t r = 0; r < rows; r++) {
     const bnn_real max = scores_row_max(x + r * classes, classes);
-    for (size_t c = 0; c < classes; c++) y[r * classes + c] = x[r * classes + c] - max;
+    for (size_t c = 0; c < classes; c++) y[r * classes + c] = scores_below(x[r * classes + c], max);
   }
   scores_exp(y, rows * classes);
   for (size_t r = 0; r < rows; r++) {
-    const bnn_real scale = (bnn_real)(1 / scores_row_sum(y + r * classes, classes));
-    for (size_t c = 0; c < classes; c++) y[r * classes + c] *= scale;
+    const double sum = scores_row_sum(y + r * classes, classes);
+    const bnn_real scale = (bnn_real)(1 / sum), least = (bnn_real)(BNN_REAL_LEAST * sum);
+    for (size_t c = 0; c < classes; c++) /* 0 in place of a subnormal number */
+      y[r * classes + c] = (y[r * classes + c] < least ? 0 : y[r * classes + c]) * scale;
   }
 }
 
@@ -39,7 +43,7 @@ static void log_softmax_rows(bnn_real *y, const bnn_real *x, size_t rows, size_t
   for (size_t r = 0; r < rows; r++) {
     const bnn_real log_sum = vm_log1p(rest[r]);
     for (size_t c = 0; c < classes; c++)
-      y[r * classes + c] = (x[r * classes + c] - max[r]) - log_sum;
+      y[r * classes + c] = scores_below(x[r * classes + c], max[r]) - log_sum;
   }
 }
 
@@ -52,6 +56,12 @@ static void softmax_rows_back(bnn_real *restrict dx, const bnn_real *restrict dy
   }
 }
 
+/* One element's gradient; e is e^y, others the sum of dy but for this one's. */
+static inline bnn_real log_softmax_slope(bnn_real dy, bnn_real y, bnn_real e, double others) {
+  const bnn_real rest = y > (bnn_real)-0.5 ? vm_expm1(y) : e - 1;
+  return -(dy * rest + e * (bnn_real)others);
+}
+
 static void log_softmax_rows_back(bnn_real *restrict dx, const bnn_real *restrict dy,
                                   const bnn_real *restrict y, size_t rows, size_t classes) {
   bnn_real e[SCORES_CHUNK];
@@ -60,9 +70,10 @@ static void log_softmax_rows_back(bnn_real *restrict dx, const bnn_real *restric
     for (size_t r = 0; r < rows; r++) memcpy(e + r * n, y + r * classes + at, n * sizeof *e);
     scores_exp(e, rows * n);
     for (size_t r = 0; r < rows; r++) {
-      const bnn_real sum = (bnn_real)scores_row_sum(dy + r * classes, classes);
+      const double sum = scores_row_sum(dy + r * classes, classes);
       const size_t k = r * classes + at;
-      for (size_t c = 0; c < n; c++) dx[k + c] += dy[k + c] - e[r * n + c] * sum;
+      for (size_t c = 0; c < n; c++)
+        dx[k + c] += log_softmax_slope(dy[k + c], y[k + c], e[r * n + c], sum - dy[k + c]);
     }
   }
 }
@@ -80,12 +91,13 @@ BNN_KERNEL columns_max(bnn_real *restrict max, const bnn_real *restrict x, size_
 
 BNN_KERNEL columns_sum_exp(double *restrict sum, const bnn_real *restrict max,
                            const bnn_real *restrict x, size_t n) {
-  for (size_t j = 0; j < n; j++) sum[j] += vm_exp(x[j] - max[j]);
+  for (size_t j = 0; j < n; j++) sum[j] += vm_exp(scores_below(x[j], max[j]));
 }
 
 static void columns_stats(columns *s, const bnn_real *x, size_t classes, size_t stride, size_t n) {
   for (size_t j = 0; j < n; j++) s->max[j] = -INFINITY, s->sum[j] = 0;
   for (size_t c = 0; c < classes; c++) columns_max(s->max, x + c * stride, n);
+  for (size_t j = 0; j < n; j++) s->max[j] = s->max[j] > -INFINITY ? s->max[j] : NAN;
   for (size_t c = 0; c < classes; c++) columns_sum_exp(s->sum, s->max, x + c * stride, n);
 }
 
@@ -94,8 +106,11 @@ static void softmax_columns(bnn_real *y, const bnn_real *x, size_t classes, size
   columns s;
   columns_stats(&s, x, classes, stride, n);
   for (size_t c = 0; c < classes; c++)
-    for (size_t j = 0; j < n; j++)
-      y[c * stride + j] = vm_exp(x[c * stride + j] - s.max[j]) / (bnn_real)s.sum[j];
+    for (size_t j = 0; j < n; j++) {
+      const bnn_real e = vm_exp(scores_below(x[c * stride + j], s.max[j])),
+                     sum = (bnn_real)s.sum[j];
+      y[c * stride + j] = (e < BNN_REAL_LEAST * sum ? 0 : e) / sum;
+    }
 }
 
 static void log_softmax_columns(bnn_real *y, const bnn_real *x, size_t classes, size_t stride,
@@ -105,7 +120,7 @@ static void log_softmax_columns(bnn_real *y, const bnn_real *x, size_t classes, 
   for (size_t j = 0; j < n; j++) s.sum[j] = log(s.sum[j]);
   for (size_t c = 0; c < classes; c++)
     for (size_t j = 0; j < n; j++)
-      y[c * stride + j] = (x[c * stride + j] - s.max[j]) - (bnn_real)s.sum[j];
+      y[c * stride + j] = scores_below(x[c * stride + j], s.max[j]) - (bnn_real)s.sum[j];
 }
 
 static void softmax_columns_back(bnn_real *restrict dx, const bnn_real *restrict dy,
@@ -127,7 +142,9 @@ static void log_softmax_columns_back(bnn_real *restrict dx, const bnn_real *rest
     for (size_t j = 0; j < n; j++) sum[j] += dy[c * stride + j];
   for (size_t c = 0; c < classes; c++)
     for (size_t j = 0; j < n; j++)
-      dx[c * stride + j] += dy[c * stride + j] - vm_exp(y[c * stride + j]) * (bnn_real)sum[j];
+      dx[c * stride + j] +=
+          log_softmax_slope(dy[c * stride + j], y[c * stride + j], vm_exp(y[c * stride + j]),
+                            sum[j] - dy[c * stride + j]);
 }
 
 /* ---- both layouts ---- */

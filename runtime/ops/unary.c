@@ -2,7 +2,8 @@
  * result, g of dy; p and q are the call's numbers.  Transcendental functions and their error bounds
  * are in vec/vec_math.h.
  *
- * Selections are written so that a NaN falls through them: relu(NaN) and clamp(NaN) are NaN. */
+ * Selections are written so that a NaN falls through them: relu(NaN) and clamp(NaN) are NaN.  Their
+ * gradients at NaN are those of PyTorch: 1 of relu, and 0 of clamp, as NaN is not within bounds. */
 #include "integers.h"
 #include "op_help.h"
 #include "vec/vec_math.h"
@@ -174,7 +175,7 @@ UNARY(sin,      "(x)", "sine of x in radians", vm_sin(v), g * vm_cos(v),        
 UNARY(cos,      "(x)", "cosine of x in radians", vm_cos(v), -g * vm_sin(v),     PLAIN(-3, 3))
 ARITHMETIC(clamp, integers_clamp(y, x[0], attr->number[0], attr->number[1]), "(x, lo, hi)",
                                 "x moved into [lo, hi]; gradient 1 inside, bounds included, else 0",
-                                         v < p ? p : v > q ? q : v, v < p || v > q ? 0 : g,
+                                         v < p ? p : v > q ? q : v, v >= p && v <= q ? g : 0,
       .infer = infer_clamp, .args = "rr",
       .check = {.lo = -3, .hi = 3, .tol = 1e-7, .attr = {.number = {-1, 2}}})
 /* clang-format on */

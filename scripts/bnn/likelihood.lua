@@ -105,13 +105,13 @@ function M.poisson()
   }
 end
 
--- The two values of a network that gives its own noise; sigma [n, d] or anything that broadcasts.
-local function mean_and_sigma(output)
+-- The two values of a network that gives its own noise; log sigma [n, d] or anything that broadcasts.
+local function mean_and_log_sigma(output)
   if type(output) ~= "table" or #output ~= 2 then
     error("gaussian without sigma: the network is to give two values, mean and log sigma; "
       .. "bnn.likelihood.gaussian{sigma = 1} has a given noise", 0)
   end
-  return output[1], output[2]:exp()
+  return output[1], output[2]
 end
 
 --- Gaussian targets: y ~ N(mean, sigma^2), y and mean [n, ...].
@@ -121,24 +121,23 @@ end
 --   have the mean variance as noise_std^2
 function M.gaussian(opts)
   opts = options.check("bnn.likelihood.gaussian", opts, {sigma = {type = "number", above = 0}})
+  local log_prob = opts.sigma and core.ops.gaussian_log_prob or core.ops.gaussian_log_prob_of_log
   local function parts(output)
-    if opts.sigma then
-      check_one("gaussian{sigma=}", output, "one tensor of means")
-      return output, opts.sigma
-    end
-    return mean_and_sigma(output)
+    if not opts.sigma then return mean_and_log_sigma(output) end
+    check_one("gaussian{sigma=}", output, "one tensor of means")
+    return output, opts.sigma
   end
   local function variance(output)
-    local mean, sigma = mean_and_sigma(output)
-    return mean * 0 + sigma ^ 2
+    local mean, log_sigma = mean_and_log_sigma(output)
+    return mean * 0 + (log_sigma * 2):exp()
   end
   return known{
     name = "gaussian",
     sigma = opts.sigma,
     log_prob = function(output, y)
-      local mean, sigma = parts(output)
+      local mean, scale = parts(output)
       check_targets("gaussian", mean, y)
-      return per_example(core.ops.gaussian_log_prob(y, mean, sigma))
+      return per_example(log_prob(y, mean, scale))
     end,
     predict = function(output) return (parts(output)) end,
     variance = not opts.sigma and variance or nil,

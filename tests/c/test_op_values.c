@@ -648,6 +648,244 @@ START_TEST(gaussian_log_prob_is_the_log_of_the_density) {
 }
 END_TEST
 
+/* ---- at infinity, and where little is left ---- */
+
+/* For every instruction set that this processor has. */
+#define EACH_ISA        \
+  for (size_t isa_ = 0; \
+       bnn_isa_available(isa_) && bnn_isa_set(bnn_isa_available(isa_), NULL) == BNN_OK; isa_++)
+
+/* dx[0] of an op on one tensor along its last axis, for the gradient dy of the output. */
+static bnn_tensor *slope_along(bnn_op_id id, bnn_tensor *x, bnn_tensor *dy) {
+  const bnn_attr attr = along(x->rank - 1);
+  bnn_tensor *y = NULL, *dx = NULL;
+  ck_succeeds(bnn_op_run(&y, id, &x, 1, &attr, &err));
+  ck_succeeds(bnn_tensor_new(&dx, BNN_REAL, x->rank, x->dim, &err));
+  bnn_op_get(id)->backward(&dx, dy, y, (const bnn_tensor *[]){x}, 1, &attr);
+  bnn_tensor_unref(y);
+  bnn_tensor_unref(x);
+  bnn_tensor_unref(dy);
+  return dx;
+}
+
+#define INF INFINITY
+static const struct {
+  double logits[3], softmax[3], log_softmax[3], logsumexp;
+} infinite[] = {
+    {{0, -INF, 0}, {0.5, 0, 0.5}, {-M_LN2, -INF, -M_LN2}, M_LN2},
+    {{-INF, 5, -INF}, {0, 1, 0}, {-INF, 0, -INF}, 5},
+    {{INF, 3, -INF}, {1, 0, 0}, {0, -INF, -INF}, INF},
+    {{INF, NAN, 0}, {NAN, NAN, NAN}, {NAN, NAN, NAN}, NAN},
+    {{INF, 1, INF}, {0.5, 0, 0.5}, {-M_LN2, -INF, -M_LN2}, INF},
+    {{-INF, -INF, -INF}, {NAN, NAN, NAN}, {NAN, NAN, NAN}, -INF},
+    {{1e38, -1e38, -3e38}, {1, 0, 0}, {0, -2e38, -INF}, 1e38},
+};
+
+static void masked_classes_have_no_probability_and_infinite_ones_all_here(int _i) {
+  const double *l = infinite[_i].logits;
+  double logs[3];
+  for (int c = 0; c < 3; c++) logs[c] = infinite[_i].log_softmax[c];
+  if (sizeof(bnn_real) == 8 && l[0] == 1e38) logs[2] = -4e38;
+  ck_values(CALL(softmax, none(), reals(DIMS(1, 3), l)), DIMS(1, 3), infinite[_i].softmax);
+  ck_values(CALL(softmax, along(1), reals(DIMS(1, 3, 1), l)), DIMS(1, 3, 1), infinite[_i].softmax);
+  ck_values(CALL(log_softmax, none(), reals(DIMS(1, 3), l)), DIMS(1, 3), logs);
+  ck_values(CALL(log_softmax, along(1), reals(DIMS(1, 3, 1), l)), DIMS(1, 3, 1), logs);
+  ck_values(CALL(logsumexp, along(1), reals(DIMS(1, 3), l)), DIMS(1),
+            VALUES(infinite[_i].logsumexp));
+}
+
+START_TEST(masked_classes_have_no_probability_and_infinite_ones_all) {
+  EACH_ISA masked_classes_have_no_probability_and_infinite_ones_all_here(_i);
+}
+END_TEST
+
+/* The gradient of a cross-entropy is softmax - [label], that of logsumexp softmax, whatever the
+ * loss. */
+static void gradients_of_infinite_scores_are_those_of_their_softmax_here(int _i) {
+  const double *p = infinite[_i].softmax, *l = infinite[_i].logits;
+  for (int label = 0; label < 3; label++) {
+    double want[3];
+    for (int c = 0; c < 3; c++) want[c] = p[c] - (c == label);
+    bnn_tensor *x[2] = {reals(DIMS(1, 3), l), positions(DIMS(1), VALUES(label))};
+    ck_values(gradient_of_one(BNN_OP_cross_entropy, none(), x, 2, 0), DIMS(1, 3), want);
+    unref_all(x, 2);
+  }
+  bnn_tensor *dx = slope_along(BNN_OP_logsumexp, reals(DIMS(1, 3), l), reals(DIMS(1), VALUES(1)));
+  ck_values(dx, DIMS(1, 3), p);
+}
+
+START_TEST(gradients_of_infinite_scores_are_those_of_their_softmax) {
+  EACH_ISA gradients_of_infinite_scores_are_those_of_their_softmax_here(_i);
+}
+END_TEST
+
+static void
+a_cross_entropy_over_more_classes_than_a_buffer_holds_has_the_same_gradient_here(int _i) {
+  BNN_UNUSED(_i);
+  enum { C = 1300 };
+  static double logits[C];
+  double sum = 0;
+  for (size_t c = 0; c < C; c++) logits[c] = c % 7 ? -(double)(c % 80) : -INF;
+  for (size_t c = 0; c < C; c++) sum += exp(logits[c]);
+  for (int label = 0; label < C; label += 433) {
+    bnn_tensor *x[2] = {reals(DIMS(1, C), logits), positions(DIMS(1), VALUES(label))};
+    bnn_tensor *dx = gradient_of_one(BNN_OP_cross_entropy, none(), x, 2, 0);
+    for (size_t c = 0; c < C; c++)
+      ck_close(bnn_tensor_get(dx, c), exp(logits[c]) / sum - (c == (size_t)label), 16, "slope",
+               (double)c);
+    bnn_tensor_unref(dx);
+    unref_all(x, 2);
+  }
+}
+
+START_TEST(a_cross_entropy_over_more_classes_than_a_buffer_holds_has_the_same_gradient) {
+  EACH_ISA a_cross_entropy_over_more_classes_than_a_buffer_holds_has_the_same_gradient_here(_i);
+}
+END_TEST
+
+/* Each element of a gradient has the digits of its own size: of a margin m, e^-m either way, at
+ * any offset and loss. */
+static void gradients_of_scores_keep_the_digits_of_each_element_here(int _i) {
+  BNN_UNUSED(_i);
+  static const double margin[] = {1, 12, 20, 35, 60, 80}, offset[] = {0, 64, -4096, 65536};
+  for (size_t k = 0; k < COUNT(margin); k++)
+    for (size_t o = 0; o < COUNT(offset); o++) {
+      const double m = margin[k], tail = exp(-m) / (1 + exp(-m)), l = offset[o];
+      bnn_tensor *x[2] = {reals(DIMS(2, 2), VALUES(l, l - m, l, l - m)),
+                          positions(DIMS(2), VALUES(0, 1))};
+      const double want[] = {-tail, tail, 1 - tail, tail - 1};
+      bnn_tensor *dx[3] = {gradient_of_one(BNN_OP_cross_entropy, none(), x, 2, 0),
+                           slope_along(BNN_OP_log_softmax,
+                                       reals(DIMS(2, 2), VALUES(l, l - m, l, l - m)),
+                                       reals(DIMS(2, 2), VALUES(-1, 0, 0, -1))),
+                           slope_along(BNN_OP_logsumexp, reals(DIMS(1, 2), VALUES(l, l - m)),
+                                       reals(DIMS(1), VALUES(1)))};
+      for (size_t i = 0; i < 4; i++) {
+        ck_close(bnn_tensor_get(dx[0], i), want[i], 16, "slope of a cross-entropy", m);
+        /* e^y of a rounded y: its error is y's */
+        ck_close(bnn_tensor_get(dx[1], i), want[i], 16 + m, "slope of log_softmax", m);
+      }
+      ck_close(bnn_tensor_get(dx[2], 0), 1 - tail, 16, "slope of logsumexp", m);
+      ck_close(bnn_tensor_get(dx[2], 1), tail, 16 + m, "slope of logsumexp", m);
+      unref_all(dx, 3);
+      unref_all(x, 2);
+    }
+}
+
+START_TEST(gradients_of_scores_keep_the_digits_of_each_element) {
+  EACH_ISA gradients_of_scores_keep_the_digits_of_each_element_here(_i);
+}
+END_TEST
+
+/* value, and slope in the first input, of log probabilities at the edges of their parameters */
+static const struct {
+  bnn_op_id id;
+  double a, b, c, value, slope;
+  int n, wrt;
+} edge[] = {
+    {BNN_OP_bernoulli_log_prob, INF, 1, 0, 0, 0, 2, 0},
+    {BNN_OP_bernoulli_log_prob, -INF, 0, 0, 0, 0, 2, 0},
+    {BNN_OP_bernoulli_log_prob, INF, 0, 0, -INF, -1, 2, 0},
+    {BNN_OP_bernoulli_log_prob, -INF, 1, 0, -INF, 1, 2, 0},
+    {BNN_OP_bernoulli_log_prob, INF, 0.5, 0, -INF, -0.5, 2, 0},
+    {BNN_OP_bernoulli_log_prob, NAN, 1, 0, NAN, NAN, 2, 0},
+    {BNN_OP_bernoulli_log_prob, 40, 1, 0, -4.2483542552915889e-18, 4.2483542552915889e-18, 2, 0},
+    {BNN_OP_poisson_log_prob, 0, -INF, 0, 0, 0, 2, 1},
+    {BNN_OP_poisson_log_prob, 2, -INF, 0, -INF, 2, 2, 1},
+    {BNN_OP_poisson_log_prob, 0, INF, 0, -INF, -INF, 2, 1},
+    {BNN_OP_poisson_log_prob, 0, NAN, 0, NAN, NAN, 2, 1},
+    {BNN_OP_xlogy, 0, 0, 0, 0, 0, 2, 1},
+    {BNN_OP_xlogy, 0, INF, 0, 0, 0, 2, 1},
+    {BNN_OP_xlogy, 0, NAN, 0, NAN, NAN, 2, 1},
+    {BNN_OP_xlogy, 2, 0, 0, -INF, INF, 2, 1},
+    {BNN_OP_gaussian_log_prob_of_log, 2, 2, 100, -100.91893853320467, -1, 3, 2},
+    {BNN_OP_gaussian_log_prob_of_log, 2, 2, -200, 199.08106146679533, -1, 3, 2},
+    {BNN_OP_gaussian_log_prob_of_log, 2, 2, -200, 199.08106146679533, 0, 3, 1},
+    {BNN_OP_gaussian_log_prob_of_log, 2, 1, 100, -100.91893853320467, -1, 3, 2},
+    {BNN_OP_gaussian_log_prob_of_log, 1e-30, 0, -69, 67.652899085671215, -0.1436752377517751, 3, 2},
+    {BNN_OP_gaussian_log_prob_of_log, 1e30, 0, 69, -70.502829157466527, 0.16778124852370857, 3, 2},
+    {BNN_OP_gaussian_log_prob_of_log, 1e38, 0, 44, -INF, INF, 3, 2},
+    {BNN_OP_gaussian_log_prob_of_log, NAN, 0, 1, NAN, NAN, 3, 2},
+    {BNN_OP_gaussian_kl, 0, 1e-4, 0, 2.5000833354167e-9, 0, 2, 0},
+    {BNN_OP_gaussian_kl, 0, 1e-4, 0, 2.5000833354167e-9, 5.00025000833e-5, 2, 1},
+    {BNN_OP_gaussian_kl, 1e-6, -1e-6, 0, 7.4999991666667e-13, -4.9999975e-7, 2, 1},
+    {BNN_OP_gaussian_kl, 0, -INF, 0, INF, -0.5, 2, 1},
+    {BNN_OP_gaussian_kl, 1, NAN, 0, NAN, NAN, 2, 1},
+};
+
+static void log_probabilities_are_right_at_the_edges_here(int _i) {
+  bnn_tensor *x[3] = {reals(SCALAR, &edge[_i].a), reals(SCALAR, &edge[_i].b),
+                      reals(SCALAR, &edge[_i].c)};
+  bnn_tensor *y = NULL;
+  const int n = edge[_i].n;
+  /* in double 1e38 is no large number */
+  if (sizeof(bnn_real) == 8 && isinf(edge[_i].value) && isfinite(edge[_i].a) && edge[_i].a > 1e30) {
+    unref_all(x, 3);
+    return;
+  }
+  const double loss_of_input = 1e6; /* literals are rounded to float on their way in */
+  ck_succeeds(bnn_op_run(&y, edge[_i].id, x, n, NULL, &err));
+  const char *name = bnn_op_get(edge[_i].id)->name;
+  const double ulps = sizeof(bnn_real) == 8 ? loss_of_input : 32;
+  ck_close(scalar(y), edge[_i].value, ulps, name, edge[_i].a);
+  ck_close(scalar(gradient_of_one(edge[_i].id, none(), x, n, edge[_i].wrt)), edge[_i].slope, ulps,
+           name, edge[_i].b);
+  unref_all(x, 3);
+}
+
+START_TEST(log_probabilities_are_right_at_the_edges) {
+  EACH_ISA log_probabilities_are_right_at_the_edges_here(_i);
+}
+END_TEST
+#undef INF
+
+/* As PyTorch has them: where the value is NaN the gradient need not be, but is not one of a bound. */
+static void gradients_at_nan_are_those_of_their_formulas_here(int _i) {
+  BNN_UNUSED(_i);
+  static const struct {
+    bnn_op_id id;
+    double want;
+  } row[] = {{BNN_OP_clamp, 0},     {BNN_OP_relu, 1},  {BNN_OP_leaky_relu, 0.01},
+             {BNN_OP_abs, NAN},     {BNN_OP_exp, NAN}, {BNN_OP_square, NAN},
+             {BNN_OP_sigmoid, NAN}, {BNN_OP_gelu, NAN}};
+  for (size_t i = 0; i < COUNT(row); i++) {
+    bnn_tensor *x = reals(SCALAR, VALUES(NAN));
+    bnn_attr attr = bnn_op_get(row[i].id)->defaults;
+    if (row[i].id == BNN_OP_clamp) attr.number[0] = -1, attr.number[1] = 1;
+    ck_close(scalar(gradient_of_one(row[i].id, attr, &x, 1, 0)), row[i].want, 1,
+             bnn_op_get(row[i].id)->name, NAN);
+    bnn_tensor_unref(x);
+  }
+}
+
+START_TEST(gradients_at_nan_are_those_of_their_formulas) {
+  EACH_ISA gradients_at_nan_are_those_of_their_formulas_here(_i);
+}
+END_TEST
+
+/* A subnormal result takes a processor up to a hundred times as long: there are none of arguments
+ * that are no such numbers themselves. */
+static void no_result_is_subnormal_here(int _i) {
+  BNN_UNUSED(_i);
+  static const bnn_op_id id[] = {BNN_OP_exp,  BNN_OP_sigmoid, BNN_OP_softplus, BNN_OP_gelu,
+                                 BNN_OP_tanh, BNN_OP_expm1,   BNN_OP_softmax};
+  if (sizeof(bnn_real) == 8) return; /* libm's have them */
+  for (size_t i = 0; i < COUNT(id); i++)
+    for (double v = -200; v < 0; v += 0.125) {
+      bnn_tensor *x = reals(DIMS(3), VALUES(v, 0, 0)), *y = NULL;
+      bnn_attr attr = bnn_op_get(id[i])->defaults;
+      ck_succeeds(bnn_op_run(&y, id[i], &x, 1, &attr, &err));
+      const double got = fabs(bnn_tensor_get(y, 0));
+      ck_assert_msg(got == 0 || got >= (double)FLT_MIN, "%s(%g) is %g", bnn_op_get(id[i])->name, v,
+                    got);
+      bnn_tensor_unref(x);
+      bnn_tensor_unref(y);
+    }
+}
+
+START_TEST(no_result_is_subnormal) { EACH_ISA no_result_is_subnormal_here(_i); }
+END_TEST
+
 /* ---- windows of images ---- */
 
 /* A case's sizes, and x at a position of a plane that may lie outside it. */
@@ -1274,6 +1512,17 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, cross_entropy_keeps_the_digits_of_a_small_loss);
   tcase_add_test(tests, a_label_outside_its_classes_is_refused_by_number);
   tcase_add_test(tests, bernoulli_log_prob_has_no_overflow_and_is_sharp_when_sure);
+  const int infinities = COUNT(infinite), edges = COUNT(edge);
+  tcase_add_loop_test(tests, masked_classes_have_no_probability_and_infinite_ones_all, 0,
+                      infinities);
+  tcase_add_loop_test(tests, gradients_of_infinite_scores_are_those_of_their_softmax, 0,
+                      infinities);
+  tcase_add_test(tests,
+                 a_cross_entropy_over_more_classes_than_a_buffer_holds_has_the_same_gradient);
+  tcase_add_test(tests, gradients_of_scores_keep_the_digits_of_each_element);
+  tcase_add_loop_test(tests, log_probabilities_are_right_at_the_edges, 0, edges);
+  tcase_add_test(tests, gradients_at_nan_are_those_of_their_formulas);
+  tcase_add_test(tests, no_result_is_subnormal);
   tcase_add_test(tests, gaussian_log_prob_is_the_log_of_the_density);
   tcase_add_test(tests, poisson_log_prob_is_the_log_of_the_probability);
   tcase_add_test(tests, the_slope_of_log_factorial_is_digamma);

@@ -196,15 +196,16 @@ end
 function TestHelp.test_without_a_topic_it_lists_every_public_name_with_a_line_in_groups()
   require "bnn"
   local text = help_on(nil)
+  local squeezed = text:gsub("(%S) +", "%1 ") -- the width of the column is that of its longest name
   for _, piece in ipairs{
-    "help(topic) shows one of these", "\n\nbnn  functions of the library",
-    "\n  train           Trains an objective in place and gives the optimizer's state\n",
-    "\n\nx:  methods of a tensor\n", "\n  item                the element of a tensor",
-    "\n  sqrt                square root of x, elementwise\n",
-    "\n\nbnn.schedule  Schedules: values that depend on the step",
-    "\n  linear       linear{from=, to=, steps=}: ",
-    "\n\nlog:  methods of log\n", "\n  close  Closes the files behind the log",
-  } do lu.assertStrContains(text, piece) end
+    "help(topic) shows one of these", "\n\nbnn functions of the library",
+    "\n  train Trains an objective in place and gives the optimizer's state\n",
+    "\n\nx: methods of a tensor\n", "\n  item the element of a tensor",
+    "\n  sqrt square root of x, elementwise\n",
+    "\n\nbnn.schedule Schedules: values that depend on the step",
+    "\n  linear linear{from=, to=, steps=}: ",
+    "\n\nlog: methods of log\n", "\n  close Closes the files behind the log",
+  } do lu.assertStrContains(squeezed, piece) end
   local listed = select(2, text:gsub("\n  [%w_]+", ""))
   lu.assertTrue(listed > 150, listed)
   for line in text:gmatch "[^\n]+" do

@@ -26,6 +26,16 @@ static inline bnn_real xlogy(bnn_real u, bnn_real v) {
 }
 static inline bnn_real xlogy_slope(bnn_real u, bnn_real v) { return u == 0 && v == v ? 0 : u / v; }
 
+/* log(e^u + e^v), by the larger one; equal infinities are not subtracted.  Its slope in u, e^(u - r),
+ * is a sigmoid of the difference: no rounding of r is in it. */
+static inline bnn_real logaddexp(bnn_real u, bnn_real v) {
+  const bnn_real apart = u == v ? 0 : R(fabs)(u - v), most = u < v ? v : u;
+  return most + vm_log1p(vm_exp(-apart));
+}
+static inline bnn_real logaddexp_slope(bnn_real u, bnn_real v) {
+  return vm_sigmoid(u == v ? 0 : u - v);
+}
+
 static inline bnn_real larger(bnn_real u, bnn_real v) { return u > v || u != u ? u : v; }
 static inline bnn_real smaller(bnn_real u, bnn_real v) { return u < v || u != u ? u : v; }
 
@@ -136,6 +146,8 @@ BINARY(pow, "a ^ b", power(u, v), v == 0 ? 0 : g * v * power(u, v - 1), g * powe
        .lo = 0.5, .hi = 2.5, .tol = 1e-8)
 BINARY(xlogy, "a log b, 0 where a is 0", xlogy(u, v), g * vm_log(v), g * xlogy_slope(u, v),
        .lo = 0.5, .hi = 2.5, .tol = 1e-8)
+BINARY(logaddexp, "log(e^a + e^b)", logaddexp(u, v), g * logaddexp_slope(u, v),
+       g * logaddexp_slope(v, u), .lo = -3, .hi = 3, .tol = 1e-8)
 ARITHMETIC(maximum, INTEGER_MAXIMUM,
            "the larger of a and b, NaN when either is; equal ones share the gradient",
            larger(u, v), g * share(u, v), g * share(v, u), .lo = -2, .hi = 2, .tol = 1e-8)

@@ -105,7 +105,7 @@ function M.poisson()
   }
 end
 
--- The two values of a network that gives its own noise; log sigma [n, d] or anything that broadcasts.
+-- The two values of a network that gives its own noise; log sigma is [n, d] or broadcasts to it.
 local function mean_and_log_sigma(output)
   if type(output) ~= "table" or #output ~= 2 then
     error("gaussian without sigma: the network is to give two values, mean and log sigma; "

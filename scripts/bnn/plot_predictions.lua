@@ -45,7 +45,9 @@ end
 
 local function check_names(what, names, classes, level)
   for _, class in ipairs(names and classes or {}) do
-    if class >= 0 and not names[class + 1] then fail(level + 1, "%s: names has no class %d", what, class) end
+    if class >= 0 and not names[class + 1] then
+      fail(level + 1, "%s: names has no class %d", what, class)
+    end
   end
 end
 

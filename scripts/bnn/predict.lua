@@ -274,7 +274,8 @@ end
 -- @return table of tensors: mean and std [n, w], the mean and the population standard deviation
 --   over samples of what the likelihood predicts (probabilities, means); std is epistemic. Of
 --   classes also class i32 [n] (0..C-1, the largest mean; -1 where that is not a number, as of a
---   NaN among the inputs: every rule refuses it), probability [n] and class_std [n] (of that class) and, in nats, entropy [n] (of the mean: total), expected_entropy [n] (the mean of
+--   NaN among the inputs: every rule refuses it), probability [n] and class_std [n] (of
+--   that class) and, in nats, entropy [n] (of the mean: total), expected_entropy [n] (the mean of
 --   the samples' entropies: aleatoric), mutual_information [n] (the first less the second:
 --   epistemic; a rounding below 0 is 0), energy [n] (-logsumexp of the mean logits; nil for a
 --   likelihood of one's own without logits=); variation_ratio [n] (1 - the largest share of

@@ -18,8 +18,8 @@ end
 
 TestScores = {}
 
--- Rounding may take a probability a little above 1: no score leaves its range by it. What is further
--- from one is refused, by name.
+-- Rounding may take a probability a little above 1: no score leaves its range by it. What is
+-- further from one is refused, by name.
 function TestScores.test_a_probability_a_hair_above_1_is_1()
   for _, over in ipairs{1 + 1e-7, 1 + 5e-4} do
     local row = {{over, 0, 0}, {0, 1, 0}}

@@ -436,8 +436,8 @@ function TestBeforeTraining.test_columns_that_only_round_differently_are_constan
   lu.assertTrue(train.x:select(2, 1):abs():max():item() < 1e-6)
 end
 
--- Values far from 0 beside their spread, with squares that no float holds, and with a mean that none
--- does: what comes out are the same two or three numbers.
+-- Values far from 0 beside their spread, with squares that no float holds, and with a mean that
+-- none does: what comes out are the same two or three numbers.
 function TestBeforeTraining.test_columns_of_any_size_are_standardised()
   local far = math.sqrt(3 / 2)
   for _, case in ipairs{

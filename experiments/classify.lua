@@ -93,8 +93,8 @@ local function rule_line(p, rule)
   return bnn.number.format("%s; probabilities at temperature %.3g", line, p.temperature)
 end
 
--- What was predicted for each image: names of classes, where the training data had them; "none" where
--- the prediction is not a number, whose class is -1.
+-- What was predicted for each image: names of classes, where the training data had them; "none"
+-- where the prediction is not a number, whose class is -1.
 local function classes_of(model, p)
   local list = p.class:totable()
   for i, class in ipairs(list) do

@@ -249,9 +249,8 @@ local function as_real(x) return x:dtype() == "u8" and x:real() / 255 or x:real(
 local function fit(x)
   local mean, rest, std, constant, first = core.fit_columns(x)
   if constant > 0 then
-    local notice = "bnn.data.standardise: %d of %d columns hold one value in all rows, the first "
-      .. "is column %d; they lose their mean only\n"
-    io.stderr:write(notice:format(constant, mean:numel(), first))
+    notice.say("bnn.data.standardise: %d of %d columns hold one value in all rows, the first is "
+      .. "column %d; they lose their mean only", constant, mean:numel(), first)
   end
   return {mean = mean, std = std, rest = rest}
 end

@@ -8,7 +8,7 @@
  * unpacked, so a name may hold anything but control characters: layer:0, ../a, C:\a.
  *
  * Memory: the arrays, as npy.h has it, of which all together may hold 1032 bytes for each of the
- * archive's, as no two share bytes of it; 600 bytes for each member; and 1 MB.  An array that claims
+ * archive's, as no two share bytes of it; 800 bytes for each member; and 1 MB.  An array that claims
  * more than 64 times its packed size is unpacked into nothing before.  Time: linear in what it holds.
  *
  * Errors name the file, the member and what is wrong.  EIO: the system can not open, read or write

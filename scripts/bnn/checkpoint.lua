@@ -454,9 +454,11 @@ function M.describe(model)
     local wanted = "an objective, or a table {net=, likelihood=}"
     expect.fail("bnn.checkpoint.describe: model", wanted, model)
   end
+  local likelihood = model.likelihood
+  if type(likelihood) == "string" then likelihood = likelihoods.of(likelihood, 2) end
   return {
     net = model.net and networks.describe(model.net) or nil,
-    likelihood = model.likelihood and likelihoods.describe(model.likelihood) or nil,
+    likelihood = likelihood and likelihoods.describe(likelihood) or nil,
     classes = model.classes,
   }
 end

@@ -2,6 +2,8 @@
 -- the library's scripts, the op table, and the rows of the C functions.
 -- An entry is {name = "bnn.optim.adam", call = "bnn.optim.adam(opts)", doc = "...", module =,
 -- field =}; call and field only where a script has it, field being its path in the module's value.
+-- What is indented by four spaces before the first @ is an example: code that runs as it stands in
+-- tests/lua/test_examples.lua. Tables and other text are indented by two.
 local strings = require "bnn.strings"
 
 local M = {}

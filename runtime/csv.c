@@ -170,8 +170,8 @@ static bnn_status make_table(bnn_csv **out, const bnn_csv_parser *t, bnn_err *er
 
 static bnn_status parse_text(bnn_csv **out, bnn_bytes *text, const char *name,
                              const bnn_csv_options *o, bnn_err *err) {
-  bnn_csv_parser t = {.in = {.name = name, .p = (char *)text->p, .end = (char *)text->p + text->n},
-                      .o = o};
+  char none[1], *p = text->p ? (char *)text->p : none; /* an empty text has no block */
+  bnn_csv_parser t = {.in = {.name = name, .p = p, .end = p + text->n}, .o = o};
   bnn_bytes *list[] = {&t.in.cells, &t.first, &t.roles, &t.values, &t.labels, &t.unnamed};
   bnn_status status = parse_all(&t, err);
   if (status == BNN_OK) status = make_table(out, &t, err);

@@ -1,10 +1,10 @@
 /* fuzz_csv.c - any bytes are either refused with a text or make a well-formed table, and nothing is
  * left over.  The first byte says how it is read.
  *
- *   clang -fsanitize=fuzzer,address,undefined -Iruntime -Itests/c tests/c/fuzz_csv.c \
- *     runtime/{csv,csv_columns,csv_labels,csv_records,csv_cell}.c \
- *     runtime/{number,bytes,gzip,tensor,shape,mem,status}.c -lz -lm \
- *     -o fuzz_csv && ./fuzz_csv tests/corpus/csv
+ *   clang -fsanitize=fuzzer,address,undefined -Iruntime -Itests/c \
+ *     tests/c/fuzz_csv.c runtime/{csv,csv_columns,csv_labels,csv_records,csv_cell}.c \
+ *     runtime/{file,map,bytes,save,gzip,tensor,shape,mem,number,display,status}.c \
+ *     -lz -lm -o fuzz_csv && ./fuzz_csv tests/corpus/csv
  *
  * test_csv.c includes this file to replay tests/corpus/csv. */
 #include "csv.h"

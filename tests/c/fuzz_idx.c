@@ -1,9 +1,10 @@
 /* fuzz_idx.c - any bytes are either refused with a text or make a well-formed tensor, and nothing
  * is left over.
  *
- *   clang -fsanitize=fuzzer,address,undefined -Iruntime tests/c/fuzz_idx.c \
- *     runtime/{idx,map,bytes,gzip,tensor,shape,mem,status}.c -lz -lm -o fuzz_idx && \
- *     ./fuzz_idx tests/corpus/idx
+ *   clang -fsanitize=fuzzer,address,undefined -Iruntime -Itests/c \
+ *     tests/c/fuzz_idx.c runtime/idx.c \
+ *     runtime/{file,map,bytes,save,gzip,tensor,shape,mem,number,display,status}.c \
+ *     -lz -lm -o fuzz_idx && ./fuzz_idx tests/corpus/idx
  *
  * test_idx.c includes this file to replay tests/corpus/idx, which holds an input for each way in
  * which a file can be wrong, and for each bug that was found. */

@@ -1,9 +1,10 @@
 /* fuzz_npy.c - any bytes are either refused with a text or make a well-formed tensor, and nothing
  * is left over.
  *
- *   clang -fsanitize=fuzzer,address,undefined -Iruntime -Itests/c tests/c/fuzz_npy.c \
- *     runtime/{npy,map,bytes,save,gzip,tensor,shape,mem,status}.c -lz -lm -o fuzz_npy && \
- *     ./fuzz_npy tests/corpus/npy
+ *   clang -fsanitize=fuzzer,address,undefined -Iruntime -Itests/c \
+ *     tests/c/fuzz_npy.c runtime/npy.c \
+ *     runtime/{file,map,bytes,save,gzip,tensor,shape,mem,number,display,status}.c \
+ *     -lz -lm -o fuzz_npy && ./fuzz_npy tests/corpus/npy
  *
  * test_npy.c includes this file to replay tests/corpus/npy. */
 #include "fuzz.h"

@@ -2,7 +2,8 @@
  * nothing is left over.
  *
  *   clang -fsanitize=fuzzer,address,undefined -DBNN_HAVE_LIBZIP=1 -Iruntime -Itests/c \
- *     tests/c/fuzz_npz.c runtime/{npz,npy,map,bytes,save,gzip,tensor,shape,mem,status}.c \
+ *     tests/c/fuzz_npz.c runtime/{npz,npy}.c \
+ *     runtime/{file,map,bytes,save,gzip,tensor,shape,mem,number,display,status}.c \
  *     -lzip -lz -lm -o fuzz_npz && ./fuzz_npz tests/corpus/npz
  *
  * test_npz.c includes this file to replay tests/corpus/npz. */

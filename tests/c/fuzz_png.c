@@ -3,7 +3,8 @@
  *
  *   clang -fsanitize=fuzzer,address,undefined -DBNN_HAVE_LIBPNG=1 -I/usr/include/libpng16 \
  *     -Iruntime -Itests/c tests/c/fuzz_png.c \
- *     runtime/{image,image_png,bytes,save,gzip,tensor,shape,mem,status}.c \
+ *     runtime/{image,image_png}.c \
+ *     runtime/{file,map,bytes,save,gzip,tensor,shape,mem,number,display,status}.c \
  *     -lpng16 -lz -lm -o fuzz_png && ./fuzz_png tests/corpus/png
  *
  * test_png.c includes this file to replay tests/corpus/png. */

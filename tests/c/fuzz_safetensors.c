@@ -2,8 +2,9 @@
  * tensors are well formed or refused with a text, and nothing is left over.
  *
  *   clang -fsanitize=fuzzer,address,undefined -DBNN_HAVE_JANSSON=1 -Iruntime -Itests/c \
- *     tests/c/fuzz_safetensors.c runtime/{safetensors,safetensors_sums,file,map,bytes,save,gzip,tensor,shape}.c \
- *     runtime/{json,mem,status}.c -ljansson -lz -lm -o fuzz_safetensors && \
+ *     tests/c/fuzz_safetensors.c runtime/{safetensors,safetensors_sums,json}.c \
+ *     runtime/{file,map,bytes,save,gzip,tensor,shape,mem,number,display,status}.c \
+ *     -ljansson -lz -lm -o fuzz_safetensors && \
  *     ./fuzz_safetensors tests/corpus/safetensors
  *
  * test_safetensors.c includes this file to replay tests/corpus/safetensors. */

@@ -127,7 +127,9 @@ run_tests = CC='$(CC)' BUILD='$(BUILD)' SAN='$(SAN)' REAL='$(REAL)' tests/run_te
 test: $(BNNLUA) $(check_suites) ## run the C, Lua and shell tests and the layer check
 	@$(run_tests) $(quick_suites) tests/layers.sh
 
+# Data that only these tests need; where they cannot be had, what needs them is skipped and says so.
 test-long: $(BNNLUA) $(check_suites) $(long_check_suites) ## the same and those of tests/long
+	@$(ask) --install packages long || echo 'test-long: going on without these packages' >&2
 	@$(run_tests) $(quick_suites) tests/layers.sh $(long_suites)
 
 test-programs: $(BNNLUA) $(check_suites) $(long_check_suites) $(benches) $(BENCH) ## build them only

@@ -49,6 +49,7 @@ packages_of() {
     ;;
   tests) echo "$(for_target check) lua-unit lua5.4" ;;
   cross) echo "gcc-aarch64-linux-gnu qemu-user" ;;
+  long) echo "dataset-fashion-mnist" ;;
   developers) echo "clang libclang-rt-14-dev clang-format lua-check valgrind python3 openssl" ;;
   *) echo "configure.sh: no group $1" >&2; exit 2 ;;
   esac
@@ -171,6 +172,7 @@ found() {
   lua-unit) lua5.4 -e 'require "luaunit"' ;;
   gnuplot-nox) command -v gnuplot ;;
   lua-check) command -v luacheck ;;
+  dataset-*) ls "/usr/share/datasets/${1#dataset-}" || ls "/usr/local/share/datasets/${1#dataset-}" ;;
   libclang-rt-*) CC=clang; links '#define USE' -fsanitize=address,undefined ;;
   *) command -v "$1" ;;
   esac >/dev/null 2>&1

@@ -32,7 +32,7 @@ function TestFashion.test_the_files_are_the_known_ones()
   lu.assertEquals(data.train.y:narrow(1, 1, 8):totable(), {9, 0, 0, 3, 0, 2, 7, 2})
 end
 
--- Our runs over five seeds reach 0.879 to 0.889; a plain MLP of this size some 0.88.
+-- Five seeds reached 0.882 to 0.886.
 function TestFashion.test_clothes_are_learned()
   need(data, "needs Debian's dataset-fashion-mnist")
   local metrics = experiment "mnist.lua".run({dataset = "fashion-mnist", log_interval = 10000},
@@ -40,14 +40,16 @@ function TestFashion.test_clothes_are_learned()
   assert_within(metrics.accuracy, 0.87, 0.90, "accuracy")
 end
 
+-- Three seeds reached 0.912 to 0.965, of a plain network 0.67 to 0.75, and refused 71% to 77%.
 function TestFashion.test_networks_that_know_digits_refuse_clothes()
   need(data and digits, "needs Debian's dataset-fashion-mnist, and MNIST in $BNNLUA_DATA")
   local metrics = experiment "ood.lua".run({outside = {"fashion-mnist"}, figures = ""},
     bnn.log.memory())
   local name = "bayesian/ood/%s/Fashion-MNIST/%s"
-  assert_within(metrics[name:format("class_std", "auroc")], 0.95, 1, "AUROC of class_std")
-  assert_within(metrics[name:format("mutual_information", "auroc")], 0.95, 1, "AUROC of MI")
-  assert_within(metrics[name:format("class_std", "refused")], 0.5, 1, "refused")
+  assert_within(metrics[name:format("class_std", "auroc")], 0.88, 0.99, "AUROC of class_std")
+  assert_within(metrics[name:format("mutual_information", "auroc")], 0.88, 0.99, "AUROC of MI")
+  assert_within(metrics[name:format("class_std", "refused")], 0.6, 0.9, "refused")
+  assert_within(metrics["plain/ood/entropy/Fashion-MNIST/auroc"], 0.5, 0.82, "AUROC, plain")
 end
 
 os.exit(lu.LuaUnit.run(), true)

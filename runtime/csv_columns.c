@@ -226,11 +226,25 @@ static first_look look_at_first(const bnn_csv_parser *t) {
   return f;
 }
 
+/* Whether all numbers of the first row are in quotes, and none of the last: quotes are for names. */
+static bool is_quoted_alone(const bnn_csv_parser *t) {
+  const cell *first = bnn_csv_first(t), *last = bnn_csv_cells(&t->in.cells);
+  size_t n = 0;
+  if (t->row < 2) return false;
+  for (size_t k = 0; k < t->columns; k++) {
+    if (bnn_csv_role_of(t, k) == BNN_CSV_DROPPED || !bnn_csv_is_number(&first[k])) continue;
+    if (!first[k].quoted || last[k].quoted) return false;
+    n++;
+  }
+  return n > 0;
+}
+
 /* Whether a first row of numbers may hold names all the same: 0, 1, 2 as pandas and NumPy number
  * columns; integers that count, or rise over columns of fractions, such as years. */
 static bool may_be_names(const bnn_csv_parser *t) {
   first_look f = look_at_first(t);
   size_t d = bnn_csv_features(t), fractions = 0;
+  if (is_quoted_alone(t)) return true;
   if (!f.integers || !f.rising) return false;
   if (f.counting && f.first == 0 && f.n > 1) return true;
   for (size_t j = 0; j < d; j++) fractions += has_fraction(t, j, d);

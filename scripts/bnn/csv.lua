@@ -36,8 +36,8 @@ local function label_words(t, label)
 end
 
 local function unnamed_words(n)
-  if n == 1 then return "column 1, which has no name and numbers the rows, left out" end
-  return strings.message("columns 1 to %d, which have no names and number the rows, left out", n)
+  if n == 1 then return "column 1, an index without a name, left out" end
+  return ("columns 1 to %d, indices without names, left out"):format(n)
 end
 
 -- Says what was found about a file; nothing when the options say it all.

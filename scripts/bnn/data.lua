@@ -238,8 +238,9 @@ end
 
 -- Whether a name is a path: by its look, or that of a folder that is here and not known otherwise.
 local function names_path(name, opts)
-  if name == "" or name == "." or name:find "/" or file_sets.is_file(name) then return true end
-  return not opts.dir and not opts.set and not sets.find(name) and core.is_folder(name)
+  if name == "" or name == "." or name:find "/" or file_sets.is_file_name(name) then return true end
+  local may_be_here = not opts.dir and not opts.set and not sets.find(name)
+  return may_be_here and (core.is_folder(name) or file_sets.is_file(name))
 end
 
 -- The last part of a path, as the name of a set.

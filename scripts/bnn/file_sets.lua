@@ -173,10 +173,15 @@ local function from_array(path, kind, opts)
   return {train = made}
 end
 
---- Whether a name is that of a file that M.load takes.
-function M.is_file(path)
+--- Whether a name ends as those of files that M.load takes.
+function M.is_file_name(path)
   local kind = files.kind_by_name(path)
-  if kind and kind ~= "png" then return true end
+  return kind ~= nil and kind ~= "png"
+end
+
+--- Whether a path is that of a file, by its name or because it is there.
+function M.is_file(path)
+  if M.is_file_name(path) then return true end
   local file = not core.is_folder(path) and io.open(path, "rb")
   if not file then return false end
   file:close()

@@ -129,6 +129,7 @@ static const struct {
     {"0,1\n5,6\n", 0, "the first row is 0, 1: names or numbers? header = true if it holds names"},
     {"1,2,3\n0.5,1,2\n", 0, "names or numbers?"},
     {"2019 2020 2021\n0.5 1.5 2.5\n1 2 3\n7 8.5 9.5\n", 0, "the first row is 2019, 2020, ..."},
+    {"\"7\",\"3\"\n5,6\n8,9\n", 0, "the first row is 7, 3: names or numbers?"},
     {"0\n1.5\n2\n", 0, "the first row is 0: names or numbers?"},
     {"0,1,species\n5.5,6,cat\n7,8,dog\n", 3, "the first row is 0, 1, ...: names or numbers?"},
     {"5.5,6,class\n5.5,6,0\n7,8,1\n", -1, "the label of row 1 is 'class', all others are numbers"},
@@ -153,8 +154,8 @@ END_TEST
 
 START_TEST(a_first_row_of_numbers_is_data_without_such_a_hint) {
   static const char *const text[] = {
-      "1,2,3\n4,5,6\n", "0\n1\n1\n",          "3,1,2\n0.5,1.5,2.5\n",
-      "5\n0.5\n",       "1.0,2.0\n0.5,1.5\n", "0,0,1\n1,1,0\n",
+      "1,2,3\n4,5,6\n",     "0\n1\n1\n",      "3,1,2\n0.5,1.5,2.5\n",       "5\n0.5\n",
+      "1.0,2.0\n0.5,1.5\n", "0,0,1\n1,1,0\n", "\"7\",\"3\"\n\"5\",\"6\"\n",
   };
   for (size_t k = 0; k < sizeof text / sizeof *text; k++) {
     bnn_csv *t = table_of(text[k], plain);

@@ -132,7 +132,7 @@ function TestCsv.test_what_was_decided_is_said_in_one_line_and_once()
     {"  5   6\n7\t 8\n", {}, "FILE: 2 rows of 2 columns; delimiter blanks; no header; no label "
       .. "column\n"},
     {",a\n0,5\n1,6\n", {header = true}, "FILE: 2 rows of 2 columns; the first row is a header; no "
-      .. "label column; column 1, which has no name and numbers the rows, left out\n"},
+      .. "label column; column 1, an index without a name, left out\n"},
     {"1,6\n2,7\n3,8\n", {}, "FILE: 3 rows of 2 columns; no header; no label column; column 1 "
       .. "numbers the rows, yet is a feature (drop = {1} leaves it out)\n"},
     {"3\t4\n", {header = false}, "FILE: 1 row of 2 columns; delimiter tab; no header; no label "

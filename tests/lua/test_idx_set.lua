@@ -74,6 +74,19 @@ function TestEmnist.test_one_of_several_splits_is_chosen()
   lu.assertEquals(bnn.data.load(folder).train.y:totable(), {3})
 end
 
+function TestEmnist.test_a_set_is_found_by_the_beginning_of_its_names()
+  part("emnist-digits-train", {7})
+  local getenv = os.getenv
+  os.getenv = function(name) -- luacheck: ignore 122
+    if name == "BNNLUA_DATA" then return folder end
+    return getenv(name)
+  end
+  local ok, set, fault = pcall(bnn.data.load, "emnist-digits")
+  os.getenv = getenv -- luacheck: ignore 122
+  lu.assertTrue(ok)
+  lu.assertEquals(assert(set, fault).train.y:totable(), {7})
+end
+
 function TestEmnist.test_they_are_not_taken_for_mnist()
   part("emnist-mnist-train", {1})
   refuses("no IDX files there", bnn.data.load, "mnist", {dir = folder})

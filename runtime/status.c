@@ -19,6 +19,8 @@ const char *bnn_status_text(bnn_status status) {
 
 /* Writes at err->text + at what the format gives, as a terminal may show it, as far as there is
  * room; names and paths in it are as their files have them. */
+static void write_text(bnn_err *err, size_t at, const char *format, va_list args)
+    __attribute__((format(printf, 3, 0)));
 static void write_text(bnn_err *err, size_t at, const char *format, va_list args) {
   char raw[2 * BNN_ERR_TEXT];
   int n = bnn_vformat(raw, sizeof raw, format, args);

@@ -89,6 +89,20 @@ static const char *place_name(lua_State *L, const walk *w, int depth) {
   return lua_pushfstring(L, "element %s", bnn_shape_print(depth, w->place).s);
 }
 
+/* Raises for a table at `index` without a first element that is not empty: params, a prediction or
+ * options are no list of no numbers. */
+static void refuse_names(lua_State *L, int index, int arg) {
+  index = lua_absindex(L, index);
+  if (luaL_getmetafield(L, index, "__name") == LUA_TSTRING)
+    bind_typeerror(L, arg, "number, lists of numbers or tensor");
+  lua_pushnil(L);
+  if (!lua_next(L, index)) return;
+  lua_pop(L, 1);
+  luaL_argerror(L, arg,
+                lua_pushfstring(L, "lists of numbers expected, got a table with key %s",
+                                bind_push_text(L, -1)));
+}
+
 /* The shape that nested lists have if they are regular: follows the first elements. */
 static int first_shape(lua_State *L, int index, int arg, size_t dim[BNN_RANK_MAX]) {
   int rank = 0;
@@ -97,7 +111,10 @@ static int first_shape(lua_State *L, int index, int arg, size_t dim[BNN_RANK_MAX
     if (rank == BNN_RANK_MAX)
       luaL_argerror(L, arg, lua_pushfstring(L, "lists are nested more than %d deep", rank));
     dim[rank] = lua_rawlen(L, -1);
-    if (dim[rank++] == 0) break;
+    if (dim[rank++] == 0) {
+      refuse_names(L, -1, arg);
+      break;
+    }
     lua_rawgeti(L, -1, 1);
     lua_remove(L, -2);
   }
@@ -137,6 +154,7 @@ static void fill_list(lua_State *L, walk *w, int depth) {
                   lua_pushfstring(L, "%s has %I elements, those before it have %I",
                                   place_name(L, w, depth), (lua_Integer)lua_rawlen(L, list),
                                   (lua_Integer)n));
+  if (n == 0) refuse_names(L, list, w->arg);
   for (size_t i = 1; i <= n; i++) {
     w->place[depth] = i;
     lua_rawgeti(L, -1, (lua_Integer)i);

@@ -3,6 +3,8 @@
  * One C closure serves them all; its upvalue 1 is the op's id.  Arguments are the inputs (a tensor,
  * a number, a list of numbers or a key each; for arity -1 a list of them), then the attributes, in
  * the order of the op's `args`.  When an input is a tracer the call is recorded, else it is run. */
+#include <string.h>
+
 #include "bind.h"
 
 /* ---- inputs ---- */
@@ -335,6 +337,12 @@ static int op_call(lua_State *L) {
   return run(L, &c, &attr);
 }
 
+/* The __call of a module that has an op's name: the module comes first. */
+static int op_of_module(lua_State *L) {
+  lua_remove(L, 1);
+  return op_call(L);
+}
+
 /* Lua gives the operand of a unary operator twice. */
 static int op_operator(lua_State *L) {
   lua_settop(L, bnn_op_get((bnn_op_id)lua_tointeger(L, lua_upvalueindex(1)))->arity);
@@ -394,7 +402,19 @@ static void set_operators(lua_State *L, int meta) {
   }
 }
 
+static int core_op_of_module(lua_State *L) {
+  const char *name = luaL_checkstring(L, 1);
+  for (int id = 0; id < BNN_OP_COUNT; id++) {
+    if (strcmp(bnn_op_get((bnn_op_id)id)->name, name) != 0) continue;
+    push_op(L, (bnn_op_id)id, op_of_module);
+    return 1;
+  }
+  return luaL_argerror(L, 1, "the name of an op expected");
+}
+
 static const bind_row rows[] = {
+    {"op_of_module", core_op_of_module,
+     "op_of_module(name): the op as the __call of a module of its name, bnn.log(x)"},
     {"op_docs", core_op_docs, "op_docs(): the op table's documentation, a list of {name=, doc=}"},
     {NULL, NULL, NULL},
 };

@@ -511,6 +511,7 @@ local FLAGS = {"checkpoint", "checkpoint_every", "resume", "resume_anyway"}
 -- @param defaults table: the experiment's own
 -- @return table: those, and checkpoint, checkpoint_every, resume and resume_anyway
 function M.flags(defaults)
+  expect.plain_table("bnn.checkpoint.flags", defaults, "a table of defaults")
   local function add(name, flag)
     flag.result = false
     defaults[name] = flag
@@ -526,6 +527,9 @@ end
 -- @param cfg table: what an experiment's run gets
 -- @param opts table: best=, mode=, keep=, extras=, on_resume=, as for bnn.train
 function M.of(cfg, opts)
+  if type(cfg) ~= "table" then
+    expect.fail("bnn.checkpoint.of", "the configuration that an experiment's run gets", cfg)
+  end
   opts = options.check("bnn.checkpoint.of", opts, {
     best = "string", mode = "string", keep = "integer", extras = "table|function",
     on_resume = "function",

@@ -20,6 +20,34 @@ function M.tensor(what, value, wanted, level)
   M.fail(what, wanted, value, (level or 3) + 1)
 end
 
+--- Gives a key back, or raises.
+function M.key(what, value, level)
+  if options.is_object(value, "key") then return value end
+  M.fail(what, "a key", value, (level or 3) + 1)
+end
+
+--- Gives a string back, or raises that `wanted` was expected.
+function M.string(what, value, wanted, level)
+  if type(value) == "string" then return value end
+  M.fail(what, wanted or "a string", value, (level or 3) + 1)
+end
+
+--- Gives a table that is no object back, or raises that `wanted` was expected.
+function M.plain_table(what, value, wanted, level)
+  if type(value) == "table" and not getmetatable(value) then return value end
+  M.fail(what, wanted, value, (level or 3) + 1)
+end
+
+--- Gives a shape back, a list of sizes, or raises.
+function M.shape(what, value, level)
+  local is_list = type(value) == "table" and not getmetatable(value)
+  for _, size in ipairs(is_list and value or {}) do
+    is_list = is_list and options.accept(size, {type = "integer", min = 0})
+  end
+  if is_list then return value end
+  M.fail(what, "a shape, as {784, 64}", value, (level or 3) + 1)
+end
+
 --- Gives params back, or raises.
 function M.params(what, value, level)
   if parameters.is(value) then return value end

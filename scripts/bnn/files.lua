@@ -220,6 +220,7 @@ function M.image(source, opts)
   local make = opts.fit and core.image_character or as_it_is
   local is_file, fault = type(source) == "string", nil
   local grey = source
+  if not is_file then expect.tensor("bnn.data.image", source, "a path or a tensor") end
   if is_file then grey, fault = core.png_read(source, "grey") end
   if not grey then return nil, fault end
   local x, lack = make(grey:contiguous(), opts.ink)
@@ -295,7 +296,7 @@ end
 -- @param count integer: how many there are (the greatest label and 1 when left out)
 -- @return tensor real [n, count]
 function M.one_hot(y, count)
-  if type(y) ~= "table" or getmetatable(y) then
+  if type(y) ~= "table" or getmetatable(y) or #y == 0 and next(y) ~= nil then
     expect.tensor("bnn.data.one_hot: y", y, "a tensor or a list of labels")
   end
   local labels, fault = classes.labels(type(y) == "userdata" and y or core.tensor(y))

@@ -53,7 +53,7 @@ for name, op in pairs(core.ops) do
   if M[name] == nil then
     M[name] = op
   elseif type(M[name]) == "table" then
-    setmetatable(M[name], {__call = function(_, ...) return op(...) end})
+    setmetatable(M[name], {__call = core.op_of_module(name)})
   end
 end
 

@@ -3,6 +3,7 @@
 -- {name, value}. A sink is a function of (step, rows), or a table with a method `write` and, where
 -- it wants them, `say(line)` for other lines of results and `close()`. So a user's own sink is
 --     bnn.log.tee{bnn.log.console(), function(step, rows) print(step, rows[1][2]) end}
+local expect = require "bnn.expect"
 local number = require "bnn.number"
 local options = require "bnn.options"
 local strings = require "bnn.strings"
@@ -137,6 +138,7 @@ end
 --- A log that hands everything to each of a list of logs or sinks.
 function M.tee(logs)
   local outs, sink = {}, {}
+  expect.plain_table("bnn.log.tee", logs, "a list of logs")
   for i, log in ipairs(logs) do outs[i] = M.of(log) end
   for _, method in ipairs{"write", "say", "close"} do
     sink[method] = function(_, ...)
@@ -167,6 +169,7 @@ end
 -- step to step; numbers read back as the same numbers. Gives nil, message when the file cannot be
 -- made.
 function M.csv(path)
+  expect.string("bnn.log.csv", path, "a path")
   return file_log(path, "step,name,value\n", function(step, rows)
     local lines = {}
     for i, row in ipairs(rows) do
@@ -190,6 +193,7 @@ end
 -- are written as \xe9. Gives nil, message when the
 -- file cannot be made.
 function M.jsonl(path)
+  expect.string("bnn.log.jsonl", path, "a path")
   return file_log(path, nil, function(step, rows)
     local fields = {('"step":%d'):format(step)}
     for _, row in ipairs(rows) do

@@ -75,6 +75,8 @@ end
 -- @param shape list
 -- @param init function(key, shape) -> tensor of that shape
 function M.parameter(name, shape, init)
+  expect.string("bnn.nn.parameter: name", name)
+  expect.shape("bnn.nn.parameter: shape", shape)
   local frame = frame_of("parameter " .. name)
   if not options.accept(init, "function") then
     error(strings.message(
@@ -117,22 +119,37 @@ local function scaled_normal(key, shape, from, to)
   return core.truncated(key, shape) / math.sqrt(math.max(fan_in, 1))
 end
 
+-- Raises where a user calls an initial value with something else than a key and a shape.
+local function check_initial(name, key, shape)
+  expect.key(name .. ": key", key, 4)
+  expect.shape(name .. ": shape", shape, 4)
+end
+
 --- Truncated normal on [-2, 2], not rescaled, over sqrt(fan_in): Haiku's default for linear layers
 -- (standard deviation 0.8796 / sqrt(fan_in)). fan_in is the product of all dims but the last.
-function M.truncated_normal(key, shape) return scaled_normal(key, shape, 1, #shape - 1) end
+function M.truncated_normal(key, shape)
+  check_initial("bnn.nn.truncated_normal", key, shape)
+  return scaled_normal(key, shape, 1, #shape - 1)
+end
 
 --- The same for convolution kernels [out, channels, h, w]: fan_in is the product of all dims but
 -- the first.
-function M.truncated_normal_kernel(key, shape) return scaled_normal(key, shape, 2, #shape) end
+function M.truncated_normal_kernel(key, shape)
+  check_initial("bnn.nn.truncated_normal_kernel", key, shape)
+  return scaled_normal(key, shape, 2, #shape)
+end
 
 --- Zeros, the default of biases.
-function M.zeros(_, shape) return core.zeros(shape) end
+function M.zeros(_, shape) return core.zeros(expect.shape("bnn.nn.zeros: shape", shape)) end
 
 --- Standard normal, the default of embeddings (as PyTorch's).
-function M.normal(key, shape) return core.randn(key, shape) end
+function M.normal(key, shape)
+  check_initial("bnn.nn.normal", key, shape)
+  return core.randn(key, shape)
+end
 
 --- Ones, the default of gains.
-function M.ones(_, shape) return core.ones(shape) end
+function M.ones(_, shape) return core.ones(expect.shape("bnn.nn.ones: shape", shape)) end
 
 -- ---- nets ----
 

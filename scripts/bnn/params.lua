@@ -12,6 +12,22 @@ local M = {}
 
 local Meta = {__name = "bnn.params"}
 
+-- Raises "what: expected <wanted>, got <kind of value>" at the caller's caller.
+local function fail(what, wanted, value)
+  error(("%s: expected %s, got %s"):format(what, wanted, options.kind_shown(value)), 3)
+end
+
+local function is_plain(value) return type(value) == "table" and not getmetatable(value) end
+
+-- Whether a value is a list of tables that each have this field, as layouts are.
+local function is_list_with(value, field)
+  if not is_plain(value) then return false end
+  for _, entry in ipairs(value) do
+    if not is_plain(entry) or entry[field] == nil then return false end
+  end
+  return true
+end
+
 -- What a Params object knows besides its tensors, out of the way of their names.
 local inside = setmetatable({}, {__mode = "k"})
 
@@ -19,6 +35,9 @@ local inside = setmetatable({}, {__mode = "k"})
 -- @param shapes list of {name=, shape={...}}
 -- @return list of {name=, shape=, size=, offset=} with offsets from 0, and the size of the whole
 function M.layout(shapes)
+  if not is_list_with(shapes, "shape") then
+    fail("bnn.params.layout", "a list of {name=, shape=}", shapes)
+  end
   local layout, offset = {}, 0
   for i, entry in ipairs(shapes) do
     local size = 1
@@ -33,6 +52,10 @@ end
 -- @param layout as `layout` gives it
 -- @param flat tensor [size]; the named tensors look into it
 function M.new(layout, flat)
+  if not is_list_with(layout, "offset") then
+    fail("bnn.params.new", "a layout, as bnn.params.layout gives it", layout)
+  end
+  if not options.is_object(flat, "tensor") then fail("bnn.params.new: flat", "a tensor", flat) end
   local tensors = {}
   for _, entry in ipairs(layout) do
     local part = flat:narrow(1, entry.offset + 1, entry.size)
@@ -53,11 +76,6 @@ end
 --- Whether a value is a Params object.
 function M.is(value) return getmetatable(value) == Meta end
 
--- Raises "what: expected <wanted>, got <kind of value>" at the caller's caller.
-local function fail(what, wanted, value)
-  error(("%s: expected %s, got %s"):format(what, wanted, options.kind_shown(value)), 3)
-end
-
 --- The layout of parameters: a list of {name=, shape=, size=, offset=}.
 function M.layout_of(params)
   if not inside[params or false] then fail("bnn.params.layout_of", "params", params) end
@@ -66,10 +84,16 @@ end
 
 --- Whether params lie in one buffer, as those of net:init do, which training steps can change.
 -- Parts of others (params:sub) may not, and what is recorded does not; a clone does.
-function M.has_buffer(params) return inside[params].flat ~= nil end
+function M.has_buffer(params)
+  if not M.is(params) then fail("bnn.params.has_buffer", "params", params) end
+  return inside[params].flat ~= nil
+end
 
 --- Sizes of the tensors of a layout, as a list.
 function M.sizes(layout)
+  if not is_list_with(layout, "size") then
+    fail("bnn.params.sizes", "a layout, as bnn.params.layout gives it", layout)
+  end
   local sizes = {}
   for i, entry in ipairs(layout) do sizes[i] = entry.size end
   return sizes
@@ -77,6 +101,7 @@ end
 
 --- One tensor of many along an axis, however many they are: an op takes 32 at most.
 function M.concat(parts, axis)
+  if not is_plain(parts) then fail("bnn.params.concat", "a list of tensors", parts) end
   while #parts > 1 do
     local joined = {}
     for i = 1, #parts, 32 do
@@ -90,6 +115,12 @@ end
 
 --- Parameters in new memory from tensors by name.
 function M.gather(layout, tensors)
+  if not is_list_with(layout, "size") then
+    fail("bnn.params.gather", "a layout, as bnn.params.layout gives it", layout)
+  end
+  if not is_plain(tensors) and not M.is(tensors) then
+    fail("bnn.params.gather: tensors", "a table of tensors by name", tensors)
+  end
   local parts = {}
   for i, entry in ipairs(layout) do parts[i] = tensors[entry.name]:reshape(entry.size) end
   return M.new(layout, M.concat(parts, 1))
@@ -101,6 +132,7 @@ end
 -- @return Params in new memory; networks in alphabetical order
 function M.join(parts)
   local names, entries, tensors = {}, {}, {}
+  if not is_plain(parts) then fail("bnn.params.join", "a table name -> params", parts) end
   for name, part in pairs(parts) do
     if type(name) ~= "string" or not M.is(part) then
       error("join: a table name -> params is wanted", 2)
@@ -216,7 +248,7 @@ function Meta.__index(self, name)
 end
 
 function Meta.__newindex(_, name)
-  error(strings.message("parameters are values: '%s' can not be set", tostring(name)), 2)
+  error(strings.message("parameters are values: '%s' cannot be set", tostring(name)), 2)
 end
 
 function Meta.__len(self) return #inside[self].layout end

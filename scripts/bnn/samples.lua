@@ -30,9 +30,12 @@ function M.is(value) return getmetatable(value) == Meta end
 
 --- Samples in new memory from tensors [S, ...] by name.
 function M.gather(layout, tensors)
+  expect.plain_table("bnn.samples.gather", layout, "a layout, as bnn.params.layout gives it")
+  expect.plain_table("bnn.samples.gather: tensors", tensors, "a table of tensors [S, ...] by name")
   local parts = {}
   for i, entry in ipairs(layout) do
-    local tensor = tensors[entry.name]
+    local tensor = expect.tensor("bnn.samples.gather: " .. entry.name, tensors[entry.name],
+      "a tensor [S, ...]")
     parts[i] = tensor:reshape(tensor:size(1), entry.size)
   end
   return M.new(layout, #parts == 0 and core.zeros(0, 0) or parameters.concat(parts, 2))
@@ -81,7 +84,7 @@ function Meta.__index(self, name)
 end
 
 function Meta.__newindex(_, name)
-  error(strings.message("samples are values: '%s' can not be set", tostring(name)), 2)
+  error(strings.message("samples are values: '%s' cannot be set", tostring(name)), 2)
 end
 
 function Meta.__len(self) return inside[self].flat:size(1) end

@@ -83,7 +83,7 @@ end
 --- piecewise{{1, 1e-3}, {5001, 1e-4}, ...}: from each step on the value, or the schedule, beside
 -- it. A schedule in a piece sees the steps of the program, not of the piece.
 function M.piecewise(pieces)
-  options.check("bnn.schedule.piecewise", pieces, {"table"})
+  pieces = options.check("bnn.schedule.piecewise", pieces, {"table"})
   for i, piece in ipairs(pieces) do
     local first = i == 1 and 1 or pieces[i - 1][1] + 1
     local from = options.accept(piece[1], {type = "integer", min = first})

@@ -1,4 +1,5 @@
 --- Text tables for the end of a run: columns in line, numbers to the right, words to the left.
+local expect = require "bnn.expect"
 local number = require "bnn.number"
 local strings = require "bnn.strings"
 
@@ -49,6 +50,11 @@ end
 --   decimals: of floats, those too small for them get 3 digits (0.00012, 1e-05); format: of every
 --   number, as for string.format
 function M.render(rows, columns)
+  expect.plain_table("bnn.table_text: rows", rows, "a list of rows")
+  expect.plain_table("bnn.table_text: columns", columns, "a list of columns")
+  for i, row in ipairs(rows) do
+    if type(row) ~= "table" then expect.fail("bnn.table_text: row " .. i, "a table", row) end
+  end
   local measured, lines = {}, {}
   for i, column in ipairs(columns) do measured[i] = measure(column, i, rows) end
   lines[1] = line_of(measured, function(m) return m.title end)

@@ -83,9 +83,9 @@ end
 
 function TestParams.test_names_can_not_be_set()
   local p = params()
-  raises({"test_params.lua:", "'w' can not be set"}, function() p.w = 1 end)
-  raises("can not be set", function() p["mlp/linear_0/w"] = bnn.zeros(6, 4) end)
-  raises("'flat' can not be set", function() p.flat = bnn.zeros(43) end)
+  raises({"test_params.lua:", "'w' cannot be set"}, function() p.w = 1 end)
+  raises("cannot be set", function() p["mlp/linear_0/w"] = bnn.zeros(6, 4) end)
+  raises("'flat' cannot be set", function() p.flat = bnn.zeros(43) end)
   lu.assertNil(p["mlp/linear_7/w"])
 end
 

@@ -1,6 +1,8 @@
 --- Values of the wrong kind: every public function that takes a model, a posterior, params, data, a
 -- state or an objective says what it expected and what it got.
+package.path = arg[0]:match "^.*/" .. "?.lua;" .. package.path
 local lu = require "luaunit"
+local bits = require "bits"
 local bnn = require "bnn"
 
 local key = bnn.key(3)
@@ -97,6 +99,39 @@ local CALLS = {
    "a part of a data set"},
   {"bnn.data.standardise", function(v) bnn.data.standardise(v) end, "a part of a data set"},
   {"bnn.data.one_hot: y", function(v) bnn.data.one_hot(v, 2) end, "a table", "a tensor"},
+  {"bnn.data.image", function(v) bnn.data.image(v) end, "a string", "a tensor"},
+  {"bnn.nn.normal: key", function(v) bnn.nn.normal(v, {2}) end, "a key"},
+  {"bnn.nn.truncated_normal: key", function(v) bnn.nn.truncated_normal(v, {2, 3}) end, "a key"},
+  {"bnn.nn.truncated_normal_kernel: shape", function(v)
+    bnn.nn.truncated_normal_kernel(key, v)
+  end, "a table"},
+  {"bnn.nn.zeros: shape", function(v) bnn.nn.zeros(key, v) end, "a table"},
+  {"bnn.nn.ones: shape", function(v) bnn.nn.ones(key, v) end, "a table"},
+  {"bnn.nn.parameter: name", function(v) bnn.nn.parameter(v, {2}, bnn.nn.zeros) end, "a string"},
+  {"bnn.nn.parameter: shape", function(v) bnn.nn.parameter("w", v, bnn.nn.zeros) end, "a table"},
+  {"bnn.params.layout", function(v) bnn.params.layout(v) end, "a table"},
+  {"bnn.params.new", function(v) bnn.params.new(v, x) end, "a table"},
+  {"bnn.params.new: flat", function(v) bnn.params.new({}, v) end, "a tensor"},
+  {"bnn.params.has_buffer", function(v) bnn.params.has_buffer(v) end, "params"},
+  {"bnn.params.sizes", function(v) bnn.params.sizes(v) end, "a table"},
+  {"bnn.params.concat", function(v) bnn.params.concat(v, 1) end, "a table"},
+  {"bnn.params.gather", function(v) bnn.params.gather(v, {}) end, "a table"},
+  {"bnn.params.gather: tensors", function(v) bnn.params.gather({}, v) end, "a table", "params"},
+  {"bnn.params.join", function(v) bnn.params.join(v) end, "a table"},
+  {"bnn.samples.gather", function(v) bnn.samples.gather(v, {}) end, "a table"},
+  {"bnn.samples.gather: tensors", function(v) bnn.samples.gather({}, v) end, "a table"},
+  {"bnn.checkpoint.flags", function(v) bnn.checkpoint.flags(v) end, "a table"},
+  {"bnn.checkpoint.of", function(v) bnn.checkpoint.of(v, {}) end, "a table", "an objective",
+   "params", "a posterior", "a state", "a part of a data set", "samples", "a layer", "a net",
+   "an optimizer", "a log"},
+  {"bnn.log.tee", function(v) bnn.log.tee(v) end, "a table"},
+  {"bnn.log.csv", function(v) bnn.log.csv(v) end, "a string"},
+  {"bnn.log.jsonl", function(v) bnn.log.jsonl(v) end, "a string"},
+  {"bnn.number.fixed", function(v) bnn.number.fixed(v, 3) end, "a number"},
+  {"bnn.number.list", function(v) bnn.number.list(v) end, "a table"},
+  {"bnn.table_text: rows", function(v) bnn.table_text.render(v, {"a"}) end, "a table"},
+  {"bnn.table_text: columns", function(v) bnn.table_text.render({}, v) end, "a table"},
+  {"bnn.schedule.piecewise", function(v) bnn.schedule.piecewise(v) end},
   {"transform: a function", function(v) bnn.transform(v) end, "a function"},
   {"audit", function(v) o:audit(v) end, "a table", "nil"},
 }
@@ -180,6 +215,27 @@ function TestKinds.test_parts_without_a_buffer_are_refused_where_steps_would_cha
   lu.assertFalse(ok)
   lu.assertStrContains(message, "params:clone() makes params of their own")
   bnn.objective{params = some:clone(), loss = print}
+end
+
+
+-- A tensor of no numbers came of them, and sum(prediction) was 0.
+function TestKinds.test_tables_by_name_are_no_lists_of_no_numbers()
+  local prediction = bnn.predict(o, x, {key = key, samples = 2})
+  for _, value in ipairs{{a = 1}, {[2] = 1}, {{}, {a = 1}}, params, q, net, part, prediction} do
+    for _, f in ipairs{bnn.tensor, bnn.sum, bnn.log, function(v) return x + v end} do
+      lu.assertFalse((pcall(f, value)))
+    end
+  end
+  bits.raises("got a table with key a", bnn.tensor, {a = 1})
+  lu.assertEquals(bnn.tensor{}:shape(), {0})
+  lu.assertEquals(bnn.tensor{{}, {}}:shape(), {2, 0})
+end
+
+function TestKinds.test_a_module_that_is_an_op_blames_the_line_of_its_caller()
+  bits.raises({"test_wrong_kinds.lua:", "bad argument #1 to 'log'", "got nil"}, function()
+    local y = bnn.log(nil)
+    return y
+  end)
 end
 
 os.exit(lu.LuaUnit.run())

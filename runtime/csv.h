@@ -12,7 +12,7 @@
  * in rows of two cells; ten numbers a row need 3 to 6).  Time: linear, and n log n in labels.
  *
  * Errors name the file, the row (from 1, not counting the header), the line of the file, the column
- * and its name.  EIO: the file can not be opened or read.  EDATA: it is no such table: a missing
+ * and its name.  EIO: the file cannot be opened or read.  EDATA: it is no such table: a missing
  * value, something that is no number, rows of different lengths, two columns of one name, a class
  * that is not among those given.  ERANGE: there is no such column.  ENOMEM. */
 #ifndef BNN_CSV_H

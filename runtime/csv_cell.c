@@ -106,6 +106,16 @@ bool bnn_csv_is_missing(const bnn_csv_cell *c) {
   return false;
 }
 
+bool bnn_csv_is_name(const bnn_csv_cell *c) {
+  bool digits = false, letters = false;
+  for (size_t i = 0; i < c->n; i++) {
+    unsigned char byte = (unsigned char)c->p[i];
+    digits = digits || isdigit(byte);
+    letters = letters || isalpha(byte) || byte >= 0x80;
+  }
+  return (letters || !digits) && !bnn_csv_is_number(c) && !bnn_csv_is_missing(c);
+}
+
 bool bnn_csv_is_unnamed(const bnn_csv_cell *c) {
   static const char pandas[] = "Unnamed: 0"; /* then .1, .2 for a table read and written again */
   size_t n = sizeof pandas - 1;

@@ -25,6 +25,10 @@ bool bnn_csv_is_integer(const bnn_csv_cell *c);
  * Case counts: Na is sodium. */
 bool bnn_csv_is_missing(const bnn_csv_cell *c);
 
+/* Whether it looks like a name: no number, no mark of a missing value, nor, as 1,5 and 2026-11-30,
+ * digits without a letter. */
+bool bnn_csv_is_name(const bnn_csv_cell *c);
+
 /* Whether it holds these characters. */
 bool bnn_csv_is(const bnn_csv_cell *c, const char *text);
 

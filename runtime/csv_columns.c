@@ -30,10 +30,16 @@ static bnn_status fail_name(const bnn_csv_parser *t, const char *name, bnn_err *
 
 /* The first column from `from` on that has a name; t->columns when there is none. */
 static size_t find_name(const bnn_csv_parser *t, const char *name, size_t from) {
-  for (size_t k = from; k < t->columns; k++)
-    if (bnn_csv_role_of(t, k) != BNN_CSV_DROPPED && bnn_csv_is(&bnn_csv_first(t)[k], name))
-      return k;
+  for (size_t k = from; t->header && k < t->columns; k++)
+    if (bnn_csv_is(&bnn_csv_first(t)[k], name)) return k;
   return t->columns;
+}
+
+/* The same, which is one of those that are dropped only where all of that name are. */
+static size_t find_kept(const bnn_csv_parser *t, const char *name) {
+  size_t first = find_name(t, name, 0), k = first;
+  while (k < t->columns && bnn_csv_role_of(t, k) == BNN_CSV_DROPPED) k = find_name(t, name, k + 1);
+  return k < t->columns ? k : first;
 }
 
 /* The column of a position, from 0; t->columns or more when there is none. */
@@ -56,7 +62,7 @@ static bnn_status find_position(const bnn_csv_parser *t, size_t *out, int positi
 static bnn_status find_label(bnn_csv_parser *t, bnn_err *err) {
   t->label = SIZE_MAX;
   if (t->o->label) {
-    size_t at = t->header ? find_name(t, t->o->label, 0) : t->columns;
+    size_t at = find_kept(t, t->o->label);
     if (at == t->columns) return fail_name(t, t->o->label, err);
     t->label = at;
   } else if (t->o->column != 0) {
@@ -80,7 +86,7 @@ static bnn_status drop_columns(bnn_csv_parser *t, bnn_err *err) {
       t->roles.p[at] = BNN_CSV_DROPPED;
       continue;
     }
-    at = t->header ? find_name(t, c->name, 0) : t->columns;
+    at = find_name(t, c->name, 0);
     if (at == t->columns) return fail_name(t, c->name, err);
     for (; at < t->columns; at = find_name(t, c->name, at + 1)) t->roles.p[at] = BNN_CSV_DROPPED;
   }
@@ -156,19 +162,30 @@ static bool options_name_a_column(const bnn_csv_parser *t) {
   return any;
 }
 
+/* Whether an empty cell and 0, 1, 2, ... are the first record: so pandas writes an array. */
+static bool counts_columns(const bnn_csv_parser *t) {
+  const cell *c = bnn_csv_first(t);
+  double v;
+  for (size_t k = 1; k < t->columns; k++)
+    if (!bnn_csv_is_integer(&c[k]) || !bnn_csv_number(&v, &c[k]) || v != (double)(k - 1))
+      return false;
+  return true;
+}
+
 /* Whether the first record holds names.  All cells of a row of data are numbers, so one name is
- * enough of a hint, and one number or mark of a missing value enough of a doubt: the row is then
- * taken for data and refused as such.  No row of data starts with an empty cell. */
+ * enough of a hint, and one value enough of a doubt: the row is then taken for data and refused as
+ * such.  An empty first cell is no doubt, as nothing stands above the numbers of rows; over numbers
+ * alone it is a value that is missing. */
 static bool holds_names(const bnn_csv_parser *t) {
   const cell *c = bnn_csv_first(t);
   size_t names = 0, others = 0, label = column_at(t, t->o->column);
   for (size_t k = 0; k < t->columns; k++) {
     if (k == label) continue; /* text in it says nothing */
-    bool is_name = !bnn_csv_is_number(&c[k]) && !bnn_csv_is_missing(&c[k]);
+    bool is_name = bnn_csv_is_name(&c[k]);
     names += is_name;
     others += !is_name && c[k].n != 0;
   }
-  if (t->columns > 1 && c[0].n == 0 && label != 0) return names + others > 0;
+  if (t->columns > 1 && c[0].n == 0 && label != 0) return names > 0 || counts_columns(t);
   return names > 0 && others == 0;
 }
 

@@ -84,7 +84,7 @@ local function classes_of(path, known)
   local found, fault = M.names_in(path, "folder", "")
   if not found then return nil, fault end
   if #found == 0 then
-    return malformed(path, "holds no folders; one for each class is wanted, with PNG images")
+    return malformed(path, "holds no folders; expected one for each class, with PNG images")
   end
   if not known then return found, found end
   local numbers = classes.numbers(known)
@@ -102,7 +102,11 @@ end
 function M.read(what, path, opts)
   opts = options.check(what, opts, M.spec, 4)
   path = path:gsub("(.)/+$", "%1")
-  local names, found = classes_of(path, (classes.given(what, opts, 4)))
+  local known, like = classes.given(what, opts, 4)
+  if like and not known then
+    return malformed(path, "the part that it is to be like names no classes (classes = {...} does)")
+  end
+  local names, found = classes_of(path, known)
   if not names then return nil, found end
   local x, y, numbers = {}, {}, classes.numbers(names)
   for _, class in ipairs(found) do

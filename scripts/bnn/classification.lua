@@ -28,7 +28,7 @@ end
 -- could be is refused, as of classes that are counted from 1.
 local function answers(what, prediction, labels)
   local class, classes = classes_of(what, prediction)
-  labels = inputs.tensor(what, "labels", labels, "i32")
+  labels = inputs.labels(what, labels, class:numel())
   inputs.check_same_shape(what, class, labels)
   if classes then inputs.check_classes(what, labels, classes) end
   return class, labels, classes

@@ -62,11 +62,11 @@ end
 
 -- ---- a table like another ----
 
--- What keeps a table from being read like another part, or nil.
-local function difference(t, like)
-  if t.classes and not like.classes and like.y then
-    return strings.message("the labels are text (%s), those of the other part are numbers",
-      classes.words(t.classes))
+-- What keeps a table from being read like another part, whose classes have these names, or nil.
+local function difference(t, like, names)
+  if t.classes and not names then
+    return strings.message("the labels are text (%s), those of the other part are %s",
+      classes.words(t.classes), like.y and "numbers" or "not known (classes = {...} names them)")
   end
   local x = like.x
   if type(x) ~= "userdata" then return nil end
@@ -86,16 +86,38 @@ end
 
 local USER = 4 -- the level of the call of M.read's caller, which calls it last
 
+-- Whether a value is a column's name or its position.
+local function is_column(value)
+  if type(value) == "string" then return true end
+  local position = type(value) == "number" and math.tointeger(value) or 0
+  return position ~= 0 and position > -2^31 and position < 2^31
+end
+
+-- What is wrong with options of the right types; nil when nothing is.
+local function misuse(opts)
+  local separator = opts.delimiter or opts.separator
+  if opts.delimiter and opts.separator then
+    return "delimiter and separator say one thing; give one of them"
+  elseif separator and not separator:find '^[^"\r\n]$' then
+    return "delimiter: expected one character, no quote or line end"
+  elseif opts.label and not is_column(opts.label) then
+    return "label: expected a name or a position, from 1 or, from the end, -1"
+  elseif opts.classes and not opts.label then
+    return "classes are those of a label column: give label="
+  end
+  for key, column in pairs(opts.drop or {}) do
+    if math.type(key) ~= "integer" or not is_column(column) then
+      return "drop: expected a list of names or positions, from 1 or, from the end, -1"
+    end
+  end
+end
+
 local function checked(what, opts)
   opts = options.check(what, opts, M.spec, USER)
-  if opts.delimiter and opts.separator then
-    error(what .. ": delimiter and separator say one thing; give one of them", USER)
-  end
-  opts.separator = opts.delimiter or opts.separator
   if type(opts.drop) ~= "table" then opts.drop = opts.drop and {opts.drop} end
-  if opts.classes and not opts.label then
-    error(what .. ": classes are those of a label column: give label=", USER)
-  end
+  local fault = misuse(opts)
+  if fault then error(("%s: %s"):format(what, fault), USER) end
+  opts.separator = opts.delimiter or opts.separator
   return opts
 end
 
@@ -109,7 +131,7 @@ function M.read(what, path, opts)
     classes = opts.label and names,
   })
   if not t then return nil, fault end
-  fault = like and difference(t, like)
+  fault = like and difference(t, like, names)
   if fault then return nil, strings.message("malformed input data: %s: %s", path, fault) end
   say(path, t, opts)
   return part{x = t.x, y = t.y, names = t.names, classes = t.classes, origin = path}

@@ -5,6 +5,7 @@ local core = require "bnn.core"
 local csv = require "bnn.csv"
 local files = require "bnn.files"
 local idx_set = require "bnn.idx_set"
+local notice = require "bnn.notice"
 local options = require "bnn.options"
 local strings = require "bnn.strings"
 
@@ -82,11 +83,18 @@ end
 
 -- ---- two parts ----
 
--- Options with `like` in the place of what they say of classes.
-local function like_part(opts, like)
+-- The same options but for one.
+local function without(opts, left_out)
   local copy = {}
   for name, value in pairs(opts or {}) do copy[name] = value end
-  copy.classes, copy.like = nil, like
+  copy[left_out] = nil
+  return copy
+end
+
+-- Options with `like` in the place of what they say of classes.
+local function like_part(opts, like)
+  local copy = without(opts, "classes")
+  copy.like = like
   return copy
 end
 
@@ -102,6 +110,10 @@ local function both(read, train, test, opts)
   if test then
     local made, fault = read(WHAT, test, opts)
     if not made then return nil, fault end
+    if made.classes and not (opts and (opts.classes or opts.like)) then
+      notice.say("%s: no training part, so its own classes are numbered: %s (like = or classes = "
+        .. "has those of another part)", test, classes.words(made.classes))
+    end
     data.test = made
   end
   return data
@@ -113,11 +125,7 @@ local function from_table(path, opts)
   if test ~= nil and type(test) ~= "string" then
     error(WHAT .. ": test: expected the path of a table, got a " .. type(test), 4)
   end
-  if test then
-    opts = like_part(opts, opts.like)
-    opts.test = nil
-  end
-  return both(csv.read, path, test, opts)
+  return both(csv.read, path, test, test and without(opts, "test") or opts)
 end
 
 -- The only table in a folder that is called `name`, with any ending; or nil, and message.
@@ -144,14 +152,32 @@ local function from_tables(path, opts)
   if train or test then return both(csv.read, train, test, opts) end
 end
 
+-- The folders of a folder: those called train and test, in any case, and the names of the others.
+local function parts_in(path)
+  local names, fault = class_folders.names_in(path, "folder", "")
+  if not names then return nil, fault end
+  local parts, others = {}, {}
+  for _, name in ipairs(names) do
+    local part_name = strings.lower(name)
+    if (part_name == "train" or part_name == "test") and not parts[part_name] then
+      parts[part_name] = path .. "/" .. name
+    else
+      others[#others + 1] = name
+    end
+  end
+  return parts, others
+end
+
 -- A folder of images by class, or two of these called train and test.
 local function from_images(path, opts)
-  local parts, fault = class_folders.names_in(path, "folder", "^t[re][as][it]n?$")
-  if not parts then return nil, fault end
-  local has = {}
-  for _, name in ipairs(parts) do has[name] = path .. "/" .. name end
-  if has.train or has.test then return both(class_folders.read, has.train, has.test, opts) end
-  return both(class_folders.read, path, nil, opts)
+  local parts, others = parts_in(path)
+  if not parts then return nil, others end
+  if not next(parts) then return both(class_folders.read, path, nil, opts) end
+  local data, fault = both(class_folders.read, parts.train, parts.test, opts)
+  if data and others[1] then
+    notice.say("%s: only train and test are read; left out: %s", path, table.concat(others, ", "))
+  end
+  return data, fault
 end
 
 -- ---- any path ----

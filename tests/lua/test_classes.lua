@@ -95,6 +95,26 @@ function TestTables.test_one_load_of_two_tables_numbers_them_alike()
     {label = 3, test = 5})
 end
 
+function TestTables.test_classes_that_are_given_hold_for_both_parts_of_a_load()
+  local train, test = write("train.csv", TRAIN), write("test.csv", "a,kind\n5,cat\n6,bee\n")
+  local names = {"cat", "bee", "ant"}
+  for _, opts in ipairs{{classes = names}, {like = {classes = names}}} do
+    opts.label, opts.test, opts.header = "kind", test, true
+    local set = assert(data.load(train, opts))
+    lu.assertEquals({set.train.y:totable(), set.test.y:totable()}, {{0, 2, 1}, {0, 1}})
+    lu.assertEquals({set.train.classes, set.test.classes}, {names, names})
+    lu.assertEquals(opts.test, test)
+  end
+end
+
+function TestTables.test_what_a_table_is_like_has_to_know_its_classes()
+  local file = write("test.csv", "a,kind\n5,cat\n6,bee\n")
+  for _, like in ipairs{{}, {test = {classes = {"cat"}}}} do
+    refuses({"the labels are text (bee, cat), those of the other part are not known"}, data.csv,
+      file, {label = "kind", like = like})
+  end
+end
+
 TestFolders = in_folder{}
 
 function TestFolders.test_a_class_that_is_missing_keeps_its_number()
@@ -108,6 +128,22 @@ function TestFolders.test_a_class_that_is_missing_keeps_its_number()
   local test = data.folder(path "set/test", {classes = {"cat", "dog", "bee"}})
   lu.assertEquals({test.y:totable(), test.classes}, {{2, 0}, {"cat", "dog", "bee"}})
   lu.assertEquals(data.folder(path "set/test", {like = set}).y:totable(), {1, 2})
+end
+
+function TestFolders.test_parts_are_found_in_any_case_and_share_the_classes_of_train()
+  if not HAS.libpng then return end
+  for _, name in ipairs{"Train/ant", "Train/bee", "Test/bee", "val/ant"} do
+    png("set/" .. name .. "/1.png", 9)
+  end
+  local set = assert(data.load(path "set"))
+  lu.assertEquals({set.train.y:totable(), set.test.y:totable()}, {{0, 1}, {1}})
+end
+
+function TestFolders.test_what_a_folder_is_like_has_to_know_its_classes()
+  if not HAS.libpng then return end
+  png("set/test/bee/1.png", 9)
+  lu.assertEquals(data.load(path "set").test.classes, {"bee"})
+  refuses({"set/test", "names no classes"}, data.load, path "set", {like = {}})
 end
 
 function TestFolders.test_a_new_class_is_an_error()

@@ -67,14 +67,41 @@ function TestCsv.test_misuse_raises()
   lu.assertErrorMsgContains("expected one character", csv, file, {delimiter = ""})
   lu.assertErrorMsgContains("delimiter and separator say one thing", csv, file,
     {separator = ",", delimiter = ","})
-  lu.assertErrorMsgContains("drop: expected names or positions", csv, file, {drop = {{}}})
+  lu.assertErrorMsgContains("drop: expected a list of names or positions", csv, file, {drop = {{}}})
   lu.assertErrorMsgContains("classes are those of a label column", csv, file, {classes = {"a"}})
   lu.assertErrorMsgContains("'a' is there twice", csv, file, {label = 1, classes = {"a", "a"}})
   lu.assertErrorMsgContains("the list is empty", csv, file, {label = 1, classes = {}})
   lu.assertErrorMsgContains("classes and like say one thing", csv, file,
     {label = 1, classes = {"a"}, like = {"a"}})
-  lu.assertErrorMsgContains("a name or a column from 1 is wanted", csv, file, {label = 0})
+  for _, drop in ipairs{{0}, {1.5}, {a = 1}, 2^40} do
+    lu.assertErrorMsgContains("bnn.data.csv: drop: expected a list", csv, file, {drop = drop})
+  end
+  for _, label in ipairs{0, 2^31} do
+    lu.assertErrorMsgContains("bnn.data.csv: label: expected a name or a position", csv, file,
+      {label = label})
+  end
   lu.assertErrorMsgContains("a path is wanted, got a table", csv, {})
+end
+
+function TestCsv.test_a_first_row_that_lacks_its_first_value_is_no_header()
+  for _, text in ipairs{",2.5,3.7\n1,2,3\n4,5,6\n", ",1,2\n1,2,3\n", "\t1\t2\n\t3\t4\n"} do
+    refuses("row 1 (line 1), column 1: a missing value (header = true", text)
+  end
+  lu.assertEquals(table_of(",0,1\n0,2,3\n1,5,6\n").names, {"0", "1"})
+  lu.assertEquals(table_of(",a,2012\n0,2,3\n1,5,6\n").names, {"a", "2012"})
+end
+
+function TestCsv.test_values_as_others_write_them_are_no_header()
+  refuses("'1,5' is not a number (header = true", "1,5;2,5\n3;4\n")
+  refuses("'2026-11-30' is not a number (header = true", "2026-11-30,2026-12-01\n3,4\n")
+  lu.assertEquals(table_of("a1,%\n3,4\n").names, {"a1", "%"})
+end
+
+function TestCsv.test_a_name_may_be_dropped_and_said_again()
+  lu.assertEquals(table_of("a,b\n1,2\n", {drop = {"a", "a"}}).names, {"b"})
+  refuses("column 1 is to be dropped and to be the labels", "a,b,c\n1,2,3\n",
+    {drop = "a", label = "a"})
+  lu.assertEquals(table_of("a,a,c\n1,2,3\n", {drop = 1, label = "a"}).y:totable(), {2})
 end
 
 function TestCsv.test_columns_are_left_out()

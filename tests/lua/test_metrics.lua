@@ -17,6 +17,11 @@ function TestAccuracy.test_of_classes_scores_and_predictions()
   lu.assertEquals(metrics.accuracy({0, 1, 1, 1}, {0, 1, 2, 1}), 0.75)
   lu.assertEquals(metrics.accuracy({{9, 1}, {1, 1}}, {0, 0}), 1) -- of equal scores the first
   lu.assertEquals(metrics.accuracy(labels, labels), 1)
+  for _, column in ipairs{labels:reshape(4, 1), labels:real():reshape(4, 1)} do
+    lu.assertEquals(metrics.accuracy(scores, column), 0.75)
+    lu.assertEquals(metrics.confusion_matrix(scores, column):totable(),
+      metrics.confusion_matrix(scores, labels):totable())
+  end
   lu.assertEquals(metrics.accuracy(labels, {7, 8, 2, 9}), 0.25) -- of plain classes any may be
   lu.assertEquals(metrics.accuracy(tensor({1, 0, 0, 0}, "i32"), labels), 0)
 end
@@ -30,7 +35,8 @@ end
 function TestAccuracy.test_refusals()
   local rows = {
     {"predictions are [3], targets [4]", tensor({0, 1, 1}, "i32"), labels},
-    {"predictions are [4], targets [4, 1]", labels, labels:reshape(4, 1)}, -- would broadcast
+    {"predictions are [4], targets [2, 2]", labels, labels:reshape(2, 2)},
+    {"predictions are [4], targets [1, 4]", labels, labels:reshape(1, 4)},
     {"there are no predictions", bnn.zeros({0}, "i32"), bnn.zeros({0}, "i32")},
     {"the prediction is a nil", nil, labels}, {"the prediction is a table", {mean = 1}, labels},
     {"labels is a table", labels, {y = labels}}, {"labels is a nil", labels},

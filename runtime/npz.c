@@ -237,6 +237,8 @@ static const char *no_array(const char *name, size_t n) {
   if (n < ENDING || strcmp(name + n - ENDING, ending) != 0)
     return "is no array, which would end in .npy";
   if (n == ENDING) return "is no array, which would have a name before .npy";
+  if (strncmp(name, "__MACOSX/", sizeof "__MACOSX/" - 1) == 0)
+    return "is no array, but what macOS notes about one";
   return has_control_character(name) ? "its name holds a control character" : NULL;
 }
 

@@ -324,12 +324,28 @@ end
 
 Checkpointer.__close = Checkpointer.close
 
--- Takes away all but the newest.
+-- Where best.safetensors leads when it is a link to another file of the folder, such as that of a
+-- step; else nil.
+local function linked_best(self)
+  local folder, best = core.real_path(self.path), core.real_path(best_path(self))
+  if not folder or not best or best:match "^(.*)/" ~= folder then return nil end
+  return best ~= folder .. "/" .. checkpoint_folder.BEST and best or nil
+end
+
+-- Takes away all but the newest, and what best.safetensors leads to.
 local function prune(self)
+  local best = linked_best(self)
   while #self.written > self.keep do
-    os.remove(path_of(self, self.written[1]))
+    local path = path_of(self, self.written[1])
+    if not best or core.real_path(path) ~= best then os.remove(path) end
     table.remove(self.written, 1)
   end
+end
+
+-- Writes the best, in the place of a link to the file of a step, which stays what its name says.
+local function write_best(self, step)
+  if linked_best(self) then os.remove(best_path(self)) end
+  return write(self, best_path(self), step)
 end
 
 --- Writes the checkpoint of a step, unless it has been written.
@@ -356,6 +372,10 @@ end
 -- not on the disk after another try, or the best one is not.
 function Checkpointer:finish(step)
   if self.fault then self:save(step) end
+  if self.best and not self.best_value and not self.best_fault then
+    say(strings.message("WARNING: there is no best checkpoint: '%s' was no number at any step",
+      self.best))
+  end
   local what = self.fault and "last" or self.best_fault and "best"
   if not what then return end
   local text = "bnn.train: the %s checkpoint is not written: %s"
@@ -393,7 +413,7 @@ function Checkpointer:look_at(step, rows)
   if not is_better(self, value) then return end
   local before = self.best_value
   self.best_value = value
-  local ok, fault = write(self, best_path(self), step)
+  local ok, fault = write_best(self, step)
   self.best_fault = not ok and fault or nil
   if not ok then self.best_value = before end
 end

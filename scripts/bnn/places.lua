@@ -38,13 +38,16 @@ local function torchvision_name(name)
   return own[name] or name:find "^emnist" and "EMNIST" or nil
 end
 
---- Folders in which a set may lie below `dir`: in one of its name, in torchvision's, or in `dir`
--- itself, the last; without a name only there.
+--- Folders in which a set may lie below `dir`: in one of its name, in torchvision's, which `dir`
+-- may be, or in `dir` itself, the last; without a name only there.
 function M.below(name, dir)
   dir = dir:gsub("(.)/+$", "%1")
   local folders, other = {}, name and torchvision_name(name)
   if name then folders[1] = dir .. "/" .. name end
-  if other then folders[2] = ("%s/%s/raw"):format(dir, other) end
+  if other then
+    local is_own = ("/" .. dir):sub(-#other - 1) == "/" .. other
+    folders[2] = is_own and dir .. "/raw" or ("%s/%s/raw"):format(dir, other)
+  end
   folders[#folders + 1] = dir
   return folders
 end

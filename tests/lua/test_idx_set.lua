@@ -137,7 +137,9 @@ function TestOthers.test_torchvisions_folders()
   for _, path in ipairs{root, root .. "/MNIST", root .. "/MNIST/raw/"} do
     lu.assertEquals(bnn.data.load(path).train.y:totable(), {5}, path)
   end
-  lu.assertEquals(bnn.data.load("mnist", {dir = root}).train.y:totable(), {5})
+  for _, dir in ipairs{root, root .. "/MNIST", root .. "/MNIST/", root .. "/MNIST/raw"} do
+    lu.assertEquals(bnn.data.load("mnist", {dir = dir}).train.y:totable(), {5}, dir)
+  end
   part("FashionMNIST/raw/train", {6})
   lu.assertEquals(bnn.data.load("fashion-mnist", {dir = root}).train.y:totable(), {6})
   refuses("FashionMNIST/raw and ", bnn.data.load, root)

@@ -400,6 +400,27 @@ function TestKept.test_a_best_that_cannot_be_compared_begins_anew()
   end
 end
 
+-- A user who links the best to the file of a step loses neither: the step is not taken away, and a
+-- better one takes the place of the link.
+function TestKept.test_a_best_that_is_a_link_to_a_step()
+  local check = {every = 1, keep = 2, resume = true}
+  best_of({1, 5, 0}, "max", {every = 1, keep = 2})
+  os.remove(folder .. "/best.safetensors")
+  os.execute(("ln -s step_00000001.safetensors '%s/best.safetensors'"):format(folder))
+  lu.assertEquals({best_of({1, 5, 0, 0, 0}, "max", check)}, {1, 1}) -- a step knows those before it
+  lu.assertEquals(steps_there(), {1, 3, 4})
+  lu.assertEquals({best_of({1, 5, 0, 0, 0, 9}, "max", check)}, {5, 9})
+  lu.assertEquals(checkpoint.load(file_of(1)).step, 1)
+end
+
+function TestKept.test_a_best_that_there_never_was_is_told_of()
+  best_of({NAN, NAN}, "max")
+  lu.assertStrContains(complaints, "there is no best checkpoint: 'figure' was no number")
+  files.remove(folder)
+  best_of({NAN, 1}, "max")
+  lu.assertEquals(complaints, "")
+end
+
 function TestKept.test_figures_may_be_by_name_and_tensors()
   train({steps = 2, log_every = 1, log = bnn.log.memory(), evaluate = function(step)
     return {figure = bnn.tensor(step)}

@@ -282,9 +282,11 @@ static bnn_status read_text(bnn_json *r, bnn_json_value *v, bnn_err *err) {
 
 /* ---- numbers and literals ---- */
 
+/* To a mark, a blank or a zero byte, which jansson would take for the end of the word. */
 static size_t length_of_word(const bnn_json *r) {
+  static const char ends[] = ",:]}[{\"";
   size_t at = r->at;
-  while (at < r->n && !is_blank(r->text[at]) && !memchr(",:]}[{\"", r->text[at], 7)) at++;
+  while (at < r->n && !is_blank(r->text[at]) && !memchr(ends, r->text[at], sizeof ends)) at++;
   return at - r->at;
 }
 

@@ -138,6 +138,20 @@ static const struct {
 };
 enum { BAD_COUNT = sizeof bad_row / sizeof *bad_row };
 
+START_TEST(a_zero_byte_ends_no_word) {
+  static const char *const row[] = {"1@", "true@", "[1.5@]", "{\"a\":null@}", "[1@,2]", "[@]", "@"};
+  for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+    bnn_bytes b = {.p = NULL};
+    char text[16];
+    strcpy(text, row[i]);
+    size_t n = strlen(text);
+    *strchr(text, '@') = 0;
+    ck_refuses(copy_text(&b, text, n, &err), BNN_EDATA, "found '\\x00'");
+    bnn_bytes_free(&b);
+  }
+}
+END_TEST
+
 START_TEST(what_is_no_json_is_refused_with_its_place) {
   bnn_bytes b = {.p = NULL};
   const char *text = bad_row[_i].text;
@@ -302,6 +316,7 @@ END_TEST
 static void add_tests(TCase *tests) {
   tcase_add_loop_test(tests, what_is_read_is_written_again, 0, GOOD_COUNT);
   tcase_add_loop_test(tests, what_is_no_json_is_refused_with_its_place, 0, BAD_COUNT);
+  tcase_add_test(tests, a_zero_byte_ends_no_word);
   tcase_add_test(tests, long_texts_keep_what_stands_at_any_place);
   tcase_add_test(tests, a_surrogate_pair_at_any_place_is_one_character);
   tcase_add_test(tests, half_characters_are_not_written);

@@ -110,8 +110,18 @@ static bnn_status read_first(bnn_csv_parser *t, bnn_err *err) {
   return add_row(t, bnn_csv_first(t), t->columns, err);
 }
 
+/* Names and classes end at a zero byte, so that none may be in them. */
+static bnn_status check_text(const bnn_csv_records *in, bnn_err *err) {
+  size_t n = (size_t)(in->end - in->p);
+  const char *zero = n ? memchr(in->p, 0, n) : NULL;
+  if (!zero) return BNN_OK;
+  return bnn_fail(err, BNN_EDATA, "%s: byte %zu is zero: no text, or one in UTF-16, wanted UTF-8",
+                  in->name, (size_t)(zero - in->p) + 1);
+}
+
 static bnn_status parse_all(bnn_csv_parser *t, bnn_err *err) {
   bnn_csv_records *in = &t->in;
+  BNN_TRY(check_text(in, err));
   if (in->end - in->p >= 3 && memcmp(in->p, "\xef\xbb\xbf", 3) == 0) in->p += 3;
   in->line = 1;
   in->separator = t->o->separator;

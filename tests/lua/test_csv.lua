@@ -97,6 +97,13 @@ function TestCsv.test_values_as_others_write_them_are_no_header()
   lu.assertEquals(table_of("a1,%\n3,4\n").names, {"a1", "%"})
 end
 
+function TestCsv.test_zero_bytes_are_no_text()
+  refuses("byte 8 is zero", "a,b\n1,2\0\n")
+  refuses("byte 10 is zero", "x,y\n1,a\n2\0,a\n", {label = "y"})
+  refuses("byte 7 is zero", "x,y\n1,\0a\n2,a\n", {label = "y"})
+  refuses("one in UTF-16", "\xff\xfea\0,\0b\0\n\0001\0,\0002\0\n\0")
+end
+
 function TestCsv.test_a_name_may_be_dropped_and_said_again()
   lu.assertEquals(table_of("a,b\n1,2\n", {drop = {"a", "a"}}).names, {"b"})
   refuses("column 1 is to be dropped and to be the labels", "a,b,c\n1,2,3\n",

@@ -231,7 +231,7 @@ int bind_check_view_shape(lua_State *L, int arg, size_t size, size_t dim[BNN_RAN
   if (open < 0) return rank;
   if (rest == 0 || size % rest != 0)
     bind_argerror(L, arg,
-                  lua_pushfstring(L, "%I elements do not divide by %I, so dim %d can not be -1",
+                  lua_pushfstring(L, "%I elements do not divide by %I, so dim %d cannot be -1",
                                   (lua_Integer)size, (lua_Integer)rest, open + 1));
   dim[open] = size / rest;
   return rank;

@@ -1,5 +1,5 @@
 /* bind_context.c - the context of a Lua state (threads, stop flag), the instruction set, and how
- * the collector learns of memory that it can not see.
+ * the collector learns of memory that it cannot see.
  *
  * A bnn_context belongs to one Lua state and is freed with it.  Signal handlers reach the one that
  * was opened last. */

@@ -257,10 +257,10 @@ static const bind_row rows[] = {
      "save_bytes(path, bytes): writes a file, whole or not at all; true, or nil, message"},
     {"file_head", core_file_head,
      "file_head(path, n): the first n bytes of a file, of what it holds where that is gzip; fewer "
-     "when it is shorter\nReturns nil, message when it can not be read."},
+     "when it is shorter\nReturns nil, message when it cannot be read."},
     {"list_dir", core_list_dir,
      "list_dir(path): what a folder holds: {name = \"file\", \"folder\" or \"other\"}\n"
-     "Returns nil, message when it can not be read."},
+     "Returns nil, message when it cannot be read."},
     {NULL, NULL, NULL},
 };
 

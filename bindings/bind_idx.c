@@ -56,7 +56,7 @@ static const bind_row rows[] = {
      "files\nReturns nil, message when one is missing or malformed, or when the counts differ."},
     {"idx_map", core_idx_map,
      "idx_map(path): the tensor in a plain IDX file of u8, over the file's own bytes\n"
-     "It may be larger than memory. Returns nil, message when it can not be mapped."},
+     "It may be larger than memory. Returns nil, message when it cannot be mapped."},
     {"idx_check_labels", core_idx_check_labels,
      "idx_check_labels(labels, classes, path): true when all labels, [n] of i32, are 0..classes-1\n"
      "Returns nil, message naming the first that is not and the path."},

@@ -43,7 +43,7 @@ static void store_integer(void *at, bnn_dtype dtype, lua_Integer v) {
   }
 }
 
-/* The Lua number on top of the stack into *at; false when an element of that type can not hold it.
+/* The Lua number on top of the stack into *at; false when an element of that type cannot hold it.
  */
 static bool store(lua_State *L, void *at, bnn_dtype dtype) {
   double v = lua_tonumber(L, -1);
@@ -133,7 +133,7 @@ static void fill_element(lua_State *L, walk *w) {
   void *at = (char *)t->data + w->next++ * bnn_dtype_size(t->dtype);
   if (!store(L, at, t->dtype))
     luaL_argerror(L, w->arg,
-                  lua_pushfstring(L, "%s is %s, which %s can not hold", place_name(L, w, t->rank),
+                  lua_pushfstring(L, "%s is %s, which %s cannot hold", place_name(L, w, t->rank),
                                   bind_push_text(L, value), bnn_dtype_name(t->dtype)));
 }
 
@@ -240,7 +240,7 @@ static int core_full(lua_State *L) {
   lua_pushvalue(L, 2);
   if (!store(L, &room, dtype))
     luaL_argerror(L, 2,
-                  lua_pushfstring(L, "value is %s, which %s can not hold", bind_push_text(L, 2),
+                  lua_pushfstring(L, "value is %s, which %s cannot hold", bind_push_text(L, 2),
                                   bnn_dtype_name(dtype)));
   bnn_tensor *t = bind_push_new(L, dtype, rank, dim);
   if (t->size) memcpy(t->data, &room, bnn_dtype_size(dtype));

@@ -247,7 +247,7 @@ static const bind_row rows[] = {
      "run_program(words [, input [, seconds]]): runs a program without a shell, to its end\n"
      "words: {program, argument, ...}; input: what it reads; seconds: how long it may take\n"
      "Returns {output=, errors=, status=} (signal= in place of status when one killed it); or nil,\n"
-     "message when it can not be started (and \"missing\" when there is none of that name) or takes\n"
+     "message when it cannot be started (and \"missing\" when there is none of that name) or takes\n"
      "too long."},
     {NULL, NULL, NULL},
 };

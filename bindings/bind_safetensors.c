@@ -241,7 +241,7 @@ static const bind_row methods[] = {
     {"shape", file_shape, "file:shape(name): a tensor's shape as a list; or nil, message"},
     {"dtype", file_dtype,
      "file:dtype(name): what the file calls a tensor's type (\"F32\", \"BF16\"), and the type that\n"
-     "it is read as, nil when it can not be; or nil, message"},
+     "it is read as, nil when it cannot be; or nil, message"},
     {"close", file_release,
      "file:close(): gives the file back; tensors that were read stay as they are"},
     {NULL, NULL, NULL},

@@ -68,7 +68,7 @@ local function fit_of(model, cfg)
   }
 end
 
--- What the networks say of the images; ends the program where they can not look at them.
+-- What the networks say of the images; ends the program where they cannot look at them.
 local function predict(model, images, cfg)
   local samples = model.posterior and cfg.samples or nil
   local ok, p = pcall(bnn.predict, model, images,
@@ -167,7 +167,7 @@ function experiment.run(cfg, log)
     metrics.answered, artefacts.prediction = #names - metrics.refused, p
   end
   for i = 1, #faults - 1 do io.stderr:write("bnnlua: ", faults[i], "\n") end
-  bnn.demand(#faults == 0, faults[#faults]) -- what can not be read is the status of the program
+  bnn.demand(#faults == 0, faults[#faults]) -- what cannot be read is the status of the program
   return metrics, artefacts
 end
 

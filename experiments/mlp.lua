@@ -2,7 +2,7 @@
 --
 -- The loss is the mean cross-entropy plus weight_decay / 2 times the sum of squared weights, biases
 -- included: a maximum of the posterior under a Gaussian prior of precision weight_decay times the
--- number of training images. What it can not do is doubt: see experiments/mnist.lua --ood=letters.
+-- number of training images. What it cannot do is doubt: see experiments/mnist.lua --ood=letters.
 local bnn = require "bnn"
 
 local experiment = {

@@ -15,7 +15,7 @@ enum { BLOCK = 1 << 16 };
 const char *bnn_digest_library(void) { return OpenSSL_version(OPENSSL_VERSION); }
 
 static bnn_status fail_crypto(const char *name, bnn_err *err) {
-  return bnn_fail(err, BNN_ENOMEM, "%s: libcrypto can not compute its SHA-256", name);
+  return bnn_fail(err, BNN_ENOMEM, "%s: libcrypto cannot compute its SHA-256", name);
 }
 
 /* Feeds everything in `source` to sum; *bytes counts it. */

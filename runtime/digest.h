@@ -19,7 +19,7 @@ typedef struct bnn_digest {
 /* The library and its version, such as "OpenSSL 3.0.19 27 Jan 2026"; NULL when built without. */
 const char *bnn_digest_library(void);
 
-/* Reads a file, gzip or plain by content.  EIO: it can not be read, or there is no libcrypto.
+/* Reads a file, gzip or plain by content.  EIO: it cannot be read, or there is no libcrypto.
  * EDATA: damaged gzip data, or a payload of more than `most` bytes; no more is decompressed. */
 bnn_status bnn_digest_file(bnn_digest *out, const char *path, uint64_t most, bnn_err *err);
 

@@ -219,7 +219,7 @@ static bnn_status fetch_into(transfer *t, bnn_err *err) {
 bnn_status bnn_fetch(bnn_saving **out, const bnn_fetch_job *job, bnn_err *err) {
   transfer t = {.job = job, .room = job->want.bytes + job->want.bytes / 1000 + GZIP_SLACK};
   if (!curl_ready())
-    return bnn_fail(err, BNN_EIO, "%s: libcurl.so.4, which downloads, can not be loaded", job->url);
+    return bnn_fail(err, BNN_EIO, "%s: libcurl.so.4, which downloads, cannot be loaded", job->url);
   if (!bnn_digest_library())
     return bnn_fail(err, BNN_EIO, "%s: this build has no libcrypto to check it with", job->url);
   BNN_TRY(bnn_save_begin(&t.saving, job->path, err));

@@ -4,7 +4,7 @@
  * members in a row are their contents in a row; zero bytes from the last one to the end are ignored.
  * Memory: a buffer and zlib's window, whatever the size of the data.
  *
- * Errors name the source.  EIO: the system can not open or read it.  EDATA: a gzip stream that is
+ * Errors name the source.  EIO: the system cannot open or read it.  EDATA: a gzip stream that is
  * cut short, damaged (its CRC-32 and length are checked at each member's end), or followed by
  * something else.  ENOMEM. */
 #ifndef BNN_GZIP_H
@@ -33,7 +33,7 @@ bnn_status bnn_gzip_read(bnn_gzip *source, void *to, size_t n, size_t *got, bnn_
 
 /* How many bytes are still to come, counted up to `most`.  A compressed source is decompressed into
  * nothing for that, and refused where reading would refuse it; it goes on from where it was.  A pipe,
- * which can not go back, gives `most`. */
+ * which cannot go back, gives `most`. */
 bnn_status bnn_gzip_count(bnn_gzip *source, uint64_t most, uint64_t *count, bnn_err *err);
 
 /* Bytes that the source has before decompression; 0 when that is not known (a pipe). */

@@ -211,7 +211,7 @@ static bnn_status map_tensor(bnn_tensor **out, bnn_map *map, const char *name, b
   if (status != BNN_OK) return status;
   size_t offset = 4 + 4 * (size_t)h.rank;
   if (h.type->dtype != BNN_U8)
-    return bnn_fail(err, BNN_EDATA, "%s: can not be mapped, only read: it holds %s, not u8", name,
+    return bnn_fail(err, BNN_EDATA, "%s: cannot be mapped, only read: it holds %s, not u8", name,
                     h.type->name);
   if (map->n - offset != h.bytes)
     return bnn_fail(err, BNN_EDATA, "%s: has %zu bytes of elements, %s of u8 takes %zu", name,

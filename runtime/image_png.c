@@ -134,7 +134,7 @@ static bnn_status check_size(const job *j, bnn_err *err) {
                     j->name, (unsigned long)j->w, (unsigned long)j->h, SIDE_MAX, SIDE_MAX,
                     PIXELS_MAX);
   if (size != 0 && bytes / DEFLATE_RATIO > size)
-    return bnn_fail(err, BNN_EDATA, "%s: %lu x %lu pixels can not come from %llu bytes", j->name,
+    return bnn_fail(err, BNN_EDATA, "%s: %lu x %lu pixels cannot come from %llu bytes", j->name,
                     (unsigned long)j->w, (unsigned long)j->h, (unsigned long long)size);
   return BNN_OK;
 }

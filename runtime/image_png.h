@@ -11,7 +11,7 @@
  * deflate's limit.  A file too short for its pixels is refused before, and rows take memory as they
  * arrive.  Time: linear in pixels and file.
  *
- * Errors name the file.  EIO: the system can not open, read or write it.  EDATA: it is not such a
+ * Errors name the file.  EIO: the system cannot open, read or write it.  EDATA: it is not such a
  * file.  ENOMEM. */
 #ifndef BNN_IMAGE_PNG_H
 #define BNN_IMAGE_PNG_H

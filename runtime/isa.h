@@ -20,7 +20,7 @@ typedef struct bnn_isa {
 const bnn_isa *bnn_isa_get(void);
 
 /* Uses the row of that name, or the best one for NULL.  ERANGE: no such row in this binary, or the
- * processor can not run it; the text names those that it can. */
+ * processor cannot run it; the text names those that it can. */
 bnn_status bnn_isa_set(const char *name, bnn_err *err);
 
 /* Rows that this binary has and this processor can run, best first; NULL past the end. */

@@ -398,7 +398,7 @@ static bnn_status put(bnn_bytes *out, block *b, const scalar *s, size_t cut, bnn
   char text[6 * (PIECE + UNIT) + 2]; /* \u0001 for a byte */
   size_t n;
   if (!dump(b, text, sizeof text, &n, s)) return fail_block(err);
-  if (n == 0 || n > sizeof text) return bnn_fail(err, BNN_ERANGE, "can not be written as JSON");
+  if (n == 0 || n > sizeof text) return bnn_fail(err, BNN_ERANGE, "cannot be written as JSON");
   return bnn_bytes_add(out, text + cut, n - 2 * cut, err);
 }
 

@@ -26,7 +26,7 @@ typedef struct bnn_map {
 } bnn_map;
 
 /* Maps a regular file that is not empty and not gzip's; keeps a descriptor of it.  *out: closed by
- * bnn_map_close.  EIO: the system can not, or BNN_MAPS_MAX are open.  EDATA: it is empty or
+ * bnn_map_close.  EIO: the system cannot, or BNN_MAPS_MAX are open.  EDATA: it is empty or
  * compressed.  ENOMEM. */
 enum { BNN_MAPS_MAX = 4096 };
 bnn_status bnn_map_open(bnn_map **out, const char *path, bnn_err *err);

@@ -426,7 +426,7 @@ static bnn_status map_tensor(bnn_tensor **out, bnn_map *map, const char *name, b
   bnn_gzip_close(file);
   if (status != BNN_OK) return status;
   if (obstacle(&h))
-    return bnn_fail(err, BNN_EDATA, "%s: can not be mapped, only read: it has %s", name,
+    return bnn_fail(err, BNN_EDATA, "%s: cannot be mapped, only read: it has %s", name,
                     obstacle(&h));
   if (map->n - h.offset < h.bytes)
     return bnn_fail(err, BNN_EDATA, "%s: ends after %zu of the %zu bytes that %s of %c%zu takes",

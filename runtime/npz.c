@@ -172,7 +172,7 @@ static bnn_status check_claims(reader *r, const member *m, const zip_stat_t *s, 
   bool possible = s->comp_method == ZIP_CM_STORE ? s->size == s->comp_size
                                                  : s->size / DEFLATE_RATIO <= s->comp_size;
   if (!possible)
-    return bnn_fail(err, BNN_EDATA, "%s: %llu bytes can not come from %llu", m->name,
+    return bnn_fail(err, BNN_EDATA, "%s: %llu bytes cannot come from %llu", m->name,
                     (unsigned long long)s->size, (unsigned long long)s->comp_size);
   return BNN_OK;
 }

@@ -11,7 +11,7 @@
  * archive's, as no two share bytes of it; 800 bytes for each member; and 1 MB.  An array that claims
  * more than 64 times its packed size is unpacked into nothing before.  Time: linear in what it holds.
  *
- * Errors name the file, the member and what is wrong.  EIO: the system can not open, read or write
+ * Errors name the file, the member and what is wrong.  EIO: the system cannot open, read or write
  * it.  EDATA: it is not such a file.  ENOMEM. */
 #ifndef BNN_NPZ_H
 #define BNN_NPZ_H

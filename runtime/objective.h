@@ -56,7 +56,7 @@ typedef struct bnn_objective_spec {
 } bnn_objective_spec;
 
 /* ESHAPE: an output is neither [batch] nor one number, the layout is smaller than the program's
- * parameters, `random` cuts a tensor in two.  ERANGE: samples, a term, a node that can not be fed
+ * parameters, `random` cuts a tensor in two.  ERANGE: samples, a term, a node that cannot be fed
  * so, a program without a gradient.  ENOMEM. */
 bnn_status bnn_objective_new(bnn_objective **out, const bnn_objective_spec *spec, bnn_err *err);
 void bnn_objective_free(bnn_objective *o);

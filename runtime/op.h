@@ -104,7 +104,7 @@ typedef struct bnn_op {
                        const bnn_tensor *const *x, int n, const bnn_attr *attr);
 
   /* Some rows of the gradient of input i, a matrix of parameters, over the whole batch: dx = or +=
-   * by `add`; dx is those rows, from row `from` of x[i] on.  NULL, or false for an i that can not be
+   * by `add`; dx is those rows, from row `from` of x[i] on.  NULL, or false for an i that cannot be
    * split so: backward does it whole.  Without can_split backward sums the gradient of parameters
    * over each block of rows by itself, where they are small beside what is computed. */
   bool (*can_split)(int i);

@@ -99,7 +99,7 @@ const bnn_shape *bnn_program_output_shape(const bnn_program *p, int i);
 size_t bnn_program_flat_size(const bnn_program *p);
 
 /* Whether these nodes can be fed as the batch x and y and as the noise key (a u64 scalar); -1
- * stands for an input that the program does not have.  ERANGE names the first that can not. */
+ * stands for an input that the program does not have.  ERANGE names the first that cannot. */
 bnn_status bnn_program_check_feeds(const bnn_program *p, int x_node, int y_node, int key_node,
                                    bnn_err *err);
 

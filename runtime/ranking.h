@@ -2,7 +2,7 @@
  * adaptive calibration error and quantiles are functions of.
  *
  * A ranking is made once (a radix sort).  Then any weighting of the examples, such as a resample, is
- * counted into its groups in one pass, and a metric is a pass over these counts: it can not depend
+ * counted into its groups in one pass, and a metric is a pass over these counts: it cannot depend
  * on the order of the examples. */
 #ifndef BNN_RANKING_H
 #define BNN_RANKING_H

@@ -10,7 +10,7 @@
  * Read: the header is checked as a whole before anything else is touched; the elements stay in the
  * file until a tensor is asked for, which is a copy.  U8, I32, I64, U64, F32 and F64 are read as they
  * are.  What we have no type for widens without loss: BOOL (as 0 and 1), I8, I16 and U16 to i32, U32
- * to i64, F16 and BF16 to f32.  C64 and the floats of 8, 6 and 4 bits are listed and can not be read.
+ * to i64, F16 and BF16 to f32.  C64 and the floats of 8, 6 and 4 bits are listed and cannot be read.
  * A header has at most 10^8 bytes, as the reference reader allows, at most 2^20 metadata and 64 dims
  * for a tensor.  Reading it takes at most 10 bytes of memory for each of its bytes and 1 MB, whatever
  * it holds, and time n log n in its entries.
@@ -26,7 +26,7 @@
  * help.  Measured on a Xeon of 2024: 30 ms for 100 MB when saving, 40 when loading, block by block
  * with the copy (SHA-256, with its instructions: 75).
  *
- * Errors name the file, the tensor and what is wrong.  EIO: the system can not open or write it.
+ * Errors name the file, the tensor and what is wrong.  EIO: the system cannot open or write it.
  * EDATA: it is not such a file.  ENOMEM. */
 #ifndef BNN_SAFETENSORS_H
 #define BNN_SAFETENSORS_H
@@ -44,8 +44,8 @@
 typedef struct bnn_safetensors_entry {
   const char *name;       /* UTF-8 */
   const char *dtype;      /* as the format calls it: "BF16" */
-  bnn_dtype as;           /* what it is read as; BNN_DTYPE_COUNT: can not be read */
-  size_t rank;            /* may be above BNN_RANK_MAX, which can not be read */
+  bnn_dtype as;           /* what it is read as; BNN_DTYPE_COUNT: cannot be read */
+  size_t rank;            /* may be above BNN_RANK_MAX, which cannot be read */
   const uint64_t *dim;    /* [rank] */
   uint64_t offset, bytes; /* of its elements, in the file */
   bool has_sum;
@@ -92,7 +92,7 @@ const bnn_safetensors_entry *bnn_safetensors_find(const bnn_safetensors *f, cons
 
 /* The tensor of an entry of f.  *out: owned by the caller; a copy, or over the bytes of a file that is
  * mapped or in memory (x->release is set then; writes to it stay out of the file).  EDATA: its
- * elements do not have their checksum, or the file was cut short.  ETYPE: its dtype can not be read.
+ * elements do not have their checksum, or the file was cut short.  ETYPE: its dtype cannot be read.
  * ESHAPE: it has more dimensions than BNN_RANK_MAX, or sizes beyond memory. */
 bnn_status bnn_safetensors_tensor(bnn_tensor **out, const bnn_safetensors *f,
                                   const bnn_safetensors_entry *e, bnn_err *err);

@@ -386,7 +386,7 @@ static bnn_status fail_element(const bnn_tensor *x, size_t i, bnn_dtype to, bnn_
     snprintf(value, sizeof value, "%" PRIu64, *(const uint64_t *)element(x, i));
   else
     snprintf(value, sizeof value, "%" PRId64, bnn_tensor_get_int(x, i));
-  return bnn_fail(err, BNN_ERANGE, "element %s is %s, which %s can not hold",
+  return bnn_fail(err, BNN_ERANGE, "element %s is %s, which %s cannot hold",
                   bnn_shape_print(x->rank, place).s, value, bnn_dtype_name(to));
 }
 

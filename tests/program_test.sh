@@ -336,7 +336,7 @@ has "... is named with the known ones" "no tool 'no_such_tool' (known: " "$err"
 run -m
 has "-m needs a name" "'-m' needs argument" "$err"
 
-# output that can not be written
+# output that cannot be written
 if [ -w /dev/full ]; then
   full="bnnlua: cannot write to standard output: No space left on device"
   for code in 'print(1)' 'io.write "1"' 'print(1) os.exit(0)' 'io.write(("x"):rep(1e6))'; do

@@ -27,7 +27,7 @@ for closed in '<&-' '>&-' '2>&-' '<&- >&-' '<&- 2>&-' '>&- 2>&-' '<&- >&- 2>&-';
   equal "closed $closed: standard error" "$said" "$(tr '\n' ' ' <err | sed 's/ $//')"
   equal "closed $closed: a file" kept "$(cat file)"
 done
-equal "a closed standard input can not be read" "nil	Bad file descriptor	9" \
+equal "a closed standard input cannot be read" "nil	Bad file descriptor	9" \
   "$("$bnnlua" -e 'print(io.read())' <&-)"
 "$bnnlua" <&- >out 2>err
 equal "... nor run" "1 $bnnlua: cannot read stdin: Bad file descriptor" "$? $(cat err)"

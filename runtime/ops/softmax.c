@@ -1,4 +1,4 @@
-/* softmax and log_softmax along an axis, each row shifted by its maximum so that exp can not
+/* softmax and log_softmax along an axis, each row shifted by its maximum so that exp cannot
  * overflow.  Infinite x: scores.h.
  *
  *   y = e^(x - m) / s,        s = sum e^(x - m)     dx = y (dy - sum(dy y))

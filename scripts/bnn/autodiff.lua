@@ -45,7 +45,7 @@ end
 
 function Gradient.__call(self, ...)
   if record.active() then
-    error("grad: a gradient can not be recorded, inside grad, compile or a network; "
+    error("grad: a gradient cannot be recorded, inside grad, compile or a network; "
       .. "bnn.compile(bnn.value_and_grad(f)) compiles one", 2)
   end
   local args = table.pack(...)

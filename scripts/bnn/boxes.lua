@@ -180,7 +180,7 @@ local function sides(s, i, n)
   return middle, left, right, zero
 end
 
--- The outlines of the marks of deviation: stem and two caps, parted by what can not be drawn.
+-- The outlines of the marks of deviation: stem and two caps, parted by what cannot be drawn.
 local function marks(s, middle, cap)
   local x, y = {}, {}
   local function stroke(x1, y1, x2, y2)

@@ -82,7 +82,7 @@ function put.versions()
   return list
 end
 
--- The tensors and the metadata of a state; or nil, what can not be written.
+-- The tensors and the metadata of a state; or nil, what cannot be written.
 local function contents(state)
   local tensors, metadata = {}, {format = FORMAT .. LAYOUT}
   for _, name in ipairs(options.sorted_names(put)) do

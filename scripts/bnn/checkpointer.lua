@@ -140,7 +140,7 @@ local function take_over(self, saved, path)
 end
 
 -- The newest checkpoint that can be read, and its path; the best one where no other can. Those that
--- can not are told of, loudly, and forgotten: the steps after it will be done again.
+-- cannot are told of, loudly, and forgotten: the steps after it will be done again.
 local function newest(self, has_best)
   local first_fault
   while #self.written > 0 or has_best do
@@ -155,7 +155,7 @@ local function newest(self, has_best)
     end
     fault = fault or path .. ": it holds no step"
     first_fault = first_fault or fault
-    say("WARNING: a checkpoint that can not be read: " .. fault)
+    say("WARNING: a checkpoint that cannot be read: " .. fault)
     if step then table.remove(self.written) else has_best = false end
   end
   demand(nil, first_fault .. "; no checkpoint there can be read")
@@ -298,7 +298,7 @@ function M.check(given, train)
 end
 
 --- Begins: goes on from what is in the folder, where that is asked for. The folder is this
--- training's until `close`, or until the object is closed. What can not be kept is told now rather
+-- training's until `close`, or until the object is closed. What cannot be kept is told now rather
 -- than at the first checkpoint.
 -- @param given table as `check` gives it
 -- @param train table: bnn.train's own options

@@ -31,7 +31,7 @@ end
 --- The threshold that a score of a new example exceeds with probability at most alpha: the
 -- ceil((n + 1)(1 - alpha))-th smallest of n calibration scores. As a rule of refusal on an
 -- uncertainty, at most a share alpha of in-distribution examples is refused, on average over
--- calibration sets. Infinite when n < 1/alpha - 1: so few examples can not promise that.
+-- calibration sets. Infinite when n < 1/alpha - 1: so few examples cannot promise that.
 -- @param scores tensor or list [n], of calibration examples
 -- @param alpha number in (0, 1)
 -- @return number
@@ -66,7 +66,7 @@ function M.fit(opts)
 end
 
 --- The set of classes of each example: those with 1 - p <= threshold. An empty set says that no
--- class is likely enough; several, that these can not be told apart.
+-- class is likely enough; several, that these cannot be told apart.
 -- @param fit table as conformal.fit gives it
 -- @param prediction probabilities [n, C], or what bnn.predict gives
 -- @return table: member u8 [n, C], 1 for classes in the set; size i32 [n], classes in each set

@@ -188,7 +188,7 @@ local MOST = 1e300 -- gnuplot takes what is greater for undefined
 --- Whether a number has a place on an axis.
 function M.is_drawable(v, is_log) return math.abs(v) < MOST and not (is_log and v <= 0) end
 
---- A block of data, and how many rows it has; where a value can not be drawn there is an empty
+--- A block of data, and how many rows it has; where a value cannot be drawn there is an empty
 -- line, which parts a line or a band.
 -- @param name string
 -- @param columns list of lists: x first, the others along y

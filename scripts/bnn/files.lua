@@ -330,7 +330,7 @@ function M.split(given, opts)
   })
   expect.part("bnn.data.split", given)
   if given.size < 2 then
-    error(("bnn.data.split: %d rows can not make two parts"):format(given.size), 2)
+    error(("bnn.data.split: %d rows cannot make two parts"):format(given.size), 2)
   end
   local n = math.floor(given.size * opts.fraction + 0.5)
   n = math.max(1, math.min(n, given.size - 1))

@@ -111,7 +111,7 @@ end
 
 local function encode_tensor(x, path, into)
   if not into.tensors then return nil, path .. ": a tensor is no plain value" end
-  if not is_text(path) then return nil, strings.message("%q can not be a tensor's name", path) end
+  if not is_text(path) then return nil, strings.message("%q cannot be a tensor's name", path) end
   if into.tensors[path] then
     return nil, strings.message("two tensors would be called '%s'",
       path)

@@ -3,7 +3,7 @@
 -- fit to print.
 --
 -- gnuplot draws them, into SVG or PNG or as text; sheets of images need libpng alone. Where gnuplot
--- is missing, or a file can not be written, a function gives nil and a message, and the run goes
+-- is missing, or a file cannot be written, a function gives nil and a message, and the run goes
 -- on. A file is there whole or not at all; folders that are missing are made. Text is shown as it
 -- is written; a newline begins another line, and so does a word for which there is no room. PNG
 -- wants a font installed that has the characters. Colours are Okabe and Ito's, which the

@@ -33,7 +33,7 @@ end
 --
 -- file:names(), file:tensor(name), file:shape(name), file:dtype(name), file.metadata (a table of
 -- strings), #file, and pairs(file), which gives name, tensor in alphabetical order and raises at
--- one that can not be read. file:close() or <close> gives it back; tensors that were read stay. All
+-- one that cannot be read. file:close() or <close> gives it back; tensors that were read stay. All
 -- that the header says is checked when the file is opened, and the data of a tensor when it is
 -- read, where the file has checksums.
 -- @param path string

@@ -69,7 +69,7 @@ local function collect_outputs(rec, results, outputs, what)
   local places = {n = results.n}
   for i = 1, results.n do
     places[i] = tree.map(results[i], function(leaf, kind)
-      if kind == "key" then error(what .. ": a key can not be a result", 0) end
+      if kind == "key" then error(what .. ": a key cannot be a result", 0) end
       outputs[#outputs + 1] = kind == "number" and rec:constant(core.tensor(leaf)) or leaf
       return #outputs
     end)

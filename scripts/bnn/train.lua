@@ -61,7 +61,7 @@ local function marker(saver, state)
   end})
 end
 
--- One step; raises a refusal when it can not be made.
+-- One step; raises a refusal when it cannot be made.
 local function make_step(opts, state, step, batch)
   local objective, with = opts.objective, {}
   with.lr = opts.lr and schedule.value(opts.lr, step, "lr") or state:rate(step)

@@ -127,7 +127,7 @@ end
 
 function Vmap.__call(self, ...)
   if record.active() then
-    error("vmap: it can not be recorded, inside grad, compile or a network; "
+    error("vmap: it cannot be recorded, inside grad, compile or a network; "
       .. "bnn.compile(bnn.vmap(f)) compiles one, bnn.vmap(bnn.grad(f)) maps a gradient", 2)
   end
   local args = table.pack(...)

@@ -52,7 +52,7 @@ void ck_survives_failing_allocations(bnn_status (*f)(void *arg, bnn_err *err), v
 
 unsigned char *read_bytes(size_t *n, const char *path) {
   FILE *file = fopen(path, "rb");
-  ck_assert_msg(file != NULL, "%s: can not be opened", path);
+  ck_assert_msg(file != NULL, "%s: cannot be opened", path);
   ck_assert_int_eq(fseek(file, 0, SEEK_END), 0);
   *n = (size_t)ftell(file);
   rewind(file);

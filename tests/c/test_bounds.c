@@ -106,7 +106,7 @@ static bytes zeros(size_t n) {
   return b;
 }
 
-/* Bytes that deflate can not make shorter. */
+/* Bytes that deflate cannot make shorter. */
 static bytes noise(size_t n) {
   bytes b = zeros(n);
   uint32_t state = 1;

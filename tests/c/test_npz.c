@@ -28,7 +28,7 @@ static const struct {
     {"bad_crc", "digits: a.npy: CRC error"},
     {"bad_deflate", "digits: a.npy: "},
     {"bad_encrypted", "digits: a.npy: is encrypted"},
-    {"bad_claim", "digits: a.npy: 4294967280 bytes can not come from "},
+    {"bad_claim", "digits: a.npy: 4294967280 bytes cannot come from "},
     {"bad_claim_stored", "digits: a.npy: its 2147483632 bytes are more than the archive has left"},
     {"bad_overlap", "bytes are more than the archive has left"},
     {"bad_cut", "digits: "},

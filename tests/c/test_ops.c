@@ -353,7 +353,7 @@ END_TEST
 
 /* ---- memory beside a tensor ---- */
 
-/* Places for tensors that end where a page begins that can not be touched.  Made once, as to ask
+/* Places for tensors that end where a page begins that cannot be touched.  Made once, as to ask
  * for them takes longer than the ops. */
 enum { PLACES = 8, PLACE = 1 << 20, BEFORE = 4096, MARK = 0x5a };
 

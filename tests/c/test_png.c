@@ -81,7 +81,7 @@ static const struct {
     {"bad_cut", "image: the file is cut short"},
     {"bad_no_end", "image: the file is cut short"},
     {"bad_rows", "image: "},
-    {"bad_huge", "image: 32768 x 8192 pixels can not come from "},
+    {"bad_huge", "image: 32768 x 8192 pixels cannot come from "},
     {"bad_wide", "image: 40000 x 1 pixels, at most 32768 x 32768 and 268435456 in all are read"},
     {"bad_area", "image: 32768 x 16384 pixels, at most"},
     {"bad_zero", "image: Invalid IHDR data"},

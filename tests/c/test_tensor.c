@@ -606,7 +606,7 @@ END_TEST
 START_TEST(the_first_element_that_does_not_fit_is_named) {
   bnn_tensor *x = tensor_of(BNN_F32, DIMS(2, 3), VALUES(1, 2, 3, 4, 2.5, -1)), *t, *y = NULL;
   ck_refuses(bnn_tensor_convert(&y, x, BNN_U8, &err), BNN_ERANGE,
-             "element [2, 2] is 2.5, which u8 can not hold");
+             "element [2, 2] is 2.5, which u8 cannot hold");
   ck_succeeds(bnn_tensor_permute(&t, x, (const int[]){1, 0}, &err));
   ck_refuses(bnn_tensor_convert(&y, t, BNN_U8, &err), BNN_ERANGE, "element [2, 2] is 2.5");
   bnn_tensor_unref(t);
@@ -614,7 +614,7 @@ START_TEST(the_first_element_that_does_not_fit_is_named) {
   x = tensor_of(BNN_U64, SCALAR, NULL);
   set_bits(x, UINT64_MAX);
   ck_refuses(bnn_tensor_convert(&y, x, BNN_F64, &err), BNN_ERANGE,
-             "element [] is 18446744073709551615, which f64 can not hold");
+             "element [] is 18446744073709551615, which f64 cannot hold");
   bnn_tensor_unref(x);
   x = tensor_of(BNN_I64, DIMS(1), VALUES(-7));
   ck_refuses(bnn_tensor_convert(&y, x, BNN_U64, &err), BNN_ERANGE, "element [1] is -7, which u64");

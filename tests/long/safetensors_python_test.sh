@@ -86,7 +86,7 @@ for name in ("complex64", "float8_e5m2", "float8_e4m3fn", "float8_e8m0fnu", "flo
     try:
         b = serialize({"x": spec(name, np.zeros((2, 8), "u1")), "y": spec("uint8", np.ones(3, "u1"))}, None)
     except Exception as e:
-        print(f"this safetensors can not write {name}: {e}")
+        print(f"this safetensors cannot write {name}: {e}")
         continue
     with open(f"{d}/list_{name}", "wb") as f:
         f.write(b)

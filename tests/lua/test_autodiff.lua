@@ -325,7 +325,7 @@ end
 function TestCompile.test_a_gradient_inside_a_recording_is_refused_with_a_way_out()
   local g = bnn.grad(function(x) return (x * x):sum() end)
   local x = bnn.tensor{1, 2}
-  local pieces = {"test_autodiff.lua:", "a gradient can not be recorded",
+  local pieces = {"test_autodiff.lua:", "a gradient cannot be recorded",
     "bnn.compile(bnn.value_and_grad(f))"}
   raises(pieces, function() return bnn.compile(function(y) return y - 0.1 * g(y) end)(x) end)
   raises(pieces, function() return bnn.grad(function(y) return (y * g(y)):sum() end)(x) end)
@@ -368,7 +368,7 @@ function TestCompile.test_noise_in_the_shape_of_a_tensor_is_that_of_the_key()
 end
 
 function TestCompile.test_keys_are_no_results()
-  raises("a key can not be a result", bnn.compile(function(k) return k:fold(1) end), key)
+  raises("a key cannot be a result", bnn.compile(function(k) return k:fold(1) end), key)
 end
 
 function TestCompile.test_integers_become_numbers_while_recording()

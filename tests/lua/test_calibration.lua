@@ -93,7 +93,7 @@ function TestScores.test_refusals()
     {"label 1 is -1", {{1, 0}}, {-1}}, {"there are no predictions", {}, {}},
     {"predictions are [1], targets [2]", {{1, 0}}, {0, 0}},
     {"predictions are [2], [n, classes] is wanted", {1, 0}, {0, 0}},
-    {"element [1] is 0.5, which i32 can not hold", {{1, 0}}, {0.5}},
+    {"element [1] is 0.5, which i32 cannot hold", {{1, 0}}, {0.5}},
     {": nll: labels: index or value out of range: element [1] is 0.5, which", -- the line once
      {{1, 0}}, tensor{0.5}},
   })

@@ -234,7 +234,7 @@ function TestExtras.test_what_is_no_data_is_named()
     ["are nested more than"] = {extras = deep},
     ["two tensors would be called 'extras/a/b'"] =
       {extras = {a = {b = core.ones(1)}, ["a/b"] = core.ones(1)}},
-    ["can not be a tensor's name"] = {extras = {["\xff"] = core.ones(1)}},
+    ["cannot be a tensor's name"] = {extras = {["\xff"] = core.ones(1)}},
     ["extras: a table is no plain key"] = {extras = {[{}] = 1}},
     ["config/x: a tensor is no plain value"] = {config = {x = core.ones(1)}},
     ["config/x/y: a function is no plain value"] = {config = {x = {y = print}}},

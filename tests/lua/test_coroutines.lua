@@ -213,7 +213,7 @@ function TestTurns.test_a_generator_within_is_part_of_what_is_recorded()
   end)
   lu.assertEquals(net:init(key, x):names(), {
     "linear/w", "linear/b", "linear_1/w", "linear_1/b", "linear_2/w", "linear_2/b"})
-  raises("can not be recorded", function()
+  raises("cannot be recorded", function()
     bnn.grad(function(p)
       coroutine.wrap(function() bnn.grad(function(q) return q:sum() end)(p) end)()
       return p:sum()

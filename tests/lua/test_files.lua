@@ -512,7 +512,7 @@ function TestBeforeTraining.test_a_split_is_a_function_of_the_key()
   local most, least = data.split(whole:slice(1, 3), {fraction = 0.01, key = bnn.key(1)})
   lu.assertEquals({most.size, least.size}, {2, 1})
   raises("fraction = 0: more than 0", data.split, whole, {fraction = 0, key = bnn.key(1)})
-  raises("1 rows can not make two parts", data.split, whole:slice(1, 1),
+  raises("1 rows cannot make two parts", data.split, whole:slice(1, 1),
     {fraction = 0.5, key = bnn.key(1)})
 end
 

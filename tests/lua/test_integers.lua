@@ -55,7 +55,7 @@ function TestArithmetic.test_a_number_that_the_type_lacks_is_refused()
     raises({"beside a tensor of type u8", ":real() converts"}, function() return x + bad end)
     raises("beside a tensor of type u8", function() return bad * x end)
   end
-  raises("i64 can not hold", function() return bnn.tensor({1, 2}, "i64") + {1, 2.5} end)
+  raises("i64 cannot hold", function() return bnn.tensor({1, 2}, "i64") + {1, 2.5} end)
   raises("beside a tensor of type u64", function() return bnn.tensor({1}, "u64") - 2.0 ^ 64 end)
   lu.assertEquals((bnn.tensor({0}, "u64") + 2.0 ^ 63):item(), math.mininteger)
   lu.assertEquals((bnn.tensor({5}, "u64") + -2):item(), 3)

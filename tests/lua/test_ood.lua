@@ -40,7 +40,7 @@ function TestRule.test_refuses_what_is_above_its_threshold_and_what_is_no_number
   lu.assertEquals(ood.is_refused(none, rule):shape(), {0})
 end
 
--- Between neighbours in float lies a threshold that float can not hold: it must not become either.
+-- Between neighbours in float lies a threshold that float cannot hold: it must not become either.
 function TestRule.test_a_threshold_between_two_floats_tells_them_apart()
   local low, high = 1, 1 + 2.0 ^ -23
   for _, t in ipairs{low + 2.0 ^ -25, low + 3 * 2.0 ^ -25} do

@@ -646,7 +646,7 @@ function TestBroken.test_the_newest_that_can_be_read_is_gone_on_from()
     local bytes = read(file_of(20))
     files.write(file_of(20), damage(bytes))
     local objective, state = train({}, {resume = true, every = 5})
-    lu.assertStrContains(complaints, "WARNING: a checkpoint that can not be read: ")
+    lu.assertStrContains(complaints, "WARNING: a checkpoint that cannot be read: ")
     lu.assertStrContains(complaints, file_of(20) .. ": ")
     lu.assertStrContains(complaints, "WARNING: going back to " .. file_of(15) .. ", step 15")
     lu.assertEquals(bits_of(objective, state), whole)
@@ -746,7 +746,7 @@ function TestFailedWrites.test_a_folder_that_is_gone_and_comes_back()
   lu.assertEquals(steps_there(), {10, 12})
 end
 
--- Extras that can not be written any more are a warning too: the training has gone on for hours.
+-- Extras that cannot be written any more are a warning too: the training has gone on for hours.
 function TestFailedWrites.test_extras_that_fail_later()
   local _, state = train({steps = 4}, {every = 1, extras = function(step)
     if step == 2 then error "no extras today" end

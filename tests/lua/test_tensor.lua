@@ -53,7 +53,7 @@ function TestMaking.test_every_type_holds_its_range_and_refuses_the_rest()
     lu.assertEquals(x:dtype(), row[1])
     lu.assertEquals(x:totable(), row[2])
     for _, bad in ipairs(row[3]) do
-      raises("which " .. row[1] .. " can not hold", core.tensor, {1, bad}, row[1])
+      raises("which " .. row[1] .. " cannot hold", core.tensor, {1, bad}, row[1])
     end
   end
 end
@@ -101,7 +101,7 @@ function TestMaking.test_bad_shapes_are_refused()
   raises("n is -1, at least 0 is wanted", core.eye, -1)
   raises("shapes do not agree", core.eye, math.maxinteger)
   raises("table expected", core.full, 3, 1)
-  raises("value is 256, which u8 can not hold", core.full, {1}, 256, "u8")
+  raises("value is 256, which u8 cannot hold", core.full, {1}, 256, "u8")
   raises("number expected", core.full, {1}, "1")
 end
 
@@ -129,7 +129,7 @@ function TestMaking.test_a_tensor_is_converted()
   local x = core.tensor({1, 2}, "u8")
   lu.assertEquals(core.tensor(x):dtype(), REAL)
   lu.assertEquals(core.tensor(x, "i64"):totable(), {1, 2})
-  raises("can not hold", core.tensor, core.tensor{0.5}, "i32")
+  raises("cannot hold", core.tensor, core.tensor{0.5}, "i32")
 end
 
 TestShapes = {}
@@ -296,8 +296,8 @@ function TestReading.test_conversions_are_exact_or_refused()
   lu.assertEquals(x:real():totable(), {0, 128, 255})
   lu.assertEquals(x:to("i64"):dtype(), "i64")
   lu.assertTrue(rawequal(x:to("u8"), x))
-  raises("element [2] is 0.5, which i32 can not hold", function() core.tensor{1, 0.5}:to "i32" end)
-  raises("element [1] is -1, which u8 can not hold", function() core.tensor{-1}:to "u8" end)
+  raises("element [2] is 0.5, which i32 cannot hold", function() core.tensor{1, 0.5}:to "i32" end)
+  raises("element [1] is -1, which u8 cannot hold", function() core.tensor{-1}:to "u8" end)
   raises("there is no type 'int'", x.to, x, "int")
   raises("string expected", x.to, x)
 end

@@ -183,7 +183,7 @@ end
 
 function TestVmap.test_it_can_not_be_recorded()
   local g = bnn.vmap(function(a) return a * 2 end)
-  local pieces = {"test_vmap.lua:", "vmap: it can not be recorded", "bnn.compile(bnn.vmap(f))",
+  local pieces = {"test_vmap.lua:", "vmap: it cannot be recorded", "bnn.compile(bnn.vmap(f))",
     "bnn.vmap(bnn.grad(f))"}
   raises(pieces, bnn.grad(function(a) return g(a):sum() end), bnn.ones(3))
   raises(pieces, bnn.compile(function(a) return g(a) + 1 end), bnn.ones(3))
@@ -216,7 +216,7 @@ function TestVmap.test_refusals()
   raises("in_axes has 0, an axis", bnn.vmap, f, {in_axes = {0}})
   raises("in_axes has x", bnn.vmap, f, {in_axes = {"x"}})
   raises("in_axis", bnn.vmap, f, {in_axis = 1})
-  raises("a key can not be a result", bnn.vmap(f), {key})
+  raises("a key cannot be a result", bnn.vmap(f), {key})
   raises("the function gives nothing", bnn.vmap(function() end), x)
   raises({"test_vmap.lua:", "a value is read while recording"},
     bnn.vmap(function(a) return a:sum():item() end), x)

@@ -6,9 +6,7 @@ local strings = require "bnn.strings"
 
 local M = {}
 
-local function malformed(path, format, ...)
-  return nil, strings.message("malformed input data: %s: " .. format, path, ...)
-end
+local malformed = strings.malformed
 
 local function shape_text(x) return "[" .. table.concat(x:shape(), ", ") .. "]" end
 

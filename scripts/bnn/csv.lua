@@ -132,7 +132,7 @@ function M.read(what, path, opts)
   })
   if not t then return nil, fault end
   fault = like and difference(t, like, names)
-  if fault then return nil, strings.message("malformed input data: %s: %s", path, fault) end
+  if fault then return strings.malformed(path, "%s", fault) end
   say(path, t, opts)
   return part{x = t.x, y = t.y, names = t.names, classes = t.classes, origin = path}
 end

@@ -16,9 +16,7 @@ local WHAT = "bnn.data.load"
 -- bnn.data requires this module.
 local function part(opts) return require "bnn.data".part(opts) end
 
-local function malformed(path, format, ...)
-  return nil, strings.message("malformed input data: %s: " .. format, path, ...)
-end
+local malformed = strings.malformed
 
 -- ---- archives ----
 

@@ -96,9 +96,8 @@ function M.images(x, path, layout)
   local channels = layout == "nchw" and x:size(2) or x:size(4)
   local shape = table.concat(x:shape(), ", ")
   if channels > CHANNELS then
-    local fault = "malformed input data: %s: [%s] has %d channels when it is %s (layout = \"%s\" "
-      .. "for the other order)"
-    return nil, strings.message(fault, path, shape, channels, layout or "nhwc",
+    local fault = "[%s] has %d channels when it is %s (layout = \"%s\" for the other order)"
+    return strings.malformed(path, fault, shape, channels, layout or "nhwc",
       layout == "nchw" and "nhwc" or "nchw")
   end
   if not layout then
@@ -142,8 +141,8 @@ local function from_emnist(x, y, set, path)
   if x:dim() == 3 then x = x:permute(1, 3, 2):contiguous() end
   local least, most = y:real():min():item(), y:real():max():item()
   if least < first or most > last then
-    local fault = "malformed input data: %s: labels are %d to %d, those of %s are %d to %d"
-    return nil, strings.message(fault, path, least // 1, most // 1, set, first, last)
+    local fault = "labels are %d to %d, those of %s are %d to %d"
+    return strings.malformed(path, fault, least // 1, most // 1, set, first, last)
   end
   local shifted = ""
   if first > 0 then

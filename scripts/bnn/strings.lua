@@ -20,6 +20,11 @@ M.shown = core.shown
 --- What a message says: string.format in the C locale, as a terminal may show it.
 function M.message(form, ...) return core.shown(core.format(form, ...), true) end
 
+--- What a reader returns for a file that is not what it should be: nil, and the message.
+function M.malformed(path, form, ...)
+  return nil, M.message("malformed input data: %s: " .. form, path, ...)
+end
+
 --- Prints a notice on standard error, which is not for results.
 function M.notice(text) io.stderr:write(core.shown(text, true), "\n") end
 

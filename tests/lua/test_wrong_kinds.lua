@@ -233,8 +233,8 @@ end
 
 function TestKinds.test_a_module_that_is_an_op_blames_the_line_of_its_caller()
   bits.raises({"test_wrong_kinds.lua:", "bad argument #1 to 'log'", "got nil"}, function()
-    local y = bnn.log(nil)
-    return y
+    local logs = bnn.log(nil)
+    return logs
   end)
 end
 

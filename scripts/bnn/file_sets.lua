@@ -173,7 +173,7 @@ local function from_images(path, opts)
   if not next(parts) then return both(class_folders.read, path, nil, opts) end
   local data, fault = both(class_folders.read, parts.train, parts.test, opts)
   if data and others[1] then
-    notice.say("%s: only train and test are read; left out: %s", path, table.concat(others, ", "))
+    notice.say("%s: only train and test are read; left out: %s", path, classes.words(others))
   end
   return data, fault
 end

@@ -34,7 +34,7 @@ local function read_csv(path, opts, what) return csv.read(what or "bnn.data.csv"
 function M.say_skipped(path, skipped)
   local names = options.sorted_names(skipped)
   if not names[1] then return end
-  notice.say("%s: skipped %s: no arrays of numbers", path, table.concat(names, ", "))
+  notice.say("%s: skipped %s: no arrays of numbers", path, classes.words(names))
 end
 
 -- Tensors by name, and the list of names.

@@ -21,6 +21,15 @@ static inline bnn_real normal_pdf(bnn_real v) {
   return vm_exp(-v * v / 2) * (bnn_real)0.39894228040143267794;
 }
 
+/* v, no further out than where normal_cdf is 0 or 1 and normal_pdf is 0 in double too: their
+ * products with an infinite v would be NaN. */
+static inline bnn_real within_tails(bnn_real v) { return v < -40 ? -40 : v > 40 ? 40 : v; }
+static inline bnn_real gelu(bnn_real v) { return (v < 0 ? within_tails(v) : v) * normal_cdf(v); }
+static inline bnn_real gelu_slope(bnn_real v) {
+  const bnn_real t = within_tails(v);
+  return normal_cdf(t) + t * normal_pdf(t);
+}
+
 /* dx += or = g times the slope. */
 #define SLOPES(NAME, ADDS, SLOPE)                                                                 \
   BNN_KERNEL NAME(bnn_real *restrict dx, const bnn_real *restrict dy, const bnn_real *restrict y, \
@@ -168,8 +177,7 @@ UNARY(leaky_relu, "(x, slope = 0.01)", "x where x > 0, else slope * x",
       .infer = op_infer_same, .args = "r?", .defaults = {.number = {0.01}},
       .check = {.lo = -3, .hi = 3, .tol = 1e-7, .attr = {.number = {0.1}}})
 UNARY(gelu,     "(x)", "x * P(Z <= x) for Z ~ N(0, 1) (Hendrycks & Gimpel 2016, exact form)",
-                                         v * normal_cdf(v), g * (normal_cdf(v) + v * normal_pdf(v)),
-      PLAIN(-4, 4))
+                                         gelu(v), g * gelu_slope(v),            PLAIN(-4, 4))
 UNARY(softplus, "(x)", "log(1 + e^x)",   vm_softplus(v), g * vm_sigmoid(v),     PLAIN(-6, 6))
 UNARY(sin,      "(x)", "sine of x in radians", vm_sin(v), g * vm_cos(v),        PLAIN(-3, 3))
 UNARY(cos,      "(x)", "cosine of x in radians", vm_cos(v), -g * vm_sin(v),     PLAIN(-3, 3))

@@ -247,6 +247,12 @@ local function as_real(x) return x:dtype() == "u8" and x:real() / 255 or x:real(
 -- Mean and standard deviation of each column; says which have none.
 local function fit(x)
   local mean, rest, std, constant, first = core.fit_columns(x)
+  local lost = (mean - mean):ne(0)
+  local count = math.tointeger(lost:sum():item())
+  if count > 0 then
+    notice.say("bnn.data.standardise: %d of %d columns hold values that are not finite, the first "
+      .. "is column %d; they become NaN", count, mean:numel(), lost:view(-1):argmax():item())
+  end
   if constant > 0 then
     notice.say("bnn.data.standardise: %d of %d columns hold one value in all rows, the first is "
       .. "column %d; they lose their mean only", constant, mean:numel(), first)
@@ -259,7 +265,7 @@ end
 --     local train, stats = bnn.data.standardise(data.train)
 --     local test = bnn.data.standardise(data.test, stats)
 -- A column with one value in all rows loses its mean only (its std is 1), and a line on stderr says
--- how many there are. One with a NaN or an infinity becomes NaN.
+-- how many there are. One with a NaN or an infinity becomes NaN, which is said as well.
 -- @param given part: x [n, ...]
 -- @param stats table: {mean=, std=} of an earlier call
 -- @return part with x real; {mean=, std=, rest=}, tensors of a row's shape. rest is what mean,

@@ -12,6 +12,7 @@ local options = require "bnn.options"
 local parameters = require "bnn.params"
 local record = require "bnn.record"
 local strings = require "bnn.strings"
+local trace = require "bnn.trace"
 local tree = require "bnn.tree"
 
 local M = {docs = {}}
@@ -157,8 +158,7 @@ local Net = {__name = "bnn.net"}
 Net.__index = Net
 
 function Net.__tostring(self)
-  local made = debug.getinfo(self.forward, "S")
-  return strings.message("net: the function at %s:%d", made.short_src, made.linedefined)
+  return strings.message("net: %s", trace.place(self.forward))
 end
 
 -- The shape of one row of x, a tensor or a part of a data set (its x), and its type in a network.

@@ -699,6 +699,20 @@ START_TEST(masked_classes_have_no_probability_and_infinite_ones_all) {
 }
 END_TEST
 
+static void gelu_has_its_limits_here(int _i) {
+  BNN_UNUSED(_i);
+  const double x[] = {INFINITY, -INFINITY, 3e38, -3e38, 1e20, -1e20, NAN};
+  bnn_tensor *in = reals(DIMS(7), x);
+  ck_values(CALL(gelu, none(), reals(DIMS(7), x)), DIMS(7),
+            VALUES(INFINITY, -0.0, 3e38, -0.0, 1e20, -0.0, NAN));
+  ck_values(gradient_of_one(BNN_OP_gelu, none(), &in, 1, 0), DIMS(7),
+            VALUES(1, 0, 1, 0, 1, 0, NAN));
+  bnn_tensor_unref(in);
+}
+
+START_TEST(gelu_has_its_limits_at_infinities) { EACH_ISA gelu_has_its_limits_here(_i); }
+END_TEST
+
 /* The gradient of a cross-entropy is softmax - [label], that of logsumexp softmax, whatever the
  * loss. */
 static void gradients_of_infinite_scores_are_those_of_their_softmax_here(int _i) {
@@ -1487,6 +1501,7 @@ END_TEST
 static void add_tests(TCase *tests) {
   tcase_add_loop_test(tests, functions_of_one_number_are_libms_to_a_few_ulp, 0, COUNT(unary));
   tcase_add_test(tests, gelu_is_x_times_the_normal_cdf);
+  tcase_add_test(tests, gelu_has_its_limits_at_infinities);
   tcase_add_test(tests, softplus_has_no_overflow_in_either_tail);
   tcase_add_test(tests, attributes_left_out_are_the_rows_defaults);
   tcase_add_loop_test(tests, functions_of_two_numbers_are_cs_for_all_pairs_of_points, 0,

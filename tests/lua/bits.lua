@@ -40,4 +40,14 @@ function M.raises(pieces, f, ...)
   end
 end
 
+--- What f() writes to stderr by the library.
+function M.notices_of(f)
+  local lines, stderr = {}, io.stderr
+  io.stderr = {write = function(_, ...) lines[#lines + 1] = table.concat{...} end} -- luacheck: ignore
+  local ok, fault = pcall(f)
+  io.stderr = stderr -- luacheck: ignore
+  if not ok then error(fault, 0) end
+  return table.concat(lines)
+end
+
 return M

@@ -1,5 +1,7 @@
 --- Tables in text, as Lua sees them; test_csv.c holds the format.
+package.path = (arg[0]:match "^(.*)/" or ".") .. "/?.lua;" .. package.path
 local lu = require "luaunit"
+local bits = require "bits"
 local bnn = require "bnn"
 local core = require "bnn.core"
 
@@ -147,14 +149,8 @@ function TestCsv.test_a_label_by_name_says_that_there_is_a_header()
   lu.assertEquals({part.names, part.y:totable()}, {{"0", "1"}, {0, 1}})
 end
 
---- What f() writes to stderr.
 local function notices_of(f)
-  local lines, stderr = {}, io.stderr
-  io.stderr = {write = function(_, ...) lines[#lines + 1] = table.concat{...} end} -- luacheck: ignore
-  local ok, fault = pcall(f)
-  io.stderr = stderr -- luacheck: ignore
-  if not ok then error(fault, 0) end
-  return (table.concat(lines):gsub(file:gsub("%p", "%%%0"), "FILE"))
+  return (bits.notices_of(f):gsub(file:gsub("%p", "%%%0"), "FILE"))
 end
 
 function TestCsv.test_what_was_decided_is_said_in_one_line_and_once()

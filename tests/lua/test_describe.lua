@@ -20,7 +20,7 @@ function TestLines.test_nothing_prints_as_an_address()
   for _, row in ipairs{
     {data, "data set: name = \"cubic\", test = {data: 1000 examples"},
     {data.train, "data: 100 examples, x f32 [100, 1], y f32"}, {batch, "batch: 10 of data: 100"},
-    {net, "net: the function at tests/lua/test_describe.lua:7"}, {bnn.nn.mlp{3, 1}, "mlp{3, 1}"},
+    {net, "net: function at tests/lua/test_describe.lua:7"}, {bnn.nn.mlp{3, 1}, "mlp{3, 1}"},
     {params, "parameters: 2 in 2 tensors"}, {objective.posterior, "mean-field posterior over 2"},
     {objective, "elbo{"}, {objective.likelihood, "likelihood: name = \"gaussian\", sigma = 3"},
     {bnn.optim.adam(), "adam{"}, {bnn.optim.adam():init(objective), "after 0 steps"},

@@ -1,6 +1,7 @@
 --- One's own data: arrays, pictures and folders read and saved; splits, standardising, one-hot.
 local lu = require "luaunit"
 package.path = (arg[0]:match "^(.*)/" or ".") .. "/?.lua;" .. package.path
+local bits = require "bits"
 local idx = require "idx_files"
 local bnn = require "bnn"
 local core = require "bnn.core"
@@ -458,7 +459,12 @@ function TestBeforeTraining.test_columns_of_any_size_are_standardised()
 end
 
 function TestBeforeTraining.test_a_column_that_is_not_finite_becomes_nan_alone()
-  local got = data.standardise(part{{1, 0 / 0, math.huge}, {3, 1, 1}})
+  local got
+  local said = bits.notices_of(function()
+    got = data.standardise(part{{1, 0 / 0, math.huge}, {3, 1, 1}})
+  end)
+  lu.assertStrContains(said, "2 of 3 columns hold values that are not finite, "
+    .. "the first is column 2")
   lu.assertEquals(got.x:select(2, 1):totable(), {-1, 1})
   for column = 2, 3 do
     for row = 1, 2 do lu.assertNaN(got.x[row][column]) end

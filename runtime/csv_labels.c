@@ -73,15 +73,35 @@ static size_t unique(cell *classes, size_t n) {
   return kept;
 }
 
-/* A label such as ? is no class unless it is said to be one; None, - and . may be. */
-static bnn_status check_label(const bnn_csv_parser *t, size_t i, const cell *c, bnn_err *err) {
-  if (!bnn_csv_is_missing(c) || c->quoted || bnn_csv_is(c, "None") || bnn_csv_is(c, "none") ||
-      bnn_csv_is(c, "-") || bnn_csv_is(c, "."))
-    return BNN_OK;
+/* Whether a label is neither a number nor a mark of a missing one. */
+static bool any_is_text(const bnn_csv_parser *t) {
+  const cell *c = bnn_csv_cells(&t->labels);
+  for (size_t i = 0; i < t->row; i++)
+    if (!bnn_csv_is_number(&c[i]) && (c[i].quoted || !bnn_csv_is_missing(&c[i]))) return true;
+  return false;
+}
+
+/* Marks that are names too, beside others. */
+static bool may_be_class(const cell *c) {
+  return bnn_csv_is(c, "None") || bnn_csv_is(c, "none") || bnn_csv_is(c, "-") || bnn_csv_is(c, ".");
+}
+
+static bnn_status fail_label(const bnn_csv_parser *t, size_t i, const char *what, bnn_err *err) {
   return bnn_fail(err, BNN_EDATA,
-                  "%s: row %zu, column %zu: '%s' stands for a missing label (classes = {...} if it "
-                  "is a class)",
-                  t->in.name, i + 1, t->label + 1, bnn_csv_shown(c).s);
+                  "%s: row %zu, column %zu: '%s' %s (classes = {...} if it is a class)", t->in.name,
+                  i + 1, t->label + 1, bnn_csv_shown(&bnn_csv_cells(&t->labels)[i]).s, what);
+}
+
+/* A label such as ? is no class unless it is said to be one.  Among numbers alone None is none
+ * either, and what is too large does not make classes of them. */
+static bnn_status check_label(const bnn_csv_parser *t, size_t i, bool among_text, bnn_err *err) {
+  const cell *c = &bnn_csv_cells(&t->labels)[i];
+  double v;
+  if (bnn_csv_is_missing(c) && !c->quoted && !(among_text && may_be_class(c)))
+    return fail_label(t, i, "stands for a missing label", err);
+  if (!among_text && bnn_csv_number(&v, c) && !(fabs(v) <= bnn_csv_real_max()))
+    return fail_label(t, i, "is more than a " BNN_REAL_NAME " can hold", err);
+  return BNN_OK;
 }
 
 static bnn_status fail_class(const bnn_csv_parser *t, size_t i, const cell *label, bnn_err *err) {
@@ -120,7 +140,8 @@ static bnn_status place_labels(bnn_csv *table, const bnn_csv_parser *t, const vo
 /* The classes that the labels have, in the order of their names. */
 static bnn_status found_classes(bnn_csv *table, const bnn_csv_parser *t, bnn_err *err) {
   const cell *labels = bnn_csv_cells(&t->labels);
-  for (size_t i = 0; i < t->row; i++) BNN_TRY(check_label(t, i, &labels[i], err));
+  bool among_text = any_is_text(t);
+  for (size_t i = 0; i < t->row; i++) BNN_TRY(check_label(t, i, among_text, err));
   cell *classes = bnn_mem_alloc(t->row, sizeof *classes);
   if (!classes) return bnn_csv_no_memory(t, err);
   memcpy(classes, labels, t->row * sizeof *classes);

@@ -99,6 +99,18 @@ function TestCsv.test_values_as_others_write_them_are_no_header()
   lu.assertEquals(table_of("a1,%\n3,4\n").names, {"a1", "%"})
 end
 
+function TestCsv.test_a_mark_among_numbers_does_not_make_classes_of_them()
+  for _, mark in ipairs{"None", "-", ".", "?"} do
+    refuses(("row 2, column 2: '%s' stands for a missing label"):format(mark),
+      ("x,y\n1,1.5\n2,%s\n3,2.5\n"):format(mark), {label = "y"})
+  end
+  refuses("row 2, column 2: '1e999' is more than a", "x,y\n1,1.5\n2,1e999\n", {label = "y"})
+  for _, row in ipairs{{"+", "-"}, {"None", "Some"}, {'"-"', "1"}, {"1e999", "x"}} do
+    local part = table_of(("x,y\n1,%s\n2,%s\n"):format(table.unpack(row)), {label = "y"})
+    lu.assertEquals(#part.classes, 2, row[1])
+  end
+end
+
 function TestCsv.test_zero_bytes_are_no_text()
   refuses("byte 8 is zero", "a,b\n1,2\0\n")
   refuses("byte 10 is zero", "x,y\n1,a\n2\0,a\n", {label = "y"})

@@ -1,4 +1,5 @@
 /* csv_labels.c - labels: numbers, or classes by name. */
+#include <ctype.h>
 #include <float.h>
 #include <limits.h>
 #include <math.h>
@@ -86,6 +87,14 @@ static bool may_be_class(const cell *c) {
   return bnn_csv_is(c, "None") || bnn_csv_is(c, "none") || bnn_csv_is(c, "-") || bnn_csv_is(c, ".");
 }
 
+/* 1,5 or 1,000: a number as others write it. */
+static bool has_comma(const cell *c) {
+  size_t i = c->n > 0 && (c->p[0] == '-' || c->p[0] == '+'), commas = 0;
+  for (; i < c->n && (isdigit((unsigned char)c->p[i]) || c->p[i] == ','); i++)
+    commas += c->p[i] == ',';
+  return i == c->n && commas == 1 && c->n > 2;
+}
+
 static bnn_status fail_label(const bnn_csv_parser *t, size_t i, const char *what, bnn_err *err) {
   return bnn_fail(err, BNN_EDATA,
                   "%s: row %zu, column %zu: '%s' %s (classes = {...} if it is a class)", t->in.name,
@@ -99,6 +108,7 @@ static bnn_status check_label(const bnn_csv_parser *t, size_t i, bool among_text
   double v;
   if (bnn_csv_is_missing(c) && !c->quoted && !(among_text && may_be_class(c)))
     return fail_label(t, i, "stands for a missing label", err);
+  if (has_comma(c)) return fail_label(t, i, "has a comma, wanted a number with a point", err);
   if (!among_text && bnn_csv_number(&v, c) && !(fabs(v) <= bnn_csv_real_max()))
     return fail_label(t, i, "is more than a " BNN_REAL_NAME " can hold", err);
   return BNN_OK;

@@ -104,6 +104,9 @@ function TestCsv.test_a_mark_among_numbers_does_not_make_classes_of_them()
     refuses(("row 2, column 2: '%s' stands for a missing label"):format(mark),
       ("x,y\n1,1.5\n2,%s\n3,2.5\n"):format(mark), {label = "y"})
   end
+  local comma = "x;y\n1;1,5\n2;2,5\n"
+  refuses("row 1, column 2: '1,5' has a comma, wanted a number", comma, {label = "y"})
+  lu.assertEquals(table_of(comma, {label = "y", classes = {"2,5", "1,5"}}).y:totable(), {1, 0})
   refuses("row 2, column 2: '1e999' is more than a", "x,y\n1,1.5\n2,1e999\n", {label = "y"})
   for _, row in ipairs{{"+", "-"}, {"None", "Some"}, {'"-"', "1"}, {"1e999", "x"}} do
     local part = table_of(("x,y\n1,%s\n2,%s\n"):format(table.unpack(row)), {label = "y"})

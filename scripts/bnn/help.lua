@@ -33,10 +33,17 @@ local function select_entries(entries, wanted)
   return found
 end
 
+-- Whether an entry documents a function that C hands out: bnn.key, or an op, x:sum and bnn.sum.
+local function is_of_c(entry, value)
+  local name = not entry.field and (entry.name:match "^bnn%.([%w_]+)$"
+    or entry.name:match "^x:([%w_]+)$" or entry.name:match "^([%w_]+)$")
+  return name and type(value) == "function" and rawequal(public_value(name), value)
+end
+
 -- Entries of a value: itself, or by the name in its metatable its class ("bnn.tensor") and methods.
 local function find_value(value, entries)
   local found = select_entries(entries, function(entry)
-    return rawequal(public.value_of(entry), value)
+    return rawequal(public.value_of(entry), value) or is_of_c(entry, value)
   end)
   local meta = getmetatable(value)
   local class = type(meta) == "table" and meta.__name and tostring(meta.__name)
@@ -59,19 +66,19 @@ local function find_name(name, entries)
   end
   local found = named(name)
   if not found[1] then found = named("bnn." .. name) end
-  local value = not found[1] and public_value(name)
+  -- "linear" is an op, but a layer and a schedule too
+  local is_whole = name:find "%."
+  local value = not found[1] and is_whole and public_value(name)
   if value then found = find_value(value, entries) end
   if found[1] then return found end
   local last = last_part(name)
   return select_entries(entries, function(entry) return last_part(entry.name) == last end)
 end
 
-local function print_entry(entry, asked)
+local function print_entry(entry)
   local doc = entry.doc or ""
   local first = entry.call
-  if first and asked and asked:find "^bnn%." and last_part(asked) == last_part(entry.name) then
-    first = asked .. first:sub(#entry.name + 1)
-  elseif not first and doc:find("^" .. last_part(entry.name) .. "%(") then
+  if not first and doc:find("^" .. last_part(entry.name) .. "%(") then
     first, doc = doc:match "^([^\n]*)\n?(.*)$" -- C docs open with their call
   end
   io.write(first or entry.name, "\n")
@@ -99,10 +106,13 @@ local function names_of(entries)
   return names
 end
 
--- What is inside a module or a class, listed below its own text.
-local function print_members(name, entries)
+-- What is inside a module or a class, listed below its own text; of what is internal only where it
+-- is itself.
+local function print_members(owner, entries)
+  local name = owner.name
   local short = last_part(name) .. ":"
   local members = select_entries(entries, function(entry)
+    if entry.internal and not owner.internal then return false end
     return entry.name:sub(1, #name + 1) == name .. "." or entry.name:sub(1, #short) == short
   end)
   if not members[1] then return end
@@ -176,9 +186,9 @@ function M.help(topic)
   if #found > FULL then return print_columns(names_of(found)) end
   for i, entry in ipairs(found) do
     if i > 1 then io.write "\n" end
-    print_entry(entry, is_name and topic)
+    print_entry(entry)
   end
-  if #found == 1 and not found[1].call then print_members(found[1].name, entries) end
+  if #found == 1 and not found[1].call then print_members(found[1], entries) end
 end
 
 return setmetatable(M, {__call = function(_, topic) M.help(topic) end})

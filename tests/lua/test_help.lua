@@ -173,6 +173,27 @@ function TestHelp.test_a_module_lists_its_members_by_name_and_by_value()
   end
 end
 
+function TestHelp.test_functions_of_c_are_found_by_value_and_under_the_librarys_name()
+  local bnn = require "bnn"
+  for name, start in pairs{mean = "mean(x, axes", key = "key(seed):", randn = "randn("} do
+    for _, topic in ipairs{"bnn." .. name, bnn[name]} do
+      lu.assertEquals(help_on(topic):sub(1, #start), start)
+    end
+  end
+end
+
+-- It was shown as bnn.no_module.accuracy.
+function TestHelp.test_what_is_found_by_its_last_part_keeps_its_own_name()
+  lu.assertStrContains(help_on "bnn.no_module.accuracy", "bnn.metrics.accuracy(")
+  lu.assertNotStrContains(help_on "bnn.no_module.mean", "bnn.no_module")
+end
+
+function TestHelp.test_the_library_by_value_lists_no_internal_module()
+  local text = help_on(require "bnn")
+  lu.assertStrContains(text, "bnn.metrics.accuracy")
+  lu.assertNotStrContains(text, "bnn.metric_inputs")
+end
+
 function TestHelp.test_an_object_shows_its_class()
   local text = help_on(require "bnn.log".memory())
   lu.assertStrContains(text, "log:row")

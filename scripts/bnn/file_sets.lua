@@ -224,7 +224,7 @@ end
 --- A data set from one file or a folder; bnn.data.load calls it.
 -- .npz: x_train, y_train, x_test, y_test, or x and y. A table: a part train; and a part test from
 -- the table in test=, which has the classes and columns of train. .npy and IDX: x of train. A
--- folder: tables called train and test, with any ending; folders train and test (or Train and Test),
+-- folder: tables called train and test, with any ending; folders train and test (or Train, Test)
 -- with a folder of images for each class in each, others beside them are left out; or the classes'
 -- own. Classes that the test part lacks keep their
 -- numbers, one that only it has is an error.

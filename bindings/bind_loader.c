@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "bind_scripts.h"
-#include "number.h"
+#include "c_locale.h"
 
 static const char folder_key = 'f'; /* its address: where the registry keeps BNNLUA_SCRIPTS */
 

@@ -1,9 +1,10 @@
 /* bind_number.c - numbers as text and back, and strings in order, whatever the process's locale is
- * (see number.h): Lua's own string.format, tostring, tonumber and < follow setlocale. */
+ * (see c_locale.h, number.h): Lua's own string.format, tostring, tonumber and < follow setlocale. */
 #include <math.h>
 #include <string.h>
 
 #include "bind.h"
+#include "c_locale.h"
 #include "number.h"
 
 /* Calls the function that is upvalue 1 in the C locale; __tostring of an argument is in it too. */

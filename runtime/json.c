@@ -8,8 +8,8 @@
 
 #include <string.h>
 
+#include "c_locale.h"
 #include "mem.h"
-#include "number.h"
 
 static const char *const kind_names[] = {
     [BNN_JSON_OBJECT] = "an object",   [BNN_JSON_ARRAY] = "an array",  [BNN_JSON_TEXT] = "a string",

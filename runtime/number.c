@@ -1,28 +1,14 @@
-/* number.c - numbers as text and back, in the C locale.
- *
- * uselocale changes the calling thread alone, so the rest of the process keeps its locale, and
- * costs two writes to memory. */
+/* number.c - numbers as text and back, in the C locale. */
 #include "number.h"
 
 #include <float.h>
 #include <math.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static pthread_once_t made = PTHREAD_ONCE_INIT;
-static locale_t c_locale; /* made once, never freed: glibc's and musl's are static */
-
-static void make_c_locale(void) { c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0); }
-
-locale_t bnn_locale_enter(void) {
-  pthread_once(&made, make_c_locale);
-  return uselocale(c_locale); /* of 0, which no C library gives: no change */
-}
-
-void bnn_locale_leave(locale_t before) { uselocale(before); }
+#include "c_locale.h"
 
 int bnn_vformat(char *out, size_t room, const char *format, va_list args) {
   locale_t before = bnn_locale_enter();

@@ -6,16 +6,10 @@
 #ifndef BNN_NUMBER_H
 #define BNN_NUMBER_H
 
-#include <locale.h>
 #include <stdarg.h>
 #include <stddef.h>
 
 enum { BNN_NUMBER_TEXT = 32 }; /* room for any number of 17 digits: "-2.2250738585072014e-308" */
-
-/* Puts the calling thread into the C locale, for library calls of others; gives what leave wants.
- * Pairs may be nested.  Cannot fail. */
-locale_t bnn_locale_enter(void);
-void bnn_locale_leave(locale_t before);
 
 /* snprintf and vsnprintf. */
 int bnn_format(char *out, size_t room, const char *format, ...)

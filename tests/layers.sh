@@ -88,10 +88,11 @@ refuse "runtime ends the program" runtime "$word(_?exit|_Exit|quick_exit|abort)[
 refuse "runtime reads the environment" runtime \
   "$word((secure_)?getenv|setenv|putenv|environ)$end" runtime/blas.c
 
-# Numbers as text have one door, which knows no locale.
+# Numbers as text have one door, which knows no locale; the locale has another.
 refuse "a number is read outside runtime/number.c (bnn_number_read)" runtime \
-  "$word(strto(d|f|ld)|ato[fil]+|v?s?f?scanf|(set|new|use)locale|localeconv)[[:space:]]*\(" \
-  runtime/number.c
+  "$word(strto(d|f|ld)|ato[fil]+|v?s?f?scanf|localeconv)[[:space:]]*\(" runtime/number.c
+refuse "a locale is set outside runtime/c_locale.c" runtime \
+  "$word(set|new|use)locale[[:space:]]*\(" runtime/c_locale.c
 refuse "a number is read past runtime/number.h" bindings \
   "$word(strto(d|f|ld)|atof|v?s?f?scanf|setlocale|localeconv)[[:space:]]*\("
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "c_locale.h"
 #include "csv.h"
 #include "key.h"
 #include "support.h"

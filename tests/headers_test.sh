@@ -1,0 +1,36 @@
+#!/bin/sh
+# headers_test.sh - the headers as `make install` lays them out, for a C program in strict C11: each
+# of them alone, and bnn.h as <bnnlua/bnn.h> and with its own folder in the path. CC is the compiler.
+set -u
+# shellcheck source=tests/checks.sh
+. "$(dirname "$0")/checks.sh"
+
+runtime=$tests/../runtime
+mkdir -p "$T/include/bnnlua/vec"
+cp "$runtime"/*.h "$runtime"/*.def "$T/include/bnnlua"
+cp "$runtime/vec/vec.h" "$T/include/bnnlua/vec"
+double=
+[ "${REAL:-float}" != double ] || double=-DBNN_REAL_DOUBLE
+
+# compiles NAME FLAG SOURCE: without a word of the compiler
+compiles() {
+  echo "$3" >"$T/program.c"
+  # shellcheck disable=SC2086 # CC and double may be several words or none
+  if ${CC:-cc} -std=c11 -pedantic -Wall -Wextra -Werror $double "$2" -fsyntax-only "$T/program.c" \
+    >"$T/err" 2>&1; then pass; else fail "$1" "$T/err"; fi
+}
+
+use='int main(void) { bnn_context *context; return bnn_context_new(&context, 1, 0); }'
+compiles "bnn.h below include" "-I$T/include" "#include <bnnlua/bnn.h>
+$use"
+compiles "bnn.h with its folder in the path" "-I$T/include/bnnlua" "#include \"bnn.h\"
+$use"
+cd "$T/include" || exit 1
+for header in bnnlua/*.h bnnlua/vec/*.h; do
+  [ "$header" != bnnlua/c_locale.h ] || continue # POSIX
+  compiles "$header" "-I$T/include" "#include <$header>
+int unused;"
+done
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

@@ -106,7 +106,7 @@ function M.confusion_matrix(prediction, labels, opts)
     classes = math.max(1, class:real():max():item() + 1, label:real():max():item() + 1) // 1 | 0
   end
   local counts = inputs.call(what, core.confusion, label, class, classes)
-  if not opts.bootstrap then return counts, nil end
+  if not opts.bootstrap then return counts end
   local cell, answered = label:totable(), class:totable()
   for i, of in ipairs(cell) do cell[i] = of * classes + answered[i] end
   local ones = core.full({#cell}, 1)

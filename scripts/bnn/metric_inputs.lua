@@ -203,7 +203,7 @@ end
 -- bootstrap).
 function M.evaluate(what, opts, f, ...)
   local boot = opts.bootstrap
-  if not boot then return M.call(what, f, ...), nil end
+  if not boot then return (M.call(what, f, ...)) end
   local args = table.pack(...)
   args[args.n + 1], args[args.n + 2] = boot.key, boot.n
   local value, samples = M.call(what, f, table.unpack(args, 1, args.n + 2))

@@ -99,7 +99,7 @@ function M.reliability(prediction, labels, opts)
   local n, mean, accuracy = inputs.call(what, core.reliability, confidence, is_single, right,
     opts.bins, opts.adaptive or false)
   local bins = {n = n, confidence = mean, accuracy = accuracy}
-  if not opts.bootstrap then return bins, nil end
+  if not opts.bootstrap then return bins end
   local bin = bins_of(confidence, is_single, opts)
   local function interval(sum, values)
     return inputs.intervals(opts.bootstrap, sum, bin, values, opts.bins)

@@ -97,8 +97,8 @@ function M.risk_coverage(prediction, labels, opts)
   end
   local curve = {coverage = core.tensor(coverage, "f64"), risk = core.tensor(risk, "f64"),
                  threshold = core.tensor(threshold, "f64")}
-  local boot = opts.bootstrap
-  return curve, boot and curve_intervals(boot, confidence, wrong, threshold) or nil
+  if not opts.bootstrap then return curve end
+  return curve, curve_intervals(opts.bootstrap, confidence, wrong, threshold)
 end
 
 --- The reject curve: accuracy against the share of answers refused, least confident first, from

@@ -17,8 +17,8 @@ local experiment = {
     checkpoint = {nil, "a checkpoint, or the folder of a training: its best, else its newest",
                   type = "string", required = true},
     samples = {100, "networks averaged", type = "integer", min = 1},
-    threshold = {nil, "the most doubt that is answered (default: that of the rule which is kept "
-                   .. "with the checkpoint)", type = "number", min = 0},
+    threshold = {nil, "answer \"I don't know\" if the score exceeds this (default: that of the "
+                   .. "rule kept with the checkpoint)", type = "number", min = 0},
     ink = {"auto", "whether characters are dark or light; auto: what differs more from the border",
            choices = {"auto", "dark", "light"}},
     fit = {true, "fit and centre characters as MNIST's are; --no_fit takes pictures of 28 x 28 "
@@ -27,7 +27,7 @@ local experiment = {
     figure = {nil, "a file, .png or .svg, for a picture of what the network saw and answered",
               type = "string", result = false},
     seed = {1, "root of every random key", type = "integer"},
-    threads = {0, "threads to work with, 0: one for each processor", type = "integer", min = 0,
+    threads = {0, "threads to use, 0: one for each available processor", type = "integer", min = 0,
                max = 256, result = false},
   },
 }

@@ -25,7 +25,7 @@ local experiment = {
     figures = {"figures", "folder for the picture; empty for none", type = "string",
                result = false},
     seed = {1, "root of every random key", type = "integer"},
-    threads = {0, "threads to work with, 0: one for each processor", type = "integer", min = 0,
+    threads = {0, "threads to use, 0: one for each available processor", type = "integer", min = 0,
                max = 256, result = false},
   },
 }

@@ -31,7 +31,7 @@ local experiment = {
     data = bnn.data.flags.data,
     ood = {nil, "another data set, such as letters, notmnist or a folder: how many of its images "
              .. "are refused (default for glyphs: letters-unlike-digits)", type = "string"},
-    threads = {0, "threads to work with, 0: one for each processor", type = "integer", min = 0,
+    threads = {0, "threads to use, 0: one for each available processor", type = "integer", min = 0,
                max = 256, result = false},
   },
 }

@@ -22,7 +22,7 @@ local experiment = {
     seed = {1, "root of every random key", type = "integer"},
     dataset = bnn.data.flags.dataset,
     data = bnn.data.flags.data,
-    threads = {0, "threads to work with, 0: one for each processor", type = "integer", min = 0,
+    threads = {0, "threads to use, 0: one for each available processor", type = "integer", min = 0,
                max = 256, result = false},
   },
 }

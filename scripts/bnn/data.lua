@@ -328,8 +328,8 @@ end
 --- The flags of an experiment that learns from a set of images: dataset= and data=, to be put into
 -- its defaults; `bnn.data.demand` takes what they hold.
 M.flags = {
-  dataset = {nil, "mnist, fashion-mnist, glyphs or a folder of IDX files (default: mnist; where it "
-               .. "is not to be had, glyphs, digits that the program draws)", type = "string"},
+  dataset = {nil, "mnist, fashion-mnist, glyphs, or a file or folder (default: mnist; if it is "
+               .. "unavailable, glyphs, digits that the program draws)", type = "string"},
   data = {nil, "folder of the four files, or one that holds them in a folder called as the dataset "
             .. "(default: $BNNLUA_DATA, the system's, the cache, a download)",
           type = "string", result = false},

@@ -518,7 +518,7 @@ function M.flags(defaults)
   end
   add("checkpoint", {nil, "folder for checkpoints (default: none)", type = "string"})
   add("checkpoint_every", {1000, "steps between two checkpoints", type = "integer", min = 1})
-  add("resume", {false, "resume from the last checkpoint: the same bits as a run that never stopped"})
+  add("resume", {false, "resume from the last checkpoint, bit for bit as if never stopped"})
   add("resume_anyway", {false, "resume even if the configuration differs"})
   return defaults
 end

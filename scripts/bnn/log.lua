@@ -50,7 +50,7 @@ function Log:row(step, values)
     if taken[row[1]] then error(strings.message("log: '%s' comes twice", row[1]), 2) end
     taken[row[1]], rows[i] = true, {row[1], plain_value(row[1], row[2])}
   end
-  self:write(at, rows)
+  self.sink:write(at, rows)
 end
 
 --- Hands a block of rows to the sink as it is; `row` is the checked way.
@@ -153,7 +153,10 @@ local function file_log(path, header, format)
   if not out then return nil, message end
   if header then put(out, header) end
   return M.new{
-    write = function(_, step, rows) put(out, format(step, rows)) end,
+    write = function(_, step, rows)
+      if io.type(out) ~= "file" then error("log: the file is closed: " .. path, 3) end
+      put(out, format(step, rows))
+    end,
     close = function()
       if io.type(out) == "file" then out:close() end
     end,

@@ -543,7 +543,7 @@ end
 
 -- Entry i of a sequential called on x; a function has a place in messages instead of a path.
 local function call_entry(l, i, x)
-  current:value().entry = type(l) == "function" and i - 1 or nil
+  current:value().entry = getmetatable(l) ~= Layer and i - 1 or nil
   return l(x)
 end
 
@@ -564,10 +564,10 @@ function M.sequential(layers)
   end
   local names = {}
   for i, l in ipairs(layers) do
-    if type(l) ~= "function" and getmetatable(l) ~= Layer then
+    if not options.accept(l, "function") then -- layers can be called, and so can bnn.log
       error(strings.message("sequential: entry %d is a %s, a layer is wanted", i, type(l)), 2)
     end
-    names[i] = tostring(l):gsub("^function.*", "function")
+    names[i] = getmetatable(l) == Layer and tostring(l) or "function"
   end
   return made(layer("sequential", "sequential{" .. table.concat(names, ", ") .. "}", function(x)
     local n = #layers

@@ -238,4 +238,20 @@ function TestKinds.test_a_module_that_is_an_op_blames_the_line_of_its_caller()
   end)
 end
 
+function TestKinds.test_a_module_that_is_an_op_is_a_function_among_layers()
+  local logs = bnn.nn.sequential{function(v) return v:abs() end, bnn.log}
+  bits.assert_same(logs:apply(logs:init(key, x), x), x:abs():log())
+end
+
+function TestKinds.test_a_closed_log_says_so_at_the_line_of_the_script()
+  local path = os.tmpname()
+  local file = bnn.log.csv(path)
+  file:close()
+  local function row() file:row(1, {{"a", 1}}) end
+  bits.raises({"test_wrong_kinds.lua:", "the file is closed: " .. path}, row)
+  local function write() file:write(1, {{"a", 1}}) end
+  bits.raises({"test_wrong_kinds.lua:", "the file is closed"}, write)
+  os.remove(path)
+end
+
 os.exit(lu.LuaUnit.run())

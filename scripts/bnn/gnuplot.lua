@@ -96,15 +96,23 @@ local function complaint(errors)
   return last or "it did not say why"
 end
 
--- What gnuplot prints for these commands; or nil, message.
-local function run(what, commands)
+-- kind -> what a picture of it ends in.
+local ends = {svg = "</svg>%s*$", png = "IEND\xaeB`\x82$"}
+
+-- What gnuplot prints for these commands; or nil, message. Its status is 0 even where it could not
+-- write all of a picture: only the end of the picture tells.
+local function run(what, commands, kind)
   local result, fault, cause = core.run_program({"gnuplot", "-d"}, commands, MOST_SECONDS)
   if cause == "missing" then return absent(what) end
   if not result then return nil, ("%s: %s"):format(what, fault) end
   if result.signal then
     return nil, ("%s: gnuplot was killed by signal %d"):format(what, result.signal)
   end
-  if result.status == 0 and result.output ~= "" then return result.output end
+  if result.status == 0 and result.output ~= "" then
+    if not kind or result.output:find(ends[kind]) then return result.output end
+    return nil, ("%s: gnuplot wrote no more than %d bytes of the picture"):format(what,
+      #result.output)
+  end
   return nil, ("%s: gnuplot failed: %s"):format(what, complaint(result.errors))
 end
 
@@ -165,7 +173,7 @@ end
 function M.draw(path, commands, opts)
   local kind, missing = M.kind_of(path), {}
   if kind == "png" then commands, missing = without_missing(commands) end
-  local picture, fault = run(path, pictures[kind](opts) .. commands)
+  local picture, fault = run(path, pictures[kind](opts) .. commands, kind)
   if not picture then return nil, fault end
   if #missing > 0 then
     local text = "%s: no font here has %s, drawn as %s"

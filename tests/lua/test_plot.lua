@@ -773,11 +773,13 @@ function TestFailures.test_a_gnuplot_that_fails_leaves_nothing_behind()
     {"echo '<svg>half a picture'; kill -9 $$", "gnuplot was killed by signal 9"},
     {"exit 0", "gnuplot failed: it did not say why"},
     {"exit 7", "gnuplot failed: it did not say why"},
+    {"printf '<svg>half'", "gnuplot wrote no more than 9 bytes of the picture"}, -- a full disk, say
+    {"printf '\\211PNG IDAT'", "gnuplot wrote no more than 9 bytes of the picture", "x.png"},
   } do
     write("bin/gnuplot", "#!/bin/sh\n" .. row[1] .. "\n")
     os.execute(("chmod +x '%s'"):format(path "bin/gnuplot"))
-    local text = run_with_path(path "bin", draw_script())
-    lu.assertStrContains(text, ("nil\t%s: %s\n"):format(path "x.svg", row[2]))
+    local text = run_with_path(path "bin", draw_script(row[3]))
+    lu.assertStrContains(text, ("nil\t%s: %s\n"):format(path(row[3] or "x.svg"), row[2]))
     lu.assertEquals(left(), {"bin"})
   end
   write("x.svg", "the picture before")

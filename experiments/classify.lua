@@ -8,6 +8,7 @@
 -- all of the images that the rule in the checkpoint was fitted on, there is no answer.
 local bnn = require "bnn"
 local picture = require "bnn.picture"
+local strings = require "bnn.strings"
 
 local experiment = {
   about = "what a checkpoint of experiments/mnist.lua says of pictures of single characters, and "
@@ -145,7 +146,7 @@ local function check(cfg)
   local usage = "no pictures are given: classify.lua --checkpoint=FILE image.png ..."
   bnn.demand(#cfg.positional > 0, usage)
   bnn.demand(cfg.checkpoint ~= "", "--checkpoint: the name of the file is empty")
-  local ending = cfg.figure and cfg.figure:lower():match "%.%w+$"
+  local ending = cfg.figure and strings.lower(cfg.figure):match "%.%w+$"
   bnn.demand(not cfg.figure or ending == ".png" or ending == ".svg",
     ("--figure=%s: a name that ends in .png or .svg is wanted"):format(cfg.figure))
 end

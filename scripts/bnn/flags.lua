@@ -5,6 +5,7 @@
 local nearest = require "bnn.nearest"
 local number = require "bnn.number"
 local options = require "bnn.options"
+local strings = require "bnn.strings"
 
 local M = {}
 
@@ -69,8 +70,8 @@ local infinities = {
 -- Text as a value of a kind; nil where the text cannot be one (the check then says what is wanted).
 local function read_word(text, spec)
   if spec.type == "string" then return text end
-  if spec.type == "boolean" then return booleans[text:lower()] end
-  local infinity = spec.infinite and infinities[text:lower()]
+  if spec.type == "boolean" then return booleans[strings.lower(text)] end
+  local infinity = spec.infinite and infinities[strings.lower(text)]
   return infinity or number.parse(text)
 end
 

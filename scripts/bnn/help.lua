@@ -4,6 +4,7 @@ local docstrings = require "bnn.docstrings"
 local index = require "bnn.help_index"
 local nearest = require "bnn.nearest"
 local public = require "bnn.public"
+local strings = require "bnn.strings"
 
 local M = {}
 
@@ -136,8 +137,8 @@ local function near_names(asked, entries)
     full[part] = full[part] or entry.name
   end
   for _, part in ipairs(nearest.list(asked, parts, 5)) do
-    local is_start = part:lower():sub(1, #asked) == asked:lower()
-    if is_start or 3 * nearest.distance(asked:lower(), part:lower()) <= #asked then
+    local is_start = strings.lower(part):sub(1, #asked) == strings.lower(asked)
+    if is_start or 3 * nearest.distance(strings.lower(asked), strings.lower(part)) <= #asked then
       near[#near + 1] = full[part]
     end
   end
@@ -146,9 +147,9 @@ end
 
 -- Public names whose text has the word.
 local function mentions(word, entries)
-  local pattern = "%f[%w]" .. word:lower():gsub("%p", "%%%0") .. "%f[%W]"
+  local pattern = "%f[%w]" .. strings.lower(word):gsub("%p", "%%%0") .. "%f[%W]"
   return names_of(select_entries(entries, function(entry)
-    return (entry.doc or ""):lower():find(pattern) ~= nil
+    return strings.lower(entry.doc or ""):find(pattern) ~= nil
   end))
 end
 

@@ -45,7 +45,7 @@ function TestValues.test_each_form_sets_a_value()
     {{"--data="}, "data", ""}, {{"--hidden=5"}, "hidden", {5}},
     {{"--hidden=400,1e2"}, "hidden", {400, 100}}, {{"--hidden="}, "hidden", {}},
     {{"--beta=0.5"}, "beta", 0.5}, {{"--clip=inf"}, "clip", math.huge},
-    {{"--clip=-Infinity"}, "clip", -math.huge}, {{"--clip=0.5"}, "clip", 0.5},
+    {{"--clip=-INFINITY"}, "clip", -math.huge}, {{"--clip=0.5"}, "clip", 0.5},
     {{"--ood=True"}, "ood", true}, {{"--ood=on"}, "ood", true},
     {{"--shuffle=OFF"}, "shuffle", false},
     {{"--rounds=1e3"}, "rounds", 1000}, {{"--rounds", "+7"}, "rounds", 7},

@@ -74,18 +74,16 @@ static const char *value_of(const char *name) {
   return NULL;
 }
 
-/* The process's environment with one thread and, unless NULL, this "OPENBLAS_CORETYPE=..."; NULL:
- * out of memory. */
+/* The process's environment with one thread and this "OPENBLAS_CORETYPE=..." for the user's, or, with
+ * NULL, none; NULL: out of memory. */
 static char **environment_with(char *core) {
   static char one_thread[] = "OPENBLAS_NUM_THREADS=1";
   size_t n = 0, kept = 0;
   while (environ && environ[n]) n++;
   char **copy = bnn_mem_alloc(n + 3, sizeof *copy);
   if (!copy) return NULL;
-  const bool keeps_core = !core && value_of("OPENBLAS_CORETYPE");
   for (size_t i = 0; i < n; i++)
-    if (!sets(environ[i], "OPENBLAS_NUM_THREADS") &&
-        (keeps_core || !sets(environ[i], "OPENBLAS_CORETYPE")))
+    if (!sets(environ[i], "OPENBLAS_NUM_THREADS") && !sets(environ[i], "OPENBLAS_CORETYPE"))
       copy[kept++] = environ[i];
   copy[kept++] = one_thread;
   if (core) copy[kept++] = core;
@@ -175,18 +173,39 @@ static const char *core_for(const char *core) {
   return NULL;
 }
 
+static bnn_status open_with(const char *core, bnn_err *err) {
+  char setting[64];
+  bnn_format(setting, sizeof setting, "OPENBLAS_CORETYPE=%s", core);
+  return open_library(setting, err);
+}
+
+/* Loads the library with the core that the user has chosen.  Where it does not know the name it
+ * takes one that the processor may not have (0.3.21: Cooperlake), so it is unloaded again, and not
+ * `found`. */
+static bnn_status open_with_choice(bool *found, const char *asked, bnn_err *err) {
+  BNN_TRY(open_with(asked, err));
+  *found = strcasecmp(blas.core(), asked) == 0 || age_of(asked) < NEWEST; /* old ones have aliases */
+  bnn_format(blas.text, sizeof blas.text, "by OPENBLAS_CORETYPE");
+  if (!*found) close_library();
+  return BNN_OK;
+}
+
 /* Loads the library with the core that is right. */
 static bnn_status open_with_core(bnn_err *err) {
-  const bool chosen = value_of("OPENBLAS_CORETYPE");
+  const char *asked = value_of("OPENBLAS_CORETYPE");
+  bool found = false;
+  if (asked) BNN_TRY(open_with_choice(&found, asked, err));
+  if (found) return BNN_OK;
+  if (asked && blas.notice)
+    blas.notice("OpenBLAS has no core of the name in OPENBLAS_CORETYPE, which is left out");
   BNN_TRY(open_library(NULL, err));
-  const char *core = chosen ? NULL : core_for(blas.core());
-  bnn_format(blas.text, sizeof blas.text, chosen ? "by OPENBLAS_CORETYPE" : "by OpenBLAS");
+  const char *core = core_for(blas.core());
+  bnn_format(blas.text, sizeof blas.text, "by OpenBLAS");
   if (!core) return BNN_OK;
-  char setting[64], first[32];
+  char first[32];
   bnn_format(first, sizeof first, "%s", blas.core());
-  bnn_format(setting, sizeof setting, "OPENBLAS_CORETYPE=%s", core);
   close_library();
-  BNN_TRY(open_library(setting, err));
+  BNN_TRY(open_with(core, err));
   if (strcasecmp(blas.core(), core) == 0)
     bnn_format(blas.text, sizeof blas.text,
                "by bnnlua, as the processor is newer than what OpenBLAS chose, %s", first);

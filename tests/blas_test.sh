@@ -24,6 +24,7 @@ __attribute__((constructor)) static void start(void) {
   fprintf(log, "%s %s\n", of("OPENBLAS_NUM_THREADS", "-"), of("OPENBLAS_CORETYPE", "-"));
   fclose(log);
   snprintf(core, sizeof core, "%s", of("OPENBLAS_CORETYPE", of("CHOOSES", "Prescott")));
+  if (strcmp(core, "nonsense") == 0) strcpy(core, "Cooperlake"); /* as 0.3.21 does */
   snprintf(config, sizeof config, "OpenBLAS 9.9 %s MAX_THREADS=4", core);
 }
 
@@ -117,6 +118,11 @@ with fake OPENBLAS_CORETYPE=Nehalem "$product $chosen $show"
 equal "the user's core stays" "1 Nehalem;" "$seen"
 has "and is said to be the user's" "by OPENBLAS_CORETYPE" "$out"
 has "in the environment too" "nil unset Nehalem" "$out"
+with fake OPENBLAS_CORETYPE=nonsense CHOOSES=FutureLake "$product $chosen $show"
+equal "a core that the library does not know is left out" "1 nonsense;1 -;" "$seen"
+has "... which is not in silence" "no core of the name in OPENBLAS_CORETYPE" "$err"
+has "... and the library chooses" "(core FutureLake)" "$out"
+has "... while the environment stays" "nil unset nonsense" "$out"
 with fake OPENBLAS_CORETYPE= CHOOSES=Prescott "$product"
 equal "an empty variable is none" "1 -;${right:+1 $right;}" "$seen"
 

@@ -70,7 +70,8 @@ equal "--help keeps to 80 columns" 0 "$(awk 'length($0) > 80' "$T/out" | wc -l)"
 data show --help
 has "show --help" "--part=train|test" "$out"
 "$bnnlua" -m data >"$T/out" 2>"$T/err"
-equal "no command" "1 bnnlua: a command is wanted: list, get, show, verify" "$? $(cat "$T/err")"
+equal "no command" "1 bnnlua: a command is wanted: list, get, show, verify" "$? $(tail -1 "$T/err")"
+equal "... the usage is no result" "usage: $(head -1 "$T/err" | cut -c8-)" "$(head -1 "$T/err")$(cat "$T/out")"
 [ "$can_hash" = true ] || { echo "data_tool_test: built without libcrypto: the rest is skipped"
   echo "$passed passed, $failed failed"; exit $failed; }
 refused "a command that is none" "no command 'lsit': did you mean list?" lsit

@@ -31,7 +31,7 @@ function M.spec(name, entry)
     error(("defaults.%s: {value, \"meaning\"} is wanted"):format(tostring(name)), 0)
   end
   if name == "help" or not name:find "^[%a_][%w_]*$" then
-    error(("defaults: '%s' cannot be the name of a flag"):format(name), 0)
+    error(strings.message("defaults: '%s' cannot be the name of a flag", name), 0)
   end
   local value = entry[1]
   local spec = {

@@ -166,7 +166,7 @@ local function print_unknown(topic, entries)
     local shown = table.concat(mentioned, ", ", 1, math.min(MENTIONED, #mentioned))
     hint = "mentioned in " .. shown .. more
   end
-  io.write(("nothing about '%s'; %s\n"):format(topic, hint))
+  io.write(("nothing about '%s'; %s\n"):format(strings.shown(topic), hint))
 end
 
 --- Prints the documentation of a topic; without one, the list of topics with a line each.

@@ -150,7 +150,7 @@ end
 
 local function file_log(path, header, format)
   local out, message = io.open(path, "w")
-  if not out then return nil, message end
+  if not out then return nil, strings.shown(message) end
   if header then put(out, header) end
   return M.new{
     write = function(_, step, rows)

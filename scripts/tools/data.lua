@@ -246,20 +246,23 @@ local commands = {
 }
 local ORDER = {"list", "get", "show", "verify"}
 
-local function print_help()
-  print(("usage: %s list | get NAME | show NAME [INDEX ...] | verify DIR\n"):format(PROGRAM))
+local function print_help(out)
+  out:write(("usage: %s list | get NAME | show NAME [INDEX ...] | verify DIR\n\n"):format(PROGRAM))
   for _, name in ipairs(ORDER) do
     local lines = usage.wrap(commands[name].about, 70)
-    for i, line in ipairs(lines) do print(("  %-6s  %s"):format(i == 1 and name or "", line)) end
+    for i, line in ipairs(lines) do
+      out:write(("  %-6s  %s\n"):format(i == 1 and name or "", line))
+    end
   end
   local names = table.concat(sets.names(), ", ")
-  print("\n" .. table.concat(usage.wrap("NAME is " .. names
-    .. ", or a folder. COMMAND --help shows the flags of a command.", 80), "\n"))
-  print [[
+  out:write("\n" .. table.concat(usage.wrap("NAME is " .. names
+    .. ", or a folder. COMMAND --help shows the flags of a command.", 80), "\n"), "\n")
+  out:write [[
 
 Environment: BNNLUA_DATA=DIR where sets are looked for; BNNLUA_OFFLINE=1 never
 downloads; BNNLUA_MIRRORS=URL,... other sources, {name} in one is the set's;
-SSL_CERT_FILE=FILE other certificates; XDG_CACHE_HOME=DIR where the cache is.]]
+SSL_CERT_FILE=FILE other certificates; XDG_CACHE_HOME=DIR where the cache is.
+]]
 end
 
 local function find_command(word)
@@ -273,7 +276,7 @@ end
 local function main(argv)
   local word = argv[1]
   if not word or word == "-h" or word == "--help" or word == "help" then
-    print_help()
+    print_help(word and io.stdout or io.stderr)
     return demand(word, "a command is wanted: " .. table.concat(ORDER, ", "))
   end
   local command = find_command(word)

@@ -146,6 +146,7 @@ function TestRefusals.test_malformed_defaults_raise_with_the_name_of_the_entry()
     {{lr = {0, "rate", min = 1}}, "defaults.lr: its value is refused: at least 1 is wanted"},
     {{help = {0, "taken"}}, "defaults: 'help' cannot be the name of a flag"},
     {{["a-b"] = {0, "dash"}}, "defaults: 'a-b' cannot be the name of a flag"},
+    {{["\27c"] = {0, "reset"}}, "defaults: '\\x1bc' cannot be the name of a flag"},
   }
   for _, row in ipairs(rows) do
     lu.assertErrorMsgEquals(row[2], flags.parse, {}, row[1])

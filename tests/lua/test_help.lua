@@ -211,6 +211,7 @@ function TestHelp.test_an_unknown_name_gives_the_nearest()
   lu.assertStrContains(help_on "notmnist", "nothing about 'notmnist'; mentioned in bnn.data.load")
   lu.assertNotStrContains(help_on "mnist", "init")
   lu.assertEquals(help_on "qqqqqqqqq", "nothing about 'qqqqqqqqq'; help() lists what there is\n")
+  lu.assertEquals(help_on "\27[2J", "nothing about '\\x1b[2J'; help() lists what there is\n")
   lu.assertEquals(help_on(3), "nothing about '3'; help() lists what there is\n")
 end
 

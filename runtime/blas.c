@@ -184,7 +184,8 @@ static bnn_status open_with(const char *core, bnn_err *err) {
  * `found`. */
 static bnn_status open_with_choice(bool *found, const char *asked, bnn_err *err) {
   BNN_TRY(open_with(asked, err));
-  *found = strcasecmp(blas.core(), asked) == 0 || age_of(asked) < NEWEST; /* old ones have aliases */
+  const bool has_aliases = age_of(asked) < NEWEST; /* Katmai is Prescott */
+  *found = has_aliases || strcasecmp(blas.core(), asked) == 0;
   bnn_format(blas.text, sizeof blas.text, "by OPENBLAS_CORETYPE");
   if (!*found) close_library();
   return BNN_OK;

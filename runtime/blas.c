@@ -74,8 +74,8 @@ static const char *value_of(const char *name) {
   return NULL;
 }
 
-/* The process's environment with one thread and this "OPENBLAS_CORETYPE=..." for the user's, or, with
- * NULL, none; NULL: out of memory. */
+/* The process's environment with one thread and with this "OPENBLAS_CORETYPE=..." instead of the
+ * user's, or, where it is NULL, with none; NULL: out of memory. */
 static char **environment_with(char *core) {
   static char one_thread[] = "OPENBLAS_NUM_THREADS=1";
   size_t n = 0, kept = 0;

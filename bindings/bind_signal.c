@@ -42,7 +42,8 @@ static const stop_signal stops[] = {
 
 enum {
   STOPS = sizeof stops / sizeof *stops,
-  SAME_MS = 500 /* signals within this time are one request: who stops a job often sends two */
+  SAME_MS = 500, /* signals within this time are one request: who stops a job often sends two */
+  ANSWERS = 2    /* interrupts that are raised before the next request ends the program */
 };
 
 static lua_State *main_state;
@@ -51,6 +52,7 @@ static guard *guards;                       /* changed only with all of `stops` 
 static volatile sig_atomic_t pending;       /* the signal that has not been raised yet, or 0 */
 static volatile sig_atomic_t pending_plain; /* it came to a plain script */
 static volatile sig_atomic_t finishing;     /* calls of signal.finish that have not ended */
+static volatile sig_atomic_t answered;      /* interrupts raised since the outermost guard began */
 static volatile int64_t asked_ms;           /* when the last request came to a guard, or NEVER */
 static void (*volatile soon)(lua_State *L); /* what bind_signal_raise_soon is to raise */
 static void (*stop_hook)(void);
@@ -263,15 +265,18 @@ static void end_at_once(int sig) {
   raise(sig);
 }
 
-/* Who asks again while the program is stopping (in C code that does not return, or writing its last
- * checkpoint) does not want to wait for it; SIGXCPU and SIGPIPE repeat themselves. */
+/* A user who asks again does not want to wait: for C code that does not return, for the last
+ * checkpoint, or for a script whose pcall takes every interrupt for an error like any other (the
+ * third ends it: one that means to go on after the first may be interrupted again).  The other
+ * signals may repeat themselves, as SIGXCPU and SIGPIPE do. */
 static void on_guarded_signal(int sig) {
   int saved = errno;
   if (!passed_to_main_thread(sig) && (asked_ms == NEVER || now_ms() - asked_ms >= SAME_MS)) {
-    if (!pending && !finishing)
-      ask_to_stop(sig);
-    else if (sig == SIGINT || sig == SIGTERM)
+    const bool stopping = pending || finishing;
+    if ((sig == SIGINT || sig == SIGTERM) && (stopping || answered >= ANSWERS))
       end_at_once(sig);
+    else if (!stopping)
+      ask_to_stop(sig);
   }
   errno = saved;
 }
@@ -301,6 +306,7 @@ static void take_pending(lua_State *L) {
   clear_pending();
   restore_signals(&old);
   if (plain) luaL_error(L, "interrupted!");
+  answered++;
   push_interrupt(L, sig);
   lua_error(L);
 }
@@ -312,7 +318,7 @@ void bind_signal_raise_if_pending(lua_State *L) {
 static void enter(guard *g) {
   sigset_t old;
   block_signals(&old);
-  if (!guards) asked_ms = NEVER;
+  if (!guards) asked_ms = NEVER, answered = 0;
   /* Always armed again: a guard left behind by a coroutine that yielded may have been overruled. */
   take_signals(guards == NULL);
   g->active = true;

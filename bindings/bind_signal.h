@@ -8,7 +8,8 @@
  * 128 + signal. A first signal raises a flag, calls the registered stop function and sets a debug
  * hook, in plain scripts too. Under guard signals within half a second are one request; SIGINT or
  * SIGTERM after that kills at once if the first is still unanswered (C code that does not return)
- * or signal.finish(f) runs, during which nothing is raised: the last checkpoint is written.
+ * or signal.finish(f) runs, during which nothing is raised: the last checkpoint is written.  The
+ * third one kills too, where a script's pcall keeps the interrupts from ending it.
  *
  * One Lua state per process uses this: signal dispositions belong to the process. */
 #ifndef BIND_SIGNAL_H

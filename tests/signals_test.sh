@@ -78,6 +78,22 @@ again() { # FIRST SECOND: the second comes while the last checkpoint is written,
 again TERM INT
 equal "a second request while the last checkpoint is written ends at once" "130 " \
   "$rc $(echo "$err" | grep -v 'nothing to resume')"
+cat >stubborn.lua <<'END'
+local bnn = require "bnn"
+local function ask(name) io.popen("kill -" .. name .. " $PPID"):close() end
+return bnn.main{about = "takes every error for its own", defaults = {}, run = function()
+  for _ = 1, 2 do
+    print(pcall(function() ask "INT" while true do end end))
+    os.execute "sleep 0.6"
+  end
+  io.stdout:flush()
+  ask "TERM"
+  while true do pcall(function() while true do end end) end
+end}
+END
+out=$(timeout -s KILL 20 "$bnnlua" stubborn.lua 2>err)
+equal "the third request ends a script whose pcall takes interrupts for errors" \
+  "143 false interrupted by SIGINT false interrupted by SIGINT" "$? $(echo $out)"
 equal "... and leaves no half of one" "" "$(find run -name 'step_*.safetensors')"
 again USR1 XCPU
 equal "... but not SIGXCPU, which comes every second" 138 "$rc"

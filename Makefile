@@ -52,7 +52,7 @@ plain_goals := help clean deps deps-dev format format-check lint $(if $(wildcard
 test_goals := test test-long test-programs
 # Not under -n, whose letter is in the first word of MAKEFLAGS.
 may_install := $(strip $(if $(findstring n,$(filter-out -%,$(firstword $(MAKEFLAGS)))),,\
-  $(filter run test test-long bench burst,$(goals))))
+  $(filter run test test-long bench burst goldens,$(goals))))
 # In the name: another CC in the same folder asks again.
 config := $(BUILD)/config-$(subst /,_,$(subst $(space),_,$(CC))).mk
 test_config := $(config:.mk=-tests.mk)
@@ -114,7 +114,7 @@ long_suites := $(long_check_suites) \
   $(sort $(wildcard tests/long/test_*.lua) $(wildcard tests/long/*_test.sh))
 
 # ---- targets ----
-.PHONY: all run test test-long test-programs bench burst install format format-check lint layers deps \
+.PHONY: all run test test-long test-programs bench burst goldens install format format-check lint layers deps \
   deps-dev clean help FORCE
 
 all: $(BNNLUA) ## build build/bnnlua and build/libbnn.a (the default)
@@ -139,6 +139,9 @@ bench: $(BNNLUA) $(BENCH) ## measure the speed (ARGS=--help: what else it can)
 
 burst: $(BNNLUA) $(BENCH) ## the time of steps beside another build's: OLD=its bnnlua, ARGS=--help
 	@$(BENCH) tests/bench/burst.lua --old='$(OLD)' --new=$(BNNLUA) $(ARGS)
+
+goldens: $(BNNLUA) ## hashes of what short runs print; OLD=a built tree: what differs from it
+	@tests/bench/goldens.sh . $(OLD)
 
 c_files = $(shell find runtime bindings tests -name '*.[ch]' | LC_ALL=C sort)
 need = @command -v $(1) >/dev/null || { echo 'there is no $(1) here: make deps-dev' >&2; exit 1; }

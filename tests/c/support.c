@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "blas.h"
 #include "isa.h"
 
 bnn_tensor *tensor_of(bnn_dtype dtype, int rank, const size_t *dim, const double *values) {
@@ -83,4 +84,9 @@ int run_suite(const char *name, void (*add_tests)(TCase *tests)) {
   int failed = srunner_ntests_failed(runner);
   srunner_free(runner);
   return failed != 0;
+}
+
+int run_suite_with_products(const char *name, void (*add_tests)(TCase *tests)) {
+  bnn_blas_load(NULL);
+  return run_suite(name, add_tests);
 }

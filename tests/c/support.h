@@ -58,4 +58,7 @@ unsigned char *read_bytes(size_t *n, const char *path);
 /* The main function of a suite: add_tests adds its test cases, none of which leaks a block. */
 int run_suite(const char *name, void (*add_tests)(TCase *tests));
 
+/* The same for tests that make matrix products: OpenBLAS is loaded before they fork, not in each. */
+int run_suite_with_products(const char *name, void (*add_tests)(TCase *tests));
+
 #endif

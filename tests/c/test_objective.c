@@ -1058,4 +1058,4 @@ static void add_tests(TCase *tests) {
   tcase_add_loop_test(tests, a_batch_of_one_is_a_step, 0, PROBLEMS);
 }
 
-int main(void) { return run_suite("objective", add_tests); }
+int main(void) { return run_suite_with_products("objective", add_tests); }

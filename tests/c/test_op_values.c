@@ -1568,4 +1568,4 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, only_integers_become_real_numbers);
 }
 
-int main(void) { return run_suite("op_values", add_tests); }
+int main(void) { return run_suite_with_products("op_values", add_tests); }

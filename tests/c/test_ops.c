@@ -695,4 +695,4 @@ static void add_tests(TCase *tests) {
   tcase_add_loop_test(tests, another_number_of_inputs_is_refused, 0, BNN_OP_COUNT);
 }
 
-int main(void) { return run_suite("ops", add_tests); }
+int main(void) { return run_suite_with_products("ops", add_tests); }

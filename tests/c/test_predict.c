@@ -1048,4 +1048,4 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, copies_and_scores_survive_failing_allocations);
 }
 
-int main(void) { return run_suite("predict", add_tests); }
+int main(void) { return run_suite_with_products("predict", add_tests); }

@@ -354,4 +354,4 @@ static void add_tests(TCase *tests) {
   tcase_add_loop_test(tests, a_row_has_the_same_bits_in_any_company, 0, 4);
 }
 
-int main(void) { return run_suite("product", add_tests); }
+int main(void) { return run_suite_with_products("product", add_tests); }

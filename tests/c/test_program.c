@@ -1394,4 +1394,4 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, a_replay_allocates_nothing);
 }
 
-int main(void) { return run_suite("program", add_tests); }
+int main(void) { return run_suite_with_products("program", add_tests); }

@@ -249,4 +249,4 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, each_allocation_may_fail);
 }
 
-int main(void) { return run_suite("vmap", add_tests); }
+int main(void) { return run_suite_with_products("vmap", add_tests); }

@@ -10,7 +10,8 @@
 #
 # Given by make: BUILD, CC, SAN, REAL.  Suites find BNNLUA, BUILD, CC, SAN and REAL in their
 # environment; BNNLUA_DATA passes through.  TEST_TIMEOUT: seconds a suite may take (600; those of
-# tests/long an hour).
+# tests/long an hour).  TEST_JOBS: suites at a time; by default as many as there are processors,
+# and at most 4, as some suites wait for the clock.
 set -u
 export BUILD=${BUILD:-build} CC=${CC:-gcc} SAN=${SAN:-} REAL=${REAL:-float}
 BNNLUA=$(cd "$BUILD" && pwd)/bnnlua
@@ -69,43 +70,71 @@ explain() {
   esac
 }
 
+at_once=${TEST_JOBS:-$(nproc)}
+[ -n "${TEST_JOBS:-}" ] || [ "$at_once" -le 4 ] || at_once=4
+
 # Tests never leave the machine and do not see what the user has downloaded.
 scratch=$(mktemp -d) || exit 1
 trap 'rm -rf "$scratch"' EXIT
 export BNNLUA_OFFLINE=1 XDG_CACHE_HOME=$scratch/cache no_proxy=127.0.0.1,localhost
 
 total_passed=0 total_failed=0
-log=$scratch/log
-trap 'echo; echo "interrupted"; exit 130' INT
+trap 'kill $(jobs -p) 2>/dev/null; echo; echo "interrupted"; exit 130' INT
 
-for suite in "$@"; do
-  start=${EPOCHREALTIME/[^0-9]/}
-  run "$suite" >"$log" 2>&1 </dev/null
+# start NUMBER SUITE: runs it; leaves its output, and its status and time behind.
+start() {
+  local begin=${EPOCHREALTIME/[^0-9]/} status
+  run "$2" >"$scratch/$1.log" 2>&1 </dev/null
   status=$?
-  time=$(((${EPOCHREALTIME/[^0-9]/} - start) / 10000))
+  echo "$status $(((${EPOCHREALTIME/[^0-9]/} - begin) / 10000))" >"$scratch/$1.new"
+  mv "$scratch/$1.new" "$scratch/$1.end"
+}
 
+# report NUMBER SUITE: its line, and its output where it failed.
+report() {
+  local log=$scratch/$1.log suite=$2 status time passed failed skipped note verdict=ok
+  note=''
+  read -r status time <"$scratch/$1.end"
   read -r passed failed skipped <<<"$(count_tests "$log")"
-  note=
   if [ -z "$passed" ]; then
     passed=0 failed=0 skipped=0
-    if [ $status -eq 0 ] && [[ $suite == *.sh ]]; then
+    if [ "$status" -eq 0 ] && [[ $suite == *.sh ]]; then
       passed=1
-    elif [ $status -eq 0 ]; then
+    elif [ "$status" -eq 0 ]; then
       failed=1 note="no summary of its tests"
     fi
   fi
-  if [ $status -ne 0 ]; then
+  if [ "$status" -ne 0 ]; then
     [ "$failed" -eq 0 ] && failed=1
-    note=$(explain $status "$suite")
+    note=$(explain "$status")
   fi
   [ "$skipped" -ne 0 ] && note="${note:+$note, }$skipped skipped"
 
-  verdict=ok
   [ "$failed" -ne 0 ] && verdict=FAIL
   printf '%-4s  %-40s %5d passed %3d failed %6d.%02d s%s\n' "$verdict" "${suite#"$BUILD"/}" \
     "$passed" "$failed" $((time / 100)) $((time % 100)) "${note:+  ($note)}"
   if [ $verdict = FAIL ]; then sed 's/^/    | /' "$log"; fi
   total_passed=$((total_passed + passed)) total_failed=$((total_failed + failed))
+}
+
+# Suites run side by side and are reported in order.
+suites=("$@") reported=0
+report_finished() {
+  while [ -e "$scratch/$reported.end" ]; do
+    report $reported "${suites[reported]}"
+    reported=$((reported + 1))
+  done
+}
+for number in "${!suites[@]}"; do
+  while [ "$(jobs -pr | wc -l)" -ge "$at_once" ]; do wait -n; done
+  report_finished
+  start "$number" "${suites[number]}" &
+done
+while [ $reported -lt ${#suites[@]} ]; do
+  wait -n
+  # One whose shell was killed has left nothing behind.
+  [ -n "$(jobs -pr)" ] || [ -e "$scratch/$reported.end" ] || echo "137 0" >"$scratch/$reported.end"
+  report_finished
 done
 
 echo

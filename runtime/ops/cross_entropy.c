@@ -79,10 +79,8 @@ typedef struct row_sums {
 
 /* e = the patch of e^(l - max). */
 static void exponentials(bnn_real *e, const bnn_real *l, const bnn_real *max, const patch *p) {
-  for (size_t r = 0; r < p->count; r++) {
-    const bnn_real *row = l + (p->from + r) * p->classes + p->at;
-    for (size_t c = 0; c < p->n; c++) e[r * p->n + c] = scores_below(row[c], max[r]);
-  }
+  for (size_t r = 0; r < p->count; r++)
+    scores_shift(e + r * p->n, l + (p->from + r) * p->classes + p->at, max[r], p->n);
   scores_exp(e, p->count * p->n);
 }
 
@@ -91,11 +89,15 @@ static size_t label_in(const bnn_tensor *labels, const patch *p, size_t r) {
   return (size_t)op_integer(labels, p->from + r) - p->at;
 }
 
-static void add_patch(row_sums *sums, const bnn_real *e, const bnn_tensor *labels, const patch *p) {
+/* Leaves e as it is; while the others are added, the label's term is 0 in it. */
+static void add_patch(row_sums *sums, bnn_real *e, const bnn_tensor *labels, const patch *p) {
   for (size_t r = 0; r < p->count; r++, e += p->n) {
     const size_t label = label_in(labels, p, r);
-    for (size_t c = 0; c < p->n; c++) sums->others[r] += c == label ? 0 : e[c];
-    if (label < p->n) sums->of_label[r] = e[label];
+    const bnn_real of_label = label < p->n ? e[label] : 0;
+    if (label < p->n) e[label] = 0;
+    sums->others[r] += scores_row_sum(e, p->n);
+    sums->of_label[r] += of_label;
+    if (label < p->n) e[label] = of_label;
   }
 }
 
@@ -108,7 +110,9 @@ static void add_slopes(bnn_real *dl, const bnn_real *dy, const bnn_real *e, cons
     const bnn_real g = dy[p->from + r], scale = (bnn_real)(1 / sum);
     const bnn_real of_label = (bnn_real)(-sums->others[r] / sum);
     const size_t label = label_in(labels, p, r);
-    for (size_t c = 0; c < p->n; c++) row[c] += g * (c == label ? of_label : e[c] * scale);
+    const bnn_real at_label = label < p->n ? row[label] + g * of_label : 0;
+    for (size_t c = 0; c < p->n; c++) row[c] += g * (e[c] * scale);
+    if (label < p->n) row[label] = at_label;
   }
 }
 

@@ -35,6 +35,15 @@ static inline bnn_real scores_row_max(const bnn_real *x, size_t n) {
 /* x - max, 0 where they are equal and infinite. */
 static inline bnn_real scores_below(bnn_real x, bnn_real max) { return x == max ? 0 : x - max; }
 
+/* e[c] = x[c] - max of a row: only below an infinite maximum are equal ones to be told apart. */
+static inline void scores_shift(bnn_real *restrict e, const bnn_real *restrict x, bnn_real max,
+                                size_t n) {
+  if (max < INFINITY)
+    for (size_t c = 0; c < n; c++) e[c] = x[c] - max;
+  else
+    for (size_t c = 0; c < n; c++) e[c] = scores_below(x[c], max);
+}
+
 static inline double scores_row_sum(const bnn_real *x, size_t n) {
   double sum = 0;
   for (size_t i = 0; i < n; i++) sum += x[i];
@@ -47,19 +56,30 @@ typedef struct scores_sum {
   double small, ones;
 } scores_sum;
 
-static inline void scores_add(scores_sum *sum, const bnn_real *e, size_t n) {
+/* Takes the 1s out of e; `one` has a 1 where they were. */
+BNN_KERNEL scores_split(bnn_real *restrict e, bnn_real *restrict one, size_t n) {
   for (size_t i = 0; i < n; i++) {
-    const bool one = e[i] == 1;
-    sum->ones += one;
-    sum->small += one ? 0 : e[i];
+    one[i] = e[i] == 1;
+    e[i] = e[i] == 1 ? 0 : e[i];
   }
+}
+
+static inline void scores_add(scores_sum *sum, const bnn_real *e, const bnn_real *one, size_t n) {
+  double small = 0;
+  bnn_real ones = 0; /* SCORES_CHUNK at most */
+  for (size_t i = 0; i < n; i++) {
+    small += e[i];
+    ones += one[i];
+  }
+  sum->small += small;
+  sum->ones += ones;
 }
 
 /* max[r] = max x_r and rest[r] = (sum of e^(x_r - max[r])) - 1 for rows of x [rows, classes], no
  * more of them than scores_block says.  log1p(rest) keeps the digits of a small loss. */
 static inline void scores_stats(bnn_real *max, bnn_real *rest, const bnn_real *x, size_t rows,
                                 size_t classes) {
-  bnn_real e[SCORES_CHUNK];
+  bnn_real e[SCORES_CHUNK], one[SCORES_CHUNK];
   scores_sum sum[SCORES_ROWS];
   for (size_t r = 0; r < rows; r++) {
     max[r] = scores_row_max(x + r * classes, classes);
@@ -67,10 +87,10 @@ static inline void scores_stats(bnn_real *max, bnn_real *rest, const bnn_real *x
   }
   for (size_t at = 0; at < classes; at += SCORES_CHUNK) { /* once, unless one row is longer */
     const size_t n = classes - at < SCORES_CHUNK ? classes - at : SCORES_CHUNK;
-    for (size_t r = 0; r < rows; r++)
-      for (size_t c = 0; c < n; c++) e[r * n + c] = scores_below(x[r * classes + at + c], max[r]);
+    for (size_t r = 0; r < rows; r++) scores_shift(e + r * n, x + r * classes + at, max[r], n);
     scores_exp(e, rows * n);
-    for (size_t r = 0; r < rows; r++) scores_add(&sum[r], e + r * n, n);
+    scores_split(e, one, rows * n);
+    for (size_t r = 0; r < rows; r++) scores_add(&sum[r], e + r * n, one + r * n, n);
   }
   for (size_t r = 0; r < rows; r++) rest[r] = (bnn_real)(sum[r].small + sum[r].ones);
 }

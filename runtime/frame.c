@@ -36,7 +36,7 @@ static const size_t NOT_SUMMED = SIZE_MAX;
 /* Places in the arena while they are found; only forward frames of one block give any back. */
 typedef struct plan {
   bnn_arena_plan arena;
-  size_t *last;               /* [n_nodes] run_order of who reads a root last */
+  size_t *last;               /* [n_nodes] run_order of the last reader of a root */
   uint32_t *value_range;      /* [n_nodes] of values that may be given back */
   size_t *value_at, *grad_at; /* [n_nodes] */
 } plan;

@@ -278,7 +278,7 @@ static bnn_status check_gradient(const bnn_program *p, int output, const int *wr
   return BNN_OK;
 }
 
-/* ---- who shares a node's memory, and who reads it ---- */
+/* ---- the nodes that share a node's memory, and its readers ---- */
 
 /* Turns counts, at[i + 1] of node i, into places. */
 static void sum_up(size_t *at, size_t n) {

@@ -13,8 +13,8 @@
 # Flags: without -fno-math-errno the hot loops do not vectorise; without -fno-trapping-math gcc keeps
 # selections that let NaN through as branches (measured: sampling on AVX2 4.05 ns against 1.77); -std=gnu11, as c11 turns FMA
 # contraction off; never -ffast-math, as NaN must be seen; never -march=native, as one binary
-# serves every x86-64: the files in runtime/ops and runtime/vec are compiled once for each
-# instruction set and runtime/isa.c picks one of the copies at run time.
+# serves every x86-64: the files of the rooms below are compiled once for each instruction set
+# and runtime/kernels/isa.c picks one of the copies at run time.
 
 VERSION := 0.1.0
 REAL ?= float
@@ -48,7 +48,7 @@ LIB := $(BUILD)/libbnn.a
 # Targets that build include the answers; those that also run install what is missing first.
 configure := tests/build/configure.sh
 goals := $(or $(MAKECMDGOALS),all)
-plain_goals := help clean deps deps-dev format format-check lint $(if $(wildcard $(LIB)),,layers)
+plain_goals := install-headers help clean deps deps-dev format format-check lint $(if $(wildcard $(LIB)),,layers)
 test_goals := test test-long test-programs
 # Not under -n, whose letter is in the first word of MAKEFLAGS.
 may_install := $(strip $(if $(findstring n,$(filter-out -%,$(firstword $(MAKEFLAGS)))),,\
@@ -95,9 +95,11 @@ ISA_avx512 := -Wno-psabi -mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx2 -mfma
   -mprefer-vector-width=512
 
 # ---- files ----
-runtime_c := $(sort $(wildcard runtime/*.c))
-kernel_c := $(sort $(wildcard runtime/ops/*.c runtime/vec/*.c))
-bindings_c := $(sort $(wildcard bindings/*.c))
+# The rooms whose files are compiled once for each instruction set, but for op.c, which picks one.
+isa_rooms := runtime/ops runtime/noise runtime/vec
+kernel_c := $(filter-out runtime/ops/op.c,$(sort $(shell find $(isa_rooms) -name '*.c')))
+runtime_c := $(filter-out $(kernel_c),$(sort $(shell find runtime -name '*.c')))
+bindings_c := $(sort $(shell find bindings -name '*.c'))
 scripts := $(sort $(shell find scripts -name '*.lua' 2>/dev/null))
 
 lib_o := $(runtime_c:%.c=$(BUILD)/%.o) \
@@ -105,7 +107,7 @@ lib_o := $(runtime_c:%.c=$(BUILD)/%.o) \
 program_o := $(bindings_c:%.c=$(BUILD)/%.o) $(BUILD)/bind_scripts.o
 
 support_o := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/c/support*.c)))
-check_suites := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/c/test_*.c)))
+check_suites := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/c/*/test_*.c)))
 long_check_suites := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/long/test_*.c)))
 BENCH := $(BUILD)/tests/bench/bnnlua
 benches := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/bench/bench_*.c)))
@@ -114,7 +116,7 @@ long_suites := $(long_check_suites) \
   $(sort $(wildcard tests/long/test_*.lua) $(wildcard tests/long/*_test.sh))
 
 # ---- targets ----
-.PHONY: all run test test-long test-programs bench burst goldens install format format-check lint layers deps \
+.PHONY: all run test test-long test-programs bench burst goldens install install-headers format format-check lint layers deps \
   deps-dev clean help FORCE
 
 all: $(BNNLUA) ## build build/bnnlua and build/libbnn.a (the default)
@@ -161,17 +163,21 @@ lint: ## luacheck on the Lua files
 layers: $(wildcard $(LIB)) ## check that nothing looks up: experiments, scripts, bindings, runtime
 	@tests/layers.sh '$(LIB)'
 
-install: all ## install below PREFIX (and DESTDIR)
-	install -d $(addprefix '$(DESTDIR)$(PREFIX)'/,bin lib include/bnnlua/vec \
-	  share/bnnlua/experiments share/doc/bnnlua)
+install: all install-headers ## install below PREFIX (and DESTDIR)
+	install -d $(addprefix '$(DESTDIR)$(PREFIX)'/,bin lib share/bnnlua/experiments share/doc/bnnlua)
 	install -m 755 $(BNNLUA) '$(DESTDIR)$(PREFIX)/bin'
 	install -m 644 $(LIB) '$(DESTDIR)$(PREFIX)/lib'
-	install -m 644 $(wildcard runtime/*.h runtime/*.def) '$(DESTDIR)$(PREFIX)/include/bnnlua'
-	$(if $(wildcard runtime/vec/vec.h),install -m 644 runtime/vec/vec.h \
-	  '$(DESTDIR)$(PREFIX)/include/bnnlua/vec')
 	$(if $(wildcard experiments/*.lua),install -m 644 $(wildcard experiments/*.lua) \
 	  '$(DESTDIR)$(PREFIX)/share/bnnlua/experiments')
 	install -m 644 $(wildcard LICENSE README.md) '$(DESTDIR)$(PREFIX)/share/doc/bnnlua'
+
+# What bnn.h includes, in the rooms where it is.
+public_headers = $(filter runtime/%,$(shell cd runtime && $(CC) -MM bnn.h | tr -d '\\' | tr ' ' '\n' | \
+  sed -n 's,[^/]*/\.\./,,g; s,^[a-z].*\.\(h\|def\)$$,runtime/&,p'))
+install-headers: ## install the headers only
+	$(Q)for header in $(sort $(public_headers:runtime/%=%)); do \
+	  install -D -m 644 "runtime/$$header" '$(DESTDIR)$(PREFIX)/include/bnnlua/'"$$header" || exit 1; \
+	done
 
 deps: ## install the packages that building, running and testing need (apt)
 	@$(ask) --install packages build optional tests
@@ -215,8 +221,10 @@ $(BUILD)/commit.stamp: FORCE | $(BUILD)
 
 say = @printf '  %-4s %s\n' $(1) '$(2)'
 
-# These draw the same numbers and glyphs on every processor, so a * b + c must round twice on all.
-$(BUILD)/runtime/key.o $(BUILD)/runtime/glyph%.o $(BUILD)/runtime/vec/vec_noise.%.o: FILE_FLAGS := -ffp-contract=off
+# The rooms that draw the same numbers and glyphs on every processor, where a * b + c must round twice
+# (tests/flags_test.sh sees to it).
+exact_rooms := runtime/tensor runtime/noise runtime/images
+$(filter $(addprefix $(BUILD)/,$(addsuffix /%,$(exact_rooms))),$(lib_o)): FILE_FLAGS := -ffp-contract=off
 # Only main.c knows version and commit, so that a new commit compiles one file.
 $(BUILD)/bindings/main.o: $(BUILD)/commit.stamp
 $(BUILD)/bindings/main.o: FILE_FLAGS = -DBNN_VERSION='"$(VERSION)"' \

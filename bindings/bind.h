@@ -12,12 +12,12 @@
 #include <lualib.h>
 #include <stdio.h>
 
-#include "context.h"
-#include "key.h"
-#include "op.h"
-#include "program.h"
-#include "status.h"
-#include "tensor.h"
+#include "base/context.h"
+#include "base/status.h"
+#include "ops/op.h"
+#include "program/program.h"
+#include "tensor/key.h"
+#include "tensor/tensor.h"
 
 #define BIND_TENSOR "bnn.tensor"
 #define BIND_KEY "bnn.key"

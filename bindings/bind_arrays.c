@@ -1,8 +1,8 @@
 /* bind_arrays.c - NumPy's .npy and .npz.  What files are to blame for comes back as nil, message.
  */
 #include "bind.h"
-#include "npy.h"
-#include "npz.h"
+#include "formats/npy.h"
+#include "formats/npz.h"
 
 /* ---- .npy ---- */
 

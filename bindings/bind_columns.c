@@ -1,7 +1,7 @@
 /* bind_columns.c - standardising the columns of a data set (columns.h).  What users see is
  * bnn.data.standardise (scripts/bnn/files.lua). */
 #include "bind.h"
-#include "columns.h"
+#include "tables/columns.h"
 
 static bnn_tensor *check_real(lua_State *L, int arg) {
   bnn_tensor *x = bind_check_typed(L, arg, BNN_REAL);

@@ -8,15 +8,15 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "base/mem.h"
 #include "bind.h"
 #include "bind_signal.h"
-#include "blas.h"
-#include "fetch.h"
-#include "image_png.h"
-#include "isa.h"
-#include "mem.h"
-#include "npz.h"
-#include "safetensors.h"
+#include "files/fetch.h"
+#include "formats/image_png.h"
+#include "formats/npz.h"
+#include "formats/safetensors.h"
+#include "kernels/blas.h"
+#include "kernels/isa.h"
 
 enum {
   STEP_BYTES = 1 << 20,  /* a step of the collector for so much new memory */

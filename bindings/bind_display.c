@@ -3,8 +3,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/display.h"
 #include "bind.h"
-#include "display.h"
 
 const char *bind_push_shown(lua_State *L, const char *text, size_t n, bool lines) {
   luaL_Buffer b;

@@ -8,7 +8,7 @@
 
 #include "bind.h"
 #include "bind_signal.h"
-#include "fetch.h"
+#include "files/fetch.h"
 
 #define DOWNLOAD "bnn.download"
 

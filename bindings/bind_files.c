@@ -6,9 +6,9 @@
 #include <sys/stat.h>
 
 #include "bind.h"
-#include "csv.h"
-#include "gzip.h"
-#include "save.h"
+#include "files/gzip.h"
+#include "files/save.h"
+#include "tables/csv.h"
 
 /* ---- the holder ---- */
 

@@ -1,6 +1,6 @@
 /* bind_glyphs.c - the generated digits and letters. */
 #include "bind.h"
-#include "glyphs.h"
+#include "images/glyphs.h"
 
 /* The name of each set, in the order of bnn_glyph_set. */
 static const char *const sets[] = {"digits", "letters", "unlike", NULL};

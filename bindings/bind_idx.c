@@ -1,6 +1,6 @@
 /* bind_idx.c - reading IDX files.  What the files are to blame for comes back as nil, message. */
 #include "bind.h"
-#include "idx.h"
+#include "formats/idx.h"
 
 static int core_idx_read(lua_State *L) {
   bnn_err err;

@@ -1,8 +1,8 @@
 /* bind_images.c - PNG, and pictures of characters. */
+#include "base/mem.h"
 #include "bind.h"
-#include "image.h"
-#include "image_png.h"
-#include "mem.h"
+#include "formats/image_png.h"
+#include "images/image.h"
 
 static int core_png_read(lua_State *L) {
   static const char *const forms[] = {"as_is", "grey", "rgb", NULL};

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "bind.h"
-#include "json.h"
-#include "mem.h"
+#include "formats/json.h"
 
 /* ---- writing ---- */
 

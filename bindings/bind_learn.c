@@ -6,13 +6,13 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "bind.h"
 #include "bind_signal.h"
-#include "mem.h"
-#include "objective.h"
-#include "optimizer.h"
-#include "posterior.h"
-#include "predict.h"
+#include "inference/objective.h"
+#include "inference/optimizer.h"
+#include "inference/posterior.h"
+#include "inference/predict.h"
 
 #define BIND_OBJECTIVE "bnn.objective"
 #define BIND_STATE "bnn.optimizer_state"

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/c_locale.h"
 #include "bind_scripts.h"
-#include "c_locale.h"
 
 static const char folder_key = 'f'; /* its address: where the registry keeps BNNLUA_SCRIPTS */
 

@@ -4,6 +4,7 @@
 
 #include "bind.h"
 #include "bind_tensor.h"
+#include "kernels/rng.h"
 
 bnn_tensor *bind_push_new(lua_State *L, bnn_dtype dtype, int rank, const size_t *dim) {
   bnn_err err;

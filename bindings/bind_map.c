@@ -7,7 +7,7 @@
 
 #include "bind.h"
 #include "bind_signal.h"
-#include "map.h"
+#include "files/map.h"
 
 static void raise_cut(lua_State *L) {
   bnn_err err;

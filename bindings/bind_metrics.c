@@ -5,10 +5,10 @@
  * metric's last two arguments, a key and a number of resamples, may be missing; it returns its
  * value, and a tensor f64 [resamples] of its values on these. */
 #include "bind.h"
-#include "bootstrap.h"
-#include "calibration.h"
-#include "rank_metrics.h"
-#include "scoring.h"
+#include "metrics/bootstrap.h"
+#include "metrics/calibration.h"
+#include "metrics/rank_metrics.h"
+#include "metrics/scoring.h"
 
 /* ---- arguments and results ---- */
 

@@ -3,9 +3,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/c_locale.h"
+#include "base/number.h"
 #include "bind.h"
-#include "c_locale.h"
-#include "number.h"
 
 /* Calls the function that is upvalue 1 in the C locale; __tostring of an argument is in it too. */
 static int in_c_locale(lua_State *L) {

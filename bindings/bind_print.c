@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/number.h"
 #include "bind.h"
 #include "bind_tensor.h"
-#include "number.h"
 
 enum { EDGE = 5, SLICES = 2, NUMBER_SIZE = 40 };
 static const double LEAST = 1e-4; /* but 0: the least that four decimals show a digit of */

@@ -19,10 +19,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "bind.h"
 #include "bind_signal.h"
-#include "bytes.h"
-#include "mem.h"
+#include "files/bytes.h"
 
 enum {
   IN = STDIN_FILENO,

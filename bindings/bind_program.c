@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "bind.h"
-#include "mem.h"
 
 /* ---- boxes ---- */
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "bind.h"
-#include "safetensors.h"
+#include "formats/safetensors.h"
 
 #define BIND_SAFETENSORS "bnn.safetensors"
 

@@ -1,6 +1,6 @@
 /* bind_shift.c - shifted images. */
 #include "bind.h"
-#include "shift.h"
+#include "images/shift.h"
 
 static int core_shift(lua_State *L) {
   static const char *const kinds[] = {

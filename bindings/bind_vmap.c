@@ -1,7 +1,7 @@
 /* bind_vmap.c - a finished program replayed for every slice of its inputs, in one call (vmap.h).  What
  * users see is bnn.vmap (scripts/bnn/vmap.lua). */
 #include "bind.h"
-#include "vmap.h"
+#include "program/vmap.h"
 
 /* Whether x is [n, want...], of the same type. */
 static bool is_slices(const bnn_tensor *x, const bnn_shape *want, size_t n) {

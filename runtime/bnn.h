@@ -1,49 +1,51 @@
 /* bnn.h - the whole runtime for a C program: include this, link libbnn.a, zlib, libm, libdl
  * and the optional libraries that it was built with (`bnnlua --version` names them).
  *
- *   status.h mem.h context.h     errors as values, the one allocator, threads and the stop flag
- *   tensor.h shape.h key.h       arrays, shapes, randomness as a value
- *   op.h isa.h program.h         the op table, instruction sets, recorded computations
- *   batch.h posterior.h          rows of a data set, the mean-field Gaussian posterior
- *   optimizer.h objective.h      update rules, a training step in one call
- *   predict.h vmap.h             averages over sampled networks, a program for every slice
- *   bootstrap.h ranking.h        resamples of a metric, scores in order with ties together
- *   rank_metrics.h calibration.h scoring.h   AUROC to AURC, ECE and temperature, NLL and Brier
- *   number.h                     numbers as text and back in any locale
- *   columns.h                    columns standardised
- *   idx.h                        IDX files
- *   digest.h fetch.h             SHA-256 of a file, downloads that are checked by it
- *   safetensors.h                tensors by name in a file, as Python reads it
+ * A folder is a room, and rooms know only those below them:
+ *
+ *   inference   rows of a data set, the mean-field Gaussian posterior, update rules, a training step
+ *               in one call, averages over sampled networks
+ *   program     recorded computations, a program for every slice
+ *   ops         the op table
+ *   metrics     resamples of a metric, scores in order with ties together, AUROC to AURC, ECE and
+ *               temperature, NLL and Brier
+ *   tables      columns standardised
+ *   formats     IDX files; safetensors: tensors by name in a file, as Python reads it
+ *   files       SHA-256 of a file, downloads that are checked by it
+ *   kernels     instruction sets, draws from a key; noise and vec are the loops under them
+ *   tensor      arrays, shapes, keys
+ *   base        errors as values, the one allocator, threads and the stop flag, numbers as text
  *
  * tests/bench/bench_step.c trains a network with nothing else. */
 #ifndef BNN_BNN_H
 #define BNN_BNN_H
 
-#include "batch.h"
-#include "bootstrap.h"
-#include "calibration.h"
-#include "columns.h"
-#include "context.h"
-#include "digest.h"
-#include "fetch.h"
-#include "idx.h"
-#include "isa.h"
-#include "key.h"
-#include "mem.h"
-#include "number.h"
-#include "objective.h"
-#include "op.h"
-#include "optimizer.h"
-#include "posterior.h"
-#include "predict.h"
-#include "program.h"
-#include "rank_metrics.h"
-#include "ranking.h"
-#include "safetensors.h"
-#include "scoring.h"
-#include "shape.h"
-#include "status.h"
-#include "tensor.h"
-#include "vmap.h"
+#include "base/context.h"
+#include "base/mem.h"
+#include "base/number.h"
+#include "base/status.h"
+#include "files/digest.h"
+#include "files/fetch.h"
+#include "formats/idx.h"
+#include "formats/safetensors.h"
+#include "inference/batch.h"
+#include "inference/objective.h"
+#include "inference/optimizer.h"
+#include "inference/posterior.h"
+#include "inference/predict.h"
+#include "kernels/isa.h"
+#include "kernels/rng.h"
+#include "metrics/bootstrap.h"
+#include "metrics/calibration.h"
+#include "metrics/rank_metrics.h"
+#include "metrics/ranking.h"
+#include "metrics/scoring.h"
+#include "ops/op.h"
+#include "program/program.h"
+#include "program/vmap.h"
+#include "tables/columns.h"
+#include "tensor/key.h"
+#include "tensor/shape.h"
+#include "tensor/tensor.h"
 
 #endif

@@ -5,10 +5,7 @@ set -u
 # shellcheck source=tests/checks.sh
 . "$(dirname "$0")/checks.sh"
 
-runtime=$tests/../runtime
-mkdir -p "$T/include/bnnlua/vec"
-cp "$runtime"/*.h "$runtime"/*.def "$T/include/bnnlua"
-cp "$runtime/vec/vec.h" "$T/include/bnnlua/vec"
+env -u MAKEFLAGS -u MAKELEVEL make -s -C "$tests/.." CC="${CC:-cc}" install-headers DESTDIR="$T" PREFIX=
 double=
 [ "${REAL:-float}" != double ] || double=-DBNN_REAL_DOUBLE
 
@@ -25,9 +22,7 @@ compiles "bnn.h below include" "-I$T/include" "#include <bnnlua/bnn.h>
 $use"
 compiles "bnn.h with its folder in the path" "-I$T/include/bnnlua" "#include \"bnn.h\"
 $use"
-all=$(cd "$T/include" && for header in bnnlua/*.h bnnlua/vec/*.h; do
-  [ "$header" = bnnlua/c_locale.h ] || echo "#include <$header>" # which is POSIX
-done)
+all=$(cd "$T/include" && find bnnlua -name '*.h' -exec echo '#include <{}>' ';' | LC_ALL=C sort)
 compiles "all of them" "-I$T/include" "$all
 $use"
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# layers.sh [libbnn.a] - nothing looks up: experiments -> scripts -> bindings -> runtime -> libraries.
+# layers.sh [libbnn.a] - nothing looks up: experiments -> scripts -> bindings -> runtime -> libraries;
+# and inside a layer, where a folder is a room, rooms know only those below them.
 #
 # Reads the sources without their comments and, where it has been built, the library's undefined
 # symbols.  Prints each violation as file:line: what; status 1 when there is one.
@@ -86,18 +87,18 @@ refuse "runtime prints" runtime \
 refuse "runtime ends the program" runtime "$word(_?exit|_Exit|quick_exit|abort)[[:space:]]*\("
 # OpenBLAS takes settings from nowhere else, so its door shows it an environment of its own.
 refuse "runtime reads the environment" runtime \
-  "$word((secure_)?getenv|setenv|putenv|environ)$end" runtime/blas.c
+  "$word((secure_)?getenv|setenv|putenv|environ)$end" runtime/kernels/blas.c
 
 # Numbers as text have one door, which knows no locale; the locale has another.
-refuse "a number is read outside runtime/number.c (bnn_number_read)" runtime \
-  "$word(strto(d|f|ld)|ato[fil]+|v?s?f?scanf|localeconv)[[:space:]]*\(" runtime/number.c
-refuse "a locale is set outside runtime/c_locale.c" runtime \
-  "$word(set|new|use)locale[[:space:]]*\(" runtime/c_locale.c
-refuse "a number is read past runtime/number.h" bindings \
+refuse "a number is read outside runtime/base/number.c (bnn_number_read)" runtime \
+  "$word(strto(d|f|ld)|ato[fil]+|v?s?f?scanf|localeconv)[[:space:]]*\(" runtime/base/number.c
+refuse "a locale is set outside runtime/base/c_locale.c" runtime \
+  "$word(set|new|use)locale[[:space:]]*\(" runtime/base/c_locale.c
+refuse "a number is read past runtime/base/number.h" bindings \
   "$word(strto(d|f|ld)|atof|v?s?f?scanf|setlocale|localeconv)[[:space:]]*\("
 
 # OpenBLAS has one door; bindings hold no numerics.
-refuse "OpenBLAS is included outside runtime/blas.c" runtime "$include$blas" runtime/blas.c
+refuse "OpenBLAS is included outside runtime/kernels/blas.c" runtime "$include$blas" runtime/kernels/blas.c
 refuse "bindings include OpenBLAS" bindings "$include$blas"
 refuse "bindings include a vector kernel" bindings "$include(vec/.*|vec[_.][^/]*)h[>\"]"
 
@@ -105,6 +106,64 @@ refuse "bindings include a vector kernel" bindings "$include(vec/.*|vec[_.][^/]*
 refuse "scripts load an experiment" scripts "${loads}experiments"
 refuse "scripts load tests" scripts "$loads(tests[./]|luaunit)"
 refuse "experiments load tests" experiments "$loads(tests[./]|luaunit)"
+
+# ---- rooms: the folders of a layer from the top. What a file includes or requires, wherever in it,
+# is its own room's or a lower one's; no file leads back to itself. ----
+rooms_of() {
+  case $1 in
+  runtime) echo . inference program \
+    ops/{conv,densities,elementwise,products,reductions,shapes} ops metrics tables formats images \
+    files kernels noise vec tensor base ;;
+  esac
+}
+
+# Arrows that still run up: "FROM TO" a line, below their layer.
+ups=''
+
+# arrows LAYER: "FROM TO" for each include or require of another file of the layer, files below it.
+arrows() {
+  (cd "$code/$1" && find . -name '*.[ch]' -o -name '*.def' -o -name '*.lua') | LC_ALL=C sort |
+    awk -v layer="$code/$1/" '
+    { file = substr($0, 3); files[++n] = file; name = file; sub(".*/", "", name); of[name] = file
+      if (sub("[.]lua$", "", file)) { sub("/init$", "", file); gsub("/", ".", file); of[file] = files[n] } }
+    function arrow(to) { if (to in of && of[to] != files[i]) print files[i], of[to] }
+    END {
+      for (i = 1; i <= n; i++) while ((getline line < (layer files[i])) > 0) {
+        if (match(line, /^[ \t]*#[ \t]*include[ \t]*"[^"]+/)) {
+          to = substr(line, RSTART, RLENGTH); sub(/.*["\/]/, "", to); arrow(to)
+        }
+        while (match(line, /require[ (]*["\047][a-z_0-9.]+/)) {
+          to = substr(line, RSTART, RLENGTH); line = substr(line, RSTART + RLENGTH)
+          sub(/.*["\047]/, "", to); arrow(to)
+        }
+      }
+    }'
+}
+
+# check_rooms LAYER: arrows that run up, rooms that are not in the list or too full, circles.
+check_rooms() {
+  local found
+  arrows "$1" >"$code/arrows"
+  found=$({
+    awk -v layer="$1" -v rooms="$(rooms_of "$1" | xargs)" -v ups="$ups" '
+      function room(file) { return sub("/[^/]*$", "", file) ? file : "." }
+      BEGIN { n = split(rooms, name, " "); for (i = 1; i <= n; i++) depth[name[i]] = i
+              n = split(ups, name, "\n"); for (i = 1; i <= n; i++) allowed[name[i]] = 1 }
+      $0 in allowed { delete allowed[$0]; next }
+      depth[room($2)] < depth[room($1)] { print layer "/" $1 ": looks up to " layer "/" $2 }
+      END { for (up in allowed) if (up ~ "^" layer "/") print up ": no such arrow any more" }' \
+      "$code/arrows"
+    (cd "$1" && find . -type f -name '*.[chl]*') | sed 's|^\./||; s|/*[^/]*$||; s|^$|.|' | sort | uniq -c |
+      awk -v layer="$1" -v rooms=" $(rooms_of "$1" | xargs) " '
+        !index(rooms, " " $2 " ") { print layer "/" $2 ": not in the list of rooms of tests/layers.sh" }
+        $1 > 24 { print layer "/" $2 ": " $1 " files; a room has some 20" }'
+    tsort <"$code/arrows" 2>&1 >/dev/null | sed -n "s|^tsort: \(.*\.[a-z]*\)$|$1/\1: leads back to itself|p"
+  })
+  [ -z "$found" ] && return
+  echo "$found"
+  violations=$((violations + $(wc -l <<<"$found")))
+}
+for layer in runtime; do check_rooms $layer; done
 
 # A name says which file is meant: unique across the tree (init.lua, tools and experiments, which are
 # called as what they do, and the fuzzers' inputs aside).

@@ -9,8 +9,8 @@
 #ifndef BNN_OPS_SCORES_H
 #define BNN_OPS_SCORES_H
 
+#include "../vec/vec_math.h"
 #include "op_help.h"
-#include "vec/vec_math.h"
 
 enum { SCORES_CHUNK = 512, SCORES_ROWS = 64 };
 

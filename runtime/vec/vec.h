@@ -7,8 +7,8 @@
 
 #include <stdbool.h>
 
-#include "../key.h" /* from here: this header is installed */
-#include "../real.h"
+#include "../base/real.h"
+#include "../tensor/key.h" /* from here: this header is installed */
 
 /* A step of Adam on n parameters: Kingma & Ba 2015, algorithm 1, with the bias corrections folded
  * into two scalars (computed in double for step t, counted from 1, from b1 and b2 as they are

@@ -20,7 +20,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "real.h"
+#include "../base/real.h"
 
 /* e^x - 1 - x, in double whatever bnn_real is; relative error 4e-15, never below 0, infinite above
  * 709 (test_vec.c).  With x = n log 2 + r it is r^2 q(r) for n = 0, where nothing is subtracted. */

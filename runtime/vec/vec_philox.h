@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-#include "key.h"
+#include "../tensor/key.h"
 
 enum { PHILOX_LANES = 16, PHILOX_WORDS = 4 * PHILOX_LANES, PHILOX_ROUNDS = 10 };
 

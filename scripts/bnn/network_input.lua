@@ -4,7 +4,7 @@
 -- uint8 is for images: they become real numbers, x / 255. Every other type reaches the network as
 -- it is: real numbers, and the integers (tokens, positions) that `index` and bnn.nn.embedding take.
 -- Layers that compute take real numbers: x:real(), in the network or of the data, converts.
--- runtime/batch.h has the same rule for the pass that gathers a batch.
+-- runtime/inference/batch.h has the same rule for the pass that gathers a batch.
 local core = require "bnn.core"
 
 local M = {}

@@ -5,16 +5,17 @@
  *     bench_product m n k       one shape
  *
  * NN: c = a b.  TN: c = a^T b, a [k, m] within rows of 784.  NT: c = a b^T.  The two take turns;
- * the first quartile of many rounds is shown, as the machine is shared.  runtime/product.c's table
+ * the first quartile of many rounds is shown, as the machine is shared.  runtime/kernels/product.c's table
  * is made from this. */
 #define _POSIX_C_SOURCE 200809L
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
-#include "blas.h"
-#include "isa.h"
-#include "mem.h"
+#include "base/mem.h"
+#include "kernels/blas.h"
+#include "kernels/isa.h"
+#include "kernels/rng.h"
 
 enum { ROUNDS = 25 };
 

@@ -15,12 +15,13 @@
 #include <string.h>
 #include <time.h>
 
-#include "blas.h"
-#include "isa.h"
-#include "mem.h"
-#include "objective.h"
-#include "predict.h"
-#include "product.h"
+#include "base/mem.h"
+#include "inference/objective.h"
+#include "inference/predict.h"
+#include "kernels/blas.h"
+#include "kernels/isa.h"
+#include "kernels/product.h"
+#include "kernels/rng.h"
 
 enum { BATCH = 128, BLOCK = 32, INPUT = 784, OUTPUT = 10, LAYERS = 3, ROUNDS = 15, IMAGES = 4096 };
 enum { CHUNK = 240, TEST_IMAGES = 4000, SAMPLES = 8 }; /* of predictions, as bnn.predict has them */

@@ -15,10 +15,11 @@
 #include <lauxlib.h>
 #include <lua.h>
 
+#include "base/pool.h"
 #include "bnn.h"
-#include "isa.h"
-#include "pool.h"
-#include "product.h"
+#include "kernels/isa.h"
+#include "kernels/product.h"
+#include "kernels/rng.h"
 
 static uint64_t now_ns(void) {
   struct timespec t;

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "blas.h"
-#include "isa.h"
+#include "kernels/blas.h"
+#include "kernels/isa.h"
 
 bnn_tensor *tensor_of(bnn_dtype dtype, int rank, const size_t *dim, const double *values) {
   bnn_tensor *x = NULL;

@@ -13,9 +13,9 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "mem.h"
-#include "shape.h"
-#include "tensor.h"
+#include "base/mem.h"
+#include "tensor/shape.h"
+#include "tensor/tensor.h"
 
 /* The arguments `rank, dim` and `values`; a scalar is SCALAR, VALUES(7). */
 #define DIMS(...) \

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "isa.h"
-#include "key.h"
+#include "kernels/isa.h"
+#include "kernels/rng.h"
 
 enum { LIST_LENGTH = 3, RANDOM_IMAGES = 32 };
 

@@ -6,7 +6,7 @@
 #ifndef SUPPORT_OPS_H
 #define SUPPORT_OPS_H
 
-#include "op.h"
+#include "ops/op.h"
 #include "support.h"
 
 typedef struct op_case {

@@ -78,13 +78,13 @@ wrap() {
 }
 wrap bnnlua
 suites=
-for suite in "$build"/tests/c/test_*; do
+for suite in "$build"/tests/c/*/test_*; do
   case $suite in
   *.o | *.d) continue ;;
   */test_bounds) continue ;; # the peak of memory would be qemu's
   esac
-  wrap "tests/c/${suite##*/}"
-  suites="$suites $run/tests/c/${suite##*/}"
+  wrap "${suite#"$build"/}"
+  suites="$suites $run/${suite#"$build"/}"
 done
 for suite in tests/lua/test_*.lua; do
   case $suite in

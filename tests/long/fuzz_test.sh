@@ -12,7 +12,7 @@ if ! command -v clang >/dev/null; then
 fi
 T=$(mktemp -d "${TMPDIR:-/tmp}/fuzz.XXXXXX") || exit 1
 
-for source in tests/c/fuzz_*.c; do
+for source in tests/c/*/fuzz_*.c; do
   name=$(basename "$source" .c)
   # Its own head says how it is built: the lines from "clang" to "-o NAME".
   build=$(sed -n '/^ \*  *clang /,/-o /p' "$source" | sed 's/^ \* *//; s/\\$//; s/ -o .*//' | tr '\n' ' ')

@@ -1,5 +1,5 @@
 --- How hard the generated digits are, and whether letters by the same hands are refused: figures
--- that the strokes and their distortion (runtime/glyph_draw.c) were tuned for.
+-- that the strokes and their distortion (runtime/images/glyph_draw.c) were tuned for.
 local lu = require "luaunit"
 local bnn = require "bnn"
 

@@ -1,0 +1,85 @@
+/* batch.c - gathering rows: bytes are converted row by row while they are in the first-level
+ * cache. */
+#include "batch.h"
+
+#include <string.h>
+
+#include "../kernels/isa.h"
+
+enum { AHEAD = 2, FETCH_MOST = 4096 }; /* rows on their way while one is read; bytes of each */
+
+/* Elements in a row. */
+static size_t row_size(int rank, const size_t *dim) {
+  size_t size = 1;
+  for (int k = 1; k < rank; k++) size *= dim[k];
+  return size;
+}
+
+bnn_status bnn_batch_check(const bnn_tensor *source, const bnn_shape *want, const char *name,
+                           bnn_err *err) {
+  if (source->dtype != want->dtype && !(source->dtype == BNN_U8 && want->dtype == BNN_REAL))
+    return bnn_fail(err, BNN_ETYPE, "%s is of type %s, wanted %s", name,
+                    bnn_dtype_name(source->dtype), bnn_dtype_name(want->dtype));
+  if (source->rank < 1 || row_size(source->rank, source->dim) != row_size(want->rank, want->dim))
+    return bnn_fail(err, BNN_ESHAPE, "%s is %s, wanted rows as in %s", name, BNN_SHAPE(source),
+                    BNN_SHAPE(want));
+  if (!bnn_tensor_is_contiguous(source))
+    return bnn_fail(err, BNN_ERANGE, "%s is a strided view, wanted a contiguous tensor", name);
+  return BNN_OK;
+}
+
+bnn_status bnn_batch_check_rows(const bnn_batch *batch, bnn_err *err) {
+  size_t n = batch->x->dim[0];
+  if (batch->y && (batch->y->rank < 1 || batch->y->dim[0] != n))
+    return bnn_fail(err, BNN_ESHAPE, "x has %zu rows, y is %s", n, BNN_SHAPE(batch->y));
+  if (!batch->rows && (batch->count > n || batch->from > n - batch->count))
+    return bnn_fail(err, BNN_ERANGE, "rows %zu..%zu of %zu", batch->from + 1,
+                    batch->from + batch->count, n);
+  for (size_t i = 0; batch->rows && i < batch->count; i++) {
+    int32_t at = batch->rows[batch->from + i];
+    if (at < 1 || (size_t)at > n) return bnn_fail(err, BNN_ERANGE, "row %d of %zu", (int)at, n);
+  }
+  return BNN_OK;
+}
+
+/* The row of x, from 0, that row number i of a batch is. */
+static size_t row_of(const bnn_batch *batch, size_t i) {
+  const size_t k = batch->from + i;
+  return batch->rows ? (size_t)batch->rows[k] - 1 : k;
+}
+
+bnn_status bnn_batch_fail(const bnn_batch *batch, size_t row, bnn_status status, bnn_err *err) {
+  return bnn_fail_after(err, status, ", in row %zu of %zu", row_of(batch, row) + 1,
+                        batch->x->dim[0]);
+}
+
+/* Where the bytes of row number i of a batch lie. */
+static const char *source_row(const bnn_tensor *source, const bnn_batch *batch, size_t i) {
+  size_t row = row_of(batch, i);
+  size_t bytes = row_size(source->rank, source->dim) * bnn_dtype_size(source->dtype);
+  return (const char *)source->data + row * bytes;
+}
+
+/* Asks for bytes that will be read soon: rows of a batch lie anywhere in a data set that no cache
+ * holds. */
+static void fetch(const char *bytes, size_t n) {
+  for (size_t i = 0; i < n && i < FETCH_MOST; i += 64) __builtin_prefetch(bytes + i);
+}
+
+void bnn_batch_gather(void *out, bnn_dtype dtype, const bnn_tensor *source, const bnn_batch *batch,
+                      size_t from, size_t n) {
+  size_t width = row_size(source->rank, source->dim);
+  size_t in_bytes = width * bnn_dtype_size(source->dtype),
+         out_bytes = width * bnn_dtype_size(dtype);
+  bool images = source->dtype == BNN_U8 && dtype == BNN_REAL;
+  for (size_t i = 0; i < n && i < AHEAD; i++) fetch(source_row(source, batch, from + i), in_bytes);
+  for (size_t i = 0; i < n; i++) {
+    if (i + AHEAD < n) fetch(source_row(source, batch, from + i + AHEAD), in_bytes);
+    const char *in = source_row(source, batch, from + i);
+    char *at = (char *)out + i * out_bytes;
+    if (images)
+      bnn_isa_get()->vec->pixels((bnn_real *)(void *)at, (const uint8_t *)in, width);
+    else
+      memcpy(at, in, in_bytes);
+  }
+}

@@ -1,0 +1,37 @@
+/* batch.h - rows of a data set, and the one pass that turns them into a program's input.
+ *
+ * Images stay uint8 in memory; they become real, divided by 255, in the pass that gathers a batch,
+ * as torchvision's ToTensor does.  So wherever a uint8 tensor meets a real input of a network, it
+ * is taken for an image of intensities 0..255.  Integers of other types stay what they are: labels,
+ * tokens, positions (scripts/bnn/network_input.lua is the same rule on Lua's side). */
+#ifndef BNN_BATCH_H
+#define BNN_BATCH_H
+
+#include "../program/program.h"
+
+/* Rows of (x [n, ...], y [n, ...] or NULL).  rows: i32 positions counted from 1, as a permutation
+ * holds them, of which [from, from + count) are meant; NULL: rows from .. from + count - 1 of x. */
+typedef struct bnn_batch {
+  const bnn_tensor *x, *y;
+  const int32_t *rows;
+  size_t from, count;
+} bnn_batch;
+
+/* Whether the source can feed an input of shape `want` (dim 0 is the batch): same row shape, or as
+ * many elements in a row; the same dtype, or u8 for real.  name: "x" or "y", for the text.
+ * ESHAPE, ETYPE; ERANGE when source is not contiguous. */
+bnn_status bnn_batch_check(const bnn_tensor *source, const bnn_shape *want, const char *name,
+                           bnn_err *err);
+
+/* Whether every position lies within x, and y has as many rows.  ERANGE, ESHAPE. */
+bnn_status bnn_batch_check_rows(const bnn_batch *batch, bnn_err *err);
+
+/* Adds to err which row of x is meant, "..., in row 17 of x", by its place in the batch, from 0;
+ * returns status. */
+bnn_status bnn_batch_fail(const bnn_batch *batch, size_t row, bnn_status status, bnn_err *err);
+
+/* Writes rows [from, from + n) of the batch to out, whose element type is `dtype`. */
+void bnn_batch_gather(void *out, bnn_dtype dtype, const bnn_tensor *source, const bnn_batch *batch,
+                      size_t from, size_t n);
+
+#endif

@@ -1,0 +1,101 @@
+/* predict.h - a program's outputs over a whole data set, averaged over sampled networks.
+ *
+ * Constant memory whatever the number of samples: running mean and squared deviations (Welford
+ * 1962, in double) for each row and output, and of classes the mean entropy and the votes.  Weights
+ * are sampled a group at a time; then chunks of rows go through the group's networks, in the order
+ * of the samples: the result depends neither on the number of threads nor on the size of a group,
+ * nor on how many calls the samples came in. */
+#ifndef BNN_PREDICT_H
+#define BNN_PREDICT_H
+
+#include "../base/context.h"
+#include "../program/program.h"
+#include "batch.h"
+#include "posterior.h"
+
+/* program: finished, forward only; its outputs[0] is real, [chunk, ...].  x_node, y_node, key_node
+ * as in bnn_objective_spec.  Parameters: mu [size] and logvar [random], flat; NULL: mu itself.
+ * key: the weights of sample s are drawn with key:fold(s), s counted from first_sample; programs
+ * that draw noise get that key's fold("noise"). */
+typedef struct bnn_predict_spec {
+  bnn_program *program;
+  int x_node, y_node, key_node;
+  const bnn_real *mu, *logvar;
+  size_t random, size; /* elements that are drawn, and all */
+  int samples;         /* more than there are already */
+  bnn_key key;
+  int first_sample; /* the number of the first of all samples */
+} bnn_predict_spec;
+
+/* Elements of outputs[0] a row; 0 when it is not real or has no row for each row of the batch. */
+size_t bnn_predict_width(const bnn_program *program);
+
+/* ---- samples in parts ---- */
+
+/* What is known of `rows` rows after some samples.  A value of the caller's: one call at a time. */
+typedef struct bnn_prediction bnn_prediction;
+
+/* No samples yet.  Of outputs[0] the mean and the deviation are kept; of outputs[1], when the
+ * program has one, only the mean.  classes: each row of outputs[0] is the probabilities of its
+ * classes; then outputs[1], if any, is logits.
+ * ESHAPE: an output is not real, or has no row for each row of the batch.  ENOMEM. */
+bnn_status bnn_prediction_new(bnn_prediction **out, const bnn_program *program, size_t rows,
+                              bool classes, bnn_err *err);
+
+/* A copy that shares nothing.  ENOMEM. */
+bnn_status bnn_prediction_clone(bnn_prediction **out, const bnn_prediction *p, bnn_err *err);
+void bnn_prediction_free(bnn_prediction *p);
+size_t bnn_prediction_bytes(const bnn_prediction *p);
+
+/* Whether spec and x are those of the samples so far, if there are any: the key and first_sample,
+ * the parameters, and x by shape, type and values (parameters and x by a fingerprint of up to 4096
+ * words of each).  EDATA names what differs. */
+bnn_status bnn_prediction_check(const bnn_prediction *p, const bnn_predict_spec *spec,
+                                const bnn_tensor *x, bnn_err *err);
+
+/* Adds spec->samples samples: 50 and another 50 leave the bits of 100.  A program without rows must
+ * have been recorded for all rows of x (and y).
+ * EDATA: as bnn_prediction_check; ESHAPE, ETYPE, ERANGE: as bnn_objective_step, and more than
+ * INT_MAX samples in all; ENOMEM.  After ESTOP, the context was stopped, and after an ERANGE of
+ * values that the program reads p can only be freed. */
+bnn_status bnn_prediction_add(bnn_prediction *p, bnn_context *context, const bnn_predict_spec *spec,
+                              const bnn_tensor *x, const bnn_tensor *y, bnn_err *err);
+
+/* Samples so far; elements a row of outputs[0] and of outputs[1] (0 when there is none). */
+int bnn_prediction_samples(const bnn_prediction *p);
+size_t bnn_prediction_width(const bnn_prediction *p);
+size_t bnn_prediction_extra(const bnn_prediction *p);
+bool bnn_prediction_has_classes(const bnn_prediction *p);
+
+/* The largest standard error of a mean, over all rows and elements of outputs[0]: sd / sqrt S with
+ * sd^2 = sum of squared deviations / (S - 1).  Infinity below 2 samples; 0 without rows; NaN when
+ * any prediction is. */
+double bnn_prediction_standard_error(const bnn_prediction *p);
+
+/* Mean and population standard deviation (ddof 0) of outputs[0] [rows, width], std may be NULL; the
+ * mean of outputs[1] [rows, extra].  At least 1 sample. */
+void bnn_prediction_moments(const bnn_prediction *p, bnn_real *mean, bnn_real *std);
+void bnn_prediction_extra_mean(const bnn_prediction *p, bnn_real *mean);
+
+/* Of classes, [rows] each, in nats: the entropy H of the mean probabilities, the mean E of the
+ * samples' entropies, H - E (what is below 0 by rounding is 0: for networks that agree to the bit it
+ * is 0 exactly), 1 - the largest share of votes (a sample votes for its first largest probability),
+ * and -logsumexp of the mean logits (energy: NULL without outputs[1]).  NaN where a sample was.  At
+ * least 1 sample.  ENOMEM. */
+typedef struct bnn_class_scores {
+  bnn_real *entropy, *expected_entropy, *mutual_information, *variation_ratio, *energy;
+} bnn_class_scores;
+bnn_status bnn_prediction_scores(const bnn_prediction *p, const bnn_class_scores *out,
+                                 bnn_err *err);
+
+/* ---- all at once ---- */
+
+/* Mean and population standard deviation (ddof 0) over the samples of every row of x [n, ...] (and
+ * y): mean and std [n, w] with w elements of outputs[0] a row, contiguous tensors of the real type;
+ * std may be NULL.
+ * ESHAPE, ETYPE, ERANGE: as bnn_objective_step; ESTOP: the context was stopped; ENOMEM.  On failure
+ * mean and std are untouched. */
+bnn_status bnn_predict(bnn_context *context, const bnn_predict_spec *spec, const bnn_tensor *x,
+                       const bnn_tensor *y, bnn_tensor *mean, bnn_tensor *std, bnn_err *err);
+
+#endif

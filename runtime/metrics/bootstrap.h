@@ -1,0 +1,71 @@
+/* bootstrap.h - how much a metric would vary with another set of examples (Efron 1979).
+ *
+ * A statistic is a function of whole-number weights, one for each example: all 1 gives its value,
+ * and a resample (n draws with replacement) is the number of times that each was drawn.  So what is
+ * costly, such as sorting, is done once, and a resample costs a pass over the examples.
+ *
+ * Resample r draws with key:fold(r), r from 1: the results depend neither on the number of threads
+ * nor on the statistic, and two metrics of the same examples under one key see the same resamples
+ * (their differences are paired). */
+#ifndef BNN_BOOTSTRAP_H
+#define BNN_BOOTSTRAP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../base/context.h"
+#include "../base/status.h"
+#include "../tensor/key.h"
+
+/* value: called from several threads at once, each with `scratch` bytes of its own, not cleared.
+ * n: examples, 1 to UINT32_MAX.  part [n], each 0 or 1: these two are resampled apart, so that a
+ * resample has as many of each (stratified); NULL: all together.  Nothing is owned. */
+typedef struct bnn_statistic {
+  double (*value)(const void *data, const uint32_t *weight, void *scratch);
+  const void *data;
+  const uint8_t *part;
+  size_t n, scratch;
+} bnn_statistic;
+
+/* The statistic of the examples themselves.  ENOMEM. */
+bnn_status bnn_statistic_value(double *out, const bnn_statistic *s, bnn_err *err);
+
+/* The statistic of each of `resamples` resamples: out [resamples].
+ * ESTOP: the context was stopped, out is undefined; ENOMEM. */
+bnn_status bnn_bootstrap(bnn_context *context, double *out, const bnn_statistic *s, bnn_key key,
+                         size_t resamples, bnn_err *err);
+
+/* A statistic for the mean of values [n], summed in double; data is a bnn_values.  An example of
+ * weight 0 does not count, whatever its value.  root: the square root of that mean. */
+typedef struct bnn_values {
+  const double *value;
+  size_t n;
+  int root;
+} bnn_values;
+bnn_statistic bnn_mean_statistic(const bnn_values *values);
+
+/* Metrics of several numbers, one for each group of the examples, such as the bins of a reliability
+ * diagram: group [n], each in [0, groups); value [n].  What a group's number is, under weights w: */
+typedef enum bnn_group_sum {
+  BNN_GROUP_TOTAL,    /* the sum of w value */
+  BNN_GROUP_MEAN,     /* that over the sum of w: NaN of a group without examples */
+  BNN_GROUP_TOTAL_TO, /* both over this group and all before it */
+  BNN_GROUP_MEAN_TO,
+} bnn_group_sum;
+
+typedef struct bnn_groups {
+  const int32_t *group;
+  const double *value;
+  size_t n, groups;
+  bnn_group_sum sum;
+} bnn_groups;
+
+/* The percentile interval of each group's number: lo and hi [groups], its quantiles (by linear
+ * interpolation) at (1 - level) / 2 and 1 less that, over the resamples that bnn_bootstrap draws
+ * under this key.  Resamples in which the number is NaN are left out; NaN when all are.
+ * ESTOP: lo and hi are undefined; ENOMEM. */
+bnn_status bnn_group_intervals(bnn_context *context, double *lo, double *hi,
+                               const bnn_groups *groups, bnn_key key, size_t resamples,
+                               double level, bnn_err *err);
+
+#endif

@@ -1,0 +1,37 @@
+/* ranking.h - scores in order, equal ones together: what AUROC, average precision, FPR95, AURC,
+ * adaptive calibration error and quantiles are functions of.
+ *
+ * A ranking is made once (a radix sort).  Then any weighting of the examples, such as a resample, is
+ * counted into its groups in one pass, and a metric is a pass over these counts: it cannot depend
+ * on the order of the examples. */
+#ifndef BNN_RANKING_H
+#define BNN_RANKING_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../base/status.h"
+
+/* group [n]: which group each example is in, 0 having the highest score.  score [groups]: strictly
+ * decreasing. */
+typedef struct bnn_ranking {
+  size_t n, groups;
+  uint32_t *group;
+  double *score;
+} bnn_ranking;
+
+/* The ranking of score [n]; -0 and 0 are equal, infinities are scores like others.
+ * *out: owned by the caller.
+ * ENAN: a score is not a number, its position (from 1) is named.  ERANGE: n is 0 or more than
+ * UINT32_MAX.  ENOMEM. */
+bnn_status bnn_ranking_new(bnn_ranking **out, const double *score, size_t n, bnn_err *err);
+
+/* Frees it; NULL is allowed. */
+void bnn_ranking_free(bnn_ranking *ranking);
+
+/* How many examples of each flag are in each group, weighted (NULL: each counts once):
+ * count [groups][2], by group and flag; flag [n], each 0 or 1. */
+void bnn_ranking_count(uint32_t (*count)[2], const bnn_ranking *ranking, const uint8_t *flag,
+                       const uint32_t *weight);
+
+#endif

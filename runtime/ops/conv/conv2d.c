@@ -1,0 +1,126 @@
+/* conv2d: a convolution layer.
+ *
+ *   y  [n, o, i, j] = b [o] + sum over c, k, l of w [o, c, k, l] x [n, c, i s + k - p, j s + l - p]
+ *
+ * Small images and windows that stand at every place go through conv_shifted.c, everything else
+ * through conv_panels.c; the shapes alone choose.  Rows of y depend on one image each, bit by bit. */
+#include "../../kernels/blas.h"
+#include "conv.h"
+
+static conv conv_of(const bnn_tensor *x, const bnn_tensor *w, const bnn_attr *attr) {
+  conv c = {.images = x->dim[0], .channels = x->dim[1], .filters = w->dim[0]};
+  c.v = window_over(x->dim, w->dim + 2, attr->pair[0], attr->pair[1]);
+  c.depth = op_span(w->dim, 1, 4);
+  c.places = c.v.out[0] * c.v.out[1];
+  c.padded = c.v.padding[0] + c.v.padding[1] > 0;
+  c.direct = op_span(c.v.size, 0, 2) == 1 && op_span(c.v.stride, 0, 2) == 1 && !c.padded;
+  return c;
+}
+
+static bnn_status infer(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr *attr,
+                        bnn_err *err) {
+  BNN_UNUSED(n);
+  const bnn_shape *w = &x[1], *b = &x[2];
+  const size_t *stride = attr->pair[0], *padding = attr->pair[1];
+  if (x[0].rank != 4 || w->rank != 4 || w->dim[1] != x[0].dim[1])
+    return bnn_fail(err, BNN_ESHAPE,
+                    "x is %s, w is %s: wanted x [n, channels, h, w], w [out, channels, kh, kw]",
+                    BNN_SHAPE(&x[0]), BNN_SHAPE(w));
+  if (b->rank != 1 || b->dim[0] != w->dim[0])
+    return bnn_fail(err, BNN_ESHAPE, "w is %s, b is %s: wanted b [%zu]", BNN_SHAPE(w), BNN_SHAPE(b),
+                    w->dim[0]);
+  BNN_TRY(window_check(&x[0], "the kernel", w->dim + 2, stride, padding, err));
+  const window v = window_over(x[0].dim, w->dim + 2, stride, padding);
+  const size_t dim[] = {x[0].dim[0], w->dim[0], v.out[0], v.out[1]};
+  size_t size;
+  if (!bnn_shape_size(&size, 4, dim) || size > SIZE_MAX / sizeof(double) ||
+      !bnn_blas_fits(w->dim[0], v.out[0] * v.out[1], op_span(w->dim, 1, 4)) ||
+      !bnn_blas_fits(v.in[0] * v.in[1], 0, 0))
+    return bnn_fail(err, BNN_ESHAPE, "x is %s, w is %s: too large for a product", BNN_SHAPE(&x[0]),
+                    BNN_SHAPE(w));
+  BNN_TRY(bnn_blas_load(err));
+  *y = bnn_shape_make(BNN_REAL, 4, dim);
+  return BNN_OK;
+}
+
+/* A kernel that belongs to the batch mixes. */
+static bnn_rows rows(const bool *has_rows, const bnn_shape *x, int n, const bnn_attr *attr,
+                     const bnn_shape *y) {
+  BNN_UNUSED(n), BNN_UNUSED(attr), BNN_UNUSED(y), BNN_UNUSED(x);
+  if (has_rows[1] || has_rows[2]) return BNN_ROWS_MIXED;
+  return has_rows[0] ? BNN_ROWS_KEPT : BNN_ROWS_NONE;
+}
+
+static void forward(bnn_tensor *y, const bnn_tensor *const *x, int n, const bnn_attr *attr) {
+  BNN_UNUSED(n);
+  const conv c = conv_of(x[0], x[1], attr);
+  (CONV(shifted_fits)(&c) ? CONV(shifted_forward) : CONV(panels_forward))(
+      bnn_tensor_real(y), bnn_tensor_real(x[0]), bnn_tensor_real(x[1]), bnn_tensor_real(x[2]), &c);
+}
+
+/* Sums side by side: a vector adds eight at once, and four vectors need not wait for each other. */
+static double sum_of(const bnn_real *x, size_t n) {
+  enum { LANES = 32 };
+  double lane[LANES] = {0}, sum = 0;
+  size_t i = 0;
+  for (; i + LANES <= n; i += LANES)
+    for (size_t k = 0; k < LANES; k++) lane[k] += x[i + k];
+  for (; i < n; i++) lane[i % LANES] += x[i];
+  for (size_t k = 0; k < LANES / 2; k++) lane[k] += lane[k + LANES / 2];
+  for (size_t k = 0; k < LANES / 4; k++) lane[k] += lane[k + LANES / 4];
+  for (size_t k = 0; k < LANES / 4; k++) sum += lane[k];
+  return sum;
+}
+
+static void add_to_bias(bnn_real *db, const bnn_real *dy, const conv *c) {
+  for (size_t o = 0; o < c->filters; o++) {
+    double sum = 0;
+    for (size_t i = 0; i < c->images; i++)
+      sum += sum_of(dy + (i * c->filters + o) * c->places, c->places);
+    db[o] += (bnn_real)sum;
+  }
+}
+
+static bnn_real *data_of(bnn_tensor *x) { return x ? bnn_tensor_real(x) : NULL; }
+
+static void slopes(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *const *x,
+                   const bnn_attr *attr, bool set) {
+  const conv c = conv_of(x[0], x[1], attr);
+  (CONV(shifted_fits)(&c) ? CONV(shifted_backward) : CONV(panels_backward))(
+      data_of(dx[0]), data_of(dx[1]), bnn_tensor_real(dy), bnn_tensor_real(x[0]),
+      bnn_tensor_real(x[1]), &c, set);
+  if (dx[2]) add_to_bias(bnn_tensor_real(dx[2]), bnn_tensor_real(dy), &c);
+}
+
+static void backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y,
+                     const bnn_tensor *const *x, int n, const bnn_attr *attr) {
+  BNN_UNUSED(y), BNN_UNUSED(n);
+  slopes(dx, dy, x, attr, false);
+}
+
+static void backward_set(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y,
+                         const bnn_tensor *const *x, int n, const bnn_attr *attr) {
+  BNN_UNUSED(y), BNN_UNUSED(n);
+  slopes(dx, dy, x, attr, true);
+}
+
+BNN_OP(conv2d) = {
+    .name = "conv2d",
+    .doc = "conv2d(x, w, b, stride = 1, padding = 0): convolution (no kernel is turned) of images "
+           "x [n, channels, h, w] with kernels w [out, channels, kh, kw], plus b [out]; stride and "
+           "padding are a number or {rows, columns}; the result is [n, out, ...]",
+    .arity = 3,
+    .args = "p?p?",
+    .defaults = {.pair = {{1, 1}, {0, 0}}},
+    .infer = infer,
+    .rows = rows,
+    .forward = forward,
+    .backward = backward,
+    .backward_set = backward_set,
+    .y_unread = true,
+    .check = {.lo = -1,
+              .hi = 1,
+              .tol = 1e-8,
+              .in = {{4, {3, 2, 5, 4}, 0}, {4, {3, 2, 3, 2}, 0}, {1, {3}, 0}},
+              .attr = {.pair = {{1, 1}, {0, 0}}}},
+};

@@ -1,0 +1,211 @@
+/* conv_panels.c - convolution as products with the matrix of patches ("im2col").
+ *
+ *   per image: y = w patches + b      patches [c kh kw, oh ow]: one column for each place
+ *              dw = dy patches^T      dpatches = w^T dy, added to where the patches came from
+ *
+ * Patches are never there as a whole: a panel of them at a time is laid out on the stack, where it
+ * stays in the second-level cache until the product has read it.  A window of one element needs
+ * none: the image is its own matrix. */
+#include "../../kernels/blas.h"
+#include "conv.h"
+
+/* A panel has at most DEPTH rows of the matrix, and PANEL elements. */
+enum { PANEL = 20480, DEPTH = 256 };
+
+/* ---- panels ---- */
+
+/* Rows [from, from + depth) of the matrix of patches, at places of output rows [row, row + rows)
+ * and columns [column, column + columns); several rows only when they are whole. */
+typedef struct panel {
+  size_t from, depth;
+  size_t row, rows, column, columns;
+  size_t width, place; /* of the panel's rows; the number of its first place */
+} panel;
+
+/* Cuts a panel that starts where p says to its size. */
+static void panel_fit(panel *p, const conv *c) {
+  const size_t width = PANEL / conv_least(c->depth, DEPTH), *out = c->v.out;
+  p->depth = conv_least(DEPTH, c->depth - p->from);
+  p->columns = conv_least(width, out[1] - p->column);
+  p->rows = p->columns < out[1] ? 1 : conv_least(width / out[1], out[0] - p->row);
+  p->width = p->rows * p->columns;
+  p->place = p->row * out[1] + p->column;
+}
+
+/* The first panel of an image; false when there is none. */
+static bool panel_first(panel *p, const conv *c) {
+  *p = (panel){0};
+  if (c->depth == 0 || c->filters == 0) return false;
+  panel_fit(p, c);
+  return true;
+}
+
+/* The next one: down the rows of the matrix first; false after the last. */
+static bool panel_next(panel *p, const conv *c) {
+  p->from += p->depth;
+  if (p->from >= c->depth) {
+    p->from = 0;
+    p->column += p->columns;
+    if (p->column >= c->v.out[1]) {
+      p->column = 0;
+      p->row += p->rows;
+    }
+    if (p->row >= c->v.out[0]) return false;
+  }
+  panel_fit(p, c);
+  return true;
+}
+
+/* A row of the matrix: the channel and the offset in the window that it is made of. */
+typedef struct patch_row {
+  size_t channel, at[2];
+} patch_row;
+
+static patch_row patch_row_of(const conv *c, size_t row) {
+  const size_t *size = c->v.size, kernel = size[0] * size[1];
+  return (patch_row){row / kernel, {row % kernel / size[1], row % size[1]}};
+}
+
+static void patch_row_next(patch_row *r, const conv *c) {
+  if (++r->at[1] < c->v.size[1]) return;
+  r->at[1] = 0;
+  if (++r->at[0] < c->v.size[0]) return;
+  r->at[0] = 0;
+  r->channel++;
+}
+
+/* The part of a panel's row that meets the image: output rows [top, bottom), n columns from the
+ * panel's column `before` on; and where in the image its first element is. */
+typedef struct part {
+  size_t top, bottom, before, n, start;
+} part;
+
+static inline part part_inside(const conv *c, const panel *p, const patch_row *r) {
+  const window *v = &c->v;
+  part q = {.top = p->row, .bottom = p->row + p->rows, .n = p->columns};
+  size_t left = p->column, right = p->column + p->columns, from[2], to[2];
+  if (c->padded) {
+    for (int k = 0; k < 2; k++) window_inside(&from[k], &to[k], v, k, r->at[k]);
+    if (q.top < from[0]) q.top = from[0];
+    if (q.bottom > to[0]) q.bottom = to[0];
+    if (left < from[1]) left = from[1];
+    if (right > to[1]) right = to[1];
+    if (q.top >= q.bottom || left >= right) return (part){.top = p->row, .bottom = p->row};
+    q.before = left - p->column;
+    q.n = right - left;
+  }
+  q.start = (r->channel * v->in[0] + window_position(v, 0, q.top, r->at[0])) * v->in[1] +
+            window_position(v, 1, left, r->at[1]);
+  return q;
+}
+
+static void copy_spread(bnn_real *restrict to, const bnn_real *restrict from, size_t stride,
+                        size_t n) {
+  for (size_t j = 0; j < n; j++) to[j] = from[j * stride];
+}
+
+static void add_spread(bnn_real *restrict to, size_t stride, const bnn_real *restrict from,
+                       size_t n) {
+  for (size_t j = 0; j < n; j++) to[j * stride] += from[j];
+}
+
+/* One row of a panel, from an image x [c, h, w]. */
+static inline void fill_row(bnn_real *to, const bnn_real *x, const conv *c, const panel *p,
+                            const patch_row *r) {
+  const part q = part_inside(c, p, r);
+  const size_t step = c->v.stride[0] * c->v.in[1], stride = c->v.stride[1];
+  if (q.n < p->columns || q.bottom - q.top < p->rows) memset(to, 0, p->width * sizeof *to);
+  to += (q.top - p->row) * p->columns + q.before;
+  if (stride == 1)
+    conv_copy_rows(to, p->columns, x + q.start, step, q.n, q.bottom - q.top);
+  else
+    for (size_t i = 0; i < q.bottom - q.top; i++)
+      copy_spread(to + i * p->columns, x + q.start + i * step, stride, q.n);
+}
+
+/* dx += the gradients of one row of a panel. */
+static inline void add_row(bnn_real *dx, const bnn_real *from, const conv *c, const panel *p,
+                           const patch_row *r) {
+  const part q = part_inside(c, p, r);
+  const size_t step = c->v.stride[0] * c->v.in[1], stride = c->v.stride[1];
+  from += (q.top - p->row) * p->columns + q.before;
+  if (stride == 1)
+    conv_add_rows(dx + q.start, step, from, p->columns, q.n, q.bottom - q.top);
+  else
+    for (size_t i = 0; i < q.bottom - q.top; i++)
+      add_spread(dx + q.start + i * step, stride, from + i * p->columns, q.n);
+}
+
+/* The panel of an image, in `room` or where the image has it; *ld: from one of its rows to the
+ * next. */
+static const bnn_real *panel_of_image(size_t *ld, bnn_real *room, const bnn_real *x, const conv *c,
+                                      const panel *p) {
+  *ld = c->direct ? c->places : p->width;
+  if (c->direct) return x + p->from * c->places + p->place;
+  patch_row r = patch_row_of(c, p->from);
+  for (size_t k = 0; k < p->depth; k++, patch_row_next(&r, c))
+    fill_row(room + k * p->width, x, c, p, &r);
+  return room;
+}
+
+static void panel_to_dx(bnn_real *dx, const bnn_real *room, const conv *c, const panel *p) {
+  patch_row r = patch_row_of(c, p->from);
+  for (size_t k = 0; k < p->depth; k++, patch_row_next(&r, c))
+    add_row(dx, room + k * p->width, c, p, &r);
+}
+
+/* ---- images ---- */
+
+static void forward_image(bnn_real *y, const bnn_real *x, const bnn_real *w, const bnn_real *b,
+                          const conv *c) {
+  bnn_real room[PANEL];
+  panel p;
+  for (size_t o = 0; o < c->filters; o++)
+    for (size_t j = 0; j < c->places; j++) y[o * c->places + j] = b[o];
+  for (bool more = panel_first(&p, c); more; more = panel_next(&p, c)) {
+    size_t ld;
+    const bnn_real *patches = panel_of_image(&ld, room, x, c, &p);
+    bnn_blas_mm(y + p.place, c->places, w + p.from, c->depth, false, patches, ld, false, c->filters,
+                p.width, p.depth, true);
+  }
+}
+
+static void image_to_dw(bnn_real *dw, const bnn_real *dy, const bnn_real *x, const conv *c) {
+  bnn_real room[PANEL];
+  panel p;
+  for (bool more = panel_first(&p, c); more; more = panel_next(&p, c)) {
+    size_t ld;
+    const bnn_real *patches = panel_of_image(&ld, room, x, c, &p);
+    bnn_blas_mm(dw + p.from, c->depth, dy + p.place, c->places, false, patches, ld, true,
+                c->filters, p.depth, p.width, true);
+  }
+}
+
+static void image_to_dx(bnn_real *dx, const bnn_real *dy, const bnn_real *w, const conv *c) {
+  bnn_real room[PANEL];
+  panel p;
+  for (bool more = panel_first(&p, c); more; more = panel_next(&p, c)) {
+    bnn_real *to = c->direct ? dx + p.from * c->places + p.place : room;
+    bnn_blas_mm(to, c->direct ? c->places : p.width, w + p.from, c->depth, true, dy + p.place,
+                c->places, false, p.depth, p.width, c->filters, c->direct);
+    if (!c->direct) panel_to_dx(dx, room, c, &p);
+  }
+}
+
+/* ---- batches ---- */
+
+void CONV(panels_forward)(bnn_real *y, const bnn_real *x, const bnn_real *w, const bnn_real *b,
+                          const conv *c) {
+  const size_t in = c->channels * c->v.in[0] * c->v.in[1], out = c->filters * c->places;
+  for (size_t i = 0; i < c->images; i++) forward_image(y + i * out, x + i * in, w, b, c);
+}
+
+void CONV(panels_backward)(bnn_real *dx, bnn_real *dw, const bnn_real *dy, const bnn_real *x,
+                           const bnn_real *w, const conv *c, bool set) {
+  const size_t in = c->channels * c->v.in[0] * c->v.in[1], out = c->filters * c->places;
+  if (dx && set) memset(dx, 0, c->images * in * sizeof *dx);
+  for (size_t i = 0; i < c->images; i++) {
+    if (dx) image_to_dx(dx + i * in, dy + i * out, w, c);
+    if (dw) image_to_dw(dw, dy + i * out, x + i * in, c);
+  }
+}

@@ -1,0 +1,71 @@
+/* poisson_log_prob: log p(y | e^l) = y l - e^l - log(y!), from the logarithm l of the rate.
+ *
+ *   dl = y - e^l     dy = l - psi(y + 1)
+ *
+ * The rate 0, l = -inf: the count 0 is certain, y l is 0 there, any other impossible.
+ *
+ * log(y!) is libm's lgamma(y + 1) in double: defined for counts that are no integers as well, and
+ * infinite (so log p is -inf) at negative integers.  psi, its slope, is good to 1e-12. */
+#include "../../vec/vec_math.h"
+#include "../op_help.h"
+#include "../walk.h"
+
+BNN_KERNEL log_prob(bnn_real *restrict out, const bnn_real *restrict y, const bnn_real *restrict l,
+                    const bnn_real *restrict none, size_t n) {
+  BNN_UNUSED(none);
+  int sign;
+  for (size_t i = 0; i < n; i++) out[i] = vm_exp(l[i]);
+  for (size_t i = 0; i < n; i++)
+    out[i] = (bnn_real)((y[i] == 0 ? 0 : (double)y[i] * l[i]) - out[i] -
+                        lgamma_r((double)y[i] + 1, &sign));
+}
+
+/* The digamma function: by psi(x) = psi(x + 1) - 1/x up to where its asymptotic series is exact,
+ * and by reflection for negative x. */
+static double digamma(double x) {
+  if (x < 0) return digamma(1 - x) - M_PI / tan(M_PI * x);
+  double psi = 0;
+  for (; x < 10; x++) psi -= 1 / x;
+  const double z = 1 / (x * x);
+  return psi + log(x) - 0.5 / x -
+         z * (1. / 12 - z * (1. / 120 - z * (1. / 252 - z * (1. / 240 - z / 132))));
+}
+
+BNN_KERNEL slope_count(bnn_real *restrict d, const bnn_real *restrict dout,
+                       const bnn_real *restrict out, const bnn_real *restrict y,
+                       const bnn_real *restrict l, const bnn_real *restrict none, size_t n) {
+  BNN_UNUSED(out), BNN_UNUSED(none);
+  for (size_t i = 0; i < n; i++) d[i] += dout[i] * (bnn_real)(l[i] - digamma((double)y[i] + 1));
+}
+
+BNN_KERNEL slope_log_rate(bnn_real *restrict d, const bnn_real *restrict dout,
+                          const bnn_real *restrict out, const bnn_real *restrict y,
+                          const bnn_real *restrict l, const bnn_real *restrict none, size_t n) {
+  BNN_UNUSED(out), BNN_UNUSED(none);
+  for (size_t i = 0; i < n; i++) d[i] += dout[i] * (y[i] - vm_exp(l[i]));
+}
+
+static void forward(bnn_tensor *y, const bnn_tensor *const *x, int n, const bnn_attr *attr) {
+  BNN_UNUSED(attr);
+  walk_map(y, x, n, log_prob);
+}
+
+static void backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y,
+                     const bnn_tensor *const *x, int n, const bnn_attr *attr) {
+  BNN_UNUSED(attr);
+  if (dx[0]) walk_grad(dx[0], 0, dy, y, x, n, slope_count);
+  if (dx[1]) walk_grad(dx[1], 1, dy, y, x, n, slope_log_rate);
+}
+
+BNN_OP(poisson_log_prob) = {
+    .name = "poisson_log_prob",
+    .doc = "poisson_log_prob(y, log_rate): y log_rate - e^log_rate - log(y!), the log probability "
+           "of counts y (real numbers; what is no integer or negative goes through lgamma(y + 1)), "
+           "elementwise with broadcasting",
+    .arity = 2,
+    .infer = op_infer_broadcast,
+    .rows = op_rows_broadcast,
+    .forward = forward,
+    .backward = backward,
+    .check = {.lo = 0.5, .hi = 3, .tol = 1e-7},
+};

@@ -1,0 +1,164 @@
+/* Elementwise ops of two inputs with NumPy's broadcasting: the formulas of value and gradients, and
+ * nothing else; walk.h loops.  u and v are elements of a and b, r is the result, g is dy.
+ *
+ * maximum and minimum share their gradient equally between equal arguments, as reductions do; where
+ * either argument is NaN so is the result.  Comparisons give 1 or 0 and have no gradient; every
+ * comparison with NaN but `ne` gives 0.  What integers do is in integers.h. */
+#include "../../vec/vec_math.h"
+#include "../integers.h"
+#include "../op_help.h"
+#include "../walk.h"
+
+/* libm's pow is a hundred times a product's cost, and squares are what powers mostly are. */
+static inline bnn_real power(bnn_real u, bnn_real v) {
+  return v == 2 ? u * u : v == 1 ? u : R(pow)(u, v);
+}
+
+/* d u^v/dv: 0 at u = 0 for v >= 0, where u^v log u tends to 0 (v > 0) or is cut there (v = 0). */
+static inline bnn_real power_slope(bnn_real u, bnn_real v, bnn_real r) {
+  return u == 0 && v >= 0 ? 0 : r * R(log)(u);
+}
+
+/* u log v, 0 for u = 0 whatever v is but NaN; and its slope in v. */
+static inline bnn_real xlogy(bnn_real u, bnn_real v) {
+  const bnn_real r = u * vm_log(v);
+  return u == 0 && v == v ? 0 : r;
+}
+static inline bnn_real xlogy_slope(bnn_real u, bnn_real v) { return u == 0 && v == v ? 0 : u / v; }
+
+/* log(e^u + e^v), by the larger one; equal infinities are not subtracted.  Its slope in u, e^(u - r),
+ * is a sigmoid of the difference: no rounding of r is in it. */
+static inline bnn_real logaddexp(bnn_real u, bnn_real v) {
+  const bnn_real apart = u == v ? 0 : R(fabs)(u - v), most = u < v ? v : u;
+  return most + vm_log1p(vm_exp(-apart));
+}
+static inline bnn_real logaddexp_slope(bnn_real u, bnn_real v) {
+  return vm_sigmoid(u == v ? 0 : u - v);
+}
+
+static inline bnn_real larger(bnn_real u, bnn_real v) { return u > v || u != u ? u : v; }
+static inline bnn_real smaller(bnn_real u, bnn_real v) { return u < v || u != u ? u : v; }
+
+/* u's share of a gradient when the larger one takes it. */
+static inline bnn_real share(bnn_real u, bnn_real v) {
+  return u == v ? (bnn_real)0.5 : u < v ? 0 : 1;
+}
+
+#define VALUE(NAME, FORMULA)                                                                  \
+  BNN_KERNEL NAME##_value(bnn_real *restrict y, const bnn_real *restrict a,                   \
+                          const bnn_real *restrict b, const bnn_real *restrict c, size_t n) { \
+    BNN_UNUSED(c);                                                                            \
+    for (size_t i = 0; i < n; i++) {                                                          \
+      const bnn_real u = a[i], v = b[i];                                                      \
+      y[i] = FORMULA;                                                                         \
+    }                                                                                         \
+  }                                                                                           \
+  static void NAME##_forward(bnn_tensor *y, const bnn_tensor *const *x, int n,                \
+                             const bnn_attr *attr) {                                          \
+    BNN_UNUSED(attr);                                                                         \
+    walk_map(y, x, n, NAME##_value);                                                          \
+  }
+
+#define SLOPE(NAME, WHICH, FORMULA)                                                             \
+  BNN_KERNEL NAME##_##WHICH(bnn_real *restrict d, const bnn_real *restrict dy,                  \
+                            const bnn_real *restrict y, const bnn_real *restrict a,             \
+                            const bnn_real *restrict b, const bnn_real *restrict c, size_t n) { \
+    BNN_UNUSED(c);                                                                              \
+    for (size_t i = 0; i < n; i++) {                                                            \
+      const bnn_real u = a[i], v = b[i], r = y[i], g = dy[i];                                   \
+      BNN_UNUSED(u), BNN_UNUSED(v), BNN_UNUSED(r);                                              \
+      d[i] += FORMULA;                                                                          \
+    }                                                                                           \
+  }
+
+#define ROW(NAME, DOC, FORWARD, BACKWARD, ...)                       \
+  BNN_OP(NAME) = {                                                   \
+      .name = #NAME,                                                 \
+      .doc = #NAME "(a, b): " DOC ", elementwise with broadcasting", \
+      .arity = 2,                                                    \
+      .rows = op_rows_broadcast,                                     \
+      .forward = FORWARD,                                            \
+      .backward = BACKWARD,                                          \
+      __VA_ARGS__,                                                   \
+  };
+
+/* An op's value and the gradients with respect to a and b. */
+#define BINARY_PARTS(NAME, FORMULA, SLOPE_A, SLOPE_B)                                           \
+  VALUE(NAME, FORMULA)                                                                          \
+  SLOPE(NAME, da, SLOPE_A)                                                                      \
+  SLOPE(NAME, db, SLOPE_B)                                                                      \
+  static void NAME##_backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y, \
+                              const bnn_tensor *const *x, int n, const bnn_attr *attr) {        \
+    BNN_UNUSED(attr);                                                                           \
+    if (dx[0]) walk_grad(dx[0], 0, dy, y, x, n, NAME##_da);                                     \
+    if (dx[1]) walk_grad(dx[1], 1, dy, y, x, n, NAME##_db);                                     \
+  }
+
+/* An op of real numbers. */
+#define BINARY(NAME, DOC, FORMULA, SLOPE_A, SLOPE_B, ...)                      \
+  BINARY_PARTS(NAME, FORMULA, SLOPE_A, SLOPE_B)                                \
+  ROW(NAME, DOC, NAME##_forward, NAME##_backward, .infer = op_infer_broadcast, \
+      .check = {__VA_ARGS__})
+
+/* And of integers of one type. */
+#define ARITHMETIC(NAME, WHAT, DOC, FORMULA, SLOPE_A, SLOPE_B, ...)                                \
+  BINARY_PARTS(NAME, FORMULA, SLOPE_A, SLOPE_B)                                                    \
+  static void NAME##_numbers(bnn_tensor *y, const bnn_tensor *const *x, int n,                     \
+                             const bnn_attr *attr) {                                               \
+    if (is_integer(y->dtype))                                                                      \
+      integers_map(y, x, n, WHAT);                                                                 \
+    else                                                                                           \
+      NAME##_forward(y, x, n, attr);                                                               \
+  }                                                                                                \
+  ROW(NAME, DOC, NAME##_numbers, NAME##_backward, .arithmetic = true, .infer = op_infer_broadcast, \
+      .check = {__VA_ARGS__})
+
+static bnn_status infer_comparison(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr *attr,
+                                   bnn_err *err) {
+  bnn_shape to;
+  BNN_TRY(op_infer_broadcast(&to, x, n, attr, err));
+  to.dtype = BNN_REAL;
+  *y = to;
+  return BNN_OK;
+}
+
+#define COMPARISON(NAME, WHAT, DOC, OPERATOR)                                          \
+  VALUE(NAME, (bnn_real)(u OPERATOR v))                                                \
+  static void NAME##_numbers(bnn_tensor *y, const bnn_tensor *const *x, int n,         \
+                             const bnn_attr *attr) {                                   \
+    if (x[0]->dtype != BNN_REAL || x[1]->dtype != BNN_REAL)                            \
+      numbers_compare(y, x, WHAT);                                                     \
+    else                                                                               \
+      NAME##_forward(y, x, n, attr);                                                   \
+  }                                                                                    \
+  ROW(NAME, DOC, NAME##_numbers, NULL, .any_numbers = true, .infer = infer_comparison, \
+      .check = {.lo = -2, .hi = 2})
+
+/* clang-format off */
+ARITHMETIC(add, INTEGER_ADD, "a + b; integers of one type wrap around",
+           u + v, g, g,     .lo = -2, .hi = 2, .tol = 1e-8)
+ARITHMETIC(sub, INTEGER_SUB, "a - b; integers of one type wrap around",
+           u - v, g, -g,    .lo = -2, .hi = 2, .tol = 1e-8)
+ARITHMETIC(mul, INTEGER_MUL, "a * b; integers of one type wrap around",
+           u * v, g * v, g * u, .lo = -2, .hi = 2, .tol = 1e-8)
+BINARY(div, "a / b", u / v, g / v, -g * (u / v) / v, .lo = 0.5, .hi = 2, .tol = 1e-8)
+BINARY(pow, "a ^ b", power(u, v), v == 0 ? 0 : g * v * power(u, v - 1), g * power_slope(u, v, r),
+       .lo = 0.5, .hi = 2.5, .tol = 1e-8)
+BINARY(xlogy, "a log b, 0 where a is 0", xlogy(u, v), g * vm_log(v), g * xlogy_slope(u, v),
+       .lo = 0.5, .hi = 2.5, .tol = 1e-8)
+BINARY(logaddexp, "log(e^a + e^b)", logaddexp(u, v), g * logaddexp_slope(u, v),
+       g * logaddexp_slope(v, u), .lo = -3, .hi = 3, .tol = 1e-8)
+ARITHMETIC(maximum, INTEGER_MAXIMUM,
+           "the larger of a and b, NaN when either is; equal ones share the gradient",
+           larger(u, v), g * share(u, v), g * share(v, u), .lo = -2, .hi = 2, .tol = 1e-8)
+ARITHMETIC(minimum, INTEGER_MINIMUM,
+           "the smaller of a and b, NaN when either is; equal ones share the gradient",
+           smaller(u, v), g * share(v, u), g * share(u, v), .lo = -2, .hi = 2, .tol = 1e-8)
+
+COMPARISON(eq, COMPARE_EQ, "1 where a = b, else 0; any two types, by value", ==)
+COMPARISON(ne, COMPARE_NE, "1 where a and b differ, else 0; any two types, by value", !=)
+COMPARISON(lt, COMPARE_LT, "1 where a < b, else 0; any two types, by value", <)
+COMPARISON(le, COMPARE_LE, "1 where a <= b, else 0; any two types, by value", <=)
+COMPARISON(gt, COMPARE_GT, "1 where a > b, else 0; any two types, by value", >)
+COMPARISON(ge, COMPARE_GE, "1 where a >= b, else 0; any two types, by value", >=)
+/* clang-format on */

@@ -1,0 +1,189 @@
+/* Elementwise ops of one input: the formulas of value and gradient.  v is an element of x, r of the
+ * result, g of dy; p and q are the call's numbers.  Transcendental functions and their error bounds
+ * are in vec/vec_math.h.
+ *
+ * Selections are written so that a NaN falls through them: relu(NaN) and clamp(NaN) are NaN.  Their
+ * gradients at NaN are those of PyTorch: 1 of relu, and 0 of clamp, as NaN is not within bounds. */
+#include "../../vec/vec_math.h"
+#include "../integers.h"
+#include "../op_help.h"
+
+/* -1, 0 or 1; NaN stays. */
+static inline bnn_real sign_of(bnn_real v) { return v > 0 ? 1 : v < 0 ? -1 : v; }
+
+/* P(Z <= v) for Z ~ N(0, 1), and the density of Z at v.  (Not (1 + erf) / 2: where a product is
+ * added to a half of something, the compiler may fuse either one, and loop and tail would differ.)
+ */
+static inline bnn_real normal_cdf(bnn_real v) {
+  return vm_erf(v * (bnn_real)0.70710678118654752440) / 2 + (bnn_real)0.5;
+}
+static inline bnn_real normal_pdf(bnn_real v) {
+  return vm_exp(-v * v / 2) * (bnn_real)0.39894228040143267794;
+}
+
+/* v, no further out than where normal_cdf is 0 or 1 and normal_pdf is 0 in double too: their
+ * products with an infinite v would be NaN. */
+static inline bnn_real within_tails(bnn_real v) { return v < -40 ? -40 : v > 40 ? 40 : v; }
+static inline bnn_real gelu(bnn_real v) { return (v < 0 ? within_tails(v) : v) * normal_cdf(v); }
+static inline bnn_real gelu_slope(bnn_real v) {
+  const bnn_real t = within_tails(v);
+  return normal_cdf(t) + t * normal_pdf(t);
+}
+
+/* dx += or = g times the slope. */
+#define SLOPES(NAME, ADDS, SLOPE)                                                                 \
+  BNN_KERNEL NAME(bnn_real *restrict dx, const bnn_real *restrict dy, const bnn_real *restrict y, \
+                  const bnn_real *restrict x, bnn_real p, bnn_real q, size_t n) {                 \
+    BNN_UNUSED(p), BNN_UNUSED(q);                                                                 \
+    for (size_t i = 0; i < n; i++) {                                                              \
+      const bnn_real v = x[i], r = y[i], g = dy[i];                                               \
+      BNN_UNUSED(v), BNN_UNUSED(r);                                                               \
+      dx[i] ADDS SLOPE;                                                                           \
+    }                                                                                             \
+  }
+
+#define BACKWARD(NAME, KERNEL)                                                            \
+  static void NAME(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y,      \
+                   const bnn_tensor *const *x, int n, const bnn_attr *attr) {             \
+    BNN_UNUSED(n);                                                                        \
+    if (dx[0])                                                                            \
+      KERNEL(bnn_tensor_real(dx[0]), bnn_tensor_real(dy), bnn_tensor_real(y),             \
+             bnn_tensor_real(x[0]), (bnn_real)attr->number[0], (bnn_real)attr->number[1], \
+             y->size);                                                                    \
+  }
+
+#define UNARY_PARTS(NAME, VALUE, SLOPE)                                                  \
+  BNN_KERNEL NAME##_values(bnn_real *restrict y, const bnn_real *restrict x, bnn_real p, \
+                           bnn_real q, size_t n) {                                       \
+    BNN_UNUSED(p), BNN_UNUSED(q);                                                        \
+    for (size_t i = 0; i < n; i++) {                                                     \
+      const bnn_real v = x[i];                                                           \
+      y[i] = VALUE;                                                                      \
+    }                                                                                    \
+  }                                                                                      \
+  static void NAME##_forward(bnn_tensor *y, const bnn_tensor *const *x, int n,           \
+                             const bnn_attr *attr) {                                     \
+    BNN_UNUSED(n);                                                                       \
+    NAME##_values(bnn_tensor_real(y), bnn_tensor_real(x[0]), (bnn_real)attr->number[0],  \
+                  (bnn_real)attr->number[1], y->size);                                   \
+  }                                                                                      \
+  SLOPES(NAME##_slopes, +=, SLOPE)                                                       \
+  SLOPES(NAME##_slopes_set, =, SLOPE)                                                    \
+  BACKWARD(NAME##_backward, NAME##_slopes)                                               \
+  BACKWARD(NAME##_backward_set, NAME##_slopes_set)
+
+#define UNARY_ROW(NAME, ARGUMENTS, DOC, FORWARD, SET, ...) \
+  BNN_OP(NAME) = {                                         \
+      .name = #NAME,                                       \
+      .doc = #NAME ARGUMENTS ": " DOC ", elementwise",     \
+      .arity = 1,                                          \
+      .rows = op_rows_same,                                \
+      .forward = FORWARD,                                  \
+      .backward = NAME##_backward,                         \
+      .backward_set = SET,                                 \
+      __VA_ARGS__,                                         \
+  };
+
+#define UNARY(NAME, ARGUMENTS, DOC, VALUE, SLOPE, ...) \
+  UNARY_PARTS(NAME, VALUE, SLOPE)                      \
+  UNARY_ROW(NAME, ARGUMENTS, DOC, NAME##_forward, NAME##_backward_set, __VA_ARGS__)
+
+/* The same for integers too, of which INTEGERS makes y. */
+#define ARITHMETIC(NAME, INTEGERS, ARGUMENTS, DOC, VALUE, SLOPE, ...)                      \
+  UNARY_PARTS(NAME, VALUE, SLOPE)                                                          \
+  static void NAME##_numbers(bnn_tensor *y, const bnn_tensor *const *x, int n,             \
+                             const bnn_attr *attr) {                                       \
+    if (is_integer(y->dtype))                                                              \
+      INTEGERS;                                                                            \
+    else                                                                                   \
+      NAME##_forward(y, x, n, attr);                                                       \
+  }                                                                                        \
+  UNARY_ROW(NAME, ARGUMENTS, DOC, NAME##_numbers, NAME##_backward_set, .arithmetic = true, \
+            __VA_ARGS__)
+
+#define MAPPED(WHAT) integers_map(y, x, n, INTEGER_##WHAT)
+
+/* The same for a slope that follows from r and g: activations, which need not keep what they were
+ * given.  What is written over has a kernel of its own, as no pointer of the others is another's. */
+#define ACTIVATION(NAME, ARGUMENTS, DOC, VALUE, SLOPE, ...)                                    \
+  UNARY_PARTS(NAME, VALUE, SLOPE)                                                              \
+  BNN_KERNEL NAME##_values_over(bnn_real *x, size_t n) {                                       \
+    for (size_t i = 0; i < n; i++) {                                                           \
+      const bnn_real v = x[i];                                                                 \
+      x[i] = VALUE;                                                                            \
+    }                                                                                          \
+  }                                                                                            \
+  BNN_KERNEL NAME##_slopes_over(bnn_real *restrict dy, const bnn_real *restrict y, size_t n) { \
+    for (size_t i = 0; i < n; i++) {                                                           \
+      const bnn_real r = y[i], g = dy[i];                                                      \
+      dy[i] = SLOPE;                                                                           \
+    }                                                                                          \
+  }                                                                                            \
+  static void NAME##_forward_over(bnn_tensor *y, const bnn_tensor *const *x, int n,            \
+                                  const bnn_attr *attr) {                                      \
+    if (y->data == x[0]->data)                                                                 \
+      NAME##_values_over(bnn_tensor_real(y), y->size);                                         \
+    else                                                                                       \
+      NAME##_forward(y, x, n, attr);                                                           \
+  }                                                                                            \
+  static void NAME##_backward_over(bnn_tensor *const *dx, const bnn_tensor *dy,                \
+                                   const bnn_tensor *y, const bnn_tensor *const *x, int n,     \
+                                   const bnn_attr *attr) {                                     \
+    if (dx[0] && dx[0]->data == dy->data)                                                      \
+      NAME##_slopes_over(bnn_tensor_real(dx[0]), bnn_tensor_real(y), y->size);                 \
+    else                                                                                       \
+      NAME##_backward_set(dx, dy, y, x, n, attr);                                              \
+  }                                                                                            \
+  UNARY_ROW(NAME, ARGUMENTS, DOC, NAME##_forward_over, NAME##_backward_over, .over = true,     \
+            __VA_ARGS__)
+
+/* What most rows share: no arguments, any x, tested on [LO, HI]. */
+#define PLAIN(LO, HI) .infer = op_infer_same, .check = {.lo = LO, .hi = HI, .tol = 1e-7}
+
+static const double EXACT = 9007199254740992.0; /* 2^53: every whole number up to it is a double */
+
+static bnn_status infer_clamp(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr *attr,
+                              bnn_err *err) {
+  if (!(attr->number[0] <= attr->number[1]))
+    return bnn_fail(err, BNN_ERANGE, "lo is %g, hi is %g: wanted lo <= hi", attr->number[0],
+                    attr->number[1]);
+  if (is_integer(x->dtype))
+    for (int k = 0; k < 2; k++) {
+      const double bound = attr->number[k];
+      if (isinf(bound) || (floor(bound) == bound && fabs(bound) <= EXACT)) continue;
+      return bnn_fail(err, BNN_ERANGE,
+                      "%s is %g, wanted a whole number within +-2^53, or an infinite one: x is %s "
+                      "(x:real() converts)",
+                      k ? "hi" : "lo", bound, bnn_dtype_name(x->dtype));
+    }
+  return op_infer_same(y, x, n, attr, err);
+}
+
+/* clang-format off */
+ARITHMETIC(neg, MAPPED(NEG), "(x)", "-x", -v, -g,                               PLAIN(-3, 3))
+ARITHMETIC(abs, MAPPED(ABS), "(x)", "|x|; gradient 0 at 0", R(fabs)(v), g * sign_of(v), PLAIN(-3, 3))
+ARITHMETIC(sign, MAPPED(SIGN), "(x)", "-1, 0 or 1; gradient 0", sign_of(v), 0 * g, PLAIN(-3, 3))
+UNARY(sqrt,     "(x)", "square root of x", R(sqrt)(v),  g / (2 * r),            PLAIN(0.5, 4))
+ARITHMETIC(square, MAPPED(SQUARE), "(x)", "x * x", v * v, g * 2 * v,            PLAIN(-3, 3))
+UNARY(exp,      "(x)", "e^x",            vm_exp(v),     g * r,                  PLAIN(-3, 3))
+UNARY(log,      "(x)", "natural logarithm of x", vm_log(v), g / v,              PLAIN(0.5, 4))
+UNARY(log1p,    "(x)", "log(1 + x), exact near 0", vm_log1p(v), g / (1 + v),    PLAIN(-0.5, 4))
+UNARY(expm1,    "(x)", "e^x - 1, exact near 0", vm_expm1(v), g * (r + 1),       PLAIN(-3, 3))
+ACTIVATION(tanh, "(x)", "hyperbolic tangent", vm_tanh(v), g * (1 - r * r),       PLAIN(-3, 3))
+ACTIVATION(sigmoid, "(x)", "1 / (1 + e^-x)", vm_sigmoid(v), g * r * (1 - r),        PLAIN(-6, 6))
+ACTIVATION(relu, "(x)", "max(x, 0); gradient 0 at 0", v < 0 ? 0 : v, r <= 0 ? 0 : g, PLAIN(-3, 3))
+UNARY(leaky_relu, "(x, slope = 0.01)", "x where x > 0, else slope * x",
+                                         v > 0 ? v : p * v, v > 0 ? g : p * g,
+      .infer = op_infer_same, .args = "r?", .defaults = {.number = {0.01}},
+      .check = {.lo = -3, .hi = 3, .tol = 1e-7, .attr = {.number = {0.1}}})
+UNARY(gelu,     "(x)", "x * P(Z <= x) for Z ~ N(0, 1) (Hendrycks & Gimpel 2016, exact form)",
+                                         gelu(v), g * gelu_slope(v),            PLAIN(-4, 4))
+UNARY(softplus, "(x)", "log(1 + e^x)",   vm_softplus(v), g * vm_sigmoid(v),     PLAIN(-6, 6))
+UNARY(sin,      "(x)", "sine of x in radians", vm_sin(v), g * vm_cos(v),        PLAIN(-3, 3))
+UNARY(cos,      "(x)", "cosine of x in radians", vm_cos(v), -g * vm_sin(v),     PLAIN(-3, 3))
+ARITHMETIC(clamp, integers_clamp(y, x[0], attr->number[0], attr->number[1]), "(x, lo, hi)",
+                                "x moved into [lo, hi]; gradient 1 inside, bounds included, else 0",
+                                         v < p ? p : v > q ? q : v, v >= p && v <= q ? g : 0,
+      .infer = infer_clamp, .args = "rr",
+      .check = {.lo = -3, .hi = 3, .tol = 1e-7, .attr = {.number = {-1, 2}}})
+/* clang-format on */

@@ -1,0 +1,193 @@
+/* program.h - a recorded computation with fixed shapes, and the buffers in which it is replayed.
+ *
+ * A bnn_program is recorded node by node: inputs, constants, and ops over earlier nodes, so the
+ * nodes are in topological order by construction.  After bnn_program_finish it does not change and
+ * may be shared.  A bnn_frame holds the buffers of one replay, planned once; replaying allocates
+ * nothing.
+ *
+ * Rows.  Inputs made with BNN_INPUT_ROWS carry the batch in axis 0.  Every node is then either
+ * whole (it depends on no batch input) or has rows (its row i depends on row i of the batch); when
+ * an op mixes rows the program has no rows at all and runs as one block.  Whole nodes never depend
+ * on nodes with rows, so a replay has these phases, each a set of independent jobs whose results do
+ * not depend on who runs them (DESIGN, idea 5):
+ *
+ *     forward_whole                whole nodes, in order
+ *     forward_block(b)             rows of block b of every node with rows
+ *     backward_block(b)            gradients with respect to nodes with rows, block b; and what the
+ *                                  block adds to those with respect to some whole nodes
+ *     parameter_job(j)             gradients with respect to whole nodes that nodes with rows use:
+ *                                  each job has a range of rows of one parameter, over all blocks
+ *     backward_whole               the rest of the way, through whole ops
+ *
+ * Ownership: bnn_program is reference counted; a frame holds a reference to its program. */
+#ifndef BNN_PROGRAM_H
+#define BNN_PROGRAM_H
+
+#include "../ops/op.h"
+#include "../tensor/key.h"
+
+typedef struct bnn_program bnn_program;
+typedef struct bnn_frame bnn_frame;
+
+typedef enum bnn_input_kind {
+  BNN_INPUT_WHOLE, /* one value for the whole batch: a number, a key, a tensor */
+  BNN_INPUT_ROWS,  /* axis 0 is the batch */
+  BNN_INPUT_PARAM, /* a tensor that lives in a flat parameter buffer */
+} bnn_input_kind;
+
+/* ---- recording ---- */
+
+/* An empty program.  ENOMEM. */
+bnn_status bnn_program_new(bnn_program **out, bnn_err *err);
+bnn_program *bnn_program_ref(bnn_program *p);
+void bnn_program_unref(bnn_program *p);
+
+/* Appends a node and gives its number.  All inputs with rows must agree in dim 0 (ESHAPE).
+ * offset: for BNN_INPUT_PARAM, the first element's place in the flat buffer; else ignored.
+ * ESHAPE, ENOMEM; ERANGE when the program is finished, or a parameter overlaps another. */
+bnn_status bnn_program_input(bnn_program *p, int *node, bnn_input_kind kind, const bnn_shape *shape,
+                             size_t offset, bnn_err *err);
+
+/* A constant: holds a reference to x, whose contents must not change.  Contiguous copies are
+ * made. */
+bnn_status bnn_program_constant(bnn_program *p, int *node, bnn_tensor *x, bnn_err *err);
+
+/* An op on earlier nodes.  Errors as bnn_op_infer gives them. */
+bnn_status bnn_program_op(bnn_program *p, int *node, bnn_op_id id, const int *x, int n,
+                          const bnn_attr *attr, bnn_err *err);
+
+/* Shape of a node; the node must exist. */
+const bnn_shape *bnn_program_shape(const bnn_program *p, int node);
+
+/* Ends recording.  outputs: the nodes whose values a replay gives.  Nodes that no output needs are
+ * dropped from replays.  With_gradient: the backward pass of outputs[0] is derived with respect to
+ * the inputs listed in wrt (n_wrt of them, or all BNN_INPUT_PARAM inputs when wrt is NULL).
+ * An op without gradient (a comparison, argmax) counts as a constant on the way.
+ * ETYPE: outputs[0], or an input in wrt, is not real.  ENOMEM. */
+bnn_status bnn_program_finish(bnn_program *p, const int *outputs, int n_outputs, bool with_gradient,
+                              const int *wrt, int n_wrt, bnn_err *err);
+
+/* Whether its nodes have rows: false without batch inputs, or when an op mixes rows (or reads
+ * positions that the program itself computes); *mixed, when not NULL, is the name of the first op
+ * that does, or NULL. */
+bool bnn_program_has_rows(const bnn_program *p, const char **mixed);
+
+/* What an op does that mixes rows: "mean over axis 1"; "" for none. */
+typedef struct bnn_mixer {
+  char text[64];
+} bnn_mixer;
+
+/* The first op that would mix rows if axis 0 of these n inputs (nodes) was the batch; of a finished
+ * program, whatever kinds its inputs are.  ERANGE: a node that is no input with an axis.  ENOMEM. */
+bnn_status bnn_program_find_mixer(bnn_mixer *out, const bnn_program *p, const int *inputs, int n,
+                                  bnn_err *err);
+
+/* How many rows the batch inputs have; 0 without any. */
+size_t bnn_program_batch(const bnn_program *p);
+
+/* Elements that its ops work out for one row of the batch; 0 without rows. */
+size_t bnn_program_row_size(const bnn_program *p);
+
+/* Whether it was finished with a gradient. */
+bool bnn_program_has_gradient(const bnn_program *p);
+
+/* How many outputs a finished program has, and the shape of outputs[i]. */
+int bnn_program_outputs(const bnn_program *p);
+const bnn_shape *bnn_program_output_shape(const bnn_program *p, int i);
+
+/* Elements that a flat parameter buffer must have: the end of the last BNN_INPUT_PARAM. */
+size_t bnn_program_flat_size(const bnn_program *p);
+
+/* Whether these nodes can be fed as the batch x and y and as the noise key (a u64 scalar); -1
+ * stands for an input that the program does not have.  ERANGE names the first that cannot. */
+bnn_status bnn_program_check_feeds(const bnn_program *p, int x_node, int y_node, int key_node,
+                                   bnn_err *err);
+
+/* Whether this node is a whole real input [n]; -1 when the program reads no weights (n is 0).
+ * ERANGE. */
+bnn_status bnn_program_check_weights(const bnn_program *p, int node, size_t n, bnn_err *err);
+
+/* What was made, for reports: nodes that a replay runs, and multiply-adds of its products. */
+size_t bnn_program_ops(const bnn_program *p);
+double bnn_program_flops(const bnn_program *p);
+
+/* ---- replaying ---- */
+
+/* Buffers for replays of p, which must be finished.  block: rows in a block (the last may have
+ * fewer); 0 means all.  Without rows there is one block.  ENOMEM. */
+bnn_status bnn_frame_new(bnn_frame **out, bnn_program *p, size_t block, bnn_err *err);
+void bnn_frame_free(bnn_frame *f);
+
+/* Its buffers, of values and gradients, and their bytes (less than the sum where buffers whose values
+ * are not alive at the same time share memory). */
+size_t bnn_frame_buffers(const bnn_frame *f);
+size_t bnn_frame_bytes(const bnn_frame *f);
+
+/* Where input `node` is read from: memory of the input's shape and dtype, contiguous, valid during
+ * replays.  Parameters: one flat buffer of values and, for the gradient, one of the same size. */
+void bnn_frame_bind(bnn_frame *f, int node, void *data);
+void bnn_frame_bind_params(bnn_frame *f, bnn_real *theta, bnn_real *gradient);
+
+/* The place, in its batch, of the first row that this frame sees (0 at first): ops that draw noise
+ * for a row, such as dropout, count from there. */
+void bnn_frame_place(bnn_frame *f, size_t row0);
+
+/* Memory of the frame's own for an input, used until another is bound: an input's home.
+ * NULL when no output needs the input. */
+void *bnn_frame_home(bnn_frame *f, int node);
+
+/* Checks the values of integer inputs (labels, positions) that nodes with rows read.
+ * ERANGE as the op says it; *row, when not NULL, is then the first row, from 0, that is refused. */
+bnn_status bnn_frame_verify(bnn_frame *f, size_t *row, bnn_err *err);
+
+/* Forward, one phase after the other.  Blocks may run at the same time.  Whole ops that read
+ * positions check them first: ERANGE. */
+bnn_status bnn_frame_forward_whole(bnn_frame *f, bnn_err *err);
+size_t bnn_frame_blocks(const bnn_frame *f);
+void bnn_frame_forward_block(bnn_frame *f, size_t b);
+
+/* The value of outputs[i] after forward: a header of the frame's, valid until the next replay. */
+const bnn_tensor *bnn_frame_output(const bnn_frame *f, int i);
+
+/* Backward.  seed: the gradient with respect to each element of outputs[0]. */
+void bnn_frame_backward_block(bnn_frame *f, size_t b, bnn_real seed);
+
+/* How the gradient with respect to a whole node comes from the rows of the batch; a matter of ops
+ * and shapes alone. */
+typedef enum bnn_gradient_way {
+  BNN_GRADIENT_WHOLE,  /* one job computes it, over the whole batch */
+  BNN_GRADIENT_SPLIT,  /* each job computes rows of it, over the whole batch (op.h, can_split) */
+  BNN_GRADIENT_SUMMED, /* backward_block sums it for each block, the jobs add the blocks in order */
+} bnn_gradient_way;
+
+/* A job of the parameter phase: rows [from, from + count) of whole node `node`.  When that is a
+ * parameter, its elements in the flat buffer are [first, first + size); else size is 0.
+ * final: no later phase adds to them. */
+typedef struct bnn_parameter_job {
+  int node;
+  size_t from, count;
+  size_t first, size;
+  bnn_gradient_way way;
+  bool final;
+} bnn_parameter_job;
+size_t bnn_frame_parameter_jobs(const bnn_frame *f);
+const bnn_parameter_job *bnn_frame_parameter_job(const bnn_frame *f, size_t j);
+
+/* Runs job j.  out: where a job of the way SPLIT is to leave its gradient [size], for who uses it at
+ * once and can spare it the way through memory; NULL, as for the other ways: where the gradient is
+ * bound. */
+void bnn_frame_run_parameter_job(bnn_frame *f, size_t j, bnn_real *out);
+
+/* Whether backward_whole has anything to do; and that.  seed matters only without rows: then it is
+ * the gradient with respect to outputs[0], and the parameter jobs set nothing but zeros. */
+bool bnn_frame_has_backward_whole(const bnn_frame *f);
+void bnn_frame_backward_whole(bnn_frame *f, bnn_real seed);
+
+/* The gradient with respect to input `node` (listed in wrt) after backward; a header of the
+ * frame's. */
+const bnn_tensor *bnn_frame_gradient(const bnn_frame *f, int node);
+
+/* All phases in order on the calling thread; with a gradient when the program has one. */
+bnn_status bnn_frame_replay(bnn_frame *f, bnn_real seed, bnn_err *err);
+
+#endif

@@ -1,0 +1,1062 @@
+/* test_objective.c - a training step: its gradient against central differences of the whole loss,
+ * its update against gradient and rule written out, the same bits on any number of threads, and
+ * failures that leave everything as it was. */
+#include "inference/objective.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <string.h>
+
+/* Sanitizers ask the system for much of their own. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#endif
+#if defined(__linux__) && !defined(SANITIZED)
+#define HAVE_FILTERS 1
+#endif
+
+#ifdef HAVE_FILTERS
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stdatomic.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#endif
+
+#include "base/mem.h"
+#include "kernels/rng.h"
+#include "support.h"
+
+/* ---- problems: a program, its layout, data, a posterior ---- */
+
+enum { IN = 12, HIDDEN = 9, CLASSES = 4, DATA = 40, SIZE_MAX_ = 256 };
+
+typedef struct problem {
+  bnn_program *program;
+  int x, y, key;
+  bnn_layout layout;
+  bnn_tensor *data, *target;
+  double scale, logvar; /* of the weights that learning starts from */
+  bool positive;        /* all of them */
+} problem;
+
+static int input(bnn_program *p, bnn_input_kind kind, bnn_dtype dtype, int rank, const size_t *dim,
+                 size_t offset) {
+  bnn_shape shape = bnn_shape_make(dtype, rank, dim);
+  int node = -1;
+  ck_succeeds(bnn_program_input(p, &node, kind, &shape, offset, &err));
+  return node;
+}
+
+static int op(bnn_program *p, bnn_op_id id, int n, const int *x, const bnn_attr *attr) {
+  int node = -1;
+  ck_succeeds(bnn_program_op(p, &node, id, x, n, attr, &err));
+  return node;
+}
+#define OP(p, id, ...)                                                        \
+  op(p, BNN_OP_##id, (int)(sizeof((const int[]){__VA_ARGS__}) / sizeof(int)), \
+     (const int[]){__VA_ARGS__}, NULL)
+
+typedef int record(problem *q); /* gives the node of the loss */
+
+/* The parameters of two linear layers, in a layout of four tensors. */
+static const size_t layer_size[] = {IN * HIDDEN, HIDDEN, HIDDEN *CLASSES, CLASSES};
+
+static void layers(int *w, bnn_program *p) {
+  w[0] = input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(IN, HIDDEN), 0);
+  w[1] = input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(HIDDEN), IN * HIDDEN);
+  w[2] = input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(HIDDEN, CLASSES), (IN + 1) * HIDDEN);
+  w[3] = input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(CLASSES), (IN + 1 + CLASSES) * HIDDEN);
+}
+
+/* Every parameter job is final: with one sample the update is fused with the gradient. */
+static int network(problem *q) {
+  int w[4];
+  layers(w, q->program);
+  int h = OP(q->program, linear, q->x, w[0], w[1]);
+  h = OP(q->program, softplus, h);
+  h = OP(q->program, linear, h, w[2], w[3]);
+  return OP(q->program, cross_entropy, h, q->y);
+}
+
+/* Whole ops between the parameters and the layers, so the update waits for them. */
+static int whole_ops(problem *q) {
+  int w[4];
+  layers(w, q->program);
+  int first = OP(q->program, sin, w[0]), scale = OP(q->program, exp, w[3]);
+  int h = OP(q->program, linear, q->x, first, w[1]);
+  h = OP(q->program, softplus, h);
+  h = OP(q->program, linear, h, w[2], scale);
+  return OP(q->program, cross_entropy, h, q->y);
+}
+
+/* The first layer as 9 kernels of 3 x 4 over images of 3 x 4, padded: its gradients are sums over
+ * blocks, and final all the same. */
+static int convolution(problem *q) {
+  bnn_program *p = q->program;
+  const size_t n = bnn_program_shape(p, q->x)->dim[0];
+  int w[4] = {input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(HIDDEN, 1, 3, 4), 0),
+              input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(HIDDEN), IN * HIDDEN),
+              input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(HIDDEN, CLASSES), (IN + 1) * HIDDEN),
+              input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(CLASSES), (IN + 1 + CLASSES) * HIDDEN)};
+  int h = op(p, BNN_OP_view, 1, &q->x, &(bnn_attr){.rank = 4, .dim = {n, 1, 3, 4}});
+  h = op(p, BNN_OP_conv2d, 3, (const int[]){h, w[0], w[1]}, &(bnn_attr){.pair = {{1, 1}, {1, 1}}});
+  h = OP(p, softplus, h);
+  h = op(p, BNN_OP_avg_pool2d, 1, &h, &(bnn_attr){.pair = {{3, 3}}});
+  h = op(p, BNN_OP_view, 1, &h, &(bnn_attr){.rank = 2, .dim = {n, HIDDEN}});
+  h = OP(p, linear, h, w[2], w[3]);
+  return OP(p, cross_entropy, h, q->y);
+}
+
+/* The first layer twice, so that its gradient is set by one reader and added to by the other, in room
+ * that the jobs before have used; and activations that may be written over their layers. */
+static int twins(problem *q) {
+  bnn_program *p = q->program;
+  int w[4];
+  layers(w, p);
+  int h = OP(p, relu, OP(p, linear, q->x, w[0], w[1]));
+  h = OP(p, add, h, OP(p, tanh, OP(p, linear, OP(p, sin, q->x), w[0], w[1])));
+  return OP(p, cross_entropy, OP(p, linear, h, w[2], w[3]), q->y);
+}
+
+/* One number, the mean: rows meet. */
+static int mean_of_network(problem *q) {
+  int loss = network(q);
+  return OP(q->program, mean, loss);
+}
+
+/* Noise of the program's own. */
+static int with_dropout(problem *q) {
+  int w[4];
+  layers(w, q->program);
+  q->key = input(q->program, BNN_INPUT_WHOLE, BNN_U64, SCALAR, 0);
+  int h = OP(q->program, linear, q->x, w[0], w[1]);
+  h = op(q->program, BNN_OP_dropout, 2, (const int[]){OP(q->program, softplus, h), q->key},
+         &(bnn_attr){.number = {0.5}});
+  h = OP(q->program, linear, h, w[2], w[3]);
+  return OP(q->program, cross_entropy, h, q->y);
+}
+
+/* Three of the four tensors only: the last is in the layout and not in the program. */
+static int without_the_last(problem *q) {
+  bnn_program *p = q->program;
+  int w0 = input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(IN, HIDDEN), 0);
+  int b0 = input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(HIDDEN), IN * HIDDEN);
+  int w1 = input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(HIDDEN, CLASSES), (IN + 1) * HIDDEN);
+  int h = OP(p, linear, q->x, w0, b0);
+  h = OP(p, softplus, h);
+  return OP(p, cross_entropy, OP(p, mm, h, w1), q->y);
+}
+
+/* One input that lies over several tensors of the layout, and their weights in the KL. */
+static int across_tensors(problem *q) {
+  int w = input(q->program, BNN_INPUT_PARAM, BNN_REAL, DIMS(IN, 13), 0);
+  return OP(q->program, cross_entropy, OP(q->program, mm, q->x, w), q->y);
+}
+
+/* A node with rows that reads two parameters, each in the gradient of the other. */
+static int learned_noise(problem *q) {
+  bnn_program *p = q->program;
+  int mean = input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(IN), 0);
+  int shape = input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(IN), IN);
+  int log_p = OP(p, gaussian_log_prob, q->x, mean, shape);
+  return op(p, BNN_OP_sum, 1, (const int[]){OP(p, neg, log_p)}, &(bnn_attr){.axes = 2});
+}
+
+static const struct {
+  record *record;
+  const char *name;
+} problems[] = {{network, "network"},
+                {whole_ops, "whole ops"},
+                {mean_of_network, "mean of network"},
+                {with_dropout, "dropout"},
+                {without_the_last, "without the last"},
+                {across_tensors, "across tensors"},
+                {convolution, "convolution"},
+                {twins, "twins"}};
+enum { PROBLEMS = sizeof problems / sizeof *problems };
+
+static void problem_data(problem *q, size_t in, size_t classes) {
+  q->data = tensor_of(BNN_REAL, DIMS(DATA, in), NULL);
+  q->target = tensor_of(BNN_I32, DIMS(DATA), NULL);
+  bnn_rng_normal(bnn_tensor_real(q->data), bnn_key_new(21), 0, q->data->size);
+  for (size_t i = 0; i < DATA; i++) bnn_tensor_set(q->target, i, (double)(i * 7 % classes));
+}
+
+static void problem_init(problem *q, record *graph, size_t batch) {
+  *q = (problem){.key = -1, .scale = 0.5, .logvar = -2};
+  ck_succeeds(bnn_program_new(&q->program, &err));
+  q->x = input(q->program, BNN_INPUT_ROWS, BNN_REAL, DIMS(batch, IN), 0);
+  q->y = input(q->program, BNN_INPUT_ROWS, BNN_I32, DIMS(batch), 0);
+  int loss = graph(q);
+  ck_succeeds(bnn_program_finish(q->program, &loss, 1, true, NULL, 0, &err));
+  ck_succeeds(bnn_layout_init(&q->layout, 4, layer_size, &err));
+  problem_data(q, IN, CLASSES);
+}
+
+static void problem_fini(problem *q) {
+  bnn_program_unref(q->program);
+  bnn_layout_fini(&q->layout);
+  bnn_tensor_unref(q->data);
+  bnn_tensor_unref(q->target);
+}
+
+/* How an objective is made of a problem, and what a step of it is. */
+typedef struct setting {
+  bool varied; /* weights of the KL, prior and decay that differ from tensor to tensor */
+  double prior_std;
+  int samples;
+  double beta;
+  size_t points;  /* tensors at the end that are point estimates */
+  bool by_tensor; /* a beta for each */
+} setting;
+
+enum { ALL = 6, PARAMS_MAX = 6 };
+
+static const setting settings[] = {
+    {false, 1, 1, 0, 0, false},     {false, 1, 1, 0.3, 0, false},
+    {false, 0.5, 1, 0.3, 0, false}, {true, 1, 1, 0.7, 0, false},
+    {true, 2, 3, 0.7, 0, true},     {false, 0.5, 3, 0.2, 0, false},
+    {false, 1, 3, 0, 0, false},     {false, 0.5, 1, 0.3, ALL, false},
+    {true, 2, 1, 0.7, ALL, true},   {false, 2, 3, 0.7, ALL, false},
+    {true, 0.5, 1, 0.3, 1, false},  {true, 2, 3, 0.7, 1, true},
+};
+enum { SETTINGS = sizeof settings / sizeof *settings };
+
+/* Tensor t of the layout in the objective. */
+static bnn_term term_of(const setting *s, size_t t) {
+  double prior_std = s->prior_std * (s->varied ? 1 + (double)t : 1);
+  return (bnn_term){.kl = s->varied ? 1 / (2 + (double)t) : 1,
+                    .precision = 1 / (prior_std * prior_std),
+                    .decay = s->varied ? 0.1 * (double)t : 0};
+}
+
+static double beta_of(const setting *s, size_t t) {
+  return s->by_tensor ? s->beta / (1 + (double)t) : s->beta;
+}
+
+/* Elements of the posterior: those of the first tensors. */
+static size_t random_of(const problem *q, const setting *s) {
+  size_t n = q->layout.n_params;
+  return s->points >= n ? 0 : s->points ? q->layout.param[n - s->points].offset : q->layout.size;
+}
+
+static bnn_objective *objective_of(const problem *q, const setting *s) {
+  bnn_term terms[PARAMS_MAX];
+  for (size_t t = 0; t < q->layout.n_params; t++) terms[t] = term_of(s, t);
+  const bnn_objective_spec spec = {
+      .program = q->program,
+      .x_node = q->x,
+      .y_node = q->y,
+      .key_node = q->key,
+      .weights_node = -1,
+      .layout = &q->layout,
+      .terms = terms,
+      .random = random_of(q, s),
+      .samples = s->samples,
+  };
+  bnn_objective *o = NULL;
+  ck_succeeds(bnn_objective_new(&o, &spec, &err));
+  return o;
+}
+
+/* A step of a setting; betas holds [PARAMS_MAX]. */
+static bnn_step step_of(const setting *s, double *betas, bnn_key key, double lr) {
+  for (size_t t = 0; t < PARAMS_MAX; t++) betas[t] = beta_of(s, t);
+  return (bnn_step){key, s->beta, lr, s->by_tensor ? betas : NULL};
+}
+
+static bnn_context *context_of(int threads) {
+  bnn_context *context = NULL;
+  ck_succeeds(bnn_context_new(&context, threads, &err));
+  return context;
+}
+
+/* mu [size] and logvar [random] behind it, with a state over them. */
+typedef struct learner {
+  size_t size, random;
+  bnn_real *w;
+  bnn_optimizer_state state;
+  bnn_target target;
+} learner;
+
+static void learner_init(learner *l, const problem *q, size_t random, const char *rule) {
+  const size_t size = q->layout.size;
+  l->size = size;
+  l->random = random;
+  l->w = calloc(2 * size, sizeof *l->w);
+  bnn_rng_normal(l->w, bnn_key_new(5), 0, 2 * size);
+  for (size_t i = 0; i < size; i++) {
+    l->w[i] *= (bnn_real)q->scale;
+    if (q->positive) l->w[i] = 1 + R(fabs)(l->w[i]);
+    l->w[size + i] = l->w[size + i] / 2 + (bnn_real)q->logvar;
+  }
+  ck_succeeds(
+      bnn_optimizer_state_init(&l->state, bnn_optimizer_find(rule), NULL, size + random, &err));
+  l->target = (bnn_target){l->w, random ? l->w + size : NULL, &l->state};
+}
+
+static void learner_fini(learner *l) {
+  free(l->w);
+  bnn_optimizer_state_fini(&l->state);
+}
+
+static bnn_batch batch_of(const problem *q, size_t from, size_t count) {
+  return (bnn_batch){.x = q->data, .y = q->target, .from = from, .count = count};
+}
+
+/* ---- the gradient ---- */
+
+/* A gradient starts as NaN, so that an element which is not written is seen. */
+static void clear(bnn_real *x, size_t n) {
+  for (size_t i = 0; i < n; i++) x[i] = NAN;
+}
+
+#ifdef BNN_REAL_DOUBLE
+/* What tensor t adds to the loss: the KL as its formula; of a point estimate the part of the KL in
+ * mu, and the decay. */
+static double penalty_of(const problem *q, const setting *s, const learner *l, size_t t) {
+  const bnn_param *param = &q->layout.param[t];
+  const bnn_term term = term_of(s, t);
+  double weight = beta_of(s, t) * term.kl, squares = 0;
+  for (size_t j = param->offset; j < param->offset + param->size; j++) squares += l->w[j] * l->w[j];
+  if (param->offset >= l->random) return (term.decay + weight * term.precision) / 2 * squares;
+  return weight * bnn_posterior_kl(param, l->w, l->w + l->size, 1 / sqrt(term.precision));
+}
+
+/* The whole loss: the mean loss that the step reports, and what the tensors add. */
+static double whole_loss(const problem *q, const setting *s, bnn_objective *o, bnn_context *context,
+                         const learner *l, const bnn_step *step) {
+  bnn_real g[2 * SIZE_MAX_];
+  double loss = 0;
+  bnn_batch batch = batch_of(q, 3, bnn_objective_batch(o));
+  ck_succeeds(
+      bnn_objective_gradient(o, context, &l->target, &batch, step, g, g + SIZE_MAX_, &loss, &err));
+  for (size_t t = 0; t < q->layout.n_params; t++) loss += penalty_of(q, s, l, t);
+  return loss;
+}
+
+/* As in test_program.c: h = 1e-5 leaves errors of some 1e-10. */
+static void ck_differences(const problem *q, const setting *s) {
+  const double h = 1e-5, tol = 2e-8;
+  bnn_objective *o = objective_of(q, s);
+  bnn_context *context = context_of(1);
+  learner l;
+  learner_init(&l, q, random_of(q, s), "adam");
+  double betas[PARAMS_MAX];
+  const bnn_step step = step_of(s, betas, bnn_key_new(9), 0);
+  bnn_real g[2 * SIZE_MAX_];
+  double loss;
+  bnn_batch batch = batch_of(q, 3, bnn_objective_batch(o));
+  clear(g, 2 * SIZE_MAX_);
+  ck_succeeds(
+      bnn_objective_gradient(o, context, &l.target, &batch, &step, g, g + l.size, &loss, &err));
+  for (size_t i = 0; i < l.size + l.random; i++) {
+    double was = l.w[i], up;
+    l.w[i] = was + h;
+    up = whole_loss(q, s, o, context, &l, &step);
+    l.w[i] = was - h;
+    double want = (up - whole_loss(q, s, o, context, &l, &step)) / (2 * h);
+    l.w[i] = was;
+    ck_assert_msg(fabs(g[i] - want) <= tol * (1 + fabs(want)),
+                  "d/d %s[%zu] is %.12g, differences say %.12g", i < l.size ? "mu" : "logvar",
+                  i % l.size, g[i], want);
+  }
+  learner_fini(&l);
+  bnn_objective_free(o);
+  bnn_context_free(context);
+}
+
+START_TEST(gradients_are_central_differences_of_the_whole_loss) {
+  problem q;
+  problem_init(&q, problems[_i].record, 7);
+  for (int k = 0; k < SETTINGS; k++) ck_differences(&q, &settings[k]);
+  problem_fini(&q);
+}
+END_TEST
+#endif
+
+/* Blocks of a large batch against one replay of the program on the whole of it. */
+START_TEST(the_loss_is_the_mean_over_examples_and_samples) {
+  problem q;
+  problem_init(&q, network, DATA);
+  bnn_context *context = context_of(2);
+  learner l;
+  learner_init(&l, &q, q.layout.size, "adam");
+  bnn_frame *f = NULL;
+  ck_succeeds(bnn_frame_new(&f, q.program, 0, &err));
+  bnn_real theta[SIZE_MAX_], g[SIZE_MAX_], dmu[SIZE_MAX_], dlogvar[SIZE_MAX_];
+  bnn_frame_bind(f, q.x, q.data->data);
+  bnn_frame_bind(f, q.y, q.target->data);
+  bnn_frame_bind_params(f, theta, g);
+  for (int samples = 1; samples <= 3; samples++) {
+    bnn_objective *o = objective_of(&q, &(setting){false, 1, samples, 0, 0, false});
+    const bnn_step step = {bnn_key_new(9), 1, 0, NULL};
+    bnn_batch batch = batch_of(&q, 0, DATA);
+    double got, want = 0;
+    ck_succeeds(
+        bnn_objective_gradient(o, context, &l.target, &batch, &step, dmu, dlogvar, &got, &err));
+    for (int s = 1; s <= samples; s++) {
+      bnn_key key = bnn_key_fold(bnn_key_fold_name(step.key, "eps", 3), s);
+      bnn_posterior_sample(context, theta, l.w, l.w + l.size, key, l.size, l.size);
+      ck_succeeds(bnn_frame_replay(f, 1, &err));
+      for (size_t i = 0; i < DATA; i++)
+        want += bnn_tensor_get(bnn_frame_output(f, 0), i) / DATA / samples;
+    }
+    ck_assert_double_eq_tol(got, want, 16 * (double)BNN_REAL_EPSILON * want);
+    bnn_objective_free(o);
+  }
+  bnn_frame_free(f);
+  learner_fini(&l);
+  bnn_context_free(context);
+  problem_fini(&q);
+}
+END_TEST
+
+/* ---- the step ---- */
+
+/* Steps of an objective, beside the rule applied to its gradient. */
+static void ck_steps(const problem *q, const setting *s, const char *rule) {
+  bnn_objective *o = objective_of(q, s);
+  bnn_context *context = context_of(2);
+  learner l, want;
+  learner_init(&l, q, random_of(q, s), rule);
+  learner_init(&want, q, random_of(q, s), rule);
+  for (int64_t t = 1; t <= 4; t++) {
+    double betas[PARAMS_MAX];
+    const bnn_step step = step_of(s, betas, bnn_key_fold(bnn_key_new(9), t), 0.01 * (double)t);
+    bnn_real g[2 * SIZE_MAX_], *slot[BNN_SLOTS_MAX] = {NULL};
+    double loss, gradient_loss;
+    bnn_batch batch = batch_of(q, (size_t)t, bnn_objective_batch(o));
+    clear(g, 2 * SIZE_MAX_);
+    ck_succeeds(bnn_objective_gradient(o, context, &want.target, &batch, &step, g, g + l.size,
+                                       &gradient_loss, &err));
+    for (int k = 0; k < want.state.rule->n_slots; k++)
+      slot[k] = bnn_tensor_real(want.state.slot[k]);
+    const bnn_update u = bnn_update_of(want.state.rule, want.state.option, step.lr, (uint64_t)t);
+    want.state.rule->update(&u, want.w, g, slot, want.state.n);
+    ck_succeeds(bnn_objective_step(o, context, &l.target, &batch, &step, &loss, &err));
+    ck_assert_double_eq(loss, gradient_loss);
+    ck_assert_uint_eq(l.state.t, (uint64_t)t);
+    for (size_t i = 0; i < 2 * l.size; i++)
+      ck_assert_double_eq_tol((double)l.w[i], (double)want.w[i], 8 * (double)BNN_REAL_EPSILON);
+  }
+  learner_fini(&l);
+  learner_fini(&want);
+  bnn_objective_free(o);
+  bnn_context_free(context);
+}
+
+START_TEST(a_step_is_the_rule_applied_to_the_gradient) {
+  problem q;
+  problem_init(&q, problems[_i].record, 7);
+  for (int k = 0; k < SETTINGS; k++)
+    for (size_t r = 0; bnn_optimizer_row(r); r++)
+      ck_steps(&q, &settings[k], bnn_optimizer_row(r)->name);
+  problem_fini(&q);
+}
+END_TEST
+
+/* The gradient of one parameter reads the other one, which the same step changes: with a point
+ * estimate there is no sample between them. */
+START_TEST(an_update_is_not_seen_by_the_gradients_of_its_own_step) {
+  problem q = {.key = -1, .scale = 0.5, .logvar = -7, .positive = true};
+  static const size_t size[] = {IN, IN};
+  ck_succeeds(bnn_program_new(&q.program, &err));
+  q.x = input(q.program, BNN_INPUT_ROWS, BNN_REAL, DIMS(7, IN), 0), q.y = -1;
+  int loss = learned_noise(&q);
+  ck_succeeds(bnn_program_finish(q.program, &loss, 1, true, NULL, 0, &err));
+  ck_succeeds(bnn_layout_init(&q.layout, 2, size, &err));
+  problem_data(&q, IN, CLASSES);
+  for (int k = 0; k < SETTINGS; k++) ck_steps(&q, &settings[k], "sgd");
+  problem_fini(&q);
+}
+END_TEST
+
+enum { WIDE = 300, WIDE_KINDS = 3 };
+
+/* The article's kind of network, wide enough for several blocks, jobs and pieces. */
+static void wide_layers(problem *q, bool fused) {
+  enum { UNITS = 64 };
+  static const size_t size[] = {WIDE * UNITS, UNITS, UNITS * CLASSES, CLASSES};
+  bnn_program *p = q->program;
+  int w0 = input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(WIDE, UNITS), 0);
+  int b0 = input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(UNITS), size[0]);
+  int w1 = input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(UNITS, CLASSES), size[0] + UNITS);
+  int b1 = input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(CLASSES), size[0] + size[1] + size[2]);
+  if (!fused) b0 = OP(p, sin, b0);
+  int h = OP(p, linear, q->x, w0, b0);
+  h = OP(p, relu, h);
+  h = OP(p, linear, h, w1, b1);
+  int loss = OP(p, cross_entropy, h, q->y);
+  ck_succeeds(bnn_program_finish(p, &loss, 1, true, NULL, 0, &err));
+  ck_succeeds(bnn_layout_init(&q->layout, 4, size, &err));
+}
+
+/* Kernels, gains and biases of which every block of rows sums the gradient; windows that overlap. */
+static void wide_convolution(problem *q, size_t batch) {
+  static const size_t size[] = {32 * 25, 32, 128, 128, 128 * CLASSES, CLASSES};
+  bnn_program *p = q->program;
+  int in[6];
+  size_t at = 0;
+  static const struct {
+    int rank;
+    size_t dim[4];
+  } shape[] = {{4, {32, 1, 5, 5}}, {1, {32}},           {1, {128}},
+               {1, {128}},         {2, {128, CLASSES}}, {1, {CLASSES}}};
+  for (int i = 0; i < 6; at += size[i++])
+    in[i] = input(p, BNN_INPUT_PARAM, BNN_REAL, shape[i].rank, shape[i].dim, at);
+  int h = op(p, BNN_OP_view, 1, &q->x, &(bnn_attr){.rank = 4, .dim = {batch, 1, 15, 20}});
+  h = op(p, BNN_OP_conv2d, 3, (const int[]){h, in[0], in[1]}, &(bnn_attr){.pair = {{1, 1}}});
+  h = op(p, BNN_OP_max_pool2d, 1, &h, &(bnn_attr){.pair = {{11, 5}, {1, 3}, {0, 1}}});
+  h = op(p, BNN_OP_view, 1, &h, &(bnn_attr){.rank = 2, .dim = {batch, 32 * 5}});
+  h = op(p, BNN_OP_narrow, 1, &h, &(bnn_attr){.axis = 1, .count = 128});
+  h = op(p, BNN_OP_layer_norm, 3, (const int[]){h, in[2], in[3]}, NULL);
+  h = OP(p, linear, h, in[4], in[5]);
+  int loss = OP(p, cross_entropy, h, q->y);
+  ck_succeeds(bnn_program_finish(p, &loss, 1, true, NULL, 0, &err));
+  ck_succeeds(bnn_layout_init(&q->layout, 6, size, &err));
+}
+
+/* Kinds: 0 linear layers with a whole op between, 1 linear layers, 2 a convolution. */
+static void wide_problem(problem *q, int kind, size_t batch) {
+  *q = (problem){.key = -1, .scale = 0.05, .logvar = -7};
+  ck_succeeds(bnn_program_new(&q->program, &err));
+  q->x = input(q->program, BNN_INPUT_ROWS, BNN_REAL, DIMS(batch, WIDE), 0);
+  q->y = input(q->program, BNN_INPUT_ROWS, BNN_I32, DIMS(batch), 0);
+  if (kind == 2)
+    wide_convolution(q, batch);
+  else
+    wide_layers(q, kind == 1);
+  q->data = tensor_of(BNN_U8, DIMS(DATA, WIDE), NULL);
+  q->target = tensor_of(BNN_I32, DIMS(DATA), NULL);
+  for (size_t i = 0; i < q->data->size; i++)
+    ((uint8_t *)q->data->data)[i] =
+        (uint8_t)bnn_rng_below(bnn_key_fold(bnn_key_new(8), (int64_t)i), 256);
+  for (size_t i = 0; i < DATA; i++) bnn_tensor_set(q->target, i, (double)(i % CLASSES));
+}
+
+static double twenty_steps(learner *l, const problem *q, const setting *s, int threads,
+                           size_t batch_size, int32_t *order) {
+  bnn_objective *o = objective_of(q, s);
+  bnn_context *context = context_of(threads);
+  double loss = 0;
+  learner_init(l, q, random_of(q, s), "adam");
+  for (int64_t t = 1; t <= 20; t++) {
+    double betas[PARAMS_MAX];
+    const bnn_step step = step_of(s, betas, bnn_key_fold(bnn_key_new(9), t), 0.003);
+    const bnn_batch batch = {q->data, q->target, order, (size_t)t, batch_size};
+    ck_succeeds(bnn_objective_step(o, context, &l->target, &batch, &step, &loss, &err));
+  }
+  bnn_objective_free(o);
+  bnn_context_free(context);
+  return loss;
+}
+
+START_TEST(any_number_of_threads_gives_the_same_bits) {
+  enum { WIDE_BATCH = 131 }; /* blocks of 40, the last one ragged */
+  static const setting row[] = {{true, 1, 1, 1e-3, 0, false},
+                                {false, 1, 2, 1e-3, 0, false},
+                                {false, 1, 1, 1e-3, ALL, false},
+                                {false, 1, 1, 1e-3, 2, false}};
+  int32_t order[WIDE_BATCH + 21];
+  for (int i = 0; i < WIDE_BATCH + 21; i++) order[i] = (int32_t)(i * 17 % DATA + 1);
+  problem q;
+  wide_problem(&q, _i % WIDE_KINDS, WIDE_BATCH);
+  learner one;
+  double loss = twenty_steps(&one, &q, &row[_i / WIDE_KINDS], 1, WIDE_BATCH, order);
+  ck_assert_double_lt(loss, 1.38); /* it learns: log 4 = 1.386 is chance */
+  for (int threads = 2; threads <= 4; threads++) {
+    learner l;
+    ck_assert_double_eq(twenty_steps(&l, &q, &row[_i / WIDE_KINDS], threads, WIDE_BATCH, order),
+                        loss);
+    ck_assert_mem_eq(l.w, one.w, 2 * l.size * sizeof *l.w);
+    for (int k = 0; k < 2; k++)
+      ck_assert_mem_eq(l.state.slot[k]->data, one.state.slot[k]->data, l.state.n * sizeof *l.w);
+    learner_fini(&l);
+  }
+  learner_fini(&one);
+  problem_fini(&q);
+}
+END_TEST
+
+START_TEST(a_step_allocates_nothing) {
+  problem q;
+  problem_init(&q, problems[_i].record, 7);
+  for (int k = 0; k < SETTINGS; k++) {
+    bnn_objective *o = objective_of(&q, &settings[k]);
+    bnn_context *context = context_of(1);
+    learner l;
+    learner_init(&l, &q, random_of(&q, &settings[k]), "adam");
+    const bnn_step step = {bnn_key_new(9), 1, 0.1, NULL};
+    const bnn_batch batch = batch_of(&q, 0, 7);
+    double loss;
+    bnn_mem_fail_nth(1);
+    ck_succeeds(bnn_objective_step(o, context, &l.target, &batch, &step, &loss, &err));
+    ck_assert_uint_eq(bnn_mem_fail_nth(0), 1);
+    learner_fini(&l);
+    bnn_context_free(context);
+    bnn_objective_free(o);
+  }
+  problem_fini(&q);
+}
+END_TEST
+
+#ifdef HAVE_FILTERS
+enum { NO_FILTERS = 77 };
+
+/* From here on any system call of the calling thread but these is SIGSYS: the end of the process;
+ * memory, as OpenBLAS maps a buffer when one more is in use at a time than ever before; and when
+ * the thread may wait, sleep, and sched_yield, which is what OpenBLAS's own locks do. */
+static void forbid_system_calls(bool may_wait) {
+  static const unsigned allowed[] = {SYS_exit_group, SYS_mmap,  SYS_munmap,      SYS_mprotect,
+                                     SYS_madvise,    SYS_mbind, SYS_sched_yield, SYS_futex};
+  enum { ALLOWED = sizeof allowed / sizeof *allowed };
+  const unsigned n = may_wait ? ALLOWED : ALLOWED - 2;
+  struct sock_filter rule[ALLOWED + 3] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr))};
+  for (unsigned i = 0; i < n; i++)
+    rule[i + 1] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, allowed[i],
+                                               (unsigned char)(n - i), 0);
+  rule[n + 1] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
+  rule[n + 2] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+  struct sock_fprog filter = {(unsigned short)(n + 3), rule};
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+      prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0)
+    _exit(NO_FILTERS);
+}
+
+/* A job for each thread of the pool: none leaves before all have come. */
+typedef struct meeting {
+  int threads;
+  atomic_int come;
+} meeting;
+
+static void forbid_in_each(void *data, size_t i) {
+  meeting *m = data;
+  (void)i;
+  forbid_system_calls(m->threads > 1);
+  atomic_fetch_add(&m->come, 1);
+  while (atomic_load(&m->come) < m->threads) continue;
+}
+
+/* Exit status 0 when twenty steps ask the system for nothing; what they leave is not freed. */
+static void step_without_system(const problem *q, const setting *s, int threads) {
+  int32_t order[DATA];
+  for (int i = 0; i < DATA; i++) order[i] = i + 1;
+  bnn_objective *o = objective_of(q, s);
+  bnn_context *context = context_of(threads);
+  learner l;
+  learner_init(&l, q, random_of(q, s), "adam");
+  const bnn_step step = {bnn_key_new(9), 1, 0.001, NULL};
+  const bnn_batch batch = {q->data, q->target, order, 0, DATA};
+  double loss;
+  bool good = bnn_objective_step(o, context, &l.target, &batch, &step, &loss, NULL) == BNN_OK;
+  usleep(20000); /* OpenBLAS starts a thread anew after a fork; let it come to rest */
+  meeting m = {.threads = threads};
+  bnn_context_run(context, forbid_in_each, &m, (size_t)threads);
+  for (int t = 0; t < 20; t++)
+    good = good && bnn_objective_step(o, context, &l.target, &batch, &step, &loss, NULL) == BNN_OK;
+  _exit(good ? 0 : 1);
+}
+
+/* Several threads may sleep, when a wait has been long. */
+START_TEST(a_step_asks_nothing_of_the_system) {
+  static const setting fused = {true, 1, 1, 1e-3, 0, false}, summed = {true, 1, 2, 1e-3, 0, false};
+  problem q;
+  wide_problem(&q, _i % WIDE_KINDS, DATA);
+  for (int threads = 1; threads <= 3; threads++) {
+    int status = -1;
+    pid_t child = fork();
+    if (child == 0) step_without_system(&q, _i < WIDE_KINDS ? &fused : &summed, threads);
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == NO_FILTERS) break; /* not to be had here */
+    ck_assert_msg(status == 0, "%d threads: the child ended with %#x", threads, status);
+  }
+  problem_fini(&q);
+}
+END_TEST
+#endif
+
+/* The same key, the same dropout; another key, another. */
+START_TEST(noise_follows_the_key_of_the_step) {
+  problem q;
+  problem_init(&q, with_dropout, 7);
+  bnn_objective *o = objective_of(&q, &(setting){false, 1, 1, 0, ALL, false});
+  bnn_context *context = context_of(1);
+  learner l;
+  learner_init(&l, &q, 0, "sgd");
+  const bnn_batch batch = batch_of(&q, 0, 7);
+  double loss[3];
+  for (int k = 0; k < 3; k++) {
+    bnn_real g[SIZE_MAX_];
+    const bnn_step step = {bnn_key_new(k == 2 ? 2 : 1), 0, 0, NULL};
+    ck_succeeds(
+        bnn_objective_gradient(o, context, &l.target, &batch, &step, g, NULL, &loss[k], &err));
+  }
+  ck_assert_double_eq(loss[0], loss[1]);
+  ck_assert_double_ne(loss[0], loss[2]);
+  learner_fini(&l);
+  bnn_context_free(context);
+  bnn_objective_free(o);
+  problem_fini(&q);
+}
+END_TEST
+
+/* ---- a prior in the program ---- */
+
+#ifdef BNN_REAL_DOUBLE
+/* The logistic loss of a network plus w[0] * -log p(first matrix) + w[1] * -log p(last bias), with
+ * -log p(theta) = sum of theta^4; outputs[1] is the loss alone. */
+static void dense_problem(problem *q, int *weights) {
+  *q = (problem){.key = -1, .scale = 0.5, .logvar = -2};
+  ck_succeeds(bnn_program_new(&q->program, &err));
+  bnn_program *p = q->program;
+  q->x = input(p, BNN_INPUT_ROWS, BNN_REAL, DIMS(7, IN), 0);
+  q->y = input(p, BNN_INPUT_ROWS, BNN_I32, DIMS(7), 0);
+  *weights = input(p, BNN_INPUT_WHOLE, BNN_REAL, DIMS(2), 0);
+  int w[4];
+  layers(w, p);
+  int h = OP(p, softplus, OP(p, linear, q->x, w[0], w[1]));
+  int loss = OP(p, cross_entropy, OP(p, linear, h, w[2], w[3]), q->y);
+  int fourth[2];
+  for (int k = 0; k < 2; k++) {
+    int square = OP(p, mul, w[3 * k], w[3 * k]);
+    int sum = OP(p, sum, OP(p, mul, square, square));
+    fourth[k] = op(p, BNN_OP_view, 1, &sum, &(bnn_attr){.rank = 1, .dim = {1}});
+  }
+  int both = op(p, BNN_OP_concat, 2, fourth, &(bnn_attr){.axis = 0});
+  int penalty = OP(p, sum, OP(p, mul, both, *weights));
+  const int outputs[] = {OP(p, add, loss, penalty), loss};
+  ck_succeeds(bnn_program_finish(p, outputs, 2, true, NULL, 0, &err));
+  ck_succeeds(bnn_layout_init(&q->layout, 4, layer_size, &err));
+  problem_data(q, IN, CLASSES);
+}
+
+/* log p of the weights that a step with this key draws, and -entropy of the tensors' posteriors. */
+static double dense_penalty(const problem *q, const learner *l, bnn_context *context,
+                            const double *weight) {
+  bnn_real theta[SIZE_MAX_];
+  bnn_key key = bnn_key_fold(bnn_key_fold_name(bnn_key_new(9), "eps", 3), 1);
+  bnn_posterior_sample(context, theta, l->w, l->w + l->size, key, l->random, l->size);
+  double sum = 0;
+  for (size_t k = 0; k < 2; k++) {
+    const bnn_param *t = &q->layout.param[3 * k];
+    for (size_t i = t->offset; i < t->offset + t->size; i++)
+      sum += weight[k] * (pow(theta[i], 4) - (double)l->w[l->size + i] / 2);
+  }
+  return sum;
+}
+
+START_TEST(a_prior_in_the_program_is_weighed_and_the_entropy_added) {
+  problem q;
+  int weights;
+  dense_problem(&q, &weights);
+  const bnn_term terms[4] = {{0.5, 0, 0}, {0, 0, 0}, {0, 0, 0}, {2, 0, 0}};
+  const bnn_objective_spec spec = {.program = q.program,
+                                   .x_node = q.x,
+                                   .y_node = q.y,
+                                   .key_node = -1,
+                                   .weights_node = weights,
+                                   .layout = &q.layout,
+                                   .terms = terms,
+                                   .random = q.layout.size,
+                                   .samples = 1,
+                                   .loss_output = 1,
+                                   .weights_of = (const size_t[]){0, 3},
+                                   .n_weights = 2};
+  bnn_objective *o = NULL;
+  ck_succeeds(bnn_objective_new(&o, &spec, &err));
+  bnn_context *context = context_of(1);
+  learner l;
+  learner_init(&l, &q, q.layout.size, "adam");
+  const bnn_step step = {bnn_key_new(9), 0.3, 0, NULL};
+  const double weight[] = {0.15, 0.6}, h = 1e-5;
+  bnn_batch batch = batch_of(&q, 3, 7);
+  bnn_real g[2 * SIZE_MAX_], unused[2 * SIZE_MAX_];
+  double loss;
+  ck_succeeds(
+      bnn_objective_gradient(o, context, &l.target, &batch, &step, g, g + l.size, &loss, &err));
+  for (size_t i = 0; i < 2 * l.size; i++) {
+    double was = l.w[i], side[2];
+    for (int k = 0; k < 2; k++) {
+      l.w[i] = was + (k ? h : -h);
+      ck_succeeds(bnn_objective_gradient(o, context, &l.target, &batch, &step, unused,
+                                         unused + l.size, &loss, &err));
+      side[k] = loss + dense_penalty(&q, &l, context, weight);
+    }
+    l.w[i] = was;
+    double want = (side[1] - side[0]) / (2 * h);
+    ck_assert_msg(fabs(g[i] - want) <= 2e-8 * (1 + fabs(want)), "d/d w[%zu] is %.12g, wanted %.12g",
+                  i, g[i], want);
+  }
+  learner_fini(&l);
+  bnn_objective_free(o);
+  bnn_context_free(context);
+  problem_fini(&q);
+}
+END_TEST
+#endif
+
+/* ---- failures ---- */
+
+/* A step that must fail, with mu, logvar and the state as before. */
+static void ck_step_fails(bnn_objective *o, learner *l, const bnn_batch *batch,
+                          const bnn_step *step, bnn_status want, const char *words) {
+  bnn_context *context = context_of(2);
+  bnn_real *before = malloc(2 * l->size * sizeof *before);
+  memcpy(before, l->w, 2 * l->size * sizeof *before);
+  double loss = -7;
+  ck_refuses(bnn_objective_step(o, context, &l->target, batch, step, &loss, &err), want, words);
+  ck_assert_double_eq(loss, -7);
+  ck_assert_mem_eq(l->w, before, 2 * l->size * sizeof *before);
+  ck_assert_uint_eq(l->state.t, 0);
+  for (int k = 0; k < l->state.rule->n_slots; k++)
+    for (size_t i = 0; i < l->state.n; i++) ck_assert(bnn_tensor_get(l->state.slot[k], i) == 0);
+  free(before);
+  bnn_context_free(context);
+}
+
+/* A number that is not finite, in x, mu or logvar, for one sample and for several. */
+START_TEST(a_loss_that_is_not_finite_changes_nothing) {
+  problem q;
+  problem_init(&q, problems[_i].record, 7);
+  for (int k = 0; k < SETTINGS; k++)
+    for (int where = 0; where < 3; where++) {
+      bnn_objective *o = objective_of(&q, &settings[k]);
+      learner l;
+      learner_init(&l, &q, random_of(&q, &settings[k]), "adam");
+      const bnn_step step = {bnn_key_new(9), 1, 0.1, NULL};
+      const bnn_batch batch = batch_of(&q, 0, 7);
+      bnn_real *at = where == 0   ? bnn_tensor_real(q.data) + 20
+                     : where == 1 ? l.w + 3
+                                  : l.w + l.size + 3;
+      bnn_real was = *at;
+      *at = where == 2 ? INFINITY : NAN;
+      if (where != 2 || l.random > 0) ck_step_fails(o, &l, &batch, &step, BNN_ENAN, "the loss is");
+      *at = was;
+      learner_fini(&l);
+      bnn_objective_free(o);
+    }
+  problem_fini(&q);
+}
+END_TEST
+
+START_TEST(a_label_out_of_range_changes_nothing) {
+  problem q;
+  problem_init(&q, problems[_i].record, 7);
+  for (int k = 0; k < SETTINGS; k++) {
+    bnn_objective *o = objective_of(&q, &settings[k]);
+    learner l;
+    learner_init(&l, &q, random_of(&q, &settings[k]), "adam");
+    const bnn_step step = {bnn_key_new(9), 1, 0.1, NULL};
+    const bnn_batch batch = batch_of(&q, 0, 7);
+    bnn_tensor_set(q.target, 6, 13);
+    ck_step_fails(o, &l, &batch, &step, BNN_ERANGE, "label 13 of example 7 is outside 0..");
+    bnn_tensor_set(q.target, 6, 0);
+    learner_fini(&l);
+    bnn_objective_free(o);
+  }
+  problem_fini(&q);
+}
+END_TEST
+
+START_TEST(a_step_refuses_what_it_can_not_use) {
+  problem q;
+  problem_init(&q, network, 7);
+  static const int32_t order[] = {1, 2, 3, 41, 5, 6, 7};
+  bnn_tensor *narrow = tensor_of(BNN_REAL, DIMS(DATA, IN - 1), NULL);
+  bnn_tensor *short_y = tensor_of(BNN_I32, DIMS(DATA - 1), NULL);
+  bnn_tensor *real_y = tensor_of(BNN_REAL, DIMS(DATA), NULL);
+  bnn_tensor *integer_x = tensor_of(BNN_I32, DIMS(DATA, IN), NULL);
+  const struct {
+    bnn_batch batch;
+    double beta, lr;
+    bnn_status status;
+    const char *words;
+  } row[] = {
+      {{q.data, q.target, NULL, 0, 6}, 1, 1, BNN_ESHAPE, "a batch of 6 rows, wanted 7"},
+      {{q.data, q.target, NULL, 0, 0}, 1, 1, BNN_ESHAPE, "a batch of 0 rows, wanted 7"},
+      {{q.data, q.target, NULL, 34, 7}, 1, 1, BNN_ERANGE, "rows 35..41 of 40"},
+      {{q.data, q.target, order, 0, 7}, 1, 1, BNN_ERANGE, "row 41 of 40"},
+      {{q.data, NULL, NULL, 0, 7}, 1, 1, BNN_ESHAPE, "y is missing, wanted rows as in [7]"},
+      {{q.data, short_y, NULL, 0, 7}, 1, 1, BNN_ESHAPE, "x has 40 rows, y is [39]"},
+      {{q.data, real_y, NULL, 0, 7}, 1, 1, BNN_ETYPE, "y is of type f"},
+      {{integer_x, q.target, NULL, 0, 7}, 1, 1, BNN_ETYPE, "x is of type i32"},
+      {{narrow, q.target, NULL, 0, 7},
+       1,
+       1,
+       BNN_ESHAPE,
+       "x is [40, 11], wanted rows as in [7, 12]"},
+      {{q.data, q.target, NULL, 0, 7},
+       NAN,
+       1,
+       BNN_ERANGE,
+       "beta is nan, wanted a number of 0 or more"},
+      {{q.data, q.target, NULL, 0, 7}, -1e-9, 1, BNN_ERANGE, "beta is -1e-09"},
+      {{q.data, q.target, NULL, 0, 7}, INFINITY, 1, BNN_ERANGE, "beta is inf"},
+      {{q.data, q.target, NULL, 0, 7}, 1, -1, BNN_ERANGE, "adam: lr is -1, wanted"},
+      {{q.data, q.target, NULL, 0, 7}, 1, NAN, BNN_ERANGE, "adam: lr is nan"},
+      {{q.data, q.target, NULL, 0, 7}, 1, INFINITY, BNN_ERANGE, "adam: lr is inf"},
+  };
+  bnn_objective *o = objective_of(&q, &settings[1]);
+  learner l;
+  learner_init(&l, &q, q.layout.size, "adam");
+  for (size_t k = 0; k < sizeof row / sizeof *row; k++) {
+    const bnn_step step = {bnn_key_new(1), row[k].beta, row[k].lr, NULL};
+    ck_step_fails(o, &l, &row[k].batch, &step, row[k].status, row[k].words);
+  }
+  const double betas[] = {1, 1, -1, 1};
+  const bnn_step negative = {bnn_key_new(1), 1, 1, betas};
+  ck_step_fails(o, &l, &row[9].batch, &negative, BNN_ERANGE, "beta is -1");
+  bnn_objective *points = objective_of(&q, &settings[7]); /* the state is over mu and logvar */
+  const bnn_step step = {bnn_key_new(1), 1, 1, NULL};
+  ck_step_fails(points, &l, &row[9].batch, &step, BNN_ESHAPE,
+                "the optimizer's state has 314 elements, wanted 157");
+  bnn_objective_free(points);
+  learner_fini(&l);
+  bnn_objective_free(o);
+  bnn_tensor_unref(narrow);
+  bnn_tensor_unref(short_y);
+  bnn_tensor_unref(real_y);
+  bnn_tensor_unref(integer_x);
+  problem_fini(&q);
+}
+END_TEST
+
+static int scores(problem *q) {
+  int w = input(q->program, BNN_INPUT_PARAM, BNN_REAL, DIMS(IN, CLASSES), 0);
+  return OP(q->program, mm, q->x, w);
+}
+
+START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
+  problem q, wrong;
+  problem_init(&q, network, 7);
+  problem_init(&wrong, scores, 7);
+  bnn_layout small;
+  ck_succeeds(bnn_layout_init(&small, 1, layer_size, &err));
+  const bnn_term terms[4] = {{1, 1, 0}, {1, 1, 0}, {1, 1, 0}, {1, 1, 0}};
+  const bnn_term odd_terms[3][4] = {{{1, 1, 0}, {-1, 1, 0}}, {{1, NAN, 0}}, {{1, 1, INFINITY}}};
+  const size_t last = 4;
+  const bnn_objective_spec good = {.program = q.program,
+                                   .x_node = q.x,
+                                   .y_node = q.y,
+                                   .key_node = -1,
+                                   .weights_node = -1,
+                                   .layout = &q.layout,
+                                   .terms = terms,
+                                   .random = q.layout.size,
+                                   .samples = 1};
+  bnn_objective_spec spec[15];
+  for (int k = 0; k < 15; k++) spec[k] = good;
+  spec[0].samples = 0, spec[1].samples = -3;
+  for (int k = 0; k < 3; k++) spec[2 + k].terms = odd_terms[k];
+  spec[5].random = 3;
+  spec[6].layout = &small, spec[6].random = 0;
+  spec[7].x_node = 3;
+  spec[8].key_node = q.x;
+  spec[9].program = wrong.program;
+  spec[11].loss_output = 1;
+  spec[12].loss_output = -1;
+  spec[13].weights_node = q.x, spec[13].n_weights = 1, spec[13].weights_of = (const size_t[]){0};
+  spec[14].n_weights = 1, spec[14].weights_of = &last;
+  static const struct {
+    bnn_status status;
+    const char *words;
+  } want[] = {
+      {BNN_ERANGE, "samples is 0, wanted 1 or more"},
+      {BNN_ERANGE, "samples is -3"},
+      {BNN_ERANGE, "tensor 2: kl -1, precision 1, decay 0, wanted numbers of 0 or more"},
+      {BNN_ERANGE, "tensor 1: kl 1, precision nan"},
+      {BNN_ERANGE, "tensor 1: kl 1, precision 1, decay inf"},
+      {BNN_ESHAPE, "a posterior over 3 elements ends within a tensor"},
+      {BNN_ESHAPE, "the program has 157 parameters, the layout 108"},
+      {BNN_ERANGE, "x: node 3 is not a batch input"},
+      {BNN_ERANGE, "key: node 0 is not a u64 scalar input"},
+      {BNN_ESHAPE, "the loss is [7, 4], wanted one number an example: [7]"},
+      {BNN_ERANGE, "the program was finished without a gradient"},
+      {BNN_ERANGE, "the loss is output 2 of 1"},
+      {BNN_ERANGE, "the loss is output 0 of 1"},
+      {BNN_ERANGE, "weights: node 0 is not a whole real input [1]"},
+      {BNN_ERANGE, "a weight of tensor 5 of 4"},
+  };
+  bnn_program *forward = NULL;
+  ck_succeeds(bnn_program_new(&forward, &err));
+  const int x = input(forward, BNN_INPUT_ROWS, BNN_REAL, DIMS(7), 0);
+  ck_succeeds(bnn_program_finish(forward, &x, 1, false, NULL, 0, &err));
+  spec[10].program = forward;
+  bnn_objective *o = NULL;
+  for (int k = 0; k < 15; k++) {
+    ck_refuses(bnn_objective_new(&o, &spec[k], &err), want[k].status, want[k].words);
+    ck_assert_ptr_null(o);
+  }
+  bnn_program_unref(forward);
+  bnn_layout_fini(&small);
+  problem_fini(&q);
+  problem_fini(&wrong);
+}
+END_TEST
+
+static bnn_status make_and_step(void *arg, bnn_err *err) {
+  const problem *q = arg;
+  const bnn_term terms[4] = {{1, 1, 0}, {1, 1, 0}, {1, 1, 0}, {1, 1, 0}};
+  const bnn_objective_spec spec = {.program = q->program,
+                                   .x_node = q->x,
+                                   .y_node = q->y,
+                                   .key_node = -1,
+                                   .weights_node = -1,
+                                   .layout = &q->layout,
+                                   .terms = terms,
+                                   .random = q->layout.size,
+                                   .samples = 2};
+  bnn_objective *o = NULL;
+  BNN_TRY(bnn_objective_new(&o, &spec, err));
+  bnn_objective_free(o);
+  return BNN_OK;
+}
+
+START_TEST(every_allocation_may_fail) {
+  problem q;
+  problem_init(&q, network, 7);
+  ck_survives_failing_allocations(make_and_step, &q);
+  problem_fini(&q);
+}
+END_TEST
+
+START_TEST(a_batch_of_one_is_a_step) {
+  problem q;
+  problem_init(&q, problems[_i].record, 1);
+  for (int k = 0; k < SETTINGS; k++) ck_steps(&q, &settings[k], "adam");
+  problem_fini(&q);
+}
+END_TEST
+
+static void add_tests(TCase *tests) {
+#ifdef BNN_REAL_DOUBLE
+  tcase_add_loop_test(tests, gradients_are_central_differences_of_the_whole_loss, 0, PROBLEMS);
+  tcase_add_test(tests, a_prior_in_the_program_is_weighed_and_the_entropy_added);
+#endif
+  tcase_add_test(tests, the_loss_is_the_mean_over_examples_and_samples);
+  tcase_add_loop_test(tests, a_step_is_the_rule_applied_to_the_gradient, 0, PROBLEMS);
+  tcase_add_test(tests, an_update_is_not_seen_by_the_gradients_of_its_own_step);
+  tcase_add_loop_test(tests, any_number_of_threads_gives_the_same_bits, 0, 4 * WIDE_KINDS);
+  tcase_add_loop_test(tests, a_step_allocates_nothing, 0, PROBLEMS);
+#ifdef HAVE_FILTERS
+  tcase_add_loop_test(tests, a_step_asks_nothing_of_the_system, 0, 2 * WIDE_KINDS);
+#endif
+  tcase_add_test(tests, noise_follows_the_key_of_the_step);
+  tcase_add_loop_test(tests, a_loss_that_is_not_finite_changes_nothing, 0, PROBLEMS);
+  tcase_add_loop_test(tests, a_label_out_of_range_changes_nothing, 0, PROBLEMS);
+  tcase_add_test(tests, a_step_refuses_what_it_can_not_use);
+  tcase_add_test(tests, an_objective_refuses_what_it_can_not_be_made_of);
+  tcase_add_test(tests, every_allocation_may_fail);
+  tcase_add_loop_test(tests, a_batch_of_one_is_a_step, 0, PROBLEMS);
+}
+
+int main(void) { return run_suite_with_products("objective", add_tests); }

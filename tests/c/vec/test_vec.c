@@ -1,0 +1,993 @@
+/* test_vec.c - the vector kernels against plain double, on every instruction set at hand. */
+#include "vec/vec.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "kernels/isa.h"
+#include "kernels/rng.h"
+#include "support.h"
+#include "vec/vec_math.h"
+
+static const bnn_key KEY = {0x0123456789abcdef};
+
+/* The rows that this processor can run, best first; NULL past the end. */
+static const bnn_vec *vec_of(size_t i) {
+  if (!bnn_isa_available(i)) return NULL;
+  ck_succeeds(bnn_isa_set(bnn_isa_available(i), &err));
+  return bnn_isa_get()->vec;
+}
+
+/* The loop body `vec` runs once per instruction set. */
+#define EACH_VEC(vec)                                    \
+  for (size_t isa_ = 0; bnn_isa_available(isa_); isa_++) \
+    for (const bnn_vec *vec = vec_of(isa_); vec; vec = NULL)
+
+/* For inner loops: Check's own assertions write to a pipe even when they hold. */
+#define ck_holds(condition)                     \
+  do {                                          \
+    if (!(condition)) ck_abort_msg(#condition); \
+  } while (0)
+
+/* Real numbers for inputs: reproducible and without a pattern, lo..hi. */
+static void fill(bnn_real *x, size_t n, int which, double lo, double hi) {
+  bnn_rng_uniform(x, bnn_key_fold(KEY, which), 0, n);
+  for (size_t i = 0; i < n; i++) x[i] = (bnn_real)(lo + (hi - lo) * (double)x[i]);
+}
+
+static void ck_near(double found, double want, double bound, const char *what, size_t i) {
+  if (!(fabs(found - want) <= bound))
+    ck_abort_msg("%s[%zu] is %.9g, wanted %.9g +- %.2g (%s)", what, i, found, want, bound,
+                 bnn_isa_get()->name);
+}
+
+/* ---- noise ---- */
+
+typedef void noise(bnn_real *, bnn_key, uint64_t, size_t);
+
+enum { NOISES = 4 };
+
+static noise *noise_of(const bnn_vec *vec, int i) {
+  noise *const row[NOISES] = {vec->uniform, vec->normal, vec->truncated, vec->rademacher};
+  return row[i];
+}
+
+/* Computed once and written down: these may never change, on no machine and in no build. */
+START_TEST(noise_keeps_its_golden_bits) {
+  static const uint64_t at[] = {0, 1, 16, 33, 63, 64};
+  static const float want[NOISES][6] = {
+      {0x1.70a044p-1f, 0x1.5b9428p-1f, 0x1.8b196p-1f, 0x1.95005p-2f, 0x1.1e9ecp-4f, 0x1.d4a57p-1f},
+      {0x1.c2d7dcp-4f, 0x1.862f6p-2f, -0x1.9b2fdcp-1f, -0x1.49ff6p+0f, 0x1.4df35p-1f,
+       0x1.99f1a6p-3f},
+      {-0x1.75ba7p-1f, -0x1.baf5c8p-1f, -0x1.2746ecp-1f, 0x1.29a31cp+0f, 0x1.587f7cp-3f,
+       -0x1.a1c9d2p-3f},
+      {-1, -1, -1, 1, 1, -1},
+  };
+  static const uint64_t bits[] = {0xc58cb04bb850222e, 0x523e0d85adca1466, 0x7a84fff914a7a020,
+                                  0xa33fbf6b5a181fc8, 0xf59e06792db2de92, 0xe24d9736c23fbfde};
+  EACH_VEC(vec) {
+    for (size_t k = 0; k < 6; k++) {
+      bnn_real x;
+      uint64_t u;
+      vec->bits(&u, KEY, at[k], 1);
+      ck_assert_uint_eq(u, bits[k]);
+      for (int i = 0; i < NOISES; i++) {
+        noise_of(vec, i)(&x, KEY, at[k], 1);
+        ck_assert_msg(x == (bnn_real)want[i][k], "noise %d, element %zu: %a, wanted %a", i,
+                      (size_t)at[k], (double)x, (double)want[i][k]);
+      }
+    }
+  }
+}
+END_TEST
+
+START_TEST(noise_has_the_same_bits_on_every_instruction_set) {
+  enum { N = 100003 };
+  bnn_real *x = bnn_mem_alloc(N, sizeof *x), *y = bnn_mem_alloc(N, sizeof *y);
+  uint64_t *a = bnn_mem_alloc(N, sizeof *a), *b = bnn_mem_alloc(N, sizeof *b);
+  for (int i = 0; i < NOISES; i++) {
+    noise_of(vec_of(0), i)(x, KEY, 5, N);
+    EACH_VEC(vec) {
+      noise_of(vec, i)(y, KEY, 5, N);
+      ck_assert_mem_eq(x, y, N * sizeof *x);
+    }
+  }
+  vec_of(0)->bits(a, KEY, 5, N);
+  EACH_VEC(vec) {
+    vec->bits(b, KEY, 5, N);
+    ck_assert_mem_eq(a, b, N * sizeof *a);
+  }
+  bnn_mem_free(x);
+  bnn_mem_free(y);
+  bnn_mem_free(a);
+  bnn_mem_free(b);
+}
+END_TEST
+
+/* Ranges that start and end everywhere in a block; what lies behind them stays as it was. */
+START_TEST(any_range_of_a_draw_gives_the_same_numbers) {
+  enum { N = 2300 };
+  static bnn_real whole[N], part[N + 1];
+  static uint64_t bits[N], some[N + 1];
+  const uint64_t first = ((uint64_t)1 << 33) + 7;
+  EACH_VEC(vec) {
+    vec->bits(bits, KEY, first, N);
+    for (int i = 0; i < NOISES; i++) {
+      noise_of(vec, i)(whole, KEY, first, N);
+      for (size_t from = 0, n = 0; from + n <= N; from += 13, n = (n * 7 + from) % 1250) {
+        part[n] = -99;
+        noise_of(vec, i)(part, KEY, first + from, n);
+        ck_holds(n == 0 || memcmp(part, whole + from, n * sizeof *part) == 0);
+        ck_holds(part[n] == -99);
+        some[n] = 99;
+        vec->bits(some, KEY, first + from, n);
+        ck_holds(n == 0 || memcmp(some, bits + from, n * sizeof *some) == 0);
+        ck_holds(some[n] == 99);
+      }
+    }
+  }
+}
+END_TEST
+
+/* Word `element` of a key's sequence by the plain Philox: see the layout in vec_noise.c. */
+static uint32_t word_of(bnn_key key, uint64_t element) {
+  uint64_t counter = element / 64 * 16 + element % 16;
+  const uint32_t c[4] = {(uint32_t)counter, (uint32_t)(counter >> 32), 0, 0};
+  const uint32_t k[2] = {(uint32_t)key.bits, (uint32_t)(key.bits >> 32)};
+  uint32_t out[4];
+  bnn_philox4x32(out, c, k);
+  return out[element % 64 / 16];
+}
+
+/* Counters beyond 32 bits too. */
+START_TEST(noise_is_made_of_the_words_of_philox) {
+  static const uint64_t from[] = {0, 1000, ((uint64_t)1 << 34) - 100, (uint64_t)1 << 60};
+  enum { N = 300 };
+  static bnn_real u[N], sign[N];
+  static uint64_t bits[N];
+  EACH_VEC(vec) for (size_t k = 0; k < sizeof from / sizeof *from; k++) {
+    vec->uniform(u, KEY, from[k], N);
+    vec->rademacher(sign, KEY, from[k], N);
+    vec->bits(bits, KEY, from[k], N);
+    for (size_t i = 0; i < N; i++) {
+      uint32_t w = word_of(KEY, from[k] + i);
+      ck_holds(u[i] == (bnn_real)(w >> 8) / (1 << 24));
+      ck_holds(sign[i] == (w >> 31 ? -1 : 1));
+      uint64_t at = from[k] + i, low = at / 16 * 32 + at % 16;
+      ck_holds(bits[i] == (word_of(KEY, low) | (uint64_t)word_of(KEY, low + 16) << 32));
+    }
+  }
+}
+END_TEST
+
+/* Box and Muller by libm in double from the same two words. */
+static double normal_of(uint64_t element) {
+  uint64_t even = element / 32 * 32 + element % 16;
+  uint32_t a = word_of(KEY, even), b = word_of(KEY, even + 16);
+  double u = (double)(float)(int32_t)(a >> 1 | 1) * 0x1p-31;
+  double phi = (double)(int32_t)(b << 2 | 2) * 0x1p-31 * atan(1);
+  double c = b >> 31 ? -cos(phi) : cos(phi), s = sin(phi);
+  bool first = (element % 32 < 16) != (b >> 30 & 1);
+  return sqrt(-2 * log(u)) * (first ? c : s);
+}
+
+START_TEST(normals_are_within_4e_7_of_box_and_muller_in_double) {
+  enum { N = 1 << 18 };
+  bnn_real *x = bnn_mem_alloc(N, sizeof *x);
+  bnn_rng_normal(x, KEY, 0, N);
+  for (size_t i = 0; i < N; i++) {
+    double want = normal_of(i);
+    ck_near((double)x[i], want, 4e-7 * fmax(1, fabs(want)), "normal", i);
+  }
+  bnn_mem_free(x);
+}
+END_TEST
+
+/* By the distribution function, which has no slope problem: |cdf(z) - p| <= bound * density. */
+START_TEST(truncated_normals_are_within_6e_7_of_the_inverse_distribution_function) {
+  enum { N = 1 << 18 };
+  bnn_real *x = bnn_mem_alloc(N, sizeof *x);
+  bnn_rng_truncated(x, KEY, 0, N);
+  for (size_t i = 0; i < N; i++) {
+    double t = (double)(int32_t)(word_of(KEY, i) | 1) * 0x1p-31, z = (double)x[i];
+    double slope = sqrt(2 / acos(-1)) * exp(-z * z / 2) / erf(sqrt(2));
+    ck_near(erf(z / sqrt(2)) / erf(sqrt(2)) / slope, t / slope, 6e-7, "truncated", i);
+  }
+  bnn_mem_free(x);
+}
+END_TEST
+
+/* ---- inline functions ---- */
+
+/* Each function in a loop of its own for every instruction set: with FMA its rounding differs. */
+#if defined(BNN_HAVE_X86_ISAS)
+#define TARGET_avx2 __attribute__((target("avx2,fma")))
+#define TARGET_avx512 __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")))
+#define ISAS(X, f) X(f, avx512) X(f, avx2) X(f, baseline)
+#else
+#define ISAS(X, f) X(f, baseline)
+#endif
+#define TARGET_baseline
+#define LOOP(f, isa)                                                                               \
+  TARGET_##isa static void f##_##isa(bnn_real *restrict y, const bnn_real *restrict x, size_t n) { \
+    for (size_t i = 0; i < n; i++) y[i] = vm_##f(x[i]);                                            \
+  }
+#define ENTRY(f, isa) {#isa, f##_##isa},
+
+static double sigmoid(double x) { return x < 0 ? exp(x) / (1 + exp(x)) : 1 / (1 + exp(-x)); }
+static double softplus(double x) { return (x < 0 ? 0 : x) + log1p(exp(-fabs(x))); }
+
+/* name, reference in double, largest error in units of the last place */
+#define MATH_ROWS(X)          \
+  X(exp, exp, 1.1)            \
+  X(expm1, expm1, 1.75)       \
+  X(log, log, 0.85)           \
+  X(log1p, log1p, 1.5)        \
+  X(tanh, tanh, 2.75)         \
+  X(sigmoid, sigmoid, 2.5)    \
+  X(softplus, softplus, 1.75) \
+  X(erf, erf, 2.25)           \
+  X(sin, sin, 1)              \
+  X(cos, cos, 1)
+
+#define X(f, reference, bound) ISAS(LOOP, f)
+MATH_ROWS(X)
+#undef X
+
+enum { ISAS_MAX = 3 };
+
+static const struct math_row {
+  const char *name;
+  double (*reference)(double);
+  double ulps;
+  struct {
+    const char *isa;
+    void (*loop)(bnn_real *restrict y, const bnn_real *restrict x, size_t n);
+  } in[ISAS_MAX];
+} math_row[] = {
+#define X(f, reference, bound) {#f, reference, bound, {ISAS(ENTRY, f)}},
+    MATH_ROWS(X)
+#undef X
+};
+
+enum { MATH_COUNT = sizeof math_row / sizeof *math_row };
+
+static bool runs(const char *isa) {
+  for (size_t i = 0; bnn_isa_available(i); i++)
+    if (strcmp(isa, bnn_isa_available(i)) == 0) return true;
+  return false;
+}
+
+/* Runs a row's loop in each instruction set at hand: y = f(x) for one of them. */
+#define EACH_LOOP(row, y, x, n)                                 \
+  for (size_t k_ = 0; k_ < ISAS_MAX && (row)->in[k_].isa; k_++) \
+    if (runs((row)->in[k_].isa))                                \
+      for (bool once_ = ((row)->in[k_].loop(y, x, n), true); once_; once_ = false)
+
+START_TEST(functions_keep_nan_and_know_their_limits) {
+  static const double inf = INFINITY;
+  static const struct {
+    const char *name;
+    double at_minus_inf, at_inf, at_0;
+  } row[] = {{"exp", 0, INFINITY, 1},
+             {"expm1", -1, INFINITY, 0},
+             {"log", NAN, INFINITY, -INFINITY},
+             {"log1p", NAN, INFINITY, 0},
+             {"tanh", -1, 1, 0},
+             {"sigmoid", 0, 1, 0.5},
+             {"softplus", 0, INFINITY, 0.69314718055994531},
+             {"erf", -1, 1, 0}};
+  for (size_t i = 0; i < MATH_COUNT; i++) {
+    const bnn_real x[] = {(bnn_real)NAN, (bnn_real)-inf, (bnn_real)inf, 0};
+    bnn_real y[4];
+    EACH_LOOP(&math_row[i], y, x, 4) {
+      ck_assert_msg(isnan(y[0]), "%s(NaN) is %g", math_row[i].name, (double)y[0]);
+      if (i >= sizeof row / sizeof *row) continue; /* sin and cos: infinity gives NaN */
+      const double want[] = {row[i].at_minus_inf, row[i].at_inf, row[i].at_0};
+      ck_assert_str_eq(math_row[i].name, row[i].name);
+      for (int k = 0; k < 3; k++)
+        ck_assert_msg(isnan(want[k]) ? isnan(y[k + 1]) : y[k + 1] == (bnn_real)want[k],
+                      "%s(%g) is %g", row[i].name, (double)x[k + 1], (double)y[k + 1]);
+    }
+  }
+}
+END_TEST
+
+#ifndef BNN_REAL_DOUBLE
+
+/* The size of the last place of a float near y; subnormal numbers share that of the smallest. */
+static double last_place(double y) {
+  int e;
+  if (fabs(y) < FLT_MIN) return 0x1p-149;
+  frexp(y, &e);
+  return ldexp(1, e - 24);
+}
+
+/* The error of y for x in units of the last place; where the true value is no finite float, 0 when
+ * y is what it rounds to.  A result below 2^-125.5 may be 0, but for an argument of that size, and
+ * is never subnormal. */
+static double ulps(float x, float y, double want) {
+  float rounded = (float)want;
+  const bool has_size = fabsf(x) >= FLT_MIN;
+  if (has_size && fabs(want) < 1.4143 * (double)FLT_MIN && y == 0) return 0;
+  if (has_size && fabsf(y) < FLT_MIN && y != 0) return INFINITY;
+  if (isnan(rounded)) return isnan(y) ? 0 : INFINITY;
+  if (isinf(rounded)) return rounded == y || fabs(want) < 0x1.000004p128 ? 0 : INFINITY;
+  if (isinf(y)) return fabs(want) > 0x1.fffffcp127 ? 0 : INFINITY; /* the last float or two */
+  return fabs((double)y - want) / last_place(want);
+}
+
+static void fail_ulps(const char *name, float x, float y, double miss) {
+  ck_abort_msg("%s(%a) is %a: off by %.3g ulp", name, (double)x, (double)y, miss);
+}
+
+/* Floats of every binade and sign, subnormal numbers, infinities and NaN: every 4099th of all. */
+START_TEST(functions_keep_their_bounds_over_all_floats) {
+  enum { N = 4096, STRIDE = 4099 };
+  static float x[N], y[N];
+  const struct math_row *row = &math_row[_i];
+  for (uint64_t u = 0; u >> 32 == 0;) {
+    size_t n = 0;
+    for (; n < N && u >> 32 == 0; n++, u += STRIDE) x[n] = vm_float((uint32_t)u);
+    EACH_LOOP(row, y, x, n) for (size_t i = 0; i < n; i++) {
+      double miss = ulps(x[i], y[i], row->reference((double)x[i]));
+      if (!(miss <= row->ulps)) fail_ulps(row->name, x[i], y[i], miss);
+    }
+  }
+}
+END_TEST
+
+/* Where the reductions change and where training spends its time: every float of some ranges. */
+START_TEST(functions_keep_their_bounds_where_they_are_used_most) {
+  enum { N = 4096 };
+  static const float from[] = {0x1p-12f, 0.34f, 0.4f, 0.7f, 0.999f, 1,  2,
+                               4,        8.6f,  17,   87,   88.7f,  103};
+  static float x[N], y[N];
+  const struct math_row *row = &math_row[_i];
+  for (size_t k = 0; k < sizeof from / sizeof *from; k++)
+    for (int sign = -1; sign <= 1; sign += 2) {
+      for (uint32_t i = 0; i < N; i++) x[i] = (float)sign * vm_float(vm_bits(from[k]) + i * 13);
+      EACH_LOOP(row, y, x, N) for (size_t i = 0; i < N; i++) {
+        double miss = ulps(x[i], y[i], row->reference((double)x[i]));
+        if (!(miss <= row->ulps)) fail_ulps(row->name, x[i], y[i], miss);
+      }
+    }
+}
+END_TEST
+
+#endif
+
+/* ---- the mean-field posterior ---- */
+
+enum { P = 1003 }; /* parameters: several vectors and a rest */
+
+START_TEST(a_sample_is_mu_plus_sigma_eps) {
+  static bnn_real mu[P], logvar[P], eps[P], theta[P];
+  fill(mu, P, 1, -2, 2);
+  fill(logvar, P, 2, -9, 2);
+  EACH_VEC(vec) {
+    vec->normal(eps, KEY, 77, P);
+    vec->sample(theta, mu, logvar, KEY, 77, P);
+    for (size_t i = 0; i < P; i++) {
+      double want = (double)mu[i] + exp((double)logvar[i] / 2) * (double)eps[i];
+      ck_near((double)theta[i], want, 4 * (double)BNN_REAL_EPSILON * (2 + fabs(want)), "theta", i);
+    }
+  }
+}
+END_TEST
+
+START_TEST(any_range_of_a_sample_gives_the_same_numbers) {
+  enum { N = 5000 };
+  static bnn_real mu[N], logvar[N], whole[N], part[N];
+  fill(mu, N, 1, -2, 2);
+  fill(logvar, N, 2, -9, 2);
+  EACH_VEC(vec) {
+    vec->sample(whole, mu, logvar, KEY, 3, N);
+    for (size_t from = 0, n = 1; from < N; from += n, n = n * 5 % 1301) {
+      if (n > N - from) n = N - from;
+      vec->sample(part + from, mu + from, logvar + from, KEY, 3 + from, n);
+    }
+    ck_assert_mem_eq(part, whole, sizeof whole);
+  }
+}
+END_TEST
+
+/* The mean of n values of deviation s is within 4 s / sqrt(n), the deviation within 4 s / sqrt(2
+ * n). */
+START_TEST(samples_have_the_mean_and_deviation_of_the_posterior) {
+  enum { N = 200000 };
+  bnn_real *mu = bnn_mem_alloc(N, sizeof *mu), *logvar = bnn_mem_alloc(N, sizeof *mu);
+  bnn_real *theta = bnn_mem_alloc(N, sizeof *mu);
+  for (size_t i = 0; i < N; i++) mu[i] = (bnn_real)0.3, logvar[i] = -3;
+  double s = exp(-1.5), sum = 0, squares = 0;
+  bnn_isa_get()->vec->sample(theta, mu, logvar, KEY, 0, N);
+  for (size_t i = 0; i < N; i++) sum += (double)theta[i] - 0.3;
+  for (size_t i = 0; i < N; i++) squares += pow((double)theta[i] - 0.3 - sum / N, 2);
+  ck_near(sum / N, 0, 4 * s / sqrt(N), "mean", 0);
+  ck_near(sqrt(squares / N), s, 4 * s / sqrt(2.0 * N), "deviation", 0);
+  bnn_mem_free(mu);
+  bnn_mem_free(logvar);
+  bnn_mem_free(theta);
+}
+END_TEST
+
+/* KL(N(mu, e^logvar) || N(0, s^2)) as the textbook writes it. */
+static double kl(double mu, double logvar, double s) {
+  return log(s) - logvar / 2 + (exp(logvar) + mu * mu) / (2 * s * s) - 0.5;
+}
+
+START_TEST(the_kl_is_the_sum_of_the_closed_forms) {
+  static bnn_real mu[P], logvar[P];
+  fill(mu, P, 1, -2, 2);
+  fill(logvar, P, 2, -9, 2);
+  EACH_VEC(vec) for (size_t n = 0; n <= P; n += n < 40 ? 1 : 107) {
+    double want = 0;
+    for (size_t i = 0; i < n; i++) want += kl((double)mu[i], (double)logvar[i], 0.7);
+    /* a term's e^logvar / 2 s^2 is at most 7.5, off by 1 ULP; then n roundings of the sum */
+    double bound = (double)n * (8 * (double)BNN_REAL_EPSILON + DBL_EPSILON * fabs(want));
+    ck_near(vec->meanfield_kl(mu, logvar, 0.7, n), want, bound, "kl", n);
+  }
+}
+END_TEST
+
+START_TEST(the_kl_of_the_prior_itself_is_0) {
+  static bnn_real mu[P], logvar[P];
+  for (size_t i = 0; i < P; i++) mu[i] = 0, logvar[i] = -2;
+  EACH_VEC(vec)
+  ck_near(vec->meanfield_kl(mu, logvar, exp(-1), P), 0, P * (double)BNN_REAL_EPSILON, "kl", 0);
+}
+END_TEST
+
+/* E_q[log q - log p] by 10^6 draws; the bound is 4 sigma of that mean, sigma measured. */
+/* e^x - 1 - x in long double: by its series where the subtraction would lose digits. */
+static long double rest_of_exp(long double x) {
+  if (fabsl(x) > 0.5L) return expm1l(x) - x;
+  long double sum = 0, term = x * x / 2;
+  for (int k = 3; k < 40; k++, term *= x / (k - 1)) sum += term;
+  return sum;
+}
+
+/* Numbers of both signs and every size, 2^-40 to 1e3, in steps that are not powers of 2. */
+static double size_at(int i) { return (i % 2 ? -1 : 1) * pow(2, -40 + 50 * (i / 2) / 400.0); }
+
+START_TEST(the_rest_of_exp_keeps_its_digits) {
+  for (int i = 0; i < 800; i++) {
+    const double x = size_at(i), got = vm_exp_rest(x), want = (double)rest_of_exp(x);
+    if (x > 709) continue;
+    ck_assert_msg(fabs(got - want) <= 4e-15 * want, "e^x - 1 - x of %a is %a, not %a", x, got,
+                  want);
+  }
+  ck_assert(vm_exp_rest(0) == 0);
+  ck_assert(vm_exp_rest(-INFINITY) == INFINITY && vm_exp_rest(INFINITY) == INFINITY);
+  ck_assert(vm_exp_rest(710) == INFINITY && isnan(vm_exp_rest(NAN)));
+}
+END_TEST
+
+/* Near the prior the terms of a KL are far smaller than 1: none may lose its digits, or be below 0. */
+START_TEST(the_kl_near_the_prior_keeps_its_digits) {
+  static bnn_real mu[P], logvar[P];
+  static const double s[] = {1, 0.25, 3};
+  EACH_VEC(vec) for (int k = 0; k < 3; k++) for (int i = 0; i < 800; i++) {
+    const double log_s2 = 2 * log(s[k]), u = size_at(i);
+    if (fabs(u) > 80) continue;
+    long double want = 0;
+    for (size_t j = 0; j < P; j++) {
+      logvar[j] = (bnn_real)(log_s2 + u * (1 + (double)j / P));
+      mu[j] = (bnn_real)(u * (double)(j % 3));
+      want += rest_of_exp((long double)logvar[j] - (long double)log_s2) / 2 +
+              (long double)mu[j] * (long double)mu[j] / (2 * (long double)s[k] * (long double)s[k]);
+    }
+    const double got = vec->meanfield_kl(mu, logvar, s[k], P);
+    ck_assert_double_ge(got, 0);
+    ck_near(got, (double)want, 1e-12 * (double)want, "kl near the prior", (size_t)i);
+  }
+}
+END_TEST
+
+/* d KL / d logvar = (e^logvar - 1) / 2 to a few units in its own last place, at any distance. */
+START_TEST(the_gradient_near_the_prior_keeps_its_digits) {
+  static bnn_real zero[P], logvar[P], dmu[P], dlogvar[P];
+  for (int i = 0; i < 400; i++) {
+    for (size_t j = 0; j < P; j++) logvar[j] = (bnn_real)(size_at(i) / 50 * (1 + (double)j / P));
+    EACH_VEC(vec) {
+      vec->meanfield_grad_sums(dmu, dlogvar, zero, zero, zero, logvar, 1, 1, P);
+      for (size_t j = 0; j < P; j++) {
+        const double want = expm1((double)logvar[j]) / 2;
+        ck_near((double)dlogvar[j], want, 4 * (double)BNN_REAL_EPSILON * fabs(want), "dlogvar", j);
+      }
+    }
+  }
+}
+END_TEST
+
+START_TEST(the_kl_is_what_a_million_samples_say) {
+  enum { N = 1000000 };
+  bnn_real *mu = bnn_mem_alloc(N, sizeof *mu), *logvar = bnn_mem_alloc(N, sizeof *mu);
+  bnn_real *theta = bnn_mem_alloc(N, sizeof *mu);
+  for (size_t i = 0; i < N; i++) mu[i] = (bnn_real)0.4, logvar[i] = -1;
+  bnn_isa_get()->vec->sample(theta, mu, logvar, KEY, 0, N);
+  double s = 1.3, sum = 0, squares = 0;
+  for (size_t i = 0; i < N; i++) {
+    double t = (double)theta[i], d = t - (double)mu[i];
+    double ratio = 0.5 - d * d / (2 * exp(-1)) + log(s) + t * t / (2 * s * s);
+    sum += ratio;
+    squares += ratio * ratio;
+  }
+  double mean = sum / N, sigma = sqrt(squares / N - mean * mean);
+  double want = bnn_isa_get()->vec->meanfield_kl(mu, logvar, s, N) / N;
+  ck_near(mean, want, 4 * sigma / sqrt(N), "kl", 0);
+  bnn_mem_free(mu);
+  bnn_mem_free(logvar);
+  bnn_mem_free(theta);
+}
+END_TEST
+
+/* Central differences of the closed form in double, step 1e-5: their own error is below 1e-9. */
+START_TEST(the_gradient_of_the_kl_matches_central_differences) {
+  static bnn_real mu[P], logvar[P], g[P], h[P], dmu[P], dlogvar[P];
+  const double s = 0.8, weight = 0.25, step = 1e-5;
+  fill(mu, P, 1, -2, 2);
+  fill(logvar, P, 2, -9, 2);
+  fill(g, P, 3, -1, 1);
+  fill(h, P, 4, -1, 1);
+  EACH_VEC(vec) {
+    vec->meanfield_grad_sums(dmu, dlogvar, g, h, mu, logvar, (bnn_real)weight,
+                             (bnn_real)(1 / (s * s)), P);
+    for (size_t i = 0; i < P; i++) {
+      double m = (double)mu[i], v = (double)logvar[i];
+      double by_mu = (kl(m + step, v, s) - kl(m - step, v, s)) / (2 * step);
+      double by_logvar = (kl(m, v + step, s) - kl(m, v - step, s)) / (2 * step);
+      double bound = 1e-9 + 8 * (double)BNN_REAL_EPSILON;
+      ck_near((double)dmu[i], (double)g[i] + weight * by_mu, bound, "dmu", i);
+      ck_near((double)dlogvar[i], (double)h[i] / 2 + weight * by_logvar, bound, "dlogvar", i);
+    }
+  }
+}
+END_TEST
+
+/* With one theta the gradient is that of the sums over it alone. */
+START_TEST(weighing_and_adding_are_what_they_say) {
+  static bnn_real g[P], theta[P], mu[P], logvar[P], h[P], g_sum[P], h_sum[P];
+  static bnn_real dmu[P], dlogvar[P], dmu_of_sums[P], dlogvar_of_sums[P];
+  fill(logvar, P, 6, -9, 2);
+  fill(g, P, 1, -1, 1);
+  fill(theta, P, 2, -1, 1);
+  fill(mu, P, 3, -1, 1);
+  EACH_VEC(vec) {
+    fill(g_sum, P, 4, -1, 1);
+    fill(h_sum, P, 5, -1, 1);
+    for (size_t i = 0; i < P; i++) h[i] = g[i] * (theta[i] - mu[i]);
+    vec->meanfield_grad(dmu, dlogvar, g, theta, mu, logvar, (bnn_real)0.25, 2, P);
+    vec->meanfield_grad_sums(dmu_of_sums, dlogvar_of_sums, g, h, mu, logvar, (bnn_real)0.25, 2, P);
+    vec->weigh_add(g_sum, h_sum, g, theta, mu, P);
+    static bnn_real g0[P], h0[P];
+    fill(g0, P, 4, -1, 1);
+    fill(h0, P, 5, -1, 1);
+    for (size_t i = 0; i < P; i++) {
+      double bound = 2 * (double)BNN_REAL_EPSILON, d = (double)(theta[i] - mu[i]);
+      ck_near((double)dmu[i], (double)dmu_of_sums[i], bound, "dmu", i);
+      ck_near((double)dlogvar[i], (double)dlogvar_of_sums[i], bound, "dlogvar", i);
+      ck_near((double)h_sum[i], (double)h0[i] + (double)g[i] * d, bound, "h_sum", i);
+      ck_near((double)g_sum[i], (double)g0[i] + (double)g[i], bound, "g_sum", i);
+    }
+  }
+}
+END_TEST
+
+/* ---- optimizers: ten steps beside the papers' formulas in double ---- */
+
+enum { STEPS = 10 };
+
+/* The gradient of step t, the same for both sides. */
+static void gradient(bnn_real *g, int t) { fill(g, P, 100 + t, -1, 1); }
+
+START_TEST(adam_is_kingma_and_ba_s_algorithm_1) {
+  static bnn_real w[P], m[P], v[P], g[P];
+  static double w1[P], m1[P], v1[P];
+  const bnn_real b1 = (bnn_real)0.9, b2 = (bnn_real)0.999;
+  const double lr = 0.01, eps = 1e-8, c1 = (double)b1, c2 = (double)b2;
+  EACH_VEC(vec) {
+    fill(w, P, 1, -1, 1);
+    for (size_t i = 0; i < P; i++) m[i] = v[i] = 0, m1[i] = v1[i] = 0, w1[i] = (double)w[i];
+    for (int t = 1; t <= STEPS; t++) {
+      const bnn_adam_scalars a = {b1, b2, (bnn_real)(lr / (1 - pow(c1, t))),
+                                  (bnn_real)(1 / (1 - pow(c2, t))), (bnn_real)eps};
+      gradient(g, t);
+      vec->adam(w, m, v, g, &a, P);
+      for (size_t i = 0; i < P; i++) {
+        double d = (double)g[i];
+        m1[i] = c1 * m1[i] + (1 - c1) * d;
+        v1[i] = c2 * v1[i] + (1 - c2) * d * d;
+        double mhat = m1[i] / (1 - pow(c1, t)), vhat = v1[i] / (1 - pow(c2, t));
+        w1[i] -= lr * mhat / (sqrt(vhat) + eps);
+      }
+    }
+    /* half a place of w, at most 1.2, a step, and the error of the quotient times lr */
+    for (size_t i = 0; i < P; i++)
+      ck_near((double)w[i], w1[i], 10 * (double)BNN_REAL_EPSILON, "w", i);
+  }
+}
+END_TEST
+
+/* Parameters of a posterior, and the moments of both. */
+enum { MU, LOGVAR, M_MU, V_MU, M_LOGVAR, V_LOGVAR, ARRAYS };
+
+static void fill_posterior(bnn_real x[ARRAYS][P]) {
+  for (int k = 0; k < ARRAYS; k++) fill(x[k], P, 20 + k, k == V_MU || k == V_LOGVAR ? 0 : -1, 1);
+}
+
+static bool one_pass(const bnn_vec *vec, bnn_real x[ARRAYS][P], const bnn_real *g,
+                     const bnn_real *theta, const bnn_adam_scalars *a, size_t n) {
+  const bnn_meanfield_step s = {.mu = x[MU],
+                                .logvar = x[LOGVAR],
+                                .slot_mu = {x[M_MU], x[V_MU]},
+                                .slot_logvar = {x[M_LOGVAR], x[V_LOGVAR]},
+                                .g = g,
+                                .theta = theta,
+                                .weight = (bnn_real)0.3,
+                                .precision = 2};
+  return vec->meanfield_adam(&s, a, n);
+}
+
+/* At every length of what is left over behind whole vectors. */
+START_TEST(adam_on_a_posterior_in_one_pass_has_the_bits_of_its_parts) {
+  static bnn_real x[ARRAYS][P], want[ARRAYS][P], g[P], theta[P], dmu[P], dlogvar[P];
+  const bnn_adam_scalars a = {(bnn_real)0.9, (bnn_real)0.999, (bnn_real)0.01, 3, (bnn_real)1e-8};
+  EACH_VEC(vec) for (size_t n = P - 17; n <= P; n++) {
+    fill_posterior(x);
+    fill_posterior(want);
+    gradient(g, 1);
+    fill(theta, P, 40, -1, 1);
+    ck_holds(one_pass(vec, x, g, theta, &a, n));
+    vec->meanfield_grad(dmu, dlogvar, g, theta, want[MU], want[LOGVAR], (bnn_real)0.3, 2, n);
+    vec->adam(want[MU], want[M_MU], want[V_MU], dmu, &a, n);
+    vec->adam(want[LOGVAR], want[M_LOGVAR], want[V_LOGVAR], dlogvar, &a, n);
+    ck_holds(memcmp(x, want, sizeof x) == 0); /* what lies behind n is as it was, too */
+  }
+}
+END_TEST
+
+START_TEST(one_pass_writes_nothing_that_is_not_finite) {
+  static bnn_real x[ARRAYS][P], before[ARRAYS][P], g[P], theta[P];
+  const bnn_adam_scalars a = {(bnn_real)0.9, (bnn_real)0.999, (bnn_real)0.01, 3, (bnn_real)1e-8};
+  EACH_VEC(vec) for (size_t at = 5; at < P; at += P - 7) for (int k = 0; k < 3; k++) {
+    fill_posterior(x);
+    gradient(g, 1);
+    fill(theta, P, 40, -1, 1);
+    (k == 0 ? g : k == 1 ? theta : x[LOGVAR])[at] = (bnn_real)(k == 1 ? INFINITY : NAN);
+    memcpy(before, x, sizeof x);
+    ck_holds(!one_pass(vec, x, g, theta, &a, P));
+    for (int r = 0; r < ARRAYS; r++) {
+      ck_holds(memcmp(&x[r][at], &before[r][at], sizeof x[r][at]) == 0);
+      for (size_t i = 0; i < P; i++) ck_holds(isfinite(x[r][i]) || (r == LOGVAR && i == at));
+    }
+  }
+}
+END_TEST
+
+/* 0.9 times the smallest number rounds to itself: it would stay for ever, and be slow. */
+START_TEST(moments_end_at_0_where_gradients_have_ended) {
+  EACH_VEC(vec) {
+    bnn_real w[1] = {1}, m[1] = {1}, v[1] = {1}, g[1] = {0};
+    const bnn_adam_scalars a = {(bnn_real)0.5, (bnn_real)0.5, 0, 1, (bnn_real)1e-8};
+    for (int t = 0; t < 2200; t++) vec->adam(w, m, v, g, &a, 1);
+    ck_holds(m[0] == 0 && v[0] == 0);
+    bnn_real u[1] = {1}, last[1] = {1};
+    for (int t = 0; t < 2200; t++) vec->momentum(u, last, g, 0, (bnn_real)0.5, 0, false, 1);
+    ck_holds(last[0] == 0);
+  }
+}
+END_TEST
+
+START_TEST(adam_divides_by_eps_alone_where_no_gradient_ever_was) {
+  EACH_VEC(vec) {
+    bnn_real w[3] = {1, 2, 3}, m[3] = {0}, v[3] = {0}, g[3] = {0};
+    const bnn_adam_scalars a = {(bnn_real)0.9, (bnn_real)0.999, 1, 1000, (bnn_real)1e-8};
+    vec->adam(w, m, v, g, &a, 3);
+    ck_holds(w[0] == 1 && w[1] == 2 && w[2] == 3);
+  }
+}
+END_TEST
+
+START_TEST(momentum_is_as_in_pytorch_with_and_without_nesterov) {
+  static bnn_real w[P], m[P], g[P];
+  static double w1[P], m1[P];
+  const double lr = 0.1, mu = 0.9, dampening = 0.25;
+  EACH_VEC(vec) for (int nesterov = 0; nesterov <= 1; nesterov++) {
+    fill(w, P, 1, -1, 1);
+    for (size_t i = 0; i < P; i++) m[i] = 0, m1[i] = 0, w1[i] = (double)w[i];
+    for (int t = 1; t <= STEPS; t++) {
+      gradient(g, t);
+      vec->momentum(w, m, g, (bnn_real)lr, (bnn_real)mu, (bnn_real)dampening, nesterov, P);
+      for (size_t i = 0; i < P; i++) {
+        m1[i] = mu * m1[i] + (1 - dampening) * (double)g[i];
+        w1[i] -= lr * (nesterov ? (double)g[i] + mu * m1[i] : m1[i]);
+      }
+    }
+    for (size_t i = 0; i < P; i++)
+      ck_near((double)w[i], w1[i], 20 * (double)BNN_REAL_EPSILON, "w", i);
+  }
+}
+END_TEST
+
+/* 0 / 0 for the first and inf / inf for the last would be NaN, which no later step ends. */
+START_TEST(adam_without_eps_moves_only_what_has_a_gradient) {
+  EACH_VEC(vec) {
+    const bnn_real large = sqrt(-(double)BNN_REAL_LOWEST) * 4;
+    bnn_real w[3] = {1, 2, 3}, m[3] = {0}, v[3] = {0};
+    const bnn_real g[3] = {0, (bnn_real)0.5, large};
+    const bnn_adam_scalars a = {0, 0, (bnn_real)0.25, 1, 0};
+    vec->adam(w, m, v, g, &a, 3);
+    ck_holds(w[0] == 1);
+    ck_near((double)w[1], 1.75, 4 * (double)BNN_REAL_EPSILON, "w", 1);
+    ck_near((double)w[2], 2, 8 * (double)BNN_REAL_EPSILON, "w", 2); /* v is 16 times too small */
+    ck_holds(isinf(v[2]));
+  }
+}
+END_TEST
+
+static bool has_subnormals(void) {
+  volatile bnn_real least = BNN_REAL_LEAST;
+  return least / 2 > 0;
+}
+
+/* Kernels that take subnormal numbers for 0 meanwhile leave the processor as they found it, however
+ * many elements there are and whether all are finite. */
+START_TEST(updates_leave_subnormal_numbers_to_others) {
+  static bnn_real x[ARRAYS][P], g[P], theta[P], dmu[P], dlogvar[P];
+  static const size_t size[] = {0, 1, 16, 17, P};
+  const bnn_adam_scalars a = {(bnn_real)0.9, (bnn_real)0.999, (bnn_real)0.01, 3, (bnn_real)1e-8};
+  EACH_VEC(vec) for (size_t k = 0; k < 2 * (sizeof size / sizeof *size); k++) {
+    const size_t n = size[k / 2];
+    const bool bad = k % 2;
+    fill_posterior(x);
+    gradient(g, 1);
+    fill(theta, P, 40, -1, 1);
+    if (bad) g[0] = (bnn_real)NAN;
+    ck_holds(one_pass(vec, x, g, theta, &a, n) == (n == 0 || !bad) && has_subnormals());
+    vec->meanfield_grad(dmu, dlogvar, g, theta, x[MU], x[LOGVAR], 1, 2, n);
+    ck_holds(has_subnormals());
+    vec->meanfield_grad_sums(dmu, dlogvar, g, theta, x[MU], x[LOGVAR], 1, 2, n);
+    ck_holds(has_subnormals());
+    vec->adam(x[MU], x[M_MU], x[V_MU], g, &a, n);
+    ck_holds(has_subnormals());
+  }
+}
+END_TEST
+
+START_TEST(sgd_steps_against_the_gradient) {
+  static bnn_real w[P], before[P], g[P];
+  EACH_VEC(vec) {
+    fill(w, P, 1, -1, 1);
+    fill(before, P, 1, -1, 1);
+    gradient(g, 1);
+    vec->sgd(w, g, (bnn_real)0.1, P);
+    for (size_t i = 0; i < P; i++)
+      ck_near((double)w[i], (double)before[i] - 0.1 * (double)g[i], 2 * (double)BNN_REAL_EPSILON,
+              "w", i);
+  }
+}
+END_TEST
+
+/* ---- data, statistics, edges ---- */
+
+START_TEST(pixels_are_the_bytes_over_255_correctly_rounded) {
+  uint8_t in[256 + 7];
+  bnn_real out[256 + 7];
+  for (size_t i = 0; i < sizeof in; i++) in[i] = (uint8_t)i;
+  EACH_VEC(vec) {
+    vec->pixels(out, in, sizeof in);
+    for (size_t i = 0; i < sizeof in; i++) ck_holds(out[i] == (bnn_real)in[i] / 255);
+  }
+}
+END_TEST
+
+START_TEST(welford_gives_mean_and_squared_deviations_of_two_passes) {
+  enum { SAMPLES = 50 };
+  static bnn_real x[SAMPLES][P];
+  for (int k = 0; k < SAMPLES; k++) fill(x[k], P, k, 999, 1001);
+  EACH_VEC(vec) {
+    static double mean[P], m2[P];
+    for (size_t i = 0; i < P; i++) mean[i] = m2[i] = 0;
+    for (int k = 0; k < SAMPLES; k++) vec->welford(mean, m2, x[k], k + 1, P);
+    for (size_t i = 0; i < P; i++) {
+      double sum = 0, squares = 0;
+      for (int k = 0; k < SAMPLES; k++) sum += (double)x[k][i];
+      for (int k = 0; k < SAMPLES; k++) squares += pow((double)x[k][i] - sum / SAMPLES, 2);
+      ck_near(mean[i], sum / SAMPLES, 1e-11, "mean", i);
+      ck_near(m2[i], squares, 1e-9, "m2", i);
+    }
+  }
+}
+END_TEST
+
+START_TEST(numbers_are_added_in_double) {
+  static bnn_real x[P];
+  static double sum[P];
+  fill(x, P, 1, -1, 1);
+  EACH_VEC(vec) {
+    for (size_t i = 0; i < P; i++) sum[i] = 1e9;
+    for (int k = 0; k < 3; k++) vec->add_to(sum, x, P);
+    for (size_t i = 0; i < P; i++) ck_near(sum[i], 1e9 + 3 * (double)x[i], 1e-6, "sum", i);
+  }
+}
+END_TEST
+
+/* Around the sizes of a tile, 48 x 16; probabilities down to 0. */
+static const struct {
+  size_t rows, classes;
+} class_shape[] = {{1, 1},  {1, 10},  {47, 2},  {48, 10}, {49, 10}, {240, 10},
+                   {3, 16}, {50, 17}, {2, 700}, {5, 32},  {0, 10},  {3, 0}};
+enum { CLASS_SHAPES = sizeof class_shape / sizeof *class_shape, MOST = 240 * 10 };
+
+static void fill_probabilities(bnn_real *p, size_t rows, size_t classes, int which) {
+  fill(p, rows * classes, which, 0, 1);
+  for (size_t i = 0; i < rows; i++) {
+    double sum = 0;
+    for (size_t c = 0; c < classes; c++)
+      sum += (double)(p[i * classes + c] = (bnn_real)pow((double)p[i * classes + c], 40));
+    for (size_t c = 0; c < classes; c++) p[i * classes + c] /= (bnn_real)sum;
+    if (classes > 1) p[i * classes + i % classes] = 0;
+  }
+}
+
+static double plain_entropy(const bnn_real *p, size_t classes) {
+  double h = 0;
+  for (size_t c = 0; c < classes; c++) h -= p[c] > 0 ? (double)p[c] * log((double)p[c]) : 0;
+  return h;
+}
+
+static size_t plain_best(const bnn_real *p, size_t classes) {
+  size_t best = 0;
+  for (size_t c = 1; c < classes; c++)
+    if (p[c] > p[best]) best = c;
+  return best;
+}
+
+START_TEST(class_sums_are_mean_entropies_and_votes) {
+  enum { SAMPLES = 5 };
+  const size_t rows = class_shape[_i].rows, classes = class_shape[_i].classes;
+  static bnn_real p[SAMPLES][MOST];
+  for (int k = 0; k < SAMPLES; k++) fill_probabilities(p[k], rows, classes, k);
+  EACH_VEC(vec) {
+    static double entropy[MOST], alone[MOST];
+    static uint32_t votes[MOST], want[MOST];
+    for (size_t i = 0; i < MOST; i++) entropy[i] = alone[i] = 0, votes[i] = want[i] = 0;
+    for (int k = 0; k < SAMPLES; k++) {
+      vec->class_sums(entropy, votes, p[k], k + 1, rows, classes);
+      vec->class_sums(alone, NULL, p[k], k + 1, rows, classes);
+    }
+    for (size_t i = 0; classes > 0 && i < rows; i++) {
+      double h = 0;
+      for (int k = 0; k < SAMPLES; k++) {
+        h += plain_entropy(p[k] + i * classes, classes) / SAMPLES;
+        want[i * classes + plain_best(p[k] + i * classes, classes)]++;
+      }
+      ck_near(entropy[i], h, 2 * (double)BNN_REAL_EPSILON * (1 + h), "entropy", i);
+    }
+    ck_holds(memcmp(entropy, alone, sizeof entropy) == 0);
+    ck_holds(memcmp(votes, want, sizeof votes) == 0);
+  }
+}
+END_TEST
+
+/* (1/2, 1/2), (1, 0), a tie of three, a NaN: (log 2)/2 for the first two, 0 log 0 = 0. */
+START_TEST(class_sums_at_the_edges) {
+  const bnn_real p[2][6] = {{(bnn_real)0.5, (bnn_real)0.5, 0, 0, (bnn_real)NAN, 1},
+                            {1, 0, 1, 0, 0, 1}};
+  EACH_VEC(vec) {
+    double entropy[3] = {0};
+    uint32_t votes[6] = {0};
+    for (int k = 0; k < 2; k++) vec->class_sums(entropy, votes, p[k], k + 1, 3, 2);
+    ck_near(entropy[0], log(2) / 2, (double)BNN_REAL_EPSILON, "entropy", 0);
+    ck_holds(entropy[1] == 0 && isnan(entropy[2]));
+    ck_holds(votes[0] == 2 && votes[1] == 0); /* a tie is the first's */
+    ck_holds(votes[2] == 2 && votes[3] == 0 && votes[5] == 2);
+  }
+}
+END_TEST
+
+/* A NaN shows in its own place, whether in a vector or in the rest, and nowhere else. */
+START_TEST(nan_goes_in_and_comes_out) {
+  static bnn_real x[P], y[P], z[P], m[P], v[P], out[P], out2[P];
+  const bnn_adam_scalars a = {(bnn_real)0.9, (bnn_real)0.999, 1, 1, (bnn_real)1e-8};
+  EACH_VEC(vec) for (size_t at = 5; at < P; at += P - 7) {
+    bnn_real *const all[] = {x, y, z, m, v};
+    for (int k = 0; k < 5; k++) fill(all[k], P, k, 0, 1);
+    x[at] = (bnn_real)NAN;
+    vec->adam(y, m, v, x, &a, P);
+    vec->momentum(z, out, x, 1, 0, 0, true, P);
+    for (size_t i = 0; i < P; i++) ck_holds(isnan(y[i]) == (i == at) && isnan(z[i]) == (i == at));
+    for (int k = 1; k < 5; k++) fill(all[k], P, k, 0, 1);
+    ck_holds(isnan(vec->meanfield_kl(x, y, 1, P)) && isnan(vec->meanfield_kl(y, x, 1, P)));
+    vec->sample(out, x, y, KEY, 0, P);
+    vec->sample(out2, y, x, KEY, 0, P);
+    for (size_t i = 0; i < P; i++)
+      ck_holds(isnan(out[i]) == (i == at) && isnan(out2[i]) == (i == at));
+    vec->meanfield_grad(out, out2, y, z, m, x, 1, 1, P);
+    for (size_t i = 0; i < P; i++) ck_holds(!isnan(out[i]) && isnan(out2[i]) == (i == at));
+    vec->meanfield_grad_sums(out, out2, y, x, m, z, 1, 1, P);
+    for (size_t i = 0; i < P; i++) ck_holds(!isnan(out[i]) && isnan(out2[i]) == (i == at));
+  }
+}
+END_TEST
+
+START_TEST(a_logvar_of_minus_infinity_samples_the_mean) {
+  EACH_VEC(vec) {
+    bnn_real mu[2] = {1, -3}, logvar[2] = {(bnn_real)-INFINITY, -2000}, theta[2];
+    vec->sample(theta, mu, logvar, KEY, 0, 2);
+    ck_holds(theta[0] == 1 && theta[1] == -3);
+  }
+}
+END_TEST
+
+START_TEST(nothing_is_written_for_n_0) {
+  EACH_VEC(vec) {
+    bnn_real x = 7, y = 7, z = 7, u = 7;
+    double a = 7, b = 7;
+    uint64_t bits = 7;
+    const uint8_t byte = 1;
+    const bnn_adam_scalars s = {0, 0, 1, 1, 1};
+    vec->bits(&bits, KEY, 3, 0);
+    for (int i = 0; i < NOISES; i++) noise_of(vec, i)(&x, KEY, 3, 0);
+    vec->sample(&x, &y, &z, KEY, 3, 0);
+    vec->meanfield_grad(&x, &y, &z, &z, &u, &u, 1, 1, 0);
+    ck_holds(vec->meanfield_kl(&x, &y, 1, 0) == 0);
+    vec->meanfield_grad_sums(&x, &y, &z, &z, &u, &u, 1, 1, 0);
+    vec->weigh_add(&x, &y, &z, &u, &u, 0);
+    vec->adam(&x, &y, &z, &u, &s, 0);
+    vec->sgd(&x, &y, 1, 0);
+    vec->momentum(&x, &y, &z, 1, 1, 0, false, 0);
+    vec->pixels(&x, &byte, 0);
+    vec->welford(&a, &b, &x, 1, 0);
+    vec->add_to(&a, &x, 0);
+    vec->class_sums(&a, NULL, &x, 1, 0, 3);
+    ck_holds(x == 7 && y == 7 && z == 7 && u == 7 && a == 7 && b == 7 && bits == 7);
+  }
+}
+END_TEST
+
+static void add_tests(TCase *tests) {
+  tcase_set_timeout(tests, 60);
+  tcase_add_test(tests, noise_keeps_its_golden_bits);
+  tcase_add_test(tests, noise_has_the_same_bits_on_every_instruction_set);
+  tcase_add_test(tests, any_range_of_a_draw_gives_the_same_numbers);
+  tcase_add_test(tests, noise_is_made_of_the_words_of_philox);
+  tcase_add_test(tests, normals_are_within_4e_7_of_box_and_muller_in_double);
+  tcase_add_test(tests, truncated_normals_are_within_6e_7_of_the_inverse_distribution_function);
+  tcase_add_test(tests, functions_keep_nan_and_know_their_limits);
+#ifndef BNN_REAL_DOUBLE
+  tcase_add_loop_test(tests, functions_keep_their_bounds_over_all_floats, 0, MATH_COUNT);
+  tcase_add_loop_test(tests, functions_keep_their_bounds_where_they_are_used_most, 0, MATH_COUNT);
+#endif
+  tcase_add_test(tests, a_sample_is_mu_plus_sigma_eps);
+  tcase_add_test(tests, any_range_of_a_sample_gives_the_same_numbers);
+  tcase_add_test(tests, samples_have_the_mean_and_deviation_of_the_posterior);
+  tcase_add_test(tests, the_kl_is_the_sum_of_the_closed_forms);
+  tcase_add_test(tests, the_kl_of_the_prior_itself_is_0);
+  tcase_add_test(tests, the_rest_of_exp_keeps_its_digits);
+  tcase_add_test(tests, the_kl_near_the_prior_keeps_its_digits);
+  tcase_add_test(tests, the_gradient_near_the_prior_keeps_its_digits);
+  tcase_add_test(tests, the_kl_is_what_a_million_samples_say);
+  tcase_add_test(tests, the_gradient_of_the_kl_matches_central_differences);
+  tcase_add_test(tests, weighing_and_adding_are_what_they_say);
+  tcase_add_test(tests, adam_is_kingma_and_ba_s_algorithm_1);
+  tcase_add_test(tests, adam_on_a_posterior_in_one_pass_has_the_bits_of_its_parts);
+  tcase_add_test(tests, one_pass_writes_nothing_that_is_not_finite);
+  tcase_add_test(tests, moments_end_at_0_where_gradients_have_ended);
+  tcase_add_test(tests, adam_divides_by_eps_alone_where_no_gradient_ever_was);
+  tcase_add_test(tests, momentum_is_as_in_pytorch_with_and_without_nesterov);
+  tcase_add_test(tests, adam_without_eps_moves_only_what_has_a_gradient);
+  tcase_add_test(tests, updates_leave_subnormal_numbers_to_others);
+  tcase_add_test(tests, sgd_steps_against_the_gradient);
+  tcase_add_test(tests, pixels_are_the_bytes_over_255_correctly_rounded);
+  tcase_add_test(tests, welford_gives_mean_and_squared_deviations_of_two_passes);
+  tcase_add_test(tests, numbers_are_added_in_double);
+  tcase_add_loop_test(tests, class_sums_are_mean_entropies_and_votes, 0, CLASS_SHAPES);
+  tcase_add_test(tests, class_sums_at_the_edges);
+  tcase_add_test(tests, nan_goes_in_and_comes_out);
+  tcase_add_test(tests, a_logvar_of_minus_infinity_samples_the_mean);
+  tcase_add_test(tests, nothing_is_written_for_n_0);
+}
+
+int main(void) { return run_suite("vec", add_tests); }

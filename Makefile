@@ -46,7 +46,7 @@ LIB := $(BUILD)/libbnn.a
 
 # ---- what the machine has (written by configure.sh, once) ----
 # Targets that build include the answers; those that also run install what is missing first.
-configure := tests/build/configure.sh
+configure := scripts/build/configure.sh
 goals := $(or $(MAKECMDGOALS),all)
 plain_goals := install-headers help clean deps deps-dev format format-check lint $(if $(wildcard $(LIB)),,layers)
 test_goals := test test-long test-programs
@@ -111,7 +111,7 @@ check_suites := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/c/*/test_*.c))
 long_check_suites := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/long/test_*.c)))
 BENCH := $(BUILD)/tests/bench/bnnlua
 benches := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/bench/bench_*.c)))
-quick_suites := $(check_suites) $(sort $(wildcard tests/lua/test_*.lua) $(wildcard tests/*_test.sh))
+quick_suites := $(check_suites) $(sort $(wildcard tests/lua/*/test_*.lua tests/shell/*_test.sh))
 long_suites := $(long_check_suites) \
   $(sort $(wildcard tests/long/test_*.lua) $(wildcard tests/long/*_test.sh))
 
@@ -222,7 +222,7 @@ $(BUILD)/commit.stamp: FORCE | $(BUILD)
 say = @printf '  %-4s %s\n' $(1) '$(2)'
 
 # The rooms that draw the same numbers and glyphs on every processor, where a * b + c must round twice
-# (tests/flags_test.sh sees to it).
+# (tests/shell/flags_test.sh sees to it).
 exact_rooms := runtime/tensor runtime/noise runtime/images
 $(filter $(addprefix $(BUILD)/,$(addsuffix /%,$(exact_rooms))),$(lib_o)): FILE_FLAGS := -ffp-contract=off
 # Only main.c knows version and commit, so that a new commit compiles one file.
@@ -249,9 +249,9 @@ $(BUILD)/bindings/%.o: bindings/%.c $(BUILD)/flags.stamp
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) $(BINDINGS_FLAGS) $(FILE_FLAGS) $(CFLAGS) -c -o $@ $<
 
-$(BUILD)/bind_scripts.c: $(scripts) $(BUILD)/scripts.stamp tests/build/embed.sh
+$(BUILD)/bind_scripts.c: $(scripts) $(BUILD)/scripts.stamp scripts/build/embed.sh
 	$(call say,GEN,$@)
-	$(Q)tests/build/embed.sh $(scripts) >$@
+	$(Q)scripts/build/embed.sh $(scripts) >$@
 
 $(BUILD)/bind_scripts.o: $(BUILD)/bind_scripts.c $(BUILD)/flags.stamp
 	$(call say,CC,$<)

@@ -90,6 +90,15 @@ int bind_fail_reading(lua_State *L, const char *what, const char *instead) {
                     what, instead);
 }
 
+/* core.where() */
+static int core_where(lua_State *L) {
+  push_where(L);
+  push_path(L);
+  bind_show_top(L);
+  lua_concat(L, 2);
+  return 1;
+}
+
 /* core.on_failure(f) */
 static int core_on_failure(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
@@ -334,6 +343,9 @@ static const bind_row rows[] = {
     {"docs", core_docs,
      "docs(): the documentation of the functions and methods written in C\n"
      "Returns a list of {name=, doc=}; a doc's first line shows the call."},
+    {"where", core_where,
+     "where(): \"FILE:LINE: \" of the user's script that led here, and the path of the layer that is "
+     "being called\nAs errors begin; \"\" where neither is known."},
     {"on_failure", core_on_failure,
      "on_failure(f): f() gives the path of the layer that is being called, \"\" outside; errors ask "
      "it"},

@@ -1,5 +1,5 @@
 /* bind_columns.c - standardising the columns of a data set (columns.h).  What users see is
- * bnn.data.standardise (scripts/bnn/files.lua). */
+ * bnn.data.standardise (scripts/bnn/data/files.lua). */
 #include "bind.h"
 #include "tables/columns.h"
 

@@ -1,6 +1,6 @@
 /* bind_metrics.c - metrics of predictions, and their bootstrap.
  *
- * The Lua library (scripts/bnn/metrics.lua) is what users see: it reads lists and tensors, and names
+ * The Lua library (scripts/bnn/metrics/metrics.lua) is what users see: it reads lists and tensors, and names
  * what is wrong.  These functions take contiguous tensors: numbers f64, flags u8, labels i32.  A
  * metric's last two arguments, a key and a number of resamples, may be missing; it returns its
  * value, and a tensor f64 [resamples] of its values on these. */

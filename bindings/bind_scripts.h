@@ -1,6 +1,6 @@
 /* bind_scripts.h - the Lua files of scripts/ as they are compiled into the program.
  *
- * The table itself is made by tests/build/embed.sh when the program is built: one row a file, in
+ * The table itself is made by scripts/build/embed.sh when the program is built: one row a file, in
  * the order of the paths, and a last row of NULLs that the count leaves out. */
 #ifndef BIND_SCRIPTS_H
 #define BIND_SCRIPTS_H

@@ -1,5 +1,5 @@
 /* bind_vmap.c - a finished program replayed for every slice of its inputs, in one call (vmap.h).  What
- * users see is bnn.vmap (scripts/bnn/vmap.lua). */
+ * users see is bnn.vmap (scripts/bnn/autodiff/vmap.lua). */
 #include "bind.h"
 #include "program/vmap.h"
 

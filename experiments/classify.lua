@@ -7,8 +7,8 @@
 -- posterior look at it: their mean is the prediction, and where they disagree more than on nearly
 -- all of the images that the rule in the checkpoint was fitted on, there is no answer.
 local bnn = require "bnn"
-local picture = require "bnn.picture"
-local strings = require "bnn.strings"
+local picture = require "bnn.plot.picture"
+local strings = require "bnn.base.strings"
 
 local experiment = {
   about = "what a checkpoint of experiments/mnist.lua says of pictures of single characters, and "

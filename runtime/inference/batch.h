@@ -3,7 +3,7 @@
  * Images stay uint8 in memory; they become real, divided by 255, in the pass that gathers a batch,
  * as torchvision's ToTensor does.  So wherever a uint8 tensor meets a real input of a network, it
  * is taken for an image of intensities 0..255.  Integers of other types stay what they are: labels,
- * tokens, positions (scripts/bnn/network_input.lua is the same rule on Lua's side). */
+ * tokens, positions (scripts/bnn/autodiff/network_input.lua is the same rule on Lua's side). */
 #ifndef BNN_BATCH_H
 #define BNN_BATCH_H
 

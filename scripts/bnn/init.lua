@@ -1,43 +1,43 @@
 --- bnn: Bayesian deep learning in Lua. help() lists what there is, help "train" explains one of
 -- them.
 local core = require "bnn.core"
-local autodiff = require "bnn.autodiff"
-local experiment = require "bnn.experiment"
+local autodiff = require "bnn.autodiff.autodiff"
+local experiment = require "bnn.run.experiment"
 
 local M = {
   ops = core.ops,
-  nn = require "bnn.nn",
-  params = require "bnn.params",
-  posterior = require "bnn.posterior",
-  samples = require "bnn.samples",
-  likelihood = require "bnn.likelihood",
-  optim = require "bnn.optim",
-  schedule = require "bnn.schedule",
-  metrics = require "bnn.metrics",
-  calibration = require "bnn.calibration",
-  conformal = require "bnn.conformal",
-  ood = require "bnn.ood",
-  data = require "bnn.data",
-  plot = require "bnn.plot",
-  shift = require "bnn.shift",
-  log = require "bnn.log",
-  number = require "bnn.number",
-  safetensors = require "bnn.safetensors",
-  checkpoint = require "bnn.checkpoint",
-  transform = require "bnn.nn".transform,
+  nn = require "bnn.nn.nn",
+  params = require "bnn.params.params",
+  posterior = require "bnn.inference.posterior",
+  samples = require "bnn.params.samples",
+  likelihood = require "bnn.model.likelihood",
+  optim = require "bnn.inference.optim",
+  schedule = require "bnn.inference.schedule",
+  metrics = require "bnn.metrics.metrics",
+  calibration = require "bnn.ood.calibration",
+  conformal = require "bnn.metrics.conformal",
+  ood = require "bnn.ood.ood",
+  data = require "bnn.data.data",
+  plot = require "bnn.plot.plot",
+  shift = require "bnn.ood.shift",
+  log = require "bnn.log.log",
+  number = require "bnn.base.number",
+  safetensors = require "bnn.base.safetensors",
+  checkpoint = require "bnn.checkpoint.checkpoint",
+  transform = require "bnn.nn.nn".transform,
   grad = autodiff.grad,
   value_and_grad = autodiff.value_and_grad,
-  compile = require "bnn.compile".compile,
-  vmap = require "bnn.vmap".vmap,
-  elbo = require "bnn.objective".elbo,
-  objective = require "bnn.objective".objective,
-  train = require "bnn.train".train,
-  predict = require "bnn.predict".predict,
-  log_likelihood = require "bnn.predict".log_likelihood,
+  compile = require "bnn.autodiff.compile".compile,
+  vmap = require "bnn.autodiff.vmap".vmap,
+  elbo = require "bnn.inference.objective".elbo,
+  objective = require "bnn.inference.objective".objective,
+  train = require "bnn.run.train".train,
+  predict = require "bnn.predict.predict".predict,
+  log_likelihood = require "bnn.predict.predict".log_likelihood,
   main = experiment.main,
   load = experiment.load,
   demand = experiment.demand,
-  table_text = require "bnn.table_text",
+  table_text = require "bnn.base.table_text",
 }
 
 for _, name in ipairs{
@@ -57,6 +57,6 @@ for name, op in pairs(core.ops) do
   end
 end
 
-M.help = function(...) return require "bnn.help".help(...) end
+M.help = function(...) return require "bnn.help.help".help(...) end
 
 return M

@@ -3,13 +3,13 @@
 -- bnnlua -m data list | get NAME | show NAME [INDEX | FROM..TO ...] | verify DIR
 local bnn = require "bnn"
 local core = require "bnn.core"
-local fetch = require "bnn.fetch"
-local flags = require "bnn.flags"
-local nearest = require "bnn.nearest"
-local picture = require "bnn.picture"
-local places = require "bnn.places"
-local sets = require "bnn.sets"
-local usage = require "bnn.usage"
+local fetch = require "bnn.data.fetch"
+local flags = require "bnn.run.flags"
+local nearest = require "bnn.base.nearest"
+local picture = require "bnn.plot.picture"
+local places = require "bnn.data.places"
+local sets = require "bnn.data.sets"
+local usage = require "bnn.run.usage"
 
 local demand = bnn.demand
 local PROGRAM = "bnnlua -m data"
@@ -295,7 +295,7 @@ end
 
 local function guarded(argv)
   local _ <close> = setmetatable({}, {__close = function(_, err)
-    require "bnn.experiment".explain_interrupt(err)
+    require "bnn.run.experiment".explain_interrupt(err)
   end})
   require "bnn.signal".guard(main, argv)
 end

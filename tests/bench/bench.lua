@@ -5,8 +5,8 @@
 -- tests/bench/stopwatch.c linked in.
 local bnn = require "bnn"
 local core = require "bnn.core"
-local flags = require "bnn.flags"
-local usage = require "bnn.usage"
+local flags = require "bnn.run.flags"
+local usage = require "bnn.run.usage"
 local watch = assert(package.loadlib("", "luaopen_stopwatch"), "run me by `make bench`")()
 local networks = dofile "tests/bench/networks.lua"
 

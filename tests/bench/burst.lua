@@ -7,8 +7,8 @@
 -- drift); the control is a second process of the old build, whose ratio should be 1. Of the rounds'
 -- ratios the median is given, with its 95% interval by the bootstrap (Efron 1979).
 local bnn = require "bnn"
-local flags = require "bnn.flags"
-local usage = require "bnn.usage"
+local flags = require "bnn.run.flags"
+local usage = require "bnn.run.usage"
 local watch = assert(package.loadlib("", "luaopen_stopwatch"), "run me by `make burst`")()
 
 local about = "the time of training steps of two builds, burst by burst in turns"

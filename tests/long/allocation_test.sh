@@ -2,7 +2,7 @@
 # allocation_test.sh [MOST [SCENARIO...]] - what becomes of operations in which an allocation fails, in
 # Lua, in the runtime or in a library: up to MOST (400) allocations of each are tried.  See
 # allocations.lua for what is asked of them; whole programs end with their result or with a word.
-. "$(dirname "$0")/../checks.sh"
+. "$(dirname "$0")/../shell/checks.sh"
 most=${1:-400}
 [ $# -eq 0 ] || shift
 
@@ -11,7 +11,7 @@ case ${SAN:-} in
 esac
 lua=$(pkg-config --cflags lua5.4 2>/dev/null || echo -I/usr/include/lua5.4)
 # shellcheck disable=SC2086
-if ! ${CC:-gcc} -shared -fPIC -O1 $lua -o "$T/fail_alloc.so" "$tests/fail_alloc.c" 2>"$T/log"; then
+if ! ${CC:-gcc} -shared -fPIC -O1 $lua -o "$T/fail_alloc.so" "$tests/long/fail_alloc.c" 2>"$T/log"; then
   fail "fail_alloc.c does not compile" "$T/log"
   echo "$passed passed, $failed failed"
   exit 1
@@ -21,7 +21,7 @@ export LUA_CPATH_5_4
 
 # ---- operations ----
 mkdir "$T/files" "$T/files/steps" "$T/files/resume"
-if LD_PRELOAD="$T/fail_alloc.so" "$bnnlua" "$tests/allocations.lua" "$T/files" "$most" "$@" \
+if LD_PRELOAD="$T/fail_alloc.so" "$bnnlua" "$tests/long/allocations.lua" "$T/files" "$most" "$@" \
   >"$T/out" 2>"$T/err"; then pass; else cat "$T/err" >>"$T/out"; fail "operations" "$T/out"; fi
 counts=$(tail -n 1 "$T/out")
 case $counts in

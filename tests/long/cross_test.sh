@@ -18,7 +18,7 @@ skip() {
 
 [ "$(uname -m)" != aarch64 ] || skip "this is an aarch64"
 [ -z "${SAN:-}" ] || skip "sanitizers are another test"
-tests/build/configure.sh --install packages cross 2>/dev/null || skip "no cross compiler or no qemu"
+scripts/build/configure.sh --install packages cross 2>/dev/null || skip "no cross compiler or no qemu"
 
 if [ -n "${CROSS_DIR:-}" ]; then
   mkdir -p "$CROSS_DIR" && dir=$(cd "$CROSS_DIR" && pwd) || exit 1
@@ -86,7 +86,7 @@ for suite in "$build"/tests/c/*/test_*; do
   wrap "${suite#"$build"/}"
   suites="$suites $run/${suite#"$build"/}"
 done
-for suite in tests/lua/test_*.lua; do
+for suite in tests/lua/*/test_*.lua; do
   case $suite in
   */test_process.lua) continue ;; # qemu's vfork is a fork, which loses why posix_spawn failed
   esac

@@ -3,8 +3,8 @@
 # is there or the new one, whole, whichever the answer says, and nothing else is left. Skipped
 # without strace, or where it may not trace. BNNLUA is the binary.
 set -u
-# shellcheck source=tests/checks.sh
-. "$(dirname "$0")/../checks.sh"
+# shellcheck source=tests/shell/checks.sh
+. "$(dirname "$0")/../shell/checks.sh"
 unset LUA_INIT LUA_INIT_5_4 LUA_PATH LUA_PATH_5_4 LUA_CPATH LUA_CPATH_5_4
 
 if ! strace -qq -o /dev/null -e inject=fsync:error=EIO true 2>/dev/null; then

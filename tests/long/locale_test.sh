@@ -7,7 +7,7 @@
 set -u
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
-tests/build/locales.sh "$dir" || { echo "skipped: no localedef" && exit 0; }
+tests/shell/locales.sh "$dir" || { echo "skipped: no localedef" && exit 0; }
 LC=("comma numeric")
 for row in "de_DE UTF-8" "de_DE ISO-8859-1" "tr_TR ISO-8859-9"; do
   read -r name charmap <<<"$row"
@@ -21,7 +21,7 @@ skipped=' classify experiment mnist number ood plot_predictions '
 passed=0 failed=0
 for locale in "${LC[@]}"; do
   read -r name categories <<<"$locale"
-  for suite in tests/lua/test_*.lua; do
+  for suite in tests/lua/*/test_*.lua; do
     word=${suite##*/test_}
     [[ $skipped = *" ${word%.lua} "* ]] && continue
     if "$BNNLUA" -e "for c in ('$categories'):gmatch '%a+' do assert(os.setlocale('$name', c)) end" \

@@ -5,7 +5,7 @@
 # Needs a python3 with mpmath (Debian: python3-mpmath, or MPMATH_PYTHON=a venv's python); without it,
 # skipped with a word.
 set -u
-. "$(dirname "$0")/../checks.sh"
+. "$(dirname "$0")/../shell/checks.sh"
 
 python=
 for candidate in "${MPMATH_PYTHON:-python3}" python3 /usr/bin/python3; do

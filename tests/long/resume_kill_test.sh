@@ -4,11 +4,11 @@
 # and the best one are those of the training that was never stopped, byte for byte. MNIST where
 # BNNLUA_DATA has it, else digits that the program draws. BNNLUA is the binary.
 set -u
-# shellcheck source=tests/checks.sh
-. "$(dirname "$0")/../checks.sh"
-tests=$(cd "$(dirname "$0")/.." && pwd)
-# shellcheck source=tests/resume_checks.sh
-. "$tests/resume_checks.sh"
+# shellcheck source=tests/shell/checks.sh
+. "$(dirname "$0")/../shell/checks.sh"
+
+# shellcheck source=tests/shell/resume_checks.sh
+. "$tests/shell/resume_checks.sh"
 BNNLUA_OFFLINE=1
 export BNNLUA_OFFLINE
 

@@ -3,8 +3,8 @@
 -- know digits alone refuse clothes. The OOD part needs $BNNLUA_DATA with mnist as well.
 local lu = require "luaunit"
 local bnn = require "bnn"
-local fetch = require "bnn.fetch"
-local sets = require "bnn.sets"
+local fetch = require "bnn.data.fetch"
+local sets = require "bnn.data.sets"
 
 local folder = arg[0]:match "^(.*)/" or "."
 local function experiment(name) return bnn.load(folder .. "/../../experiments/" .. name) end

@@ -166,7 +166,7 @@ static void add_tests(TCase *tests) {
 int main(void) {
   char command[128];
   if (!mkdtemp(locales)) return EXIT_FAILURE;
-  snprintf(command, sizeof command, "tests/build/locales.sh %s", locales);
+  snprintf(command, sizeof command, "tests/shell/locales.sh %s", locales);
   if (system(command) == 0) setenv("LOCPATH", locales, 1);
   int status = run_suite("number", add_tests);
   snprintf(command, sizeof command, "rm -rf %s", locales);

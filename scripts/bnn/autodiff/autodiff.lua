@@ -1,0 +1,80 @@
+--- Gradients: a Lua function of tensors is recorded once as a program, which C replays forward and
+-- backward (as JAX's grad).
+--
+-- Numbers, tensors, keys and tables of them that are passed as arguments are inputs; what the
+-- function captured is a constant (its memory, not a copy: a posterior's mean that training changes
+-- in place is seen as it is then). A value that is read while recording (item, totable, a
+-- comparison) raises. A key may be folded, and given to dropout and randn_like; other draws are
+-- made before and passed as arguments.
+local number = require "bnn.base.number"
+local record = require "bnn.autodiff.record"
+local trace = require "bnn.autodiff.trace"
+
+local M = {}
+
+local Gradient = {__name = "bnn.gradient"}
+
+function Gradient.__tostring(self)
+  return (self.with_value and "value and gradient of " or "gradient of ") .. trace.place(self.f)
+end
+Gradient.__index = Gradient
+
+-- value, gradient, further results; or the gradient alone in front.
+local function deliver(self, results, gradient)
+  if not self.with_value then
+    return table.pack(gradient, table.unpack(results, 2, results.n))
+  end
+  return table.pack(results[1], gradient, table.unpack(results, 2, results.n))
+end
+
+-- What the gradient's results are, packed, from the program's outputs and gradients: for compile
+-- and vmap, which run the program.
+function Gradient:results(call, args, outputs, gradients)
+  local gradient = trace.gradient(call, args[self.argument], gradients)
+  return deliver(self, trace.results(call, outputs), gradient)
+end
+
+-- Records the call for compile: the program, and a function that runs it.
+function Gradient:build(args)
+  local call = trace.record(self.f, args, {what = "grad", argument = self.argument})
+  return call, function(run_args)
+    local outputs, gradients = call.program:run(trace.values(run_args), {gradient = true})
+    return self:results(call, run_args, outputs, gradients)
+  end
+end
+
+function Gradient.__call(self, ...)
+  if record.active() then
+    error("grad: a gradient cannot be recorded, inside grad, compile or a network; "
+      .. "bnn.compile(bnn.value_and_grad(f)) compiles one", 2)
+  end
+  local args = table.pack(...)
+  local _, run = self:build(args)
+  local results = run(args)
+  return table.unpack(results, 1, results.n)
+end
+
+--- Whether a value is what grad or value_and_grad gives.
+function M.is_gradient(value) return getmetatable(value) == Gradient end
+
+local function gradient_of(f, argument, with_value, what)
+  if not trace.is_callable(f) then error(what .. ": a function is wanted, got " .. type(f), 3) end
+  argument = argument or 1
+  if math.type(argument) ~= "integer" or argument < 1 then
+    local fault = "%s: argument %s, the number of an argument is wanted"
+    error(fault:format(what, number.text(argument)), 3)
+  end
+  return setmetatable({f = f, argument = argument, with_value = with_value}, Gradient)
+end
+
+--- g = bnn.grad(f): g(params, ...) is the gradient of f's first result, one number, with respect to
+-- its first argument (or argument number `argument`): a tensor, Params or table of the same form.
+-- Further results of f are given behind it.
+function M.grad(f, argument) return gradient_of(f, argument, false, "grad") end
+
+--- As grad, with the value in front: value [], gradient, further results.
+--     local f = bnn.value_and_grad(function(p) return ((x:mm(p.w) - y) ^ 2):mean() end)
+--     local loss, gradient = f(params)
+function M.value_and_grad(f, argument) return gradient_of(f, argument, true, "value_and_grad") end
+
+return M

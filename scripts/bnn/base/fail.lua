@@ -1,0 +1,32 @@
+--- How the library refuses what it is given: at the line of the user's script that led here,
+-- however deep the library was, and in one wording, "bnn.vmap: expected a function, got a number".
+--
+--     if x < 0 then fail("bnn.rate: expected a number of at least 0, got %s", x) end
+--     if type(f) ~= "function" then fail.expected("bnn.vmap", "a function", f) end
+local core = require "bnn.core"
+local kinds = require "bnn.base.kinds"
+local strings = require "bnn.base.strings"
+
+local M = {}
+
+--- Raises a message, as string.format makes it, at the user's line. fail(text, ...) is the same.
+function M.raise(text, ...) error(core.where() .. strings.message(text, ...), 0) end
+
+--- Raises "what: expected <wanted>, got <what the value is>".
+-- @param what string: the function, and the argument: "bnn.predict: model"
+-- @param wanted string: "a function"
+function M.expected(what, wanted, value)
+  M.raise("%s: expected %s, got %s", what, wanted, kinds.shown(value))
+end
+
+--- f(...), whose message is raised as that of `what`.
+function M.within(what, f, ...)
+  local results = table.pack(pcall(f, ...))
+  if results[1] then return table.unpack(results, 2, results.n) end
+  local message, line = results[2], core.where()
+  if type(message) ~= "string" then error(message, 0) end -- an interrupt
+  if message:sub(1, #line) == line then message = message:sub(#line + 1) end
+  M.raise("%s: %s", what, message:match "^bad argument #%d+ to '[^']*' %((.*)%)$" or message)
+end
+
+return setmetatable(M, {__call = function(_, ...) M.raise(...) end})

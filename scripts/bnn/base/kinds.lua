@@ -1,0 +1,93 @@
+--- Kinds of values: whether a value is of one, and how messages call kinds and values.
+--
+-- Kinds: any number integer string boolean table function userdata schedule (a number or a function
+-- of the step); any other word is an object whose metatable has that __name, with or without "bnn."
+-- in front. "a|b" takes either.
+local number = require "bnn.base.number"
+local strings = require "bnn.base.strings"
+
+local M = {}
+
+local function is_callable(v)
+  if type(v) == "function" then return true end
+  local meta = getmetatable(v)
+  return type(meta) == "table" and meta.__call ~= nil
+end
+
+--- Whether a value is a finite number.
+function M.is_finite(v)
+  return type(v) == "number" and v == v and v ~= math.huge and v ~= -math.huge
+end
+
+local function is_schedule(v) return M.is_finite(v) or is_callable(v) end
+
+local known_kinds = {
+  any = {"a value", function() return true end},
+  number = {"a number", M.is_finite},
+  integer = {"an integer", function(v) return M.is_finite(v) and math.tointeger(v) ~= nil end},
+  string = {"a string", function(v) return type(v) == "string" end},
+  boolean = {"true or false", function(v) return type(v) == "boolean" end},
+  table = {"a table", function(v) return type(v) == "table" end},
+  ["function"] = {"a function", is_callable},
+  userdata = {"an object", function(v) return type(v) == "userdata" end},
+  schedule = {"a number or a function of the step", is_schedule},
+}
+
+--- Whether a value is an object whose metatable has this __name, with or without "bnn." in front.
+function M.is_object(v, kind)
+  local meta = getmetatable(v)
+  local name = type(meta) == "table" and meta.__name
+  return name == kind or name == "bnn." .. kind
+end
+
+--- Whether a value is of the kind spec.type, or with spec.infinite an infinite number.
+function M.has(v, spec)
+  for kind in spec.type:gmatch "[^|]+" do
+    local known = known_kinds[kind]
+    if known then
+      if known[2](v) then return true end
+    elseif M.is_object(v, kind) then
+      return true
+    end
+  end
+  return spec.infinite and type(v) == "number" and v == v
+end
+
+--- What a kind is called in a message: "integer" -> "an integer", "number|key" -> "... or ...".
+function M.text(kind)
+  local texts = {}
+  for word in kind:gmatch "[^|]+" do
+    local article = (word == "params" or word == "samples") and ""
+      or word:find "^[aeiou]" and "an " or "a "
+    texts[#texts + 1] = known_kinds[word] and known_kinds[word][1] or article .. word
+  end
+  return table.concat(texts, " or ")
+end
+
+-- What objects are called, where that is not the last word of their __name.
+local CALLED = {data = "part of a data set", batch = "batch", compiled = "compiled function"}
+
+--- What a value is, for messages: "a tensor", "params", "a table", "nil".
+function M.shown(v)
+  if v == nil then return "nil" end
+  local meta = (type(v) == "userdata" or type(v) == "table") and getmetatable(v)
+  local name = type(meta) == "table" and meta.__name
+  if type(name) ~= "string" then return M.text(type(v)) end
+  name = name:gsub("^bnn%.", "")
+  return M.text(CALLED[name] or name)
+end
+
+--- A value as messages show it: numbers, strings and short lists of them, else its kind.
+function M.show(v)
+  if type(v) == "string" then return '"' .. strings.shown(v) .. '"' end
+  if v ~= v then return "nan" end -- whatever its sign
+  if type(v) == "number" or type(v) == "boolean" then return number.text(v) end
+  local items = type(v) == "table" and not getmetatable(v) and #v > 0 and #v <= 8 and {}
+  for i = 1, items and #v or 0 do
+    if type(v[i]) ~= "number" and type(v[i]) ~= "string" then return M.shown(v) end
+    items[i] = M.show(v[i])
+  end
+  return items and "{" .. table.concat(items, ", ") .. "}" or M.shown(v)
+end
+
+return M

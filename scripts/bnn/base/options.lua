@@ -1,0 +1,148 @@
+--- Checked option tables: every library function that takes `{name = value}` reads it through here.
+--
+--     local opts = options.check("bnn.train", given, {
+--       objective = {type = "table", required = true},
+--       steps = {type = "integer", min = 1, required = true},
+--       beta = "schedule", log = "any", batch_size = {type = "integer", min = 1, default = 128},
+--     })
+--
+-- A spec is a kind, or {type=, default=, required=, min=, max=, above=, choices=, list=,
+-- infinite=}; `list = true` wants a list of such values. spec[1] describes the list part of the
+-- table itself, as in `bnn.nn.mlp{64, 10, activation = "relu"}`; without it a list part is refused.
+-- Kinds are those of bnn.base.kinds.
+local kinds = require "bnn.base.kinds"
+local nearest = require "bnn.base.nearest"
+local number = require "bnn.base.number"
+local strings = require "bnn.base.strings"
+
+local M = {}
+
+local function choice_fault(v, choices)
+  local names = {}
+  for i, choice in ipairs(choices) do
+    if choice == v then return nil end
+    names[i] = number.text(choice)
+  end
+  local near = nearest.find(number.text(v), names)
+  local fault = ("one of %s is wanted"):format(table.concat(names, ", "))
+  return near and ("%s: did you mean %s?"):format(fault, near) or fault
+end
+
+local function range_fault(v, spec)
+  if type(v) ~= "number" then return nil end
+  if spec.min and v < spec.min then return number.format("at least %s is wanted", spec.min) end
+  if spec.max and v > spec.max then return number.format("at most %s is wanted", spec.max) end
+  if spec.above and v <= spec.above then
+    return number.format("more than %s is wanted", spec.above)
+  end
+end
+
+local function accept_one(v, spec)
+  if not kinds.has(v, spec) then
+    local finite = type(v) == "number" and not kinds.is_finite(v) and kinds.has(0, spec)
+    return nil, (finite and "a finite number" or kinds.text(spec.type)) .. " is wanted"
+  end
+  if spec.type == "integer" then v = math.tointeger(v) or v end -- an infinite one stays
+  local fault = spec.choices and choice_fault(v, spec.choices) or range_fault(v, spec)
+  if fault then return nil, fault end
+  return v
+end
+
+--- Checks one value against a spec: gives the value (1e4 as 10000 for an integer, lists as a copy),
+-- or nil and what is wanted instead. A spec given as a plain word is a kind.
+function M.accept(v, spec)
+  if type(spec) == "string" then spec = {type = spec} end
+  if not spec.list then return accept_one(v, spec) end
+  if type(v) ~= "table" then return nil, "a list is wanted" end
+  local copy = {}
+  for i = 1, #v do
+    local item, fault = accept_one(v[i], spec)
+    if fault then return nil, fault end
+    copy[i] = item
+  end
+  for k in pairs(v) do
+    if copy[k] == nil then return nil, "a list without named entries is wanted" end
+  end
+  return copy
+end
+
+--- The names of a table in alphabetical order.
+function M.sorted_names(t)
+  local names = {}
+  for name in pairs(t) do
+    if type(name) == "string" then names[#names + 1] = name end
+  end
+  table.sort(names, strings.before)
+  return names
+end
+
+-- "unknown option 'stpes': did you mean 'steps'? known are ..."
+local function unknown(name, spec)
+  local known = M.sorted_names(spec)
+  local text = type(name) == "string" and "'" .. strings.shown(name) .. "'" or kinds.show(name)
+  if #known == 0 then return ("unknown option %s: no named options are known"):format(text) end
+  local near = type(name) == "string" and nearest.find(name, known)
+  local hint = near and ("did you mean '%s'? "):format(near) or ""
+  return ("unknown option %s: %sknown are %s"):format(text, hint, table.concat(known, ", "))
+end
+
+-- The kind of an entry: that of the list part for 1, 2, ...
+local function kind_of(name, spec)
+  if math.type(name) == "integer" and name >= 1 then return spec[1] end
+  return type(name) == "string" and spec[name]
+end
+
+-- Every key of a table in an order that does not change from run to run, so that the first fault
+-- does not.
+local function ordered_keys(t)
+  local keys = {}
+  for key in pairs(t) do keys[#keys + 1] = key end
+  table.sort(keys, function(a, b)
+    if type(a) == "number" and type(b) == "number" then return a < b end
+    return strings.before(number.text(a), number.text(b))
+  end)
+  return keys
+end
+
+local function read(given, spec)
+  local opts, keys = {}, ordered_keys(given)
+  for _, name in ipairs(keys) do
+    if not kind_of(name, spec) then return nil, unknown(name, spec) end
+  end
+  for _, name in ipairs(keys) do
+    local v, fault = M.accept(given[name], kind_of(name, spec))
+    if fault then
+      return nil, strings.message("%s = %s: %s", name, kinds.show(given[name]), fault)
+    end
+    opts[name] = v
+  end
+  for _, name in ipairs(M.sorted_names(spec)) do
+    local kind = spec[name]
+    local wanted = type(kind) == "table" and opts[name] == nil
+    if wanted and kind.required then
+      local wants = kind.list and "a list" or kinds.text(kind.type)
+      return nil, strings.message("'%s' is missing: %s is wanted", name, wants)
+    elseif wanted and kind.default ~= nil then
+      opts[name] = kind.list and table.move(kind.default, 1, #kind.default, 1, {}) or kind.default
+    end
+  end
+  return opts
+end
+
+--- Checks an option table and gives a copy with the defaults filled in. What is wrong is raised, as
+-- "what: ...", at the caller of the function that calls this (or at `level`, as for `error`).
+-- @param what string: the function's name for messages
+-- @param given table or nil
+-- @param spec table: name -> kind or spec, as above
+function M.check(what, given, spec, level)
+  local is_object = type(given) == "table" and (getmetatable(given) or {}).__index -- has methods
+  if is_object or given ~= nil and type(given) ~= "table" then
+    error(strings.message("%s: a table of options is wanted, got %s", what, kinds.show(given)),
+      level or 3)
+  end
+  local opts, fault = read(given or {}, spec)
+  if fault then error(what .. ": " .. fault, level or 3) end
+  return opts
+end
+
+return M

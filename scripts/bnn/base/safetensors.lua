@@ -1,0 +1,138 @@
+--- Tensors by name in one file, in the format safetensors, which Python and others read and write.
+--
+--     bnn.safetensors.save("w.safetensors", {w = w, b = b}, {metadata = {run = "7"}})
+--     local file <close> = bnn.safetensors.open "w.safetensors"
+--     print(file.metadata.run, file:shape "w", file:tensor "b")
+--
+-- A file holds data only, never code, and checksums of all that is in it, which other programs take
+-- for a text of the metadata. It needs jansson, as `bnnlua --version` tells.
+local core = require "bnn.core"
+local options = require "bnn.base.options"
+local strings = require "bnn.base.strings"
+
+local M = {}
+
+local function check_path(what, path, level)
+  if type(path) ~= "string" then
+    error(strings.message("bnn.safetensors.%s: a path is wanted, got a %s", what, type(path)),
+      level)
+  end
+end
+
+local open_spec = {
+  map = {type = "boolean", default = false}, check = {type = "boolean", default = true},
+}
+
+local function open(what, path, opts)
+  check_path(what, path, 4)
+  opts = options.check("bnn.safetensors." .. what, opts, open_spec, 4)
+  return core.safetensors_open(path, opts.map, not opts.check)
+end
+
+--- Opens a file; its tensors are read when they are asked for.
+--
+-- file:names(), file:tensor(name), file:shape(name), file:dtype(name), file.metadata (a table of
+-- strings), #file, and pairs(file), which gives name, tensor in alphabetical order and raises at
+-- one that cannot be read. file:close() or <close> gives it back; tensors that were read stay. All
+-- that the header says is checked when the file is opened, and the data of a tensor when it is
+-- read, where the file has checksums.
+-- @param path string
+-- @param opts table: map=false; true: tensors over the file's own bytes, as bnn.data.map gives,
+--   and not held against their checksums. check=true; false: no checksums, for what is left of a
+--   damaged file
+-- @return file; or nil, message
+function M.open(path, opts) return open("open", path, opts) end
+
+-- What is wrong with a name or a text; nil when nothing is.
+local function text_fault(text)
+  if type(text) ~= "string" then return "is no string" end
+  if not utf8.len(text) then return "is not UTF-8" end
+end
+
+local function name_fault(name)
+  if name == "__metadata__" then return "is no name for a tensor" end
+  if type(name) == "string" and name:find "\0" then return "holds a zero byte" end
+  return text_fault(name)
+end
+
+local function is_tensor(value)
+  local meta = type(value) == "userdata" and getmetatable(value)
+  return type(meta) == "table" and meta.__name == "bnn.tensor"
+end
+
+-- Names in alphabetical order and their tensors, as two lists; or nil, fault.
+local function tensor_lists(tensors)
+  local by_name, list = {}, {}
+  for name, x in pairs(tensors) do
+    local fault = name_fault(name)
+    if fault then
+      return nil, strings.message("the name %q %s", tostring(name), fault) end
+      if not is_tensor(x) then return nil, strings.message("'%s' is a %s", name, type(x))
+    end
+    by_name[name] = x
+  end
+  local names = options.sorted_names(by_name)
+  for i, name in ipairs(names) do list[i] = by_name[name] end
+  return names, list
+end
+
+local SUMS = "bnn.crc32"
+
+-- Keys in alphabetical order and their values; or nil, fault.
+local function metadata_lists(metadata)
+  for key, value in pairs(metadata) do
+    local fault = type(key) == "string" and key:find "\0" and "holds a zero byte" or text_fault(key)
+    if fault then
+      return nil, strings.message("metadata: the key %q %s", tostring(key), fault) end
+      if key == SUMS then return nil, strings.message("metadata: '%s' is for the checksums", key)
+    end
+    fault = text_fault(value)
+    if fault then return nil, strings.message("metadata: the value of '%s' %s", key, fault) end
+  end
+  local keys, values = options.sorted_names(metadata), {}
+  for i, key in ipairs(keys) do values[i] = metadata[key] end
+  return keys, values
+end
+
+local function has_pairs(value)
+  local meta = getmetatable(value)
+  return type(value) == "table" or type(meta) == "table" and meta.__pairs ~= nil
+end
+
+--- Writes tensors by name, whole or not at all: u8 as U8, i32 as I32, f32 as F32 and so on.
+-- @param path string
+-- @param tensors table name -> tensor; Params and an open file will do too
+-- @param opts table: metadata={key = string, ...}; checksums=true, see open
+-- @return true; or nil, message
+function M.save(path, tensors, opts)
+  check_path("save", path, 3)
+  opts = options.check("bnn.safetensors.save", opts, {
+    metadata = {type = "table", default = {}}, checksums = {type = "boolean", default = true},
+  })
+  if not has_pairs(tensors) then
+    error("bnn.safetensors.save: tensors by name are wanted, got a " .. type(tensors), 2)
+  end
+  local names, list = tensor_lists(tensors)
+  if not names then error("bnn.safetensors.save: tensors by name are wanted: " .. list, 2) end
+  local keys, values = metadata_lists(opts.metadata)
+  if not keys then error("bnn.safetensors.save: strings by name are wanted: " .. values, 2) end
+  return core.safetensors_save(path, names, list, keys, values, opts.checksums)
+end
+
+--- All tensors of a file.
+-- @param path string
+-- @param opts table: map=, check=, as for open
+-- @return table name -> tensor, table of the metadata; or nil, message
+function M.load(path, opts)
+  local file <close>, fault = open("load", path, opts)
+  if not file then return nil, fault end
+  local tensors = {}
+  for _, name in ipairs(file:names()) do
+    local x, message = file:tensor(name)
+    if not x then return nil, message end
+    tensors[name] = x
+  end
+  return tensors, file.metadata
+end
+
+return M

@@ -1,0 +1,119 @@
+--- Images of classes: a folder for each class, with PNG images.
+local classes = require "bnn.model.classes"
+local core = require "bnn.core"
+local options = require "bnn.base.options"
+local strings = require "bnn.base.strings"
+
+local M = {}
+
+local malformed = strings.malformed
+
+local function shape_text(x) return "[" .. table.concat(x:shape(), ", ") .. "]" end
+
+--- Names in a folder, sorted by their bytes; hidden ones left out.
+-- @param kind "file" or "folder"
+-- @param pattern string: that a name in small letters fits
+-- @return list; or nil, message
+function M.names_in(path, kind, pattern)
+  local entries, fault = core.list_dir(path)
+  if not entries then return nil, fault end
+  local names = {}
+  for name, is in pairs(entries) do
+    local fits = is == kind and not name:find "^%." and strings.lower(name):find(pattern)
+    if fits then names[#names + 1] = name end
+  end
+  table.sort(names, strings.before)
+  return names
+end
+
+-- One image of a folder: u8 [1, h, w] or [1, 3, h, w].
+local function read_example(path, opts)
+  if opts.character then
+    local x, fault = require "bnn.data.files".image(path, {ink = opts.ink})
+    return x and x:view(1, 28, 28), fault
+  end
+  local x, fault = core.png_read(path, opts.channels == 3 and "rgb" or "grey")
+  if not x then return nil, fault end
+  if opts.channels == 3 then x = x:permute(3, 1, 2):contiguous() end
+  return x:view(1, table.unpack(x:shape()))
+end
+
+-- Tensors [1, ...] joined along their first axis, 32 at a time: so many concat takes.
+local function join(list)
+  while #list > 1 do
+    local joined = {}
+    for i = 1, #list, 32 do
+      joined[#joined + 1] = core.concat(table.move(list, i, math.min(i + 31, #list), 1, {}), 1)
+    end
+    list = joined
+  end
+  return list[1]
+end
+
+-- Adds a class's images to lists x and y; true, or nil, message.
+local function add_class(x, y, dir, label, opts)
+  local files, fault = M.names_in(dir, "file", "%.png$")
+  if not files then return nil, fault end
+  if #files == 0 then return malformed(dir, "holds no PNG images") end
+  for _, file in ipairs(files) do
+    local path = dir .. "/" .. file
+    local image, message = read_example(path, opts)
+    if not image then return nil, message end
+    if x[1] and shape_text(image) ~= shape_text(x[1]) then
+      local advice = "character = true fits all to 28 x 28"
+      return malformed(path, "is %s, the images before it are %s; %s", shape_text(image[1]),
+        shape_text(x[1][1]), advice)
+    end
+    x[#x + 1], y[#y + 1] = image, label
+  end
+  return true
+end
+
+--- The options of M.read.
+M.spec = {
+  channels = {type = "integer", default = 1, choices = {1, 3}},
+  character = {type = "boolean", default = false},
+  ink = {type = "string", default = "auto", choices = {"auto", "dark", "light"}},
+  classes = {type = "string", list = true}, like = "table",
+}
+
+-- The names of the classes in their order, and those that have a folder; or nil, message.
+local function classes_of(path, known)
+  local found, fault = M.names_in(path, "folder", "")
+  if not found then return nil, fault end
+  if #found == 0 then
+    return malformed(path, "holds no folders; expected one for each class, with PNG images")
+  end
+  if not known then return found, found end
+  local numbers = classes.numbers(known)
+  for _, name in ipairs(found) do
+    if not numbers[name] then
+      return malformed(path .. "/" .. name, "class '%s' is none of the %d known: %s", name, #known,
+        classes.words(known))
+    end
+  end
+  return known, found
+end
+
+--- A folder as a part; bnn.data.folder documents it.
+-- @param what string: the function, for messages
+function M.read(what, path, opts)
+  opts = options.check(what, opts, M.spec, 4)
+  path = path:gsub("(.)/+$", "%1")
+  local known, like = classes.given(what, opts, 4)
+  if like and not known then
+    return malformed(path, "the part that it is to be like names no classes (classes = {...} does)")
+  end
+  local names, found = classes_of(path, known)
+  if not names then return nil, found end
+  local x, y, numbers = {}, {}, classes.numbers(names)
+  for _, class in ipairs(found) do
+    local ok, message = add_class(x, y, path .. "/" .. class, numbers[class], opts)
+    if not ok then return nil, message end
+  end
+  return require "bnn.data.data".part{
+    x = join(x), y = core.tensor(y, "i32"), classes = names, origin = path,
+  }
+end
+
+return M

@@ -1,0 +1,251 @@
+--- Data sets from one's own files: an archive, a table or two, a folder of images by class.
+local class_folders = require "bnn.data.class_folders"
+local classes = require "bnn.model.classes"
+local core = require "bnn.core"
+local csv = require "bnn.data.csv"
+local files = require "bnn.data.files"
+local idx_set = require "bnn.data.idx_set"
+local notice = require "bnn.base.notice"
+local options = require "bnn.base.options"
+local strings = require "bnn.base.strings"
+
+local M = {}
+
+local WHAT = "bnn.data.load"
+
+-- bnn.data requires this module.
+local function part(opts) return require "bnn.data.data".part(opts) end
+
+local malformed = strings.malformed
+
+-- ---- archives ----
+
+-- A part's array, under the names by which it goes around in .npz files; or nil, and why it is
+-- there and is none.
+local function array_of(archive, part_name, what)
+  for _, name in ipairs{what .. "_" .. part_name, part_name .. "_" .. what} do
+    if archive.arrays[name] then return archive.arrays[name] end
+    local why = archive.skipped[name .. ".npy"]
+    if why then return malformed(archive.path, "array '%s' %s", name, why) end
+  end
+end
+
+-- Arrays as a part's: u8 stays, the rest becomes real; labels that are integers become i32 [n].
+local function part_of(path, x, y)
+  if x:dtype() ~= "u8" then x = x:real() end
+  if y and y:dtype():find "^f" then
+    y = y:real()
+  elseif y then
+    local labels, fault = classes.labels(y)
+    if not labels then return malformed(path, "%s", fault) end
+    y = labels
+  end
+  if y and y:size(1) ~= x:size(1) then
+    return malformed(path, "has %d examples and %d labels", x:size(1), y:size(1))
+  end
+  return part{x = x, y = y, origin = path}
+end
+
+-- A part of an archive; nil when it has none, nil, message when it is no good.
+local function archive_part(archive, name)
+  local x, fault = array_of(archive, name, "x")
+  if not x then return nil, fault end
+  local y, message = array_of(archive, name, "y")
+  if message then return nil, message end
+  return part_of(archive.path, x, y)
+end
+
+local function from_npz(path, opts)
+  options.check(WHAT, opts, {}, 4)
+  local arrays, names, skipped = core.npz_read(path)
+  if not arrays then return nil, names end
+  local archive, data = {path = path, arrays = arrays, skipped = skipped}, {}
+  for _, name in ipairs{"train", "test"} do
+    local made, fault = archive_part(archive, name)
+    if fault then return nil, fault end
+    data[name] = made
+  end
+  if not next(data) and arrays.x then
+    if skipped["y.npy"] then return malformed(path, "array 'y' %s", skipped["y.npy"]) end
+    local made, fault = part_of(path, arrays.x, arrays.y)
+    if not made then return nil, fault end
+    data.train = made
+  end
+  if not next(data) then
+    return malformed(path, "holds %s; wanted x_train, y_train, x_test, y_test, or x and y",
+      table.concat(names, ", "))
+  end
+  files.say_skipped(path, skipped)
+  return data
+end
+
+-- ---- two parts ----
+
+-- The same options but for one.
+local function without(opts, left_out)
+  local copy = {}
+  for name, value in pairs(opts or {}) do copy[name] = value end
+  copy[left_out] = nil
+  return copy
+end
+
+-- Options with `like` in the place of what they say of classes.
+local function like_part(opts, like)
+  local copy = without(opts, "classes")
+  copy.like = like
+  return copy
+end
+
+-- The training part, and the test part read like it; either path may be nil.
+-- @param read function(what, path, opts) -> part; or nil, message
+local function both(read, train, test, opts)
+  local data = {}
+  if train then
+    local made, fault = read(WHAT, train, opts)
+    if not made then return nil, fault end
+    data.train, opts = made, like_part(opts, made)
+  end
+  if test then
+    local made, fault = read(WHAT, test, opts)
+    if not made then return nil, fault end
+    if made.classes and not (opts and (opts.classes or opts.like)) then
+      notice.say("%s: no training part, so its own classes are numbered: %s (like = or classes = "
+        .. "has those of another part)", test, classes.words(made.classes))
+    end
+    data.test = made
+  end
+  return data
+end
+
+-- A table, and another one for the test part in test=.
+local function from_table(path, opts)
+  local test = type(opts) == "table" and opts.test or nil
+  if test ~= nil and type(test) ~= "string" then
+    error(WHAT .. ": test: expected the path of a table, got a " .. type(test), 4)
+  end
+  return both(csv.read, path, test, test and without(opts, "test") or opts)
+end
+
+-- The only table in a folder that is called `name`, with any ending; or nil, and message.
+local function table_called(path, name)
+  local found
+  for _, file in ipairs(class_folders.names_in(path, "file", "^" .. name .. "%.?[%w.]*$") or {}) do
+    local kind = files.kind_of(path .. "/" .. file)
+    if kind == "csv" or kind == "tsv" then
+      if found then
+        return malformed(path, "holds %s and %s, which of them is the %s part?", found, file, name)
+      end
+      found = file
+    end
+  end
+  return found and path .. "/" .. found
+end
+
+-- A folder with the tables train.* and test.*; nil when it has none.
+local function from_tables(path, opts)
+  local train, fault = table_called(path, "train")
+  if fault then return nil, fault end
+  local test, message = table_called(path, "test")
+  if message then return nil, message end
+  if train or test then return both(csv.read, train, test, opts) end
+end
+
+-- The folders of a folder: those called train and test, in any case, and the names of the others.
+local function parts_in(path)
+  local names, fault = class_folders.names_in(path, "folder", "")
+  if not names then return nil, fault end
+  local parts, others = {}, {}
+  for _, name in ipairs(names) do
+    local part_name = strings.lower(name)
+    if (part_name == "train" or part_name == "test") and not parts[part_name] then
+      parts[part_name] = path .. "/" .. name
+    else
+      others[#others + 1] = name
+    end
+  end
+  return parts, others
+end
+
+-- A folder of images by class, or two of these called train and test.
+local function from_images(path, opts)
+  local parts, others = parts_in(path)
+  if not parts then return nil, others end
+  if not next(parts) then return both(class_folders.read, path, nil, opts) end
+  local data, fault = both(class_folders.read, parts.train, parts.test, opts)
+  if data and others[1] then
+    notice.say("%s: only train and test are read; left out: %s", path, classes.words(others))
+  end
+  return data, fault
+end
+
+-- ---- any path ----
+
+local function from_array(path, kind, opts)
+  if kind == "npy" then
+    options.check(WHAT, opts, {}, 4)
+    opts = {}
+  end
+  opts = options.check(WHAT, opts, {layout = idx_set.layout}, 4)
+  local x, fault = files.read(path)
+  if not x then return nil, fault end
+  if kind == "idx" then
+    x, fault = idx_set.images(x, path, opts.layout)
+    if not x then return nil, fault end
+  end
+  local made, message = part_of(path, x)
+  if not made then return nil, message end
+  return {train = made}
+end
+
+--- Whether a name ends as those of files that M.load takes.
+function M.is_file_name(path)
+  local kind = files.kind_by_name(path)
+  return kind ~= nil and kind ~= "png"
+end
+
+--- Whether a path is that of a file, by its name or because it is there.
+function M.is_file(path)
+  if M.is_file_name(path) then return true end
+  local file = not core.is_folder(path) and io.open(path, "rb")
+  if not file then return false end
+  file:close()
+  return true
+end
+
+--- Whether a folder holds tables or folders, so that M.load may take it.
+function M.is_folder(path)
+  for name, kind in pairs(core.list_dir(path) or {}) do
+    local is_part = kind == "file" and (name:find "^train[%w.]*$" or name:find "^test[%w.]*$")
+    if kind == "folder" or is_part then return true end
+  end
+  return false
+end
+
+--- A data set from one file or a folder; bnn.data.load calls it.
+-- .npz: x_train, y_train, x_test, y_test, or x and y. A table: a part train; and a part test from
+-- the table in test=, which has the classes and columns of train. .npy and IDX: x of train. A
+-- folder: tables called train and test, with any ending; folders train and test (or Train, Test)
+-- with a folder of images for each class in each, others beside them are left out; or the classes'
+-- own. Classes that the test part lacks keep their
+-- numbers, one that only it has is an error.
+-- @param path string
+-- @param opts table: of bnn.data.csv and test=, or of bnn.data.folder; layout= of IDX images
+-- @return {train=, test=}; or nil, message
+function M.load(path, opts)
+  path = path:gsub("(.)/+$", "%1")
+  if core.is_folder(path) then
+    local data, fault = from_tables(path, opts)
+    if data or fault then return data, fault end
+    return from_images(path, opts)
+  end
+  local kind, fault = files.kind_of(path)
+  if not kind then return nil, fault end
+  if kind == "npz" then return from_npz(path, opts) end
+  if kind == "csv" or kind == "tsv" then return from_table(path, opts) end
+  if kind == "png" then
+    return malformed(path, "is one image, wanted a folder that has a folder for each class")
+  end
+  return from_array(path, kind, opts)
+end
+
+return M

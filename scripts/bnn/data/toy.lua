@@ -1,0 +1,60 @@
+--- Toy data: small sets drawn from a known truth. Handed out by bnn.data.
+local core = require "bnn.core"
+local describe = require "bnn.base.describe"
+local files = require "bnn.data.files"
+local options = require "bnn.base.options"
+
+local M = {}
+
+-- bnn.data requires this module.
+local function part(opts) return require "bnn.data.data".part(opts) end
+
+-- n points of y = x^3 + noise with x uniform over a range.
+local function cubic_part(key, n, opts)
+  local from, to = table.unpack(opts.range)
+  local x = core.rand(key:fold "x", n, 1) * (to - from) + from
+  local y = x * x * x + core.randn(key:fold "noise", n, 1) * opts.noise
+  return part{x = x, y = y, origin = "bnn.data.cubic"}
+end
+
+-- Both parts with x and y standardised by the training part, and how to go back.
+local function standardise(train, test)
+  local x_of_train, x_scale = files.standardise(train)
+  local y_of_train, y_scale = files.standardise(part{x = train.y})
+  local y_of_test = files.standardise(part{x = test.y}, y_scale)
+  return x_of_train:with{y = y_of_train.x},
+    files.standardise(test, x_scale):with{y = y_of_test.x}, {x = x_scale, y = y_scale}
+end
+
+--- The regression of Hernandez-Lobato and Adams (2015): y = x^3 + noise, x uniform over a range.
+--     local data = bnn.data.cubic{key = key:fold "data"}     -- 100 points on [-4, 4], noise 3
+-- Train and test part are drawn from folds of the key, so they depend on nothing else.
+-- @param opts table: key=; n=100 points to train on, test=1000 fresh ones; noise=3, the standard
+--   deviation of y; range={-4, 4} of x; standardise=false: whether x and y have mean 0 and
+--   deviation 1 on the training part
+-- @return {train=, test=, name=, title=}: x real [n, 1], y real [n, 1]; when standardised also
+--   scale= {x = {mean=, std=}, y = {mean=, std=}}, tensors [1]: y * scale.y.std + scale.y.mean is
+--   in the units of the data
+function M.cubic(opts)
+  local what = "bnn.data.cubic"
+  opts = options.check(what, opts, {
+    key = {type = "key", required = true}, n = {type = "integer", min = 1, default = 100},
+    test = {type = "integer", min = 1, default = 1000},
+    noise = {type = "number", min = 0, default = 3},
+    range = {type = "number", list = true, default = {-4, 4}},
+    standardise = {type = "boolean", default = false},
+  })
+  local range = opts.range
+  if #range ~= 2 or range[1] >= range[2] then
+    local text = "%s: range = {%s}: {from, to} with from < to is wanted"
+    error(text:format(what, table.concat(range, ", ")), 2)
+  end
+  local train = cubic_part(opts.key:fold "train", opts.n, opts)
+  local test = cubic_part(opts.key:fold "test", opts.test, opts)
+  local scale
+  if opts.standardise then train, test, scale = standardise(train, test) end
+  return describe.as("data set",
+    {train = train, test = test, scale = scale, name = "cubic", title = "cubic"})
+end
+
+return M

@@ -1,0 +1,140 @@
+--- Documentation entries, gathered from where the things themselves are written: `---` comments in
+-- the library's scripts, the op table, and the rows of the C functions.
+-- An entry is {name = "bnn.optim.adam", call = "bnn.optim.adam(opts)", doc = "...", module =,
+-- field =}; call and field only where a script has it, field being its path in the module's value.
+-- What is indented by four spaces before the first @ is an example: code that runs as it stands in
+-- tests/lua/help/test_examples.lua. Tables and other text are indented by two.
+local strings = require "bnn.base.strings"
+
+local M = {}
+
+-- What a line of code defines: its path ("M.adam", "Log:row"), its parameters, whether it is local.
+local function definition(line)
+  local path, params = line:match "^%s*function%s+([%w_.:]+)%s*(%b())"
+  if path then return path, params end
+  path, params = line:match "^local%s+function%s+([%w_]+)%s*(%b())"
+  if path then return path, params, true end
+  params = line:match "^return%s+function%s*(%b())"
+  if params then return "", params end
+  path, params = line:match "^%s*([%w_.]+)%s*=%s*function%s*(%b())"
+  if path then return path, params end
+  return line:match "^([%w_]+%.[%w_.]+)%s*=", nil
+end
+
+-- The block of comment lines that opens with `---` at line i: its text and the line after it.
+local function read_block(lines, i)
+  local text = {}
+  repeat
+    text[#text + 1] = lines[i]:gsub("^%s*%-%-+ ?", "")
+    i = i + 1
+  until not (lines[i] and lines[i]:find "^%s*%-%-")
+  return table.concat(text, "\n"), i
+end
+
+-- What a module's functions are named after: its file, wherever it stands. bnn.inference.optim ->
+-- bnn.optim; M.names of bnn.help.public knows those that users write otherwise.
+local function named_after(module)
+  return module:find "^bnn%." and "bnn." .. module:match "[^.]+$" or module
+end
+
+-- The entry of a definition in a module whose source returns the table `exported`. Methods go by
+-- the name of their class in small letters: Log:row -> "log:row".
+local function make_entry(module, exported, path, params)
+  local class, method = path:match "([%w_]+):([%w_]+)$"
+  local entry = {module = module}
+  if class then
+    entry.name = strings.lower(class) .. ":" .. method
+  else
+    entry.field = path:gsub("^" .. exported .. "%.", ""):gsub("^" .. exported .. "$", "")
+    local name = named_after(module)
+    entry.name = entry.field == "" and name or name .. "." .. entry.field
+  end
+  entry.call = params and entry.name .. params
+  return entry
+end
+
+-- The name that the module's last line returns: `return M`.
+local function exported_name(source)
+  return ("\n" .. source):match "\nreturn%s+([%a_][%w_]*)%s*$" or "M"
+end
+
+-- A local function is public when the module hands it out under its name: `return adam`,
+-- `return {adam = adam}`, `M.adam = adam`.
+local function is_exported(source, name)
+  local fields = (source:match "\nreturn%s+(%b{})%s*$" or ""):gsub("%-%-[^\n]*", "")
+  return exported_name(source) == name
+    or fields:find("%f[%w_]" .. name .. "%f[^%w_]")
+    or source:find("\n[%w_]+%." .. name .. "%s*=%s*" .. name .. "%s*\n")
+end
+
+-- The entry of a block of comments, if it stands above something public or opens the file.
+local function block_entry(source, module, next_line, opens_file)
+  local path, params, is_local = definition(next_line)
+  if path and (not is_local or is_exported(source, path)) then
+    return make_entry(module, exported_name(source), path, params)
+  end
+  return opens_file and not path and {module = module, name = named_after(module), field = ""}
+end
+
+--- The entries of a module's source text. The first block of the file, standing before no
+-- definition, documents the module itself.
+function M.parse(source, module)
+  local lines, entries, i = {}, {}, 1
+  for line in (source .. "\n"):gmatch "(.-)\n" do lines[#lines + 1] = line end
+  while lines[i] do
+    if lines[i]:find "^%s*%-%-%-" then
+      local doc, after = read_block(lines, i)
+      local entry = block_entry(source, module, lines[after] or "", i == 1)
+      if entry then
+        entry.doc = doc
+        entries[#entries + 1] = entry
+      end
+      i = after
+    else
+      i = i + 1
+    end
+  end
+  return entries
+end
+
+-- The module `name`, or nil where this build lacks it.
+local function optional(name)
+  local ok, module = pcall(require, name)
+  return ok and type(module) == "table" and module or nil
+end
+
+local function add_scripts(entries)
+  local loader = optional "bnn.loader"
+  for _, script in ipairs(loader and loader.list() or {}) do
+    local module = script.name:gsub("%.init$", "")
+    local source = (module == "bnn" or module:find "^bnn%.") and loader.source(script.name)
+    local found = source and M.parse(source, module) or {}
+    if source and not (found[1] and found[1].field == "") then -- known, if only by its members
+      entries[#entries + 1] = {module = module, name = named_after(module), field = "", doc = ""}
+    end
+    table.move(found, 1, #found, #entries + 1, entries)
+  end
+end
+
+local function add_rows(entries, rows, prefix)
+  for _, row in ipairs(rows) do
+    local name = row.name:find "[.:]" and row.name or prefix .. row.name
+    entries[#entries + 1] = {name = name, doc = row.doc}
+  end
+end
+
+--- Every documentation entry of the library, sorted by name.
+function M.collect()
+  local entries = {}
+  add_scripts(entries)
+  local core = optional "bnn.core"
+  if core and core.docs then add_rows(entries, core.docs(), "bnn.") end
+  if core and core.op_docs then add_rows(entries, core.op_docs(), "x:") end
+  table.sort(entries, function(a, b)
+    if a.name ~= b.name then return strings.before(a.name, b.name) end
+    return strings.before(a.doc or "", b.doc or "")
+  end)
+  return entries
+end
+
+return M

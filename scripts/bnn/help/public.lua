@@ -1,0 +1,117 @@
+--- The public names of the library: what help shows of the documentation that its files hold.
+--
+-- bnn.train is written as function train of module bnn.train, bnn.main in module bnn.experiment:
+-- they are shown under the names that users write. Modules that the library does not hand out are
+-- internal: help finds them by name, and does not list them.
+local strings = require "bnn.base.strings"
+
+local M = {}
+
+local function module_of(entry)
+  local ok, value = pcall(require, entry.module)
+  return ok and value or nil
+end
+
+-- The value that an entry of a script documents, or nil (methods, and modules that do not load).
+function M.value_of(entry)
+  if not entry.field then return entry.value end
+  local value = module_of(entry)
+  for name in entry.field:gmatch "[^.]+" do
+    if type(value) ~= "table" then return nil end
+    value = value[name]
+  end
+  return value
+end
+
+-- Modules that hand out what internal ones hold: bnn.data.read of bnn.files, bnn.metrics.auroc of
+-- bnn.ranking.
+local COLLECTIONS = {"data", "metrics", "plot"}
+
+-- function -> the name under which `bnn` itself has it, or a collection.
+local function exported_functions(bnn)
+  local names = {}
+  for _, module in ipairs(COLLECTIONS) do
+    for name, value in pairs(bnn[module] or {}) do
+      if type(value) == "function" then names[value] = ("bnn.%s.%s"):format(module, name) end
+    end
+  end
+  for name, value in pairs(bnn) do
+    if type(value) == "function" then names[value] = "bnn." .. name end
+  end
+  return names
+end
+
+-- table of a module -> the field under which `bnn` hands it out.
+local function exported_modules(bnn)
+  local fields = {}
+  for field, value in pairs(bnn) do
+    if type(value) == "table" then fields[value] = field end
+  end
+  return fields
+end
+
+-- Functions that were made in a loop: their texts are in the module's table `docs`.
+local function add_made(entries, bnn)
+  for field, value in pairs(bnn) do
+    for name, doc in pairs(type(value) == "table" and value.docs or {}) do
+      local made = type(value[name]) == "function" and value[name]
+      entries[#entries + 1] = {name = ("bnn.%s.%s"):format(field, name), doc = doc, value = made}
+    end
+  end
+end
+
+-- Classes whose objects the library keeps to itself.
+local INTERNAL_CLASSES = {
+  checkpointer = true, download = true, kept = true, lock = true, program = true, scope = true,
+}
+
+-- Whether users meet what an entry is about: a function or module that `bnn` hands out, or a method
+-- of an object that they get.
+local function is_public(entry, bnn, taken, is_handed_out)
+  local class = entry.name:match "^([%w_]+):"
+  if class then return not INTERNAL_CLASSES[class] end
+  if entry.name:find "^bnn%.core%." then return false end
+  if entry.value then return true end
+  if entry.module then return entry.module == "bnn" or is_handed_out or taken[entry.name] end
+  local name = entry.name:match "^bnn%.([%w_]+)$" -- a function of C's, or an op
+  return not name or bnn[name] ~= nil
+end
+
+local function rename(entry, name)
+  local copy = {}
+  for k, v in pairs(entry) do copy[k] = v end
+  copy.name = name
+  copy.call = entry.call and name .. entry.call:sub(#entry.name + 1)
+  return copy
+end
+
+--- Entries under their public names; those of internal modules are marked `internal`.
+-- @param entries list as docstrings.collect gives it
+function M.names(entries)
+  local ok, bnn = pcall(require, "bnn")
+  if not ok then return entries end
+  local functions, modules = exported_functions(bnn), exported_modules(bnn)
+  local taken, handed_out, named = {}, {}, {}
+  for i, entry in ipairs(entries) do
+    local value, field = M.value_of(entry), entry.module and modules[module_of(entry) or 0]
+    local name = type(value) == "function" and functions[value]
+    if name then taken[name] = true end
+    if field and not name and entry.field then
+      name = "bnn." .. field .. (entry.field == "" and "" or "." .. entry.field)
+    end
+    named[i] = name and rename(entry, name) or entry
+    handed_out[named[i]] = field ~= nil
+  end
+  add_made(named, bnn)
+  local shown = {}
+  for _, entry in ipairs(named) do
+    entry.internal = not is_public(entry, bnn, taken, handed_out[entry])
+    -- a module behind a function of its name
+    local is_shadowed = entry.field == "" and taken[entry.name]
+    if not is_shadowed then shown[#shown + 1] = entry end
+  end
+  table.sort(shown, function(a, b) return strings.before(a.name, b.name) end)
+  return shown
+end
+
+return M

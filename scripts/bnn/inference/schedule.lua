@@ -1,0 +1,155 @@
+--- Schedules: values that depend on the step (learning rates, the weight of the KL).
+-- A schedule is any function of the step, counted from 1; a number is a schedule too, the constant.
+local options = require "bnn.base.options"
+
+local M = {}
+
+local number = {type = "number", required = true}
+local steps_kind = {type = "integer", min = 1, required = true}
+
+--- The value of a schedule at a step: a number is itself, a function is asked. Anything else
+-- raises.
+-- @param name string or nil: what it is, for the message ("beta")
+function M.value(schedule, step, name)
+  if type(schedule) == "number" then return schedule end
+  name = name or "schedule"
+  if not options.accept(schedule, "function") then
+    local fault = "%s: a number or a function of the step is wanted, got %s"
+    error(fault:format(name, type(schedule)), 2)
+  end
+  local v = schedule(step)
+  if type(v) ~= "number" then
+    local fault = "%s: its function gave %s at step %s, a number is wanted"
+    error(fault:format(name, type(v), step), 2)
+  end
+  return v
+end
+
+-- The part of 1..steps that has passed: 0 at step 1, 1 at step `steps` and after.
+local function progress(step, steps)
+  if step >= steps then return 1 end
+  return math.max(0, (step - 1) / (steps - 1))
+end
+
+--- The same value at every step.
+function M.constant(v)
+  local accepted, fault = options.accept(v, "number")
+  if fault then error("bnn.schedule.constant: " .. fault, 2) end
+  return function() return accepted end
+end
+
+--- linear{from=, to=, steps=}: `from` at step 1, `to` at step `steps` and after, a line between.
+function M.linear(opts)
+  opts = options.check("bnn.schedule.linear", opts,
+    {from = number, to = number, steps = steps_kind})
+  return function(step)
+    local t = progress(step, opts.steps)
+    return (1 - t) * opts.from + t * opts.to -- in this form both ends are exact
+  end
+end
+
+-- Half a cosine from 1 at t = 0 to 0 at t = 1.
+local function half_cosine(t, from, to)
+  return to + (from - to) * (1 + math.cos(math.pi * t)) / 2
+end
+
+--- cosine{from=, to=0, steps=}: half a cosine from `from` at step 1 to `to` at step `steps` and
+-- after.
+function M.cosine(opts)
+  opts = options.check("bnn.schedule.cosine", opts,
+    {from = number, to = {type = "number", default = 0}, steps = steps_kind})
+  return function(step) return half_cosine(progress(step, opts.steps), opts.from, opts.to) end
+end
+
+--- warmup{steps=, to=, from=0, after=}: rises in a line to `to` at step `steps`, the first step
+-- being one part above `from`; then `after`, a number or schedule whose step 1 is the step after
+-- the rise (without it: `to` for ever). `to` may be left out where `after` says it by its value at
+-- step 1.
+function M.warmup(opts)
+  opts = options.check("bnn.schedule.warmup", opts,
+    {steps = steps_kind, to = "number", from = {type = "number", default = 0}, after = "schedule"})
+  local to, after = opts.to, opts.after or opts.to
+  if not after then error("bnn.schedule.warmup: 'to' or 'after' is missing", 2) end
+  to = to or M.value(after, 1, "bnn.schedule.warmup: after")
+  return function(step)
+    if step > opts.steps then
+      return M.value(after, step - opts.steps, "bnn.schedule.warmup: after")
+    end
+    local t = step / opts.steps
+    return (1 - t) * opts.from + t * to
+  end
+end
+
+--- piecewise{{1, 1e-3}, {5001, 1e-4}, ...}: from each step on the value, or the schedule, beside
+-- it. A schedule in a piece sees the steps of the program, not of the piece.
+function M.piecewise(pieces)
+  pieces = options.check("bnn.schedule.piecewise", pieces, {"table"})
+  for i, piece in ipairs(pieces) do
+    local first = i == 1 and 1 or pieces[i - 1][1] + 1
+    local from = options.accept(piece[1], {type = "integer", min = first})
+    if not from or i == 1 and from ~= 1 or not options.accept(piece[2], "schedule") then
+      local fault = "bnn.schedule.piecewise: piece %d: {step, value} is wanted, steps rising from 1"
+      error(fault:format(i), 2)
+    end
+  end
+  if not pieces[1] then error("bnn.schedule.piecewise: at least one piece is wanted", 2) end
+  return function(step)
+    local last = #pieces
+    while last > 1 and pieces[last][1] > step do last = last - 1 end
+    return M.value(pieces[last][2], step, "bnn.schedule.piecewise")
+  end
+end
+
+--- step{from=, factor=, every=}: `from`, multiplied by `factor` after each `every` steps.
+function M.step(opts)
+  opts = options.check("bnn.schedule.step", opts,
+    {from = number, factor = number, every = steps_kind})
+  return function(step) return opts.from * opts.factor ^ ((step - 1) // opts.every) end
+end
+
+--- exponential{from=, factor=, every=1, to=}: `from` at step 1, multiplied by `factor` over every
+-- `every` steps, smoothly; where `to` is given it is never passed.
+function M.exponential(opts)
+  opts = options.check("bnn.schedule.exponential", opts, {
+    from = number, factor = {type = "number", above = 0, required = true},
+    every = {type = "integer", min = 1, default = 1}, to = "number",
+  })
+  local bound = opts.to and (opts.to < opts.from and math.max or math.min)
+  return function(step)
+    local v = opts.from * opts.factor ^ ((step - 1) / opts.every)
+    return bound and bound(v, opts.to) or v
+  end
+end
+
+--- cyclical{period=, from=, to=0} falls by half a cosine in each cycle and starts again (Zhang et
+-- al. 2020, cyclical SG-MCMC: position (step - 1) mod period over period); cyclical{period=, of=}
+-- repeats the first `period` steps of any other schedule.
+function M.cyclical(opts)
+  opts = options.check("bnn.schedule.cyclical", opts,
+    {period = steps_kind, from = "number", to = "number", of = "schedule"})
+  if (opts.of == nil) == (opts.from == nil) or opts.of and opts.to then
+    error("bnn.schedule.cyclical: 'from' (and 'to') or 'of' is wanted, one of the two", 2)
+  end
+  return function(step)
+    local position = (step - 1) % opts.period
+    if opts.of then return M.value(opts.of, position + 1, "bnn.schedule.cyclical: of") end
+    return half_cosine(position / opts.period, opts.from, opts.to or 0)
+  end
+end
+
+--- blundell{batches=, data_size=}: the weights of the KL in each of the M minibatches of an epoch,
+-- b_i = 2^(M-i) / (2^M - 1), which add up to 1 (Blundell et al. 2015).
+-- With data_size = N it is b_i M / N: the beta of an ELBO whose likelihood is the mean over the
+-- batch.
+function M.blundell(opts)
+  opts = options.check("bnn.schedule.blundell", opts,
+    {batches = steps_kind, data_size = {type = "integer", min = 1}})
+  local batches = opts.batches
+  local scale = opts.data_size and batches / opts.data_size or 1
+  return function(step)
+    local i = (step - 1) % batches + 1
+    return scale * 2.0 ^ -i / (1 - 2.0 ^ -batches) -- 2^M itself overflows at M = 1024
+  end
+end
+
+return M

@@ -1,0 +1,210 @@
+--- Logs: where the figures of a run go. (Called as a function, bnn.log(x) is the op, as x:log().)
+-- A log has `row(step, values)`, which hands its sinks `write(step, rows)`, rows being a list of
+-- {name, value}. A sink is a function of (step, rows), or a table with a method `write` and, where
+-- it wants them, `say(line)` for other lines of results and `close()`. So a user's own sink is
+--     bnn.log.tee{bnn.log.console(), function(step, rows) print(step, rows[1][2]) end}
+local expect = require "bnn.params.expect"
+local number = require "bnn.base.number"
+local options = require "bnn.base.options"
+local refusal = require "bnn.base.refusal"
+local strings = require "bnn.base.strings"
+
+local M = {}
+
+local Log = {__name = "bnn.log"}
+Log.__index = Log
+
+function Log.__tostring() return "log" end
+
+-- A value as the sinks get it: a number, string or boolean; a tensor of one element gives its
+-- number.
+local function plain_value(name, v)
+  local kind = type(v)
+  if kind == "number" or kind == "string" or kind == "boolean" then return v end
+  if kind == "userdata" and v.item then return v:item() end
+  error(strings.message("log: '%s' is a %s, a number or a string is wanted", name, kind), 3)
+end
+
+local function ordered_rows(values)
+  if values[1] ~= nil then return values end
+  local rows = {}
+  for i, name in ipairs(options.sorted_names(values)) do rows[i] = {name, values[name]} end
+  return rows
+end
+
+--- Logs the figures of one step.
+-- @param step integer
+-- @param values table: a list of {name, value} in the order to show, or name -> value, by name; a
+--   name comes once, and is not "step"
+function Log:row(step, values)
+  local at = math.type(step) and math.tointeger(step)
+  if not at then error(("log: step is %s, an integer is wanted"):format(number.text(step)), 2) end
+  if type(values) ~= "table" then
+    error("log: a table of figures is wanted, got " .. type(values), 2)
+  end
+  local rows, taken = {}, {}
+  for i, row in ipairs(ordered_rows(values)) do
+    if type(row) ~= "table" or type(row[1]) ~= "string" then
+      error(("log: entry %d is not {name, value}"):format(i), 2)
+    end
+    if row[1] == "step" then error("log: no figure can be called 'step', which a row has", 2) end
+    if taken[row[1]] then error(strings.message("log: '%s' comes twice", row[1]), 2) end
+    taken[row[1]], rows[i] = true, {row[1], plain_value(row[1], row[2])}
+  end
+  self.sink:write(at, rows)
+end
+
+--- Hands a block of rows to the sink as it is; `row` is the checked way.
+function Log:write(step, rows)
+  self.sink:write(step, rows)
+end
+
+--- Lines of results that are not figures of a step (a table, a closing sentence).
+-- Consoles show it, memory keeps it, files of figures leave it out.
+function Log:say(line)
+  if self.sink.say then self.sink:say((line:gsub("\n$", ""))) end
+end
+
+--- Closes the files behind the log; twice is fine.
+function Log:close()
+  if self.sink.close then self.sink:close() end
+end
+
+--- A log over a sink: a function of (step, rows) or a table with a method write(step, rows).
+function M.new(sink)
+  if type(sink) == "function" then
+    local write = sink
+    sink = {write = function(_, step, rows) write(step, rows) end}
+  end
+  if type(sink) ~= "table" or type(sink.write) ~= "function" then
+    error("bnn.log: a function of (step, rows) or a table with a method 'write' is wanted", 2)
+  end
+  return setmetatable({sink = sink}, Log)
+end
+
+--- Whatever a `log =` option may be as a log: a log, a sink, or nil for the console.
+function M.of(given)
+  if given == nil then return M.console() end
+  if getmetatable(given) == Log then return given end
+  return M.new(given)
+end
+
+-- Writes and flushes, so that `| head` and `| tee` see progress; a full disk ends the run.
+local function put(out, text)
+  local ok, message = out:write(text)
+  if ok and out.flush then ok, message = out:flush() end
+  if ok then return end
+  refusal.demand(nil, "cannot write the log: " .. tostring(message))
+end
+
+local function console_text(v)
+  return type(v) == "number" and number.fixed(v, 3) or strings.shown(number.text(v))
+end
+
+--- The log of the terminal: `  10000 | test/accuracy                       0.979`.
+-- @param opts table: out=io.stdout
+function M.console(opts)
+  local spec = {out = {type = "any", default = io.stdout}}
+  local out = options.check("bnn.log.console", opts, spec).out
+  local function write(_, step, rows)
+    local lines = {}
+    for i, row in ipairs(rows) do
+      lines[i] = ("%7d | %-35s %s\n"):format(step, strings.shown(row[1]), console_text(row[2]))
+    end
+    put(out, table.concat(lines))
+  end
+  return M.new{write = write, say = function(_, line) put(out, line .. "\n") end}
+end
+
+--- A log that keeps what it is given, for tests and sweeps: log.blocks is a list of {step=, rows=},
+-- log.lines a list of what was said, log:last(name) the latest value of a figure and its step.
+function M.memory()
+  local blocks, lines = {}, {}
+  local log = M.new{
+    write = function(_, step, rows) blocks[#blocks + 1] = {step = step, rows = rows} end,
+    say = function(_, line) lines[#lines + 1] = line end,
+  }
+  log.blocks, log.lines = blocks, lines
+  --- The latest value of a figure in a memory log, and its step; nil where it was never logged.
+  function log:last(name)
+    for b = #self.blocks, 1, -1 do
+      for _, row in ipairs(self.blocks[b].rows) do
+        if row[1] == name then return row[2], self.blocks[b].step end
+      end
+    end
+  end
+  return log
+end
+
+--- A log that hands everything to each of a list of logs or sinks.
+function M.tee(logs)
+  local outs, sink = {}, {}
+  expect.plain_table("bnn.log.tee", logs, "a list of logs")
+  for i, log in ipairs(logs) do outs[i] = M.of(log) end
+  for _, method in ipairs{"write", "say", "close"} do
+    sink[method] = function(_, ...)
+      for _, out in ipairs(outs) do out[method](out, ...) end
+    end
+  end
+  return M.new(sink)
+end
+
+local function file_log(path, header, format)
+  local out, message = io.open(path, "w")
+  if not out then return nil, strings.shown(message) end
+  if header then put(out, header) end
+  return M.new{
+    write = function(_, step, rows)
+      if io.type(out) ~= "file" then error("log: the file is closed: " .. path, 3) end
+      put(out, format(step, rows))
+    end,
+    close = function()
+      if io.type(out) == "file" then out:close() end
+    end,
+  }
+end
+
+local function csv_text(v)
+  local text = type(v) == "number" and number.exact(v) or number.text(v)
+  return text:find '[,"\r\n]' and '"' .. text:gsub('"', '""') .. '"' or text
+end
+
+--- A log to a CSV file, one line for each figure: step,name,value. Figures may come and go from
+-- step to step; numbers read back as the same numbers. Gives nil, message when the file cannot be
+-- made.
+function M.csv(path)
+  expect.string("bnn.log.csv", path, "a path")
+  return file_log(path, "step,name,value\n", function(step, rows)
+    local lines = {}
+    for i, row in ipairs(rows) do
+      lines[i] = ("%d,%s,%s\n"):format(step, csv_text(row[1]), csv_text(row[2]))
+    end
+    return table.concat(lines)
+  end)
+end
+
+local function json_text(v)
+  if type(v) == "boolean" then return tostring(v) end
+  if type(v) == "number" then
+    return (v ~= v or v == math.huge or v == -math.huge) and "null" or number.exact(v)
+  end
+  local function escape(c) return ("\\u%04x"):format(c:byte()) end
+  return '"' .. strings.utf8(v):gsub('[\0-\31\127"\\]', escape) .. '"'
+end
+
+--- A log to a file of JSON lines, one object for each block: {"step":0,"test/accuracy":0.979}.
+-- Numbers read back as the same numbers, NaN and infinities are null; bytes that are not UTF-8
+-- are written as \xe9. Gives nil, message when the
+-- file cannot be made.
+function M.jsonl(path)
+  expect.string("bnn.log.jsonl", path, "a path")
+  return file_log(path, nil, function(step, rows)
+    local fields = {('"step":%d'):format(step)}
+    for _, row in ipairs(rows) do
+      fields[#fields + 1] = json_text(row[1]) .. ":" .. json_text(row[2])
+    end
+    return "{" .. table.concat(fields, ",") .. "}\n"
+  end)
+end
+
+return M

@@ -1,0 +1,170 @@
+--- Metrics of a score that tells two sets apart, in-distribution from out; handed out by
+-- bnn.metrics.
+--
+-- A higher score means more out-of-distribution, and out-of-distribution is positive (label 1).
+-- Each function takes scores [n] and labels [n] (1 or true: out; 0 or false: in), or one table
+-- {inside = scores, outside = scores} in place of both. Examples of equal score are one group,
+-- which a threshold takes or leaves as a whole: their order does not matter. Both classes must be
+-- there.
+local core = require "bnn.core"
+local inputs = require "bnn.metrics.metric_inputs"
+
+local M = {}
+
+-- {inside =, outside =} as scores and flags.
+local function join(what, sets)
+  for name in pairs(sets) do
+    if name ~= "inside" and name ~= "outside" then
+      inputs.fail("%s: unknown set %s: inside and outside are wanted", what, tostring(name))
+    end
+  end
+  local parts = {}
+  for i, name in ipairs{"inside", "outside"} do
+    local x = inputs.values(what, name, sets[name], name .. " score")
+    if x:numel() == 0 then inputs.fail("%s: %s has no scores", what, name) end
+    parts[i] = x
+  end
+  return core.join_sets(parts[1], parts[2])
+end
+
+-- Scores, flags (1: positive) and options from a metric's arguments.
+local function read(what, scores, labels, opts, spec)
+  local is_sets = type(scores) == "table" and (scores.inside ~= nil or scores.outside ~= nil)
+  opts = inputs.options(what, is_sets and labels or opts, spec)
+  local x, flags
+  if is_sets then
+    x, flags = join(what, scores)
+  else
+    x = inputs.vector(what, "scores", scores, "score")
+    flags = inputs.flags(what, labels, x:size(1))
+  end
+  local ones = core.count_flags(flags)
+  if ones == 0 or ones == x:size(1) then
+    inputs.fail("%s: every label is %d (%s-distribution): examples of both are wanted", what,
+      ones == 0 and 0 or 1, ones == 0 and "in" or "out-of")
+  end
+  if opts.positive ~= "in" then return x, flags, opts end
+  return core.negated(x), core.flip_flags(flags), opts
+end
+
+local POSITIVE = {type = "string", choices = {"out", "in"}, default = "out"}
+
+local function base_rate(flags) return core.count_flags(flags) / flags:size(1) end
+
+--- The area under the ROC curve, by mid-ranks: the probability that an example from outside scores
+-- higher than one from inside, plus half that of a tie. 1/2 for a constant score; exact up to one
+-- division of integers.
+-- @param scores tensor or list [n], higher = more out-of-distribution; or {inside=, outside=}
+-- @param labels [n], 1 for out-of-distribution (positive); with {inside=, outside=}, the options
+-- @param opts table: bootstrap={key=, n=1000, level=0.95}, in and out resampled apart
+-- @return number, and {lo, hi} with bootstrap
+function M.auroc(scores, labels, opts)
+  local x, flags
+  x, flags, opts = read("auroc", scores, labels, opts)
+  return inputs.evaluate("auroc", opts, core.rank_metric, "auroc", x, flags, 0, true)
+end
+
+local function precision_metric(what, scores, labels, opts)
+  local x, flags
+  x, flags, opts = read(what, scores, labels, opts, {positive = POSITIVE})
+  local value, interval = inputs.evaluate(what, opts, core.rank_metric, what, x, flags, 0, true)
+  return value, interval, base_rate(flags)
+end
+
+--- Average precision: the sum over distinct scores of (R_k - R_(k-1)) P_k, as scikit-learn's
+-- average_precision_score; no interpolation. A constant score has the base rate.
+-- @param scores tensor or list [n], higher = more out-of-distribution; or {inside=, outside=}
+-- @param labels [n], 1 for out-of-distribution; with {inside=, outside=}, the options
+-- @param opts table: positive="out" ("in": in-distribution is positive and scores are negated, the
+--   AUPR-in of the literature), bootstrap={key=, n=1000, level=0.95}, in and out resampled apart
+-- @return number; {lo, hi} with bootstrap, else nil; the base rate, the share of positives
+function M.average_precision(scores, labels, opts)
+  return precision_metric("average_precision", scores, labels, opts)
+end
+
+--- The area under the precision-recall curve by trapezoids, from recall 0 and precision 1, as
+-- OpenOOD and pytorch-ood have it (scikit-learn's auc of precision_recall_curve). It differs from
+-- average_precision: below it without ties, usually above with coarse ones (a constant score at
+-- base rate 0.3 has 0.65 against 0.3). Say which one a table shows.
+-- @param scores tensor or list [n], higher = more out-of-distribution; or {inside=, outside=}
+-- @param labels [n], 1 for out-of-distribution; with {inside=, outside=}, the options
+-- @param opts table: positive="out" ("in": in-distribution is positive and scores are negated),
+--   bootstrap={key=, n=1000, level=0.95}, in and out resampled apart
+-- @return number; {lo, hi} with bootstrap, else nil; the base rate, the share of positives
+function M.aupr(scores, labels, opts) return precision_metric("aupr", scores, labels, opts) end
+
+local function false_positives(what, tpr, scores, labels, opts, spec)
+  local x, flags
+  x, flags, opts = read(what, scores, labels, opts, spec)
+  return inputs.evaluate(what, opts, core.rank_metric, "fpr", x, flags, opts.tpr or tpr, true)
+end
+
+--- The false positive rate where the true positive rate is 95%: with the largest threshold t such
+-- that at least 95% of the positives score t or more (decided in integers, 20 TP >= 19 n1; all of a
+-- tie is in), the share of negatives that score t or more. Two conventions, two numbers: positive =
+-- "out" (OpenOOD, pytorch-ood): the share of in-distribution examples that are flagged when 95% of
+-- the others are; positive = "in" (LULA, laplace-redux): the share of out-of-distribution examples
+-- that are accepted when 95% of the in-distribution ones are (scores are negated).
+-- @param scores tensor or list [n], higher = more out-of-distribution; or {inside=, outside=}
+-- @param labels [n], 1 for out-of-distribution; with {inside=, outside=}, the options
+-- @param opts table: positive="out", bootstrap={key=, n=1000, level=0.95}, in and out resampled
+--   apart
+-- @return number, and {lo, hi} with bootstrap
+function M.fpr95(scores, labels, opts)
+  return false_positives("fpr95", 0.95, scores, labels, opts, {positive = POSITIVE})
+end
+
+--- As fpr95, at any true positive rate (to six decimals).
+-- @param scores tensor or list [n], higher = more out-of-distribution; or {inside=, outside=}
+-- @param labels [n], 1 for out-of-distribution; with {inside=, outside=}, the options
+-- @param opts table: tpr=0.95 in [1e-6, 1], positive="out", bootstrap={key=, n=1000, level=0.95}
+-- @return number, and {lo, hi} with bootstrap
+function M.fpr(scores, labels, opts)
+  local tpr = {type = "number", min = 1e-6, max = 1, default = 0.95}
+  return false_positives("fpr", nil, scores, labels, opts, {positive = POSITIVE, tpr = tpr})
+end
+
+-- For each distinct score from the highest, f(tp, fp, positives, negatives) -> x, y; behind the
+-- point (x0, y0) of a threshold above all.
+local function curve(scores, flags, x0, y0, f)
+  local score, fp, tp = core.rank_counts(scores, flags)
+  local threshold, x, y = {math.huge}, {x0}, {y0}
+  score, fp, tp = score:totable(), fp:totable(), tp:totable()
+  for k = 1, #score do
+    threshold[k + 1] = score[k]
+    x[k + 1], y[k + 1] = f(tp[k], fp[k], tp[#tp], fp[#fp])
+  end
+  return core.tensor(x, "f64"), core.tensor(y, "f64"), core.tensor(threshold, "f64")
+end
+
+--- The points of the ROC curve, one for each distinct score from the highest, behind (0, 0).
+-- @param scores tensor or list [n], higher = more out-of-distribution; or {inside=, outside=}
+-- @param labels [n], 1 for out-of-distribution; with {inside=, outside=}, the options
+-- @param opts table: positive="out"; for "in" thresholds are of the negated scores
+-- @return table of tensors f64: fpr, tpr, threshold (positive is score >= threshold; the first inf)
+function M.roc_curve(scores, labels, opts)
+  local x, flags = read("roc_curve", scores, labels, opts,
+    {positive = POSITIVE, bootstrap = false})
+  local fpr, tpr, threshold = curve(x, flags, 0, 0, function(tp, fp, positives, negatives)
+    return fp / negatives, tp / positives
+  end)
+  return {fpr = fpr, tpr = tpr, threshold = threshold}
+end
+
+--- The points of the precision-recall curve, one for each distinct score from the highest, behind
+-- recall 0 and precision 1.
+-- @param scores tensor or list [n], higher = more out-of-distribution; or {inside=, outside=}
+-- @param labels [n], 1 for out-of-distribution; with {inside=, outside=}, the options
+-- @param opts table: positive="out"; for "in" thresholds are of the negated scores
+-- @return table: tensors f64 recall, precision, threshold (the first inf); number base_rate
+function M.precision_recall_curve(scores, labels, opts)
+  local x, flags = read("precision_recall_curve", scores, labels, opts,
+    {positive = POSITIVE, bootstrap = false})
+  local recall, precision, threshold = curve(x, flags, 0, 1, function(tp, fp, positives)
+    return tp / positives, tp / (tp + fp)
+  end)
+  return {recall = recall, precision = precision, threshold = threshold,
+          base_rate = base_rate(flags)}
+end
+
+return M

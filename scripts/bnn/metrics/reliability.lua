@@ -1,0 +1,113 @@
+--- Metrics of calibration: is an answer of confidence c right with probability c? Handed out by
+-- bnn.metrics.
+--
+-- Confidence is the largest probability, and the answer its class. Each function takes predictions
+-- (probabilities [n, C], or what bnn.predict gives) and labels [n] in 0..C-1; or confidences [n]
+-- and labels that are 1 (true) where the answer was right, 0 (false) where wrong.
+local core = require "bnn.core"
+local inputs = require "bnn.metrics.metric_inputs"
+
+local M = {}
+
+local BINS = {type = "integer", min = 1, max = 1 << 20, default = 15}
+
+local function equal_width(what, name, prediction, labels, opts)
+  local confidence, right, is_single = inputs.answers(what, prediction, labels)
+  return inputs.evaluate(what, opts, core.binned_metric, name, confidence, is_single, right,
+    opts.bins)
+end
+
+local function equal_count(what, name, prediction, labels, opts)
+  local confidence, right = inputs.answers(what, prediction, labels)
+  return inputs.evaluate(what, opts, core.rank_metric, name, confidence, right, opts.bins, false)
+end
+
+--- Expected calibration error: sum over bins of n_b / n |accuracy_b - confidence_b|, 15 bins of
+-- equal width. Bin b covers ((b - 1) / 15, b / 15], confidence 0 in the first: the index from 0 is
+-- clamp(ceil(15 c) - 1, 0, 14), in the precision that the confidence c comes in. Empty bins are
+-- skipped.
+-- @param prediction probabilities [n, C], what bnn.predict gives, or confidences [n]
+-- @param labels [n] in 0..C-1; with confidences, 1 for a right answer and 0 for a wrong one
+-- @param opts table: bins=15, bootstrap={key=, n=1000, level=0.95}, signed=false (true: the sum of
+--   n_b / n (confidence_b - accuracy_b), above 0 for over-confidence; bins do not matter to it)
+-- @return number, and {lo, hi} with bootstrap
+function M.ece(prediction, labels, opts)
+  opts = inputs.options("ece", opts, {bins = BINS, signed = {type = "boolean"}})
+  return equal_width("ece", opts.signed and "bias" or "ece", prediction, labels, opts)
+end
+
+--- Maximum calibration error: the largest |accuracy_b - confidence_b| of the bins of ece that are
+-- not empty.
+-- @param prediction probabilities [n, C], what bnn.predict gives, or confidences [n]
+-- @param labels [n]
+-- @param opts table: bins=15, bootstrap={key=, n=1000, level=0.95}
+-- @return number, and {lo, hi} with bootstrap
+function M.mce(prediction, labels, opts)
+  opts = inputs.options("mce", opts, {bins = BINS})
+  return equal_width("mce", "mce", prediction, labels, opts)
+end
+
+--- Adaptive calibration error (also aece): ece over bins of equal counts. An example is in bin
+-- floor(bins * k / n), from 0, where k examples have a lower confidence: ties are kept together, so
+-- the order of the examples does not matter; bins are then of unequal counts, or empty and skipped.
+-- @param prediction probabilities [n, C], what bnn.predict gives, or confidences [n]
+-- @param labels [n]
+-- @param opts table: bins=15, bootstrap={key=, n=1000, level=0.95}, signed=false (as for ece)
+-- @return number, and {lo, hi} with bootstrap
+function M.adaptive_ece(prediction, labels, opts)
+  opts = inputs.options("adaptive_ece", opts, {bins = BINS, signed = {type = "boolean"}})
+  local name = opts.signed and "adaptive_bias" or "adaptive_ece"
+  return equal_count("adaptive_ece", name, prediction, labels, opts)
+end
+
+--- Short for adaptive_ece.
+function M.aece(prediction, labels, opts) return M.adaptive_ece(prediction, labels, opts) end
+
+--- The largest gap of the bins of adaptive_ece.
+-- @param prediction probabilities [n, C], what bnn.predict gives, or confidences [n]
+-- @param labels [n]
+-- @param opts table: bins=15, bootstrap={key=, n=1000, level=0.95}
+-- @return number, and {lo, hi} with bootstrap
+function M.adaptive_mce(prediction, labels, opts)
+  opts = inputs.options("adaptive_mce", opts, {bins = BINS})
+  return equal_count("adaptive_mce", "adaptive_mce", prediction, labels, opts)
+end
+
+-- The bin of each example, from 0: of equal width, or of equal counts by how many are below.
+local function bins_of(confidence, is_single, opts)
+  if not opts.adaptive then return core.bins(confidence, is_single, opts.bins) end
+  local n, bins, bin_of = confidence:size(1), confidence:totable(), {}
+  local score, at_or_above = core.rank_counts(confidence, core.zeros({n}, "u8"))
+  score, at_or_above = score:totable(), at_or_above:totable()
+  for k, c in ipairs(score) do bin_of[c] = opts.bins * (n - at_or_above[k]) // n end
+  for i, c in ipairs(bins) do bins[i] = bin_of[c] end
+  return bins
+end
+
+--- The bins of ece (or of adaptive_ece): what a reliability diagram shows. With bootstrap examples
+-- stay in their bins, and a bin's means are over the resamples that have examples in it.
+-- @param prediction probabilities [n, C], what bnn.predict gives, or confidences [n]
+-- @param labels [n]
+-- @param opts table: bins=15, adaptive=false, bootstrap={key=, n=1000, level=0.95}
+-- @return table of tensors [bins]: n i64, the examples in each bin; confidence and accuracy f64,
+--   their means, NaN in an empty bin; and with bootstrap a table of the same names, each {lo, hi}
+--   of tensors f64 [bins]
+function M.reliability(prediction, labels, opts)
+  local what = "reliability"
+  opts = inputs.options(what, opts, {bins = BINS, adaptive = {type = "boolean"}})
+  local confidence, right, is_single = inputs.answers(what, prediction, labels)
+  local n, mean, accuracy = inputs.call(what, core.reliability, confidence, is_single, right,
+    opts.bins, opts.adaptive or false)
+  local bins = {n = n, confidence = mean, accuracy = accuracy}
+  if not opts.bootstrap then return bins end
+  local bin = bins_of(confidence, is_single, opts)
+  local function interval(sum, values)
+    return inputs.intervals(opts.bootstrap, sum, bin, values, opts.bins)
+  end
+  return bins, {
+    n = interval("total", core.full({confidence:size(1)}, 1)),
+    confidence = interval("mean", confidence), accuracy = interval("mean", right),
+  }
+end
+
+return M

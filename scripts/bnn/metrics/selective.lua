@@ -1,0 +1,124 @@
+--- Metrics of selective prediction: which errors remain when the least confident answers are
+-- refused. Handed out by bnn.metrics.
+--
+-- Each function takes predictions (probabilities [n, C], or what bnn.predict gives) and labels [n]
+-- in 0..C-1; or confidences [n] and labels that are 1 where the answer was right, 0 where wrong.
+-- The confidence is the largest probability, or any score given as `confidence=`, higher = surer
+-- (an uncertainty negated). Among answers of one confidence the errors are spread evenly, which is
+-- their expectation over orders: the order of the examples does not matter.
+local core = require "bnn.core"
+local inputs = require "bnn.metrics.metric_inputs"
+
+local M = {}
+
+-- Confidence, flags (1: wrong) and options.
+local function read(what, prediction, labels, opts, spec)
+  spec = spec or {}
+  spec.confidence = "any"
+  opts = inputs.options(what, opts, spec)
+  local confidence, right = inputs.answers(what, prediction, labels)
+  if opts.confidence ~= nil then
+    local n = confidence:size(1)
+    confidence = inputs.vector(what, "confidence", opts.confidence, "confidence")
+    if confidence:size(1) ~= n then
+      inputs.fail("%s: confidence is [%d], predictions are [%d]", what, confidence:size(1), n)
+    end
+  end
+  return confidence, core.flip_flags(right), opts
+end
+
+local function area(what, prediction, labels, opts)
+  local confidence, wrong
+  confidence, wrong, opts = read(what, prediction, labels, opts)
+  return inputs.evaluate(what, opts, core.rank_metric, what, confidence, wrong, 0, false)
+end
+
+--- The area under the risk-coverage curve (Geifman and El-Yaniv 2017): the mean over k = 1..n of
+-- the share of errors among the k most confident answers.
+-- @param prediction probabilities [n, C], what bnn.predict gives, or confidences [n]
+-- @param labels [n] in 0..C-1; with confidences, 1 for a right answer and 0 for a wrong one
+-- @param opts table: confidence= [n], bootstrap={key=, n=1000, level=0.95}
+-- @return number, and {lo, hi} with bootstrap
+function M.aurc(prediction, labels, opts) return area("aurc", prediction, labels, opts) end
+
+--- Excess AURC: aurc less the least that as many errors allow (all of them last),
+-- (1/n) sum over k = n-m+1..n of (k - (n - m)) / k with m errors, exactly; the usual
+-- r + (1 - r) log(1 - r) is its limit for large n, and a third low at n = 100, m = 2.
+-- @param prediction probabilities [n, C], what bnn.predict gives, or confidences [n]
+-- @param labels [n] in 0..C-1; with confidences, 1 for a right answer and 0 for a wrong one
+-- @param opts table: confidence= [n], bootstrap={key=, n=1000, level=0.95}
+-- @return number, and {lo, hi} with bootstrap
+function M.e_aurc(prediction, labels, opts) return area("e_aurc", prediction, labels, opts) end
+
+--- The area under the generalised risk-coverage curve (Traub et al. 2024): the mean over k = 1..n
+-- of the errors among the k most confident answers, divided by n: 0 to 1/2 (+ 1/(2n)).
+-- @param prediction probabilities [n, C], what bnn.predict gives, or confidences [n]
+-- @param labels [n] in 0..C-1; with confidences, 1 for a right answer and 0 for a wrong one
+-- @param opts table: confidence= [n], bootstrap={key=, n=1000, level=0.95}
+-- @return number, and {lo, hi} with bootstrap
+function M.augrc(prediction, labels, opts) return area("augrc", prediction, labels, opts) end
+
+-- For each distinct confidence from the highest: it, answers kept at it, errors among them.
+local function kept(confidence, wrong)
+  local threshold, right, errors = core.rank_counts(confidence, wrong)
+  right, errors = right:totable(), errors:totable()
+  local count = {}
+  for k = 1, #right do count[k] = right[k] + errors[k] end
+  return threshold:totable(), count, errors
+end
+
+-- Intervals of coverage and risk at each threshold.
+local function curve_intervals(boot, confidence, wrong, threshold)
+  local place, group, n = {}, confidence:totable(), confidence:size(1)
+  for k, c in ipairs(threshold) do place[c] = k - 1 end
+  for i, c in ipairs(group) do group[i] = place[c] end
+  local share = {}
+  for i = 1, n do share[i] = 1 / n end
+  return {
+    coverage = inputs.intervals(boot, "total_to", group, share, #threshold),
+    risk = inputs.intervals(boot, "mean_to", group, wrong, #threshold),
+  }
+end
+
+--- The risk-coverage curve, a point for each distinct confidence from the highest.
+-- @param prediction probabilities [n, C], what bnn.predict gives, or confidences [n]
+-- @param labels [n]
+-- @param opts table: confidence= [n], bootstrap={key=, n=1000, level=0.95}
+-- @return table of tensors f64: coverage (the share of answers with confidence >= threshold), risk
+--   (the share of errors among them), threshold; and with bootstrap {coverage=, risk=}, each
+--   {lo, hi} of tensors f64, at these thresholds
+function M.risk_coverage(prediction, labels, opts)
+  local confidence, wrong
+  confidence, wrong, opts = read("risk_coverage", prediction, labels, opts)
+  local threshold, count, errors = kept(confidence, wrong)
+  local coverage, risk = {}, {}
+  for k = 1, #count do
+    coverage[k], risk[k] = count[k] / count[#count], errors[k] / count[k]
+  end
+  local curve = {coverage = core.tensor(coverage, "f64"), risk = core.tensor(risk, "f64"),
+                 threshold = core.tensor(threshold, "f64")}
+  if not opts.bootstrap then return curve end
+  return curve, curve_intervals(opts.bootstrap, confidence, wrong, threshold)
+end
+
+--- The reject curve: accuracy against the share of answers refused, least confident first, from
+-- none refused; a point for each distinct confidence from the lowest.
+-- @param prediction probabilities [n, C], what bnn.predict gives, or confidences [n]
+-- @param labels [n]
+-- @param opts table: confidence= [n]
+-- @return table of tensors f64: rejected, accuracy (of what is kept), threshold (kept is confidence
+--   >= threshold)
+function M.reject_curve(prediction, labels, opts)
+  local confidence, wrong = read("reject_curve", prediction, labels, opts, {bootstrap = false})
+  local threshold, count, errors = kept(confidence, wrong)
+  local rejected, accuracy, least, n = {}, {}, {}, #count
+  for k = n, 1, -1 do
+    local i = n - k + 1
+    rejected[i], accuracy[i] = 1 - count[k] / count[n], 1 - errors[k] / count[k]
+    least[i] = threshold[k]
+  end
+  return {rejected = core.tensor(rejected, "f64"), accuracy = core.tensor(accuracy, "f64"),
+          threshold = core.tensor(least, "f64")}
+end
+
+return M

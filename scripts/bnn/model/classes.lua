@@ -1,0 +1,128 @@
+--- Classes by name: which number each has, and whether data and model agree on that.
+--
+-- Numbers belong to the training part, which has `classes`, the names in their order, counted from
+-- 0. Whatever is read later takes them over, by classes= or like=; a class that is not among them
+-- is an error, one that does not occur keeps its number.
+local number = require "bnn.base.number"
+local strings = require "bnn.base.strings"
+
+local M = {}
+
+local SHOWN = 12 -- names in a message
+
+--- A list of names for messages: "ant, bee, cat".
+function M.words(names)
+  if #names <= SHOWN then return table.concat(names, ", ") end
+  return strings.message("%s, ... (%d in all)", table.concat(names, ", ", 1, SHOWN - 1), #names)
+end
+
+--- Raises unless the names are different and not empty.
+function M.check(what, names, level)
+  local seen = {}
+  for i, name in ipairs(names) do
+    if type(name) ~= "string" or name == "" then
+      error(strings.message("%s: classes: expected names, entry %d is %s", what, i,
+        name == "" and "empty" or "a " .. type(name)), level + 1)
+    elseif seen[name] then
+      error(strings.message("%s: classes: '%s' is there twice", what, name), level + 1)
+    end
+    seen[name] = true
+  end
+  if #names == 0 then error(what .. ": classes: the list is empty", level + 1) end
+end
+
+-- The table in `like` that may have classes: of a data set, its training part.
+local function source_of(like)
+  if type(like.train) == "table" then return like.train end
+  return like
+end
+
+--- The classes that the options of a reader say: classes=, or those of like=, which is a part, a
+-- data set (its train), a model that bnn.checkpoint.open gave, an objective, or their list.
+-- @param what string: the reader, for messages
+-- @param opts table: classes=, like=
+-- @param level integer: as of error
+-- @return list of names, or nil; the table that like= means, or nil
+function M.given(what, opts, level)
+  local names, like = opts.classes, opts.like
+  if names and like then
+    error(what .. ": classes and like say one thing; give one of them", level + 1)
+  end
+  if like then
+    like = source_of(like)
+    names = like.classes or type(like[1]) == "string" and like or nil
+  end
+  if names then M.check(what, names, level + 1) end
+  return names, like
+end
+
+--- name -> number, counted from 0.
+function M.numbers(names)
+  local numbers = {}
+  for i, name in ipairs(names) do numbers[name] = i - 1 end
+  return numbers
+end
+
+--- What two lists of classes differ in, in words; nil when they are the same, or one is not known.
+-- @param ours list or nil: of the data
+-- @param theirs list or nil: of the model
+function M.difference(ours, theirs)
+  if not ours or not theirs then return nil end
+  local same = #ours == #theirs
+  for i = 1, #ours do same = same and ours[i] == theirs[i] end
+  if same then return nil end
+  return strings.message("the classes are %s; those of the model are %s", M.words(ours),
+    M.words(theirs))
+end
+
+--- Raises when a part of data numbers its classes otherwise than a model does.
+-- @param what string: the function, for messages
+-- @param model table with classes, or without
+-- @param part table with classes, or without; other values, such as a tensor, have none
+function M.check_same(what, model, part, level)
+  local fault = type(part) == "table" and M.difference(part.classes, model.classes)
+  if not fault then return end
+  local origin = part.origin and part.origin .. ": " or ""
+  error(strings.message("%s: %s%s (read the data with like = the model)", what, origin, fault),
+    level + 1)
+end
+
+--- Labels of classes as i32 [n]: whole numbers of any type, [n] or [n, 1].
+-- @param y tensor
+-- @return tensor; or nil, message
+function M.labels(y)
+  if y:dim() == 2 and y:size(2) == 1 then y = y:view(y:size(1)) end
+  if y:dim() ~= 1 then
+    local shape = table.concat(y:shape(), ", ")
+    return nil, strings.message("labels are [%s], expected [n] or [n, 1]", shape)
+  end
+  if y:dtype() == "i32" then return y end
+  local ok, labels = pcall(y.to, y, "i32")
+  if ok then return labels end
+  if type(labels) ~= "string" then error(labels, 0) end
+  for i, v in ipairs(y:totable()) do
+    if v ~= v // 1 or v < -2^31 or v >= 2^31 then
+      return nil, strings.message("label %d is %s, expected a whole number", i, number.text(v))
+    end
+  end
+  error(labels, 0)
+end
+
+local converted = setmetatable({}, {__mode = "k"}) -- y -> labels, while y lives
+
+--- Targets as a likelihood takes them: labels of one of classes, else what they are. The same
+-- tensor gives the same one again.
+-- @param what string: the function, for messages
+-- @param likelihood table or nil
+-- @param y tensor or nil
+function M.targets(what, likelihood, y, level)
+  if not y or not (likelihood and likelihood.classes) then return y end
+  if y:dim() == 1 and y:dtype() == "i32" then return y end
+  if converted[y] then return converted[y] end
+  local labels, fault = M.labels(y)
+  if not labels then error(strings.message("%s: %s", what, fault), level + 1) end
+  converted[y] = labels
+  return labels
+end
+
+return M

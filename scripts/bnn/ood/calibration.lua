@@ -1,0 +1,214 @@
+--- Calibration: what is fitted on a validation set, and kept with a checkpoint, so that predictions
+-- can be taken at their word: a temperature (Guo et al. 2017), which makes probabilities honest
+-- without changing an answer, and the rule by which answers are refused (bnn.ood).
+--
+--     local fit = bnn.calibration.fit{prediction = bnn.predict(model, validation.x, o),
+--                                     labels = validation.y}
+--     local p = bnn.calibration.apply(fit, bnn.predict(model, x, o))
+--     print(p.class, p.probability, p.refused)
+--
+-- A fit is plain data. `keep` fits and puts it into a checkpoint, from where it comes back as
+-- bnn.checkpoint.open(path).extras.calibration. A validation set is one that the network was not
+-- trained on; figures that are reported want another one still.
+local checkpoint = require "bnn.checkpoint.checkpoint"
+local checkpoint_folder = require "bnn.checkpoint.checkpoint_folder"
+local core = require "bnn.core"
+local describe = require "bnn.base.describe"
+local inputs = require "bnn.metrics.metric_inputs"
+local ood = require "bnn.ood.ood"
+local ood_scores = require "bnn.ood.ood_scores"
+local options = require "bnn.base.options"
+local predicting = require "bnn.predict.predict"
+local rules = require "bnn.ood.ood_rule"
+local reliability = require "bnn.metrics.reliability"
+local tree = require "bnn.params.tree"
+local uncertainty = require "bnn.metrics.uncertainty"
+
+local M = {}
+
+local LEAST, MOST = 0.01, 100 -- between which a temperature is looked for
+local TINY = 2.0 ^ -126 -- the smallest normal float: log p is finite from here
+
+-- Logits [n, C] f64 from opts.logits, or the logs of opts.probabilities.
+local function logits_of(what, opts)
+  if (opts.logits == nil) == (opts.probabilities == nil) then
+    inputs.fail("%s: either logits= or probabilities= is wanted", what)
+  end
+  if opts.logits == nil then
+    local p = inputs.probabilities(what, opts.probabilities):real()
+    return core.ops.maximum(p, TINY):log():to "f64"
+  end
+  local z = inputs.scores(what, opts.logits)
+  for i, v in ipairs(z:reshape(z:numel()):totable()) do
+    if v - v ~= 0 then
+      inputs.fail("%s: logit %d of example %d is %s", what, (i - 1) % z:size(2),
+        (i - 1) // z:size(2) + 1, v)
+    end
+  end
+  return z
+end
+
+--- The temperature T that makes the negative log-likelihood of softmax(logits / T) least on a
+-- validation set, which must not be the one that the network was trained on. Above 1 where the
+-- network is over-confident. Probabilities (a mean over networks) stand for the logits log p, those
+-- below 2^-126 for it. T is within [0.01, 100]; an end where the likelihood has no inner optimum,
+-- as when every answer is right.
+-- @param opts table: labels= [n] in 0..C-1; logits= [n, C], or probabilities= [n, C] or what
+--   bnn.predict gives
+-- @return number T, and table {nll_before=, nll=}: at T = 1 and at T
+function M.temperature(opts)
+  local what = "calibration.temperature"
+  opts = inputs.options(what, opts,
+    {logits = "any", probabilities = "any", labels = "any", bootstrap = false})
+  local z = logits_of(what, opts)
+  local labels = inputs.labels(what, opts.labels, z:size(1))
+  local t, before, after = inputs.call(what, core.temperature, z, labels)
+  return t, {nll_before = before, nll = after}
+end
+
+local function scaled(what, opts)
+  return (logits_of(what, opts):real() / opts.temperature):softmax(-1)
+end
+
+--- Probabilities at a temperature: softmax(logits / T); for probabilities, p^(1/T) normalised.
+-- @param opts table: temperature= above 0; logits= [n, C], or probabilities= [n, C] or what
+--   bnn.predict gives
+-- @return tensor [n, C]
+function M.scale(opts)
+  local what = "calibration.scale"
+  opts = inputs.options(what, opts, {
+    logits = "any", probabilities = "any", bootstrap = false,
+    temperature = {type = "number", above = 0, required = true},
+  })
+  return scaled(what, opts)
+end
+
+-- ---- both, of what bnn.predict gives ----
+
+local function check_prediction(what, p)
+  if type(p) ~= "table" or tree.leaf_kind(p.mean) ~= "tensor" or p.class == nil then
+    inputs.fail("%s: the prediction is to be what bnn.predict gives for classes", what)
+  elseif p.temperature then
+    inputs.fail("%s: the prediction has been calibrated, at temperature %g", what, p.temperature)
+  end
+end
+
+-- The temperature of probabilities. At an end of the range, as where every answer is right, the
+-- likelihood says which way and not how far: then it is 1.
+local function inner_temperature(p, labels)
+  local t, fit = M.temperature{probabilities = p, labels = labels}
+  if t <= LEAST or t >= MOST then return 1, fit.nll_before, fit.nll_before end
+  return t, fit.nll_before, fit.nll
+end
+
+--- Fits a temperature and a rule of refusal on a validation set.
+-- @param opts table: prediction= what bnn.predict gives for it; labels= [n] in 0..C-1;
+--   score="class_std", percentile=0.99 of the rule, as for bnn.ood.threshold
+-- @return table of plain data: temperature (1 where the likelihood has no inner optimum, as when
+--   every answer is right); nll_before, nll, ece_before, ece without and with it; rule={score=,
+--   percentile=, threshold=, n=}; n
+function M.fit(opts)
+  local what = "calibration.fit"
+  opts = inputs.options(what, opts, {
+    prediction = "any", labels = "any", score = {type = "string", default = "class_std"},
+    percentile = {type = "number", min = 0, max = 1, default = 0.99}, bootstrap = false,
+  })
+  check_prediction(what, opts.prediction)
+  local p = inputs.probabilities(what, opts.prediction)
+  local labels = inputs.labels(what, opts.labels, p:size(1))
+  inputs.check_classes(what, labels, p:size(2))
+  local score = ood_scores.check(what, ood_scores.of(what, opts.prediction, opts.score))
+  local t, before, after = inner_temperature(p, labels)
+  return {
+    temperature = t, nll_before = before, nll = after, ece_before = reliability.ece(p, labels),
+    ece = reliability.ece(M.scale{probabilities = p, temperature = t}, labels),
+    rule = rules.fit(what, opts.score, score, opts.percentile), n = p:size(1),
+  }
+end
+
+local POSITIVE = {type = "number", above = 0}
+local NAN = 0 / 0
+
+--- A prediction with what was fitted: mean, probability and entropy at the temperature, and the
+-- answers that are refused. The rule sees the prediction as bnn.predict gave it, as it did when it
+-- was fitted; what tells how networks differ (std, class_std, ...) stays as it is, and so does
+-- every answer. A row that is not a number, of class -1, is refused and stays as it is.
+-- @param fit table as calibration.fit gives it, {temperature=, rule=}
+-- @param prediction what bnn.predict gives for classes
+-- @return table: a copy of the prediction with these, refused [n] of 1 and 0, score f64 [n], that
+--   of the rule, and temperature
+function M.apply(fit, prediction)
+  local what = "calibration.apply"
+  local rule = type(fit) == "table" and fit.rule
+  if type(rule) ~= "table" or not options.accept(fit.temperature, POSITIVE) then
+    inputs.fail("%s: what calibration.fit gives is wanted, {temperature=, rule=}", what)
+  end
+  check_prediction(what, prediction)
+  local result = {}
+  for name, value in pairs(prediction) do result[name] = value end
+  result.temperature, result.refused = fit.temperature, ood.is_refused(prediction, rule)
+  result.score = ood_scores.of(what, prediction, rule.score)
+  -- rows that are not numbers have no class: they stay as they are
+  local n, where, class = prediction.mean:size(1), core.ops.where, prediction.class:real()
+  local is_number = class:ge(0)
+  local rows = is_number:view(n, 1)
+  local p = where(rows, prediction.mean, 1 / prediction.mean:size(2))
+  local mean = scaled(what, {probabilities = p, temperature = fit.temperature})
+  local at = (class:maximum(0) + 1):to("i32"):view(n, 1)
+  result.mean = where(rows, mean, NAN)
+  result.probability = result.mean:gather(at, -1):view(n)
+  result.entropy = where(is_number, uncertainty.entropy(mean), NAN)
+  return describe.as("prediction", result)
+end
+
+-- ---- with a checkpoint ----
+
+-- Fits the model of one file and writes the fit into it; or nil, message.
+local function keep_in(path, opts)
+  local model, fault = checkpoint.open(path, {net = opts.net, likelihood = opts.likelihood})
+  if not model then return nil, fault end
+  if not (model.likelihood and model.likelihood.classes) then
+    return nil, path .. ": it predicts no classes, which alone can be calibrated"
+  end
+  local sampling = {samples = opts.samples, key = opts.key}
+  local fit = M.fit{
+    prediction = predicting.predict(model, opts.validation, sampling), labels = opts.validation.y,
+    score = opts.score or not model.posterior and "entropy" or nil, percentile = opts.percentile,
+  }
+  local ok, message = checkpoint.amend(path, {extras = {calibration = fit}})
+  if not ok then return nil, message end
+  return fit
+end
+
+--- Fits a checkpoint on a validation set and keeps the fit in it, as its extras.calibration.
+--     bnn.calibration.keep("night", {validation = part, key = bnn.key(1)})
+--     local model = bnn.checkpoint.open "night"
+--     local p = bnn.calibration.apply(model.extras.calibration, bnn.predict(model, x, o))
+-- @param path string: a file; or the folder of a training, whose best and newest get each its own
+-- @param opts table: validation= part with x and y; key=, samples= as for bnn.predict; score=,
+--   percentile= as for calibration.fit, but score="entropy" without a posterior, as a network alone
+--   has no std; net=, likelihood= as for bnn.checkpoint.open
+-- @return list of the fits, as calibration.fit gives them; or nil, message
+function M.keep(path, opts)
+  local what = "calibration.keep"
+  opts = inputs.options(what, opts, {
+    validation = {type = "table", required = true}, key = {type = "key", required = true},
+    samples = {type = "integer", min = 1}, score = "string", net = "any", likelihood = "any",
+    percentile = {type = "number", min = 0, max = 1}, bootstrap = false,
+  })
+  if type(path) ~= "string" then inputs.fail("%s: a path is wanted", what) end
+  if not (opts.validation.x and opts.validation.y) then
+    inputs.fail("%s: validation is to be a part of a data set with x and y", what)
+  end
+  local paths, lack = checkpoint_folder.paths(path)
+  if not paths then return nil, lack end
+  local fits = {}
+  for i, file in ipairs(paths) do
+    local fit, fault = keep_in(file, opts)
+    if not fit then return nil, fault end
+    fits[i] = fit
+  end
+  return fits
+end
+
+return M

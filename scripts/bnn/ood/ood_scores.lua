@@ -1,0 +1,113 @@
+--- Scores of bnn.ood: which number of a prediction says how far an example lies from what the
+-- network knows. Higher = more out-of-distribution.
+local core = require "bnn.core"
+local inputs = require "bnn.metrics.metric_inputs"
+local nearest = require "bnn.base.nearest"
+local options = require "bnn.base.options"
+local tree = require "bnn.params.tree"
+
+local M = {}
+
+-- Scores that are not fields of a prediction: name -> the field they come from, and how.
+local derived = {
+  one_minus_probability = {"probability", function(p) return 1 - p end},
+}
+
+-- Fields with a number for each example that do not grow with doubt.
+local NO_SCORES = {
+  class = "a label is no score",
+  mean = "what is predicted is no score",
+  probability = "it falls with doubt: one_minus_probability is the score",
+}
+
+-- Whether a value is a tensor [n] or [n, 1].
+local function is_column(x)
+  return tree.leaf_kind(x) == "tensor" and (x:dim() == 1 or x:dim() == 2 and x:size(2) == 1)
+end
+
+--- The names of the scores that a prediction has, in alphabetical order.
+function M.names(prediction)
+  local has = {}
+  for name, value in pairs(prediction) do has[name] = is_column(value) and not NO_SCORES[name] end
+  for name, from in pairs(derived) do has[name] = is_column(prediction[from[1]]) end
+  local names = {}
+  for _, name in ipairs(options.sorted_names(has)) do
+    if has[name] then names[#names + 1] = name end
+  end
+  return names
+end
+
+-- In the order to show them.
+local USUAL = {
+  "class_std", "mutual_information", "entropy", "expected_entropy", "one_minus_probability",
+  "variation_ratio", "energy",
+}
+
+--- Those of the usual scores that a prediction has, in the order to show them; raises where there
+-- are none.
+function M.usual(what, prediction)
+  local has, names = {}, {}
+  for _, name in ipairs(M.names(prediction)) do has[name] = true end
+  for _, name in ipairs(USUAL) do
+    if has[name] then names[#names + 1] = name end
+  end
+  if #names > 0 then return names end
+  inputs.fail("%s: the predictions have none of %s", what, table.concat(USUAL, ", "))
+end
+
+local function fail_missing(what, prediction, name)
+  if NO_SCORES[name] and prediction[name] then
+    inputs.fail("%s: score = %q: %s", what, name, NO_SCORES[name])
+  end
+  local there = M.names(prediction)
+  local near = nearest.find(name, there)
+  inputs.fail("%s: the prediction has no score %q: %s%s", what, name,
+    near and ("did you mean '%s'? "):format(near) or "",
+    #there > 0 and "there are " .. table.concat(there, ", ") or "it has none at all")
+end
+
+--- How many examples a prediction is of; raises when it is none.
+function M.size(what, prediction)
+  if type(prediction) ~= "table" then
+    inputs.fail("%s: the prediction is a %s, what bnn.predict gives is wanted", what,
+      tree.leaf_kind(prediction) or type(prediction))
+  end
+  local mean = prediction.mean
+  if tree.leaf_kind(mean) == "tensor" and mean:dim() > 0 then return mean:size(1) end
+  inputs.fail("%s: the prediction has no mean [n, ...]: what bnn.predict gives is wanted", what)
+end
+
+local function by_name(what, prediction, name)
+  local from = derived[name]
+  if from and is_column(prediction[from[1]]) then return from[2](prediction[from[1]]) end
+  local is_there = is_column(prediction[name]) and not NO_SCORES[name]
+  if not is_there then fail_missing(what, prediction, name) end
+  return prediction[name]
+end
+
+--- The scores of a prediction, NaN as it is.
+-- @param what string: the function's name for messages
+-- @param score string, or function(prediction) -> tensor or list [n]
+-- @return tensor f64 [n]
+function M.of(what, prediction, score)
+  local n = M.size(what, prediction)
+  local is_named = type(score) == "string"
+  local values = is_named and by_name(what, prediction, score) or not is_named and score(prediction)
+  local name = is_named and score or "what the score's function gives"
+  local x = inputs.tensor(what, name, values, "f64")
+  if x:numel() ~= n or not is_column(x) then
+    inputs.fail("%s: %s is [%s], a number for each of %d predictions is wanted", what, name,
+      table.concat(x:shape(), ", "), n)
+  end
+  return x:view(n)
+end
+
+--- Refuses NaN and an empty tensor.
+function M.check(what, x)
+  if x:size(1) == 0 then inputs.fail("%s: there are no predictions", what) end
+  local at = core.find_nan(x)
+  if at then inputs.fail("%s: the score of prediction %d is not a number", what, at) end
+  return x
+end
+
+return M

@@ -1,0 +1,187 @@
+--- Shifted images: what a network is shown when the world has moved away from its training set. Its
+-- accuracy is to fall slowly, and its uncertainty is to grow with its errors.
+--
+--     local turned = bnn.shift.rotate(data.test.x, {key = key, severity = 3})
+--     local report = bnn.shift.evaluate{predict = predict, data = data.test, key = key}
+--
+-- Images are [n, h, w] or [n, channels, h, w], u8 or real from 0 (the background) to 1, and come
+-- out as a new tensor of the same type. How much is a severity from 0 (nothing) to 5, or an amount:
+--
+--   severity              1     2     3     4     5
+--   rotate     degrees    15    30    45    60    75
+--   translate  pixels     1     2     3     4     5      of 28
+--   noise      std        0.1   0.2   0.3   0.4   0.5
+--   blur       sigma      1     1.5   2     2.5   3      pixels of 28
+--   contrast   factor     0.75  0.6   0.45  0.3   0.15
+--   occlude    side       6     9     12    15    18     pixels of 28
+--
+-- The pixels of a severity are those of an image whose shorter side is 28, and grow with it; an
+-- amount is as it is given. What is drawn for an image is a function of the key and of its place in
+-- x: the same bits on any number of threads, and the same draws (a side, a direction, a pattern of
+-- noise) at every severity. A NaN comes out where its pixel goes.
+local core = require "bnn.core"
+local logs = require "bnn.log.log"
+local inputs = require "bnn.metrics.metric_inputs"
+local number = require "bnn.base.number"
+local options = require "bnn.base.options"
+local report = require "bnn.ood.shift_report"
+local tree = require "bnn.params.tree"
+
+local M = {}
+
+--- The names of the shifts, in the order that evaluate takes them.
+M.names = {"rotate", "translate", "noise", "blur", "contrast", "occlude"}
+
+-- By name: what the amount is called and the amount at each severity; whether that is in pixels of
+-- 28, whether nothing can be done without a key, and the amount that changes nothing (0).
+local kinds = {
+  rotate = {"degrees", {15, 30, 45, 60, 75}},
+  translate = {"pixels", {1, 2, 3, 4, 5}, in_pixels = true},
+  noise = {"std", {0.1, 0.2, 0.3, 0.4, 0.5}, wants_key = true},
+  blur = {"sigma", {1, 1.5, 2, 2.5, 3}, in_pixels = true},
+  contrast = {"factor", {0.75, 0.6, 0.45, 0.3, 0.15}, still = 1},
+  occlude = {"side", {6, 9, 12, 15, 18}, in_pixels = true, wants_key = true},
+}
+
+local SIDE = 28 -- the shorter side of the images that amounts in pixels are meant for
+
+--- How much a shift does to images at a severity.
+-- @param name string, one of bnn.shift.names
+-- @param severity integer, 0 to 5
+-- @param side integer: the shorter side of the images (28)
+-- @return number, and what it is called ("degrees")
+function M.amount(name, severity, side)
+  local kind = kinds[name]
+  if not kind then
+    inputs.fail("shift.amount: there is no shift %q: one of %s is wanted", tostring(name),
+      table.concat(M.names, ", "))
+  end
+  local amount = severity == 0 and (kind.still or 0) or kind[2][severity]
+  if not amount then
+    inputs.fail("shift.amount: severity = %s: 0 to 5 is wanted", number.text(severity))
+  end
+  if side ~= nil and not options.accept(side, {type = "number", min = 0}) then
+    inputs.fail("shift.amount: side = %s: a number of pixels is wanted", number.text(side))
+  end
+  return kind.in_pixels and amount * (side or SIDE) / SIDE or amount, kind[1]
+end
+
+local function shorter_side(x)
+  if x:dim() < 2 then return SIDE end -- of the wrong shape, as core.shift will say
+  return math.min(x:size(-1), x:size(-2))
+end
+
+local function shift(name, x, given)
+  local what, kind = "shift." .. name, kinds[name]
+  local opts = inputs.options(what, given, {
+    key = {type = "key", required = kind.wants_key}, bootstrap = false,
+    severity = {type = "integer", min = 0, max = 5}, [kind[1]] = "number",
+  })
+  if tree.leaf_kind(x) ~= "tensor" then
+    inputs.fail("%s: x is a %s, a tensor [n, h, w] or [n, channels, h, w] is wanted", what, type(x))
+  end
+  local amount = opts[kind[1]]
+  if (amount == nil) == (opts.severity == nil) then
+    inputs.fail("%s: either severity= or %s= is wanted", what, kind[1])
+  end
+  amount = amount or M.amount(name, opts.severity, shorter_side(x))
+  return inputs.call(what, core.shift, x, name, amount, opts.key)
+end
+
+--- Images turned about their middle, by bilinear interpolation; what comes from outside is 0.
+-- @param x tensor [n, h, w] or [n, channels, h, w], u8 or real from 0 to 1
+-- @param opts table: severity=0 to 5 (15 degrees more each) or degrees=; key= draws to which side
+--   each image is turned, and without it all are turned counterclockwise (clockwise for degrees
+--   below 0)
+-- @return tensor like x
+function M.rotate(x, opts) return shift("rotate", x, opts) end
+
+--- Images moved, by bilinear interpolation; what comes from outside is 0.
+-- @param x tensor [n, h, w] or [n, channels, h, w], u8 or real from 0 to 1
+-- @param opts table: severity=0 to 5 (1 pixel of 28 more each) or pixels=; key= draws into which
+--   direction each image is moved, and without it all are moved to the right (to the left for
+--   pixels below 0)
+-- @return tensor like x
+function M.translate(x, opts) return shift("translate", x, opts) end
+
+--- Images with normal noise in every pixel, clipped to 0..1.
+-- @param x tensor [n, h, w] or [n, channels, h, w], u8 or real from 0 to 1
+-- @param opts table: key=; severity=0 to 5 (0.1 more each) or std=, of which 1 is the whole range
+-- @return tensor like x
+function M.noise(x, opts) return shift("noise", x, opts) end
+
+--- Images blurred by a Gaussian, cut off at ceil(3 sigma); beyond the edge its pixels go on.
+-- @param x tensor [n, h, w] or [n, channels, h, w], u8 or real from 0 to 1
+-- @param opts table: severity=0 to 5 (1 pixel of 28, and half a one more each) or sigma= in pixels;
+--   key= is taken so that all shifts are called alike: nothing is drawn
+-- @return tensor like x
+function M.blur(x, opts) return shift("blur", x, opts) end
+
+--- Images with less contrast: each pixel nearer to the mean of its channel of its image, which is
+-- NaN where one of them is.
+-- @param x tensor [n, h, w] or [n, channels, h, w], u8 or real from 0 to 1
+-- @param opts table: severity=0 to 5 (0.75, and 0.15 less each) or factor= from 1 (nothing) to 0,
+--   by which the distance from the mean is multiplied; key= is taken so that all shifts are called
+--   alike: nothing is drawn
+-- @return tensor like x
+function M.contrast(x, opts) return shift("contrast", x, opts) end
+
+--- Images of which a square is hidden: set to 0, at a uniformly drawn place within the image. A NaN
+-- is not hidden.
+-- @param x tensor [n, h, w] or [n, channels, h, w], u8 or real from 0 to 1
+-- @param opts table: key=; severity=0 to 5 (6 pixels of 28, and 3 more each) or side= in pixels,
+--   rounded to whole ones; one that is longer than the image hides all of that
+-- @return tensor like x
+function M.occlude(x, opts) return shift("occlude", x, opts) end
+
+-- Refuses no names, and what is named twice: it would be worked out twice, and a line would go back
+-- and forth.
+local function check_distinct(what, name, list)
+  if #list == 0 then inputs.fail("%s: %s is empty", what, name) end
+  local taken = {}
+  for _, v in ipairs(list) do
+    if taken[v] then inputs.fail("%s: %s names %s twice", what, name, v) end
+    taken[v] = true
+  end
+end
+
+--- How accuracy, negative log-likelihood, calibration and mutual information change with the
+-- severity of shifts.
+--     local report = bnn.shift.evaluate{
+--       predict = function(x) return bnn.predict(model, x, {samples = 100, key = key}) end,
+--       data = data.test, key = key:fold "shift", figures = "figures",
+--     }
+--     log:say(report:text())
+-- @param opts table:
+--   predict= a function of images that gives what bnn.predict gives, or probabilities [n, C]
+--   data= a part of a data set: x images, y labels in 0..C-1; key=
+--   shifts= a list of bnn.shift.names (all); severities= a list (1 to 5)
+--   log= that gets the report's rows, step=0 at which
+--   figures= a folder that gets a figure of each, shift_accuracy.svg and so on, with title= above,
+--     such as the network's name
+-- @return a report: results, a list of {shift=, severity=, amount= in words, accuracy=, nll=, ece=,
+--   mutual_information= the mean in nats, left out where predictions have none}, the first of them
+--   of the untouched images (shift "none", severity 0); :text(), a table of these; :rows(), a list
+--   of {"shift/rotate/1/accuracy", value}; figures, the files that were drawn
+function M.evaluate(opts)
+  local what = "shift.evaluate"
+  opts = inputs.options(what, opts, {
+    predict = {type = "function", required = true}, data = {type = "table", required = true},
+    key = {type = "key", required = true}, log = "any", step = {type = "integer", default = 0},
+    shifts = {type = "string", list = true, default = M.names, choices = M.names},
+    severities = {type = "integer", list = true, min = 1, max = 5, default = {1, 2, 3, 4, 5}},
+    figures = "string", title = "string", bootstrap = false,
+  })
+  check_distinct(what, "shifts", opts.shifts)
+  check_distinct(what, "severities", opts.severities)
+  report.check_data(what, opts.data)
+  opts.log = opts.log ~= nil and inputs.call(what, logs.of, opts.log) or nil
+  opts.order = M.names
+  return report.make(function(name, severity)
+    local amount, unit = M.amount(name, severity, shorter_side(opts.data.x))
+    return shift(name, opts.data.x, {key = opts.key, severity = severity}),
+      number.format("%s %.4g", unit, amount)
+  end, opts)
+end
+
+return M

@@ -1,0 +1,305 @@
+--- The parameters of a network: named tensors that are views into one flat buffer.
+--
+-- `params["mlp/linear_0/w"]` is a tensor; `pairs(params)` goes through them in order. `params.flat`
+-- is the whole buffer [size]; in a function that grad, compile, vmap or an objective records, it is
+-- the tensors one after the other, and gradients flow through it to them. Parameters are values:
+-- `params - 0.1 * grads` gives new ones.
+local kinds = require "bnn.base.kinds"
+local core = require "bnn.core"
+local options = require "bnn.base.options"
+local strings = require "bnn.base.strings"
+
+local M = {}
+
+local Meta = {__name = "bnn.params"}
+
+-- Raises "what: expected <wanted>, got <kind of value>" at the caller's caller.
+local function fail(what, wanted, value)
+  error(("%s: expected %s, got %s"):format(what, wanted, kinds.shown(value)), 3)
+end
+
+local function is_plain(value) return type(value) == "table" and not getmetatable(value) end
+
+-- Whether a value is a list of tables that each have this field, as layouts are.
+local function is_list_with(value, field)
+  if not is_plain(value) then return false end
+  for _, entry in ipairs(value) do
+    if not is_plain(entry) or entry[field] == nil then return false end
+  end
+  return true
+end
+
+-- What a Params object knows besides its tensors, out of the way of their names.
+local inside = setmetatable({}, {__mode = "k"})
+
+--- Lays tensors out one behind the other.
+-- @param shapes list of {name=, shape={...}}
+-- @return list of {name=, shape=, size=, offset=} with offsets from 0, and the size of the whole
+function M.layout(shapes)
+  if not is_list_with(shapes, "shape") then
+    fail("bnn.params.layout", "a list of {name=, shape=}", shapes)
+  end
+  local layout, offset = {}, 0
+  for i, entry in ipairs(shapes) do
+    local size = 1
+    for _, d in ipairs(entry.shape) do size = size * d end
+    layout[i] = {name = entry.name, shape = entry.shape, size = size, offset = offset}
+    offset = offset + size
+  end
+  return layout, offset
+end
+
+--- Parameters over a flat tensor.
+-- @param layout as `layout` gives it
+-- @param flat tensor [size]; the named tensors look into it
+function M.new(layout, flat)
+  if not is_list_with(layout, "offset") then
+    fail("bnn.params.new", "a layout, as bnn.params.layout gives it", layout)
+  end
+  if not kinds.is_object(flat, "tensor") then fail("bnn.params.new: flat", "a tensor", flat) end
+  local tensors = {}
+  for _, entry in ipairs(layout) do
+    local part = flat:narrow(1, entry.offset + 1, entry.size)
+    tensors[entry.name] = part:view(entry.shape)
+  end
+  local self = setmetatable({}, Meta)
+  inside[self] = {layout = layout, flat = flat, tensors = tensors}
+  return self
+end
+
+--- Parameters whose tensors are given, by name; while a program is recorded they are its values.
+function M.of_tensors(layout, tensors)
+  local self = setmetatable({}, Meta)
+  inside[self] = {layout = layout, tensors = tensors}
+  return self
+end
+
+--- Whether a value is a Params object.
+function M.is(value) return getmetatable(value) == Meta end
+
+--- The layout of parameters: a list of {name=, shape=, size=, offset=}.
+function M.layout_of(params)
+  if not inside[params or false] then fail("bnn.params.layout_of", "params", params) end
+  return inside[params].layout
+end
+
+--- Whether params lie in one buffer, as those of net:init do, which training steps can change.
+-- Parts of others (params:sub) may not, and what is recorded does not; a clone does.
+function M.has_buffer(params)
+  if not M.is(params) then fail("bnn.params.has_buffer", "params", params) end
+  return inside[params].flat ~= nil
+end
+
+--- Sizes of the tensors of a layout, as a list.
+function M.sizes(layout)
+  if not is_list_with(layout, "size") then
+    fail("bnn.params.sizes", "a layout, as bnn.params.layout gives it", layout)
+  end
+  local sizes = {}
+  for i, entry in ipairs(layout) do sizes[i] = entry.size end
+  return sizes
+end
+
+--- One tensor of many along an axis, however many they are: an op takes 32 at most.
+function M.concat(parts, axis)
+  if not is_plain(parts) then fail("bnn.params.concat", "a list of tensors", parts) end
+  while #parts > 1 do
+    local joined = {}
+    for i = 1, #parts, 32 do
+      local some = table.move(parts, i, math.min(i + 31, #parts), 1, {})
+      joined[#joined + 1] = core.ops.concat(some, axis)
+    end
+    parts = joined
+  end
+  return parts[1] or core.zeros({0})
+end
+
+--- Parameters in new memory from tensors by name.
+function M.gather(layout, tensors)
+  if not is_list_with(layout, "size") then
+    fail("bnn.params.gather", "a layout, as bnn.params.layout gives it", layout)
+  end
+  if not is_plain(tensors) and not M.is(tensors) then
+    fail("bnn.params.gather: tensors", "a table of tensors by name", tensors)
+  end
+  local parts = {}
+  for i, entry in ipairs(layout) do parts[i] = tensors[entry.name]:reshape(entry.size) end
+  return M.new(layout, M.concat(parts, 1))
+end
+
+--- Parameters of several networks as one set, under the name of each: encoder/linear/w, ...
+-- params:sub "encoder" gives a network's own back.
+-- @param parts table: name -> Params
+-- @return Params in new memory; networks in alphabetical order
+function M.join(parts)
+  local names, entries, tensors = {}, {}, {}
+  if not is_plain(parts) then fail("bnn.params.join", "a table name -> params", parts) end
+  for name, part in pairs(parts) do
+    if type(name) ~= "string" or not M.is(part) then
+      error("join: a table name -> params is wanted", 2)
+    end
+    names[#names + 1] = name
+  end
+  table.sort(names, strings.before)
+  for _, name in ipairs(names) do
+    for path, tensor in pairs(parts[name]) do
+      path = name .. "/" .. path
+      entries[#entries + 1], tensors[path] = {name = path, shape = tensor:shape()}, tensor
+    end
+  end
+  return M.gather((M.layout(entries)), tensors)
+end
+
+local Params = {}
+
+-- Entries of a layout below `name`, without it; whether they lie side by side.
+local function entries_below(layout, name)
+  local entries, first, next_offset = {}, nil, nil
+  local adjacent = true
+  for _, entry in ipairs(layout) do
+    if entry.name:sub(1, #name + 1) == name .. "/" then
+      adjacent = adjacent and (next_offset == nil or next_offset == entry.offset)
+      first, next_offset = first or entry.offset, entry.offset + entry.size
+      entries[#entries + 1] = {name = entry.name:sub(#name + 2), shape = entry.shape}
+    end
+  end
+  return entries, first, adjacent
+end
+
+--- The parameters below a name, under the rest of their paths: what `join` put there. They look
+-- into the same memory.
+-- @param name string: "encoder"
+function Params:sub(name)
+  if type(name) ~= "string" then fail("params:sub", "a name", name) end
+  local own, tensors = inside[self], {}
+  local entries, first, adjacent = entries_below(own.layout, name)
+  if #entries == 0 then error(strings.message("sub: no parameter lies below '%s'", tostring(name)),
+    2) end
+  local layout, size = M.layout(entries)
+  if own.flat and adjacent then return M.new(layout, own.flat:narrow(1, first + 1, size)) end
+  for _, entry in ipairs(layout) do tensors[entry.name] = own.tensors[name .. "/" .. entry.name] end
+  return M.of_tensors(layout, tensors)
+end
+
+--- A copy that shares no memory: later training steps do not change it.
+function Params:clone()
+  local own = inside[self]
+  if own.flat then return M.new(own.layout, own.flat:clone()) end
+  return M.gather(own.layout, own.tensors)
+end
+
+--- The number of parameters in all.
+function Params:numel()
+  local last = inside[self].layout[#inside[self].layout]
+  return last and last.offset + last.size or 0
+end
+
+--- The names of the tensors, in order.
+function Params:names()
+  local names = {}
+  for i, entry in ipairs(inside[self].layout) do names[i] = entry.name end
+  return names
+end
+
+local function shape_text(shape) return "[" .. table.concat(shape, ", ") .. "]" end
+
+--- New parameters f(tensor, name) of the same shapes.
+function Params:map(f)
+  if not options.accept(f, "function") then fail("params:map", "a function", f) end
+  local own, tensors = inside[self], {}
+  for _, entry in ipairs(own.layout) do
+    local tensor = f(own.tensors[entry.name], entry.name)
+    if not kinds.is_object(tensor, "tensor") then
+      fail(("params:map: for '%s'"):format(entry.name), "a tensor", tensor)
+    end
+    local got, wanted = shape_text(tensor:shape()), shape_text(entry.shape)
+    if got ~= wanted then
+      error(strings.message("'%s' becomes %s, it is %s", entry.name, got, wanted), 2)
+    end
+    tensors[entry.name] = tensor
+  end
+  if not own.flat then return M.of_tensors(own.layout, tensors) end
+  return M.gather(own.layout, tensors)
+end
+
+-- The tensors one after the other, of params that do not lie in one buffer.
+local function joined(own)
+  local parts = {}
+  for i, entry in ipairs(own.layout) do parts[i] = own.tensors[entry.name]:reshape(entry.size) end
+  return M.concat(parts, 1)
+end
+
+-- Methods say so when they are called on something else, as params.clone() does.
+for name, method in pairs(Params) do
+  Params[name] = function(self, ...)
+    if not inside[self or false] then
+      fail("params:" .. name, "params before the colon", self)
+    end
+    return method(self, ...)
+  end
+end
+
+function Meta.__index(self, name)
+  local own = inside[self]
+  if name == "flat" then
+    own.joined = not own.flat and (own.joined or joined(own)) or nil
+    return own.flat or own.joined
+  end
+  return own.tensors[name] or Params[name]
+end
+
+function Meta.__newindex(_, name)
+  error(strings.message("parameters are values: '%s' cannot be set", tostring(name)), 2)
+end
+
+function Meta.__len(self) return #inside[self].layout end
+
+function Meta.__pairs(self)
+  local own, i = inside[self], 0
+  return function()
+    i = i + 1
+    local entry = own.layout[i]
+    if entry then return entry.name, own.tensors[entry.name] end
+  end
+end
+
+function Meta.__tostring(self)
+  local lines = {("parameters: %d in %d tensors"):format(self:numel(), #self)}
+  for _, entry in ipairs(inside[self].layout) do
+    lines[#lines + 1] = ("  %-32s %s"):format(entry.name, shape_text(entry.shape))
+  end
+  return table.concat(lines, "\n")
+end
+
+-- Raises unless two sets of parameters have the same names and shapes.
+local function check_same_layout(a, b)
+  for _, pair in ipairs{{a, b}, {b, a}} do
+    for _, entry in ipairs(inside[pair[1]].layout) do
+      local other = inside[pair[2]].tensors[entry.name]
+      if not other then error(strings.message("only one side has '%s'", entry.name), 3) end
+      local x, y = shape_text(entry.shape), shape_text(other:shape())
+      if x ~= y then
+        error(strings.message("'%s' is %s on one side, %s on the other", entry.name, x, y), 3)
+      end
+    end
+  end
+end
+
+-- a op b for parameters and a number (or tensor), or for two sets of parameters of the same names.
+local function arithmetic(op)
+  return function(a, b)
+    local pattern, both = M.is(a) and a or b, M.is(a) and M.is(b)
+    if both then check_same_layout(a, b) end
+    return pattern:map(function(_, name)
+      return op(M.is(a) and a[name] or a, M.is(b) and b[name] or b)
+    end)
+  end
+end
+
+Meta.__add = arithmetic(function(x, y) return x + y end)
+Meta.__sub = arithmetic(function(x, y) return x - y end)
+Meta.__mul = arithmetic(function(x, y) return x * y end)
+Meta.__div = arithmetic(function(x, y) return x / y end)
+Meta.__unm = function(self) return self:map(function(x) return -x end) end
+
+return M

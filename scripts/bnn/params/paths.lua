@@ -1,0 +1,73 @@
+--- Values by path: options that may differ from tensor to tensor.
+--
+-- Such an option is one value for every tensor, or a table of values by path: a name stands for the
+-- tensor of that path and for all below it ("mlp/linear_0" for its w and b), the longest name that
+-- fits holds, and `default` is for the rest: {["mlp/linear_2"] = 1e-3, default = 1e-4}.
+local nearest = require "bnn.base.nearest"
+
+local M = {}
+
+--- Whether `name` is the path itself or a part of the network that it lies in.
+function M.covers(name, path)
+  return path == name or path:sub(1, #name + 1) == name .. "/"
+end
+
+-- An option given by path; objects that can be called are values.
+local function is_table(given)
+  return type(given) == "table" and not getmetatable(given)
+end
+
+--- The value of an option for a tensor; nil when a table has none for it.
+function M.value(given, path)
+  if not is_table(given) then return given end
+  local best, value = -1, given.default
+  for name, v in pairs(given) do
+    if name ~= "default" and #name > best and M.covers(name, path) then best, value = #name, v end
+  end
+  return value
+end
+
+-- The paths of tensors and of all the layers that they lie in.
+local function with_layers(names)
+  local all, seen = {}, {}
+  for _, path in ipairs(names) do
+    while path and not seen[path] do
+      all[#all + 1], seen[path] = path, true
+      path = path:match "^(.*)/"
+    end
+  end
+  return all
+end
+
+-- The message for a name that no tensor has.
+local function unknown(what, name, names)
+  local near = nearest.find(name, with_layers(names))
+  local hint = near and (": did you mean '%s'?"):format(near) or ""
+  return ("%s names '%s', which the parameters lack%s"):format(what, name, hint)
+end
+
+local function is_used(name, names)
+  for _, path in ipairs(names) do
+    if M.covers(name, path) then return true end
+  end
+  return name == "default"
+end
+
+--- What is wrong with an option given by path, or nil: a name that fits no tensor, or a tensor that
+-- no name fits.
+-- @param what string: the option's name
+-- @param names list: the paths of the tensors that want a value
+function M.fault(what, given, names)
+  if not is_table(given) then return nil end
+  for name in pairs(given) do
+    if type(name) ~= "string" then return ("%s: a table by path is wanted"):format(what) end
+    if not is_used(name, names) then return unknown(what, name, names) end
+  end
+  for _, path in ipairs(names) do
+    if M.value(given, path) == nil then
+      return ("%s has nothing for '%s': default = is for the rest"):format(what, path)
+    end
+  end
+end
+
+return M

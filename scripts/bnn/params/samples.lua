@@ -1,0 +1,105 @@
+--- Samples: many draws of a network's parameters in one tensor, as posterior:samples gives them.
+--
+-- `samples[i]` is draw number i as Params, a view; `samples["mlp/linear_0/w"]` is that tensor of
+-- every draw, [S, 784, 64]; `#samples` is S; `samples.flat` is all of it, [S, size].
+-- bnn.vmap(f)(samples) calls f with one draw at a time, without a Lua loop.
+local kinds = require "bnn.base.kinds"
+local core = require "bnn.core"
+local expect = require "bnn.params.expect"
+local parameters = require "bnn.params.params"
+local strings = require "bnn.base.strings"
+
+local M = {}
+
+local Meta = {__name = "bnn.samples"}
+
+-- What an object knows, out of the way of the tensors' names.
+local inside = setmetatable({}, {__mode = "k"})
+
+--- Samples over a tensor.
+-- @param layout as bnn.params.layout gives it
+-- @param flat tensor [S, size]: a draw in each row
+function M.new(layout, flat)
+  local self = setmetatable({}, Meta)
+  inside[self] = {layout = layout, flat = flat}
+  return self
+end
+
+--- Whether a value is a Samples object.
+function M.is(value) return getmetatable(value) == Meta end
+
+--- Samples in new memory from tensors [S, ...] by name.
+function M.gather(layout, tensors)
+  expect.plain_table("bnn.samples.gather", layout, "a layout, as bnn.params.layout gives it")
+  expect.plain_table("bnn.samples.gather: tensors", tensors, "a table of tensors [S, ...] by name")
+  local parts = {}
+  for i, entry in ipairs(layout) do
+    local tensor = expect.tensor("bnn.samples.gather: " .. entry.name, tensors[entry.name],
+      "a tensor [S, ...]")
+    parts[i] = tensor:reshape(tensor:size(1), entry.size)
+  end
+  return M.new(layout, #parts == 0 and core.zeros(0, 0) or parameters.concat(parts, 2))
+end
+
+--- Samples from a list of Params of the same layout.
+function M.of(list)
+  local is_list = type(list) == "table" and not getmetatable(list)
+  if not is_list or not parameters.is(list[1]) then
+    local got = is_list and list[1] or list
+    error("bnn.samples.of: expected a list of params, got " .. kinds.shown(got), 2)
+  end
+  local layout, rows = parameters.layout_of(list[1]), {}
+  for i, params in ipairs(list) do rows[i] = params.flat end
+  return M.new(layout, parameters.concat(rows, 1):view(#list, -1))
+end
+
+local Samples = {}
+
+--- The names of the tensors, in order.
+function Samples:names()
+  local names = {}
+  for i, entry in ipairs(inside[self].layout) do names[i] = entry.name end
+  return names
+end
+
+expect.check_methods(Samples, "samples", function(value) return inside[value or false] ~= nil end)
+
+-- The tensor of every draw [S, ...], a view.
+local function tensor_of(own, entry)
+  local part = own.flat:narrow(2, entry.offset + 1, entry.size)
+  return part:view(own.flat:size(1), table.unpack(entry.shape))
+end
+
+function Meta.__index(self, name)
+  local own = inside[self]
+  if name == "flat" then return own.flat end
+  if math.type(name) == "integer" then
+    if name < 1 or name > own.flat:size(1) then return nil end
+    return parameters.new(own.layout, own.flat[name])
+  end
+  for _, entry in ipairs(own.layout) do
+    if entry.name == name then return tensor_of(own, entry) end
+  end
+  return Samples[name]
+end
+
+function Meta.__newindex(_, name)
+  error(strings.message("samples are values: '%s' cannot be set", tostring(name)), 2)
+end
+
+function Meta.__len(self) return inside[self].flat:size(1) end
+
+-- What vmap, grad and compile see: Params whose tensors have an axis more.
+function Meta:__parts()
+  local own, tensors = inside[self], {}
+  for _, entry in ipairs(own.layout) do tensors[entry.name] = tensor_of(own, entry) end
+  return parameters.of_tensors(own.layout, tensors)
+end
+
+function Meta.__tostring(self)
+  local own = inside[self]
+  return ("%d samples of %d parameters in %d tensors"):format(own.flat:size(1), own.flat:size(2),
+    #own.layout)
+end
+
+return M

@@ -1,0 +1,117 @@
+--- Trees of values: what grad, compile and objectives do to arguments that are tables of tensors.
+--
+-- A leaf is a tensor, a number or a key; a table (or Params) is a node, and so is an object whose
+-- metatable has __parts, a function that gives it as a table (batches, posteriors); anything else
+-- is fixed: part of the function, like a constant of its source.
+local number = require "bnn.base.number"
+local parameters = require "bnn.params.params"
+local strings = require "bnn.base.strings"
+
+local M = {}
+
+local function class_name(value)
+  local meta = getmetatable(value)
+  return type(meta) == "table" and meta.__name
+end
+
+--- "tensor", "key" or "number" for a leaf, else nil.
+function M.leaf_kind(value)
+  if type(value) == "number" then return "number" end
+  local name = type(value) == "userdata" and class_name(value)
+  if name == "bnn.tensor" then return "tensor" end
+  if name == "bnn.key" then return "key" end
+end
+
+-- The table or Params that a value is a node as, or nil.
+local function node(value)
+  if parameters.is(value) then return value end
+  if type(value) ~= "table" then return nil end
+  local meta = getmetatable(value)
+  if not meta then return value end
+  return type(meta) == "table" and meta.__parts and meta.__parts(value) or nil
+end
+
+-- Numbers that tell fixed objects apart; an address may come back when an object is gone.
+local numbers, last_number = setmetatable({}, {__mode = "k"}), 0
+
+local function number_of(object)
+  if not numbers[object] then
+    last_number = last_number + 1
+    numbers[object] = last_number
+  end
+  return numbers[object]
+end
+
+-- The keys of a plain table, in an order that is the same every time.
+local function sorted_keys(t)
+  local keys = {}
+  for k in pairs(t) do keys[#keys + 1] = k end
+  table.sort(keys, function(a, b)
+    if type(a) == "number" and type(b) == "number" then return a < b end
+    return strings.before(type(a) .. number.text(a), type(b) .. number.text(b))
+  end)
+  return keys
+end
+
+--- The same tree with f(leaf, kind, path) in place of each leaf, in a fixed order.
+function M.map(value, f, path)
+  path = path or ""
+  local kind = M.leaf_kind(value)
+  if kind then return f(value, kind, path) end
+  local parts = node(value)
+  if not parts then return value end
+  if parameters.is(parts) then
+    local tensors = {}
+    for name, tensor in pairs(parts) do tensors[name] = f(tensor, "tensor", path .. "." .. name) end
+    return parameters.of_tensors(parameters.layout_of(parts), tensors)
+  end
+  local copy = {}
+  for _, k in ipairs(sorted_keys(parts)) do
+    copy[k] = M.map(parts[k], f, path .. "." .. number.text(k))
+  end
+  return copy
+end
+
+--- The same tree with its Params laid out in flat buffers again, after a map to concrete tensors.
+-- @param gather function(layout, tensors by name): bnn.params.gather by default
+function M.concrete(value, gather)
+  if parameters.is(value) then
+    local tensors = {}
+    for name, tensor in pairs(value) do tensors[name] = tensor end
+    return (gather or parameters.gather)(parameters.layout_of(value), tensors)
+  end
+  if type(value) ~= "table" or getmetatable(value) then return value end
+  local copy = {}
+  for k, v in pairs(value) do copy[k] = M.concrete(v, gather) end
+  return copy
+end
+
+-- A string or a number that tells values apart where they are not leaves.
+local function fixed_text(value)
+  if type(value) == "string" then return ("%q"):format(value) end
+  if value == nil or type(value) == "boolean" or type(value) == "number" then
+    return number.text(value)
+  end
+  return type(value) .. number_of(value)
+end
+
+--- What a program depends on besides values: structure, shapes, types, and the fixed parts.
+function M.signature(value)
+  local kind = M.leaf_kind(value)
+  if kind == "tensor" then
+    return value:dtype() .. "[" .. table.concat(value:shape(), ",") .. "]"
+  end
+  if kind then return kind end
+  local parts, texts = node(value), {}
+  if not parts then return fixed_text(value) end
+  if parameters.is(parts) then
+    for name, tensor in pairs(parts) do texts[#texts + 1] = name .. "=" .. M.signature(tensor) end
+  else
+    for _, k in ipairs(sorted_keys(parts)) do
+      texts[#texts + 1] = fixed_text(k) .. "=" .. M.signature(parts[k])
+    end
+  end
+  return "{" .. table.concat(texts, ";") .. "}"
+end
+
+return M

@@ -1,0 +1,249 @@
+--- Figures: lines with bands, histograms, bars, heat maps, sheets of images; reliability diagrams,
+-- ROC and risk-coverage curves, images with what is predicted of them. One call each, with defaults
+-- fit to print.
+--
+-- gnuplot draws them, into SVG or PNG or as text; sheets of images need libpng alone. Where gnuplot
+-- is missing, or a file cannot be written, a function gives nil and a message, and the run goes
+-- on. A file is there whole or not at all; folders that are missing are made. Text is shown as it
+-- is written; a newline begins another line, and so does a word for which there is no room. PNG
+-- wants a font installed that has the characters. Colours are Okabe and Ito's, which the
+-- colour-blind can tell apart; what is given none takes them in turn. Dashes, marks and hatches are
+-- taken in turn too, so that a figure reads in black and white, and at half its size. For a set of
+-- data to look the same in all figures, give all of them the same order = {"MNIST", "notMNIST",
+-- ...}: a series takes its turn by its label's place in that list. What is in-distribution comes
+-- first by custom, and is blue.
+local boxes = require "bnn.plot.boxes"
+local curves = require "bnn.plot.curves"
+local figure = require "bnn.plot.figure"
+local files = require "bnn.data.files"
+local folders = require "bnn.base.folders"
+local gnuplot = require "bnn.plot.gnuplot"
+local heatmap = require "bnn.plot.heatmap"
+local options = require "bnn.base.options"
+local sheet = require "bnn.plot.sheet"
+
+local M = {}
+
+--- The colours by name; "#rrggbb" will do as well wherever a colour is wanted.
+M.colours = figure.colours
+
+-- Figures of predictions, from files of their own.
+for _, file in ipairs{"plot_curves", "plot_reliability", "plot_predictions"} do
+  for name, draw in pairs(require("bnn.plot." .. file)) do M[name] = draw end
+end
+
+local fail = figure.fail
+
+-- ---- lines ----
+
+local lines_spec = figure.spec{
+  x = figure.COLUMN, series = {type = "table", list = true, required = true},
+  vlines = {type = "number", list = true}, vlabel = "string",
+  shade = {type = "table", list = true, default = {}},
+}
+
+local function check_shade(what, shade, level)
+  for i, span in ipairs(shade) do
+    local from, to = span[1], span[2]
+    local good = #span == 2 and type(from) == "number" and type(to) == "number" and from < to
+    if not good then
+      fail(level + 1, "%s: shade[%d]: {from, to} with from < to is wanted", what, i)
+    end
+  end
+end
+
+--- Lines, points and bands over x.
+--     bnn.plot.lines{
+--       x = grid, path = "cubic.svg", xlabel = "x", ylabel = "y", vlines = {-4, 4},
+--       series = {
+--         {y = p.mean, std = p.total_std, label = "mean and total deviation"},
+--         {x = data.x, y = data.y, style = "points", colour = "black", label = "data"},
+--       },
+--     }
+-- What is not finite (and what is not above 0 on an axis of logarithms) leaves a gap.
+-- @param opts table:
+--   series= a list of {y=, x=, label=, style=, colour=, and a band: std= (y - std to y + std) or
+--     band={low, high}}; y may be left out where there is a band. Columns are tensors [n] or [n, 1]
+--     or lists; style is "lines", "points", "both" or "dashes", and where it is left out lines of
+--     which all but the first are dashed, each in its way; colour one of bnn.plot.colours or
+--     "#rrggbb". Later ones are drawn over earlier ones
+--   x= of the series that have none of their own (1, 2, ... when left out)
+--   title=, xlabel=, ylabel=; xrange={from, to}, yrange=; logx=false, logy=false
+--   vlines={x, ...} upright and dashed, vlabel= what the legend calls them; shade={{from, to}, ...}
+--     grey from one x to another (math.huge: to the edge); legend="bottom", "right" or "none";
+--     order= labels whose place in it says the colour, dashes and marks of a series
+--   path= a file that ends in .svg or .png; without one the plot is text
+--   width=640, height=400 in units of 1/96 inch, scale=2 pixels of a PNG for each; of text in
+--     characters (the terminal's width, 24)
+--   out= a file such as io.stdout that the text is written to
+-- @return true, or the text when no path is given; or nil, message
+function M.lines(opts)
+  local what = "bnn.plot.lines"
+  opts = options.check(what, opts, lines_spec)
+  figure.check(what, opts, 2)
+  check_shade(what, opts.shade, 2)
+  return figure.render(curves.commands(curves.read(what, opts, 2), opts), opts)
+end
+
+-- ---- histograms, bars, heat maps ----
+
+local SERIES = {type = "table", list = true, required = true}
+
+local histogram_spec = figure.spec{
+  series = SERIES, bins = {type = "integer", min = 1, max = 10000, default = 30},
+  range = {type = "number", list = true}, density = {type = "boolean", default = true},
+  vlines = {type = "number", list = true}, vlabel = "string",
+  shade = {type = "table", list = true, default = {}},
+}
+
+--- Histograms of one or more samples over the same bins: a score on the data that a network knows
+-- against those that it does not.
+--     bnn.plot.histogram{
+--       series = {{x = inside.class_std, label = "MNIST"}, {x = outside.class_std, label = "B"}},
+--       xlabel = "std of the predicted class", path = "std.svg",
+--       vlines = {threshold}, vlabel = "threshold",
+--     }
+-- The first in turn, which is what is in-distribution, is filled. Up to two more are hatched where
+-- heights are no logarithms.
+-- @param opts table:
+--   series= a list of {x=, label=, colour=}; x is a tensor [n] or a list, of which what is not
+--     finite is left out
+--   bins=30 of equal width over range={from, to} (from the least to the greatest of all values);
+--     what lies outside of it is left out
+--   density=true: the area under each is 1; false: how many
+--   and those of bnn.plot.lines that are not about its series
+-- @return true, or the text when no path is given; or nil, message
+function M.histogram(opts)
+  local what = "bnn.plot.histogram"
+  opts = options.check(what, opts, histogram_spec)
+  figure.check(what, opts, 2)
+  check_shade(what, opts.shade, 2)
+  return figure.render(boxes.histogram(what, opts, 2), opts)
+end
+
+local bars_spec = figure.spec{
+  series = SERIES, labels = {type = "string", list = true, required = true},
+}
+for _, name in ipairs{"xrange", "logx", "logy"} do bars_spec[name] = nil end
+
+--- Bars from 0, side by side where there are several series.
+--     bnn.plot.bars{labels = {"std", "entropy"}, ylabel = "AUROC", path = "auroc.svg",
+--                   series = {{y = {0.999, 0.995}, std = {0.001, 0.002}, label = "Bayesian"}}}
+-- @param opts table:
+--   labels= n strings below the axis
+--   series= a list of {y=, std=, label=, colour=}; y and std, which is marked on the bar, are
+--     tensors [n] or lists; what is not finite has no bar
+--   title=, xlabel=, ylabel=, yrange=, legend=, order=, path=, width=, height=, scale=, out=: as
+--     for bnn.plot.lines
+-- @return true, or the text when no path is given; or nil, message
+function M.bars(opts)
+  local what = "bnn.plot.bars"
+  opts = options.check(what, opts, bars_spec)
+  figure.check(what, opts, 2)
+  return figure.render(boxes.bars(what, opts, 2), opts)
+end
+
+local heatmap_spec = figure.spec{
+  z = {type = "tensor", required = true}, x = figure.COLUMN, y = figure.COLUMN, zlabel = "string",
+  zrange = {type = "number", list = true}, path = {type = "string", required = true},
+}
+for _, name in ipairs{"xrange", "yrange", "logx", "logy", "legend", "out", "order"} do
+  heatmap_spec[name] = nil
+end
+
+--- A matrix in colours, with their scale beside it.
+--     bnn.plot.heatmap{z = std, x = grid, y = grid, zlabel = "std", path = "std.png"}
+-- @param opts table:
+--   z= tensor [h, w]; what is not finite stays white
+--   x=, y= where its columns and rows are, evenly spaced: tensors or lists. Without y the rows are
+--     1, 2, ... from the top, as a matrix is written; with it y grows upwards (and x to the right)
+--   zlabel= of the scale; zrange={from, to} its ends (the least and the greatest of z)
+--   title=, xlabel=, ylabel=, path=, width=, height=, scale=: as for bnn.plot.lines
+-- @return true; or nil, message
+function M.heatmap(opts)
+  local what = "bnn.plot.heatmap"
+  opts = options.check(what, opts, heatmap_spec)
+  figure.check(what, opts, 2)
+  figure.check_range(what, "zrange", opts.zrange, false, 2)
+  return figure.render(heatmap.commands(what, opts, 2), opts)
+end
+
+-- ---- images ----
+
+local WIDEST = 32768 -- what our own reader takes
+
+local function check_extent(what, x, opts, level)
+  local rows = (x:size(1) + opts.columns - 1) // opts.columns
+  local height = (rows * (x:size(2) + opts.gap) - opts.gap) * opts.scale
+  local width = (opts.columns * (x:size(3) + opts.gap) - opts.gap) * opts.scale
+  if math.max(height, width) <= WIDEST then return end
+  fail(level + 1, "%s: the sheet has %d x %d pixels, at most %d each way are wanted", what, width,
+    height, WIDEST)
+end
+
+local function check_sheet_path(what, opts, level)
+  if opts.captions and not opts.path then
+    fail(level + 1, "%s: captions want a path to draw into", what)
+  end
+  local kind = opts.path and gnuplot.kind_of(opts.path)
+  if opts.path and kind ~= "png" and not (kind == "svg" and opts.captions) then
+    fail(level + 1, "%s: path = %q: a name that ends in .png%s is wanted", what, opts.path,
+      opts.captions and " or .svg" or "")
+  end
+end
+
+local function check_captions(what, x, captions, level)
+  if captions and #captions ~= x:size(1) then
+    fail(level + 1, "%s: there are %d captions, x is %s", what, #captions, figure.shape_text(x))
+  end
+end
+
+local images_spec = {
+  x = {type = "tensor", required = true}, columns = {type = "integer", min = 1},
+  gap = {type = "integer", min = 0, max = 1000}, background = {type = "number", min = 0, max = 1},
+  scale = {type = "integer", min = 1, max = 100}, path = "string",
+  captions = {type = "string", list = true},
+}
+
+local LEAST_CAPTIONED = 168 -- pixels, over which a caption can still be read at half its size
+
+-- What depends on the other options: a square, and room and white paper for captions.
+local function fill_in(opts, n, width)
+  local captioned = math.min(math.ceil(LEAST_CAPTIONED / width), 100)
+  opts.scale = opts.scale or opts.captions and captioned or 3
+  opts.columns = math.min(opts.columns or math.ceil(math.sqrt(n)), n)
+  opts.gap = opts.gap or opts.captions and 3 or 1
+  opts.background = math.floor((opts.background or opts.captions and 1 or 0) * 255 + 0.5)
+end
+
+--- Grey images side by side in one picture, in rows from the top left.
+--     bnn.plot.images{x = samples, columns = 4, path = "samples.png"}
+-- @param opts table:
+--   x= tensor [n, h, w] or [n, 1, h, w]: u8, or real from 0 (black) to 1; what lies outside is
+--     clipped, and what is not a number is a middle grey (128 of 255)
+--   columns= images in a row (a square when left out); gap=1 pixels of an image between them (3
+--     with captions); background=0 the grey of gaps and of places left over, 0 to 1 (1 with
+--     captions)
+--   scale=3 pixels of the picture, each way, for one of an image (with captions as many as make it
+--     168 wide)
+--   path= a file that ends in .png, or with captions also .svg
+--   captions= a list of n strings to stand under the images, 14 letters to a line; drawn by gnuplot
+-- @return true, or the picture as a tensor u8 [height, width] when no path is given; or nil,
+--   message
+function M.images(opts)
+  local what = "bnn.plot.images"
+  opts = options.check(what, opts, images_spec)
+  check_sheet_path(what, opts, 2)
+  local x = figure.images(what, opts.x, 2)
+  check_captions(what, x, opts.captions, 2)
+  fill_in(opts, x:size(1), x:size(3))
+  check_extent(what, x, opts, 2)
+  if opts.captions then return sheet.draw_captioned(x, opts) end
+  local picture = sheet.make(x, opts)
+  if not opts.path then return picture end
+  local ok, fault = folders.make_above(opts.path)
+  if not ok then return nil, fault end
+  return files.save(opts.path, picture)
+end
+
+return M

@@ -1,0 +1,181 @@
+--- ROC and risk-coverage curves, from scores or from what bnn.metrics gives; handed out by
+-- bnn.plot.
+local curves = require "bnn.plot.curves"
+local figure = require "bnn.plot.figure"
+local number = require "bnn.base.number"
+local options = require "bnn.base.options"
+local ranking = require "bnn.metrics.ranking"
+local selective = require "bnn.metrics.selective"
+
+local M = {}
+
+local fail = figure.fail
+
+local SERIES = {type = "table", list = true, required = true}
+
+-- The lists of two fields of a curve.
+local function columns_of(what, curve, x, y, level)
+  local columns = {}
+  for i, name in ipairs{x, y} do
+    if type(curve[name]) ~= "userdata" and type(curve[name]) ~= "table" then
+      fail(level + 1, "%s: curve has no %s: {%s=, %s=} is wanted", what, name, x, y)
+    end
+    columns[i] = figure.column(what, name, curve[name], level + 1)
+  end
+  figure.check_lengths(what, columns, level + 1)
+  return columns[1].values, columns[2].values
+end
+
+-- "MNIST: AUROC 0.9990", or one of the two.
+local function with_area(label, name, area)
+  local text = area and number.format("%s %.4f", name, area)
+  return label and text and label .. ": " .. text or label or text
+end
+
+-- Series as curves.commands takes them, read by read_one(what, given, level) -> x, y, label.
+local function read_all(what, opts, level, read_one)
+  if #opts.series == 0 then fail(level + 1, "%s: series is empty", what) end
+  local series, turns = {}, figure.turns(opts.series, opts.order)
+  for i, given in ipairs(opts.series) do
+    local name = figure.series_name(what, given, i)
+    local x, y, label = read_one(name, given, level + 1)
+    series[i] = {x = x, y = y, label = label, turn = opts.order and turns[i]}
+    series[i].colour = figure.colour(name, given.colour, turns[i], level + 1)
+  end
+  return series
+end
+
+-- ---- ROC ----
+
+-- The area by trapezoids, which is the AUROC with half of each tie.
+local function area_below(x, y)
+  local area = 0
+  for i = 2, #x do area = area + (x[i] - x[i - 1]) * (y[i] + y[i - 1]) / 2 end
+  return area
+end
+
+local function read_roc(what, given, level)
+  local s = options.check(what, given, {
+    inside = figure.COLUMN, outside = figure.COLUMN, curve = "table", label = "string",
+    colour = "string",
+  }, level + 2)
+  local has_scores = s.inside ~= nil and s.outside ~= nil
+  if has_scores == (s.curve ~= nil) or (s.inside ~= nil) ~= (s.outside ~= nil) then
+    fail(level + 1, "%s: either inside= and outside= or curve= is wanted", what)
+  end
+  local curve = s.curve or ranking.roc_curve{inside = s.inside, outside = s.outside}
+  local x, y = columns_of(what, curve, "fpr", "tpr", level + 1)
+  return x, y, with_area(s.label, "AUROC", area_below(x, y))
+end
+
+local function least_positive(series)
+  local least = 1
+  for _, s in ipairs(series) do
+    for _, v in ipairs(s.x) do
+      if v > 0 then least = math.min(least, v) end
+    end
+  end
+  return least < 1 and least or 1e-3
+end
+
+-- Where the score says nothing: y = x; on logarithms a curve.
+local function chance(from)
+  local x, points = {}, 100
+  for i = 0, points do
+    x[#x + 1] = from > 0 and from ^ (1 - i / points) or i / points
+  end
+  return {x = x, y = x, label = "chance", colour = figure.colours.grey, style = "lines", width = 1}
+end
+
+local function fill_in(opts, defaults)
+  for name, value in pairs(defaults) do
+    if opts[name] == nil then opts[name] = value end
+  end
+end
+
+local ENTRY = 21 -- the height of one of the legend
+
+--- ROC curves: how many from outside are flagged against how many from inside are, with the AUROC
+-- of each in the legend, and the diagonal of chance.
+--     bnn.plot.roc{path = "roc.svg", series = {
+--       {inside = p.class_std, outside = q.class_std, label = "Bayesian"},
+--       {curve = bnn.metrics.roc_curve(scores, labels), label = "plain MLP"},
+--     }}
+-- @param opts table:
+--   series= a list of {inside=, outside=: scores [n], higher = more out-of-distribution, or curve=
+--     what bnn.metrics.roc_curve gives; label=, colour=}
+--   logx=false: true shows what few false positives cost
+--   title=, xlabel=, ylabel=, xrange=, yrange=, logy=, legend=, order=, path=, width=480, height=
+--     (so that the legend takes nothing from the curves), scale=, out=: as for bnn.plot.lines
+-- @return true, or the text when no path is given; or nil, message
+function M.roc(opts)
+  local what = "bnn.plot.roc"
+  opts = options.check(what, opts, figure.spec{series = SERIES})
+  figure.check(what, opts, 2)
+  local series = read_all(what, opts, 2, read_roc)
+  local least = opts.logx and least_positive(series) or 0
+  series[#series + 1] = chance(least)
+  fill_in(opts, {
+    xlabel = "false positive rate (inside, flagged)",
+    ylabel = "true positive rate (outside, flagged)",
+    xrange = opts.logx and {least, 1} or {-0.02, 1.02},
+    yrange = not opts.logy and {-0.02, 1.02} or nil,
+    width = opts.path and 480 or nil, height = opts.path and 420 + ENTRY * #series or nil,
+  })
+  return figure.render(curves.commands(series, opts), opts)
+end
+
+-- ---- risk and coverage ----
+
+local function read_risk(what, given, level)
+  local s = options.check(what, given, {
+    prediction = figure.COLUMN, labels = figure.COLUMN, confidence = figure.COLUMN, curve = "table",
+    label = "string", colour = "string",
+  }, level + 2)
+  if s.curve and not (s.prediction or s.labels or s.confidence) then
+    local x, y = columns_of(what, s.curve, "coverage", "risk", level + 1)
+    return x, y, s.label
+  elseif s.curve or not (s.prediction and s.labels) then
+    fail(level + 1, "%s: either prediction= and labels= or curve= is wanted", what)
+  end
+  local more = {confidence = s.confidence}
+  local curve = selective.risk_coverage(s.prediction, s.labels, more)
+  local x, y = columns_of(what, curve, "coverage", "risk", level + 1)
+  return x, y, with_area(s.label, "AURC", selective.aurc(s.prediction, s.labels, more))
+end
+
+local function greatest(series)
+  local most = 0
+  for _, s in ipairs(series) do
+    for _, v in ipairs(s.y) do most = math.max(most, v) end
+  end
+  return most
+end
+
+--- Risk-coverage curves: the share of errors among the answers that are kept, when the least
+-- confident are refused.
+--     bnn.plot.risk_coverage{path = "risk.svg", series = {
+--       {prediction = p, labels = y, label = "largest probability"},
+--       {prediction = p, labels = y, confidence = -p.class_std, label = "std"},
+--     }}
+-- @param opts table:
+--   series= a list of {prediction=, labels=, confidence=: as for bnn.metrics.risk_coverage, and the
+--     AURC is in the legend; or curve= what that gives; label=, colour=}
+--   title=, xlabel=, ylabel=, xrange=, yrange=, logx=, logy=, legend=, order=, path=, width=,
+--     height=, scale=, out=: as for bnn.plot.lines
+-- @return true, or the text when no path is given; or nil, message
+function M.risk_coverage(opts)
+  local what = "bnn.plot.risk_coverage"
+  opts = options.check(what, opts, figure.spec{series = SERIES})
+  figure.check(what, opts, 2)
+  local series = read_all(what, opts, 2, read_risk)
+  local most = greatest(series)
+  fill_in(opts, {
+    xlabel = "coverage (share of answers kept)", ylabel = "risk (share of errors among them)",
+    xrange = not opts.logx and {0, 1} or nil,
+    yrange = not opts.logy and {0, most > 0 and most * 1.05 or 1} or nil,
+  })
+  return figure.render(curves.commands(series, opts), opts)
+end
+
+return M

@@ -1,0 +1,166 @@
+--- Images with what is predicted of each under it; handed out by bnn.plot.
+local core = require "bnn.core"
+local figure = require "bnn.plot.figure"
+local inputs = require "bnn.metrics.metric_inputs"
+local number = require "bnn.base.number"
+local options = require "bnn.base.options"
+local picture = require "bnn.plot.picture"
+local tree = require "bnn.params.tree"
+
+local M = {}
+
+local fail = figure.fail
+
+-- ---- reading ----
+
+-- A field of a prediction as a list of n numbers.
+local function field(what, prediction, name, n, level)
+  if tree.leaf_kind(prediction[name]) ~= "tensor" then
+    fail(level + 1, "%s: prediction has no %s: what bnn.predict gives for classes is wanted", what,
+      name)
+  end
+  local column = figure.column(what, "prediction." .. name, prediction[name], level + 1)
+  if #column.values ~= n then
+    fail(level + 1, "%s: prediction.%s is %s, x has %d images", what, name,
+      figure.shape_text(prediction[name]), n)
+  end
+  return column.values
+end
+
+-- Which are refused, as a list of n of 0 and 1, or nil without a rule. What is not a number is.
+local function refusals(what, opts, std, level)
+  local ways = 0
+  for _, name in ipairs{"threshold", "rule", "refused"} do ways = ways + (opts[name] and 1 or 0) end
+  if ways > 1 then fail(level + 1, "%s: one of threshold, rule and refused is wanted", what) end
+  local refused = opts.refused
+  if opts.rule then -- loaded here, as bnn.ood draws figures itself
+    refused = require "bnn.ood.ood".is_refused(opts.prediction, opts.rule)
+  end
+  if refused then return inputs.flags(what .. ": refused", refused, #std):totable() end
+  if not opts.threshold then return nil end
+  refused = {}
+  for i, v in ipairs(std) do refused[i] = v <= opts.threshold and 0 or 1 end
+  return refused
+end
+
+local function check_names(what, names, classes, level)
+  for _, class in ipairs(names and classes or {}) do
+    if class >= 0 and not names[class + 1] then
+      fail(level + 1, "%s: names has no class %d", what, class)
+    end
+  end
+end
+
+-- What is read of the options: lists of n.
+local function read(what, opts, n, level)
+  local r = {}
+  for _, name in ipairs{"class", "probability", "class_std"} do
+    r[name] = field(what, opts.prediction, name, n, level + 1)
+  end
+  r.refused = refusals(what, opts, r.class_std, level + 1)
+  r.labels = opts.labels and inputs.labels(what, opts.labels, n):totable() or r.class
+  check_names(what, opts.names, r.class, level + 1)
+  check_names(what, opts.names, r.labels, level + 1)
+  return r
+end
+
+-- ---- captions ----
+
+-- nan without the sign that it has on some machines.
+local function number_text(format, v) return v == v and number.format(format, v) or "nan" end
+
+-- The parts of caption i: "8? is 3, 57%", "std 0.45", "refused" (or nothing).
+local function parts_of(r, i, names)
+  local function name_of(class)
+    if class < 0 then return "none" end -- the prediction is not a number
+    return names and names[class + 1] or ("%d"):format(class)
+  end
+  local is_refused = r.refused and r.refused[i] == 1
+  local answer = name_of(r.class[i]) .. (is_refused and "?" or "")
+  local is_wrong = r.labels[i] ~= r.class[i]
+  if is_wrong then answer = ("%s is %s,"):format(answer, name_of(r.labels[i])) end
+  return ("%s %s%%"):format(answer, number_text("%.0f", 100 * r.probability[i])),
+    "std " .. number_text("%.2f", r.class_std[i]), is_refused and "refused" or nil
+end
+
+local function captions_of(r, n, names, separator)
+  local captions = {}
+  for i = 1, n do captions[i] = table.concat({parts_of(r, i, names)}, separator) end
+  return captions
+end
+
+-- ---- as text ----
+
+-- Images as lists of rows of numbers from 0 to 1.
+local function rows_of(x)
+  local scale = x:dtype() == "u8" and 255 or 1
+  local images = x:totable()
+  for _, image in ipairs(images) do
+    for _, row in ipairs(image) do
+      for k, v in ipairs(row) do
+        v = v / scale
+        row[k] = v == v and math.min(math.max(v, 0), 1) or 0.5
+      end
+    end
+  end
+  return images
+end
+
+-- Adds columns of black, so that captions have room.
+local function widen(images, width)
+  for _, image in ipairs(images) do
+    for _, row in ipairs(image) do
+      for k = #row + 1, width do row[k] = 0 end
+    end
+  end
+end
+
+local function text_of(x, captions, opts)
+  local images, width, widest = rows_of(x), core.terminal "stdout" or 80, 0
+  for _, caption in ipairs(captions) do widest = math.max(widest, utf8.len(caption) or #caption) end
+  widen(images, widest)
+  if opts.columns then width = opts.columns * (#images[1][1] + 1) - 1 end
+  local text = picture.grid(images, captions, opts.out and picture.mode() or "none", width)
+  if opts.out then opts.out:write(text) end
+  return text
+end
+
+--- Images with what is predicted of each: the class and its probability, the deviation of that over
+-- networks, and whether the answer is refused.
+--     bnn.plot.predictions{x = x, prediction = bnn.predict(model, x, o), labels = y,
+--                          threshold = 0.3, path = "predictions.png"}
+-- "8? is 3, 57%", "std 0.45", "refused": the answer would be 8, with probability 57%, but is
+-- refused (hence the ?), and the label is 3, which is only said where it is another.
+-- @param opts table:
+--   x= tensor [n, h, w] or [n, 1, h, w]; u8, or real from 0 to 1
+--   prediction= what bnn.predict gives for x: its class, probability and class_std
+--   labels= [n] in 0..C-1; names= what each class is called, a list from class 0 (its number)
+--   threshold= a number: what has a larger std, or one that is not a number, is refused; or rule=
+--     what bnn.ood.threshold gives; or refused= [n] of 1 (refused) and 0
+--   columns=, gap=, background=, scale=: as for bnn.plot.images
+--   path= a file that ends in .png or .svg; without one the images are text
+--   out= a file such as io.stdout that the text is written to, in shades where that is a terminal
+--     which has them
+-- @return true, or the text when no path is given; or nil, message
+function M.predictions(opts)
+  local what = "bnn.plot.predictions"
+  opts = options.check(what, opts, {
+    x = {type = "tensor", required = true}, prediction = {type = "table", required = true},
+    labels = figure.COLUMN, names = {type = "string", list = true}, threshold = "number",
+    rule = "table", refused = figure.COLUMN, columns = {type = "integer", min = 1}, path = "string",
+    gap = {type = "integer", min = 0, max = 1000}, background = {type = "number", min = 0, max = 1},
+    scale = {type = "integer", min = 1, max = 100}, out = "userdata",
+  })
+  if opts.path and opts.out then fail(2, "%s: either path or out is wanted", what) end
+  local x = figure.images(what, opts.x, 2)
+  local r = read(what, opts, x:size(1), 2)
+  if not opts.path then
+    return text_of(x, captions_of(r, x:size(1), opts.names, " "), opts)
+  end
+  return require "bnn.plot.plot".images{
+    x = x, captions = captions_of(r, x:size(1), opts.names, "\n"), path = opts.path,
+    columns = opts.columns, gap = opts.gap, background = opts.background, scale = opts.scale,
+  }
+end
+
+return M

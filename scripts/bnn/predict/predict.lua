@@ -1,0 +1,330 @@
+--- Predictions: the mean over networks drawn from the posterior, and how much they differ.
+local classes = require "bnn.model.classes"
+local core = require "bnn.core"
+local describe = require "bnn.base.describe"
+local expect = require "bnn.params.expect"
+local kept = require "bnn.base.kept"
+local likelihoods = require "bnn.model.likelihood"
+local inputs = require "bnn.metrics.metric_inputs"
+local number = require "bnn.base.number"
+local options = require "bnn.base.options"
+local record = require "bnn.autodiff.record"
+local refusal = require "bnn.base.refusal"
+local strings = require "bnn.base.strings"
+local tree = require "bnn.params.tree"
+
+local M = {}
+
+-- Rows that go through the networks at a time: a multiple of 16, so that with OpenBLAS's AVX-512
+-- kernels no row falls into the rest of a tile, whose last digits may differ (with 250 rows they do
+-- in narrow networks; its AVX2 kernels mind a row's place in any chunk).
+-- Programs that are kept for a model.
+local CHUNK, KEPT = 240, 16
+
+-- With samples = "auto" the standard error is looked at whenever there are a multiple of so many; a
+-- multiple of the networks that the runtime draws at once.
+local LOOK = 16
+
+-- Probabilities need no scale: that a mean is known to 0.02; for 1000 samples at the most.
+local TOLERANCE, MAX_SAMPLES = 0.02, 1000
+
+-- model -> programs that have been recorded for it, by what they compute and the shapes.
+local programs = setmetatable({}, {__mode = "k"})
+
+-- What a recorded program depends on besides shapes.
+local RECORDED = {"net", "likelihood", "loss"}
+
+local function programs_of(model)
+  local known = programs[model]
+  for _, field in ipairs(RECORDED) do
+    if known and known[field] ~= model[field] then known = nil end
+  end
+  if not known then
+    known = {made = kept.new(KEPT)}
+    for _, field in ipairs(RECORDED) do known[field] = model[field] end
+    programs[model] = known
+  end
+  return known.made
+end
+
+local function program_for(model, what, source, f, chunk)
+  local known = programs_of(model)
+  local rows = source.x:size(1)
+  local n = chunk or math.min(rows, CHUNK)
+  local name = what .. ":" .. record.shape_key(source, n)
+  local made = known:get(name)
+  if made then return made end
+  local function outputs(params, batch, key) return {f(params, batch, key)} end
+  local program, nodes = record.model(model, source, n, outputs, {})
+  if not program:info().has_rows and rows ~= n then
+    name = what .. ":" .. record.shape_key(source, rows) -- an op mixes rows: all at once
+    program, nodes = record.model(model, source, rows, outputs, {})
+  end
+  return known:put(name, {program = program, nodes = nodes})
+end
+
+-- Adds samples until the standard error is small enough or not a number, or there are max_samples.
+-- It is looked at for numbers of samples that do not depend on where an earlier call ended.
+local function add_until_sure(sums, add, opts)
+  while true do
+    local n = sums:samples()
+    if n >= opts.max_samples then return end
+    if n > 0 and n % LOOK == 0 then
+      local is_over = sums:standard_error() > opts.tolerance -- a NaN is not: no sample mends it
+      if not is_over then return end
+    end
+    add(math.min(LOOK - n % LOOK, opts.max_samples - n))
+  end
+end
+
+-- No samples yet, or a copy of those so far, which are to be of the same call.
+local function start(program, source, call, opts)
+  if not opts.sums then return core.prediction(program, source.x:size(1), opts.classes or false) end
+  local ok, fault = opts.sums:check(table.unpack(call, 1, 6))
+  if not ok then inputs.fail("bnn.predict: continue: %s", fault) end
+  return opts.sums:clone()
+end
+
+-- The running sums of f(params, batch, key) over sampled networks.
+-- @param opts table: key=, samples= (a number, or "auto" with tolerance=, max_samples=), first=1,
+--   chunk=, classes=, sums= (the samples so far)
+local function run(model, what, source, f, opts)
+  local name = what:gsub("%+$", "")
+  local mu, logvar = expect.parameters_of(name, model)
+  local made = program_for(model, what, source, f, opts.chunk)
+  local spec = {x = made.nodes.x, y = made.nodes.y, key = made.nodes.key, first = opts.first}
+  local call = table.pack(made.program, spec, mu.flat, logvar and logvar.flat, opts.key, source.x,
+    source.y)
+  local sums = start(made.program, source, call, opts)
+  local function add(samples)
+    spec.samples = samples
+    local ok, fault = sums:add(table.unpack(call, 1, 7))
+    if not ok then refusal.demand(nil, name .. ": " .. fault) end
+  end
+  if opts.samples == "auto" then add_until_sure(sums, add, opts) else add(opts.samples) end
+  return sums
+end
+
+--- Means over a data set of what a function gives for each example, under one draw of the weights.
+-- @param model table: posterior or params
+-- @param what string: what the function computes, by which its program is found again
+-- @param source table: x, y, contiguous
+-- @param f function(params, batch, key) -> tensor [n, k]
+-- @param opts table: key=
+-- @return list of k numbers
+function M.means(model, what, source, f, opts)
+  local mean = run(model, what, source, f, {key = opts.key, samples = 1}):moments()
+  return mean:mean(1):totable()
+end
+
+local function check_rows(x, what)
+  if type(x) == "table" and x.x then x = x.x end
+  if tree.leaf_kind(x) ~= "tensor" or x:dim() == 0 then
+    expect.fail(what .. ": x", "a tensor [n, ...] or a part of a data set", x, 4)
+  end
+  return x:contiguous()
+end
+
+-- Raises unless a likelihood's function gave one tensor with a row for each of n examples.
+local function check_rows_of(value, name, output, n)
+  if tree.leaf_kind(value) ~= "tensor" then
+    local what = type(output) == "table" and ("the network gives %d values"):format(#output)
+      or ("%s gives a %s"):format(name, type(value))
+    error(strings.message(
+      "bnn.predict: %s, and the likelihood is to make one tensor [n, ...] of its output: "
+      .. "%s = function(output) ... end", what, name), 0)
+  end
+  if value:dim() == 0 or value:size(1) ~= n then
+    error(strings.message("bnn.predict: %s is [%s], wanted a row for each of %d examples",
+      name == "predict" and "the prediction" or name, table.concat(value:shape(), ", "), n), 0)
+  end
+  return value
+end
+
+-- What predictions average over networks: a value whose deviation is wanted too and, beside it,
+-- what has only a mean, the logits of classes or the variance of a noise that the network gives.
+local function predicted(model, likelihood, train)
+  return function(params, batch, key)
+    local n = batch.x:size(1)
+    local output = record.output(model.net, params, batch.x, {key = key, train = train})
+    local value = likelihood.predict and likelihood.predict(output) or output
+    check_rows_of(value, "predict", output, n)
+    if likelihood.variance then
+      return value, likelihood.variance(output):reshape(n, n > 0 and value:numel() // n or 0)
+    end
+    if not (likelihood.classes and likelihood.logits) then return value end
+    return value, check_rows_of(likelihood.logits(output), "logits", output, n)
+  end
+end
+
+-- Where the mean of a row is not a number there is no class either: -1, which no label is.
+local function add_classes(result, sums)
+  local mean, std = result.mean, result.std
+  local best = mean:argmax(-1)
+  local at = best:reshape(best:size(1), 1)
+  result.probability = mean:gather(at, -1):reshape(best:size(1)) -- a NaN is the largest
+  local is_number = result.probability:eq(result.probability)
+  result.class = core.ops.where(is_number, best:real() - 1, -1):to("i32")
+  result.class_std = std:gather(at, -1):reshape(best:size(1))
+  for name, score in pairs(sums:scores()) do result[name] = score end
+end
+
+-- Epistemic and aleatoric deviation add up as variances (the law of total variance).
+local function add_noise(result, variance)
+  result.noise_std = variance:sqrt()
+  result.total_std = (result.std ^ 2 + variance):sqrt()
+end
+
+local function result_of(sums, likelihood, opts)
+  local mean, std = sums:moments()
+  local result = {mean = mean, std = std, samples = sums:samples()}
+  if opts.classes then add_classes(result, sums) end
+  if likelihood.variance then
+    add_noise(result, sums:extra())
+  elseif likelihood.sigma then
+    add_noise(result, core.full(std:shape(), likelihood.sigma ^ 2))
+  end
+  if opts.samples == "auto" then
+    result.standard_error = sums:standard_error()
+    result.reached = result.standard_error <= opts.tolerance
+  end
+  return describe.as("prediction", result)
+end
+
+local function check_model(what, model)
+  expect.parameters_of(what, model, 4)
+  expect.net(what .. ": model.net", model.net, 4)
+end
+
+local MOST = (1 << 31) - 1 -- samples, as the runtime counts them
+
+local OPTIONS = {
+  samples = {type = "number|string", min = 1, max = MOST},
+  key = {type = "key", required = true},
+  train = {type = "boolean"},
+  first = {type = "integer", min = 1, max = MOST},
+  tolerance = {type = "number", above = 0},
+  max_samples = {type = "integer", min = 2, max = MOST},
+  chunk = {type = "integer", min = 1, max = MOST},
+  continue = "table",
+}
+
+-- samples= and what goes with "auto", in place.
+local function check_samples(opts, model)
+  local samples = opts.samples
+  if samples ~= "auto" then
+    for _, name in ipairs{"tolerance", "max_samples"} do
+      if opts[name] then inputs.fail('bnn.predict: %s goes with samples = "auto"', name) end
+    end
+    if not samples then samples = (model.posterior or opts.train) and 100 or 1 end
+    opts.samples = math.tointeger(samples)
+    if opts.samples then return end
+    inputs.fail('bnn.predict: samples = %s: an integer or "auto" is wanted',
+      type(samples) == "string" and ("%q"):format(samples) or samples)
+  end
+  opts.max_samples = opts.max_samples or MAX_SAMPLES
+  opts.tolerance = opts.tolerance or opts.classes and TOLERANCE
+  if opts.tolerance then return end
+  inputs.fail("bnn.predict: 'tolerance' is missing: the standard error of the mean that is small "
+    .. 'enough for samples = "auto", in the units of what is predicted')
+end
+
+-- prediction -> what a call that goes on from it needs, {sums=, net=, likelihood=, train=, ...}.
+local carried = setmetatable({}, {__mode = "k"})
+
+-- Fills in what a call that continues another has from it, and refuses what would be of another.
+local function check_continued(opts, model)
+  local earlier = carried[opts.continue]
+  if not earlier then
+    inputs.fail("bnn.predict: continue is not what bnn.predict gave (nor is a copy of that)")
+  end
+  for _, name in ipairs{"net", "likelihood"} do
+    if earlier[name] ~= model[name] then
+      inputs.fail("bnn.predict: continue: the model's %s is another than that of the %d samples so "
+        .. "far", name, earlier.sums:samples())
+    end
+  end
+  for _, name in ipairs{"train", "first", "chunk"} do
+    local was = earlier[name]
+    if opts[name] == nil then opts[name] = was end
+    if opts[name] ~= was then
+      inputs.fail("bnn.predict: continue: %s is %s, for the %d samples so far it is %s", name,
+        number.text(opts[name]), earlier.sums:samples(),
+        was == nil and "left out" or number.text(was))
+    end
+  end
+  opts.sums = earlier.sums
+end
+
+--- What a model says of inputs, over sampled networks; in constant memory whatever their number.
+-- Sample s has the weights of key:fold(s): the first S are the same however many follow, and in as
+-- many calls (`continue`) as it takes. Rows go through the networks 240 at a time, or all of
+-- fewer: a set in parts that begin with rows 1, 241, 481, ... gives the bits of the whole, when
+-- chunk = 240 fills up parts of less than 240 rows. In parts that begin elsewhere the last digits
+-- may differ, where OpenBLAS minds a row's place in a product: its AVX2 kernels do, those for
+-- AVX-512 do not.
+-- @param model an objective, or a table {net=, posterior= or params=, likelihood=}
+-- @param x tensor [n, ...] or part of a data set; uint8 images are divided by 255
+-- @param opts table: samples=100 (1 without a posterior), key=, train=false (true keeps dropout
+--   on), first=1 (the first sample's number), chunk= (rows at a time; best a multiple of 16),
+--   continue= (what an earlier call with this model, x and key gave: `samples` more on top of its
+--   own; the earlier one stays as it is; a prediction holds its running sums for this while it
+--   lives, 7 times the memory of its mean). samples = "auto": until the standard error of every
+--   mean over networks, sd / sqrt(samples) with ddof 1, is at most tolerance=0.02 (of classes;
+--   else it must be given), looked at every 16 samples; max_samples=1000 in all at the most
+-- @return table of tensors: mean and std [n, w], the mean and the population standard deviation
+--   over samples of what the likelihood predicts (probabilities, means); std is epistemic. Of
+--   classes also class i32 [n] (0..C-1, the largest mean; -1 where that is not a number, as of a
+--   NaN among the inputs: every rule refuses it), probability [n] and class_std [n] (of
+--   that class) and, in nats, entropy [n] (of the mean: total), expected_entropy [n] (the mean of
+--   the samples' entropies: aleatoric), mutual_information [n] (the first less the second:
+--   epistemic; a rounding below 0 is 0), energy [n] (-logsumexp of the mean logits; nil for a
+--   likelihood of one's own without logits=); variation_ratio [n] (1 - the largest share of
+--   samples that agree on their largest class). With a Gaussian likelihood noise_std [n, w]
+--   (aleatoric: the root of the mean variance of the noise) and total_std [n, w] (of both). And
+--   numbers: samples, how many there are; with "auto" standard_error, the largest, and reached,
+--   whether it is within the tolerance (never when a prediction is not a number, which ends it)
+function M.predict(model, x, opts)
+  opts = options.check("bnn.predict", opts, OPTIONS)
+  check_model("bnn.predict", model)
+  local rows = check_rows(x, "bnn.predict")
+  classes.check_same("bnn.predict", model, x, 2)
+  x = rows
+  local likelihood = likelihoods.of(model.likelihood, 2)
+  opts.classes = likelihood.classes and not likelihood.variance or false
+  if opts.continue then check_continued(opts, model) end
+  check_samples(opts, model)
+  local what = "predict" .. (opts.train and "+" or "")
+  local sums = run(model, what, {x = x}, predicted(model, likelihood, opts.train), opts)
+  local result = result_of(sums, likelihood, opts)
+  carried[result] = {
+    sums = sums, net = model.net, likelihood = model.likelihood,
+    train = opts.train or false, first = opts.first or 1, chunk = opts.chunk,
+  }
+  return result
+end
+
+--- The mean log-likelihood of a data set in nats an example, under one draw of the weights (or as
+-- many as asked, averaged in log space: a bound on the log of the mean).
+-- @param model as for predict
+-- @param data part of a data set: x, y
+-- @param opts table: key=, samples=1
+function M.log_likelihood(model, data, opts)
+  opts = options.check("log_likelihood", opts, {
+    key = {type = "key", required = true},
+    samples = {type = "integer", min = 1, default = 1},
+  })
+  check_model("bnn.log_likelihood", model)
+  expect.data("bnn.log_likelihood: data", data)
+  local likelihood = likelihoods.of(model.likelihood, 2)
+  classes.check_same("log_likelihood", model, data, 2)
+  local y = classes.targets("log_likelihood", likelihood, data.y, 2)
+  local source = {x = data.x:contiguous(), y = y and y:contiguous()}
+  local function log_prob(params, batch, key)
+    return likelihood.log_prob(record.output(model.net, params, batch.x, {key = key}), batch.y)
+  end
+  local mean = run(model, "log_likelihood", source, log_prob, opts):moments()
+  return mean:mean():item()
+end
+
+return M

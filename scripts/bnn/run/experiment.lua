@@ -1,0 +1,160 @@
+--- Experiments: a table {about=, defaults=, run=function(cfg, log)}, which the command line runs
+-- when its file is the program, and which sweeps, tests and the prompt load and run as a function.
+-- Optional fields: order = {"lr", ...} for --help; positional = {"image.png ...", "meaning"} for
+-- one that takes plain words as well, which are then cfg.positional, a list.
+local configuration = require "bnn.base.configuration"
+local flags = require "bnn.run.flags"
+local logs = require "bnn.log.log"
+local options = require "bnn.base.options"
+local refusal = require "bnn.base.refusal"
+local usage = require "bnn.run.usage"
+
+local M = {}
+
+-- The experiment's own run behind each checked one that `seal` made.
+local own_run = setmetatable({}, {__mode = "k"})
+
+M.demand = refusal.demand
+
+local function check_experiment(experiment, level)
+  if type(experiment) ~= "table" or type(experiment.run) ~= "function" then
+    error("an experiment is wanted: {about=, defaults=, run=function(cfg, log) ... end}", level + 1)
+  end
+  if type(experiment.defaults or {}) ~= "table" then
+    error("experiment: defaults is not a table", level + 1)
+  end
+  local words = experiment.positional
+  local is_good = words == nil or type(words) == "table" and type(words[1]) == "string"
+    and type(words[2]) == "string"
+  if not is_good then
+    error("experiment: positional: {\"image.png ...\", \"meaning\"} is wanted", level + 1)
+  end
+end
+
+-- cfg with the defaults filled in, every value checked as a flag's would be.
+local function complete(experiment, cfg, level)
+  local specs = flags.specs(experiment.defaults)
+  if experiment.positional and not specs.positional then
+    specs.positional = {type = "string", list = true, default = {}}
+  end
+  return options.check("run", cfg, specs, level + 1)
+end
+
+-- Makes experiment.run fill in, check and copy its configuration and make a console log where none
+-- is given; e.run{...} and e:run{...} both work. A run that is checked already stays as it is.
+local function seal(experiment, level)
+  check_experiment(experiment, level + 1)
+  experiment.defaults = experiment.defaults or {}
+  local run = experiment.run
+  if own_run[run] then return experiment end
+  local ok, fault = pcall(flags.specs, experiment.defaults)
+  if not ok then error("experiment: " .. fault, level + 1) end
+  local function checked_run(cfg, log, ...)
+    if cfg == experiment then cfg, log = log, ... end
+    local complete_cfg = complete(experiment, cfg, 2)
+    configuration.remember(complete_cfg, experiment.defaults)
+    return run(complete_cfg, logs.of(log))
+  end
+  own_run[checked_run] = run
+  experiment.run = checked_run
+  return experiment
+end
+
+-- Whether the function at `level` of the stack was called by the main chunk of the program: nothing
+-- written in Lua, no dofile and no require stands between it and the host. `return bnn.main(e)` is
+-- a tail call and leaves no frame of its chunk; where there is one it must be the script's own.
+local function called_by_main_chunk(level)
+  if not select(2, coroutine.running()) then return false end
+  local below = level + 1
+  local script = arg and arg[0]
+  if not debug.getinfo(level, "t").istailcall then
+    local caller = debug.getinfo(below, "S")
+    if not caller or caller.what ~= "main" then return false end
+    if caller.source:find "^@" and caller.source ~= "@" .. tostring(script) then return false end
+    below = below + 1
+  end
+  while true do
+    local frame = debug.getinfo(below, "Sf")
+    if not frame then return true end
+    if frame.what ~= "C" or frame.func == require or frame.func == dofile then return false end
+    below = below + 1
+  end
+end
+
+--- What is said of an interrupt: "interrupted by SIGINT at step 1234: the parameters are those of
+-- the last complete step". Sets err.message where nobody has; anything but an interrupt is left
+-- alone.
+function M.explain_interrupt(err)
+  local meta = type(err) == "table" and getmetatable(err)
+  if type(meta) ~= "table" or meta.__name ~= "bnn.interrupt" or err.message then return err end
+  err.message = "interrupted by " .. tostring(err.name)
+  if err.step then
+    local where = " at step %d: the parameters are those of the last complete step"
+    err.message = err.message .. where:format(err.step)
+  end
+  return err
+end
+
+-- The words after the script; without a script `arg` holds the interpreter's own.
+local function command_line()
+  return arg and arg[-1] and arg or {}
+end
+
+-- A word as a shell reads it.
+local function quoted(word)
+  if word:find "^[%w%-+./:=@_,]+$" then return word end
+  return "'" .. word:gsub("'", "'\\''") .. "'"
+end
+
+-- How the script was started, without the interpreter's own options, which its name is before.
+local function program_name()
+  local first = 0
+  while arg and arg[first - 1] do first = first - 1 end
+  local host = first < 0 and tostring(arg[first]):match "[^/]+$" or "bnnlua"
+  if not host:find "^%w" then host = "bnnlua" end
+  return quoted(host) .. " " .. quoted(arg and tostring(arg[0]) or "script.lua")
+end
+
+local function run_from_command_line(experiment)
+  local argv = command_line()
+  if flags.wants_help(argv) then
+    io.stdout:write(usage.text(experiment, program_name(), own_run[experiment.run]))
+    return
+  end
+  local cfg = M.demand(flags.parse(argv, experiment.defaults, experiment.positional ~= nil))
+  -- An error passes here on its way to the host: only interrupts change, they get their text.
+  local _ <close> = setmetatable({}, {__close = function(_, err) M.explain_interrupt(err) end})
+  refusal.collect_late(require "bnn.signal".guard, experiment.run, cfg, logs.console())
+end
+
+--- Ends an experiment's file, `return bnn.main(experiment)`: runs it with the flags of the command
+-- line when the file is the program, and gives the experiment back either way, its `run` checked.
+-- -h and --help print its flags. A wrong flag is one line on stderr and exit status 1.
+function M.main(experiment)
+  seal(experiment, 2)
+  if called_by_main_chunk(2) then run_from_command_line(experiment) end
+  return experiment
+end
+
+--- The experiment of a file or a module, not run: `local e = bnn.load "experiments/mnist.lua"`,
+-- then `local metrics, artefacts = e.run({steps = 100}, log)`; what is left out is the experiment's
+-- default.
+-- @param path string: a file (it has a slash or ends in .lua), else the name of a module
+function M.load(path)
+  if type(path) ~= "string" then error("bnn.load: a path is wanted, got " .. type(path), 2) end
+  local experiment
+  if path:find "/" or path:find "%.lua$" then
+    local chunk, message = loadfile(path)
+    if not chunk then error("bnn.load: " .. message, 2) end
+    experiment = chunk(path)
+  else
+    experiment = require(path)
+  end
+  if type(experiment) ~= "table" or type(experiment.run) ~= "function" then
+    local fault = "bnn.load: %s is no experiment: it gives %s, a table with 'run' is wanted"
+    error(fault:format(path, type(experiment)), 2)
+  end
+  return (seal(experiment, 2))
+end
+
+return M

@@ -1,0 +1,123 @@
+--- The text of `--help`: what the experiment is about, and each flag with its meaning and default.
+local flags = require "bnn.run.flags"
+local number = require "bnn.base.number"
+local options = require "bnn.base.options"
+local strings = require "bnn.base.strings"
+
+local M = {}
+
+local COLUMNS = 80
+local MEANING_AT = 28 -- where meanings start; a longer flag stands on a line of its own
+
+--- Text in lines of at most `width` characters, broken at spaces.
+function M.wrap(text, width)
+  local lines, line = {}, ""
+  for word in text:gmatch "%S+" do
+    if line ~= "" and #line + 1 + #word > width then
+      lines[#lines + 1], line = line, ""
+    end
+    line = line == "" and word or line .. " " .. word
+  end
+  lines[#lines + 1] = line
+  return lines
+end
+
+-- The text of the script that defines an experiment, or nil where it cannot be had.
+local function source_of(run)
+  local source = debug.getinfo(run, "S").source
+  if source:sub(1, 1) ~= "@" then return source:find "\n" and source end
+  local file = io.open(source:sub(2))
+  if not file then return nil end
+  local text = file:read "a"
+  file:close()
+  return text
+end
+
+-- Where the table of defaults starts in the source: of several, the last above `run`, or else
+-- the first.
+local function defaults_at(text, run)
+  local run_line, line, found = debug.getinfo(run, "S").linedefined, 0, nil
+  for from, row in text:gmatch "()([^\n]*)\n?" do
+    line = line + 1
+    if row:find "%f[%w_]defaults%s*=%s*{" and (not found or line <= run_line) then found = from end
+  end
+  return found or 1
+end
+
+--- The names of the defaults in the order to show them: experiment.order first, then as the source
+-- has them (Lua's tables keep no order), then by name.
+-- @param run function: the experiment's own run, whose source is looked at
+function M.order(experiment, run)
+  local at, names = {}, options.sorted_names(experiment.defaults)
+  local text = source_of(run) or ""
+  local from = defaults_at(text, run)
+  for _, name in ipairs(names) do
+    at[name] = text:find("%f[%w_]" .. name .. "%s*=%s*{", from) or math.huge
+  end
+  for i, name in ipairs(experiment.order or {}) do
+    if not at[name] then error(("order: '%s' is not in defaults"):format(name), 0) end
+    at[name] = i - math.maxinteger
+  end
+  table.sort(names, function(a, b)
+    if at[a] ~= at[b] then return at[a] < at[b] end
+    return strings.before(a, b)
+  end)
+  return names
+end
+
+local words = {number = "NUMBER", integer = "INTEGER", schedule = "NUMBER", string = "TEXT"}
+
+local function flag_text(name, spec)
+  if spec.type == "boolean" then return ("  --[no_]%s"):format(name) end
+  local word = words[spec.type] or "VALUE"
+  if spec.choices then
+    word = table.concat(spec.choices, "|")
+  elseif spec.list then
+    word = word .. ",..."
+  end
+  return ("  --%s=%s"):format(name, word)
+end
+
+local function default_text(spec)
+  local value = spec.default
+  if spec.required then return " (required)" end
+  if value == nil then return "" end
+  local text = spec.list and number.list(value, ",") or number.text(value)
+  return (" (default %s)"):format(text == "" and "empty" or text)
+end
+
+local function add_entry(lines, flag, meaning)
+  local wrapped = M.wrap(meaning, COLUMNS - MEANING_AT)
+  if #flag + 2 > MEANING_AT then
+    lines[#lines + 1] = flag
+    flag = ""
+  end
+  for i, line in ipairs(wrapped) do
+    lines[#lines + 1] = ("%-" .. MEANING_AT .. "s%s"):format(i == 1 and flag or "", line)
+  end
+end
+
+--- The usage text of an experiment.
+-- @param experiment table
+-- @param program string: how it is started ("bnnlua experiments/mnist.lua")
+-- @param run function: the experiment's own run
+function M.text(experiment, program, run)
+  local positional = experiment.positional
+  local words_text = positional and " " .. positional[1] or ""
+  local lines = {("usage: %s [--flag=value ...]%s"):format(program, words_text)}
+  if experiment.about then
+    lines[#lines + 1] = ""
+    for _, line in ipairs(M.wrap(experiment.about, COLUMNS)) do lines[#lines + 1] = line end
+  end
+  lines[#lines + 1] = ""
+  for _, name in ipairs(M.order(experiment, run)) do
+    local entry = experiment.defaults[name]
+    local spec = flags.spec(name, entry)
+    add_entry(lines, flag_text(name, spec), entry[2] .. default_text(spec))
+  end
+  add_entry(lines, "  --help", "show this text")
+  if positional then add_entry(lines, "  " .. positional[1], positional[2]) end
+  return table.concat(lines, "\n") .. "\n"
+end
+
+return M

@@ -1,0 +1,230 @@
+--- Every example in help and in the README runs: code indented by four spaces in a docstring
+-- (before its first @), ```lua blocks and indented Lua in the README, the flags of its commands.
+--
+-- Each runs by itself in a folder of its own for files, with the names that examples take as given
+-- (model, data, key, ...): a small network and drawn digits. In their `bnn` trainings are two steps
+-- of 16 examples, predictions two networks, and every data set is those digits.
+local lu = require "luaunit"
+local help = require "bnn.help.help"
+local real = require "bnn"
+
+local function read(path)
+  local file <close> = assert(io.open(path, "rb"))
+  return file:read "a"
+end
+
+-- Where this file is, whichever folder the program runs in.
+local root = os.getenv "EXAMPLES_ROOT"
+if not root then -- again, inside a folder that is taken away
+  local here = assert(io.popen "pwd"):read "l"
+  local folder = os.tmpname()
+  os.remove(folder)
+  assert(os.execute("mkdir " .. folder))
+  local program = arg[-1]:find "^/" and arg[-1] or here .. "/" .. arg[-1]
+  local script = arg[0]:find "^/" and arg[0] or here .. "/" .. arg[0]
+  local ok, _, status = os.execute(("cd %s && EXAMPLES_ROOT=%s BNNLUA_OFFLINE=1 %s %s %s"):format(
+    folder, script:match "^(.*)/tests/lua/", program, script, table.concat(arg, " ")))
+  os.execute("rm -rf " .. folder)
+  os.exit(ok and 0 or status)
+end
+
+-- ---- what examples take as given ----
+
+local key = real.key(1)
+local digits = assert(real.data.load "glyphs")
+local function some(part, n) return part:slice(1, n) end
+local data = {train = some(digits.train, 160), test = some(digits.test, 32), name = "glyphs"}
+data.title, data.dir = digits.title, digits.dir
+local letters = {test = some(assert(real.data.load "letters").test, 32)}
+
+local function copy(t, more)
+  local new = {}
+  for k, v in pairs(t or {}) do new[k] = v end
+  for k, v in pairs(more) do new[k] = v end
+  return new
+end
+
+-- The library with its slow calls made short.
+local short = setmetatable({}, {__index = real})
+function short.train(opts)
+  return real.train(copy(opts, {steps = 2, batch_size = 16, log = opts.log or function() end}))
+end
+function short.predict(model, x, opts)
+  return real.predict(model, x, copy(opts, {samples = 2}))
+end
+short.data = setmetatable({load = function() return data end}, {__index = real.data})
+short.vmap = real.vmap
+
+local function objective_of(net)
+  return real.elbo{net = net, posterior = real.posterior.meanfield(net:init(key, data.train)),
+                   likelihood = "categorical", temperature = 1, data_size = data.train.size}
+end
+
+-- The names, new for each example, as steps change things in place.
+local function environment()
+  local net = real.nn.mlp{8, 8, 10}
+  local objective = objective_of(net)
+  local q = objective.posterior
+  local model = {net = net, posterior = q, likelihood = "categorical"}
+  local x, y, o = data.test.x, data.test.y, {samples = 2, key = key}
+  local p = real.predict(model, x, o)
+  local scores = {0.1, 0.4, 0.35, 0.8}
+  local env = setmetatable({
+    bnn = short, key = key, data = data, letters = letters, net = net, objective = objective,
+    posterior = q, q = q, model = model, params = q:mean(),
+    state = real.optim.adam{}:init(objective), x = x, y = y, o = o, p = p, prediction = p,
+    images = x, part = data.test, validation = data.test, calibration = data.test,
+    inside = p, outside = real.predict(model, letters.test.x, o),
+    scores = scores, labels = {0, 0, 1, 1}, threshold = 0.3, log = real.log.memory(),
+    cfg = {lr = 1e-3},
+    stats = {mean = real.zeros(28, 28), std = real.ones(28, 28)}, grid = {-1, 0, 1},
+    std = real.rand(key, 3, 3), samples = real.rand(key, 4, 8, 8), w = real.ones(2, 2),
+    b = real.zeros(2), f = function(w, input) return net:apply(w, input) end,
+    predict = function(input) return real.predict(model, input, o) end,
+    loss = function(w, input, label)
+      input = input or x
+      if label == nil then return net:apply(w, input):mean() end
+      return net:apply(w, input:reshape(1, 28, 28)):mean() + label:real():sum() * 0
+    end,
+    require = function(name) return name == "bnn" and short or require(name) end,
+    print = function(...)
+      for i = 1, select("#", ...) do tostring((select(i, ...))) end
+    end,
+  }, {__index = _G})
+  return env
+end
+
+-- What single examples mean by these names.
+local MEANT = {
+  ["bnn.value_and_grad"] = function(env)
+    env.x, env.y, env.params = real.ones(3, 2), real.ones(3, 1), {w = real.ones(2, 1)}
+  end,
+  ["bnn.compile"] = function(env)
+    env.loss = function(w) return (w.flat ^ 2):sum() end
+  end,
+  ["bnn.vmap"] = function(env)
+    env.loss = function(w, input, label)
+      return env.net:apply(w, input:reshape(1, 28, 28)):cross_entropy(label:reshape(1)):mean()
+    end
+  end,
+  ["bnn.plot.roc"] = function(env) env.q = env.outside end,
+  ["bnn.plot.lines"] = function(env)
+    env.data = {x = env.grid, y = env.grid}
+    env.p = {mean = env.grid, total_std = {0.1, 0.2, 0.1}}
+  end,
+}
+
+-- The files that examples open: a training's folder and copies of its checkpoint.
+local function make_files()
+  local made = objective_of(real.nn.mlp{8, 10})
+  real.train{objective = made, optimizer = real.optim.adam{}, data = data.train, steps = 2,
+             batch_size = 16, key = key, log = function() end,
+             checkpoint = {path = "night", every = 1}}
+  real.calibration.keep("night", {validation = data.test, key = key, samples = 2})
+  os.execute "mkdir -p runs/mnist && cp night/*2.safetensors mnist.safetensors"
+  for _, folder in ipairs{"runs/mnist", "night"} do
+    os.execute(("cp mnist.safetensors %s/best.safetensors"):format(folder))
+  end
+  local plain = real.nn.mlp{8, 10}
+  local described = real.checkpoint.describe{net = plain, likelihood = "categorical"}
+  assert(real.checkpoint.save("mlp.safetensors", {params = plain:init(key, data.train),
+                                                  model = described}))
+  assert(real.data.save("x.npy", real.ones(2, 3)))
+  assert(real.data.save("x.npz", {x = real.ones(2, 3), y = real.tensor({0, 1}, "i32")}))
+  local csv <close> = assert(io.open("x.csv", "w"))
+  csv:write "a,b,y\n1,2,0\n3,4,1\n"
+end
+
+-- ---- running ----
+
+local function run(name, code, meant)
+  local env = environment()
+  if meant then meant(env) end
+  local stdout, chunk, fault = io.stdout, load(code, "=" .. name, "t", env)
+  lu.assertNotNil(chunk, fault)
+  local sink <close> = assert(io.open("/dev/null", "w"))
+  io.output(sink) -- io.write, as of reports
+  local ok, message = xpcall(chunk, debug.traceback)
+  io.output(stdout)
+  if not ok then lu.fail(name .. ": " .. tostring(message) .. "\n" .. code) end
+end
+
+-- The code in a docstring, or nil.
+local function code_of(doc)
+  local lines = {}
+  for line in doc:gmatch "[^\n]*" do
+    if line:find "^@" then break end
+    if line:find "^    " then lines[#lines + 1] = line end
+  end
+  return lines[1] and table.concat(lines, "\n")
+end
+
+TestHelpExamples, TestReadme = {}, {}
+
+local count = 0
+for _, entry in ipairs(help.entries()) do
+  local code = not entry.internal and code_of(entry.doc or "")
+  if code then
+    count = count + 1
+    local meant = MEANT[entry.name]
+    TestHelpExamples["test_" .. entry.name] = function() run(entry.name, code, meant) end
+  end
+end
+
+function TestHelpExamples.test_there_are_many() lu.assertTrue(count >= 35, count) end
+
+-- The README's code: {line, text}.
+local function readme_blocks()
+  local blocks, fenced, indented, number = {}, nil, nil, 0
+  local function finish(block)
+    if block then blocks[#blocks + 1] = {block.line, table.concat(block, "\n")} end
+  end
+  for line in (read(root .. "/README.md") .. "\n"):gmatch "(.-)\n" do
+    number = number + 1
+    if line:find "^```" then
+      finish(fenced)
+      fenced = not fenced and line == "```lua" and {line = number} or nil
+    elseif fenced then
+      fenced[#fenced + 1] = line
+    elseif indented and line:find "^    " or line:find "^    local " or line:find "^    bnn%." then
+      indented = indented or {line = number}
+      indented[#indented + 1] = line
+    else
+      finish(indented)
+      indented = nil
+    end
+  end
+  return blocks
+end
+
+local blocks = readme_blocks()
+for _, block in ipairs(blocks) do
+  local name = "README.md:" .. block[1]
+  TestReadme["test_" .. name] = function() run(name, block[2]) end
+end
+
+function TestReadme.test_there_are_some() lu.assertTrue(#blocks >= 5, #blocks) end
+
+-- Every flag in a command is one of its experiment's, and every tool is there.
+function TestReadme.test_commands_have_known_flags()
+  local known, seen = {}, 0
+  local command = "build/bnnlua experiments/([%w_]+%.lua)([^\n`#]*)"
+  for file, rest in read(root .. "/README.md"):gmatch(command) do
+    if not known[file] then
+      local program <close> = assert(io.popen(("%s %s/experiments/%s --help"):format(arg[-1], root,
+        file)))
+      known[file] = program:read "a"
+    end
+    for flag in rest:gmatch "%-%-([%w_]+)" do
+      seen = seen + 1
+      local name = flag:gsub("^no_", "")
+      local listed = known[file]:find("--" .. name, 1, true)
+        or known[file]:find("--[no_]" .. name, 1, true) or flag == "help"
+      lu.assertTrue(listed ~= nil and listed ~= false, file .. " --" .. flag)
+    end
+  end
+  lu.assertTrue(seen > 5, seen)
+end
+
+make_files()
+os.exit(lu.LuaUnit.run())

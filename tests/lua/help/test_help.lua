@@ -1,0 +1,316 @@
+--- help(): docstrings of the scripts, lookup by name and by value.
+local lu = require "luaunit"
+local docstrings = require "bnn.help.docstrings"
+local help = require "bnn.help.help"
+
+-- What f writes through io.write.
+local function output_of(f, ...)
+  local write, text = io.write, {}
+  io.write = function(...) -- luacheck: ignore 122
+    for _, part in ipairs{...} do text[#text + 1] = part end
+  end
+  local ok, fault = pcall(f, ...)
+  io.write = write -- luacheck: ignore 122
+  if not ok then error(fault, 0) end
+  return table.concat(text)
+end
+
+local function help_on(topic) return output_of(help.help, topic) end
+
+TestDocstrings = {}
+
+local source = [[
+--- The module, first line.
+-- Second line.
+local M = {}
+
+--- Adds.
+-- @param a number
+function M.add(a, b) return a + b end
+
+--- A constant.
+M.limit = 3
+
+--- An assigned one.
+M.later = function(x) return x end
+
+--- A private helper.
+local function hidden() end
+
+--- Handed out under its name.
+local function shown(x) return x end
+M.shown = shown
+
+-- Two dashes are no documentation.
+function M.plain() end
+
+--- A row of a log.
+function Log:row(step) end
+
+  --- Inside a function.
+  function log:last(name) end
+
+return M
+]]
+
+function TestDocstrings.test_blocks_become_entries()
+  local got = {}
+  for _, entry in ipairs(docstrings.parse(source, "bnn.data.toy")) do
+    got[#got + 1] = {entry.name, entry.call or "", entry.doc}
+  end
+  lu.assertEquals(got, {
+    {"bnn.toy", "", "The module, first line.\nSecond line."},
+    {"bnn.toy.add", "bnn.toy.add(a, b)", "Adds.\n@param a number"},
+    {"bnn.toy.limit", "", "A constant."},
+    {"bnn.toy.later", "bnn.toy.later(x)", "An assigned one."},
+    {"bnn.toy.shown", "bnn.toy.shown(x)", "Handed out under its name."},
+    {"log:row", "log:row(step)", "A row of a log."},
+    {"log:last", "log:last(name)", "Inside a function."},
+  })
+end
+
+function TestDocstrings.test_a_module_may_be_one_function_or_return_a_table_of_locals()
+  local one = docstrings.parse("--- Does it.\nreturn function(x) return x end\n", "bnn.f")
+  lu.assertEquals({one[1].name, one[1].call}, {"bnn.f", "bnn.f(x)"})
+  local named = docstrings.parse("--- Does it.\nlocal function f(x) end\nreturn f\n", "bnn.f")
+  lu.assertEquals({named[1].name, named[1].call}, {"bnn.f", "bnn.f(x)"})
+  local two = docstrings.parse(
+    "--- One.\nlocal function f() end\n--- Two.\nlocal function g() end\nreturn {f = f}\n", "bnn.m")
+  lu.assertEquals({#two, two[1].name}, {1, "bnn.m.f"})
+end
+
+TestEntries = {}
+
+local function entry_names()
+  local names = {}
+  for _, entry in ipairs(help.entries()) do names[entry.name] = entry end
+  return names
+end
+
+function TestEntries.test_the_librarys_own_scripts_are_in_it()
+  local names = entry_names()
+  for _, name in ipairs{"bnn.schedule.linear", "bnn.main", "log:row", "bnn.log"} do
+    lu.assertNotNil(names[name], name)
+  end
+end
+
+-- Every function that the library hands out can be asked about, under the name that users write.
+function TestEntries.test_every_public_function_is_documented()
+  local names, bnn = entry_names(), require "bnn"
+  local function check(prefix, module)
+    for name, value in pairs(module) do
+      local entry = names[prefix .. name] or names["bnn." .. name] or names["x:" .. name]
+      local documented = entry ~= nil and entry.doc ~= ""
+      lu.assertTrue(type(value) ~= "function" or documented, prefix .. name)
+    end
+  end
+  check("bnn.", bnn)
+  for name, value in pairs(bnn) do
+    if type(value) == "table" and name ~= "ops" and not getmetatable(value) then
+      check("bnn." .. name .. ".", value)
+    end
+  end
+end
+
+function TestEntries.test_internal_modules_are_found_but_not_listed()
+  lu.assertStrContains(help_on "bnn.nearest.distance", "edit distance")
+  lu.assertNotStrContains(help_on(nil), "bnn.nearest")
+  lu.assertNotStrContains(help_on(nil), "bnn.train.train")
+end
+
+function TestEntries.test_rows_of_c_functions_and_ops_are_taken_when_there()
+  pcall(require, "bnn") -- with the real core, where there is one
+  local before = package.loaded["bnn.core"]
+  package.loaded["bnn.core"] = {
+    docs = function()
+      return {
+        {name = "bnn.sesame", doc = "sesame(seed): a key\nfrom a seed"},
+        {name = "bnn.one.door", doc = "door(): the first"},
+        {name = "bnn.two.door", doc = "door(): the second"},
+      }
+    end,
+    op_docs = function() return {{name = "crush", doc = "crush(x, ...): the sum"}} end,
+  }
+  local ok, fault = pcall(function()
+    lu.assertEquals(help_on "sesame", "sesame(seed): a key\n  from a seed\n")
+    lu.assertEquals(help_on "two.door", "door(): the second\n")
+    lu.assertEquals(help_on "door", "door(): the first\n\ndoor(): the second\n")
+    for _, topic in ipairs{"x:crush", "crush", "t:crush", "bnn.crush"} do
+      lu.assertEquals(help_on(topic), "crush(x, ...): the sum\n", topic)
+    end
+  end)
+  package.loaded["bnn.core"] = before
+  if not ok then error(fault, 0) end
+end
+
+TestHelp = {}
+
+local LINEAR = "bnn.schedule.linear(opts)\n  linear{from=, to=, steps=}:"
+
+function TestHelp.test_a_name_with_and_without_the_library_and_its_function_say_the_same()
+  local schedule = require "bnn.inference.schedule"
+  for _, topic in ipairs{"bnn.schedule.linear", "schedule.linear", schedule.linear} do
+    lu.assertStrContains(help_on(topic), LINEAR)
+  end
+  lu.assertStrContains(help_on "linear", LINEAR) -- perhaps among others of that name
+end
+
+-- bnn.main is written in bnn.experiment, and so on.
+function TestHelp.test_a_name_of_the_library_is_followed_to_where_it_was_written()
+  local before = package.loaded.bnn
+  package.loaded.bnn = {deep = {zigzag = require "bnn.inference.schedule".linear}}
+  local ok, text = pcall(help_on, "bnn.deep.zigzag")
+  package.loaded.bnn = before
+  lu.assertTrue(ok)
+  lu.assertStrContains(text, LINEAR)
+end
+
+function TestHelp.test_a_module_lists_its_members_by_name_and_by_value()
+  for _, topic in ipairs{"schedule", require "bnn.inference.schedule"} do
+    local text = help_on(topic)
+    lu.assertStrContains(text, "Schedules: values that depend on the step")
+    lu.assertStrContains(text, "bnn.schedule.cosine")
+  end
+end
+
+function TestHelp.test_functions_of_c_are_found_by_value_and_under_the_librarys_name()
+  local bnn = require "bnn"
+  for name, start in pairs{mean = "mean(x, axes", key = "key(seed):", randn = "randn("} do
+    for _, topic in ipairs{"bnn." .. name, bnn[name]} do
+      lu.assertEquals(help_on(topic):sub(1, #start), start)
+    end
+  end
+end
+
+-- It was shown as bnn.no_module.accuracy.
+function TestHelp.test_what_is_found_by_its_last_part_keeps_its_own_name()
+  lu.assertStrContains(help_on "bnn.no_module.accuracy", "bnn.metrics.accuracy(")
+  lu.assertNotStrContains(help_on "bnn.no_module.mean", "bnn.no_module")
+end
+
+function TestHelp.test_the_library_by_value_lists_no_internal_module()
+  local text = help_on(require "bnn")
+  lu.assertStrContains(text, "bnn.metrics.accuracy")
+  lu.assertNotStrContains(text, "bnn.metric_inputs")
+end
+
+function TestHelp.test_an_object_shows_its_class()
+  local text = help_on(require "bnn.log.log".memory())
+  lu.assertStrContains(text, "log:row")
+  lu.assertStrContains(text, "log:say")
+end
+
+function TestHelp.test_a_method_is_found_whatever_the_object_is_called()
+  lu.assertStrContains(help_on "my_log:say", "log:say(line)\n  Lines of results")
+end
+
+function TestHelp.test_an_unknown_name_gives_the_nearest()
+  lu.assertStrContains(help_on "schedule.cosin",
+    "nothing about 'schedule.cosin'; the nearest: bnn.schedule.cosine")
+  lu.assertEquals(help_on "vmpa", "nothing about 'vmpa'; the nearest: bnn.vmap\n")
+  lu.assertStrContains(help_on "notmnist", "nothing about 'notmnist'; mentioned in bnn.data.load")
+  lu.assertNotStrContains(help_on "mnist", "init")
+  lu.assertEquals(help_on "qqqqqqqqq", "nothing about 'qqqqqqqqq'; help() lists what there is\n")
+  lu.assertEquals(help_on "\27[2J", "nothing about '\\x1b[2J'; help() lists what there is\n")
+  lu.assertEquals(help_on(3), "nothing about '3'; help() lists what there is\n")
+end
+
+function TestHelp.test_without_a_topic_it_lists_every_public_name_with_a_line_in_groups()
+  require "bnn"
+  local text = help_on(nil)
+  local squeezed = text:gsub("(%S) +", "%1 ") -- the width of the column is that of its longest name
+  for _, piece in ipairs{
+    "help(topic) shows one of these", "\n\nbnn functions of the library",
+    "\n  train Trains an objective in place and gives the optimizer's state\n",
+    "\n\nx: methods of a tensor\n", "\n  item the element of a tensor",
+    "\n  sqrt square root of x, elementwise\n",
+    "\n\nbnn.schedule Schedules: values that depend on the step",
+    "\n  linear linear{from=, to=, steps=}: ",
+    "\n\nlog: methods of log\n", "\n  close Closes the files behind the log",
+  } do lu.assertStrContains(squeezed, piece) end
+  local listed = select(2, text:gsub("\n  [%w_]+", ""))
+  lu.assertTrue(listed > 150, listed)
+  for line in text:gmatch "[^\n]+" do
+    lu.assertTrue(utf8.len(line) <= 80, line)
+    local bare = line:find "^  " and not line:find "^  [%w_]+%s+%S"
+    lu.assertTrue(not bare, "without a line: " .. line)
+  end
+end
+
+function TestHelp.test_the_module_itself_can_be_called_and_returns_nothing()
+  local count
+  local text = output_of(function() count = select("#", help "schedule") end)
+  lu.assertEquals(count, 0)
+  lu.assertStrContains(text, "bnn.schedule")
+end
+
+-- ---- what is listed is there ----
+
+TestListed = {}
+
+-- An object of every class whose methods are listed.
+local function objects()
+  local bnn = require "bnn"
+  local key = bnn.key(1)
+  local x, y = bnn.randn(key, 6, 2), bnn.tensor({0, 1, 0, 1, 0, 1}, "i32")
+  local part, net = bnn.data.part{x = x, y = y}, bnn.nn.mlp{2}
+  local q = bnn.posterior.meanfield(net:init(key, x))
+  local objective = bnn.elbo{net = net, posterior = q, temperature = 1, data_size = 6}
+  local function predict(some) return bnn.predict(objective, some, {samples = 2, key = key}) end
+  local path = os.tmpname()
+  assert(bnn.safetensors.save(path, {x = x}))
+  local images = bnn.data.part{x = bnn.zeros(6, 1, 2), y = y}
+  return {
+    tensor = x, x = x, key = key, net = bnn.transform(function(t) return t end), layer = net,
+    posterior = q, params = q.mu, samples = q:samples(key, 2), objective = objective, part = part,
+    optimizer = bnn.optim.adam{}, state = bnn.optim.adam{}:init(q), compiled = bnn.compile(bnn.exp),
+    file = assert(bnn.safetensors.open(path)), log = bnn.log.memory(),
+    report = bnn.shift.evaluate{predict = predict, data = images, key = key, shifts = {"noise"},
+                                severities = {1}},
+  }, path
+end
+
+function TestListed.test_every_name_is_what_its_text_says()
+  local bnn = require "bnn"
+  local given, path = objects()
+  local gather, entries = help.entries, help.entries()
+  help.entries = function() return entries end -- once for all topics
+  local _ <close> = setmetatable({}, {__close = function() help.entries = gather end})
+  for _, entry in ipairs(entries) do
+    local class, method = entry.name:match "^([%w_]+):([%w_]+)$"
+    if entry.internal then
+      lu.assertTrue(true)
+    elseif class then
+      local object = given[class]
+      lu.assertNotNil(object, "nothing whose methods are those of " .. class)
+      lu.assertIsFunction(object[method], entry.name)
+    else
+      local value = bnn
+      for field in entry.name:gsub("^bnn%.?", ""):gmatch "[^.]+" do value = value[field] end
+      lu.assertNotNil(value, entry.name)
+      if entry.call then lu.assertIsFunction(value, entry.name) end
+    end
+    if not entry.internal then
+      local text = help_on(entry.name)
+      lu.assertNotStrContains(text, "nothing about", false, entry.name)
+      lu.assertStrContains(text, (entry.doc or ""):match "[^\n]*$", false, entry.name)
+    end
+  end
+  os.remove(path)
+end
+
+function TestListed.test_a_module_with_the_name_of_an_op_is_called_as_the_op()
+  local bnn = require "bnn"
+  for name, op in pairs(bnn.ops) do
+    local value = bnn[name]
+    lu.assertTrue(value == op or getmetatable(value).__call ~= nil, name)
+  end
+  lu.assertAlmostEquals(bnn.log(bnn.full({2}, 3)):totable(), bnn.full({2}, 3):log():totable(), 0)
+  lu.assertEquals(bnn.log(1):item(), 0)
+end
+
+function TestListed.test_scripts_reach_it_through_the_library()
+  lu.assertStrContains(output_of(require "bnn".help, "vmap"), "bnn.vmap(f")
+end
+
+os.exit(lu.LuaUnit.run())

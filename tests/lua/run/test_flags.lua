@@ -1,0 +1,227 @@
+--- The command line of an experiment: bnn.flags, and the text of --help: bnn.usage.
+local lu = require "luaunit"
+local flags = require "bnn.run.flags"
+local usage = require "bnn.run.usage"
+
+local defaults = {
+  lr = {1e-3, "learning rate", above = 0},
+  batch_size = {128, "examples in a step", type = "integer", min = 1, max = 1000},
+  logvar = {-7, "initial log-variance", type = "number"},
+  rounds = {4, "whole, as its default is", min = 1},
+  widths = {{8, 16}, "whole, as its defaults are"},
+  rate = {1, "a bound shows that it is none", above = 0.5},
+  decays = {{1, 0.5}, "numbers"},
+  beta = {1e-3, "weight of the KL", type = "schedule"},
+  hidden = {{64, 64}, "units of each hidden layer", type = "integer", min = 1},
+  kl = {"leading", "scale of the KL", choices = {"sum", "leading"}},
+  data = {nil, "folder of the data set", type = "string"},
+  ood = {false, "look at letters as well"},
+  shuffle = {true, "new order in each epoch"},
+  clip = {1, "largest gradient", infinite = true},
+}
+
+local function parse(...)
+  return flags.parse({...}, defaults)
+end
+
+TestValues = {}
+
+function TestValues.test_without_flags_every_default_is_there()
+  lu.assertEquals(parse(), {
+    lr = 1e-3, batch_size = 128, logvar = -7, beta = 1e-3, hidden = {64, 64}, kl = "leading",
+    ood = false, shuffle = true, clip = 1, rounds = 4, widths = {8, 16}, rate = 1,
+    decays = {1, 0.5},
+  })
+end
+
+function TestValues.test_each_form_sets_a_value()
+  local rows = {
+    {{"--lr=0.1"}, "lr", 0.1}, {{"--lr", "0.1"}, "lr", 0.1}, {{"--logvar=1e-3"}, "logvar", 1e-3},
+    {{"--logvar", "-3"}, "logvar", -3}, {{"--ood"}, "ood", true},
+    {{"--no_shuffle"}, "shuffle", false}, {{"--no-shuffle"}, "shuffle", false},
+    {{"--shuffle=false"}, "shuffle", false},
+    {{"--ood=true"}, "ood", true}, {{"--batch-size=7"}, "batch_size", 7},
+    {{"--kl=sum"}, "kl", "sum"}, {{"--data=a=b"}, "data", "a=b"},
+    {{"--data="}, "data", ""}, {{"--hidden=5"}, "hidden", {5}},
+    {{"--hidden=400,1e2"}, "hidden", {400, 100}}, {{"--hidden="}, "hidden", {}},
+    {{"--beta=0.5"}, "beta", 0.5}, {{"--clip=inf"}, "clip", math.huge},
+    {{"--clip=-INFINITY"}, "clip", -math.huge}, {{"--clip=0.5"}, "clip", 0.5},
+    {{"--ood=True"}, "ood", true}, {{"--ood=on"}, "ood", true},
+    {{"--shuffle=OFF"}, "shuffle", false},
+    {{"--rounds=1e3"}, "rounds", 1000}, {{"--rounds", "+7"}, "rounds", 7},
+    {{"--rounds=8.0"}, "rounds", 8}, {{"--widths=3,1e1"}, "widths", {3, 10}},
+    {{"--rate=0.75"}, "rate", 0.75}, {{"--decays=2,0.25"}, "decays", {2, 0.25}},
+    {{"--logvar", "-.5"}, "logvar", -0.5}, {{"--data=--x"}, "data", "--x"},
+  }
+  for _, row in ipairs(rows) do
+    local cfg, fault = flags.parse(row[1], defaults)
+    lu.assertNil(fault)
+    lu.assertEquals(cfg[row[2]], row[3], row[1][1])
+  end
+end
+
+function TestValues.test_an_integer_may_be_written_with_an_exponent_and_is_an_integer()
+  lu.assertEquals(math.type(parse("--batch_size=1e2").batch_size), "integer")
+  lu.assertEquals(math.type(parse("--rounds=1e3").rounds), "integer")
+  lu.assertEquals(math.type(parse("--widths=1e1").widths[1]), "integer")
+end
+
+function TestValues.test_the_list_of_the_defaults_is_not_handed_out()
+  parse().hidden[1] = 0
+  lu.assertEquals(defaults.hidden[1], {64, 64})
+end
+
+TestRefusals = {}
+
+function TestRefusals.test_each_names_the_flag_and_what_is_wanted()
+  local rows = {
+    {{"--beat=1"}, "unknown flag --beat: did you mean --beta?"},
+    {{"--batchsize", "3"}, "unknown flag --batchsize: did you mean --batch_size?"},
+    {{"--no_shufle"}, "unknown flag --no_shufle: did you mean --no_shuffle?"},
+    {{"--no_lr"}, "unknown flag --no_lr: --help lists the flags"},
+    {{"--zzzzzz"}, "unknown flag --zzzzzz: --help lists the flags"},
+    {{"-lr"}, "unknown flag -lr: did you mean --lr?"},
+    {{"--beta=abc"}, "--beta=abc: a number is wanted"},
+    {{"--lr=abc"}, "--lr=abc: a number is wanted"},
+    {{"--lr="}, "--lr=: a number is wanted"},
+    {{"--lr=1x"}, "--lr=1x: a number is wanted"},
+    {{"--lr=nan"}, "--lr=nan: a number is wanted"},
+    {{"--lr=inf"}, "--lr=inf: a number is wanted"},
+    {{"--lr=1e999"}, "--lr=1e999: a finite number is wanted"},
+    {{"--lr=0"}, "--lr=0: more than 0 is wanted"},
+    {{"--batch_size=0"}, "--batch_size=0: at least 1 is wanted"},
+    {{"--batch-size=0"}, "--batch-size=0: at least 1 is wanted"},
+    {{"--batch_size", "0"}, "--batch_size=0: at least 1 is wanted"},
+    {{"--batch_size=1001"}, "--batch_size=1001: at most 1000 is wanted"},
+    {{"--batch_size=0.5"}, "--batch_size=0.5: an integer is wanted"},
+    {{"--batch_size=9e99"}, "--batch_size=9e99: an integer is wanted"},
+    {{"--batch_size=1e300"}, "--batch_size=1e300: an integer is wanted"},
+    {{"--hidden=0"}, "--hidden=0: at least 1 is wanted"},
+    {{"--hidden=64,0"}, "--hidden=64,0: at least 1 is wanted"},
+    {{"--hidden=64,"}, "--hidden=64,: an integer is wanted, or several with commas"},
+    {{"--kl=sun"}, "--kl=sun: one of sum, leading is wanted: did you mean sum?"},
+    {{"--ood=perhaps"}, "--ood=perhaps: true or false is wanted"},
+    {{"--ood="}, "--ood=: true or false is wanted"},
+    {{"--no_ood=1"}, "--no_ood takes no value"},
+    {{"--help=1"}, "--help takes no value"},
+    {{"--help=", "--lr=1"}, "--help takes no value"},
+    {{"-h=no"}, "-h takes no value"},
+    {{"-lr=1"}, "unknown flag -lr: did you mean --lr?"},
+    {{"--=1"}, "unknown flag --: --help lists the flags"},
+    {{"--rounds=3.5"}, "--rounds=3.5: an integer is wanted, as its default is (a number of any "
+      .. "kind: type = \"number\" in the experiment's defaults)"},
+    {{"--rounds=1e-3"}, "--rounds=1e-3: an integer is wanted, as its default is (a number of any "
+      .. "kind: type = \"number\" in the experiment's defaults)"},
+    {{"--rounds=x"}, "--rounds=x: an integer is wanted"},
+    {{"--rounds=0"}, "--rounds=0: at least 1 is wanted"},
+    {{"--rounds=1e400"}, "--rounds=1e400: a finite number is wanted"},
+    {{"--rounds=nan"}, "--rounds=nan: an integer is wanted"},
+    {{"--rounds=9223372036854775808"}, "--rounds=9223372036854775808: an integer is wanted"},
+    {{"--widths=8,0.5"}, "--widths=8,0.5: an integer is wanted"},
+    {{"--widths=8,,9"}, "--widths=8,,9: an integer is wanted, or several with commas"},
+    {{"--clip=nan"}, "--clip=nan: a number is wanted"},
+    {{"--lr"}, "--lr: a value is wanted"},
+    {{"--data", "--ood"}, "--data: a value is wanted"},
+    {{"--lr=1", "--lr=1"}, "--lr: given twice"},
+    {{"--ood", "--no_ood"}, "--no_ood: given twice"},
+    {{"file"}, "unexpected argument file: flags are written --name=value"},
+    {{"--", "--lr=1"}, "unexpected argument --lr=1: flags are written --name=value"},
+  }
+  for _, row in ipairs(rows) do
+    local cfg, fault = flags.parse(row[1], defaults)
+    lu.assertNil(cfg, row[1][1])
+    lu.assertEquals(fault, row[2])
+  end
+end
+
+function TestRefusals.test_a_required_flag_that_is_missing_is_named_with_its_meaning()
+  local _, fault = flags.parse({}, {data = {nil, "folder of the data set", required = true}})
+  lu.assertEquals(fault, "--data is wanted: folder of the data set")
+end
+
+function TestRefusals.test_malformed_defaults_raise_with_the_name_of_the_entry()
+  local rows = {
+    {{lr = 1}, "defaults.lr: {value, \"meaning\"} is wanted"},
+    {{lr = {1}}, "defaults.lr: {value, \"meaning\"} is wanted"},
+    {{lr = {0, "rate", min = 1}}, "defaults.lr: its value is refused: at least 1 is wanted"},
+    {{help = {0, "taken"}}, "defaults: 'help' cannot be the name of a flag"},
+    {{["a-b"] = {0, "dash"}}, "defaults: 'a-b' cannot be the name of a flag"},
+    {{["\27c"] = {0, "reset"}}, "defaults: '\\x1bc' cannot be the name of a flag"},
+  }
+  for _, row in ipairs(rows) do
+    lu.assertErrorMsgEquals(row[2], flags.parse, {}, row[1])
+  end
+end
+
+TestPositional = {}
+
+function TestPositional.test_words_are_kept_where_the_experiment_wants_them()
+  local cfg = flags.parse({"a", "--lr=1", "-5", "--", "--b"}, defaults, true)
+  lu.assertEquals(cfg.positional, {"a", "-5", "--b"})
+  lu.assertEquals(cfg.lr, 1)
+  lu.assertEquals(flags.parse({}, defaults, true).positional, {})
+end
+
+TestHelpText = {}
+
+function TestHelpText.test_help_is_seen_before_the_end_of_flags_only()
+  lu.assertTrue(flags.wants_help{"--lr=1", "--help"})
+  lu.assertTrue(flags.wants_help{"-h"})
+  lu.assertFalse(flags.wants_help{"--", "-h"})
+  lu.assertFalse(flags.wants_help{})
+end
+
+local function toy()
+  local experiment = {
+    about = ("words "):rep(30),
+    defaults = {
+      zeta = {1e-3, "first in the source"},
+      alpha = {{64, 64}, "second", type = "integer"},
+      a_flag_with_a_very_long_name = {nil, "no default"},
+      quiet = {true, ("long "):rep(20)},
+      kl = {"sum", "scale", choices = {"sum", "leading"}},
+    },
+  }
+  function experiment.run() return experiment end
+  return experiment
+end
+
+function TestHelpText.test_flags_stand_in_the_order_of_the_source()
+  local experiment = toy()
+  lu.assertEquals(usage.order(experiment, experiment.run),
+    {"zeta", "alpha", "a_flag_with_a_very_long_name", "quiet", "kl"})
+end
+
+function TestHelpText.test_without_a_source_they_stand_by_name()
+  lu.assertEquals(usage.order({defaults = {b = {1, ""}, a = {1, ""}}}, print), {"a", "b"})
+end
+
+function TestHelpText.test_an_order_of_the_experiment_comes_first()
+  local experiment = toy()
+  experiment.order = {"quiet", "kl"}
+  lu.assertEquals(usage.order(experiment, experiment.run),
+    {"quiet", "kl", "zeta", "alpha", "a_flag_with_a_very_long_name"})
+  experiment.order = {"quit"}
+  lu.assertErrorMsgEquals("order: 'quit' is not in defaults",
+    usage.order, experiment, experiment.run)
+end
+
+function TestHelpText.test_it_shows_meanings_and_defaults_in_columns_of_eighty()
+  local experiment = toy()
+  local text = usage.text(experiment, "bnnlua toy.lua", experiment.run)
+  local function has(line) lu.assertStrContains(text, "\n" .. line .. "\n") end
+  lu.assertStrContains(text, "usage: bnnlua toy.lua [--flag=value ...]\n\nwords words")
+  has "  --zeta=NUMBER             first in the source (default 0.001)"
+  has "  --alpha=INTEGER,...       second (default 64,64)"
+  has "  --a_flag_with_a_very_long_name=TEXT\n                            no default"
+  has "  --[no_]quiet              long long long long long long long long long long"
+  has "  --kl=sum|leading          scale (default sum)"
+  has "  --help                    show this text"
+  experiment.positional = {"image.png ...", "pictures of one character each"}
+  text = usage.text(experiment, "bnnlua toy.lua", experiment.run)
+  lu.assertStrContains(text, "usage: bnnlua toy.lua [--flag=value ...] image.png ...\n")
+  has "  image.png ...             pictures of one character each"
+  for line in text:gmatch "[^\n]+" do lu.assertTrue(#line <= 80, line) end
+end
+
+os.exit(lu.LuaUnit.run())

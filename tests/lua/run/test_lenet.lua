@@ -1,0 +1,55 @@
+--- experiments/lenet.lua as a function: short runs, plain and Bayesian, on a small set.
+local lu = require "luaunit"
+local folder = (arg[0]:match "^(.*/)" or "./") .. ".."
+package.path = folder .. "/?.lua;" .. package.path
+local bits = require "bits"
+local idx = require "idx_files"
+local bnn = require "bnn"
+
+local lenet = bnn.load(folder .. "/../../experiments/lenet.lua")
+local here = idx.folder()
+local set = idx.set(here .. "/set", 300, 150)
+
+-- Runs the experiment on the small set with what `cfg` changes; its metrics, artefacts and log.
+local function run(cfg)
+  local all = {data = set, batch_size = 50, epochs = 4, lr = 3e-3, samples = 3}
+  for name, value in pairs(cfg or {}) do all[name] = value end
+  local log = bnn.log.memory()
+  local metrics, artefacts = lenet.run(all, log)
+  return metrics, artefacts, log
+end
+
+TestLenet = {}
+
+function TestLenet.test_learns_either_way()
+  for _, bayesian in ipairs{false, true} do
+    local metrics, made, log = run{bayesian = bayesian}
+    lu.assertTrue(metrics.accuracy > 0.8, tostring(metrics.accuracy))
+    lu.assertEquals(metrics.accuracy, log:last "test/accuracy")
+    lu.assertEquals(made.model.posterior ~= nil, bayesian)
+    local params = bayesian and made.model.posterior.mu or made.model.params
+    lu.assertEquals(params["sequential/conv2d_0/w"]:shape(), {6, 1, 5, 5})
+    lu.assertEquals(params["sequential/conv2d_1/w"]:shape(), {16, 6, 5, 5})
+    lu.assertEquals(params["sequential/linear_0/w"]:shape(), {400, 120})
+    lu.assertEquals(params:numel(), 61706) -- LeNet-5's, with all maps of one layer joined
+  end
+end
+
+function TestLenet.test_any_number_of_threads_gives_the_same_bits()
+  for _, bayesian in ipairs{false, true} do
+    local _, one = run{bayesian = bayesian, epochs = 2, threads = 1, batch_size = 150}
+    for threads = 2, 4 do
+      local _, more = run{bayesian = bayesian, epochs = 2, threads = threads, batch_size = 150}
+      for _, name in ipairs(bayesian and {"mu", "logvar"} or {"params"}) do
+        local a = bayesian and one.model.posterior[name] or one.model.params
+        local b = bayesian and more.model.posterior[name] or more.model.params
+        bits.assert_same(a, b, threads .. " threads")
+      end
+    end
+  end
+  bnn.threads(0)
+end
+
+local status = lu.LuaUnit.run()
+idx.remove(here)
+os.exit(status)

@@ -1,0 +1,187 @@
+#!/bin/sh
+# experiments_test.sh - the experiments beside mnist.lua on the command line: they run on small data,
+# say the same bytes for the same command on any number of threads, draw what they promise, and
+# refuse what is wrong in one line. BNNLUA is the binary.
+set -u
+# shellcheck source=tests/shell/checks.sh
+. "$(dirname "$0")/checks.sh"
+unset LUA_INIT LUA_INIT_5_4 LUA_PATH LUA_PATH_5_4 LUA_CPATH LUA_CPATH_5_4 BNNLUA_DATA
+BNNLUA_OFFLINE=1 XDG_CACHE_HOME=$T/no XDG_DATA_DIRS=$T/no
+export BNNLUA_OFFLINE XDG_CACHE_HOME XDG_DATA_DIRS
+
+folder=$(cd "$tests/../experiments" && pwd)
+write_sets 'idx.set(T .. "/mnist", 300, 150)
+  idx.make(T .. "/others") idx.part(T .. "/others", "t10k", {n = 40, seed = 9})'
+
+# run NAME ARGUMENTS: sets out, err, rc; pictures go where it runs
+mkdir "$T/here"
+run() {
+  script=$folder/$1.lua
+  shift
+  (cd "$T/here" && "$bnnlua" "$script" "$@" >"$T/out" 2>"$T/err" </dev/null)
+  rc=$?
+  out=$(cat "$T/out") err=$(cat "$T/err")
+}
+
+# short NAME: the arguments of a short run
+short() {
+  case $1 in
+  cubic) echo --steps=40 --predict_samples=20 ;;
+  lenet) echo "--data=$T/mnist --epochs=1 --batch_size=50" ;;
+  *) echo "--data=$T/mnist --steps=6 --batch_size=50" ;;
+  esac
+}
+
+has_checkpoints=false
+"$bnnlua" -e 'os.exit(require "bnn.core".json_encode(true) ~= nil)' && has_checkpoints=true
+
+# is_png FILE WHAT: it has the shape that WHAT says
+is_png() {
+  got=$("$bnnlua" -e "print(table.concat(require 'bnn'.data.read('$1'):shape(), ' x '))" 2>&1)
+  equal "$1" "$2" "$got"
+}
+
+# ---------------------------------------------------------------- each of them
+# shellcheck disable=SC2046 # short gives a list of words
+for name in mlp vae lenet cubic; do
+  run $name --threads=2 $(short $name)
+  equal "$name: status" 0 "$rc"
+  has "$name: the first line names the data" "data: " "$(head -1 "$T/out")"
+  has "$name: diagnostics before the first step" "      0 | test/" "$out"
+  cp "$T/out" "$T/first"
+  for threads in 1 3; do
+    run $name --threads=$threads $(short $name)
+    equal "$name: the same bytes with --threads=$threads" 0 "$(cmp "$T/first" "$T/out" >&2; echo $?)"
+  done
+  run $name --seed=2 $(short $name)
+  equal "$name: another seed gives others" 1 "$(cmp -s "$T/first" "$T/out"; echo $?)"
+  if $has_checkpoints; then
+    rm -rf "$T/kept" "$T/kept2"
+    run $name $(short $name) --checkpoint="$T/kept" --checkpoint_every=2
+    equal "$name: checkpoints do not show" 0 "$(cmp "$T/first" "$T/out" >&2; echo $?)"
+    equal "$name: the last three and the best are kept" 4 "$(find "$T/kept" -type f | wc -l)"
+    cp -r "$T/kept" "$T/kept2"
+    rm "$(find "$T/kept2" -name 'step_*' | sort | tail -1)"
+    run $name $(short $name) --checkpoint="$T/kept2" --checkpoint_every=2 --resume --threads=3
+    has "$name --resume" "resumed from $T/kept2/step_" "$err"
+    equal "$name --resume: the same last lines" "$(tail -2 "$T/first")" "$(tail -2 "$T/out")"
+    file=$(cd "$T/kept" && find . -name 'step_*' | sort | tail -1)
+    equal "$name --resume: the same file" 0 "$(cmp "$T/kept/$file" "$T/kept2/$file" >&2; echo $?)"
+  fi
+  run $name --help
+  equal "$name --help" "0 " "$rc $err"
+  equal "$name --help keeps to 80 columns" 0 "$(awk 'length($0) > 80' "$T/out" | wc -l)"
+  run $name --sede=3
+  equal "$name: a wrong flag: status" 1 "$rc"
+  has "$name: a wrong flag" "--seed" "$err"
+  equal "$name: a wrong flag is one line" 1 "$(wc -l <"$T/err")"
+  equal "$name through a closed pipe ends well" "" \
+    "$(cd "$T/here" && "$bnnlua" "$folder/$name.lua" $(short $name) 2>&1 >/dev/full </dev/null |
+      grep -c traceback | grep -v '^0$')"
+done
+
+for name in mlp vae lenet; do
+  run $name --data="$T/no"
+  equal "$name: no data: status" 1 "$rc"
+  has "$name: no data" "$T/no" "$err"
+done
+
+# ---------------------------------------------------------------- what they draw
+rm -rf "$T/here/figures"
+run vae --data="$T/mnist" --steps=6 --log_interval=3 --latent_size=2
+has "vae says what it drew" "drawn: figures/vae_plane.png" "$err"
+for step in 000000 000003 000006; do
+  equal "vae: samples at $step" 1 "$(find "$T/here/figures" -name "vae_samples_$step.png" | wc -l)"
+done
+is_png "$T/here/figures/vae_samples_000006.png" "345 x 345"
+is_png "$T/here/figures/vae_reconstructions.png" "171 x 693"
+is_png "$T/here/figures/vae_plane.png" "1737 x 1737"
+rm -rf "$T/here/figures"
+run vae --data="$T/mnist" --steps=2 --figures=
+equal "vae: no pictures where none are asked for" "0 0" "$rc $(find "$T/here" -name '*.png' | wc -l)"
+equal "vae: and it says nothing" "" "$err"
+
+run cubic --steps=20 --figures=a/b
+equal "cubic draws into a folder that it makes" 1 "$(grep -c '</svg>' "$T/here/a/b/cubic.svg")"
+: >"$T/here/file"
+run cubic --steps=20 --figures=file
+equal "cubic: a picture that fails does not stop the run" 0 "$rc"
+has "cubic: but it is said" "not drawn: " "$err"
+
+# ---------------------------------------------------------------- out of distribution
+ood="--data=$T/mnist --steps=6 --batch_size=50 --predict_samples=5"
+few="--outside=$T/others,noise --figures="
+# shellcheck disable=SC2086 # lists of words
+{
+  run ood $ood $few --threads=2
+  equal "ood: it says nothing on stderr" "0 " "$rc $err"
+  equal "ood: the first line" "data: MNIST, 300 training and 150 test images" "$(head -1 "$T/out")"
+  for network in bayesian plain dropout; do
+    has "ood: diagnostics of $network" "      6 | test/$network/accuracy" "$out"
+    has "ood: the report of $network" "$network network, in: MNIST, test, 150 examples" "$out"
+  done
+  has "ood: the sets" "out: others (40), noise (150)" "$out"
+  equal "ood: it ends with a row for each network and score" 11 \
+    "$(grep -A 20 "^AUROC" "$T/out" | grep -c '^[a-z]* *[a-z_]* *[01][.][0-9]* *[01][.][0-9]*$')"
+  equal "ood: and what each refuses" 11 "$(tail -11 "$T/out" | grep -c '%.*%.*%$')"
+  cp "$T/out" "$T/first"
+  for threads in 1 3; do
+    run ood $ood $few --threads=$threads
+    equal "ood: the same bytes with --threads=$threads" 0 "$(cmp "$T/first" "$T/out" >&2; echo $?)"
+  done
+  if $has_checkpoints; then
+    run ood $ood $few --checkpoint="$T/kept_ood"
+    equal "ood: checkpoints do not show" 0 "$(cmp "$T/first" "$T/out" >&2; echo $?)"
+    for row in bayesian:class_std plain:entropy dropout:entropy; do
+      equal "ood: the rule of the ${row%:*} network is kept" "${row#*:} 0.99 75" "$("$bnnlua" -e "
+        local model = assert(require 'bnn'.checkpoint.open '$T/kept_ood/${row%:*}')
+        local rule = model.extras.calibration.rule
+        print(('%s %g %d'):format(rule.score, rule.percentile, rule.n))")"
+    done
+    run ood $ood $few --checkpoint="$T/kept_ood" --resume
+    for network in bayesian plain dropout; do
+      has "ood: $network is taken from its checkpoint" "resumed from $T/kept_ood/$network/" "$err"
+    done
+    equal "ood: ... and ends the same" "$(tail -28 "$T/first")" "$(tail -28 "$T/out")"
+  fi
+  run ood $ood --figures=
+  has "ood: what is not here is left out" "left out: notmnist: it is not here; bnnlua -m data get" "$err"
+  has "ood: ... and said of each" "left out: fashion-mnist: " "$err"
+  has "ood: letters and noise are always there" "out: letters unlike digits (10000), noise (150)" "$out"
+  run ood $ood --outside=notmnits
+  equal "ood: a set that was asked for: status" 1 "$rc"
+  has "ood: a set that was asked for" "did you mean 'notmnist'?" "$err"
+  equal "ood: a set that was asked for, one line" 1 "$(wc -l <"$T/err")"
+  run ood $ood --outside=noise,noise
+  equal "ood: a set twice, one line" "1 1" "$rc $(wc -l <"$T/err")"
+  has "ood: a set twice" "--outside names noise twice" "$err"
+  run ood --data="$T/no"
+  equal "ood: no data, one line" "1 1" "$rc $(wc -l <"$T/err")"
+  run ood --help
+  equal "ood --help" "0 0" "$rc $(awk 'length($0) > 80' "$T/out" | wc -l)"
+  rm -rf "$T/here/figures"
+  run ood $ood --outside="$T/others",noise
+  equal "ood: what it draws" "$(find "$T/here/figures" -name 'ood_*.svg' | wc -l)" \
+    "$(grep -c '^drawn: figures/' "$T/err")"
+  equal "ood: pictures do not show on stdout" 0 "$(cmp "$T/first" "$T/out" >&2; echo $?)"
+  (cd "$T/here" && PATH=$T/no "$bnnlua" "$folder/ood.lua" $ood --outside="$T/others",noise \
+    >"$T/out" 2>"$T/err" </dev/null)
+  equal "ood: without gnuplot the run goes on" 0 $?
+  equal "... and ends the same" 0 "$(cmp "$T/first" "$T/out" >&2; echo $?)"
+  has "... and says so" "gnuplot is not installed" "$(cat "$T/err")"
+  equal "... once a network" 3 "$(wc -l <"$T/err")"
+}
+
+# ---------------------------------------------------------------- Bayesian or not
+# shellcheck disable=SC2046
+{
+  run lenet --bayesian $(short lenet)
+  has "a Bayesian LeNet has a KL" "test/kl_divergence" "$out"
+  run lenet $(short lenet)
+  lacks "a plain one has none" "test/kl_divergence" "$out"
+  run cubic --learn_noise $(short cubic)
+  equal "cubic learns its noise" 0 "$rc"
+}
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

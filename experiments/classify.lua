@@ -7,7 +7,7 @@
 -- posterior look at it: their mean is the prediction, and where they disagree more than on nearly
 -- all of the images that the rule in the checkpoint was fitted on, there is no answer.
 local bnn = require "bnn"
-local picture = require "bnn.plot.picture"
+local text_image = require "bnn.plot.text_image"
 local strings = require "bnn.base.strings"
 
 local experiment = {
@@ -127,7 +127,7 @@ end
 local function show(log, images, names)
   local titles = {}
   for i, name in ipairs(names) do titles[i] = name:match "[^/]*$" end
-  log:say(picture.grid((images:real() / 255):totable(), titles, picture.mode(), 80))
+  log:say(text_image.grid((images:real() / 255):totable(), titles, text_image.mode(), 80))
 end
 
 -- The images with what was answered under each.

@@ -124,7 +124,7 @@ ups='base/table_text.lua params/expect.lua
 log/log.lua params/expect.lua
 plot/plot_predictions.lua ood/ood.lua
 data/file_sets.lua data/data.lua
-data/sets.lua data/glyphs.lua
+data/dataset_registry.lua data/glyphs.lua
 data/glyphs.lua data/data.lua
 data/idx_set.lua data/data.lua
 data/toy.lua data/data.lua

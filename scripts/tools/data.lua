@@ -6,9 +6,9 @@ local core = require "bnn.core"
 local fetch = require "bnn.data.fetch"
 local flags = require "bnn.run.flags"
 local nearest = require "bnn.base.nearest"
-local picture = require "bnn.plot.picture"
-local places = require "bnn.data.places"
-local sets = require "bnn.data.sets"
+local text_image = require "bnn.plot.text_image"
+local data_paths = require "bnn.data.data_paths"
+local dataset_registry = require "bnn.data.dataset_registry"
 local usage = require "bnn.run.usage"
 
 local demand = bnn.demand
@@ -16,7 +16,7 @@ local PROGRAM = "bnnlua -m data"
 
 -- The row of a name; ends the program when it is none.
 local function known_row(name)
-  return demand(sets.find(name), sets.unknown(name))
+  return demand(dataset_registry.find(name), dataset_registry.unknown(name))
 end
 
 -- ---- list ----
@@ -25,7 +25,7 @@ local origins = {env = "$BNNLUA_DATA", system = "the system's", cache = "cache"}
 
 -- Where a set that is downloaded lies, in words.
 local function where(row)
-  for _, place in ipairs(places.list(row.name, true)) do
+  for _, place in ipairs(data_paths.list(row.name, true)) do
     local missing = fetch.missing(row, place.folder)
     local has_some = #missing < #row.files
     if has_some and not (place.flat and fetch.other_set(row, place.folder)) then
@@ -38,7 +38,7 @@ end
 
 local function list()
   local rows = {}
-  for i, row in ipairs(sets.rows) do
+  for i, row in ipairs(dataset_registry.rows) do
     rows[i] = {row.name, row.about, row.generate and "drawn when it is asked for" or where(row)}
   end
   print(bnn.table_text.render(rows, {"name", "what", "where"}))
@@ -54,7 +54,7 @@ local function get(_, words)
     else
       local folder, count = fetch.get(row, {})
       local fault = "no %s data: looked in %s; %s"
-      if not folder then demand(nil, fault:format(name, places.words(name), count)) end
+      if not folder then demand(nil, fault:format(name, data_paths.words(name), count)) end
       local news = count == 0 and "was there already" or ("%d files downloaded"):format(count)
       print(("%s: %s (%s)"):format(name, folder, news))
     end
@@ -129,13 +129,13 @@ local function show(cfg, words)
   end
   demand(images[1], ("%s has no %s images"):format(name, part_name))
   if cfg.png then return save_png(cfg.png, images, cfg.columns) end
-  local mode = cfg.colour == "auto" and picture.mode() or cfg.colour
-  io.write(picture.grid(images, titles, mode, core.terminal "stdout" or 80))
+  local mode = cfg.colour == "auto" and text_image.mode() or cfg.colour
+  io.write(text_image.grid(images, titles, mode, core.terminal "stdout" or 80))
 end
 
 -- ---- verify ----
 
-local FILES = sets.find("mnist").files -- the four names
+local FILES = dataset_registry.find("mnist").files -- the four names
 
 -- The files of a folder: a list of {name=, path=, sha256=} or, where one is broken, fault=.
 local function digests(folder)
@@ -159,8 +159,8 @@ end
 
 -- The set that most of the files are of; where none is of any, the one that the folder is called.
 local function set_of(found, folder)
-  local best, most = sets.find(folder:match "[^/]*$"), 0
-  for _, row in ipairs(sets.rows) do
+  local best, most = dataset_registry.find(folder:match "[^/]*$"), 0
+  for _, row in ipairs(dataset_registry.rows) do
     local count = 0
     for _, file in ipairs(found) do
       if file.sha256 and file.sha256 == known_hash(row, file.name) then count = count + 1 end
@@ -201,7 +201,7 @@ local function verify(_, words)
   demand(select(2, core.can_fetch()), "this build has no libcrypto, which computes SHA-256")
   demand(core.is_folder(dir), dir .. ": no such folder")
   local folders = {dir}
-  for _, name in ipairs(sets.names()) do folders[#folders + 1] = dir .. "/" .. name end
+  for _, name in ipairs(dataset_registry.names()) do folders[#folders + 1] = dir .. "/" .. name end
   for _, folder in ipairs(folders) do
     local found = digests(folder)
     if found[1] then
@@ -254,7 +254,7 @@ local function print_help(out)
       out:write(("  %-6s  %s\n"):format(i == 1 and name or "", line))
     end
   end
-  local names = table.concat(sets.names(), ", ")
+  local names = table.concat(dataset_registry.names(), ", ")
   out:write("\n" .. table.concat(usage.wrap("NAME is " .. names
     .. ", or a folder. COMMAND --help shows the flags of a command.", 80), "\n"), "\n")
   out:write [[

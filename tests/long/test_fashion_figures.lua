@@ -4,7 +4,7 @@
 local lu = require "luaunit"
 local bnn = require "bnn"
 local fetch = require "bnn.data.fetch"
-local sets = require "bnn.data.sets"
+local sets = require "bnn.data.dataset_registry"
 
 local folder = arg[0]:match "^(.*)/" or "."
 local function experiment(name) return bnn.load(folder .. "/../../experiments/" .. name) end

@@ -36,7 +36,7 @@ for i, name in ipairs{"train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10
   local sha256, bytes = core.digest(T .. "/plain/" .. name)
   row.files[i] = {name .. ".gz", bytes, sha256}
 end
-table.insert(require "bnn.data.sets".rows, row)
+table.insert(require "bnn.data.dataset_registry".rows, row)
 END
 export T
 

@@ -6,16 +6,18 @@
 -- in place is seen as it is then). A value that is read while recording (item, totable, a
 -- comparison) raises. A key may be folded, and given to dropout and randn_like; other draws are
 -- made before and passed as arguments.
+local fail = require "bnn.base.fail"
 local number = require "bnn.base.number"
-local record = require "bnn.autodiff.record"
-local trace = require "bnn.autodiff.trace"
+local trace_model = require "bnn.autodiff.trace_model"
+local trace_call = require "bnn.autodiff.trace_call"
 
 local M = {}
 
 local Gradient = {__name = "bnn.gradient"}
 
 function Gradient.__tostring(self)
-  return (self.with_value and "value and gradient of " or "gradient of ") .. trace.place(self.f)
+  local kind = self.with_value and "value and gradient of " or "gradient of "
+  return kind .. trace_call.place(self.f)
 end
 Gradient.__index = Gradient
 
@@ -30,21 +32,21 @@ end
 -- What the gradient's results are, packed, from the program's outputs and gradients: for compile
 -- and vmap, which run the program.
 function Gradient:results(call, args, outputs, gradients)
-  local gradient = trace.gradient(call, args[self.argument], gradients)
-  return deliver(self, trace.results(call, outputs), gradient)
+  local gradient = trace_call.gradient(call, args[self.argument], gradients)
+  return deliver(self, trace_call.results(call, outputs), gradient)
 end
 
 -- Records the call for compile: the program, and a function that runs it.
 function Gradient:build(args)
-  local call = trace.record(self.f, args, {what = "grad", argument = self.argument})
+  local call = trace_call.record(self.f, args, {what = "grad", argument = self.argument})
   return call, function(run_args)
-    local outputs, gradients = call.program:run(trace.values(run_args), {gradient = true})
+    local outputs, gradients = call.program:run(trace_call.values(run_args), {gradient = true})
     return self:results(call, run_args, outputs, gradients)
   end
 end
 
 function Gradient.__call(self, ...)
-  if record.active() then
+  if trace_model.active() then
     error("grad: a gradient cannot be recorded, inside grad, compile or a network; "
       .. "bnn.compile(bnn.value_and_grad(f)) compiles one", 2)
   end
@@ -58,7 +60,7 @@ end
 function M.is_gradient(value) return getmetatable(value) == Gradient end
 
 local function gradient_of(f, argument, with_value, what)
-  if not trace.is_callable(f) then error(what .. ": a function is wanted, got " .. type(f), 3) end
+  if not trace_call.is_callable(f) then fail.expected("bnn." .. what, "a function", f) end
   argument = argument or 1
   if math.type(argument) ~= "integer" or argument < 1 then
     local fault = "%s: argument %s, the number of an argument is wanted"

@@ -6,11 +6,12 @@
 -- arguments that were used last; one that comes back later is recorded again.
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
-local record = require "bnn.autodiff.record"
+local trace_model = require "bnn.autodiff.trace_model"
 local report = require "bnn.autodiff.compile_report"
 local strings = require "bnn.base.strings"
-local trace = require "bnn.autodiff.trace"
-local tree = require "bnn.params.tree"
+local trace_call = require "bnn.autodiff.trace_call"
+local fail = require "bnn.base.fail"
+local pytree = require "bnn.params.pytree"
 
 local M = {}
 
@@ -22,9 +23,9 @@ Compiled.__index = Compiled
 
 -- What a plain function records, and a function that runs it.
 local function build_forward(f, args)
-  local call = trace.record(f, args, {what = "compile"})
+  local call = trace_call.record(f, args, {what = "compile"})
   return call, function(run_args)
-    return trace.results(call, call.program:run(trace.values(run_args)))
+    return trace_call.results(call, call.program:run(trace_call.values(run_args)))
   end
 end
 
@@ -67,10 +68,10 @@ local function make(self, signature, args)
 end
 
 function Compiled.__call(self, ...)
-  if record.active() then return self.f(...) end -- becomes part of what is being recorded
+  if trace_model.active() then return self.f(...) end -- becomes part of what is being recorded
   local args = table.pack(...)
   local parts = {}
-  for i = 1, args.n do parts[i] = tree.signature(args[i]) end
+  for i = 1, args.n do parts[i] = pytree.signature(args[i]) end
   local signature = table.concat(parts, "|")
   local made = self.made[signature] or make(self, signature, args)
   self.calls = self.calls + 1
@@ -105,7 +106,7 @@ function Compiled:report(opts)
 end
 
 function Compiled.__tostring(self)
-  return ("compiled %s: %s, recorded %s"):format(trace.place(self.f),
+  return ("compiled %s: %s, recorded %s"):format(trace_call.place(self.f),
     report.count(self.kept, "program"), report.count(self.recordings, "time"))
 end
 
@@ -133,7 +134,7 @@ end
 --   for what the report says of it; by default those behind the first
 function M.compile(f, opts)
   opts = options.check("compile", opts, {batch = "any"})
-  if not trace.is_callable(f) then error("compile: a function is wanted, got " .. type(f), 2) end
+  if not trace_call.is_callable(f) then fail.expected("bnn.compile", "a function", f) end
   local self = {f = f, batch = batch_list(opts.batch), made = {}, kept = 0, recordings = 0,
                 calls = 0, next_notice = FIRST_NOTICE}
   return setmetatable(self, Compiled)

@@ -1,8 +1,8 @@
 --- What compiled functions say of themselves: reports of programs, notices of recompilations.
 local number = require "bnn.base.number"
 local table_text = require "bnn.base.table_text"
-local trace = require "bnn.autodiff.trace"
-local tree = require "bnn.params.tree"
+local trace_call = require "bnn.autodiff.trace_call"
+local pytree = require "bnn.params.pytree"
 
 local M = {}
 
@@ -23,11 +23,11 @@ function M.describe(args)
   local list = {n = args.n}
   for i = 1, args.n do
     local leaves = {}
-    tree.map(args[i], function(leaf, kind, path)
+    pytree.map(args[i], function(leaf, kind, path)
       leaves[#leaves + 1] = {path, leaf_text(leaf, kind)}
       return leaf
     end)
-    list[i] = {signature = tree.signature(args[i]), leaves = leaves,
+    list[i] = {signature = pytree.signature(args[i]), leaves = leaves,
                text = leaves[1] and "" or type(args[i]) .. " " .. number.text(args[i])}
   end
   return list
@@ -85,7 +85,7 @@ end
 function M.notice(self, before, now)
   local what, help = changed(before, now)
   return ("bnn.compile: %s was recorded %d times, a program for each set of shapes: %s; %s"):format(
-    trace.place(self.f), self.recordings, what, help)
+    trace_call.place(self.f), self.recordings, what, help)
 end
 
 -- ---- what was made ----

@@ -3,11 +3,11 @@ local core = require "bnn.core"
 local autodiff = require "bnn.autodiff.autodiff"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
-local record = require "bnn.autodiff.record"
-local samples = require "bnn.params.samples"
+local trace_model = require "bnn.autodiff.trace_model"
+local param_samples = require "bnn.params.param_samples"
 local strings = require "bnn.base.strings"
-local trace = require "bnn.autodiff.trace"
-local tree = require "bnn.params.tree"
+local trace_call = require "bnn.autodiff.trace_call"
+local pytree = require "bnn.params.pytree"
 
 local M = {}
 
@@ -21,7 +21,7 @@ local function fail(text, ...) error(strings.message("vmap: " .. text, ...), 0) 
 local function is_key_list(value)
   if type(value) ~= "table" or getmetatable(value) or #value == 0 then return false end
   for _, v in pairs(value) do
-    if tree.leaf_kind(v) ~= "key" then return false end
+    if pytree.leaf_kind(v) ~= "key" then return false end
   end
   return true
 end
@@ -59,8 +59,10 @@ end
 -- A mapped argument with its slices along axis 1.
 local function prepare(value, axis, i)
   if is_key_list(value) then return key_bits(value) end
-  if samples.is(value) and axis ~= 1 then fail("argument %d is samples: their axis is 1", i) end
-  return (tree.map(value, function(leaf, kind, path)
+  if param_samples.is(value) and axis ~= 1 then
+    fail("argument %d is samples: their axis is 1", i)
+  end
+  return (pytree.map(value, function(leaf, kind, path)
     if kind ~= "tensor" then
       fail("argument %d%s is a %s, which has no axis to map; in_axes = {...} with false there "
         .. "shares it between the slices", i, path == "" and "" or " (" .. path:sub(2) .. ")", kind)
@@ -74,7 +76,7 @@ local function count_slices(args, mapped)
   local count, first
   for i = 1, args.n do
     if mapped[i] then
-      tree.map(args[i], function(leaf)
+      pytree.map(args[i], function(leaf)
         local n = leaf:size(1)
         if count and n ~= count then
           fail("argument %d has %d slices, argument %d has %d; in_axes = {...} with false there "
@@ -114,19 +116,19 @@ end
 function Vmap:build(args)
   local gradient = autodiff.is_gradient(self.f) and self.f or nil
   local first, mapped = prepare_all(self, args)
-  local call = trace.record(gradient and gradient.f or self.f, first,
+  local call = trace_call.record(gradient and gradient.f or self.f, first,
     {what = "vmap", mapped = mapped, argument = gradient and gradient.argument})
   local by_input = mapped_inputs(call)
   return call, function(run_args)
     local ready, _, count = prepare_all(self, run_args)
-    local outputs, gradients = core.vmap(call.program, trace.values(ready), by_input, count)
+    local outputs, gradients = core.vmap(call.program, trace_call.values(ready), by_input, count)
     if gradient then return gradient:results(call, ready, outputs, gradients) end
-    return trace.results(call, outputs)
+    return trace_call.results(call, outputs)
   end
 end
 
 function Vmap.__call(self, ...)
-  if record.active() then
+  if trace_model.active() then
     error("vmap: it cannot be recorded, inside grad, compile or a network; "
       .. "bnn.compile(bnn.vmap(f)) compiles one, bnn.vmap(bnn.grad(f)) maps a gradient", 2)
   end
@@ -136,7 +138,7 @@ function Vmap.__call(self, ...)
   return table.unpack(results, 1, results.n)
 end
 
-function Vmap.__tostring(self) return "vmap of " .. trace.place(self.f) end
+function Vmap.__tostring(self) return "vmap of " .. trace_call.place(self.f) end
 
 local function check_axes(axes)
   if type(axes) ~= "table" then axes = {axes} end
@@ -163,7 +165,7 @@ end
 --   nothing, behind) for one that all slices share; or one axis for all arguments, 1 by default
 function M.vmap(f, opts)
   opts = options.check("vmap", opts, {in_axes = {type = "any", default = 1}})
-  if not trace.is_callable(f) then error("vmap: a function is wanted, got " .. type(f), 2) end
+  if not trace_call.is_callable(f) then error("vmap: a function is wanted, got " .. type(f), 2) end
   check_axes(opts.in_axes)
   return setmetatable({f = f, in_axes = opts.in_axes}, Vmap)
 end

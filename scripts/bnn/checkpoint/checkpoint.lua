@@ -21,7 +21,7 @@ local number = require "bnn.base.number"
 local optim = require "bnn.inference.optim"
 local options = require "bnn.base.options"
 local parameters = require "bnn.params.params"
-local plain = require "bnn.base.plain"
+local json_codec = require "bnn.base.json_codec"
 local posteriors = require "bnn.inference.posterior"
 local refusal = require "bnn.base.refusal"
 local safetensors = require "bnn.base.safetensors"
@@ -70,10 +70,10 @@ function put.optimizer(tensors, state)
   return {name = record.name, options = record.options, size = record.size}
 end
 
-function put.extras(tensors, extras) return plain.encode(extras, "extras", tensors) end
+function put.extras(tensors, extras) return json_codec.encode(extras, "extras", tensors) end
 
 for _, name in ipairs{"config", "training", "model"} do
-  put[name] = function(_, tree) return plain.encode(tree, name) end
+  put[name] = function(_, tree) return json_codec.encode(tree, name) end
 end
 
 -- Without the number of threads, which changes no bit.
@@ -213,11 +213,11 @@ function get.optimizer(file, tree)
 end
 
 function get.extras(file, tree)
-  return plain.decode(tree, function(name) return file:tensor(name) end)
+  return json_codec.decode(tree, function(name) return file:tensor(name) end)
 end
 
 for _, name in ipairs{"config", "training", "model", "versions"} do
-  get[name] = function(_, tree) return plain.decode(tree) end
+  get[name] = function(_, tree) return json_codec.decode(tree) end
 end
 
 -- Whether a file is a checkpoint that this program can read; or nil, why not.

@@ -12,9 +12,9 @@ local files = require "bnn.data.files"
 local idx_set = require "bnn.data.idx_set"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
-local places = require "bnn.data.places"
+local data_paths = require "bnn.data.data_paths"
 local refusal = require "bnn.base.refusal"
-local sets = require "bnn.data.sets"
+local dataset_registry = require "bnn.data.dataset_registry"
 local strings = require "bnn.base.strings"
 local toy = require "bnn.data.toy"
 
@@ -184,7 +184,7 @@ end
 -- A set that must be in a folder which the user named; name nil: in the folder itself.
 local function load_from(name, row, dir, opts)
   if dir == "" then return nil, "bnn.data.load: the name of the folder is empty" end
-  local folders = places.below(name, dir)
+  local folders = data_paths.below(name, dir)
   for i, folder in ipairs(folders) do
     local another = name and i == #folders and holds_another(row, folder)
     if another then return nil, another end
@@ -201,7 +201,7 @@ end
 
 -- Searches the places outside the cache: the set; or nil, and a message when a place is broken.
 local function search(name, row, opts)
-  for _, place in ipairs(places.list(name, true)) do
+  for _, place in ipairs(data_paths.list(name, true)) do
     local is_cached = place.origin == "cache" and row
     if not is_cached and not (place.flat and holds_another(row, place.folder)) then
       local data, fault = idx_set.read(place.folder, by_name(name, opts, place.flat and not row))
@@ -213,7 +213,7 @@ end
 -- The set of a row from the cache, downloaded when it is not there or broken; or nil, message, and
 -- the cause in a few words.
 local function load_cached(row, opts)
-  local cache, broken = places.cache(), nil
+  local cache, broken = data_paths.cache(), nil
   if cache and #fetch.missing(row, cache .. "/" .. row.name) == 0 then
     local data, fault = idx_set.read(cache .. "/" .. row.name, by_name(row.name, opts))
     if data then return data end
@@ -223,24 +223,25 @@ local function load_cached(row, opts)
   if folder then return idx_set.read(folder, by_name(row.name, opts)) end
   if broken then return nil, strings.message("%s; %s", broken, fault), cause end
   local message = "no %s data: looked in %s; %s"
-  return nil, message:format(row.name, places.words(row.name), fault), cause
+  return nil, message:format(row.name, data_paths.words(row.name), fault), cause
 end
 
 -- A set by its name, wherever it is found.
 local function load_named(name, opts)
-  local row = opts.set or sets.find(name)
+  local row = opts.set or dataset_registry.find(name)
   if opts.dir then return load_from(name, row, opts.dir, opts) end
   if row and row.generate then return row.generate(name) end
   local data, fault = search(name, row, opts)
   if data or fault then return data, fault end
   if row then return load_cached(row, opts) end
-  return nil, strings.message("%s. Looked in %s", sets.unknown(name), places.words(name))
+  return nil,
+    strings.message("%s. Looked in %s", dataset_registry.unknown(name), data_paths.words(name))
 end
 
 -- Whether a name is a path: by its look, or that of a folder that is here and not known otherwise.
 local function names_path(name, opts)
   if name == "" or name == "." or name:find "/" or file_sets.is_file_name(name) then return true end
-  local may_be_here = not opts.dir and not opts.set and not sets.find(name)
+  local may_be_here = not opts.dir and not opts.set and not dataset_registry.find(name)
   return may_be_here and (core.is_folder(name) or file_sets.is_file(name))
 end
 
@@ -318,7 +319,7 @@ function M.load(name, opts)
     end
   end
   if not data then return nil, fault, cause end
-  local row = not is_path and (opts and opts.set or sets.find(name)) or {}
+  local row = not is_path and (opts and opts.set or dataset_registry.find(name)) or {}
   data.name = row.name or base_name(is_path and dir or name)
   data.title = row.title or data.name
   return describe.as("data set", data)

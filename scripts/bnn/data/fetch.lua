@@ -5,8 +5,8 @@
 local core = require "bnn.core"
 local folders = require "bnn.base.folders"
 local number = require "bnn.base.number"
-local places = require "bnn.data.places"
-local sets = require "bnn.data.sets"
+local data_paths = require "bnn.data.data_paths"
+local dataset_registry = require "bnn.data.dataset_registry"
 local strings = require "bnn.base.strings"
 
 local M = {}
@@ -54,7 +54,7 @@ end
 --- The row of the known set whose labels lie in a folder, or nil: labels are small, so reading them
 -- is quick.
 function M.identify(folder)
-  for _, row in ipairs(sets.rows) do
+  for _, row in ipairs(dataset_registry.rows) do
     for _, file in ipairs(row.files or {}) do
       local path = file[1]:find "labels" and M.path_of(file, folder)
       if path and core.digest(path, file[2]) == file[3] then return row end
@@ -192,7 +192,7 @@ end
 
 -- Why nothing can be downloaded at all, or nil: a sentence, and the few words for a first line.
 local function refusal(opts)
-  if opts.offline or places.is_offline() then
+  if opts.offline or data_paths.is_offline() then
     local cause = opts.offline and "offline is set" or "BNNLUA_OFFLINE is set"
     return cause .. ", so nothing is downloaded", cause
   end
@@ -203,7 +203,7 @@ end
 
 local function new_job(row, opts)
   return {
-    mirrors = {table.unpack(opts.mirrors or places.mirrors() or row.mirrors)},
+    mirrors = {table.unpack(opts.mirrors or data_paths.mirrors() or row.mirrors)},
     limits = opts.limits or {}, ca_file = opts.ca_file or os.getenv "SSL_CERT_FILE",
     report = reporter(),
   }
@@ -229,7 +229,7 @@ end
 -- @return the folder, and how many files were downloaded; or nil, message, and the cause in a few
 --   words
 function M.get(row, opts)
-  local cache, no_cache = places.cache()
+  local cache, no_cache = data_paths.cache()
   if not cache then return nil, no_cache, "there is no cache folder" end
   local folder = cache .. "/" .. row.name
   local files = wanted(row, folder)

@@ -7,7 +7,7 @@
 local core = require "bnn.core"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
-local paths = require "bnn.params.paths"
+local param_options = require "bnn.params.param_options"
 local table_text = require "bnn.base.table_text"
 
 local M = {}
@@ -42,7 +42,7 @@ function M.rows(objective, step, key)
   local rows = {}
   for i, term in ipairs(terms) do
     local temperature = beta[term.name] * term.weight * objective.data_size
-    local prior = paths.value(objective.prior, term.name)
+    local prior = param_options.value(objective.prior, term.name)
     rows[i] = {name = term.name, shape = term.shape, kl = term.kl, temperature = temperature,
                prior_std = type(prior) == "number" and prior / math.sqrt(temperature) or nil}
   end

@@ -10,17 +10,17 @@ local audit = require "bnn.inference.audit"
 local classes = require "bnn.model.classes"
 local core = require "bnn.core"
 local expect = require "bnn.params.expect"
-local kept = require "bnn.base.kept"
+local lru_cache = require "bnn.base.lru_cache"
 local likelihoods = require "bnn.model.likelihood"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local parameters = require "bnn.params.params"
-local paths = require "bnn.params.paths"
+local param_options = require "bnn.params.param_options"
 local predict = require "bnn.predict.predict"
-local record = require "bnn.autodiff.record"
+local trace_model = require "bnn.autodiff.trace_model"
 local schedule = require "bnn.inference.schedule"
 local strings = require "bnn.base.strings"
-local tree = require "bnn.params.tree"
+local pytree = require "bnn.params.pytree"
 
 local M = {}
 
@@ -65,7 +65,7 @@ local function check_paths(what, opts)
   for name, wanted in pairs{
     beta = with_prior, temperature = with_prior, prior = with_prior, weight_decay = points,
   } do
-    local fault = opts[name] and paths.fault(name, opts[name], wanted)
+    local fault = opts[name] and param_options.fault(name, opts[name], wanted)
     if fault then error(what .. ": " .. fault, 4) end
   end
 end
@@ -98,7 +98,7 @@ local function new(what, opts)
   if opts.prior and not opts.beta then opts.temperature = opts.temperature or 1 end
   check_paths(what, opts)
   check_weights(what, opts)
-  opts.what, opts.steppers, opts.recorded, opts.recordings = what, kept.new(KEPT), {}, 0
+  opts.what, opts.steppers, opts.recorded, opts.recordings = what, lru_cache.new(KEPT), {}, 0
   opts.latest = {}
   return setmetatable(opts, Objective)
 end
@@ -180,7 +180,7 @@ local function shape_text(shape) return "[" .. table.concat(shape, ", ") .. "]" 
 -- A loss or log-likelihood must give one number an example: a sum or a mean over the batch would be
 -- another objective.
 local function check_per_example(what, x, n)
-  local shape = tree.leaf_kind(x) == "tensor" and x:shape()
+  local shape = pytree.leaf_kind(x) == "tensor" and x:shape()
   if shape and #shape == 1 and shape[1] == n then return x end
   local found = shape and shape_text(shape) or "a " .. type(x)
   error(strings.message("%s gives %s, wanted one number an example: [%d]", what, found, n), 0)
@@ -196,10 +196,10 @@ local function check_figures(self, figures, n)
   if figures == nil then return {} end
   if type(figures) ~= "table" or getmetatable(figures) then
     error(strings.message("loss: its second value is a %s, wanted a table name -> figure",
-      tree.leaf_kind(figures) or type(figures)), 0)
+      pytree.leaf_kind(figures) or type(figures)), 0)
   end
   for name, figure in pairs(figures) do
-    local kind = tree.leaf_kind(figure)
+    local kind = pytree.leaf_kind(figure)
     if type(name) ~= "string" or is_taken(self, name) then
       error(strings.message("loss: a figure called '%s': that name is taken", tostring(name)), 0)
     elseif kind ~= "number" and kind ~= "tensor" then
@@ -240,7 +240,7 @@ local function loss_of(self, params, batch, key, train)
     return check_per_example("loss", loss, n), check_figures(self, figures, n)
   end
   local likelihood = self.likelihood
-  local output = record.output(self.net, params, batch.x, {key = key, train = train})
+  local output = trace_model.output(self.net, params, batch.x, {key = key, train = train})
   local log_prob = likelihood.log_prob(output, batch.y)
   local what = ("likelihood %s: log_prob"):format(likelihood.name or "of your own")
   check_per_example(what, log_prob, n)
@@ -258,7 +258,7 @@ local function density_terms(self)
   local place, terms = {}, {}
   for i, name in ipairs(weights_of(self):names()) do place[name] = i end
   for _, name in ipairs(prior_names(self)) do
-    local density = paths.value(self.prior, name)
+    local density = param_options.value(self.prior, name)
     if type(density) ~= "number" then
       terms[#terms + 1] = {name = name, place = place[name], density = density}
     end
@@ -271,7 +271,7 @@ local function weigh_densities(terms, params, weights)
   local list = {}
   for i, term in ipairs(terms) do
     local value = term.density(params[term.name], term.name)
-    if tree.leaf_kind(value) ~= "tensor" then
+    if pytree.leaf_kind(value) ~= "tensor" then
       local fault = "prior of '%s' gives a %s, wanted its log density, a tensor"
       error(fault:format(term.name, type(value)), 0)
     end
@@ -286,11 +286,11 @@ local function runtime_terms(self)
   for _, name in ipairs(prior_names(self)) do wanted[name] = true end
   local mu, logvar = weights_of(self)
   for i, entry in ipairs(parameters.layout_of(mu)) do
-    local prior = wanted[entry.name] and paths.value(self.prior, entry.name)
+    local prior = wanted[entry.name] and param_options.value(self.prior, entry.name)
     kl[i] = not prior and 0 or self.kl == "leading" and 1 / math.max(entry.shape[1] or 1, 1) or 1
     precision[i] = type(prior) == "number" and 1 / prior / prior or 0
     local is_point = not (logvar and logvar[entry.name])
-    decay[i] = is_point and paths.value(self.weight_decay, entry.name) or 0
+    decay[i] = is_point and param_options.value(self.weight_decay, entry.name) or 0
   end
   return kl, precision, decay
 end
@@ -305,7 +305,8 @@ local function make_stepper(self, source, n)
     if not weights then return {loss} end
     return {loss + weigh_densities(terms, params, weights), loss}
   end
-  local program, made = record.model(self, source, n, outputs, {gradient = true, weights = #terms})
+  local program, made =
+    trace_model.model(self, source, n, outputs, {gradient = true, weights = #terms})
   local mu, logvar = weights_of(self)
   made.sizes = parameters.sizes(parameters.layout_of(mu))
   made.kl, made.precision, made.decay = runtime_terms(self)
@@ -333,7 +334,7 @@ local function check_recorded(self)
   for i = 1, #RECORDED do
     local field = RECORDED[i]
     if recorded[field] ~= self[field] then
-      self.steppers, self.latest, recorded[field] = kept.new(KEPT), {}, self[field]
+      self.steppers, self.latest, recorded[field] = lru_cache.new(KEPT), {}, self[field]
     end
   end
 end
@@ -344,7 +345,7 @@ local function stepper(self, source, n)
   check_recorded(self)
   local latest, x, y = self.latest, source.x, source.y
   if latest.n == n and rawequal(latest.x, x) and rawequal(latest.y, y) then return latest.made end
-  local name = record.shape_key(source, n)
+  local name = trace_model.shape_key(source, n)
   local made = self.steppers:get(name)
   if not made then
     count_recording(self, name)
@@ -380,7 +381,7 @@ function Objective:beta_at(step)
     local betas, wanted = {}, {}
     for _, name in ipairs(prior_names(self)) do wanted[name] = true end
     for i, name in ipairs(weights_of(self):names()) do
-      betas[i] = wanted[name] and beta_value(self, paths.value(given, name), step) or 0
+      betas[i] = wanted[name] and beta_value(self, param_options.value(given, name), step) or 0
     end
     return betas
   end
@@ -402,7 +403,7 @@ local function check_batch(batch)
   if type(batch) ~= "table" then expect.fail("step: batch", BATCH, batch, 4) end
   for _, name in ipairs{"x", "y"} do
     local value = batch[name]
-    if tree.leaf_kind(value) ~= "tensor" and (name == "x" or value ~= nil) then
+    if pytree.leaf_kind(value) ~= "tensor" and (name == "x" or value ~= nil) then
       error(strings.message("step: the batch's %s is a %s, wanted {x = tensor, y = tensor}", name,
         type(value)), 3)
     end
@@ -441,7 +442,7 @@ function Objective:step(state, batch, key, opts)
   if not kinds.is_object(state, "state") then
     error("step: a state is wanted, as optimizer:init(objective) gives it, got " .. type(state), 2)
   end
-  if tree.leaf_kind(key) ~= "key" then error("step: a key is wanted, got " .. type(key), 2) end
+  if pytree.leaf_kind(key) ~= "key" then error("step: a key is wanted, got " .. type(key), 2) end
   if type(batch) ~= "table" then expect.fail("step: batch", BATCH, batch) end
   local rows, from = batch.rows, batch.from or 1
   local source = with_labels(self, rows and batch.source or check_batch(batch))
@@ -485,7 +486,7 @@ local function prior_terms(self, opts)
   local terms = {}
   local weights, _, _ = runtime_terms(self)
   for i, name in ipairs(self.prior and self.params:names() or {}) do
-    local prior, w = paths.value(self.prior, name), self.params[name]
+    local prior, w = param_options.value(self.prior, name), self.params[name]
     local log_density = type(prior) ~= "number" and prior(w, name):sum():item()
       or core.ops.gaussian_log_prob(w, 0, prior):sum():item()
     terms[i] = {name = name, kl = -log_density, weight = weights[i]}
@@ -600,8 +601,8 @@ end
 -- How many outputs the network gives for an example.
 local function output_width(self, data)
   local width
-  record.model(self, {x = data.x}, 1, function(params, batch, key)
-    local output = record.output(self.net, params, batch.x, {key = key})
+  trace_model.model(self, {x = data.x}, 1, function(params, batch, key)
+    local output = trace_model.output(self.net, params, batch.x, {key = key})
     width = output:size(-1)
     return {output}
   end, {})

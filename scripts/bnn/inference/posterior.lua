@@ -4,10 +4,10 @@ local expect = require "bnn.params.expect"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local parameters = require "bnn.params.params"
-local paths = require "bnn.params.paths"
-local samples = require "bnn.params.samples"
+local param_options = require "bnn.params.param_options"
+local param_samples = require "bnn.params.param_samples"
 local strings = require "bnn.base.strings"
-local tree = require "bnn.params.tree"
+local pytree = require "bnn.params.pytree"
 
 local M = {}
 
@@ -20,9 +20,9 @@ local function initial_logvar(logvar, path, shape)
   if options.accept(logvar, "function") then
     value = logvar(path, shape)
   else
-    value = paths.value(logvar, path)
+    value = param_options.value(logvar, path)
   end
-  if tree.leaf_kind(value) == "tensor" then return value end
+  if pytree.leaf_kind(value) == "tensor" then return value end
   if type(value) ~= "number" or value ~= value or math.abs(value) > 80 then
     local fault = "logvar of '%s' is %s, a number within -80..80 is wanted"
     error(fault:format(path, number.text(value)), 0)
@@ -35,7 +35,7 @@ local function is_covered(only, path, shape)
   if only == nil then return true end
   if type(only) ~= "table" then return only(path, shape) end
   for _, name in ipairs(only) do
-    if paths.covers(name, path) then return true end
+    if param_options.covers(name, path) then return true end
   end
   return false
 end
@@ -54,7 +54,7 @@ end
 
 local function check_only(only, names)
   for _, name in ipairs(type(only) == "table" and only or {}) do
-    local fault = paths.fault("only", {[name] = true, default = true}, names)
+    local fault = param_options.fault("only", {[name] = true, default = true}, names)
     if fault then error("bnn.posterior.meanfield: " .. fault, 3) end
   end
 end
@@ -81,7 +81,7 @@ function M.meanfield(params, opts)
   if n == 0 then error("bnn.posterior.meanfield: only= covers no parameter", 2) end
   local covered, names, values = table.move(layout, 1, n, 1, {}), {}, {}
   for i, entry in ipairs(covered) do names[i] = entry.name end
-  local fault = paths.fault("logvar", opts.logvar, names)
+  local fault = param_options.fault("logvar", opts.logvar, names)
   if fault then error(fault, 2) end
   for i, entry in ipairs(covered) do
     values[names[i]] = initial_logvar(opts.logvar, entry.name, entry.shape)
@@ -142,7 +142,7 @@ function Posterior:__parts() return {mu = self.mu, logvar = self.logvar} end
 --- Parameters drawn from the posterior: mu + exp(logvar / 2) eps, a function of the key; points are
 -- mu.
 function Posterior:sample(key)
-  if tree.leaf_kind(key) ~= "key" then error("sample: a key is wanted, got " .. type(key), 2) end
+  if pytree.leaf_kind(key) ~= "key" then error("sample: a key is wanted, got " .. type(key), 2) end
   local layout = parameters.layout_of(self.mu)
   return parameters.new(layout, core.sample(self.mu.flat, self.logvar.flat, key))
 end
@@ -152,14 +152,14 @@ end
 -- @param count integer: how many, at least 1
 -- @return Samples: [count, size] in one tensor; see help "bnn.samples"
 function Posterior:samples(key, count)
-  if tree.leaf_kind(key) ~= "key" then error("samples: a key is wanted, got " .. type(key), 2) end
+  if pytree.leaf_kind(key) ~= "key" then error("samples: a key is wanted, got " .. type(key), 2) end
   if math.type(count) ~= "integer" or count < 1 then
     error(strings.message("samples: %s samples, an integer of at least 1 is wanted",
       number.text(count)), 2)
   end
   local draws = {}
   for s = 1, count do draws[s] = self:sample(key:fold(s)) end
-  return samples.of(draws)
+  return param_samples.of(draws)
 end
 
 --- The mean as parameters; a copy.
@@ -197,7 +197,7 @@ local function add_cross_entropies(self, values, priors, opts)
     for i, name in ipairs(self.logvar:names()) do
       if type(priors[i]) ~= "number" then
         local value = priors[i](w[name], name)
-        if tree.leaf_kind(value) ~= "tensor" then
+        if pytree.leaf_kind(value) ~= "tensor" then
           local fault = "prior of '%s' gives a %s, wanted its log density, a tensor"
           error(fault:format(name, type(value)), 0)
         end
@@ -220,11 +220,11 @@ end
 function Posterior:kl_terms(opts)
   opts = options.check("kl_terms", opts, kl_spec)
   local layout, stds, priors = parameters.layout_of(self.logvar), {}, {}
-  local fault = paths.fault("prior", opts.prior, self.logvar:names())
+  local fault = param_options.fault("prior", opts.prior, self.logvar:names())
   if fault then error("kl_terms: " .. fault, 2) end
   local has_density = false
   for i, entry in ipairs(layout) do
-    priors[i] = paths.value(opts.prior, entry.name)
+    priors[i] = param_options.value(opts.prior, entry.name)
     local is_gaussian = type(priors[i]) == "number"
     stds[i], has_density = is_gaussian and priors[i] or 1, has_density or not is_gaussian
   end

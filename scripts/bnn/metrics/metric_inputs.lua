@@ -6,7 +6,7 @@
 local core = require "bnn.core"
 local fail = require "bnn.base.fail"
 local options = require "bnn.base.options"
-local tree = require "bnn.params.tree"
+local pytree = require "bnn.params.pytree"
 
 local M = {}
 
@@ -55,7 +55,7 @@ end
 --- A tensor or list as a contiguous tensor of `dtype`.
 -- @return the tensor, and whether the numbers were floats
 function M.tensor(what, name, x, dtype)
-  if tree.leaf_kind(x) == "tensor" then
+  if pytree.leaf_kind(x) == "tensor" then
     local was = x:dtype()
     if was == dtype then return x:contiguous(), false end
     return M.call(what .. ": " .. name, x.to, x, dtype):contiguous(), was == "f32"
@@ -119,7 +119,7 @@ end
 function M.prediction(what, prediction)
   local name = "the prediction"
   local x = prediction
-  if type(x) == "table" and tree.leaf_kind(x.mean) == "tensor" then x = x.mean end
+  if type(x) == "table" and pytree.leaf_kind(x.mean) == "tensor" then x = x.mean end
   local values, is_single = M.tensor(what, name, x, "f64")
   if values:numel() == 0 then M.fail("%s: there are no predictions", what) end
   local at = core.find_nan(values)

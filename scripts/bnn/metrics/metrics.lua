@@ -18,9 +18,9 @@
 local M = {}
 
 for _, family in ipairs{
-  "classification", "reliability", "ranking", "selective", "regression", "uncertainty",
+  "classification", "calibration", "ood", "selective", "regression", "uncertainty",
 } do
-  for name, value in pairs(require("bnn.metrics." .. family)) do M[name] = value end
+  for name, value in pairs(require("bnn.metrics.metrics_" .. family)) do M[name] = value end
 end
 
 --- The z below which a standard normal lies with probability p: 1.645 for 0.95.

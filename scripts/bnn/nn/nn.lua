@@ -11,10 +11,10 @@ local network_input = require "bnn.autodiff.network_input"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local parameters = require "bnn.params.params"
-local record = require "bnn.autodiff.record"
+local trace_model = require "bnn.autodiff.trace_model"
 local strings = require "bnn.base.strings"
-local trace = require "bnn.autodiff.trace"
-local tree = require "bnn.params.tree"
+local trace_call = require "bnn.autodiff.trace_call"
+local pytree = require "bnn.params.pytree"
 
 local M = {docs = {}}
 
@@ -159,13 +159,13 @@ local Net = {__name = "bnn.net"}
 Net.__index = Net
 
 function Net.__tostring(self)
-  return strings.message("net: %s", trace.place(self.forward))
+  return strings.message("net: %s", trace_call.place(self.forward))
 end
 
 -- The shape of one row of x, a tensor or a part of a data set (its x), and its type in a network.
 local function one_row(x)
   if type(x) == "table" and x.x then x = x.x end
-  local shape = tree.leaf_kind(x) == "tensor" and x:shape()
+  local shape = pytree.leaf_kind(x) == "tensor" and x:shape()
   if not shape or #shape == 0 then
     expect.fail("net:init: x", "a tensor [n, ...] or a part of a data set", x, 4)
   end
@@ -176,7 +176,7 @@ end
 -- The first values of a parameter, which its layer's init gives.
 local function first_value(key, entry, shape)
   local tensor = entry.init(key:fold(entry.name), shape)
-  if tree.leaf_kind(tensor) == "tensor" then return tensor end
+  if pytree.leaf_kind(tensor) == "tensor" then return tensor end
   error(strings.message("init: the init function of '%s' gives a %s, a tensor [%s] is wanted",
     entry.name,
     type(tensor), table.concat(shape, ", ")), 3)
@@ -195,10 +195,10 @@ end
 -- @param x tensor [n, ...] or part of a data set: only the shape of a row and the type matter
 -- @return params
 function Net:init(key, x)
-  if tree.leaf_kind(key) ~= "key" then
+  if pytree.leaf_kind(key) ~= "key" then
     expect.fail("net:init", "a key first", key)
   end
-  local shapes = record.recording(parameter_shapes, self, one_row(x))
+  local shapes = trace_model.recording(parameter_shapes, self, one_row(x))
   local layout = parameters.layout(shapes)
   local tensors = {}
   for i, entry in ipairs(shapes) do
@@ -222,7 +222,7 @@ function Net:apply(params, x, opts)
   if not is_params(params) then
     expect.fail("net:apply", "params first, as net:init gives them", params)
   end
-  if tree.leaf_kind(x) ~= "tensor" then expect.fail("net:apply: x", "a tensor [n, ...]", x) end
+  if pytree.leaf_kind(x) ~= "tensor" then expect.fail("net:apply: x", "a tensor [n, ...]", x) end
   x = network_input.seen(x)
   return run_pass({params = params, key = opts.key, train = opts.train}, self.forward, x)
 end
@@ -248,7 +248,7 @@ function Layer.__call(self, x)
     path = new_path(frame, self.kind)
     pass.names[self] = path
   end
-  if tree.leaf_kind(x) ~= "tensor" then
+  if pytree.leaf_kind(x) ~= "tensor" then
     error(strings.message("%s: x is a %s, a tensor is wanted", path, type(x)), 2)
   end
   return current:run({path = path, x = x, numbered = self.container, pass = pass}, self.forward, x)
@@ -550,7 +550,7 @@ end
 
 -- Raises unless x is what an entry may give: a tensor, or behind the last one anything at all.
 local function check_entry(l, i, last, x, ...)
-  if tree.leaf_kind(x) == "tensor" or last and x ~= nil then return x, ... end
+  if pytree.leaf_kind(x) == "tensor" or last and x ~= nil then return x, ... end
   local frame = current:value()
   local path = frame.pass.names[l] or ("%s/function_%d"):format(frame.path, i - 1)
   local what = x == nil and "nothing" or "a " .. type(x)
@@ -579,7 +579,7 @@ end
 
 -- Raises unless an activation gave a tensor.
 local function check_activation(x)
-  if tree.leaf_kind(x) == "tensor" then return x end
+  if pytree.leaf_kind(x) == "tensor" then return x end
   error(("%s: activation: expected a tensor, got %s"):format(M.path(), kinds.shown(x)), 0)
 end
 

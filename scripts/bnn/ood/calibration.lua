@@ -20,9 +20,9 @@ local ood_scores = require "bnn.ood.ood_scores"
 local options = require "bnn.base.options"
 local predicting = require "bnn.predict.predict"
 local rules = require "bnn.ood.ood_rule"
-local reliability = require "bnn.metrics.reliability"
-local tree = require "bnn.params.tree"
-local uncertainty = require "bnn.metrics.uncertainty"
+local metrics_calibration = require "bnn.metrics.metrics_calibration"
+local pytree = require "bnn.params.pytree"
+local metrics_uncertainty = require "bnn.metrics.metrics_uncertainty"
 
 local M = {}
 
@@ -86,7 +86,7 @@ end
 -- ---- both, of what bnn.predict gives ----
 
 local function check_prediction(what, p)
-  if type(p) ~= "table" or tree.leaf_kind(p.mean) ~= "tensor" or p.class == nil then
+  if type(p) ~= "table" or pytree.leaf_kind(p.mean) ~= "tensor" or p.class == nil then
     inputs.fail("%s: the prediction is to be what bnn.predict gives for classes", what)
   elseif p.temperature then
     inputs.fail("%s: the prediction has been calibrated, at temperature %g", what, p.temperature)
@@ -120,8 +120,9 @@ function M.fit(opts)
   local score = ood_scores.check(what, ood_scores.of(what, opts.prediction, opts.score))
   local t, before, after = inner_temperature(p, labels)
   return {
-    temperature = t, nll_before = before, nll = after, ece_before = reliability.ece(p, labels),
-    ece = reliability.ece(M.scale{probabilities = p, temperature = t}, labels),
+    temperature = t, nll_before = before, nll = after,
+    ece_before = metrics_calibration.ece(p, labels),
+    ece = metrics_calibration.ece(M.scale{probabilities = p, temperature = t}, labels),
     rule = rules.fit(what, opts.score, score, opts.percentile), n = p:size(1),
   }
 end
@@ -157,7 +158,7 @@ function M.apply(fit, prediction)
   local at = (class:maximum(0) + 1):to("i32"):view(n, 1)
   result.mean = where(rows, mean, NAN)
   result.probability = result.mean:gather(at, -1):view(n)
-  result.entropy = where(is_number, uncertainty.entropy(mean), NAN)
+  result.entropy = where(is_number, metrics_uncertainty.entropy(mean), NAN)
   return describe.as("prediction", result)
 end
 

@@ -13,7 +13,7 @@ local evaluation = require "bnn.ood.ood_evaluate"
 local inputs = require "bnn.metrics.metric_inputs"
 local rules = require "bnn.ood.ood_rule"
 local scores = require "bnn.ood.ood_scores"
-local tree = require "bnn.params.tree"
+local pytree = require "bnn.params.pytree"
 
 local M = {}
 
@@ -50,7 +50,7 @@ function M.is_refused(prediction, rule)
   end
   if threshold ~= threshold then inputs.fail("%s: the threshold is not a number", what) end
   local refused = rules.refused(scores.of(what, prediction, score), rule)
-  local class = tree.leaf_kind(prediction.class) == "tensor" and prediction.class:totable() or {}
+  local class = pytree.leaf_kind(prediction.class) == "tensor" and prediction.class:totable() or {}
   for i, c in ipairs(class) do
     if c < 0 then refused[i] = 1 end -- no answer: the prediction is not a number
   end

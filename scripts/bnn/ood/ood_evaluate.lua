@@ -6,11 +6,11 @@ local figures = require "bnn.ood.ood_figures"
 local inputs = require "bnn.metrics.metric_inputs"
 local logs = require "bnn.log.log"
 local options = require "bnn.base.options"
-local ranking = require "bnn.metrics.ranking"
+local metrics_ood = require "bnn.metrics.metrics_ood"
 local reports = require "bnn.ood.ood_report"
 local rules = require "bnn.ood.ood_rule"
 local scores = require "bnn.ood.ood_scores"
-local tree = require "bnn.params.tree"
+local pytree = require "bnn.params.pytree"
 
 local M = {}
 
@@ -27,8 +27,8 @@ local spec = {
 -- ---- reading ----
 
 local function read_set(name, given)
-  local x = tree.leaf_kind(given) ~= "tensor" and type(given) == "table" and given.x or given
-  if tree.leaf_kind(x) ~= "tensor" or x:dim() == 0 then
+  local x = pytree.leaf_kind(given) ~= "tensor" and type(given) == "table" and given.x or given
+  if pytree.leaf_kind(x) ~= "tensor" or x:dim() == 0 then
     inputs.fail("%s: %s: a part of a data set is wanted, {x= [n, ...]}", WHAT, name)
   end
   if x:size(1) == 0 then inputs.fail("%s: %s has no examples", WHAT, name) end
@@ -64,7 +64,7 @@ local function read_outside(given, inside)
     taken[name] = true
     sets[#sets + 1] = read_set(name, part)
   end
-  if tree.leaf_kind(given.x) == "tensor" and (given.y ~= nil or given.size) then
+  if pytree.leaf_kind(given.x) == "tensor" and (given.y ~= nil or given.size) then
     inputs.fail("%s: outside is a part of a data set, {name = part, ...} is wanted", WHAT)
   end
   local names = options.sorted_names(given)
@@ -224,11 +224,11 @@ end
 
 -- name of a figure -> the metric, and which class is positive.
 local metrics = {
-  {"auroc", ranking.auroc},
-  {"average_precision_out", ranking.average_precision, "out"},
-  {"average_precision_in", ranking.average_precision, "in"},
-  {"aupr_out", ranking.aupr, "out"}, {"aupr_in", ranking.aupr, "in"},
-  {"fpr95_out", ranking.fpr95, "out"}, {"fpr95_in", ranking.fpr95, "in"},
+  {"auroc", metrics_ood.auroc},
+  {"average_precision_out", metrics_ood.average_precision, "out"},
+  {"average_precision_in", metrics_ood.average_precision, "in"},
+  {"aupr_out", metrics_ood.aupr, "out"}, {"aupr_in", metrics_ood.aupr, "in"},
+  {"fpr95_out", metrics_ood.fpr95, "out"}, {"fpr95_in", metrics_ood.fpr95, "in"},
 }
 
 local function rank(opts, inside, outside)

@@ -1,6 +1,6 @@
 --- The rule of bnn.ood: an answer is refused where its score is above a threshold.
 local inputs = require "bnn.metrics.metric_inputs"
-local regression = require "bnn.metrics.regression"
+local metrics_regression = require "bnn.metrics.metrics_regression"
 
 local M = {}
 
@@ -11,7 +11,7 @@ local M = {}
 -- @param percentile number in [0, 1]
 -- @return table {score=, percentile=, threshold=, n=}
 function M.fit(what, name, values, percentile)
-  local threshold = regression.quantile(values, percentile)
+  local threshold = metrics_regression.quantile(values, percentile)
   if threshold ~= threshold then
     inputs.fail("%s: percentile = %s lies between a score of -inf and one of inf", what, percentile)
   end

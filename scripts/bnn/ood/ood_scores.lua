@@ -4,7 +4,7 @@ local core = require "bnn.core"
 local inputs = require "bnn.metrics.metric_inputs"
 local nearest = require "bnn.base.nearest"
 local options = require "bnn.base.options"
-local tree = require "bnn.params.tree"
+local pytree = require "bnn.params.pytree"
 
 local M = {}
 
@@ -22,7 +22,7 @@ local NO_SCORES = {
 
 -- Whether a value is a tensor [n] or [n, 1].
 local function is_column(x)
-  return tree.leaf_kind(x) == "tensor" and (x:dim() == 1 or x:dim() == 2 and x:size(2) == 1)
+  return pytree.leaf_kind(x) == "tensor" and (x:dim() == 1 or x:dim() == 2 and x:size(2) == 1)
 end
 
 --- The names of the scores that a prediction has, in alphabetical order.
@@ -70,10 +70,10 @@ end
 function M.size(what, prediction)
   if type(prediction) ~= "table" then
     inputs.fail("%s: the prediction is a %s, what bnn.predict gives is wanted", what,
-      tree.leaf_kind(prediction) or type(prediction))
+      pytree.leaf_kind(prediction) or type(prediction))
   end
   local mean = prediction.mean
-  if tree.leaf_kind(mean) == "tensor" and mean:dim() > 0 then return mean:size(1) end
+  if pytree.leaf_kind(mean) == "tensor" and mean:dim() > 0 then return mean:size(1) end
   inputs.fail("%s: the prediction has no mean [n, ...]: what bnn.predict gives is wanted", what)
 end
 

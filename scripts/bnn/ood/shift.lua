@@ -25,7 +25,7 @@ local inputs = require "bnn.metrics.metric_inputs"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local report = require "bnn.ood.shift_report"
-local tree = require "bnn.params.tree"
+local pytree = require "bnn.params.pytree"
 
 local M = {}
 
@@ -77,7 +77,7 @@ local function shift(name, x, given)
     key = {type = "key", required = kind.wants_key}, bootstrap = false,
     severity = {type = "integer", min = 0, max = 5}, [kind[1]] = "number",
   })
-  if tree.leaf_kind(x) ~= "tensor" then
+  if pytree.leaf_kind(x) ~= "tensor" then
     inputs.fail("%s: x is a %s, a tensor [n, h, w] or [n, channels, h, w] is wanted", what, type(x))
   end
   local amount = opts[kind[1]]

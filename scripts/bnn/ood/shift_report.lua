@@ -5,7 +5,7 @@ local metrics = require "bnn.metrics.metrics"
 local plot = require "bnn.plot.plot"
 local strings = require "bnn.base.strings"
 local table_text = require "bnn.base.table_text"
-local tree = require "bnn.params.tree"
+local pytree = require "bnn.params.pytree"
 
 local M = {}
 
@@ -28,7 +28,7 @@ local FIGURES = {
 
 --- Raises unless data are images and their labels.
 function M.check_data(what, data)
-  if tree.leaf_kind(data.x) ~= "tensor" or data.x:dim() == 0 then
+  if pytree.leaf_kind(data.x) ~= "tensor" or data.x:dim() == 0 then
     inputs.fail("%s: data is to be a part of a data set, {x=, y=}", what)
   end
   if data.y == nil then inputs.fail("%s: data has no labels: y= is wanted", what) end

@@ -12,15 +12,15 @@
 -- data to look the same in all figures, give all of them the same order = {"MNIST", "notMNIST",
 -- ...}: a series takes its turn by its label's place in that list. What is in-distribution comes
 -- first by custom, and is blue.
-local boxes = require "bnn.plot.boxes"
-local curves = require "bnn.plot.curves"
+local plot_bars = require "bnn.plot.plot_bars"
+local plot_lines = require "bnn.plot.plot_lines"
 local figure = require "bnn.plot.figure"
 local files = require "bnn.data.files"
 local folders = require "bnn.base.folders"
 local gnuplot = require "bnn.plot.gnuplot"
-local heatmap = require "bnn.plot.heatmap"
+local plot_heatmap = require "bnn.plot.plot_heatmap"
 local options = require "bnn.base.options"
-local sheet = require "bnn.plot.sheet"
+local image_grid = require "bnn.plot.image_grid"
 
 local M = {}
 
@@ -82,7 +82,7 @@ function M.lines(opts)
   opts = options.check(what, opts, lines_spec)
   figure.check(what, opts, 2)
   check_shade(what, opts.shade, 2)
-  return figure.render(curves.commands(curves.read(what, opts, 2), opts), opts)
+  return figure.render(plot_lines.commands(plot_lines.read(what, opts, 2), opts), opts)
 end
 
 -- ---- histograms, bars, heat maps ----
@@ -118,7 +118,7 @@ function M.histogram(opts)
   opts = options.check(what, opts, histogram_spec)
   figure.check(what, opts, 2)
   check_shade(what, opts.shade, 2)
-  return figure.render(boxes.histogram(what, opts, 2), opts)
+  return figure.render(plot_bars.histogram(what, opts, 2), opts)
 end
 
 local bars_spec = figure.spec{
@@ -140,7 +140,7 @@ function M.bars(opts)
   local what = "bnn.plot.bars"
   opts = options.check(what, opts, bars_spec)
   figure.check(what, opts, 2)
-  return figure.render(boxes.bars(what, opts, 2), opts)
+  return figure.render(plot_bars.bars(what, opts, 2), opts)
 end
 
 local heatmap_spec = figure.spec{
@@ -165,7 +165,7 @@ function M.heatmap(opts)
   opts = options.check(what, opts, heatmap_spec)
   figure.check(what, opts, 2)
   figure.check_range(what, "zrange", opts.zrange, false, 2)
-  return figure.render(heatmap.commands(what, opts, 2), opts)
+  return figure.render(plot_heatmap.commands(what, opts, 2), opts)
 end
 
 -- ---- images ----
@@ -238,8 +238,8 @@ function M.images(opts)
   check_captions(what, x, opts.captions, 2)
   fill_in(opts, x:size(1), x:size(3))
   check_extent(what, x, opts, 2)
-  if opts.captions then return sheet.draw_captioned(x, opts) end
-  local picture = sheet.make(x, opts)
+  if opts.captions then return image_grid.draw_captioned(x, opts) end
+  local picture = image_grid.make(x, opts)
   if not opts.path then return picture end
   local ok, fault = folders.make_above(opts.path)
   if not ok then return nil, fault end

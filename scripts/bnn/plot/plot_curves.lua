@@ -1,11 +1,11 @@
 --- ROC and risk-coverage curves, from scores or from what bnn.metrics gives; handed out by
 -- bnn.plot.
-local curves = require "bnn.plot.curves"
+local plot_lines = require "bnn.plot.plot_lines"
 local figure = require "bnn.plot.figure"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
-local ranking = require "bnn.metrics.ranking"
-local selective = require "bnn.metrics.selective"
+local metrics_ood = require "bnn.metrics.metrics_ood"
+local metrics_selective = require "bnn.metrics.metrics_selective"
 
 local M = {}
 
@@ -63,7 +63,7 @@ local function read_roc(what, given, level)
   if has_scores == (s.curve ~= nil) or (s.inside ~= nil) ~= (s.outside ~= nil) then
     fail(level + 1, "%s: either inside= and outside= or curve= is wanted", what)
   end
-  local curve = s.curve or ranking.roc_curve{inside = s.inside, outside = s.outside}
+  local curve = s.curve or metrics_ood.roc_curve{inside = s.inside, outside = s.outside}
   local x, y = columns_of(what, curve, "fpr", "tpr", level + 1)
   return x, y, with_area(s.label, "AUROC", area_below(x, y))
 end
@@ -122,7 +122,7 @@ function M.roc(opts)
     yrange = not opts.logy and {-0.02, 1.02} or nil,
     width = opts.path and 480 or nil, height = opts.path and 420 + ENTRY * #series or nil,
   })
-  return figure.render(curves.commands(series, opts), opts)
+  return figure.render(plot_lines.commands(series, opts), opts)
 end
 
 -- ---- risk and coverage ----
@@ -139,9 +139,9 @@ local function read_risk(what, given, level)
     fail(level + 1, "%s: either prediction= and labels= or curve= is wanted", what)
   end
   local more = {confidence = s.confidence}
-  local curve = selective.risk_coverage(s.prediction, s.labels, more)
+  local curve = metrics_selective.risk_coverage(s.prediction, s.labels, more)
   local x, y = columns_of(what, curve, "coverage", "risk", level + 1)
-  return x, y, with_area(s.label, "AURC", selective.aurc(s.prediction, s.labels, more))
+  return x, y, with_area(s.label, "AURC", metrics_selective.aurc(s.prediction, s.labels, more))
 end
 
 local function greatest(series)
@@ -175,7 +175,7 @@ function M.risk_coverage(opts)
     xrange = not opts.logx and {0, 1} or nil,
     yrange = not opts.logy and {0, most > 0 and most * 1.05 or 1} or nil,
   })
-  return figure.render(curves.commands(series, opts), opts)
+  return figure.render(plot_lines.commands(series, opts), opts)
 end
 
 return M

@@ -4,8 +4,8 @@ local figure = require "bnn.plot.figure"
 local inputs = require "bnn.metrics.metric_inputs"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
-local picture = require "bnn.plot.picture"
-local tree = require "bnn.params.tree"
+local text_image = require "bnn.plot.text_image"
+local pytree = require "bnn.params.pytree"
 
 local M = {}
 
@@ -15,7 +15,7 @@ local fail = figure.fail
 
 -- A field of a prediction as a list of n numbers.
 local function field(what, prediction, name, n, level)
-  if tree.leaf_kind(prediction[name]) ~= "tensor" then
+  if pytree.leaf_kind(prediction[name]) ~= "tensor" then
     fail(level + 1, "%s: prediction has no %s: what bnn.predict gives for classes is wanted", what,
       name)
   end
@@ -120,7 +120,7 @@ local function text_of(x, captions, opts)
   for _, caption in ipairs(captions) do widest = math.max(widest, utf8.len(caption) or #caption) end
   widen(images, widest)
   if opts.columns then width = opts.columns * (#images[1][1] + 1) - 1 end
-  local text = picture.grid(images, captions, opts.out and picture.mode() or "none", width)
+  local text = text_image.grid(images, captions, opts.out and text_image.mode() or "none", width)
   if opts.out then opts.out:write(text) end
   return text
 end

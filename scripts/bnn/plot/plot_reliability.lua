@@ -7,7 +7,7 @@ local figure = require "bnn.plot.figure"
 local gnuplot = require "bnn.plot.gnuplot"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
-local reliability = require "bnn.metrics.reliability"
+local metrics_calibration = require "bnn.metrics.metrics_calibration"
 local table_text = require "bnn.base.table_text"
 
 local M = {}
@@ -195,7 +195,7 @@ function M.reliability(opts)
   figure.check(what, opts, 2)
   check_parts(what, opts, 2)
   opts.colour = figure.colour(what, opts.colour, 1, 2)
-  local bins = read_bins(what, opts.reliability or reliability.reliability(opts.prediction,
+  local bins = read_bins(what, opts.reliability or metrics_calibration.reliability(opts.prediction,
     opts.labels, {bins = opts.bins, adaptive = opts.adaptive}), 2)
   local is_even = not opts.adaptive and has_equal_width(bins)
   opts.title = heading(bins, is_even, opts.title)

@@ -3,15 +3,15 @@ local classes = require "bnn.model.classes"
 local core = require "bnn.core"
 local describe = require "bnn.base.describe"
 local expect = require "bnn.params.expect"
-local kept = require "bnn.base.kept"
+local lru_cache = require "bnn.base.lru_cache"
 local likelihoods = require "bnn.model.likelihood"
 local inputs = require "bnn.metrics.metric_inputs"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
-local record = require "bnn.autodiff.record"
+local trace_model = require "bnn.autodiff.trace_model"
 local refusal = require "bnn.base.refusal"
 local strings = require "bnn.base.strings"
-local tree = require "bnn.params.tree"
+local pytree = require "bnn.params.pytree"
 
 local M = {}
 
@@ -40,7 +40,7 @@ local function programs_of(model)
     if known and known[field] ~= model[field] then known = nil end
   end
   if not known then
-    known = {made = kept.new(KEPT)}
+    known = {made = lru_cache.new(KEPT)}
     for _, field in ipairs(RECORDED) do known[field] = model[field] end
     programs[model] = known
   end
@@ -51,14 +51,14 @@ local function program_for(model, what, source, f, chunk)
   local known = programs_of(model)
   local rows = source.x:size(1)
   local n = chunk or math.min(rows, CHUNK)
-  local name = what .. ":" .. record.shape_key(source, n)
+  local name = what .. ":" .. trace_model.shape_key(source, n)
   local made = known:get(name)
   if made then return made end
   local function outputs(params, batch, key) return {f(params, batch, key)} end
-  local program, nodes = record.model(model, source, n, outputs, {})
+  local program, nodes = trace_model.model(model, source, n, outputs, {})
   if not program:info().has_rows and rows ~= n then
-    name = what .. ":" .. record.shape_key(source, rows) -- an op mixes rows: all at once
-    program, nodes = record.model(model, source, rows, outputs, {})
+    name = what .. ":" .. trace_model.shape_key(source, rows) -- an op mixes rows: all at once
+    program, nodes = trace_model.model(model, source, rows, outputs, {})
   end
   return known:put(name, {program = program, nodes = nodes})
 end
@@ -119,7 +119,7 @@ end
 
 local function check_rows(x, what)
   if type(x) == "table" and x.x then x = x.x end
-  if tree.leaf_kind(x) ~= "tensor" or x:dim() == 0 then
+  if pytree.leaf_kind(x) ~= "tensor" or x:dim() == 0 then
     expect.fail(what .. ": x", "a tensor [n, ...] or a part of a data set", x, 4)
   end
   return x:contiguous()
@@ -127,7 +127,7 @@ end
 
 -- Raises unless a likelihood's function gave one tensor with a row for each of n examples.
 local function check_rows_of(value, name, output, n)
-  if tree.leaf_kind(value) ~= "tensor" then
+  if pytree.leaf_kind(value) ~= "tensor" then
     local what = type(output) == "table" and ("the network gives %d values"):format(#output)
       or ("%s gives a %s"):format(name, type(value))
     error(strings.message(
@@ -146,7 +146,7 @@ end
 local function predicted(model, likelihood, train)
   return function(params, batch, key)
     local n = batch.x:size(1)
-    local output = record.output(model.net, params, batch.x, {key = key, train = train})
+    local output = trace_model.output(model.net, params, batch.x, {key = key, train = train})
     local value = likelihood.predict and likelihood.predict(output) or output
     check_rows_of(value, "predict", output, n)
     if likelihood.variance then
@@ -321,7 +321,7 @@ function M.log_likelihood(model, data, opts)
   local y = classes.targets("log_likelihood", likelihood, data.y, 2)
   local source = {x = data.x:contiguous(), y = y and y:contiguous()}
   local function log_prob(params, batch, key)
-    return likelihood.log_prob(record.output(model.net, params, batch.x, {key = key}), batch.y)
+    return likelihood.log_prob(trace_model.output(model.net, params, batch.x, {key = key}), batch.y)
   end
   local mean = run(model, "log_likelihood", source, log_prob, opts):moments()
   return mean:mean():item()

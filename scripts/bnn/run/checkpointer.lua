@@ -13,7 +13,7 @@ local folders = require "bnn.base.folders"
 local options = require "bnn.base.options"
 local parameters = require "bnn.params.params"
 local refusal = require "bnn.base.refusal"
-local same_training = require "bnn.run.same_training"
+local resume_check = require "bnn.run.resume_check"
 local strings = require "bnn.base.strings"
 
 local M = {}
@@ -51,11 +51,11 @@ local function best_path(self) return self.path .. "/" .. checkpoint_folder.BEST
 local function compare_rates(self, list, saved)
   local theirs, ours, at = (saved.training or {}).rates, {}, {}
   if type(theirs) ~= "table" then return end
-  for name, value in pairs(same_training.rates(self.train, self.state, saved.step)) do
+  for name, value in pairs(resume_check.rates(self.train, self.state, saved.step)) do
     local text = ("%s at step %d"):format(name, saved.step)
     ours[text], at[text] = value, theirs[name]
   end
-  same_training.compare(list, at, ours)
+  resume_check.compare(list, at, ours)
 end
 
 -- Which metric the best is chosen by, in words; nil when none is.
@@ -67,7 +67,7 @@ end
 local function compare_best(self, list)
   local there = self.best_there
   if not (self.best and there and there.best) then return end
-  same_training.compare(list, {best = best_text(there.best, there.best_mode)},
+  resume_check.compare(list, {best = best_text(there.best, there.best_mode)},
     {best = best_text(self.best, self.mode)})
 end
 
@@ -79,15 +79,15 @@ local NOT_COMPARED = {"best", "best_mode", "best_value", "objective", "rates"}
 local function differences(self, saved)
   local list, training = {}, saved.training or {}
   if saved.config and self.config then
-    same_training.compare(list, saved.config, self.config, self.free)
+    resume_check.compare(list, saved.config, self.config, self.free)
   end
   if #list > 0 then return list end
   local theirs, ours = saved.model or {}, checkpoint.describe(self.objective)
-  same_training.compare(list, training, self.training, NOT_COMPARED)
-  same_training.compare(list, {network = theirs.net, likelihood = theirs.likelihood},
+  resume_check.compare(list, training, self.training, NOT_COMPARED)
+  resume_check.compare(list, {network = theirs.net, likelihood = theirs.likelihood},
     {network = ours.net, likelihood = ours.likelihood})
   if #list > 0 then return list end
-  same_training.compare(list, {objective = training.objective},
+  resume_check.compare(list, {objective = training.objective},
     {objective = self.training.objective})
   if #list == 0 then compare_rates(self, list, saved) end
   compare_best(self, list)
@@ -209,7 +209,7 @@ local function resume(self, has_best)
   local training = saved.training or {}
   resume_best(self)
   self.rates = training.rates
-  local there, here = same_training.kernels(saved.versions), same_training.own_kernels()
+  local there, here = resume_check.kernels(saved.versions), resume_check.own_kernels()
   if there ~= here then
     say(strings.message("WARNING: %s: written with %s, here is %s: bits may differ", path, there,
       here))
@@ -310,7 +310,7 @@ function M.new(given, train, state)
   for name, value in pairs(given) do self[name] = value end
   self.train, self.objective, self.state = train, train.objective, state
   self.resume = self.resume or self.resume_anyway
-  self.training = same_training.record(train, state)
+  self.training = resume_check.record(train, state)
   local is_good, lack = checkpoint.check(contents(self, state:steps()))
   demand(is_good, "bnn.train: checkpoint: " .. tostring(lack))
   local ok, fault = pcall(begin, self)

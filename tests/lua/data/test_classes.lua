@@ -4,7 +4,7 @@ package.path = ((arg[0]:match "^(.*/)" or "./") .. "..") .. "/?.lua;" .. package
 local idx = require "idx_files"
 local bnn = require "bnn"
 local core = require "bnn.core"
-local same_training = require "bnn.run.same_training"
+local resume_check = require "bnn.run.resume_check"
 
 local data = bnn.data
 local HAS = {}
@@ -206,13 +206,13 @@ function TestModels.test_predicting_and_evaluating_notice_them_too()
 end
 
 function TestModels.test_a_fingerprint_is_of_the_classes_too()
-  local seen = {[same_training.fingerprint(part())] = true}
+  local seen = {[resume_check.fingerprint(part())] = true}
   for _, names in ipairs{ABC, {"antb", "ee", "cat"}, table.unpack(OTHERS)} do
-    local print = same_training.fingerprint(part(names))
+    local print = resume_check.fingerprint(part(names))
     lu.assertNil(seen[print])
     seen[print] = true
   end
-  lu.assertEquals(same_training.fingerprint(part(ABC)), same_training.fingerprint(part(ABC)))
+  lu.assertEquals(resume_check.fingerprint(part(ABC)), resume_check.fingerprint(part(ABC)))
 end
 
 local function train(names, opts)

@@ -8,7 +8,7 @@ local mirrors = require "mirror"
 local bnn = require "bnn"
 local core = require "bnn.core"
 local fetch = require "bnn.data.fetch"
-local sets = require "bnn.data.sets"
+local dataset_registry = require "bnn.data.dataset_registry"
 
 local here = idx.folder()
 local served = here .. "/served"
@@ -386,11 +386,11 @@ function TestPlaces.test_another_set_in_a_flat_folder_is_not_taken_for_it()
   local sha256, bytes = core.digest(labels)
   local file = {"t10k-labels-idx1-ubyte.gz", bytes, sha256}
   local mine = {name = "mine", title = "Mine", files = {file}, mirrors = {}}
-  table.insert(sets.rows, mine)
+  table.insert(dataset_registry.rows, mine)
   environment.BNNLUA_DATA = flat
   local as_itself, as_another = bnn.data.load "mine", found()
   local data, fault = bnn.data.load("notmnist", {dir = flat})
-  table.remove(sets.rows)
+  table.remove(dataset_registry.rows)
   lu.assertEquals(as_itself.title, "Mine")
   lu.assertNil(as_another)
   lu.assertNil(data)
@@ -419,8 +419,8 @@ end
 TestRows = {}
 
 function TestRows.test_every_row_is_complete()
-  for _, known in ipairs(sets.rows) do
-    lu.assertEquals(sets.find(known.name), known)
+  for _, known in ipairs(dataset_registry.rows) do
+    lu.assertEquals(dataset_registry.find(known.name), known)
     lu.assertTrue(known.generate ~= nil or #known.mirrors > 0)
     for _, file in ipairs(known.files or {}) do
       lu.assertStrMatches(file[1], "[a-z0-9-]+-idx[13]%-ubyte%.gz")
@@ -438,14 +438,14 @@ function TestRows.test_the_real_files_have_the_known_hashes()
   local checked = 0
   for _, name in ipairs{"mnist", "notmnist"} do
     local dir = environment.BNNLUA_DATA .. "/" .. name
-    for _, file in ipairs(sets.find(name).files) do
+    for _, file in ipairs(dataset_registry.find(name).files) do
       local path = fetch.path_of(file, dir)
       if path then
         lu.assertEquals({fetch.check_file(file, path)}, {true})
         checked = checked + 1
       end
     end
-    if #fetch.missing(sets.find(name), dir) == 0 then
+    if #fetch.missing(dataset_registry.find(name), dir) == 0 then
       lu.assertEquals(fetch.identify(dir).name, name)
     end
   end

@@ -239,7 +239,7 @@ function TestLines.test_tensors_and_lists_of_any_type_are_columns()
 end
 
 function TestLines.test_long_lines_keep_what_is_seen_of_them()
-  local thin = require "bnn.plot.thin".thin
+  local thin = require "bnn.plot.downsample".thin
   local function drawable(v) return math.abs(v) < INF end
   local opts = {columns = 10, drawable_x = drawable, drawable_y = drawable}
   local x, y, z = {}, {}, {}

@@ -5,7 +5,7 @@ local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local schedule = require "bnn.inference.schedule"
 local strings = require "bnn.base.strings"
-local tree = require "bnn.params.tree"
+local pytree = require "bnn.params.pytree"
 
 local M = {}
 
@@ -44,7 +44,7 @@ end
 function M.fingerprint(data)
   local h = -3750763034362895579 -- the offset of FNV-1a, 64 bits
   for _, name in ipairs{"x", "y"} do
-    if tree.leaf_kind(data[name]) == "tensor" then h = hash_tensor(h, data[name]) end
+    if pytree.leaf_kind(data[name]) == "tensor" then h = hash_tensor(h, data[name]) end
   end
   for _, name in ipairs(data.classes or {}) do h = hash(h, {#name, name:byte(1, -1)}) end
   return ("%016x"):format(h)
@@ -68,7 +68,7 @@ function M.record(opts, state)
   return {
     batch_size = opts.batch_size,
     data_size = opts.data.size,
-    row = tree.leaf_kind(x) == "tensor" and table.concat(x:shape(), " x ", 2) or nil,
+    row = pytree.leaf_kind(x) == "tensor" and table.concat(x:shape(), " x ", 2) or nil,
     data_fingerprint = M.fingerprint(opts.data),
     classes = opts.data.classes,
     objective = tostring(opts.objective):gsub("^table: .*", "of your own"),

@@ -1,6 +1,6 @@
 --- Histograms and bars: how they are read and what gnuplot is told of them. See bnn.plot.histogram
 -- and bnn.plot.bars for what their options mean.
-local curves = require "bnn.plot.curves"
+local plot_lines = require "bnn.plot.plot_lines"
 local figure = require "bnn.plot.figure"
 local gnuplot = require "bnn.plot.gnuplot"
 local number = require "bnn.base.number"
@@ -145,7 +145,7 @@ function M.histogram(what, opts, level)
   end
   fit_xrange(opts, from, to)
   opts.ylabel = opts.ylabel or opts.density and "density" or "count"
-  return curves.commands(series, opts)
+  return plot_lines.commands(series, opts)
 end
 
 -- ---- bars ----

@@ -3,7 +3,7 @@
 local figure = require "bnn.plot.figure"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
-local thin = require "bnn.plot.thin"
+local downsample = require "bnn.plot.downsample"
 
 local M = {}
 
@@ -119,7 +119,7 @@ end
 
 -- A long line's columns without the points that are not seen at one column to a unit.
 local function shorten(columns, opts)
-  return thin.thin(columns, {
+  return downsample.thin(columns, {
     columns = math.max(opts.width or 0, 640), range = opts.xrange, is_log = opts.logx,
     drawable_x = function(v) return figure.is_drawable(v, opts.logx) end,
     drawable_y = function(v) return figure.is_drawable(v, opts.logy) end,

@@ -2,14 +2,14 @@
 local core = require "bnn.core"
 local inputs = require "bnn.metrics.metric_inputs"
 local number = require "bnn.base.number"
-local tree = require "bnn.params.tree"
+local pytree = require "bnn.params.pytree"
 
 local M = {}
 
 -- How many classes what bnn.predict gives is about, where its mean is there; else nil.
 local function count_of(prediction)
   local mean = type(prediction) == "table" and prediction.mean
-  return tree.leaf_kind(mean) == "tensor" and mean:dim() == 2 and mean:size(2) or nil
+  return pytree.leaf_kind(mean) == "tensor" and mean:dim() == 2 and mean:size(2) or nil
 end
 
 -- The class of each prediction: given as such [n], or the largest of the scores [n, C]; and C,

@@ -5,9 +5,9 @@
 -- tensors have an axis more than what the function sees: the slices.
 local core = require "bnn.core"
 local parameters = require "bnn.params.params"
-local record = require "bnn.autodiff.record"
-local samples = require "bnn.params.samples"
-local tree = require "bnn.params.tree"
+local trace_model = require "bnn.autodiff.trace_model"
+local param_samples = require "bnn.params.param_samples"
+local pytree = require "bnn.params.pytree"
 
 local M = {}
 
@@ -42,7 +42,7 @@ local function trace_arguments(rec, args, mapped)
   local tracers, inputs = {n = args.n}, {}
   for i = 1, args.n do
     local is_mapped = mapped and mapped[i] or false
-    tracers[i] = tree.map(args[i], function(leaf, kind, path)
+    tracers[i] = pytree.map(args[i], function(leaf, kind, path)
       local tracer, type_name, shape = add_input(rec, leaf, kind, is_mapped)
       inputs[#inputs + 1] = {tracer = tracer, argument = i, path = path:gsub("^%.", ""),
                              type = type_name, shape = shape, mapped = is_mapped}
@@ -56,7 +56,7 @@ end
 function M.values(args)
   local values = {}
   for i = 1, args.n do
-    tree.map(args[i], function(leaf)
+    pytree.map(args[i], function(leaf)
       values[#values + 1] = leaf
       return leaf
     end)
@@ -68,7 +68,7 @@ end
 local function collect_outputs(rec, results, outputs, what)
   local places = {n = results.n}
   for i = 1, results.n do
-    places[i] = tree.map(results[i], function(leaf, kind)
+    places[i] = pytree.map(results[i], function(leaf, kind)
       if kind == "key" then error(what .. ": a key cannot be a result", 0) end
       outputs[#outputs + 1] = kind == "number" and rec:constant(core.tensor(leaf)) or leaf
       return #outputs
@@ -133,19 +133,19 @@ end
 --   arguments that are seen slice by slice, or nil
 -- @return call: program=, inputs=, outputs=, and what `results` and `gradient` need
 function M.record(f, args, opts)
-  return record.recording(record_call, f, args, opts)
+  return trace_model.recording(record_call, f, args, opts)
 end
 
 -- A tree of tensors in the form that users get; Params of slices are Samples.
 local function finished(call, value)
-  return tree.concrete(value, call.mapped and samples.gather or parameters.gather)
+  return pytree.concrete(value, call.mapped and param_samples.gather or parameters.gather)
 end
 
 --- The function's results, packed, from the program's outputs.
 function M.results(call, outputs)
   local results = {n = call.places.n}
   for i = 1, call.places.n do
-    results[i] = finished(call, tree.map(call.places[i], function(at) return outputs[at] end))
+    results[i] = finished(call, pytree.map(call.places[i], function(at) return outputs[at] end))
   end
   return results
 end
@@ -153,7 +153,7 @@ end
 --- The gradient in the form of the argument, from the program's list of gradients.
 function M.gradient(call, value, gradients)
   local i = 0
-  return finished(call, tree.map(value, function(leaf, kind)
+  return finished(call, pytree.map(value, function(leaf, kind)
     if kind == "key" or (kind == "tensor" and leaf:dtype() ~= core.real) then return nil end
     i = i + 1
     return gradients[i]

@@ -148,7 +148,7 @@ local function check(cfg)
   bnn.demand(cfg.checkpoint ~= "", "--checkpoint: the name of the file is empty")
   local ending = cfg.figure and strings.lower(cfg.figure):match "%.%w+$"
   bnn.demand(not cfg.figure or ending == ".png" or ending == ".svg",
-    ("--figure=%s: a name that ends in .png or .svg is wanted"):format(cfg.figure))
+    ("--figure: expected a name that ends in .png or .svg, got '%s'"):format(cfg.figure))
 end
 
 function experiment.run(cfg, log)

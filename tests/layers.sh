@@ -120,9 +120,7 @@ rooms_of() {
 }
 
 # Arrows that run up or in a circle still, to be cut: "FROM TO" a line, below scripts/bnn.
-ups='base/table_text.lua params/expect.lua
-log/log.lua params/expect.lua
-plot/plot_predictions.lua ood/ood.lua
+ups='plot/plot_predictions.lua ood/ood.lua
 data/file_sets.lua data/data.lua
 data/dataset_registry.lua data/glyphs.lua
 data/glyphs.lua data/data.lua

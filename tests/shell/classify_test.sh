@@ -108,7 +108,7 @@ echo "no picture" >"$T/text.png"
 mkdir "$T/pictures" "$T/nothing"
 (cd "$T" && "$bnnlua" "$experiments/cubic.lua" --steps=2 --predict_samples=2 --figures= \
   --checkpoint=cubic >/dev/null 2>&1)
-refused "no checkpoint is named" "--checkpoint is wanted" 3.png
+refused "no checkpoint is named" "--checkpoint: expected a value" 3.png
 refused "no pictures" "no pictures are given" --checkpoint=night
 refused "a checkpoint that is not there" "absent: No such file" --checkpoint=absent 3.png
 refused "a folder without checkpoints" "nothing: holds no checkpoints" --checkpoint=nothing 3.png
@@ -119,10 +119,10 @@ refused "a picture that is not there" "absent.png: No such file" --checkpoint=ni
 refused "what is no picture" "text.png: starts with" --checkpoint=night text.png
 refused "an empty picture" "empty.png: " --checkpoint=night empty.png
 refused "a folder of pictures" "pictures: Is a directory" --checkpoint=night pictures
-refused "a figure of another kind" "--figure=seen.gif: a name that ends in" --checkpoint=night \
+refused "a figure of another kind" "--figure: expected a name that ends in" --checkpoint=night \
   --figure=seen.gif 3.png
 refused "a wrong flag" "unknown flag --treshold: did you mean --threshold?" --treshold=1 3.png
-refused "a threshold below 0" "--threshold=-1: at least 0" --checkpoint=night --threshold=-1 3.png
+refused "a threshold below 0" "--threshold: expected at least 0" --checkpoint=night --threshold=-1 3.png
 
 run --checkpoint=night --no_fit absent.png 0.png text.png 1.png
 equal "some pictures are broken: status" 1 "$rc"

@@ -80,7 +80,7 @@ refused "get wants a name" "usage: bnnlua -m data get NAME" get
 refused "get of a name that is none" "did you mean 'mnist'?" get minst
 refused "show wants a name" "usage: bnnlua -m data show NAME" show
 refused "a flag that is none" "did you mean --part?" show letters --prat=test
-refused "a part that is none" "one of train, test is wanted" show letters --part=tset
+refused "a part that is none" "expected one of train, test" show letters --part=tset
 refused "verify wants a folder" "usage: bnnlua -m data verify DIR" verify
 refused "verify of a folder that is not there" "$T/absent: no such folder" verify "$T/absent"
 refused "verify of an empty folder" "$T/empty: no IDX files there" verify "$T/empty"

@@ -150,24 +150,24 @@ fi
 while read -r flag piece; do
   refused "$flag" "$piece" "$flag" --steps=1
 done <<'END'
---batch_size=0 --batch_size=0: at least 1
+--batch_size=0 --batch_size: expected at least 1
 --batch_size=301 batch_size is 301, the data have 300 examples
---hidden=0 --hidden=0: at least 1
---hidden=64,x --hidden=64,x: an integer
---beta=abc --beta=abc: a number
---beta=-1 --beta=-1: at least 0
---beta=nan --beta=nan: a number
+--hidden=0 --hidden: expected at least 1
+--hidden=64,x --hidden: expected an integer
+--beta=abc --beta: expected a number
+--beta=-1 --beta: expected at least 0
+--beta=nan --beta: expected a number
 --beat=1 unknown flag --beat: did you mean --beta?
---lr=0 --lr=0: more than 0
+--lr=0 --lr: expected more than 0
 --kl=both one of leading, sum
---logvar=81 --logvar=81: at most 80
---seed=1.5 --seed=1.5: an integer
---samples=0 --samples=0: at least 1
---threads=-1 --threads=-1: at least 0
+--logvar=81 --logvar: expected at most 80
+--seed=1.5 --seed: expected an integer
+--samples=0 --samples: expected at least 1
+--threads=-1 --threads: expected at least 0
 extra unexpected argument extra
---beta --beta: a value
+--beta --beta: expected a value
 END
-refused "a value that is no number" "--steps=many: an integer" --steps=many
+refused "a value that is no number" "--steps: expected an integer" --steps=many
 
 # shellcheck disable=SC2086
 refused "a loss that becomes NaN" "not a number: the loss is nan" $small --lr=1e6

@@ -270,7 +270,7 @@ equal "usage of a script from stdin" "usage: ${bnnlua##*/} - [--flag=value ...]"
 run -e 'x = 1' own.lua --help=1
 equal "--help takes no value" "1 bnnlua: --help takes no value" "$rc $err"
 run own.lua --n=3.5
-has "an integer by its default refuses a fraction" "bnnlua: --n=3.5: an integer is wanted" "$rc $err"
+has "an integer by its default refuses a fraction" "bnnlua: --n: expected an integer, as its default is, got '3.5'" "$rc $err"
 echo 'require "own"' >requires.lua
 run requires.lua --help
 equal "an experiment that is required does not read the flags" "0 " "$rc $out$err"

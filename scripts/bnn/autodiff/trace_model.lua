@@ -1,6 +1,6 @@
 --- Recording a model: a function of its parameters and a batch, as a program of the runtime.
 local core = require "bnn.core"
-local expect = require "bnn.params.expect"
+local expect_model = require "bnn.params.expect_model"
 local network_input = require "bnn.autodiff.network_input"
 local parameters = require "bnn.params.params"
 
@@ -58,7 +58,7 @@ end
 
 local function record_model(rec, model, source, n, f, opts)
   local nodes, batch, key, weights = record_inputs(rec, source, n, opts.weights or 0)
-  local layout, tracers = parameters.layout_of((expect.parameters_of("record", model))), {}
+  local layout, tracers = parameters.layout_of((expect_model.parameters_of("record", model))), {}
   for _, entry in ipairs(layout) do tracers[entry.name] = rec:param(entry.offset, entry.shape) end
   local outputs = f(parameters.of_tensors(layout, tracers), batch, key, weights)
   return rec:finish(outputs, {gradient = opts.gradient or false}), nodes

@@ -10,6 +10,7 @@
 -- infinite=}; `list = true` wants a list of such values. spec[1] describes the list part of the
 -- table itself, as in `bnn.nn.mlp{64, 10, activation = "relu"}`; without it a list part is refused.
 -- Kinds are those of bnn.base.kinds.
+local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
 local nearest = require "bnn.base.nearest"
 local number = require "bnn.base.number"
@@ -24,23 +25,21 @@ local function choice_fault(v, choices)
     names[i] = number.text(choice)
   end
   local near = nearest.find(number.text(v), names)
-  local fault = ("one of %s is wanted"):format(table.concat(names, ", "))
-  return near and ("%s: did you mean %s?"):format(fault, near) or fault
+  local wanted = "one of " .. table.concat(names, ", ")
+  return near and ("%s (did you mean %s?)"):format(wanted, near) or wanted
 end
 
 local function range_fault(v, spec)
   if type(v) ~= "number" then return nil end
-  if spec.min and v < spec.min then return number.format("at least %s is wanted", spec.min) end
-  if spec.max and v > spec.max then return number.format("at most %s is wanted", spec.max) end
-  if spec.above and v <= spec.above then
-    return number.format("more than %s is wanted", spec.above)
-  end
+  if spec.min and v < spec.min then return number.format("at least %s", spec.min) end
+  if spec.max and v > spec.max then return number.format("at most %s", spec.max) end
+  if spec.above and v <= spec.above then return number.format("more than %s", spec.above) end
 end
 
 local function accept_one(v, spec)
   if not kinds.has(v, spec) then
     local finite = type(v) == "number" and not kinds.is_finite(v) and kinds.has(0, spec)
-    return nil, (finite and "a finite number" or kinds.text(spec.type)) .. " is wanted"
+    return nil, finite and "a finite number" or kinds.text(spec.type)
   end
   if spec.type == "integer" then v = math.tointeger(v) or v end -- an infinite one stays
   local fault = spec.choices and choice_fault(v, spec.choices) or range_fault(v, spec)
@@ -49,11 +48,11 @@ local function accept_one(v, spec)
 end
 
 --- Checks one value against a spec: gives the value (1e4 as 10000 for an integer, lists as a copy),
--- or nil and what is wanted instead. A spec given as a plain word is a kind.
+-- or nil and what is expected instead, "an integer". A spec given as a plain word is a kind.
 function M.accept(v, spec)
   if type(spec) == "string" then spec = {type = spec} end
   if not spec.list then return accept_one(v, spec) end
-  if type(v) ~= "table" then return nil, "a list is wanted" end
+  if type(v) ~= "table" then return nil, "a list" end
   local copy = {}
   for i = 1, #v do
     local item, fault = accept_one(v[i], spec)
@@ -61,7 +60,7 @@ function M.accept(v, spec)
     copy[i] = item
   end
   for k in pairs(v) do
-    if copy[k] == nil then return nil, "a list without named entries is wanted" end
+    if copy[k] == nil then return nil, "a list without named entries" end
   end
   return copy
 end
@@ -112,7 +111,7 @@ local function read(given, spec)
   for _, name in ipairs(keys) do
     local v, fault = M.accept(given[name], kind_of(name, spec))
     if fault then
-      return nil, strings.message("%s = %s: %s", name, kinds.show(given[name]), fault)
+      return nil, strings.message("%s: expected %s, got %s", name, fault, kinds.show(given[name]))
     end
     opts[name] = v
   end
@@ -121,7 +120,7 @@ local function read(given, spec)
     local wanted = type(kind) == "table" and opts[name] == nil
     if wanted and kind.required then
       local wants = kind.list and "a list" or kinds.text(kind.type)
-      return nil, strings.message("'%s' is missing: %s is wanted", name, wants)
+      return nil, strings.message("%s: expected %s, got nothing", name, wants)
     elseif wanted and kind.default ~= nil then
       opts[name] = kind.list and table.move(kind.default, 1, #kind.default, 1, {}) or kind.default
     end
@@ -129,19 +128,22 @@ local function read(given, spec)
   return opts
 end
 
---- Checks an option table and gives a copy with the defaults filled in. What is wrong is raised, as
--- "what: ...", at the caller of the function that calls this (or at `level`, as for `error`).
--- @param what string: the function's name for messages
+--- Reads an option table: a copy with the defaults filled in; or nil, message.
 -- @param given table or nil
 -- @param spec table: name -> kind or spec, as above
-function M.check(what, given, spec, level)
+function M.read(given, spec)
   local is_object = type(given) == "table" and (getmetatable(given) or {}).__index -- has methods
   if is_object or given ~= nil and type(given) ~= "table" then
-    error(strings.message("%s: a table of options is wanted, got %s", what, kinds.show(given)),
-      level or 3)
+    return nil, "expected a table of options, got " .. kinds.show(given)
   end
-  local opts, fault = read(given or {}, spec)
-  if fault then error(what .. ": " .. fault, level or 3) end
+  return read(given or {}, spec)
+end
+
+--- The same, where what is wrong is raised at the user's line as "what: ...".
+-- @param what string: the function's name for messages
+function M.check(what, given, spec)
+  local opts, fault = M.read(given, spec)
+  if fault then fail("%s: %s", what, fault) end
   return opts
 end
 

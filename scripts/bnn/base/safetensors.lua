@@ -25,7 +25,7 @@ local open_spec = {
 
 local function open(what, path, opts)
   check_path(what, path, 4)
-  opts = options.check("bnn.safetensors." .. what, opts, open_spec, 4)
+  opts = options.check("bnn.safetensors." .. what, opts, open_spec)
   return core.safetensors_open(path, opts.map, not opts.check)
 end
 

@@ -1,5 +1,6 @@
 --- Text tables for the end of a run: columns in line, numbers to the right, words to the left.
-local expect = require "bnn.params.expect"
+local expect = require "bnn.base.expect"
+local fail = require "bnn.base.fail"
 local number = require "bnn.base.number"
 local strings = require "bnn.base.strings"
 
@@ -53,7 +54,7 @@ function M.render(rows, columns)
   expect.plain_table("bnn.table_text: rows", rows, "a list of rows")
   expect.plain_table("bnn.table_text: columns", columns, "a list of columns")
   for i, row in ipairs(rows) do
-    if type(row) ~= "table" then expect.fail("bnn.table_text: row " .. i, "a table", row) end
+    if type(row) ~= "table" then fail.expected("bnn.table_text: row " .. i, "a table", row) end
   end
   local measured, lines = {}, {}
   for i, column in ipairs(columns) do measured[i] = measure(column, i, rows) end

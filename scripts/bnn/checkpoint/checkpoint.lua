@@ -10,11 +10,12 @@
 -- as U64, optimizer/steps, key and step; the tensors among the extras are extras/NAME/.... Its
 -- metadata hold the rest as JSON: names in their order, options, extras, config, versions.
 local configuration = require "bnn.base.configuration"
+local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
 local checkpoint_folder = require "bnn.checkpoint.checkpoint_folder"
 local core = require "bnn.core"
 local describe = require "bnn.base.describe"
-local expect = require "bnn.params.expect"
+local expect = require "bnn.base.expect"
 local likelihoods = require "bnn.model.likelihood"
 local networks = require "bnn.nn.nn"
 local number = require "bnn.base.number"
@@ -370,7 +371,7 @@ end
 local function check_tensors(what, value, may_be_posterior)
   if has_tensors(value) or may_be_posterior and options.accept(value, "posterior") then return end
   local wanted = may_be_posterior and TENSORS or "params or a table of tensors by name"
-  expect.fail(what, wanted, value, 4)
+  fail.expected(what, wanted, value)
 end
 
 -- A table of the tensors of Params, of an open file, or of such a table.
@@ -455,7 +456,7 @@ end
 function M.describe(model)
   if type(model) ~= "table" or parameters.is(model) then
     local wanted = "an objective, or a table {net=, likelihood=}"
-    expect.fail("bnn.checkpoint.describe: model", wanted, model)
+    fail.expected("bnn.checkpoint.describe: model", wanted, model)
   end
   local likelihood = model.likelihood
   if type(likelihood) == "string" then likelihood = likelihoods.of(likelihood, 2) end
@@ -531,7 +532,7 @@ end
 -- @param opts table: best=, mode=, keep=, extras=, on_resume=, as for bnn.train
 function M.of(cfg, opts)
   if type(cfg) ~= "table" then
-    expect.fail("bnn.checkpoint.of", "the configuration that an experiment's run gets", cfg)
+    fail.expected("bnn.checkpoint.of", "the configuration that an experiment's run gets", cfg)
   end
   opts = options.check("bnn.checkpoint.of", opts, {
     best = "string", mode = "string", keep = "integer", extras = "table|function",

@@ -98,7 +98,7 @@ end
 --- A folder as a part; bnn.data.folder documents it.
 -- @param what string: the function, for messages
 function M.read(what, path, opts)
-  opts = options.check(what, opts, M.spec, 4)
+  opts = options.check(what, opts, M.spec)
   path = path:gsub("(.)/+$", "%1")
   local known, like = classes.given(what, opts, 4)
   if like and not known then

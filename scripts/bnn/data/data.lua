@@ -5,7 +5,7 @@
 local classes = require "bnn.model.classes"
 local core = require "bnn.core"
 local describe = require "bnn.base.describe"
-local expect = require "bnn.params.expect"
+local expect_model = require "bnn.params.expect_model"
 local fetch = require "bnn.data.fetch"
 local file_sets = require "bnn.data.file_sets"
 local files = require "bnn.data.files"
@@ -131,7 +131,7 @@ function Batch:__tostring()
   return ("batch: %d of %s"):format(self.count, tostring(self.source))
 end
 
-expect.check_methods(Part, "part", expect.has "x")
+expect_model.check_methods(Part, "part", expect_model.has "x")
 
 function Part.__tostring(self)
   return ("data: %d examples, x %s [%s]%s"):format(self.size, self.x:dtype(),
@@ -271,7 +271,7 @@ local function load_path(path, opts)
     local other, broken = load_prefix(path, own)
     if other or broken then data, fault = other, broken end
   end
-  if data then options.check("bnn.data.load", opts, load_spec, 4) end
+  if data then options.check("bnn.data.load", opts, load_spec) end
   if not data and fault:find "no IDX files" and file_sets.is_folder(path) then
     return file_sets.load(path, opts)
   end

@@ -56,7 +56,7 @@ local function archive_part(archive, name)
 end
 
 local function from_npz(path, opts)
-  options.check(WHAT, opts, {}, 4)
+  options.check(WHAT, opts, {})
   local arrays, names, skipped = core.npz_read(path)
   if not arrays then return nil, names end
   local archive, data = {path = path, arrays = arrays, skipped = skipped}, {}
@@ -182,10 +182,10 @@ end
 
 local function from_array(path, kind, opts)
   if kind == "npy" then
-    options.check(WHAT, opts, {}, 4)
+    options.check(WHAT, opts, {})
     opts = {}
   end
-  opts = options.check(WHAT, opts, {layout = idx_set.layout}, 4)
+  opts = options.check(WHAT, opts, {layout = idx_set.layout})
   local x, fault = files.read(path)
   if not x then return nil, fault end
   if kind == "idx" then

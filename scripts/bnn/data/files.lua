@@ -7,7 +7,8 @@ local class_folders = require "bnn.data.class_folders"
 local classes = require "bnn.model.classes"
 local core = require "bnn.core"
 local csv = require "bnn.data.csv"
-local expect = require "bnn.params.expect"
+local expect = require "bnn.base.expect"
+local expect_model = require "bnn.params.expect_model"
 local notice = require "bnn.base.notice"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
@@ -39,7 +40,7 @@ end
 
 -- Tensors by name, and the list of names.
 local function read_npz(path, opts)
-  opts = options.check("bnn.data.read", opts, {arrays = {type = "string", list = true}}, 4)
+  opts = options.check("bnn.data.read", opts, {arrays = {type = "string", list = true}})
   local arrays, names, skipped = core.npz_read(path, opts.arrays)
   if not arrays then return nil, names end
   if not opts.arrays then M.say_skipped(path, skipped) end
@@ -271,7 +272,7 @@ end
 -- @return part with x real; {mean=, std=, rest=}, tensors of a row's shape. rest is what mean,
 --   rounded to a real number, lacks of the mean; without it, it is 0
 function M.standardise(given, stats)
-  expect.part("bnn.data.standardise", given)
+  expect_model.part("bnn.data.standardise", given)
   local x = as_real(given.x):contiguous()
   if stats then
     stats = options.check("bnn.data.standardise", stats, {
@@ -311,7 +312,7 @@ function M.one_hot(y, count)
   if #y > 0 then least, most = real:min():item(), real:max():item() end
   count = count or math.tointeger(most + 1)
   if math.type(count) ~= "integer" or count < 1 then
-    local form = "bnn.data.one_hot: classes = %s: an integer from 1 is wanted"
+    local form = "bnn.data.one_hot: classes: expected an integer from 1, got %s"
     error(form:format(number.text(count)), 2)
   end
   if least < 0 or most >= count then
@@ -332,7 +333,7 @@ function M.split(given, opts)
     fraction = {type = "number", above = 0, max = 1, required = true},
     key = {type = "key", required = true},
   })
-  expect.part("bnn.data.split", given)
+  expect_model.part("bnn.data.split", given)
   if given.size < 2 then
     error(("bnn.data.split: %d rows cannot make two parts"):format(given.size), 2)
   end

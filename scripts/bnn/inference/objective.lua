@@ -5,11 +5,12 @@
 --
 -- with the loss of each example written in Lua over ops, or -log p(y | x, w) of a network and a
 -- likelihood (bnn.elbo). A step is one call into C that replays the recorded program.
+local expect_model = require "bnn.params.expect_model"
+local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
 local audit = require "bnn.inference.audit"
 local classes = require "bnn.model.classes"
 local core = require "bnn.core"
-local expect = require "bnn.params.expect"
 local lru_cache = require "bnn.base.lru_cache"
 local likelihoods = require "bnn.model.likelihood"
 local number = require "bnn.base.number"
@@ -89,11 +90,11 @@ local function new(what, opts)
     error(what .. ": beta and temperature are two ways to say one thing; give one of them", 3)
   end
   if opts.likelihood then
-    expect.net(what .. ": net", opts.net, 4)
+    expect_model.net(what .. ": net", opts.net)
     opts.likelihood = likelihoods.of(opts.likelihood, 3)
   end
   if opts.classes then classes.check(what, opts.classes, 3) end
-  if opts.params then expect.buffer(what .. ": params", opts.params, 4) end
+  if opts.params then expect_model.buffer(what .. ": params", opts.params) end
   if opts.posterior then opts.prior = opts.prior or 1 end
   if opts.prior and not opts.beta then opts.temperature = opts.temperature or 1 end
   check_paths(what, opts)
@@ -173,7 +174,7 @@ end
 -- ---- what is recorded ----
 
 -- The mean of the parameters, and the log-variance of those that are drawn, or nil.
-local function weights_of(self) return expect.parameters_of(self.what, self) end
+local function weights_of(self) return expect_model.parameters_of(self.what, self) end
 
 local function shape_text(shape) return "[" .. table.concat(shape, ", ") .. "]" end
 
@@ -400,7 +401,7 @@ local BATCH = "{x = tensor, y = tensor}"
 
 -- A batch of the user's own, contiguous.
 local function check_batch(batch)
-  if type(batch) ~= "table" then expect.fail("step: batch", BATCH, batch, 4) end
+  if type(batch) ~= "table" then fail.expected("step: batch", BATCH, batch) end
   for _, name in ipairs{"x", "y"} do
     local value = batch[name]
     if pytree.leaf_kind(value) ~= "tensor" and (name == "x" or value ~= nil) then
@@ -421,9 +422,9 @@ local step_spec = {beta = "any", lr = "any"} -- numbers: the runtime looks at th
 
 -- The options of a step. bnn.options would take longer than the rest of step's Lua, every step.
 local function step_options(opts)
-  if type(opts) ~= "table" then return options.check("step", opts, step_spec, 4) end
+  if type(opts) ~= "table" then return options.check("step", opts, step_spec) end
   for name in next, opts do
-    if not step_spec[name] then return options.check("step", opts, step_spec, 4) end
+    if not step_spec[name] then return options.check("step", opts, step_spec) end
   end
   return opts
 end
@@ -443,7 +444,7 @@ function Objective:step(state, batch, key, opts)
     error("step: a state is wanted, as optimizer:init(objective) gives it, got " .. type(state), 2)
   end
   if pytree.leaf_kind(key) ~= "key" then error("step: a key is wanted, got " .. type(key), 2) end
-  if type(batch) ~= "table" then expect.fail("step: batch", BATCH, batch) end
+  if type(batch) ~= "table" then fail.expected("step: batch", BATCH, batch) end
   local rows, from = batch.rows, batch.from or 1
   local source = with_labels(self, rows and batch.source or check_batch(batch))
   local count = batch.count or source.x:size(1)
@@ -569,7 +570,7 @@ function Objective:evaluate(data, opts)
     step = {type = "integer", min = 0},
     beta = {type = "number", min = 0},
   })
-  expect.data("evaluate: data", data)
+  expect_model.data("evaluate: data", data)
   if data.x:size(1) == 0 then error("evaluate: there are no examples", 2) end
   classes.check_same("evaluate", self, data, 2)
   local source = with_labels(self, {x = data.x:contiguous(), y = data.y and data.y:contiguous()})
@@ -628,7 +629,7 @@ end
 -- Classes by name must be those of the objective, in its order; it takes over those of the first
 -- data that have names.
 function Objective:check_data(data)
-  expect.data("check_data: data", data)
+  expect_model.data("check_data: data", data)
   local fault = classes.difference(data.classes, self.classes)
   if not fault and self.likelihood and self.likelihood.classes then
     fault = label_fault(self, data)
@@ -662,7 +663,7 @@ local function weight_text(value)
   return options.accept(value, "schedule") and "schedule" or "by path"
 end
 
-expect.check_methods(Objective, "objective", expect.has "recordings")
+expect_model.check_methods(Objective, "objective", expect_model.has "recordings")
 
 function Objective.__tostring(self)
   local parts = {}

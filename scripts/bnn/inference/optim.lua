@@ -3,7 +3,9 @@
 -- An optimizer is a value: optimizer:init(objective) gives the state that steps change. The
 -- learning rate may be a number or a function of the step (bnn.schedule).
 local core = require "bnn.core"
-local expect = require "bnn.params.expect"
+local expect = require "bnn.base.expect"
+local expect_model = require "bnn.params.expect_model"
+local fail = require "bnn.base.fail"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local parameters = require "bnn.params.params"
@@ -24,7 +26,7 @@ function Optimizer:init(target)
   local size = parameters.is(target) and target:numel()
   if not size and type(target) == "table" and target.state_size then size = target:state_size() end
   if not size then
-    expect.fail("optimizer:init of " .. self.name, "an objective, a posterior or params", target)
+    fail.expected("optimizer:init of " .. self.name, "an objective, a posterior or params", target)
   end
   local moments = core.optimizer_state(self.name, self.values, size)
   return setmetatable({optimizer = self, moments = moments}, State)
@@ -51,7 +53,7 @@ function State:steps() return self.moments:steps() end
 -- @param gradient of the same form
 -- @param lr number: the optimizer's by default
 function State:update(params, gradient, lr)
-  if parameters.is(params) then expect.buffer("state:update: params", params) end
+  if parameters.is(params) then expect_model.buffer("state:update: params", params) end
   local w = parameters.is(params) and params.flat or params
   local g = parameters.is(gradient) and gradient.flat or gradient
   expect.tensor("state:update: params", w, "params or a flat tensor")
@@ -124,8 +126,8 @@ function M.restore(record)
   return setmetatable({optimizer = optimizer, moments = moments}, State)
 end
 
-expect.check_methods(Optimizer, "optimizer", expect.has "values")
-expect.check_methods(State, "state", expect.has "moments")
+expect_model.check_methods(Optimizer, "optimizer", expect_model.has "values")
+expect_model.check_methods(State, "state", expect_model.has "moments")
 
 local function options_text(row)
   local lines = {row.doc}

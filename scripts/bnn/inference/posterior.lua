@@ -1,6 +1,6 @@
 --- Posteriors over the parameters of a network.
 local core = require "bnn.core"
-local expect = require "bnn.params.expect"
+local expect_model = require "bnn.params.expect_model"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local parameters = require "bnn.params.params"
@@ -74,7 +74,7 @@ function M.meanfield(params, opts)
     only = "table|function",
   })
   if not parameters.is(params) then
-    expect.params("bnn.posterior.meanfield: params", params)
+    expect_model.params("bnn.posterior.meanfield: params", params)
   end
   check_only(opts.only, params:names())
   local layout, n = split_layout(params, opts.only)
@@ -102,7 +102,7 @@ function M.moped(params, opts)
     least = {type = "number", min = -80, max = 80, default = -20},
     only = "table|function",
   })
-  expect.params("bnn.posterior.moped: params", params)
+  expect_model.params("bnn.posterior.moped: params", params)
   local function logvar(path)
     local size = params[path]:abs() * opts.fraction
     return (size:maximum(math.exp(opts.least / 2)):log() * 2)
@@ -114,8 +114,8 @@ end
 -- @param mu Params
 -- @param logvar Params: the first names of mu, of the same shapes; those behind are points
 function M.of(mu, logvar)
-  expect.buffer("bnn.posterior.of: mu", mu)
-  expect.buffer("bnn.posterior.of: logvar", logvar)
+  expect_model.buffer("bnn.posterior.of: mu", mu)
+  expect_model.buffer("bnn.posterior.of: logvar", logvar)
   if #logvar == 0 then error("bnn.posterior.of: logvar covers no parameter", 2) end
   local names = mu:names()
   for i, name in ipairs(logvar:names()) do
@@ -251,7 +251,7 @@ function Posterior:kl(opts)
   return sum
 end
 
-expect.check_methods(Posterior, "posterior", expect.has "logvar")
+expect_model.check_methods(Posterior, "posterior", expect_model.has "logvar")
 
 function Posterior.__tostring(self)
   local text = ("mean-field posterior over %d parameters in %d tensors"):format(

@@ -1,5 +1,7 @@
 --- Schedules: values that depend on the step (learning rates, the weight of the KL).
 -- A schedule is any function of the step, counted from 1; a number is a schedule too, the constant.
+local fail = require "bnn.base.fail"
+local kinds = require "bnn.base.kinds"
 local options = require "bnn.base.options"
 
 local M = {}
@@ -34,7 +36,7 @@ end
 --- The same value at every step.
 function M.constant(v)
   local accepted, fault = options.accept(v, "number")
-  if fault then error("bnn.schedule.constant: " .. fault, 2) end
+  if fault then fail("bnn.schedule.constant: expected %s, got %s", fault, kinds.show(v)) end
   return function() return accepted end
 end
 

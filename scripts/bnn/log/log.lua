@@ -3,7 +3,7 @@
 -- {name, value}. A sink is a function of (step, rows), or a table with a method `write` and, where
 -- it wants them, `say(line)` for other lines of results and `close()`. So a user's own sink is
 --     bnn.log.tee{bnn.log.console(), function(step, rows) print(step, rows[1][2]) end}
-local expect = require "bnn.params.expect"
+local expect = require "bnn.base.expect"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local refusal = require "bnn.base.refusal"

@@ -22,20 +22,14 @@ local BOOTSTRAP = {
   level = {type = "number", above = 0, default = 0.95},
 }
 
-local function checked(what, given, spec)
-  local ok, opts = pcall(options.check, what, given, spec, 0)
-  if not ok then M.fail("%s", opts) end
-  return opts
-end
-
 --- An option table, to which `bootstrap` is added unless spec.bootstrap is false.
 function M.options(what, given, spec)
   local all = {bootstrap = {type = "table"}}
   for name, kind in pairs(spec or {}) do all[name] = kind or nil end
   if spec and spec.bootstrap == false then all.bootstrap = nil end
-  local opts = checked(what, given, all)
+  local opts = options.check(what, given, all)
   if not opts.bootstrap then return opts end
-  opts.bootstrap = checked(what .. ": bootstrap", opts.bootstrap, BOOTSTRAP)
+  opts.bootstrap = options.check(what .. ": bootstrap", opts.bootstrap, BOOTSTRAP)
   if opts.bootstrap.level >= 1 then
     M.fail("%s: bootstrap: level = %s: less than 1 is wanted", what, opts.bootstrap.level)
   end

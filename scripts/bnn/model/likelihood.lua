@@ -156,7 +156,7 @@ local FIELDS = {
 --- A likelihood by its name, or the value itself; raises for anything else.
 function M.of(given, level)
   if type(given) == "table" and given.log_prob then
-    options.check("likelihood", given, FIELDS, (level or 1) + 2)
+    options.check("likelihood", given, FIELDS)
     return given
   end
   if M.names[given] then return M[given]() end

@@ -4,9 +4,11 @@
 -- has init(key, x) -> params and apply(params, x [, {key=, train=}]) -> y; any layer is a net by
 -- itself. Paths are Haiku's: in a container layers count from 0, "mlp/linear_0/w"; in a function
 -- the first has no number, "linear/w", "linear_1/w". A layer value called twice shares its weights.
+local expect_model = require "bnn.params.expect_model"
+local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
 local core = require "bnn.core"
-local expect = require "bnn.params.expect"
+local expect = require "bnn.base.expect"
 local network_input = require "bnn.autodiff.network_input"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
@@ -123,8 +125,8 @@ end
 
 -- Raises where a user calls an initial value with something else than a key and a shape.
 local function check_initial(name, key, shape)
-  expect.key(name .. ": key", key, 4)
-  expect.shape(name .. ": shape", shape, 4)
+  expect.key(name .. ": key", key)
+  expect.shape(name .. ": shape", shape)
 end
 
 --- Truncated normal on [-2, 2], not rescaled, over sqrt(fan_in): Haiku's default for linear layers
@@ -167,7 +169,7 @@ local function one_row(x)
   if type(x) == "table" and x.x then x = x.x end
   local shape = pytree.leaf_kind(x) == "tensor" and x:shape()
   if not shape or #shape == 0 then
-    expect.fail("net:init: x", "a tensor [n, ...] or a part of a data set", x, 4)
+    fail.expected("net:init: x", "a tensor [n, ...] or a part of a data set", x)
   end
   shape[1] = 1
   return shape, network_input.dtype(x)
@@ -196,7 +198,7 @@ end
 -- @return params
 function Net:init(key, x)
   if pytree.leaf_kind(key) ~= "key" then
-    expect.fail("net:init", "a key first", key)
+    fail.expected("net:init", "a key first", key)
   end
   local shapes = trace_model.recording(parameter_shapes, self, one_row(x))
   local layout = parameters.layout(shapes)
@@ -220,9 +222,9 @@ end
 function Net:apply(params, x, opts)
   opts = options.check("apply", opts, {key = "key", train = {type = "boolean", default = false}})
   if not is_params(params) then
-    expect.fail("net:apply", "params first, as net:init gives them", params)
+    fail.expected("net:apply", "params first, as net:init gives them", params)
   end
-  if pytree.leaf_kind(x) ~= "tensor" then expect.fail("net:apply: x", "a tensor [n, ...]", x) end
+  if pytree.leaf_kind(x) ~= "tensor" then fail.expected("net:apply: x", "a tensor [n, ...]", x) end
   x = network_input.seen(x)
   return run_pass({params = params, key = opts.key, train = opts.train}, self.forward, x)
 end
@@ -617,8 +619,8 @@ function M.mlp(opts)
   end, true), opts)
 end
 
-expect.check_methods(Net, "net", expect.has "forward")
-expect.check_methods(Layer, "layer", expect.has "forward")
+expect_model.check_methods(Net, "net", expect_model.has "forward")
+expect_model.check_methods(Layer, "layer", expect_model.has "forward")
 
 -- ---- networks as data ----
 

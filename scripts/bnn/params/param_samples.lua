@@ -3,9 +3,10 @@
 -- `samples[i]` is draw number i as Params, a view; `samples["mlp/linear_0/w"]` is that tensor of
 -- every draw, [S, 784, 64]; `#samples` is S; `samples.flat` is all of it, [S, size].
 -- bnn.vmap(f)(samples) calls f with one draw at a time, without a Lua loop.
+local expect_model = require "bnn.params.expect_model"
 local kinds = require "bnn.base.kinds"
 local core = require "bnn.core"
-local expect = require "bnn.params.expect"
+local expect = require "bnn.base.expect"
 local parameters = require "bnn.params.params"
 local strings = require "bnn.base.strings"
 
@@ -62,7 +63,8 @@ function Samples:names()
   return names
 end
 
-expect.check_methods(Samples, "samples", function(value) return inside[value or false] ~= nil end)
+expect_model.check_methods(Samples, "samples",
+  function(value) return inside[value or false] ~= nil end)
 
 -- The tensor of every draw [S, ...], a view.
 local function tensor_of(own, entry)

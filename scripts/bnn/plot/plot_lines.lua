@@ -19,7 +19,7 @@ local series_spec = {
 -- The two edges of a series' band as columns, or nil.
 local function read_band(what, s, y, level)
   if s.band then
-    options.check(what .. ": band", s.band, {{type = COLUMN}}, level + 2)
+    options.check(what .. ": band", s.band, {{type = COLUMN}})
     if #s.band ~= 2 then fail(level + 1, "%s: band: {low, high} is wanted", what) end
     return figure.column(what, "the band's low edge", s.band[1], level + 1),
       figure.column(what, "the band's high edge", s.band[2], level + 1)
@@ -42,7 +42,7 @@ end
 
 local function read_one(what, given, i, turn, shared_x, level)
   what = figure.series_name(what, given, i)
-  local s = options.check(what, given, series_spec, level + 2)
+  local s = options.check(what, given, series_spec)
   check_parts(what, s, level + 1)
   local y = s.y and figure.column(what, "y", s.y, level + 1)
   local low, high = read_band(what, s, y, level + 1)

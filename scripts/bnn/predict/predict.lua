@@ -2,7 +2,8 @@
 local classes = require "bnn.model.classes"
 local core = require "bnn.core"
 local describe = require "bnn.base.describe"
-local expect = require "bnn.params.expect"
+local expect_model = require "bnn.params.expect_model"
+local fail = require "bnn.base.fail"
 local lru_cache = require "bnn.base.lru_cache"
 local likelihoods = require "bnn.model.likelihood"
 local inputs = require "bnn.metrics.metric_inputs"
@@ -90,7 +91,7 @@ end
 --   chunk=, classes=, sums= (the samples so far)
 local function run(model, what, source, f, opts)
   local name = what:gsub("%+$", "")
-  local mu, logvar = expect.parameters_of(name, model)
+  local mu, logvar = expect_model.parameters_of(name, model)
   local made = program_for(model, what, source, f, opts.chunk)
   local spec = {x = made.nodes.x, y = made.nodes.y, key = made.nodes.key, first = opts.first}
   local call = table.pack(made.program, spec, mu.flat, logvar and logvar.flat, opts.key, source.x,
@@ -120,7 +121,7 @@ end
 local function check_rows(x, what)
   if type(x) == "table" and x.x then x = x.x end
   if pytree.leaf_kind(x) ~= "tensor" or x:dim() == 0 then
-    expect.fail(what .. ": x", "a tensor [n, ...] or a part of a data set", x, 4)
+    fail.expected(what .. ": x", "a tensor [n, ...] or a part of a data set", x)
   end
   return x:contiguous()
 end
@@ -192,8 +193,8 @@ local function result_of(sums, likelihood, opts)
 end
 
 local function check_model(what, model)
-  expect.parameters_of(what, model, 4)
-  expect.net(what .. ": model.net", model.net, 4)
+  expect_model.parameters_of(what, model)
+  expect_model.net(what .. ": model.net", model.net)
 end
 
 local MOST = (1 << 31) - 1 -- samples, as the runtime counts them
@@ -219,13 +220,13 @@ local function check_samples(opts, model)
     if not samples then samples = (model.posterior or opts.train) and 100 or 1 end
     opts.samples = math.tointeger(samples)
     if opts.samples then return end
-    inputs.fail('bnn.predict: samples = %s: an integer or "auto" is wanted',
+    inputs.fail('bnn.predict: samples: expected an integer or "auto", got %s',
       type(samples) == "string" and ("%q"):format(samples) or samples)
   end
   opts.max_samples = opts.max_samples or MAX_SAMPLES
   opts.tolerance = opts.tolerance or opts.classes and TOLERANCE
   if opts.tolerance then return end
-  inputs.fail("bnn.predict: 'tolerance' is missing: the standard error of the mean that is small "
+  inputs.fail("bnn.predict: tolerance: expected the standard error of the mean that is small "
     .. 'enough for samples = "auto", in the units of what is predicted')
 end
 
@@ -315,7 +316,7 @@ function M.log_likelihood(model, data, opts)
     samples = {type = "integer", min = 1, default = 1},
   })
   check_model("bnn.log_likelihood", model)
-  expect.data("bnn.log_likelihood: data", data)
+  expect_model.data("bnn.log_likelihood: data", data)
   local likelihood = likelihoods.of(model.likelihood, 2)
   classes.check_same("log_likelihood", model, data, 2)
   local y = classes.targets("log_likelihood", likelihood, data.y, 2)

@@ -8,7 +8,7 @@ local checkpoint = require "bnn.checkpoint.checkpoint"
 local checkpoint_folder = require "bnn.checkpoint.checkpoint_folder"
 local configuration = require "bnn.base.configuration"
 local core = require "bnn.core"
-local expect = require "bnn.params.expect"
+local expect_model = require "bnn.params.expect_model"
 local folders = require "bnn.base.folders"
 local options = require "bnn.base.options"
 local parameters = require "bnn.params.params"
@@ -121,7 +121,7 @@ end
 -- Takes over the parameters of a checkpoint and the optimizer's state, in place; all is looked at
 -- before anything changes.
 local function take_over(self, saved, path)
-  local mu, logvar = expect.parameters_of("bnn.train", self.objective)
+  local mu, logvar = expect_model.parameters_of("bnn.train", self.objective)
   local holds = saved.posterior and "a posterior" or saved.params and "params" or "no parameters"
   demand((logvar and saved.posterior or not logvar and saved.params) ~= nil,
     ("%s: it holds %s, wanted %s"):format(path, holds, logvar and "a posterior" or "params"))
@@ -284,7 +284,7 @@ end
 -- @param train table: bnn.train's own checked options
 -- @return table: the checked option, for `new`
 function M.check(given, train)
-  given = options.check("bnn.train: checkpoint", given, spec, 4)
+  given = options.check("bnn.train: checkpoint", given, spec)
   local objective = train.objective
   local has_parameters = options.accept(objective.posterior, "posterior")
     or parameters.is(objective.params)

@@ -32,12 +32,12 @@ local function check_experiment(experiment, level)
 end
 
 -- cfg with the defaults filled in, every value checked as a flag's would be.
-local function complete(experiment, cfg, level)
+local function complete(experiment, cfg)
   local specs = flags.specs(experiment.defaults)
   if experiment.positional and not specs.positional then
     specs.positional = {type = "string", list = true, default = {}}
   end
-  return options.check("run", cfg, specs, level + 1)
+  return options.check("run", cfg, specs)
 end
 
 -- Makes experiment.run fill in, check and copy its configuration and make a console log where none
@@ -51,7 +51,7 @@ local function seal(experiment, level)
   if not ok then error("experiment: " .. fault, level + 1) end
   local function checked_run(cfg, log, ...)
     if cfg == experiment then cfg, log = log, ... end
-    local complete_cfg = complete(experiment, cfg, 2)
+    local complete_cfg = complete(experiment, cfg)
     configuration.remember(complete_cfg, experiment.defaults)
     return run(complete_cfg, logs.of(log))
   end

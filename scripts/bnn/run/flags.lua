@@ -29,7 +29,7 @@ end
 --- The spec (see bnn.options) of an entry of a defaults table; a malformed entry raises.
 function M.spec(name, entry)
   if type(entry) ~= "table" or type(entry[2]) ~= "string" then
-    error(("defaults.%s: {value, \"meaning\"} is wanted"):format(tostring(name)), 0)
+    error(("defaults.%s: expected {value, \"meaning\"}"):format(tostring(name)), 0)
   end
   if name == "help" or not name:find "^[%a_][%w_]*$" then
     error(strings.message("defaults: '%s' cannot be the name of a flag", name), 0)
@@ -43,7 +43,9 @@ function M.spec(name, entry)
   spec.inferred = entry.type == nil and spec.type == "integer"
   if value ~= nil then
     local default, fault = options.accept(value, spec)
-    if fault then error(("defaults.%s: its value is refused: %s"):format(name, fault), 0) end
+    if fault then
+      error(strings.message("defaults.%s: expected %s, got %s", name, fault, kinds.show(value)), 0)
+    end
     spec.default = default
   end
   return spec
@@ -86,7 +88,7 @@ local function read_value(text, spec)
   for word in (text == "" and "" or text .. ","):gmatch "([^,]*)," do
     local item = read_word(word, spec)
     if item == nil then
-      return nil, kinds.text(spec.type) .. " is wanted, or several with commas"
+      return nil, kinds.text(spec.type) .. ", or several with commas"
     end
     items[#items + 1] = item
   end
@@ -101,12 +103,20 @@ local function find_entry(word, specs)
   if denied and specs[denied] and specs[denied].type == "boolean" then return denied, true end
 end
 
--- Why an integer, where the experiment does not say so but by its default.
-local function why_integer(spec, text)
+-- Whether a number is refused as no integer where the experiment does not say so but by its
+-- default.
+local function is_inferred_integer(spec, text)
   local value = number.parse(text)
-  if not spec.inferred or not value or options.accept(value, "integer") then return "" end
-  if math.abs(value) >= 2 ^ 53 then return "" end
-  return ', as its default is (a number of any kind: type = "number" in the experiment\'s defaults)'
+  return spec.inferred and value and not options.accept(value, "integer")
+    and math.abs(value) < 2 ^ 53
+end
+
+local function fault_text(flag, wanted, spec, text)
+  if not is_inferred_integer(spec, text) then
+    return ("%s: expected %s, got '%s'"):format(flag, wanted, text)
+  end
+  return ("%s: expected %s, as its default is, got '%s' (a number of any kind: type = \"number\" "
+    .. "in the experiment's defaults)"):format(flag, wanted, text)
 end
 
 local function unknown_flag(flag, specs)
@@ -137,11 +147,11 @@ local function read_flag(argv, i, specs, cfg)
   end
   if not text then
     i, text = i + 1, argv[i + 1]
-    if not text or text:find "^%-%-" then return nil, flag .. ": a value is wanted" end
+    if not text or text:find "^%-%-" then return nil, flag .. ": expected a value" end
   end
   local value, fault = read_value(text, spec)
   if fault then
-    return nil, ("%s=%s: %s%s"):format(flag, text, fault, why_integer(spec, text))
+    return nil, fault_text(flag, fault, spec, text)
   end
   cfg[name] = value
   return i + 1
@@ -181,7 +191,7 @@ function M.parse(argv, defaults, positional)
   for _, name in ipairs(options.sorted_names(specs)) do
     if cfg[name] == nil then cfg[name] = specs[name].default end
     if cfg[name] == nil and specs[name].required then
-      return nil, ("--%s is wanted: %s"):format(name, defaults[name][2])
+      return nil, ("--%s: expected a value: %s"):format(name, defaults[name][2])
     end
   end
   return cfg

@@ -106,10 +106,11 @@ function TestGrad.test_refusals()
     {"the function gives nothing", bnn.value_and_grad(function() return nil, 1 end), x},
     {"argument 1 has no tensors", bnn.grad(function(_, b) return b:sum() end), "s", x},
     {"argument 3 has no tensors", bnn.grad(function(a) return a:sum() end, 3), x},
-    {"bnn.grad: expected a function, got nil", bnn.grad}, {"a function is wanted, got table", bnn.grad, {}},
-    {"value_and_grad: a function", bnn.value_and_grad, 3},
+    {"bnn.grad: expected a function, got nil", bnn.grad},
+    {"bnn.grad: expected a function, got a table", bnn.grad, {}},
+    {"value_and_grad: expected a function", bnn.value_and_grad, 3},
     {"argument 0, the number", bnn.grad, print, 0}, {"argument 1.5", bnn.grad, print, 1.5},
-    {"compile: a function is wanted, got number", bnn.compile, 3},
+    {"bnn.compile: expected a function, got a number", bnn.compile, 3},
   }
   for i, row in ipairs(rows) do
     local ok, message = pcall(table.unpack(row, 2, 4))

@@ -43,36 +43,38 @@ function TestOptions.test_what_is_wrong_is_named_with_what_is_wanted()
     {{stpes = 1}, "bnn.train: unknown option 'stpes': did you mean 'steps'? " .. known},
     {{steps = 1, zzzzz = 1}, "bnn.train: unknown option 'zzzzz': " .. known},
     {{steps = 1, 5}, "bnn.train: unknown option 1: " .. known},
-    {{}, "bnn.train: 'steps' is missing: an integer is wanted"},
-    {nil, "bnn.train: 'steps' is missing: an integer is wanted"},
-    {5, "bnn.train: a table of options is wanted, got 5"},
-    {{steps = 0}, "bnn.train: steps = 0: at least 1 is wanted"},
-    {{steps = "3"}, "bnn.train: steps = \"3\": an integer is wanted"},
+    {{}, "bnn.train: steps: expected an integer, got nothing"},
+    {nil, "bnn.train: steps: expected an integer, got nothing"},
+    {5, "bnn.train: expected a table of options, got 5"},
+    {{steps = 0}, "bnn.train: steps: expected at least 1, got 0"},
+    {{steps = "3"}, "bnn.train: steps: expected an integer, got \"3\""},
     {{steps = 1, beta = "x"},
-      "bnn.train: beta = \"x\": a number or a function of the step is wanted"},
-    {{steps = 1, beta = 0 / 0}, "bnn.train: beta = nan: a finite number is wanted"},
-    {{steps = 1, beta = -(0 / 0)}, "bnn.train: beta = nan: a finite number is wanted"},
-    {{steps = 1, mode = core.zeros(2)}, "bnn.train: mode = a tensor: a string is wanted"},
-    {{steps = 1, size = core.key(1)}, "bnn.train: size = a key: a number or a string is wanted"},
-    {{steps = 1, hidden = 3}, "bnn.train: hidden = 3: a list is wanted"},
-    {{steps = 1, hidden = {1, 0.5}}, "bnn.train: hidden = {1, 0.5}: an integer is wanted"},
-    {{steps = 1, hidden = {1, a = 2}}, "a list without named entries is wanted"},
-    {{steps = 1, mode = "sun"}, "one of sum, leading is wanted: did you mean sum?"},
-    {{steps = 1, key = 3}, "bnn.train: key = 3: a key is wanted"},
-    {{steps = 1, size = {}}, "bnn.train: size = a table: a number or a string is wanted"},
+      "bnn.train: beta: expected a number or a function of the step, got \"x\""},
+    {{steps = 1, beta = 0 / 0}, "bnn.train: beta: expected a finite number, got nan"},
+    {{steps = 1, beta = -(0 / 0)}, "bnn.train: beta: expected a finite number, got nan"},
+    {{steps = 1, mode = core.zeros(2)}, "bnn.train: mode: expected a string, got a tensor"},
+    {{steps = 1, size = core.key(1)}, "bnn.train: size: expected a number or a string, got a key"},
+    {{steps = 1, hidden = 3}, "bnn.train: hidden: expected a list, got 3"},
+    {{steps = 1, hidden = {1, 0.5}}, "bnn.train: hidden: expected an integer, got {1, 0.5}"},
+    {{steps = 1, hidden = {1, a = 2}}, "expected a list without named entries"},
+    {{steps = 1, mode = "sun"}, "expected one of sum, leading (did you mean sum?)"},
+    {{steps = 1, key = 3}, "bnn.train: key: expected a key, got 3"},
+    {{steps = 1, size = {}}, "bnn.train: size: expected a number or a string, got a table"},
   }
   for i = 1, #rows do lu.assertStrContains(fault_of(train, rows[i][1]), rows[i][2]) end
 end
 
 function TestOptions.test_a_list_that_is_missing_is_called_a_list()
   local wants = {names = {type = "string", list = true, required = true}}
-  lu.assertStrContains(fault_of(options.check, "f", {}, wants), "f: 'names' is missing: a list is")
+  lu.assertStrContains(fault_of(options.check, "f", {}, wants), "f: names: expected a list")
 end
 
 function TestOptions.test_the_error_is_at_the_line_of_the_caller()
   local line = debug.getinfo(1, "l").currentline + 1
-  local fault = fault_of(function() train{} return nil end)
+  local fault = fault_of(function() options.check("bnn.train", {}, spec) end)
   lu.assertStrContains(fault, "test_options.lua:" .. line .. ": bnn.train:")
+  fault = fault_of(function() require "bnn".train{} end) -- through functions of the library
+  lu.assertStrContains(fault, ("test_options.lua:%d: bnn.train:"):format(line + 2))
 end
 
 function TestOptions.test_an_object_is_known_by_the_name_of_its_metatable()
@@ -94,7 +96,8 @@ function TestOptions.test_a_list_part_is_taken_where_the_spec_has_one()
   local layers = {[1] = {type = "integer", min = 1}, activation = "string"}
   local opts = options.check("mlp", {64, 10, activation = "relu"}, layers)
   lu.assertEquals(opts, {64, 10, activation = "relu"})
-  lu.assertStrContains(fault_of(options.check, "mlp", {64, 0}, layers), "mlp: 2 = 0: at least 1")
+  local fault = fault_of(options.check, "mlp", {64, 0}, layers)
+  lu.assertStrContains(fault, "mlp: 2: expected at least 1")
 end
 
 TestNearest = {}

@@ -239,9 +239,9 @@ function TestExtras.test_what_is_no_data_is_named()
     ["config/x: a tensor is no plain value"] = {config = {x = core.ones(1)}},
     ["config/x/y: a function is no plain value"] = {config = {x = {y = print}}},
     ["unknown option 'extra': did you mean 'extras'"] = {extra = {}},
-    ["step = -1: at least 0 is wanted"] = {step = -1},
-    ["posterior = a table: a posterior is wanted"] = {posterior = {}},
-    ["optimizer = an optimizer: a state is wanted"] = {optimizer = bnn.optim.adam()},
+    ["step: expected at least 0, got -1"] = {step = -1},
+    ["posterior: expected a posterior, got a table"] = {posterior = {}},
+    ["optimizer: expected a state, got an optimizer"] = {optimizer = bnn.optim.adam()},
   } do
     os.remove(path)
     raises(words, checkpoint.save, path, state)
@@ -354,7 +354,7 @@ function TestAmended:test_what_is_refused_leaves_the_file()
   assert(checkpoint.save(path, full_state{x = 1}))
   local want = read_bytes()
   for words, state in pairs{
-    ["amend: 'extras' is missing: a table is wanted"] = {},
+    ["amend: extras: expected a table, got nothing"] = {},
     ["amend: unknown option 'step': known are extras"] = {step = 4, extras = {}},
     ["amend: extras/f: a function is no plain value"] = {extras = {f = print}},
   } do
@@ -450,15 +450,15 @@ function TestRefused.test_what_is_wrong_inside_is_told()
     {"mu/mlp/linear_0/w", core.tensor({1}, "i32"), "'mu/mlp/linear_0/w' is of i32, this"},
     {"params", '{"names":["no"]}', path .. ": params: holds no tensor 'params/no'"},
     {"params", '{"names":["mlp/linear_0/w","mlp/linear_0/w"]}', "name 2 of params/ is no text or"},
-    {"optimizer", "{}", "optimizer: bnn.optim.restore: 'name' is missing"},
+    {"optimizer", "{}", "optimizer: bnn.optim.restore: name: expected"},
     {"optimizer", '{"name":"restore","options":{},"size":1}', "no optimizer is called 'restore'"},
     {"optimizer", adam:format '{"lr":-1}', "lr is -1"},
     {"optimizer", adam:format '{"rate":1}', "unknown option 'rate'"},
     {"optimizer", '{"name":"adam","options":{},"size":85}', "moment 1 is " .. core.real .. " [86]"},
     {"optimizer", '{"name":"adam","options":{},"size":1000000000000}', "moment 1 is"},
-    {"optimizer", '{"name":"adam","options":{},"size":-1}', "size = -1: at least 0 is wanted"},
-    {"optimizer", '{"name":"adam","options":{}}', "'size' is missing"},
-    {"optimizer", '{"name":"adam","options":7,"size":86}', "options = 7: a table is wanted"},
+    {"optimizer", '{"name":"adam","options":{},"size":-1}', "size: expected at least 0, got -1"},
+    {"optimizer", '{"name":"adam","options":{}}', "size: expected"},
+    {"optimizer", '{"name":"adam","options":7,"size":86}', "options: expected a table, got 7"},
     {"optimizer/steps", nil, "holds no tensor 'optimizer/steps'"},
     {"optimizer/steps", core.ones(2), "wanted a u64 scalar"},
     {"optimizer/steps", core.tensor(-1, "u64"), "steps' is 18446744073709551615, too much"},

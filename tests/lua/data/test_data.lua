@@ -69,7 +69,7 @@ end
 
 function TestPart.test_refusals()
   local rows = {
-    {"x = {1, 2}: a tensor is wanted", {x = {1, 2}}}, {"'x' is missing", {y = y}},
+    {"x: expected a tensor, got {1, 2}", {x = {1, 2}}}, {"x: expected", {y = y}},
     {"x has 20 rows, y is [19]", {x = x, y = y:narrow(1, 1, 19)}},
     {"x has 20 rows, y is []", {x = x, y = bnn.tensor(3)}}, {"x is a scalar", {x = bnn.tensor(3)}},
     {"unknown option 'labels'", {x = x, labels = y}},
@@ -171,9 +171,9 @@ function TestBatches.test_images_become_real_and_are_divided_by_255()
 end
 
 function TestBatches.test_refusals()
-  raises("'size' is missing", data.batches, data, {key = key})
-  raises("'key' is missing", data.batches, data, {size = 3})
-  raises("size = 0: at least 1", data.batches, data, {size = 0, key = key})
+  raises("size: expected", data.batches, data, {key = key})
+  raises("key: expected", data.batches, data, {size = 3})
+  raises("size: expected at least 1", data.batches, data, {size = 0, key = key})
   raises("did you mean 'epochs'", data.batches, data, {size = 3, key = key, epoch = 1})
   local ok, err = pcall(data.batches, data, {size = 21, key = key})
   lu.assertFalse(ok)
@@ -374,7 +374,7 @@ function TestLoad.test_misuse_raises()
   raises("a name or a path is wanted", bnn.data.load)
   raises("a name or a path is wanted", bnn.data.load, {dir = here})
   raises("did you mean 'dir'", bnn.data.load, "mnist", {dri = here})
-  raises("dir = 3: a string is wanted", bnn.data.load, "mnist", {dir = 3})
+  raises("dir: expected a string, got 3", bnn.data.load, "mnist", {dir = 3})
 end
 
 TestMnist = {}

@@ -234,7 +234,7 @@ function TestPictures.test_a_picture_becomes_a_networks_input()
   local x, message = data.image(core.full({50, 50}, 200, "u8"))
   lu.assertNil(x)
   lu.assertStrContains(message, "no ink to be seen")
-  raises("ink = \"red\"", data.image, bar(9, 9, 0, 1), {ink = "red"})
+  raises("ink: expected one of", data.image, bar(9, 9, 0, 1), {ink = "red"})
   local small, as_it_is = bar(28, 28, 10, 240), {fit = false}
   lu.assertEquals(data.image(small, as_it_is):totable(), small:totable())
   lu.assertEquals(data.image(bar(28, 28, 245, 15), {fit = false, ink = "dark"}):totable(),
@@ -311,7 +311,7 @@ function TestPictures.test_folders_that_hold_no_images_are_refused()
   refuses("holds no folders; expected one for each class", data.folder, path "none")
   refuses("No such file", data.folder, path "missing")
   refuses("no IDX files there", data.load, path "none")
-  raises("channels = 2", data.folder, path "none", {channels = 2})
+  raises("channels: expected", data.folder, path "none", {channels = 2})
 end
 
 TestSets = in_folder{}
@@ -489,7 +489,7 @@ function TestBeforeTraining.test_one_hot_rows()
   lu.assertEquals(data.one_hot({}, 2):shape(), {0, 2})
   raises("labels are 0 to 3, wanted 0 to 2", data.one_hot, {0, 3}, 3)
   raises("labels are -1 to 1", data.one_hot, {-1, 1}, 3)
-  raises("classes = 0: an integer from 1", data.one_hot, {0}, 0)
+  raises("classes: expected an integer from 1", data.one_hot, {0}, 0)
   lu.assertEquals(data.one_hot(core.tensor{{1}, {0}}, 2):totable(), {{0, 1}, {1, 0}})
   raises("label 2 is 1.5, expected a whole number", data.one_hot, core.tensor{1, 1.5}, 3)
   raises("labels are [1, 2], expected [n] or [n, 1]", data.one_hot, letter{{1, 2}}, 3)
@@ -517,7 +517,7 @@ function TestBeforeTraining.test_a_split_is_a_function_of_the_key()
   lu.assertNotEquals(other.y:totable(), train.y:totable())
   local most, least = data.split(whole:slice(1, 3), {fraction = 0.01, key = bnn.key(1)})
   lu.assertEquals({most.size, least.size}, {2, 1})
-  raises("fraction = 0: more than 0", data.split, whole, {fraction = 0, key = bnn.key(1)})
+  raises("fraction: expected more than 0", data.split, whole, {fraction = 0, key = bnn.key(1)})
   raises("1 rows cannot make two parts", data.split, whole:slice(1, 1),
     {fraction = 0.5, key = bnn.key(1)})
 end

@@ -430,7 +430,7 @@ function TestLikelihoods.test_refusals()
     lu.assertFalse(ok, "row " .. i)
     lu.assertStrContains(message, row[1], false, "row " .. i)
   end
-  raises("sigma = 0: more than 0", bnn.likelihood.gaussian, {sigma = 0})
+  raises("sigma: expected more than 0", bnn.likelihood.gaussian, {sigma = 0})
 end
 
 function TestLikelihoods.test_a_table_with_a_field_that_nobody_reads_is_refused()
@@ -440,8 +440,8 @@ function TestLikelihoods.test_a_table_with_a_field_that_nobody_reads_is_refused(
     return function() return elbo{likelihood = fields} end
   end
   raises({"likelihood: unknown option 'predct'", "did you mean 'predict'"}, of{predct = print})
-  raises("predict = 3: a function is wanted", of{predict = 3})
-  raises("log_prob = 3: a function is wanted", of{log_prob = 3})
+  raises("predict: expected a function, got 3", of{predict = 3})
+  raises("log_prob: expected a function, got 3", of{log_prob = 3})
   raises("test_elbo.lua:", function()
     local row = bnn.predict({net = net, params = params, likelihood = {log_prob = print, sgma = 1}},
       x)
@@ -475,15 +475,15 @@ function TestMaking.test_refusals()
   local q = bnn.posterior.meanfield(params)
   local rows = {
     {"give one of them", {net = net, posterior = q, beta = 1, temperature = 1}},
-    {"'net' is missing", {posterior = q}}, {"'posterior' is missing", {net = net}},
-    {"a posterior is wanted", {net = net, posterior = params}},
+    {"net: expected", {posterior = q}}, {"posterior: expected", {net = net}},
+    {"expected a posterior", {net = net, posterior = params}},
     {"net: expected a network with apply", {net = print, posterior = q}},
     {"net: expected a network with apply", {net = {}, posterior = q}},
     {"did you mean 'likelihood'", {net = net, posterior = q, likelyhood = "categorical"}},
     {"one of sum, leading", {net = net, posterior = q, kl = "mean"}},
-    {"samples = 0: at least 1", {net = net, posterior = q, samples = 0}},
-    {"prior = 0: more than 0", {net = net, posterior = q, prior = 0}},
-    {"data_size = 0", {net = net, posterior = q, data_size = 0}},
+    {"samples: expected at least 1", {net = net, posterior = q, samples = 0}},
+    {"prior: expected more than 0", {net = net, posterior = q, prior = 0}},
+    {"data_size: expected", {net = net, posterior = q, data_size = 0}},
     {"a number or a function of the step", {net = net, posterior = q, beta = "warm"}},
   }
   for i, row in ipairs(rows) do

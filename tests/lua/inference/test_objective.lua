@@ -437,7 +437,7 @@ function TestMaking.test_refusals()
     {"prior names 'mlp/linear_0'", {posterior = posterior(LAST), loss = loss,
                                     prior = {["mlp/linear_0"] = 1, default = 1}}},
     {"beta and temperature", {posterior = posterior(), loss = loss, beta = 1, temperature = 1}},
-    {"more than 0 is wanted", {posterior = posterior(), loss = loss, prior = 0}},
+    {"expected more than 0", {posterior = posterior(), loss = loss, prior = 0}},
     {"did you mean 'params'", {parms = params, loss = loss}},
   }
   for i, row in ipairs(rows) do

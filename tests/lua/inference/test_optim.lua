@@ -129,7 +129,7 @@ function TestStates.test_records_that_will_not_do()
   end
   for words, changes in pairs{
     ["no optimizer is called 'restore'"] = {name = "restore"}, ["lr is -1"] = {options = {lr = -1}},
-    ["wanted " .. core.real .. " [9]"] = {size = 9}, ["steps = -1"] = {steps = -1},
+    ["wanted " .. core.real .. " [9]"] = {size = 9}, ["steps: expected"] = {steps = -1},
     ["adam has 2 moments, the record 1"] = {moments = {bnn.zeros(8)}},
     ["moment 2 is i32 [8], wanted"] = {moments = {bnn.zeros(8), bnn.zeros({8}, "i32")}},
     ["moment 1 is " .. core.real .. " [2, 4], wanted"] = {moments = {bnn.zeros(2, 4)}},
@@ -167,7 +167,7 @@ function TestStates.test_refusals()
     {"did you mean 'lr'", adam, {lrr = 1}}, {"known are b1, b2, eps, lr", adam, {weight = 1}},
     {"bnn.optim.adam: lr is -1", adam, {lr = -1}}, {"bnn.optim.adam: b1 is 1,", adam, {b1 = 1}},
     {"b2 is -0.1", adam, {b2 = -0.1}}, {"momentum is -1", sgd, {momentum = -1}},
-    {"lr = \"a\": a number or a function of the step", adam, {lr = "a"}},
+    {"lr: expected a number or a function of the step", adam, {lr = "a"}},
     {"a finite number", sgd, {momentum = 1 / 0}}, {"got 3", adam, 3},
   }
   for i, row in ipairs(rows) do

@@ -183,7 +183,7 @@ function TestKL.test_refusals()
     local value = q:kl(opts)
     return value
   end
-  raises({"test_posterior.lua:", "kl: prior = 0: more than 0"}, kl, {prior = 0})
+  raises({"test_posterior.lua:", "kl: prior: expected more than 0"}, kl, {prior = 0})
   raises("one of sum, leading", kl, {kl = "mean"})
   raises("did you mean 'prior'", kl, {piror = 1})
 end

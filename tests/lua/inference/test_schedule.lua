@@ -79,19 +79,19 @@ end
 function TestSchedule.test_wrong_options_are_refused_by_name()
   local rows = {
     {"linear", {form = 1, to = 2, steps = 3}, "'form': did you mean 'from'?"},
-    {"linear", {from = 1, to = 2}, "bnn.schedule.linear: 'steps' is missing"},
-    {"cosine", {from = 1, steps = 0}, "steps = 0: at least 1 is wanted"},
+    {"linear", {from = 1, to = 2}, "bnn.schedule.linear: steps: expected"},
+    {"cosine", {from = 1, steps = 0}, "steps: expected at least 1, got 0"},
     {"warmup", {steps = 3}, "bnn.schedule.warmup: 'to' or 'after' is missing"},
     {"piecewise", {}, "at least one piece is wanted"},
     {"piecewise", {{2, 1}}, "piece 1: {step, value} is wanted, steps rising from 1"},
     {"piecewise", {{1, 1}, {1, 2}}, "piece 2: {step, value} is wanted, steps rising from 1"},
     {"piecewise", {{1, "x"}}, "piece 1:"},
-    {"step", {from = 1, factor = 2}, "'every' is missing"},
-    {"exponential", {from = 1, factor = 0}, "factor = 0: more than 0 is wanted"},
+    {"step", {from = 1, factor = 2}, "every: expected"},
+    {"exponential", {from = 1, factor = 0}, "factor: expected more than 0, got 0"},
     {"cyclical", {period = 3}, "'from' (and 'to') or 'of' is wanted, one of the two"},
     {"cyclical", {period = 3, from = 1, of = 2}, "'from' (and 'to') or 'of' is wanted"},
-    {"blundell", {batches = 0.5}, "batches = 0.5: an integer is wanted"},
-    {"constant", "x", "bnn.schedule.constant: a number is wanted"},
+    {"blundell", {batches = 0.5}, "batches: expected an integer, got 0.5"},
+    {"constant", "x", "bnn.schedule.constant: expected a number"},
   }
   for _, row in ipairs(rows) do
     lu.assertErrorMsgContains(row[3], schedule[row[1]], row[2])

@@ -267,7 +267,7 @@ function TestIntervals.test_are_a_function_of_the_key_and_are_not_there_unasked(
   lu.assertNotEquals(a.risk[1]:totable(), c.risk[1]:totable())
   for _, name in ipairs{"risk_coverage", "reliability", "confusion_matrix"} do
     lu.assertEquals(select("#", metrics[name](probabilities, truth)), 1, name)
-    lu.assertErrorMsgContains("'key' is missing", metrics[name], probabilities, truth,
+    lu.assertErrorMsgContains("key: expected", metrics[name], probabilities, truth,
       {bootstrap = {}})
   end
 end

@@ -128,11 +128,11 @@ function TestRanking.test_refusals()
     {"inside is a nil", {outside = {1}}}, {"unknown set out", {inside = {1}, out = {1}}},
     {"inside score 1 is not a number", {inside = {0 / 0}, outside = {1}}},
     {"unknown option 'boot'", {1, 2}, {0, 1}, {boot = {}}},
-    {"'key' is missing", {1, 2}, {0, 1}, {bootstrap = {}}},
+    {"key: expected", {1, 2}, {0, 1}, {bootstrap = {}}},
     {"level = 1", {1, 2}, {0, 1}, {bootstrap = {key = bnn.key(1), level = 1.0}}},
   })
-  check_refusals(metrics.fpr, {{"tpr = 0", {1, 2}, {0, 1}, {tpr = 0}}})
-  check_refusals(metrics.aupr, {{"positive = ", {1, 2}, {0, 1}, {positive = "ood"}}})
+  check_refusals(metrics.fpr, {{"tpr: expected", {1, 2}, {0, 1}, {tpr = 0}}})
+  check_refusals(metrics.aupr, {{"positive: expected", {1, 2}, {0, 1}, {positive = "ood"}}})
 end
 
 function TestRanking.test_errors_point_at_the_caller()

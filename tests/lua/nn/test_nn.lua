@@ -509,7 +509,7 @@ function TestRefusals.test_wrong_arguments()
     {"did you mean 'activation'", nn.mlp, {3, activaton = "relu"}},
     {"did you mean relu?", nn.mlp, {3, activation = "rellu"}},
     {"one of cos, gelu, leaky_relu", nn.mlp, {8, 1, activation = "sum"}},
-    {"a string or a layer or a function is wanted", nn.mlp, {8, activation = 3}},
+    {"expected a string or a layer or a function", nn.mlp, {8, activation = 3}},
     {"relu: 1 argument, at most 0", nn.relu, 1}, {"at most 1", nn.leaky_relu, 0.1, 2},
     {"leaky_relu: x, a number is wanted", nn.leaky_relu, "x"},
     {"linear: 0 units", nn.linear, 0}, {"linear: 1.5 units", nn.linear, 1.5},
@@ -541,7 +541,7 @@ function TestRefusals.test_wrong_arguments()
     {"expected params first", net.apply, net, x, p},
     {"tensor [n, ...]", net.apply, net, p}, {"tensor [n, ...]", net.apply, net, p, {1, 2}},
     {"did you mean 'train'", net.apply, net, p, x, {trian = true}},
-    {"a key is wanted", net.apply, net, p, x, {key = 3}},
+    {"expected a key", net.apply, net, p, x, {key = 3}},
   }
   for i, row in ipairs(rows) do
     local ok, message = pcall(table.unpack(row, 2, 6))

@@ -71,7 +71,7 @@ function TestScores.test_confusion_matrix()
   check_refusals(metrics.confusion_matrix, {
     {"label 1 is 2, predictions are of classes 0..1", {{1, 0}}, {2}},
     {"label 1 is 2, there are 2 classes", {2}, {0}, {classes = 2}},
-    {"bootstrap: 'key' is missing", {0}, {0}, {bootstrap = {}}},
+    {"bootstrap: key: expected", {0}, {0}, {bootstrap = {}}},
   })
 end
 
@@ -166,7 +166,7 @@ function TestCalibration.test_refusals()
   check_refusals(metrics.ece, {
     {"confidence 2 is 1.5, wanted 0 to 1", {0.5, 1.5}, {1, 1}},
     {"prediction 2 is not a number", {0.5, 0 / 0}, {1, 1}},
-    {"label 1 is 3, 0 or 1 is wanted", {0.5}, {3}}, {"bins = 0", {0.5}, {1}, {bins = 0}},
+    {"label 1 is 3, 0 or 1 is wanted", {0.5}, {3}}, {"bins: expected", {0.5}, {1}, {bins = 0}},
     {"there are no predictions", {}, {}},
   })
 end
@@ -217,7 +217,8 @@ function TestTemperature.test_refusals()
     {"logit 1 of example 1 is inf", {labels = {0}, logits = {{0, 1 / 0}}}},
     {"label 1 is 2", {labels = {2}, logits = {{0, 1}}}}, {"labels is a nil", {logits = {{0, 1}}}},
   })
-  check_refusals(bnn.calibration.scale, {{"temperature = 0", {logits = {{1}}, temperature = 0}}})
+  check_refusals(bnn.calibration.scale,
+    {{"temperature: expected", {logits = {{1}}, temperature = 0}}})
 end
 
 TestFit = {}
@@ -315,7 +316,7 @@ function TestFit.test_refusals()
     {"calibration.fit: prediction 1 is not a number", {prediction = bad, labels = y}},
     {"unknown option 'percentil': did you mean 'percentile'?",
      {prediction = good, labels = y, percentil = 1}},
-    {"calibration.fit: percentile = 99: at most 1",
+    {"calibration.fit: percentile: expected at most 1",
      {prediction = good, labels = y, percentile = 99}},
     {"calibration.fit: the prediction has no score \"stds\"",
      {prediction = good, labels = y, score = "stds"}},

@@ -146,9 +146,9 @@ function TestKept.test_what_is_refused()
   local unlabelled = bnn.data.part{x = train.x}
   for words, opts in pairs{
     ["validation is to be a part of a data set with x and y"] = {validation = unlabelled},
-    ["validation = 3: a table is wanted"] = {validation = 3},
-    ["percentile = 99: at most 1"] = {percentile = 99},
-    ["key = 3: a key is wanted"] = {key = 3}, ["unknown option 'sample'"] = {sample = 3},
+    ["validation: expected a table, got 3"] = {validation = 3},
+    ["percentile: expected at most 1"] = {percentile = 99},
+    ["key: expected a key, got 3"] = {key = 3}, ["unknown option 'sample'"] = {sample = 3},
   } do
     bits.raises("calibration.keep: " .. words, keep, folder, opts)
   end

@@ -70,7 +70,7 @@ function TestRule.test_refusals_of_threshold()
     {"it falls with doubt: one_minus_probability is the score", p, {score = "probability"}},
     {"a label is no score", p, {score = "class"}},
     {"score is a function, which no checkpoint can keep: a name is wanted", p, {score = print}},
-    {"percentile = 99: at most 1 is wanted", p, {percentile = 99}},
+    {"percentile: expected at most 1, got 99", p, {percentile = 99}},
     {"unknown option 'percent': did you mean 'percentile'?", p, {percent = 1}},
     {"the score of prediction 2 is not a number", prediction_of{0, nan}},
     {"there are no predictions", {mean = bnn.zeros(0, 2), class_std = bnn.zeros(0)}},
@@ -319,7 +319,7 @@ function TestEvaluate.test_refusals()
             inside = name ~= "inside" and inside or nil, outside = name ~= "outside" and {} or nil}
   end
   for _, name in ipairs{"predict", "inside", "outside", "key"} do
-    bits.raises({"ood.evaluate", "'" .. name .. "' is missing"}, ood.evaluate, without(name))
+    bits.raises({"ood.evaluate", name .. ": expected"}, ood.evaluate, without(name))
   end
   local function part(x, y) return {x = x, y = y, title = "digits"} end
   check_refusals(evaluate, {
@@ -349,9 +349,9 @@ function TestEvaluate.test_refusals()
     {"what the score's function gives is [3], a number for each of 200 predictions",
      {scores = {mine = function() return {1, 2, 3} end}}},
     {"what the score's function gives is a nil", {scores = {mine = function() end}}},
-    {"percentile = 99: at most 1 is wanted", {percentile = 99}},
+    {"percentile: expected at most 1, got 99", {percentile = 99}},
     {"alpha = 1: less than 1 is wanted", {alpha = 1}},
-    {"bootstrap: 'key' is missing", {bootstrap = {}}},
+    {"bootstrap: key: expected", {bootstrap = {}}},
   })
 end
 

@@ -463,7 +463,7 @@ function TestMisuse.test_unknown_options_say_what_was_meant()
   raises("unknown option 'xlable': did you mean 'xlabel'?", lines, {series = y, xlable = "x"})
   raises("series 1 (a): unknown option 'color': did you mean 'colour'?", lines,
     {series = {{y = {1}, color = "blue", label = "a"}}})
-  raises("series 2: style = \"line\": one of lines, points, both, dashes is wanted", lines,
+  raises("series 2: style: expected one of lines, points, both, dashes", lines,
     {series = {{y = {1}}, {y = {1}, style = "line"}}})
   raises("colour = \"blu\": did you mean 'blue'?", lines, {series = {{y = {1}, colour = "blu"}}})
   raises("unknown option 'column': did you mean 'columns'?", images,
@@ -488,7 +488,7 @@ end
 
 function TestMisuse.test_what_does_not_go_together_is_refused()
   local series = {{y = {1, 2}}}
-  raises("'series' is missing", lines, {})
+  raises("series: expected", lines, {})
   raises("series is empty", lines, {series = {}})
   raises("y is missing", lines, {series = {{label = "a"}}})
   raises("style is that of y", lines, {series = {{band = {{1}, {2}}, style = "lines"}}})
@@ -717,7 +717,7 @@ end
 
 function TestBoxes.test_heat_maps_say_what_they_want()
   local map = bnn.plot.heatmap
-  raises("'path' is missing", map, {z = bnn.zeros(2, 2)})
+  raises("path: expected", map, {z = bnn.zeros(2, 2)})
   raises("z is [4], wanted [h, w]", map, {z = bnn.zeros(4), path = "x.svg"})
   raises("z is [0, 2], wanted [h, w]", map, {z = bnn.zeros(0, 2), path = "x.svg"})
   raises("x is [3], z has 2 of them", map, {z = bnn.zeros(2, 2), x = {1, 2, 3}, path = "x.svg"})

@@ -171,7 +171,8 @@ function TestLooks.test_an_order_gives_a_set_the_same_look_in_every_figure()
     lu.assertEquals(draw("noise", {"x", "y", "noise"}), draw("noise", order))
     lu.assertEquals(draw("MNIST", order), draw("MNIST"))
   end
-  raises("order = \"MNIST\": a list is wanted", plot.lines, {series = {{y = {1}}}, order = "MNIST"})
+  raises("order: expected a list, got \"MNIST\"", plot.lines,
+    {series = {{y = {1}}}, order = "MNIST"})
 end
 
 function TestLooks.test_captions_can_be_read_at_half_the_size()
@@ -375,7 +376,7 @@ end
 
 function TestCurves.test_misuse_is_named()
   local good = {inside = {1, 2}, outside = {2}}
-  raises("'series' is missing", plot.roc, {})
+  raises("series: expected", plot.roc, {})
   raises("bnn.plot.roc: series is empty", plot.roc, {series = {}})
   raises("bnn.plot.roc: series 1 (a): either inside= and outside= or curve=", plot.roc,
     {series = {{label = "a"}}})
@@ -470,8 +471,8 @@ end
 
 function TestPredictions.test_misuse_is_named()
   local x, draw = bnn.zeros(4, 2, 2), plot.predictions
-  raises("'x' is missing", draw, {prediction = SOME})
-  raises("'prediction' is missing", draw, {x = x})
+  raises("x: expected", draw, {prediction = SOME})
+  raises("prediction: expected", draw, {x = x})
   raises("prediction has no class: what bnn.predict gives for classes", draw,
     {x = x, prediction = {mean = x}})
   raises("prediction.class is [4], x has 3 images", draw,

@@ -270,7 +270,7 @@ function TestRefused.test_each_is_one_line()
   assert(bnn.safetensors.save(path "foreign.safetensors", {w = bnn.ones(2)}))
   for _, row in ipairs{
     {{positional = {}}, "no pictures are given: classify.lua --checkpoint=FILE image.png ..."},
-    {{figure = "seen.jpg"}, "--figure=seen.jpg: a name that ends in .png or .svg is wanted"},
+    {{figure = "seen.jpg"}, "--figure: expected a name that ends in .png or .svg, got 'seen.jpg'"},
     {{checkpoint = ""}, "--checkpoint: the name of the file is empty"},
     {{checkpoint = path "none"}, path "none" .. ": No such file"},
     {{checkpoint = here}, here .. ": holds no checkpoints"},

@@ -117,7 +117,7 @@ end
 function TestMain.test_refusals_are_one_line_on_stderr_and_status_1()
   local rows = {
     {"--setps=3", "unknown flag --setps: did you mean --steps?"},
-    {"--steps=0", "--steps=0: at least 1 is wanted"},
+    {"--steps=0", "--steps: expected at least 1, got '0'"},
     {"--how=refused", "no data there"},
   }
   for _, row in ipairs(rows) do
@@ -139,7 +139,7 @@ function TestMain.test_plain_words_are_for_those_that_declare_them()
   lu.assertEquals({run(taking)}, {"1\t\n", "", 0})
   lu.assertStrContains((run(taking, "--help")), "\n  file ...                  files to look at\n")
   local e = experiment.load(taking)
-  lu.assertErrorMsgContains("positional = 3: a list is wanted", e.run, {positional = 3})
+  lu.assertErrorMsgContains("positional: expected a list, got 3", e.run, {positional = 3})
 end
 
 function TestMain.test_an_error_of_the_script_keeps_its_place_and_traceback()
@@ -161,7 +161,7 @@ end
 
 function TestMain.test_an_experiment_without_run_is_refused()
   lu.assertErrorMsgContains("an experiment is wanted", experiment.main, {about = "x"})
-  lu.assertErrorMsgContains("defaults.lr: {value, \"meaning\"} is wanted", experiment.main,
+  lu.assertErrorMsgContains("defaults.lr: expected {value, \"meaning\"}", experiment.main,
     {defaults = {lr = 1}, run = print})
   for _, words in ipairs{"files", {}, {"file ..."}, true} do
     lu.assertErrorMsgContains("experiment: positional: {\"image.png ...\", \"meaning\"} is wanted",
@@ -207,10 +207,10 @@ function TestRun.test_values_are_checked_as_those_of_flags_at_the_line_of_the_ca
   local e, log = loaded()
   local rows = {
     {{setps = 1}, "unknown option 'setps': did you mean 'steps'? known are hidden, how, lr, steps"},
-    {{steps = 0}, "run: steps = 0: at least 1 is wanted"},
-    {{steps = 0.5}, "run: steps = 0.5: an integer is wanted"},
-    {{lr = "1"}, 'run: lr = "1": a number is wanted'},
-    {{how = "wel"}, "one of well, error, refused, SIGINT, SIGTERM is wanted: did you mean well?"},
+    {{steps = 0}, "run: steps: expected at least 1, got 0"},
+    {{steps = 0.5}, "run: steps: expected an integer, got 0.5"},
+    {{lr = "1"}, 'run: lr: expected a number, got "1"'},
+    {{how = "wel"}, "expected one of well, error, refused, SIGINT, SIGTERM (did you mean well?)"},
   }
   for _, row in ipairs(rows) do
     local line = debug.getinfo(1, "l").currentline + 1

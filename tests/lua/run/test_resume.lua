@@ -581,9 +581,9 @@ function TestRefused.test_misuse_before_the_first_step()
   end
   for words, check in pairs{
     ["checkpoint: unknown option 'pth': did you mean 'path'?"] = {pth = "x"},
-    ["checkpoint: keep = 0: at least 1 is wanted"] = {keep = 0},
-    ["checkpoint: every = 0: at least 1 is wanted"] = {every = 0},
-    ["checkpoint: mode = \"best\": one of max, min is wanted"] = {mode = "best"},
+    ["checkpoint: keep: expected at least 1, got 0"] = {keep = 0},
+    ["checkpoint: every: expected at least 1, got 0"] = {every = 0},
+    ["checkpoint: mode: expected one of max, min, got \"best\""] = {mode = "best"},
     ["config/f: a function is no plain value"] = {config = {f = print}},
     ["extras/f: a function is no plain value"] = {extras = {f = print}},
     ["is no plain value"] = {extras = function() return {f = print} end},
@@ -1133,9 +1133,9 @@ end
 
 function TestMoped.test_what_is_refused()
   local p = params_of(nn.mlp{3})
-  raises("bnn.posterior.moped: fraction = 0: more than 0 is wanted", bnn.posterior.moped, p,
+  raises("bnn.posterior.moped: fraction: expected more than 0, got 0", bnn.posterior.moped, p,
     {fraction = 0})
-  raises("least = -81", bnn.posterior.moped, p, {least = -81})
+  raises("least: expected", bnn.posterior.moped, p, {least = -81})
   raises("expected params", bnn.posterior.moped, {})
 end
 

@@ -1,0 +1,52 @@
+--- What kind of value an argument is: the checks and the words for what public functions take.
+--
+-- Messages are "bnn.predict: x: expected a tensor, got a table", raised at the user's line.
+local fail = require "bnn.base.fail"
+local kinds = require "bnn.base.kinds"
+local options = require "bnn.base.options"
+
+local M = {}
+
+local function is_tensor(value) return kinds.is_object(value, "tensor") end
+
+--- Gives a tensor back, or raises that `wanted` was expected.
+function M.tensor(what, value, wanted)
+  if is_tensor(value) then return value end
+  fail.expected(what, wanted, value)
+end
+
+--- Gives a key back, or raises.
+function M.key(what, value)
+  if kinds.is_object(value, "key") then return value end
+  fail.expected(what, "a key", value)
+end
+
+--- Gives a string back, or raises that `wanted` was expected.
+function M.string(what, value, wanted)
+  if type(value) == "string" then return value end
+  fail.expected(what, wanted or "a string", value)
+end
+
+--- Gives a table that is no object back, or raises that `wanted` was expected.
+function M.plain_table(what, value, wanted)
+  if type(value) == "table" and not getmetatable(value) then return value end
+  fail.expected(what, wanted, value)
+end
+
+--- Gives a shape back, a list of sizes, or raises.
+function M.shape(what, value)
+  local is_list = type(value) == "table" and not getmetatable(value)
+  for _, size in ipairs(is_list and value or {}) do
+    is_list = is_list and options.accept(size, {type = "integer", min = 0})
+  end
+  if is_list then return value end
+  fail.expected(what, "a shape, as {784, 64}", value)
+end
+
+--- Gives a function (or what can be called) back, or raises.
+function M.callable(what, value)
+  if options.accept(value, "function") then return value end
+  fail.expected(what, "a function", value)
+end
+
+return M

@@ -1,0 +1,96 @@
+--- The same for models and what they are made of: params, posteriors, networks, data.
+--
+-- Messages are "bnn.predict: model.posterior: expected a posterior, got params", raised at the
+-- user's line.
+local fail = require "bnn.base.fail"
+local kinds = require "bnn.base.kinds"
+local options = require "bnn.base.options"
+local parameters = require "bnn.params.params"
+
+local M = {}
+
+--- Gives params back, or raises.
+function M.params(what, value)
+  if parameters.is(value) then return value end
+  fail.expected(what, "params, as net:init gives them", value)
+end
+
+--- The same for params that steps are to change in place: their buffer is their own.
+function M.buffer(what, value)
+  M.params(what, value)
+  if parameters.has_buffer(value) then return value end
+  fail("%s are parts of others that steps could not change: params:clone() makes params of their "
+    .. "own", what)
+end
+
+-- Whether a value has mu and perhaps logvar as a posterior does.
+local function is_posterior(value)
+  return type(value) == "table" and not parameters.is(value) and parameters.is(value.mu)
+    and (value.logvar == nil or parameters.is(value.logvar))
+end
+
+--- The parameters of a model: its posterior's mean, or its params; and the log-variance's or nil.
+-- @param model an objective, or a table {net=, posterior= or params=}
+function M.parameters_of(what, model)
+  local is_table = type(model) == "table" and not parameters.is(model)
+  local posterior = is_table and model.posterior
+  if posterior and is_posterior(posterior) then return posterior.mu, posterior.logvar end
+  if is_table and not posterior and parameters.is(model.params) then return model.params end
+  if posterior then fail.expected(what .. ": model.posterior", "a posterior", posterior) end
+  if is_table and model.params ~= nil then
+    fail.expected(what .. ": model.params", "params, as net:init gives them", model.params)
+  end
+  fail.expected(what .. ": model", "an objective, or a table {net=, posterior= or params=}", model)
+end
+
+--- Gives a network back: what has init and apply; or raises.
+function M.net(what, value)
+  if type(value) == "table" and not parameters.is(value) and options.accept(value.apply, "function")
+  then
+    return value
+  end
+  fail.expected(what, "a network with apply(params, x, opts), as bnn.nn's have", value)
+end
+
+--- Gives data back: a part of a data set, or {x=, y=}; or raises.
+function M.data(what, value)
+  local is_good = type(value) == "table" and not parameters.is(value)
+    and kinds.is_object(value.x, "tensor")
+  if not is_good then fail.expected(what, "a part of a data set, or {x=, y=}", value) end
+  if value.x:dim() == 0 then fail("%s: x is a scalar, expected rows [n, ...]", what) end
+  if value.y == nil or kinds.is_object(value.y, "tensor") then return value end
+  fail.expected(what .. ": y", "a tensor", value.y)
+end
+
+--- Gives a part of a data set back (what bnn.data.part makes), or raises.
+function M.part(what, value)
+  if kinds.is_object(value, "data") then return value end
+  fail.expected(what, "a part of a data set, as bnn.data.part makes it", value)
+end
+
+--- Makes the methods of a class say so when they are called on something else, as q.sample(key)
+-- does for q:sample(key).
+-- @param class table of functions, which are replaced
+-- @param kind string: "posterior", what messages call it
+-- @param has function(self) -> whether it is one
+function M.check_methods(class, kind, has)
+  for name, method in pairs(class) do
+    if type(method) == "function" and not name:find "^__" then
+      class[name] = function(self, ...)
+        if not has(self) then
+          fail.expected(("%s:%s"):format(kind, name), kinds.text(kind) .. " before the colon", self)
+        end
+        return method(self, ...)
+      end
+    end
+  end
+end
+
+--- Whether a value is a table (but no Params) in which this field is there.
+function M.has(field)
+  return function(value)
+    return type(value) == "table" and not parameters.is(value) and value[field] ~= nil
+  end
+end
+
+return M

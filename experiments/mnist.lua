@@ -68,7 +68,7 @@ end
 -- How many images of a set the threshold refuses; of the test images, half were there to fit it.
 local function say_refused(log, report, set)
   local share = report.refused.class_std[set]
-  local is_test = set == report.inside
+  local is_test = set == report.id
   local n, half = is_test and report.n_report or report.n[set], is_test and ", the other half" or ""
   local line = "refused at that threshold: %.0f of %d images of %s%s (%.1f%%)"
   log:say(bnn.number.format(line, share * n, n, set, half, 100 * share))
@@ -128,8 +128,8 @@ function experiment.run(cfg, log)
   local function predict(x) return bnn.predict(objective, x, sampling) end
   local other = unseen and (unseen.test or unseen.train)
   local report = bnn.ood.evaluate{
-    predict = predict, inside = {x = test.x, y = test.y, title = data.title .. ", test"},
-    outside = {other and {name = unseen.title, x = other.x}}, scores = {"class_std"},
+    predict = predict, id = {x = test.x, y = test.y, title = data.title .. ", test"},
+    ood = {other and {name = unseen.title, x = other.x}}, scores = {"class_std"},
     key = key:fold "ood",
   }
   local rule, few = report.rules.class_std, test:slice(1, 10)
@@ -137,7 +137,7 @@ function experiment.run(cfg, log)
   local line = "99th percentile of the predicted class's std, half of the test images: %.3f"
   log:say(bnn.number.format(line, rule.threshold))
   local metrics = {accuracy = report.accuracy, threshold = rule.threshold}
-  metrics.refused_test = say_refused(log, report, report.inside)
+  metrics.refused_test = say_refused(log, report, report.id)
   metrics.refused = unseen and say_refused(log, report, unseen.title)
   calibrate_checkpoints(cfg, test, report.fit_rows, sampling)
   return metrics, {model = objective, data = data}

@@ -176,14 +176,14 @@ function experiment.run(cfg, log)
   local data = bnn.data.demand{dataset = cfg.dataset, dir = cfg.data, log = log}
   local key = bnn.key(cfg.seed)
   local outside = load_outside(cfg, data, key:fold "noise")
-  local inside = {x = data.test.x, y = data.test.y, title = data.title .. ", test"}
+  local id = {x = data.test.x, y = data.test.y, title = data.title .. ", test"}
 
   local reports, metrics, models = {}, {}, {}
   for i, network in ipairs(networks) do
     local predict
     predict, models[network.name] = train(network, cfg, data, key, log)
     local report = bnn.ood.evaluate{
-      predict = predict, inside = inside, outside = outside, scores = network.scores,
+      predict = predict, id = id, ood = outside, scores = network.scores,
       key = key:fold "ood", percentile = cfg.percentile, alpha = cfg.alpha,
       figures = cfg.figures ~= "" and ("%s/%s"):format(cfg.figures, network.name) or nil,
       title = network.name:gsub("^%l", string.upper) .. " network",
@@ -194,7 +194,7 @@ function experiment.run(cfg, log)
     for _, row in ipairs(report:rows()) do metrics[network.name .. "/" .. row[1]] = row[2] end
   end
 
-  local sets = reports[1].outside
+  local sets = reports[1].ood
   local function auroc(report, score, set)
     return bnn.number.format("%.4f", report.ranking[score][set].auroc)
   end
@@ -204,7 +204,7 @@ function experiment.run(cfg, log)
   local function refused(report, score, set)
     return bnn.number.format("%.2f%%", 100 * report.refused[score][set])
   end
-  say_side_by_side(log, "Refused of", reports, {inside.title, table.unpack(sets)}, refused)
+  say_side_by_side(log, "Refused of", reports, {id.title, table.unpack(sets)}, refused)
   return metrics, {models = models, reports = reports, data = data}
 end
 

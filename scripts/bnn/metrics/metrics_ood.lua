@@ -3,7 +3,7 @@
 --
 -- A higher score means more out-of-distribution, and out-of-distribution is positive (label 1).
 -- Each function takes scores [n] and labels [n] (1 or true: out; 0 or false: in), or one table
--- {inside = scores, outside = scores} in place of both. Examples of equal score are one group,
+-- {id = scores, ood = scores} in place of both. Examples of equal score are one group,
 -- which a threshold takes or leaves as a whole: their order does not matter. Both classes must be
 -- there.
 local core = require "bnn.core"
@@ -11,15 +11,15 @@ local inputs = require "bnn.metrics.metric_inputs"
 
 local M = {}
 
--- {inside =, outside =} as scores and flags.
+-- {id =, ood =} as scores and flags.
 local function join(what, sets)
   for name in pairs(sets) do
-    if name ~= "inside" and name ~= "outside" then
-      inputs.fail("%s: unknown set %s: inside and outside are wanted", what, tostring(name))
+    if name ~= "id" and name ~= "ood" then
+      inputs.fail("%s: unknown set %s: expected id and ood", what, tostring(name))
     end
   end
   local parts = {}
-  for i, name in ipairs{"inside", "outside"} do
+  for i, name in ipairs{"id", "ood"} do
     local x = inputs.values(what, name, sets[name], name .. " score")
     if x:numel() == 0 then inputs.fail("%s: %s has no scores", what, name) end
     parts[i] = x
@@ -29,7 +29,7 @@ end
 
 -- Scores, flags (1: positive) and options from a metric's arguments.
 local function read(what, scores, labels, opts, spec)
-  local is_sets = type(scores) == "table" and (scores.inside ~= nil or scores.outside ~= nil)
+  local is_sets = type(scores) == "table" and (scores.id ~= nil or scores.ood ~= nil)
   opts = inputs.options(what, is_sets and labels or opts, spec)
   local x, flags
   if is_sets then
@@ -51,11 +51,11 @@ local POSITIVE = {type = "string", choices = {"out", "in"}, default = "out"}
 
 local function base_rate(flags) return core.count_flags(flags) / flags:size(1) end
 
---- The area under the ROC curve, by mid-ranks: the probability that an example from outside scores
--- higher than one from inside, plus half that of a tie. 1/2 for a constant score; exact up to one
--- division of integers.
--- @param scores tensor or list [n], higher = more out-of-distribution; or {inside=, outside=}
--- @param labels [n], 1 for out-of-distribution (positive); with {inside=, outside=}, the options
+--- The area under the ROC curve, by mid-ranks: the probability that an out-of-distribution example
+-- scores higher than an in-distribution one, plus half that of a tie. 1/2 for a constant score;
+-- exact up to one division of integers.
+-- @param scores tensor or list [n], higher = more out-of-distribution; or {id=, ood=}
+-- @param labels [n], 1 for out-of-distribution (positive); with {id=, ood=}, the options
 -- @param opts table: bootstrap={key=, n=1000, level=0.95}, in and out resampled apart
 -- @return number, and {lo, hi} with bootstrap
 function M.auroc(scores, labels, opts)
@@ -73,8 +73,8 @@ end
 
 --- Average precision: the sum over distinct scores of (R_k - R_(k-1)) P_k, as scikit-learn's
 -- average_precision_score; no interpolation. A constant score has the base rate.
--- @param scores tensor or list [n], higher = more out-of-distribution; or {inside=, outside=}
--- @param labels [n], 1 for out-of-distribution; with {inside=, outside=}, the options
+-- @param scores tensor or list [n], higher = more out-of-distribution; or {id=, ood=}
+-- @param labels [n], 1 for out-of-distribution; with {id=, ood=}, the options
 -- @param opts table: positive="out" ("in": in-distribution is positive and scores are negated, the
 --   AUPR-in of the literature), bootstrap={key=, n=1000, level=0.95}, in and out resampled apart
 -- @return number; {lo, hi} with bootstrap, else nil; the base rate, the share of positives
@@ -86,8 +86,8 @@ end
 -- OpenOOD and pytorch-ood have it (scikit-learn's auc of precision_recall_curve). It differs from
 -- average_precision: below it without ties, usually above with coarse ones (a constant score at
 -- base rate 0.3 has 0.65 against 0.3). Say which one a table shows.
--- @param scores tensor or list [n], higher = more out-of-distribution; or {inside=, outside=}
--- @param labels [n], 1 for out-of-distribution; with {inside=, outside=}, the options
+-- @param scores tensor or list [n], higher = more out-of-distribution; or {id=, ood=}
+-- @param labels [n], 1 for out-of-distribution; with {id=, ood=}, the options
 -- @param opts table: positive="out" ("in": in-distribution is positive and scores are negated),
 --   bootstrap={key=, n=1000, level=0.95}, in and out resampled apart
 -- @return number; {lo, hi} with bootstrap, else nil; the base rate, the share of positives
@@ -105,8 +105,8 @@ end
 -- "out" (OpenOOD, pytorch-ood): the share of in-distribution examples that are flagged when 95% of
 -- the others are; positive = "in" (LULA, laplace-redux): the share of out-of-distribution examples
 -- that are accepted when 95% of the in-distribution ones are (scores are negated).
--- @param scores tensor or list [n], higher = more out-of-distribution; or {inside=, outside=}
--- @param labels [n], 1 for out-of-distribution; with {inside=, outside=}, the options
+-- @param scores tensor or list [n], higher = more out-of-distribution; or {id=, ood=}
+-- @param labels [n], 1 for out-of-distribution; with {id=, ood=}, the options
 -- @param opts table: positive="out", bootstrap={key=, n=1000, level=0.95}, in and out resampled
 --   apart
 -- @return number, and {lo, hi} with bootstrap
@@ -115,8 +115,8 @@ function M.fpr95(scores, labels, opts)
 end
 
 --- As fpr95, at any true positive rate (to six decimals).
--- @param scores tensor or list [n], higher = more out-of-distribution; or {inside=, outside=}
--- @param labels [n], 1 for out-of-distribution; with {inside=, outside=}, the options
+-- @param scores tensor or list [n], higher = more out-of-distribution; or {id=, ood=}
+-- @param labels [n], 1 for out-of-distribution; with {id=, ood=}, the options
 -- @param opts table: tpr=0.95 in [1e-6, 1], positive="out", bootstrap={key=, n=1000, level=0.95}
 -- @return number, and {lo, hi} with bootstrap
 function M.fpr(scores, labels, opts)
@@ -138,8 +138,8 @@ local function curve(scores, flags, x0, y0, f)
 end
 
 --- The points of the ROC curve, one for each distinct score from the highest, behind (0, 0).
--- @param scores tensor or list [n], higher = more out-of-distribution; or {inside=, outside=}
--- @param labels [n], 1 for out-of-distribution; with {inside=, outside=}, the options
+-- @param scores tensor or list [n], higher = more out-of-distribution; or {id=, ood=}
+-- @param labels [n], 1 for out-of-distribution; with {id=, ood=}, the options
 -- @param opts table: positive="out"; for "in" thresholds are of the negated scores
 -- @return table of tensors f64: fpr, tpr, threshold (positive is score >= threshold; the first inf)
 function M.roc_curve(scores, labels, opts)
@@ -153,8 +153,8 @@ end
 
 --- The points of the precision-recall curve, one for each distinct score from the highest, behind
 -- recall 0 and precision 1.
--- @param scores tensor or list [n], higher = more out-of-distribution; or {inside=, outside=}
--- @param labels [n], 1 for out-of-distribution; with {inside=, outside=}, the options
+-- @param scores tensor or list [n], higher = more out-of-distribution; or {id=, ood=}
+-- @param labels [n], 1 for out-of-distribution; with {id=, ood=}, the options
 -- @param opts table: positive="out"; for "in" thresholds are of the negated scores
 -- @return table: tensors f64 recall, precision, threshold (the first inf); number base_rate
 function M.precision_recall_curve(scores, labels, opts)

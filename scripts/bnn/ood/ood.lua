@@ -58,26 +58,26 @@ function M.is_refused(prediction, rule)
 end
 
 --- Evaluates what a network's scores say of images that it does not know: how well each tells a set
--- outside from the one inside, and what a threshold refuses.
+-- that it does not know from the one that it does, and how often a threshold abstains.
 --
 --     local report = bnn.ood.evaluate{
 --       predict = function(x) return bnn.predict(model, x, {samples = 100, key = key}) end,
---       inside = data.test, outside = {notMNIST = letters.test}, key = key:fold "ood",
+--       id = data.test, ood = {notMNIST = letters.test}, key = key:fold "ood",
 --     }
 --     print(report)      -- or report.ranking.class_std.notMNIST.auroc, report.refused ...
 --
--- All of `inside` is ranked against each set. Thresholds and conformal sets are fitted on one half
+-- All of `id` is ranked against each set. Thresholds and conformal sets are fitted on one half
 -- of it, drawn by the key, and what they do is reported on the other; the training never sees
 -- either. Each set is predicted once.
 -- @param opts table:
 --   predict     function(x) -> what bnn.predict gives, for classes
---   inside      part of a data set with x, y; `title` in it names it
---   outside     {name = part, ...}, or a list of {name=, x=} in the order to show; a tensor will
+--   id          part of a data set with x, y; `title` in it names it
+--   ood         {name = part, ...}, or a list of {name=, x=} in the order to show; a tensor will
 --               do for a part; {}: none, for the thresholds alone
 --   key         for the halves
 --   scores      a list of names (see bnn.ood), and name = function(prediction) -> tensor [n] among
 --               them; all the usual ones that the predictions have when left out
---   percentile  0.99: of a score on a half of `inside`, its threshold
+--   percentile  0.99: of a score on a half of `id`, its threshold
 --   alpha       0.01: the share of conformal sets that may miss the label
 --   bootstrap   {key=, n=1000, level=0.95}: intervals of the figures of ranking
 --   log, step   a log that gets every figure as a row of that step (0)
@@ -85,12 +85,12 @@ end
 --               said on stderr
 --   title       of the pictures, such as the network's name
 -- @return report: tostring(report) and report:text() are its tables, report:rows() its rows for a
---   log. Fields: inside, outside, scores (names); n[set]; accuracy; n_fit, n_report (examples of
+--   log. Fields: id, ood, scores (names); n[set]; accuracy; n_fit, n_report (examples of
 --   the halves); fit_rows i32 [n_fit], of those that were fitted on; ranking[score][set] =
 --   {auroc=, average_precision_out=, _in=, aupr_out=, _in=, fpr95_out=, _in=, base_rate=,
 --   intervals=} (see bnn.metrics); rules[score], as bnn.ood.threshold gives it;
 --   refused[score][set]; kept_accuracy[score] (nil where nothing is kept); conformal = {alpha=,
---   threshold=, n=, sets = {[set] = {coverage= (inside), size=, not_single=}}};
+--   threshold=, n=, sets = {[set] = {coverage= (id), size=, not_single=}}};
 --   values[score][set], the scores, tensors f64 [n]; figures, the files drawn
 function M.evaluate(opts) return evaluation.evaluate(opts) end
 

@@ -17,8 +17,8 @@ local M = {}
 local WHAT = "ood.evaluate"
 
 local spec = {
-  predict = {type = "function", required = true}, inside = {type = "table|tensor", required = true},
-  outside = {type = "table", required = true}, scores = "table",
+  predict = {type = "function", required = true}, id = {type = "table|tensor", required = true},
+  ood = {type = "table", required = true}, scores = "table",
   key = {type = "key", required = true}, log = "any", step = {type = "integer", default = 0},
   percentile = {type = "number", min = 0, max = 1, default = 0.99},
   alpha = {type = "number", above = 0, default = 0.01}, figures = "string", title = "string",
@@ -35,13 +35,13 @@ local function read_set(name, given)
   return {name = name, x = x}
 end
 
-local function read_inside(given)
+local function read_id(given)
   if type(given) ~= "table" then
-    inputs.fail("%s: inside has no labels: {x=, y=} is wanted", WHAT)
+    inputs.fail("%s: id has no labels: {x=, y=} is wanted", WHAT)
   end
-  local name = given.title or given.name or "inside"
+  local name = given.title or given.name or "id"
   if type(name) ~= "string" then
-    inputs.fail("%s: inside: title is a %s, a string is wanted", WHAT, type(name))
+    inputs.fail("%s: id: title is a %s, a string is wanted", WHAT, type(name))
   end
   local set = read_set(name, given)
   local n = set.x:size(1)
@@ -54,22 +54,22 @@ local function read_inside(given)
 end
 
 -- {{name =, x =}, ...} in its order, or {name = part} by name.
-local function read_outside(given, inside)
-  local sets, taken = {}, {[inside] = true}
+local function read_ood(given, id)
+  local sets, taken = {}, {[id] = true}
   local function add(name, part)
     if type(name) ~= "string" then
-      inputs.fail("%s: outside[%d] has no name: {name=, x=} is wanted", WHAT, #sets + 1)
+      inputs.fail("%s: ood[%d] has no name: {name=, x=} is wanted", WHAT, #sets + 1)
     end
     if taken[name] then inputs.fail("%s: two sets are called %q", WHAT, name) end
     taken[name] = true
     sets[#sets + 1] = read_set(name, part)
   end
   if pytree.leaf_kind(given.x) == "tensor" and (given.y ~= nil or given.size) then
-    inputs.fail("%s: outside is a part of a data set, {name = part, ...} is wanted", WHAT)
+    inputs.fail("%s: ood is a part of a data set, {name = part, ...} is wanted", WHAT)
   end
   local names = options.sorted_names(given)
   if #given > 0 and #names > 0 then
-    inputs.fail("%s: outside is a list, and has %q by name: one of both is wanted", WHAT, names[1])
+    inputs.fail("%s: ood is a list, and has %q by name: one of both is wanted", WHAT, names[1])
   end
   for _, part in ipairs(given) do add(type(part) == "table" and part.name, part) end
   for _, name in ipairs(names) do add(name, given[name]) end
@@ -108,8 +108,8 @@ local function read(given)
     inputs.fail("%s: alpha = %s: less than 1 is wanted", WHAT, opts.alpha)
   end
   opts.log = opts.log ~= nil and inputs.call(WHAT, logs.of, opts.log) or nil
-  opts.inside = read_inside(opts.inside)
-  opts.outside = read_outside(opts.outside, opts.inside.name)
+  opts.id = read_id(opts.id)
+  opts.ood = read_ood(opts.ood, opts.id.name)
   opts.scores = opts.scores and read_scores(opts.scores)
   return opts
 end
@@ -163,14 +163,14 @@ end
 local function add_rules(report, opts, right, fit, rest)
   right = pick(right, rest):totable()
   for _, name in ipairs(report.scores) do
-    local values = report.values[name][report.inside]
+    local values = report.values[name][report.id]
     local rule = rules.fit(WHAT, name, pick(values, fit), opts.percentile)
     local refused, kept, kept_right = rules.refused(pick(values, rest), rule), 0, 0
     for i, is_refused in ipairs(refused) do
       if is_refused == 0 then kept, kept_right = kept + 1, kept_right + right[i] end
     end
     report.rules[name] = rule
-    report.refused[name] = {[report.inside] = 1 - kept / #refused}
+    report.refused[name] = {[report.id] = 1 - kept / #refused}
     report.kept_accuracy[name] = kept > 0 and kept_right / kept or nil
   end
 end
@@ -190,11 +190,11 @@ local function add_conformal(report, opts, p, labels, fit, rest)
     probabilities = pick(p, fit), labels = pick(labels, fit), alpha = opts.alpha,
   }
   local sets = conformal.sets(fitted, pick(p, rest))
-  local figures_inside = set_figures(sets)
-  figures_inside.coverage = conformal.coverage(sets, pick(labels, rest))
+  local figures_id = set_figures(sets)
+  figures_id.coverage = conformal.coverage(sets, pick(labels, rest))
   report.conformal = {
     alpha = fitted.alpha, threshold = fitted.threshold, n = fitted.n,
-    sets = {[report.inside] = figures_inside},
+    sets = {[report.id] = figures_id},
   }
 end
 
@@ -205,8 +205,8 @@ local function keep_values(report, set, values)
   end
 end
 
-local function add_inside(report, opts)
-  local set = opts.inside
+local function add_id(report, opts)
+  local set = opts.id
   local prediction, p = predict(opts, set)
   opts.scores = opts.scores or read_scores(scores.usual(WHAT, prediction))
   for i, s in ipairs(opts.scores) do report.scores[i] = s.name end
@@ -231,15 +231,15 @@ local metrics = {
   {"fpr95_out", metrics_ood.fpr95, "out"}, {"fpr95_in", metrics_ood.fpr95, "in"},
 }
 
-local function rank(opts, inside, outside)
+local function rank(opts, id, ood)
   local figures_of, intervals = {}, {}
   for _, row in ipairs(metrics) do
     local name, metric, positive = table.unpack(row)
-    local value, interval = metric({inside = inside, outside = outside},
+    local value, interval = metric({id = id, ood = ood},
       {positive = positive, bootstrap = opts.bootstrap})
     figures_of[name], intervals[name] = value, interval
   end
-  local n_in, n_out = inside:size(1), outside:size(1)
+  local n_in, n_out = id:size(1), ood:size(1)
   figures_of.base_rate = n_out / (n_in + n_out)
   figures_of.intervals = opts.bootstrap and intervals or nil
   return figures_of
@@ -251,16 +251,16 @@ local function share(flags)
   return sum / #flags
 end
 
-local function add_outside(report, opts, set)
+local function add_ood(report, opts, set)
   local prediction, p = predict(opts, set)
   keep_values(report, set, score(opts, set, prediction))
   report.n[set.name] = p:size(1)
   for _, name in ipairs(report.scores) do
     local values = report.values[name]
-    local inside, outside = values[report.inside], values[set.name]
+    local id, ood = values[report.id], values[set.name]
     report.ranking[name] = report.ranking[name] or {}
-    report.ranking[name][set.name] = rank(opts, inside, outside)
-    report.refused[name][set.name] = share(rules.refused(outside, report.rules[name]))
+    report.ranking[name][set.name] = rank(opts, id, ood)
+    report.refused[name][set.name] = share(rules.refused(ood, report.rules[name]))
   end
   report.conformal.sets[set.name] = set_figures(conformal.sets(report.conformal, p))
 end
@@ -268,9 +268,9 @@ end
 --- As bnn.ood.evaluate.
 function M.evaluate(given)
   local opts = read(given)
-  local report = reports.new(opts.inside.name, opts.outside)
-  add_inside(report, opts)
-  for _, set in ipairs(opts.outside) do add_outside(report, opts, set) end
+  local report = reports.new(opts.id.name, opts.ood)
+  add_id(report, opts)
+  for _, set in ipairs(opts.ood) do add_ood(report, opts, set) end
   if opts.log then opts.log:row(opts.step, report:rows()) end
   local wants_figures = opts.figures and opts.figures ~= ""
   report.figures = wants_figures and figures.draw(report, opts.figures, opts.title) or {}

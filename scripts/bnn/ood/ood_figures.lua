@@ -31,7 +31,7 @@ local function file_name(name, taken)
 end
 
 -- By their place here a set has its colour and dashes.
-local function order_of(report) return {report.inside, table.unpack(report.outside)} end
+local function order_of(report) return {report.id, table.unpack(report.ood)} end
 
 local ENTRY = 21 -- the height of one of the legend
 
@@ -54,14 +54,14 @@ end
 -- The rate of false alarms goes by its logarithm: what matters is the far left, where they are few.
 local function roc(report, score, path, title)
   local values, series = report.values[score], {}
-  for i, set in ipairs(report.outside) do
-    series[i] = {inside = values[report.inside], outside = values[set], label = set}
+  for i, set in ipairs(report.ood) do
+    series[i] = {id = values[report.id], ood = values[set], label = set}
   end
   return plot.roc{
     series = series, order = order_of(report), path = path, logx = true,
     title = (title and title .. ": " or "") .. axis_of(score),
-    xrange = {1 / report.n[report.inside], 1}, width = 560,
-    xlabel = ("share flagged of %s"):format(report.inside), ylabel = "share flagged of the others",
+    xrange = {1 / report.n[report.id], 1}, width = 560,
+    xlabel = ("share flagged of %s"):format(report.id), ylabel = "share flagged of the others",
   }
 end
 
@@ -81,7 +81,7 @@ function M.draw(report, folder, title)
   for _, score in ipairs(report.scores) do
     local name = file_name(score, taken)
     if not try(histogram, "histogram", score, name) then break end -- the others would fail as well
-    if #report.outside > 0 then try(roc, "roc", score, name) end
+    if #report.ood > 0 then try(roc, "roc", score, name) end
   end
   return drawn
 end

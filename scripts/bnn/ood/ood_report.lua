@@ -9,13 +9,13 @@ local Report = {__name = "bnn.ood.report"}
 Report.__index = Report
 
 --- A report to be filled in.
--- @param inside string: the name of the in-distribution set
--- @param outside list of {name=}
-function M.new(inside, outside)
+-- @param id string: the name of the in-distribution set
+-- @param ood list of {name=}
+function M.new(id, ood)
   local names = {}
-  for i, set in ipairs(outside) do names[i] = set.name end
+  for i, set in ipairs(ood) do names[i] = set.name end
   return setmetatable({
-    inside = inside, outside = names, scores = {}, n = {}, values = {}, ranking = {}, rules = {},
+    id = id, ood = names, scores = {}, n = {}, values = {}, ranking = {}, rules = {},
     refused = {}, kept_accuracy = {},
   }, Report)
 end
@@ -43,8 +43,8 @@ local function add_score(rows, report, score)
   local prefix = ("ood/%s/"):format(score)
   rows[#rows + 1] = {prefix .. "threshold", report.rules[score].threshold}
   rows[#rows + 1] = {prefix .. "kept_accuracy", report.kept_accuracy[score]}
-  rows[#rows + 1] = {prefix .. report.inside .. "/refused", report.refused[score][report.inside]}
-  for _, set in ipairs(report.outside) do
+  rows[#rows + 1] = {prefix .. report.id .. "/refused", report.refused[score][report.id]}
+  for _, set in ipairs(report.ood) do
     local here = prefix .. set .. "/"
     add_ranking(rows, here, report.ranking[score][set])
     rows[#rows + 1] = {here .. "refused", report.refused[score][set]}
@@ -63,8 +63,8 @@ end
 function Report:rows()
   local rows = {{"ood/accuracy", self.accuracy}}
   for _, score in ipairs(self.scores) do add_score(rows, self, score) end
-  add_conformal(rows, self, self.inside)
-  for _, set in ipairs(self.outside) do add_conformal(rows, self, set) end
+  add_conformal(rows, self, self.id)
+  for _, set in ipairs(self.ood) do add_conformal(rows, self, set) end
   return rows
 end
 
@@ -92,7 +92,7 @@ is accepted when 95% inside are. The base rate is the share of examples that are
 local function ranking_text(report)
   local rows = {}
   for _, score in ipairs(report.scores) do
-    for _, set in ipairs(report.outside) do
+    for _, set in ipairs(report.ood) do
       local f = report.ranking[score][set]
       rows[#rows + 1] = {
         score, set, with_interval(f.auroc, f.intervals and f.intervals.auroc),
@@ -121,31 +121,31 @@ local function percent_cell(v) return number.format("%.2f%%", 100 * v) end
 
 local function refusal_text(report)
   local columns = {
-    "score", {"threshold", format = "%.4g"}, {report.inside, align = "right"},
+    "score", {"threshold", format = "%.4g"}, {report.id, align = "right"},
     {"accuracy of the kept", align = "right"},
   }
-  for _, set in ipairs(report.outside) do columns[#columns + 1] = {set, align = "right"} end
+  for _, set in ipairs(report.ood) do columns[#columns + 1] = {set, align = "right"} end
   local rows = {}
   for i, score in ipairs(report.scores) do
     local kept = report.kept_accuracy[score]
     rows[i] = {
-      score, report.rules[score].threshold, percent_cell(report.refused[score][report.inside]),
+      score, report.rules[score].threshold, percent_cell(report.refused[score][report.id]),
       kept and percent_cell(kept) or "none kept",
     }
-    for k, set in ipairs(report.outside) do
+    for k, set in ipairs(report.ood) do
       rows[i][4 + k] = percent_cell(report.refused[score][set])
     end
   end
   local head = "Refused: scores above their %s on a half of %s (%d); its column is of the other "
     .. "half (%d).\n"
   local name = M.percentile_name(report.rules[report.scores[1]].percentile)
-  return head:format(name, report.inside, report.n_fit, report.n_report)
+  return head:format(name, report.id, report.n_fit, report.n_report)
     .. table_text.render(rows, columns) .. "\n"
 end
 
 local function conformal_text(report)
   local fit, rows = report.conformal, {}
-  for i, set in ipairs{report.inside, table.unpack(report.outside)} do
+  for i, set in ipairs{report.id, table.unpack(report.ood)} do
     local f = fit.sets[set]
     rows[i] = {set, f.coverage and percent_cell(f.coverage) or "-", f.size,
                percent_cell(f.not_single)}
@@ -164,10 +164,10 @@ end
 -- @return string of lines
 function Report:text()
   local head = "in: %s, %d examples, accuracy %s; out: %s\n\n"
-  local outside = {}
-  for i, set in ipairs(self.outside) do outside[i] = ("%s (%d)"):format(set, self.n[set]) end
-  return head:format(self.inside, self.n[self.inside], percent_cell(self.accuracy),
-    #outside > 0 and table.concat(outside, ", ") or "none")
+  local ood = {}
+  for i, set in ipairs(self.ood) do ood[i] = ("%s (%d)"):format(set, self.n[set]) end
+  return head:format(self.id, self.n[self.id], percent_cell(self.accuracy),
+    #ood > 0 and table.concat(ood, ", ") or "none")
     .. ranking_text(self) .. refusal_text(self) .. conformal_text(self)
 end
 

@@ -124,8 +124,8 @@ M.colours = {
   purple = "#cc79a7", sky = "#56b4e9", black = "#000000", yellow = "#f0e442", grey = "#7f7f7f",
 }
 
--- Neighbours differ in grey as well; yellow, which is hardly seen there, has no turn. In a figure
--- of what is inside and what is outside of a distribution the former comes first, and is blue.
+-- Neighbours differ in grey as well; yellow, which is hardly seen there, has no turn. What is
+-- in-distribution comes first, and is blue.
 local TURNS = {"blue", "orange", "green", "vermillion", "purple", "sky", "black", "grey"}
 
 --- A colour as gnuplot wants it: one by name, "#rrggbb", or (nil) that of a turn.

@@ -99,7 +99,7 @@ local histogram_spec = figure.spec{
 --- Histograms of one or more samples over the same bins: a score on the data that a network knows
 -- against those that it does not.
 --     bnn.plot.histogram{
---       series = {{x = inside.class_std, label = "MNIST"}, {x = outside.class_std, label = "B"}},
+--       series = {{x = id.class_std, label = "MNIST"}, {x = ood.class_std, label = "B"}},
 --       xlabel = "std of the predicted class", path = "std.svg",
 --       vlines = {threshold}, vlabel = "threshold",
 --     }

@@ -102,7 +102,7 @@ end
 
 local MOST_HATCHED = 3 -- hatches over each other; more are a muddle
 
--- The first in turn is filled, and tells what is inside from what is outside; others are hatched
+-- The first in turn is filled, and tells in-distribution from the others; others are hatched
 -- where they are few and stand apart, as on logarithms they do not.
 local function is_filled(turn, sets, opts)
   return turn == 1 or sets <= MOST_HATCHED and not opts.logy

@@ -56,14 +56,14 @@ end
 
 local function read_roc(what, given, level)
   local s = options.check(what, given, {
-    inside = figure.COLUMN, outside = figure.COLUMN, curve = "table", label = "string",
+    id = figure.COLUMN, ood = figure.COLUMN, curve = "table", label = "string",
     colour = "string",
   }, level + 2)
-  local has_scores = s.inside ~= nil and s.outside ~= nil
-  if has_scores == (s.curve ~= nil) or (s.inside ~= nil) ~= (s.outside ~= nil) then
-    fail(level + 1, "%s: either inside= and outside= or curve= is wanted", what)
+  local has_scores = s.id ~= nil and s.ood ~= nil
+  if has_scores == (s.curve ~= nil) or (s.id ~= nil) ~= (s.ood ~= nil) then
+    fail(level + 1, "%s: either id= and ood= or curve= is wanted", what)
   end
-  local curve = s.curve or metrics_ood.roc_curve{inside = s.inside, outside = s.outside}
+  local curve = s.curve or metrics_ood.roc_curve{id = s.id, ood = s.ood}
   local x, y = columns_of(what, curve, "fpr", "tpr", level + 1)
   return x, y, with_area(s.label, "AUROC", area_below(x, y))
 end
@@ -95,14 +95,14 @@ end
 
 local ENTRY = 21 -- the height of one of the legend
 
---- ROC curves: how many from outside are flagged against how many from inside are, with the AUROC
--- of each in the legend, and the diagonal of chance.
+--- ROC curves: the share of out-of-distribution examples flagged against that of in-distribution
+-- ones, with the AUROC of each in the legend, and the diagonal of chance.
 --     bnn.plot.roc{path = "roc.svg", series = {
---       {inside = p.class_std, outside = q.class_std, label = "Bayesian"},
+--       {id = p.class_std, ood = q.class_std, label = "Bayesian"},
 --       {curve = bnn.metrics.roc_curve(scores, labels), label = "plain MLP"},
 --     }}
 -- @param opts table:
---   series= a list of {inside=, outside=: scores [n], higher = more out-of-distribution, or curve=
+--   series= a list of {id=, ood=: scores [n], higher = more out-of-distribution, or curve=
 --     what bnn.metrics.roc_curve gives; label=, colour=}
 --   logx=false: true shows what few false positives cost
 --   title=, xlabel=, ylabel=, xrange=, yrange=, logy=, legend=, order=, path=, width=480, height=
@@ -116,8 +116,8 @@ function M.roc(opts)
   local least = opts.logx and least_positive(series) or 0
   series[#series + 1] = chance(least)
   fill_in(opts, {
-    xlabel = "false positive rate (inside, flagged)",
-    ylabel = "true positive rate (outside, flagged)",
+    xlabel = "false positive rate (ID, flagged)",
+    ylabel = "true positive rate (OOD, flagged)",
     xrange = opts.logx and {least, 1} or {-0.02, 1.02},
     yrange = not opts.logy and {-0.02, 1.02} or nil,
     width = opts.path and 480 or nil, height = opts.path and 420 + ENTRY * #series or nil,

@@ -74,7 +74,7 @@ local function environment()
     posterior = q, q = q, model = model, params = q:mean(),
     state = real.optim.adam{}:init(objective), x = x, y = y, o = o, p = p, prediction = p,
     images = x, part = data.test, validation = data.test, calibration = data.test,
-    inside = p, outside = real.predict(model, letters.test.x, o),
+    id = p, ood = real.predict(model, letters.test.x, o),
     scores = scores, labels = {0, 0, 1, 1}, threshold = 0.3, log = real.log.memory(),
     cfg = {lr = 1e-3},
     stats = {mean = real.zeros(28, 28), std = real.ones(28, 28)}, grid = {-1, 0, 1},
@@ -107,7 +107,7 @@ local MEANT = {
       return env.net:apply(w, input:reshape(1, 28, 28)):cross_entropy(label:reshape(1)):mean()
     end
   end,
-  ["bnn.plot.roc"] = function(env) env.q = env.outside end,
+  ["bnn.plot.roc"] = function(env) env.q = env.ood end,
   ["bnn.plot.lines"] = function(env)
     env.data = {x = env.grid, y = env.grid}
     env.p = {mean = env.grid, total_std = {0.1, 0.2, 0.1}}

@@ -49,14 +49,14 @@ end
 function TestRanking.test_forms_of_the_arguments()
   local want = metrics.auroc(scores, labels)
   local flags = {false, true, true, true, false, false}
-  local sets = {inside = {0.9, 0.4, 0.1}, outside = tensor{0.8, 0.4, 0.4}:to "f64"}
+  local sets = {id = {0.9, 0.4, 0.1}, ood = tensor{0.8, 0.4, 0.4}:to "f64"}
   lu.assertEquals(metrics.auroc(scores, flags), want)
   lu.assertEquals(metrics.auroc(tensor(scores), tensor(labels, "u8")), want)
-  lu.assertEquals(metrics.auroc({inside = {0.9, 0.4, 0.1}, outside = {0.8, 0.4, 0.4}}), want)
+  lu.assertEquals(metrics.auroc({id = {0.9, 0.4, 0.1}, ood = {0.8, 0.4, 0.4}}), want)
   local key = bnn.key(1)
   local _, interval = metrics.auroc(sets, {bootstrap = {key = key, n = 50}})
   lu.assertEquals(#interval, 2)
-  near(select(3, metrics.aupr({inside = {1, 2, 3}, outside = {4}}, {positive = "in"})), 0.75)
+  near(select(3, metrics.aupr({id = {1, 2, 3}, ood = {4}}, {positive = "in"})), 0.75)
 end
 
 function TestRanking.test_a_constant_score()
@@ -124,9 +124,9 @@ function TestRanking.test_refusals()
     {"every label is 0 (in-distribution)", {1, 2}, {0, 0}},
     {"every label is 1 (out-of-distribution)", {1, 2}, {1, 1}},
     {"label 2 is 2, 0 or 1 is wanted", {1, 2}, {0, 2}}, {"labels is a nil", {1, 2}},
-    {"outside has no scores", {inside = {1}, outside = {}}},
-    {"inside is a nil", {outside = {1}}}, {"unknown set out", {inside = {1}, out = {1}}},
-    {"inside score 1 is not a number", {inside = {0 / 0}, outside = {1}}},
+    {"ood has no scores", {id = {1}, ood = {}}},
+    {"id is a nil", {ood = {1}}}, {"unknown set out", {id = {1}, out = {1}}},
+    {"id score 1 is not a number", {id = {0 / 0}, ood = {1}}},
     {"unknown option 'boot'", {1, 2}, {0, 1}, {boot = {}}},
     {"key: expected", {1, 2}, {0, 1}, {bootstrap = {}}},
     {"level = 1", {1, 2}, {0, 1}, {bootstrap = {key = bnn.key(1), level = 1.0}}},
@@ -235,8 +235,8 @@ function TestBootstrap.test_intervals_cover_the_truth_as_often_as_they_say()
   local covered, runs = 0, 200
   for run = 1, runs do
     local key = bnn.key(run)
-    local inside, outside = bnn.randn(key:fold "in", 100), bnn.randn(key:fold "out", 100) + 1
-    local sets = {inside = inside, outside = outside}
+    local id, ood = bnn.randn(key:fold "in", 100), bnn.randn(key:fold "out", 100) + 1
+    local sets = {id = id, ood = ood}
     local _, i = metrics.auroc(sets, {bootstrap = {key = key:fold "boot", n = 300, level = 0.9}})
     if i[1] <= 0.76025 and 0.76025 <= i[2] then covered = covered + 1 end
   end
@@ -245,8 +245,8 @@ function TestBootstrap.test_intervals_cover_the_truth_as_often_as_they_say()
 end
 
 function TestBootstrap.test_either_set_keeps_its_size()
-  -- one example outside: a resample of all would often have none
-  local _, interval = metrics.auroc({inside = {1, 2, 3, 4}, outside = {9}},
+  -- one out-of-distribution example: a resample of all would often have none
+  local _, interval = metrics.auroc({id = {1, 2, 3, 4}, ood = {9}},
     {bootstrap = {key = bnn.key(1), n = 200}})
   lu.assertEquals(interval, {1, 1})
 end

@@ -110,17 +110,17 @@ local function set_of(name, n, shift)
   return {x = bnn.concat({p, score}, 2), y = tensor(y, "i32"), title = name}
 end
 
-local inside, near, far = set_of("digits", 200, 0), set_of("near", 80, 0.5), set_of("far", 60, 2)
+local id, near, far = set_of("digits", 200, 0), set_of("near", 80, 0.5), set_of("far", 60, 2)
 local KEY = bnn.key(3)
 
 local function evaluate(changes)
-  local opts = {predict = predict, inside = inside, key = KEY, scores = {"class_std"},
-                outside = {{name = "near", x = near.x}, {name = "far", x = far.x}}}
+  local opts = {predict = predict, id = id, key = KEY, scores = {"class_std"},
+                ood = {{name = "near", x = near.x}, {name = "far", x = far.x}}}
   for name, value in pairs(changes or {}) do opts[name] = value end
   return ood.evaluate(opts)
 end
 
--- Rows of a half of the set inside: which = 1, the one that is fitted on, or 2.
+-- Rows of a half of the in-distribution set: which = 1, the one that is fitted on, or 2.
 local function half(which)
   local order = bnn.permutation(KEY:fold "half", 200):totable()
   return table.move(order, which == 1 and 1 or 101, which == 1 and 100 or 200, 1, {})
@@ -134,12 +134,12 @@ end
 
 TestEvaluate = {}
 
-function TestEvaluate.test_ranks_all_of_inside_against_each_set_by_the_metrics()
+function TestEvaluate.test_ranks_all_of_id_against_each_set_by_the_metrics()
   local r = evaluate()
-  lu.assertEquals({r.inside, r.outside, r.scores}, {"digits", {"near", "far"}, {"class_std"}})
+  lu.assertEquals({r.id, r.ood, r.scores}, {"digits", {"near", "far"}, {"class_std"}})
   lu.assertEquals(r.n, {digits = 200, near = 80, far = 60})
   for name, set in pairs{near = near, far = far} do
-    local both = {inside = inside.x:select(2, 2), outside = set.x:select(2, 2)}
+    local both = {id = id.x:select(2, 2), ood = set.x:select(2, 2)}
     local got, m = r.ranking.class_std[name], bnn.metrics
     lu.assertEquals(got.auroc, (m.auroc(both)), name)
     for _, positive in ipairs{"out", "in"} do
@@ -158,13 +158,13 @@ function TestEvaluate.test_thresholds_are_fitted_on_one_half_and_reported_on_the
   local r = evaluate{percentile = 0.9}
   lu.assertEquals({r.n_fit, r.n_report}, {100, 100})
   lu.assertEquals(r.fit_rows:totable(), half(1))
-  local scores, labels = inside.x:select(2, 2):totable(), inside.y:totable()
+  local scores, labels = id.x:select(2, 2):totable(), id.y:totable()
   local fit, rest, right, kept = {}, {}, 0, 0
   for i, at in ipairs(half(1)) do fit[i] = scores[at] end
   local threshold = bnn.metrics.quantile(fit, 0.9)
   for i, at in ipairs(half(2)) do
     rest[i] = scores[at]
-    local is_right = (inside.x[at][1] < 0.5 and 1 or 0) == labels[at]
+    local is_right = (id.x[at][1] < 0.5 and 1 or 0) == labels[at]
     if scores[at] <= threshold then
       kept, right = kept + 1, right + (is_right and 1 or 0)
     end
@@ -198,14 +198,14 @@ function TestEvaluate.test_conformal_sets_are_fitted_on_the_same_half()
   local r = evaluate{alpha = 0.2}
   local function rows(x, which) return x:index(1, tensor(half(which), "i64")) end
   local function labels(which)
-    local all, some = inside.y:totable(), {}
+    local all, some = id.y:totable(), {}
     for i, at in ipairs(half(which)) do some[i] = all[at] end
     return some
   end
-  local fit = bnn.conformal.fit{probabilities = predict(rows(inside.x, 1)), labels = labels(1),
+  local fit = bnn.conformal.fit{probabilities = predict(rows(id.x, 1)), labels = labels(1),
                                 alpha = 0.2}
   lu.assertEquals({r.conformal.threshold, r.conformal.n}, {fit.threshold, 100})
-  local sets = bnn.conformal.sets(fit, predict(rows(inside.x, 2)))
+  local sets = bnn.conformal.sets(fit, predict(rows(id.x, 2)))
   local got = r.conformal.sets.digits
   lu.assertEquals(got.coverage, (bnn.conformal.coverage(sets, labels(2))))
   lu.assertAlmostEquals(got.size, sets.size:real():mean():item(), 1e-6)
@@ -232,11 +232,11 @@ function TestEvaluate.test_each_set_is_predicted_once_and_no_prediction_is_kept(
 end
 
 function TestEvaluate.test_forms_of_sets_and_scores()
-  local r = evaluate{outside = {zeta = near.x, alpha = bnn.data.part{x = far.x}}}
-  lu.assertEquals(r.outside, {"alpha", "zeta"}) -- by name
+  local r = evaluate{ood = {zeta = near.x, alpha = bnn.data.part{x = far.x}}}
+  lu.assertEquals(r.ood, {"alpha", "zeta"}) -- by name
   lu.assertEquals(r.ranking.class_std.alpha.auroc, 1)
-  r = evaluate{inside = bnn.data.part{x = inside.x, y = inside.y}, outside = {}}
-  lu.assertEquals({r.inside, r.outside, r.ranking}, {"inside", {}, {}})
+  r = evaluate{id = bnn.data.part{x = id.x, y = id.y}, ood = {}}
+  lu.assertEquals({r.id, r.ood, r.ranking}, {"id", {}, {}})
   lu.assertStrContains(r:text(), "out: none")
   local function negated(p) return -p.class_std end
   r = evaluate{scores = {"class_std", negated = negated}}
@@ -247,7 +247,7 @@ function TestEvaluate.test_forms_of_sets_and_scores()
     p.entropy, p.probability = bnn.metrics.entropy(p), p.mean:max(-1)
     return p
   end
-  r = ood.evaluate{predict = with_entropy, inside = inside, outside = {}, key = KEY}
+  r = ood.evaluate{predict = with_entropy, id = id, ood = {}, key = KEY}
   lu.assertEquals(r.scores, {"class_std", "entropy", "one_minus_probability"})
 end
 
@@ -261,7 +261,7 @@ end
 function TestEvaluate.test_bootstrap_gives_the_metrics_intervals()
   local bootstrap = {key = bnn.key(8), n = 50}
   local r = evaluate{bootstrap = bootstrap}
-  local both = {inside = inside.x:select(2, 2), outside = near.x:select(2, 2)}
+  local both = {id = id.x:select(2, 2), ood = near.x:select(2, 2)}
   local got = r.ranking.class_std.near
   local _, interval = bnn.metrics.auroc(both, {bootstrap = bootstrap})
   lu.assertEquals(got.intervals.auroc, interval)
@@ -316,36 +316,36 @@ function TestEvaluate.test_refusals()
   local none, nans = bnn.zeros(0, 2), tensor{{0.5, 1}, {0.5, nan}}
   local function without(name)
     return {predict = name ~= "predict" and predict or nil, key = name ~= "key" and KEY or nil,
-            inside = name ~= "inside" and inside or nil, outside = name ~= "outside" and {} or nil}
+            id = name ~= "id" and id or nil, ood = name ~= "ood" and {} or nil}
   end
-  for _, name in ipairs{"predict", "inside", "outside", "key"} do
+  for _, name in ipairs{"predict", "id", "ood", "key"} do
     bits.raises({"ood.evaluate", name .. ": expected"}, ood.evaluate, without(name))
   end
   local function part(x, y) return {x = x, y = y, title = "digits"} end
   check_refusals(evaluate, {
-    {"unknown option 'outsides': did you mean 'outside'?", {outsides = {}}},
+    {"unknown option 'odd': did you mean 'ood'?", {odd = {}}},
     {"ood.evaluate: bnn.log: a function of (step, rows)", {log = 3}},
-    {"inside has no labels: {x=, y=} is wanted", {inside = near.x}},
-    {"digits has no labels: y= is wanted", {inside = part(near.x)}},
-    {"digits has no examples", {inside = part(none, tensor({}, "i32"))}},
-    {"digits has 1 example: two halves", {inside = part(bnn.full({1, 2}, 0.5), {0})}},
+    {"id has no labels: {x=, y=} is wanted", {id = near.x}},
+    {"digits has no labels: y= is wanted", {id = part(near.x)}},
+    {"digits has no examples", {id = part(none, tensor({}, "i32"))}},
+    {"digits has 1 example: two halves", {id = part(bnn.full({1, 2}, 0.5), {0})}},
     {"ood.evaluate: digits: predictions are [80], targets [200]",
-     {inside = part(near.x, inside.y)}},
+     {id = part(near.x, id.y)}},
     {"label 80 is 2, predictions are of classes 0..1",
-     {inside = part(near.x, (bnn.arange(1, 80):eq(80) * 2):to "i32")}},
-    {"near has no examples", {outside = {near = none}}},
-    {"near: a part of a data set is wanted", {outside = {near = {y = 3}}}},
-    {"outside is a part of a data set, {name = part, ...} is wanted", {outside = inside}},
-    {"outside[2] has no name", {outside = {{name = "a", x = near.x}, {x = near.x}}}},
-    {'two sets are called "digits"', {outside = {digits = near.x}}},
-    {'outside is a list, and has "b" by name', {outside = {{name = "a", x = near.x}, b = near.x}}},
+     {id = part(near.x, (bnn.arange(1, 80):eq(80) * 2):to "i32")}},
+    {"near has no examples", {ood = {near = none}}},
+    {"near: a part of a data set is wanted", {ood = {near = {y = 3}}}},
+    {"ood is a part of a data set, {name = part, ...} is wanted", {ood = id}},
+    {"ood[2] has no name", {ood = {{name = "a", x = near.x}, {x = near.x}}}},
+    {'two sets are called "digits"', {ood = {digits = near.x}}},
+    {'ood is a list, and has "b" by name', {ood = {{name = "a", x = near.x}, b = near.x}}},
     {"scores is empty", {scores = {}}},
     {"scores[1] is a function: a name is wanted, or name = function", {scores = {print}}},
     {"scores: mine is a number, a function of a prediction is wanted", {scores = {mine = 3}}},
     {'score "class_std" is asked for twice', {scores = {"class_std", class_std = print}}},
     {"the prediction has no score \"energy\": there are class_std", {scores = {"energy"}}},
-    {"outside: class_std: the score of prediction 2 is not a number",
-     {outside = {outside = nans}}},
+    {"ood: class_std: the score of prediction 2 is not a number",
+     {ood = {ood = nans}}},
     {"what the score's function gives is [3], a number for each of 200 predictions",
      {scores = {mine = function() return {1, 2, 3} end}}},
     {"what the score's function gives is a nil", {scores = {mine = function() end}}},
@@ -369,7 +369,7 @@ function TestEvaluate.test_refusals_of_what_predict_gives()
      giving(function(p) return {mean = p.mean * nan, class_std = p.class_std} end)},
   })
   bits.raises("the predictions have none of class_std", ood.evaluate, {
-    predict = function(x) return {mean = predict(x).mean} end, inside = inside, outside = {},
+    predict = function(x) return {mean = predict(x).mean} end, id = id, ood = {},
     key = KEY,
   })
 end
@@ -403,7 +403,7 @@ function TestFigures.test_a_histogram_and_a_roc_curve_for_each_score()
     "ood_histogram_class_std.svg", "ood_roc_class_std.svg", "ood_histogram_a_score_.svg",
     "ood_roc_a_score_.svg", "ood_histogram_a_score__2.svg", "ood_roc_a_score__2.svg",
   })
-  lu.assertEquals(#evaluate{outside = {}, figures = scratch}.figures, 1)
+  lu.assertEquals(#evaluate{ood = {}, figures = scratch}.figures, 1)
 end
 
 function TestFigures.test_a_threshold_that_is_infinite_is_not_drawn()

@@ -277,16 +277,16 @@ TestCurves = in_folder{}
 
 function TestCurves.test_roc_has_the_auroc_in_the_legend_from_scores_and_from_curves()
   lu.skipIf(not GNUPLOT, "no gnuplot")
-  local inside, outside = {1, 2, 2, 3, 5}, {2, 4, 4, 6} -- ties within and across
-  local area = bnn.metrics.auroc{inside = inside, outside = outside}
-  local curve = bnn.metrics.roc_curve{inside = inside, outside = outside}
-  local svg = svg_of(plot.roc, {series = {{inside = inside, outside = outside, label = "a"},
+  local id, ood = {1, 2, 2, 3, 5}, {2, 4, 4, 6} -- ties within and across
+  local area = bnn.metrics.auroc{id = id, ood = ood}
+  local curve = bnn.metrics.roc_curve{id = id, ood = ood}
+  local svg = svg_of(plot.roc, {series = {{id = id, ood = ood, label = "a"},
                                           {curve = curve}}})
   local texts = texts_of(svg)
   local auroc = ("AUROC %.4f"):format(area)
   for _, text in ipairs{"a: " .. auroc .. "|", "|" .. auroc .. "|", "chance",
-                        "false positive rate (inside, flagged)",
-                        "true positive rate (outside, flagged)"} do
+                        "false positive rate (ID, flagged)",
+                        "true positive rate (OOD, flagged)"} do
     lu.assertStrContains(texts, text)
   end
   lu.assertEquals(svg_of(plot.roc, {series = {{curve = curve, label = "a"}, {curve = curve}}}), svg)
@@ -296,7 +296,7 @@ function TestCurves.test_a_long_legend_takes_nothing_from_the_curves()
   lu.skipIf(not GNUPLOT, "no gnuplot")
   local function top_to_axis(count)
     local series = {}
-    for i = 1, count do series[i] = {inside = {1, 2}, outside = {2}, label = "set " .. i} end
+    for i = 1, count do series[i] = {id = {1, 2}, ood = {2}, label = "set " .. i} end
     local svg = svg_of(plot.roc, {series = series})
     local least, most = math.huge, 0
     for y in svg:match "gnuplot_plot_1\".- d='(M[^']*)'":gmatch ",([%d.]+)" do
@@ -310,7 +310,7 @@ end
 function TestCurves.test_ten_thousand_points_are_a_small_file()
   lu.skipIf(not GNUPLOT, "no gnuplot")
   local x = bnn.randn(key, 10000)
-  local svg = svg_of(plot.roc, {series = {{inside = x, outside = x + 1}}})
+  local svg = svg_of(plot.roc, {series = {{id = x, ood = x + 1}}})
   lu.assertTrue(#svg < 60000, #svg)
   local right = (x:gt(-1):real()):totable()
   for i, v in ipairs(right) do right[i] = math.tointeger(v) end
@@ -340,7 +340,7 @@ end
 
 function TestCurves.test_every_option_changes_the_figure()
   lu.skipIf(not GNUPLOT, "no gnuplot")
-  local roc = {inside = {1, 2, 3, 4}, outside = {3, 4, 5}, label = "a"}
+  local roc = {id = {1, 2, 3, 4}, ood = {3, 4, 5}, label = "a"}
   for f, series in pairs{[plot.roc] = roc,
                          [plot.risk_coverage] = {prediction = CONFIDENCE, labels = RIGHT}} do
     local function draw(more, change)
@@ -367,7 +367,7 @@ end
 
 function TestCurves.test_without_a_path_they_are_text()
   lu.skipIf(not GNUPLOT, "no gnuplot")
-  local text = plot.roc{series = {{inside = {1, 2}, outside = {2, 3}}}, width = 70, height = 20}
+  local text = plot.roc{series = {{id = {1, 2}, ood = {2, 3}}}, width = 70, height = 20}
   lu.assertStrContains(text, "AUROC 0.8750")
   text = plot.risk_coverage{series = {{prediction = CONFIDENCE, labels = RIGHT}}, width = 70,
                             height = 20}
@@ -375,25 +375,25 @@ function TestCurves.test_without_a_path_they_are_text()
 end
 
 function TestCurves.test_misuse_is_named()
-  local good = {inside = {1, 2}, outside = {2}}
+  local good = {id = {1, 2}, ood = {2}}
   raises("series: expected", plot.roc, {})
   raises("bnn.plot.roc: series is empty", plot.roc, {series = {}})
-  raises("bnn.plot.roc: series 1 (a): either inside= and outside= or curve=", plot.roc,
+  raises("bnn.plot.roc: series 1 (a): either id= and ood= or curve=", plot.roc,
     {series = {{label = "a"}}})
-  raises("series 2: either inside= and outside= or curve=", plot.roc,
-    {series = {good, {inside = {1}}}})
-  raises("either inside= and outside= or curve=", plot.roc,
-    {series = {{inside = {1}, outside = {2}, curve = {}}}})
-  raises("either inside= and outside= or curve=", plot.roc, {series = {{inside = {1}, curve = {}}}})
+  raises("series 2: either id= and ood= or curve=", plot.roc,
+    {series = {good, {id = {1}}}})
+  raises("either id= and ood= or curve=", plot.roc,
+    {series = {{id = {1}, ood = {2}, curve = {}}}})
+  raises("either id= and ood= or curve=", plot.roc, {series = {{id = {1}, curve = {}}}})
   raises("curve has no tpr: {fpr=, tpr=} is wanted", plot.roc, {series = {{curve = {fpr = {0}}}}})
   raises("fpr is [2], tpr is [1]", plot.roc, {series = {{curve = {fpr = {0, 1}, tpr = {0}}}}})
-  raises("outside score 1 is not a number", plot.roc,
-    {series = {{inside = {1}, outside = {0 / 0}}}})
-  raises("inside has no scores", plot.roc, {series = {{inside = bnn.zeros(0), outside = {1}}}})
+  raises("ood score 1 is not a number", plot.roc,
+    {series = {{id = {1}, ood = {0 / 0}}}})
+  raises("id has no scores", plot.roc, {series = {{id = bnn.zeros(0), ood = {1}}}})
   raises("colour = \"blu\": did you mean 'blue'?", plot.roc,
-    {series = {{inside = {1}, outside = {2}, colour = "blu"}}})
-  raises("unknown option 'outsider': did you mean 'outside'?", plot.roc,
-    {series = {{inside = {1}, outsider = {2}}}})
+    {series = {{id = {1}, ood = {2}, colour = "blu"}}})
+  raises("unknown option 'odd': did you mean 'ood'?", plot.roc,
+    {series = {{id = {1}, odd = {2}}}})
   raises("series 1: either prediction= and labels= or curve=", plot.risk_coverage,
     {series = {{prediction = {1}}}})
   raises("either prediction= and labels= or curve=", plot.risk_coverage,

@@ -53,7 +53,9 @@ for name, op in pairs(core.ops) do
   if M[name] == nil then
     M[name] = op
   elseif type(M[name]) == "table" then
-    setmetatable(M[name], {__call = core.op_of_module(name)})
+    local meta = getmetatable(M[name]) or {} -- old names of its functions, see bnn.base.renamed
+    meta.__call = core.op_of_module(name)
+    setmetatable(M[name], meta)
   end
 end
 

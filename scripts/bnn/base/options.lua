@@ -9,7 +9,8 @@
 -- A spec is a kind, or {type=, default=, required=, min=, max=, above=, choices=, list=,
 -- infinite=}; `list = true` wants a list of such values. spec[1] describes the list part of the
 -- table itself, as in `bnn.nn.mlp{64, 10, activation = "relu"}`; without it a list part is refused.
--- Kinds are those of bnn.base.kinds.
+-- spec.renamed = {samples = "num_samples"} are old names of options, which raise "samples is now
+-- num_samples". Kinds are those of bnn.base.kinds.
 local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
 local nearest = require "bnn.base.nearest"
@@ -75,9 +76,20 @@ function M.sorted_names(t)
   return names
 end
 
--- "unknown option 'stpes': did you mean 'steps'? known are ..."
+-- The names of the options that a spec knows, in alphabetical order.
+local function known_names(spec)
+  local known = {}
+  for _, name in ipairs(M.sorted_names(spec)) do
+    if name ~= "renamed" then known[#known + 1] = name end
+  end
+  return known
+end
+
+-- "unknown option 'stpes': did you mean 'steps'? known are ...", "samples is now num_samples"
 local function unknown(name, spec)
-  local known = M.sorted_names(spec)
+  local new = (spec.renamed or {})[name]
+  if new then return ("%s is now %s"):format(name, new) end
+  local known = known_names(spec)
   local text = type(name) == "string" and "'" .. strings.shown(name) .. "'" or kinds.show(name)
   if #known == 0 then return ("unknown option %s: no named options are known"):format(text) end
   local near = type(name) == "string" and nearest.find(name, known)
@@ -88,7 +100,7 @@ end
 -- The kind of an entry: that of the list part for 1, 2, ...
 local function kind_of(name, spec)
   if math.type(name) == "integer" and name >= 1 then return spec[1] end
-  return type(name) == "string" and spec[name]
+  return type(name) == "string" and name ~= "renamed" and spec[name]
 end
 
 -- Every key of a table in an order that does not change from run to run, so that the first fault
@@ -115,7 +127,7 @@ local function read(given, spec)
     end
     opts[name] = v
   end
-  for _, name in ipairs(M.sorted_names(spec)) do
+  for _, name in ipairs(known_names(spec)) do
     local kind = spec[name]
     local wanted = type(kind) == "table" and opts[name] == nil
     if wanted and kind.required then

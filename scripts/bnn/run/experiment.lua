@@ -1,7 +1,8 @@
 --- Experiments: a table {about=, defaults=, run=function(cfg, log)}, which the command line runs
 -- when its file is the program, and which sweeps, tests and the prompt load and run as a function.
 -- Optional fields: order = {"lr", ...} for --help; positional = {"image.png ...", "meaning"} for
--- one that takes plain words as well, which are then cfg.positional, a list.
+-- one that takes plain words as well, which are then cfg.positional, a list; renamed = {data =
+-- "data_dir"}, old names of flags, which are refused with the new name.
 local configuration = require "bnn.base.configuration"
 local flags = require "bnn.run.flags"
 local logs = require "bnn.log.log"
@@ -33,7 +34,7 @@ end
 
 -- cfg with the defaults filled in, every value checked as a flag's would be.
 local function complete(experiment, cfg)
-  local specs = flags.specs(experiment.defaults)
+  local specs = flags.specs(experiment.defaults, experiment.renamed)
   if experiment.positional and not specs.positional then
     specs.positional = {type = "string", list = true, default = {}}
   end
@@ -121,7 +122,8 @@ local function run_from_command_line(experiment)
     io.stdout:write(usage.text(experiment, program_name(), own_run[experiment.run]))
     return
   end
-  local cfg = M.demand(flags.parse(argv, experiment.defaults, experiment.positional ~= nil))
+  local cfg = M.demand(flags.parse(argv, experiment.defaults, experiment.positional ~= nil,
+    experiment.renamed))
   -- An error passes here on its way to the host: only interrupts change, they get their text.
   local _ <close> = setmetatable({}, {__close = function(_, err) M.explain_interrupt(err) end})
   refusal.collect_late(require "bnn.signal".guard, experiment.run, cfg, logs.console())

@@ -31,7 +31,7 @@ function M.spec(name, entry)
   if type(entry) ~= "table" or type(entry[2]) ~= "string" then
     error(("defaults.%s: expected {value, \"meaning\"}"):format(tostring(name)), 0)
   end
-  if name == "help" or not name:find "^[%a_][%w_]*$" then
+  if name == "help" or name == "renamed" or not name:find "^[%a_][%w_]*$" then
     error(strings.message("defaults: '%s' cannot be the name of a flag", name), 0)
   end
   local value = entry[1]
@@ -52,8 +52,9 @@ function M.spec(name, entry)
 end
 
 --- The specs of all the entries of a defaults table, by name.
-function M.specs(defaults)
-  local specs = {}
+-- @param renamed table: old names of flags -> new ones, or nil
+function M.specs(defaults, renamed)
+  local specs = {renamed = renamed}
   for _, name in ipairs(options.sorted_names(defaults)) do
     specs[name] = M.spec(name, defaults[name])
   end
@@ -98,6 +99,7 @@ end
 -- The name of the entry that a flag means, and whether it says no: --batch-size, --no_ood.
 local function find_entry(word, specs)
   local name = word:gsub("-", "_")
+  if name == "renamed" then return nil end -- the old names, see M.specs
   if specs[name] then return name, false end
   local denied = name:match "^no_(.+)"
   if denied and specs[denied] and specs[denied].type == "boolean" then return denied, true end
@@ -119,13 +121,23 @@ local function fault_text(flag, wanted, spec, text)
     .. "in the experiment's defaults)"):format(flag, wanted, text)
 end
 
+-- "--no_fit is now --no_preprocess", or nil for a flag that never was.
+local function renamed_flag(flag, name, renamed)
+  local new = renamed[name]
+  local denied = not new and name:match "^no_(.+)"
+  if denied and renamed[denied] then new = "no_" .. renamed[denied] end
+  return new and ("%s is now --%s"):format(flag, new)
+end
+
 local function unknown_flag(flag, specs)
-  local known = {"help"}
+  local word, known = flag:gsub("^%-+", ""):gsub("-", "_"), {"help"}
+  local news = specs.renamed and renamed_flag(flag, word, specs.renamed)
+  if news then return news end
   for name, spec in pairs(specs) do
-    known[#known + 1] = name
+    if name ~= "renamed" then known[#known + 1] = name end
     if spec.type == "boolean" and flag:find "^%-%-no[_-]" then known[#known + 1] = "no_" .. name end
   end
-  local near = nearest.find(flag:gsub("^%-+", ""):gsub("-", "_"), known)
+  local near = nearest.find(word, known)
   if near then return ("unknown flag %s: did you mean --%s?"):format(flag, near) end
   return ("unknown flag %s: --help lists the flags"):format(flag)
 end
@@ -184,11 +196,12 @@ end
 -- @param argv list of strings
 -- @param defaults table as above
 -- @param positional nil, or true where plain words are taken: they are cfg.positional
-function M.parse(argv, defaults, positional)
-  local specs = M.specs(defaults)
+-- @param renamed table: old names of flags -> new ones, or nil
+function M.parse(argv, defaults, positional, renamed)
+  local specs = M.specs(defaults, renamed)
   local cfg, fault = read_words(argv, specs, positional)
   if not cfg then return nil, fault end
-  for _, name in ipairs(options.sorted_names(specs)) do
+  for _, name in ipairs(options.sorted_names(defaults)) do
     if cfg[name] == nil then cfg[name] = specs[name].default end
     if cfg[name] == nil and specs[name].required then
       return nil, ("--%s: expected a value: %s"):format(name, defaults[name][2])

@@ -159,6 +159,18 @@ function TestMain.test_an_interrupt_ends_with_its_step_and_128_plus_the_signal()
   end
 end
 
+function TestMain.test_a_renamed_flag_says_its_new_name()
+  local script = write("renamed.lua", [[
+    return require "bnn".main{
+      defaults = {data_dir = {nil, "a folder"}}, renamed = {data = "data_dir"},
+      run = function(cfg) print(cfg.data_dir) end,
+    }]])
+  lu.assertEquals({run(script, "--data=x")}, {"", "bnnlua: --data is now --data_dir\n", 1})
+  lu.assertEquals({run(script, "--data_dir=x")}, {"x\n", "", 0})
+  local e = experiment.load(script)
+  lu.assertErrorMsgContains("run: data is now data_dir", e.run, {data = "x"})
+end
+
 function TestMain.test_an_experiment_without_run_is_refused()
   lu.assertErrorMsgContains("an experiment is wanted", experiment.main, {about = "x"})
   lu.assertErrorMsgContains("defaults.lr: expected {value, \"meaning\"}", experiment.main,

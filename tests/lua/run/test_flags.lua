@@ -224,4 +224,28 @@ function TestHelpText.test_it_shows_meanings_and_defaults_in_columns_of_eighty()
   for line in text:gmatch "[^\n]+" do lu.assertTrue(#line <= 80, line) end
 end
 
+TestRenamedFlags = {}
+
+function TestRenamedFlags.test_an_old_flag_is_refused_with_the_new_one()
+  local own = {data_dir = {nil, "folder"}, preprocess = {true, "centre"}}
+  local renamed = {data = "data_dir", fit = "preprocess"}
+  local rows = {
+    {"--data=x", "--data is now --data_dir"}, {"--data", "--data is now --data_dir"},
+    {"--fit", "--fit is now --preprocess"}, {"--no-fit", "--no-fit is now --no_preprocess"},
+    {"--renamed=x", "unknown flag --renamed: --help lists the flags"},
+  }
+  for _, row in ipairs(rows) do
+    local cfg, fault = flags.parse({row[1]}, own, false, renamed)
+    lu.assertNil(cfg)
+    lu.assertEquals(fault, row[2])
+  end
+  lu.assertEquals(flags.parse({"--data_dir=x"}, own, false, renamed),
+    {data_dir = "x", preprocess = true})
+end
+
+function TestRenamedFlags.test_a_flag_of_an_old_name_that_the_experiment_has_is_its_own()
+  lu.assertEquals(flags.parse({"--data=x"}, {data = {nil, "folder"}}, false, {data = "data_dir"}),
+    {data = "x"})
+end
+
 os.exit(lu.LuaUnit.run())

@@ -31,13 +31,13 @@ static bnn_real *check_flat(lua_State *L, int arg, size_t size) {
   return bnn_tensor_real(t);
 }
 
-/* The log-variances of the first *random of `size` parameters; nil: of none. */
-static bnn_real *check_logvar(lua_State *L, int arg, size_t size, size_t *random) {
-  *random = 0;
+/* The log-variances of the first *n_variational of `size` parameters; nil: of none. */
+static bnn_real *check_logvar(lua_State *L, int arg, size_t size, size_t *n_variational) {
+  *n_variational = 0;
   if (lua_isnoneornil(L, arg)) return NULL;
-  *random = bind_check_tensor(L, arg)->size;
-  luaL_argcheck(L, *random <= size, arg, "has more elements than the mean");
-  return check_flat(L, arg, *random);
+  *n_variational = bind_check_tensor(L, arg)->size;
+  luaL_argcheck(L, *n_variational <= size, arg, "has more elements than the mean");
+  return check_flat(L, arg, *n_variational);
 }
 
 /* Field `name` of the table at `at`, an integer of 31 bits. */
@@ -233,14 +233,15 @@ static int state_restore(lua_State *L) {
 /* core.sample(mu, logvar, key) -> theta: mu + exp(logvar / 2) eps, all flat */
 static int learn_sample(lua_State *L) {
   bnn_tensor *mu = bind_check_typed(L, 1, BNN_REAL);
-  size_t random;
-  bnn_real *from = check_flat(L, 1, mu->size), *logvar = check_logvar(L, 2, mu->size, &random);
+  size_t n_variational;
+  bnn_real *from = check_flat(L, 1, mu->size),
+           *logvar = check_logvar(L, 2, mu->size, &n_variational);
   bnn_key key = bind_check_key(L, 3);
   bind_tensor *box = bind_push_tensor(L);
   bnn_tensor *theta;
   bnn_err err;
   bind_check(L, bnn_tensor_new(&theta, BNN_REAL, 1, &mu->size, &err), &err);
-  bnn_posterior_sample(bind_context(L), bnn_tensor_real(theta), from, logvar, key, random,
+  bnn_posterior_sample(bind_context(L), bnn_tensor_real(theta), from, logvar, key, n_variational,
                        mu->size);
   bind_fill_tensor(L, box, theta);
   return 1;
@@ -276,23 +277,23 @@ static int learn_kl(lua_State *L) {
 
 typedef struct box_objective {
   bnn_objective *o;
-  size_t size, random, n_params;
+  size_t size, n_variational, n_params;
 } box_objective;
 
-/* The terms of a layout from the lists kl, precision and decay, in a userdata left on the stack. */
-static const bnn_term *check_terms(lua_State *L, int at, size_t n) {
+/* The regularizers of a layout from the lists kl, precision and decay, in a userdata left on the stack. */
+static const bnn_regularizer *check_regularizers(lua_State *L, int at, size_t n) {
   const double *kl = field_numbers(L, at, "kl", n);
   const double *precision = field_numbers(L, at, "precision", n);
   const double *decay = field_numbers(L, at, "decay", n);
-  bnn_term *terms = lua_newuserdatauv(L, (n + 1) * sizeof *terms, 0);
+  bnn_regularizer *regularizers = lua_newuserdatauv(L, (n + 1) * sizeof *regularizers, 0);
   for (size_t i = 0; i < n; i++)
-    terms[i] = (bnn_term){.kl = kl[i], .precision = precision[i], .decay = decay[i]};
-  return terms;
+    regularizers[i] = (bnn_regularizer){.kl = kl[i], .precision = precision[i], .decay = decay[i]};
+  return regularizers;
 }
 
-/* The list weights_of, positions of tensors from 1, as positions from 0. */
-static const size_t *check_weights_of(lua_State *L, int at, size_t *n) {
-  lua_getfield(L, at, "weights_of");
+/* The list kl_weight_params, positions of tensors from 1, as positions from 0. */
+static const size_t *check_kl_weight_param(lua_State *L, int at, size_t *n) {
+  lua_getfield(L, at, "kl_weight_params");
   *n = lua_istable(L, -1) ? lua_rawlen(L, -1) : 0;
   size_t *list = lua_newuserdatauv(L, (*n + 1) * sizeof *list, 0);
   for (size_t i = 0; i < *n; i++) {
@@ -304,7 +305,7 @@ static const size_t *check_weights_of(lua_State *L, int at, size_t *n) {
 }
 
 /* core.objective(program, {x=, y=, key=, weights= (nodes), loss= (output, from 0), samples=,
- *   random=, sizes=, kl=, precision=, decay= (lists by tensor), weights_of=}) -> objective */
+ *   n_variational=, sizes=, kl=, precision=, decay= (lists by tensor), kl_weight_params=}) -> objective */
 static int learn_objective(lua_State *L) {
   bnn_program *program = bind_check_program(L, 1)->program;
   luaL_checktype(L, 2, LUA_TTABLE);
@@ -312,22 +313,23 @@ static int learn_objective(lua_State *L) {
   luaL_checkstack(L, 20, NULL);
   lua_getfield(L, 2, "sizes");
   bnn_layout layout = check_layout(L, 3);
-  lua_getfield(L, 2, "random");
+  lua_getfield(L, 2, "n_variational");
   bnn_objective_spec spec = {
       .program = program,
       .x_node = field_integer(L, 2, "x", -1),
       .y_node = field_integer(L, 2, "y", -1),
       .key_node = field_integer(L, 2, "key", -1),
-      .weights_node = field_integer(L, 2, "weights", -1),
+      .kl_weight_node = field_integer(L, 2, "weights", -1),
       .layout = &layout,
-      .terms = check_terms(L, 2, layout.n_params),
-      .random = (size_t)luaL_optinteger(L, 5, 0),
+      .regularizers = check_regularizers(L, 2, layout.n_params),
+      .n_variational = (size_t)luaL_optinteger(L, 5, 0),
       .samples = field_integer(L, 2, "samples", 1),
       .loss_output = field_integer(L, 2, "loss", 0),
   };
-  spec.weights_of = check_weights_of(L, 2, &spec.n_weights);
+  spec.kl_weight_param = check_kl_weight_param(L, 2, &spec.n_kl_weights);
   box_objective *box = lua_newuserdatauv(L, sizeof *box, 1);
-  *box = (box_objective){.size = layout.size, .random = spec.random, .n_params = layout.n_params};
+  *box = (box_objective){
+      .size = layout.size, .n_variational = spec.n_variational, .n_params = layout.n_params};
   luaL_setmetatable(L, BIND_OBJECTIVE);
   bnn_err err;
   bind_check(L, bnn_objective_new(&box->o, &spec, &err), &err);
@@ -377,18 +379,18 @@ static int step_result(lua_State *L, bnn_status status, double loss, const bnn_e
   return 1;
 }
 
-/* mu and logvar (nil when nothing is random) at these arguments. */
-static bnn_target check_target(lua_State *L, const box_objective *box, int arg) {
-  bnn_target target = {.mu = check_flat(L, arg, box->size)};
-  if (box->random > 0) target.logvar = check_flat(L, arg + 1, box->random);
-  return target;
+/* mu and logvar (nil if no parameter has a posterior) at these arguments. */
+static bnn_train_state check_train_state(lua_State *L, const box_objective *box, int arg) {
+  bnn_train_state train = {.mu = check_flat(L, arg, box->size)};
+  if (box->n_variational > 0) train.logvar = check_flat(L, arg + 1, box->n_variational);
+  return train;
 }
 
 /* beta at this argument: a number, or a list with one for each tensor, copied to a userdata left on
  * the stack. */
-static void check_beta(lua_State *L, const box_objective *box, int arg, bnn_step *step) {
+static void check_beta(lua_State *L, const box_objective *box, int arg, bnn_step_args *args) {
   if (!lua_istable(L, arg)) {
-    step->beta = luaL_checknumber(L, arg);
+    args->beta = luaL_checknumber(L, arg);
     return;
   }
   if (lua_rawlen(L, arg) != box->n_params)
@@ -399,37 +401,37 @@ static void check_beta(lua_State *L, const box_objective *box, int arg, bnn_step
     betas[i] = luaL_checknumber(L, -1);
     lua_pop(L, 1);
   }
-  step->betas = betas;
+  args->betas = betas;
 }
 
 /* objective:step(mu, logvar, state, x, y, rows, from, count, key, beta, lr) -> loss | nil,
  * message */
 static int objective_step(lua_State *L) {
   box_objective *box = check_objective(L);
-  bnn_target target = check_target(L, box, 2);
-  target.state = check_state(L, 4);
+  bnn_train_state train = check_train_state(L, box, 2);
+  train.optimizer = check_state(L, 4);
   bnn_batch batch = check_batch(L, 5);
-  bnn_step step = {.key = bind_check_key(L, 10), .lr = luaL_checknumber(L, 12)};
-  check_beta(L, box, 11, &step);
+  bnn_step_args args = {.key = bind_check_key(L, 10), .lr = luaL_checknumber(L, 12)};
+  check_beta(L, box, 11, &args);
   double loss = 0;
   bnn_err err;
   bnn_status status =
-      bnn_objective_step(box->o, bind_context(L), &target, &batch, &step, &loss, &err);
+      bnn_objective_step(box->o, bind_context(L), &train, &batch, &args, &loss, &err);
   return step_result(L, status, loss, &err);
 }
 
 /* objective:gradient(mu, logvar, x, y, rows, from, count, key, beta) -> dmu, dlogvar, loss */
 static int objective_gradient(lua_State *L) {
   box_objective *box = check_objective(L);
-  bnn_target target = check_target(L, box, 2);
+  bnn_train_state train = check_train_state(L, box, 2);
   bnn_batch batch = check_batch(L, 4);
-  bnn_step step = {.key = bind_check_key(L, 9)};
-  check_beta(L, box, 10, &step);
+  bnn_step_args args = {.key = bind_check_key(L, 9)};
+  check_beta(L, box, 10, &args);
   bnn_real *dmu = bnn_tensor_real(bind_push_new(L, BNN_REAL, 1, &box->size));
-  bnn_real *dlogvar = bnn_tensor_real(bind_push_new(L, BNN_REAL, 1, &box->random));
+  bnn_real *dlogvar = bnn_tensor_real(bind_push_new(L, BNN_REAL, 1, &box->n_variational));
   double loss = 0;
   bnn_err err;
-  bnn_status status = bnn_objective_gradient(box->o, bind_context(L), &target, &batch, &step, dmu,
+  bnn_status status = bnn_objective_gradient(box->o, bind_context(L), &train, &batch, &args, dmu,
                                              dlogvar, &loss, &err);
   bind_check(L, status, &err);
   lua_pushnumber(L, loss);
@@ -521,7 +523,7 @@ static bnn_predict_spec check_predict_spec(lua_State *L) {
       .first_sample = field_integer(L, 3, "first", 1),
       .key = bind_check_key(L, 6),
   };
-  spec.logvar = check_logvar(L, 5, mu->size, &spec.random);
+  spec.logvar = check_logvar(L, 5, mu->size, &spec.n_variational);
   return spec;
 }
 

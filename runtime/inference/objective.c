@@ -18,12 +18,12 @@ struct bnn_objective {
   bnn_program *program;
   bnn_frame *frame;
   size_t block; /* rows of a block of the frame */
-  int x_node, y_node, key_node, weights_node;
+  int x_node, y_node, key_node, kl_weight_node;
   bnn_layout layout;
-  bnn_term *terms;    /* [layout.n_params] */
-  size_t random;      /* elements of the posterior */
-  size_t *weights_of; /* [n_weights] tensors whose weights the program reads */
-  size_t n_weights;
+  bnn_regularizer *regularizers; /* [layout.n_params] */
+  size_t n_variational;          /* elements of the posterior */
+  size_t *kl_weight_param;       /* [n_kl_weights] tensors whose weights the program reads */
+  size_t n_kl_weights;
   int samples, loss_output;
   bool fused;    /* the update of a parameter follows in the job of its gradient */
   piece *pieces; /* of the parameter jobs when fused, else of the layout */
@@ -149,15 +149,15 @@ static bool is_weight(double x) { return x >= 0 && !isinf(x); }
 
 static bnn_status check_terms(const bnn_objective_spec *s, bnn_err *err) {
   for (size_t i = 0; i < s->layout->n_params; i++) {
-    const bnn_term *t = &s->terms[i];
+    const bnn_regularizer *t = &s->regularizers[i];
     if (!is_weight(t->kl) || !is_weight(t->precision) || !is_weight(t->decay))
       return bnn_fail(err, BNN_ERANGE,
                       "tensor %zu: kl %g, precision %g, decay %g, wanted numbers of 0 or more",
                       i + 1, t->kl, t->precision, t->decay);
   }
-  for (size_t i = 0; i < s->n_weights; i++)
-    if (s->weights_of[i] >= s->layout->n_params)
-      return bnn_fail(err, BNN_ERANGE, "a weight of tensor %zu of %zu", s->weights_of[i] + 1,
+  for (size_t i = 0; i < s->n_kl_weights; i++)
+    if (s->kl_weight_param[i] >= s->layout->n_params)
+      return bnn_fail(err, BNN_ERANGE, "a weight of tensor %zu of %zu", s->kl_weight_param[i] + 1,
                       s->layout->n_params);
   return BNN_OK;
 }
@@ -165,9 +165,9 @@ static bnn_status check_terms(const bnn_objective_spec *s, bnn_err *err) {
 static bnn_status check_spec(const bnn_objective_spec *s, bnn_err *err) {
   if (s->samples < 1)
     return bnn_fail(err, BNN_ERANGE, "samples is %d, wanted 1 or more", s->samples);
-  if (!is_boundary(s->layout, s->random))
+  if (!is_boundary(s->layout, s->n_variational))
     return bnn_fail(err, BNN_ESHAPE, "a posterior over %zu elements ends within a tensor",
-                    s->random);
+                    s->n_variational);
   if (bnn_program_flat_size(s->program) > s->layout->size)
     return bnn_fail(err, BNN_ESHAPE, "the program has %zu parameters, the layout %zu",
                     bnn_program_flat_size(s->program), s->layout->size);
@@ -177,7 +177,7 @@ static bnn_status check_spec(const bnn_objective_spec *s, bnn_err *err) {
     return bnn_fail(err, BNN_ERANGE, "the loss is output %d of %d", s->loss_output + 1,
                     bnn_program_outputs(s->program));
   BNN_TRY(check_terms(s, err));
-  BNN_TRY(bnn_program_check_weights(s->program, s->weights_node, s->n_weights, err));
+  BNN_TRY(bnn_program_check_weights(s->program, s->kl_weight_node, s->n_kl_weights, err));
   return bnn_program_check_feeds(s->program, s->x_node, s->y_node, s->key_node, err);
 }
 
@@ -197,14 +197,15 @@ static bnn_status copy_spec(bnn_objective *o, const bnn_objective_spec *spec, bn
   size_t n = spec->layout->n_params;
   o->layout = *spec->layout;
   o->layout.param = bnn_mem_alloc(n, sizeof *o->layout.param);
-  o->terms = bnn_mem_alloc(n, sizeof *o->terms);
-  o->weights_of = bnn_mem_alloc(spec->n_weights, sizeof *o->weights_of);
-  if (!o->layout.param || !o->terms || !o->weights_of)
+  o->regularizers = bnn_mem_alloc(n, sizeof *o->regularizers);
+  o->kl_weight_param = bnn_mem_alloc(spec->n_kl_weights, sizeof *o->kl_weight_param);
+  if (!o->layout.param || !o->regularizers || !o->kl_weight_param)
     return bnn_fail(err, BNN_ENOMEM, "a layout of %zu tensors", n);
   memcpy(o->layout.param, spec->layout->param, n * sizeof *o->layout.param);
-  memcpy(o->terms, spec->terms, n * sizeof *o->terms);
-  if (spec->n_weights)
-    memcpy(o->weights_of, spec->weights_of, spec->n_weights * sizeof *o->weights_of);
+  memcpy(o->regularizers, spec->regularizers, n * sizeof *o->regularizers);
+  if (spec->n_kl_weights)
+    memcpy(o->kl_weight_param, spec->kl_weight_param,
+           spec->n_kl_weights * sizeof *o->kl_weight_param);
   return BNN_OK;
 }
 
@@ -216,9 +217,9 @@ bnn_status bnn_objective_new(bnn_objective **out, const bnn_objective_spec *spec
   o->x_node = spec->x_node;
   o->y_node = spec->y_node;
   o->key_node = spec->key_node;
-  o->weights_node = spec->weights_node;
-  o->random = spec->random;
-  o->n_weights = spec->n_weights;
+  o->kl_weight_node = spec->kl_weight_node;
+  o->n_variational = spec->n_variational;
+  o->n_kl_weights = spec->n_kl_weights;
   o->samples = spec->samples;
   o->loss_output = spec->loss_output;
   bnn_status status = copy_spec(o, spec, err);
@@ -238,8 +239,8 @@ void bnn_objective_free(bnn_objective *o) {
   bnn_frame_free(o->frame);
   bnn_program_unref(o->program);
   bnn_layout_fini(&o->layout);
-  bnn_mem_free(o->terms);
-  bnn_mem_free(o->weights_of);
+  bnn_mem_free(o->regularizers);
+  bnn_mem_free(o->kl_weight_param);
   bnn_mem_free(o->pieces);
   bnn_mem_free(o->theta);
   bnn_mem_free(o->grad);
@@ -263,9 +264,9 @@ size_t bnn_objective_batch(const bnn_objective *o) { return bnn_program_batch(o-
 typedef struct work {
   bnn_objective *o;
   bnn_context *context;
-  const bnn_target *target;
+  const bnn_train_state *train;
   const bnn_batch *batch;
-  const bnn_step *step;
+  const bnn_step_args *args;
   bool gather;             /* x is yet to be gathered */
   bnn_real seed;           /* d L / d loss_n */
   bnn_update update;       /* this step's constants */
@@ -298,7 +299,7 @@ static void backward_job(void *data, size_t b) {
 
 /* The weight of tensor t's KL in this step. */
 static double kl_weight(const work *w, size_t t) {
-  return (w->step->betas ? w->step->betas[t] : w->step->beta) * w->o->terms[t].kl;
+  return (w->args->betas ? w->args->betas[t] : w->args->beta) * w->o->regularizers[t].kl;
 }
 
 /* Gradients of L for elements [at, at + n) of tensor t, from g [n] and h = g (theta - mu). */
@@ -307,22 +308,24 @@ static void chunk_gradient(const work *w, size_t t, const bnn_real *g, size_t at
   const bnn_objective *o = w->o;
   const bnn_vec *vec = bnn_isa_get()->vec;
   bool summed = o->samples > 1;
-  const bnn_real *mu = w->target->mu + at;
+  const bnn_real *mu = w->train->mu + at;
   if (!dlogvar) {
-    bnn_real pull = (bnn_real)(o->terms[t].decay + kl_weight(w, t) * o->terms[t].precision);
+    bnn_real pull =
+        (bnn_real)(o->regularizers[t].decay + kl_weight(w, t) * o->regularizers[t].precision);
     for (size_t i = 0; i < n; i++) dmu[i] = g[i] + pull * mu[i];
     return;
   }
-  const bnn_real weight = (bnn_real)kl_weight(w, t), precision = (bnn_real)o->terms[t].precision;
+  const bnn_real weight = (bnn_real)kl_weight(w, t),
+                 precision = (bnn_real)o->regularizers[t].precision;
   (summed ? vec->meanfield_grad_sums
           : vec->meanfield_grad)(dmu, dlogvar, g, (summed ? o->h_sum : o->theta) + at, mu,
-                                 w->target->logvar + at, weight, precision, n);
+                                 w->train->logvar + at, weight, precision, n);
 }
 
 /* Applies the rule to elements [at, at + n) of w; their state starts at `slot0`. */
 static void chunk_update(const work *w, bnn_real *param, const bnn_real *grad, size_t slot0,
                          size_t n) {
-  bnn_optimizer_state *s = w->target->state;
+  bnn_optimizer_state *s = w->train->optimizer;
   bnn_real *slot[BNN_SLOTS_MAX];
   for (int k = 0; k < s->rule->n_slots; k++) slot[k] = bnn_tensor_real(s->slot[k]) + slot0;
   s->rule->update(&w->update, param, grad, slot, n);
@@ -336,44 +339,45 @@ static void note_bad(work *w, size_t param) {
 
 /* The same in one pass, by a rule that has it. */
 static void update_meanfield(work *w, const piece *p, const bnn_real *g) {
-  const bnn_target *t = w->target;
+  const bnn_train_state *t = w->train;
   const size_t at = p->first, behind = w->o->layout.size + at;
   bnn_meanfield_step s = {.mu = t->mu + at,
                           .logvar = t->logvar + at,
                           .g = g,
                           .theta = w->o->theta + at,
                           .weight = (bnn_real)kl_weight(w, p->param),
-                          .precision = (bnn_real)w->o->terms[p->param].precision};
-  for (int k = 0; k < 2 && k < t->state->rule->n_slots; k++) {
-    s.slot_mu[k] = bnn_tensor_real(t->state->slot[k]) + at;
-    s.slot_logvar[k] = bnn_tensor_real(t->state->slot[k]) + behind;
+                          .precision = (bnn_real)w->o->regularizers[p->param].precision};
+  for (int k = 0; k < 2 && k < t->optimizer->rule->n_slots; k++) {
+    s.slot_mu[k] = bnn_tensor_real(t->optimizer->slot[k]) + at;
+    s.slot_logvar[k] = bnn_tensor_real(t->optimizer->slot[k]) + behind;
   }
-  if (!t->state->rule->update_meanfield(&w->update, &s, p->size)) note_bad(w, p->param);
+  if (!t->optimizer->rule->update_meanfield(&w->update, &s, p->size)) note_bad(w, p->param);
 }
 
 /* The update of one piece from its gradient g, chunk by chunk so that gradients stay in the
  * first-level cache. */
 static void update_piece(work *w, const piece *p, const bnn_real *g) {
   const bnn_vec *vec = bnn_isa_get()->vec;
-  bool random = p->first < w->o->random;
-  if (random && !w->dmu && w->o->samples == 1 && w->target->state->rule->update_meanfield) {
+  bool variational = p->first < w->o->n_variational;
+  if (variational && !w->dmu && w->o->samples == 1 && w->train->optimizer->rule->update_meanfield) {
     update_meanfield(w, p, g);
     return;
   }
   for (size_t from = 0; from < p->size; from += CHUNK) {
     size_t n = p->size - from < CHUNK ? p->size - from : CHUNK, at = p->first + from;
     if (w->dmu) {
-      chunk_gradient(w, p->param, g + from, at, n, w->dmu + at, random ? w->dlogvar + at : NULL);
+      chunk_gradient(w, p->param, g + from, at, n, w->dmu + at,
+                     variational ? w->dlogvar + at : NULL);
       continue;
     }
     bnn_real dmu[CHUNK], dlogvar[CHUNK];
-    chunk_gradient(w, p->param, g + from, at, n, dmu, random ? dlogvar : NULL);
-    if (!vec->finite(dmu, n) || (random && !vec->finite(dlogvar, n))) {
+    chunk_gradient(w, p->param, g + from, at, n, dmu, variational ? dlogvar : NULL);
+    if (!vec->finite(dmu, n) || (variational && !vec->finite(dlogvar, n))) {
       note_bad(w, p->param);
       continue;
     }
-    chunk_update(w, w->target->mu + at, dmu, at, n);
-    if (random) chunk_update(w, w->target->logvar + at, dlogvar, w->o->layout.size + at, n);
+    chunk_update(w, w->train->mu + at, dmu, at, n);
+    if (variational) chunk_update(w, w->train->logvar + at, dlogvar, w->o->layout.size + at, n);
   }
 }
 
@@ -408,7 +412,7 @@ static void sum_job(void *data, size_t j) {
   const piece *p = &w->o->pieces[j];
   bnn_objective *o = w->o;
   bnn_isa_get()->vec->weigh_add(o->g_sum + p->first, o->h_sum + p->first, o->grad + p->first,
-                                o->theta + p->first, w->target->mu + p->first, p->size);
+                                o->theta + p->first, w->train->mu + p->first, p->size);
 }
 
 /* The mean loss of the batch, summed in order. */
@@ -424,26 +428,26 @@ static double mean_loss(const bnn_objective *o) {
  * updates: they change one parameter beside the gradient of another, which may read it. */
 static void draw_weights(const work *w, int s) {
   bnn_objective *o = w->o;
-  bnn_key key = bnn_key_fold(bnn_key_fold_name(w->step->key, "eps", 3), s);
+  bnn_key key = bnn_key_fold(bnn_key_fold_name(w->args->key, "eps", 3), s);
   bnn_real *theta = o->theta;
-  if (o->random)
-    bnn_posterior_sample(w->context, theta, w->target->mu, w->target->logvar, key, o->random,
+  if (o->n_variational)
+    bnn_posterior_sample(w->context, theta, w->train->mu, w->train->logvar, key, o->n_variational,
                          o->layout.size);
   else if (o->fused)
-    memcpy(theta, w->target->mu, o->layout.size * sizeof *theta);
+    memcpy(theta, w->train->mu, o->layout.size * sizeof *theta);
   else
-    theta = w->target->mu;
+    theta = w->train->mu;
   bnn_frame_bind_params(o->frame, theta, o->grad);
   uint64_t *home = o->key_node >= 0 ? bnn_frame_home(o->frame, o->key_node) : NULL;
-  if (home) *home = bnn_key_fold(bnn_key_fold_name(w->step->key, "noise", 5), s).bits;
+  if (home) *home = bnn_key_fold(bnn_key_fold_name(w->args->key, "noise", 5), s).bits;
 }
 
 /* The weights of priors that are part of the program. */
 static void feed_weights(const work *w) {
   const bnn_objective *o = w->o;
-  bnn_real *home = o->weights_node >= 0 ? bnn_frame_home(o->frame, o->weights_node) : NULL;
-  for (size_t i = 0; home && i < o->n_weights; i++)
-    home[i] = (bnn_real)kl_weight(w, o->weights_of[i]);
+  bnn_real *home = o->kl_weight_node >= 0 ? bnn_frame_home(o->frame, o->kl_weight_node) : NULL;
+  for (size_t i = 0; home && i < o->n_kl_weights; i++)
+    home[i] = (bnn_real)kl_weight(w, o->kl_weight_param[i]);
 }
 
 /* Forward and backward of the loss for sample s, up to the parameter phase. */
@@ -537,9 +541,9 @@ static bnn_status run_samples(work *w, double *loss, bnn_err *err) {
 }
 
 static bnn_status check_betas(const work *w, bnn_err *err) {
-  size_t n = w->step->betas ? w->o->layout.n_params : 1;
+  size_t n = w->args->betas ? w->o->layout.n_params : 1;
   for (size_t i = 0; i < n; i++) {
-    double beta = w->step->betas ? w->step->betas[i] : w->step->beta;
+    double beta = w->args->betas ? w->args->betas[i] : w->args->beta;
     if (!is_weight(beta))
       return bnn_fail(err, BNN_ERANGE, "beta is %g, wanted a number of 0 or more", beta);
   }
@@ -565,28 +569,29 @@ static bnn_status run_step(work *w, double *loss, bnn_err *err) {
   return BNN_OK;
 }
 
-bnn_status bnn_objective_step(bnn_objective *o, bnn_context *context, const bnn_target *target,
-                              const bnn_batch *batch, const bnn_step *step, double *loss,
+bnn_status bnn_objective_step(bnn_objective *o, bnn_context *context, const bnn_train_state *train,
+                              const bnn_batch *batch, const bnn_step_args *args, double *loss,
                               bnn_err *err) {
-  bnn_optimizer_state *s = target->state;
-  size_t want = o->layout.size + o->random;
+  bnn_optimizer_state *s = train->optimizer;
+  size_t want = o->layout.size + o->n_variational;
   if (s->n != want)
     return bnn_fail(err, BNN_ESHAPE, "the optimizer's state has %zu elements, wanted %zu", s->n,
                     want);
-  BNN_TRY(bnn_option_check(s->rule, &s->rule->option[0], step->lr, err));
+  BNN_TRY(bnn_option_check(s->rule, &s->rule->option[0], args->lr, err));
   work w = {
-      .o = o, .context = context, .target = target, .batch = batch, .step = step, .bad = SIZE_MAX};
-  w.update = bnn_update_of(s->rule, s->option, step->lr, s->t + 1);
+      .o = o, .context = context, .train = train, .batch = batch, .args = args, .bad = SIZE_MAX};
+  w.update = bnn_update_of(s->rule, s->option, args->lr, s->t + 1);
   BNN_TRY(run_step(&w, loss, err));
   s->t++;
   return BNN_OK;
 }
 
-bnn_status bnn_objective_gradient(bnn_objective *o, bnn_context *context, const bnn_target *target,
-                                  const bnn_batch *batch, const bnn_step *step, bnn_real *dmu,
-                                  bnn_real *dlogvar, double *loss, bnn_err *err) {
+bnn_status bnn_objective_gradient(bnn_objective *o, bnn_context *context,
+                                  const bnn_train_state *train, const bnn_batch *batch,
+                                  const bnn_step_args *args, bnn_real *dmu, bnn_real *dlogvar,
+                                  double *loss, bnn_err *err) {
   work w = {
-      .o = o, .context = context, .target = target, .batch = batch, .step = step, .bad = SIZE_MAX};
+      .o = o, .context = context, .train = train, .batch = batch, .args = args, .bad = SIZE_MAX};
   w.dmu = dmu;
   w.dlogvar = dlogvar;
   return run_step(&w, loss, err);

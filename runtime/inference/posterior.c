@@ -40,10 +40,11 @@ static void sample_piece(void *data, size_t i) {
 }
 
 void bnn_posterior_sample(bnn_context *context, bnn_real *theta, const bnn_real *mu,
-                          const bnn_real *logvar, bnn_key key, size_t random, size_t size) {
-  sampling s = {theta, mu, logvar, key, random};
-  bnn_context_run(context, sample_piece, &s, (random + PIECE - 1) / PIECE);
-  if (size > random) memcpy(theta + random, mu + random, (size - random) * sizeof *theta);
+                          const bnn_real *logvar, bnn_key key, size_t n_variational, size_t size) {
+  sampling s = {theta, mu, logvar, key, n_variational};
+  bnn_context_run(context, sample_piece, &s, (n_variational + PIECE - 1) / PIECE);
+  if (size > n_variational)
+    memcpy(theta + n_variational, mu + n_variational, (size - n_variational) * sizeof *theta);
 }
 
 double bnn_posterior_kl(const bnn_param *param, const bnn_real *mu, const bnn_real *logvar,

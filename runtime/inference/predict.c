@@ -122,7 +122,7 @@ static bnn_status run_group(work *w, bnn_context *context, bnn_err *err) {
   const bnn_predict_spec *spec = w->spec;
   for (size_t g = 0; w->theta && g < w->group; g++)
     bnn_posterior_sample(context, w->theta + g * spec->size, spec->mu, spec->logvar,
-                         sample_key(spec, w->done + g), spec->random, spec->size);
+                         sample_key(spec, w->done + g), spec->n_variational, spec->size);
   atomic_store(&w->next, 0);
   bnn_context_run(context, lane_job, w, w->n_lanes);
   for (size_t i = 0; i < w->n_lanes; i++) {
@@ -304,7 +304,8 @@ static uint64_t fingerprint_of_x(const bnn_tensor *x) {
 
 static uint64_t fingerprint_of_parameters(const bnn_predict_spec *spec) {
   uint64_t h = fingerprint(0, spec->mu, spec->size * sizeof *spec->mu);
-  return spec->logvar ? fingerprint(h, spec->logvar, spec->random * sizeof *spec->logvar) : h;
+  return spec->logvar ? fingerprint(h, spec->logvar, spec->n_variational * sizeof *spec->logvar)
+                      : h;
 }
 
 static bool same_shape(const bnn_shape *a, const bnn_shape *b) {

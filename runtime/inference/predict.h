@@ -14,15 +14,15 @@
 #include "posterior.h"
 
 /* program: finished, forward only; its outputs[0] is real, [chunk, ...].  x_node, y_node, key_node
- * as in bnn_objective_spec.  Parameters: mu [size] and logvar [random], flat; NULL: mu itself.
+ * as in bnn_objective_spec.  Parameters: mu [size] and logvar [n_variational], flat; NULL: mu itself.
  * key: the weights of sample s are drawn with key:fold(s), s counted from first_sample; programs
  * that draw noise get that key's fold("noise"). */
 typedef struct bnn_predict_spec {
   bnn_program *program;
   int x_node, y_node, key_node;
   const bnn_real *mu, *logvar;
-  size_t random, size; /* elements that are drawn, and all */
-  int samples;         /* more than there are already */
+  size_t n_variational, size; /* elements that are drawn, and all */
+  int samples;                /* more than there are already */
   bnn_key key;
   int first_sample; /* the number of the first of all samples */
 } bnn_predict_spec;

@@ -124,16 +124,16 @@ static void make(bench *b, size_t hidden) {
   }
   must(bnn_layout_init(&b->layout, 2 * LAYERS, size, &err), &err);
   record(b, &b->program, BATCH, true);
-  bnn_term terms[2 * LAYERS];
-  for (int t = 0; t < 2 * LAYERS; t++) terms[t] = (bnn_term){.kl = 1, .precision = 1};
+  bnn_regularizer regularizers[2 * LAYERS];
+  for (int t = 0; t < 2 * LAYERS; t++) regularizers[t] = (bnn_regularizer){.kl = 1, .precision = 1};
   bnn_objective_spec spec = {.program = b->program,
                              .x_node = 0,
                              .y_node = 1,
                              .key_node = -1,
-                             .weights_node = -1,
+                             .kl_weight_node = -1,
                              .layout = &b->layout,
-                             .terms = terms,
-                             .random = b->layout.size,
+                             .regularizers = regularizers,
+                             .n_variational = b->layout.size,
                              .samples = 1};
   must(bnn_objective_new(&b->objective, &spec, &err), &err);
   must(bnn_optimizer_state_init(&b->state, bnn_optimizer_find("adam"), NULL, 2 * b->layout.size,
@@ -166,11 +166,11 @@ static void unmake(bench *b) {
 
 static void run_step(bench *b, bnn_context *context, uint64_t step) {
   bnn_err err;
-  bnn_target target = {bnn_tensor_real(b->mu), bnn_tensor_real(b->logvar), &b->state};
+  bnn_train_state train = {bnn_tensor_real(b->mu), bnn_tensor_real(b->logvar), &b->state};
   bnn_batch batch = {b->x, b->y, b->rows->data, step % (IMAGES / BATCH) * BATCH, BATCH};
-  bnn_step s = {bnn_key_fold(bnn_key_new(4), (int64_t)step), 1e-3, 1e-3, NULL};
+  bnn_step_args s = {bnn_key_fold(bnn_key_new(4), (int64_t)step), 1e-3, 1e-3, NULL};
   double loss;
-  must(bnn_objective_step(b->objective, context, &target, &batch, &s, &loss, &err), &err);
+  must(bnn_objective_step(b->objective, context, &train, &batch, &s, &loss, &err), &err);
 }
 
 /* The eight products, as whole OpenBLAS calls on this thread. */
@@ -275,7 +275,7 @@ static void measure_predictions(bench *b, int threads) {
                                  .key_node = -1,
                                  .mu = bnn_tensor_real(b->mu),
                                  .logvar = bnn_tensor_real(b->logvar),
-                                 .random = b->layout.size,
+                                 .n_variational = b->layout.size,
                                  .size = b->layout.size,
                                  .samples = SAMPLES,
                                  .key = bnn_key_new(5),

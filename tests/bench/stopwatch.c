@@ -95,9 +95,9 @@ WRAPPED(void, bnn_batch_gather, void *out, bnn_dtype dtype, const bnn_tensor *so
 }
 
 WRAPPED(void, bnn_posterior_sample, bnn_context *context, bnn_real *theta, const bnn_real *mu,
-        const bnn_real *logvar, bnn_key key, size_t random, size_t size) {
+        const bnn_real *logvar, bnn_key key, size_t n_variational, size_t size) {
   job_part = PART_SAMPLING;
-  __real_bnn_posterior_sample(context, theta, mu, logvar, key, random, size);
+  __real_bnn_posterior_sample(context, theta, mu, logvar, key, n_variational, size);
   job_part = PART_UPDATE;
 }
 
@@ -176,10 +176,10 @@ WRAPPED(void, bnn_pool_run, bnn_pool *pool, bnn_job *job, void *data, size_t cou
 }
 
 WRAPPED(bnn_status, bnn_objective_step, bnn_objective *o, bnn_context *context,
-        const bnn_target *target, const bnn_batch *batch, const bnn_step *step, double *loss,
-        bnn_err *err) {
+        const bnn_train_state *train, const bnn_batch *batch, const bnn_step_args *args,
+        double *loss, bnn_err *err) {
   bnn_status status;
-  BOOKED(PART_CALL, status = __real_bnn_objective_step(o, context, target, batch, step, loss, err));
+  BOOKED(PART_CALL, status = __real_bnn_objective_step(o, context, train, batch, args, loss, err));
   return status;
 }
 

@@ -311,8 +311,8 @@ local function make_stepper(self, source, n)
   local mu, logvar = weights_of(self)
   made.sizes = parameters.sizes(parameters.layout_of(mu))
   made.kl, made.precision, made.decay = runtime_terms(self)
-  made.random, made.samples = logvar and logvar:numel() or 0, self.samples
-  made.loss, made.weights_of = #terms > 0 and 1 or 0, places
+  made.n_variational, made.samples = logvar and logvar:numel() or 0, self.samples
+  made.loss, made.kl_weight_params = #terms > 0 and 1 or 0, places
   return core.objective(program, made)
 end
 

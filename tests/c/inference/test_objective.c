@@ -230,11 +230,11 @@ static const setting settings[] = {
 enum { SETTINGS = sizeof settings / sizeof *settings };
 
 /* Tensor t of the layout in the objective. */
-static bnn_term term_of(const setting *s, size_t t) {
+static bnn_regularizer regularizer_of(const setting *s, size_t t) {
   double prior_std = s->prior_std * (s->varied ? 1 + (double)t : 1);
-  return (bnn_term){.kl = s->varied ? 1 / (2 + (double)t) : 1,
-                    .precision = 1 / (prior_std * prior_std),
-                    .decay = s->varied ? 0.1 * (double)t : 0};
+  return (bnn_regularizer){.kl = s->varied ? 1 / (2 + (double)t) : 1,
+                           .precision = 1 / (prior_std * prior_std),
+                           .decay = s->varied ? 0.1 * (double)t : 0};
 }
 
 static double beta_of(const setting *s, size_t t) {
@@ -242,23 +242,23 @@ static double beta_of(const setting *s, size_t t) {
 }
 
 /* Elements of the posterior: those of the first tensors. */
-static size_t random_of(const problem *q, const setting *s) {
+static size_t n_variational_of(const problem *q, const setting *s) {
   size_t n = q->layout.n_params;
   return s->points >= n ? 0 : s->points ? q->layout.param[n - s->points].offset : q->layout.size;
 }
 
 static bnn_objective *objective_of(const problem *q, const setting *s) {
-  bnn_term terms[PARAMS_MAX];
-  for (size_t t = 0; t < q->layout.n_params; t++) terms[t] = term_of(s, t);
+  bnn_regularizer regularizers[PARAMS_MAX];
+  for (size_t t = 0; t < q->layout.n_params; t++) regularizers[t] = regularizer_of(s, t);
   const bnn_objective_spec spec = {
       .program = q->program,
       .x_node = q->x,
       .y_node = q->y,
       .key_node = q->key,
-      .weights_node = -1,
+      .kl_weight_node = -1,
       .layout = &q->layout,
-      .terms = terms,
-      .random = random_of(q, s),
+      .regularizers = regularizers,
+      .n_variational = n_variational_of(q, s),
       .samples = s->samples,
   };
   bnn_objective *o = NULL;
@@ -267,9 +267,9 @@ static bnn_objective *objective_of(const problem *q, const setting *s) {
 }
 
 /* A step of a setting; betas holds [PARAMS_MAX]. */
-static bnn_step step_of(const setting *s, double *betas, bnn_key key, double lr) {
+static bnn_step_args args_of(const setting *s, double *betas, bnn_key key, double lr) {
   for (size_t t = 0; t < PARAMS_MAX; t++) betas[t] = beta_of(s, t);
-  return (bnn_step){key, s->beta, lr, s->by_tensor ? betas : NULL};
+  return (bnn_step_args){key, s->beta, lr, s->by_tensor ? betas : NULL};
 }
 
 static bnn_context *context_of(int threads) {
@@ -278,18 +278,18 @@ static bnn_context *context_of(int threads) {
   return context;
 }
 
-/* mu [size] and logvar [random] behind it, with a state over them. */
+/* mu [size] and logvar [n_variational] behind it, with a state over them. */
 typedef struct learner {
-  size_t size, random;
+  size_t size, n_variational;
   bnn_real *w;
   bnn_optimizer_state state;
-  bnn_target target;
+  bnn_train_state train;
 } learner;
 
-static void learner_init(learner *l, const problem *q, size_t random, const char *rule) {
+static void learner_init(learner *l, const problem *q, size_t n_variational, const char *rule) {
   const size_t size = q->layout.size;
   l->size = size;
-  l->random = random;
+  l->n_variational = n_variational;
   l->w = calloc(2 * size, sizeof *l->w);
   bnn_rng_normal(l->w, bnn_key_new(5), 0, 2 * size);
   for (size_t i = 0; i < size; i++) {
@@ -297,9 +297,9 @@ static void learner_init(learner *l, const problem *q, size_t random, const char
     if (q->positive) l->w[i] = 1 + R(fabs)(l->w[i]);
     l->w[size + i] = l->w[size + i] / 2 + (bnn_real)q->logvar;
   }
-  ck_succeeds(
-      bnn_optimizer_state_init(&l->state, bnn_optimizer_find(rule), NULL, size + random, &err));
-  l->target = (bnn_target){l->w, random ? l->w + size : NULL, &l->state};
+  ck_succeeds(bnn_optimizer_state_init(&l->state, bnn_optimizer_find(rule), NULL,
+                                       size + n_variational, &err));
+  l->train = (bnn_train_state){l->w, n_variational ? l->w + size : NULL, &l->state};
 }
 
 static void learner_fini(learner *l) {
@@ -323,21 +323,22 @@ static void clear(bnn_real *x, size_t n) {
  * mu, and the decay. */
 static double penalty_of(const problem *q, const setting *s, const learner *l, size_t t) {
   const bnn_param *param = &q->layout.param[t];
-  const bnn_term term = term_of(s, t);
-  double weight = beta_of(s, t) * term.kl, squares = 0;
+  const bnn_regularizer regularizer = regularizer_of(s, t);
+  double weight = beta_of(s, t) * regularizer.kl, squares = 0;
   for (size_t j = param->offset; j < param->offset + param->size; j++) squares += l->w[j] * l->w[j];
-  if (param->offset >= l->random) return (term.decay + weight * term.precision) / 2 * squares;
-  return weight * bnn_posterior_kl(param, l->w, l->w + l->size, 1 / sqrt(term.precision));
+  if (param->offset >= l->n_variational)
+    return (regularizer.decay + weight * regularizer.precision) / 2 * squares;
+  return weight * bnn_posterior_kl(param, l->w, l->w + l->size, 1 / sqrt(regularizer.precision));
 }
 
 /* The whole loss: the mean loss that the step reports, and what the tensors add. */
 static double whole_loss(const problem *q, const setting *s, bnn_objective *o, bnn_context *context,
-                         const learner *l, const bnn_step *step) {
+                         const learner *l, const bnn_step_args *args) {
   bnn_real g[2 * SIZE_MAX_];
   double loss = 0;
   bnn_batch batch = batch_of(q, 3, bnn_objective_batch(o));
   ck_succeeds(
-      bnn_objective_gradient(o, context, &l->target, &batch, step, g, g + SIZE_MAX_, &loss, &err));
+      bnn_objective_gradient(o, context, &l->train, &batch, args, g, g + SIZE_MAX_, &loss, &err));
   for (size_t t = 0; t < q->layout.n_params; t++) loss += penalty_of(q, s, l, t);
   return loss;
 }
@@ -348,21 +349,21 @@ static void ck_differences(const problem *q, const setting *s) {
   bnn_objective *o = objective_of(q, s);
   bnn_context *context = context_of(1);
   learner l;
-  learner_init(&l, q, random_of(q, s), "adam");
+  learner_init(&l, q, n_variational_of(q, s), "adam");
   double betas[PARAMS_MAX];
-  const bnn_step step = step_of(s, betas, bnn_key_new(9), 0);
+  const bnn_step_args args = args_of(s, betas, bnn_key_new(9), 0);
   bnn_real g[2 * SIZE_MAX_];
   double loss;
   bnn_batch batch = batch_of(q, 3, bnn_objective_batch(o));
   clear(g, 2 * SIZE_MAX_);
   ck_succeeds(
-      bnn_objective_gradient(o, context, &l.target, &batch, &step, g, g + l.size, &loss, &err));
-  for (size_t i = 0; i < l.size + l.random; i++) {
+      bnn_objective_gradient(o, context, &l.train, &batch, &args, g, g + l.size, &loss, &err));
+  for (size_t i = 0; i < l.size + l.n_variational; i++) {
     double was = l.w[i], up;
     l.w[i] = was + h;
-    up = whole_loss(q, s, o, context, &l, &step);
+    up = whole_loss(q, s, o, context, &l, &args);
     l.w[i] = was - h;
-    double want = (up - whole_loss(q, s, o, context, &l, &step)) / (2 * h);
+    double want = (up - whole_loss(q, s, o, context, &l, &args)) / (2 * h);
     l.w[i] = was;
     ck_assert_msg(fabs(g[i] - want) <= tol * (1 + fabs(want)),
                   "d/d %s[%zu] is %.12g, differences say %.12g", i < l.size ? "mu" : "logvar",
@@ -397,13 +398,13 @@ START_TEST(the_loss_is_the_mean_over_examples_and_samples) {
   bnn_frame_bind_params(f, theta, g);
   for (int samples = 1; samples <= 3; samples++) {
     bnn_objective *o = objective_of(&q, &(setting){false, 1, samples, 0, 0, false});
-    const bnn_step step = {bnn_key_new(9), 1, 0, NULL};
+    const bnn_step_args args = {bnn_key_new(9), 1, 0, NULL};
     bnn_batch batch = batch_of(&q, 0, DATA);
     double got, want = 0;
     ck_succeeds(
-        bnn_objective_gradient(o, context, &l.target, &batch, &step, dmu, dlogvar, &got, &err));
+        bnn_objective_gradient(o, context, &l.train, &batch, &args, dmu, dlogvar, &got, &err));
     for (int s = 1; s <= samples; s++) {
-      bnn_key key = bnn_key_fold(bnn_key_fold_name(step.key, "eps", 3), s);
+      bnn_key key = bnn_key_fold(bnn_key_fold_name(args.key, "eps", 3), s);
       bnn_posterior_sample(context, theta, l.w, l.w + l.size, key, l.size, l.size);
       ck_succeeds(bnn_frame_replay(f, 1, &err));
       for (size_t i = 0; i < DATA; i++)
@@ -426,22 +427,22 @@ static void ck_steps(const problem *q, const setting *s, const char *rule) {
   bnn_objective *o = objective_of(q, s);
   bnn_context *context = context_of(2);
   learner l, want;
-  learner_init(&l, q, random_of(q, s), rule);
-  learner_init(&want, q, random_of(q, s), rule);
+  learner_init(&l, q, n_variational_of(q, s), rule);
+  learner_init(&want, q, n_variational_of(q, s), rule);
   for (int64_t t = 1; t <= 4; t++) {
     double betas[PARAMS_MAX];
-    const bnn_step step = step_of(s, betas, bnn_key_fold(bnn_key_new(9), t), 0.01 * (double)t);
+    const bnn_step_args args = args_of(s, betas, bnn_key_fold(bnn_key_new(9), t), 0.01 * (double)t);
     bnn_real g[2 * SIZE_MAX_], *slot[BNN_SLOTS_MAX] = {NULL};
     double loss, gradient_loss;
     bnn_batch batch = batch_of(q, (size_t)t, bnn_objective_batch(o));
     clear(g, 2 * SIZE_MAX_);
-    ck_succeeds(bnn_objective_gradient(o, context, &want.target, &batch, &step, g, g + l.size,
+    ck_succeeds(bnn_objective_gradient(o, context, &want.train, &batch, &args, g, g + l.size,
                                        &gradient_loss, &err));
     for (int k = 0; k < want.state.rule->n_slots; k++)
       slot[k] = bnn_tensor_real(want.state.slot[k]);
-    const bnn_update u = bnn_update_of(want.state.rule, want.state.option, step.lr, (uint64_t)t);
+    const bnn_update u = bnn_update_of(want.state.rule, want.state.option, args.lr, (uint64_t)t);
     want.state.rule->update(&u, want.w, g, slot, want.state.n);
-    ck_succeeds(bnn_objective_step(o, context, &l.target, &batch, &step, &loss, &err));
+    ck_succeeds(bnn_objective_step(o, context, &l.train, &batch, &args, &loss, &err));
     ck_assert_double_eq(loss, gradient_loss);
     ck_assert_uint_eq(l.state.t, (uint64_t)t);
     for (size_t i = 0; i < 2 * l.size; i++)
@@ -547,12 +548,12 @@ static double twenty_steps(learner *l, const problem *q, const setting *s, int t
   bnn_objective *o = objective_of(q, s);
   bnn_context *context = context_of(threads);
   double loss = 0;
-  learner_init(l, q, random_of(q, s), "adam");
+  learner_init(l, q, n_variational_of(q, s), "adam");
   for (int64_t t = 1; t <= 20; t++) {
     double betas[PARAMS_MAX];
-    const bnn_step step = step_of(s, betas, bnn_key_fold(bnn_key_new(9), t), 0.003);
+    const bnn_step_args args = args_of(s, betas, bnn_key_fold(bnn_key_new(9), t), 0.003);
     const bnn_batch batch = {q->data, q->target, order, (size_t)t, batch_size};
-    ck_succeeds(bnn_objective_step(o, context, &l->target, &batch, &step, &loss, &err));
+    ck_succeeds(bnn_objective_step(o, context, &l->train, &batch, &args, &loss, &err));
   }
   bnn_objective_free(o);
   bnn_context_free(context);
@@ -593,12 +594,12 @@ START_TEST(a_step_allocates_nothing) {
     bnn_objective *o = objective_of(&q, &settings[k]);
     bnn_context *context = context_of(1);
     learner l;
-    learner_init(&l, &q, random_of(&q, &settings[k]), "adam");
-    const bnn_step step = {bnn_key_new(9), 1, 0.1, NULL};
+    learner_init(&l, &q, n_variational_of(&q, &settings[k]), "adam");
+    const bnn_step_args args = {bnn_key_new(9), 1, 0.1, NULL};
     const bnn_batch batch = batch_of(&q, 0, 7);
     double loss;
     bnn_mem_fail_nth(1);
-    ck_succeeds(bnn_objective_step(o, context, &l.target, &batch, &step, &loss, &err));
+    ck_succeeds(bnn_objective_step(o, context, &l.train, &batch, &args, &loss, &err));
     ck_assert_uint_eq(bnn_mem_fail_nth(0), 1);
     learner_fini(&l);
     bnn_context_free(context);
@@ -653,16 +654,16 @@ static void step_without_system(const problem *q, const setting *s, int threads)
   bnn_objective *o = objective_of(q, s);
   bnn_context *context = context_of(threads);
   learner l;
-  learner_init(&l, q, random_of(q, s), "adam");
-  const bnn_step step = {bnn_key_new(9), 1, 0.001, NULL};
+  learner_init(&l, q, n_variational_of(q, s), "adam");
+  const bnn_step_args args = {bnn_key_new(9), 1, 0.001, NULL};
   const bnn_batch batch = {q->data, q->target, order, 0, DATA};
   double loss;
-  bool good = bnn_objective_step(o, context, &l.target, &batch, &step, &loss, NULL) == BNN_OK;
+  bool good = bnn_objective_step(o, context, &l.train, &batch, &args, &loss, NULL) == BNN_OK;
   usleep(20000); /* OpenBLAS starts a thread anew after a fork; let it come to rest */
   meeting m = {.threads = threads};
   bnn_context_run(context, forbid_in_each, &m, (size_t)threads);
   for (int t = 0; t < 20; t++)
-    good = good && bnn_objective_step(o, context, &l.target, &batch, &step, &loss, NULL) == BNN_OK;
+    good = good && bnn_objective_step(o, context, &l.train, &batch, &args, &loss, NULL) == BNN_OK;
   _exit(good ? 0 : 1);
 }
 
@@ -696,9 +697,9 @@ START_TEST(noise_follows_the_key_of_the_step) {
   double loss[3];
   for (int k = 0; k < 3; k++) {
     bnn_real g[SIZE_MAX_];
-    const bnn_step step = {bnn_key_new(k == 2 ? 2 : 1), 0, 0, NULL};
+    const bnn_step_args args = {bnn_key_new(k == 2 ? 2 : 1), 0, 0, NULL};
     ck_succeeds(
-        bnn_objective_gradient(o, context, &l.target, &batch, &step, g, NULL, &loss[k], &err));
+        bnn_objective_gradient(o, context, &l.train, &batch, &args, g, NULL, &loss[k], &err));
   }
   ck_assert_double_eq(loss[0], loss[1]);
   ck_assert_double_ne(loss[0], loss[2]);
@@ -744,7 +745,7 @@ static double dense_penalty(const problem *q, const learner *l, bnn_context *con
                             const double *weight) {
   bnn_real theta[SIZE_MAX_];
   bnn_key key = bnn_key_fold(bnn_key_fold_name(bnn_key_new(9), "eps", 3), 1);
-  bnn_posterior_sample(context, theta, l->w, l->w + l->size, key, l->random, l->size);
+  bnn_posterior_sample(context, theta, l->w, l->w + l->size, key, l->n_variational, l->size);
   double sum = 0;
   for (size_t k = 0; k < 2; k++) {
     const bnn_param *t = &q->layout.param[3 * k];
@@ -758,36 +759,36 @@ START_TEST(a_prior_in_the_program_is_weighed_and_the_entropy_added) {
   problem q;
   int weights;
   dense_problem(&q, &weights);
-  const bnn_term terms[4] = {{0.5, 0, 0}, {0, 0, 0}, {0, 0, 0}, {2, 0, 0}};
+  const bnn_regularizer regularizers[4] = {{0.5, 0, 0}, {0, 0, 0}, {0, 0, 0}, {2, 0, 0}};
   const bnn_objective_spec spec = {.program = q.program,
                                    .x_node = q.x,
                                    .y_node = q.y,
                                    .key_node = -1,
-                                   .weights_node = weights,
+                                   .kl_weight_node = weights,
                                    .layout = &q.layout,
-                                   .terms = terms,
-                                   .random = q.layout.size,
+                                   .regularizers = regularizers,
+                                   .n_variational = q.layout.size,
                                    .samples = 1,
                                    .loss_output = 1,
-                                   .weights_of = (const size_t[]){0, 3},
-                                   .n_weights = 2};
+                                   .kl_weight_param = (const size_t[]){0, 3},
+                                   .n_kl_weights = 2};
   bnn_objective *o = NULL;
   ck_succeeds(bnn_objective_new(&o, &spec, &err));
   bnn_context *context = context_of(1);
   learner l;
   learner_init(&l, &q, q.layout.size, "adam");
-  const bnn_step step = {bnn_key_new(9), 0.3, 0, NULL};
+  const bnn_step_args args = {bnn_key_new(9), 0.3, 0, NULL};
   const double weight[] = {0.15, 0.6}, h = 1e-5;
   bnn_batch batch = batch_of(&q, 3, 7);
   bnn_real g[2 * SIZE_MAX_], unused[2 * SIZE_MAX_];
   double loss;
   ck_succeeds(
-      bnn_objective_gradient(o, context, &l.target, &batch, &step, g, g + l.size, &loss, &err));
+      bnn_objective_gradient(o, context, &l.train, &batch, &args, g, g + l.size, &loss, &err));
   for (size_t i = 0; i < 2 * l.size; i++) {
     double was = l.w[i], side[2];
     for (int k = 0; k < 2; k++) {
       l.w[i] = was + (k ? h : -h);
-      ck_succeeds(bnn_objective_gradient(o, context, &l.target, &batch, &step, unused,
+      ck_succeeds(bnn_objective_gradient(o, context, &l.train, &batch, &args, unused,
                                          unused + l.size, &loss, &err));
       side[k] = loss + dense_penalty(&q, &l, context, weight);
     }
@@ -808,12 +809,12 @@ END_TEST
 
 /* A step that must fail, with mu, logvar and the state as before. */
 static void ck_step_fails(bnn_objective *o, learner *l, const bnn_batch *batch,
-                          const bnn_step *step, bnn_status want, const char *words) {
+                          const bnn_step_args *args, bnn_status want, const char *words) {
   bnn_context *context = context_of(2);
   bnn_real *before = malloc(2 * l->size * sizeof *before);
   memcpy(before, l->w, 2 * l->size * sizeof *before);
   double loss = -7;
-  ck_refuses(bnn_objective_step(o, context, &l->target, batch, step, &loss, &err), want, words);
+  ck_refuses(bnn_objective_step(o, context, &l->train, batch, args, &loss, &err), want, words);
   ck_assert_double_eq(loss, -7);
   ck_assert_mem_eq(l->w, before, 2 * l->size * sizeof *before);
   ck_assert_uint_eq(l->state.t, 0);
@@ -831,15 +832,16 @@ START_TEST(a_loss_that_is_not_finite_changes_nothing) {
     for (int where = 0; where < 3; where++) {
       bnn_objective *o = objective_of(&q, &settings[k]);
       learner l;
-      learner_init(&l, &q, random_of(&q, &settings[k]), "adam");
-      const bnn_step step = {bnn_key_new(9), 1, 0.1, NULL};
+      learner_init(&l, &q, n_variational_of(&q, &settings[k]), "adam");
+      const bnn_step_args args = {bnn_key_new(9), 1, 0.1, NULL};
       const bnn_batch batch = batch_of(&q, 0, 7);
       bnn_real *at = where == 0   ? bnn_tensor_real(q.data) + 20
                      : where == 1 ? l.w + 3
                                   : l.w + l.size + 3;
       bnn_real was = *at;
       *at = where == 2 ? INFINITY : NAN;
-      if (where != 2 || l.random > 0) ck_step_fails(o, &l, &batch, &step, BNN_ENAN, "the loss is");
+      if (where != 2 || l.n_variational > 0)
+        ck_step_fails(o, &l, &batch, &args, BNN_ENAN, "the loss is");
       *at = was;
       learner_fini(&l);
       bnn_objective_free(o);
@@ -854,11 +856,11 @@ START_TEST(a_label_out_of_range_changes_nothing) {
   for (int k = 0; k < SETTINGS; k++) {
     bnn_objective *o = objective_of(&q, &settings[k]);
     learner l;
-    learner_init(&l, &q, random_of(&q, &settings[k]), "adam");
-    const bnn_step step = {bnn_key_new(9), 1, 0.1, NULL};
+    learner_init(&l, &q, n_variational_of(&q, &settings[k]), "adam");
+    const bnn_step_args args = {bnn_key_new(9), 1, 0.1, NULL};
     const bnn_batch batch = batch_of(&q, 0, 7);
     bnn_tensor_set(q.target, 6, 13);
-    ck_step_fails(o, &l, &batch, &step, BNN_ERANGE, "label 13 of example 7 is outside 0..");
+    ck_step_fails(o, &l, &batch, &args, BNN_ERANGE, "label 13 of example 7 is outside 0..");
     bnn_tensor_set(q.target, 6, 0);
     learner_fini(&l);
     bnn_objective_free(o);
@@ -909,15 +911,15 @@ START_TEST(a_step_refuses_what_it_can_not_use) {
   learner l;
   learner_init(&l, &q, q.layout.size, "adam");
   for (size_t k = 0; k < sizeof row / sizeof *row; k++) {
-    const bnn_step step = {bnn_key_new(1), row[k].beta, row[k].lr, NULL};
-    ck_step_fails(o, &l, &row[k].batch, &step, row[k].status, row[k].words);
+    const bnn_step_args args = {bnn_key_new(1), row[k].beta, row[k].lr, NULL};
+    ck_step_fails(o, &l, &row[k].batch, &args, row[k].status, row[k].words);
   }
   const double betas[] = {1, 1, -1, 1};
-  const bnn_step negative = {bnn_key_new(1), 1, 1, betas};
+  const bnn_step_args negative = {bnn_key_new(1), 1, 1, betas};
   ck_step_fails(o, &l, &row[9].batch, &negative, BNN_ERANGE, "beta is -1");
   bnn_objective *points = objective_of(&q, &settings[7]); /* the state is over mu and logvar */
-  const bnn_step step = {bnn_key_new(1), 1, 1, NULL};
-  ck_step_fails(points, &l, &row[9].batch, &step, BNN_ESHAPE,
+  const bnn_step_args args = {bnn_key_new(1), 1, 1, NULL};
+  ck_step_fails(points, &l, &row[9].batch, &args, BNN_ESHAPE,
                 "the optimizer's state has 314 elements, wanted 157");
   bnn_objective_free(points);
   learner_fini(&l);
@@ -941,31 +943,33 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
   problem_init(&wrong, scores, 7);
   bnn_layout small;
   ck_succeeds(bnn_layout_init(&small, 1, layer_size, &err));
-  const bnn_term terms[4] = {{1, 1, 0}, {1, 1, 0}, {1, 1, 0}, {1, 1, 0}};
-  const bnn_term odd_terms[3][4] = {{{1, 1, 0}, {-1, 1, 0}}, {{1, NAN, 0}}, {{1, 1, INFINITY}}};
+  const bnn_regularizer regularizers[4] = {{1, 1, 0}, {1, 1, 0}, {1, 1, 0}, {1, 1, 0}};
+  const bnn_regularizer odd_regularizers[3][4] = {
+      {{1, 1, 0}, {-1, 1, 0}}, {{1, NAN, 0}}, {{1, 1, INFINITY}}};
   const size_t last = 4;
   const bnn_objective_spec good = {.program = q.program,
                                    .x_node = q.x,
                                    .y_node = q.y,
                                    .key_node = -1,
-                                   .weights_node = -1,
+                                   .kl_weight_node = -1,
                                    .layout = &q.layout,
-                                   .terms = terms,
-                                   .random = q.layout.size,
+                                   .regularizers = regularizers,
+                                   .n_variational = q.layout.size,
                                    .samples = 1};
   bnn_objective_spec spec[15];
   for (int k = 0; k < 15; k++) spec[k] = good;
   spec[0].samples = 0, spec[1].samples = -3;
-  for (int k = 0; k < 3; k++) spec[2 + k].terms = odd_terms[k];
-  spec[5].random = 3;
-  spec[6].layout = &small, spec[6].random = 0;
+  for (int k = 0; k < 3; k++) spec[2 + k].regularizers = odd_regularizers[k];
+  spec[5].n_variational = 3;
+  spec[6].layout = &small, spec[6].n_variational = 0;
   spec[7].x_node = 3;
   spec[8].key_node = q.x;
   spec[9].program = wrong.program;
   spec[11].loss_output = 1;
   spec[12].loss_output = -1;
-  spec[13].weights_node = q.x, spec[13].n_weights = 1, spec[13].weights_of = (const size_t[]){0};
-  spec[14].n_weights = 1, spec[14].weights_of = &last;
+  spec[13].kl_weight_node = q.x, spec[13].n_kl_weights = 1,
+  spec[13].kl_weight_param = (const size_t[]){0};
+  spec[14].n_kl_weights = 1, spec[14].kl_weight_param = &last;
   static const struct {
     bnn_status status;
     const char *words;
@@ -1005,15 +1009,15 @@ END_TEST
 
 static bnn_status make_and_step(void *arg, bnn_err *err) {
   const problem *q = arg;
-  const bnn_term terms[4] = {{1, 1, 0}, {1, 1, 0}, {1, 1, 0}, {1, 1, 0}};
+  const bnn_regularizer regularizers[4] = {{1, 1, 0}, {1, 1, 0}, {1, 1, 0}, {1, 1, 0}};
   const bnn_objective_spec spec = {.program = q->program,
                                    .x_node = q->x,
                                    .y_node = q->y,
                                    .key_node = -1,
-                                   .weights_node = -1,
+                                   .kl_weight_node = -1,
                                    .layout = &q->layout,
-                                   .terms = terms,
-                                   .random = q->layout.size,
+                                   .regularizers = regularizers,
+                                   .n_variational = q->layout.size,
                                    .samples = 2};
   bnn_objective *o = NULL;
   BNN_TRY(bnn_objective_new(&o, &spec, err));

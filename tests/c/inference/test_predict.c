@@ -144,7 +144,7 @@ static bnn_predict_spec spec_of(const model *m, int samples) {
       .key_node = m->key,
       .mu = m->mu,
       .logvar = m->logvar,
-      .random = WEIGHTS,
+      .n_variational = WEIGHTS,
       .size = WEIGHTS,
       .samples = samples,
       .key = bnn_key_new(77),
@@ -192,7 +192,7 @@ static void sample_of_rows(double *out, const model *m, const bnn_predict_spec *
   bnn_real theta[WEIGHTS];
   size_t batch = bnn_program_batch(m->program), width = bnn_predict_width(m->program);
   bnn_key key = bnn_key_fold(spec->key, s);
-  bnn_posterior_sample(context, theta, spec->mu, spec->logvar, key, spec->random, WEIGHTS);
+  bnn_posterior_sample(context, theta, spec->mu, spec->logvar, key, spec->n_variational, WEIGHTS);
   ck_succeeds(bnn_frame_new(&f, m->program, 0, &err));
   bnn_frame_bind_params(f, theta, NULL);
   if (m->key >= 0) *(uint64_t *)bnn_frame_home(f, m->key) = bnn_key_fold_name(key, "noise", 5).bits;
@@ -244,7 +244,7 @@ START_TEST(predictions_are_those_of_a_plain_loop) {
     for (size_t k = 0; k < 6; k++) {
       bnn_predict_spec spec = spec_of(&m, samples[k]);
       spec.first_sample = k == 2 ? 5 : 1;
-      if (k == 4) spec.random = WEIGHTS / 3; /* the others are points */
+      if (k == 4) spec.n_variational = WEIGHTS / 3; /* the others are points */
       prediction y = predict(&m, &spec, 2);
       ck_plain_loop(_i, &m, &spec, y);
       prediction_free(y);
@@ -796,7 +796,7 @@ static double mean_goes_up_by(const bnn_predict_spec *spec) {
   double mean = 0;
   for (int s = 0; s < CERTAIN_SAMPLES; s++) {
     bnn_posterior_sample(context, theta, spec->mu, spec->logvar, bnn_key_fold(spec->key, s + 1),
-                         spec->random, WEIGHTS);
+                         spec->n_variational, WEIGHTS);
     mean += (double)theta[0] / CERTAIN_SAMPLES;
   }
   bnn_context_free(context);
@@ -812,7 +812,7 @@ START_TEST(information_is_not_below_0_by_rounding) {
   model m;
   certain_init(&m);
   bnn_predict_spec spec = spec_of(&m, 0);
-  spec.random = 1;
+  spec.n_variational = 1;
   size_t up = 0, down = 0;
   for (uint64_t seed = 1; seed <= 100 && (up == 0 || down == 0); seed++) {
     spec.key = bnn_key_new(seed);

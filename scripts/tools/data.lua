@@ -6,6 +6,7 @@ local core = require "bnn.core"
 local fetch = require "bnn.data.fetch"
 local flags = require "bnn.run.flags"
 local nearest = require "bnn.base.nearest"
+local shapes = require "bnn.base.shapes"
 local text_image = require "bnn.plot.text_image"
 local data_paths = require "bnn.data.data_paths"
 local dataset_registry = require "bnn.data.dataset_registry"
@@ -67,8 +68,8 @@ end
 local function image_reader(part)
   local x = part.x
   if x:dim() == 4 and x:size(2) == 1 then x = x:reshape(x:size(1), x:size(3), x:size(4)) end
-  local shape = table.concat(x:shape(), ", ")
-  demand(x:dim() == 3, ("the examples are [%s], images [n, h, w] can be shown"):format(shape))
+  demand(x:dim() == 3,
+    ("the examples are %s, images [n, h, w] can be shown"):format(shapes.text(x)))
   return function(i)
     local image = x:select(1, i):totable()
     local most = 255

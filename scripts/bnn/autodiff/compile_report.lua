@@ -1,5 +1,6 @@
 --- What compiled functions say of themselves: reports of programs, notices of recompilations.
 local number = require "bnn.base.number"
+local shapes = require "bnn.base.shapes"
 local table_text = require "bnn.base.table_text"
 local trace_call = require "bnn.autodiff.trace_call"
 local pytree = require "bnn.params.pytree"
@@ -9,12 +10,10 @@ local M = {}
 --- "1 program", "3 programs".
 function M.count(n, noun) return ("%d %s%s"):format(n, noun, n == 1 and "" or "s") end
 
-local function shape_text(shape) return "[" .. table.concat(shape, ", ") .. "]" end
-
 -- ---- what changed ----
 
 local function leaf_text(leaf, kind)
-  if kind == "tensor" then return leaf:dtype() .. " " .. shape_text(leaf:shape()) end
+  if kind == "tensor" then return leaf:dtype() .. " " .. shapes.text(leaf:shape()) end
   return "a " .. kind
 end
 
@@ -149,10 +148,10 @@ function M.text(program, info)
   for _, input in ipairs(info.inputs) do
     local name = input.argument .. (input.path == "" and "" or " " .. input.path)
     rows[#rows + 1] = {name, input.type,
-                       shape_text(input.shape) .. (input.mapped and " of each slice" or "")}
+                       shapes.text(input.shape) .. (input.mapped and " of each slice" or "")}
   end
   for i, output in ipairs(info.outputs) do
-    rows[#rows + 1] = {"-> " .. i, output.type, shape_text(output.shape)}
+    rows[#rows + 1] = {"-> " .. i, output.type, shapes.text(output.shape)}
   end
   local head = ("program %d: %s in %s of %s, %s%s"):format(program, M.count(info.ops, "op"),
     M.count(info.buffers, "buffer"), scaled(info.bytes, {"bytes", "kB", "MB", "GB"}, 1000),

@@ -8,6 +8,7 @@ local parameters = require "bnn.params.params"
 local trace_model = require "bnn.autodiff.trace_model"
 local param_samples = require "bnn.params.param_samples"
 local pytree = require "bnn.params.pytree"
+local shapes = require "bnn.base.shapes"
 
 local M = {}
 
@@ -85,8 +86,8 @@ local function check_loss(call, outputs)
   local shape = outputs[1]:shape()
   for _, d in ipairs(shape) do
     if d ~= 1 then
-      error(("grad: the function gives a tensor [%s], one number is wanted: take its sum or mean")
-        :format(table.concat(shape, ", ")), 0)
+      error(("grad: the function gives a tensor %s, one number is wanted: take its sum or mean")
+        :format(shapes.text(shape)), 0)
     end
   end
 end

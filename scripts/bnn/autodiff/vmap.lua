@@ -5,6 +5,7 @@ local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local trace_model = require "bnn.autodiff.trace_model"
 local param_samples = require "bnn.params.param_samples"
+local shapes = require "bnn.base.shapes"
 local strings = require "bnn.base.strings"
 local trace_call = require "bnn.autodiff.trace_call"
 local pytree = require "bnn.params.pytree"
@@ -45,8 +46,7 @@ local function to_front(x, axis, i)
   local rank = x:dim()
   local at = axis < 0 and axis + rank + 1 or axis
   if at < 1 or at > rank then
-    local shape = table.concat(x:shape(), ", ")
-    fail("argument %d has a tensor [%s], which has no axis %d", i, shape, axis)
+    fail("argument %d has a tensor %s, which has no axis %d", i, shapes.text(x), axis)
   end
   if at == 1 then return x end
   local order = {at}

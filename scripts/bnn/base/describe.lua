@@ -6,6 +6,7 @@
 -- Tables that are results (data sets, predictions, checkpoints) stay tables in all else: their
 -- fields are looked at, copied and given to grad as before.
 local number = require "bnn.base.number"
+local shapes = require "bnn.base.shapes"
 local strings = require "bnn.base.strings"
 
 local M = {}
@@ -20,7 +21,7 @@ end
 -- A value in a few words.
 local function value_text(v)
   local class = class_name(v)
-  if class == "bnn.tensor" then return v:dtype() .. " [" .. table.concat(v:shape(), ", ") .. "]" end
+  if class == "bnn.tensor" then return v:dtype() .. " " .. shapes.text(v) end
   if type(v) == "string" then return '"' .. strings.shown(v) .. '"' end
   if math.type(v) == "float" then return number.format("%.6g", v) end
   local own = class and getmetatable(v).__tostring

@@ -26,6 +26,7 @@ local json_codec = require "bnn.base.json_codec"
 local posteriors = require "bnn.inference.posterior"
 local refusal = require "bnn.base.refusal"
 local safetensors = require "bnn.base.safetensors"
+local shapes = require "bnn.base.shapes"
 local strings = require "bnn.base.strings"
 
 local M = {}
@@ -149,8 +150,8 @@ local function read_u64(file, name)
   local x, fault = file:tensor(name)
   if not x then return nil, fault end
   if x:dtype() ~= "u64" or x:dim() ~= 0 then
-    return nil, strings.message("'%s' is %s [%s], wanted a u64 scalar", name, x:dtype(),
-      table.concat(x:shape(), ", "))
+    return nil, strings.message("'%s' is %s %s, wanted a u64 scalar", name, x:dtype(),
+      shapes.text(x))
   end
   return x:item()
 end
@@ -163,7 +164,7 @@ local function read_count(file, name)
 end
 
 local function read_params(file, prefix, names)
-  local shapes, tensors = {}, {}
+  local entries, tensors = {}, {}
   if type(names) ~= "table" then
     return nil, strings.message("the names of %s are no list", prefix)
   end
@@ -173,9 +174,9 @@ local function read_params(file, prefix, names)
     end
     local x, fault = read_real(file, prefix .. name)
     if not x then return nil, fault end
-    shapes[i], tensors[name] = {name = name, shape = x:shape()}, x
+    entries[i], tensors[name] = {name = name, shape = x:shape()}, x
   end
-  return parameters.gather(parameters.layout(shapes), tensors)
+  return parameters.gather(parameters.layout(entries), tensors)
 end
 
 -- f(...), or nil and the message that it raised.
@@ -352,8 +353,6 @@ end
 
 -- ---- other architectures ----
 
-local function shape_text(x) return "[" .. table.concat(x:shape(), ", ") .. "]" end
-
 local TENSORS = "params, a posterior or a table of tensors by name"
 
 -- Whether a value is Params, a table of tensors by name, or an open file of them.
@@ -388,13 +387,13 @@ local function shape_faults(target, source, prefix)
   for name, tensor in pairs(wanted) do
     local other = got[name]
     if other == nil then
-      add(name, "is missing, wanted " .. shape_text(tensor))
-    elseif shape_text(other) ~= shape_text(tensor) then
-      add(name, ("is %s, wanted %s"):format(shape_text(other), shape_text(tensor)))
+      add(name, "is missing, wanted " .. shapes.text(tensor))
+    elseif not shapes.equal(other, tensor) then
+      add(name, ("is %s, wanted %s"):format(shapes.text(other), shapes.text(tensor)))
     end
   end
   for name, tensor in pairs(got) do
-    if wanted[name] == nil then add(name, shape_text(tensor) .. " is surplus") end
+    if wanted[name] == nil then add(name, shapes.text(tensor) .. " is surplus") end
   end
   table.sort(faults, strings.before)
   return faults
@@ -416,7 +415,7 @@ local function copy_fitting(target, source)
   local others = by_name(source)
   for name, tensor in pairs(target) do
     local other, n = others[name], tensor:numel()
-    if other and shape_text(other) == shape_text(tensor) then
+    if other and shapes.equal(other, tensor) then
       core.overwrite(tensor:view(n), other:real():contiguous():view(n))
     end
   end

@@ -2,13 +2,12 @@
 local classes = require "bnn.model.classes"
 local core = require "bnn.core"
 local options = require "bnn.base.options"
+local shapes = require "bnn.base.shapes"
 local strings = require "bnn.base.strings"
 
 local M = {}
 
 local malformed = strings.malformed
-
-local function shape_text(x) return "[" .. table.concat(x:shape(), ", ") .. "]" end
 
 --- Names in a folder, sorted by their bytes; hidden ones left out.
 -- @param kind "file" or "folder"
@@ -59,10 +58,10 @@ local function add_class(x, y, dir, label, opts)
     local path = dir .. "/" .. file
     local image, message = read_example(path, opts)
     if not image then return nil, message end
-    if x[1] and shape_text(image) ~= shape_text(x[1]) then
+    if x[1] and not shapes.equal(image, x[1]) then
       local advice = "character = true fits all to 28 x 28"
-      return malformed(path, "is %s, the images before it are %s; %s", shape_text(image[1]),
-        shape_text(x[1][1]), advice)
+      return malformed(path, "is %s, the images before it are %s; %s", shapes.text(image[1]),
+        shapes.text(x[1][1]), advice)
     end
     x[#x + 1], y[#y + 1] = image, label
   end

@@ -3,6 +3,7 @@ local classes = require "bnn.model.classes"
 local core = require "bnn.core"
 local notice = require "bnn.base.notice"
 local options = require "bnn.base.options"
+local shapes = require "bnn.base.shapes"
 local strings = require "bnn.base.strings"
 
 local M = {}
@@ -71,8 +72,8 @@ local function difference(t, like, names)
   local x = like.x
   if type(x) ~= "userdata" then return nil end
   if x:dim() ~= 2 or x:size(2) ~= t.x:size(2) then
-    return strings.message("has %d features, the other part has [%s]", t.x:size(2),
-      table.concat(x:shape(), ", "))
+    return strings.message("has %d features, the other part has %s", t.x:size(2),
+      shapes.text(x))
   end
   for k, name in ipairs(t.names and like.names or {}) do
     if name ~= t.names[k] then

@@ -15,6 +15,7 @@ local options = require "bnn.base.options"
 local data_paths = require "bnn.data.data_paths"
 local refusal = require "bnn.base.refusal"
 local dataset_registry = require "bnn.data.dataset_registry"
+local shapes = require "bnn.base.shapes"
 local strings = require "bnn.base.strings"
 local toy = require "bnn.data.toy"
 
@@ -44,8 +45,7 @@ function M.part(opts)
   local n = opts.x:dim() > 0 and opts.x:size(1)
   if not n then error("bnn.data.part: x is a scalar, wanted [n, ...]", 2) end
   if opts.y and (opts.y:dim() == 0 or opts.y:size(1) ~= n) then
-    local y = table.concat(opts.y:shape(), ", ")
-    error(strings.message("bnn.data.part: x has %d rows, y is [%s]", n, y), 2)
+    error(strings.message("bnn.data.part: x has %d rows, y is %s", n, shapes.text(opts.y)), 2)
   end
   return setmetatable({
     x = opts.x:contiguous(), y = opts.y and opts.y:contiguous(), size = n, origin = opts.origin,
@@ -134,8 +134,8 @@ end
 expect_model.check_methods(Part, "part", expect_model.has "x")
 
 function Part.__tostring(self)
-  return ("data: %d examples, x %s [%s]%s"):format(self.size, self.x:dtype(),
-    table.concat(self.x:shape(), ", "), self.y and ", y " .. self.y:dtype() or "")
+  return ("data: %d examples, x %s %s%s"):format(self.size, self.x:dtype(),
+    shapes.text(self.x), self.y and ", y " .. self.y:dtype() or "")
 end
 
 -- ---- IDX folders ----

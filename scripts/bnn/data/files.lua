@@ -12,13 +12,12 @@ local expect_model = require "bnn.params.expect_model"
 local notice = require "bnn.base.notice"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
+local shapes = require "bnn.base.shapes"
 local strings = require "bnn.base.strings"
 
 local M = {}
 
 local malformed = strings.malformed
-
-local function shape_text(x) return "[" .. table.concat(x:shape(), ", ") .. "]" end
 
 -- ---- reading by kind ----
 
@@ -279,12 +278,13 @@ function M.standardise(given, stats)
       mean = {type = "tensor", required = true}, std = {type = "tensor", required = true},
       rest = "tensor",
     })
-    local row = "[" .. table.concat(x:shape(), ", ", 2) .. "]"
+    local row = shapes.text(x, 2)
     local rest = stats.rest or stats.mean
-    if shape_text(stats.mean) ~= row or shape_text(stats.std) ~= row or shape_text(rest) ~= row then
+    if shapes.text(stats.mean) ~= row or shapes.text(stats.std) ~= row
+      or shapes.text(rest) ~= row then
       error(strings.message(
         "bnn.data.standardise: a row of x is %s, the statistics are for %s and %s",
-        row, shape_text(stats.mean), shape_text(stats.std)), 2)
+        row, shapes.text(stats.mean), shapes.text(stats.std)), 2)
     end
   elseif given.size == 0 then
     error("bnn.data.standardise: there are no rows to fit on", 2)

@@ -10,6 +10,7 @@
 -- [n, channels, h, w], as networks take them; one channel becomes [n, h, w].
 local core = require "bnn.core"
 local notice = require "bnn.base.notice"
+local shapes = require "bnn.base.shapes"
 local strings = require "bnn.base.strings"
 
 local M = {}
@@ -94,14 +95,14 @@ local CHANNELS = 4 -- at most
 function M.images(x, path, layout)
   if x:dim() ~= 4 then return x end
   local channels = layout == "nchw" and x:size(2) or x:size(4)
-  local shape = table.concat(x:shape(), ", ")
+  local shape = shapes.text(x)
   if channels > CHANNELS then
-    local fault = "[%s] has %d channels when it is %s (layout = \"%s\" for the other order)"
+    local fault = "%s has %d channels when it is %s (layout = \"%s\" for the other order)"
     return strings.malformed(path, fault, shape, channels, layout or "nhwc",
       layout == "nchw" and "nhwc" or "nchw")
   end
   if not layout then
-    notice.say("%s: [%s] is read as images x height x width x channels (layout = \"nchw\" for "
+    notice.say("%s: %s is read as images x height x width x channels (layout = \"nchw\" for "
       .. "channels first)", path, shape)
   end
   if layout ~= "nchw" then x = x:permute(1, 4, 2, 3) end

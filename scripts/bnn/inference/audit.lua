@@ -8,6 +8,7 @@ local core = require "bnn.core"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local param_options = require "bnn.params.param_options"
+local shapes = require "bnn.base.shapes"
 local table_text = require "bnn.base.table_text"
 
 local M = {}
@@ -49,8 +50,6 @@ function M.rows(objective, step, key)
   return rows
 end
 
-local function shape_text(shape) return "[" .. table.concat(shape, ", ") .. "]" end
-
 -- "beta 0.001", or that it differs.
 local function beta_text(beta)
   if type(beta) == "number" then return number.format("beta %.6g", beta) end
@@ -87,7 +86,7 @@ function M.print(objective, opts)
   local rows, lines = M.rows(objective, opts.step, opts.key), {}
   local beta, step = audited_beta(objective, opts.step)
   for i, row in ipairs(rows) do
-    lines[i] = {row.name, shape_text(row.shape), number.fixed(row.kl, 2),
+    lines[i] = {row.name, shapes.text(row.shape), number.fixed(row.kl, 2),
                 number.fixed(row.temperature, 4),
                 row.prior_std and number.fixed(row.prior_std, 2) or "density"}
   end

@@ -20,6 +20,7 @@ local param_options = require "bnn.params.param_options"
 local predict = require "bnn.predict.predict"
 local trace_model = require "bnn.autodiff.trace_model"
 local schedule = require "bnn.inference.schedule"
+local shapes = require "bnn.base.shapes"
 local strings = require "bnn.base.strings"
 local pytree = require "bnn.params.pytree"
 
@@ -176,14 +177,12 @@ end
 -- The mean of the parameters, and the log-variance of those that are drawn, or nil.
 local function weights_of(self) return expect_model.parameters_of(self.what, self) end
 
-local function shape_text(shape) return "[" .. table.concat(shape, ", ") .. "]" end
-
 -- A loss or log-likelihood must give one number an example: a sum or a mean over the batch would be
 -- another objective.
 local function check_per_example(what, x, n)
   local shape = pytree.leaf_kind(x) == "tensor" and x:shape()
   if shape and #shape == 1 and shape[1] == n then return x end
-  local found = shape and shape_text(shape) or "a " .. type(x)
+  local found = shape and shapes.text(shape) or "a " .. type(x)
   error(strings.message("%s gives %s, wanted one number an example: [%d]", what, found, n), 0)
 end
 

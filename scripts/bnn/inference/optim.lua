@@ -10,6 +10,7 @@ local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local parameters = require "bnn.params.params"
 local schedule = require "bnn.inference.schedule"
+local shapes = require "bnn.base.shapes"
 local strings = require "bnn.base.strings"
 
 local M = {docs = {}}
@@ -94,7 +95,7 @@ local record_spec = {
 -- Raises unless the moments are tensors [size] in the real type.
 local function check_moments(record)
   for i, moment in ipairs(record.moments) do
-    local got = ("%s [%s]"):format(moment:dtype(), table.concat(moment:shape(), ", "))
+    local got = moment:dtype() .. " " .. shapes.text(moment)
     local wanted = ("%s [%d]"):format(core.real, record.size)
     if got ~= wanted then
       error(strings.message("bnn.optim.restore: moment %d is %s, wanted %s", i, got, wanted), 3)

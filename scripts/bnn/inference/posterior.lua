@@ -6,6 +6,7 @@ local options = require "bnn.base.options"
 local parameters = require "bnn.params.params"
 local param_options = require "bnn.params.param_options"
 local param_samples = require "bnn.params.param_samples"
+local shapes = require "bnn.base.shapes"
 local strings = require "bnn.base.strings"
 local pytree = require "bnn.params.pytree"
 
@@ -127,10 +128,9 @@ function M.of(mu, logvar)
   end
   for name, tensor in pairs(logvar) do
     local own = mu[name]
-    local got, wanted = table.concat(tensor:shape(), ", "), own and table.concat(own:shape(), ", ")
-    if got ~= wanted then
-      error(strings.message("bnn.posterior.of: logvar '%s' is [%s], mu %s", name, got,
-        wanted and "[" .. wanted .. "]" or "has none"), 2)
+    if not own or not shapes.equal(own, tensor) then
+      error(strings.message("bnn.posterior.of: logvar '%s' is %s, mu %s", name,
+        shapes.text(tensor), own and shapes.text(own) or "has none"), 2)
     end
   end
   return setmetatable({mu = mu, logvar = logvar}, Posterior)

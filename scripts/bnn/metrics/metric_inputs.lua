@@ -6,6 +6,7 @@
 local core = require "bnn.core"
 local fail = require "bnn.base.fail"
 local options = require "bnn.base.options"
+local shapes = require "bnn.base.shapes"
 local pytree = require "bnn.params.pytree"
 
 local M = {}
@@ -60,12 +61,10 @@ function M.tensor(what, name, x, dtype)
   return M.call(what .. ": " .. name, core.tensor, numbers(x), dtype), false
 end
 
-local function shape_text(x) return "[" .. table.concat(x:shape(), ", ") .. "]" end
-
 --- Refuses shapes that differ: [n, 1] against [n] would pair other elements.
 function M.check_same_shape(what, a, b)
-  if shape_text(a) ~= shape_text(b) then
-    M.fail("%s: predictions are %s, targets %s", what, shape_text(a), shape_text(b))
+  if not shapes.equal(a, b) then
+    M.fail("%s: predictions are %s, targets %s", what, shapes.text(a), shapes.text(b))
   end
   if a:numel() == 0 then M.fail("%s: there are no predictions", what) end
 end
@@ -83,7 +82,7 @@ end
 function M.vector(what, name, x, item)
   local values, is_single = M.values(what, name, x, item)
   if values:dim() ~= 1 then
-    M.fail("%s: %s is %s, [n] is wanted", what, name, shape_text(values))
+    M.fail("%s: %s is %s, [n] is wanted", what, name, shapes.text(values))
   end
   if values:size(1) == 0 then M.fail("%s: there are no %ss", what, item) end
   return values, is_single
@@ -94,7 +93,7 @@ function M.labels(what, labels, n, name)
   local tensor = M.tensor(what, name or "labels", labels, "i32")
   if tensor:dim() == 2 and tensor:size(2) == 1 then tensor = tensor:view(tensor:size(1)) end
   if tensor:dim() ~= 1 or tensor:size(1) ~= n then
-    M.fail("%s: predictions are [%d], targets %s", what, n, shape_text(tensor))
+    M.fail("%s: predictions are [%d], targets %s", what, n, shapes.text(tensor))
   end
   return tensor
 end
@@ -128,7 +127,7 @@ end
 function M.scores(what, prediction)
   local values, is_single = M.prediction(what, prediction)
   if values:dim() ~= 2 then
-    M.fail("%s: predictions are %s, [n, classes] is wanted", what, shape_text(values))
+    M.fail("%s: predictions are %s, [n, classes] is wanted", what, shapes.text(values))
   end
   return values, is_single
 end

@@ -4,6 +4,7 @@
 -- 0. Whatever is read later takes them over, by classes= or like=; a class that is not among them
 -- is an error, one that does not occur keeps its number.
 local number = require "bnn.base.number"
+local shapes = require "bnn.base.shapes"
 local strings = require "bnn.base.strings"
 
 local M = {}
@@ -93,8 +94,7 @@ end
 function M.labels(y)
   if y:dim() == 2 and y:size(2) == 1 then y = y:view(y:size(1)) end
   if y:dim() ~= 1 then
-    local shape = table.concat(y:shape(), ", ")
-    return nil, strings.message("labels are [%s], expected [n] or [n, 1]", shape)
+    return nil, strings.message("labels are %s, expected [n] or [n, 1]", shapes.text(y))
   end
   if y:dtype() == "i32" then return y end
   local ok, labels = pcall(y.to, y, "i32")

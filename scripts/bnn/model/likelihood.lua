@@ -9,6 +9,7 @@ local core = require "bnn.core"
 local describe = require "bnn.base.describe"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
+local shapes = require "bnn.base.shapes"
 local strings = require "bnn.base.strings"
 
 local M = {}
@@ -39,9 +40,9 @@ end
 local function check_targets(name, output, y)
   check_one(name, output, "one tensor of the shape of y")
   if y == nil then error(name .. ": the data have no targets y", 0) end
-  local wanted, got = table.concat(output:shape(), ", "), table.concat(y:shape(), ", ")
-  if got ~= wanted then
-    error(strings.message("%s: the network's output is [%s], y is [%s]", name, wanted, got), 0)
+  if not shapes.equal(output, y) then
+    error(strings.message("%s: the network's output is %s, y is %s", name, shapes.text(output),
+      shapes.text(y)), 0)
   end
 end
 

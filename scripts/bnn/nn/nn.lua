@@ -14,6 +14,7 @@ local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local parameters = require "bnn.params.params"
 local trace_model = require "bnn.autodiff.trace_model"
+local shapes = require "bnn.base.shapes"
 local strings = require "bnn.base.strings"
 local trace_call = require "bnn.autodiff.trace_call"
 local pytree = require "bnn.params.pytree"
@@ -29,8 +30,6 @@ local M = {docs = {}}
 --     names       layer value -> its path               key, train    of apply's options
 --     calls       path -> calls of a dropout layer
 local current = core.scope()
-
-local function shape_text(x) return "[" .. table.concat(x:shape(), ", ") .. "]" end
 
 -- The output of a net's function for x.
 local function run_pass(pass, forward, x)
@@ -56,22 +55,14 @@ local function new_path(frame, kind)
   return base .. "_" .. count
 end
 
-local function same_shape(a, b)
-  if #a ~= #b then return false end
-  for i, size in ipairs(a) do
-    if size ~= b[i] then return false end
-  end
-  return true
-end
-
 -- Raises unless a parameter has the shape that its layer asks for.
 local function check_parameter(frame, name, path, tensor, shape)
   if tensor == nil then error(strings.message("the parameters lack '%s'", path), 0) end
-  if same_shape(tensor:shape(), shape) then return end
-  local x = frame.x and (" for x %s"):format(shape_text(frame.x)) or ""
-  error(strings.message("%s: %s is %s, wanted [%s]%s",
+  if shapes.equal(tensor, shape) then return end
+  local x = frame.x and (" for x %s"):format(shapes.text(frame.x)) or ""
+  error(strings.message("%s: %s is %s, wanted %s%s",
     frame.path == "" and "network" or frame.path, name,
-    shape_text(tensor), table.concat(shape, ", "), x), 0)
+    shapes.text(tensor), shapes.text(shape), x), 0)
 end
 
 --- A parameter of the layer that is being called.
@@ -179,9 +170,9 @@ end
 local function first_value(key, entry, shape)
   local tensor = entry.init(key:fold(entry.name), shape)
   if pytree.leaf_kind(tensor) == "tensor" then return tensor end
-  error(strings.message("init: the init function of '%s' gives a %s, a tensor [%s] is wanted",
+  error(strings.message("init: the init function of '%s' gives a %s, a tensor %s is wanted",
     entry.name,
-    type(tensor), table.concat(shape, ", ")), 3)
+    type(tensor), shapes.text(shape)), 3)
 end
 
 -- What parameters a net asks for when it gets rows of this shape and type.
@@ -200,10 +191,10 @@ function Net:init(key, x)
   if pytree.leaf_kind(key) ~= "key" then
     fail.expected("net:init", "a key first", key)
   end
-  local shapes = trace_model.recording(parameter_shapes, self, one_row(x))
-  local layout = parameters.layout(shapes)
+  local entries = trace_model.recording(parameter_shapes, self, one_row(x))
+  local layout = parameters.layout(entries)
   local tensors = {}
-  for i, entry in ipairs(shapes) do
+  for i, entry in ipairs(entries) do
     tensors[entry.name] = first_value(key, entry, layout[i].shape)
   end
   return parameters.gather(layout, tensors)
@@ -389,13 +380,13 @@ local function images(x, window)
   end
   if #shape ~= 4 then
     error(strings.message("%s: x is %s, wanted [n, channels, h, w] or [n, h, w]", M.path(),
-      shape_text(x)), 0)
+      shapes.text(x)), 0)
   end
   local size, padding = window.size, window.padding
   if shape[3] + 2 * padding[1] < size[1] or shape[4] + 2 * padding[2] < size[2] then
     error(strings.message(
       "%s: x is %s, a window of {%d, %d} is larger than these images with padding {%d, %d}",
-      M.path(), shape_text(x), size[1], size[2], padding[1], padding[2]), 0)
+      M.path(), shapes.text(x), size[1], size[2], padding[1], padding[2]), 0)
   end
   return x, shape[2]
 end

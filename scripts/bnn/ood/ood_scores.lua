@@ -4,6 +4,7 @@ local core = require "bnn.core"
 local inputs = require "bnn.metrics.metric_inputs"
 local nearest = require "bnn.base.nearest"
 local options = require "bnn.base.options"
+local shapes = require "bnn.base.shapes"
 local pytree = require "bnn.params.pytree"
 
 local M = {}
@@ -96,8 +97,8 @@ function M.of(what, prediction, score)
   local name = is_named and score or "what the score's function gives"
   local x = inputs.tensor(what, name, values, "f64")
   if x:numel() ~= n or not is_column(x) then
-    inputs.fail("%s: %s is [%s], a number for each of %d predictions is wanted", what, name,
-      table.concat(x:shape(), ", "), n)
+    inputs.fail("%s: %s is %s, a number for each of %d predictions is wanted", what, name,
+      shapes.text(x), n)
   end
   return x:view(n)
 end

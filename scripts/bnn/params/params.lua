@@ -7,6 +7,7 @@
 local kinds = require "bnn.base.kinds"
 local core = require "bnn.core"
 local options = require "bnn.base.options"
+local shapes = require "bnn.base.shapes"
 local strings = require "bnn.base.strings"
 
 local M = {}
@@ -33,14 +34,14 @@ end
 local inside = setmetatable({}, {__mode = "k"})
 
 --- Lays tensors out one behind the other.
--- @param shapes list of {name=, shape={...}}
+-- @param entries list of {name=, shape={...}}
 -- @return list of {name=, shape=, size=, offset=} with offsets from 0, and the size of the whole
-function M.layout(shapes)
-  if not is_list_with(shapes, "shape") then
-    fail("bnn.params.layout", "a list of {name=, shape=}", shapes)
+function M.layout(entries)
+  if not is_list_with(entries, "shape") then
+    fail("bnn.params.layout", "a list of {name=, shape=}", entries)
   end
   local layout, offset = {}, 0
-  for i, entry in ipairs(shapes) do
+  for i, entry in ipairs(entries) do
     local size = 1
     for _, d in ipairs(entry.shape) do size = size * d end
     layout[i] = {name = entry.name, shape = entry.shape, size = size, offset = offset}
@@ -201,8 +202,6 @@ function Params:names()
   return names
 end
 
-local function shape_text(shape) return "[" .. table.concat(shape, ", ") .. "]" end
-
 --- New parameters f(tensor, name) of the same shapes.
 function Params:map(f)
   if not options.accept(f, "function") then fail("params:map", "a function", f) end
@@ -212,7 +211,7 @@ function Params:map(f)
     if not kinds.is_object(tensor, "tensor") then
       fail(("params:map: for '%s'"):format(entry.name), "a tensor", tensor)
     end
-    local got, wanted = shape_text(tensor:shape()), shape_text(entry.shape)
+    local got, wanted = shapes.text(tensor:shape()), shapes.text(entry.shape)
     if got ~= wanted then
       error(strings.message("'%s' becomes %s, it is %s", entry.name, got, wanted), 2)
     end
@@ -266,7 +265,7 @@ end
 function Meta.__tostring(self)
   local lines = {("parameters: %d in %d tensors"):format(self:numel(), #self)}
   for _, entry in ipairs(inside[self].layout) do
-    lines[#lines + 1] = ("  %-32s %s"):format(entry.name, shape_text(entry.shape))
+    lines[#lines + 1] = ("  %-32s %s"):format(entry.name, shapes.text(entry.shape))
   end
   return table.concat(lines, "\n")
 end
@@ -277,7 +276,7 @@ local function check_same_layout(a, b)
     for _, entry in ipairs(inside[pair[1]].layout) do
       local other = inside[pair[2]].tensors[entry.name]
       if not other then error(strings.message("only one side has '%s'", entry.name), 3) end
-      local x, y = shape_text(entry.shape), shape_text(other:shape())
+      local x, y = shapes.text(entry.shape), shapes.text(other:shape())
       if x ~= y then
         error(strings.message("'%s' is %s on one side, %s on the other", entry.name, x, y), 3)
       end

@@ -5,6 +5,7 @@
 -- is fixed: part of the function, like a constant of its source.
 local number = require "bnn.base.number"
 local parameters = require "bnn.params.params"
+local shapes = require "bnn.base.shapes"
 local strings = require "bnn.base.strings"
 
 local M = {}
@@ -99,7 +100,7 @@ end
 function M.signature(value)
   local kind = M.leaf_kind(value)
   if kind == "tensor" then
-    return value:dtype() .. "[" .. table.concat(value:shape(), ",") .. "]"
+    return value:dtype() .. shapes.text(value)
   end
   if kind then return kind end
   local parts, texts = node(value), {}

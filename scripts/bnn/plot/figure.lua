@@ -8,6 +8,7 @@ local gnuplot = require "bnn.plot.gnuplot"
 local nearest = require "bnn.base.nearest"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
+local shapes = require "bnn.base.shapes"
 local strings = require "bnn.base.strings"
 
 local M = {}
@@ -24,11 +25,8 @@ end
 
 -- ---- columns ----
 
---- A shape in words: "[5]", "[5, 1]"; of a list its length.
-function M.shape_text(v)
-  local shape = type(v) == "userdata" and v:shape() or {#v}
-  return "[" .. table.concat(shape, ", ") .. "]"
-end
+--- The shape of a column as text: "[5]", "[5, 1]"; of a list its length.
+function M.column_shape(v) return shapes.text(type(v) == "userdata" and v or {#v}) end
 
 -- Whether all elements lie along one axis.
 local function is_vector(x)
@@ -40,7 +38,7 @@ end
 local function values_of(what, name, v, level)
   if type(v) == "userdata" then
     if not is_vector(v) then
-      fail(level + 1, "%s: %s is %s, wanted [n]", what, name, M.shape_text(v))
+      fail(level + 1, "%s: %s is %s, wanted [n]", what, name, M.column_shape(v))
     end
     return v:contiguous():view(v:numel()):totable()
   end
@@ -75,8 +73,8 @@ function M.check_lengths(what, columns, level)
   local first = columns[1]
   for _, c in ipairs(columns) do
     if #c.values ~= #first.values then
-      fail(level + 1, "%s: %s is %s, %s is %s", what, first.name, M.shape_text(first.given), c.name,
-        M.shape_text(c.given))
+      fail(level + 1, "%s: %s is %s, %s is %s", what, first.name,
+        M.column_shape(first.given), c.name, M.column_shape(c.given))
     end
   end
 end
@@ -436,7 +434,7 @@ end
 
 --- x as [n, h, w]; raises unless it is that or [n, 1, h, w], with pixels.
 function M.images(what, x, level)
-  local shape = M.shape_text(x)
+  local shape = shapes.text(x)
   if x:dim() == 4 and x:size(2) == 1 then x = x:select(2, 1) end
   if x:dim() ~= 3 then
     fail(level + 1, "%s: x is %s, wanted [n, h, w] or [n, 1, h, w]", what, shape)

@@ -194,7 +194,7 @@ end
 
 local function check_captions(what, x, captions, level)
   if captions and #captions ~= x:size(1) then
-    fail(level + 1, "%s: there are %d captions, x is %s", what, #captions, figure.shape_text(x))
+    fail(level + 1, "%s: there are %d captions, x is %s", what, #captions, figure.column_shape(x))
   end
 end
 

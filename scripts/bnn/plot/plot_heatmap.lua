@@ -26,7 +26,7 @@ local function places(what, name, given, n, level)
   local column = figure.column(what, name, given, level + 1)
   local v = column.values
   if #v ~= n then
-    fail(level + 1, "%s: %s is %s, z has %d of them", what, name, figure.shape_text(given), n)
+    fail(level + 1, "%s: %s is %s, z has %d of them", what, name, figure.column_shape(given), n)
   end
   local step = n > 1 and (v[n] - v[1]) / (n - 1) or 1
   for i = 1, n do
@@ -104,7 +104,7 @@ end
 function M.commands(what, opts, level)
   local z = opts.z
   if z:dim() ~= 2 or z:numel() == 0 then
-    fail(level + 1, "%s: z is %s, wanted [h, w]", what, figure.shape_text(z))
+    fail(level + 1, "%s: z is %s, wanted [h, w]", what, figure.column_shape(z))
   end
   local h, w = z:size(1), z:size(2)
   local x, dx = places(what, "x", opts.x, w, level + 1)

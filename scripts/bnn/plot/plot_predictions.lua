@@ -22,7 +22,7 @@ local function field(what, prediction, name, n, level)
   local column = figure.column(what, "prediction." .. name, prediction[name], level + 1)
   if #column.values ~= n then
     fail(level + 1, "%s: prediction.%s is %s, x has %d images", what, name,
-      figure.shape_text(prediction[name]), n)
+      figure.column_shape(prediction[name]), n)
   end
   return column.values
 end

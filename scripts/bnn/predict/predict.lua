@@ -11,6 +11,7 @@ local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local trace_model = require "bnn.autodiff.trace_model"
 local refusal = require "bnn.base.refusal"
+local shapes = require "bnn.base.shapes"
 local strings = require "bnn.base.strings"
 local pytree = require "bnn.params.pytree"
 
@@ -136,8 +137,8 @@ local function check_rows_of(value, name, output, n)
       .. "%s = function(output) ... end", what, name), 0)
   end
   if value:dim() == 0 or value:size(1) ~= n then
-    error(strings.message("bnn.predict: %s is [%s], wanted a row for each of %d examples",
-      name == "predict" and "the prediction" or name, table.concat(value:shape(), ", "), n), 0)
+    error(strings.message("bnn.predict: %s is %s, wanted a row for each of %d examples",
+      name == "predict" and "the prediction" or name, shapes.text(value), n), 0)
   end
   return value
 end

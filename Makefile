@@ -83,7 +83,7 @@ RUNTIME_FLAGS := -Iruntime $(BLAS_CFLAGS) $(ZLIB_CFLAGS) $(CURL_CFLAGS) $(CRYPTO
   $(ZIP_CFLAGS) $(PNG_CFLAGS) $(JANSSON_CFLAGS)
 RUNTIME_LIBS := $(CRYPTO_LIBS) $(ZIP_LIBS) $(PNG_LIBS) $(JANSSON_LIBS) $(ZLIB_LIBS) \
   -ldl -lm -lpthread
-BINDINGS_FLAGS := -Iruntime -Ibindings $(LUA_CFLAGS) $(EDIT_CFLAGS) $(JANSSON_CFLAGS)
+BINDINGS_FLAGS := -Iruntime $(LUA_CFLAGS) $(EDIT_CFLAGS) $(JANSSON_CFLAGS)
 BINDINGS_LIBS := $(LUA_LIBS) $(EDIT_LIBS) -ldl
 TESTS_FLAGS := -Iruntime -Itests/c $(ZIP_CFLAGS) $(PNG_CFLAGS) $(JANSSON_CFLAGS) $(CHECK_CFLAGS)
 
@@ -255,7 +255,7 @@ $(BUILD)/bind_scripts.c: $(scripts) $(BUILD)/scripts.stamp scripts/build/embed.s
 
 $(BUILD)/bind_scripts.o: $(BUILD)/bind_scripts.c $(BUILD)/flags.stamp
 	$(call say,CC,$<)
-	$(Q)$(COMPILE) -Ibindings $(CFLAGS) -c -o $@ $<
+	$(Q)$(COMPILE) -Ibindings/base $(CFLAGS) -c -o $@ $<
 
 $(LIB): $(lib_o) $(BUILD)/lib.stamp
 	$(call say,AR,$@)

@@ -4,9 +4,6 @@
  * Everything that can raise runs under one protected call; functions return the exit status that
  * the program should end with, 0 to go on. */
 #include <errno.h>
-#include <lauxlib.h>
-#include <lua.h>
-#include <lualib.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -14,12 +11,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "bind.h"
-#include "bind_loader.h"
-#include "bind_prompt.h"
-#include "bind_scripts.h"
-#include "bind_signal.h"
-#include "bind_streams.h"
+#include "base/bind.h"
+#include "base/bind_display.h"
+#include "base/bind_loader.h"
+#include "base/bind_scripts.h"
+#include "base/bind_signal.h"
+#include "bind_core.h"
+#include "command/bind_prompt.h"
+#include "command/bind_streams.h"
 
 #ifndef BNN_VERSION
 #define BNN_VERSION "0.1.0"

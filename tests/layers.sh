@@ -114,6 +114,7 @@ rooms_of() {
   runtime) echo . inference program \
     ops/{conv,densities,elementwise,products,reductions,shapes} ops metrics tables formats images \
     files kernels noise vec tensor base ;;
+  bindings) echo . command inference program ops metrics tables formats images files system tensor base ;;
   scripts/bnn) echo . run help ood plot checkpoint data inference predict model nn metrics autodiff \
     params log base ;;
   esac
@@ -174,7 +175,7 @@ check_rooms() {
   echo "$found"
   violations=$((violations + $(wc -l <<<"$found")))
 }
-for layer in runtime scripts/bnn; do check_rooms $layer; done
+for layer in runtime bindings scripts/bnn; do check_rooms $layer; done
 
 # A name says which file is meant: unique across the tree (init.lua, tools and experiments, which are
 # called as what they do, and the fuzzers' inputs aside).

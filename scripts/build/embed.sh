@@ -1,5 +1,5 @@
 #!/bin/sh
-# embed.sh SCRIPT... - writes the C file that holds these Lua files (bindings/bind_scripts.h).
+# embed.sh SCRIPT... - writes the C file that holds these Lua files (bindings/base/bind_scripts.h).
 #
 # scripts/bnn/nn/nn.lua becomes the module "bnn.nn", scripts/bnn/init.lua the module "bnn".
 # od, as it is on every system; the extra 0 at the end keeps an empty file's array from being empty.

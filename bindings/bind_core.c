@@ -1,0 +1,69 @@
+/* bind_core.c - see bind_core.h. */
+#include "bind_core.h"
+
+#include "base/bind.h"
+#include "base/bind_context.h"
+#include "base/bind_display.h"
+#include "base/bind_error.h"
+#include "base/bind_number.h"
+#include "files/bind_fetch.h"
+#include "files/bind_files.h"
+#include "files/bind_lock.h"
+#include "formats/bind_arrays.h"
+#include "formats/bind_idx.h"
+#include "formats/bind_json.h"
+#include "formats/bind_safetensors.h"
+#include "images/bind_glyphs.h"
+#include "images/bind_images.h"
+#include "images/bind_shift.h"
+#include "inference/bind_learn.h"
+#include "metrics/bind_metrics.h"
+#include "ops/bind_op.h"
+#include "program/bind_program.h"
+#include "program/bind_scope.h"
+#include "program/bind_vmap.h"
+#include "system/bind_process.h"
+#include "system/bind_settings.h"
+#include "system/bind_system.h"
+#include "tables/bind_columns.h"
+#include "tables/bind_csv.h"
+#include "tensor/bind_key.h"
+#include "tensor/bind_make.h"
+#include "tensor/bind_map.h"
+#include "tensor/bind_tensor.h"
+
+int luaopen_bnn_core(lua_State *L) {
+  luaL_checkversion(L);
+  lua_newtable(L);
+  bind_open(L);         /* first: the list of docs */
+  bind_open_context(L); /* next: the others count their memory in it */
+  bind_open_error(L);
+  bind_open_display(L);
+  bind_open_number(L);
+  bind_open_map();
+  bind_open_tensor(L);
+  bind_open_make(L);
+  bind_open_key(L);
+  bind_open_system(L);
+  bind_open_settings(L);
+  bind_open_process(L);
+  bind_open_fetch(L);
+  bind_open_lock(L);
+  bind_open_files(L);
+  bind_open_glyphs(L);
+  bind_open_shift(L);
+  bind_open_images(L);
+  bind_open_idx(L);
+  bind_open_arrays(L);
+  bind_open_safetensors(L);
+  bind_open_json(L);
+  bind_open_columns(L);
+  bind_open_csv(L);
+  bind_open_metrics(L);
+  bind_open_op(L);
+  bind_open_scope(L);
+  bind_open_program(L);
+  bind_open_vmap(L);
+  bind_open_learn(L);
+  return 1;
+}

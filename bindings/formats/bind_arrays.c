@@ -1,0 +1,156 @@
+/* bind_arrays.c - NumPy's .npy and .npz.  What files are to blame for comes back as nil, message.
+ */
+#include "bind_arrays.h"
+
+#include "../base/bind.h"
+#include "../base/bind_context.h"
+#include "../base/bind_error.h"
+#include "../base/bind_holder.h"
+#include "../tensor/bind_argument.h"
+#include "../tensor/bind_tensor.h"
+#include "formats/npy.h"
+#include "formats/npz.h"
+
+/* ---- .npy ---- */
+
+static int core_npy_read(lua_State *L) {
+  bnn_err err;
+  bnn_status status;
+  int tries = 0;
+  const char *path = bind_check_path(L, 1);
+  bind_tensor *box = bind_push_tensor(L);
+  do status = bnn_npy_read(&box->t, path, &err);
+  while (bind_try_again(L, status, &tries));
+  if (status != BNN_OK) return bind_refuse_file(L, status, &err);
+  return bind_return_tensor(L, box, status, &err);
+}
+
+static int core_npy_map(lua_State *L) {
+  bnn_err err;
+  const char *path = bind_check_path(L, 1);
+  bind_tensor *box = bind_push_tensor(L);
+  bnn_status status = bnn_npy_map(&box->t, path, &err);
+  return status == BNN_OK ? 1 : bind_refuse_file(L, status, &err);
+}
+
+static int core_npy_write(lua_State *L) {
+  bnn_err err;
+  const char *path = bind_check_path(L, 1);
+  bnn_status status = bnn_npy_write(path, bind_check_tensor(L, 2), &err);
+  if (status != BNN_OK) return bind_refuse_file(L, status, &err);
+  lua_pushboolean(L, true);
+  return 1;
+}
+
+/* ---- .npz ---- */
+
+static void free_npz(void *z) { bnn_npz_free(z); }
+
+/* {name = tensor}, the list of names in the archive's order, and {skipped = why}. */
+static int push_arrays(lua_State *L, const bnn_npz *z) {
+  lua_createtable(L, 0, (int)z->n);
+  lua_createtable(L, (int)z->n, 0);
+  for (size_t i = 0; i < z->n; i++) {
+    bind_tensor *box = bind_push_tensor(L);
+    bind_fill_tensor(L, box, bnn_tensor_ref(z->x[i]));
+    lua_setfield(L, -3, z->name[i]);
+    lua_pushstring(L, z->name[i]);
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
+  }
+  lua_createtable(L, 0, (int)z->n_skipped);
+  for (size_t i = 0; i < z->n_skipped; i++) {
+    lua_pushstring(L, z->skipped[i].why);
+    lua_setfield(L, -2, z->skipped[i].name);
+  }
+  return 3;
+}
+
+/* The strings of the list at `arg`, which stand as long as it does; *n = 0 without one. */
+static const char **check_names(lua_State *L, int arg, size_t *n) {
+  *n = 0;
+  if (lua_isnoneornil(L, arg)) return NULL;
+  luaL_checktype(L, arg, LUA_TTABLE);
+  *n = (size_t)lua_rawlen(L, arg);
+  const char **name = lua_newuserdatauv(L, *n * sizeof *name + 1, 0);
+  for (size_t i = 0; i < *n; i++) {
+    if (lua_rawgeti(L, arg, (lua_Integer)i + 1) != LUA_TSTRING)
+      luaL_argerror(L, arg, "expected a list of strings");
+    name[i] = lua_tostring(L, -1);
+    lua_pop(L, 1);
+  }
+  return name;
+}
+
+static int core_npz_read(lua_State *L) {
+  bnn_err err;
+  bnn_status status;
+  int tries = 0;
+  size_t n;
+  const char *path = bind_check_path(L, 1);
+  const char **wanted = check_names(L, 2, &n);
+  void **held = bind_push_holder(L, free_npz);
+  bnn_npz *z = NULL;
+  do status = bnn_npz_read(&z, path, wanted, n, &err);
+  while (bind_try_again(L, status, &tries));
+  if (status != BNN_OK) return bind_refuse_file(L, status, &err);
+  *held = z;
+  int results = push_arrays(L, z);
+  *held = NULL; /* the boxes have their own references */
+  bnn_npz_free(z);
+  return results;
+}
+
+/* Names from the list at `names` and tensors from the list at `arrays`, both of n. */
+static void read_lists(lua_State *L, int names, int arrays, size_t n, const char **name,
+                       bnn_tensor **x) {
+  for (size_t i = 0; i < n; i++) {
+    lua_rawgeti(L, names, (lua_Integer)i + 1);
+    if (lua_type(L, -1) != LUA_TSTRING) luaL_argerror(L, names, "a list of strings is wanted");
+    name[i] = lua_tostring(L, -1); /* stands as long as the list does */
+    lua_pop(L, 1);
+    lua_rawgeti(L, arrays, (lua_Integer)i + 1);
+    bind_tensor *box = bind_test_box(L, -1);
+    if (!box || !box->t) luaL_argerror(L, arrays, "a list of tensors is wanted, one for each name");
+    x[i] = box->t;
+    lua_pop(L, 1);
+  }
+}
+
+static int core_npz_write(lua_State *L) {
+  bnn_err err;
+  const char *path = bind_check_path(L, 1);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  luaL_checktype(L, 3, LUA_TTABLE);
+  bool compressed = lua_toboolean(L, 4);
+  size_t n = (size_t)lua_rawlen(L, 2);
+  const char **name = lua_newuserdatauv(L, n * sizeof *name + 1, 0);
+  bnn_tensor **x = lua_newuserdatauv(L, n * sizeof *x + 1, 0);
+  read_lists(L, 2, 3, n, name, x);
+  bnn_status status = bnn_npz_write(path, n, name, x, compressed, &err);
+  if (status == BNN_ERANGE) bind_check(L, status, &err);
+  if (status != BNN_OK) return bind_refuse_file(L, status, &err);
+  lua_pushboolean(L, true);
+  return 1;
+}
+
+static const bind_row rows[] = {
+    {"npy_read", core_npy_read,
+     "npy_read(path): the tensor in a .npy file of NumPy's, plain or gzip by content\n"
+     "Returns nil, message when there is no such file or it is malformed."},
+    {"npy_map", core_npy_map,
+     "npy_map(path): the tensor in a plain .npy file, over the file's own bytes\n"
+     "It may be larger than memory. Returns nil, message when it cannot be mapped."},
+    {"npy_write", core_npy_write,
+     "npy_write(path, x): writes a tensor as .npy, whole or not at all\n"
+     "Returns true, or nil, message."},
+    {"npz_read", core_npz_read,
+     "npz_read(path [, names]): the tensors in a .npz file of NumPy's by name, all or those of a "
+     "list; the list of their names; and {member = why} for what is no array of numbers\n"
+     "Returns nil, message when there is no such file, it is malformed, or lacks one of the names."},
+    {"npz_write", core_npz_write,
+     "npz_write(path, names, tensors, compressed): writes tensors as .npz, whole or not at all\n"
+     "Returns true, or nil, message."},
+    {NULL, NULL, NULL},
+};
+
+void bind_open_arrays(lua_State *L) { bind_register(L, "bnn.core.", rows); }

@@ -1,0 +1,271 @@
+/* bind_safetensors.c - files of named tensors in Lua.  What files are to blame for comes back as
+ * nil, message. */
+#include "bind_safetensors.h"
+
+#include <string.h>
+
+#include "../base/bind.h"
+#include "../base/bind_context.h"
+#include "../base/bind_display.h"
+#include "../base/bind_error.h"
+#include "../tensor/bind_argument.h"
+#include "../tensor/bind_tensor.h"
+#include "formats/safetensors.h"
+
+#define BIND_SAFETENSORS "bnn.safetensors"
+
+/* What an open file counts for, in bytes, so that those which are dropped without being closed are
+ * collected before the system runs out of descriptors. */
+enum { OPEN_COST = 1 << 18 };
+
+/* ---- an open file: a box whose uservalue 1 is the table of its metadata ---- */
+
+static bnn_safetensors **push_box(lua_State *L) {
+  bnn_safetensors **box = lua_newuserdatauv(L, sizeof *box, 1);
+  *box = NULL;
+  luaL_setmetatable(L, BIND_SAFETENSORS);
+  return box;
+}
+
+static bnn_safetensors *check_file(lua_State *L) {
+  bnn_safetensors **box = luaL_checkudata(L, 1, BIND_SAFETENSORS);
+  luaL_argcheck(L, *box != NULL, 1, "file is closed");
+  return *box;
+}
+
+/* The entry named by argument 2; NULL with nil, message pushed when the file has none. */
+static const bnn_safetensors_entry *find_entry(lua_State *L, const bnn_safetensors *f) {
+  const bnn_safetensors_entry *e = bnn_safetensors_find(f, luaL_checkstring(L, 2));
+  if (e) return e;
+  bind_refuse_with(L, "%s: holds no tensor '%s'", f->path, lua_tostring(L, 2));
+  return NULL;
+}
+
+static void set_metadata(lua_State *L, const bnn_safetensors *f) {
+  lua_createtable(L, 0, (int)f->n_notes);
+  for (size_t i = 0; i < f->n_notes; i++) {
+    lua_pushlstring(L, f->note[i].value, f->note[i].length);
+    lua_setfield(L, -2, f->note[i].key);
+  }
+  lua_setiuservalue(L, -2, 1);
+}
+
+/* safetensors_open(path, map, unchecked) */
+static int core_open(lua_State *L) {
+  bnn_err err;
+  bnn_status status;
+  int tries = 0;
+  const char *path = bind_check_path(L, 1);
+  bnn_safetensors_options how = {.map = lua_toboolean(L, 2), .unchecked = lua_toboolean(L, 3)};
+  bnn_safetensors **box = push_box(L);
+  do status = bnn_safetensors_open(box, path, &how, &err);
+  while (bind_try_again(L, status, &tries));
+  if (status != BNN_OK) return bind_refuse_file(L, status, &err);
+  set_metadata(L, *box);
+  bind_account(L, OPEN_COST + (*box)->n * sizeof *(*box)->entry);
+  return 1;
+}
+
+static int file_release(lua_State *L) {
+  bnn_safetensors **box = luaL_checkudata(L, 1, BIND_SAFETENSORS);
+  bnn_safetensors *f = *box;
+  *box = NULL;
+  bnn_safetensors_close(f);
+  return 0;
+}
+
+/* ---- reading ---- */
+
+static int file_names(lua_State *L) {
+  const bnn_safetensors *f = check_file(L);
+  lua_createtable(L, (int)f->n, 0);
+  for (size_t i = 0; i < f->n; i++) {
+    lua_pushstring(L, f->entry[i].name);
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
+  }
+  return 1;
+}
+
+/* Pushes an entry's tensor, and leaves *status. */
+static int push_tensor(lua_State *L, const bnn_safetensors *f, const bnn_safetensors_entry *e,
+                       bnn_status *status, bnn_err *err) {
+  int tries = 0;
+  bind_tensor *box = bind_push_tensor(L);
+  do *status = bnn_safetensors_tensor(&box->t, f, e, err);
+  while (bind_try_again(L, *status, &tries));
+  bool counted = *status == BNN_OK && !box->t->release; /* what is mapped takes no memory */
+  return counted ? bind_return_tensor(L, box, *status, err) : 1;
+}
+
+static int file_tensor(lua_State *L) {
+  bnn_err err;
+  bnn_status status;
+  const bnn_safetensors *f = check_file(L);
+  const bnn_safetensors_entry *e = find_entry(L, f);
+  if (!e) return 2;
+  push_tensor(L, f, e, &status, &err);
+  return status == BNN_OK ? 1 : bind_refuse_file(L, status, &err);
+}
+
+static int file_shape(lua_State *L) {
+  const bnn_safetensors_entry *e = find_entry(L, check_file(L));
+  if (!e) return 2;
+  lua_createtable(L, (int)e->rank, 0);
+  for (size_t k = 0; k < e->rank; k++) {
+    lua_pushinteger(L, (lua_Integer)e->dim[k]);
+    lua_rawseti(L, -2, (lua_Integer)k + 1);
+  }
+  return 1;
+}
+
+static int file_dtype(lua_State *L) {
+  const bnn_safetensors_entry *e = find_entry(L, check_file(L));
+  if (!e) return 2;
+  lua_pushstring(L, e->dtype);
+  lua_pushstring(L, e->as == BNN_DTYPE_COUNT ? NULL : bnn_dtype_name(e->as));
+  return 2;
+}
+
+/* next for pairs: the tensor behind the name at 2, the first one behind nil. */
+static int file_next(lua_State *L) {
+  bnn_err err;
+  bnn_status status;
+  const bnn_safetensors *f = check_file(L);
+  const bnn_safetensors_entry *e = f->entry;
+  if (!lua_isnoneornil(L, 2)) {
+    e = find_entry(L, f);
+    if (!e) return luaL_argerror(L, 2, lua_tostring(L, -1));
+    e++;
+  }
+  if (e == f->entry + f->n) return 0;
+  lua_pushstring(L, e->name);
+  push_tensor(L, f, e, &status, &err);
+  bind_check(L, status, &err);
+  return 2;
+}
+
+static int file_pairs(lua_State *L) {
+  check_file(L);
+  lua_pushcfunction(L, file_next);
+  lua_pushvalue(L, 1);
+  return 2;
+}
+
+static int file_index(lua_State *L) {
+  luaL_checkudata(L, 1, BIND_SAFETENSORS);
+  if (lua_type(L, 2) == LUA_TSTRING && strcmp(lua_tostring(L, 2), "metadata") == 0) {
+    check_file(L);
+    lua_getiuservalue(L, 1, 1);
+  } else {
+    lua_settop(L, 2);
+    lua_gettable(L, lua_upvalueindex(1));
+  }
+  return 1;
+}
+
+static int file_length(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)check_file(L)->n);
+  return 1;
+}
+
+static int file_print(lua_State *L) {
+  bnn_safetensors **box = luaL_checkudata(L, 1, BIND_SAFETENSORS);
+  if (*box)
+    lua_pushfstring(L, "safetensors: %I tensors in %s", (lua_Integer)(*box)->n, (*box)->path);
+  else
+    lua_pushstring(L, "safetensors: closed");
+  bind_show_top(L);
+  return 1;
+}
+
+/* ---- writing ---- */
+
+/* String i of the list at `list`; it stands as long as the list does. */
+static const char *check_item(lua_State *L, int list, size_t i, size_t *length) {
+  lua_rawgeti(L, list, (lua_Integer)i + 1);
+  if (lua_type(L, -1) != LUA_TSTRING) luaL_argerror(L, list, "a list of strings is wanted");
+  const char *text = lua_tolstring(L, -1, length);
+  lua_pop(L, 1);
+  return text;
+}
+
+static const char *check_name(lua_State *L, int list, size_t i) {
+  size_t length;
+  const char *text = check_item(L, list, i, &length);
+  luaL_argcheck(L, strlen(text) == length, list, "a name holds a zero byte");
+  return text;
+}
+
+static bnn_tensor *check_listed(lua_State *L, int list, size_t i) {
+  lua_rawgeti(L, list, (lua_Integer)i + 1);
+  bind_tensor *box = bind_test_box(L, -1);
+  if (!box || !box->t) luaL_argerror(L, list, "a list of tensors is wanted, one for each name");
+  lua_pop(L, 1);
+  return box->t;
+}
+
+/* safetensors_save(path, names, tensors, keys, values, checksums) */
+static int core_save(lua_State *L) {
+  bnn_err err;
+  const char *path = bind_check_path(L, 1);
+  for (int arg = 2; arg <= 5; arg++) luaL_checktype(L, arg, LUA_TTABLE);
+  size_t n = (size_t)lua_rawlen(L, 2), n_notes = (size_t)lua_rawlen(L, 4);
+  const char **name = lua_newuserdatauv(L, n * sizeof *name + 1, 0);
+  bnn_tensor **x = lua_newuserdatauv(L, n * sizeof *x + 1, 0);
+  bnn_safetensors_note *note = lua_newuserdatauv(L, n_notes * sizeof *note + 1, 0);
+  for (size_t i = 0; i < n; i++) {
+    name[i] = check_name(L, 2, i);
+    x[i] = check_listed(L, 3, i);
+  }
+  for (size_t i = 0; i < n_notes; i++) {
+    note[i].key = check_name(L, 4, i);
+    note[i].value = check_item(L, 5, i, &note[i].length);
+  }
+  bool checksums = lua_toboolean(L, 6);
+  bnn_status status = bnn_safetensors_save(path, n, name, x, n_notes, note, checksums, &err);
+  if (status == BNN_ERANGE) bind_check(L, status, &err);
+  if (status != BNN_OK) return bind_refuse_file(L, status, &err);
+  lua_pushboolean(L, true);
+  return 1;
+}
+
+/* ---- registration ---- */
+
+static const luaL_Reg meta[] = {{"__gc", file_release},
+                                {"__close", file_release},
+                                {"__pairs", file_pairs},
+                                {"__len", file_length},
+                                {"__tostring", file_print},
+                                {"__index", file_index},
+                                {NULL, NULL}};
+
+static const bind_row methods[] = {
+    {"names", file_names, "file:names(): the names of the tensors in alphabetical order"},
+    {"tensor", file_tensor,
+     "file:tensor(name): a tensor, read when it is asked for; or nil, message, also when its data\n"
+     "do not have the checksum that the file gives. Writing to it never changes the file. BOOL, I8, I16 and U16 are read as i32, U32 as i64, F16 and BF16 as f32; of\n"
+     "other types (C64, F8_E4M3, ...) only name, shape and dtype can be told."},
+    {"shape", file_shape, "file:shape(name): a tensor's shape as a list; or nil, message"},
+    {"dtype", file_dtype,
+     "file:dtype(name): what the file calls a tensor's type (\"F32\", \"BF16\"), and the type that\n"
+     "it is read as, nil when it cannot be; or nil, message"},
+    {"close", file_release,
+     "file:close(): gives the file back; tensors that were read stay as they are"},
+    {NULL, NULL, NULL},
+};
+
+static const bind_row rows[] = {
+    {"safetensors_open", core_open,
+     "safetensors_open(path, map, unchecked): an open file of tensors by name; or nil, message"},
+    {"safetensors_save", core_save,
+     "safetensors_save(path, names, tensors, keys, values, checksums): writes tensors and metadata,\n"
+     "whole or not at all\n"
+     "Returns true, or nil, message."},
+    {NULL, NULL, NULL},
+};
+
+void bind_open_safetensors(lua_State *L) {
+  bind_new_class(L, BIND_SAFETENSORS, "file:", meta, methods);
+  lua_pop(L, 1);
+  bind_register(L, "bnn.core.", rows);
+}

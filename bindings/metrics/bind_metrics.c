@@ -1,0 +1,440 @@
+/* bind_metrics.c - metrics of predictions, and their bootstrap.
+ *
+ * The Lua library (scripts/bnn/metrics/metrics.lua) is what users see: it reads lists and tensors, and names
+ * what is wrong.  These functions take contiguous tensors: numbers f64, flags u8, labels i32.  A
+ * metric's last two arguments, a key and a number of resamples, may be missing; it returns its
+ * value, and a tensor f64 [resamples] of its values on these. */
+#include "bind_metrics.h"
+
+#include "../base/bind.h"
+#include "../base/bind_context.h"
+#include "../base/bind_error.h"
+#include "../base/bind_holder.h"
+#include "../tensor/bind_argument.h"
+#include "../tensor/bind_key.h"
+#include "../tensor/bind_tensor.h"
+#include "metrics/bootstrap.h"
+#include "metrics/calibration.h"
+#include "metrics/rank_metrics.h"
+#include "metrics/scoring.h"
+
+/* ---- arguments and results ---- */
+
+static bnn_tensor *check_dense(lua_State *L, int arg, bnn_dtype dtype) {
+  bnn_tensor *x = bind_check_typed(L, arg, dtype);
+  luaL_argcheck(L, bnn_tensor_is_contiguous(x), arg, "a contiguous tensor is wanted");
+  return x;
+}
+
+/* The n elements of argument arg. */
+static void *check_many(lua_State *L, int arg, bnn_dtype dtype, size_t n) {
+  bnn_tensor *x = check_dense(L, arg, dtype);
+  if (x->size != n)
+    luaL_argerror(
+        L, arg,
+        lua_pushfstring(L, "has %I elements, %I are wanted", (lua_Integer)x->size, (lua_Integer)n));
+  return x->data;
+}
+
+static const uint8_t *check_flags(lua_State *L, int arg, size_t n) {
+  const uint8_t *flag = check_many(L, arg, BNN_U8, n);
+  for (size_t i = 0; i < n; i++) luaL_argcheck(L, flag[i] <= 1, arg, "flags are 0 or 1");
+  return flag;
+}
+
+static bnn_tensor *check_matrix(lua_State *L, int arg) {
+  bnn_tensor *x = check_dense(L, arg, BNN_F64);
+  luaL_argcheck(L, x->rank == 2 && x->dim[1] > 0, arg, "a tensor [n, classes] is wanted");
+  return x;
+}
+
+/* Labels for the rows of a matrix, each one of its classes. */
+static const int32_t *check_labels(lua_State *L, int arg, const bnn_tensor *p) {
+  bnn_err err;
+  const int32_t *label = check_many(L, arg, BNN_I32, p->dim[0]);
+  bind_check(L, bnn_check_labels(label, p->dim[0], p->dim[1], &err), &err);
+  return label;
+}
+
+/* A new tensor of n elements on the stack, its bytes reported. */
+static void *push_list(lua_State *L, bnn_dtype dtype, size_t n) {
+  bnn_tensor *x = bind_push_new(L, dtype, 1, &n);
+  bind_account(L, n * bnn_dtype_size(dtype));
+  return x->data;
+}
+
+/* The end of every metric: its value and, where argument arg is a key, those of resamples. */
+static int return_metric(lua_State *L, int arg, const bnn_statistic *s) {
+  bnn_err err;
+  double value;
+  if (s->n == 0) luaL_error(L, "there are no examples");
+  bind_check(L, bnn_statistic_value(&value, s, &err), &err);
+  if (lua_isnoneornil(L, arg)) {
+    lua_pushnumber(L, value);
+    return 1;
+  }
+  bnn_key key = bind_check_key(L, arg);
+  size_t resamples = (size_t)bind_check_range(L, arg + 1, "resamples", 1, INT32_MAX);
+  lua_pushnumber(L, value);
+  double *out = push_list(L, BNN_F64, resamples);
+  bind_check(L, bnn_bootstrap(bind_context(L), out, s, key, resamples, &err), &err);
+  return 2;
+}
+
+static void free_ranking(void *ranking) { bnn_ranking_free(ranking); }
+
+/* The ranking of the scores at arg, in a holder on the stack. */
+static const bnn_ranking *push_ranking(lua_State *L, int arg) {
+  bnn_err err;
+  bnn_ranking *ranking = NULL;
+  const bnn_tensor *score = check_dense(L, arg, BNN_F64);
+  void **held = bind_push_holder(L, free_ranking);
+  bind_check(L, bnn_ranking_new(&ranking, score->data, score->size, &err), &err);
+  *held = ranking;
+  return ranking;
+}
+
+/* How often each score is had with either flag, in a userdata on the stack. */
+static bnn_counts push_counts(lua_State *L, const bnn_ranking *ranking, const uint8_t *flag) {
+  uint32_t(*count)[2] = lua_newuserdatauv(L, ranking->groups * sizeof *count, 0);
+  bnn_ranking_count(count, ranking, flag, NULL);
+  return (bnn_counts){ranking->groups, (const uint32_t(*)[2])count, ranking->score};
+}
+
+/* ---- metrics ---- */
+
+static int core_mean_metric(lua_State *L) {
+  const bnn_tensor *value = check_dense(L, 1, BNN_F64);
+  bnn_values values = {value->data, value->size, lua_toboolean(L, 2)};
+  bnn_statistic s = bnn_mean_statistic(&values);
+  return return_metric(L, 3, &s);
+}
+
+static int core_rank_metric(lua_State *L) {
+  const char *name = luaL_checkstring(L, 1);
+  bnn_ranked data = {.metric = bnn_rank_metric_find(name)};
+  if (!data.metric) luaL_argerror(L, 1, lua_pushfstring(L, "there is no metric '%s'", name));
+  data.flag = check_flags(L, 3, check_dense(L, 2, BNN_F64)->size);
+  data.parameter = luaL_optnumber(L, 4, 0);
+  int stratified = lua_toboolean(L, 5);
+  lua_settop(L, 7);
+  data.ranking = push_ranking(L, 2);
+  bnn_statistic s = bnn_ranked_statistic(&data, stratified);
+  return return_metric(L, 6, &s);
+}
+
+static const char *const gaps[] = {"ece", "mce", "bias", NULL}; /* in the order of bnn_gap */
+
+/* The elements of the tensor at arg, none above 1: itself, or a copy in a userdata on the stack. */
+static const double *push_clipped(lua_State *L, int arg) {
+  const bnn_tensor *x = check_dense(L, arg, BNN_F64);
+  if (!bnn_clip_above_1(NULL, x->data, x->size)) return x->data;
+  double *copy = lua_newuserdatauv(L, x->size * sizeof *copy, 0);
+  bnn_clip_above_1(copy, x->data, x->size);
+  return copy;
+}
+
+/* Confidences in bins, from the arguments at arg: confidence, single, right, bins. */
+static bnn_binned push_bins(lua_State *L, int arg) {
+  bnn_err err;
+  const bnn_tensor *confidence = check_dense(L, arg, BNN_F64);
+  size_t n = confidence->size;
+  bool single = lua_toboolean(L, arg + 1);
+  const uint8_t *right = check_flags(L, arg + 2, n);
+  size_t bins = (size_t)bind_check_range(L, arg + 3, "bins", 1, BNN_BINS_MAX);
+  uint32_t *bin = lua_newuserdatauv(L, n * sizeof *bin + 1, 0);
+  bind_check(L, bnn_bin_confidences(bin, confidence->data, n, single, bins, &err), &err);
+  return (bnn_binned){
+      .bin = bin, .confidence = push_clipped(L, arg), .right = right, .n = n, .bins = bins};
+}
+
+static int core_binned_metric(lua_State *L) {
+  bnn_gap gap = (bnn_gap)luaL_checkoption(L, 1, NULL, gaps);
+  lua_settop(L, 7);
+  bnn_binned data = push_bins(L, 2);
+  data.gap = gap;
+  bnn_statistic s = bnn_binned_statistic(&data);
+  return return_metric(L, 6, &s);
+}
+
+/* Turns sums into means; an empty bin has none. */
+static void publish_bins(double *accuracy, double *confidence, int64_t *n, const size_t *count,
+                         const size_t *right, size_t bins) {
+  for (size_t b = 0; b < bins; b++) {
+    n[b] = (int64_t)count[b];
+    accuracy[b] = (double)right[b] / (double)count[b];
+    confidence[b] /= (double)count[b];
+  }
+}
+
+static int core_reliability(lua_State *L) {
+  bool adaptive = lua_toboolean(L, 5);
+  lua_settop(L, 5);
+  bnn_binned data = push_bins(L, 1);
+  size_t *count = lua_newuserdatauv(L, 2 * data.bins * sizeof *count, 0);
+  size_t *right = count + data.bins;
+  bnn_counts counts = {0, NULL, NULL};
+  if (adaptive) counts = push_counts(L, push_ranking(L, 1), data.right);
+  int64_t *n = push_list(L, BNN_I64, data.bins);
+  double *confidence = push_list(L, BNN_F64, data.bins);
+  double *accuracy = push_list(L, BNN_F64, data.bins);
+  if (adaptive)
+    bnn_adaptive_bins(count, confidence, right, &counts, data.bins);
+  else
+    bnn_count_bins(count, confidence, right, &data);
+  publish_bins(accuracy, confidence, n, count, right, data.bins);
+  return 3;
+}
+
+/* The bin of each confidence, from 0. */
+static int core_bins(lua_State *L) {
+  bnn_err err;
+  const bnn_tensor *confidence = check_dense(L, 1, BNN_F64);
+  size_t n = confidence->size, bins = (size_t)bind_check_range(L, 3, "bins", 1, BNN_BINS_MAX);
+  uint32_t *bin = lua_newuserdatauv(L, n * sizeof *bin + 1, 0);
+  bind_check(L, bnn_bin_confidences(bin, confidence->data, n, lua_toboolean(L, 2), bins, &err),
+             &err);
+  int32_t *out = push_list(L, BNN_I32, n);
+  for (size_t i = 0; i < n; i++) out[i] = (int32_t)bin[i];
+  return 1;
+}
+
+static const char *const sums[] = {"total", "mean", "total_to", "mean_to",
+                                   NULL}; /* bnn_group_sum */
+
+static int core_group_intervals(lua_State *L) {
+  bnn_err err;
+  const bnn_tensor *group = check_dense(L, 2, BNN_I32);
+  bnn_groups groups = {.group = group->data,
+                       .value = check_many(L, 3, BNN_F64, group->size),
+                       .n = group->size,
+                       .groups = (size_t)bind_check_range(L, 4, "groups", 1, INT32_MAX),
+                       .sum = (bnn_group_sum)luaL_checkoption(L, 1, NULL, sums)};
+  bind_check(L, bnn_check_labels(groups.group, groups.n, groups.groups, &err), &err);
+  bnn_key key = bind_check_key(L, 5);
+  size_t resamples = (size_t)bind_check_range(L, 6, "resamples", 1, INT32_MAX);
+  double level = luaL_checknumber(L, 7);
+  double *lo = push_list(L, BNN_F64, groups.groups), *hi = push_list(L, BNN_F64, groups.groups);
+  bind_check(L, bnn_group_intervals(bind_context(L), lo, hi, &groups, key, resamples, level, &err),
+             &err);
+  return 2;
+}
+
+static int core_rank_counts(lua_State *L) {
+  const uint8_t *flag = check_flags(L, 2, check_dense(L, 1, BNN_F64)->size);
+  const bnn_ranking *ranking = push_ranking(L, 1);
+  bnn_counts counts = push_counts(L, ranking, flag);
+  double *score = push_list(L, BNN_F64, counts.groups);
+  int64_t *zero = push_list(L, BNN_I64, counts.groups);
+  int64_t *one = push_list(L, BNN_I64, counts.groups);
+  int64_t zeros = 0, ones = 0;
+  for (size_t g = 0; g < counts.groups; g++) {
+    score[g] = counts.score[g];
+    zero[g] = zeros += counts.count[g][0];
+    one[g] = ones += counts.count[g][1];
+  }
+  return 3;
+}
+
+/* ---- rows ---- */
+
+static int core_top_label(lua_State *L) {
+  const bnn_tensor *p = check_matrix(L, 1);
+  double *confidence = push_list(L, BNN_F64, p->dim[0]);
+  int32_t *label = push_list(L, BNN_I32, p->dim[0]);
+  bnn_top_label(confidence, label, p->data, p->dim[0], p->dim[1]);
+  return 2;
+}
+
+typedef void row_score(double *out, const double *p, const int32_t *label, size_t n,
+                       size_t classes);
+static const char *const row_names[] = {"rank", "nll", "brier", NULL};
+static row_score *const row_scores[] = {bnn_label_rank, bnn_row_nll, bnn_row_brier};
+
+static int core_row_scores(lua_State *L) {
+  row_score *score = row_scores[luaL_checkoption(L, 1, NULL, row_names)];
+  const bnn_tensor *p = check_matrix(L, 2);
+  const int32_t *label = check_labels(L, 3, p);
+  score(push_list(L, BNN_F64, p->dim[0]), p->data, label, p->dim[0], p->dim[1]);
+  return 1;
+}
+
+/* [n, width] of a tensor: its rows are its first axis. */
+static size_t width_of(const bnn_tensor *x) {
+  return x->rank > 0 && x->dim[0] > 0 ? x->size / x->dim[0] : x->size;
+}
+
+static int core_squared_errors(lua_State *L) {
+  const bnn_tensor *a = check_dense(L, 1, BNN_F64);
+  const double *b = check_many(L, 2, BNN_F64, a->size);
+  size_t width = width_of(a), n = width ? a->size / width : 0;
+  bnn_row_squared_error(push_list(L, BNN_F64, n), a->data, b, n, width);
+  return 1;
+}
+
+static int core_within(lua_State *L) {
+  const bnn_tensor *mean = check_dense(L, 1, BNN_F64);
+  const double *std = check_many(L, 2, BNN_F64, mean->size);
+  const double *target = check_many(L, 3, BNN_F64, mean->size);
+  double reach = luaL_checknumber(L, 4);
+  size_t width = width_of(mean), n = width ? mean->size / width : 0;
+  bnn_row_within(push_list(L, BNN_F64, n), mean->data, std, target, reach, n, width);
+  return 1;
+}
+
+static int core_confusion(lua_State *L) {
+  bnn_err err;
+  const bnn_tensor *label = check_dense(L, 1, BNN_I32);
+  const int32_t *answer = check_many(L, 2, BNN_I32, label->size);
+  size_t classes = (size_t)bind_check_range(L, 3, "classes", 1, 1 << 15), n = label->size;
+  bind_check(L, bnn_check_labels(label->data, n, classes, &err), &err);
+  bind_check(L, bnn_check_labels(answer, n, classes, &err), &err);
+  const size_t dim[] = {classes, classes};
+  bnn_tensor *count = bind_push_new(L, BNN_I64, 2, dim);
+  bind_account(L, count->size * sizeof(int64_t));
+  bnn_confusion(count->data, label->data, answer, n, classes);
+  return 1;
+}
+
+/* ---- flags and sets ---- */
+
+static int core_equal_labels(lua_State *L) {
+  const bnn_tensor *a = check_dense(L, 1, BNN_I32);
+  const int32_t *b = check_many(L, 2, BNN_I32, a->size), *values = a->data;
+  uint8_t *equal = push_list(L, BNN_U8, a->size);
+  for (size_t i = 0; i < a->size; i++) equal[i] = values[i] == b[i];
+  return 1;
+}
+
+static int core_flip_flags(lua_State *L) {
+  const bnn_tensor *x = check_dense(L, 1, BNN_U8);
+  const uint8_t *flag = check_flags(L, 1, x->size);
+  uint8_t *flipped = push_list(L, BNN_U8, x->size);
+  for (size_t i = 0; i < x->size; i++) flipped[i] = !flag[i];
+  return 1;
+}
+
+static int core_count_flags(lua_State *L) {
+  const bnn_tensor *x = check_dense(L, 1, BNN_U8);
+  const uint8_t *flag = check_flags(L, 1, x->size);
+  lua_Integer ones = 0;
+  for (size_t i = 0; i < x->size; i++) ones += flag[i];
+  lua_pushinteger(L, ones);
+  return 1;
+}
+
+static int core_negated(lua_State *L) {
+  const bnn_tensor *x = check_dense(L, 1, BNN_F64);
+  const double *value = x->data;
+  double *out = push_list(L, BNN_F64, x->size);
+  for (size_t i = 0; i < x->size; i++) out[i] = -value[i];
+  return 1;
+}
+
+static int core_join_sets(lua_State *L) {
+  const bnn_tensor *x[] = {check_dense(L, 1, BNN_F64), check_dense(L, 2, BNN_F64)};
+  double *score = push_list(L, BNN_F64, x[0]->size + x[1]->size);
+  uint8_t *flag = push_list(L, BNN_U8, x[0]->size + x[1]->size);
+  for (uint8_t set = 0; set < 2; set++)
+    for (size_t i = 0; i < x[set]->size; i++)
+      *score++ = ((const double *)x[set]->data)[i], *flag++ = set;
+  return 2;
+}
+
+static int core_find_nan(lua_State *L) {
+  const bnn_tensor *x = check_dense(L, 1, BNN_F64);
+  const double *value = x->data;
+  size_t i = 0;
+  while (i < x->size && value[i] == value[i]) i++;
+  if (i == x->size) return 0;
+  lua_pushinteger(L, (lua_Integer)i + 1);
+  return 1;
+}
+
+static int core_clip_above_1(lua_State *L) {
+  const bnn_tensor *x = check_dense(L, 1, BNN_F64);
+  lua_settop(L, 1);
+  if (!bnn_clip_above_1(NULL, x->data, x->size)) return 1;
+  bnn_tensor *copy = bind_push_new(L, BNN_F64, x->rank, x->dim);
+  bind_account(L, copy->size * sizeof(double));
+  bnn_clip_above_1(copy->data, x->data, x->size);
+  return 1;
+}
+
+static int core_find_improper_row(lua_State *L) {
+  const bnn_tensor *p = check_matrix(L, 1);
+  double value;
+  size_t column;
+  size_t row = bnn_find_improper_row(&column, &value, p->data, p->dim[0], p->dim[1]);
+  if (row == p->dim[0]) return 0;
+  lua_pushinteger(L, (lua_Integer)row + 1);
+  if (column < p->dim[1])
+    lua_pushinteger(L, (lua_Integer)column);
+  else
+    lua_pushnil(L);
+  lua_pushnumber(L, value);
+  return 3;
+}
+
+static int core_temperature(lua_State *L) {
+  bnn_err err;
+  bnn_temperature fit;
+  const bnn_tensor *z = check_matrix(L, 1);
+  const int32_t *label = check_labels(L, 2, z);
+  bind_check(L, bnn_temperature_fit(&fit, z->data, label, z->dim[0], z->dim[1], &err), &err);
+  lua_pushnumber(L, fit.temperature);
+  lua_pushnumber(L, fit.before);
+  lua_pushnumber(L, fit.after);
+  return 3;
+}
+
+static const bind_row rows[] = {
+    {"mean_metric", core_mean_metric,
+     "mean_metric(values, root, key, resamples): the mean of values, or its square root"},
+    {"rank_metric", core_rank_metric,
+     "rank_metric(name, scores, flags, parameter, stratified, key, resamples): a metric of "
+     "rank_metrics.h\n"
+     "auroc average_precision aupr fpr (flag 1: positive), aurc e_aurc augrc (wrong), adaptive_ece "
+     "adaptive_mce adaptive_bias (right), quantile."},
+    {"binned_metric", core_binned_metric,
+     "binned_metric(name, confidence, single, right, bins, key, resamples): \"ece\", \"mce\" or "
+     "\"bias\"\nsingle: the confidences were floats."},
+    {"reliability", core_reliability,
+     "reliability(confidence, single, right, bins, adaptive): n, confidence and accuracy of bins"},
+    {"bins", core_bins, "bins(confidence, single, bins): the bin of each, i32 [n], from 0"},
+    {"group_intervals", core_group_intervals,
+     "group_intervals(sum, group, values, groups, key, resamples, level): lo, hi f64 [groups] of the "
+     "\"total\" or \"mean\" of values by group (from 0); \"total_to\", \"mean_to\": and those "
+     "before"},
+    {"rank_counts", core_rank_counts,
+     "rank_counts(scores, flags): distinct scores from the highest, and how many examples of flag 0 "
+     "and of flag 1 have that score or a higher one"},
+    {"top_label", core_top_label,
+     "top_label(p): the largest entry of each row of [n, classes] and its class, from 0"},
+    {"row_scores", core_row_scores,
+     "row_scores(name, p, labels): \"rank\", \"nll\" or \"brier\" of each row, f64 [n]"},
+    {"squared_errors", core_squared_errors,
+     "squared_errors(a, b): the mean squared difference of each row, f64 [n]"},
+    {"within", core_within,
+     "within(mean, std, target, z): the share of each row with |target - mean| <= z std, f64 [n]"},
+    {"confusion", core_confusion,
+     "confusion(labels, answers, classes): how often each was answered for each, i64 [c, c]"},
+    {"equal_labels", core_equal_labels, "equal_labels(a, b): flags u8 [n], 1 where they are equal"},
+    {"flip_flags", core_flip_flags, "flip_flags(flags): 1 for 0 and 0 for 1"},
+    {"count_flags", core_count_flags, "count_flags(flags): how many are 1"},
+    {"negated", core_negated, "negated(x): -x, f64 [n]"},
+    {"join_sets", core_join_sets,
+     "join_sets(a, b): the numbers of both in one tensor, and flags that are 1 for those of b"},
+    {"find_nan", core_find_nan, "find_nan(x): the position of the first NaN, or nothing"},
+    {"clip_above_1", core_clip_above_1,
+     "clip_above_1(x): x f64 where no element is above 1, else a copy with 1 in place of these"},
+    {"find_improper_row", core_find_improper_row,
+     "find_improper_row(p): the first row that is no distribution: its position, the class "
+     "(nil: its sum is wrong) and the number found; or nothing"},
+    {"temperature", core_temperature,
+     "temperature(logits, labels): the temperature with the least negative log-likelihood, that at 1 "
+     "and at it"},
+    {NULL, NULL, NULL},
+};
+
+void bind_open_metrics(lua_State *L) { bind_register(L, "bnn.core.", rows); }

@@ -1,0 +1,74 @@
+/* bind_system.c - what Lua's own library lacks of the system: folders and terminals. */
+#include "bind_system.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../base/bind.h"
+#include "../base/bind_error.h"
+#include "../tensor/bind_argument.h"
+
+enum { USUAL_COLUMNS = 80 };
+
+/* make_folder(path) */
+static int core_make_folder(lua_State *L) {
+  const char *path = bind_check_path(L, 1);
+  struct stat about;
+  bool made = mkdir(path, 0777) == 0;
+  int number = errno;
+  if (made || (stat(path, &about) == 0 && S_ISDIR(about.st_mode))) {
+    lua_pushboolean(L, made);
+    return 1;
+  }
+  return bind_refuse_path(L, path, number == EEXIST ? ENOTDIR : number);
+}
+
+/* is_folder(path) */
+static int core_is_folder(lua_State *L) {
+  struct stat about;
+  lua_pushboolean(L, stat(bind_check_path(L, 1), &about) == 0 && S_ISDIR(about.st_mode));
+  return 1;
+}
+
+/* real_path(path) */
+static int core_real_path(lua_State *L) {
+  char real[PATH_MAX];
+  const char *path = bind_check_path(L, 1);
+  if (realpath(path, real)) {
+    lua_pushstring(L, real);
+    return 1;
+  }
+  return bind_refuse_path(L, path, errno);
+}
+
+/* terminal(name) */
+static int core_terminal(lua_State *L) {
+  static const char *const names[] = {"stdin", "stdout", "stderr", NULL};
+  static const int fds[] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
+  struct winsize size;
+  int fd = fds[luaL_checkoption(L, 1, NULL, names)];
+  if (!isatty(fd)) return luaL_pushfail(L), 1;
+  bool told = ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  lua_pushinteger(L, told ? size.ws_col : USUAL_COLUMNS);
+  return 1;
+}
+
+static const bind_row rows[] = {
+    {"make_folder", core_make_folder,
+     "make_folder(path): makes a folder in one that exists; true when it is new, false when it was\n"
+     "there; or nil, message"},
+    {"is_folder", core_is_folder, "is_folder(path): whether there is a folder of that name"},
+    {"real_path", core_real_path,
+     "real_path(path): where a path leads, without links; or nil, message when nothing is there"},
+    {"terminal", core_terminal,
+     "terminal(name): the columns of the terminal that \"stdin\", \"stdout\" or \"stderr\" is, else "
+     "nil"},
+    {NULL, NULL, NULL},
+};
+
+void bind_open_system(lua_State *L) { bind_register(L, "bnn.core.", rows); }

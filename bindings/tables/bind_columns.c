@@ -1,0 +1,75 @@
+/* bind_columns.c - standardising the columns of a data set (columns.h).  What users see is
+ * bnn.data.standardise (scripts/bnn/data/files.lua). */
+#include "bind_columns.h"
+
+#include "../base/bind.h"
+#include "../base/bind_context.h"
+#include "../base/bind_error.h"
+#include "../tensor/bind_tensor.h"
+#include "tables/columns.h"
+
+static bnn_tensor *check_real(lua_State *L, int arg) {
+  bnn_tensor *x = bind_check_typed(L, arg, BNN_REAL);
+  luaL_argcheck(L, bnn_tensor_is_contiguous(x), arg, "expected a contiguous tensor");
+  return x;
+}
+
+/* The elements of a row of x [n, ...], n > 0. */
+static size_t width_of(lua_State *L, int arg, const bnn_tensor *x) {
+  luaL_argcheck(L, x->rank > 0 && x->dim[0] > 0, arg, "expected rows, got none");
+  return x->size / x->dim[0];
+}
+
+/* A new tensor in the shape of a row of x. */
+static bnn_real *push_row(lua_State *L, const bnn_tensor *x) {
+  bnn_tensor *row = bind_push_new(L, BNN_REAL, x->rank - 1, x->dim + 1);
+  bind_account(L, row->size * sizeof(bnn_real));
+  return bnn_tensor_real(row);
+}
+
+/* core.fit_columns(x) -> mean, rest, std, how many columns are constant, the first of these */
+static int core_fit_columns(lua_State *L) {
+  bnn_err err;
+  size_t constant = 0, first = 0;
+  const bnn_tensor *x = check_real(L, 1);
+  const size_t d = width_of(L, 1, x);
+  bnn_real *mean = push_row(L, x), *rest = push_row(L, x), *std = push_row(L, x);
+  bind_check(
+      L,
+      bnn_columns_fit(mean, rest, std, &constant, &first, bnn_tensor_real(x), x->dim[0], d, &err),
+      &err);
+  lua_pushinteger(L, (lua_Integer)constant);
+  lua_pushinteger(L, (lua_Integer)first + 1);
+  return 5;
+}
+
+static const bnn_real *check_row(lua_State *L, int arg, size_t d) {
+  const bnn_tensor *x = check_real(L, arg);
+  luaL_argcheck(L, x->size == d, arg, "expected a number for each column");
+  return bnn_tensor_real(x);
+}
+
+/* core.standardise_columns(x, mean, rest or nil, std) -> z */
+static int core_standardise_columns(lua_State *L) {
+  const bnn_tensor *x = check_real(L, 1);
+  luaL_argcheck(L, x->rank > 0, 1, "expected rows, got a scalar");
+  size_t d = 1;
+  for (int k = 1; k < x->rank; k++) d *= x->dim[k];
+  const bnn_real *mean = check_row(L, 2, d), *std = check_row(L, 4, d);
+  const bnn_real *rest = lua_isnil(L, 3) ? NULL : check_row(L, 3, d);
+  bnn_tensor *z = bind_push_new(L, BNN_REAL, x->rank, x->dim);
+  bind_account(L, z->size * sizeof(bnn_real));
+  bnn_columns_standardise(bnn_tensor_real(z), bnn_tensor_real(x), mean, rest, std, x->dim[0], d);
+  return 1;
+}
+
+static const bind_row rows[] = {
+    {"fit_columns", core_fit_columns,
+     "fit_columns(x): mean, what that lacks of the exact one, and std of each column of x [n, ...];\n"
+     "how many columns are constant (their std is 1), and the first of them"},
+    {"standardise_columns", core_standardise_columns,
+     "standardise_columns(x, mean, rest, std): (x - (mean + rest)) / std; rest may be nil"},
+    {NULL, NULL, NULL},
+};
+
+void bind_open_columns(lua_State *L) { bind_register(L, "bnn.core.", rows); }

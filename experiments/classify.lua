@@ -49,9 +49,10 @@ local function read(paths, opts)
 end
 
 local function open(path)
-  local model = bnn.demand(bnn.checkpoint.open(path))
+  local model = bnn.assert_or_exit(bnn.checkpoint.open(path))
   local classifies = model.likelihood and model.likelihood.classes
-  bnn.demand(classifies, path .. ": its network gives no classes, as experiments/mnist.lua's does")
+  local lack = ": its network gives no classes, as experiments/mnist.lua's does"
+  bnn.assert_or_exit(classifies, path .. lack)
   return model
 end
 
@@ -76,7 +77,7 @@ local function predict(model, images, cfg)
     {samples = samples, key = bnn.key(cfg.seed):fold "predict"})
   if not ok and type(p) ~= "string" then error(p, 0) end -- an interrupt
   local fault = "%s: its network does not take images of 28 x 28: %s"
-  bnn.demand(ok, not ok and fault:format(cfg.checkpoint, p))
+  bnn.assert_or_exit(ok, not ok and fault:format(cfg.checkpoint, p))
   local alone = ": has no posterior, so that one network answers and its std is 0\n"
   if not model.posterior then io.stderr:write(cfg.checkpoint, alone) end
   return p
@@ -144,10 +145,10 @@ end
 
 local function check(cfg)
   local usage = "no pictures are given: classify.lua --checkpoint=FILE image.png ..."
-  bnn.demand(#cfg.positional > 0, usage)
-  bnn.demand(cfg.checkpoint ~= "", "--checkpoint: the name of the file is empty")
+  bnn.assert_or_exit(#cfg.positional > 0, usage)
+  bnn.assert_or_exit(cfg.checkpoint ~= "", "--checkpoint: the name of the file is empty")
   local ending = cfg.figure and strings.lower(cfg.figure):match "%.%w+$"
-  bnn.demand(not cfg.figure or ending == ".png" or ending == ".svg",
+  bnn.assert_or_exit(not cfg.figure or ending == ".png" or ending == ".svg",
     ("--figure: expected a name that ends in .png or .svg, got '%s'"):format(cfg.figure))
 end
 
@@ -168,7 +169,7 @@ function experiment.run(cfg, log)
     metrics.answered, artefacts.prediction = #names - metrics.refused, p
   end
   for i = 1, #faults - 1 do io.stderr:write("bnnlua: ", faults[i], "\n") end
-  bnn.demand(#faults == 0, faults[#faults]) -- what cannot be read is the status of the program
+  bnn.assert_or_exit(#faults == 0, faults[#faults]) -- status 1 if one could not be read
   return metrics, artefacts
 end
 

@@ -49,10 +49,10 @@ end
 
 function experiment.run(cfg, log)
   bnn.threads(cfg.threads)
-  local data = bnn.data.demand{dataset = cfg.dataset, dir = cfg.data, log = log}
+  local data = bnn.data.load_or_exit{dataset = cfg.dataset, dir = cfg.data, log = log}
   local key = bnn.key(cfg.seed)
   local objective = make_objective(cfg, key, data.train)
-  bnn.demand(objective:check_data(data.test))
+  bnn.assert_or_exit(objective:check_data(data.test))
 
   local latest
   local function evaluate(step)

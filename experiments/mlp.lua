@@ -25,7 +25,7 @@ local experiment = {
 
 function experiment.run(cfg, log)
   bnn.threads(cfg.threads)
-  local data = bnn.data.demand{dataset = cfg.dataset, dir = cfg.data, log = log}
+  local data = bnn.data.load_or_exit{dataset = cfg.dataset, dir = cfg.data, log = log}
   local key = bnn.key(cfg.seed)
   local sizes = table.move(cfg.hidden, 1, #cfg.hidden, 1, {})
   sizes[#sizes + 1] = 10
@@ -34,7 +34,7 @@ function experiment.run(cfg, log)
     net = net, params = net:init(key:fold "init", data.train), likelihood = "categorical",
     weight_decay = cfg.weight_decay,
   }
-  bnn.demand(objective:check_data(data.test))
+  bnn.assert_or_exit(objective:check_data(data.test))
 
   local parts = {{"test", data.test}, {"train", data.train:slice(1, 10000)}}
   local latest

@@ -79,7 +79,7 @@ end
 -- the same hands.
 local function load_unseen(cfg, data)
   local name = cfg.ood or data.name == "glyphs" and "letters-unlike-digits"
-  return name and bnn.data.demand{dataset = name, like = data} or nil
+  return name and bnn.data.load_or_exit{dataset = name, like = data} or nil
 end
 
 -- Keeps a temperature and the rule of refusal with each checkpoint that may be opened later.
@@ -93,9 +93,9 @@ end
 
 function experiment.run(cfg, log)
   local both = "--beta and --temperature are two ways to say one thing; give one of them"
-  bnn.demand(not (cfg.beta and cfg.temperature), both)
+  bnn.assert_or_exit(not (cfg.beta and cfg.temperature), both)
   bnn.threads(cfg.threads)
-  local data = bnn.data.demand{dataset = cfg.dataset, dir = cfg.data, log = log}
+  local data = bnn.data.load_or_exit{dataset = cfg.dataset, dir = cfg.data, log = log}
   local train, test, unseen = data.train, data.test, load_unseen(cfg, data)
 
   local key = bnn.key(cfg.seed)
@@ -109,7 +109,7 @@ function experiment.run(cfg, log)
     kl = cfg.kl, prior = cfg.prior, samples = cfg.samples, data_size = train.size,
   }
 
-  bnn.demand(objective:check_data(test))
+  bnn.assert_or_exit(objective:check_data(test))
 
   local eval_key, some_train = key:fold "eval", train:slice(1, 10000)
   local function evaluate(step)

@@ -99,12 +99,12 @@ local function load_outside(cfg, data, key)
   local taken = {}
   for _, name in ipairs(cfg.outside or usual) do
     local set, fault
-    bnn.demand(not taken[name], ("--outside names %s twice"):format(name))
+    bnn.assert_or_exit(not taken[name], ("--outside names %s twice"):format(name))
     taken[name] = true
     if name == "noise" then -- every pixel uniform
       set = {title = name, test = {x = bnn.rand(key, table.unpack(data.test.x:shape()))}}
     elseif cfg.outside then
-      set = bnn.data.demand{dataset = name, like = data}
+      set = bnn.data.load_or_exit{dataset = name, like = data}
     else
       set, fault = find(name, cfg, data)
     end
@@ -124,7 +124,7 @@ local function train(network, cfg, data, key, log)
   local net = network.net(cfg)
   local params = net:init(key:fold "init", data.train)
   local objective = network.objective(cfg, net, params, data.train)
-  bnn.demand(objective:check_data(data.test))
+  bnn.assert_or_exit(objective:check_data(data.test))
   local sampling = {
     samples = network.sampled and cfg.predict_samples or 1, key = key:fold "predict",
     train = network.train,
@@ -173,7 +173,7 @@ end
 
 function experiment.run(cfg, log)
   bnn.threads(cfg.threads)
-  local data = bnn.data.demand{dataset = cfg.dataset, dir = cfg.data, log = log}
+  local data = bnn.data.load_or_exit{dataset = cfg.dataset, dir = cfg.data, log = log}
   local key = bnn.key(cfg.seed)
   local outside = load_outside(cfg, data, key:fold "noise")
   local id = {x = data.test.x, y = data.test.y, title = data.title .. ", test"}

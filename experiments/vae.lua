@@ -71,7 +71,7 @@ end
 
 function experiment.run(cfg, log)
   bnn.threads(cfg.threads)
-  local data = bnn.data.demand{dataset = cfg.dataset, dir = cfg.data, log = log}
+  local data = bnn.data.load_or_exit{dataset = cfg.dataset, dir = cfg.data, log = log}
   local key = bnn.key(cfg.seed)
   local height, width = data.train.x:size(2), data.train.x:size(3)
   local encoder, decoder = networks(cfg, height * width)

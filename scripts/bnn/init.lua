@@ -3,6 +3,7 @@
 local core = require "bnn.core"
 local autodiff = require "bnn.autodiff.autodiff"
 local experiment = require "bnn.run.experiment"
+local renamed = require "bnn.base.renamed"
 
 local M = {
   ops = core.ops,
@@ -36,7 +37,7 @@ local M = {
   log_likelihood = require "bnn.predict.predict".log_likelihood,
   main = experiment.main,
   load = experiment.load,
-  demand = experiment.demand,
+  assert_or_exit = experiment.assert_or_exit,
   table_text = require "bnn.base.table_text",
 }
 
@@ -58,6 +59,8 @@ for name, op in pairs(core.ops) do
     setmetatable(M[name], meta)
   end
 end
+
+renamed.functions(M, "bnn", {demand = "assert_or_exit"})
 
 M.help = function(...) return require "bnn.help.help".help(...) end
 

@@ -12,12 +12,12 @@ local data_paths = require "bnn.data.data_paths"
 local dataset_registry = require "bnn.data.dataset_registry"
 local usage = require "bnn.run.usage"
 
-local demand = bnn.demand
+local assert_or_exit = bnn.assert_or_exit
 local PROGRAM = "bnnlua -m data"
 
 -- The row of a name; ends the program when it is none.
 local function known_row(name)
-  return demand(dataset_registry.find(name), dataset_registry.unknown(name))
+  return assert_or_exit(dataset_registry.find(name), dataset_registry.unknown(name))
 end
 
 -- ---- list ----
@@ -55,7 +55,7 @@ local function get(_, words)
     else
       local folder, count = fetch.get(row, {})
       local fault = "no %s data: looked in %s; %s"
-      if not folder then demand(nil, fault:format(name, data_paths.words(name), count)) end
+      if not folder then assert_or_exit(nil, fault:format(name, data_paths.words(name), count)) end
       local news = count == 0 and "was there already" or ("%d files downloaded"):format(count)
       print(("%s: %s (%s)"):format(name, folder, news))
     end
@@ -68,8 +68,8 @@ end
 local function image_reader(part)
   local x = part.x
   if x:dim() == 4 and x:size(2) == 1 then x = x:reshape(x:size(1), x:size(3), x:size(4)) end
-  demand(x:dim() == 3,
-    ("the examples are %s, images [n, h, w] can be shown"):format(shapes.text(x)))
+  local fault = "the examples are %s, only images [n, h, w] can be shown"
+  assert_or_exit(x:dim() == 3, fault:format(shapes.text(x)))
   return function(i)
     local image = x:select(1, i):totable()
     local most = 255
@@ -88,7 +88,7 @@ end
 local function index_of(word, size)
   local i = math.tointeger(tonumber(word))
   local fault = ("%s is no index: 1 to %d, or -1 to -%d from the end"):format(word, size, size)
-  demand(i and i ~= 0 and math.abs(i) <= size, fault)
+  assert_or_exit(i and i ~= 0 and math.abs(i) <= size, fault)
   return i < 0 and i + size + 1 or i
 end
 
@@ -113,22 +113,22 @@ end
 -- Writes the images, lists of rows, as one picture, pixel by pixel.
 local function save_png(path, images, across)
   local ending = "--png=%s: the name of a file that ends in .png is wanted"
-  demand(path:find "%.png$", ending:format(path))
-  demand(bnn.plot.images{x = bnn.tensor(images), columns = across, scale = 1, path = path})
+  assert_or_exit(path:find "%.png$", ending:format(path))
+  assert_or_exit(bnn.plot.images{x = bnn.tensor(images), columns = across, scale = 1, path = path})
   print(("%s: %d images"):format(path, #images))
 end
 
 local function show(cfg, words)
   local name = table.remove(words, 1)
-  local data = demand(bnn.data.load(name, {dir = cfg.dir}))
+  local data = assert_or_exit(bnn.data.load(name, {dir = cfg.dir}))
   local part_name = cfg.part or data.train and "train" or "test"
-  local part = demand(data[part_name], ("%s has no %s images"):format(name, part_name))
+  local part = assert_or_exit(data[part_name], ("%s has no %s images"):format(name, part_name))
   local read, images, titles = image_reader(part), {}, {}
   for i = 1, words[1] and 0 or math.min(10, part.size) do words[i] = tostring(i) end
   for k, i in ipairs(indices_of(words, part.size)) do
     images[k], titles[k] = read(i), title_of(data, part, i)
   end
-  demand(images[1], ("%s has no %s images"):format(name, part_name))
+  assert_or_exit(images[1], ("%s has no %s images"):format(name, part_name))
   if cfg.png then return save_png(cfg.png, images, cfg.columns) end
   local mode = cfg.colour == "auto" and text_image.mode() or cfg.colour
   io.write(text_image.grid(images, titles, mode, core.terminal "stdout" or 80))
@@ -199,8 +199,8 @@ end
 
 local function verify(_, words)
   local right, wrong, dir = 0, 0, words[1]:gsub("(.)/+$", "%1")
-  demand(select(2, core.can_fetch()), "this build has no libcrypto, which computes SHA-256")
-  demand(core.is_folder(dir), dir .. ": no such folder")
+  assert_or_exit(select(2, core.can_fetch()), "this build has no libcrypto, which computes SHA-256")
+  assert_or_exit(core.is_folder(dir), dir .. ": no such folder")
   local folders = {dir}
   for _, name in ipairs(dataset_registry.names()) do folders[#folders + 1] = dir .. "/" .. name end
   for _, folder in ipairs(folders) do
@@ -211,9 +211,9 @@ local function verify(_, words)
     end
   end
   local none = "%s: no IDX files there; wanted are %s and so on, plain or .gz"
-  demand(right + wrong > 0, none:format(dir, FILES[1][1]))
+  assert_or_exit(right + wrong > 0, none:format(dir, FILES[1][1]))
   local text = "%s: %d of %d files are not what they should be"
-  demand(wrong == 0, text:format(dir, wrong, right + wrong))
+  assert_or_exit(wrong == 0, text:format(dir, wrong, right + wrong))
 end
 
 -- ---- the command line ----
@@ -270,7 +270,7 @@ local function find_command(word)
   if commands[word] then return commands[word] end
   local near = nearest.find(word, ORDER)
   local hint = near and (": did you mean %s?"):format(near) or ""
-  demand(nil, ("no command '%s'%s known are %s"):format(word, hint == "" and ":" or hint,
+  assert_or_exit(nil, ("no command '%s'%s known are %s"):format(word, hint == "" and ":" or hint,
     table.concat(ORDER, ", ")))
 end
 
@@ -278,7 +278,7 @@ local function main(argv)
   local word = argv[1]
   if not word or word == "-h" or word == "--help" or word == "help" then
     print_help(word and io.stdout or io.stderr)
-    return demand(word, "a command is wanted: " .. table.concat(ORDER, ", "))
+    return assert_or_exit(word, "a command is wanted: " .. table.concat(ORDER, ", "))
   end
   local command = find_command(word)
   local defaults, program = command.defaults or {}, ("%s %s%s"):format(PROGRAM, word, command.words)
@@ -287,10 +287,10 @@ local function main(argv)
     io.write(usage.text({about = command.about, defaults = defaults}, program, command.run))
     return
   end
-  local cfg = demand(flags.parse(rest, defaults, true))
+  local cfg = assert_or_exit(flags.parse(rest, defaults, true))
   local words = cfg.positional
   local count_fits = #words >= command.least and #words <= command.most
-  demand(count_fits, ("%s: usage: %s"):format(word, program))
+  assert_or_exit(count_fits, ("%s: usage: %s"):format(word, program))
   command.run(cfg, words)
 end
 

@@ -334,5 +334,5 @@ end
 if flags.wants_help(arg) then
   io.write(usage.text({about = about, defaults = defaults}, "bench", run))
 else
-  run(bnn.demand(flags.parse(arg, defaults)))
+  run(bnn.assert_or_exit(flags.parse(arg, defaults)))
 end

@@ -110,7 +110,7 @@ end
 local function right(title) return {title, align = "right"} end
 
 local function run(cfg)
-  if cfg.old == "" then bnn.demand(nil, "--old=PROGRAM: the program to compare with is missing") end
+  bnn.assert_or_exit(cfg.old ~= "", "--old=PROGRAM: the program to compare with is missing")
   math.randomseed(1)
   for _, network in ipairs(cfg.network) do
     for _, threads in ipairs(cfg.threads) do
@@ -126,5 +126,5 @@ end
 if flags.wants_help(arg) then
   io.write(usage.text({about = about, defaults = defaults}, "burst", run))
 else
-  run(bnn.demand(flags.parse(arg, defaults)))
+  run(bnn.assert_or_exit(flags.parse(arg, defaults)))
 end

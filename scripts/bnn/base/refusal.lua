@@ -2,11 +2,10 @@
 -- and exits with status 1; pcall catches it like any error.
 local M = {}
 
---- Gives the value and what follows it, or ends the program with one line when it is nil or false:
--- `local data = bnn.demand(bnn.data.load("mnist", {dir = cfg.data}))`.
--- What is raised is a refusal: bnnlua prints its message without a traceback and exits with status
--- 1.
-function M.demand(value, message, ...)
+--- Returns its arguments like assert or, if the first is nil or false, ends the program:
+-- `local data = bnn.assert_or_exit(bnn.data.load("mnist", {dir = cfg.data}))`.
+-- It raises a refusal: bnnlua prints the message without a traceback and exits with status 1.
+function M.assert_or_exit(value, message, ...)
   if value then return value, message, ... end
   error(require "bnn.signal".refusal(tostring(message or "refused"), 1), 0)
 end
@@ -14,10 +13,10 @@ end
 -- While the program is an experiment: what its end is to be refused with.
 local late
 
---- Ends the program with one line and status 1, as `demand` does, but only after the results where
--- the program is an experiment: for what went wrong beside them.
+--- Ends the program as `assert_or_exit` does, but if it is an experiment only after its results:
+-- for what went wrong beside them.
 function M.refuse_late(message)
-  if not late then M.demand(nil, message) end
+  if not late then M.assert_or_exit(nil, message) end
   late[#late + 1] = message
 end
 
@@ -25,7 +24,7 @@ end
 function M.collect_late(f, ...)
   late = {}
   f(...)
-  M.demand(not late[1], table.concat(late, "; "))
+  M.assert_or_exit(not late[1], table.concat(late, "; "))
 end
 
 return M

@@ -540,7 +540,7 @@ function M.of(cfg, opts)
   if not cfg.checkpoint then
     local asked = (cfg.resume or cfg.resume_anyway) and "--resume"
     local fault = "--resume wants --checkpoint=DIR, where to go on from"
-    refusal.demand(not asked, fault)
+    refusal.assert_or_exit(not asked, fault)
     return nil
   end
   opts.path, opts.every = cfg.checkpoint, cfg.checkpoint_every

@@ -15,6 +15,7 @@ local options = require "bnn.base.options"
 local data_paths = require "bnn.data.data_paths"
 local refusal = require "bnn.base.refusal"
 local dataset_registry = require "bnn.data.dataset_registry"
+local renamed = require "bnn.base.renamed"
 local shapes = require "bnn.base.shapes"
 local strings = require "bnn.base.strings"
 local toy = require "bnn.data.toy"
@@ -110,7 +111,7 @@ function Part:batches(opts)
   local per_epoch = whole + (rest > 0 and not opts.drop_last and 1 or 0)
   if per_epoch == 0 then
     local message = ("batch_size is %d, the data have %d examples"):format(opts.size, self.size)
-    refusal.demand(nil, message)
+    refusal.assert_or_exit(nil, message)
   end
   local i, epoch, rows = opts.skip, 0, nil
   return function()
@@ -328,7 +329,7 @@ end
 -- ---- data sets of an experiment ----
 
 --- The flags of an experiment that learns from a set of images: dataset= and data=, to be put into
--- its defaults; `bnn.data.demand` takes what they hold.
+-- its defaults; `bnn.data.load_or_exit` takes what they hold.
 M.flags = {
   dataset = {nil, "mnist, fashion-mnist, glyphs, or a file or folder (default: mnist; if it is "
                .. "unavailable, glyphs, digits that the program draws)", type = "string"},
@@ -339,21 +340,21 @@ M.flags = {
 
 -- The set; the second value says why it is not MNIST, where nobody asked for another.
 local function load_or_draw(name, dir)
-  local demand = refusal.demand
+  local assert_or_exit = refusal.assert_or_exit
   local data, fault, cause = M.load(name or "mnist", {dir = dir})
   local drawn = not data and cause and not name and not dir and M.load "glyphs"
-  if not drawn then return demand(data, fault), "" end
+  if not drawn then return assert_or_exit(data, fault), "" end
   strings.notice(("no mnist data: %s; `bnnlua -m data get mnist` says more"):format(cause))
   return drawn, (": digits drawn by the program, as MNIST is not here and %s"):format(cause)
 end
 
 -- Ends the program when images have another size than those that a network learns from.
-local function demand_size(data, train)
+local function assert_size(data, train)
   local wanted = table.concat(train.x:shape(), " x ", 2)
   for _, name in ipairs{"train", "test"} do
     local size = data[name] and table.concat(data[name].x:shape(), " x ", 2) or wanted
     local fault = "%s: the %s images are %s, those to learn from %s"
-    refusal.demand(size == wanted,
+    refusal.assert_or_exit(size == wanted,
       fault:format(data.dir or data.title, name, size, wanted))
   end
 end
@@ -367,24 +368,26 @@ end
 --   like      another data set, whose images must have the same size: then these are a set to
 --             compare with, of which one part will do
 -- @return data set with train and test
-function M.demand(opts)
-  opts = options.check("bnn.data.demand", opts, {
+function M.load_or_exit(opts)
+  opts = options.check("bnn.data.load_or_exit", opts, {
     dataset = "string", dir = "string", log = "any", like = "table",
   })
-  local demand = refusal.demand
+  local assert_or_exit = refusal.assert_or_exit
   if opts.like then
-    local data = demand(M.load(opts.dataset, {dir = opts.dir}))
-    demand_size(data, opts.like.train)
+    local data = assert_or_exit(M.load(opts.dataset, {dir = opts.dir}))
+    assert_size(data, opts.like.train)
     return data
   end
   local data, why = load_or_draw(opts.dataset, opts.dir)
   local where = data.dir or data.title
-  demand(data.train, where .. ": the data have no training images")
-  demand(data.test, where .. ": the data have no test images")
-  demand_size(data, data.train)
+  assert_or_exit(data.train, where .. ": the data have no training images")
+  assert_or_exit(data.test, where .. ": the data have no test images")
+  assert_size(data, data.train)
   local line = "data: %s, %d training and %d test images%s"
   if opts.log then opts.log:say(line:format(data.title, data.train.size, data.test.size, why)) end
   return data
 end
+
+renamed.functions(M, "bnn.data", {demand = "load_or_exit"})
 
 return M

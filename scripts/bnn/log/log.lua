@@ -94,7 +94,7 @@ local function put(out, text)
   local ok, message = out:write(text)
   if ok and out.flush then ok, message = out:flush() end
   if ok then return end
-  refusal.demand(nil, "cannot write the log: " .. tostring(message))
+  refusal.assert_or_exit(nil, "cannot write the log: " .. tostring(message))
 end
 
 local function console_text(v)

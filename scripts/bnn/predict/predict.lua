@@ -101,7 +101,7 @@ local function run(model, what, source, f, opts)
   local function add(samples)
     spec.samples = samples
     local ok, fault = sums:add(table.unpack(call, 1, 7))
-    if not ok then refusal.demand(nil, name .. ": " .. fault) end
+    if not ok then refusal.assert_or_exit(nil, name .. ": " .. fault) end
   end
   if opts.samples == "auto" then add_until_sure(sums, add, opts) else add(opts.samples) end
   return sums

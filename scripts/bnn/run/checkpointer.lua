@@ -35,7 +35,7 @@ local spec = {
   on_resume = "function",
 }
 
-local function demand(value, message) return refusal.demand(value, message) end
+local function demand(value, message) return refusal.assert_or_exit(value, message) end
 
 local say = strings.notice
 

@@ -15,7 +15,7 @@ local M = {}
 -- The experiment's own run behind each checked one that `seal` made.
 local own_run = setmetatable({}, {__mode = "k"})
 
-M.demand = refusal.demand
+M.assert_or_exit = refusal.assert_or_exit
 
 local function check_experiment(experiment, level)
   if type(experiment) ~= "table" or type(experiment.run) ~= "function" then
@@ -122,7 +122,7 @@ local function run_from_command_line(experiment)
     io.stdout:write(usage.text(experiment, program_name(), own_run[experiment.run]))
     return
   end
-  local cfg = M.demand(flags.parse(argv, experiment.defaults, experiment.positional ~= nil,
+  local cfg = M.assert_or_exit(flags.parse(argv, experiment.defaults, experiment.positional ~= nil,
     experiment.renamed))
   -- An error passes here on its way to the host: only interrupts change, they get their text.
   local _ <close> = setmetatable({}, {__close = function(_, err) M.explain_interrupt(err) end})

@@ -32,7 +32,7 @@ local function stop(step, message, lr)
     advice = number.format("; try a smaller learning rate than lr=%g or a lower initial "
       .. "log-variance, and look for values in the data that are not numbers", lr)
   end
-  refusal.demand(nil, ("step %d: %s%s"):format(step, message, advice))
+  refusal.assert_or_exit(nil, ("step %d: %s%s"):format(step, message, advice))
 end
 
 -- Logs before the first step, at every multiple of log_every, and after the last step; first may
@@ -151,7 +151,7 @@ function M.train(opts)
   if objective.data_size == nil or objective.takes_data_size then
     objective.data_size, objective.takes_data_size = opts.data.size, true
   end
-  if objective.check_data then refusal.demand(objective:check_data(opts.data)) end
+  if objective.check_data then refusal.assert_or_exit(objective:check_data(opts.data)) end
   if opts.log or opts.evaluate then opts.log = require "bnn.log.log".of(opts.log) end
   local state = opts.state or opts.optimizer:init(objective)
   return require "bnn.signal".guard(loop, opts, state)

@@ -16,7 +16,7 @@ local e = {
 }
 function e.run(cfg, log)
   if cfg.how == "error" then error "a fault of the script" end
-  if cfg.how == "refused" then bnn.demand(nil, "no data there") end
+  if cfg.how == "refused" then bnn.assert_or_exit(nil, "no data there") end
   if cfg.how:find "^SIG" then
     local ok, err = pcall(function()
       io.popen("kill -" .. cfg.how:sub(4) .. " $PPID"):close()
@@ -159,6 +159,14 @@ function TestMain.test_an_interrupt_ends_with_its_step_and_128_plus_the_signal()
   end
 end
 
+function TestMain.test_old_names_of_functions_that_exit_say_the_new_ones()
+  local library = require "bnn"
+  lu.assertErrorMsgContains("bnn.demand is now bnn.assert_or_exit",
+    function() return library.demand end)
+  lu.assertErrorMsgContains("bnn.data.demand is now bnn.data.load_or_exit",
+    function() return library.data.demand end)
+end
+
 function TestMain.test_a_renamed_flag_says_its_new_name()
   local script = write("renamed.lua", [[
     return require "bnn".main{
@@ -276,8 +284,8 @@ end
 TestDemand = {}
 
 function TestDemand.test_it_gives_all_values_or_refuses()
-  lu.assertEquals({experiment.demand(1, 2, 3)}, {1, 2, 3})
-  local ok, fault = pcall(experiment.demand, nil, "no such file")
+  lu.assertEquals({experiment.assert_or_exit(1, 2, 3)}, {1, 2, 3})
+  local ok, fault = pcall(experiment.assert_or_exit, nil, "no such file")
   lu.assertEquals({ok, fault.message}, {false, "no such file"})
 end
 

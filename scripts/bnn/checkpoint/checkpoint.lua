@@ -460,7 +460,7 @@ function M.describe(model)
   local likelihood = model.likelihood
   if type(likelihood) == "string" then likelihood = likelihoods.of(likelihood, 2) end
   return {
-    net = model.net and networks.describe(model.net) or nil,
+    net = model.net and networks.to_config(model.net) or nil,
     likelihood = likelihood and likelihoods.describe(likelihood) or nil,
     classes = model.classes,
   }
@@ -488,7 +488,7 @@ function M.open(path, opts)
   if not (state.posterior or state.params) then return nil, path .. ": it holds no parameters" end
   local about = state.model or {}
   local net, fault = opts.net, BY_FUNCTION
-  if not net and about.net then net, fault = networks.of(about.net) end
+  if not net and about.net then net, fault = networks.from_config(about.net) end
   if not net then return nil, strings.message("%s: %s: give net=", path, fault) end
   local likelihood = opts.likelihood and likelihoods.of(opts.likelihood, 2)
   if not likelihood and about.likelihood then

@@ -14,6 +14,7 @@ local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local parameters = require "bnn.params.params"
 local trace_model = require "bnn.autodiff.trace_model"
+local renamed = require "bnn.base.renamed"
 local shapes = require "bnn.base.shapes"
 local strings = require "bnn.base.strings"
 local trace_call = require "bnn.autodiff.trace_call"
@@ -264,7 +265,7 @@ local function layer(kind, text, forward, container)
   return setmetatable({kind = kind, text = text, forward = forward, container = container}, Layer)
 end
 
--- A layer that remembers the call it was made by, for `describe`; options that only matter for
+-- A layer that remembers the call it was made by, for to_config; options that only matter for
 -- initial values are left out.
 local function made(l, ...)
   l.call = {...}
@@ -617,13 +618,13 @@ expect_model.check_methods(Layer, "layer", expect_model.has "forward")
 
 local DEPTH_MAX = 40 -- of layers in layers
 
-local describe_layer
+local layer_config
 
 -- An argument of a layer's call as data: numbers and words, tables of them, layers; nil for what a
--- file does not hold, a function or an object. Lists come before names, so that `of` meets layers
--- in the same order.
+-- file does not hold, a function or an object. Lists come before names, so that from_config
+-- meets layers in the same order.
 local function as_data(value, seen)
-  if getmetatable(value) == Layer then return describe_layer(value, seen) end
+  if getmetatable(value) == Layer then return layer_config(value, seen) end
   if type(value) == "function" or type(value) == "userdata" then return nil end
   if type(value) ~= "table" then return value end
   local copy = {}
@@ -639,7 +640,7 @@ local function as_data(value, seen)
 end
 
 -- A layer that has come before, {kind = "same", args = {k}}, is the k-th that has begun.
-function describe_layer(l, seen)
+function layer_config(l, seen)
   if not l.call then return nil end
   if seen[l] then return {kind = "same", args = {seen[l]}} end
   seen.count = seen.count + 1
@@ -648,12 +649,12 @@ function describe_layer(l, seen)
   return args and {kind = l.kind, args = args}
 end
 
---- A network as data, {kind = "mlp", args = {...}}, of which `of` makes it again; nil for one that
--- is made by a function (transform), or has one in it.
+--- A network as data, {kind = "mlp", args = {...}}, from which from_config makes it
+-- again; nil for one that is made by a function (transform), or has one in it.
 -- @param net a layer
-function M.describe(net)
+function M.to_config(net)
   if getmetatable(net) ~= Layer then return nil end
-  return describe_layer(net, {count = 0})
+  return layer_config(net, {count = 0})
 end
 
 -- The kinds of layers that there are.
@@ -698,8 +699,8 @@ function make_layer(data, seen)
 end
 
 --- The network that data describe; or nil, message.
--- @param data as describe gives them, from anywhere
-function M.of(data)
+-- @param data as to_config gives it, from anywhere
+function M.from_config(data)
   if type(data) ~= "table" or type(data.kind) ~= "string" then
     return nil, "no network of bnn.nn is described"
   end
@@ -708,5 +709,7 @@ function M.of(data)
   if type(net) ~= "string" then error(net, 0) end -- an interrupt
   return nil, "its network: " .. net:gsub("^[^\n]-%.lua:%d+: ", "")
 end
+
+renamed.functions(M, "bnn.nn", {of = "from_config", describe = "to_config"})
 
 return M

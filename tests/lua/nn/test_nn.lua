@@ -151,14 +151,19 @@ function TestApply.test_an_activation_may_be_a_name_a_layer_or_a_function()
   end
   local leaky = nn.mlp{4, 3, activation = nn.leaky_relu(0.3)}
   lu.assertEquals(tostring(leaky), "mlp{4, 3, activation=leaky_relu(0.3)}")
-  local again = assert(nn.of(nn.describe(leaky)))
+  local again = assert(nn.from_config(nn.to_config(leaky)))
   lu.assertEquals(tostring(again), tostring(leaky))
   bits.assert_same(again:apply(p, x), leaky:apply(p, x))
-  lu.assertNil(nn.describe(nn.mlp{4, 3, activation = function(h) return h end}))
+  lu.assertNil(nn.to_config(nn.mlp{4, 3, activation = function(h) return h end}))
   local normed = nn.mlp{4, 4, 4, 3, activation = nn.layer_norm()}
   lu.assertEquals(#normed:init(key, x), 10) -- three places share one gain and bias
   local broken = nn.mlp{4, 3, activation = function() end}
   raises("mlp: activation: expected a tensor, got nil", broken.apply, broken, p, x)
+end
+
+function TestApply.test_old_names_say_the_new_ones()
+  raises("bnn.nn.of is now bnn.nn.from_config", function() return nn.of end)
+  raises("bnn.nn.describe is now bnn.nn.to_config", function() return nn.describe end)
 end
 
 function TestApply.test_activations_are_the_ops()

@@ -922,8 +922,8 @@ local image_nets = {
 
 -- The network that comes back from a file.
 local function through_a_file(net)
-  assert(checkpoint.save(path, {model = {net = assert(networks.describe(net))}}))
-  return assert(networks.of(assert(checkpoint.load(path)).model.net))
+  assert(checkpoint.save(path, {model = {net = assert(networks.to_config(net))}}))
+  return assert(networks.from_config(assert(checkpoint.load(path)).model.net))
 end
 
 function TestDescribed.test_every_kind_comes_back_through_a_file()
@@ -937,7 +937,7 @@ function TestDescribed.test_every_kind_comes_back_through_a_file()
         local opts = {key = key, train = train_it}
         bits.assert_same(back:apply(params, input, opts), net:apply(params, input, opts), name)
       end
-      lu.assertEquals(networks.describe(back), networks.describe(net), name)
+      lu.assertEquals(networks.to_config(back), networks.to_config(net), name)
     end
   end
 end
@@ -947,9 +947,9 @@ function TestDescribed.test_functions_are_not_described()
   for _, net in ipairs{
     bnn.transform(f), nn.sequential{nn.linear(2), f}, nn.sequential{nn.sequential{f}}, f, 3,
   } do
-    lu.assertNil(networks.describe(net))
+    lu.assertNil(networks.to_config(net))
   end
-  lu.assertNil(networks.describe(nil))
+  lu.assertNil(networks.to_config(nil))
 end
 
 function TestDescribed.test_hostile_descriptions_are_refused()
@@ -981,7 +981,7 @@ function TestDescribed.test_hostile_descriptions_are_refused()
     {{kind = "max_pool", args = {2, {padding = 7}}}, "padding"},
     {{kind = "dropout", args = {1}}, "p is 1"}, {{kind = "layer_norm", args = {{eps = -1}}}, "eps"},
   } do
-    local net, message = networks.of(row[1])
+    local net, message = networks.from_config(row[1])
     lu.assertNil(net, "row " .. i)
     lu.assertStrContains(message, row[2], false, "row " .. i)
     lu.assertNil(message:find "%.lua:", "row " .. i)
@@ -990,7 +990,7 @@ end
 
 -- Sizes that no file could hold cost no memory: parameters come from the file.
 function TestDescribed.test_huge_sizes_cost_nothing()
-  local net = assert(networks.of{kind = "mlp", args = {{2 ^ 31 - 1, 2 ^ 31 - 1}}})
+  local net = assert(networks.from_config{kind = "mlp", args = {{2 ^ 31 - 1, 2 ^ 31 - 1}}})
   raises("mlp/linear_0: w is [6, 8], wanted [6, 2147483647]", net.apply, net,
     params_of(nn.mlp{8, 3}), x)
 end

@@ -75,7 +75,7 @@ function experiment.run(cfg, log)
   local key = bnn.key(cfg.seed)
   local height, width = data.train.x:size(2), data.train.x:size(3)
   local encoder, decoder = networks(cfg, height * width)
-  local params = bnn.params.join{
+  local params = bnn.params.merge{
     encoder = encoder:init(key:fold("init"):fold("encoder"), data.train),
     decoder = decoder:init(key:fold("init"):fold("decoder"), bnn.zeros(1, cfg.latent_size)),
   }

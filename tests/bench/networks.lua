@@ -19,7 +19,7 @@ function M.vae(data)
     return bnn.nn.linear(20)(h), bnn.nn.linear(20)(h)
   end)
   local decoder = bnn.nn.mlp{400, 784}
-  local params = bnn.params.join{encoder = encoder:init(bnn.key(1), data),
+  local params = bnn.params.merge{encoder = encoder:init(bnn.key(1), data),
                                  decoder = decoder:init(bnn.key(2), bnn.zeros(1, 20))}
   return bnn.objective{params = params, loss = function(p, batch, key)
     local mu, logvar = encoder:apply(p:sub "encoder", batch.x)

@@ -139,7 +139,7 @@ end
 
 -- A tree of tensors in the form that users get; Params of slices are Samples.
 local function finished(call, value)
-  return pytree.concrete(value, call.mapped and param_samples.gather or parameters.gather)
+  return pytree.concrete(value, call.mapped and param_samples.pack or parameters.pack)
 end
 
 --- The function's results, packed, from the program's outputs.

@@ -60,7 +60,7 @@ local function record_model(rec, model, source, n, f, opts)
   local nodes, batch, key, weights = record_inputs(rec, source, n, opts.weights or 0)
   local layout, tracers = parameters.layout_of((expect_model.parameters_of("record", model))), {}
   for _, entry in ipairs(layout) do tracers[entry.name] = rec:param(entry.offset, entry.shape) end
-  local outputs = f(parameters.of_tensors(layout, tracers), batch, key, weights)
+  local outputs = f(parameters.wrap(layout, tracers), batch, key, weights)
   return rec:finish(outputs, {gradient = opts.gradient or false}), nodes
 end
 

@@ -176,7 +176,7 @@ local function read_params(file, prefix, names)
     if not x then return nil, fault end
     entries[i], tensors[name] = {name = name, shape = x:shape()}, x
   end
-  return parameters.gather(parameters.layout(entries), tensors)
+  return parameters.pack(parameters.layout(entries), tensors)
 end
 
 -- f(...), or nil and the message that it raised.

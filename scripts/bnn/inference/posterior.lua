@@ -87,7 +87,7 @@ function M.meanfield(params, opts)
   for i, entry in ipairs(covered) do
     values[names[i]] = initial_logvar(opts.logvar, entry.name, entry.shape)
   end
-  local mu, logvar = parameters.gather(layout, params), parameters.gather(covered, values)
+  local mu, logvar = parameters.pack(layout, params), parameters.pack(covered, values)
   return setmetatable({mu = mu, logvar = logvar}, Posterior)
 end
 
@@ -159,7 +159,7 @@ function Posterior:samples(key, count)
   end
   local draws = {}
   for s = 1, count do draws[s] = self:sample(key:fold(s)) end
-  return param_samples.of(draws)
+  return param_samples.stack(draws)
 end
 
 --- The mean as parameters; a copy.

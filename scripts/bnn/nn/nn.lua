@@ -198,7 +198,7 @@ function Net:init(key, x)
   for i, entry in ipairs(entries) do
     tensors[entry.name] = first_value(key, entry, layout[i].shape)
   end
-  return parameters.gather(layout, tensors)
+  return parameters.pack(layout, tensors)
 end
 
 -- Params, or a plain table of tensors by path.

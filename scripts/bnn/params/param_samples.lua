@@ -8,6 +8,7 @@ local kinds = require "bnn.base.kinds"
 local core = require "bnn.core"
 local expect = require "bnn.base.expect"
 local parameters = require "bnn.params.params"
+local renamed = require "bnn.base.renamed"
 local strings = require "bnn.base.strings"
 
 local M = {}
@@ -30,12 +31,12 @@ end
 function M.is(value) return getmetatable(value) == Meta end
 
 --- Samples in new memory from tensors [S, ...] by name.
-function M.gather(layout, tensors)
-  expect.plain_table("bnn.samples.gather", layout, "a layout, as bnn.params.layout gives it")
-  expect.plain_table("bnn.samples.gather: tensors", tensors, "a table of tensors [S, ...] by name")
+function M.pack(layout, tensors)
+  expect.plain_table("bnn.samples.pack", layout, "a layout, as bnn.params.layout gives it")
+  expect.plain_table("bnn.samples.pack: tensors", tensors, "a table of tensors [S, ...] by name")
   local parts = {}
   for i, entry in ipairs(layout) do
-    local tensor = expect.tensor("bnn.samples.gather: " .. entry.name, tensors[entry.name],
+    local tensor = expect.tensor("bnn.samples.pack: " .. entry.name, tensors[entry.name],
       "a tensor [S, ...]")
     parts[i] = tensor:reshape(tensor:size(1), entry.size)
   end
@@ -43,11 +44,11 @@ function M.gather(layout, tensors)
 end
 
 --- Samples from a list of Params of the same layout.
-function M.of(list)
+function M.stack(list)
   local is_list = type(list) == "table" and not getmetatable(list)
   if not is_list or not parameters.is(list[1]) then
     local got = is_list and list[1] or list
-    error("bnn.samples.of: expected a list of params, got " .. kinds.shown(got), 2)
+    error("bnn.samples.stack: expected a list of params, got " .. kinds.shown(got), 2)
   end
   local layout, rows = parameters.layout_of(list[1]), {}
   for i, params in ipairs(list) do rows[i] = params.flat end
@@ -95,7 +96,7 @@ function Meta.__len(self) return inside[self].flat:size(1) end
 function Meta:__parts()
   local own, tensors = inside[self], {}
   for _, entry in ipairs(own.layout) do tensors[entry.name] = tensor_of(own, entry) end
-  return parameters.of_tensors(own.layout, tensors)
+  return parameters.wrap(own.layout, tensors)
 end
 
 function Meta.__tostring(self)
@@ -103,5 +104,7 @@ function Meta.__tostring(self)
   return ("%d samples of %d parameters in %d tensors"):format(own.flat:size(1), own.flat:size(2),
     #own.layout)
 end
+
+renamed.functions(M, "bnn.samples", {gather = "pack", of = "stack"})
 
 return M

@@ -7,6 +7,7 @@
 local kinds = require "bnn.base.kinds"
 local core = require "bnn.core"
 local options = require "bnn.base.options"
+local renamed = require "bnn.base.renamed"
 local shapes = require "bnn.base.shapes"
 local strings = require "bnn.base.strings"
 
@@ -68,8 +69,9 @@ function M.new(layout, flat)
   return self
 end
 
---- Parameters whose tensors are given, by name; while a program is recorded they are its values.
-function M.of_tensors(layout, tensors)
+--- Parameters of tensors by name, which stay where they are; while a program is recorded they are
+-- its values.
+function M.wrap(layout, tensors)
   local self = setmetatable({}, Meta)
   inside[self] = {layout = layout, tensors = tensors}
   return self
@@ -115,29 +117,29 @@ function M.concat(parts, axis)
   return parts[1] or core.zeros({0})
 end
 
---- Parameters in new memory from tensors by name.
-function M.gather(layout, tensors)
+--- Copies tensors by name into one new buffer.
+function M.pack(layout, tensors)
   if not is_list_with(layout, "size") then
-    fail("bnn.params.gather", "a layout, as bnn.params.layout gives it", layout)
+    fail("bnn.params.pack", "a layout, as bnn.params.layout gives it", layout)
   end
   if not is_plain(tensors) and not M.is(tensors) then
-    fail("bnn.params.gather: tensors", "a table of tensors by name", tensors)
+    fail("bnn.params.pack: tensors", "a table of tensors by name", tensors)
   end
   local parts = {}
   for i, entry in ipairs(layout) do parts[i] = tensors[entry.name]:reshape(entry.size) end
   return M.new(layout, M.concat(parts, 1))
 end
 
---- Parameters of several networks as one set, under the name of each: encoder/linear/w, ...
+--- Merges the parameters of several networks, under the name of each: encoder/linear/w, ...
 -- params:sub "encoder" gives a network's own back.
 -- @param parts table: name -> Params
 -- @return Params in new memory; networks in alphabetical order
-function M.join(parts)
+function M.merge(parts)
   local names, entries, tensors = {}, {}, {}
-  if not is_plain(parts) then fail("bnn.params.join", "a table name -> params", parts) end
+  if not is_plain(parts) then fail("bnn.params.merge", "a table name -> params", parts) end
   for name, part in pairs(parts) do
     if type(name) ~= "string" or not M.is(part) then
-      error("join: a table name -> params is wanted", 2)
+      error("merge: a table name -> params is wanted", 2)
     end
     names[#names + 1] = name
   end
@@ -148,7 +150,7 @@ function M.join(parts)
       entries[#entries + 1], tensors[path] = {name = path, shape = tensor:shape()}, tensor
     end
   end
-  return M.gather((M.layout(entries)), tensors)
+  return M.pack((M.layout(entries)), tensors)
 end
 
 local Params = {}
@@ -167,7 +169,7 @@ local function entries_below(layout, name)
   return entries, first, adjacent
 end
 
---- The parameters below a name, under the rest of their paths: what `join` put there. They look
+--- The parameters below a name, under the rest of their paths: what `merge` put there. They look
 -- into the same memory.
 -- @param name string: "encoder"
 function Params:sub(name)
@@ -179,14 +181,14 @@ function Params:sub(name)
   local layout, size = M.layout(entries)
   if own.flat and adjacent then return M.new(layout, own.flat:narrow(1, first + 1, size)) end
   for _, entry in ipairs(layout) do tensors[entry.name] = own.tensors[name .. "/" .. entry.name] end
-  return M.of_tensors(layout, tensors)
+  return M.wrap(layout, tensors)
 end
 
 --- A copy that shares no memory: later training steps do not change it.
 function Params:clone()
   local own = inside[self]
   if own.flat then return M.new(own.layout, own.flat:clone()) end
-  return M.gather(own.layout, own.tensors)
+  return M.pack(own.layout, own.tensors)
 end
 
 --- The number of parameters in all.
@@ -217,8 +219,8 @@ function Params:map(f)
     end
     tensors[entry.name] = tensor
   end
-  if not own.flat then return M.of_tensors(own.layout, tensors) end
-  return M.gather(own.layout, tensors)
+  if not own.flat then return M.wrap(own.layout, tensors) end
+  return M.pack(own.layout, tensors)
 end
 
 -- The tensors one after the other, of params that do not lie in one buffer.
@@ -300,5 +302,7 @@ Meta.__sub = arithmetic(function(x, y) return x - y end)
 Meta.__mul = arithmetic(function(x, y) return x * y end)
 Meta.__div = arithmetic(function(x, y) return x / y end)
 Meta.__unm = function(self) return self:map(function(x) return -x end) end
+
+renamed.functions(M, "bnn.params", {gather = "pack", of_tensors = "wrap", join = "merge"})
 
 return M

@@ -64,7 +64,7 @@ function M.map(value, f, path)
   if parameters.is(parts) then
     local tensors = {}
     for name, tensor in pairs(parts) do tensors[name] = f(tensor, "tensor", path .. "." .. name) end
-    return parameters.of_tensors(parameters.layout_of(parts), tensors)
+    return parameters.wrap(parameters.layout_of(parts), tensors)
   end
   local copy = {}
   for _, k in ipairs(sorted_keys(parts)) do
@@ -74,16 +74,16 @@ function M.map(value, f, path)
 end
 
 --- The same tree with its Params laid out in flat buffers again, after a map to concrete tensors.
--- @param gather function(layout, tensors by name): bnn.params.gather by default
-function M.concrete(value, gather)
+-- @param pack function(layout, tensors by name): bnn.params.pack by default
+function M.concrete(value, pack)
   if parameters.is(value) then
     local tensors = {}
     for name, tensor in pairs(value) do tensors[name] = tensor end
-    return (gather or parameters.gather)(parameters.layout_of(value), tensors)
+    return (pack or parameters.pack)(parameters.layout_of(value), tensors)
   end
   if type(value) ~= "table" or getmetatable(value) then return value end
   local copy = {}
-  for k, v in pairs(value) do copy[k] = M.concrete(v, gather) end
+  for k, v in pairs(value) do copy[k] = M.concrete(v, pack) end
   return copy
 end
 

@@ -58,7 +58,7 @@ TestRoundTrip = in_file{}
 function TestRoundTrip.test_parameters_keep_their_order_and_bits()
   local z, b = {name = "z", shape = {2}}, {name = "a/b", shape = {}}
   local m = {name = "m", shape = {0, 3}}
-  local p = bnn.params.gather(bnn.params.layout{z, b, m},
+  local p = bnn.params.pack(bnn.params.layout{z, b, m},
     {z = core.tensor{1 / 3, -0.0}, ["a/b"] = core.tensor(0 / 0), m = core.zeros(0, 3)})
   local loaded = round_trip{params = p}.params
   lu.assertTrue(bnn.params.is(loaded))
@@ -79,7 +79,7 @@ function TestRoundTrip.test_a_posterior_comes_back_as_one()
 end
 
 function TestRoundTrip.test_one_tensor_alone_is_no_view_of_the_file()
-  local p = bnn.params.gather(bnn.params.layout{{name = "w", shape = {2}}}, {w = core.tensor{1, 2}})
+  local p = bnn.params.pack(bnn.params.layout{{name = "w", shape = {2}}}, {w = core.tensor{1, 2}})
   local loaded = round_trip{params = p}.params
   assert(io.open(path, "wb")):close() -- cut short: what is mapped would end the program
   bits.assert_same(loaded, p)
@@ -489,7 +489,7 @@ end
 -- Any of its bytes may be wrong: what comes is a state or a message, and nothing raises. With
 -- checksums it is the same state, but for those whose own name is damaged.
 function TestRefused.test_a_file_may_be_cut_and_changed_anywhere()
-  local p = bnn.params.gather(bnn.params.layout{{name = "w", shape = {2}}}, {w = core.tensor{1, 2}})
+  local p = bnn.params.pack(bnn.params.layout{{name = "w", shape = {2}}}, {w = core.tensor{1, 2}})
   assert(checkpoint.save(path, {
     posterior = bnn.posterior.meanfield(p), optimizer = bnn.optim.sgd{lr = 1}:init(p), key = key,
     step = 3, extras = {x = core.ones(2), y = {[0] = 1 / 0}}, config = {lr = 1},

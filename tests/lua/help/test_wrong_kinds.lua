@@ -91,8 +91,8 @@ local CALLS = {
   {"bnn.params.layout_of", function(v) bnn.params.layout_of(v) end, "params"},
   {"params:sub", function(v) params:sub(v) end, "a string"},
   {"params:map", function(v) params:map(v) end, "a layer"},
-  {"bnn.samples.of", function(v) bnn.samples.of(v) end},
-  {"bnn.samples.of", function(v) bnn.samples.of{v} end, "params"},
+  {"bnn.samples.stack", function(v) bnn.samples.stack(v) end},
+  {"bnn.samples.stack", function(v) bnn.samples.stack{v} end, "params"},
   {"state:update: params", function(v) state:update(v, bnn.zeros(params:numel() * 2)) end, "params",
    "a tensor"},
   {"bnn.data.split", function(v) bnn.data.split(v, {fraction = 0.5, key = key}) end,
@@ -115,11 +115,11 @@ local CALLS = {
   {"bnn.params.has_buffer", function(v) bnn.params.has_buffer(v) end, "params"},
   {"bnn.params.sizes", function(v) bnn.params.sizes(v) end, "a table"},
   {"bnn.params.concat", function(v) bnn.params.concat(v, 1) end, "a table"},
-  {"bnn.params.gather", function(v) bnn.params.gather(v, {}) end, "a table"},
-  {"bnn.params.gather: tensors", function(v) bnn.params.gather({}, v) end, "a table", "params"},
-  {"bnn.params.join", function(v) bnn.params.join(v) end, "a table"},
-  {"bnn.samples.gather", function(v) bnn.samples.gather(v, {}) end, "a table"},
-  {"bnn.samples.gather: tensors", function(v) bnn.samples.gather({}, v) end, "a table"},
+  {"bnn.params.pack", function(v) bnn.params.pack(v, {}) end, "a table"},
+  {"bnn.params.pack: tensors", function(v) bnn.params.pack({}, v) end, "a table", "params"},
+  {"bnn.params.merge", function(v) bnn.params.merge(v) end, "a table"},
+  {"bnn.samples.pack", function(v) bnn.samples.pack(v, {}) end, "a table"},
+  {"bnn.samples.pack: tensors", function(v) bnn.samples.pack({}, v) end, "a table"},
   {"bnn.checkpoint.flags", function(v) bnn.checkpoint.flags(v) end, "a table"},
   {"bnn.checkpoint.of", function(v) bnn.checkpoint.of(v, {}) end, "a table", "an objective",
    "params", "a posterior", "a state", "a part of a data set", "samples", "a layer", "a net",
@@ -207,7 +207,7 @@ end
 
 -- Params that look into others' memory cannot be trained where they are.
 function TestKinds.test_parts_without_a_buffer_are_refused_where_steps_would_change_them()
-  local joined = bnn.params.join{a = params, b = params}
+  local joined = bnn.params.merge{a = params, b = params}
   local last = bnn.posterior.meanfield(joined, {only = {"a/mlp/linear_1", "b/mlp/linear_1"}})
   local some = last.mu:sub "a"
   lu.assertEquals(some.flat:shape(), {some:numel()})

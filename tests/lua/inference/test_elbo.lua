@@ -413,7 +413,7 @@ end
 function TestLikelihoods.test_a_net_of_the_user_is_any_table_with_apply()
   local own = {apply = function(_, p, input) return input:mm(p.w) end}
   local layout = bnn.params.layout{{name = "w", shape = {6, 3}}}
-  local q = bnn.posterior.meanfield(bnn.params.gather(layout, {w = bnn.zeros(6, 3)}))
+  local q = bnn.posterior.meanfield(bnn.params.pack(layout, {w = bnn.zeros(6, 3)}))
   local objective = run(elbo{net = own, posterior = q, beta = 0}, 50)
   local accuracy = bnn.metrics.accuracy(bnn.predict(objective, x, {key = key}), y)
   lu.assertTrue(accuracy > 0.6)

@@ -642,18 +642,18 @@ function TestLabels.test_are_numbers_in_a_loss_of_two_heads()
   lu.assertAlmostEquals(objective:value(batch, key).loss, loss(params, batch):mean():item(), 1e-5)
 end
 
-TestJoin = {}
+TestMerge = {}
 
-function TestJoin.test_networks_share_one_buffer_under_their_names()
+function TestMerge.test_networks_share_one_buffer_under_their_names()
   local encoder, decoder = bnn.nn.mlp{4, 2}, bnn.nn.linear(6)
   local a, b = encoder:init(key, x), decoder:init(key, bnn.zeros(1, 2))
-  local both = bnn.params.join{encoder = a, decoder = b}
+  local both = bnn.params.merge{encoder = a, decoder = b}
   lu.assertEquals(both:names(), {"decoder/linear/w", "decoder/linear/b", "encoder/mlp/linear_0/w",
     "encoder/mlp/linear_0/b", "encoder/mlp/linear_1/w", "encoder/mlp/linear_1/b"})
   for path, tensor in pairs(a) do bits.assert_same(both:sub("encoder")[path], tensor) end
   bits.assert_same(both:sub("decoder").flat, b.flat)
   raises("no parameter lies below 'enc'", both.sub, both, "enc")
-  raises("a table name -> params is wanted", bnn.params.join, {a})
+  raises("a table name -> params is wanted", bnn.params.merge, {a})
 
   local objective = bnn.objective{params = both, loss = function(p, part)
     local z = encoder:apply(p:sub "encoder", part.x)
@@ -667,9 +667,9 @@ function TestJoin.test_networks_share_one_buffer_under_their_names()
     bnn.ones(1, 2):mm(both["decoder/linear/w"]) + both["decoder/linear/b"])
 end
 
-function TestJoin.test_a_posterior_over_one_of_them_is_still_found_by_name()
+function TestMerge.test_a_posterior_over_one_of_them_is_still_found_by_name()
   local encoder, decoder = bnn.nn.mlp{4, 2}, bnn.nn.mlp{5, 6}
-  local both = bnn.params.join{encoder = encoder:init(key, x),
+  local both = bnn.params.merge{encoder = encoder:init(key, x),
                                decoder = decoder:init(key, bnn.zeros(1, 2))}
   local q = bnn.posterior.meanfield(both, {only = {"encoder", "decoder/mlp/linear_1"}})
   local part = q.mu:sub "decoder" -- its tensors do not lie side by side

@@ -90,7 +90,7 @@ function TestMeanField.test_is_made_of_its_parts()
   bits.raises("logvar 'linear/w' is [3, 4], mu [3, 2]", bnn.posterior.of, q.mu, other)
   other = bnn.params.new(bnn.params.layout{{name = "v", shape = {1}}}, bnn.zeros(1))
   bits.raises("logvar 'v' is [1], mu has none", bnn.posterior.of, q.mu, other)
-  local b = bnn.params.gather(bnn.params.layout{{name = "linear/b", shape = {2}}},
+  local b = bnn.params.pack(bnn.params.layout{{name = "linear/b", shape = {2}}},
     {["linear/b"] = bnn.zeros(2)})
   bits.raises("tensor 1 of logvar is 'linear/b', that of mu 'linear/w'", bnn.posterior.of, q.mu, b)
   local none = bnn.params.new({}, bnn.zeros(0))

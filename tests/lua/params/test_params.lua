@@ -28,6 +28,14 @@ function TestParams.test_the_tensors_are_views_into_the_flat_buffer()
   bits.assert_same(view, q.mu.flat:narrow(1, 29, 12):view(4, 3))
 end
 
+function TestParams.test_old_names_say_the_new_ones()
+  for old, new in pairs{gather = "pack", of_tensors = "wrap", join = "merge"} do
+    raises(("bnn.params.%s is now bnn.params.%s"):format(old, new),
+      function() return bnn.params[old] end)
+  end
+  raises("bnn.samples.of is now bnn.samples.stack", function() return bnn.samples.of end)
+end
+
 function TestParams.test_pairs_names_and_length_go_in_order()
   local p, names = params(), {}
   for name, tensor in pairs(p) do

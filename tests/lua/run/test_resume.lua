@@ -831,7 +831,7 @@ function TestTaken.test_compare_names_what_differs()
   lu.assertEquals(checkpoint.compare(b, {["mlp/linear_2/b"] = bnn.ones(2)})[1],
     "'mlp/linear_0/b' is missing, wanted [9]")
   lu.assertEquals(checkpoint.compare(a, a:clone()), {})
-  local flat = bnn.params.gather(bnn.params.layout{{name = "flat", shape = {2}}},
+  local flat = bnn.params.pack(bnn.params.layout{{name = "flat", shape = {2}}},
     {flat = bnn.ones(2)}) -- a name that Params has a method of
   lu.assertEquals(checkpoint.compare(flat, {flat = bnn.ones(2)}), {})
   lu.assertEquals(checkpoint.compare(flat, {}), {"'flat' is missing, wanted [2]"})
@@ -1114,7 +1114,7 @@ TestMoped = {}
 
 function TestMoped.test_deviations_are_a_fraction_of_the_weights()
   local w = {0.5, -2, 0, 1e-9, 3, -0.25}
-  local p = bnn.params.gather(bnn.params.layout{{name = "a/w", shape = {2, 3}},
+  local p = bnn.params.pack(bnn.params.layout{{name = "a/w", shape = {2, 3}},
     {name = "b/w", shape = {1}}}, {["a/w"] = bnn.tensor(w), ["b/w"] = bnn.tensor{7}})
   for _, row in ipairs{{{}, 0.1, -20}, {{fraction = 0.5}, 0.5, -20}, {{least = -9}, 0.1, -9}} do
     local q = bnn.posterior.moped(p, row[1])

@@ -121,15 +121,7 @@ rooms_of() {
 }
 
 # Arrows that run up or in a circle still, to be cut: "FROM TO" a line, below scripts/bnn.
-ups='plot/plot_predictions.lua ood/ood.lua
-data/file_sets.lua data/data.lua
-data/dataset_registry.lua data/glyphs.lua
-data/glyphs.lua data/data.lua
-data/idx_set.lua data/data.lua
-data/toy.lua data/data.lua
-data/class_folders.lua data/data.lua
-data/csv.lua data/data.lua
-data/class_folders.lua data/files.lua'
+ups='plot/plot_predictions.lua ood/ood.lua'
 
 # arrows LAYER: "FROM TO" for each include or require of another file of the layer, files below it.
 arrows() {

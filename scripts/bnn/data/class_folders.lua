@@ -1,7 +1,10 @@
 --- Images of classes: a folder for each class, with PNG images.
+local character_image = require "bnn.data.character_image"
 local classes = require "bnn.model.classes"
 local core = require "bnn.core"
+local expect = require "bnn.base.expect"
 local options = require "bnn.base.options"
+local parts = require "bnn.data.part"
 local shapes = require "bnn.base.shapes"
 local strings = require "bnn.base.strings"
 
@@ -28,7 +31,7 @@ end
 -- One image of a folder: u8 [1, h, w] or [1, 3, h, w].
 local function read_example(path, opts)
   if opts.character then
-    local x, fault = require "bnn.data.files".image(path, {ink = opts.ink})
+    local x, fault = character_image.image(path, {ink = opts.ink})
     return x and x:view(1, 28, 28), fault
   end
   local x, fault = core.png_read(path, opts.channels == 3 and "rgb" or "grey")
@@ -60,8 +63,8 @@ local function add_class(x, y, dir, label, opts)
     if not image then return nil, message end
     if x[1] and not shapes.equal(image, x[1]) then
       local advice = "character = true fits all to 28 x 28"
-      return malformed(path, "is %s, the images before it are %s; %s", shapes.text(image[1]),
-        shapes.text(x[1][1]), advice)
+      return malformed(path, "expected %s, the shape of the images before it, got %s; %s",
+        shapes.text(x[1][1]), shapes.text(image[1]), advice)
     end
     x[#x + 1], y[#y + 1] = image, label
   end
@@ -87,8 +90,8 @@ local function classes_of(path, known)
   local numbers = classes.numbers(known)
   for _, name in ipairs(found) do
     if not numbers[name] then
-      return malformed(path .. "/" .. name, "class '%s' is none of the %d known: %s", name, #known,
-        classes.words(known))
+      return malformed(path .. "/" .. name, "class '%s' is not one of the %d known: %s", name,
+        #known, classes.words(known))
     end
   end
   return known, found
@@ -101,7 +104,7 @@ function M.read(what, path, opts)
   path = path:gsub("(.)/+$", "%1")
   local known, like = classes.given(what, opts, 4)
   if like and not known then
-    return malformed(path, "the part that it is to be like names no classes (classes = {...} does)")
+    return malformed(path, "the part given as like has no classes; name them in classes = {...}")
   end
   local names, found = classes_of(path, known)
   if not names then return nil, found end
@@ -110,9 +113,21 @@ function M.read(what, path, opts)
     local ok, message = add_class(x, y, path .. "/" .. class, numbers[class], opts)
     if not ok then return nil, message end
   end
-  return require "bnn.data.data".part{
+  return parts.from_tensors{
     x = join(x), y = core.tensor(y, "i32"), classes = names, origin = path,
   }
+end
+
+--- PNG images in a folder that has a folder for each class, as a part.
+--   letters/A/1.png  letters/A/2.png  letters/B/1.png
+-- @param path string
+-- @param opts table: channels=1 (3: colour), character=false (true: each as bnn.data.image makes
+--   it), ink="auto"; classes={name, ...} or like= (a part, a data set, a model): the classes and
+--   their numbers, of which the folders are some; another folder is an error
+-- @return part: x u8 [n, h, w] or [n, 3, h, w], y i32 [n], classes = the folders' names, sorted, or
+--   those given; or nil, message
+function M.folder(path, opts)
+  return M.read("bnn.data.folder", expect.string("bnn.data.folder: path", path, "a path"), opts)
 end
 
 return M

@@ -1,15 +1,15 @@
 --- Tables of numbers in text as parts, and what was decided about them in a line on stderr.
 local classes = require "bnn.model.classes"
 local core = require "bnn.core"
+local expect = require "bnn.base.expect"
+local fail = require "bnn.base.fail"
 local notice = require "bnn.base.notice"
 local options = require "bnn.base.options"
+local parts = require "bnn.data.part"
 local shapes = require "bnn.base.shapes"
 local strings = require "bnn.base.strings"
 
 local M = {}
-
--- bnn.data requires this module.
-local function part(opts) return require "bnn.data.data".part(opts) end
 
 --- The options of M.read.
 M.spec = {
@@ -85,8 +85,6 @@ end
 
 -- ---- reading ----
 
-local USER = 4 -- the level of the call of M.read's caller, which calls it last
-
 -- Whether a value is a column's name or its position.
 local function is_column(value)
   if type(value) == "string" then return true end
@@ -114,10 +112,10 @@ local function misuse(opts)
 end
 
 local function checked(what, opts)
-  opts = options.check(what, opts, M.spec, USER)
+  opts = options.check(what, opts, M.spec)
   if type(opts.drop) ~= "table" then opts.drop = opts.drop and {opts.drop} end
   local fault = misuse(opts)
-  if fault then error(("%s: %s"):format(what, fault), USER) end
+  if fault then fail("%s: %s", what, fault) end
   opts.separator = opts.delimiter or opts.separator
   return opts
 end
@@ -126,7 +124,7 @@ end
 -- @param what string: the function, for messages
 function M.read(what, path, opts)
   opts = checked(what, opts)
-  local names, like = classes.given(what, opts, USER)
+  local names, like = classes.given(what, opts, 4)
   local t, fault = core.csv_read(path, {
     separator = opts.separator, header = opts.header, label = opts.label, drop = opts.drop,
     classes = opts.label and names,
@@ -135,7 +133,34 @@ function M.read(what, path, opts)
   fault = like and difference(t, like, names)
   if fault then return strings.malformed(path, "%s", fault) end
   say(path, t, opts)
-  return part{x = t.x, y = t.y, names = t.names, classes = t.classes, origin = path}
+  return parts.from_tensors{x = t.x, y = t.y, names = t.names, classes = t.classes, origin = path}
+end
+
+--- A table of numbers in text as a part: CSV, TSV or columns between blanks, plain or gzip.
+--     local train = bnn.data.csv("train.csv", {label = "species"})
+--     local test = bnn.data.csv("test.csv", {label = "species", like = train})
+-- Labels that are integers become i32, other numbers real, text the classes 0, 1, ... in the order
+-- of their names; with like= or classes= those numbers stay what they are there, and a new class is
+-- an error, and so are a missing value and a cell that is not a number, with row and column.
+--
+-- What the options leave open is found, and said on stderr in a line for each file: the delimiter
+-- that cuts all rows alike; whether the first row is a header (all of its cells are names, or an
+-- option calls a column by its name). A first column without a name that numbers the rows, as
+-- pandas and R write it, is left out. What could be meant either way (a first row 0, 1, 2 over
+-- numbers, two columns of one name) is an error that says which option settles it.
+-- @param path string
+-- @param opts table:
+--   label      the labels' column, by name or position (negative: from the end)
+--   header     true or false
+--   delimiter  a character; " " stands for any number of blanks and tabs. separator= is the same
+--   drop       columns to leave out, by name or position: one or a list
+--   classes    the names of the classes in their order
+--   like       whose classes these are: a part, a data set (its train), a model. Features must be
+--              as many, and under a header have the same names, as those of a part
+-- @return part: x real [n, d], y [n] or nil, names = of x's columns, classes = of labels that are
+--   text; or nil, message
+function M.csv(path, opts)
+  return M.read("bnn.data.csv", expect.string("bnn.data.csv: path", path, "a path"), opts)
 end
 
 return M

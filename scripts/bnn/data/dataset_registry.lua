@@ -4,11 +4,10 @@
 -- same whatever compressed it), and `mirrors`, base URLs that are tried in turn; plain http will do
 -- where the hash is checked. A row that the program makes itself has `generate`, a function of its
 -- name that gives {train=, test=}.
+local glyphs = require "bnn.data.glyphs"
 local nearest = require "bnn.base.nearest"
 
 local M = {}
-
-local function drawn(name) return require "bnn.data.glyphs".load(name) end
 
 local function four_files(train_images, train_labels, test_images, test_labels)
   return {
@@ -58,11 +57,14 @@ M.rows = {
       "https://raw.githubusercontent.com/davidflanagan/notMNIST-to-MNIST/master",
     },
   },
-  {name = "glyphs", title = "glyphs", about = "digits that the program draws", generate = drawn},
-  {name = "letters", title = "letters", about = "A to Z by the same hands", generate = drawn},
+  {
+    name = "glyphs", title = "glyphs", about = "digits that the program draws",
+    generate = glyphs.load,
+  },
+  {name = "letters", title = "letters", about = "A to Z by the same hands", generate = glyphs.load},
   {
     name = "letters-unlike-digits", title = "letters unlike digits",
-    about = "those that cannot be taken for a digit", generate = drawn,
+    about = "those that cannot be taken for a digit", generate = glyphs.load,
   },
 }
 

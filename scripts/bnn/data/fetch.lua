@@ -42,11 +42,11 @@ function M.check_file(file, path)
   local sha256, bytes = core.digest(path, file[2])
   if not sha256 then return nil, bytes end
   if bytes ~= file[2] then
-    return nil, strings.message("%s: its payload has %d bytes, wanted are %d", path, bytes, file[2])
+    return nil, strings.message("%s: expected a payload of %d bytes, got %d", path, file[2], bytes)
   end
   if sha256 ~= file[3] then
-    return nil, strings.message("%s: the SHA-256 of its payload is %s, wanted is %s", path, sha256,
-      file[3])
+    return nil, strings.message("%s: expected a payload of SHA-256 %s, got %s", path, file[3],
+      sha256)
   end
   return true
 end

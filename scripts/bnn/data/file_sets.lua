@@ -3,18 +3,17 @@ local class_folders = require "bnn.data.class_folders"
 local classes = require "bnn.model.classes"
 local core = require "bnn.core"
 local csv = require "bnn.data.csv"
+local fail = require "bnn.base.fail"
 local files = require "bnn.data.files"
 local idx_set = require "bnn.data.idx_set"
 local notice = require "bnn.base.notice"
 local options = require "bnn.base.options"
+local parts = require "bnn.data.part"
 local strings = require "bnn.base.strings"
 
 local M = {}
 
 local WHAT = "bnn.data.load"
-
--- bnn.data requires this module.
-local function part(opts) return require "bnn.data.data".part(opts) end
 
 local malformed = strings.malformed
 
@@ -43,7 +42,7 @@ local function part_of(path, x, y)
   if y and y:size(1) ~= x:size(1) then
     return malformed(path, "has %d examples and %d labels", x:size(1), y:size(1))
   end
-  return part{x = x, y = y, origin = path}
+  return parts.from_tensors{x = x, y = y, origin = path}
 end
 
 -- A part of an archive; nil when it has none, nil, message when it is no good.
@@ -72,7 +71,7 @@ local function from_npz(path, opts)
     data.train = made
   end
   if not next(data) then
-    return malformed(path, "holds %s; wanted x_train, y_train, x_test, y_test, or x and y",
+    return malformed(path, "expected x_train, y_train, x_test, y_test, or x and y, got %s",
       table.concat(names, ", "))
   end
   files.say_skipped(path, skipped)
@@ -121,7 +120,7 @@ end
 local function from_table(path, opts)
   local test = type(opts) == "table" and opts.test or nil
   if test ~= nil and type(test) ~= "string" then
-    error(WHAT .. ": test: expected the path of a table, got a " .. type(test), 4)
+    fail.expected(WHAT .. ": test", "the path of a table", test)
   end
   return both(csv.read, path, test, test and without(opts, "test") or opts)
 end
@@ -133,7 +132,7 @@ local function table_called(path, name)
     local kind = files.kind_of(path .. "/" .. file)
     if kind == "csv" or kind == "tsv" then
       if found then
-        return malformed(path, "holds %s and %s, which of them is the %s part?", found, file, name)
+        return malformed(path, "holds %s and %s: which of them is the %s part?", found, file, name)
       end
       found = file
     end
@@ -154,26 +153,26 @@ end
 local function parts_in(path)
   local names, fault = class_folders.names_in(path, "folder", "")
   if not names then return nil, fault end
-  local parts, others = {}, {}
+  local found, others = {}, {}
   for _, name in ipairs(names) do
     local part_name = strings.lower(name)
-    if (part_name == "train" or part_name == "test") and not parts[part_name] then
-      parts[part_name] = path .. "/" .. name
+    if (part_name == "train" or part_name == "test") and not found[part_name] then
+      found[part_name] = path .. "/" .. name
     else
       others[#others + 1] = name
     end
   end
-  return parts, others
+  return found, others
 end
 
 -- A folder of images by class, or two of these called train and test.
 local function from_images(path, opts)
-  local parts, others = parts_in(path)
-  if not parts then return nil, others end
-  if not next(parts) then return both(class_folders.read, path, nil, opts) end
-  local data, fault = both(class_folders.read, parts.train, parts.test, opts)
+  local found, others = parts_in(path)
+  if not found then return nil, others end
+  if not next(found) then return both(class_folders.read, path, nil, opts) end
+  local data, fault = both(class_folders.read, found.train, found.test, opts)
   if data and others[1] then
-    notice.say("%s: only train and test are read; left out: %s", path, classes.words(others))
+    notice.say("%s: skipping %s: only train and test are read", path, classes.words(others))
   end
   return data, fault
 end
@@ -243,7 +242,7 @@ function M.load(path, opts)
   if kind == "npz" then return from_npz(path, opts) end
   if kind == "csv" or kind == "tsv" then return from_table(path, opts) end
   if kind == "png" then
-    return malformed(path, "is one image, wanted a folder that has a folder for each class")
+    return malformed(path, "expected a folder of images by class or a table, got one image")
   end
   return from_array(path, kind, opts)
 end

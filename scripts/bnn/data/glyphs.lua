@@ -1,5 +1,6 @@
 --- The sets that the program draws itself: handwritten digits, and letters by the same hands.
 local core = require "bnn.core"
+local parts = require "bnn.data.part"
 
 local M = {}
 
@@ -8,7 +9,7 @@ local sets = {glyphs = "digits", letters = "letters", ["letters-unlike-digits"] 
 
 local function draw(set, part, n)
   local x, y = core.glyphs(set, core.key(28):fold "glyphs":fold(part), 1, n)
-  return require "bnn.data.data".part{x = x, y = y}
+  return parts.from_tensors{x = x, y = y}
 end
 
 --- A set that the program draws itself, in the manner of MNIST: always the same images.

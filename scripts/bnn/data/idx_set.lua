@@ -10,6 +10,7 @@
 -- [n, channels, h, w], as networks take them; one channel becomes [n, h, w].
 local core = require "bnn.core"
 local notice = require "bnn.base.notice"
+local parts = require "bnn.data.part"
 local shapes = require "bnn.base.shapes"
 local strings = require "bnn.base.strings"
 
@@ -173,7 +174,7 @@ local function read_part(dir, set, files, layout)
   if not x then return nil, fault end
   x, y, classes = from_emnist(x, y, set, path)
   if not x then return nil, y end
-  return require "bnn.data.data".part{x = x, y = y, classes = classes, origin = path}
+  return parts.from_tensors{x = x, y = y, classes = classes, origin = path}
 end
 
 --- The data set of a folder; nil when it holds no such files, nil, message when one is broken.

@@ -1,29 +1,29 @@
 --- Toy data: small sets drawn from a known truth. Handed out by bnn.data.
 local core = require "bnn.core"
 local describe = require "bnn.base.describe"
-local files = require "bnn.data.files"
+local fail = require "bnn.base.fail"
+local kinds = require "bnn.base.kinds"
 local options = require "bnn.base.options"
+local parts = require "bnn.data.part"
+local preprocess = require "bnn.data.preprocess"
 
 local M = {}
-
--- bnn.data requires this module.
-local function part(opts) return require "bnn.data.data".part(opts) end
 
 -- n points of y = x^3 + noise with x uniform over a range.
 local function cubic_part(key, n, opts)
   local from, to = table.unpack(opts.range)
   local x = core.rand(key:fold "x", n, 1) * (to - from) + from
   local y = x * x * x + core.randn(key:fold "noise", n, 1) * opts.noise
-  return part{x = x, y = y, origin = "bnn.data.cubic"}
+  return parts.from_tensors{x = x, y = y, origin = "bnn.data.cubic"}
 end
 
 -- Both parts with x and y standardised by the training part, and how to go back.
 local function standardise(train, test)
-  local x_of_train, x_scale = files.standardise(train)
-  local y_of_train, y_scale = files.standardise(part{x = train.y})
-  local y_of_test = files.standardise(part{x = test.y}, y_scale)
+  local x_of_train, x_scale = preprocess.standardise(train)
+  local y_of_train, y_scale = preprocess.standardise(parts.from_tensors{x = train.y})
+  local y_of_test = preprocess.standardise(parts.from_tensors{x = test.y}, y_scale)
   return x_of_train:with{y = y_of_train.x},
-    files.standardise(test, x_scale):with{y = y_of_test.x}, {x = x_scale, y = y_scale}
+    preprocess.standardise(test, x_scale):with{y = y_of_test.x}, {x = x_scale, y = y_scale}
 end
 
 --- The regression of Hernandez-Lobato and Adams (2015): y = x^3 + noise, x uniform over a range.
@@ -46,8 +46,7 @@ function M.cubic(opts)
   })
   local range = opts.range
   if #range ~= 2 or range[1] >= range[2] then
-    local text = "%s: range = {%s}: {from, to} with from < to is wanted"
-    error(text:format(what, table.concat(range, ", ")), 2)
+    fail("%s: range: expected {from, to} with from < to, got %s", what, kinds.show(range))
   end
   local train = cubic_part(opts.key:fold "train", opts.n, opts)
   local test = cubic_part(opts.key:fold "test", opts.test, opts)

@@ -143,7 +143,7 @@ function TestFolders.test_what_a_folder_is_like_has_to_know_its_classes()
   if not HAS.libpng then return end
   png("set/test/bee/1.png", 9)
   lu.assertEquals(data.load(path "set").test.classes, {"bee"})
-  refuses({"set/test", "names no classes"}, data.load, path "set", {like = {}})
+  refuses({"set/test", "has no classes"}, data.load, path "set", {like = {}})
 end
 
 function TestFolders.test_a_new_class_is_an_error()
@@ -151,7 +151,8 @@ function TestFolders.test_a_new_class_is_an_error()
   for _, name in ipairs{"train/ant", "train/bee", "test/bee", "test/eel"} do
     png("set/" .. name .. "/1.png", 9)
   end
-  refuses({"set/test/eel", "class 'eel' is none of the 2 known: ant, bee"}, data.load, path "set")
+  refuses({"set/test/eel",
+    "class 'eel' is not one of the 2 known: ant, bee"}, data.load, path "set")
 end
 
 function TestFolders.test_a_table_and_a_folder_share_classes()

@@ -82,7 +82,7 @@ function TestCsv.test_misuse_raises()
     lu.assertErrorMsgContains("bnn.data.csv: label: expected a name or a position", csv, file,
       {label = label})
   end
-  lu.assertErrorMsgContains("a path is wanted, got a table", csv, {})
+  lu.assertErrorMsgContains("bnn.data.csv: path: expected a path, got a table", csv, {})
 end
 
 function TestCsv.test_a_first_row_that_lacks_its_first_value_is_no_header()

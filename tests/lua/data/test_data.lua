@@ -63,15 +63,15 @@ function TestPart.test_slices_share_memory_and_end_with_the_data()
   end
   lu.assertNil(bnn.data.part{x = x}:slice(1, 2).y)
   for _, bad in ipairs{{0, 3}, {5, 3}, {-3}, {22}, {1.5, 3}} do
-    raises("of 20", data.slice, data, bad[1], bad[2])
+    raises("part:slice: expected rows within 1..20, got ", data.slice, data, bad[1], bad[2])
   end
 end
 
 function TestPart.test_refusals()
   local rows = {
     {"x: expected a tensor, got {1, 2}", {x = {1, 2}}}, {"x: expected", {y = y}},
-    {"x has 20 rows, y is [19]", {x = x, y = y:narrow(1, 1, 19)}},
-    {"x has 20 rows, y is []", {x = x, y = bnn.tensor(3)}}, {"x is a scalar", {x = bnn.tensor(3)}},
+    {"y: expected the 20 rows of x, got [19]", {x = x, y = y:narrow(1, 1, 19)}},
+    {"got []", {x = x, y = bnn.tensor(3)}}, {"got a scalar", {x = bnn.tensor(3)}},
     {"unknown option 'labels'", {x = x, labels = y}},
   }
   for i, row in ipairs(rows) do
@@ -273,9 +273,10 @@ function TestLoad.test_a_folder_of_the_user_that_lacks_the_set_never_falls_throu
       lu.assertStrContains(message, "nor in " .. dir .. "/mnist")
       lu.assertStrContains(message, "train-images-idx3-ubyte")
       lu.assertStrContains(fault_of(dir .. "/"), dir .. ": no IDX files there; ")
-      lu.assertStrContains(fault_of(dir .. "/", {dir = good}), "a path is given, and another one")
+      lu.assertStrContains(fault_of(dir .. "/", {dir = good}), "expected a name if dir is given")
     end
-    lu.assertStrContains(fault_of("mnist", {dir = ""}), "empty")
+    lu.assertStrContains(fault_of("mnist",
+      {dir = ""}), "dir: expected the path of a folder, got \"\"")
   end)
 end
 
@@ -371,8 +372,8 @@ function TestLoad.test_a_part_knows_where_its_labels_come_from()
 end
 
 function TestLoad.test_misuse_raises()
-  raises("a name or a path is wanted", bnn.data.load)
-  raises("a name or a path is wanted", bnn.data.load, {dir = here})
+  raises("bnn.data.load: name: expected a name or a path, got nil", bnn.data.load)
+  raises("bnn.data.load: name: expected a name or a path, got a table", bnn.data.load, {dir = here})
   raises("did you mean 'dir'", bnn.data.load, "mnist", {dri = here})
   raises("dir: expected a string, got 3", bnn.data.load, "mnist", {dir = 3})
 end

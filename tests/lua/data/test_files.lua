@@ -72,9 +72,9 @@ function TestArrays.test_npz_holds_tensors_by_name()
     lu.assertEquals(arrays.b:totable(), {1, 2})
     lu.assertEquals(arrays.a:dtype(), "u8")
   end
-  raises("tensors by name: {x = tensor, ...}, a name is a number", data.save, path "x.npz",
+  raises("name of a tensor: expected a string, got a number", data.save, path "x.npz",
     {core.tensor{1}})
-  raises("tensors by name: {x = tensor, ...}, samples is a number", data.save, path "x.npz",
+  raises("bnn.data.save: samples: expected a tensor, got a number", data.save, path "x.npz",
     {mean = core.tensor{1}, samples = 1})
   raises("at least one tensor", data.save, path "x.npz", {})
   raises("the name '../a' leads out of a folder", data.save, path "x.npz", {["../a"] = letter{1}})
@@ -114,10 +114,11 @@ function TestArrays.test_what_the_world_refuses_comes_back()
 end
 
 function TestArrays.test_misuse_raises()
-  raises("a path is wanted, got a number", data.read, 1)
+  raises("bnn.data.read: path: expected a path, got a number", data.read, 1)
   raises("unknown option 'label'", data.read, path "x.npy", {label = "y"})
-  raises("wanted a tensor for .npy or .png", data.save, path "x.csv", {1})
-  raises("wanted a tensor for .npy or .png", data.save, path "x", {1})
+  raises("path: expected a path that ends in .npy or .png for a tensor",
+    data.save, path "x.csv", {1})
+  raises("path: expected a path that ends in .npy or .png for a tensor", data.save, path "x", {1})
   raises("unknown option", data.save, path "x.npy", {1}, {fast = true})
   raises("zero byte", data.read, "x\0.npy")
 end
@@ -240,8 +241,8 @@ function TestPictures.test_a_picture_becomes_a_networks_input()
   lu.assertEquals(data.image(bar(28, 28, 245, 15), {fit = false, ink = "dark"}):totable(),
     small:totable())
   lu.assertEquals({data.image(bar(28, 30, 10, 240), as_it_is)},
-    {nil, "is 28 x 30, 28 x 28 is wanted without fitting"})
-  raises("bnn.data.image: the image is f64, wanted u8", data.image, small:to "f64", as_it_is)
+    {nil, "expected 28 x 28 if fit is false, got 28 x 30"})
+  raises("bnn.data.image: expected an image of u8, got f64", data.image, small:to "f64", as_it_is)
   if not HAS.libpng then return end
   data.save(path "x.png", bar(100, 80, 220, 30))
   lu.assertEquals(data.image(path "x.png"):totable(), dark:totable())
@@ -249,7 +250,8 @@ function TestPictures.test_a_picture_becomes_a_networks_input()
   refuses("no ink to be seen", data.image, path "blank.png")
   data.save(path "small.png", small)
   lu.assertEquals(data.image(path "small.png", as_it_is):totable(), small:totable())
-  refuses("x.png: is 100 x 80, 28 x 28 is wanted", data.image, path "x.png", as_it_is)
+  refuses("x.png: expected 28 x 28 if fit is false, got 100 x 80",
+    data.image, path "x.png", as_it_is)
 end
 
 --- Makes a folder of classes; returns its path.
@@ -301,7 +303,8 @@ end
 function TestPictures.test_images_of_different_sizes_are_fitted_or_refused()
   if not HAS.libpng then return end
   local dir = make_classes("photos", {I = {bar(100, 80, 220, 30), bar(50, 60, 10, 250)}})
-  refuses("is [50, 60], the images before it are [100, 80]; character = true", data.folder, dir)
+  refuses("expected [100, 80], the shape of the images before it, got [50, 60]; character = true",
+    data.folder, dir)
   lu.assertEquals(data.folder(dir, {character = true}).x:shape(), {2, 28, 28})
 end
 
@@ -326,7 +329,8 @@ function TestSets.test_keras_names_make_a_set()
   local own = data.load(path "own.npz").train
   lu.assertEquals({own.x:dtype(), own.y:totable()}, {core.tensor(0):dtype(), {0.5, 1}})
   data.save(path "other.npz", {a = x})
-  refuses("holds a; wanted x_train, y_train, x_test, y_test, or x", data.load, path "other.npz")
+  refuses("expected x_train, y_train, x_test, y_test, or x and y, got a",
+    data.load, path "other.npz")
 end
 
 local npz = {}
@@ -425,7 +429,8 @@ function TestBeforeTraining.test_standardising_is_fitted_once()
   lu.assertEquals(stats.std:totable(), {1, 10, 1})
   local test = data.standardise(part{{2, 40, 6}}, stats)
   lu.assertEquals(test.x:totable(), {{0, 2, 1}})
-  raises("a row of x is [2], the statistics are for [3]", data.standardise, part{{1, 2}}, stats)
+  raises("standardise: stats: mean: expected [2], got [3]",
+    data.standardise, part{{1, 2}}, stats)
   raises("unknown option 'sigma'", data.standardise, part{{1}}, {sigma = 1})
 end
 
@@ -487,9 +492,9 @@ function TestBeforeTraining.test_one_hot_rows()
   lu.assertEquals(data.one_hot{1, 0}:totable(), {{0, 1}, {1, 0}})
   lu.assertEquals(data.one_hot(letter{1}, 2):totable(), {{0, 1}})
   lu.assertEquals(data.one_hot({}, 2):shape(), {0, 2})
-  raises("labels are 0 to 3, wanted 0 to 2", data.one_hot, {0, 3}, 3)
-  raises("labels are -1 to 1", data.one_hot, {-1, 1}, 3)
-  raises("classes: expected an integer from 1", data.one_hot, {0}, 0)
+  raises("y: expected labels 0 to 2, got 0 to 3", data.one_hot, {0, 3}, 3)
+  raises("got -1 to 1", data.one_hot, {-1, 1}, 3)
+  raises("count: expected an integer of at least 1", data.one_hot, {0}, 0)
   lu.assertEquals(data.one_hot(core.tensor{{1}, {0}}, 2):totable(), {{0, 1}, {1, 0}})
   raises("label 2 is 1.5, expected a whole number", data.one_hot, core.tensor{1, 1.5}, 3)
   raises("labels are [1, 2], expected [n] or [n, 1]", data.one_hot, letter{{1, 2}}, 3)
@@ -518,7 +523,7 @@ function TestBeforeTraining.test_a_split_is_a_function_of_the_key()
   local most, least = data.split(whole:slice(1, 3), {fraction = 0.01, key = bnn.key(1)})
   lu.assertEquals({most.size, least.size}, {2, 1})
   raises("fraction: expected more than 0", data.split, whole, {fraction = 0, key = bnn.key(1)})
-  raises("1 rows cannot make two parts", data.split, whole:slice(1, 1),
+  raises("expected at least 2 rows, got 1", data.split, whole:slice(1, 1),
     {fraction = 0.5, key = bnn.key(1)})
 end
 

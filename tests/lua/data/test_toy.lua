@@ -69,8 +69,9 @@ function TestCubic.test_misuse_raises()
   raises("key: expected", cubic, {n = 3})
   raises("n: expected at least 1", cubic, {key = key, n = 0})
   raises("noise: expected", cubic, {key = key, noise = -1})
-  raises("range = {4, -4}: {from, to} with from < to", cubic, {key = key, range = {4, -4}})
-  raises("range = {4}", cubic, {key = key, range = {4}})
+  raises("range: expected {from, to} with from < to, got {4, -4}",
+    cubic, {key = key, range = {4, -4}})
+  raises("from < to, got {4}", cubic, {key = key, range = {4}})
   raises("unknown option 'nois': did you mean 'noise'?", cubic, {key = key, nois = 1})
 end
 

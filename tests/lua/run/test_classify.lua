@@ -281,7 +281,7 @@ function TestRefused.test_each_is_one_line()
       .. ": its network does not take images of 28 x 28: mlp/linear_0: w is [400, 4], wanted"},
     {{positional = {path "none.png"}}, "none.png: No such file"},
     {{positional = {PICTURES[1]}, fit = false},
-     PICTURES[1] .. ": is 84 x 84, 28 x 28 is wanted without fitting"},
+     PICTURES[1] .. ": expected 28 x 28 if fit is false, got 84 x 84"},
   } do
     lu.assertStrContains(refusal(row[1]), row[2])
     lu.assertEquals(complaints, "")

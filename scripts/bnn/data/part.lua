@@ -1,0 +1,121 @@
+--- Parts of data sets: tensors x and y of as many rows, and the batches drawn from them.
+local classes = require "bnn.model.classes"
+local core = require "bnn.core"
+local expect_model = require "bnn.params.expect_model"
+local fail = require "bnn.base.fail"
+local number = require "bnn.base.number"
+local options = require "bnn.base.options"
+local refusal = require "bnn.base.refusal"
+local shapes = require "bnn.base.shapes"
+
+local M = {}
+
+local Part = {__name = "bnn.data"}
+Part.__index = Part
+
+--- A part of a data set from tensors.
+-- @param opts table: x [n, ...], y [n, ...] or nil; names= of x's columns, classes= of y's, lists;
+--   origin= where they come from, for messages
+function M.from_tensors(opts)
+  opts = options.check("bnn.data.part", opts, {
+    x = {type = "tensor", required = true}, y = "tensor", origin = "string",
+    names = {type = "string", list = true}, classes = {type = "string", list = true},
+  })
+  if opts.classes then classes.check("bnn.data.part", opts.classes, 3) end
+  local n = opts.x:dim() > 0 and opts.x:size(1)
+  if not n then fail "bnn.data.part: x: expected [n, ...], got a scalar" end
+  if opts.y and (opts.y:dim() == 0 or opts.y:size(1) ~= n) then
+    fail("bnn.data.part: y: expected the %d rows of x, got %s", n, shapes.text(opts.y))
+  end
+  return setmetatable({
+    x = opts.x:contiguous(), y = opts.y and opts.y:contiguous(), size = n, origin = opts.origin,
+    names = opts.names, classes = opts.classes,
+  }, Part)
+end
+
+--- The same part with other tensors; names, classes and origin stay.
+-- @param opts table: x=, y= (those of this part when left out)
+function Part:with(opts)
+  opts = options.check("part:with", opts, {x = "tensor", y = "tensor"})
+  return M.from_tensors{x = opts.x or self.x, y = opts.y or self.y, names = self.names,
+                classes = self.classes, origin = self.origin}
+end
+
+--- Rows first..last, both included, as a part that shares memory; `last` may lie beyond the end.
+function Part:slice(first, last)
+  local from, to = math.tointeger(first or 1), math.tointeger(last or self.size)
+  to = to and math.min(to, self.size)
+  if not from or not to or from < 1 or from > to + 1 then
+    fail("part:slice: expected rows within 1..%d, got %s..%s", self.size, number.text(first),
+      number.text(last))
+  end
+  local n = to - from + 1
+  return self:with{x = self.x:narrow(1, from, n), y = self.y and self.y:narrow(1, from, n)}
+end
+
+-- A batch: rows of a part, gathered on first use (bnn.train never does: C gathers them).
+local Batch = {__name = "bnn.batch"}
+
+function Batch.__index(self, name)
+  if name ~= "x" and name ~= "y" then return nil end
+  local tensor = self.source[name]
+  local value = tensor and core.gather_rows(tensor, self.rows, self.from, self.count)
+  rawset(self, name, value)
+  return value
+end
+
+-- What grad and compile see of a batch that is an argument.
+function Batch:__parts() return {x = self.x, y = self.y} end
+
+-- The permutation of epoch e, counted from 1: a function of the key and e alone.
+local function epoch_rows(part, key, e)
+  return core.permutation(key:fold("data"):fold(e), part.size)
+end
+
+--- An iterator over batches, each epoch in a fresh permutation that is a function of key and epoch.
+--     for batch in data.train:batches{size = 128, key = key} do print(batch.x, batch.y) end
+-- @param opts table: size, key=, epochs=1 (math.huge: for ever), drop_last=true (false gives the
+--   ragged rest of an epoch as a smaller batch), skip=0 (batches to skip, to resume)
+-- @return function() -> batch: x [b, ...] (u8 images as real numbers, / 255; other types as they
+--   are) and y [b], and where they come from
+function Part:batches(opts)
+  opts = options.check("part:batches", opts, {
+    size = {type = "integer", min = 1, required = true},
+    key = {type = "key", required = true},
+    epochs = {type = "integer", min = 0, default = 1, infinite = true},
+    drop_last = {type = "boolean", default = true},
+    skip = {type = "integer", min = 0, default = 0},
+  })
+  local whole, rest = self.size // opts.size, self.size % opts.size
+  local per_epoch = whole + (rest > 0 and not opts.drop_last and 1 or 0)
+  if per_epoch == 0 then
+    local message = ("batch_size is %d, the data have %d examples"):format(opts.size, self.size)
+    refusal.assert_or_exit(nil, message)
+  end
+  local i, epoch, rows = opts.skip, 0, nil
+  return function()
+    local e = i // per_epoch + 1
+    if e > opts.epochs then return nil end
+    if e ~= epoch then epoch, rows = e, epoch_rows(self, opts.key, e) end
+    local from = (i % per_epoch) * opts.size + 1
+    i = i + 1
+    local count = math.min(opts.size, self.size - from + 1)
+    return setmetatable({source = self, rows = rows, from = from, count = count}, Batch)
+  end
+end
+
+-- #part is how many examples it has.
+function Part:__len() return self.size end
+
+function Batch:__tostring()
+  return ("batch: %d of %s"):format(self.count, tostring(self.source))
+end
+
+expect_model.check_methods(Part, "part", expect_model.has "x")
+
+function Part.__tostring(self)
+  return ("data: %d examples, x %s %s%s"):format(self.size, self.x:dtype(), shapes.text(self.x),
+    self.y and ", y " .. self.y:dtype() or "")
+end
+
+return M

@@ -9,15 +9,18 @@
 -- probability at least 1 - alpha (and at most 1 - alpha + 1/(n + 1) without ties), over draws of
 -- both. Examples from another distribution have no such promise. Calibrate on examples that neither
 -- trained the network nor fitted a temperature. The fit is plain data: keep it with the checkpoint.
+local bootstrap = require "bnn.metrics.metric_bootstrap"
 local core = require "bnn.core"
+local fail = require "bnn.base.fail"
 local inputs = require "bnn.metrics.metric_inputs"
-local number = require "bnn.base.number"
+local kinds = require "bnn.base.kinds"
+local options = require "bnn.base.options"
 
 local M = {}
 
 local function check_alpha(what, alpha)
   if type(alpha) ~= "number" or not (alpha > 0 and alpha < 1) then
-    inputs.fail("%s: alpha is %s, a number between 0 and 1 is wanted", what, number.text(alpha))
+    fail("%s: alpha: expected a number between 0 and 1, got %s", what, kinds.show(alpha))
   end
 end
 
@@ -29,15 +32,16 @@ local function corrected_quantile(scores, alpha)
 end
 
 --- The threshold that a score of a new example exceeds with probability at most alpha: the
--- ceil((n + 1)(1 - alpha))-th smallest of n calibration scores. As a rule of refusal on an
--- uncertainty, at most a share alpha of in-distribution examples is refused, on average over
--- calibration sets. Infinite when n < 1/alpha - 1: so few examples cannot promise that.
+-- ceil((n + 1)(1 - alpha))-th smallest of n calibration scores. Abstaining above it on
+-- an uncertainty abstains on at most a share alpha of in-distribution examples, on average over
+-- calibration sets. Infinite if n < 1/alpha - 1: so few examples cannot promise that.
 -- @param scores tensor or list [n], of calibration examples
 -- @param alpha number in (0, 1)
 -- @return number
 function M.threshold(scores, alpha)
-  local x = inputs.vector("conformal.threshold", "scores", scores, "score")
-  check_alpha("conformal.threshold", alpha)
+  local what = "bnn.conformal.threshold"
+  local x = inputs.vector(what, "scores", scores, "score")
+  check_alpha(what, alpha)
   return corrected_quantile(x:totable(), alpha) or math.huge
 end
 
@@ -56,9 +60,10 @@ end
 -- @return table of numbers {threshold=, alpha=, n=}; threshold 1 (every class in every set) when
 --   n < 1/alpha - 1
 function M.fit(opts)
-  local what = "conformal.fit"
-  opts = inputs.options(what, opts, {probabilities = "any", labels = "any", bootstrap = false,
-    alpha = {type = "number", default = 0.1}})
+  local what = "bnn.conformal.fit"
+  opts = options.check(what, opts, {
+    probabilities = "any", labels = "any", alpha = {type = "number", default = 0.1},
+  })
   check_alpha(what, opts.alpha)
   local p = inputs.probabilities(what, opts.probabilities)
   local scores = label_scores(what, p, inputs.labels(what, opts.labels, p:size(1)))
@@ -71,10 +76,10 @@ end
 -- @param prediction probabilities [n, C], or what bnn.predict gives
 -- @return table: member u8 [n, C], 1 for classes in the set; size i32 [n], classes in each set
 function M.sets(fit, prediction)
-  local what = "conformal.sets"
+  local what = "bnn.conformal.sets"
   local threshold = type(fit) == "table" and fit.threshold
   if type(threshold) ~= "number" then
-    inputs.fail("%s: what conformal.fit gives is wanted", what)
+    fail.expected(what .. ": fit", "what bnn.conformal.fit gives", fit)
   end
   local rows, size = inputs.probabilities(what, prediction):totable(), {}
   for i, row in ipairs(rows) do
@@ -93,15 +98,15 @@ end
 -- @param opts table: bootstrap={key=, n=1000, level=0.95}
 -- @return number, and {lo, hi} with bootstrap
 function M.coverage(sets, labels, opts)
-  local what = "conformal.coverage"
-  opts = inputs.options(what, opts)
+  local what = "bnn.conformal.coverage"
+  opts = bootstrap.options(what, opts)
   if type(sets) ~= "table" or not sets.member then
-    inputs.fail("%s: what conformal.sets gives is wanted", what)
+    fail.expected(what .. ": sets", "what bnn.conformal.sets gives", sets)
   end
   local member = sets.member:to "f64"
   local missed = label_scores(what, member, inputs.labels(what, labels, member:size(1)))
   for i, v in ipairs(missed) do missed[i] = 1 - v end
-  return inputs.evaluate(what, opts, core.mean_metric, core.tensor(missed, "f64"), false)
+  return bootstrap.evaluate(what, opts, core.mean_metric, core.tensor(missed, "f64"), false)
 end
 
 return M

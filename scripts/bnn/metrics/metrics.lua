@@ -1,7 +1,8 @@
 --- Metrics: numbers about predictions.
 --
--- Predictions are tensors or lists, or what bnn.predict gives; labels are classes 0..C-1. NaN is
--- refused, named by its position from 1; so are empty inputs and shapes that differ.
+-- Predictions are tensors or lists, or what bnn.predict gives; labels are classes 0..C-1. A
+-- metric raises if a number is NaN (naming its position, from 1), inputs are empty or shapes
+-- differ.
 --
 -- Every scalar metric takes `bootstrap = {key=, n=1000, level=0.95}` in its options and then
 -- returns its value and {lo, hi}, the percentile interval over n resamples of the examples (in and

@@ -4,7 +4,9 @@
 -- Confidence is the largest probability, and the answer its class. Each function takes predictions
 -- (probabilities [n, C], or what bnn.predict gives) and labels [n] in 0..C-1; or confidences [n]
 -- and labels that are 1 (true) where the answer was right, 0 (false) where wrong.
+local bootstrap = require "bnn.metrics.metric_bootstrap"
 local core = require "bnn.core"
+local fail = require "bnn.base.fail"
 local inputs = require "bnn.metrics.metric_inputs"
 
 local M = {}
@@ -13,13 +15,13 @@ local BINS = {type = "integer", min = 1, max = 1 << 20, default = 15}
 
 local function equal_width(what, name, prediction, labels, opts)
   local confidence, right, is_single = inputs.answers(what, prediction, labels)
-  return inputs.evaluate(what, opts, core.binned_metric, name, confidence, is_single, right,
+  return bootstrap.evaluate(what, opts, core.binned_metric, name, confidence, is_single, right,
     opts.bins)
 end
 
 local function equal_count(what, name, prediction, labels, opts)
   local confidence, right = inputs.answers(what, prediction, labels)
-  return inputs.evaluate(what, opts, core.rank_metric, name, confidence, right, opts.bins, false)
+  return bootstrap.evaluate(what, opts, core.rank_metric, name, confidence, right, opts.bins, false)
 end
 
 --- Expected calibration error: sum over bins of n_b / n |accuracy_b - confidence_b|, 15 bins of
@@ -32,8 +34,9 @@ end
 --   n_b / n (confidence_b - accuracy_b), above 0 for over-confidence; bins do not matter to it)
 -- @return number, and {lo, hi} with bootstrap
 function M.ece(prediction, labels, opts)
-  opts = inputs.options("ece", opts, {bins = BINS, signed = {type = "boolean"}})
-  return equal_width("ece", opts.signed and "bias" or "ece", prediction, labels, opts)
+  local what = "bnn.metrics.ece"
+  opts = bootstrap.options(what, opts, {bins = BINS, signed = {type = "boolean"}})
+  return equal_width(what, opts.signed and "bias" or "ece", prediction, labels, opts)
 end
 
 --- Maximum calibration error: the largest |accuracy_b - confidence_b| of the bins of ece that are
@@ -43,8 +46,9 @@ end
 -- @param opts table: bins=15, bootstrap={key=, n=1000, level=0.95}
 -- @return number, and {lo, hi} with bootstrap
 function M.mce(prediction, labels, opts)
-  opts = inputs.options("mce", opts, {bins = BINS})
-  return equal_width("mce", "mce", prediction, labels, opts)
+  local what = "bnn.metrics.mce"
+  opts = bootstrap.options(what, opts, {bins = BINS})
+  return equal_width(what, "mce", prediction, labels, opts)
 end
 
 --- Adaptive calibration error (also aece): ece over bins of equal counts. An example is in bin
@@ -55,9 +59,10 @@ end
 -- @param opts table: bins=15, bootstrap={key=, n=1000, level=0.95}, signed=false (as for ece)
 -- @return number, and {lo, hi} with bootstrap
 function M.adaptive_ece(prediction, labels, opts)
-  opts = inputs.options("adaptive_ece", opts, {bins = BINS, signed = {type = "boolean"}})
+  local what = "bnn.metrics.adaptive_ece"
+  opts = bootstrap.options(what, opts, {bins = BINS, signed = {type = "boolean"}})
   local name = opts.signed and "adaptive_bias" or "adaptive_ece"
-  return equal_count("adaptive_ece", name, prediction, labels, opts)
+  return equal_count(what, name, prediction, labels, opts)
 end
 
 --- Short for adaptive_ece.
@@ -69,8 +74,9 @@ function M.aece(prediction, labels, opts) return M.adaptive_ece(prediction, labe
 -- @param opts table: bins=15, bootstrap={key=, n=1000, level=0.95}
 -- @return number, and {lo, hi} with bootstrap
 function M.adaptive_mce(prediction, labels, opts)
-  opts = inputs.options("adaptive_mce", opts, {bins = BINS})
-  return equal_count("adaptive_mce", "adaptive_mce", prediction, labels, opts)
+  local what = "bnn.metrics.adaptive_mce"
+  opts = bootstrap.options(what, opts, {bins = BINS})
+  return equal_count(what, "adaptive_mce", prediction, labels, opts)
 end
 
 -- The bin of each example, from 0: of equal width, or of equal counts by how many are below.
@@ -93,16 +99,16 @@ end
 --   their means, NaN in an empty bin; and with bootstrap a table of the same names, each {lo, hi}
 --   of tensors f64 [bins]
 function M.reliability(prediction, labels, opts)
-  local what = "reliability"
-  opts = inputs.options(what, opts, {bins = BINS, adaptive = {type = "boolean"}})
+  local what = "bnn.metrics.reliability"
+  opts = bootstrap.options(what, opts, {bins = BINS, adaptive = {type = "boolean"}})
   local confidence, right, is_single = inputs.answers(what, prediction, labels)
-  local n, mean, accuracy = inputs.call(what, core.reliability, confidence, is_single, right,
+  local n, mean, accuracy = fail.within(what, core.reliability, confidence, is_single, right,
     opts.bins, opts.adaptive or false)
   local bins = {n = n, confidence = mean, accuracy = accuracy}
   if not opts.bootstrap then return bins end
   local bin = bins_of(confidence, is_single, opts)
   local function interval(sum, values)
-    return inputs.intervals(opts.bootstrap, sum, bin, values, opts.bins)
+    return bootstrap.intervals(opts.bootstrap, sum, bin, values, opts.bins)
   end
   return bins, {
     n = interval("total", core.full({confidence:size(1)}, 1)),

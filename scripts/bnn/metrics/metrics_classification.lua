@@ -1,7 +1,9 @@
 --- Metrics of classes and their probabilities; handed out by bnn.metrics.
+local bootstrap = require "bnn.metrics.metric_bootstrap"
 local core = require "bnn.core"
+local fail = require "bnn.base.fail"
 local inputs = require "bnn.metrics.metric_inputs"
-local number = require "bnn.base.number"
+local kinds = require "bnn.base.kinds"
 local pytree = require "bnn.params.pytree"
 
 local M = {}
@@ -12,24 +14,23 @@ local function count_of(prediction)
   return pytree.leaf_kind(mean) == "tensor" and mean:dim() == 2 and mean:size(2) or nil
 end
 
--- The class of each prediction: given as such [n], or the largest of the scores [n, C]; and C,
--- where that is known. What has a class all the same, where its probabilities are not numbers, is
--- refused.
+-- The class of each prediction: given as such [n], or the largest of the scores [n, C]; and C, if
+-- known. Raises if probabilities are not numbers, even if there is a class.
 local function classes_of(what, prediction)
   local x = type(prediction) == "table" and prediction.class or prediction
   local values, count = inputs.prediction(what, x), count_of(prediction)
   if count then inputs.prediction(what, prediction) end
-  if values:dim() ~= 2 then return inputs.tensor(what, "the prediction", x, "i32"), count end
+  if values:dim() ~= 2 then return inputs.tensor(what, "prediction", x, "i32"), count end
   local _, class = core.top_label(values)
   return class, values:size(2)
 end
 
--- Classes and labels, both i32 [n], and how many classes there are, or nil. A label that no answer
--- could be is refused, as of classes that are counted from 1.
+-- Classes and labels, both i32 [n], and how many classes there are, or nil. Raises if a label is
+-- not a class, as when they are counted from 1.
 local function answers(what, prediction, labels)
   local class, classes = classes_of(what, prediction)
   labels = inputs.labels(what, labels, class:numel())
-  inputs.check_same_shape(what, class, labels)
+  inputs.check_same_shape(what, class, "labels", labels)
   if classes then inputs.check_classes(what, labels, classes) end
   return class, labels, classes
 end
@@ -40,10 +41,11 @@ end
 -- @param opts table: bootstrap={key=, n=1000, level=0.95}
 -- @return number, and {lo, hi} with bootstrap
 function M.accuracy(prediction, labels, opts)
-  opts = inputs.options("accuracy", opts)
-  local class, label = answers("accuracy", prediction, labels)
+  local what = "bnn.metrics.accuracy"
+  opts = bootstrap.options(what, opts)
+  local class, label = answers(what, prediction, labels)
   local right = core.equal_labels(class, label)
-  return inputs.evaluate("accuracy", opts, core.mean_metric, right:to "f64", false)
+  return bootstrap.evaluate(what, opts, core.mean_metric, right:to "f64", false)
 end
 
 --- The share of examples whose class is among the k with the largest scores. Of equal scores those
@@ -54,25 +56,27 @@ end
 -- @param opts table: bootstrap={key=, n=1000, level=0.95}
 -- @return number, and {lo, hi} with bootstrap
 function M.top_k(prediction, labels, k, opts)
-  opts = inputs.options("top_k", opts)
-  local scores = inputs.scores("top_k", prediction)
+  local what = "bnn.metrics.top_k"
+  opts = bootstrap.options(what, opts)
+  local scores = inputs.scores(what, prediction)
   if math.type(k) ~= "integer" or k < 1 or k > scores:size(2) then
-    inputs.fail("top_k: k is %s, an integer in 1..%d is wanted", number.text(k), scores:size(2))
+    fail("%s: k: expected an integer in 1..%d, got %s", what, scores:size(2), kinds.show(k))
   end
-  labels = inputs.labels("top_k", labels, scores:size(1))
-  inputs.check_classes("top_k", labels, scores:size(2))
-  local rank = inputs.call("top_k", core.row_scores, "rank", scores, labels)
-  return inputs.evaluate("top_k", opts, core.mean_metric, rank:real():lt(k):to "f64", false)
+  labels = inputs.labels(what, labels, scores:size(1))
+  inputs.check_classes(what, labels, scores:size(2))
+  local rank = fail.within(what, core.row_scores, "rank", scores, labels)
+  return bootstrap.evaluate(what, opts, core.mean_metric, rank:real():lt(k):to "f64", false)
 end
 
 -- The mean of a score of each row of probabilities.
-local function mean_score(what, prediction, labels, opts)
-  opts = inputs.options(what, opts)
+local function mean_score(name, prediction, labels, opts)
+  local what = "bnn.metrics." .. name
+  opts = bootstrap.options(what, opts)
   local p = inputs.probabilities(what, prediction)
   labels = inputs.labels(what, labels, p:size(1))
   inputs.check_classes(what, labels, p:size(2))
-  local values = inputs.call(what, core.row_scores, what, p, labels)
-  return inputs.evaluate(what, opts, core.mean_metric, values, false)
+  local values = fail.within(what, core.row_scores, name, p, labels)
+  return bootstrap.evaluate(what, opts, core.mean_metric, values, false)
 end
 
 --- The mean negative log-likelihood of the labels in nats: the log of the mean probability over
@@ -98,19 +102,19 @@ function M.brier(prediction, labels, opts) return mean_score("brier", prediction
 --   one more than the largest seen; bootstrap={key=, n=1000, level=0.95}
 -- @return tensor i64 [C, C], and {lo, hi} of tensors f64 [C, C] with bootstrap
 function M.confusion_matrix(prediction, labels, opts)
-  local what = "confusion_matrix"
-  opts = inputs.options(what, opts, {classes = {type = "integer", min = 1}})
+  local what = "bnn.metrics.confusion_matrix"
+  opts = bootstrap.options(what, opts, {classes = {type = "integer", min = 1}})
   local class, label, known = answers(what, prediction, labels)
   local classes = opts.classes or known
   if not classes then
     classes = math.max(1, class:real():max():item() + 1, label:real():max():item() + 1) // 1 | 0
   end
-  local counts = inputs.call(what, core.confusion, label, class, classes)
+  local counts = fail.within(what, core.confusion, label, class, classes)
   if not opts.bootstrap then return counts end
   local cell, answered = label:totable(), class:totable()
   for i, of in ipairs(cell) do cell[i] = of * classes + answered[i] end
   local ones = core.full({#cell}, 1)
-  local interval = inputs.intervals(opts.bootstrap, "total", cell, ones, classes * classes)
+  local interval = bootstrap.intervals(opts.bootstrap, "total", cell, ones, classes * classes)
   for i, edge in ipairs(interval) do interval[i] = edge:view(classes, classes) end
   return counts, interval
 end

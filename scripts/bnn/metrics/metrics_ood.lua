@@ -6,8 +6,11 @@
 -- {id = scores, ood = scores} in place of both. Examples of equal score are one group,
 -- which a threshold takes or leaves as a whole: their order does not matter. Both classes must be
 -- there.
+local bootstrap = require "bnn.metrics.metric_bootstrap"
 local core = require "bnn.core"
+local fail = require "bnn.base.fail"
 local inputs = require "bnn.metrics.metric_inputs"
+local kinds = require "bnn.base.kinds"
 
 local M = {}
 
@@ -15,13 +18,13 @@ local M = {}
 local function join(what, sets)
   for name in pairs(sets) do
     if name ~= "id" and name ~= "ood" then
-      inputs.fail("%s: unknown set %s: expected id and ood", what, tostring(name))
+      fail("%s: expected {id=, ood=}, got a set %s", what, kinds.show(name))
     end
   end
   local parts = {}
   for i, name in ipairs{"id", "ood"} do
     local x = inputs.values(what, name, sets[name], name .. " score")
-    if x:numel() == 0 then inputs.fail("%s: %s has no scores", what, name) end
+    if x:numel() == 0 then fail("%s: %s: expected at least one score, got none", what, name) end
     parts[i] = x
   end
   return core.join_sets(parts[1], parts[2])
@@ -30,7 +33,7 @@ end
 -- Scores, flags (1: positive) and options from a metric's arguments.
 local function read(what, scores, labels, opts, spec)
   local is_sets = type(scores) == "table" and (scores.id ~= nil or scores.ood ~= nil)
-  opts = inputs.options(what, is_sets and labels or opts, spec)
+  opts = bootstrap.options(what, is_sets and labels or opts, spec)
   local x, flags
   if is_sets then
     x, flags = join(what, scores)
@@ -40,8 +43,8 @@ local function read(what, scores, labels, opts, spec)
   end
   local ones = core.count_flags(flags)
   if ones == 0 or ones == x:size(1) then
-    inputs.fail("%s: every label is %d (%s-distribution): examples of both are wanted", what,
-      ones == 0 and 0 or 1, ones == 0 and "in" or "out-of")
+    fail("%s: expected labels 0 and 1 (in- and out-of-distribution), got %d only", what,
+      ones == 0 and 0 or 1)
   end
   if opts.positive ~= "in" then return x, flags, opts end
   return core.negated(x), core.flip_flags(flags), opts
@@ -60,14 +63,15 @@ local function base_rate(flags) return core.count_flags(flags) / flags:size(1) e
 -- @return number, and {lo, hi} with bootstrap
 function M.auroc(scores, labels, opts)
   local x, flags
-  x, flags, opts = read("auroc", scores, labels, opts)
-  return inputs.evaluate("auroc", opts, core.rank_metric, "auroc", x, flags, 0, true)
+  x, flags, opts = read("bnn.metrics.auroc", scores, labels, opts)
+  return bootstrap.evaluate("bnn.metrics.auroc", opts, core.rank_metric, "auroc", x, flags, 0, true)
 end
 
-local function precision_metric(what, scores, labels, opts)
+local function precision_metric(name, scores, labels, opts)
+  local what = "bnn.metrics." .. name
   local x, flags
   x, flags, opts = read(what, scores, labels, opts, {positive = POSITIVE})
-  local value, interval = inputs.evaluate(what, opts, core.rank_metric, what, x, flags, 0, true)
+  local value, interval = bootstrap.evaluate(what, opts, core.rank_metric, name, x, flags, 0, true)
   return value, interval, base_rate(flags)
 end
 
@@ -93,13 +97,14 @@ end
 -- @return number; {lo, hi} with bootstrap, else nil; the base rate, the share of positives
 function M.aupr(scores, labels, opts) return precision_metric("aupr", scores, labels, opts) end
 
-local function false_positives(what, tpr, scores, labels, opts, spec)
+local function false_positives(name, tpr, scores, labels, opts, spec)
+  local what = "bnn.metrics." .. name
   local x, flags
   x, flags, opts = read(what, scores, labels, opts, spec)
-  return inputs.evaluate(what, opts, core.rank_metric, "fpr", x, flags, opts.tpr or tpr, true)
+  return bootstrap.evaluate(what, opts, core.rank_metric, "fpr", x, flags, opts.tpr or tpr, true)
 end
 
---- The false positive rate where the true positive rate is 95%: with the largest threshold t such
+--- False positive rate at a true positive rate of 95%: with the largest threshold t such
 -- that at least 95% of the positives score t or more (decided in integers, 20 TP >= 19 n1; all of a
 -- tie is in), the share of negatives that score t or more. Two conventions, two numbers: positive =
 -- "out" (OpenOOD, pytorch-ood): the share of in-distribution examples that are flagged when 95% of
@@ -114,7 +119,7 @@ function M.fpr95(scores, labels, opts)
   return false_positives("fpr95", 0.95, scores, labels, opts, {positive = POSITIVE})
 end
 
---- As fpr95, at any true positive rate (to six decimals).
+--- False positive rate at a given true positive rate (to six decimals), as fpr95.
 -- @param scores tensor or list [n], higher = more out-of-distribution; or {id=, ood=}
 -- @param labels [n], 1 for out-of-distribution; with {id=, ood=}, the options
 -- @param opts table: tpr=0.95 in [1e-6, 1], positive="out", bootstrap={key=, n=1000, level=0.95}
@@ -124,7 +129,7 @@ function M.fpr(scores, labels, opts)
   return false_positives("fpr", nil, scores, labels, opts, {positive = POSITIVE, tpr = tpr})
 end
 
--- For each distinct score from the highest, f(tp, fp, positives, negatives) -> x, y; behind the
+-- For each distinct score from the highest, f(tp, fp, positives, negatives) -> x, y; after the
 -- point (x0, y0) of a threshold above all.
 local function curve(scores, flags, x0, y0, f)
   local score, fp, tp = core.rank_counts(scores, flags)
@@ -137,13 +142,13 @@ local function curve(scores, flags, x0, y0, f)
   return core.tensor(x, "f64"), core.tensor(y, "f64"), core.tensor(threshold, "f64")
 end
 
---- The points of the ROC curve, one for each distinct score from the highest, behind (0, 0).
+--- The points of the ROC curve, one for each distinct score from the highest, after (0, 0).
 -- @param scores tensor or list [n], higher = more out-of-distribution; or {id=, ood=}
 -- @param labels [n], 1 for out-of-distribution; with {id=, ood=}, the options
 -- @param opts table: positive="out"; for "in" thresholds are of the negated scores
 -- @return table of tensors f64: fpr, tpr, threshold (positive is score >= threshold; the first inf)
 function M.roc_curve(scores, labels, opts)
-  local x, flags = read("roc_curve", scores, labels, opts,
+  local x, flags = read("bnn.metrics.roc_curve", scores, labels, opts,
     {positive = POSITIVE, bootstrap = false})
   local fpr, tpr, threshold = curve(x, flags, 0, 0, function(tp, fp, positives, negatives)
     return fp / negatives, tp / positives
@@ -151,14 +156,14 @@ function M.roc_curve(scores, labels, opts)
   return {fpr = fpr, tpr = tpr, threshold = threshold}
 end
 
---- The points of the precision-recall curve, one for each distinct score from the highest, behind
+--- The points of the precision-recall curve, one for each distinct score from the highest, after
 -- recall 0 and precision 1.
 -- @param scores tensor or list [n], higher = more out-of-distribution; or {id=, ood=}
 -- @param labels [n], 1 for out-of-distribution; with {id=, ood=}, the options
 -- @param opts table: positive="out"; for "in" thresholds are of the negated scores
 -- @return table: tensors f64 recall, precision, threshold (the first inf); number base_rate
 function M.precision_recall_curve(scores, labels, opts)
-  local x, flags = read("precision_recall_curve", scores, labels, opts,
+  local x, flags = read("bnn.metrics.precision_recall_curve", scores, labels, opts,
     {positive = POSITIVE, bootstrap = false})
   local recall, precision, threshold = curve(x, flags, 0, 1, function(tp, fp, positives)
     return tp / positives, tp / (tp + fp)

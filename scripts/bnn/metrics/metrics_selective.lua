@@ -1,12 +1,14 @@
---- Metrics of selective prediction: which errors remain when the least confident answers are
--- refused. Handed out by bnn.metrics.
+--- Metrics of selective prediction: which errors remain if the model abstains on the least
+-- confident answers. Handed out by bnn.metrics.
 --
 -- Each function takes predictions (probabilities [n, C], or what bnn.predict gives) and labels [n]
 -- in 0..C-1; or confidences [n] and labels that are 1 where the answer was right, 0 where wrong.
 -- The confidence is the largest probability, or any score given as `confidence=`, higher = surer
 -- (an uncertainty negated). Among answers of one confidence the errors are spread evenly, which is
 -- their expectation over orders: the order of the examples does not matter.
+local bootstrap = require "bnn.metrics.metric_bootstrap"
 local core = require "bnn.core"
+local fail = require "bnn.base.fail"
 local inputs = require "bnn.metrics.metric_inputs"
 
 local M = {}
@@ -15,22 +17,23 @@ local M = {}
 local function read(what, prediction, labels, opts, spec)
   spec = spec or {}
   spec.confidence = "any"
-  opts = inputs.options(what, opts, spec)
+  opts = bootstrap.options(what, opts, spec)
   local confidence, right = inputs.answers(what, prediction, labels)
   if opts.confidence ~= nil then
     local n = confidence:size(1)
     confidence = inputs.vector(what, "confidence", opts.confidence, "confidence")
     if confidence:size(1) ~= n then
-      inputs.fail("%s: confidence is [%d], predictions are [%d]", what, confidence:size(1), n)
+      fail("%s: confidence: expected [%d], got [%d]", what, n, confidence:size(1))
     end
   end
   return confidence, core.flip_flags(right), opts
 end
 
-local function area(what, prediction, labels, opts)
+local function area(name, prediction, labels, opts)
+  local what = "bnn.metrics." .. name
   local confidence, wrong
   confidence, wrong, opts = read(what, prediction, labels, opts)
-  return inputs.evaluate(what, opts, core.rank_metric, what, confidence, wrong, 0, false)
+  return bootstrap.evaluate(what, opts, core.rank_metric, name, confidence, wrong, 0, false)
 end
 
 --- The area under the risk-coverage curve (Geifman and El-Yaniv 2017): the mean over k = 1..n of
@@ -75,8 +78,8 @@ local function curve_intervals(boot, confidence, wrong, threshold)
   local share = {}
   for i = 1, n do share[i] = 1 / n end
   return {
-    coverage = inputs.intervals(boot, "total_to", group, share, #threshold),
-    risk = inputs.intervals(boot, "mean_to", group, wrong, #threshold),
+    coverage = bootstrap.intervals(boot, "total_to", group, share, #threshold),
+    risk = bootstrap.intervals(boot, "mean_to", group, wrong, #threshold),
   }
 end
 
@@ -89,7 +92,7 @@ end
 --   {lo, hi} of tensors f64, at these thresholds
 function M.risk_coverage(prediction, labels, opts)
   local confidence, wrong
-  confidence, wrong, opts = read("risk_coverage", prediction, labels, opts)
+  confidence, wrong, opts = read("bnn.metrics.risk_coverage", prediction, labels, opts)
   local threshold, count, errors = kept(confidence, wrong)
   local coverage, risk = {}, {}
   for k = 1, #count do
@@ -101,15 +104,16 @@ function M.risk_coverage(prediction, labels, opts)
   return curve, curve_intervals(opts.bootstrap, confidence, wrong, threshold)
 end
 
---- The reject curve: accuracy against the share of answers refused, least confident first, from
--- none refused; a point for each distinct confidence from the lowest.
+--- The reject curve: accuracy against the share of answers rejected, least confident first, from
+-- none rejected; a point for each distinct confidence from the lowest.
 -- @param prediction probabilities [n, C], what bnn.predict gives, or confidences [n]
 -- @param labels [n]
 -- @param opts table: confidence= [n]
 -- @return table of tensors f64: rejected, accuracy (of what is kept), threshold (kept is confidence
 --   >= threshold)
 function M.reject_curve(prediction, labels, opts)
-  local confidence, wrong = read("reject_curve", prediction, labels, opts, {bootstrap = false})
+  local what = "bnn.metrics.reject_curve"
+  local confidence, wrong = read(what, prediction, labels, opts, {bootstrap = false})
   local threshold, count, errors = kept(confidence, wrong)
   local rejected, accuracy, least, n = {}, {}, {}, #count
   for k = n, 1, -1 do

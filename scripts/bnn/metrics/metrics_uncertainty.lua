@@ -1,6 +1,7 @@
 --- Scores of uncertainty from probabilities or logits; handed out by bnn.metrics.
 local core = require "bnn.core"
 local inputs = require "bnn.metrics.metric_inputs"
+local options = require "bnn.base.options"
 
 local M = {}
 
@@ -8,7 +9,7 @@ local M = {}
 -- @param prediction probabilities [n, C], or what bnn.predict gives
 -- @return tensor [n], 0 to log C
 function M.entropy(prediction)
-  local p = inputs.probabilities("entropy", prediction):real()
+  local p = inputs.probabilities("bnn.metrics.entropy", prediction):real()
   return 0 - core.ops.xlogy(p, p):sum(-1)
 end
 
@@ -19,9 +20,9 @@ end
 -- @param opts table: temperature=1
 -- @return tensor [n]
 function M.energy(logits, opts)
-  opts = inputs.options("energy", opts,
-    {temperature = {type = "number", above = 0, default = 1}, bootstrap = false})
-  local z, t = inputs.scores("energy", logits):real(), opts.temperature
+  opts = options.check("bnn.metrics.energy", opts,
+    {temperature = {type = "number", above = 0, default = 1}})
+  local z, t = inputs.scores("bnn.metrics.energy", logits):real(), opts.temperature
   return -((z / t):logsumexp(-1) * t)
 end
 

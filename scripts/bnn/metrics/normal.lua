@@ -3,7 +3,8 @@
 -- Wichura, "Algorithm AS 241: the percentage points of the normal distribution", Applied Statistics
 -- 37 (1988), routine PPND16: a rational function in the middle and two in the tails, relative error
 -- about 1e-16.
-local number = require "bnn.base.number"
+local fail = require "bnn.base.fail"
+local kinds = require "bnn.base.kinds"
 
 local M = {}
 
@@ -44,8 +45,7 @@ local function ratio(rows, r) return horner(rows[1], r) / horner(rows[2], r) end
 -- @param p number in [0, 1]
 function M.quantile(p)
   if type(p) ~= "number" or not (p >= 0 and p <= 1) then
-    local fault = "quantile of the normal: p is %s, a number in [0, 1] is wanted"
-    error(fault:format(number.text(p)), 2)
+    fail("bnn.metrics.normal_quantile: p: expected a number in [0, 1], got %s", kinds.show(p))
   end
   local q = p - 0.5
   if math.abs(q) <= 0.425 then return q * ratio(MIDDLE, 0.180625 - q * q) end

@@ -14,6 +14,7 @@ local checkpoint = require "bnn.checkpoint.checkpoint"
 local checkpoint_folder = require "bnn.checkpoint.checkpoint_folder"
 local core = require "bnn.core"
 local describe = require "bnn.base.describe"
+local fail = require "bnn.base.fail"
 local inputs = require "bnn.metrics.metric_inputs"
 local ood = require "bnn.ood.ood"
 local ood_scores = require "bnn.ood.ood_scores"
@@ -32,7 +33,7 @@ local TINY = 2.0 ^ -126 -- the smallest normal float: log p is finite from here
 -- Logits [n, C] f64 from opts.logits, or the logs of opts.probabilities.
 local function logits_of(what, opts)
   if (opts.logits == nil) == (opts.probabilities == nil) then
-    inputs.fail("%s: either logits= or probabilities= is wanted", what)
+    fail("%s: either logits= or probabilities= is wanted", what)
   end
   if opts.logits == nil then
     local p = inputs.probabilities(what, opts.probabilities):real()
@@ -41,7 +42,7 @@ local function logits_of(what, opts)
   local z = inputs.scores(what, opts.logits)
   for i, v in ipairs(z:reshape(z:numel()):totable()) do
     if v - v ~= 0 then
-      inputs.fail("%s: logit %d of example %d is %s", what, (i - 1) % z:size(2),
+      fail("%s: logit %d of example %d is %s", what, (i - 1) % z:size(2),
         (i - 1) // z:size(2) + 1, v)
     end
   end
@@ -58,11 +59,11 @@ end
 -- @return number T, and table {nll_before=, nll=}: at T = 1 and at T
 function M.temperature(opts)
   local what = "calibration.temperature"
-  opts = inputs.options(what, opts,
-    {logits = "any", probabilities = "any", labels = "any", bootstrap = false})
+  opts = options.check(what, opts,
+    {logits = "any", probabilities = "any", labels = "any"})
   local z = logits_of(what, opts)
   local labels = inputs.labels(what, opts.labels, z:size(1))
-  local t, before, after = inputs.call(what, core.temperature, z, labels)
+  local t, before, after = fail.within(what, core.temperature, z, labels)
   return t, {nll_before = before, nll = after}
 end
 
@@ -76,8 +77,8 @@ end
 -- @return tensor [n, C]
 function M.scale(opts)
   local what = "calibration.scale"
-  opts = inputs.options(what, opts, {
-    logits = "any", probabilities = "any", bootstrap = false,
+  opts = options.check(what, opts, {
+    logits = "any", probabilities = "any",
     temperature = {type = "number", above = 0, required = true},
   })
   return scaled(what, opts)
@@ -87,9 +88,9 @@ end
 
 local function check_prediction(what, p)
   if type(p) ~= "table" or pytree.leaf_kind(p.mean) ~= "tensor" or p.class == nil then
-    inputs.fail("%s: the prediction is to be what bnn.predict gives for classes", what)
+    fail("%s: the prediction is to be what bnn.predict gives for classes", what)
   elseif p.temperature then
-    inputs.fail("%s: the prediction has been calibrated, at temperature %g", what, p.temperature)
+    fail("%s: the prediction has been calibrated, at temperature %g", what, p.temperature)
   end
 end
 
@@ -109,9 +110,9 @@ end
 --   percentile=, threshold=, n=}; n
 function M.fit(opts)
   local what = "calibration.fit"
-  opts = inputs.options(what, opts, {
+  opts = options.check(what, opts, {
     prediction = "any", labels = "any", score = {type = "string", default = "class_std"},
-    percentile = {type = "number", min = 0, max = 1, default = 0.99}, bootstrap = false,
+    percentile = {type = "number", min = 0, max = 1, default = 0.99},
   })
   check_prediction(what, opts.prediction)
   local p = inputs.probabilities(what, opts.prediction)
@@ -142,7 +143,7 @@ function M.apply(fit, prediction)
   local what = "calibration.apply"
   local rule = type(fit) == "table" and fit.rule
   if type(rule) ~= "table" or not options.accept(fit.temperature, POSITIVE) then
-    inputs.fail("%s: what calibration.fit gives is wanted, {temperature=, rule=}", what)
+    fail("%s: what calibration.fit gives is wanted, {temperature=, rule=}", what)
   end
   check_prediction(what, prediction)
   local result = {}
@@ -192,14 +193,14 @@ end
 -- @return list of the fits, as calibration.fit gives them; or nil, message
 function M.keep(path, opts)
   local what = "calibration.keep"
-  opts = inputs.options(what, opts, {
+  opts = options.check(what, opts, {
     validation = {type = "table", required = true}, key = {type = "key", required = true},
     samples = {type = "integer", min = 1}, score = "string", net = "any", likelihood = "any",
-    percentile = {type = "number", min = 0, max = 1}, bootstrap = false,
+    percentile = {type = "number", min = 0, max = 1},
   })
-  if type(path) ~= "string" then inputs.fail("%s: a path is wanted", what) end
+  if type(path) ~= "string" then fail("%s: a path is wanted", what) end
   if not (opts.validation.x and opts.validation.y) then
-    inputs.fail("%s: validation is to be a part of a data set with x and y", what)
+    fail("%s: validation is to be a part of a data set with x and y", what)
   end
   local paths, lack = checkpoint_folder.paths(path)
   if not paths then return nil, lack end

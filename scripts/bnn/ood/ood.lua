@@ -10,7 +10,8 @@
 -- one_minus_probability; and any other field [n] of a prediction, such as one that you add to it.
 local core = require "bnn.core"
 local evaluation = require "bnn.ood.ood_evaluate"
-local inputs = require "bnn.metrics.metric_inputs"
+local fail = require "bnn.base.fail"
+local options = require "bnn.base.options"
 local rules = require "bnn.ood.ood_rule"
 local scores = require "bnn.ood.ood_scores"
 local pytree = require "bnn.params.pytree"
@@ -26,11 +27,11 @@ local M = {}
 function M.threshold(prediction, opts)
   local what = "ood.threshold"
   if type(opts) == "table" and type(opts.score) == "function" then
-    inputs.fail("%s: score is a function, which no checkpoint can keep: a name is wanted "
+    fail("%s: score is a function, which no checkpoint can keep: a name is wanted "
       .. "(prediction.mine = f(prediction), score = \"mine\")", what)
   end
-  opts = inputs.options(what, opts, {
-    score = {type = "string", default = "class_std"}, bootstrap = false,
+  opts = options.check(what, opts, {
+    score = {type = "string", default = "class_std"},
     percentile = {type = "number", min = 0, max = 1, default = 0.99},
   })
   local values = scores.check(what, scores.of(what, prediction, opts.score))
@@ -46,9 +47,9 @@ function M.is_refused(prediction, rule)
   local score = type(rule) == "table" and rule.score
   local threshold = type(rule) == "table" and rule.threshold
   if type(score) ~= "string" or type(threshold) ~= "number" then
-    inputs.fail("%s: the rule is to be what ood.threshold gives, {score=, threshold=}", what)
+    fail("%s: the rule is to be what ood.threshold gives, {score=, threshold=}", what)
   end
-  if threshold ~= threshold then inputs.fail("%s: the threshold is not a number", what) end
+  if threshold ~= threshold then fail("%s: the threshold is not a number", what) end
   local refused = rules.refused(scores.of(what, prediction, score), rule)
   local class = pytree.leaf_kind(prediction.class) == "tensor" and prediction.class:totable() or {}
   for i, c in ipairs(class) do

@@ -1,7 +1,9 @@
 --- The work behind bnn.ood.evaluate: each set is predicted once, of which its scores stay, a number
 -- for each example.
+local bootstrap = require "bnn.metrics.metric_bootstrap"
 local conformal = require "bnn.metrics.conformal"
 local core = require "bnn.core"
+local fail = require "bnn.base.fail"
 local figures = require "bnn.ood.ood_figures"
 local inputs = require "bnn.metrics.metric_inputs"
 local logs = require "bnn.log.log"
@@ -29,25 +31,25 @@ local spec = {
 local function read_set(name, given)
   local x = pytree.leaf_kind(given) ~= "tensor" and type(given) == "table" and given.x or given
   if pytree.leaf_kind(x) ~= "tensor" or x:dim() == 0 then
-    inputs.fail("%s: %s: a part of a data set is wanted, {x= [n, ...]}", WHAT, name)
+    fail("%s: %s: a part of a data set is wanted, {x= [n, ...]}", WHAT, name)
   end
-  if x:size(1) == 0 then inputs.fail("%s: %s has no examples", WHAT, name) end
+  if x:size(1) == 0 then fail("%s: %s has no examples", WHAT, name) end
   return {name = name, x = x}
 end
 
 local function read_id(given)
   if type(given) ~= "table" then
-    inputs.fail("%s: id has no labels: {x=, y=} is wanted", WHAT)
+    fail("%s: id has no labels: {x=, y=} is wanted", WHAT)
   end
   local name = given.title or given.name or "id"
   if type(name) ~= "string" then
-    inputs.fail("%s: id: title is a %s, a string is wanted", WHAT, type(name))
+    fail("%s: id: title is a %s, a string is wanted", WHAT, type(name))
   end
   local set = read_set(name, given)
   local n = set.x:size(1)
-  if given.y == nil then inputs.fail("%s: %s has no labels: y= is wanted", WHAT, name) end
+  if given.y == nil then fail("%s: %s has no labels: y= is wanted", WHAT, name) end
   if n < 2 then
-    inputs.fail("%s: %s has 1 example: two halves are wanted, one to fit on", WHAT, name)
+    fail("%s: %s has 1 example: two halves are wanted, one to fit on", WHAT, name)
   end
   set.labels = inputs.labels(("%s: %s"):format(WHAT, name), given.y, n)
   return set
@@ -58,18 +60,18 @@ local function read_ood(given, id)
   local sets, taken = {}, {[id] = true}
   local function add(name, part)
     if type(name) ~= "string" then
-      inputs.fail("%s: ood[%d] has no name: {name=, x=} is wanted", WHAT, #sets + 1)
+      fail("%s: ood[%d] has no name: {name=, x=} is wanted", WHAT, #sets + 1)
     end
-    if taken[name] then inputs.fail("%s: two sets are called %q", WHAT, name) end
+    if taken[name] then fail("%s: two sets are called %q", WHAT, name) end
     taken[name] = true
     sets[#sets + 1] = read_set(name, part)
   end
   if pytree.leaf_kind(given.x) == "tensor" and (given.y ~= nil or given.size) then
-    inputs.fail("%s: ood is a part of a data set, {name = part, ...} is wanted", WHAT)
+    fail("%s: ood is a part of a data set, {name = part, ...} is wanted", WHAT)
   end
   local names = options.sorted_names(given)
   if #given > 0 and #names > 0 then
-    inputs.fail("%s: ood is a list, and has %q by name: one of both is wanted", WHAT, names[1])
+    fail("%s: ood is a list, and has %q by name: one of both is wanted", WHAT, names[1])
   end
   for _, part in ipairs(given) do add(type(part) == "table" and part.name, part) end
   for _, name in ipairs(names) do add(name, given[name]) end
@@ -80,34 +82,34 @@ end
 local function read_scores(given)
   local list, taken = {}, {}
   local function add(name, score)
-    if taken[name] then inputs.fail("%s: score %q is asked for twice", WHAT, name) end
+    if taken[name] then fail("%s: score %q is asked for twice", WHAT, name) end
     taken[name] = true
     list[#list + 1] = {name = name, score = score}
   end
   for i, name in ipairs(given) do
     if type(name) ~= "string" then
-      inputs.fail("%s: scores[%d] is a %s: a name is wanted, or name = function", WHAT, i,
+      fail("%s: scores[%d] is a %s: a name is wanted, or name = function", WHAT, i,
         type(name))
     end
     add(name, name)
   end
   for _, name in ipairs(options.sorted_names(given)) do
     if type(given[name]) ~= "function" then
-      inputs.fail("%s: scores: %s is a %s, a function of a prediction is wanted", WHAT, name,
+      fail("%s: scores: %s is a %s, a function of a prediction is wanted", WHAT, name,
         type(given[name]))
     end
     add(name, given[name])
   end
-  if #list == 0 then inputs.fail("%s: scores is empty", WHAT) end
+  if #list == 0 then fail("%s: scores is empty", WHAT) end
   return list
 end
 
 local function read(given)
-  local opts = inputs.options(WHAT, given, spec)
+  local opts = bootstrap.options(WHAT, given, spec)
   if opts.alpha >= 1 then
-    inputs.fail("%s: alpha = %s: less than 1 is wanted", WHAT, opts.alpha)
+    fail("%s: alpha = %s: less than 1 is wanted", WHAT, opts.alpha)
   end
-  opts.log = opts.log ~= nil and inputs.call(WHAT, logs.of, opts.log) or nil
+  opts.log = opts.log ~= nil and fail.within(WHAT, logs.of, opts.log) or nil
   opts.id = read_id(opts.id)
   opts.ood = read_ood(opts.ood, opts.id.name)
   opts.scores = opts.scores and read_scores(opts.scores)
@@ -121,11 +123,11 @@ local function predict(opts, set)
   local what, n = ("%s: %s"):format(WHAT, set.name), set.x:size(1)
   local prediction = opts.predict(set.x)
   if scores.size(what, prediction) ~= n then
-    inputs.fail("%s: predict gives %d predictions for %d examples", what,
+    fail("%s: predict gives %d predictions for %d examples", what,
       prediction.mean:size(1), n)
   end
   local p = inputs.probabilities(what, prediction)
-  if p:size(2) < 2 then inputs.fail("%s: the predictions are of one class only", what) end
+  if p:size(2) < 2 then fail("%s: the predictions are of one class only", what) end
   return prediction, p
 end
 

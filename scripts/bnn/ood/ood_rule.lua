@@ -1,5 +1,5 @@
 --- The rule of bnn.ood: an answer is refused where its score is above a threshold.
-local inputs = require "bnn.metrics.metric_inputs"
+local fail = require "bnn.base.fail"
 local metrics_regression = require "bnn.metrics.metrics_regression"
 
 local M = {}
@@ -13,7 +13,7 @@ local M = {}
 function M.fit(what, name, values, percentile)
   local threshold = metrics_regression.quantile(values, percentile)
   if threshold ~= threshold then
-    inputs.fail("%s: percentile = %s lies between a score of -inf and one of inf", what, percentile)
+    fail("%s: percentile = %s lies between a score of -inf and one of inf", what, percentile)
   end
   return {score = name, percentile = percentile, threshold = threshold, n = values:size(1)}
 end

@@ -1,6 +1,7 @@
 --- Scores of bnn.ood: which number of a prediction says how far an example lies from what the
 -- network knows. Higher = more out-of-distribution.
 local core = require "bnn.core"
+local fail = require "bnn.base.fail"
 local inputs = require "bnn.metrics.metric_inputs"
 local nearest = require "bnn.base.nearest"
 local options = require "bnn.base.options"
@@ -53,16 +54,16 @@ function M.usual(what, prediction)
     if has[name] then names[#names + 1] = name end
   end
   if #names > 0 then return names end
-  inputs.fail("%s: the predictions have none of %s", what, table.concat(USUAL, ", "))
+  fail("%s: the predictions have none of %s", what, table.concat(USUAL, ", "))
 end
 
 local function fail_missing(what, prediction, name)
   if NO_SCORES[name] and prediction[name] then
-    inputs.fail("%s: score = %q: %s", what, name, NO_SCORES[name])
+    fail("%s: score = %q: %s", what, name, NO_SCORES[name])
   end
   local there = M.names(prediction)
   local near = nearest.find(name, there)
-  inputs.fail("%s: the prediction has no score %q: %s%s", what, name,
+  fail("%s: the prediction has no score %q: %s%s", what, name,
     near and ("did you mean '%s'? "):format(near) or "",
     #there > 0 and "there are " .. table.concat(there, ", ") or "it has none at all")
 end
@@ -70,12 +71,12 @@ end
 --- How many examples a prediction is of; raises when it is none.
 function M.size(what, prediction)
   if type(prediction) ~= "table" then
-    inputs.fail("%s: the prediction is a %s, what bnn.predict gives is wanted", what,
+    fail("%s: the prediction is a %s, what bnn.predict gives is wanted", what,
       pytree.leaf_kind(prediction) or type(prediction))
   end
   local mean = prediction.mean
   if pytree.leaf_kind(mean) == "tensor" and mean:dim() > 0 then return mean:size(1) end
-  inputs.fail("%s: the prediction has no mean [n, ...]: what bnn.predict gives is wanted", what)
+  fail("%s: the prediction has no mean [n, ...]: what bnn.predict gives is wanted", what)
 end
 
 local function by_name(what, prediction, name)
@@ -97,7 +98,7 @@ function M.of(what, prediction, score)
   local name = is_named and score or "what the score's function gives"
   local x = inputs.tensor(what, name, values, "f64")
   if x:numel() ~= n or not is_column(x) then
-    inputs.fail("%s: %s is %s, a number for each of %d predictions is wanted", what, name,
+    fail("%s: %s is %s, a number for each of %d predictions is wanted", what, name,
       shapes.text(x), n)
   end
   return x:view(n)
@@ -105,9 +106,9 @@ end
 
 --- Refuses NaN and an empty tensor.
 function M.check(what, x)
-  if x:size(1) == 0 then inputs.fail("%s: there are no predictions", what) end
+  if x:size(1) == 0 then fail("%s: there are no predictions", what) end
   local at = core.find_nan(x)
-  if at then inputs.fail("%s: the score of prediction %d is not a number", what, at) end
+  if at then fail("%s: the score of prediction %d is not a number", what, at) end
   return x
 end
 

@@ -20,8 +20,8 @@
 -- x: the same bits on any number of threads, and the same draws (a side, a direction, a pattern of
 -- noise) at every severity. A NaN comes out where its pixel goes.
 local core = require "bnn.core"
+local fail = require "bnn.base.fail"
 local logs = require "bnn.log.log"
-local inputs = require "bnn.metrics.metric_inputs"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local report = require "bnn.ood.shift_report"
@@ -53,15 +53,15 @@ local SIDE = 28 -- the shorter side of the images that amounts in pixels are mea
 function M.amount(name, severity, side)
   local kind = kinds[name]
   if not kind then
-    inputs.fail("shift.amount: there is no shift %q: one of %s is wanted", tostring(name),
+    fail("shift.amount: there is no shift %q: one of %s is wanted", tostring(name),
       table.concat(M.names, ", "))
   end
   local amount = severity == 0 and (kind.still or 0) or kind[2][severity]
   if not amount then
-    inputs.fail("shift.amount: severity = %s: 0 to 5 is wanted", number.text(severity))
+    fail("shift.amount: severity = %s: 0 to 5 is wanted", number.text(severity))
   end
   if side ~= nil and not options.accept(side, {type = "number", min = 0}) then
-    inputs.fail("shift.amount: side = %s: a number of pixels is wanted", number.text(side))
+    fail("shift.amount: side = %s: a number of pixels is wanted", number.text(side))
   end
   return kind.in_pixels and amount * (side or SIDE) / SIDE or amount, kind[1]
 end
@@ -73,19 +73,19 @@ end
 
 local function shift(name, x, given)
   local what, kind = "shift." .. name, kinds[name]
-  local opts = inputs.options(what, given, {
-    key = {type = "key", required = kind.wants_key}, bootstrap = false,
+  local opts = options.check(what, given, {
+    key = {type = "key", required = kind.wants_key},
     severity = {type = "integer", min = 0, max = 5}, [kind[1]] = "number",
   })
   if pytree.leaf_kind(x) ~= "tensor" then
-    inputs.fail("%s: x is a %s, a tensor [n, h, w] or [n, channels, h, w] is wanted", what, type(x))
+    fail("%s: x is a %s, a tensor [n, h, w] or [n, channels, h, w] is wanted", what, type(x))
   end
   local amount = opts[kind[1]]
   if (amount == nil) == (opts.severity == nil) then
-    inputs.fail("%s: either severity= or %s= is wanted", what, kind[1])
+    fail("%s: either severity= or %s= is wanted", what, kind[1])
   end
   amount = amount or M.amount(name, opts.severity, shorter_side(x))
-  return inputs.call(what, core.shift, x, name, amount, opts.key)
+  return fail.within(what, core.shift, x, name, amount, opts.key)
 end
 
 --- Images turned about their middle, by bilinear interpolation; what comes from outside is 0.
@@ -137,10 +137,10 @@ function M.occlude(x, opts) return shift("occlude", x, opts) end
 -- Refuses no names, and what is named twice: it would be worked out twice, and a line would go back
 -- and forth.
 local function check_distinct(what, name, list)
-  if #list == 0 then inputs.fail("%s: %s is empty", what, name) end
+  if #list == 0 then fail("%s: %s is empty", what, name) end
   local taken = {}
   for _, v in ipairs(list) do
-    if taken[v] then inputs.fail("%s: %s names %s twice", what, name, v) end
+    if taken[v] then fail("%s: %s names %s twice", what, name, v) end
     taken[v] = true
   end
 end
@@ -165,17 +165,17 @@ end
 --   of {"shift/rotate/1/accuracy", value}; figures, the files that were drawn
 function M.evaluate(opts)
   local what = "shift.evaluate"
-  opts = inputs.options(what, opts, {
+  opts = options.check(what, opts, {
     predict = {type = "function", required = true}, data = {type = "table", required = true},
     key = {type = "key", required = true}, log = "any", step = {type = "integer", default = 0},
     shifts = {type = "string", list = true, default = M.names, choices = M.names},
     severities = {type = "integer", list = true, min = 1, max = 5, default = {1, 2, 3, 4, 5}},
-    figures = "string", title = "string", bootstrap = false,
+    figures = "string", title = "string",
   })
   check_distinct(what, "shifts", opts.shifts)
   check_distinct(what, "severities", opts.severities)
   report.check_data(what, opts.data)
-  opts.log = opts.log ~= nil and inputs.call(what, logs.of, opts.log) or nil
+  opts.log = opts.log ~= nil and fail.within(what, logs.of, opts.log) or nil
   opts.order = M.names
   return report.make(function(name, severity)
     local amount, unit = M.amount(name, severity, shorter_side(opts.data.x))

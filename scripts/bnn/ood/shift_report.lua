@@ -1,5 +1,6 @@
 --- What bnn.shift.evaluate gives: figures for each shift and severity, as a table for the screen,
 -- rows for a log and figures.
+local fail = require "bnn.base.fail"
 local inputs = require "bnn.metrics.metric_inputs"
 local metrics = require "bnn.metrics.metrics"
 local plot = require "bnn.plot.plot"
@@ -29,9 +30,9 @@ local FIGURES = {
 --- Raises unless data are images and their labels.
 function M.check_data(what, data)
   if pytree.leaf_kind(data.x) ~= "tensor" or data.x:dim() == 0 then
-    inputs.fail("%s: data is to be a part of a data set, {x=, y=}", what)
+    fail("%s: data is to be a part of a data set, {x=, y=}", what)
   end
-  if data.y == nil then inputs.fail("%s: data has no labels: y= is wanted", what) end
+  if data.y == nil then fail("%s: data has no labels: y= is wanted", what) end
   inputs.labels(what .. ": data", data.y, data.x:size(1))
 end
 

@@ -6,7 +6,6 @@ local expect_model = require "bnn.params.expect_model"
 local fail = require "bnn.base.fail"
 local lru_cache = require "bnn.base.lru_cache"
 local likelihoods = require "bnn.model.likelihood"
-local inputs = require "bnn.metrics.metric_inputs"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local trace_model = require "bnn.autodiff.trace_model"
@@ -83,7 +82,7 @@ end
 local function start(program, source, call, opts)
   if not opts.sums then return core.prediction(program, source.x:size(1), opts.classes or false) end
   local ok, fault = opts.sums:check(table.unpack(call, 1, 6))
-  if not ok then inputs.fail("bnn.predict: continue: %s", fault) end
+  if not ok then fail("bnn.predict: continue: %s", fault) end
   return opts.sums:clone()
 end
 
@@ -216,18 +215,18 @@ local function check_samples(opts, model)
   local samples = opts.samples
   if samples ~= "auto" then
     for _, name in ipairs{"tolerance", "max_samples"} do
-      if opts[name] then inputs.fail('bnn.predict: %s goes with samples = "auto"', name) end
+      if opts[name] then fail('bnn.predict: %s goes with samples = "auto"', name) end
     end
     if not samples then samples = (model.posterior or opts.train) and 100 or 1 end
     opts.samples = math.tointeger(samples)
     if opts.samples then return end
-    inputs.fail('bnn.predict: samples: expected an integer or "auto", got %s',
+    fail('bnn.predict: samples: expected an integer or "auto", got %s',
       type(samples) == "string" and ("%q"):format(samples) or samples)
   end
   opts.max_samples = opts.max_samples or MAX_SAMPLES
   opts.tolerance = opts.tolerance or opts.classes and TOLERANCE
   if opts.tolerance then return end
-  inputs.fail("bnn.predict: tolerance: expected the standard error of the mean that is small "
+  fail("bnn.predict: tolerance: expected the standard error of the mean that is small "
     .. 'enough for samples = "auto", in the units of what is predicted')
 end
 
@@ -238,11 +237,11 @@ local carried = setmetatable({}, {__mode = "k"})
 local function check_continued(opts, model)
   local earlier = carried[opts.continue]
   if not earlier then
-    inputs.fail("bnn.predict: continue is not what bnn.predict gave (nor is a copy of that)")
+    fail("bnn.predict: continue is not what bnn.predict gave (nor is a copy of that)")
   end
   for _, name in ipairs{"net", "likelihood"} do
     if earlier[name] ~= model[name] then
-      inputs.fail("bnn.predict: continue: the model's %s is another than that of the %d samples so "
+      fail("bnn.predict: continue: the model's %s is another than that of the %d samples so "
         .. "far", name, earlier.sums:samples())
     end
   end
@@ -250,7 +249,7 @@ local function check_continued(opts, model)
     local was = earlier[name]
     if opts[name] == nil then opts[name] = was end
     if opts[name] ~= was then
-      inputs.fail("bnn.predict: continue: %s is %s, for the %d samples so far it is %s", name,
+      fail("bnn.predict: continue: %s is %s, for the %d samples so far it is %s", name,
         number.text(opts[name]), earlier.sums:samples(),
         was == nil and "left out" or number.text(was))
     end

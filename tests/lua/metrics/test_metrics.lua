@@ -46,18 +46,20 @@ end
 
 function TestAccuracy.test_refusals()
   local rows = {
-    {"predictions are [3], targets [4]", tensor({0, 1, 1}, "i32"), labels},
-    {"predictions are [4], targets [2, 2]", labels, labels:reshape(2, 2)},
-    {"predictions are [4], targets [1, 4]", labels, labels:reshape(1, 4)},
-    {"there are no predictions", bnn.zeros({0}, "i32"), bnn.zeros({0}, "i32")},
-    {"the prediction is a nil", nil, labels}, {"the prediction is a table", {mean = 1}, labels},
-    {"labels is a table", labels, {y = labels}}, {"labels is a nil", labels},
-    {"prediction 2 is not a number for class 1", tensor{{1, 2}, {1, 0 / 0}}, {0, 1}},
-    {"accuracy: prediction 1 is not a number for class 0",
+    {"accuracy: expected labels [3], got [4]", tensor({0, 1, 1}, "i32"), labels},
+    {"expected labels [4], got [2, 2]", labels, labels:reshape(2, 2)},
+    {"expected labels [4], got [1, 4]", labels, labels:reshape(1, 4)},
+    {"expected at least one prediction, got none", bnn.zeros({0}, "i32"), bnn.zeros({0}, "i32")},
+    {"prediction: expected a tensor or a list, got nil", nil, labels},
+    {"prediction: expected a tensor or a list, got a table", {mean = 1}, labels},
+    {"labels: expected a tensor or a list, got a table", labels, {y = labels}},
+    {"labels: expected a tensor or a list, got nil", labels},
+    {"prediction 2: class 1: expected a number, got nan", tensor{{1, 2}, {1, 0 / 0}}, {0, 1}},
+    {"accuracy: prediction 1: class 0: expected a number, got nan",
      {class = tensor({0}, "i32"), mean = tensor{{0 / 0, 0 / 0}}}, {0}},
     -- labels that are counted from 1
-    {"accuracy: label 2 is 2, predictions are of classes 0..1", {{1, 0}, {0, 1}}, {1, 2}},
-    {"label 1 is -1, predictions are of classes 0..1",
+    {"accuracy: label 2: expected a class in 0..1, got 2", {{1, 0}, {0, 1}}, {1, 2}},
+    {"label 1: expected a class in 0..1, got -1",
      {class = tensor({0}, "i32"), mean = tensor{{1, 0}}}, {-1}},
   }
   for i, row in ipairs(rows) do
@@ -70,11 +72,11 @@ end
 function TestAccuracy.test_a_refusal_has_the_line_of_the_caller_where_there_is_one()
   local function call() return (metrics.accuracy({0}, {0, 1})) end
   local line = debug.getinfo(1, "l").currentline - 1
-  lu.assertErrorMsgContains(("test_metrics.lua:%d: accuracy: "):format(line), call)
+  lu.assertErrorMsgContains(("test_metrics.lua:%d: bnn.metrics.accuracy: "):format(line), call)
   local source = "local f = ...; local value = f({0}, {0, 1}); return value"
   local stripped = load(string.dump(load(source), true))
   local _, message = pcall(stripped, metrics.accuracy) -- its own line is not known: the next one's
-  lu.assertStrContains(message, "accuracy: predictions are [1], targets [2]")
+  lu.assertStrContains(message, "bnn.metrics.accuracy: expected labels [1], got [2]")
   lu.assertNotStrContains(message, "scripts/bnn")
 end
 
@@ -89,9 +91,11 @@ end
 
 function TestRmse.test_refusals()
   local rows = {
-    {"predictions are [2, 1], targets [2]", bnn.zeros(2, 1), bnn.zeros(2)}, -- would broadcast
-    {"predictions are [2], targets [3]", bnn.zeros(2), bnn.zeros(3)},
-    {"there are no predictions", bnn.zeros(0), bnn.zeros(0)}, {"the target is a nil", bnn.zeros(2)},
+    {"bnn.metrics.rmse: expected target [2, 1], got [2]",
+     bnn.zeros(2, 1), bnn.zeros(2)}, -- would broadcast
+    {"expected target [2], got [3]", bnn.zeros(2), bnn.zeros(3)},
+    {"expected at least one prediction, got none", bnn.zeros(0), bnn.zeros(0)},
+    {"target: expected a tensor or a list, got nil", bnn.zeros(2)},
   }
   for i, row in ipairs(rows) do
     local ok, message = pcall(metrics.rmse, row[2], row[3])
@@ -125,11 +129,13 @@ end
 
 function TestQuantile.test_refusals()
   local rows = {
-    {"there are no values", {}, 0.5}, {"there are no values", bnn.zeros(0), 0.5},
-    {"value 2 is not a number", {1, 0 / 0}, 0.5},
-    {"value 1 is not a number", tensor{0 / 0, 1}, 0.5},
-    {"q is -0.1", {1}, -0.1}, {"q is 1.5", {1}, 1.5}, {"q is nil", {1}}, {"q is half", {1}, "half"},
-    {"x is a number", 3, 0.5}, {"x is a nil", nil, 0.5},
+    {"x: expected at least one value, got none", {}, 0.5},
+    {"x: expected at least one value, got none", bnn.zeros(0), 0.5},
+    {"value 2: expected a number, got nan", {1, 0 / 0}, 0.5},
+    {"value 1: expected a number, got nan", tensor{0 / 0, 1}, 0.5},
+    {"q: expected a number in [0, 1], got -0.1", {1}, -0.1}, {"got 1.5", {1}, 1.5},
+    {"q: expected a number in [0, 1], got nil", {1}}, {'got "half"', {1}, "half"},
+    {"x: expected a tensor or a list, got a number", 3, 0.5}, {"got nil", nil, 0.5},
   }
   for i, row in ipairs(rows) do
     local ok, message = pcall(metrics.quantile, row[2], row[3])
@@ -166,10 +172,11 @@ function TestCoverage.test_the_share_within_the_interval()
   local target = bnn.tensor{{1.64}, {-3.2}, {1.65}, {-5}}
   lu.assertEquals(bnn.metrics.coverage(mean, std, target, 0.9), 0.5)
   lu.assertEquals(bnn.metrics.coverage(mean, std, target, 0.99), 0.75)
-  lu.assertErrorMsgContains("predictions are [4, 1], targets [4]", bnn.metrics.coverage, mean, std,
+  lu.assertErrorMsgContains("bnn.metrics.coverage: expected target [4, 1], got [4]",
+    bnn.metrics.coverage, mean, std,
     target:reshape(4), 0.9)
   lu.assertErrorMsgContains("between 0 and 1", bnn.metrics.coverage, mean, std, target, 90)
-  lu.assertErrorMsgContains("coverage: std 2 is -2, at least 0 is wanted", bnn.metrics.coverage,
+  lu.assertErrorMsgContains("coverage: std 2: expected at least 0, got -2", bnn.metrics.coverage,
     {0, 0}, {0, -2}, {0, 0}, 0.9)
   lu.assertEquals(bnn.metrics.coverage({1, 1}, {0, 0}, {1, 2}, 0.9), 0.5)
 end

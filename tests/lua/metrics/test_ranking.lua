@@ -118,18 +118,21 @@ end
 
 function TestRanking.test_refusals()
   check_refusals(metrics.auroc, {
-    {"score 2 is not a number", {1, 0 / 0}, {0, 1}}, {"there are no scores", {}, {}},
-    {"predictions are [3], targets [2]", {1, 2, 3}, {0, 1}},
-    {"scores is [1, 2], [n] is wanted", {{1, 2}}, {0, 1}},
-    {"every label is 0 (in-distribution)", {1, 2}, {0, 0}},
-    {"every label is 1 (out-of-distribution)", {1, 2}, {1, 1}},
-    {"label 2 is 2, 0 or 1 is wanted", {1, 2}, {0, 2}}, {"labels is a nil", {1, 2}},
-    {"ood has no scores", {id = {1}, ood = {}}},
-    {"id is a nil", {ood = {1}}}, {"unknown set out", {id = {1}, out = {1}}},
-    {"id score 1 is not a number", {id = {0 / 0}, ood = {1}}},
+    {"score 2: expected a number, got nan", {1, 0 / 0}, {0, 1}},
+    {"expected at least one score, got none", {}, {}},
+    {"expected labels [3], got [2]", {1, 2, 3}, {0, 1}},
+    {"scores: expected [n], got [1, 2]", {{1, 2}}, {0, 1}},
+    {"expected labels 0 and 1 (in- and out-of-distribution), got 0 only", {1, 2}, {0, 0}},
+    {"got 1 only", {1, 2}, {1, 1}},
+    {"label 2: expected 0 or 1, got 2", {1, 2}, {0, 2}},
+    {"labels: expected a tensor or a list, got nil", {1, 2}},
+    {"ood: expected at least one score, got none", {id = {1}, ood = {}}},
+    {"id: expected a tensor or a list, got nil", {ood = {1}}},
+    {'expected {id=, ood=}, got a set "out"', {id = {1}, out = {1}}},
+    {"id score 1: expected a number, got nan", {id = {0 / 0}, ood = {1}}},
     {"unknown option 'boot'", {1, 2}, {0, 1}, {boot = {}}},
     {"key: expected", {1, 2}, {0, 1}, {bootstrap = {}}},
-    {"level = 1", {1, 2}, {0, 1}, {bootstrap = {key = bnn.key(1), level = 1.0}}},
+    {"level: expected less than 1", {1, 2}, {0, 1}, {bootstrap = {key = bnn.key(1), level = 1.0}}},
   })
   check_refusals(metrics.fpr, {{"tpr: expected", {1, 2}, {0, 1}, {tpr = 0}}})
   check_refusals(metrics.aupr, {{"positive: expected", {1, 2}, {0, 1}, {positive = "ood"}}})
@@ -165,10 +168,10 @@ function TestSelective.test_predictions_and_confidences_of_ones_own()
   near(metrics.aurc(p, {1, 1, 0}, {confidence = {-3, -1, -2}}), (0 + 0 + 1 / 3) / 3)
   near(metrics.aurc({mean = tensor(p)}, tensor({1, 1, 0}, "i32")), (1 + 1 / 2 + 1 / 3) / 3)
   check_refusals(metrics.aurc, {
-    {"confidence is [2], predictions are [3]", p, {1, 1, 0}, {confidence = {1, 2}}},
-    {"confidence 2 is not a number", p, {1, 1, 0}, {confidence = {1, 0 / 0, 2}}},
-    {"label 3 is 2, predictions are of classes 0..1", p, {1, 1, 2}},
-    {"prediction 1 sums to 3", {{1, 1, 1}}, {0}}, {"prediction 1 gives class 1 7", {{0, 7}}, {0}},
+    {"confidence: expected [3], got [2]", p, {1, 1, 0}, {confidence = {1, 2}}},
+    {"confidence 2: expected a number, got nan", p, {1, 1, 0}, {confidence = {1, 0 / 0, 2}}},
+    {"label 3: expected a class in 0..1, got 2", p, {1, 1, 2}},
+    {"got 3 as their sum", {{1, 1, 1}}, {0}}, {"got 7 for class 1", {{0, 7}}, {0}},
   })
 end
 

@@ -69,7 +69,7 @@ function TestScores.test_confusion_matrix()
       {{1, 0, 0}, {0, 1, 0}, {0, 0, 0}})
   end
   check_refusals(metrics.confusion_matrix, {
-    {"label 1 is 2, predictions are of classes 0..1", {{1, 0}}, {2}},
+    {"label 1: expected a class in 0..1, got 2", {{1, 0}}, {2}},
     {"label 1 is 2, there are 2 classes", {2}, {0}, {classes = 2}},
     {"bootstrap: key: expected", {0}, {0}, {bootstrap = {}}},
   })
@@ -86,21 +86,23 @@ end
 
 function TestScores.test_refusals()
   check_refusals(metrics.nll, {
-    {"prediction 2 sums to 1.5: probabilities are wanted", {{0.5, 0.5}, {1, 0.5}}, {0, 0}},
-    {"prediction 1 gives class 0 -1", {{-1, 2}}, {0}},
-    {"prediction 1 is not a number for class 1", {{1, 0 / 0}}, {0}},
-    {"nll: label 1 is 2, predictions are of classes 0..1", {{1, 0}}, {2}},
-    {"label 1 is -1", {{1, 0}}, {-1}}, {"there are no predictions", {}, {}},
-    {"predictions are [1], targets [2]", {{1, 0}}, {0, 0}},
-    {"predictions are [2], [n, classes] is wanted", {1, 0}, {0, 0}},
+    {"prediction 2: expected probabilities (softmax of logits), got 1.5 as their sum",
+     {{0.5, 0.5}, {1, 0.5}}, {0, 0}},
+    {"prediction 1: expected probabilities (softmax of logits), got -1 for class 0",
+     {{-1, 2}}, {0}},
+    {"prediction 1: class 1: expected a number, got nan", {{1, 0 / 0}}, {0}},
+    {"nll: label 1: expected a class in 0..1, got 2", {{1, 0}}, {2}},
+    {"got -1", {{1, 0}}, {-1}}, {"expected at least one prediction, got none", {}, {}},
+    {"expected labels [1], got [2]", {{1, 0}}, {0, 0}},
+    {"prediction: expected [n, classes], got [2]", {1, 0}, {0, 0}},
     {"element [1] is 0.5, which i32 cannot hold", {{1, 0}}, {0.5}},
-    {": nll: labels: index or value out of range: element [1] is 0.5, which", -- the line once
-     {{1, 0}}, tensor{0.5}},
+    {"bnn.metrics.nll: labels: index or value out of range: element [1] is 0.5, which",
+     {{1, 0}}, tensor{0.5}}, -- the line once
   })
   check_refusals(metrics.top_k, {
-    {"k is 4, an integer in 1..3", p, {0, 0, 0}, 4}, {"k is 0", p, {0, 0, 0}, 0},
-    {"k is nil", p, {0, 0, 0}},
-    {"top_k: label 2 is 3, predictions are of classes 0..2", p, {0, 3, 0}, 1},
+    {"k: expected an integer in 1..3, got 4", p, {0, 0, 0}, 4}, {"got 0", p, {0, 0, 0}, 0},
+    {"got nil", p, {0, 0, 0}},
+    {"top_k: label 2: expected a class in 0..2, got 3", p, {0, 3, 0}, 1},
   })
 end
 
@@ -165,9 +167,9 @@ end
 function TestCalibration.test_refusals()
   check_refusals(metrics.ece, {
     {"confidence 2 is 1.5, wanted 0 to 1", {0.5, 1.5}, {1, 1}},
-    {"prediction 2 is not a number", {0.5, 0 / 0}, {1, 1}},
-    {"label 1 is 3, 0 or 1 is wanted", {0.5}, {3}}, {"bins: expected", {0.5}, {1}, {bins = 0}},
-    {"there are no predictions", {}, {}},
+    {"prediction 2: expected a number, got nan", {0.5, 0 / 0}, {1, 1}},
+    {"label 1: expected 0 or 1, got 3", {0.5}, {3}}, {"bins: expected", {0.5}, {1}, {bins = 0}},
+    {"expected at least one prediction, got none", {}, {}},
   })
 end
 
@@ -215,7 +217,8 @@ function TestTemperature.test_refusals()
     {"either logits= or probabilities=", {labels = {0}}},
     {"either logits= or probabilities=", {labels = {0}, logits = {{1}}, probabilities = {{1}}}},
     {"logit 1 of example 1 is inf", {labels = {0}, logits = {{0, 1 / 0}}}},
-    {"label 1 is 2", {labels = {2}, logits = {{0, 1}}}}, {"labels is a nil", {logits = {{0, 1}}}},
+    {"label 1 is 2", {labels = {2}, logits = {{0, 1}}}},
+    {"labels: expected a tensor or a list, got nil", {logits = {{0, 1}}}},
   })
   check_refusals(bnn.calibration.scale,
     {{"temperature: expected", {logits = {{1}}, temperature = 0}}})
@@ -310,10 +313,10 @@ function TestFit.test_refusals()
     {no_prediction, {prediction = good.mean, labels = y}},
     {no_prediction, {prediction = {mean = good.mean}, labels = y}},
     {"calibration.fit: " .. calibrated, {prediction = applied, labels = y}},
-    {"predictions are [10], targets [2]", {prediction = good, labels = {0, 1}}},
-    {"calibration.fit: label 1 is 3, predictions are of classes 0..2",
+    {"expected labels [10], got [2]", {prediction = good, labels = {0, 1}}},
+    {"calibration.fit: label 1: expected a class in 0..2, got 3",
      {prediction = good, labels = {3, 0, 0, 0, 0, 0, 0, 0, 0, 0}}},
-    {"calibration.fit: prediction 1 is not a number", {prediction = bad, labels = y}},
+    {"calibration.fit: prediction 1: ", {prediction = bad, labels = y}},
     {"unknown option 'percentil': did you mean 'percentile'?",
      {prediction = good, labels = y, percentil = 1}},
     {"calibration.fit: percentile: expected at most 1",
@@ -329,7 +332,7 @@ function TestFit.test_refusals()
     {"the rule is to be what ood.threshold gives", {temperature = 1, rule = {}}, good},
     {"calibration.apply: the prediction " .. no_prediction, fit, good.mean},
     {calibrated, fit, applied},
-    {"calibration.apply: prediction 1 is not a number", fit, bad},
+    {"calibration.apply: prediction 1: ", fit, bad},
   })
 end
 
@@ -384,11 +387,12 @@ end
 
 function TestConformal.test_refusals()
   check_refusals(bnn.conformal.threshold, {
-    {"alpha is 0", {1}, 0}, {"alpha is 1", {1}, 1}, {"there are no scores", {}, 0.1},
-    {"score 1 is not a number", {0 / 0}, 0.1},
+    {"alpha: expected a number between 0 and 1, got 0", {1}, 0}, {"got 1", {1}, 1},
+    {"expected at least one score, got none", {}, 0.1},
+    {"score 1: expected a number, got nan", {0 / 0}, 0.1},
   })
-  check_refusals(bnn.conformal.sets, {{"what conformal.fit gives", 3, {{1}}}})
-  check_refusals(bnn.conformal.coverage, {{"what conformal.sets gives", {}, {0}}})
+  check_refusals(bnn.conformal.sets, {{"what bnn.conformal.fit gives", 3, {{1}}}})
+  check_refusals(bnn.conformal.coverage, {{"what bnn.conformal.sets gives", {}, {0}}})
 end
 
 os.exit(lu.LuaUnit.run())

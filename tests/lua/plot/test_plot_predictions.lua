@@ -263,7 +263,7 @@ function TestReliability.test_misuse_is_named()
     {reliability = {n = {1}, confidence = {1}, accuracy = {1, 1}}})
   raises("bin 1 has 3 examples and a mean that is not a number", draw,
     {reliability = {n = {3}, confidence = {1}, accuracy = {0 / 0}}})
-  raises("reliability: prediction 2 is not a number", draw,
+  raises("reliability: prediction 2: expected a number, got nan", draw,
     {prediction = {0.5, 0 / 0}, labels = {1, 1}})
   raises("path = \"x.jpg\"", draw, {prediction = CONFIDENCE, labels = RIGHT, path = "x.jpg"})
   raises("either path or out", draw,
@@ -387,9 +387,10 @@ function TestCurves.test_misuse_is_named()
   raises("either id= and ood= or curve=", plot.roc, {series = {{id = {1}, curve = {}}}})
   raises("curve has no tpr: {fpr=, tpr=} is wanted", plot.roc, {series = {{curve = {fpr = {0}}}}})
   raises("fpr is [2], tpr is [1]", plot.roc, {series = {{curve = {fpr = {0, 1}, tpr = {0}}}}})
-  raises("ood score 1 is not a number", plot.roc,
+  raises("ood score 1: expected a number, got nan", plot.roc,
     {series = {{id = {1}, ood = {0 / 0}}}})
-  raises("id has no scores", plot.roc, {series = {{id = bnn.zeros(0), ood = {1}}}})
+  raises("id: expected at least one score, got none",
+    plot.roc, {series = {{id = bnn.zeros(0), ood = {1}}}})
   raises("colour = \"blu\": did you mean 'blue'?", plot.roc,
     {series = {{id = {1}, ood = {2}, colour = "blu"}}})
   raises("unknown option 'odd': did you mean 'ood'?", plot.roc,
@@ -399,7 +400,7 @@ function TestCurves.test_misuse_is_named()
   raises("either prediction= and labels= or curve=", plot.risk_coverage,
     {series = {{curve = {}, labels = {1}}}})
   raises("curve has no coverage", plot.risk_coverage, {series = {{curve = {}}}})
-  raises("confidence 1 is not a number", plot.risk_coverage,
+  raises("confidence 1: expected a number, got nan", plot.risk_coverage,
     {series = {{prediction = {1}, labels = {1}, confidence = {0 / 0}}}})
   raises("unknown option 'shade'", plot.roc, {series = {good}, shade = {{0, 1}}})
 end
@@ -480,9 +481,9 @@ function TestPredictions.test_misuse_is_named()
   raises("one of threshold, rule and refused", draw,
     {x = x, prediction = SOME, threshold = 1, refused = {0, 0, 0, 1}})
   raises("the rule is to be what ood.threshold gives", draw, {x = x, prediction = SOME, rule = {}})
-  raises("refused: label 2 is 2, 0 or 1", draw,
+  raises("refused: label 2: expected 0 or 1, got 2", draw,
     {x = x, prediction = SOME, refused = {0, 2, 0, 1}})
-  raises("predictions are [4], targets [3]", draw, {x = x, prediction = SOME, labels = {0, 1, 2}})
+  raises("expected labels [4], got [3]", draw, {x = x, prediction = SOME, labels = {0, 1, 2}})
   raises("x is [4, 4], wanted [n, h, w]", draw, {x = bnn.zeros(4, 4), prediction = SOME})
   raises("x is [0, 4, 4]: there are no pixels", draw,
     {x = bnn.zeros(0, 4, 4), prediction = SOME})

@@ -640,7 +640,7 @@ function TestPredict.test_a_row_of_nan_has_no_class_and_every_rule_refuses_it()
   p.own = bnn.zeros(37) -- a score that says nothing of it
   lu.assertEquals(bnn.ood.is_refused(p, {score = "own", threshold = 1})[6], 1)
   for _, metric in ipairs{"accuracy", "nll", "brier", "ece", "aurc", "confusion_matrix"} do
-    raises("prediction 6 is not a number", bnn.metrics[metric], p, labels)
+    raises("prediction 6: ", bnn.metrics[metric], p, labels)
   end
 end
 

@@ -466,7 +466,7 @@ static int program_info(lua_State *L) {
 /* program:mixer({numbers of inputs}) -> text or nil */
 static int program_mixer(lua_State *L) {
   bnn_err err;
-  bnn_mixer mixer;
+  bnn_batch_mixing_op mixing;
   bind_program *p = bind_check_program(L, 1);
   luaL_checktype(L, 2, LUA_TTABLE);
   lua_Unsigned n = lua_rawlen(L, 2);
@@ -477,9 +477,11 @@ static int program_mixer(lua_State *L) {
     nodes[i] = p->inputs[bind_check_index(L, lua_gettop(L), (size_t)p->n_inputs)].node;
     lua_pop(L, 1);
   }
-  bind_check(L, bnn_program_find_mixer(&mixer, p->recording.program, nodes, (int)n, &err), &err);
-  if (mixer.text[0])
-    lua_pushstring(L, mixer.text);
+  bind_check(L,
+             bnn_program_find_batch_mixing_op(&mixing, p->recording.program, nodes, (int)n, &err),
+             &err);
+  if (mixing.text[0])
+    lua_pushstring(L, mixing.text);
   else
     lua_pushnil(L);
   return 1;

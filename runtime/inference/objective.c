@@ -99,7 +99,7 @@ static size_t largest_split(const bnn_frame *frame) {
   size_t most = 0;
   for (size_t j = 0; j < bnn_frame_parameter_jobs(frame); j++) {
     const bnn_parameter_job *job = bnn_frame_parameter_job(frame, j);
-    if (job->way == BNN_GRADIENT_SPLIT && job->size > most) most = job->size;
+    if (job->mode == BNN_GRADIENT_SPLIT && job->size > most) most = job->size;
   }
   return (most + CHUNK - 1) / CHUNK * CHUNK;
 }
@@ -275,16 +275,17 @@ typedef struct work {
   bnn_real *dmu, *dlogvar; /* where gradients go instead of into an update */
 } work;
 
-/* Reads rows of the batch into their home, then forward and backward for one block. */
+/* Reads rows of the batch into their buffer, then forward and backward for one block. */
 static void rows_job(void *data, size_t b) {
   work *w = data;
   bnn_objective *o = w->o;
-  bnn_real *home = w->gather && o->x_node >= 0 ? bnn_frame_home(o->frame, o->x_node) : NULL;
-  if (home) {
+  bnn_real *buffer =
+      w->gather && o->x_node >= 0 ? bnn_frame_input_buffer(o->frame, o->x_node) : NULL;
+  if (buffer) {
     const bnn_shape *s = bnn_program_shape(o->program, o->x_node);
     size_t from = b * o->block, left = w->batch->count - from, row = 1;
     for (int k = 1; k < s->rank; k++) row *= s->dim[k];
-    char *at = (char *)home + from * row * bnn_dtype_size(s->dtype);
+    char *at = (char *)buffer + from * row * bnn_dtype_size(s->dtype);
     bnn_batch_gather(at, s->dtype, w->batch->x, w->batch, from, left < o->block ? left : o->block);
   }
   if (!bnn_program_has_rows(o->program, NULL)) return;
@@ -400,7 +401,7 @@ static void fused_lane(void *data, size_t lane) {
   bnn_objective *o = w->o;
   bnn_real *room = o->room + lane * o->room_size;
   for (size_t j; (j = atomic_fetch_add(&w->next, 1)) < o->n_pieces;) {
-    const bool split = bnn_frame_parameter_job(o->frame, j)->way == BNN_GRADIENT_SPLIT;
+    const bool split = bnn_frame_parameter_job(o->frame, j)->mode == BNN_GRADIENT_SPLIT;
     bnn_frame_run_parameter_job(o->frame, j, split ? room : NULL);
     update_piece(w, &o->pieces[j], split ? room : o->grad + o->pieces[j].first);
   }
@@ -438,16 +439,17 @@ static void draw_weights(const work *w, int s) {
   else
     theta = w->train->mu;
   bnn_frame_bind_params(o->frame, theta, o->grad);
-  uint64_t *home = o->key_node >= 0 ? bnn_frame_home(o->frame, o->key_node) : NULL;
-  if (home) *home = bnn_key_fold(bnn_key_fold_name(w->args->key, "noise", 5), s).bits;
+  uint64_t *buffer = o->key_node >= 0 ? bnn_frame_input_buffer(o->frame, o->key_node) : NULL;
+  if (buffer) *buffer = bnn_key_fold(bnn_key_fold_name(w->args->key, "noise", 5), s).bits;
 }
 
 /* The weights of priors that are part of the program. */
 static void feed_weights(const work *w) {
   const bnn_objective *o = w->o;
-  bnn_real *home = o->kl_weight_node >= 0 ? bnn_frame_home(o->frame, o->kl_weight_node) : NULL;
-  for (size_t i = 0; home && i < o->n_kl_weights; i++)
-    home[i] = (bnn_real)kl_weight(w, o->kl_weight_param[i]);
+  bnn_real *buffer =
+      o->kl_weight_node >= 0 ? bnn_frame_input_buffer(o->frame, o->kl_weight_node) : NULL;
+  for (size_t i = 0; buffer && i < o->n_kl_weights; i++)
+    buffer[i] = (bnn_real)kl_weight(w, o->kl_weight_param[i]);
 }
 
 /* Forward and backward of the loss for sample s, up to the parameter phase. */
@@ -473,12 +475,12 @@ static bool gathers_x_first(const bnn_objective *o) {
   return o->x_node >= 0 && bnn_program_shape(o->program, o->x_node)->dtype != BNN_REAL;
 }
 
-/* All rows of one input into its home. */
+/* All rows of one input into its buffer. */
 static void gather_whole(bnn_objective *o, int node, const bnn_tensor *source,
                          const bnn_batch *batch) {
-  void *home = bnn_frame_home(o->frame, node);
-  if (home)
-    bnn_batch_gather(home, bnn_program_shape(o->program, node)->dtype, source, batch, 0,
+  void *buffer = bnn_frame_input_buffer(o->frame, node);
+  if (buffer)
+    bnn_batch_gather(buffer, bnn_program_shape(o->program, node)->dtype, source, batch, 0,
                      batch->count);
 }
 

@@ -51,18 +51,18 @@ static bnn_key sample_key(const bnn_predict_spec *spec, size_t s) {
   return bnn_key_fold(spec->key, (int64_t)s + spec->first_sample);
 }
 
-/* Reads n rows of one input into its home, again and again until the chunk is full: an op may check
+/* Reads n rows of one input into its buffer, again and again until the chunk is full: an op may check
  * the values of all rows that its frame holds. */
 static void gather(const work *w, bnn_frame *f, int node, const bnn_tensor *source, size_t from,
                    size_t n) {
-  char *home = node >= 0 ? bnn_frame_home(f, node) : NULL;
-  if (!home) return;
+  char *buffer = node >= 0 ? bnn_frame_input_buffer(f, node) : NULL;
+  if (!buffer) return;
   const bnn_shape *s = bnn_program_shape(w->spec->program, node);
   size_t row = bnn_dtype_size(s->dtype);
   for (int k = 1; k < s->rank; k++) row *= s->dim[k];
   bnn_batch batch = {.x = source, .from = from, .count = n};
   for (size_t at = 0; at < w->chunk; at += n)
-    bnn_batch_gather(home + at * row, s->dtype, source, &batch, 0,
+    bnn_batch_gather(buffer + at * row, s->dtype, source, &batch, 0,
                      w->chunk - at < n ? w->chunk - at : n);
 }
 
@@ -76,7 +76,7 @@ static bnn_status run_network(const work *w, bnn_frame *f, size_t g, bnn_err *er
                     w->sums->samples + spec->samples);
   /* a program's parameters are read only: without logvar they are mu itself */
   bnn_frame_bind_params(f, theta ? theta : (bnn_real *)(uintptr_t)spec->mu, NULL);
-  uint64_t *key = spec->key_node >= 0 ? bnn_frame_home(f, spec->key_node) : NULL;
+  uint64_t *key = spec->key_node >= 0 ? bnn_frame_input_buffer(f, spec->key_node) : NULL;
   if (key) *key = bnn_key_fold_name(sample_key(spec, w->done + g), "noise", 5).bits;
   BNN_TRY(bnn_frame_forward_whole(f, err));
   if (bnn_program_has_rows(spec->program, NULL)) bnn_frame_forward_block(f, 0);
@@ -101,7 +101,7 @@ static bnn_status run_chunk(const work *w, bnn_frame *f, size_t c, bnn_err *err)
   size_t from = c * w->chunk, n = w->n - from < w->chunk ? w->n - from : w->chunk;
   gather(w, f, w->spec->x_node, w->x, from, n);
   gather(w, f, w->spec->y_node, w->y, from, n);
-  bnn_frame_place(f, from);
+  bnn_frame_set_row_offset(f, from);
   BNN_TRY(bnn_frame_verify(f, NULL, err));
   for (size_t g = 0; g < w->group; g++) {
     BNN_TRY(run_network(w, f, g, err));

@@ -76,7 +76,7 @@ typedef struct bnn_op {
   bool any_numbers; /* or of any types: comparisons */
   bool alias;       /* the output is the input's memory (view): forward and backward are NULL */
   bool internal;    /* no Lua name of its own */
-  bool over;        /* of one input: forward may write over x, and backward_set over dy, as
+  bool inplace;     /* of one input: forward may write over x, and backward_set over dy, as
                      * element i needs element i only and backward does not read x; the two tensors
                      * are the same then */
   bool y_unread;    /* backward does not read y */

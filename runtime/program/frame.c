@@ -14,10 +14,10 @@ struct bnn_frame {
   bnn_tensor *value_rows, *grad_rows; /* [n_blocks, n_nodes] blocks of nodes with rows; grad_rows
                                        * also what each block adds to a summed gradient.  None
                                        * where there are no rows, no gradients */
-  int *setter; /* [n_nodes] the node whose op sets the gradient of this one, with rows, before any
+  int *setter;   /* [n_nodes] the node whose op sets the gradient of this one, with rows, before any
                 * other adds to it (op.h, backward_set); or -1 */
-  bool *over;  /* [n_nodes] whether a node's values are written over those of its input, and that
-                   * one's gradient over its own (op.h, over) */
+  bool *inplace; /* [n_nodes] whether a node's values are written over those of its input, and that
+                   * one's gradient over its own (op.h, inplace) */
   size_t *sum_at; /* [n_nodes] where the arena has the blocks of a summed gradient, or NOT_SUMMED */
   bnn_parameter_job *jobs;
   size_t n_jobs;
@@ -79,7 +79,7 @@ static bool node_owns(const bnn_program *p, size_t i) {
   return v->what == NODE_OP || v->kind != BNN_INPUT_PARAM;
 }
 
-/* Gives back what node i is the last to read; an input's home stays its own. */
+/* Gives back what node i is the last to read; an input keeps its buffer. */
 static void plan_give_read(const bnn_program *p, plan *q, size_t i) {
   const node *v = &p->nodes[i];
   for (int k = 0; v->live && k < v->n_in; k++) {
@@ -117,19 +117,21 @@ static void find_setters(const bnn_frame *f) {
 /* Which nodes are written over their input: that is what another op works out and only this one
  * reads, whose own backward does not look at it either.  Gradients must be to be had (without them
  * memory is used again anyhow), and the input's must be set. */
-static void find_overs(const bnn_frame *f, size_t *reads) {
+static void find_inplace(const bnn_frame *f, size_t *reads) {
   const bnn_program *p = f->p;
-  for (size_t i = 0; i < p->n_nodes; i++) f->over[i] = false, reads[i] = 0;
-  for (int i = 0; i < p->n_outputs; i++) reads[p->nodes[p->outputs[i]].root] = 2; /* never over */
+  for (size_t i = 0; i < p->n_nodes; i++) f->inplace[i] = false, reads[i] = 0;
+  for (int i = 0; i < p->n_outputs; i++)
+    reads[p->nodes[p->outputs[i]].root] = 2; /* never in place */
   for (size_t i = 0; i < p->n_nodes; i++)
     for (int k = 0; p->nodes[i].live && node_computes(&p->nodes[i]) && k < p->nodes[i].n_in; k++)
       reads[p->nodes[node_inputs(p, &p->nodes[i])[k]].root]++;
   for (size_t i = 0; i < p->n_nodes; i++) {
     const node *v = &p->nodes[i];
-    if (!v->rows || !v->grad || !node_computes(v) || !v->op->over) continue;
+    if (!v->rows || !v->grad || !node_computes(v) || !v->op->inplace) continue;
     const int in = node_inputs(p, v)[0];
     const node *u = &p->nodes[in];
-    f->over[i] = node_computes(u) && u->op->y_unread && reads[in] == 1 && f->setter[in] == (int)i;
+    f->inplace[i] =
+        node_computes(u) && u->op->y_unread && reads[in] == 1 && f->setter[in] == (int)i;
   }
 }
 
@@ -141,7 +143,7 @@ static void plan_values(const bnn_frame *f, plan *q) {
   for (int now = PHASE_INPUTS; now < PHASE_COUNT; now++)
     for (size_t i = 0; i < p->n_nodes; i++) {
       if ((int)node_phase(&p->nodes[i]) != now) continue;
-      if (f->over[i]) {
+      if (f->inplace[i]) {
         q->value_at[i] = q->value_at[node_inputs(p, &p->nodes[i])[0]];
       } else if (node_owns(p, i)) {
         q->value_range[i] = bnn_arena_plan_take(&q->arena, node_bytes(&p->nodes[i]));
@@ -168,7 +170,7 @@ static void plan_gradients(const bnn_frame *f, plan *q) {
     if (!p->nodes[i].grad || p->nodes[i].root != (int)i || grad_is_flat(p, i)) continue;
     const int by = f->setter[i];
     q->grad_at[i] =
-        by >= 0 && f->over[by] ? q->grad_at[by] : plan_take(q, node_bytes(&p->nodes[i]));
+        by >= 0 && f->inplace[by] ? q->grad_at[by] : plan_take(q, node_bytes(&p->nodes[i]));
   }
 }
 
@@ -323,9 +325,9 @@ static size_t list_jobs(const bnn_frame *f, bnn_parameter_job *jobs) {
                                       .count = count,
                                       .first = flat ? v->offset + from * row : 0,
                                       .size = flat ? count * row : 0,
-                                      .way = split             ? BNN_GRADIENT_SPLIT
-                                             : is_summed(f, i) ? BNN_GRADIENT_SUMMED
-                                                               : BNN_GRADIENT_WHOLE,
+                                      .mode = split             ? BNN_GRADIENT_SPLIT
+                                              : is_summed(f, i) ? BNN_GRADIENT_SUMMED
+                                                                : BNN_GRADIENT_WHOLE,
                                       .final = flat && !has_whole_reader(p, (int)i)};
       n++;
       from += count;
@@ -357,7 +359,7 @@ static void plan_fini(plan *q) {
 /* Where everything lies. */
 static void plan_all(bnn_frame *f, plan *q) {
   find_setters(f);
-  find_overs(f, q->last);
+  find_inplace(f, q->last);
   memset(q->last, 0, f->p->n_nodes * sizeof *q->last);
   last_uses(f->p, q->last);
   plan_values(f, q);
@@ -373,8 +375,8 @@ static bnn_status frame_alloc(bnn_frame *f, bnn_err *err) {
   f->grad_rows = bnn_mem_zalloc(f->p->gradient ? rows : 0, sizeof *f->grad_rows);
   f->sum_at = bnn_mem_alloc(n, sizeof *f->sum_at);
   f->setter = bnn_mem_alloc(n, sizeof *f->setter);
-  f->over = bnn_mem_alloc(n, sizeof *f->over);
-  if (f->value && f->grad && f->value_rows && f->grad_rows && f->sum_at && f->setter && f->over)
+  f->inplace = bnn_mem_alloc(n, sizeof *f->inplace);
+  if (f->value && f->grad && f->value_rows && f->grad_rows && f->sum_at && f->setter && f->inplace)
     return BNN_OK;
   return bnn_fail(err, BNN_ENOMEM, "the buffers of a program of %zu nodes", n);
 }
@@ -434,7 +436,7 @@ void bnn_frame_free(bnn_frame *f) {
   bnn_mem_free(f->grad_rows);
   bnn_mem_free(f->sum_at);
   bnn_mem_free(f->setter);
-  bnn_mem_free(f->over);
+  bnn_mem_free(f->inplace);
   bnn_mem_free(f->jobs);
   bnn_mem_free(f->arena);
   bnn_mem_free(f);
@@ -446,9 +448,9 @@ size_t bnn_frame_buffers(const bnn_frame *f) {
   for (size_t i = 0; i < p->n_nodes; i++) {
     const node *v = &p->nodes[i];
     const int by = f->setter[i];
-    n += node_owns(p, i) && !f->over[i];
+    n += node_owns(p, i) && !f->inplace[i];
     n += p->gradient && v->grad && v->root == (int)i && !grad_is_flat(p, i) &&
-         !(by >= 0 && f->over[by]);
+         !(by >= 0 && f->inplace[by]);
   }
   return n;
 }
@@ -474,7 +476,7 @@ void bnn_frame_bind_params(bnn_frame *f, bnn_real *theta, bnn_real *gradient) {
   }
 }
 
-void bnn_frame_place(bnn_frame *f, size_t row0) {
+void bnn_frame_set_row_offset(bnn_frame *f, size_t row0) {
   for (size_t i = 0; i < f->p->n_nodes; i++) {
     if (!f->p->nodes[i].rows) continue;
     f->value[i].row0 = row0;
@@ -487,7 +489,7 @@ void bnn_frame_place(bnn_frame *f, size_t row0) {
   }
 }
 
-void *bnn_frame_home(bnn_frame *f, int i) { return f->value[i].data; }
+void *bnn_frame_input_buffer(bnn_frame *f, int i) { return f->value[i].data; }
 
 const bnn_tensor *bnn_frame_output(const bnn_frame *f, int i) {
   return &f->value[f->p->outputs[i]];
@@ -628,7 +630,7 @@ static void contribute(bnn_frame *f, const bnn_parameter_job *j, size_t i, int k
   const bnn_tensor *x[BNN_ARITY_MAX];
   for (int m = 0; m < v->n_in; m++) x[m] = &f->value[node_inputs(f->p, v)[m]];
   int in = node_inputs(f->p, v)[k];
-  if (j->way == BNN_GRADIENT_SPLIT) {
+  if (j->mode == BNN_GRADIENT_SPLIT) {
     bnn_tensor rows = job_header(f, j, out);
     v->op->backward_rows(&rows, k, j->from, add, &f->grad[i], x, &v->attr);
     return;
@@ -657,11 +659,11 @@ void bnn_frame_run_parameter_job(bnn_frame *f, size_t job, bnn_real *out) {
   const bnn_program *p = f->p;
   const bnn_parameter_job *j = &f->jobs[job];
   bool add = false;
-  if (j->way == BNN_GRADIENT_SUMMED) {
+  if (j->mode == BNN_GRADIENT_SUMMED) {
     add_blocks(f, j);
     return;
   }
-  if (j->way == BNN_GRADIENT_WHOLE) zero(&f->grad[j->node]);
+  if (j->mode == BNN_GRADIENT_WHOLE) zero(&f->grad[j->node]);
   const reader *first = first_reader(p, (size_t)j->node);
   for (const reader *r = end_of_readers(p, (size_t)j->node), *all; r > first; r = all) {
     /* from the last op to the first, the inputs of one in their order */

@@ -214,10 +214,10 @@ static void mark_rows(bnn_program *p, bool *rows) {
     const node *v = &p->nodes[i];
     rows[i] = v->live && v->what == NODE_INPUT && v->kind == BNN_INPUT_ROWS;
   }
-  const node *mixer = carry_rows(p, rows);
-  p->mixed = mixer ? mixer->op->name : NULL;
+  const node *mixing = carry_rows(p, rows);
+  p->mixed = mixing ? mixing->op->name : NULL;
   for (size_t i = 0; i < p->n_nodes; i++) {
-    p->nodes[i].rows = rows[i] && !mixer;
+    p->nodes[i].rows = rows[i] && !mixing;
     p->has_rows = p->has_rows || p->nodes[i].rows;
   }
 }
@@ -369,7 +369,7 @@ bool bnn_program_has_rows(const bnn_program *p, const char **mixed) {
 }
 
 /* "mean over axis 1", "sum over all axes"; the name alone where no axis is given. */
-static void describe(bnn_mixer *out, const node *v) {
+static void describe(bnn_batch_mixing_op *out, const node *v) {
   const char *args = v->op->args ? v->op->args : "";
   int at = snprintf(out->text, sizeof out->text, "%s", v->op->name);
   char *end = out->text + at;
@@ -386,8 +386,8 @@ static void describe(bnn_mixer *out, const node *v) {
   }
 }
 
-bnn_status bnn_program_find_mixer(bnn_mixer *out, const bnn_program *p, const int *inputs, int n,
-                                  bnn_err *err) {
+bnn_status bnn_program_find_batch_mixing_op(bnn_batch_mixing_op *out, const bnn_program *p,
+                                            const int *inputs, int n, bnn_err *err) {
   for (int i = 0; i < n; i++)
     if (inputs[i] < 0 || (size_t)inputs[i] >= p->n_nodes ||
         p->nodes[inputs[i]].what != NODE_INPUT || p->nodes[inputs[i]].shape.rank == 0)
@@ -395,10 +395,10 @@ bnn_status bnn_program_find_mixer(bnn_mixer *out, const bnn_program *p, const in
   bool *rows = bnn_mem_zalloc(p->n_nodes, sizeof *rows);
   if (!rows) return bnn_fail(err, BNN_ENOMEM, "the rows of %zu nodes", p->n_nodes);
   for (int i = 0; i < n; i++) rows[inputs[i]] = true;
-  const node *mixer = carry_rows(p, rows);
+  const node *mixing = carry_rows(p, rows);
   bnn_mem_free(rows);
   out->text[0] = '\0';
-  if (mixer) describe(out, mixer);
+  if (mixing) describe(out, mixing);
   return BNN_OK;
 }
 

@@ -73,14 +73,14 @@ bnn_status bnn_program_finish(bnn_program *p, const int *outputs, int n_outputs,
 bool bnn_program_has_rows(const bnn_program *p, const char **mixed);
 
 /* What an op does that mixes rows: "mean over axis 1"; "" for none. */
-typedef struct bnn_mixer {
+typedef struct bnn_batch_mixing_op {
   char text[64];
-} bnn_mixer;
+} bnn_batch_mixing_op;
 
 /* The first op that would mix rows if axis 0 of these n inputs (nodes) was the batch; of a finished
  * program, whatever kinds its inputs are.  ERANGE: a node that is no input with an axis.  ENOMEM. */
-bnn_status bnn_program_find_mixer(bnn_mixer *out, const bnn_program *p, const int *inputs, int n,
-                                  bnn_err *err);
+bnn_status bnn_program_find_batch_mixing_op(bnn_batch_mixing_op *out, const bnn_program *p,
+                                            const int *inputs, int n, bnn_err *err);
 
 /* How many rows the batch inputs have; 0 without any. */
 size_t bnn_program_batch(const bnn_program *p);
@@ -128,13 +128,13 @@ size_t bnn_frame_bytes(const bnn_frame *f);
 void bnn_frame_bind(bnn_frame *f, int node, void *data);
 void bnn_frame_bind_params(bnn_frame *f, bnn_real *theta, bnn_real *gradient);
 
-/* The place, in its batch, of the first row that this frame sees (0 at first): ops that draw noise
- * for a row, such as dropout, count from there. */
-void bnn_frame_place(bnn_frame *f, size_t row0);
+/* Says that row 0 of this frame is row `row0` of its batch (0 at first): ops that draw noise for a
+ * row, such as dropout, count from there. */
+void bnn_frame_set_row_offset(bnn_frame *f, size_t row0);
 
-/* Memory of the frame's own for an input, used until another is bound: an input's home.
- * NULL when no output needs the input. */
-void *bnn_frame_home(bnn_frame *f, int node);
+/* The frame's own memory for an input, which is used until another is bound.  NULL if no output
+ * needs the input. */
+void *bnn_frame_input_buffer(bnn_frame *f, int node);
 
 /* Checks the values of integer inputs (labels, positions) that nodes with rows read.
  * ERANGE as the op says it; *row, when not NULL, is then the first row, from 0, that is refused. */
@@ -154,11 +154,11 @@ void bnn_frame_backward_block(bnn_frame *f, size_t b, bnn_real seed);
 
 /* How the gradient with respect to a whole node comes from the rows of the batch; a matter of ops
  * and shapes alone. */
-typedef enum bnn_gradient_way {
+typedef enum bnn_gradient_mode {
   BNN_GRADIENT_WHOLE,  /* one job computes it, over the whole batch */
   BNN_GRADIENT_SPLIT,  /* each job computes rows of it, over the whole batch (op.h, can_split) */
   BNN_GRADIENT_SUMMED, /* backward_block sums it for each block, the jobs add the blocks in order */
-} bnn_gradient_way;
+} bnn_gradient_mode;
 
 /* A job of the parameter phase: rows [from, from + count) of whole node `node`.  When that is a
  * parameter, its elements in the flat buffer are [first, first + size); else size is 0.
@@ -167,14 +167,14 @@ typedef struct bnn_parameter_job {
   int node;
   size_t from, count;
   size_t first, size;
-  bnn_gradient_way way;
+  bnn_gradient_mode mode;
   bool final;
 } bnn_parameter_job;
 size_t bnn_frame_parameter_jobs(const bnn_frame *f);
 const bnn_parameter_job *bnn_frame_parameter_job(const bnn_frame *f, size_t j);
 
 /* Runs job j.  out: where a job of the way SPLIT is to leave its gradient [size], for who uses it at
- * once and can spare it the way through memory; NULL, as for the other ways: where the gradient is
+ * once and can spare it the way through memory; NULL, as for the other modes: where the gradient is
  * bound. */
 void bnn_frame_run_parameter_job(bnn_frame *f, size_t j, bnn_real *out);
 

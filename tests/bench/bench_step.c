@@ -310,9 +310,9 @@ typedef struct parts {
 static void gather_part(parts *p) {
   const bench *b = p->b;
   const bnn_batch batch = {b->x, b->y, b->rows->data, 0, BATCH};
-  bnn_real *home = bnn_frame_home(p->frame, 0);
+  bnn_real *buffer = bnn_frame_input_buffer(p->frame, 0);
   for (size_t from = 0; from < BATCH; from += BLOCK)
-    bnn_batch_gather(home + from * INPUT, BNN_REAL, b->x, &batch, from, BLOCK);
+    bnn_batch_gather(buffer + from * INPUT, BNN_REAL, b->x, &batch, from, BLOCK);
 }
 
 static void sampling_part(parts *p) {
@@ -390,7 +390,7 @@ static void measure_parts(bench *b, size_t times) {
   must(bnn_context_new(&p.context, 1, &err), &err);
   must(bnn_frame_new(&p.frame, b->program, BLOCK, &err), &err);
   bnn_frame_bind_params(p.frame, p.theta, bnn_tensor_real(b->grad));
-  memset(bnn_frame_home(p.frame, 1), 0, BATCH * sizeof(int32_t));
+  memset(bnn_frame_input_buffer(p.frame, 1), 0, BATCH * sizeof(int32_t));
   const double step = seconds_of(whole_step, &p, times);
   const double gather = seconds_of(gather_part, &p, times);
   const double sampling = seconds_of(sampling_part, &p, times);

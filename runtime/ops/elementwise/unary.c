@@ -105,37 +105,37 @@ static inline bnn_real gelu_slope(bnn_real v) {
 
 /* The same for a slope that follows from r and g: activations, which need not keep what they were
  * given.  What is written over has a kernel of its own, as no pointer of the others is another's. */
-#define ACTIVATION(NAME, ARGUMENTS, DOC, VALUE, SLOPE, ...)                                    \
-  UNARY_PARTS(NAME, VALUE, SLOPE)                                                              \
-  BNN_KERNEL NAME##_values_over(bnn_real *x, size_t n) {                                       \
-    for (size_t i = 0; i < n; i++) {                                                           \
-      const bnn_real v = x[i];                                                                 \
-      x[i] = VALUE;                                                                            \
-    }                                                                                          \
-  }                                                                                            \
-  BNN_KERNEL NAME##_slopes_over(bnn_real *restrict dy, const bnn_real *restrict y, size_t n) { \
-    for (size_t i = 0; i < n; i++) {                                                           \
-      const bnn_real r = y[i], g = dy[i];                                                      \
-      dy[i] = SLOPE;                                                                           \
-    }                                                                                          \
-  }                                                                                            \
-  static void NAME##_forward_over(bnn_tensor *y, const bnn_tensor *const *x, int n,            \
-                                  const bnn_attr *attr) {                                      \
-    if (y->data == x[0]->data)                                                                 \
-      NAME##_values_over(bnn_tensor_real(y), y->size);                                         \
-    else                                                                                       \
-      NAME##_forward(y, x, n, attr);                                                           \
-  }                                                                                            \
-  static void NAME##_backward_over(bnn_tensor *const *dx, const bnn_tensor *dy,                \
-                                   const bnn_tensor *y, const bnn_tensor *const *x, int n,     \
-                                   const bnn_attr *attr) {                                     \
-    if (dx[0] && dx[0]->data == dy->data)                                                      \
-      NAME##_slopes_over(bnn_tensor_real(dx[0]), bnn_tensor_real(y), y->size);                 \
-    else                                                                                       \
-      NAME##_backward_set(dx, dy, y, x, n, attr);                                              \
-  }                                                                                            \
-  UNARY_ROW(NAME, ARGUMENTS, DOC, NAME##_forward_over, NAME##_backward_over, .over = true,     \
-            __VA_ARGS__)
+#define ACTIVATION(NAME, ARGUMENTS, DOC, VALUE, SLOPE, ...)                                       \
+  UNARY_PARTS(NAME, VALUE, SLOPE)                                                                 \
+  BNN_KERNEL NAME##_values_inplace(bnn_real *x, size_t n) {                                       \
+    for (size_t i = 0; i < n; i++) {                                                              \
+      const bnn_real v = x[i];                                                                    \
+      x[i] = VALUE;                                                                               \
+    }                                                                                             \
+  }                                                                                               \
+  BNN_KERNEL NAME##_slopes_inplace(bnn_real *restrict dy, const bnn_real *restrict y, size_t n) { \
+    for (size_t i = 0; i < n; i++) {                                                              \
+      const bnn_real r = y[i], g = dy[i];                                                         \
+      dy[i] = SLOPE;                                                                              \
+    }                                                                                             \
+  }                                                                                               \
+  static void NAME##_forward_inplace(bnn_tensor *y, const bnn_tensor *const *x, int n,            \
+                                     const bnn_attr *attr) {                                      \
+    if (y->data == x[0]->data)                                                                    \
+      NAME##_values_inplace(bnn_tensor_real(y), y->size);                                         \
+    else                                                                                          \
+      NAME##_forward(y, x, n, attr);                                                              \
+  }                                                                                               \
+  static void NAME##_backward_inplace(bnn_tensor *const *dx, const bnn_tensor *dy,                \
+                                      const bnn_tensor *y, const bnn_tensor *const *x, int n,     \
+                                      const bnn_attr *attr) {                                     \
+    if (dx[0] && dx[0]->data == dy->data)                                                         \
+      NAME##_slopes_inplace(bnn_tensor_real(dx[0]), bnn_tensor_real(y), y->size);                 \
+    else                                                                                          \
+      NAME##_backward_set(dx, dy, y, x, n, attr);                                                 \
+  }                                                                                               \
+  UNARY_ROW(NAME, ARGUMENTS, DOC, NAME##_forward_inplace, NAME##_backward_inplace,                \
+            .inplace = true, __VA_ARGS__)
 
 /* What most rows share: no arguments, any x, tested on [LO, HI]. */
 #define PLAIN(LO, HI) .infer = op_infer_same, .check = {.lo = LO, .hi = HI, .tol = 1e-7}

@@ -195,15 +195,17 @@ static void sample_of_rows(double *out, const model *m, const bnn_predict_spec *
   bnn_posterior_sample(context, theta, spec->mu, spec->logvar, key, spec->n_variational, WEIGHTS);
   ck_succeeds(bnn_frame_new(&f, m->program, 0, &err));
   bnn_frame_bind_params(f, theta, NULL);
-  if (m->key >= 0) *(uint64_t *)bnn_frame_home(f, m->key) = bnn_key_fold_name(key, "noise", 5).bits;
+  if (m->key >= 0)
+    *(uint64_t *)bnn_frame_input_buffer(f, m->key) = bnn_key_fold_name(key, "noise", 5).bits;
   for (size_t i = 0; i < ROWS; i += batch == ROWS ? ROWS : 1) {
     size_t n = batch == ROWS ? ROWS : 1;
-    int32_t *y = m->y >= 0 ? bnn_frame_home(f, m->y) : NULL;
+    int32_t *y = m->y >= 0 ? bnn_frame_input_buffer(f, m->y) : NULL;
     for (size_t j = 0; y && j < batch; j++) y[j] = 1;
     if (y) memcpy(y, (int32_t *)m->target->data + i, n * sizeof *y);
     if (m->x >= 0)
-      memcpy(bnn_frame_home(f, m->x), bnn_tensor_real(m->data) + i * IN, n * IN * sizeof *theta);
-    bnn_frame_place(f, i);
+      memcpy(bnn_frame_input_buffer(f, m->x), bnn_tensor_real(m->data) + i * IN,
+             n * IN * sizeof *theta);
+    bnn_frame_set_row_offset(f, i);
     ck_succeeds(bnn_frame_replay(f, 1, &err));
     for (size_t j = 0; j < n * width; j++)
       out[i * width + j] = bnn_tensor_get(bnn_frame_output(f, 0), j);

@@ -37,8 +37,8 @@ static bnn_frame *replayed(bnn_program *p, int output, int wrt, size_t block, bn
 }
 
 static void set_home(const bnn_frame *f, int node, size_t n, bnn_real value) {
-  bnn_real *home = bnn_frame_home((bnn_frame *)f, node);
-  for (size_t i = 0; i < n; i++) home[i] = value;
+  bnn_real *buffer = bnn_frame_input_buffer((bnn_frame *)f, node);
+  for (size_t i = 0; i < n; i++) buffer[i] = value;
 }
 
 START_TEST(a_long_chain) {

@@ -153,8 +153,8 @@ static bnn_frame *frame_of(tape *t, size_t block) {
   bnn_frame_bind_params(f, t->theta, t->gradient);
   for (int i = 0; i < t->n_inputs; i++) {
     const bnn_tensor *x = t->at[t->input[i]];
-    void *home = t->kind[i] == BNN_INPUT_PARAM ? NULL : bnn_frame_home(f, t->input[i]);
-    if (home) memcpy(home, x->data, x->size * bnn_dtype_size(x->dtype));
+    void *buffer = t->kind[i] == BNN_INPUT_PARAM ? NULL : bnn_frame_input_buffer(f, t->input[i]);
+    if (buffer) memcpy(buffer, x->data, x->size * bnn_dtype_size(x->dtype));
   }
   return f;
 }
@@ -232,7 +232,7 @@ static int unused_inputs(tape *t) {
   return op2(t, BNN_OP_mm, x, w);
 }
 
-/* A diamond, where both ways meet again, and an input read twice by one op. */
+/* A diamond, where both modes meet again, and an input read twice by one op. */
 static int diamond(tape *t) {
   int x = rows(t, 3), a = op1(t, BNN_OP_sigmoid, x), left = op1(t, BNN_OP_sin, a);
   int right = op2(t, BNN_OP_mul, a, a), square = op2(t, BNN_OP_mul, left, right);
@@ -373,7 +373,7 @@ static const struct {
     {tied_weights, "tied weights", false},
     {parameters_through_views, "parameters through views", false},
     {parameters_through_whole_ops, "parameters through whole ops", false},
-    {parameters_used_both_ways, "parameters used both ways", false},
+    {parameters_used_both_ways, "parameters used both modes", false},
     {whole_inputs, "whole inputs", false},
     {two_batch_inputs, "two batch inputs", false},
     {unused_inputs, "unused inputs", false},
@@ -600,9 +600,9 @@ START_TEST(nodes_that_no_output_needs_are_dropped) {
   ck_assert_double_eq(bnn_program_flops(t->p), 4 * 3 * 2);
   ck_assert(bnn_program_has_rows(t->p, NULL));
   bnn_frame *f = frame_of(t, 0);
-  ck_assert_ptr_nonnull(bnn_frame_home(f, x));
-  ck_assert_ptr_null(bnn_frame_home(f, unused));
-  ck_assert_ptr_null(bnn_frame_home(f, other));
+  ck_assert_ptr_nonnull(bnn_frame_input_buffer(f, x));
+  ck_assert_ptr_null(bnn_frame_input_buffer(f, unused));
+  ck_assert_ptr_null(bnn_frame_input_buffer(f, other));
   bnn_frame_free(f);
   tape_free(t);
 }
@@ -681,28 +681,29 @@ START_TEST(the_op_that_would_mix_rows_is_found_and_described) {
     const char *want;
   } row[] = {{2, {x, y}, "sum over axes 1, 2"}, {1, {x}, "sub"}, {1, {w}, "mm"}, {0, {0}, ""}};
   for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
-    bnn_mixer mixer;
-    ck_succeeds(bnn_program_find_mixer(&mixer, t->p, row[i].input, row[i].n, &err));
-    ck_assert_str_eq(mixer.text, row[i].want);
+    bnn_batch_mixing_op mixing;
+    ck_succeeds(bnn_program_find_batch_mixing_op(&mixing, t->p, row[i].input, row[i].n, &err));
+    ck_assert_str_eq(mixing.text, row[i].want);
   }
-  bnn_mixer mixer;
-  ck_refuses(bnn_program_find_mixer(&mixer, t->p, &number, 1, &err), BNN_ERANGE, "node 3");
-  ck_refuses(bnn_program_find_mixer(&mixer, t->p, &h, 1, &err), BNN_ERANGE, "no input");
+  bnn_batch_mixing_op mixing;
+  ck_refuses(bnn_program_find_batch_mixing_op(&mixing, t->p, &number, 1, &err), BNN_ERANGE,
+             "node 3");
+  ck_refuses(bnn_program_find_batch_mixing_op(&mixing, t->p, &h, 1, &err), BNN_ERANGE, "no input");
   tape_free(t);
 
   t = tape_new(BATCH);
   x = whole(t, DIMS(BATCH, 4));
   soft = op(t, BNN_OP_softmax, NODES(op1(t, BNN_OP_exp, x)), &(bnn_attr){.axis = 0});
   finish(t, NODES(soft), false);
-  ck_succeeds(bnn_program_find_mixer(&mixer, t->p, &x, 1, &err));
-  ck_assert_str_eq(mixer.text, "softmax over axis 1");
+  ck_succeeds(bnn_program_find_batch_mixing_op(&mixing, t->p, &x, 1, &err));
+  ck_assert_str_eq(mixing.text, "softmax over axis 1");
   tape_free(t);
 
   t = tape_new(BATCH);
   x = whole(t, DIMS(BATCH, 4));
   finish(t, NODES(op1(t, BNN_OP_mean, op1(t, BNN_OP_exp, x))), false);
-  ck_succeeds(bnn_program_find_mixer(&mixer, t->p, &x, 1, &err));
-  ck_assert_str_eq(mixer.text, "mean over all axes");
+  ck_succeeds(bnn_program_find_batch_mixing_op(&mixing, t->p, &x, 1, &err));
+  ck_assert_str_eq(mixing.text, "mean over all axes");
   tape_free(t);
 }
 END_TEST
@@ -837,7 +838,7 @@ START_TEST(integer_inputs_are_verified_before_anything_runs) {
       finish(t, NODES(output), false);
       bnn_frame *f = frame_of(t, 2);
       ck_succeeds(bnn_frame_replay(f, 1, &err));
-      ((int32_t *)bnn_frame_home(f, y))[2] = bad;
+      ((int32_t *)bnn_frame_input_buffer(f, y))[2] = bad;
       ck_refuses(bnn_frame_replay(f, 1, &err), BNN_ERANGE,
                  bad < 0 ? "label -1 of example 3 is outside 0..3" : "label 4 of example 3");
       bnn_frame_free(f);
@@ -873,9 +874,9 @@ START_TEST(a_placed_frame_drops_what_the_whole_batch_drops) {
   bnn_frame *f = frame_of(part, 2);
   for (size_t from = 0; from < N; from += CHUNK) {
     size_t n = N - from < CHUNK ? N - from : CHUNK;
-    memcpy(bnn_frame_home(f, 0), bnn_tensor_real(all->at[0]) + from * WIDTH,
+    memcpy(bnn_frame_input_buffer(f, 0), bnn_tensor_real(all->at[0]) + from * WIDTH,
            n * WIDTH * sizeof(bnn_real));
-    bnn_frame_place(f, from);
+    bnn_frame_set_row_offset(f, from);
     ck_succeeds(bnn_frame_replay(f, 1, &err));
     ck_assert_uint_eq(bnn_frame_output(f, 0)->row0, from);
     ck_close("a placed frame", bnn_tensor_real(bnn_frame_output(f, 0)),
@@ -986,9 +987,9 @@ START_TEST(parameter_jobs_share_out_every_parameter) {
     const bnn_parameter_job *job = bnn_frame_parameter_job(f, j);
     for (size_t i = 0; i < job->size; i++) seen[job->first + i]++;
     ck_assert_int_eq(job->final, job->node == w);
-    ck_assert_int_eq(job->way, job->node == w   ? BNN_GRADIENT_SPLIT
-                               : job->node == c ? BNN_GRADIENT_SUMMED
-                                                : BNN_GRADIENT_WHOLE);
+    ck_assert_int_eq(job->mode, job->node == w   ? BNN_GRADIENT_SPLIT
+                                : job->node == c ? BNN_GRADIENT_SUMMED
+                                                 : BNN_GRADIENT_WHOLE);
   }
   for (size_t i = 0; i < FLAT_MAX; i++) ck_assert_int_eq(seen[i], i < t->flat);
   ck_assert(bnn_frame_has_backward_whole(f));
@@ -1033,7 +1034,7 @@ START_TEST(a_large_matrix_is_split_into_jobs) {
   ck_succeeds(bnn_frame_new(&f, p, 2, &err));
   bnn_real *theta = calloc(2 * IN * OUT, sizeof *theta), *g = theta + IN * OUT, *in;
   bnn_frame_bind_params(f, theta, g);
-  in = bnn_frame_home(f, x);
+  in = bnn_frame_input_buffer(f, x);
   for (int i = 0; i < N * IN; i++) in[i] = (bnn_real)(i % 11 - 5);
   ck_succeeds(bnn_frame_replay(f, 2, &err));
   ck_assert_uint_gt(bnn_frame_parameter_jobs(f), 2);
@@ -1157,19 +1158,19 @@ START_TEST(gradients_are_summed_where_there_are_blocks_and_no_better_way) {
     tape *t = tape_new(BATCH);
     finish(t, NODES(convolution(t)), true);
     bnn_frame *f = frame_of(t, block);
-    int ways[3] = {0};
+    int modes[3] = {0};
     for (size_t j = 0; j < bnn_frame_parameter_jobs(f); j++)
-      ways[bnn_frame_parameter_job(f, j)->way]++;
-    ck_assert_int_eq(ways[BNN_GRADIENT_SUMMED], block < BATCH ? 4 : 0); /* w1, b, w2, sin w1 */
-    ck_assert_int_eq(ways[BNN_GRADIENT_SPLIT], 1);
+      modes[bnn_frame_parameter_job(f, j)->mode]++;
+    ck_assert_int_eq(modes[BNN_GRADIENT_SUMMED], block < BATCH ? 4 : 0); /* w1, b, w2, sin w1 */
+    ck_assert_int_eq(modes[BNN_GRADIENT_SPLIT], 1);
     bnn_frame_free(f);
     tape_free(t);
   }
 }
 END_TEST
 
-/* The way that dw takes with these sizes, and how many jobs it makes of them. */
-static bnn_gradient_way way_of(size_t n, size_t size, size_t filters, size_t *jobs) {
+/* The mode of the gradient dw with these sizes, and how many jobs it makes of them. */
+static bnn_gradient_mode mode_of(size_t n, size_t size, size_t filters, size_t *jobs) {
   bnn_program *p = NULL;
   bnn_frame *f = NULL;
   int in[3], y;
@@ -1184,19 +1185,19 @@ static bnn_gradient_way way_of(size_t n, size_t size, size_t filters, size_t *jo
   ck_succeeds(bnn_program_op(p, &y, BNN_OP_conv2d, in, 3, &same, &err));
   ck_succeeds(bnn_program_finish(p, &y, 1, true, NULL, 0, &err));
   ck_succeeds(bnn_frame_new(&f, p, 1, &err));
-  bnn_gradient_way way = bnn_frame_parameter_job(f, 0)->way;
+  bnn_gradient_mode mode = bnn_frame_parameter_job(f, 0)->mode;
   *jobs = bnn_frame_parameter_jobs(f) - 1; /* one for b */
   bnn_frame_free(f);
   bnn_program_unref(p);
-  return way;
+  return mode;
 }
 
 START_TEST(gradients_are_summed_while_that_is_cheap_in_memory_and_time) {
   size_t jobs;
-  ck_assert_int_eq(way_of(3, 24, 64, &jobs), BNN_GRADIENT_SUMMED);
+  ck_assert_int_eq(mode_of(3, 24, 64, &jobs), BNN_GRADIENT_SUMMED);
   ck_assert_uint_eq(jobs, 2); /* 64 rows of 288 elements: 8,192 or more in a job */
-  ck_assert_int_eq(way_of(3, 8, 64, &jobs), BNN_GRADIENT_WHOLE); /* dw 18,432, a block's y 4,096 */
-  ck_assert_int_eq(way_of(58, 17, 256, &jobs),                   /* 57 blocks of 256 x 32 x 9 */
+  ck_assert_int_eq(mode_of(3, 8, 64, &jobs), BNN_GRADIENT_WHOLE); /* dw 18,432, a block's y 4,096 */
+  ck_assert_int_eq(mode_of(58, 17, 256, &jobs),                   /* 57 blocks of 256 x 32 x 9 */
                    BNN_GRADIENT_WHOLE);
 }
 END_TEST
@@ -1251,13 +1252,14 @@ START_TEST(gradients_are_central_differences) {
     for (int i = 0; i < t->n_inputs; i++) {
       const bnn_tensor *x = t->at[t->input[i]];
       if (x->dtype != BNN_REAL) continue;
-      bnn_real got[FLAT_MAX], *at = t->kind[i] == BNN_INPUT_PARAM ? t->theta + t->offset[i]
-                                                                  : bnn_frame_home(f, t->input[i]);
+      bnn_real got[FLAT_MAX], *at = t->kind[i] == BNN_INPUT_PARAM
+                                        ? t->theta + t->offset[i]
+                                        : bnn_frame_input_buffer(f, t->input[i]);
       loss_of(f, seed);
       size_t n = gradient_of(got, f, t, i);
       for (size_t j = 0; j < n; j++) {
         double want = 0;
-        if (at) { /* an input that nothing uses has no home */
+        if (at) { /* an input that nothing uses has no buffer */
           bnn_real was = at[j];
           at[j] = was + h;
           want = loss_of(f, seed);

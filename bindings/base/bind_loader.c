@@ -198,8 +198,8 @@ static void push_contents(lua_State *L, FILE *file) {
   luaL_buffinit(L, &text);
   size_t n;
   do {
-    char *room = luaL_prepbuffer(&text);
-    n = fread(room, 1, LUAL_BUFFERSIZE, file);
+    char *buffer = luaL_prepbuffer(&text);
+    n = fread(buffer, 1, LUAL_BUFFERSIZE, file);
     luaL_addsize(&text, n);
   } while (n > 0);
   luaL_pushresult(&text);

@@ -34,7 +34,7 @@ static size_t length_of(const char *text, size_t n) {
 /* ---- plain reading ---- */
 
 static char *plain_line; /* getline's buffer, reused */
-static size_t plain_room;
+static size_t plain_capacity;
 
 static bind_prompt_result read_plain(const char *prompt, const char **line, size_t *length) {
   fputs(prompt, stdout);
@@ -43,7 +43,7 @@ static bind_prompt_result read_plain(const char *prompt, const char **line, size
   struct sigaction before;
   dropped = 0;
   if (terminal) catch_interrupt(&before);
-  ssize_t n = getline(&plain_line, &plain_room, stdin);
+  ssize_t n = getline(&plain_line, &plain_capacity, stdin);
   if (terminal) sigaction(SIGINT, &before, NULL);
   if (dropped) {
     clearerr(stdin);
@@ -272,7 +272,7 @@ void bind_prompt_fini(void) {
   history_list = NULL;
   editor_locale = (locale_t)0;
   shown_prompt = edited_line = plain_line = NULL;
-  plain_room = 0;
+  plain_capacity = 0;
 }
 
 const char *bind_prompt_library(void) { return "libedit"; }
@@ -288,7 +288,7 @@ void bind_prompt_remember(const char *line) { (void)line; }
 void bind_prompt_fini(void) {
   free(plain_line);
   plain_line = NULL;
-  plain_room = 0;
+  plain_capacity = 0;
 }
 
 const char *bind_prompt_library(void) { return "none"; }

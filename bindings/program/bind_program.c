@@ -65,14 +65,14 @@ static int core_recording(lua_State *L) {
 
 /* Room for one more input. */
 static bnn_status reserve_input(bind_program *p, bnn_err *err) {
-  if (p->n_inputs < p->room) return BNN_OK;
-  int room = 2 * p->room + 8;
-  bind_input *more = bnn_mem_alloc((size_t)room, sizeof *more);
-  if (!more) return bnn_fail(err, BNN_ENOMEM, "%d inputs of a program", room);
+  if (p->n_inputs < p->capacity) return BNN_OK;
+  int capacity = 2 * p->capacity + 8;
+  bind_input *more = bnn_mem_alloc((size_t)capacity, sizeof *more);
+  if (!more) return bnn_fail(err, BNN_ENOMEM, "%d inputs of a program", capacity);
   if (p->n_inputs) memcpy(more, p->inputs, (size_t)p->n_inputs * sizeof *more);
   bnn_mem_free(p->inputs);
   p->inputs = more;
-  p->room = room;
+  p->capacity = capacity;
   return BNN_OK;
 }
 

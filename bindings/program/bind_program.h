@@ -23,7 +23,7 @@ typedef struct bind_program {
   bool gradient;            /* finished with one */
   int n_outputs;
   bind_input *inputs; /* [n_inputs] */
-  int n_inputs, room;
+  int n_inputs, capacity;
   int *wrt; /* [n_wrt] nodes; NULL: the flat parameters */
   int n_wrt;
   size_t n_params; /* elements that the flat parameter buffer must have */

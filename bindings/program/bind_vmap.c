@@ -42,9 +42,9 @@ static void read_slices(lua_State *L, const bind_program *p, int i, size_t n, bn
 
 /* Each input's place, in a userdata; above it, on the stack, what keeps the memory alive. */
 static bnn_vmap_input *read_inputs(lua_State *L, const bind_program *p, size_t n) {
-  const size_t room = (size_t)p->n_inputs + 1;
-  bnn_vmap_input *in = lua_newuserdatauv(L, room * sizeof *in, 0);
-  bind_source *s = lua_newuserdatauv(L, room * sizeof *s, 0);
+  const size_t count = (size_t)p->n_inputs + 1;
+  bnn_vmap_input *in = lua_newuserdatauv(L, count * sizeof *in, 0);
+  bind_source *s = lua_newuserdatauv(L, count * sizeof *s, 0);
   luaL_checkstack(L, 4 * p->n_inputs + LUA_MINSTACK, "too many inputs");
   for (int i = 0; i < p->n_inputs; i++) {
     in[i] = (bnn_vmap_input){.node = p->inputs[i].node};

@@ -229,19 +229,19 @@ static int core_ones(lua_State *L) {
 
 static int core_full(lua_State *L) {
   size_t dim[BNN_RANK_MAX];
-  uint64_t room; /* an element of any type */
+  uint64_t element; /* an element of any type */
   luaL_checktype(L, 1, LUA_TTABLE);
   int rank = bind_check_shape(L, 1, dim);
   bind_refuse_tracer(L, 2);
   luaL_checktype(L, 2, LUA_TNUMBER);
   bnn_dtype dtype = bind_opt_dtype(L, 3, BNN_REAL);
   lua_pushvalue(L, 2);
-  if (!store(L, &room, dtype))
+  if (!store(L, &element, dtype))
     luaL_argerror(L, 2,
                   lua_pushfstring(L, "value is %s, which %s cannot hold", bind_push_text(L, 2),
                                   bnn_dtype_name(dtype)));
   bnn_tensor *t = bind_push_new(L, dtype, rank, dim);
-  if (t->size) memcpy(t->data, &room, bnn_dtype_size(dtype));
+  if (t->size) memcpy(t->data, &element, bnn_dtype_size(dtype));
   spread(t);
   return finish(L, t);
 }

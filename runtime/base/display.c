@@ -52,16 +52,16 @@ size_t bnn_display_next(char out[BNN_DISPLAY_UNIT], const char *p, size_t n, boo
   return length;
 }
 
-size_t bnn_display(char *out, size_t room, const char *p, size_t n, bool lines) {
+size_t bnn_display(char *out, size_t capacity, const char *p, size_t n, bool lines) {
   char unit[BNN_DISPLAY_UNIT];
   size_t at = 0, written = 0;
   while (at < n) {
     size_t taken = bnn_display_next(unit, p + at, n - at, lines), length = strlen(unit);
-    if (written + length >= room) break;
+    if (written + length >= capacity) break;
     memcpy(out + written, unit, length);
     written += length;
     at += taken;
   }
-  if (room) out[written] = 0;
+  if (capacity) out[written] = 0;
   return at;
 }

@@ -18,7 +18,7 @@ size_t bnn_display_next(char out[BNN_DISPLAY_UNIT], const char *p, size_t n, boo
 
 /* Writes p [n] as it is shown, in whole characters as far as there is room, and a zero byte;
  * returns how many bytes of p there was room for. */
-size_t bnn_display(char *out, size_t room, const char *p, size_t n, bool lines);
+size_t bnn_display(char *out, size_t capacity, const char *p, size_t n, bool lines);
 
 /* The length of the UTF-8 character at p [n], n > 0, and its *code; 0 when it is none. */
 size_t bnn_utf8_next(const char *p, size_t n, unsigned *code);

@@ -10,17 +10,17 @@
 
 #include "c_locale.h"
 
-int bnn_vformat(char *out, size_t room, const char *format, va_list args) {
+int bnn_vformat(char *out, size_t capacity, const char *format, va_list args) {
   locale_t before = bnn_locale_enter();
-  int n = vsnprintf(out, room, format, args);
+  int n = vsnprintf(out, capacity, format, args);
   bnn_locale_leave(before);
   return n;
 }
 
-int bnn_format(char *out, size_t room, const char *format, ...) {
+int bnn_format(char *out, size_t capacity, const char *format, ...) {
   va_list args;
   va_start(args, format);
-  int n = bnn_vformat(out, room, format, args);
+  int n = bnn_vformat(out, capacity, format, args);
   va_end(args);
   return n;
 }

@@ -12,9 +12,9 @@
 enum { BNN_NUMBER_TEXT = 32 }; /* room for any number of 17 digits: "-2.2250738585072014e-308" */
 
 /* snprintf and vsnprintf. */
-int bnn_format(char *out, size_t room, const char *format, ...)
+int bnn_format(char *out, size_t capacity, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-int bnn_vformat(char *out, size_t room, const char *format, va_list args)
+int bnn_vformat(char *out, size_t capacity, const char *format, va_list args)
     __attribute__((format(printf, 3, 0)));
 
 /* strtod. */

@@ -284,11 +284,11 @@ void bnn_save_abort(bnn_saving *s) {
   bnn_mem_free(s);
 }
 
-bnn_status bnn_save(const char *path, const bnn_piece *pieces, size_t count, bnn_err *err) {
+bnn_status bnn_save(const char *path, const bnn_span *spans, size_t count, bnn_err *err) {
   bnn_saving *s = NULL;
   BNN_TRY(bnn_save_begin(&s, path, err));
   for (size_t k = 0; k < count; k++) {
-    bnn_status status = bnn_save_write(s, pieces[k].p, pieces[k].n, err);
+    bnn_status status = bnn_save_write(s, spans[k].p, spans[k].n, err);
     if (status == BNN_OK) continue;
     bnn_save_abort(s);
     return status;

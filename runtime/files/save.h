@@ -28,13 +28,13 @@
 
 #include "../base/status.h"
 
-typedef struct bnn_piece {
+typedef struct bnn_span {
   const void *p;
   size_t n;
-} bnn_piece;
+} bnn_span;
 
-/* Writes the pieces one after the other as the whole of a file. */
-bnn_status bnn_save(const char *path, const bnn_piece *pieces, size_t count, bnn_err *err);
+/* Writes the spans one after the other as the whole of a file. */
+bnn_status bnn_save(const char *path, const bnn_span *spans, size_t count, bnn_err *err);
 
 /* A file that is being written: begin, write and seek as often as needed, then commit or abort.
  * After a failed write or seek only abort is of use. */

@@ -485,8 +485,8 @@ size_t bnn_npy_header(char header[BNN_NPY_HEADER], const bnn_tensor *x) {
 static bnn_status write_contiguous(const char *path, const bnn_tensor *x, bnn_err *err) {
   char header[BNN_NPY_HEADER];
   size_t n = bnn_npy_header(header, x);
-  const bnn_piece pieces[] = {{header, n}, {x->data, x->size * bnn_dtype_size(x->dtype)}};
-  return bnn_save(path, pieces, 2, err);
+  const bnn_span spans[] = {{header, n}, {x->data, x->size * bnn_dtype_size(x->dtype)}};
+  return bnn_save(path, spans, 2, err);
 }
 
 bnn_status bnn_npy_write(const char *path, const bnn_tensor *x, bnn_err *err) {

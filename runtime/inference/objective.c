@@ -9,10 +9,10 @@
 #include "../base/mem.h"
 #include "../kernels/isa.h"
 
-/* A piece of the update: elements [first, first + size), all of tensor `param`. */
-typedef struct piece {
+/* A range of the update: elements [first, first + size), all of tensor `param`. */
+typedef struct update_range {
   size_t param, first, size;
-} piece;
+} update_range;
 
 struct bnn_objective {
   bnn_program *program;
@@ -25,16 +25,16 @@ struct bnn_objective {
   size_t *kl_weight_param;       /* [n_kl_weights] tensors whose weights the program reads */
   size_t n_kl_weights;
   int samples, loss_output;
-  bool fused;    /* the update of a parameter follows in the job of its gradient */
-  piece *pieces; /* of the parameter jobs when fused, else of the layout */
-  size_t n_pieces;
+  bool fused;           /* the update of a parameter follows in the job of its gradient */
+  update_range *ranges; /* of the parameter jobs when fused, else of the layout */
+  size_t n_ranges;
   bnn_real *theta, *grad; /* [size] the sampled weights, their gradient of the mean loss */
-  bnn_real *room; /* [n_lanes, room_size] a lane's gradient, between its job and the update */
-  size_t n_lanes, room_size;
+  bnn_real *scratch;      /* [n_workers, scratch_size] gradients between their job and update */
+  size_t n_workers, scratch_size;
   bnn_real *g_sum, *h_sum; /* [size] sums over samples of g and g (theta - mu); samples > 1 */
 };
 
-enum { BLOCK_MIN = 32, BLOCK_MAX = 128, CHUNK = 256, PIECE = 8192 };
+enum { BLOCK_MIN = 32, BLOCK_MAX = 128, CHUNK = 256, RANGE_MAX = 8192 };
 
 /* Rows of a block: a quarter of the batch within [32, 128], so that a few cores share a step; half
  * of it where the weights, which every block reads, are more than what a quarter's rows work out (a
@@ -60,23 +60,24 @@ static size_t param_at(const bnn_layout *layout, size_t at) {
   return i;
 }
 
-/* One piece for each parameter job. */
-static void pieces_of_jobs(bnn_objective *o) {
-  for (size_t j = 0; j < o->n_pieces; j++) {
+/* One range for each parameter job. */
+static void ranges_of_jobs(bnn_objective *o) {
+  for (size_t j = 0; j < o->n_ranges; j++) {
     const bnn_parameter_job *job = bnn_frame_parameter_job(o->frame, j);
-    o->pieces[j] = (piece){param_at(&o->layout, job->first), job->first, job->size};
+    o->ranges[j] = (update_range){param_at(&o->layout, job->first), job->first, job->size};
   }
 }
 
-/* Pieces of at most PIECE elements of each tensor; counts them, and writes them when there is
+/* Ranges of at most RANGE_MAX elements of each tensor; counts them, and writes them when there is
  * room. */
-static size_t pieces_of_layout(const bnn_layout *layout, piece *out) {
+static size_t ranges_of_layout(const bnn_layout *layout, update_range *out) {
   size_t n = 0;
   for (size_t i = 0; i < layout->n_params; i++) {
     const bnn_param *t = &layout->param[i];
-    for (size_t from = 0; from < t->size; from += PIECE, n++)
+    for (size_t from = 0; from < t->size; from += RANGE_MAX, n++)
       if (out)
-        out[n] = (piece){i, t->offset + from, t->size - from < PIECE ? t->size - from : PIECE};
+        out[n] = (update_range){i, t->offset + from,
+                                t->size - from < RANGE_MAX ? t->size - from : RANGE_MAX};
   }
   return n;
 }
@@ -104,14 +105,14 @@ static size_t largest_split(const bnn_frame *frame) {
   return (most + CHUNK - 1) / CHUNK * CHUNK;
 }
 
-/* Room for n lanes, one for each thread of a step; kept for later ones. */
-static bnn_status make_lanes(bnn_objective *o, size_t n, bnn_err *err) {
-  if (!o->fused || n <= o->n_lanes) return BNN_OK;
-  bnn_real *room = bnn_mem_alloc(n * o->room_size, sizeof *room);
-  if (!room) return bnn_fail(err, BNN_ENOMEM, "gradients of %zu elements", n * o->room_size);
-  bnn_mem_free(o->room);
-  o->room = room;
-  o->n_lanes = n;
+/* Scratch for n workers, one for each thread of a step; kept for later steps. */
+static bnn_status reserve_scratch(bnn_objective *o, size_t n, bnn_err *err) {
+  if (!o->fused || n <= o->n_workers) return BNN_OK;
+  bnn_real *scratch = bnn_mem_alloc(n * o->scratch_size, sizeof *scratch);
+  if (!scratch) return bnn_fail(err, BNN_ENOMEM, "gradients of %zu elements", n * o->scratch_size);
+  bnn_mem_free(o->scratch);
+  o->scratch = scratch;
+  o->n_workers = n;
   return BNN_OK;
 }
 
@@ -121,21 +122,21 @@ static bnn_status objective_fill(bnn_objective *o, bnn_err *err) {
   BNN_TRY(bnn_frame_new(&o->frame, o->program, rows, err));
   o->block = bnn_frame_blocks(o->frame) > 1 ? rows : bnn_program_batch(o->program);
   o->fused = o->samples == 1 && can_fuse(o->frame, &o->layout);
-  o->n_pieces = o->fused ? bnn_frame_parameter_jobs(o->frame) : pieces_of_layout(&o->layout, NULL);
+  o->n_ranges = o->fused ? bnn_frame_parameter_jobs(o->frame) : ranges_of_layout(&o->layout, NULL);
   size_t size = o->layout.size, sums = o->samples > 1 ? size : 0;
-  o->pieces = bnn_mem_alloc(o->n_pieces, sizeof *o->pieces);
+  o->ranges = bnn_mem_alloc(o->n_ranges, sizeof *o->ranges);
   o->theta = bnn_mem_zalloc(size, sizeof *o->theta);
   o->grad = bnn_mem_zalloc(size, sizeof *o->grad);
   o->g_sum = bnn_mem_zalloc(sums, sizeof *o->g_sum);
   o->h_sum = bnn_mem_zalloc(sums, sizeof *o->h_sum);
-  if (!o->pieces || !o->theta || !o->grad || !o->g_sum || !o->h_sum)
+  if (!o->ranges || !o->theta || !o->grad || !o->g_sum || !o->h_sum)
     return bnn_fail(err, BNN_ENOMEM, "an objective over %zu parameters", size);
   if (o->fused)
-    pieces_of_jobs(o);
+    ranges_of_jobs(o);
   else
-    pieces_of_layout(&o->layout, o->pieces);
-  o->room_size = o->fused ? largest_split(o->frame) : 0;
-  return make_lanes(o, 1, err);
+    ranges_of_layout(&o->layout, o->ranges);
+  o->scratch_size = o->fused ? largest_split(o->frame) : 0;
+  return reserve_scratch(o, 1, err);
 }
 
 /* Whether `at` is the end of a tensor of the layout, or 0. */
@@ -241,19 +242,19 @@ void bnn_objective_free(bnn_objective *o) {
   bnn_layout_fini(&o->layout);
   bnn_mem_free(o->regularizers);
   bnn_mem_free(o->kl_weight_param);
-  bnn_mem_free(o->pieces);
+  bnn_mem_free(o->ranges);
   bnn_mem_free(o->theta);
   bnn_mem_free(o->grad);
   bnn_mem_free(o->g_sum);
   bnn_mem_free(o->h_sum);
-  bnn_mem_free(o->room);
+  bnn_mem_free(o->scratch);
   bnn_mem_free(o);
 }
 
 size_t bnn_objective_bytes(const bnn_objective *o) {
   size_t sums = o->samples > 1 ? 4 : 2;
   return bnn_frame_bytes(o->frame) +
-         (sums * o->layout.size + o->n_lanes * o->room_size) * sizeof *o->theta;
+         (sums * o->layout.size + o->n_workers * o->scratch_size) * sizeof *o->theta;
 }
 
 size_t bnn_objective_batch(const bnn_objective *o) { return bnn_program_batch(o->program); }
@@ -270,7 +271,7 @@ typedef struct work {
   bool gather;             /* x is yet to be gathered */
   bnn_real seed;           /* d L / d loss_n */
   bnn_update update;       /* this step's constants */
-  atomic_size_t next;      /* the parameter job that no lane has taken */
+  atomic_size_t next;      /* the parameter job that no worker has taken */
   atomic_size_t bad;       /* the first tensor whose gradient is not finite, or SIZE_MAX */
   bnn_real *dmu, *dlogvar; /* where gradients go instead of into an update */
 } work;
@@ -339,7 +340,7 @@ static void note_bad(work *w, size_t param) {
 }
 
 /* The same in one pass, by a rule that has it. */
-static void update_meanfield(work *w, const piece *p, const bnn_real *g) {
+static void update_meanfield(work *w, const update_range *p, const bnn_real *g) {
   const bnn_train_state *t = w->train;
   const size_t at = p->first, behind = w->o->layout.size + at;
   bnn_meanfield_step s = {.mu = t->mu + at,
@@ -355,9 +356,9 @@ static void update_meanfield(work *w, const piece *p, const bnn_real *g) {
   if (!t->optimizer->rule->update_meanfield(&w->update, &s, p->size)) note_bad(w, p->param);
 }
 
-/* The update of one piece from its gradient g, chunk by chunk so that gradients stay in the
+/* The update of one range from its gradient g, chunk by chunk so that gradients stay in the
  * first-level cache. */
-static void update_piece(work *w, const piece *p, const bnn_real *g) {
+static void apply_update(work *w, const update_range *p, const bnn_real *g) {
   const bnn_vec *vec = bnn_isa_get()->vec;
   bool variational = p->first < w->o->n_variational;
   if (variational && !w->dmu && w->o->samples == 1 && w->train->optimizer->rule->update_meanfield) {
@@ -382,11 +383,11 @@ static void update_piece(work *w, const piece *p, const bnn_real *g) {
   }
 }
 
-static void piece_job(void *data, size_t j) {
+static void update_job(void *data, size_t j) {
   work *w = data;
   const bnn_objective *o = w->o;
-  const piece *p = &o->pieces[j];
-  update_piece(w, p, (o->samples > 1 ? o->g_sum : o->grad) + p->first);
+  const update_range *p = &o->ranges[j];
+  apply_update(w, p, (o->samples > 1 ? o->g_sum : o->grad) + p->first);
 }
 
 static void gradient_job(void *data, size_t j) {
@@ -394,23 +395,23 @@ static void gradient_job(void *data, size_t j) {
   bnn_frame_run_parameter_job(w->o->frame, j, NULL);
 }
 
-/* A gradient and its update, one job after the other: the gradient of each goes into the same room,
+/* A gradient and its update, one job after the other: the gradient of each goes into the same scratch,
  * which stays in a cache. */
-static void fused_lane(void *data, size_t lane) {
+static void fused_job(void *data, size_t worker) {
   work *w = data;
   bnn_objective *o = w->o;
-  bnn_real *room = o->room + lane * o->room_size;
-  for (size_t j; (j = atomic_fetch_add(&w->next, 1)) < o->n_pieces;) {
+  bnn_real *scratch = o->scratch + worker * o->scratch_size;
+  for (size_t j; (j = atomic_fetch_add(&w->next, 1)) < o->n_ranges;) {
     const bool split = bnn_frame_parameter_job(o->frame, j)->mode == BNN_GRADIENT_SPLIT;
-    bnn_frame_run_parameter_job(o->frame, j, split ? room : NULL);
-    update_piece(w, &o->pieces[j], split ? room : o->grad + o->pieces[j].first);
+    bnn_frame_run_parameter_job(o->frame, j, split ? scratch : NULL);
+    apply_update(w, &o->ranges[j], split ? scratch : o->grad + o->ranges[j].first);
   }
 }
 
 /* Adds this sample's gradient to the sums. */
 static void sum_job(void *data, size_t j) {
   const work *w = data;
-  const piece *p = &w->o->pieces[j];
+  const update_range *p = &w->o->ranges[j];
   bnn_objective *o = w->o;
   bnn_isa_get()->vec->weigh_add(o->g_sum + p->first, o->h_sum + p->first, o->grad + p->first,
                                 o->theta + p->first, w->train->mu + p->first, p->size);
@@ -516,12 +517,12 @@ static void run_parameters(work *w) {
   bnn_objective *o = w->o;
   atomic_store(&w->next, 0);
   if (o->fused)
-    bnn_context_run(w->context, fused_lane, w, (size_t)bnn_context_threads(w->context));
+    bnn_context_run(w->context, fused_job, w, (size_t)bnn_context_threads(w->context));
   else
     bnn_context_run(w->context, gradient_job, w, bnn_frame_parameter_jobs(o->frame));
 }
 
-/* All samples: at the end the pieces, or the fused parameter jobs, have been run. */
+/* All samples: at the end the ranges, or the fused parameter jobs, have been run. */
 static bnn_status run_samples(work *w, double *loss, bnn_err *err) {
   bnn_objective *o = w->o;
   const size_t size = o->layout.size;
@@ -536,9 +537,9 @@ static bnn_status run_samples(work *w, double *loss, bnn_err *err) {
     run_parameters(w);
     if (o->fused) return BNN_OK;
     bnn_frame_backward_whole(o->frame, w->seed);
-    if (o->samples > 1) bnn_context_run(w->context, sum_job, w, o->n_pieces);
+    if (o->samples > 1) bnn_context_run(w->context, sum_job, w, o->n_ranges);
   }
-  bnn_context_run(w->context, piece_job, w, o->n_pieces);
+  bnn_context_run(w->context, update_job, w, o->n_ranges);
   return BNN_OK;
 }
 
@@ -557,7 +558,7 @@ static bnn_status run_step(work *w, double *loss, bnn_err *err) {
   bnn_objective *o = w->o;
   BNN_TRY(check_betas(w, err));
   BNN_TRY(gather_checked(w, err));
-  BNN_TRY(make_lanes(o, (size_t)bnn_context_threads(w->context), err));
+  BNN_TRY(reserve_scratch(o, (size_t)bnn_context_threads(w->context), err));
   feed_weights(w);
   size_t n = bnn_frame_output(o->frame, 0)->size;
   w->gather = !gathers_x_first(o);

@@ -1,4 +1,4 @@
-/* posterior.c - layouts, sampling in parallel pieces, and the KL of a tensor. */
+/* posterior.c - layouts, sampling in parallel blocks, and the KL of a tensor. */
 #include "posterior.h"
 
 #include <string.h>
@@ -23,8 +23,8 @@ void bnn_layout_fini(bnn_layout *layout) {
   layout->param = NULL;
 }
 
-/* Sampling goes in pieces of this many elements, whatever the number of threads. */
-enum { PIECE = 4096 };
+/* Sampling goes in blocks of this many elements, whatever the number of threads. */
+enum { BLOCK = 4096 };
 
 typedef struct sampling {
   bnn_real *theta;
@@ -33,16 +33,16 @@ typedef struct sampling {
   size_t size;
 } sampling;
 
-static void sample_piece(void *data, size_t i) {
+static void sample_block(void *data, size_t i) {
   const sampling *s = data;
-  size_t from = i * PIECE, n = s->size - from < PIECE ? s->size - from : PIECE;
+  size_t from = i * BLOCK, n = s->size - from < BLOCK ? s->size - from : BLOCK;
   bnn_isa_get()->vec->sample(s->theta + from, s->mu + from, s->logvar + from, s->key, from, n);
 }
 
 void bnn_posterior_sample(bnn_context *context, bnn_real *theta, const bnn_real *mu,
                           const bnn_real *logvar, bnn_key key, size_t n_variational, size_t size) {
   sampling s = {theta, mu, logvar, key, n_variational};
-  bnn_context_run(context, sample_piece, &s, (n_variational + PIECE - 1) / PIECE);
+  bnn_context_run(context, sample_block, &s, (n_variational + BLOCK - 1) / BLOCK);
   if (size > n_variational)
     memcpy(theta + n_variational, mu + n_variational, (size - n_variational) * sizeof *theta);
 }

@@ -1,4 +1,4 @@
-/* predict.c - see predict.h.  A lane is one worker's frame and its way through the chunks. */
+/* predict.c - see predict.h.  Each worker has a frame of its own and takes chunks in order. */
 #include "predict.h"
 
 #include <limits.h>
@@ -32,12 +32,12 @@ typedef struct work {
   bnn_prediction *sums;
   size_t n, chunk;    /* rows in all and of a chunk */
   size_t group, done; /* networks in this group, samples before it */
-  size_t n_lanes;
-  bnn_frame **lane;   /* [n_lanes] */
-  bnn_status *status; /* [n_lanes] */
-  bnn_err *err;       /* [n_lanes] */
+  size_t n_workers;
+  bnn_frame **frame;  /* [n_workers] */
+  bnn_status *status; /* [n_workers] */
+  bnn_err *err;       /* [n_workers] */
   bnn_real *theta;    /* [GROUP_MAX, size] or NULL */
-  atomic_size_t next; /* chunk that no lane has taken */
+  atomic_size_t next; /* chunk that no worker has taken */
 } work;
 
 /* Networks that are held at once: a bound on memory. */
@@ -110,22 +110,22 @@ static bnn_status run_chunk(const work *w, bnn_frame *f, size_t c, bnn_err *err)
   return BNN_OK;
 }
 
-static void lane_job(void *data, size_t i) {
+static void worker_job(void *data, size_t i) {
   work *w = data;
   size_t chunks = (w->n + w->chunk - 1) / w->chunk, c;
   while (w->status[i] == BNN_OK && (c = atomic_fetch_add(&w->next, 1)) < chunks)
-    w->status[i] = run_chunk(w, w->lane[i], c, &w->err[i]);
+    w->status[i] = run_chunk(w, w->frame[i], c, &w->err[i]);
 }
 
-/* Samples the group's weights, then runs the lanes. */
+/* Samples the group's weights, then runs the workers. */
 static bnn_status run_group(work *w, bnn_context *context, bnn_err *err) {
   const bnn_predict_spec *spec = w->spec;
   for (size_t g = 0; w->theta && g < w->group; g++)
     bnn_posterior_sample(context, w->theta + g * spec->size, spec->mu, spec->logvar,
                          sample_key(spec, w->done + g), spec->n_variational, spec->size);
   atomic_store(&w->next, 0);
-  bnn_context_run(context, lane_job, w, w->n_lanes);
-  for (size_t i = 0; i < w->n_lanes; i++) {
+  bnn_context_run(context, worker_job, w, w->n_workers);
+  for (size_t i = 0; i < w->n_workers; i++) {
     if (w->status[i] == BNN_OK) continue;
     if (err) *err = w->err[i];
     return w->status[i];
@@ -146,23 +146,23 @@ static bnn_status run_groups(work *w, bnn_context *context, bnn_err *err) {
 static bnn_status work_init(work *w, bnn_context *context, bnn_err *err) {
   const bnn_predict_spec *spec = w->spec;
   size_t chunks = (w->n + w->chunk - 1) / w->chunk;
-  w->n_lanes = (size_t)bnn_context_threads(context);
-  if (w->n_lanes > chunks) w->n_lanes = chunks;
+  w->n_workers = (size_t)bnn_context_threads(context);
+  if (w->n_workers > chunks) w->n_workers = chunks;
   size_t group = group_size(spec);
-  w->lane = bnn_mem_zalloc(w->n_lanes, sizeof *w->lane);
-  w->status = bnn_mem_zalloc(w->n_lanes, sizeof *w->status);
-  w->err = bnn_mem_zalloc(w->n_lanes, sizeof *w->err);
+  w->frame = bnn_mem_zalloc(w->n_workers, sizeof *w->frame);
+  w->status = bnn_mem_zalloc(w->n_workers, sizeof *w->status);
+  w->err = bnn_mem_zalloc(w->n_workers, sizeof *w->err);
   w->theta = spec->logvar ? bnn_mem_alloc(group * spec->size, sizeof *w->theta) : NULL;
-  if (!w->lane || !w->status || !w->err || (spec->logvar && !w->theta))
+  if (!w->frame || !w->status || !w->err || (spec->logvar && !w->theta))
     return bnn_fail(err, BNN_ENOMEM, "predictions of %zu rows", w->n);
-  for (size_t i = 0; i < w->n_lanes; i++)
-    BNN_TRY(bnn_frame_new(&w->lane[i], spec->program, 0, err));
+  for (size_t i = 0; i < w->n_workers; i++)
+    BNN_TRY(bnn_frame_new(&w->frame[i], spec->program, 0, err));
   return BNN_OK;
 }
 
 static void work_fini(work *w) {
-  for (size_t i = 0; w->lane && i < w->n_lanes; i++) bnn_frame_free(w->lane[i]);
-  bnn_mem_free(w->lane);
+  for (size_t i = 0; w->frame && i < w->n_workers; i++) bnn_frame_free(w->frame[i]);
+  bnn_mem_free(w->frame);
   bnn_mem_free(w->status);
   bnn_mem_free(w->err);
   bnn_mem_free(w->theta);

@@ -1,5 +1,5 @@
-/* bootstrap.c - see bootstrap.h.  A lane is one worker's weights and scratch; lanes take resamples
- * in any order and write each its own result. */
+/* bootstrap.c - see bootstrap.h.  Each worker has weights and scratch of its own and takes resamples
+ * in any order; each resample writes a result of its own. */
 #include "bootstrap.h"
 
 #include <math.h>
@@ -13,10 +13,10 @@
 
 enum { WORDS = 256, WAVE = 256 }; /* bits drawn at once; resamples between looks at the stop flag */
 
-typedef struct lane {
+typedef struct worker {
   uint32_t *weight; /* [n] */
   char *scratch;
-} lane;
+} worker;
 
 typedef struct work {
   const bnn_statistic *s;
@@ -26,8 +26,8 @@ typedef struct work {
   size_t resamples;
   uint32_t *member; /* [n]: the examples of part 0, then those of part 1; or NULL */
   size_t first;     /* examples of part 0, or all */
-  size_t n_lanes;
-  lane *lanes;
+  size_t n_workers;
+  worker *workers;
   size_t end; /* of this wave */
   atomic_size_t next;
 } work;
@@ -63,7 +63,7 @@ static void group_numbers(double *out, size_t step, const bnn_groups *g, const u
   }
 }
 
-static void resample(const work *w, const lane *l, size_t r) {
+static void resample(const work *w, const worker *l, size_t r) {
   const bnn_statistic *s = w->s;
   bnn_key key = bnn_key_fold(w->key, (int64_t)r + 1);
   memset(l->weight, 0, s->n * sizeof *l->weight);
@@ -75,9 +75,9 @@ static void resample(const work *w, const lane *l, size_t r) {
     w->out[r] = s->value(s->data, l->weight, l->scratch);
 }
 
-static void lane_job(void *data, size_t i) {
+static void worker_job(void *data, size_t i) {
   work *w = data;
-  for (size_t r; (r = atomic_fetch_add(&w->next, 1)) < w->end;) resample(w, &w->lanes[i], r);
+  for (size_t r; (r = atomic_fetch_add(&w->next, 1)) < w->end;) resample(w, &w->workers[i], r);
 }
 
 static void list_members(work *w) {
@@ -92,16 +92,16 @@ static void list_members(work *w) {
 
 static bnn_status work_init(work *w, bnn_context *context, size_t resamples, bnn_err *err) {
   const bnn_statistic *s = w->s;
-  w->n_lanes = (size_t)bnn_context_threads(context);
-  if (w->n_lanes > resamples) w->n_lanes = resamples;
+  w->n_workers = (size_t)bnn_context_threads(context);
+  if (w->n_workers > resamples) w->n_workers = resamples;
   w->first = s->n;
   w->member = s->part ? bnn_mem_alloc(s->n, sizeof *w->member) : NULL;
-  w->lanes = bnn_mem_zalloc(w->n_lanes, sizeof *w->lanes);
-  int ok = w->lanes && (w->member || !s->part);
-  for (size_t i = 0; ok && i < w->n_lanes; i++) {
-    w->lanes[i].weight = bnn_mem_alloc(s->n, sizeof *w->lanes[i].weight);
-    w->lanes[i].scratch = bnn_mem_alloc(s->scratch, 1);
-    ok = w->lanes[i].weight && w->lanes[i].scratch;
+  w->workers = bnn_mem_zalloc(w->n_workers, sizeof *w->workers);
+  int ok = w->workers && (w->member || !s->part);
+  for (size_t i = 0; ok && i < w->n_workers; i++) {
+    w->workers[i].weight = bnn_mem_alloc(s->n, sizeof *w->workers[i].weight);
+    w->workers[i].scratch = bnn_mem_alloc(s->scratch, 1);
+    ok = w->workers[i].weight && w->workers[i].scratch;
   }
   if (!ok) return bnn_fail(err, BNN_ENOMEM, "resamples of %zu examples", s->n);
   if (s->part) list_members(w);
@@ -109,11 +109,11 @@ static bnn_status work_init(work *w, bnn_context *context, size_t resamples, bnn
 }
 
 static void work_fini(work *w) {
-  for (size_t i = 0; w->lanes && i < w->n_lanes; i++) {
-    bnn_mem_free(w->lanes[i].weight);
-    bnn_mem_free(w->lanes[i].scratch);
+  for (size_t i = 0; w->workers && i < w->n_workers; i++) {
+    bnn_mem_free(w->workers[i].weight);
+    bnn_mem_free(w->workers[i].scratch);
   }
-  bnn_mem_free(w->lanes);
+  bnn_mem_free(w->workers);
   bnn_mem_free(w->member);
 }
 
@@ -123,7 +123,7 @@ static bnn_status run_waves(work *w, bnn_context *context, size_t resamples, bnn
       return bnn_fail(err, BNN_ESTOP, "after %zu of %zu resamples", from, resamples);
     w->end = resamples - from < WAVE ? resamples : from + WAVE;
     atomic_store(&w->next, from);
-    bnn_context_run(context, lane_job, w, w->n_lanes);
+    bnn_context_run(context, worker_job, w, w->n_workers);
   }
   return BNN_OK;
 }

@@ -25,8 +25,8 @@ static place place_of(size_t size) {
 bnn_status bnn_arena_plan_init(bnn_arena_plan *p, size_t most, bnn_err *err) {
   *p = (bnn_arena_plan){.n = 1};
   /* between two ranges that are alive lies one free range at most */
-  const size_t room = 2 * most + 2;
-  p->range = room < UINT32_MAX ? bnn_mem_alloc(room, sizeof *p->range) : NULL;
+  const size_t capacity = 2 * most + 2;
+  p->range = capacity < UINT32_MAX ? bnn_mem_alloc(capacity, sizeof *p->range) : NULL;
   if (!p->range) return bnn_fail(err, BNN_ENOMEM, "a plan of %zu buffers", most);
   p->range[0] = (bnn_plan_range){.at = 0};
   return BNN_OK;

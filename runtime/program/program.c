@@ -44,16 +44,16 @@ void bnn_program_unref(bnn_program *p) {
 }
 
 /* Makes room for `more` elements behind the n that an array of `size` byte elements has. */
-static bnn_status grow(void **array, size_t *room, size_t n, size_t more, size_t size,
+static bnn_status grow(void **array, size_t *capacity, size_t n, size_t more, size_t size,
                        bnn_err *err) {
-  if (n + more <= *room) return BNN_OK;
+  if (n + more <= *capacity) return BNN_OK;
   size_t want = 2 * (n + more) + 14;
   void *bigger = bnn_mem_zalloc(want, size);
   if (!bigger) return bnn_fail(err, BNN_ENOMEM, "a program of %zu nodes", want);
   if (n) memcpy(bigger, *array, n * size);
   bnn_mem_free(*array);
   *array = bigger;
-  *room = want;
+  *capacity = want;
   return BNN_OK;
 }
 
@@ -62,10 +62,10 @@ static bnn_status grow(void **array, size_t *room, size_t n, size_t more, size_t
 static bnn_status next_node(bnn_program *p, node **v, size_t edges, bnn_err *err) {
   if (p->finished) return bnn_fail(err, BNN_ERANGE, "the program is finished");
   void *nodes = p->nodes, *list = p->edges;
-  bnn_status status = grow(&nodes, &p->nodes_room, p->n_nodes, 1, sizeof *p->nodes, err);
+  bnn_status status = grow(&nodes, &p->nodes_capacity, p->n_nodes, 1, sizeof *p->nodes, err);
   p->nodes = nodes;
   if (status == BNN_OK)
-    status = grow(&list, &p->edges_room, p->n_edges, edges, sizeof *p->edges, err);
+    status = grow(&list, &p->edges_capacity, p->n_edges, edges, sizeof *p->edges, err);
   p->edges = list;
   if (status != BNN_OK) return status;
   *v = &p->nodes[p->n_nodes];
@@ -373,11 +373,11 @@ static void describe(bnn_batch_mixing_op *out, const node *v) {
   const char *args = v->op->args ? v->op->args : "";
   int at = snprintf(out->text, sizeof out->text, "%s", v->op->name);
   char *end = out->text + at;
-  const size_t room = sizeof out->text - (size_t)at;
+  const size_t left = sizeof out->text - (size_t)at;
   if (strchr(args, 'a') && v->attr.axis != BNN_AXIS_NONE)
-    snprintf(end, room, " over axis %d", v->attr.axis + 1);
+    snprintf(end, left, " over axis %d", v->attr.axis + 1);
   if (!strchr(args, 'A')) return;
-  if (v->attr.axes == 0) snprintf(end, room, " over all axes");
+  if (v->attr.axes == 0) snprintf(end, left, " over all axes");
   const char *before = __builtin_popcount(v->attr.axes) > 1 ? " over axes " : " over axis ";
   for (int k = 0; k < BNN_RANK_MAX; k++) {
     if (!(v->attr.axes >> k & 1)) continue;

@@ -33,9 +33,9 @@ struct bnn_program {
   atomic_size_t refs;
   bool finished, has_rows, gradient;
   node *nodes;
-  size_t n_nodes, nodes_room;
+  size_t n_nodes, nodes_capacity;
   int *edges;
-  size_t n_edges, edges_room;
+  size_t n_edges, edges_capacity;
   int *outputs, *wrt;
   int n_outputs, n_wrt;
   size_t batch;

@@ -1,4 +1,4 @@
-/* vmap.c - see vmap.h.  A lane is one worker's frame; lanes take the slices in order. */
+/* vmap.c - see vmap.h.  Each worker has a frame of its own and takes slices in order. */
 #include "vmap.h"
 
 #include <stdatomic.h>
@@ -7,20 +7,20 @@
 
 #include "../base/mem.h"
 
-typedef struct lane {
+typedef struct worker {
   bnn_frame *frame;
   size_t failed; /* the slice at which it stopped, when status is not OK */
   bnn_status status;
   bnn_err err;
-} lane;
+} worker;
 
 typedef struct work {
   const bnn_vmap_spec *spec;
   bnn_context *context;
   bnn_tensor *const *output, *const *gradient;
-  lane *lanes;
-  size_t n_lanes;
-  atomic_size_t next; /* slice that no lane has taken */
+  worker *workers;
+  size_t n_workers;
+  atomic_size_t next; /* slice that no worker has taken */
 } work;
 
 /* A frame only reads its inputs. */
@@ -48,36 +48,36 @@ static bnn_status run_slice(const work *w, bnn_frame *f, size_t i, bnn_err *err)
   return BNN_OK;
 }
 
-static void lane_job(void *data, size_t number) {
+static void worker_job(void *data, size_t number) {
   work *w = data;
-  lane *l = &w->lanes[number];
+  worker *v = &w->workers[number];
   size_t i;
-  while (l->status == BNN_OK && (i = atomic_fetch_add(&w->next, 1)) < w->spec->n) {
-    l->status = run_slice(w, l->frame, i, &l->err);
-    l->failed = i;
+  while (v->status == BNN_OK && (i = atomic_fetch_add(&w->next, 1)) < w->spec->n) {
+    v->status = run_slice(w, v->frame, i, &v->err);
+    v->failed = i;
   }
 }
 
-/* The failure of the first slice.  Every slice before one that failed was taken by a lane that had
+/* The failure of the first slice.  Every slice before one that failed was taken by a worker that had
  * not stopped yet, so it was tried: which one is first does not depend on the threads. */
 static bnn_status first_failure(const work *w, bnn_err *err) {
-  const lane *first = NULL;
-  for (size_t i = 0; i < w->n_lanes; i++) {
-    const lane *l = &w->lanes[i];
-    if (l->status != BNN_OK && (!first || l->failed < first->failed)) first = l;
+  const worker *first = NULL;
+  for (size_t i = 0; i < w->n_workers; i++) {
+    const worker *v = &w->workers[i];
+    if (v->status != BNN_OK && (!first || v->failed < first->failed)) first = v;
   }
   if (!first) return BNN_OK;
   if (err) *err = first->err;
   return first->status;
 }
 
-static bnn_status make_lanes(work *w, bnn_err *err) {
-  w->lanes = bnn_mem_zalloc(w->n_lanes, sizeof *w->lanes);
-  if (!w->lanes) return bnn_fail(err, BNN_ENOMEM, "%zu frames", w->n_lanes);
-  for (size_t i = 0; i < w->n_lanes; i++) {
-    BNN_TRY(bnn_frame_new(&w->lanes[i].frame, w->spec->program, 0, err));
+static bnn_status make_workers(work *w, bnn_err *err) {
+  w->workers = bnn_mem_zalloc(w->n_workers, sizeof *w->workers);
+  if (!w->workers) return bnn_fail(err, BNN_ENOMEM, "%zu frames", w->n_workers);
+  for (size_t i = 0; i < w->n_workers; i++) {
+    BNN_TRY(bnn_frame_new(&w->workers[i].frame, w->spec->program, 0, err));
     for (int k = 0; k < w->spec->n_inputs; k++)
-      bind_input(w->lanes[i].frame, &w->spec->inputs[k], 0);
+      bind_input(w->workers[i].frame, &w->spec->inputs[k], 0);
   }
   return BNN_OK;
 }
@@ -88,14 +88,14 @@ bnn_status bnn_vmap(bnn_context *context, const bnn_vmap_spec *spec, bnn_tensor 
     return bnn_fail(err, BNN_ERANGE, "the program has parameters in a flat buffer");
   if (spec->n == 0) return BNN_OK;
   work w = {.spec = spec, .context = context, .output = output, .gradient = gradient};
-  w.n_lanes = (size_t)bnn_context_threads(context);
-  if (w.n_lanes > spec->n) w.n_lanes = spec->n;
-  bnn_status status = make_lanes(&w, err);
+  w.n_workers = (size_t)bnn_context_threads(context);
+  if (w.n_workers > spec->n) w.n_workers = spec->n;
+  bnn_status status = make_workers(&w, err);
   if (status == BNN_OK) {
-    bnn_context_run(context, lane_job, &w, w.n_lanes);
+    bnn_context_run(context, worker_job, &w, w.n_workers);
     status = first_failure(&w, err);
   }
-  for (size_t i = 0; w.lanes && i < w.n_lanes; i++) bnn_frame_free(w.lanes[i].frame);
-  bnn_mem_free(w.lanes);
+  for (size_t i = 0; w.workers && i < w.n_workers; i++) bnn_frame_free(w.workers[i].frame);
+  bnn_mem_free(w.workers);
   return status;
 }

@@ -74,8 +74,8 @@ static void tear_down(void) {
 /* ---- files ---- */
 
 static bnn_status save(const char *path, const char *text, bnn_err *err) {
-  const bnn_piece pieces[] = {{text, strlen(text)}, {"!", 1}};
-  return bnn_save(path, pieces, 2, err);
+  const bnn_span spans[] = {{text, strlen(text)}, {"!", 1}};
+  return bnn_save(path, spans, 2, err);
 }
 
 static void ck_holds(const char *path, const char *text) {

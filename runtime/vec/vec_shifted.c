@@ -1,13 +1,13 @@
-/* vec_shifted.c - products whose rows of b are one stretch of memory, seen from places that a table
+/* vec_shifted.c - products whose rows of b are one stretch of memory, seen from where a table
  * gives: what a convolution does to an image, without a copy for each offset of its window.
  *
  *   product:  c [m, n] = start + sum over t of a (i, t) b (t, j)        b (t, j) = b[b_at[t] + j]
- *   inner:    c [m, k] += sum over images g and places j of a (g, i, j) b (g, t, j)
+ *   inner:    c [m, k] += sum over images g and positions j of a (g, i, j) b (g, t, j)
  *
  * As in vec_product.c a tile of 6 rows stays in registers: of sums over t, K_BLOCK terms at a time,
  * or of as many vectors of partial sums, each of which is added up at the end.  So an element of a
  * product depends on its row of a, its place in b and k only; one of an inner product on all of its
- * places and images. */
+ * positions and images. */
 #include "vec_product.h"
 
 #include <stdalign.h>

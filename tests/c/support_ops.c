@@ -342,8 +342,8 @@ double distance(const bnn_tensor *a, const bnn_tensor *b) {
 double order_tolerance(const op_case *c, size_t images) {
   if (c->id != BNN_OP_conv2d) return 0;
   const size_t depth = c->in[1].dim[1] * c->in[1].dim[2] * c->in[1].dim[3],
-               places = c->in[0].dim[2] * c->in[0].dim[3];
-  const size_t terms = depth > images * places ? depth : images * places;
+               positions = c->in[0].dim[2] * c->in[0].dim[3];
+  const size_t terms = depth > images * positions ? depth : images * positions;
   return 4 * sqrt((double)terms) * BNN_REAL_EPSILON;
 }
 

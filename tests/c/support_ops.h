@@ -65,7 +65,7 @@ double distance(const bnn_tensor *a, const bnn_tensor *b);
 /* What sums of n terms may differ by when they are added up in another order: each of the n
  * roundings is half an epsilon at most of a sum of the result's size or less, and they add up like
  * a random walk; 4 standard deviations, on both sides.  0 for all but convolutions, whose sums are
- * the long ones: over a filter for y, over images and places for the gradients. */
+ * the long ones: over a filter for y, over images and positions for the gradients. */
 double order_tolerance(const op_case *c, size_t images);
 
 /* Calls test(c) for every case on every instruction set that this processor has. */

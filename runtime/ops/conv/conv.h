@@ -10,26 +10,26 @@
 typedef struct conv {
   window v;
   size_t images, channels, filters;
-  size_t depth, places; /* elements of a filter; places of the window */
-  bool padded, direct;  /* direct: the window is one element at every place */
+  size_t depth, positions; /* elements of a filter; positions of the window */
+  bool padded, pointwise;  /* pointwise: the window is one element at every position */
 } conv;
 
 #define CONV(name) BNN_ISA_NAME(bnn_conv_##name)
 
 /* y from x, w and b, over all images: by products with patches, a panel of them at a time; and on
- * views of the image, which are not copied, where conv_shifted_fits. */
-void CONV(panels_forward)(bnn_real *y, const bnn_real *x, const bnn_real *w, const bnn_real *b,
+ * views of the image, which are not copied, where conv_direct_fits. */
+void CONV(im2col_forward)(bnn_real *y, const bnn_real *x, const bnn_real *w, const bnn_real *b,
                           const conv *c);
-void CONV(shifted_forward)(bnn_real *y, const bnn_real *x, const bnn_real *w, const bnn_real *b,
-                           const conv *c);
+void CONV(direct_forward)(bnn_real *y, const bnn_real *x, const bnn_real *w, const bnn_real *b,
+                          const conv *c);
 
 /* Adds to dw and adds to dx or sets it; each NULL when it is not wanted. */
-void CONV(panels_backward)(bnn_real *dx, bnn_real *dw, const bnn_real *dy, const bnn_real *x,
+void CONV(im2col_backward)(bnn_real *dx, bnn_real *dw, const bnn_real *dy, const bnn_real *x,
                            const bnn_real *w, const conv *c, bool set);
-void CONV(shifted_backward)(bnn_real *dx, bnn_real *dw, const bnn_real *dy, const bnn_real *x,
-                            const bnn_real *w, const conv *c, bool set);
+void CONV(direct_backward)(bnn_real *dx, bnn_real *dw, const bnn_real *dy, const bnn_real *x,
+                           const bnn_real *w, const conv *c, bool set);
 
-bool CONV(shifted_fits)(const conv *c);
+bool CONV(direct_fits)(const conv *c);
 
 static inline size_t conv_least(size_t a, size_t b) { return a < b ? a : b; }
 

@@ -2,8 +2,8 @@
  *
  *   y  [n, o, i, j] = b [o] + sum over c, k, l of w [o, c, k, l] x [n, c, i s + k - p, j s + l - p]
  *
- * Small images and windows that stand at every place go through conv_shifted.c, everything else
- * through conv_panels.c; the shapes alone choose.  Rows of y depend on one image each, bit by bit. */
+ * Small images and windows that stand at every position go through conv_direct.c, everything else
+ * through conv_im2col.c; the shapes alone choose.  Rows of y depend on one image each, bit by bit. */
 #include "../../kernels/blas.h"
 #include "conv.h"
 
@@ -11,9 +11,9 @@ static conv conv_of(const bnn_tensor *x, const bnn_tensor *w, const bnn_attr *at
   conv c = {.images = x->dim[0], .channels = x->dim[1], .filters = w->dim[0]};
   c.v = window_over(x->dim, w->dim + 2, attr->pair[0], attr->pair[1]);
   c.depth = op_span(w->dim, 1, 4);
-  c.places = c.v.out[0] * c.v.out[1];
+  c.positions = c.v.out[0] * c.v.out[1];
   c.padded = c.v.padding[0] + c.v.padding[1] > 0;
-  c.direct = op_span(c.v.size, 0, 2) == 1 && op_span(c.v.stride, 0, 2) == 1 && !c.padded;
+  c.pointwise = op_span(c.v.size, 0, 2) == 1 && op_span(c.v.stride, 0, 2) == 1 && !c.padded;
   return c;
 }
 
@@ -54,7 +54,7 @@ static bnn_rows rows(const bool *has_rows, const bnn_shape *x, int n, const bnn_
 static void forward(bnn_tensor *y, const bnn_tensor *const *x, int n, const bnn_attr *attr) {
   BNN_UNUSED(n);
   const conv c = conv_of(x[0], x[1], attr);
-  (CONV(shifted_fits)(&c) ? CONV(shifted_forward) : CONV(panels_forward))(
+  (CONV(direct_fits)(&c) ? CONV(direct_forward) : CONV(im2col_forward))(
       bnn_tensor_real(y), bnn_tensor_real(x[0]), bnn_tensor_real(x[1]), bnn_tensor_real(x[2]), &c);
 }
 
@@ -76,7 +76,7 @@ static void add_to_bias(bnn_real *db, const bnn_real *dy, const conv *c) {
   for (size_t o = 0; o < c->filters; o++) {
     double sum = 0;
     for (size_t i = 0; i < c->images; i++)
-      sum += sum_of(dy + (i * c->filters + o) * c->places, c->places);
+      sum += sum_of(dy + (i * c->filters + o) * c->positions, c->positions);
     db[o] += (bnn_real)sum;
   }
 }
@@ -86,7 +86,7 @@ static bnn_real *data_of(bnn_tensor *x) { return x ? bnn_tensor_real(x) : NULL; 
 static void slopes(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *const *x,
                    const bnn_attr *attr, bool set) {
   const conv c = conv_of(x[0], x[1], attr);
-  (CONV(shifted_fits)(&c) ? CONV(shifted_backward) : CONV(panels_backward))(
+  (CONV(direct_fits)(&c) ? CONV(direct_backward) : CONV(im2col_backward))(
       data_of(dx[0]), data_of(dx[1]), bnn_tensor_real(dy), bnn_tensor_real(x[0]),
       bnn_tensor_real(x[1]), &c, set);
   if (dx[2]) add_to_bias(bnn_tensor_real(dx[2]), bnn_tensor_real(dy), &c);

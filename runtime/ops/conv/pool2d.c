@@ -68,8 +68,8 @@ static bool stretch_meets(stretch *s, const window *v) {
   if (s->row < top || s->row >= bottom || left >= right) return false;
   s->from = left - s->column;
   s->count = right - left;
-  s->at = window_position(v, 0, s->row, s->offset[0]) * v->in[1] +
-          window_position(v, 1, left, s->offset[1]);
+  s->at =
+      window_pixel(v, 0, s->row, s->offset[0]) * v->in[1] + window_pixel(v, 1, left, s->offset[1]);
   return true;
 }
 

@@ -1,7 +1,7 @@
 /* window.h - windows that slide over images [n, c, h, w]: what convolution and pooling share.
  *
- * A window of size [size[0], size[1]] stands at every stride'th place of an image with `padding`
- * rows and columns around it: out = (in + 2 padding - size) / stride + 1 places along an axis,
+ * A window of size [size[0], size[1]] stands at every stride'th position of an image with `padding`
+ * rows and columns around it: out = (in + 2 padding - size) / stride + 1 positions along an axis,
  * rounded down.  Index 0 of a pair is the rows', 1 the columns'. */
 #ifndef BNN_OPS_WINDOW_H
 #define BNN_OPS_WINDOW_H
@@ -9,7 +9,7 @@
 #include "../op_help.h"
 
 typedef struct window {
-  size_t in[2], out[2]; /* of an image, and places of the window in it */
+  size_t in[2], out[2]; /* of an image, and positions of the window in it */
   size_t size[2], stride[2], padding[2];
 } window;
 
@@ -54,8 +54,8 @@ static inline bnn_status window_check(const bnn_shape *x, const char *name, cons
   return BNN_OK;
 }
 
-/* The places [*from, *to) along axis k at which offset `at` of the window meets the image: where
- * place * stride + at - padding is one of its positions. */
+/* The positions [*from, *to) along axis k at which offset `at` of the window meets the image: where
+ * position * stride + at - padding is one of its pixels. */
 static inline void window_inside(size_t *from, size_t *to, const window *v, int k, size_t at) {
   const size_t pad = v->padding[k], stride = v->stride[k], end = v->in[k] + pad;
   *from = at >= pad ? 0 : (pad - at + stride - 1) / stride;
@@ -64,9 +64,9 @@ static inline void window_inside(size_t *from, size_t *to, const window *v, int 
   if (*from > *to) *from = *to;
 }
 
-/* The position in the image of offset `at` of the window at `place`, which is inside. */
-static inline size_t window_position(const window *v, int k, size_t place, size_t at) {
-  return place * v->stride[k] + at - v->padding[k];
+/* The pixel, along axis k, under offset `at` of the window at `position`, which is inside. */
+static inline size_t window_pixel(const window *v, int k, size_t position, size_t at) {
+  return position * v->stride[k] + at - v->padding[k];
 }
 
 #endif

@@ -1,6 +1,6 @@
-/* conv_panels.c - convolution as products with the matrix of patches ("im2col").
+/* conv_im2col.c - convolution as products with the matrix of patches ("im2col").
  *
- *   per image: y = w patches + b      patches [c kh kw, oh ow]: one column for each place
+ *   per image: y = w patches + b      patches [c kh kw, oh ow]: one column for each position
  *              dw = dy patches^T      dpatches = w^T dy, added to where the patches came from
  *
  * Patches are never there as a whole: a panel of them at a time is laid out on the stack, where it
@@ -14,12 +14,12 @@ enum { PANEL = 20480, DEPTH = 256 };
 
 /* ---- panels ---- */
 
-/* Rows [from, from + depth) of the matrix of patches, at places of output rows [row, row + rows)
+/* Rows [from, from + depth) of the matrix of patches, at positions of output rows [row, row + rows)
  * and columns [column, column + columns); several rows only when they are whole. */
 typedef struct panel {
   size_t from, depth;
   size_t row, rows, column, columns;
-  size_t width, place; /* of the panel's rows; the number of its first place */
+  size_t width, position; /* of the panel's rows; the number of its first position */
 } panel;
 
 /* Cuts a panel that starts where p says to its size. */
@@ -29,7 +29,7 @@ static void panel_fit(panel *p, const conv *c) {
   p->columns = conv_least(width, out[1] - p->column);
   p->rows = p->columns < out[1] ? 1 : conv_least(width / out[1], out[0] - p->row);
   p->width = p->rows * p->columns;
-  p->place = p->row * out[1] + p->column;
+  p->position = p->row * out[1] + p->column;
 }
 
 /* The first panel of an image; false when there is none. */
@@ -94,8 +94,8 @@ static inline part part_inside(const conv *c, const panel *p, const patch_row *r
     q.before = left - p->column;
     q.n = right - left;
   }
-  q.start = (r->channel * v->in[0] + window_position(v, 0, q.top, r->at[0])) * v->in[1] +
-            window_position(v, 1, left, r->at[1]);
+  q.start = (r->channel * v->in[0] + window_pixel(v, 0, q.top, r->at[0])) * v->in[1] +
+            window_pixel(v, 1, left, r->at[1]);
   return q;
 }
 
@@ -136,73 +136,73 @@ static inline void add_row(bnn_real *dx, const bnn_real *from, const conv *c, co
       add_spread(dx + q.start + i * step, stride, from + i * p->columns, q.n);
 }
 
-/* The panel of an image, in `room` or where the image has it; *ld: from one of its rows to the
+/* The panel of an image, in `scratch` or where the image has it; *ld: from one of its rows to the
  * next. */
-static const bnn_real *panel_of_image(size_t *ld, bnn_real *room, const bnn_real *x, const conv *c,
-                                      const panel *p) {
-  *ld = c->direct ? c->places : p->width;
-  if (c->direct) return x + p->from * c->places + p->place;
+static const bnn_real *panel_of_image(size_t *ld, bnn_real *scratch, const bnn_real *x,
+                                      const conv *c, const panel *p) {
+  *ld = c->pointwise ? c->positions : p->width;
+  if (c->pointwise) return x + p->from * c->positions + p->position;
   patch_row r = patch_row_of(c, p->from);
   for (size_t k = 0; k < p->depth; k++, patch_row_next(&r, c))
-    fill_row(room + k * p->width, x, c, p, &r);
-  return room;
+    fill_row(scratch + k * p->width, x, c, p, &r);
+  return scratch;
 }
 
-static void panel_to_dx(bnn_real *dx, const bnn_real *room, const conv *c, const panel *p) {
+static void panel_to_dx(bnn_real *dx, const bnn_real *scratch, const conv *c, const panel *p) {
   patch_row r = patch_row_of(c, p->from);
   for (size_t k = 0; k < p->depth; k++, patch_row_next(&r, c))
-    add_row(dx, room + k * p->width, c, p, &r);
+    add_row(dx, scratch + k * p->width, c, p, &r);
 }
 
 /* ---- images ---- */
 
 static void forward_image(bnn_real *y, const bnn_real *x, const bnn_real *w, const bnn_real *b,
                           const conv *c) {
-  bnn_real room[PANEL];
+  bnn_real scratch[PANEL];
   panel p;
   for (size_t o = 0; o < c->filters; o++)
-    for (size_t j = 0; j < c->places; j++) y[o * c->places + j] = b[o];
+    for (size_t j = 0; j < c->positions; j++) y[o * c->positions + j] = b[o];
   for (bool more = panel_first(&p, c); more; more = panel_next(&p, c)) {
     size_t ld;
-    const bnn_real *patches = panel_of_image(&ld, room, x, c, &p);
-    bnn_blas_mm(y + p.place, c->places, w + p.from, c->depth, false, patches, ld, false, c->filters,
-                p.width, p.depth, true);
+    const bnn_real *patches = panel_of_image(&ld, scratch, x, c, &p);
+    bnn_blas_mm(y + p.position, c->positions, w + p.from, c->depth, false, patches, ld, false,
+                c->filters, p.width, p.depth, true);
   }
 }
 
 static void image_to_dw(bnn_real *dw, const bnn_real *dy, const bnn_real *x, const conv *c) {
-  bnn_real room[PANEL];
+  bnn_real scratch[PANEL];
   panel p;
   for (bool more = panel_first(&p, c); more; more = panel_next(&p, c)) {
     size_t ld;
-    const bnn_real *patches = panel_of_image(&ld, room, x, c, &p);
-    bnn_blas_mm(dw + p.from, c->depth, dy + p.place, c->places, false, patches, ld, true,
+    const bnn_real *patches = panel_of_image(&ld, scratch, x, c, &p);
+    bnn_blas_mm(dw + p.from, c->depth, dy + p.position, c->positions, false, patches, ld, true,
                 c->filters, p.depth, p.width, true);
   }
 }
 
 static void image_to_dx(bnn_real *dx, const bnn_real *dy, const bnn_real *w, const conv *c) {
-  bnn_real room[PANEL];
+  bnn_real scratch[PANEL];
   panel p;
   for (bool more = panel_first(&p, c); more; more = panel_next(&p, c)) {
-    bnn_real *to = c->direct ? dx + p.from * c->places + p.place : room;
-    bnn_blas_mm(to, c->direct ? c->places : p.width, w + p.from, c->depth, true, dy + p.place,
-                c->places, false, p.depth, p.width, c->filters, c->direct);
-    if (!c->direct) panel_to_dx(dx, room, c, &p);
+    bnn_real *to = c->pointwise ? dx + p.from * c->positions + p.position : scratch;
+    bnn_blas_mm(to, c->pointwise ? c->positions : p.width, w + p.from, c->depth, true,
+                dy + p.position, c->positions, false, p.depth, p.width, c->filters, c->pointwise);
+    if (!c->pointwise) panel_to_dx(dx, scratch, c, &p);
   }
 }
 
 /* ---- batches ---- */
 
-void CONV(panels_forward)(bnn_real *y, const bnn_real *x, const bnn_real *w, const bnn_real *b,
+void CONV(im2col_forward)(bnn_real *y, const bnn_real *x, const bnn_real *w, const bnn_real *b,
                           const conv *c) {
-  const size_t in = c->channels * c->v.in[0] * c->v.in[1], out = c->filters * c->places;
+  const size_t in = c->channels * c->v.in[0] * c->v.in[1], out = c->filters * c->positions;
   for (size_t i = 0; i < c->images; i++) forward_image(y + i * out, x + i * in, w, b, c);
 }
 
-void CONV(panels_backward)(bnn_real *dx, bnn_real *dw, const bnn_real *dy, const bnn_real *x,
+void CONV(im2col_backward)(bnn_real *dx, bnn_real *dw, const bnn_real *dy, const bnn_real *x,
                            const bnn_real *w, const conv *c, bool set) {
-  const size_t in = c->channels * c->v.in[0] * c->v.in[1], out = c->filters * c->places;
+  const size_t in = c->channels * c->v.in[0] * c->v.in[1], out = c->filters * c->positions;
   if (dx && set) memset(dx, 0, c->images * in * sizeof *dx);
   for (size_t i = 0; i < c->images; i++) {
     if (dx) image_to_dx(dx + i * in, dy + i * out, w, c);

@@ -289,7 +289,8 @@ typedef struct box_objective {
   size_t size, n_variational, n_params;
 } box_objective;
 
-/* The regularizers of a layout from the lists kl, precision and decay, in a userdata left on the stack. */
+/* The regularizers of a layout from the lists kl, precision and decay, in a userdata left on the
+ * stack. */
 static const bnn_regularizer *check_regularizers(lua_State *L, int at, size_t n) {
   const double *kl = field_numbers(L, at, "kl", n);
   const double *precision = field_numbers(L, at, "precision", n);
@@ -314,7 +315,8 @@ static const size_t *check_kl_weight_param(lua_State *L, int at, size_t *n) {
 }
 
 /* core.objective(program, {x=, y=, key=, weights= (nodes), loss= (output, from 0), samples=,
- *   n_variational=, sizes=, kl=, precision=, decay= (lists by tensor), kl_weight_params=}) -> objective */
+ *   n_variational=, sizes=, kl=, precision=, decay= (lists by tensor), kl_weight_params=})
+ *   -> objective */
 static int learn_objective(lua_State *L) {
   bnn_program *program = bind_check_program(L, 1)->recording.program;
   luaL_checktype(L, 2, LUA_TTABLE);

@@ -117,7 +117,7 @@ local function say_answers(log, names, classes, p, rule)
   for i, name in ipairs(names) do
     rows[i] = {name, classes[i], 100 * p.probability[i], p.class_std[i]}
     if has_score then rows[i][5] = p.score[i] end
-    local answer = rule and (p.refused[i] == 1 and "I don't know" or tostring(classes[i]))
+    local answer = rule and (p.abstains[i] == 1 and "I don't know" or tostring(classes[i]))
     rows[i][#rows[i] + 1] = answer
   end
   log:say(bnn.table_text.render(rows, header))
@@ -136,7 +136,7 @@ local function draw(path, images, classes, p, has_rule)
   local captions = {}
   for i = 1, images:size(1) do
     local answer = bnn.number.format("%s  %.1f%%", classes[i], 100 * p.probability[i])
-    if has_rule and p.refused[i] == 1 then answer = "I don't know" end
+    if has_rule and p.abstains[i] == 1 then answer = "I don't know" end
     captions[i] = bnn.number.format("%s\nstd %.3f", answer, p.class_std[i])
   end
   local ok, fault = bnn.plot.images{x = images, captions = captions, path = path}
@@ -165,7 +165,7 @@ function experiment.run(cfg, log)
     local classes = classes_of(model, p)
     say_answers(log, names, classes, p, fit and fit.rule)
     if cfg.figure then draw(cfg.figure, images, classes, p, fit ~= nil) end
-    metrics.refused = fit and p.refused:sum():item() or 0
+    metrics.refused = fit and p.abstains:sum():item() or 0
     metrics.answered, artefacts.prediction = #names - metrics.refused, p
   end
   for i = 1, #faults - 1 do io.stderr:write("bnnlua: ", faults[i], "\n") end

@@ -2,7 +2,7 @@
 --
 -- Every weight of the network is a Gaussian with a mean and a log-variance of its own. Training
 -- maximises the ELBO: fit the digits with weights drawn from these Gaussians, and stay near the
--- prior N(0, 1). To predict, draw many networks and average; where they disagree, refuse to answer.
+-- prior N(0, 1). To predict, draw many networks and average; where they disagree, abstain.
 local bnn = require "bnn"
 
 local experiment = {
@@ -54,10 +54,10 @@ end
 -- A few test images with what is predicted, how surely, and how much the networks disagree.
 local function say_examples(log, prediction, labels, rule)
   local class, probability, std = prediction.class, prediction.probability, prediction.class_std
-  local rows, refused = {}, bnn.ood.is_refused(prediction, rule)
+  local rows, abstains = {}, bnn.ood.abstains(prediction, rule)
   for i = 1, labels:size(1) do
     rows[i] = {i, labels[i], class[i], 100 * probability[i], std[i],
-               refused[i] == 1 and "refused" or ""}
+               abstains[i] == 1 and "refused" or ""}
   end
   log:say(bnn.table_text.render(rows, {
     "image", "label", "prediction", {"probability", format = "%.1f%%", align = "left"},
@@ -65,9 +65,9 @@ local function say_examples(log, prediction, labels, rule)
   }))
 end
 
--- How many images of a set the threshold refuses; of the test images, half were there to fit it.
+-- On how many images of a set the threshold abstains; it was fitted on half of the test images.
 local function say_refused(log, report, set)
-  local share = report.refused.class_std[set]
+  local share = report.abstained.class_std[set]
   local is_test = set == report.id
   local n, half = is_test and report.n_report or report.n[set], is_test and ", the other half" or ""
   local line = "refused at that threshold: %.0f of %d images of %s%s (%.1f%%)"
@@ -82,7 +82,7 @@ local function load_unseen(cfg, data)
   return name and bnn.data.load_or_exit{dataset = name, like = data} or nil
 end
 
--- Keeps a temperature and the rule of refusal with each checkpoint that may be opened later.
+-- Keeps a temperature and the rule of abstention with each checkpoint that may be opened later.
 local function calibrate_checkpoints(cfg, test, rows, sampling)
   if not cfg.checkpoint then return end
   local validation = test:with{x = test.x:index(rows), y = test.y:index(rows)}

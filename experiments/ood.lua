@@ -3,7 +3,7 @@
 -- Three of one shape learn the same digits: a Bayesian one, a plain one, and one with dropout that
 -- stays on when it predicts. Then they see letters, clothes and noise. A network that knows its
 -- limits doubts those more than any digit; a threshold on its doubt, fitted on one half of the test
--- digits, refuses them and keeps the other half.
+-- digits, abstains on them and keeps the other half.
 local bnn = require "bnn"
 
 local experiment = {
@@ -144,8 +144,8 @@ local function train(network, cfg, data, key, log)
   return predict, objective
 end
 
--- Keeps a temperature and a rule of refusal with a network's checkpoints, for classify.lua: fitted
--- on the same half of the test digits, of the network as it is opened, without dropout.
+-- Keeps a temperature and a rule of abstention with a network's checkpoints, for classify.lua:
+-- fitted on the same half of the test digits, of the network as it is opened, without dropout.
 local function calibrate_checkpoints(network, cfg, test, report, key)
   if not cfg.checkpoint then return end
   local rows = report.fit_rows
@@ -202,7 +202,7 @@ function experiment.run(cfg, log)
     say_side_by_side(log, "AUROC, test digits against", reports, sets, auroc)
   end
   local function refused(report, score, set)
-    return bnn.number.format("%.2f%%", 100 * report.refused[score][set])
+    return bnn.number.format("%.2f%%", 100 * report.abstained[score][set])
   end
   say_side_by_side(log, "Refused of", reports, {id.title, table.unpack(sets)}, refused)
   return metrics, {models = models, reports = reports, data = data}

@@ -121,7 +121,7 @@ rooms_of() {
 }
 
 # Arrows that run up or in a circle still, to be cut: "FROM TO" a line, below scripts/bnn.
-ups='plot/plot_predictions.lua ood/ood.lua'
+ups=''
 
 # arrows LAYER: "FROM TO" for each include or require of another file of the layer, files below it.
 arrows() {

@@ -10,17 +10,15 @@ local bootstrap = require "bnn.metrics.metric_bootstrap"
 local core = require "bnn.core"
 local fail = require "bnn.base.fail"
 local inputs = require "bnn.metrics.metric_inputs"
-local kinds = require "bnn.base.kinds"
+local options = require "bnn.base.options"
 
 local M = {}
 
+local RENAMED = {inside = "id", outside = "ood"}
+
 -- {id =, ood =} as scores and flags.
 local function join(what, sets)
-  for name in pairs(sets) do
-    if name ~= "id" and name ~= "ood" then
-      fail("%s: expected {id=, ood=}, got a set %s", what, kinds.show(name))
-    end
-  end
+  options.check(what, sets, {id = "any", ood = "any", renamed = RENAMED})
   local parts = {}
   for i, name in ipairs{"id", "ood"} do
     local x = inputs.values(what, name, sets[name], name .. " score")
@@ -32,7 +30,8 @@ end
 
 -- Scores, flags (1: positive) and options from a metric's arguments.
 local function read(what, scores, labels, opts, spec)
-  local is_sets = type(scores) == "table" and (scores.id ~= nil or scores.ood ~= nil)
+  local is_sets = type(scores) == "table"
+    and (scores.id or scores.ood or scores.inside or scores.outside) ~= nil
   opts = bootstrap.options(what, is_sets and labels or opts, spec)
   local x, flags
   if is_sets then

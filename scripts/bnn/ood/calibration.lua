@@ -1,39 +1,40 @@
---- Calibration: what is fitted on a validation set, and kept with a checkpoint, so that predictions
+--- Calibration: what is fitted on a validation set and saved with a checkpoint, so that predictions
 -- can be taken at their word: a temperature (Guo et al. 2017), which makes probabilities honest
--- without changing an answer, and the rule by which answers are refused (bnn.ood).
+-- without changing an answer, and the rule by which answers abstain (bnn.ood).
 --
 --     local fit = bnn.calibration.fit{prediction = bnn.predict(model, validation.x, o),
 --                                     labels = validation.y}
 --     local p = bnn.calibration.apply(fit, bnn.predict(model, x, o))
---     print(p.class, p.probability, p.refused)
+--     print(p.class, p.probability, p.abstains)
 --
--- A fit is plain data. `keep` fits and puts it into a checkpoint, from where it comes back as
--- bnn.checkpoint.open(path).extras.calibration. A validation set is one that the network was not
--- trained on; figures that are reported want another one still.
+-- A fit is plain data. `keep` fits and saves the fit in a checkpoint;
+-- bnn.checkpoint.open(path).extras.calibration is that fit. The validation set must not be one that
+-- the network was trained on, nor the one that metrics are reported on.
 local checkpoint = require "bnn.checkpoint.checkpoint"
 local checkpoint_folder = require "bnn.checkpoint.checkpoint_folder"
 local core = require "bnn.core"
 local describe = require "bnn.base.describe"
+local expect = require "bnn.base.expect"
 local fail = require "bnn.base.fail"
 local inputs = require "bnn.metrics.metric_inputs"
-local ood = require "bnn.ood.ood"
-local ood_scores = require "bnn.ood.ood_scores"
+local kinds = require "bnn.base.kinds"
+local metrics_calibration = require "bnn.metrics.metrics_calibration"
+local metrics_uncertainty = require "bnn.metrics.metrics_uncertainty"
 local options = require "bnn.base.options"
 local predicting = require "bnn.predict.predict"
-local rules = require "bnn.ood.ood_rule"
-local metrics_calibration = require "bnn.metrics.metrics_calibration"
-local pytree = require "bnn.params.pytree"
-local metrics_uncertainty = require "bnn.metrics.metrics_uncertainty"
+local rules = require "bnn.predict.abstention_rule"
+local scores = require "bnn.predict.prediction_scores"
 
 local M = {}
 
-local LEAST, MOST = 0.01, 100 -- between which a temperature is looked for
+local LEAST, MOST = 0.01, 100 -- the range in which a temperature is searched
 local TINY = 2.0 ^ -126 -- the smallest normal float: log p is finite from here
 
 -- Logits [n, C] f64 from opts.logits, or the logs of opts.probabilities.
 local function logits_of(what, opts)
   if (opts.logits == nil) == (opts.probabilities == nil) then
-    fail("%s: either logits= or probabilities= is wanted", what)
+    local got = opts.logits and "both" or "neither"
+    fail("%s: expected logits= or probabilities=, got %s", what, got)
   end
   if opts.logits == nil then
     local p = inputs.probabilities(what, opts.probabilities):real()
@@ -42,23 +43,23 @@ local function logits_of(what, opts)
   local z = inputs.scores(what, opts.logits)
   for i, v in ipairs(z:reshape(z:numel()):totable()) do
     if v - v ~= 0 then
-      fail("%s: logit %d of example %d is %s", what, (i - 1) % z:size(2),
-        (i - 1) // z:size(2) + 1, v)
+      fail("%s: logit %d of example %d: expected a finite number, got %s", what,
+        (i - 1) % z:size(2), (i - 1) // z:size(2) + 1, v)
     end
   end
   return z
 end
 
---- The temperature T that makes the negative log-likelihood of softmax(logits / T) least on a
--- validation set, which must not be the one that the network was trained on. Above 1 where the
+--- Fits the temperature T that minimises the negative log-likelihood of softmax(logits / T) on a
+-- validation set, which must not be the one that the network was trained on. T is above 1 if the
 -- network is over-confident. Probabilities (a mean over networks) stand for the logits log p, those
--- below 2^-126 for it. T is within [0.01, 100]; an end where the likelihood has no inner optimum,
--- as when every answer is right.
+-- below 2^-126 for it. T is within [0.01, 100]; it is an end of that range if the likelihood has no
+-- inner optimum, as when every answer is right.
 -- @param opts table: labels= [n] in 0..C-1; logits= [n, C], or probabilities= [n, C] or what
---   bnn.predict gives
+--   bnn.predict returns
 -- @return number T, and table {nll_before=, nll=}: at T = 1 and at T
 function M.temperature(opts)
-  local what = "calibration.temperature"
+  local what = "bnn.calibration.temperature"
   opts = options.check(what, opts,
     {logits = "any", probabilities = "any", labels = "any"})
   local z = logits_of(what, opts)
@@ -73,10 +74,10 @@ end
 
 --- Probabilities at a temperature: softmax(logits / T); for probabilities, p^(1/T) normalised.
 -- @param opts table: temperature= above 0; logits= [n, C], or probabilities= [n, C] or what
---   bnn.predict gives
+--   bnn.predict returns
 -- @return tensor [n, C]
 function M.scale(opts)
-  local what = "calibration.scale"
+  local what = "bnn.calibration.scale"
   opts = options.check(what, opts, {
     logits = "any", probabilities = "any",
     temperature = {type = "number", above = 0, required = true},
@@ -84,32 +85,34 @@ function M.scale(opts)
   return scaled(what, opts)
 end
 
--- ---- both, of what bnn.predict gives ----
+-- ---- both, of what bnn.predict returns ----
 
 local function check_prediction(what, p)
-  if type(p) ~= "table" or pytree.leaf_kind(p.mean) ~= "tensor" or p.class == nil then
-    fail("%s: the prediction is to be what bnn.predict gives for classes", what)
+  local is_table = type(p) == "table"
+  if not is_table or not kinds.is_object(p.mean, "tensor") or p.class == nil then
+    fail("%s: prediction: expected what bnn.predict returns for classes, got %s", what,
+      is_table and "a table without class and mean" or kinds.shown(p))
   elseif p.temperature then
-    fail("%s: the prediction has been calibrated, at temperature %g", what, p.temperature)
+    fail("%s: prediction: it is calibrated already, at temperature %g", what, p.temperature)
   end
 end
 
--- The temperature of probabilities. At an end of the range, as where every answer is right, the
--- likelihood says which way and not how far: then it is 1.
+-- The temperature of probabilities; 1 if it is an end of the range, as when every answer is right:
+-- the likelihood says which way then, and not how far.
 local function inner_temperature(p, labels)
   local t, fit = M.temperature{probabilities = p, labels = labels}
   if t <= LEAST or t >= MOST then return 1, fit.nll_before, fit.nll_before end
   return t, fit.nll_before, fit.nll
 end
 
---- Fits a temperature and a rule of refusal on a validation set.
--- @param opts table: prediction= what bnn.predict gives for it; labels= [n] in 0..C-1;
---   score="class_std", percentile=0.99 of the rule, as for bnn.ood.threshold
--- @return table of plain data: temperature (1 where the likelihood has no inner optimum, as when
---   every answer is right); nll_before, nll, ece_before, ece without and with it; rule={score=,
+--- Fits a temperature and a rule of abstention on a validation set.
+-- @param opts table: prediction= what bnn.predict returns for it; labels= [n] in 0..C-1;
+--   score="class_std", percentile=0.99 of the rule, as for bnn.ood.fit_threshold
+-- @return table of plain data: temperature (1 if the likelihood has no inner optimum, as when every
+--   answer is right); nll_before, nll, ece_before, ece without and with it; rule={score=,
 --   percentile=, threshold=, n=}; n
 function M.fit(opts)
-  local what = "calibration.fit"
+  local what = "bnn.calibration.fit"
   opts = options.check(what, opts, {
     prediction = "any", labels = "any", score = {type = "string", default = "class_std"},
     percentile = {type = "number", min = 0, max = 1, default = 0.99},
@@ -118,7 +121,7 @@ function M.fit(opts)
   local p = inputs.probabilities(what, opts.prediction)
   local labels = inputs.labels(what, opts.labels, p:size(1))
   inputs.check_classes(what, labels, p:size(2))
-  local score = ood_scores.check(what, ood_scores.of(what, opts.prediction, opts.score))
+  local score = scores.check(what, scores.of(what, opts.prediction, opts.score))
   local t, before, after = inner_temperature(p, labels)
   return {
     temperature = t, nll_before = before, nll = after,
@@ -131,25 +134,25 @@ end
 local POSITIVE = {type = "number", above = 0}
 local NAN = 0 / 0
 
---- A prediction with what was fitted: mean, probability and entropy at the temperature, and the
--- answers that are refused. The rule sees the prediction as bnn.predict gave it, as it did when it
--- was fitted; what tells how networks differ (std, class_std, ...) stays as it is, and so does
--- every answer. A row that is not a number, of class -1, is refused and stays as it is.
--- @param fit table as calibration.fit gives it, {temperature=, rule=}
--- @param prediction what bnn.predict gives for classes
--- @return table: a copy of the prediction with these, refused [n] of 1 and 0, score f64 [n], that
+--- Applies a fit to a prediction: mean, probability and entropy at the temperature, and the answers
+-- that abstain. The rule sees the prediction as bnn.predict returned it, as it did when it was
+-- fitted; what says how networks differ (std, class_std, ...) does not change, nor does any answer.
+-- A row that is not a number, of class -1, abstains and does not change.
+-- @param fit table as bnn.calibration.fit returns it, {temperature=, rule=}
+-- @param prediction what bnn.predict returns for classes
+-- @return table: a copy of the prediction with these, abstains [n] of 1 and 0, score f64 [n], that
 --   of the rule, and temperature
 function M.apply(fit, prediction)
-  local what = "calibration.apply"
+  local what = "bnn.calibration.apply"
   local rule = type(fit) == "table" and fit.rule
   if type(rule) ~= "table" or not options.accept(fit.temperature, POSITIVE) then
-    fail("%s: what calibration.fit gives is wanted, {temperature=, rule=}", what)
+    fail.expected(what .. ": fit", "{temperature=, rule=}, as bnn.calibration.fit returns", fit)
   end
   check_prediction(what, prediction)
   local result = {}
   for name, value in pairs(prediction) do result[name] = value end
-  result.temperature, result.refused = fit.temperature, ood.is_refused(prediction, rule)
-  result.score = ood_scores.of(what, prediction, rule.score)
+  result.temperature, result.abstains = fit.temperature, rules.abstains(what, prediction, rule)
+  result.score = scores.of(what, prediction, rule.score)
   -- rows that are not numbers have no class: they stay as they are
   local n, where, class = prediction.mean:size(1), core.ops.where, prediction.class:real()
   local is_number = class:ge(0)
@@ -165,12 +168,12 @@ end
 
 -- ---- with a checkpoint ----
 
--- Fits the model of one file and writes the fit into it; or nil, message.
+-- Fits the model of one file and saves the fit in it; or nil, message.
 local function keep_in(path, opts)
   local model, fault = checkpoint.open(path, {net = opts.net, likelihood = opts.likelihood})
   if not model then return nil, fault end
   if not (model.likelihood and model.likelihood.classes) then
-    return nil, path .. ": it predicts no classes, which alone can be calibrated"
+    return nil, path .. ": cannot calibrate: its model predicts no classes"
   end
   local sampling = {samples = opts.samples, key = opts.key}
   local fit = M.fit{
@@ -182,25 +185,27 @@ local function keep_in(path, opts)
   return fit
 end
 
---- Fits a checkpoint on a validation set and keeps the fit in it, as its extras.calibration.
+--- Fits a checkpoint on a validation set and saves the fit in it, as its extras.calibration.
 --     bnn.calibration.keep("night", {validation = part, key = bnn.key(1)})
 --     local model = bnn.checkpoint.open "night"
 --     local p = bnn.calibration.apply(model.extras.calibration, bnn.predict(model, x, o))
--- @param path string: a file; or the folder of a training, whose best and newest get each its own
+-- @param path string: a file; or the folder of a training, whose best and newest checkpoints are
+--   fitted each by itself
 -- @param opts table: validation= part with x and y; key=, samples= as for bnn.predict; score=,
 --   percentile= as for calibration.fit, but score="entropy" without a posterior, as a network alone
 --   has no std; net=, likelihood= as for bnn.checkpoint.open
--- @return list of the fits, as calibration.fit gives them; or nil, message
+-- @return list of the fits, as bnn.calibration.fit returns them; or nil, message
 function M.keep(path, opts)
-  local what = "calibration.keep"
+  local what = "bnn.calibration.keep"
   opts = options.check(what, opts, {
     validation = {type = "table", required = true}, key = {type = "key", required = true},
     samples = {type = "integer", min = 1}, score = "string", net = "any", likelihood = "any",
     percentile = {type = "number", min = 0, max = 1},
   })
-  if type(path) ~= "string" then fail("%s: a path is wanted", what) end
+  expect.string(what .. ": path", path)
   if not (opts.validation.x and opts.validation.y) then
-    fail("%s: validation is to be a part of a data set with x and y", what)
+    fail("%s: validation: expected a part of a data set with x and y, got one without %s", what,
+      opts.validation.x and "y" or "x")
   end
   local paths, lack = checkpoint_folder.paths(path)
   if not paths then return nil, lack end

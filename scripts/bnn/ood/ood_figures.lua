@@ -35,12 +35,12 @@ local function order_of(report) return {report.id, table.unpack(report.ood)} end
 
 local ENTRY = 21 -- the height of one of the legend
 
--- Each set with the share of it that the rule refuses: what lies beyond the threshold.
+-- Each set with the share of it on which the rule abstains: what lies beyond the threshold.
 local function histogram(report, score, path, title)
   local series, threshold = {}, report.rules[score].threshold
   for i, set in ipairs(order_of(report)) do
-    local refused = 100 * report.refused[score][set]
-    local label = number.format("%s: %.1f%% refused", set, refused)
+    local abstained = 100 * report.abstained[score][set]
+    local label = number.format("%s: %.1f%% refused", set, abstained)
     series[i] = {x = report.values[score][set], label = label}
   end
   return plot.histogram{
@@ -65,17 +65,17 @@ local function roc(report, score, path, title)
   }
 end
 
---- Draws all figures into a folder, and says on stderr what became of them; what fails is no reason
--- to stop.
+--- Draws all figures into a folder, and says on stderr which were written. Failing to draw one does
+-- not raise.
 -- @param title string or nil: of the figures
--- @return list of the files that were drawn
+-- @return list of the files written
 function M.draw(report, folder, title)
-  local drawn, taken = {}, {}
+  local written, taken = {}, {}
   local function try(draw, kind, score, name)
     local path = ("%s/ood_%s_%s.svg"):format(folder, kind, name)
     local ok, fault = draw(report, score, path, title)
     strings.notice(ok and "drawn: " .. path or "not drawn: " .. fault)
-    if ok then drawn[#drawn + 1] = path end
+    if ok then written[#written + 1] = path end
     return ok
   end
   for _, score in ipairs(report.scores) do
@@ -83,7 +83,7 @@ function M.draw(report, folder, title)
     if not try(histogram, "histogram", score, name) then break end -- the others would fail as well
     if #report.ood > 0 then try(roc, "roc", score, name) end
   end
-  return drawn
+  return written
 end
 
 return M

@@ -1,12 +1,13 @@
---- What bnn.ood.evaluate gives: figures by score and set, as tables for the screen and rows for a
--- log.
+--- What bnn.ood.evaluate returns: numbers by score and set, as tables of text and as rows of a log.
 local number = require "bnn.base.number"
+local renamed = require "bnn.base.renamed"
 local table_text = require "bnn.base.table_text"
 
 local M = {}
 
 local Report = {__name = "bnn.ood.report"}
 Report.__index = Report
+renamed.functions(Report, "report", {inside = "id", outside = "ood", refused = "abstained"})
 
 --- A report to be filled in.
 -- @param id string: the name of the in-distribution set
@@ -16,7 +17,7 @@ function M.new(id, ood)
   for i, set in ipairs(ood) do names[i] = set.name end
   return setmetatable({
     id = id, ood = names, scores = {}, n = {}, values = {}, ranking = {}, rules = {},
-    refused = {}, kept_accuracy = {},
+    abstained = {}, kept_accuracy = {},
   }, Report)
 end
 
@@ -27,7 +28,7 @@ local FIGURES = {
   "fpr95_in", "base_rate",
 }
 
--- Adds the figures of one score against one set.
+-- Adds the metrics of one score against one set.
 local function add_ranking(rows, prefix, figures)
   for _, name in ipairs(FIGURES) do
     rows[#rows + 1] = {prefix .. name, figures[name]}
@@ -43,11 +44,11 @@ local function add_score(rows, report, score)
   local prefix = ("ood/%s/"):format(score)
   rows[#rows + 1] = {prefix .. "threshold", report.rules[score].threshold}
   rows[#rows + 1] = {prefix .. "kept_accuracy", report.kept_accuracy[score]}
-  rows[#rows + 1] = {prefix .. report.id .. "/refused", report.refused[score][report.id]}
+  rows[#rows + 1] = {prefix .. report.id .. "/refused", report.abstained[score][report.id]}
   for _, set in ipairs(report.ood) do
     local here = prefix .. set .. "/"
     add_ranking(rows, here, report.ranking[score][set])
-    rows[#rows + 1] = {here .. "refused", report.refused[score][set]}
+    rows[#rows + 1] = {here .. "refused", report.abstained[score][set]}
   end
 end
 
@@ -58,7 +59,7 @@ local function add_conformal(rows, report, set)
   rows[#rows + 1] = {prefix .. "not_single", figures.not_single}
 end
 
---- The figures as rows for a log: {"ood/class_std/notMNIST/auroc", 0.999}, ...
+--- The numbers as rows for a log: {"ood/class_std/notMNIST/auroc", 0.999}, ...
 -- @return list of {name, value}
 function Report:rows()
   local rows = {{"ood/accuracy", self.accuracy}}
@@ -119,7 +120,7 @@ end
 
 local function percent_cell(v) return number.format("%.2f%%", 100 * v) end
 
-local function refusal_text(report)
+local function abstention_text(report)
   local columns = {
     "score", {"threshold", format = "%.4g"}, {report.id, align = "right"},
     {"accuracy of the kept", align = "right"},
@@ -129,11 +130,11 @@ local function refusal_text(report)
   for i, score in ipairs(report.scores) do
     local kept = report.kept_accuracy[score]
     rows[i] = {
-      score, report.rules[score].threshold, percent_cell(report.refused[score][report.id]),
+      score, report.rules[score].threshold, percent_cell(report.abstained[score][report.id]),
       kept and percent_cell(kept) or "none kept",
     }
     for k, set in ipairs(report.ood) do
-      rows[i][4 + k] = percent_cell(report.refused[score][set])
+      rows[i][4 + k] = percent_cell(report.abstained[score][set])
     end
   end
   local head = "Refused: scores above their %s on a half of %s (%d); its column is of the other "
@@ -168,7 +169,7 @@ function Report:text()
   for i, set in ipairs(self.ood) do ood[i] = ("%s (%d)"):format(set, self.n[set]) end
   return head:format(self.id, self.n[self.id], percent_cell(self.accuracy),
     #ood > 0 and table.concat(ood, ", ") or "none")
-    .. ranking_text(self) .. refusal_text(self) .. conformal_text(self)
+    .. ranking_text(self) .. abstention_text(self) .. conformal_text(self)
 end
 
 Report.__tostring = Report.text

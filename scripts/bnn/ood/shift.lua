@@ -1,5 +1,5 @@
---- Shifted images: what a network is shown when the world has moved away from its training set. Its
--- accuracy is to fall slowly, and its uncertainty is to grow with its errors.
+--- Dataset shift: images as a network sees them when the world has moved away from its training
+-- set. Its accuracy should fall slowly, and its uncertainty should grow with its errors.
 --
 --     local turned = bnn.shift.rotate(data.test.x, {key = key, severity = 3})
 --     local report = bnn.shift.evaluate{predict = predict, data = data.test, key = key}
@@ -18,50 +18,49 @@
 -- The pixels of a severity are those of an image whose shorter side is 28, and grow with it; an
 -- amount is as it is given. What is drawn for an image is a function of the key and of its place in
 -- x: the same bits on any number of threads, and the same draws (a side, a direction, a pattern of
--- noise) at every severity. A NaN comes out where its pixel goes.
+-- noise) at every severity. A NaN moves with its pixel.
 local core = require "bnn.core"
+local expect = require "bnn.base.expect"
 local fail = require "bnn.base.fail"
 local logs = require "bnn.log.log"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local report = require "bnn.ood.shift_report"
-local pytree = require "bnn.params.pytree"
 
 local M = {}
 
 --- The names of the shifts, in the order that evaluate takes them.
 M.names = {"rotate", "translate", "noise", "blur", "contrast", "occlude"}
 
--- By name: what the amount is called and the amount at each severity; whether that is in pixels of
--- 28, whether nothing can be done without a key, and the amount that changes nothing (0).
+-- By name: what the amount is called and the amount at each severity; whether it is in pixels of
+-- 28, whether it needs a key, and the amount that changes nothing (0).
 local kinds = {
   rotate = {"degrees", {15, 30, 45, 60, 75}},
   translate = {"pixels", {1, 2, 3, 4, 5}, in_pixels = true},
-  noise = {"std", {0.1, 0.2, 0.3, 0.4, 0.5}, wants_key = true},
+  noise = {"std", {0.1, 0.2, 0.3, 0.4, 0.5}, needs_key = true},
   blur = {"sigma", {1, 1.5, 2, 2.5, 3}, in_pixels = true},
   contrast = {"factor", {0.75, 0.6, 0.45, 0.3, 0.15}, still = 1},
-  occlude = {"side", {6, 9, 12, 15, 18}, in_pixels = true, wants_key = true},
+  occlude = {"side", {6, 9, 12, 15, 18}, in_pixels = true, needs_key = true},
 }
 
 local SIDE = 28 -- the shorter side of the images that amounts in pixels are meant for
 
---- How much a shift does to images at a severity.
+--- Returns the amount of a shift at a severity.
 -- @param name string, one of bnn.shift.names
 -- @param severity integer, 0 to 5
 -- @param side integer: the shorter side of the images (28)
 -- @return number, and what it is called ("degrees")
 function M.amount(name, severity, side)
-  local kind = kinds[name]
+  local what, kind = "bnn.shift.amount", kinds[name]
   if not kind then
-    fail("shift.amount: there is no shift %q: one of %s is wanted", tostring(name),
-      table.concat(M.names, ", "))
+    fail("%s: name: expected one of %s, got %q", what, table.concat(M.names, ", "), tostring(name))
   end
   local amount = severity == 0 and (kind.still or 0) or kind[2][severity]
   if not amount then
-    fail("shift.amount: severity = %s: 0 to 5 is wanted", number.text(severity))
+    fail("%s: severity: expected an integer from 0 to 5, got %s", what, number.text(severity))
   end
   if side ~= nil and not options.accept(side, {type = "number", min = 0}) then
-    fail("shift.amount: side = %s: a number of pixels is wanted", number.text(side))
+    fail("%s: side: expected a number of pixels, got %s", what, number.text(side))
   end
   return kind.in_pixels and amount * (side or SIDE) / SIDE or amount, kind[1]
 end
@@ -72,23 +71,22 @@ local function shorter_side(x)
 end
 
 local function shift(name, x, given)
-  local what, kind = "shift." .. name, kinds[name]
+  local what, kind = "bnn.shift." .. name, kinds[name]
   local opts = options.check(what, given, {
-    key = {type = "key", required = kind.wants_key},
+    key = {type = "key", required = kind.needs_key},
     severity = {type = "integer", min = 0, max = 5}, [kind[1]] = "number",
   })
-  if pytree.leaf_kind(x) ~= "tensor" then
-    fail("%s: x is a %s, a tensor [n, h, w] or [n, channels, h, w] is wanted", what, type(x))
-  end
+  expect.tensor(what .. ": x", x, "a tensor [n, h, w] or [n, channels, h, w]")
   local amount = opts[kind[1]]
   if (amount == nil) == (opts.severity == nil) then
-    fail("%s: either severity= or %s= is wanted", what, kind[1])
+    local got = amount and "both" or "neither"
+    fail("%s: expected severity= or %s=, got %s", what, kind[1], got)
   end
   amount = amount or M.amount(name, opts.severity, shorter_side(x))
   return fail.within(what, core.shift, x, name, amount, opts.key)
 end
 
---- Images turned about their middle, by bilinear interpolation; what comes from outside is 0.
+--- Rotates images about their middle, by bilinear interpolation; what comes from outside is 0.
 -- @param x tensor [n, h, w] or [n, channels, h, w], u8 or real from 0 to 1
 -- @param opts table: severity=0 to 5 (15 degrees more each) or degrees=; key= draws to which side
 --   each image is turned, and without it all are turned counterclockwise (clockwise for degrees
@@ -96,7 +94,7 @@ end
 -- @return tensor like x
 function M.rotate(x, opts) return shift("rotate", x, opts) end
 
---- Images moved, by bilinear interpolation; what comes from outside is 0.
+--- Translates images, by bilinear interpolation; what comes from outside is 0.
 -- @param x tensor [n, h, w] or [n, channels, h, w], u8 or real from 0 to 1
 -- @param opts table: severity=0 to 5 (1 pixel of 28 more each) or pixels=; key= draws into which
 --   direction each image is moved, and without it all are moved to the right (to the left for
@@ -104,40 +102,38 @@ function M.rotate(x, opts) return shift("rotate", x, opts) end
 -- @return tensor like x
 function M.translate(x, opts) return shift("translate", x, opts) end
 
---- Images with normal noise in every pixel, clipped to 0..1.
+--- Adds normal noise to every pixel, and clips to 0..1.
 -- @param x tensor [n, h, w] or [n, channels, h, w], u8 or real from 0 to 1
 -- @param opts table: key=; severity=0 to 5 (0.1 more each) or std=, of which 1 is the whole range
 -- @return tensor like x
 function M.noise(x, opts) return shift("noise", x, opts) end
 
---- Images blurred by a Gaussian, cut off at ceil(3 sigma); beyond the edge its pixels go on.
+--- Blurs images by a Gaussian, cut off at ceil(3 sigma); beyond an edge its pixels repeat.
 -- @param x tensor [n, h, w] or [n, channels, h, w], u8 or real from 0 to 1
 -- @param opts table: severity=0 to 5 (1 pixel of 28, and half a one more each) or sigma= in pixels;
---   key= is taken so that all shifts are called alike: nothing is drawn
+--   key= has no effect: all shifts take one
 -- @return tensor like x
 function M.blur(x, opts) return shift("blur", x, opts) end
 
---- Images with less contrast: each pixel nearer to the mean of its channel of its image, which is
--- NaN where one of them is.
+--- Lowers the contrast: each pixel moves towards the mean of its channel of its image, which is NaN
+-- if one of them is.
 -- @param x tensor [n, h, w] or [n, channels, h, w], u8 or real from 0 to 1
 -- @param opts table: severity=0 to 5 (0.75, and 0.15 less each) or factor= from 1 (nothing) to 0,
---   by which the distance from the mean is multiplied; key= is taken so that all shifts are called
---   alike: nothing is drawn
+--   by which the distance from the mean is multiplied; key= has no effect: all shifts take one
 -- @return tensor like x
 function M.contrast(x, opts) return shift("contrast", x, opts) end
 
---- Images of which a square is hidden: set to 0, at a uniformly drawn place within the image. A NaN
--- is not hidden.
+--- Hides a square of each image: sets it to 0, at a position drawn uniformly within the image. A
+-- NaN is not hidden.
 -- @param x tensor [n, h, w] or [n, channels, h, w], u8 or real from 0 to 1
 -- @param opts table: key=; severity=0 to 5 (6 pixels of 28, and 3 more each) or side= in pixels,
 --   rounded to whole ones; one that is longer than the image hides all of that
 -- @return tensor like x
 function M.occlude(x, opts) return shift("occlude", x, opts) end
 
--- Refuses no names, and what is named twice: it would be worked out twice, and a line would go back
--- and forth.
+-- Raises if there is none, or one twice: a line of the figure would go back and forth.
 local function check_distinct(what, name, list)
-  if #list == 0 then fail("%s: %s is empty", what, name) end
+  if #list == 0 then fail("%s: %s: expected at least one, got none", what, name) end
   local taken = {}
   for _, v in ipairs(list) do
     if taken[v] then fail("%s: %s names %s twice", what, name, v) end
@@ -145,26 +141,27 @@ local function check_distinct(what, name, list)
   end
 end
 
---- How accuracy, negative log-likelihood, calibration and mutual information change with the
--- severity of shifts.
+--- Measures how accuracy, negative log-likelihood, calibration and mutual information change with
+-- the severity of shifts.
 --     local report = bnn.shift.evaluate{
 --       predict = function(x) return bnn.predict(model, x, {samples = 100, key = key}) end,
 --       data = data.test, key = key:fold "shift", figures = "figures",
 --     }
 --     log:say(report:text())
 -- @param opts table:
---   predict= a function of images that gives what bnn.predict gives, or probabilities [n, C]
+--   predict= a function of images that returns what bnn.predict does, or probabilities
+--     [n, C]
 --   data= a part of a data set: x images, y labels in 0..C-1; key=
 --   shifts= a list of bnn.shift.names (all); severities= a list (1 to 5)
 --   log= that gets the report's rows, step=0 at which
 --   figures= a folder that gets a figure of each, shift_accuracy.svg and so on, with title= above,
 --     such as the network's name
 -- @return a report: results, a list of {shift=, severity=, amount= in words, accuracy=, nll=, ece=,
---   mutual_information= the mean in nats, left out where predictions have none}, the first of them
+--   mutual_information= the mean in nats, nil if predictions have none}, the first of them
 --   of the untouched images (shift "none", severity 0); :text(), a table of these; :rows(), a list
---   of {"shift/rotate/1/accuracy", value}; figures, the files that were drawn
+--   of {"shift/rotate/1/accuracy", value}; figures, the files written
 function M.evaluate(opts)
-  local what = "shift.evaluate"
+  local what = "bnn.shift.evaluate"
   opts = options.check(what, opts, {
     predict = {type = "function", required = true}, data = {type = "table", required = true},
     key = {type = "key", required = true}, log = "any", step = {type = "integer", default = 0},

@@ -1,12 +1,12 @@
---- What bnn.shift.evaluate gives: figures for each shift and severity, as a table for the screen,
--- rows for a log and figures.
+--- What bnn.shift.evaluate returns: metrics for each shift and severity, as a table of text, rows
+-- of a log, and figures.
 local fail = require "bnn.base.fail"
 local inputs = require "bnn.metrics.metric_inputs"
+local kinds = require "bnn.base.kinds"
 local metrics = require "bnn.metrics.metrics"
 local plot = require "bnn.plot.plot"
 local strings = require "bnn.base.strings"
 local table_text = require "bnn.base.table_text"
-local pytree = require "bnn.params.pytree"
 
 local M = {}
 
@@ -29,16 +29,16 @@ local FIGURES = {
 
 --- Raises unless data are images and their labels.
 function M.check_data(what, data)
-  if pytree.leaf_kind(data.x) ~= "tensor" or data.x:dim() == 0 then
-    fail("%s: data is to be a part of a data set, {x=, y=}", what)
+  if not kinds.is_object(data.x, "tensor") or data.x:dim() == 0 then
+    fail.expected(what .. ": data.x", "images", data.x)
   end
-  if data.y == nil then fail("%s: data has no labels: y= is wanted", what) end
+  if data.y == nil then fail("%s: data.y: expected labels, got nothing", what) end
   inputs.labels(what .. ": data", data.y, data.x:size(1))
 end
 
 -- ---- rows of a log, and the table ----
 
---- The figures as rows for a log: {"shift/none/0/accuracy", 0.98}, {"shift/rotate/1/nll", 0.2}, ...
+--- The numbers as rows for a log: {"shift/none/0/accuracy", 0.98}, {"shift/rotate/1/nll", 0.2}, ...
 -- @return list of {name, value}
 function Report:rows()
   local rows = {}
@@ -80,9 +80,10 @@ local function lines_of(results, names, field)
   return series
 end
 
--- Draws all into a folder, and says on stderr what became of them; what fails is no reason to stop.
+-- Draws all into a folder, and says on stderr which were written. Failing to draw one does not
+-- raise.
 local function draw(results, opts)
-  local drawn = {}
+  local written = {}
   for _, figure in ipairs(FIGURES) do
     local field, path = figure[1], ("%s/shift_%s.svg"):format(opts.figures, figure[1])
     if results[1][field] then
@@ -93,10 +94,10 @@ local function draw(results, opts)
       }
       strings.notice(ok and "drawn: " .. path or "not drawn: " .. fault)
       if not ok then break end -- the others would fail as well
-      drawn[#drawn + 1] = path
+      written[#written + 1] = path
     end
   end
-  return drawn
+  return written
 end
 
 -- ---- the work ----

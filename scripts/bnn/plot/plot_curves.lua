@@ -57,7 +57,7 @@ end
 local function read_roc(what, given, level)
   local s = options.check(what, given, {
     id = figure.COLUMN, ood = figure.COLUMN, curve = "table", label = "string",
-    colour = "string",
+    colour = "string", renamed = {inside = "id", outside = "ood"},
   }, level + 2)
   local has_scores = s.id ~= nil and s.ood ~= nil
   if has_scores == (s.curve ~= nil) or (s.id ~= nil) ~= (s.ood ~= nil) then
@@ -153,7 +153,7 @@ local function greatest(series)
 end
 
 --- Risk-coverage curves: the share of errors among the answers that are kept, when the least
--- confident are refused.
+-- confident abstain.
 --     bnn.plot.risk_coverage{path = "risk.svg", series = {
 --       {prediction = p, labels = y, label = "largest probability"},
 --       {prediction = p, labels = y, confidence = -p.class_std, label = "std"},

@@ -1,4 +1,5 @@
 --- Images with what is predicted of each under it; handed out by bnn.plot.
+local abstention_rule = require "bnn.predict.abstention_rule"
 local core = require "bnn.core"
 local figure = require "bnn.plot.figure"
 local inputs = require "bnn.metrics.metric_inputs"
@@ -27,20 +28,21 @@ local function field(what, prediction, name, n, level)
   return column.values
 end
 
--- Which are refused, as a list of n of 0 and 1, or nil without a rule. What is not a number is.
-local function refusals(what, opts, std, level)
+-- Which abstain, as a list of n of 0 and 1, or nil without a rule. What is not a number does.
+local function abstentions(what, opts, std, level)
   local ways = 0
-  for _, name in ipairs{"threshold", "rule", "refused"} do ways = ways + (opts[name] and 1 or 0) end
-  if ways > 1 then fail(level + 1, "%s: one of threshold, rule and refused is wanted", what) end
-  local refused = opts.refused
-  if opts.rule then -- loaded here, as bnn.ood draws figures itself
-    refused = require "bnn.ood.ood".is_refused(opts.prediction, opts.rule)
+  for _, name in ipairs{"threshold", "rule", "abstains"} do
+    ways = ways + (opts[name] and 1 or 0)
   end
-  if refused then return inputs.flags(what .. ": refused", refused, #std):totable() end
+  if ways > 1 then fail(level + 1, "%s: one of threshold, rule and abstains is wanted", what) end
+  if opts.rule then return abstention_rule.abstains(what, opts.prediction, opts.rule):totable() end
+  if opts.abstains then
+    return inputs.flags(what .. ": abstains", opts.abstains, #std):totable()
+  end
   if not opts.threshold then return nil end
-  refused = {}
-  for i, v in ipairs(std) do refused[i] = v <= opts.threshold and 0 or 1 end
-  return refused
+  local flags = {}
+  for i, v in ipairs(std) do flags[i] = v <= opts.threshold and 0 or 1 end
+  return flags
 end
 
 local function check_names(what, names, classes, level)
@@ -57,7 +59,7 @@ local function read(what, opts, n, level)
   for _, name in ipairs{"class", "probability", "class_std"} do
     r[name] = field(what, opts.prediction, name, n, level + 1)
   end
-  r.refused = refusals(what, opts, r.class_std, level + 1)
+  r.abstains = abstentions(what, opts, r.class_std, level + 1)
   r.labels = opts.labels and inputs.labels(what, opts.labels, n):totable() or r.class
   check_names(what, opts.names, r.class, level + 1)
   check_names(what, opts.names, r.labels, level + 1)
@@ -75,12 +77,12 @@ local function parts_of(r, i, names)
     if class < 0 then return "none" end -- the prediction is not a number
     return names and names[class + 1] or ("%d"):format(class)
   end
-  local is_refused = r.refused and r.refused[i] == 1
-  local answer = name_of(r.class[i]) .. (is_refused and "?" or "")
+  local abstains = r.abstains and r.abstains[i] == 1
+  local answer = name_of(r.class[i]) .. (abstains and "?" or "")
   local is_wrong = r.labels[i] ~= r.class[i]
   if is_wrong then answer = ("%s is %s,"):format(answer, name_of(r.labels[i])) end
   return ("%s %s%%"):format(answer, number_text("%.0f", 100 * r.probability[i])),
-    "std " .. number_text("%.2f", r.class_std[i]), is_refused and "refused" or nil
+    "std " .. number_text("%.2f", r.class_std[i]), abstains and "refused" or nil
 end
 
 local function captions_of(r, n, names, separator)
@@ -126,17 +128,17 @@ local function text_of(x, captions, opts)
 end
 
 --- Images with what is predicted of each: the class and its probability, the deviation of that over
--- networks, and whether the answer is refused.
+-- networks, and whether the answer abstains.
 --     bnn.plot.predictions{x = x, prediction = bnn.predict(model, x, o), labels = y,
 --                          threshold = 0.3, path = "predictions.png"}
--- "8? is 3, 57%", "std 0.45", "refused": the answer would be 8, with probability 57%, but is
--- refused (hence the ?), and the label is 3, which is only said where it is another.
+-- "8? is 3, 57%", "std 0.45", "refused": the answer would be 8, with probability 57%, but abstains
+-- (hence the ?), and the label is 3, which is only said if it differs.
 -- @param opts table:
 --   x= tensor [n, h, w] or [n, 1, h, w]; u8, or real from 0 to 1
 --   prediction= what bnn.predict gives for x: its class, probability and class_std
 --   labels= [n] in 0..C-1; names= what each class is called, a list from class 0 (its number)
---   threshold= a number: what has a larger std, or one that is not a number, is refused; or rule=
---     what bnn.ood.threshold gives; or refused= [n] of 1 (refused) and 0
+--   threshold= a number: what has a larger std, or one that is not a number, abstains; or rule=
+--     what bnn.ood.fit_threshold returns; or abstains= [n] of 1 (abstains) and 0
 --   columns=, gap=, background=, scale=: as for bnn.plot.images
 --   path= a file that ends in .png or .svg; without one the images are text
 --   out= a file such as io.stdout that the text is written to, in shades where that is a terminal
@@ -147,7 +149,8 @@ function M.predictions(opts)
   opts = options.check(what, opts, {
     x = {type = "tensor", required = true}, prediction = {type = "table", required = true},
     labels = figure.COLUMN, names = {type = "string", list = true}, threshold = "number",
-    rule = "table", refused = figure.COLUMN, columns = {type = "integer", min = 1}, path = "string",
+    rule = "table", abstains = figure.COLUMN, renamed = {refused = "abstains"},
+    columns = {type = "integer", min = 1}, path = "string",
     gap = {type = "integer", min = 0, max = 1000}, background = {type = "number", min = 0, max = 1},
     scale = {type = "integer", min = 1, max = 100}, out = "userdata",
   })

@@ -128,7 +128,7 @@ function TestRanking.test_refusals()
     {"labels: expected a tensor or a list, got nil", {1, 2}},
     {"ood: expected at least one score, got none", {id = {1}, ood = {}}},
     {"id: expected a tensor or a list, got nil", {ood = {1}}},
-    {'expected {id=, ood=}, got a set "out"', {id = {1}, out = {1}}},
+    {"unknown option 'out'", {id = {1}, out = {1}}},
     {"id score 1: expected a number, got nan", {id = {0 / 0}, ood = {1}}},
     {"unknown option 'boot'", {1, 2}, {0, 1}, {boot = {}}},
     {"key: expected", {1, 2}, {0, 1}, {bootstrap = {}}},

@@ -214,11 +214,13 @@ end
 
 function TestTemperature.test_refusals()
   check_refusals(bnn.calibration.temperature, {
-    {"either logits= or probabilities=", {labels = {0}}},
-    {"either logits= or probabilities=", {labels = {0}, logits = {{1}}, probabilities = {{1}}}},
-    {"logit 1 of example 1 is inf", {labels = {0}, logits = {{0, 1 / 0}}}},
+    {"calibration.temperature: expected logits= or probabilities=, got neither", {labels = {0}}},
+    {"expected logits= or probabilities=, got both", {labels = {0}, logits = {{1}},
+     probabilities = {{1}}}},
+    {"logit 1 of example 1: expected a finite number, got inf", {labels = {0}, logits = {{0,
+     1 / 0}}}},
     {"label 1 is 2", {labels = {2}, logits = {{0, 1}}}},
-    {"labels: expected a tensor or a list, got nil", {logits = {{0, 1}}}},
+     {"labels: expected a tensor or a list, got nil", {logits = {{0, 1}}}},
   })
   check_refusals(bnn.calibration.scale,
     {{"temperature: expected", {logits = {{1}}, temperature = 0}}})
@@ -248,12 +250,12 @@ function TestFit.test_is_the_temperature_and_the_rule_and_what_they_do()
   lu.assertEquals({fit.temperature, fit.nll_before, fit.nll, fit.n},
     {t, nll.nll_before, nll.nll, 3000})
   lu.assertAlmostEquals(t, 2, 0.2)
-  lu.assertEquals(fit.rule, bnn.ood.threshold(prediction))
+  lu.assertEquals(fit.rule, bnn.ood.fit_threshold(prediction))
   lu.assertEquals(fit.ece_before, metrics.ece(prediction, y))
   lu.assertTrue(fit.ece < fit.ece_before / 2)
   local other = bnn.calibration.fit{prediction = prediction, labels = y, score = "mine",
                                     percentile = 0.5}
-  lu.assertEquals(other.rule, bnn.ood.threshold(prediction, {score = "mine", percentile = 0.5}))
+  lu.assertEquals(other.rule, bnn.ood.fit_threshold(prediction, {score = "mine", percentile = 0.5}))
 end
 
 -- A validation set on which every answer is right would make all answers certain.
@@ -283,8 +285,8 @@ function TestFit.test_applied_to_others_it_gives_what_it_says()
   for _, name in ipairs{"class", "std", "class_std", "mine"} do
     lu.assertIs(applied[name], prediction[name])
   end
-  bits.assert_same(applied.refused, bnn.ood.is_refused(prediction, fit.rule))
-  lu.assertEquals(applied.refused:sum():item(), 200)
+  bits.assert_same(applied.abstains, bnn.ood.abstains(prediction, fit.rule))
+  lu.assertEquals(applied.abstains:sum():item(), 200)
   bits.assert_same(applied.score, prediction.class_std:to "f64")
   lu.assertEquals(applied.temperature, fit.temperature)
 end
@@ -295,7 +297,7 @@ function TestFit.test_the_rule_sees_the_prediction_as_it_was()
   local fit = bnn.calibration.fit{prediction = prediction, labels = y, score = "entropy",
                                   percentile = 0.9}
   local applied = bnn.calibration.apply(fit, prediction)
-  lu.assertEquals(applied.refused:sum():item(), 100)
+  lu.assertEquals(applied.abstains:sum():item(), 100)
   bits.assert_same(applied.score, prediction.entropy:to "f64")
   bits.assert_differ(applied.entropy, prediction.entropy)
 end
@@ -304,14 +306,15 @@ function TestFit.test_refusals()
   local good, y = drawn(bnn.key(8), 10, 3)
   local fit = bnn.calibration.fit{prediction = good, labels = y}
   local applied = bnn.calibration.apply(fit, good)
-  local calibrated = "the prediction has been calibrated, at temperature "
-  local no_prediction = "is to be what bnn.predict gives for classes"
+  local calibrated = "prediction: it is calibrated already, at temperature "
+  local no_prediction = "prediction: expected what bnn.predict returns for classes, got "
   local bad = drawn(bnn.key(8), 10, 3)
   bad.mean = bad.mean * (0 / 0)
   check_refusals(bnn.calibration.fit, {
-    {"calibration.fit: the prediction " .. no_prediction, {labels = y}},
-    {no_prediction, {prediction = good.mean, labels = y}},
-    {no_prediction, {prediction = {mean = good.mean}, labels = y}},
+    {"bnn.calibration.fit: " .. no_prediction .. "nil", {labels = y}},
+    {no_prediction .. "a tensor", {prediction = good.mean, labels = y}},
+    {no_prediction .. "a table without class and mean", {prediction = {mean = good.mean},
+     labels = y}},
     {"calibration.fit: " .. calibrated, {prediction = applied, labels = y}},
     {"expected labels [10], got [2]", {prediction = good, labels = {0, 1}}},
     {"calibration.fit: label 1: expected a class in 0..2, got 3",
@@ -324,13 +327,14 @@ function TestFit.test_refusals()
     {"calibration.fit: the prediction has no score \"stds\"",
      {prediction = good, labels = y, score = "stds"}},
   })
-  local no_fit = "calibration.apply: what calibration.fit gives is wanted"
+  local no_fit = "bnn.calibration.apply: fit: expected {temperature=, rule=}"
   check_refusals(bnn.calibration.apply, {
     {no_fit, nil, good, n = 3}, {no_fit, {}, good}, {no_fit, {temperature = 1}, good},
     {no_fit, {temperature = 0, rule = fit.rule}, good},
     {no_fit, {temperature = 1 / 0, rule = fit.rule}, good},
-    {"the rule is to be what ood.threshold gives", {temperature = 1, rule = {}}, good},
-    {"calibration.apply: the prediction " .. no_prediction, fit, good.mean},
+    {"calibration.apply: rule: expected {score=, threshold=}, as bnn.ood.fit_threshold returns",
+     {temperature = 1, rule = {}}, good},
+    {"bnn.calibration.apply: " .. no_prediction, fit, good.mean},
     {calibrated, fit, applied},
     {"calibration.apply: prediction 1: ", fit, bad},
   })

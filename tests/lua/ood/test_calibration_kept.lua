@@ -114,7 +114,7 @@ function TestKept.test_a_prediction_of_the_opened_model_is_calibrated()
   local prediction = bnn.predict(model, validation, {samples = 20, key = key})
   local p = calibration.apply(model.extras.calibration, prediction)
   lu.assertAlmostEquals(bnn.metrics.nll(p, validation.y), model.extras.calibration.nll, 1e-6)
-  lu.assertEquals(p.refused:sum():item(), 3) -- one in a hundred
+  lu.assertEquals(p.abstains:sum():item(), 3) -- one in a hundred
 end
 
 function TestKept.test_networks_of_a_function_are_given()
@@ -139,20 +139,22 @@ function TestKept.test_what_is_refused()
   assert(checkpoint.save(path, {params = net:init(key, train),
     model = checkpoint.describe(model)}))
   lu.assertEquals({keep(path)},
-    {nil, path .. ": it predicts no classes, which alone can be calibrated"})
+    {nil, path .. ": cannot calibrate: its model predicts no classes"})
   os.remove(path)
   lu.assertEquals({keep(folder)}, {nil, folder .. ": holds no checkpoints"})
   lu.assertStrContains(select(2, keep(path)), path .. ": No such file")
   local unlabelled = bnn.data.part{x = train.x}
   for words, opts in pairs{
-    ["validation is to be a part of a data set with x and y"] = {validation = unlabelled},
+    ["validation: expected a part of a data set with x and y, got one without y"] = {
+      validation = unlabelled,
+    },
     ["validation: expected a table, got 3"] = {validation = 3},
     ["percentile: expected at most 1"] = {percentile = 99},
     ["key: expected a key, got 3"] = {key = 3}, ["unknown option 'sample'"] = {sample = 3},
   } do
-    bits.raises("calibration.keep: " .. words, keep, folder, opts)
+    bits.raises("bnn.calibration.keep: " .. words, keep, folder, opts)
   end
-  bits.raises("calibration.keep: a path is wanted", keep, 3)
+  bits.raises("bnn.calibration.keep: path: expected a string, got a number", keep, 3)
 end
 
 os.exit(lu.LuaUnit.run(), true)

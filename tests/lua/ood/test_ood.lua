@@ -1,4 +1,4 @@
---- bnn.ood: the rule of refusal, worked by hand; reports of in against out; what is refused.
+--- bnn.ood: the rule of abstention, worked by hand; reports; misuse.
 local lu = require "luaunit"
 local folder = (arg[0]:match "^(.*/)" or "./") .. ".."
 package.path = folder .. "/?.lua;" .. package.path
@@ -23,72 +23,86 @@ TestRule = {}
 
 function TestRule.test_is_a_percentile_of_a_score_and_plain_data()
   local p = prediction_of{0, 1, 2, 3, 4}
-  local rule = ood.threshold(p, {percentile = 0.6})
+  local rule = ood.fit_threshold(p, {percentile = 0.6})
   lu.assertAlmostEquals(rule.threshold, 2.4, 1e-12)
   rule.threshold = nil
   lu.assertEquals(rule, {score = "class_std", percentile = 0.6, n = 5})
-  lu.assertEquals(ood.threshold(p).percentile, 0.99)
-  lu.assertAlmostEquals(ood.threshold(p).threshold, 3.96, 1e-12)
-  lu.assertEquals(ood.threshold(p, {percentile = 1}).threshold, 4)
+  lu.assertEquals(ood.fit_threshold(p).percentile, 0.99)
+  lu.assertAlmostEquals(ood.fit_threshold(p).threshold, 3.96, 1e-12)
+  lu.assertEquals(ood.fit_threshold(p, {percentile = 1}).threshold, 4)
 end
 
-function TestRule.test_refuses_what_is_above_its_threshold_and_what_is_no_number()
+function TestRule.test_abstains_on_what_is_above_its_threshold_and_what_is_no_number()
   local rule = {score = "class_std", threshold = 2}
   local p = prediction_of{1, 2, 2.5, nan, 1 / 0, -1 / 0}
-  lu.assertEquals(ood.is_refused(p, rule):totable(), {0, 0, 1, 1, 1, 0})
+  lu.assertEquals(ood.abstains(p, rule):totable(), {0, 0, 1, 1, 1, 0})
   local none = {mean = bnn.zeros(0, 2), class_std = bnn.zeros(0)}
-  lu.assertEquals(ood.is_refused(none, rule):shape(), {0})
+  lu.assertEquals(ood.abstains(none, rule):shape(), {0})
 end
 
 -- Between neighbours in float lies a threshold that float cannot hold: it must not become either.
 function TestRule.test_a_threshold_between_two_floats_tells_them_apart()
   local low, high = 1, 1 + 2.0 ^ -23
   for _, t in ipairs{low + 2.0 ^ -25, low + 3 * 2.0 ^ -25} do
-    local refused = ood.is_refused(prediction_of{low, high}, {score = "class_std", threshold = t})
-    lu.assertEquals(refused:totable(), {0, 1})
+    local abstains = ood.abstains(prediction_of{low, high}, {score = "class_std", threshold = t})
+    lu.assertEquals(abstains:totable(), {0, 1})
   end
 end
 
 function TestRule.test_scores_are_fields_and_what_follows_from_them()
   local p = prediction_of({0, 1}, {probability = tensor{0.75, 0.5}, mine = tensor{{3}, {7}}})
-  local rule = ood.threshold(p, {score = "one_minus_probability", percentile = 1})
+  local rule = ood.fit_threshold(p, {score = "one_minus_probability", percentile = 1})
   lu.assertEquals(rule.threshold, 0.5)
-  lu.assertEquals(ood.threshold(p, {score = "mine", percentile = 0}).threshold, 3)
-  lu.assertEquals(ood.is_refused(p, {score = "mine", threshold = 5}):totable(), {0, 1})
+  lu.assertEquals(ood.fit_threshold(p, {score = "mine", percentile = 0}).threshold, 3)
+  lu.assertEquals(ood.abstains(p, {score = "mine", threshold = 5}):totable(), {0, 1})
 end
 
-function TestRule.test_refusals_of_threshold()
+function TestRule.test_misuse_of_fit_threshold()
   local p = prediction_of({0, 1}, {probability = tensor{1, 1}, class = tensor({0, 1}, "i32")})
   local function with(x) return prediction_of({0, 1}, {class_std = x}) end
-  check_refusals(ood.threshold, {
-    {"the prediction is a number, what bnn.predict gives is wanted", 3},
-    {"the prediction is a tensor, what bnn.predict gives is wanted", tensor{1}},
-    {"the prediction has no mean [n, ...]", {class_std = tensor{1}}},
-    {{"ood.threshold: the prediction has no score \"clas_std\": did you mean 'class_std'?",
-      "there are class_std, one_minus_probability"}, p, {score = "clas_std"}},
+  check_refusals(ood.fit_threshold, {
+    {"fit_threshold: prediction: expected what bnn.predict returns, got a number", 3},
+    {"prediction: expected what bnn.predict returns, got a tensor", tensor{1}},
+    {"got a table without mean [n, ...]", {class_std = tensor{1}}},
+    {{"bnn.ood.fit_threshold: the prediction has no score \"clas_std\": did you mean 'class_std'?",
+      "it has class_std, one_minus_probability"}, p, {score = "clas_std"}},
     {"no score \"class_std\": it has none at all", {mean = bnn.zeros(2, 1)}},
-    {"it falls with doubt: one_minus_probability is the score", p, {score = "probability"}},
-    {"a label is no score", p, {score = "class"}},
-    {"score is a function, which no checkpoint can keep: a name is wanted", p, {score = print}},
+    {"score \"probability\": it falls with uncertainty; use one_minus_probability", p,
+     {score = "probability"}},
+    {"a label is not a score", p, {score = "class"}},
+    {"score: expected a name, got a function, which a checkpoint cannot hold", p, {score = print}},
     {"percentile: expected at most 1, got 99", p, {percentile = 99}},
     {"unknown option 'percent': did you mean 'percentile'?", p, {percent = 1}},
     {"the score of prediction 2 is not a number", prediction_of{0, nan}},
-    {"there are no predictions", {mean = bnn.zeros(0, 2), class_std = bnn.zeros(0)}},
-    {"class_std is [3], a number for each of 2 predictions is wanted", with(bnn.zeros(3))},
-    {"lies between a score of -inf and one of inf", with(tensor{-1 / 0, 1 / 0}),
+    {"the prediction is of no examples", {mean = bnn.zeros(0, 2), class_std = bnn.zeros(0)}},
+    {"class_std: expected [2], got [3]", with(bnn.zeros(3))},
+    {"percentile: 0.5 lies between a score of -inf and one of inf", with(tensor{-1 / 0, 1 / 0}),
      {percentile = 0.5}},
   })
 end
 
-function TestRule.test_refusals_of_is_refused()
+function TestRule.test_misuse_of_abstains()
   local p = prediction_of{0, 1}
-  check_refusals(ood.is_refused, {
-    {"the rule is to be what ood.threshold gives", p},
-    {"the rule is to be what ood.threshold gives", p, {score = "class_std"}},
-    {"the rule is to be what ood.threshold gives", p, {threshold = 1, score = 2}},
-    {"the threshold is not a number", p, {score = "class_std", threshold = nan}},
-    {"no score \"energy\": there are class_std", p, {score = "energy", threshold = 1}},
-    {"ood.is_refused: the prediction is a nil", nil, {score = "class_std", threshold = 1}, n = 3},
+  check_refusals(ood.abstains, {
+    {"bnn.ood.abstains: rule: expected {score=, threshold=}", p},
+    {"as bnn.ood.fit_threshold returns, got a table", p, {score = "class_std"}},
+    {"as bnn.ood.fit_threshold returns, got a table", p, {threshold = 1, score = 2}},
+    {"rule.threshold: expected a number, got nan", p, {score = "class_std", threshold = nan}},
+    {"no score \"energy\": it has class_std", p, {score = "energy", threshold = 1}},
+    {"bnn.ood.abstains: prediction: expected what bnn.predict returns, got nil", nil,
+     {score = "class_std", threshold = 1}, n = 3},
+  })
+end
+
+function TestRule.test_old_names_say_the_new_ones()
+  check_refusals(function(f) return f() end, {
+    {"bnn.ood.threshold is now bnn.ood.fit_threshold", function() return ood.threshold end},
+    {"bnn.ood.is_refused is now bnn.ood.abstains", function() return ood.is_refused end},
+    {"bnn.ood.evaluate: inside is now id", function() ood.evaluate{inside = {}} end},
+    {"bnn.ood.evaluate: outside is now ood", function() ood.evaluate{outside = {}} end},
+    {"auroc: inside is now id", function() bnn.metrics.auroc{inside = {1}, outside = {2}} end},
+    {"bnn.plot.roc: series 1: outside is now ood",
+     function() bnn.plot.roc{series = {{id = {1}, outside = {2}}}} end},
   })
 end
 
@@ -171,13 +185,13 @@ function TestEvaluate.test_thresholds_are_fitted_on_one_half_and_reported_on_the
   end
   lu.assertEquals(r.rules.class_std,
     {score = "class_std", percentile = 0.9, threshold = threshold, n = 100})
-  lu.assertAlmostEquals(r.refused.class_std.digits, share(rest, threshold), 1e-12)
-  lu.assertEquals(r.refused.class_std.near, share(near.x:select(2, 2):totable(), threshold))
-  lu.assertEquals(r.refused.class_std.far, 1)
+  lu.assertAlmostEquals(r.abstained.class_std.digits, share(rest, threshold), 1e-12)
+  lu.assertEquals(r.abstained.class_std.near, share(near.x:select(2, 2):totable(), threshold))
+  lu.assertEquals(r.abstained.class_std.far, 1)
   lu.assertAlmostEquals(r.kept_accuracy.class_std, right / kept, 1e-12)
   lu.assertAlmostEquals(r.accuracy, 0.9, 1e-12) -- every tenth label is wrong
-  local refused = ood.is_refused(predict(near.x), r.rules.class_std)
-  lu.assertAlmostEquals(refused:mean():item(), r.refused.class_std.near, 1e-6)
+  local abstains = ood.abstains(predict(near.x), r.rules.class_std)
+  lu.assertAlmostEquals(abstains:mean():item(), r.abstained.class_std.near, 1e-6)
 end
 
 function TestEvaluate.test_nothing_kept_has_no_accuracy()
@@ -189,7 +203,7 @@ function TestEvaluate.test_nothing_kept_has_no_accuracy()
     return values
   end
   local r = evaluate{percentile = 0, scores = {split = split}}
-  lu.assertEquals(r.refused.split.digits, 1)
+  lu.assertEquals(r.abstained.split.digits, 1)
   lu.assertNil(r.kept_accuracy.split)
   lu.assertStrContains(r:text(), "none kept")
 end
@@ -275,12 +289,13 @@ function TestEvaluate.test_the_tables_say_what_they_hold()
   local r = evaluate()
   local text = tostring(r)
   lu.assertEquals(text, r:text())
+  bits.raises("report.refused is now report.abstained", function() return r.refused end)
   for _, piece in ipairs{
     "in: digits, 200 examples, accuracy 90.00%; out: near (80), far (60)",
     "scores above their 99th percentile on a half of digits (100)", "AP out", "AUPR in",
     "FPR95 out", "FPR95 in", "base rate", "at least 99%", "not one class",
     ("%.4f"):format(r.ranking.class_std.near.auroc), ("%.4g"):format(r.rules.class_std.threshold),
-    ("%.2f%%"):format(100 * r.refused.class_std.near),
+    ("%.2f%%"):format(100 * r.abstained.class_std.near),
   } do
     lu.assertStrContains(text, piece)
   end
@@ -303,7 +318,7 @@ function TestEvaluate.test_every_figure_is_a_row_of_the_log()
     ["ood/class_std/near/auroc/low"] = near_figures.intervals.auroc[1],
     ["ood/class_std/near/base_rate"] = near_figures.base_rate,
     ["ood/class_std/threshold"] = r.rules.class_std.threshold,
-    ["ood/class_std/digits/refused"] = r.refused.class_std.digits,
+    ["ood/class_std/digits/refused"] = r.abstained.class_std.digits,
     ["ood/class_std/far/refused"] = 1, ["ood/class_std/kept_accuracy"] = r.kept_accuracy.class_std,
     ["ood/conformal/digits/coverage"] = r.conformal.sets.digits.coverage,
     ["ood/conformal/far/not_single"] = r.conformal.sets.far.not_single,
@@ -319,39 +334,41 @@ function TestEvaluate.test_refusals()
             id = name ~= "id" and id or nil, ood = name ~= "ood" and {} or nil}
   end
   for _, name in ipairs{"predict", "id", "ood", "key"} do
-    bits.raises({"ood.evaluate", name .. ": expected"}, ood.evaluate, without(name))
+    bits.raises({"bnn.ood.evaluate", name .. ": expected"}, ood.evaluate, without(name))
   end
   local function part(x, y) return {x = x, y = y, title = "digits"} end
   check_refusals(evaluate, {
     {"unknown option 'odd': did you mean 'ood'?", {odd = {}}},
-    {"ood.evaluate: bnn.log: a function of (step, rows)", {log = 3}},
-    {"id has no labels: {x=, y=} is wanted", {id = near.x}},
-    {"digits has no labels: y= is wanted", {id = part(near.x)}},
-    {"digits has no examples", {id = part(none, tensor({}, "i32"))}},
-    {"digits has 1 example: two halves", {id = part(bnn.full({1, 2}, 0.5), {0})}},
-    {"ood.evaluate: digits: expected labels [80], got [200]",
+    {"bnn.ood.evaluate: bnn.log: a function of (step, rows)", {log = 3}},
+    {"id: expected {x=, y= labels}, got a tensor", {id = near.x}},
+    {"digits: y: expected labels [80], got nothing", {id = part(near.x)}},
+    {"digits: expected at least 1 example, got 0", {id = part(none, tensor({}, "i32"))}},
+    {"digits: expected at least 2 examples, as one half is fitted on, got 1",
+     {id = part(bnn.full({1, 2}, 0.5), {0})}},
+    {"bnn.ood.evaluate: digits: expected labels [80], got [200]",
      {id = part(near.x, id.y)}},
     {"label 80: expected a class in 0..1, got 2",
      {id = part(near.x, (bnn.arange(1, 80):eq(80) * 2):to "i32")}},
-    {"near has no examples", {ood = {near = none}}},
-    {"near: a part of a data set is wanted", {ood = {near = {y = 3}}}},
-    {"ood is a part of a data set, {name = part, ...} is wanted", {ood = id}},
-    {"ood[2] has no name", {ood = {{name = "a", x = near.x}, {x = near.x}}}},
+    {"near: expected at least 1 example, got 0", {ood = {near = none}}},
+    {"near: expected a part of a data set, {x= [n, ...]}, got x = nil", {ood = {near = {y = 3}}}},
+    {"ood: expected {name = part, ...}, got a part of a data set", {ood = id}},
+    {"ood[2]: name: expected a string, got nil", {ood = {{name = "a", x = near.x}, {x = near.x}}}},
     {'two sets are called "digits"', {ood = {digits = near.x}}},
-    {'ood is a list, and has "b" by name', {ood = {{name = "a", x = near.x}, b = near.x}}},
-    {"scores is empty", {scores = {}}},
-    {"scores[1] is a function: a name is wanted, or name = function", {scores = {print}}},
-    {"scores: mine is a number, a function of a prediction is wanted", {scores = {mine = 3}}},
-    {'score "class_std" is asked for twice', {scores = {"class_std", class_std = print}}},
-    {"the prediction has no score \"energy\": there are class_std", {scores = {"energy"}}},
+    {'ood: expected a list or {name = part, ...}, got a list with "b"', {ood = {{name = "a",
+     x = near.x}, b = near.x}}},
+    {"scores: expected at least one, got none", {scores = {}}},
+    {"scores[1]: expected a name, or name = function, got a function", {scores = {print}}},
+    {"scores.mine: expected a function of a prediction, got a number", {scores = {mine = 3}}},
+    {'scores names "class_std" twice', {scores = {"class_std", class_std = print}}},
+    {"the prediction has no score \"energy\": it has class_std", {scores = {"energy"}}},
     {"ood: class_std: the score of prediction 2 is not a number",
      {ood = {ood = nans}}},
-    {"what the score's function gives is [3], a number for each of 200 predictions",
+    {"what the score's function returns: expected [200], got [3]",
      {scores = {mine = function() return {1, 2, 3} end}}},
-    {"what the score's function gives: expected a tensor or a list, got nil",
+    {"what the score's function returns: expected a tensor or a list, got nil",
      {scores = {mine = function() end}}},
     {"percentile: expected at most 1, got 99", {percentile = 99}},
-    {"alpha = 1: less than 1 is wanted", {alpha = 1}},
+    {"alpha: expected less than 1, got 1", {alpha = 1}},
     {"bootstrap: key: expected", {bootstrap = {}}},
   })
 end
@@ -359,17 +376,17 @@ end
 function TestEvaluate.test_refusals_of_what_predict_gives()
   local function giving(f) return {predict = function(x) return f(predict(x)) end} end
   check_refusals(evaluate, {
-    {"digits: the prediction is a nil", giving(function() end)},
-    {"digits: predict gives 5 predictions for 200 examples",
+    {"digits: prediction: expected what bnn.predict returns, got nil", giving(function() end)},
+    {"digits: predict: expected 200 predictions, got 5",
      giving(function() return {mean = bnn.full({5, 2}, 0.5)} end)},
-    {"digits: the predictions are of one class only",
+    {"digits: predict: expected at least 2 classes, got 1",
      giving(function(p) return {mean = bnn.ones(200, 1), class_std = p.class_std} end)},
     {"digits: prediction 1: expected probabilities (softmax of logits), got 2 as their sum",
      giving(function(p) return {mean = p.mean * 0 + 1, class_std = p.class_std} end)},
     {"digits: prediction 1: class 0: expected a number, got nan",
      giving(function(p) return {mean = p.mean * nan, class_std = p.class_std} end)},
   })
-  bits.raises("the predictions have none of class_std", ood.evaluate, {
+  bits.raises("the prediction has none of the scores class_std", ood.evaluate, {
     predict = function(x) return {mean = predict(x).mean} end, id = id, ood = {},
     key = KEY,
   })

@@ -102,8 +102,9 @@ function TestShift.test_misuse_is_named_at_the_line_of_the_caller()
     local args = table.pack(...)
     return function() return (shift[name](table.unpack(args, 1, args.n))) end
   end
-  raises("shift.rotate: either severity= or degrees= is wanted", call("rotate", x, {key = key}))
-  raises("shift.blur: either severity= or sigma= is wanted",
+  raises("bnn.shift.rotate: expected severity= or degrees=, got neither", call("rotate", x,
+    {key = key}))
+  raises("bnn.shift.blur: expected severity= or sigma=, got both",
     call("blur", x, {severity = 1, sigma = 1}))
   raises("shift.noise: key: expected", call("noise", x, {severity = 1}))
   raises("shift.noise: index or value out of range: std of noise is -1, 0 to 1000 is wanted",
@@ -111,15 +112,18 @@ function TestShift.test_misuse_is_named_at_the_line_of_the_caller()
   raises("severity: expected at most 5", call("rotate", x, {severity = 6}))
   raises("severity: expected an integer, got 1.5", call("rotate", x, {severity = 1.5}))
   raises("did you mean 'degrees'", call("rotate", x, {degree = 10}))
-  raises("shift.rotate: x is a nil, a tensor", call("rotate", nil, {severity = 1}))
+  raises("bnn.shift.rotate: x: expected a tensor [n, h, w] or [n, channels, h, w], got nil",
+    call("rotate", nil, {severity = 1}))
   raises("x is [28, 28], [n, h, w] or", call("blur", x:select(1, 1), {severity = 1}))
   raises("x is [4], [n, h, w] or", call("blur", bnn.zeros(4), {severity = 1}))
   raises("image 1 of x has a value of", call("blur", x:real(), {severity = 1}))
   raises("x is i32, u8 or", call("blur", x:to "i32", {severity = 1}))
-  raises("there is no shift \"turn\": one of rotate,", function() shift.amount("turn", 1) end)
-  raises("severity = 9: 0 to 5", function() shift.amount("rotate", 9) end)
+  raises("bnn.shift.amount: name: expected one of rotate,", function() shift.amount("turn", 1) end)
+  raises("severity: expected an integer from 0 to 5, got 9", function() shift.amount("rotate",
+    9) end)
   for _, side in ipairs{"28", -1, 0 / 0} do
-    raises("shift.amount: side = ", function() shift.amount("blur", 1, side) end)
+    raises("shift.amount: side: expected a number of pixels, got ", function() shift.amount("blur",
+      1, side) end)
   end
 end
 
@@ -222,13 +226,13 @@ function TestEvaluate.test_misuse_is_named()
   raises("predict: expected", {predict = false})
   raises("key: expected", {key = false})
   raises("data: expected a table, got 3", {data = 3})
-  raises("data is to be a part of a data set", {data = {}})
+  raises("data.x: expected images, got nil", {data = {}})
   raises("data: expected labels [4], got [1]", {data = {x = bright(1), y = {0}}})
-  raises("data has no labels: y= is wanted", {data = {x = bright(1)}})
+  raises("data.y: expected labels, got nothing", {data = {x = bright(1)}})
   raises("shifts: expected one of rotate, translate", {shifts = {"turn"}})
   raises("severities: expected at least 1", {severities = {0}})
-  raises("shifts is empty", {shifts = {}})
-  raises("severities is empty", {severities = {}})
+  raises("shifts: expected at least one, got none", {shifts = {}})
+  raises("severities: expected at least one, got none", {severities = {}})
   raises("shifts names blur twice", {shifts = {"blur", "noise", "blur"}})
   raises("severities names 2 twice", {severities = {2, 2}})
   raises("bnn.log: a function of (step, rows) or", {log = 5})

@@ -428,7 +428,7 @@ function TestPredictions.test_captions_say_class_probability_std_and_refusal()
     "3 100%|std 0.00|8 57%|std 0.45|8 97%|std 0.12|1 50%|std nan")
   lu.assertEquals(captions_of{labels = {3, 3, 2, 1}, threshold = 0.37}, "3 100%|std 0.00|"
     .. "8? is 3, 57%|std 0.45|refused|8 is 2, 97%|std 0.12|1? 50%|std nan|refused")
-  lu.assertEquals(captions_of{refused = bnn.tensor{0, 0, 1, 0}, names = {"zero", "one", "two",
+  lu.assertEquals(captions_of{abstains = bnn.tensor{0, 0, 1, 0}, names = {"zero", "one", "two",
     "three", "4", "5", "6", "7", "<8>"}}, "three 100%|std 0.00|<8> 57%|std 0.45|"
     .. "<8>? 97%|std 0.12|refused|one 50%|std nan")
   local p = prediction_of({3, 8}, {1, 0.57}, {0, 0.45})
@@ -478,11 +478,12 @@ function TestPredictions.test_misuse_is_named()
     {x = x, prediction = {mean = x}})
   raises("prediction.class is [4], x has 3 images", draw,
     {x = bnn.zeros(3, 2, 2), prediction = SOME})
-  raises("one of threshold, rule and refused", draw,
-    {x = x, prediction = SOME, threshold = 1, refused = {0, 0, 0, 1}})
-  raises("the rule is to be what ood.threshold gives", draw, {x = x, prediction = SOME, rule = {}})
-  raises("refused: label 2: expected 0 or 1, got 2", draw,
-    {x = x, prediction = SOME, refused = {0, 2, 0, 1}})
+  raises("one of threshold, rule and abstains", draw,
+    {x = x, prediction = SOME, threshold = 1, abstains = {0, 0, 0, 1}})
+  raises("rule: expected {score=, threshold=}, as bnn.ood.fit_threshold returns", draw, {x = x,
+    prediction = SOME, rule = {}})
+  raises("abstains: label 2: expected 0 or 1, got 2", draw,
+    {x = x, prediction = SOME, abstains = {0, 2, 0, 1}})
   raises("expected labels [4], got [3]", draw, {x = x, prediction = SOME, labels = {0, 1, 2}})
   raises("x is [4, 4], wanted [n, h, w]", draw, {x = bnn.zeros(4, 4), prediction = SOME})
   raises("x is [0, 4, 4]: there are no pixels", draw,

@@ -633,12 +633,12 @@ function TestPredict.test_a_row_of_nan_has_no_class_and_every_rule_refuses_it()
   local labels = bnn.zeros({37}, "i32")
   for i = 1, 37 do lu.assertEquals(p.class[i] == -1, i == 6) end
   for _, score in ipairs{"class_std", "entropy", "energy", "variation_ratio"} do
-    local refused = bnn.ood.is_refused(p, {score = score, threshold = math.huge})
+    local refused = bnn.ood.abstains(p, {score = score, threshold = math.huge})
     lu.assertEquals(refused:sum():item(), 1)
     lu.assertEquals(refused[6], 1)
   end
   p.own = bnn.zeros(37) -- a score that says nothing of it
-  lu.assertEquals(bnn.ood.is_refused(p, {score = "own", threshold = 1})[6], 1)
+  lu.assertEquals(bnn.ood.abstains(p, {score = "own", threshold = 1})[6], 1)
   for _, metric in ipairs{"accuracy", "nll", "brier", "ece", "aurc", "confusion_matrix"} do
     raises("prediction 6: ", bnn.metrics[metric], p, labels)
   end
@@ -653,8 +653,8 @@ function TestPredict.test_calibrating_leaves_a_row_of_nan_as_it_is()
   local p = bnn.calibration.apply(fit, bnn.predict(model, holed_rows(), opts))
   local want = bnn.calibration.apply(fit, good)
   lu.assertEquals(p.class[6], -1)
-  lu.assertEquals(p.refused:sum():item(), 1)
-  lu.assertEquals(p.refused[6], 1)
+  lu.assertEquals(p.abstains:sum():item(), 1)
+  lu.assertEquals(p.abstains[6], 1)
   lu.assertNaN(p.probability[6])
   lu.assertNaN(p.entropy[6])
   for i = 1, 37 do

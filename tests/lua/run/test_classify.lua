@@ -84,7 +84,7 @@ end
 -- A fit whose threshold is the median of a score of the pictures.
 local function median_fit(score, temperature)
   local _, made = run()
-  local rule = bnn.ood.threshold(expected(made.images), {score = score, percentile = 0.5})
+  local rule = bnn.ood.fit_threshold(expected(made.images), {score = score, percentile = 0.5})
   rule.percentile, rule.n = 0.99, 50 -- as it is told
   return {temperature = temperature, rule = rule}
 end
@@ -126,7 +126,7 @@ function TestAnswers.test_the_kept_fit_calibrates_and_refuses()
   local rows = rows_of(lines[1])
   lu.assertStrMatches(rows[1], "image +prediction  probability +std +answer")
   for i = 1, 12 do
-    local answer = p.refused[i] == 1 and "I don't know" or tostring(p.class[i])
+    local answer = p.abstains[i] == 1 and "I don't know" or tostring(p.class[i])
     lu.assertStrMatches(rows[i + 1], (".* %.1f%%%% +%.3f  %s"):format(
       100 * p.probability[i], p.class_std[i], answer))
   end
@@ -213,7 +213,7 @@ function TestSeen.test_it_is_drawn_with_the_answers()
   lu.assertEquals(select(2, text:gsub("I don.-t know", "")), 6)
   for i = 1, 12 do
     lu.assertStrContains(text, ("std %.3f"):format(p.class_std[i]))
-    if p.refused[i] == 0 then
+    if p.abstains[i] == 0 then
       lu.assertStrContains(text, ("%d  %.1f%%"):format(p.class[i], 100 * p.probability[i]))
     end
   end

@@ -1,12 +1,12 @@
---- Scores of bnn.ood: which number of a prediction says how far an example lies from what the
+--- The scores of bnn.ood: numbers of a prediction that say how far each example lies from what the
 -- network knows. Higher = more out-of-distribution.
 local core = require "bnn.core"
 local fail = require "bnn.base.fail"
 local inputs = require "bnn.metrics.metric_inputs"
+local kinds = require "bnn.base.kinds"
 local nearest = require "bnn.base.nearest"
 local options = require "bnn.base.options"
 local shapes = require "bnn.base.shapes"
-local pytree = require "bnn.params.pytree"
 
 local M = {}
 
@@ -15,16 +15,16 @@ local derived = {
   one_minus_probability = {"probability", function(p) return 1 - p end},
 }
 
--- Fields with a number for each example that do not grow with doubt.
+-- Fields with a number for each example that do not grow with uncertainty.
 local NO_SCORES = {
-  class = "a label is no score",
-  mean = "what is predicted is no score",
-  probability = "it falls with doubt: one_minus_probability is the score",
+  class = "a label is not a score",
+  mean = "what is predicted is not a score",
+  probability = "it falls with uncertainty; use one_minus_probability",
 }
 
 -- Whether a value is a tensor [n] or [n, 1].
 local function is_column(x)
-  return pytree.leaf_kind(x) == "tensor" and (x:dim() == 1 or x:dim() == 2 and x:size(2) == 1)
+  return kinds.is_object(x, "tensor") and (x:dim() == 1 or x:dim() == 2 and x:size(2) == 1)
 end
 
 --- The names of the scores that a prediction has, in alphabetical order.
@@ -45,8 +45,8 @@ local USUAL = {
   "variation_ratio", "energy",
 }
 
---- Those of the usual scores that a prediction has, in the order to show them; raises where there
--- are none.
+--- Those of the usual scores that a prediction has, in the order to show them. Raises if it has
+-- none of them.
 function M.usual(what, prediction)
   local has, names = {}, {}
   for _, name in ipairs(M.names(prediction)) do has[name] = true end
@@ -54,29 +54,27 @@ function M.usual(what, prediction)
     if has[name] then names[#names + 1] = name end
   end
   if #names > 0 then return names end
-  fail("%s: the predictions have none of %s", what, table.concat(USUAL, ", "))
+  fail("%s: the prediction has none of the scores %s", what, table.concat(USUAL, ", "))
 end
 
 local function fail_missing(what, prediction, name)
   if NO_SCORES[name] and prediction[name] then
-    fail("%s: score = %q: %s", what, name, NO_SCORES[name])
+    fail("%s: score %q: %s", what, name, NO_SCORES[name])
   end
   local there = M.names(prediction)
   local near = nearest.find(name, there)
   fail("%s: the prediction has no score %q: %s%s", what, name,
     near and ("did you mean '%s'? "):format(near) or "",
-    #there > 0 and "there are " .. table.concat(there, ", ") or "it has none at all")
+    #there > 0 and "it has " .. table.concat(there, ", ") or "it has none at all")
 end
 
---- How many examples a prediction is of; raises when it is none.
+--- The number of examples of a prediction. Raises if it is not what bnn.predict returns.
 function M.size(what, prediction)
-  if type(prediction) ~= "table" then
-    fail("%s: the prediction is a %s, what bnn.predict gives is wanted", what,
-      pytree.leaf_kind(prediction) or type(prediction))
-  end
+  local wanted = "what bnn.predict returns"
+  if type(prediction) ~= "table" then fail.expected(what .. ": prediction", wanted, prediction) end
   local mean = prediction.mean
-  if pytree.leaf_kind(mean) == "tensor" and mean:dim() > 0 then return mean:size(1) end
-  fail("%s: the prediction has no mean [n, ...]: what bnn.predict gives is wanted", what)
+  if kinds.is_object(mean, "tensor") and mean:dim() > 0 then return mean:size(1) end
+  fail("%s: prediction: expected %s, got a table without mean [n, ...]", what, wanted)
 end
 
 local function by_name(what, prediction, name)
@@ -87,7 +85,7 @@ local function by_name(what, prediction, name)
   return prediction[name]
 end
 
---- The scores of a prediction, NaN as it is.
+--- The scores of a prediction; NaN stays.
 -- @param what string: the function's name for messages
 -- @param score string, or function(prediction) -> tensor or list [n]
 -- @return tensor f64 [n]
@@ -95,18 +93,17 @@ function M.of(what, prediction, score)
   local n = M.size(what, prediction)
   local is_named = type(score) == "string"
   local values = is_named and by_name(what, prediction, score) or not is_named and score(prediction)
-  local name = is_named and score or "what the score's function gives"
+  local name = is_named and score or "what the score's function returns"
   local x = inputs.tensor(what, name, values, "f64")
   if x:numel() ~= n or not is_column(x) then
-    fail("%s: %s is %s, a number for each of %d predictions is wanted", what, name,
-      shapes.text(x), n)
+    fail("%s: %s: expected [%d], got %s", what, name, n, shapes.text(x))
   end
   return x:view(n)
 end
 
---- Refuses NaN and an empty tensor.
+--- Gives scores back; raises if there are none, or one is NaN.
 function M.check(what, x)
-  if x:size(1) == 0 then fail("%s: there are no predictions", what) end
+  if x:size(1) == 0 then fail("%s: the prediction is of no examples", what) end
   local at = core.find_nan(x)
   if at then fail("%s: the score of prediction %d is not a number", what, at) end
   return x

@@ -390,13 +390,6 @@ static int step_result(lua_State *L, bnn_status status, double loss, const bnn_e
   return 1;
 }
 
-/* mu and logvar (nil if no parameter has a posterior) at these arguments. */
-static bnn_train_state check_train_state(lua_State *L, const box_objective *box, int arg) {
-  bnn_train_state train = {.mu = check_flat(L, arg, box->size)};
-  if (box->n_variational > 0) train.logvar = check_flat(L, arg + 1, box->n_variational);
-  return train;
-}
-
 /* beta at this argument: a number, or a list with one for each tensor, copied to a userdata left on
  * the stack. */
 static void check_beta(lua_State *L, const box_objective *box, int arg, bnn_step_args *args) {
@@ -404,8 +397,7 @@ static void check_beta(lua_State *L, const box_objective *box, int arg, bnn_step
     args->beta = luaL_checknumber(L, arg);
     return;
   }
-  if (lua_rawlen(L, arg) != box->n_params)
-    luaL_argerror(L, arg, "a beta for each tensor is wanted");
+  if (lua_rawlen(L, arg) != box->n_params) luaL_argerror(L, arg, "expected a beta for each tensor");
   double *betas = lua_newuserdatauv(L, (box->n_params + 1) * sizeof *betas, 0);
   for (size_t i = 0; i < box->n_params; i++) {
     lua_geti(L, arg, (lua_Integer)i + 1);
@@ -415,15 +407,27 @@ static void check_beta(lua_State *L, const box_objective *box, int arg, bnn_step
   args->betas = betas;
 }
 
-/* objective:step(mu, logvar, state, x, y, rows, from, count, key, beta, lr) -> loss | nil,
+/* What a step and a gradient take: mu, logvar (nil if no parameter has a posterior), x, y, rows,
+ * from, count, key, beta at these arguments. */
+static void check_step_args(lua_State *L, const box_objective *box, int arg, bnn_train_state *train,
+                            bnn_batch *batch, bnn_step_args *args) {
+  *train = (bnn_train_state){.mu = check_flat(L, arg, box->size)};
+  if (box->n_variational > 0) train->logvar = check_flat(L, arg + 1, box->n_variational);
+  *batch = check_batch(L, arg + 2);
+  *args = (bnn_step_args){.key = bind_check_key(L, arg + 7)};
+  check_beta(L, box, arg + 8, args);
+}
+
+/* objective:step(state, lr, mu, logvar, x, y, rows, from, count, key, beta) -> loss | nil,
  * message */
 static int objective_step(lua_State *L) {
   box_objective *box = check_objective(L);
-  bnn_train_state train = check_train_state(L, box, 2);
-  train.optimizer = check_state(L, 4);
-  bnn_batch batch = check_batch(L, 5);
-  bnn_step_args args = {.key = bind_check_key(L, 10), .lr = luaL_checknumber(L, 12)};
-  check_beta(L, box, 11, &args);
+  bnn_train_state train;
+  bnn_batch batch;
+  bnn_step_args args;
+  check_step_args(L, box, 4, &train, &batch, &args);
+  train.optimizer = check_state(L, 2);
+  args.lr = luaL_checknumber(L, 3);
   double loss = 0;
   bnn_err err;
   bnn_status status =
@@ -434,10 +438,10 @@ static int objective_step(lua_State *L) {
 /* objective:gradient(mu, logvar, x, y, rows, from, count, key, beta) -> dmu, dlogvar, loss */
 static int objective_gradient(lua_State *L) {
   box_objective *box = check_objective(L);
-  bnn_train_state train = check_train_state(L, box, 2);
-  bnn_batch batch = check_batch(L, 4);
-  bnn_step_args args = {.key = bind_check_key(L, 9)};
-  check_beta(L, box, 10, &args);
+  bnn_train_state train;
+  bnn_batch batch;
+  bnn_step_args args;
+  check_step_args(L, box, 2, &train, &batch, &args);
   bnn_real *dmu = bnn_tensor_real(bind_push_new(L, BNN_REAL, 1, &box->size));
   bnn_real *dlogvar = bnn_tensor_real(bind_push_new(L, BNN_REAL, 1, &box->n_variational));
   double loss = 0;

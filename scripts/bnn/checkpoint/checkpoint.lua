@@ -458,7 +458,7 @@ function M.describe(model)
     fail.expected("bnn.checkpoint.describe: model", wanted, model)
   end
   local likelihood = model.likelihood
-  if type(likelihood) == "string" then likelihood = likelihoods.of(likelihood, 2) end
+  if type(likelihood) == "string" then likelihood = likelihoods.of(likelihood) end
   return {
     net = model.net and networks.to_config(model.net) or nil,
     likelihood = likelihood and likelihoods.describe(likelihood) or nil,
@@ -490,7 +490,7 @@ function M.open(path, opts)
   local net, fault = opts.net, BY_FUNCTION
   if not net and about.net then net, fault = networks.from_config(about.net) end
   if not net then return nil, strings.message("%s: %s: give net=", path, fault) end
-  local likelihood = opts.likelihood and likelihoods.of(opts.likelihood, 2)
+  local likelihood = opts.likelihood and likelihoods.of(opts.likelihood)
   if not likelihood and about.likelihood then
     likelihood, fault = likelihoods.of_data(about.likelihood)
     if not likelihood then return nil, strings.message("%s: %s: give likelihood=", path, fault) end

@@ -102,7 +102,7 @@ end
 function M.read(what, path, opts)
   opts = options.check(what, opts, M.spec)
   path = path:gsub("(.)/+$", "%1")
-  local known, like = classes.given(what, opts, 4)
+  local known, like = classes.given(what, opts)
   if like and not known then
     return malformed(path, "the part given as like has no classes; name them in classes = {...}")
   end

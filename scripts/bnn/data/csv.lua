@@ -124,7 +124,7 @@ end
 -- @param what string: the function, for messages
 function M.read(what, path, opts)
   opts = checked(what, opts)
-  local names, like = classes.given(what, opts, 4)
+  local names, like = classes.given(what, opts)
   local t, fault = core.csv_read(path, {
     separator = opts.separator, header = opts.header, label = opts.label, drop = opts.drop,
     classes = opts.label and names,

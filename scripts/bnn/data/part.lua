@@ -21,7 +21,7 @@ function M.from_tensors(opts)
     x = {type = "tensor", required = true}, y = "tensor", origin = "string",
     names = {type = "string", list = true}, classes = {type = "string", list = true},
   })
-  if opts.classes then classes.check("bnn.data.part", opts.classes, 3) end
+  if opts.classes then classes.check("bnn.data.part", opts.classes) end
   local n = opts.x:dim() > 0 and opts.x:size(1)
   if not n then fail "bnn.data.part: x: expected [n, ...], got a scalar" end
   if opts.y and (opts.y:dim() == 0 or opts.y:size(1) ~= n) then

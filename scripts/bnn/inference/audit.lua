@@ -5,6 +5,7 @@
 -- T = beta w_t N there; weight T with prior deviation s has the same optimum as the whole
 -- posterior, with prior deviation s / sqrt(T), raised to 1/T.
 local core = require "bnn.core"
+local fail = require "bnn.base.fail"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local param_options = require "bnn.params.param_options"
@@ -33,9 +34,11 @@ end
 -- prior_std is nil for a prior that is a density, whose kl is an estimate.
 -- @param step integer: whose beta; the last step that was made when left out
 function M.rows(objective, step, key)
-  if not objective.posterior then error("audit: only an objective with a posterior has a KL", 3) end
+  if not objective.posterior then
+    fail "objective:audit: expected an objective with a posterior, got one with params"
+  end
   if not objective.data_size then
-    error("audit: data_size is needed, the number of training examples", 3)
+    fail("%s: expected data_size=, the number of training examples, for an audit", objective.what)
   end
   local beta = beta_by_name(objective, (audited_beta(objective, step)))
   local terms = objective.posterior:kl_terms{prior = objective.prior, kl = objective.kl,
@@ -78,11 +81,11 @@ end
 -- @param opts table: step=, out=io.stdout, key=
 -- @return list: the rows
 function M.print(objective, opts)
-  opts = options.check("audit", opts, {
+  opts = options.check("objective:audit", opts, {
     step = {type = "integer", min = 1},
     out = {type = "any", default = io.stdout},
     key = "key",
-  }, 4)
+  })
   local rows, lines = M.rows(objective, opts.step, opts.key), {}
   local beta, step = audited_beta(objective, opts.step)
   for i, row in ipairs(rows) do

@@ -16,15 +16,11 @@ function M.value(schedule, step, name)
   if type(schedule) == "number" then return schedule end
   name = name or "schedule"
   if not options.accept(schedule, "function") then
-    local fault = "%s: a number or a function of the step is wanted, got %s"
-    error(fault:format(name, type(schedule)), 2)
+    fail.expected(name, "a number or a function of the step", schedule)
   end
   local v = schedule(step)
-  if type(v) ~= "number" then
-    local fault = "%s: its function gave %s at step %s, a number is wanted"
-    error(fault:format(name, type(v), step), 2)
-  end
-  return v
+  if type(v) == "number" then return v end
+  fail("%s: expected a number from its function at step %s, got %s", name, step, kinds.shown(v))
 end
 
 -- The part of 1..steps that has passed: 0 at step 1, 1 at step `steps` and after.
@@ -71,7 +67,7 @@ function M.warmup(opts)
   opts = options.check("bnn.schedule.warmup", opts,
     {steps = steps_kind, to = "number", from = {type = "number", default = 0}, after = "schedule"})
   local to, after = opts.to, opts.after or opts.to
-  if not after then error("bnn.schedule.warmup: 'to' or 'after' is missing", 2) end
+  if not after then fail "bnn.schedule.warmup: expected to= or after=, got neither" end
   to = to or M.value(after, 1, "bnn.schedule.warmup: after")
   return function(step)
     if step > opts.steps then
@@ -90,11 +86,10 @@ function M.piecewise(pieces)
     local first = i == 1 and 1 or pieces[i - 1][1] + 1
     local from = options.accept(piece[1], {type = "integer", min = first})
     if not from or i == 1 and from ~= 1 or not options.accept(piece[2], "schedule") then
-      local fault = "bnn.schedule.piecewise: piece %d: {step, value} is wanted, steps rising from 1"
-      error(fault:format(i), 2)
+      fail("bnn.schedule.piecewise: piece %d: expected {step, value}, steps rising from 1", i)
     end
   end
-  if not pieces[1] then error("bnn.schedule.piecewise: at least one piece is wanted", 2) end
+  if not pieces[1] then fail "bnn.schedule.piecewise: expected at least one piece, got none" end
   return function(step)
     local last = #pieces
     while last > 1 and pieces[last][1] > step do last = last - 1 end
@@ -130,7 +125,7 @@ function M.cyclical(opts)
   opts = options.check("bnn.schedule.cyclical", opts,
     {period = steps_kind, from = "number", to = "number", of = "schedule"})
   if (opts.of == nil) == (opts.from == nil) or opts.of and opts.to then
-    error("bnn.schedule.cyclical: 'from' (and 'to') or 'of' is wanted, one of the two", 2)
+    fail "bnn.schedule.cyclical: expected from= (and to=) or of=, one of the two"
   end
   return function(step)
     local position = (step - 1) % opts.period

@@ -3,6 +3,8 @@
 -- Numbers belong to the training part, which has `classes`, the names in their order, counted from
 -- 0. Whatever is read later takes them over, by classes= or like=; a class that is not among them
 -- is an error, one that does not occur keeps its number.
+local fail = require "bnn.base.fail"
+local kinds = require "bnn.base.kinds"
 local number = require "bnn.base.number"
 local shapes = require "bnn.base.shapes"
 local strings = require "bnn.base.strings"
@@ -18,18 +20,18 @@ function M.words(names)
 end
 
 --- Raises unless the names are different and not empty.
-function M.check(what, names, level)
+function M.check(what, names)
   local seen = {}
   for i, name in ipairs(names) do
     if type(name) ~= "string" or name == "" then
-      error(strings.message("%s: classes: expected names, entry %d is %s", what, i,
-        name == "" and "empty" or "a " .. type(name)), level + 1)
+      fail("%s: classes: expected names, entry %d is %s", what, i,
+        name == "" and "empty" or kinds.shown(name))
     elseif seen[name] then
-      error(strings.message("%s: classes: '%s' is there twice", what, name), level + 1)
+      fail("%s: classes: expected different names, '%s' is there twice", what, name)
     end
     seen[name] = true
   end
-  if #names == 0 then error(what .. ": classes: the list is empty", level + 1) end
+  if #names == 0 then fail("%s: classes: expected names, got an empty list", what) end
 end
 
 -- The table in `like` that may have classes: of a data set, its training part.
@@ -42,18 +44,15 @@ end
 -- data set (its train), a model that bnn.checkpoint.open gave, an objective, or their list.
 -- @param what string: the reader, for messages
 -- @param opts table: classes=, like=
--- @param level integer: as of error
 -- @return list of names, or nil; the table that like= means, or nil
-function M.given(what, opts, level)
+function M.given(what, opts)
   local names, like = opts.classes, opts.like
-  if names and like then
-    error(what .. ": classes and like say one thing; give one of them", level + 1)
-  end
+  if names and like then fail("%s: expected classes= or like=, got both", what) end
   if like then
     like = source_of(like)
     names = like.classes or type(like[1]) == "string" and like or nil
   end
-  if names then M.check(what, names, level + 1) end
+  if names then M.check(what, names) end
   return names, like
 end
 
@@ -80,12 +79,11 @@ end
 -- @param what string: the function, for messages
 -- @param model table with classes, or without
 -- @param part table with classes, or without; other values, such as a tensor, have none
-function M.check_same(what, model, part, level)
+function M.check_same(what, model, part)
   local fault = type(part) == "table" and M.difference(part.classes, model.classes)
   if not fault then return end
   local origin = part.origin and part.origin .. ": " or ""
-  error(strings.message("%s: %s%s (read the data with like = the model)", what, origin, fault),
-    level + 1)
+  fail("%s: %s%s (read the data with like = the model)", what, origin, fault)
 end
 
 --- Labels of classes as i32 [n]: whole numbers of any type, [n] or [n, 1].
@@ -115,12 +113,12 @@ local converted = setmetatable({}, {__mode = "k"}) -- y -> labels, while y lives
 -- @param what string: the function, for messages
 -- @param likelihood table or nil
 -- @param y tensor or nil
-function M.targets(what, likelihood, y, level)
+function M.targets(what, likelihood, y)
   if not y or not (likelihood and likelihood.classes) then return y end
   if y:dim() == 1 and y:dtype() == "i32" then return y end
   if converted[y] then return converted[y] end
   local labels, fault = M.labels(y)
-  if not labels then error(strings.message("%s: %s", what, fault), level + 1) end
+  if not labels then fail("%s: %s", what, fault) end
   converted[y] = labels
   return labels
 end

@@ -7,6 +7,8 @@
 -- or variance=function(output) what the noise is. One of your own, over ops, works like those here.
 local core = require "bnn.core"
 local describe = require "bnn.base.describe"
+local fail = require "bnn.base.fail"
+local kinds = require "bnn.base.kinds"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local shapes = require "bnn.base.shapes"
@@ -33,16 +35,16 @@ end
 -- Raises unless the network gives one tensor: what it gives is a list when there are several.
 local function check_one(name, output, wanted)
   if type(output) ~= "table" then return end
-  error(strings.message("%s: the network gives %d values, %s is wanted", name, #output, wanted), 0)
+  fail("bnn.likelihood.%s: expected %s from the network, got %d values", name, wanted, #output)
 end
 
 -- Raises unless y has the shape of the output: [n, 1] against [n] would broadcast to [n, n].
 local function check_targets(name, output, y)
   check_one(name, output, "one tensor of the shape of y")
-  if y == nil then error(name .. ": the data have no targets y", 0) end
+  if y == nil then fail("bnn.likelihood.%s: expected targets y, the data have none", name) end
   if not shapes.equal(output, y) then
-    error(strings.message("%s: the network's output is %s, y is %s", name, shapes.text(output),
-      shapes.text(y)), 0)
+    fail("bnn.likelihood.%s: expected y %s, the shape of the network's output, got %s", name,
+      shapes.text(output), shapes.text(y))
   end
 end
 
@@ -58,7 +60,7 @@ function M.categorical()
     classes = true,
     log_prob = function(logits, y)
       check_logits(logits)
-      if y == nil then error("categorical: the data have no labels y", 0) end
+      if y == nil then fail "bnn.likelihood.categorical: expected labels y, the data have none" end
       return -core.ops.cross_entropy(logits, y)
     end,
     predict = function(logits)
@@ -94,8 +96,8 @@ function M.poisson()
     log_prob = function(log_rate, y)
       check_targets("poisson", log_rate, y)
       if y:dtype() ~= core.real then
-        error(strings.message("poisson: y is %s, wanted %s: y:real() converts", y:dtype(),
-          core.real), 0)
+        fail("bnn.likelihood.poisson: expected y of type %s, got %s: y:real() converts", core.real,
+          y:dtype())
       end
       return per_example(core.ops.poisson_log_prob(y, log_rate))
     end,
@@ -109,8 +111,8 @@ end
 -- The two values of a network that gives its own noise; log sigma is [n, d] or broadcasts to it.
 local function mean_and_log_sigma(output)
   if type(output) ~= "table" or #output ~= 2 then
-    error("gaussian without sigma: the network is to give two values, mean and log sigma; "
-      .. "bnn.likelihood.gaussian{sigma = 1} has a given noise", 0)
+    fail("bnn.likelihood.gaussian: expected two values from the network, mean and log sigma; "
+      .. "gaussian{sigma = 1} has a given noise")
   end
   return output[1], output[2]
 end
@@ -125,7 +127,7 @@ function M.gaussian(opts)
   local log_prob = opts.sigma and core.ops.gaussian_log_prob or core.ops.gaussian_log_prob_of_log
   local function parts(output)
     if not opts.sigma then return mean_and_log_sigma(output) end
-    check_one("gaussian{sigma=}", output, "one tensor of means")
+    check_one("gaussian", output, "one tensor of means")
     return output, opts.sigma
   end
   local function variance(output)
@@ -155,17 +157,14 @@ local FIELDS = {
 }
 
 --- A likelihood by its name, or the value itself; raises for anything else.
-function M.of(given, level)
+function M.of(given)
   if type(given) == "table" and given.log_prob then
-    options.check("likelihood", given, FIELDS)
-    return given
+    return options.check("likelihood", given, FIELDS) and given
   end
   if M.names[given] then return M[given]() end
-  local what = type(given) == "string" and "'" .. given .. "'" or given and "a " .. type(given)
   local names = table.concat(options.sorted_names(M.names), "', '")
-  error(strings.message(
-    "likelihood is %s, wanted '%s', bnn.likelihood.gaussian{sigma=} or a table with log_prob",
-    what or "missing", names), (level or 1) + 1)
+  fail("likelihood: expected '%s', bnn.likelihood.gaussian{sigma=} or a table with log_prob, "
+    .. "got %s", names, kinds.show(given))
 end
 
 --- A likelihood as data, {name=, sigma=}, of which `of_data` makes it again; of one of your own

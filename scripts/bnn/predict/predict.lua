@@ -289,9 +289,9 @@ function M.predict(model, x, opts)
   opts = options.check("bnn.predict", opts, OPTIONS)
   check_model("bnn.predict", model)
   local rows = check_rows(x, "bnn.predict")
-  classes.check_same("bnn.predict", model, x, 2)
+  classes.check_same("bnn.predict", model, x)
   x = rows
-  local likelihood = likelihoods.of(model.likelihood, 2)
+  local likelihood = likelihoods.of(model.likelihood)
   opts.classes = likelihood.classes and not likelihood.variance or false
   if opts.continue then check_continued(opts, model) end
   check_samples(opts, model)
@@ -311,15 +311,15 @@ end
 -- @param data part of a data set: x, y
 -- @param opts table: key=, samples=1
 function M.log_likelihood(model, data, opts)
-  opts = options.check("log_likelihood", opts, {
+  opts = options.check("bnn.log_likelihood", opts, {
     key = {type = "key", required = true},
     samples = {type = "integer", min = 1, default = 1},
   })
   check_model("bnn.log_likelihood", model)
   expect_model.data("bnn.log_likelihood: data", data)
-  local likelihood = likelihoods.of(model.likelihood, 2)
-  classes.check_same("log_likelihood", model, data, 2)
-  local y = classes.targets("log_likelihood", likelihood, data.y, 2)
+  local likelihood = likelihoods.of(model.likelihood)
+  classes.check_same("bnn.log_likelihood", model, data)
+  local y = classes.targets("bnn.log_likelihood", likelihood, data.y)
   local source = {x = data.x:contiguous(), y = y and y:contiguous()}
   local function log_prob(params, batch, key)
     return likelihood.log_prob(trace_model.output(model.net, params, batch.x, {key = key}), batch.y)

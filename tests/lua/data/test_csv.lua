@@ -72,8 +72,9 @@ function TestCsv.test_misuse_raises()
   lu.assertErrorMsgContains("drop: expected a list of names or positions", csv, file, {drop = {{}}})
   lu.assertErrorMsgContains("classes are those of a label column", csv, file, {classes = {"a"}})
   lu.assertErrorMsgContains("'a' is there twice", csv, file, {label = 1, classes = {"a", "a"}})
-  lu.assertErrorMsgContains("the list is empty", csv, file, {label = 1, classes = {}})
-  lu.assertErrorMsgContains("classes and like say one thing", csv, file,
+  lu.assertErrorMsgContains("expected names, got an empty list", csv, file,
+    {label = 1, classes = {}})
+  lu.assertErrorMsgContains("expected classes= or like=, got both", csv, file,
     {label = 1, classes = {"a"}, like = {"a"}})
   for _, drop in ipairs{{0}, {1.5}, {a = 1}, 2^40} do
     lu.assertErrorMsgContains("bnn.data.csv: drop: expected a list", csv, file, {drop = drop})

@@ -260,10 +260,12 @@ function TestStep.test_misuse_raises()
   local state = bnn.optim.adam{}:init(objective)
   local batch = {x = x, y = y}
   local rows = {
-    {"a state is wanted", nil, batch, key}, {"got table", {}, batch, key},
-    {"a key is wanted, got nil", state, batch}, {"a key is wanted, got number", state, batch, 3},
+    {"objective:step: state: expected a state, as optimizer:init(objective) gives it, got nil"},
+    {"got a table", {}, batch, key},
+    {"key: expected a key, got nil", state, batch},
+    {"key: expected a key, got a number", state, batch, 3},
     {"did you mean 'beta'", state, batch, key, {bta = 1}},
-    {"the data have no labels", state, {x = x}, key},
+    {"expected labels y, the data have none", state, {x = x}, key},
     {"[6, 8]", state, {x = bnn.zeros(N, 7), y = y}, key},
     {"x has 48 rows, y is [47]", state, {x = x, y = y:narrow(1, 1, 47)}, key},
   }
@@ -342,7 +344,7 @@ function TestLikelihoods.test_poisson_is_the_probability_of_counts()
   lu.assertAlmostEquals((rates - log_rate:exp()):abs():max():item(), 0, 1e-5)
   local state = bnn.optim.adam{}:init(objective)
   lu.assertNotNil(objective:step(state, {x = x, y = t}, key))
-  raises("poisson: y is i32, wanted", objective.step, objective, state, {x = x, y = t:to "i32"},
+  raises("poisson: expected y of type", objective.step, objective, state, {x = x, y = t:to "i32"},
     key)
 end
 
@@ -355,9 +357,9 @@ function TestLikelihoods.test_targets_of_another_shape_are_refused()
                                 poisson = "poisson"} do
     local objective = elbo{net = one, posterior = q, likelihood = likelihood}
     local state = bnn.optim.adam{}:init(objective)
-    raises({name, "[48, 1]", "y is [48]"}, objective.step, objective, state,
+    raises({name, "[48, 1]", "got [48]"}, objective.step, objective, state,
       {x = x, y = bnn.zeros(N)}, key)
-    raises({name, "no targets y"}, objective.step, objective, state, {x = x}, key)
+    raises({name, "expected targets y"}, objective.step, objective, state, {x = x}, key)
     lu.assertNotNil(objective:step(state, {x = x, y = bnn.zeros(N, 1)}, key))
   end
 end
@@ -365,14 +367,14 @@ end
 function TestLikelihoods.test_a_loss_of_another_shape_is_refused()
   local rows = {log_prob = function(logits) return logits end}
   local objective = elbo{likelihood = rows}
-  raises("log_prob gives [48, 3], wanted one number an example: [48]", objective.step, objective,
+  raises("log_prob: expected one number an example, [48], got [48, 3]", objective.step, objective,
     bnn.optim.adam{}:init(objective), {x = x, y = y}, key)
   -- a sum over the batch would be another objective, and a number is none
   local sum = elbo{likelihood = {log_prob = function(logits) return logits:sum() end}}
-  raises("log_prob gives [], wanted one number an example: [48]", sum.step, sum,
+  raises("log_prob: expected one number an example, [48], got []", sum.step, sum,
     bnn.optim.adam{}:init(sum), {x = x, y = y}, key)
   local number = elbo{likelihood = {log_prob = function() return 3 end}}
-  raises("log_prob gives a number, wanted one number an example: [48]", number.step, number,
+  raises("log_prob: expected one number an example, [48], got a number", number.step, number,
     bnn.optim.adam{}:init(number), {x = x, y = y}, key)
 end
 
@@ -395,8 +397,10 @@ end
 function TestLikelihoods.test_a_batch_that_is_none_is_named()
   local objective = elbo()
   local state = bnn.optim.adam{}:init(objective)
-  raises("the batch's x is a nil", objective.step, objective, state, {x, y}, key)
-  raises("the batch's y is a table", objective.step, objective, state, {x = x, y = {1}}, key)
+  raises("objective:step: batch.x: expected a tensor, got nil", objective.step, objective, state,
+    {x, y}, key)
+  raises("batch.y: expected a tensor, got a table", objective.step, objective, state,
+    {x = x, y = {1}}, key)
   local across = x:t():contiguous():t() -- a strided view of the same numbers
   lu.assertEquals(objective:step(state, {x = across, y = y}, key),
     (elbo():step(bnn.optim.adam{}:init(objective), {x = x, y = y}, key)))
@@ -422,8 +426,8 @@ end
 function TestLikelihoods.test_refusals()
   local q = bnn.posterior.meanfield(params)
   local rows = {
-    {"'categoricl'", "categoricl"}, {"'normal', wanted 'bernoulli'", "normal"},
-    {"a function", bnn.likelihood.gaussian}, {"a table with log_prob", {}}, {"a number", 3},
+    {'got "categoricl"', "categoricl"}, {"likelihood: expected 'bernoulli'", "normal"},
+    {"a function", bnn.likelihood.gaussian}, {"a table with log_prob", {}}, {"got 3", 3},
   }
   for i, row in ipairs(rows) do
     local ok, message = pcall(bnn.elbo, {net = net, posterior = q, beta = 1, likelihood = row[2]})
@@ -455,11 +459,11 @@ function TestLikelihoods.test_a_network_of_two_values_is_refused_by_name()
   local two = bnn.transform(function(input) return bnn.nn.linear(3)(input), input end)
   local q = bnn.posterior.meanfield(two:init(key, x))
   local rows = {
-    {"categorical: the network gives 2 values, one tensor of logits [n, C] is wanted",
+    {"categorical: expected one tensor of logits [n, C] from the network, got 2 values",
      "categorical", y},
-    {"bernoulli: the network gives 2 values, one tensor", "bernoulli", x},
-    {"poisson: the network gives 2 values, one tensor", "poisson", x},
-    {"gaussian{sigma=}: the network gives 2 values, one tensor",
+    {"bernoulli: expected one tensor of", "bernoulli", x},
+    {"poisson: expected one tensor of", "poisson", x},
+    {"gaussian: expected one tensor of means from the network, got 2 values",
      bnn.likelihood.gaussian{sigma = 1}, x},
   }
   for _, row in ipairs(rows) do
@@ -474,7 +478,8 @@ TestMaking = {}
 function TestMaking.test_refusals()
   local q = bnn.posterior.meanfield(params)
   local rows = {
-    {"give one of them", {net = net, posterior = q, beta = 1, temperature = 1}},
+    {"expected beta= or temperature=, got both",
+     {net = net, posterior = q, beta = 1, temperature = 1}},
     {"net: expected", {posterior = q}}, {"posterior: expected", {net = net}},
     {"expected a posterior", {net = net, posterior = params}},
     {"net: expected a network with apply", {net = print, posterior = q}},
@@ -492,9 +497,9 @@ function TestMaking.test_refusals()
     lu.assertStrContains(message, row[1], false, "row " .. i)
   end
   local no_size = bnn.elbo{net = net, posterior = q}
-  raises("a temperature needs data_size", no_size.beta_at, no_size, 1)
-  raises("data_size is needed", no_size.audit, no_size)
-  raises("beta: its function gave nil at step 4", function()
+  raises("bnn.elbo: expected data_size=", no_size.beta_at, no_size, 1)
+  raises("bnn.elbo: expected data_size=", no_size.audit, no_size)
+  raises("bnn.elbo: beta: expected a number from its function at step 4, got nil", function()
     return elbo{beta = function() end}:beta_at(4)
   end)
 end

@@ -413,7 +413,7 @@ function TestNoise.test_a_network_without_noise_wants_sigma()
   local plain_net = bnn.nn.linear(2)
   local q = bnn.posterior.meanfield(plain_net:init(key, x))
   local objective = bnn.elbo{net = plain_net, posterior = q, likelihood = "gaussian", beta = 0}
-  raises("two values, mean and log sigma", objective.evaluate, objective,
+  raises("expected two values from the network, mean and log sigma", objective.evaluate, objective,
     bnn.data.part{x = x, y = regression()}, {key = key})
 end
 
@@ -422,11 +422,12 @@ TestMaking = {}
 function TestMaking.test_refusals()
   local function loss(p, b) return net:apply(p, b.x):cross_entropy(b.y) end
   local rows = {
-    {"one of params= and posterior=", {loss = loss}},
-    {"one of params= and posterior=", {loss = loss, params = params, posterior = posterior()}},
-    {"a loss= is wanted, or net= and likelihood=", {params = params}},
-    {"two ways to say one thing", {params = params, loss = loss, likelihood = "categorical",
-                                   net = net}},
+    {"expected params= or posterior=, got neither", {loss = loss}},
+    {"expected params= or posterior=, got both",
+     {loss = loss, params = params, posterior = posterior()}},
+    {"expected loss=, or net= and likelihood=, got neither", {params = params}},
+    {"expected loss=, or net= and likelihood=, got both",
+     {params = params, loss = loss, likelihood = "categorical", net = net}},
     {"net: expected a network with apply", {params = params, likelihood = "categorical"}},
     {"beta names 'mlp/linear_2'", {posterior = posterior(), loss = loss,
                                    beta = {["mlp/linear_2"] = 1, default = 1}}},
@@ -436,7 +437,8 @@ function TestMaking.test_refusals()
                                                beta = {["mlp/linear_1"] = 1}}},
     {"prior names 'mlp/linear_0'", {posterior = posterior(LAST), loss = loss,
                                     prior = {["mlp/linear_0"] = 1, default = 1}}},
-    {"beta and temperature", {posterior = posterior(), loss = loss, beta = 1, temperature = 1}},
+    {"beta= or temperature=, got both",
+     {posterior = posterior(), loss = loss, beta = 1, temperature = 1}},
     {"expected more than 0", {posterior = posterior(), loss = loss, prior = 0}},
     {"did you mean 'params'", {parms = params, loss = loss}},
   }
@@ -449,12 +451,14 @@ end
 
 function TestMaking.test_a_loss_must_be_one_number_an_example()
   local rows = {
-    {"loss gives [], wanted one number an example: [48]", function(p, b)
+    {"loss: expected one number an example, [48], got []", function(p, b)
       return net:apply(p, b.x):cross_entropy(b.y):mean()
     end},
-    {"loss gives [48, 3], wanted", function(p, b) return net:apply(p, b.x) end},
-    {"loss gives a number, wanted", function() return 3 end},
-    {"prior of 'mlp/linear_0/w' gives a number", function(p, b)
+    {"loss: expected one number an example, [48], got [48, 3]", function(p, b)
+      return net:apply(p, b.x)
+    end},
+    {"loss: expected one number an example, [48], got a number", function() return 3 end},
+    {"prior of 'mlp/linear_0/w': expected its log density, a tensor, got a number", function(p, b)
       return net:apply(p, b.x):cross_entropy(b.y)
     end, function() return 1 end},
   }
@@ -480,7 +484,7 @@ function TestMaking.test_predict_wants_a_net()
     return net:apply(p, b.x):cross_entropy(b.y)
   end}
   raises("model.net: expected a network", bnn.predict, objective, x, {key = key})
-  raises("only an objective with a posterior", objective.audit, objective)
+  raises("objective:audit: expected an objective with a posterior", objective.audit, objective)
 end
 
 -- ---- what goes wrong ----
@@ -508,11 +512,11 @@ end
 
 function TestFaults.test_figures_have_names_of_their_own_and_are_numbers()
   local rows = {
-    {"a figure called 'loss': that name is taken", {loss = 7}},
-    {"a figure called 'penalty'", {penalty = 7}},
-    {"figure 'a' is a string, wanted a number or a tensor [] or [48]", {a = "x"}},
-    {"figure 'a' gives [48, 6], wanted one number an example: [48]", {a = x}},
-    {"its second value is a tensor", x},
+    {"loss: figure 'loss': expected another name", {loss = 7}},
+    {"figure 'penalty': expected another name", {penalty = 7}},
+    {"figure 'a': expected a number or a tensor [] or [48], got a string", {a = "x"}},
+    {"figure 'a': expected one number an example, [48], got [48, 6]", {a = x}},
+    {"loss: the second value: expected a table name -> figure, got a tensor", x},
   }
   for _, row in ipairs(rows) do
     local objective = bnn.objective{params = params, loss = function(p, b)
@@ -531,7 +535,7 @@ function TestFaults.test_bytes_are_no_counts()
                                     likelihood = name}
     return objective:value({x = inputs, y = targets}, key).loss
   end
-  raises("poisson: y is u8, which is for images (y / 255): y:real() converts", evaluate, "poisson",
+  raises("got u8, which is for images (y / 255): y:real() converts", evaluate, "poisson",
     counts:reshape(3, 1))
   lu.assertEquals(evaluate("categorical", bnn.zeros(3, "u8")), 0) -- classes may be bytes
   lu.assertEquals(type(evaluate("bernoulli", counts:reshape(3, 1))), "number")
@@ -542,20 +546,22 @@ function TestFaults.test_negative_weights_are_refused()
     opts.net, opts.posterior = net, posterior()
     return bnn.elbo(opts)
   end
-  raises("beta is -1, at least 0 is wanted", make, {beta = -1})
-  raises("temperature is -1.0, at least 0 is wanted", make,
+  raises("bnn.elbo: beta: expected at least 0, got -1", make, {beta = -1})
+  raises("bnn.elbo: temperature: expected at least 0, got -1.0", make,
     {temperature = {["mlp/linear_0"] = -1.0, default = 1}})
   local objective = make{beta = function(step) return 1 - step end}
-  raises("its function gave -1 at step 2, at least 0 is wanted", objective.beta_at, objective, 2)
-  raises("lr is a table, a number is wanted", objective.step, objective,
+  raises("beta: expected at least 0 from its function at step 2, got -1", objective.beta_at,
+    objective, 2)
+  raises("objective:step: lr: expected a number, got a table", objective.step, objective,
     bnn.optim.adam{}:init(objective), batch, key, {lr = {}})
 end
 
 function TestFaults.test_what_a_batch_may_hold()
   local objective = objective_of(cases[1])
-  raises("the batch has a field 'z', only x and y are known", objective.value, objective,
+  raises("objective:value: batch: expected {x = tensor, y = tensor}, got a field 'z'",
+    objective.value, objective,
     {x = x, y = y, z = x}, key)
-  raises("there are no examples", objective.evaluate, objective,
+  raises("objective:evaluate: data: expected examples, got none", objective.evaluate, objective,
     {x = bnn.zeros(0, 6), y = bnn.zeros({0}, "i32")}, {key = key})
 end
 

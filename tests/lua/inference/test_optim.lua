@@ -181,7 +181,8 @@ function TestStates.test_refusals()
   end
   local p = bnn.nn.linear(2):init(key, bnn.zeros(1, 3))
   local state = adam{lr = function(step) return step < 2 and "fast" or -1 end}:init(p)
-  raises("lr: its function gave string at step 1", state.update, state, p, p)
+  raises("lr: expected a number from its function at step 1, got a string", state.update,
+    state, p, p)
   raises("has 7 elements, 8 are wanted", state.update, state, p, bnn.zeros(7), 0.1)
   raises("lr is -3", state.update, state, p, p, -3)
   lu.assertEquals(state:steps(), 0)

@@ -70,9 +70,9 @@ function TestSchedule.test_value_takes_numbers_functions_and_callable_objects()
 end
 
 function TestSchedule.test_value_names_what_is_no_schedule()
-  lu.assertErrorMsgContains("beta: a number or a function of the step is wanted, got string",
+  lu.assertErrorMsgContains("beta: expected a number or a function of the step, got a string",
     schedule.value, "1", 1, "beta")
-  lu.assertErrorMsgContains("beta: its function gave nil at step 7, a number is wanted",
+  lu.assertErrorMsgContains("beta: expected a number from its function at step 7, got nil",
     schedule.value, function() end, 7, "beta")
 end
 
@@ -81,15 +81,15 @@ function TestSchedule.test_wrong_options_are_refused_by_name()
     {"linear", {form = 1, to = 2, steps = 3}, "'form': did you mean 'from'?"},
     {"linear", {from = 1, to = 2}, "bnn.schedule.linear: steps: expected"},
     {"cosine", {from = 1, steps = 0}, "steps: expected at least 1, got 0"},
-    {"warmup", {steps = 3}, "bnn.schedule.warmup: 'to' or 'after' is missing"},
-    {"piecewise", {}, "at least one piece is wanted"},
-    {"piecewise", {{2, 1}}, "piece 1: {step, value} is wanted, steps rising from 1"},
-    {"piecewise", {{1, 1}, {1, 2}}, "piece 2: {step, value} is wanted, steps rising from 1"},
+    {"warmup", {steps = 3}, "bnn.schedule.warmup: expected to= or after=, got neither"},
+    {"piecewise", {}, "expected at least one piece, got none"},
+    {"piecewise", {{2, 1}}, "piece 1: expected {step, value}, steps rising from 1"},
+    {"piecewise", {{1, 1}, {1, 2}}, "piece 2: expected {step, value}, steps rising from 1"},
     {"piecewise", {{1, "x"}}, "piece 1:"},
     {"step", {from = 1, factor = 2}, "every: expected"},
     {"exponential", {from = 1, factor = 0}, "factor: expected more than 0, got 0"},
-    {"cyclical", {period = 3}, "'from' (and 'to') or 'of' is wanted, one of the two"},
-    {"cyclical", {period = 3, from = 1, of = 2}, "'from' (and 'to') or 'of' is wanted"},
+    {"cyclical", {period = 3}, "expected from= (and to=) or of=, one of the two"},
+    {"cyclical", {period = 3, from = 1, of = 2}, "expected from= (and to=) or of="},
     {"blundell", {batches = 0.5}, "batches: expected an integer, got 0.5"},
     {"constant", "x", "bnn.schedule.constant: expected a number"},
   }

@@ -176,8 +176,10 @@ function TestSchedules.test_they_are_asked_for_steps_counted_from_1()
 end
 
 function TestSchedules.test_what_is_no_number_is_refused()
-  raises("lr: its function gave string at step 1", train, {lr = function() return "fast" end})
-  raises("beta: its function gave nil at step 1", train, {beta = function() end})
+  raises("lr: expected a number from its function at step 1, got a string", train,
+    {lr = function() return "fast" end})
+  raises("beta: expected a number from its function at step 1, got nil", train,
+    {beta = function() end})
   raises({"step 1: ", "lr is -1"}, train, {lr = -1})
   local function beta(step) return step == 3 and -1 or 0 end
   raises({"step 3: ", "beta is -1"}, train, {beta = beta})

@@ -1,0 +1,48 @@
+--- What an objective reads: batches of one's own, and targets as its likelihood takes them.
+local classes = require "bnn.model.classes"
+local fail = require "bnn.base.fail"
+local kinds = require "bnn.base.kinds"
+
+local M = {}
+
+local BATCH = "{x = tensor, y = tensor}"
+
+--- A batch of the user's own with contiguous tensors, or raises.
+-- @param what string: the method, for messages
+function M.check(what, batch)
+  if type(batch) ~= "table" then fail.expected(what .. ": batch", BATCH, batch) end
+  for _, name in ipairs{"x", "y"} do
+    local value = batch[name]
+    if not kinds.is_object(value, "tensor") and (name == "x" or value ~= nil) then
+      fail("%s: batch.%s: expected a tensor, got %s", what, name, kinds.shown(value))
+    end
+  end
+  for name in pairs(getmetatable(batch) == nil and batch or {}) do
+    if name ~= "x" and name ~= "y" then
+      fail("%s: batch: expected %s, got a field '%s'", what, BATCH, tostring(name))
+    end
+  end
+  return {x = batch.x:contiguous(), y = batch.y and batch.y:contiguous()}
+end
+
+--- Inputs and targets as the objective's likelihood takes them; mostly `source` itself.
+function M.with_labels(objective, what, source)
+  local y = source.y
+  if rawequal(y, objective.plain_y) then return source end
+  local labels = classes.targets(what, objective.likelihood, y)
+  if not rawequal(labels, y) then return {x = source.x, y = labels} end
+  objective.plain_y = y
+  return source
+end
+
+--- Raises for targets that are bytes: they would be read as images, y / 255, which no count or
+-- class is.
+function M.check_targets(objective, what, source)
+  local likelihood = objective.likelihood
+  if not likelihood or likelihood.name == "bernoulli" or not source.y then return end
+  if source.y:dtype() ~= "u8" then return end
+  fail("%s: y: expected numbers of another type, got u8, which is for images (y / 255): "
+    .. "y:real() converts", what)
+end
+
+return M

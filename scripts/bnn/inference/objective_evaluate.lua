@@ -1,0 +1,123 @@
+--- An objective as numbers: its loss, penalties and figures on a data set, and whether a data set
+-- fits it.
+local batches = require "bnn.inference.objective_batch"
+local classes = require "bnn.model.classes"
+local core = require "bnn.core"
+local expect_model = require "bnn.params.expect_model"
+local fail = require "bnn.base.fail"
+local losses = require "bnn.inference.objective_loss"
+local options = require "bnn.base.options"
+local penalties = require "bnn.inference.objective_penalties"
+local sampled = require "bnn.predict.predict"
+local strings = require "bnn.base.strings"
+local trace_model = require "bnn.autodiff.trace_model"
+
+local M = {}
+
+-- The loss and all figures of each example as the columns of one tensor [n, k].
+local function columns(self, names)
+  return function(params, batch, key)
+    local n = batch.x:size(1)
+    local loss, figures = losses.of(self, params, batch, key, false)
+    local list = {loss:reshape(n, 1)}
+    for i, name in ipairs(options.sorted_names(figures)) do
+      names[i] = name
+      local figure = figures[name]
+      local has_rows = type(figure) ~= "number" and figure:dim() == 1
+      list[i + 1] = (has_rows and figure or loss * 0 + figure):reshape(n, 1)
+    end
+    return core.ops.concat(list, 2)
+  end
+end
+
+-- The weight of the KL that figures are given with: what is asked for, else that of the last step
+-- that was made, else of the first.
+local function beta_of_figures(self, opts)
+  if opts.beta then return opts.beta end
+  local last = self.last
+  if last and (opts.step == nil or opts.step == last.step) then return last.beta end
+  return penalties.beta_at(self, math.max(opts.step or 1, 1))
+end
+
+local function figures_of(self, what, data, opts)
+  local source = {x = data.x:contiguous(), y = data.y and data.y:contiguous()}
+  source = batches.with_labels(self, what, source)
+  batches.check_targets(self, what, source)
+  local names = self.figure_names or {}
+  self.figure_names = names
+  local means = sampled.means(self, "evaluate", source, columns(self, names), {key = opts.key})
+  local figures = {loss = means[1], penalty = penalties.decay(self)}
+  for i, name in ipairs(names) do figures[name] = means[i + 1] end
+  if self.prior then
+    local terms = penalties.terms(self, opts.key:fold "prior")
+    figures.kl_divergence = penalties.kl(terms)
+    figures.penalty = figures.penalty
+      + penalties.weighted_kl(self, terms, beta_of_figures(self, opts))
+  end
+  if self.is_elbo then figures.elbo = -figures.loss - figures.penalty end
+  return figures
+end
+
+local OPTIONS = {
+  key = {type = "key", required = true},
+  step = {type = "integer", min = 0},
+  beta = {type = "number", min = 0},
+}
+
+--- The figures of a data set: objective:evaluate.
+function M.evaluate(self, data, opts)
+  local what = "objective:evaluate"
+  opts = options.check(what, opts, OPTIONS)
+  expect_model.data(what .. ": data", data)
+  if data.x:size(1) == 0 then fail("%s: data: expected examples, got none", what) end
+  classes.check_same(what, self, data)
+  return figures_of(self, what, data, opts)
+end
+
+--- The figures of one batch: objective:value.
+function M.value(self, batch, key, opts)
+  opts = options.check("objective:value", opts, {step = OPTIONS.step, beta = OPTIONS.beta})
+  local data = batches.check("objective:value", batch)
+  return M.evaluate(self, data, {key = key, step = opts.step, beta = opts.beta})
+end
+
+-- How many outputs the network gives for an example.
+local function output_width(self, data)
+  local width
+  trace_model.model(self, {x = data.x}, 1, function(params, batch, key)
+    local output = trace_model.output(self.net, params, batch.x, {key = key})
+    width = output:size(-1)
+    return {output}
+  end, {})
+  return width
+end
+
+-- What is wrong with the labels of a data set, or nil.
+local function label_fault(self, data)
+  if not data.y then return "the data have no labels" end
+  local labels, fault = classes.labels(data.y)
+  if not labels then return fault end
+  local width = output_width(self, data)
+  for i, label in ipairs(labels:totable()) do
+    if label < 0 or label >= width then
+      return ("label %d of example %d is outside 0..%d, the network's %d classes"):format(label, i,
+        width - 1, width)
+    end
+  end
+end
+
+--- Whether a data set fits the likelihood: objective:check_data.
+function M.check_data(self, data)
+  expect_model.data("objective:check_data: data", data)
+  local fault = classes.difference(data.classes, self.classes)
+  if not fault and self.likelihood and self.likelihood.classes then
+    fault = label_fault(self, data)
+  end
+  if fault then
+    return nil, strings.message("%s%s", data.origin and data.origin .. ": " or "", fault)
+  end
+  self.classes = self.classes or data.classes
+  return true
+end
+
+return M

@@ -1,0 +1,115 @@
+--- What bnn.elbo and bnn.objective take, checked: the fields of an objective.
+local classes = require "bnn.model.classes"
+local expect_model = require "bnn.params.expect_model"
+local fail = require "bnn.base.fail"
+local likelihoods = require "bnn.model.likelihood"
+local options = require "bnn.base.options"
+local param_options = require "bnn.params.param_options"
+
+local M = {}
+
+-- Of both; what only one of them takes is below.
+local function both(own)
+  local spec = {
+    posterior = "posterior",
+    net = "any",
+    likelihood = "any",
+    beta = "schedule|table",
+    temperature = "schedule|table",
+    data_size = {type = "integer", min = 1},
+    classes = {type = "string", list = true},
+    kl = {type = "string", choices = {"sum", "leading"}, default = "sum"},
+    prior = {type = "number|function|table", above = 0},
+    samples = {type = "integer", min = 1, default = 1},
+    weight_decay = {type = "number|table", min = 0, default = 0},
+  }
+  for name, kind in pairs(own) do spec[name] = kind end
+  return spec
+end
+
+local ELBO = both{
+  net = {type = "any", required = true},
+  posterior = {type = "posterior", required = true},
+  likelihood = {type = "any", default = "categorical"},
+}
+
+local OBJECTIVE = both{params = "params", loss = "function"}
+
+-- Names of the tensors that the posterior covers, and of those that are points.
+local function names_of(opts)
+  if not opts.posterior then return {}, opts.params:names() end
+  local random, points = opts.posterior.logvar:names(), {}
+  for _, name in ipairs(opts.posterior.mu:names()) do
+    if not opts.posterior.logvar[name] then points[#points + 1] = name end
+  end
+  return random, points
+end
+
+-- Options by path must name tensors, and leave none out.
+local function check_paths(what, opts)
+  local random, points = names_of(opts)
+  local with_prior = opts.posterior and random or points
+  for _, option in ipairs{
+    {"beta", with_prior}, {"temperature", with_prior}, {"prior", with_prior},
+    {"weight_decay", points},
+  } do
+    local name, paths = table.unpack(option)
+    local fault = opts[name] and param_options.fault(name, opts[name], paths)
+    if fault then fail("%s: %s", what, fault) end
+  end
+end
+
+-- A weight of the KL that is a number must be one of at least 0, by path too.
+local function check_weights(what, opts)
+  for _, name in ipairs{"beta", "temperature"} do
+    local given = opts[name]
+    local is_table = type(given) == "table" and not options.accept(given, "schedule")
+    for _, value in pairs(is_table and given or {given}) do
+      if type(value) == "number" and (value < 0 or value ~= value) then
+        fail("%s: %s: expected at least 0, got %s", what, name, value)
+      end
+    end
+  end
+end
+
+-- The fields of an objective, in place; the likelihood by its name becomes its value.
+local function complete(what, opts)
+  if opts.beta and opts.temperature then
+    fail("%s: expected beta= or temperature=, got both", what)
+  end
+  if opts.likelihood then
+    expect_model.net(what .. ": net", opts.net)
+    opts.likelihood = likelihoods.of(opts.likelihood)
+  end
+  if opts.classes then classes.check(what, opts.classes) end
+  if opts.params then expect_model.buffer(what .. ": params", opts.params) end
+  if opts.posterior then opts.prior = opts.prior or 1 end
+  if opts.prior and not opts.beta then opts.temperature = opts.temperature or 1 end
+  check_paths(what, opts)
+  check_weights(what, opts)
+  opts.what = what
+  return opts
+end
+
+--- The fields of an ELBO, or raises.
+function M.elbo(given)
+  local opts = complete("bnn.elbo", options.check("bnn.elbo", given, ELBO))
+  opts.is_elbo = true
+  return opts
+end
+
+--- The fields of any other objective, or raises.
+function M.objective(given)
+  local opts = options.check("bnn.objective", given, OBJECTIVE)
+  if (opts.params == nil) == (opts.posterior == nil) then
+    fail("bnn.objective: expected params= or posterior=, got %s",
+      opts.params and "both" or "neither")
+  elseif opts.loss and opts.likelihood then
+    fail "bnn.objective: expected loss=, or net= and likelihood=, got both"
+  elseif not opts.loss and not opts.likelihood then
+    fail "bnn.objective: expected loss=, or net= and likelihood=, got neither"
+  end
+  return complete("bnn.objective", opts)
+end
+
+return M

@@ -1,0 +1,160 @@
+--- What an objective adds to the mean loss, and its weights:
+--
+--     sum over tensors t of beta_t w_t KL_t(q || prior) + decay_t / 2 * sum of squares
+--
+-- with w_t = 1, or 1 / first dimension for kl = "leading". A prior is a standard deviation, whose
+-- part C knows in closed form, or a density in Lua over ops, whose -log goes into the program. With
+-- params in place of a posterior, -log prior(w) stands in place of the KL.
+local core = require "bnn.core"
+local expect = require "bnn.base.expect"
+local expect_model = require "bnn.params.expect_model"
+local fail = require "bnn.base.fail"
+local options = require "bnn.base.options"
+local param_options = require "bnn.params.param_options"
+local parameters = require "bnn.params.params"
+local schedule = require "bnn.inference.schedule"
+local strings = require "bnn.base.strings"
+
+local M = {}
+
+-- The mean of the parameters, and the log-variance of those that are drawn, or nil.
+local function parameters_of(objective)
+  return expect_model.parameters_of(objective.what, objective)
+end
+
+-- Names of the tensors that the prior is about: the posterior's, or all of a MAP estimate's.
+local function prior_names(objective)
+  if not objective.prior then return {} end
+  return objective.posterior and objective.posterior.logvar:names() or objective.params:names()
+end
+
+-- name -> place among all tensors.
+local function places_of(objective)
+  local places = {}
+  for i, name in ipairs(parameters_of(objective):names()) do places[name] = i end
+  return places
+end
+
+-- ---- in a step ----
+
+--- The lists by tensor that say how C weighs penalties: w_t, 1 / prior^2 (0 where it is a density),
+-- decay_t.
+function M.by_tensor(objective)
+  local kl, precision, decay, has_prior = {}, {}, {}, {}
+  for _, name in ipairs(prior_names(objective)) do has_prior[name] = true end
+  local mu, logvar = parameters_of(objective)
+  for i, entry in ipairs(parameters.layout_of(mu)) do
+    local prior = has_prior[entry.name] and param_options.value(objective.prior, entry.name)
+    local first = objective.kl == "leading" and math.max(entry.shape[1] or 1, 1)
+    kl[i] = not prior and 0 or first and 1 / first or 1
+    precision[i] = type(prior) == "number" and 1 / prior / prior or 0
+    local is_point = not (logvar and logvar[entry.name])
+    decay[i] = is_point and param_options.value(objective.weight_decay, entry.name) or 0
+  end
+  return kl, precision, decay
+end
+
+--- The tensors whose prior is a density: list of {name=, place= among all tensors, density=}.
+function M.densities(objective)
+  local places, terms = places_of(objective), {}
+  for _, name in ipairs(prior_names(objective)) do
+    local density = param_options.value(objective.prior, name)
+    if type(density) ~= "number" then
+      terms[#terms + 1] = {name = name, place = places[name], density = density}
+    end
+  end
+  return terms
+end
+
+--- sum over these of weights[i] * -log prior_i(w_i), over ops.
+-- @param terms list as densities gives it
+-- @param weights tensor [#terms]
+function M.weigh_densities(terms, params, weights)
+  local list = {}
+  for i, term in ipairs(terms) do
+    local value = term.density(params[term.name], term.name)
+    expect.tensor(strings.message("prior of '%s'", term.name), value, "its log density, a tensor")
+    list[i] = value:sum():reshape(1)
+  end
+  return -((parameters.concat(list, 1) * weights):sum())
+end
+
+-- beta of one tensor at a step, from a number or function given for it.
+local function beta_value(objective, given, step)
+  local name = objective.beta and "beta" or "temperature"
+  if not objective.beta and not objective.data_size then
+    fail("%s: expected data_size=, the number of training examples, beside a temperature",
+      objective.what)
+  end
+  local value = schedule.value(given, step, objective.what .. ": " .. name)
+  if value < 0 then
+    fail("%s: %s: expected at least 0 from its function at step %d, got %g", objective.what, name,
+      step, value)
+  end
+  return objective.beta and value or value / objective.data_size
+end
+
+--- The weight of the KL at a step: a number; if it was given by path, a list by tensor. 0 without
+-- a prior.
+function M.beta_at(objective, step)
+  local given = objective.beta or objective.temperature
+  if given == nil then return 0 end
+  if type(given) == "number" or options.accept(given, "schedule") then
+    return beta_value(objective, given, step)
+  end
+  local betas, has_prior = {}, {}
+  for _, name in ipairs(prior_names(objective)) do has_prior[name] = true end
+  for i, name in ipairs(parameters_of(objective):names()) do
+    local own = has_prior[name] and param_options.value(given, name)
+    betas[i] = own and beta_value(objective, own, step) or 0
+  end
+  return betas
+end
+
+-- ---- as numbers ----
+
+--- The KL of each tensor: list of {name=, kl= (nats; of params -log prior), weight= w_t}.
+-- @param key key: for priors that are densities, whose part is an estimate
+function M.terms(objective, key)
+  if objective.posterior then
+    return objective.posterior:kl_terms{prior = objective.prior, kl = objective.kl, key = key}
+  end
+  local terms, weights = {}, M.by_tensor(objective)
+  for i, name in ipairs(objective.prior and objective.params:names() or {}) do
+    local prior, w = param_options.value(objective.prior, name), objective.params[name]
+    local log_density = type(prior) ~= "number" and prior(w, name)
+      or core.ops.gaussian_log_prob(w, 0, prior)
+    terms[i] = {name = name, kl = -log_density:sum():item(), weight = weights[i]}
+  end
+  return terms
+end
+
+--- sum over tensors of w_t KL_t.
+function M.kl(terms)
+  local sum = 0
+  for _, term in ipairs(terms) do sum = sum + term.kl * term.weight end
+  return sum
+end
+
+--- sum over tensors of beta_t w_t KL_t.
+-- @param beta number, or list by tensor
+function M.weighted_kl(objective, terms, beta)
+  if type(beta) == "number" then return beta * M.kl(terms) end
+  local places, sum = places_of(objective), 0
+  for _, term in ipairs(terms) do
+    sum = sum + beta[places[term.name]] * term.kl * term.weight
+  end
+  return sum
+end
+
+--- decay / 2 * sum of squares over the points.
+function M.decay(objective)
+  local _, _, decay = M.by_tensor(objective)
+  local mu, sum = parameters_of(objective), 0
+  for i, name in ipairs(mu:names()) do
+    if decay[i] > 0 then sum = sum + decay[i] / 2 * (mu[name] ^ 2):sum():item() end
+  end
+  return sum
+end
+
+return M

@@ -1,0 +1,160 @@
+--- A step: the program of an objective, recorded once for each shape of a batch, and called with
+-- parameters, batch, key and the weight of the KL.
+local batches = require "bnn.inference.objective_batch"
+local core = require "bnn.core"
+local expect = require "bnn.base.expect"
+local expect_model = require "bnn.params.expect_model"
+local fail = require "bnn.base.fail"
+local kinds = require "bnn.base.kinds"
+local losses = require "bnn.inference.objective_loss"
+local lru_cache = require "bnn.base.lru_cache"
+local options = require "bnn.base.options"
+local parameters = require "bnn.params.params"
+local penalties = require "bnn.inference.objective_penalties"
+local strings = require "bnn.base.strings"
+local trace_model = require "bnn.autodiff.trace_model"
+
+local M = {}
+
+local KEPT = 8         -- recorded steps, one for each shape of a batch
+local FIRST_NOTICE = 9 -- recordings; then at twice as many each time
+
+-- What a recorded step depends on besides shapes; when it is changed, steps are recorded again.
+local RECORDED = {"net", "likelihood", "loss", "kl", "prior", "samples", "weight_decay"}
+
+--- The fields of an objective in which its recorded steps are kept, in place.
+function M.init(objective)
+  objective.steppers, objective.latest = lru_cache.new(KEPT), {}
+  objective.recorded, objective.recordings = {}, 0
+  return objective
+end
+
+-- ---- recording ----
+
+-- The runtime's objective for batches of n rows of this source.
+local function make_stepper(self, what, source, n)
+  batches.check_targets(self, what, source)
+  local terms, places = penalties.densities(self), {}
+  for i, term in ipairs(terms) do places[i] = term.place end
+  local function outputs(params, batch, key, weights)
+    local loss = losses.of(self, params, batch, key, true)
+    if not weights then return {loss} end
+    return {loss + penalties.weigh_densities(terms, params, weights), loss}
+  end
+  local program, made =
+    trace_model.model(self, source, n, outputs, {gradient = true, weights = #terms})
+  local mu, logvar = expect_model.parameters_of(self.what, self)
+  made.sizes = parameters.sizes(parameters.layout_of(mu))
+  made.kl, made.precision, made.decay = penalties.by_tensor(self)
+  made.n_variational, made.samples = logvar and logvar:numel() or 0, self.samples
+  made.loss, made.kl_weight_params = #terms > 0 and 1 or 0, places
+  return core.objective(program, made)
+end
+
+-- A line on stderr when the shapes of batches keep changing.
+local function count_recording(self, name)
+  self.recordings = self.recordings + 1
+  local n = self.recordings / FIRST_NOTICE
+  if n < 1 or math.log(n, 2) % 1 ~= 0 then return end
+  local text = "%s: steps have been recorded for %d shapes of batches, last %s; each takes time "
+    .. "and memory: batches of one size, or drop_last, are recorded once"
+  strings.notice(text:format(self.what, self.recordings, name))
+end
+
+-- Forgets what was recorded when a field has changed on which it depends.
+local function check_recorded(self)
+  local recorded = self.recorded
+  for i = 1, #RECORDED do
+    local field = RECORDED[i]
+    if recorded[field] ~= self[field] then
+      self.steppers, self.latest, recorded[field] = lru_cache.new(KEPT), {}, self[field]
+    end
+  end
+end
+
+-- The recorded step for batches of n rows of a source. That of the step before is found without a
+-- name of its shapes, which takes longer to write than the rest of step's Lua.
+local function stepper(self, what, source, n)
+  check_recorded(self)
+  local latest, x, y = self.latest, source.x, source.y
+  if latest.n == n and rawequal(latest.x, x) and rawequal(latest.y, y) then return latest.made end
+  local name = trace_model.shape_key(source, n)
+  local made = self.steppers:get(name)
+  if not made then
+    count_recording(self, name)
+    made = self.steppers:put(name, make_stepper(self, what, source, n))
+  end
+  self.latest = {x = x, y = y, n = n, made = made}
+  return made
+end
+
+-- ---- calling ----
+
+-- The rows of a batch: a source {x=, y=}, which of its rows in what order (nil: as they stand),
+-- from and count of these.
+local function rows_of(self, what, batch)
+  local rows = type(batch) == "table" and batch.rows or nil
+  local source = rows and batch.source or batches.check(what, batch)
+  source = batches.with_labels(self, what, source)
+  if rows then return source, rows, batch.from, batch.count end
+  return source, nil, 1, source.x:size(1)
+end
+
+-- What the runtime takes of a step or a gradient, in its order.
+local function arguments(self, key, beta, source, rows, from, count)
+  local mu, logvar = expect_model.parameters_of(self.what, self)
+  return mu.flat, logvar and logvar.flat, source.x, source.y, rows, from, count, key, beta
+end
+
+local STEP_OPTIONS = {beta = "any", lr = "any"} -- numbers: the runtime looks at them
+
+-- The options of a step. bnn.options would take longer than the rest of step's Lua, every step.
+local function step_options(opts)
+  if type(opts) ~= "table" then return options.check("objective:step", opts, STEP_OPTIONS) end
+  for name in next, opts do
+    if not STEP_OPTIONS[name] then return options.check("objective:step", opts, STEP_OPTIONS) end
+  end
+  return opts
+end
+
+-- The runtime's message, with a tensor's name in place of its number.
+local function with_name(message, names)
+  return (message:gsub("gradient of tensor (%d+)", function(i)
+    return ("gradient of '%s'"):format(names[math.tointeger(tonumber(i))])
+  end))
+end
+
+--- One step, in place: objective:step.
+function M.step(self, state, batch, key, opts)
+  local what = "objective:step"
+  if not kinds.is_object(state, "state") then
+    fail.expected(what .. ": state", "a state, as optimizer:init(objective) gives it", state)
+  end
+  expect.key(what .. ": key", key)
+  opts = step_options(opts)
+  local source, rows, from, count = rows_of(self, what, batch)
+  local step = state:steps() + 1
+  local beta, lr = opts.beta or penalties.beta_at(self, step), opts.lr or state:rate(step)
+  if type(lr) ~= "number" then fail.expected(what .. ": lr", "a number", lr) end
+  self.last = {step = step, beta = beta} -- what audit speaks of
+  local loss, message = stepper(self, what, source, count):step(state.moments, lr,
+    arguments(self, key, beta, source, rows, from, count))
+  if loss then return loss end
+  return nil, with_name(message, expect_model.parameters_of(self.what, self):names())
+end
+
+--- The gradients of L on a batch: objective:gradient.
+function M.gradient(self, batch, key, opts)
+  local what = "objective:gradient"
+  expect.key(what .. ": key", key)
+  opts = options.check(what, opts, {beta = "any"})
+  local beta = opts.beta or penalties.beta_at(self, 1)
+  local source, rows, from, count = rows_of(self, what, batch)
+  local dmu, dlogvar, loss = stepper(self, what, source, count):gradient(
+    arguments(self, key, beta, source, rows, from, count))
+  local mu, logvar = expect_model.parameters_of(self.what, self)
+  dmu = parameters.new(parameters.layout_of(mu), dmu)
+  return dmu, logvar and parameters.new(parameters.layout_of(logvar), dlogvar), loss
+end
+
+return M

@@ -41,7 +41,7 @@ local function network(s)
   local y = {}
   for i = 1, 48 do y[i] = i % 3 end
   s.key = key
-  s.data = bnn.data.part{x = bnn.randn(key:fold "x", 48, 5), y = bnn.tensor(y, "i32")}
+  s.data = bnn.data.from_tensors{x = bnn.randn(key:fold "x", 48, 5), y = bnn.tensor(y, "i32")}
   s.net = bnn.nn.mlp{6, 3}
 end
 
@@ -165,7 +165,7 @@ end}
 scenarios["map"] = {make = function(s)
   s.path = path_of "map.npy"
   assert(bnn.data.save(s.path, bnn.ones(7)))
-end, run = function(s) return sum(assert(bnn.data.map(s.path))) end}
+end, run = function(s) return sum(assert(bnn.data.mmap(s.path))) end}
 
 scenarios["plot"] = {files = {"x.svg"}, make = function(s)
   s.path = path_of "x.svg"

@@ -18,7 +18,7 @@ local objective = bnn.objective{params = params, loss = function(p, batch)
 end}
 bnn.train{
   objective = objective, optimizer = bnn.optim.adam{lr = 1e-2}, key = key,
-  data = bnn.data.part{x = x}, batch_size = 8, steps = 40,
+  data = bnn.data.from_tensors{x = x}, batch_size = 8, steps = 40,
   checkpoint = folder ~= "" and {path = folder, every = 1000, resume = true,
     extras = load(extras or "return {}")} or nil,
   on_step = function(step)

@@ -20,13 +20,14 @@ local function check_path(what, path, level)
 end
 
 local open_spec = {
-  map = {type = "boolean", default = false}, check = {type = "boolean", default = true},
+  mmap = {type = "boolean", default = false}, check = {type = "boolean", default = true},
+  renamed = {map = "mmap"},
 }
 
 local function open(what, path, opts)
   check_path(what, path, 4)
   opts = options.check("bnn.safetensors." .. what, opts, open_spec)
-  return core.safetensors_open(path, opts.map, not opts.check)
+  return core.safetensors_open(path, opts.mmap, not opts.check)
 end
 
 --- Opens a file; its tensors are read when they are asked for.
@@ -37,7 +38,7 @@ end
 -- that the header says is checked when the file is opened, and the data of a tensor when it is
 -- read, where the file has checksums.
 -- @param path string
--- @param opts table: map=false; true: tensors over the file's own bytes, as bnn.data.map gives,
+-- @param opts table: mmap=false; true: tensors over the file's own bytes, as bnn.data.mmap gives,
 --   and not held against their checksums. check=true; false: no checksums, for what is left of a
 --   damaged file
 -- @return file; or nil, message
@@ -121,7 +122,7 @@ end
 
 --- All tensors of a file.
 -- @param path string
--- @param opts table: map=, check=, as for open
+-- @param opts table: mmap=, check=, as for open
 -- @return table name -> tensor, table of the metadata; or nil, message
 function M.load(path, opts)
   local file <close>, fault = open("load", path, opts)

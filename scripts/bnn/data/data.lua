@@ -17,10 +17,11 @@ local toy = require "bnn.data.toy"
 
 local M = {
   load = load_data.load, cubic = toy.cubic,
-  part = parts.from_tensors,
-  read = files.read, map = files.map, save = files.save,
+  from_tensors = parts.from_tensors,
+  read = files.read, mmap = files.mmap, save = files.save,
   csv = csv.csv, folder = class_folders.folder, image = character_image.image,
-  standardise = preprocess.standardise, one_hot = preprocess.one_hot, split = preprocess.split,
+  standardise = preprocess.standardise, one_hot = preprocess.one_hot,
+  random_split = preprocess.random_split,
 }
 
 -- ---- data sets of an experiment ----
@@ -85,6 +86,8 @@ function M.load_or_exit(opts)
   return data
 end
 
-renamed.functions(M, "bnn.data", {demand = "load_or_exit"})
+renamed.functions(M, "bnn.data", {
+  demand = "load_or_exit", part = "from_tensors", split = "random_split", map = "mmap",
+})
 
 return M

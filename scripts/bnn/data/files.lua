@@ -40,14 +40,14 @@ local function read_npz(path, opts)
   return arrays, names
 end
 
--- ending -> {read=, save=, map=}; `takes_options` of `read` are checked there.
+-- ending -> {read=, save=, mmap=}; `takes_options` of `read` are checked there.
 local formats = {
-  npy = {read = core.npy_read, save = core.npy_write, map = core.npy_map},
+  npy = {read = core.npy_read, save = core.npy_write, mmap = core.npy_map},
   npz = {read = read_npz, takes_options = true},
   png = {read = read_png, save = core.png_write},
   csv = {read = csv.csv, takes_options = true},
   tsv = {read = csv.csv, takes_options = true},
-  idx = {read = core.idx_read, map = core.idx_map},
+  idx = {read = core.idx_read, mmap = core.idx_map},
 }
 
 -- What a file begins with, whatever its name.
@@ -117,10 +117,10 @@ end
 -- if another program truncated or wrote the file; replacing or removing the file is safe.
 -- @param path string
 -- @return tensor; or nil, message
-function M.map(path)
-  local kind, fault = M.kind_of(check_path("map", path))
+function M.mmap(path)
+  local kind, fault = M.kind_of(check_path("mmap", path))
   if not kind then return nil, fault end
-  if formats[kind].map then return formats[kind].map(path) end
+  if formats[kind].mmap then return formats[kind].mmap(path) end
   return malformed(path, ".npy and IDX files can be mapped, .%s only read", kind)
 end
 

@@ -17,15 +17,15 @@ Part.__index = Part
 -- @param opts table: x [n, ...], y [n, ...] or nil; names= of x's columns, classes= of y's, lists;
 --   origin= where they come from, for messages
 function M.from_tensors(opts)
-  opts = options.check("bnn.data.part", opts, {
+  opts = options.check("bnn.data.from_tensors", opts, {
     x = {type = "tensor", required = true}, y = "tensor", origin = "string",
     names = {type = "string", list = true}, classes = {type = "string", list = true},
   })
-  if opts.classes then classes.check("bnn.data.part", opts.classes) end
+  if opts.classes then classes.check("bnn.data.from_tensors", opts.classes) end
   local n = opts.x:dim() > 0 and opts.x:size(1)
-  if not n then fail "bnn.data.part: x: expected [n, ...], got a scalar" end
+  if not n then fail "bnn.data.from_tensors: x: expected [n, ...], got a scalar" end
   if opts.y and (opts.y:dim() == 0 or opts.y:size(1) ~= n) then
-    fail("bnn.data.part: y: expected the %d rows of x, got %s", n, shapes.text(opts.y))
+    fail("bnn.data.from_tensors: y: expected the %d rows of x, got %s", n, shapes.text(opts.y))
   end
   return setmetatable({
     x = opts.x:contiguous(), y = opts.y and opts.y:contiguous(), size = n, origin = opts.origin,

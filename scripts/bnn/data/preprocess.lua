@@ -92,18 +92,18 @@ function M.one_hot(y, count)
 end
 
 --- Splits a part in two at random: a function of the key and of the number of rows.
---     local train, validation = bnn.data.split(data.train, {fraction = 0.1, key = key})
+--     local train, validation = bnn.data.random_split(data.train, {fraction = 0.1, key = key})
 -- @param given part
 -- @param opts table: fraction= of the second part, key=
 -- @return part, part: each has at least one row
-function M.split(given, opts)
-  opts = options.check("bnn.data.split", opts, {
+function M.random_split(given, opts)
+  opts = options.check("bnn.data.random_split", opts, {
     fraction = {type = "number", above = 0, max = 1, required = true},
     key = {type = "key", required = true},
   })
-  expect_model.part("bnn.data.split", given)
+  expect_model.part("bnn.data.random_split", given)
   if given.size < 2 then
-    fail("bnn.data.split: expected at least 2 rows, got %d", given.size)
+    fail("bnn.data.random_split: expected at least 2 rows, got %d", given.size)
   end
   local n = math.floor(given.size * opts.fraction + 0.5)
   n = math.max(1, math.min(n, given.size - 1))

@@ -62,10 +62,10 @@ function M.data(what, value)
   fail.expected(what .. ": y", "a tensor", value.y)
 end
 
---- Gives a part of a data set back (what bnn.data.part makes), or raises.
+--- Gives a part of a data set back (what bnn.data.from_tensors makes), or raises.
 function M.part(what, value)
   if kinds.is_object(value, "data") then return value end
-  fail.expected(what, "a part of a data set, as bnn.data.part makes it", value)
+  fail.expected(what, "a part of a data set, as bnn.data.from_tensors makes it", value)
 end
 
 --- Makes the methods of a class say so when they are called on something else, as q.sample(key)

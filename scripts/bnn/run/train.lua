@@ -105,7 +105,7 @@ local function check_parts(opts)
   end
   if type(opts.data.batches) ~= "function" then
     error("bnn.train: data is to have batches{size=, key=}: a part of a data set, such as its "
-      .. "train, or bnn.data.part{x=, y=}", 3)
+      .. "train, or bnn.data.from_tensors{x=, y=}", 3)
   end
 end
 

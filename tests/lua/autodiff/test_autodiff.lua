@@ -294,7 +294,7 @@ function TestCompile.test_objects_are_told_apart_even_when_they_look_alike()
 end
 
 function TestCompile.test_a_batch_is_its_x_and_y()
-  local data = bnn.data.part{x = bnn.randn(key, 20, 3), y = bnn.zeros({20}, "i32")}
+  local data = bnn.data.from_tensors{x = bnn.randn(key, 20, 3), y = bnn.zeros({20}, "i32")}
   local calls = 0
   local f = bnn.compile(bnn.grad(function(w, batch)
     calls = calls + 1

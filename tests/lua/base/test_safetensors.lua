@@ -269,6 +269,7 @@ function TestRefused.test_misuse_raises()
   raises("'bnn.crc32' is for the checksums", safetensors.save, path, {x = x},
     {metadata = {["bnn.crc32"] = ""}})
   raises("open: unknown option 'mapped'", safetensors.open, path, {mapped = true})
+  raises("open: map is now mmap", safetensors.open, path, {map = true})
   raises("load: check: expected", safetensors.load, path, {check = 1})
   raises("zero byte", safetensors.open, "x\0y")
 end

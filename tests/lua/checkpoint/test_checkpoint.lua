@@ -141,7 +141,7 @@ end
 function TestRoundTrip.test_trainings_go_on_to_the_same_bits()
   local labels = {}
   for i = 1, 40 do labels[i] = i % 3 end
-  local data = bnn.data.part{x = bnn.randn(key, 40, 4), y = core.tensor(labels, "i32")}
+  local data = bnn.data.from_tensors{x = bnn.randn(key, 40, 4), y = core.tensor(labels, "i32")}
   local function objective(q)
     return bnn.elbo{net = bnn.nn.mlp{5, 3}, posterior = q, likelihood = "categorical", beta = 1e-3}
   end
@@ -212,8 +212,8 @@ end
 
 function TestExtras.test_standardising_goes_with_the_checkpoint()
   local data = bnn.data
-  local train = data.part{x = bnn.randn(key, 50, 3, 2) * 7 + 100}
-  local test = data.part{x = bnn.randn(key:fold "test", 10, 3, 2) * 7 + 100}
+  local train = data.from_tensors{x = bnn.randn(key, 50, 3, 2) * 7 + 100}
+  local test = data.from_tensors{x = bnn.randn(key:fold "test", 10, 3, 2) * 7 + 100}
   local _, stats = data.standardise(train)
   local want = data.standardise(test, stats)
   local loaded = extras_of{standardisation = stats, targets = select(2, data.standardise(test))}

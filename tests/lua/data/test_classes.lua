@@ -169,7 +169,7 @@ local net = bnn.nn.mlp{4, 3}
 
 local function part(names, labels)
   local n = #(labels or {0, 1, 2})
-  return data.part{x = bnn.randn(key, n, 2), y = core.tensor(labels or {0, 1, 2}, "i32"),
+  return data.from_tensors{x = bnn.randn(key, n, 2), y = core.tensor(labels or {0, 1, 2}, "i32"),
                    classes = names, origin = "some.csv"}
 end
 

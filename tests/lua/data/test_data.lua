@@ -41,14 +41,14 @@ end
 
 local x = bnn.arange(1, 60):reshape(20, 3)
 local y = bnn.arange(0, 19):to "i32"
-local data = bnn.data.part{x = x, y = y}
+local data = bnn.data.from_tensors{x = x, y = y}
 
 TestPart = {}
 
 function TestPart.test_has_x_y_size_and_a_text()
   lu.assertEquals({data.size, data.x:shape(), data.y:dtype()}, {20, {20, 3}, "i32"})
   lu.assertEquals(tostring(data), "data: 20 examples, x " .. x:dtype() .. " [20, 3], y i32")
-  lu.assertEquals(tostring(bnn.data.part{x = x}),
+  lu.assertEquals(tostring(bnn.data.from_tensors{x = x}),
     "data: 20 examples, x " .. x:dtype() .. " [20, 3]")
 end
 
@@ -61,7 +61,7 @@ function TestPart.test_slices_share_memory_and_end_with_the_data()
     bits.assert_same(part.x, x:narrow(1, row[2], part.size))
     bits.assert_same(part.y, y:narrow(1, row[2], part.size))
   end
-  lu.assertNil(bnn.data.part{x = x}:slice(1, 2).y)
+  lu.assertNil(bnn.data.from_tensors{x = x}:slice(1, 2).y)
   for _, bad in ipairs{{0, 3}, {5, 3}, {-3}, {22}, {1.5, 3}} do
     raises("part:slice: expected rows within 1..20, got ", data.slice, data, bad[1], bad[2])
   end
@@ -75,9 +75,15 @@ function TestPart.test_refusals()
     {"unknown option 'labels'", {x = x, labels = y}},
   }
   for i, row in ipairs(rows) do
-    local ok, message = pcall(bnn.data.part, row[2])
+    local ok, message = pcall(bnn.data.from_tensors, row[2])
     lu.assertFalse(ok, "row " .. i)
     lu.assertStrContains(message, row[1], false, "row " .. i)
+  end
+end
+
+function TestPart.test_old_names_say_the_new_ones()
+  for old, new in pairs{part = "from_tensors", split = "random_split", map = "mmap"} do
+    raises(("bnn.data.%s is now bnn.data.%s"):format(old, new), function() bnn.data[old]() end)
   end
 end
 
@@ -156,13 +162,13 @@ function TestBatches.test_x_and_y_are_the_rows()
     for i = 1, #rows do rows[i] = rows[i] + 1 end
     bits.assert_same(batch.x, x:index(1, rows))
   end
-  lu.assertNil(bnn.data.part{x = x}:batches{size = 2, key = key}().y)
+  lu.assertNil(bnn.data.from_tensors{x = x}:batches{size = 2, key = key}().y)
 end
 
 function TestBatches.test_images_become_real_and_are_divided_by_255()
   local rows = {}
   for i = 1, 8 do rows[i] = {{i, 255}, {0, 31 * i}} end
-  local images = bnn.data.part{x = bnn.tensor(rows, "u8"), y = bnn.arange(0, 7):to "i32"}
+  local images = bnn.data.from_tensors{x = bnn.tensor(rows, "u8"), y = bnn.arange(0, 7):to "i32"}
   local batch = images:batches{size = 4, key = key}()
   local at = {}
   for i, label in ipairs(batch.y:totable()) do at[i] = label + 1 end

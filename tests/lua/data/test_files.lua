@@ -125,17 +125,17 @@ end
 
 function TestArrays.test_mapped_tensors_outlive_their_files()
   data.save(path "x.npy", letter{{1, 2}, {3, 4}})
-  local x = data.map(path "x.npy")
+  local x = data.mmap(path "x.npy")
   local row = x[2]
   os.remove(path "x.npy")
   x = nil
   collectgarbage()
   lu.assertNil(x)
   lu.assertEquals(row:totable(), {3, 4})
-  local y = data.map(write("x.idx", "\0\0\8\1\0\0\0\2\7\9"))
+  local y = data.mmap(write("x.idx", "\0\0\8\1\0\0\0\2\7\9"))
   lu.assertEquals(y:totable(), {7, 9})
-  refuses(".npy and IDX files can be mapped, .png only read", data.map, path "x.png")
-  refuses("No such file", data.map, path "no.npy")
+  refuses(".npy and IDX files can be mapped, .png only read", data.mmap, path "x.png")
+  refuses("No such file", data.mmap, path "no.npy")
 end
 
 -- Writes bytes into a file that is there, from a position on; none: cuts it there.
@@ -155,7 +155,7 @@ function TestArrays.test_a_mapped_file_that_changes_is_told()
   local n = 20000
   for _, bytes in ipairs{("\7"):rep(50), false} do
     data.save(path "x.npy", core.ones(n))
-    local x = data.map(path "x.npy")
+    local x = data.mmap(path "x.npy")
     local view = x:narrow(1, n - 9, 10)
     lu.assertEquals(x:sum():item(), n)
     change("x.npy", 5000, bytes)
@@ -181,7 +181,7 @@ function TestArrays.test_a_mapped_file_that_is_cut_while_it_is_read_is_told()
     local before = core.threads()
     core.threads(threads)
     data.save(path "x.npy", core.ones(n))
-    local x = data.map(path "x.npy")
+    local x = data.mmap(path "x.npy")
     local sum = bnn.compile(function(y) return (x * y):sum() end)
     lu.assertEquals(sum(core.ones(n)):item(), n)
     change("x.npy", 5000)
@@ -193,7 +193,7 @@ end
 
 function TestArrays.test_a_mapped_part_trains_as_any_other()
   data.save(path "x.npy", core.full({10, 4}, 51, "u8"))
-  local part = data.part{x = data.map(path "x.npy"), y = core.zeros(10, "i32")}
+  local part = data.from_tensors{x = data.mmap(path "x.npy"), y = core.zeros(10, "i32")}
   for batch in part:batches{size = 5, key = bnn.key(1), epochs = 1} do
     lu.assertAlmostEquals(batch.x:sum():item(), 20 * 0.2, 1e-5)
   end
@@ -420,7 +420,8 @@ end
 
 TestBeforeTraining = {}
 
-local function part(x, y) return data.part{x = core.tensor(x), y = y and core.tensor(y, "i32")} end
+local function part(x,
+  y) return data.from_tensors{x = core.tensor(x), y = y and core.tensor(y, "i32")} end
 
 function TestBeforeTraining.test_standardising_is_fitted_once()
   local train, stats = data.standardise(part{{1, 10, 5}, {3, 30, 5}})
@@ -482,7 +483,7 @@ function TestBeforeTraining.test_statistics_without_a_rest_of_the_mean_are_taken
 end
 
 function TestBeforeTraining.test_images_are_standardised_as_intensities()
-  local train, stats = data.standardise(data.part{x = letter{{{0, 255}}, {{255, 255}}}})
+  local train, stats = data.standardise(data.from_tensors{x = letter{{{0, 255}}, {{255, 255}}}})
   lu.assertEquals(stats.mean:totable(), {{0.5, 1}})
   lu.assertEquals(train.x:totable(), {{{-1, 0}}, {{1, 0}}})
 end
@@ -503,9 +504,9 @@ end
 function TestBeforeTraining.test_a_split_is_a_function_of_the_key()
   local rows = {}
   for i = 1, 100 do rows[i] = {i} end
-  local whole = data.part{x = core.tensor(rows, "u8"), y = core.arange(1, 100):to "i32",
+  local whole = data.from_tensors{x = core.tensor(rows, "u8"), y = core.arange(1, 100):to "i32",
                           classes = {"a", "b"}}
-  local train, validation = data.split(whole, {fraction = 0.2, key = bnn.key(1)})
+  local train, validation = data.random_split(whole, {fraction = 0.2, key = bnn.key(1)})
   lu.assertEquals({train.size, validation.size, train.x:dtype()}, {80, 20, "u8"})
   lu.assertEquals(train.classes, {"a", "b"})
   local seen = {}
@@ -516,14 +517,15 @@ function TestBeforeTraining.test_a_split_is_a_function_of_the_key()
     end
   end
   lu.assertEquals(#seen, 100)
-  local again = data.split(whole, {fraction = 0.2, key = bnn.key(1)})
+  local again = data.random_split(whole, {fraction = 0.2, key = bnn.key(1)})
   lu.assertEquals(again.y:totable(), train.y:totable())
-  local other = data.split(whole, {fraction = 0.2, key = bnn.key(2)})
+  local other = data.random_split(whole, {fraction = 0.2, key = bnn.key(2)})
   lu.assertNotEquals(other.y:totable(), train.y:totable())
-  local most, least = data.split(whole:slice(1, 3), {fraction = 0.01, key = bnn.key(1)})
+  local most, least = data.random_split(whole:slice(1, 3), {fraction = 0.01, key = bnn.key(1)})
   lu.assertEquals({most.size, least.size}, {2, 1})
-  raises("fraction: expected more than 0", data.split, whole, {fraction = 0, key = bnn.key(1)})
-  raises("expected at least 2 rows, got 1", data.split, whole:slice(1, 1),
+  raises("fraction: expected more than 0",
+    data.random_split, whole, {fraction = 0, key = bnn.key(1)})
+  raises("expected at least 2 rows, got 1", data.random_split, whole:slice(1, 1),
     {fraction = 0.5, key = bnn.key(1)})
 end
 
@@ -537,8 +539,8 @@ function TestLeaks.test_files_and_refusals_leak_nothing()
     data.csv(path "t.csv", {label = "b"})
     data.csv(path "t.csv", {label = "c"})
     data.read(path "x.npy")
-    data.map(path "x.npy")
-    data.map(path "t.csv")
+    data.mmap(path "x.npy")
+    data.mmap(path "t.csv")
     data.read(path "x.npz")
     pcall(core.csv_read, path "t.csv", {separator = "ab"})
     pcall(core.npz_write, path "y.npz", {"a", "a"}, {letter{1}, letter{1}})

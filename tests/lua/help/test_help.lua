@@ -253,13 +253,13 @@ local function objects()
   local bnn = require "bnn"
   local key = bnn.key(1)
   local x, y = bnn.randn(key, 6, 2), bnn.tensor({0, 1, 0, 1, 0, 1}, "i32")
-  local part, net = bnn.data.part{x = x, y = y}, bnn.nn.mlp{2}
+  local part, net = bnn.data.from_tensors{x = x, y = y}, bnn.nn.mlp{2}
   local q = bnn.posterior.meanfield(net:init(key, x))
   local objective = bnn.elbo{net = net, posterior = q, temperature = 1, data_size = 6}
   local function predict(some) return bnn.predict(objective, some, {samples = 2, key = key}) end
   local path = os.tmpname()
   assert(bnn.safetensors.save(path, {x = x}))
-  local images = bnn.data.part{x = bnn.zeros(6, 1, 2), y = y}
+  local images = bnn.data.from_tensors{x = bnn.zeros(6, 1, 2), y = y}
   return {
     tensor = x, x = x, key = key, net = bnn.transform(function(t) return t end), layer = net,
     posterior = q, params = q.mu, samples = q:samples(key, 2), objective = objective, part = part,

@@ -7,7 +7,7 @@ local bnn = require "bnn"
 
 local key = bnn.key(3)
 local x, y = bnn.randn(key, 8, 3), bnn.tensor({0, 1, 0, 1, 0, 1, 0, 1}, "i32")
-local part = bnn.data.part{x = x, y = y}
+local part = bnn.data.from_tensors{x = x, y = y}
 local net = bnn.nn.mlp{4, 2}
 local params = net:init(key, part)
 local q = bnn.posterior.meanfield(params)
@@ -95,7 +95,7 @@ local CALLS = {
   {"bnn.samples.stack", function(v) bnn.samples.stack{v} end, "params"},
   {"state:update: params", function(v) state:update(v, bnn.zeros(params:numel() * 2)) end, "params",
    "a tensor"},
-  {"bnn.data.split", function(v) bnn.data.split(v, {fraction = 0.5, key = key}) end,
+  {"bnn.data.random_split", function(v) bnn.data.random_split(v, {fraction = 0.5, key = key}) end,
    "a part of a data set"},
   {"bnn.data.standardise", function(v) bnn.data.standardise(v) end, "a part of a data set"},
   {"bnn.data.one_hot: y", function(v) bnn.data.one_hot(v, 2) end, "a table", "a tensor"},

@@ -19,7 +19,7 @@ local function labels()
   return bnn.tensor(list, "i32")
 end
 local y = labels()
-local data = bnn.data.part{x = x, y = y}
+local data = bnn.data.from_tensors{x = x, y = y}
 
 local function elbo(opts)
   opts = opts or {}
@@ -523,22 +523,23 @@ function TestCheckData.test_a_label_beyond_the_classes_is_named_with_its_place()
   local objective = elbo{net = ten, posterior = bnn.posterior.meanfield(ten:init(key, x))}
   local list = y:totable()
   list[41] = 10
-  local ok, message = objective:check_data(bnn.data.part{x = x, y = bnn.tensor(list, "i32")})
+  local ok,
+    message = objective:check_data(bnn.data.from_tensors{x = x, y = bnn.tensor(list, "i32")})
   lu.assertNil(ok)
   lu.assertEquals(message, "label 10 of example 41 is outside 0..9, the network's 10 classes")
   list[7] = -1
-  ok, message = objective:check_data(bnn.data.part{x = x, y = bnn.tensor(list, "i32")})
+  ok, message = objective:check_data(bnn.data.from_tensors{x = x, y = bnn.tensor(list, "i32")})
   lu.assertEquals({ok, message},
     {nil, "label -1 of example 7 is outside 0..9, the network's 10 classes"})
   list[7] = 9
-  local part = bnn.data.part{x = x, y = bnn.tensor(list, "i32"), origin = "some/labels"}
+  local part = bnn.data.from_tensors{x = x, y = bnn.tensor(list, "i32"), origin = "some/labels"}
   lu.assertEquals(select(2, objective:check_data(part:slice(2))),
     "some/labels: label 10 of example 40 is outside 0..9, the network's 10 classes")
 end
 
 function TestCheckData.test_labels_are_whole_numbers_of_any_type()
   for _, other in ipairs{y:real(), y:reshape(N, 1), y:real():reshape(N, 1), y:to "u8"} do
-    lu.assertTrue(elbo():check_data(bnn.data.part{x = x, y = other}))
+    lu.assertTrue(elbo():check_data(bnn.data.from_tensors{x = x, y = other}))
   end
   local list = y:totable()
   list[3] = 0.5
@@ -549,13 +550,13 @@ function TestCheckData.test_labels_are_whole_numbers_of_any_type()
     local ok, message = elbo():check_data{x = x, y = other}
     lu.assertEquals({ok, message}, {nil, text})
   end
-  local ok, message = elbo():check_data(bnn.data.part{x = x})
+  local ok, message = elbo():check_data(bnn.data.from_tensors{x = x})
   lu.assertEquals({ok, message}, {nil, "the data have no labels"})
 end
 
 function TestCheckData.test_labels_of_any_type_give_the_bits_of_i32()
   local function losses(targets)
-    local objective, part = elbo(), bnn.data.part{x = x, y = targets}
+    local objective, part = elbo(), bnn.data.from_tensors{x = x, y = targets}
     local state, found = bnn.optim.adam{lr = 1e-2}:init(objective), {}
     for batch in part:batches{size = 8, key = key, epochs = 1} do
       found[#found + 1] = objective:step(state, batch, key)
@@ -647,7 +648,7 @@ end
 function TestAudit.test_speaks_of_the_beta_that_was_used_last()
   local objective = elbo{temperature = 1, data_size = N}
   bnn.train{objective = objective, optimizer = bnn.optim.adam{}, steps = 3, batch_size = N,
-            beta = 5, data = bnn.data.part{x = x, y = y}, key = key}
+            beta = 5, data = bnn.data.from_tensors{x = x, y = y}, key = key}
   local text = {}
   local function write(_, ...) text[#text + 1] = table.concat{...} end
   objective:audit{out = {write = write}}

@@ -21,7 +21,7 @@ local function labels()
   return bnn.tensor(list, "i32")
 end
 local y = labels()
-local data = bnn.data.part{x = x, y = y}
+local data = bnn.data.from_tensors{x = x, y = y}
 local batch = {x = x, y = y}
 
 local LAST = {"mlp/linear_1"}
@@ -388,7 +388,7 @@ function TestNoise.test_the_network_may_give_the_noise()
   for i, own in ipairs(nets) do
     local q = bnn.posterior.meanfield(own:init(key, x), {logvar = -6})
     local objective = bnn.elbo{net = own, posterior = q, likelihood = "gaussian", beta = 1e-3}
-    local part = bnn.data.part{x = x, y = targets}
+    local part = bnn.data.from_tensors{x = x, y = targets}
     local before = objective:evaluate(part, {key = key}).log_likelihood
     bnn.train{objective = objective, optimizer = bnn.optim.adam{lr = 0.02}, data = part,
               steps = 300, batch_size = N, key = key}
@@ -414,7 +414,7 @@ function TestNoise.test_a_network_without_noise_wants_sigma()
   local q = bnn.posterior.meanfield(plain_net:init(key, x))
   local objective = bnn.elbo{net = plain_net, posterior = q, likelihood = "gaussian", beta = 0}
   raises("expected two values from the network, mean and log sigma", objective.evaluate, objective,
-    bnn.data.part{x = x, y = regression()}, {key = key})
+    bnn.data.from_tensors{x = x, y = regression()}, {key = key})
 end
 
 TestMaking = {}

@@ -22,7 +22,7 @@ local function sequences(dtype)
     end
     y[i] = even > T / 2 and 1 or 0
   end
-  return bnn.data.part{x = bnn.tensor(x, dtype or "i32"), y = bnn.tensor(y, "i32")}
+  return bnn.data.from_tensors{x = bnn.tensor(x, dtype or "i32"), y = bnn.tensor(y, "i32")}
 end
 local part = sequences()
 
@@ -116,7 +116,7 @@ end
 function TestTypes.test_init_steps_and_predictions_see_one_type()
   local real = bnn.ones(1):dtype()
   for dtype, want in pairs{i32 = "i32", i64 = "i64", u8 = real, [real] = real} do
-    local p = bnn.data.part{x = bnn.ones(N, T):to(dtype), y = part.y}
+    local p = bnn.data.from_tensors{x = bnn.ones(N, T):to(dtype), y = part.y}
     local seen = {}
     local net = witness(seen, function(x) return x:real() end)
     local params = net:init(key, p)
@@ -210,7 +210,7 @@ function TestTraining.test_an_id_outside_of_the_table_changes_nothing()
   for _, bad in ipairs{0, -3, 13, 2 ^ 31 - 1} do
     local rows = part.x:totable()
     rows[70][4] = math.tointeger(bad)
-    local p = bnn.data.part{x = bnn.tensor(rows, "i32"), y = part.y}
+    local p = bnn.data.from_tensors{x = bnn.tensor(rows, "i32"), y = part.y}
     for _, make in ipairs{map_estimate, bayesian} do
       local o = make(classifier())
       local mu = o.posterior and o.posterior.mu or o.params

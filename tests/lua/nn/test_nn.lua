@@ -112,7 +112,7 @@ function TestInit.test_only_the_shape_of_a_row_matters()
   local net = nn.mlp{4, 3}
   local a = net:init(key, batch(2, 6))
   bits.assert_same(a, net:init(key, bnn.zeros(50, 6)))
-  bits.assert_same(a, net:init(key, bnn.data.part{x = batch(9, 6)}))
+  bits.assert_same(a, net:init(key, bnn.data.from_tensors{x = batch(9, 6)}))
   bits.assert_same(a, net:init(key, bnn.zeros({2, 2, 3}, "u8")))
 end
 

@@ -24,7 +24,7 @@ local function clusters(k)
     centres[i] = {math.cos(2 * y[i]) * 1.5, math.sin(2 * y[i]) * 1.5}
   end
   local noise = bnn.randn(key:fold(k), N, 2)
-  return bnn.data.part{x = bnn.tensor(centres) + noise, y = bnn.tensor(y, "i32")}
+  return bnn.data.from_tensors{x = bnn.tensor(centres) + noise, y = bnn.tensor(y, "i32")}
 end
 local train, validation = clusters "train", clusters "validation"
 
@@ -143,7 +143,7 @@ function TestKept.test_what_is_refused()
   os.remove(path)
   lu.assertEquals({keep(folder)}, {nil, folder .. ": holds no checkpoints"})
   lu.assertStrContains(select(2, keep(path)), path .. ": No such file")
-  local unlabelled = bnn.data.part{x = train.x}
+  local unlabelled = bnn.data.from_tensors{x = train.x}
   for words, opts in pairs{
     ["validation: expected a part of a data set with x and y, got one without y"] = {
       validation = unlabelled,

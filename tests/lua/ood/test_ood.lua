@@ -246,10 +246,10 @@ function TestEvaluate.test_each_set_is_predicted_once_and_no_prediction_is_kept(
 end
 
 function TestEvaluate.test_forms_of_sets_and_scores()
-  local r = evaluate{ood = {zeta = near.x, alpha = bnn.data.part{x = far.x}}}
+  local r = evaluate{ood = {zeta = near.x, alpha = bnn.data.from_tensors{x = far.x}}}
   lu.assertEquals(r.ood, {"alpha", "zeta"}) -- by name
   lu.assertEquals(r.ranking.class_std.alpha.auroc, 1)
-  r = evaluate{id = bnn.data.part{x = id.x, y = id.y}, ood = {}}
+  r = evaluate{id = bnn.data.from_tensors{x = id.x, y = id.y}, ood = {}}
   lu.assertEquals({r.id, r.ood, r.ranking}, {"id", {}, {}})
   lu.assertStrContains(r:text(), "out: none")
   local function negated(p) return -p.class_std end

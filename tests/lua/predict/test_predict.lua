@@ -261,7 +261,7 @@ function TestPredict.test_100_samples_by_default_and_1_without_a_posterior()
 end
 
 function TestPredict.test_parts_of_data_sets_and_uint8_images()
-  bits.assert_same(bnn.predict(model, bnn.data.part{x = x}, {samples = 3, key = key}).mean,
+  bits.assert_same(bnn.predict(model, bnn.data.from_tensors{x = x}, {samples = 3, key = key}).mean,
     bnn.predict(model, x, {samples = 3, key = key}).mean)
   local image = bnn.tensor({{0, 255, 3, 4, 5, 6}, {1, 2, 3, 4, 5, 200}}, "u8")
   bits.assert_same(bnn.predict(model, image, {samples = 3, key = key}).mean,

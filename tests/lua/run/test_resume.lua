@@ -26,7 +26,7 @@ local function labels(shift)
   for i = 1, N do list[i] = (i - 1 + shift) % 3 end
   return bnn.tensor(list, "i32")
 end
-local data = bnn.data.part{x = x, y = labels(0)}
+local data = bnn.data.from_tensors{x = x, y = labels(0)}
 
 -- Fresh objectives, the same each time.
 local make = {}
@@ -447,8 +447,8 @@ function TestRefused.test_differences()
   local rows = {
     {"batch_size: 16 in the checkpoint, 10 here", {batch_size = 10}},
     {"data_size: 53 in the checkpoint, 30 here", {data = data:slice(1, 30)}},
-    {"data_fingerprint: ", {data = bnn.data.part{x = x2, y = labels(0)}}},
-    {"data_fingerprint: ", {data = bnn.data.part{x = x, y = labels(1)}}},
+    {"data_fingerprint: ", {data = bnn.data.from_tensors{x = x2, y = labels(0)}}},
+    {"data_fingerprint: ", {data = bnn.data.from_tensors{x = x, y = labels(1)}}},
     {"key: ", {key = key}},
     {"optimizer_options: {b1=0.9, b2=0.999, eps=1e-08, lr=0.02} in the checkpoint, "
       .. "{b1=0.9, b2=0.999, eps=1e-08, lr=0.01} here", {optimizer = bnn.optim.adam{lr = 0.01}}},
@@ -1050,7 +1050,7 @@ function TestOpened.test_likelihoods_come_back()
     row[2].net = nn.mlp{4, 2}
     local objective = train({
       objective = make.elbo(row[2]), steps = 3,
-      data = bnn.data.part{x = x, y = row[1] == "gaussian" and y or y:ge(0.5)},
+      data = bnn.data.from_tensors{x = x, y = row[1] == "gaussian" and y or y:ge(0.5)},
     }, {})
     local model = assert(checkpoint.open(file_of(3)))
     lu.assertEquals({model.likelihood.name, model.likelihood.sigma},
@@ -1064,7 +1064,7 @@ function TestOpened.test_what_a_file_can_not_hold_is_asked_for()
   local net = bnn.transform(function(t)
     return mean(t), nn.parameter("log_sigma", {1}, nn.zeros)
   end)
-  local targets = bnn.data.part{x = x, y = bnn.rand(key, N, 1)}
+  local targets = bnn.data.from_tensors{x = x, y = bnn.rand(key, N, 1)}
   local objective = train({objective = make.elbo{net = net, likelihood = "gaussian"}, steps = 3,
                            data = targets}, {})
   local model, message = checkpoint.open(file_of(3))

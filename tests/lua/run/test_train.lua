@@ -18,7 +18,7 @@ local function labels(shift)
   return bnn.tensor(list, "i32")
 end
 
-local data = bnn.data.part{x = x, y = labels()}
+local data = bnn.data.from_tensors{x = x, y = labels()}
 
 local function elbo(opts)
   opts = opts or {}
@@ -271,7 +271,8 @@ end
 function TestRefusals.test_nan_says_at_which_step_and_what_to_try()
   local rows = x:totable()
   rows[11][2] = 0 / 0
-  local message = refusal{data = bnn.data.part{x = bnn.tensor(rows), y = labels()}, batch_size = N}
+  local message = refusal{data = bnn.data.from_tensors{x = bnn.tensor(rows), y = labels()},
+    batch_size = N}
   lu.assertStrContains(message,
     "step 1: not a number: the loss is nan; try a smaller learning rate than lr=0.02")
   lu.assertStrContains(message, "log-variance")
@@ -293,12 +294,12 @@ end
 function TestRefusals.test_labels_beyond_the_classes_before_the_first_evaluation()
   local asked = false
   local message = refusal{
-    data = bnn.data.part{x = x, y = labels(1), origin = "a/file"},
+    data = bnn.data.from_tensors{x = x, y = labels(1), origin = "a/file"},
     evaluate = function() asked = true end,
   }
   lu.assertEquals(message, "a/file: label 3 of example 3 is outside 0..2, the network's 3 classes")
   lu.assertFalse(asked)
-  lu.assertEquals(refusal{data = bnn.data.part{x = x}}, "the data have no labels")
+  lu.assertEquals(refusal{data = bnn.data.from_tensors{x = x}}, "the data have no labels")
 end
 
 function TestRefusals.test_a_batch_larger_than_the_data_before_the_first_evaluation()

@@ -36,7 +36,7 @@ local M = {
   predict = require "bnn.predict.predict".predict,
   log_likelihood = require "bnn.predict.predict".log_likelihood,
   main = experiment.main,
-  load = experiment.load,
+  load_experiment = experiment.load_experiment,
   assert_or_exit = experiment.assert_or_exit,
   table_text = require "bnn.base.table_text",
 }
@@ -60,7 +60,7 @@ for name, op in pairs(core.ops) do
   end
 end
 
-renamed.functions(M, "bnn", {demand = "assert_or_exit"})
+renamed.functions(M, "bnn", {demand = "assert_or_exit", load = "load_experiment"})
 
 M.help = function(...) return require "bnn.help.help".help(...) end
 

@@ -35,8 +35,8 @@ TestPictures = {}
 -- Shares of 500: four standard errors are 0.028 at 97.5%, 0.018 at 1%, 0.07 at 18%.
 function TestPictures.test_digits_are_known_and_letters_refused()
   lu.skipIf(not is_there, "needs MNIST and notMNIST in $BNNLUA_DATA")
-  local mnist = bnn.load(folder .. "/../../experiments/mnist.lua")
-  local classify = bnn.load(folder .. "/../../experiments/classify.lua")
+  local mnist = bnn.load_experiment(folder .. "/../../experiments/mnist.lua")
+  local classify = bnn.load_experiment(folder .. "/../../experiments/classify.lua")
   mnist.run({log_interval = 10000, checkpoint = here .. "/night"}, bnn.log.memory())
   local sets = {digits = {write(digits.test, "digit")}, letters = {write(letters.test, "letter")}}
   for _, row in ipairs{

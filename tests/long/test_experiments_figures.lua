@@ -4,7 +4,9 @@ local lu = require "luaunit"
 local bnn = require "bnn"
 
 local folder = arg[0]:match "^(.*)/" or "."
-local function load(name) return bnn.load(("%s/../../experiments/%s.lua"):format(folder, name)) end
+local function load(name)
+  return bnn.load_experiment(("%s/../../experiments/%s.lua"):format(folder, name))
+end
 
 local set = bnn.data.load "mnist"
 local is_there = set and set.train and set.train.size == 60000

@@ -7,7 +7,9 @@ local fetch = require "bnn.data.fetch"
 local sets = require "bnn.data.dataset_registry"
 
 local folder = arg[0]:match "^(.*)/" or "."
-local function experiment(name) return bnn.load(folder .. "/../../experiments/" .. name) end
+local function experiment(name)
+  return bnn.load_experiment(folder .. "/../../experiments/" .. name)
+end
 
 local data = bnn.data.load("fashion-mnist", {offline = true})
 local digits = bnn.data.load("mnist", {offline = true})

@@ -4,7 +4,7 @@ local lu = require "luaunit"
 local bnn = require "bnn"
 
 local folder = arg[0]:match "^(.*)/" or "."
-local lenet = bnn.load(folder .. "/../../experiments/lenet.lua")
+local lenet = bnn.load_experiment(folder .. "/../../experiments/lenet.lua")
 local set = bnn.data.load "mnist"
 local is_there = set and set.train and set.train.size == 60000
 

@@ -5,7 +5,7 @@ local lu = require "luaunit"
 local bnn = require "bnn"
 
 local folder = arg[0]:match "^(.*)/" or "."
-local mnist = bnn.load(folder .. "/../../experiments/mnist.lua")
+local mnist = bnn.load_experiment(folder .. "/../../experiments/mnist.lua")
 local base = os.getenv "BNNLUA_DATA"
 local letters = base and bnn.data.load(base .. "/notmnist") and base .. "/notmnist"
 

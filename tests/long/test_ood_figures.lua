@@ -5,7 +5,7 @@ local lu = require "luaunit"
 local bnn = require "bnn"
 
 local folder = arg[0]:match "^(.*)/" or "."
-local ood = bnn.load(folder .. "/../../experiments/ood.lua")
+local ood = bnn.load_experiment(folder .. "/../../experiments/ood.lua")
 
 local function is_there(name, n)
   local set = bnn.data.load(name)

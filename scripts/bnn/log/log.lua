@@ -1,12 +1,15 @@
---- Logs: where the figures of a run go. (Called as a function, bnn.log(x) is the op, as x:log().)
--- A log has `row(step, values)`, which hands its sinks `write(step, rows)`, rows being a list of
--- {name, value}. A sink is a function of (step, rows), or a table with a method `write` and, where
--- it wants them, `say(line)` for other lines of results and `close()`. So a user's own sink is
+--- Logs: where the metrics of a run go. (Called as a function, bnn.log(x) is the op, as x:log().)
+-- A log has `row(step, values)`, which calls `write(step, rows)` of its sinks, rows being a list of
+-- {name, value}. A sink is a function of (step, rows), or a table with a method `write` and
+-- optionally `say(line)` for other lines of results, and `close()`. So a user's own sink is
 --     bnn.log.tee{bnn.log.console(), function(step, rows) print(step, rows[1][2]) end}
 local expect = require "bnn.base.expect"
+local fail = require "bnn.base.fail"
+local kinds = require "bnn.base.kinds"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local refusal = require "bnn.base.refusal"
+local renamed = require "bnn.base.renamed"
 local strings = require "bnn.base.strings"
 
 local M = {}
@@ -22,7 +25,7 @@ local function plain_value(name, v)
   local kind = type(v)
   if kind == "number" or kind == "string" or kind == "boolean" then return v end
   if kind == "userdata" and v.item then return v:item() end
-  error(strings.message("log: '%s' is a %s, a number or a string is wanted", name, kind), 3)
+  fail.expected("log:row: " .. name, "a number or a string", v)
 end
 
 local function ordered_rows(values)
@@ -32,40 +35,38 @@ local function ordered_rows(values)
   return rows
 end
 
---- Logs the figures of one step.
+--- Logs the metrics of one step.
 -- @param step integer
 -- @param values table: a list of {name, value} in the order to show, or name -> value, by name; a
 --   name comes once, and is not "step"
 function Log:row(step, values)
   local at = math.type(step) and math.tointeger(step)
-  if not at then error(("log: step is %s, an integer is wanted"):format(number.text(step)), 2) end
-  if type(values) ~= "table" then
-    error("log: a table of figures is wanted, got " .. type(values), 2)
-  end
+  if not at then fail("log:row: step: expected an integer, got %s", kinds.show(step)) end
+  if type(values) ~= "table" then fail.expected("log:row: values", "a table", values) end
   local rows, taken = {}, {}
   for i, row in ipairs(ordered_rows(values)) do
     if type(row) ~= "table" or type(row[1]) ~= "string" then
-      error(("log: entry %d is not {name, value}"):format(i), 2)
+      fail.expected(("log:row: entry %d"):format(i), "{name, value}", row)
     end
-    if row[1] == "step" then error("log: no figure can be called 'step', which a row has", 2) end
-    if taken[row[1]] then error(strings.message("log: '%s' comes twice", row[1]), 2) end
+    if row[1] == "step" then fail "log:row: 'step' cannot be the name of a value" end
+    if taken[row[1]] then fail("log:row: '%s' comes twice", row[1]) end
     taken[row[1]], rows[i] = true, {row[1], plain_value(row[1], row[2])}
   end
   self.sink:write(at, rows)
 end
 
---- Hands a block of rows to the sink as it is; `row` is the checked way.
+--- Passes a block of rows to the sink unchecked; `row` checks them first.
 function Log:write(step, rows)
   self.sink:write(step, rows)
 end
 
---- Lines of results that are not figures of a step (a table, a closing sentence).
--- Consoles show it, memory keeps it, files of figures leave it out.
+--- Logs lines of results that are not metrics of a step (a table, a closing sentence).
+-- Consoles show them, memory keeps them, CSV and JSON files leave them out.
 function Log:say(line)
   if self.sink.say then self.sink:say((line:gsub("\n$", ""))) end
 end
 
---- Closes the files behind the log; twice is fine.
+--- Closes the log's files. Calling it twice is safe.
 function Log:close()
   if self.sink.close then self.sink:close() end
 end
@@ -77,13 +78,13 @@ function M.new(sink)
     sink = {write = function(_, step, rows) write(step, rows) end}
   end
   if type(sink) ~= "table" or type(sink.write) ~= "function" then
-    error("bnn.log: a function of (step, rows) or a table with a method 'write' is wanted", 2)
+    fail.expected("bnn.log", "a function of (step, rows) or a table with a method 'write'", sink)
   end
   return setmetatable({sink = sink}, Log)
 end
 
---- Whatever a `log =` option may be as a log: a log, a sink, or nil for the console.
-function M.of(given)
+--- Returns the log that a `log =` option stands for: a log, a sink, or nil for the console.
+function M.resolve(given)
   if given == nil then return M.console() end
   if getmetatable(given) == Log then return given end
   return M.new(given)
@@ -117,7 +118,7 @@ function M.console(opts)
 end
 
 --- A log that keeps what it is given, for tests and sweeps: log.blocks is a list of {step=, rows=},
--- log.lines a list of what was said, log:last(name) the latest value of a figure and its step.
+-- log.lines a list of what was said, log:last(name) the latest value of a metric and its step.
 function M.memory()
   local blocks, lines = {}, {}
   local log = M.new{
@@ -125,7 +126,7 @@ function M.memory()
     say = function(_, line) lines[#lines + 1] = line end,
   }
   log.blocks, log.lines = blocks, lines
-  --- The latest value of a figure in a memory log, and its step; nil where it was never logged.
+  --- The latest value of a metric in a memory log, and its step; nil if it was never logged.
   function log:last(name)
     for b = #self.blocks, 1, -1 do
       for _, row in ipairs(self.blocks[b].rows) do
@@ -136,11 +137,11 @@ function M.memory()
   return log
 end
 
---- A log that hands everything to each of a list of logs or sinks.
+--- A log that passes everything to each of a list of logs or sinks.
 function M.tee(logs)
   local outs, sink = {}, {}
   expect.plain_table("bnn.log.tee", logs, "a list of logs")
-  for i, log in ipairs(logs) do outs[i] = M.of(log) end
+  for i, log in ipairs(logs) do outs[i] = M.resolve(log) end
   for _, method in ipairs{"write", "say", "close"} do
     sink[method] = function(_, ...)
       for _, out in ipairs(outs) do out[method](out, ...) end
@@ -155,7 +156,7 @@ local function file_log(path, header, format)
   if header then put(out, header) end
   return M.new{
     write = function(_, step, rows)
-      if io.type(out) ~= "file" then error("log: the file is closed: " .. path, 3) end
+      if io.type(out) ~= "file" then fail("log:row: the file is closed: %s", path) end
       put(out, format(step, rows))
     end,
     close = function()
@@ -169,9 +170,9 @@ local function csv_text(v)
   return text:find '[,"\r\n]' and '"' .. text:gsub('"', '""') .. '"' or text
 end
 
---- A log to a CSV file, one line for each figure: step,name,value. Figures may come and go from
--- step to step; numbers read back as the same numbers. Gives nil, message when the file cannot be
--- made.
+--- A log to a CSV file, one line for each metric: step,name,value. Metrics may differ from step to
+-- step; numbers read back as the same numbers.
+-- @return log; or nil, message if the file cannot be made
 function M.csv(path)
   expect.string("bnn.log.csv", path, "a path")
   return file_log(path, "step,name,value\n", function(step, rows)
@@ -193,9 +194,9 @@ local function json_text(v)
 end
 
 --- A log to a file of JSON lines, one object for each block: {"step":0,"test/accuracy":0.979}.
--- Numbers read back as the same numbers, NaN and infinities are null; bytes that are not UTF-8
--- are written as \xe9. Gives nil, message when the
--- file cannot be made.
+-- Numbers read back as the same numbers, NaN and infinities are null; bytes that are not UTF-8 are
+-- written as \xe9.
+-- @return log; or nil, message if the file cannot be made
 function M.jsonl(path)
   expect.string("bnn.log.jsonl", path, "a path")
   return file_log(path, nil, function(step, rows)
@@ -206,5 +207,7 @@ function M.jsonl(path)
     return "{" .. table.concat(fields, ",") .. "}\n"
   end)
 end
+
+renamed.functions(M, "bnn.log", {of = "resolve"})
 
 return M

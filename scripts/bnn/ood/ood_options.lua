@@ -98,7 +98,7 @@ end
 function M.read(given)
   local opts = bootstrap.options(WHAT, given, spec)
   if opts.alpha >= 1 then fail("%s: alpha: expected less than 1, got %s", WHAT, opts.alpha) end
-  opts.log = opts.log ~= nil and fail.within(WHAT, logs.of, opts.log) or nil
+  opts.log = opts.log ~= nil and fail.within(WHAT, logs.resolve, opts.log) or nil
   opts.id = read_id(opts.id)
   opts.ood = read_ood(opts.ood, opts.id.name)
   opts.scores = opts.scores and M.scores(opts.scores)

@@ -172,7 +172,7 @@ function M.evaluate(opts)
   check_distinct(what, "shifts", opts.shifts)
   check_distinct(what, "severities", opts.severities)
   report.check_data(what, opts.data)
-  opts.log = opts.log ~= nil and fail.within(what, logs.of, opts.log) or nil
+  opts.log = opts.log ~= nil and fail.within(what, logs.resolve, opts.log) or nil
   opts.order = M.names
   return report.make(function(name, severity)
     local amount, unit = M.amount(name, severity, shorter_side(opts.data.x))

@@ -4,7 +4,10 @@
 -- one that takes plain words as well, which are then cfg.positional, a list; renamed = {data =
 -- "data_dir"}, old names of flags, which are refused with the new name.
 local configuration = require "bnn.base.configuration"
+local expect = require "bnn.base.expect"
+local fail = require "bnn.base.fail"
 local flags = require "bnn.run.flags"
+local kinds = require "bnn.base.kinds"
 local logs = require "bnn.log.log"
 local options = require "bnn.base.options"
 local refusal = require "bnn.base.refusal"
@@ -12,23 +15,25 @@ local usage = require "bnn.run.usage"
 
 local M = {}
 
+local LOAD = "bnn.load_experiment"
+
 -- The experiment's own run behind each checked one that `seal` made.
 local own_run = setmetatable({}, {__mode = "k"})
 
 M.assert_or_exit = refusal.assert_or_exit
 
-local function check_experiment(experiment, level)
+local function check_experiment(experiment)
   if type(experiment) ~= "table" or type(experiment.run) ~= "function" then
-    error("an experiment is wanted: {about=, defaults=, run=function(cfg, log) ... end}", level + 1)
+    fail.expected("experiment", "{about=, defaults=, run=function(cfg, log) ... end}", experiment)
   end
   if type(experiment.defaults or {}) ~= "table" then
-    error("experiment: defaults is not a table", level + 1)
+    fail.expected("experiment: defaults", "a table", experiment.defaults)
   end
   local words = experiment.positional
   local is_good = words == nil or type(words) == "table" and type(words[1]) == "string"
     and type(words[2]) == "string"
   if not is_good then
-    error("experiment: positional: {\"image.png ...\", \"meaning\"} is wanted", level + 1)
+    fail.expected("experiment: positional", '{"image.png ...", "meaning"}', words)
   end
 end
 
@@ -43,18 +48,18 @@ end
 
 -- Makes experiment.run fill in, check and copy its configuration and make a console log where none
 -- is given; e.run{...} and e:run{...} both work. A run that is checked already stays as it is.
-local function seal(experiment, level)
-  check_experiment(experiment, level + 1)
+local function seal(experiment)
+  check_experiment(experiment)
   experiment.defaults = experiment.defaults or {}
   local run = experiment.run
   if own_run[run] then return experiment end
   local ok, fault = pcall(flags.specs, experiment.defaults)
-  if not ok then error("experiment: " .. fault, level + 1) end
+  if not ok then fail("experiment: %s", fault) end
   local function checked_run(cfg, log, ...)
     if cfg == experiment then cfg, log = log, ... end
     local complete_cfg = complete(experiment, cfg)
     configuration.remember(complete_cfg, experiment.defaults)
-    return run(complete_cfg, logs.of(log))
+    return run(complete_cfg, logs.resolve(log))
   end
   own_run[checked_run] = run
   experiment.run = checked_run
@@ -133,30 +138,30 @@ end
 -- line when the file is the program, and gives the experiment back either way, its `run` checked.
 -- -h and --help print its flags. A wrong flag is one line on stderr and exit status 1.
 function M.main(experiment)
-  seal(experiment, 2)
+  seal(experiment)
   if called_by_main_chunk(2) then run_from_command_line(experiment) end
   return experiment
 end
 
---- The experiment of a file or a module, not run: `local e = bnn.load "experiments/mnist.lua"`,
--- then `local metrics, artefacts = e.run({steps = 100}, log)`; what is left out is the experiment's
--- default.
+--- Returns the experiment of a file or a module without running it: after
+-- `local e = bnn.load_experiment "experiments/mnist.lua"` it runs with
+-- `local metrics, artefacts = e.run({steps = 100}, log)`; flags left out have their defaults.
 -- @param path string: a file (it has a slash or ends in .lua), else the name of a module
-function M.load(path)
-  if type(path) ~= "string" then error("bnn.load: a path is wanted, got " .. type(path), 2) end
+function M.load_experiment(path)
+  expect.string(LOAD, path, "a path")
   local experiment
   if path:find "/" or path:find "%.lua$" then
     local chunk, message = loadfile(path)
-    if not chunk then error("bnn.load: " .. message, 2) end
+    if not chunk then fail("%s: %s", LOAD, message) end
     experiment = chunk(path)
   else
     experiment = require(path)
   end
   if type(experiment) ~= "table" or type(experiment.run) ~= "function" then
-    local fault = "bnn.load: %s is no experiment: it gives %s, a table with 'run' is wanted"
-    error(fault:format(path, type(experiment)), 2)
+    local got = type(experiment) == "table" and "a table" or kinds.shown(experiment)
+    fail("%s: %s: expected a table with a function 'run', got %s", LOAD, path, got)
   end
-  return (seal(experiment, 2))
+  return seal(experiment)
 end
 
 return M

@@ -152,7 +152,7 @@ function M.train(opts)
     objective.data_size, objective.takes_data_size = opts.data.size, true
   end
   if objective.check_data then refusal.assert_or_exit(objective:check_data(opts.data)) end
-  if opts.log or opts.evaluate then opts.log = require "bnn.log.log".of(opts.log) end
+  if opts.log or opts.evaluate then opts.log = require "bnn.log.log".resolve(opts.log) end
   local state = opts.state or opts.optimizer:init(objective)
   return require "bnn.signal".guard(loop, opts, state)
 end

@@ -201,7 +201,7 @@ function TestHelp.test_an_object_shows_its_class()
 end
 
 function TestHelp.test_a_method_is_found_whatever_the_object_is_called()
-  lu.assertStrContains(help_on "my_log:say", "log:say(line)\n  Lines of results")
+  lu.assertStrContains(help_on "my_log:say", "log:say(line)\n  Logs lines of results")
 end
 
 function TestHelp.test_an_unknown_name_gives_the_nearest()
@@ -226,7 +226,7 @@ function TestHelp.test_without_a_topic_it_lists_every_public_name_with_a_line_in
     "\n  sqrt square root of x, elementwise\n",
     "\n\nbnn.schedule Schedules: values that depend on the step",
     "\n  linear linear{from=, to=, steps=}: ",
-    "\n\nlog: methods of log\n", "\n  close Closes the files behind the log",
+    "\n\nlog: methods of log\n", "\n  close Closes the log's files",
   } do lu.assertStrContains(squeezed, piece) end
   local listed = select(2, text:gsub("\n  [%w_]+", ""))
   lu.assertTrue(listed > 150, listed)

@@ -94,17 +94,17 @@ TestRow = {}
 function TestRow.test_what_is_no_figure_is_refused_by_name()
   local memory = log.memory()
   local rows = {
-    {1, {a = {}}, "log: 'a' is a table, a number or a string is wanted"},
-    {1, {{"a"}}, "log: 'a' is a nil, a number or a string is wanted"},
-    {1, {{1, 2}}, "log: entry 1 is not {name, value}"},
-    {1, {"a", 2}, "log: entry 1 is not {name, value}"},
-    {1, 5, "log: a table of figures is wanted, got number"},
-    {0.5, {a = 1}, "log: step is 0.5, an integer is wanted"},
-    {nil, {a = 1}, "log: step is nil, an integer is wanted"},
-    {1, {{"step", 9}}, "log: no figure can be called 'step'"},
-    {1, {step = 9}, "log: no figure can be called 'step'"},
-    {1, {{"a", 1}, {"b", 2}, {"a", 3}}, "log: 'a' comes twice"},
-    {1, {{"\27a", {}}}, "log: '\\x1ba' is a table"},
+    {1, {a = {}}, "log:row: a: expected a number or a string, got a table"},
+    {1, {{"a"}}, "log:row: a: expected a number or a string, got nil"},
+    {1, {{1, 2}}, "log:row: entry 1: expected {name, value}, got a table"},
+    {1, {"a", 2}, "log:row: entry 1: expected {name, value}, got a string"},
+    {1, 5, "log:row: values: expected a table, got a number"},
+    {0.5, {a = 1}, "log:row: step: expected an integer, got 0.5"},
+    {nil, {a = 1}, "log:row: step: expected an integer, got nil"},
+    {1, {{"step", 9}}, "log:row: 'step' cannot be the name of a value"},
+    {1, {step = 9}, "log:row: 'step' cannot be the name of a value"},
+    {1, {{"a", 1}, {"b", 2}, {"a", 3}}, "log:row: 'a' comes twice"},
+    {1, {{"\27a", {}}}, "log:row: \\x1ba: expected a number or a string, got a table"},
   }
   for _, row in pairs(rows) do
     lu.assertErrorMsgContains(row[3], memory.row, memory, row[1], row[2])
@@ -141,16 +141,19 @@ end
 
 function TestSinks.test_a_function_and_a_table_with_write_are_sinks()
   local seen = {}
-  log.of(function(step, rows) seen[1] = {step, rows} end):row(3, {a = 1})
-  log.of{write = function(self, step, rows) seen[2] = {self ~= nil, step, rows} end}:row(4, {a = 2})
+  log.resolve(function(step, rows) seen[1] = {step, rows} end):row(3, {a = 1})
+  local sink = {write = function(self, step, rows) seen[2] = {self ~= nil, step, rows} end}
+  log.resolve(sink):row(4, {a = 2})
   lu.assertEquals(seen, {{3, {{"a", 1}}}, {true, 4, {{"a", 2}}}})
 end
 
-function TestSinks.test_of_gives_a_log_back_as_it_is_and_refuses_what_is_none()
-  local memory = log.memory()
-  lu.assertIs(log.of(memory), memory)
-  lu.assertErrorMsgContains("a table with a method 'write' is wanted", log.of, 5)
-  lu.assertErrorMsgContains("a table with a method 'write' is wanted", log.of, {})
+function TestSinks.test_resolve_returns_a_log_as_it_is_and_raises_for_what_is_none()
+  local memory, wanted = log.memory(), "a function of (step, rows) or a table with a method 'write'"
+  lu.assertIs(log.resolve(memory), memory)
+  local fault = ("bnn.log: expected %s, got "):format(wanted)
+  lu.assertErrorMsgContains(fault .. "a number", log.resolve, 5)
+  lu.assertErrorMsgContains(fault .. "a table", log.resolve, {})
+  lu.assertErrorMsgContains("bnn.log.of is now bnn.log.resolve", function() return log.of end)
 end
 
 function TestSinks.test_tee_hands_everything_to_each()

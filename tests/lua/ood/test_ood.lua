@@ -339,7 +339,7 @@ function TestEvaluate.test_refusals()
   local function part(x, y) return {x = x, y = y, title = "digits"} end
   check_refusals(evaluate, {
     {"unknown option 'odd': did you mean 'ood'?", {odd = {}}},
-    {"bnn.ood.evaluate: bnn.log: a function of (step, rows)", {log = 3}},
+    {"bnn.ood.evaluate: bnn.log: expected a function of (step, rows)", {log = 3}},
     {"id: expected {x=, y= labels}, got a tensor", {id = near.x}},
     {"digits: y: expected labels [80], got nothing", {id = part(near.x)}},
     {"digits: expected at least 1 example, got 0", {id = part(none, tensor({}, "i32"))}},

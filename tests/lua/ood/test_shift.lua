@@ -235,7 +235,7 @@ function TestEvaluate.test_misuse_is_named()
   raises("severities: expected at least one, got none", {severities = {}})
   raises("shifts names blur twice", {shifts = {"blur", "noise", "blur"}})
   raises("severities names 2 twice", {severities = {2, 2}})
-  raises("bnn.log: a function of (step, rows) or", {log = 5})
+  raises("bnn.log: expected a function of (step, rows) or", {log = 5})
   raises("unknown option 'figure': did you mean 'figures'?", {figure = "x"})
 end
 

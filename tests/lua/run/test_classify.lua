@@ -16,7 +16,7 @@ if not HAS.libpng or not core.json_encode(true) then
 end
 local GNUPLOT = core.run_program{"gnuplot", "-V"} ~= nil
 
-local classify = bnn.load(folder_of_tests .. "/../../experiments/classify.lua")
+local classify = bnn.load_experiment(folder_of_tests .. "/../../experiments/classify.lua")
 local key = bnn.key(5)
 local here = files.folder()
 local function path(name) return here .. "/" .. name end

@@ -72,8 +72,8 @@ end
 function TestMain.test_it_only_hands_over_a_file_that_another_loads()
   local rows = {
     ("dofile(%q)"):format(toy), ("return dofile(%q)"):format(toy), ("dofile(%q)"):format(toy_call),
-    ("require 'bnn.run.experiment'.load(%q)"):format(toy),
-    ("return require 'bnn.run.experiment'.load(%q)"):format(toy),
+    ("require 'bnn.run.experiment'.load_experiment(%q)"):format(toy),
+    ("return require 'bnn.run.experiment'.load_experiment(%q)"):format(toy),
     ("package.path = %q .. package.path; require 'toy'"):format(folder .. ".?.lua;"),
     ("package.path = %q .. package.path; return require 'toy'"):format(folder .. ".?.lua;"),
     ("assert(loadfile(%q))()"):format(toy), ("assert(loadfile(%q))()"):format(toy_call),
@@ -99,7 +99,7 @@ function TestMain.test_without_a_script_the_words_are_the_interpreters_not_flags
 end
 
 function TestMain.test_a_file_that_loads_itself_is_run_once()
-  local inner = "if not Inner then Inner = true; bnn.load(arg[0]) end\n"
+  local inner = "if not Inner then Inner = true; bnn.load_experiment(arg[0]) end\n"
   local text = SOURCE .. inner .. "return bnn.main(e)\n"
   lu.assertEquals({run(write("self.lua", text))}, {RAN, "", 0})
 end
@@ -138,7 +138,7 @@ function TestMain.test_plain_words_are_for_those_that_declare_them()
   lu.assertEquals({run(taking, "a.png", "--n=2", "b", "--", "--c")}, {"2\ta.png,b,--c\n", "", 0})
   lu.assertEquals({run(taking)}, {"1\t\n", "", 0})
   lu.assertStrContains((run(taking, "--help")), "\n  file ...                  files to look at\n")
-  local e = experiment.load(taking)
+  local e = experiment.load_experiment(taking)
   lu.assertErrorMsgContains("positional: expected a list, got 3", e.run, {positional = 3})
 end
 
@@ -159,12 +159,14 @@ function TestMain.test_an_interrupt_ends_with_its_step_and_128_plus_the_signal()
   end
 end
 
-function TestMain.test_old_names_of_functions_that_exit_say_the_new_ones()
+function TestMain.test_old_names_of_functions_say_the_new_ones()
   local library = require "bnn"
   lu.assertErrorMsgContains("bnn.demand is now bnn.assert_or_exit",
     function() return library.demand end)
   lu.assertErrorMsgContains("bnn.data.demand is now bnn.data.load_or_exit",
     function() return library.data.demand end)
+  lu.assertErrorMsgContains("bnn.load is now bnn.load_experiment",
+    function() return library.load end)
 end
 
 function TestMain.test_a_renamed_flag_says_its_new_name()
@@ -175,16 +177,18 @@ function TestMain.test_a_renamed_flag_says_its_new_name()
     }]])
   lu.assertEquals({run(script, "--data=x")}, {"", "bnnlua: --data is now --data_dir\n", 1})
   lu.assertEquals({run(script, "--data_dir=x")}, {"x\n", "", 0})
-  local e = experiment.load(script)
+  local e = experiment.load_experiment(script)
   lu.assertErrorMsgContains("run: data is now data_dir", e.run, {data = "x"})
 end
 
 function TestMain.test_an_experiment_without_run_is_refused()
-  lu.assertErrorMsgContains("an experiment is wanted", experiment.main, {about = "x"})
+  local wanted = "{about=, defaults=, run=function(cfg, log) ... end}"
+  lu.assertErrorMsgContains("experiment: expected " .. wanted .. ", got a table",
+    experiment.main, {about = "x"})
   lu.assertErrorMsgContains("defaults.lr: expected {value, \"meaning\"}", experiment.main,
     {defaults = {lr = 1}, run = print})
   for _, words in ipairs{"files", {}, {"file ..."}, true} do
-    lu.assertErrorMsgContains("experiment: positional: {\"image.png ...\", \"meaning\"} is wanted",
+    lu.assertErrorMsgContains('positional: expected {"image.png ...", "meaning"}, got ',
       experiment.main, {positional = words, run = print})
   end
 end
@@ -198,7 +202,7 @@ end
 TestRun = {}
 
 local function loaded()
-  return experiment.load(toy), logs.memory()
+  return experiment.load_experiment(toy), logs.memory()
 end
 
 function TestRun.test_it_fills_in_what_is_left_out_and_gives_metrics_and_artefacts()
@@ -242,7 +246,7 @@ function TestRun.test_values_are_checked_as_those_of_flags_at_the_line_of_the_ca
 end
 
 function TestRun.test_without_a_log_it_goes_to_the_console()
-  local text = ("require 'bnn.run.experiment'.load(%q).run{}\n"):format(toy)
+  local text = ("require 'bnn.run.experiment'.load_experiment(%q).run{}\n"):format(toy)
   lu.assertEquals({run(write("console.lua", text))}, {RAN, "", 0})
 end
 
@@ -265,20 +269,22 @@ TestLoad = {}
 function TestLoad.test_what_is_no_experiment_is_refused_by_name()
   local none = write("none.lua", "return 3\n")
   local broken = write("broken.lua", "return (\n")
-  lu.assertErrorMsgContains(none .. " is no experiment: it gives number", experiment.load, none)
-  lu.assertErrorMsgContains("/no/such/file.lua", experiment.load, "/no/such/file.lua")
-  lu.assertErrorMsgContains("broken.lua:", experiment.load, broken)
-  lu.assertErrorMsgContains("a path is wanted, got nil", experiment.load)
+  local load = experiment.load_experiment
+  lu.assertErrorMsgContains("bnn.load_experiment: " .. none
+    .. ": expected a table with a function 'run', got a number", load, none)
+  lu.assertErrorMsgContains("/no/such/file.lua", load, "/no/such/file.lua")
+  lu.assertErrorMsgContains("broken.lua:", load, broken)
+  lu.assertErrorMsgContains("bnn.load_experiment: expected a path, got nil", load)
 end
 
 function TestLoad.test_a_file_that_returns_a_plain_table_is_checked_as_well()
-  local e = experiment.load(write("plain.lua", SOURCE .. "return e\n"))
+  local e = experiment.load_experiment(write("plain.lua", SOURCE .. "return e\n"))
   lu.assertErrorMsgContains("unknown option 'setps'", e.run, {setps = 1})
 end
 
 function TestLoad.test_a_module_name_will_do()
   package.preload["toy.module"] = function() return dofile(toy) end
-  lu.assertEquals(experiment.load "toy.module".about, "a toy")
+  lu.assertEquals(experiment.load_experiment "toy.module".about, "a toy")
 end
 
 TestDemand = {}

@@ -6,7 +6,7 @@ local bits = require "bits"
 local idx = require "idx_files"
 local bnn = require "bnn"
 
-local lenet = bnn.load(folder .. "/../../experiments/lenet.lua")
+local lenet = bnn.load_experiment(folder .. "/../../experiments/lenet.lua")
 local here = idx.folder()
 local set = idx.set(here .. "/set", 300, 150)
 

@@ -6,7 +6,7 @@ local bits = require "bits"
 local idx = require "idx_files"
 local bnn = require "bnn"
 
-local mnist = bnn.load(folder .. "/../../experiments/mnist.lua")
+local mnist = bnn.load_experiment(folder .. "/../../experiments/mnist.lua")
 local here = idx.folder()
 local set = idx.set(here .. "/set", 300, 150)
 local FIGURES = {"accuracy", "elbo", "log_likelihood", "kl_divergence", "mean_approximate_evidence"}

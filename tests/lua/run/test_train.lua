@@ -334,7 +334,7 @@ function TestRefusals.test_misuse_raises_at_the_callers_line()
   end
   raises("optimizer's state has 35 elements, wanted", train, {state = foreign})
   raises("a function of (step, rows)", train, {log = 3, evaluate = print})
-  raises("a table of figures is wanted, got number",
+  raises("log:row: values: expected a table, got a number",
     train, {log = bnn.log.memory(), evaluate = function() return 3 end})
 end
 

@@ -1,8 +1,8 @@
 --- Figures of a report of bnn.ood: for each score its histogram, in against out, and the ROC curve
 -- against each set. A set looks the same in all of them.
-local figure = require "bnn.plot.figure"
 local number = require "bnn.base.number"
 local plot = require "bnn.plot.plot"
+local plot_columns = require "bnn.plot.plot_columns"
 local strings = require "bnn.base.strings"
 
 local M = {}
@@ -46,7 +46,7 @@ local function histogram(report, score, path, title)
   return plot.histogram{
     series = series, logy = true, path = path, title = title, xlabel = axis_of(score),
     height = 370 + ENTRY * (#series + 1),
-    vlines = {figure.is_drawable(threshold) and threshold or nil},
+    vlines = {plot_columns.is_drawable(threshold) and threshold or nil},
     vlabel = number.format("refused above %.3g", threshold),
   }
 end
@@ -74,7 +74,7 @@ function M.draw(report, folder, title)
   local function try(draw, kind, score, name)
     local path = ("%s/ood_%s_%s.svg"):format(folder, kind, name)
     local ok, fault = draw(report, score, path, title)
-    strings.notice(ok and "drawn: " .. path or "not drawn: " .. fault)
+    strings.notice(ok and "wrote " .. path or "cannot draw " .. fault)
     if ok then written[#written + 1] = path end
     return ok
   end

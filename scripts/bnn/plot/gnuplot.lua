@@ -82,7 +82,7 @@ end
 
 -- ---- running it ----
 
-local function absent(what)
+local function not_installed(what)
   return nil, ("%s: gnuplot is not installed; Debian's package gnuplot-nox has it: "
     .. "apt-get install gnuplot-nox"):format(what)
 end
@@ -93,7 +93,7 @@ local function complaint(errors)
   for line in errors:gmatch "[^\n]+" do
     if line:find "%S" then last = line:match "^%s*(.-)%s*$" end
   end
-  return last or "it did not say why"
+  return last or "no message"
 end
 
 -- kind -> what a picture of it ends in.
@@ -103,7 +103,7 @@ local ends = {svg = "</svg>%s*$", png = "IEND\xaeB`\x82$"}
 -- write all of a picture: only the end of the picture tells.
 local function run(what, commands, kind)
   local result, fault, cause = core.run_program({"gnuplot", "-d"}, commands, MOST_SECONDS)
-  if cause == "missing" then return absent(what) end
+  if cause == "missing" then return not_installed(what) end
   if not result then return nil, ("%s: %s"):format(what, fault) end
   if result.signal then
     return nil, ("%s: gnuplot was killed by signal %d"):format(what, result.signal)
@@ -165,7 +165,7 @@ local function finish_svg(svg, title)
   return (svg:gsub("<image x", "<image style='image-rendering:pixelated' x"))
 end
 
---- Draws into a file, whole or not at all.
+--- Draws into a file, which is written atomically.
 -- @param path string that ends in .svg or .png
 -- @param commands string: everything but the terminal
 -- @param opts table: width=, height= in units of 1/96 inch, scale= pixels of a PNG for each, title=
@@ -176,7 +176,7 @@ function M.draw(path, commands, opts)
   local picture, fault = run(path, pictures[kind](opts) .. commands, kind)
   if not picture then return nil, fault end
   if #missing > 0 then
-    local text = "%s: no font here has %s, drawn as %s"
+    local text = "%s: no installed font has %s; drawn as %s"
     strings.notice(text:format(path, table.concat(missing, " "), REPLACEMENT))
   end
   local ok, lack = folders.make_above(path) -- no earlier: where nothing is drawn nothing is left

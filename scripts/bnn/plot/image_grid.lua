@@ -1,8 +1,9 @@
 --- Many grey images as one, row by row; with captions by gnuplot, which has the letters.
 local core = require "bnn.core"
-local figure = require "bnn.plot.figure"
 local gnuplot = require "bnn.plot.gnuplot"
 local number = require "bnn.base.number"
+local plot_pixels = require "bnn.plot.plot_pixels"
+local plot_text = require "bnn.plot.plot_text"
 
 local M = {}
 
@@ -40,7 +41,7 @@ function M.make(x, opts)
   local whole = x:view(rows, columns, h, w):permute(1, 3, 2, 4):contiguous()
   whole = whole:view(rows * h, columns * w)
   whole = whole:narrow(1, 1, rows * h - gap):narrow(2, 1, columns * w - gap)
-  return figure.enlarge(whole, opts.scale)
+  return plot_pixels.enlarge(whole, opts.scale)
 end
 
 -- ---- captions ----
@@ -57,7 +58,7 @@ end
 
 local function wrapped(captions)
   local texts = {}
-  for i, caption in ipairs(captions) do texts[i] = figure.wrap(caption, LETTERS) end
+  for i, caption in ipairs(captions) do texts[i] = plot_text.wrap(caption, LETTERS) end
   return texts
 end
 
@@ -99,15 +100,15 @@ function M.draw_captioned(x, opts)
   local h, w, scale, gap = x:size(2), x:size(3), opts.scale, opts.gap
   local size = math.max(9, 1.8 * w * scale / LETTERS)
   local captions = wrapped(opts.captions)
-  local strip = math.ceil(1.35 * size * figure.most_lines(captions) / scale)
+  local strip = math.ceil(1.35 * size * plot_text.most_lines(captions) / scale)
   if x:dtype() ~= "u8" then x = to_bytes(x) end
   local picture = M.make(pad(x:contiguous(), 2, strip, opts.background),
     {columns = opts.columns, gap = gap, background = opts.background, scale = 1})
   local height, width = picture:size(1), picture:size(2)
-  local k = figure.repeats(opts.path, math.max(height, width))
+  local k = plot_pixels.repeats(opts.path, math.max(height, width))
   local commands = table.concat{
     canvas(height, width, opts), labels(captions, h, w, h + strip + gap, w + gap, size, opts),
-    block(figure.enlarge(picture, k)), figure.image_item("sheet", k, "%s", "%s"),
+    block(plot_pixels.enlarge(picture, k)), plot_pixels.image_item("sheet", k, "%s", "%s"),
   }
   return gnuplot.draw(opts.path, commands, {
     width = (width + 2 * gap) * scale, height = (height + 2 * gap) * scale, scale = 1,

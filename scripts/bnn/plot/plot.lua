@@ -1,53 +1,59 @@
---- Figures: lines with bands, histograms, bars, heat maps, sheets of images; reliability diagrams,
+--- Figures: lines with bands, histograms, bars, heat maps, grids of images; reliability diagrams,
 -- ROC and risk-coverage curves, images with what is predicted of them. One call each, with defaults
 -- fit to print.
 --
--- gnuplot draws them, into SVG or PNG or as text; sheets of images need libpng alone. Where gnuplot
--- is missing, or a file cannot be written, a function gives nil and a message, and the run goes
--- on. A file is there whole or not at all; folders that are missing are made. Text is shown as it
--- is written; a newline begins another line, and so does a word for which there is no room. PNG
--- wants a font installed that has the characters. Colours are Okabe and Ito's, which the
--- colour-blind can tell apart; what is given none takes them in turn. Dashes, marks and hatches are
--- taken in turn too, so that a figure reads in black and white, and at half its size. For a set of
--- data to look the same in all figures, give all of them the same order = {"MNIST", "notMNIST",
--- ...}: a series takes its turn by its label's place in that list. What is in-distribution comes
--- first by custom, and is blue.
-local plot_bars = require "bnn.plot.plot_bars"
-local plot_lines = require "bnn.plot.plot_lines"
+-- gnuplot draws them, into SVG or PNG or as text; grids of images need libpng alone. If gnuplot is
+-- not installed, or a file cannot be written, a function returns nil and a message, and the run
+-- continues. Files are written atomically; missing folders are made. Text is shown as it is
+-- written; a newline begins another line, and so does a word for which there is no room. PNG needs
+-- an installed font that has the characters. Colours are Okabe and Ito's, which the colour-blind
+-- can tell apart; a series without one takes them in turn. Dashes, marks and hatches are taken in
+-- turn too, so that a figure reads in black and white, and at half its size. For a set of data to
+-- look the same in all figures, give all of them the same order = {"MNIST", "notMNIST", ...}: a
+-- series takes its turn by its label's place in that list. By custom what is in-distribution comes
+-- first, and is blue.
+local fail = require "bnn.base.fail"
 local figure = require "bnn.plot.figure"
 local files = require "bnn.data.files"
 local folders = require "bnn.base.folders"
 local gnuplot = require "bnn.plot.gnuplot"
-local plot_heatmap = require "bnn.plot.plot_heatmap"
-local options = require "bnn.base.options"
 local image_grid = require "bnn.plot.image_grid"
+local kinds = require "bnn.base.kinds"
+local options = require "bnn.base.options"
+local plot_axes = require "bnn.plot.plot_axes"
+local plot_bars = require "bnn.plot.plot_bars"
+local plot_columns = require "bnn.plot.plot_columns"
+local plot_heatmap = require "bnn.plot.plot_heatmap"
+local plot_lines = require "bnn.plot.plot_lines"
+local plot_pixels = require "bnn.plot.plot_pixels"
+local plot_style = require "bnn.plot.plot_style"
 
 local M = {}
 
---- The colours by name; "#rrggbb" will do as well wherever a colour is wanted.
-M.colours = figure.colours
+local COLUMN = plot_columns.COLUMN
+
+--- The colours by name; wherever a colour is taken, "#rrggbb" is too.
+M.colours = plot_style.colours
 
 -- Figures of predictions, from files of their own.
 for _, file in ipairs{"plot_curves", "plot_reliability", "plot_predictions"} do
   for name, draw in pairs(require("bnn.plot." .. file)) do M[name] = draw end
 end
 
-local fail = figure.fail
-
 -- ---- lines ----
 
 local lines_spec = figure.spec{
-  x = figure.COLUMN, series = {type = "table", list = true, required = true},
+  x = COLUMN, series = figure.SERIES,
   vlines = {type = "number", list = true}, vlabel = "string",
   shade = {type = "table", list = true, default = {}},
 }
 
-local function check_shade(what, shade, level)
+local function check_shade(what, shade)
   for i, span in ipairs(shade) do
     local from, to = span[1], span[2]
     local good = #span == 2 and type(from) == "number" and type(to) == "number" and from < to
     if not good then
-      fail(level + 1, "%s: shade[%d]: {from, to} with from < to is wanted", what, i)
+      fail("%s: shade[%d]: expected {from, to} with from < to, got %s", what, i, kinds.show(span))
     end
   end
 end
@@ -80,17 +86,15 @@ end
 function M.lines(opts)
   local what = "bnn.plot.lines"
   opts = options.check(what, opts, lines_spec)
-  figure.check(what, opts, 2)
-  check_shade(what, opts.shade, 2)
-  return figure.render(plot_lines.commands(plot_lines.read(what, opts, 2), opts), opts)
+  figure.check(what, opts)
+  check_shade(what, opts.shade)
+  return figure.render(plot_lines.commands(plot_lines.read(what, opts), opts), opts)
 end
 
 -- ---- histograms, bars, heat maps ----
 
-local SERIES = {type = "table", list = true, required = true}
-
 local histogram_spec = figure.spec{
-  series = SERIES, bins = {type = "integer", min = 1, max = 10000, default = 30},
+  series = figure.SERIES, bins = {type = "integer", min = 1, max = 10000, default = 30},
   range = {type = "number", list = true}, density = {type = "boolean", default = true},
   vlines = {type = "number", list = true}, vlabel = "string",
   shade = {type = "table", list = true, default = {}},
@@ -116,13 +120,13 @@ local histogram_spec = figure.spec{
 function M.histogram(opts)
   local what = "bnn.plot.histogram"
   opts = options.check(what, opts, histogram_spec)
-  figure.check(what, opts, 2)
-  check_shade(what, opts.shade, 2)
-  return figure.render(plot_bars.histogram(what, opts, 2), opts)
+  figure.check(what, opts)
+  check_shade(what, opts.shade)
+  return figure.render(plot_bars.histogram(what, opts), opts)
 end
 
 local bars_spec = figure.spec{
-  series = SERIES, labels = {type = "string", list = true, required = true},
+  series = figure.SERIES, labels = {type = "string", list = true, required = true},
 }
 for _, name in ipairs{"xrange", "logx", "logy"} do bars_spec[name] = nil end
 
@@ -139,12 +143,12 @@ for _, name in ipairs{"xrange", "logx", "logy"} do bars_spec[name] = nil end
 function M.bars(opts)
   local what = "bnn.plot.bars"
   opts = options.check(what, opts, bars_spec)
-  figure.check(what, opts, 2)
-  return figure.render(plot_bars.bars(what, opts, 2), opts)
+  figure.check(what, opts)
+  return figure.render(plot_bars.bars(what, opts), opts)
 end
 
 local heatmap_spec = figure.spec{
-  z = {type = "tensor", required = true}, x = figure.COLUMN, y = figure.COLUMN, zlabel = "string",
+  z = {type = "tensor", required = true}, x = COLUMN, y = COLUMN, zlabel = "string",
   zrange = {type = "number", list = true}, path = {type = "string", required = true},
 }
 for _, name in ipairs{"xrange", "yrange", "logx", "logy", "legend", "out", "order"} do
@@ -163,38 +167,38 @@ end
 function M.heatmap(opts)
   local what = "bnn.plot.heatmap"
   opts = options.check(what, opts, heatmap_spec)
-  figure.check(what, opts, 2)
-  figure.check_range(what, "zrange", opts.zrange, false, 2)
-  return figure.render(plot_heatmap.commands(what, opts, 2), opts)
+  figure.check(what, opts)
+  plot_axes.check_range(what, "zrange", opts.zrange, false)
+  return figure.render(plot_heatmap.commands(what, opts), opts)
 end
 
 -- ---- images ----
 
 local WIDEST = 32768 -- what our own reader takes
 
-local function check_extent(what, x, opts, level)
+local function check_extent(what, x, opts)
   local rows = (x:size(1) + opts.columns - 1) // opts.columns
   local height = (rows * (x:size(2) + opts.gap) - opts.gap) * opts.scale
   local width = (opts.columns * (x:size(3) + opts.gap) - opts.gap) * opts.scale
   if math.max(height, width) <= WIDEST then return end
-  fail(level + 1, "%s: the sheet has %d x %d pixels, at most %d each way are wanted", what, width,
-    height, WIDEST)
+  fail("%s: expected a grid of at most %d pixels each way, got %d x %d", what, WIDEST, width,
+    height)
 end
 
-local function check_sheet_path(what, opts, level)
+local function check_sheet_path(what, opts)
   if opts.captions and not opts.path then
-    fail(level + 1, "%s: captions want a path to draw into", what)
+    fail("%s: path: expected a file to draw captions into, got nothing", what)
   end
   local kind = opts.path and gnuplot.kind_of(opts.path)
   if opts.path and kind ~= "png" and not (kind == "svg" and opts.captions) then
-    fail(level + 1, "%s: path = %q: a name that ends in .png%s is wanted", what, opts.path,
-      opts.captions and " or .svg" or "")
+    fail("%s: path: expected a name that ends in .png%s, got %q", what,
+      opts.captions and " or .svg" or "", opts.path)
   end
 end
 
-local function check_captions(what, x, captions, level)
+local function check_captions(what, x, captions)
   if captions and #captions ~= x:size(1) then
-    fail(level + 1, "%s: there are %d captions, x is %s", what, #captions, figure.column_shape(x))
+    fail("%s: captions: expected %d, one for each image, got %d", what, x:size(1), #captions)
   end
 end
 
@@ -233,11 +237,11 @@ end
 function M.images(opts)
   local what = "bnn.plot.images"
   opts = options.check(what, opts, images_spec)
-  check_sheet_path(what, opts, 2)
-  local x = figure.images(what, opts.x, 2)
-  check_captions(what, x, opts.captions, 2)
+  check_sheet_path(what, opts)
+  local x = plot_pixels.images(what, opts.x)
+  check_captions(what, x, opts.captions)
   fill_in(opts, x:size(1), x:size(3))
-  check_extent(what, x, opts, 2)
+  check_extent(what, x, opts)
   if opts.captions then return image_grid.draw_captioned(x, opts) end
   local picture = image_grid.make(x, opts)
   if not opts.path then return picture end

@@ -1,21 +1,24 @@
 --- Histograms and bars: how they are read and what gnuplot is told of them. See bnn.plot.histogram
 -- and bnn.plot.bars for what their options mean.
-local plot_lines = require "bnn.plot.plot_lines"
+local fail = require "bnn.base.fail"
 local figure = require "bnn.plot.figure"
 local gnuplot = require "bnn.plot.gnuplot"
+local kinds = require "bnn.base.kinds"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
+local plot_axes = require "bnn.plot.plot_axes"
+local plot_columns = require "bnn.plot.plot_columns"
+local plot_lines = require "bnn.plot.plot_lines"
+local plot_style = require "bnn.plot.plot_style"
+local plot_text = require "bnn.plot.plot_text"
 
 local M = {}
 
-local fail = figure.fail
-
 -- ---- histograms ----
 
-local function check_range(what, range, level)
+local function check_range(what, range)
   if #range == 2 and range[1] < range[2] then return end
-  fail(level + 1, "%s: range = {%s}: {from, to} with from < to is wanted", what,
-    table.concat(range, ", "))
+  fail("%s: range: expected {from, to} with from < to, got %s", what, kinds.show(range))
 end
 
 -- From the least to the greatest finite value of all series; 1 wide when they are the same.
@@ -23,7 +26,7 @@ local function extent(series)
   local least, most = math.huge, -math.huge
   for _, s in ipairs(series) do
     for _, v in ipairs(s.values) do
-      if figure.is_drawable(v) then least, most = math.min(least, v), math.max(most, v) end
+      if plot_columns.is_drawable(v) then least, most = math.min(least, v), math.max(most, v) end
     end
   end
   if least > most then least, most = 0, 1 end
@@ -95,7 +98,9 @@ end
 -- The axis goes over all bins, also where they are empty, and to what is marked.
 local function fit_xrange(opts, from, to)
   for _, place in ipairs(opts.vlines or {}) do
-    if figure.is_drawable(place) then from, to = math.min(from, place), math.max(to, place) end
+    if plot_columns.is_drawable(place) then
+      from, to = math.min(from, place), math.max(to, place)
+    end
   end
   if not (opts.logx and from <= 0) then opts.xrange = opts.xrange or {from, to} end
 end
@@ -113,25 +118,25 @@ local function fill(s, floor)
   for i = 1, #s.y do s.low[i] = floor end
 end
 
-local function read_samples(what, given, i, turn, level)
-  what = figure.series_name(what, given, i)
+local function read_samples(what, given, i, turn)
+  what = plot_columns.series_name(what, given, i)
   local s = options.check(what, given, {
-    x = {type = figure.COLUMN, required = true}, label = "string", colour = "string",
-  }, level + 2)
+    x = {type = plot_columns.COLUMN, required = true}, label = "string", colour = "string",
+  })
   return {
-    values = figure.column(what, "x", s.x, level + 1).values, label = s.label,
-    colour = figure.colour(what, s.colour, turn, level + 1),
+    values = plot_columns.column(what, "x", s.x).values, label = s.label,
+    colour = plot_style.colour(what, s.colour, turn),
   }
 end
 
 --- The commands of a histogram.
 -- @param opts table: checked options of bnn.plot.histogram
-function M.histogram(what, opts, level)
-  if #opts.series == 0 then fail(level + 1, "%s: series is empty", what) end
-  if opts.range then check_range(what, opts.range, level + 1) end
-  local samples, series, turns = {}, {}, figure.turns(opts.series, opts.order)
+function M.histogram(what, opts)
+  figure.check_series(what, opts.series)
+  if opts.range then check_range(what, opts.range) end
+  local samples, series, turns = {}, {}, plot_style.turns(opts.series, opts.order)
   for i, given in ipairs(opts.series) do
-    samples[i] = read_samples(what, given, i, turns[i], level + 1)
+    samples[i] = read_samples(what, given, i, turns[i])
   end
   local from, to = extent(samples)
   if opts.range then from, to = table.unpack(opts.range) end
@@ -152,19 +157,18 @@ end
 
 local GROUP = 0.8 -- of the room for a label is taken by its bars
 
-local function read_bars(what, given, i, turn, labels, level)
-  what = figure.series_name(what, given, i)
+local function read_bars(what, given, i, turn, labels)
+  what = plot_columns.series_name(what, given, i)
   local s = options.check(what, given, {
-    y = {type = figure.COLUMN, required = true}, std = figure.COLUMN, label = "string",
+    y = {type = plot_columns.COLUMN, required = true}, std = plot_columns.COLUMN, label = "string",
     colour = "string",
-  }, level + 2)
-  local y = figure.column(what, "y", s.y, level + 1)
-  local std = s.std and figure.column(what, "std", s.std, level + 1)
-  figure.check_lengths(what, {{name = "labels", given = labels, values = labels}, y, std},
-    level + 1)
+  })
+  local y = plot_columns.column(what, "y", s.y)
+  local std = s.std and plot_columns.column(what, "std", s.std)
+  plot_columns.check_lengths(what, {{name = "labels", given = labels, values = labels}, y, std})
   return {
-    y = y.values, std = std and std.values, label = s.label, fill = figure.fill(turn, 0.85),
-    colour = figure.colour(what, s.colour, turn, level + 1),
+    y = y.values, std = std and std.values, label = s.label, fill = plot_style.fill(turn, 0.85),
+    colour = plot_style.colour(what, s.colour, turn),
   }
 end
 
@@ -201,7 +205,7 @@ end
 local function add_bars(data, items, s, i, n, opts)
   local middle, left, right, zero = sides(s, i, n)
   local function add(name, columns, way, title)
-    local text, rows = figure.block(name, columns, {})
+    local text, rows = plot_columns.block(name, columns, {})
     data[#data + 1] = text
     items[#items + 1] = ("%s %s"):format(rows > 0 and ("$%s %s"):format(name, way) or "NaN", title)
     return rows
@@ -211,16 +215,16 @@ local function add_bars(data, items, s, i, n, opts)
     way:format(s.colour, s.fill, s.colour), figure.titled(s.label, opts))
   if s.std then
     local mark = "using 1:2 with lines lw 1.2 lc rgb '%s'"
-    add("e" .. i, marks(s, middle, GROUP / n / 10), mark:format(figure.INK), "notitle")
+    add("e" .. i, marks(s, middle, GROUP / n / 10), mark:format(plot_style.INK), "notitle")
   end
   return rows
 end
 
 -- Labels in lines that fit side by side, and whether they do: a long word may not.
 local function fit_labels(labels, opts)
-  local letters, texts, fits = figure.letters("x", 0.85 / #labels, opts), {}, true
+  local letters, texts, fits = plot_text.letters("x", 0.85 / #labels, opts), {}, true
   for k, label in ipairs(labels) do
-    texts[k] = figure.wrap(label, letters)
+    texts[k] = plot_text.wrap(label, letters)
     for line in texts[k]:gmatch "[^\n]+" do
       fits = fits and (utf8.len(line) or #line) <= letters
     end
@@ -239,19 +243,19 @@ end
 
 --- The commands of bars.
 -- @param opts table: checked options of bnn.plot.bars
-function M.bars(what, opts, level)
-  if #opts.series == 0 then fail(level + 1, "%s: series is empty", what) end
-  if #opts.labels == 0 then fail(level + 1, "%s: labels is empty", what) end
-  local data, items, bars, turns = {}, {}, 0, figure.turns(opts.series, opts.order)
+function M.bars(what, opts)
+  figure.check_series(what, opts.series)
+  if #opts.labels == 0 then fail("%s: labels: expected at least one, got none", what) end
+  local data, items, bars, turns = {}, {}, 0, plot_style.turns(opts.series, opts.order)
   for i, given in ipairs(opts.series) do
-    local s = read_bars(what, given, i, turns[i], opts.labels, level + 1)
+    local s = read_bars(what, given, i, turns[i], opts.labels)
     bars = bars + add_bars(data, items, s, i, #opts.series, opts)
   end
-  if bars == 0 then figure.fill_ranges(opts) end
+  if bars == 0 then plot_axes.fill_ranges(opts) end
   opts.entries = {}
   for _, s in ipairs(opts.series) do opts.entries[#opts.entries + 1] = s.label end
   local labels, fits = fit_labels(opts.labels, opts)
-  local more = figure.most_lines(labels) - 1
+  local more = plot_text.most_lines(labels) - 1
   if more > 0 then opts.xlabel = ("\n"):rep(more) .. (opts.xlabel or " ") end
   return table.concat{
     figure.frame(opts), tics(labels, not fits, opts), table.concat(data), "plot ",

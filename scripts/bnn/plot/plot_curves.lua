@@ -1,28 +1,26 @@
---- ROC and risk-coverage curves, from scores or from what bnn.metrics gives; handed out by
+--- ROC and risk-coverage curves, from scores or from what bnn.metrics returns; handed out by
 -- bnn.plot.
-local plot_lines = require "bnn.plot.plot_lines"
+local fail = require "bnn.base.fail"
 local figure = require "bnn.plot.figure"
-local number = require "bnn.base.number"
-local options = require "bnn.base.options"
 local metrics_ood = require "bnn.metrics.metrics_ood"
 local metrics_selective = require "bnn.metrics.metrics_selective"
+local number = require "bnn.base.number"
+local options = require "bnn.base.options"
+local plot_columns = require "bnn.plot.plot_columns"
+local plot_lines = require "bnn.plot.plot_lines"
+local plot_style = require "bnn.plot.plot_style"
 
 local M = {}
 
-local fail = figure.fail
-
-local SERIES = {type = "table", list = true, required = true}
+local COLUMN = plot_columns.COLUMN
 
 -- The lists of two fields of a curve.
-local function columns_of(what, curve, x, y, level)
+local function columns_of(what, curve, x, y)
   local columns = {}
   for i, name in ipairs{x, y} do
-    if type(curve[name]) ~= "userdata" and type(curve[name]) ~= "table" then
-      fail(level + 1, "%s: curve has no %s: {%s=, %s=} is wanted", what, name, x, y)
-    end
-    columns[i] = figure.column(what, name, curve[name], level + 1)
+    columns[i] = plot_columns.column(what, "curve." .. name, curve[name])
   end
-  figure.check_lengths(what, columns, level + 1)
+  plot_columns.check_lengths(what, columns)
   return columns[1].values, columns[2].values
 end
 
@@ -32,15 +30,15 @@ local function with_area(label, name, area)
   return label and text and label .. ": " .. text or label or text
 end
 
--- Series as curves.commands takes them, read by read_one(what, given, level) -> x, y, label.
-local function read_all(what, opts, level, read_one)
-  if #opts.series == 0 then fail(level + 1, "%s: series is empty", what) end
-  local series, turns = {}, figure.turns(opts.series, opts.order)
+-- Series as plot_lines.commands takes them, read by read_one(what, given) -> x, y, label.
+local function read_all(what, opts, read_one)
+  figure.check_series(what, opts.series)
+  local series, turns = {}, plot_style.turns(opts.series, opts.order)
   for i, given in ipairs(opts.series) do
-    local name = figure.series_name(what, given, i)
-    local x, y, label = read_one(name, given, level + 1)
+    local name = plot_columns.series_name(what, given, i)
+    local x, y, label = read_one(name, given)
     series[i] = {x = x, y = y, label = label, turn = opts.order and turns[i]}
-    series[i].colour = figure.colour(name, given.colour, turns[i], level + 1)
+    series[i].colour = plot_style.colour(name, given.colour, turns[i])
   end
   return series
 end
@@ -54,17 +52,18 @@ local function area_below(x, y)
   return area
 end
 
-local function read_roc(what, given, level)
+local function read_roc(what, given)
   local s = options.check(what, given, {
-    id = figure.COLUMN, ood = figure.COLUMN, curve = "table", label = "string",
+    id = COLUMN, ood = COLUMN, curve = "table", label = "string",
     colour = "string", renamed = {inside = "id", outside = "ood"},
-  }, level + 2)
+  })
   local has_scores = s.id ~= nil and s.ood ~= nil
   if has_scores == (s.curve ~= nil) or (s.id ~= nil) ~= (s.ood ~= nil) then
-    fail(level + 1, "%s: either id= and ood= or curve= is wanted", what)
+    fail("%s: expected id= and ood=, or curve=; got %s", what,
+      figure.given(s, {"id", "ood", "curve"}))
   end
   local curve = s.curve or metrics_ood.roc_curve{id = s.id, ood = s.ood}
-  local x, y = columns_of(what, curve, "fpr", "tpr", level + 1)
+  local x, y = columns_of(what, curve, "fpr", "tpr")
   return x, y, with_area(s.label, "AUROC", area_below(x, y))
 end
 
@@ -78,13 +77,14 @@ local function least_positive(series)
   return least < 1 and least or 1e-3
 end
 
--- Where the score says nothing: y = x; on logarithms a curve.
+-- The ROC curve of a score that says nothing: y = x; on a logarithmic axis a curve.
 local function chance(from)
   local x, points = {}, 100
   for i = 0, points do
     x[#x + 1] = from > 0 and from ^ (1 - i / points) or i / points
   end
-  return {x = x, y = x, label = "chance", colour = figure.colours.grey, style = "lines", width = 1}
+  local grey = plot_style.colours.grey
+  return {x = x, y = x, label = "chance", colour = grey, style = "lines", width = 1}
 end
 
 local function fill_in(opts, defaults)
@@ -103,16 +103,16 @@ local ENTRY = 21 -- the height of one of the legend
 --     }}
 -- @param opts table:
 --   series= a list of {id=, ood=: scores [n], higher = more out-of-distribution, or curve=
---     what bnn.metrics.roc_curve gives; label=, colour=}
+--     what bnn.metrics.roc_curve returns; label=, colour=}
 --   logx=false: true shows what few false positives cost
 --   title=, xlabel=, ylabel=, xrange=, yrange=, logy=, legend=, order=, path=, width=480, height=
 --     (so that the legend takes nothing from the curves), scale=, out=: as for bnn.plot.lines
 -- @return true, or the text when no path is given; or nil, message
 function M.roc(opts)
   local what = "bnn.plot.roc"
-  opts = options.check(what, opts, figure.spec{series = SERIES})
-  figure.check(what, opts, 2)
-  local series = read_all(what, opts, 2, read_roc)
+  opts = options.check(what, opts, figure.spec{series = figure.SERIES})
+  figure.check(what, opts)
+  local series = read_all(what, opts, read_roc)
   local least = opts.logx and least_positive(series) or 0
   series[#series + 1] = chance(least)
   fill_in(opts, {
@@ -127,20 +127,21 @@ end
 
 -- ---- risk and coverage ----
 
-local function read_risk(what, given, level)
+local function read_risk(what, given)
   local s = options.check(what, given, {
-    prediction = figure.COLUMN, labels = figure.COLUMN, confidence = figure.COLUMN, curve = "table",
+    prediction = COLUMN, labels = COLUMN, confidence = COLUMN, curve = "table",
     label = "string", colour = "string",
-  }, level + 2)
+  })
   if s.curve and not (s.prediction or s.labels or s.confidence) then
-    local x, y = columns_of(what, s.curve, "coverage", "risk", level + 1)
+    local x, y = columns_of(what, s.curve, "coverage", "risk")
     return x, y, s.label
   elseif s.curve or not (s.prediction and s.labels) then
-    fail(level + 1, "%s: either prediction= and labels= or curve= is wanted", what)
+    fail("%s: expected prediction= and labels=, or curve=; got %s", what,
+      figure.given(s, {"prediction", "labels", "confidence", "curve"}))
   end
   local more = {confidence = s.confidence}
   local curve = metrics_selective.risk_coverage(s.prediction, s.labels, more)
-  local x, y = columns_of(what, curve, "coverage", "risk", level + 1)
+  local x, y = columns_of(what, curve, "coverage", "risk")
   return x, y, with_area(s.label, "AURC", metrics_selective.aurc(s.prediction, s.labels, more))
 end
 
@@ -160,15 +161,15 @@ end
 --     }}
 -- @param opts table:
 --   series= a list of {prediction=, labels=, confidence=: as for bnn.metrics.risk_coverage, and the
---     AURC is in the legend; or curve= what that gives; label=, colour=}
+--     AURC is in the legend; or curve= what that returns; label=, colour=}
 --   title=, xlabel=, ylabel=, xrange=, yrange=, logx=, logy=, legend=, order=, path=, width=,
 --     height=, scale=, out=: as for bnn.plot.lines
 -- @return true, or the text when no path is given; or nil, message
 function M.risk_coverage(opts)
   local what = "bnn.plot.risk_coverage"
-  opts = options.check(what, opts, figure.spec{series = SERIES})
-  figure.check(what, opts, 2)
-  local series = read_all(what, opts, 2, read_risk)
+  opts = options.check(what, opts, figure.spec{series = figure.SERIES})
+  figure.check(what, opts)
+  local series = read_all(what, opts, read_risk)
   local most = greatest(series)
   fill_in(opts, {
     xlabel = "coverage (share of answers kept)", ylabel = "risk (share of errors among them)",

@@ -1,12 +1,15 @@
 --- Heat maps: how they are read and what gnuplot is told of them. See bnn.plot.heatmap for what
 -- their options mean.
+local fail = require "bnn.base.fail"
 local figure = require "bnn.plot.figure"
 local gnuplot = require "bnn.plot.gnuplot"
 local number = require "bnn.base.number"
+local plot_axes = require "bnn.plot.plot_axes"
+local plot_columns = require "bnn.plot.plot_columns"
+local plot_pixels = require "bnn.plot.plot_pixels"
+local plot_text = require "bnn.plot.plot_text"
 
 local M = {}
-
-local fail = figure.fail
 
 -- matplotlib's viridis, at ten points: even to the eye, also in grey and to the colour-blind.
 local VIRIDIS = {
@@ -21,18 +24,19 @@ local function palette()
 end
 
 -- The first of n evenly spaced places and the step between them; 1, 2, ... when none are given.
-local function places(what, name, given, n, level)
+local function places(what, name, given, n)
   if not given then return 1, 1 end
-  local column = figure.column(what, name, given, level + 1)
+  local column = plot_columns.column(what, name, given)
   local v = column.values
   if #v ~= n then
-    fail(level + 1, "%s: %s is %s, z has %d of them", what, name, figure.column_shape(given), n)
+    fail("%s: %s: expected [%d], as z has %s, got %s", what, name, n,
+      name == "x" and "columns" or "rows", plot_columns.column_shape(given))
   end
   local step = n > 1 and (v[n] - v[1]) / (n - 1) or 1
   for i = 1, n do
     local miss = math.abs(v[i] - (v[1] + (i - 1) * step))
     if not (step ~= 0 and miss <= 1e-3 * math.abs(step)) then
-      fail(level + 1, "%s: %s[%d] is %g: evenly spaced places are wanted", what, name, i, v[i])
+      fail("%s: %s[%d]: expected evenly spaced places, got %g", what, name, i, v[i])
     end
   end
   return v[1], step
@@ -42,7 +46,7 @@ local function block(z)
   local rows = {"$z << EOD"}
   for _, row in ipairs(z:totable()) do
     for k, v in ipairs(row) do
-      row[k] = figure.is_drawable(v) and number.format("%.12g", v) or "NaN"
+      row[k] = plot_columns.is_drawable(v) and number.format("%.12g", v) or "NaN"
     end
     rows[#rows + 1] = table.concat(row, " ")
   end
@@ -69,7 +73,7 @@ end
 local function span_of(z)
   local least, most = math.huge, -math.huge
   for _, v in ipairs(z:contiguous():view(z:numel()):totable()) do
-    if figure.is_drawable(v) then least, most = math.min(least, v), math.max(most, v) end
+    if plot_columns.is_drawable(v) then least, most = math.min(least, v), math.max(most, v) end
   end
   return least <= most and {least, most} or {0, 1}
 end
@@ -80,17 +84,17 @@ local MOST_LETTERS = 8 -- of a number of the scale, as of -2.5x10^6
 -- The scale beside the matrix, with room for its numbers, and its name at the edge of the figure:
 -- gnuplot itself looks at neither.
 local function scale(opts)
-  local span, width, letters, lines = opts.zrange or span_of(opts.z), figure.width(opts), 3, {}
+  local span, width, letters, lines = opts.zrange or span_of(opts.z), plot_text.width(opts), 3, {}
   for _, v in ipairs(span) do
     local text = number.format("%.4g", v)
     letters = math.max(letters, #text + (text:find "e" and 2 or 1))
   end
-  lines[1] = figure.tic_format("cb", span, true)
+  lines[1] = plot_axes.tic_format("cb", span, true)
   if opts.zrange then lines[2] = number.format("set cbrange [%.12g:%.12g]", span[1], span[2]) end
   local room, name = 54 + 9 * math.min(letters, MOST_LETTERS), opts.zlabel
   if name then
-    name = figure.wrap(name, figure.letters("y", 0.7, opts))
-    local side = LINE * figure.most_lines{name}
+    name = plot_text.wrap(name, plot_text.letters("y", 0.7, opts))
+    local side = LINE * plot_text.most_lines{name}
     local label = "set label %s at screen %.4f, graph 0.5 center rotate noenhanced"
     lines[#lines + 1] = number.format(label, gnuplot.quote(name), 1 - (side - 6) / width)
     room = room + side
@@ -101,14 +105,14 @@ end
 
 --- The commands of a heat map.
 -- @param opts table: checked options of bnn.plot.heatmap
-function M.commands(what, opts, level)
+function M.commands(what, opts)
   local z = opts.z
   if z:dim() ~= 2 or z:numel() == 0 then
-    fail(level + 1, "%s: z is %s, wanted [h, w]", what, figure.column_shape(z))
+    fail("%s: z: expected [h, w], got %s", what, plot_columns.column_shape(z))
   end
   local h, w = z:size(1), z:size(2)
-  local x, dx = places(what, "x", opts.x, w, level + 1)
-  local y, dy = places(what, "y", opts.y, h, level + 1)
+  local x, dx = places(what, "x", opts.x, w)
+  local y, dy = places(what, "y", opts.y, h)
   local left, right = edges(x, dx, w)
   local bottom, top = edges(y, dy, h)
   if not opts.y then bottom, top = top, bottom end -- a matrix has its first row on top
@@ -120,10 +124,10 @@ function M.commands(what, opts, level)
     }), "unset grid\nset border 15\n", palette(), numbers("x", x, dx, w), numbers("y", y, dy, h),
     scale(opts),
   }
-  local k = figure.repeats(opts.path, math.max(h, w))
-  lines[#lines + 1] = block(figure.enlarge(z, k))
+  local k = plot_pixels.repeats(opts.path, math.max(h, w))
+  lines[#lines + 1] = block(plot_pixels.enlarge(z, k))
   local place = "%.12g+%%s*%.12g"
-  lines[#lines + 1] = figure.image_item("z", k, number.format(place, x, dx),
+  lines[#lines + 1] = plot_pixels.image_item("z", k, number.format(place, x, dx),
     number.format(place, y, dy))
   return table.concat(lines)
 end

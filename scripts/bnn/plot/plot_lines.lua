@@ -1,13 +1,17 @@
 --- Series of lines, points and bands: how they are read and what gnuplot is told of them. See
 -- bnn.plot.lines for what their options mean.
+local downsample = require "bnn.plot.downsample"
+local fail = require "bnn.base.fail"
 local figure = require "bnn.plot.figure"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
-local downsample = require "bnn.plot.downsample"
+local plot_axes = require "bnn.plot.plot_axes"
+local plot_columns = require "bnn.plot.plot_columns"
+local plot_style = require "bnn.plot.plot_style"
 
 local M = {}
 
-local fail, COLUMN = figure.fail, figure.COLUMN
+local COLUMN, is_drawable = plot_columns.COLUMN, plot_columns.is_drawable
 
 -- ---- reading ----
 
@@ -17,42 +21,42 @@ local series_spec = {
 }
 
 -- The two edges of a series' band as columns, or nil.
-local function read_band(what, s, y, level)
+local function read_band(what, s, y)
   if s.band then
     options.check(what .. ": band", s.band, {{type = COLUMN}})
-    if #s.band ~= 2 then fail(level + 1, "%s: band: {low, high} is wanted", what) end
-    return figure.column(what, "the band's low edge", s.band[1], level + 1),
-      figure.column(what, "the band's high edge", s.band[2], level + 1)
+    if #s.band ~= 2 then fail("%s: band: expected {low, high}, got a list of %d", what, #s.band) end
+    return plot_columns.column(what, "the band's low edge", s.band[1]),
+      plot_columns.column(what, "the band's high edge", s.band[2])
   elseif not s.std then
     return nil
   end
-  local std = figure.column(what, "std", s.std, level + 1)
-  figure.check_lengths(what, {y, std}, level + 1)
+  local std = plot_columns.column(what, "std", s.std)
+  plot_columns.check_lengths(what, {y, std})
   local low, high = {}, {}
   for i, v in ipairs(y.values) do low[i], high[i] = v - std.values[i], v + std.values[i] end
   return {name = "std", given = s.std, values = low}, {name = "std", given = s.std, values = high}
 end
 
-local function check_parts(what, s, level)
-  if s.band and s.std then fail(level + 1, "%s: either band or std is wanted", what) end
+local function check_parts(what, s)
+  if s.band and s.std then fail("%s: expected band= or std=, got both", what) end
   if s.y then return end
-  if not s.band then fail(level + 1, "%s: y is missing: a tensor or a list is wanted", what) end
-  if s.style then fail(level + 1, "%s: style is that of y, which is missing", what) end
+  if not s.band then fail("%s: y: expected a tensor or a list, got nothing", what) end
+  if s.style then fail("%s: style: expected y=, whose it is, got none", what) end
 end
 
-local function read_one(what, given, i, turn, shared_x, level)
-  what = figure.series_name(what, given, i)
+local function read_one(what, given, i, turn, shared_x)
+  what = plot_columns.series_name(what, given, i)
   local s = options.check(what, given, series_spec)
-  check_parts(what, s, level + 1)
-  local y = s.y and figure.column(what, "y", s.y, level + 1)
-  local low, high = read_band(what, s, y, level + 1)
+  check_parts(what, s)
+  local y = s.y and plot_columns.column(what, "y", s.y)
+  local low, high = read_band(what, s, y)
   local x = s.x or shared_x
-  x = x and figure.column(what, "x", x, level + 1) or figure.count_up(y or low)
-  figure.check_lengths(what, {x, y or low, low, high}, level + 1)
+  x = x and plot_columns.column(what, "x", x) or plot_columns.count_up(y or low)
+  plot_columns.check_lengths(what, {x, y or low, low, high})
   return {
     x = x.values, y = y and y.values, low = low and low.values, high = high and high.values,
     is_area = not s.y, label = s.label, style = s.style,
-    colour = figure.colour(what, s.colour, turn, level + 1),
+    colour = plot_style.colour(what, s.colour, turn),
   }
 end
 
@@ -61,12 +65,11 @@ end
 -- is_area= for a band that is hatched in its turn, as one without a line is. What is not read but
 -- made may also have width= of its line.
 -- @param what string: the function's name for messages
--- @param level integer: where what is wrong is raised, as in figure.lua
-function M.read(what, opts, level)
-  if #opts.series == 0 then fail(level + 1, "%s: series is empty", what) end
-  local series, turns = {}, figure.turns(opts.series, opts.order)
+function M.read(what, opts)
+  figure.check_series(what, opts.series)
+  local series, turns = {}, plot_style.turns(opts.series, opts.order)
   for i, given in ipairs(opts.series) do
-    series[i] = read_one(what, given, i, turns[i], opts.x, level + 1)
+    series[i] = read_one(what, given, i, turns[i], opts.x)
     series[i].turn = opts.order and turns[i]
   end
   return series
@@ -83,15 +86,15 @@ local function give_looks(series)
   for _, s in ipairs(series) do
     if has_points(s) then
       marks = marks + 1
-      s.mark = figure.mark(s.turn or marks)
+      s.mark = plot_style.mark(s.turn or marks)
     end
     if s.y and (not s.style or s.style == "both") then
       dashes = dashes + 1
-      s.dashes = figure.dashes(s.turn or dashes)
+      s.dashes = plot_style.dashes(s.turn or dashes)
     end
     if s.is_area then
       hatches = hatches + 1
-      s.fill = figure.fill(s.turn or hatches, 0.25)
+      s.fill = plot_style.fill(s.turn or hatches, 0.25)
     end
   end
 end
@@ -121,15 +124,15 @@ end
 local function shorten(columns, opts)
   return downsample.thin(columns, {
     columns = math.max(opts.width or 0, 640), range = opts.xrange, is_log = opts.logx,
-    drawable_x = function(v) return figure.is_drawable(v, opts.logx) end,
-    drawable_y = function(v) return figure.is_drawable(v, opts.logy) end,
+    drawable_x = function(v) return is_drawable(v, opts.logx) end,
+    drawable_y = function(v) return is_drawable(v, opts.logy) end,
   })
 end
 
 -- The points of a line that have no neighbour to draw a line to, as columns.
 local function lonely_points(s, log)
   local function is_drawn(i)
-    return s.x[i] and figure.is_drawable(s.x[i], log.x) and figure.is_drawable(s.y[i], log.y)
+    return s.x[i] and is_drawable(s.x[i], log.x) and is_drawable(s.y[i], log.y)
   end
   local x, y = {}, {}
   for i = 1, #s.x do
@@ -147,7 +150,7 @@ local function add_series(data, items, s, opts)
   local function add(columns, using, way, shown)
     local name = ("d%d"):format(#data + 1)
     if not has_points(s) then columns = shorten(columns, opts) end
-    local text, count = figure.block(name, columns, log)
+    local text, count = plot_columns.block(name, columns, log)
     data[#data + 1] = text
     local source = count > 0 and ("$%s using %s"):format(name, using) or "NaN"
     items[#items + 1] = ("%s %s %s"):format(source, way, shown)
@@ -172,8 +175,8 @@ local function widen(span, v) span[1], span[2] = math.min(span[1], v), math.max(
 local function spans_of(series, log)
   local xspan, yspan, is_whole = {math.huge, -math.huge}, {math.huge, -math.huge}, true
   local function add(x, y, z)
-    local good = figure.is_drawable(x, log.x) and figure.is_drawable(y, log.y)
-      and figure.is_drawable(z, log.y)
+    local good = is_drawable(x, log.x) and is_drawable(y, log.y)
+      and is_drawable(z, log.y)
     if not good then return end
     widen(xspan, x)
     widen(yspan, y)
@@ -190,7 +193,7 @@ local function spans_of(series, log)
 end
 
 local function within(x, range, is_log)
-  if not figure.is_drawable(x, is_log) then return false end
+  if not is_drawable(x, is_log) then return false end
   return not range or x >= math.min(range[1], range[2]) and x <= math.max(range[1], range[2])
 end
 
@@ -202,17 +205,17 @@ local function add_vlines(lines, data, items, opts)
   local x, y, some_y = {}, {}, opts.yspan and opts.yspan[1] or 1
   for _, place in ipairs(opts.vlines or {}) do
     if within(place, opts.xrange, opts.logx) then
-      lines[#lines + 1] = number.format(arrow, place, place, figure.INK)
+      lines[#lines + 1] = number.format(arrow, place, place, plot_style.INK)
       x[#x + 1], y[#y + 1] = place, some_y
     end
   end
   if #x == 0 then return end
   if opts.vlabel then
     local entry = "NaN with lines lw 1.5 dt (6,4) lc rgb '%s' %s"
-    items[#items + 1] = entry:format(figure.INK, figure.titled(opts.vlabel, opts))
+    items[#items + 1] = entry:format(plot_style.INK, figure.titled(opts.vlabel, opts))
   end
   if opts.xrange then return end
-  data[#data + 1] = figure.block("v", {x, y}, {})
+  data[#data + 1] = plot_columns.block("v", {x, y}, {})
   items[#items + 1] = "$v using 1:2 with dots lc rgb '#ff000000' notitle"
 end
 
@@ -227,7 +230,7 @@ local function add_shade(lines, opts)
     end
     local box = "set object rectangle from %s to %s behind clip fc rgb '%s' "
       .. "fs transparent solid 0.07 noborder\n"
-    lines[#lines + 1] = box:format(corners[1], corners[2], figure.INK)
+    lines[#lines + 1] = box:format(corners[1], corners[2], plot_style.INK)
   end
 end
 
@@ -237,7 +240,7 @@ function M.commands(series, opts)
   local lines, data, items = {}, {}, {}
   opts.xspan, opts.yspan, opts.is_whole = spans_of(series,
     {x = opts.logx, y = opts.logy})
-  if not opts.yspan then figure.fill_ranges(opts) end
+  if not opts.yspan then plot_axes.fill_ranges(opts) end
   give_looks(series)
   opts.entries = {opts.vlabel}
   for _, s in ipairs(series) do

@@ -1,40 +1,42 @@
 --- Images with what is predicted of each under it; handed out by bnn.plot.
 local abstention_rule = require "bnn.predict.abstention_rule"
 local core = require "bnn.core"
+local fail = require "bnn.base.fail"
 local figure = require "bnn.plot.figure"
 local inputs = require "bnn.metrics.metric_inputs"
+local kinds = require "bnn.base.kinds"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
-local text_image = require "bnn.plot.text_image"
+local plot_columns = require "bnn.plot.plot_columns"
+local plot_pixels = require "bnn.plot.plot_pixels"
 local pytree = require "bnn.params.pytree"
+local text_image = require "bnn.plot.text_image"
 
 local M = {}
-
-local fail = figure.fail
 
 -- ---- reading ----
 
 -- A field of a prediction as a list of n numbers.
-local function field(what, prediction, name, n, level)
+local function field(what, prediction, name, n)
   if pytree.leaf_kind(prediction[name]) ~= "tensor" then
-    fail(level + 1, "%s: prediction has no %s: what bnn.predict gives for classes is wanted", what,
-      name)
+    fail("%s: prediction.%s: expected a tensor, as bnn.predict returns for classes, got %s", what,
+      name, kinds.shown(prediction[name]))
   end
-  local column = figure.column(what, "prediction." .. name, prediction[name], level + 1)
+  local column = plot_columns.column(what, "prediction." .. name, prediction[name])
   if #column.values ~= n then
-    fail(level + 1, "%s: prediction.%s is %s, x has %d images", what, name,
-      figure.column_shape(prediction[name]), n)
+    fail("%s: prediction.%s: expected [%d], as x has images, got %s", what, name, n,
+      plot_columns.column_shape(prediction[name]))
   end
   return column.values
 end
 
 -- Which abstain, as a list of n of 0 and 1, or nil without a rule. What is not a number does.
-local function abstentions(what, opts, std, level)
-  local ways = 0
-  for _, name in ipairs{"threshold", "rule", "abstains"} do
-    ways = ways + (opts[name] and 1 or 0)
+local function abstentions(what, opts, std)
+  local ways = {"threshold", "rule", "abstains"}
+  if figure.given(opts, ways):find "," then
+    fail("%s: expected one of threshold=, rule= and abstains=, got %s", what,
+      figure.given(opts, ways))
   end
-  if ways > 1 then fail(level + 1, "%s: one of threshold, rule and abstains is wanted", what) end
   if opts.rule then return abstention_rule.abstains(what, opts.prediction, opts.rule):totable() end
   if opts.abstains then
     return inputs.flags(what .. ": abstains", opts.abstains, #std):totable()
@@ -45,24 +47,24 @@ local function abstentions(what, opts, std, level)
   return flags
 end
 
-local function check_names(what, names, classes, level)
+local function check_names(what, names, classes)
   for _, class in ipairs(names and classes or {}) do
     if class >= 0 and not names[class + 1] then
-      fail(level + 1, "%s: names has no class %d", what, class)
+      fail("%s: names: expected a name of class %d, got nothing", what, class)
     end
   end
 end
 
 -- What is read of the options: lists of n.
-local function read(what, opts, n, level)
+local function read(what, opts, n)
   local r = {}
   for _, name in ipairs{"class", "probability", "class_std"} do
-    r[name] = field(what, opts.prediction, name, n, level + 1)
+    r[name] = field(what, opts.prediction, name, n)
   end
-  r.abstains = abstentions(what, opts, r.class_std, level + 1)
+  r.abstains = abstentions(what, opts, r.class_std)
   r.labels = opts.labels and inputs.labels(what, opts.labels, n):totable() or r.class
-  check_names(what, opts.names, r.class, level + 1)
-  check_names(what, opts.names, r.labels, level + 1)
+  check_names(what, opts.names, r.class)
+  check_names(what, opts.names, r.labels)
   return r
 end
 
@@ -135,7 +137,7 @@ end
 -- (hence the ?), and the label is 3, which is only said if it differs.
 -- @param opts table:
 --   x= tensor [n, h, w] or [n, 1, h, w]; u8, or real from 0 to 1
---   prediction= what bnn.predict gives for x: its class, probability and class_std
+--   prediction= what bnn.predict returns for x: its class, probability and class_std
 --   labels= [n] in 0..C-1; names= what each class is called, a list from class 0 (its number)
 --   threshold= a number: what has a larger std, or one that is not a number, abstains; or rule=
 --     what bnn.ood.fit_threshold returns; or abstains= [n] of 1 (abstains) and 0
@@ -148,15 +150,15 @@ function M.predictions(opts)
   local what = "bnn.plot.predictions"
   opts = options.check(what, opts, {
     x = {type = "tensor", required = true}, prediction = {type = "table", required = true},
-    labels = figure.COLUMN, names = {type = "string", list = true}, threshold = "number",
-    rule = "table", abstains = figure.COLUMN, renamed = {refused = "abstains"},
+    labels = plot_columns.COLUMN, names = {type = "string", list = true}, threshold = "number",
+    rule = "table", abstains = plot_columns.COLUMN, renamed = {refused = "abstains"},
     columns = {type = "integer", min = 1}, path = "string",
     gap = {type = "integer", min = 0, max = 1000}, background = {type = "number", min = 0, max = 1},
     scale = {type = "integer", min = 1, max = 100}, out = "userdata",
   })
-  if opts.path and opts.out then fail(2, "%s: either path or out is wanted", what) end
-  local x = figure.images(what, opts.x, 2)
-  local r = read(what, opts, x:size(1), 2)
+  if opts.path and opts.out then fail("%s: expected path= or out=, got both", what) end
+  local x = plot_pixels.images(what, opts.x)
+  local r = read(what, opts, x:size(1))
   if not opts.path then
     return text_of(x, captions_of(r, x:size(1), opts.names, " "), opts)
   end

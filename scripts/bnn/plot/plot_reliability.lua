@@ -3,45 +3,45 @@
 -- Two panels over one axis of confidence: how often the answers of a bin are right, beside the
 -- diagonal where they are as often as they say; and how many there are, on logarithms, as most of
 -- them crowd into the last bin.
+local fail = require "bnn.base.fail"
 local figure = require "bnn.plot.figure"
 local gnuplot = require "bnn.plot.gnuplot"
+local metrics_calibration = require "bnn.metrics.metrics_calibration"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
-local metrics_calibration = require "bnn.metrics.metrics_calibration"
+local plot_columns = require "bnn.plot.plot_columns"
+local plot_style = require "bnn.plot.plot_style"
+local plot_text = require "bnn.plot.plot_text"
 local table_text = require "bnn.base.table_text"
 
 local M = {}
 
-local fail = figure.fail
-
+local COLUMN = plot_columns.COLUMN
 local MOST_NUMBERS = 20 -- bins that have room for their counts
 
 -- ---- reading ----
 
-local function check_parts(what, opts, level)
+local function check_parts(what, opts)
   if opts.reliability and not (opts.prediction or opts.labels or opts.bins or opts.adaptive) then
     return
   elseif opts.reliability or not (opts.prediction and opts.labels) then
-    fail(level + 1, "%s: either prediction= and labels= or reliability= is wanted", what)
+    fail("%s: expected prediction= and labels=, or reliability=; got %s", what,
+      figure.given(opts, {"prediction", "labels", "bins", "adaptive", "reliability"}))
   end
 end
 
 -- The bins as lists {n=, confidence=, accuracy=}, checked.
-local function read_bins(what, bins, level)
+local function read_bins(what, bins)
   local read, columns = {}, {}
   for i, name in ipairs{"n", "confidence", "accuracy"} do
-    if type(bins[name]) ~= "userdata" and type(bins[name]) ~= "table" then
-      fail(level + 1, "%s: reliability has no %s: what bnn.metrics.reliability gives is wanted",
-        what, name)
-    end
-    columns[i] = figure.column(what, name, bins[name], level + 1)
+    columns[i] = plot_columns.column(what, "reliability." .. name, bins[name])
     read[name] = columns[i].values
   end
-  figure.check_lengths(what, columns, level + 1)
+  plot_columns.check_lengths(what, columns)
   for i, n in ipairs(read.n) do
     local sum = read.confidence[i] + read.accuracy[i]
     if n > 0 and sum ~= sum then
-      fail(level + 1, "%s: bin %d has %d examples and a mean that is not a number", what, i, n)
+      fail("%s: bin %d: expected the means of its %d examples, got nan", what, i, n)
     end
   end
   return read
@@ -98,16 +98,16 @@ local function block(bins, is_even)
       confidence[k], accuracy[k], gap[k] = c, a, a - c
     end
   end
-  return figure.block("b", {middle, n, confidence, accuracy, gap}, {})
+  return plot_columns.block("b", {middle, n, confidence, accuracy, gap}, {})
 end
 
 local function upper_panel(opts, is_empty)
   local line = "%s with lines lw 1.5 dt (6,4) lc rgb '%s' title 'ideal'"
-  local items = {line:format("x", figure.RULE)}
+  local items = {line:format("x", plot_style.RULE)}
   if not is_empty then
     local gap = "$b using 3:3:(0):5 with vectors nohead lw 5 lc rgb '%s' title 'gap'"
     local points = "$b using 3:4 with linespoints pt 7 ps 0.8 lw 2 lc rgb '%s' title 'accuracy'"
-    items[2] = gap:format(figure.colours.orange)
+    items[2] = gap:format(plot_style.colours.orange)
     items[3] = points:format(opts.colour)
   end
   return "set key at graph 0.5, graph 1.02 bottom center vertical maxrows 1\n"
@@ -142,8 +142,8 @@ end
 
 local function commands(bins, is_even, opts)
   local data, rows = block(bins, is_even)
-  local title = figure.wrap(opts.title, figure.letters("x", 0.9, opts))
-  local title_lines = figure.most_lines{title}
+  local title = plot_text.wrap(opts.title, plot_text.letters("x", 0.9, opts))
+  local title_lines = plot_text.most_lines{title}
   local left, below_title = 92 / opts.width, 1 - (38 + 23 * title_lines) / opts.height
   return table.concat{
     figure.frame{path = opts.path, title = title, ylabel = opts.ylabel or "accuracy",
@@ -177,7 +177,7 @@ end
 --     bnn.plot.reliability{prediction = p, labels = data.test.y, path = "reliability.svg"}
 -- @param opts table:
 --   prediction=, labels=: as for bnn.metrics.reliability, with bins=15, adaptive=false; or
---     reliability= what that gives
+--     reliability= what that returns
 --   title=, xlabel=, ylabel=; colour="blue"
 --   path= a file that ends in .svg or .png; without one the bins are a table of text
 --   width=480, height=480 in units of 1/96 inch, scale=2 pixels of a PNG for each
@@ -187,16 +187,16 @@ function M.reliability(opts)
   local what = "bnn.plot.reliability"
   local size = {type = "integer", min = 300, max = 10000, default = 480}
   opts = options.check(what, opts, {
-    prediction = figure.COLUMN, labels = figure.COLUMN, reliability = "table", title = "string",
+    prediction = COLUMN, labels = COLUMN, reliability = "table", title = "string",
     bins = {type = "integer", min = 1, max = 1000}, adaptive = "boolean", xlabel = "string",
     ylabel = "string", colour = "string", path = "string", out = "userdata", width = size,
     height = size, scale = {type = "number", above = 0, max = 10, default = 2},
   })
-  figure.check(what, opts, 2)
-  check_parts(what, opts, 2)
-  opts.colour = figure.colour(what, opts.colour, 1, 2)
+  figure.check(what, opts)
+  check_parts(what, opts)
+  opts.colour = plot_style.colour(what, opts.colour, 1)
   local bins = read_bins(what, opts.reliability or metrics_calibration.reliability(opts.prediction,
-    opts.labels, {bins = opts.bins, adaptive = opts.adaptive}), 2)
+    opts.labels, {bins = opts.bins, adaptive = opts.adaptive}))
   local is_even = not opts.adaptive and has_equal_width(bins)
   opts.title = heading(bins, is_even, opts.title)
   if opts.path then return figure.render(commands(bins, is_even, opts), opts) end

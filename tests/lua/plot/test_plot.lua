@@ -127,7 +127,7 @@ function TestLines.test_text_that_is_too_long_goes_on_in_another_line()
     return tonumber(one:match "gnuplot_plot_1\".- d='M[^']*L([%d.]+),[%d.]+ +'")
   end
   lu.assertTrue(axis_of "legend legend legend legend" > axis_of "legend legend" - 80)
-  local wrap = require "bnn.plot.figure".wrap
+  local wrap = require "bnn.plot.plot_text".wrap
   lu.assertEquals(wrap("a longest  word\n\n é é é", 5), "a\nlongest\nword\n\n é é\né")
   lu.assertEquals({wrap("", 5), wrap("\n", 5), wrap("as  it is", 9)}, {"", "\n", "as  it is"})
 end
@@ -465,48 +465,56 @@ function TestMisuse.test_unknown_options_say_what_was_meant()
     {series = {{y = {1}, color = "blue", label = "a"}}})
   raises("series 2: style: expected one of lines, points, both, dashes", lines,
     {series = {{y = {1}}, {y = {1}, style = "line"}}})
-  raises("colour = \"blu\": did you mean 'blue'?", lines, {series = {{y = {1}, colour = "blu"}}})
+  raises("yellow (did you mean blue?), got \"blu\"", lines, {series = {{y = {1}, colour = "blu"}}})
   raises("unknown option 'column': did you mean 'columns'?", images,
     {x = bnn.zeros(1, 2, 2), column = 2})
 end
 
 function TestMisuse.test_shapes_that_do_not_agree_are_named()
-  raises("bnn.plot.lines: series 1 (a): x is [2], y is [3, 1]", lines,
+  raises("bnn.plot.lines: series 1 (a): y: expected [2], as x, got [3, 1]", lines,
     {x = {1, 2}, series = {{y = bnn.zeros(3, 1), label = "a"}}})
-  raises("y is [2], std is [3]", lines, {series = {{y = {1, 2}, std = {1, 2, 3}}}})
-  raises("x is [2], the band's high edge is [3]", lines,
+  raises("series 1: std: expected [2], as y, got [3]", lines, {series = {{y = {1, 2}, std = {1, 2,
+    3}}}})
+  raises("the band's high edge: expected [2], as x, got [3]", lines,
     {series = {{y = {1, 2}, band = {{1, 2}, {1, 2, 3}}}}})
-  raises("y is [2, 2], wanted [n]", lines, {series = {{y = bnn.zeros(2, 2)}}})
-  raises("y is [], wanted [n]", lines, {series = {{y = bnn.tensor(1)}}})
-  raises("y[2] is a string, a number is wanted", lines, {series = {{y = {1, "2"}}}})
-  raises("y is a table of named entries, a tensor or a list is wanted", lines,
+  raises("y: expected [n], got [2, 2]", lines, {series = {{y = bnn.zeros(2, 2)}}})
+  raises("y: expected [n], got []", lines, {series = {{y = bnn.tensor(1)}}})
+  raises("y[2]: expected a number, got a string", lines, {series = {{y = {1, "2"}}}})
+  raises("y: expected a tensor or a list, got a table of named entries", lines,
     {series = {{y = {mean = bnn.ones(2)}}}})
-  raises("x is [4, 4], wanted [n, h, w] or [n, 1, h, w]", images, {x = bnn.zeros(4, 4)})
-  raises("x is [2, 3, 4, 4], wanted", images, {x = bnn.zeros(2, 3, 4, 4)})
-  raises("x is [0, 4, 4]: there are no pixels", images, {x = bnn.zeros(0, 4, 4)})
+  raises("x: expected [n, h, w] or [n, 1, h, w], got [4, 4]", images, {x = bnn.zeros(4, 4)})
+  raises("got [2, 3, 4, 4]", images, {x = bnn.zeros(2, 3, 4, 4)})
+  raises("x: expected at least one pixel, got [0, 4, 4]", images, {x = bnn.zeros(0, 4, 4)})
 end
 
 function TestMisuse.test_what_does_not_go_together_is_refused()
   local series = {{y = {1, 2}}}
   raises("series: expected", lines, {})
-  raises("series is empty", lines, {series = {}})
-  raises("y is missing", lines, {series = {{label = "a"}}})
-  raises("style is that of y", lines, {series = {{band = {{1}, {2}}, style = "lines"}}})
-  raises("either band or std", lines, {series = {{y = {1}, std = {1}, band = {{1}, {2}}}}})
-  raises("band: {low, high} is wanted", lines, {series = {{y = {1}, band = {{1}}}}})
-  raises("path = \"x.jpg\": a name that ends in .svg or .png", lines,
+  raises("series: expected at least one, got none", lines, {series = {}})
+  raises("bnn.plot.lines: series 1 (a): y: expected a tensor or a list, got nothing", lines,
+    {series = {{label = "a"}}})
+  raises("style: expected y=, whose it is, got none", lines, {series = {{band = {{1}, {2}},
+    style = "lines"}}})
+  raises("expected band= or std=, got both", lines, {series = {{y = {1}, std = {1}, band = {{1},
+    {2}}}}})
+  raises("band: expected {low, high}, got a list of 1", lines, {series = {{y = {1}, band = {{1}}}}})
+  raises("path: expected a name that ends in .svg or .png, got \"x.jpg\"", lines,
     {series = series, path = "x.jpg"})
-  raises("either path or out", lines, {series = series, path = "x.svg", out = io.stdout})
-  raises("xrange = {1, 1}: two numbers that differ", lines, {series = series, xrange = {1, 1}})
-  raises("yrange = {0, 1}: an axis of logarithms", lines,
+  raises("expected path= or out=, got both", lines, {series = series, path = "x.svg",
+    out = io.stdout})
+  raises("xrange: expected two numbers that differ, got {1, 1}", lines, {series = series,
+    xrange = {1, 1}})
+  raises("yrange: expected numbers above 0 for a logarithmic axis, got {0, 1}", lines,
     {series = series, yrange = {0, 1}, logy = true})
-  raises("shade[1]: {from, to}", lines, {series = series, shade = {{2, 1}}})
-  raises("path = \"x.svg\": a name that ends in .png", images,
+  raises("shade[1]: expected {from, to} with from < to, got {2, 1}", lines, {series = series,
+    shade = {{2, 1}}})
+  raises("path: expected a name that ends in .png, got \"x.svg\"", images,
     {x = bnn.zeros(1, 2, 2), path = "x.svg"})
-  raises("there are 2 captions, x is [1, 2, 2]", images,
+  raises("captions: expected 1, one for each image, got 2", images,
     {x = bnn.zeros(1, 2, 2), captions = {"a", "b"}, path = "x.png"})
-  raises("captions want a path", images, {x = bnn.zeros(1, 2, 2), captions = {"a"}})
-  raises("the sheet has 1 x 59999 pixels, at most 32768", images,
+  raises("path: expected a file to draw captions into, got nothing", images, {x = bnn.zeros(1, 2,
+    2), captions = {"a"}})
+  raises("expected a grid of at most 32768 pixels each way, got 1 x 59999", images,
     {x = bnn.zeros(20000, 2, 1), columns = 1, scale = 1, gap = 1})
   lu.assertEquals(left(), {})
 end
@@ -633,8 +641,9 @@ function TestBoxes.test_histograms_of_anything_are_drawn()
   lu.assertStrContains(table.concat(texts_of(read "x.svg"), "|"), "density")
   raises("series 2 (b): unknown option 'y'", bnn.plot.histogram,
     {series = {{x = {1}}, {y = {1}, label = "b"}}})
-  raises("range = {2, 1}", bnn.plot.histogram, {series = {{x = {1}}}, range = {2, 1}})
-  raises("series is empty", bnn.plot.histogram, {series = {}})
+  raises("range: expected {from, to} with from < to, got {2, 1}", bnn.plot.histogram,
+    {series = {{x = {1}}}, range = {2, 1}})
+  raises("series: expected at least one, got none", bnn.plot.histogram, {series = {}})
 end
 
 function TestBoxes.test_bars_have_their_labels_and_what_is_nan_has_no_bar()
@@ -654,9 +663,9 @@ function TestBoxes.test_bars_have_their_labels_and_what_is_nan_has_no_bar()
   lu.assertEquals(count(svg) - count(draw{1, NAN, 3}), 1)
   draw{NAN, NAN, NAN}
   assert(bnn.plot.bars{labels = labels, path = path "x.svg", series = {{y = {NAN, NAN, NAN}}}})
-  raises("series 1 (a): labels is [3], y is [2]", bnn.plot.bars,
+  raises("series 1 (a): y: expected [3], as labels, got [2]", bnn.plot.bars,
     {labels = labels, series = {{y = {1, 2}, label = "a"}}})
-  raises("labels is [3], std is [1]", bnn.plot.bars,
+  raises("std: expected [3], as labels, got [1]", bnn.plot.bars,
     {labels = labels, series = {{y = {1, 2, 3}, std = {1}}}})
   raises("unknown option 'logy'", bnn.plot.bars,
     {labels = labels, series = {{y = {1, 2, 3}}}, logy = true})
@@ -718,12 +727,16 @@ end
 function TestBoxes.test_heat_maps_say_what_they_want()
   local map = bnn.plot.heatmap
   raises("path: expected", map, {z = bnn.zeros(2, 2)})
-  raises("z is [4], wanted [h, w]", map, {z = bnn.zeros(4), path = "x.svg"})
-  raises("z is [0, 2], wanted [h, w]", map, {z = bnn.zeros(0, 2), path = "x.svg"})
-  raises("x is [3], z has 2 of them", map, {z = bnn.zeros(2, 2), x = {1, 2, 3}, path = "x.svg"})
-  raises("y[2] is 2: evenly spaced", map, {z = bnn.zeros(3, 2), y = {1, 2, 4}, path = "x.svg"})
-  raises("x[1] is 1: evenly spaced", map, {z = bnn.zeros(2, 2), x = {1, 1}, path = "x.svg"})
-  raises("zrange = {1}", map, {z = bnn.zeros(2, 2), zrange = {1}, path = "x.svg"})
+  raises("z: expected [h, w], got [4]", map, {z = bnn.zeros(4), path = "x.svg"})
+  raises("z: expected [h, w], got [0, 2]", map, {z = bnn.zeros(0, 2), path = "x.svg"})
+  raises("x: expected [2], as z has columns, got [3]", map, {z = bnn.zeros(2, 2), x = {1, 2, 3},
+    path = "x.svg"})
+  raises("y[2]: expected evenly spaced places, got 2", map, {z = bnn.zeros(3, 2), y = {1, 2, 4},
+    path = "x.svg"})
+  raises("x[1]: expected evenly spaced places, got 1", map, {z = bnn.zeros(2, 2), x = {1, 1},
+    path = "x.svg"})
+  raises("zrange: expected two numbers that differ, got {1}", map, {z = bnn.zeros(2, 2),
+    zrange = {1}, path = "x.svg"})
   lu.skipIf(not GNUPLOT, "no gnuplot")
   for _, z in ipairs{bnn.zeros(1, 1), bnn.full({2, 2}, NAN), bnn.tensor({{1, 2}}, "u8")} do
     lu.assertTrue(map{z = z, path = path "x.svg", title = "a_b", zlabel = "<z>"})
@@ -771,8 +784,8 @@ function TestFailures.test_a_gnuplot_that_fails_leaves_nothing_behind()
     {"echo '<svg>half a picture'; echo >&2; echo 'line 3: no such terminal' >&2; exit 1",
      "gnuplot failed: line 3: no such terminal"},
     {"echo '<svg>half a picture'; kill -9 $$", "gnuplot was killed by signal 9"},
-    {"exit 0", "gnuplot failed: it did not say why"},
-    {"exit 7", "gnuplot failed: it did not say why"},
+    {"exit 0", "gnuplot failed: no message"},
+    {"exit 7", "gnuplot failed: no message"},
     {"printf '<svg>half'", "gnuplot wrote no more than 9 bytes of the picture"}, -- a full disk, say
     {"printf '\\211PNG IDAT'", "gnuplot wrote no more than 9 bytes of the picture", "x.png"},
   } do

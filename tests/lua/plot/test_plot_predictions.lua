@@ -255,18 +255,19 @@ end
 
 function TestReliability.test_misuse_is_named()
   local draw = plot.reliability
-  raises("either prediction= and labels= or reliability=", draw, {})
-  raises("either prediction= and labels= or reliability=", draw, {prediction = CONFIDENCE})
-  raises("either prediction= and labels= or reliability=", draw, {reliability = {}, bins = 3})
-  raises("reliability has no n: what bnn.metrics.reliability", draw, {reliability = {}})
-  raises("n is [1], accuracy is [2]", draw,
+  raises("expected prediction= and labels=, or reliability=; got nothing", draw, {})
+  raises("reliability=; got prediction=", draw, {prediction = CONFIDENCE})
+  raises("got bins=, reliability=", draw, {reliability = {}, bins = 3})
+  raises("reliability.n: expected a tensor or a list, got nothing", draw, {reliability = {}})
+  raises("reliability.accuracy: expected [1], as reliability.n, got [2]", draw,
     {reliability = {n = {1}, confidence = {1}, accuracy = {1, 1}}})
-  raises("bin 1 has 3 examples and a mean that is not a number", draw,
+  raises("bin 1: expected the means of its 3 examples, got nan", draw,
     {reliability = {n = {3}, confidence = {1}, accuracy = {0 / 0}}})
   raises("reliability: prediction 2: expected a number, got nan", draw,
     {prediction = {0.5, 0 / 0}, labels = {1, 1}})
-  raises("path = \"x.jpg\"", draw, {prediction = CONFIDENCE, labels = RIGHT, path = "x.jpg"})
-  raises("either path or out", draw,
+  raises("path: expected a name that ends in .svg or .png, got \"x.jpg\"", draw,
+    {prediction = CONFIDENCE, labels = RIGHT, path = "x.jpg"})
+  raises("expected path= or out=, got both", draw,
     {prediction = CONFIDENCE, labels = RIGHT, path = "x.svg", out = io.stdout})
   raises("unknown option 'bin': did you mean 'bins'?", draw, {bin = 3})
 end
@@ -377,29 +378,32 @@ end
 function TestCurves.test_misuse_is_named()
   local good = {id = {1, 2}, ood = {2}}
   raises("series: expected", plot.roc, {})
-  raises("bnn.plot.roc: series is empty", plot.roc, {series = {}})
-  raises("bnn.plot.roc: series 1 (a): either id= and ood= or curve=", plot.roc,
+  raises("bnn.plot.roc: series: expected at least one, got none", plot.roc, {series = {}})
+  raises("bnn.plot.roc: series 1 (a): expected id= and ood=, or curve=; got nothing", plot.roc,
     {series = {{label = "a"}}})
-  raises("series 2: either id= and ood= or curve=", plot.roc,
+  raises("series 2: expected id= and ood=, or curve=; got id=", plot.roc,
     {series = {good, {id = {1}}}})
-  raises("either id= and ood= or curve=", plot.roc,
+  raises("or curve=; got id=, ood=, curve=", plot.roc,
     {series = {{id = {1}, ood = {2}, curve = {}}}})
-  raises("either id= and ood= or curve=", plot.roc, {series = {{id = {1}, curve = {}}}})
-  raises("curve has no tpr: {fpr=, tpr=} is wanted", plot.roc, {series = {{curve = {fpr = {0}}}}})
-  raises("fpr is [2], tpr is [1]", plot.roc, {series = {{curve = {fpr = {0, 1}, tpr = {0}}}}})
+  raises("or curve=; got id=, curve=", plot.roc, {series = {{id = {1}, curve = {}}}})
+  raises("curve.tpr: expected a tensor or a list, got nothing", plot.roc,
+    {series = {{curve = {fpr = {0}}}}})
+  raises("curve.tpr: expected [2], as curve.fpr, got [1]", plot.roc, {series = {{curve = {fpr = {0,
+    1}, tpr = {0}}}}})
   raises("ood score 1: expected a number, got nan", plot.roc,
     {series = {{id = {1}, ood = {0 / 0}}}})
   raises("id: expected at least one score, got none",
     plot.roc, {series = {{id = bnn.zeros(0), ood = {1}}}})
-  raises("colour = \"blu\": did you mean 'blue'?", plot.roc,
+  raises("(did you mean blue?), got \"blu\"", plot.roc,
     {series = {{id = {1}, ood = {2}, colour = "blu"}}})
   raises("unknown option 'odd': did you mean 'ood'?", plot.roc,
     {series = {{id = {1}, odd = {2}}}})
-  raises("series 1: either prediction= and labels= or curve=", plot.risk_coverage,
+  raises("series 1: expected prediction= and labels=, or curve=; got ", plot.risk_coverage,
     {series = {{prediction = {1}}}})
-  raises("either prediction= and labels= or curve=", plot.risk_coverage,
+  raises("expected prediction= and labels=, or curve=; got ", plot.risk_coverage,
     {series = {{curve = {}, labels = {1}}}})
-  raises("curve has no coverage", plot.risk_coverage, {series = {{curve = {}}}})
+  raises("curve.coverage: expected a tensor or a list, got nothing", plot.risk_coverage,
+    {series = {{curve = {}}}})
   raises("confidence 1: expected a number, got nan", plot.risk_coverage,
     {series = {{prediction = {1}, labels = {1}, confidence = {0 / 0}}}})
   raises("unknown option 'shade'", plot.roc, {series = {good}, shade = {{0, 1}}})
@@ -474,25 +478,27 @@ function TestPredictions.test_misuse_is_named()
   local x, draw = bnn.zeros(4, 2, 2), plot.predictions
   raises("x: expected", draw, {prediction = SOME})
   raises("prediction: expected", draw, {x = x})
-  raises("prediction has no class: what bnn.predict gives for classes", draw,
+  raises("prediction.class: expected a tensor, as bnn.predict returns for classes, got nil", draw,
     {x = x, prediction = {mean = x}})
-  raises("prediction.class is [4], x has 3 images", draw,
+  raises("prediction.class: expected [3], as x has images, got [4]", draw,
     {x = bnn.zeros(3, 2, 2), prediction = SOME})
-  raises("one of threshold, rule and abstains", draw,
+  raises("expected one of threshold=, rule= and abstains=, got threshold=, abstains=", draw,
     {x = x, prediction = SOME, threshold = 1, abstains = {0, 0, 0, 1}})
   raises("rule: expected {score=, threshold=}, as bnn.ood.fit_threshold returns", draw, {x = x,
     prediction = SOME, rule = {}})
   raises("abstains: label 2: expected 0 or 1, got 2", draw,
     {x = x, prediction = SOME, abstains = {0, 2, 0, 1}})
   raises("expected labels [4], got [3]", draw, {x = x, prediction = SOME, labels = {0, 1, 2}})
-  raises("x is [4, 4], wanted [n, h, w]", draw, {x = bnn.zeros(4, 4), prediction = SOME})
-  raises("x is [0, 4, 4]: there are no pixels", draw,
+  raises("x: expected [n, h, w] or [n, 1, h, w], got [4, 4]", draw, {x = bnn.zeros(4, 4),
+    prediction = SOME})
+  raises("x: expected at least one pixel, got [0, 4, 4]", draw,
     {x = bnn.zeros(0, 4, 4), prediction = SOME})
-  raises("either path or out", draw,
+  raises("expected path= or out=, got both", draw,
     {x = x, prediction = SOME, path = "x.png", out = io.stdout})
-  raises("path = \"x.jpg\": a name that ends in .png or .svg", draw,
+  raises("path: expected a name that ends in .png or .svg, got \"x.jpg\"", draw,
     {x = x, prediction = SOME, path = "x.jpg"})
-  raises("names has no class 8", draw, {x = x, prediction = SOME, names = {"a", "b", "c", "d"}})
+  raises("names: expected a name of class 8, got nothing", draw, {x = x, prediction = SOME,
+    names = {"a", "b", "c", "d"}})
 end
 
 os.exit(lu.LuaUnit.run(), true)

@@ -140,7 +140,7 @@ local function draw(path, images, classes, p, has_rule)
     captions[i] = bnn.number.format("%s\nstd %.3f", answer, p.class_std[i])
   end
   local ok, fault = bnn.plot.images{x = images, captions = captions, path = path}
-  io.stderr:write(ok and "drawn: " .. path or "not drawn: " .. fault, "\n")
+  io.stderr:write(ok and "wrote " .. path or "cannot draw " .. fault, "\n")
 end
 
 local function check(cfg)

@@ -63,7 +63,7 @@ local function draw(cfg, data, scale, grid, band)
       {x = x_of(data.x), y = y_of(data.y), style = "points", colour = "black", label = "data"},
     },
   }
-  io.stderr:write(ok and "drawn: " .. path or "not drawn: " .. fault, "\n")
+  io.stderr:write(ok and "wrote " .. path or "cannot draw " .. fault, "\n")
 end
 
 function experiment.run(cfg, log)

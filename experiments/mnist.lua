@@ -88,7 +88,7 @@ local function calibrate_checkpoints(cfg, test, rows, sampling)
   local validation = test:with{x = test.x:index(rows), y = test.y:index(rows)}
   local ok, fault = bnn.calibration.keep(cfg.checkpoint,
     {validation = validation, samples = sampling.samples, key = sampling.key})
-  if not ok then io.stderr:write("WARNING: no calibration is kept: ", fault, "\n") end
+  if not ok then io.stderr:write("WARNING: calibration not saved: ", fault, "\n") end
 end
 
 function experiment.run(cfg, log)

@@ -154,7 +154,7 @@ local function calibrate_checkpoints(network, cfg, test, report, key)
     key = key:fold "predict", percentile = cfg.percentile,
     samples = network.objective == variational and cfg.predict_samples or 1,
   })
-  if not ok then io.stderr:write("WARNING: no calibration is kept: ", fault, "\n") end
+  if not ok then io.stderr:write("WARNING: calibration not saved: ", fault, "\n") end
 end
 
 -- One figure of every report as a table: a row for each network and score, a column for each set.

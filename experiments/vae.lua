@@ -54,7 +54,7 @@ local function draw(cfg, name, images, columns)
   if cfg.figures == "" then return end
   local path = ("%s/vae_%s.png"):format(cfg.figures, name)
   local ok, fault = bnn.plot.images{x = images, columns = columns, path = path}
-  io.stderr:write(ok and "drawn: " .. path or "not drawn: " .. fault, "\n")
+  io.stderr:write(ok and "wrote " .. path or "cannot draw " .. fault, "\n")
 end
 
 -- n x n points of the plane, at the quantiles of N(0, 1), row by row from the top left.

@@ -84,7 +84,7 @@ digits="0.png 1.png 2.png 3.png 4.png 5.png 6.png 7.png 8.png 9.png"
   equal "--show on a pipe is plain text" 0 "$(grep -c "$(printf '\033')" "$T/out")"
   if command -v gnuplot >/dev/null; then
     run --checkpoint=night --no_fit $digits --figure=a/seen.png
-    equal "--figure" "0 drawn: a/seen.png" "$rc $err"
+    equal "--figure" "0 wrote a/seen.png" "$rc $err"
     equal "--figure does not change the answers" 0 "$(cmp "$T/first" "$T/out" >&2; echo $?)"
     equal "--figure is a picture" true "$("$bnnlua" -e "
       print(require 'bnn'.data.read('$T/a/seen.png'):size(1) > 3 * 84)")"

@@ -89,7 +89,7 @@ done
 # ---------------------------------------------------------------- what they draw
 rm -rf "$T/here/figures"
 run vae --data="$T/mnist" --steps=6 --log_interval=3 --latent_size=2
-has "vae says what it drew" "drawn: figures/vae_plane.png" "$err"
+has "vae says what it drew" "wrote figures/vae_plane.png" "$err"
 for step in 000000 000003 000006; do
   equal "vae: samples at $step" 1 "$(find "$T/here/figures" -name "vae_samples_$step.png" | wc -l)"
 done
@@ -106,7 +106,7 @@ equal "cubic draws into a folder that it makes" 1 "$(grep -c '</svg>' "$T/here/a
 : >"$T/here/file"
 run cubic --steps=20 --figures=file
 equal "cubic: a picture that fails does not stop the run" 0 "$rc"
-has "cubic: but it is said" "not drawn: " "$err"
+has "cubic: but it is said" "cannot draw " "$err"
 
 # ---------------------------------------------------------------- out of distribution
 ood="--data=$T/mnist --steps=6 --batch_size=50 --predict_samples=5"
@@ -162,7 +162,7 @@ few="--outside=$T/others,noise --figures="
   rm -rf "$T/here/figures"
   run ood $ood --outside="$T/others",noise
   equal "ood: what it draws" "$(find "$T/here/figures" -name 'ood_*.svg' | wc -l)" \
-    "$(grep -c '^drawn: figures/' "$T/err")"
+    "$(grep -c '^wrote figures/' "$T/err")"
   equal "ood: pictures do not show on stdout" 0 "$(cmp "$T/first" "$T/out" >&2; echo $?)"
   (cd "$T/here" && PATH=$T/no "$bnnlua" "$folder/ood.lua" $ood --outside="$T/others",noise \
     >"$T/out" 2>"$T/err" </dev/null)

@@ -92,7 +92,7 @@ local function draw(results, opts)
         title = opts.title, xlabel = "severity of the shift", ylabel = figure[2],
         yrange = field == "accuracy" and {0, 1} or nil, order = opts.order,
       }
-      strings.notice(ok and "drawn: " .. path or "not drawn: " .. fault)
+      strings.notice(ok and "wrote " .. path or "cannot draw " .. fault)
       if not ok then break end -- the others would fail as well
       written[#written + 1] = path
     end

@@ -207,7 +207,7 @@ function TestSeen.test_it_is_drawn_with_the_answers()
   lu.skipIf(not GNUPLOT, "no gnuplot")
   local svg = path "seen.svg"
   local _, made = run{figure = svg, threshold = median_fit("class_std", 1).rule.threshold}
-  lu.assertEquals(complaints, "drawn: " .. svg .. "\n")
+  lu.assertEquals(complaints, "wrote " .. svg .. "\n")
   local file <close> = assert(io.open(svg))
   local text, p = file:read "a", made.prediction
   lu.assertEquals(select(2, text:gsub("I don.-t know", "")), 6)
@@ -223,7 +223,7 @@ function TestSeen.test_a_figure_that_can_not_be_written_is_told()
   lu.skipIf(not GNUPLOT, "no gnuplot")
   local metrics = run{figure = SMALL .. "/seen.png", threshold = 9}
   lu.assertEquals(metrics.answered, 12)
-  lu.assertStrContains(complaints, "not drawn: ")
+  lu.assertStrContains(complaints, "cannot draw ")
 end
 
 TestRefused = {}

@@ -46,9 +46,19 @@ static size_t group_size(const bnn_predict_spec *spec) {
   return most < 1 ? 1 : most > GROUP_MAX ? GROUP_MAX : most;
 }
 
-/* The key of sample s of all, from 0. */
-static bnn_key sample_key(const bnn_predict_spec *spec, size_t s) {
-  return bnn_key_fold(spec->key, (int64_t)s + spec->first_sample);
+/* The number of sample s of all, from 0: what its keys are folded with. */
+static int64_t sample_number(const bnn_predict_spec *spec, size_t s) {
+  return (int64_t)s + spec->first_sample;
+}
+
+/* Weights of sample s. */
+static bnn_key weights_key(const bnn_predict_spec *spec, size_t s) {
+  return bnn_key_fold(spec->key, sample_number(spec, s));
+}
+
+/* Noise of the program in sample s: folded as in a step. */
+static bnn_key noise_key(const bnn_predict_spec *spec, size_t s) {
+  return bnn_key_fold(bnn_key_fold_name(spec->key, "noise", 5), sample_number(spec, s));
 }
 
 /* Reads n rows of one input into its buffer, again and again until the chunk is full: an op may check
@@ -77,7 +87,7 @@ static bnn_status run_network(const work *w, bnn_frame *f, size_t g, bnn_err *er
   /* a program's parameters are read only: without logvar they are mu itself */
   bnn_frame_bind_params(f, theta ? theta : (bnn_real *)(uintptr_t)spec->mu, NULL);
   uint64_t *key = spec->key_node >= 0 ? bnn_frame_input_buffer(f, spec->key_node) : NULL;
-  if (key) *key = bnn_key_fold_name(sample_key(spec, w->done + g), "noise", 5).bits;
+  if (key) *key = noise_key(spec, w->done + g).bits;
   BNN_TRY(bnn_frame_forward_whole(f, err));
   if (bnn_program_has_rows(spec->program, NULL)) bnn_frame_forward_block(f, 0);
   return BNN_OK;
@@ -122,7 +132,7 @@ static bnn_status run_group(work *w, bnn_context *context, bnn_err *err) {
   const bnn_predict_spec *spec = w->spec;
   for (size_t g = 0; w->theta && g < w->group; g++)
     bnn_posterior_sample(context, w->theta + g * spec->size, spec->mu, spec->logvar,
-                         sample_key(spec, w->done + g), spec->n_variational, spec->size);
+                         weights_key(spec, w->done + g), spec->n_variational, spec->size);
   atomic_store(&w->next, 0);
   bnn_context_run(context, worker_job, w, w->n_workers);
   for (size_t i = 0; i < w->n_workers; i++) {

@@ -16,7 +16,7 @@
 /* program: finished, forward only; its outputs[0] is real, [chunk, ...].  x_node, y_node, key_node
  * as in bnn_objective_spec.  Parameters: mu [size] and logvar [n_variational], flat; NULL: mu itself.
  * key: the weights of sample s are drawn with key:fold(s), s counted from first_sample; programs
- * that draw noise get that key's fold("noise"). */
+ * that draw noise get key:fold("noise"):fold(s), as in a step (objective.h). */
 typedef struct bnn_predict_spec {
   bnn_program *program;
   int x_node, y_node, key_node;

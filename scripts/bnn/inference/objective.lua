@@ -27,52 +27,59 @@ Objective.__index = Objective
 -- scaling beta = 1 / N (Graves 2011; Blundell et al. 2015). A temperature T stands for
 -- beta = T / N.
 -- @param opts table:
---   net         what init and apply belong to
---   posterior   bnn.posterior.meanfield(...); where it covers only some tensors, the others are
---               point estimates
---   likelihood  "categorical", "bernoulli", "gaussian", "poisson", bnn.likelihood.gaussian{sigma=},
---               or one of your own
---   beta        weight of the KL beside the mean log-likelihood: a number or a function of the
---               step, or one for each path: {["mlp/linear_2"] = 1e-3, default = 1e-4}; or
---   temperature beta = temperature / data_size (1 when neither is given)
---   data_size   number of training examples; bnn.train fills it in when it is left out
---   classes     the names of the classes in their order; those of the first data that check_data
---               sees, as it does in bnn.train, when they are left out. Checkpoints keep them
---   kl          "sum": the KL divergence; "leading": each tensor's divided by its first dimension,
---               as the article has it (then this is no ELBO: audit() says what it is)
+--   net         a network, with apply; required
+--   posterior   bnn.posterior.meanfield(...); required. Tensors that it does not cover are point
+--               estimates
+--   likelihood  "categorical" (default), "bernoulli", "gaussian", "poisson",
+--               bnn.likelihood.gaussian{sigma=}, or your own
+--   beta        weight of the KL beside the mean log-likelihood: a number, a function of the step,
+--               or either by path: {["mlp/linear_2"] = 1e-3, default = 1e-4}; or
+--   temperature beta = temperature / data_size; default 1
+--   data_size   number of training examples; bnn.train sets it if it is missing
+--   classes     names of the classes in their order; default those of the first data that
+--               check_data (and so bnn.train) sees. Checkpoints keep them
+--   kl          "sum" (default): the KL divergence; "leading": each tensor's divided by its first
+--               dimension, as the article has it (no ELBO: audit() says what it is)
 --   prior       standard deviation of the prior N(0, prior^2), 1; or function(w, path) -> its log
---               density at w, elementwise or summed (then the KL is estimated with the weights that
+--               density at w, elementwise or summed (the KL is then estimated with the weights that
 --               are drawn, Blundell et al. 2015, eq. 2, its entropy part in closed form); or a
 --               table of these by path
 --   samples     draws of the weights a step, 1
 --   weight_decay lambda of lambda/2 sum(w^2) for tensors outside of the posterior, 0, or by path
+-- @return objective
+-- Raises if an option by path names no tensor or leaves one out, or beta= and temperature= are both
+-- given.
 function M.elbo(opts)
   return setmetatable(steps.init(objective_options.elbo(opts)), Objective)
 end
 
---- An objective of one's own: point estimates or a posterior, any loss.
+--- An objective of your own: point estimates or a posterior, any loss.
 --     bnn.objective{params = net:init(key, x), weight_decay = 1e-4,
 --                   loss = function(params, batch, key, train)
 --                     local output = net:apply(params, batch.x, {key = key, train = train})
 --                     return bnn.cross_entropy(output, batch.y), {largest = output:max(2)}
 --                   end}
 -- @param opts table:
---   params      Params that steps change (a point estimate); or posterior, weights drawn from it
+--   params      Params that steps change (a point estimate); or
+--   posterior   a posterior, from which weights are drawn
 --   loss        function(params, {x=, y=}, key, train) -> loss of each example [n] [, a table of
---               further figures by name: numbers, or tensors [] or [n], for evaluate]; uint8 inputs
---               come as x / 255; key draws the noise of this step (bnn.randn_like(x, key)), for
---               sample s it is the step's key:fold("noise"):fold(s); train is true in steps. The
---               names loss, penalty and, with a prior, kl_divergence are taken
---   net, likelihood instead of loss: -log p(y | x, w); bnn.predict wants both
+--               further figures by name: numbers, or tensors [] or [n], for evaluate]. uint8 inputs
+--               are x / 255; key draws the noise of this step (bnn.randn_like(x, key)), for sample
+--               s the step's key:fold("noise"):fold(s); train is true in steps. The names loss,
+--               penalty and, with a prior, kl_divergence are taken
+--   net, likelihood instead of loss: -log p(y | x, w); bnn.predict needs both
 --   weight_decay lambda of lambda/2 sum(w^2), 0, or by path
 --   prior, beta, temperature, data_size, kl, samples as for bnn.elbo; with params and a prior the
 --               penalty is -log prior(w) in place of the KL (a MAP estimate)
+-- @return objective
+-- Raises unless it gets params or posterior, and loss or net and likelihood.
 function M.objective(opts)
   return setmetatable(steps.init(objective_options.objective(opts)), Objective)
 end
 
---- The weight of the KL at a step (counted from 1): a number; where it was given by path, a list by
--- tensor. 0 without a prior.
+--- The weight of the KL at a step.
+-- @param step integer, counted from 1
+-- @return number; if beta or temperature is given by path, a list by tensor. 0 without a prior
 function Objective:beta_at(step) return penalties.beta_at(self, step) end
 
 --- Elements of an optimizer's state for this objective.
@@ -81,40 +88,45 @@ function Objective:state_size()
   return mu:numel() + (logvar and logvar:numel() or 0)
 end
 
---- One step, in place: the posterior's mu and logvar, or params, and the state change.
+--- Makes one step, in place: the posterior's mu and logvar, or params, and the state change.
 -- @param state as optimizer:init(objective) gives it
 -- @param batch {x=, y=} tensors, or a batch of data:batches{...} (rows that C gathers)
 -- @param key key: weight sample s is drawn with key:fold("eps"):fold(s), its noise (dropout) with
 --   key:fold("noise"):fold(s)
--- @param opts table: beta=, lr= of this step; the objective's and the optimizer's own when left out
+-- @param opts table: beta=, lr= of this step; default the objective's and the optimizer's
 -- @return number: the mean loss over the batch, before the update and without KL and weight decay;
---   or nil, message when it is not finite or a label is out of range: nothing has changed then. A
---   gradient that is not finite beside a finite loss is nil, message too: nothing that is not
---   finite has been written, but the other tensors have been updated
+--   or nil, message if it is not finite or a label is out of range (nothing changes), or if a
+--   gradient is not finite beside a finite loss (nothing that is not finite is written, but the
+--   other tensors are updated)
 function Objective:step(state, batch, key, opts)
   return steps.step(self, state, batch, key, opts)
 end
 
---- The gradients of L on a batch for the weights that key draws.
+--- Computes the gradients of L on a batch for the weights that key draws.
+-- @param batch, key as for step
 -- @param opts table: beta=
 -- @return dmu Params; dlogvar Params, nil for point estimates; the mean loss alone
 function Objective:gradient(batch, key, opts) return steps.gradient(self, batch, key, opts) end
 
---- KL of the posterior from the prior as this objective counts it, in nats (of a MAP estimate
--- -log prior).
+--- Computes the KL of the posterior from the prior as this objective counts it, in nats (of a MAP
+-- estimate -log prior).
 -- @param opts table: key=, for priors that are densities: their part is an estimate
 function Objective:kl_divergence(opts)
   opts = options.check("objective:kl_divergence", opts, {key = "key"})
   return penalties.kl(penalties.terms(self, opts.key))
 end
 
---- The objective on a data set under one draw of the weights (the article's diagnostics).
+--- Evaluates the objective on a data set under one draw of the weights (the article's diagnostics).
 -- @param data part of a data set, or a batch {x=, y=}
--- @param opts table: key=; step= or beta=, for a beta that changes (that of the last step that was
---   made when both are left out)
--- @return table, in nats an example: loss, L without beta KL and weight decay, and what the loss
---   function gives by name, means over the data; kl_divergence where there is a prior; penalty, the
---   rest of L; for bnn.elbo elbo = log_likelihood - beta kl_divergence
+-- @param opts table:
+--   key         required; weights are drawn with key:fold(1), noise with key:fold("noise"):fold(1)
+--   step, beta  whose weight of the KL, or the weight; default that of the last step made
+-- @return table, in nats an example:
+--   loss        L without the penalty; what the loss function gives by name, means over the data
+--   penalty     beta KL and weight decay
+--   kl_divergence if there is a prior
+--   log_likelihood, elbo of bnn.elbo: elbo = log_likelihood - penalty
+-- Raises if there are no examples.
 function Objective:evaluate(data, opts) return evaluation.evaluate(self, data, opts) end
 
 --- The same for one batch.
@@ -123,24 +135,26 @@ function Objective:evaluate(data, opts) return evaluation.evaluate(self, data, o
 -- @param opts table: step=, beta=
 function Objective:value(batch, key, opts) return evaluation.value(self, batch, key, opts) end
 
---- Checks a data set against the likelihood before a training: nil, message for what does not fit.
+--- Checks a data set against the likelihood before a training.
 -- Labels must be 0..C-1 for the C outputs of the network: whole numbers of any type, [n] or [n, 1].
--- Classes by name must be those of the objective, in its order; it takes over those of the first
--- data that have names.
+-- Classes by name must be those of the objective, in its order; if it has none it takes those of
+-- the data.
+-- @return true; or nil, message for what does not fit
 function Objective:check_data(data) return evaluation.check_data(self, data) end
 
---- What the objective does to each tensor, as data: list of {name=, shape=, kl=, temperature=,
--- prior_std=}. With weight w_t beside a tensor's KL and N examples, beta stands for the temperature
--- T = beta w_t N there; weight T with prior deviation s has the same optimum as the whole
--- posterior, with prior deviation s / sqrt(T), raised to 1/T.
--- @param step integer: whose beta; the last step that was made when left out
+--- Says what the objective does to each tensor, as data. With weight w_t beside a tensor's KL and N
+-- examples, beta stands for the temperature T = beta w_t N there; weight T with prior deviation s
+-- has the same optimum as the whole posterior, with prior deviation s / sqrt(T), raised to 1/T.
+-- @param step integer: whose beta; default the last step made
+-- @return list of {name=, shape=, kl=, temperature=, prior_std=}
 function Objective:audit_rows(step) return audit.rows(self, step) end
 
 --- Prints what the objective really is: for each tensor its shape, its KL in nats, the temperature
 -- that beta stands for, and the effective deviation of the prior; then whether it is an exact ELBO.
--- @param opts table: step= whose beta (the last step that was made, or the first), out=io.stdout,
+-- @param opts table: step= whose beta, default the last step made, or the first; out=io.stdout;
 --   key= for priors that are densities, whose KL is an estimate
 -- @return list: the rows, as audit_rows gives them
+-- Raises if the objective has no posterior or no data_size.
 function Objective:audit(opts) return audit.print(self, opts) end
 
 -- "1e-3", or "schedule", or "by path".

@@ -257,34 +257,45 @@ local function check_continued(opts, model)
   opts.sums = earlier.sums
 end
 
---- What a model says of inputs, over sampled networks; in constant memory whatever their number.
--- Sample s has the weights of key:fold(s): the first S are the same however many follow, and in as
--- many calls (`continue`) as it takes. Rows go through the networks 240 at a time, or all of
--- fewer: a set in parts that begin with rows 1, 241, 481, ... gives the bits of the whole, when
--- chunk = 240 fills up parts of less than 240 rows. In parts that begin elsewhere the last digits
--- may differ, where OpenBLAS minds a row's place in a product: its AVX2 kernels do, those for
--- AVX-512 do not.
+--- Predicts: mean and deviation over networks drawn from the posterior, in constant memory.
+-- Sample s has the weights of key:fold(s) and the noise (dropout with train = true, a network that
+-- draws) of key:fold("noise"):fold(s), as in a step. So the first S samples are the same however
+-- many follow, and in however many calls (`continue`).
+--
+-- Rows go through the networks 240 at a time, or all of fewer. A set in parts that begin with rows
+-- 1, 241, 481, ... gives the bits of the whole if chunk = 240 fills up parts of less than 240 rows.
+-- In other parts the last digits may differ: OpenBLAS's AVX2 kernels mind a row's place in a
+-- product, those for AVX-512 do not.
 -- @param model an objective, or a table {net=, posterior= or params=, likelihood=}
 -- @param x tensor [n, ...] or part of a data set; uint8 images are divided by 255
--- @param opts table: samples=100 (1 without a posterior), key=, train=false (true keeps dropout
---   on), first=1 (the first sample's number), chunk= (rows at a time; best a multiple of 16),
---   continue= (what an earlier call with this model, x and key gave: `samples` more on top of its
---   own; the earlier one stays as it is; a prediction holds its running sums for this while it
---   lives, 7 times the memory of its mean). samples = "auto": until the standard error of every
---   mean over networks, sd / sqrt(samples) with ddof 1, is at most tolerance=0.02 (of classes;
---   else it must be given), looked at every 16 samples; max_samples=1000 in all at the most
--- @return table of tensors: mean and std [n, w], the mean and the population standard deviation
---   over samples of what the likelihood predicts (probabilities, means); std is epistemic. Of
---   classes also class i32 [n] (0..C-1, the largest mean; -1 where that is not a number, as of a
---   NaN among the inputs: every rule refuses it), probability [n] and class_std [n] (of
---   that class) and, in nats, entropy [n] (of the mean: total), expected_entropy [n] (the mean of
---   the samples' entropies: aleatoric), mutual_information [n] (the first less the second:
---   epistemic; a rounding below 0 is 0), energy [n] (-logsumexp of the mean logits; nil for a
---   likelihood of one's own without logits=); variation_ratio [n] (1 - the largest share of
---   samples that agree on their largest class). With a Gaussian likelihood noise_std [n, w]
---   (aleatoric: the root of the mean variance of the noise) and total_std [n, w] (of both). And
---   numbers: samples, how many there are; with "auto" standard_error, the largest, and reached,
---   whether it is within the tolerance (never when a prediction is not a number, which ends it)
+-- @param opts table:
+--   samples     how many networks, 100 (1 without a posterior); or "auto": until the standard error
+--               of every mean over networks, sd / sqrt(samples) with ddof 1, is at most tolerance,
+--               looked at every 16 samples
+--   tolerance   of "auto", 0.02 for classes; must be given for other predictions
+--   max_samples of "auto", 1000: the most in all
+--   key         the draws' key; required
+--   train       true keeps dropout on; default false
+--   first       the first sample's number, 1
+--   chunk       rows at a time; best a multiple of 16
+--   continue    what an earlier call with this model, x and key gave: adds `samples` more to its
+--               own. It stays as it is. A prediction holds its running sums for this while it
+--               lives, 7 times the memory of its mean
+-- @return table of tensors:
+--   mean, std   [n, w] over samples of what the likelihood predicts (probabilities, means); std is
+--               the population standard deviation: epistemic
+--   class       i32 [n], of classes: 0..C-1, the largest mean; -1 if that is not a number, as of a
+--               NaN among the inputs: every rule abstains
+--   probability, class_std [n], of that class
+--   entropy, expected_entropy, mutual_information [n] in nats, of classes: of the mean (total); the
+--               mean of the samples' (aleatoric); their difference, at least 0 (epistemic)
+--   energy      [n], of classes: -logsumexp of the mean logits; nil if the likelihood has no logits
+--   variation_ratio [n], of classes: 1 - the largest share of samples that agree on their class
+--   noise_std, total_std [n, w], of a Gaussian likelihood: the root of the mean variance of the
+--               noise (aleatoric); of both
+--   and numbers: samples, how many there are; with "auto" standard_error, the largest, and reached,
+--   whether it is within the tolerance (never if a prediction is not a number, which ends it)
+-- Raises if the model lacks a network or a likelihood, or `continue` is of another call.
 function M.predict(model, x, opts)
   opts = options.check("bnn.predict", opts, OPTIONS)
   check_model("bnn.predict", model)

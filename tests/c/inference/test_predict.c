@@ -192,11 +192,11 @@ static void sample_of_rows(double *out, const model *m, const bnn_predict_spec *
   bnn_real theta[WEIGHTS];
   size_t batch = bnn_program_batch(m->program), width = bnn_predict_width(m->program);
   bnn_key key = bnn_key_fold(spec->key, s);
+  bnn_key noise = bnn_key_fold(bnn_key_fold_name(spec->key, "noise", 5), s);
   bnn_posterior_sample(context, theta, spec->mu, spec->logvar, key, spec->n_variational, WEIGHTS);
   ck_succeeds(bnn_frame_new(&f, m->program, 0, &err));
   bnn_frame_bind_params(f, theta, NULL);
-  if (m->key >= 0)
-    *(uint64_t *)bnn_frame_input_buffer(f, m->key) = bnn_key_fold_name(key, "noise", 5).bits;
+  if (m->key >= 0) *(uint64_t *)bnn_frame_input_buffer(f, m->key) = noise.bits;
   for (size_t i = 0; i < ROWS; i += batch == ROWS ? ROWS : 1) {
     size_t n = batch == ROWS ? ROWS : 1;
     int32_t *y = m->y >= 0 ? bnn_frame_input_buffer(f, m->y) : NULL;

@@ -293,6 +293,21 @@ function TestPredict.test_a_model_that_changes_is_seen()
   bits.assert_differ(p.mean, bnn.predict(m, x, {samples = 3, key = key}).mean)
 end
 
+-- Noise is folded as in a step, key:fold("noise"):fold(s); weights stay those of key:fold(s).
+function TestPredict.test_noise_is_that_of_apply_with_the_key_of_its_sample()
+  local dropout = bnn.nn.sequential{bnn.nn.linear(8), bnn.nn.dropout(0.5), bnn.nn.linear(4)}
+  local points = dropout:init(key, x)
+  local q = bnn.posterior.meanfield(points, {logvar = -3})
+  for s = 1, 3 do
+    local noise = {key = key:fold("noise"):fold(s), train = true}
+    local opts = {key = key, samples = 1, first = s, train = true}
+    local one = bnn.predict({net = dropout, params = points, likelihood = "categorical"}, x, opts)
+    bits.assert_same(one.mean, dropout:apply(points, x, noise):softmax(-1))
+    one = bnn.predict({net = dropout, posterior = q, likelihood = "categorical"}, x, opts)
+    bits.assert_same(one.mean, dropout:apply(q:sample(key:fold(s)), x, noise):softmax(-1))
+  end
+end
+
 function TestPredict.test_dropout_can_stay_on()
   local noisy = bnn.nn.sequential{bnn.nn.dropout(0.5), bnn.nn.linear(4)}
   local m = {net = noisy, params = noisy:init(key, x), likelihood = "categorical"}

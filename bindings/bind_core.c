@@ -16,7 +16,11 @@
 #include "images/bind_glyphs.h"
 #include "images/bind_images.h"
 #include "images/bind_shift.h"
-#include "inference/bind_learn.h"
+#include "inference/bind_batch.h"
+#include "inference/bind_objective.h"
+#include "inference/bind_optimizer.h"
+#include "inference/bind_posterior.h"
+#include "inference/bind_predict.h"
 #include "metrics/bind_metrics.h"
 #include "ops/bind_op.h"
 #include "program/bind_program.h"
@@ -64,6 +68,10 @@ int luaopen_bnn_core(lua_State *L) {
   bind_open_scope(L);
   bind_open_program(L);
   bind_open_vmap(L);
-  bind_open_learn(L);
+  bind_open_batch(L);
+  bind_open_posterior(L);
+  bind_open_optimizer(L);
+  bind_open_objective(L);
+  bind_open_predict(L);
   return 1;
 }

@@ -9,12 +9,11 @@
 #include <time.h>
 
 #include "../base/bind.h"
+#include "../base/bind_box.h"
 #include "../base/bind_error.h"
 #include "../base/bind_signal.h"
 #include "../tensor/bind_argument.h"
 #include "files/fetch.h"
-
-#define DOWNLOAD "bnn.download"
 
 enum { REPORT_MS = 100 };
 
@@ -100,25 +99,27 @@ static const char *blame(bnn_status status) {
   return status == BNN_ENET || status == BNN_EDATA ? "mirror" : "here";
 }
 
-/* A downloaded file that has not taken its place: a box, NULL once it has or is dropped. */
-static bnn_saving **push_download(lua_State *L) {
-  bnn_saving **box = lua_newuserdatauv(L, sizeof *box, 0);
-  *box = NULL;
-  luaL_setmetatable(L, DOWNLOAD);
-  return box;
+/* A downloaded file that has not taken its place. */
+static void download_free(void *held) { bnn_save_abort(*(bnn_saving **)held); }
+
+static size_t download_bytes(const void *held) {
+  (void)held;
+  return BIND_DESCRIPTOR_BYTES;
 }
 
-static int download_drop(lua_State *L) {
-  bnn_saving **box = luaL_checkudata(L, 1, DOWNLOAD), *saving = *box;
-  *box = NULL;
-  bnn_save_abort(saving);
-  return 0;
-}
+static const bind_class download_class = {
+    .name = "bnn.download",
+    .noun = "download",
+    .size = sizeof(bnn_saving *),
+    .release = download_free,
+    .bytes = download_bytes,
+};
+
+static int download_drop(lua_State *L) { return bind_release_box(L, &download_class); }
 
 static int download_commit(lua_State *L) {
   bnn_err err;
-  bnn_saving **box = luaL_checkudata(L, 1, DOWNLOAD), *saving = *box;
-  luaL_argcheck(L, saving != NULL, 1, "the download is over");
+  bnn_saving **box = bind_check_box(L, 1, &download_class), *saving = *box;
   *box = NULL;
   bnn_status status = bnn_save_commit(saving, &err);
   if (status != BNN_OK) return bind_refuse_file(L, status, &err);
@@ -137,13 +138,17 @@ static int core_fetch(lua_State *L) {
   read_job(L, &job);
   if (lua_getfield(L, 3, "progress") == LUA_TFUNCTION) p.function = lua_gettop(L);
   job.arg = &p;
-  bnn_saving **box = push_download(L);
+  bnn_saving *saving = NULL;
+  bind_push_box(L, &download_class);
   int top = lua_gettop(L);
   luaL_checkstack(L, LUA_MINSTACK, "fetch");
-  bnn_status status = bnn_fetch(box, &job, &err);
+  bnn_status status = bnn_fetch(&saving, &job, &err);
+  if (status == BNN_OK) {
+    lua_settop(L, top);
+    return bind_fill_box(L, &download_class, &saving);
+  }
   if (p.raised) return lua_error(L);
   lua_settop(L, top);
-  if (status == BNN_OK) return 1;
   bind_signal_raise_if_pending(L);
   luaL_pushfail(L);
   lua_pushstring(L, err.text);
@@ -191,6 +196,6 @@ static const bind_row download_methods[] = {
 
 void bind_open_fetch(lua_State *L) {
   bind_register(L, "bnn.core.", rows);
-  bind_new_class(L, DOWNLOAD, "download:", download_meta, download_methods);
+  bind_new_class(L, download_class.name, "download:", download_meta, download_methods);
   lua_pop(L, 1);
 }

@@ -2,36 +2,41 @@
  * holder ends in whatever way, so that none is ever left behind. */
 #include "bind_lock.h"
 
+#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <string.h>
 #include <sys/file.h>
-#include <unistd.h>
 
 #include "../base/bind.h"
+#include "../base/bind_box.h"
 #include "../base/bind_error.h"
 #include "../tensor/bind_argument.h"
 
-#define LOCK "bnn.lock"
+static void lock_free(void *held) { closedir(*(DIR **)held); }
 
-static int lock_release(lua_State *L) {
-  int *fd = luaL_checkudata(L, 1, LOCK);
-  if (*fd >= 0) close(*fd);
-  *fd = -1;
-  return 0;
+static size_t lock_bytes(const void *held) {
+  (void)held;
+  return BIND_DESCRIPTOR_BYTES;
 }
+
+static const bind_class lock_class = {
+    .name = "bnn.lock",
+    .noun = "lock",
+    .size = sizeof(DIR *),
+    .release = lock_free,
+    .bytes = lock_bytes,
+};
+
+static int lock_release(lua_State *L) { return bind_release_box(L, &lock_class); }
 
 /* lock_folder(path); a file system without locks gives an object that locks nothing */
 static int core_lock_folder(lua_State *L) {
   const char *path = bind_check_path(L, 1);
-  int *fd = lua_newuserdatauv(L, sizeof *fd, 0);
-  *fd = -1;
-  luaL_setmetatable(L, LOCK);
-  *fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (*fd < 0) return bind_refuse_path(L, path, errno);
-  if (flock(*fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return 1;
-  close(*fd);
-  *fd = -1;
+  bind_push_box(L, &lock_class);
+  DIR *folder = opendir(path);
+  if (!folder) return bind_refuse_path(L, path, errno);
+  if (flock(dirfd(folder), LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+    return bind_fill_box(L, &lock_class, &folder);
+  closedir(folder);
   return bind_refuse_with(L, "%s: another training is writing there", path);
 }
 
@@ -51,6 +56,6 @@ static const bind_row rows[] = {
 
 void bind_open_lock(lua_State *L) {
   bind_register(L, "bnn.core.", rows);
-  bind_new_class(L, LOCK, "lock:", lock_meta, lock_methods);
+  bind_new_class(L, lock_class.name, "lock:", lock_meta, lock_methods);
   lua_pop(L, 1);
 }

@@ -18,19 +18,22 @@ static int core_npy_read(lua_State *L) {
   bnn_status status;
   int tries = 0;
   const char *path = bind_check_path(L, 1);
-  bind_tensor *box = bind_push_tensor(L);
-  do status = bnn_npy_read(&box->t, path, &err);
+  bnn_tensor *t = NULL;
+  bind_push_tensor(L);
+  do status = bnn_npy_read(&t, path, &err);
   while (bind_try_again(L, status, &tries));
   if (status != BNN_OK) return bind_refuse_file(L, status, &err);
-  return bind_return_tensor(L, box, status, &err);
+  return bind_return_tensor(L, status, t, &err);
 }
 
 static int core_npy_map(lua_State *L) {
   bnn_err err;
   const char *path = bind_check_path(L, 1);
-  bind_tensor *box = bind_push_tensor(L);
-  bnn_status status = bnn_npy_map(&box->t, path, &err);
-  return status == BNN_OK ? 1 : bind_refuse_file(L, status, &err);
+  bnn_tensor *t = NULL;
+  bind_push_tensor(L);
+  bnn_status status = bnn_npy_map(&t, path, &err);
+  if (status != BNN_OK) return bind_refuse_file(L, status, &err);
+  return bind_return_tensor(L, status, t, &err);
 }
 
 static int core_npy_write(lua_State *L) {
@@ -46,13 +49,15 @@ static int core_npy_write(lua_State *L) {
 
 static void free_npz(void *z) { bnn_npz_free(z); }
 
-/* {name = tensor}, the list of names in the archive's order, and {skipped = why}. */
-static int push_arrays(lua_State *L, const bnn_npz *z) {
+/* {name = tensor}, which it takes from z, the list of names in the archive's order, and {skipped = why}. */
+static int push_arrays(lua_State *L, bnn_npz *z) {
   lua_createtable(L, 0, (int)z->n);
   lua_createtable(L, (int)z->n, 0);
   for (size_t i = 0; i < z->n; i++) {
-    bind_tensor *box = bind_push_tensor(L);
-    bind_fill_tensor(L, box, bnn_tensor_ref(z->x[i]));
+    bnn_tensor *x = z->x[i];
+    bind_push_tensor(L);
+    z->x[i] = NULL;
+    bind_fill_tensor(L, -1, x);
     lua_setfield(L, -3, z->name[i]);
     lua_pushstring(L, z->name[i]);
     lua_rawseti(L, -2, (lua_Integer)i + 1);
@@ -95,8 +100,7 @@ static int core_npz_read(lua_State *L) {
   if (status != BNN_OK) return bind_refuse_file(L, status, &err);
   *held = z;
   int results = push_arrays(L, z);
-  *held = NULL; /* the boxes have their own references */
-  bnn_npz_free(z);
+  bind_empty_holder(held);
   return results;
 }
 
@@ -109,7 +113,7 @@ static void read_lists(lua_State *L, int names, int arrays, size_t n, const char
     name[i] = lua_tostring(L, -1); /* stands as long as the list does */
     lua_pop(L, 1);
     lua_rawgeti(L, arrays, (lua_Integer)i + 1);
-    bind_tensor *box = bind_test_box(L, -1);
+    const bind_tensor *box = bind_test_box(L, -1);
     if (!box || !box->t) luaL_argerror(L, arrays, "a list of tensors is wanted, one for each name");
     x[i] = box->t;
     lua_pop(L, 1);

@@ -13,11 +13,12 @@ static int core_idx_read(lua_State *L) {
   bnn_status status;
   int tries = 0;
   const char *path = bind_check_path(L, 1);
-  bind_tensor *box = bind_push_tensor(L);
-  do status = bnn_idx_read(&box->t, path, &err);
+  bnn_tensor *t = NULL;
+  bind_push_tensor(L);
+  do status = bnn_idx_read(&t, path, &err);
   while (bind_try_again(L, status, &tries));
   if (status != BNN_OK) return bind_refuse_file(L, status, &err);
-  return bind_return_tensor(L, box, status, &err);
+  return bind_return_tensor(L, status, t, &err);
 }
 
 static int core_idx_read_pair(lua_State *L) {
@@ -25,27 +26,31 @@ static int core_idx_read_pair(lua_State *L) {
   bnn_status status;
   int tries = 0;
   const char *images = bind_check_path(L, 1), *labels = bind_check_path(L, 2);
-  bind_tensor *x = bind_push_tensor(L), *y = bind_push_tensor(L);
-  do status = bnn_idx_read_pair(&x->t, &y->t, images, labels, &err);
+  bnn_tensor *x = NULL, *y = NULL;
+  bind_push_tensor(L);
+  bind_push_tensor(L);
+  do status = bnn_idx_read_pair(&x, &y, images, labels, &err);
   while (bind_try_again(L, status, &tries));
   if (status != BNN_OK) return bind_refuse_file(L, status, &err);
-  bind_account(L, x->t->size + y->t->size * sizeof(int32_t));
+  bind_fill_tensor(L, -2, x);
+  bind_fill_tensor(L, -1, y);
   return 2;
 }
 
 static int core_idx_map(lua_State *L) {
   bnn_err err;
   const char *path = bind_check_path(L, 1);
-  bind_tensor *box = bind_push_tensor(L);
-  bnn_status status = bnn_idx_map(&box->t, path, &err);
-  return status == BNN_OK ? 1 : bind_refuse_file(L, status, &err);
+  bnn_tensor *t = NULL;
+  bind_push_tensor(L);
+  bnn_status status = bnn_idx_map(&t, path, &err);
+  if (status != BNN_OK) return bind_refuse_file(L, status, &err);
+  return bind_return_tensor(L, status, t, &err);
 }
 
 static int core_idx_check_labels(lua_State *L) {
   bnn_err err;
-  bnn_tensor *labels = bind_check_typed(L, 1, BNN_I32);
-  luaL_argcheck(L, labels->rank == 1 && bnn_tensor_is_contiguous(labels), 1,
-                "a contiguous list of labels is wanted");
+  bnn_tensor *labels = bind_check_dense(L, 1, BNN_I32);
+  if (labels->rank != 1) bind_argerror(L, 1, "expected a list of labels");
   size_t classes = (size_t)bind_check_range(L, 2, "classes", 1, INT32_MAX);
   bnn_status status = bnn_idx_check_labels(labels, classes, luaL_checkstring(L, 3), &err);
   if (status != BNN_OK) return bind_refuse_file(L, status, &err);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../base/bind.h"
+#include "../base/bind_box.h"
 #include "../base/bind_context.h"
 #include "../base/bind_display.h"
 #include "../base/bind_error.h"
@@ -12,25 +13,27 @@
 #include "../tensor/bind_tensor.h"
 #include "formats/safetensors.h"
 
-#define BIND_SAFETENSORS "bnn.safetensors"
+/* ---- an open file: a box whose uservalue is the table of its metadata ---- */
 
-/* What an open file counts for, in bytes, so that those which are dropped without being closed are
- * collected before the system runs out of descriptors. */
-enum { OPEN_COST = 1 << 18 };
+static void file_free(void *held) { bnn_safetensors_close(*(bnn_safetensors **)held); }
 
-/* ---- an open file: a box whose uservalue 1 is the table of its metadata ---- */
-
-static bnn_safetensors **push_box(lua_State *L) {
-  bnn_safetensors **box = lua_newuserdatauv(L, sizeof *box, 1);
-  *box = NULL;
-  luaL_setmetatable(L, BIND_SAFETENSORS);
-  return box;
+static size_t file_bytes(const void *held) {
+  const bnn_safetensors *f = *(bnn_safetensors *const *)held;
+  return BIND_DESCRIPTOR_BYTES + f->n * sizeof *f->entry;
 }
 
+static const bind_class file_class = {
+    .name = "bnn.safetensors",
+    .noun = "file",
+    .size = sizeof(bnn_safetensors *),
+    .release = file_free,
+    .bytes = file_bytes,
+};
+
+static int file_release(lua_State *L) { return bind_release_box(L, &file_class); }
+
 static bnn_safetensors *check_file(lua_State *L) {
-  bnn_safetensors **box = luaL_checkudata(L, 1, BIND_SAFETENSORS);
-  luaL_argcheck(L, *box != NULL, 1, "file is closed");
-  return *box;
+  return *(bnn_safetensors **)bind_check_box(L, 1, &file_class);
 }
 
 /* The entry named by argument 2; NULL with nil, message pushed when the file has none. */
@@ -57,21 +60,14 @@ static int core_open(lua_State *L) {
   int tries = 0;
   const char *path = bind_check_path(L, 1);
   bnn_safetensors_options how = {.map = lua_toboolean(L, 2), .unchecked = lua_toboolean(L, 3)};
-  bnn_safetensors **box = push_box(L);
-  do status = bnn_safetensors_open(box, path, &how, &err);
+  bnn_safetensors *f = NULL;
+  bind_push_box(L, &file_class);
+  do status = bnn_safetensors_open(&f, path, &how, &err);
   while (bind_try_again(L, status, &tries));
   if (status != BNN_OK) return bind_refuse_file(L, status, &err);
-  set_metadata(L, *box);
-  bind_account(L, OPEN_COST + (*box)->n * sizeof *(*box)->entry);
+  bind_fill_box(L, &file_class, &f);
+  set_metadata(L, f);
   return 1;
-}
-
-static int file_release(lua_State *L) {
-  bnn_safetensors **box = luaL_checkudata(L, 1, BIND_SAFETENSORS);
-  bnn_safetensors *f = *box;
-  *box = NULL;
-  bnn_safetensors_close(f);
-  return 0;
 }
 
 /* ---- reading ---- */
@@ -87,14 +83,14 @@ static int file_names(lua_State *L) {
 }
 
 /* Pushes an entry's tensor, and leaves *status. */
-static int push_tensor(lua_State *L, const bnn_safetensors *f, const bnn_safetensors_entry *e,
-                       bnn_status *status, bnn_err *err) {
+static void push_tensor(lua_State *L, const bnn_safetensors *f, const bnn_safetensors_entry *e,
+                        bnn_status *status, bnn_err *err) {
   int tries = 0;
-  bind_tensor *box = bind_push_tensor(L);
-  do *status = bnn_safetensors_tensor(&box->t, f, e, err);
+  bnn_tensor *t = NULL;
+  bind_push_tensor(L);
+  do *status = bnn_safetensors_tensor(&t, f, e, err);
   while (bind_try_again(L, *status, &tries));
-  bool counted = *status == BNN_OK && !box->t->release; /* what is mapped takes no memory */
-  return counted ? bind_return_tensor(L, box, *status, err) : 1;
+  if (*status == BNN_OK) bind_fill_tensor(L, -1, t);
 }
 
 static int file_tensor(lua_State *L) {
@@ -152,7 +148,7 @@ static int file_pairs(lua_State *L) {
 }
 
 static int file_index(lua_State *L) {
-  luaL_checkudata(L, 1, BIND_SAFETENSORS);
+  luaL_checkudata(L, 1, file_class.name);
   if (lua_type(L, 2) == LUA_TSTRING && strcmp(lua_tostring(L, 2), "metadata") == 0) {
     check_file(L);
     lua_getiuservalue(L, 1, 1);
@@ -169,7 +165,7 @@ static int file_length(lua_State *L) {
 }
 
 static int file_print(lua_State *L) {
-  bnn_safetensors **box = luaL_checkudata(L, 1, BIND_SAFETENSORS);
+  bnn_safetensors **box = luaL_checkudata(L, 1, file_class.name);
   if (*box)
     lua_pushfstring(L, "safetensors: %I tensors in %s", (lua_Integer)(*box)->n, (*box)->path);
   else
@@ -198,7 +194,7 @@ static const char *check_name(lua_State *L, int list, size_t i) {
 
 static bnn_tensor *check_listed(lua_State *L, int list, size_t i) {
   lua_rawgeti(L, list, (lua_Integer)i + 1);
-  bind_tensor *box = bind_test_box(L, -1);
+  const bind_tensor *box = bind_test_box(L, -1);
   if (!box || !box->t) luaL_argerror(L, list, "a list of tensors is wanted, one for each name");
   lua_pop(L, 1);
   return box->t;
@@ -265,7 +261,7 @@ static const bind_row rows[] = {
 };
 
 void bind_open_safetensors(lua_State *L) {
-  bind_new_class(L, BIND_SAFETENSORS, "file:", meta, methods);
+  bind_new_class(L, file_class.name, "file:", meta, methods);
   lua_pop(L, 1);
   bind_register(L, "bnn.core.", rows);
 }

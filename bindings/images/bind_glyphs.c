@@ -23,7 +23,6 @@ static int core_glyphs(lua_State *L) {
   bind_check(
       L, bnn_glyphs_fill(bind_context(L), x->data, y->data, set, key, (uint64_t)from - 1, n, &err),
       &err);
-  bind_account(L, x->size + y->size * sizeof(int32_t));
   return 2;
 }
 

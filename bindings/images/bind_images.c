@@ -18,11 +18,12 @@ static int core_png_read(lua_State *L) {
   int tries = 0;
   const char *path = bind_check_path(L, 1);
   bnn_png_as as = (bnn_png_as)luaL_checkoption(L, 2, "as_is", forms);
-  bind_tensor *box = bind_push_tensor(L);
-  do status = bnn_png_read(&box->t, path, as, &err);
+  bnn_tensor *t = NULL;
+  bind_push_tensor(L);
+  do status = bnn_png_read(&t, path, as, &err);
   while (bind_try_again(L, status, &tries));
   if (status != BNN_OK) return bind_refuse_file(L, status, &err);
-  return bind_return_tensor(L, box, status, &err);
+  return bind_return_tensor(L, status, t, &err);
 }
 
 static int core_png_write(lua_State *L) {
@@ -62,11 +63,12 @@ static int core_image_character(lua_State *L) {
   int tries = 0;
   bnn_tensor *x = bind_check_tensor(L, 1);
   bnn_ink ink = (bnn_ink)luaL_checkoption(L, 2, "auto", inks);
-  bind_tensor *box = bind_push_tensor(L);
-  do status = bnn_image_character(&box->t, x, ink, &err);
+  bnn_tensor *t = NULL;
+  bind_push_tensor(L);
+  do status = bnn_image_character(&t, x, ink, &err);
   while (bind_try_again(L, status, &tries));
   if (status == BNN_EDATA) return bind_refuse(L, status, &err);
-  return bind_return_tensor(L, box, status, &err);
+  return bind_return_tensor(L, status, t, &err);
 }
 
 static const bind_row rows[] = {

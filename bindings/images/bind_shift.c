@@ -23,10 +23,11 @@ static int core_shift(lua_State *L) {
   bnn_key key = {0}, *drawn = NULL;
   if (!lua_isnoneornil(L, 4)) key = bind_check_key(L, 4), drawn = &key;
   x = bind_push_contiguous(L, x);
-  bind_tensor *box = bind_push_tensor(L);
-  do status = bnn_shift(&box->t, bind_context(L), x, kind, amount, drawn, &err);
+  bnn_tensor *t = NULL;
+  bind_push_tensor(L);
+  do status = bnn_shift(&t, bind_context(L), x, kind, amount, drawn, &err);
   while (bind_try_again(L, status, &tries));
-  return bind_return_tensor(L, box, status, &err);
+  return bind_return_tensor(L, status, t, &err);
 }
 
 static const bind_row rows[] = {

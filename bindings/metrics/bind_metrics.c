@@ -20,30 +20,14 @@
 
 /* ---- arguments and results ---- */
 
-static bnn_tensor *check_dense(lua_State *L, int arg, bnn_dtype dtype) {
-  bnn_tensor *x = bind_check_typed(L, arg, dtype);
-  luaL_argcheck(L, bnn_tensor_is_contiguous(x), arg, "a contiguous tensor is wanted");
-  return x;
-}
-
-/* The n elements of argument arg. */
-static void *check_many(lua_State *L, int arg, bnn_dtype dtype, size_t n) {
-  bnn_tensor *x = check_dense(L, arg, dtype);
-  if (x->size != n)
-    luaL_argerror(
-        L, arg,
-        lua_pushfstring(L, "has %I elements, %I are wanted", (lua_Integer)x->size, (lua_Integer)n));
-  return x->data;
-}
-
 static const uint8_t *check_flags(lua_State *L, int arg, size_t n) {
-  const uint8_t *flag = check_many(L, arg, BNN_U8, n);
+  const uint8_t *flag = bind_check_elements(L, arg, BNN_U8, n);
   for (size_t i = 0; i < n; i++) luaL_argcheck(L, flag[i] <= 1, arg, "flags are 0 or 1");
   return flag;
 }
 
 static bnn_tensor *check_matrix(lua_State *L, int arg) {
-  bnn_tensor *x = check_dense(L, arg, BNN_F64);
+  bnn_tensor *x = bind_check_dense(L, arg, BNN_F64);
   luaL_argcheck(L, x->rank == 2 && x->dim[1] > 0, arg, "a tensor [n, classes] is wanted");
   return x;
 }
@@ -51,16 +35,14 @@ static bnn_tensor *check_matrix(lua_State *L, int arg) {
 /* Labels for the rows of a matrix, each one of its classes. */
 static const int32_t *check_labels(lua_State *L, int arg, const bnn_tensor *p) {
   bnn_err err;
-  const int32_t *label = check_many(L, arg, BNN_I32, p->dim[0]);
+  const int32_t *label = bind_check_elements(L, arg, BNN_I32, p->dim[0]);
   bind_check(L, bnn_check_labels(label, p->dim[0], p->dim[1], &err), &err);
   return label;
 }
 
-/* A new tensor of n elements on the stack, its bytes reported. */
+/* A new tensor of n elements on the stack. */
 static void *push_list(lua_State *L, bnn_dtype dtype, size_t n) {
-  bnn_tensor *x = bind_push_new(L, dtype, 1, &n);
-  bind_account(L, n * bnn_dtype_size(dtype));
-  return x->data;
+  return bind_push_new(L, dtype, 1, &n)->data;
 }
 
 /* The end of every metric: its value and, where argument arg is a key, those of resamples. */
@@ -87,7 +69,7 @@ static void free_ranking(void *ranking) { bnn_ranking_free(ranking); }
 static const bnn_ranking *push_ranking(lua_State *L, int arg) {
   bnn_err err;
   bnn_ranking *ranking = NULL;
-  const bnn_tensor *score = check_dense(L, arg, BNN_F64);
+  const bnn_tensor *score = bind_check_dense(L, arg, BNN_F64);
   void **held = bind_push_holder(L, free_ranking);
   bind_check(L, bnn_ranking_new(&ranking, score->data, score->size, &err), &err);
   *held = ranking;
@@ -104,7 +86,7 @@ static bnn_counts push_counts(lua_State *L, const bnn_ranking *ranking, const ui
 /* ---- metrics ---- */
 
 static int core_mean_metric(lua_State *L) {
-  const bnn_tensor *value = check_dense(L, 1, BNN_F64);
+  const bnn_tensor *value = bind_check_dense(L, 1, BNN_F64);
   bnn_values values = {value->data, value->size, lua_toboolean(L, 2)};
   bnn_statistic s = bnn_mean_statistic(&values);
   return return_metric(L, 3, &s);
@@ -114,7 +96,7 @@ static int core_rank_metric(lua_State *L) {
   const char *name = luaL_checkstring(L, 1);
   bnn_ranked data = {.metric = bnn_rank_metric_find(name)};
   if (!data.metric) luaL_argerror(L, 1, lua_pushfstring(L, "there is no metric '%s'", name));
-  data.flag = check_flags(L, 3, check_dense(L, 2, BNN_F64)->size);
+  data.flag = check_flags(L, 3, bind_check_dense(L, 2, BNN_F64)->size);
   data.parameter = luaL_optnumber(L, 4, 0);
   int stratified = lua_toboolean(L, 5);
   lua_settop(L, 7);
@@ -127,7 +109,7 @@ static const char *const gaps[] = {"ece", "mce", "bias", NULL}; /* in the order 
 
 /* The elements of the tensor at arg, none above 1: itself, or a copy in a userdata on the stack. */
 static const double *push_clipped(lua_State *L, int arg) {
-  const bnn_tensor *x = check_dense(L, arg, BNN_F64);
+  const bnn_tensor *x = bind_check_dense(L, arg, BNN_F64);
   if (!bnn_clip_above_1(NULL, x->data, x->size)) return x->data;
   double *copy = lua_newuserdatauv(L, x->size * sizeof *copy, 0);
   bnn_clip_above_1(copy, x->data, x->size);
@@ -137,7 +119,7 @@ static const double *push_clipped(lua_State *L, int arg) {
 /* Confidences in bins, from the arguments at arg: confidence, single, right, bins. */
 static bnn_binned push_bins(lua_State *L, int arg) {
   bnn_err err;
-  const bnn_tensor *confidence = check_dense(L, arg, BNN_F64);
+  const bnn_tensor *confidence = bind_check_dense(L, arg, BNN_F64);
   size_t n = confidence->size;
   bool single = lua_toboolean(L, arg + 1);
   const uint8_t *right = check_flags(L, arg + 2, n);
@@ -189,7 +171,7 @@ static int core_reliability(lua_State *L) {
 /* The bin of each confidence, from 0. */
 static int core_bins(lua_State *L) {
   bnn_err err;
-  const bnn_tensor *confidence = check_dense(L, 1, BNN_F64);
+  const bnn_tensor *confidence = bind_check_dense(L, 1, BNN_F64);
   size_t n = confidence->size, bins = (size_t)bind_check_range(L, 3, "bins", 1, BNN_BINS_MAX);
   uint32_t *bin = lua_newuserdatauv(L, n * sizeof *bin + 1, 0);
   bind_check(L, bnn_bin_confidences(bin, confidence->data, n, lua_toboolean(L, 2), bins, &err),
@@ -204,9 +186,9 @@ static const char *const sums[] = {"total", "mean", "total_to", "mean_to",
 
 static int core_group_intervals(lua_State *L) {
   bnn_err err;
-  const bnn_tensor *group = check_dense(L, 2, BNN_I32);
+  const bnn_tensor *group = bind_check_dense(L, 2, BNN_I32);
   bnn_groups groups = {.group = group->data,
-                       .value = check_many(L, 3, BNN_F64, group->size),
+                       .value = bind_check_elements(L, 3, BNN_F64, group->size),
                        .n = group->size,
                        .groups = (size_t)bind_check_range(L, 4, "groups", 1, INT32_MAX),
                        .sum = (bnn_group_sum)luaL_checkoption(L, 1, NULL, sums)};
@@ -221,7 +203,7 @@ static int core_group_intervals(lua_State *L) {
 }
 
 static int core_rank_counts(lua_State *L) {
-  const uint8_t *flag = check_flags(L, 2, check_dense(L, 1, BNN_F64)->size);
+  const uint8_t *flag = check_flags(L, 2, bind_check_dense(L, 1, BNN_F64)->size);
   const bnn_ranking *ranking = push_ranking(L, 1);
   bnn_counts counts = push_counts(L, ranking, flag);
   double *score = push_list(L, BNN_F64, counts.groups);
@@ -265,17 +247,17 @@ static size_t width_of(const bnn_tensor *x) {
 }
 
 static int core_squared_errors(lua_State *L) {
-  const bnn_tensor *a = check_dense(L, 1, BNN_F64);
-  const double *b = check_many(L, 2, BNN_F64, a->size);
+  const bnn_tensor *a = bind_check_dense(L, 1, BNN_F64);
+  const double *b = bind_check_elements(L, 2, BNN_F64, a->size);
   size_t width = width_of(a), n = width ? a->size / width : 0;
   bnn_row_squared_error(push_list(L, BNN_F64, n), a->data, b, n, width);
   return 1;
 }
 
 static int core_within(lua_State *L) {
-  const bnn_tensor *mean = check_dense(L, 1, BNN_F64);
-  const double *std = check_many(L, 2, BNN_F64, mean->size);
-  const double *target = check_many(L, 3, BNN_F64, mean->size);
+  const bnn_tensor *mean = bind_check_dense(L, 1, BNN_F64);
+  const double *std = bind_check_elements(L, 2, BNN_F64, mean->size);
+  const double *target = bind_check_elements(L, 3, BNN_F64, mean->size);
   double reach = luaL_checknumber(L, 4);
   size_t width = width_of(mean), n = width ? mean->size / width : 0;
   bnn_row_within(push_list(L, BNN_F64, n), mean->data, std, target, reach, n, width);
@@ -284,14 +266,13 @@ static int core_within(lua_State *L) {
 
 static int core_confusion(lua_State *L) {
   bnn_err err;
-  const bnn_tensor *label = check_dense(L, 1, BNN_I32);
-  const int32_t *answer = check_many(L, 2, BNN_I32, label->size);
+  const bnn_tensor *label = bind_check_dense(L, 1, BNN_I32);
+  const int32_t *answer = bind_check_elements(L, 2, BNN_I32, label->size);
   size_t classes = (size_t)bind_check_range(L, 3, "classes", 1, 1 << 15), n = label->size;
   bind_check(L, bnn_check_labels(label->data, n, classes, &err), &err);
   bind_check(L, bnn_check_labels(answer, n, classes, &err), &err);
   const size_t dim[] = {classes, classes};
   bnn_tensor *count = bind_push_new(L, BNN_I64, 2, dim);
-  bind_account(L, count->size * sizeof(int64_t));
   bnn_confusion(count->data, label->data, answer, n, classes);
   return 1;
 }
@@ -299,15 +280,15 @@ static int core_confusion(lua_State *L) {
 /* ---- flags and sets ---- */
 
 static int core_equal_labels(lua_State *L) {
-  const bnn_tensor *a = check_dense(L, 1, BNN_I32);
-  const int32_t *b = check_many(L, 2, BNN_I32, a->size), *values = a->data;
+  const bnn_tensor *a = bind_check_dense(L, 1, BNN_I32);
+  const int32_t *b = bind_check_elements(L, 2, BNN_I32, a->size), *values = a->data;
   uint8_t *equal = push_list(L, BNN_U8, a->size);
   for (size_t i = 0; i < a->size; i++) equal[i] = values[i] == b[i];
   return 1;
 }
 
 static int core_flip_flags(lua_State *L) {
-  const bnn_tensor *x = check_dense(L, 1, BNN_U8);
+  const bnn_tensor *x = bind_check_dense(L, 1, BNN_U8);
   const uint8_t *flag = check_flags(L, 1, x->size);
   uint8_t *flipped = push_list(L, BNN_U8, x->size);
   for (size_t i = 0; i < x->size; i++) flipped[i] = !flag[i];
@@ -315,7 +296,7 @@ static int core_flip_flags(lua_State *L) {
 }
 
 static int core_count_flags(lua_State *L) {
-  const bnn_tensor *x = check_dense(L, 1, BNN_U8);
+  const bnn_tensor *x = bind_check_dense(L, 1, BNN_U8);
   const uint8_t *flag = check_flags(L, 1, x->size);
   lua_Integer ones = 0;
   for (size_t i = 0; i < x->size; i++) ones += flag[i];
@@ -324,7 +305,7 @@ static int core_count_flags(lua_State *L) {
 }
 
 static int core_negated(lua_State *L) {
-  const bnn_tensor *x = check_dense(L, 1, BNN_F64);
+  const bnn_tensor *x = bind_check_dense(L, 1, BNN_F64);
   const double *value = x->data;
   double *out = push_list(L, BNN_F64, x->size);
   for (size_t i = 0; i < x->size; i++) out[i] = -value[i];
@@ -332,7 +313,7 @@ static int core_negated(lua_State *L) {
 }
 
 static int core_join_sets(lua_State *L) {
-  const bnn_tensor *x[] = {check_dense(L, 1, BNN_F64), check_dense(L, 2, BNN_F64)};
+  const bnn_tensor *x[] = {bind_check_dense(L, 1, BNN_F64), bind_check_dense(L, 2, BNN_F64)};
   double *score = push_list(L, BNN_F64, x[0]->size + x[1]->size);
   uint8_t *flag = push_list(L, BNN_U8, x[0]->size + x[1]->size);
   for (uint8_t set = 0; set < 2; set++)
@@ -342,7 +323,7 @@ static int core_join_sets(lua_State *L) {
 }
 
 static int core_find_nan(lua_State *L) {
-  const bnn_tensor *x = check_dense(L, 1, BNN_F64);
+  const bnn_tensor *x = bind_check_dense(L, 1, BNN_F64);
   const double *value = x->data;
   size_t i = 0;
   while (i < x->size && value[i] == value[i]) i++;
@@ -352,11 +333,10 @@ static int core_find_nan(lua_State *L) {
 }
 
 static int core_clip_above_1(lua_State *L) {
-  const bnn_tensor *x = check_dense(L, 1, BNN_F64);
+  const bnn_tensor *x = bind_check_dense(L, 1, BNN_F64);
   lua_settop(L, 1);
   if (!bnn_clip_above_1(NULL, x->data, x->size)) return 1;
   bnn_tensor *copy = bind_push_new(L, BNN_F64, x->rank, x->dim);
-  bind_account(L, copy->size * sizeof(double));
   bnn_clip_above_1(copy->data, x->data, x->size);
   return 1;
 }

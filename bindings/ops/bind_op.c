@@ -20,7 +20,7 @@
 /* ---- inputs ---- */
 
 static bool is_tracer(lua_State *L, int index) {
-  bind_tensor *box = bind_test_box(L, index);
+  const bind_tensor *box = bind_test_box(L, index);
   if (box) return box->program != NULL;
   bind_key *key = bind_test_key(L, index);
   return key && key->program;
@@ -28,10 +28,7 @@ static bool is_tracer(lua_State *L, int index) {
 
 /* A concrete key as a u64 scalar, in a box on top of the stack. */
 static void push_key_bits(lua_State *L, bnn_key key) {
-  bnn_err err;
-  bind_tensor *box = bind_push_tensor(L);
-  bind_check(L, bnn_tensor_new(&box->t, BNN_U64, 0, NULL, &err), &err);
-  *(uint64_t *)box->t->data = key.bits;
+  *(uint64_t *)bind_push_new(L, BNN_U64, 0, NULL)->data = key.bits;
 }
 
 /* Makes a box, or a tracer of a key, of what an input can be.  Lists of an integer input are i32.
@@ -289,7 +286,7 @@ static int tracer_node(lua_State *L, const bind_recording *p, int index, int arg
   if (bind_push_recording(L, index) != p)
     bind_argerror(L, arg, "it belongs to another recording than the other arguments");
   lua_pop(L, 1);
-  bind_tensor *box = bind_test_box(L, index);
+  const bind_tensor *box = bind_test_box(L, index);
   return box ? box->node : bind_test_key(L, index)->node;
 }
 
@@ -325,10 +322,11 @@ static int run(lua_State *L, const call *c, const bnn_attr *attr) {
   bnn_status status;
   int tries = 0;
   for (int i = 0; i < c->n; i++) x[i] = bind_test_box(L, c->first + i)->t;
-  bind_tensor *box = bind_push_tensor(L);
-  do status = bnn_op_run(&box->t, c->id, x, c->n, attr, &err);
+  bnn_tensor *t = NULL;
+  bind_push_tensor(L);
+  do status = bnn_op_run(&t, c->id, x, c->n, attr, &err);
   while (bind_try_again(L, status, &tries));
-  return bind_return_tensor(L, box, status, &err);
+  return bind_return_tensor(L, status, t, &err);
 }
 
 static int op_call(lua_State *L) {

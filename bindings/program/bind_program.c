@@ -1,64 +1,69 @@
 /* bind_program.c - recordings and programs in Lua.
  *
  * One userdata is first a recording, which makes tracers, and after finish a program, which runs;
- * its tracers are dead then.  Running checks every input, makes all boxes, and only then calls the
- * runtime, so that nothing of Lua's can raise or run in between. */
+ * its tracers are dead then. */
 #include "bind_program.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "../base/bind.h"
+#include "../base/bind_box.h"
 #include "../base/bind_context.h"
 #include "../base/bind_error.h"
-#include "../base/bind_number.h"
 #include "../ops/bind_op.h"
 #include "../tensor/bind_argument.h"
 #include "../tensor/bind_key.h"
-#include "../tensor/bind_tensor.h"
+#include "../tensor/bind_option.h"
 #include "../tensor/bind_tracer.h"
 #include "base/mem.h"
+#include "bind_run.h"
 
 /* ---- boxes ---- */
 
-static bind_program *check_box(lua_State *L, int arg) {
-  bind_program *p = luaL_checkudata(L, arg, BIND_PROGRAM);
-  luaL_argcheck(L, p->recording.program, arg,
-                "the program is closed or its recording was abandoned");
-  return p;
+static void program_free(void *held) {
+  bind_program *p = held;
+  bnn_frame_free(p->frame);
+  bnn_program_unref(p->recording.program);
+  bnn_mem_free(p->inputs);
+  bnn_mem_free(p->wrt);
 }
 
+/* Its frame is counted when it is made (bind_check_frame); what a recording holds besides is small. */
+static size_t program_bytes(const void *held) {
+  (void)held;
+  return 0;
+}
+
+static const bind_class program_class = {
+    .name = "bnn.program",
+    .noun = "program",
+    .size = sizeof(bind_program),
+    .release = program_free,
+    .bytes = program_bytes,
+};
+
 static bind_program *check_recording(lua_State *L, int arg) {
-  bind_program *p = check_box(L, arg);
-  luaL_argcheck(L, p->recording.is_open, arg, "the recording has ended");
+  bind_program *p = bind_check_box(L, arg, &program_class);
+  if (!p->recording.is_open) bind_argerror(L, arg, "the recording has ended");
   return p;
 }
 
 bind_program *bind_check_program(lua_State *L, int arg) {
-  bind_program *p = check_box(L, arg);
-  luaL_argcheck(L, !p->recording.is_open, arg, "the program is still being recorded");
+  bind_program *p = bind_check_box(L, arg, &program_class);
+  if (p->recording.is_open) bind_argerror(L, arg, "the program is still being recorded");
   return p;
 }
 
 /* __gc, __close and abandon. */
-static int program_release(lua_State *L) {
-  bind_program *p = luaL_checkudata(L, 1, BIND_PROGRAM), was = *p;
-  *p = (bind_program){.n_inputs = 0};
-  bnn_frame_free(was.frame);
-  bnn_program_unref(was.recording.program);
-  bnn_mem_free(was.inputs);
-  bnn_mem_free(was.wrt);
-  return 0;
-}
+static int program_release(lua_State *L) { return bind_release_box(L, &program_class); }
 
 static int core_recording(lua_State *L) {
   bnn_err err;
-  bind_program *p = lua_newuserdatauv(L, sizeof *p, 0);
-  *p = (bind_program){.n_inputs = 0};
-  luaL_setmetatable(L, BIND_PROGRAM);
-  bind_check(L, bnn_program_new(&p->recording.program, &err), &err);
-  p->recording.is_open = true;
-  return 1;
+  bind_program made = {.recording.is_open = true};
+  bind_push_box(L, &program_class);
+  bind_check(L, bnn_program_new(&made.recording.program, &err), &err);
+  return bind_fill_box(L, &program_class, &made);
 }
 
 /* ---- inputs ---- */
@@ -136,45 +141,6 @@ static int recording_constant(lua_State *L) {
   return 1;
 }
 
-/* ---- option tables ---- */
-
-/* Raises for a key of the table at `index` (or nil there) that is none of `names`. */
-static void check_options(lua_State *L, int index, const char *const *names) {
-  if (lua_isnoneornil(L, index)) return;
-  luaL_checktype(L, index, LUA_TTABLE);
-  for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
-    const char *const *name = names;
-    while (*name && (lua_type(L, -2) != LUA_TSTRING || strcmp(*name, lua_tostring(L, -2)) != 0))
-      name++;
-    if (*name) continue;
-    lua_pushfstring(L, "there is no option '%s'; there are", bind_push_text(L, -2));
-    for (name = names; *name; name++) lua_pushfstring(L, name == names ? " %s" : ", %s", *name);
-    lua_concat(L, (int)(name - names) + 1);
-    luaL_argerror(L, index, lua_tostring(L, -1));
-  }
-}
-
-/* Pushes option `name` of the table at `index`, nil when there is none; says whether it is there.
- */
-static bool push_option(lua_State *L, int index, const char *name) {
-  if (lua_isnoneornil(L, index))
-    lua_pushnil(L);
-  else
-    lua_getfield(L, index, name);
-  return !lua_isnil(L, -1);
-}
-
-static bool option_flag(lua_State *L, int index, const char *name, bool otherwise) {
-  bool there = push_option(L, index, name);
-  if (there && !lua_isboolean(L, -1))
-    luaL_argerror(
-        L, index,
-        lua_pushfstring(L, "%s is a %s, a boolean is wanted", name, luaL_typename(L, -1)));
-  bool value = there ? lua_toboolean(L, -1) : otherwise;
-  lua_pop(L, 1);
-  return value;
-}
-
 /* ---- finishing ---- */
 
 /* The nodes of the tracers in the list at `index`, in memory of a userdata pushed on the stack. */
@@ -206,7 +172,7 @@ static bool is_input(const bind_program *p, int node) {
 /* Option wrt: its nodes in a userdata on the stack, or NULL (and nil) without. */
 static int *read_wrt(lua_State *L, const bind_program *p, int *n) {
   *n = 0;
-  if (!push_option(L, 3, "wrt")) return NULL;
+  if (!bind_push_option(L, 3, "wrt")) return NULL;
   if (!lua_istable(L, -1)) luaL_argerror(L, 3, "wrt is no list of tracers");
   int *nodes = read_nodes(L, -1, n);
   for (int i = 0; i < *n; i++)
@@ -242,8 +208,8 @@ static int recording_finish(lua_State *L) {
   bind_program *p = check_recording(L, 1);
   luaL_checktype(L, 2, LUA_TTABLE);
   lua_settop(L, 3);
-  check_options(L, 3, names);
-  bool gradient = option_flag(L, 3, "gradient", false);
+  bind_check_options(L, 3, names);
+  bool gradient = bind_option_flag(L, 3, "gradient", false);
   int *outputs = read_nodes(L, 2, &n_outputs), *wrt = read_wrt(L, p, &n_wrt);
   if (n_outputs == 0) luaL_argerror(L, 2, "a program needs an output");
   bind_check(L, finish(p, outputs, n_outputs, gradient, wrt, n_wrt, &err), &err);
@@ -251,190 +217,20 @@ static int recording_finish(lua_State *L) {
   return 1;
 }
 
-/* ---- running ---- */
+/* ---- reports ---- */
 
-/* Makes the frame that run uses, once; returns the bytes that this took. */
-static size_t check_frame(lua_State *L, bind_program *p) {
+bind_program *bind_check_frame(lua_State *L) {
   bnn_err err;
   bnn_status status;
   int tries = 0;
-  if (p->frame) return 0;
+  bind_program *p = bind_check_program(L, 1);
+  if (p->frame) return p;
   do status = bnn_frame_new(&p->frame, p->recording.program, 0, &err);
   while (bind_try_again(L, status, &tries));
   bind_check(L, status, &err);
-  return bnn_frame_bytes(p->frame);
+  bind_account(L, bnn_frame_bytes(p->frame));
+  return bind_check_program(L, 1);
 }
-
-void bind_fail_input(lua_State *L, int i, const bnn_shape *want, const char *got) {
-  luaL_argerror(L, 2,
-                lua_pushfstring(L, "input %d is %s, the program was recorded for %s %s", i + 1, got,
-                                bnn_dtype_name(want->dtype),
-                                bnn_shape_print(want->rank, want->dim).s));
-}
-
-/* Where the tensor on top of the stack can be read from; leaves what keeps that memory alive on the
- * stack. */
-static void *tensor_input(lua_State *L, int i, const bnn_shape *want) {
-  bnn_tensor *x = bind_check_tensor(L, lua_gettop(L));
-  bnn_shape shape = bnn_shape_of(x);
-  if (shape.dtype != want->dtype || !bnn_shape_equal(&shape, want))
-    bind_fail_input(L, i, want,
-                    lua_pushfstring(L, "%s %s", bnn_dtype_name(x->dtype), BNN_SHAPE(x)));
-  return bind_push_contiguous(L, x)->data;
-}
-
-void *bind_input_memory(lua_State *L, const bind_program *p, int i, bind_source *s) {
-  const bnn_shape *want = bnn_program_shape(p->recording.program, p->inputs[i].node);
-  if (bind_test_box(L, -1)) return tensor_input(L, i, want);
-  if (lua_type(L, -1) == LUA_TNUMBER && want->rank == 0 && want->dtype == BNN_REAL) {
-    s->number.real = (bnn_real)lua_tonumber(L, -1);
-    return &s->number;
-  }
-  if (bind_test_key(L, -1) && want->rank == 0 && want->dtype == BNN_U64) {
-    s->number.bits = bind_check_key(L, lua_gettop(L)).bits;
-    return &s->number;
-  }
-  bind_fail_input(L, i, want, lua_pushfstring(L, "a %s", luaL_typename(L, -1)));
-  return NULL;
-}
-
-/* Each input's source, in a userdata; then, on the stack above it, what keeps their memory alive.
- */
-static bind_source *read_inputs(lua_State *L, const bind_program *p) {
-  bind_source *s = lua_newuserdatauv(L, ((size_t)p->n_inputs + 1) * sizeof *s, 0);
-  luaL_checkstack(L, 3 * p->n_inputs + LUA_MINSTACK, "too many inputs");
-  for (int i = 0; i < p->n_inputs; i++) {
-    lua_geti(L, 2, i + 1);
-    s[i].memory = NULL;
-    if (p->inputs[i].kind != BNN_INPUT_PARAM)
-      s[i].memory = bind_input_memory(L, p, i, &s[i]);
-    else if (!lua_isnil(L, -1))
-      luaL_argerror(
-          L, 2, lua_pushfstring(L, "input %d is a parameter: its value comes from theta", i + 1));
-  }
-  return s;
-}
-
-/* Option theta, contiguous in a box on the stack; NULL when the program has no parameters. */
-static bnn_tensor *read_theta(lua_State *L, const bind_program *p) {
-  bool there = push_option(L, 3, "theta");
-  if (!there && p->n_params > 0)
-    luaL_argerror(L, 3,
-                  lua_pushfstring(L, "theta is missing: the program has %I parameters",
-                                  (lua_Integer)p->n_params));
-  if (!there) return NULL;
-  bind_tensor *box = bind_test_box(L, -1);
-  if (!box)
-    luaL_argerror(L, 3,
-                  lua_pushfstring(L, "theta is a %s, a tensor is wanted", luaL_typename(L, -1)));
-  bnn_tensor *theta = bind_check_tensor(L, lua_gettop(L));
-  if (theta->dtype != BNN_REAL || theta->rank != 1 || theta->size < p->n_params)
-    luaL_argerror(L, 3,
-                  lua_pushfstring(L, "theta is %s %s, %s [%I] is wanted",
-                                  bnn_dtype_name(theta->dtype), BNN_SHAPE(theta),
-                                  bnn_dtype_name(BNN_REAL), (lua_Integer)p->n_params));
-  return bind_push_contiguous(L, theta);
-}
-
-static double read_seed(lua_State *L) {
-  double seed = 1;
-  if (push_option(L, 3, "seed")) {
-    if (lua_type(L, -1) != LUA_TNUMBER)
-      luaL_argerror(L, 3,
-                    lua_pushfstring(L, "seed is a %s, a number is wanted", luaL_typename(L, -1)));
-    seed = lua_tonumber(L, -1);
-  }
-  lua_pop(L, 1);
-  return seed;
-}
-
-/* What a run works on; everything is alive on the Lua stack, or owned by p. */
-typedef struct run {
-  bind_program *p;
-  bind_source *inputs;
-  bnn_tensor *theta, *flat; /* flat: the gradient with respect to theta */
-  bind_tensor **outputs;    /* [p->n_outputs] empty boxes */
-  bind_tensor **gradients;  /* [p->n_wrt] */
-  bool gradient;
-  bnn_real seed;
-} run;
-
-static void bind_inputs(const run *r) {
-  for (int i = 0; i < r->p->n_inputs; i++)
-    if (r->inputs[i].memory) bnn_frame_bind(r->p->frame, r->p->inputs[i].node, r->inputs[i].memory);
-  if (r->theta)
-    bnn_frame_bind_params(r->p->frame, bnn_tensor_real(r->theta),
-                          r->flat ? bnn_tensor_real(r->flat) : NULL);
-}
-
-/* Forward only, then with the way back when it is wanted. */
-static bnn_status replay(const run *r, bnn_err *err) {
-  if (r->gradient) return bnn_frame_replay(r->p->frame, r->seed, err);
-  BNN_TRY(bnn_frame_verify(r->p->frame, NULL, err));
-  BNN_TRY(bnn_frame_forward_whole(r->p->frame, err));
-  if (!bnn_program_has_rows(r->p->recording.program, NULL)) return BNN_OK;
-  for (size_t b = 0; b < bnn_frame_blocks(r->p->frame); b++)
-    bnn_frame_forward_block(r->p->frame, b);
-  return BNN_OK;
-}
-
-/* The whole run, without Lua. */
-static bnn_status execute(const run *r, size_t *bytes, bnn_err *err) {
-  bind_inputs(r);
-  BNN_TRY(replay(r, err));
-  if (r->flat) *bytes += r->flat->size * sizeof(bnn_real);
-  for (int i = 0; i < r->p->n_outputs; i++) {
-    BNN_TRY(bnn_tensor_clone(&r->outputs[i]->t, bnn_frame_output(r->p->frame, i), err));
-    *bytes += r->outputs[i]->t->size * bnn_dtype_size(r->outputs[i]->t->dtype);
-  }
-  for (int i = 0; r->gradients && i < r->p->n_wrt; i++) {
-    BNN_TRY(
-        bnn_tensor_clone(&r->gradients[i]->t, bnn_frame_gradient(r->p->frame, r->p->wrt[i]), err));
-    *bytes += r->gradients[i]->t->size * sizeof(bnn_real);
-  }
-  return BNN_OK;
-}
-
-/* A box with zeros in the shape of theta; its bytes are counted by execute. */
-static bnn_tensor *push_flat(lua_State *L, const bnn_tensor *theta) {
-  bnn_err err;
-  size_t none = 0;
-  bind_tensor *box = bind_push_tensor(L);
-  bind_check(L, bnn_tensor_new(&box->t, BNN_REAL, 1, theta ? theta->dim : &none, &err), &err);
-  return box->t;
-}
-
-static int program_run(lua_State *L) {
-  static const char *const names[] = {"theta", "gradient", "seed", NULL};
-  bnn_err err;
-  run r = {.p = bind_check_program(L, 1)};
-  luaL_checktype(L, 2, LUA_TTABLE);
-  lua_settop(L, 3);
-  check_options(L, 3, names);
-  r.gradient = option_flag(L, 3, "gradient", r.p->gradient);
-  if (r.gradient && !r.p->gradient)
-    luaL_argerror(L, 3, "the program was finished without gradient");
-  r.seed = (bnn_real)read_seed(L);
-  r.theta = read_theta(L, r.p);
-  r.inputs = read_inputs(L, r.p);
-  r.outputs = bind_push_boxes(L, r.p->n_outputs);
-  int first = lua_gettop(L);
-  if (r.gradient) {
-    r.flat = push_flat(L, r.theta);
-    if (r.p->wrt) r.gradients = bind_push_boxes(L, r.p->n_wrt);
-  }
-  int last = lua_gettop(L);
-  bind_check_program(L, 1); /* a finalizer may have closed it meanwhile */
-  size_t bytes = check_frame(L, r.p);
-  bind_check(L, execute(&r, &bytes, &err), &err);
-  bind_account(L, bytes);
-  lua_pushvalue(L, first);
-  if (!r.gradient) return 1;
-  lua_pushvalue(L, last);
-  return 2;
-}
-
-/* ---- reports ---- */
 
 static void set_integer(lua_State *L, const char *name, size_t value) {
   lua_pushinteger(L, (lua_Integer)value);
@@ -443,9 +239,7 @@ static void set_integer(lua_State *L, const char *name, size_t value) {
 
 static int program_info(lua_State *L) {
   const char *mixed = NULL;
-  bind_program *p = bind_check_program(L, 1);
-  bind_account(L, check_frame(L, p));
-  p = bind_check_program(L, 1);
+  const bind_program *p = bind_check_frame(L);
   lua_createtable(L, 0, 9);
   set_integer(L, "ops", bnn_program_ops(p->recording.program));
   set_integer(L, "buffers", bnn_frame_buffers(p->frame));
@@ -488,7 +282,7 @@ static int program_mixer(lua_State *L) {
 }
 
 static int program_print(lua_State *L) {
-  bind_program *p = luaL_checkudata(L, 1, BIND_PROGRAM);
+  bind_program *p = luaL_checkudata(L, 1, program_class.name);
   if (!p->recording.program)
     lua_pushstring(L, "program (closed)");
   else if (p->recording.is_open)
@@ -523,7 +317,7 @@ static const bind_row methods[] = {
      "inputs in wrt,\nor to the flat parameters without it. Every value of the recording is dead "
      "afterwards."},
     {"abandon", program_release, "rec:abandon(): drops a recording, for instance after an error"},
-    {"run", program_run,
+    {"run", bind_program_run,
      "program:run({inputs} [, {theta=, gradient=, seed = 1}]): a list of outputs, and the gradients\n"
      "inputs: a value for each input in the order they were made, nil for parameters: a tensor of the\n"
      "recorded shape and type, a number for a scalar, or a key. theta: the flat parameters. The\n"
@@ -545,7 +339,7 @@ static const bind_row rows[] = {
 };
 
 void bind_open_program(lua_State *L) {
-  bind_new_class(L, BIND_PROGRAM, "program:", meta, methods);
+  bind_new_class(L, program_class.name, "program:", meta, methods);
   lua_pop(L, 1);
   bind_register(L, "bnn.core.", rows);
 }

@@ -1,4 +1,4 @@
-/* bind_program.h - the box of a program, first a recording, and where a run reads its inputs. */
+/* bind_program.h - the box of a program, first a recording. */
 #ifndef BIND_PROGRAM_H
 #define BIND_PROGRAM_H
 
@@ -7,8 +7,6 @@
 
 #include "../tensor/bind_tracer.h"
 #include "program/program.h"
-
-#define BIND_PROGRAM "bnn.program"
 
 /* An input of a program: what rec:input, rows, key and param made, in that order. */
 typedef struct bind_input {
@@ -32,19 +30,9 @@ typedef struct bind_program {
 /* Argument arg as a finished program; raises otherwise. */
 bind_program *bind_check_program(lua_State *L, int arg);
 
-/* Where the value of an input is read from: memory of a tensor's, or a number or key kept here. */
-typedef struct bind_source {
-  void *memory; /* NULL for a parameter */
-  union {
-    bnn_real real;
-    uint64_t bits;
-  } number;
-} bind_source;
-
-/* Where input i of a program, the value on top of the stack, can be read from; leaves what keeps
- * that memory alive on the stack.  Raises, by bind_fail_input, when it is not what was recorded. */
-void *bind_input_memory(lua_State *L, const bind_program *p, int i, bind_source *s);
-void bind_fail_input(lua_State *L, int i, const bnn_shape *want, const char *got);
+/* Makes the frame that runs of the finished program at argument 1 use, once, and counts its bytes.
+ * Raises when the program is closed, as a finalizer may have done meanwhile. */
+bind_program *bind_check_frame(lua_State *L);
 
 void bind_open_program(lua_State *L);
 

@@ -8,6 +8,7 @@
 #include "../tensor/bind_argument.h"
 #include "../tensor/bind_tensor.h"
 #include "bind_program.h"
+#include "bind_run.h"
 #include "program/vmap.h"
 
 /* Whether x is [n, want...], of the same type. */
@@ -60,22 +61,6 @@ static bnn_vmap_input *read_inputs(lua_State *L, const bind_program *p, size_t n
   return in;
 }
 
-/* Pushes a list of new tensors [n, shape]; out gets them. */
-static void push_results(lua_State *L, bnn_tensor **out, const bnn_program *p, const int *node,
-                         int count, size_t n) {
-  lua_createtable(L, count, 0);
-  for (int k = 0; k < count; k++) {
-    const bnn_shape *shape = node ? bnn_program_shape(p, node[k]) : bnn_program_output_shape(p, k);
-    size_t dim[BNN_RANK_MAX + 1] = {n};
-    for (int j = 0; j < shape->rank; j++) dim[j + 1] = shape->dim[j];
-    if (shape->rank == BNN_RANK_MAX)
-      luaL_error(L, "a result of %d axes in slices has one too many", shape->rank);
-    out[k] = bind_push_new(L, shape->dtype, shape->rank + 1, dim);
-    bind_account(L, out[k]->size * bnn_dtype_size(shape->dtype));
-    lua_rawseti(L, -2, k + 1);
-  }
-}
-
 /* core.vmap(program, {inputs}, {whether each is mapped}, n) -> {outputs} [, {gradients}] */
 static int core_vmap(lua_State *L) {
   bnn_err err;
@@ -93,8 +78,8 @@ static int core_vmap(lua_State *L) {
   spec.inputs = read_inputs(L, p, spec.n);
   const size_t results = (size_t)(spec.n_outputs + spec.n_wrt) + 1;
   bnn_tensor **out = lua_newuserdatauv(L, results * sizeof *out, 0);
-  push_results(L, out, p->recording.program, NULL, spec.n_outputs, spec.n);
-  push_results(L, out + spec.n_outputs, p->recording.program, spec.wrt, spec.n_wrt, spec.n);
+  bind_push_results(L, out, spec.program, NULL, spec.n_outputs, &spec.n);
+  bind_push_results(L, out + spec.n_outputs, spec.program, spec.wrt, spec.n_wrt, &spec.n);
   bind_check_program(L, 1); /* a finalizer may have closed it meanwhile */
   do
     status = bnn_vmap(bind_context(L), &spec, out, p->gradient ? out + spec.n_outputs : NULL, &err);

@@ -3,16 +3,9 @@
 #include "bind_columns.h"
 
 #include "../base/bind.h"
-#include "../base/bind_context.h"
 #include "../base/bind_error.h"
 #include "../tensor/bind_tensor.h"
 #include "tables/columns.h"
-
-static bnn_tensor *check_real(lua_State *L, int arg) {
-  bnn_tensor *x = bind_check_typed(L, arg, BNN_REAL);
-  luaL_argcheck(L, bnn_tensor_is_contiguous(x), arg, "expected a contiguous tensor");
-  return x;
-}
 
 /* The elements of a row of x [n, ...], n > 0. */
 static size_t width_of(lua_State *L, int arg, const bnn_tensor *x) {
@@ -22,16 +15,14 @@ static size_t width_of(lua_State *L, int arg, const bnn_tensor *x) {
 
 /* A new tensor in the shape of a row of x. */
 static bnn_real *push_row(lua_State *L, const bnn_tensor *x) {
-  bnn_tensor *row = bind_push_new(L, BNN_REAL, x->rank - 1, x->dim + 1);
-  bind_account(L, row->size * sizeof(bnn_real));
-  return bnn_tensor_real(row);
+  return bnn_tensor_real(bind_push_new(L, BNN_REAL, x->rank - 1, x->dim + 1));
 }
 
 /* core.fit_columns(x) -> mean, rest, std, how many columns are constant, the first of these */
 static int core_fit_columns(lua_State *L) {
   bnn_err err;
   size_t constant = 0, first = 0;
-  const bnn_tensor *x = check_real(L, 1);
+  const bnn_tensor *x = bind_check_dense(L, 1, BNN_REAL);
   const size_t d = width_of(L, 1, x);
   bnn_real *mean = push_row(L, x), *rest = push_row(L, x), *std = push_row(L, x);
   bind_check(
@@ -43,22 +34,16 @@ static int core_fit_columns(lua_State *L) {
   return 5;
 }
 
-static const bnn_real *check_row(lua_State *L, int arg, size_t d) {
-  const bnn_tensor *x = check_real(L, arg);
-  luaL_argcheck(L, x->size == d, arg, "expected a number for each column");
-  return bnn_tensor_real(x);
-}
-
 /* core.standardise_columns(x, mean, rest or nil, std) -> z */
 static int core_standardise_columns(lua_State *L) {
-  const bnn_tensor *x = check_real(L, 1);
+  const bnn_tensor *x = bind_check_dense(L, 1, BNN_REAL);
   luaL_argcheck(L, x->rank > 0, 1, "expected rows, got a scalar");
   size_t d = 1;
   for (int k = 1; k < x->rank; k++) d *= x->dim[k];
-  const bnn_real *mean = check_row(L, 2, d), *std = check_row(L, 4, d);
-  const bnn_real *rest = lua_isnil(L, 3) ? NULL : check_row(L, 3, d);
+  const bnn_real *mean = bind_check_elements(L, 2, BNN_REAL, d),
+                 *std = bind_check_elements(L, 4, BNN_REAL, d);
+  const bnn_real *rest = lua_isnil(L, 3) ? NULL : bind_check_elements(L, 3, BNN_REAL, d);
   bnn_tensor *z = bind_push_new(L, BNN_REAL, x->rank, x->dim);
-  bind_account(L, z->size * sizeof(bnn_real));
   bnn_columns_standardise(bnn_tensor_real(z), bnn_tensor_real(x), mean, rest, std, x->dim[0], d);
   return 1;
 }

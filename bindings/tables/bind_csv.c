@@ -102,9 +102,12 @@ static void push_texts(lua_State *L, char *const *text, size_t n) {
   }
 }
 
-static void push_field(lua_State *L, const char *name, bnn_tensor *x) {
-  bind_tensor *box = bind_push_tensor(L);
-  bind_fill_tensor(L, box, bnn_tensor_ref(x));
+/* The tensor at *x, which is taken from the table. */
+static void push_field(lua_State *L, const char *name, bnn_tensor **x) {
+  bnn_tensor *t = *x;
+  bind_push_tensor(L);
+  *x = NULL;
+  bind_fill_tensor(L, -1, t);
   lua_setfield(L, -2, name);
 }
 
@@ -125,16 +128,16 @@ static void push_found(lua_State *L, const bnn_csv *t) {
   lua_setfield(L, -2, "numbers_rows");
 }
 
-static void push_table(lua_State *L, const bnn_csv *t) {
+static void push_table(lua_State *L, bnn_csv *t) {
   lua_createtable(L, 0, 5);
   push_found(L, t);
   lua_setfield(L, -2, "found");
-  push_field(L, "x", t->x);
-  if (t->y) push_field(L, "y", t->y);
   if (t->name) {
     push_texts(L, t->name, t->x->dim[1]);
     lua_setfield(L, -2, "names");
   }
+  push_field(L, "x", &t->x);
+  if (t->y) push_field(L, "y", &t->y);
   if (t->classes) {
     push_texts(L, t->class_name, t->classes);
     lua_setfield(L, -2, "classes");
@@ -154,8 +157,7 @@ static int core_csv_read(lua_State *L) {
   if (status != BNN_OK) return bind_refuse_file(L, status, &err);
   *held = t;
   push_table(L, t);
-  *held = NULL; /* the boxes have their own references */
-  bnn_csv_free(t);
+  bind_empty_holder(held);
   return 1;
 }
 

@@ -138,8 +138,10 @@ static int index_entries(lua_State *L, const bnn_shape *shape, const entry *e, i
              : bind_fail_reading(L, "an index that gives an element",
                                  "x:select(axis, i) and x[{{i}}] stay tensors");
   if (!x) return record_all(L, shape, e, n);
-  bind_tensor *box = bind_push_tensor(L);
-  return bind_return_tensor(L, box, index_all(&box->t, x, e, n, &err), &err);
+  bnn_tensor *t = NULL;
+  bind_push_tensor(L);
+  bnn_status status = index_all(&t, x, e, n, &err);
+  return bind_return_tensor(L, status, t, &err);
 }
 
 /* Whether argument 2 is the position behind the last of n, where ipairs, and a loop that goes on

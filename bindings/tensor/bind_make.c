@@ -14,11 +14,6 @@
 #include "bind_tracer.h"
 #include "kernels/rng.h"
 
-static int finish(lua_State *L, const bnn_tensor *t) {
-  bind_account(L, t->size * bnn_dtype_size(t->dtype));
-  return 1;
-}
-
 /* ---- numbers into elements ---- */
 
 static bool float_fits(bnn_dtype dtype, double v) {
@@ -171,7 +166,6 @@ bnn_tensor *bind_push_data(lua_State *L, int index, int arg, bnn_dtype dtype) {
   lua_pushvalue(L, index);
   fill_list(L, &w, 0);
   lua_pop(L, 1);
-  finish(L, w.t);
   return w.t;
 }
 
@@ -187,10 +181,11 @@ static int core_tensor(lua_State *L) {
   bnn_status status;
   int tries = 0;
   bnn_tensor *x = bind_check_tensor(L, 1);
-  bind_tensor *box = bind_push_tensor(L);
-  do status = bnn_tensor_convert(&box->t, x, dtype, &err);
+  bnn_tensor *t = NULL;
+  bind_push_tensor(L);
+  do status = bnn_tensor_convert(&t, x, dtype, &err);
   while (bind_try_again(L, status, &tries));
-  return bind_return_tensor(L, box, status, &err);
+  return bind_return_tensor(L, status, t, &err);
 }
 
 /* ---- filled ---- */
@@ -218,13 +213,13 @@ static void spread(bnn_tensor *t) {
   }
 }
 
-static int core_zeros(lua_State *L) { return finish(L, push_shaped(L, 1)); }
+static int core_zeros(lua_State *L) { return push_shaped(L, 1), 1; }
 
 static int core_ones(lua_State *L) {
   bnn_tensor *t = push_shaped(L, 1);
   if (t->size) bnn_tensor_set(t, 0, 1);
   spread(t);
-  return finish(L, t);
+  return 1;
 }
 
 static int core_full(lua_State *L) {
@@ -243,14 +238,14 @@ static int core_full(lua_State *L) {
   bnn_tensor *t = bind_push_new(L, dtype, rank, dim);
   if (t->size) memcpy(t->data, &element, bnn_dtype_size(dtype));
   spread(t);
-  return finish(L, t);
+  return 1;
 }
 
 static int core_eye(lua_State *L) {
   size_t n = (size_t)bind_check_range(L, 1, "n", 0, INT64_MAX), dim[] = {n, n};
   bnn_tensor *t = bind_push_new(L, BNN_REAL, 2, dim);
   for (size_t i = 0; i < n; i++) bnn_tensor_real(t)[i * n + i] = 1;
-  return finish(L, t);
+  return 1;
 }
 
 /* from, from + step, ... , computed from the place so that no error adds up. */
@@ -276,7 +271,8 @@ static int core_arange(lua_State *L) {
   luaL_argcheck(L, step != 0, 3, "step is 0");
   double n = floor((to - from) / step + 1e-9) + 1; /* 0.3 / 0.1 is a little less than 3 */
   if (n >= 0x1p53) luaL_error(L, "arange would have %s elements", bind_push_number(L, n));
-  return finish(L, push_line(L, from, step, n > 0 ? (size_t)n : 0));
+  push_line(L, from, step, n > 0 ? (size_t)n : 0);
+  return 1;
 }
 
 static int core_linspace(lua_State *L) {
@@ -284,7 +280,7 @@ static int core_linspace(lua_State *L) {
   size_t n = (size_t)bind_check_range(L, 3, "n", 0, INT64_MAX);
   bnn_tensor *t = push_line(L, from, n > 1 ? (to - from) / (double)(n - 1) : 0, n);
   if (n > 1) bnn_tensor_real(t)[n - 1] = (bnn_real)to;
-  return finish(L, t);
+  return 1;
 }
 
 /* ---- drawn ---- */
@@ -297,7 +293,7 @@ static int drawn(lua_State *L, draw *f) {
   int rank = bind_check_shape(L, 2, dim);
   bnn_tensor *t = bind_push_new(L, BNN_REAL, rank, dim);
   f(bnn_tensor_real(t), key, 0, t->size);
-  return finish(L, t);
+  return 1;
 }
 
 static int core_rand(lua_State *L) { return drawn(L, bnn_rng_uniform); }
@@ -313,7 +309,7 @@ static int core_permutation(lua_State *L) {
   int32_t *at = t->data;
   bind_check(L, bnn_rng_permutation(at, key, n, &err), &err);
   for (size_t i = 0; i < n; i++) at[i]++; /* positions count from 1 in Lua */
-  return finish(L, t);
+  return 1;
 }
 
 static int core_bits(lua_State *L) {
@@ -321,7 +317,7 @@ static int core_bits(lua_State *L) {
   size_t n = (size_t)bind_check_range(L, 2, "n", 0, INT64_MAX);
   bnn_tensor *t = bind_push_new(L, BNN_U64, 1, &n);
   bnn_rng_bits(t->data, key, 0, n);
-  return finish(L, t);
+  return 1;
 }
 
 static const bind_row rows[] = {
@@ -352,4 +348,8 @@ static const bind_row rows[] = {
     {NULL, NULL, NULL},
 };
 
-void bind_open_make(lua_State *L) { bind_register(L, "bnn.", rows); }
+void bind_open_make(lua_State *L) {
+  bind_register(L, "bnn.", rows);
+  lua_pushstring(L, bnn_dtype_name(BNN_REAL));
+  lua_setfield(L, -2, "real"); /* the name of the real type */
+}

@@ -15,68 +15,51 @@
 
 /* ---- boxes ---- */
 
-bind_tensor *bind_push_tensor(lua_State *L) {
+void bind_push_tensor(lua_State *L) {
   bind_tensor *box = lua_newuserdatauv(L, sizeof *box, 1);
   *box = (bind_tensor){.node = -1};
   luaL_setmetatable(L, BIND_TENSOR);
-  return box;
 }
 
-static int new_box(lua_State *L) {
-  bind_push_tensor(L);
+/* The bytes that are free when the one reference to t goes: none while others hold its memory, of
+ * which a view's owner has been counted then, nor of a mapped file. */
+static size_t held_bytes(const bnn_tensor *t) {
+  const bnn_tensor *owner = t->base ? t->base : t;
+  const bool is_shared = atomic_load(&t->refs) > 1 || atomic_load(&owner->refs) > 1;
+  return is_shared || owner->release ? 0 : owner->size * bnn_dtype_size(owner->dtype);
+}
+
+void bind_fill_tensor(lua_State *L, int index, bnn_tensor *t) {
+  bind_tensor *box = lua_touserdata(L, index);
+  box->t = t;
+  bind_account(L, held_bytes(t));
+}
+
+int bind_return_tensor(lua_State *L, bnn_status status, bnn_tensor *t, const bnn_err *err) {
+  bind_check(L, status, err);
+  bind_fill_tensor(L, -1, t);
   return 1;
-}
-
-/* A view's elements were counted with the tensor that it looks into. */
-static size_t own_bytes(const bnn_tensor *t) {
-  return t->block ? t->size * bnn_dtype_size(t->dtype) : 0;
 }
 
 bnn_tensor *bind_push_new(lua_State *L, bnn_dtype dtype, int rank, const size_t *dim) {
   bnn_err err;
   bnn_status status;
   int tries = 0;
-  bind_tensor *box = bind_push_tensor(L);
-  do status = bnn_tensor_new(&box->t, dtype, rank, dim, &err);
+  bnn_tensor *t = NULL;
+  bind_push_tensor(L);
+  do status = bnn_tensor_new(&t, dtype, rank, dim, &err);
   while (bind_try_again(L, status, &tries));
-  bind_check(L, status, &err);
-  return box->t;
+  bind_return_tensor(L, status, t, &err);
+  return t;
 }
 
 bnn_tensor *bind_push_contiguous(lua_State *L, bnn_tensor *x) {
   bnn_err err;
-  bind_tensor *box = bind_push_tensor(L);
-  bind_check(L, bnn_tensor_contiguous(&box->t, x, &err), &err);
-  return box->t;
-}
-
-bind_tensor **bind_push_boxes(lua_State *L, int n) {
-  bind_tensor **boxes = lua_newuserdatauv(L, ((size_t)n + 1) * sizeof *boxes, 0);
-  lua_createtable(L, n, 0);
-  for (int i = 0; i < n; i++) {
-    boxes[i] = bind_push_tensor(L);
-    lua_rawseti(L, -2, i + 1);
-  }
-  return boxes;
-}
-
-void bind_fill_tensor(lua_State *L, bind_tensor *box, bnn_tensor *t) {
-  if (!box) {
-    lua_pushcfunction(L, new_box); /* a light function: only the call can run out of memory */
-    if (lua_pcall(L, 0, 1, 0) != LUA_OK) {
-      bnn_tensor_unref(t);
-      lua_error(L);
-    }
-    box = lua_touserdata(L, -1);
-  }
-  box->t = t;
-  bind_account(L, own_bytes(t));
-}
-
-int bind_return_tensor(lua_State *L, bind_tensor *box, bnn_status status, const bnn_err *err) {
-  bind_check(L, status, err);
-  bind_account(L, own_bytes(box->t));
-  return 1;
+  bnn_tensor *t = NULL;
+  bind_push_tensor(L);
+  bnn_status status = bnn_tensor_contiguous(&t, x, &err);
+  bind_return_tensor(L, status, t, &err);
+  return t;
 }
 
 /* __gc and __close.  A tracer's recording is Lua's to keep and collect. */
@@ -91,21 +74,21 @@ static int tensor_release(lua_State *L) {
 
 /* ---- arguments ---- */
 
-bind_tensor *bind_test_box(lua_State *L, int arg) {
-  bind_tensor *box = luaL_testudata(L, arg, BIND_TENSOR);
+const bind_tensor *bind_test_box(lua_State *L, int arg) {
+  const bind_tensor *box = luaL_testudata(L, arg, BIND_TENSOR);
   if (box) bind_check_map(L, box->t);
   return box;
 }
 
-static bind_tensor *check_box(lua_State *L, int arg) {
-  bind_tensor *box = luaL_checkudata(L, arg, BIND_TENSOR);
+static const bind_tensor *check_box(lua_State *L, int arg) {
+  const bind_tensor *box = luaL_checkudata(L, arg, BIND_TENSOR);
   luaL_argcheck(L, box->t || box->program, arg, "tensor is closed");
   bind_check_map(L, box->t);
   return box;
 }
 
 bnn_tensor *bind_check_tensor(lua_State *L, int arg) {
-  bind_tensor *box = check_box(L, arg);
+  const bind_tensor *box = check_box(L, arg);
   if (!box->t) bind_refuse_tracer(L, arg);
   return box->t;
 }
@@ -119,12 +102,27 @@ bnn_tensor *bind_check_typed(lua_State *L, int arg, bnn_dtype dtype) {
   return t;
 }
 
+bnn_tensor *bind_check_dense(lua_State *L, int arg, bnn_dtype dtype) {
+  bnn_tensor *t = bind_check_typed(L, arg, dtype);
+  if (!bnn_tensor_is_contiguous(t)) bind_argerror(L, arg, "expected a contiguous tensor");
+  return t;
+}
+
+void *bind_check_elements(lua_State *L, int arg, bnn_dtype dtype, size_t n) {
+  const bnn_tensor *t = bind_check_dense(L, arg, dtype);
+  if (t->size != n)
+    bind_argerror(
+        L, arg,
+        lua_pushfstring(L, "expected %I elements, got %I", (lua_Integer)n, (lua_Integer)t->size));
+  return t->data;
+}
+
 bnn_tensor *bind_opt_tensor(lua_State *L, int arg) {
   return lua_isnoneornil(L, arg) ? NULL : bind_check_tensor(L, arg);
 }
 
 bnn_shape bind_check_shape_of(lua_State *L, int arg) {
-  bind_tensor *box = check_box(L, arg);
+  const bind_tensor *box = check_box(L, arg);
   if (box->t) return bnn_shape_of(box->t);
   bnn_shape shape = *bnn_program_shape(bind_push_recording(L, arg)->program, box->node);
   lua_pop(L, 1);
@@ -193,8 +191,10 @@ static int tensor_view(lua_State *L) {
   bnn_tensor *x = check_viewed(L, &shape);
   attr.rank = bind_check_view_shape(L, 2, shape_size(&shape), attr.dim);
   if (!x) return bind_record(L, 1, BNN_OP_view, &attr);
-  bind_tensor *box = bind_push_tensor(L);
-  return bind_return_tensor(L, box, bnn_tensor_view(&box->t, x, attr.rank, attr.dim, &err), &err);
+  bnn_tensor *t = NULL;
+  bind_push_tensor(L);
+  bnn_status status = bnn_tensor_view(&t, x, attr.rank, attr.dim, &err);
+  return bind_return_tensor(L, status, t, &err);
 }
 
 static bnn_status reshape(bnn_tensor **out, bnn_tensor *x, int rank, const size_t *dim,
@@ -213,10 +213,10 @@ static int tensor_reshape(lua_State *L) {
   bnn_tensor *x = check_viewed(L, &shape);
   attr.rank = bind_check_view_shape(L, 2, shape_size(&shape), attr.dim);
   if (!x) return bind_record(L, 1, BNN_OP_view, &attr);
-  bind_tensor *box = bind_push_tensor(L);
-  bind_check(L, reshape(&box->t, x, attr.rank, attr.dim, &err), &err);
-  bind_account(L, box->t->base == x || box->t->base == x->base ? 0 : own_bytes(box->t->base));
-  return 1;
+  bnn_tensor *t = NULL;
+  bind_push_tensor(L);
+  bnn_status status = reshape(&t, x, attr.rank, attr.dim, &err);
+  return bind_return_tensor(L, status, t, &err);
 }
 
 static int tensor_narrow(lua_State *L) {
@@ -227,9 +227,10 @@ static int tensor_narrow(lua_State *L) {
   attr.axis = bind_check_axis(L, 2, shape.rank);
   bind_check_span(L, 3, shape.dim[attr.axis], &attr.from, &attr.count);
   if (!x) return bind_record(L, 1, BNN_OP_narrow, &attr);
-  bind_tensor *box = bind_push_tensor(L);
-  bnn_status status = bnn_tensor_narrow(&box->t, x, attr.axis, attr.from, attr.count, &err);
-  return bind_return_tensor(L, box, status, &err);
+  bnn_tensor *t = NULL;
+  bind_push_tensor(L);
+  bnn_status status = bnn_tensor_narrow(&t, x, attr.axis, attr.from, attr.count, &err);
+  return bind_return_tensor(L, status, t, &err);
 }
 
 /* Records x narrowed to position i of an axis, and viewed without that axis. */
@@ -247,16 +248,20 @@ static int tensor_select(lua_State *L) {
   int axis = bind_check_axis(L, 2, shape.rank);
   size_t i = bind_check_index(L, 3, shape.dim[axis]);
   if (!x) return record_select(L, &shape, axis, i);
-  bind_tensor *box = bind_push_tensor(L);
-  return bind_return_tensor(L, box, bnn_tensor_select(&box->t, x, axis, i, &err), &err);
+  bnn_tensor *t = NULL;
+  bind_push_tensor(L);
+  bnn_status status = bnn_tensor_select(&t, x, axis, i, &err);
+  return bind_return_tensor(L, status, t, &err);
 }
 
 /* The axes of argument 1 in another order. */
 static int permute(lua_State *L, bnn_tensor *x, const bnn_attr *attr) {
   bnn_err err;
   if (!x) return bind_record(L, 1, BNN_OP_permute, attr);
-  bind_tensor *box = bind_push_tensor(L);
-  return bind_return_tensor(L, box, bnn_tensor_permute(&box->t, x, attr->order, &err), &err);
+  bnn_tensor *t = NULL;
+  bind_push_tensor(L);
+  bnn_status status = bnn_tensor_permute(&t, x, attr->order, &err);
+  return bind_return_tensor(L, status, t, &err);
 }
 
 static int tensor_permute(lua_State *L) {
@@ -286,9 +291,10 @@ static int tensor_broadcast_to(lua_State *L) {
   bnn_tensor *x = check_viewed(L, &shape);
   attr.rank = bind_check_shape(L, 2, attr.dim);
   if (!x) return bind_record(L, 1, BNN_OP_broadcast, &attr);
-  bind_tensor *box = bind_push_tensor(L);
-  bnn_status status = bnn_tensor_broadcast(&box->t, x, attr.rank, attr.dim, &err);
-  return bind_return_tensor(L, box, status, &err);
+  bnn_tensor *t = NULL;
+  bind_push_tensor(L);
+  bnn_status status = bnn_tensor_broadcast(&t, x, attr.rank, attr.dim, &err);
+  return bind_return_tensor(L, status, t, &err);
 }
 
 /* ---- copies and conversions ---- */
@@ -307,10 +313,11 @@ static int tensor_clone(lua_State *L) {
   if (!x) return same(L);
   bnn_status status;
   int tries = 0;
-  bind_tensor *box = bind_push_tensor(L);
-  do status = bnn_tensor_clone(&box->t, x, &err);
+  bnn_tensor *t = NULL;
+  bind_push_tensor(L);
+  do status = bnn_tensor_clone(&t, x, &err);
   while (bind_try_again(L, status, &tries));
-  return bind_return_tensor(L, box, status, &err);
+  return bind_return_tensor(L, status, t, &err);
 }
 
 static int tensor_contiguous(lua_State *L) {
@@ -335,10 +342,11 @@ static int convert(lua_State *L, bnn_dtype dtype) {
   if (!x) return record_conversion(L, shape.dtype, dtype);
   bnn_status status;
   int tries = 0;
-  bind_tensor *box = bind_push_tensor(L);
-  do status = bnn_tensor_convert(&box->t, x, dtype, &err);
+  bnn_tensor *t = NULL;
+  bind_push_tensor(L);
+  do status = bnn_tensor_convert(&t, x, dtype, &err);
   while (bind_try_again(L, status, &tries));
-  return bind_return_tensor(L, box, status, &err);
+  return bind_return_tensor(L, status, t, &err);
 }
 
 static int tensor_to(lua_State *L) {
@@ -404,7 +412,7 @@ static int fail_comparison(lua_State *L) {
 /* Lua wants one boolean from `<`, and a tensor has many. */
 static int tensor_compare(lua_State *L) {
   for (int i = 1; i <= 2; i++) {
-    bind_tensor *box = bind_test_box(L, i);
+    const bind_tensor *box = bind_test_box(L, i);
     if (!box || !box->program) continue;
     bind_push_recording(L, i);
     return fail_comparison(L);
@@ -416,7 +424,7 @@ static int tensor_compare(lua_State *L) {
 /* Tensors are equal when they are the same object; while recording that is hardly what is meant. */
 static int tensor_equal(lua_State *L) {
   for (int i = 1; i <= 2; i++) {
-    bind_tensor *box = bind_test_box(L, i);
+    const bind_tensor *box = bind_test_box(L, i);
     if (!box || !box->program) continue;
     lua_getiuservalue(L, i, 1);
     const bind_recording *p = lua_touserdata(L, -1);

@@ -19,37 +19,38 @@ typedef struct bind_tensor {
 } bind_tensor;
 
 /* Pushes an empty box whose __gc is set already. */
-bind_tensor *bind_push_tensor(lua_State *L);
+void bind_push_tensor(lua_State *L);
 
-/* Pushes a userdata with the addresses of n new empty boxes, then the list of these boxes. */
-bind_tensor **bind_push_boxes(lua_State *L, int n);
+/* Fills the empty box at `index`, with the caller's reference to t, and reports its bytes to the
+ * collector: the only way to fill one. */
+void bind_fill_tensor(lua_State *L, int index, bnn_tensor *t);
+
+/* Ends a function that has made t for the empty box on top of the stack: raises when status is not OK,
+ * else fills the box.  Returns 1. */
+int bind_return_tensor(lua_State *L, bnn_status status, bnn_tensor *t, const bnn_err *err);
 
 /* Pushes a new box with a new tensor of zeros in it; collects and tries once more when memory is
- * short, then raises.  Its bytes are not reported yet: bind_account, once it is filled. */
+ * short, then raises. */
 bnn_tensor *bind_push_new(lua_State *L, bnn_dtype dtype, int rank, const size_t *dim);
 
 /* Pushes x, or a contiguous copy of it, in a new box. */
 bnn_tensor *bind_push_contiguous(lua_State *L, bnn_tensor *x);
-
-/* Takes over the caller's reference to t: pushes an empty box first when `box` is NULL. Reports the
- * bytes to the collector. */
-void bind_fill_tensor(lua_State *L, bind_tensor *box, bnn_tensor *t);
-
-/* Ends a function that has put a tensor into the box on top of the stack: raises when status is not
- * OK, else reports the bytes to the collector.  Returns 1. */
-int bind_return_tensor(lua_State *L, bind_tensor *box, bnn_status status, const bnn_err *err);
 
 /* Argument arg as a concrete tensor (a tracer raises "a value is read while recording"), with
  * `dtype` checked when it is not BNN_DTYPE_COUNT. */
 bnn_tensor *bind_check_tensor(lua_State *L, int arg);
 bnn_tensor *bind_check_typed(lua_State *L, int arg, bnn_dtype dtype);
 
-/* The same, or NULL when the argument is nil or absent. */
+/* The same, contiguous; and its elements, of which there must be n. */
+bnn_tensor *bind_check_dense(lua_State *L, int arg, bnn_dtype dtype);
+void *bind_check_elements(lua_State *L, int arg, bnn_dtype dtype, size_t n);
+
+/* A tensor of any type, or NULL when the argument is nil or absent. */
 bnn_tensor *bind_opt_tensor(lua_State *L, int arg);
 
 /* The tensor box at arg, concrete or tracer, or NULL when it is something else.  Raises, as all
  * checks of a tensor do, when its elements are of a mapped file that has changed. */
-bind_tensor *bind_test_box(lua_State *L, int arg);
+const bind_tensor *bind_test_box(lua_State *L, int arg);
 
 /* The shape of the tensor at arg, concrete or tracer; raises when it is neither, or dead. */
 bnn_shape bind_check_shape_of(lua_State *L, int arg);

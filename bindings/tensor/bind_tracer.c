@@ -8,7 +8,8 @@
 void bind_push_tracer(lua_State *L, int program_index, int node) {
   program_index = lua_absindex(L, program_index);
   const bind_recording *p = lua_touserdata(L, program_index);
-  bind_tensor *box = bind_push_tensor(L);
+  bind_push_tensor(L);
+  bind_tensor *box = lua_touserdata(L, -1);
   lua_pushvalue(L, program_index);
   lua_setiuservalue(L, -2, 1);
   box->program = p->program;
@@ -57,6 +58,6 @@ static void fail_tracer(lua_State *L, int arg) {
 }
 
 void bind_refuse_tracer(lua_State *L, int index) {
-  bind_tensor *box = bind_test_box(L, index);
+  const bind_tensor *box = bind_test_box(L, index);
   if (box && box->program) fail_tracer(L, lua_absindex(L, index));
 }

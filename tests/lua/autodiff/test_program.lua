@@ -169,8 +169,8 @@ function TestRecording.test_an_abandoned_recording_says_so_and_twice_is_fine()
   local rec = core.recording()
   rec:abandon()
   rec:abandon()
-  raises("closed or its recording was abandoned", rec.input, rec, {1})
-  raises("closed or its recording was abandoned", rec.run, rec, {})
+  raises("program is closed", rec.input, rec, {1})
+  raises("program is closed", rec.run, rec, {})
   lu.assertStrContains(tostring(rec), "closed")
 end
 

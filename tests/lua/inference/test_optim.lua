@@ -183,7 +183,7 @@ function TestStates.test_refusals()
   local state = adam{lr = function(step) return step < 2 and "fast" or -1 end}:init(p)
   raises("lr: expected a number from its function at step 1, got a string", state.update,
     state, p, p)
-  raises("has 7 elements, 8 are wanted", state.update, state, p, bnn.zeros(7), 0.1)
+  raises("expected 8 elements, got 7", state.update, state, p, bnn.zeros(7), 0.1)
   raises("lr is -3", state.update, state, p, p, -3)
   lu.assertEquals(state:steps(), 0)
 end

@@ -77,7 +77,7 @@ local function predict(model, images, cfg)
     {samples = samples, key = bnn.key(cfg.seed):fold "predict"})
   if not ok and type(p) ~= "string" then error(p, 0) end -- an interrupt
   local fault = "%s: its network does not take images of 28 x 28: %s"
-  bnn.assert_or_exit(ok, not ok and fault:format(cfg.checkpoint, p))
+  bnn.assert_or_exit(ok, not ok and fault:format(cfg.checkpoint, (p:gsub("^.-:%d+: ", ""))))
   local alone = ": has no posterior, so that one network answers and its std is 0\n"
   if not model.posterior then io.stderr:write(cfg.checkpoint, alone) end
   return p

@@ -43,6 +43,15 @@ function M.shape(what, value)
   fail.expected(what, "a shape, as {784, 64}", value)
 end
 
+--- Gives a value back as options.accept does, or raises "bnn.nn.linear: out: expected at least 1,
+-- got 0".
+-- @param spec a kind, or {type = "integer", min = 1}
+function M.value(what, value, spec)
+  local accepted, wanted = options.accept(value, spec)
+  if wanted then fail("%s: expected %s, got %s", what, wanted, kinds.show(value)) end
+  return accepted
+end
+
 --- Gives a function (or what can be called) back, or raises.
 function M.callable(what, value)
   if options.accept(value, "function") then return value end

@@ -19,13 +19,18 @@ function M.expected(what, wanted, value)
   M.raise("%s: expected %s, got %s", what, wanted, kinds.shown(value))
 end
 
+--- A message without the place that raising it in this call put in front.
+function M.without_place(message)
+  local place = core.where()
+  return message:sub(1, #place) == place and message:sub(#place + 1) or message
+end
+
 --- f(...), whose message is raised as that of `what`.
 function M.within(what, f, ...)
   local results = table.pack(pcall(f, ...))
   if results[1] then return table.unpack(results, 2, results.n) end
-  local message, line = results[2], core.where()
-  if type(message) ~= "string" then error(message, 0) end -- an interrupt
-  if message:sub(1, #line) == line then message = message:sub(#line + 1) end
+  if type(results[2]) ~= "string" then error(results[2], 0) end -- an interrupt
+  local message = M.without_place(results[2])
   M.raise("%s: %s", what, message:match "^bad argument #%d+ to '[^']*' %((.*)%)$" or message)
 end
 

@@ -23,9 +23,9 @@ function M.value_of(entry)
   return value
 end
 
--- Modules that hand out what internal ones hold: bnn.data.read of bnn.files, bnn.metrics.auroc of
--- bnn.ranking.
-local COLLECTIONS = {"data", "metrics", "plot"}
+-- Modules that hand out what internal ones hold: bnn.data.read of bnn.data.files, bnn.nn.linear of
+-- bnn.nn.linear.
+local COLLECTIONS = {"data", "metrics", "nn", "plot"}
 
 -- function -> the name under which `bnn` itself has it, or a collection.
 local function exported_functions(bnn)
@@ -92,10 +92,12 @@ function M.names(entries)
   if not ok then return entries end
   local functions, modules = exported_functions(bnn), exported_modules(bnn)
   local taken, handed_out, named = {}, {}, {}
+  local is_of_one = {} -- modules that hold a function of their name: bnn.nn.linear
   for i, entry in ipairs(entries) do
     local value, field = M.value_of(entry), entry.module and modules[module_of(entry) or 0]
     local name = type(value) == "function" and functions[value]
     if name then taken[name] = true end
+    if name and entry.module:match "[^.]+$" == entry.field then is_of_one[entry.module] = true end
     if field and not name and entry.field then
       name = "bnn." .. field .. (entry.field == "" and "" or "." .. entry.field)
     end
@@ -107,7 +109,7 @@ function M.names(entries)
   for _, entry in ipairs(named) do
     entry.internal = not is_public(entry, bnn, taken, handed_out[entry])
     -- a module behind a function of its name
-    local is_shadowed = entry.field == "" and taken[entry.name]
+    local is_shadowed = entry.field == "" and (taken[entry.name] or is_of_one[entry.module])
     if not is_shadowed then shown[#shown + 1] = entry end
   end
   table.sort(shown, function(a, b) return strings.before(a.name, b.name) end)

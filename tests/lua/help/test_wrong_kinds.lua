@@ -132,7 +132,7 @@ local CALLS = {
   {"bnn.table_text: rows", function(v) bnn.table_text.render(v, {"a"}) end, "a table"},
   {"bnn.table_text: columns", function(v) bnn.table_text.render({}, v) end, "a table"},
   {"bnn.schedule.piecewise", function(v) bnn.schedule.piecewise(v) end},
-  {"transform: a function", function(v) bnn.transform(v) end, "a function"},
+  {"bnn.transform: f", function(v) bnn.transform(v) end, "a function"},
   {"audit", function(v) o:audit(v) end, "a table", "nil"},
 }
 

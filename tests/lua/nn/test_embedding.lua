@@ -80,15 +80,15 @@ function TestLayer.test_what_it_cannot_look_up_is_refused_by_name()
   local net = classifier()
   local params = net:init(key, part)
   local real = bnn.ones(1):dtype()
-  local fault = "sequential/embedding_0: x is %s, wanted ids 1..12 as i32 or i64"
+  local fault = "sequential/embedding_0: x: expected ids 1..12 as i32 or i64, got %s"
   raises(fault:format(real), net.apply, net, params, bnn.ones(2, 3))
   raises("uint8 inputs become images", net.apply, net, params, bnn.tensor({{1}}, "u8"))
-  raises("x is u64", net.apply, net, params, bnn.tensor({{1}}, "u64"))
-  raises("wanted ids 1..12", net.init, net, key, bnn.ones(2, 3))
+  raises("got u64", net.apply, net, params, bnn.tensor({{1}}, "u64"))
+  raises("expected ids 1..12", net.init, net, key, bnn.ones(2, 3))
   raises("positions[2, 1] is 13: axis 1 of x [12, 6] has 1..12", net.apply, net, params,
     bnn.tensor({{1, 2}, {13, 3}}, "i32"))
-  raises("embedding: 0 rows", bnn.nn.embedding, 0, 3)
-  raises("embedding: 1.5 features", bnn.nn.embedding, 2, 1.5)
+  raises("bnn.nn.embedding: count: expected at least 1, got 0", bnn.nn.embedding, 0, 3)
+  raises("bnn.nn.embedding: d: expected an integer, got 1.5", bnn.nn.embedding, 2, 1.5)
 end
 
 function TestLayer.test_a_sum_of_gradients_goes_to_each_row_that_was_looked_up()

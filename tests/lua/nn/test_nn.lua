@@ -436,7 +436,8 @@ function TestDropout.test_p_of_0_keeps_everything()
 end
 
 function TestDropout.test_training_needs_a_key()
-  raises({"sequential/dropout_0", "needs a key"}, dropped, {train = true})
+  raises("sequential/dropout_0: net:apply: key: expected a key while training", dropped,
+    {train = true})
 end
 
 TestText = {}
@@ -458,11 +459,12 @@ TestRefusals = {}
 
 function TestRefusals.test_layers_outside_a_network()
   local x = batch(2, 3)
-  raises({"test_nn.lua:", "linear: a layer is called inside a network"}, function()
+  raises({"test_nn.lua:", "bnn.nn.linear: expected to be called inside a network"}, function()
     local y = nn.linear(3)(x)
     return y
   end)
-  raises("parameter w: a layer is called inside a network", nn.parameter, "w", {1}, nn.zeros)
+  raises("bnn.nn.parameter: expected to be called inside a network", nn.parameter, "w", {1},
+    nn.zeros)
   nn.linear(3):init(key, x)
   raises("inside a network", function() return nn.linear(3)(x) end)
   pcall(function() bnn.transform(function() error "in it" end):init(key, x) end)
@@ -473,11 +475,15 @@ function TestRefusals.test_shapes_that_do_not_match_name_the_layer_and_both_shap
   local net, x = nn.mlp{4, 3}, batch(5, 6)
   local p = net:init(key, x)
   raises({"mlp/linear_0", "[6, 4]", "[5, 7]"}, net.apply, net, p, batch(5, 7))
-  raises({"mlp/linear_0", "w is [6, 4]", "[6, 5]"}, function() return nn.mlp{5, 3}:apply(p, x) end)
-  raises({"mlp/linear_1", "w is [4, 3]", "[4, 2]"}, function() return nn.mlp{4, 2}:apply(p, x) end)
+  raises({"mlp/linear_0", "w: expected [6, 5] for x [5, 6], got [6, 4]"},
+    function() return nn.mlp{5, 3}:apply(p, x) end)
+  raises({"mlp/linear_1", "w: expected [4, 2]", "got [4, 3]"},
+    function() return nn.mlp{4, 2}:apply(p, x) end)
   local bad_b = {["linear/w"] = bnn.zeros(6, 3), ["linear/b"] = bnn.zeros(1)}
-  raises({"linear", "b is [1]", "[3]"}, function() return nn.linear(3):apply(bad_b, x) end)
-  raises("the parameters lack 'mlp/linear_2/w'", function() return nn.mlp{4, 3, 2}:apply(p, x) end)
+  raises({"linear", "b: expected [3]", "got [1]"},
+    function() return nn.linear(3):apply(bad_b, x) end)
+  raises("mlp/linear_2: w: expected a tensor [3, 2], the parameters have none",
+    function() return nn.mlp{4, 3, 2}:apply(p, x) end)
   local layer = nn.linear(5)
   local twice = bnn.transform(function(y) return layer(layer(y)) end)
   raises({"linear", "[6, 5]", "[5, 5]"}, twice.init, twice, key, x)
@@ -487,13 +493,14 @@ function TestRefusals.test_images_that_do_not_match_name_the_layer_and_the_shape
   local function apply(net, x, p) return function() return net:apply(p or {}, x) end end
   local net = nn.sequential{nn.conv2d(2, 3), nn.conv2d(3, 3)}
   local p = net:init(key, batch(2, 4, 9, 9))
-  raises({"sequential/conv2d_0", "w is [2, 4, 3, 3]", "[2, 5, 3, 3]", "[2, 5, 9, 9]"},
+  raises({"sequential/conv2d_0", "w: expected [2, 5, 3, 3] for x [2, 5, 9, 9], got [2, 4, 3, 3]"},
     apply(net, batch(2, 5, 9, 9), p))
-  raises({"sequential/conv2d_1", "x is [2, 2, 2, 7]", "{3, 3}", "padding {0, 0}"},
+  raises({"sequential/conv2d_1", "got [2, 2, 2, 7]", "{3, 3}", "padding {0, 0}"},
     apply(net, batch(2, 4, 4, 9), p))
-  raises({"conv2d: x is [1, 9]", "[n, channels, h, w]"}, net.init, nn.conv2d(2, 3), key,
-    batch(2, 9))
-  raises({"max_pool: x is [2, 1, 2, 9]", "{3, 3}"}, apply(nn.max_pool(3), batch(2, 1, 2, 9)))
+  raises("conv2d: x: expected [n, channels, h, w] or [n, h, w], got [1, 9]", net.init,
+    nn.conv2d(2, 3), key, batch(2, 9))
+  raises({"max_pool: x: expected images", "{3, 3}", "got [2, 1, 2, 9]"},
+    apply(nn.max_pool(3), batch(2, 1, 2, 9)))
   for _, make in ipairs{
     function() return (nn.max_pool(0)) end, function() return (nn.max_pool(2, {padding = 2})) end,
     function() return (nn.avg_pool(2, {pad = 2})) end, function() return (nn.conv2d(2, 0)) end,
@@ -501,7 +508,7 @@ function TestRefusals.test_images_that_do_not_match_name_the_layer_and_the_shape
   } do
     raises("test_nn.lua:", make)
   end
-  raises({"layer_norm", "gain is [4]", "[6]"}, apply(nn.layer_norm(), batch(2, 6),
+  raises({"layer_norm", "gain: expected [6]", "got [4]"}, apply(nn.layer_norm(), batch(2, 6),
     nn.layer_norm():init(key, batch(2, 4))))
 end
 
@@ -515,35 +522,43 @@ function TestRefusals.test_wrong_arguments()
     {"did you mean relu?", nn.mlp, {3, activation = "rellu"}},
     {"one of cos, gelu, leaky_relu", nn.mlp, {8, 1, activation = "sum"}},
     {"expected a string or a layer or a function", nn.mlp, {8, activation = 3}},
-    {"relu: 1 argument, at most 0", nn.relu, 1}, {"at most 1", nn.leaky_relu, 0.1, 2},
-    {"leaky_relu: x, a number is wanted", nn.leaky_relu, "x"},
-    {"linear: 0 units", nn.linear, 0}, {"linear: 1.5 units", nn.linear, 1.5},
-    {"linear: 2147483648 units", nn.linear, 1 << 31}, {"linear: nil units", nn.linear},
-    {"linear: 3 units", nn.linear, "3"},
+    {"bnn.nn.relu: expected at most 0 arguments, got 1", nn.relu, 1},
+    {"at most 1", nn.leaky_relu, 0.1, 2},
+    {'bnn.nn.leaky_relu: slope: expected a number, got "x"', nn.leaky_relu, "x"},
+    {"bnn.nn.linear: out: expected at least 1, got 0", nn.linear, 0},
+    {"out: expected an integer, got 1.5", nn.linear, 1.5},
+    {"at most 2147483647, got 2147483648", nn.linear, 1 << 31},
+    {"out: expected an integer, got nil", nn.linear},
+    {'an integer, got "3"', nn.linear, "3"},
     {"did you mean 'bias'", nn.linear, 3, {bais = true}},
-    {"conv2d: 0 units", nn.conv2d, 0, 3}, {"the size is nil", nn.conv2d, 3},
-    {"the size is 0", nn.conv2d, 3, 0}, {"the size is {3}", nn.conv2d, 3, {3}},
-    {"the size is {3, 1.5}", nn.max_pool, {3, 1.5}}, {"{rows, columns}", nn.avg_pool, "3"},
-    {"stride is 0", nn.conv2d, 3, 3, {stride = 0}}, {"stride is {2, 0}", nn.max_pool, 2,
-      {stride = {2, 0}}},
-    {"padding is -1", nn.conv2d, 3, 3, {padding = -1}},
-    {"padding is sme", nn.conv2d, 3, 3, {padding = "sme"}},
-    {"odd sizes, this one is {3, 4}", nn.conv2d, 3, {3, 4}, {padding = "same"}},
+    {"bnn.nn.conv2d: out: expected at least 1, got 0", nn.conv2d, 0, 3},
+    {"bnn.nn.conv2d: kernel: expected an integer of at least 1, or a list", nn.conv2d, 3},
+    {"got 0", nn.conv2d, 3, 0}, {"got {3}", nn.conv2d, 3, {3}},
+    {"bnn.nn.max_pool: size: expected an integer", nn.max_pool, {3, 1.5}},
+    {"{rows, columns}", nn.avg_pool, "3"},
+    {"bnn.nn.conv2d: stride: expected an integer of at least 1", nn.conv2d, 3, 3, {stride = 0}},
+    {"got {2, 0}", nn.max_pool, 2, {stride = {2, 0}}},
+    {"got -1", nn.conv2d, 3, 3, {padding = -1}},
+    {'got "sme"', nn.conv2d, 3, 3, {padding = "sme"}},
+    {'expected odd sizes for padding = "same", got {3, 4}', nn.conv2d, 3, {3, 4},
+     {padding = "same"}},
     {"at most half the size {3, 3}", nn.max_pool, 3, {padding = 2}},
     {"did you mean 'stride'", nn.max_pool, 3, {strid = 2}},
     {"did you mean 'padding'", nn.conv2d, 3, 3, {pading = 2}},
     {"at least 0", nn.layer_norm, {eps = -1}},
-    {"p is 1,", nn.dropout, 1}, {"p is -0.1", nn.dropout, -0.1}, {"p is nil", nn.dropout},
-    {"p is nan", function() return nn.dropout(-(0 / 0)) end},
+    {"p: expected a number in [0, 1), got 1", nn.dropout, 1},
+    {"got -0.1", nn.dropout, -0.1}, {"got nil", nn.dropout},
+    {"got nan", function() return nn.dropout(-(0 / 0)) end},
     {"a list of layers", nn.sequential, {}}, {"a list of layers", nn.sequential, nn.linear(3)},
-    {"entry 2 is a number", nn.sequential, {nn.relu(), 3}},
-    {"a function is wanted, got number", bnn.transform, 3},
-    {"expected a key first", net.init, net, 1, x}, {"expected a key first", net.init, net, x, key},
+    {"entry 2: expected a layer or a function, got a number", nn.sequential, {nn.relu(), 3}},
+    {"bnn.transform: f: expected a function, got a number", bnn.transform, 3},
+    {"net:init: key: expected a key", net.init, net, 1, x},
+    {"net:init: key: expected a key", net.init, net, x, key},
     {"tensor [n, ...]", net.init, net, key}, {"tensor [n, ...]", net.init, net, key, 3},
     {"tensor [n, ...]", net.init, net, key, bnn.tensor(3)},
     {"tensor [n, ...]", net.init, net, key, {1, 2}},
-    {"expected params first", net.apply, net, nil, x},
-    {"expected params first", net.apply, net, x, p},
+    {"net:apply: params: expected params", net.apply, net, nil, x},
+    {"net:apply: params: expected params", net.apply, net, x, p},
     {"tensor [n, ...]", net.apply, net, p}, {"tensor [n, ...]", net.apply, net, p, {1, 2}},
     {"did you mean 'train'", net.apply, net, p, x, {trian = true}},
     {"expected a key", net.apply, net, p, x, {key = 3}},
@@ -560,14 +575,16 @@ function TestRefusals.test_nothing_where_a_tensor_is_wanted_names_the_place()
   local function nothing() end
   local function of(...) return nn.sequential{...} end
   local rows = {
-    {"sequential/function_1 gives nothing, a tensor is wanted", of(nn.relu(), nothing, nn.relu())},
-    {"sequential/function_1 gives nothing, a tensor is wanted", of(nn.relu(), nothing)},
-    {"sequential/function_0 gives a number", of(function() return 3 end, nn.linear(2))},
-    {"linear: x is a nil, a tensor is wanted",
+    {"sequential/function_1: result: expected a tensor, got nil",
+     of(nn.relu(), nothing, nn.relu())},
+    {"sequential/function_1: result: expected a tensor, got nil", of(nn.relu(), nothing)},
+    {"sequential/function_0: result: expected a tensor, got a number",
+     of(function() return 3 end, nn.linear(2))},
+    {"linear: x: expected a tensor, got nil",
      bnn.transform(function() return (nn.linear(2)()) end)},
-    {"parameter a: init is a nil, a function (key, shape) -> tensor is wanted",
+    {"bnn.nn.parameter: init: expected a function, got nil",
      bnn.transform(function(input) return input + nn.parameter("a", {3}) end)},
-    {"'linear/w' gives a number, a tensor [3, 2] is wanted",
+    {"net:init: initial value of 'linear/w': expected a tensor [3, 2], got a number",
      nn.linear(2, {w_init = function() return 3 end})},
   }
   for _, row in ipairs(rows) do raises(row[1], row[2].init, row[2], key, x) end

@@ -598,7 +598,8 @@ function TestRefusals.test_misuse_names_what_is_wrong()
      {net = net, posterior = posterior, likelihood = "softmax"}, x, {key = key}},
     {"tensor [n, ...]", model, {1, 2}, {key = key}}, {"tensor [n, ...]", model, nil, {key = key}},
     {"tensor [n, ...]", model, bnn.tensor(3), {key = key}},
-    {"mlp/linear_0: w is [6, 8], wanted [7, 8]", model, bnn.zeros(3, 7), {key = key}},
+    {"mlp/linear_0: w: expected [7, 8] for x [3, 7], got [6, 8]", model,
+     bnn.zeros(3, 7), {key = key}},
   }
   for i, row in ipairs(rows) do
     local ok, message = pcall(bnn.predict, table.unpack(row, 2, 4))

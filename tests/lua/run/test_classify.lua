@@ -278,7 +278,7 @@ function TestRefused.test_each_is_one_line()
     {{checkpoint = path "foreign.safetensors"}, "is a safetensors file, but no checkpoint"},
     {{checkpoint = regression}, regression .. ": its network gives no classes"},
     {{checkpoint = path "small.safetensors"}, path "small.safetensors"
-      .. ": its network does not take images of 28 x 28: mlp/linear_0: w is [400, 4], wanted"},
+      .. ": its network does not take images of 28 x 28: mlp/linear_0: w: expected [784, 4]"},
     {{positional = {path "none.png"}}, "none.png: No such file"},
     {{positional = {PICTURES[1]}, fit = false},
      PICTURES[1] .. ": expected 28 x 28 if fit is false, got 84 x 84"},

@@ -966,20 +966,21 @@ function TestDescribed.test_hostile_descriptions_are_refused()
     {{kind = "same", args = {}}, "layer nil comes before"},
     {{kind = "same", args = {"count"}}, "its network: "},
     {{kind = "sequential", args = {{{kind = "same", args = {1}}}}}, "layer 1 comes before"},
-    {{kind = "sequential", args = {{}}}, "a list of layers is wanted"},
-    {{kind = "sequential", args = {{3}}}, "a layer is wanted"},
+    {{kind = "sequential", args = {{}}}, "expected a list of layers"},
+    {{kind = "sequential", args = {{3}}}, "entry 1: expected a layer or a function"},
     {{kind = "sequential", args = {}}, "a list of layers"},
-    {{kind = "linear", args = {}}, "nil units"}, {{kind = "linear", args = {-1}}, "-1 units"},
-    {{kind = "linear", args = {2 ^ 40}}, "units"}, {{kind = "linear", args = {1.5}}, "units"},
-    {{kind = "linear", args = {"x"}}, "units"}, {{kind = "linear", args = {{}}}, "units"},
+    {{kind = "linear", args = {}}, "got nil"}, {{kind = "linear", args = {-1}}, "got -1"},
+    {{kind = "linear", args = {2 ^ 40}}, "at most"}, {{kind = "linear", args = {1.5}}, "got 1.5"},
+    {{kind = "linear", args = {"x"}}, 'got "x"'}, {{kind = "linear", args = {{}}}, "got a table"},
     {{kind = "linear", args = {3, {w_init = 3}}}, "w_init"},
     {{kind = "linear", args = {3, 4}}, "a table of options"},
     {{kind = "mlp", args = {{}}}, "a list of layer sizes"},
-    {{kind = "mlp", args = {{3, activation = "exit"}}}, "activation = \"exit\": one of"},
-    {{kind = "conv2d", args = {3}}, "the size is nil"},
-    {{kind = "conv2d", args = {3, {1, 2, 3}}}, "the size is"},
+    {{kind = "mlp", args = {{3, activation = "exit"}}}, "activation: expected one of"},
+    {{kind = "conv2d", args = {3}}, "kernel: expected an integer"},
+    {{kind = "conv2d", args = {3, {1, 2, 3}}}, "kernel: expected an integer"},
     {{kind = "max_pool", args = {2, {padding = 7}}}, "padding"},
-    {{kind = "dropout", args = {1}}, "p is 1"}, {{kind = "layer_norm", args = {{eps = -1}}}, "eps"},
+    {{kind = "dropout", args = {1}}, "p: expected"},
+    {{kind = "layer_norm", args = {{eps = -1}}}, "eps"},
   } do
     local net, message = networks.from_config(row[1])
     lu.assertNil(net, "row " .. i)
@@ -991,7 +992,7 @@ end
 -- Sizes that no file could hold cost no memory: parameters come from the file.
 function TestDescribed.test_huge_sizes_cost_nothing()
   local net = assert(networks.from_config{kind = "mlp", args = {{2 ^ 31 - 1, 2 ^ 31 - 1}}})
-  raises("mlp/linear_0: w is [6, 8], wanted [6, 2147483647]", net.apply, net,
+  raises("mlp/linear_0: w: expected [6, 2147483647]", net.apply, net,
     params_of(nn.mlp{8, 3}), x)
 end
 

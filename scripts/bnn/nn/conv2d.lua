@@ -1,0 +1,45 @@
+--- The convolution layer.
+local core = require "bnn.core"
+local expect = require "bnn.base.expect"
+local frame = require "bnn.nn.frame"
+local initializers = require "bnn.nn.initializers"
+local layer = require "bnn.nn.layer"
+local options = require "bnn.base.options"
+local windows = require "bnn.nn.window"
+
+local M = {}
+
+--- A convolution: images [n, channels, h, w] -> [n, out, ...]; images [n, h, w] have one channel.
+-- Parameters w [out, channels, kh, kw], b [out].
+--     bnn.nn.conv2d(16, 5)     bnn.nn.conv2d(32, {3, 5}, {stride = 2, padding = 1})
+-- @param out integer: kernels, the channels of the result
+-- @param kernel integer, or {rows, columns}
+-- @param opts table: stride=1, padding=0 (integers or {rows, columns}; padding "same" keeps the
+--   images' size under a stride of 1), bias=true, w_init=bnn.nn.truncated_normal_kernel,
+--   b_init=bnn.nn.zeros, functions (key, shape) -> tensor
+function M.conv2d(out, kernel, opts)
+  out = expect.value("bnn.nn.conv2d: out", out, layer.SIZE)
+  opts = options.check("bnn.nn.conv2d", opts, {
+    stride = {type = windows.PAIR, default = 1},
+    padding = {type = windows.PAIR .. "|string", default = 0},
+    bias = {type = "boolean", default = true},
+    w_init = {type = "function", default = initializers.truncated_normal_kernel},
+    b_init = {type = "function", default = initializers.zeros},
+  })
+  local window = windows.read("bnn.nn.conv2d", "kernel", kernel, opts.stride, opts.padding)
+  local size, stride, padding = window.size, window.stride, window.padding
+  local function forward(x)
+    local channels
+    x, channels = windows.images(x, window)
+    local w = frame.parameter("w", {out, channels, size[1], size[2]}, opts.w_init)
+    local b = opts.bias and frame.parameter("b", {out}, opts.b_init) or core.zeros{out}
+    return core.ops.conv2d(x, w, b, stride, padding)
+  end
+  return layer.new{
+    kind = "conv2d", forward = forward,
+    args = {out, size, {stride = stride, padding = padding, bias = opts.bias}},
+    text = ("conv2d(%d, %s)"):format(out, windows.text(window, {1, 1}, opts.bias)),
+  }
+end
+
+return M

@@ -1,0 +1,58 @@
+--- Layers: values that are called on a tensor inside a network, and are a net by themselves.
+local expect = require "bnn.base.expect"
+local expect_model = require "bnn.params.expect_model"
+local frame = require "bnn.nn.frame"
+local net = require "bnn.nn.net"
+local number = require "bnn.base.number"
+
+local M = {}
+
+local Layer = {__name = "bnn.layer"}
+Layer.__index = Layer
+
+--- Makes a layer.
+-- @param spec table: kind= its name in bnn.nn, of which paths are made; text= what tostring gives;
+--   forward= function(x) -> y, which gets its parameters from frame.parameter; args= the list of
+--   arguments that make it again, without what only matters for initial values; container=true if
+--   it calls layers that are to count from 0
+function M.new(spec) return setmetatable(spec, Layer) end
+
+--- Whether a value is a layer.
+function M.is(value) return getmetatable(value) == Layer end
+
+local function call_forward(self, x)
+  return self.forward(expect.tensor("x", x, "a tensor"))
+end
+
+function Layer.__call(self, x) return frame.call(self, call_forward, x) end
+
+function Layer.__tostring(self) return self.text end
+
+-- A layer as a net of its own: its path is its kind.
+local function as_net(self)
+  return net.transform(function(x) return self(x) end)
+end
+
+--- A layer by itself is a net: init(key, x) -> params.
+function Layer:init(key, x) return as_net(self):init(key, x) end
+
+--- A layer by itself is a net: apply(params, x [, opts]) -> y.
+function Layer:apply(params, x, opts) return as_net(self):apply(params, x, opts) end
+
+--- Options as a layer shows them: ", {stride=2, bias=false}", or "" if all are at their defaults.
+-- @param list list of {name, value, default}
+function M.changed_text(list)
+  local texts = {}
+  for _, item in ipairs(list) do
+    local name, value, default = item[1], item[2], item[3]
+    if value ~= default then texts[#texts + 1] = name .. "=" .. number.text(value) end
+  end
+  return texts[1] and ", {" .. table.concat(texts, ", ") .. "}" or ""
+end
+
+--- The spec of a size: a count that meets BLAS.
+M.SIZE = {type = "integer", min = 1, max = (1 << 31) - 1}
+
+expect_model.check_methods(Layer, "layer", expect_model.has "forward")
+
+return M

@@ -1,0 +1,28 @@
+--- The layer normalisation layer.
+local core = require "bnn.core"
+local frame = require "bnn.nn.frame"
+local initializers = require "bnn.nn.initializers"
+local layer = require "bnn.nn.layer"
+local options = require "bnn.base.options"
+
+local M = {}
+
+--- Layer normalisation (Ba et al. 2016): the last axis of x [..., d] to mean 0 and variance 1,
+-- times a gain, plus a bias. Parameters gain [d], bias [d].
+-- @param opts table: eps=1e-5, added to the variance
+function M.layer_norm(opts)
+  opts = options.check("bnn.nn.layer_norm", opts, {
+    eps = {type = "number", min = 0, default = 1e-5},
+  })
+  local function forward(x)
+    local width = x:size(-1)
+    local gain = frame.parameter("gain", {width}, initializers.ones)
+    local bias = frame.parameter("bias", {width}, initializers.zeros)
+    return core.ops.layer_norm(x, gain, bias, opts.eps)
+  end
+  return layer.new{
+    kind = "layer_norm", args = {{eps = opts.eps}}, forward = forward, text = "layer_norm()",
+  }
+end
+
+return M

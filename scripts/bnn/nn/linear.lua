@@ -1,0 +1,33 @@
+--- The linear layer.
+local core = require "bnn.core"
+local expect = require "bnn.base.expect"
+local frame = require "bnn.nn.frame"
+local initializers = require "bnn.nn.initializers"
+local layer = require "bnn.nn.layer"
+local options = require "bnn.base.options"
+
+local M = {}
+
+--- A linear layer: y = x w + b, x [..., in] -> y [..., out]. Parameters w [in, out], b [out].
+-- @param out integer
+-- @param opts table: bias=true, w_init=bnn.nn.truncated_normal, b_init=bnn.nn.zeros, functions
+--   (key, shape) -> tensor
+function M.linear(out, opts)
+  out = expect.value("bnn.nn.linear: out", out, layer.SIZE)
+  opts = options.check("bnn.nn.linear", opts, {
+    bias = {type = "boolean", default = true},
+    w_init = {type = "function", default = initializers.truncated_normal},
+    b_init = {type = "function", default = initializers.zeros},
+  })
+  local function forward(x)
+    local w = frame.parameter("w", {x:size(-1), out}, opts.w_init)
+    local b = opts.bias and frame.parameter("b", {out}, opts.b_init) or core.zeros{out}
+    return core.ops.linear(x, w, b)
+  end
+  return layer.new{
+    kind = "linear", args = {out, {bias = opts.bias}}, forward = forward,
+    text = ("linear(%d%s)"):format(out, layer.changed_text{{"bias", opts.bias, true}}),
+  }
+end
+
+return M

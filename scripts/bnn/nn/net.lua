@@ -1,0 +1,90 @@
+--- Networks: init and apply of a function of a tensor, as Haiku's transform.
+local expect = require "bnn.base.expect"
+local expect_model = require "bnn.params.expect_model"
+local fail = require "bnn.base.fail"
+local frame = require "bnn.nn.frame"
+local network_input = require "bnn.autodiff.network_input"
+local options = require "bnn.base.options"
+local parameters = require "bnn.params.params"
+local pytree = require "bnn.params.pytree"
+local shapes = require "bnn.base.shapes"
+local strings = require "bnn.base.strings"
+local trace_call = require "bnn.autodiff.trace_call"
+local trace_model = require "bnn.autodiff.trace_model"
+
+local M = {}
+
+local Net = {__name = "bnn.net"}
+Net.__index = Net
+
+function Net.__tostring(self)
+  return strings.message("net: %s", trace_call.place(self.forward))
+end
+
+-- The shape of one row of x, a tensor or a part of a data set (its x), and its type in a network.
+local function one_row(x)
+  if type(x) == "table" and x.x then x = x.x end
+  local shape = pytree.leaf_kind(x) == "tensor" and x:shape()
+  if not shape or #shape == 0 then
+    fail.expected("net:init: x", "a tensor [n, ...] or a part of a data set", x)
+  end
+  shape[1] = 1
+  return shape, network_input.dtype(x)
+end
+
+-- The parameters that a network asks for when it gets rows of this shape and type.
+local function find_parameters(rec, net, shape, dtype)
+  local pass = {rec = rec, tracers = {}, entries = {}, train = false}
+  frame.run(pass, net.forward, rec:rows(shape, dtype))
+  rec:abandon()
+  return pass.entries
+end
+
+--- Initial parameters of a network.
+-- @param key key: tensor by tensor, key:fold(path) draws the values
+-- @param x tensor [n, ...] or part of a data set: only the shape of a row and the type matter
+-- @return params
+function Net:init(key, x)
+  expect.key("net:init: key", key)
+  local entries = trace_model.recording(find_parameters, self, one_row(x))
+  local layout, tensors = parameters.layout(entries), {}
+  for i, entry in ipairs(entries) do
+    local shape = layout[i].shape
+    tensors[entry.name] = expect.tensor(("net:init: initial value of '%s'"):format(entry.name),
+      entry.init(key:fold(entry.name), shape), "a tensor " .. shapes.text(shape))
+  end
+  return parameters.pack(layout, tensors)
+end
+
+-- Params, or a plain table of tensors by path.
+local function is_params(value)
+  return parameters.is(value) or type(value) == "table" and not getmetatable(value)
+end
+
+--- The network's output, or outputs if it gives several. uint8 inputs are images: they become
+-- x / 255; other types reach the network as they are, in init, steps and predictions too.
+-- @param params as init gives them, or any table of tensors by path
+-- @param x tensor [n, ...]
+-- @param opts table: key= (for dropout), train=false
+function Net:apply(params, x, opts)
+  opts = options.check("net:apply", opts, {
+    key = "key", train = {type = "boolean", default = false},
+  })
+  if not is_params(params) then
+    fail.expected("net:apply: params", "params, as net:init gives them", params)
+  end
+  x = network_input.seen(expect.tensor("net:apply: x", x, "a tensor [n, ...]"))
+  return frame.run({params = params, key = opts.key, train = opts.train}, self.forward, x)
+end
+
+--- A network from a function of its input, as Haiku's transform: layers made and called inside are
+-- given paths and parameters.
+--     net = bnn.transform(function(x) return bnn.nn.linear(10)(bnn.nn.linear(64)(x):relu()) end)
+function M.transform(f)
+  if type(f) ~= "function" then fail.expected("bnn.transform: f", "a function", f) end
+  return setmetatable({forward = f}, Net)
+end
+
+expect_model.check_methods(Net, "net", expect_model.has "forward")
+
+return M

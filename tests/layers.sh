@@ -120,10 +120,8 @@ rooms_of() {
   esac
 }
 
-# Arrows that run up or in a circle still, to be cut: "FROM TO" a line, below scripts/bnn.
-ups=''
-
 # arrows LAYER: "FROM TO" for each include or require of another file of the layer, files below it.
+# pcall(require, "bnn.x") is one too; require("bnn.x.y_" .. name) is one to each file that it may mean.
 arrows() {
   (cd "$code/$1" && find . -name '*.[ch]' -o -name '*.def' -o -name '*.lua') | LC_ALL=C sort |
     awk -v layer="$code/$1/" '
@@ -136,9 +134,12 @@ arrows() {
         if (match(line, /^[ \t]*#[ \t]*include[ \t]*"[^"]+/)) {
           to = substr(line, RSTART, RLENGTH); sub(/.*["\/]/, "", to); arrow(to)
         }
-        while (match(line, /require[ (]*["\047][a-z_0-9.]+/)) {
+        while (match(line, /require[ (,]*["\047][a-z_0-9.]+["\047]?( *[.][.])?/)) {
           to = substr(line, RSTART, RLENGTH); line = substr(line, RSTART + RLENGTH)
-          sub(/.*["\047]/, "", to); arrow(to)
+          is_prefix = to ~ /[.][.]$/
+          sub(/^[^"\047]*["\047]/, "", to); sub(/["\047].*/, "", to)
+          if (!is_prefix) arrow(to)
+          else for (name in of) if (index(name, to) == 1) arrow(name)
         }
       }
     }'
@@ -147,16 +148,13 @@ arrows() {
 # check_rooms LAYER: arrows that run up, rooms that are not in the list or too full, circles.
 check_rooms() {
   local found
-  arrows "$1" | sort -u >"$code/all"
-  grep -vxF "${ups:-none}" "$code/all" >"$code/arrows"
+  arrows "$1" | sort -u >"$code/arrows"
   found=$({
     awk -v layer="$1" -v rooms="$(rooms_of "$1" | xargs)" '
       function room(file) { return sub("/[^/]*$", "", file) ? file : "." }
       BEGIN { n = split(rooms, name, " "); for (i = 1; i <= n; i++) depth[name[i]] = i }
       depth[room($2)] < depth[room($1)] { print layer "/" $1 ": looks up to " layer "/" $2 }' \
       "$code/arrows"
-    [ "$1" != scripts/bnn ] || [ -z "$ups" ] || grep -vxF "$(cat "$code/all")" <<<"$ups" |
-      sed 's/$/: no such arrow any more/'
     (cd "$1" && find . -type f -name '*.[chl]*') | sed 's|^\./||; s|/*[^/]*$||; s|^$|.|' | sort | uniq -c |
       awk -v layer="$1" -v rooms=" $(rooms_of "$1" | xargs) " '
         !index(rooms, " " $2 " ") { print layer "/" $2 ": not in the list of rooms of tests/layers.sh" }
@@ -168,6 +166,15 @@ check_rooms() {
   violations=$((violations + $(wc -l <<<"$found")))
 }
 for layer in runtime bindings scripts/bnn; do check_rooms $layer; done
+
+# Modules that are required are there: files of scripts/, or what the bindings open ("bnn.core").
+while IFS=: read -r file line module; do
+  path=scripts/${module//.//}
+  [ -f "$path.lua" ] || [ -f "$path/init.lua" ] || grep -rqF "\"$module\"" bindings && continue
+  echo "$file:$line: there is no module $module"
+  violations=$((violations + 1))
+done < <(cd "$code" && grep -rnoE 'require[ (,]*["'\'']bnn[a-z_0-9.]*["'\'']( *\.\.)?' scripts experiments |
+  sed -nE "s/:require[ (,]*[\"']([a-z_0-9.]*)[\"']\$/:\1/p" | LC_ALL=C sort -t: -k1,1 -k2,2n)
 
 # A name says which file is meant: unique across the tree (init.lua, tools and experiments, which are
 # called as what they do, and the fuzzers' inputs aside).

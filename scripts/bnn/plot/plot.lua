@@ -14,18 +14,17 @@
 -- first, and is blue.
 local fail = require "bnn.base.fail"
 local figure = require "bnn.plot.figure"
-local files = require "bnn.data.files"
-local folders = require "bnn.base.folders"
-local gnuplot = require "bnn.plot.gnuplot"
-local image_grid = require "bnn.plot.image_grid"
 local kinds = require "bnn.base.kinds"
 local options = require "bnn.base.options"
 local plot_axes = require "bnn.plot.plot_axes"
 local plot_bars = require "bnn.plot.plot_bars"
 local plot_columns = require "bnn.plot.plot_columns"
+local plot_curves = require "bnn.plot.plot_curves"
 local plot_heatmap = require "bnn.plot.plot_heatmap"
+local plot_images = require "bnn.plot.plot_images"
 local plot_lines = require "bnn.plot.plot_lines"
-local plot_pixels = require "bnn.plot.plot_pixels"
+local plot_predictions = require "bnn.plot.plot_predictions"
+local plot_reliability = require "bnn.plot.plot_reliability"
 local plot_style = require "bnn.plot.plot_style"
 
 local M = {}
@@ -35,9 +34,9 @@ local COLUMN = plot_columns.COLUMN
 --- The colours by name; wherever a colour is taken, "#rrggbb" is too.
 M.colours = plot_style.colours
 
--- Figures of predictions, from files of their own.
-for _, file in ipairs{"plot_curves", "plot_reliability", "plot_predictions"} do
-  for name, draw in pairs(require("bnn.plot." .. file)) do M[name] = draw end
+-- Grids of images and figures of predictions, from files of their own.
+for _, family in ipairs{plot_images, plot_curves, plot_reliability, plot_predictions} do
+  for name, draw in pairs(family) do M[name] = draw end
 end
 
 -- ---- lines ----
@@ -170,84 +169,6 @@ function M.heatmap(opts)
   figure.check(what, opts)
   plot_axes.check_range(what, "zrange", opts.zrange, false)
   return figure.render(plot_heatmap.commands(what, opts), opts)
-end
-
--- ---- images ----
-
-local WIDEST = 32768 -- what our own reader takes
-
-local function check_extent(what, x, opts)
-  local rows = (x:size(1) + opts.columns - 1) // opts.columns
-  local height = (rows * (x:size(2) + opts.gap) - opts.gap) * opts.scale
-  local width = (opts.columns * (x:size(3) + opts.gap) - opts.gap) * opts.scale
-  if math.max(height, width) <= WIDEST then return end
-  fail("%s: expected a grid of at most %d pixels each way, got %d x %d", what, WIDEST, width,
-    height)
-end
-
-local function check_sheet_path(what, opts)
-  if opts.captions and not opts.path then
-    fail("%s: path: expected a file to draw captions into, got nothing", what)
-  end
-  local kind = opts.path and gnuplot.kind_of(opts.path)
-  if opts.path and kind ~= "png" and not (kind == "svg" and opts.captions) then
-    fail("%s: path: expected a name that ends in .png%s, got %q", what,
-      opts.captions and " or .svg" or "", opts.path)
-  end
-end
-
-local function check_captions(what, x, captions)
-  if captions and #captions ~= x:size(1) then
-    fail("%s: captions: expected %d, one for each image, got %d", what, x:size(1), #captions)
-  end
-end
-
-local images_spec = {
-  x = {type = "tensor", required = true}, columns = {type = "integer", min = 1},
-  gap = {type = "integer", min = 0, max = 1000}, background = {type = "number", min = 0, max = 1},
-  scale = {type = "integer", min = 1, max = 100}, path = "string",
-  captions = {type = "string", list = true},
-}
-
-local LEAST_CAPTIONED = 168 -- pixels, over which a caption can still be read at half its size
-
--- What depends on the other options: a square, and room and white paper for captions.
-local function fill_in(opts, n, width)
-  local captioned = math.min(math.ceil(LEAST_CAPTIONED / width), 100)
-  opts.scale = opts.scale or opts.captions and captioned or 3
-  opts.columns = math.min(opts.columns or math.ceil(math.sqrt(n)), n)
-  opts.gap = opts.gap or opts.captions and 3 or 1
-  opts.background = math.floor((opts.background or opts.captions and 1 or 0) * 255 + 0.5)
-end
-
---- Grey images side by side in one picture, in rows from the top left.
---     bnn.plot.images{x = samples, columns = 4, path = "samples.png"}
--- @param opts table:
---   x= tensor [n, h, w] or [n, 1, h, w]: u8, or real from 0 (black) to 1; what lies outside is
---     clipped, and what is not a number is a middle grey (128 of 255)
---   columns= images in a row (a square when left out); gap=1 pixels of an image between them (3
---     with captions); background=0 the grey of gaps and of places left over, 0 to 1 (1 with
---     captions)
---   scale=3 pixels of the picture, each way, for one of an image (with captions as many as make it
---     168 wide)
---   path= a file that ends in .png, or with captions also .svg
---   captions= a list of n strings to stand under the images, 14 letters to a line; drawn by gnuplot
--- @return true, or the picture as a tensor u8 [height, width] when no path is given; or nil,
---   message
-function M.images(opts)
-  local what = "bnn.plot.images"
-  opts = options.check(what, opts, images_spec)
-  check_sheet_path(what, opts)
-  local x = plot_pixels.images(what, opts.x)
-  check_captions(what, x, opts.captions)
-  fill_in(opts, x:size(1), x:size(3))
-  check_extent(what, x, opts)
-  if opts.captions then return image_grid.draw_captioned(x, opts) end
-  local picture = image_grid.make(x, opts)
-  if not opts.path then return picture end
-  local ok, fault = folders.make_above(opts.path)
-  if not ok then return nil, fault end
-  return files.save(opts.path, picture)
 end
 
 return M

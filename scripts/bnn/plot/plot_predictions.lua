@@ -8,6 +8,7 @@ local kinds = require "bnn.base.kinds"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local plot_columns = require "bnn.plot.plot_columns"
+local plot_images = require "bnn.plot.plot_images"
 local plot_pixels = require "bnn.plot.plot_pixels"
 local pytree = require "bnn.params.pytree"
 local text_image = require "bnn.plot.text_image"
@@ -162,7 +163,7 @@ function M.predictions(opts)
   if not opts.path then
     return text_of(x, captions_of(r, x:size(1), opts.names, " "), opts)
   end
-  return require "bnn.plot.plot".images{
+  return plot_images.images{
     x = x, captions = captions_of(r, x:size(1), opts.names, "\n"), path = opts.path,
     columns = opts.columns, gap = opts.gap, background = opts.background, scale = opts.scale,
   }

@@ -28,8 +28,8 @@ static bnn_status feed(EVP_MD_CTX *sum, uint64_t *bytes, bnn_gzip *source, uint6
     BNN_TRY(bnn_gzip_read(source, block, sizeof block, &got, err));
     *bytes += got;
     if (*bytes > most)
-      return bnn_fail(err, BNN_EDATA, "%s: holds more than the %llu bytes that are wanted",
-                      bnn_gzip_name(source), (unsigned long long)most);
+      return bnn_fail(err, BNN_EDATA, "%s: expected %llu bytes, got more", bnn_gzip_name(source),
+                      (unsigned long long)most);
     if (!EVP_DigestUpdate(sum, block, got)) return fail_crypto(bnn_gzip_name(source), err);
   } while (got == sizeof block);
   return BNN_OK;
@@ -85,10 +85,10 @@ bnn_status bnn_digest_check(const bnn_digest *want, const char *path, bnn_err *e
   bnn_digest found;
   BNN_TRY(bnn_digest_file(&found, path, want->bytes, err));
   if (found.bytes != want->bytes)
-    return bnn_fail(err, BNN_EDATA, "%s: holds %llu bytes, %llu are wanted", path,
-                    (unsigned long long)found.bytes, (unsigned long long)want->bytes);
+    return bnn_fail(err, BNN_EDATA, "%s: expected %llu bytes, got %llu", path,
+                    (unsigned long long)want->bytes, (unsigned long long)found.bytes);
   if (strcasecmp(found.sha256, want->sha256) != 0)
-    return bnn_fail(err, BNN_EDATA, "%s: the SHA-256 of its payload is %s, wanted is %s", path,
-                    found.sha256, want->sha256);
+    return bnn_fail(err, BNN_EDATA, "%s: expected a payload of SHA-256 %s, got %s", path,
+                    want->sha256, found.sha256);
   return BNN_OK;
 }

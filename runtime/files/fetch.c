@@ -154,7 +154,7 @@ static bnn_status explain(const transfer *t, CURLcode code, long http, bnn_err *
   if (code == CURLE_OUT_OF_MEMORY)
     return bnn_fail(err, BNN_ENOMEM, "%s: no memory to download it", url);
   if (code == CURLE_HTTP_RETURNED_ERROR || code == CURLE_OK)
-    return bnn_fail(err, BNN_ENET, "%s: HTTP status %ld, wanted is 200", url, http);
+    return bnn_fail(err, BNN_ENET, "%s: expected HTTP status 200, got %ld", url, http);
   return bnn_fail(err, BNN_ENET, "%s: %s", url, *t->text ? t->text : lib.easy_strerror(code));
 }
 

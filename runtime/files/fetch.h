@@ -1,7 +1,7 @@
 /* fetch.h - downloading a file whose payload is known by its size and SHA-256.
  *
  * The file is written beside its place (save.h), checked (what gzip holds is, see digest.h) and
- * synced; the caller commits it.  Optional: libcurl is loaded when it is first wanted; without it, or
+ * synced; the caller commits it.  Optional: libcurl is loaded on first use; without it, or
  * built without its header (BNN_HAVE_CURL), every download fails with EIO.
  *
  * http and https only, also behind redirects, of which five are followed; certificates are checked.

@@ -70,12 +70,12 @@ static bnn_status check_magic(idx_header *h, const unsigned char magic[4], const
                     name, magic[0], magic[1], magic[2], magic[3]);
   h->type = find_type(magic[2]);
   if (!h->type)
-    return bnn_fail(err, BNN_EDATA, "%s: type %02x is none of IDX's 08, 09, 0b, 0c, 0d, 0e", name,
+    return bnn_fail(err, BNN_EDATA, "%s: expected type 08, 09, 0b, 0c, 0d or 0e, got %02x", name,
                     magic[2]);
   h->rank = magic[3];
   if (h->rank < 1 || h->rank > BNN_RANK_MAX)
-    return bnn_fail(err, BNN_EDATA, "%s: has %d dimensions, wanted 1 to %d", name, h->rank,
-                    BNN_RANK_MAX);
+    return bnn_fail(err, BNN_EDATA, "%s: expected 1 to %d dimensions, got %d", name, BNN_RANK_MAX,
+                    h->rank);
   return BNN_OK;
 }
 
@@ -291,8 +291,8 @@ bnn_status bnn_idx_check_labels(const bnn_tensor *labels, size_t classes, const 
   for (size_t i = 0; i < labels->size; i++) {
     int64_t label = bnn_tensor_get_int(labels, i);
     if (label < 0 || (uint64_t)label >= classes)
-      return bnn_fail(err, BNN_ERANGE, "%s: label %zu is %lld, wanted 0 to %lld", labels_path,
-                      i + 1, (long long)label, (long long)classes - 1);
+      return bnn_fail(err, BNN_ERANGE, "%s: label %zu: expected 0 to %lld, got %lld", labels_path,
+                      i + 1, (long long)classes - 1, (long long)label);
   }
   return BNN_OK;
 }

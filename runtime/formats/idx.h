@@ -8,7 +8,7 @@
  * for what a header claims and the file lacks (see bytes.h).  A compressed file may hold 1032 bytes
  * for each of its own.  Time: linear in what it holds.
  *
- * Errors name the file, what it holds and what was wanted.  EIO: it cannot be opened or read.
+ * Errors name the file, what was expected and what it holds.  EIO: it cannot be opened or read.
  * EDATA: it is not such a file.  ENOMEM. */
 #ifndef BNN_IDX_H
 #define BNN_IDX_H

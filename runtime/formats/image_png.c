@@ -269,14 +269,14 @@ bnn_status bnn_png_parse(bnn_tensor **out, const void *bytes, size_t n, const ch
 
 static bnn_status check_image(const bnn_tensor *x, bnn_err *err) {
   if (x->dtype != BNN_U8)
-    return bnn_fail(err, BNN_ETYPE, "an image is %s, wanted u8", bnn_dtype_name(x->dtype));
+    return bnn_fail(err, BNN_ETYPE, "expected an image of u8, got %s", bnn_dtype_name(x->dtype));
   bool fits = x->rank == 2 || (x->rank == 3 && x->dim[2] >= 1 && x->dim[2] <= 4);
   if (!fits || x->size == 0)
-    return bnn_fail(err, BNN_ESHAPE, "an image is %s, wanted [h, w] or [h, w, 1 to 4]",
+    return bnn_fail(err, BNN_ESHAPE, "expected an image [h, w] or [h, w, 1 to 4], got %s",
                     BNN_SHAPE(x));
   if (x->dim[0] > SIDE_MAX || x->dim[1] > SIDE_MAX || x->dim[0] * x->dim[1] > PIXELS_MAX)
-    return bnn_fail(err, BNN_ESHAPE, "an image is %s, at most %d x %d and %d pixels are written",
-                    BNN_SHAPE(x), SIDE_MAX, SIDE_MAX, PIXELS_MAX);
+    return bnn_fail(err, BNN_ESHAPE, "expected an image of at most %d x %d and %d pixels, got %s",
+                    SIDE_MAX, SIDE_MAX, PIXELS_MAX, BNN_SHAPE(x));
   return BNN_OK;
 }
 

@@ -53,7 +53,7 @@ static void skip_blanks(cursor *c) {
   while (c->p < c->end && strchr(" \t\n\r\f", *c->p) && *c->p) c->p++;
 }
 
-/* Whether `what` comes next, behind blanks; it is passed over then. */
+/* Skips blanks, and `what` if it comes next: whether it does. */
 static bool take(cursor *c, const char *what) {
   size_t n = strlen(what);
   skip_blanks(c);
@@ -62,31 +62,31 @@ static bool take(cursor *c, const char *what) {
   return true;
 }
 
-static bnn_status fail_at(const cursor *c, const char *wanted, bnn_err *err) {
+static bnn_status fail_at(const cursor *c, const char *expected, bnn_err *err) {
   if (c->p == c->end)
-    return bnn_fail(err, BNN_EDATA, "%s: the header ends where %s is wanted", c->name, wanted);
-  return bnn_fail(err, BNN_EDATA, "%s: the header has '%s' where %s is wanted", c->name,
-                  bnn_excerpt_of(c->p, (size_t)(c->end - c->p)).s, wanted);
+    return bnn_fail(err, BNN_EDATA, "%s: header: expected %s, got its end", c->name, expected);
+  return bnn_fail(err, BNN_EDATA, "%s: header: expected %s, got '%s'", c->name, expected,
+                  bnn_excerpt_of(c->p, (size_t)(c->end - c->p)).s);
 }
 
-static bnn_status demand(cursor *c, const char *what, const char *wanted, bnn_err *err) {
-  return take(c, what) ? BNN_OK : fail_at(c, wanted, err);
+static bnn_status expect(cursor *c, const char *what, const char *expected, bnn_err *err) {
+  return take(c, what) ? BNN_OK : fail_at(c, expected, err);
 }
 
 /* A string in quotes of either kind, without escapes. */
-static bnn_status read_string(cursor *c, const char **text, size_t *n, const char *wanted,
+static bnn_status read_string(cursor *c, const char **text, size_t *n, const char *expected,
                               bnn_err *err) {
   skip_blanks(c);
-  if (c->p == c->end || (*c->p != '\'' && *c->p != '"')) return fail_at(c, wanted, err);
+  if (c->p == c->end || (*c->p != '\'' && *c->p != '"')) return fail_at(c, expected, err);
   const char *from = c->p + 1, *to = memchr(from, *c->p, (size_t)(c->end - from));
-  if (!to || memchr(from, '\\', (size_t)(to - from))) return fail_at(c, wanted, err);
+  if (!to || memchr(from, '\\', (size_t)(to - from))) return fail_at(c, expected, err);
   *text = from;
   *n = (size_t)(to - from);
   c->p = to + 1;
   return BNN_OK;
 }
 
-/* A dim: decimal digits; Python 2 wrote some with an L behind. */
+/* A dim: decimal digits; Python 2 wrote some with an L after them. */
 static bnn_status read_dim(cursor *c, size_t *dim, bnn_err *err) {
   skip_blanks(c);
   const char *from = c->p;
@@ -111,7 +111,7 @@ static bnn_status read_dim(cursor *c, size_t *dim, bnn_err *err) {
 }
 
 static bnn_status read_shape(cursor *c, npy_header *h, bnn_err *err) {
-  BNN_TRY(demand(c, "(", "a tuple of integers", err));
+  BNN_TRY(expect(c, "(", "a tuple of integers", err));
   bool more = true;
   for (h->rank = 0; !take(c, ")"); h->rank++) {
     if (!more) return fail_at(c, "',' or ')'", err);
@@ -120,9 +120,8 @@ static bnn_status read_shape(cursor *c, npy_header *h, bnn_err *err) {
     BNN_TRY(read_dim(c, &h->dim[h->rank], err));
     more = take(c, ",");
   }
-  if (h->rank == 1 && !more) /* Python: (3) is no tuple */
-    return bnn_fail(err, BNN_EDATA, "%s: the header's shape is an integer, wanted a tuple",
-                    c->name);
+  if (h->rank == 1 && !more) /* Python: (3) is not a tuple */
+    return bnn_fail(err, BNN_EDATA, "%s: header: shape: expected a tuple, got an integer", c->name);
   return BNN_OK;
 }
 
@@ -142,7 +141,7 @@ static const char *reason_for(char kind) {
   case 'M':
   case 'm': return "dates or times";
   case 'c': return "complex numbers";
-  default: return "no type that is known here";
+  default: return "an unknown type";
   }
 }
 
@@ -160,7 +159,7 @@ static bnn_status find_type(npy_header *h, const char *text, size_t n, const cha
       h->type = &types[k];
       return BNN_OK;
     }
-  return bnn_fail(err, BNN_ETYPE, "%s: holds '%s', %s; wanted b1, u1 to u8, i1 to i8, f2, f4 or f8",
+  return bnn_fail(err, BNN_ETYPE, "%s: expected b1, u1 to u8, i1 to i8, f2, f4 or f8, got '%s', %s",
                   name, bnn_excerpt_of(text, n).s, reason_for(p < end ? *p : '?'));
 }
 
@@ -168,7 +167,7 @@ static bnn_status read_type(cursor *c, npy_header *h, bnn_err *err) {
   const char *text;
   size_t n;
   if (take(c, "["))
-    return bnn_fail(err, BNN_ETYPE, "%s: holds records of a structured type, wanted numbers",
+    return bnn_fail(err, BNN_ETYPE, "%s: expected numbers, got records of a structured type",
                     c->name);
   BNN_TRY(read_string(c, &text, &n, "a type in quotes", err));
   return find_type(h, text, n, c->name, err);
@@ -190,11 +189,11 @@ static bnn_status read_field(cursor *c, npy_header *h, unsigned *seen, bnn_err *
     if (*seen & 1u << k)
       return bnn_fail(err, BNN_EDATA, "%s: the header has '%s' twice", c->name, fields[k].key);
     *seen |= 1u << k;
-    BNN_TRY(demand(c, ":", "':'", err));
+    BNN_TRY(expect(c, ":", "':'", err));
     return fields[k].read(c, h, err);
   }
   return bnn_fail(err, BNN_EDATA,
-                  "%s: the header has a key '%s', wanted are descr, fortran_order, shape", c->name,
+                  "%s: header: expected the keys descr, fortran_order, shape, got '%s'", c->name,
                   bnn_excerpt_of(key, n).s);
 }
 
@@ -203,7 +202,7 @@ static bnn_status parse_header(npy_header *h, const char *text, size_t n, const 
   cursor c = {text, text + n, name};
   unsigned seen = 0;
   bool more = true;
-  BNN_TRY(demand(&c, "{", "'{'", err));
+  BNN_TRY(expect(&c, "{", "'{'", err));
   while (!take(&c, "}")) {
     if (!more) return fail_at(&c, "',' or '}'", err);
     BNN_TRY(read_field(&c, h, &seen, err));
@@ -236,7 +235,7 @@ static bnn_status check_magic(const unsigned char magic[8], const char *name, bn
                     "93 4e 55 4d 50 59",
                     name, magic[0], magic[1], magic[2], magic[3], magic[4], magic[5]);
   if (magic[6] < 1 || magic[6] > 3 || magic[7] != 0)
-    return bnn_fail(err, BNN_EDATA, "%s: version %d.%d of .npy, wanted 1.0, 2.0 or 3.0", name,
+    return bnn_fail(err, BNN_EDATA, "%s: expected version 1.0, 2.0 or 3.0 of .npy, got %d.%d", name,
                     magic[6], magic[7]);
   return BNN_OK;
 }

@@ -10,7 +10,7 @@
  * none for what a header claims and the file lacks (see bytes.h).  A compressed file may hold 1032
  * bytes for each of its own.  A header has at most 10,000 characters.  Time: linear in what it holds.
  *
- * Errors name the file, what it holds and what was wanted.  EIO: it cannot be opened, read or
+ * Errors name the file, what was expected and what it holds.  EIO: it cannot be opened, read or
  * written.  EDATA: it is not such a file.  ENOMEM. */
 #ifndef BNN_NPY_H
 #define BNN_NPY_H

@@ -163,8 +163,9 @@ static bnn_status check_claims(reader *r, const member *m, const zip_stat_t *s, 
   if (s->encryption_method != ZIP_EM_NONE)
     return bnn_fail(err, BNN_EDATA, "%s: is encrypted", m->name);
   if (s->comp_method != ZIP_CM_STORE && s->comp_method != ZIP_CM_DEFLATE)
-    return bnn_fail(err, BNN_EDATA, "%s: compressed by method %d, wanted 0 (stored) or 8 (deflate)",
-                    m->name, s->comp_method);
+    return bnn_fail(err, BNN_EDATA,
+                    "%s: expected compression method 0 (stored) or 8 (deflate), got %d", m->name,
+                    s->comp_method);
   if (s->comp_size > r->left)
     return bnn_fail(err, BNN_EDATA, "%s: its %llu bytes are more than the archive has left",
                     m->name, (unsigned long long)s->comp_size);
@@ -232,13 +233,13 @@ static bool is_wanted(const reader *r, const char *name, size_t n) {
   return r->n_wanted == 0;
 }
 
-/* Why a member is no array by its name; NULL when it may be one. */
+/* Why a member cannot be an array by its name; NULL if it may be one. */
 static const char *no_array(const char *name, size_t n) {
   if (n < ENDING || strcmp(name + n - ENDING, ending) != 0)
-    return "is no array, which would end in .npy";
-  if (n == ENDING) return "is no array, which would have a name before .npy";
+    return "not an array, which would end in .npy";
+  if (n == ENDING) return "not an array, which would have a name before .npy";
   if (strncmp(name, "__MACOSX/", sizeof "__MACOSX/" - 1) == 0)
-    return "is no array, but what macOS notes about one";
+    return "not an array, but what macOS notes about one";
   return has_control_character(name) ? "its name holds a control character" : NULL;
 }
 
@@ -251,7 +252,7 @@ static bnn_status check_single(const reader *r, const member *m, uint64_t i, con
   return BNN_OK;
 }
 
-/* Array i becomes the next of r->z; or is skipped, when no tensor can hold it. */
+/* Array i becomes the next of r->z; or is skipped, if no tensor can hold it. */
 static bnn_status take_array(reader *r, member *m, uint64_t i, const char *name, size_t n,
                              bnn_err *err) {
   bnn_npz *z = r->z;
@@ -292,7 +293,7 @@ static bnn_status fail_wanted(const reader *r, const char *wanted, bnn_err *err)
   for (size_t i = 0; i < z->n_skipped; i++) {
     const char *name = z->skipped[i].name;
     if (strncmp(name, wanted, n) == 0 && (name[n] == 0 || strcmp(name + n, ending) == 0))
-      return bnn_fail(err, BNN_EDATA, "%s: array '%s' %s", r->name, shown, z->skipped[i].why);
+      return bnn_fail(err, BNN_EDATA, "%s: array '%s': %s", r->name, shown, z->skipped[i].why);
   }
   return bnn_fail(err, BNN_EDATA, "%s: has no array '%s'", r->name, shown);
 }

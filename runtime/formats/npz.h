@@ -25,7 +25,7 @@
 /* A member that is no array of numbers. */
 typedef struct bnn_npz_skipped {
   char *name; /* as in the archive, so with any ".npy" */
-  char *why;  /* "holds '<U3', text; wanted ..." */
+  char *why;  /* "expected b1, ..., got '<U3', text" */
 } bnn_npz_skipped;
 
 /* The tensors of an archive in its order.  It owns them and their names, which lack the ".npy". */

@@ -163,9 +163,9 @@ static bnn_status read_dtype(bnn_safetensors_entry *e, header_text *h, bnn_err *
   bnn_json_value v;
   BNN_TRY(bnn_json_read(h->json, &v, err));
   if (v.kind != BNN_JSON_TEXT)
-    return bnn_fail(err, BNN_EDATA, "dtype is %s, wanted a string", bnn_json_kind_name(v.kind));
+    return bnn_fail(err, BNN_EDATA, "dtype: expected a string, got %s", bnn_json_kind_name(v.kind));
   const type_row *type = type_named(v.text);
-  if (!type) return bnn_fail(err, BNN_EDATA, "dtype '%s' is not known", excerpt(v.text).s);
+  if (!type) return bnn_fail(err, BNN_EDATA, "dtype: '%s' is not known", excerpt(v.text).s);
   e->dtype = type->name;
   e->as = type->as;
   return BNN_OK;
@@ -176,7 +176,8 @@ static bnn_status read_sizes(size_t *count, header_text *h, const char *what, bn
   bnn_json_value v;
   BNN_TRY(bnn_json_read(h->json, &v, err));
   if (v.kind != BNN_JSON_ARRAY)
-    return bnn_fail(err, BNN_EDATA, "%s is %s, wanted an array", what, bnn_json_kind_name(v.kind));
+    return bnn_fail(err, BNN_EDATA, "%s: expected an array, got %s", what,
+                    bnn_json_kind_name(v.kind));
   bool more = true;
   for (*count = 0;; ++*count) {
     BNN_TRY(bnn_json_next(h->json, &more, NULL, err));
@@ -185,8 +186,8 @@ static bnn_status read_sizes(size_t *count, header_text *h, const char *what, bn
       return bnn_fail(err, BNN_EDATA, "%s has more than %d numbers", what, RANK_MAX);
     BNN_TRY(bnn_json_read(h->json, &v, err));
     if (v.kind != BNN_JSON_INTEGER || v.integer < 0)
-      return bnn_fail(err, BNN_EDATA, "%s has %s at place %zu, wanted an integer from 0", what,
-                      v.kind == BNN_JSON_INTEGER ? "a negative number" : bnn_json_kind_name(v.kind),
+      return bnn_fail(err, BNN_EDATA, "%s: expected integers of at least 0, got %s at %zu", what,
+                      v.kind == BNN_JSON_INTEGER ? "a negative one" : bnn_json_kind_name(v.kind),
                       *count + 1);
     uint64_t size = (uint64_t)v.integer;
     BNN_TRY(bnn_bytes_add(&h->dims, &size, sizeof size, err));
@@ -201,7 +202,8 @@ static bnn_status read_shape(bnn_safetensors_entry *e, header_text *h, bnn_err *
 static bnn_status read_offsets(bnn_safetensors_entry *e, header_text *h, bnn_err *err) {
   size_t count, before = h->dims.n;
   BNN_TRY(read_sizes(&count, h, "data_offsets", err));
-  if (count != 2) return bnn_fail(err, BNN_EDATA, "data_offsets has %zu numbers, wanted 2", count);
+  if (count != 2)
+    return bnn_fail(err, BNN_EDATA, "data_offsets: expected 2 numbers, got %zu", count);
   const uint64_t *at = (const uint64_t *)(void *)(h->dims.p + before);
   h->dims.n = before;
   if (at[1] < at[0])
@@ -220,7 +222,7 @@ static const struct {
               {"data_offsets", "an array", read_offsets}};
 enum { FIELDS = sizeof fields / sizeof *fields };
 
-/* The value behind a key of a description; `seen` has a bit for each field.  Other keys are passed
+/* The value after a key of a description; `seen` has a bit for each field.  Other keys are passed
  * over, as the reference does. */
 static bnn_status read_field(bnn_safetensors_entry *e, header_text *h, const char *key,
                              unsigned *seen, bnn_err *err) {
@@ -237,8 +239,7 @@ static bnn_status read_fields(bnn_safetensors_entry *e, header_text *h, bnn_err 
   unsigned seen = 0;
   BNN_TRY(bnn_json_read(h->json, &v, err));
   if (v.kind != BNN_JSON_OBJECT)
-    return bnn_fail(err, BNN_EDATA, "is described by %s, wanted an object",
-                    bnn_json_kind_name(v.kind));
+    return bnn_fail(err, BNN_EDATA, "expected an object, got %s", bnn_json_kind_name(v.kind));
   for (bool more = true;;) {
     BNN_TRY(bnn_json_next(h->json, &more, &v, err));
     if (!more) break;
@@ -246,7 +247,8 @@ static bnn_status read_fields(bnn_safetensors_entry *e, header_text *h, bnn_err 
   }
   for (unsigned k = 0; k < FIELDS; k++)
     if (!(seen & 1u << k))
-      return bnn_fail(err, BNN_EDATA, "%s is missing, wanted %s", fields[k].key, fields[k].kind);
+      return bnn_fail(err, BNN_EDATA, "%s: expected %s, got nothing", fields[k].key,
+                      fields[k].kind);
   return BNN_OK;
 }
 
@@ -265,7 +267,7 @@ static bnn_status size_of(uint64_t *out, const bnn_safetensors_entry *e, const u
   return BNN_OK;
 }
 
-/* One tensor's description; its dims go behind those that are there. */
+/* One tensor's description; its dims are appended to h->dims. */
 static bnn_status read_entry(bnn_safetensors_entry *e, header_text *h, bnn_err *err) {
   uint64_t size = 0;
   size_t before = h->dims.n;
@@ -284,8 +286,8 @@ static bnn_status read_note(header_text *h, bnn_err *err) {
   bnn_safetensors_note *last = (bnn_safetensors_note *)(void *)(h->note.p + h->note.n) - 1;
   BNN_TRY(bnn_json_read(h->json, &v, err));
   if (v.kind != BNN_JSON_TEXT)
-    return bnn_fail(err, BNN_EDATA, METADATA " has %s for '%s', wanted a string",
-                    bnn_json_kind_name(v.kind), excerpt(last->key).s);
+    return bnn_fail(err, BNN_EDATA, METADATA ": '%s': expected a string, got %s",
+                    excerpt(last->key).s, bnn_json_kind_name(v.kind));
   last->length = v.length;
   last->value = keep(h, v.text, v.length);
   return BNN_OK;
@@ -298,7 +300,7 @@ static bnn_status read_notes(header_text *h, bnn_err *err) {
   BNN_TRY(bnn_json_read(h->json, &v, err));
   if (v.kind == BNN_JSON_NULL) return BNN_OK; /* none, as the reference reader has it */
   if (v.kind != BNN_JSON_OBJECT)
-    return bnn_fail(err, BNN_EDATA, METADATA " is %s, wanted an object",
+    return bnn_fail(err, BNN_EDATA, METADATA ": expected an object, got %s",
                     bnn_json_kind_name(v.kind));
   for (bool more = true;;) {
     BNN_TRY(bnn_json_next(h->json, &more, &v, err));
@@ -323,7 +325,7 @@ static bnn_status read_object(header_text *h, bnn_err *err) {
   bnn_json_value v;
   BNN_TRY(bnn_json_read(h->json, &v, err));
   if (v.kind != BNN_JSON_OBJECT)
-    return bnn_fail(err, BNN_EDATA, "the header is %s, wanted an object",
+    return bnn_fail(err, BNN_EDATA, "the header: expected an object, got %s",
                     bnn_json_kind_name(v.kind));
   for (bool more = true;;) {
     BNN_TRY(bnn_json_next(h->json, &more, &v, err));
@@ -542,8 +544,8 @@ static bnn_status check_sum(const bnn_safetensors_entry *e, uint32_t sum, bnn_er
   if (!e->has_sum || e->sum == sum) return BNN_OK;
   return bnn_fail(err, BNN_EDATA,
                   "its data are damaged, or were changed by a program that kept the checksums "
-                  "(CRC-32 %08" PRIx32 ", wanted %08" PRIx32 ")",
-                  sum, e->sum);
+                  "(expected CRC-32 %08" PRIx32 ", got %08" PRIx32 ")",
+                  e->sum, sum);
 }
 
 /* Over the file's bytes, which it keeps alive. */

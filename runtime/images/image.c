@@ -418,9 +418,9 @@ static bnn_status frame(bnn_tensor **out, const plane *p, bnn_err *err) {
 
 static bnn_status check_grey(const bnn_tensor *x, bnn_err *err) {
   if (x->dtype != BNN_U8)
-    return bnn_fail(err, BNN_ETYPE, "the image is %s, wanted u8", bnn_dtype_name(x->dtype));
+    return bnn_fail(err, BNN_ETYPE, "expected an image of u8, got %s", bnn_dtype_name(x->dtype));
   if (x->rank != 2 || x->size == 0 || !bnn_tensor_is_contiguous(x))
-    return bnn_fail(err, BNN_ESHAPE, "the image is %s%s, wanted a contiguous [h, w]", BNN_SHAPE(x),
+    return bnn_fail(err, BNN_ESHAPE, "expected a contiguous image [h, w], got %s%s", BNN_SHAPE(x),
                     bnn_tensor_is_contiguous(x) ? "" : " and strided");
   return BNN_OK;
 }

@@ -220,7 +220,7 @@ static bnn_status check_values(const bnn_tensor *x, bnn_err *err) {
   for (size_t i = 0; i < x->size; i++) {
     double v = (double)bnn_tensor_real(x)[i];
     if (v < 0 || v > 1)
-      return bnn_fail(err, BNN_ERANGE, "image %zu of x has a value of %g, 0 to 1 is wanted",
+      return bnn_fail(err, BNN_ERANGE, "x: image %zu: expected values 0 to 1, got %g",
                       i / (x->size / x->dim[0]) + 1, v);
   }
   return BNN_OK;
@@ -229,18 +229,18 @@ static bnn_status check_values(const bnn_tensor *x, bnn_err *err) {
 static bnn_status check(const bnn_tensor *x, bnn_shift_kind kind, double amount, const bnn_key *key,
                         bnn_err *err) {
   if (x->dtype != BNN_U8 && x->dtype != BNN_REAL)
-    return bnn_fail(err, BNN_ETYPE, "x is %s, u8 or %s is wanted", bnn_dtype_name(x->dtype),
-                    bnn_dtype_name(BNN_REAL));
+    return bnn_fail(err, BNN_ETYPE, "x: expected u8 or %s, got %s", bnn_dtype_name(BNN_REAL),
+                    bnn_dtype_name(x->dtype));
   if (x->rank != 3 && x->rank != 4)
-    return bnn_fail(err, BNN_ESHAPE, "x is %s, [n, h, w] or [n, channels, h, w] is wanted",
+    return bnn_fail(err, BNN_ESHAPE, "x: expected [n, h, w] or [n, channels, h, w], got %s",
                     BNN_SHAPE(x));
   if ((unsigned)kind >= BNN_SHIFT_COUNT)
     return bnn_fail(err, BNN_ERANGE, "there is no shift %d", (int)kind);
   if (!(amount >= rows[kind].least && amount <= rows[kind].most))
-    return bnn_fail(err, BNN_ERANGE, "%s of %s is %g, %g to %g is wanted", rows[kind].amount,
-                    rows[kind].name, amount, rows[kind].least, rows[kind].most);
+    return bnn_fail(err, BNN_ERANGE, "%s of %s: expected %g to %g, got %g", rows[kind].amount,
+                    rows[kind].name, rows[kind].least, rows[kind].most, amount);
   if (!key && (kind == BNN_SHIFT_NOISE || kind == BNN_SHIFT_OCCLUDE))
-    return bnn_fail(err, BNN_ERANGE, "%s wants a key", rows[kind].name);
+    return bnn_fail(err, BNN_ERANGE, "%s: expected a key, got none", rows[kind].name);
   return check_values(x, err);
 }
 

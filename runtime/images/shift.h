@@ -46,7 +46,7 @@ const char *bnn_shift_name(bnn_shift_kind kind);
  * are to go one way; noise and occlude want one.  *out: owned by the caller.  Works on all threads
  * of the context.
  * ETYPE, ESHAPE: x is no such tensor.  ERANGE: the amount, or a value of x, is out of range; there
- * is no key where one is wanted.  ESTOP: the context was stopped.  ENOMEM. */
+ * is no key for a shift that draws.  ESTOP: the context was stopped.  ENOMEM. */
 bnn_status bnn_shift(bnn_tensor **out, bnn_context *context, const bnn_tensor *x,
                      bnn_shift_kind kind, double amount, const bnn_key *key, bnn_err *err);
 

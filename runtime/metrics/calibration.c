@@ -18,10 +18,11 @@ static size_t bin_of(double confidence, bool single, size_t bins) {
 bnn_status bnn_bin_confidences(uint32_t *bin, const double *confidence, size_t n, bool single,
                                size_t bins, bnn_err *err) {
   if (bins < 1 || bins > BNN_BINS_MAX)
-    return bnn_fail(err, BNN_ERANGE, "%zu bins, wanted 1 to %d", bins, BNN_BINS_MAX);
+    return bnn_fail(err, BNN_ERANGE, "bins: expected 1 to %d, got %zu", BNN_BINS_MAX, bins);
   for (size_t i = 0; i < n; i++) {
     if (!(confidence[i] >= 0 && confidence[i] <= 1 + BNN_PROBABILITY_SLACK))
-      return bnn_fail(err, BNN_ERANGE, "confidence %zu is %g, wanted 0 to 1", i + 1, confidence[i]);
+      return bnn_fail(err, BNN_ERANGE, "confidence %zu: expected 0 to 1, got %g", i + 1,
+                      confidence[i]);
     bin[i] = (uint32_t)bin_of(confidence[i], single, bins);
   }
   return BNN_OK;

@@ -115,8 +115,9 @@ static bnn_status check_text(const bnn_csv_records *in, bnn_err *err) {
   size_t n = (size_t)(in->end - in->p);
   const char *zero = n ? memchr(in->p, 0, n) : NULL;
   if (!zero) return BNN_OK;
-  return bnn_fail(err, BNN_EDATA, "%s: byte %zu is zero: no text, or one in UTF-16, wanted UTF-8",
-                  in->name, (size_t)(zero - in->p) + 1);
+  return bnn_fail(err, BNN_EDATA,
+                  "%s: expected text in UTF-8, got a zero byte at %zu (is it UTF-16?)", in->name,
+                  (size_t)(zero - in->p) + 1);
 }
 
 static bnn_status parse_all(bnn_csv_parser *t, bnn_err *err) {

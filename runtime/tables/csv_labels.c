@@ -108,7 +108,7 @@ static bnn_status check_label(const bnn_csv_parser *t, size_t i, bool among_text
   double v;
   if (bnn_csv_is_missing(c) && !c->quoted && !(among_text && may_be_class(c)))
     return fail_label(t, i, "stands for a missing label", err);
-  if (has_comma(c)) return fail_label(t, i, "has a comma, wanted a number with a point", err);
+  if (has_comma(c)) return fail_label(t, i, "has a comma, expected a number with a point", err);
   if (!among_text && bnn_csv_number(&v, c) && !(fabs(v) <= bnn_csv_real_max()))
     return fail_label(t, i, "is more than a " BNN_REAL_NAME " can hold", err);
   return BNN_OK;
@@ -127,7 +127,7 @@ static bnn_status fail_class(const bnn_csv_parser *t, size_t i, const cell *labe
     at += (size_t)snprintf(known + at, sizeof known - at, "%s%s", t->o->class_name[k], comma);
   }
   return bnn_fail(err, BNN_EDATA,
-                  "%s: row %zu, column %zu: class '%s' is none of the %zu known: %s", t->in.name,
+                  "%s: row %zu, column %zu: class '%s' is not one of the %zu known: %s", t->in.name,
                   i + 1, t->label + 1, bnn_csv_shown(label).s, t->o->classes, known);
 }
 

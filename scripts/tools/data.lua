@@ -110,9 +110,9 @@ local function title_of(data, part, i)
   return name and ("%d: %s"):format(i, name) or ("%d"):format(i)
 end
 
--- Writes the images, lists of rows, as one picture, pixel by pixel.
+-- Writes the images, lists of rows, as one image, pixel by pixel.
 local function save_png(path, images, across)
-  local ending = "--png=%s: the name of a file that ends in .png is wanted"
+  local ending = "--png: expected a path that ends in .png, got '%s'"
   assert_or_exit(path:find "%.png$", ending:format(path))
   assert_or_exit(bnn.plot.images{x = bnn.tensor(images), columns = across, scale = 1, path = path})
   print(("%s: %d images"):format(path, #images))
@@ -176,7 +176,7 @@ local function fault_of(file, row)
   if file.fault then return file.fault end
   local wanted = known_hash(row, file.name)
   if not row then return "is of no known set, SHA-256 " .. file.sha256 end
-  if not wanted then return ("is none of %s's known files"):format(row.name) end
+  if not wanted then return ("is not one of %s's known files"):format(row.name) end
   if file.sha256 == wanted then return nil end
   return ("differs: SHA-256 %s, %s's is %s"):format(file.sha256, row.name, wanted)
 end
@@ -210,7 +210,7 @@ local function verify(_, words)
       right, wrong = right + r, wrong + w
     end
   end
-  local none = "%s: no IDX files there; wanted are %s and so on, plain or .gz"
+  local none = "%s: no IDX files there; expected %s and so on, plain or .gz"
   assert_or_exit(right + wrong > 0, none:format(dir, FILES[1][1]))
   local text = "%s: %d of %d files are not what they should be"
   assert_or_exit(wrong == 0, text:format(dir, wrong, right + wrong))
@@ -220,7 +220,7 @@ end
 
 local commands = {
   list = {
-    about = "what is here and where, and what can be had", run = list,
+    about = "list what is here and where, and what is available", run = list,
     words = "", least = 0, most = 0,
   },
   get = {
@@ -232,7 +232,7 @@ local commands = {
       .. "INDEX (1 is the first, -1 the last, 1..20 the first twenty)",
     run = show, words = " NAME [INDEX ...]", least = 1, most = math.huge,
     defaults = {
-      part = {nil, "which part (default: train where there is one)", choices = {"train", "test"}},
+      part = {nil, "which part (default: train if there is one)", choices = {"train", "test"}},
       dir = {nil, "the folder that holds the set"},
       colour = {"auto", "how a terminal shows grey", choices = {"auto", "24bit", "256", "none"}},
       png = {nil, "write the images into this file instead"},
@@ -278,7 +278,7 @@ local function main(argv)
   local word = argv[1]
   if not word or word == "-h" or word == "--help" or word == "help" then
     print_help(word and io.stdout or io.stderr)
-    return assert_or_exit(word, "a command is wanted: " .. table.concat(ORDER, ", "))
+    return assert_or_exit(word, "expected a command: " .. table.concat(ORDER, ", "))
   end
   local command = find_command(word)
   local defaults, program = command.defaults or {}, ("%s %s%s"):format(PROGRAM, word, command.words)

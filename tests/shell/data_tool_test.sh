@@ -70,7 +70,7 @@ equal "--help keeps to 80 columns" 0 "$(awk 'length($0) > 80' "$T/out" | wc -l)"
 data show --help
 has "show --help" "--part=train|test" "$out"
 "$bnnlua" -m data >"$T/out" 2>"$T/err"
-equal "no command" "1 bnnlua: a command is wanted: list, get, show, verify" "$? $(tail -1 "$T/err")"
+equal "no command" "1 bnnlua: expected a command: list, get, show, verify" "$? $(tail -1 "$T/err")"
 equal "... the usage is no result" "usage: $(head -1 "$T/err" | cut -c8-)" "$(head -1 "$T/err")$(cat "$T/out")"
 [ "$can_hash" = true ] || { echo "data_tool_test: built without libcrypto: the rest is skipped"
   echo "$passed passed, $failed failed"; exit $failed; }
@@ -149,7 +149,7 @@ equal "show --png into a file" 1 $rc
 for index in 31 -31 0 x 1.5; do
   refused "show: index $index" "$index is no index: 1 to 30, or -1 to -30 from the end" show "$T/plain" $index
 done
-refused "show: --png of another kind" "--png=$T/x.jpg: the name of a file that ends in .png is wanted" \
+refused "show: --png of another kind" "--png: expected a path that ends in .png, got '$T/x.jpg'" \
   show "$T/plain" 1 --png="$T/x.jpg"
 refused "show: a folder without data" "$T/empty: no IDX files there" show "$T/empty"
 refused "show: no data offline" "BNNLUA_OFFLINE is set" show small
@@ -240,7 +240,7 @@ if [ -n "$server" ]; then
   BNNLUA_MIRRORS=$at/missing,$at/good
   data get small
   equal "get" "0 small: $T/cache/bnnlua/small (4 files downloaded)" "$rc $out"
-  has "get: what failed before" "$at/missing/train-images-idx3-ubyte.gz: HTTP status 404, wanted is 200; trying the next mirror" "$err"
+  has "get: what failed before" "$at/missing/train-images-idx3-ubyte.gz: expected HTTP status 200, got 404; trying the next mirror" "$err"
   equal "get: a line a file and one a failure" 6 "$(wc -l <"$T/err")"
   data get small glyphs
   has "get again" "(was there already)" "$out"

@@ -25,7 +25,7 @@ local function array_of(archive, part_name, what)
   for _, name in ipairs{what .. "_" .. part_name, part_name .. "_" .. what} do
     if archive.arrays[name] then return archive.arrays[name] end
     local why = archive.skipped[name .. ".npy"]
-    if why then return malformed(archive.path, "array '%s' %s", name, why) end
+    if why then return malformed(archive.path, "array '%s': %s", name, why) end
   end
 end
 
@@ -65,7 +65,7 @@ local function from_npz(path, opts)
     data[name] = made
   end
   if not next(data) and arrays.x then
-    if skipped["y.npy"] then return malformed(path, "array 'y' %s", skipped["y.npy"]) end
+    if skipped["y.npy"] then return malformed(path, "array 'y': %s", skipped["y.npy"]) end
     local made, fault = part_of(path, arrays.x, arrays.y)
     if not made then return nil, fault end
     data.train = made

@@ -68,7 +68,7 @@ START_TEST(a_long_message_is_read_in_pieces_and_no_more_than_wanted_of_it) {
   memset(text, 'a', sizeof text);
   const char *path = write_file("long", text, sizeof text, true);
   ck_refuses(bnn_digest_file(&digest, path, MILLION - 1, &err), BNN_EDATA,
-             "holds more than the 999999 bytes");
+             "expected 999999 bytes, got more");
   ck_assert_uint_eq(digest.bytes, 77);
   ck_succeeds(bnn_digest_file(&digest, path, MILLION, &err));
   ck_assert_str_eq(digest.sha256, million_a);
@@ -80,11 +80,10 @@ START_TEST(a_check_names_what_differs) {
   bnn_digest want = {.bytes = 3};
   memcpy(want.sha256, known[1].sha256, sizeof want.sha256);
   ck_succeeds(bnn_digest_check(&want, write_file("abc", "abc", 3, true), &err));
-  ck_refuses(
-      bnn_digest_check(&want, write_file("abd", "abd", 3, true), &err), BNN_EDATA,
-      "a52d159f262b2c6ddb724a61840befc36eb30c88877a4030b65cbe86298449c9, wanted is ba7816bf");
+  ck_refuses(bnn_digest_check(&want, write_file("abd", "abd", 3, true), &err), BNN_EDATA,
+             "got a52d159f262b2c6ddb724a61840befc36eb30c88877a4030b65cbe86298449c9");
   ck_refuses(bnn_digest_check(&want, write_file("ab", "ab", 2, true), &err), BNN_EDATA,
-             "holds 2 bytes, 3 are wanted");
+             "expected 3 bytes, got 2");
   ck_refuses(bnn_digest_check(&want, in_folder("absent"), &err), BNN_EIO, "No such file");
 }
 END_TEST

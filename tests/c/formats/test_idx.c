@@ -210,12 +210,12 @@ static const struct {
     ROW("\0\1\10\1\0\0\0\1a", "starts with 00 01 08 01"),
     ROW("\1\0\10\1\0\0\0\1a", "starts with 01 00 08 01"),
     ROW("\1\10\0\0\1\0\0\0a", "starts with 01 08 00 00"),
-    ROW("\0\0\12\1\0\0\0\1a", "type 0a is none of IDX's"),
-    ROW("\0\0\7\1\0\0\0\1a", "type 07 is none of IDX's"),
-    ROW("\0\0\xff\1\0\0\0\1a", "type ff is none of IDX's"),
-    ROW("\0\0\10\0", "has 0 dimensions, wanted 1 to 8"),
-    ROW("\0\0\10\11\0\0\0\1\0\0\0\1\0\0\0\1", "has 9 dimensions, wanted 1 to 8"),
-    ROW("\0\0\10\xff\0\0\0\1", "has 255 dimensions"),
+    ROW("\0\0\12\1\0\0\0\1a", "expected type 08, 09, 0b, 0c, 0d or 0e, got 0a"),
+    ROW("\0\0\7\1\0\0\0\1a", "expected type 08, 09, 0b, 0c, 0d or 0e, got 07"),
+    ROW("\0\0\xff\1\0\0\0\1a", "expected type 08, 09, 0b, 0c, 0d or 0e, got ff"),
+    ROW("\0\0\10\0", "expected 1 to 8 dimensions, got 0"),
+    ROW("\0\0\10\11\0\0\0\1\0\0\0\1\0\0\0\1", "expected 1 to 8 dimensions, got 9"),
+    ROW("\0\0\10\xff\0\0\0\1", "expected 1 to 8 dimensions, got 255"),
     ROW("\0\0\10\1\0\0\0\0", "[0] of u8 has no elements"),
     ROW("\0\0\10\3\0\0\0\0\0\0\0\34\0\0\0\34", "[0, 28, 28] of u8 has no elements"),
     ROW("\0\0\10\3\0\0\0\1\0\0\0\34\0\0\0\0", "[1, 28, 0] of u8 has no elements"),
@@ -437,9 +437,9 @@ END_TEST
 START_TEST(labels_outside_their_classes_are_named) {
   bnn_tensor *labels = tensor_of(BNN_I32, DIMS(4), VALUES(0, 9, 10, -1));
   ck_refuses(bnn_idx_check_labels(labels, 10, "y", &err), BNN_ERANGE,
-             "y: label 3 is 10, wanted 0 to 9");
+             "y: label 3: expected 0 to 9, got 10");
   ck_refuses(bnn_idx_check_labels(labels, 11, "y", &err), BNN_ERANGE,
-             "y: label 4 is -1, wanted 0 to 10");
+             "y: label 4: expected 0 to 10, got -1");
   bnn_tensor_set(labels, 3, 3);
   ck_succeeds(bnn_idx_check_labels(labels, 11, "y", &err));
   bnn_tensor_unref(labels);

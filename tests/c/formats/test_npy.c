@@ -223,29 +223,30 @@ END_TEST
 static const struct {
   const char *header, *words;
 } header_row[] = {
-    {"", "the header ends where '{' is wanted"},
-    {"[]", "the header has '[]' where '{' is wanted"},
-    {"{" U1 KEYS, "the header ends where ',' or '}' is wanted"},
-    {"{" U1 KEYS "} x", "the header has 'x' where its end is wanted"},
-    {"{" U1 KEYS ", 'extra': 1}", "has a key 'extra', wanted are descr, fortran_order, shape"},
+    {"", "header: expected '{', got its end"},
+    {"[]", "header: expected '{', got '[]'"},
+    {"{" U1 KEYS, "header: expected ',' or '}', got its end"},
+    {"{" U1 KEYS "} x", "header: expected its end, got 'x'"},
+    {"{" U1 KEYS ", 'extra': 1}", "expected the keys descr, fortran_order, shape, got 'extra'"},
     {"{" KEYS "}", "lacks 'descr'"},
     {"{" U1 "'shape': (3,)}", "lacks 'fortran_order'"},
     {"{" U1 "'fortran_order': False}", "lacks 'shape'"},
     {"{" U1 U1 KEYS "}", "has 'descr' twice"},
-    {"{descr: '|u1', " KEYS "}", "where a key in quotes is wanted"},
-    {"{'de\\x73cr': '|u1', " KEYS "}", "where a key in quotes is wanted"},
-    {"{'descr' '|u1', " KEYS "}", "where ':' is wanted"},
-    {"{'descr': |u1, " KEYS "}", "where a type in quotes is wanted"},
-    {"{'descr': '|u1, " KEYS "}", "holds '|u1, ', no type"},
-    {"{" U1 "'fortran_order': 0, 'shape': (3,)}", "'0, 'shape': (3,)}' where True or False"},
-    {"{" U1 "'fortran_order': False, 'shape': [3]}", "where a tuple of integers is wanted"},
-    {"{" U1 "'fortran_order': False, 'shape': (3)}", "shape is an integer, wanted a tuple"},
-    {"{" U1 "'fortran_order': False, 'shape': (3.0,)}", "'.0,)}' where ',' or ')' is wanted"},
-    {"{" U1 "'fortran_order': False, 'shape': (1 2)}", "'2)}' where ',' or ')' is wanted"},
-    {"{" U1 "'fortran_order': False, 'shape': (,)}", "',)}' where an integer is wanted"},
+    {"{descr: '|u1', " KEYS "}", "header: expected a key in quotes, got '"},
+    {"{'de\\x73cr': '|u1', " KEYS "}", "header: expected a key in quotes, got '"},
+    {"{'descr' '|u1', " KEYS "}", "header: expected ':', got '"},
+    {"{'descr': |u1, " KEYS "}", "header: expected a type in quotes, got '"},
+    {"{'descr': '|u1, " KEYS "}", "got '|u1, ', an unknown type"},
+    {"{" U1 "'fortran_order': 0, 'shape': (3,)}",
+     "expected True or False, got '0, 'shape': (3,)}'"},
+    {"{" U1 "'fortran_order': False, 'shape': [3]}", "header: expected a tuple of integers, got '"},
+    {"{" U1 "'fortran_order': False, 'shape': (3)}", "shape: expected a tuple, got an integer"},
+    {"{" U1 "'fortran_order': False, 'shape': (3.0,)}", "expected ',' or ')', got '.0,)}'"},
+    {"{" U1 "'fortran_order': False, 'shape': (1 2)}", "expected ',' or ')', got '2)}'"},
+    {"{" U1 "'fortran_order': False, 'shape': (,)}", "expected an integer, got ',)}'"},
     {"{" U1 "'fortran_order': False, 'shape': (-3,)}", "a dim is negative: '-3,)}'"},
-    {"{" U1 "'fortran_order': False, 'shape': (010,)}", "'010,)}' where an integer is wanted"},
-    {"{" U1 "'fortran_order': False, 'shape': (0x3,)}", "'x3,)}' where"},
+    {"{" U1 "'fortran_order': False, 'shape': (010,)}", "expected an integer, got '010,)}'"},
+    {"{" U1 "'fortran_order': False, 'shape': (0x3,)}", "got 'x3,)}'"},
     {"{" U1 "'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1)}", "more than 8 dimensions"},
     {"{" U1 "'fortran_order': False, 'shape': (18446744073709551616,)}",
      "dim 18446744073709551616 is more than memory can address"},
@@ -256,18 +257,19 @@ static const struct {
     {"{'descr': '|i1', 'fortran_order': False, 'shape': (4611686018427387904,)}",
      "[4611686018427387904] of i1 is more than memory"},
     {"{'descr': '|O', " KEYS "}", "'|O', Python objects (pickle), which may run code"},
-    {"{'descr': '<U7', " KEYS "}", "'<U7', text; wanted b1, u1 to u8"},
+    {"{'descr': '<U7', " KEYS "}",
+     "expected b1, u1 to u8, i1 to i8, f2, f4 or f8, got '<U7', text"},
     {"{'descr': '|S7', " KEYS "}", "'|S7', text"},
     {"{'descr': '|V4', " KEYS "}", "'|V4', raw records"},
     {"{'descr': '<c8', " KEYS "}", "'<c8', complex numbers"},
     {"{'descr': '<M8[ns]', " KEYS "}", "'<M8[ns]', dates or times"},
-    {"{'descr': '<f16', " KEYS "}", "'<f16', no type that is known here"},
-    {"{'descr': '', " KEYS "}", "'', no type that is known here"},
-    {"{'descr': '<', " KEYS "}", "'<', no type"},
-    {"{'descr': '<u3', " KEYS "}", "'<u3', no type"},
+    {"{'descr': '<f16', " KEYS "}", "'<f16', an unknown type"},
+    {"{'descr': '', " KEYS "}", "'', an unknown type"},
+    {"{'descr': '<', " KEYS "}", "'<', an unknown type"},
+    {"{'descr': '<u3', " KEYS "}", "'<u3', an unknown type"},
     {"{'descr': [('a', '<f4'), ('b', '|O')], " KEYS "}", "records of a structured type"},
-    {"{'descr': '\n\x1b[2J\xff', " KEYS "}", "'\\n\\x1b[2J\\xff', no type"},
-    {"__import__('os').system('id')", "'__import__('os').system('id')' where '{' is wanted"},
+    {"{'descr': '\n\x1b[2J\xff', " KEYS "}", "'\\n\\x1b[2J\\xff', an unknown type"},
+    {"__import__('os').system('id')", "expected '{', got '__import__('os').system('id')'"},
 };
 enum { HEADER_COUNT = sizeof header_row / sizeof *header_row };
 
@@ -284,8 +286,8 @@ START_TEST(what_is_wrong_around_a_header_is_said) {
   refuses(BYTES("\x93NUMPY\1\0\x76\0{'de"), "ends after 14 bytes, within an .npy header of 128");
   refuses(BYTES("\x93NUMPY\2\0\x76\0\0\0{'de"), "ends after 16 bytes, within an .npy header of");
   refuses(BYTES("PK\3\4zip!"), "starts with 50 4b 03 04 7a 69, an .npy file with 93 4e 55 4d");
-  refuses(BYTES("\x93NUMPY\4\0\1\0{"), "version 4.0 of .npy, wanted 1.0, 2.0 or 3.0");
-  refuses(BYTES("\x93NUMPY\1\1\1\0{"), "version 1.1 of .npy");
+  refuses(BYTES("\x93NUMPY\4\0\1\0{"), "expected version 1.0, 2.0 or 3.0 of .npy, got 4.0");
+  refuses(BYTES("\x93NUMPY\1\1\1\0{"), "of .npy, got 1.1");
   refuses(BYTES("\x93NUMPY\1\0\x11\x27{"), "a header of 10001 characters, at most 10000 are read");
   refuses(BYTES("\x93NUMPY\2\0\xff\xff\xff\xff{"), "a header of 4294967295 characters");
 }

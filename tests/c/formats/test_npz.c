@@ -15,13 +15,15 @@ static const struct {
   const char *file, *words;
 } bad_row[] = {
     {"bad_name_control", "digits: Zip archive inconsistent"},
-    {"bad_name_txt", "digits: a.txt: is no array, which would end in .npy"},
-    {"bad_name_dir", "digits: a/: is no array"},
-    {"bad_name_bare", "digits: .npy: is no array"},
-    {"bad_text_only", "digits: names.npy: holds '<U3', text"},
+    {"bad_name_txt", "digits: a.txt: not an array, which would end in .npy"},
+    {"bad_name_dir", "digits: a/: not an array"},
+    {"bad_name_bare", "digits: .npy: not an array"},
+    {"bad_text_only",
+     "digits: names.npy: expected b1, u1 to u8, i1 to i8, f2, f4 or f8, got '<U3', text"},
     {"bad_twice", "digits: a.npy: is there twice"},
-    {"bad_bzip2", "digits: a.npy: compressed by method 12, wanted 0 (stored) or 8 (deflate)"},
-    {"bad_pickle", "digits: a.npy: holds '|O', Python objects (pickle)"},
+    {"bad_bzip2", "digits: a.npy: expected compression method 0 (stored) or 8 (deflate), got 12"},
+    {"bad_pickle",
+     "digits: a.npy: expected b1, u1 to u8, i1 to i8, f2, f4 or f8, got '|O', Python objects (pickle)"},
     {"bad_empty", "digits: holds no arrays"},
     {"bad_behind", "digits: a.npy: bytes follow the array"},
     {"bad_short", "digits: a.npy: ends after 2 of the 3 bytes that [3] of u1 takes"},
@@ -79,10 +81,10 @@ static const struct {
   size_t n_skipped;
   const char *skipped, *why;
 } mixed_row[] = {
-    {"good_text_beside", "a", 1, "names.npy", "holds '<U3', text"},
-    {"good_readme", "a", 2, "README.md", "is no array, which would end in .npy"},
-    {"good_folder_entry", "g/a", 1, "g/", "is no array"},
-    {"good_no_name_beside", "a", 1, ".npy", "is no array"},
+    {"good_text_beside", "a", 1, "names.npy", "got '<U3', text"},
+    {"good_readme", "a", 2, "README.md", "not an array, which would end in .npy"},
+    {"good_folder_entry", "g/a", 1, "g/", "not an array"},
+    {"good_no_name_beside", "a", 1, ".npy", "not an array"},
     {"good_name_colon", "dense/kernel:0", 0, NULL, NULL},
     {"good_name_up", "../a", 0, NULL, NULL},
     {"good_name_root", "/a", 0, NULL, NULL},
@@ -120,7 +122,7 @@ START_TEST(arrays_that_are_asked_for_are_read_alone_or_missed_by_name) {
   bnn_npz_free(z);
   z = NULL;
   ck_refuses(bnn_npz_read(&z, text, text_array, 2, &err), BNN_EDATA,
-             "array 'names' holds '<U3', text");
+             "array 'names': expected b1, u1 to u8, i1 to i8, f2, f4 or f8, got '<U3', text");
   ck_refuses(bnn_npz_read(&z, stored, missing, 2, &err), BNN_EDATA, "has no array 'y'");
   ck_assert_ptr_null(z);
 }

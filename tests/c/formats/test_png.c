@@ -173,11 +173,19 @@ START_TEST(what_is_no_image_is_not_written) {
     bnn_status want;
     const char *words;
   } row[] = {
-      {BNN_F32, 2, {2, 2}, BNN_ETYPE, "x.png: an image is f32, wanted u8"},
-      {BNN_U8, 1, {2}, BNN_ESHAPE, "x.png: an image is [2], wanted [h, w] or [h, w, 1 to 4]"},
-      {BNN_U8, 3, {2, 2, 5}, BNN_ESHAPE, "an image is [2, 2, 5]"},
-      {BNN_U8, 4, {1, 2, 2, 1}, BNN_ESHAPE, "an image is [1, 2, 2, 1]"},
-      {BNN_U8, 2, {0, 2}, BNN_ESHAPE, "an image is [0, 2]"},
+      {BNN_F32, 2, {2, 2}, BNN_ETYPE, "x.png: expected an image of u8, got f32"},
+      {BNN_U8, 1, {2}, BNN_ESHAPE, "x.png: expected an image [h, w] or [h, w, 1 to 4], got [2]"},
+      {BNN_U8,
+       3,
+       {2, 2, 5},
+       BNN_ESHAPE,
+       "expected an image [h, w] or [h, w, 1 to 4], got [2, 2, 5]"},
+      {BNN_U8,
+       4,
+       {1, 2, 2, 1},
+       BNN_ESHAPE,
+       "expected an image [h, w] or [h, w, 1 to 4], got [1, 2, 2, 1]"},
+      {BNN_U8, 2, {0, 2}, BNN_ESHAPE, "expected an image [h, w] or [h, w, 1 to 4], got [0, 2]"},
       {BNN_U8, 2, {1, 32769}, BNN_ESHAPE, "at most 32768 x 32768"},
   };
   for (size_t k = 0; k < sizeof row / sizeof *row; k++) {

@@ -195,9 +195,11 @@ START_TEST(what_is_no_grey_image_is_refused) {
   bnn_tensor *real = tensor_of(BNN_F32, DIMS(2, 2), NULL),
              *none = tensor_of(BNN_U8, DIMS(0, 2), NULL);
   ck_refuses(bnn_image_character(&y, rgb, BNN_INK_AUTO, &err), BNN_ESHAPE,
-             "the image is [2, 2, 3]");
-  ck_refuses(bnn_image_character(&y, real, BNN_INK_AUTO, &err), BNN_ETYPE, "the image is f32");
-  ck_refuses(bnn_image_character(&y, none, BNN_INK_AUTO, &err), BNN_ESHAPE, "the image is [0, 2]");
+             "expected a contiguous image [h, w], got [2, 2, 3]");
+  ck_refuses(bnn_image_character(&y, real, BNN_INK_AUTO, &err), BNN_ETYPE,
+             "expected an image of u8, got f32");
+  ck_refuses(bnn_image_character(&y, none, BNN_INK_AUTO, &err), BNN_ESHAPE,
+             "expected a contiguous image [h, w], got [0, 2]");
   bnn_tensor_unref(rgb);
   bnn_tensor_unref(real);
   bnn_tensor_unref(none);

@@ -258,23 +258,26 @@ START_TEST(what_is_wrong_is_named) {
   ck_succeeds(bnn_context_new(&context, 1, &err));
 #define REFUSES(x, kind, amount, key, want, words) \
   ck_refuses(bnn_shift(&y, context, x, kind, amount, key, &err), want, words)
-  REFUSES(x, BNN_SHIFT_NOISE, -1, &some_key, BNN_ERANGE, "std of noise is -1, 0 to 1000 is wanted");
-  REFUSES(x, BNN_SHIFT_NOISE, (double)NAN, &some_key, BNN_ERANGE, "std of noise is");
+  REFUSES(x, BNN_SHIFT_NOISE, -1, &some_key, BNN_ERANGE,
+          "std of noise: expected 0 to 1000, got -1");
+  REFUSES(x, BNN_SHIFT_NOISE, (double)NAN, &some_key, BNN_ERANGE,
+          "std of noise: expected 0 to 1000, got nan");
   REFUSES(x, BNN_SHIFT_CONTRAST, 1.5, NULL, BNN_ERANGE,
-          "factor of contrast is 1.5, 0 to 1 is wanted");
-  REFUSES(x, BNN_SHIFT_ROTATE, (double)INFINITY, NULL, BNN_ERANGE, "degrees of rotate is inf");
-  REFUSES(x, BNN_SHIFT_NOISE, 0.1, NULL, BNN_ERANGE, "noise wants a key");
-  REFUSES(x, BNN_SHIFT_OCCLUDE, 2, NULL, BNN_ERANGE, "occlude wants a key");
+          "factor of contrast: expected 0 to 1, got 1.5");
+  REFUSES(x, BNN_SHIFT_ROTATE, (double)INFINITY, NULL, BNN_ERANGE, "degrees of rotate: expected ");
+  REFUSES(x, BNN_SHIFT_NOISE, 0.1, NULL, BNN_ERANGE, "noise: expected a key, got none");
+  REFUSES(x, BNN_SHIFT_OCCLUDE, 2, NULL, BNN_ERANGE, "occlude: expected a key, got none");
   REFUSES(x, BNN_SHIFT_COUNT, 2, NULL, BNN_ERANGE, "there is no shift 6");
   bnn_tensor_set(x, 126 * 2 + 5, 1.5);
-  REFUSES(x, BNN_SHIFT_BLUR, 1, NULL, BNN_ERANGE, "image 3 of x has a value of 1.5, 0 to 1");
+  REFUSES(x, BNN_SHIFT_BLUR, 1, NULL, BNN_ERANGE, "x: image 3: expected values 0 to 1, got 1.5");
   bnn_tensor_set(x, 126 * 2 + 5, -(double)INFINITY);
-  REFUSES(x, BNN_SHIFT_BLUR, 1, NULL, BNN_ERANGE, "image 3 of x has a value of -inf");
+  REFUSES(x, BNN_SHIFT_BLUR, 1, NULL, BNN_ERANGE, "x: image 3: expected values 0 to 1, got -inf");
   bad = tensor_of(BNN_I32, DIMS(1, 2, 2), NULL);
-  REFUSES(bad, BNN_SHIFT_BLUR, 1, NULL, BNN_ETYPE, "x is i32, u8 or f");
+  REFUSES(bad, BNN_SHIFT_BLUR, 1, NULL, BNN_ETYPE, "x: expected u8 or f");
   bnn_tensor_unref(bad);
   bad = tensor_of(BNN_U8, DIMS(2, 2), NULL);
-  REFUSES(bad, BNN_SHIFT_BLUR, 1, NULL, BNN_ESHAPE, "x is [2, 2], [n, h, w] or");
+  REFUSES(bad, BNN_SHIFT_BLUR, 1, NULL, BNN_ESHAPE,
+          "x: expected [n, h, w] or [n, channels, h, w], got [2, 2]");
   bnn_tensor_unref(bad);
   bad = some_images(BNN_U8, 3);
   bnn_context_stop(context);

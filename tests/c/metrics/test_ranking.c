@@ -194,10 +194,11 @@ START_TEST(bins_are_counted_in_the_precision_of_the_confidence) {
   }
   uint32_t bin[2];
   ck_refuses(bnn_bin_confidences(bin, (const double[]){1, -0.1}, 2, false, 15, &err), BNN_ERANGE,
-             "confidence 2 is -0.1");
+             "confidence 2: expected 0 to 1, got -0.1");
   ck_refuses(bnn_bin_confidences(bin, (const double[]){NAN}, 1, false, 15, &err), BNN_ERANGE,
              "nan");
-  ck_refuses(bnn_bin_confidences(bin, NULL, 0, false, 0, &err), BNN_ERANGE, "0 bins");
+  ck_refuses(bnn_bin_confidences(bin, NULL, 0, false, 0, &err), BNN_ERANGE,
+             "bins: expected 1 to 1048576, got 0");
 }
 END_TEST
 

@@ -228,7 +228,7 @@ START_TEST(classes_that_are_given_keep_their_numbers) {
   ck_tensor(t->y, BNN_I32, DIMS(2), VALUES(2, 2));
   bnn_csv_free(t);
   refuses("5,ant\n6,cat\n", o, BNN_EDATA,
-          "row 2, column 2: class 'cat' is none of the 3 known: bee, ant, 1");
+          "row 2, column 2: class 'cat' is not one of the 3 known: bee, ant, 1");
 }
 END_TEST
 

@@ -232,7 +232,7 @@ TestRefused = in_file{}
 function TestRefused.test_what_the_world_refuses_comes_back()
   for bytes, words in pairs{
     [""] = "holds no data", ["short"] = "has 5 bytes", [("x"):rep(100)] = "is claimed",
-    [string.pack("<s8", "[]")] = "is an array",
+    [string.pack("<s8", "[]")] = "got an array",
   } do
     write(bytes)
     for _, f in ipairs{safetensors.open, safetensors.load} do

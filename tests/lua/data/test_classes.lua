@@ -55,7 +55,7 @@ end
 function TestTables.test_a_new_class_is_named_with_its_file_and_the_known_ones()
   local train = data.csv(write("train.csv", TRAIN), {label = "kind"})
   local file = write("test.csv", "a,kind\n5,cat\n6,eel\n")
-  refuses({file, "row 2, column 2: class 'eel' is none of the 3 known: ant, bee, cat"}, data.csv,
+  refuses({file, "row 2, column 2: class 'eel' is not one of the 3 known: ant, bee, cat"}, data.csv,
     file, {label = "kind", like = train})
 end
 

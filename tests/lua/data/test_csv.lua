@@ -106,7 +106,7 @@ function TestCsv.test_a_mark_among_numbers_does_not_make_classes_of_them()
       ("x,y\n1,1.5\n2,%s\n3,2.5\n"):format(mark), {label = "y"})
   end
   local comma = "x;y\n1;1,5\n2;2,5\n"
-  refuses("row 1, column 2: '1,5' has a comma, wanted a number", comma, {label = "y"})
+  refuses("row 1, column 2: '1,5' has a comma, expected a number", comma, {label = "y"})
   lu.assertEquals(table_of(comma, {label = "y", classes = {"2,5", "1,5"}}).y:totable(), {1, 0})
   refuses("row 2, column 2: '1e999' is more than a", "x,y\n1,1.5\n2,1e999\n", {label = "y"})
   for _, row in ipairs{{"+", "-"}, {"None", "Some"}, {'"-"', "1"}, {"1e999", "x"}} do
@@ -116,9 +116,9 @@ function TestCsv.test_a_mark_among_numbers_does_not_make_classes_of_them()
 end
 
 function TestCsv.test_zero_bytes_are_no_text()
-  refuses("byte 8 is zero", "a,b\n1,2\0\n")
-  refuses("byte 10 is zero", "x,y\n1,a\n2\0,a\n", {label = "y"})
-  refuses("byte 7 is zero", "x,y\n1,\0a\n2,a\n", {label = "y"})
+  refuses("got a zero byte at 8", "a,b\n1,2\0\n")
+  refuses("got a zero byte at 10", "x,y\n1,a\n2\0,a\n", {label = "y"})
+  refuses("got a zero byte at 7", "x,y\n1,\0a\n2,a\n", {label = "y"})
   refuses("one in UTF-16", "\xff\xfea\0,\0b\0\n\0001\0,\0002\0\n\0")
 end
 

@@ -164,10 +164,10 @@ end
 function TestDownload.test_what_is_wrong_is_said_and_what_to_do()
   local file = "/train-images-idx3-ubyte.gz: "
   local rows = {
-    missing = {"HTTP status 404, wanted is 200"}, empty = {"HTTP status 204, wanted is 200"},
-    wrong = {"the SHA-256 of its payload is ", ", wanted is " .. (row.files[1] or {})[3]},
+    missing = {"expected HTTP status 200, got 404"}, empty = {"expected HTTP status 200, got 204"},
+    wrong = {"expected a payload of SHA-256 " .. ((row.files[1] or {})[3] or "")},
     cut = {"bytes remaining"}, half = {"the gzip data are cut short"},
-    page = {"holds 26 bytes, 3016 are wanted"}, loop = {"redirects"}, file = {"file"},
+    page = {"expected 3016 bytes, got 26"}, loop = {"redirects"}, file = {"file"},
     endless = {"sends more than 68555 bytes for a payload of 3016"},
     bomb = {"sends more than 68555 bytes"},
   }
@@ -187,7 +187,7 @@ function TestDownload.test_a_bomb_is_not_unpacked()
   idx.gzip(bomb .. "/zeros")
   local sha256, message = core.digest(bomb .. "/zeros.gz", 5000)
   lu.assertNil(sha256)
-  lu.assertStrContains(message, "holds more than the 5000 bytes that are wanted")
+  lu.assertStrContains(message, "expected 5000 bytes, got more")
   idx.remove(bomb)
 end
 
@@ -254,7 +254,8 @@ function TestDownload.test_mirrors_come_from_the_environment()
   environment.BNNLUA_MIRRORS = mirror.http .. "/{name}"
   _, data, fault = stderr_of(bnn.data.load, "small", {set = row})
   lu.assertNil(data)
-  lu.assertStrContains(fault, mirror.http .. "/small/train-images-idx3-ubyte.gz: HTTP status 404")
+  lu.assertStrContains(fault,
+    mirror.http .. "/small/train-images-idx3-ubyte.gz: expected HTTP status 200, got 404")
 end
 
 function TestDownload.test_https_with_a_certificate_that_is_trusted()

@@ -209,7 +209,7 @@ function TestPictures.test_grey_and_colour_come_back_from_png()
   lu.assertTrue(data.save(path "x.png", rgb))
   lu.assertEquals(data.read(path "x.png"):totable(), rgb:totable())
   lu.assertEquals(core.png_encode(grey):sub(2, 4), "PNG")
-  raises("an image is " .. core.tensor(0):dtype() .. ", wanted u8", data.save, path "x.png", {{1}})
+  raises("expected an image of u8, got " .. core.tensor(0):dtype(), data.save, path "x.png", {{1}})
   refuses("a PNG with 89 50", data.read, write("x.png", "GIF89a"))
 end
 
@@ -375,14 +375,17 @@ function TestSets.test_what_is_no_array_of_numbers_does_not_lose_the_others()
   lu.assertEquals({names, arrays.x:totable()}, {{"x"}, {5, 6}})
   lu.assertEquals(data.load(path "mixed.npz").train.x:totable(), {5, 6})
   lu.assertEquals(data.read(path "mixed.npz", {arrays = {"x"}}).x:totable(), {5, 6})
-  refuses("array 'names' holds '<U1', text", data.read, path "mixed.npz", {arrays = {"x", "names"}})
+  refuses("array 'names': expected b1, u1 to u8, i1 to i8, f2, f4 or f8, got '<U1', text",
+    data.read, path "mixed.npz", {arrays = {"x", "names"}})
   refuses("has no array 'z'", data.read, path "mixed.npz", {arrays = {"z"}})
   npz.write("mac.npz", {{"__MACOSX/._x.npy", "\0\5\x16\7"}, {"x.npy", numbers}})
   lu.assertEquals(data.load(path "mac.npz").train.x:totable(), {5, 6})
   npz.write("labels.npz", {{"x_train.npy", numbers}, {"y_train.npy", text}})
-  refuses("array 'y_train' holds '<U1', text", data.load, path "labels.npz")
+  refuses("array 'y_train': expected b1, u1 to u8, i1 to i8, f2, f4 or f8, got '<U1', text",
+    data.load, path "labels.npz")
   npz.write("label.npz", {{"x.npy", numbers}, {"y.npy", text}})
-  refuses("array 'y' holds '<U1', text", data.load, path "label.npz")
+  refuses("array 'y': expected b1, u1 to u8, i1 to i8, f2, f4 or f8, got '<U1', text",
+    data.load, path "label.npz")
 end
 
 function TestSets.test_names_of_arrays_may_be_anything()

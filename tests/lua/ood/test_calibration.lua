@@ -35,7 +35,8 @@ function TestScores.test_a_probability_a_hair_above_1_is_1()
       lu.assertErrorMsgContains(name .. ": prediction 2", metrics[name], {{1, 0}, bad}, {0, 0})
     end
   end
-  lu.assertErrorMsgContains("confidence 2 is 1.002", metrics.ece, {1, 1.002}, {1, 1})
+  lu.assertErrorMsgContains("confidence 2: expected 0 to 1, got 1.002",
+    metrics.ece, {1, 1.002}, {1, 1})
 end
 
 local p = {{0.7, 0.2, 0.1}, {0.1, 0.6, 0.3}, {0.25, 0.25, 0.5}}
@@ -166,7 +167,7 @@ end
 
 function TestCalibration.test_refusals()
   check_refusals(metrics.ece, {
-    {"confidence 2 is 1.5, wanted 0 to 1", {0.5, 1.5}, {1, 1}},
+    {"confidence 2: expected 0 to 1, got 1.5", {0.5, 1.5}, {1, 1}},
     {"prediction 2: expected a number, got nan", {0.5, 0 / 0}, {1, 1}},
     {"label 1: expected 0 or 1, got 3", {0.5}, {3}}, {"bins: expected", {0.5}, {1}, {bins = 0}},
     {"expected at least one prediction, got none", {}, {}},

@@ -107,17 +107,19 @@ function TestShift.test_misuse_is_named_at_the_line_of_the_caller()
   raises("bnn.shift.blur: expected severity= or sigma=, got both",
     call("blur", x, {severity = 1, sigma = 1}))
   raises("shift.noise: key: expected", call("noise", x, {severity = 1}))
-  raises("shift.noise: index or value out of range: std of noise is -1, 0 to 1000 is wanted",
+  raises("shift.noise: index or value out of range: std of noise: expected 0 to 1000, got -1",
     call("noise", x, {key = key, std = -1}))
   raises("severity: expected at most 5", call("rotate", x, {severity = 6}))
   raises("severity: expected an integer, got 1.5", call("rotate", x, {severity = 1.5}))
   raises("did you mean 'degrees'", call("rotate", x, {degree = 10}))
   raises("bnn.shift.rotate: x: expected a tensor [n, h, w] or [n, channels, h, w], got nil",
     call("rotate", nil, {severity = 1}))
-  raises("x is [28, 28], [n, h, w] or", call("blur", x:select(1, 1), {severity = 1}))
-  raises("x is [4], [n, h, w] or", call("blur", bnn.zeros(4), {severity = 1}))
-  raises("image 1 of x has a value of", call("blur", x:real(), {severity = 1}))
-  raises("x is i32, u8 or", call("blur", x:to "i32", {severity = 1}))
+  raises("x: expected [n, h, w] or [n, channels, h, w], got [28, 28]",
+    call("blur", x:select(1, 1), {severity = 1}))
+  raises("x: expected [n, h, w] or [n, channels, h, w], got [4]",
+    call("blur", bnn.zeros(4), {severity = 1}))
+  raises("x: image 1: expected values 0 to 1, got ", call("blur", x:real(), {severity = 1}))
+  raises("x: expected u8 or", call("blur", x:to "i32", {severity = 1}))
   raises("bnn.shift.amount: name: expected one of rotate,", function() shift.amount("turn", 1) end)
   raises("severity: expected an integer from 0 to 5, got 9", function() shift.amount("rotate",
     9) end)

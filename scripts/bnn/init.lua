@@ -62,6 +62,9 @@ end
 
 renamed.functions(M, "bnn", {demand = "assert_or_exit", load = "load_experiment"})
 
-M.help = function(...) return require "bnn.help.help".help(...) end
+--- Prints the documentation of a topic; without one, the list of topics with a line each.
+-- @param topic string: a name ("bnn.train", "schedule.linear", "x:sum", "posterior"); or a value: a
+--   function, a module, an object
+function M.help(topic) require "bnn.help.help".show(M, topic) end
 
 return M

@@ -5,16 +5,16 @@ local core = require "bnn.core"
 
 local M = {}
 
---- string.format in the C locale, for formats with %g, %f, %e or a number as %s.
+--- format(form, ...): string.format in the C locale, for formats with %g, %f, %e or a number as %s.
 M.format = core.format
 
---- tostring in the C locale: 14 digits of a number, for messages.
+--- text(v): tostring in the C locale: 14 digits of a number, for messages.
 M.text = core.tostring
 
---- tonumber in the C locale.
+--- parse(text, base): tonumber in the C locale.
 M.parse = core.tonumber
 
---- The shortest decimal that reads back as the same number; "nan", "inf", "-inf".
+--- exact(x): the shortest decimal that reads back as the same number; "nan", "inf", "-inf".
 M.exact = core.number_text
 
 -- Raises at the caller's caller; bnn.expect needs this module.

@@ -1,5 +1,7 @@
---- help(topic): the documentation at the prompt. A topic is a name ("bnn.train", "schedule.linear",
--- "x:sum", "posterior") or a value (a function, a module, an object).
+--- The work behind bnn.help: finds the documentation of a name or a value, and prints it.
+--
+-- Functions take the library, `bnn`, whose names are the public ones: nothing here requires it, as
+-- it requires this.
 local docstrings = require "bnn.help.docstrings"
 local index = require "bnn.help.help_index"
 local nearest = require "bnn.base.nearest"
@@ -12,18 +14,18 @@ local COLUMNS = 80
 local FULL = 6 -- more entries than this are only listed
 
 --- Every documentation entry of the library, sorted by name: {name=, doc=, call=}.
-function M.entries()
-  return public.names(docstrings.collect())
+function M.entries(bnn)
+  return public.names(docstrings.collect(), bnn)
 end
 
 -- The value of a public name ("bnn.train", or "train"), followed through the library's tables.
-local function public_value(name)
-  local ok, value = pcall(require, "bnn")
+local function public_value(bnn, name)
+  local value = bnn
   for field in name:gsub("^bnn%.?", ""):gmatch "[^.]+" do
-    if not ok or type(value) ~= "table" then return nil end
+    if type(value) ~= "table" then return nil end
     value = rawget(value, field)
   end
-  return ok and value or nil
+  return value
 end
 
 local function select_entries(entries, wanted)
@@ -35,16 +37,16 @@ local function select_entries(entries, wanted)
 end
 
 -- Whether an entry documents a function that C hands out: bnn.key, or an op, x:sum and bnn.sum.
-local function is_of_c(entry, value)
+local function is_of_c(bnn, entry, value)
   local name = not entry.field and (entry.name:match "^bnn%.([%w_]+)$"
     or entry.name:match "^x:([%w_]+)$" or entry.name:match "^([%w_]+)$")
-  return name and type(value) == "function" and rawequal(public_value(name), value)
+  return name and type(value) == "function" and rawequal(public_value(bnn, name), value)
 end
 
 -- Entries of a value: itself, or by the name in its metatable its class ("bnn.tensor") and methods.
-local function find_value(value, entries)
+local function find_value(bnn, value, entries)
   local found = select_entries(entries, function(entry)
-    return rawequal(public.value_of(entry), value) or is_of_c(entry, value)
+    return rawequal(public.value_of(entry), value) or is_of_c(bnn, entry, value)
   end)
   local meta = getmetatable(value)
   local class = type(meta) == "table" and meta.__name and tostring(meta.__name)
@@ -61,7 +63,7 @@ end
 
 -- Entries of a name: as written, with "bnn." in front, as what the library has under that name
 -- (bnn.main is written in another module), or by its last part ("x:sum" and "t:sum" are "sum").
-local function find_name(name, entries)
+local function find_name(bnn, name, entries)
   local function named(wanted)
     return select_entries(entries, function(entry) return entry.name == wanted end)
   end
@@ -69,8 +71,8 @@ local function find_name(name, entries)
   if not found[1] then found = named("bnn." .. name) end
   -- "linear" is an op, but a layer and a schedule too
   local is_whole = name:find "%."
-  local value = not found[1] and is_whole and public_value(name)
-  if value then found = find_value(value, entries) end
+  local value = not found[1] and is_whole and public_value(bnn, name)
+  if value then found = find_value(bnn, value, entries) end
   if found[1] then return found end
   local last = last_part(name)
   return select_entries(entries, function(entry) return last_part(entry.name) == last end)
@@ -107,8 +109,8 @@ local function names_of(entries)
   return names
 end
 
--- What is inside a module or a class, listed below its own text; of what is internal only where it
--- is itself.
+-- Lists the members of a module or a class below its own text; internal ones only if it is internal
+-- itself.
 local function print_members(owner, entries)
   local name = owner.name
   local short = last_part(name) .. ":"
@@ -170,16 +172,17 @@ local function print_unknown(topic, entries)
 end
 
 --- Prints the documentation of a topic; without one, the list of topics with a line each.
+-- @param bnn table: the library
 -- @param topic string, function, table or object
-function M.help(topic)
-  local entries = M.entries()
+function M.show(bnn, topic)
+  local entries = M.entries(bnn)
   if topic == nil then return print_topics(entries) end
   local is_name = type(topic) == "string"
   local found, class
   if is_name then
-    found = find_name(topic, entries)
+    found = find_name(bnn, topic, entries)
   else
-    found, class = find_value(topic, entries)
+    found, class = find_value(bnn, topic, entries)
   end
   if not found[1] then
     return print_unknown(is_name and topic or class or tostring(topic), entries)
@@ -192,4 +195,4 @@ function M.help(topic)
   if #found == 1 and not found[1].call then print_members(found[1], entries) end
 end
 
-return setmetatable(M, {__call = function(_, topic) M.help(topic) end})
+return M

@@ -65,8 +65,8 @@ local INTERNAL_CLASSES = {
   checkpointer = true, download = true, kept = true, lock = true, program = true, scope = true,
 }
 
--- Whether users meet what an entry is about: a function or module that `bnn` hands out, or a method
--- of an object that they get.
+-- Whether an entry is of something that users meet: a function or module that `bnn` hands out, or a
+-- method of an object that they get.
 local function is_public(entry, bnn, taken, is_handed_out)
   local class = entry.name:match "^([%w_]+):"
   if class then return not INTERNAL_CLASSES[class] end
@@ -86,10 +86,9 @@ local function rename(entry, name)
 end
 
 --- Entries under their public names; those of internal modules are marked `internal`.
--- @param entries list as docstrings.collect gives it
-function M.names(entries)
-  local ok, bnn = pcall(require, "bnn")
-  if not ok then return entries end
+-- @param entries list as docstrings.collect returns it
+-- @param bnn table: the library
+function M.names(entries, bnn)
   local functions, modules = exported_functions(bnn), exported_modules(bnn)
   local taken, handed_out, named = {}, {}, {}
   local is_of_one = {} -- modules that hold a function of their name: bnn.nn.linear

@@ -24,7 +24,7 @@ for _, family in ipairs{
   for name, value in pairs(require("bnn.metrics.metrics_" .. family)) do M[name] = value end
 end
 
---- The z below which a standard normal lies with probability p: 1.645 for 0.95.
+--- normal_quantile(p): the z below which a standard normal lies with probability p, 1.645 for 0.95.
 M.normal_quantile = require "bnn.metrics.normal".quantile
 
 return M

@@ -162,7 +162,7 @@ end
 TestHelpExamples, TestReadme = {}, {}
 
 local count = 0
-for _, entry in ipairs(help.entries()) do
+for _, entry in ipairs(help.entries(real)) do
   local code = not entry.internal and code_of(entry.doc or "")
   if code then
     count = count + 1

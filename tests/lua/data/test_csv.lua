@@ -119,7 +119,7 @@ function TestCsv.test_zero_bytes_are_no_text()
   refuses("got a zero byte at 8", "a,b\n1,2\0\n")
   refuses("got a zero byte at 10", "x,y\n1,a\n2\0,a\n", {label = "y"})
   refuses("got a zero byte at 7", "x,y\n1,\0a\n2,a\n", {label = "y"})
-  refuses("one in UTF-16", "\xff\xfea\0,\0b\0\n\0001\0,\0002\0\n\0")
+  refuses("is it UTF-16?", "\xff\xfea\0,\0b\0\n\0001\0,\0002\0\n\0")
 end
 
 function TestCsv.test_a_name_may_be_dropped_and_said_again()

@@ -66,7 +66,7 @@ function put.params(tensors, params)
 end
 
 function put.optimizer(tensors, state)
-  local record = state:record()
+  local record = state:state_dict()
   put_u64(tensors, "optimizer/steps", record.steps)
   for i, moment in ipairs(record.moments) do tensors["optimizer/moments/" .. i] = moment end
   return {name = record.name, options = record.options, size = record.size}
@@ -196,7 +196,7 @@ function get.posterior(file, tree)
   if not mu then return nil, fault end
   local logvar, message = read_params(file, "logvar/", tree.logvar)
   if not logvar then return nil, message end
-  return attempt(posteriors.of, mu, logvar)
+  return attempt(posteriors.from_params, mu, logvar)
 end
 
 function get.params(file, tree) return read_params(file, "params/", tree.names) end
@@ -211,7 +211,7 @@ function get.optimizer(file, tree)
     if not x then return nil, fault end
     record.moments[#record.moments + 1] = x
   end
-  return attempt(optim.restore, record)
+  return attempt(optim.from_state_dict, record)
 end
 
 function get.extras(file, tree)
@@ -458,7 +458,7 @@ function M.describe(model)
     fail.expected("bnn.checkpoint.describe: model", wanted, model)
   end
   local likelihood = model.likelihood
-  if type(likelihood) == "string" then likelihood = likelihoods.of(likelihood) end
+  if type(likelihood) == "string" then likelihood = likelihoods.resolve(likelihood) end
   return {
     net = model.net and networks.to_config(model.net) or nil,
     likelihood = likelihood and likelihoods.describe(likelihood) or nil,
@@ -490,7 +490,7 @@ function M.open(path, opts)
   local net, fault = opts.net, BY_FUNCTION
   if not net and about.net then net, fault = networks.from_config(about.net) end
   if not net then return nil, strings.message("%s: %s: give net=", path, fault) end
-  local likelihood = opts.likelihood and likelihoods.of(opts.likelihood)
+  local likelihood = opts.likelihood and likelihoods.resolve(opts.likelihood)
   if not likelihood and about.likelihood then
     likelihood, fault = likelihoods.of_data(about.likelihood)
     if not likelihood then return nil, strings.message("%s: %s: give likelihood=", path, fault) end

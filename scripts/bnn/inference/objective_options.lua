@@ -79,7 +79,7 @@ local function complete(what, opts)
   end
   if opts.likelihood then
     expect_model.net(what .. ": net", opts.net)
-    opts.likelihood = likelihoods.of(opts.likelihood)
+    opts.likelihood = likelihoods.resolve(opts.likelihood)
   end
   if opts.classes then classes.check(what, opts.classes) end
   if opts.params then expect_model.buffer(what .. ": params", opts.params) end

@@ -9,9 +9,9 @@ local fail = require "bnn.base.fail"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local parameters = require "bnn.params.params"
+local renamed = require "bnn.base.renamed"
 local schedule = require "bnn.inference.schedule"
 local shapes = require "bnn.base.shapes"
-local strings = require "bnn.base.strings"
 
 local M = {docs = {}}
 
@@ -21,8 +21,9 @@ Optimizer.__index = Optimizer
 local State = {__name = "bnn.state"}
 State.__index = State
 
---- The state of a training: zero moments, no steps done.
+--- Makes the state of a training: zero moments, no steps done.
 -- @param target an objective, a posterior, or params
+-- @return state
 function Optimizer:init(target)
   local size = parameters.is(target) and target:numel()
   if not size and type(target) == "table" and target.state_size then size = target:state_size() end
@@ -72,11 +73,14 @@ function State:clone()
   return setmetatable({optimizer = self.optimizer, moments = self.moments:clone()}, State)
 end
 
---- What a state is made of: bnn.optim.restore makes it again.
--- @return {name=, options=, size=, steps=, moments=}: the rule's name, its options (without lr
---   where that is a function of the step), the number n of parameters, steps done, and a list of
---   tensors [n] that later steps change
-function State:record()
+--- Gives what a state is made of; bnn.optim.from_state_dict makes it again.
+-- @return table:
+--   name        of the optimizer
+--   options     its options; without lr if that is a function of the step
+--   size        number n of parameters
+--   steps       done
+--   moments     list of tensors [n] that later steps change
+function State:state_dict()
   local optimizer, values = self.optimizer, {}
   for i, row in ipairs(optimizer.options) do values[row.name] = optimizer.values[i] end
   if type(optimizer.lr) ~= "number" then values.lr = nil end
@@ -98,30 +102,33 @@ local function check_moments(record)
     local got = moment:dtype() .. " " .. shapes.text(moment)
     local wanted = ("%s [%d]"):format(core.real, record.size)
     if got ~= wanted then
-      error(strings.message("bnn.optim.restore: moment %d is %s, wanted %s", i, got, wanted), 3)
+      fail("bnn.optim.from_state_dict: moment %d: expected %s, got %s", i, wanted, got)
     end
   end
 end
 
 local function unknown_rate()
-  error("the learning rate was a function of the step, which a record does not hold: give lr", 0)
+  fail "lr: the learning rate was a function of the step, which a state_dict lacks: give lr"
 end
 
---- The state of a record, which goes on to the same bits. Where its learning rate was a function of
--- the step, `lr` is to be given to what goes on (bnn.train{lr =}, state:update).
--- @param record table as state:record() gives it; the moments are copied
-function M.restore(record)
-  record = options.check("bnn.optim.restore", record, record_spec)
+--- Makes a state again, which resumes to the same bits.
+-- @param record table as state:state_dict() gives it; the moments are copied
+-- @return state. If its learning rate was a function of the step, what resumes must be given lr
+--   (bnn.train{lr =}, state:update)
+-- Raises if no optimizer has that name, or the moments are not its own.
+function M.from_state_dict(record)
+  record = options.check("bnn.optim.from_state_dict", record, record_spec)
   if not M.docs[record.name] then
-    error(strings.message("bnn.optim.restore: no optimizer is called '%s'", record.name), 2)
+    fail("bnn.optim.from_state_dict: name: expected one of %s, got '%s'",
+      table.concat(options.sorted_names(M.docs), ", "), record.name)
   end
   check_moments(record)
   local optimizer = M[record.name](record.options)
   if record.options.lr == nil then optimizer.lr = unknown_rate end
   local moments = core.optimizer_state(optimizer.name, optimizer.values, record.size)
   if #moments:slots() ~= #record.moments then
-    error(strings.message("bnn.optim.restore: %s has %d moments, the record %d", record.name,
-      #moments:slots(), #record.moments), 2)
+    fail("bnn.optim.from_state_dict: moments: expected %d of %s, got %d", #moments:slots(),
+      record.name, #record.moments)
   end
   moments:restore(record.steps, record.moments)
   return setmetatable({optimizer = optimizer, moments = moments}, State)
@@ -129,6 +136,8 @@ end
 
 expect_model.check_methods(Optimizer, "optimizer", expect_model.has "values")
 expect_model.check_methods(State, "state", expect_model.has "moments")
+renamed.methods(State, "state", {record = "state_dict"})
+renamed.functions(M, "bnn.optim", {restore = "from_state_dict"})
 
 local function options_text(row)
   local lines = {row.doc}
@@ -155,7 +164,7 @@ for _, row in ipairs(core.optimizers()) do
     end
     -- Refuses values outside their bounds now.
     local ok, fault = pcall(core.optimizer_state, row.name, values, 0)
-    if not ok then error("bnn.optim." .. fault:gsub("^.*out of range: ", ""), 2) end
+    if not ok then fail("bnn.optim.%s", (fault:gsub("^.*out of range: ", ""))) end
     local optimizer = {name = row.name, options = row.options, values = values, lr = opts.lr}
     return setmetatable(optimizer, Optimizer)
   end

@@ -1,14 +1,17 @@
 --- Posteriors over the parameters of a network.
 local core = require "bnn.core"
+local expect = require "bnn.base.expect"
 local expect_model = require "bnn.params.expect_model"
-local number = require "bnn.base.number"
+local fail = require "bnn.base.fail"
+local kinds = require "bnn.base.kinds"
 local options = require "bnn.base.options"
 local parameters = require "bnn.params.params"
 local param_options = require "bnn.params.param_options"
 local param_samples = require "bnn.params.param_samples"
+local pytree = require "bnn.params.pytree"
+local renamed = require "bnn.base.renamed"
 local shapes = require "bnn.base.shapes"
 local strings = require "bnn.base.strings"
-local pytree = require "bnn.params.pytree"
 
 local M = {}
 
@@ -24,11 +27,9 @@ local function initial_logvar(logvar, path, shape)
     value = param_options.value(logvar, path)
   end
   if pytree.leaf_kind(value) == "tensor" then return value end
-  if type(value) ~= "number" or value ~= value or math.abs(value) > 80 then
-    local fault = "logvar of '%s' is %s, a number within -80..80 is wanted"
-    error(fault:format(path, number.text(value)), 0)
-  end
-  return core.full(shape, value)
+  if type(value) == "number" and math.abs(value) <= 80 then return core.full(shape, value) end
+  fail("bnn.posterior.meanfield: logvar of '%s': expected a number within -80..80, got %s", path,
+    kinds.show(value))
 end
 
 -- Whether the posterior covers a tensor.
@@ -56,34 +57,34 @@ end
 local function check_only(only, names)
   for _, name in ipairs(type(only) == "table" and only or {}) do
     local fault = param_options.fault("only", {[name] = true, default = true}, names)
-    if fault then error("bnn.posterior.meanfield: " .. fault, 3) end
+    if fault then fail("bnn.posterior.meanfield: %s", fault) end
   end
 end
 
---- The mean-field Gaussian q(w) = prod N(mu_i, exp(logvar_i)) around initial parameters
+--- Makes the mean-field Gaussian q(w) = prod N(mu_i, exp(logvar_i)) around initial parameters
 -- (Blundell et al. 2015). q.mu and q.logvar are Params; training steps change them in place.
 -- @param params Params: the initial mean, copied
 -- @param opts table:
---   logvar=-7, one number, a table by path, or a function(path, shape) that gives a number or a
---     tensor of that shape
---   only= the tensors that it covers, a list of paths or of the layers they lie in, or a
---     function(path, shape) -> boolean: {"mlp/linear_2"} is a Bayesian last layer. The others are
---     points: in q.mu, behind those that are covered, and not in q.logvar
+--   logvar  initial log-variance, -7: a number, a table by path, or function(path, shape) -> number
+--           or tensor of that shape
+--   only    the random tensors: a list of paths or layers, or function(path, shape) -> boolean;
+--           default all. {"mlp/linear_2"} is a Bayesian last layer. The rest are point estimates,
+--           last in q.mu and not in q.logvar
+-- @return posterior
+-- Raises if a path matches no tensor or logvar is outside [-80, 80].
 function M.meanfield(params, opts)
   opts = options.check("bnn.posterior.meanfield", opts, {
     logvar = {type = "number|table|function", default = -7},
     only = "table|function",
   })
-  if not parameters.is(params) then
-    expect_model.params("bnn.posterior.meanfield: params", params)
-  end
+  expect_model.params("bnn.posterior.meanfield: params", params)
   check_only(opts.only, params:names())
   local layout, n = split_layout(params, opts.only)
-  if n == 0 then error("bnn.posterior.meanfield: only= covers no parameter", 2) end
+  if n == 0 then fail "bnn.posterior.meanfield: expected only= to cover a parameter, got none" end
   local covered, names, values = table.move(layout, 1, n, 1, {}), {}, {}
   for i, entry in ipairs(covered) do names[i] = entry.name end
   local fault = param_options.fault("logvar", opts.logvar, names)
-  if fault then error(fault, 2) end
+  if fault then fail("bnn.posterior.meanfield: %s", fault) end
   for i, entry in ipairs(covered) do
     values[names[i]] = initial_logvar(opts.logvar, entry.name, entry.shape)
   end
@@ -91,46 +92,50 @@ function M.meanfield(params, opts)
   return setmetatable({mu = mu, logvar = logvar}, Posterior)
 end
 
---- The mean-field posterior around trained weights: sigma = fraction |w| (MOPED; Krishnan et al.
--- 2020), so that a plain network becomes a Bayesian one in a line:
+--- Makes the mean-field posterior around trained weights: sigma = fraction |w| (MOPED; Krishnan et
+-- al. 2020), so that a plain network becomes a Bayesian one in a line:
 --     local q = bnn.posterior.moped(assert(bnn.checkpoint.open "mlp.safetensors").params)
 -- @param params Params: the mean, copied
--- @param opts table: fraction=0.1; least=-20, the log-variance of weights near 0; only=, as for
---   meanfield
+-- @param opts table:
+--   fraction    sigma beside |w|, 0.1
+--   min_logvar  log-variance of weights near 0, -20
+--   only        as for meanfield
+-- @return posterior
+-- Raises if a path matches no tensor.
 function M.moped(params, opts)
   opts = options.check("bnn.posterior.moped", opts, {
     fraction = {type = "number", above = 0, default = 0.1},
-    least = {type = "number", min = -80, max = 80, default = -20},
+    min_logvar = {type = "number", min = -80, max = 80, default = -20},
     only = "table|function",
+    renamed = {least = "min_logvar"},
   })
   expect_model.params("bnn.posterior.moped: params", params)
   local function logvar(path)
     local size = params[path]:abs() * opts.fraction
-    return (size:maximum(math.exp(opts.least / 2)):log() * 2)
+    return (size:maximum(math.exp(opts.min_logvar / 2)):log() * 2)
   end
   return M.meanfield(params, {logvar = logvar, only = opts.only})
 end
 
---- The mean-field posterior of these parts, which it takes over. A checkpoint is read with it.
--- @param mu Params
--- @param logvar Params: the first names of mu, of the same shapes; those behind are points
-function M.of(mu, logvar)
-  expect_model.buffer("bnn.posterior.of: mu", mu)
-  expect_model.buffer("bnn.posterior.of: logvar", logvar)
-  if #logvar == 0 then error("bnn.posterior.of: logvar covers no parameter", 2) end
+--- Makes a mean-field posterior of these parts, which it takes over. Checkpoints are read with it.
+-- @param mu Params: the mean
+-- @param logvar Params: log-variances of the first tensors of mu; the rest are points
+-- @return posterior
+-- Raises if a name or shape of logvar is not that of mu.
+function M.from_params(mu, logvar)
+  expect_model.buffer("bnn.posterior.from_params: mu", mu)
+  expect_model.buffer("bnn.posterior.from_params: logvar", logvar)
+  if #logvar == 0 then fail "bnn.posterior.from_params: expected a tensor in logvar, got none" end
   local names = mu:names()
   for i, name in ipairs(logvar:names()) do
-    if mu[name] and names[i] ~= name then
-      error(strings.message("bnn.posterior.of: tensor %d of logvar is '%s', that of mu '%s'", i,
-        name,
-        names[i]), 2)
-    end
-  end
-  for name, tensor in pairs(logvar) do
-    local own = mu[name]
-    if not own or not shapes.equal(own, tensor) then
-      error(strings.message("bnn.posterior.of: logvar '%s' is %s, mu %s", name,
-        shapes.text(tensor), own and shapes.text(own) or "has none"), 2)
+    if not mu[name] then
+      fail("bnn.posterior.from_params: expected tensors of mu in logvar, got '%s'", name)
+    elseif names[i] ~= name then
+      fail("bnn.posterior.from_params: expected '%s', as in mu, for tensor %d of logvar, got '%s'",
+        names[i], i, name)
+    elseif not shapes.equal(mu[name], logvar[name]) then
+      fail("bnn.posterior.from_params: expected logvar '%s' %s, as in mu, got %s", name,
+        shapes.text(mu[name]), shapes.text(logvar[name]))
     end
   end
   return setmetatable({mu = mu, logvar = logvar}, Posterior)
@@ -139,33 +144,34 @@ end
 -- What grad and compile see of a posterior that is an argument.
 function Posterior:__parts() return {mu = self.mu, logvar = self.logvar} end
 
---- Parameters drawn from the posterior: mu + exp(logvar / 2) eps, a function of the key; points are
+--- Draws parameters from the posterior: mu + exp(logvar / 2) eps, a function of the key. Points are
 -- mu.
+-- @return Params
 function Posterior:sample(key)
-  if pytree.leaf_kind(key) ~= "key" then error("sample: a key is wanted, got " .. type(key), 2) end
+  expect.key("posterior:sample: key", key)
   local layout = parameters.layout_of(self.mu)
   return parameters.new(layout, core.sample(self.mu.flat, self.logvar.flat, key))
 end
 
---- Many draws at once, for bnn.vmap: sample s has the bits of q:sample(key:fold(s)).
+--- Draws many times at once, for bnn.vmap: sample s has the bits of q:sample(key:fold(s)).
 -- @param key key
 -- @param count integer: how many, at least 1
 -- @return Samples: [count, size] in one tensor; see help "bnn.samples"
 function Posterior:samples(key, count)
-  if pytree.leaf_kind(key) ~= "key" then error("samples: a key is wanted, got " .. type(key), 2) end
+  expect.key("posterior:samples: key", key)
   if math.type(count) ~= "integer" or count < 1 then
-    error(strings.message("samples: %s samples, an integer of at least 1 is wanted",
-      number.text(count)), 2)
+    fail("posterior:samples: count: expected an integer of at least 1, got %s", kinds.show(count))
   end
   local draws = {}
   for s = 1, count do draws[s] = self:sample(key:fold(s)) end
   return param_samples.stack(draws)
 end
 
---- The mean as parameters; a copy.
+--- Copies the mean.
+-- @return Params
 function Posterior:mean() return self.mu:clone() end
 
---- A copy that later steps do not change.
+--- Copies the posterior, so that later steps do not change it.
 function Posterior:clone()
   return setmetatable({mu = self.mu:clone(), logvar = self.logvar:clone()}, Posterior)
 end
@@ -188,19 +194,17 @@ local function gaussian_kl(self, stds)
 end
 
 -- Adds the mean of -log prior(w) over samples, for tensors whose prior is a density.
-local function add_cross_entropies(self, values, priors, opts)
+local function add_cross_entropies(self, what, values, priors, opts)
   if not opts.key then
-    error("kl: a prior that is a density needs key=, to draw weights for its estimate", 4)
+    fail("%s: key: expected a key, to draw weights for a prior that is a density, got nothing",
+      what)
   end
   for s = 1, opts.samples do
     local w = self:sample(opts.key:fold(s))
     for i, name in ipairs(self.logvar:names()) do
       if type(priors[i]) ~= "number" then
         local value = priors[i](w[name], name)
-        if pytree.leaf_kind(value) ~= "tensor" then
-          local fault = "prior of '%s' gives a %s, wanted its log density, a tensor"
-          error(fault:format(name, type(value)), 0)
-        end
+        expect.tensor(strings.message("prior of '%s'", name), value, "its log density, a tensor")
         values[i] = values[i] - value:sum():item() / opts.samples
       end
     end
@@ -212,16 +216,11 @@ local function entropy(logvar)
   return (logvar:sum():item() + logvar:numel() * (1 + math.log(2 * math.pi))) / 2
 end
 
---- What each tensor adds to the KL.
--- @param opts table: prior=1, the prior's standard deviation, or function(w, path) -> its log
---   density, or a table of these by path; kl="sum" or "leading"; key=, samples=1 for the estimate
---   of the KL from a density (its entropy part is exact)
--- @return list of {name=, shape=, kl= (its sum over weights, nats), weight= (1, or 1/first dim)}
-function Posterior:kl_terms(opts)
-  opts = options.check("kl_terms", opts, kl_spec)
+local function kl_terms(self, what, opts)
+  opts = options.check(what, opts, kl_spec)
   local layout, stds, priors = parameters.layout_of(self.logvar), {}, {}
   local fault = param_options.fault("prior", opts.prior, self.logvar:names())
-  if fault then error("kl_terms: " .. fault, 2) end
+  if fault then fail("%s: %s", what, fault) end
   local has_density = false
   for i, entry in ipairs(layout) do
     priors[i] = param_options.value(opts.prior, entry.name)
@@ -232,7 +231,7 @@ function Posterior:kl_terms(opts)
   for i, entry in ipairs(layout) do
     if type(priors[i]) ~= "number" then values[i] = -entropy(self.logvar[entry.name]) end
   end
-  if has_density then add_cross_entropies(self, values, priors, opts) end
+  if has_density then add_cross_entropies(self, what, values, priors, opts) end
   local terms = {}
   for i, entry in ipairs(layout) do
     local weight = opts.kl == "leading" and 1 / math.max(entry.shape[1] or 1, 1) or 1
@@ -241,13 +240,24 @@ function Posterior:kl_terms(opts)
   return terms
 end
 
---- KL(q || prior) in nats, of the tensors that q covers; kl="leading" divides each tensor's by its
--- first dimension, as the article does (no KL divergence, then).
+--- Says what each tensor adds to the KL.
+-- @param opts table:
+--   prior       the prior's standard deviation, 1; or function(w, path) -> its log density; or a
+--               table of these by path
+--   kl          "sum" (default) or "leading"
+--   key, samples of the estimate of the KL from a density (its entropy part is exact); samples=1
+-- @return list of {name=, shape=, kl= (its sum over weights, nats), weight= (1, or 1/first dim)}
+function Posterior:kl_terms(opts) return kl_terms(self, "posterior:kl_terms", opts) end
+
+--- Computes KL(q || prior) in nats, of the tensors that q covers; kl="leading" divides each
+-- tensor's by its first dimension, as the article does (no KL divergence, then).
 -- @param opts table: prior=1, kl="sum", key=, samples=1: as for kl_terms
+-- @return number
 function Posterior:kl(opts)
-  opts = options.check("kl", opts, kl_spec)
   local sum = 0
-  for _, term in ipairs(self:kl_terms(opts)) do sum = sum + term.kl * term.weight end
+  for _, term in ipairs(kl_terms(self, "posterior:kl", opts)) do
+    sum = sum + term.kl * term.weight
+  end
   return sum
 end
 
@@ -259,5 +269,7 @@ function Posterior.__tostring(self)
   local points = self.mu:numel() - self.logvar:numel()
   return points > 0 and ("%s, and %d that are points"):format(text, points) or text
 end
+
+renamed.functions(M, "bnn.posterior", {of = "from_params"})
 
 return M

@@ -12,6 +12,7 @@ local kinds = require "bnn.base.kinds"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local shapes = require "bnn.base.shapes"
+local renamed = require "bnn.base.renamed"
 local strings = require "bnn.base.strings"
 
 local M = {}
@@ -156,8 +157,11 @@ local FIELDS = {
   variance = "function", classes = "boolean", sigma = {type = "number", above = 0},
 }
 
---- A likelihood by its name, or the value itself; raises for anything else.
-function M.of(given)
+--- Gives the likelihood of a name, or the value itself.
+-- @param given string, or table with log_prob
+-- @return likelihood
+-- Raises for anything else.
+function M.resolve(given)
   if type(given) == "table" and given.log_prob then
     return options.check("likelihood", given, FIELDS) and given
   end
@@ -190,5 +194,7 @@ function M.of_data(data)
   end
   return M.gaussian{sigma = sigma}
 end
+
+renamed.functions(M, "bnn.likelihood", {of = "resolve"})
 
 return M

@@ -302,7 +302,7 @@ function M.predict(model, x, opts)
   local rows = check_rows(x, "bnn.predict")
   classes.check_same("bnn.predict", model, x)
   x = rows
-  local likelihood = likelihoods.of(model.likelihood)
+  local likelihood = likelihoods.resolve(model.likelihood)
   opts.classes = likelihood.classes and not likelihood.variance or false
   if opts.continue then check_continued(opts, model) end
   check_samples(opts, model)
@@ -328,7 +328,7 @@ function M.log_likelihood(model, data, opts)
   })
   check_model("bnn.log_likelihood", model)
   expect_model.data("bnn.log_likelihood: data", data)
-  local likelihood = likelihoods.of(model.likelihood)
+  local likelihood = likelihoods.resolve(model.likelihood)
   classes.check_same("bnn.log_likelihood", model, data)
   local y = classes.targets("bnn.log_likelihood", likelihood, data.y)
   local source = {x = data.x:contiguous(), y = y and y:contiguous()}

@@ -128,8 +128,8 @@ local function take_over(self, saved, path)
   local theirs = logvar and saved.posterior or {mu = saved.params}
   demand_same_tensors(mu, theirs.mu, path)
   if logvar then demand_same_tensors(logvar, theirs.logvar, path) end
-  local made = demand(saved.optimizer, path .. ": it holds no optimizer's state"):record()
-  local own = self.state:record()
+  local made = demand(saved.optimizer, path .. ": it holds no optimizer's state"):state_dict()
+  local own = self.state:state_dict()
   demand(made.name == own.name and made.size == own.size,
     ("%s: the optimizer's state is of %s over %d elements, wanted %s over %d"):format(path,
       made.name, made.size, own.name, own.size))

@@ -64,7 +64,7 @@ end
 -- @param state the optimizer's state
 -- @return table of plain values
 function M.record(opts, state)
-  local made, x = state:record(), opts.data.x
+  local made, x = state:state_dict(), opts.data.x
   return {
     batch_size = opts.batch_size,
     data_size = opts.data.size,

@@ -66,8 +66,12 @@ local CALLS = {
   {"check_data: data", function(v) o:check_data(v) end, "a part of a data set"},
   {"bnn.posterior.meanfield: params", function(v) bnn.posterior.meanfield(v) end, "params"},
   {"bnn.posterior.moped: params", function(v) bnn.posterior.moped(v) end, "params"},
-  {"bnn.posterior.of: mu", function(v) bnn.posterior.of(v, q.logvar) end, "params"},
-  {"bnn.posterior.of: logvar", function(v) bnn.posterior.of(params, v) end, "params"},
+  {"bnn.posterior.from_params: mu", function(v)
+    bnn.posterior.from_params(v, q.logvar)
+  end, "params"},
+  {"bnn.posterior.from_params: logvar", function(v)
+    bnn.posterior.from_params(params, v)
+  end, "params"},
   {"bnn.checkpoint.compare: target", function(v) bnn.checkpoint.compare(v, params) end, "params",
    "a table"},
   {"bnn.checkpoint.compare: source", function(v) bnn.checkpoint.compare(params, v) end, "params",

@@ -274,7 +274,7 @@ function TestPartial.test_only_takes_paths_layers_and_functions()
   local function is_weight(_, shape) return #shape == 2 end
   lu.assertEquals(posterior(is_weight).logvar:names(), w)
   raises("only names 'mlp/linear_2', which the parameters lack", posterior, {"mlp/linear_2"})
-  raises("covers no parameter", posterior, function() return false end)
+  raises("expected only= to cover a parameter", posterior, function() return false end)
 end
 
 function TestPartial.test_training_moves_points_and_posterior()
@@ -298,7 +298,7 @@ function TestPriors.test_the_kl_from_a_density_is_an_estimate_of_the_kl()
   local function gaussian(w) return bnn.gaussian_log_prob(w, 0, 0.5) end
   -- 400 draws of 83 weights: the terms scatter by some mu sigma / s^2 = 0.4, so by 0.2 in all
   lu.assertAlmostEquals(q:kl{prior = gaussian, key = key, samples = 400}, q:kl{prior = 0.5}, 0.8)
-  raises("needs key=", q.kl, q, {prior = gaussian})
+  raises("posterior:kl: key: expected a key", q.kl, q, {prior = gaussian})
 end
 
 function TestPriors.test_evaluation_has_the_elbo_of_a_density()

@@ -103,7 +103,7 @@ function TestStates.test_a_state_is_made_again_from_its_record()
     local p = bnn.nn.linear(2):init(key, bnn.zeros(1, 3))
     local state = optimizer:init(p)
     state:update(p, bnn.randn(key, 8))
-    local copy, q = bnn.optim.restore(state:record()), p:clone()
+    local copy, q = bnn.optim.from_state_dict(state:state_dict()), p:clone()
     lu.assertEquals({copy:steps(), tostring(copy.optimizer)}, {1, tostring(optimizer)})
     state:update(p, bnn.ones(8))
     copy:update(q, bnn.ones(8))
@@ -113,29 +113,38 @@ end
 
 function TestStates.test_a_record_holds_no_schedule()
   local p = bnn.nn.linear(2):init(key, bnn.zeros(1, 3))
-  local record = bnn.optim.sgd{lr = function() return 1 end}:init(p):record()
+  local record = bnn.optim.sgd{lr = function() return 1 end}:init(p):state_dict()
   lu.assertNil(record.options.lr)
-  local state = bnn.optim.restore(record)
+  local state = bnn.optim.from_state_dict(record)
   raises("the learning rate was a function of the step", state.update, state, p, bnn.ones(8))
   state:update(p, bnn.ones(8), 0.1)
   lu.assertEquals(state:steps(), 1)
 end
 
+function TestStates.test_old_names_say_the_new_ones()
+  local state = bnn.optim.adam():init(bnn.nn.linear(2):init(key, bnn.zeros(1, 3)))
+  raises("state:record is now state:state_dict", function() return state:record() end)
+  raises("bnn.optim.restore is now bnn.optim.from_state_dict", function()
+    return bnn.optim.restore(state:state_dict())
+  end)
+end
+
 function TestStates.test_records_that_will_not_do()
   local function record(changes)
-    local made = bnn.optim.adam():init(bnn.nn.linear(2):init(key, bnn.zeros(1, 3))):record()
+    local made = bnn.optim.adam():init(bnn.nn.linear(2):init(key, bnn.zeros(1, 3))):state_dict()
     for k, v in pairs(changes) do made[k] = v end
     return made
   end
   for words, changes in pairs{
-    ["no optimizer is called 'restore'"] = {name = "restore"}, ["lr is -1"] = {options = {lr = -1}},
-    ["wanted " .. core.real .. " [9]"] = {size = 9}, ["steps: expected"] = {steps = -1},
-    ["adam has 2 moments, the record 1"] = {moments = {bnn.zeros(8)}},
-    ["moment 2 is i32 [8], wanted"] = {moments = {bnn.zeros(8), bnn.zeros({8}, "i32")}},
-    ["moment 1 is " .. core.real .. " [2, 4], wanted"] = {moments = {bnn.zeros(2, 4)}},
+    ["name: expected one of adam, sgd, got 'restore'"] = {name = "restore"},
+    ["lr is -1"] = {options = {lr = -1}},
+    ["expected " .. core.real .. " [9]"] = {size = 9}, ["steps: expected"] = {steps = -1},
+    ["moments: expected 2 of adam, got 1"] = {moments = {bnn.zeros(8)}},
+    ["got i32 [8]"] = {moments = {bnn.zeros(8), bnn.zeros({8}, "i32")}},
+    ["moment 1: expected " .. core.real .. " [8], got"] = {moments = {bnn.zeros(2, 4)}},
     ["unknown option 'extra'"] = {extra = 1},
   } do
-    raises({"bnn.optim.", words}, bnn.optim.restore, record(changes))
+    raises({"bnn.optim.", words}, bnn.optim.from_state_dict, record(changes))
   end
 end
 

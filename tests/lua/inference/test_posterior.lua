@@ -51,8 +51,8 @@ function TestMeanField.test_refusals()
     {"within -80..80", {logvar = 81}}, {"within -80..80", {logvar = -80.5}},
     {"logvar names 'nope'", {logvar = {nope = 1}}},
     {"logvar has nothing for 'mlp/linear_0/b'", {logvar = {[w] = 1}}},
-    {"logvar of 'mlp/linear_0/w' is abc", {logvar = function() return "abc" end}},
-    {"logvar of 'mlp/linear_0/w' is", {logvar = function() return 0 / 0 end}},
+    {"expected a number within -80..80, got \"abc\"", {logvar = function() return "abc" end}},
+    {"logvar of 'mlp/linear_0/w': expected", {logvar = function() return 0 / 0 end}},
     {"did you mean 'logvar'", {logvra = 1}},
   }
   for i, row in ipairs(rows) do
@@ -64,7 +64,8 @@ function TestMeanField.test_refusals()
     raises("expected params, as net:init gives them", meanfield, bad)
   end
   raises("expected params", meanfield)
-  raises("sample: a key is wanted, got number", meanfield(params).sample, meanfield(params), 3)
+  raises("posterior:sample: key: expected a key, got a number", meanfield(params).sample,
+    meanfield(params), 3)
 end
 
 function TestMeanField.test_clone_and_mean_are_independent_of_later_steps()
@@ -83,19 +84,24 @@ end
 
 function TestMeanField.test_is_made_of_its_parts()
   local q = bnn.posterior.meanfield(bnn.nn.linear(2):init(bnn.key(1), bnn.zeros(1, 3)))
-  local same = bnn.posterior.of(q.mu, q.logvar)
+  local same = bnn.posterior.from_params(q.mu, q.logvar)
   lu.assertTrue(rawequal(same.mu, q.mu) and rawequal(same.logvar, q.logvar))
   lu.assertEquals(tostring(same), tostring(q))
   local other = bnn.nn.linear(4):init(bnn.key(1), bnn.zeros(1, 3))
-  bits.raises("logvar 'linear/w' is [3, 4], mu [3, 2]", bnn.posterior.of, q.mu, other)
+  bits.raises("expected logvar 'linear/w' [3, 2], as in mu, got [3, 4]",
+    bnn.posterior.from_params, q.mu, other)
   other = bnn.params.new(bnn.params.layout{{name = "v", shape = {1}}}, bnn.zeros(1))
-  bits.raises("logvar 'v' is [1], mu has none", bnn.posterior.of, q.mu, other)
+  bits.raises("expected tensors of mu in logvar, got 'v'", bnn.posterior.from_params, q.mu, other)
   local b = bnn.params.pack(bnn.params.layout{{name = "linear/b", shape = {2}}},
     {["linear/b"] = bnn.zeros(2)})
-  bits.raises("tensor 1 of logvar is 'linear/b', that of mu 'linear/w'", bnn.posterior.of, q.mu, b)
+  bits.raises("expected 'linear/w', as in mu, for tensor 1 of logvar, got 'linear/b'",
+    bnn.posterior.from_params, q.mu, b)
   local none = bnn.params.new({}, bnn.zeros(0))
-  bits.raises("logvar covers no parameter", bnn.posterior.of, q.mu, none)
-  bits.raises("expected params", bnn.posterior.of, q.mu, {})
+  bits.raises("expected a tensor in logvar", bnn.posterior.from_params, q.mu, none)
+  bits.raises("expected params", bnn.posterior.from_params, q.mu, {})
+  bits.raises("bnn.posterior.of is now bnn.posterior.from_params", function()
+    return bnn.posterior.of(q.mu, q.logvar)
+  end)
 end
 
 TestSample = {}

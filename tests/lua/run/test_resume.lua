@@ -98,7 +98,7 @@ local function bits_of(objective, state)
   local q = objective.posterior
   local list = {q and bits.of(q.mu.flat) or bits.of(objective.params.flat)}
   if q then list[2] = bits.of(q.logvar.flat) end
-  for _, moment in ipairs(state:record().moments) do list[#list + 1] = bits.of(moment) end
+  for _, moment in ipairs(state:state_dict().moments) do list[#list + 1] = bits.of(moment) end
   list[#list + 1] = state:steps()
   return list
 end
@@ -1117,7 +1117,8 @@ function TestMoped.test_deviations_are_a_fraction_of_the_weights()
   local w = {0.5, -2, 0, 1e-9, 3, -0.25}
   local p = bnn.params.pack(bnn.params.layout{{name = "a/w", shape = {2, 3}},
     {name = "b/w", shape = {1}}}, {["a/w"] = bnn.tensor(w), ["b/w"] = bnn.tensor{7}})
-  for _, row in ipairs{{{}, 0.1, -20}, {{fraction = 0.5}, 0.5, -20}, {{least = -9}, 0.1, -9}} do
+  for _, row in ipairs{{{}, 0.1, -20}, {{fraction = 0.5}, 0.5, -20},
+    {{min_logvar = -9}, 0.1, -9}} do
     local q = bnn.posterior.moped(p, row[1])
     bits.assert_same(q.mu, p)
     for i, v in ipairs(q.logvar["a/w"]:reshape(6):totable()) do
@@ -1136,7 +1137,7 @@ function TestMoped.test_what_is_refused()
   local p = params_of(nn.mlp{3})
   raises("bnn.posterior.moped: fraction: expected more than 0, got 0", bnn.posterior.moped, p,
     {fraction = 0})
-  raises("least: expected", bnn.posterior.moped, p, {least = -81})
+  raises("min_logvar: expected", bnn.posterior.moped, p, {min_logvar = -81})
   raises("expected params", bnn.posterior.moped, {})
 end
 

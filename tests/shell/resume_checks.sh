@@ -1,5 +1,5 @@
 # resume_checks.sh - what resume_test.sh and long/resume_kill_test.sh share; they source it after
-# checks.sh. Trainings of experiments/mnist.lua are stopped and gone on with.
+# checks.sh. Trainings of experiments/mnist.lua are stopped and resumed.
 mnist=$tests/../experiments/mnist.lua
 
 # words ARGUMENTS: the words of $training but those of flags that are among the arguments
@@ -93,7 +93,7 @@ same_as_unbroken() {
 }
 
 # kill_and_resume NAME KILLS SECONDS ARGUMENTS: a training that is killed at so many random moments
-# within so many seconds, and gone on with each time; then it ends as the unbroken one does
+# within so many seconds, and resumed each time; then it ends as the unbroken one does
 kill_and_resume() {
   name=$1 kills=$2 limit=$3 told=
   shift 3
@@ -108,7 +108,7 @@ kill_and_resume() {
   launch "$T/run" --resume "$@"
   equal "$name: it ends well (killed after$told s)" 0 "$rc"
   if [ "$step" -gt 0 ]; then
-    has "$name: it goes on" "resumed from $T/run/step_" "$(cat "$T/run.err")"
+    has "$name: it resumes" "resumed from $T/run/step_" "$(cat "$T/run.err")"
   fi
   same_as_unbroken "$name, killed after$told s, at step $step" "$T/run" "$step"
 }

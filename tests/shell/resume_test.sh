@@ -1,6 +1,6 @@
 #!/bin/sh
-# resume_test.sh - trainings that are killed, interrupted and gone on with on the command line: they
-# end with the bytes of one that was never stopped. RESUME_KILLS: how many are killed for each number
+# resume_test.sh - trainings that are killed, interrupted and resumed on the command line end with
+# the bytes of one that was never stopped. RESUME_KILLS: how many are killed for each number
 # of threads (3). The data are small sets that tests/lua/idx_files.lua writes. BNNLUA is the binary.
 set -u
 # shellcheck source=tests/shell/checks.sh
@@ -58,12 +58,12 @@ for row in INT:130 TERM:143; do
   equal "SIG$name: status" "${row#*:}" $?
   step=$(newest "$T/run")
   has "SIG$name: says where" \
-    "interrupted by SIG$name at step $step: the parameters are those of the last complete step; they are in $T/run/step_" \
+    "interrupted by SIG$name at step $step: the parameters are those of the last complete step; wrote $T/run/step_" \
     "$(cat "$T/run.err")"
   equal "SIG$name: in one line" 1 "$(wc -l <"$T/run.err")"
   equal "SIG$name: a last checkpoint" 1 "$(find "$T/run" -name 'step_*' | wc -l)"
   launch "$T/run" --resume --steps=$((step + 10))
-  equal "SIG$name: it goes on" "0 resumed from" "$rc $(cut -c1-12 "$T/run.err")"
+  equal "SIG$name: it resumes" "0 resumed from" "$rc $(cut -c1-12 "$T/run.err")"
   cp "$T/run.out" "$T/resumed"
   launch "$T/plain2" --steps=$((step + 10)) --checkpoint_every=100000000 && rm -r "$T/plain2"
   lines_from "$step" "$T/plain2.out" >"$T/lines.want"
@@ -89,7 +89,7 @@ refused() {
   has "$name" "$piece" "$(cat "$folder.err")"
 }
 refused "another configuration" \
-  "this is another training: hidden: {16} in the checkpoint, {8, 4} here; lr: 0.001 in the checkpoint, 0.01 here; --resume_anyway goes on nevertheless" \
+  "cannot resume: hidden: {16} in the checkpoint, {8, 4} here; lr: 0.001 in the checkpoint, 0.01 here (--resume_anyway overrides)" \
   "$T/again" --resume --lr=0.01 --hidden=8,4
 refused "another batch size" "batch_size: 50 in the checkpoint, 25 here" "$T/again" --resume \
   --batch_size=25
@@ -97,21 +97,21 @@ refused "a folder that is in use" "$T/again holds checkpoints of an earlier trai
 launch "$T/again" --resume --threads=2 --log_interval=7 --checkpoint_every=9
 equal "threads, the log and the distance of checkpoints may differ" 0 "$rc"
 launch "$T/two" --resume_anyway --lr=0.01 --steps=125
-equal "--resume_anyway goes on" 0 "$rc"
-has "--resume_anyway says what differs" "differs: lr: 0.001 in the checkpoint, 0.01 here" \
+equal "--resume_anyway resumes" 0 "$rc"
+has "--resume_anyway says what differs" "resuming although it differs: lr: 0.001 in the checkpoint, 0.01 here" \
   "$(cat "$T/two.err")"
 launch "$T/fresh" --resume --steps=3
-equal "--resume without a checkpoint begins" "0 $T/fresh: nothing to resume from, the training begins" \
+equal "--resume without a checkpoint starts" "0 $T/fresh: nothing to resume from, starting a new training" \
   "$rc $(cat "$T/fresh.err")"
 "$bnnlua" "$mnist" --data="$T/mnist" --resume >"$T/out" 2>"$T/err" </dev/null
 equal "--resume alone: status" 1 $?
-has "--resume alone" "--resume wants --checkpoint=DIR" "$(cat "$T/err")"
+has "--resume alone" "--resume needs --checkpoint=DIR" "$(cat "$T/err")"
 
 # ---------------------------------------------------------------- broken files, failed writes
 rm -rf "$T/run" && cp -r "$T/whole" "$T/run"
 head -c 3000 "$T/whole/$last" >"$T/run/$last"
 launch "$T/run" --resume
-equal "a cut file: the one before is gone on from" 0 "$rc"
+equal "a cut file: resumes from the one before" 0 "$rc"
 has "... with a warning that names it" "$T/run/$last: " "$(cat "$T/run.err")"
 same_as_unbroken "a cut file" "$T/run" 119
 
@@ -123,11 +123,11 @@ rm -rf "$T/run" && : >"$T/run.out"
   "$bnnlua" "$mnist" $training --checkpoint="$T/run"
   echo $? >"$T/status"
 ) 2>"$T/run.err" </dev/null | cat >"$T/run.out"
-equal "a full disk: the training goes on" 0 "$(cmp "$T/plain" "$T/run.out" >&2; echo $?)"
+equal "a full disk: the training continues" 0 "$(cmp "$T/plain" "$T/run.out" >&2; echo $?)"
 equal "a full disk: the status says so at the end" 1 "$(cat "$T/status")"
-has "... and the last line" "bnnlua: bnn.train: the last checkpoint is not written: " \
+has "... and the last line" "bnnlua: bnn.train: the last checkpoint was not written: " \
   "$(tail -n 1 "$T/run.err")"
-has "a full disk is said" "WARNING: no checkpoint of step 7: " "$(cat "$T/run.err")"
+has "a full disk is said" "WARNING: checkpoint of step 7 not written: " "$(cat "$T/run.err")"
 has "... with its reason" "File too large" "$(cat "$T/run.err")"
 equal "a full disk: nothing is left behind" "" "$(ls "$T/run")"
 rm -rf "$T/run" && cp -r "$T/whole" "$T/run"

@@ -35,7 +35,7 @@ train() {
 train "" ""
 whole=$out
 
-stopped="the parameters are those of the last complete step; they are in"
+stopped="the parameters are those of the last complete step; wrote"
 for row in HUP,129 INT,130 USR1,138 USR2,140 PIPE,141 TERM,143 XCPU,152; do
   name=${row%,*}
   rm -rf run

@@ -247,8 +247,8 @@ function TestExtras.test_what_is_no_data_is_named()
     raises(words, checkpoint.save, path, state)
     lu.assertNil(io.open(path))
   end
-  raises("save: a path is wanted", checkpoint.save, {}, {})
-  raises("load: a path is wanted", checkpoint.load)
+  raises("bnn.checkpoint.save: path: expected a string, got a table", checkpoint.save, {}, {})
+  raises("bnn.checkpoint.load: path: expected a string, got nil", checkpoint.load)
 end
 
 TestAmended = {}
@@ -361,7 +361,8 @@ function TestAmended:test_what_is_refused_leaves_the_file()
     raises("bnn.checkpoint." .. words, checkpoint.amend, path, state)
     lu.assertTrue(read_bytes() == want)
   end
-  raises("bnn.checkpoint.amend: a path is wanted", checkpoint.amend, nil, {extras = {}})
+  raises("bnn.checkpoint.amend: path: expected a string, got nil", checkpoint.amend, nil,
+    {extras = {}})
   local _ <close> = assert(core.lock_folder(self.folder))
   lu.assertEquals({checkpoint.amend(path, {extras = {x = 2}})},
     {nil, self.folder .. ": another training is writing there"})
@@ -375,7 +376,7 @@ function TestAmended.test_what_is_no_checkpoint_is_told()
     lu.assertStrContains(message, words)
   end
   safetensors.save(path, {w = core.ones(2)})
-  refuses(path .. ": is a safetensors file, but no checkpoint")
+  refuses(path .. ": is a safetensors file but not a checkpoint")
   safetensors.save(path, {}, {metadata = {format = "bnnlua checkpoint 1", extras = "{"}})
   refuses(path .. ": extras: no JSON at byte")
   os.remove(path)
@@ -409,11 +410,11 @@ end
 
 function TestRefused.test_anothers_file_is_told()
   safetensors.save(path, {w = core.ones(2)})
-  refuses "is a safetensors file, but no checkpoint; bnn.safetensors.open reads its tensors"
+  refuses "is a safetensors file but not a checkpoint; bnn.safetensors.open reads its tensors"
   safetensors.save(path, {w = core.ones(2)}, {metadata = {format = "pt"}})
-  refuses "no checkpoint"
+  refuses "not a checkpoint"
   changed("format", "bnnlua checkpoint 2")
-  refuses "is a checkpoint of layout 2, this program knows 1"
+  refuses "is a checkpoint of layout 2, this program reads 1"
   assert(io.open(path, "wb")):close()
   refuses "holds no data"
   os.remove(path)
@@ -438,11 +439,11 @@ function TestRefused.test_what_is_wrong_inside_is_told()
   local adam = '{"name":"adam","size":86,"options":%s}'
   local rows = {
     {"posterior", "{", "posterior: no JSON at byte"},
-    {"posterior", "null", "posterior: is no table"},
-    {"posterior", "3", "posterior: is no table"},
-    {"posterior", "{}", "of a kind that is not known"},
-    {"posterior", '{"kind":"meanfield"}', "posterior: the names of mu/ are no list"},
-    {"posterior", '{"kind":"meanfield","mu":[1],"logvar":[]}', "name 1 of mu/ is no text"},
+    {"posterior", "null", "posterior: is not a table"},
+    {"posterior", "3", "posterior: is not a table"},
+    {"posterior", "{}", "posterior: unknown kind"},
+    {"posterior", '{"kind":"meanfield"}', "posterior: the names of mu/ are not a list"},
+    {"posterior", '{"kind":"meanfield","mu":[1],"logvar":[]}', "name 1 of mu/ is not a string"},
     {"posterior", '{"kind":"meanfield","mu":[],"logvar":' .. names .. "}",
      "expected tensors of mu in logvar, got 'mlp/linear_0/w'"},
     {"mu/mlp/linear_0/w", nil, "holds no tensor 'mu/mlp/linear_0/w'"},
@@ -450,7 +451,8 @@ function TestRefused.test_what_is_wrong_inside_is_told()
      "expected logvar 'mlp/linear_0/w' [4, 6], as in mu, got [4, 5]"},
     {"mu/mlp/linear_0/w", core.tensor({1}, "i32"), "'mu/mlp/linear_0/w' is of i32, this"},
     {"params", '{"names":["no"]}', path .. ": params: holds no tensor 'params/no'"},
-    {"params", '{"names":["mlp/linear_0/w","mlp/linear_0/w"]}', "name 2 of params/ is no text or"},
+    {"params", '{"names":["mlp/linear_0/w","mlp/linear_0/w"]}',
+      "name 2 of params/ is not a string, or"},
     {"optimizer", "{}", "optimizer: bnn.optim.from_state_dict: name: expected"},
     {"optimizer", '{"name":"restore","options":{},"size":1}', "name: expected one of adam"},
     {"optimizer", adam:format '{"lr":-1}', "lr is -1"},
@@ -461,13 +463,13 @@ function TestRefused.test_what_is_wrong_inside_is_told()
     {"optimizer", '{"name":"adam","options":{}}', "size: expected"},
     {"optimizer", '{"name":"adam","options":7,"size":86}', "options: expected a table, got 7"},
     {"optimizer/steps", nil, "holds no tensor 'optimizer/steps'"},
-    {"optimizer/steps", core.ones(2), "wanted a u64 scalar"},
-    {"optimizer/steps", core.tensor(-1, "u64"), "steps' is 18446744073709551615, too much"},
-    {"optimizer/moments/2", nil, "moments: expected 2 of adam, got 1"},
-    {"optimizer/moments/1", core.ones(3), "got " .. core.real .. " [3]"},
-    {"key", core.tensor({1, 2}, "u64"), "'key' is u64 [2], wanted a u64 scalar"},
-    {"step", core.tensor(1, "i64"), "'step' is i64 [], wanted a u64 scalar"},
-    {"step", core.tensor(-1, "u64"), "too much"},
+    {"optimizer/steps", core.ones(2), "expected a u64 scalar"},
+    {"optimizer/steps", core.tensor(-1, "u64"), "steps' is 18446744073709551615, above 2^63 - 1"},
+    {"optimizer/moments/2", nil, "adam has 2 moments, the record 1"},
+    {"optimizer/moments/1", core.ones(3), "moment 1 is " .. core.real .. " [3], wanted"},
+    {"key", core.tensor({1, 2}, "u64"), "'key': expected a u64 scalar, got u64 [2]"},
+    {"step", core.tensor(1, "i64"), "'step': expected a u64 scalar, got i64 []"},
+    {"step", core.tensor(-1, "u64"), "above 2^63 - 1"},
     {"extras", '{"x":{"$tensor":"no"}}', path .. ": extras: holds no tensor 'no'"},
     {"extras", '{"x":{"$tensor":1}}', "extras: $tensor is out of place"},
     {"extras", '{"x":{"$number":"00"}}', "extras: $number is no 64 bits"},

@@ -4,7 +4,7 @@ package.path = ((arg[0]:match "^(.*/)" or "./") .. "..") .. "/?.lua;" .. package
 local idx = require "idx_files"
 local bnn = require "bnn"
 local core = require "bnn.core"
-local resume_check = require "bnn.run.resume_check"
+local resume_check = require "bnn.checkpoint.resume_check"
 
 local data = bnn.data
 local HAS = {}

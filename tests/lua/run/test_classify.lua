@@ -275,7 +275,7 @@ function TestRefused.test_each_is_one_line()
     {{checkpoint = path "none"}, path "none" .. ": No such file"},
     {{checkpoint = here}, here .. ": holds no checkpoints"},
     {{checkpoint = SMALL}, SMALL .. ": "},
-    {{checkpoint = path "foreign.safetensors"}, "is a safetensors file, but no checkpoint"},
+    {{checkpoint = path "foreign.safetensors"}, "is a safetensors file but not a checkpoint"},
     {{checkpoint = regression}, regression .. ": its network gives no classes"},
     {{checkpoint = path "small.safetensors"}, path "small.safetensors"
       .. ": its network does not take images of 28 x 28: mlp/linear_0: w: expected [784, 4]"},

@@ -218,7 +218,7 @@ function TestGoingOn.test_a_complete_training_ends_with_its_last_figures()
   lu.assertEquals(seen, {12})
   lu.assertEquals(read(file_of(12)), bytes)
   train({steps = 5}, {resume = true})
-  lu.assertStrContains(complaints, "5 steps are asked for, the checkpoint has 12: nothing is left")
+  lu.assertStrContains(complaints, "already at step 12 (requested 5)")
 end
 
 function TestGoingOn.test_with_a_state_of_an_earlier_training()
@@ -234,7 +234,8 @@ end
 
 function TestGoingOn.test_without_one_to_go_on_from_it_begins_with_a_word()
   local objective, state = train({steps = 4}, {path = folder .. "/new/er", resume = true})
-  lu.assertStrContains(complaints, folder .. "/new/er: nothing to resume from, the training begins")
+  lu.assertStrContains(complaints, folder
+    .. "/new/er: nothing to resume from, starting a new training")
   lu.assertEquals(bits_of(objective, state), bits_of(train{steps = 4}))
 end
 
@@ -350,8 +351,8 @@ function TestKept.test_a_resume_with_another_metric_compares_nothing()
   local by_nll = {best = "nll", mode = "min", resume_anyway = true}
   lu.assertEquals(look_for(4, by_nll), {"nll", "min", 5})
   lu.assertStrContains(complaints, "best: accuracy (max) in the checkpoint, nll (min) here")
-  lu.assertStrContains(complaints, "best.safetensors: is the best by accuracy (max), here it is "
-    .. "by nll (min): the best is looked for anew")
+  lu.assertStrContains(complaints, "best.safetensors: best by accuracy (max), not by nll (min): "
+    .. "the search for the best starts anew")
   lu.assertEquals(look_for(6, {best = "nll", mode = "min", resume = true}), {"nll", "min", 3})
   lu.assertNil(complaints:find "WARNING")
 end
@@ -386,8 +387,8 @@ function TestKept.test_a_best_that_cannot_be_compared_begins_anew()
     end
   end
   for words, change in pairs{
-    ["best.safetensors: is the best by a metric that it does not name"] = unname,
-    ["the best checkpoint cannot be read: malformed input data: " .. best] = function()
+    ["best.safetensors: best by a metric that it does not name, not by figure (max)"] = unname,
+    ["cannot read the best checkpoint: malformed input data: " .. best] = function()
       files.write(best, "x")
     end,
     [""] = function() os.remove(best) end,
@@ -415,7 +416,7 @@ end
 
 function TestKept.test_a_best_that_there_never_was_is_told_of()
   best_of({NAN, NAN}, "max")
-  lu.assertStrContains(complaints, "there is no best checkpoint: 'figure' was no number")
+  lu.assertStrContains(complaints, "WARNING: no best checkpoint: 'figure' was never a number")
   files.remove(folder)
   best_of({NAN, 1}, "max")
   lu.assertEquals(complaints, "")
@@ -487,15 +488,15 @@ function TestRefused.test_differences()
     opts.objective = objective
     local before = bits.of(objective.posterior.mu.flat)
     local message = refusal(opts, {config = cfg, resume = true})
-    lu.assertStrContains(message, file_of(5) .. ": this is another training: ")
+    lu.assertStrContains(message, file_of(5) .. ": cannot resume: ")
     lu.assertStrContains(message, row[1])
-    lu.assertStrContains(message, "--resume_anyway goes on nevertheless")
+    lu.assertStrContains(message, " (--resume_anyway overrides)")
     lu.assertEquals(bits.of(objective.posterior.mu.flat), before) -- nothing has changed
     opts, cfg = options_of()
     local _, state = train(opts, {config = cfg, resume_anyway = true})
     lu.assertEquals(state:steps(), 5)
     lu.assertStrContains(complaints, "WARNING: " .. file_of(5)
-      .. ": going on although it differs: ")
+      .. ": resuming although it differs: ")
     lu.assertStrContains(complaints, row[1])
     lu.assertEquals(read(file_of(5)), bytes)
   end
@@ -520,7 +521,7 @@ function TestRefused.test_configurations_of_experiments()
   lu.assertFalse(ok)
   lu.assertStrContains(tostring(err), "lr: 0.1 in the checkpoint, 0.2 here")
   e.run{checkpoint = folder, resume_anyway = true, lr = 0.2}
-  raises("--resume wants --checkpoint=DIR", e.run, {resume = true})
+  raises("--resume needs --checkpoint=DIR, the folder to resume from", e.run, {resume = true})
   files.remove(folder)
   for _, resume in ipairs{false, true} do -- a plain table of the user's own
     train({steps = 3}, bnn.checkpoint.of{checkpoint = folder, lr = 1, resume = resume})
@@ -542,16 +543,18 @@ end
 function TestRefused.test_what_resume_anyway_can_not_do()
   train({steps = 5}, {})
   local rows = {
-    {"the optimizer's state is of adam over 166 elements, wanted sgd over 166",
+    {"optimizer's state: expected sgd over 166 elements, got adam over 166",
      {optimizer = bnn.optim.sgd{lr = 1}}},
-    {"'mlp/linear_0/b' is [8], wanted [9]; 'mlp/linear_0/w' is [6, 8], wanted [6, 9]; "
-      .. "'mlp/linear_1/w' is [8, 3], wanted [9, 3]",
+    {"'mlp/linear_0/b': expected [9], got [8]; 'mlp/linear_0/w': expected [6, 9], got [6, 8]; "
+      .. "'mlp/linear_1/w': expected [9, 3], got [8, 3]",
      {objective = make.elbo{net = bnn.nn.mlp{9, 3}}}},
-    {"'mlp/linear_2/b' is missing, wanted [3]", {objective = make.elbo{net = bnn.nn.mlp{8, 3, 3}}}},
-    {"'linear/b' is missing, wanted [3]", {objective = make.elbo{net = bnn.nn.linear(3)}}},
-    {"'mlp/linear_0/b' [8] is surplus", {objective = make.elbo{net = bnn.nn.linear(3)}}},
-    {"it holds a posterior, wanted params", {objective = make.own_loss()}},
-    {"tensor 1 is 'mlp/linear_0/w', wanted 'mlp/linear_1/w'", {objective = make.partial()}},
+    {"'mlp/linear_2/b': expected [3], got nothing",
+     {objective = make.elbo{net = bnn.nn.mlp{8, 3, 3}}}},
+    {"'linear/b': expected [3], got nothing", {objective = make.elbo{net = bnn.nn.linear(3)}}},
+    {"'mlp/linear_0/b': expected nothing, got [8]",
+     {objective = make.elbo{net = bnn.nn.linear(3)}}},
+    {"expected params, got a posterior", {objective = make.own_loss()}},
+    {"tensor 1: expected 'mlp/linear_1/w', got 'mlp/linear_0/w'", {objective = make.partial()}},
   }
   for _, row in ipairs(rows) do
     row[2].steps = 6
@@ -565,7 +568,7 @@ function TestRefused.test_a_folder_of_an_earlier_training()
   train({steps = 2}, {})
   local message = refusal({steps = 2}, {})
   lu.assertStrContains(message, folder .. " holds checkpoints of an earlier training: "
-    .. "--resume goes on with it, another folder begins anew")
+    .. "pass --resume to resume it, or use another folder")
   os.rename(file_of(2), folder .. "/best.safetensors")
   lu.assertStrContains(refusal({steps = 2}, {}), "holds checkpoints of an earlier training")
   local _, state = train({steps = 3}, {resume = true}) -- the best one will do
@@ -590,16 +593,17 @@ function TestRefused.test_misuse_before_the_first_step()
   } do
     raises({"bnn", words}, train, {evaluate = evaluate}, check)
   end
-  raises("best = 'a' wants evaluate=", train, {}, {best = "a"})
+  raises("bnn.train: checkpoint: best = 'a': expected evaluate=, got nothing", train, {},
+    {best = "a"})
   local own = {step = print, beta_at = print, state_size = function() return 1 end}
-  raises({"the objective has no posterior= or params= to keep"}, bnn.train,
+  raises("expected an objective with posterior= or params=, got neither", bnn.train,
     {objective = own, optimizer = bnn.optim.adam(), data = data, steps = 1, key = key,
      checkpoint = {path = folder}})
   lu.assertEquals(asked, 0)
   lu.assertStrContains(refusal({evaluate = evaluate, log = bnn.log.memory()}, {best = "b"}),
-    "best = 'b', which evaluate does not give")
+    "best = 'b', which evaluate does not return")
   lu.assertStrContains(refusal({evaluate = function() return {{"b", "x"}} end,
-    log = bnn.log.memory()}, {best = "b"}), "best = 'b', which evaluate gives as a string")
+    log = bnn.log.memory()}, {best = "b"}), "best = 'b', which evaluate returns as a string")
   lu.assertStrContains(refusal({}, {path = ""}), "the name of the folder is empty")
   files.write(folder .. "/file", "")
   lu.assertStrContains(refusal({}, {path = folder .. "/file"}), folder .. "/file: Not a directory")
@@ -646,7 +650,7 @@ function TestBroken.test_the_newest_that_can_be_read_is_gone_on_from()
     local bytes = read(file_of(20))
     files.write(file_of(20), damage(bytes))
     local objective, state = train({}, {resume = true, every = 5})
-    lu.assertStrContains(complaints, "WARNING: a checkpoint that cannot be read: ")
+    lu.assertStrContains(complaints, "WARNING: cannot read a checkpoint: ")
     lu.assertStrContains(complaints, file_of(20) .. ": ")
     lu.assertStrContains(complaints, "WARNING: going back to " .. file_of(15) .. ", step 15")
     lu.assertEquals(bits_of(objective, state), whole)
@@ -676,11 +680,11 @@ function TestBroken.test_strange_contents_are_told()
   train({steps = 3}, {})
   local tensors, metadata = bnn.safetensors.load(file_of(3))
   for i, row in ipairs{
-    {"training", "{}", "another training: "}, {"training", "[1,2]", "another training: "},
+    {"training", "{}", "cannot resume: "}, {"training", "[1,2]", "cannot resume: "},
     {"config", "[]"}, {"versions", "[1,{}]"}, {"versions", '{"a":{"name":[]}}'},
     {"model", "[]", "network: not given in the checkpoint"},
     {"model", '{"net":7,"likelihood":7}', "network: 7 in the checkpoint"},
-    {"training", '{"best_value":"x","rates":7}', "another training"},
+    {"training", '{"best_value":"x","rates":7}', "cannot resume"},
   } do
     local changed = {}
     for name, text in pairs(metadata) do changed[name] = text end
@@ -739,9 +743,9 @@ function TestFailedWrites.test_a_folder_that_is_gone_and_comes_back()
     if step == 9 then files.make(folder) end
   end}, {every = 2})
   lu.assertEquals(bits_of(objective, state), whole)
-  lu.assertStrContains(complaints, "WARNING: no checkpoint of step 4: ")
+  lu.assertStrContains(complaints, "WARNING: checkpoint of step 4 not written: ")
   lu.assertStrContains(complaints, file_of(4) .. ": No such file or directory")
-  lu.assertStrContains(complaints, "WARNING: no checkpoint of step 8")
+  lu.assertStrContains(complaints, "WARNING: checkpoint of step 8 not written")
   lu.assertNil(complaints:find "step 10")
   lu.assertEquals(steps_there(), {10, 12})
 end
@@ -753,7 +757,7 @@ function TestFailedWrites.test_extras_that_fail_later()
     return {f = step == 3 and print or 1}
   end})
   lu.assertEquals(state:steps(), 4)
-  lu.assertStrContains(complaints, "WARNING: no checkpoint of step 2: ")
+  lu.assertStrContains(complaints, "WARNING: checkpoint of step 2 not written: ")
   lu.assertStrContains(complaints, "no extras today")
   lu.assertStrContains(complaints, "extras/f: a function is no plain value")
   lu.assertEquals(steps_there(), {1, 4})
@@ -774,12 +778,12 @@ function TestFailedWrites.test_a_last_write_that_fails_is_an_error()
   local whole = bits.of(train{steps = 8}.posterior.mu.flat)
   for _, gone_at in ipairs{3, 6} do -- none was ever written, or an earlier one was
     files.make(folder)
-    local words = "bnn.train: the last checkpoint is not written: input/output error: "
+    local words = "bnn.train: the last checkpoint was not written: input/output error: "
     local objective = fails_at_its_end(words .. file_of(8), {steps = 8, on_step = function(step)
       if step == gone_at then files.remove(folder) end
     end}, {every = 5})
     lu.assertEquals(bits.of(objective.posterior.mu.flat), whole)
-    lu.assertStrContains(complaints, "WARNING: no checkpoint of step 8: ")
+    lu.assertStrContains(complaints, "WARNING: checkpoint of step 8 not written: ")
   end
 end
 
@@ -791,12 +795,12 @@ function TestFailedWrites.test_a_last_write_is_tried_once_more()
     if step == 4 then files.make(folder) end
     return {}
   end}, {})
-  lu.assertStrContains(complaints, "WARNING: no checkpoint of step 4: ")
+  lu.assertStrContains(complaints, "WARNING: checkpoint of step 4 not written: ")
   lu.assertEquals(steps_there(), {4})
 end
 
 function TestFailedWrites.test_a_best_that_is_never_written_is_an_error()
-  local words = "bnn.train: the best checkpoint is not written: input/output error: "
+  local words = "bnn.train: the best checkpoint was not written: input/output error: "
   fails_at_its_end(words .. folder .. "/best.safetensors", {
     steps = 3, log_every = 1, log = bnn.log.memory(), evaluate = function(step)
       files[step == 1 and "remove" or "make"](folder)
@@ -812,7 +816,7 @@ function TestFailedWrites.test_a_best_one_that_failed()
     files[step == 1 and "remove" or "make"](folder)
     return {{"figure", figures[step]}}
   end}, {best = "figure"})
-  lu.assertStrContains(complaints, "WARNING: no checkpoint of step 1: ")
+  lu.assertStrContains(complaints, "WARNING: checkpoint of step 1 not written: ")
   lu.assertStrContains(complaints, folder .. "/best.safetensors: No such file")
   lu.assertEquals(checkpoint.load(folder .. "/best.safetensors").step, 2)
 end
@@ -824,17 +828,17 @@ local function params_of(net, fold) return net:init(key:fold(fold or "other"), x
 function TestTaken.test_compare_names_what_differs()
   local a, b = params_of(bnn.nn.mlp{8, 3}), params_of(bnn.nn.mlp{9, 3, 2})
   lu.assertEquals(checkpoint.compare(a, b), {
-    "'mlp/linear_0/b' is [9], wanted [8]", "'mlp/linear_0/w' is [6, 9], wanted [6, 8]",
-    "'mlp/linear_1/w' is [9, 3], wanted [8, 3]", "'mlp/linear_2/b' [2] is surplus",
-    "'mlp/linear_2/w' [3, 2] is surplus",
+    "'mlp/linear_0/b': expected [8], got [9]", "'mlp/linear_0/w': expected [6, 8], got [6, 9]",
+    "'mlp/linear_1/w': expected [8, 3], got [9, 3]", "'mlp/linear_2/b': expected nothing, got [2]",
+    "'mlp/linear_2/w': expected nothing, got [3, 2]",
   })
   lu.assertEquals(checkpoint.compare(b, {["mlp/linear_2/b"] = bnn.ones(2)})[1],
-    "'mlp/linear_0/b' is missing, wanted [9]")
+    "'mlp/linear_0/b': expected [9], got nothing")
   lu.assertEquals(checkpoint.compare(a, a:clone()), {})
   local flat = bnn.params.pack(bnn.params.layout{{name = "flat", shape = {2}}},
     {flat = bnn.ones(2)}) -- a name that Params has a method of
   lu.assertEquals(checkpoint.compare(flat, {flat = bnn.ones(2)}), {})
-  lu.assertEquals(checkpoint.compare(flat, {}), {"'flat' is missing, wanted [2]"})
+  lu.assertEquals(checkpoint.compare(flat, {}), {"'flat': expected [2], got nothing"})
 end
 
 function TestTaken.test_strict_takes_all_or_nothing()
@@ -846,7 +850,7 @@ function TestTaken.test_strict_takes_all_or_nothing()
   local ok, message = checkpoint.take(wide, b)
   lu.assertNil(ok)
   lu.assertEquals(message,
-    "'mlp/linear_1/b' is [3], wanted [4]; 'mlp/linear_1/w' is [8, 3], wanted [8, 4]")
+    "'mlp/linear_1/b': expected [4], got [3]; 'mlp/linear_1/w': expected [8, 4], got [8, 3]")
   bits.assert_same(wide, before)
 end
 
@@ -877,7 +881,7 @@ function TestTaken.test_posteriors()
   bits.assert_same(p, r.mu)
   local part = bnn.posterior.meanfield(p, {only = {"mlp/linear_1"}})
   local _, message = checkpoint.take(part, r)
-  lu.assertStrContains(message, "'logvar/mlp/linear_0/b' [8] is surplus")
+  lu.assertStrContains(message, "'logvar/mlp/linear_0/b': expected nothing, got [8]")
   raises("source: expected params, a posterior or a table of tensors by name", checkpoint.take,
     p, 3)
   raises("target: expected params, a posterior or a table of tensors", checkpoint.take, nil, p)
@@ -1098,7 +1102,7 @@ function TestOpened.test_a_folder_opens_its_best_else_its_newest()
   assert(io.open(file_of(12), "wb")):close()
   local _, message = checkpoint.open(folder .. "/")
   lu.assertStrContains(message, file_of(12) .. ": holds no data")
-  raises("bnn.checkpoint.open: a path is wanted", checkpoint.open, 3)
+  raises("bnn.checkpoint.open: path: expected a string, got a number", checkpoint.open, 3)
 end
 
 function TestOpened.test_other_files_are_told()

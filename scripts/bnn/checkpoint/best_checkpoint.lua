@@ -1,0 +1,69 @@
+--- The best checkpoint of a training: by which metric it is chosen, and its value so far.
+--
+-- A `best` is {metric=, mode=, value=}; metric is nil if none is looked for.
+local refusal = require "bnn.base.refusal"
+local strings = require "bnn.base.strings"
+
+local M = {}
+
+--- A best of which no value is known.
+function M.new(metric, mode) return {metric = metric, mode = mode} end
+
+--- "test/accuracy (max)"; nil without a metric.
+function M.text(metric, mode)
+  return metric and ("%s (%s)"):format(metric, mode == "min" and "min" or "max") or nil
+end
+
+--- The metric of that name in what evaluate returned, a number; refuses anything else.
+function M.value_in(rows, name)
+  local value = rows[name]
+  for _, row in ipairs(rows) do
+    if row[1] == name then value = row[2] end
+  end
+  if type(value) == "userdata" and value.item then value = value:item() end
+  if type(value) == "number" then return value end
+  local given = value == nil and "does not return" or "returns as a " .. type(value)
+  refusal.assert_or_exit(nil,
+    ("bnn.train: checkpoint: best = '%s', which evaluate %s"):format(name, given))
+end
+
+--- Whether a value is better than the one so far; NaN never is.
+function M.is_better(best, value)
+  if value ~= value then return false end
+  if best.value == nil then return true end
+  if best.mode == "max" then return value > best.value end
+  return value < best.value
+end
+
+-- What a checkpoint says of the best so far; nil if it says nothing.
+local function noted(saved)
+  local training = saved and saved.training or {}
+  return type(training.best_value) == "number" and training or nil
+end
+
+--- What the training that resumes from `saved` knows of its best. A best of that step or a later
+-- one was found after `saved` was written: that step will be evaluated again, so the value before
+-- it counts.
+-- @param saved what checkpoint.load returned
+-- @param file the same of best.safetensors, or nil
+-- @return table {best=, best_mode=, best_value=}; or nil
+function M.known(saved, file)
+  return noted(file and file.step and file.step >= saved.step and saved or file)
+end
+
+--- Resumes from the value that is known, if it is of the same metric. Else any value will be
+-- better, and best.safetensors is replaced at the next evaluation.
+-- @param path string: of best.safetensors
+function M.resume(best, known, path)
+  if not (best.metric and known) then return end
+  local theirs, ours = M.text(known.best, known.best_mode), M.text(best.metric, best.mode)
+  if theirs == ours then
+    best.value = known.best_value
+  else
+    strings.notice(strings.message(
+      "WARNING: %s: best by %s, not by %s: the search for the best starts anew", path,
+      theirs or "a metric that it does not name", ours))
+  end
+end
+
+return M

@@ -1,0 +1,53 @@
+--- The flags of experiments that write checkpoints.
+local configuration = require "bnn.base.configuration"
+local expect = require "bnn.base.expect"
+local fail = require "bnn.base.fail"
+local options = require "bnn.base.options"
+local refusal = require "bnn.base.refusal"
+
+local M = {}
+
+local FLAGS = {"checkpoint", "checkpoint_every", "resume", "resume_anyway"}
+
+--- Adds the flags of an experiment that writes checkpoints to its defaults:
+--     defaults = bnn.checkpoint.flags{lr = {1e-3, "learning rate"}}
+-- @param defaults table: the experiment's own
+-- @return table: those, and checkpoint, checkpoint_every, resume and resume_anyway
+function M.flags(defaults)
+  expect.plain_table("bnn.checkpoint.flags", defaults, "a table of defaults")
+  local function add(name, flag)
+    flag.result = false
+    defaults[name] = flag
+  end
+  add("checkpoint", {nil, "folder for checkpoints (default: none)", type = "string"})
+  add("checkpoint_every", {1000, "steps between two checkpoints", type = "integer", min = 1})
+  add("resume", {false, "resume from the last checkpoint, bit for bit as if never stopped"})
+  add("resume_anyway", {false, "resume even if the configuration differs"})
+  return defaults
+end
+
+--- Makes the checkpoint option of bnn.train from these flags.
+-- @param cfg table: what an experiment's run gets
+-- @param opts table: best=, mode=, keep=, extras=, on_resume=, as for bnn.train
+-- @return table; or nil without --checkpoint
+function M.of(cfg, opts)
+  if type(cfg) ~= "table" then
+    fail.expected("bnn.checkpoint.of", "the configuration that an experiment's run gets", cfg)
+  end
+  opts = options.check("bnn.checkpoint.of", opts, {
+    best = "string", mode = "string", keep = "integer", extras = "table|function",
+    on_resume = "function",
+  })
+  if not cfg.checkpoint then
+    refusal.assert_or_exit(not (cfg.resume or cfg.resume_anyway),
+      "--resume needs --checkpoint=DIR, the folder to resume from")
+    return nil
+  end
+  opts.path, opts.every = cfg.checkpoint, cfg.checkpoint_every
+  opts.resume, opts.resume_anyway = cfg.resume, cfg.resume_anyway
+  opts.config = configuration.resulting(cfg)
+  for _, name in ipairs(FLAGS) do opts.config[name] = nil end -- if cfg is a plain table
+  return opts
+end
+
+return M

@@ -1,0 +1,232 @@
+--- The format of checkpoints: turns a state into tensors and metadata, and back.
+--
+-- A file is safetensors. Its tensors are mu/PATH and logvar/PATH of a posterior, params/PATH,
+-- optimizer/moments/1, ..., as U64 optimizer/steps, key and step, and the tensors among the extras
+-- as extras/NAME/.... Its metadata hold the rest as JSON: the tensors' names in their order,
+-- options, extras, config, versions.
+local core = require "bnn.core"
+local json_codec = require "bnn.base.json_codec"
+local number = require "bnn.base.number"
+local optim = require "bnn.inference.optim"
+local options = require "bnn.base.options"
+local parameters = require "bnn.params.params"
+local posteriors = require "bnn.inference.posterior"
+local shapes = require "bnn.base.shapes"
+local strings = require "bnn.base.strings"
+
+local M = {}
+
+local LAYOUT = 1
+local FORMAT = "bnnlua checkpoint "
+
+-- ---- writing ----
+
+-- Adds the tensors of Params under a prefix; returns their names in order.
+local function put_params(tensors, prefix, params)
+  for name, tensor in pairs(params) do tensors[prefix .. name] = tensor end
+  return params:names()
+end
+
+local function put_u64(tensors, name, bits) tensors[name] = core.tensor(bits, "u64") end
+
+-- For each part of a state: adds its tensors, and returns the plain value for the metadata; or nil,
+-- fault.
+local put = {}
+
+function put.posterior(tensors, q)
+  return {
+    kind = "meanfield", mu = put_params(tensors, "mu/", q.mu),
+    logvar = put_params(tensors, "logvar/", q.logvar),
+  }
+end
+
+function put.params(tensors, params)
+  return {names = put_params(tensors, "params/", params)}
+end
+
+function put.optimizer(tensors, state)
+  local record = state:state_dict()
+  put_u64(tensors, "optimizer/steps", record.steps)
+  for i, moment in ipairs(record.moments) do tensors["optimizer/moments/" .. i] = moment end
+  return {name = record.name, options = record.options, size = record.size}
+end
+
+function put.extras(tensors, extras) return json_codec.encode(extras, "extras", tensors) end
+
+for _, name in ipairs{"config", "training", "model"} do
+  put[name] = function(_, tree) return json_codec.encode(tree, name) end
+end
+
+-- The number of threads is left out: it does not change the bits.
+function put.versions()
+  local list = {}
+  for _, row in ipairs(core.versions()) do
+    if row.name ~= "threads" then list[#list + 1] = row end
+  end
+  return list
+end
+
+--- Encodes a state.
+-- @return tensors, metadata; or nil, what cannot be written
+function M.encode(state)
+  local tensors, metadata = {}, {format = FORMAT .. LAYOUT}
+  for _, name in ipairs(options.sorted_names(put)) do
+    if state[name] ~= nil or name == "versions" then
+      local tree, fault = put[name](tensors, state[name])
+      if fault then return nil, fault end
+      metadata[name] = core.json_encode(tree)
+    end
+  end
+  if state.key then put_u64(tensors, "key", state.key:bits()) end
+  if state.step then put_u64(tensors, "step", state.step) end
+  return tensors, metadata
+end
+
+--- Encodes extras into the tensors and the metadata of a file.
+-- @return true; or nil, what cannot be written
+function M.encode_extras(tensors, metadata, extras)
+  local tree, fault = put.extras(tensors, extras)
+  if fault then return nil, fault end
+  metadata.extras = core.json_encode(tree)
+  return true
+end
+
+-- ---- reading ----
+
+-- Reads a tensor in the program's real type; a build that computes in f64 widens f32.
+local function read_real(file, name)
+  local x, fault = file:tensor(name)
+  if not x or x:dtype() == core.real then return x, fault end
+  if x:dtype() == "f32" then return x:to(core.real) end
+  return nil, strings.message("'%s' is of %s, this program computes in %s", name, x:dtype(),
+    core.real)
+end
+
+-- Reads the 64 bits of a scalar as an integer.
+local function read_u64(file, name)
+  local x, fault = file:tensor(name)
+  if not x then return nil, fault end
+  if x:dtype() ~= "u64" or x:dim() ~= 0 then
+    return nil, strings.message("'%s': expected a u64 scalar, got %s %s", name, x:dtype(),
+      shapes.text(x))
+  end
+  return x:item()
+end
+
+-- Reads a count, at most the largest integer of Lua.
+local function read_count(file, name)
+  local n, fault = read_u64(file, name)
+  if n and n < 0 then return nil, strings.message("'%s' is %u, above 2^63 - 1", name, n) end
+  return n, fault
+end
+
+local function read_params(file, prefix, names)
+  local entries, tensors = {}, {}
+  if type(names) ~= "table" then
+    return nil, strings.message("the names of %s are not a list", prefix)
+  end
+  for i, name in ipairs(names) do
+    if type(name) ~= "string" or tensors[name] then
+      return nil, strings.message("name %d of %s is not a string, or is repeated", i, prefix)
+    end
+    local x, fault = read_real(file, prefix .. name)
+    if not x then return nil, fault end
+    entries[i], tensors[name] = {name = name, shape = x:shape()}, x
+  end
+  return parameters.pack(parameters.layout(entries), tensors)
+end
+
+-- Calls f(...); returns its value, or nil and the message that it raised.
+local function attempt(f, ...)
+  local ok, value = pcall(f, ...)
+  if ok then return value end
+  if type(value) ~= "string" then error(value, 0) end -- an interrupt
+  local line = core.where()
+  if value:sub(1, #line) == line then return nil, value:sub(#line + 1) end
+  return nil, (value:gsub("^[^\n]-%.lua:%d+: ", ""))
+end
+
+-- For each part of a state: makes it of its metadata and the tensors of the file; or nil, fault.
+local get = {}
+
+function get.posterior(file, tree)
+  if tree.kind ~= "meanfield" then return nil, "unknown kind" end
+  local mu, fault = read_params(file, "mu/", tree.mu)
+  if not mu then return nil, fault end
+  local logvar, message = read_params(file, "logvar/", tree.logvar)
+  if not logvar then return nil, message end
+  return attempt(posteriors.from_params, mu, logvar)
+end
+
+function get.params(file, tree) return read_params(file, "params/", tree.names) end
+
+function get.optimizer(file, tree)
+  local record = {name = tree.name, options = tree.options, size = tree.size, moments = {}}
+  local fault, x
+  record.steps, fault = read_count(file, "optimizer/steps")
+  if fault then return nil, fault end
+  while file:dtype("optimizer/moments/" .. #record.moments + 1) do
+    x, fault = read_real(file, "optimizer/moments/" .. #record.moments + 1)
+    if not x then return nil, fault end
+    record.moments[#record.moments + 1] = x
+  end
+  return attempt(optim.from_state_dict, record)
+end
+
+function get.extras(file, tree)
+  return json_codec.decode(tree, function(name) return file:tensor(name) end)
+end
+
+for _, name in ipairs{"config", "training", "model", "versions"} do
+  get[name] = function(_, tree) return json_codec.decode(tree) end
+end
+
+--- Checks that an open file is a checkpoint that this program can read.
+-- @return true; or nil, why not
+function M.check(file)
+  local layout = (file.metadata.format or ""):match("^" .. FORMAT .. "(%d+)$")
+  if not layout then
+    return nil, "is a safetensors file but not a checkpoint; bnn.safetensors.open reads its tensors"
+  elseif number.parse(layout) ~= LAYOUT then
+    return nil, strings.message("is a checkpoint of layout %s, this program reads %d", layout,
+      LAYOUT)
+  end
+  return true
+end
+
+-- Reads a part from the text of its metadata and from its tensors; or nil, fault.
+local function read_part(file, name, text)
+  local tree, part, fault
+  tree, fault = core.json_decode(text)
+  if type(tree) == "table" then part, fault = get[name](file, tree) end
+  if type(part) == "table" then return part end
+  return nil, strings.message("%s: %s", name, fault or "is not a table")
+end
+
+--- Reads the extras of an open checkpoint.
+-- @return table; or nil, fault
+function M.decode_extras(file)
+  if not file.metadata.extras then return {} end
+  return read_part(file, "extras", file.metadata.extras)
+end
+
+--- Reads the state in an open file.
+-- @return table; or nil, fault
+function M.decode(file)
+  local ok, fault = M.check(file)
+  if not ok then return nil, fault end
+  local state, bits = {}, nil
+  for _, name in ipairs(options.sorted_names(get)) do
+    local text = file.metadata[name]
+    if text then state[name], fault = read_part(file, name, text) end
+    if fault then return nil, fault end
+  end
+  if file:dtype "key" then bits, fault = read_u64(file, "key") end
+  if fault then return nil, fault end
+  state.key = bits and core.key_of_bits(bits)
+  if file:dtype "step" then state.step, fault = read_count(file, "step") end
+  if fault then return nil, fault end
+  return state
+end
+
+return M

@@ -1,0 +1,86 @@
+--- Describes models as plain tables, and opens checkpoints as models.
+local checkpoint_file = require "bnn.checkpoint.checkpoint_file"
+local checkpoint_folder = require "bnn.checkpoint.checkpoint_folder"
+local describe = require "bnn.base.describe"
+local expect = require "bnn.base.expect"
+local fail = require "bnn.base.fail"
+local likelihoods = require "bnn.model.likelihood"
+local networks = require "bnn.nn.nn"
+local options = require "bnn.base.options"
+local parameters = require "bnn.params.params"
+local strings = require "bnn.base.strings"
+
+local M = {}
+
+--- Describes a model as a plain table: its network, if made of bnn.nn, its likelihood and the names
+-- of its classes.
+-- @param model an objective, or a table {net=, likelihood=, classes=}
+-- @return table {net=, likelihood=, classes=}, of which `open` makes a model
+function M.describe(model)
+  if type(model) ~= "table" or parameters.is(model) then
+    local wanted = "an objective, or a table {net=, likelihood=}"
+    fail.expected("bnn.checkpoint.describe: model", wanted, model)
+  end
+  local likelihood = model.likelihood
+  if type(likelihood) == "string" then likelihood = likelihoods.resolve(likelihood) end
+  return {
+    net = model.net and networks.to_config(model.net) or nil,
+    likelihood = likelihood and likelihoods.describe(likelihood) or nil,
+    classes = model.classes,
+  }
+end
+
+-- The network of a description, unless one is given; or nil, message.
+local function network_of(about, given)
+  if given then return given end
+  local net, fault = nil, "its network was made by a function, which a file does not hold"
+  if about.net then net, fault = networks.from_config(about.net) end
+  return net, net == nil and fault .. ": give net=" or nil
+end
+
+-- The same of its likelihood, which may be nil with no message.
+local function likelihood_of(about, given)
+  if given then return likelihoods.resolve(given) end
+  if not about.likelihood then return nil end
+  local likelihood, fault = likelihoods.of_data(about.likelihood)
+  return likelihood, not likelihood and fault .. ": give likelihood=" or nil
+end
+
+-- The model of a state; or nil, fault.
+local function model_of(state, opts)
+  if not (state.posterior or state.params) then return nil, "it holds no parameters" end
+  local about = state.model or {}
+  local net, fault = network_of(about, opts.net)
+  if not net then return nil, fault end
+  local likelihood, lack = likelihood_of(about, opts.likelihood)
+  if lack then return nil, lack end
+  local classes = options.accept(about.classes, {type = "string", list = true})
+  if about.classes ~= nil and not classes then return nil, "its classes are not a list of names" end
+  return describe.as("model", {
+    net = net, likelihood = likelihood, classes = classes, posterior = state.posterior,
+    params = state.params, config = state.config, extras = state.extras, step = state.step,
+  })
+end
+
+--- Opens a checkpoint as a model that predicts at once.
+--     local model = assert(bnn.checkpoint.open "runs/mnist/best.safetensors")
+--     print(bnn.predict(model, images, {key = bnn.key(1)}).class)
+-- @param path string: a file; or the folder of a training: its best, else its newest
+-- @param opts table: net=, needed if the network was made by a function; likelihood=, needed if it
+--   is not one of bnn.likelihood
+-- @return {net=, posterior= or params=, likelihood=, classes=, config=, extras=, step=}; or nil,
+--   message. classes, if the training data had names for them, number those of data that are read
+--   with like= this model
+function M.open(path, opts)
+  expect.string("bnn.checkpoint.open: path", path)
+  opts = options.check("bnn.checkpoint.open", opts, {net = "any", likelihood = "any"})
+  local paths, lack = checkpoint_folder.paths(path)
+  if not paths then return nil, lack end
+  local state, message = checkpoint_file.load(paths[1])
+  if not state then return nil, message end
+  local model, fault = model_of(state, opts)
+  if not model then return nil, strings.message("%s: %s", paths[1], fault) end
+  return model
+end
+
+return M

@@ -1,0 +1,105 @@
+--- Copies parameters by name and shape, and lists the names and shapes that do not match.
+local core = require "bnn.core"
+local fail = require "bnn.base.fail"
+local kinds = require "bnn.base.kinds"
+local options = require "bnn.base.options"
+local parameters = require "bnn.params.params"
+local shapes = require "bnn.base.shapes"
+local strings = require "bnn.base.strings"
+
+local M = {}
+
+local TENSORS = "params or a table of tensors by name"
+local WITH_POSTERIOR = "params, a posterior or a table of tensors by name"
+
+-- Whether a value is Params, a table of tensors by name, or an open file of them.
+local function has_tensors(value)
+  if parameters.is(value) then return true end
+  if type(value) == "userdata" then return (getmetatable(value) or {}).__pairs ~= nil end
+  if type(value) ~= "table" or getmetatable(value) then return false end
+  for _, tensor in pairs(value) do
+    if not kinds.is_object(tensor, "tensor") then return false end
+  end
+  return true
+end
+
+-- Raises unless a value has tensors by name, or is a posterior.
+local function check_tensors(what, value, may_be_posterior)
+  if has_tensors(value) or may_be_posterior and options.accept(value, "posterior") then return end
+  fail.expected(what, may_be_posterior and WITH_POSTERIOR or TENSORS, value)
+end
+
+-- A table of the tensors of Params, of an open file, or of such a table.
+local function by_name(source)
+  local tensors = {}
+  for name, tensor in pairs(source) do tensors[name] = tensor end
+  return tensors
+end
+
+-- A line for each mismatch, in the order of the names, which are shown with the prefix.
+local function mismatches(target, source, prefix)
+  local lines, wanted, got = {}, by_name(target), by_name(source)
+  local function add(...) lines[#lines + 1] = strings.message("'%s%s': %s", prefix, ...) end
+  for name, tensor in pairs(wanted) do
+    local there = got[name] and shapes.text(got[name]) or "nothing"
+    if there ~= shapes.text(tensor) then
+      add(name, ("expected %s, got %s"):format(shapes.text(tensor), there))
+    end
+  end
+  for name, tensor in pairs(got) do
+    if not wanted[name] then add(name, "expected nothing, got " .. shapes.text(tensor)) end
+  end
+  table.sort(lines, strings.before)
+  return lines
+end
+
+--- Compares tensors by name and shape.
+-- @param target Params or table name -> tensor: what is expected
+-- @param source Params or table name -> tensor: what there is
+-- @return list of mismatches, strings; empty if both have the same names and shapes
+function M.compare(target, source)
+  check_tensors("bnn.checkpoint.compare: target", target)
+  check_tensors("bnn.checkpoint.compare: source", source)
+  return mismatches(target, source, "")
+end
+
+-- Copies the tensors that match by name and shape.
+local function copy_matching(target, source)
+  local others = by_name(source)
+  for name, tensor in pairs(target) do
+    local other, n = others[name], tensor:numel()
+    if other and shapes.equal(other, tensor) then
+      core.overwrite(tensor:view(n), other:real():contiguous():view(n))
+    end
+  end
+end
+
+-- What is copied into what: {target, source, prefix of the names in messages}.
+local function pairs_to_copy(target, source)
+  local to, from = options.accept(target, "posterior"), options.accept(source, "posterior")
+  if to and from then return {{to.mu, from.mu, "mu/"}, {to.logvar, from.logvar, "logvar/"}} end
+  return {{to and to.mu or target, from and from.mu or source, ""}}
+end
+
+--- Copies parameters into `target`, in place.
+-- @param target Params or posterior
+-- @param source Params, posterior (Params get its mean), or table name -> tensor, such as
+--   bnn.safetensors.load returns
+-- @param opts table: strict=true; false skips tensors whose name or shape differs
+-- @return list of mismatches; or nil, message (strict: target unchanged).
+--   Raises if target or source is of another type.
+function M.take(target, source, opts)
+  opts = options.check("bnn.checkpoint.take", opts, {strict = {type = "boolean", default = true}})
+  check_tensors("bnn.checkpoint.take: target", target, true)
+  check_tensors("bnn.checkpoint.take: source", source, true)
+  local copies, lines = pairs_to_copy(target, source), {}
+  for _, copy in ipairs(copies) do
+    local more = mismatches(copy[1], copy[2], copy[3])
+    table.move(more, 1, #more, #lines + 1, lines)
+  end
+  if opts.strict and #lines > 0 then return nil, table.concat(lines, "; ") end
+  for _, copy in ipairs(copies) do copy_matching(copy[1], copy[2]) end
+  return lines
+end
+
+return M

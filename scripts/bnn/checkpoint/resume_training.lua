@@ -1,0 +1,170 @@
+--- Resumes a training from its folder of checkpoints, to the bits of one that never stopped.
+--
+-- The newest file that can be read is compared with the training that resumes (resume_check), and
+-- refused if anything differs that changes the result. Then parameters and the optimizer's state
+-- are copied in place.
+local best_checkpoint = require "bnn.checkpoint.best_checkpoint"
+local checkpoint_file = require "bnn.checkpoint.checkpoint_file"
+local checkpoint_folder = require "bnn.checkpoint.checkpoint_folder"
+local checkpoint_model = require "bnn.checkpoint.checkpoint_model"
+local core = require "bnn.core"
+local expect_model = require "bnn.params.expect_model"
+local load_params = require "bnn.checkpoint.load_params"
+local refusal = require "bnn.base.refusal"
+local resume_check = require "bnn.checkpoint.resume_check"
+local strings = require "bnn.base.strings"
+
+local M = {}
+
+local assert_or_exit = refusal.assert_or_exit
+
+local function say(...) strings.notice(strings.message(...)) end
+
+-- ---- which file ----
+
+-- Loads the newest checkpoint that can be read; the best one if no other can. The others are named
+-- in warnings and forgotten: their steps will be done again.
+local function newest(saver, has_best)
+  local first_fault
+  while #saver.written > 0 or has_best do
+    local step = saver.written[#saver.written]
+    local path = step and checkpoint_folder.step_path(saver.path, step)
+      or checkpoint_folder.best_path(saver.path)
+    local saved, fault = checkpoint_file.load(path)
+    if saved and saved.step then
+      if first_fault then say("WARNING: going back to %s, step %d", path, saved.step) end
+      return saved, path
+    end
+    fault = fault or path .. ": it holds no step"
+    first_fault = first_fault or fault
+    say("WARNING: cannot read a checkpoint: %s", fault)
+    if step then table.remove(saver.written) else has_best = false end
+  end
+  assert_or_exit(nil, first_fault .. "; no checkpoint there can be read")
+end
+
+local function load_best(saver, has_best)
+  if not has_best then return nil end
+  local saved, fault = checkpoint_file.load(checkpoint_folder.best_path(saver.path))
+  if fault then say("WARNING: cannot read the best checkpoint: %s", fault) end
+  return saved
+end
+
+-- ---- what differs ----
+
+-- Adds what differs in the values of the schedules at the step of the checkpoint.
+local function compare_rates(list, saver, saved)
+  local theirs, ours, at = (saved.training or {}).rates, {}, {}
+  if type(theirs) ~= "table" then return end
+  for name, value in pairs(resume_check.rates(saver.train, saver.state, saved.step)) do
+    local text = ("%s at step %d"):format(name, saved.step)
+    ours[text], at[text] = value, theirs[name]
+  end
+  resume_check.compare(list, at, ours)
+end
+
+-- Adds what differs in the metric of the best: values of two metrics cannot be compared.
+local function compare_best(list, best, known)
+  if not (best.metric and known and known.best) then return end
+  resume_check.compare(list, {best = best_checkpoint.text(known.best, known.best_mode)},
+    {best = best_checkpoint.text(best.metric, best.mode)})
+end
+
+-- What a file says of its training that has a comparison of its own.
+local NOT_COMPARED = {"best", "best_mode", "best_value", "objective", "rates"}
+
+-- Lists what differs. A difference would show again in what follows from it, so that later
+-- comparisons are made only if the earlier ones found nothing.
+local function differences(saver, saved, known)
+  local list, training = {}, saved.training or {}
+  if saved.config and saver.config then
+    resume_check.compare(list, saved.config, saver.config, saver.free)
+  end
+  if #list > 0 then return list end
+  local theirs, ours = saved.model or {}, checkpoint_model.describe(saver.objective)
+  resume_check.compare(list, training, saver.training, NOT_COMPARED)
+  resume_check.compare(list, {network = theirs.net, likelihood = theirs.likelihood},
+    {network = ours.net, likelihood = ours.likelihood})
+  if #list > 0 then return list end
+  resume_check.compare(list, {objective = training.objective},
+    {objective = saver.training.objective})
+  if #list == 0 then compare_rates(list, saver, saved) end
+  compare_best(list, saver.best, known)
+  return list
+end
+
+local function refuse_differences(list, path, resume_anyway)
+  if #list == 0 then return end
+  local text = table.concat(list, "; ")
+  assert_or_exit(resume_anyway,
+    strings.message("%s: cannot resume: %s (--resume_anyway overrides)", path, text))
+  say("WARNING: %s: resuming although it differs: %s", path, text)
+end
+
+-- ---- copying ----
+
+-- Refuses parameters of other names, shapes or order: the optimizer's moments lie in that order.
+local function check_same_tensors(target, source, path)
+  local mismatches = load_params.compare(target, source)
+  assert_or_exit(#mismatches == 0, strings.message("%s: %s", path, table.concat(mismatches, "; ")))
+  local names, theirs = target:names(), source:names()
+  for i, name in ipairs(names) do
+    assert_or_exit(theirs[i] == name,
+      strings.message("%s: tensor %d: expected '%s', got '%s'", path, i, name, theirs[i]))
+  end
+end
+
+-- Refuses an optimizer's state that is not of this training, and gives its record.
+local function check_same_state(saver, saved, path)
+  local made = assert_or_exit(saved.optimizer, path .. ": it holds no optimizer's state"):state_dict()
+  local own = saver.state:state_dict()
+  assert_or_exit(made.name == own.name and made.size == own.size,
+    ("%s: optimizer's state: expected %s over %d elements, got %s over %d"):format(path, own.name,
+      own.size, made.name, made.size))
+  assert_or_exit(saved.step == made.steps,
+    strings.message("%s: it is of step %s, its optimizer's state of step %d", path,
+      tostring(saved.step), made.steps))
+  return made
+end
+
+-- Copies the parameters of a checkpoint and the optimizer's state in place, after all checks.
+local function restore(saver, saved, path)
+  local mu, logvar = expect_model.parameters_of("bnn.train", saver.objective)
+  local holds = saved.posterior and "a posterior" or saved.params and "params" or "no parameters"
+  assert_or_exit((logvar and saved.posterior or not logvar and saved.params) ~= nil,
+    ("%s: expected %s, got %s"):format(path, logvar and "a posterior" or "params", holds))
+  local theirs = logvar and saved.posterior or {mu = saved.params}
+  check_same_tensors(mu, theirs.mu, path)
+  if logvar then check_same_tensors(logvar, theirs.logvar, path) end
+  local made = check_same_state(saver, saved, path)
+  core.overwrite(mu.flat, theirs.mu.flat)
+  if logvar then core.overwrite(logvar.flat, theirs.logvar.flat) end
+  saver.state.moments:restore(made.steps, made.moments)
+end
+
+-- Warns if the products of the file's machine have other bits.
+local function compare_kernels(saved, path)
+  local there, here = resume_check.kernels(saved.versions), resume_check.own_kernels()
+  if there ~= here then
+    say("WARNING: %s: written with %s, this program has %s: bits may differ", path, there, here)
+  end
+end
+
+--- Resumes from the newest checkpoint in the folder of a checkpointer; ends the program with one
+-- line if there is none that fits.
+-- @param saver a checkpointer that has the lock; its state, parameters, rates and best change
+-- @param has_best boolean: whether there is a best.safetensors
+function M.resume(saver, has_best)
+  local best = load_best(saver, has_best)
+  local saved, path = newest(saver, has_best)
+  local known = best_checkpoint.known(saved, best)
+  refuse_differences(differences(saver, saved, known), path, saver.resume_anyway)
+  restore(saver, saved, path)
+  best_checkpoint.resume(saver.best, known, checkpoint_folder.best_path(saver.path))
+  saver.rates = (saved.training or {}).rates
+  compare_kernels(saved, path)
+  say("resumed from %s at step %d", path, saved.step)
+  if saver.on_resume then saver.on_resume(saved) end
+end
+
+return M

@@ -4,7 +4,7 @@
  * synced; the caller commits it.  Optional: libcurl is loaded on first use; without it, or
  * built without its header (BNN_HAVE_CURL), every download fails with EIO.
  *
- * http and https only, also behind redirects, of which five are followed; certificates are checked.
+ * http and https only, also after redirects, of which five are followed; certificates are checked.
  * libcurl itself reads http_proxy, https_proxy and no_proxy from the environment. */
 #ifndef BNN_FETCH_H
 #define BNN_FETCH_H

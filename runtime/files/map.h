@@ -4,11 +4,11 @@
  *
  * A file that another program cuts short while it is mapped would end this one (SIGBUS) when the
  * missing part is touched.  So the first mapping of a process installs a handler for that signal,
- * which puts zeros there and notes the cut: who has read from mapped memory asks bnn_map_cut before
- * the results count, and is told which file it was.  Signals that are not about a mapping of ours go
+ * which puts zeros there and notes the cut: readers of mapped memory ask bnn_map_cut before
+ * the results count, which says which file it was.  Signals that are not about a mapping of ours go
  * to the handler that was there before.  Threads that touch mappings must not block SIGBUS.
- * A file that is written to in place shows its new bytes, at once or never: who is about to read asks
- * bnn_map_check, which sees that its size or time of modification is another.  (A file that is
+ * A file that is written to in place shows its new bytes, at once or never: before reading
+ * call bnn_map_check, which sees that its size or time of modification is another.  (A file that is
  * replaced by another of its name stays as it was.) */
 #ifndef BNN_MAP_H
 #define BNN_MAP_H

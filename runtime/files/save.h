@@ -43,7 +43,7 @@ typedef struct bnn_saving bnn_saving;
 /* *out: ended by bnn_save_commit or bnn_save_abort. */
 bnn_status bnn_save_begin(bnn_saving **out, const char *path, bnn_err *err);
 
-/* Writes n bytes at the position, which moves behind them. */
+/* Writes n bytes at the position, which moves past them. */
 bnn_status bnn_save_write(bnn_saving *s, const void *p, size_t n, bnn_err *err);
 
 /* Moves the position, at most to the end of what has been written. */

@@ -11,7 +11,7 @@
 #include "../tensor/shape.h"
 
 enum {
-  SURPLUS_COUNTED = 1 << 20, /* bytes behind the end, before counting them stops */
+  SURPLUS_COUNTED = 1 << 20, /* bytes past the end, before counting them stops */
 };
 
 /* X(code, name, bytes in the file, the tensor's type) */

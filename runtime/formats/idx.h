@@ -2,7 +2,7 @@
  *
  * Bytes 0, 0, type, number of dims; the dims, big-endian u32; the elements, big-endian.  Types: 08
  * u8, 09 i8, 0b i16, 0c i32, 0d f32, 0e f64; i8 and i16 are read as i32.  One to eight dims, none
- * of them 0, and nothing behind the last element.
+ * of them 0, and nothing after the last element.
  *
  * Memory: the elements (with those of i8 and i16 beside them while they widen) and 200 kB, and none
  * for what a header claims and the file lacks (see bytes.h).  A compressed file may hold 1032 bytes

@@ -184,7 +184,7 @@ static bnn_status fail_here(const bnn_json *r, const char *wanted, bnn_err *err)
 
 static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
-/* The byte behind blanks; 0 at the end. */
+/* The byte after blanks; 0 at the end. */
 static char peek(bnn_json *r) {
   while (r->at < r->n && is_blank(r->text[r->at])) r->at++;
   return r->at < r->n ? r->text[r->at] : 0;
@@ -248,7 +248,7 @@ static const char *end_of_text(const char *p, const char *end, bool *plain) {
   return p;
 }
 
-/* The text from p to end, piece by piece, behind v->length bytes. */
+/* The text from p to end, piece by piece, after v->length bytes. */
 static bnn_status decode_text(bnn_json *r, bnn_json_value *v, const char *p, const char *end,
                               bnn_err *err) {
   while (p < end) {

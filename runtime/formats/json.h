@@ -6,7 +6,7 @@
  * text: at most the size of what it reads and 20 kB.  Time is linear.
  *
  * jansson 2.14 does not survive an allocation that fails: the byte that its lexer could not keep
- * is lost, and what follows is a wrong verdict or a read behind the input's end.  So it works in a
+ * is lost, and what follows is a wrong verdict or a read past the input's end.  So it works in a
  * block that exists before it is called and never sees NULL.  A process has one allocator for
  * jansson: ours is put in front of the one that is set, on the first call here, and passes
  * everything on to it unless jansson was called from here.  A program that links this library and

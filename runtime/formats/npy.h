@@ -3,7 +3,7 @@
  * Read: versions 1.0, 2.0 and 3.0, C and Fortran order, either byte order, plain or inside gzip.
  * What we have no type for widens without loss: bool is read as u8 (0 and 1), i1, i2 and u2 as i32,
  * u4 as i64, f2 as f32.  Python objects (pickle), text, dates, complex numbers, long doubles and
- * structured types are refused.  Bytes behind the elements are left unread.
+ * structured types are errors.  Bytes after the elements are left unread.
  * Written: version 1.0 in C order, byte for byte what numpy.save writes.
  *
  * Memory: the elements (with a second copy while they widen or leave Fortran order) and 200 kB, and

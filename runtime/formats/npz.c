@@ -178,7 +178,7 @@ static bnn_status check_claims(reader *r, const member *m, const zip_stat_t *s, 
   return BNN_OK;
 }
 
-/* One byte more: behind the last one libzip compares CRC-32 and size. */
+/* One byte more: after the last one libzip compares CRC-32 and size. */
 static bnn_status check_end(member *m, bnn_err *err) {
   size_t got = 0;
   char next;

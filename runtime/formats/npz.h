@@ -3,7 +3,7 @@
  *
  * Members are stored or deflated; CRC-32 and sizes are checked.  What is no array of numbers (text,
  * Python objects, a README, a folder) is skipped and listed.  Refused: arrays that are encrypted,
- * compressed by another method, there twice or have bytes behind them, and archives whose arrays
+ * compressed by another method, there twice or have bytes after them, and archives whose arrays
  * claim more bytes than the file has or than deflate can make of them (1032 for one).  Nothing is
  * unpacked, so a name may hold anything but control characters: layer:0, ../a, C:\a.
  *

@@ -150,7 +150,7 @@ typedef struct header_text {
   bool has_metadata;
 } header_text;
 
-/* Copies a text behind those that are there. */
+/* Appends a copy of a text. */
 static const char *keep(header_text *h, const char *text, size_t n) {
   char *kept = h->text;
   memcpy(kept, text, n);
@@ -381,7 +381,7 @@ static int by_key(const void *a, const void *b) {
   return strcmp(((const bnn_safetensors_note *)a)->key, ((const bnn_safetensors_note *)b)->key);
 }
 
-/* No gaps, no overlap, nothing behind; offsets become places in the file. */
+/* No gaps, no overlap, nothing after the last; offsets become places in the file. */
 static bnn_status place_entries(bnn_safetensors *f, size_t begin, bnn_err *err) {
   uint64_t data = size_of_file(f) - begin, at = 0;
   sort(f->entry, f->n, sizeof *f->entry, by_offset);

@@ -22,7 +22,7 @@
  * the elements of each tensor in the order of the file.  The first is checked when a file is opened,
  * the others when a tensor is read; files without them are taken as they are.  CRC-32 finds every
  * error of up to 32 bits in a row and all but one in 4e9 of the others, and zlib is always here;
- * against somebody who changes a file on purpose neither it nor a SHA-256 beside the data would
+ * against deliberate changes neither it nor a SHA-256 beside the data would
  * help.  Measured on a Xeon of 2024: 30 ms for 100 MB when saving, 40 when loading, block by block
  * with the copy (SHA-256, with its instructions: 75).
  *

@@ -12,7 +12,7 @@
 #include "../base/status.h"
 #include "../files/bytes.h"
 
-/* The parts of a header: a tensor whose elements begin `begin` bytes behind the header, and an entry
+/* The parts of a header: a tensor whose elements begin `begin` bytes after the header, and an entry
  * of the metadata. */
 uint32_t bnn_sums_tensor(const char *name, const char *dtype, size_t rank, const uint64_t *dim,
                          uint64_t begin);

@@ -6,7 +6,7 @@
  * of light.  Otsu's threshold (1979) parts ink from background, and the fit is repeated without
  * ink.
  * 4. Stretch contrast: three noise levels above the background to 0, the ink's upper decile to 1.
- * 5. Drop specks: 8-connected pieces with less than 3% of the greatest one's ink.
+ * 5. Drop specks: 8-connected components with less than 3% of the largest one's ink.
  * 6. Crop to the ink, scale by area to fit 20 x 20, centre by mass in 28 x 28. */
 #include "image.h"
 
@@ -21,8 +21,8 @@ enum { WORK_MAX = 512, BINS = 256, FITS = 4 };
 
 static const double contrast_min = 16;    /* grey levels between ink and background */
 static const double contrast_noise = 3.5; /* and in standard deviations of the background */
-static const float piece_min = 0.25f;     /* ink that holds a piece together */
-static const double speck_max = 0.03;     /* of the greatest piece */
+static const float component_min = 0.25f; /* ink that holds a component together */
+static const double speck_max = 0.03;     /* of the greatest component */
 
 /* ---- planes ---- */
 
@@ -286,27 +286,27 @@ static bnn_status stretch(plane *p, bnn_err *err) {
   return BNN_OK;
 }
 
-/* ---- pieces ---- */
+/* ---- connected components ---- */
 
-/* Pixels by piece, 0 for none, and how much ink each piece has. */
-typedef struct pieces {
+/* Pixels by component, 0 for none, and how much ink each component has. */
+typedef struct components {
   const plane *p;
   int *label;    /* [h, w] */
   size_t *stack; /* [h, w] */
   size_t depth;
   double *mass; /* [h w + 1], by label */
-  double least; /* mass of a piece that is kept */
-} pieces;
+  double least; /* mass of a component that is kept */
+} components;
 
-static void visit(pieces *s, size_t i, int number) {
-  if (s->label[i] != 0 || s->p->v[i] < piece_min) return;
+static void visit(components *s, size_t i, int number) {
+  if (s->label[i] != 0 || s->p->v[i] < component_min) return;
   s->label[i] = number;
   s->mass[number] += (double)s->p->v[i];
   s->stack[s->depth++] = i;
 }
 
-/* Labels the piece that pixel i is in. */
-static void fill_piece(pieces *s, size_t i, int number) {
+/* Labels the component that pixel i is in. */
+static void fill_component(components *s, size_t i, int number) {
   size_t h = s->p->h, w = s->p->w;
   visit(s, i, number);
   while (s->depth != 0) {
@@ -316,19 +316,19 @@ static void fill_piece(pieces *s, size_t i, int number) {
   }
 }
 
-static void label_pieces(pieces *s) {
+static void label_components(components *s) {
   int number = 0;
   double greatest = 0;
   for (size_t i = 0; i < s->p->h * s->p->w; i++) {
-    if (s->label[i] != 0 || s->p->v[i] < piece_min) continue;
-    fill_piece(s, i, ++number);
+    if (s->label[i] != 0 || s->p->v[i] < component_min) continue;
+    fill_component(s, i, ++number);
     greatest = fmax(greatest, s->mass[number]);
   }
   s->least = speck_max * greatest;
 }
 
-/* Whether pixel (y, x) is in a piece that is kept, or beside one: soft edges belong to it. */
-static bool is_kept(const pieces *s, size_t y, size_t x) {
+/* Whether pixel (y, x) is in a component that is kept, or beside one: soft edges belong to it. */
+static bool is_kept(const components *s, size_t y, size_t x) {
   size_t h = s->p->h, w = s->p->w;
   for (size_t ny = y ? y - 1 : 0; ny <= y + 1 && ny < h; ny++)
     for (size_t nx = x ? x - 1 : 0; nx <= x + 1 && nx < w; nx++) {
@@ -340,16 +340,16 @@ static bool is_kept(const pieces *s, size_t y, size_t x) {
 
 static bnn_status drop_specks(plane *p, bnn_err *err) {
   size_t n = p->h * p->w;
-  pieces s = {.p = p, .label = bnn_mem_zalloc(n, sizeof(int))};
+  components s = {.p = p, .label = bnn_mem_zalloc(n, sizeof(int))};
   s.stack = bnn_mem_alloc(n, sizeof *s.stack);
   s.mass = bnn_mem_zalloc(n + 1, sizeof *s.mass);
   bnn_status status = BNN_OK;
   if (s.label && s.stack && s.mass) {
-    label_pieces(&s);
+    label_components(&s);
     for (size_t i = 0; i < n; i++)
       if (!is_kept(&s, i / p->w, i % p->w)) p->v[i] = 0;
   } else {
-    status = bnn_fail(err, BNN_ENOMEM, "the pieces of an image");
+    status = bnn_fail(err, BNN_ENOMEM, "the components of an image");
   }
   bnn_mem_free(s.label);
   bnn_mem_free(s.stack);

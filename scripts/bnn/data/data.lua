@@ -36,7 +36,7 @@ M.flags = {
           type = "string", result = false},
 }
 
--- The set; the second value says why it is not MNIST, where nobody asked for another.
+-- The set; the second value says why it is not MNIST, if none was named.
 local function load_or_draw(name, dir)
   local assert_or_exit = refusal.assert_or_exit
   local data, fault, cause = M.load(name or "mnist", {dir = dir})
@@ -46,7 +46,7 @@ local function load_or_draw(name, dir)
   return drawn, (": digits drawn by the program, as MNIST is not here and %s"):format(cause)
 end
 
--- Ends the program when images have another size than those that a network learns from.
+-- Ends the program if images have another size than those that a network learns from.
 local function assert_size(data, train)
   local wanted = table.concat(train.x:shape(), " x ", 2)
   for _, name in ipairs{"train", "test"} do
@@ -57,8 +57,8 @@ local function assert_size(data, train)
   end
 end
 
---- The images that an experiment learns from; ends the program, with one line, where they are not
--- to be had. Without a name it is MNIST, or digits that the program draws where that is not here.
+--- Loads the images that an experiment learns from; ends the program, with one line, if they are
+-- unavailable. Without a name it is MNIST, or digits that the program draws if that is unavailable.
 -- @param opts table:
 --   dataset   name or path, as for load; nil: mnist or glyphs
 --   dir       folder, as for load

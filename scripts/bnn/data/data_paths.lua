@@ -1,7 +1,7 @@
 --- Where data sets are looked for: $BNNLUA_DATA, the system's data folders, the user's cache.
 --
 -- The system's are datasets/NAME, which Debian's dataset-fashion-mnist fills, in each folder of
--- $XDG_DATA_DIRS (/usr/local/share:/usr/share where it is not set). The cache is
+-- $XDG_DATA_DIRS (/usr/local/share:/usr/share if it is not set). The cache is
 -- $XDG_CACHE_HOME/bnnlua, else ~/.cache/bnnlua.
 local M = {}
 

@@ -2,7 +2,7 @@
 --
 -- A row that is downloaded has `files`, {name, bytes, sha256} of the payload (what gzip holds: the
 -- same whatever compressed it), and `mirrors`, base URLs that are tried in turn; plain http will do
--- where the hash is checked. A row that the program makes itself has `generate`, a function of its
+-- since the hash is checked. A row that the program makes itself has `generate`, a function of its
 -- name that gives {train=, test=}.
 local glyphs = require "bnn.data.glyphs"
 local nearest = require "bnn.base.nearest"
@@ -82,7 +82,7 @@ function M.find(name)
   end
 end
 
---- What is said of a name that is none: "no data set or folder 'minst': did you mean 'mnist'? ...".
+--- The message for an unknown name: "no data set or folder 'minst': did you mean 'mnist'? ...".
 function M.unknown(name)
   local names = M.names()
   local near = nearest.find(name, names)

@@ -72,8 +72,8 @@ end
 
 local function megabytes(bytes) return number.format("%.1f MB", bytes / 1e6) end
 
--- A bar on stderr where that is a terminal, else one line a file. `done` takes the bar away. Lines
--- wait until bytes come: where none do, the message that the download ends with says it all.
+-- A bar on stderr if that is a terminal, else one line a file. `done` removes the bar. Lines wait
+-- until bytes come: if none do, the message that the download ends with says it all.
 local function reporter()
   local columns = core.terminal "stderr"
   local function clear() io.stderr:write("\r\27[K") end
@@ -224,7 +224,7 @@ end
 
 --- Brings a set into the cache: downloads the files that are missing there or are not what they
 -- should be.
--- @param row table: a row of bnn.sets with files
+-- @param row table: a row of bnn.data.dataset_registry with files
 -- @param opts table: offline=, mirrors= (base URLs in place of the row's), ca_file=, limits=
 -- @return the folder, and how many files were downloaded; or nil, message, and the cause in a few
 --   words

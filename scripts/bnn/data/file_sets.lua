@@ -20,7 +20,7 @@ local malformed = strings.malformed
 -- ---- archives ----
 
 -- A part's array, under the names by which it goes around in .npz files; or nil, and why it is
--- there and is none.
+-- there but is not an array.
 local function array_of(archive, part_name, what)
   for _, name in ipairs{what .. "_" .. part_name, part_name .. "_" .. what} do
     if archive.arrays[name] then return archive.arrays[name] end
@@ -45,7 +45,7 @@ local function part_of(path, x, y)
   return parts.from_tensors{x = x, y = y, origin = path}
 end
 
--- A part of an archive; nil when it has none, nil, message when it is no good.
+-- A part of an archive; nil if it has none; nil, message if it is malformed.
 local function archive_part(archive, name)
   local x, fault = array_of(archive, name, "x")
   if not x then return nil, fault end

@@ -168,11 +168,11 @@ end
 -- @param opts table: dir= a folder that holds the files, or holds them in one called name; it must.
 --   offline=true never downloads; mirrors={url, ...} are asked instead of the known ones, each for
 --   url/FILE ({name} in it stands for the set's), as those in $BNNLUA_MIRRORS are; ca_file=
---   certificates to trust, as $SSL_CERT_FILE is. For tests: set= a row as in bnn.sets,
+--   certificates to trust, as $SSL_CERT_FILE is. For tests: set= a row of dataset_registry,
 --   limits={connect_ms=, stall_s=}. split="letters" of EMNIST; layout="nhwc" or "nchw". For a path:
 --   what bnn.data.csv (and test=, the table of the test part) or bnn.data.folder take.
 -- @return {train=, test=, name=, title=, dir=}, either part nil when there is none; or nil,
---   message; when the set is just nowhere to be had also the cause in a few words
+--   message; if the set is unavailable also the cause in a few words
 function M.load(name, opts)
   expect.string("bnn.data.load: name", name, "a name or a path")
   local dir = type(opts) == "table" and opts.dir

@@ -3,7 +3,7 @@
 --
 -- Confidence is the largest probability, and the answer its class. Each function takes predictions
 -- (probabilities [n, C], or what bnn.predict gives) and labels [n] in 0..C-1; or confidences [n]
--- and labels that are 1 (true) where the answer was right, 0 (false) where wrong.
+-- and labels that are 1 (true) if the answer was right, 0 (false) if wrong.
 local bootstrap = require "bnn.metrics.metric_bootstrap"
 local core = require "bnn.core"
 local fail = require "bnn.base.fail"

@@ -8,7 +8,7 @@ local pytree = require "bnn.params.pytree"
 
 local M = {}
 
--- How many classes what bnn.predict gives is about, where its mean is there; else nil.
+-- The number of classes in a prediction that has a mean; else nil.
 local function count_of(prediction)
   local mean = type(prediction) == "table" and prediction.mean
   return pytree.leaf_kind(mean) == "tensor" and mean:dim() == 2 and mean:size(2) or nil
@@ -80,7 +80,7 @@ local function mean_score(name, prediction, labels, opts)
 end
 
 --- The mean negative log-likelihood of the labels in nats: the log of the mean probability over
--- networks, not the mean of the logs. Infinite where a label has probability 0: nothing is clipped.
+-- networks, not the mean of the logs. Infinite if a label has probability 0: nothing is clipped.
 -- @param prediction probabilities [n, C], or what bnn.predict gives
 -- @param labels tensor or list [n], 0..C-1
 -- @param opts table: bootstrap={key=, n=1000, level=0.95}

@@ -2,7 +2,7 @@
 -- confident answers. Handed out by bnn.metrics.
 --
 -- Each function takes predictions (probabilities [n, C], or what bnn.predict gives) and labels [n]
--- in 0..C-1; or confidences [n] and labels that are 1 where the answer was right, 0 where wrong.
+-- in 0..C-1; or confidences [n] and labels that are 1 if the answer was right, 0 if wrong.
 -- The confidence is the largest probability, or any score given as `confidence=`, higher = surer
 -- (an uncertainty negated). Among answers of one confidence the errors are spread evenly, which is
 -- their expectation over orders: the order of the examples does not matter.

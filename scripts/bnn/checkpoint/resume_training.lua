@@ -116,8 +116,8 @@ end
 
 -- Refuses an optimizer's state that is not of this training, and gives its record.
 local function check_same_state(saver, saved, path)
-  local made = assert_or_exit(saved.optimizer, path .. ": it holds no optimizer's state"):state_dict()
-  local own = saver.state:state_dict()
+  local optimizer = assert_or_exit(saved.optimizer, path .. ": it holds no optimizer's state")
+  local made, own = optimizer:state_dict(), saver.state:state_dict()
   assert_or_exit(made.name == own.name and made.size == own.size,
     ("%s: optimizer's state: expected %s over %d elements, got %s over %d"):format(path, own.name,
       own.size, made.name, made.size))

@@ -99,7 +99,7 @@ end
 -- kind -> what a picture of it ends in.
 local ends = {svg = "</svg>%s*$", png = "IEND\xaeB`\x82$"}
 
--- What gnuplot prints for these commands; or nil, message. Its status is 0 even where it could not
+-- What gnuplot prints for these commands; or nil, message. Its status is 0 even if it could not
 -- write all of a picture: only the end of the picture tells.
 local function run(what, commands, kind)
   local result, fault, cause = core.run_program({"gnuplot", "-d"}, commands, MOST_SECONDS)

@@ -68,8 +68,8 @@ end
 -- What is not finite (and what is not above 0 on an axis of logarithms) leaves a gap.
 -- @param opts table:
 --   series= a list of {y=, x=, label=, style=, colour=, and a band: std= (y - std to y + std) or
---     band={low, high}}; y may be left out where there is a band. Columns are tensors [n] or [n, 1]
---     or lists; style is "lines", "points", "both" or "dashes", and where it is left out lines of
+--     band={low, high}}; y may be left out if there is a band. Columns are tensors [n] or [n, 1]
+--     or lists; style is "lines", "points", "both" or "dashes", by default lines of
 --     which all but the first are dashed, each in its way; colour one of bnn.plot.colours or
 --     "#rrggbb". Later ones are drawn over earlier ones
 --   x= of the series that have none of their own (1, 2, ... when left out)
@@ -129,7 +129,7 @@ local bars_spec = figure.spec{
 }
 for _, name in ipairs{"xrange", "logx", "logy"} do bars_spec[name] = nil end
 
---- Bars from 0, side by side where there are several series.
+--- Bars from 0, side by side if there are several series.
 --     bnn.plot.bars{labels = {"std", "entropy"}, ylabel = "AUROC", path = "auroc.svg",
 --                   series = {{y = {0.999, 0.995}, std = {0.001, 0.002}, label = "Bayesian"}}}
 -- @param opts table:

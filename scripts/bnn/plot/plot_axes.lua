@@ -55,7 +55,7 @@ local SHARE = {bottom = 0.85, none = 0.85, right = 0.7}
 
 -- The least of 1, 2, 5, 10, ... times a power of ten at which tics over least..most keep limits:
 -- tics= the most of them, room= for letter= and gap= each, is_whole= at least 1. And the letters of
--- the last of them. Nil where there is none.
+-- the last of them. Nil if there is none.
 local function step_over(least, most, digits, limits)
   local power = 10.0 ^ math.floor(math.log((most - least) / 10, 10))
   for _, factor in ipairs{1, 2, 5, 10, 20, 50, 100} do

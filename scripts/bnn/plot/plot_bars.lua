@@ -95,7 +95,7 @@ local function floor_of(all_heights, opts)
   return floor
 end
 
--- The axis goes over all bins, also where they are empty, and to what is marked.
+-- The axis spans all bins, empty ones too, and what is marked.
 local function fit_xrange(opts, from, to)
   for _, place in ipairs(opts.vlines or {}) do
     if plot_columns.is_drawable(place) then

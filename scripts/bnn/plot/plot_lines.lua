@@ -61,7 +61,7 @@ local function read_one(what, given, i, turn, shared_x)
 end
 
 --- The series of checked options, as they are drawn: a list of {x=, y=, low=, high= lists of which
--- y or the edges may be nil; colour=, label=, style=; turn= by its label where there is an order}.
+-- y or the edges may be nil; colour=, label=, style=; turn= by its label if there is an order}.
 -- is_area= for a band that is hatched in its turn, as one without a line is. What is not read but
 -- made may also have width= of its line.
 -- @param what string: the function's name for messages
@@ -219,7 +219,7 @@ local function add_vlines(lines, data, items, opts)
   items[#items + 1] = "$v using 1:2 with dots lc rgb '#ff000000' notitle"
 end
 
--- Grey behind from one x to another.
+-- Grey areas from one x to another, below what is drawn.
 local function add_shade(lines, opts)
   for _, span in ipairs(opts.shade or {}) do
     local corners = {}

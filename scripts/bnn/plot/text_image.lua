@@ -22,7 +22,7 @@ local function colour_24bit(v)
   return ("2;%d;%d;%d"):format(level, level)
 end
 
--- A cell in the way of `colour`; the colours are only sent where they change.
+-- A cell in the way of `colour`; colours are only sent when they change.
 local function block_cell(colour, state, top, bottom)
   local fore, back = colour(top), colour(bottom)
   local change = ""

@@ -1,45 +1,60 @@
---- A few things kept by name, those that were used last: recorded steps and predictions, of which
--- every shape has its own.
+--- LRU caches: values by key, of which only the most recently used stay. Recorded programs are kept
+-- in them, one for each set of input shapes.
 local M = {}
 
-local Kept = {}
-Kept.__index = Kept
+local Cache = {__name = "bnn.lru_cache"}
+Cache.__index = Cache
 
---- @param most integer: how many are kept
-function M.new(most)
-  return setmetatable({most = most, n = 0, uses = 0, entries = {}}, Kept)
+--- Makes an empty cache.
+-- @param capacity integer: the number of values that it holds
+function M.new(capacity)
+  return setmetatable({capacity = capacity, size = 0, clock = 0, entries = {}}, Cache)
 end
 
---- The thing of a name, or nil.
-function Kept:get(name)
-  local entry = self.entries[name]
-  if not entry then return nil end
-  self.uses = self.uses + 1
-  entry.used = self.uses
+-- Marks an entry as the most recently used.
+local function touch(self, entry)
+  self.clock = self.clock + 1
+  entry.used = self.clock
   return entry.value
 end
 
-local function forget_one(self)
-  local oldest
-  for name, entry in pairs(self.entries) do
-    if not oldest or entry.used < self.entries[oldest].used then oldest = name end
-  end
-  local value = self.entries[oldest].value
-  self.entries[oldest], self.n = nil, self.n - 1
-  local meta = getmetatable(value)
-  if type(meta) == "table" and meta.__close then meta.__close(value) end -- its memory goes at once
+--- The value of a key, which becomes the most recently used; or nil.
+function Cache:get(key)
+  local entry = self.entries[key]
+  return entry and touch(self, entry)
 end
 
---- Keeps a thing, in place of the one that has not been used for the longest time, or of one with
--- its name: two coroutines that take turns may both have made it.
-function Kept:put(name, value)
-  if not self.entries[name] then
-    if self.n >= self.most then forget_one(self) end
-    self.n = self.n + 1
+-- Removes the least recently used entry; a value with __close is closed, which frees its memory at
+-- once.
+local function evict(self)
+  local lru
+  for key, entry in pairs(self.entries) do
+    if not lru or entry.used < self.entries[lru].used then lru = key end
   end
-  self.uses = self.uses + 1
-  self.entries[name] = {value = value, used = self.uses}
-  return value
+  local value = self.entries[lru].value
+  self.entries[lru], self.size = nil, self.size - 1
+  local meta = getmetatable(value)
+  if type(meta) == "table" and meta.__close then meta.__close(value) end
+end
+
+--- Stores a value, evicting the least recently used one if the cache is full. It replaces a value
+-- of the same key: two coroutines that take turns may both have made it.
+-- @return value
+function Cache:put(key, value)
+  if not self.entries[key] then
+    if self.size >= self.capacity then evict(self) end
+    self.size = self.size + 1
+  end
+  local entry = {value = value}
+  self.entries[key] = entry
+  return touch(self, entry)
+end
+
+--- The values, as a list in no particular order.
+function Cache:values()
+  local list = {}
+  for _, entry in pairs(self.entries) do list[#list + 1] = entry.value end
+  return list
 end
 
 return M

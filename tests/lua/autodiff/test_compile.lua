@@ -204,7 +204,8 @@ function TestReport.test_the_op_that_mixes_rows_is_named()
   f(x, w, bnn.ones(4, 3))
   lu.assertEquals(f:info()[1].batch, {rows = 4, arguments = {1, 3}})
   lu.assertNil(f:info()[1].mixer)
-  raises("the number of an argument", bnn.compile, print, {batch = "x"})
+  raises('bnn.compile: batch: number of an argument: expected an integer, got "x"', bnn.compile,
+    print, {batch = "x"})
   raises("batchs", bnn.compile, print, {batchs = 2})
 end
 

@@ -580,7 +580,7 @@ function TestFaults.test_many_shapes_are_said()
   io.stderr = stderr -- luacheck: ignore 122
   lu.assertEquals(#written, 2)
   lu.assertStrContains(written[1], "steps have been recorded for 9 shapes of batches")
-  lu.assertEquals(objective.steppers.n, 8)
+  lu.assertEquals(objective.steppers.size, 8)
 end
 
 TestFigures = {}

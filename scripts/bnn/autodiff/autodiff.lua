@@ -6,8 +6,8 @@
 -- in place is seen as it is then). A value that is read while recording (item, totable, a
 -- comparison) raises. A key may be folded, and given to dropout and randn_like; other draws are
 -- made before and passed as arguments.
+local expect = require "bnn.base.expect"
 local fail = require "bnn.base.fail"
-local number = require "bnn.base.number"
 local trace_model = require "bnn.autodiff.trace_model"
 local trace_call = require "bnn.autodiff.trace_call"
 
@@ -21,7 +21,7 @@ function Gradient.__tostring(self)
 end
 Gradient.__index = Gradient
 
--- value, gradient, further results; or the gradient alone in front.
+-- value, gradient, further results; without the value if grad made it.
 local function deliver(self, results, gradient)
   if not self.with_value then
     return table.pack(gradient, table.unpack(results, 2, results.n))
@@ -29,16 +29,16 @@ local function deliver(self, results, gradient)
   return table.pack(results[1], gradient, table.unpack(results, 2, results.n))
 end
 
--- What the gradient's results are, packed, from the program's outputs and gradients: for compile
--- and vmap, which run the program.
+-- The results of a call, packed, from the program's outputs and gradients. vmap runs the program
+-- itself.
 function Gradient:results(call, args, outputs, gradients)
   local gradient = trace_call.gradient(call, args[self.argument], gradients)
   return deliver(self, trace_call.results(call, outputs), gradient)
 end
 
--- Records the call for compile: the program, and a function that runs it.
+-- Records a call: the call, and a function that runs its program.
 function Gradient:build(args)
-  local call = trace_call.record(self.f, args, {what = "grad", argument = self.argument})
+  local call = trace_call.record(self.f, args, {what = "bnn.grad", argument = self.argument})
   return call, function(run_args)
     local outputs, gradients = call.program:run(trace_call.values(run_args), {gradient = true})
     return self:results(call, run_args, outputs, gradients)
@@ -47,8 +47,8 @@ end
 
 function Gradient.__call(self, ...)
   if trace_model.active() then
-    error("grad: a gradient cannot be recorded, inside grad, compile or a network; "
-      .. "bnn.compile(bnn.value_and_grad(f)) compiles one", 2)
+    fail "bnn.grad: a gradient cannot be recorded, inside grad, compile or a network; \z
+      bnn.compile(bnn.value_and_grad(f)) compiles one"
   end
   local args = table.pack(...)
   local _, run = self:build(args)
@@ -59,24 +59,22 @@ end
 --- Whether a value is what grad or value_and_grad gives.
 function M.is_gradient(value) return getmetatable(value) == Gradient end
 
-local function gradient_of(f, argument, with_value, what)
-  if not trace_call.is_callable(f) then fail.expected("bnn." .. what, "a function", f) end
-  argument = argument or 1
-  if math.type(argument) ~= "integer" or argument < 1 then
-    local fault = "%s: argument %s, the number of an argument is wanted"
-    error(fault:format(what, number.text(argument)), 3)
-  end
+local function gradient_of(what, f, argument, with_value)
+  expect.callable(what .. ": f", f)
+  argument = expect.value(what .. ": argument", argument or 1, {type = "integer", min = 1})
   return setmetatable({f = f, argument = argument, with_value = with_value}, Gradient)
 end
 
 --- g = bnn.grad(f): g(params, ...) is the gradient of f's first result, one number, with respect to
 -- its first argument (or argument number `argument`): a tensor, Params or table of the same form.
--- Further results of f are given behind it.
-function M.grad(f, argument) return gradient_of(f, argument, false, "grad") end
+-- Further results of f follow it.
+function M.grad(f, argument) return gradient_of("bnn.grad", f, argument, false) end
 
---- As grad, with the value in front: value [], gradient, further results.
+--- As grad, with the value first: value [], gradient, further results.
 --     local f = bnn.value_and_grad(function(p) return ((x:mm(p.w) - y) ^ 2):mean() end)
 --     local loss, gradient = f(params)
-function M.value_and_grad(f, argument) return gradient_of(f, argument, true, "value_and_grad") end
+function M.value_and_grad(f, argument)
+  return gradient_of("bnn.value_and_grad", f, argument, true)
+end
 
 return M

@@ -1,9 +1,11 @@
---- A call of a Lua function, recorded as a program: what grad, compile and vmap share.
+--- Traces a call of a Lua function: what grad, compile and vmap share.
 --
--- Numbers, tensors, keys and tables of them that are arguments become inputs of the program, in a
--- fixed order; the tensors of the results become its outputs. Where an argument is mapped, its
--- tensors have an axis more than what the function sees: the slices.
+-- The function is called once on tracers, which record what it does as a program. The leaves of its
+-- arguments (numbers, tensors, keys, also in tables) become the inputs of the program, in a fixed
+-- order, and the tensors of its results the outputs. The tensors of a mapped argument have one axis
+-- more than the function sees: that of the slices.
 local core = require "bnn.core"
+local fail = require "bnn.base.fail"
 local parameters = require "bnn.params.params"
 local trace_model = require "bnn.autodiff.trace_model"
 local param_samples = require "bnn.params.param_samples"
@@ -11,12 +13,6 @@ local pytree = require "bnn.params.pytree"
 local shapes = require "bnn.base.shapes"
 
 local M = {}
-
---- Whether a value can be called.
-function M.is_callable(f)
-  local meta = getmetatable(f)
-  return type(f) == "function" or type(meta) == "table" and meta.__call ~= nil
-end
 
 --- Where a function was written, for messages: "function at net.lua:12".
 function M.place(f)
@@ -27,7 +23,7 @@ function M.place(f)
   return ("function at %s:%d"):format(info.short_src, info.linedefined)
 end
 
--- The input of the recording for one leaf of argument i.
+-- The tracer of one leaf, its type, and its shape as the function sees it.
 local function add_input(rec, leaf, kind, mapped)
   if kind == "key" then return rec:key(), "key", {} end
   if kind == "number" then return rec:input({}), "number", {} end
@@ -37,7 +33,7 @@ local function add_input(rec, leaf, kind, mapped)
   return rec:input(shape, dtype), dtype, shape
 end
 
--- The arguments as the function sees them, and the list of inputs:
+-- The arguments with tracers for leaves, and the inputs of the program: a list of
 -- {tracer=, argument=, path=, type=, shape=, mapped=}.
 local function trace_arguments(rec, args, mapped)
   local tracers, inputs = {n = args.n}, {}
@@ -65,12 +61,12 @@ function M.values(args)
   return values
 end
 
--- Replaces every tensor of the results by its number in the list of outputs.
+-- The results with numbers for tensors: their places in the list of outputs, to which this adds.
 local function collect_outputs(rec, results, outputs, what)
   local places = {n = results.n}
   for i = 1, results.n do
     places[i] = pytree.map(results[i], function(leaf, kind)
-      if kind == "key" then error(what .. ": a key cannot be a result", 0) end
+      if kind == "key" then fail("%s: a key cannot be a result", what) end
       outputs[#outputs + 1] = kind == "number" and rec:constant(core.tensor(leaf)) or leaf
       return #outputs
     end)
@@ -78,28 +74,28 @@ local function collect_outputs(rec, results, outputs, what)
   return places
 end
 
+-- Raises unless the first result is one number.
 local function check_loss(call, outputs)
   if call.places[1] ~= 1 then
-    local fault = "grad: the function's first result is a %s, one number is wanted"
-    error(fault:format(type(call.places[1])), 0)
+    fail.expected("bnn.grad: first result of f", "one number", call.places[1])
   end
   local shape = outputs[1]:shape()
   for _, d in ipairs(shape) do
     if d ~= 1 then
-      error(("grad: the function gives a tensor %s, one number is wanted: take its sum or mean")
-        :format(shapes.text(shape)), 0)
+      fail("bnn.grad: first result of f: expected one number, got a tensor %s: take its sum or "
+        .. "mean", shapes.text(shape))
     end
   end
 end
 
--- The inputs with respect to which the gradient is taken: argument `argument`'s real tensors.
+-- The tracers with respect to which the gradient is taken: the real leaves of an argument.
 local function gradient_inputs(call, argument)
   local wrt = {}
   for _, input in ipairs(call.inputs) do
     local is_real = input.type == core.real or input.type == "number"
     if input.argument == argument and is_real then wrt[#wrt + 1] = input.tracer end
   end
-  if #wrt == 0 then error(("grad: argument %d has no tensors"):format(argument), 0) end
+  if #wrt == 0 then fail("bnn.grad: argument %d: expected tensors in it, got none", argument) end
   return wrt
 end
 
@@ -109,7 +105,7 @@ local function record_call(rec, f, args, opts)
   tracers, call.inputs = trace_arguments(rec, args, opts.mapped)
   local results = table.pack(f(table.unpack(tracers, 1, tracers.n)))
   if results.n == 0 or results[1] == nil then
-    error(opts.what .. ": the function gives nothing", 0)
+    fail("%s: result of f: expected a tensor, got nothing", opts.what)
   end
   local outputs = {}
   call.places = collect_outputs(rec, results, outputs, opts.what)
@@ -129,15 +125,15 @@ local function record_call(rec, f, args, opts)
 end
 
 --- Records f on arguments like `args` (packed, with n).
--- @param opts table: what= a name for messages; argument= the number of the argument with respect
---   to which the gradient of the first result is taken, or nil; mapped= list of booleans, the
---   arguments that are seen slice by slice, or nil
+-- @param opts table: what= the function's name for messages; argument= the number of the argument
+--   with respect to which the gradient of the first result is taken, or nil; mapped= list of
+--   booleans, the arguments that f sees slice by slice, or nil
 -- @return call: program=, inputs=, outputs=, and what `results` and `gradient` need
 function M.record(f, args, opts)
   return trace_model.recording(record_call, f, args, opts)
 end
 
--- A tree of tensors in the form that users get; Params of slices are Samples.
+-- A pytree of concrete tensors as users get it: Params in one buffer, those of slices as Samples.
 local function finished(call, value)
   return pytree.concrete(value, call.mapped and param_samples.pack or parameters.pack)
 end

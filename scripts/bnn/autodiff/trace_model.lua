@@ -1,4 +1,5 @@
---- Recording a model: a function of its parameters and a batch, as a program of the runtime.
+--- Traces a model: a function of its parameters and a batch becomes a program, which objectives and
+-- predictions replay.
 local core = require "bnn.core"
 local expect_model = require "bnn.params.expect_model"
 local network_input = require "bnn.autodiff.network_input"
@@ -9,8 +10,8 @@ local M = {}
 -- In force while something is recorded.
 local recording = core.scope()
 
---- f(rec, ...) with a new recording, which is dropped when f fails. A function that is recorded may
--- make another recording, and may yield: what other coroutines do then is not part of it.
+--- Calls f(rec, ...) with a new recording, which is abandoned if f raises. A function that is
+-- recorded may start another recording, and may yield: what other coroutines do is not recorded.
 function M.recording(f, ...)
   local rec = core.recording()
   local function close(_, err)
@@ -20,7 +21,7 @@ function M.recording(f, ...)
   return recording:run(true, f, rec, ...)
 end
 
---- Whether a recording is going on.
+--- Whether something is being recorded.
 function M.active() return recording:value() ~= nil end
 
 local function pack(...)
@@ -28,19 +29,20 @@ local function pack(...)
   return {...}
 end
 
---- A network's output: a tensor, or the list of them when its function gives several.
+--- A network's output: a tensor, or a list of them if its function gives several.
 function M.output(net, params, x, opts)
   return pack(net:apply(params, x, opts))
 end
 
--- [n, rest of the shape of x], and the type that the runtime feeds.
+-- The shape and type of n rows like those of x, as a network sees them.
 local function batch_shape(x, n)
   local shape = x:shape()
   shape[1] = n
   return shape, network_input.dtype(x)
 end
 
--- Inputs in this order; their numbers are what the runtime feeds them by.
+-- The tracers of x, y, the key and further weights, and the numbers of these inputs, from 0 in the
+-- order in which they are made: the runtime feeds them by number.
 local function record_inputs(rec, source, n, n_weights)
   local nodes, batch = {x = 0, y = -1, key = 1, weights = -1}, {}
   batch.x = rec:rows(batch_shape(source.x, n))
@@ -75,7 +77,7 @@ function M.model(model, source, n, f, opts)
   return M.recording(record_model, model, source, n, f, opts)
 end
 
---- A name for the shapes of a batch, to find its program again.
+--- A cache key: what a program depends on in a batch of n rows like those of x and y.
 function M.shape_key(source, n)
   local parts = {tostring(n), source.x:dtype(), table.concat(source.x:shape(), ",", 2)}
   if source.y then

@@ -1,12 +1,13 @@
---- vmap: a function called on every slice of its arguments, recorded once, without a Lua loop.
+--- vmap: calls a function on every slice of its arguments, recorded once, without a Lua loop.
 local core = require "bnn.core"
 local autodiff = require "bnn.autodiff.autodiff"
-local number = require "bnn.base.number"
+local expect = require "bnn.base.expect"
+local fail = require "bnn.base.fail"
+local kinds = require "bnn.base.kinds"
 local options = require "bnn.base.options"
 local trace_model = require "bnn.autodiff.trace_model"
 local param_samples = require "bnn.params.param_samples"
 local shapes = require "bnn.base.shapes"
-local strings = require "bnn.base.strings"
 local trace_call = require "bnn.autodiff.trace_call"
 local pytree = require "bnn.params.pytree"
 
@@ -16,8 +17,6 @@ local Vmap = {__name = "bnn.vmap"}
 Vmap.__index = Vmap
 
 -- ---- arguments ----
-
-local function fail(text, ...) error(strings.message("vmap: " .. text, ...), 0) end
 
 local function is_key_list(value)
   if type(value) ~= "table" or getmetatable(value) or #value == 0 then return false end
@@ -41,12 +40,13 @@ local function axis_of(self, i)
   return axes
 end
 
--- x with its axis number `axis` in front.
+-- x with its axis number `axis` first.
 local function to_front(x, axis, i)
   local rank = x:dim()
   local at = axis < 0 and axis + rank + 1 or axis
   if at < 1 or at > rank then
-    fail("argument %d has a tensor %s, which has no axis %d", i, shapes.text(x), axis)
+    fail("bnn.vmap: argument %d: expected tensors with an axis %d, got %s", i, axis,
+      shapes.text(x))
   end
   if at == 1 then return x end
   local order = {at}
@@ -60,12 +60,13 @@ end
 local function prepare(value, axis, i)
   if is_key_list(value) then return key_bits(value) end
   if param_samples.is(value) and axis ~= 1 then
-    fail("argument %d is samples: their axis is 1", i)
+    fail("bnn.vmap: argument %d: expected in_axes 1 for samples, got %d", i, axis)
   end
   return (pytree.map(value, function(leaf, kind, path)
     if kind ~= "tensor" then
-      fail("argument %d%s is a %s, which has no axis to map; in_axes = {...} with false there "
-        .. "shares it between the slices", i, path == "" and "" or " (" .. path:sub(2) .. ")", kind)
+      local where = path == "" and "" or " (" .. path:sub(2) .. ")"
+      fail("bnn.vmap: argument %d%s: expected a tensor, got a %s, which has no axis to map; "
+        .. "in_axes = {...} with false there shares it between the slices", i, where, kind)
     end
     return to_front(leaf, axis, i)
   end))
@@ -79,15 +80,15 @@ local function count_slices(args, mapped)
       pytree.map(args[i], function(leaf)
         local n = leaf:size(1)
         if count and n ~= count then
-          fail("argument %d has %d slices, argument %d has %d; in_axes = {...} with false there "
-            .. "shares an argument between the slices", i, n, first, count)
+          fail("bnn.vmap: argument %d has %d slices, argument %d has %d; in_axes = {...} with "
+            .. "false there shares an argument between the slices", i, n, first, count)
         end
         count, first = n, first or i
         return leaf
       end)
     end
   end
-  return count or fail("no argument has a tensor to map")
+  return count or fail "bnn.vmap: expected a tensor to map in some argument, got none"
 end
 
 local function prepare_all(self, args)
@@ -99,7 +100,9 @@ local function prepare_all(self, args)
     if axis then ready[i] = prepare(args[i], axis, i) end
   end
   local last = type(self.in_axes) == "table" and #self.in_axes or 0
-  if last > args.n then fail("in_axes speaks of %d arguments, %d are given", last, args.n) end
+  if last > args.n then
+    fail("bnn.vmap: expected the %d arguments of in_axes, got %d", last, args.n)
+  end
   return ready, mapped, count_slices(ready, mapped)
 end
 
@@ -112,12 +115,12 @@ local function mapped_inputs(call)
   return list
 end
 
--- Records f on one slice, for compile; the function that is given with it runs the program on all.
+-- Records f on one slice: the call, and a function that runs its program on all slices.
 function Vmap:build(args)
   local gradient = autodiff.is_gradient(self.f) and self.f or nil
   local first, mapped = prepare_all(self, args)
   local call = trace_call.record(gradient and gradient.f or self.f, first,
-    {what = "vmap", mapped = mapped, argument = gradient and gradient.argument})
+    {what = "bnn.vmap", mapped = mapped, argument = gradient and gradient.argument})
   local by_input = mapped_inputs(call)
   return call, function(run_args)
     local ready, _, count = prepare_all(self, run_args)
@@ -129,8 +132,8 @@ end
 
 function Vmap.__call(self, ...)
   if trace_model.active() then
-    error("vmap: it cannot be recorded, inside grad, compile or a network; "
-      .. "bnn.compile(bnn.vmap(f)) compiles one, bnn.vmap(bnn.grad(f)) maps a gradient", 2)
+    fail "bnn.vmap: it cannot be recorded, inside grad, compile or a network; \z
+      bnn.compile(bnn.vmap(f)) compiles one, bnn.vmap(bnn.grad(f)) maps a gradient"
   end
   local args = table.pack(...)
   local _, run = self:build(args)
@@ -145,8 +148,8 @@ local function check_axes(axes)
   for i, axis in pairs(axes) do
     local is_axis = axis == false or math.type(axis) == "integer" and axis ~= 0
     if math.type(i) ~= "integer" or not is_axis then
-      error(("vmap: in_axes has %s, an axis (from 1) or false is wanted for each argument"):format(
-        number.text(axis)), 3)
+      fail("bnn.vmap: in_axes: expected an axis (from 1) or false for each argument, got %s",
+        kinds.show(axis))
     end
   end
 end
@@ -162,10 +165,10 @@ end
 -- bnn.compile(bnn.vmap(f)) records once for each set of shapes instead of once a call.
 -- @param f function, or what grad or value_and_grad gave
 -- @param opts table: in_axes= a list with an axis for each argument that is mapped and false (or
---   nothing, behind) for one that all slices share; or one axis for all arguments, 1 by default
+--   nothing, at the end) for one that all slices share; or one axis for all arguments, 1 by default
 function M.vmap(f, opts)
-  opts = options.check("vmap", opts, {in_axes = {type = "any", default = 1}})
-  if not trace_call.is_callable(f) then error("vmap: a function is wanted, got " .. type(f), 2) end
+  opts = options.check("bnn.vmap", opts, {in_axes = {type = "any", default = 1}})
+  expect.callable("bnn.vmap: f", f)
   check_axes(opts.in_axes)
   return setmetatable({f = f, in_axes = opts.in_axes}, Vmap)
 end

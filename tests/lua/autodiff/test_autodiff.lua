@@ -98,19 +98,26 @@ end
 function TestGrad.test_refusals()
   local x = bnn.tensor{1, 2}
   local rows = {
-    {"a tensor [2], one number is wanted: take its sum or mean",
+    {"expected one number, got a tensor [2]: take its sum or mean",
      bnn.grad(function(a) return a end), x},
-    {"first result is a table", bnn.grad(function(a) return {a = a:sum(), b = a:sum()} end), x},
-    {"first result is a string", bnn.grad(function() return "s" end), x},
-    {"the function gives nothing", bnn.grad(function() end), x},
-    {"the function gives nothing", bnn.value_and_grad(function() return nil, 1 end), x},
-    {"argument 1 has no tensors", bnn.grad(function(_, b) return b:sum() end), "s", x},
-    {"argument 3 has no tensors", bnn.grad(function(a) return a:sum() end, 3), x},
-    {"bnn.grad: expected a function, got nil", bnn.grad},
-    {"bnn.grad: expected a function, got a table", bnn.grad, {}},
-    {"value_and_grad: expected a function", bnn.value_and_grad, 3},
-    {"argument 0, the number", bnn.grad, print, 0}, {"argument 1.5", bnn.grad, print, 1.5},
-    {"bnn.compile: expected a function, got a number", bnn.compile, 3},
+    {"first result of f: expected one number, got a table",
+     bnn.grad(function(a) return {a = a:sum(), b = a:sum()} end), x},
+    {"first result of f: expected one number, got a string",
+     bnn.grad(function() return "s" end), x},
+    {"bnn.grad: result of f: expected a tensor, got nothing",
+     bnn.grad(function() end), x},
+    {"bnn.grad: result of f: expected a tensor, got nothing",
+     bnn.value_and_grad(function() return nil, 1 end), x},
+    {"bnn.grad: argument 1: expected tensors in it, got none",
+     bnn.grad(function(_, b) return b:sum() end), "s", x},
+    {"bnn.grad: argument 3: expected tensors in it, got none",
+     bnn.grad(function(a) return a:sum() end, 3), x},
+    {"bnn.grad: f: expected a function, got nil", bnn.grad},
+    {"bnn.grad: f: expected a function, got a table", bnn.grad, {}},
+    {"bnn.value_and_grad: f: expected a function", bnn.value_and_grad, 3},
+    {"bnn.grad: argument: expected at least 1, got 0", bnn.grad, print, 0},
+    {"bnn.grad: argument: expected an integer, got 1.5", bnn.grad, print, 1.5},
+    {"bnn.compile: f: expected a function, got a number", bnn.compile, 3},
   }
   for i, row in ipairs(rows) do
     local ok, message = pcall(table.unpack(row, 2, 4))

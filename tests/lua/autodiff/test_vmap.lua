@@ -196,28 +196,30 @@ function TestVmap.test_refusals()
   local function f(a) return a end
   local rows = {
     {"argument 2 has 4 slices, argument 1 has 3", {}, x, bnn.ones(4)},
-    {"argument 2 is a number, which has no axis to map; in_axes", {}, x, 2},
-    {"argument 1 (b.c) is a number", {}, {a = x, b = {c = 1}}},
-    {"argument 1 is a key", {}, key},
-    {"argument 1 has a tensor [], which has no axis 1", {}, bnn.tensor(1)},
-    {"argument 1 has a tensor [3, 2], which has no axis 3", {in_axes = 3}, x},
-    {"argument 1 has a tensor [3, 2], which has no axis -3", {in_axes = {-3}}, x},
-    {"argument 1 is samples: their axis is 1", {in_axes = {2}}, samples},
-    {"no argument has a tensor to map", {in_axes = {false}}, x},
-    {"no argument has a tensor to map", {}, "text"},
-    {"in_axes speaks of 2 arguments, 1 are given", {in_axes = {1, 1}}, x},
+    {"bnn.vmap: argument 2: expected a tensor, got a number, which has no axis to map; in_axes",
+     {}, x, 2},
+    {"argument 1 (b.c): expected a tensor, got a number", {}, {a = x, b = {c = 1}}},
+    {"argument 1: expected a tensor, got a key", {}, key},
+    {"argument 1: expected tensors with an axis 1, got []", {}, bnn.tensor(1)},
+    {"argument 1: expected tensors with an axis 3, got [3, 2]", {in_axes = 3}, x},
+    {"argument 1: expected tensors with an axis -3, got [3, 2]", {in_axes = {-3}}, x},
+    {"argument 1: expected in_axes 1 for samples, got 2", {in_axes = {2}}, samples},
+    {"bnn.vmap: expected a tensor to map in some argument, got none", {in_axes = {false}}, x},
+    {"bnn.vmap: expected a tensor to map in some argument, got none", {}, "text"},
+    {"bnn.vmap: expected the 2 arguments of in_axes, got 1", {in_axes = {1, 1}}, x},
   }
   for i, row in ipairs(rows) do
     local ok, message = pcall(bnn.vmap(f, row[2]), table.unpack(row, 3))
     lu.assertFalse(ok, "row " .. i)
     lu.assertStrContains(message, row[1], false, "row " .. i)
   end
-  raises("a function is wanted, got number", bnn.vmap, 3)
-  raises("in_axes has 0, an axis", bnn.vmap, f, {in_axes = {0}})
-  raises("in_axes has x", bnn.vmap, f, {in_axes = {"x"}})
+  raises("bnn.vmap: f: expected a function, got a number", bnn.vmap, 3)
+  raises("bnn.vmap: in_axes: expected an axis (from 1) or false for each argument, got 0",
+    bnn.vmap, f, {in_axes = {0}})
+  raises('got "x"', bnn.vmap, f, {in_axes = {"x"}})
   raises("in_axis", bnn.vmap, f, {in_axis = 1})
   raises("a key cannot be a result", bnn.vmap(f), {key})
-  raises("the function gives nothing", bnn.vmap(function() end), x)
+  raises("bnn.vmap: result of f: expected a tensor, got nothing", bnn.vmap(function() end), x)
   raises({"test_vmap.lua:", "a value is read while recording"},
     bnn.vmap(function(a) return a:sum():item() end), x)
   raises({"slice 2", "5"}, bnn.vmap(function(a, i) return a:index(i) end),

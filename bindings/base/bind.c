@@ -1,7 +1,10 @@
 /* bind.c - see bind.h. */
 #include "bind.h"
 
-static const char docs_key; /* registry[&docs_key]: the list that core.docs() copies */
+#include <stdbool.h>
+
+static const char docs_key;  /* registry[&docs_key]: the list that core.docs() copies */
+static const char names_key; /* registry[&names_key]: function -> name, for errors */
 
 /* Appends {name = prefix .. name, doc = doc} to the list of docs. */
 static void document(lua_State *L, const char *prefix, const bind_row *row) {
@@ -15,9 +18,27 @@ static void document(lua_State *L, const char *prefix, const bind_row *row) {
   lua_pop(L, 1);
 }
 
+void bind_remember_name(lua_State *L, const char *prefix, const char *name) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &names_key);
+  lua_pushvalue(L, -2);
+  lua_pushfstring(L, "%s%s", prefix, name);
+  lua_rawset(L, -3);
+  lua_pop(L, 1);
+}
+
+const char *bind_push_name(lua_State *L) {
+  lua_Debug call;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &names_key);
+  if (!lua_getstack(L, 0, &call)) return "?";
+  lua_getinfo(L, "f", &call);
+  const bool is_known = lua_rawget(L, -2) == LUA_TSTRING;
+  return is_known ? lua_tostring(L, -1) : "?";
+}
+
 void bind_register(lua_State *L, const char *prefix, const bind_row *rows) {
   for (const bind_row *row = rows; row->name; row++) {
     lua_pushcfunction(L, row->call);
+    bind_remember_name(L, prefix, row->name);
     lua_setfield(L, -2, row->name);
     document(L, prefix, row);
   }
@@ -79,5 +100,7 @@ static const bind_row rows[] = {
 void bind_open(lua_State *L) {
   lua_newtable(L);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &docs_key);
+  lua_newtable(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &names_key);
   bind_register(L, "bnn.core.", rows);
 }

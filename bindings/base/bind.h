@@ -35,6 +35,12 @@ void bind_new_class(lua_State *L, const char *name, const char *prefix, const lu
  * as luaL_newmetatable would. */
 void bind_set_metatable(lua_State *L, const char *name, const luaL_Reg *meta);
 
+/* Remembers the name of the function on top of the stack, as bind_register does, for errors. */
+void bind_remember_name(lua_State *L, const char *prefix, const char *name);
+
+/* Pushes the name under which the running function was registered, or "?", and returns it. */
+const char *bind_push_name(lua_State *L);
+
 /* core.docs(); before all other opens. */
 void bind_open(lua_State *L);
 

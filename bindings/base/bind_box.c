@@ -21,7 +21,7 @@ int bind_fill_box(lua_State *L, const bind_class *class, const void *held) {
 
 void *bind_check_box(lua_State *L, int arg, const bind_class *class) {
   void **box = luaL_checkudata(L, arg, class->name);
-  if (!*box) bind_argerror(L, arg, lua_pushfstring(L, "%s is closed", class->noun));
+  if (!*box) bind_argerror(L, arg, "%s is closed", class->noun);
   return box;
 }
 

@@ -42,7 +42,7 @@ static state *get_state(lua_State *L) {
 
 bnn_context *bind_context(lua_State *L) {
   bnn_context *context = get_state(L)->context;
-  if (!context) luaL_error(L, "the Lua state is being closed");
+  if (!context) bind_error(L, "the Lua state is being closed");
   return context;
 }
 
@@ -123,15 +123,15 @@ static int initial_threads(lua_State *L) {
   char *end;
   long n = strtol(text, &end, 10);
   if (*end || n < 0 || n > BNN_THREADS_MAX)
-    luaL_error(L, "BNNLUA_THREADS is '%s', an integer from 0 to %d is wanted", text,
-               BNN_THREADS_MAX);
+    bind_error(L, "BNNLUA_THREADS: expected an integer from 0 to %d, got '%s'", BNN_THREADS_MAX,
+               text);
   return (int)n;
 }
 
 static void choose_isa(lua_State *L) {
   bnn_err err;
   const char *name = setting(L, "BNNLUA_ISA");
-  if (name && bnn_isa_set(name, &err) != BNN_OK) luaL_error(L, "BNNLUA_ISA: %s", err.text);
+  if (name && bnn_isa_set(name, &err) != BNN_OK) bind_error(L, "BNNLUA_ISA: %s", err.text);
 }
 
 /* Pushes an empty box for the state. */

@@ -38,30 +38,44 @@ static void push_path(lua_State *L) {
   lua_concat(L, 2);
 }
 
-int bind_error(lua_State *L, const char *format, ...) {
-  va_list args;
+/* Raises the text on top of the stack. */
+static int raise_top(lua_State *L) {
   luaL_checkstack(L, LUA_MINSTACK, NULL);
+  bind_show_top(L);
   push_where(L);
   push_path(L);
-  va_start(args, format);
-  lua_pushvfstring(L, format, args);
-  va_end(args);
-  bind_show_top(L);
+  lua_rotate(L, -3, -1);
   lua_concat(L, 3);
   return lua_error(L);
 }
 
-int bind_argerror(lua_State *L, int arg, const char *text) {
+int bind_error(lua_State *L, const char *format, ...) {
+  va_list args;
   luaL_checkstack(L, LUA_MINSTACK, NULL);
-  push_path(L);
-  lua_pushfstring(L, "%s%s", lua_tostring(L, -1), text);
-  return luaL_argerror(L, arg, bind_show_top(L));
+  va_start(args, format);
+  lua_pushvfstring(L, format, args);
+  va_end(args);
+  return raise_top(L);
 }
 
-int bind_typeerror(lua_State *L, int arg, const char *wanted) {
+int bind_argerror(lua_State *L, int arg, const char *format, ...) {
+  va_list args;
+  lua_Debug call = {.namewhat = ""};
+  luaL_checkstack(L, LUA_MINSTACK, NULL);
+  va_start(args, format);
+  const char *text = lua_pushvfstring(L, format, args);
+  va_end(args);
+  if (lua_getstack(L, 0, &call)) lua_getinfo(L, "n", &call);
+  if (strcmp(call.namewhat, "method") == 0 && --arg == 0)
+    return bind_error(L, "calling '%s' on bad self (%s)", call.name, text);
+  const char *name = call.name ? call.name : bind_push_name(L);
+  return bind_error(L, "bad argument #%d to '%s' (%s)", arg, name, text);
+}
+
+int bind_typeerror(lua_State *L, int arg, const char *expected) {
   const char *got = luaL_getmetafield(L, arg, "__name") == LUA_TSTRING ? lua_tostring(L, -1)
                                                                        : luaL_typename(L, arg);
-  return bind_argerror(L, arg, lua_pushfstring(L, "%s expected, got %s", wanted, got));
+  return bind_argerror(L, arg, "expected %s, got %s", expected, got);
 }
 
 void bind_check(lua_State *L, bnn_status status, const bnn_err *err) {

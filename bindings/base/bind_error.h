@@ -6,13 +6,18 @@
 
 #include "base/status.h"
 
-/* Raise like luaL_error, luaL_argerror and luaL_typeerror, with the line of the user's script that led here rather
- * than the library's (bind_error), and the path of the layer that is being called, when there is
- * one: "net.lua:7: mlp/linear_2: ...".  Success costs nothing: who knows the path is asked only
- * then (core.on_failure).  They do not return. */
+/* Raise like luaL_error, luaL_argerror and luaL_typeerror, with the line of the user's script that led
+ * here rather than the library's, and the path of the layer that is being called, when there is one:
+ * "net.lua:7: mlp/linear_2: bad argument #2 to 'mm' (expected ..., got ...)".  Formats are those of
+ * lua_pushfstring.  Success costs nothing: who knows the path is asked only then (core.on_failure).
+ * They do not return. */
 int bind_error(lua_State *L, const char *format, ...);
-int bind_argerror(lua_State *L, int arg, const char *text);
-int bind_typeerror(lua_State *L, int arg, const char *wanted);
+int bind_argerror(lua_State *L, int arg, const char *format, ...);
+int bind_typeerror(lua_State *L, int arg, const char *expected);
+
+/* luaL_argcheck, by bind_argerror. */
+#define bind_argcheck(L, holds, arg, text) \
+  ((void)((holds) || bind_argerror((L), (arg), "%s", (text))))
 
 /* Raises when status is not OK: "shapes do not agree: <text>", by bind_error. */
 void bind_check(lua_State *L, bnn_status status, const bnn_err *err);

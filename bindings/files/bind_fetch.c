@@ -11,6 +11,7 @@
 #include "../base/bind.h"
 #include "../base/bind_box.h"
 #include "../base/bind_error.h"
+#include "../base/bind_number.h"
 #include "../base/bind_signal.h"
 #include "../tensor/bind_argument.h"
 #include "files/fetch.h"
@@ -69,7 +70,8 @@ static bool on_progress(void *arg, uint64_t got, uint64_t total) {
 /* The field of the options at index 3, left on the stack: it lives as long as the call. */
 static const char *string_field(lua_State *L, const char *name) {
   if (lua_getfield(L, 3, name) == LUA_TNIL) return NULL;
-  if (lua_type(L, -1) != LUA_TSTRING) luaL_error(L, "fetch: %s is not a string", name);
+  if (lua_type(L, -1) != LUA_TSTRING)
+    bind_error(L, "fetch: %s: expected a string, got a %s", name, luaL_typename(L, -1));
   return lua_tostring(L, -1);
 }
 
@@ -77,18 +79,21 @@ static lua_Integer integer_field(lua_State *L, const char *name, lua_Integer oth
   int isint;
   if (lua_getfield(L, 3, name) == LUA_TNIL) return otherwise;
   lua_Integer value = lua_tointegerx(L, -1, &isint);
-  if (!isint || value < 0) luaL_error(L, "fetch: %s is not an integer of at least 0", name);
+  if (!isint || value < 0)
+    bind_error(L, "fetch: %s: expected an integer of at least 0, got %s", name,
+               bind_push_text(L, -1));
   return value;
 }
 
 static void read_job(lua_State *L, bnn_fetch_job *job) {
   const char *sha256 = string_field(L, "sha256");
   if (!sha256 || strlen(sha256) != BNN_SHA256_TEXT - 1)
-    luaL_error(L, "fetch: sha256 is not a string of %d digits", BNN_SHA256_TEXT - 1);
+    bind_error(L, "fetch: sha256: expected a string of %d digits", BNN_SHA256_TEXT - 1);
   memcpy(job->want.sha256, sha256, BNN_SHA256_TEXT);
   job->want.bytes = (uint64_t)integer_field(L, "bytes", 0);
   lua_Integer connect = integer_field(L, "connect_ms", 0), stall = integer_field(L, "stall_s", 0);
-  if (connect > INT32_MAX || stall > INT32_MAX) luaL_error(L, "fetch: a limit is over 2^31 - 1");
+  if (connect > INT32_MAX || stall > INT32_MAX)
+    bind_error(L, "fetch: expected limits up to 2^31 - 1");
   job->connect_ms = (long)connect;
   job->stall_s = (long)stall;
   job->ca_file = string_field(L, "ca_file");

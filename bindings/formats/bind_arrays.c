@@ -79,7 +79,7 @@ static const char **check_names(lua_State *L, int arg, size_t *n) {
   const char **name = lua_newuserdatauv(L, *n * sizeof *name + 1, 0);
   for (size_t i = 0; i < *n; i++) {
     if (lua_rawgeti(L, arg, (lua_Integer)i + 1) != LUA_TSTRING)
-      luaL_argerror(L, arg, "expected a list of strings");
+      bind_argerror(L, arg, "expected a list of strings");
     name[i] = lua_tostring(L, -1);
     lua_pop(L, 1);
   }
@@ -109,12 +109,12 @@ static void read_lists(lua_State *L, int names, int arrays, size_t n, const char
                        bnn_tensor **x) {
   for (size_t i = 0; i < n; i++) {
     lua_rawgeti(L, names, (lua_Integer)i + 1);
-    if (lua_type(L, -1) != LUA_TSTRING) luaL_argerror(L, names, "a list of strings is wanted");
+    if (lua_type(L, -1) != LUA_TSTRING) bind_argerror(L, names, "expected a list of strings");
     name[i] = lua_tostring(L, -1); /* stands as long as the list does */
     lua_pop(L, 1);
     lua_rawgeti(L, arrays, (lua_Integer)i + 1);
     const bind_tensor *box = bind_test_box(L, -1);
-    if (!box || !box->t) luaL_argerror(L, arrays, "a list of tensors is wanted, one for each name");
+    if (!box || !box->t) bind_argerror(L, arrays, "expected a list of tensors, one for each name");
     x[i] = box->t;
     lua_pop(L, 1);
   }

@@ -29,7 +29,7 @@ static void put(lua_State *L, bnn_bytes *to, const char *text) {
 static void put_text(lua_State *L, bnn_bytes *to, const char *text, size_t n, const char *what) {
   bnn_err err;
   bnn_status status = bnn_json_put_text(to, text, n, &err);
-  if (status == BNN_ERANGE) luaL_error(L, "%s is not UTF-8", what);
+  if (status == BNN_ERANGE) bind_error(L, "expected UTF-8, got %s of other bytes", what);
   bind_check(L, status, &err);
 }
 
@@ -40,7 +40,7 @@ static void put_number(lua_State *L, bnn_bytes *to) {
     return;
   }
   bnn_status status = bnn_json_put_real(to, lua_tonumber(L, -1), &err);
-  if (status == BNN_ERANGE) luaL_error(L, "%s", err.text);
+  if (status == BNN_ERANGE) bind_error(L, "%s", err.text);
   bind_check(L, status, &err);
 }
 
@@ -55,7 +55,7 @@ static size_t count_entries(lua_State *L) {
 
 /* The list of n on top of the stack, which may have no other keys. */
 static void put_list(lua_State *L, bnn_bytes *to, size_t n, int depth) {
-  if (count_entries(L) != n) luaL_error(L, "a table has both a list and named entries");
+  if (count_entries(L) != n) bind_error(L, "a table has both a list and named entries");
   for (size_t i = 1; i <= n; i++) {
     put(L, to, i == 1 ? "[" : ",");
     lua_rawgeti(L, -1, (lua_Integer)i);
@@ -75,7 +75,8 @@ static const char **push_keys(lua_State *L, size_t n) {
   size_t count = 0, length = 0;
   for (lua_pushnil(L); lua_next(L, -3) != 0; lua_pop(L, 1)) {
     const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tolstring(L, -2, &length) : NULL;
-    if (!name || strlen(name) != length) luaL_error(L, "a key is no string without a zero byte");
+    if (!name || strlen(name) != length)
+      bind_error(L, "expected keys that are strings without a zero byte");
     key[count++] = name;
   }
   if (count > 1) qsort(key, count, sizeof *key, by_text);
@@ -100,7 +101,7 @@ static void put_object(lua_State *L, bnn_bytes *to, int depth) {
 }
 
 static void put_table(lua_State *L, bnn_bytes *to, int depth) {
-  if (depth > BNN_JSON_DEPTH) luaL_error(L, "tables are nested more than %d deep", BNN_JSON_DEPTH);
+  if (depth > BNN_JSON_DEPTH) bind_error(L, "tables are nested more than %d deep", BNN_JSON_DEPTH);
   luaL_checkstack(L, 6, "JSON");
   size_t n = (size_t)lua_rawlen(L, -1);
   if (n)
@@ -121,7 +122,7 @@ static void put_value(lua_State *L, bnn_bytes *to, int depth) {
     put_text(L, to, text, n, "a string");
     break;
   case LUA_TTABLE: put_table(L, to, depth + 1); break;
-  default: luaL_error(L, "a %s is no JSON", luaL_typename(L, -1));
+  default: bind_error(L, "expected a value that JSON has, got a %s", luaL_typename(L, -1));
   }
 }
 
@@ -138,7 +139,7 @@ static int core_json_encode(lua_State *L) {
   if (!bnn_json_version()) return refuse_absent(L);
   void **held = bind_push_holder(L, free_bytes);
   bnn_bytes *to = *held = bnn_mem_zalloc(1, sizeof *to);
-  if (!to) luaL_error(L, "out of memory: a text of JSON");
+  if (!to) bind_error(L, "out of memory: a text of JSON");
   lua_pushvalue(L, 1);
   put_value(L, to, 0);
   lua_pushlstring(L, (const char *)to->p, to->n);

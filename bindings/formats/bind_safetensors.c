@@ -130,7 +130,7 @@ static int file_next(lua_State *L) {
   const bnn_safetensors_entry *e = f->entry;
   if (!lua_isnoneornil(L, 2)) {
     e = find_entry(L, f);
-    if (!e) return luaL_argerror(L, 2, lua_tostring(L, -1));
+    if (!e) return bind_argerror(L, 2, "%s", lua_tostring(L, -1));
     e++;
   }
   if (e == f->entry + f->n) return 0;
@@ -179,7 +179,7 @@ static int file_print(lua_State *L) {
 /* String i of the list at `list`; it stands as long as the list does. */
 static const char *check_item(lua_State *L, int list, size_t i, size_t *length) {
   lua_rawgeti(L, list, (lua_Integer)i + 1);
-  if (lua_type(L, -1) != LUA_TSTRING) luaL_argerror(L, list, "a list of strings is wanted");
+  if (lua_type(L, -1) != LUA_TSTRING) bind_argerror(L, list, "expected a list of strings");
   const char *text = lua_tolstring(L, -1, length);
   lua_pop(L, 1);
   return text;
@@ -188,14 +188,14 @@ static const char *check_item(lua_State *L, int list, size_t i, size_t *length) 
 static const char *check_name(lua_State *L, int list, size_t i) {
   size_t length;
   const char *text = check_item(L, list, i, &length);
-  luaL_argcheck(L, strlen(text) == length, list, "a name holds a zero byte");
+  bind_argcheck(L, strlen(text) == length, list, "expected names without a zero byte");
   return text;
 }
 
 static bnn_tensor *check_listed(lua_State *L, int list, size_t i) {
   lua_rawgeti(L, list, (lua_Integer)i + 1);
   const bind_tensor *box = bind_test_box(L, -1);
-  if (!box || !box->t) luaL_argerror(L, list, "a list of tensors is wanted, one for each name");
+  if (!box || !box->t) bind_argerror(L, list, "expected a list of tensors, one for each name");
   lua_pop(L, 1);
   return box->t;
 }

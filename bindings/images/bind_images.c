@@ -46,7 +46,7 @@ static int core_png_encode(lua_State *L) {
   const bnn_tensor *x = bind_check_tensor(L, 1);
   void **held = bind_push_holder(L, free_bytes);
   bnn_bytes *b = *held = bnn_mem_zalloc(1, sizeof *b);
-  if (!b) return luaL_error(L, "out of memory: an image");
+  if (!b) return bind_error(L, "out of memory: an image");
   bnn_status status = bnn_png_encode(b, x, &err);
   if (status == BNN_EIO) return bind_refuse(L, status, &err);
   bind_check(L, status, &err);

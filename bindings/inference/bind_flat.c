@@ -18,9 +18,8 @@ bnn_real *bind_check_logvar(lua_State *L, int arg, size_t size, size_t *n_variat
   if (lua_isnoneornil(L, arg)) return NULL;
   *n_variational = bind_check_tensor(L, arg)->size;
   if (*n_variational > size)
-    bind_argerror(L, arg,
-                  lua_pushfstring(L, "expected at most the %I elements of the mean, got %I",
-                                  (lua_Integer)size, (lua_Integer)*n_variational));
+    bind_argerror(L, arg, "expected at most the %I elements of the mean, got %I", (lua_Integer)size,
+                  (lua_Integer)*n_variational);
   return bind_check_flat(L, arg, *n_variational);
 }
 

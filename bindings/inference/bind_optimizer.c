@@ -64,7 +64,7 @@ static int core_optimizers(lua_State *L) {
 static const bnn_optimizer *check_rule(lua_State *L, int arg) {
   const char *name = luaL_checkstring(L, arg);
   const bnn_optimizer *rule = bnn_optimizer_find(name);
-  if (!rule) bind_argerror(L, arg, lua_pushfstring(L, "no optimizer is called '%s'", name));
+  if (!rule) bind_argerror(L, arg, "no optimizer is called '%s'", name);
   return rule;
 }
 

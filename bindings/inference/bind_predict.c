@@ -137,7 +137,7 @@ static bnn_real *push_reals(lua_State *L, const prediction *box, int rank, size_
 
 static const prediction *check_samples(lua_State *L) {
   const prediction *box = check_prediction(L);
-  luaL_argcheck(L, bnn_prediction_samples(box->p) > 0, 1, "there are no samples yet");
+  bind_argcheck(L, bnn_prediction_samples(box->p) > 0, 1, "expected samples, got none yet");
   return box;
 }
 
@@ -161,7 +161,7 @@ static int prediction_extra(lua_State *L) {
  * energy= (of a program that gives logits)}, [n] each */
 static int prediction_scores(lua_State *L) {
   const prediction *box = check_samples(L);
-  luaL_argcheck(L, bnn_prediction_has_classes(box->p), 1, "its outputs are not classes");
+  bind_argcheck(L, bnn_prediction_has_classes(box->p), 1, "expected a prediction of classes");
   static const char *const name[] = {"entropy", "expected_entropy", "mutual_information",
                                      "variation_ratio", "energy"};
   bnn_real *out[5] = {NULL};

@@ -22,13 +22,13 @@
 
 static const uint8_t *check_flags(lua_State *L, int arg, size_t n) {
   const uint8_t *flag = bind_check_elements(L, arg, BNN_U8, n);
-  for (size_t i = 0; i < n; i++) luaL_argcheck(L, flag[i] <= 1, arg, "flags are 0 or 1");
+  for (size_t i = 0; i < n; i++) bind_argcheck(L, flag[i] <= 1, arg, "expected flags of 0 or 1");
   return flag;
 }
 
 static bnn_tensor *check_matrix(lua_State *L, int arg) {
   bnn_tensor *x = bind_check_dense(L, arg, BNN_F64);
-  luaL_argcheck(L, x->rank == 2 && x->dim[1] > 0, arg, "a tensor [n, classes] is wanted");
+  bind_argcheck(L, x->rank == 2 && x->dim[1] > 0, arg, "expected a tensor [n, classes]");
   return x;
 }
 
@@ -49,7 +49,7 @@ static void *push_list(lua_State *L, bnn_dtype dtype, size_t n) {
 static int return_metric(lua_State *L, int arg, const bnn_statistic *s) {
   bnn_err err;
   double value;
-  if (s->n == 0) luaL_error(L, "there are no examples");
+  if (s->n == 0) bind_error(L, "expected examples, got none");
   bind_check(L, bnn_statistic_value(&value, s, &err), &err);
   if (lua_isnoneornil(L, arg)) {
     lua_pushnumber(L, value);
@@ -95,7 +95,7 @@ static int core_mean_metric(lua_State *L) {
 static int core_rank_metric(lua_State *L) {
   const char *name = luaL_checkstring(L, 1);
   bnn_ranked data = {.metric = bnn_rank_metric_find(name)};
-  if (!data.metric) luaL_argerror(L, 1, lua_pushfstring(L, "there is no metric '%s'", name));
+  if (!data.metric) bind_argerror(L, 1, "there is no metric '%s'", name);
   data.flag = check_flags(L, 3, bind_check_dense(L, 2, BNN_F64)->size);
   data.parameter = luaL_optnumber(L, 4, 0);
   int stratified = lua_toboolean(L, 5);

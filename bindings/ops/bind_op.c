@@ -44,9 +44,8 @@ static void normalise_input(lua_State *L, int index, int arg, bnn_dtype list) {
     bind_push_data(L, index, arg, lua_istable(L, index) ? list : BNN_REAL);
     lua_replace(L, index);
   } else {
-    bind_argerror(L, arg,
-                  lua_pushfstring(L, "tensor, number or list of numbers expected, got %s",
-                                  luaL_typename(L, index)));
+    bind_argerror(L, arg, "expected tensor, number or list of numbers, got %s",
+                  luaL_typename(L, index));
   }
 }
 
@@ -68,9 +67,8 @@ static void spread_list(lua_State *L, call *c) {
   }
   lua_Unsigned n = lua_rawlen(L, 1);
   if (n < 1 || n > BNN_ARITY_MAX)
-    bind_argerror(L, 1,
-                  lua_pushfstring(L, "a list of %I tensors, 1 to %d are wanted", (lua_Integer)n,
-                                  BNN_ARITY_MAX));
+    bind_argerror(L, 1, "expected a list of 1 to %d tensors, got %I", BNN_ARITY_MAX,
+                  (lua_Integer)n);
   c->first = lua_gettop(L) + 1;
   c->n = (int)n;
   c->attr = 2;
@@ -109,10 +107,9 @@ static bnn_dtype number_type(lua_State *L, const call *c, int index, int arg, bn
   if (beside == BNN_REAL || bind_number_fits(L, index, beside)) return beside;
   if (c->op->any_numbers) return bind_number_fits(L, index, BNN_I64) ? BNN_I64 : BNN_F64;
   bind_argerror(L, arg,
-                lua_pushfstring(L,
-                                "%s beside a tensor of type %s, which has no such number: "
-                                ":real() converts the tensor",
-                                luaL_tolstring(L, index, NULL), bnn_dtype_name(beside)));
+                "%s beside a tensor of type %s, which has no such number: "
+                ":real() converts the tensor",
+                luaL_tolstring(L, index, NULL), bnn_dtype_name(beside));
   return beside;
 }
 
@@ -159,17 +156,16 @@ static uint32_t check_axes(lua_State *L, int arg, int rank) {
   if (!lua_istable(L, arg)) bind_typeerror(L, arg, "axis or list of axes");
   lua_Unsigned n = lua_rawlen(L, arg), entries = 0;
   for (lua_pushnil(L); lua_next(L, arg); lua_pop(L, 1)) entries++;
-  if (entries != n) bind_argerror(L, arg, "a list of axes is wanted, such as {1, 2}");
+  if (entries != n) bind_argerror(L, arg, "expected a list of axes, such as {1, 2}");
   for (lua_Unsigned i = 1; i <= n; i++) {
     int isint;
     lua_rawgeti(L, arg, (lua_Integer)i);
     lua_Integer given = lua_tointegerx(L, -1, &isint), axis = given < 0 ? given + rank + 1 : given;
     if (lua_type(L, -1) != LUA_TNUMBER || !isint)
-      bind_argerror(L, arg, lua_pushfstring(L, "axis %s is not an integer", bind_push_text(L, -1)));
+      bind_argerror(L, arg, "expected axes that are integers, got %s", bind_push_text(L, -1));
     if (axis < 1 || axis > rank)
-      bind_argerror(L, arg, lua_pushfstring(L, "axis %I of a tensor of rank %d", given, rank));
-    if (axes & 1u << (axis - 1))
-      bind_argerror(L, arg, lua_pushfstring(L, "axis %I stands twice", axis));
+      bind_argerror(L, arg, "axis: expected 1 to %d or -%d to -1, got %I", rank, rank, given);
+    if (axes & 1u << (axis - 1)) bind_argerror(L, arg, "axis %I stands twice", axis);
     axes |= 1u << (axis - 1);
     lua_pop(L, 1);
   }
@@ -198,7 +194,7 @@ static void check_shape(lua_State *L, int arg, const call *c, const bnn_shape *x
 static void check_pair(lua_State *L, int arg, size_t *pair) {
   const bool list = lua_istable(L, arg);
   if (list && lua_rawlen(L, arg) != 2)
-    bind_argerror(L, arg, "a number is wanted, or a list of two: {rows, columns}");
+    bind_argerror(L, arg, "expected a number or a list of two, {rows, columns}");
   for (int k = 0; k < 2; k++) {
     int isint;
     if (list)
@@ -207,9 +203,8 @@ static void check_pair(lua_State *L, int arg, size_t *pair) {
       lua_pushvalue(L, arg);
     lua_Integer count = lua_tointegerx(L, -1, &isint);
     if (lua_type(L, -1) != LUA_TNUMBER || !isint || count < 0 || count > INT32_MAX)
-      bind_argerror(L, arg,
-                    lua_pushfstring(L, "%s is not an integer of 0 or more, or a list of two",
-                                    bind_push_text(L, -1)));
+      bind_argerror(L, arg, "expected an integer of 0 or more, or a list of two, got %s",
+                    bind_push_text(L, -1));
     pair[k] = (size_t)count;
     lua_pop(L, 1);
   }
@@ -263,12 +258,11 @@ static void read_attributes(lua_State *L, const call *c, bnn_attr *attr) {
     } else if (a[1] == '?') {
       arg++;
     } else {
-      bind_argerror(L, arg, "value expected");
+      bind_argerror(L, arg, "expected a value, got none");
     }
   }
   while (c->last >= arg && lua_isnil(L, arg)) arg++;
-  if (c->last >= arg)
-    bind_argerror(L, arg, lua_pushfstring(L, "'%s' takes no more arguments", c->op->name));
+  if (c->last >= arg) bind_argerror(L, arg, "'%s' takes no more arguments", c->op->name);
 }
 
 /* ---- recording ---- */
@@ -376,6 +370,7 @@ static int core_op_docs(lua_State *L) {
 static void push_op(lua_State *L, bnn_op_id id, lua_CFunction f) {
   lua_pushinteger(L, id);
   lua_pushcclosure(L, f, 1);
+  bind_remember_name(L, "bnn.", bnn_op_get(id)->name);
 }
 
 /* Into the table `ops`, and into `methods` where that has no such method already: its own views of
@@ -410,7 +405,7 @@ static int core_op_of_module(lua_State *L) {
     push_op(L, (bnn_op_id)id, op_of_module);
     return 1;
   }
-  return luaL_argerror(L, 1, "the name of an op expected");
+  return bind_argerror(L, 1, "expected the name of an op");
 }
 
 static const bind_row rows[] = {

@@ -18,6 +18,7 @@
 #include "../tensor/bind_tracer.h"
 #include "base/mem.h"
 #include "bind_run.h"
+#include "inference/batch.h"
 
 /* ---- boxes ---- */
 
@@ -99,9 +100,7 @@ static bnn_shape check_input_shape(lua_State *L, int arg, bnn_dtype dtype) {
   luaL_checktype(L, arg, LUA_TTABLE);
   shape.rank = bind_check_shape(L, arg, shape.dim);
   if (!bnn_shape_size(&size, shape.rank, shape.dim) || size > PTRDIFF_MAX / 16)
-    luaL_argerror(
-        L, arg,
-        lua_pushfstring(L, "a shape of %s is too large", bnn_shape_print(shape.rank, shape.dim).s));
+    bind_argerror(L, arg, "a shape of %s is too large", bnn_shape_print(shape.rank, shape.dim).s);
   return shape;
 }
 
@@ -147,7 +146,7 @@ static int recording_constant(lua_State *L) {
 static int *read_nodes(lua_State *L, int index, int *n) {
   index = lua_absindex(L, index);
   lua_Unsigned count = lua_rawlen(L, index);
-  if (count > INT32_MAX / 8) luaL_argerror(L, 2, "too many tracers");
+  if (count > INT32_MAX / 8) bind_argerror(L, 2, "too many tracers");
   int *nodes = lua_newuserdatauv(L, (count + 1) * sizeof *nodes, 0);
   for (lua_Unsigned i = 0; i < count; i++) {
     lua_rawgeti(L, index, (lua_Integer)i + 1);
@@ -173,11 +172,11 @@ static bool is_input(const bind_program *p, int node) {
 static int *read_wrt(lua_State *L, const bind_program *p, int *n) {
   *n = 0;
   if (!bind_push_option(L, 3, "wrt")) return NULL;
-  if (!lua_istable(L, -1)) luaL_argerror(L, 3, "wrt is no list of tracers");
+  if (!lua_istable(L, -1)) bind_argerror(L, 3, "wrt: expected a list of tracers");
   int *nodes = read_nodes(L, -1, n);
   for (int i = 0; i < *n; i++)
     if (!is_input(p, nodes[i]))
-      luaL_argerror(L, 3, lua_pushfstring(L, "wrt[%d] is no input of the recording", i + 1));
+      bind_argerror(L, 3, "wrt[%d]: expected an input of the recording", i + 1);
   return nodes;
 }
 
@@ -211,7 +210,7 @@ static int recording_finish(lua_State *L) {
   bind_check_options(L, 3, names);
   bool gradient = bind_option_flag(L, 3, "gradient", false);
   int *outputs = read_nodes(L, 2, &n_outputs), *wrt = read_wrt(L, p, &n_wrt);
-  if (n_outputs == 0) luaL_argerror(L, 2, "a program needs an output");
+  if (n_outputs == 0) bind_argerror(L, 2, "expected an output at least");
   bind_check(L, finish(p, outputs, n_outputs, gradient, wrt, n_wrt, &err), &err);
   lua_settop(L, 1);
   return 1;
@@ -264,7 +263,7 @@ static int program_mixer(lua_State *L) {
   bind_program *p = bind_check_program(L, 1);
   luaL_checktype(L, 2, LUA_TTABLE);
   lua_Unsigned n = lua_rawlen(L, 2);
-  luaL_argcheck(L, n <= (lua_Unsigned)p->n_inputs, 2, "more numbers than inputs");
+  bind_argcheck(L, n <= (lua_Unsigned)p->n_inputs, 2, "expected at most a number for each input");
   int *nodes = lua_newuserdatauv(L, (n + 1) * sizeof *nodes, 0);
   for (lua_Unsigned i = 0; i < n; i++) {
     lua_rawgeti(L, 2, (lua_Integer)i + 1);

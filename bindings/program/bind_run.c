@@ -12,10 +12,8 @@
 /* ---- inputs ---- */
 
 void bind_fail_input(lua_State *L, int i, const bnn_shape *want, const char *got) {
-  luaL_argerror(L, 2,
-                lua_pushfstring(L, "input %d is %s, the program was recorded for %s %s", i + 1, got,
-                                bnn_dtype_name(want->dtype),
-                                bnn_shape_print(want->rank, want->dim).s));
+  bind_argerror(L, 2, "input %d: expected %s %s, as it was recorded, got %s", i + 1,
+                bnn_dtype_name(want->dtype), bnn_shape_print(want->rank, want->dim).s, got);
 }
 
 /* Where the tensor on top of the stack can be read from; leaves what keeps that memory alive on the
@@ -55,8 +53,7 @@ static bind_source *read_inputs(lua_State *L, const bind_program *p) {
     if (p->inputs[i].kind != BNN_INPUT_PARAM)
       s[i].memory = bind_input_memory(L, p, i, &s[i]);
     else if (!lua_isnil(L, -1))
-      luaL_argerror(
-          L, 2, lua_pushfstring(L, "input %d is a parameter: its value comes from theta", i + 1));
+      bind_argerror(L, 2, "input %d is a parameter: its value comes from theta", i + 1);
   }
   return s;
 }
@@ -65,20 +62,15 @@ static bind_source *read_inputs(lua_State *L, const bind_program *p) {
 static bnn_tensor *read_theta(lua_State *L, const bind_program *p) {
   bool there = bind_push_option(L, 3, "theta");
   if (!there && p->n_params > 0)
-    luaL_argerror(L, 3,
-                  lua_pushfstring(L, "theta is missing: the program has %I parameters",
-                                  (lua_Integer)p->n_params));
+    bind_argerror(L, 3, "theta: expected the %I parameters of the program, got none",
+                  (lua_Integer)p->n_params);
   if (!there) return NULL;
   const bind_tensor *box = bind_test_box(L, -1);
-  if (!box)
-    luaL_argerror(L, 3,
-                  lua_pushfstring(L, "theta is a %s, a tensor is wanted", luaL_typename(L, -1)));
+  if (!box) bind_argerror(L, 3, "theta: expected a tensor, got a %s", luaL_typename(L, -1));
   bnn_tensor *theta = bind_check_tensor(L, lua_gettop(L));
   if (theta->dtype != BNN_REAL || theta->rank != 1 || theta->size < p->n_params)
-    luaL_argerror(L, 3,
-                  lua_pushfstring(L, "theta is %s %s, %s [%I] is wanted",
-                                  bnn_dtype_name(theta->dtype), BNN_SHAPE(theta),
-                                  bnn_dtype_name(BNN_REAL), (lua_Integer)p->n_params));
+    bind_argerror(L, 3, "theta: expected %s [%I], got %s %s", bnn_dtype_name(BNN_REAL),
+                  (lua_Integer)p->n_params, bnn_dtype_name(theta->dtype), BNN_SHAPE(theta));
   return bind_push_contiguous(L, theta);
 }
 
@@ -86,8 +78,7 @@ static double read_seed(lua_State *L) {
   double seed = 1;
   if (bind_push_option(L, 3, "seed")) {
     if (lua_type(L, -1) != LUA_TNUMBER)
-      luaL_argerror(L, 3,
-                    lua_pushfstring(L, "seed is a %s, a number is wanted", luaL_typename(L, -1)));
+      bind_argerror(L, 3, "seed: expected a number, got a %s", luaL_typename(L, -1));
     seed = lua_tonumber(L, -1);
   }
   lua_pop(L, 1);
@@ -106,7 +97,7 @@ void bind_push_results(lua_State *L, bnn_tensor **out, const bnn_program *p, con
     if (n) dim[rank++] = *n;
     for (int j = 0; j < shape->rank; j++) dim[rank++] = shape->dim[j];
     if (rank > BNN_RANK_MAX)
-      luaL_error(L, "a result of %d axes in slices has one too many", shape->rank);
+      bind_error(L, "a result of %d axes in slices has one too many", shape->rank);
     out[k] = bind_push_new(L, shape->dtype, rank, dim);
     lua_rawseti(L, -2, k + 1);
   }
@@ -133,7 +124,7 @@ static void bind_inputs(const run *r) {
                           r->flat ? bnn_tensor_real(r->flat) : NULL);
 }
 
-/* Forward only, then with the way back when it is wanted. */
+/* Forward only, then with the way back if it is asked for. */
 static bnn_status replay(const run *r, bnn_err *err) {
   if (r->gradient) return bnn_frame_replay(r->p->frame, r->seed, err);
   BNN_TRY(bnn_frame_verify(r->p->frame, NULL, err));
@@ -184,7 +175,7 @@ int bind_program_run(lua_State *L) {
   bind_check_options(L, 3, names);
   r.gradient = bind_option_flag(L, 3, "gradient", r.p->gradient);
   if (r.gradient && !r.p->gradient)
-    luaL_argerror(L, 3, "the program was finished without gradient");
+    bind_argerror(L, 3, "the program was finished without gradient");
   r.seed = (bnn_real)read_seed(L);
   r.theta = read_theta(L, r.p);
   r.inputs = read_inputs(L, r.p);

@@ -182,13 +182,13 @@ static bnn_status converse(process *p, double seconds, bnn_err *err) {
 static char **check_words(lua_State *L, int arg) {
   luaL_checktype(L, arg, LUA_TTABLE);
   size_t n = lua_rawlen(L, arg), length;
-  luaL_argcheck(L, n > 0, arg, "no program is named");
+  bind_argcheck(L, n > 0, arg, "expected the name of a program, got none");
   char **words = lua_newuserdatauv(L, (n + 1) * sizeof *words, 0);
   for (size_t i = 0; i < n; i++) {
     lua_rawgeti(L, arg, (lua_Integer)i + 1);
-    luaL_argcheck(L, lua_type(L, -1) == LUA_TSTRING, arg, "a list of strings is wanted");
+    bind_argcheck(L, lua_type(L, -1) == LUA_TSTRING, arg, "expected a list of strings");
     words[i] = (char *)lua_tolstring(L, -1, &length);
-    luaL_argcheck(L, strlen(words[i]) == length, arg, "a word contains a zero byte");
+    bind_argcheck(L, strlen(words[i]) == length, arg, "expected words without a zero byte");
     lua_pop(L, 1);
   }
   words[n] = NULL;
@@ -197,7 +197,7 @@ static char **check_words(lua_State *L, int arg) {
 
 static process *new_process(lua_State *L, void **held) {
   process *p = *held = bnn_mem_zalloc(1, sizeof *p);
-  if (!p) luaL_error(L, "out of memory: a program to run");
+  if (!p) bind_error(L, "out of memory: a program to run");
   for (int i = 0; i < STREAMS; i++) p->ours[i] = p->theirs[i] = -1;
   return p;
 }
@@ -243,7 +243,7 @@ static int core_run_program(lua_State *L) {
   if (reason) return refuse_program(L, words[0], strerror(reason), reason == ENOENT);
   bind_signal_raise_if_pending(L);
   if (status == BNN_EIO) return refuse_program(L, words[0], err.text, false);
-  return luaL_error(L, "%s: %s", bnn_status_text(status), err.text);
+  return bind_error(L, "%s: %s", bnn_status_text(status), err.text);
 }
 
 static const bind_row rows[] = {

@@ -9,7 +9,7 @@
 
 /* The elements of a row of x [n, ...], n > 0. */
 static size_t width_of(lua_State *L, int arg, const bnn_tensor *x) {
-  luaL_argcheck(L, x->rank > 0 && x->dim[0] > 0, arg, "expected rows, got none");
+  bind_argcheck(L, x->rank > 0 && x->dim[0] > 0, arg, "expected rows, got none");
   return x->size / x->dim[0];
 }
 
@@ -37,7 +37,7 @@ static int core_fit_columns(lua_State *L) {
 /* core.standardise_columns(x, mean, rest or nil, std) -> z */
 static int core_standardise_columns(lua_State *L) {
   const bnn_tensor *x = bind_check_dense(L, 1, BNN_REAL);
-  luaL_argcheck(L, x->rank > 0, 1, "expected rows, got a scalar");
+  bind_argcheck(L, x->rank > 0, 1, "expected rows, got a scalar");
   size_t d = 1;
   for (int k = 1; k < x->rank; k++) d *= x->dim[k];
   const bnn_real *mean = bind_check_elements(L, 2, BNN_REAL, d),

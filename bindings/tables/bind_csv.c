@@ -28,7 +28,7 @@ static bnn_csv_column check_column(lua_State *L, const char *fault) {
   int is_integer;
   lua_Integer position = lua_tointegerx(L, -1, &is_integer);
   bool fits = is_integer && position != 0 && position > -INT_MAX && position < INT_MAX;
-  luaL_argcheck(L, fits, 2, fault);
+  bind_argcheck(L, fits, 2, fault);
   c.position = (int)position;
   return c;
 }
@@ -36,7 +36,7 @@ static bnn_csv_column check_column(lua_State *L, const char *fault) {
 static char check_separator(lua_State *L) {
   size_t n;
   const char *separator = luaL_checklstring(L, -1, &n);
-  luaL_argcheck(L, n == 1 && !strchr("\"\r\n", *separator), 2,
+  bind_argcheck(L, n == 1 && !strchr("\"\r\n", *separator), 2,
                 "delimiter: expected one character, no quote or line end");
   return *separator;
 }
@@ -45,7 +45,7 @@ static char check_separator(lua_State *L) {
 static const bnn_csv_column *check_columns(lua_State *L, const char *name, size_t *n) {
   *n = 0;
   if (option(L, name) == LUA_TNIL) return NULL;
-  luaL_argcheck(L, lua_istable(L, -1), 2, "drop: expected a list of columns");
+  bind_argcheck(L, lua_istable(L, -1), 2, "drop: expected a list of columns");
   int list = lua_gettop(L);
   *n = (size_t)lua_rawlen(L, list);
   bnn_csv_column *column = lua_newuserdatauv(L, *n * sizeof *column + 1, 0);
@@ -61,13 +61,13 @@ static const bnn_csv_column *check_columns(lua_State *L, const char *name, size_
 static const char *const *check_texts(lua_State *L, const char *name, size_t *n) {
   *n = 0;
   if (option(L, name) == LUA_TNIL) return NULL;
-  luaL_argcheck(L, lua_istable(L, -1), 2, "classes: expected a list of names");
+  bind_argcheck(L, lua_istable(L, -1), 2, "classes: expected a list of names");
   int list = lua_gettop(L);
   *n = (size_t)lua_rawlen(L, list);
   const char **text = lua_newuserdatauv(L, *n * sizeof *text + 1, 0);
   for (size_t i = 0; i < *n; i++) {
     bool is_text = lua_rawgeti(L, list, (lua_Integer)i + 1) == LUA_TSTRING;
-    luaL_argcheck(L, is_text, 2, "classes: expected a list of names");
+    bind_argcheck(L, is_text, 2, "classes: expected a list of names");
     text[i] = lua_tostring(L, -1);
     lua_pop(L, 1);
   }
@@ -84,7 +84,7 @@ static bnn_csv_options check_options(lua_State *L) {
   if (option(L, "header") != LUA_TNIL)
     o.header = lua_toboolean(L, -1) ? BNN_CSV_HEADER : BNN_CSV_NO_HEADER;
   if (option(L, "label") != LUA_TNIL) {
-    bnn_csv_column label = check_column(L, "label: a name or a column from 1 is wanted");
+    bnn_csv_column label = check_column(L, "label: expected a name or a column from 1");
     o.label = label.name;
     o.column = label.position;
   }

@@ -24,17 +24,15 @@ lua_Number bind_check_number(lua_State *L, int arg) {
 lua_Integer bind_check_range(lua_State *L, int arg, const char *name, lua_Integer lo,
                              lua_Integer hi) {
   lua_Integer i = bind_check_integer(L, arg);
-  if (i < lo)
-    bind_argerror(L, arg, lua_pushfstring(L, "%s is %I, at least %I is wanted", name, i, lo));
-  if (i > hi)
-    bind_argerror(L, arg, lua_pushfstring(L, "%s is %I, at most %I is wanted", name, i, hi));
+  if (i < lo) bind_argerror(L, arg, "%s: expected at least %I, got %I", name, lo, i);
+  if (i > hi) bind_argerror(L, arg, "%s: expected at most %I, got %I", name, hi, i);
   return i;
 }
 
 const char *bind_check_path(lua_State *L, int arg) {
   size_t length;
   const char *path = luaL_checklstring(L, arg, &length);
-  luaL_argcheck(L, strlen(path) == length, arg, "a path holds a zero byte");
+  bind_argcheck(L, strlen(path) == length, arg, "expected a path without a zero byte");
   return path;
 }
 
@@ -42,14 +40,14 @@ size_t bind_check_index(lua_State *L, int arg, size_t n) {
   lua_Integer i = bind_check_integer(L, arg), at = i;
   if (at < 0) at += (lua_Integer)n + 1;
   if (at < 1 || (lua_Unsigned)at > n)
-    bind_argerror(L, arg, lua_pushfstring(L, "index %I is out of range 1..%I", i, (lua_Integer)n));
+    bind_argerror(L, arg, "index: expected 1 to %I, got %I", (lua_Integer)n, i);
   return (size_t)at - 1;
 }
 
 int bind_check_axis(lua_State *L, int arg, int rank) {
   lua_Integer i = bind_check_integer(L, arg), axis = i < 0 ? i + rank + 1 : i;
   if (axis < 1 || axis > rank)
-    bind_argerror(L, arg, lua_pushfstring(L, "axis %I of a tensor of rank %d", i, rank));
+    bind_argerror(L, arg, "axis: expected 1 to %d or -%d to -1, got %I", rank, rank, i);
   return (int)axis - 1;
 }
 
@@ -58,9 +56,8 @@ void bind_check_span(lua_State *L, int arg, size_t n, size_t *from, size_t *coun
   lua_Integer many = bind_check_range(L, arg + 1, "count", 0, (lua_Integer)n);
   if (at < 0) at += (lua_Integer)n + 1;
   if (at < 1 || at - 1 > (lua_Integer)n - many)
-    bind_argerror(L, arg,
-                  lua_pushfstring(L, "%I positions from %I are not within 1..%I", many, first,
-                                  (lua_Integer)n));
+    bind_argerror(L, arg, "expected positions within 1..%I, got %I from %I", (lua_Integer)n, many,
+                  first);
   *from = (size_t)at - 1;
   *count = (size_t)many;
 }
@@ -84,25 +81,19 @@ static int read_integers(lua_State *L, int arg, const char *what, lua_Integer lo
   int n = 0, isint;
   bind_refuse_tracer(L, arg);
   if (!list && lua_type(L, arg) != LUA_TNUMBER)
-    bind_argerror(
-        L, arg,
-        lua_pushfstring(L, "integers or a list of them expected, got %s", luaL_typename(L, arg)));
+    bind_argerror(L, arg, "expected integers or a list of them, got %s", luaL_typename(L, arg));
   for (push_element(L, arg, list, n); !lua_isnil(L, -1); push_element(L, arg, list, n)) {
     int at = list ? arg : arg + n;
     if (n == BNN_RANK_MAX)
-      bind_argerror(
-          L, at,
-          lua_pushfstring(L, "there is %s %d, at most %d are wanted", what, n + 1, BNN_RANK_MAX));
+      bind_argerror(L, at, "%s %d: expected at most %d", what, n + 1, BNN_RANK_MAX);
     bind_refuse_tracer(L, -1);
     out[n] = lua_tointegerx(L, -1, &isint);
     if (lua_type(L, -1) != LUA_TNUMBER || !isint) {
-      bind_argerror(L, at,
-                    lua_pushfstring(L, "%s %d is %s, an integer is wanted", what, n + 1,
-                                    bind_push_text(L, -1)));
+      bind_argerror(L, at, "%s %d: expected an integer, got %s", what, n + 1,
+                    bind_push_text(L, -1));
     }
     if (out[n] < lo)
-      bind_argerror(
-          L, at, lua_pushfstring(L, "%s %d is %I, at least %I is wanted", what, n + 1, out[n], lo));
+      bind_argerror(L, at, "%s %d: expected at least %I, got %I", what, n + 1, lo, out[n]);
     lua_pop(L, 1);
     n++;
   }
@@ -132,9 +123,8 @@ int bind_check_view_shape(lua_State *L, int arg, size_t size, size_t dim[BNN_RAN
   }
   if (open < 0) return rank;
   if (rest == 0 || size % rest != 0)
-    bind_argerror(L, arg,
-                  lua_pushfstring(L, "%I elements do not divide by %I, so dim %d cannot be -1",
-                                  (lua_Integer)size, (lua_Integer)rest, open + 1));
+    bind_argerror(L, arg, "%I elements do not divide by %I, so dim %d cannot be -1",
+                  (lua_Integer)size, (lua_Integer)rest, open + 1);
   dim[open] = size / rest;
   return rank;
 }
@@ -143,12 +133,11 @@ void bind_check_order(lua_State *L, int arg, int rank, int order[BNN_RANK_MAX]) 
   lua_Integer axis[BNN_RANK_MAX];
   int n = read_integers(L, arg, "axis", LUA_MININTEGER, axis);
   if (n != rank)
-    bind_argerror(L, arg,
-                  lua_pushfstring(L, "an order of %d axes for a tensor of rank %d", n, rank));
+    bind_argerror(L, arg, "expected an order of %d axes, as the tensor's rank, got %d", rank, n);
   for (int k = 0; k < n; k++) {
     lua_Integer at = axis[k] < 0 ? axis[k] + rank + 1 : axis[k];
     if (at < 1 || at > rank)
-      bind_argerror(L, arg, lua_pushfstring(L, "axis %I of a tensor of rank %d", axis[k], rank));
+      bind_argerror(L, arg, "axis: expected 1 to %d or -%d to -1, got %I", rank, rank, axis[k]);
     order[k] = (int)at - 1;
   }
 }
@@ -158,8 +147,6 @@ bnn_dtype bind_opt_dtype(lua_State *L, int arg, bnn_dtype otherwise) {
   if (lua_isnoneornil(L, arg)) return dtype;
   const char *name = luaL_checkstring(L, arg);
   if (!bnn_dtype_find(&dtype, name))
-    bind_argerror(
-        L, arg,
-        lua_pushfstring(L, "there is no type '%s': u8, i32, i64, u64, f32 and f64 are", name));
+    bind_argerror(L, arg, "expected a type, u8, i32, i64, u64, f32 or f64, got '%s'", name);
   return dtype;
 }

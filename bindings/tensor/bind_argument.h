@@ -11,8 +11,8 @@
 lua_Integer bind_check_integer(lua_State *L, int arg);
 lua_Number bind_check_number(lua_State *L, int arg);
 
-/* An integer in [lo, hi] by name: raises "bad argument #arg ... (name is 0, at least 1 is wanted)".
- */
+/* An integer in [lo, hi] by name: raises "bad argument #arg to ... (name: expected at
+ * least 1, got 0)". */
 lua_Integer bind_check_range(lua_State *L, int arg, const char *name, lua_Integer lo,
                              lua_Integer hi);
 

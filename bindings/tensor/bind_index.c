@@ -21,11 +21,10 @@ static size_t read_position(lua_State *L, int axis, size_t n, const char *what) 
   int isint;
   lua_Integer i = lua_tointegerx(L, -1, &isint), at = i < 0 ? i + (lua_Integer)n + 1 : i;
   if (lua_type(L, -1) != LUA_TNUMBER || !isint)
-    bind_error(L, "%s of axis %d is %s, an integer is wanted", what, axis + 1,
+    bind_error(L, "%s of axis %d: expected an integer, got %s", what, axis + 1,
                bind_push_text(L, -1));
   if (at < 1 || (lua_Unsigned)at > n)
-    bind_error(L, "%s of axis %d is %I, which is not within 1..%I", what, axis + 1, i,
-               (lua_Integer)n);
+    bind_error(L, "%s of axis %d: expected 1 to %I, got %I", what, axis + 1, (lua_Integer)n, i);
   return (size_t)at - 1;
 }
 
@@ -33,7 +32,7 @@ static size_t read_position(lua_State *L, int axis, size_t n, const char *what) 
 static entry read_span(lua_State *L, int axis, size_t n) {
   entry e = {.count = n};
   size_t given = lua_rawlen(L, -1);
-  if (given > 2) bind_error(L, "a range of axis %d is {}, {i} or {from, to}", axis + 1);
+  if (given > 2) bind_error(L, "range of axis %d: expected {}, {i} or {from, to}", axis + 1);
   if (given == 0) return e;
   int isint;
   lua_Integer at[2];
@@ -41,14 +40,13 @@ static entry read_span(lua_State *L, int axis, size_t n) {
     lua_rawgeti(L, -1, k < (int)given ? k + 1 : 1);
     at[k] = lua_tointegerx(L, -1, &isint);
     if (lua_type(L, -1) != LUA_TNUMBER || !isint)
-      bind_error(L, "a range of axis %d holds %s, an integer is wanted", axis + 1,
-                 bind_push_text(L, -1));
+      bind_error(L, "range of axis %d: expected integers, got %s", axis + 1, bind_push_text(L, -1));
     if (at[k] < 0) at[k] += (lua_Integer)n + 1;
     lua_pop(L, 1);
   }
   if (at[0] < 1 || at[1] > (lua_Integer)n || at[0] - 1 > at[1])
-    bind_error(L, "range %I..%I of axis %d is not within 1..%I", at[0], at[1], axis + 1,
-               (lua_Integer)n);
+    bind_error(L, "range of axis %d: expected positions within 1..%I, got %I..%I", axis + 1,
+               (lua_Integer)n, at[0], at[1]);
   e.from = (size_t)at[0] - 1;
   e.count = (size_t)(at[1] - at[0] + 1);
   return e;
@@ -162,7 +160,7 @@ int bind_tensor_index(lua_State *L) {
   bnn_shape shape = bind_check_shape_of(L, 1);
   if (type == LUA_TTABLE) return index_entries(L, &shape, e, read_entries(L, &shape, e));
   if (type != LUA_TNUMBER)
-    bind_error(L, "an index is a %s; a number or a list of numbers and ranges is wanted",
+    bind_error(L, "index: expected a number or a list of numbers and ranges, got a %s",
                luaL_typename(L, 2));
   if (shape.rank == 0) bind_error(L, "a scalar has no positions: x:item() is its number");
   if (is_next(L, shape.dim[0])) return lua_pushnil(L), 1;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "../base/bind.h"
+#include "../base/bind_error.h"
 #include "../base/bind_number.h"
 #include "bind_argument.h"
 #include "bind_tracer.h"
@@ -64,11 +65,9 @@ static int key_fold(lua_State *L) {
     const char *name = lua_tolstring(L, 2, &length);
     return push_mixed(L, bnn_name_hash(name, length), BNN_KEY_NAME);
   }
-  if (lua_type(L, 2) != LUA_TNUMBER) luaL_typeerror(L, 2, "integer or string");
+  if (lua_type(L, 2) != LUA_TNUMBER) bind_typeerror(L, 2, "integer or string");
   lua_Integer number = lua_tointegerx(L, 2, &isint);
-  if (!isint)
-    luaL_argerror(L, 2,
-                  lua_pushfstring(L, "number is %s, an integer is wanted", bind_push_text(L, 2)));
+  if (!isint) bind_argerror(L, 2, "expected an integer or a string, got %s", bind_push_text(L, 2));
   return push_mixed(L, (uint64_t)number, BNN_KEY_NUMBER);
 }
 

@@ -91,9 +91,8 @@ static void refuse_names(lua_State *L, int index, int arg) {
   lua_pushnil(L);
   if (!lua_next(L, index)) return;
   lua_pop(L, 1);
-  luaL_argerror(L, arg,
-                lua_pushfstring(L, "lists of numbers expected, got a table with key %s",
-                                bind_push_text(L, -1)));
+  bind_argerror(L, arg, "expected lists of numbers, got a table with key %s",
+                bind_push_text(L, -1));
 }
 
 /* The shape that nested lists have if they are regular: follows the first elements. */
@@ -101,8 +100,7 @@ static int first_shape(lua_State *L, int index, int arg, size_t dim[BNN_RANK_MAX
   int rank = 0;
   lua_pushvalue(L, index);
   while (lua_istable(L, -1)) {
-    if (rank == BNN_RANK_MAX)
-      luaL_argerror(L, arg, lua_pushfstring(L, "lists are nested more than %d deep", rank));
+    if (rank == BNN_RANK_MAX) bind_argerror(L, arg, "lists are nested more than %d deep", rank);
     dim[rank] = lua_rawlen(L, -1);
     if (dim[rank++] == 0) {
       refuse_names(L, -1, arg);
@@ -120,14 +118,12 @@ static void fill_element(lua_State *L, walk *w) {
   bind_refuse_tracer(L, -1);
   int value = lua_gettop(L); /* compilers differ in which of two arguments pushes first */
   if (lua_type(L, value) != LUA_TNUMBER)
-    luaL_argerror(L, w->arg,
-                  lua_pushfstring(L, "%s is a %s, a number is wanted", place_name(L, w, t->rank),
-                                  luaL_typename(L, value)));
+    bind_argerror(L, w->arg, "%s: expected a number, got a %s", place_name(L, w, t->rank),
+                  luaL_typename(L, value));
   void *at = (char *)t->data + w->next++ * bnn_dtype_size(t->dtype);
   if (!store(L, at, t->dtype))
-    luaL_argerror(L, w->arg,
-                  lua_pushfstring(L, "%s is %s, which %s cannot hold", place_name(L, w, t->rank),
-                                  bind_push_text(L, value), bnn_dtype_name(t->dtype)));
+    bind_argerror(L, w->arg, "%s is %s, which %s cannot hold", place_name(L, w, t->rank),
+                  bind_push_text(L, value), bnn_dtype_name(t->dtype));
 }
 
 /* Fills from the value on top of the stack, which should be a list of t's axis `depth`. */
@@ -139,14 +135,11 @@ static void fill_list(lua_State *L, walk *w, int depth) {
   size_t n = w->t->dim[depth];
   int list = lua_gettop(L); /* as in fill_element */
   if (!lua_istable(L, list))
-    luaL_argerror(L, w->arg,
-                  lua_pushfstring(L, "%s is a %s, the elements before it are lists of %I",
-                                  place_name(L, w, depth), luaL_typename(L, list), (lua_Integer)n));
+    bind_argerror(L, w->arg, "%s is a %s, the elements before it are lists of %I",
+                  place_name(L, w, depth), luaL_typename(L, list), (lua_Integer)n);
   if (lua_rawlen(L, list) != n)
-    luaL_argerror(L, w->arg,
-                  lua_pushfstring(L, "%s has %I elements, those before it have %I",
-                                  place_name(L, w, depth), (lua_Integer)lua_rawlen(L, list),
-                                  (lua_Integer)n));
+    bind_argerror(L, w->arg, "%s has %I elements, those before it have %I", place_name(L, w, depth),
+                  (lua_Integer)lua_rawlen(L, list), (lua_Integer)n);
   if (n == 0) refuse_names(L, list, w->arg);
   for (size_t i = 1; i <= n; i++) {
     w->place[depth] = i;
@@ -173,7 +166,7 @@ static int core_tensor(lua_State *L) {
   bnn_dtype dtype = bind_opt_dtype(L, 2, BNN_REAL);
   if (!bind_test_box(L, 1)) {
     if (!lua_istable(L, 1) && lua_type(L, 1) != LUA_TNUMBER)
-      luaL_typeerror(L, 1, "number, lists of numbers or tensor");
+      bind_typeerror(L, 1, "number, lists of numbers or tensor");
     bind_push_data(L, 1, 1, dtype);
     return 1;
   }
@@ -232,9 +225,8 @@ static int core_full(lua_State *L) {
   bnn_dtype dtype = bind_opt_dtype(L, 3, BNN_REAL);
   lua_pushvalue(L, 2);
   if (!store(L, &element, dtype))
-    luaL_argerror(L, 2,
-                  lua_pushfstring(L, "value is %s, which %s cannot hold", bind_push_text(L, 2),
-                                  bnn_dtype_name(dtype)));
+    bind_argerror(L, 2, "value is %s, which %s cannot hold", bind_push_text(L, 2),
+                  bnn_dtype_name(dtype));
   bnn_tensor *t = bind_push_new(L, dtype, rank, dim);
   if (t->size) memcpy(t->data, &element, bnn_dtype_size(dtype));
   spread(t);
@@ -259,18 +251,16 @@ static bnn_tensor *push_line(lua_State *L, double from, double step, size_t n) {
 static double check_finite(lua_State *L, int arg, const char *name) {
   double v = bind_check_number(L, arg);
   if (!isfinite(v))
-    luaL_argerror(
-        L, arg,
-        lua_pushfstring(L, "%s is %s, a finite number is wanted", name, bind_push_number(L, v)));
+    bind_argerror(L, arg, "%s: expected a finite number, got %s", name, bind_push_number(L, v));
   return v;
 }
 
 static int core_arange(lua_State *L) {
   double from = check_finite(L, 1, "from"), to = check_finite(L, 2, "to");
   double step = lua_isnoneornil(L, 3) ? 1 : check_finite(L, 3, "step");
-  luaL_argcheck(L, step != 0, 3, "step is 0");
+  bind_argcheck(L, step != 0, 3, "step: expected a number other than 0");
   double n = floor((to - from) / step + 1e-9) + 1; /* 0.3 / 0.1 is a little less than 3 */
-  if (n >= 0x1p53) luaL_error(L, "arange would have %s elements", bind_push_number(L, n));
+  if (n >= 0x1p53) bind_error(L, "arange would have %s elements", bind_push_number(L, n));
   push_line(L, from, step, n > 0 ? (size_t)n : 0);
   return 1;
 }

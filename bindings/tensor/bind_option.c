@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../base/bind.h"
+#include "../base/bind_error.h"
 #include "../base/bind_number.h"
 
 void bind_check_options(lua_State *L, int index, const char *const *names) {
@@ -17,7 +18,7 @@ void bind_check_options(lua_State *L, int index, const char *const *names) {
     lua_pushfstring(L, "there is no option '%s'; there are", bind_push_text(L, -2));
     for (name = names; *name; name++) lua_pushfstring(L, name == names ? " %s" : ", %s", *name);
     lua_concat(L, (int)(name - names) + 1);
-    luaL_argerror(L, index, lua_tostring(L, -1));
+    bind_argerror(L, index, "%s", lua_tostring(L, -1));
   }
 }
 
@@ -32,9 +33,7 @@ bool bind_push_option(lua_State *L, int index, const char *name) {
 bool bind_option_flag(lua_State *L, int index, const char *name, bool otherwise) {
   bool there = bind_push_option(L, index, name);
   if (there && !lua_isboolean(L, -1))
-    luaL_argerror(
-        L, index,
-        lua_pushfstring(L, "%s is a %s, a boolean is wanted", name, luaL_typename(L, -1)));
+    bind_argerror(L, index, "%s: expected a boolean, got a %s", name, luaL_typename(L, -1));
   bool value = there ? lua_toboolean(L, -1) : otherwise;
   lua_pop(L, 1);
   return value;

@@ -82,7 +82,7 @@ const bind_tensor *bind_test_box(lua_State *L, int arg) {
 
 static const bind_tensor *check_box(lua_State *L, int arg) {
   const bind_tensor *box = luaL_checkudata(L, arg, BIND_TENSOR);
-  luaL_argcheck(L, box->t || box->program, arg, "tensor is closed");
+  bind_argcheck(L, box->t || box->program, arg, "tensor is closed");
   bind_check_map(L, box->t);
   return box;
 }
@@ -96,9 +96,7 @@ bnn_tensor *bind_check_tensor(lua_State *L, int arg) {
 bnn_tensor *bind_check_typed(lua_State *L, int arg, bnn_dtype dtype) {
   bnn_tensor *t = bind_check_tensor(L, arg);
   if (dtype != BNN_DTYPE_COUNT && t->dtype != dtype)
-    bind_argerror(L, arg,
-                  lua_pushfstring(L, "tensor is %s, %s is wanted", bnn_dtype_name(t->dtype),
-                                  bnn_dtype_name(dtype)));
+    bind_argerror(L, arg, "expected %s, got %s", bnn_dtype_name(dtype), bnn_dtype_name(t->dtype));
   return t;
 }
 
@@ -111,9 +109,7 @@ bnn_tensor *bind_check_dense(lua_State *L, int arg, bnn_dtype dtype) {
 void *bind_check_elements(lua_State *L, int arg, bnn_dtype dtype, size_t n) {
   const bnn_tensor *t = bind_check_dense(L, arg, dtype);
   if (t->size != n)
-    bind_argerror(
-        L, arg,
-        lua_pushfstring(L, "expected %I elements, got %I", (lua_Integer)n, (lua_Integer)t->size));
+    bind_argerror(L, arg, "expected %I elements, got %I", (lua_Integer)n, (lua_Integer)t->size);
   return t->data;
 }
 
@@ -278,9 +274,7 @@ static int tensor_t(lua_State *L) {
   bnn_attr attr = {.rank = 2, .order = {1, 0}};
   bnn_tensor *x = check_viewed(L, &shape);
   if (shape.rank != 2)
-    bind_argerror(L, 1,
-                  lua_pushfstring(L, "tensor is %s, a matrix is wanted",
-                                  bnn_shape_print(shape.rank, shape.dim).s));
+    bind_argerror(L, 1, "expected a matrix, got %s", bnn_shape_print(shape.rank, shape.dim).s);
   return permute(L, x, &attr);
 }
 
@@ -368,8 +362,7 @@ static void push_element(lua_State *L, const bnn_tensor *x, size_t i) {
 
 static int tensor_item(lua_State *L) {
   bnn_tensor *x = bind_check_tensor(L, 1);
-  if (x->size != 1)
-    bind_argerror(L, 1, lua_pushfstring(L, "tensor is %s, one element is wanted", BNN_SHAPE(x)));
+  if (x->size != 1) bind_argerror(L, 1, "expected one element, got %s", BNN_SHAPE(x));
   push_element(L, x, 0);
   return 1;
 }

@@ -42,7 +42,7 @@ int bind_record(lua_State *L, int arg, bnn_op_id id, const bnn_attr *attr) {
 
 int bind_fail_reading(lua_State *L, const char *what, const char *instead) {
   return bind_error(L,
-                    "a value is read while recording: %s wants a number that is only known when "
+                    "a value is read while recording: %s needs a number that is only known when "
                     "the program runs; %s",
                     what, instead);
 }

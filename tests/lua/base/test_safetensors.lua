@@ -261,7 +261,7 @@ function TestRefused.test_misuse_raises()
   raises("the name \"__metadata__\" is no name for a tensor", safetensors.save, path,
     {__metadata__ = x})
   raises("is not UTF-8", safetensors.save, path, {["\xff"] = x})
-  raises("holds a zero byte", safetensors.save, path, {["a\0b"] = x})
+  raises("zero byte", safetensors.save, path, {["a\0b"] = x})
   raises("unknown option 'meta'", safetensors.save, path, {x = x}, {meta = {}})
   raises("the value of 'k' is no string", safetensors.save, path, {x = x}, {metadata = {k = 1}})
   raises("value of 'k' is not UTF-8", safetensors.save, path, {x = x}, {metadata = {k = "\xff"}})
@@ -306,9 +306,10 @@ function TestJson.test_what_json_lacks_raises_and_leaks_nothing()
   for _ = 1, 300 do deep = {deep} end
   for words, v in pairs{
     ["is no number that JSON can hold"] = {x = 0 / 0}, ["can hold"] = 1 / 0,
-    ["a function is no JSON"] = {{print}}, ["both a list and named"] = {1, x = 2},
-    ["a string is not UTF-8"] = "\xff", ["a key is not UTF-8"] = {["\xff"] = 1},
-    ["a key is no string"] = {[{}] = 1}, ["zero byte"] = {["a\0"] = 1},
+    ["a value that JSON has, got a function"] = {{print}}, ["both a list and named"] = {1, x = 2},
+    ["expected UTF-8, got a string of other bytes"] = "\xff",
+    ["expected UTF-8, got a key"] = {["\xff"] = 1},
+    ["expected keys that are strings"] = {[{}] = 1}, ["zero byte"] = {["a\0"] = 1},
     ["nested more than 200 deep"] = deep,
   } do
     raises(words, core.json_encode, v)

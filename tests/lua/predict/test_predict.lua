@@ -614,14 +614,14 @@ function TestRefusals.test_sums_that_say_nothing_yet_or_no_more()
   local sums = core.prediction(program, 5, false)
   lu.assertEquals({sums:samples(), sums:standard_error()}, {0, math.huge})
   for _, name in ipairs{"moments", "extra", "scores"} do
-    raises("there are no samples yet", sums[name], sums)
+    raises("expected samples, got none yet", sums[name], sums)
   end
   local x5, none = bnn.randn(key, 5, 2), bnn.zeros(0)
   lu.assertTrue(sums:add(program, {x = 0, samples = 2}, none, nil, key, x5))
   bits.assert_same(sums:moments(), x5)
-  raises("its outputs are not classes", sums.scores, sums)
+  raises("expected a prediction of classes", sums.scores, sums)
   lu.assertEquals(sums:extra():shape(), {5, 0})
-  raises("rows is -1, at least 0 is wanted", core.prediction, program, -1, false)
+  raises("rows: expected at least 0, got -1", core.prediction, program, -1, false)
   local closed
   do
     local s <close> = sums

@@ -44,8 +44,8 @@ function TestRun.test_a_program_that_takes_too_long_is_killed()
 end
 
 function TestRun.test_misuse_raises()
-  lu.assertErrorMsgContains("no program is named", run, {})
-  lu.assertErrorMsgContains("a list of strings is wanted", run, {"echo", 1})
+  lu.assertErrorMsgContains("expected the name of a program", run, {})
+  lu.assertErrorMsgContains("expected a list of strings", run, {"echo", 1})
   lu.assertErrorMsgContains("zero byte", run, {"echo", "a\0b"})
   lu.assertErrorMsgContains("table expected", run, "echo")
   lu.assertErrorMsgContains("string expected", run, {"cat"}, {})

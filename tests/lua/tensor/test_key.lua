@@ -29,11 +29,11 @@ function TestKeys.test_folds_by_number_and_by_name_differ()
   lu.assertFalse(key:fold "" == key)
   lu.assertFalse(key:fold "a\0b" == key:fold "a")
   lu.assertTrue(key:fold(-1) ~= key:fold(1))
-  raises("number is 3.5, an integer is wanted", key.fold, key, 3.5)
-  raises("an integer is wanted", key.fold, key, 0 / 0)
-  raises("an integer is wanted", key.fold, key, 2 ^ 63)
-  raises("integer or string expected", key.fold, key)
-  raises("integer or string expected", key.fold, key, {})
+  raises("expected an integer or a string, got 3.5", key.fold, key, 3.5)
+  raises("expected an integer", key.fold, key, 0 / 0)
+  raises("expected an integer", key.fold, key, 2 ^ 63)
+  raises("expected integer or string", key.fold, key)
+  raises("expected integer or string", key.fold, key, {})
   raises("bnn.key expected", key.fold, 1, 1)
 end
 
@@ -48,7 +48,9 @@ function TestKeys.test_split_keys_are_distinct()
     seen[k:bits()] = true
   end
   lu.assertTrue(key:split(2)[2] == key:split(100)[2])
-  for _, n in ipairs{0, -1, math.mininteger} do raises("n is " .. n, key.split, key, n) end
+  for _, n in ipairs{0, -1, math.mininteger} do
+    raises("at least 1, got " .. n, key.split, key, n)
+  end
   raises("at most", key.split, key, math.maxinteger)
 end
 
@@ -84,7 +86,7 @@ function TestKeys.test_a_permutation_has_every_position_once()
   table.sort(list)
   for i = 1, 1000 do lu.assertEquals(list[i], i) end
   lu.assertEquals(core.permutation(core.key(1), 0):shape(), {0})
-  raises("n is -1", core.permutation, core.key(1), -1)
+  raises("n: expected at least 0, got -1", core.permutation, core.key(1), -1)
   raises("at most 2147483647", core.permutation, core.key(1), 1 << 31)
   raises("bnn.key expected", core.permutation, 1, 5)
 end
@@ -94,14 +96,14 @@ function TestKeys.test_bits_are_u64()
   lu.assertEquals(x:dtype(), "u64")
   lu.assertEquals(core.bits(core.key(1), 3):totable(), x:totable())
   lu.assertEquals(math.type(x[1]), "integer")
-  raises("n is -1", core.bits, core.key(1), -1)
+  raises("n: expected at least 0, got -1", core.bits, core.key(1), -1)
 end
 
 function TestKeys.test_draws_refuse_what_is_no_key_or_shape()
   for _, draw in ipairs{core.rand, core.randn, core.truncated, core.rademacher} do
     raises("bnn.key expected", draw, 1, 3)
-    raises("integers or a list of them expected", draw, core.key(1))
-    raises("dim 1 is -1", draw, core.key(1), -1)
+    raises("expected integers or a list of them", draw, core.key(1))
+    raises("dim 1: expected at least 0, got -1", draw, core.key(1), -1)
   end
 end
 

@@ -30,13 +30,13 @@ function TestMaking.test_ragged_lists_are_refused_naming_the_place()
   raises("element [2] has 1 elements, those before it have 2", core.tensor, {{1, 2}, {3}})
   raises("element [2, 2] has 3 elements", core.tensor, {{{1, 2}, {1, 2}}, {{1, 2}, {1, 2, 3}}})
   raises("element [2] is a number, the elements before it are lists of 2", core.tensor, {{1, 2}, 3})
-  raises("element [2] is a table, a number is wanted", core.tensor, {1, {2}})
-  raises("element [1, 2] is a string, a number is wanted", core.tensor, {{1, "2"}})
+  raises("element [2]: expected a number, got a table", core.tensor, {1, {2}})
+  raises("element [1, 2]: expected a number, got a string", core.tensor, {{1, "2"}})
   raises("nested more than 8 deep", core.tensor, {{{{{{{{{1}}}}}}}}})
-  raises("number, lists of numbers or tensor expected, got string", core.tensor, "1")
-  raises("expected, got no value", core.tensor)
-  raises("a number is wanted", core.tensor, {core.tensor(1)})
-  raises("there is no type 'f16'", core.tensor, {1}, "f16")
+  raises("expected number, lists of numbers or tensor, got string", core.tensor, "1")
+  raises("tensor, got no value", core.tensor)
+  raises("expected a number", core.tensor, {core.tensor(1)})
+  raises("or f64, got 'f16'", core.tensor, {1}, "f16")
 end
 
 function TestMaking.test_every_type_holds_its_range_and_refuses_the_rest()
@@ -85,20 +85,20 @@ end
 
 function TestMaking.test_bad_shapes_are_refused()
   for _, make in ipairs{core.zeros, core.ones} do
-    raises("dim 2 is -1, at least 0 is wanted", make, 2, -1)
-    raises("dim 1 is 1.5, an integer is wanted", make, 1.5)
-    raises("an integer is wanted", make, 0 / 0)
-    raises("dim 1 is 9.2233720368548e+18, an integer is wanted", make, 2 ^ 63)
-    raises("dim 2 is x, an integer is wanted", make, {1, "x"})
-    raises("there is dim 9, at most 8 are wanted", make, 1, 1, 1, 1, 1, 1, 1, 1, 1)
+    raises("dim 2: expected at least 0, got -1", make, 2, -1)
+    raises("dim 1: expected an integer, got 1.5", make, 1.5)
+    raises("expected an integer", make, 0 / 0)
+    raises("dim 1: expected an integer, got 9.2233720368548e+18", make, 2 ^ 63)
+    raises("dim 2: expected an integer, got x", make, {1, "x"})
+    raises("dim 9: expected at most 8", make, 1, 1, 1, 1, 1, 1, 1, 1, 1)
     raises("shapes do not agree", make, 1 << 40, 1 << 40)
     raises("out of memory", make, 1 << 55)
-    raises("integers or a list of them expected, got no value", make)
-    raises("integers or a list of them expected, got nil", make, nil)
-    raises("there is no type 'f16'", make, 1, "f16")
+    raises("expected integers or a list of them, got no value", make)
+    raises("expected integers or a list of them, got nil", make, nil)
+    raises("or f64, got 'f16'", make, 1, "f16")
     raises("bad argument #2", make, {1}, {})
   end
-  raises("n is -1, at least 0 is wanted", core.eye, -1)
+  raises("n: expected at least 0, got -1", core.eye, -1)
   raises("shapes do not agree", core.eye, math.maxinteger)
   raises("table expected", core.full, 3, 1)
   raises("value is 256, which u8 cannot hold", core.full, {1}, 256, "u8")
@@ -111,9 +111,9 @@ function TestMaking.test_arange_includes_its_end_and_adds_up_no_error()
   lu.assertEquals(core.arange(1, 0):totable(), {})
   lu.assertEquals(#core.arange(0, 0.3, 0.1), 4)
   lu.assertEquals(#core.arange(0, 1, 0.001), 1001)
-  raises("step is 0", core.arange, 1, 2, 0)
-  raises("to is inf", core.arange, 1, math.huge)
-  raises("from is", core.arange, 0 / 0, 1)
+  raises("step: expected a number other than 0", core.arange, 1, 2, 0)
+  raises("to: expected a finite number, got inf", core.arange, 1, math.huge)
+  raises("from: expected a finite number", core.arange, 0 / 0, 1)
   raises("elements", core.arange, 0, 1e300)
 end
 
@@ -122,7 +122,7 @@ function TestMaking.test_linspace_includes_both_ends()
   lu.assertEquals(core.linspace(2, 9, 1):totable(), {2})
   lu.assertEquals(core.linspace(2, 9, 0):totable(), {})
   lu.assertEquals(core.linspace(0, 0.7, 7)[7], core.tensor(0.7):item())
-  raises("n is -1, at least 0 is wanted", core.linspace, 0, 1, -1)
+  raises("n: expected at least 0, got -1", core.linspace, 0, 1, -1)
 end
 
 function TestMaking.test_a_tensor_is_converted()
@@ -137,10 +137,10 @@ TestShapes = {}
 function TestShapes.test_queries()
   local x = matrix()
   lu.assertEquals({x:size(1), x:size(2), x:size(-1), #x, x:dim(), x:numel()}, {2, 3, 3, 2, 2, 6})
-  raises("axis 3 of a tensor of rank 2", x.size, x, 3)
-  raises("axis 0 of a tensor of rank 2", x.size, x, 0)
-  raises("axis -3 of a tensor of rank 2", x.size, x, -3)
-  raises("number expected", x.size, x)
+  raises("axis: expected 1 to 2 or -2 to -1, got 3", x.size, x, 3)
+  raises("axis: expected 1 to 2 or -2 to -1, got 0", x.size, x, 0)
+  raises("axis: expected 1 to 2 or -2 to -1, got -3", x.size, x, -3)
+  raises("expected number", x.size, x)
   raises("a scalar has no length", function() return #core.tensor(1) end)
 end
 
@@ -155,7 +155,7 @@ function TestShapes.test_view_shares_memory_and_takes_one_minus_one()
   raises("only one dim can be -1", x.view, x, -1, -1)
   raises("6 elements do not divide by 4", x.view, x, 4, -1)
   raises("do not divide by 0", x.view, x, 0, -1)
-  raises("dim 1 is -2", x.view, x, -2)
+  raises("dim 1: expected at least -1, got -2", x.view, x, -2)
   raises("not contiguous", function() return x:t():view(6) end)
   raises("shapes do not agree", x.view, x, 1 << 62, 1 << 62)
   raises("do not divide", x.view, x, 1 << 62, 1 << 62, -1)
@@ -176,13 +176,13 @@ function TestShapes.test_narrow_and_select_count_from_one_and_from_the_end()
   lu.assertEquals(x:select(2, 1):totable(), {1, 4})
   lu.assertEquals(core.tensor{7}:select(1, 1):shape(), {})
   for _, from in ipairs{0, 4, -4, math.mininteger, math.maxinteger} do
-    raises("not within 1..3", x.narrow, x, 2, from, 1)
+    raises("within 1..3, got", x.narrow, x, 2, from, 1)
   end
-  raises("count is -1, at least 0 is wanted", x.narrow, x, 2, 1, -1)
-  raises("count is 4, at most 3 is wanted", x.narrow, x, 2, 1, 4)
-  raises("2 positions from 3 are not within 1..3", x.narrow, x, 2, 3, 2)
+  raises("count: expected at least 0, got -1", x.narrow, x, 2, 1, -1)
+  raises("count: expected at most 3, got 4", x.narrow, x, 2, 1, 4)
+  raises("expected positions within 1..3, got 2 from 3", x.narrow, x, 2, 3, 2)
   for _, i in ipairs{0, 3, -3, math.mininteger, math.maxinteger} do
-    raises("index " .. i .. " is out of range 1..2", x.select, x, 1, i)
+    raises("index: expected 1 to 2, got " .. i, x.select, x, 1, i)
   end
   raises("number has no integer representation", x.select, x, 1, 1.5)
 end
@@ -194,11 +194,11 @@ function TestShapes.test_transpose_permute_and_broadcast()
   lu.assertEquals(x:permute{-1, 1}:totable(), x:t():totable())
   lu.assertEquals(core.tensor{1, 2}:broadcast_to(2, 2):totable(), {{1, 2}, {1, 2}})
   lu.assertEquals(core.tensor(1):broadcast_to{3}:totable(), {1, 1, 1})
-  raises("a matrix is wanted", x.t, x:view(6))
-  raises("an order of 1 axes for a tensor of rank 2", x.permute, x, 1)
+  raises("expected a matrix", x.t, x:view(6))
+  raises("expected an order of 2 axes, as the tensor's rank, got 1", x.permute, x, 1)
   raises("twice", x.permute, x, 1, 1)
-  raises("axis 3 of a tensor of rank 2", x.permute, x, 1, 3)
-  raises("axis 0 of a tensor of rank 2", x.permute, x, 0, 1)
+  raises("axis: expected 1 to 2 or -2 to -1, got 3", x.permute, x, 1, 3)
+  raises("axis: expected 1 to 2 or -2 to -1, got 0", x.permute, x, 0, 1)
   raises("[2, 3] does not broadcast to [3]", x.broadcast_to, x, 3)
 end
 
@@ -234,13 +234,13 @@ function TestIndex.test_a_number_gives_an_element_or_a_view()
   lu.assertEquals(x[1.0][3], 3)
   lu.assertEquals(math.type(core.tensor({3}, "i32")[1]), "integer")
   for _, i in ipairs{0, 4, -3, math.maxinteger, math.mininteger} do
-    raises("position of axis 1 is " .. i .. ", which is not within 1..2",
+    raises("position of axis 1: expected 1 to 2, got " .. i,
       function() return x[i] end)
   end
-  raises("position of axis 1 is 1.5, an integer is wanted", function() return x[1.5] end)
-  raises("position of axis 1 is 3, which is not within 1..2", function() return x[{3}] end)
+  raises("position of axis 1: expected an integer, got 1.5", function() return x[1.5] end)
+  raises("position of axis 1: expected 1 to 2, got 3", function() return x[{3}] end)
   raises("a scalar has no positions", function() return core.tensor(1)[1] end)
-  raises("an index is a boolean", function() return x[true] end)
+  raises("numbers and ranges, got a boolean", function() return x[true] end)
 end
 
 function TestIndex.test_a_list_gives_ranges_and_positions()
@@ -260,11 +260,12 @@ end
 function TestIndex.test_bad_lists_are_refused()
   local x = matrix()
   local rows = {
-    {{{0, 1}}, "range 0..1 of axis 1 is not within 1..2"}, {{{1, 3}}, "range 1..3"},
-    {{{2, 0}}, "range 2..0"}, {{1, 4}, "position of axis 2 is 4"},
+    {{{0, 1}}, "range of axis 1: expected positions within 1..2, got 0..1"}, {{{1, 3}}, "got 1..3"},
+    {{{2, 0}}, "got 2..0"}, {{1, 4}, "position of axis 2: expected 1 to 3, got 4"},
     {{1, 2, 3}, "an index of 3 axes"},
-    {{{1, 2, 3}}, "a range of axis 1 is {}, {i} or {from, to}"}, {{"a"}, "is a, an integer"},
-    {{{1, "b"}}, "holds b, an integer"}, {{{1, 2 ^ 63}}, "an integer is wanted"},
+    {{{1, 2, 3}}, "range of axis 1: expected {}, {i} or {from, to}"},
+    {{"a"}, "expected an integer, got a"},
+    {{{1, "b"}}, "expected integers, got b"}, {{{1, 2 ^ 63}}, "expected integers"},
     {{{math.mininteger, 2}}, "range"}, {{{1, math.maxinteger}}, "range"},
   }
   for _, row in ipairs(rows) do raises(row[2], function() return x[row[1]] end) end
@@ -287,8 +288,8 @@ function TestReading.test_item_wants_one_element()
   lu.assertEquals(core.tensor{{3}}:item(), 3)
   lu.assertEquals(math.type(core.tensor({3}, "u8"):item()), "integer")
   lu.assertEquals(math.type(core.tensor(3):item()), "float")
-  raises("tensor is [2, 3], one element is wanted", matrix().item, matrix())
-  raises("one element is wanted", function() return core.zeros(0):item() end)
+  raises("expected one element, got [2, 3]", matrix().item, matrix())
+  raises("expected one element", function() return core.zeros(0):item() end)
 end
 
 function TestReading.test_conversions_are_exact_or_refused()
@@ -298,7 +299,7 @@ function TestReading.test_conversions_are_exact_or_refused()
   lu.assertTrue(rawequal(x:to("u8"), x))
   raises("element [2] is 0.5, which i32 cannot hold", function() core.tensor{1, 0.5}:to "i32" end)
   raises("element [1] is -1, which u8 cannot hold", function() core.tensor{-1}:to "u8" end)
-  raises("there is no type 'int'", x.to, x, "int")
+  raises("or f64, got 'int'", x.to, x, "int")
   raises("string expected", x.to, x)
 end
 
@@ -423,8 +424,8 @@ function TestModule.test_context_functions()
   lu.assertEquals(core.threads(2), 2)
   lu.assertEquals(core.threads(), 2)
   lu.assertTrue(core.threads(0) >= 1)
-  raises("n is -1, at least 0 is wanted", core.threads, -1)
-  raises("n is 257, at most 256 is wanted", core.threads, 257)
+  raises("n: expected at least 0, got -1", core.threads, -1)
+  raises("n: expected at most 256, got 257", core.threads, 257)
   core.threads(threads)
   core.stop()
   lu.assertTrue(core.stopped())
@@ -469,7 +470,7 @@ function TestModule.test_idx_files_that_are_missing_or_malformed_give_nil_and_a_
   lu.assertNil(x)
   lu.assertStrContains(message, name)
   os.remove(name)
-  raises("a path holds a zero byte", core.idx_read, "a\0b")
+  raises("expected a path without a zero byte", core.idx_read, "a\0b")
   raises("string expected", core.idx_read, {})
   local labels = core.tensor({0, 9}, "i32")
   lu.assertTrue(core.idx_check_labels(labels, 10, "labels"))

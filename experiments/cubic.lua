@@ -100,7 +100,7 @@ function experiment.run(cfg, log)
     objective = objective, optimizer = bnn.optim.adam{lr = cfg.lr}, data = train, steps = cfg.steps,
     batch_size = math.min(cfg.batch_size, train.size), key = key:fold "train", log = log,
     log_every = cfg.log_interval, evaluate = evaluate,
-    checkpoint = bnn.checkpoint.of(cfg, {best = "test/rmse", mode = "min"}),
+    checkpoint = bnn.checkpoint.from_flags(cfg, {monitor = "test/rmse", mode = "min"}),
   }
 
   local grid = bnn.linspace(-6, 6, 121):reshape(121, 1)

@@ -71,7 +71,7 @@ function experiment.run(cfg, log)
     objective = objective, optimizer = bnn.optim.adam{lr = cfg.lr}, data = data.train,
     steps = cfg.epochs * per_epoch, batch_size = cfg.batch_size, key = key:fold "train", log = log,
     log_every = per_epoch, evaluate = evaluate,
-    checkpoint = bnn.checkpoint.of(cfg, {best = "test/accuracy"}),
+    checkpoint = bnn.checkpoint.from_flags(cfg, {monitor = "test/accuracy"}),
   }
   return {accuracy = latest[1][2], log_likelihood = latest[2][2]}, {model = objective, data = data}
 end

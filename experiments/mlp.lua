@@ -55,7 +55,7 @@ function experiment.run(cfg, log)
     objective = objective, optimizer = bnn.optim.adam{lr = cfg.lr}, data = data.train,
     steps = cfg.steps, batch_size = cfg.batch_size, key = key:fold "train", log = log,
     log_every = cfg.log_interval, evaluate = evaluate,
-    checkpoint = bnn.checkpoint.of(cfg, {best = "test/accuracy"}),
+    checkpoint = bnn.checkpoint.from_flags(cfg, {monitor = "test/accuracy"}),
   }
 
   return {accuracy = latest[1][2], loss = latest[2][2]}, {model = objective, data = data}

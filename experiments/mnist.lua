@@ -121,7 +121,7 @@ function experiment.run(cfg, log)
     objective = objective, optimizer = bnn.optim.adam{lr = cfg.lr}, data = train, steps = cfg.steps,
     batch_size = cfg.batch_size, key = key:fold "train", log = log, log_every = cfg.log_interval,
     evaluate = evaluate,
-    checkpoint = bnn.checkpoint.of(cfg, {best = "test/accuracy"}),
+    checkpoint = bnn.checkpoint.from_flags(cfg, {monitor = "test/accuracy"}),
   }
 
   local sampling = {samples = cfg.predict_samples, key = key:fold "predict"}

@@ -131,7 +131,7 @@ local function train(network, cfg, data, key, log)
   }
   local function predict(x) return bnn.predict(objective, x, sampling) end
   local figure = ("test/%s/accuracy"):format(network.name)
-  local checkpoint = bnn.checkpoint.of(cfg, {best = figure})
+  local checkpoint = bnn.checkpoint.from_flags(cfg, {monitor = figure})
   if checkpoint then checkpoint.path = checkpoint.path .. "/" .. network.name end
   bnn.train{
     objective = objective, optimizer = bnn.optim.adam{lr = cfg.lr}, data = data.train,

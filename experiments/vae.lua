@@ -102,7 +102,7 @@ function experiment.run(cfg, log)
     objective = objective, optimizer = bnn.optim.adam{lr = cfg.lr}, data = data.train,
     steps = cfg.steps, batch_size = cfg.batch_size, key = key:fold "train", log = log,
     log_every = cfg.log_interval, evaluate = evaluate,
-    checkpoint = bnn.checkpoint.of(cfg, {best = "test/elbo"}),
+    checkpoint = bnn.checkpoint.from_flags(cfg, {monitor = "test/elbo"}),
   }
 
   local some = data.test.x:narrow(1, 1, math.min(8, data.test.size)):real() / 255

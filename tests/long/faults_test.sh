@@ -26,9 +26,9 @@ local writers = {
   svg = function() return bnn.plot.lines{x = {1, 2}, series = {{y = {1, n}}}, path = path} end,
   safetensors = function() return bnn.safetensors.save(path, {a = bnn.ones(n)}) end,
   checkpoint = function() return bnn.checkpoint.save(path, {params = params(), step = n}) end,
-  amend = function()
+  update_extras = function()
     if old then return bnn.checkpoint.save(path, {params = params(), step = n}) end
-    return bnn.checkpoint.amend(path, {extras = {a = bnn.ones(100)}})
+    return bnn.checkpoint.update_extras(path, {extras = {a = bnn.ones(100)}})
   end,
 }
 print(writers[kind]())
@@ -37,7 +37,7 @@ END
 # file_of KIND: the name that the kind wants
 file_of() {
   case $1 in
-  checkpoint | amend) echo x.safetensors ;;
+  checkpoint | update_extras) echo x.safetensors ;;
   *) echo "x.$1" ;;
   esac
 }
@@ -73,7 +73,7 @@ faulty() {
   cmp -s "$T/$1.$want" "$file" || echo "the answer is '$answer', the file is not the $want one"
 }
 
-for kind in npy npz png svg safetensors checkpoint amend; do
+for kind in npy npz png svg safetensors checkpoint update_extras; do
   file=$T/$(file_of "$kind")
   if ! "$BNNLUA" "$T/write.lua" "$kind" "$file" old 2>/dev/null | grep -q true; then
     echo "faults_test: this program does not write $kind: skipped"

@@ -1,17 +1,17 @@
 --- The best checkpoint of a training: by which metric it is chosen, and its value so far.
 --
--- A `best` is {metric=, mode=, value=}; metric is nil if none is looked for.
+-- A `best` is {monitor=, mode=, value=}; monitor, a metric's name, is nil if none is looked for.
 local refusal = require "bnn.base.refusal"
 local strings = require "bnn.base.strings"
 
 local M = {}
 
 --- A best of which no value is known.
-function M.new(metric, mode) return {metric = metric, mode = mode} end
+function M.new(monitor, mode) return {monitor = monitor, mode = mode} end
 
 --- "test/accuracy (max)"; nil without a metric.
-function M.text(metric, mode)
-  return metric and ("%s (%s)"):format(metric, mode == "min" and "min" or "max") or nil
+function M.text(monitor, mode)
+  return monitor and ("%s (%s)"):format(monitor, mode == "min" and "min" or "max") or nil
 end
 
 --- The metric of that name in what evaluate returned, a number; refuses anything else.
@@ -24,7 +24,7 @@ function M.value_in(rows, name)
   if type(value) == "number" then return value end
   local given = value == nil and "does not return" or "returns as a " .. type(value)
   refusal.assert_or_exit(nil,
-    ("bnn.train: checkpoint: best = '%s', which evaluate %s"):format(name, given))
+    ("bnn.train: checkpoint: monitor = '%s', which evaluate %s"):format(name, given))
 end
 
 --- Whether a value is better than the one so far; NaN never is.
@@ -55,8 +55,8 @@ end
 -- better, and best.safetensors is replaced at the next evaluation.
 -- @param path string: of best.safetensors
 function M.resume(best, known, path)
-  if not (best.metric and known) then return end
-  local theirs, ours = M.text(known.best, known.best_mode), M.text(best.metric, best.mode)
+  if not (best.monitor and known) then return end
+  local theirs, ours = M.text(known.best, known.best_mode), M.text(best.monitor, best.mode)
   if theirs == ours then
     best.value = known.best_value
   else

@@ -14,18 +14,22 @@ local checkpoint_file = require "bnn.checkpoint.checkpoint_file"
 local checkpoint_flags = require "bnn.checkpoint.checkpoint_flags"
 local checkpoint_model = require "bnn.checkpoint.checkpoint_model"
 local load_params = require "bnn.checkpoint.load_params"
+local renamed = require "bnn.base.renamed"
 
 local M = {
   check = checkpoint_file.check,
   save = checkpoint_file.save,
   load = checkpoint_file.load,
-  amend = checkpoint_extras.amend,
+  update_extras = checkpoint_extras.update_extras,
   describe = checkpoint_model.describe,
   open = checkpoint_model.open,
   compare = load_params.compare,
-  take = load_params.take,
+  load_into = load_params.load_into,
   flags = checkpoint_flags.flags,
-  of = checkpoint_flags.of,
+  from_flags = checkpoint_flags.from_flags,
 }
+
+renamed.functions(M, "bnn.checkpoint",
+  {take = "load_into", of = "from_flags", amend = "update_extras"})
 
 return M

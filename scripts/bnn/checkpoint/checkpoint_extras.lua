@@ -36,15 +36,15 @@ local function merged(file, more)
   return extras, tensors, metadata
 end
 
---- Adds to the extras of a checkpoint, such as what was fitted after the training. All else in the
--- file keeps its bytes; readers see either the old file or the new one.
---     bnn.checkpoint.amend("night/best.safetensors", {extras = {threshold = 0.3}})
+--- Updates the extras of a checkpoint, such as with what was fitted after the training. All else in
+-- the file keeps its bytes; readers see either the old file or the new one.
+--     bnn.checkpoint.update_extras("night/best.safetensors", {extras = {threshold = 0.3}})
 -- @param path string
 -- @param state table: extras=, as for save; a name that is there already gets the new value
 -- @return true; or nil, message, also while a training works in the folder (`extras` of bnn.train
 --   adds to its own)
-function M.amend(path, state)
-  local what = "bnn.checkpoint.amend"
+function M.update_extras(path, state)
+  local what = "bnn.checkpoint.update_extras"
   expect.string(what .. ": path", path)
   state = options.check(what, state, {extras = {type = "table", required = true}})
   local lock <close>, lack = checkpoint_folder.lock_of(path)

@@ -28,15 +28,16 @@ end
 
 --- Makes the checkpoint option of bnn.train from these flags.
 -- @param cfg table: what an experiment's run gets
--- @param opts table: best=, mode=, keep=, extras=, on_resume=, as for bnn.train
+-- @param opts table: monitor=, mode=, keep=, extras=, on_resume=, as for bnn.train
 -- @return table; or nil without --checkpoint
-function M.of(cfg, opts)
+function M.from_flags(cfg, opts)
   if type(cfg) ~= "table" then
-    fail.expected("bnn.checkpoint.of", "the configuration that an experiment's run gets", cfg)
+    local wanted = "the configuration that an experiment's run gets"
+    fail.expected("bnn.checkpoint.from_flags", wanted, cfg)
   end
-  opts = options.check("bnn.checkpoint.of", opts, {
-    best = "string", mode = "string", keep = "integer", extras = "table|function",
-    on_resume = "function",
+  opts = options.check("bnn.checkpoint.from_flags", opts, {
+    monitor = "string", mode = "string", keep = "integer", extras = "table|function",
+    on_resume = "function", renamed = {best = "monitor"},
   })
   if not cfg.checkpoint then
     refusal.assert_or_exit(not (cfg.resume or cfg.resume_anyway),

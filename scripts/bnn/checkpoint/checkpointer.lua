@@ -29,14 +29,15 @@ local spec = {
   path = {type = "string", required = true},
   every = {type = "integer", min = 1, default = 1000},
   keep = {type = "integer", min = 1, default = 3},
-  best = "string",
+  monitor = "string",
   mode = {type = "string", choices = {"max", "min"}, default = "max"},
   config = "table",
-  free = {type = "string", list = true, default = {"steps", "epochs"}},
+  may_change = {type = "string", list = true, default = {"steps", "epochs"}},
   extras = "table|function",
   resume = {type = "boolean", default = false},
   resume_anyway = {type = "boolean", default = false},
   on_resume = "function",
+  renamed = {best = "monitor", free = "may_change"},
 }
 
 --- Checks the checkpoint option of bnn.train.
@@ -51,8 +52,8 @@ function M.check(given, train)
   if not has_parameters then
     fail "bnn.train: checkpoint: expected an objective with posterior= or params=, got neither"
   end
-  if given.best and not train.evaluate then
-    fail("bnn.train: checkpoint: best = '%s': expected evaluate=, got nothing", given.best)
+  if given.monitor and not train.evaluate then
+    fail("bnn.train: checkpoint: monitor = '%s': expected evaluate=, got nothing", given.monitor)
   end
   assert_or_exit(given.path ~= "", "bnn.train: checkpoint: the name of the folder is empty")
   if given.config then given.config = configuration.resulting(given.config) end
@@ -64,7 +65,7 @@ end
 -- What a checkpoint of a step holds.
 local function contents(self, step)
   local training = {
-    best = self.best.metric, best_mode = self.best.metric and self.best.mode,
+    best = self.best.monitor, best_mode = self.best.monitor and self.best.mode,
     best_value = self.best.value, rates = self.rates,
   }
   for name, value in pairs(self.training) do training[name] = value end
@@ -104,7 +105,7 @@ function M.new(given, train, state)
   local self = setmetatable({}, Checkpointer)
   for name, value in pairs(given) do self[name] = value end
   self.train, self.objective, self.state = train, train.objective, state
-  self.best = best_checkpoint.new(given.best, given.mode)
+  self.best = best_checkpoint.new(given.monitor, given.mode)
   self.resume = self.resume or self.resume_anyway
   self.training = resume_check.record(train, state)
   local is_good, lack = checkpoint_file.check(contents(self, state:steps()))
@@ -177,8 +178,8 @@ end
 -- @param rows list of {name, value}, or table name -> value, as evaluate returns them
 function Checkpointer:look_at(step, rows)
   local best = self.best
-  if not best.metric then return end
-  local value, before = best_checkpoint.value_in(rows, best.metric), best.value
+  if not best.monitor then return end
+  local value, before = best_checkpoint.value_in(rows, best.monitor), best.value
   if not best_checkpoint.is_better(best, value) then return end
   local path = checkpoint_folder.best_path(self.path)
   -- a link to the file of a step goes, that file stays
@@ -194,8 +195,8 @@ end
 function Checkpointer:finish(step)
   if self.fault then self:save(step) end
   local best = self.best
-  if best.metric and not best.value and not best.fault then
-    say(strings.message("WARNING: no best checkpoint: '%s' was never a number", best.metric))
+  if best.monitor and not best.value and not best.fault then
+    say(strings.message("WARNING: no best checkpoint: '%s' was never a number", best.monitor))
   end
   local what = self.fault and "last" or best.fault and "best"
   if not what then return end

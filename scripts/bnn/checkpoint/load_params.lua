@@ -88,10 +88,11 @@ end
 -- @param opts table: strict=true; false skips tensors whose name or shape differs
 -- @return list of mismatches; or nil, message (strict: target unchanged).
 --   Raises if target or source is of another type.
-function M.take(target, source, opts)
-  opts = options.check("bnn.checkpoint.take", opts, {strict = {type = "boolean", default = true}})
-  check_tensors("bnn.checkpoint.take: target", target, true)
-  check_tensors("bnn.checkpoint.take: source", source, true)
+function M.load_into(target, source, opts)
+  local what = "bnn.checkpoint.load_into"
+  opts = options.check(what, opts, {strict = {type = "boolean", default = true}})
+  check_tensors(what .. ": target", target, true)
+  check_tensors(what .. ": source", source, true)
   local copies, lines = pairs_to_copy(target, source), {}
   for _, copy in ipairs(copies) do
     local more = mismatches(copy[1], copy[2], copy[3])

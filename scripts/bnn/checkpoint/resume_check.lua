@@ -122,13 +122,13 @@ local function contrast(theirs, ours)
 end
 
 --- Adds "name: theirs in the checkpoint, ours here" to a list for what differs, by name.
--- @param free list of names that may differ, or nil
-function M.compare(list, theirs, ours, free)
+-- @param may_change list of names that may differ, or nil
+function M.compare(list, theirs, ours, may_change)
   local names = {}
   for _, side in ipairs{theirs, ours} do
     for name in pairs(side) do names[name] = true end
   end
-  for _, name in ipairs(free or {}) do names[name] = nil end
+  for _, name in ipairs(may_change or {}) do names[name] = nil end
   for _, name in ipairs(options.sorted_names(names)) do
     local text = contrast(theirs[name], ours[name])
     if text then list[#list + 1] = strings.message("%s: %s", name, text) end

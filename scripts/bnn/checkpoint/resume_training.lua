@@ -65,9 +65,9 @@ end
 
 -- Adds what differs in the metric of the best: values of two metrics cannot be compared.
 local function compare_best(list, best, known)
-  if not (best.metric and known and known.best) then return end
-  resume_check.compare(list, {best = best_checkpoint.text(known.best, known.best_mode)},
-    {best = best_checkpoint.text(best.metric, best.mode)})
+  if not (best.monitor and known and known.best) then return end
+  resume_check.compare(list, {monitor = best_checkpoint.text(known.best, known.best_mode)},
+    {monitor = best_checkpoint.text(best.monitor, best.mode)})
 end
 
 -- What a file says of its training that has a comparison of its own.
@@ -78,7 +78,7 @@ local NOT_COMPARED = {"best", "best_mode", "best_value", "objective", "rates"}
 local function differences(saver, saved, known)
   local list, training = {}, saved.training or {}
   if saved.config and saver.config then
-    resume_check.compare(list, saved.config, saver.config, saver.free)
+    resume_check.compare(list, saved.config, saver.config, saver.may_change)
   end
   if #list > 0 then return list end
   local theirs, ours = saved.model or {}, checkpoint_model.describe(saver.objective)

@@ -180,7 +180,7 @@ local function keep_in(path, opts)
     prediction = predicting.predict(model, opts.validation, sampling), labels = opts.validation.y,
     score = opts.score or not model.posterior and "entropy" or nil, percentile = opts.percentile,
   }
-  local ok, message = checkpoint.amend(path, {extras = {calibration = fit}})
+  local ok, message = checkpoint.update_extras(path, {extras = {calibration = fit}})
   if not ok then return nil, message end
   return fit
 end

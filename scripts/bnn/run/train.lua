@@ -109,7 +109,7 @@ local function check_parts(opts)
   end
 end
 
---- Trains an objective in place and returns the optimizer's state.
+--- Trains an objective in place.
 -- @param opts table:
 --   objective   bnn.elbo{...}, or anything with step(state, batch, key, {beta=, lr=}),
 --               beta_at(step) and state_size()
@@ -125,14 +125,14 @@ end
 --   evaluate    function(step) -> a list of {name, value}; called before the first step, at every
 --               multiple of log_every, and after the last step
 --   on_step     function(step, loss), after each step; false ends the training
---   checkpoint  table, or what bnn.checkpoint.of(cfg) returns:
+--   checkpoint  table, or what bnn.checkpoint.from_flags(cfg) returns:
 --     path, every=1000, keep=3   folder, steps between two checkpoints, how many of the last stay
---     best="test/accuracy"       a metric of evaluate: the checkpoint where it is best is kept as
+--     monitor="test/accuracy"    a metric of evaluate: the checkpoint where it is best is kept as
 --                                well; mode="max" or "min". Resuming with another is an error;
 --                                resume_anyway starts the search for the best anew
 --     resume=true                resumes from the last checkpoint that can be read, to the bits of
 --                                a training that never stopped; `steps` is then the step to end at
---     config, free               the experiment's configuration, and what of it may differ on
+--     config, may_change         the experiment's configuration, and what of it may differ on
 --                                resuming, {"steps", "epochs"}
 --     resume_anyway=true         resumes even if something differs that changes the result
 --     extras, on_resume          a table to save along, or a function(step) -> table (called before

@@ -251,15 +251,15 @@ function TestExtras.test_what_is_no_data_is_named()
   raises("bnn.checkpoint.load: path: expected a string, got nil", checkpoint.load)
 end
 
-TestAmended = {}
+TestUpdated = {}
 
--- In a folder of its own, as it is locked while a file in it is amended.
-function TestAmended:setUp()
+-- In a folder of its own, as it is locked while a file in it is updated.
+function TestUpdated:setUp()
   self.folder = files.folder()
   path = self.folder .. "/x.safetensors"
 end
 
-function TestAmended:tearDown() files.remove(self.folder) end
+function TestUpdated:tearDown() files.remove(self.folder) end
 
 local function read_bytes()
   local file <close> = assert(io.open(path, "rb"))
@@ -275,7 +275,7 @@ local function full_state(extras)
 end
 
 -- The file is that which save would have written with all of the extras.
-function TestAmended.test_all_else_stays_to_the_byte()
+function TestUpdated.test_all_else_stays_to_the_byte()
   local before = {a = core.tensor{1 / 3, 0 / 0}, b = {core.ones(2), x = -0.0}, c = 1}
   local more = {c = {2, core.zeros(3)}, d = {temperature = 1.25, nan = 0 / 0}}
   local all = {a = before.a, b = before.b, c = more.c, d = more.d}
@@ -283,21 +283,21 @@ function TestAmended.test_all_else_stays_to_the_byte()
     assert(checkpoint.save(path, full_state(row[3])))
     local want = read_bytes()
     assert(checkpoint.save(path, full_state(row[1])))
-    lu.assertTrue(checkpoint.amend(path, {extras = row[2]}))
+    lu.assertTrue(checkpoint.update_extras(path, {extras = row[2]}))
     lu.assertTrue(read_bytes() == want, "row " .. i)
-    lu.assertTrue(checkpoint.amend(path, {extras = row[2]})) -- once more changes nothing
+    lu.assertTrue(checkpoint.update_extras(path, {extras = row[2]})) -- once more changes nothing
     lu.assertTrue(read_bytes() == want, "row " .. i)
   end
 end
 
 -- What this program would not write itself is not looked at: another precision, versions.
-function TestAmended.test_what_another_program_wrote_stays()
+function TestUpdated.test_what_another_program_wrote_stays()
   assert(checkpoint.save(path, full_state()))
   local tensors, metadata = safetensors.load(path)
   tensors["mu/mlp/linear_0/b"] = core.tensor({1, 2, 3, 4, 1 / 3}, "f64")
   metadata.versions, metadata.mine = "[ ]", "ours"
   assert(safetensors.save(path, tensors, {metadata = metadata}))
-  lu.assertTrue(checkpoint.amend(path, {extras = {x = 1}}))
+  lu.assertTrue(checkpoint.update_extras(path, {extras = {x = 1}}))
   local got, texts = safetensors.load(path)
   metadata.extras = '{"x":1}'
   lu.assertEquals(texts, metadata)
@@ -307,14 +307,14 @@ function TestAmended.test_what_another_program_wrote_stays()
   end
 end
 
--- best.safetensors may be a link to a step: that stays one, and the step's file is amended.
-function TestAmended:test_a_link_is_followed()
+-- best.safetensors may be a link to a step: that stays one, and the step's file is updated.
+function TestUpdated:test_a_link_is_followed()
   local link = self.folder .. "/best.safetensors"
   for _, target in ipairs{path, "x.safetensors"} do
     assert(checkpoint.save(path, full_state{a = core.randn(key, 5000)}))
     local want = checkpoint.load(path)
     assert(os.execute(("ln -s '%s' '%s'"):format(target, link)))
-    lu.assertTrue(checkpoint.amend(link, {extras = {b = 2}}))
+    lu.assertTrue(checkpoint.update_extras(link, {extras = {b = 2}}))
     local got = checkpoint.load(path)
     bits.assert_same(got.posterior.mu.flat, want.posterior.mu.flat)
     bits.assert_same(got.extras.a, want.extras.a)
@@ -325,19 +325,19 @@ function TestAmended:test_a_link_is_followed()
 end
 
 -- The folder in which the file lies is the one that is kept, wherever the link is.
-function TestAmended:test_a_link_does_not_pass_by_a_training()
+function TestUpdated:test_a_link_does_not_pass_by_a_training()
   local other = files.folder()
   assert(checkpoint.save(path, full_state{x = 1}))
   assert(os.execute(("ln -s '%s' '%s/link'"):format(path, other)))
   local _ <close> = assert(core.lock_folder(self.folder))
-  local ok, message = checkpoint.amend(other .. "/link", {extras = {x = 2}})
+  local ok, message = checkpoint.update_extras(other .. "/link", {extras = {x = 2}})
   files.remove(other)
   lu.assertNil(ok)
   lu.assertStrContains(message, "another training is writing there")
 end
 
 -- What was read may be saved where it came from, through a link as well.
-function TestAmended:test_a_file_is_saved_over_itself()
+function TestUpdated:test_a_file_is_saved_over_itself()
   local link = self.folder .. "/link"
   local tensors = {a = core.randn(key, 3000), b = core.tensor({1, 2, 3}, "u8")}
   assert(safetensors.save(path, tensors))
@@ -350,28 +350,28 @@ function TestAmended:test_a_file_is_saved_over_itself()
   end
 end
 
-function TestAmended:test_what_is_refused_leaves_the_file()
+function TestUpdated:test_what_is_refused_leaves_the_file()
   assert(checkpoint.save(path, full_state{x = 1}))
   local want = read_bytes()
   for words, state in pairs{
-    ["amend: extras: expected a table, got nothing"] = {},
-    ["amend: unknown option 'step': known are extras"] = {step = 4, extras = {}},
-    ["amend: extras/f: a function is no plain value"] = {extras = {f = print}},
+    ["update_extras: extras: expected a table, got nothing"] = {},
+    ["update_extras: unknown option 'step': known are extras"] = {step = 4, extras = {}},
+    ["update_extras: extras/f: a function is no plain value"] = {extras = {f = print}},
   } do
-    raises("bnn.checkpoint." .. words, checkpoint.amend, path, state)
+    raises("bnn.checkpoint." .. words, checkpoint.update_extras, path, state)
     lu.assertTrue(read_bytes() == want)
   end
-  raises("bnn.checkpoint.amend: path: expected a string, got nil", checkpoint.amend, nil,
-    {extras = {}})
+  raises("bnn.checkpoint.update_extras: path: expected a string, got nil",
+    checkpoint.update_extras, nil, {extras = {}})
   local _ <close> = assert(core.lock_folder(self.folder))
-  lu.assertEquals({checkpoint.amend(path, {extras = {x = 2}})},
+  lu.assertEquals({checkpoint.update_extras(path, {extras = {x = 2}})},
     {nil, self.folder .. ": another training is writing there"})
   lu.assertTrue(read_bytes() == want)
 end
 
-function TestAmended.test_what_is_no_checkpoint_is_told()
+function TestUpdated.test_what_is_no_checkpoint_is_told()
   local function refuses(words)
-    local ok, message = checkpoint.amend(path, {extras = {x = 2}})
+    local ok, message = checkpoint.update_extras(path, {extras = {x = 2}})
     lu.assertNil(ok)
     lu.assertStrContains(message, words)
   end
@@ -386,6 +386,14 @@ function TestAmended.test_what_is_no_checkpoint_is_told()
 end
 
 TestRefused = in_file{}
+
+function TestRefused.test_old_names_say_the_new()
+  for old, new in pairs{take = "load_into", of = "from_flags", amend = "update_extras"} do
+    raises(("bnn.checkpoint.%s is now bnn.checkpoint.%s"):format(old, new),
+      function() return checkpoint[old] end)
+  end
+  raises("bnn.checkpoint.from_flags: best is now monitor", checkpoint.from_flags, {}, {best = "a"})
+end
 
 local function refuses(words, why)
   local state, message = checkpoint.load(path)

@@ -232,7 +232,7 @@ function TestHelp.test_without_a_topic_it_lists_every_public_name_with_a_line_in
   local squeezed = text:gsub("(%S) +", "%1 ") -- the width of the column is that of its longest name
   for _, piece in ipairs{
     "help(topic) shows one of these", "\n\nbnn functions of the library",
-    "\n  train Trains an objective in place and returns the optimizer's state\n",
+    "\n  train Trains an objective in place\n",
     "\n\nx: methods of a tensor\n", "\n  item the element of a tensor",
     "\n  sqrt square root of x, elementwise\n",
     "\n\nbnn.schedule Schedules: values that depend on the step",

@@ -42,7 +42,7 @@ local function trained(check)
     net = net, posterior = bnn.posterior.meanfield(net:init(key:fold "init", train)),
     likelihood = "categorical", temperature = 0.1,
   }
-  local all = {path = folder, every = 20, best = "minus_step"}
+  local all = {path = folder, every = 20, monitor = "minus_step"}
   for name, value in pairs(check or {}) do all[name] = value end
   bnn.train{
     objective = objective, optimizer = bnn.optim.adam{lr = 0.05}, data = train, steps = 40,

@@ -297,7 +297,7 @@ local function best_of(figures, mode, check)
     at[step] = bits.of(objective.posterior.mu.flat)
     return {{"other", -step}, {"figure", figures[step + 1] or 0}}
   end
-  local all = {best = "figure", mode = mode}
+  local all = {monitor = "figure", mode = mode}
   for name, value in pairs(check or {}) do all[name] = value end
   train({objective = objective, steps = #figures - 1, log_every = 1, evaluate = evaluate,
          log = bnn.log.memory()}, all)
@@ -338,22 +338,22 @@ function TestKept.test_a_resume_with_another_metric_compares_nothing()
     local training = checkpoint.load(folder .. "/best.safetensors").training
     return {training.best, training.best_mode, training.best_value}
   end
-  lu.assertEquals(look_for(3, {best = "accuracy"}), {"accuracy", "max", 0.3})
+  lu.assertEquals(look_for(3, {monitor = "accuracy"}), {"accuracy", "max", 0.3})
   for _, row in ipairs{
-    {"nll (min) here", {best = "nll", mode = "min"}}, {"nll (max) here", {best = "nll"}},
-    {"accuracy (min) here", {best = "accuracy", mode = "min"}},
+    {"nll (min) here", {monitor = "nll", mode = "min"}}, {"nll (max) here", {monitor = "nll"}},
+    {"accuracy (min) here", {monitor = "accuracy", mode = "min"}},
   } do
     row[2].resume = true
     local ok, err = pcall(look_for, 4, row[2])
     lu.assertFalse(ok)
-    lu.assertStrContains(tostring(err), "best: accuracy (max) in the checkpoint, " .. row[1])
+    lu.assertStrContains(tostring(err), "monitor: accuracy (max) in the checkpoint, " .. row[1])
   end
-  local by_nll = {best = "nll", mode = "min", resume_anyway = true}
+  local by_nll = {monitor = "nll", mode = "min", resume_anyway = true}
   lu.assertEquals(look_for(4, by_nll), {"nll", "min", 5})
-  lu.assertStrContains(complaints, "best: accuracy (max) in the checkpoint, nll (min) here")
+  lu.assertStrContains(complaints, "monitor: accuracy (max) in the checkpoint, nll (min) here")
   lu.assertStrContains(complaints, "best.safetensors: best by accuracy (max), not by nll (min): "
     .. "the search for the best starts anew")
-  lu.assertEquals(look_for(6, {best = "nll", mode = "min", resume = true}), {"nll", "min", 3})
+  lu.assertEquals(look_for(6, {monitor = "nll", mode = "min", resume = true}), {"nll", "min", 3})
   lu.assertNil(complaints:find "WARNING")
 end
 
@@ -425,7 +425,7 @@ end
 function TestKept.test_figures_may_be_by_name_and_tensors()
   train({steps = 2, log_every = 1, log = bnn.log.memory(), evaluate = function(step)
     return {figure = bnn.tensor(step)}
-  end}, {best = "figure"})
+  end}, {monitor = "figure"})
   lu.assertEquals(checkpoint.load(folder .. "/best.safetensors").step, 2)
 end
 
@@ -510,7 +510,7 @@ function TestRefused.test_configurations_of_experiments()
     defaults = bnn.checkpoint.flags{
       lr = {0.1, "a"}, threads = {1, "b", result = false}, steps = {3, "c"},
     },
-    run = function(cfg) train({steps = cfg.steps}, bnn.checkpoint.of(cfg)) end,
+    run = function(cfg) train({steps = cfg.steps}, bnn.checkpoint.from_flags(cfg)) end,
   }
   bnn.main(e)
   e.run{checkpoint = folder}
@@ -524,7 +524,7 @@ function TestRefused.test_configurations_of_experiments()
   raises("--resume needs --checkpoint=DIR, the folder to resume from", e.run, {resume = true})
   files.remove(folder)
   for _, resume in ipairs{false, true} do -- a plain table of the user's own
-    train({steps = 3}, bnn.checkpoint.of{checkpoint = folder, lr = 1, resume = resume})
+    train({steps = 3}, bnn.checkpoint.from_flags{checkpoint = folder, lr = 1, resume = resume})
   end
   lu.assertEquals(checkpoint.load(file_of(3)).config, {lr = 1})
 end
@@ -587,23 +587,26 @@ function TestRefused.test_misuse_before_the_first_step()
     ["checkpoint: keep: expected at least 1, got 0"] = {keep = 0},
     ["checkpoint: every: expected at least 1, got 0"] = {every = 0},
     ["checkpoint: mode: expected one of max, min, got \"best\""] = {mode = "best"},
+    ["checkpoint: best is now monitor"] = {best = "a"},
+    ["checkpoint: free is now may_change"] = {free = {"steps"}},
     ["config/f: a function is no plain value"] = {config = {f = print}},
     ["extras/f: a function is no plain value"] = {extras = {f = print}},
     ["is no plain value"] = {extras = function() return {f = print} end},
   } do
     raises({"bnn", words}, train, {evaluate = evaluate}, check)
   end
-  raises("bnn.train: checkpoint: best = 'a': expected evaluate=, got nothing", train, {},
-    {best = "a"})
+  raises("bnn.train: checkpoint: monitor = 'a': expected evaluate=, got nothing", train, {},
+    {monitor = "a"})
   local own = {step = print, beta_at = print, state_size = function() return 1 end}
   raises("expected an objective with posterior= or params=, got neither", bnn.train,
     {objective = own, optimizer = bnn.optim.adam(), data = data, steps = 1, key = key,
      checkpoint = {path = folder}})
   lu.assertEquals(asked, 0)
-  lu.assertStrContains(refusal({evaluate = evaluate, log = bnn.log.memory()}, {best = "b"}),
-    "best = 'b', which evaluate does not return")
+  lu.assertStrContains(refusal({evaluate = evaluate, log = bnn.log.memory()}, {monitor = "b"}),
+    "monitor = 'b', which evaluate does not return")
   lu.assertStrContains(refusal({evaluate = function() return {{"b", "x"}} end,
-    log = bnn.log.memory()}, {best = "b"}), "best = 'b', which evaluate returns as a string")
+    log = bnn.log.memory()}, {monitor = "b"}),
+    "monitor = 'b', which evaluate returns as a string")
   lu.assertStrContains(refusal({}, {path = ""}), "the name of the folder is empty")
   files.write(folder .. "/file", "")
   lu.assertStrContains(refusal({}, {path = folder .. "/file"}), folder .. "/file: Not a directory")
@@ -806,7 +809,7 @@ function TestFailedWrites.test_a_best_that_is_never_written_is_an_error()
       files[step == 1 and "remove" or "make"](folder)
       return {figure = step == 1 and 1 or 0}
     end,
-  }, {best = "figure"})
+  }, {monitor = "figure"})
 end
 
 -- A best one that failed does not count as kept.
@@ -815,7 +818,7 @@ function TestFailedWrites.test_a_best_one_that_failed()
   train({steps = 3, log_every = 1, log = bnn.log.memory(), evaluate = function(step)
     files[step == 1 and "remove" or "make"](folder)
     return {{"figure", figures[step]}}
-  end}, {best = "figure"})
+  end}, {monitor = "figure"})
   lu.assertStrContains(complaints, "WARNING: checkpoint of step 1 not written: ")
   lu.assertStrContains(complaints, folder .. "/best.safetensors: No such file")
   lu.assertEquals(checkpoint.load(folder .. "/best.safetensors").step, 2)
@@ -843,11 +846,11 @@ end
 
 function TestTaken.test_strict_takes_all_or_nothing()
   local a, b = params_of(bnn.nn.mlp{8, 3}), params_of(bnn.nn.mlp{8, 3}, "b")
-  lu.assertEquals(checkpoint.take(a, b), {})
+  lu.assertEquals(checkpoint.load_into(a, b), {})
   bits.assert_same(a, b)
   local wide = params_of(bnn.nn.mlp{8, 4})
   local before = wide:clone()
-  local ok, message = checkpoint.take(wide, b)
+  local ok, message = checkpoint.load_into(wide, b)
   lu.assertNil(ok)
   lu.assertEquals(message,
     "'mlp/linear_1/b': expected [4], got [3]; 'mlp/linear_1/w': expected [8, 4], got [8, 3]")
@@ -857,34 +860,34 @@ end
 function TestTaken.test_not_strict_takes_what_fits_and_reports_the_rest()
   local wide, b = params_of(bnn.nn.mlp{8, 4}), params_of(bnn.nn.mlp{8, 3}, "b")
   local before = wide:clone()
-  lu.assertEquals(#checkpoint.take(wide, b, {strict = false}), 2)
+  lu.assertEquals(#checkpoint.load_into(wide, b, {strict = false}), 2)
   bits.assert_same(wide["mlp/linear_0/w"], b["mlp/linear_0/w"])
   bits.assert_same(wide["mlp/linear_1/w"], before["mlp/linear_1/w"])
   local some = {["mlp/linear_1/b"] = bnn.tensor{1, 2, 3, 4}, other = bnn.ones(1)}
-  lu.assertEquals(#checkpoint.take(wide, some, {strict = false}), 4)
+  lu.assertEquals(#checkpoint.load_into(wide, some, {strict = false}), 4)
   lu.assertEquals(wide["mlp/linear_1/b"]:totable(), {1, 2, 3, 4})
   local mixed = {["mlp/linear_1/b"] = bnn.tensor({4, 3, 2, 1}, "i32")}
-  checkpoint.take(wide, mixed, {strict = false})
+  checkpoint.load_into(wide, mixed, {strict = false})
   lu.assertEquals(wide["mlp/linear_1/b"]:totable(), {4, 3, 2, 1})
 end
 
 function TestTaken.test_posteriors()
   local q = bnn.posterior.meanfield(params_of(bnn.nn.mlp{8, 3}), {logvar = -3})
   local r = bnn.posterior.meanfield(params_of(bnn.nn.mlp{8, 3}, "r"), {logvar = -5})
-  lu.assertEquals(checkpoint.take(q, r.mu), {})
+  lu.assertEquals(checkpoint.load_into(q, r.mu), {})
   bits.assert_same(q.mu, r.mu)
   lu.assertEquals(q.logvar.flat:max():item(), -3) -- a mean alone leaves it
-  lu.assertEquals(checkpoint.take(q, r), {})
+  lu.assertEquals(checkpoint.load_into(q, r), {})
   bits.assert_same(q.logvar, r.logvar)
   local p = params_of(bnn.nn.mlp{8, 3}, "p")
-  lu.assertEquals(checkpoint.take(p, r), {}) -- of a posterior, params take the mean
+  lu.assertEquals(checkpoint.load_into(p, r), {}) -- of a posterior, params take the mean
   bits.assert_same(p, r.mu)
   local part = bnn.posterior.meanfield(p, {only = {"mlp/linear_1"}})
-  local _, message = checkpoint.take(part, r)
+  local _, message = checkpoint.load_into(part, r)
   lu.assertStrContains(message, "'logvar/mlp/linear_0/b': expected nothing, got [8]")
-  raises("source: expected params, a posterior or a table of tensors by name", checkpoint.take,
+  raises("source: expected params, a posterior or a table of tensors by name", checkpoint.load_into,
     p, 3)
-  raises("target: expected params, a posterior or a table of tensors", checkpoint.take, nil, p)
+  raises("target: expected params, a posterior or a table of tensors", checkpoint.load_into, nil, p)
 end
 
 function TestTaken.test_an_open_file_is_taken_from()
@@ -892,7 +895,7 @@ function TestTaken.test_an_open_file_is_taken_from()
   local p, b = params_of(bnn.nn.mlp{8, 3}), params_of(bnn.nn.mlp{8, 3}, "b")
   assert(bnn.safetensors.save(path, b))
   local file <close> = assert(bnn.safetensors.open(path))
-  lu.assertEquals(checkpoint.take(p, file), {})
+  lu.assertEquals(checkpoint.load_into(p, file), {})
   bits.assert_same(p, b)
   os.remove(path)
 end

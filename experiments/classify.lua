@@ -74,7 +74,7 @@ end
 local function predict(model, images, cfg)
   local samples = model.posterior and cfg.samples or nil
   local ok, p = pcall(bnn.predict, model, images,
-    {samples = samples, key = bnn.key(cfg.seed):fold "predict"})
+    {num_samples = samples, key = bnn.key(cfg.seed):fold "predict"})
   if not ok and type(p) ~= "string" then error(p, 0) end -- an interrupt
   local fault = "%s: its network does not take images of 28 x 28: %s"
   bnn.assert_or_exit(ok, not ok and fault:format(cfg.checkpoint, (p:gsub("^.-:%d+: ", ""))))

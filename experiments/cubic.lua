@@ -80,10 +80,10 @@ function experiment.run(cfg, log)
   local objective = bnn.elbo{
     net = net, posterior = posterior, temperature = cfg.temperature, data_size = train.size,
     likelihood = bnn.likelihood.gaussian{sigma = not cfg.learn_noise and sigma or nil},
-    prior = cfg.prior, samples = cfg.samples,
+    prior = cfg.prior, num_samples = cfg.samples,
   }
 
-  local predict = {samples = cfg.predict_samples, key = key:fold "predict"}
+  local predict = {num_samples = cfg.predict_samples, key = key:fold "predict"}
   local rmse, coverage
   local function evaluate(step)
     local y = bnn.predict(objective, test.x, predict)

@@ -56,7 +56,7 @@ function experiment.run(cfg, log)
 
   local latest
   local function evaluate(step)
-    local sampling = {samples = cfg.bayesian and cfg.samples or nil, key = key:fold "eval"}
+    local sampling = {num_samples = cfg.bayesian and cfg.samples or nil, key = key:fold "eval"}
     local prediction = bnn.predict(objective, data.test.x, sampling)
     local figures = objective:evaluate(data.test, {key = key:fold "eval", step = math.max(step, 1)})
     latest = {

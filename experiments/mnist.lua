@@ -39,7 +39,7 @@ local experiment = {
 -- The article's five figures for one part of the data: accuracy by the mean of some networks, the
 -- rest under one draw of the weights.
 local function diagnose(name, objective, part, cfg, key, step)
-  local sampling = {samples = cfg.eval_samples, key = key:fold "accuracy"}
+  local sampling = {num_samples = cfg.eval_samples, key = key:fold "accuracy"}
   local prediction = bnn.predict(objective, part.x, sampling)
   local figures = objective:evaluate(part, {key = key:fold "elbo", step = step})
   return {
@@ -87,7 +87,7 @@ local function calibrate_checkpoints(cfg, test, rows, sampling)
   if not cfg.checkpoint then return end
   local validation = test:with{x = test.x:index(rows), y = test.y:index(rows)}
   local ok, fault = bnn.calibration.keep(cfg.checkpoint,
-    {validation = validation, samples = sampling.samples, key = sampling.key})
+    {validation = validation, num_samples = sampling.num_samples, key = sampling.key})
   if not ok then io.stderr:write("WARNING: calibration not saved: ", fault, "\n") end
 end
 
@@ -106,7 +106,7 @@ function experiment.run(cfg, log)
   local objective = bnn.elbo{
     net = net, posterior = posterior, likelihood = "categorical",
     beta = cfg.beta or not cfg.temperature and 1e-3 or nil, temperature = cfg.temperature,
-    kl = cfg.kl, prior = cfg.prior, samples = cfg.samples, data_size = train.size,
+    kl = cfg.kl, prior = cfg.prior, num_samples = cfg.samples, data_size = train.size,
   }
 
   bnn.assert_or_exit(objective:check_data(test))
@@ -124,7 +124,7 @@ function experiment.run(cfg, log)
     checkpoint = bnn.checkpoint.from_flags(cfg, {monitor = "test/accuracy"}),
   }
 
-  local sampling = {samples = cfg.predict_samples, key = key:fold "predict"}
+  local sampling = {num_samples = cfg.predict_samples, key = key:fold "predict"}
   local function predict(x) return bnn.predict(objective, x, sampling) end
   local other = unseen and (unseen.test or unseen.train)
   local report = bnn.ood.evaluate{

@@ -126,7 +126,7 @@ local function train(network, cfg, data, key, log)
   local objective = network.objective(cfg, net, params, data.train)
   bnn.assert_or_exit(objective:check_data(data.test))
   local sampling = {
-    samples = network.sampled and cfg.predict_samples or 1, key = key:fold "predict",
+    num_samples = network.sampled and cfg.predict_samples or 1, key = key:fold "predict",
     train = network.train,
   }
   local function predict(x) return bnn.predict(objective, x, sampling) end
@@ -152,7 +152,7 @@ local function calibrate_checkpoints(network, cfg, test, report, key)
   local ok, fault = bnn.calibration.keep(("%s/%s"):format(cfg.checkpoint, network.name), {
     validation = test:with{x = test.x:index(rows), y = test.y:index(rows)},
     key = key:fold "predict", percentile = cfg.percentile,
-    samples = network.objective == variational and cfg.predict_samples or 1,
+    num_samples = network.objective == variational and cfg.predict_samples or 1,
   })
   if not ok then io.stderr:write("WARNING: calibration not saved: ", fault, "\n") end
 end

@@ -181,7 +181,7 @@ local function bench_predict(cfg, data)
   for _, threads in ipairs(cfg.threads) do
     local own, products = {}, {}
     bnn.threads(threads)
-    bnn.predict(objective, x, {samples = 1, key = bnn.key(1)})
+    bnn.predict(objective, x, {num_samples = 1, key = bnn.key(1)})
     for r = 1, math.min(cfg.rounds, 5) do
       own[r] = seconds(bnn.predict, objective, x, {samples = SAMPLES, key = bnn.key(r)})
       products[r] = seconds(watch.run, plan)

@@ -71,7 +71,7 @@ end}
 
 scenarios.train = {make = network, run = function(s)
   local objective = train(s, {steps = 3})
-  local p = bnn.predict(objective, s.data, {samples = 3, key = s.key:fold "predict"})
+  local p = bnn.predict(objective, s.data, {num_samples = 3, key = s.key:fold "predict"})
   return sum(p.mean) + sum(objective.posterior.mu.flat)
 end}
 

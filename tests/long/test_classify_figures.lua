@@ -63,7 +63,7 @@ function TestPictures.test_the_shares_of_the_readme()
   local model = assert(bnn.checkpoint.open(here .. "/night"))
   local rule, key = model.extras.calibration.rule, bnn.key(1):fold "predict"
   local function refused(images, threshold)
-    local p = bnn.predict(model, images, {samples = 100, key = key})
+    local p = bnn.predict(model, images, {num_samples = 100, key = key})
     local flags = bnn.ood.abstains(p, {score = rule.score, threshold = threshold})
     return flags:real():mean():item()
   end

@@ -22,7 +22,7 @@ local function fit(sizes, logvar, beta)
 end
 
 local function predict(model, part, samples)
-  return bnn.predict(model, part.x, {samples = samples, key = bnn.key(2)})
+  return bnn.predict(model, part.x, {num_samples = samples, key = bnn.key(2)})
 end
 
 local function plain_accuracy(sizes)

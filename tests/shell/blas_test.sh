@@ -162,7 +162,7 @@ if [ -z "$SAN" ]; then
       local net, x = bnn.nn.mlp{64, 10}, bnn.ones(2000, 784)
       local q = bnn.posterior.meanfield(net:init(bnn.key(1), x), {logvar = -7})
       print(bnn.predict({net = net, posterior = q, likelihood = "categorical"}, x,
-        {samples = 8, key = bnn.key(2)}).class:size(1))'
+        {num_samples = 8, key = bnn.key(2)}).class:size(1))'
     case $rc:$out:$err in
     0:2000:* | 1:*"out of memory"*) pass ;;
     *) printf '%s\n' "$rc" "$out" "$err" >"$T/why" && fail "prediction in $kib KiB" "$T/why" ;;

@@ -458,7 +458,7 @@ endless="local bnn = require 'bnn'
   local model = {net = net, params = net:init(bnn.key(1), x), likelihood = 'categorical'}
   local function predict(samples)
     if samples > 9 then ready() end
-    return #bnn.predict(model, x, {samples = samples, key = bnn.key(2), train = true}).mean
+    return #bnn.predict(model, x, {num_samples = samples, key = bnn.key(2), train = true}).mean
   end
   local m = bnn.full({300, 300}, 0.1)
   local powers = bnn.vmap(function(s) return (m * s):mm(m):mm(m):mm(m):mm(m):mm(m):mm(m):sum() end)
@@ -551,13 +551,13 @@ prompt_session() {
   send '"eig" .. "ht"\n'
   await "eight"
   send 'x = bnn.ones(512, 64) net = bnn.nn.linear(3) model = {net = net, likelihood = "categorical"}\n'
-  send 'model.params = net:init(bnn.key(1), x) opts = {samples = 2147483647, train = true, key = bnn.key(2)}\n'
+  send 'model.params = net:init(bnn.key(1), x) opts = {num_samples = 2147483647, train = true, key = bnn.key(2)}\n'
   send 'print "ni\\110e" bnn.predict(model, x, opts)\n'
   await "nine"
   sleep 0.3
   send '\003'
   sleep 0.3
-  send 'opts.samples = 2\n'
+  send 'opts.num_samples = 2\n'
   send '"rows " .. #bnn.predict(model, x, opts).mean\n'
   await "rows 512"
   # The locale is C (checks.sh): any byte can be typed all the same, be recalled, and be in a prompt.

@@ -1,7 +1,7 @@
 --- One line on what a table of the library's holds: what tostring and print show of it.
 --
 --     print(data)         data set: name = "mnist", train = {60000 examples, ...}, ...
---     print(prediction)   prediction: class = i32 [10], class_std = f32 [10], ..., samples = 100
+--     print(prediction)   prediction: class = i32 [10], class_std = f32 [10], ..., std = f32 [10]
 --
 -- Tables that are results (data sets, predictions, checkpoints) stay tables in all else: their
 -- fields are looked at, copied and given to grad as before.

@@ -80,6 +80,11 @@ function M.record(opts, state)
   }
 end
 
+--- What an objective is in the words of today, of a file that earlier versions may have written.
+function M.objective_text(text)
+  return type(text) == "string" and (text:gsub("([{ ])samples=", "%1num_samples=")) or text
+end
+
 --- The learning rate and beta of a step, by which schedules, which are functions, are compared.
 -- @return table {lr=, beta=}; empty for step 0
 function M.rates(opts, state, step)

@@ -86,7 +86,7 @@ local function differences(saver, saved, known)
   resume_check.compare(list, {network = theirs.net, likelihood = theirs.likelihood},
     {network = ours.net, likelihood = ours.likelihood})
   if #list > 0 then return list end
-  resume_check.compare(list, {objective = training.objective},
+  resume_check.compare(list, {objective = resume_check.objective_text(training.objective)},
     {objective = saver.training.objective})
   if #list == 0 then compare_rates(list, saver, saved) end
   compare_best(list, saver.best, known)

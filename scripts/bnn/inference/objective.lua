@@ -44,7 +44,7 @@ Objective.__index = Objective
 --               density at w, elementwise or summed (the KL is then estimated with the weights that
 --               are drawn, Blundell et al. 2015, eq. 2, its entropy part in closed form); or a
 --               table of these by path
---   samples     draws of the weights a step, 1
+--   num_samples draws of the weights a step, 1
 --   weight_decay lambda of lambda/2 sum(w^2) for tensors outside of the posterior, 0, or by path
 -- @return objective
 -- Raises if an option by path names no tensor or leaves one out, or beta= and temperature= are both
@@ -69,8 +69,8 @@ end
 --               penalty and, with a prior, kl_divergence are taken
 --   net, likelihood instead of loss: -log p(y | x, w); bnn.predict needs both
 --   weight_decay lambda of lambda/2 sum(w^2), 0, or by path
---   prior, beta, temperature, data_size, kl, samples as for bnn.elbo; with params and a prior the
---               penalty is -log prior(w) in place of the KL (a MAP estimate)
+--   prior, beta, temperature, data_size, kl, num_samples as for bnn.elbo; with params and a prior
+--               the penalty is -log prior(w) in place of the KL (a MAP estimate)
 -- @return objective
 -- Raises unless it gets params or posterior, and loss or net and likelihood.
 function M.objective(opts)
@@ -175,7 +175,7 @@ function Objective.__tostring(self)
     say("prior", type(self.prior) == "function" and "density" or weight_text(self.prior))
   end
   if self.weight_decay ~= 0 then say("weight_decay", weight_text(self.weight_decay)) end
-  say("samples", tostring(self.samples))
+  say("num_samples", tostring(self.num_samples))
   if self.likelihood then say("likelihood", self.likelihood.name or "of your own") end
   parts[#parts + 1] = ("%d parameters"):format(expect_model.parameters_of(self.what, self):numel())
   return ("%s{%s}"):format(self.what:match "[^.]+$", table.concat(parts, ", "))

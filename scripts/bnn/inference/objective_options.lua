@@ -20,8 +20,9 @@ local function both(own)
     classes = {type = "string", list = true},
     kl = {type = "string", choices = {"sum", "leading"}, default = "sum"},
     prior = {type = "number|function|table", above = 0},
-    samples = {type = "integer", min = 1, default = 1},
+    num_samples = {type = "integer", min = 1, default = 1},
     weight_decay = {type = "number|table", min = 0, default = 0},
+    renamed = {samples = "num_samples"},
   }
   for name, kind in pairs(own) do spec[name] = kind end
   return spec

@@ -20,7 +20,7 @@ local KEPT = 8         -- recorded steps, one for each shape of a batch
 local FIRST_NOTICE = 9 -- recordings; then at twice as many each time
 
 -- What a recorded step depends on besides shapes; when it is changed, steps are recorded again.
-local RECORDED = {"net", "likelihood", "loss", "kl", "prior", "samples", "weight_decay"}
+local RECORDED = {"net", "likelihood", "loss", "kl", "prior", "num_samples", "weight_decay"}
 
 --- The fields of an objective in which its recorded steps are kept, in place.
 function M.init(objective)
@@ -46,7 +46,7 @@ local function make_stepper(self, what, source, n)
   local mu, logvar = expect_model.parameters_of(self.what, self)
   made.sizes = parameters.sizes(parameters.layout_of(mu))
   made.kl, made.precision, made.decay = penalties.by_tensor(self)
-  made.n_variational, made.samples = logvar and logvar:numel() or 0, self.samples
+  made.n_variational, made.samples = logvar and logvar:numel() or 0, self.num_samples
   made.loss, made.kl_weight_params = #terms > 0 and 1 or 0, places
   return core.objective(program, made)
 end

@@ -183,7 +183,8 @@ local kl_spec = {
   prior = {type = "number|function|table", above = 0, default = 1},
   kl = {type = "string", choices = {"sum", "leading"}, default = "sum"},
   key = "key",
-  samples = {type = "integer", min = 1, default = 1},
+  num_samples = {type = "integer", min = 1, default = 1},
+  renamed = {samples = "num_samples"},
 }
 
 -- KL of each tensor from Gaussian priors with these deviations.
@@ -199,13 +200,13 @@ local function add_cross_entropies(self, what, values, priors, opts)
     fail("%s: key: expected a key, to draw weights for a prior that is a density, got nothing",
       what)
   end
-  for s = 1, opts.samples do
+  for s = 1, opts.num_samples do
     local w = self:sample(opts.key:fold(s))
     for i, name in ipairs(self.logvar:names()) do
       if type(priors[i]) ~= "number" then
         local value = priors[i](w[name], name)
         expect.tensor(strings.message("prior of '%s'", name), value, "its log density, a tensor")
-        values[i] = values[i] - value:sum():item() / opts.samples
+        values[i] = values[i] - value:sum():item() / opts.num_samples
       end
     end
   end
@@ -245,13 +246,13 @@ end
 --   prior       the prior's standard deviation, 1; or function(w, path) -> its log density; or a
 --               table of these by path
 --   kl          "sum" (default) or "leading"
---   key, samples of the estimate of the KL from a density (its entropy part is exact); samples=1
+--   key, num_samples of the estimate of the KL from a density, 1 (its entropy part is exact)
 -- @return list of {name=, shape=, kl= (its sum over weights, nats), weight= (1, or 1/first dim)}
 function Posterior:kl_terms(opts) return kl_terms(self, "posterior:kl_terms", opts) end
 
 --- Computes KL(q || prior) in nats, of the tensors that q covers; kl="leading" divides each
 -- tensor's by its first dimension, as the article does (no KL divergence, then).
--- @param opts table: prior=1, kl="sum", key=, samples=1: as for kl_terms
+-- @param opts table: prior=1, kl="sum", key=, num_samples=1: as for kl_terms
 -- @return number
 function Posterior:kl(opts)
   local sum = 0

@@ -175,7 +175,7 @@ local function keep_in(path, opts)
   if not (model.likelihood and model.likelihood.classes) then
     return nil, path .. ": cannot calibrate: its model predicts no classes"
   end
-  local sampling = {samples = opts.samples, key = opts.key}
+  local sampling = {num_samples = opts.num_samples, key = opts.key}
   local fit = M.fit{
     prediction = predicting.predict(model, opts.validation, sampling), labels = opts.validation.y,
     score = opts.score or not model.posterior and "entropy" or nil, percentile = opts.percentile,
@@ -191,7 +191,7 @@ end
 --     local p = bnn.calibration.apply(model.extras.calibration, bnn.predict(model, x, o))
 -- @param path string: a file; or the folder of a training, whose best and newest checkpoints are
 --   fitted each by itself
--- @param opts table: validation= part with x and y; key=, samples= as for bnn.predict; score=,
+-- @param opts table: validation= part with x and y; key=, num_samples= as for bnn.predict; score=,
 --   percentile= as for calibration.fit, but score="entropy" without a posterior, as a network alone
 --   has no std; net=, likelihood= as for bnn.checkpoint.open
 -- @return list of the fits, as bnn.calibration.fit returns them; or nil, message
@@ -199,8 +199,9 @@ function M.keep(path, opts)
   local what = "bnn.calibration.keep"
   opts = options.check(what, opts, {
     validation = {type = "table", required = true}, key = {type = "key", required = true},
-    samples = {type = "integer", min = 1}, score = "string", net = "any", likelihood = "any",
+    num_samples = {type = "integer", min = 1}, score = "string", net = "any", likelihood = "any",
     percentile = {type = "number", min = 0, max = 1},
+    renamed = {samples = "num_samples"},
   })
   expect.string(what .. ": path", path)
   if not (opts.validation.x and opts.validation.y) then

@@ -1,7 +1,7 @@
 --- Out of distribution: which inputs are unlike those that a network was trained on, and when it is
 -- to say "I don't know".
 --
---     local p = bnn.predict(model, validation.x, {samples = 100, key = key})
+--     local p = bnn.predict(model, validation.x, {num_samples = 100, key = key})
 --     local rule = bnn.ood.fit_threshold(p, {score = "class_std", percentile = 0.99})
 --     local abstains = bnn.ood.abstains(bnn.predict(model, x, o), rule)    -- [n]: 1 abstains
 --
@@ -51,7 +51,7 @@ end
 -- from those that it does, and how often a threshold abstains.
 --
 --     local report = bnn.ood.evaluate{
---       predict = function(x) return bnn.predict(model, x, {samples = 100, key = key}) end,
+--       predict = function(x) return bnn.predict(model, x, {num_samples = 100, key = key}) end,
 --       id = data.test, ood = {notMNIST = letters.test}, key = key:fold "ood",
 --     }
 --     print(report)      -- or report.ranking.class_std.notMNIST.auroc, report.abstained ...

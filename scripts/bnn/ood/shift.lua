@@ -144,7 +144,7 @@ end
 --- Measures how accuracy, negative log-likelihood, calibration and mutual information change with
 -- the severity of shifts.
 --     local report = bnn.shift.evaluate{
---       predict = function(x) return bnn.predict(model, x, {samples = 100, key = key}) end,
+--       predict = function(x) return bnn.predict(model, x, {num_samples = 100, key = key}) end,
 --       data = data.test, key = key:fold "shift", figures = "figures",
 --     }
 --     log:say(report:text())

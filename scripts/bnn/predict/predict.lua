@@ -4,14 +4,15 @@ local core = require "bnn.core"
 local describe = require "bnn.base.describe"
 local expect_model = require "bnn.params.expect_model"
 local fail = require "bnn.base.fail"
+local kinds = require "bnn.base.kinds"
 local lru_cache = require "bnn.base.lru_cache"
 local likelihoods = require "bnn.model.likelihood"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local trace_model = require "bnn.autodiff.trace_model"
 local refusal = require "bnn.base.refusal"
+local renamed = require "bnn.base.renamed"
 local shapes = require "bnn.base.shapes"
-local strings = require "bnn.base.strings"
 local pytree = require "bnn.params.pytree"
 
 local M = {}
@@ -22,8 +23,8 @@ local M = {}
 -- Programs that are kept for a model.
 local CHUNK, KEPT = 240, 16
 
--- With samples = "auto" the standard error is looked at whenever there are a multiple of so many; a
--- multiple of the networks that the runtime draws at once.
+-- With num_samples = "auto" the standard error is looked at whenever there are a multiple of so
+-- many; a multiple of the networks that the runtime draws at once.
 local LOOK = 16
 
 -- Probabilities need no scale: that a mean is known to 0.02; for 1000 samples at the most.
@@ -82,13 +83,13 @@ end
 local function start(program, source, call, opts)
   if not opts.sums then return core.prediction(program, source.x:size(1), opts.classes or false) end
   local ok, fault = opts.sums:check(table.unpack(call, 1, 6))
-  if not ok then fail("bnn.predict: continue: %s", fault) end
+  if not ok then fail("bnn.predict: previous: %s", fault) end
   return opts.sums:clone()
 end
 
 -- The running sums of f(params, batch, key) over sampled networks.
--- @param opts table: key=, samples= (a number, or "auto" with tolerance=, max_samples=), first=1,
---   chunk=, classes=, sums= (the samples so far)
+-- @param opts table: key=, num_samples= (a number, or "auto" with tolerance=, max_samples=),
+--   first=1, chunk=, classes=, sums= (the samples so far)
 local function run(model, what, source, f, opts)
   local name = what:gsub("%+$", "")
   local mu, logvar = expect_model.parameters_of(name, model)
@@ -102,7 +103,7 @@ local function run(model, what, source, f, opts)
     local ok, fault = sums:add(table.unpack(call, 1, 7))
     if not ok then refusal.assert_or_exit(nil, name .. ": " .. fault) end
   end
-  if opts.samples == "auto" then add_until_sure(sums, add, opts) else add(opts.samples) end
+  if opts.num_samples == "auto" then add_until_sure(sums, add, opts) else add(opts.num_samples) end
   return sums
 end
 
@@ -114,7 +115,7 @@ end
 -- @param opts table: key=
 -- @return list of k numbers
 function M.means(model, what, source, f, opts)
-  local mean = run(model, what, source, f, {key = opts.key, samples = 1}):moments()
+  local mean = run(model, what, source, f, {key = opts.key, num_samples = 1}):moments()
   return mean:mean(1):totable()
 end
 
@@ -128,16 +129,15 @@ end
 
 -- Raises unless a likelihood's function gave one tensor with a row for each of n examples.
 local function check_rows_of(value, name, output, n)
-  if pytree.leaf_kind(value) ~= "tensor" then
-    local what = type(output) == "table" and ("the network gives %d values"):format(#output)
-      or ("%s gives a %s"):format(name, type(value))
-    error(strings.message(
-      "bnn.predict: %s, and the likelihood is to make one tensor [n, ...] of its output: "
-      .. "%s = function(output) ... end", what, name), 0)
+  if not kinds.is_object(value, "tensor") then
+    local got = type(output) == "table" and ("%d values from the network"):format(#output)
+      or kinds.shown(value)
+    fail("bnn.predict: expected %s = function(output) ... end of the likelihood to give one tensor "
+      .. "[n, ...], got %s", name, got)
   end
   if value:dim() == 0 or value:size(1) ~= n then
-    error(strings.message("bnn.predict: %s is %s, wanted a row for each of %d examples",
-      name == "predict" and "the prediction" or name, shapes.text(value), n), 0)
+    fail("bnn.predict: %s: expected a row for each of %d examples, got %s", name, n,
+      shapes.text(value))
   end
   return value
 end
@@ -176,16 +176,19 @@ local function add_noise(result, variance)
   result.total_std = (result.std ^ 2 + variance):sqrt()
 end
 
+-- The old name of a field.
+renamed.functions(describe.as("prediction", {}), "prediction", {samples = "num_samples"})
+
 local function result_of(sums, likelihood, opts)
   local mean, std = sums:moments()
-  local result = {mean = mean, std = std, samples = sums:samples()}
+  local result = {mean = mean, std = std, num_samples = sums:samples()}
   if opts.classes then add_classes(result, sums) end
   if likelihood.variance then
     add_noise(result, sums:extra())
   elseif likelihood.sigma then
     add_noise(result, core.full(std:shape(), likelihood.sigma ^ 2))
   end
-  if opts.samples == "auto" then
+  if opts.num_samples == "auto" then
     result.standard_error = sums:standard_error()
     result.reached = result.standard_error <= opts.tolerance
   end
@@ -200,58 +203,62 @@ end
 local MOST = (1 << 31) - 1 -- samples, as the runtime counts them
 
 local OPTIONS = {
-  samples = {type = "number|string", min = 1, max = MOST},
+  num_samples = {type = "number|string", min = 1, max = MOST},
   key = {type = "key", required = true},
   train = {type = "boolean"},
   first = {type = "integer", min = 1, max = MOST},
   tolerance = {type = "number", above = 0},
   max_samples = {type = "integer", min = 2, max = MOST},
   chunk = {type = "integer", min = 1, max = MOST},
-  continue = "table",
+  previous = "table",
+  renamed = {samples = "num_samples", continue = "previous"},
 }
 
--- samples= and what goes with "auto", in place.
+-- num_samples= and what goes with "auto", in place.
 local function check_samples(opts, model)
-  local samples = opts.samples
+  local samples = opts.num_samples
   if samples ~= "auto" then
     for _, name in ipairs{"tolerance", "max_samples"} do
-      if opts[name] then fail('bnn.predict: %s goes with samples = "auto"', name) end
+      if opts[name] then
+        fail('bnn.predict: %s: expected num_samples = "auto" beside it, got %s', name,
+          kinds.show(samples))
+      end
     end
     if not samples then samples = (model.posterior or opts.train) and 100 or 1 end
-    opts.samples = math.tointeger(samples)
-    if opts.samples then return end
-    fail('bnn.predict: samples: expected an integer or "auto", got %s',
-      type(samples) == "string" and ("%q"):format(samples) or samples)
+    opts.num_samples = math.tointeger(samples)
+    if opts.num_samples then return end
+    fail('bnn.predict: num_samples: expected an integer or "auto", got %s', kinds.show(samples))
   end
   opts.max_samples = opts.max_samples or MAX_SAMPLES
   opts.tolerance = opts.tolerance or opts.classes and TOLERANCE
   if opts.tolerance then return end
   fail("bnn.predict: tolerance: expected the standard error of the mean that is small "
-    .. 'enough for samples = "auto", in the units of what is predicted')
+    .. 'enough for num_samples = "auto", in the units of what is predicted, got nothing')
 end
 
--- prediction -> what a call that goes on from it needs, {sums=, net=, likelihood=, train=, ...}.
+-- prediction -> what a call that adds to it needs, {sums=, net=, likelihood=, train=, ...}.
 local carried = setmetatable({}, {__mode = "k"})
 
--- Fills in what a call that continues another has from it, and refuses what would be of another.
-local function check_continued(opts, model)
-  local earlier = carried[opts.continue]
+-- Fills in what a call that adds to another has from it, and raises for what would be of another.
+local function check_previous(opts, model)
+  local earlier = carried[opts.previous]
   if not earlier then
-    fail("bnn.predict: continue is not what bnn.predict gave (nor is a copy of that)")
+    fail("bnn.predict: previous: expected what bnn.predict gave (no copy of that), got %s",
+      kinds.shown(opts.previous))
   end
+  local n = earlier.sums:samples()
   for _, name in ipairs{"net", "likelihood"} do
     if earlier[name] ~= model[name] then
-      fail("bnn.predict: continue: the model's %s is another than that of the %d samples so "
-        .. "far", name, earlier.sums:samples())
+      fail("bnn.predict: previous: expected the model's %s of the %d samples so far, got another",
+        name, n)
     end
   end
   for _, name in ipairs{"train", "first", "chunk"} do
     local was = earlier[name]
     if opts[name] == nil then opts[name] = was end
     if opts[name] ~= was then
-      fail("bnn.predict: continue: %s is %s, for the %d samples so far it is %s", name,
-        number.text(opts[name]), earlier.sums:samples(),
-        was == nil and "left out" or number.text(was))
+      fail("bnn.predict: previous: expected %s %s, as for the %d samples so far, got %s", name,
+        was == nil and "left out" or number.text(was), n, number.text(opts[name]))
     end
   end
   opts.sums = earlier.sums
@@ -260,7 +267,7 @@ end
 --- Predicts: mean and deviation over networks drawn from the posterior, in constant memory.
 -- Sample s has the weights of key:fold(s) and the noise (dropout with train = true, a network that
 -- draws) of key:fold("noise"):fold(s), as in a step. So the first S samples are the same however
--- many follow, and in however many calls (`continue`).
+-- many follow, and in however many calls (`previous`).
 --
 -- Rows go through the networks 240 at a time, or all of fewer. A set in parts that begin with rows
 -- 1, 241, 481, ... gives the bits of the whole if chunk = 240 fills up parts of less than 240 rows.
@@ -269,17 +276,17 @@ end
 -- @param model an objective, or a table {net=, posterior= or params=, likelihood=}
 -- @param x tensor [n, ...] or part of a data set; uint8 images are divided by 255
 -- @param opts table:
---   samples     how many networks, 100 (1 without a posterior); or "auto": until the standard error
---               of every mean over networks, sd / sqrt(samples) with ddof 1, is at most tolerance,
---               looked at every 16 samples
+--   num_samples how many networks, 100 (1 without a posterior); or "auto": until the standard error
+--               of every mean over networks, sd / sqrt(num_samples) with ddof 1, is at most
+--               tolerance, looked at every 16 samples
 --   tolerance   of "auto", 0.02 for classes; must be given for other predictions
 --   max_samples of "auto", 1000: the most in all
 --   key         the draws' key; required
 --   train       true keeps dropout on; default false
 --   first       the first sample's number, 1
 --   chunk       rows at a time; best a multiple of 16
---   continue    what an earlier call with this model, x and key gave: adds `samples` more to its
---               own. It stays as it is. A prediction holds its running sums for this while it
+--   previous    what an earlier call with this model, x and key gave: adds num_samples more to
+--               its own. It stays as it is. A prediction holds its running sums for this while it
 --               lives, 7 times the memory of its mean
 -- @return table of tensors:
 --   mean, std   [n, w] over samples of what the likelihood predicts (probabilities, means); std is
@@ -293,9 +300,9 @@ end
 --   variation_ratio [n], of classes: 1 - the largest share of samples that agree on their class
 --   noise_std, total_std [n, w], of a Gaussian likelihood: the root of the mean variance of the
 --               noise (aleatoric); of both
---   and numbers: samples, how many there are; with "auto" standard_error, the largest, and reached,
---   whether it is within the tolerance (never if a prediction is not a number, which ends it)
--- Raises if the model lacks a network or a likelihood, or `continue` is of another call.
+--   and numbers: num_samples, how many there are; with "auto" standard_error, the largest, and
+--   reached, whether it is within the tolerance (never if a prediction is not a number)
+-- Raises if the model lacks a network or a likelihood, or `previous` is of another call.
 function M.predict(model, x, opts)
   opts = options.check("bnn.predict", opts, OPTIONS)
   check_model("bnn.predict", model)
@@ -304,7 +311,7 @@ function M.predict(model, x, opts)
   x = rows
   local likelihood = likelihoods.resolve(model.likelihood)
   opts.classes = likelihood.classes and not likelihood.variance or false
-  if opts.continue then check_continued(opts, model) end
+  if opts.previous then check_previous(opts, model) end
   check_samples(opts, model)
   local what = "predict" .. (opts.train and "+" or "")
   local sums = run(model, what, {x = x}, predicted(model, likelihood, opts.train), opts)
@@ -320,11 +327,12 @@ end
 -- many as asked, averaged in log space: a bound on the log of the mean).
 -- @param model as for predict
 -- @param data part of a data set: x, y
--- @param opts table: key=, samples=1
+-- @param opts table: key=, num_samples=1
 function M.log_likelihood(model, data, opts)
   opts = options.check("bnn.log_likelihood", opts, {
     key = {type = "key", required = true},
-    samples = {type = "integer", min = 1, default = 1},
+    num_samples = {type = "integer", min = 1, default = 1},
+    renamed = {samples = "num_samples"},
   })
   check_model("bnn.log_likelihood", model)
   expect_model.data("bnn.log_likelihood: data", data)

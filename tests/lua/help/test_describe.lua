@@ -10,7 +10,7 @@ local objective = bnn.elbo{
   net = net, posterior = bnn.posterior.meanfield(params), temperature = 1,
   likelihood = bnn.likelihood.gaussian{sigma = 3}, data_size = data.train.size,
 }
-local prediction = bnn.predict(objective, data.test.x, {samples = 2, key = key})
+local prediction = bnn.predict(objective, data.test.x, {num_samples = 2, key = key})
 
 TestLines = {}
 
@@ -24,7 +24,7 @@ function TestLines.test_nothing_prints_as_an_address()
     {params, "parameters: 2 in 2 tensors"}, {objective.posterior, "mean-field posterior over 2"},
     {objective, "elbo{"}, {objective.likelihood, "likelihood: name = \"gaussian\", sigma = 3"},
     {bnn.optim.adam(), "adam{"}, {bnn.optim.adam():init(objective), "after 0 steps"},
-    {prediction, "prediction: mean = f32 [1000, 1], "}, {prediction, "samples = 2, std = f32"},
+    {prediction, "prediction: mean = f32 [1000, 1], "}, {prediction, "num_samples = 2, std = f32"},
     {bnn.grad(f), "gradient of function at tests/lua/help/test_describe.lua:19"},
     {bnn.value_and_grad(f), "value and gradient of function at "}, {bnn.log.memory(), "log"},
   } do
@@ -54,7 +54,7 @@ function TestTables.test_results_go_through_grad_and_into_files()
   assert(bnn.checkpoint.save(path, {params = params, extras = {p = prediction}}))
   local back = assert(bnn.checkpoint.load(path))
   lu.assertStrContains(tostring(back), "checkpoint: extras = table, params = {parameters: 2")
-  lu.assertEquals(back.extras.p.samples, 2)
+  lu.assertEquals(back.extras.p.num_samples, 2)
   assert(bnn.checkpoint.save(path, back))
   os.remove(path)
 end

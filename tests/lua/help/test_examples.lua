@@ -50,7 +50,7 @@ function short.train(opts)
   return real.train(copy(opts, {steps = 2, batch_size = 16, log = opts.log or function() end}))
 end
 function short.predict(model, x, opts)
-  return real.predict(model, x, copy(opts, {samples = 2}))
+  return real.predict(model, x, copy(opts, {num_samples = 2}))
 end
 short.data = setmetatable({load = function() return data end}, {__index = real.data})
 short.vmap = real.vmap
@@ -66,7 +66,7 @@ local function environment()
   local objective = objective_of(net)
   local q = objective.posterior
   local model = {net = net, posterior = q, likelihood = "categorical"}
-  local x, y, o = data.test.x, data.test.y, {samples = 2, key = key}
+  local x, y, o = data.test.x, data.test.y, {num_samples = 2, key = key}
   local p = real.predict(model, x, o)
   local scores = {0.1, 0.4, 0.35, 0.8}
   local env = setmetatable({
@@ -120,7 +120,7 @@ local function make_files()
   real.train{objective = made, optimizer = real.optim.adam{}, data = data.train, steps = 2,
              batch_size = 16, key = key, log = function() end,
              checkpoint = {path = "night", every = 1}}
-  real.calibration.keep("night", {validation = data.test, key = key, samples = 2})
+  real.calibration.keep("night", {validation = data.test, key = key, num_samples = 2})
   os.execute "mkdir -p runs/mnist && cp night/*2.safetensors mnist.safetensors"
   for _, folder in ipairs{"runs/mnist", "night"} do
     os.execute(("cp mnist.safetensors %s/best.safetensors"):format(folder))

@@ -266,7 +266,7 @@ local function objects()
   local part, net = bnn.data.from_tensors{x = x, y = y}, bnn.nn.mlp{2}
   local q = bnn.posterior.meanfield(net:init(key, x))
   local objective = bnn.elbo{net = net, posterior = q, temperature = 1, data_size = 6}
-  local function predict(some) return bnn.predict(objective, some, {samples = 2, key = key}) end
+  local function predict(some) return bnn.predict(objective, some, {num_samples = 2, key = key}) end
   local path = os.tmpname()
   assert(bnn.safetensors.save(path, {x = x}))
   local images = bnn.data.from_tensors{x = bnn.zeros(6, 1, 2), y = y}

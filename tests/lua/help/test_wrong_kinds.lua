@@ -39,7 +39,7 @@ local CALLS = {
   {"bnn.predict: model.net", function(v)
     bnn.predict({net = v, params = params, likelihood = "categorical"}, x, opts)
   end, "a layer", "a net"},
-  {"bnn.predict: x", function(v) bnn.predict(o, v, {key = key, samples = 2}) end, "a tensor",
+  {"bnn.predict: x", function(v) bnn.predict(o, v, {key = key, num_samples = 2}) end, "a tensor",
    "a part of a data set"},
   {"bnn.log_likelihood: model", function(v) bnn.log_likelihood(v, part, opts) end, "an objective"},
   {"bnn.log_likelihood: data", function(v) bnn.log_likelihood(o, v, opts) end,
@@ -224,7 +224,7 @@ end
 
 -- A tensor of no numbers came of them, and sum(prediction) was 0.
 function TestKinds.test_tables_by_name_are_no_lists_of_no_numbers()
-  local prediction = bnn.predict(o, x, {key = key, samples = 2})
+  local prediction = bnn.predict(o, x, {key = key, num_samples = 2})
   for _, value in ipairs{{a = 1}, {[2] = 1}, {{}, {a = 1}}, params, q, net, part, prediction} do
     for _, f in ipairs{bnn.tensor, bnn.sum, bnn.log, function(v) return x + v end} do
       lu.assertFalse((pcall(f, value)))

@@ -48,7 +48,7 @@ TestValue = {}
 
 function TestValue.test_the_loss_is_that_of_a_network_drawn_with_the_steps_key()
   for samples = 1, 3 do
-    local objective = elbo{samples = samples}
+    local objective = elbo{num_samples = samples}
     local want = 0
     for s = 1, samples do
       local w = objective.posterior:sample(key:fold("eps"):fold(s))
@@ -167,12 +167,12 @@ end
 TestStep = {}
 
 function TestStep.test_same_key_same_bits()
-  local a, _, losses = run(elbo{samples = 2}, 5)
+  local a, _, losses = run(elbo{num_samples = 2}, 5)
   bnn.randn(bnn.key(1), 100)
-  local b, _, again = run(elbo{samples = 2}, 5)
+  local b, _, again = run(elbo{num_samples = 2}, 5)
   assert_same_posterior(a, b)
   lu.assertEquals(losses, again)
-  lu.assertFalse(bits.same(a.posterior.mu, run(elbo{samples = 3}, 5).posterior.mu))
+  lu.assertFalse(bits.same(a.posterior.mu, run(elbo{num_samples = 3}, 5).posterior.mu))
 end
 
 function TestStep.test_a_batch_of_a_data_set_gives_the_bits_of_its_tensors()
@@ -340,7 +340,7 @@ function TestLikelihoods.test_poisson_is_the_probability_of_counts()
   end
   local figures = objective:evaluate({x = x, y = t}, {key = key})
   lu.assertAlmostEquals(figures.log_likelihood, log_p, 1e-4)
-  local rates = bnn.predict(objective, x, {samples = 1, key = key}).mean
+  local rates = bnn.predict(objective, x, {num_samples = 1, key = key}).mean
   lu.assertAlmostEquals((rates - log_rate:exp()):abs():max():item(), 0, 1e-5)
   local state = bnn.optim.adam{}:init(objective)
   lu.assertNotNil(objective:step(state, {x = x, y = t}, key))
@@ -391,7 +391,7 @@ function TestLikelihoods.test_a_changed_objective_is_recorded_again()
   bits.assert_same(moved(function() end), plain)
   bits.assert_differ(moved(function(o) o.prior = 0.1 end), plain)
   bits.assert_differ(moved(function(o) o.kl = "leading" end), plain)
-  bits.assert_differ(moved(function(o) o.samples = 2 end), plain)
+  bits.assert_differ(moved(function(o) o.num_samples = 2 end), plain)
 end
 
 function TestLikelihoods.test_a_batch_that_is_none_is_named()
@@ -486,7 +486,7 @@ function TestMaking.test_refusals()
     {"net: expected a network with apply", {net = {}, posterior = q}},
     {"did you mean 'likelihood'", {net = net, posterior = q, likelyhood = "categorical"}},
     {"one of sum, leading", {net = net, posterior = q, kl = "mean"}},
-    {"samples: expected at least 1", {net = net, posterior = q, samples = 0}},
+    {"num_samples: expected at least 1", {net = net, posterior = q, num_samples = 0}},
     {"prior: expected more than 0", {net = net, posterior = q, prior = 0}},
     {"data_size: expected", {net = net, posterior = q, data_size = 0}},
     {"a number or a function of the step", {net = net, posterior = q, beta = "warm"}},
@@ -506,7 +506,7 @@ end
 
 function TestMaking.test_text_says_what_it_is()
   lu.assertEquals(tostring(elbo{beta = 0.5, kl = "leading"}),
-    "elbo{beta=0.5, kl=leading, prior=1, samples=1, likelihood=categorical, 83 parameters}")
+    "elbo{beta=0.5, kl=leading, prior=1, num_samples=1, likelihood=categorical, 83 parameters}")
   lu.assertStrContains(tostring(elbo{temperature = function() return 1 end}),
     "temperature=schedule")
 end

@@ -59,7 +59,7 @@ local function none() return 0 end
 local cases = {
   {name = "a given prior", opts = {beta = 0.3, prior = 0.5},
    random = function(_, mu, v) return 0.3 * kl(mu, v, 0.5) end},
-  {name = "three samples", opts = {beta = 0.3, samples = 3},
+  {name = "three samples", opts = {beta = 0.3, num_samples = 3},
    random = function(_, mu, v) return 0.3 * kl(mu, v, 1) end},
   {name = "a beta for each layer", opts = {beta = {["mlp/linear_1"] = 0.5, default = 0.1}},
    random = function(_, mu, v, path)
@@ -84,7 +84,7 @@ local cases = {
    random = function(_, mu, v) return 0.3 / mu:size(1) * kl(mu, v, 1) end},
   {name = "a density", opts = {beta = 0.2, prior = laplace},
    random = function(w, mu, v) return 0.2 * density_kl(laplace)(w, mu, v) end},
-  {name = "a mixture, two samples", opts = {beta = 0.2, prior = mixture, samples = 2},
+  {name = "a mixture, two samples", opts = {beta = 0.2, prior = mixture, num_samples = 2},
    random = function(w, mu, v) return 0.2 * density_kl(mixture)(w, mu, v) end},
   {name = "a density for one layer", opts = {
      beta = {["mlp/linear_0/w"] = 0.4, default = 0.1},
@@ -96,7 +96,7 @@ local cases = {
   {name = "a Bayesian last layer", only = LAST, opts = {beta = 0.3},
    random = function(_, mu, v) return 0.3 * kl(mu, v, 1) end},
   {name = "a Bayesian last layer, weight decay, two samples", only = LAST,
-   opts = {beta = 0.3, weight_decay = {["mlp/linear_0/w"] = 0.2, default = 0.05}, samples = 2},
+   opts = {beta = 0.3, weight_decay = {["mlp/linear_0/w"] = 0.2, default = 0.05}, num_samples = 2},
    random = function(_, mu, v) return 0.3 * kl(mu, v, 1) end,
    point = function(w, path) return (path:find "/w" and 0.1 or 0.025) * sum_of_squares(w) end},
   {name = "a Bayesian last layer with a density", only = LAST, opts = {beta = 0.3, prior = laplace},
@@ -167,7 +167,7 @@ function TestGradients.test_a_step_follows_the_objective_written_out_over_ops()
     local objective = objective_of(case)
     local dmu, dlogvar = objective:gradient(batch, key)
     local q = objective.posterior
-    local f = written_out(case, q, case.opts.samples or 1)
+    local f = written_out(case, q, case.opts.num_samples or 1)
     local mu = plain(q and q.mu or objective.params)
     local logvar = q and plain(q.logvar)
     local want = bnn.grad(f, 1)(mu, logvar)
@@ -285,7 +285,7 @@ function TestPartial.test_training_moves_points_and_posterior()
             batch_size = 24, key = key}
   bits.assert_differ(q.mu["mlp/linear_0/w"], before.mu["mlp/linear_0/w"])
   bits.assert_differ(q.logvar["mlp/linear_1/w"], before.logvar["mlp/linear_1/w"])
-  local prediction = bnn.predict(objective, x, {samples = 20, key = key})
+  local prediction = bnn.predict(objective, x, {num_samples = 20, key = key})
   lu.assertTrue(bnn.metrics.accuracy(prediction, y) > 0.7)
   lu.assertTrue(prediction.std:min():item() > 0)
   lu.assertEquals(#objective:audit_rows(), 2)
@@ -297,7 +297,8 @@ function TestPriors.test_the_kl_from_a_density_is_an_estimate_of_the_kl()
   local q = posterior()
   local function gaussian(w) return bnn.gaussian_log_prob(w, 0, 0.5) end
   -- 400 draws of 83 weights: the terms scatter by some mu sigma / s^2 = 0.4, so by 0.2 in all
-  lu.assertAlmostEquals(q:kl{prior = gaussian, key = key, samples = 400}, q:kl{prior = 0.5}, 0.8)
+  lu.assertAlmostEquals(q:kl{prior = gaussian, key = key, num_samples = 400},
+    q:kl{prior = 0.5}, 0.8)
   raises("posterior:kl: key: expected a key", q.kl, q, {prior = gaussian})
 end
 
@@ -393,7 +394,7 @@ function TestNoise.test_the_network_may_give_the_noise()
     bnn.train{objective = objective, optimizer = bnn.optim.adam{lr = 0.02}, data = part,
               steps = 300, batch_size = N, key = key}
     lu.assertTrue(objective:evaluate(part, {key = key}).log_likelihood > before + 0.5)
-    local prediction = bnn.predict(objective, x, {samples = 30, key = key})
+    local prediction = bnn.predict(objective, x, {num_samples = 30, key = key})
     lu.assertEquals(prediction.mean:shape(), {N, 2})
     local sum = prediction.std ^ 2 + prediction.noise_std ^ 2
     assert_near(prediction.total_std ^ 2, sum, 1e-5, "law")
@@ -472,11 +473,11 @@ end
 function TestMaking.test_what_it_is_is_printed()
   local function text(case, more) return tostring(objective_of(case, more)) end
   lu.assertEquals(text(cases[3]),
-    "elbo{beta=by path, kl=sum, prior=1, samples=1, likelihood=categorical, 83 parameters}")
+    "elbo{beta=by path, kl=sum, prior=1, num_samples=1, likelihood=categorical, 83 parameters}")
   lu.assertEquals(text(cases[8]),
-    "elbo{beta=0.2, kl=sum, prior=density, samples=1, likelihood=categorical, 83 parameters}")
+    "elbo{beta=0.2, kl=sum, prior=density, num_samples=1, likelihood=categorical, 83 parameters}")
   lu.assertEquals(text{points = true, opts = {weight_decay = 0.2}},
-    "objective{weight_decay=0.2, samples=1, likelihood=categorical, 83 parameters}")
+    "objective{weight_decay=0.2, num_samples=1, likelihood=categorical, 83 parameters}")
 end
 
 function TestMaking.test_predict_wants_a_net()
@@ -620,10 +621,10 @@ end
 function TestFigures.test_a_prediction_is_one_tensor()
   local two = bnn.transform(function(input) return input, input end)
   local model = {net = two, params = two:init(key, x), likelihood = {log_prob = function() end}}
-  raises("the network gives 2 values, and the likelihood is to make one tensor", bnn.predict, model,
+  raises("to give one tensor [n, ...], got 2 values from the network", bnn.predict, model,
     x, {key = key})
   model.likelihood.predict = function(output) return output[1]:sum() end
-  raises("the prediction is [], wanted a row for each of 48 examples", bnn.predict, model, x,
+  raises("predict: expected a row for each of 48 examples, got []", bnn.predict, model, x,
     {key = key})
 end
 

@@ -48,7 +48,7 @@ end
 
 local function accuracy(objective, p)
   p = p or part
-  return bnn.metrics.accuracy(bnn.predict(objective, p, {samples = 4, key = key}), p.y)
+  return bnn.metrics.accuracy(bnn.predict(objective, p, {num_samples = 4, key = key}), p.y)
 end
 
 -- ---- the layer ----
@@ -125,7 +125,7 @@ function TestTypes.test_init_steps_and_predictions_see_one_type()
     train(o, p, 2)
     o:evaluate(p, {key = key})
     o:value({x = p.x, y = p.y}, key)
-    bnn.predict(o, p, {samples = 2, key = key})
+    bnn.predict(o, p, {num_samples = 2, key = key})
     bnn.log_likelihood(o, p, {key = key})
     bnn.compile(function(q, x) return net:apply(q, x) end)(params, p.x)
     bnn.grad(function(q, x) return net:apply(q, x):sum() end)(params, p.x)
@@ -282,7 +282,7 @@ function TestCheckpoint.test_a_checkpoint_opens_and_predicts_the_same()
   local model = assert(bnn.checkpoint.open(path))
   os.remove(path)
   lu.assertEquals(tostring(model.net), tostring(o.net))
-  local opts = {samples = 3, key = key}
+  local opts = {num_samples = 3, key = key}
   bits.assert_same(bnn.predict(model, part, opts).mean, bnn.predict(o, part, opts).mean)
 end
 

@@ -53,13 +53,13 @@ local function trained(check)
 end
 
 local function keep(path, opts)
-  local all = {validation = validation, key = key, samples = 20}
+  local all = {validation = validation, key = key, num_samples = 20}
   for name, value in pairs(opts or {}) do all[name] = value end
   return calibration.keep(path, all)
 end
 
 local function fit_of(model, opts)
-  local prediction = bnn.predict(model, validation, {samples = 20, key = key})
+  local prediction = bnn.predict(model, validation, {num_samples = 20, key = key})
   local all = {prediction = prediction, labels = validation.y}
   for name, value in pairs(opts or {}) do all[name] = value end
   return calibration.fit(all)
@@ -111,7 +111,7 @@ function TestKept.test_a_prediction_of_the_opened_model_is_calibrated()
   trained{}
   keep(folder)
   local model = assert(checkpoint.open(folder))
-  local prediction = bnn.predict(model, validation, {samples = 20, key = key})
+  local prediction = bnn.predict(model, validation, {num_samples = 20, key = key})
   local p = calibration.apply(model.extras.calibration, prediction)
   lu.assertAlmostEquals(bnn.metrics.nll(p, validation.y), model.extras.calibration.nll, 1e-6)
   lu.assertEquals(p.abstains:sum():item(), 3) -- one in a hundred

@@ -40,17 +40,17 @@ TestPredict = {}
 
 function TestPredict.test_mean_and_std_are_those_of_a_loop_over_samples()
   for _, samples in ipairs{1, 2, 30} do
-    local p = bnn.predict(model, x, {samples = samples, key = key})
+    local p = bnn.predict(model, x, {num_samples = samples, key = key})
     local mean, std = by_loop(softmax, 1, samples)
     lu.assertEquals({p.mean:shape(), p.std:shape()}, {{37, 4}, {37, 4}})
     lu.assertTrue(distance(p.mean, mean) < 1e-6, samples)
     lu.assertTrue(distance(p.std, std) < 2e-6, samples)
   end
-  lu.assertEquals(bnn.predict(model, x, {samples = 1, key = key}).std:abs():max():item(), 0)
+  lu.assertEquals(bnn.predict(model, x, {num_samples = 1, key = key}).std:abs():max():item(), 0)
 end
 
 function TestPredict.test_classes_count_from_0_with_their_probability_and_std()
-  local p = bnn.predict(model, x, {samples = 20, key = key})
+  local p = bnn.predict(model, x, {num_samples = 20, key = key})
   lu.assertEquals({p.class:dtype(), p.class:shape(), p.class_std:shape()}, {"i32", {37}, {37}})
   local seen = {}
   for i = 1, 37 do
@@ -64,7 +64,7 @@ function TestPredict.test_classes_count_from_0_with_their_probability_and_std()
 end
 
 function TestPredict.test_entropy_is_that_of_the_mean_in_nats()
-  local p = bnn.predict(model, x, {samples = 20, key = key})
+  local p = bnn.predict(model, x, {num_samples = 20, key = key})
   lu.assertTrue(distance(p.entropy, -(p.mean * p.mean:log()):sum(2)) < 1e-6)
   local sure = {likelihood = "categorical", params = bnn.nn.linear(3):init(key, bnn.zeros(1, 3)),
                 net = bnn.transform(function(y) return bnn.nn.linear(3)(y) * 0 + y end)}
@@ -119,8 +119,9 @@ end
 
 function TestPredict.test_scores_of_classes_are_those_of_a_plain_loop()
   for _, samples in ipairs{1, 2, 30} do
-    local p, all = bnn.predict(model, x, {samples = samples, key = key}), logits_of_samples(samples)
-    lu.assertEquals(p.samples, samples)
+    local p = bnn.predict(model, x, {num_samples = samples, key = key})
+    local all = logits_of_samples(samples)
+    lu.assertEquals(p.num_samples, samples)
     for i = 1, 37 do
       for name, want in pairs(scores_by_loop(all, i)) do
         lu.assertEquals(p[name]:shape(), {37})
@@ -138,7 +139,7 @@ function TestPredict.test_scores_of_a_worked_example()
   local params = switch:init(key, bnn.ones(1, 1))
   core.overwrite(params.flat, bnn.tensor{1, 0, 0, 0})
   local m = {net = switch, params = params, likelihood = "categorical"}
-  local p = bnn.predict(m, bnn.full({1, 1}, 40), {samples = 200, key = key, train = true})
+  local p = bnn.predict(m, bnn.full({1, 1}, 40), {num_samples = 200, key = key, train = true})
   local kept = 2 * p.mean[1][1] - 1
   lu.assertTrue(kept > 0.35 and kept < 0.65) -- 1/2 +- 4 sqrt(1/4/200)
   lu.assertAlmostEquals(p.expected_entropy[1], (1 - kept) * math.log(2), 1e-6)
@@ -150,7 +151,7 @@ end
 
 function TestPredict.test_one_network_knows_of_no_disagreement()
   local plain = {net = net, params = posterior:mean(), likelihood = "categorical"}
-  local p = bnn.predict(plain, x, {key = key, samples = 5})
+  local p = bnn.predict(plain, x, {key = key, num_samples = 5})
   lu.assertEquals(p.mutual_information:abs():max():item(), 0)
   lu.assertEquals(p.variation_ratio:abs():max():item(), 0)
   bits.assert_same(p.entropy, p.expected_entropy)
@@ -158,7 +159,7 @@ end
 
 function TestPredict.test_a_nan_in_a_row_shows_in_all_that_is_said_of_it()
   local holed = holed_rows()
-  local p = bnn.predict(model, holed, {samples = 3, key = key})
+  local p = bnn.predict(model, holed, {num_samples = 3, key = key})
   local names = {"probability", "class_std", "entropy", "expected_entropy", "mutual_information",
                  "variation_ratio", "energy"}
   for _, name in ipairs(names) do
@@ -167,12 +168,12 @@ function TestPredict.test_a_nan_in_a_row_shows_in_all_that_is_said_of_it()
 end
 
 function TestPredict.test_is_a_function_of_the_key()
-  local a = bnn.predict(model, x, {samples = 5, key = key})
+  local a = bnn.predict(model, x, {num_samples = 5, key = key})
   bnn.randn(bnn.key(1), 100)
-  local b = bnn.predict(model, x, {samples = 5, key = key})
+  local b = bnn.predict(model, x, {num_samples = 5, key = key})
   bits.assert_same(a.mean, b.mean)
   bits.assert_same(a.std, b.std)
-  bits.assert_differ(a.mean, bnn.predict(model, x, {samples = 5, key = key:fold(1)}).mean)
+  bits.assert_differ(a.mean, bnn.predict(model, x, {num_samples = 5, key = key:fold(1)}).mean)
 end
 
 function TestPredict.test_threads_and_the_other_rows_do_not_show()
@@ -181,19 +182,20 @@ function TestPredict.test_threads_and_the_other_rows_do_not_show()
   local whole
   for threads = 1, 3 do
     bnn.threads(threads)
-    local p = bnn.predict(model, many, {samples = 7, key = key})
+    local p = bnn.predict(model, many, {num_samples = 7, key = key})
     whole = whole or p
     bits.assert_same(p.mean, whole.mean, threads .. " threads")
     bits.assert_same(p.std, whole.std, threads .. " threads")
   end
   bnn.threads(before)
   for _, n in ipairs{1, 239} do -- products of fewer rows than a chunk
-    local some = bnn.predict(model, many:narrow(1, 1, n), {samples = 7, key = key})
+    local some = bnn.predict(model, many:narrow(1, 1, n), {num_samples = 7, key = key})
     lu.assertEquals(some.mean:shape(), {n, 4})
     lu.assertTrue(distance(some.mean, whole.mean:narrow(1, 1, n)) < 1e-6, n)
     lu.assertTrue(distance(some.std, whole.std:narrow(1, 1, n)) < 1e-6, n)
   end
-  lu.assertEquals(bnn.predict(model, many:narrow(1, 1, 0), {samples = 7, key = key}).mean:shape(),
+  local none = bnn.predict(model, many:narrow(1, 1, 0), {num_samples = 7, key = key})
+  lu.assertEquals(none.mean:shape(),
     {0, 4})
 end
 
@@ -211,10 +213,10 @@ local function for_each_part(parts, check)
     local mlp = bnn.nn.mlp{table.unpack(sizes, 2)}
     local q = bnn.posterior.meanfield(mlp:init(key, many), {logvar = -4})
     local m = {net = mlp, posterior = q, likelihood = "categorical"}
-    local whole = bnn.predict(m, many, {samples = 2, key = key})
+    local whole = bnn.predict(m, many, {num_samples = 2, key = key})
     for _, part in ipairs(parts) do
       local some = bnn.predict(m, many:narrow(1, part[1], part[2]),
-        {samples = 2, key = key, chunk = part[3]})
+        {num_samples = 2, key = key, chunk = part[3]})
       for _, name in ipairs(tensors_of(some)) do
         check(some[name], whole[name]:narrow(1, part[1], part[2]),
           ("%s of %d rows from %d of %s"):format(name, part[2], part[1], table.concat(sizes, "-")))
@@ -243,16 +245,23 @@ function TestPredict.test_a_set_in_any_parts_gives_the_same_numbers()
 end
 
 function TestPredict.test_in_parts_with_first()
-  local all = bnn.predict(model, x, {samples = 12, key = key})
-  local a = bnn.predict(model, x, {samples = 4, key = key})
-  local b = bnn.predict(model, x, {samples = 8, key = key, first = 5})
+  local all = bnn.predict(model, x, {num_samples = 12, key = key})
+  local a = bnn.predict(model, x, {num_samples = 4, key = key})
+  local b = bnn.predict(model, x, {num_samples = 8, key = key, first = 5})
   lu.assertTrue(distance(b.mean, (by_loop(softmax, 5, 12))) < 1e-6)
   lu.assertTrue(distance(all.mean, a.mean / 3 + b.mean * (2 / 3)) < 1e-6)
 end
 
+function TestPredict.test_old_names_say_the_new_ones()
+  raises("bnn.predict: samples is now num_samples", bnn.predict, model, x, {samples = 1, key = key})
+  raises("bnn.predict: continue is now previous", bnn.predict, model, x, {continue = {}, key = key})
+  local p = bnn.predict(model, x, {num_samples = 1, key = key})
+  raises("samples is now", function() return p.samples end)
+end
+
 function TestPredict.test_100_samples_by_default_and_1_without_a_posterior()
   bits.assert_same(bnn.predict(model, x, {key = key}).mean,
-    bnn.predict(model, x, {key = key, samples = 100}).mean)
+    bnn.predict(model, x, {key = key, num_samples = 100}).mean)
   local plain = {net = net, params = posterior:mean(), likelihood = "categorical"}
   local p = bnn.predict(plain, x, {key = key})
   lu.assertTrue(distance(p.mean, softmax(net:apply(posterior.mu, x))) < 1e-6)
@@ -261,36 +270,38 @@ function TestPredict.test_100_samples_by_default_and_1_without_a_posterior()
 end
 
 function TestPredict.test_parts_of_data_sets_and_uint8_images()
-  bits.assert_same(bnn.predict(model, bnn.data.from_tensors{x = x}, {samples = 3, key = key}).mean,
-    bnn.predict(model, x, {samples = 3, key = key}).mean)
+  local part = bnn.data.from_tensors{x = x}
+  bits.assert_same(bnn.predict(model, part, {num_samples = 3, key = key}).mean,
+    bnn.predict(model, x, {num_samples = 3, key = key}).mean)
   local image = bnn.tensor({{0, 255, 3, 4, 5, 6}, {1, 2, 3, 4, 5, 200}}, "u8")
-  bits.assert_same(bnn.predict(model, image, {samples = 3, key = key}).mean,
-    bnn.predict(model, image:real() / 255, {samples = 3, key = key}).mean)
+  bits.assert_same(bnn.predict(model, image, {num_samples = 3, key = key}).mean,
+    bnn.predict(model, image:real() / 255, {num_samples = 3, key = key}).mean)
 end
 
 function TestPredict.test_views_are_inputs()
   local wide = bnn.randn(key:fold "wide", 6, 37)
-  local p = bnn.predict(model, wide:t(), {samples = 3, key = key})
-  bits.assert_same(p.mean, bnn.predict(model, wide:t():contiguous(), {samples = 3, key = key}).mean)
+  local p = bnn.predict(model, wide:t(), {num_samples = 3, key = key})
+  bits.assert_same(p.mean,
+    bnn.predict(model, wide:t():contiguous(), {num_samples = 3, key = key}).mean)
 end
 
 function TestPredict.test_training_goes_on_behind_an_objective()
   local objective = bnn.elbo{net = net, posterior = posterior:clone(), beta = 0.01}
-  local before = bnn.predict(objective, x, {samples = 3, key = key})
-  bits.assert_same(before.mean, bnn.predict(model, x, {samples = 3, key = key}).mean)
+  local before = bnn.predict(objective, x, {num_samples = 3, key = key})
+  bits.assert_same(before.mean, bnn.predict(model, x, {num_samples = 3, key = key}).mean)
   local state = bnn.optim.adam{lr = 0.1}:init(objective)
   objective:step(state, {x = x, y = bnn.zeros({37}, "i32")}, key)
-  bits.assert_differ(before.mean, bnn.predict(objective, x, {samples = 3, key = key}).mean)
+  bits.assert_differ(before.mean, bnn.predict(objective, x, {num_samples = 3, key = key}).mean)
 end
 
 function TestPredict.test_a_model_that_changes_is_seen()
   local m = {net = net, posterior = posterior, likelihood = "categorical"}
-  bnn.predict(m, x, {samples = 3, key = key})
+  bnn.predict(m, x, {num_samples = 3, key = key})
   m.likelihood = "bernoulli"
-  local p = bnn.predict(m, x, {samples = 3, key = key})
+  local p = bnn.predict(m, x, {num_samples = 3, key = key})
   lu.assertTrue(distance(p.mean, (by_loop(function(y) return y:sigmoid() end, 1, 3))) < 1e-6)
   m.net = bnn.nn.mlp{8, 4, activation = "tanh"}
-  bits.assert_differ(p.mean, bnn.predict(m, x, {samples = 3, key = key}).mean)
+  bits.assert_differ(p.mean, bnn.predict(m, x, {num_samples = 3, key = key}).mean)
 end
 
 -- Noise is folded as in a step, key:fold("noise"):fold(s); weights stay those of key:fold(s).
@@ -300,7 +311,7 @@ function TestPredict.test_noise_is_that_of_apply_with_the_key_of_its_sample()
   local q = bnn.posterior.meanfield(points, {logvar = -3})
   for s = 1, 3 do
     local noise = {key = key:fold("noise"):fold(s), train = true}
-    local opts = {key = key, samples = 1, first = s, train = true}
+    local opts = {key = key, num_samples = 1, first = s, train = true}
     local one = bnn.predict({net = dropout, params = points, likelihood = "categorical"}, x, opts)
     bits.assert_same(one.mean, dropout:apply(points, x, noise):softmax(-1))
     one = bnn.predict({net = dropout, posterior = q, likelihood = "categorical"}, x, opts)
@@ -311,10 +322,10 @@ end
 function TestPredict.test_dropout_can_stay_on()
   local noisy = bnn.nn.sequential{bnn.nn.dropout(0.5), bnn.nn.linear(4)}
   local m = {net = noisy, params = noisy:init(key, x), likelihood = "categorical"}
-  lu.assertEquals(bnn.predict(m, x, {key = key, samples = 20}).std:max():item(), 0)
-  local p = bnn.predict(m, x, {key = key, samples = 20, train = true})
+  lu.assertEquals(bnn.predict(m, x, {key = key, num_samples = 20}).std:max():item(), 0)
+  local p = bnn.predict(m, x, {key = key, num_samples = 20, train = true})
   lu.assertTrue(p.std:max():item() > 0.01)
-  bits.assert_same(p.mean, bnn.predict(m, x, {key = key, samples = 20, train = true}).mean)
+  bits.assert_same(p.mean, bnn.predict(m, x, {key = key, num_samples = 20, train = true}).mean)
 end
 
 function TestPredict.test_a_network_that_mixes_rows_sees_all_of_them()
@@ -331,20 +342,20 @@ local function assert_same_prediction(a, b, why)
   local names = tensors_of(a)
   lu.assertTrue(#names >= 2)
   for _, name in ipairs(names) do bits.assert_same(a[name], b[name], (why or "") .. name) end
-  lu.assertEquals(a.samples, b.samples)
+  lu.assertEquals(a.num_samples, b.num_samples)
 end
 
 function TestParts.test_samples_in_parts_have_the_bits_of_one_call()
-  local all = bnn.predict(model, x, {samples = 100, key = key})
+  local all = bnn.predict(model, x, {num_samples = 100, key = key})
   local p
   for _, samples in ipairs{50, 1, 7, 42} do
-    local before = p and {p.mean:clone(), p.samples}
-    local more = bnn.predict(model, x, {samples = samples, key = key, continue = p})
+    local before = p and {p.mean:clone(), p.num_samples}
+    local more = bnn.predict(model, x, {num_samples = samples, key = key, previous = p})
     if p then -- what was continued stays as it is, and can be continued again
       bits.assert_same(p.mean, before[1])
-      lu.assertEquals(p.samples, before[2])
+      lu.assertEquals(p.num_samples, before[2])
       assert_same_prediction(
-        bnn.predict(model, x, {samples = samples, key = key, continue = p}), more)
+        bnn.predict(model, x, {num_samples = samples, key = key, previous = p}), more)
     end
     p = more
   end
@@ -353,11 +364,11 @@ function TestParts.test_samples_in_parts_have_the_bits_of_one_call()
 end
 
 function TestParts.test_the_options_of_a_prediction_go_on_with_it()
-  local opts = {samples = 5, key = key, train = true, first = 3, chunk = 48}
+  local opts = {num_samples = 5, key = key, train = true, first = 3, chunk = 48}
   local noisy = bnn.nn.sequential{bnn.nn.dropout(0.5), bnn.nn.linear(4)}
   local m = {net = noisy, params = noisy:init(key, x), likelihood = "categorical"}
-  local p = bnn.predict(m, x, {samples = 4, key = key, continue = bnn.predict(m, x, opts)})
-  opts.samples = 9
+  local p = bnn.predict(m, x, {num_samples = 4, key = key, previous = bnn.predict(m, x, opts)})
+  opts.num_samples = 9
   assert_same_prediction(p, bnn.predict(m, x, opts))
 end
 
@@ -366,43 +377,45 @@ function TestParts.test_other_likelihoods_continue_too()
   local q = bnn.posterior.meanfield(pair:init(key, x), {logvar = -2})
   for _, m in ipairs{{net = pair, posterior = q, likelihood = "gaussian"},
                      {net = net, posterior = posterior, likelihood = "bernoulli"}} do
-    local p = bnn.predict(m, x, {samples = 5, key = key})
-    assert_same_prediction(bnn.predict(m, x, {samples = 4, key = key, continue = p}),
-      bnn.predict(m, x, {samples = 9, key = key}), m.likelihood .. " ")
+    local p = bnn.predict(m, x, {num_samples = 5, key = key})
+    assert_same_prediction(bnn.predict(m, x, {num_samples = 4, key = key, previous = p}),
+      bnn.predict(m, x, {num_samples = 9, key = key}), m.likelihood .. " ")
   end
 end
 
 function TestParts.test_what_does_not_go_on_is_refused_by_name()
   local mine = {net = net, posterior = posterior:clone(), likelihood = "categorical"}
-  local p = bnn.predict(mine, x, {samples = 5, key = key})
+  local p = bnn.predict(mine, x, {num_samples = 5, key = key})
   local copy, other_net = {}, bnn.nn.mlp{8, 4}
   for name, value in pairs(p) do copy[name] = value end
   local other = {net = net, posterior = mine.posterior, likelihood = "bernoulli"}
   local rows = {
-    {"bnn.predict: continue: key is another than that of the 5 samples so far", mine, x,
+    {"bnn.predict: previous: key is another than that of the 5 samples so far", mine, x,
      {key = key:fold(1)}},
     {"[36, 6], the 5 samples so far are of", mine, x:narrow(1, 1, 36)},
-    {"continue: x holds other values", mine, x + 1},
-    {"continue: the model's likelihood is another", other, x},
-    {"continue: the model's net is another",
+    {"previous: x holds other values", mine, x + 1},
+    {"previous: expected the model's likelihood of the 5 samples so far, got another", other, x},
+    {"previous: expected the model's net of the 5 samples so far, got another",
      {net = other_net, posterior = mine.posterior, likelihood = "categorical"}, x},
-    {"continue: the parameters are not those of the 5 samples", {net = net,
+    {"previous: the parameters are not those of the 5 samples", {net = net,
       posterior = bnn.posterior.meanfield(mine.posterior.mu), likelihood = "categorical"}, x},
-    {"continue: train is true, for the 5 samples so far it is false", mine, x, {train = true}},
-    {"continue: first is 6, for the 5 samples so far it is 1", mine, x, {first = 6}},
-    {"continue: chunk is 48, for the 5 samples so far it is left out", mine, x, {chunk = 48}},
-    {"continue is not what bnn.predict gave", mine, x, {continue = copy}},
-    {"continue: expected a table, got 5", mine, x, {continue = 5}},
+    {"previous: expected train false, as for the 5 samples so far, got true", mine, x,
+     {train = true}},
+    {"previous: expected first 1, as for the 5 samples so far, got 6", mine, x, {first = 6}},
+    {"previous: expected chunk left out, as for the 5 samples so far, got 48", mine, x,
+     {chunk = 48}},
+    {"previous: expected what bnn.predict gave", mine, x, {previous = copy}},
+    {"previous: expected a table, got 5", mine, x, {previous = 5}},
   }
   for _, row in ipairs(rows) do
-    local opts = {samples = 3, key = key, continue = p}
+    local opts = {num_samples = 3, key = key, previous = p}
     for name, value in pairs(row[4] or {}) do opts[name] = value end
     raises(row[1], bnn.predict, row[2], row[3], opts)
   end
-  lu.assertEquals(bnn.predict(mine, x, {samples = 3, key = key, continue = p}).samples, 8)
+  lu.assertEquals(bnn.predict(mine, x, {num_samples = 3, key = key, previous = p}).num_samples, 8)
   core.overwrite(mine.posterior.mu.flat, mine.posterior.mu.flat * 1.01) -- it was trained on
   raises("the parameters are not those of the 5 samples so far", bnn.predict, mine, x,
-    {samples = 3, key = key, continue = p})
+    {num_samples = 3, key = key, previous = p})
 end
 
 function TestParts.test_what_a_prediction_carries_goes_with_it()
@@ -411,92 +424,92 @@ function TestParts.test_what_a_prediction_carries_goes_with_it()
     collectgarbage()
     return (core.memory())
   end
-  bnn.predict(model, x, {samples = 2, key = key})
+  bnn.predict(model, x, {num_samples = 2, key = key})
   local before = alive()
-  for _ = 1, 20 do bnn.predict(model, x, {samples = 2, key = key}) end
+  for _ = 1, 20 do bnn.predict(model, x, {num_samples = 2, key = key}) end
   lu.assertEquals(alive(), before)
 end
 
 TestAuto = {}
 
 -- The largest standard error of a mean, from a prediction of S samples.
-local function error_of(p) return p.std:max():item() / math.sqrt(p.samples - 1) end
+local function error_of(p) return p.std:max():item() / math.sqrt(p.num_samples - 1) end
 
 function TestAuto.test_goes_on_until_every_mean_is_known()
   for _, tolerance in ipairs{0.2, 0.05, 0.02} do
-    local p = bnn.predict(model, x, {samples = "auto", key = key, tolerance = tolerance})
+    local p = bnn.predict(model, x, {num_samples = "auto", key = key, tolerance = tolerance})
     lu.assertTrue(p.reached)
     lu.assertTrue(p.standard_error <= tolerance)
     lu.assertAlmostEquals(p.standard_error, error_of(p), 1e-6)
-    lu.assertEquals(p.samples % 16, 0)
-    if p.samples > 16 then -- not at the look before
-      local less = bnn.predict(model, x, {samples = p.samples - 16, key = key})
+    lu.assertEquals(p.num_samples % 16, 0)
+    if p.num_samples > 16 then -- not at the look before
+      local less = bnn.predict(model, x, {num_samples = p.num_samples - 16, key = key})
       lu.assertTrue(error_of(less) > tolerance)
     end
-    assert_same_prediction(p, bnn.predict(model, x, {samples = p.samples, key = key}))
+    assert_same_prediction(p, bnn.predict(model, x, {num_samples = p.num_samples, key = key}))
   end
 end
 
 function TestAuto.test_0_02_and_1000_by_default_for_classes()
-  local p = bnn.predict(model, x, {samples = "auto", key = key})
+  local p = bnn.predict(model, x, {num_samples = "auto", key = key})
   assert_same_prediction(p,
-    bnn.predict(model, x, {samples = "auto", key = key, tolerance = 0.02, max_samples = 1000}))
-  lu.assertTrue(p.samples > 16)
-  p = bnn.predict(model, x, {samples = "auto", key = key, tolerance = 1e-9})
-  lu.assertEquals({p.samples, p.reached}, {1000, false})
+    bnn.predict(model, x, {num_samples = "auto", key = key, tolerance = 0.02, max_samples = 1000}))
+  lu.assertTrue(p.num_samples > 16)
+  p = bnn.predict(model, x, {num_samples = "auto", key = key, tolerance = 1e-9})
+  lu.assertEquals({p.num_samples, p.reached}, {1000, false})
 end
 
 function TestAuto.test_max_samples_ends_it_unreached()
   for _, most in ipairs{2, 16, 17, 40} do
     local p = bnn.predict(model, x,
-      {samples = "auto", key = key, tolerance = 1e-6, max_samples = most})
-    lu.assertEquals({p.samples, p.reached}, {most, false})
+      {num_samples = "auto", key = key, tolerance = 1e-6, max_samples = most})
+    lu.assertEquals({p.num_samples, p.reached}, {most, false})
     lu.assertAlmostEquals(p.standard_error, error_of(p), 1e-6)
-    assert_same_prediction(p, bnn.predict(model, x, {samples = most, key = key}))
+    assert_same_prediction(p, bnn.predict(model, x, {num_samples = most, key = key}))
   end
 end
 
 function TestAuto.test_is_where_it_would_be_after_a_continued_call()
-  local auto = {samples = "auto", key = key, tolerance = 0.03}
+  local auto = {num_samples = "auto", key = key, tolerance = 0.03}
   local p = bnn.predict(model, x, auto)
-  auto.continue = bnn.predict(model, x, {samples = 5, key = key})
+  auto.previous = bnn.predict(model, x, {num_samples = 5, key = key})
   assert_same_prediction(bnn.predict(model, x, auto), p)
-  auto.continue = p
+  auto.previous = p
   assert_same_prediction(bnn.predict(model, x, auto), p) -- nothing is left to do
-  local more = bnn.predict(model, x, {samples = 16, key = key, continue = p})
-  lu.assertEquals(more.samples, p.samples + 16)
+  local more = bnn.predict(model, x, {num_samples = 16, key = key, previous = p})
+  lu.assertEquals(more.num_samples, p.num_samples + 16)
   lu.assertNil(more.reached)
 end
 
 function TestAuto.test_of_means_the_tolerance_is_in_their_units()
   local m = {net = net, posterior = posterior, likelihood = bnn.likelihood.gaussian{sigma = 0.5}}
   raises({"bnn.predict: tolerance: expected", "in the units"}, bnn.predict, m, x,
-    {samples = "auto", key = key})
-  local p = bnn.predict(m, x, {samples = "auto", key = key, tolerance = 0.3})
+    {num_samples = "auto", key = key})
+  local p = bnn.predict(m, x, {num_samples = "auto", key = key, tolerance = 0.3})
   lu.assertTrue(p.reached)
   lu.assertAlmostEquals(p.standard_error, error_of(p), 1e-5)
 end
 
 function TestAuto.test_a_nan_ends_it_at_the_first_look()
   local holed = holed_rows()
-  local p = bnn.predict(model, holed, {samples = "auto", key = key})
-  lu.assertEquals({p.samples, p.reached}, {16, false})
+  local p = bnn.predict(model, holed, {num_samples = "auto", key = key})
+  lu.assertEquals({p.num_samples, p.reached}, {16, false})
   lu.assertTrue(p.standard_error ~= p.standard_error)
 end
 
 function TestAuto.test_no_rows_and_networks_that_agree_need_one_look()
-  local none = bnn.predict(model, x:narrow(1, 1, 0), {samples = "auto", key = key})
-  lu.assertEquals({none.samples, none.reached, none.standard_error}, {16, true, 0})
+  local none = bnn.predict(model, x:narrow(1, 1, 0), {num_samples = "auto", key = key})
+  lu.assertEquals({none.num_samples, none.reached, none.standard_error}, {16, true, 0})
   local plain = {net = net, params = posterior:mean(), likelihood = "categorical"}
-  local p = bnn.predict(plain, x, {samples = "auto", key = key})
-  lu.assertEquals({p.samples, p.reached, p.standard_error}, {16, true, 0})
+  local p = bnn.predict(plain, x, {num_samples = "auto", key = key})
+  lu.assertEquals({p.num_samples, p.reached, p.standard_error}, {16, true, 0})
 end
 
 TestOthers = {}
 
 function TestOthers.test_gaussian_likelihoods_have_a_total_std()
   local m = {net = net, posterior = posterior, likelihood = bnn.likelihood.gaussian{sigma = 0.5}}
-  local p = bnn.predict(m, x, {samples = 9, key = key})
+  local p = bnn.predict(m, x, {num_samples = 9, key = key})
   local mean, std = by_loop(function(y) return y end, 1, 9)
   lu.assertTrue(distance(p.mean, mean) < 2e-6)
   lu.assertTrue(distance(p.std, std) < 5e-6)
@@ -504,7 +517,7 @@ function TestOthers.test_gaussian_likelihoods_have_a_total_std()
   for _, name in ipairs{"class", "entropy", "mutual_information", "energy", "reached"} do
     lu.assertNil(p[name], name)
   end
-  lu.assertEquals(p.samples, 9)
+  lu.assertEquals(p.num_samples, 9)
 end
 
 -- The parts of the variance: of the means (epistemic), and the mean of e^(2 log sigma).
@@ -512,7 +525,7 @@ function TestOthers.test_noise_that_the_network_gives_is_averaged_as_a_variance(
   local pair = bnn.transform(function(y) return bnn.nn.linear(2)(y), bnn.nn.linear(2)(y) end)
   local q = bnn.posterior.meanfield(pair:init(key, x), {logvar = -2})
   local p = bnn.predict({net = pair, posterior = q, likelihood = "gaussian"}, x,
-    {samples = 7, key = key})
+    {num_samples = 7, key = key})
   local mean, variance = 0, 0
   for s = 1, 7 do
     local value, log_sigma = pair:apply(q:sample(key:fold(s)), x)
@@ -528,31 +541,31 @@ function TestOthers.test_classes_of_a_likelihood_of_the_user()
   local own = {log_prob = function(y) return y:sum(2) end, classes = true,
                predict = function(y) return (y * 2):softmax(-1) end}
   local m = {net = net, posterior = posterior, likelihood = own}
-  local p = bnn.predict(m, x, {samples = 6, key = key})
+  local p = bnn.predict(m, x, {num_samples = 6, key = key})
   lu.assertTrue(distance(p.mean, (by_loop(function(y) return softmax(y * 2) end, 1, 6))) < 1e-6)
   lu.assertTrue(p.mutual_information:min():item() > 0)
   lu.assertNil(p.energy)
   own.logits = function(y) return y * 2 end
   local with = bnn.predict({net = net, posterior = posterior, likelihood = own}, x,
-    {samples = 6, key = key})
+    {num_samples = 6, key = key})
   bits.assert_same(with.mutual_information, p.mutual_information)
   local logits = by_loop(function(y) return y * 2 end, 1, 6)
   lu.assertTrue(distance(with.energy, -logits:logsumexp(-1)) < 1e-5)
   own.logits = function() return 3 end
-  raises("logits gives a number", bnn.predict,
-    {net = net, posterior = posterior, likelihood = own}, x, {samples = 6, key = key})
+  raises("likelihood to give one tensor [n, ...], got a number", bnn.predict,
+    {net = net, posterior = posterior, likelihood = own}, x, {num_samples = 6, key = key})
   own.logits = function(y) return y:sum() end
-  raises("logits is [], wanted a row for each of 37 examples", bnn.predict,
-    {net = net, posterior = posterior, likelihood = own}, x, {samples = 6, key = key})
+  raises("logits: expected a row for each of 37 examples, got []", bnn.predict,
+    {net = net, posterior = posterior, likelihood = own}, x, {num_samples = 6, key = key})
 end
 
 function TestOthers.test_a_likelihood_of_the_user_says_what_is_averaged()
   local function log_prob(output) return output:sum(2) end
   local m = {net = net, posterior = posterior, likelihood = {log_prob = log_prob}}
-  lu.assertTrue(distance(bnn.predict(m, x, {samples = 4, key = key}).mean,
+  lu.assertTrue(distance(bnn.predict(m, x, {num_samples = 4, key = key}).mean,
     (by_loop(function(y) return y end, 1, 4))) < 2e-6)
   m.likelihood = {log_prob = log_prob, predict = function(y) return y:square() end}
-  lu.assertTrue(distance(bnn.predict(m, x, {samples = 4, key = key}).mean,
+  lu.assertTrue(distance(bnn.predict(m, x, {num_samples = 4, key = key}).mean,
     (by_loop(function(y) return y:square() end, 1, 4))) < 1e-5)
 end
 
@@ -575,21 +588,25 @@ end
 
 function TestRefusals.test_misuse_names_what_is_wrong()
   local rows = {
-    {"key: expected", model, x}, {"key: expected", model, x, {samples = 3}},
+    {"key: expected", model, x}, {"key: expected", model, x, {num_samples = 3}},
     {"expected a key", model, x, {key = 1}},
-    {"samples: expected at least 1", model, x, {key = key, samples = 0}},
-    {"bnn.predict: samples: expected", model, x,
-     {key = key, samples = 9.007e15}},
+    {"num_samples: expected at least 1", model, x, {key = key, num_samples = 0}},
+    {"bnn.predict: num_samples: expected", model, x,
+     {key = key, num_samples = 9.007e15}},
     {"bnn.predict: first: expected at most", model, x, {key = key, first = 1 << 31}},
-    {'samples: expected an integer or "auto", got "many"', model, x, {key = key, samples = "many"}},
-    {'samples: expected an integer or "auto"', model, x, {key = key, samples = 2.5}},
-    {"samples: expected a number or a string, got true", model, x, {key = key, samples = true}},
-    {'tolerance goes with samples = "auto"', model, x, {key = key, tolerance = 0.1}},
-    {'max_samples goes with samples = "auto"', model, x, {key = key, samples = 3, max_samples = 9}},
-    {"tolerance: expected more than 0", model, x, {key = key, samples = "auto", tolerance = 0}},
-    {"max_samples: expected at least 2", model, x, {key = key, samples = "auto", max_samples = 1}},
+    {'num_samples: expected an integer or "auto", got "many"', model, x,
+     {key = key, num_samples = "many"}},
+    {'num_samples: expected an integer or "auto"', model, x, {key = key, num_samples = 2.5}},
+    {"num_samples: expected a number or a string, got true", model, x,
+     {key = key, num_samples = true}},
+    {'tolerance: expected num_samples = "auto"', model, x, {key = key, tolerance = 0.1}},
+    {'max_samples: expected num_samples = "auto"', model, x,
+     {key = key, num_samples = 3, max_samples = 9}},
+    {"tolerance: expected more than 0", model, x, {key = key, num_samples = "auto", tolerance = 0}},
+    {"max_samples: expected at least 2", model, x,
+     {key = key, num_samples = "auto", max_samples = 1}},
     {"chunk: expected at least 1", model, x, {key = key, chunk = 0}},
-    {"did you mean 'samples'", model, x, {key = key, sample = 3}},
+    {"did you mean 'num_samples'", model, x, {key = key, num_sample = 3}},
     {"model: expected an objective", nil, x, {key = key}},
     {"posterior= or params=", net, x, {key = key}},
     {"posterior= or params=", {net = net, likelihood = "categorical"}, x, {key = key}},
@@ -641,7 +658,7 @@ end
 
 -- A row that is not a number has no class, in whatever looks at the predictions.
 function TestPredict.test_a_row_of_nan_has_no_class_and_every_rule_refuses_it()
-  local p = bnn.predict(model, holed_rows(), {key = key, samples = 4})
+  local p = bnn.predict(model, holed_rows(), {key = key, num_samples = 4})
   for _, name in ipairs{"probability", "class_std", "entropy", "mutual_information", "energy",
                         "expected_entropy", "variation_ratio"} do
     for i = 1, 37 do lu.assertEquals(p[name][i] ~= p[name][i], i == 6, name) end
@@ -663,7 +680,7 @@ end
 function TestPredict.test_calibrating_leaves_a_row_of_nan_as_it_is()
   local labels = {}
   for i = 1, 37 do labels[i] = i % 4 end
-  local opts = {key = key, samples = 4}
+  local opts = {key = key, num_samples = 4}
   local good = bnn.predict(model, x, opts)
   local fit = bnn.calibration.fit{prediction = good, labels = labels, percentile = 1}
   local p = bnn.calibration.apply(fit, bnn.predict(model, holed_rows(), opts))

@@ -78,7 +78,7 @@ end
 -- The prediction that the experiment is to show.
 local function expected(images, checkpoint)
   local model = assert(bnn.checkpoint.open(checkpoint or plain))
-  return bnn.predict(model, images, {samples = 8, key = bnn.key(1):fold "predict"})
+  return bnn.predict(model, images, {num_samples = 8, key = bnn.key(1):fold "predict"})
 end
 
 -- A fit whose threshold is the median of a score of the pictures.

@@ -58,7 +58,8 @@ function TestRun.test_the_figures_agree_with_each_other_and_with_the_model()
     lu.assertAlmostEquals(mae, math.exp(elbo / 10), 1e-9)
     lu.assertEquals(kl, made.model.posterior:kl{kl = "leading"})
     local key = bnn.key(1):fold "eval"
-    local p = bnn.predict(made.model, made.data[part], {samples = 10, key = key:fold "accuracy"})
+    local opts = {num_samples = 10, key = key:fold "accuracy"}
+    local p = bnn.predict(made.model, made.data[part], opts)
     lu.assertEquals(log:last(part .. "/accuracy"), bnn.metrics.accuracy(p, made.data[part].y))
     local again = bnn.log_likelihood(made.model, made.data[part], {key = key:fold "elbo"})
     lu.assertAlmostEquals(ll, again, 1e-7) -- the same numbers, summed in another order
@@ -86,7 +87,7 @@ function TestRun.test_the_first_line_names_the_data_and_the_table_follows()
   local metrics, made, log = run{steps = 60}
   lu.assertEquals(log.lines[1], "data: MNIST, 300 training and 150 test images")
   lu.assertEquals(#log.lines, 4)
-  local test, sampling = made.data.test, {samples = 20, key = bnn.key(1):fold "predict"}
+  local test, sampling = made.data.test, {num_samples = 20, key = bnn.key(1):fold "predict"}
   local p = bnn.predict(made.model, test:slice(1, 10), sampling)
   local rows = 0
   for line in log.lines[2]:gmatch "[^\n]+" do
@@ -107,7 +108,7 @@ end
 
 function TestRun.test_the_threshold_is_of_one_half_and_reported_on_the_other()
   local metrics, made, log = run()
-  local sampling = {samples = 20, key = bnn.key(1):fold "predict"}
+  local sampling = {num_samples = 20, key = bnn.key(1):fold "predict"}
   local std = bnn.predict(made.model, made.data.test, sampling).class_std:totable()
   local halves = {{}, {}}
   for i, at in ipairs(bnn.permutation(bnn.key(1):fold("ood"):fold("half"), 150):totable()) do
@@ -133,7 +134,7 @@ function TestRun.test_ood_counts_what_the_threshold_refuses()
   -- Its labels do not matter.
   idx.part(other, "t10k", {n = 40, seed = 9, label = function() return 200 end})
   local metrics, made, log = run{ood = other}
-  local sampling = {samples = 20, key = bnn.key(1):fold "predict"}
+  local sampling = {num_samples = 20, key = bnn.key(1):fold "predict"}
   local p = bnn.predict(made.model, bnn.data.load(other).test, sampling)
   local refused = p.class_std:gt(metrics.threshold):sum():item()
   lu.assertEquals(metrics.refused, refused / 40)
@@ -161,7 +162,8 @@ function TestRun.test_a_calibration_is_kept_with_the_checkpoints()
   local best = assert(bnn.checkpoint.open(kept .. "/best.safetensors"))
   lu.assertEquals(best.extras.calibration.n, 75)
   lu.assertNil(bnn.checkpoint.open(kept .. "/step_00000040.safetensors").extras)
-  local fit, sampling = newest.extras.calibration, {samples = 20, key = bnn.key(1):fold "predict"}
+  local fit = newest.extras.calibration
+  local sampling = {num_samples = 20, key = bnn.key(1):fold "predict"}
   local p = bnn.calibration.apply(fit, bnn.predict(made.model, made.data.test, sampling))
   lu.assertEquals(bnn.metrics.accuracy(p, made.data.test.y), metrics.accuracy)
   lu.assertTrue(fit.nll <= fit.nll_before)
@@ -200,7 +202,7 @@ function TestRun.test_the_flags_reach_the_model()
   lu.assertEquals(q.mu["mlp/linear_1/w"]:shape(), {7, 5})
   lu.assertEquals(q.mu["mlp/linear_2/w"]:shape(), {5, 10})
   lu.assertAlmostEquals(q.logvar.flat:mean():item(), -3, 0.01)
-  lu.assertEquals({objective.prior, objective.samples, objective.kl, objective.beta},
+  lu.assertEquals({objective.prior, objective.num_samples, objective.kl, objective.beta},
     {0.5, 2, "sum", 0.2})
   _, made = run{steps = 1, hidden = {}}
   lu.assertEquals(made.model.posterior.mu:names(), {"mlp/linear_0/w", "mlp/linear_0/b"})

@@ -32,7 +32,7 @@ local data = bnn.data.from_tensors{x = x, y = labels(0)}
 local make = {}
 
 function make.elbo(opts)
-  local all = {net = bnn.nn.mlp{8, 3}, samples = 3, temperature = 1}
+  local all = {net = bnn.nn.mlp{8, 3}, num_samples = 3, temperature = 1}
   for name, value in pairs(opts or {}) do all[name] = value end
   all.posterior = bnn.posterior.meanfield(all.net:init(key:fold "init", x), {
     logvar = -4, only = all.only,
@@ -453,9 +453,9 @@ function TestRefused.test_differences()
     {"key: ", {key = key}},
     {"optimizer_options: {b1=0.9, b2=0.999, eps=1e-08, lr=0.02} in the checkpoint, "
       .. "{b1=0.9, b2=0.999, eps=1e-08, lr=0.01} here", {optimizer = bnn.optim.adam{lr = 0.01}}},
-    {"objective: elbo{temperature=1, kl=sum, prior=1, samples=3, likelihood=categorical, 83 "
-      .. "parameters} in the checkpoint, elbo{temperature=1, kl=sum, prior=1, samples=2",
-     {objective = function() return make.elbo{samples = 2} end}},
+    {"objective: elbo{temperature=1, kl=sum, prior=1, num_samples=3, likelihood=categorical, 83 "
+      .. "parameters} in the checkpoint, elbo{temperature=1, kl=sum, prior=1, num_samples=2",
+     {objective = function() return make.elbo{num_samples = 2} end}},
     {"network: mlp({8, 3, activation=relu}) in the checkpoint, mlp({8, 3, activation=tanh}) here",
      {objective = function() return make.elbo{net = other_net} end}},
     {"lr at step 5: 0.02 in the checkpoint, 0.5 here", {lr = 0.5}},
@@ -1029,7 +1029,7 @@ end
 TestOpened = with_folder{}
 
 local function assert_same_predictions(a, b, why)
-  local with = {samples = 5, key = key:fold "predict"}
+  local with = {num_samples = 5, key = key:fold "predict"}
   local one, two = bnn.predict(a, x, with), bnn.predict(b, x, with)
   for _, name in ipairs{"mean", "std"} do
     if one[name] then bits.assert_same(one[name], two[name], why) end

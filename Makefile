@@ -225,9 +225,9 @@ say = @printf '  %-4s %s\n' $(1) '$(2)'
 # (tests/shell/flags_test.sh sees to it).
 exact_rooms := runtime/tensor runtime/noise runtime/images
 $(filter $(addprefix $(BUILD)/,$(addsuffix /%,$(exact_rooms))),$(lib_o)): FILE_FLAGS := -ffp-contract=off
-# Only main.c knows version and commit, so that a new commit compiles one file.
-$(BUILD)/bindings/main.o: $(BUILD)/commit.stamp
-$(BUILD)/bindings/main.o: FILE_FLAGS = -DBNN_VERSION='"$(VERSION)"' \
+# Only main_help.c knows version and commit, so that a new commit compiles one file.
+$(BUILD)/bindings/command/main_help.o: $(BUILD)/commit.stamp
+$(BUILD)/bindings/command/main_help.o: FILE_FLAGS = -DBNN_VERSION='"$(VERSION)"' \
   -DBNN_COMMIT='"$(shell cat $(BUILD)/commit.stamp)"'
 
 $(BUILD)/runtime/%.o: runtime/%.c $(BUILD)/flags.stamp

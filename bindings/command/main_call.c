@@ -1,0 +1,72 @@
+/* main_call.c - see main_call.h. */
+#include "main_call.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "../base/bind.h"
+#include "../base/bind_display.h"
+#include "../base/bind_signal.h"
+
+static bool said_why;
+static const char *program = "bnnlua";
+
+const char *main_program(void) { return program; }
+
+const char *main_set_program(const char *name) {
+  const char *before = program;
+  program = name;
+  return before;
+}
+
+bool main_said_why(void) { return said_why; }
+
+void main_print_message(const char *prefix, const char *message) {
+  if (prefix) {
+    bind_print_shown(stderr, prefix);
+    fputs(": ", stderr);
+  }
+  bind_print_shown(stderr, message);
+  fputc('\n', stderr);
+  fflush(stderr);
+}
+
+/* Adds a traceback to messages. Error objects with __tostring become their text; interrupts and
+ * refusals stay what they are, for report. */
+static int message_handler(lua_State *L) {
+  if (bind_signal_error_status(L, 1) != 0) {
+    lua_settop(L, 1);
+    return 1;
+  }
+  const char *message = lua_tostring(L, 1);
+  if (!message) {
+    if (luaL_callmeta(L, 1, "__tostring") && lua_type(L, -1) == LUA_TSTRING) return 1;
+    message = lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 1));
+  }
+  luaL_traceback(L, L, message, 1);
+  return 1;
+}
+
+int main_call(lua_State *L, int nargs, int nresults) {
+  int base = lua_gettop(L) - nargs;
+  lua_pushcfunction(L, message_handler);
+  lua_insert(L, base);
+  int status = bind_signal_pcall(L, nargs, nresults, base);
+  lua_remove(L, base);
+  return status;
+}
+
+int main_report(lua_State *L, int status) {
+  if (status == LUA_OK) return EXIT_SUCCESS;
+  int special = bind_signal_error_status(L, -1);
+  if (special != 0) {
+    said_why = true;
+    if (!bind_signal_is_quiet(L, -2)) main_print_message("bnnlua", lua_tostring(L, -1));
+    lua_pop(L, 2);
+    return special;
+  }
+  const char *message = lua_tostring(L, -1);
+  main_print_message(main_program(), message ? message : "(error message not a string)");
+  lua_pop(L, 1);
+  return EXIT_FAILURE;
+}

@@ -17,7 +17,7 @@ _Static_assert(ATOMIC_BOOL_LOCK_FREE == 2, "a signal handler may raise the stop 
 /* The number of threads that is meant by `threads`, where 0 is one for each processor (processors.h). */
 static bnn_status check_threads(int *out, int threads, bnn_err *err) {
   if (threads < 0 || threads > BNN_THREADS_MAX)
-    return bnn_fail(err, BNN_ERANGE, "threads is %d, wanted 0 to %d", threads, BNN_THREADS_MAX);
+    return bnn_fail(err, BNN_ERANGE, "threads: expected 0 to %d, got %d", BNN_THREADS_MAX, threads);
   if (threads == 0) threads = bnn_processors();
   *out = threads < BNN_THREADS_MAX ? threads : BNN_THREADS_MAX;
   return BNN_OK;

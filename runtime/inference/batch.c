@@ -18,13 +18,13 @@ static size_t row_size(int rank, const size_t *dim) {
 bnn_status bnn_batch_check(const bnn_tensor *source, const bnn_shape *want, const char *name,
                            bnn_err *err) {
   if (source->dtype != want->dtype && !(source->dtype == BNN_U8 && want->dtype == BNN_REAL))
-    return bnn_fail(err, BNN_ETYPE, "%s is of type %s, wanted %s", name,
-                    bnn_dtype_name(source->dtype), bnn_dtype_name(want->dtype));
+    return bnn_fail(err, BNN_ETYPE, "%s: expected %s, got %s", name, bnn_dtype_name(want->dtype),
+                    bnn_dtype_name(source->dtype));
   if (source->rank < 1 || row_size(source->rank, source->dim) != row_size(want->rank, want->dim))
-    return bnn_fail(err, BNN_ESHAPE, "%s is %s, wanted rows as in %s", name, BNN_SHAPE(source),
-                    BNN_SHAPE(want));
+    return bnn_fail(err, BNN_ESHAPE, "%s: expected rows as in %s, got %s", name, BNN_SHAPE(want),
+                    BNN_SHAPE(source));
   if (!bnn_tensor_is_contiguous(source))
-    return bnn_fail(err, BNN_ERANGE, "%s is a strided view, wanted a contiguous tensor", name);
+    return bnn_fail(err, BNN_ERANGE, "%s: expected a contiguous tensor, got a strided view", name);
   return BNN_OK;
 }
 

@@ -152,9 +152,10 @@ static bnn_status check_terms(const bnn_objective_spec *s, bnn_err *err) {
   for (size_t i = 0; i < s->layout->n_params; i++) {
     const bnn_regularizer *t = &s->regularizers[i];
     if (!is_weight(t->kl) || !is_weight(t->precision) || !is_weight(t->decay))
-      return bnn_fail(err, BNN_ERANGE,
-                      "tensor %zu: kl %g, precision %g, decay %g, wanted numbers of 0 or more",
-                      i + 1, t->kl, t->precision, t->decay);
+      return bnn_fail(
+          err, BNN_ERANGE,
+          "tensor %zu: expected numbers of 0 or more, got kl %g, precision %g, decay %g", i + 1,
+          t->kl, t->precision, t->decay);
   }
   for (size_t i = 0; i < s->n_kl_weights; i++)
     if (s->kl_weight_param[i] >= s->layout->n_params)
@@ -165,7 +166,7 @@ static bnn_status check_terms(const bnn_objective_spec *s, bnn_err *err) {
 
 static bnn_status check_spec(const bnn_objective_spec *s, bnn_err *err) {
   if (s->samples < 1)
-    return bnn_fail(err, BNN_ERANGE, "samples is %d, wanted 1 or more", s->samples);
+    return bnn_fail(err, BNN_ERANGE, "samples: expected 1 or more, got %d", s->samples);
   if (!is_boundary(s->layout, s->n_variational))
     return bnn_fail(err, BNN_ESHAPE, "a posterior over %zu elements ends within a tensor",
                     s->n_variational);
@@ -189,8 +190,8 @@ static bnn_status check_loss(const bnn_program *p, int output, bnn_err *err) {
   if (loss->rank == 1 && loss->dim[0] == bnn_program_batch(p)) return BNN_OK;
   bool whole = !bnn_program_has_rows(p, NULL) && bnn_shape_size(&size, loss->rank, loss->dim);
   if (whole && size == 1) return BNN_OK;
-  return bnn_fail(err, BNN_ESHAPE, "the loss is %s, wanted one number an example: [%zu]",
-                  BNN_SHAPE(loss), bnn_program_batch(p));
+  return bnn_fail(err, BNN_ESHAPE, "the loss: expected one number an example, [%zu], got %s",
+                  bnn_program_batch(p), BNN_SHAPE(loss));
 }
 
 /* Copies what the spec only lends. */
@@ -490,13 +491,14 @@ static bnn_status check_sources(const work *w, bnn_err *err) {
   BNN_TRY(bnn_batch_check_rows(w->batch, err));
   size_t want = bnn_program_batch(o->program);
   if (want != w->batch->count)
-    return bnn_fail(err, BNN_ESHAPE, "a batch of %zu rows, wanted %zu", w->batch->count, want);
+    return bnn_fail(err, BNN_ESHAPE, "expected a batch of %zu rows, got %zu", want,
+                    w->batch->count);
   if (o->x_node >= 0)
     BNN_TRY(bnn_batch_check(w->batch->x, bnn_program_shape(o->program, o->x_node), "x", err));
   if (o->y_node < 0) return BNN_OK;
   const bnn_shape *s = bnn_program_shape(o->program, o->y_node);
   if (!w->batch->y)
-    return bnn_fail(err, BNN_ESHAPE, "y is missing, wanted rows as in %s", BNN_SHAPE(s));
+    return bnn_fail(err, BNN_ESHAPE, "y: expected rows as in %s, got none", BNN_SHAPE(s));
   return bnn_batch_check(w->batch->y, s, "y", err);
 }
 
@@ -548,7 +550,7 @@ static bnn_status check_betas(const work *w, bnn_err *err) {
   for (size_t i = 0; i < n; i++) {
     double beta = w->args->betas ? w->args->betas[i] : w->args->beta;
     if (!is_weight(beta))
-      return bnn_fail(err, BNN_ERANGE, "beta is %g, wanted a number of 0 or more", beta);
+      return bnn_fail(err, BNN_ERANGE, "beta: expected a number of 0 or more, got %g", beta);
   }
   return BNN_OK;
 }
@@ -578,8 +580,8 @@ bnn_status bnn_objective_step(bnn_objective *o, bnn_context *context, const bnn_
   bnn_optimizer_state *s = train->optimizer;
   size_t want = o->layout.size + o->n_variational;
   if (s->n != want)
-    return bnn_fail(err, BNN_ESHAPE, "the optimizer's state has %zu elements, wanted %zu", s->n,
-                    want);
+    return bnn_fail(err, BNN_ESHAPE, "the optimizer's state: expected %zu elements, got %zu", want,
+                    s->n);
   BNN_TRY(bnn_option_check(s->rule, &s->rule->option[0], args->lr, err));
   work w = {
       .o = o, .context = context, .train = train, .batch = batch, .args = args, .bad = SIZE_MAX};

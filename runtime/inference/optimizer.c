@@ -31,8 +31,8 @@ bnn_status bnn_option_check(const bnn_optimizer *rule, const bnn_option *o, doub
                             bnn_err *err) {
   bool within = x >= o->lo && (o->open ? (bnn_real)x < (bnn_real)o->hi : x <= o->hi);
   if (within && (!o->whole || x == floor(x))) return BNN_OK;
-  return bnn_fail(err, BNN_ERANGE, "%s: %s is %g, wanted %s in [%g, %g%c", rule->name, o->name, x,
-                  o->whole ? "an integer" : "a number", o->lo, o->hi, o->open ? ')' : ']');
+  return bnn_fail(err, BNN_ERANGE, "%s: %s: expected %s in [%g, %g%c, got %g", rule->name, o->name,
+                  o->whole ? "an integer" : "a number", o->lo, o->hi, o->open ? ')' : ']', x);
 }
 
 bnn_status bnn_optimizer_state_init(bnn_optimizer_state *s, const bnn_optimizer *rule,

@@ -196,8 +196,8 @@ static bnn_status check_outputs(const bnn_program *program, bnn_err *err) {
   for (int i = 0; i < 2 && i < bnn_program_outputs(program); i++)
     if (output_width(program, i) == 0)
       return bnn_fail(err, BNN_ESHAPE,
-                      "the output is %s, wanted some real numbers for each of %zu rows",
-                      BNN_SHAPE(bnn_program_output_shape(program, i)), bnn_program_batch(program));
+                      "the output: expected real numbers for each of %zu rows, got %s",
+                      bnn_program_batch(program), BNN_SHAPE(bnn_program_output_shape(program, i)));
   return BNN_OK;
 }
 
@@ -206,8 +206,8 @@ static bnn_status check_call(const bnn_predict_spec *spec, const bnn_tensor *x, 
                              bnn_err *err) {
   size_t batch = bnn_program_batch(spec->program);
   if (spec->samples < 1)
-    return bnn_fail(err, BNN_ERANGE, "samples is %d, wanted 1 or more", spec->samples);
-  if (x->rank < 1) return bnn_fail(err, BNN_ESHAPE, "x is a scalar, wanted rows");
+    return bnn_fail(err, BNN_ERANGE, "samples: expected 1 or more, got %d", spec->samples);
+  if (x->rank < 1) return bnn_fail(err, BNN_ESHAPE, "x: expected rows, got a scalar");
   if (bnn_program_flat_size(spec->program) > spec->size)
     return bnn_fail(err, BNN_ESHAPE, "the program has %zu parameters, mu has %zu",
                     bnn_program_flat_size(spec->program), spec->size);
@@ -471,10 +471,10 @@ static bnn_status check_results(const bnn_predict_spec *spec, const bnn_tensor *
                                 const bnn_tensor *mean, const bnn_tensor *std, bnn_err *err) {
   const size_t width = bnn_predict_width(spec->program);
   if (mean->size != x->dim[0] * width)
-    return bnn_fail(err, BNN_ESHAPE, "mean is %s, wanted [%zu, %zu]", BNN_SHAPE(mean), x->dim[0],
-                    width);
+    return bnn_fail(err, BNN_ESHAPE, "mean: expected [%zu, %zu], got %s", x->dim[0], width,
+                    BNN_SHAPE(mean));
   if (std && std->size != mean->size)
-    return bnn_fail(err, BNN_ESHAPE, "std is %s, wanted %s", BNN_SHAPE(std), BNN_SHAPE(mean));
+    return bnn_fail(err, BNN_ESHAPE, "std: expected %s, got %s", BNN_SHAPE(mean), BNN_SHAPE(std));
   return BNN_OK;
 }
 

@@ -53,16 +53,16 @@ static arg_name name_of_input(const bnn_op *op, int i) {
 
 static bnn_status check_count(const bnn_op *op, int n, bnn_err *err) {
   if (op->arity >= 0 && n != op->arity)
-    return bnn_fail(err, BNN_ERANGE, "%d inputs, wanted %d", n, op->arity);
+    return bnn_fail(err, BNN_ERANGE, "expected %d inputs, got %d", op->arity, n);
   if (n < 1 || n > BNN_ARITY_MAX)
-    return bnn_fail(err, BNN_ERANGE, "%d tensors, wanted 1 to %d", n, BNN_ARITY_MAX);
+    return bnn_fail(err, BNN_ERANGE, "expected 1 to %d tensors, got %d", BNN_ARITY_MAX, n);
   return BNN_OK;
 }
 
 bnn_status bnn_op_refuse_type(const char *name, bnn_dtype found, bnn_err *err) {
   const char *real = bnn_dtype_name(BNN_REAL);
-  return bnn_fail(err, BNN_ETYPE, "%s is %s, wanted %s: %s:real() converts", name,
-                  bnn_dtype_name(found), real, name);
+  return bnn_fail(err, BNN_ETYPE, "%s: expected %s, got %s: %s:real() converts", name, real,
+                  bnn_dtype_name(found), name);
 }
 
 static bool is_float(bnn_dtype dtype) { return dtype == BNN_F32 || dtype == BNN_F64; }
@@ -74,8 +74,8 @@ static bnn_status check_integers(const bnn_op *op, const bnn_shape *x, int n, bn
       return bnn_op_refuse_type(name_of_input(op, i ? 0 : 1).s, x[i ? 0 : 1].dtype, err);
   for (int i = 1; i < n; i++)
     if (x[i].dtype != x[0].dtype)
-      return bnn_fail(err, BNN_ETYPE, "%s is %s, %s is %s, wanted one type: :to(\"%s\") converts",
-                      name_of_input(op, 0).s, bnn_dtype_name(x[0].dtype), name_of_input(op, i).s,
+      return bnn_fail(err, BNN_ETYPE, "%s: expected %s, as %s is, got %s: :to(\"%s\") converts",
+                      name_of_input(op, i).s, bnn_dtype_name(x[0].dtype), name_of_input(op, 0).s,
                       bnn_dtype_name(x[i].dtype), bnn_dtype_name(x[0].dtype));
   return BNN_OK;
 }

@@ -135,7 +135,7 @@ const bnn_op *bnn_op_get(bnn_op_id id);
 /* The id of a name; false when no row has it. */
 bool bnn_op_find(bnn_op_id *out, const char *name);
 
-/* ETYPE: "x is i32, wanted f32: x:real() converts", the one wording for input `name` of a type that
+/* ETYPE: "x: expected f32, got i32: x:real() converts", the one wording for input `name` of a type that
  * an op does not compute with. */
 bnn_status bnn_op_refuse_type(const char *name, bnn_dtype found, bnn_err *err);
 

@@ -48,14 +48,14 @@ static inline bnn_status op_check_real(const bnn_shape *x, const char *name, bnn
 /* ETYPE unless x holds labels or positions. */
 static inline bnn_status op_check_integer(const bnn_shape *x, const char *name, bnn_err *err) {
   if (x->dtype == BNN_I32 || x->dtype == BNN_I64) return BNN_OK;
-  return bnn_fail(err, BNN_ETYPE, "%s is %s: wanted i32 or i64, %s:to(\"i32\") converts", name,
+  return bnn_fail(err, BNN_ETYPE, "%s: expected i32 or i64, got %s: %s:to(\"i32\") converts", name,
                   bnn_dtype_name(x->dtype), name);
 }
 
 /* ETYPE unless x is a key. */
 static inline bnn_status op_check_key(const bnn_shape *x, bnn_err *err) {
   if (x->dtype == BNN_U64 && x->rank == 0) return BNN_OK;
-  return bnn_fail(err, BNN_ETYPE, "key is %s %s: wanted u64 []", bnn_dtype_name(x->dtype),
+  return bnn_fail(err, BNN_ETYPE, "key: expected u64 [], got %s %s", bnn_dtype_name(x->dtype),
                   BNN_SHAPE(x));
 }
 

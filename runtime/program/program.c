@@ -267,13 +267,13 @@ static bnn_status check_gradient(const bnn_program *p, int output, const int *wr
                                  bnn_err *err) {
   bnn_dtype dtype = p->nodes[output].shape.dtype;
   if (dtype != BNN_REAL)
-    return bnn_fail(err, BNN_ETYPE, "the gradient of a value of type %s, wanted %s",
-                    bnn_dtype_name(dtype), bnn_dtype_name(BNN_REAL));
+    return bnn_fail(err, BNN_ETYPE, "the gradient: expected a value of type %s, got %s",
+                    bnn_dtype_name(BNN_REAL), bnn_dtype_name(dtype));
   for (int i = 0; wrt && i < n_wrt; i++) {
     dtype = p->nodes[wrt[i]].shape.dtype;
     if (dtype != BNN_REAL)
-      return bnn_fail(err, BNN_ETYPE, "the gradient with respect to an input of type %s, wanted %s",
-                      bnn_dtype_name(dtype), bnn_dtype_name(BNN_REAL));
+      return bnn_fail(err, BNN_ETYPE, "the gradient: expected inputs of type %s, got %s",
+                      bnn_dtype_name(BNN_REAL), bnn_dtype_name(dtype));
   }
   return BNN_OK;
 }

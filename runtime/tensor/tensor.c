@@ -46,7 +46,7 @@ bool bnn_dtype_find(bnn_dtype *out, const char *name) {
 
 static bnn_status check_shape(bnn_dtype dtype, int rank, const size_t *dim, bnn_err *err) {
   if (rank < 0 || rank > BNN_RANK_MAX)
-    return bnn_fail(err, BNN_ESHAPE, "rank is %d, wanted 0 to %d", rank, BNN_RANK_MAX);
+    return bnn_fail(err, BNN_ESHAPE, "rank: expected 0 to %d, got %d", BNN_RANK_MAX, rank);
   size_t n, bytes = bnn_dtype_size(dtype);
   bool fits = bnn_shape_size(&n, rank, dim);
   for (int k = 0; fits && k < rank; k++) /* the strides of an empty tensor must fit as well */

@@ -24,11 +24,11 @@ static bnn_status infer(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr 
   const size_t *stride = attr->pair[0], *padding = attr->pair[1];
   if (x[0].rank != 4 || w->rank != 4 || w->dim[1] != x[0].dim[1])
     return bnn_fail(err, BNN_ESHAPE,
-                    "x is %s, w is %s: wanted x [n, channels, h, w], w [out, channels, kh, kw]",
+                    "expected x [n, channels, h, w], w [out, channels, kh, kw], got x %s, w %s",
                     BNN_SHAPE(&x[0]), BNN_SHAPE(w));
   if (b->rank != 1 || b->dim[0] != w->dim[0])
-    return bnn_fail(err, BNN_ESHAPE, "w is %s, b is %s: wanted b [%zu]", BNN_SHAPE(w), BNN_SHAPE(b),
-                    w->dim[0]);
+    return bnn_fail(err, BNN_ESHAPE, "b: expected [%zu] for w %s, got %s", w->dim[0], BNN_SHAPE(w),
+                    BNN_SHAPE(b));
   BNN_TRY(window_check(&x[0], "the kernel", w->dim + 2, stride, padding, err));
   const window v = window_over(x[0].dim, w->dim + 2, stride, padding);
   const size_t dim[] = {x[0].dim[0], w->dim[0], v.out[0], v.out[1]};

@@ -27,7 +27,7 @@ static bnn_status infer(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr 
   BNN_TRY(window_check(&x[0], "size", size, stride, padding, err));
   for (int k = 0; k < 2; k++) {
     if (padding[k] > size[k] / 2)
-      return bnn_fail(err, BNN_ERANGE, "size is %s, padding is %s: wanted half the size at most",
+      return bnn_fail(err, BNN_ERANGE, "padding: expected half the size %s at most, got %s",
                       WINDOW_PAIR(size), WINDOW_PAIR(padding));
     if (x[0].dim[2 + k] == 0)
       return bnn_fail(err, BNN_ESHAPE, "x is %s: images without pixels", BNN_SHAPE(&x[0]));

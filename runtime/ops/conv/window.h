@@ -37,10 +37,10 @@ static inline window window_over(const size_t *dim, const size_t *size, const si
 static inline bnn_status window_check(const bnn_shape *x, const char *name, const size_t *size,
                                       const size_t *stride, const size_t *padding, bnn_err *err) {
   if (x->rank != 4)
-    return bnn_fail(err, BNN_ESHAPE, "x is %s: wanted [n, channels, h, w]", BNN_SHAPE(x));
+    return bnn_fail(err, BNN_ESHAPE, "x: expected [n, channels, h, w], got %s", BNN_SHAPE(x));
   for (int k = 0; k < 2; k++) {
     if (size[k] < 1 || stride[k] < 1)
-      return bnn_fail(err, BNN_ERANGE, "%s is %s, stride is %s: wanted 1 or more", name,
+      return bnn_fail(err, BNN_ERANGE, "%s and stride: expected 1 or more, got %s and %s", name,
                       WINDOW_PAIR(size), WINDOW_PAIR(stride));
     if (size[k] > WINDOW_MAX || stride[k] > WINDOW_MAX || padding[k] > WINDOW_MAX ||
         x->dim[2 + k] > WINDOW_MAX)

@@ -14,11 +14,10 @@ static bnn_status infer(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr 
   BNN_TRY(op_check_real(&x[0], "logits", err));
   BNN_TRY(op_check_integer(&x[1], "labels", err));
   if (x[0].rank != 2)
-    return bnn_fail(err, BNN_ESHAPE, "logits is %s, labels is %s: wanted logits [n, classes]",
-                    BNN_SHAPE(&x[0]), BNN_SHAPE(&x[1]));
+    return bnn_fail(err, BNN_ESHAPE, "logits: expected [n, classes], got %s", BNN_SHAPE(&x[0]));
   if (x[1].rank != 1 || x[1].dim[0] != x[0].dim[0])
-    return bnn_fail(err, BNN_ESHAPE, "logits is %s, labels is %s: wanted labels [%zu]",
-                    BNN_SHAPE(&x[0]), BNN_SHAPE(&x[1]), x[0].dim[0]);
+    return bnn_fail(err, BNN_ESHAPE, "labels: expected [%zu] for logits %s, got %s", x[0].dim[0],
+                    BNN_SHAPE(&x[0]), BNN_SHAPE(&x[1]));
   *y = bnn_shape_make(BNN_REAL, 1, x[0].dim);
   return BNN_OK;
 }

@@ -17,7 +17,7 @@ static bnn_status infer(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr 
   BNN_TRY(op_check_real(&x[0], "x", err));
   BNN_TRY(op_check_key(&x[1], err));
   if (!(attr->number[0] >= 0 && attr->number[0] < 1))
-    return bnn_fail(err, BNN_ERANGE, "p is %g: wanted 0 <= p < 1", attr->number[0]);
+    return bnn_fail(err, BNN_ERANGE, "p: expected 0 <= p < 1, got %g", attr->number[0]);
   *y = x[0];
   return BNN_OK;
 }

@@ -7,7 +7,8 @@ static bnn_status infer(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr 
                         bnn_err *err) {
   BNN_UNUSED(n), BNN_UNUSED(attr);
   if (!is_integer(x->dtype))
-    return bnn_fail(err, BNN_ETYPE, "x is %s: wanted an integer type", bnn_dtype_name(x->dtype));
+    return bnn_fail(err, BNN_ETYPE, "x: expected an integer type, got %s",
+                    bnn_dtype_name(x->dtype));
   *y = bnn_shape_make(BNN_REAL, x->rank, x->dim);
   return BNN_OK;
 }

@@ -145,14 +145,14 @@ static const double EXACT = 9007199254740992.0; /* 2^53: every whole number up t
 static bnn_status infer_clamp(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr *attr,
                               bnn_err *err) {
   if (!(attr->number[0] <= attr->number[1]))
-    return bnn_fail(err, BNN_ERANGE, "lo is %g, hi is %g: wanted lo <= hi", attr->number[0],
+    return bnn_fail(err, BNN_ERANGE, "expected lo <= hi, got lo %g, hi %g", attr->number[0],
                     attr->number[1]);
   if (is_integer(x->dtype))
     for (int k = 0; k < 2; k++) {
       const double bound = attr->number[k];
       if (isinf(bound) || (floor(bound) == bound && fabs(bound) <= EXACT)) continue;
       return bnn_fail(err, BNN_ERANGE,
-                      "%s is %g, wanted a whole number within +-2^53, or an infinite one: x is %s "
+                      "%s: expected a whole number within +-2^53 or infinity, got %g: x is %s "
                       "(x:real() converts)",
                       k ? "hi" : "lo", bound, bnn_dtype_name(x->dtype));
     }

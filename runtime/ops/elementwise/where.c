@@ -28,7 +28,7 @@ static bnn_status infer(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr 
   bnn_shape to;
   BNN_TRY(op_check_real(&x[0], "cond", err));
   if (x[1].dtype != x[2].dtype && is_integer(x[1].dtype) && is_integer(x[2].dtype))
-    return bnn_fail(err, BNN_ETYPE, "a is %s, b is %s, wanted one type: b:to(\"%s\") converts",
+    return bnn_fail(err, BNN_ETYPE, "b: expected %s, as a is, got %s: b:to(\"%s\") converts",
                     bnn_dtype_name(x[1].dtype), bnn_dtype_name(x[2].dtype),
                     bnn_dtype_name(x[1].dtype));
   if (x[1].dtype != x[2].dtype || !is_integer(x[1].dtype)) {

@@ -11,14 +11,14 @@ static bnn_status infer(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr 
                         bnn_err *err) {
   BNN_UNUSED(n), BNN_UNUSED(attr);
   const bnn_shape *w = &x[1], *b = &x[2];
-  if (x[0].rank < 1) return bnn_fail(err, BNN_ESHAPE, "x is []: wanted [..., in]");
+  if (x[0].rank < 1) return bnn_fail(err, BNN_ESHAPE, "x: expected [..., in], got []");
   size_t in = x[0].dim[x[0].rank - 1];
   if (w->rank != 2 || w->dim[0] != in)
-    return bnn_fail(err, BNN_ESHAPE, "x is %s, w is %s: wanted w [%zu, *]", BNN_SHAPE(&x[0]),
-                    BNN_SHAPE(w), in);
+    return bnn_fail(err, BNN_ESHAPE, "w: expected [%zu, *] for x %s, got %s", in, BNN_SHAPE(&x[0]),
+                    BNN_SHAPE(w));
   if (b->rank != 1 || b->dim[0] != w->dim[1])
-    return bnn_fail(err, BNN_ESHAPE, "w is %s, b is %s: wanted b [%zu]", BNN_SHAPE(w), BNN_SHAPE(b),
-                    w->dim[1]);
+    return bnn_fail(err, BNN_ESHAPE, "b: expected [%zu] for w %s, got %s", w->dim[1], BNN_SHAPE(w),
+                    BNN_SHAPE(b));
   size_t rows = op_span(x[0].dim, 0, x[0].rank - 1);
   if (!bnn_blas_fits(rows, w->dim[1], in))
     return bnn_fail(err, BNN_ESHAPE, "x is %s, w is %s: too large for a product", BNN_SHAPE(&x[0]),

@@ -19,14 +19,14 @@ static product product_of(const bnn_tensor *const *x) {
 static bnn_status infer_matrices(bnn_shape *y, const bnn_shape *a, const bnn_shape *b, int rank,
                                  bnn_err *err) {
   if (a->rank != rank || b->rank != rank)
-    return bnn_fail(err, BNN_ESHAPE, "a is %s, b is %s: wanted rank %d", BNN_SHAPE(a), BNN_SHAPE(b),
-                    rank);
+    return bnn_fail(err, BNN_ESHAPE, "expected tensors of rank %d, got a %s, b %s", rank,
+                    BNN_SHAPE(a), BNN_SHAPE(b));
   const size_t m = a->dim[rank - 2], k = a->dim[rank - 1], n = b->dim[rank - 1];
   if (b->dim[rank - 2] != k || b->dim[0] != (rank == 3 ? a->dim[0] : k))
-    return rank == 2 ? bnn_fail(err, BNN_ESHAPE, "a is %s, b is %s: wanted b [%zu, *]",
-                                BNN_SHAPE(a), BNN_SHAPE(b), k)
-                     : bnn_fail(err, BNN_ESHAPE, "a is %s, b is %s: wanted b [%zu, %zu, *]",
-                                BNN_SHAPE(a), BNN_SHAPE(b), a->dim[0], k);
+    return rank == 2 ? bnn_fail(err, BNN_ESHAPE, "b: expected [%zu, *] for a %s, got %s", k,
+                                BNN_SHAPE(a), BNN_SHAPE(b))
+                     : bnn_fail(err, BNN_ESHAPE, "b: expected [%zu, %zu, *] for a %s, got %s",
+                                a->dim[0], k, BNN_SHAPE(a), BNN_SHAPE(b));
   if (!bnn_blas_fits(m, n, k))
     return bnn_fail(err, BNN_ESHAPE, "a is %s, b is %s: too large for a product", BNN_SHAPE(a),
                     BNN_SHAPE(b));

@@ -15,14 +15,15 @@ static bnn_status infer(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr 
                         bnn_err *err) {
   static const char *const name[] = {"x", "gain", "bias"};
   BNN_UNUSED(n);
-  if (x[0].rank < 1) return bnn_fail(err, BNN_ESHAPE, "x is []: wanted [..., d]");
+  if (x[0].rank < 1) return bnn_fail(err, BNN_ESHAPE, "x: expected [..., d], got []");
   const size_t d = x[0].dim[x[0].rank - 1];
   for (int i = 1; i < 3; i++)
     if (x[i].rank != 1 || x[i].dim[0] != d)
-      return bnn_fail(err, BNN_ESHAPE, "x is %s, %s is %s: wanted %s [%zu]", BNN_SHAPE(&x[0]),
-                      name[i], BNN_SHAPE(&x[i]), name[i], d);
+      return bnn_fail(err, BNN_ESHAPE, "%s: expected [%zu] for x %s, got %s", name[i], d,
+                      BNN_SHAPE(&x[0]), BNN_SHAPE(&x[i]));
   if (!(attr->number[0] >= 0) || isinf(attr->number[0]))
-    return bnn_fail(err, BNN_ERANGE, "eps is %g: wanted a number of 0 or more", attr->number[0]);
+    return bnn_fail(err, BNN_ERANGE, "eps: expected a number of 0 or more, got %g",
+                    attr->number[0]);
   *y = x[0];
   return BNN_OK;
 }

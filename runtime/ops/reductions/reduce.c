@@ -312,7 +312,7 @@ static bnn_status infer_extreme(bnn_shape *y, const bnn_shape *x, int n, const b
 static bnn_status infer_var(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr *attr,
                             bnn_err *err) {
   if (!(attr->number[0] >= 0))
-    return bnn_fail(err, BNN_ERANGE, "ddof is %g: wanted 0 or more", attr->number[0]);
+    return bnn_fail(err, BNN_ERANGE, "ddof: expected 0 or more, got %g", attr->number[0]);
   return infer(y, x, n, attr, err);
 }
 

@@ -6,7 +6,7 @@ static bnn_status infer(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr 
                         bnn_err *err) {
   BNN_UNUSED(n);
   if (attr->rank < 0 || attr->rank > BNN_RANK_MAX)
-    return bnn_fail(err, BNN_ESHAPE, "%d dims, wanted 0 to %d", attr->rank, BNN_RANK_MAX);
+    return bnn_fail(err, BNN_ESHAPE, "expected 0 to %d dims, got %d", BNN_RANK_MAX, attr->rank);
   const bnn_shape to = bnn_shape_make(x->dtype, attr->rank, attr->dim);
   bnn_shape both;
   if (bnn_shape_broadcast(&both, x, &to, NULL) != BNN_OK || !bnn_shape_equal(&both, &to))

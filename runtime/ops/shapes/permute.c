@@ -8,8 +8,8 @@ static bnn_status infer(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr 
                         bnn_err *err) {
   BNN_UNUSED(n);
   if (attr->rank != x->rank)
-    return bnn_fail(err, BNN_ESHAPE, "x is %s, the order has %d axes: wanted %d", BNN_SHAPE(x),
-                    attr->rank, x->rank);
+    return bnn_fail(err, BNN_ESHAPE, "the order: expected %d axes for x %s, got %d", x->rank,
+                    BNN_SHAPE(x), attr->rank);
   bnn_shape to = *x;
   uint32_t seen = 0;
   for (int k = 0; k < x->rank; k++) {

@@ -6,7 +6,7 @@ static bnn_status infer(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr 
                         bnn_err *err) {
   BNN_UNUSED(n);
   if (attr->rank < 0 || attr->rank > BNN_RANK_MAX)
-    return bnn_fail(err, BNN_ESHAPE, "%d dims, wanted 0 to %d", attr->rank, BNN_RANK_MAX);
+    return bnn_fail(err, BNN_ESHAPE, "expected 0 to %d dims, got %d", BNN_RANK_MAX, attr->rank);
   size_t size, wanted = op_span(x->dim, 0, x->rank);
   if (!bnn_shape_size(&size, attr->rank, attr->dim) || size != wanted)
     return bnn_fail(err, BNN_ESHAPE, "x is %s: %zu elements do not make %s", BNN_SHAPE(x), wanted,

@@ -118,11 +118,13 @@ END_TEST
 
 START_TEST(impossible_numbers_of_threads_are_refused) {
   bnn_context *context = NULL;
-  ck_refuses(bnn_context_new(&context, 257, &err), BNN_ERANGE, "threads is 257, wanted 0 to 256");
-  ck_refuses(bnn_context_new(&context, -1, &err), BNN_ERANGE, "threads is -1");
+  ck_refuses(bnn_context_new(&context, 257, &err), BNN_ERANGE,
+             "threads: expected 0 to 256, got 257");
+  ck_refuses(bnn_context_new(&context, -1, &err), BNN_ERANGE, "threads: expected 0 to 256, got -1");
   ck_assert_ptr_null(context);
   context = context_of(2);
-  ck_refuses(bnn_context_set_threads(context, 257, &err), BNN_ERANGE, "threads is 257");
+  ck_refuses(bnn_context_set_threads(context, 257, &err), BNN_ERANGE,
+             "threads: expected 0 to 256, got 257");
   ck_assert_int_eq(bnn_context_threads(context), 2);
   bnn_context_free(context);
   bnn_context_free(NULL);

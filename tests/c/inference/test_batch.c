@@ -107,13 +107,20 @@ START_TEST(a_source_fits_by_its_type_and_the_size_of_a_row) {
       {BNN_I32, BNN_I32, 2, {9, 1}, 1, {5}, BNN_OK, ""},
       {BNN_REAL, BNN_REAL, 2, {9, 0}, 2, {5, 0}, BNN_OK, ""},
       {BNN_REAL, BNN_REAL, 2, {0, 6}, 2, {5, 6}, BNN_OK, ""},
-      {BNN_I32, BNN_REAL, 2, {9, 6}, 2, {5, 6}, BNN_ETYPE, "x is of type i32, wanted f"},
-      {BNN_U8, BNN_I32, 1, {9}, 1, {5}, BNN_ETYPE, "x is of type u8, wanted i32"},
-      {BNN_REAL, BNN_U8, 1, {9}, 1, {5}, BNN_ETYPE, "wanted u8"},
-      {BNN_I64, BNN_I32, 1, {9}, 1, {5}, BNN_ETYPE, "x is of type i64, wanted i32"},
-      {BNN_U8, BNN_REAL, 2, {9, 6}, 2, {5, 7}, BNN_ESHAPE, "x is [9, 6], wanted rows as in [5, 7]"},
-      {BNN_U8, BNN_REAL, 1, {9}, 2, {5, 7}, BNN_ESHAPE, "x is [9], wanted rows as in [5, 7]"},
-      {BNN_REAL, BNN_REAL, 0, {0}, 1, {5}, BNN_ESHAPE, "x is [], wanted rows as in [5]"},
+      {BNN_I32, BNN_REAL, 2, {9, 6}, 2, {5, 6}, BNN_ETYPE, "x: expected f"},
+      {BNN_U8, BNN_I32, 1, {9}, 1, {5}, BNN_ETYPE, "x: expected i32, got u8"},
+      {BNN_REAL, BNN_U8, 1, {9}, 1, {5}, BNN_ETYPE, "expected u8"},
+      {BNN_I64, BNN_I32, 1, {9}, 1, {5}, BNN_ETYPE, "x: expected i32, got i64"},
+      {BNN_U8,
+       BNN_REAL,
+       2,
+       {9, 6},
+       2,
+       {5, 7},
+       BNN_ESHAPE,
+       "x: expected rows as in [5, 7], got [9, 6]"},
+      {BNN_U8, BNN_REAL, 1, {9}, 2, {5, 7}, BNN_ESHAPE, "x: expected rows as in [5, 7], got [9]"},
+      {BNN_REAL, BNN_REAL, 0, {0}, 1, {5}, BNN_ESHAPE, "x: expected rows as in [5], got []"},
   };
   for (size_t k = 0; k < sizeof row / sizeof *row; k++) {
     bnn_tensor *x = tensor_of(row[k].source, row[k].rank, row[k].dim, NULL);
@@ -128,7 +135,8 @@ START_TEST(a_strided_source_is_refused) {
   bnn_tensor *x = tensor_of(BNN_REAL, DIMS(4, 6), NULL), *part = NULL;
   bnn_shape want = bnn_shape_make(BNN_REAL, DIMS(4, 3));
   ck_succeeds(bnn_tensor_narrow(&part, x, 1, 0, 3, &err));
-  ck_refuses(bnn_batch_check(part, &want, "y", &err), BNN_ERANGE, "y is a strided view");
+  ck_refuses(bnn_batch_check(part, &want, "y", &err), BNN_ERANGE,
+             "y: expected a contiguous tensor");
   bnn_tensor_unref(part);
   ck_succeeds(bnn_tensor_narrow(&part, x, 0, 2, 2, &err)); /* whole rows are contiguous */
   want.dim[1] = 6;

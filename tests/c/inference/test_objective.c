@@ -883,29 +883,45 @@ START_TEST(a_step_refuses_what_it_can_not_use) {
     bnn_status status;
     const char *words;
   } row[] = {
-      {{q.data, q.target, NULL, 0, 6}, 1, 1, BNN_ESHAPE, "a batch of 6 rows, wanted 7"},
-      {{q.data, q.target, NULL, 0, 0}, 1, 1, BNN_ESHAPE, "a batch of 0 rows, wanted 7"},
+      {{q.data, q.target, NULL, 0, 6}, 1, 1, BNN_ESHAPE, "expected a batch of 7 rows, got 6"},
+      {{q.data, q.target, NULL, 0, 0}, 1, 1, BNN_ESHAPE, "expected a batch of 7 rows, got 0"},
       {{q.data, q.target, NULL, 34, 7}, 1, 1, BNN_ERANGE, "rows 35..41 of 40"},
       {{q.data, q.target, order, 0, 7}, 1, 1, BNN_ERANGE, "row 41 of 40"},
-      {{q.data, NULL, NULL, 0, 7}, 1, 1, BNN_ESHAPE, "y is missing, wanted rows as in [7]"},
+      {{q.data, NULL, NULL, 0, 7}, 1, 1, BNN_ESHAPE, "y: expected rows as in [7], got none"},
       {{q.data, short_y, NULL, 0, 7}, 1, 1, BNN_ESHAPE, "x has 40 rows, y is [39]"},
-      {{q.data, real_y, NULL, 0, 7}, 1, 1, BNN_ETYPE, "y is of type f"},
-      {{integer_x, q.target, NULL, 0, 7}, 1, 1, BNN_ETYPE, "x is of type i32"},
+      {{q.data, real_y, NULL, 0, 7}, 1, 1, BNN_ETYPE, "y: expected i32, got f"},
+      {{integer_x, q.target, NULL, 0, 7}, 1, 1, BNN_ETYPE, "x: expected "},
       {{narrow, q.target, NULL, 0, 7},
        1,
        1,
        BNN_ESHAPE,
-       "x is [40, 11], wanted rows as in [7, 12]"},
+       "x: expected rows as in [7, 12], got [40, 11]"},
       {{q.data, q.target, NULL, 0, 7},
        NAN,
        1,
        BNN_ERANGE,
-       "beta is nan, wanted a number of 0 or more"},
-      {{q.data, q.target, NULL, 0, 7}, -1e-9, 1, BNN_ERANGE, "beta is -1e-09"},
-      {{q.data, q.target, NULL, 0, 7}, INFINITY, 1, BNN_ERANGE, "beta is inf"},
-      {{q.data, q.target, NULL, 0, 7}, 1, -1, BNN_ERANGE, "adam: lr is -1, wanted"},
-      {{q.data, q.target, NULL, 0, 7}, 1, NAN, BNN_ERANGE, "adam: lr is nan"},
-      {{q.data, q.target, NULL, 0, 7}, 1, INFINITY, BNN_ERANGE, "adam: lr is inf"},
+       "beta: expected a number of 0 or more, got nan"},
+      {{q.data, q.target, NULL, 0, 7},
+       -1e-9,
+       1,
+       BNN_ERANGE,
+       "beta: expected a number of 0 or more, got -1e-09"},
+      {{q.data, q.target, NULL, 0, 7},
+       INFINITY,
+       1,
+       BNN_ERANGE,
+       "beta: expected a number of 0 or more, got inf"},
+      {{q.data, q.target, NULL, 0, 7}, 1, -1, BNN_ERANGE, "adam: lr: expected a number"},
+      {{q.data, q.target, NULL, 0, 7},
+       1,
+       NAN,
+       BNN_ERANGE,
+       "adam: lr: expected a number in [0, inf), got nan"},
+      {{q.data, q.target, NULL, 0, 7},
+       1,
+       INFINITY,
+       BNN_ERANGE,
+       "adam: lr: expected a number in [0, inf), got inf"},
   };
   bnn_objective *o = objective_of(&q, &settings[1]);
   learner l;
@@ -916,11 +932,12 @@ START_TEST(a_step_refuses_what_it_can_not_use) {
   }
   const double betas[] = {1, 1, -1, 1};
   const bnn_step_args negative = {bnn_key_new(1), 1, 1, betas};
-  ck_step_fails(o, &l, &row[9].batch, &negative, BNN_ERANGE, "beta is -1");
+  ck_step_fails(o, &l, &row[9].batch, &negative, BNN_ERANGE,
+                "beta: expected a number of 0 or more, got -1");
   bnn_objective *points = objective_of(&q, &settings[7]); /* the state is over mu and logvar */
   const bnn_step_args args = {bnn_key_new(1), 1, 1, NULL};
   ck_step_fails(points, &l, &row[9].batch, &args, BNN_ESHAPE,
-                "the optimizer's state has 314 elements, wanted 157");
+                "the optimizer's state: expected 157 elements, got 314");
   bnn_objective_free(points);
   learner_fini(&l);
   bnn_objective_free(o);
@@ -974,16 +991,16 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
     bnn_status status;
     const char *words;
   } want[] = {
-      {BNN_ERANGE, "samples is 0, wanted 1 or more"},
-      {BNN_ERANGE, "samples is -3"},
-      {BNN_ERANGE, "tensor 2: kl -1, precision 1, decay 0, wanted numbers of 0 or more"},
-      {BNN_ERANGE, "tensor 1: kl 1, precision nan"},
-      {BNN_ERANGE, "tensor 1: kl 1, precision 1, decay inf"},
+      {BNN_ERANGE, "samples: expected 1 or more, got 0"},
+      {BNN_ERANGE, "samples: expected 1 or more, got -3"},
+      {BNN_ERANGE, "tensor 2: expected numbers of 0 or more, got kl -1, precision 1, decay 0"},
+      {BNN_ERANGE, "got kl 1, precision nan"},
+      {BNN_ERANGE, "got kl 1, precision 1, decay inf"},
       {BNN_ESHAPE, "a posterior over 3 elements ends within a tensor"},
       {BNN_ESHAPE, "the program has 157 parameters, the layout 108"},
       {BNN_ERANGE, "x: node 3 is not a batch input"},
       {BNN_ERANGE, "key: node 0 is not a u64 scalar input"},
-      {BNN_ESHAPE, "the loss is [7, 4], wanted one number an example: [7]"},
+      {BNN_ESHAPE, "the loss: expected one number an example, [7], got [7, 4]"},
       {BNN_ERANGE, "the program was finished without a gradient"},
       {BNN_ERANGE, "the loss is output 2 of 1"},
       {BNN_ERANGE, "the loss is output 0 of 1"},

@@ -478,7 +478,7 @@ START_TEST(outputs_without_a_row_for_each_row_are_refused) {
     bnn_tensor *mean = tensor_of(BNN_REAL, DIMS(ROWS), NULL);
     bnn_context *context = context_of(1);
     ck_refuses(bnn_predict(context, &spec, x, NULL, mean, NULL, &err), BNN_ESHAPE,
-               "wanted some real numbers for each of 11 rows");
+               "expected real numbers for each of 11 rows");
     bnn_context_free(context);
     bnn_tensor_unref(x);
     bnn_tensor_unref(mean);
@@ -498,16 +498,17 @@ START_TEST(what_can_not_be_predicted_is_refused) {
     bnn_status status;
     const char *words;
   } row[] = {
-      {2, GOOD_X, GOOD_Y, 0, 0, 0, 0, 0, BNN_ERANGE, "samples is 0, wanted 1 or more"},
-      {2, GOOD_X, GOOD_Y, -1, 0, 0, 0, 0, BNN_ERANGE, "samples is -1"},
-      {2, SCALAR_X, GOOD_Y, 1, 0, 0, 0, 0, BNN_ESHAPE, "x is a scalar"},
-      {2, NARROW_X, GOOD_Y, 1, 0, 0, 0, 0, BNN_ESHAPE, "x is [11, 4], wanted rows as in [4, 5]"},
-      {2, INTEGER_X, GOOD_Y, 1, 0, 0, 0, 0, BNN_ETYPE, "x is of type i32"},
+      {2, GOOD_X, GOOD_Y, 0, 0, 0, 0, 0, BNN_ERANGE, "samples: expected 1 or more, got 0"},
+      {2, GOOD_X, GOOD_Y, -1, 0, 0, 0, 0, BNN_ERANGE, "samples: expected 1 or more, got -1"},
+      {2, SCALAR_X, GOOD_Y, 1, 0, 0, 0, 0, BNN_ESHAPE, "x: expected rows, got a scalar"},
+      {2, NARROW_X, GOOD_Y, 1, 0, 0, 0, 0, BNN_ESHAPE,
+       "x: expected rows as in [4, 5], got [11, 4]"},
+      {2, INTEGER_X, GOOD_Y, 1, 0, 0, 0, 0, BNN_ETYPE, "x: expected f"},
       {2, GOOD_X, NO_Y, 1, 0, 0, 0, 0, BNN_ESHAPE, "x has 11 rows, y is missing"},
       {2, GOOD_X, SHORT_Y, 1, 0, 0, 0, 0, BNN_ESHAPE, "x has 11 rows, y is [10]"},
-      {2, GOOD_X, REAL_Y, 1, 0, 0, 0, 0, BNN_ETYPE, "y is of type f"},
-      {2, GOOD_X, GOOD_Y, 1, 1, 0, 0, 0, BNN_ESHAPE, "wanted"},
-      {2, GOOD_X, GOOD_Y, 1, 0, 1, 0, 0, BNN_ESHAPE, "std is [10], wanted [11]"},
+      {2, GOOD_X, REAL_Y, 1, 0, 0, 0, 0, BNN_ETYPE, "y: expected i32, got f"},
+      {2, GOOD_X, GOOD_Y, 1, 1, 0, 0, 0, BNN_ESHAPE, "mean: expected ["},
+      {2, GOOD_X, GOOD_Y, 1, 0, 1, 0, 0, BNN_ESHAPE, "std: expected [11], got [10]"},
       {2, GOOD_X, GOOD_Y, 1, 0, 0, 1, 0, BNN_ESHAPE, "the program has 18 parameters, mu has 17"},
       {2, GOOD_X, GOOD_Y, 1, 0, 0, 0, 1, BNN_ERANGE, "y: node 1 is not a batch input"},
       {CENTRED, FEW_X, NO_Y, 1, 0, 0, 0, 0, BNN_ESHAPE, "runs on 11 rows at once, x has 5"},

@@ -330,7 +330,8 @@ START_TEST(ddof_is_taken_from_what_var_and_std_divide_by) {
   const bnn_attr all = {.number = {3}}, below = {.number = {-1}};
   ck_assert(isinf(scalar(CALL(var, all, reals(DIMS(3), VALUES(1, 2, 4))))));
   bnn_tensor *x = reals(DIMS(1), VALUES(1)), *y = NULL;
-  ck_refuses(bnn_op_run(&y, BNN_OP_std, &x, 1, &below, &err), BNN_ERANGE, "ddof is -1");
+  ck_refuses(bnn_op_run(&y, BNN_OP_std, &x, 1, &below, &err), BNN_ERANGE,
+             "ddof: expected 0 or more, got -1");
   bnn_tensor_unref(x);
 }
 END_TEST
@@ -1224,10 +1225,11 @@ START_TEST(dropout_of_0_changes_nothing_and_of_1_is_refused) {
   bnn_tensor *x[2] = {reals(DIMS(3), NULL), key_tensor(1)}, *y = NULL;
   for (size_t i = 0; i < COUNT(bad); i++) {
     const bnn_attr attr = {.number = {bad[i]}};
-    ck_refuses(bnn_op_run(&y, BNN_OP_dropout, x, 2, &attr, &err), BNN_ERANGE, "wanted 0 <= p < 1");
+    ck_refuses(bnn_op_run(&y, BNN_OP_dropout, x, 2, &attr, &err), BNN_ERANGE,
+               "p: expected 0 <= p < 1, got ");
   }
   ck_refuses(bnn_op_run(&y, BNN_OP_dropout, (bnn_tensor *[]){x[0], x[0]}, 2, NULL, &err), BNN_ETYPE,
-             "wanted u64 []");
+             "key: expected u64 [], got ");
   unref_all(x, 2);
 }
 END_TEST
@@ -1250,9 +1252,9 @@ START_TEST(draws_in_the_shape_of_a_tensor_are_the_keys_sequence) {
     bnn_tensor_unref(y);
     y = NULL;
     ck_refuses(bnn_op_run(&y, ops[i], (bnn_tensor *[]){x[0], x[0]}, 2, NULL, &err), BNN_ETYPE,
-               "wanted u64 []");
+               "key: expected u64 [], got ");
     ck_refuses(bnn_op_run(&y, ops[i], (bnn_tensor *[]){x[1], x[1]}, 2, NULL, &err), BNN_ETYPE,
-               "x is u64");
+               "x: expected f");
     unref_all(x, 2);
   }
 }
@@ -1283,22 +1285,27 @@ START_TEST(shapes_that_do_not_fit_are_refused_with_both_in_the_text) {
        {{2, {128, 784}}, {2, {400, 64}}, {1, {64}}},
        {0},
        BNN_ESHAPE,
-       "linear: x is [128, 784], w is [400, 64]: wanted w [784, *]"},
+       "linear: w: expected [784, *] for x [128, 784], got [400, 64]"},
       {BNN_OP_linear,
        3,
        {{2, {8, 4}}, {2, {4, 6}}, {1, {5}}},
        {0},
        BNN_ESHAPE,
-       "w is [4, 6], b is [5]: wanted b [6]"},
-      {BNN_OP_linear, 3, {{0, {0}}, {2, {4, 6}}, {1, {6}}}, {0}, BNN_ESHAPE, "x is []"},
+       "b: expected [6] for w [4, 6], got [5]"},
+      {BNN_OP_linear, 3, {{0, {0}}, {2, {4, 6}}, {1, {6}}}, {0}, BNN_ESHAPE, "got []"},
       {BNN_OP_mm,
        2,
        {{2, {2, 3}}, {2, {4, 5}}},
        {0},
        BNN_ESHAPE,
-       "mm: a is [2, 3], b is [4, 5]: wanted b [3, *]"},
-      {BNN_OP_mm, 2, {{1, {2}}, {2, {2, 5}}}, {0}, BNN_ESHAPE, "wanted rank 2"},
-      {BNN_OP_bmm, 2, {{3, {2, 3, 4}}, {3, {5, 4, 3}}}, {0}, BNN_ESHAPE, "wanted b [2, 4, *]"},
+       "mm: b: expected [3, *] for a [2, 3], got [4, 5]"},
+      {BNN_OP_mm,
+       2,
+       {{1, {2}}, {2, {2, 5}}},
+       {0},
+       BNN_ESHAPE,
+       "expected tensors of rank 2, got a [2], b [2, 5]"},
+      {BNN_OP_bmm, 2, {{3, {2, 3, 4}}, {3, {5, 4, 3}}}, {0}, BNN_ESHAPE, "b: expected [2, 4, *]"},
       {BNN_OP_sum, 1, {{2, {2, 3}}}, {.axes = 8}, BNN_ERANGE, "x is [2, 3]: it has no axis 4"},
       {BNN_OP_argmax, 1, {{2, {2, 3}}}, {.axis = 2}, BNN_ERANGE, "[2, 3]: it has no axis 3"},
       {BNN_OP_softmax, 1, {{0, {0}}}, {.axis = BNN_AXIS_NONE}, BNN_ERANGE, "x is []"},
@@ -1308,7 +1315,7 @@ START_TEST(shapes_that_do_not_fit_are_refused_with_both_in_the_text) {
        {.rank = 2, .dim = {5, 2}},
        BNN_ESHAPE,
        "x is [3, 4]: 12 elements do not make [5, 2]"},
-      {BNN_OP_permute, 1, {{2, {3, 4}}}, {.rank = 1, .order = {0}}, BNN_ESHAPE, "wanted 2"},
+      {BNN_OP_permute, 1, {{2, {3, 4}}}, {.rank = 1, .order = {0}}, BNN_ESHAPE, "expected 2 axes"},
       {BNN_OP_permute,
        1,
        {{2, {3, 4}}},
@@ -1354,26 +1361,26 @@ START_TEST(shapes_that_do_not_fit_are_refused_with_both_in_the_text) {
        {{2, {128, 10}}, {1, {100}}},
        {0},
        BNN_ESHAPE,
-       "logits is [128, 10], labels is [100]: wanted labels [128]"},
-      {BNN_OP_cross_entropy, 2, {{1, {10}}, {1, {10}}}, {0}, BNN_ESHAPE, "wanted logits [n,"},
+       "labels: expected [128] for logits [128, 10], got [100]"},
+      {BNN_OP_cross_entropy, 2, {{1, {10}}, {1, {10}}}, {0}, BNN_ESHAPE, "logits: expected [n,"},
       {BNN_OP_conv2d,
        3,
        {{4, {8, 3, 28, 28}}, {4, {6, 1, 5, 5}}, {1, {6}}},
        {.pair = {{1, 1}}},
        BNN_ESHAPE,
-       "conv2d: x is [8, 3, 28, 28], w is [6, 1, 5, 5]: wanted x [n, channels, h, w], w [out, "},
+       "conv2d: expected x [n, channels, h, w], w [out, channels, kh, kw], got x [8, 3, "},
       {BNN_OP_conv2d,
        3,
        {{3, {8, 28, 28}}, {4, {6, 28, 5, 5}}, {1, {6}}},
        {.pair = {{1, 1}}},
        BNN_ESHAPE,
-       "x is [8, 28, 28], w is [6, 28, 5, 5]"},
+       "got x [8, 28, 28], w [6, 28, 5, 5]"},
       {BNN_OP_conv2d,
        3,
        {{4, {8, 1, 9, 9}}, {4, {6, 1, 5, 5}}, {1, {5}}},
        {.pair = {{1, 1}}},
        BNN_ESHAPE,
-       "w is [6, 1, 5, 5], b is [5]: wanted b [6]"},
+       "b: expected [6] for w [6, 1, 5, 5], got [5]"},
       {BNN_OP_conv2d,
        3,
        {{4, {8, 1, 9, 2}}, {4, {6, 1, 5, 5}}, {1, {6}}},
@@ -1385,13 +1392,13 @@ START_TEST(shapes_that_do_not_fit_are_refused_with_both_in_the_text) {
        {{4, {8, 1, 9, 9}}, {4, {6, 1, 5, 5}}, {1, {6}}},
        {.pair = {{1, 0}}},
        BNN_ERANGE,
-       "stride is [1, 0]: wanted 1 or more"},
+       "and stride: expected 1 or more, got "},
       {BNN_OP_conv2d,
        3,
        {{4, {8, 1, 9, 9}}, {4, {6, 1, 0, 5}}, {1, {6}}},
        {.pair = {{1, 1}}},
        BNN_ERANGE,
-       "the kernel is [0, 5]"},
+       "the kernel and stride: expected 1 or more, got [0, 5] and [1, 1]"},
       {BNN_OP_conv2d,
        3,
        {{4, {8, 1, 9, 9}}, {4, {6, 1, 5, 5}}, {1, {6}}},
@@ -1409,7 +1416,7 @@ START_TEST(shapes_that_do_not_fit_are_refused_with_both_in_the_text) {
        {{3, {8, 9, 9}}},
        {.pair = {{2, 2}}},
        BNN_ESHAPE,
-       "max_pool2d: x is [8, 9, 9]: wanted [n, channels, h, w]"},
+       "max_pool2d: x: expected [n, channels, h, w], got [8, 9, 9]"},
       {BNN_OP_max_pool2d,
        1,
        {{4, {8, 1, 9, 1}}},
@@ -1421,8 +1428,13 @@ START_TEST(shapes_that_do_not_fit_are_refused_with_both_in_the_text) {
        {{4, {8, 1, 9, 9}}},
        {.pair = {{2, 2}, {0, 0}, {2, 1}}},
        BNN_ERANGE,
-       "size is [2, 2], padding is [2, 1]: wanted half the size at most"},
-      {BNN_OP_avg_pool2d, 1, {{4, {8, 1, 9, 9}}}, {.pair = {{0, 2}}}, BNN_ERANGE, "size is [0, 2]"},
+       "padding: expected half the size [2, 2] at most, got [2, 1]"},
+      {BNN_OP_avg_pool2d,
+       1,
+       {{4, {8, 1, 9, 9}}},
+       {.pair = {{0, 2}}},
+       BNN_ERANGE,
+       "expected 1 or more, got [0, 2]"},
       {BNN_OP_avg_pool2d,
        1,
        {{4, {8, 1, 9, 0}}},
@@ -1434,16 +1446,21 @@ START_TEST(shapes_that_do_not_fit_are_refused_with_both_in_the_text) {
        {{2, {8, 4}}, {1, {4}}, {1, {5}}},
        {0},
        BNN_ESHAPE,
-       "layer_norm: x is [8, 4], bias is [5]: wanted bias [4]"},
-      {BNN_OP_layer_norm, 3, {{0, {0}}, {1, {1}}, {1, {1}}}, {0}, BNN_ESHAPE, "x is []"},
+       "layer_norm: bias: expected [4] for x [8, 4], got [5]"},
+      {BNN_OP_layer_norm, 3, {{0, {0}}, {1, {1}}, {1, {1}}}, {0}, BNN_ESHAPE, "got []"},
       {BNN_OP_layer_norm,
        3,
        {{1, {4}}, {1, {4}}, {1, {4}}},
        {.number = {NAN}},
        BNN_ERANGE,
-       "eps is nan"},
-      {BNN_OP_clamp, 1, {{1, {3}}}, {.number = {2, 1}}, BNN_ERANGE, "clamp: lo is 2, hi is 1"},
-      {BNN_OP_clamp, 1, {{1, {3}}}, {.number = {NAN, 1}}, BNN_ERANGE, "wanted lo <= hi"},
+       "eps: expected a number of 0 or more, got nan"},
+      {BNN_OP_clamp,
+       1,
+       {{1, {3}}},
+       {.number = {2, 1}},
+       BNN_ERANGE,
+       "clamp: expected lo <= hi, got lo 2, hi 1"},
+      {BNN_OP_clamp, 1, {{1, {3}}}, {.number = {NAN, 1}}, BNN_ERANGE, "expected lo <= hi"},
   };
   for (size_t i = 0; i < COUNT(row); i++) {
     const op_case c = case_of_shapes(row[i].id, row[i].n, row[i].in, row[i].attr);
@@ -1458,13 +1475,13 @@ START_TEST(types_that_do_not_fit_are_refused) {
   bnn_tensor *row = reals(DIMS(2), NULL), *y = NULL;
   const bnn_attr first = along(0);
   ck_refuses(bnn_op_run(&y, BNN_OP_cross_entropy, (bnn_tensor *[]){x, row}, 2, NULL, &err),
-             BNN_ETYPE, "wanted i32 or i64");
+             BNN_ETYPE, "labels: expected i32 or i64, got ");
   ck_refuses(bnn_op_run(&y, BNN_OP_index, (bnn_tensor *[]){x, row}, 2, &first, &err), BNN_ETYPE,
-             "positions is ");
+             "positions: expected i32 or i64, got ");
   ck_refuses(bnn_op_run(&y, BNN_OP_concat, (bnn_tensor *[]){row, labels}, 2, &first, &err),
              BNN_ETYPE, "tensor 2 is i32");
   ck_refuses(bnn_op_run(&y, BNN_OP_linear, (bnn_tensor *[]){x, labels, row}, 3, NULL, &err),
-             BNN_ETYPE, "linear: w is i32");
+             BNN_ETYPE, "linear: w: expected f");
   unref_all((bnn_tensor *[]){x, labels, row}, 3);
 }
 END_TEST
@@ -1493,7 +1510,8 @@ START_TEST(only_integers_become_real_numbers) {
   static const bnn_dtype types[] = {BNN_F32, BNN_F64};
   for (size_t t = 0; t < COUNT(types); t++) {
     bnn_tensor *y = NULL, *x = tensor_of(types[t], DIMS(1), (const double[]){1});
-    ck_refuses(bnn_op_run(&y, BNN_OP_real, &x, 1, NULL, &err), BNN_ETYPE, "wanted an integer type");
+    ck_refuses(bnn_op_run(&y, BNN_OP_real, &x, 1, NULL, &err), BNN_ETYPE,
+               "x: expected an integer type, got ");
     bnn_tensor_unref(x);
   }
 }

@@ -596,7 +596,7 @@ static void check_refusal(const op_case *c, bnn_dtype dtype, bnn_status status,
                           const bnn_err *err) {
   const char *name = bnn_op_get(c->id)->name;
   char type[32];
-  snprintf(type, sizeof type, " is %s", bnn_dtype_name(dtype));
+  snprintf(type, sizeof type, " got %s: ", bnn_dtype_name(dtype));
   ck_assert_msg(status == BNN_ETYPE, "%s of %s: status %d", name, bnn_dtype_name(dtype), status);
   ck_assert_msg(strncmp(err->text, name, strlen(name)) == 0, "%s", err->text);
   ck_assert_msg(strstr(err->text, type) && strstr(err->text, "() converts"), "%s", err->text);

@@ -538,9 +538,9 @@ START_TEST(recording_refuses_what_does_not_agree) {
   ck_refuses(bnn_program_input(t->p, &node, BNN_INPUT_PARAM, &scalar, 9, &err), BNN_ERANGE,
              "parameters overlap: [5, 2] at 0 and [] at 9");
   ck_refuses(bnn_program_op(t->p, &node, BNN_OP_mm, (const int[]){x, w}, 2, NULL, &err), BNN_ESHAPE,
-             "mm: a is [3, 4], b is [5, 2]");
+             "mm: b: expected [4, *] for a [3, 4], got [5, 2]");
   ck_refuses(bnn_program_op(t->p, &node, BNN_OP_mm, &x, 1, NULL, &err), BNN_ERANGE,
-             "mm: 1 inputs, wanted 2");
+             "mm: expected 2 inputs, got 1");
   ck_refuses(bnn_program_op(t->p, &node, BNN_OP_concat, &x, BNN_ARITY_MAX + 1, NULL, &err),
              BNN_ERANGE, "33 tensors, at most 32");
   ck_refuses(bnn_program_op(t->p, &node, BNN_OP_concat, &x, -1, NULL, &err), BNN_ERANGE,
@@ -558,9 +558,9 @@ START_TEST(finishing_refuses_what_can_not_be) {
   ck_refuses(bnn_frame_new(&f, t->p, 0, &err), BNN_ERANGE, "not finished");
   ck_refuses(bnn_program_finish(t->p, &x, 0, false, NULL, 0, &err), BNN_ERANGE, "needs an output");
   ck_refuses(bnn_program_finish(t->p, &k, 1, true, NULL, 0, &err), BNN_ETYPE,
-             "the gradient of a value of type i64");
+             "the gradient: expected a value of type ");
   ck_refuses(bnn_program_finish(t->p, &x, 1, true, &y, 1, &err), BNN_ETYPE,
-             "with respect to an input of type i32");
+             "the gradient: expected inputs of type ");
   ck_succeeds(bnn_program_finish(t->p, &k, 1, false, NULL, 0, &err));
   ck_refuses(bnn_program_finish(t->p, &k, 1, false, NULL, 0, &err), BNN_ERANGE, "finished already");
   tape_free(t);

@@ -463,7 +463,7 @@ function TestRefused.test_what_is_wrong_inside_is_told()
       "name 2 of params/ is not a string, or"},
     {"optimizer", "{}", "optimizer: bnn.optim.from_state_dict: name: expected"},
     {"optimizer", '{"name":"restore","options":{},"size":1}', "name: expected one of adam"},
-    {"optimizer", adam:format '{"lr":-1}', "lr is -1"},
+    {"optimizer", adam:format '{"lr":-1}', "lr: expected a number in [0, inf), got -1"},
     {"optimizer", adam:format '{"rate":1}', "unknown option 'rate'"},
     {"optimizer", '{"name":"adam","options":{},"size":85}', "got " .. core.real .. " [86]"},
     {"optimizer", '{"name":"adam","options":{},"size":1000000000000}', "moment 1: expected"},

@@ -248,7 +248,8 @@ end
 function TestStep.test_bad_numbers_are_nil_and_a_message()
   local objective = elbo()
   local state = bnn.optim.adam{}:init(objective)
-  for text, opts in pairs{["lr is -1"] = {lr = -1}, ["beta is -1"] = {beta = -1}} do
+  for text, opts in pairs{["lr: expected a number in [0, inf), got -1"] = {lr = -1},
+    ["beta: expected a number of 0 or more, got -1"] = {beta = -1}} do
     local loss, message = objective:step(state, {x = x, y = y}, key, opts)
     lu.assertNil(loss)
     lu.assertStrContains(message, text)

@@ -137,7 +137,7 @@ function TestStates.test_records_that_will_not_do()
   end
   for words, changes in pairs{
     ["name: expected one of adam, sgd, got 'restore'"] = {name = "restore"},
-    ["lr is -1"] = {options = {lr = -1}},
+    ["lr: expected a number in"] = {options = {lr = -1}},
     ["expected " .. core.real .. " [9]"] = {size = 9}, ["steps: expected"] = {steps = -1},
     ["moments: expected 2 of adam, got 1"] = {moments = {bnn.zeros(8)}},
     ["got i32 [8]"] = {moments = {bnn.zeros(8), bnn.zeros({8}, "i32")}},
@@ -158,7 +158,7 @@ function TestStates.test_init_takes_params_posteriors_and_objectives()
   local batch = {x = x, y = bnn.zeros({4}, "i32")}
   lu.assertNotNil(objective:step(adam:init(q), batch, key))
   lu.assertNotNil(objective:step(adam:init(objective), batch, key))
-  raises("8 elements, wanted 16", objective.step, objective, adam:init(p), batch, key)
+  raises("expected 16 elements, got 8", objective.step, objective, adam:init(p), batch, key)
   for _, bad in ipairs{{}, 3, net, x} do
     raises("expected an objective, a posterior or params", adam.init, adam, bad)
   end
@@ -174,8 +174,10 @@ function TestStates.test_refusals()
   local adam, sgd = bnn.optim.adam, bnn.optim.sgd
   local rows = {
     {"did you mean 'lr'", adam, {lrr = 1}}, {"known are b1, b2, eps, lr", adam, {weight = 1}},
-    {"bnn.optim.adam: lr is -1", adam, {lr = -1}}, {"bnn.optim.adam: b1 is 1,", adam, {b1 = 1}},
-    {"b2 is -0.1", adam, {b2 = -0.1}}, {"momentum is -1", sgd, {momentum = -1}},
+    {"bnn.optim.adam: lr: expected a number in [0, inf), got -1", adam, {lr = -1}},
+    {"bnn.optim.adam: b1: expected a number in [0, 1), got 1", adam, {b1 = 1}},
+    {"b2: expected a number in [0, 1), got -0.1", adam, {b2 = -0.1}},
+    {"momentum: expected a number in", sgd, {momentum = -1}},
     {"lr: expected a number or a function of the step", adam, {lr = "a"}},
     {"a finite number", sgd, {momentum = 1 / 0}}, {"got 3", adam, 3},
   }
@@ -193,7 +195,7 @@ function TestStates.test_refusals()
   raises("lr: expected a number from its function at step 1, got a string", state.update,
     state, p, p)
   raises("expected 8 elements, got 7", state.update, state, p, bnn.zeros(7), 0.1)
-  raises("lr is -3", state.update, state, p, p, -3)
+  raises("lr: expected a number in [0, inf), got -3", state.update, state, p, p, -3)
   lu.assertEquals(state:steps(), 0)
 end
 

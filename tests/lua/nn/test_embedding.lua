@@ -138,7 +138,7 @@ end
 
 function TestTypes.test_a_layer_that_computes_refuses_integers_from_init_on()
   local net = bnn.nn.mlp{4, 2}
-  raises("mlp/linear_0: wrong type of tensor: linear: x is i32, wanted", net.init, net, key, part)
+  raises("mlp/linear_0: wrong type of tensor: linear: x: expected", net.init, net, key, part)
   local net_of_reals = bnn.nn.sequential{function(x) return x:real() end, net}
   local o = map_estimate(net_of_reals)
   train(o, part, 2)

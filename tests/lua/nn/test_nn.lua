@@ -613,8 +613,9 @@ function TestFailingOps.test_an_op_that_fails_names_the_layer_and_the_shapes()
   local w = bnn.ones(32, 10)
   local function fails(x) return x:mm(w) end
   local rows = {
-    {"network: ", "a is [1, 5], b is [32, 10]", bnn.transform(fails)},
-    {"sequential/function_1: ", "a is [1, 64], b is [32, 10]", nn.sequential{nn.linear(64), fails}},
+    {"network: ", "b: expected [5, *] for a [1, 5], got [32, 10]", bnn.transform(fails)},
+    {"sequential/function_1: ", "b: expected [64, *] for a [1, 64], got [32, 10]",
+      nn.sequential{nn.linear(64), fails}},
     {"sequential/sequential_0/function_1: ", "tensor 1 is [1, 64], tensor 2 is [32, 10]",
      nn.sequential{nn.linear(64), nn.sequential{nn.relu(), function(x)
        return bnn.concat({x, w}, 2)
@@ -642,7 +643,7 @@ function TestFailingOps.test_an_op_that_fails_names_the_layer_and_the_shapes()
      nn.sequential{function(x) return x:view(-1, -1) end}},
     {"sequential/function_0: ", "an index of 3 axes into [1, 5]",
      nn.sequential{function(x) return x[{1, 2, 3}] end}},
-    {"sequential/function_1: ", "a is [1, 5]", -- back from a layer, in the function again
+    {"sequential/function_1: ", "for a [1, 5]", -- back from a layer, in the function again
      nn.sequential{nn.relu(), function(x) return fails(nn.sequential{nn.tanh()}(x)) end}},
   }
   local x = bnn.ones(4, 5)

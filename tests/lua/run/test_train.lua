@@ -180,9 +180,9 @@ function TestSchedules.test_what_is_no_number_is_refused()
     {lr = function() return "fast" end})
   raises("beta: expected a number from its function at step 1, got nil", train,
     {beta = function() end})
-  raises({"step 1: ", "lr is -1"}, train, {lr = -1})
+  raises({"step 1: ", "lr: expected a number in [0, inf), got -1"}, train, {lr = -1})
   local function beta(step) return step == 3 and -1 or 0 end
-  raises({"step 3: ", "beta is -1"}, train, {beta = beta})
+  raises({"step 3: ", "beta: expected a number of 0 or more, got -1"}, train, {beta = beta})
 end
 
 TestLogging = {}
@@ -332,7 +332,7 @@ function TestRefusals.test_misuse_raises_at_the_callers_line()
     lu.assertStrContains(message, row[1], false, "row " .. i)
     lu.assertStrContains(message, "bnn.train: ", false, "row " .. i)
   end
-  raises("optimizer's state has 35 elements, wanted", train, {state = foreign})
+  raises("optimizer's state: expected 166 elements, got 35", train, {state = foreign})
   raises("a function of (step, rows)", train, {log = 3, evaluate = print})
   raises("log:row: values: expected a table, got a number",
     train, {log = bnn.log.memory(), evaluate = function() return 3 end})

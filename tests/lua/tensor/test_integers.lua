@@ -71,12 +71,12 @@ function TestArithmetic.test_what_is_no_arithmetic_of_integers_names_the_convers
     function() return bnn.where(x, bnn.ones(2), 0) end,
     function() return x:reshape(1, 2):mm(bnn.ones(2, 1)) end,
   } do
-    raises({" is i32, wanted " .. bnn.ones(1):dtype(), ":real() converts"}, f)
+    raises({": expected " .. bnn.ones(1):dtype() .. ", got i32", ":real() converts"}, f)
   end
-  raises('a is i32, b is i64, wanted one type: :to("i32") converts', function()
+  raises('b: expected i32, as a is, got i64: :to("i32") converts', function()
     return x + x:to "i64"
   end)
-  raises("b is i64", bnn.where, bnn.ones(2), x, x:to "i64")
+  raises("b: expected i32, as a is, got i64", bnn.where, bnn.ones(2), x, x:to "i64")
   raises("got bnn.key", bnn.ops.add, bnn.key(1), 1)
   raises("got bnn.key", bnn.ops.eq, 1, bnn.key(1))
 end
@@ -86,7 +86,7 @@ function TestArithmetic.test_clamp_takes_whole_bounds()
     local x = bnn.tensor({0, 1, 5, 9, 200}, dtype)
     lu.assertEquals(x:clamp(1, 9):totable(), {1, 1, 5, 9, 9})
     lu.assertEquals(x:clamp(-1e15, 1 / 0):totable(), {0, 1, 5, 9, 200})
-    raises("lo is 0.5, wanted a whole number", x.clamp, x, 0.5, 3)
+    raises("lo: expected a whole number", x.clamp, x, 0.5, 3)
   end
   local ends = bnn.tensor({math.mininteger, math.maxinteger}, "i64")
   lu.assertEquals(ends:clamp(-1 / 0, 1 / 0):totable(), {math.mininteger, math.maxinteger})

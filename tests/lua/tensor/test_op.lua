@@ -134,7 +134,7 @@ function TestCalls.test_pairs_are_one_number_or_two()
   raises("{rows, columns}", x.max_pool2d, x, {2})
   raises("or a list of two, got true", x.max_pool2d, x, true)
   raises("expected a value", x.max_pool2d, x)
-  raises("size is [2, 2], stride is [0, 1]: wanted 1 or more", x.max_pool2d, x, 2, {0, 1})
+  raises("expected 1 or more, got [2, 2] and [0, 1]", x.max_pool2d, x, 2, {0, 1})
 end
 
 function TestCalls.test_index_takes_positions_before_or_behind_the_axis()

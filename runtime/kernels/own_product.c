@@ -43,18 +43,7 @@ void bnn_own_product(bnn_real *c, size_t ldc, const bnn_real *a, size_t lda, boo
                      const bnn_real *b, size_t ldb, bool tb, size_t m, size_t n, size_t k,
                      bool add) {
   const bnn_vec *vec = bnn_isa_get()->vec;
-  bnn_matrix_product p = {.c = c,
-                          .ldc = ldc,
-                          .start = add ? c : NULL,
-                          .lds = add ? ldc : 0,
-                          .a = a,
-                          .a_row = ta ? 1 : lda,
-                          .a_step = ta ? lda : 1,
-                          .b = b,
-                          .ldb = ldb,
-                          .m = m,
-                          .n = n,
-                          .k = k};
+  bnn_matrix_product p = bnn_matrix_product_of(c, ldc, a, lda, ta, b, ldb, m, n, k, add);
   if (vec->product && !(ta && tb)) {
     (tb ? vec->product_transposed : vec->product)(&p);
     return;

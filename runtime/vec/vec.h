@@ -35,6 +35,26 @@ typedef struct bnn_matrix_product {
   size_t m, n, k;
 } bnn_matrix_product;
 
+/* The product c = op(a) op(b) + (add ? c : 0) as bnn_blas_mm is given it (kernels/blas.h).  Whether
+ * b is transposed is for the kernel to know. */
+static inline bnn_matrix_product bnn_matrix_product_of(bnn_real *c, size_t ldc, const bnn_real *a,
+                                                       size_t lda, bool ta, const bnn_real *b,
+                                                       size_t ldb, size_t m, size_t n, size_t k,
+                                                       bool add) {
+  return (bnn_matrix_product){.c = c,
+                              .ldc = ldc,
+                              .start = add ? c : NULL,
+                              .lds = add ? ldc : 0,
+                              .a = a,
+                              .a_row = ta ? 1 : lda,
+                              .a_step = ta ? lda : 1,
+                              .b = b,
+                              .ldb = ldb,
+                              .m = m,
+                              .n = n,
+                              .k = k};
+}
+
 /* c [m, n] = start [m] (NULL: 0) + a b, where element [i, t] of a is a[i * a_row + a_at[t]] and
  * [t, j] of b is b[b_at[t] + j], t < k.  n is a multiple of BNN_SHIFTED_STEP, so that kernels read
  * and write whole vectors; ldc of n or more. */

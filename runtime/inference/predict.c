@@ -61,8 +61,8 @@ static bnn_key noise_key(const bnn_predict_spec *spec, size_t s) {
   return bnn_key_fold(bnn_key_fold_name(spec->key, "noise", 5), sample_number(spec, s));
 }
 
-/* Reads n rows of one input into its buffer, again and again until the chunk is full: an op may check
- * the values of all rows that its frame holds. */
+/* Reads n rows of one input into its buffer, repeated until the chunk is full, as an op may check the
+ * values of all rows that its frame holds. */
 static void gather(const work *w, bnn_frame *f, int node, const bnn_tensor *source, size_t from,
                    size_t n) {
   char *buffer = node >= 0 ? bnn_frame_input_buffer(f, node) : NULL;

@@ -43,7 +43,7 @@ void bnn_program_unref(bnn_program *p) {
   bnn_mem_free(p);
 }
 
-/* Makes room for `more` elements behind the n that an array of `size` byte elements has. */
+/* Makes room for `more` elements after the n that an array of `size` byte elements has. */
 static bnn_status grow(void **array, size_t *capacity, size_t n, size_t more, size_t size,
                        bnn_err *err) {
   if (n + more <= *capacity) return BNN_OK;
@@ -75,8 +75,8 @@ static bnn_status next_node(bnn_program *p, node **v, size_t edges, bnn_err *err
   return BNN_OK;
 }
 
-/* A parameter's place must be its own: the parameter phase sets its gradient there.  Those of a
- * layout come one behind the other, which the bounds of all that there are tell at once. */
+/* A parameter must not overlap another: the parameter phase sets its gradient there.  Those of a
+ * layout come one after the other, which the bounds of all so far show at once. */
 static bnn_status check_place(const bnn_program *p, const bnn_shape *shape, size_t offset,
                               bnn_err *err) {
   size_t size, other;
@@ -222,7 +222,7 @@ static void mark_rows(bnn_program *p, bool *rows) {
   }
 }
 
-/* A gradient is computed where something of wrt is below and outputs[0] is above. */
+/* A gradient is computed for nodes that depend on wrt and that outputs[0] depends on. */
 static void mark_gradients(bnn_program *p, bool *above) {
   for (int i = 0; i < p->n_wrt; i++) p->nodes[p->wrt[i]].grad = true;
   for (size_t i = 0; i < p->n_nodes; i++) {

@@ -9,7 +9,7 @@
  * whole (it depends on no batch input) or has rows (its row i depends on row i of the batch); when
  * an op mixes rows the program has no rows at all and runs as one block.  Whole nodes never depend
  * on nodes with rows, so a replay has these phases, each a set of independent jobs whose results do
- * not depend on who runs them (DESIGN, idea 5):
+ * not depend on which thread runs them, as blocks follow from the shapes alone:
  *
  *     forward_whole                whole nodes, in order
  *     forward_block(b)             rows of block b of every node with rows
@@ -78,7 +78,8 @@ typedef struct bnn_batch_mixing_op {
 } bnn_batch_mixing_op;
 
 /* The first op that would mix rows if axis 0 of these n inputs (nodes) was the batch; of a finished
- * program, whatever kinds its inputs are.  ERANGE: a node that is no input with an axis.  ENOMEM. */
+ * program, whatever kinds its inputs are.  ERANGE: a node that is not an input with an axis.  ENOMEM.
+ */
 bnn_status bnn_program_find_batch_mixing_op(bnn_batch_mixing_op *out, const bnn_program *p,
                                             const int *inputs, int n, bnn_err *err);
 
@@ -173,9 +174,8 @@ typedef struct bnn_parameter_job {
 size_t bnn_frame_parameter_jobs(const bnn_frame *f);
 const bnn_parameter_job *bnn_frame_parameter_job(const bnn_frame *f, size_t j);
 
-/* Runs job j.  out: where a job of the way SPLIT is to leave its gradient [size], for who uses it at
- * once and can spare it the way through memory; NULL, as for the other modes: where the gradient is
- * bound. */
+/* Runs job j.  out: where a job of mode SPLIT leaves its gradient [size], for a caller that uses it at
+ * once, while it is in a cache; NULL, as for the other modes: where the gradient is bound. */
 void bnn_frame_run_parameter_job(bnn_frame *f, size_t j, bnn_real *out);
 
 /* Whether backward_whole has anything to do; and that.  seed matters only without rows: then it is

@@ -36,7 +36,7 @@ static bnn_frame *replayed(bnn_program *p, int output, int wrt, size_t block, bn
   return f;
 }
 
-static void set_home(const bnn_frame *f, int node, size_t n, bnn_real value) {
+static void set_input(const bnn_frame *f, int node, size_t n, bnn_real value) {
   bnn_real *buffer = bnn_frame_input_buffer((bnn_frame *)f, node);
   for (size_t i = 0; i < n; i++) buffer[i] = value;
 }
@@ -48,7 +48,7 @@ START_TEST(a_long_chain) {
   int y = x;
   for (int i = 0; i < OPS; i++) y = neg(p, y);
   bnn_frame *f = replayed(p, y, x, 2, NULL, NULL);
-  set_home(f, x, 4, 3);
+  set_input(f, x, 4, 3);
   ck_succeeds(bnn_frame_replay(f, 1, &err));
   ck_assert(bnn_tensor_real(bnn_frame_output(f, 0))[3] == 3);
   ck_assert(bnn_tensor_real(bnn_frame_gradient(f, x))[3] == 1);

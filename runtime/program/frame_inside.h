@@ -1,0 +1,85 @@
+/* frame_inside.h - the inside of a frame, shared by frame_plan.c (where its buffers lie, and which
+ * jobs it has), frame.c (making it) and frame_replay.c (running it). */
+#ifndef BNN_FRAME_INSIDE_H
+#define BNN_FRAME_INSIDE_H
+
+#include "../base/mem.h"
+#include "arena_plan.h"
+#include "program_nodes.h"
+
+struct bnn_frame {
+  bnn_program *p;
+  size_t block, n_blocks;
+  bnn_tensor *value, *grad;           /* [n_nodes] over the whole batch */
+  bnn_tensor *value_rows, *grad_rows; /* [n_blocks, n_nodes] blocks of nodes with rows; grad_rows
+                                       * also what each block adds to a summed gradient.  None
+                                       * where there are no rows, no gradients */
+  int *setter;   /* [n_nodes] the node whose op sets the gradient of this one, with rows, before any
+                * other adds to it (op.h, backward_set); or -1 */
+  bool *inplace; /* [n_nodes] whether a node's values are written over those of its input, and that
+                   * one's gradient over its own (op.h, inplace) */
+  size_t *sum_at; /* [n_nodes] where the arena has the blocks of a summed gradient, or NOT_SUMMED */
+  bnn_parameter_job *jobs;
+  size_t n_jobs;
+  bool backward_whole;
+  size_t bytes;
+  char *arena;
+};
+
+static const size_t NOT_SUMMED = SIZE_MAX;
+
+static inline bool is_summed(const bnn_frame *f, size_t i) { return f->sum_at[i] != NOT_SUMMED; }
+
+/* The header of node i in block b, in value_rows or grad_rows. */
+static inline bnn_tensor *rows_header(const bnn_frame *f, bnn_tensor *list, size_t b, int i) {
+  return &list[b * f->p->n_nodes + (size_t)i];
+}
+
+/* Elements of a node. */
+static inline size_t node_size(const node *v) {
+  size_t size = 0;
+  bnn_shape_size(&size, v->shape.rank, v->shape.dim);
+  return size;
+}
+
+/* Bytes of its buffer, which begins on a line of the cache. */
+static inline size_t node_bytes(const node *v) {
+  size_t size = bnn_dtype_size(v->shape.dtype);
+  for (int k = 0; k < v->shape.rank; k++) size *= v->shape.dim[k];
+  return (size + BNN_MEM_ALIGN - 1) / BNN_MEM_ALIGN * BNN_MEM_ALIGN;
+}
+
+/* Whether a node has memory in the arena: of its own, or its input's. */
+static inline bool node_owns(const bnn_program *p, size_t i) {
+  const node *v = &p->nodes[i];
+  if (!v->live || v->root != (int)i || v->what == NODE_CONSTANT) return false;
+  return v->what == NODE_OP || v->kind != BNN_INPUT_PARAM;
+}
+
+/* A parameter's gradient goes to the flat buffer when the gradient is taken with respect to it. */
+static inline bool grad_is_flat(const bnn_program *p, size_t i) {
+  return p->nodes[i].what == NODE_INPUT && p->nodes[i].kind == BNN_INPUT_PARAM;
+}
+
+/* ---- frame_plan.c ---- */
+
+/* Where everything lies in the arena of a frame, while that is decided.  Only forward frames of one
+ * block give ranges back. */
+typedef struct frame_plan {
+  bnn_arena_plan arena;
+  size_t *last;               /* [n_nodes] run_order of the last reader of a root */
+  uint32_t *value_range;      /* [n_nodes] of values that may be given back */
+  size_t *value_at, *grad_at; /* [n_nodes] */
+} frame_plan;
+
+/* An empty plan.  ENOMEM: _fini is called then too. */
+bnn_status bnn_frame_plan_init(frame_plan *q, size_t n_nodes, bnn_err *err);
+void bnn_frame_plan_fini(frame_plan *q);
+
+/* Decides where each buffer of f lies: fills q, f->setter, f->inplace and f->sum_at. */
+void bnn_frame_plan_all(bnn_frame *f, frame_plan *q);
+
+/* Counts the jobs of the parameter phase, and writes them when `jobs` is given. */
+size_t bnn_frame_list_jobs(const bnn_frame *f, bnn_parameter_job *jobs);
+
+#endif

@@ -1,0 +1,213 @@
+/* frame_replay.c - running a frame, phase by phase (program.h): each phase goes over the nodes and
+ * calls their ops on headers that frame.c made. */
+#include <string.h>
+
+#include "frame_inside.h"
+
+/* ---- forward ---- */
+
+/* The headers of v's inputs as block b sees them. */
+static void gather_inputs(const bnn_frame *f, const node *v, size_t b, const bnn_tensor **x) {
+  const int *in = node_inputs(f->p, v);
+  for (int k = 0; k < v->n_in; k++)
+    x[k] = v->rows && f->p->nodes[in[k]].rows ? rows_header(f, f->value_rows, b, in[k])
+                                              : &f->value[in[k]];
+}
+
+/* The header of one row of a node with rows. */
+static bnn_tensor row_header(const bnn_frame *f, int i, size_t row) {
+  const bnn_tensor *whole = &f->value[i];
+  size_t dim[BNN_RANK_MAX], size = bnn_dtype_size(whole->dtype);
+  bnn_tensor x;
+  memcpy(dim, whole->dim, sizeof dim);
+  for (int k = 1; k < whole->rank; k++) size *= dim[k];
+  dim[0] = 1;
+  bnn_tensor_init(&x, whole->dtype, whole->rank, dim, (char *)whole->data + row * size);
+  return x;
+}
+
+/* The first row that v's op refuses, which refuses them all together. */
+static size_t first_refused_row(const bnn_frame *f, const node *v) {
+  const int *in = node_inputs(f->p, v);
+  bnn_tensor header[BNN_ARITY_MAX];
+  const bnn_tensor *x[BNN_ARITY_MAX];
+  size_t row = 0;
+  for (; row + 1 < f->p->batch; row++) {
+    for (int k = 0; k < v->n_in; k++) {
+      const bool rows = f->p->nodes[in[k]].rows;
+      if (rows) header[k] = row_header(f, in[k], row);
+      x[k] = rows ? &header[k] : &f->value[in[k]];
+    }
+    if (v->op->verify(x, v->n_in, &v->attr, NULL) != BNN_OK) break;
+  }
+  return row;
+}
+
+bnn_status bnn_frame_verify(bnn_frame *f, size_t *row, bnn_err *err) {
+  const bnn_tensor *x[BNN_ARITY_MAX];
+  for (size_t i = 0; i < f->p->n_nodes; i++) {
+    const node *v = &f->p->nodes[i];
+    if (!v->live || !v->rows || v->what != NODE_OP || !v->op->verify) continue;
+    for (int k = 0; k < v->n_in; k++) x[k] = &f->value[node_inputs(f->p, v)[k]];
+    const bnn_status status = v->op->verify(x, v->n_in, &v->attr, err);
+    if (status == BNN_OK) continue;
+    if (row) *row = first_refused_row(f, v);
+    return status;
+  }
+  return BNN_OK;
+}
+
+bnn_status bnn_frame_forward_whole(bnn_frame *f, bnn_err *err) {
+  const bnn_tensor *x[BNN_ARITY_MAX];
+  for (size_t i = 0; i < f->p->n_nodes; i++) {
+    const node *v = &f->p->nodes[i];
+    if (!v->live || v->rows || !node_computes(v)) continue;
+    gather_inputs(f, v, 0, x);
+    if (v->op->verify) BNN_TRY(v->op->verify(x, v->n_in, &v->attr, err));
+    v->op->forward(&f->value[i], x, v->n_in, &v->attr);
+  }
+  return BNN_OK;
+}
+
+void bnn_frame_forward_block(bnn_frame *f, size_t b) {
+  const bnn_tensor *x[BNN_ARITY_MAX];
+  for (size_t i = 0; i < f->p->n_nodes; i++) {
+    const node *v = &f->p->nodes[i];
+    if (!v->live || !v->rows || !node_computes(v)) continue;
+    gather_inputs(f, v, b, x);
+    v->op->forward(rows_header(f, f->value_rows, b, (int)i), x, v->n_in, &v->attr);
+  }
+}
+
+/* ---- backward ---- */
+
+static void zero(bnn_tensor *x) { memset(x->data, 0, x->size * sizeof(bnn_real)); }
+
+static void add_seed(bnn_tensor *x, bnn_real seed) {
+  bnn_real *at = bnn_tensor_real(x);
+  for (size_t i = 0; i < x->size; i++) at[i] += seed;
+}
+
+void bnn_frame_backward_block(bnn_frame *f, size_t b, bnn_real seed) {
+  const bnn_program *p = f->p;
+  const bnn_tensor *x[BNN_ARITY_MAX];
+  for (size_t i = 0; i < p->n_nodes; i++)
+    if ((p->nodes[i].rows || is_summed(f, i)) && p->nodes[i].grad && p->nodes[i].root == (int)i &&
+        f->setter[i] < 0)
+      zero(rows_header(f, f->grad_rows, b, (int)i));
+  const node *out = &p->nodes[p->outputs[0]];
+  if (out->rows && out->grad) add_seed(rows_header(f, f->grad_rows, b, p->outputs[0]), seed);
+  for (size_t i = p->n_nodes; i-- > 0;) {
+    const node *v = &p->nodes[i];
+    if (!v->rows || !v->grad || !node_computes(v)) continue;
+    bnn_tensor *dx[BNN_ARITY_MAX];
+    bool any = false;
+    for (int k = 0; k < v->n_in; k++) {
+      int in = node_inputs(p, v)[k];
+      bool wanted = p->nodes[in].grad && (p->nodes[in].rows || is_summed(f, (size_t)in));
+      dx[k] = wanted ? rows_header(f, f->grad_rows, b, in) : NULL;
+      any = any || wanted;
+    }
+    if (!any) continue;
+    gather_inputs(f, v, b, x);
+    const bool sets = v->n_in > 0 && f->setter[p->nodes[node_inputs(p, v)[0]].root] == (int)i;
+    (sets ? v->op->backward_set : v->op->backward)(dx, rows_header(f, f->grad_rows, b, (int)i),
+                                                   rows_header(f, f->value_rows, b, (int)i), x,
+                                                   v->n_in, &v->attr);
+  }
+}
+
+/* A header for the rows of job j, in `out` or else where the gradient has them. */
+static bnn_tensor job_header(const bnn_frame *f, const bnn_parameter_job *j, bnn_real *out) {
+  bnn_tensor *whole = &f->grad[j->node], rows;
+  size_t dim[BNN_RANK_MAX], row = 1;
+  memcpy(dim, whole->dim, sizeof dim);
+  for (int k = 1; k < whole->rank; k++) row *= dim[k];
+  dim[0] = j->count;
+  bnn_tensor_init(&rows, BNN_REAL, whole->rank, dim,
+                  out ? out : bnn_tensor_real(whole) + j->from * row);
+  return rows;
+}
+
+/* What node i with rows adds to the whole node of job j, through its input k; `add` is false for
+ * the first contribution of a split job, which sets instead. */
+static void contribute(bnn_frame *f, const bnn_parameter_job *j, size_t i, int k, bool add,
+                       bnn_real *out) {
+  const node *v = &f->p->nodes[i];
+  const bnn_tensor *x[BNN_ARITY_MAX];
+  for (int m = 0; m < v->n_in; m++) x[m] = &f->value[node_inputs(f->p, v)[m]];
+  int in = node_inputs(f->p, v)[k];
+  if (j->mode == BNN_GRADIENT_SPLIT) {
+    bnn_tensor rows = job_header(f, j, out);
+    v->op->backward_rows(&rows, k, j->from, add, &f->grad[i], x, &v->attr);
+    return;
+  }
+  bnn_tensor *dx[BNN_ARITY_MAX] = {NULL};
+  dx[k] = &f->grad[in];
+  v->op->backward(dx, &f->grad[i], &f->value[i], x, v->n_in, &v->attr);
+}
+
+/* y += x. */
+static void add_to(bnn_real *restrict y, const bnn_real *restrict x, size_t n) {
+  for (size_t i = 0; i < n; i++) y[i] += x[i];
+}
+
+/* Adds what blocks 1, 2, ... have summed to what block 0 has, in this order. */
+static void add_blocks(bnn_frame *f, const bnn_parameter_job *j) {
+  const node *v = &f->p->nodes[j->node];
+  const size_t row = v->shape.rank > 0 && v->shape.dim[0] ? node_size(v) / v->shape.dim[0] : 1;
+  const size_t at = j->from * row;
+  for (size_t b = 1; b < f->n_blocks; b++)
+    add_to(bnn_tensor_real(&f->grad[j->node]) + at,
+           bnn_tensor_real(rows_header(f, f->grad_rows, b, j->node)) + at, j->count * row);
+}
+
+void bnn_frame_run_parameter_job(bnn_frame *f, size_t job, bnn_real *out) {
+  const bnn_program *p = f->p;
+  const bnn_parameter_job *j = &f->jobs[job];
+  bool add = false;
+  if (j->mode == BNN_GRADIENT_SUMMED) {
+    add_blocks(f, j);
+    return;
+  }
+  if (j->mode == BNN_GRADIENT_WHOLE) zero(&f->grad[j->node]);
+  const reader *first = first_reader(p, (size_t)j->node);
+  for (const reader *r = end_of_readers(p, (size_t)j->node), *all; r > first; r = all) {
+    /* from the last op to the first, the inputs of one in their order */
+    for (all = r; all > first && all[-1].by == r[-1].by;) all--;
+    for (const reader *one = all; one < r; one++) {
+      if (!p->nodes[one->by].rows) continue;
+      contribute(f, j, (size_t)one->by, one->k, add, out);
+      add = true;
+    }
+  }
+}
+
+void bnn_frame_backward_whole(bnn_frame *f, bnn_real seed) {
+  const bnn_program *p = f->p;
+  const bnn_tensor *x[BNN_ARITY_MAX];
+  const node *out = &p->nodes[p->outputs[0]];
+  if (!out->rows && out->grad) add_seed(&f->grad[p->outputs[0]], seed);
+  for (size_t i = p->n_nodes; i-- > 0;) {
+    const node *v = &p->nodes[i];
+    if (v->rows || !v->grad || !node_computes(v)) continue;
+    bnn_tensor *dx[BNN_ARITY_MAX];
+    for (int k = 0; k < v->n_in; k++) {
+      int in = node_inputs(p, v)[k];
+      dx[k] = p->nodes[in].grad ? &f->grad[in] : NULL;
+    }
+    gather_inputs(f, v, 0, x);
+    v->op->backward(dx, &f->grad[i], &f->value[i], x, v->n_in, &v->attr);
+  }
+}
+
+bnn_status bnn_frame_replay(bnn_frame *f, bnn_real seed, bnn_err *err) {
+  BNN_TRY(bnn_frame_verify(f, NULL, err));
+  BNN_TRY(bnn_frame_forward_whole(f, err));
+  for (size_t b = 0; f->p->has_rows && b < f->n_blocks; b++) bnn_frame_forward_block(f, b);
+  if (!f->p->gradient) return BNN_OK;
+  for (size_t b = 0; f->p->has_rows && b < f->n_blocks; b++) bnn_frame_backward_block(f, b, seed);
+  for (size_t j = 0; j < f->n_jobs; j++) bnn_frame_run_parameter_job(f, j, NULL);
+  bnn_frame_backward_whole(f, seed);
+  return BNN_OK;
+}

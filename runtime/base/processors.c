@@ -39,7 +39,7 @@ static bool lists(const char *list, const char *word) {
   return false;
 }
 
-/* The next word of a line, which is cut off behind it; blanks within are written \040. */
+/* The next word of a line, which is cut off after it; blanks within are written \040. */
 static char *next_word(char **line) {
   char *word = strtok_r(NULL, " \n", line), *to = word;
   for (const char *at = word; at && (*to = *at) != 0; at++, to++)
@@ -82,7 +82,7 @@ static bool find_group(char group[PATH_MAX], const hierarchy *h, const char *roo
 
 /* ---- quotas ---- */
 
-/* The number that a file begins with, and the one behind it; false for "max" and no file. */
+/* The number that a file begins with, and the one after it; false for "max" and no file. */
 static bool read_numbers(double *first, double *second, const char *folder, const char *name) {
   char path[2 * PATH_MAX], text[128] = "", *end;
   bnn_format(path, sizeof path, "%s/%s", folder, name);

@@ -46,7 +46,7 @@ bnn_status bnn_fail(bnn_err *err, bnn_status status, const char *format, ...)
 bnn_status bnn_fail_within(bnn_err *err, bnn_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Puts words behind the text that err holds already; returns status. */
+/* Puts words after the text that err holds already; returns status. */
 bnn_status bnn_fail_after(bnn_err *err, bnn_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

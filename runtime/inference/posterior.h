@@ -26,7 +26,7 @@ bnn_status bnn_layout_init(bnn_layout *out, size_t n_params, const size_t *size,
 void bnn_layout_fini(bnn_layout *layout);
 
 /* theta = mu + exp(logvar / 2) * eps with eps = normals 0.. of key, in parallel; theta and mu are
- * [size], logvar is [n_variational]: elements behind those are point estimates, theta = mu. */
+ * [size], logvar is [n_variational]: elements after those are point estimates, theta = mu. */
 void bnn_posterior_sample(bnn_context *context, bnn_real *theta, const bnn_real *mu,
                           const bnn_real *logvar, bnn_key key, size_t n_variational, size_t size);
 

@@ -1,8 +1,8 @@
 /* blas.c - OpenBLAS, loaded when it is first needed; nothing else includes cblas.h or loads it.
  *
- * Threads: the library starts those of its own in its constructor, and ends the program where it
- * may not; our pool splits the work (DESIGN, idea 5), so the constructor is shown an environment
- * that says OPENBLAS_NUM_THREADS=1.
+ * Threads: the library starts threads of its own in its constructor, and ends the program if it may
+ * not.  Our pool splits the work instead, in blocks that follow from the shapes alone, so the
+ * constructor is shown an environment that says OPENBLAS_NUM_THREADS=1.
  *
  * Core: a library older than the processor falls back to kernels of another age (0.3.21 on a Xeon
  * of 2024: Prescott's, of 2004, a quarter of the speed).  What it would choose it tells only when it
@@ -42,7 +42,7 @@
 #define BNN_BLAS_SONAME "libopenblas.so.0"
 #endif
 
-enum { LIBRARY_BYTES = 64 << 20 }; /* of address space, with the libraries behind it: 40 MB seen */
+enum { LIBRARY_BYTES = 64 << 20 }; /* of address space, with the libraries after it: 40 MB seen */
 
 typedef enum state { UNLOADED, LOADED, ABSENT } state;
 

@@ -68,7 +68,7 @@ typedef struct bnn_op {
   const char *doc;  /* "softplus(x): log(1 + exp x), elementwise"; shapes and paper where they help.
                      * It begins with name(args), where error texts find the inputs' names */
   int arity;        /* number of inputs; -1: one list of 1..BNN_ARITY_MAX tensors */
-  const char *args; /* letters of bnn_attr after the inputs, '?' behind one that may be left out;
+  const char *args; /* letters of bnn_attr after the inputs, '?' after one that may be left out;
                      * NULL or "" for none */
   bool integers;    /* infer checks dtypes itself; else all inputs must be real, */
   bool arithmetic;  /* or all of one integer type, with which forward computes exactly, modulo

@@ -11,7 +11,7 @@ enum { STEP_BITS = 4 }; /* BNN_PLAN_STEPS = 2^4 */
  * are large enough. */
 enum { LOOKS = 8 };
 
-/* The list of a size: its highest bit, and the four behind that. */
+/* The list of a size: its highest bit, and the four after that. */
 typedef struct place {
   unsigned power, step;
 } place;
@@ -39,13 +39,13 @@ void bnn_arena_plan_fini(bnn_arena_plan *p) {
 
 /* A range that is in no list, of the spare ones where there are some. */
 static uint32_t new_range(bnn_arena_plan *p, size_t at, size_t size, uint32_t before,
-                          uint32_t behind) {
+                          uint32_t after) {
   const uint32_t r = p->spare ? p->spare : p->n++;
   if (p->spare) p->spare = p->range[r].next;
-  p->range[r] = (bnn_plan_range){.at = at, .size = size, .before = before, .behind = behind};
-  if (before) p->range[before].behind = r;
-  if (behind)
-    p->range[behind].before = r;
+  p->range[r] = (bnn_plan_range){.at = at, .size = size, .before = before, .after = after};
+  if (before) p->range[before].after = r;
+  if (after)
+    p->range[after].before = r;
   else
     p->last = r;
   return r;
@@ -112,17 +112,17 @@ uint32_t bnn_arena_plan_take(bnn_arena_plan *p, size_t size) {
   list_remove(p, r);
   const size_t rest = p->range[r].size - size;
   p->range[r].size = size;
-  if (rest > 0) list_add(p, new_range(p, p->range[r].at + size, rest, r, p->range[r].behind));
+  if (rest > 0) list_add(p, new_range(p, p->range[r].at + size, rest, r, p->range[r].after));
   return r;
 }
 
-/* Joins `r` with the range behind it, which is free and goes. */
+/* Joins `r` with the range after it, which is free and goes. */
 static void join_behind(bnn_arena_plan *p, uint32_t r) {
-  const uint32_t gone = p->range[r].behind;
+  const uint32_t gone = p->range[r].after;
   p->range[r].size += p->range[gone].size;
-  p->range[r].behind = p->range[gone].behind;
-  if (p->range[gone].behind)
-    p->range[p->range[gone].behind].before = r;
+  p->range[r].after = p->range[gone].after;
+  if (p->range[gone].after)
+    p->range[p->range[gone].after].before = r;
   else
     p->last = r;
   p->range[gone].next = p->spare;
@@ -131,9 +131,9 @@ static void join_behind(bnn_arena_plan *p, uint32_t r) {
 
 void bnn_arena_plan_give(bnn_arena_plan *p, uint32_t r) {
   if (r == 0) return;
-  const uint32_t before = p->range[r].before, behind = p->range[r].behind;
-  if (behind && p->range[behind].is_free) {
-    list_remove(p, behind);
+  const uint32_t before = p->range[r].before, after = p->range[r].after;
+  if (after && p->range[after].is_free) {
+    list_remove(p, after);
     join_behind(p, r);
   }
   if (before && p->range[before].is_free) {

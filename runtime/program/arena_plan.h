@@ -17,8 +17,8 @@ enum { BNN_PLAN_POWERS = 61, BNN_PLAN_STEPS = 16 };
 
 typedef struct bnn_plan_range {
   size_t at, size;
-  uint32_t before, behind; /* neighbours in the arena */
-  uint32_t prev, next;     /* others of its list, when it is free */
+  uint32_t before, after; /* neighbours in the arena */
+  uint32_t prev, next;    /* others of its list, when it is free */
   uint8_t is_free;
 } bnn_plan_range;
 

@@ -219,7 +219,7 @@ static void copy_elements(bnn_tensor *dst, const bnn_tensor *src) {
     copy_axes(&w, 0, dst->data, src->data, each);
 }
 
-/* The first byte of x's elements and the one behind the last; strides are never negative. */
+/* The first byte of x's elements and the one after the last; strides are never negative. */
 static void extent(uintptr_t *from, uintptr_t *to, const bnn_tensor *x) {
   size_t last = 0;
   for (int k = 0; k < x->rank; k++) last += (x->dim[k] - 1) * (size_t)x->stride[k];
@@ -460,7 +460,7 @@ static bnn_status make_view(bnn_tensor **out, bnn_tensor *x, bnn_err *err) {
   return BNN_OK;
 }
 
-/* Moves a view's first element; an empty view stays, since there may be nothing behind x's end. */
+/* Moves a view's first element; an empty view stays, since there may be nothing after x's end. */
 static void move(bnn_tensor *v, size_t from, ptrdiff_t stride) {
   if (v->size != 0)
     v->data = (char *)v->data + (ptrdiff_t)from * stride * (ptrdiff_t)bnn_dtype_size(v->dtype);

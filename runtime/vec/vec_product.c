@@ -104,7 +104,7 @@ TILES(1) TILES(2) TILES(3) TILES(4) TILES(5) TILES(6)
 
 static const bnn_real zeros[TILE_COLUMNS];
 
-/* out [rows, vectors of LANES] = the first n columns of x, and zeros behind. */
+/* out [rows, vectors of LANES] = the first n columns of x, and zeros after. */
 static void copy_padded(bnn_real *out, size_t ldo, const bnn_real *x, size_t ldx, size_t rows,
                         size_t n) {
   for (size_t i = 0; i < rows; i++) {

@@ -179,7 +179,7 @@ static inline wide first_of(wide x, size_t n) {
   return choose(twice < 2 * (bnn_real)n, x, (wide){0});
 }
 
-/* A row of y; may_pass: whether memory goes on behind the rows, and y's is yet to be made. */
+/* A row of y; may_pass: whether memory goes on after the rows, and y's is yet to be made. */
 static inline void max_by_2(bnn_real *y, const bnn_real *x, const bnn_real *below, size_t n,
                             bool may_pass) {
   size_t j = 0;
@@ -193,7 +193,7 @@ static inline void max_by_2(bnn_real *y, const bnn_real *x, const bnn_real *belo
   memcpy(y + j, m, (n - j) * sizeof *y);
 }
 
-/* Adds to two rows of dx, or sets them; may_pass: whether memory goes on behind all of them. */
+/* Adds to two rows of dx, or sets them; may_pass: whether memory goes on after all of them. */
 static inline void pair_back(bnn_real *dx, bnn_real *dbelow, const bnn_real *dy, const bnn_real *y,
                              const bnn_real *x, const bnn_real *below, size_t n, bool may_pass,
                              bool set, bool has_nan) {
@@ -237,9 +237,9 @@ static void mean_row_back(bnn_real *dx, const bnn_real *dy, const bnn_real *y, c
 typedef void row_value(bnn_real *y, const bnn_real *x, const window *v, stretch *s);
 typedef void row_slope(bnn_real *dx, const bnn_real *dy, const bnn_real *y, const bnn_real *x,
                        const window *v, stretch *s);
-typedef void plane_value(bnn_real *y, const bnn_real *x, const window *v, size_t behind);
+typedef void plane_value(bnn_real *y, const bnn_real *x, const window *v, size_t after);
 typedef void plane_slope(bnn_real *dx, const bnn_real *dy, const bnn_real *y, const bnn_real *x,
-                         const window *v, size_t behind);
+                         const window *v, size_t after);
 
 static inline void each_row(bnn_real *y, const bnn_real *x, const window *v, row_value *f) {
   for (size_t i = 0; i < v->out[0]; i++)
@@ -259,38 +259,38 @@ static inline void each_row_back(bnn_real *dx, const bnn_real *dy, const bnn_rea
     }
 }
 
-static void max_plane(bnn_real *y, const bnn_real *x, const window *v, size_t behind) {
-  BNN_UNUSED(behind);
+static void max_plane(bnn_real *y, const bnn_real *x, const window *v, size_t after) {
+  BNN_UNUSED(after);
   each_row(y, x, v, max_row);
 }
 
 static void max_plane_back(bnn_real *dx, const bnn_real *dy, const bnn_real *y, const bnn_real *x,
-                           const window *v, size_t behind) {
-  BNN_UNUSED(behind);
+                           const window *v, size_t after) {
+  BNN_UNUSED(after);
   each_row_back(dx, dy, y, x, v, max_row_back);
 }
 
-/* Whether a vector that begins in row i of a plane of y may pass the end of the row; `behind`: how
- * many elements other planes have behind this one. */
-static inline bool may_pass(const window *v, size_t i, size_t behind) {
-  return behind + (v->out[0] - 1 - i) * v->out[1] >= WIDE;
+/* Whether a vector that begins in row i of a plane of y may pass the end of the row; `after`: how
+ * many elements other planes have after this one. */
+static inline bool may_pass(const window *v, size_t i, size_t after) {
+  return after + (v->out[0] - 1 - i) * v->out[1] >= WIDE;
 }
 
 BNN_KERNEL max_plane_by_2(bnn_real *restrict y, const bnn_real *restrict x, const window *v,
-                          size_t behind) {
+                          size_t after) {
   for (size_t i = 0; i < v->out[0]; i++)
     max_by_2(y + i * v->out[1], x + 2 * i * v->in[1], x + (2 * i + 1) * v->in[1], v->out[1],
-             may_pass(v, i, behind));
+             may_pass(v, i, after));
 }
 
-/* What is set behind the end of a row must be set again: below is, where it is all of a row. */
+/* What is set after the end of a row must be set again: below is, where it is all of a row. */
 static inline __attribute__((always_inline)) void
 plane_back(bnn_real *restrict dx, const bnn_real *restrict dy, const bnn_real *restrict y,
-           const bnn_real *restrict x, const window *v, size_t behind, bool set, bool has_nan) {
+           const bnn_real *restrict x, const window *v, size_t after, bool set, bool has_nan) {
   for (size_t i = 0; i < v->out[0]; i++) {
     const size_t from = 2 * i * v->in[1], below = from + v->in[1], row = i * v->out[1];
     pair_back(dx + from, dx + below, dy + row, y + row, x + from, x + below, v->out[1],
-              may_pass(v, i, behind) && !(set && v->out[1] > WIDE), set, has_nan);
+              may_pass(v, i, after) && !(set && v->out[1] > WIDE), set, has_nan);
   }
 }
 
@@ -303,27 +303,27 @@ static bool any_nan(const bnn_real *y, size_t n) {
 
 BNN_KERNEL max_plane_by_2_back(bnn_real *restrict dx, const bnn_real *restrict dy,
                                const bnn_real *restrict y, const bnn_real *restrict x,
-                               const window *v, size_t behind) {
-  plane_back(dx, dy, y, x, v, behind, false, true);
+                               const window *v, size_t after) {
+  plane_back(dx, dy, y, x, v, after, false, true);
 }
 
 BNN_KERNEL max_plane_by_2_set(bnn_real *restrict dx, const bnn_real *restrict dy,
                               const bnn_real *restrict y, const bnn_real *restrict x,
-                              const window *v, size_t behind) {
+                              const window *v, size_t after) {
   if (any_nan(y, v->out[0] * v->out[1]))
-    plane_back(dx, dy, y, x, v, behind, true, true);
+    plane_back(dx, dy, y, x, v, after, true, true);
   else
-    plane_back(dx, dy, y, x, v, behind, true, false);
+    plane_back(dx, dy, y, x, v, after, true, false);
 }
 
-static void mean_plane(bnn_real *y, const bnn_real *x, const window *v, size_t behind) {
-  BNN_UNUSED(behind);
+static void mean_plane(bnn_real *y, const bnn_real *x, const window *v, size_t after) {
+  BNN_UNUSED(after);
   each_row(y, x, v, mean_row);
 }
 
 static void mean_plane_back(bnn_real *dx, const bnn_real *dy, const bnn_real *y, const bnn_real *x,
-                            const window *v, size_t behind) {
-  BNN_UNUSED(behind);
+                            const window *v, size_t after) {
+  BNN_UNUSED(after);
   each_row_back(dx, dy, y, x, v, mean_row_back);
 }
 

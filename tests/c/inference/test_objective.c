@@ -31,7 +31,7 @@
 
 #include "base/mem.h"
 #include "kernels/rng.h"
-#include "support.h"
+#include "support_program.h"
 
 /* ---- problems: a program, its layout, data, a posterior ---- */
 
@@ -46,33 +46,16 @@ typedef struct problem {
   bool positive;        /* all of them */
 } problem;
 
-static int input(bnn_program *p, bnn_input_kind kind, bnn_dtype dtype, int rank, const size_t *dim,
-                 size_t offset) {
-  bnn_shape shape = bnn_shape_make(dtype, rank, dim);
-  int node = -1;
-  ck_succeeds(bnn_program_input(p, &node, kind, &shape, offset, &err));
-  return node;
-}
-
-static int op(bnn_program *p, bnn_op_id id, int n, const int *x, const bnn_attr *attr) {
-  int node = -1;
-  ck_succeeds(bnn_program_op(p, &node, id, x, n, attr, &err));
-  return node;
-}
-#define OP(p, id, ...)                                                        \
-  op(p, BNN_OP_##id, (int)(sizeof((const int[]){__VA_ARGS__}) / sizeof(int)), \
-     (const int[]){__VA_ARGS__}, NULL)
-
 typedef int record(problem *q); /* gives the node of the loss */
 
 /* The parameters of two linear layers, in a layout of four tensors. */
 static const size_t layer_size[] = {IN * HIDDEN, HIDDEN, HIDDEN *CLASSES, CLASSES};
 
 static void layers(int *w, bnn_program *p) {
-  w[0] = input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(IN, HIDDEN), 0);
-  w[1] = input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(HIDDEN), IN * HIDDEN);
-  w[2] = input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(HIDDEN, CLASSES), (IN + 1) * HIDDEN);
-  w[3] = input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(CLASSES), (IN + 1 + CLASSES) * HIDDEN);
+  w[0] = record_input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(IN, HIDDEN), 0);
+  w[1] = record_input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(HIDDEN), IN * HIDDEN);
+  w[2] = record_input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(HIDDEN, CLASSES), (IN + 1) * HIDDEN);
+  w[3] = record_input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(CLASSES), (IN + 1 + CLASSES) * HIDDEN);
 }
 
 /* Every parameter job is final: with one sample the update is fused with the gradient. */
@@ -101,15 +84,17 @@ static int whole_ops(problem *q) {
 static int convolution(problem *q) {
   bnn_program *p = q->program;
   const size_t n = bnn_program_shape(p, q->x)->dim[0];
-  int w[4] = {input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(HIDDEN, 1, 3, 4), 0),
-              input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(HIDDEN), IN * HIDDEN),
-              input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(HIDDEN, CLASSES), (IN + 1) * HIDDEN),
-              input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(CLASSES), (IN + 1 + CLASSES) * HIDDEN)};
-  int h = op(p, BNN_OP_view, 1, &q->x, &(bnn_attr){.rank = 4, .dim = {n, 1, 3, 4}});
-  h = op(p, BNN_OP_conv2d, 3, (const int[]){h, w[0], w[1]}, &(bnn_attr){.pair = {{1, 1}, {1, 1}}});
+  int w[4] = {
+      record_input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(HIDDEN, 1, 3, 4), 0),
+      record_input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(HIDDEN), IN * HIDDEN),
+      record_input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(HIDDEN, CLASSES), (IN + 1) * HIDDEN),
+      record_input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(CLASSES), (IN + 1 + CLASSES) * HIDDEN)};
+  int h = record_op(p, BNN_OP_view, 1, &q->x, &(bnn_attr){.rank = 4, .dim = {n, 1, 3, 4}});
+  h = record_op(p, BNN_OP_conv2d, 3, (const int[]){h, w[0], w[1]},
+                &(bnn_attr){.pair = {{1, 1}, {1, 1}}});
   h = OP(p, softplus, h);
-  h = op(p, BNN_OP_avg_pool2d, 1, &h, &(bnn_attr){.pair = {{3, 3}}});
-  h = op(p, BNN_OP_view, 1, &h, &(bnn_attr){.rank = 2, .dim = {n, HIDDEN}});
+  h = record_op(p, BNN_OP_avg_pool2d, 1, &h, &(bnn_attr){.pair = {{3, 3}}});
+  h = record_op(p, BNN_OP_view, 1, &h, &(bnn_attr){.rank = 2, .dim = {n, HIDDEN}});
   h = OP(p, linear, h, w[2], w[3]);
   return OP(p, cross_entropy, h, q->y);
 }
@@ -135,10 +120,10 @@ static int mean_of_network(problem *q) {
 static int with_dropout(problem *q) {
   int w[4];
   layers(w, q->program);
-  q->key = input(q->program, BNN_INPUT_WHOLE, BNN_U64, SCALAR, 0);
+  q->key = record_input(q->program, BNN_INPUT_WHOLE, BNN_U64, SCALAR, 0);
   int h = OP(q->program, linear, q->x, w[0], w[1]);
-  h = op(q->program, BNN_OP_dropout, 2, (const int[]){OP(q->program, softplus, h), q->key},
-         &(bnn_attr){.number = {0.5}});
+  h = record_op(q->program, BNN_OP_dropout, 2, (const int[]){OP(q->program, softplus, h), q->key},
+                &(bnn_attr){.number = {0.5}});
   h = OP(q->program, linear, h, w[2], w[3]);
   return OP(q->program, cross_entropy, h, q->y);
 }
@@ -146,9 +131,9 @@ static int with_dropout(problem *q) {
 /* Three of the four tensors only: the last is in the layout and not in the program. */
 static int without_the_last(problem *q) {
   bnn_program *p = q->program;
-  int w0 = input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(IN, HIDDEN), 0);
-  int b0 = input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(HIDDEN), IN * HIDDEN);
-  int w1 = input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(HIDDEN, CLASSES), (IN + 1) * HIDDEN);
+  int w0 = record_input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(IN, HIDDEN), 0);
+  int b0 = record_input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(HIDDEN), IN * HIDDEN);
+  int w1 = record_input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(HIDDEN, CLASSES), (IN + 1) * HIDDEN);
   int h = OP(p, linear, q->x, w0, b0);
   h = OP(p, softplus, h);
   return OP(p, cross_entropy, OP(p, mm, h, w1), q->y);
@@ -156,17 +141,17 @@ static int without_the_last(problem *q) {
 
 /* One input that lies over several tensors of the layout, and their weights in the KL. */
 static int across_tensors(problem *q) {
-  int w = input(q->program, BNN_INPUT_PARAM, BNN_REAL, DIMS(IN, 13), 0);
+  int w = record_input(q->program, BNN_INPUT_PARAM, BNN_REAL, DIMS(IN, 13), 0);
   return OP(q->program, cross_entropy, OP(q->program, mm, q->x, w), q->y);
 }
 
 /* A node with rows that reads two parameters, each in the gradient of the other. */
 static int learned_noise(problem *q) {
   bnn_program *p = q->program;
-  int mean = input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(IN), 0);
-  int shape = input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(IN), IN);
+  int mean = record_input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(IN), 0);
+  int shape = record_input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(IN), IN);
   int log_p = OP(p, gaussian_log_prob, q->x, mean, shape);
-  return op(p, BNN_OP_sum, 1, (const int[]){OP(p, neg, log_p)}, &(bnn_attr){.axes = 2});
+  return record_op(p, BNN_OP_sum, 1, (const int[]){OP(p, neg, log_p)}, &(bnn_attr){.axes = 2});
 }
 
 static const struct {
@@ -192,8 +177,8 @@ static void problem_data(problem *q, size_t in, size_t classes) {
 static void problem_init(problem *q, record *graph, size_t batch) {
   *q = (problem){.key = -1, .scale = 0.5, .logvar = -2};
   ck_succeeds(bnn_program_new(&q->program, &err));
-  q->x = input(q->program, BNN_INPUT_ROWS, BNN_REAL, DIMS(batch, IN), 0);
-  q->y = input(q->program, BNN_INPUT_ROWS, BNN_I32, DIMS(batch), 0);
+  q->x = record_input(q->program, BNN_INPUT_ROWS, BNN_REAL, DIMS(batch, IN), 0);
+  q->y = record_input(q->program, BNN_INPUT_ROWS, BNN_I32, DIMS(batch), 0);
   int loss = graph(q);
   ck_succeeds(bnn_program_finish(q->program, &loss, 1, true, NULL, 0, &err));
   ck_succeeds(bnn_layout_init(&q->layout, 4, layer_size, &err));
@@ -470,7 +455,7 @@ START_TEST(an_update_is_not_seen_by_the_gradients_of_its_own_step) {
   problem q = {.key = -1, .scale = 0.5, .logvar = -7, .positive = true};
   static const size_t size[] = {IN, IN};
   ck_succeeds(bnn_program_new(&q.program, &err));
-  q.x = input(q.program, BNN_INPUT_ROWS, BNN_REAL, DIMS(7, IN), 0), q.y = -1;
+  q.x = record_input(q.program, BNN_INPUT_ROWS, BNN_REAL, DIMS(7, IN), 0), q.y = -1;
   int loss = learned_noise(&q);
   ck_succeeds(bnn_program_finish(q.program, &loss, 1, true, NULL, 0, &err));
   ck_succeeds(bnn_layout_init(&q.layout, 2, size, &err));
@@ -487,10 +472,10 @@ static void wide_layers(problem *q, bool fused) {
   enum { UNITS = 64 };
   static const size_t size[] = {WIDE * UNITS, UNITS, UNITS * CLASSES, CLASSES};
   bnn_program *p = q->program;
-  int w0 = input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(WIDE, UNITS), 0);
-  int b0 = input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(UNITS), size[0]);
-  int w1 = input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(UNITS, CLASSES), size[0] + UNITS);
-  int b1 = input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(CLASSES), size[0] + size[1] + size[2]);
+  int w0 = record_input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(WIDE, UNITS), 0);
+  int b0 = record_input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(UNITS), size[0]);
+  int w1 = record_input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(UNITS, CLASSES), size[0] + UNITS);
+  int b1 = record_input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(CLASSES), size[0] + size[1] + size[2]);
   if (!fused) b0 = OP(p, sin, b0);
   int h = OP(p, linear, q->x, w0, b0);
   h = OP(p, relu, h);
@@ -512,13 +497,13 @@ static void wide_convolution(problem *q, size_t batch) {
   } shape[] = {{4, {32, 1, 5, 5}}, {1, {32}},           {1, {128}},
                {1, {128}},         {2, {128, CLASSES}}, {1, {CLASSES}}};
   for (int i = 0; i < 6; at += size[i++])
-    in[i] = input(p, BNN_INPUT_PARAM, BNN_REAL, shape[i].rank, shape[i].dim, at);
-  int h = op(p, BNN_OP_view, 1, &q->x, &(bnn_attr){.rank = 4, .dim = {batch, 1, 15, 20}});
-  h = op(p, BNN_OP_conv2d, 3, (const int[]){h, in[0], in[1]}, &(bnn_attr){.pair = {{1, 1}}});
-  h = op(p, BNN_OP_max_pool2d, 1, &h, &(bnn_attr){.pair = {{11, 5}, {1, 3}, {0, 1}}});
-  h = op(p, BNN_OP_view, 1, &h, &(bnn_attr){.rank = 2, .dim = {batch, 32 * 5}});
-  h = op(p, BNN_OP_narrow, 1, &h, &(bnn_attr){.axis = 1, .count = 128});
-  h = op(p, BNN_OP_layer_norm, 3, (const int[]){h, in[2], in[3]}, NULL);
+    in[i] = record_input(p, BNN_INPUT_PARAM, BNN_REAL, shape[i].rank, shape[i].dim, at);
+  int h = record_op(p, BNN_OP_view, 1, &q->x, &(bnn_attr){.rank = 4, .dim = {batch, 1, 15, 20}});
+  h = record_op(p, BNN_OP_conv2d, 3, (const int[]){h, in[0], in[1]}, &(bnn_attr){.pair = {{1, 1}}});
+  h = record_op(p, BNN_OP_max_pool2d, 1, &h, &(bnn_attr){.pair = {{11, 5}, {1, 3}, {0, 1}}});
+  h = record_op(p, BNN_OP_view, 1, &h, &(bnn_attr){.rank = 2, .dim = {batch, 32 * 5}});
+  h = record_op(p, BNN_OP_narrow, 1, &h, &(bnn_attr){.axis = 1, .count = 128});
+  h = record_op(p, BNN_OP_layer_norm, 3, (const int[]){h, in[2], in[3]}, NULL);
   h = OP(p, linear, h, in[4], in[5]);
   int loss = OP(p, cross_entropy, h, q->y);
   ck_succeeds(bnn_program_finish(p, &loss, 1, true, NULL, 0, &err));
@@ -529,8 +514,8 @@ static void wide_convolution(problem *q, size_t batch) {
 static void wide_problem(problem *q, int kind, size_t batch) {
   *q = (problem){.key = -1, .scale = 0.05, .logvar = -7};
   ck_succeeds(bnn_program_new(&q->program, &err));
-  q->x = input(q->program, BNN_INPUT_ROWS, BNN_REAL, DIMS(batch, WIDE), 0);
-  q->y = input(q->program, BNN_INPUT_ROWS, BNN_I32, DIMS(batch), 0);
+  q->x = record_input(q->program, BNN_INPUT_ROWS, BNN_REAL, DIMS(batch, WIDE), 0);
+  q->y = record_input(q->program, BNN_INPUT_ROWS, BNN_I32, DIMS(batch), 0);
   if (kind == 2)
     wide_convolution(q, batch);
   else
@@ -719,9 +704,9 @@ static void dense_problem(problem *q, int *weights) {
   *q = (problem){.key = -1, .scale = 0.5, .logvar = -2};
   ck_succeeds(bnn_program_new(&q->program, &err));
   bnn_program *p = q->program;
-  q->x = input(p, BNN_INPUT_ROWS, BNN_REAL, DIMS(7, IN), 0);
-  q->y = input(p, BNN_INPUT_ROWS, BNN_I32, DIMS(7), 0);
-  *weights = input(p, BNN_INPUT_WHOLE, BNN_REAL, DIMS(2), 0);
+  q->x = record_input(p, BNN_INPUT_ROWS, BNN_REAL, DIMS(7, IN), 0);
+  q->y = record_input(p, BNN_INPUT_ROWS, BNN_I32, DIMS(7), 0);
+  *weights = record_input(p, BNN_INPUT_WHOLE, BNN_REAL, DIMS(2), 0);
   int w[4];
   layers(w, p);
   int h = OP(p, softplus, OP(p, linear, q->x, w[0], w[1]));
@@ -730,9 +715,9 @@ static void dense_problem(problem *q, int *weights) {
   for (int k = 0; k < 2; k++) {
     int square = OP(p, mul, w[3 * k], w[3 * k]);
     int sum = OP(p, sum, OP(p, mul, square, square));
-    fourth[k] = op(p, BNN_OP_view, 1, &sum, &(bnn_attr){.rank = 1, .dim = {1}});
+    fourth[k] = record_op(p, BNN_OP_view, 1, &sum, &(bnn_attr){.rank = 1, .dim = {1}});
   }
-  int both = op(p, BNN_OP_concat, 2, fourth, &(bnn_attr){.axis = 0});
+  int both = record_op(p, BNN_OP_concat, 2, fourth, &(bnn_attr){.axis = 0});
   int penalty = OP(p, sum, OP(p, mul, both, *weights));
   const int outputs[] = {OP(p, add, loss, penalty), loss};
   ck_succeeds(bnn_program_finish(p, outputs, 2, true, NULL, 0, &err));
@@ -950,7 +935,7 @@ START_TEST(a_step_refuses_what_it_can_not_use) {
 END_TEST
 
 static int scores(problem *q) {
-  int w = input(q->program, BNN_INPUT_PARAM, BNN_REAL, DIMS(IN, CLASSES), 0);
+  int w = record_input(q->program, BNN_INPUT_PARAM, BNN_REAL, DIMS(IN, CLASSES), 0);
   return OP(q->program, mm, q->x, w);
 }
 
@@ -1009,7 +994,7 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
   };
   bnn_program *forward = NULL;
   ck_succeeds(bnn_program_new(&forward, &err));
-  const int x = input(forward, BNN_INPUT_ROWS, BNN_REAL, DIMS(7), 0);
+  const int x = record_input(forward, BNN_INPUT_ROWS, BNN_REAL, DIMS(7), 0);
   ck_succeeds(bnn_program_finish(forward, &x, 1, false, NULL, 0, &err));
   spec[10].program = forward;
   bnn_objective *o = NULL;

@@ -9,7 +9,7 @@
 
 #include "base/mem.h"
 #include "kernels/rng.h"
-#include "support.h"
+#include "support_program.h"
 
 enum { IN = 5, OUT = 3, ROWS = 11, WEIGHTS = IN * OUT + OUT };
 
@@ -22,30 +22,13 @@ typedef struct model {
   bnn_real mu[WEIGHTS], logvar[WEIGHTS];
 } model;
 
-static int input(bnn_program *p, bnn_input_kind kind, bnn_dtype dtype, int rank, const size_t *dim,
-                 size_t offset) {
-  bnn_shape shape = bnn_shape_make(dtype, rank, dim);
-  int node = -1;
-  ck_succeeds(bnn_program_input(p, &node, kind, &shape, offset, &err));
-  return node;
-}
-
-static int op(bnn_program *p, bnn_op_id id, int n, const int *x, const bnn_attr *attr) {
-  int node = -1;
-  ck_succeeds(bnn_program_op(p, &node, id, x, n, attr, &err));
-  return node;
-}
-#define OP(p, id, ...)                                                        \
-  op(p, BNN_OP_##id, (int)(sizeof((const int[]){__VA_ARGS__}) / sizeof(int)), \
-     (const int[]){__VA_ARGS__}, NULL)
-
 typedef int graph(model *m, size_t chunk); /* gives the node of the output */
 
 static int scores(model *m, size_t chunk) {
   bnn_program *p = m->program;
-  m->x = input(p, BNN_INPUT_ROWS, BNN_REAL, DIMS(chunk, IN), 0);
-  int w = input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(IN, OUT), 0);
-  int b = input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(OUT), IN * OUT);
+  m->x = record_input(p, BNN_INPUT_ROWS, BNN_REAL, DIMS(chunk, IN), 0);
+  int w = record_input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(IN, OUT), 0);
+  int b = record_input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(OUT), IN * OUT);
   return OP(p, linear, m->x, w, b);
 }
 
@@ -57,40 +40,41 @@ static int probabilities(model *m, size_t chunk) {
 /* One number for each row, from x and y. */
 static int log_likelihood(model *m, size_t chunk) {
   int h = scores(m, chunk);
-  m->y = input(m->program, BNN_INPUT_ROWS, BNN_I32, DIMS(chunk), 0);
+  m->y = record_input(m->program, BNN_INPUT_ROWS, BNN_I32, DIMS(chunk), 0);
   return OP(m->program, cross_entropy, h, m->y);
 }
 
 /* Noise of the program's own, a row's by its place in the data. */
 static int with_dropout(model *m, size_t chunk) {
   int h = scores(m, chunk);
-  m->key = input(m->program, BNN_INPUT_WHOLE, BNN_U64, SCALAR, 0);
-  return op(m->program, BNN_OP_dropout, 2, (const int[]){h, m->key}, &(bnn_attr){.number = {0.5}});
+  m->key = record_input(m->program, BNN_INPUT_WHOLE, BNN_U64, SCALAR, 0);
+  return record_op(m->program, BNN_OP_dropout, 2, (const int[]){h, m->key},
+                   &(bnn_attr){.number = {0.5}});
 }
 
 /* Whole ops behind nodes with rows, and an output of rank 3. */
 static int whole_ops(model *m, size_t chunk) {
   bnn_program *p = m->program;
-  m->x = input(p, BNN_INPUT_ROWS, BNN_REAL, DIMS(chunk, IN), 0);
-  int w = input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(IN, OUT), 0);
-  int b = input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(OUT), IN * OUT);
+  m->x = record_input(p, BNN_INPUT_ROWS, BNN_REAL, DIMS(chunk, IN), 0);
+  int w = record_input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(IN, OUT), 0);
+  int b = record_input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(OUT), IN * OUT);
   int h = OP(p, mm, m->x, OP(p, sin, w));
   h = OP(p, mul, h, OP(p, exp, b));
   h = OP(p, add, h, OP(p, tanh, b));
-  return op(p, BNN_OP_view, 1, &h, &(bnn_attr){.rank = 3, .dim = {chunk, OUT, 1}});
+  return record_op(p, BNN_OP_view, 1, &h, &(bnn_attr){.rank = 3, .dim = {chunk, OUT, 1}});
 }
 
 /* Rows of a table at positions, which count from 1: no row may stand for 0. */
 static int embedding(model *m, size_t chunk) {
-  m->y = input(m->program, BNN_INPUT_ROWS, BNN_I32, DIMS(chunk), 0);
-  int table = input(m->program, BNN_INPUT_PARAM, BNN_REAL, DIMS(4, OUT), 0);
-  return op(m->program, BNN_OP_index, 2, (const int[]){table, m->y}, &(bnn_attr){.axis = 0});
+  m->y = record_input(m->program, BNN_INPUT_ROWS, BNN_I32, DIMS(chunk), 0);
+  int table = record_input(m->program, BNN_INPUT_PARAM, BNN_REAL, DIMS(4, OUT), 0);
+  return record_op(m->program, BNN_OP_index, 2, (const int[]){table, m->y}, &(bnn_attr){.axis = 0});
 }
 
 /* Rows meet: the program must see all of them at once. */
 static int centred(model *m, size_t chunk) {
   int h = scores(m, chunk);
-  int mean = op(m->program, BNN_OP_mean, 1, &h, &(bnn_attr){.axes = 1, .keepdims = true});
+  int mean = record_op(m->program, BNN_OP_mean, 1, &h, &(bnn_attr){.axes = 1, .keepdims = true});
   return OP(m->program, sub, h, mean);
 }
 
@@ -458,7 +442,7 @@ END_TEST
 
 static int best_class(model *m, size_t chunk) { /* integers */
   int h = scores(m, chunk);
-  return op(m->program, BNN_OP_argmax, 1, &h, &(bnn_attr){.axis = 1});
+  return record_op(m->program, BNN_OP_argmax, 1, &h, &(bnn_attr){.axis = 1});
 }
 static int total(model *m, size_t chunk) { /* one number in all */
   int h = scores(m, chunk);
@@ -694,7 +678,7 @@ START_TEST(a_copy_goes_on_by_itself) {
 }
 END_TEST
 
-/* MATHS.md, section 9, over all samples at once and in double. */
+/* Entropies, mutual information, variation ratio and energy over all samples at once, in double. */
 static void ck_scores_of_row(const said *y, const double *p, const double *z, int samples,
                              size_t row) {
   double mean[OUT] = {0}, logits[OUT] = {0}, expected = 0, total = 0, sum = 0;

@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 #include "kernels/rng.h"
-#include "support.h"
+#include "support_program.h"
 
 enum { SLICES = 23, ROWS = 5, IN = 4, OUT = 3 };
 
@@ -21,16 +21,7 @@ static const size_t SLICE[4] = {ROWS * IN * sizeof(bnn_real), IN *OUT * sizeof(b
                                 OUT * sizeof(bnn_real), sizeof(uint64_t)};
 
 static int input(bnn_program *p, bnn_dtype dtype, int rank, const size_t *dim) {
-  const bnn_shape shape = bnn_shape_make(dtype, rank, dim);
-  int node = -1;
-  ck_succeeds(bnn_program_input(p, &node, BNN_INPUT_WHOLE, &shape, 0, &err));
-  return node;
-}
-
-static int op(bnn_program *p, bnn_op_id id, int n, const int *x, const bnn_attr *attr) {
-  int node = -1;
-  ck_succeeds(bnn_program_op(p, &node, id, x, n, attr, &err));
-  return node;
+  return record_input(p, BNN_INPUT_WHOLE, dtype, rank, dim, 0);
 }
 
 static model *model_new(bool gradient) {
@@ -41,10 +32,11 @@ static model *model_new(bool gradient) {
   m->node[1] = input(p, BNN_REAL, DIMS(IN, OUT));
   m->node[2] = input(p, BNN_REAL, DIMS(OUT));
   m->node[3] = input(p, BNN_U64, SCALAR);
-  int h = op(p, BNN_OP_linear, 3, m->node, NULL);
-  h = op(p, BNN_OP_tanh, 1, &h, NULL);
-  int y = op(p, BNN_OP_dropout, 2, (const int[]){h, m->node[3]}, &(bnn_attr){.number = {0.3}});
-  int sum = op(p, BNN_OP_sum, 1, &y, NULL);
+  int h = record_op(p, BNN_OP_linear, 3, m->node, NULL);
+  h = record_op(p, BNN_OP_tanh, 1, &h, NULL);
+  int y =
+      record_op(p, BNN_OP_dropout, 2, (const int[]){h, m->node[3]}, &(bnn_attr){.number = {0.3}});
+  int sum = record_op(p, BNN_OP_sum, 1, &y, NULL);
   ck_succeeds(bnn_program_finish(p, (const int[]){sum, y}, 2, gradient, m->node + 1, 2, &err));
   bnn_rng_normal(m->x, bnn_key_new(1), 0, sizeof m->x / sizeof *m->x);
   bnn_rng_normal(m->w, bnn_key_new(2), 0, sizeof m->w / sizeof *m->w);
@@ -173,7 +165,7 @@ START_TEST(the_first_slice_that_fails_is_named_on_any_number_of_threads) {
   bnn_program *p = NULL;
   ck_succeeds(bnn_program_new(&p, &err));
   int in[] = {input(p, BNN_REAL, DIMS(4)), input(p, BNN_I32, DIMS(2))};
-  int y = op(p, BNN_OP_index, 2, in, &(bnn_attr){.axis = 0});
+  int y = record_op(p, BNN_OP_index, 2, in, &(bnn_attr){.axis = 0});
   ck_succeeds(bnn_program_finish(p, &y, 1, false, NULL, 0, &err));
   static const bnn_real x[4];
   int32_t at[SLICES * 2];

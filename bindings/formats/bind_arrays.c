@@ -13,28 +13,9 @@
 
 /* ---- .npy ---- */
 
-static int core_npy_read(lua_State *L) {
-  bnn_err err;
-  bnn_status status;
-  int tries = 0;
-  const char *path = bind_check_path(L, 1);
-  bnn_tensor *t = NULL;
-  bind_push_tensor(L);
-  do status = bnn_npy_read(&t, path, &err);
-  while (bind_try_again(L, status, &tries));
-  if (status != BNN_OK) return bind_refuse_file(L, status, &err);
-  return bind_return_tensor(L, status, t, &err);
-}
+static int core_npy_read(lua_State *L) { return bind_read_tensor(L, bnn_npy_read); }
 
-static int core_npy_map(lua_State *L) {
-  bnn_err err;
-  const char *path = bind_check_path(L, 1);
-  bnn_tensor *t = NULL;
-  bind_push_tensor(L);
-  bnn_status status = bnn_npy_map(&t, path, &err);
-  if (status != BNN_OK) return bind_refuse_file(L, status, &err);
-  return bind_return_tensor(L, status, t, &err);
-}
+static int core_npy_map(lua_State *L) { return bind_read_tensor(L, bnn_npy_map); }
 
 static int core_npy_write(lua_State *L) {
   bnn_err err;
@@ -70,32 +51,16 @@ static int push_arrays(lua_State *L, bnn_npz *z) {
   return 3;
 }
 
-/* The strings of the list at `arg`, which stand as long as it does; *n = 0 without one. */
-static const char **check_names(lua_State *L, int arg, size_t *n) {
-  *n = 0;
-  if (lua_isnoneornil(L, arg)) return NULL;
-  luaL_checktype(L, arg, LUA_TTABLE);
-  *n = (size_t)lua_rawlen(L, arg);
-  const char **name = lua_newuserdatauv(L, *n * sizeof *name + 1, 0);
-  for (size_t i = 0; i < *n; i++) {
-    if (lua_rawgeti(L, arg, (lua_Integer)i + 1) != LUA_TSTRING)
-      bind_argerror(L, arg, "expected a list of strings");
-    name[i] = lua_tostring(L, -1);
-    lua_pop(L, 1);
-  }
-  return name;
-}
-
 static int core_npz_read(lua_State *L) {
   bnn_err err;
   bnn_status status;
   int tries = 0;
-  size_t n;
+  size_t n = 0;
   const char *path = bind_check_path(L, 1);
-  const char **wanted = check_names(L, 2, &n);
+  const char **names = lua_isnoneornil(L, 2) ? NULL : bind_check_strings(L, 2, 2, "names", &n);
   void **held = bind_push_holder(L, free_npz);
   bnn_npz *z = NULL;
-  do status = bnn_npz_read(&z, path, wanted, n, &err);
+  do status = bnn_npz_read(&z, path, names, n, &err);
   while (bind_try_again(L, status, &tries));
   if (status != BNN_OK) return bind_refuse_file(L, status, &err);
   *held = z;
@@ -104,32 +69,14 @@ static int core_npz_read(lua_State *L) {
   return results;
 }
 
-/* Names from the list at `names` and tensors from the list at `arrays`, both of n. */
-static void read_lists(lua_State *L, int names, int arrays, size_t n, const char **name,
-                       bnn_tensor **x) {
-  for (size_t i = 0; i < n; i++) {
-    lua_rawgeti(L, names, (lua_Integer)i + 1);
-    if (lua_type(L, -1) != LUA_TSTRING) bind_argerror(L, names, "expected a list of strings");
-    name[i] = lua_tostring(L, -1); /* stands as long as the list does */
-    lua_pop(L, 1);
-    lua_rawgeti(L, arrays, (lua_Integer)i + 1);
-    const bind_tensor *box = bind_test_box(L, -1);
-    if (!box || !box->t) bind_argerror(L, arrays, "expected a list of tensors, one for each name");
-    x[i] = box->t;
-    lua_pop(L, 1);
-  }
-}
-
 static int core_npz_write(lua_State *L) {
   bnn_err err;
   const char *path = bind_check_path(L, 1);
-  luaL_checktype(L, 2, LUA_TTABLE);
   luaL_checktype(L, 3, LUA_TTABLE);
   bool compressed = lua_toboolean(L, 4);
-  size_t n = (size_t)lua_rawlen(L, 2);
-  const char **name = lua_newuserdatauv(L, n * sizeof *name + 1, 0);
-  bnn_tensor **x = lua_newuserdatauv(L, n * sizeof *x + 1, 0);
-  read_lists(L, 2, 3, n, name, x);
+  size_t n;
+  const char **name = bind_check_strings(L, 2, 2, "names", &n);
+  bnn_tensor **x = bind_check_tensors(L, 3, n);
   bnn_status status = bnn_npz_write(path, n, name, x, compressed, &err);
   if (status == BNN_ERANGE) bind_check(L, status, &err);
   if (status != BNN_OK) return bind_refuse_file(L, status, &err);

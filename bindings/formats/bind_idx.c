@@ -8,18 +8,7 @@
 #include "../tensor/bind_tensor.h"
 #include "formats/idx.h"
 
-static int core_idx_read(lua_State *L) {
-  bnn_err err;
-  bnn_status status;
-  int tries = 0;
-  const char *path = bind_check_path(L, 1);
-  bnn_tensor *t = NULL;
-  bind_push_tensor(L);
-  do status = bnn_idx_read(&t, path, &err);
-  while (bind_try_again(L, status, &tries));
-  if (status != BNN_OK) return bind_refuse_file(L, status, &err);
-  return bind_return_tensor(L, status, t, &err);
-}
+static int core_idx_read(lua_State *L) { return bind_read_tensor(L, bnn_idx_read); }
 
 static int core_idx_read_pair(lua_State *L) {
   bnn_err err;
@@ -37,15 +26,7 @@ static int core_idx_read_pair(lua_State *L) {
   return 2;
 }
 
-static int core_idx_map(lua_State *L) {
-  bnn_err err;
-  const char *path = bind_check_path(L, 1);
-  bnn_tensor *t = NULL;
-  bind_push_tensor(L);
-  bnn_status status = bnn_idx_map(&t, path, &err);
-  if (status != BNN_OK) return bind_refuse_file(L, status, &err);
-  return bind_return_tensor(L, status, t, &err);
-}
+static int core_idx_map(lua_State *L) { return bind_read_tensor(L, bnn_idx_map); }
 
 static int core_idx_check_labels(lua_State *L) {
   bnn_err err;

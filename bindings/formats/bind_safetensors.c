@@ -185,36 +185,18 @@ static const char *check_item(lua_State *L, int list, size_t i, size_t *length) 
   return text;
 }
 
-static const char *check_name(lua_State *L, int list, size_t i) {
-  size_t length;
-  const char *text = check_item(L, list, i, &length);
-  bind_argcheck(L, strlen(text) == length, list, "expected names without a zero byte");
-  return text;
-}
-
-static bnn_tensor *check_listed(lua_State *L, int list, size_t i) {
-  lua_rawgeti(L, list, (lua_Integer)i + 1);
-  const bind_tensor *box = bind_test_box(L, -1);
-  if (!box || !box->t) bind_argerror(L, list, "expected a list of tensors, one for each name");
-  lua_pop(L, 1);
-  return box->t;
-}
-
 /* safetensors_save(path, names, tensors, keys, values, checksums) */
 static int core_save(lua_State *L) {
   bnn_err err;
   const char *path = bind_check_path(L, 1);
   for (int arg = 2; arg <= 5; arg++) luaL_checktype(L, arg, LUA_TTABLE);
-  size_t n = (size_t)lua_rawlen(L, 2), n_notes = (size_t)lua_rawlen(L, 4);
-  const char **name = lua_newuserdatauv(L, n * sizeof *name + 1, 0);
-  bnn_tensor **x = lua_newuserdatauv(L, n * sizeof *x + 1, 0);
+  size_t n, n_notes;
+  const char **name = bind_check_strings(L, 2, 2, "names", &n);
+  const char **key = bind_check_strings(L, 4, 4, "keys", &n_notes);
+  bnn_tensor **x = bind_check_tensors(L, 3, n);
   bnn_safetensors_note *note = lua_newuserdatauv(L, n_notes * sizeof *note + 1, 0);
-  for (size_t i = 0; i < n; i++) {
-    name[i] = check_name(L, 2, i);
-    x[i] = check_listed(L, 3, i);
-  }
   for (size_t i = 0; i < n_notes; i++) {
-    note[i].key = check_name(L, 4, i);
+    note[i].key = key[i];
     note[i].value = check_item(L, 5, i, &note[i].length);
   }
   bool checksums = lua_toboolean(L, 6);

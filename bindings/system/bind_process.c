@@ -25,6 +25,7 @@
 #include "../base/bind_error.h"
 #include "../base/bind_holder.h"
 #include "../base/bind_signal.h"
+#include "../tensor/bind_argument.h"
 #include "base/mem.h"
 #include "files/bytes.h"
 
@@ -178,20 +179,11 @@ static bnn_status converse(process *p, double seconds, bnn_err *err) {
 
 /* ---- Lua ---- */
 
-/* The words of the list at arg, for as long as the list has them. */
-static char **check_words(lua_State *L, int arg) {
-  luaL_checktype(L, arg, LUA_TTABLE);
-  size_t n = lua_rawlen(L, arg), length;
+/* The words of the list at arg, for as long as the list has them; at least one. */
+static const char **check_words(lua_State *L, int arg) {
+  size_t n;
+  const char **words = bind_check_strings(L, arg, arg, "words", &n);
   bind_argcheck(L, n > 0, arg, "expected the name of a program, got none");
-  char **words = lua_newuserdatauv(L, (n + 1) * sizeof *words, 0);
-  for (size_t i = 0; i < n; i++) {
-    lua_rawgeti(L, arg, (lua_Integer)i + 1);
-    bind_argcheck(L, lua_type(L, -1) == LUA_TSTRING, arg, "expected a list of strings");
-    words[i] = (char *)lua_tolstring(L, -1, &length);
-    bind_argcheck(L, strlen(words[i]) == length, arg, "expected words without a zero byte");
-    lua_pop(L, 1);
-  }
-  words[n] = NULL;
   return words;
 }
 
@@ -226,12 +218,12 @@ static int core_run_program(lua_State *L) {
   lua_settop(L, 3);
   const char *input = luaL_optlstring(L, 2, "", &length);
   double seconds = luaL_optnumber(L, 3, (double)INFINITY);
-  char **words = check_words(L, 1);
+  const char **words = check_words(L, 1);
   void **held = bind_push_holder(L, release);
   process *p = new_process(L, held);
   p->input = input;
   p->left = length;
-  int reason = start(p, words);
+  int reason = start(p, (char *const *)words);
   bnn_status status = reason ? BNN_OK : converse(p, seconds, &err);
   if (!reason && status == BNN_OK) {
     wait_for(p);

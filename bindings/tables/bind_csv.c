@@ -60,18 +60,7 @@ static const bnn_csv_column *check_columns(lua_State *L, const char *name, size_
 /* The same as n strings. */
 static const char *const *check_texts(lua_State *L, const char *name, size_t *n) {
   *n = 0;
-  if (option(L, name) == LUA_TNIL) return NULL;
-  bind_argcheck(L, lua_istable(L, -1), 2, "classes: expected a list of names");
-  int list = lua_gettop(L);
-  *n = (size_t)lua_rawlen(L, list);
-  const char **text = lua_newuserdatauv(L, *n * sizeof *text + 1, 0);
-  for (size_t i = 0; i < *n; i++) {
-    bool is_text = lua_rawgeti(L, list, (lua_Integer)i + 1) == LUA_TSTRING;
-    bind_argcheck(L, is_text, 2, "classes: expected a list of names");
-    text[i] = lua_tostring(L, -1);
-    lua_pop(L, 1);
-  }
-  return text;
+  return option(L, name) == LUA_TNIL ? NULL : bind_check_strings(L, -1, 2, name, n);
 }
 
 /* {separator =, header =, label =, drop =, classes =}; what they hold stands as long as the table

@@ -36,6 +36,26 @@ const char *bind_check_path(lua_State *L, int arg) {
   return path;
 }
 
+const char **bind_check_strings(lua_State *L, int index, int arg, const char *what, size_t *n) {
+  index = lua_absindex(L, index);
+  if (!lua_istable(L, index))
+    bind_argerror(L, arg, "%s: expected a list of strings, got %s", what, luaL_typename(L, index));
+  *n = lua_rawlen(L, index);
+  const char **list = lua_newuserdatauv(L, (*n + 1) * sizeof *list, 0);
+  for (size_t i = 0; i < *n; i++) {
+    size_t length;
+    if (lua_rawgeti(L, index, (lua_Integer)i + 1) != LUA_TSTRING)
+      bind_argerror(L, arg, "%s: expected a list of strings, got a %s in it", what,
+                    luaL_typename(L, -1));
+    list[i] = lua_tolstring(L, -1, &length);
+    if (strlen(list[i]) != length)
+      bind_argerror(L, arg, "%s: expected strings without a zero byte", what);
+    lua_pop(L, 1);
+  }
+  list[*n] = NULL;
+  return list;
+}
+
 size_t bind_check_index(lua_State *L, int arg, size_t n) {
   lua_Integer i = bind_check_integer(L, arg), at = i;
   if (at < 0) at += (lua_Integer)n + 1;

@@ -19,6 +19,10 @@ lua_Integer bind_check_range(lua_State *L, int arg, const char *name, lua_Intege
 /* A path at arg, as C sees it: without a zero byte inside. */
 const char *bind_check_path(lua_State *L, int arg);
 
+/* The *n strings, without zero bytes, of the list at `index`, and a NULL after them, in a userdata left on
+ * the stack; they stand as long as the list does.  Errors say that `what` in argument arg is wrong. */
+const char **bind_check_strings(lua_State *L, int index, int arg, const char *what, size_t *n);
+
 /* A 1-based index into n, negative from the end, as 0-based; raises outside. */
 size_t bind_check_index(lua_State *L, int arg, size_t n);
 

@@ -41,6 +41,20 @@ int bind_return_tensor(lua_State *L, bnn_status status, bnn_tensor *t, const bnn
   return 1;
 }
 
+int bind_read_tensor(lua_State *L,
+                     bnn_status (*read)(bnn_tensor **out, const char *path, bnn_err *err)) {
+  bnn_err err;
+  bnn_status status;
+  int tries = 0;
+  bnn_tensor *t = NULL;
+  const char *path = bind_check_path(L, 1);
+  bind_push_tensor(L);
+  do status = read(&t, path, &err);
+  while (bind_try_again(L, status, &tries));
+  return status == BNN_OK ? bind_return_tensor(L, status, t, &err)
+                          : bind_refuse_file(L, status, &err);
+}
+
 bnn_tensor *bind_push_new(lua_State *L, bnn_dtype dtype, int rank, const size_t *dim) {
   bnn_err err;
   bnn_status status;
@@ -115,6 +129,18 @@ void *bind_check_elements(lua_State *L, int arg, bnn_dtype dtype, size_t n) {
 
 bnn_tensor *bind_opt_tensor(lua_State *L, int arg) {
   return lua_isnoneornil(L, arg) ? NULL : bind_check_tensor(L, arg);
+}
+
+bnn_tensor **bind_check_tensors(lua_State *L, int arg, size_t n) {
+  bnn_tensor **x = lua_newuserdatauv(L, n * sizeof *x + 1, 0);
+  for (size_t i = 0; i < n; i++) {
+    lua_rawgeti(L, arg, (lua_Integer)i + 1);
+    const bind_tensor *box = bind_test_box(L, -1);
+    if (!box || !box->t) bind_argerror(L, arg, "expected a list of tensors, one for each name");
+    x[i] = box->t;
+    lua_pop(L, 1);
+  }
+  return x;
 }
 
 bnn_shape bind_check_shape_of(lua_State *L, int arg) {

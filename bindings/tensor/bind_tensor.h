@@ -29,6 +29,11 @@ void bind_fill_tensor(lua_State *L, int index, bnn_tensor *t);
  * else fills the box.  Returns 1. */
 int bind_return_tensor(lua_State *L, bnn_status status, bnn_tensor *t, const bnn_err *err);
 
+/* Returns to Lua the tensor that `read` makes of the file at argument 1, a path; or nil, message for what
+ * the file is to blame for. */
+int bind_read_tensor(lua_State *L,
+                     bnn_status (*read)(bnn_tensor **out, const char *path, bnn_err *err));
+
 /* Pushes a new box with a new tensor of zeros in it; collects and tries once more when memory is
  * short, then raises. */
 bnn_tensor *bind_push_new(lua_State *L, bnn_dtype dtype, int rank, const size_t *dim);
@@ -47,6 +52,9 @@ void *bind_check_elements(lua_State *L, int arg, bnn_dtype dtype, size_t n);
 
 /* A tensor of any type, or NULL when the argument is nil or absent. */
 bnn_tensor *bind_opt_tensor(lua_State *L, int arg);
+
+/* The n tensors of the list at arg, one for each name of another, in a userdata left on the stack. */
+bnn_tensor **bind_check_tensors(lua_State *L, int arg, size_t n);
 
 /* The tensor box at arg, concrete or tracer, or NULL when it is something else.  Raises, as all
  * checks of a tensor do, when its elements are of a mapped file that has changed. */

@@ -3,7 +3,7 @@
 local lu = require "luaunit"
 local core = require "bnn.core"
 
-local MIB, TIMES, MOST = 1 << 20, 160, 80
+local MIB, TIMES, MOST = 1 << 20, 100, 64
 local SIZE = core.real == "f64" and 8 or 4
 local N = MIB // SIZE -- elements of a MiB
 local key = core.key(1)
@@ -159,10 +159,10 @@ local function descriptors()
   return n
 end
 
---- The most descriptors at once while open() runs 500 times and each result is dropped.
+--- The most descriptors at once while open() runs 300 times and each result is dropped.
 local function most_open(open)
   local most = 0
-  for _ = 1, 500 do
+  for _ = 1, 300 do
     open()
     most = math.max(most, descriptors())
   end

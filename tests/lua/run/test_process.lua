@@ -47,7 +47,7 @@ function TestRun.test_misuse_raises()
   lu.assertErrorMsgContains("expected the name of a program", run, {})
   lu.assertErrorMsgContains("expected a list of strings", run, {"echo", 1})
   lu.assertErrorMsgContains("zero byte", run, {"echo", "a\0b"})
-  lu.assertErrorMsgContains("table expected", run, "echo")
+  lu.assertErrorMsgContains("expected a list of strings, got string", run, "echo")
   lu.assertErrorMsgContains("string expected", run, {"cat"}, {})
 end
 

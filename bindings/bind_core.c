@@ -31,6 +31,7 @@
 #include "system/bind_system.h"
 #include "tables/bind_columns.h"
 #include "tables/bind_csv.h"
+#include "tensor/bind_fingerprint.h"
 #include "tensor/bind_key.h"
 #include "tensor/bind_make.h"
 #include "tensor/bind_map.h"
@@ -48,6 +49,7 @@ int luaopen_bnn_core(lua_State *L) {
   bind_open_tensor(L);
   bind_open_make(L);
   bind_open_key(L);
+  bind_open_fingerprint(L);
   bind_open_system(L);
   bind_open_settings(L);
   bind_open_process(L);

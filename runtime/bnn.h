@@ -13,7 +13,7 @@
  *   formats     IDX files; safetensors: tensors by name in a file, as Python reads it
  *   files       SHA-256 of a file, downloads that are checked by it
  *   kernels     instruction sets, draws from a key; noise and vec are the loops under them
- *   tensor      arrays, shapes, keys
+ *   tensor      arrays, shapes, keys, fingerprints
  *   base        errors as values, the one allocator, threads and the stop flag, numbers as text
  *
  * tests/bench/bench_step.c trains a network with nothing else. */
@@ -44,6 +44,7 @@
 #include "program/program.h"
 #include "program/vmap.h"
 #include "tables/columns.h"
+#include "tensor/fingerprint.h"
 #include "tensor/key.h"
 #include "tensor/shape.h"
 #include "tensor/tensor.h"

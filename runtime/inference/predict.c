@@ -8,6 +8,7 @@
 
 #include "../base/mem.h"
 #include "../kernels/isa.h"
+#include "../tensor/fingerprint.h"
 
 enum { GROUP_MAX = 8, GROUP_ELEMENTS = 4 << 20 };
 
@@ -291,31 +292,15 @@ bool bnn_prediction_has_classes(const bnn_prediction *p) { return p->classes; }
 
 /* ---- what samples were made of ---- */
 
-/* Folds up to 4096 words of a block, evenly spread, into h (FNV-1a's step): training changes every
- * parameter, and other data differ nearly everywhere. */
-static uint64_t fingerprint(uint64_t h, const void *block, size_t bytes) {
-  enum { WORDS = 4096 };
-  const size_t words = (bytes + sizeof h - 1) / sizeof h, step = words / WORDS + 1;
-  h = (h ^ bytes) * UINT64_C(0x100000001b3);
-  for (size_t i = 0; i < words; i += step) {
-    uint64_t word = 0;
-    const size_t at = i * sizeof h;
-    memcpy(&word, (const char *)block + at, bytes - at < sizeof h ? bytes - at : sizeof h);
-    h = (h ^ word) * UINT64_C(0x100000001b3);
-    h ^= h >> 29; /* the step alone never moves a high bit down */
-  }
-  return h;
-}
-
 static uint64_t fingerprint_of_x(const bnn_tensor *x) {
   if (!bnn_tensor_is_contiguous(x)) return 0; /* no program reads it */
-  return fingerprint(0, x->data, x->size * bnn_dtype_size(x->dtype));
+  return bnn_fingerprint_block(BNN_FINGERPRINT_START, x->data, x->size * bnn_dtype_size(x->dtype));
 }
 
 static uint64_t fingerprint_of_parameters(const bnn_predict_spec *spec) {
-  uint64_t h = fingerprint(0, spec->mu, spec->size * sizeof *spec->mu);
-  return spec->logvar ? fingerprint(h, spec->logvar, spec->n_variational * sizeof *spec->logvar)
-                      : h;
+  const size_t bytes = sizeof *spec->mu;
+  uint64_t h = bnn_fingerprint_block(BNN_FINGERPRINT_START, spec->mu, spec->size * bytes);
+  return spec->logvar ? bnn_fingerprint_block(h, spec->logvar, spec->n_variational * bytes) : h;
 }
 
 static bool same_shape(const bnn_shape *a, const bnn_shape *b) {

@@ -1,56 +1,30 @@
---- Whether a training that goes on from a checkpoint is the one that wrote it: what decides the
--- course of a training, as plain values, and the differences between two of these in words.
+--- Compares a training that resumes with the one that wrote the checkpoint: describes what decides
+-- the course of a training as plain values, and lists the differences of two descriptions.
 local core = require "bnn.core"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
+local pytree = require "bnn.params.pytree"
 local schedule = require "bnn.inference.schedule"
 local strings = require "bnn.base.strings"
-local pytree = require "bnn.params.pytree"
 
 local M = {}
 
-local SAMPLED = 16384 -- elements of the data that the fingerprint looks at, at most
-
 -- ---- what decides the course ----
 
--- FNV-1a over the bits of numbers.
-local function hash(h, values)
-  for _, v in ipairs(values) do
-    h = (h ~ string.unpack("<i8", string.pack("<d", v))) * 0x100000001b3
-    h = h ~ (h >> 29)
-  end
-  return h
-end
-
--- Folds up to SAMPLED elements of a tensor [n, ...] into a hash: rows at even distances.
-local function hash_tensor(h, x)
-  local shape = x:shape()
-  h = hash(h, shape)
-  local n, numel = shape[1] or 0, x:numel()
-  if numel == 0 then return h end
-  local width = numel // n
-  local wanted = math.max(1, math.min(n, SAMPLED // width))
-  for k = 0, wanted - 1 do
-    local row = x:narrow(1, 1 + k * n // wanted, 1):reshape(width)
-    h = hash(h, row:narrow(1, 1, math.min(width, SAMPLED)):totable())
-  end
-  return h
-end
-
---- A number for the examples of a data set, from a sample of them: digits that stand in for others
--- of the same count are another data set.
--- @param data table: x and y tensors, or other values, which do not count; classes or nil
+--- Fingerprints the examples of a data set from a sample of them: digits that stand in for others
+-- of the same count are another data set. Checkpoints hold it, so that it never changes.
+-- @param data table: x and y, of which tensors count; classes, a list of strings, or nil
 -- @return string of 16 hexadecimal digits
 function M.fingerprint(data)
-  local h = -3750763034362895579 -- the offset of FNV-1a, 64 bits
+  local h = core.fingerprint()
   for _, name in ipairs{"x", "y"} do
-    if pytree.leaf_kind(data[name]) == "tensor" then h = hash_tensor(h, data[name]) end
+    if pytree.leaf_kind(data[name]) == "tensor" then h = core.fingerprint(data[name], h) end
   end
-  for _, name in ipairs(data.classes or {}) do h = hash(h, {#name, name:byte(1, -1)}) end
+  for _, name in ipairs(data.classes or {}) do h = core.fingerprint(name, h) end
   return ("%016x"):format(h)
 end
 
--- Numbers, and tables of them by path, as they are; functions by that word.
+-- Copies numbers and tables of them by path; anything else becomes the name of its type.
 local function as_data(value)
   if type(value) == "number" then return value end
   if type(value) ~= "table" then return value and "a " .. type(value) or nil end
@@ -59,7 +33,7 @@ local function as_data(value)
   return copy
 end
 
---- What decides the course of a training beside its configuration and its parameters.
+--- Describes what decides the course of a training besides its configuration and its parameters.
 -- @param opts table: the checked options of bnn.train
 -- @param state the optimizer's state
 -- @return table of plain values
@@ -80,12 +54,12 @@ function M.record(opts, state)
   }
 end
 
---- What an objective is in the words of today, of a file that earlier versions may have written.
+--- Translates an objective's text, which an earlier version may have written, into today's words.
 function M.objective_text(text)
   return type(text) == "string" and (text:gsub("([{ ])samples=", "%1num_samples=")) or text
 end
 
---- The learning rate and beta of a step, by which schedules, which are functions, are compared.
+--- The learning rate and beta of a step: schedules are functions, and compared by these.
 -- @return table {lr=, beta=}; empty for step 0
 function M.rates(opts, state, step)
   if step == 0 then return {} end
@@ -108,7 +82,7 @@ local function show_table(value, digits)
   return table.concat(parts, ", ")
 end
 
--- A value in words; a network that is described, mlp({64, 10, activation=tanh}), as such.
+-- Shows a value; the description of a network as mlp({64, 10, activation=tanh}).
 function show(value, digits)
   if value == nil then return "not given" end
   if math.type(value) == "float" then return number.format(digits, value) end
@@ -118,7 +92,7 @@ function show(value, digits)
     or ("{%s}"):format(text)
 end
 
--- What two values are in words, with as many digits as tell them apart; nil when they are the same.
+-- Shows two values with as many digits as tell them apart; nil if they are the same.
 local function contrast(theirs, ours)
   for _, digits in ipairs{"%.7g", "%.10g", "%.14g", "%.17g"} do
     local there, here = show(theirs, digits), show(ours, digits)
@@ -126,7 +100,7 @@ local function contrast(theirs, ours)
   end
 end
 
---- Adds "name: theirs in the checkpoint, ours here" to a list for what differs, by name.
+--- Adds "name: theirs in the checkpoint, ours here" to a list for each name whose values differ.
 -- @param may_change list of names that may differ, or nil
 function M.compare(list, theirs, ours, may_change)
   local names = {}
@@ -144,8 +118,8 @@ end
 
 local DECISIVE = {OpenBLAS = true, ["instruction set"] = true, ["real type"] = true}
 
---- The parts of bnn.versions() that decide the bits of a product, as a text.
--- @param versions list of {name=, version=}; whatever else a file holds is passed over
+--- The parts of bnn.versions() that decide the bits of a product, as text.
+-- @param versions list of {name=, version=}; anything else that a file holds is skipped
 function M.kernels(versions)
   local parts = {}
   for _, row in ipairs(versions or {}) do

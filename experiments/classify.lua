@@ -14,22 +14,21 @@ local experiment = {
   about = "what a checkpoint of experiments/mnist.lua says of pictures of single characters, and "
     .. "where it says that it does not know",
   positional = {"image.png ...", "pictures of one character each, dark on light or light on dark"},
+  renamed = {samples = "predict_samples", fit = "preprocess"},
+  common = {"seed", "threads"},
   defaults = {
     checkpoint = {nil, "a checkpoint, or the folder of a training: its best, else its newest",
                   type = "string", required = true},
-    samples = {100, "networks averaged", type = "integer", min = 1},
+    predict_samples = {100, "networks averaged", type = "integer", min = 1},
     threshold = {nil, "answer \"I don't know\" if the score exceeds this (default: that of the "
                    .. "rule kept with the checkpoint)", type = "number", min = 0},
     ink = {"auto", "whether characters are dark or light; auto: what differs more from the border",
            choices = {"auto", "dark", "light"}},
-    fit = {true, "fit and centre characters as MNIST's are; --no_fit takes pictures of 28 x 28 "
-             .. "as they are"},
+    preprocess = {true, "fit and centre characters as MNIST's are; --no_preprocess takes "
+                    .. "pictures of 28 x 28 as they are"},
     show = {false, "draw what the network saw as text", result = false},
     figure = {nil, "a file, .png or .svg, for a picture of what the network saw and answered",
               type = "string", result = false},
-    seed = {1, "root of every random key", type = "integer"},
-    threads = {0, "threads to use, 0: one for each available processor", type = "integer", min = 0,
-               max = 256, result = false},
   },
 }
 
@@ -72,7 +71,7 @@ end
 
 -- What the networks say of the images; ends the program where they cannot look at them.
 local function predict(model, images, cfg)
-  local samples = model.posterior and cfg.samples or nil
+  local samples = model.posterior and cfg.predict_samples or nil
   local ok, p = pcall(bnn.predict, model, images,
     {num_samples = samples, key = bnn.key(cfg.seed):fold "predict"})
   if not ok and type(p) ~= "string" then error(p, 0) end -- an interrupt
@@ -154,9 +153,8 @@ end
 
 function experiment.run(cfg, log)
   check(cfg)
-  bnn.threads(cfg.threads)
   local model = open(cfg.checkpoint)
-  local images, names, faults = read(cfg.positional, {ink = cfg.ink, fit = cfg.fit})
+  local images, names, faults = read(cfg.positional, {ink = cfg.ink, fit = cfg.preprocess})
   local metrics, artefacts = {answered = 0, refused = 0}, {model = model, images = images}
   if images then
     local p, fit = predict(model, images, cfg), fit_of(model, cfg)

@@ -7,13 +7,15 @@ local bnn = require "bnn"
 
 local experiment = {
   about = "Bayesian regression on y = x^3 + noise: coverage, and how the band widens off the data",
-  defaults = bnn.checkpoint.flags{
+  renamed = {prior = "prior_std"},
+  common = {"seed", "threads", "checkpoint"},
+  defaults = {
     lr = {1e-2, "Adam's learning rate", above = 0},
     batch_size = {100, "points a step", type = "integer", min = 1},
     steps = {10000, "optimizer steps", type = "integer", min = 0},
     temperature = {1, "1 is the exact ELBO, below 1 a cold posterior", type = "number", min = 0},
     logvar = {-7, "initial log-variance of every weight", type = "number", min = -80, max = 80},
-    prior = {1, "standard deviation of the prior", type = "number", above = 0},
+    prior_std = {1, "standard deviation of the prior", type = "number", above = 0},
     hidden = {{50}, "units of each hidden layer", type = "integer", min = 1, max = 100000},
     samples = {1, "weight samples a step", type = "integer", min = 1},
     predict_samples = {500, "networks averaged for the band", type = "integer", min = 1},
@@ -24,9 +26,6 @@ local experiment = {
                     result = false},
     figures = {"figures", "folder for the picture; empty for none", type = "string",
                result = false},
-    seed = {1, "root of every random key", type = "integer"},
-    threads = {0, "threads to use, 0: one for each available processor", type = "integer", min = 0,
-               max = 256, result = false},
   },
 }
 
@@ -67,7 +66,6 @@ local function draw(cfg, data, scale, grid, band)
 end
 
 function experiment.run(cfg, log)
-  bnn.threads(cfg.threads)
   local key = bnn.key(cfg.seed)
   local data = bnn.data.cubic{key = key:fold "data", n = cfg.n, noise = cfg.noise,
                               standardise = true}
@@ -80,7 +78,7 @@ function experiment.run(cfg, log)
   local objective = bnn.elbo{
     net = net, posterior = posterior, temperature = cfg.temperature, data_size = train.size,
     likelihood = bnn.likelihood.gaussian{sigma = not cfg.learn_noise and sigma or nil},
-    prior = cfg.prior, num_samples = cfg.samples,
+    prior = cfg.prior_std, num_samples = cfg.samples,
   }
 
   local predict = {num_samples = cfg.predict_samples, key = key:fold "predict"}

@@ -8,7 +8,9 @@ local nn = bnn.nn
 
 local experiment = {
   about = "LeNet-5-like convolutional classifier, plain or Bayesian",
-  defaults = bnn.checkpoint.flags{
+  renamed = {samples = "predict_samples"},
+  common = {"seed", "dataset", "threads", "checkpoint"},
+  defaults = {
     bayesian = {false, "learn a posterior over the weights, by the exact ELBO"},
     lr = {1e-3, "Adam's learning rate", above = 0},
     batch_size = {128, "images a step", type = "integer", min = 1},
@@ -17,13 +19,8 @@ local experiment = {
               min = -80, max = 80},
     temperature = {1, "with --bayesian: 1 is the exact ELBO, below 1 a cold posterior",
                    type = "number", min = 0},
-    samples = {20, "with --bayesian: networks averaged for a prediction", type = "integer",
-               min = 1},
-    seed = {1, "root of every random key", type = "integer"},
-    dataset = bnn.data.flags.dataset,
-    data = bnn.data.flags.data,
-    threads = {0, "threads to use, 0: one for each available processor", type = "integer", min = 0,
-               max = 256, result = false},
+    predict_samples = {20, "with --bayesian: networks averaged for a prediction",
+                       type = "integer", min = 1},
   },
 }
 
@@ -48,15 +45,15 @@ local function make_objective(cfg, key, train)
 end
 
 function experiment.run(cfg, log)
-  bnn.threads(cfg.threads)
-  local data = bnn.data.load_or_exit{dataset = cfg.dataset, dir = cfg.data, log = log}
+  local data = bnn.data.load_or_exit{dataset = cfg.dataset, dir = cfg.data_dir, log = log}
   local key = bnn.key(cfg.seed)
   local objective = make_objective(cfg, key, data.train)
   bnn.assert_or_exit(objective:check_data(data.test))
 
   local latest
   local function evaluate(step)
-    local sampling = {num_samples = cfg.bayesian and cfg.samples or nil, key = key:fold "eval"}
+    local num_samples = cfg.bayesian and cfg.predict_samples or nil
+    local sampling = {num_samples = num_samples, key = key:fold "eval"}
     local prediction = bnn.predict(objective, data.test.x, sampling)
     local figures = objective:evaluate(data.test, {key = key:fold "eval", step = math.max(step, 1)})
     latest = {

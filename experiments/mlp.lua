@@ -2,12 +2,14 @@
 --
 -- The loss is the mean cross-entropy plus weight_decay / 2 times the sum of squared weights, biases
 -- included: a maximum of the posterior under a Gaussian prior of precision weight_decay times the
--- number of training images. What it cannot do is doubt: see experiments/mnist.lua --ood=letters.
+-- number of training images. What it cannot do is doubt: experiments/mnist.lua --ood_data=letters
+-- shows what can.
 local bnn = require "bnn"
 
 local experiment = {
   about = "plain MLP on MNIST: accuracy and loss, with weight decay",
-  defaults = bnn.checkpoint.flags{
+  common = {"seed", "dataset", "threads", "checkpoint"},
+  defaults = {
     lr = {1e-3, "Adam's learning rate", above = 0},
     batch_size = {1000, "images a step", type = "integer", min = 1},
     steps = {5000, "optimizer steps", type = "integer", min = 0},
@@ -15,17 +17,11 @@ local experiment = {
     hidden = {{64, 64}, "units of each hidden layer", type = "integer", min = 1, max = 100000},
     log_interval = {1000, "steps between two diagnostics", type = "integer", min = 1,
                     result = false},
-    seed = {1, "root of every random key", type = "integer"},
-    dataset = bnn.data.flags.dataset,
-    data = bnn.data.flags.data,
-    threads = {0, "threads to use, 0: one for each available processor", type = "integer", min = 0,
-               max = 256, result = false},
   },
 }
 
 function experiment.run(cfg, log)
-  bnn.threads(cfg.threads)
-  local data = bnn.data.load_or_exit{dataset = cfg.dataset, dir = cfg.data, log = log}
+  local data = bnn.data.load_or_exit{dataset = cfg.dataset, dir = cfg.data_dir, log = log}
   local key = bnn.key(cfg.seed)
   local sizes = table.move(cfg.hidden, 1, #cfg.hidden, 1, {})
   sizes[#sizes + 1] = 10

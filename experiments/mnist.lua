@@ -7,7 +7,9 @@ local bnn = require "bnn"
 
 local experiment = {
   about = "variational Bayesian MLP on MNIST: accuracy, ELBO, and which images it refuses",
-  defaults = bnn.checkpoint.flags{
+  renamed = {prior = "prior_std", ood = "ood_data"},
+  common = {"seed", "dataset", "threads", "checkpoint"},
+  defaults = {
     lr = {1e-3, "Adam's learning rate", above = 0},
     batch_size = {128, "images a step", type = "integer", min = 1},
     steps = {10000, "optimizer steps", type = "integer", min = 0},
@@ -18,7 +20,7 @@ local experiment = {
     kl = {"leading", "sum: the KL divergence; leading: each tensor's divided by its first "
             .. "dimension, as in the article", choices = {"leading", "sum"}},
     logvar = {-7, "initial log-variance of every weight", type = "number", min = -80, max = 80},
-    prior = {1, "standard deviation of the prior", type = "number", above = 0},
+    prior_std = {1, "standard deviation of the prior", type = "number", above = 0},
     hidden = {{64, 64}, "units of each hidden layer", type = "integer", min = 1, max = 100000},
     samples = {1, "weight samples a step", type = "integer", min = 1},
     eval_samples = {10, "networks averaged for the accuracy in the log", type = "integer", min = 1},
@@ -26,13 +28,9 @@ local experiment = {
                        type = "integer", min = 1},
     log_interval = {1000, "steps between two diagnostics", type = "integer", min = 1,
                     result = false},
-    seed = {1, "root of every random key", type = "integer"},
-    dataset = bnn.data.flags.dataset,
-    data = bnn.data.flags.data,
-    ood = {nil, "another data set, such as letters, notmnist or a folder: how many of its images "
-             .. "are refused (default for glyphs: letters-unlike-digits)", type = "string"},
-    threads = {0, "threads to use, 0: one for each available processor", type = "integer", min = 0,
-               max = 256, result = false},
+    ood_data = {nil, "another data set, such as letters, notmnist or a folder: how many of its "
+                  .. "images are refused (default for glyphs: letters-unlike-digits)",
+                type = "string"},
   },
 }
 
@@ -78,7 +76,7 @@ end
 -- A set that the network has not seen, or nil; for the digits that the program draws, letters by
 -- the same hands.
 local function load_unseen(cfg, data)
-  local name = cfg.ood or data.name == "glyphs" and "letters-unlike-digits"
+  local name = cfg.ood_data or data.name == "glyphs" and "letters-unlike-digits"
   return name and bnn.data.load_or_exit{dataset = name, like = data} or nil
 end
 
@@ -94,8 +92,7 @@ end
 function experiment.run(cfg, log)
   local both = "--beta and --temperature are two ways to say one thing; give one of them"
   bnn.assert_or_exit(not (cfg.beta and cfg.temperature), both)
-  bnn.threads(cfg.threads)
-  local data = bnn.data.load_or_exit{dataset = cfg.dataset, dir = cfg.data, log = log}
+  local data = bnn.data.load_or_exit{dataset = cfg.dataset, dir = cfg.data_dir, log = log}
   local train, test, unseen = data.train, data.test, load_unseen(cfg, data)
 
   local key = bnn.key(cfg.seed)
@@ -106,7 +103,7 @@ function experiment.run(cfg, log)
   local objective = bnn.elbo{
     net = net, posterior = posterior, likelihood = "categorical",
     beta = cfg.beta or not cfg.temperature and 1e-3 or nil, temperature = cfg.temperature,
-    kl = cfg.kl, prior = cfg.prior, num_samples = cfg.samples, data_size = train.size,
+    kl = cfg.kl, prior = cfg.prior_std, num_samples = cfg.samples, data_size = train.size,
   }
 
   bnn.assert_or_exit(objective:check_data(test))

@@ -8,7 +8,9 @@ local bnn = require "bnn"
 
 local experiment = {
   about = "out-of-distribution detection: Bayesian, plain and MC-dropout networks side by side",
-  defaults = bnn.checkpoint.flags{
+  renamed = {outside = "ood_data"},
+  common = {"seed", "dataset", "threads", "checkpoint"},
+  defaults = {
     lr = {1e-3, "Adam's learning rate", above = 0},
     batch_size = {128, "images a step", type = "integer", min = 1},
     steps = {10000, "optimizer steps of each network", type = "integer", min = 0},
@@ -17,7 +19,7 @@ local experiment = {
     dropout = {0.5, "share of hidden units that the third network drops", min = 0, max = 0.99},
     hidden = {{64, 64}, "units of each hidden layer", type = "integer", min = 1, max = 100000},
     predict_samples = {100, "networks averaged for a prediction", type = "integer", min = 1},
-    outside = {nil, "what to compare with: names as of --dataset, folders, and noise (default: "
+    ood_data = {nil, "what to compare with: names as of --dataset, folders, and noise (default: "
                  .. "notmnist and fashion-mnist where they are, letters-unlike-digits, noise)",
                type = "string", list = true},
     percentile = {0.99, "of a score on half of the test digits: its threshold", min = 0, max = 1},
@@ -26,11 +28,6 @@ local experiment = {
                result = false},
     log_interval = {5000, "steps between two diagnostics", type = "integer", min = 1,
                     result = false},
-    seed = {1, "root of every random key", type = "integer"},
-    dataset = bnn.data.flags.dataset,
-    data = bnn.data.flags.data,
-    threads = {0, "threads to use, 0: one for each available processor", type = "integer", min = 0,
-               max = 256, result = false},
   },
 }
 
@@ -79,7 +76,7 @@ local networks = {
 -- A set from beside the digits or wherever it is found, or nil and why not. notMNIST is what the
 -- article compares with: it may be downloaded; the others are taken where they are.
 local function find(name, cfg, data)
-  local set = cfg.data and bnn.data.load(("%s/%s"):format(cfg.data, name))
+  local set = cfg.data_dir and bnn.data.load(("%s/%s"):format(cfg.data_dir, name))
   local fault, cause
   if not set then set, fault, cause = bnn.data.load(name, {offline = name ~= "notmnist"}) end
   if cause then
@@ -97,13 +94,13 @@ end
 local function load_outside(cfg, data, key)
   local list, usual = {}, {"notmnist", "fashion-mnist", "letters-unlike-digits", "noise"}
   local taken = {}
-  for _, name in ipairs(cfg.outside or usual) do
+  for _, name in ipairs(cfg.ood_data or usual) do
     local set, fault
-    bnn.assert_or_exit(not taken[name], ("--outside names %s twice"):format(name))
+    bnn.assert_or_exit(not taken[name], ("--ood_data names %s twice"):format(name))
     taken[name] = true
     if name == "noise" then -- every pixel uniform
       set = {title = name, test = {x = bnn.rand(key, table.unpack(data.test.x:shape()))}}
-    elseif cfg.outside then
+    elseif cfg.ood_data then
       set = bnn.data.load_or_exit{dataset = name, like = data}
     else
       set, fault = find(name, cfg, data)
@@ -172,8 +169,7 @@ local function say_side_by_side(log, title, reports, sets, figure_of)
 end
 
 function experiment.run(cfg, log)
-  bnn.threads(cfg.threads)
-  local data = bnn.data.load_or_exit{dataset = cfg.dataset, dir = cfg.data, log = log}
+  local data = bnn.data.load_or_exit{dataset = cfg.dataset, dir = cfg.data_dir, log = log}
   local key = bnn.key(cfg.seed)
   local outside = load_outside(cfg, data, key:fold "noise")
   local id = {x = data.test.x, y = data.test.y, title = data.title .. ", test"}

@@ -8,7 +8,8 @@ local bnn = require "bnn"
 
 local experiment = {
   about = "Bernoulli VAE on MNIST: its ELBO, samples, reconstructions and the latent plane",
-  defaults = bnn.checkpoint.flags{
+  common = {"seed", "dataset", "threads", "checkpoint"},
+  defaults = {
     lr = {1e-3, "Adam's learning rate", above = 0},
     batch_size = {128, "images a step", type = "integer", min = 1},
     steps = {5000, "optimizer steps", type = "integer", min = 0},
@@ -19,11 +20,6 @@ local experiment = {
     log_interval = {1000, "steps between two diagnostics", type = "integer", min = 1,
                     result = false},
     figures = {"figures", "folder for pictures; empty for none", type = "string", result = false},
-    seed = {1, "root of every random key", type = "integer"},
-    dataset = bnn.data.flags.dataset,
-    data = bnn.data.flags.data,
-    threads = {0, "threads to use, 0: one for each available processor", type = "integer", min = 0,
-               max = 256, result = false},
   },
 }
 
@@ -70,8 +66,7 @@ local function plane(n)
 end
 
 function experiment.run(cfg, log)
-  bnn.threads(cfg.threads)
-  local data = bnn.data.load_or_exit{dataset = cfg.dataset, dir = cfg.data, log = log}
+  local data = bnn.data.load_or_exit{dataset = cfg.dataset, dir = cfg.data_dir, log = log}
   local key = bnn.key(cfg.seed)
   local height, width = data.train.x:size(2), data.train.x:size(3)
   local encoder, decoder = networks(cfg, height * width)

@@ -120,7 +120,7 @@ end
 
 local function show(cfg, words)
   local name = table.remove(words, 1)
-  local data = assert_or_exit(bnn.data.load(name, {dir = cfg.dir}))
+  local data = assert_or_exit(bnn.data.load(name, {dir = cfg.data_dir}))
   local part_name = cfg.part or data.train and "train" or "test"
   local part = assert_or_exit(data[part_name], ("%s has no %s images"):format(name, part_name))
   local read, images, titles = image_reader(part), {}, {}
@@ -233,12 +233,13 @@ local commands = {
     run = show, words = " NAME [INDEX ...]", least = 1, most = math.huge,
     defaults = {
       part = {nil, "which part (default: train if there is one)", choices = {"train", "test"}},
-      dir = {nil, "the folder that holds the set"},
+      data_dir = {nil, "the folder that holds the set"},
       colour = {"auto", "how a terminal shows grey", choices = {"auto", "24bit", "256", "none"}},
       png = {nil, "write the images into this file instead"},
       columns = {nil, "images in a row of that file (default: a square)", type = "integer",
                  min = 1},
     },
+    renamed = {dir = "data_dir"},
   },
   verify = {
     about = "check the files of a folder against the known SHA-256; status 1 when one differs",
@@ -287,7 +288,7 @@ local function main(argv)
     io.write(usage.text({about = command.about, defaults = defaults}, program, command.run))
     return
   end
-  local cfg = assert_or_exit(flags.parse(rest, defaults, true))
+  local cfg = assert_or_exit(flags.parse(rest, defaults, true, command.renamed))
   local words = cfg.positional
   local count_fits = #words >= command.least and #words <= command.most
   assert_or_exit(count_fits, ("%s: usage: %s"):format(word, program))

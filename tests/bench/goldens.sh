@@ -17,7 +17,7 @@ runs=(
   "mlp --steps=200"
   "vae --steps=100"
   "lenet --epochs=1"
-  "lenet --epochs=1 --bayesian --samples=2"
+  "lenet --epochs=1 --bayesian"
   "cubic --steps=300 --predict_samples=50"
   "ood --steps=100 --predict_samples=10"
 )

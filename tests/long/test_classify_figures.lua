@@ -45,9 +45,9 @@ function TestPictures.test_digits_are_known_and_letters_refused()
   } do
     local paths, labels = table.unpack(sets[row[1]])
     local metrics, made = classify.run({
-      checkpoint = here .. "/night", positional = paths, fit = row[2],
+      checkpoint = here .. "/night", positional = paths, preprocess = row[2],
     }, bnn.log.memory())
-    local share, what = metrics.refused / #paths, ("%s, fit = %s"):format(row[1], row[2])
+    local share, what = metrics.refused / #paths, ("%s, preprocess = %s"):format(row[1], row[2])
     lu.assertTrue(share >= row[3] and share <= row[4], what .. ": " .. share)
     if row[1] == "digits" then
       local accuracy = bnn.metrics.accuracy(made.prediction, labels)

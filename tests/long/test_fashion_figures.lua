@@ -45,7 +45,7 @@ end
 -- Three seeds reached 0.912 to 0.965, of a plain network 0.67 to 0.75, and refused 71% to 77%.
 function TestFashion.test_networks_that_know_digits_refuse_clothes()
   need(data and digits, "needs Debian's dataset-fashion-mnist, and MNIST in $BNNLUA_DATA")
-  local metrics = experiment "ood.lua".run({outside = {"fashion-mnist"}, figures = ""},
+  local metrics = experiment "ood.lua".run({ood_data = {"fashion-mnist"}, figures = ""},
     bnn.log.memory())
   local name = "bayesian/ood/%s/Fashion-MNIST/%s"
   assert_within(metrics[name:format("class_std", "auroc")], 0.88, 0.99, "AUROC of class_std")

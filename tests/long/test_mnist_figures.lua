@@ -49,7 +49,7 @@ function TestArticle.test_beta_1e_3_over_three_seeds()
   local sum = 0
   for seed = 1, 3 do
     local what = "seed " .. seed
-    local before, after, metrics = run{seed = seed, ood = letters}
+    local before, after, metrics = run{seed = seed, ood_data = letters}
     assert_within(before["test/kl_divergence"], 423.49, 423.59, what .. ", KL before training")
     assert_ranges(after, {
       ["test/accuracy"] = {0.972, 1}, ["test/elbo"] = {-0.46, -0.39},

@@ -42,7 +42,7 @@ function TestFigures.test_the_bayesian_network_tells_letters_from_digits_and_the
   lu.skipIf(not has_data, "needs MNIST and notMNIST in $BNNLUA_DATA")
   for seed = 1, 3 do
     local log = bnn.log.memory()
-    local metrics = ood.run({seed = seed, outside = {"notmnist", "noise"}, figures = ""}, log)
+    local metrics = ood.run({seed = seed, ood_data = {"notmnist", "noise"}, figures = ""}, log)
     for name, range in pairs(RANGES) do
       assert_within(metrics[name], range[1], range[2], ("seed %d, %s"):format(seed, name))
     end

@@ -31,7 +31,7 @@ write_sets 'idx.set(T .. "/mnist", 300, 150)
   for i = 1, 10 do
     assert(bnn.data.save(("%s/%d.png"):format(T, i - 1), x:select(1, i):contiguous()))
   end'
-"$bnnlua" "$experiments/mnist.lua" --data="$T/mnist" --steps=100 --batch_size=50 --hidden=16 \
+"$bnnlua" "$experiments/mnist.lua" --data_dir="$T/mnist" --steps=100 --batch_size=50 --hidden=16 \
   --predict_samples=20 --checkpoint="$T/night" --checkpoint_every=50 >"$T/out" 2>"$T/err" </dev/null
 equal "the training ends well" "0 " "$? $(cat "$T/err")"
 kept='local saved = bnn.checkpoint.load(arg[1])
@@ -58,19 +58,19 @@ digits="0.png 1.png 2.png 3.png 4.png 5.png 6.png 7.png 8.png 9.png"
 
 # shellcheck disable=SC2086 # $digits is a list of words
 {
-  run --checkpoint=night --no_fit $digits
+  run --checkpoint=night --no_preprocess $digits
   equal "a run ends well and says nothing on stderr" "0 " "$rc $err"
   equal "each digit is known" "0 1 2 3 4 5 6 7 8 9" "$(predictions)"
   has "the rule" "I don't know: std above 0." "$(tail -1 "$T/out")"
   has "the rule: where it is from" ", as on 1% of 75 validation images" "$(tail -1 "$T/out")"
   cp "$T/out" "$T/first"
-  run --checkpoint=night/best.safetensors --no_fit --threads=3 $digits
+  run --checkpoint=night/best.safetensors --no_preprocess --threads=3 $digits
   equal "a folder is its best, and threads change nothing" 0 "$(cmp "$T/first" "$T/out" >&2; echo $?)"
-  run --no_fit $digits --checkpoint night --seed 2
+  run --no_preprocess $digits --checkpoint night --seed 2
   equal "another seed gives others" 1 "$(cmp -s "$T/first" "$T/out"; echo $?)"
-  run --checkpoint=night --threshold=0 --no_fit $digits
+  run --checkpoint=night --threshold=0 --no_preprocess $digits
   equal "--threshold=0 answers nothing" 10 "$(grep -c "I don't know$" "$T/out")"
-  run --checkpoint=night/step_00000050.safetensors --no_fit $digits
+  run --checkpoint=night/step_00000050.safetensors --no_preprocess $digits
   equal "without a rule: status" 0 "$rc"
   equal "without a rule: it is said" \
     "night/step_00000050.safetensors: keeps no rule, so that every answer stands (--threshold=T refuses)" \
@@ -79,11 +79,11 @@ digits="0.png 1.png 2.png 3.png 4.png 5.png 6.png 7.png 8.png 9.png"
   run --checkpoint=night 3.png
   equal "pictures are fitted where nothing else is said" "0 image 3.png I" \
     "$rc $(awk '{printf "%s%s", s, $1; s = " "}' "$T/out")"
-  run --checkpoint=night --show --no_fit 3.png
+  run --checkpoint=night --show --no_preprocess 3.png
   has "--show draws it" "%%%%%" "$out"
   equal "--show on a pipe is plain text" 0 "$(grep -c "$(printf '\033')" "$T/out")"
   if command -v gnuplot >/dev/null; then
-    run --checkpoint=night --no_fit $digits --figure=a/seen.png
+    run --checkpoint=night --no_preprocess $digits --figure=a/seen.png
     equal "--figure" "0 wrote a/seen.png" "$rc $err"
     equal "--figure does not change the answers" 0 "$(cmp "$T/first" "$T/out" >&2; echo $?)"
     equal "--figure is a picture" true "$("$bnnlua" -e "
@@ -124,7 +124,7 @@ refused "a figure of another kind" "--figure: expected a name that ends in" --ch
 refused "a wrong flag" "unknown flag --treshold: did you mean --threshold?" --treshold=1 3.png
 refused "a threshold below 0" "--threshold: expected at least 0" --checkpoint=night --threshold=-1 3.png
 
-run --checkpoint=night --no_fit absent.png 0.png text.png 1.png
+run --checkpoint=night --no_preprocess absent.png 0.png text.png 1.png
 equal "some pictures are broken: status" 1 "$rc"
 equal "... each is told" "absent.png: text.png:" \
   "$(awk '{for (i = 1; i <= NF; i++) if ($i ~ /png:/) {printf "%s%s", s, $i; s = " "}}' "$T/err")"
@@ -138,7 +138,7 @@ equal "--help keeps to 80 columns" 0 "$(awk 'NR > 1 && length($0) > 80' "$T/out"
 
 # ---------------------------------------------------------------- pipes
 equal "the first line through a pipe" "image  prediction  probability    std  answer" \
-  "$(cd "$T" && "$bnnlua" "$classify" --checkpoint=night --no_fit 0.png 2>"$T/err" | head -1)"
+  "$(cd "$T" && "$bnnlua" "$classify" --checkpoint=night --no_preprocess 0.png 2>"$T/err" | head -1)"
 equal "head ends without a word" "" "$(cat "$T/err")"
 if [ -w /dev/full ]; then
   (cd "$T" && "$bnnlua" "$classify" --checkpoint=night 0.png >/dev/full 2>"$T/err")

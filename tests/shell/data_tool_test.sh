@@ -133,8 +133,8 @@ equal "show: two images side by side, one below" 30 "$(wc -l <"$T/out")"
 equal "show: keeps to 80 columns" 0 "$(awk 'length($0) > 80' "$T/out" | wc -l)"
 data show "$T/plain"
 equal "show: the first ten" "10" "$(grep -o '[0-9]*: [0-9]' "$T/out" | wc -l)"
-data show . 3 --dir="$T/plain" --colour=24bit
-equal "show --dir" 0 $rc
+data show . 3 --data_dir="$T/plain" --colour=24bit
+equal "show --data_dir" 0 $rc
 has "show: 24-bit shades" "$(printf '\033[48;2;')" "$out"
 data show "$T/plain" 3 --colour=256
 has "show: 256 shades" "$(printf '\033[38;5;2')" "$out"

@@ -27,8 +27,8 @@ run() {
 short() {
   case $1 in
   cubic) echo --steps=40 --predict_samples=20 ;;
-  lenet) echo "--data=$T/mnist --epochs=1 --batch_size=50" ;;
-  *) echo "--data=$T/mnist --steps=6 --batch_size=50" ;;
+  lenet) echo "--data_dir=$T/mnist --epochs=1 --batch_size=50" ;;
+  *) echo "--data_dir=$T/mnist --steps=6 --batch_size=50" ;;
   esac
 }
 
@@ -81,14 +81,14 @@ for name in mlp vae lenet cubic; do
 done
 
 for name in mlp vae lenet; do
-  run $name --data="$T/no"
+  run $name --data_dir="$T/no"
   equal "$name: no data: status" 1 "$rc"
   has "$name: no data" "$T/no" "$err"
 done
 
 # ---------------------------------------------------------------- what they draw
 rm -rf "$T/here/figures"
-run vae --data="$T/mnist" --steps=6 --log_interval=3 --latent_size=2
+run vae --data_dir="$T/mnist" --steps=6 --log_interval=3 --latent_size=2
 has "vae says what it drew" "wrote figures/vae_plane.png" "$err"
 for step in 000000 000003 000006; do
   equal "vae: samples at $step" 1 "$(find "$T/here/figures" -name "vae_samples_$step.png" | wc -l)"
@@ -97,7 +97,7 @@ is_png "$T/here/figures/vae_samples_000006.png" "345 x 345"
 is_png "$T/here/figures/vae_reconstructions.png" "171 x 693"
 is_png "$T/here/figures/vae_plane.png" "1737 x 1737"
 rm -rf "$T/here/figures"
-run vae --data="$T/mnist" --steps=2 --figures=
+run vae --data_dir="$T/mnist" --steps=2 --figures=
 equal "vae: no pictures where none are asked for" "0 0" "$rc $(find "$T/here" -name '*.png' | wc -l)"
 equal "vae: and it says nothing" "" "$err"
 
@@ -109,8 +109,8 @@ equal "cubic: a picture that fails does not stop the run" 0 "$rc"
 has "cubic: but it is said" "cannot draw " "$err"
 
 # ---------------------------------------------------------------- out of distribution
-ood="--data=$T/mnist --steps=6 --batch_size=50 --predict_samples=5"
-few="--outside=$T/others,noise --figures="
+ood="--data_dir=$T/mnist --steps=6 --batch_size=50 --predict_samples=5"
+few="--ood_data=$T/others,noise --figures="
 # shellcheck disable=SC2086 # lists of words
 {
   run ood $ood $few --threads=2
@@ -148,23 +148,23 @@ few="--outside=$T/others,noise --figures="
   has "ood: what is not here is left out" "left out: notmnist: it is not here; bnnlua -m data get" "$err"
   has "ood: ... and said of each" "left out: fashion-mnist: " "$err"
   has "ood: letters and noise are always there" "out: letters unlike digits (10000), noise (150)" "$out"
-  run ood $ood --outside=notmnits
+  run ood $ood --ood_data=notmnits
   equal "ood: a set that was asked for: status" 1 "$rc"
   has "ood: a set that was asked for" "did you mean 'notmnist'?" "$err"
   equal "ood: a set that was asked for, one line" 1 "$(wc -l <"$T/err")"
-  run ood $ood --outside=noise,noise
+  run ood $ood --ood_data=noise,noise
   equal "ood: a set twice, one line" "1 1" "$rc $(wc -l <"$T/err")"
-  has "ood: a set twice" "--outside names noise twice" "$err"
-  run ood --data="$T/no"
+  has "ood: a set twice" "--ood_data names noise twice" "$err"
+  run ood --data_dir="$T/no"
   equal "ood: no data, one line" "1 1" "$rc $(wc -l <"$T/err")"
   run ood --help
   equal "ood --help" "0 0" "$rc $(awk 'length($0) > 80' "$T/out" | wc -l)"
   rm -rf "$T/here/figures"
-  run ood $ood --outside="$T/others",noise
+  run ood $ood --ood_data="$T/others",noise
   equal "ood: what it draws" "$(find "$T/here/figures" -name 'ood_*.svg' | wc -l)" \
     "$(grep -c '^wrote figures/' "$T/err")"
   equal "ood: pictures do not show on stdout" 0 "$(cmp "$T/first" "$T/out" >&2; echo $?)"
-  (cd "$T/here" && PATH=$T/no "$bnnlua" "$folder/ood.lua" $ood --outside="$T/others",noise \
+  (cd "$T/here" && PATH=$T/no "$bnnlua" "$folder/ood.lua" $ood --ood_data="$T/others",noise \
     >"$T/out" 2>"$T/err" </dev/null)
   equal "ood: without gnuplot the run goes on" 0 $?
   equal "... and ends the same" 0 "$(cmp "$T/first" "$T/out" >&2; echo $?)"

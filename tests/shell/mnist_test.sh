@@ -27,7 +27,7 @@ run() {
   rc=$?
   out=$(cat "$T/out") err=$(cat "$T/err")
 }
-small="--data=$T/mnist --steps=30 --batch_size=50 --predict_samples=10"
+small="--data_dir=$T/mnist --steps=30 --batch_size=50 --predict_samples=10"
 
 # refused NAME PIECE ARGUMENTS: status 1 and one line on stderr that has the piece
 refused() {
@@ -65,30 +65,30 @@ refused() {
   done
   run $small --seed=2
   equal "another seed gives others" 1 "$(cmp -s "$T/first" "$T/out"; echo $?)"
-  run --data "$T/mnist" --steps 30 --batch_size 50 --predict_samples 10
+  run --data_dir "$T/mnist" --steps 30 --batch_size 50 --predict_samples 10
   equal "--name value is --name=value" 0 "$(cmp "$T/first" "$T/out" >&2; echo $?)"
   BNNLUA_DATA=$T && export BNNLUA_DATA # a folder that holds the files in mnist/
   run --steps=30 --batch_size=50 --predict_samples=10
   equal "\$BNNLUA_DATA is found and its path does not show" 0 "$(cmp "$T/first" "$T/out" >&2; echo $?)"
   unset BNNLUA_DATA
-  (cd "$T/empty" && "$bnnlua" "$mnist" --data=../mnist --steps=0 >"$T/out" 2>"$T/err")
+  (cd "$T/empty" && "$bnnlua" "$mnist" --data_dir=../mnist --steps=0 >"$T/out" 2>"$T/err")
   equal "a relative folder" "0 " "$? $(cat "$T/err")"
 
-  run $small --ood="$T/others"
-  has "--ood counts what is refused" " of 40 images of others (" "$(tail -1 "$T/out")"
-  has "--ood beside the test digits" " test, the other half (" "$(tail -2 "$T/out" | head -1)"
-  (cd "$T" && "$bnnlua" "$mnist" $small --ood=others >"$T/out2" 2>&1)
-  equal "--ood takes a name of a folder here" 0 "$(cmp "$T/out" "$T/out2" >&2; echo $?)"
+  run $small --ood_data="$T/others"
+  has "--ood_data counts what is refused" " of 40 images of others (" "$(tail -1 "$T/out")"
+  has "--ood_data beside the test digits" " test, the other half (" "$(tail -2 "$T/out" | head -1)"
+  (cd "$T" && "$bnnlua" "$mnist" $small --ood_data=others >"$T/out2" 2>&1)
+  equal "--ood_data takes a name of a folder here" 0 "$(cmp "$T/out" "$T/out2" >&2; echo $?)"
 }
 
 refused "--beta and --temperature" "--beta and --temperature are two ways to say one thing" \
-  --data="$T/mnist" --beta=1 --temperature=1
+  --data_dir="$T/mnist" --beta=1 --temperature=1
 
 # ---------------------------------------------------------------- --help
 run --help
 equal "--help ends well" "0 " "$rc $err"
-for flag in lr batch_size steps beta temperature kl logvar prior hidden samples eval_samples \
-  predict_samples log_interval seed dataset data ood threads; do
+for flag in lr batch_size steps beta temperature kl logvar prior_std hidden samples eval_samples \
+  predict_samples log_interval seed dataset data_dir ood_data threads; do
   has "--help shows --$flag" "--$flag=" "$out"
 done
 for piece in "(default 0.001)" "(default 64,64)" "(default leading)" "(default 10000)" "BNNLUA_DATA"; do
@@ -112,14 +112,14 @@ refused "--dataset=mnist is not replaced" "no mnist data: looked in" --dataset=m
 refused "--dataset that nobody knows" "no data set or folder 'mnits': did you mean 'mnist'?" \
   --dataset=mnits
 refused "--dataset that is a folder without data" "$T/empty: no IDX files there" --dataset="$T/empty"
-refused "--dataset and --data, two folders" "a path is given, and another one" --dataset="$T/mnist" \
-  --data="$T/mnist"
-refused "--dataset in --data" "$T/empty: no IDX files there, nor in $T/empty/fashion-mnist" \
-  --dataset=fashion-mnist --data="$T/empty"
+refused "--dataset and --data_dir, two folders" "expected a name if dir is given" --dataset="$T/mnist" \
+  --data_dir="$T/mnist"
+refused "--dataset in --data_dir" "$T/empty: no IDX files there, nor in $T/empty/fashion-mnist" \
+  --dataset=fashion-mnist --data_dir="$T/empty"
 run --dataset="$T/mnist" --steps=0
 equal "--dataset=PATH: the first line" "data: mnist, 300 training and 150 test images" \
   "$(head -1 "$T/out")"
-run --dataset=fashion-mnist --data="$T/mnist" --steps=0
+run --dataset=fashion-mnist --data_dir="$T/mnist" --steps=0
 equal "--dataset=NAME: the first line" "data: Fashion-MNIST, 300 training and 150 test images" \
   "$(head -1 "$T/out")"
 BNNLUA_DATA=$T/empty && export BNNLUA_DATA
@@ -127,22 +127,22 @@ stands_in "no data in \$BNNLUA_DATA" "no mnist data: BNNLUA_OFFLINE is set"
 BNNLUA_DATA=$T/one
 refused "broken data in \$BNNLUA_DATA are not replaced" "train-labels-idx1-ubyte is missing beside"
 BNNLUA_DATA=$T/mnist
-refused "--data never falls through to \$BNNLUA_DATA" "$T/empty: no IDX files there" --data="$T/empty"
-refused "--data that is not there" "$T/absent: no IDX files there" --data="$T/absent"
-refused "--data without a name" "empty" --data=
-refused "one file of a pair missing" "train-labels-idx1-ubyte is missing" --data="$T/one"
-refused "counts that differ" "$T/counts/train-images-idx3-ubyte" --data="$T/counts"
+refused "--data_dir never falls through to \$BNNLUA_DATA" "$T/empty: no IDX files there" --data_dir="$T/empty"
+refused "--data_dir that is not there" "$T/absent: no IDX files there" --data_dir="$T/absent"
+refused "--data_dir without a name" "dir: expected the path of a folder" --data_dir=
+refused "one file of a pair missing" "train-labels-idx1-ubyte is missing" --data_dir="$T/one"
+refused "counts that differ" "$T/counts/train-images-idx3-ubyte" --data_dir="$T/counts"
 has "counts that differ: both" "299" "$err"
-refused "a label over 9" "label 10 of example 77 is outside 0..9" --data="$T/label"
+refused "a label over 9" "label 10 of example 77 is outside 0..9" --data_dir="$T/label"
 has "a label over 9: the file" "$T/label/train-labels-idx1-ubyte" "$err"
-refused "--ood that lacks the set" "$T/empty: no IDX files there" --ood="$T/empty"
-refused "--ood that is broken" "is missing beside" --ood="$T/one"
+refused "--ood_data that lacks the set" "$T/empty: no IDX files there" --ood_data="$T/empty"
+refused "--ood_data that is broken" "is missing beside" --ood_data="$T/one"
 if command -v gzip >/dev/null; then
   gzip "$T/cut/train-images-idx3-ubyte"
   head -c 5000 "$T/cut/train-images-idx3-ubyte.gz" >"$T/half"
   mv "$T/half" "$T/cut/train-images-idx3-ubyte.gz"
   refused "a truncated gzip" "$T/cut/train-images-idx3-ubyte.gz: the gzip data are cut short" \
-    --data="$T/cut"
+    --data_dir="$T/cut"
 else
   echo "mnist_test: there is no gzip: a truncated one is skipped"
 fi
@@ -214,7 +214,7 @@ signalled() {
   : >"$T/out"
   (
     ulimit -t 20
-    exec "$bnnlua" "$mnist" --data="$T/mnist" --steps=100000000 --batch_size=50 \
+    exec "$bnnlua" "$mnist" --data_dir="$T/mnist" --steps=100000000 --batch_size=50 \
       --log_interval=100000000
   ) >"$T/out" 2>"$T/err" </dev/null &
   child=$!

@@ -18,7 +18,7 @@ if ! "$bnnlua" -e 'os.exit(require "bnn.core".json_encode(true) ~= nil)'; then
 fi
 
 write_sets 'idx.set(T .. "/mnist", 300, 150)'
-training="--data=$T/mnist --steps=120 --batch_size=50 --predict_samples=10 --eval_samples=2 \
+training="--data_dir=$T/mnist --steps=120 --batch_size=50 --predict_samples=10 --eval_samples=2 \
   --log_interval=20 --hidden=16 --checkpoint_every=7"
 last=step_00000120.safetensors
 
@@ -103,7 +103,7 @@ has "--resume_anyway says what differs" "resuming although it differs: lr: 0.001
 launch "$T/fresh" --resume --steps=3
 equal "--resume without a checkpoint starts" "0 $T/fresh: nothing to resume from, starting a new training" \
   "$rc $(cat "$T/fresh.err")"
-"$bnnlua" "$mnist" --data="$T/mnist" --resume >"$T/out" 2>"$T/err" </dev/null
+"$bnnlua" "$mnist" --data_dir="$T/mnist" --resume >"$T/out" 2>"$T/err" </dev/null
 equal "--resume alone: status" 1 $?
 has "--resume alone" "--resume needs --checkpoint=DIR" "$(cat "$T/err")"
 

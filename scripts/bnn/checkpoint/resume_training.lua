@@ -7,6 +7,7 @@ local best_checkpoint = require "bnn.checkpoint.best_checkpoint"
 local checkpoint_file = require "bnn.checkpoint.checkpoint_file"
 local checkpoint_folder = require "bnn.checkpoint.checkpoint_folder"
 local checkpoint_model = require "bnn.checkpoint.checkpoint_model"
+local configuration = require "bnn.base.configuration"
 local core = require "bnn.core"
 local expect_model = require "bnn.params.expect_model"
 local load_params = require "bnn.checkpoint.load_params"
@@ -78,7 +79,8 @@ local NOT_COMPARED = {"best", "best_mode", "best_value", "objective", "rates"}
 local function differences(saver, saved, known)
   local list, training = {}, saved.training or {}
   if saved.config and saver.config then
-    resume_check.compare(list, saved.config, saver.config, saver.may_change)
+    local theirs = configuration.with_new_names(saved.config, saver.config)
+    resume_check.compare(list, theirs, saver.config, saver.may_change)
   end
   if #list > 0 then return list end
   local theirs, ours = saved.model or {}, checkpoint_model.describe(saver.objective)

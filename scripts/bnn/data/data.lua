@@ -26,15 +26,16 @@ local M = {
 
 -- ---- data sets of an experiment ----
 
---- The flags of an experiment that learns from a set of images: dataset= and data=, to be put into
--- its defaults; `bnn.data.load_or_exit` takes what they hold.
+--- The flags of an experiment that learns from a set of images: dataset= and data_dir=, which
+-- `common = {"dataset"}` puts into its defaults; `bnn.data.load_or_exit` takes what they hold.
 M.flags = {
   dataset = {nil, "mnist, fashion-mnist, glyphs, or a file or folder (default: mnist; if it is "
                .. "unavailable, glyphs, digits that the program draws)", type = "string"},
-  data = {nil, "folder of the four files, or one that holds them in a folder called as the dataset "
-            .. "(default: $BNNLUA_DATA, the system's, the cache, a download)",
-          type = "string", result = false},
+  data_dir = {nil, "folder of the four files, or one that holds them in a folder called as the "
+                .. "dataset (default: $BNNLUA_DATA, the system's, the cache, a download)",
+              type = "string", result = false},
 }
+renamed.functions(M.flags, "bnn.data.flags", {data = "data_dir"})
 
 -- The set; the second value says why it is not MNIST, if none was named.
 local function load_or_draw(name, dir)

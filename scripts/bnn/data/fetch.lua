@@ -181,7 +181,7 @@ end
 
 -- What to do about a failure.
 local BY_HAND = "put the IDX files (%s; sources: see README) into a folder and name it with "
-  .. "--data DIR or BNNLUA_DATA=DIR"
+  .. "--data_dir DIR or BNNLUA_DATA=DIR"
 local ANOTHER_FOLDER = "make room there, or name another folder with XDG_CACHE_HOME"
 
 local function by_hand(row)

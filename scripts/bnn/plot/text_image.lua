@@ -19,7 +19,7 @@ local function colour_256(v) return ("5;%d"):format(232 + math.floor(v * 23 + 0.
 
 local function colour_24bit(v)
   local level = math.floor(v * 255 + 0.5)
-  return ("2;%d;%d;%d"):format(level, level)
+  return ("2;%d;%d;%d"):format(level, level, level)
 end
 
 -- A cell in the way of `colour`; colours are only sent when they change.

@@ -1,8 +1,10 @@
 --- Experiments: a table {about=, defaults=, run=function(cfg, log)}, which the command line runs
 -- when its file is the program, and which sweeps, tests and the prompt load and run as a function.
 -- Optional fields: order = {"lr", ...} for --help; positional = {"image.png ...", "meaning"} for
--- one that takes plain words as well, which are then cfg.positional, a list; renamed = {data =
--- "data_dir"}, old names of flags, which are refused with the new name.
+-- one that takes plain words as well, which are then cfg.positional, a list; common = {"seed",
+-- "dataset", "threads", "checkpoint"}, flags that many experiments share: see bnn.common_flags;
+-- renamed = {data = "data_dir"}, old names of flags, whose use is an error that says the new one.
+local common_flags = require "bnn.run.common_flags"
 local configuration = require "bnn.base.configuration"
 local expect = require "bnn.base.expect"
 local fail = require "bnn.base.fail"
@@ -53,12 +55,14 @@ local function seal(experiment)
   experiment.defaults = experiment.defaults or {}
   local run = experiment.run
   if own_run[run] then return experiment end
+  if experiment.common then common_flags.add(experiment) end
   local ok, fault = pcall(flags.specs, experiment.defaults)
   if not ok then fail("experiment: %s", fault) end
   local function checked_run(cfg, log, ...)
     if cfg == experiment then cfg, log = log, ... end
     local complete_cfg = complete(experiment, cfg)
-    configuration.remember(complete_cfg, experiment.defaults)
+    configuration.remember(complete_cfg, experiment)
+    common_flags.apply(experiment, complete_cfg)
     return run(complete_cfg, logs.resolve(log))
   end
   own_run[checked_run] = run

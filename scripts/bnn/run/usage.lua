@@ -1,4 +1,5 @@
 --- The text of `--help`: what the experiment is about, and each flag with its meaning and default.
+local common_flags = require "bnn.run.common_flags"
 local flags = require "bnn.run.flags"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
@@ -7,6 +8,7 @@ local strings = require "bnn.base.strings"
 local M = {}
 
 local COLUMNS = 80
+local COMMON_AT = 1 << 32 -- where the common flags are, after everything in a source
 local MEANING_AT = 28 -- where meanings start; a longer flag stands on a line of its own
 
 --- Text in lines of at most `width` characters, broken at spaces.
@@ -45,14 +47,17 @@ local function defaults_at(text, run)
 end
 
 --- The names of the defaults in the order to show them: experiment.order first, then as the source
--- has them (Lua's tables keep no order), then by name.
+-- has them (Lua's tables keep no order), then by name, then the common flags.
 -- @param run function: the experiment's own run, whose source is looked at
 function M.order(experiment, run)
   local at, names = {}, options.sorted_names(experiment.defaults)
   local text = source_of(run) or ""
   local from = defaults_at(text, run)
   for _, name in ipairs(names) do
-    at[name] = text:find("%f[%w_]" .. name .. "%s*=%s*{", from) or math.huge
+    at[name] = text:find("%f[%w_]" .. name .. "%s*=%s*{", from) or COMMON_AT
+  end
+  for i, name in ipairs(common_flags.names(experiment.common)) do
+    if common_flags.is_common(experiment, name) then at[name] = COMMON_AT + i end
   end
   for i, name in ipairs(experiment.order or {}) do
     if not at[name] then error(("order: '%s' is not in defaults"):format(name), 0) end

@@ -290,7 +290,7 @@ function TestLoad.test_without_data_it_says_where_it_looked_and_how_to_get_it()
   with_env(nil, function()
     local message = fault_of "mnist"
     for _, piece in ipairs{"no mnist data", "$BNNLUA_DATA (not set)",
-      "--data DIR", "BNNLUA_DATA=DIR"} do
+      "--data_dir DIR", "BNNLUA_DATA=DIR"} do
       lu.assertStrContains(message, piece)
     end
   end)

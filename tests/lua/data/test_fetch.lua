@@ -174,7 +174,7 @@ function TestDownload.test_what_is_wrong_is_said_and_what_to_do()
   for how, pieces in pairs(rows) do
     pieces[#pieces + 1] = mirror.http .. "/" .. how .. file
     pieces[#pieces + 1] = "check the network, or put the IDX files"
-    pieces[#pieces + 1] = "--data DIR or BNNLUA_DATA=DIR"
+    pieces[#pieces + 1] = "--data_dir DIR or BNNLUA_DATA=DIR"
     lu.assertEquals(assert_fails(pieces, {how}), "the download failed")
   end
   assert_fails({"Failed to connect", mirror.closed}, {mirror.closed})
@@ -234,7 +234,7 @@ function TestDownload.test_a_broken_cache_is_repaired()
 end
 
 function TestDownload.test_offline_asks_nobody()
-  local cause = assert_fails({"offline is set", "--data DIR"}, {"good"}, {offline = true})
+  local cause = assert_fails({"offline is set", "--data_dir DIR"}, {"good"}, {offline = true})
   lu.assertEquals(cause, "offline is set")
   for _, value in ipairs{"1", "yes"} do
     environment.BNNLUA_OFFLINE = value

@@ -60,7 +60,7 @@ local complaints
 local function run(cfg)
   local real, said, log = io.stderr, {}, bnn.log.memory()
   rawset(io, "stderr", {write = function(_, ...) said[#said + 1] = table.concat{...} end})
-  local all = {checkpoint = plain, positional = PICTURES, samples = 8}
+  local all = {checkpoint = plain, positional = PICTURES, predict_samples = 8}
   for name, value in pairs(cfg or {}) do all[name] = value end
   local ok, metrics, artefacts = pcall(classify.run, all, log)
   rawset(io, "stderr", real)
@@ -164,7 +164,7 @@ function TestAnswers.test_a_plain_network_is_asked_once()
     model = bnn.checkpoint.describe{net = net, likelihood = bnn.likelihood.categorical()},
   }))
   local start = os.clock()
-  local _, made = run{checkpoint = path "params.safetensors", samples = 10000000}
+  local _, made = run{checkpoint = path "params.safetensors", predict_samples = 10000000}
   lu.assertTrue(os.clock() - start < 5) -- asked so often it would take 30 s
   lu.assertEquals(made.prediction.class_std:max():item(), 0)
   lu.assertStrContains(complaints, "params.safetensors: has no posterior, so that one network")
@@ -178,14 +178,14 @@ function TestAnswers.test_the_seed_decides_on_any_number_of_threads()
     bits.assert_same(made.prediction.mean, want.prediction.mean)
   end
   bits.assert_differ(select(2, run{seed = 2}).prediction.mean, want.prediction.mean)
-  bits.assert_differ(select(2, run{samples = 9}).prediction.mean, want.prediction.mean)
+  bits.assert_differ(select(2, run{predict_samples = 9}).prediction.mean, want.prediction.mean)
   bnn.threads(0)
 end
 
 TestSeen = {}
 
 function TestSeen.test_small_pictures_may_be_taken_as_they_are()
-  local _, made = run{positional = {SMALL}, fit = false}
+  local _, made = run{positional = {SMALL}, preprocess = false}
   bits.assert_same(made.images[1], assert(bnn.data.read(SMALL)))
   _, made = run{positional = {PICTURES[1]}, ink = "dark"}
   bits.assert_same(made.images[1], assert(bnn.data.image(PICTURES[1], {ink = "dark"})))
@@ -243,7 +243,7 @@ function TestRefused.test_pictures_that_can_not_be_read_are_told_and_the_others_
   local real, said = io.stderr, {}
   rawset(io, "stderr", {write = function(_, ...) said[#said + 1] = table.concat{...} end})
   local ok, err = pcall(classify.run, {
-    checkpoint = plain, samples = 2, threshold = 9,
+    checkpoint = plain, predict_samples = 2, threshold = 9,
     positional = {path "none.png", SMALL, here, PICTURES[1], path "text.png", path "blank.png"},
   }, log)
   rawset(io, "stderr", real)
@@ -280,7 +280,7 @@ function TestRefused.test_each_is_one_line()
     {{checkpoint = path "small.safetensors"}, path "small.safetensors"
       .. ": its network does not take images of 28 x 28: mlp/linear_0: w: expected [784, 4]"},
     {{positional = {path "none.png"}}, "none.png: No such file"},
-    {{positional = {PICTURES[1]}, fit = false},
+    {{positional = {PICTURES[1]}, preprocess = false},
      PICTURES[1] .. ": expected 28 x 28 if fit is false, got 84 x 84"},
   } do
     lu.assertStrContains(refusal(row[1]), row[2])

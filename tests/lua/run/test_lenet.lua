@@ -12,7 +12,7 @@ local set = idx.set(here .. "/set", 300, 150)
 
 -- Runs the experiment on the small set with what `cfg` changes; its metrics, artefacts and log.
 local function run(cfg)
-  local all = {data = set, batch_size = 50, epochs = 4, lr = 3e-3, samples = 3}
+  local all = {data_dir = set, batch_size = 50, epochs = 4, lr = 3e-3, predict_samples = 3}
   for name, value in pairs(cfg or {}) do all[name] = value end
   local log = bnn.log.memory()
   local metrics, artefacts = lenet.run(all, log)

@@ -13,7 +13,7 @@ local FIGURES = {"accuracy", "elbo", "log_likelihood", "kl_divergence", "mean_ap
 
 -- Runs the experiment on the small set with what `cfg` changes; its metrics, artefacts and log.
 local function run(cfg)
-  local all = {data = set, steps = 40, batch_size = 50, log_interval = 20, predict_samples = 20}
+  local all = {data_dir = set, steps = 40, batch_size = 50, log_interval = 20, predict_samples = 20}
   for name, value in pairs(cfg or {}) do all[name] = value end
   local log = bnn.log.memory()
   local metrics, artefacts = mnist.run(all, log)
@@ -133,7 +133,7 @@ function TestRun.test_ood_counts_what_the_threshold_refuses()
   idx.make(other)
   -- Its labels do not matter.
   idx.part(other, "t10k", {n = 40, seed = 9, label = function() return 200 end})
-  local metrics, made, log = run{ood = other}
+  local metrics, made, log = run{ood_data = other}
   local sampling = {num_samples = 20, key = bnn.key(1):fold "predict"}
   local p = bnn.predict(made.model, bnn.data.load(other).test, sampling)
   local refused = p.class_std:gt(metrics.threshold):sum():item()
@@ -142,7 +142,7 @@ function TestRun.test_ood_counts_what_the_threshold_refuses()
     "refused at that threshold: %d+ of 75 images of .+, test, the other half %(.+%%%)")
   lu.assertEquals(log.lines[5], ("refused at that threshold: %d of 40 images of other (%.1f%%)")
     :format(refused, 100 * refused / 40))
-  metrics, made, log = run{ood = set} -- the test part where there is one
+  metrics, made, log = run{ood_data = set} -- the test part where there is one
   lu.assertEquals(made.data.test.size, 150)
   lu.assertEquals(#log.lines, 5)
   lu.assertStrContains(log.lines[5], " of 150 images of ")
@@ -197,7 +197,7 @@ end
 
 function TestRun.test_the_flags_reach_the_model()
   local _, made = run{
-    steps = 1, hidden = {7, 5}, prior = 0.5, samples = 2, kl = "sum", logvar = -3, beta = 0.2}
+    steps = 1, hidden = {7, 5}, prior_std = 0.5, samples = 2, kl = "sum", logvar = -3, beta = 0.2}
   local q, objective = made.model.posterior, made.model
   lu.assertEquals(q.mu["mlp/linear_1/w"]:shape(), {7, 5})
   lu.assertEquals(q.mu["mlp/linear_2/w"]:shape(), {5, 10})
@@ -222,7 +222,7 @@ function TestRefusals.test_labels_over_9_name_the_file_in_either_part()
   for _, prefix in ipairs{"train", "t10k"} do
     local dir = idx.set(here .. "/label_" .. prefix, 100, 100)
     idx.part(dir, prefix, {n = 100, label = function(i) return i == 88 and 10 or 3 end})
-    lu.assertEquals(refusal{data = dir}, dir .. "/" .. prefix .. "-labels-idx1-ubyte: "
+    lu.assertEquals(refusal{data_dir = dir}, dir .. "/" .. prefix .. "-labels-idx1-ubyte: "
       .. "label 10 of example 88 is outside 0..9, the network's 10 classes")
   end
 end
@@ -231,19 +231,19 @@ function TestRefusals.test_a_set_that_lacks_a_part()
   local dir = here .. "/half"
   idx.make(dir)
   idx.part(dir, "t10k", {n = 20})
-  lu.assertEquals(refusal{data = dir}, dir .. ": the data have no training images")
+  lu.assertEquals(refusal{data_dir = dir}, dir .. ": the data have no training images")
   local other = here .. "/other_half"
   idx.make(other)
   idx.part(other, "train", {n = 20})
-  lu.assertEquals(refusal{data = other}, other .. ": the data have no test images")
+  lu.assertEquals(refusal{data_dir = other}, other .. ": the data have no test images")
 end
 
 function TestRefusals.test_images_of_another_size()
   local small = idx.set(here .. "/small", 20, 20, {side = 20})
-  lu.assertEquals(refusal{ood = small},
+  lu.assertEquals(refusal{ood_data = small},
     small .. ": the train images are 20 x 20, those to learn from 28 x 28")
   idx.part(small, "train", {n = 60})
-  lu.assertEquals(refusal{data = small},
+  lu.assertEquals(refusal{data_dir = small},
     small .. ": the test images are 20 x 20, those to learn from 28 x 28")
 end
 

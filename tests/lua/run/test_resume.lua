@@ -529,6 +529,23 @@ function TestRefused.test_configurations_of_experiments()
   lu.assertEquals(checkpoint.load(file_of(3)).config, {lr = 1})
 end
 
+-- A checkpoint of an earlier version holds flags by the names that they had.
+function TestRefused.test_flags_of_earlier_versions_count_by_their_names_of_today()
+  train({steps = 3}, {config = {prior = 0.5, samples = 2, steps = 3}})
+  local e = {
+    renamed = {prior = "prior_std", samples = "predict_samples"}, common = {"checkpoint"},
+    defaults = {prior_std = {0.5, "a"}, predict_samples = {2, "b"}, steps = {4, "c"}},
+    run = function(cfg) train({steps = cfg.steps}, bnn.checkpoint.from_flags(cfg)) end,
+  }
+  bnn.main(e)
+  local ok, err = pcall(e.run, {checkpoint = folder, resume = true, prior_std = 0.25})
+  lu.assertFalse(ok)
+  lu.assertStrContains(tostring(err), "prior_std: 0.5 in the checkpoint, 0.25 here")
+  e.run{checkpoint = folder, resume = true}
+  lu.assertEquals(checkpoint.load(file_of(4)).config,
+    {prior_std = 0.5, predict_samples = 2, steps = 4})
+end
+
 -- Functions are compared by what they gave at the step of the checkpoint.
 function TestRefused.test_other_schedules()
   local function with(steps, slope)

@@ -1,0 +1,69 @@
+--- Flags that many experiments have, declared once: an experiment names them,
+-- common = {"seed", "dataset", "threads", "checkpoint"}. An entry of the same name in its defaults
+-- replaces the common one.
+--
+--   seed         seed
+--   dataset      dataset, data_dir: what bnn.data.load_or_exit takes
+--   threads      threads, which are set before the experiment runs
+--   checkpoint   checkpoint, checkpoint_every, resume, resume_anyway: what bnn.checkpoint.from_flags takes
+local checkpoint = require "bnn.checkpoint.checkpoint"
+local core = require "bnn.core"
+local data = require "bnn.data.data"
+local fail = require "bnn.base.fail"
+local options = require "bnn.base.options"
+
+local M = {}
+
+local entries = checkpoint.flags{
+  seed = {1, "root of every random key", type = "integer"},
+  dataset = data.flags.dataset,
+  data_dir = data.flags.data_dir,
+  threads = {0, "threads to use, 0: one for each available processor", type = "integer", min = 0,
+             max = 256, result = false},
+}
+
+-- The flags behind each name, in the order of --help, and the old names of these.
+local groups = {
+  seed = {"seed"},
+  dataset = {"dataset", "data_dir", renamed = {data = "data_dir"}},
+  threads = {"threads"},
+  checkpoint = {"checkpoint", "checkpoint_every", "resume", "resume_anyway"},
+}
+
+--- The names of an experiment's common flags, in the order of --help.
+-- @param common list of names of groups, or nil
+function M.names(common)
+  local names = {}
+  for _, group in ipairs(common or {}) do
+    table.move(groups[group], 1, #groups[group], #names + 1, names)
+  end
+  return names
+end
+
+--- Adds the common flags that an experiment names to its defaults and its renamed; raises if one of
+-- the names is unknown.
+function M.add(experiment)
+  local known = {type = "string", list = true, choices = options.sorted_names(groups)}
+  local common, fault = options.accept(experiment.common, known)
+  if not common then fail.expected("experiment: common", fault, experiment.common) end
+  local defaults, renamed = {}, {}
+  for _, name in ipairs(M.names(common)) do defaults[name] = entries[name] end
+  for name, entry in pairs(experiment.defaults) do defaults[name] = entry end
+  for _, group in ipairs(common) do
+    for old, new in pairs(groups[group].renamed or {}) do renamed[old] = new end
+  end
+  for old, new in pairs(experiment.renamed or {}) do renamed[old] = new end
+  experiment.defaults, experiment.renamed = defaults, renamed
+end
+
+--- Whether a flag of an experiment is the common one, which its source does not have.
+function M.is_common(experiment, name) return experiment.defaults[name] == entries[name] end
+
+--- Does what the common flags ask for before the experiment runs.
+function M.apply(experiment, cfg)
+  for _, name in ipairs(M.names(experiment.common)) do
+    if name == "threads" then core.threads(cfg.threads) end
+  end
+end
+
+return M

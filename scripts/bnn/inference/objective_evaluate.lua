@@ -8,7 +8,7 @@ local fail = require "bnn.base.fail"
 local losses = require "bnn.inference.objective_loss"
 local options = require "bnn.base.options"
 local penalties = require "bnn.inference.objective_penalties"
-local sampled = require "bnn.predict.predict"
+local prediction_sums = require "bnn.predict.prediction_sums"
 local strings = require "bnn.base.strings"
 local trace_model = require "bnn.autodiff.trace_model"
 
@@ -45,7 +45,8 @@ local function figures_of(self, what, data, opts)
   batches.check_targets(self, what, source)
   local names = self.figure_names or {}
   self.figure_names = names
-  local means = sampled.means(self, "evaluate", source, columns(self, names), {key = opts.key})
+  local means = prediction_sums.means(self, "evaluate", source, columns(self, names),
+    {key = opts.key})
   local figures = {loss = means[1], penalty = penalties.decay(self)}
   for i, name in ipairs(names) do figures[name] = means[i + 1] end
   if self.prior then

@@ -1,198 +1,26 @@
 --- Predictions: the mean over networks drawn from the posterior, and how much they differ.
 local classes = require "bnn.model.classes"
-local core = require "bnn.core"
-local describe = require "bnn.base.describe"
 local expect_model = require "bnn.params.expect_model"
 local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
-local lru_cache = require "bnn.base.lru_cache"
 local likelihoods = require "bnn.model.likelihood"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
+local prediction_result = require "bnn.predict.prediction_result"
+local prediction_sums = require "bnn.predict.prediction_sums"
 local trace_model = require "bnn.autodiff.trace_model"
-local refusal = require "bnn.base.refusal"
-local renamed = require "bnn.base.renamed"
-local shapes = require "bnn.base.shapes"
-local pytree = require "bnn.params.pytree"
 
 local M = {}
-
--- Rows that go through the networks at a time: a multiple of 16, so that with OpenBLAS's AVX-512
--- kernels no row falls into the rest of a tile, whose last digits may differ (with 250 rows they do
--- in narrow networks; its AVX2 kernels mind a row's place in any chunk).
--- Programs that are kept for a model.
-local CHUNK, KEPT = 240, 16
-
--- With num_samples = "auto" the standard error is looked at whenever there are a multiple of so
--- many; a multiple of the networks that the runtime draws at once.
-local LOOK = 16
 
 -- Probabilities need no scale: that a mean is known to 0.02; for 1000 samples at the most.
 local TOLERANCE, MAX_SAMPLES = 0.02, 1000
 
--- model -> programs that have been recorded for it, by what they compute and the shapes.
-local programs = setmetatable({}, {__mode = "k"})
-
--- What a recorded program depends on besides shapes.
-local RECORDED = {"net", "likelihood", "loss"}
-
-local function programs_of(model)
-  local known = programs[model]
-  for _, field in ipairs(RECORDED) do
-    if known and known[field] ~= model[field] then known = nil end
-  end
-  if not known then
-    known = {made = lru_cache.new(KEPT)}
-    for _, field in ipairs(RECORDED) do known[field] = model[field] end
-    programs[model] = known
-  end
-  return known.made
-end
-
-local function program_for(model, what, source, f, chunk)
-  local known = programs_of(model)
-  local rows = source.x:size(1)
-  local n = chunk or math.min(rows, CHUNK)
-  local name = what .. ":" .. trace_model.shape_key(source, n)
-  local made = known:get(name)
-  if made then return made end
-  local function outputs(params, batch, key) return {f(params, batch, key)} end
-  local program, nodes = trace_model.model(model, source, n, outputs, {})
-  if not program:info().has_rows and rows ~= n then
-    name = what .. ":" .. trace_model.shape_key(source, rows) -- an op mixes rows: all at once
-    program, nodes = trace_model.model(model, source, rows, outputs, {})
-  end
-  return known:put(name, {program = program, nodes = nodes})
-end
-
--- Adds samples until the standard error is small enough or not a number, or there are max_samples.
--- It is looked at for numbers of samples that do not depend on where an earlier call ended.
-local function add_until_sure(sums, add, opts)
-  while true do
-    local n = sums:samples()
-    if n >= opts.max_samples then return end
-    if n > 0 and n % LOOK == 0 then
-      local is_over = sums:standard_error() > opts.tolerance -- a NaN is not: no sample mends it
-      if not is_over then return end
-    end
-    add(math.min(LOOK - n % LOOK, opts.max_samples - n))
-  end
-end
-
--- No samples yet, or a copy of those so far, which are to be of the same call.
-local function start(program, source, call, opts)
-  if not opts.sums then return core.prediction(program, source.x:size(1), opts.classes or false) end
-  local ok, fault = opts.sums:check(table.unpack(call, 1, 6))
-  if not ok then fail("bnn.predict: previous: %s", fault) end
-  return opts.sums:clone()
-end
-
--- The running sums of f(params, batch, key) over sampled networks.
--- @param opts table: key=, num_samples= (a number, or "auto" with tolerance=, max_samples=),
---   first=1, chunk=, classes=, sums= (the samples so far)
-local function run(model, what, source, f, opts)
-  local name = what:gsub("%+$", "")
-  local mu, logvar = expect_model.parameters_of(name, model)
-  local made = program_for(model, what, source, f, opts.chunk)
-  local spec = {x = made.nodes.x, y = made.nodes.y, key = made.nodes.key, first = opts.first}
-  local call = table.pack(made.program, spec, mu.flat, logvar and logvar.flat, opts.key, source.x,
-    source.y)
-  local sums = start(made.program, source, call, opts)
-  local function add(samples)
-    spec.samples = samples
-    local ok, fault = sums:add(table.unpack(call, 1, 7))
-    if not ok then refusal.assert_or_exit(nil, name .. ": " .. fault) end
-  end
-  if opts.num_samples == "auto" then add_until_sure(sums, add, opts) else add(opts.num_samples) end
-  return sums
-end
-
---- Means over a data set of what a function gives for each example, under one draw of the weights.
--- @param model table: posterior or params
--- @param what string: what the function computes, by which its program is found again
--- @param source table: x, y, contiguous
--- @param f function(params, batch, key) -> tensor [n, k]
--- @param opts table: key=
--- @return list of k numbers
-function M.means(model, what, source, f, opts)
-  local mean = run(model, what, source, f, {key = opts.key, num_samples = 1}):moments()
-  return mean:mean(1):totable()
-end
-
 local function check_rows(x, what)
   if type(x) == "table" and x.x then x = x.x end
-  if pytree.leaf_kind(x) ~= "tensor" or x:dim() == 0 then
+  if not kinds.is_object(x, "tensor") or x:dim() == 0 then
     fail.expected(what .. ": x", "a tensor [n, ...] or a part of a data set", x)
   end
   return x:contiguous()
-end
-
--- Raises unless a likelihood's function gave one tensor with a row for each of n examples.
-local function check_rows_of(value, name, output, n)
-  if not kinds.is_object(value, "tensor") then
-    local got = type(output) == "table" and ("%d values from the network"):format(#output)
-      or kinds.shown(value)
-    fail("bnn.predict: expected %s = function(output) ... end of the likelihood to give one tensor "
-      .. "[n, ...], got %s", name, got)
-  end
-  if value:dim() == 0 or value:size(1) ~= n then
-    fail("bnn.predict: %s: expected a row for each of %d examples, got %s", name, n,
-      shapes.text(value))
-  end
-  return value
-end
-
--- What predictions average over networks: a value whose deviation is wanted too and, beside it,
--- what has only a mean, the logits of classes or the variance of a noise that the network gives.
-local function predicted(model, likelihood, train)
-  return function(params, batch, key)
-    local n = batch.x:size(1)
-    local output = trace_model.output(model.net, params, batch.x, {key = key, train = train})
-    local value = likelihood.predict and likelihood.predict(output) or output
-    check_rows_of(value, "predict", output, n)
-    if likelihood.variance then
-      return value, likelihood.variance(output):reshape(n, n > 0 and value:numel() // n or 0)
-    end
-    if not (likelihood.classes and likelihood.logits) then return value end
-    return value, check_rows_of(likelihood.logits(output), "logits", output, n)
-  end
-end
-
--- Where the mean of a row is not a number there is no class either: -1, which no label is.
-local function add_classes(result, sums)
-  local mean, std = result.mean, result.std
-  local best = mean:argmax(-1)
-  local at = best:reshape(best:size(1), 1)
-  result.probability = mean:gather(at, -1):reshape(best:size(1)) -- a NaN is the largest
-  local is_number = result.probability:eq(result.probability)
-  result.class = core.ops.where(is_number, best:real() - 1, -1):to("i32")
-  result.class_std = std:gather(at, -1):reshape(best:size(1))
-  for name, score in pairs(sums:scores()) do result[name] = score end
-end
-
--- Epistemic and aleatoric deviation add up as variances (the law of total variance).
-local function add_noise(result, variance)
-  result.noise_std = variance:sqrt()
-  result.total_std = (result.std ^ 2 + variance):sqrt()
-end
-
--- The old name of a field.
-renamed.functions(describe.as("prediction", {}), "prediction", {samples = "num_samples"})
-
-local function result_of(sums, likelihood, opts)
-  local mean, std = sums:moments()
-  local result = {mean = mean, std = std, num_samples = sums:samples()}
-  if opts.classes then add_classes(result, sums) end
-  if likelihood.variance then
-    add_noise(result, sums:extra())
-  elseif likelihood.sigma then
-    add_noise(result, core.full(std:shape(), likelihood.sigma ^ 2))
-  end
-  if opts.num_samples == "auto" then
-    result.standard_error = sums:standard_error()
-    result.reached = result.standard_error <= opts.tolerance
-  end
-  return describe.as("prediction", result)
 end
 
 local function check_model(what, model)
@@ -308,14 +136,14 @@ function M.predict(model, x, opts)
   check_model("bnn.predict", model)
   local rows = check_rows(x, "bnn.predict")
   classes.check_same("bnn.predict", model, x)
-  x = rows
   local likelihood = likelihoods.resolve(model.likelihood)
   opts.classes = likelihood.classes and not likelihood.variance or false
   if opts.previous then check_previous(opts, model) end
   check_samples(opts, model)
   local what = "predict" .. (opts.train and "+" or "")
-  local sums = run(model, what, {x = x}, predicted(model, likelihood, opts.train), opts)
-  local result = result_of(sums, likelihood, opts)
+  local averaged = prediction_result.averaged(model, likelihood, opts.train)
+  local sums = prediction_sums.run(model, what, {x = rows}, averaged, opts)
+  local result = prediction_result.of(sums, likelihood, opts)
   carried[result] = {
     sums = sums, net = model.net, likelihood = model.likelihood,
     train = opts.train or false, first = opts.first or 1, chunk = opts.chunk,
@@ -323,11 +151,13 @@ function M.predict(model, x, opts)
   return result
 end
 
---- The mean log-likelihood of a data set in nats an example, under one draw of the weights (or as
--- many as asked, averaged in log space: a bound on the log of the mean).
+--- Computes the mean log-likelihood of a data set in nats an example, under one draw of the weights
+-- (or as many as asked, averaged in log space: a bound on the log of the mean).
 -- @param model as for predict
 -- @param data part of a data set: x, y
--- @param opts table: key=, num_samples=1
+-- @param opts table: key=, required; num_samples=1
+-- @return number
+-- Raises if the data do not fit the likelihood.
 function M.log_likelihood(model, data, opts)
   opts = options.check("bnn.log_likelihood", opts, {
     key = {type = "key", required = true},
@@ -343,7 +173,7 @@ function M.log_likelihood(model, data, opts)
   local function log_prob(params, batch, key)
     return likelihood.log_prob(trace_model.output(model.net, params, batch.x, {key = key}), batch.y)
   end
-  local mean = run(model, "log_likelihood", source, log_prob, opts):moments()
+  local mean = prediction_sums.run(model, "log_likelihood", source, log_prob, opts):moments()
   return mean:mean():item()
 end
 

@@ -1,0 +1,83 @@
+--- What a prediction averages over networks, and the table that it becomes.
+local core = require "bnn.core"
+local describe = require "bnn.base.describe"
+local fail = require "bnn.base.fail"
+local kinds = require "bnn.base.kinds"
+local renamed = require "bnn.base.renamed"
+local shapes = require "bnn.base.shapes"
+local trace_model = require "bnn.autodiff.trace_model"
+
+local M = {}
+
+-- Raises unless a likelihood's function gave one tensor with a row for each of n examples.
+local function check_rows_of(value, name, output, n)
+  if not kinds.is_object(value, "tensor") then
+    local got = type(output) == "table" and ("%d values from the network"):format(#output)
+      or kinds.shown(value)
+    fail("bnn.predict: expected %s = function(output) ... end of the likelihood to give one tensor "
+      .. "[n, ...], got %s", name, got)
+  end
+  if value:dim() == 0 or value:size(1) ~= n then
+    fail("bnn.predict: %s: expected a row for each of %d examples, got %s", name, n,
+      shapes.text(value))
+  end
+  return value
+end
+
+--- What predictions average over networks: a value whose deviation is wanted too and, beside it,
+-- what has only a mean, the logits of classes or the variance of a noise that the network gives.
+function M.averaged(model, likelihood, train)
+  return function(params, batch, key)
+    local n = batch.x:size(1)
+    local output = trace_model.output(model.net, params, batch.x, {key = key, train = train})
+    local value = likelihood.predict and likelihood.predict(output) or output
+    check_rows_of(value, "predict", output, n)
+    if likelihood.variance then
+      return value, likelihood.variance(output):reshape(n, n > 0 and value:numel() // n or 0)
+    end
+    if not (likelihood.classes and likelihood.logits) then return value end
+    return value, check_rows_of(likelihood.logits(output), "logits", output, n)
+  end
+end
+
+-- Where the mean of a row is not a number there is no class either: -1, which no label is.
+local function add_classes(result, sums)
+  local mean, std = result.mean, result.std
+  local best = mean:argmax(-1)
+  local at = best:reshape(best:size(1), 1)
+  result.probability = mean:gather(at, -1):reshape(best:size(1)) -- a NaN is the largest
+  local is_number = result.probability:eq(result.probability)
+  result.class = core.ops.where(is_number, best:real() - 1, -1):to("i32")
+  result.class_std = std:gather(at, -1):reshape(best:size(1))
+  for name, score in pairs(sums:scores()) do result[name] = score end
+end
+
+-- Epistemic and aleatoric deviation add up as variances (the law of total variance).
+local function add_noise(result, variance)
+  result.noise_std = variance:sqrt()
+  result.total_std = (result.std ^ 2 + variance):sqrt()
+end
+
+-- The old name of a field.
+renamed.functions(describe.as("prediction", {}), "prediction", {samples = "num_samples"})
+
+--- The prediction that these sums make, as bnn.predict describes it.
+-- @param sums the runtime's prediction
+-- @param opts table: classes=, num_samples=, tolerance=
+function M.of(sums, likelihood, opts)
+  local mean, std = sums:moments()
+  local result = {mean = mean, std = std, num_samples = sums:samples()}
+  if opts.classes then add_classes(result, sums) end
+  if likelihood.variance then
+    add_noise(result, sums:extra())
+  elseif likelihood.sigma then
+    add_noise(result, core.full(std:shape(), likelihood.sigma ^ 2))
+  end
+  if opts.num_samples == "auto" then
+    result.standard_error = sums:standard_error()
+    result.reached = result.standard_error <= opts.tolerance
+  end
+  return describe.as("prediction", result)
+end
+
+return M

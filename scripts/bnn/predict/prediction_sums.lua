@@ -1,0 +1,115 @@
+--- Running sums of a function's outputs over networks drawn from a posterior, in constant memory.
+--
+-- The function is recorded as a program, once for each shape of rows, and kept for its model; the
+-- runtime draws networks and adds up what the program gives for each row.
+local core = require "bnn.core"
+local expect_model = require "bnn.params.expect_model"
+local fail = require "bnn.base.fail"
+local lru_cache = require "bnn.base.lru_cache"
+local refusal = require "bnn.base.refusal"
+local trace_model = require "bnn.autodiff.trace_model"
+
+local M = {}
+
+-- Rows that go through the networks at a time: a multiple of 16, so that with OpenBLAS's AVX-512
+-- kernels no row falls into the rest of a tile, whose last digits may differ (with 250 rows they do
+-- in narrow networks; its AVX2 kernels mind a row's place in any chunk).
+-- Programs that are kept for a model.
+local CHUNK, KEPT = 240, 16
+
+-- With num_samples = "auto" the standard error is looked at whenever there are a multiple of so
+-- many; a multiple of the networks that the runtime draws at once.
+local LOOK = 16
+
+-- model -> programs that have been recorded for it, by what they compute and the shapes.
+local programs = setmetatable({}, {__mode = "k"})
+
+-- What a recorded program depends on besides shapes.
+local RECORDED = {"net", "likelihood", "loss"}
+
+local function programs_of(model)
+  local known = programs[model]
+  for _, field in ipairs(RECORDED) do
+    if known and known[field] ~= model[field] then known = nil end
+  end
+  if not known then
+    known = {made = lru_cache.new(KEPT)}
+    for _, field in ipairs(RECORDED) do known[field] = model[field] end
+    programs[model] = known
+  end
+  return known.made
+end
+
+local function program_for(model, what, source, f, chunk)
+  local known = programs_of(model)
+  local rows = source.x:size(1)
+  local n = chunk or math.min(rows, CHUNK)
+  local name = what .. ":" .. trace_model.shape_key(source, n)
+  local made = known:get(name)
+  if made then return made end
+  local function outputs(params, batch, key) return {f(params, batch, key)} end
+  local program, nodes = trace_model.model(model, source, n, outputs, {})
+  if not program:info().has_rows and rows ~= n then
+    name = what .. ":" .. trace_model.shape_key(source, rows) -- an op mixes rows: all at once
+    program, nodes = trace_model.model(model, source, rows, outputs, {})
+  end
+  return known:put(name, {program = program, nodes = nodes})
+end
+
+-- Adds samples until the standard error is small enough or not a number, or there are max_samples.
+-- It is looked at for numbers of samples that do not depend on where an earlier call ended.
+local function add_until_sure(sums, add, opts)
+  while true do
+    local n = sums:samples()
+    if n >= opts.max_samples then return end
+    if n > 0 and n % LOOK == 0 then
+      local is_over = sums:standard_error() > opts.tolerance -- a NaN is not: no sample mends it
+      if not is_over then return end
+    end
+    add(math.min(LOOK - n % LOOK, opts.max_samples - n))
+  end
+end
+
+-- No samples yet, or a copy of those so far, which are to be of the same call.
+local function start(program, source, call, opts)
+  if not opts.sums then return core.prediction(program, source.x:size(1), opts.classes or false) end
+  local ok, fault = opts.sums:check(table.unpack(call, 1, 6))
+  if not ok then fail("bnn.predict: previous: %s", fault) end
+  return opts.sums:clone()
+end
+
+--- The running sums of f(params, batch, key) over sampled networks.
+-- @param model table: posterior or params
+-- @param what string: what the function computes, by which its program is found again
+-- @param source table: x, y, contiguous
+-- @param f function(params, batch, key) -> tensor [n, k] [, tensor [n, l], of which only the mean]
+-- @param opts table: key=, num_samples= (a number, or "auto" with tolerance=, max_samples=),
+--   first=1, chunk=, classes=, sums= (the samples so far)
+-- @return the runtime's prediction
+function M.run(model, what, source, f, opts)
+  local name = what:gsub("%+$", "")
+  local mu, logvar = expect_model.parameters_of(name, model)
+  local made = program_for(model, what, source, f, opts.chunk)
+  local spec = {x = made.nodes.x, y = made.nodes.y, key = made.nodes.key, first = opts.first}
+  local call = table.pack(made.program, spec, mu.flat, logvar and logvar.flat, opts.key, source.x,
+    source.y)
+  local sums = start(made.program, source, call, opts)
+  local function add(samples)
+    spec.samples = samples
+    local ok, fault = sums:add(table.unpack(call, 1, 7))
+    if not ok then refusal.assert_or_exit(nil, name .. ": " .. fault) end
+  end
+  if opts.num_samples == "auto" then add_until_sure(sums, add, opts) else add(opts.num_samples) end
+  return sums
+end
+
+--- Means over a data set of what a function gives for each example, under one draw of the weights.
+-- @param model, what, source, f as for run
+-- @param opts table: key=
+-- @return list of k numbers
+function M.means(model, what, source, f, opts)
+  local mean = M.run(model, what, source, f, {key = opts.key, num_samples = 1}):moments()
+  return mean:mean(1):totable()
+end
+
+return M

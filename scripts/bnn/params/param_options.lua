@@ -60,7 +60,9 @@ end
 function M.fault(what, given, names)
   if not is_table(given) then return nil end
   for name in pairs(given) do
-    if type(name) ~= "string" then return ("%s: a table by path is wanted"):format(what) end
+    if type(name) ~= "string" then
+      return ("%s: expected a table by path, got a list"):format(what)
+    end
     if not is_used(name, names) then return unknown(what, name, names) end
   end
   for _, path in ipairs(names) do

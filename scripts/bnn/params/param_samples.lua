@@ -4,12 +4,11 @@
 -- every draw, [S, 784, 64]; `#samples` is S; `samples.flat` is all of it, [S, size].
 -- bnn.vmap(f)(samples) calls f with one draw at a time, without a Lua loop.
 local expect_model = require "bnn.params.expect_model"
-local kinds = require "bnn.base.kinds"
+local fail = require "bnn.base.fail"
 local core = require "bnn.core"
 local expect = require "bnn.base.expect"
 local parameters = require "bnn.params.params"
 local renamed = require "bnn.base.renamed"
-local strings = require "bnn.base.strings"
 
 local M = {}
 
@@ -32,7 +31,7 @@ function M.is(value) return getmetatable(value) == Meta end
 
 --- Samples in new memory from tensors [S, ...] by name.
 function M.pack(layout, tensors)
-  expect.plain_table("bnn.samples.pack", layout, "a layout, as bnn.params.layout gives it")
+  expect.plain_table("bnn.samples.pack: layout", layout, "a layout, as bnn.params.layout gives it")
   expect.plain_table("bnn.samples.pack: tensors", tensors, "a table of tensors [S, ...] by name")
   local parts = {}
   for i, entry in ipairs(layout) do
@@ -47,8 +46,7 @@ end
 function M.stack(list)
   local is_list = type(list) == "table" and not getmetatable(list)
   if not is_list or not parameters.is(list[1]) then
-    local got = is_list and list[1] or list
-    error("bnn.samples.stack: expected a list of params, got " .. kinds.shown(got), 2)
+    fail.expected("bnn.samples.stack: list", "a list of params", is_list and list[1] or list)
   end
   local layout, rows = parameters.layout_of(list[1]), {}
   for i, params in ipairs(list) do rows[i] = params.flat end
@@ -87,12 +85,12 @@ function Meta.__index(self, name)
 end
 
 function Meta.__newindex(_, name)
-  error(strings.message("samples are values: '%s' cannot be set", tostring(name)), 2)
+  fail("samples are immutable: '%s' cannot be set", tostring(name))
 end
 
 function Meta.__len(self) return inside[self].flat:size(1) end
 
--- What vmap, grad and compile see: Params whose tensors have an axis more.
+-- The pytree node that vmap, grad and compile see: Params whose tensors have one more axis.
 function Meta:__parts()
   local own, tensors = inside[self], {}
   for _, entry in ipairs(own.layout) do tensors[entry.name] = tensor_of(own, entry) end

@@ -4,9 +4,9 @@
 -- is the whole buffer [size]; in a function that grad, compile, vmap or an objective records, it is
 -- the tensors one after the other, and gradients flow through it to them. Parameters are values:
 -- `params - 0.1 * grads` gives new ones.
-local kinds = require "bnn.base.kinds"
+local expect = require "bnn.base.expect"
+local fail = require "bnn.base.fail"
 local core = require "bnn.core"
-local options = require "bnn.base.options"
 local renamed = require "bnn.base.renamed"
 local shapes = require "bnn.base.shapes"
 local strings = require "bnn.base.strings"
@@ -14,11 +14,6 @@ local strings = require "bnn.base.strings"
 local M = {}
 
 local Meta = {__name = "bnn.params"}
-
--- Raises "what: expected <wanted>, got <kind of value>" at the caller's caller.
-local function fail(what, wanted, value)
-  error(("%s: expected %s, got %s"):format(what, wanted, kinds.shown(value)), 3)
-end
 
 local function is_plain(value) return type(value) == "table" and not getmetatable(value) end
 
@@ -34,12 +29,12 @@ end
 -- What a Params object knows besides its tensors, out of the way of their names.
 local inside = setmetatable({}, {__mode = "k"})
 
---- Lays tensors out one behind the other.
+--- Lays tensors out one after the other.
 -- @param entries list of {name=, shape={...}}
 -- @return list of {name=, shape=, size=, offset=} with offsets from 0, and the size of the whole
 function M.layout(entries)
   if not is_list_with(entries, "shape") then
-    fail("bnn.params.layout", "a list of {name=, shape=}", entries)
+    fail.expected("bnn.params.layout: entries", "a list of {name=, shape=}", entries)
   end
   local layout, offset = {}, 0
   for i, entry in ipairs(entries) do
@@ -56,9 +51,9 @@ end
 -- @param flat tensor [size]; the named tensors look into it
 function M.new(layout, flat)
   if not is_list_with(layout, "offset") then
-    fail("bnn.params.new", "a layout, as bnn.params.layout gives it", layout)
+    fail.expected("bnn.params.new: layout", "a layout, as bnn.params.layout gives it", layout)
   end
-  if not kinds.is_object(flat, "tensor") then fail("bnn.params.new: flat", "a tensor", flat) end
+  expect.tensor("bnn.params.new: flat", flat, "a tensor [size]")
   local tensors = {}
   for _, entry in ipairs(layout) do
     local part = flat:narrow(1, entry.offset + 1, entry.size)
@@ -82,21 +77,21 @@ function M.is(value) return getmetatable(value) == Meta end
 
 --- The layout of parameters: a list of {name=, shape=, size=, offset=}.
 function M.layout_of(params)
-  if not inside[params or false] then fail("bnn.params.layout_of", "params", params) end
+  if not inside[params or false] then fail.expected("bnn.params.layout_of", "params", params) end
   return inside[params].layout
 end
 
 --- Whether params lie in one buffer, as those of net:init do, which training steps can change.
 -- Parts of others (params:sub) may not, and what is recorded does not; a clone does.
 function M.has_buffer(params)
-  if not M.is(params) then fail("bnn.params.has_buffer", "params", params) end
+  if not M.is(params) then fail.expected("bnn.params.has_buffer", "params", params) end
   return inside[params].flat ~= nil
 end
 
 --- Sizes of the tensors of a layout, as a list.
 function M.sizes(layout)
   if not is_list_with(layout, "size") then
-    fail("bnn.params.sizes", "a layout, as bnn.params.layout gives it", layout)
+    fail.expected("bnn.params.sizes: layout", "a layout, as bnn.params.layout gives it", layout)
   end
   local sizes = {}
   for i, entry in ipairs(layout) do sizes[i] = entry.size end
@@ -105,7 +100,7 @@ end
 
 --- One tensor of many along an axis, however many they are: an op takes 32 at most.
 function M.concat(parts, axis)
-  if not is_plain(parts) then fail("bnn.params.concat", "a list of tensors", parts) end
+  expect.plain_table("bnn.params.concat: parts", parts, "a list of tensors")
   while #parts > 1 do
     local joined = {}
     for i = 1, #parts, 32 do
@@ -120,10 +115,10 @@ end
 --- Copies tensors by name into one new buffer.
 function M.pack(layout, tensors)
   if not is_list_with(layout, "size") then
-    fail("bnn.params.pack", "a layout, as bnn.params.layout gives it", layout)
+    fail.expected("bnn.params.pack: layout", "a layout, as bnn.params.layout gives it", layout)
   end
   if not is_plain(tensors) and not M.is(tensors) then
-    fail("bnn.params.pack: tensors", "a table of tensors by name", tensors)
+    fail.expected("bnn.params.pack: tensors", "a table of tensors by name", tensors)
   end
   local parts = {}
   for i, entry in ipairs(layout) do parts[i] = tensors[entry.name]:reshape(entry.size) end
@@ -136,10 +131,11 @@ end
 -- @return Params in new memory; networks in alphabetical order
 function M.merge(parts)
   local names, entries, tensors = {}, {}, {}
-  if not is_plain(parts) then fail("bnn.params.merge", "a table name -> params", parts) end
+  expect.plain_table("bnn.params.merge: parts", parts, "a table name -> params")
   for name, part in pairs(parts) do
     if type(name) ~= "string" or not M.is(part) then
-      error("merge: a table name -> params is wanted", 2)
+      fail.expected("bnn.params.merge: parts", "a table name -> params",
+        type(name) ~= "string" and parts or part)
     end
     names[#names + 1] = name
   end
@@ -173,11 +169,10 @@ end
 -- into the same memory.
 -- @param name string: "encoder"
 function Params:sub(name)
-  if type(name) ~= "string" then fail("params:sub", "a name", name) end
+  expect.string("params:sub: name", name)
   local own, tensors = inside[self], {}
   local entries, first, adjacent = entries_below(own.layout, name)
-  if #entries == 0 then error(strings.message("sub: no parameter lies below '%s'", tostring(name)),
-    2) end
+  if #entries == 0 then fail("params:sub: name: no parameter lies below '%s'", name) end
   local layout, size = M.layout(entries)
   if own.flat and adjacent then return M.new(layout, own.flat:narrow(1, first + 1, size)) end
   for _, entry in ipairs(layout) do tensors[entry.name] = own.tensors[name .. "/" .. entry.name] end
@@ -206,16 +201,14 @@ end
 
 --- New parameters f(tensor, name) of the same shapes.
 function Params:map(f)
-  if not options.accept(f, "function") then fail("params:map", "a function", f) end
+  expect.callable("params:map: f", f)
   local own, tensors = inside[self], {}
   for _, entry in ipairs(own.layout) do
     local tensor = f(own.tensors[entry.name], entry.name)
-    if not kinds.is_object(tensor, "tensor") then
-      fail(("params:map: for '%s'"):format(entry.name), "a tensor", tensor)
-    end
-    local got, wanted = shapes.text(tensor:shape()), shapes.text(entry.shape)
-    if got ~= wanted then
-      error(strings.message("'%s' becomes %s, it is %s", entry.name, got, wanted), 2)
+    expect.tensor(("params:map: for '%s'"):format(entry.name), tensor, "a tensor")
+    if not shapes.equal(tensor, entry.shape) then
+      fail("params:map: for '%s': expected %s, got %s", entry.name, shapes.text(entry.shape),
+        shapes.text(tensor))
     end
     tensors[entry.name] = tensor
   end
@@ -234,7 +227,7 @@ end
 for name, method in pairs(Params) do
   Params[name] = function(self, ...)
     if not inside[self or false] then
-      fail("params:" .. name, "params before the colon", self)
+      fail.expected("params:" .. name, "params before the colon", self)
     end
     return method(self, ...)
   end
@@ -250,7 +243,7 @@ function Meta.__index(self, name)
 end
 
 function Meta.__newindex(_, name)
-  error(strings.message("parameters are values: '%s' cannot be set", tostring(name)), 2)
+  fail("params are immutable: '%s' cannot be set", tostring(name))
 end
 
 function Meta.__len(self) return #inside[self].layout end
@@ -277,10 +270,10 @@ local function check_same_layout(a, b)
   for _, pair in ipairs{{a, b}, {b, a}} do
     for _, entry in ipairs(inside[pair[1]].layout) do
       local other = inside[pair[2]].tensors[entry.name]
-      if not other then error(strings.message("only one side has '%s'", entry.name), 3) end
-      local x, y = shapes.text(entry.shape), shapes.text(other:shape())
-      if x ~= y then
-        error(strings.message("'%s' is %s on one side, %s on the other", entry.name, x, y), 3)
+      if not other then fail("only one side has '%s'", entry.name) end
+      if not shapes.equal(entry.shape, other) then
+        fail("'%s' is %s on one side, %s on the other", entry.name, shapes.text(entry.shape),
+          shapes.text(other))
       end
     end
   end

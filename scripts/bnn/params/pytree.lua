@@ -1,8 +1,8 @@
---- Trees of values: what grad, compile and objectives do to arguments that are tables of tensors.
+--- Pytrees, as JAX calls them: the arguments and results of functions that are traced.
 --
 -- A leaf is a tensor, a number or a key; a table (or Params) is a node, and so is an object whose
--- metatable has __parts, a function that gives it as a table (batches, posteriors); anything else
--- is fixed: part of the function, like a constant of its source.
+-- metatable has __parts, a function that gives it as a table (batches, posteriors). Anything else
+-- is static: a constant of the program.
 local number = require "bnn.base.number"
 local parameters = require "bnn.params.params"
 local shapes = require "bnn.base.shapes"
@@ -23,7 +23,7 @@ function M.leaf_kind(value)
   if name == "bnn.key" then return "key" end
 end
 
--- The table or Params that a value is a node as, or nil.
+-- The children of a node, a table or Params; nil for leaves and static values.
 local function node(value)
   if parameters.is(value) then return value end
   if type(value) ~= "table" then return nil end
@@ -32,7 +32,7 @@ local function node(value)
   return type(meta) == "table" and meta.__parts and meta.__parts(value) or nil
 end
 
--- Numbers that tell fixed objects apart; an address may come back when an object is gone.
+-- Numbers that tell static objects apart; an address may come back when an object is gone.
 local numbers, last_number = setmetatable({}, {__mode = "k"}), 0
 
 local function number_of(object)
@@ -54,7 +54,7 @@ local function sorted_keys(t)
   return keys
 end
 
---- The same tree with f(leaf, kind, path) in place of each leaf, in a fixed order.
+--- Maps a pytree: the same with f(leaf, kind, path) for each leaf, called in a fixed order.
 function M.map(value, f, path)
   path = path or ""
   local kind = M.leaf_kind(value)
@@ -73,7 +73,7 @@ function M.map(value, f, path)
   return copy
 end
 
---- The same tree with its Params laid out in flat buffers again, after a map to concrete tensors.
+--- The same pytree with its Params in one buffer each, after a map to concrete tensors.
 -- @param pack function(layout, tensors by name): bnn.params.pack by default
 function M.concrete(value, pack)
   if parameters.is(value) then
@@ -87,8 +87,8 @@ function M.concrete(value, pack)
   return copy
 end
 
--- A string or a number that tells values apart where they are not leaves.
-local function fixed_text(value)
+-- A text that tells static values apart.
+local function static_text(value)
   if type(value) == "string" then return ("%q"):format(value) end
   if value == nil or type(value) == "boolean" or type(value) == "number" then
     return number.text(value)
@@ -96,7 +96,7 @@ local function fixed_text(value)
   return type(value) .. number_of(value)
 end
 
---- What a program depends on besides values: structure, shapes, types, and the fixed parts.
+--- The signature of a pytree, on which programs depend: structure, shapes, types, static values.
 function M.signature(value)
   local kind = M.leaf_kind(value)
   if kind == "tensor" then
@@ -104,12 +104,12 @@ function M.signature(value)
   end
   if kind then return kind end
   local parts, texts = node(value), {}
-  if not parts then return fixed_text(value) end
+  if not parts then return static_text(value) end
   if parameters.is(parts) then
     for name, tensor in pairs(parts) do texts[#texts + 1] = name .. "=" .. M.signature(tensor) end
   else
     for _, k in ipairs(sorted_keys(parts)) do
-      texts[#texts + 1] = fixed_text(k) .. "=" .. M.signature(parts[k])
+      texts[#texts + 1] = static_text(k) .. "=" .. M.signature(parts[k])
     end
   end
   return "{" .. table.concat(texts, ";") .. "}"

@@ -56,7 +56,7 @@ end
 
 function TestSamples.test_they_are_views_and_values()
   local samples = posterior():samples(key, 3)
-  raises("samples are values", function() samples.x = 1 end)
+  raises("samples are immutable", function() samples.x = 1 end)
   raises("expected a key, got a number", function() posterior():samples(1, 3) end)
   raises("expected an integer of at least 1, got 0", function() posterior():samples(key, 0) end)
   raises("at least 1, got 2.5", function() posterior():samples(key, 2.5) end)

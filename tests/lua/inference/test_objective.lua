@@ -660,7 +660,8 @@ function TestMerge.test_networks_share_one_buffer_under_their_names()
   for path, tensor in pairs(a) do bits.assert_same(both:sub("encoder")[path], tensor) end
   bits.assert_same(both:sub("decoder").flat, b.flat)
   raises("no parameter lies below 'enc'", both.sub, both, "enc")
-  raises("a table name -> params is wanted", bnn.params.merge, {a})
+  raises("bnn.params.merge: parts: expected a table name -> params, got a table",
+    bnn.params.merge, {a})
 
   local objective = bnn.objective{params = both, loss = function(p, part)
     local z = encoder:apply(p:sub "encoder", part.x)

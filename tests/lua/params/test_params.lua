@@ -108,8 +108,10 @@ function TestParams.test_two_sets_must_agree()
   end
   raises({"'mlp/linear_0/w'", "[6, 4]", "[6, 5]"}, function() return p - wide end)
   raises({"'mlp/linear_0/w'", "[6, 4]", "[1, 4]"}, function() return p - thin end) -- no broadcast
-  raises("'mlp/linear_0/w' becomes [8, 6], it is [1, 4]", thin.map, thin, function() return x end)
-  raises("'mlp/linear_0/w' becomes []", function() return p:map(function(t) return t:sum() end) end)
+  raises("params:map: for 'mlp/linear_0/w': expected [1, 4], got [8, 6]", thin.map, thin,
+    function() return x end)
+  raises("params:map: for 'mlp/linear_0/w': expected [6, 4], got []",
+    function() return p:map(function(t) return t:sum() end) end)
 end
 
 function TestParams.test_more_tensors_than_an_op_takes_are_gathered()

@@ -75,4 +75,15 @@ function TestEarlier.test_a_checkpoint_resumes()
   files.remove(folder)
 end
 
+-- Objectives printed samples= before; a training of such a file is the same one.
+function TestEarlier.test_the_text_of_an_objective_is_read_in_the_words_of_today()
+  local text = resume_check.objective_text
+  lu.assertEquals(text "elbo{temperature=1, samples=3, 83 parameters}",
+    "elbo{temperature=1, num_samples=3, 83 parameters}")
+  lu.assertEquals(text "objective{samples=1, 2 parameters}",
+    "objective{num_samples=1, 2 parameters}")
+  lu.assertEquals(text "elbo{num_samples=3}", "elbo{num_samples=3}")
+  lu.assertNil(text(nil))
+end
+
 os.exit(lu.LuaUnit.run(), true)

@@ -26,12 +26,24 @@ local defaults = {
 
 local function quote(word) return "'" .. word:gsub("'", "'\\''") .. "'" end
 
+-- The folder to run a build's worker in: the tree that the program was built in, as the worker is
+-- written in the names of its library; this one where the program stands elsewhere.
+local function tree_of(program)
+  local tree = program:match "^(.*)/build/[^/]+$" or "."
+  local worker = io.open(tree .. "/tests/bench/burst_worker.lua")
+  if not worker then return "." end
+  worker:close()
+  return tree
+end
+
 -- Starts a worker; its burst() gives the seconds from the command to the answer.
 local function start(program, network, threads, steps)
   local pipe = os.tmpname()
   os.remove(pipe)
   assert(os.execute("mkfifo " .. quote(pipe)))
-  local words = {quote(program), "tests/bench/burst_worker.lua", network, threads, steps}
+  local file = program:find "^/" and program or "$PWD/" .. quote(program)
+  local words = {"program=" .. file, "&& cd", quote(tree_of(program)), "&& exec \"$program\"",
+                 "tests/bench/burst_worker.lua", network, threads, steps}
   local answers = assert(io.popen(table.concat(words, " ") .. " <" .. quote(pipe), "r"))
   local commands = assert(io.open(pipe, "w"))
   os.remove(pipe)

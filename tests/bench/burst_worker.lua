@@ -1,7 +1,7 @@
 --- One of the processes of burst.lua: bnnlua burst_worker.lua NETWORK THREADS STEPS trains that
 -- many steps for each line on its standard input and answers with a line; "stop" ends it.
 local bnn = require "bnn"
-local networks = dofile "tests/bench/networks.lua"
+local networks = dofile((arg[0]:match "^.*/" or "./") .. "networks.lua")
 
 local name, threads, steps = arg[1], math.tointeger(arg[2]), math.tointeger(arg[3])
 local key = bnn.key(1)

@@ -1,4 +1,4 @@
---- bnn.checkpoint: what is saved comes back to the bit, goes on, and what is no checkpoint is told.
+--- bnn.checkpoint: what is saved comes back bit for bit; files that are not checkpoints are named.
 local lu = require "luaunit"
 local folder = (arg[0]:match "^(.*/)" or "./") .. ".."
 package.path = folder .. "/?.lua;" .. package.path

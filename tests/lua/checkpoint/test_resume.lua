@@ -1,5 +1,5 @@
---- Trainings that go on from checkpoints: to the bits of one that never stopped; what is kept, what
--- is refused, files that are broken, writes that fail; parameters taken over, models opened.
+--- Trainings that resume from checkpoints end with the bits of one that never stopped; which files
+-- are kept, what is refused, broken files, failed writes; parameters copied, models opened.
 local lu = require "luaunit"
 local folder_of_tests = (arg[0]:match "^(.*/)" or "./") .. ".."
 package.path = folder_of_tests .. "/?.lua;" .. package.path
@@ -630,7 +630,7 @@ function TestRefused.test_misuse_before_the_first_step()
   lu.assertEquals(names_in(folder), {"file"})
 end
 
--- An interrupt while it is being gone on with stays one, writes nothing and gives the folder back.
+-- An interrupt while resuming stays one, writes nothing and releases the lock of the folder.
 function TestRefused.test_an_interrupt_before_the_first_step()
   train({steps = 3}, {})
   local bytes = read(file_of(3))
@@ -770,7 +770,7 @@ function TestFailedWrites.test_a_folder_that_is_gone_and_comes_back()
   lu.assertEquals(steps_there(), {10, 12})
 end
 
--- Extras that cannot be written any more are a warning too: the training has gone on for hours.
+-- Extras that cannot be written any more are a warning too: the training has run for hours.
 function TestFailedWrites.test_extras_that_fail_later()
   local _, state = train({steps = 4}, {every = 1, extras = function(step)
     if step == 2 then error "no extras today" end

@@ -82,9 +82,13 @@ end
 
 local cache -- of the test that runs
 
+-- A machine that others use too may give the mirror no time for a second.
+local PATIENT = {connect_ms = 20000, stall_s = 30}
+local HASTY = {limits = {connect_ms = 20000, stall_s = 1}}
+
 -- Loads the small set from the mirror's ways (a path's first part, or a whole URL).
 local function load(ways, opts)
-  local all = {set = row, mirrors = {}, limits = {connect_ms = 2000, stall_s = 1}}
+  local all = {set = row, mirrors = {}, limits = PATIENT}
   for i, way in ipairs(ways) do
     all.mirrors[i] = way:find "://" and way or mirror.http .. "/" .. way
   end
@@ -194,11 +198,11 @@ end
 function TestDownload.test_a_server_that_stalls_or_never_answers_is_given_up()
   for _, how in ipairs{"stall", "mute"} do
     local from = os.time()
-    assert_fails({"Operation too slow"}, {how})
-    lu.assertTrue(os.time() - from <= 8, how)
+    assert_fails({"Operation too slow"}, {how}, HASTY)
+    lu.assertTrue(os.time() - from < PATIENT.stall_s, how)
   end
   set_up()
-  assert_loaded(load{"stall", "good"})
+  assert_loaded(load({"stall", "good"}, HASTY))
 end
 
 function TestDownload.test_a_failure_in_the_middle_leaves_nothing()

@@ -76,6 +76,9 @@ at_once=${TEST_JOBS:-$(nproc)}
 # Tests never leave the machine and do not see what the user has downloaded.
 scratch=$(mktemp -d) || exit 1
 trap 'rm -rf "$scratch"' EXIT
+mkdir "$scratch/tmp"
+chmod 711 "$scratch" # a suite runs a program as another user
+export TMPDIR=$scratch/tmp # what suites leave there is removed too
 export BNNLUA_OFFLINE=1 XDG_CACHE_HOME=$scratch/cache no_proxy=127.0.0.1,localhost
 
 total_passed=0 total_failed=0

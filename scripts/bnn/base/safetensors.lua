@@ -7,17 +7,13 @@
 -- A file holds data only, never code, and checksums of all that is in it, which other programs take
 -- for a text of the metadata. It needs jansson, as `bnnlua --version` tells.
 local core = require "bnn.core"
+local expect = require "bnn.base.expect"
+local fail = require "bnn.base.fail"
+local kinds = require "bnn.base.kinds"
 local options = require "bnn.base.options"
 local strings = require "bnn.base.strings"
 
 local M = {}
-
-local function check_path(what, path, level)
-  if type(path) ~= "string" then
-    error(strings.message("bnn.safetensors.%s: a path is wanted, got a %s", what, type(path)),
-      level)
-  end
-end
 
 local open_spec = {
   mmap = {type = "boolean", default = false}, check = {type = "boolean", default = true},
@@ -25,8 +21,9 @@ local open_spec = {
 }
 
 local function open(what, path, opts)
-  check_path(what, path, 4)
-  opts = options.check("bnn.safetensors." .. what, opts, open_spec)
+  what = "bnn.safetensors." .. what
+  expect.string(what .. ": path", path, "a path")
+  opts = options.check(what, opts, open_spec)
   return core.safetensors_open(path, opts.mmap, not opts.check)
 end
 
@@ -66,9 +63,9 @@ local function tensor_lists(tensors)
   local by_name, list = {}, {}
   for name, x in pairs(tensors) do
     local fault = name_fault(name)
-    if fault then
-      return nil, strings.message("the name %q %s", tostring(name), fault) end
-      if not is_tensor(x) then return nil, strings.message("'%s' is a %s", name, type(x))
+    if fault then return nil, strings.message("the name %q %s", tostring(name), fault) end
+    if not is_tensor(x) then
+      return nil, strings.message("%s: expected a tensor, got %s", name, kinds.shown(x))
     end
     by_name[name] = x
   end
@@ -83,12 +80,10 @@ local SUMS = "bnn.crc32"
 local function metadata_lists(metadata)
   for key, value in pairs(metadata) do
     local fault = type(key) == "string" and key:find "\0" and "holds a zero byte" or text_fault(key)
-    if fault then
-      return nil, strings.message("metadata: the key %q %s", tostring(key), fault) end
-      if key == SUMS then return nil, strings.message("metadata: '%s' is for the checksums", key)
-    end
+    if fault then return nil, strings.message("the key %q %s", tostring(key), fault) end
+    if key == SUMS then return nil, strings.message("'%s' is for the checksums", key) end
     fault = text_fault(value)
-    if fault then return nil, strings.message("metadata: the value of '%s' %s", key, fault) end
+    if fault then return nil, strings.message("the value of '%s' %s", key, fault) end
   end
   local keys, values = options.sorted_names(metadata), {}
   for i, key in ipairs(keys) do values[i] = metadata[key] end
@@ -106,17 +101,17 @@ end
 -- @param opts table: metadata={key = string, ...}; checksums=true, see open
 -- @return true; or nil, message
 function M.save(path, tensors, opts)
-  check_path("save", path, 3)
+  expect.string("bnn.safetensors.save: path", path, "a path")
   opts = options.check("bnn.safetensors.save", opts, {
     metadata = {type = "table", default = {}}, checksums = {type = "boolean", default = true},
   })
   if not has_pairs(tensors) then
-    error("bnn.safetensors.save: tensors by name are wanted, got a " .. type(tensors), 2)
+    fail.expected("bnn.safetensors.save: tensors", "a table of tensors by name", tensors)
   end
   local names, list = tensor_lists(tensors)
-  if not names then error("bnn.safetensors.save: tensors by name are wanted: " .. list, 2) end
+  if not names then fail("bnn.safetensors.save: %s", list) end
   local keys, values = metadata_lists(opts.metadata)
-  if not keys then error("bnn.safetensors.save: strings by name are wanted: " .. values, 2) end
+  if not keys then fail("bnn.safetensors.save: metadata: %s", values) end
   return core.safetensors_save(path, names, list, keys, values, opts.checksums)
 end
 

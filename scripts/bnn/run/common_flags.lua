@@ -5,7 +5,7 @@
 --   seed         seed
 --   dataset      dataset, data_dir: what bnn.data.load_or_exit takes
 --   threads      threads, which are set before the experiment runs
---   checkpoint   checkpoint, checkpoint_every, resume, resume_anyway: what bnn.checkpoint.from_flags takes
+--   checkpoint   checkpoint, checkpoint_every, resume, resume_anyway: for bnn.checkpoint.from_flags
 local checkpoint = require "bnn.checkpoint.checkpoint"
 local core = require "bnn.core"
 local data = require "bnn.data.data"

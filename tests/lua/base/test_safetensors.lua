@@ -252,12 +252,12 @@ end
 
 function TestRefused.test_misuse_raises()
   local x = core.ones(1)
-  raises("open: a path is wanted, got a number", safetensors.open, 1)
-  raises("load: a path is wanted, got a nil", safetensors.load)
-  raises("save: a path is wanted, got a table", safetensors.save, {})
-  raises("tensors by name are wanted, got a number", safetensors.save, path, 1)
+  raises("bnn.safetensors.open: path: expected a path, got a number", safetensors.open, 1)
+  raises("load: path: expected a path, got nil", safetensors.load)
+  raises("save: path: expected a path, got a table", safetensors.save, {})
+  raises("tensors: expected a table of tensors by name, got a number", safetensors.save, path, 1)
   raises("the name \"1\" is no string", safetensors.save, path, {x})
-  raises("'x' is a number", safetensors.save, path, {x = 1})
+  raises("save: x: expected a tensor, got a number", safetensors.save, path, {x = 1})
   raises("the name \"__metadata__\" is no name for a tensor", safetensors.save, path,
     {__metadata__ = x})
   raises("is not UTF-8", safetensors.save, path, {["\xff"] = x})

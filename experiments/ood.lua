@@ -80,8 +80,7 @@ local function find(name, cfg, data)
   local fault, cause
   if not set then set, fault, cause = bnn.data.load(name, {offline = name ~= "notmnist"}) end
   if cause then
-    return nil, ("it is not here; bnnlua -m data get %s gets it, where there is a network")
-      :format(name)
+    return nil, ("not found; bnnlua -m data get %s downloads it"):format(name)
   end
   if not set then return nil, fault end
   local size = table.concat((set.test or set.train).x:shape(), " x ", 2)
@@ -91,7 +90,7 @@ local function find(name, cfg, data)
 end
 
 -- What the networks have not seen, as a list of {name=, x=}.
-local function load_outside(cfg, data, key)
+local function load_ood_sets(cfg, data, key)
   local list, usual = {}, {"notmnist", "fashion-mnist", "letters-unlike-digits", "noise"}
   local taken = {}
   for _, name in ipairs(cfg.ood_data or usual) do
@@ -108,7 +107,7 @@ local function load_outside(cfg, data, key)
     if set then
       list[#list + 1] = {name = set.title, x = (set.test or set.train).x}
     else
-      io.stderr:write(("left out: %s: %s\n"):format(name, fault))
+      io.stderr:write(("skipping %s: %s\n"):format(name, fault))
     end
   end
   return list
@@ -171,7 +170,7 @@ end
 function experiment.run(cfg, log)
   local data = bnn.data.load_or_exit{dataset = cfg.dataset, dir = cfg.data_dir, log = log}
   local key = bnn.key(cfg.seed)
-  local outside = load_outside(cfg, data, key:fold "noise")
+  local outside = load_ood_sets(cfg, data, key:fold "noise")
   local id = {x = data.test.x, y = data.test.y, title = data.title .. ", test"}
 
   local reports, metrics, models = {}, {}, {}

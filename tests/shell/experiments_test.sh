@@ -145,8 +145,8 @@ few="--ood_data=$T/others,noise --figures="
     equal "ood: ... and ends the same" "$(tail -28 "$T/first")" "$(tail -28 "$T/out")"
   fi
   run ood $ood --figures=
-  has "ood: what is not here is left out" "left out: notmnist: it is not here; bnnlua -m data get" "$err"
-  has "ood: ... and said of each" "left out: fashion-mnist: " "$err"
+  has "ood: what is not found is skipped" "skipping notmnist: not found; bnnlua -m data get" "$err"
+  has "ood: ... and said of each" "skipping fashion-mnist: " "$err"
   has "ood: letters and noise are always there" "out: letters unlike digits (10000), noise (150)" "$out"
   run ood $ood --ood_data=notmnits
   equal "ood: a set that was asked for: status" 1 "$rc"

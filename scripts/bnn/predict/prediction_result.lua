@@ -24,8 +24,9 @@ local function check_rows_of(value, name, output, n)
   return value
 end
 
---- What predictions average over networks: a value whose deviation is wanted too and, beside it,
--- what has only a mean, the logits of classes or the variance of a noise that the network gives.
+--- Returns the function that predictions average over networks. It gives a value, of which the mean
+-- and the standard deviation are kept, and perhaps a second one, of which only the mean is: the
+-- logits of classes, or the noise variance that the network predicts.
 function M.averaged(model, likelihood, train)
   return function(params, batch, key)
     local n = batch.x:size(1)

@@ -206,19 +206,6 @@ static bnn_tensor *check_viewed(lua_State *L, bnn_shape *shape) {
   return bind_test_box(L, 1)->t;
 }
 
-static int tensor_view(lua_State *L) {
-  bnn_shape shape;
-  bnn_attr attr = {0};
-  bnn_err err;
-  bnn_tensor *x = check_viewed(L, &shape);
-  attr.rank = bind_check_view_shape(L, 2, shape_size(&shape), attr.dim);
-  if (!x) return bind_record(L, 1, BNN_OP_view, &attr);
-  bnn_tensor *t = NULL;
-  bind_push_tensor(L);
-  bnn_status status = bnn_tensor_view(&t, x, attr.rank, attr.dim, &err);
-  return bind_return_tensor(L, status, t, &err);
-}
-
 static bnn_status reshape(bnn_tensor **out, bnn_tensor *x, int rank, const size_t *dim,
                           bnn_err *err) {
   bnn_tensor *dense;
@@ -228,7 +215,9 @@ static bnn_status reshape(bnn_tensor **out, bnn_tensor *x, int rank, const size_
   return status;
 }
 
-static int tensor_reshape(lua_State *L) {
+/* Argument 1 in the shape that follows it, made by `view` of a concrete tensor. */
+static int view_with(lua_State *L,
+                     bnn_status view(bnn_tensor **, bnn_tensor *, int, const size_t *, bnn_err *)) {
   bnn_shape shape;
   bnn_attr attr = {0};
   bnn_err err;
@@ -237,9 +226,13 @@ static int tensor_reshape(lua_State *L) {
   if (!x) return bind_record(L, 1, BNN_OP_view, &attr);
   bnn_tensor *t = NULL;
   bind_push_tensor(L);
-  bnn_status status = reshape(&t, x, attr.rank, attr.dim, &err);
+  bnn_status status = view(&t, x, attr.rank, attr.dim, &err);
   return bind_return_tensor(L, status, t, &err);
 }
+
+static int tensor_view(lua_State *L) { return view_with(L, bnn_tensor_view); }
+
+static int tensor_reshape(lua_State *L) { return view_with(L, reshape); }
 
 static int tensor_narrow(lua_State *L) {
   bnn_shape shape;

@@ -9,9 +9,7 @@
  * The logarithm is stored before it is subtracted: fused into one expression, the vector loop and
  * its scalar tail contracted it differently, and a block of rows had other bits than the whole
  * batch. */
-#include "../../vec/vec_math.h"
-#include "../op_help.h"
-#include "../walk.h"
+#include "density.h"
 
 BNN_KERNEL log_prob(bnn_real *restrict y, const bnn_real *restrict l, const bnn_real *restrict t,
                     const bnn_real *restrict none, size_t n) {
@@ -40,17 +38,7 @@ BNN_KERNEL slope_targets(bnn_real *restrict d, const bnn_real *restrict dy,
   for (size_t i = 0; i < n; i++) d[i] += dy[i] * l[i];
 }
 
-static void forward(bnn_tensor *y, const bnn_tensor *const *x, int n, const bnn_attr *attr) {
-  BNN_UNUSED(attr);
-  walk_map(y, x, n, log_prob);
-}
-
-static void backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y,
-                     const bnn_tensor *const *x, int n, const bnn_attr *attr) {
-  BNN_UNUSED(attr);
-  if (dx[0]) walk_grad(dx[0], 0, dy, y, x, n, slope_logits);
-  if (dx[1]) walk_grad(dx[1], 1, dy, y, x, n, slope_targets);
-}
+DENSITY(log_prob, slope_logits, slope_targets)
 
 BNN_OP(bernoulli_log_prob) = {
     .name = "bernoulli_log_prob",

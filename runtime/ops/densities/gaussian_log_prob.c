@@ -2,11 +2,7 @@
  * mean)/sigma.
  *
  *   dy = -z/sigma     dmean = z/sigma     dsigma = (z^2 - 1)/sigma */
-#include "../../vec/vec_math.h"
-#include "../op_help.h"
-#include "../walk.h"
-
-#define HALF_LOG_2PI ((bnn_real)0.91893853320467274178)
+#include "density.h"
 
 BNN_KERNEL log_prob(bnn_real *restrict out, const bnn_real *restrict y,
                     const bnn_real *restrict mean, const bnn_real *restrict sigma, size_t n) {
@@ -32,18 +28,7 @@ SLOPE(slope_y, -z / s)
 SLOPE(slope_mean, z / s)
 SLOPE(slope_sigma, (z * z - 1) / s)
 
-static void forward(bnn_tensor *y, const bnn_tensor *const *x, int n, const bnn_attr *attr) {
-  BNN_UNUSED(attr);
-  walk_map(y, x, n, log_prob);
-}
-
-static void backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y,
-                     const bnn_tensor *const *x, int n, const bnn_attr *attr) {
-  BNN_UNUSED(attr);
-  if (dx[0]) walk_grad(dx[0], 0, dy, y, x, n, slope_y);
-  if (dx[1]) walk_grad(dx[1], 1, dy, y, x, n, slope_mean);
-  if (dx[2]) walk_grad(dx[2], 2, dy, y, x, n, slope_sigma);
-}
+DENSITY(log_prob, slope_y, slope_mean, slope_sigma)
 
 BNN_OP(gaussian_log_prob) = {
     .name = "gaussian_log_prob",

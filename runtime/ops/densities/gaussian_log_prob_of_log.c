@@ -6,11 +6,7 @@
  * Nothing is infinite here but what is too large for a real number itself: sigma is not made of l,
  * and e^-l is applied as e^(-l/2) twice, of which neither is out of range where z is not.  y = mean
  * gives z = 0, however small sigma is. */
-#include "../../vec/vec_math.h"
-#include "../op_help.h"
-#include "../walk.h"
-
-#define HALF_LOG_2PI ((bnn_real)0.91893853320467274178)
+#include "density.h"
 
 /* x e^-l from h = e^(-l/2). */
 static inline bnn_real scaled(bnn_real x, bnn_real h) { return x == 0 ? x : x * h * h; }
@@ -39,18 +35,7 @@ SLOPE(slope_y, -scaled(z, h))
 SLOPE(slope_mean, scaled(z, h))
 SLOPE(slope_log, z *z - 1)
 
-static void forward(bnn_tensor *y, const bnn_tensor *const *x, int n, const bnn_attr *attr) {
-  BNN_UNUSED(attr);
-  walk_map(y, x, n, log_prob);
-}
-
-static void backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y,
-                     const bnn_tensor *const *x, int n, const bnn_attr *attr) {
-  BNN_UNUSED(attr);
-  if (dx[0]) walk_grad(dx[0], 0, dy, y, x, n, slope_y);
-  if (dx[1]) walk_grad(dx[1], 1, dy, y, x, n, slope_mean);
-  if (dx[2]) walk_grad(dx[2], 2, dy, y, x, n, slope_log);
-}
+DENSITY(log_prob, slope_y, slope_mean, slope_log)
 
 BNN_OP(gaussian_log_prob_of_log) = {
     .name = "gaussian_log_prob_of_log",

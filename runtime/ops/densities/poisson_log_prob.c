@@ -6,9 +6,7 @@
  *
  * log(y!) is libm's lgamma(y + 1) in double: defined for counts that are no integers as well, and
  * infinite (so log p is -inf) at negative integers.  psi, its slope, is good to 1e-12. */
-#include "../../vec/vec_math.h"
-#include "../op_help.h"
-#include "../walk.h"
+#include "density.h"
 
 BNN_KERNEL log_prob(bnn_real *restrict out, const bnn_real *restrict y, const bnn_real *restrict l,
                     const bnn_real *restrict none, size_t n) {
@@ -45,17 +43,7 @@ BNN_KERNEL slope_log_rate(bnn_real *restrict d, const bnn_real *restrict dout,
   for (size_t i = 0; i < n; i++) d[i] += dout[i] * (y[i] - vm_exp(l[i]));
 }
 
-static void forward(bnn_tensor *y, const bnn_tensor *const *x, int n, const bnn_attr *attr) {
-  BNN_UNUSED(attr);
-  walk_map(y, x, n, log_prob);
-}
-
-static void backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y,
-                     const bnn_tensor *const *x, int n, const bnn_attr *attr) {
-  BNN_UNUSED(attr);
-  if (dx[0]) walk_grad(dx[0], 0, dy, y, x, n, slope_count);
-  if (dx[1]) walk_grad(dx[1], 1, dy, y, x, n, slope_log_rate);
-}
+DENSITY(log_prob, slope_count, slope_log_rate)
 
 BNN_OP(poisson_log_prob) = {
     .name = "poisson_log_prob",

@@ -4,14 +4,22 @@
 -- Whole runs cannot tell 2%: their times vary by 10% and more from one to the next. Here processes
 -- of both builds live side by side and train in turns, some 40 steps each, so that whatever slows
 -- the machine slows both. A round is old, new, control, control, new, old (the order takes away a
--- drift); the control is a second process of the old build, whose ratio should be 1. Of the rounds'
--- ratios the median is given, with its 95% interval by the bootstrap (Efron 1979).
+-- drift); the control runs a copy of the old build, and its ratio should be 1. Of the rounds' ratios
+-- the median is given, with its 95% interval by the bootstrap (Efron 1979).
+--
+-- Three things made one build look up to 5% slower than itself, and are taken away here:
+--   the CPU: processes that wait for each other settle on different ones, which neighbours load
+--     differently; so all are bound to the same, as many as there are threads;
+--   the caches: who trained last finds them warm; so some steps are trained before the clock starts;
+--   the pages that a process happened to get: so the processes are started anew several times, and
+--     the bootstrap draws starts first, then pairs within each.
 local bnn = require "bnn"
 local flags = require "bnn.run.flags"
 local usage = require "bnn.run.usage"
 local watch = assert(package.loadlib("", "luaopen_stopwatch"), "run me by `make burst`")()
 
 local about = "the time of training steps of two builds, burst by burst in turns"
+local WARM = 8 -- steps before each burst, as the processes before it have taken the caches
 local defaults = {
   old = {"", "the program to compare with", type = "string"},
   new = {"build/bnnlua", "the program to measure", type = "string"},
@@ -20,6 +28,7 @@ local defaults = {
   threads = {{1, 2}, "numbers of threads", type = "integer", min = 1, max = 256},
   steps = {40, "steps of a burst", type = "integer", min = 1},
   pairs = {800, "pairs of bursts, old and new", type = "integer", min = 2},
+  starts = {10, "how often the processes are started anew", type = "integer", min = 1},
 }
 
 -- ---- processes ----
@@ -36,14 +45,26 @@ local function tree_of(program)
   return tree
 end
 
--- Starts a worker; its burst() gives the seconds from the command to the answer.
-local function start(program, network, threads, steps)
+-- The first CPUs of those that this process may use ("0-3,8"), as many as there are threads.
+local function cpus_for(threads)
+  local cpus = {}
+  local status = io.open "/proc/self/status"
+  local allowed = status and status:read("a"):match "Cpus_allowed_list:%s*(%S+)" or "0"
+  if status then status:close() end
+  for first, last in allowed:gmatch "(%d+)%-?(%d*)" do
+    for cpu = tonumber(first), tonumber(last) or tonumber(first) do cpus[#cpus + 1] = cpu end
+  end
+  return table.concat(cpus, ",", 1, math.min(threads, #cpus))
+end
+
+-- Starts a worker in the folder `tree`; its burst() gives the seconds that cfg.steps steps take.
+local function start(cfg, program, tree, network, threads)
   local pipe = os.tmpname()
   os.remove(pipe)
   assert(os.execute("mkfifo " .. quote(pipe)))
   local file = program:find "^/" and program or "$PWD/" .. quote(program)
-  local words = {"program=" .. file, "&& cd", quote(tree_of(program)), "&& exec \"$program\"",
-                 "tests/bench/burst_worker.lua", network, threads, steps}
+  local words = {"program=" .. file, "&& cd", quote(tree), "&& exec taskset --cpu-list",
+                 cpus_for(threads), "\"$program\"", "tests/bench/burst_worker.lua", network, threads}
   local answers = assert(io.popen(table.concat(words, " ") .. " <" .. quote(pipe), "r"))
   local commands = assert(io.open(pipe, "w"))
   os.remove(pipe)
@@ -55,10 +76,14 @@ local function start(program, network, threads, steps)
       error(("%s: expected '%s', got '%s'"):format(program, answer, line), 0)
     end
   end
-  function worker.burst()
-    local from = watch.now()
-    commands:write "\n"
+  local function train(count)
+    commands:write(count, "\n")
     worker.expect "done"
+  end
+  function worker.burst()
+    train(WARM)
+    local from = watch.now()
+    train(cfg.steps)
     return watch.now() - from
   end
   function worker.stop()
@@ -78,13 +103,26 @@ local function median(list)
   return (sorted[(n + 1) // 2] + sorted[n // 2 + 1]) / 2
 end
 
--- The 2.5th and 97.5th percentile of the medians of 1000 samples drawn with replacement.
-local function interval(list)
+-- The numbers of all lists in one.
+local function all_of(lists)
+  local all = {}
+  for _, list in ipairs(lists) do table.move(list, 1, #list, #all + 1, all) end
+  return all
+end
+
+local function draw(list) -- as many as it has, with replacement
+  local drawn = {}
+  for i = 1, #list do drawn[i] = list[math.random(#list)] end
+  return drawn
+end
+
+-- The 2.5th and 97.5th percentile of the medians of 1000 samples: lists drawn, then their numbers.
+local function interval(lists)
   local medians = {}
   for r = 1, 1000 do
-    local drawn = {}
-    for i = 1, #list do drawn[i] = list[math.random(#list)] end
-    medians[r] = median(drawn)
+    local drawn = draw(lists)
+    for i = 1, #drawn do drawn[i] = draw(drawn[i]) end
+    medians[r] = median(all_of(drawn))
   end
   table.sort(medians)
   return medians[25], medians[975]
@@ -94,13 +132,15 @@ local function add_ratio(list, a, b) list[#list + 1] = math.log(a / b) end
 
 -- ---- rounds ----
 
-local function measure(cfg, network, threads)
-  local old = start(cfg.old, network, threads, cfg.steps)
-  local new = start(cfg.new, network, threads, cfg.steps)
-  local control = start(cfg.old, network, threads, cfg.steps)
+-- The log ratios new / old and control / old of one start of the processes, and times of the old.
+local function play(cfg, network, threads, rounds)
+  local tree = tree_of(cfg.old)
+  local old = start(cfg, cfg.old, tree, network, threads)
+  local new = start(cfg, cfg.new, tree_of(cfg.new), network, threads)
+  local control = start(cfg, cfg.copy, tree, network, threads)
   for _, worker in ipairs{old, new, control} do worker.expect "ready" end
   local ratios, controls, times = {}, {}, {}
-  for _ = 1, (cfg.pairs + 1) // 2 do
+  for _ = 1, rounds do
     local o1, n1, c1 = old.burst(), new.burst(), control.burst()
     local c2, n2, o2 = control.burst(), new.burst(), old.burst()
     add_ratio(ratios, n1, o1)
@@ -110,20 +150,27 @@ local function measure(cfg, network, threads)
     times[#times + 1] = o1
   end
   for _, worker in ipairs{old, new, control} do worker.stop() end
-  return ratios, controls, median(times)
+  return ratios, controls, times
 end
 
-local function row_of(name, list)
-  local low, high = interval(list)
+local function measure(cfg, network, threads)
+  local ratios, controls, times = {}, {}, {}
+  local rounds = (cfg.pairs + 2 * cfg.starts - 1) // (2 * cfg.starts)
+  for i = 1, cfg.starts do
+    ratios[i], controls[i], times[i] = play(cfg, network, threads, rounds)
+  end
+  return ratios, controls, median(all_of(times))
+end
+
+local function row_of(name, lists)
+  local list, low, high = all_of(lists), interval(lists)
   return {name, ("%.4f"):format(math.exp(median(list))), ("%.4f"):format(math.exp(low)),
           ("%.4f"):format(math.exp(high)), ("%d"):format(#list)}
 end
 
 local function right(title) return {title, align = "right"} end
 
-local function run(cfg)
-  bnn.assert_or_exit(cfg.old ~= "", "--old=PROGRAM: the program to compare with is missing")
-  math.randomseed(1)
+local function report(cfg)
   for _, network in ipairs(cfg.network) do
     for _, threads in ipairs(cfg.threads) do
       local ratios, controls, took = measure(cfg, network, threads)
@@ -133,6 +180,17 @@ local function run(cfg)
         {"", right "median", right "2.5%", right "97.5%", right "pairs"}))
     end
   end
+end
+
+local function run(cfg)
+  bnn.assert_or_exit(cfg.old ~= "", "--old=PROGRAM: the program to compare with is missing")
+  math.randomseed(1)
+  -- a copy: processes of one file share its pages in the caches
+  cfg.copy = os.tmpname()
+  assert(os.execute(("cp %s %s && chmod +x %s"):format(quote(cfg.old), cfg.copy, cfg.copy)))
+  local ok, why = pcall(report, cfg)
+  os.remove(cfg.copy)
+  if not ok then error(why, 0) end
 end
 
 if flags.wants_help(arg) then

@@ -1,9 +1,9 @@
---- One of the processes of burst.lua: bnnlua burst_worker.lua NETWORK THREADS STEPS trains that
--- many steps for each line on its standard input and answers with a line; "stop" ends it.
+--- One of the processes of burst.lua: bnnlua burst_worker.lua NETWORK THREADS trains as many steps
+-- as each line on its standard input says and answers with a line; "stop" ends it.
 local bnn = require "bnn"
 local networks = dofile((arg[0]:match "^.*/" or "./") .. "networks.lua")
 
-local name, threads, steps = arg[1], math.tointeger(arg[2]), math.tointeger(arg[3])
+local name, threads = arg[1], math.tointeger(arg[2])
 local key = bnn.key(1)
 local WARM = 100 -- steps before the first burst: recording, caches, pages
 
@@ -30,6 +30,6 @@ train(WARM)
 print "ready"
 for line in io.lines() do
   if line == "stop" then break end
-  train(steps)
+  train(math.tointeger(line))
   print "done"
 end

@@ -95,9 +95,10 @@ ISA_avx512 := -Wno-psabi -mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx2 -mfma
   -mprefer-vector-width=512
 
 # ---- files ----
-# The rooms whose files are compiled once for each instruction set, but for op.c, which picks one.
-isa_rooms := runtime/ops runtime/noise runtime/vec
-kernel_c := $(filter-out runtime/ops/op.c,$(sort $(shell find $(isa_rooms) -name '*.c')))
+# The rooms whose files are compiled once for each instruction set, but for those that pick one.
+isa_rooms := runtime/ops runtime/families runtime/rules runtime/fused runtime/noise runtime/vec
+pick_an_isa := $(addprefix runtime/,ops/op.c families/family.c families/layout.c rules/rule.c fused/fused.c)
+kernel_c := $(filter-out $(pick_an_isa),$(sort $(shell find $(isa_rooms) -name '*.c')))
 runtime_c := $(filter-out $(kernel_c),$(sort $(shell find runtime -name '*.c')))
 bindings_c := $(sort $(shell find bindings -name '*.c'))
 scripts := $(sort $(shell find scripts -name '*.lua' 2>/dev/null))

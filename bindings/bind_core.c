@@ -17,10 +17,11 @@
 #include "images/bind_images.h"
 #include "images/bind_shift.h"
 #include "inference/bind_batch.h"
+#include "inference/bind_lanes.h"
 #include "inference/bind_objective.h"
-#include "inference/bind_optimizer.h"
 #include "inference/bind_posterior.h"
 #include "inference/bind_predict.h"
+#include "inference/bind_rule.h"
 #include "metrics/bind_metrics.h"
 #include "ops/bind_op.h"
 #include "program/bind_program.h"
@@ -72,7 +73,8 @@ int luaopen_bnn_core(lua_State *L) {
   bind_open_vmap(L);
   bind_open_batch(L);
   bind_open_posterior(L);
-  bind_open_optimizer(L);
+  bind_open_rule(L);
+  bind_open_lanes(L);
   bind_open_objective(L);
   bind_open_predict(L);
   return 1;

@@ -3,10 +3,13 @@
  *
  * A folder is a room, and rooms know only those below them:
  *
- *   inference   rows of a data set, the mean-field Gaussian posterior, update rules, a training step
- *               in one call, averages over sampled networks
+ *   inference   rows of a data set, posteriors, a training step in one call, averages over sampled
+ *               networks
  *   program     recorded computations, a program for every slice
  *   ops         the op table
+ *   fused       families and rules that have one pass over memory for several stages of a step
+ *   families    families of posteriors: point, meanfield
+ *   rules       update rules: adam, sgd
  *   metrics     resamples of a metric, scores in order with ties together, AUROC to AURC, ECE and
  *               temperature, NLL and Brier
  *   tables      columns standardised
@@ -24,15 +27,17 @@
 #include "base/mem.h"
 #include "base/number.h"
 #include "base/status.h"
+#include "families/family.h"
 #include "files/digest.h"
 #include "files/fetch.h"
 #include "formats/idx.h"
 #include "formats/safetensors.h"
+#include "fused/fused.h"
 #include "inference/batch.h"
 #include "inference/objective.h"
-#include "inference/optimizer.h"
 #include "inference/posterior.h"
 #include "inference/predict.h"
+#include "inference/update.h"
 #include "kernels/isa.h"
 #include "kernels/rng.h"
 #include "metrics/bootstrap.h"
@@ -43,6 +48,7 @@
 #include "ops/op.h"
 #include "program/program.h"
 #include "program/vmap.h"
+#include "rules/rule.h"
 #include "tables/columns.h"
 #include "tensor/fingerprint.h"
 #include "tensor/key.h"

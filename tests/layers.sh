@@ -111,11 +111,11 @@ refuse "experiments load tests" experiments "$loads(tests[./]|luaunit)"
 # is its own room's or a lower one's; no file leads back to itself. ----
 rooms_of() {
   case $1 in
-  runtime) echo . inference program \
+  runtime) echo . inference program fused families rules \
     ops/{conv,densities,elementwise,products,reductions,shapes} ops metrics tables formats images \
     files kernels noise vec tensor base ;;
   bindings) echo . command inference program ops metrics tables formats images files system tensor base ;;
-  scripts/bnn) echo . run help ood plot checkpoint data inference predict model nn metrics autodiff \
+  scripts/bnn) echo . run help ood plot checkpoint data inference predict posterior model nn metrics autodiff \
     params log base ;;
   esac
 }

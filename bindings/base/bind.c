@@ -72,6 +72,11 @@ void bind_new_class(lua_State *L, const char *name, const char *prefix, const lu
   lua_remove(L, -2);
 }
 
+void bind_set_text(lua_State *L, const char *name, const char *text) {
+  lua_pushstring(L, text);
+  lua_setfield(L, -2, name);
+}
+
 /* A copy, so that nobody changes ours. */
 static int core_docs(lua_State *L) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &docs_key);

@@ -41,6 +41,9 @@ void bind_remember_name(lua_State *L, const char *prefix, const char *name);
 /* Pushes the name under which the running function was registered, or "?", and returns it. */
 const char *bind_push_name(lua_State *L);
 
+/* Sets a text as a field of the table on top of the stack. */
+void bind_set_text(lua_State *L, const char *name, const char *text);
+
 /* core.docs(); before all other opens. */
 void bind_open(lua_State *L);
 

@@ -18,7 +18,7 @@
 static int core_save_bytes(lua_State *L) {
   bnn_err err;
   const char *path = bind_check_path(L, 1);
-  bnn_span bytes = {0};
+  bnn_save_part bytes = {0};
   bytes.p = luaL_checklstring(L, 2, &bytes.n);
   bnn_status status = bnn_save(path, &bytes, 1, &err);
   if (status != BNN_OK) return bind_refuse_file(L, status, &err);

@@ -13,16 +13,6 @@ bnn_real *bind_check_flat(lua_State *L, int arg, size_t size) {
   return bind_check_elements(L, arg, BNN_REAL, size);
 }
 
-bnn_real *bind_check_logvar(lua_State *L, int arg, size_t size, size_t *n_variational) {
-  *n_variational = 0;
-  if (lua_isnoneornil(L, arg)) return NULL;
-  *n_variational = bind_check_tensor(L, arg)->size;
-  if (*n_variational > size)
-    bind_argerror(L, arg, "expected at most the %I elements of the mean, got %I", (lua_Integer)size,
-                  (lua_Integer)*n_variational);
-  return bind_check_flat(L, arg, *n_variational);
-}
-
 bnn_layout bind_check_layout(lua_State *L, int sizes) {
   luaL_checktype(L, sizes, LUA_TTABLE);
   size_t n = lua_rawlen(L, sizes), offset = 0;

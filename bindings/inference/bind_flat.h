@@ -5,13 +5,10 @@
 #include <lua.h>
 
 #include "base/real.h"
-#include "inference/posterior.h"
+#include "families/layout.h"
 
 /* A flat buffer of parameters at arg: contiguous, real, of `size` elements. */
 bnn_real *bind_check_flat(lua_State *L, int arg, size_t size);
-
-/* The log-variances of the first *n_variational of `size` parameters; nil: of none, NULL. */
-bnn_real *bind_check_logvar(lua_State *L, int arg, size_t size, size_t *n_variational);
 
 /* A layout from the list at `sizes`, which has each tensor's elements; its memory is a userdata, left on
  * the stack. */

@@ -13,14 +13,16 @@
 #include "../tensor/bind_tensor.h"
 #include "bind_batch.h"
 #include "bind_flat.h"
-#include "bind_optimizer.h"
+#include "bind_posterior.h"
+#include "bind_rule.h"
 #include "inference/objective.h"
 
 /* ---- boxes ---- */
 
 typedef struct objective {
   bnn_objective *o;
-  size_t size, n_variational, n_params;
+  size_t trained, n_params;
+  bool is_busy; /* a lane makes a step of it (bind_lanes.c) */
 } objective;
 
 static void objective_free(void *held) { bnn_objective_free(((objective *)held)->o); }
@@ -65,32 +67,28 @@ static const size_t *check_kl_weight_param(lua_State *L, int at, size_t *n) {
   return list;
 }
 
-/* core.objective(program, {x=, y=, key=, weights= (nodes), loss= (output, from 0), samples=,
- *   n_variational=, sizes=, kl=, precision=, decay= (lists by tensor), kl_weight_params=})
- *   -> objective */
+/* core.objective(program, posterior, {x=, y=, key=, weights= (nodes), loss= (output, from 0),
+ *   samples=, kl=, precision=, decay= (lists by tensor), kl_weight_params=}) -> objective */
 static int core_objective(lua_State *L) {
   bnn_program *program = bind_check_program(L, 1)->recording.program;
-  luaL_checktype(L, 2, LUA_TTABLE);
-  lua_settop(L, 2);
+  const bnn_posterior *q = bind_check_posterior(L, 2);
+  luaL_checktype(L, 3, LUA_TTABLE);
+  lua_settop(L, 3);
   luaL_checkstack(L, 20, NULL);
-  lua_getfield(L, 2, "sizes");
-  bnn_layout layout = bind_check_layout(L, 3);
-  lua_getfield(L, 2, "n_variational");
+  const size_t n_params = q->layout->n_params;
   bnn_objective_spec spec = {
       .program = program,
-      .x_node = bind_field_integer(L, 2, "x", -1),
-      .y_node = bind_field_integer(L, 2, "y", -1),
-      .key_node = bind_field_integer(L, 2, "key", -1),
-      .kl_weight_node = bind_field_integer(L, 2, "weights", -1),
-      .layout = &layout,
-      .regularizers = check_regularizers(L, 2, layout.n_params),
-      .n_variational = (size_t)luaL_optinteger(L, 5, 0),
-      .samples = bind_field_integer(L, 2, "samples", 1),
-      .loss_output = bind_field_integer(L, 2, "loss", 0),
+      .x_node = bind_field_integer(L, 3, "x", -1),
+      .y_node = bind_field_integer(L, 3, "y", -1),
+      .key_node = bind_field_integer(L, 3, "key", -1),
+      .kl_weight_node = bind_field_integer(L, 3, "weights", -1),
+      .posterior = q,
+      .regularizers = check_regularizers(L, 3, n_params),
+      .samples = bind_field_integer(L, 3, "samples", 1),
+      .loss_output = bind_field_integer(L, 3, "loss", 0),
   };
-  spec.kl_weight_param = check_kl_weight_param(L, 2, &spec.n_kl_weights);
-  objective made = {
-      .size = layout.size, .n_variational = spec.n_variational, .n_params = layout.n_params};
+  spec.kl_weight_param = check_kl_weight_param(L, 3, &spec.n_kl_weights);
+  objective made = {.trained = bnn_posterior_trained(q), .n_params = n_params};
   bnn_err err;
   bind_push_box(L, &objective_class);
   bind_check(L, bnn_objective_new(&made.o, &spec, &err), &err);
@@ -99,33 +97,37 @@ static int core_objective(lua_State *L) {
 
 /* ---- steps ---- */
 
-/* What all calls of an objective have in common. */
-typedef struct call {
-  objective *of;
-  bnn_train_state train;
-  bnn_batch batch;
-  bnn_step_args args;
-} call;
+static objective *check_objective(lua_State *L, int arg) {
+  objective *of = bind_check_box(L, arg, &objective_class);
+  if (of->is_busy) bind_argerror(L, arg, "the objective is in another step");
+  return of;
+}
 
-/* The objective at argument 1, and from `arg` on what a step and a gradient take: mu, logvar (nil if no
- * parameter has a posterior), x, y, rows, from, count, key, and beta, a number or a list with one for
- * each tensor, whose copy is left on the stack. */
-static call check_call(lua_State *L, int arg) {
-  objective *of = bind_check_box(L, 1, &objective_class);
-  call c = {.of = of, .train.mu = bind_check_flat(L, arg, of->size)};
-  if (of->n_variational > 0) c.train.logvar = bind_check_flat(L, arg + 1, of->n_variational);
-  c.batch = bind_check_batch(L, arg + 2);
-  c.args.key = bind_check_key(L, arg + 7);
-  if (lua_istable(L, arg + 8))
-    c.args.betas = bind_check_numbers(L, arg + 8, "beta", of->n_params);
+/* What a step and a gradient take: at `arg` posterior, x, y, rows, from, count, key, and beta, a number
+ * or a list with one for each tensor, whose copy is left on the stack. */
+static bind_step check_call(lua_State *L, objective *of, int arg) {
+  bind_step c = {.o = of->o,
+                 .is_busy = &of->is_busy,
+                 .n_params = of->n_params,
+                 .train.posterior = bind_check_posterior(L, arg)};
+  c.batch = bind_check_batch(L, arg + 1);
+  c.args.key = bind_check_key(L, arg + 6);
+  if (lua_istable(L, arg + 7))
+    c.args.betas = bind_check_numbers(L, arg + 7, "beta", of->n_params);
   else
-    c.args.beta = luaL_checknumber(L, arg + 8);
+    c.args.beta = luaL_checknumber(L, arg + 7);
   return c;
 }
 
-/* What a step ends with: the loss; or nil and a message for what the data or the training brought
- * about (not a number, a label out of range); misuse raises. */
-static int step_result(lua_State *L, bnn_status status, double loss, const bnn_err *err) {
+bind_step bind_check_step(lua_State *L, int arg) {
+  bind_step c = check_call(L, check_objective(L, arg), arg + 4);
+  c.train.rule = bind_check_rule_state(L, arg + 1);
+  c.args.lr = luaL_checknumber(L, arg + 2);
+  c.args.data_size = luaL_optnumber(L, arg + 3, 0);
+  return c;
+}
+
+int bind_step_result(lua_State *L, bnn_status status, double loss, const bnn_err *err) {
   if (status == BNN_ENAN || status == BNN_ERANGE || status == BNN_ESTOP)
     return bind_refuse(L, status, err);
   bind_check(L, status, err);
@@ -133,32 +135,31 @@ static int step_result(lua_State *L, bnn_status status, double loss, const bnn_e
   return 1;
 }
 
-/* objective:step(state, lr, mu, logvar, x, y, rows, from, count, key, beta) -> loss | nil,
+/* objective:step(state, lr, data_size, posterior, x, y, rows, from, count, key, beta) -> loss | nil,
  * message */
 static int objective_step(lua_State *L) {
-  call c = check_call(L, 4);
-  c.train.optimizer = bind_check_optimizer_state(L, 2);
-  c.args.lr = luaL_checknumber(L, 3);
+  const bind_step c = bind_check_step(L, 1);
   double loss = 0;
   bnn_err err;
   bnn_status status =
-      bnn_objective_step(c.of->o, bind_context(L), &c.train, &c.batch, &c.args, &loss, &err);
-  return step_result(L, status, loss, &err);
+      bnn_objective_step(c.o, bind_context(L), &c.train, &c.batch, &c.args, &loss, &err);
+  return bind_step_result(L, status, loss, &err);
 }
 
-/* objective:gradient(mu, logvar, x, y, rows, from, count, key, beta) -> dmu, dlogvar, loss */
+/* objective:gradient(posterior, x, y, rows, from, count, key, beta) -> d, those of all buffers one
+ * after the other; loss */
 static int objective_gradient(lua_State *L) {
-  const call c = check_call(L, 2);
-  bnn_real *dmu = bnn_tensor_real(bind_push_new(L, BNN_REAL, 1, &c.of->size));
-  bnn_real *dlogvar = bnn_tensor_real(bind_push_new(L, BNN_REAL, 1, &c.of->n_variational));
+  objective *of = check_objective(L, 1);
+  const bind_step c = check_call(L, of, 2);
+  bnn_real *d = bnn_tensor_real(bind_push_new(L, BNN_REAL, 1, &of->trained));
   double loss = 0;
   bnn_err err;
   bind_check(L,
-             bnn_objective_gradient(c.of->o, bind_context(L), &c.train, &c.batch, &c.args, dmu,
-                                    dlogvar, &loss, &err),
+             bnn_objective_gradient(c.o, bind_context(L), c.train.posterior, &c.batch, &c.args, d,
+                                    &loss, &err),
              &err);
   lua_pushnumber(L, loss);
-  return 3;
+  return 2;
 }
 
 static const luaL_Reg objective_methods[] = {

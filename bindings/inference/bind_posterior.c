@@ -1,25 +1,278 @@
-/* bind_posterior.c - draws and KL of a mean-field posterior, flat; what users see is
+/* bind_posterior.c - posteriors: families over flat tensors that Lua holds as well; what users see is
  * scripts/bnn/inference/posterior.lua. */
 #include "bind_posterior.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "../base/bind.h"
+#include "../base/bind_box.h"
 #include "../base/bind_context.h"
 #include "../base/bind_error.h"
+#include "../base/bind_number.h"
+#include "../tensor/bind_argument.h"
 #include "../tensor/bind_key.h"
 #include "../tensor/bind_tensor.h"
+#include "base/mem.h"
 #include "bind_flat.h"
+#include "inference/update.h"
 
-/* core.sample(mu, logvar, key) -> theta: mu + exp(logvar / 2) eps, all flat */
-static int core_sample(lua_State *L) {
-  const size_t size = bind_check_tensor(L, 1)->size;
-  size_t n_variational;
-  const bnn_real *mu = bind_check_flat(L, 1, size);
-  const bnn_real *logvar = bind_check_logvar(L, 2, size, &n_variational);
-  bnn_key key = bind_check_key(L, 3);
-  bnn_real *theta = bnn_tensor_real(bind_push_new(L, BNN_REAL, 1, &size));
-  bnn_posterior_sample(bind_context(L), theta, mu, logvar, key, n_variational, size);
+/* ---- boxes ---- */
+
+/* One block of memory for a posterior: its layout, its groups, and the tensors of their buffers. */
+typedef struct posterior {
+  bnn_posterior *q;
+  bnn_layout *layout;
+  bnn_group *group;
+  bnn_tensor **tensor; /* [n_groups * BNN_BUFFERS_MAX], references or NULL */
+} posterior;
+
+static void posterior_free(void *held) {
+  posterior *p = held;
+  for (size_t i = 0; p->tensor && i < p->q->n_groups * BNN_BUFFERS_MAX; i++)
+    bnn_tensor_unref(p->tensor[i]);
+  if (p->layout) bnn_layout_fini(p->layout);
+  bnn_mem_free(p->layout);
+  bnn_mem_free(p->group);
+  bnn_mem_free(p->tensor);
+  bnn_mem_free(p->q);
+}
+
+static size_t posterior_bytes(const void *held) {
+  const posterior *p = held;
+  return sizeof *p->q + sizeof *p->layout + p->layout->n_params * sizeof *p->layout->param +
+         p->q->n_groups * (sizeof *p->group + BNN_BUFFERS_MAX * sizeof *p->tensor);
+}
+
+static const bind_class posterior_class = {
+    .name = "bnn.core.posterior",
+    .noun = "posterior",
+    .size = sizeof(posterior),
+    .release = posterior_free,
+    .bytes = posterior_bytes,
+};
+
+static int posterior_release(lua_State *L) { return bind_release_box(L, &posterior_class); }
+
+const bnn_posterior *bind_check_posterior(lua_State *L, int arg) {
+  return ((const posterior *)bind_check_box(L, arg, &posterior_class))->q;
+}
+
+/* ---- making one ---- */
+
+/* core.families() -> list of {name=, doc=, buffers = list of {name=, doc=, has_rows=}} */
+static int core_families(lua_State *L) {
+  lua_newtable(L);
+  for (size_t i = 0; bnn_family_row(i); i++) {
+    const bnn_family *family = bnn_family_row(i);
+    lua_createtable(L, 0, 3);
+    bind_set_text(L, "name", family->name);
+    bind_set_text(L, "doc", family->doc);
+    lua_createtable(L, family->n_buffers, 0);
+    for (int b = 0; b < family->n_buffers; b++) {
+      lua_createtable(L, 0, 2);
+      bind_set_text(L, "name", family->buffer[b].name);
+      bind_set_text(L, "doc", family->buffer[b].doc);
+      lua_pushboolean(L, family->buffer[b].has_rows);
+      lua_setfield(L, -2, "has_rows");
+      lua_rawseti(L, -2, b + 1);
+    }
+    lua_setfield(L, -2, "buffers");
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
+  }
+  return 1;
+}
+
+/* The family of the group on top of the stack. */
+static const bnn_family *check_family(lua_State *L) {
+  lua_getfield(L, -1, "family");
+  const char *name = luaL_checkstring(L, -1);
+  const bnn_family *family = bnn_family_find(name);
+  if (!family) bind_error(L, "no family of posteriors is called '%s'", name);
+  lua_pop(L, 1);
+  return family;
+}
+
+/* Group g is the table {family=, tensors= (how many of the layout), support=, buffers= (flat tensors)}
+ * on top of the stack; it begins at tensor `first` of the layout.  Gives the tensor after it. */
+static size_t check_group(lua_State *L, posterior *p, size_t g, size_t first) {
+  const size_t left = p->layout->n_params - first;
+  const int n = bind_field_integer(L, -1, "tensors", -1);
+  if (n < 0 || (size_t)n > left)
+    bind_error(L, "group %I: expected at most %I tensors, got %d", (lua_Integer)g + 1,
+               (lua_Integer)left, n);
+  const size_t end = first + (size_t)n;
+  bnn_group *group = &p->group[g];
+  *group = (bnn_group){
+      .family = check_family(L),
+      .layout = p->layout,
+      .first = first < p->layout->n_params ? p->layout->param[first].offset : p->layout->size,
+      .end = end < p->layout->n_params ? p->layout->param[end].offset : p->layout->size,
+  };
+  const int support = bind_field_integer(L, -1, "support", 0);
+  if (support < 0) bind_error(L, "support: expected a number of samples, got %d", support);
+  group->support = (size_t)support;
+  lua_getfield(L, -1, "buffers");
+  for (int b = 0; b < group->family->n_buffers; b++) {
+    lua_geti(L, -1, b + 1);
+    const int at = lua_gettop(L);
+    const size_t rows = group->family->buffer[b].has_rows ? group->support : 1;
+    if (rows == 0) bind_error(L, "%s: expected a sample or more", group->family->name);
+    group->buffer[b] = bind_check_flat(L, at, rows * (group->end - group->first));
+    p->tensor[g * BNN_BUFFERS_MAX + (size_t)b] = bnn_tensor_ref(bind_check_tensor(L, at));
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+  return end;
+}
+
+/* The layout of a list of sizes at `sizes`, copied to memory of the posterior's own. */
+static bnn_status make_layout(lua_State *L, posterior *p, int sizes, bnn_err *err) {
+  const bnn_layout lent = bind_check_layout(L, sizes);
+  p->layout->param = bnn_mem_alloc(lent.n_params, sizeof *lent.param);
+  if (!p->layout->param) return bnn_fail(err, BNN_ENOMEM, "a layout of %zu tensors", lent.n_params);
+  memcpy(p->layout->param, lent.param, lent.n_params * sizeof *lent.param);
+  p->layout->n_params = lent.n_params;
+  p->layout->size = lent.size;
+  return BNN_OK;
+}
+
+/* core.posterior({sizes of the tensors}, {groups, in order: {family=, tensors=, support=,
+ * buffers={flat, ...}}}) -> posterior.  It is filled empty at first, so that an error in a group leaks nothing. */
+static int core_posterior(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  lua_settop(L, 2);
+  luaL_checkstack(L, 20, NULL);
+  const size_t n = lua_rawlen(L, 2);
+  bnn_err err;
+  bind_push_box(L, &posterior_class);
+  posterior made = {.q = bnn_mem_zalloc(1, sizeof *made.q),
+                    .layout = bnn_mem_zalloc(1, sizeof *made.layout),
+                    .group = bnn_mem_zalloc(n, sizeof *made.group),
+                    .tensor = bnn_mem_zalloc(n * BNN_BUFFERS_MAX, sizeof *made.tensor)};
+  if (!made.q || !made.layout || !made.group || !made.tensor) {
+    if (made.q) posterior_free(&made);
+    bind_error(L, "not enough memory for a posterior of %I groups", (lua_Integer)n);
+  }
+  *made.q = (bnn_posterior){made.layout, n, made.group};
+  bind_fill_box(L, &posterior_class, &made);
+  posterior *p = bind_check_box(L, 3, &posterior_class);
+  bind_check(L, make_layout(L, p, 1, &err), &err);
+  size_t first = 0;
+  for (size_t g = 0; g < n; g++) {
+    lua_geti(L, 2, (lua_Integer)g + 1);
+    luaL_checktype(L, -1, LUA_TTABLE);
+    first = check_group(L, p, g, first);
+    lua_pop(L, 1);
+  }
+  bind_check(L, bnn_posterior_check(p->q, &err), &err);
+  lua_settop(L, 3);
+  return 1;
+}
+
+/* ---- methods ---- */
+
+/* posterior:sample(key [, s]) -> theta of sample s, 1, flat */
+static int posterior_sample(lua_State *L) {
+  const bnn_posterior *q = bind_check_posterior(L, 1);
+  const bnn_key key = bind_check_key(L, 2);
+  const lua_Integer s = lua_isnoneornil(L, 3) ? 1 : bind_check_range(L, 3, "s", 1, INT64_MAX);
+  bnn_real *theta = bnn_tensor_real(bind_push_new(L, BNN_REAL, 1, &q->layout->size));
+  bnn_posterior_sample(q, bind_context(L), theta, key, s);
+  return 1;
+}
+
+/* posterior:mean() -> flat */
+static int posterior_mean(lua_State *L) {
+  const bnn_posterior *q = bind_check_posterior(L, 1);
+  bnn_posterior_mean(q, bnn_tensor_real(bind_push_new(L, BNN_REAL, 1, &q->layout->size)));
+  return 1;
+}
+
+/* posterior:trained() -> elements of all its buffers */
+static int posterior_trained(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)bnn_posterior_trained(bind_check_posterior(L, 1)));
+  return 1;
+}
+
+static const bnn_posterior *check_trainable(lua_State *L) {
+  const bnn_posterior *q = bind_check_posterior(L, 1);
+  bind_argcheck(L, bnn_posterior_is_trainable(q), 1, "expected a posterior that can be trained");
+  return q;
+}
+
+/* posterior:read() -> all buffers, one after the other, flat */
+static int posterior_read(lua_State *L) {
+  const bnn_posterior *q = check_trainable(L);
+  const size_t n = bnn_posterior_trained(q);
+  bnn_posterior_read(q, bnn_tensor_real(bind_push_new(L, BNN_REAL, 1, &n)));
+  return 1;
+}
+
+/* posterior:write(flat): into all buffers */
+static int posterior_write(lua_State *L) {
+  const bnn_posterior *q = check_trainable(L);
+  bnn_posterior_write(q, bind_check_flat(L, 2, bnn_posterior_trained(q)));
+  return 0;
+}
+
+/* posterior:clip(gradients [, norm, value]) -> clipped gradients, in new memory | nil, message: one is not
+ * finite */
+static int posterior_clip(lua_State *L) {
+  const bnn_posterior *q = check_trainable(L);
+  const size_t n = bnn_posterior_trained(q);
+  const bnn_real *d = bind_check_flat(L, 2, n);
+  const double norm = luaL_optnumber(L, 3, HUGE_VAL), value = luaL_optnumber(L, 4, HUGE_VAL);
+  bnn_real *clipped = bnn_tensor_real(bind_push_new(L, BNN_REAL, 1, &n));
+  memcpy(clipped, d, n * sizeof *d);
+  bnn_err err;
+  bnn_status status = bnn_posterior_clip(q, bind_context(L), norm, value, clipped, &err);
+  return status == BNN_OK ? 1 : bind_refuse(L, status, &err);
+}
+
+/* posterior:support() -> how many samples there are; 0: any number can be drawn */
+static int posterior_support(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)bnn_posterior_support(bind_check_posterior(L, 1)));
+  return 1;
+}
+
+/* posterior:is_trainable() */
+static int posterior_is_trainable(lua_State *L) {
+  lua_pushboolean(L, bnn_posterior_is_trainable(bind_check_posterior(L, 1)));
+  return 1;
+}
+
+/* A number of nats at the end of the list on top of the stack; false where there is none. */
+static void push_nats(lua_State *L, double nats) {
+  if (nats != nats)
+    lua_pushboolean(L, false);
+  else
+    lua_pushnumber(L, nats);
+  lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+}
+
+/* posterior:kl({deviations of the prior, by tensor; false: of another kind}) -> list: the KL of each
+ * tensor in nats, false where its family has none in closed form */
+static int posterior_kl(lua_State *L) {
+  const bnn_posterior *q = bind_check_posterior(L, 1);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  lua_createtable(L, (int)q->layout->n_params, 0);
+  for (size_t t = 0; t < q->layout->n_params; t++) {
+    lua_geti(L, 2, (lua_Integer)t + 1);
+    const double std = lua_toboolean(L, -1) ? luaL_checknumber(L, -1) : NAN;
+    lua_pop(L, 1);
+    if (std <= 0) bind_argerror(L, 2, "expected standard deviations of the prior above 0");
+    push_nats(L, std == std ? bnn_posterior_kl(q, t, std) : NAN);
+  }
+  return 1;
+}
+
+/* posterior:entropy() -> list: that of each tensor in nats, false of a point */
+static int posterior_entropy(lua_State *L) {
+  const bnn_posterior *q = bind_check_posterior(L, 1);
+  lua_createtable(L, (int)q->layout->n_params, 0);
+  for (size_t t = 0; t < q->layout->n_params; t++) push_nats(L, bnn_posterior_entropy(q, t));
   return 1;
 }
 
@@ -31,30 +284,26 @@ static int core_overwrite(lua_State *L) {
   return 0;
 }
 
-/* core.kl(mu, logvar, {sizes=, prior=}) -> list: KL(q || N(0, prior^2)) of each tensor, a sum over
- * its elements; prior is a list as well */
-static int core_kl(lua_State *L) {
-  luaL_checktype(L, 3, LUA_TTABLE);
-  lua_settop(L, 3);
-  lua_getfield(L, 3, "sizes");
-  bnn_layout layout = bind_check_layout(L, 4);
-  const double *prior = bind_field_numbers(L, 3, "prior", layout.n_params);
-  const bnn_real *mu = bind_check_flat(L, 1, layout.size),
-                 *logvar = bind_check_flat(L, 2, layout.size);
-  lua_createtable(L, (int)layout.n_params, 0);
-  for (size_t i = 0; i < layout.n_params; i++) {
-    if (!(prior[i] > 0)) bind_argerror(L, 3, "expected standard deviations of the prior above 0");
-    lua_pushnumber(L, bnn_posterior_kl(&layout.param[i], mu, logvar, prior[i]));
-    lua_rawseti(L, -2, (lua_Integer)i + 1);
-  }
-  return 1;
-}
+static const luaL_Reg posterior_methods[] = {{"sample", posterior_sample},
+                                             {"mean", posterior_mean},
+                                             {"trained", posterior_trained},
+                                             {"support", posterior_support},
+                                             {"read", posterior_read},
+                                             {"write", posterior_write},
+                                             {"clip", posterior_clip},
+                                             {"is_trainable", posterior_is_trainable},
+                                             {"kl", posterior_kl},
+                                             {"entropy", posterior_entropy},
+                                             {NULL, NULL}};
 
 static const bind_row rows[] = {
-    {"sample", core_sample, "sample(mu, logvar, key): mu + exp(logvar/2) eps, flat"},
+    {"families", core_families, "families(): the table of families of posteriors"},
+    {"posterior", core_posterior, "posterior(sizes, groups): families over flat tensors"},
     {"overwrite", core_overwrite, "overwrite(x, from): copies one flat tensor into another"},
-    {"kl", core_kl, "kl(mu, logvar, {sizes=, prior=}): each tensor's KL, in nats"},
     {NULL, NULL, NULL},
 };
 
-void bind_open_posterior(lua_State *L) { bind_register(L, "bnn.core.", rows); }
+void bind_open_posterior(lua_State *L) {
+  bind_new_box_class(L, &posterior_class, posterior_methods, posterior_release);
+  bind_register(L, "bnn.core.", rows);
+}

@@ -14,6 +14,7 @@
 #include "../tensor/bind_key.h"
 #include "../tensor/bind_tensor.h"
 #include "bind_flat.h"
+#include "bind_posterior.h"
 #include "inference/predict.h"
 
 /* ---- boxes ---- */
@@ -65,33 +66,30 @@ static int prediction_clone(lua_State *L) {
   return bind_fill_box(L, &prediction_class, &made);
 }
 
-/* The arguments program, {x=, y=, key=, samples=, first=}, mu, logvar, key from the second on. */
+/* The arguments program, {x=, y=, key=, samples=, first=}, posterior, key from the second on. */
 static bnn_predict_spec check_predict_spec(lua_State *L) {
   bnn_program *program = bind_check_program(L, 2)->recording.program;
   luaL_checktype(L, 3, LUA_TTABLE);
-  const size_t size = bind_check_tensor(L, 4)->size;
   bnn_predict_spec spec = {
       .program = program,
       .x_node = bind_field_integer(L, 3, "x", -1),
       .y_node = bind_field_integer(L, 3, "y", -1),
       .key_node = bind_field_integer(L, 3, "key", -1),
-      .mu = bind_check_flat(L, 4, size),
-      .size = size,
+      .posterior = bind_check_posterior(L, 4),
       .samples = bind_field_integer(L, 3, "samples", 1),
       .first_sample = bind_field_integer(L, 3, "first", 1),
-      .key = bind_check_key(L, 6),
+      .key = bind_check_key(L, 5),
   };
-  spec.logvar = bind_check_logvar(L, 5, size, &spec.n_variational);
   return spec;
 }
 
-/* prediction:check(program, spec, mu, logvar, key, x) -> true | nil, what is not that of the samples
+/* prediction:check(program, spec, posterior, key, x) -> true | nil, what is not that of the samples
  * so far */
 static int prediction_check(lua_State *L) {
   const prediction *box = check_prediction(L);
   const bnn_predict_spec spec = check_predict_spec(L);
   bnn_err err;
-  bnn_status status = bnn_prediction_check(box->p, &spec, bind_check_tensor(L, 7), &err);
+  bnn_status status = bnn_prediction_check(box->p, &spec, bind_check_tensor(L, 6), &err);
   if (status == BNN_OK) {
     lua_pushboolean(L, true);
     return 1;
@@ -101,12 +99,12 @@ static int prediction_check(lua_State *L) {
   return 2;
 }
 
-/* prediction:add(program, {x=, y=, key=, samples=, first=}, mu, logvar, key, x, y) -> true | nil,
+/* prediction:add(program, {x=, y=, key=, samples=, first=}, posterior, key, x, y) -> true | nil,
  * message; after an error that is not misuse the sums are good for nothing */
 static int prediction_add(lua_State *L) {
   prediction *box = check_prediction(L);
   const bnn_predict_spec spec = check_predict_spec(L);
-  bnn_tensor *x = bind_check_tensor(L, 7), *y = bind_opt_tensor(L, 8);
+  bnn_tensor *x = bind_check_tensor(L, 6), *y = bind_opt_tensor(L, 7);
   bnn_err err;
   bnn_status status = bnn_prediction_add(box->p, bind_context(L), &spec, x, y, &err);
   if (status == BNN_ESTOP) bind_signal_raise_if_pending(L);

@@ -284,7 +284,7 @@ void bnn_save_abort(bnn_saving *s) {
   bnn_mem_free(s);
 }
 
-bnn_status bnn_save(const char *path, const bnn_span *spans, size_t count, bnn_err *err) {
+bnn_status bnn_save(const char *path, const bnn_save_part *spans, size_t count, bnn_err *err) {
   bnn_saving *s = NULL;
   BNN_TRY(bnn_save_begin(&s, path, err));
   for (size_t k = 0; k < count; k++) {

@@ -28,13 +28,13 @@
 
 #include "../base/status.h"
 
-typedef struct bnn_span {
+typedef struct bnn_save_part {
   const void *p;
   size_t n;
-} bnn_span;
+} bnn_save_part;
 
 /* Writes the spans one after the other as the whole of a file. */
-bnn_status bnn_save(const char *path, const bnn_span *spans, size_t count, bnn_err *err);
+bnn_status bnn_save(const char *path, const bnn_save_part *spans, size_t count, bnn_err *err);
 
 /* A file that is being written: begin, write and seek as often as needed, then commit or abort.
  * After a failed write or seek only abort is of use. */

@@ -325,7 +325,7 @@ bnn_status bnn_png_write(const char *path, const bnn_tensor *x, bnn_err *err) {
   if (status != BNN_OK)
     bnn_fail_within(err, status, "%s", bnn_path_shown(path));
   else
-    status = bnn_save(path, &(bnn_span){b.p, b.n}, 1, err);
+    status = bnn_save(path, &(bnn_save_part){b.p, b.n}, 1, err);
   bnn_bytes_free(&b);
   return status;
 }

@@ -484,7 +484,7 @@ size_t bnn_npy_header(char header[BNN_NPY_HEADER], const bnn_tensor *x) {
 static bnn_status write_contiguous(const char *path, const bnn_tensor *x, bnn_err *err) {
   char header[BNN_NPY_HEADER];
   size_t n = bnn_npy_header(header, x);
-  const bnn_span spans[] = {{header, n}, {x->data, x->size * bnn_dtype_size(x->dtype)}};
+  const bnn_save_part spans[] = {{header, n}, {x->data, x->size * bnn_dtype_size(x->dtype)}};
   return bnn_save(path, spans, 2, err);
 }
 

@@ -760,12 +760,12 @@ static bnn_status check_names(size_t n, const char *const *name, size_t n_notes,
 
 static bnn_status write_file(const char *path, const bnn_bytes *header, size_t n, const part *parts,
                              bnn_err *err) {
-  bnn_span *spans = bnn_mem_alloc(n + 1, sizeof *spans);
+  bnn_save_part *spans = bnn_mem_alloc(n + 1, sizeof *spans);
   if (!spans)
     return bnn_fail(err, BNN_ENOMEM, "%s: a list of %zu tensors", bnn_path_shown(path), n);
-  spans[0] = (bnn_span){header->p, header->n};
+  spans[0] = (bnn_save_part){header->p, header->n};
   for (size_t i = 0; i < n; i++)
-    spans[i + 1] = (bnn_span){parts[i].x->data, bytes_of_part(&parts[i])};
+    spans[i + 1] = (bnn_save_part){parts[i].x->data, bytes_of_part(&parts[i])};
   bnn_status status = bnn_save(path, spans, n + 1, err);
   bnn_mem_free(spans);
   return status;

@@ -22,38 +22,44 @@ static size_t block_rows(const bnn_program *p) {
   return rows < BLOCK_MIN ? BLOCK_MIN : rows > BLOCK_MAX ? BLOCK_MAX : rows;
 }
 
-/* ---- ranges of the update ---- */
+/* ---- ranges of the parameters ---- */
 
-/* The tensor of the layout in which element `at` lies, the last one that begins there or before. */
-static size_t param_at(const bnn_layout *layout, size_t at) {
-  size_t i = 0, end = layout->n_params;
-  while (i + 1 < end) {
-    const size_t middle = i + (end - i) / 2;
-    *(layout->param[middle].offset <= at ? &i : &end) = middle;
-  }
-  return i;
+static bnn_range range_of(const bnn_objective *o, size_t first, size_t count) {
+  const size_t t = bnn_layout_tensor_at(&o->layout, first);
+  return (bnn_range){.span = {t, first, count}, .group = bnn_posterior_group_of(&o->posterior, t)};
+}
+
+static bnn_status allocate_ranges(bnn_ranges *out, size_t n, bnn_err *err) {
+  out->range = bnn_mem_alloc(n, sizeof *out->range);
+  if (!out->range) return bnn_fail(err, BNN_ENOMEM, "%zu ranges of parameters", n);
+  out->n = n;
+  return BNN_OK;
 }
 
 /* One range for each parameter job. */
-static void ranges_of_jobs(bnn_objective *o) {
-  for (size_t j = 0; j < o->n_ranges; j++) {
+static bnn_status ranges_of_jobs(bnn_objective *o, bnn_err *err) {
+  BNN_TRY(allocate_ranges(&o->jobs, bnn_frame_parameter_jobs(o->frame), err));
+  for (size_t j = 0; j < o->jobs.n; j++) {
     const bnn_parameter_job *job = bnn_frame_parameter_job(o->frame, j);
-    o->ranges[j] = (update_range){param_at(&o->layout, job->first), job->first, job->size};
+    o->jobs.range[j] = range_of(o, job->first, job->size);
   }
+  return BNN_OK;
 }
 
-/* Ranges of at most RANGE_MAX elements of each tensor; counts them, and writes them to out
- * if that is not NULL. */
-static size_t ranges_of_layout(const bnn_layout *layout, update_range *out) {
+/* Ranges of at most RANGE_MAX elements of each tensor. */
+static bnn_status ranges_of_layout(bnn_objective *o, bnn_err *err) {
   size_t n = 0;
-  for (size_t i = 0; i < layout->n_params; i++) {
-    const bnn_param *t = &layout->param[i];
-    for (size_t from = 0; from < t->size; from += RANGE_MAX, n++)
-      if (out)
-        out[n] = (update_range){i, t->offset + from,
-                                t->size - from < RANGE_MAX ? t->size - from : RANGE_MAX};
+  for (size_t i = 0; i < o->layout.n_params; i++)
+    n += (o->layout.param[i].size + RANGE_MAX - 1) / RANGE_MAX;
+  BNN_TRY(allocate_ranges(&o->plain, n, err));
+  n = 0;
+  for (size_t i = 0; i < o->layout.n_params; i++) {
+    const bnn_param *t = &o->layout.param[i];
+    for (size_t from = 0; from < t->size; from += RANGE_MAX)
+      o->plain.range[n++] =
+          range_of(o, t->offset + from, t->size - from < RANGE_MAX ? t->size - from : RANGE_MAX);
   }
-  return n;
+  return BNN_OK;
 }
 
 /* Whether the update can follow in the job that computes a gradient: each job ends its gradient and
@@ -62,7 +68,7 @@ static bool can_fuse(const bnn_frame *frame, const bnn_layout *layout) {
   size_t covered = 0;
   for (size_t j = 0; j < bnn_frame_parameter_jobs(frame) && layout->n_params > 0; j++) {
     const bnn_parameter_job *job = bnn_frame_parameter_job(frame, j);
-    const bnn_param *t = &layout->param[param_at(layout, job->first)];
+    const bnn_param *t = &layout->param[bnn_layout_tensor_at(layout, job->first)];
     if (!job->final || job->first + job->size > t->offset + t->size) return false;
     covered += job->size;
   }
@@ -78,11 +84,11 @@ static size_t largest_split(const bnn_frame *frame) {
     const bnn_parameter_job *job = bnn_frame_parameter_job(frame, j);
     if (job->mode == BNN_GRADIENT_SPLIT && job->size > most) most = job->size;
   }
-  return (most + CHUNK - 1) / CHUNK * CHUNK;
+  return (most + BNN_CHUNK - 1) / BNN_CHUNK * BNN_CHUNK;
 }
 
 bnn_status bnn_objective_reserve_scratch(bnn_objective *o, size_t n, bnn_err *err) {
-  if (!o->fused || n <= o->n_workers) return BNN_OK;
+  if (n <= o->n_workers) return BNN_OK;
   bnn_real *scratch = bnn_mem_alloc(n * o->scratch_size, sizeof *scratch);
   if (!scratch) return bnn_fail(err, BNN_ENOMEM, "gradients of %zu elements", n * o->scratch_size);
   bnn_mem_free(o->scratch);
@@ -91,63 +97,62 @@ bnn_status bnn_objective_reserve_scratch(bnn_objective *o, size_t n, bnn_err *er
   return BNN_OK;
 }
 
+bnn_status bnn_objective_reserve_levels(bnn_objective *o, size_t n, bnn_err *err) {
+  if (n <= o->n_levels) return BNN_OK;
+  bnn_real *levels = bnn_mem_alloc(n * o->trained, sizeof *levels);
+  if (!levels) return bnn_fail(err, BNN_ENOMEM, "gradients of %zu elements", n * o->trained);
+  bnn_mem_free(o->levels);
+  o->levels = levels;
+  o->n_levels = n;
+  return BNN_OK;
+}
+
 /* The buffers; on failure bnn_objective_free takes back what was made. */
 static bnn_status objective_fill(bnn_objective *o, bnn_err *err) {
-  const size_t rows = block_rows(o->program);
+  const size_t rows = block_rows(o->program), size = o->layout.size;
   BNN_TRY(bnn_frame_new(&o->frame, o->program, rows, err));
   o->block = bnn_frame_blocks(o->frame) > 1 ? rows : bnn_program_batch(o->program);
-  o->fused = o->samples == 1 && can_fuse(o->frame, &o->layout);
-  o->n_ranges = o->fused ? bnn_frame_parameter_jobs(o->frame) : ranges_of_layout(&o->layout, NULL);
-  size_t size = o->layout.size, sums = o->samples > 1 ? size : 0;
-  o->ranges = bnn_mem_alloc(o->n_ranges, sizeof *o->ranges);
   o->theta = bnn_mem_zalloc(size, sizeof *o->theta);
   o->grad = bnn_mem_zalloc(size, sizeof *o->grad);
-  o->g_sum = bnn_mem_zalloc(sums, sizeof *o->g_sum);
-  o->h_sum = bnn_mem_zalloc(sums, sizeof *o->h_sum);
-  if (!o->ranges || !o->theta || !o->grad || !o->g_sum || !o->h_sum)
+  if (!o->theta || !o->grad)
     return bnn_fail(err, BNN_ENOMEM, "an objective over %zu parameters", size);
-  if (o->fused)
-    ranges_of_jobs(o);
-  else
-    ranges_of_layout(&o->layout, o->ranges);
-  o->scratch_size = o->fused ? largest_split(o->frame) : 0;
+  BNN_TRY(ranges_of_layout(o, err));
+  if (o->samples > 1 || !can_fuse(o->frame, &o->layout)) return BNN_OK;
+  BNN_TRY(ranges_of_jobs(o, err));
+  o->scratch_size = largest_split(o->frame);
   return bnn_objective_reserve_scratch(o, 1, err);
 }
 
 /* ---- checks ---- */
 
-/* Whether `at` is the end of a tensor of the layout, or 0. */
-static bool is_boundary(const bnn_layout *layout, size_t at) {
-  for (size_t i = 0; i < layout->n_params; i++)
-    if (layout->param[i].offset == at) return true;
-  return at == 0 || at == layout->size;
-}
-
 static bnn_status check_terms(const bnn_objective_spec *s, bnn_err *err) {
-  for (size_t i = 0; i < s->layout->n_params; i++) {
+  for (size_t i = 0; i < s->posterior->layout->n_params; i++) {
     const bnn_regularizer *t = &s->regularizers[i];
-    if (!is_weight(t->kl) || !is_weight(t->precision) || !is_weight(t->decay))
+    if (!bnn_is_weight(t->kl) || !bnn_is_weight(t->precision) || !bnn_is_weight(t->decay))
       return bnn_fail(
           err, BNN_ERANGE,
           "tensor %zu: expected numbers of 0 or more, got kl %g, precision %g, decay %g", i + 1,
           t->kl, t->precision, t->decay);
   }
   for (size_t i = 0; i < s->n_kl_weights; i++)
-    if (s->kl_weight_param[i] >= s->layout->n_params)
+    if (s->kl_weight_param[i] >= s->posterior->layout->n_params)
       return bnn_fail(err, BNN_ERANGE, "a weight of tensor %zu of %zu", s->kl_weight_param[i] + 1,
-                      s->layout->n_params);
+                      s->posterior->layout->n_params);
   return BNN_OK;
 }
 
 static bnn_status check_spec(const bnn_objective_spec *s, bnn_err *err) {
   if (s->samples < 1)
     return bnn_fail(err, BNN_ERANGE, "samples: expected 1 or more, got %d", s->samples);
-  if (!is_boundary(s->layout, s->n_variational))
-    return bnn_fail(err, BNN_ESHAPE, "a posterior over %zu elements ends within a tensor",
-                    s->n_variational);
-  if (bnn_program_flat_size(s->program) > s->layout->size)
+  if (s->posterior->n_groups > BNN_GROUPS_MAX)
+    return bnn_fail(err, BNN_ERANGE, "expected at most %d groups, got %zu", BNN_GROUPS_MAX,
+                    s->posterior->n_groups);
+  BNN_TRY(bnn_posterior_check(s->posterior, err));
+  if (!bnn_posterior_is_trainable(s->posterior))
+    return bnn_fail(err, BNN_ERANGE, "expected a posterior that can be trained");
+  if (bnn_program_flat_size(s->program) > s->posterior->layout->size)
     return bnn_fail(err, BNN_ESHAPE, "the program has %zu parameters, the layout %zu",
-                    bnn_program_flat_size(s->program), s->layout->size);
+                    bnn_program_flat_size(s->program), s->posterior->layout->size);
   if (!bnn_program_has_gradient(s->program))
     return bnn_fail(err, BNN_ERANGE, "the program was finished without a gradient");
   if (s->loss_output < 0 || s->loss_output >= bnn_program_outputs(s->program))
@@ -171,16 +176,35 @@ static bnn_status check_loss(const bnn_program *p, int output, bnn_err *err) {
 
 /* ---- making ---- */
 
+/* The families and layout of the posterior, copied. */
+static bnn_status copy_posterior(bnn_objective *o, const bnn_posterior *q, bnn_err *err) {
+  const size_t n = q->layout->n_params;
+  o->layout = *q->layout;
+  o->layout.param = bnn_mem_alloc(n, sizeof *o->layout.param);
+  o->group = bnn_mem_alloc(q->n_groups, sizeof *o->group);
+  if (!o->layout.param || !o->group) return bnn_fail(err, BNN_ENOMEM, "a layout of %zu tensors", n);
+  memcpy(o->layout.param, q->layout->param, n * sizeof *o->layout.param);
+  o->posterior = (bnn_posterior){&o->layout, q->n_groups, o->group};
+  for (size_t g = 0; g < q->n_groups; g++) {
+    o->group[g] = (bnn_group){.family = q->group[g].family,
+                              .layout = &o->layout,
+                              .first = q->group[g].first,
+                              .end = q->group[g].end};
+    for (int b = 0; b < q->group[g].family->n_buffers; b++)
+      o->place[g][b] = bnn_posterior_place(q, g, b);
+  }
+  o->trained = bnn_posterior_trained(q);
+  return BNN_OK;
+}
+
 /* Copies what the spec only lends. */
 static bnn_status copy_spec(bnn_objective *o, const bnn_objective_spec *spec, bnn_err *err) {
-  size_t n = spec->layout->n_params;
-  o->layout = *spec->layout;
-  o->layout.param = bnn_mem_alloc(n, sizeof *o->layout.param);
+  const size_t n = spec->posterior->layout->n_params;
+  BNN_TRY(copy_posterior(o, spec->posterior, err));
   o->regularizers = bnn_mem_alloc(n, sizeof *o->regularizers);
   o->kl_weight_param = bnn_mem_alloc(spec->n_kl_weights, sizeof *o->kl_weight_param);
-  if (!o->layout.param || !o->regularizers || !o->kl_weight_param)
+  if (!o->regularizers || !o->kl_weight_param)
     return bnn_fail(err, BNN_ENOMEM, "a layout of %zu tensors", n);
-  memcpy(o->layout.param, spec->layout->param, n * sizeof *o->layout.param);
   memcpy(o->regularizers, spec->regularizers, n * sizeof *o->regularizers);
   if (spec->n_kl_weights)
     memcpy(o->kl_weight_param, spec->kl_weight_param,
@@ -197,7 +221,6 @@ bnn_status bnn_objective_new(bnn_objective **out, const bnn_objective_spec *spec
   o->y_node = spec->y_node;
   o->key_node = spec->key_node;
   o->kl_weight_node = spec->kl_weight_node;
-  o->n_variational = spec->n_variational;
   o->n_kl_weights = spec->n_kl_weights;
   o->samples = spec->samples;
   o->loss_output = spec->loss_output;
@@ -220,19 +243,20 @@ void bnn_objective_free(bnn_objective *o) {
   bnn_layout_fini(&o->layout);
   bnn_mem_free(o->regularizers);
   bnn_mem_free(o->kl_weight_param);
-  bnn_mem_free(o->ranges);
+  bnn_mem_free(o->group);
+  bnn_mem_free(o->plain.range);
+  bnn_mem_free(o->jobs.range);
   bnn_mem_free(o->theta);
   bnn_mem_free(o->grad);
-  bnn_mem_free(o->g_sum);
-  bnn_mem_free(o->h_sum);
+  bnn_mem_free(o->levels);
   bnn_mem_free(o->scratch);
   bnn_mem_free(o);
 }
 
 size_t bnn_objective_bytes(const bnn_objective *o) {
-  size_t sums = o->samples > 1 ? 4 : 2;
-  return bnn_frame_bytes(o->frame) +
-         (sums * o->layout.size + o->n_workers * o->scratch_size) * sizeof *o->theta;
+  const size_t reals =
+      2 * o->layout.size + o->n_workers * o->scratch_size + o->n_levels * o->trained;
+  return bnn_frame_bytes(o->frame) + reals * sizeof *o->theta;
 }
 
 size_t bnn_objective_batch(const bnn_objective *o) { return bnn_program_batch(o->program); }

@@ -1,29 +1,42 @@
-/* objective.h - one training step, as one call: sample weights, gather the batch, forward,
- * backward, and update, for the loss
+/* objective.h - one training step, as one call, for the loss
  *
  *     L = mean over the batch of loss_n(theta) + sum over tensors t of beta_t kl_t KL_t(q || prior)
  *
- * with theta ~ q = N(mu, exp(logvar)) and prior N(0, s_t^2): -ELBO/N for kl_t = 1 and beta = 1/N.
- * Gradients by reparameterisation (Kingma & Welling 2014; Blundell et al. 2015):
- * dmu = g + beta kl mu/s^2, dlogvar = [g (theta - mu) + beta kl (e^logvar/s^2 - 1)] / 2.
+ * with theta ~ q and prior N(0, s_t^2): -ELBO/N for kl_t = 1 and beta = 1/N.  From the top:
  *
- * Elements [0, n_variational) of the flat parameters have a posterior; the rest are point estimates
- * (theta = mu): penalty decay/2 |mu|^2, plus -beta kl log N(mu; 0, s^2) if given a prior.
+ *     for each weight sample s:
+ *       sample     theta ~ q
+ *       rows       forward and backward, by blocks of rows of the batch
+ *       gradient   g = dL / dtheta, by blocks of parameters; where the KL has no closed form,
+ *                  g += beta kl (-d log prior / d theta)
+ *       backward   this sample's part of d, the gradients of q's buffers
+ *     penalties    KL or entropy, and the decay of points: once
+ *     check        d is finite
+ *     clip         d by its norm and by element, where the rule's state says so
+ *     update       the rule, element by element (update.h)
+ *
+ * Samples are added by a fixed binary tree over s, and a last odd one to what stands to its left.
+ *
+ * With one sample and no clipping, and where each block of parameters has its gradient from one job, that job does
+ * the rest too, from backward to update, by pieces that stay in the first-level cache; a family and a
+ * rule may have one pass for all of it (fused/fused.h).  Nothing else reads between, so the bits are
+ * those of the plain stages where the pass says so.
  *
  * A prior that is not Gaussian is part of the program: it weighs -log p(theta_t) with beta_t kl_t
  * (read from kl_weight_node) and adds the result to each example's loss.  The step then adds the
- * rest of that tensor's KL, -entropy of q, whose gradient is exact.
+ * rest of that tensor's KL, -entropy of q.
  *
- * The loss per example is a recorded program.  The work is split by rows of the batch, then by
- * blocks of parameters, each updated right after its gradient.  The blocks follow from the shapes,
- * so the result does not depend on the number of threads. */
+ * Tensors of a point family are point estimates: penalty decay/2 |mu|^2, plus -beta kl log N(mu; 0,
+ * s^2) if given a prior.
+ *
+ * The blocks follow from the shapes, so the result does not depend on the number of threads. */
 #ifndef BNN_OBJECTIVE_H
 #define BNN_OBJECTIVE_H
 
 #include "../base/context.h"
 #include "../program/program.h"
+#include "../rules/rule.h"
 #include "batch.h"
-#include "optimizer.h"
 #include "posterior.h"
 
 typedef struct bnn_objective bnn_objective;
@@ -44,18 +57,17 @@ typedef struct bnn_regularizer {
 typedef struct bnn_objective_spec {
   bnn_program *program;
   int x_node, y_node, key_node, kl_weight_node;
-  const bnn_layout *layout;            /* copied */
+  const bnn_posterior *posterior;      /* families and layout, copied; steps bring the buffers */
   const bnn_regularizer *regularizers; /* [layout->n_params], copied */
-  size_t n_variational; /* elements with a posterior: the end of a tensor of the layout, or 0 */
-  int samples;          /* weight samples a step, at least 1 */
+  int samples;                         /* weight samples a step, at least 1 */
   int loss_output; /* the output whose mean a step reports: 0, unless outputs[0] is more than loss */
   const size_t *kl_weight_param; /* [n_kl_weights], copied */
   size_t n_kl_weights;
 } bnn_objective_spec;
 
 /* ESHAPE: an output is neither [batch] nor one number, the layout is smaller than the program's
- * parameters, n_variational cuts a tensor in two.  ERANGE: samples, a regularizer, a node that
- * cannot be fed so, a program without a gradient.  ENOMEM. */
+ * parameters, or as bnn_posterior_check.  ERANGE: samples, a regularizer, a node that cannot be fed
+ * so, a program without a gradient.  ENOMEM. */
 bnn_status bnn_objective_new(bnn_objective **out, const bnn_objective_spec *spec, bnn_err *err);
 void bnn_objective_free(bnn_objective *o);
 
@@ -65,38 +77,38 @@ size_t bnn_objective_batch(const bnn_objective *o);
 /* Bytes of its buffers. */
 size_t bnn_objective_bytes(const bnn_objective *o);
 
-/* What a step changes: mu [size of the layout], logvar [n_variational] (NULL if that is 0), and the
- * optimizer's state over both, size + n_variational elements: mu, then logvar. */
+/* What a step changes: the buffers of q, whose families are those of the objective, and the state of a
+ * rule over all of them, in the order of bnn_posterior_place. */
 typedef struct bnn_train_state {
-  bnn_real *mu, *logvar;
-  bnn_optimizer_state *optimizer;
+  const bnn_posterior *posterior;
+  bnn_rule_state *rule;
 } bnn_train_state;
 
 /* The arguments of one step.  key: weight sample s is drawn with key:fold("eps"):fold(s), s from 1;
- * programs that draw noise get key:fold("noise"):fold(s). */
+ * programs that draw noise get key:fold("noise"):fold(s), rules key:fold("update"):fold(buffer). */
 typedef struct bnn_step_args {
   bnn_key key;
   double beta, lr;
   const double *betas; /* [n_params], a beta for each tensor instead; or NULL */
+  double data_size;    /* training examples, for rules that need it (rule.h) */
 } bnn_step_args;
 
 /* One step.  *loss: the mean loss over the batch and the samples, without the KL, before the
- * update.  ENAN: that loss is not finite; ERANGE: a label or position out of range; ESTOP: the
- * context was stopped between two samples.  On failure mu, logvar and the optimizer's state are as
- * before the call, with one exception: ENAN "the gradient of tensor T" if the loss is finite and a
- * gradient is not.  The update itself finds that: it writes no number that is not finite, but other
- * parts have been updated.  A step allocates nothing, except the first on more threads than any
- * before it: ENOMEM. */
+ * update.  ENAN: that loss is not finite; ERANGE: a label or position out of range, or no data_size
+ * for a rule that needs it; ESTOP: the context was stopped between two samples.  On failure buffers
+ * and state are as before the call, with one exception: ENAN "the gradient of tensor T" of a step
+ * whose updates follow in the jobs of the gradients, if the loss is finite and a gradient is not.  The
+ * update itself finds that: it writes no number that is not finite, but other parts have been updated.
+ * (Looking first costs what bench_step prints as "check first".)  A step allocates nothing, except the
+ * first of its kind, and on more threads than any before it: ENOMEM. */
 bnn_status bnn_objective_step(bnn_objective *o, bnn_context *context, const bnn_train_state *train,
                               const bnn_batch *batch, const bnn_step_args *args, double *loss,
                               bnn_err *err);
 
-/* Only the gradients of L for the weights that args->key draws: dmu [size], and dlogvar
- * [n_variational], NULL if that is 0; train->optimizer is not used.  For tests, and for optimizers
- * of the caller's own. */
-bnn_status bnn_objective_gradient(bnn_objective *o, bnn_context *context,
-                                  const bnn_train_state *train, const bnn_batch *batch,
-                                  const bnn_step_args *args, bnn_real *dmu, bnn_real *dlogvar,
+/* Only the gradients of L for the weights that args->key draws, by the plain stages: d
+ * [bnn_posterior_trained] in the order of bnn_posterior_place.  They may hold what is not finite. */
+bnn_status bnn_objective_gradient(bnn_objective *o, bnn_context *context, const bnn_posterior *q,
+                                  const bnn_batch *batch, const bnn_step_args *args, bnn_real *d,
                                   double *loss, bnn_err *err);
 
 #endif

@@ -1,20 +1,29 @@
-/* objective_inside.h - the inside of an objective, shared by objective.c (making it) and
- * objective_step.c (a step). */
+/* objective_inside.h - the inside of an objective: what making it (objective.c) leaves to a step
+ * (objective_step.c, with objective_inputs.c before it and objective_update.c after it). */
 #ifndef BNN_OBJECTIVE_INSIDE_H
 #define BNN_OBJECTIVE_INSIDE_H
 
 #include <math.h>
+#include <stdatomic.h>
 
+#include "../fused/fused.h"
 #include "objective.h"
+#include "update.h"
 
 /* Elements whose gradients are computed and used together, so that they stay in the first-level
- * cache. */
-enum { CHUNK = 256 };
+ * cache; of a row of parameters of one job that the plain stages take. */
+enum { BNN_CHUNK = 256, BNN_GROUPS_MAX = 16 };
 
-/* A range of the update: elements [first, first + size), all of tensor `param`. */
-typedef struct update_range {
-  size_t param, first, size;
-} update_range;
+/* A range of the parameters, and the group it lies in. */
+typedef struct bnn_range {
+  bnn_span span;
+  size_t group;
+} bnn_range;
+
+typedef struct bnn_ranges {
+  size_t n;
+  bnn_range *range; /* [n] */
+} bnn_ranges;
 
 struct bnn_objective {
   bnn_program *program;
@@ -22,24 +31,81 @@ struct bnn_objective {
   size_t block; /* rows of a block of the frame */
   int x_node, y_node, key_node, kl_weight_node;
   bnn_layout layout;
-  bnn_regularizer *regularizers; /* [layout.n_params] */
-  size_t n_variational;          /* elements of the posterior */
-  size_t *kl_weight_param;       /* [n_kl_weights] tensors whose weights the program reads */
+  bnn_group *group;                              /* [posterior.n_groups] without buffers */
+  bnn_posterior posterior;                       /* of these: families and extents */
+  size_t trained;                                /* elements of all buffers */
+  size_t place[BNN_GROUPS_MAX][BNN_BUFFERS_MAX]; /* where each begins among them */
+  bnn_regularizer *regularizers;                 /* [layout.n_params] */
+  size_t *kl_weight_param; /* [n_kl_weights] tensors whose weights the program reads */
   size_t n_kl_weights;
   int samples, loss_output;
-  bool fused;           /* the update of a parameter follows in the job of its gradient */
-  update_range *ranges; /* of the parameter jobs when fused, else of the layout */
-  size_t n_ranges;
+  bnn_ranges plain;       /* of the layout, for the plain stages */
+  bnn_ranges jobs;        /* of the parameter jobs, where an update can follow in each; else none */
   bnn_real *theta, *grad; /* [size] the sampled weights, their gradient of the mean loss */
   bnn_real *scratch;      /* [n_workers, scratch_size] gradients between their job and update */
   size_t n_workers, scratch_size;
-  bnn_real *g_sum, *h_sum; /* [size] sums over samples of g and g (theta - mu); samples > 1 */
+  bnn_real
+      *levels; /* [n_levels, trained] sums of gradients over samples: one for each open subtree */
+  size_t n_levels;
 };
 
-/* Whether x can weigh a penalty. */
-static inline bool is_weight(double x) { return x >= 0 && !isinf(x); }
+/* What the jobs of a step share. */
+typedef struct bnn_step_work {
+  bnn_objective *o;
+  bnn_context *context;
+  const bnn_posterior *q;
+  bnn_rule_state *state; /* NULL: only gradients are asked for */
+  const bnn_batch *batch;
+  const bnn_step_args *args;
+  bool gather;   /* x is yet to be gathered */
+  bnn_real seed; /* d L / d loss_n */
+  bnn_update_args update;
+  bnn_step_info info; /* of the rule */
+  const bnn_fused *pass[BNN_GROUPS_MAX];
+  bnn_real *d;            /* [trained] the gradients */
+  atomic_size_t next;     /* the parameter job that no worker has taken */
+  atomic_size_t bad;      /* the first tensor whose gradient is not finite, or SIZE_MAX */
+  bnn_key eps;            /* of this sample's weights */
+  bnn_real *part, *below; /* what a job over ranges adds to, and what it adds; */
+  bool fresh;             /* part is nothing yet */
+} bnn_step_work;
 
-/* Scratch for n workers, one for each thread of a step; kept for later steps.  ENOMEM. */
+/* Whether x can weigh a penalty. */
+static inline bool bnn_is_weight(double x) { return x >= 0 && !isinf(x); }
+
+/* The weight of tensor t's KL in this step. */
+static inline double bnn_kl_weight(const bnn_step_work *w, size_t t) {
+  return (w->args->betas ? w->args->betas[t] : w->args->beta) * w->o->regularizers[t].kl;
+}
+
+/* Scratch for n workers, one for each thread of a step, and sums for n levels; kept for later steps.
+ * ENOMEM. */
 bnn_status bnn_objective_reserve_scratch(bnn_objective *o, size_t n, bnn_err *err);
+bnn_status bnn_objective_reserve_levels(bnn_objective *o, size_t n, bnn_err *err);
+
+/* ---- objective_inputs.c: what a step is fed with ---- */
+
+/* Checks the batch against the program's inputs, gathers all of it that may be out of range, and feeds
+ * the weights of priors that are part of the program.  Nothing that a step changes is written. */
+bnn_status bnn_step_feed(bnn_step_work *w, bnn_err *err);
+
+/* Reads block b's rows of x into the program's input, if they have not been gathered before. */
+void bnn_step_gather_block(const bnn_step_work *w, size_t b);
+
+/* ---- objective_update.c: from the gradient of the weights to that of buffers, and to an update ---- */
+
+/* Adds a sample's part of the gradients of range r to d [buffers][r->span.count], from g. */
+void bnn_step_backward(const bnn_step_work *w, const bnn_range *r, const bnn_real *g,
+                       bnn_real *const *d);
+
+/* Adds the gradients of KL, entropy and decay. */
+void bnn_step_penalties(const bnn_step_work *w, const bnn_range *r, bnn_real *const *d);
+
+/* Both of these, and the update, for a range with one sample: in one pass where there is one, else chunk
+ * by chunk; a chunk whose gradients are not finite is noted, and stays as it is. */
+void bnn_step_finish_range(bnn_step_work *w, const bnn_range *r, const bnn_real *g);
+
+/* Points d at the range's part of flat gradients [trained], buffer by buffer. */
+void bnn_step_part_of(const bnn_objective *o, const bnn_range *r, bnn_real *flat, bnn_real **d);
 
 #endif

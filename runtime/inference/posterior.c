@@ -1,54 +1,111 @@
-/* posterior.c - layouts, sampling in parallel blocks, and the KL of a tensor. */
+/* posterior.c - see posterior.h: what the groups of a posterior do one after the other. */
 #include "posterior.h"
 
+#include <math.h>
 #include <string.h>
 
-#include "../base/mem.h"
-#include "../kernels/isa.h"
-
-bnn_status bnn_layout_init(bnn_layout *out, size_t n_params, const size_t *size, bnn_err *err) {
-  bnn_param *param = bnn_mem_alloc(n_params, sizeof *param);
-  if (!param) return bnn_fail(err, BNN_ENOMEM, "a layout of %zu tensors", n_params);
-  size_t offset = 0;
-  for (size_t i = 0; i < n_params; i++) {
-    param[i] = (bnn_param){.offset = offset, .size = size[i]};
-    offset += size[i];
+bnn_status bnn_posterior_check(const bnn_posterior *q, bnn_err *err) {
+  size_t at = 0;
+  for (size_t g = 0; g < q->n_groups; g++) {
+    const bnn_group *group = &q->group[g];
+    if (group->first != at || group->end < at)
+      return bnn_fail(err, BNN_ESHAPE, "group %zu: expected to begin at element %zu, got %zu",
+                      g + 1, at, group->first);
+    if (!bnn_layout_is_boundary(q->layout, group->end))
+      return bnn_fail(err, BNN_ESHAPE, "group %zu, %s, ends within a tensor, at element %zu", g + 1,
+                      group->family->name, group->end);
+    at = group->end;
   }
-  *out = (bnn_layout){.n_params = n_params, .size = offset, .param = param};
-  return BNN_OK;
+  if (at == q->layout->size) return BNN_OK;
+  return bnn_fail(err, BNN_ESHAPE, "a posterior over %zu of %zu elements", at, q->layout->size);
 }
 
-void bnn_layout_fini(bnn_layout *layout) {
-  bnn_mem_free(layout->param);
-  layout->param = NULL;
+bool bnn_posterior_is_alike(const bnn_posterior *p, const bnn_posterior *q) {
+  bool same = p->n_groups == q->n_groups;
+  for (size_t g = 0; same && g < q->n_groups; g++)
+    same = p->group[g].family == q->group[g].family && p->group[g].end == q->group[g].end;
+  return same;
 }
 
-/* Sampling goes in blocks of this many elements, whatever the number of threads. */
-enum { BLOCK = 4096 };
-
-typedef struct sampling {
-  bnn_real *theta;
-  const bnn_real *mu, *logvar;
-  bnn_key key;
-  size_t size;
-} sampling;
-
-static void sample_block(void *data, size_t i) {
-  const sampling *s = data;
-  size_t from = i * BLOCK, n = s->size - from < BLOCK ? s->size - from : BLOCK;
-  bnn_isa_get()->vec->sample(s->theta + from, s->mu + from, s->logvar + from, s->key, from, n);
+size_t bnn_posterior_group_of(const bnn_posterior *q, size_t t) {
+  size_t g = 0;
+  while (g + 1 < q->n_groups && q->layout->param[t].offset >= q->group[g].end) g++;
+  return g;
 }
 
-void bnn_posterior_sample(bnn_context *context, bnn_real *theta, const bnn_real *mu,
-                          const bnn_real *logvar, bnn_key key, size_t n_variational, size_t size) {
-  sampling s = {theta, mu, logvar, key, n_variational};
-  bnn_context_run(context, sample_block, &s, (n_variational + BLOCK - 1) / BLOCK);
-  if (size > n_variational)
-    memcpy(theta + n_variational, mu + n_variational, (size - n_variational) * sizeof *theta);
+static size_t size_of(const bnn_group *group) { return group->end - group->first; }
+
+size_t bnn_posterior_place(const bnn_posterior *q, size_t g, int b) {
+  size_t at = 0;
+  for (int k = 0; k <= b; k++)
+    for (size_t i = 0; i < (k < b ? q->n_groups : g); i++)
+      if (k < q->group[i].family->n_buffers) at += size_of(&q->group[i]);
+  return at;
 }
 
-double bnn_posterior_kl(const bnn_param *param, const bnn_real *mu, const bnn_real *logvar,
-                        double prior_std) {
-  return bnn_isa_get()->vec->meanfield_kl(mu + param->offset, logvar + param->offset, prior_std,
-                                          param->size);
+size_t bnn_posterior_trained(const bnn_posterior *q) {
+  size_t n = 0;
+  for (size_t g = 0; g < q->n_groups; g++)
+    n += (size_t)q->group[g].family->n_buffers * size_of(&q->group[g]);
+  return n;
+}
+
+void bnn_posterior_read(const bnn_posterior *q, bnn_real *x) {
+  for (size_t g = 0; g < q->n_groups; g++)
+    for (int b = 0; b < q->group[g].family->n_buffers; b++)
+      memcpy(x + bnn_posterior_place(q, g, b), q->group[g].buffer[b],
+             size_of(&q->group[g]) * sizeof *x);
+}
+
+void bnn_posterior_write(const bnn_posterior *q, const bnn_real *x) {
+  for (size_t g = 0; g < q->n_groups; g++)
+    for (int b = 0; b < q->group[g].family->n_buffers; b++)
+      memcpy(q->group[g].buffer[b], x + bnn_posterior_place(q, g, b),
+             size_of(&q->group[g]) * sizeof *x);
+}
+
+void bnn_posterior_sample(const bnn_posterior *q, bnn_context *context, bnn_real *theta,
+                          bnn_key key, int64_t s) {
+  for (size_t g = 0; g < q->n_groups; g++)
+    q->group[g].family->sample(&q->group[g], context, theta, key, s);
+}
+
+size_t bnn_posterior_support(const bnn_posterior *q) {
+  size_t most = 1;
+  for (size_t g = 0; g < q->n_groups; g++) {
+    const bnn_group *group = &q->group[g];
+    if (!group->family->is_point && group->support == 0) return 0;
+    if (group->support > most) most = group->support;
+  }
+  return most;
+}
+
+bool bnn_posterior_is_trainable(const bnn_posterior *q) {
+  for (size_t g = 0; g < q->n_groups; g++)
+    if (!q->group[g].family->backward) return false;
+  return true;
+}
+
+const bnn_real *bnn_posterior_point(const bnn_posterior *q) {
+  return q->n_groups == 1 && q->group[0].family->is_point ? q->group[0].buffer[0] : NULL;
+}
+
+void bnn_posterior_mean(const bnn_posterior *q, bnn_real *theta) {
+  for (size_t g = 0; g < q->n_groups; g++) {
+    const bnn_group *group = &q->group[g];
+    if (group->family->mean)
+      group->family->mean(group, theta);
+    else
+      memcpy(theta + group->first, group->buffer[0], size_of(group) * sizeof *theta);
+  }
+}
+
+double bnn_posterior_kl(const bnn_posterior *q, size_t tensor, double prior_std) {
+  const bnn_group *group = &q->group[bnn_posterior_group_of(q, tensor)];
+  return group->family->kl ? group->family->kl(group, tensor, prior_std) : NAN;
+}
+
+double bnn_posterior_entropy(const bnn_posterior *q, size_t tensor) {
+  const bnn_group *group = &q->group[bnn_posterior_group_of(q, tensor)];
+  return group->family->entropy ? group->family->entropy(group, tensor) : NAN;
 }

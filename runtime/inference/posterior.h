@@ -1,38 +1,60 @@
-/* posterior.h - the mean-field Gaussian posterior q(w) = prod_i N(mu_i, exp(logvar_i)) over the
- * parameters of a network, in two flat buffers (Graves 2011; Blundell et al. 2015).
- *
- * A layout says where each named tensor lies in a flat buffer; mu, logvar, samples and gradients
- * all share it. */
+/* posterior.h - a posterior over the parameters of a network: a family (families/family.h) for each run
+ * of tensors, whose buffers the caller owns. */
 #ifndef BNN_POSTERIOR_H
 #define BNN_POSTERIOR_H
 
 #include "../base/context.h"
 #include "../base/status.h"
-#include "../tensor/key.h"
-#include "../tensor/tensor.h"
+#include "../families/family.h"
 
-/* One tensor of a layout: elements [offset, offset + size). */
-typedef struct bnn_param {
-  size_t offset, size;
-} bnn_param;
+/* Groups in the order of the layout, which they cover.  A value: what it points to is the caller's. */
+typedef struct bnn_posterior {
+  const bnn_layout *layout;
+  size_t n_groups;
+  const bnn_group *group; /* [n_groups] */
+} bnn_posterior;
 
-typedef struct bnn_layout {
-  size_t n_params, size;
-  bnn_param *param; /* [n_params], owned; in order, without gaps or overlaps */
-} bnn_layout;
+/* ESHAPE: the groups do not cover the layout one after the other, or one ends within a tensor. */
+bnn_status bnn_posterior_check(const bnn_posterior *q, bnn_err *err);
 
-/* A layout of tensors of these sizes, in order.  ENOMEM. */
-bnn_status bnn_layout_init(bnn_layout *out, size_t n_params, const size_t *size, bnn_err *err);
-void bnn_layout_fini(bnn_layout *layout);
+/* Whether p has the families of q over the same tensors; the buffers may be others. */
+bool bnn_posterior_is_alike(const bnn_posterior *p, const bnn_posterior *q);
 
-/* theta = mu + exp(logvar / 2) * eps with eps = normals 0.. of key, in parallel; theta and mu are
- * [size], logvar is [n_variational]: elements after those are point estimates, theta = mu. */
-void bnn_posterior_sample(bnn_context *context, bnn_real *theta, const bnn_real *mu,
-                          const bnn_real *logvar, bnn_key key, size_t n_variational, size_t size);
+/* The group that tensor t belongs to. */
+size_t bnn_posterior_group_of(const bnn_posterior *q, size_t t);
 
-/* KL(q || N(0, prior_std^2)) of one tensor, a sum over its elements in nats:
- * sum [log(s/sigma) + (sigma^2 + mu^2)/(2 s^2) - 1/2]. */
-double bnn_posterior_kl(const bnn_param *param, const bnn_real *mu, const bnn_real *logvar,
-                        double prior_std);
+/* Whether every family can be trained. */
+bool bnn_posterior_is_trainable(const bnn_posterior *q);
+
+/* Elements of all buffers, and where buffer b of group g begins among them: the first buffer of every
+ * group, then the second of every group that has one, and so on.  Gradients and the state of a rule are
+ * flat arrays in this order. */
+size_t bnn_posterior_trained(const bnn_posterior *q);
+size_t bnn_posterior_place(const bnn_posterior *q, size_t g, int b);
+
+/* Copies all buffers into x [bnn_posterior_trained], or x into them. */
+void bnn_posterior_read(const bnn_posterior *q, bnn_real *x);
+void bnn_posterior_write(const bnn_posterior *q, const bnn_real *x);
+
+/* Draws all weights of sample s, from 1, into theta [size of the layout]: normal i of `key` belongs to
+ * element i.  s matters where the support is finite. */
+void bnn_posterior_sample(const bnn_posterior *q, bnn_context *context, bnn_real *theta,
+                          bnn_key key, int64_t s);
+
+/* How many samples there are: 1 of a point, the largest of a group's finite support; 0 where any number
+ * can be drawn. */
+size_t bnn_posterior_support(const bnn_posterior *q);
+
+/* The weights of a posterior that is one point, [size], as they lie in its buffer; NULL where there is
+ * something to draw. */
+const bnn_real *bnn_posterior_point(const bnn_posterior *q);
+
+/* The mean of all weights into theta [size]. */
+void bnn_posterior_mean(const bnn_posterior *q, bnn_real *theta);
+
+/* KL(q || N(0, prior_std^2)) of a tensor, and its entropy, in nats; NaN where the family has no closed
+ * form, or no entropy. */
+double bnn_posterior_kl(const bnn_posterior *q, size_t tensor, double prior_std);
+double bnn_posterior_entropy(const bnn_posterior *q, size_t tensor);
 
 #endif

@@ -41,9 +41,12 @@ typedef struct work {
   atomic_size_t next; /* chunk that no worker has taken */
 } work;
 
+/* Weights of a network. */
+static size_t size_of(const bnn_predict_spec *spec) { return spec->posterior->layout->size; }
+
 /* Networks that are held at once: a bound on memory. */
 static size_t group_size(const bnn_predict_spec *spec) {
-  size_t most = GROUP_ELEMENTS / (spec->size + 1);
+  size_t most = GROUP_ELEMENTS / (size_of(spec) + 1);
   return most < 1 ? 1 : most > GROUP_MAX ? GROUP_MAX : most;
 }
 
@@ -81,12 +84,13 @@ static void gather(const work *w, bnn_frame *f, int node, const bnn_tensor *sour
  * between two looks is one network on one chunk. */
 static bnn_status run_network(const work *w, bnn_frame *f, size_t g, bnn_err *err) {
   const bnn_predict_spec *spec = w->spec;
-  bnn_real *theta = w->theta ? w->theta + g * spec->size : NULL;
+  bnn_real *theta = w->theta ? w->theta + g * size_of(spec) : NULL;
   if (bnn_context_stopped(w->context))
     return bnn_fail(err, BNN_ESTOP, "after %zu of %d samples", w->done + g,
                     w->sums->samples + spec->samples);
-  /* a program's parameters are read only: without logvar they are mu itself */
-  bnn_frame_bind_params(f, theta ? theta : (bnn_real *)(uintptr_t)spec->mu, NULL);
+  /* a program's parameters are read only: a point's are those in its buffer */
+  const bnn_real *point = bnn_posterior_point(spec->posterior);
+  bnn_frame_bind_params(f, theta ? theta : (bnn_real *)(uintptr_t)point, NULL);
   uint64_t *key = spec->key_node >= 0 ? bnn_frame_input_buffer(f, spec->key_node) : NULL;
   if (key) *key = noise_key(spec, w->done + g).bits;
   BNN_TRY(bnn_frame_forward_whole(f, err));
@@ -132,8 +136,8 @@ static void worker_job(void *data, size_t i) {
 static bnn_status run_group(work *w, bnn_context *context, bnn_err *err) {
   const bnn_predict_spec *spec = w->spec;
   for (size_t g = 0; w->theta && g < w->group; g++)
-    bnn_posterior_sample(context, w->theta + g * spec->size, spec->mu, spec->logvar,
-                         weights_key(spec, w->done + g), spec->n_variational, spec->size);
+    bnn_posterior_sample(spec->posterior, context, w->theta + g * size_of(spec),
+                         weights_key(spec, w->done + g), sample_number(spec, w->done + g));
   atomic_store(&w->next, 0);
   bnn_context_run(context, worker_job, w, w->n_workers);
   for (size_t i = 0; i < w->n_workers; i++) {
@@ -163,8 +167,9 @@ static bnn_status work_init(work *w, bnn_context *context, bnn_err *err) {
   w->frame = bnn_mem_zalloc(w->n_workers, sizeof *w->frame);
   w->status = bnn_mem_zalloc(w->n_workers, sizeof *w->status);
   w->err = bnn_mem_zalloc(w->n_workers, sizeof *w->err);
-  w->theta = spec->logvar ? bnn_mem_alloc(group * spec->size, sizeof *w->theta) : NULL;
-  if (!w->frame || !w->status || !w->err || (spec->logvar && !w->theta))
+  const bool drawn = !bnn_posterior_point(spec->posterior);
+  w->theta = drawn ? bnn_mem_alloc(group * size_of(spec), sizeof *w->theta) : NULL;
+  if (!w->frame || !w->status || !w->err || (drawn && !w->theta))
     return bnn_fail(err, BNN_ENOMEM, "predictions of %zu rows", w->n);
   for (size_t i = 0; i < w->n_workers; i++)
     BNN_TRY(bnn_frame_new(&w->frame[i], spec->program, 0, err));
@@ -209,9 +214,9 @@ static bnn_status check_call(const bnn_predict_spec *spec, const bnn_tensor *x, 
   if (spec->samples < 1)
     return bnn_fail(err, BNN_ERANGE, "samples: expected 1 or more, got %d", spec->samples);
   if (x->rank < 1) return bnn_fail(err, BNN_ESHAPE, "x: expected rows, got a scalar");
-  if (bnn_program_flat_size(spec->program) > spec->size)
-    return bnn_fail(err, BNN_ESHAPE, "the program has %zu parameters, mu has %zu",
-                    bnn_program_flat_size(spec->program), spec->size);
+  if (bnn_program_flat_size(spec->program) > size_of(spec))
+    return bnn_fail(err, BNN_ESHAPE, "the program has %zu parameters, the posterior %zu",
+                    bnn_program_flat_size(spec->program), size_of(spec));
   BNN_TRY(bnn_program_check_feeds(spec->program, spec->x_node, spec->y_node, spec->key_node, err));
   if (spec->x_node >= 0)
     BNN_TRY(bnn_batch_check(x, bnn_program_shape(spec->program, spec->x_node), "x", err));
@@ -297,10 +302,18 @@ static uint64_t fingerprint_of_x(const bnn_tensor *x) {
   return bnn_fingerprint_block(BNN_FINGERPRINT_START, x->data, x->size * bnn_dtype_size(x->dtype));
 }
 
+static size_t buffer_bytes(const bnn_group *group, int b) {
+  const size_t rows = group->family->buffer[b].has_rows ? group->support : 1;
+  return rows * (group->end - group->first) * sizeof(bnn_real);
+}
+
 static uint64_t fingerprint_of_parameters(const bnn_predict_spec *spec) {
-  const size_t bytes = sizeof *spec->mu;
-  uint64_t h = bnn_fingerprint_block(BNN_FINGERPRINT_START, spec->mu, spec->size * bytes);
-  return spec->logvar ? bnn_fingerprint_block(h, spec->logvar, spec->n_variational * bytes) : h;
+  const bnn_posterior *q = spec->posterior;
+  uint64_t h = BNN_FINGERPRINT_START;
+  for (size_t g = 0; g < q->n_groups; g++)
+    for (int b = 0; b < q->group[g].family->n_buffers; b++)
+      h = bnn_fingerprint_block(h, q->group[g].buffer[b], buffer_bytes(&q->group[g], b));
+  return h;
 }
 
 static bool same_shape(const bnn_shape *a, const bnn_shape *b) {

@@ -14,15 +14,13 @@
 #include "posterior.h"
 
 /* program: finished, forward only; its outputs[0] is real, [chunk, ...].  x_node, y_node, key_node
- * as in bnn_objective_spec.  Parameters: mu [size] and logvar [n_variational], flat; NULL: mu itself.
- * key: the weights of sample s are drawn with key:fold(s), s counted from first_sample; programs
+ * as in bnn_objective_spec.  key: the weights of sample s are drawn with key:fold(s), s counted from first_sample; programs
  * that draw noise get key:fold("noise"):fold(s), as in a step (objective.h). */
 typedef struct bnn_predict_spec {
   bnn_program *program;
   int x_node, y_node, key_node;
-  const bnn_real *mu, *logvar;
-  size_t n_variational, size; /* elements that are drawn, and all */
-  int samples;                /* more than there are already */
+  const bnn_posterior *posterior;
+  int samples; /* more than there are already */
   bnn_key key;
   int first_sample; /* the number of the first of all samples */
 } bnn_predict_spec;

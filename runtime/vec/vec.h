@@ -1,4 +1,4 @@
-/* vec.h - the vector kernels that are not ops: noise, sampling, updates, gathering, running sums.
+/* vec.h - the vector kernels that are not ops: noise, gathering, running sums, products.
  *
  * Plain C loops that the compiler vectorises, built once per instruction set (isa.h); each row of
  * this table is one function.  n counts elements; arrays do not overlap unless it is said. */
@@ -9,16 +9,6 @@
 
 #include "../base/real.h"
 #include "../tensor/key.h" /* from here: this header is installed */
-
-/* A step of Adam on n parameters: Kingma & Ba 2015, algorithm 1, with the bias corrections folded
- * into two scalars (computed in double for step t, counted from 1, from b1 and b2 as they are
- * stored here: 1 - 0.999f is not 1e-3 to more than five digits). */
-typedef struct bnn_adam_scalars {
-  bnn_real b1, b2;  /* decay of the first and second moment */
-  bnn_real rate;    /* lr / (1 - b1^t) */
-  bnn_real unbias2; /* 1 / (1 - b2^t), the second moment's correction */
-  bnn_real eps;
-} bnn_adam_scalars;
 
 /* A matrix product c [m, n] = start + a b, of a [m, k] and b [k, n] (transposed: b [n, k]).
  * Element [i, l] of a is a[i * a_row + l * a_step]: either may be 1.  ld*: elements from one row to
@@ -83,16 +73,6 @@ typedef struct bnn_shifted_inner {
   size_t m, n, k, images;
 } bnn_shifted_inner;
 
-/* n parameters of a mean-field posterior in a step of Adam: what they are, their moments (slot_mu[0]
- * the first ones, [1] the second), the gradient g = d lbar/d theta at theta, and the prior's weight
- * and precision, as meanfield_grad has them. */
-typedef struct bnn_meanfield_step {
-  bnn_real *mu, *logvar;
-  bnn_real *slot_mu[2], *slot_logvar[2];
-  const bnn_real *g, *theta;
-  bnn_real weight, precision;
-} bnn_meanfield_step;
-
 typedef struct bnn_vec {
   /* Noise (vec_noise.c, without contraction: the same bits on every instruction set); see key.h. */
   void (*bits)(uint64_t *out, bnn_key key, uint64_t from, size_t n);
@@ -100,42 +80,6 @@ typedef struct bnn_vec {
   void (*normal)(bnn_real *out, bnn_key key, uint64_t from, size_t n);
   void (*truncated)(bnn_real *out, bnn_key key, uint64_t from, size_t n);
   void (*rademacher)(bnn_real *out, bnn_key key, uint64_t from, size_t n);
-
-  /* theta = mu + exp(logvar / 2) * eps, eps the normals [from, from + n) of key (vec_meanfield.c).
-   */
-  void (*sample)(bnn_real *theta, const bnn_real *mu, const bnn_real *logvar, bnn_key key,
-                 uint64_t from, size_t n);
-
-  /* Gradients of lbar + weight * KL(N(mu, e^logvar) || N(0, s^2)) with respect to mu and logvar,
-   * from g = d lbar/d theta at one theta and h = g * (theta - mu):
-   *   dmu = g + weight * mu / s^2,   dlogvar = (h + weight * (e^logvar / s^2 - 1)) / 2.
-   * _sums: from g and h that are already averaged over several theta. */
-  void (*meanfield_grad)(bnn_real *dmu, bnn_real *dlogvar, const bnn_real *g, const bnn_real *theta,
-                         const bnn_real *mu, const bnn_real *logvar, bnn_real weight,
-                         bnn_real precision, size_t n);
-  void (*meanfield_grad_sums)(bnn_real *dmu, bnn_real *dlogvar, const bnn_real *g,
-                              const bnn_real *h, const bnn_real *mu, const bnn_real *logvar,
-                              bnn_real weight, bnn_real precision, size_t n);
-
-  /* sum over i of [logvar_s - logvar + (e^logvar + mu^2)/s^2 - 1] / 2, in double. */
-  double (*meanfield_kl)(const bnn_real *mu, const bnn_real *logvar, double prior_std, size_t n);
-
-  /* g_sum += g, h_sum += g * (theta - mu): one of several samples. */
-  void (*weigh_add)(bnn_real *g_sum, bnn_real *h_sum, const bnn_real *g, const bnn_real *theta,
-                    const bnn_real *mu, size_t n);
-
-  /* Optimizers (vec_update.c): w is changed in place, m and v are the state.  A second moment of 0
-   * or infinity counts as the least or the largest number, so a w without gradients stays, eps = 0
-   * or not. */
-  void (*adam)(bnn_real *w, bnn_real *m, bnn_real *v, const bnn_real *g, const bnn_adam_scalars *a,
-               size_t n);
-  /* meanfield_grad, and adam for mu and for logvar, in one pass and to the same bits.  A parameter
-   * whose gradients are not finite stays as it is (and others near it may); false when there is one.
-   */
-  bool (*meanfield_adam)(const bnn_meanfield_step *p, const bnn_adam_scalars *a, size_t n);
-  void (*sgd)(bnn_real *w, const bnn_real *g, bnn_real lr, size_t n);
-  void (*momentum)(bnn_real *w, bnn_real *m, const bnn_real *g, bnn_real lr, bnn_real mu,
-                   bnn_real dampening, bool nesterov, size_t n);
 
   /* Whether no element is infinite or NaN (vec_data.c). */
   bool (*finite)(const bnn_real *x, size_t n);

@@ -1,6 +1,5 @@
-/* vec_lanes.h - gradients of a mean-field posterior and steps of Adam, sixteen parameters at a time:
- * what the kernels for one of them and for both in one pass (vec_meanfield.c, vec_update.c,
- * vec_meanfield_adam.c) are made of, so that they give the same bits.  AVX-512 and float only.
+/* vec_lanes.h - vectors of sixteen floats of AVX-512, with what updates are made of (rules/adam_lanes.h,
+ * fused/).  AVX-512 and float only.
  *
  * Roots and divisions are Newton's, as the processor's own would take most of the time.  Every
  * product that is added to something is written as a fused one, which leaves compilers no choice. */
@@ -12,7 +11,6 @@
 
 #include <immintrin.h>
 
-#include "vec.h"
 #include "vec_math.h"
 
 enum { LANES_N = 16 };
@@ -27,7 +25,7 @@ static inline __attribute__((always_inline)) __m512 lanes_at(const float *x, __m
   return lanes == LANES_ALL ? _mm512_loadu_ps(x) : _mm512_maskz_loadu_ps(lanes, x);
 }
 
-/* MXCSR's bits for 0 in place of subnormal results and operands (vec_update.c tells why). */
+/* MXCSR's bits for 0 in place of subnormal results and operands (rules/tiny.h tells why). */
 static inline unsigned lanes_flush_subnormals(void) {
   const unsigned before = _mm_getcsr();
   _mm_setcsr(before | 0x8040);
@@ -56,33 +54,6 @@ static inline __m512 lanes_root(__m512 x) {
 static inline __m512 lanes_inverse(__m512 x) {
   const __m512 y = _mm512_rcp14_ps(x);
   return _mm512_fmadd_ps(y, _mm512_fnmadd_ps(x, y, _mm512_set1_ps(1)), y);
-}
-
-/* One update of w and its moments by g: read in `lanes`, written in those that are `good` too. */
-static inline __attribute__((always_inline)) void lanes_adam(float *w, float *m, float *v, __m512 g,
-                                                             bnn_adam_scalars a, __mmask16 lanes,
-                                                             __mmask16 good) {
-  const __m512 b1 = _mm512_set1_ps(a.b1), b2 = _mm512_set1_ps(a.b2);
-  const __m512 c1 = _mm512_set1_ps(1 - a.b1), c2 = _mm512_set1_ps(1 - a.b2);
-  const __m512 first = _mm512_fmadd_ps(b1, lanes_at(m, lanes), _mm512_mul_ps(c1, g));
-  const __m512 second =
-      _mm512_fmadd_ps(b2, lanes_at(v, lanes), _mm512_mul_ps(_mm512_mul_ps(c2, g), g));
-  const __m512 spread = lanes_root(_mm512_mul_ps(second, _mm512_set1_ps(a.unbias2)));
-  const __m512 scaled = _mm512_mul_ps(_mm512_set1_ps(a.rate), first);
-  const __m512 divisor = lanes_inverse(_mm512_add_ps(spread, _mm512_set1_ps(a.eps)));
-  _mm512_mask_storeu_ps(m, good, first);
-  _mm512_mask_storeu_ps(v, good, second);
-  _mm512_mask_storeu_ps(w, good, _mm512_fnmadd_ps(scaled, divisor, lanes_at(w, lanes)));
-}
-
-/* dmu = g + weight precision mu,  dlogvar = (h + weight (e^logvar precision - 1)) / 2. */
-static inline __attribute__((always_inline)) void lanes_grad(__m512 *dmu, __m512 *dlogvar, __m512 g,
-                                                             __m512 h, __m512 mu, __m512 logvar,
-                                                             float weight, float precision) {
-  const __m512 spread = lanes_exp_scaled_less_1(logvar, precision);
-  *dmu = _mm512_fmadd_ps(_mm512_set1_ps(weight * precision), mu, g);
-  *dlogvar =
-      _mm512_mul_ps(_mm512_set1_ps(0.5f), _mm512_fmadd_ps(_mm512_set1_ps(weight), spread, h));
 }
 
 #endif

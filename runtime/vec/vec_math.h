@@ -84,9 +84,10 @@ static inline double vm_sigmoid(double x) {
 
 static inline double vm_softplus(double x) { return (x < 0 ? 0 : x) + log1p(exp(-fabs(x))); }
 
-/* e^x scale - 1 for scale > 0, without loss near the 0 of scale = 1. */
+/* e^x scale - 1 for scale >= 0, without loss near the 0 of scale = 1; -1 for scale = 0, whatever e^x
+ * is. */
 static inline double vm_exp_scaled_less_1(double x, double scale) {
-  return scale == 1 ? expm1(x) : exp(x) * scale - 1;
+  return scale == 1 ? expm1(x) : scale == 0 && x > 0 ? -1 : exp(x) * scale - 1;
 }
 
 #else
@@ -130,16 +131,16 @@ static inline float vm_exp(float x) {
   return (y + y) * vm_half_pow2(n);
 }
 
-/* e^x scale - 1 for scale > 0.  Nothing is lost where that is near 0: with e^x = 2^n (1 + p) it is
+/* e^x scale - 1 for scale >= 0.  Nothing is lost where that is near 0: with e^x = 2^n (1 + p) it is
  * c p + (c - 1) there, for c = 2^n scale, whose difference is exact.  Elsewhere it is what is
- * written. */
+ * written, but for inf times 0: -1 for scale = 0, whatever e^x is. */
 static inline float vm_exp_scaled_less_1(float x, float scale) {
   x = x > VM_EXP_MOST ? VM_EXP_MOST : x;
   x = x < VM_EXP_LEAST ? VM_EXP_LEAST : x;
   uint32_t n;
   const float p = vm_exp_reduced(x, &n), half = vm_half_pow2(n), y = 1 + p, c = 2 * scale * half;
   const float far = (y + y) * half * scale - 1, near = c * p + (c - 1);
-  return fabsf(far) < 0.5f ? near : far;
+  return fabsf(far) >= 0.5f ? far : near;
 }
 
 /* x, or 0 where its square may be subnormal, below 2^-40.  By a mask: of a selection, gcc makes two

@@ -12,25 +12,6 @@ void VEC(normal)(bnn_real *out, bnn_key key, uint64_t from, size_t n);
 void VEC(truncated)(bnn_real *out, bnn_key key, uint64_t from, size_t n);
 void VEC(rademacher)(bnn_real *out, bnn_key key, uint64_t from, size_t n);
 
-void VEC(sample)(bnn_real *theta, const bnn_real *mu, const bnn_real *logvar, bnn_key key,
-                 uint64_t from, size_t n);
-void VEC(meanfield_grad)(bnn_real *dmu, bnn_real *dlogvar, const bnn_real *g, const bnn_real *theta,
-                         const bnn_real *mu, const bnn_real *logvar, bnn_real weight,
-                         bnn_real precision, size_t n);
-void VEC(meanfield_grad_sums)(bnn_real *dmu, bnn_real *dlogvar, const bnn_real *g,
-                              const bnn_real *h, const bnn_real *mu, const bnn_real *logvar,
-                              bnn_real weight, bnn_real precision, size_t n);
-double VEC(meanfield_kl)(const bnn_real *mu, const bnn_real *logvar, double prior_std, size_t n);
-void VEC(weigh_add)(bnn_real *g_sum, bnn_real *h_sum, const bnn_real *g, const bnn_real *theta,
-                    const bnn_real *mu, size_t n);
-
-void VEC(adam)(bnn_real *w, bnn_real *m, bnn_real *v, const bnn_real *g, const bnn_adam_scalars *a,
-               size_t n);
-bool VEC(meanfield_adam)(const bnn_meanfield_step *p, const bnn_adam_scalars *a, size_t n);
-void VEC(sgd)(bnn_real *w, const bnn_real *g, bnn_real lr, size_t n);
-void VEC(momentum)(bnn_real *w, bnn_real *m, const bnn_real *g, bnn_real lr, bnn_real mu,
-                   bnn_real dampening, bool nesterov, size_t n);
-
 bool VEC(finite)(const bnn_real *x, size_t n);
 void VEC(pixels)(bnn_real *out, const uint8_t *in, size_t n);
 void VEC(welford)(double *mean, double *m2, const bnn_real *x, double k, size_t n);

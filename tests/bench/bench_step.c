@@ -7,8 +7,9 @@
  * "products" are whole OpenBLAS calls on one thread: of a step eight (three forward, three weight
  * gradients, two input gradients), of a prediction three for each chunk of rows.  The ratio of the
  * medians over the rounds is what to quote, as machines differ and are shared; beside it the ratio
- * of the fastest rounds, which says more where other work disturbs.  Last, where a step on one
- * thread goes: each part alone, over and over. */
+ * of the fastest rounds, which says more where other work disturbs.  "check first" is a step on one
+ * thread by the plain stages, which looks at all gradients before any update, as a ratio to the step
+ * as it is (objective.h).  Last, where a step on one thread goes: each part alone, over and over. */
 #define _POSIX_C_SOURCE 200809L
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,8 +32,11 @@ typedef struct bench {
   bnn_layout layout;
   bnn_program *program;
   bnn_objective *objective;
-  bnn_optimizer_state state;
+  bnn_group group; /* the posterior: mean-field over all, of mu and logvar */
+  bnn_posterior posterior;
+  bnn_rule_state state;
   bnn_tensor *mu, *logvar, *x, *y, *rows;
+  bnn_tensor *gradients; /* of mu and logvar, when they are checked before they are used */
   bnn_tensor *act[LAYERS + 1], *delta[LAYERS + 1], *grad; /* for the bare products */
 } bench;
 
@@ -124,6 +128,15 @@ static void make(bench *b, size_t hidden) {
   }
   must(bnn_layout_init(&b->layout, 2 * LAYERS, size, &err), &err);
   record(b, &b->program, BATCH, true);
+  new_tensor(&b->mu, BNN_REAL, b->layout.size, 0);
+  new_tensor(&b->logvar, BNN_REAL, b->layout.size, 0);
+  new_tensor(&b->grad, BNN_REAL, b->layout.size, 0);
+  new_tensor(&b->gradients, BNN_REAL, 2 * b->layout.size, 0);
+  b->group = (bnn_group){.family = bnn_family_find("meanfield"),
+                         .layout = &b->layout,
+                         .end = b->layout.size,
+                         .buffer = {bnn_tensor_real(b->mu), bnn_tensor_real(b->logvar)}};
+  b->posterior = (bnn_posterior){&b->layout, 1, &b->group};
   bnn_regularizer regularizers[2 * LAYERS];
   for (int t = 0; t < 2 * LAYERS; t++) regularizers[t] = (bnn_regularizer){.kl = 1, .precision = 1};
   bnn_objective_spec spec = {.program = b->program,
@@ -131,17 +144,11 @@ static void make(bench *b, size_t hidden) {
                              .y_node = 1,
                              .key_node = -1,
                              .kl_weight_node = -1,
-                             .layout = &b->layout,
+                             .posterior = &b->posterior,
                              .regularizers = regularizers,
-                             .n_variational = b->layout.size,
                              .samples = 1};
   must(bnn_objective_new(&b->objective, &spec, &err), &err);
-  must(bnn_optimizer_state_init(&b->state, bnn_optimizer_find("adam"), NULL, 2 * b->layout.size,
-                                &err),
-       &err);
-  new_tensor(&b->mu, BNN_REAL, b->layout.size, 0);
-  new_tensor(&b->logvar, BNN_REAL, b->layout.size, 0);
-  new_tensor(&b->grad, BNN_REAL, b->layout.size, 0);
+  must(bnn_rule_state_init(&b->state, bnn_rule_find("adam"), NULL, 2 * b->layout.size, &err), &err);
   bnn_rng_truncated(bnn_tensor_real(b->mu), bnn_key_new(2), 0, b->layout.size);
   for (size_t i = 0; i < b->layout.size; i++) {
     bnn_tensor_real(b->mu)[i] *= (bnn_real)0.04;
@@ -155,8 +162,8 @@ static void unmake(bench *b) {
   bnn_objective_free(b->objective);
   bnn_program_unref(b->program);
   bnn_layout_fini(&b->layout);
-  bnn_optimizer_state_fini(&b->state);
-  bnn_tensor *const all[] = {b->mu, b->logvar, b->x, b->y, b->rows, b->grad};
+  bnn_rule_state_fini(&b->state);
+  bnn_tensor *const all[] = {b->mu, b->logvar, b->x, b->y, b->rows, b->grad, b->gradients};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) bnn_tensor_unref(all[i]);
   for (int l = 0; l <= LAYERS; l++) {
     bnn_tensor_unref(b->act[l]);
@@ -164,13 +171,49 @@ static void unmake(bench *b) {
   }
 }
 
+/* Batch and arguments of a step. */
+static bnn_batch batch_of(const bench *b, uint64_t step) {
+  return (bnn_batch){b->x, b->y, b->rows->data, step % (IMAGES / BATCH) * BATCH, BATCH};
+}
+
+static bnn_step_args args_of(uint64_t step) {
+  return (bnn_step_args){
+      .key = bnn_key_fold(bnn_key_new(4), (int64_t)step), .beta = 1e-3, .lr = 1e-3};
+}
+
 static void run_step(bench *b, bnn_context *context, uint64_t step) {
   bnn_err err;
-  bnn_train_state train = {bnn_tensor_real(b->mu), bnn_tensor_real(b->logvar), &b->state};
-  bnn_batch batch = {b->x, b->y, b->rows->data, step % (IMAGES / BATCH) * BATCH, BATCH};
-  bnn_step_args s = {bnn_key_fold(bnn_key_new(4), (int64_t)step), 1e-3, 1e-3, NULL};
+  bnn_train_state train = {&b->posterior, &b->state};
+  bnn_batch batch = batch_of(b, step);
+  bnn_step_args s = args_of(step);
   double loss;
   must(bnn_objective_step(b->objective, context, &train, &batch, &s, &loss, &err), &err);
+}
+
+/* The same step by the plain stages, whose gradients are all there and checked before any is used. */
+static void run_checked_step(bench *b, bnn_context *context, uint64_t step) {
+  bnn_err err = {.text = "a gradient is not finite"};
+  bnn_batch batch = batch_of(b, step);
+  bnn_step_args s = args_of(step);
+  bnn_real *d = bnn_tensor_real(b->gradients);
+  const size_t n = b->layout.size;
+  double loss;
+  must(bnn_objective_gradient(b->objective, context, &b->posterior, &batch, &s, d, &loss, &err),
+       &err);
+  if (!bnn_isa_get()->vec->finite(d, 2 * n)) must(BNN_ENAN, &err);
+  const bnn_step_info info = bnn_rule_step(&b->state, s.lr, 0, s.key);
+  for (int k = 0; k < 2; k++) {
+    const size_t at = (size_t)k * n; /* bnn_posterior_place */
+    const bnn_update_span span = {
+        .w = b->group.buffer[k],
+        .g = d + at,
+        .slot = {bnn_tensor_real(b->state.slot[0]) + at, bnn_tensor_real(b->state.slot[1]) + at},
+        .n = n,
+        .buffer = k,
+        .decayed = b->group.family->buffer[k].decayed};
+    b->state.rule->update(&info, &span);
+  }
+  b->state.t++;
 }
 
 /* The eight products, as whole OpenBLAS calls on this thread. */
@@ -251,6 +294,28 @@ static void measure_steps(bench *b, int threads, size_t steps) {
   bnn_context_free(context);
 }
 
+/* How many times as long a step on one thread takes when its gradients are checked first (objective.h);
+ * the two take turns. */
+static double ratio_of_checked_steps(bench *b, size_t steps) {
+  bnn_err err;
+  bnn_context *context;
+  double fused[ROUNDS], checked[ROUNDS];
+  uint64_t done = 0;
+  must(bnn_context_new(&context, 1, &err), &err);
+  for (int r = 0; r < ROUNDS; r++) {
+    double t0 = now();
+    for (size_t i = 0; i < steps; i++) run_step(b, context, done++);
+    double t1 = now();
+    for (size_t i = 0; i < steps; i++) run_checked_step(b, context, done++);
+    fused[r] = t1 - t0;
+    checked[r] = now() - t1;
+  }
+  bnn_context_free(context);
+  qsort(fused, ROUNDS, sizeof *fused, by_value);
+  qsort(checked, ROUNDS, sizeof *checked, by_value);
+  return checked[ROUNDS / 2] / fused[ROUNDS / 2];
+}
+
 /* Times are for one network over TEST_IMAGES rows. */
 static void measure_predictions(bench *b, int threads) {
   bnn_err err;
@@ -273,10 +338,7 @@ static void measure_predictions(bench *b, int threads) {
                                  .x_node = 0,
                                  .y_node = -1,
                                  .key_node = -1,
-                                 .mu = bnn_tensor_real(b->mu),
-                                 .logvar = bnn_tensor_real(b->logvar),
-                                 .n_variational = b->layout.size,
-                                 .size = b->layout.size,
+                                 .posterior = &b->posterior,
                                  .samples = SAMPLES,
                                  .key = bnn_key_new(5),
                                  .first_sample = 1};
@@ -317,8 +379,7 @@ static void gather_part(parts *p) {
 
 static void sampling_part(parts *p) {
   const bench *b = p->b;
-  bnn_posterior_sample(p->context, p->theta, bnn_tensor_real(b->mu), bnn_tensor_real(b->logvar),
-                       bnn_key_new(1), b->layout.size, b->layout.size);
+  bnn_posterior_sample(&b->posterior, p->context, p->theta, bnn_key_new(1), 1);
 }
 
 static void forward_part(parts *p) {
@@ -425,6 +486,11 @@ int main(int argc, char **argv) {
     for (int threads = 1; threads <= 2; threads++)
       measure_steps(&b[i], threads, base * 64 / b[i].width[1] + 1);
   for (int threads = 1; threads <= 2; threads++) measure_predictions(&b[0], threads);
+  printf("check first: a step takes");
+  for (size_t i = 0; i < n; i++)
+    printf("%s %.2f (H = %zu)", i ? "," : "",
+           ratio_of_checked_steps(&b[i], base * 64 / b[i].width[1] + 1), b[i].width[1]);
+  printf(" times as long\n");
   printf(
       "\nA step on one thread, us; products: all of them, in its pieces\n%5s %8s %8s %8s %8s %8s "
       "%10s %8s %8s\n",

@@ -94,10 +94,10 @@ WRAPPED(void, bnn_batch_gather, void *out, bnn_dtype dtype, const bnn_tensor *so
          __real_bnn_batch_gather(out, dtype, source, batch, from, n));
 }
 
-WRAPPED(void, bnn_posterior_sample, bnn_context *context, bnn_real *theta, const bnn_real *mu,
-        const bnn_real *logvar, bnn_key key, size_t n_variational, size_t size) {
+WRAPPED(void, bnn_posterior_sample, const bnn_posterior *q, bnn_context *context, bnn_real *theta,
+        bnn_key key, int64_t s) {
   job_part = PART_SAMPLING;
-  __real_bnn_posterior_sample(context, theta, mu, logvar, key, n_variational, size);
+  __real_bnn_posterior_sample(q, context, theta, key, s);
   job_part = PART_UPDATE;
 }
 

@@ -58,11 +58,19 @@ local function record_inputs(rec, source, n, n_weights)
   return nodes, batch, key, weights
 end
 
+-- The weights as the program's parameters; of a posterior what it makes of them.
+local function record_weights(rec, own, key)
+  local layout = parameters.is(own) and parameters.layout_of(own) or own:program_layout()
+  local tracers = {}
+  for _, entry in ipairs(layout) do tracers[entry.name] = rec:param(entry.offset, entry.shape) end
+  if parameters.is(own) then return parameters.wrap(layout, tracers) end
+  return own:weights_of(tracers, key)
+end
+
 local function record_model(rec, model, source, n, f, opts)
   local nodes, batch, key, weights = record_inputs(rec, source, n, opts.weights or 0)
-  local layout, tracers = parameters.layout_of((expect_model.parameters_of("record", model))), {}
-  for _, entry in ipairs(layout) do tracers[entry.name] = rec:param(entry.offset, entry.shape) end
-  local outputs = f(parameters.wrap(layout, tracers), batch, key, weights)
+  local params, phi = record_weights(rec, expect_model.parameters_of("record", model), key)
+  local outputs = f(params, batch, key, weights, phi)
   return rec:finish(outputs, {gradient = opts.gradient or false}), nodes
 end
 
@@ -70,7 +78,8 @@ end
 -- @param model table: posterior or params
 -- @param source table: x tensor [*, ...], y tensor or nil
 -- @param n integer: rows of a batch
--- @param f function(params, {x=, y=}, key, weights) -> list of tensors, the program's outputs
+-- @param f function(params, {x=, y=}, key, weights, phi) -> list of tensors, the program's outputs;
+--   phi has the buffers of a posterior that is defined in Lua
 -- @param opts table: gradient=false, weights=0, the size of a further input [weights]
 -- @return program, nodes {x=, y=, key=, weights=} for core.objective and core.predict
 function M.model(model, source, n, f, opts)

@@ -1,6 +1,7 @@
 --- The format of checkpoints: turns a state into tensors and metadata, and back.
 --
--- A file is safetensors. Its tensors are mu/PATH and logvar/PATH of a posterior, params/PATH,
+-- A file is safetensors. Its tensors are BUFFER/PATH of each buffer of a posterior (mu/PATH and
+-- logvar/PATH of a mean-field one), params/PATH,
 -- optimizer/moments/1, ..., as U64 optimizer/steps, key and step, and the tensors among the extras
 -- as extras/NAME/.... Its metadata hold the rest as JSON: the tensors' names in their order,
 -- options, extras, config, versions.
@@ -9,8 +10,10 @@ local json_codec = require "bnn.base.json_codec"
 local number = require "bnn.base.number"
 local optim = require "bnn.inference.optim"
 local options = require "bnn.base.options"
+local param_samples = require "bnn.params.param_samples"
 local parameters = require "bnn.params.params"
-local posteriors = require "bnn.inference.posterior"
+local posterior = require "bnn.posterior.posterior"
+local posteriors = require "bnn.posterior.posterior_class"
 local shapes = require "bnn.base.shapes"
 local strings = require "bnn.base.strings"
 
@@ -27,6 +30,14 @@ local function put_params(tensors, prefix, params)
   return params:names()
 end
 
+-- The same of Samples: a tensor [S, ...] for each name.
+local function put_samples(tensors, prefix, samples)
+  for _, name in ipairs(samples:names()) do
+    tensors[prefix .. name] = samples[name]:contiguous()
+  end
+  return samples:names()
+end
+
 local function put_u64(tensors, name, bits) tensors[name] = core.tensor(bits, "u64") end
 
 -- For each part of a state: adds its tensors, and returns the plain value for the metadata; or nil,
@@ -34,10 +45,12 @@ local function put_u64(tensors, name, bits) tensors[name] = core.tensor(bits, "u
 local put = {}
 
 function put.posterior(tensors, q)
-  return {
-    kind = "meanfield", mu = put_params(tensors, "mu/", q.mu),
-    logvar = put_params(tensors, "logvar/", q.logvar),
-  }
+  local tree = {kind = q.family}
+  for _, buffer in ipairs(q:buffers()) do
+    local put_buffer = param_samples.is(buffer.params) and put_samples or put_params
+    tree[buffer.name] = put_buffer(tensors, buffer.name .. "/", buffer.params)
+  end
+  return tree
 end
 
 function put.params(tensors, params)
@@ -120,8 +133,9 @@ local function read_count(file, name)
   return n, fault
 end
 
-local function read_params(file, prefix, names)
-  local entries, tensors = {}, {}
+-- Reads the tensors of these names; with rows, each of them is many draws [S, ...].
+local function read_tensors(file, prefix, names, has_rows)
+  local entries, tensors, rows = {}, {}, nil
   if type(names) ~= "table" then
     return nil, strings.message("the names of %s are not a list", prefix)
   end
@@ -131,9 +145,31 @@ local function read_params(file, prefix, names)
     end
     local x, fault = read_real(file, prefix .. name)
     if not x then return nil, fault end
-    entries[i], tensors[name] = {name = name, shape = x:shape()}, x
+    local shape = x:shape()
+    if has_rows then
+      local n = table.remove(shape, 1)
+      rows = rows or n
+      if not n or n ~= rows then
+        return nil, strings.message("'%s%s': expected %d draws, got %s", prefix, name, rows or 1,
+          shapes.text(x))
+      end
+    end
+    entries[i], tensors[name] = {name = name, shape = shape}, x
   end
-  return parameters.pack(parameters.layout(entries), tensors)
+  return parameters.layout(entries), tensors
+end
+
+local function read_params(file, prefix, names)
+  local layout, tensors = read_tensors(file, prefix, names, false)
+  if not layout then return nil, tensors end
+  return parameters.pack(layout, tensors)
+end
+
+local function read_samples(file, prefix, names)
+  local layout, tensors = read_tensors(file, prefix, names, true)
+  if not layout then return nil, tensors end
+  if #layout == 0 then return nil, strings.message("%s has no tensors", prefix) end
+  return param_samples.pack(layout, tensors)
 end
 
 -- Calls f(...); returns its value, or nil and the message that it raised.
@@ -150,12 +186,19 @@ end
 local get = {}
 
 function get.posterior(file, tree)
-  if tree.kind ~= "meanfield" then return nil, "unknown kind" end
-  local mu, fault = read_params(file, "mu/", tree.mu)
-  if not mu then return nil, fault end
-  local logvar, message = read_params(file, "logvar/", tree.logvar)
-  if not logvar then return nil, message end
-  return attempt(posteriors.from_params, mu, logvar)
+  local family = posteriors.family(tree.kind)
+  if not family then
+    return nil, strings.message("expected a posterior of %s, got %s",
+      table.concat(posteriors.family_names(), ", "), tostring(tree.kind))
+  end
+  local buffers = {}
+  for _, row in ipairs(family.buffers) do
+    local read_buffer = row.has_rows and read_samples or read_params
+    local params, fault = read_buffer(file, row.name .. "/", tree[row.name])
+    if not params then return nil, fault end
+    buffers[row.name] = params
+  end
+  return attempt(posterior.from_buffers, tree.kind, buffers)
 end
 
 function get.params(file, tree) return read_params(file, "params/", tree.names) end

@@ -77,14 +77,20 @@ end
 -- What is copied into what: {target, source, prefix of the names in messages}.
 local function pairs_to_copy(target, source)
   local to, from = options.accept(target, "posterior"), options.accept(source, "posterior")
-  if to and from then return {{to.mu, from.mu, "mu/"}, {to.logvar, from.logvar, "logvar/"}} end
-  return {{to and to.mu or target, from and from.mu or source, ""}}
+  if not (to and from and to.family == from.family) then
+    return {{to and to:buffers()[1].params or target, from and from:mean() or source, ""}}
+  end
+  local copies, theirs = {}, from:buffers()
+  for i, buffer in ipairs(to:buffers()) do
+    copies[i] = {buffer.params, theirs[i].params, buffer.name .. "/"}
+  end
+  return copies
 end
 
 --- Copies parameters into `target`, in place.
 -- @param target Params or posterior
--- @param source Params, posterior (Params get its mean), or table name -> tensor, such as
---   bnn.safetensors.load returns
+-- @param source Params, posterior (Params, and posteriors of another family, get its mean), or a
+--   table name -> tensor, such as bnn.safetensors.load returns
 -- @param opts table: strict=true; false skips tensors whose name or shape differs
 -- @return list of mismatches; or nil, message (strict: target unchanged).
 --   Raises if target or source is of another type.

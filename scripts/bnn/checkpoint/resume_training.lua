@@ -9,7 +9,6 @@ local checkpoint_folder = require "bnn.checkpoint.checkpoint_folder"
 local checkpoint_model = require "bnn.checkpoint.checkpoint_model"
 local configuration = require "bnn.base.configuration"
 local core = require "bnn.core"
-local expect_model = require "bnn.params.expect_model"
 local load_params = require "bnn.checkpoint.load_params"
 local refusal = require "bnn.base.refusal"
 local resume_check = require "bnn.checkpoint.resume_check"
@@ -129,18 +128,29 @@ local function check_same_state(saver, saved, path)
   return made
 end
 
+local function kind_of(posterior, params)
+  return posterior and "a posterior" or params and "params" or "no parameters"
+end
+
+-- The buffers of a training and those of a file: list of {ours, theirs}; refuses a file whose
+-- parameters are of another kind or family.
+local function buffers_to_copy(objective, saved, path)
+  local ours, theirs = objective.posterior, saved.posterior
+  local wanted, got = kind_of(ours, objective.params), kind_of(theirs, saved.params)
+  if ours and theirs then wanted, got = tostring(ours.family), tostring(theirs.family) end
+  assert_or_exit(wanted == got, ("%s: expected %s, got %s"):format(path, wanted, got))
+  if not ours then return {{objective.params, saved.params}} end
+  local list, others = {}, theirs:buffers()
+  for i, buffer in ipairs(ours:buffers()) do list[i] = {buffer.params, others[i].params} end
+  return list
+end
+
 -- Copies the parameters of a checkpoint and the optimizer's state in place, after all checks.
 local function restore(saver, saved, path)
-  local mu, logvar = expect_model.parameters_of("bnn.train", saver.objective)
-  local holds = saved.posterior and "a posterior" or saved.params and "params" or "no parameters"
-  assert_or_exit((logvar and saved.posterior or not logvar and saved.params) ~= nil,
-    ("%s: expected %s, got %s"):format(path, logvar and "a posterior" or "params", holds))
-  local theirs = logvar and saved.posterior or {mu = saved.params}
-  check_same_tensors(mu, theirs.mu, path)
-  if logvar then check_same_tensors(logvar, theirs.logvar, path) end
+  local pairs_of = buffers_to_copy(saver.objective, saved, path)
+  for _, pair in ipairs(pairs_of) do check_same_tensors(pair[1], pair[2], path) end
   local made = check_same_state(saver, saved, path)
-  core.overwrite(mu.flat, theirs.mu.flat)
-  if logvar then core.overwrite(logvar.flat, theirs.logvar.flat) end
+  for _, pair in ipairs(pairs_of) do core.overwrite(pair[1].flat, pair[2].flat) end
   saver.state.moments:restore(made.steps, made.moments)
 end
 

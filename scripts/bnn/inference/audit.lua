@@ -24,7 +24,7 @@ end
 -- beta of each tensor of the posterior, by name.
 local function beta_by_name(objective, beta)
   local by_name = {}
-  for i, name in ipairs(objective.posterior.mu:names()) do
+  for i, name in ipairs(objective.posterior:names()) do
     by_name[name] = type(beta) == "table" and beta[i] or type(beta) == "number" and beta or nil
   end
   return by_name
@@ -45,7 +45,8 @@ function M.rows(objective, step, key)
                                              key = key or core.key(0)}
   local rows = {}
   for i, term in ipairs(terms) do
-    local temperature = beta[term.name] * term.weight * objective.data_size
+    local own_beta = beta[term.name] or audited_beta(objective, step)
+    local temperature = own_beta * term.weight * objective.data_size
     local prior = param_options.value(objective.prior, term.name)
     rows[i] = {name = term.name, shape = term.shape, kl = term.kl, temperature = temperature,
                prior_std = type(prior) == "number" and prior / math.sqrt(temperature) or nil}

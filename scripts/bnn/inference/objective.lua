@@ -15,6 +15,7 @@ local number = require "bnn.base.number"
 local objective_options = require "bnn.inference.objective_options"
 local options = require "bnn.base.options"
 local penalties = require "bnn.inference.objective_penalties"
+local posteriors = require "bnn.posterior.posterior_class"
 local steps = require "bnn.inference.objective_step"
 
 local M = {}
@@ -84,11 +85,10 @@ function Objective:beta_at(step) return penalties.beta_at(self, step) end
 
 --- Elements of an optimizer's state for this objective.
 function Objective:state_size()
-  local mu, logvar = expect_model.parameters_of(self.what, self)
-  return mu:numel() + (logvar and logvar:numel() or 0)
+  return posteriors.of_model(self.what, self):state_size()
 end
 
---- Makes one step, in place: the posterior's mu and logvar, or params, and the state change.
+--- Makes one step, in place: the posterior's buffers, or params, and the state change.
 -- @param state as optimizer:init(objective) gives it
 -- @param batch {x=, y=} tensors, or a batch of data:batches{...} (rows that C gathers)
 -- @param key key: weight sample s is drawn with key:fold("eps"):fold(s), its noise (dropout) with
@@ -105,7 +105,8 @@ end
 --- Computes the gradients of L on a batch for the weights that key draws.
 -- @param batch, key as for step
 -- @param opts table: beta=
--- @return dmu Params; dlogvar Params, nil for point estimates; the mean loss alone
+-- @return of params: Params; of a posterior: a table of Params by buffer, {mu=, logvar=} of a
+--   mean-field one, with all in one tensor as flat; and the mean loss alone
 function Objective:gradient(batch, key, opts) return steps.gradient(self, batch, key, opts) end
 
 --- Computes the KL of the posterior from the prior as this objective counts it, in nats (of a MAP
@@ -177,7 +178,7 @@ function Objective.__tostring(self)
   if self.weight_decay ~= 0 then say("weight_decay", weight_text(self.weight_decay)) end
   say("num_samples", tostring(self.num_samples))
   if self.likelihood then say("likelihood", self.likelihood.name or "of your own") end
-  parts[#parts + 1] = ("%d parameters"):format(expect_model.parameters_of(self.what, self):numel())
+  parts[#parts + 1] = ("%d parameters"):format(posteriors.of_model(self.what, self):numel())
   return ("%s{%s}"):format(self.what:match "[^.]+$", table.concat(parts, ", "))
 end
 

@@ -39,11 +39,7 @@ local OBJECTIVE = both{params = "params", loss = "function"}
 -- Names of the tensors that the posterior covers, and of those that are points.
 local function names_of(opts)
   if not opts.posterior then return {}, opts.params:names() end
-  local random, points = opts.posterior.logvar:names(), {}
-  for _, name in ipairs(opts.posterior.mu:names()) do
-    if not opts.posterior.logvar[name] then points[#points + 1] = name end
-  end
-  return random, points
+  return opts.posterior:covered(), opts.posterior:points()
 end
 
 -- Options by path must name tensors, and leave none out.
@@ -73,6 +69,17 @@ local function check_weights(what, opts)
   end
 end
 
+-- The KL of a posterior that is recorded is one number.
+local function check_recorded(what, opts)
+  if not (opts.posterior and opts.posterior.defined) then return end
+  local is_by_path = type(opts.beta or opts.temperature) == "table"
+    and not options.accept(opts.beta or opts.temperature, "schedule")
+  if is_by_path or opts.kl == "leading" then
+    fail("%s: %s: expected one weight and the sum of a %s posterior, whose KL is one number", what,
+      is_by_path and (opts.beta and "beta" or "temperature") or "kl", opts.posterior.family)
+  end
+end
+
 -- The fields of an objective, in place; the likelihood by its name becomes its value.
 local function complete(what, opts)
   if opts.beta and opts.temperature then
@@ -84,10 +91,15 @@ local function complete(what, opts)
   end
   if opts.classes then classes.check(what, opts.classes) end
   if opts.params then expect_model.buffer(what .. ": params", opts.params) end
+  if opts.posterior and not opts.posterior.core:is_trainable() then
+    fail("%s: posterior: expected one that can be trained, got an %s one, which predicts", what,
+      opts.posterior.family)
+  end
   if opts.posterior then opts.prior = opts.prior or 1 end
   if opts.prior and not opts.beta then opts.temperature = opts.temperature or 1 end
   check_paths(what, opts)
   check_weights(what, opts)
+  check_recorded(what, opts)
   opts.what = what
   return opts
 end

@@ -5,57 +5,68 @@
 -- with w_t = 1, or 1 / first dimension for kl = "leading". A prior is a standard deviation, whose
 -- part C knows in closed form, or a density in Lua over ops, whose -log goes into the program. With
 -- params in place of a posterior, -log prior(w) stands in place of the KL.
-local core = require "bnn.core"
 local expect = require "bnn.base.expect"
-local expect_model = require "bnn.params.expect_model"
 local fail = require "bnn.base.fail"
 local options = require "bnn.base.options"
 local param_options = require "bnn.params.param_options"
 local parameters = require "bnn.params.params"
+local posteriors = require "bnn.posterior.posterior_class"
 local schedule = require "bnn.inference.schedule"
 local strings = require "bnn.base.strings"
 
 local M = {}
 
--- The mean of the parameters, and the log-variance of those that are drawn, or nil.
-local function parameters_of(objective)
-  return expect_model.parameters_of(objective.what, objective)
+local function posterior_of(objective)
+  return posteriors.of_model(objective.what, objective)
 end
 
 -- Names of the tensors that the prior is about: the posterior's, or all of a MAP estimate's.
 local function prior_names(objective)
   if not objective.prior then return {} end
-  return objective.posterior and objective.posterior.logvar:names() or objective.params:names()
+  return posterior_of(objective):covered()
 end
 
 -- name -> place among all tensors.
 local function places_of(objective)
   local places = {}
-  for i, name in ipairs(parameters_of(objective):names()) do places[name] = i end
+  for i, name in ipairs(posterior_of(objective):names()) do places[name] = i end
   return places
 end
 
 -- ---- in a step ----
+
+-- Of a posterior that is recorded: the first tensor's weight is that of its KL, which is in the
+-- program.
+local function one_weight(objective)
+  local kl, none = {}, {}
+  for i in ipairs(posterior_of(objective):program_layout()) do kl[i], none[i] = 0, 0 end
+  kl[1] = objective.prior and 1 or 0
+  return kl, none, none
+end
 
 --- The lists by tensor that say how C weighs penalties: w_t, 1 / prior^2 (0 where it is a density),
 -- decay_t.
 function M.by_tensor(objective)
   local kl, precision, decay, has_prior = {}, {}, {}, {}
   for _, name in ipairs(prior_names(objective)) do has_prior[name] = true end
-  local mu, logvar = parameters_of(objective)
-  for i, entry in ipairs(parameters.layout_of(mu)) do
+  if posterior_of(objective).defined then return one_weight(objective) end
+  local posterior, is_point = posterior_of(objective), {}
+  for _, name in ipairs(posterior:points()) do is_point[name] = true end
+  for i, entry in ipairs(posterior:layout()) do
     local prior = has_prior[entry.name] and param_options.value(objective.prior, entry.name)
     local first = objective.kl == "leading" and math.max(entry.shape[1] or 1, 1)
     kl[i] = not prior and 0 or first and 1 / first or 1
     precision[i] = type(prior) == "number" and 1 / prior / prior or 0
-    local is_point = not (logvar and logvar[entry.name])
-    decay[i] = is_point and param_options.value(objective.weight_decay, entry.name) or 0
+    decay[i] = is_point[entry.name] and param_options.value(objective.weight_decay, entry.name) or 0
   end
   return kl, precision, decay
 end
 
---- The tensors whose prior is a density: list of {name=, place= among all tensors, density=}.
-function M.densities(objective)
+--- What the program itself adds to the loss: for tensors whose prior is a density, a list of
+-- {name=, place= among all tensors, density=}; for a posterior that is recorded, its KL as {place
+-- = 1}.
+function M.recorded_terms(objective)
+  if objective.prior and posterior_of(objective).defined then return {{place = 1}} end
   local places, terms = places_of(objective), {}
   for _, name in ipairs(prior_names(objective)) do
     local density = param_options.value(objective.prior, name)
@@ -66,11 +77,15 @@ function M.densities(objective)
   return terms
 end
 
---- sum over these of weights[i] * -log prior_i(w_i), over ops.
--- @param terms list as densities gives it
+--- sum over these of weights[i] * -log prior_i(w_i), or weights[1] * KL, over ops.
+-- @param terms list as recorded_terms gives it
 -- @param weights tensor [#terms]
-function M.weigh_densities(terms, params, weights)
+-- @param phi Params by buffer, of a posterior that is recorded
+function M.weigh_terms(objective, terms, params, weights, phi)
   local list = {}
+  if phi then
+    return (posterior_of(objective):recorded_kl(phi, params, objective.prior) * weights):sum()
+  end
   for i, term in ipairs(terms) do
     local value = term.density(params[term.name], term.name)
     expect.tensor(strings.message("prior of '%s'", term.name), value, "its log density, a tensor")
@@ -104,7 +119,7 @@ function M.beta_at(objective, step)
   end
   local betas, has_prior = {}, {}
   for _, name in ipairs(prior_names(objective)) do has_prior[name] = true end
-  for i, name in ipairs(parameters_of(objective):names()) do
+  for i, name in ipairs(posterior_of(objective):names()) do
     local own = has_prior[name] and param_options.value(given, name)
     betas[i] = own and beta_value(objective, own, step) or 0
   end
@@ -116,17 +131,8 @@ end
 --- The KL of each tensor: list of {name=, kl= (nats; of params -log prior), weight= w_t}.
 -- @param key key: for priors that are densities, whose part is an estimate
 function M.terms(objective, key)
-  if objective.posterior then
-    return objective.posterior:kl_terms{prior = objective.prior, kl = objective.kl, key = key}
-  end
-  local terms, weights = {}, M.by_tensor(objective)
-  for i, name in ipairs(objective.prior and objective.params:names() or {}) do
-    local prior, w = param_options.value(objective.prior, name), objective.params[name]
-    local log_density = type(prior) ~= "number" and prior(w, name)
-      or core.ops.gaussian_log_prob(w, 0, prior)
-    terms[i] = {name = name, kl = -log_density:sum():item(), weight = weights[i]}
-  end
-  return terms
+  if not objective.prior then return {} end
+  return posterior_of(objective):kl_terms{prior = objective.prior, kl = objective.kl, key = key}
 end
 
 --- sum over tensors of w_t KL_t.
@@ -150,9 +156,10 @@ end
 --- decay / 2 * sum of squares over the points.
 function M.decay(objective)
   local _, _, decay = M.by_tensor(objective)
-  local mu, sum = parameters_of(objective), 0
-  for i, name in ipairs(mu:names()) do
-    if decay[i] > 0 then sum = sum + decay[i] / 2 * (mu[name] ^ 2):sum():item() end
+  local posterior, sum = posterior_of(objective), 0
+  local mean = posterior:mean()
+  for i, name in ipairs(posterior:names()) do
+    if decay[i] > 0 then sum = sum + decay[i] / 2 * (mean[name] ^ 2):sum():item() end
   end
   return sum
 end

@@ -3,7 +3,6 @@
 local batches = require "bnn.inference.objective_batch"
 local core = require "bnn.core"
 local expect = require "bnn.base.expect"
-local expect_model = require "bnn.params.expect_model"
 local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
 local losses = require "bnn.inference.objective_loss"
@@ -11,6 +10,8 @@ local lru_cache = require "bnn.base.lru_cache"
 local options = require "bnn.base.options"
 local parameters = require "bnn.params.params"
 local penalties = require "bnn.inference.objective_penalties"
+local posteriors = require "bnn.posterior.posterior_class"
+local side_by_side = require "bnn.inference.side_by_side"
 local strings = require "bnn.base.strings"
 local trace_model = require "bnn.autodiff.trace_model"
 
@@ -34,21 +35,19 @@ end
 -- The runtime's objective for batches of n rows of this source.
 local function make_stepper(self, what, source, n)
   batches.check_targets(self, what, source)
-  local terms, places = penalties.densities(self), {}
+  local terms, places = penalties.recorded_terms(self), {}
   for i, term in ipairs(terms) do places[i] = term.place end
-  local function outputs(params, batch, key, weights)
+  local function outputs(params, batch, key, weights, phi)
     local loss = losses.of(self, params, batch, key, true)
     if not weights then return {loss} end
-    return {loss + penalties.weigh_densities(terms, params, weights), loss}
+    return {loss + penalties.weigh_terms(self, terms, params, weights, phi), loss}
   end
   local program, made =
     trace_model.model(self, source, n, outputs, {gradient = true, weights = #terms})
-  local mu, logvar = expect_model.parameters_of(self.what, self)
-  made.sizes = parameters.sizes(parameters.layout_of(mu))
   made.kl, made.precision, made.decay = penalties.by_tensor(self)
-  made.n_variational, made.samples = logvar and logvar:numel() or 0, self.num_samples
+  made.samples = self.num_samples
   made.loss, made.kl_weight_params = #terms > 0 and 1 or 0, places
-  return core.objective(program, made)
+  return core.objective(program, posteriors.of_model(self.what, self).core, made)
 end
 
 -- A line on stderr when the shapes of batches keep changing.
@@ -102,8 +101,8 @@ end
 
 -- What the runtime takes of a step or a gradient, in its order.
 local function arguments(self, key, beta, source, rows, from, count)
-  local mu, logvar = expect_model.parameters_of(self.what, self)
-  return mu.flat, logvar and logvar.flat, source.x, source.y, rows, from, count, key, beta
+  local posterior = posteriors.of_model(self.what, self)
+  return posterior.core, source.x, source.y, rows, from, count, key, beta
 end
 
 local STEP_OPTIONS = {beta = "any", lr = "any"} -- numbers: the runtime looks at them
@@ -118,10 +117,27 @@ local function step_options(opts)
 end
 
 -- The runtime's message, with a tensor's name in place of its number.
-local function with_name(message, names)
+local function with_name(message, layout)
   return (message:gsub("gradient of tensor (%d+)", function(i)
-    return ("gradient of '%s'"):format(names[math.tointeger(tonumber(i))])
+    return ("gradient of '%s'"):format(layout[math.tointeger(tonumber(i))].name)
   end))
+end
+
+-- A step by a rule that is defined in Lua: the gradients, then its update.
+local function step_by_lua(self, made, moments, lr, key, posterior, ...)
+  local gradient, loss = made:gradient(posterior, ...)
+  if loss ~= loss or loss == math.huge or loss == -math.huge then
+    return nil, ("the loss is %s"):format(loss ~= loss and "nan" or loss > 0 and "inf" or "-inf")
+  end
+  local ok, message = moments:update(posterior, gradient, lr, key, self.data_size)
+  return ok and loss, message
+end
+
+-- A step, on a lane where trainings go side by side.
+local function make_step(self, made, moments, lr, key, ...)
+  if type(moments) == "table" then return step_by_lua(self, made, moments, lr, key, ...) end
+  local step = side_by_side.is_inside() and side_by_side.step or made.step
+  return step(made, moments, lr, self.data_size, ...)
 end
 
 --- One step, in place: objective:step.
@@ -137,10 +153,11 @@ function M.step(self, state, batch, key, opts)
   local beta, lr = opts.beta or penalties.beta_at(self, step), opts.lr or state:rate(step)
   if type(lr) ~= "number" then fail.expected(what .. ": lr", "a number", lr) end
   self.last = {step = step, beta = beta} -- what audit speaks of
-  local loss, message = stepper(self, what, source, count):step(state.moments, lr,
-    arguments(self, key, beta, source, rows, from, count))
+  local made = stepper(self, what, source, count)
+  local loss, message = make_step(self, made, state.moments, lr, key, arguments(self, key, beta,
+    source, rows, from, count))
   if loss then return loss end
-  return nil, with_name(message, expect_model.parameters_of(self.what, self):names())
+  return nil, with_name(message, posteriors.of_model(self.what, self):program_layout())
 end
 
 --- The gradients of L on a batch: objective:gradient.
@@ -150,11 +167,12 @@ function M.gradient(self, batch, key, opts)
   opts = options.check(what, opts, {beta = "any"})
   local beta = opts.beta or penalties.beta_at(self, 1)
   local source, rows, from, count = rows_of(self, what, batch)
-  local dmu, dlogvar, loss = stepper(self, what, source, count):gradient(
+  local flat, loss = stepper(self, what, source, count):gradient(
     arguments(self, key, beta, source, rows, from, count))
-  local mu, logvar = expect_model.parameters_of(self.what, self)
-  dmu = parameters.new(parameters.layout_of(mu), dmu)
-  return dmu, logvar and parameters.new(parameters.layout_of(logvar), dlogvar), loss
+  if not self.posterior then
+    return parameters.new(parameters.layout_of(self.params), flat), loss
+  end
+  return self.posterior:parts_of(flat), loss
 end
 
 return M

@@ -3,23 +3,40 @@
 -- An optimizer is a value: optimizer:init(objective) gives the state that steps change. The
 -- learning rate may be a number or a function of the step (bnn.schedule).
 local core = require "bnn.core"
+local define_optimizer = require "bnn.inference.define_optimizer"
 local expect = require "bnn.base.expect"
 local expect_model = require "bnn.params.expect_model"
 local fail = require "bnn.base.fail"
+local kinds = require "bnn.base.kinds"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local parameters = require "bnn.params.params"
+local posteriors = require "bnn.posterior.posterior_class"
 local renamed = require "bnn.base.renamed"
 local schedule = require "bnn.inference.schedule"
 local shapes = require "bnn.base.shapes"
 
 local M = {docs = {}}
 
+local CLIPPING = {"clip_norm", "clip_value"} -- options of every optimizer
+
+local defined = {} -- names of optimizers that are defined in Lua
+
 local Optimizer = {__name = "bnn.optimizer"}
 Optimizer.__index = Optimizer
 
 local State = {__name = "bnn.state"}
 State.__index = State
+
+local function new_moments(optimizer, size)
+  local rule = optimizer.rule
+  if rule.defined then
+    return define_optimizer.new(rule, optimizer.values, size, optimizer.clip_norm,
+      optimizer.clip_value)
+  end
+  return core.rule_state(optimizer.name, optimizer.values, size, optimizer.clip_norm,
+    optimizer.clip_value)
+end
 
 --- Makes the state of a training: zero moments, no steps done.
 -- @param target an objective, a posterior, or params
@@ -30,8 +47,7 @@ function Optimizer:init(target)
   if not size then
     fail.expected("optimizer:init of " .. self.name, "an objective, a posterior or params", target)
   end
-  local moments = core.optimizer_state(self.name, self.values, size)
-  return setmetatable({optimizer = self, moments = moments}, State)
+  return setmetatable({optimizer = self, moments = new_moments(self, size)}, State)
 end
 
 function Optimizer.__tostring(self)
@@ -40,6 +56,9 @@ function Optimizer.__tostring(self)
     parts[i] = number.format("%s=%g", row.name, self.values[i])
   end
   if type(self.lr) ~= "number" then parts[1] = "lr=schedule" end
+  for _, name in ipairs(CLIPPING) do
+    if self[name] then parts[#parts + 1] = number.format("%s=%g", name, self[name]) end
+  end
   return ("%s{%s}"):format(self.name, table.concat(parts, ", "))
 end
 
@@ -50,17 +69,36 @@ end
 --- Steps done.
 function State:steps() return self.moments:steps() end
 
---- One step on parameters of one's own, in place: w <- w - rule(gradient).
--- @param params Params or flat tensor [n]
--- @param gradient of the same form
+local UPDATE = {key = "key", data_size = {type = "number", above = 0}}
+
+-- The runtime's posterior over what a step changes.
+local function core_of(target)
+  if kinds.is_object(target, "posterior") then return target.core end
+  if parameters.is(target) then
+    return posteriors.of_model("state:update", {params = target}).core
+  end
+  expect.tensor("state:update: params", target, "params, a posterior or a flat tensor")
+  local point = {family = "point", tensors = 1, buffers = {target}}
+  return core.posterior({target:numel()}, {point})
+end
+
+--- One step by gradients of one's own, in place; with those of objective:gradient it is the step
+-- that objective:step makes:
+--     local gradient = objective:gradient({x = x, y = y}, key)
+--     assert(state:update(q, gradient))
+-- @param params Params, a posterior or a flat tensor [n]
+-- @param gradient of the same form: of a posterior what objective:gradient gives. It stays as it is
+--   where the optimizer clips
 -- @param lr number: the optimizer's by default
-function State:update(params, gradient, lr)
-  if parameters.is(params) then expect_model.buffer("state:update: params", params) end
-  local w = parameters.is(params) and params.flat or params
-  local g = parameters.is(gradient) and gradient.flat or gradient
-  expect.tensor("state:update: params", w, "params or a flat tensor")
-  expect.tensor("state:update: gradient", g, "params or a flat tensor")
-  self.moments:update(w, g, lr or self:rate(self:steps() + 1))
+-- @param opts table: key= the step's key, for rules that draw noise; data_size= for rules that
+--   need it
+-- @return true; or nil, message: an element of the gradient is not finite (nothing changes)
+function State:update(params, gradient, lr, opts)
+  opts = options.check("state:update", opts, UPDATE)
+  local g = type(gradient) == "table" and gradient.flat or gradient
+  expect.tensor("state:update: gradient", g, "params, gradients of a posterior or a flat tensor")
+  return self.moments:update(core_of(params), g, lr or self:rate(self:steps() + 1), opts.key,
+    opts.data_size)
 end
 
 --- The learning rate at a step, counted from 1.
@@ -84,6 +122,7 @@ function State:state_dict()
   local optimizer, values = self.optimizer, {}
   for i, row in ipairs(optimizer.options) do values[row.name] = optimizer.values[i] end
   if type(optimizer.lr) ~= "number" then values.lr = nil end
+  for _, name in ipairs(CLIPPING) do values[name] = optimizer[name] end
   return {
     name = optimizer.name, options = values, size = self.moments:size(), steps = self:steps(),
     moments = self.moments:slots(),
@@ -125,7 +164,7 @@ function M.from_state_dict(record)
   check_moments(record)
   local optimizer = M[record.name](record.options)
   if record.options.lr == nil then optimizer.lr = unknown_rate end
-  local moments = core.optimizer_state(optimizer.name, optimizer.values, record.size)
+  local moments = new_moments(optimizer, record.size)
   if #moments:slots() ~= #record.moments then
     fail("bnn.optim.from_state_dict: moments: expected %d of %s, got %d", #moments:slots(),
       record.name, #record.moments)
@@ -145,17 +184,20 @@ local function options_text(row)
     lines[i + 1] = number.format("@param %s %s, %g by default", option.name, option.doc,
       option.value)
   end
+  lines[#lines + 1] = "@param clip_norm the largest norm of all gradients, none by default"
+  lines[#lines + 1] = "@param clip_value the largest magnitude of one element, none by default"
   return table.concat(lines, "\n")
 end
 
-for _, row in ipairs(core.optimizers()) do
-  M.docs[row.name] = options_text(row)
-  M[row.name] = function(opts)
+-- The function that makes a rule's optimizer.
+local function maker(row)
+  return function(opts)
     local spec = {}
     for _, option in ipairs(row.options) do
       spec[option.name] = {type = "number", default = option.value}
     end
     spec.lr = {type = "schedule", default = row.options[1].value}
+    for _, name in ipairs(CLIPPING) do spec[name] = {type = "number", above = 0} end
     opts = options.check("bnn.optim." .. row.name, opts, spec)
     local values = {}
     for i, option in ipairs(row.options) do
@@ -163,11 +205,53 @@ for _, row in ipairs(core.optimizers()) do
       values[i] = type(value) == "number" and value or option.value
     end
     -- Refuses values outside their bounds now.
-    local ok, fault = pcall(core.optimizer_state, row.name, values, 0)
+    local ok, fault = true, nil
+    if not row.defined then ok, fault = pcall(core.rule_state, row.name, values, 0) end
     if not ok then fail("bnn.optim.%s", (fault:gsub("^.*out of range: ", ""))) end
-    local optimizer = {name = row.name, options = row.options, values = values, lr = opts.lr}
+    local optimizer = {
+      name = row.name, options = row.options, values = values, lr = opts.lr, rule = row,
+      clip_norm = opts.clip_norm, clip_value = opts.clip_value,
+    }
     return setmetatable(optimizer, Optimizer)
   end
+end
+
+for _, row in ipairs(core.rules()) do
+  M.docs[row.name], M[row.name] = options_text(row), maker(row)
+end
+
+--- Defines an optimizer in Lua. Its name is then known to checkpoints, which resume where it is
+-- defined.
+--     local lion = bnn.optim.define{
+--       name = "my_lion", slots = {m = 0}, options = {lr = 1e-4, b1 = 0.9, b2 = 0.99},
+--       update = function(w, g, slots, step)
+--         local c = slots.m * step.b1 + g * (1 - step.b1)
+--         local sign = bnn.ops.where(c:gt(0), 1, -1)
+--         return w - sign * step.lr, {m = slots.m * step.b2 + g * (1 - step.b2)}
+--       end,
+--     }
+--     local state = lion{lr = 3e-4}:init(objective)
+-- @param opts table:
+--   name      not one that the program has
+--   update    function(w, g, slots, step) -> w, slots, over ops: what a step makes of the
+--             parameters w [n], all buffers one after the other, with gradients g [n] (clipped,
+--             where the optimizer says so). It is recorded once. step has t (from 1), lr, the
+--             options, data_size (0 where it is not known) and key, of the step's noise
+--   slots     table: the number that each array of state starts from, by name
+--   options   table: the default of each option by name; lr = 1e-3
+--   doc       string
+-- @return function(opts) -> optimizer, which is bnn.optim[name] as well
+-- Raises for a name that the program has.
+function M.define(opts)
+  local what = "bnn.optim.define"
+  local rule = define_optimizer.rule(what, opts)
+  local known = M[rule.name]
+  if known and not defined[rule.name] then
+    fail("%s: name: expected one that is free, got '%s'", what, rule.name)
+  end
+  defined[rule.name] = true
+  M.docs[rule.name], M[rule.name] = options_text(rule), maker(rule)
+  return M[rule.name]
 end
 
 return M

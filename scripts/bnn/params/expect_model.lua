@@ -23,18 +23,12 @@ function M.buffer(what, value)
     .. "own", what)
 end
 
--- Whether a value has mu and perhaps logvar as a posterior does.
-local function is_posterior(value)
-  return type(value) == "table" and not parameters.is(value) and parameters.is(value.mu)
-    and (value.logvar == nil or parameters.is(value.logvar))
-end
-
---- The parameters of a model: its posterior's mean, or its params; and the log-variance's or nil.
+--- What a model's parameters are: its posterior, or its params.
 -- @param model an objective, or a table {net=, posterior= or params=}
 function M.parameters_of(what, model)
   local is_table = type(model) == "table" and not parameters.is(model)
   local posterior = is_table and model.posterior
-  if posterior and is_posterior(posterior) then return posterior.mu, posterior.logvar end
+  if posterior and kinds.is_object(posterior, "posterior") then return posterior end
   if is_table and not posterior and parameters.is(model.params) then return model.params end
   if posterior then fail.expected(what .. ": model.posterior", "a posterior", posterior) end
   if is_table and model.params ~= nil then

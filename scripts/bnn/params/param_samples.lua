@@ -26,6 +26,12 @@ function M.new(layout, flat)
   return self
 end
 
+--- The layout of each draw: a list of {name=, shape=, size=, offset=}.
+function M.layout_of(samples)
+  if not M.is(samples) then fail.expected("bnn.samples.layout_of", "samples", samples) end
+  return inside[samples].layout
+end
+
 --- Whether a value is a Samples object.
 function M.is(value) return getmetatable(value) == Meta end
 
@@ -60,6 +66,12 @@ function Samples:names()
   local names = {}
   for i, entry in ipairs(inside[self].layout) do names[i] = entry.name end
   return names
+end
+
+--- Copies them.
+function Samples:clone()
+  local own = inside[self]
+  return M.new(own.layout, own.flat:clone())
 end
 
 expect_model.check_methods(Samples, "samples",

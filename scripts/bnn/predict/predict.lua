@@ -7,6 +7,7 @@ local likelihoods = require "bnn.model.likelihood"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local prediction_result = require "bnn.predict.prediction_result"
+local posteriors = require "bnn.posterior.posterior_class"
 local prediction_sums = require "bnn.predict.prediction_sums"
 local trace_model = require "bnn.autodiff.trace_model"
 
@@ -42,6 +43,23 @@ local OPTIONS = {
   renamed = {samples = "num_samples", continue = "previous"},
 }
 
+-- How many networks there are to predict with, or nil: any number. With dropout on, or noise of the
+-- network's own, each draw of a point is another.
+local function support_of(model, opts)
+  local support = posteriors.of_model("bnn.predict", model):support()
+  if support == 1 and opts.train then return nil end
+  return support
+end
+
+-- The members of an ensemble are each as likely as any other, so none counts twice. A point may:
+-- its network may draw noise of its own.
+local function check_support(opts, support)
+  local done = opts.sums and opts.sums:samples() or 0
+  if not support or support == 1 or done + opts.num_samples <= support then return end
+  fail("bnn.predict: num_samples: expected at most %d, the networks that there are, got %d",
+    support, done + opts.num_samples)
+end
+
 -- num_samples= and what goes with "auto", in place.
 local function check_samples(opts, model)
   local samples = opts.num_samples
@@ -52,12 +70,17 @@ local function check_samples(opts, model)
           kinds.show(samples))
       end
     end
-    if not samples then samples = (model.posterior or opts.train) and 100 or 1 end
-    opts.num_samples = math.tointeger(samples)
-    if opts.num_samples then return end
+    local support = support_of(model, opts)
+    opts.num_samples = math.tointeger(samples or support or 100)
+    if opts.num_samples then
+      check_support(opts, support)
+      return
+    end
     fail('bnn.predict: num_samples: expected an integer or "auto", got %s', kinds.show(samples))
   end
-  opts.max_samples = opts.max_samples or MAX_SAMPLES
+  local support = support_of(model, opts)
+  local most = support and support > 1 and support or MOST -- a point may have noise of its own
+  opts.max_samples = math.min(opts.max_samples or MAX_SAMPLES, most)
   opts.tolerance = opts.tolerance or opts.classes and TOLERANCE
   if opts.tolerance then return end
   fail("bnn.predict: tolerance: expected the standard error of the mean that is small "
@@ -104,9 +127,9 @@ end
 -- @param model an objective, or a table {net=, posterior= or params=, likelihood=}
 -- @param x tensor [n, ...] or part of a data set; uint8 images are divided by 255
 -- @param opts table:
---   num_samples how many networks, 100 (1 without a posterior); or "auto": until the standard error
---               of every mean over networks, sd / sqrt(num_samples) with ddof 1, is at most
---               tolerance, looked at every 16 samples
+--   num_samples how many networks, 100 (1 of point estimates, all members of an ensemble); or
+--               "auto": until the standard error of every mean over networks, sd /
+--               sqrt(num_samples) with ddof 1, is at most tolerance, looked at every 16 samples
 --   tolerance   of "auto", 0.02 for classes; must be given for other predictions
 --   max_samples of "auto", 1000: the most in all
 --   key         the draws' key; required

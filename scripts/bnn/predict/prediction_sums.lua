@@ -3,9 +3,9 @@
 -- The function is recorded as a program, once for each shape of rows, and kept for its model; the
 -- runtime draws networks and adds up what the program gives for each row.
 local core = require "bnn.core"
-local expect_model = require "bnn.params.expect_model"
 local fail = require "bnn.base.fail"
 local lru_cache = require "bnn.base.lru_cache"
+local posteriors = require "bnn.posterior.posterior_class"
 local refusal = require "bnn.base.refusal"
 local trace_model = require "bnn.autodiff.trace_model"
 
@@ -73,7 +73,7 @@ end
 -- No samples yet, or a copy of those so far, which are to be of the same call.
 local function start(program, source, call, opts)
   if not opts.sums then return core.prediction(program, source.x:size(1), opts.classes or false) end
-  local ok, fault = opts.sums:check(table.unpack(call, 1, 6))
+  local ok, fault = opts.sums:check(table.unpack(call, 1, 5))
   if not ok then fail("bnn.predict: previous: %s", fault) end
   return opts.sums:clone()
 end
@@ -88,15 +88,14 @@ end
 -- @return the runtime's prediction
 function M.run(model, what, source, f, opts)
   local name = what:gsub("%+$", "")
-  local mu, logvar = expect_model.parameters_of(name, model)
+  local posterior = posteriors.of_model(name, model)
   local made = program_for(model, what, source, f, opts.chunk)
   local spec = {x = made.nodes.x, y = made.nodes.y, key = made.nodes.key, first = opts.first}
-  local call = table.pack(made.program, spec, mu.flat, logvar and logvar.flat, opts.key, source.x,
-    source.y)
+  local call = table.pack(made.program, spec, posterior.core, opts.key, source.x, source.y)
   local sums = start(made.program, source, call, opts)
   local function add(samples)
     spec.samples = samples
-    local ok, fault = sums:add(table.unpack(call, 1, 7))
+    local ok, fault = sums:add(table.unpack(call, 1, 6))
     if not ok then refusal.assert_or_exit(nil, name .. ": " .. fault) end
   end
   if opts.num_samples == "auto" then add_until_sure(sums, add, opts) else add(opts.num_samples) end

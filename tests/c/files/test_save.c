@@ -74,7 +74,7 @@ static void tear_down(void) {
 /* ---- files ---- */
 
 static bnn_status save(const char *path, const char *text, bnn_err *err) {
-  const bnn_span spans[] = {{text, strlen(text)}, {"!", 1}};
+  const bnn_save_part spans[] = {{text, strlen(text)}, {"!", 1}};
   return bnn_save(path, spans, 2, err);
 }
 

@@ -30,7 +30,9 @@
 #endif
 
 #include "base/mem.h"
+#include "inference/objective_inside.h"
 #include "kernels/rng.h"
+#include "support_posterior.h"
 #include "support_program.h"
 
 /* ---- problems: a program, its layout, data, a posterior ---- */
@@ -226,7 +228,7 @@ static double beta_of(const setting *s, size_t t) {
   return s->by_tensor ? s->beta / (1 + (double)t) : s->beta;
 }
 
-/* Elements of the posterior: those of the first tensors. */
+/* Elements of the mean-field posterior: those of the first tensors. */
 static size_t n_variational_of(const problem *q, const setting *s) {
   size_t n = q->layout.n_params;
   return s->points >= n ? 0 : s->points ? q->layout.param[n - s->points].offset : q->layout.size;
@@ -235,15 +237,16 @@ static size_t n_variational_of(const problem *q, const setting *s) {
 static bnn_objective *objective_of(const problem *q, const setting *s) {
   bnn_regularizer regularizers[PARAMS_MAX];
   for (size_t t = 0; t < q->layout.n_params; t++) regularizers[t] = regularizer_of(s, t);
+  split_posterior families;
+  split_posterior_init(&families, &q->layout, NULL, NULL, n_variational_of(q, s));
   const bnn_objective_spec spec = {
       .program = q->program,
       .x_node = q->x,
       .y_node = q->y,
       .key_node = q->key,
       .kl_weight_node = -1,
-      .layout = &q->layout,
+      .posterior = &families.q,
       .regularizers = regularizers,
-      .n_variational = n_variational_of(q, s),
       .samples = s->samples,
   };
   bnn_objective *o = NULL;
@@ -254,7 +257,8 @@ static bnn_objective *objective_of(const problem *q, const setting *s) {
 /* A step of a setting; betas holds [PARAMS_MAX]. */
 static bnn_step_args args_of(const setting *s, double *betas, bnn_key key, double lr) {
   for (size_t t = 0; t < PARAMS_MAX; t++) betas[t] = beta_of(s, t);
-  return (bnn_step_args){key, s->beta, lr, s->by_tensor ? betas : NULL};
+  return (bnn_step_args){
+      .key = key, .beta = s->beta, .lr = lr, .betas = s->by_tensor ? betas : NULL};
 }
 
 static bnn_context *context_of(int threads) {
@@ -263,11 +267,13 @@ static bnn_context *context_of(int threads) {
   return context;
 }
 
-/* mu [size] and logvar [n_variational] behind it, with a state over them. */
+/* mu [size] and logvar [n_variational] behind it, as a posterior, with the state of a rule over them.
+ * It stays where it was made. */
 typedef struct learner {
   size_t size, n_variational;
   bnn_real *w;
-  bnn_optimizer_state state;
+  split_posterior posterior;
+  bnn_rule_state state;
   bnn_train_state train;
 } learner;
 
@@ -282,14 +288,15 @@ static void learner_init(learner *l, const problem *q, size_t n_variational, con
     if (q->positive) l->w[i] = 1 + R(fabs)(l->w[i]);
     l->w[size + i] = l->w[size + i] / 2 + (bnn_real)q->logvar;
   }
-  ck_succeeds(bnn_optimizer_state_init(&l->state, bnn_optimizer_find(rule), NULL,
-                                       size + n_variational, &err));
-  l->train = (bnn_train_state){l->w, n_variational ? l->w + size : NULL, &l->state};
+  split_posterior_init(&l->posterior, &q->layout, l->w, l->w + size, n_variational);
+  ck_succeeds(
+      bnn_rule_state_init(&l->state, bnn_rule_find(rule), NULL, size + n_variational, &err));
+  l->train = (bnn_train_state){&l->posterior.q, &l->state};
 }
 
 static void learner_fini(learner *l) {
   free(l->w);
-  bnn_optimizer_state_fini(&l->state);
+  bnn_rule_state_fini(&l->state);
 }
 
 static bnn_batch batch_of(const problem *q, size_t from, size_t count) {
@@ -313,7 +320,7 @@ static double penalty_of(const problem *q, const setting *s, const learner *l, s
   for (size_t j = param->offset; j < param->offset + param->size; j++) squares += l->w[j] * l->w[j];
   if (param->offset >= l->n_variational)
     return (regularizer.decay + weight * regularizer.precision) / 2 * squares;
-  return weight * bnn_posterior_kl(param, l->w, l->w + l->size, 1 / sqrt(regularizer.precision));
+  return weight * bnn_posterior_kl(&l->posterior.q, t, 1 / sqrt(regularizer.precision));
 }
 
 /* The whole loss: the mean loss that the step reports, and what the tensors add. */
@@ -322,8 +329,7 @@ static double whole_loss(const problem *q, const setting *s, bnn_objective *o, b
   bnn_real g[2 * SIZE_MAX_];
   double loss = 0;
   bnn_batch batch = batch_of(q, 3, bnn_objective_batch(o));
-  ck_succeeds(
-      bnn_objective_gradient(o, context, &l->train, &batch, args, g, g + SIZE_MAX_, &loss, &err));
+  ck_succeeds(bnn_objective_gradient(o, context, &l->posterior.q, &batch, args, g, &loss, &err));
   for (size_t t = 0; t < q->layout.n_params; t++) loss += penalty_of(q, s, l, t);
   return loss;
 }
@@ -341,8 +347,7 @@ static void ck_differences(const problem *q, const setting *s) {
   double loss;
   bnn_batch batch = batch_of(q, 3, bnn_objective_batch(o));
   clear(g, 2 * SIZE_MAX_);
-  ck_succeeds(
-      bnn_objective_gradient(o, context, &l.train, &batch, &args, g, g + l.size, &loss, &err));
+  ck_succeeds(bnn_objective_gradient(o, context, &l.posterior.q, &batch, &args, g, &loss, &err));
   for (size_t i = 0; i < l.size + l.n_variational; i++) {
     double was = l.w[i], up;
     l.w[i] = was + h;
@@ -377,20 +382,19 @@ START_TEST(the_loss_is_the_mean_over_examples_and_samples) {
   learner_init(&l, &q, q.layout.size, "adam");
   bnn_frame *f = NULL;
   ck_succeeds(bnn_frame_new(&f, q.program, 0, &err));
-  bnn_real theta[SIZE_MAX_], g[SIZE_MAX_], dmu[SIZE_MAX_], dlogvar[SIZE_MAX_];
+  bnn_real theta[SIZE_MAX_], g[SIZE_MAX_], d[2 * SIZE_MAX_];
   bnn_frame_bind(f, q.x, q.data->data);
   bnn_frame_bind(f, q.y, q.target->data);
   bnn_frame_bind_params(f, theta, g);
   for (int samples = 1; samples <= 3; samples++) {
     bnn_objective *o = objective_of(&q, &(setting){false, 1, samples, 0, 0, false});
-    const bnn_step_args args = {bnn_key_new(9), 1, 0, NULL};
+    const bnn_step_args args = {.key = bnn_key_new(9), .beta = 1, .lr = 0};
     bnn_batch batch = batch_of(&q, 0, DATA);
     double got, want = 0;
-    ck_succeeds(
-        bnn_objective_gradient(o, context, &l.train, &batch, &args, dmu, dlogvar, &got, &err));
+    ck_succeeds(bnn_objective_gradient(o, context, &l.posterior.q, &batch, &args, d, &got, &err));
     for (int s = 1; s <= samples; s++) {
       bnn_key key = bnn_key_fold(bnn_key_fold_name(args.key, "eps", 3), s);
-      bnn_posterior_sample(context, theta, l.w, l.w + l.size, key, l.size, l.size);
+      bnn_posterior_sample(&l.posterior.q, context, theta, key, 1);
       ck_succeeds(bnn_frame_replay(f, 1, &err));
       for (size_t i = 0; i < DATA; i++)
         want += bnn_tensor_get(bnn_frame_output(f, 0), i) / DATA / samples;
@@ -407,7 +411,38 @@ END_TEST
 
 /* ---- the step ---- */
 
-/* Steps of an objective, beside the rule applied to its gradient. */
+/* The learner's rule by hand: on each buffer of each group, with its part of the gradients d and of the
+ * state, in the order that posterior.h gives them. */
+static void update_by_hand(learner *l, const bnn_real *d, const bnn_step_args *args) {
+  const bnn_step_info info = bnn_rule_step(&l->state, args->lr, args->data_size,
+                                           bnn_key_fold_name(args->key, "update", 6));
+  for (size_t g = 0; g < l->posterior.q.n_groups; g++) {
+    const bnn_group *group = &l->posterior.group[g];
+    for (int b = 0; b < group->family->n_buffers; b++) {
+      const size_t at = bnn_posterior_place(&l->posterior.q, g, b);
+      bnn_update_span span = {.w = group->buffer[b],
+                              .g = d + at,
+                              .from = group->first,
+                              .n = group->end - group->first,
+                              .buffer = b,
+                              .decayed = group->family->buffer[b].decayed};
+      for (int k = 0; k < bnn_rule_slots(l->state.rule); k++)
+        span.slot[k] = bnn_tensor_real(l->state.slot[k]) + at;
+      l->state.rule->update(&info, &span);
+    }
+  }
+  l->state.t++;
+}
+
+static void copy_learner(learner *to, const learner *from) {
+  memcpy(to->w, from->w, 2 * from->size * sizeof *to->w);
+  for (int k = 0; k < bnn_rule_slots(from->state.rule); k++)
+    memcpy(to->state.slot[k]->data, from->state.slot[k]->data, from->state.n * sizeof *to->w);
+  to->state.t = from->state.t;
+}
+
+/* Steps of an objective, beside the rule applied to its gradient: from the same bits each time, so that
+ * the losses are equal and nothing adds up. */
 static void ck_steps(const problem *q, const setting *s, const char *rule) {
   bnn_objective *o = objective_of(q, s);
   bnn_context *context = context_of(2);
@@ -416,17 +451,16 @@ static void ck_steps(const problem *q, const setting *s, const char *rule) {
   learner_init(&want, q, n_variational_of(q, s), rule);
   for (int64_t t = 1; t <= 4; t++) {
     double betas[PARAMS_MAX];
-    const bnn_step_args args = args_of(s, betas, bnn_key_fold(bnn_key_new(9), t), 0.01 * (double)t);
-    bnn_real g[2 * SIZE_MAX_], *slot[BNN_SLOTS_MAX] = {NULL};
+    bnn_step_args args = args_of(s, betas, bnn_key_fold(bnn_key_new(9), t), 0.01 * (double)t);
+    args.data_size = DATA;
+    bnn_real g[2 * SIZE_MAX_];
     double loss, gradient_loss;
     bnn_batch batch = batch_of(q, (size_t)t, bnn_objective_batch(o));
+    copy_learner(&want, &l);
     clear(g, 2 * SIZE_MAX_);
-    ck_succeeds(bnn_objective_gradient(o, context, &want.train, &batch, &args, g, g + l.size,
+    ck_succeeds(bnn_objective_gradient(o, context, &want.posterior.q, &batch, &args, g,
                                        &gradient_loss, &err));
-    for (int k = 0; k < want.state.rule->n_slots; k++)
-      slot[k] = bnn_tensor_real(want.state.slot[k]);
-    const bnn_update u = bnn_update_of(want.state.rule, want.state.option, args.lr, (uint64_t)t);
-    want.state.rule->update(&u, want.w, g, slot, want.state.n);
+    update_by_hand(&want, g, &args);
     ck_succeeds(bnn_objective_step(o, context, &l.train, &batch, &args, &loss, &err));
     ck_assert_double_eq(loss, gradient_loss);
     ck_assert_uint_eq(l.state.t, (uint64_t)t);
@@ -443,8 +477,7 @@ START_TEST(a_step_is_the_rule_applied_to_the_gradient) {
   problem q;
   problem_init(&q, problems[_i].record, 7);
   for (int k = 0; k < SETTINGS; k++)
-    for (size_t r = 0; bnn_optimizer_row(r); r++)
-      ck_steps(&q, &settings[k], bnn_optimizer_row(r)->name);
+    for (size_t r = 0; bnn_rule_row(r); r++) ck_steps(&q, &settings[k], bnn_rule_row(r)->name);
   problem_fini(&q);
 }
 END_TEST
@@ -572,6 +605,161 @@ START_TEST(any_number_of_threads_gives_the_same_bits) {
 }
 END_TEST
 
+/* Gradients of the mean loss at given weights: those of a point there. */
+static void gradient_at(bnn_real *g, const problem *q, bnn_objective *o, bnn_context *context,
+                        bnn_real *theta) {
+  split_posterior point;
+  split_posterior_init(&point, &q->layout, theta, NULL, 0);
+  const bnn_batch batch = batch_of(q, 0, DATA);
+  const bnn_step_args args = {.key = bnn_key_new(1)};
+  double loss;
+  ck_succeeds(bnn_objective_gradient(o, context, &point.q, &batch, &args, g, &loss, &err));
+}
+
+/* sum [2 * size] += the gradients of mu and logvar at sample s of a step with this key. */
+static void add_sample(double *sum, const problem *q, const learner *l, bnn_objective *points,
+                       bnn_key key, int s) {
+  bnn_context *context = context_of(1);
+  bnn_real *theta = calloc(2 * l->size, sizeof *theta), *g = theta + l->size;
+  bnn_posterior_sample(&l->posterior.q, context, theta,
+                       bnn_key_fold(bnn_key_fold_name(key, "eps", 3), s), 1);
+  gradient_at(g, q, points, context, theta);
+  for (size_t i = 0; i < l->size; i++) {
+    sum[i] += (double)g[i];
+    if (i < l->n_variational)
+      sum[l->size + i] += (double)g[i] * ((double)theta[i] - (double)l->w[i]) / 2;
+  }
+  free(theta);
+  bnn_context_free(context);
+}
+
+/* d [2 * size] += what KL and decay add to the gradients, once whatever the number of samples. */
+static void add_penalties(double *d, const problem *q, const setting *s, const learner *l) {
+  for (size_t t = 0; t < q->layout.n_params; t++) {
+    const bnn_param *param = &q->layout.param[t];
+    const bnn_regularizer r = regularizer_of(s, t);
+    const double weight = beta_of(s, t) * r.kl;
+    for (size_t i = param->offset; i < param->offset + param->size; i++) {
+      const bool point = i >= l->n_variational;
+      d[i] += (weight * r.precision + (point ? r.decay : 0)) * (double)l->w[i];
+      if (!point) d[l->size + i] += weight / 2 * (exp((double)l->w[l->size + i]) * r.precision - 1);
+    }
+  }
+}
+
+static double largest(const double *x, size_t n) {
+  double most = 0;
+  for (size_t i = 0; i < n; i++) most = fmax(most, fabs(x[i]));
+  return most;
+}
+
+/* A gradient is a sum over the batch, of products that go through two layers: with another weight of
+ * each example all of them round anew, DATA times or so, each by less than the largest of the sums.
+ * A sample too many or too few would be a ninth of it. */
+static void ck_gradients(const bnn_real *d, const double *want, size_t n, const char *what, int k) {
+  const double tol = 8 * DATA * (double)BNN_REAL_EPSILON * largest(want, n);
+  for (size_t i = 0; i < n; i++)
+    ck_assert_msg(fabs((double)d[i] - want[i]) <= tol, "%d samples: %s[%zu] is %.9g, wanted %.9g",
+                  k, what, i, (double)d[i], want[i]);
+}
+
+/* The same bits on any number of threads, too: the tree over the samples is that of their number. */
+START_TEST(a_gradient_is_the_mean_over_its_samples) {
+  enum { SAMPLES = 9 };
+  static const int threads[] = {1, 2, 3, 5};
+  problem q;
+  wide_problem(&q, _i, DATA);
+  setting s = {true, 1, 1, 1e-3, 1, false};
+  learner l;
+  learner_init(&l, &q, n_variational_of(&q, &s), "adam");
+  const size_t size = l.size, trained = size + l.n_variational;
+  bnn_objective *points = objective_of(&q, &(setting){false, 1, 1, 0, ALL, false});
+  double *sum = calloc(4 * size, sizeof *sum), *want = sum + 2 * size, loss;
+  bnn_real *d = calloc(4 * size, sizeof *d), *other = d + 2 * size;
+  double betas[PARAMS_MAX];
+  const bnn_step_args args = args_of(&s, betas, bnn_key_new(9), 0);
+  const bnn_batch batch = batch_of(&q, 0, DATA);
+  for (s.samples = 1; s.samples <= SAMPLES; s.samples++) {
+    bnn_objective *o = objective_of(&q, &s);
+    add_sample(sum, &q, &l, points, args.key, s.samples);
+    for (size_t i = 0; i < 2 * size; i++) want[i] = sum[i] / s.samples;
+    add_penalties(want, &q, &s, &l);
+    for (int k = 0; k < 4; k++) {
+      bnn_context *context = context_of(threads[k]);
+      bnn_real *into = k ? other : d;
+      clear(into, trained);
+      ck_succeeds(
+          bnn_objective_gradient(o, context, &l.posterior.q, &batch, &args, into, &loss, &err));
+      ck_assert_mem_eq(into, d, trained * sizeof *d);
+      bnn_context_free(context);
+    }
+    ck_gradients(d, want, size, "dmu", s.samples);
+    ck_gradients(d + size, want + size, l.n_variational, "dlogvar", s.samples);
+    bnn_objective_free(o);
+  }
+  free(sum);
+  free(d);
+  bnn_objective_free(points);
+  learner_fini(&l);
+  problem_fini(&q);
+}
+END_TEST
+
+/* ---- a step whose updates follow in the jobs of the gradients ---- */
+
+static void ck_close(const bnn_real *x, const bnn_real *want, size_t n, double ulps) {
+  for (size_t i = 0; i < n; i++)
+    ck_assert_double_eq_tol((double)x[i], (double)want[i],
+                            ulps * (double)BNN_REAL_EPSILON * (1 + fabs((double)want[i])));
+}
+
+/* Every step starts from the same bits, so that nothing adds up.  Gradients, the summands of a
+ * gradient and mu are below 1 here, and those of a pass are rounded at other places: Dd is a few
+ * epsilon, 8 at most.  Then moments differ by less than that, and an update, with Adam's eps = 0.1 for
+ * a divisor that is never small, by lr (Dd / 0.1 + Dd / 0.1^2) = 0.9 epsilon, beside the rounding of
+ * what is updated.  A KL that is left out, or a sample of other noise, is a thousand times that. */
+START_TEST(a_step_in_the_jobs_is_the_plain_stages) {
+  static const double option[] = {1e-3, 0.9, 0.999, 0.1};
+  static const setting row[] = {{true, 1, 1, 0.1, 0, false}, {true, 1, 1, 0.1, 2, true}};
+  problem q;
+  wide_problem(&q, 1 + _i % 2, DATA); /* both can be fused */
+  const setting *s = &row[_i / 2];
+  bnn_objective *o = objective_of(&q, s);
+  ck_assert(o->jobs.n > 0);
+  ck_assert_ptr_nonnull(bnn_fused_find(bnn_family_find("meanfield"), bnn_rule_find("adam")));
+  learner l, want;
+  learner *const both[] = {&l, &want};
+  for (int k = 0; k < 2; k++) {
+    learner_init(both[k], &q, n_variational_of(&q, s), "adam");
+    memcpy(both[k]->state.option, option, sizeof option);
+  }
+  bnn_context *context = context_of(2);
+  bnn_real *d = calloc(2 * l.size, sizeof *d);
+  for (int64_t t = 1; t <= 6; t++) {
+    double betas[PARAMS_MAX], loss, plain_loss;
+    const bnn_step_args args = args_of(s, betas, bnn_key_fold(bnn_key_new(9), t), 1e-3);
+    const bnn_batch batch = batch_of(&q, 0, DATA);
+    copy_learner(&want, &l);
+    ck_succeeds(
+        bnn_objective_gradient(o, context, &want.posterior.q, &batch, &args, d, &plain_loss, &err));
+    for (size_t i = 0; i < l.state.n; i++) ck_assert(R(fabs)(d[i]) < 1);
+    update_by_hand(&want, d, &args);
+    ck_succeeds(bnn_objective_step(o, context, &l.train, &batch, &args, &loss, &err));
+    ck_assert_double_eq(loss, plain_loss);
+    ck_assert_uint_eq(l.state.t, want.state.t);
+    ck_close(l.w, want.w, 2 * l.size, 4);
+    for (int k = 0; k < 2; k++)
+      ck_close(bnn_tensor_real(l.state.slot[k]), bnn_tensor_real(want.state.slot[k]), l.state.n, 8);
+  }
+  free(d);
+  bnn_context_free(context);
+  learner_fini(&l);
+  learner_fini(&want);
+  bnn_objective_free(o);
+  problem_fini(&q);
+}
+END_TEST
+
 START_TEST(a_step_allocates_nothing) {
   problem q;
   problem_init(&q, problems[_i].record, 7);
@@ -580,9 +768,10 @@ START_TEST(a_step_allocates_nothing) {
     bnn_context *context = context_of(1);
     learner l;
     learner_init(&l, &q, n_variational_of(&q, &settings[k]), "adam");
-    const bnn_step_args args = {bnn_key_new(9), 1, 0.1, NULL};
+    const bnn_step_args args = {.key = bnn_key_new(9), .beta = 1, .lr = 0.1};
     const bnn_batch batch = batch_of(&q, 0, 7);
     double loss;
+    ck_succeeds(bnn_objective_step(o, context, &l.train, &batch, &args, &loss, &err)); /* may */
     bnn_mem_fail_nth(1);
     ck_succeeds(bnn_objective_step(o, context, &l.train, &batch, &args, &loss, &err));
     ck_assert_uint_eq(bnn_mem_fail_nth(0), 1);
@@ -640,7 +829,7 @@ static void step_without_system(const problem *q, const setting *s, int threads)
   bnn_context *context = context_of(threads);
   learner l;
   learner_init(&l, q, n_variational_of(q, s), "adam");
-  const bnn_step_args args = {bnn_key_new(9), 1, 0.001, NULL};
+  const bnn_step_args args = {.key = bnn_key_new(9), .beta = 1, .lr = 0.001};
   const bnn_batch batch = {q->data, q->target, order, 0, DATA};
   double loss;
   bool good = bnn_objective_step(o, context, &l.train, &batch, &args, &loss, NULL) == BNN_OK;
@@ -682,9 +871,9 @@ START_TEST(noise_follows_the_key_of_the_step) {
   double loss[3];
   for (int k = 0; k < 3; k++) {
     bnn_real g[SIZE_MAX_];
-    const bnn_step_args args = {bnn_key_new(k == 2 ? 2 : 1), 0, 0, NULL};
+    const bnn_step_args args = {.key = bnn_key_new(k == 2 ? 2 : 1), .beta = 0, .lr = 0};
     ck_succeeds(
-        bnn_objective_gradient(o, context, &l.train, &batch, &args, g, NULL, &loss[k], &err));
+        bnn_objective_gradient(o, context, &l.posterior.q, &batch, &args, g, &loss[k], &err));
   }
   ck_assert_double_eq(loss[0], loss[1]);
   ck_assert_double_ne(loss[0], loss[2]);
@@ -730,7 +919,7 @@ static double dense_penalty(const problem *q, const learner *l, bnn_context *con
                             const double *weight) {
   bnn_real theta[SIZE_MAX_];
   bnn_key key = bnn_key_fold(bnn_key_fold_name(bnn_key_new(9), "eps", 3), 1);
-  bnn_posterior_sample(context, theta, l->w, l->w + l->size, key, l->n_variational, l->size);
+  bnn_posterior_sample(&l->posterior.q, context, theta, key, 1);
   double sum = 0;
   for (size_t k = 0; k < 2; k++) {
     const bnn_param *t = &q->layout.param[3 * k];
@@ -745,14 +934,15 @@ START_TEST(a_prior_in_the_program_is_weighed_and_the_entropy_added) {
   int weights;
   dense_problem(&q, &weights);
   const bnn_regularizer regularizers[4] = {{0.5, 0, 0}, {0, 0, 0}, {0, 0, 0}, {2, 0, 0}};
+  split_posterior families;
+  split_posterior_init(&families, &q.layout, NULL, NULL, q.layout.size);
   const bnn_objective_spec spec = {.program = q.program,
                                    .x_node = q.x,
                                    .y_node = q.y,
                                    .key_node = -1,
                                    .kl_weight_node = weights,
-                                   .layout = &q.layout,
+                                   .posterior = &families.q,
                                    .regularizers = regularizers,
-                                   .n_variational = q.layout.size,
                                    .samples = 1,
                                    .loss_output = 1,
                                    .kl_weight_param = (const size_t[]){0, 3},
@@ -762,19 +952,18 @@ START_TEST(a_prior_in_the_program_is_weighed_and_the_entropy_added) {
   bnn_context *context = context_of(1);
   learner l;
   learner_init(&l, &q, q.layout.size, "adam");
-  const bnn_step_args args = {bnn_key_new(9), 0.3, 0, NULL};
+  const bnn_step_args args = {.key = bnn_key_new(9), .beta = 0.3, .lr = 0};
   const double weight[] = {0.15, 0.6}, h = 1e-5;
   bnn_batch batch = batch_of(&q, 3, 7);
   bnn_real g[2 * SIZE_MAX_], unused[2 * SIZE_MAX_];
   double loss;
-  ck_succeeds(
-      bnn_objective_gradient(o, context, &l.train, &batch, &args, g, g + l.size, &loss, &err));
+  ck_succeeds(bnn_objective_gradient(o, context, &l.posterior.q, &batch, &args, g, &loss, &err));
   for (size_t i = 0; i < 2 * l.size; i++) {
     double was = l.w[i], side[2];
     for (int k = 0; k < 2; k++) {
       l.w[i] = was + (k ? h : -h);
-      ck_succeeds(bnn_objective_gradient(o, context, &l.train, &batch, &args, unused,
-                                         unused + l.size, &loss, &err));
+      ck_succeeds(
+          bnn_objective_gradient(o, context, &l.posterior.q, &batch, &args, unused, &loss, &err));
       side[k] = loss + dense_penalty(&q, &l, context, weight);
     }
     l.w[i] = was;
@@ -792,19 +981,38 @@ END_TEST
 
 /* ---- failures ---- */
 
-/* A step that must fail, with mu, logvar and the state as before. */
+/* Steps so far of a state that a test makes up. */
+enum { STEPS_BEFORE = 5 };
+
+/* Numbers in every slot, so that a write shows. */
+static void fill_state(bnn_rule_state *s) {
+  for (int k = 0; k < bnn_rule_slots(s->rule); k++)
+    bnn_rng_uniform(bnn_tensor_real(s->slot[k]), bnn_key_new((uint64_t)k), 0, s->n);
+  s->t = STEPS_BEFORE;
+}
+
+/* A step that must fail, with buffers and state to the bit as before. */
 static void ck_step_fails(bnn_objective *o, learner *l, const bnn_batch *batch,
                           const bnn_step_args *args, bnn_status want, const char *words) {
   bnn_context *context = context_of(2);
-  bnn_real *before = malloc(2 * l->size * sizeof *before);
-  memcpy(before, l->w, 2 * l->size * sizeof *before);
+  bnn_rule_state *state = l->train.rule;
+  const size_t bytes = 2 * l->size * sizeof *l->w, slot_bytes = state->n * sizeof *l->w;
+  bnn_real *before = malloc(bytes), *slot_before[BNN_SLOTS_MAX];
+  memcpy(before, l->w, bytes);
+  fill_state(state);
+  for (int k = 0; k < bnn_rule_slots(state->rule); k++) {
+    slot_before[k] = malloc(slot_bytes);
+    memcpy(slot_before[k], state->slot[k]->data, slot_bytes);
+  }
   double loss = -7;
   ck_refuses(bnn_objective_step(o, context, &l->train, batch, args, &loss, &err), want, words);
   ck_assert_double_eq(loss, -7);
-  ck_assert_mem_eq(l->w, before, 2 * l->size * sizeof *before);
-  ck_assert_uint_eq(l->state.t, 0);
-  for (int k = 0; k < l->state.rule->n_slots; k++)
-    for (size_t i = 0; i < l->state.n; i++) ck_assert(bnn_tensor_get(l->state.slot[k], i) == 0);
+  ck_assert_mem_eq(l->w, before, bytes);
+  ck_assert_uint_eq(state->t, STEPS_BEFORE);
+  for (int k = 0; k < bnn_rule_slots(state->rule); k++) {
+    ck_assert_mem_eq(state->slot[k]->data, slot_before[k], slot_bytes);
+    free(slot_before[k]);
+  }
   free(before);
   bnn_context_free(context);
 }
@@ -818,7 +1026,7 @@ START_TEST(a_loss_that_is_not_finite_changes_nothing) {
       bnn_objective *o = objective_of(&q, &settings[k]);
       learner l;
       learner_init(&l, &q, n_variational_of(&q, &settings[k]), "adam");
-      const bnn_step_args args = {bnn_key_new(9), 1, 0.1, NULL};
+      const bnn_step_args args = {.key = bnn_key_new(9), .beta = 1, .lr = 0.1};
       const bnn_batch batch = batch_of(&q, 0, 7);
       bnn_real *at = where == 0   ? bnn_tensor_real(q.data) + 20
                      : where == 1 ? l.w + 3
@@ -835,6 +1043,124 @@ START_TEST(a_loss_that_is_not_finite_changes_nothing) {
 }
 END_TEST
 
+/* A network whose loss is finite and the gradients of whose first layer are not: sqrt is 0 at 0 and
+ * infinitely steep, once up and once down.  Every parameter job is final. */
+static int steep_rows(problem *q) {
+  bnn_program *p = q->program;
+  int w[4];
+  layers(w, p);
+  int h = OP(p, linear, q->x, w[0], w[1]), zero = OP(p, sqrt, OP(p, sub, h, h));
+  int nothing = record_op(p, BNN_OP_sum, 1, &zero, &(bnn_attr){.axes = 2});
+  int loss = OP(p, cross_entropy, OP(p, linear, OP(p, softplus, h), w[2], w[3]), q->y);
+  return OP(p, add, loss, nothing);
+}
+
+/* The same for the third tensor alone, by whole ops. */
+static int steep_whole(problem *q) {
+  bnn_program *p = q->program;
+  int w[4];
+  layers(w, p);
+  int h = OP(p, softplus, OP(p, linear, q->x, w[0], w[1]));
+  int steep = OP(p, add, w[2], OP(p, sqrt, OP(p, sub, w[2], w[2])));
+  return OP(p, cross_entropy, OP(p, linear, h, steep, w[3]), q->y);
+}
+
+/* Whether tensor t of mu's gradients is finite; it is so in all of its elements, or in none. */
+static bool is_finite(const problem *q, const bnn_real *x, size_t t) {
+  const bnn_param *param = &q->layout.param[t];
+  size_t n = 0;
+  for (size_t i = 0; i < param->size; i++) n += isfinite(x[param->offset + i]) != 0;
+  ck_assert(n == 0 || n == param->size);
+  return n > 0;
+}
+
+/* Gradients alone are given as they are. */
+static void ck_gives_steep_gradients(const problem *q, bnn_objective *o, const learner *l,
+                                     const bnn_batch *batch, const bnn_step_args *args,
+                                     const bool *steep) {
+  bnn_context *context = context_of(2);
+  bnn_real d[2 * SIZE_MAX_];
+  double loss;
+  ck_succeeds(bnn_objective_gradient(o, context, &l->posterior.q, batch, args, d, &loss, &err));
+  ck_assert(isfinite(loss));
+  for (size_t t = 0; t < 4; t++) ck_assert_int_eq(is_finite(q, d, t), !steep[t]);
+  bnn_context_free(context);
+}
+
+/* By the plain stages: with several samples, or a program that can not be fused. */
+START_TEST(a_gradient_that_is_not_finite_changes_nothing) {
+  static const struct {
+    record *record;
+    int samples;
+    bool steep[4];
+    const char *words;
+  } row[] = {
+      {steep_rows, 2, {true, true, false, false}, "the gradient of tensor 1 is not finite"},
+      {steep_whole, 1, {false, false, true, false}, "the gradient of tensor 3 is not finite"},
+      {steep_whole, 2, {false, false, true, false}, "the gradient of tensor 3 is not finite"}};
+  static const size_t points[] = {0, 2, ALL};
+  problem q;
+  problem_init(&q, row[_i].record, 7);
+  for (int k = 0; k < 3; k++)
+    for (size_t r = 0; bnn_rule_row(r); r++) {
+      const setting s = {true, 1, row[_i].samples, 0.3, points[k], false};
+      bnn_objective *o = objective_of(&q, &s);
+      learner l;
+      learner_init(&l, &q, n_variational_of(&q, &s), bnn_rule_row(r)->name);
+      const bnn_step_args args = {.key = bnn_key_new(9), .beta = 0.3, .lr = 0.1, .data_size = DATA};
+      const bnn_batch batch = batch_of(&q, 0, 7);
+      ck_assert_uint_eq(o->jobs.n, 0);
+      ck_gives_steep_gradients(&q, o, &l, &batch, &args, row[_i].steep);
+      ck_step_fails(o, &l, &batch, &args, BNN_ENAN, row[_i].words);
+      learner_fini(&l);
+      bnn_objective_free(o);
+    }
+  problem_fini(&q);
+}
+END_TEST
+
+/* Where updates follow in the jobs of the gradients, other tensors may be updated, but nothing that is
+ * not finite is written, and the tensors with such gradients stay as they are. */
+START_TEST(a_gradient_in_the_jobs_that_is_not_finite_is_not_used) {
+  static const size_t points[] = {0, 2, ALL};
+  problem q;
+  problem_init(&q, steep_rows, 7);
+  bnn_context *context = context_of(2);
+  for (int k = 0; k < 3; k++)
+    for (size_t r = 0; bnn_rule_row(r); r++) {
+      const setting s = {true, 1, 1, 0.3, points[k], false};
+      bnn_objective *o = objective_of(&q, &s);
+      learner l, was;
+      learner_init(&l, &q, n_variational_of(&q, &s), bnn_rule_row(r)->name);
+      learner_init(&was, &q, n_variational_of(&q, &s), bnn_rule_row(r)->name);
+      fill_state(&l.state);
+      copy_learner(&was, &l);
+      const bnn_step_args args = {.key = bnn_key_new(9), .beta = 0.3, .lr = 0.1, .data_size = DATA};
+      const bnn_batch batch = batch_of(&q, 0, 7);
+      double loss = -7;
+      ck_assert_uint_gt(o->jobs.n, 0);
+      ck_refuses(bnn_objective_step(o, context, &l.train, &batch, &args, &loss, &err), BNN_ENAN,
+                 "the gradient of tensor 1 is not finite");
+      ck_assert_double_eq(loss, -7);
+      ck_assert_uint_eq(l.state.t, STEPS_BEFORE);
+      const size_t bytes = q.layout.param[2].offset * sizeof *l.w; /* of the first layer */
+      ck_assert_mem_eq(l.w, was.w, bytes);
+      ck_assert_mem_eq(l.w + l.size, was.w + l.size, bytes);
+      for (size_t i = 0; i < 2 * l.size; i++) ck_assert(isfinite(l.w[i]));
+      for (int j = 0; j < bnn_rule_slots(l.state.rule); j++) {
+        const bnn_real *slot = bnn_tensor_real(l.state.slot[j]);
+        ck_assert_mem_eq(slot, was.state.slot[j]->data, bytes);
+        for (size_t i = 0; i < l.state.n; i++) ck_assert(isfinite(slot[i]));
+      }
+      learner_fini(&l);
+      learner_fini(&was);
+      bnn_objective_free(o);
+    }
+  bnn_context_free(context);
+  problem_fini(&q);
+}
+END_TEST
+
 START_TEST(a_label_out_of_range_changes_nothing) {
   problem q;
   problem_init(&q, problems[_i].record, 7);
@@ -842,7 +1168,7 @@ START_TEST(a_label_out_of_range_changes_nothing) {
     bnn_objective *o = objective_of(&q, &settings[k]);
     learner l;
     learner_init(&l, &q, n_variational_of(&q, &settings[k]), "adam");
-    const bnn_step_args args = {bnn_key_new(9), 1, 0.1, NULL};
+    const bnn_step_args args = {.key = bnn_key_new(9), .beta = 1, .lr = 0.1};
     const bnn_batch batch = batch_of(&q, 0, 7);
     bnn_tensor_set(q.target, 6, 13);
     ck_step_fails(o, &l, &batch, &args, BNN_ERANGE, "label 13 of example 7 is outside 0..");
@@ -912,17 +1238,21 @@ START_TEST(a_step_refuses_what_it_can_not_use) {
   learner l;
   learner_init(&l, &q, q.layout.size, "adam");
   for (size_t k = 0; k < sizeof row / sizeof *row; k++) {
-    const bnn_step_args args = {bnn_key_new(1), row[k].beta, row[k].lr, NULL};
+    const bnn_step_args args = {.key = bnn_key_new(1), .beta = row[k].beta, .lr = row[k].lr};
     ck_step_fails(o, &l, &row[k].batch, &args, row[k].status, row[k].words);
   }
   const double betas[] = {1, 1, -1, 1};
-  const bnn_step_args negative = {bnn_key_new(1), 1, 1, betas};
+  const bnn_step_args negative = {.key = bnn_key_new(1), .beta = 1, .lr = 1, .betas = betas};
   ck_step_fails(o, &l, &row[9].batch, &negative, BNN_ERANGE,
                 "beta: expected a number of 0 or more, got -1");
   bnn_objective *points = objective_of(&q, &settings[7]); /* the state is over mu and logvar */
-  const bnn_step_args args = {bnn_key_new(1), 1, 1, NULL};
-  ck_step_fails(points, &l, &row[9].batch, &args, BNN_ESHAPE,
+  const bnn_step_args args = {.key = bnn_key_new(1), .beta = 1, .lr = 1};
+  learner point;
+  learner_init(&point, &q, 0, "adam");
+  point.train.rule = &l.state;
+  ck_step_fails(points, &point, &row[9].batch, &args, BNN_ESHAPE,
                 "the optimizer's state: expected 157 elements, got 314");
+  learner_fini(&point);
   bnn_objective_free(points);
   learner_fini(&l);
   bnn_objective_free(o);
@@ -949,29 +1279,30 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
   const bnn_regularizer odd_regularizers[3][4] = {
       {{1, 1, 0}, {-1, 1, 0}}, {{1, NAN, 0}}, {{1, 1, INFINITY}}};
   const size_t last = 4;
+  split_posterior families, of_small;
+  split_posterior_init(&families, &q.layout, NULL, NULL, q.layout.size);
+  split_posterior_init(&of_small, &small, NULL, NULL, 0);
   const bnn_objective_spec good = {.program = q.program,
                                    .x_node = q.x,
                                    .y_node = q.y,
                                    .key_node = -1,
                                    .kl_weight_node = -1,
-                                   .layout = &q.layout,
+                                   .posterior = &families.q,
                                    .regularizers = regularizers,
-                                   .n_variational = q.layout.size,
                                    .samples = 1};
-  bnn_objective_spec spec[15];
-  for (int k = 0; k < 15; k++) spec[k] = good;
+  bnn_objective_spec spec[14];
+  for (int k = 0; k < 14; k++) spec[k] = good;
   spec[0].samples = 0, spec[1].samples = -3;
   for (int k = 0; k < 3; k++) spec[2 + k].regularizers = odd_regularizers[k];
-  spec[5].n_variational = 3;
-  spec[6].layout = &small, spec[6].n_variational = 0;
-  spec[7].x_node = 3;
-  spec[8].key_node = q.x;
-  spec[9].program = wrong.program;
-  spec[11].loss_output = 1;
-  spec[12].loss_output = -1;
-  spec[13].kl_weight_node = q.x, spec[13].n_kl_weights = 1,
-  spec[13].kl_weight_param = (const size_t[]){0};
-  spec[14].n_kl_weights = 1, spec[14].kl_weight_param = &last;
+  spec[5].posterior = &of_small.q;
+  spec[6].x_node = 3;
+  spec[7].key_node = q.x;
+  spec[8].program = wrong.program;
+  spec[10].loss_output = 1;
+  spec[11].loss_output = -1;
+  spec[12].kl_weight_node = q.x, spec[12].n_kl_weights = 1,
+  spec[12].kl_weight_param = (const size_t[]){0};
+  spec[13].n_kl_weights = 1, spec[13].kl_weight_param = &last;
   static const struct {
     bnn_status status;
     const char *words;
@@ -981,7 +1312,6 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
       {BNN_ERANGE, "tensor 2: expected numbers of 0 or more, got kl -1, precision 1, decay 0"},
       {BNN_ERANGE, "got kl 1, precision nan"},
       {BNN_ERANGE, "got kl 1, precision 1, decay inf"},
-      {BNN_ESHAPE, "a posterior over 3 elements ends within a tensor"},
       {BNN_ESHAPE, "the program has 157 parameters, the layout 108"},
       {BNN_ERANGE, "x: node 3 is not a batch input"},
       {BNN_ERANGE, "key: node 0 is not a u64 scalar input"},
@@ -996,9 +1326,9 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
   ck_succeeds(bnn_program_new(&forward, &err));
   const int x = record_input(forward, BNN_INPUT_ROWS, BNN_REAL, DIMS(7), 0);
   ck_succeeds(bnn_program_finish(forward, &x, 1, false, NULL, 0, &err));
-  spec[10].program = forward;
+  spec[9].program = forward;
   bnn_objective *o = NULL;
-  for (int k = 0; k < 15; k++) {
+  for (int k = 0; k < 14; k++) {
     ck_refuses(bnn_objective_new(&o, &spec[k], &err), want[k].status, want[k].words);
     ck_assert_ptr_null(o);
   }
@@ -1009,17 +1339,111 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
 }
 END_TEST
 
+/* Groups of points between these elements, up to the first 0. */
+static size_t groups_between(bnn_group *group, const bnn_layout *layout, const size_t (*range)[2]) {
+  size_t n = 0;
+  for (; range[n][1] > 0; n++)
+    group[n] = (bnn_group){.family = bnn_family_find("point"),
+                           .layout = layout,
+                           .first = range[n][0],
+                           .end = range[n][1]};
+  return n;
+}
+
+START_TEST(an_objective_refuses_a_posterior_that_is_not_of_its_layout) {
+  static const struct {
+    size_t range[4][2];
+    const char *words;
+  } row[] = {
+      {{{0, 3}, {3, 157}}, "group 1, point, ends within a tensor, at element 3"},
+      {{{0, 108}, {108, 156}, {156, 157}}, "group 2, point, ends within a tensor, at element 156"},
+      {{{0, 200}}, "group 1, point, ends within a tensor, at element 200"},
+      {{{0, 0}}, "a posterior over 0 of 157 elements"},
+      {{{0, 108}, {108, 117}}, "a posterior over 117 of 157 elements"},
+      {{{108, 157}}, "group 1: expected to begin at element 0, got 108"},
+      {{{0, 108}, {117, 157}}, "group 2: expected to begin at element 108, got 117"},
+      {{{0, 117}, {108, 157}}, "group 2: expected to begin at element 117, got 108"},
+  };
+  problem q;
+  problem_init(&q, network, 7);
+  const bnn_regularizer regularizers[4] = {{1, 1, 0}, {1, 1, 0}, {1, 1, 0}, {1, 1, 0}};
+  bnn_group group[BNN_GROUPS_MAX + 1];
+  bnn_posterior posterior = {&q.layout, 0, group};
+  const bnn_objective_spec spec = {.program = q.program,
+                                   .x_node = q.x,
+                                   .y_node = q.y,
+                                   .key_node = -1,
+                                   .kl_weight_node = -1,
+                                   .posterior = &posterior,
+                                   .regularizers = regularizers,
+                                   .samples = 1};
+  bnn_objective *o = NULL;
+  for (size_t k = 0; k < sizeof row / sizeof *row; k++) {
+    posterior.n_groups = groups_between(group, &q.layout, row[k].range);
+    ck_refuses(bnn_objective_new(&o, &spec, &err), BNN_ESHAPE, row[k].words);
+    ck_assert_ptr_null(o);
+  }
+  posterior.n_groups = BNN_GROUPS_MAX + 1;
+  ck_refuses(bnn_objective_new(&o, &spec, &err), BNN_ERANGE, "expected at most 16 groups, got 17");
+  ck_assert_ptr_null(o);
+  problem_fini(&q);
+}
+END_TEST
+
+/* The same number of elements is not enough; nothing is changed, and no gradient is written. */
+START_TEST(a_step_refuses_another_posterior) {
+  static const char words[] = "the posterior is not of the families and tensors";
+  static const size_t halves[][2] = {{0, 108}, {108, 157}, {0, 0}};
+  static const size_t points[] = {0, 1, 2, ALL}; /* of an objective, of a learner */
+  problem q;
+  problem_init(&q, network, 7);
+  const bnn_batch batch = batch_of(&q, 0, 7);
+  const bnn_step_args args = {.key = bnn_key_new(1), .beta = 1, .lr = 1};
+  bnn_context *context = context_of(1);
+  for (int k = 0; k < 4; k++) {
+    bnn_objective *o = objective_of(&q, &(setting){false, 1, 1, 1, points[k], false});
+    for (int j = 0; j < 5; j++) {
+      learner l;
+      bnn_group group[2];
+      const setting s = {.points = j < 4 ? points[j] : ALL};
+      learner_init(&l, &q, n_variational_of(&q, &s), "adam");
+      if (j == 4) { /* points, but in two groups */
+        l.posterior.q.n_groups = groups_between(group, &q.layout, halves);
+        for (int g = 0; g < 2; g++) group[g].buffer[0] = l.w + group[g].first;
+        l.posterior.q.group = group;
+      }
+      bnn_real d = -3;
+      double loss = -7;
+      if (j != k) {
+        ck_step_fails(o, &l, &batch, &args, BNN_ESHAPE, words);
+        ck_refuses(
+            bnn_objective_gradient(o, context, &l.posterior.q, &batch, &args, &d, &loss, &err),
+            BNN_ESHAPE, words);
+        ck_assert(d == -3 && loss == -7);
+      } else {
+        ck_succeeds(bnn_objective_step(o, context, &l.train, &batch, &args, &loss, &err));
+      }
+      learner_fini(&l);
+    }
+    bnn_objective_free(o);
+  }
+  bnn_context_free(context);
+  problem_fini(&q);
+}
+END_TEST
+
 static bnn_status make_and_step(void *arg, bnn_err *err) {
   const problem *q = arg;
   const bnn_regularizer regularizers[4] = {{1, 1, 0}, {1, 1, 0}, {1, 1, 0}, {1, 1, 0}};
+  split_posterior families;
+  split_posterior_init(&families, &q->layout, NULL, NULL, q->layout.size);
   const bnn_objective_spec spec = {.program = q->program,
                                    .x_node = q->x,
                                    .y_node = q->y,
                                    .key_node = -1,
                                    .kl_weight_node = -1,
-                                   .layout = &q->layout,
+                                   .posterior = &families.q,
                                    .regularizers = regularizers,
-                                   .n_variational = q->layout.size,
                                    .samples = 2};
   bnn_objective *o = NULL;
   BNN_TRY(bnn_objective_new(&o, &spec, err));
@@ -1052,15 +1476,21 @@ static void add_tests(TCase *tests) {
   tcase_add_loop_test(tests, a_step_is_the_rule_applied_to_the_gradient, 0, PROBLEMS);
   tcase_add_test(tests, an_update_is_not_seen_by_the_gradients_of_its_own_step);
   tcase_add_loop_test(tests, any_number_of_threads_gives_the_same_bits, 0, 4 * WIDE_KINDS);
+  tcase_add_loop_test(tests, a_gradient_is_the_mean_over_its_samples, 0, WIDE_KINDS);
+  tcase_add_loop_test(tests, a_step_in_the_jobs_is_the_plain_stages, 0, 4);
   tcase_add_loop_test(tests, a_step_allocates_nothing, 0, PROBLEMS);
 #ifdef HAVE_FILTERS
   tcase_add_loop_test(tests, a_step_asks_nothing_of_the_system, 0, 2 * WIDE_KINDS);
 #endif
   tcase_add_test(tests, noise_follows_the_key_of_the_step);
   tcase_add_loop_test(tests, a_loss_that_is_not_finite_changes_nothing, 0, PROBLEMS);
+  tcase_add_loop_test(tests, a_gradient_that_is_not_finite_changes_nothing, 0, 3);
+  tcase_add_test(tests, a_gradient_in_the_jobs_that_is_not_finite_is_not_used);
   tcase_add_loop_test(tests, a_label_out_of_range_changes_nothing, 0, PROBLEMS);
   tcase_add_test(tests, a_step_refuses_what_it_can_not_use);
   tcase_add_test(tests, an_objective_refuses_what_it_can_not_be_made_of);
+  tcase_add_test(tests, an_objective_refuses_a_posterior_that_is_not_of_its_layout);
+  tcase_add_test(tests, a_step_refuses_another_posterior);
   tcase_add_test(tests, every_allocation_may_fail);
   tcase_add_loop_test(tests, a_batch_of_one_is_a_step, 0, PROBLEMS);
 }

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "kernels/rng.h"
+#include "support_posterior.h"
 #include "support_program.h"
 
 enum { IN = 5, OUT = 3, ROWS = 11, WEIGHTS = IN * OUT + OUT };
@@ -20,6 +21,8 @@ typedef struct model {
   int x, y, key;
   bnn_tensor *data, *target;
   bnn_real mu[WEIGHTS], logvar[WEIGHTS];
+  bnn_layout layout;
+  split_posterior posterior; /* points to mu and logvar: a model stays where it is */
 } model;
 
 typedef int graph(model *m, size_t chunk); /* gives the node of the output */
@@ -88,6 +91,18 @@ static const struct {
 };
 enum { GRAPHS = sizeof graphs / sizeof *graphs, CENTRED = GRAPHS - 1 };
 
+/* The first n weights mean-field, the others points. */
+static void split_at(model *m, size_t n) {
+  split_posterior_init(&m->posterior, &m->layout, m->mu, m->logvar, n);
+}
+
+/* A layout of the weights, with the ends that tests split it at; all are mean-field. */
+static void posterior_init(model *m) {
+  static const size_t size[] = {1, WEIGHTS / 3 - 1, WEIGHTS - WEIGHTS / 3 - 1, 1};
+  ck_succeeds(bnn_layout_init(&m->layout, 4, size, &err));
+  split_at(m, WEIGHTS);
+}
+
 /* Finishes what was recorded, with these outputs, and draws its data. */
 static void model_finish(model *m, const int *output, int n) {
   ck_succeeds(bnn_program_finish(m->program, output, n, false, NULL, 0, &err));
@@ -96,6 +111,7 @@ static void model_finish(model *m, const int *output, int n) {
   bnn_rng_normal(bnn_tensor_real(m->data), bnn_key_new(21), 0, m->data->size);
   bnn_rng_normal(m->mu, bnn_key_new(22), 0, WEIGHTS);
   bnn_rng_normal(m->logvar, bnn_key_new(23), 0, WEIGHTS);
+  posterior_init(m);
 }
 
 /* Records graph i for chunks of `chunk` rows: of all, when it mixes them. */
@@ -115,6 +131,7 @@ static void classes_init(model *m, size_t chunk) {
 }
 
 static void model_fini(model *m) {
+  bnn_layout_fini(&m->layout);
   bnn_program_unref(m->program);
   bnn_tensor_unref(m->data);
   bnn_tensor_unref(m->target);
@@ -126,10 +143,7 @@ static bnn_predict_spec spec_of(const model *m, int samples) {
       .x_node = m->x,
       .y_node = m->y,
       .key_node = m->key,
-      .mu = m->mu,
-      .logvar = m->logvar,
-      .n_variational = WEIGHTS,
-      .size = WEIGHTS,
+      .posterior = &m->posterior.q,
       .samples = samples,
       .key = bnn_key_new(77),
       .first_sample = 1,
@@ -177,7 +191,7 @@ static void sample_of_rows(double *out, const model *m, const bnn_predict_spec *
   size_t batch = bnn_program_batch(m->program), width = bnn_predict_width(m->program);
   bnn_key key = bnn_key_fold(spec->key, s);
   bnn_key noise = bnn_key_fold(bnn_key_fold_name(spec->key, "noise", 5), s);
-  bnn_posterior_sample(context, theta, spec->mu, spec->logvar, key, spec->n_variational, WEIGHTS);
+  bnn_posterior_sample(spec->posterior, context, theta, key, 1);
   ck_succeeds(bnn_frame_new(&f, m->program, 0, &err));
   bnn_frame_bind_params(f, theta, NULL);
   if (m->key >= 0) *(uint64_t *)bnn_frame_input_buffer(f, m->key) = noise.bits;
@@ -230,7 +244,7 @@ START_TEST(predictions_are_those_of_a_plain_loop) {
     for (size_t k = 0; k < 6; k++) {
       bnn_predict_spec spec = spec_of(&m, samples[k]);
       spec.first_sample = k == 2 ? 5 : 1;
-      if (k == 4) spec.n_variational = WEIGHTS / 3; /* the others are points */
+      split_at(&m, k == 4 ? WEIGHTS / 3 : WEIGHTS);
       prediction y = predict(&m, &spec, 2);
       ck_plain_loop(_i, &m, &spec, y);
       prediction_free(y);
@@ -262,7 +276,7 @@ START_TEST(without_spread_the_std_is_zero) {
     model m;
     model_init(&m, 1, 4);
     bnn_predict_spec spec = spec_of(&m, k ? 20 : 1);
-    if (k) spec.logvar = NULL;
+    if (k) split_at(&m, 0);
     prediction y = predict(&m, &spec, 2);
     for (size_t i = 0; i < y.std->size; i++) ck_assert(bnn_tensor_get(y.std, i) == 0);
     ck_assert(bnn_tensor_get(y.mean, 0) > 0);
@@ -323,7 +337,7 @@ START_TEST(a_point_estimate_varies_by_its_noise_only) {
   model m;
   model_init(&m, 3, 4);
   bnn_predict_spec spec = spec_of(&m, 20);
-  spec.logvar = NULL;
+  split_at(&m, 0);
   prediction y = predict(&m, &spec, 2);
   for (size_t i = 0; i < y.std->size; i++) ck_assert(bnn_tensor_get(y.std, i) > 0);
   prediction_free(y);
@@ -457,6 +471,7 @@ START_TEST(outputs_without_a_row_for_each_row_are_refused) {
     int output = record[k](&m, ROWS);
     ck_succeeds(bnn_program_finish(m.program, &output, 1, false, NULL, 0, &err));
     ck_assert_uint_eq(bnn_predict_width(m.program), 0);
+    posterior_init(&m);
     bnn_predict_spec spec = spec_of(&m, 2);
     bnn_tensor *x = tensor_of(BNN_REAL, DIMS(ROWS, IN), NULL);
     bnn_tensor *mean = tensor_of(BNN_REAL, DIMS(ROWS), NULL);
@@ -466,6 +481,7 @@ START_TEST(outputs_without_a_row_for_each_row_are_refused) {
     bnn_context_free(context);
     bnn_tensor_unref(x);
     bnn_tensor_unref(mean);
+    bnn_layout_fini(&m.layout);
     bnn_program_unref(m.program);
   }
 }
@@ -493,7 +509,8 @@ START_TEST(what_can_not_be_predicted_is_refused) {
       {2, GOOD_X, REAL_Y, 1, 0, 0, 0, 0, BNN_ETYPE, "y: expected i32, got f"},
       {2, GOOD_X, GOOD_Y, 1, 1, 0, 0, 0, BNN_ESHAPE, "mean: expected ["},
       {2, GOOD_X, GOOD_Y, 1, 0, 1, 0, 0, BNN_ESHAPE, "std: expected [11], got [10]"},
-      {2, GOOD_X, GOOD_Y, 1, 0, 0, 1, 0, BNN_ESHAPE, "the program has 18 parameters, mu has 17"},
+      {2, GOOD_X, GOOD_Y, 1, 0, 0, 1, 0, BNN_ESHAPE,
+       "the program has 18 parameters, the posterior 17"},
       {2, GOOD_X, GOOD_Y, 1, 0, 0, 0, 1, BNN_ERANGE, "y: node 1 is not a batch input"},
       {CENTRED, FEW_X, NO_Y, 1, 0, 0, 0, 0, BNN_ESHAPE, "runs on 11 rows at once, x has 5"},
   };
@@ -503,6 +520,12 @@ START_TEST(what_can_not_be_predicted_is_refused) {
   bnn_tensor *y[] = {NULL, NULL, tensor_of(BNN_I32, DIMS(ROWS - 1), NULL),
                      tensor_of(BNN_REAL, DIMS(ROWS), NULL)};
   bnn_context *context = context_of(2);
+  const size_t one_less = WEIGHTS - 1;
+  bnn_layout layout;
+  bnn_real mu[WEIGHTS], logvar[WEIGHTS];
+  split_posterior few;
+  ck_succeeds(bnn_layout_init(&layout, 1, &one_less, &err));
+  split_posterior_init(&few, &layout, mu, logvar, one_less);
   for (size_t k = 0; k < sizeof row / sizeof *row; k++) {
     model m;
     model_init(&m, row[k].graph, 4);
@@ -511,7 +534,7 @@ START_TEST(what_can_not_be_predicted_is_refused) {
     bnn_tensor *mean = tensor_of(BNN_REAL, DIMS(n * width - row[k].small_mean), NULL);
     bnn_tensor *std = tensor_of(BNN_REAL, DIMS(n * width - row[k].small_std), NULL);
     bnn_predict_spec spec = spec_of(&m, row[k].samples);
-    spec.size -= row[k].few_weights;
+    if (row[k].few_weights) spec.posterior = &few.q;
     if (row[k].bad_node) spec.y_node = 1;
     ck_refuses(bnn_predict(context, &spec, x[row[k].x], y[row[k].y], mean, std, &err),
                row[k].status, row[k].words);
@@ -521,6 +544,7 @@ START_TEST(what_can_not_be_predicted_is_refused) {
     model_fini(&m);
   }
   bnn_context_free(context);
+  bnn_layout_fini(&layout);
   for (int k = 1; k < 5; k++) bnn_tensor_unref(x[k]);
   for (int k = 2; k < 4; k++) bnn_tensor_unref(y[k]);
 }
@@ -742,7 +766,7 @@ START_TEST(without_spread_there_is_no_information) {
     model m;
     classes_init(&m, 4);
     bnn_predict_spec spec = spec_of(&m, 0);
-    if (k) spec.logvar = NULL;
+    if (k) split_at(&m, 0);
     bnn_prediction *p = sums_of(&m, true);
     add(p, &m, spec, k ? 20 : 1, 2);
     const said y = say(p);
@@ -782,8 +806,7 @@ static double mean_goes_up_by(const bnn_predict_spec *spec) {
   bnn_real theta[WEIGHTS];
   double mean = 0;
   for (int s = 0; s < CERTAIN_SAMPLES; s++) {
-    bnn_posterior_sample(context, theta, spec->mu, spec->logvar, bnn_key_fold(spec->key, s + 1),
-                         spec->n_variational, WEIGHTS);
+    bnn_posterior_sample(spec->posterior, context, theta, bnn_key_fold(spec->key, s + 1), 1);
     mean += (double)theta[0] / CERTAIN_SAMPLES;
   }
   bnn_context_free(context);
@@ -799,7 +822,7 @@ START_TEST(information_is_not_below_0_by_rounding) {
   model m;
   certain_init(&m);
   bnn_predict_spec spec = spec_of(&m, 0);
-  spec.n_variational = 1;
+  split_at(&m, 1);
   size_t up = 0, down = 0;
   for (uint64_t seed = 1; seed <= 100 && (up == 0 || down == 0); seed++) {
     spec.key = bnn_key_new(seed);
@@ -836,7 +859,7 @@ START_TEST(scores_keep_their_limits) {
     model m;
     classes_init(&m, 4);
     bnn_predict_spec spec = spec_of(&m, 0);
-    spec.logvar = NULL;
+    split_at(&m, 0);
     for (size_t i = 0; i < WEIGHTS; i++) m.mu[i] = 0;
     for (size_t c = 0; c < OUT; c++)
       m.mu[IN * OUT + c] = (bnn_real)(k % 2 || c == 1 ? row[k].logit : 0);
@@ -940,7 +963,7 @@ START_TEST(samples_of_something_else_are_refused_by_name) {
     if (other == OTHER_FIRST) spec.first_sample = 2;
     if (other == OTHER_MU) m.mu[WEIGHTS - 1] += 1;
     if (other == OTHER_LOGVAR) m.logvar[0] += 1;
-    if (other == NO_LOGVAR) spec.logvar = NULL;
+    if (other == NO_LOGVAR) split_at(&m, 0);
     if (other == OTHER_X) bnn_tensor_set(m.data, ROWS * IN - 1, 7);
     if (other == TOO_MANY) spec.samples = INT32_MAX;
     const bnn_tensor *x = other == OTHER_SHAPE  ? shaped

@@ -449,7 +449,7 @@ function TestRefused.test_what_is_wrong_inside_is_told()
     {"posterior", "{", "posterior: no JSON at byte"},
     {"posterior", "null", "posterior: is not a table"},
     {"posterior", "3", "posterior: is not a table"},
-    {"posterior", "{}", "posterior: unknown kind"},
+    {"posterior", "{}", "posterior: expected a posterior of "},
     {"posterior", '{"kind":"meanfield"}', "posterior: the names of mu/ are not a list"},
     {"posterior", '{"kind":"meanfield","mu":[1],"logvar":[]}', "name 1 of mu/ is not a string"},
     {"posterior", '{"kind":"meanfield","mu":[],"logvar":' .. names .. "}",

@@ -98,7 +98,7 @@ local CALLS = {
   {"bnn.samples.stack", function(v) bnn.samples.stack(v) end},
   {"bnn.samples.stack", function(v) bnn.samples.stack{v} end, "params"},
   {"state:update: params", function(v) state:update(v, bnn.zeros(params:numel() * 2)) end, "params",
-   "a tensor"},
+   "a tensor", "a posterior"},
   {"bnn.data.random_split", function(v) bnn.data.random_split(v, {fraction = 0.5, key = key}) end,
    "a part of a data set"},
   {"bnn.data.standardise", function(v) bnn.data.standardise(v) end, "a part of a data set"},

@@ -173,7 +173,8 @@ end
 function TestStates.test_refusals()
   local adam, sgd = bnn.optim.adam, bnn.optim.sgd
   local rows = {
-    {"did you mean 'lr'", adam, {lrr = 1}}, {"known are b1, b2, eps, lr", adam, {weight = 1}},
+    {"did you mean 'lr'", adam, {lrr = 1}},
+    {"known are b1, b2, clip_norm, clip_value, eps, lr", adam, {weight = 1}},
     {"bnn.optim.adam: lr: expected a number in [0, inf), got -1", adam, {lr = -1}},
     {"bnn.optim.adam: b1: expected a number in [0, 1), got 1", adam, {b1 = 1}},
     {"b2: expected a number in [0, 1), got -0.1", adam, {b2 = -0.1}},

@@ -633,8 +633,9 @@ function TestRefusals.test_sums_that_say_nothing_yet_or_no_more()
   for _, name in ipairs{"moments", "extra", "scores"} do
     raises("expected samples, got none yet", sums[name], sums)
   end
-  local x5, none = bnn.randn(key, 5, 2), bnn.zeros(0)
-  lu.assertTrue(sums:add(program, {x = 0, samples = 2}, none, nil, key, x5))
+  local x5 = bnn.randn(key, 5, 2)
+  local none = core.posterior({}, {{family = "point", tensors = 0, buffers = {bnn.zeros(0)}}})
+  lu.assertTrue(sums:add(program, {x = 0, samples = 2}, none, key, x5))
   bits.assert_same(sums:moments(), x5)
   raises("expected a prediction of classes", sums.scores, sums)
   lu.assertEquals(sums:extra():shape(), {5, 0})

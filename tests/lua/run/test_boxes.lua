@@ -35,13 +35,19 @@ end
 
 local trained, forward = sum_program(true), sum_program(false)
 
-local function objective(n_variational)
-  local spec = {x = 0, sizes = {N}, n_variational = n_variational, kl = {1}, precision = {1}}
-  return core.objective(trained, spec)
+local function posterior(family, ...)
+  return core.posterior({N}, {{family = family, tensors = 1, buffers = {...}}})
 end
 
-local bayesian, logvar, two = objective(N), core.zeros(N), core.ones(2)
-local state = core.optimizer_state("adam", {1e-3, 0.9, 0.999, 1e-8}, N)
+local two = core.ones(2)
+local meanfield, point = posterior("meanfield", x, core.zeros(N)), posterior("point", x)
+
+local function objective(q)
+  return core.objective(trained, q, {x = 0, kl = {1}, precision = {1}})
+end
+
+local bayesian = objective(meanfield)
+local state = core.rule_state("adam", {1e-3, 0.9, 0.999, 1e-8}, N)
 
 local wide -- a program with an output and a gradient [N]
 do
@@ -74,13 +80,14 @@ local made = {
     return rec:finish{rec:input{N} * 2}:run{x}
   end},
   {"vmap", function() return core.vmap(wide, {x:view(1, N)}, {true}, 1) end},
-  {"objective", function() return objective(0) end},
+  {"objective", function() return objective(point) end},
   {"objective:gradient", function()
-    return bayesian:gradient(x, logvar, two, nil, nil, 1, 2, key, 1)
+    return bayesian:gradient(meanfield, two, nil, nil, 1, 2, key, 1)
   end},
-  {"optimizer_state", function() return core.optimizer_state("sgd", {1, 0.9, 0, 0}, N) end},
+  {"rule_state", function() return core.rule_state("sgd", {1, 0.9, 0, 0}, N) end},
   {"state:clone", function() return state:clone() end},
-  {"sample", function() return core.sample(x, logvar, key) end},
+  {"posterior:sample", function() return meanfield:sample(key) end},
+  {"posterior:mean", function() return meanfield:mean() end},
   {"gather_rows", function() return core.gather_rows(matrix, nil, 1, N // 64) end},
   {"prediction", prediction},
   {"prediction:clone", function() return prediction():clone() end},

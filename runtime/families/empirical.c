@@ -1,0 +1,34 @@
+/* empirical: a bank of weights, each as likely as any other: the members of an ensemble
+ * (Lakshminarayanan et al. 2017), or what a sampler has collected.  It predicts, and is not trained. */
+#include <string.h>
+
+#include "family.h"
+
+static size_t size_of(const bnn_group *q) { return q->end - q->first; }
+
+static void sample(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_key key,
+                   int64_t s) {
+  BNN_UNUSED(context);
+  BNN_UNUSED(key);
+  const size_t row = (size_t)(s - 1) % q->support;
+  memcpy(theta + q->first, q->buffer[0] + row * size_of(q), size_of(q) * sizeof *theta);
+}
+
+/* The running mean, so that equal members give their bits. */
+static void mean(const bnn_group *q, bnn_real *theta) {
+  bnn_real *out = theta + q->first;
+  memcpy(out, q->buffer[0], size_of(q) * sizeof *out);
+  for (size_t s = 1; s < q->support; s++) {
+    const bnn_real *row = q->buffer[0] + s * size_of(q);
+    for (size_t i = 0; i < size_of(q); i++) out[i] += (row[i] - out[i]) / (bnn_real)(s + 1);
+  }
+}
+
+BNN_FAMILY(empirical) = {
+    .name = "empirical",
+    .doc = "empirical: a bank of weights, each as likely as any other",
+    .n_buffers = 1,
+    .buffer = {{"bank", "the weights, a row for each network", .has_rows = true}},
+    .sample = sample,
+    .mean = mean,
+};

@@ -1,0 +1,152 @@
+/* objective_update.c - from the gradient of a range of weights to the gradients of its posterior's
+ * buffers, and to their update. */
+#include <string.h>
+
+#include "../kernels/isa.h"
+#include "objective_inside.h"
+
+/* A range is handled in chunks; d moves along. */
+static bnn_range chunk_of(const bnn_range *r, size_t from) {
+  const size_t left = r->span.count - from;
+  return (bnn_range){
+      .span = {r->span.tensor, r->span.first + from, left < BNN_CHUNK ? left : BNN_CHUNK},
+      .group = r->group};
+}
+
+static void move_on(bnn_real **out, bnn_real *const *d, int n, size_t by) {
+  for (int b = 0; b < n; b++) out[b] = d[b] + by;
+}
+
+void bnn_step_part_of(const bnn_objective *o, const bnn_range *r, bnn_real *flat, bnn_real **d) {
+  const bnn_group *q = &o->posterior.group[r->group];
+  for (int b = 0; b < q->family->n_buffers; b++)
+    d[b] = flat + o->place[r->group][b] + (r->span.first - q->first);
+}
+
+/* ---- backward ---- */
+
+/* What a Gaussian prior without a closed form of the KL adds to each of `samples` gradients, for one of
+ * theta: its -log density's gradient is precision theta. */
+static bnn_real pull_of(const bnn_step_work *w, const bnn_range *r) {
+  const bnn_family *family = w->q->group[r->group].family;
+  if (family->kl_backward) return 0;
+  const size_t t = r->span.tensor;
+  return (bnn_real)(bnn_kl_weight(w, t) * w->o->regularizers[t].precision / w->o->samples);
+}
+
+static void add_scaled(bnn_real *restrict out, const bnn_real *restrict g,
+                       const bnn_real *restrict x, bnn_real scale, size_t n) {
+  for (size_t i = 0; i < n; i++) out[i] = g[i] + scale * x[i];
+}
+
+void bnn_step_backward(const bnn_step_work *w, const bnn_range *r, const bnn_real *g,
+                       bnn_real *const *d) {
+  const bnn_group *q = &w->q->group[r->group];
+  const bnn_real pull = pull_of(w, r), *theta = w->o->theta + r->span.first;
+  if (pull == 0) {
+    q->family->backward(q, r->span, w->eps, g, theta, d);
+    return;
+  }
+  for (size_t from = 0; from < r->span.count; from += BNN_CHUNK) {
+    const bnn_range part = chunk_of(r, from);
+    bnn_real pulled[BNN_CHUNK], *into[BNN_BUFFERS_MAX];
+    add_scaled(pulled, g + from, theta + from, pull, part.span.count);
+    move_on(into, d, q->family->n_buffers, from);
+    q->family->backward(q, part.span, w->eps, pulled, theta + from, into);
+  }
+}
+
+/* ---- penalties ---- */
+
+static void add_to(bnn_real *restrict d, const bnn_real *restrict x, bnn_real scale, size_t n) {
+  for (size_t i = 0; i < n; i++) d[i] += scale * x[i];
+}
+
+void bnn_step_penalties(const bnn_step_work *w, const bnn_range *r, bnn_real *const *d) {
+  const bnn_group *q = &w->q->group[r->group];
+  const bnn_family *family = q->family;
+  const bnn_regularizer *regularizer = &w->o->regularizers[r->span.tensor];
+  const double weight = bnn_kl_weight(w, r->span.tensor);
+  if (weight != 0 && regularizer->precision > 0 && family->kl_backward)
+    family->kl_backward(q, r->span, (bnn_real)weight, (bnn_real)regularizer->precision, d);
+  else if (weight != 0 && family->entropy_backward)
+    family->entropy_backward(q, r->span, (bnn_real)-weight, d);
+  if (family->is_point && regularizer->decay != 0)
+    add_to(d[0], q->buffer[0] + (r->span.first - q->first), (bnn_real)regularizer->decay,
+           r->span.count);
+}
+
+/* ---- check and update ---- */
+
+/* Remembers the first tensor whose gradient is not finite, whichever job finds one first. */
+static void note_bad(bnn_step_work *w, size_t tensor) {
+  size_t seen = atomic_load(&w->bad);
+  while (tensor < seen && !atomic_compare_exchange_weak(&w->bad, &seen, tensor)) continue;
+}
+
+static bool check(bnn_step_work *w, const bnn_range *r, bnn_real *const *d) {
+  const bnn_vec *vec = bnn_isa_get()->vec;
+  for (int b = 0; b < w->q->group[r->group].family->n_buffers; b++) {
+    if (vec->finite(d[b], r->span.count)) continue;
+    note_bad(w, r->span.tensor);
+    return false;
+  }
+  return true;
+}
+
+/* The rule's slots for the range's elements of buffer b. */
+static void slots_of(const bnn_step_work *w, const bnn_range *r, int b, bnn_real **slot) {
+  const size_t at =
+      w->o->place[r->group][b] + (r->span.first - w->o->posterior.group[r->group].first);
+  for (int k = 0; k < BNN_SLOTS_MAX; k++) {
+    bnn_tensor *x = w->state->slot[k];
+    slot[k] = x ? bnn_tensor_real(x) + at : NULL;
+  }
+}
+
+static void update(const bnn_step_work *w, const bnn_range *r, bnn_real *const *d) {
+  const bnn_group *q = &w->q->group[r->group];
+  for (int b = 0; b < q->family->n_buffers; b++) {
+    bnn_update_span s = {.w = q->buffer[b] + (r->span.first - q->first),
+                         .g = d[b],
+                         .from = r->span.first,
+                         .n = r->span.count,
+                         .buffer = b,
+                         .decayed = q->family->buffer[b].decayed};
+    slots_of(w, r, b, s.slot);
+    w->state->rule->update(&w->info, &s);
+  }
+}
+
+/* ---- all of it, for one sample ---- */
+
+static void finish_in_a_pass(bnn_step_work *w, const bnn_range *r, const bnn_real *g) {
+  const bnn_group *q = &w->q->group[r->group];
+  bnn_fused_span s = {.g = g,
+                      .theta = w->o->theta + r->span.first,
+                      .weight = (bnn_real)bnn_kl_weight(w, r->span.tensor),
+                      .precision = (bnn_real)w->o->regularizers[r->span.tensor].precision,
+                      .n = r->span.count};
+  for (int b = 0; b < q->family->n_buffers; b++) {
+    s.buffer[b] = q->buffer[b] + (r->span.first - q->first);
+    slots_of(w, r, b, s.slot[b]);
+  }
+  if (!w->pass[r->group]->update(&w->info, &s)) note_bad(w, r->span.tensor);
+}
+
+void bnn_step_finish_range(bnn_step_work *w, const bnn_range *r, const bnn_real *g) {
+  if (w->pass[r->group]) {
+    finish_in_a_pass(w, r, g);
+    return;
+  }
+  const int n_buffers = w->q->group[r->group].family->n_buffers;
+  bnn_real part[BNN_BUFFERS_MAX][BNN_CHUNK], *d[BNN_BUFFERS_MAX];
+  for (int b = 0; b < n_buffers; b++) d[b] = part[b];
+  for (size_t from = 0; from < r->span.count; from += BNN_CHUNK) {
+    const bnn_range chunk = chunk_of(r, from);
+    for (int b = 0; b < n_buffers; b++) memset(d[b], 0, chunk.span.count * sizeof *d[b]);
+    bnn_step_backward(w, &chunk, g + from, d);
+    bnn_step_penalties(w, &chunk, d);
+    if (check(w, &chunk, d)) update(w, &chunk, d);
+  }
+}

@@ -1,0 +1,162 @@
+/* update.c - see update.h.  Work is cut into pieces of a buffer each, which follow from the sizes. */
+#include "update.h"
+
+#include <math.h>
+#include <stdatomic.h>
+
+#include "../kernels/isa.h"
+
+enum { PIECE = 8192, SUMS = 64 };
+
+/* A piece of buffer b of a group: elements [from, from + n) of the group, which begin at `place` of the
+ * flat arrays. */
+typedef struct piece {
+  const bnn_group *group;
+  int b;
+  size_t from, n, place;
+} piece;
+
+typedef struct work {
+  const bnn_posterior *q;
+  bnn_rule_state *state;
+  bnn_step_info info;
+  bnn_real *d, scale, most; /* gradients, what their clipping multiplies and leaves */
+  double sum[SUMS];         /* of squares, every SUMS-th piece from i */
+  size_t pieces;
+  atomic_size_t bad; /* the first tensor whose gradient is not finite, or SIZE_MAX */
+} work;
+
+static size_t pieces_of(const bnn_group *group) {
+  return (group->end - group->first + PIECE - 1) / PIECE;
+}
+
+static size_t count_pieces(const bnn_posterior *q) {
+  size_t n = 0;
+  for (size_t g = 0; g < q->n_groups; g++)
+    n += (size_t)q->group[g].family->n_buffers * pieces_of(&q->group[g]);
+  return n;
+}
+
+static piece piece_at(const bnn_posterior *q, size_t i) {
+  size_t g = 0;
+  int b = 0;
+  while (i >= pieces_of(&q->group[g])) {
+    i -= pieces_of(&q->group[g]);
+    if (++b == q->group[g].family->n_buffers) b = 0, g++;
+  }
+  const bnn_group *group = &q->group[g];
+  const size_t from = i * PIECE, left = group->end - group->first - from;
+  return (piece){group, b, from, left < PIECE ? left : PIECE, bnn_posterior_place(q, g, b) + from};
+}
+
+/* ---- check ---- */
+
+static void note_bad(work *w, size_t tensor) {
+  size_t seen = atomic_load(&w->bad);
+  while (tensor < seen && !atomic_compare_exchange_weak(&w->bad, &seen, tensor)) continue;
+}
+
+/* The tensor of the first element that is not finite, where there is one. */
+static void check_job(void *data, size_t i) {
+  work *w = data;
+  const piece p = piece_at(w->q, i);
+  const bnn_real *d = w->d + p.place;
+  if (bnn_isa_get()->vec->finite(d, p.n)) return;
+  size_t k = 0;
+  while (k < p.n && isfinite(d[k])) k++;
+  note_bad(w, bnn_layout_tensor_at(w->q->layout, p.group->first + p.from + k));
+}
+
+/* ---- clip ---- */
+
+static void squares_job(void *data, size_t i) {
+  work *w = data;
+  double sum = 0;
+  for (size_t j = i; j < w->pieces; j += SUMS) {
+    const piece p = piece_at(w->q, j);
+    const bnn_real *d = w->d + p.place;
+    for (size_t k = 0; k < p.n; k++) sum += (double)d[k] * (double)d[k];
+  }
+  w->sum[i] = sum;
+}
+
+static double norm(work *w, bnn_context *context) {
+  double sum = 0;
+  bnn_context_run(context, squares_job, w, SUMS);
+  for (int i = 0; i < SUMS; i++) sum += w->sum[i];
+  return sqrt(sum);
+}
+
+static void clip_job(void *data, size_t i) {
+  const work *w = data;
+  const piece p = piece_at(w->q, i);
+  const bnn_real most = w->most;
+  bnn_real *d = w->d + p.place;
+  for (size_t k = 0; w->scale != 1 && k < p.n; k++) d[k] *= w->scale;
+  for (size_t k = 0; !isinf(most) && k < p.n; k++)
+    d[k] = d[k] > most ? most : d[k] < -most ? -most : d[k];
+}
+
+bnn_status bnn_posterior_clip(const bnn_posterior *q, bnn_context *context, double clip_norm,
+                              double clip_value, bnn_real *d, bnn_err *err) {
+  work w = {.q = q,
+            .d = d,
+            .scale = 1,
+            .most = (bnn_real)clip_value,
+            .pieces = count_pieces(q),
+            .bad = SIZE_MAX};
+  bnn_context_run(context, check_job, &w, w.pieces);
+  const size_t bad = atomic_load(&w.bad);
+  if (bad < SIZE_MAX)
+    return bnn_fail(err, BNN_ENAN, "the gradient of tensor %zu is not finite", bad + 1);
+  if (!isinf(clip_norm)) {
+    const double length = norm(&w, context);
+    if (length > clip_norm) w.scale = (bnn_real)(clip_norm / length);
+  }
+  if (w.scale != 1 || !isinf(w.most)) bnn_context_run(context, clip_job, &w, w.pieces);
+  return BNN_OK;
+}
+
+/* ---- update ---- */
+
+static void update_job(void *data, size_t i) {
+  const work *w = data;
+  const piece p = piece_at(w->q, i);
+  bnn_update_span s = {.w = p.group->buffer[p.b] + p.from,
+                       .g = w->d + p.place,
+                       .from = p.group->first + p.from,
+                       .n = p.n,
+                       .buffer = p.b,
+                       .decayed = p.group->family->buffer[p.b].decayed};
+  for (int k = 0; k < bnn_rule_slots(w->state->rule); k++)
+    s.slot[k] = bnn_tensor_real(w->state->slot[k]) + p.place;
+  w->state->rule->update(&w->info, &s);
+}
+
+bnn_status bnn_posterior_check_update(const bnn_posterior *q, const bnn_rule_state *state,
+                                      const bnn_update_args *args, bnn_err *err) {
+  const size_t n = bnn_posterior_trained(q);
+  if (!bnn_posterior_is_trainable(q))
+    return bnn_fail(err, BNN_ERANGE, "expected a posterior that can be trained");
+  if (state->n != n)
+    return bnn_fail(err, BNN_ESHAPE, "the optimizer's state: expected %zu elements, got %zu", n,
+                    state->n);
+  BNN_TRY(bnn_option_check(state->rule, &state->rule->option[0], args->lr, err));
+  if (!state->rule->needs_data_size || args->data_size > 0) return BNN_OK;
+  return bnn_fail(err, BNN_ERANGE, "%s: expected data_size, the number of training examples",
+                  state->rule->name);
+}
+
+bnn_step_info bnn_update_info(const bnn_rule_state *state, const bnn_update_args *args) {
+  return bnn_rule_step(state, args->lr, args->data_size, bnn_key_fold_name(args->key, "update", 6));
+}
+
+bnn_status bnn_posterior_update(const bnn_posterior *q, bnn_context *context, bnn_rule_state *state,
+                                const bnn_update_args *args, bnn_real *d, bnn_err *err) {
+  BNN_TRY(bnn_posterior_check_update(q, state, args, err));
+  BNN_TRY(bnn_posterior_clip(q, context, state->clip_norm, state->clip_value, d, err));
+  work w = {.q = q, .state = state, .info = bnn_update_info(state, args), .d = d};
+  bnn_context_run(context, update_job, &w, count_pieces(q));
+  state->t++;
+  return BNN_OK;
+}

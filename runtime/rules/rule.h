@@ -1,0 +1,110 @@
+/* rule.h - update rules: what a step does to the trained buffers of a posterior with their gradients,
+ * element by element.
+ *
+ * A rule is a file NAME.c in this folder that defines `BNN_RULE(NAME) = {...}`, and the row X(NAME)
+ * of rules.def.  Its file is compiled once for each instruction set, as ops are (kernels/isa.h);
+ * bnn_rule_find gives the row of the set in use.  Its options are what bnn.optim.NAME{...} takes,
+ * with their defaults and bounds, so Lua, help(), checkpoints and the tests need nothing else. */
+#ifndef BNN_RULE_H
+#define BNN_RULE_H
+
+#include <stdbool.h>
+
+#include "../base/real.h"
+#include "../base/status.h"
+#include "../tensor/key.h"
+#include "../tensor/tensor.h"
+
+enum { BNN_OPTIONS_MAX = 12, BNN_SLOTS_MAX = 4, BNN_DERIVED_MAX = 4 };
+
+typedef struct bnn_option {
+  const char *name, *doc;
+  double value, lo, hi; /* default; allowed are lo <= x <= hi, or x < hi when open */
+  bool open, whole;     /* whole: integers only */
+} bnn_option;
+
+/* An array of state, one element a parameter, and what it starts from. */
+typedef struct bnn_slot_spec {
+  const char *name;
+  double start;
+} bnn_slot_spec;
+
+/* A step's constants: what the options mean at step t (counted from 1) with learning rate lr.  Made
+ * once a step by bnn_rule_step, as updates come in many small pieces. */
+typedef struct bnn_step_info {
+  const double *option;
+  double lr, data_size; /* data_size: training examples, of rules that ask for it; else 0 */
+  uint64_t t;
+  bnn_key key;                     /* of the rule's own noise in this step */
+  double derived[BNN_DERIVED_MAX]; /* numbers of the rule's own that follow from these */
+} bnn_step_info;
+
+/* n elements of one buffer: values, gradients, state.  The first is element `from` of buffer number
+ * `buffer` of its family, counted as the layout counts; noise i of bnn_update_key is element i's. */
+typedef struct bnn_update_span {
+  bnn_real *w;
+  const bnn_real *g;
+  bnn_real *slot[BNN_SLOTS_MAX];
+  size_t from, n;
+  int buffer;
+  bool decayed; /* weight decay is for this buffer */
+} bnn_update_span;
+
+/* The key of a buffer's noise in a step: info->key:fold(buffer), from 1. */
+bnn_key bnn_update_key(const bnn_step_info *info, const bnn_update_span *s);
+
+typedef struct bnn_rule {
+  const char *name, *doc;
+  bnn_option option[BNN_OPTIONS_MAX]; /* up to the first without a name; option[0] is lr */
+  bnn_slot_spec slot[BNN_SLOTS_MAX];  /* the same */
+  bool needs_data_size;               /* gradients are of the mean loss: it is for all examples */
+
+  /* Fills in info->derived from the rest.  NULL: there is nothing to derive. */
+  void (*derive)(bnn_step_info *info);
+
+  /* Changes s->w and the state by the gradient. */
+  void (*update)(const bnn_step_info *info, const bnn_update_span *s);
+} bnn_rule;
+
+#ifdef BNN_ISA
+#define BNN_RULE(name) const bnn_rule BNN_ISA_NAME(bnn_rule_##name)
+#endif
+
+int bnn_rule_options(const bnn_rule *rule); /* how many it has */
+int bnn_rule_slots(const bnn_rule *rule);
+
+/* Row i of the table, NULL past the end; and the row of a name, NULL when there is none. */
+const bnn_rule *bnn_rule_row(size_t i);
+const bnn_rule *bnn_rule_find(const char *name);
+
+/* The state of a rule over n elements of buffers. */
+typedef struct bnn_rule_state {
+  const bnn_rule *rule;
+  double option[BNN_OPTIONS_MAX];
+  double clip_norm,
+      clip_value; /* of gradients: the largest norm of all, the largest magnitude of an
+                                 * element; infinity, which init gives, does not clip */
+  uint64_t t;     /* steps done */
+  size_t n;
+  bnn_tensor *slot[BNN_SLOTS_MAX]; /* [n] each, owned */
+} bnn_rule_state;
+
+/* A state before the first step.  option: a value for each option, or NULL for the defaults.  ERANGE:
+ * an option outside its bounds, by name.  ENOMEM. */
+bnn_status bnn_rule_state_init(bnn_rule_state *s, const bnn_rule *rule, const double *option,
+                               size_t n, bnn_err *err);
+void bnn_rule_state_fini(bnn_rule_state *s);
+
+/* The constants of the state's next step; s->option is read while they are in use. */
+bnn_step_info bnn_rule_step(const bnn_rule_state *s, double lr, double data_size, bnn_key key);
+
+/* Whether gradients are clipped. */
+bool bnn_rule_clips(const bnn_rule_state *s);
+
+/* Sets clip_norm and clip_value.  ERANGE: one is not above 0. */
+bnn_status bnn_rule_set_clipping(bnn_rule_state *s, double norm, double value, bnn_err *err);
+
+/* ERANGE when x is not allowed for the option; the text names it, what was found and the bounds. */
+bnn_status bnn_option_check(const bnn_rule *rule, const bnn_option *option, double x, bnn_err *err);
+
+#endif

@@ -1,0 +1,86 @@
+--- Ensembles: several networks trained from keys of their own, which predict together.
+local core = require "bnn.core"
+local fail = require "bnn.base.fail"
+local kinds = require "bnn.base.kinds"
+local options = require "bnn.base.options"
+local param_samples = require "bnn.params.param_samples"
+local parameters = require "bnn.params.params"
+local posterior = require "bnn.posterior.posterior"
+local side_by_side = require "bnn.inference.side_by_side"
+
+local M = {}
+
+local spec = {
+  members = {type = "integer", min = 1, default = 5},
+  fit = {type = "function", required = true},
+  key = {type = "key", required = true},
+  num_samples = {type = "integer", min = 1, default = 20},
+  threads = {type = "integer", min = 1, max = 256},
+}
+
+-- The parameters or the posterior that a fit returned: its own, or an objective's or a model's.
+local function fitted(value, i)
+  if type(value) == "table" and not parameters.is(value) and not kinds.is_object(value, "posterior")
+  then
+    value = value.posterior or value.params
+  end
+  if parameters.is(value) or kinds.is_object(value, "posterior") then return value end
+  fail("bnn.ensemble: fit: expected params, a posterior, or an objective or model with one of them "
+    .. "for member %d, got %s", i, kinds.show(value))
+end
+
+-- The networks of one member: itself; or draws from its posterior, unless that has fewer.
+local function networks_of(member, key, num_samples)
+  if parameters.is(member) then return {member} end
+  local n = math.min(member:support() or num_samples, num_samples)
+  local draws, list = member:samples(key:fold "eps", n), {}
+  for s = 1, n do list[s] = draws[s] end
+  return list
+end
+
+local function check_same_count(lists)
+  for i, list in ipairs(lists) do
+    if #list ~= #lists[1] then
+      fail("bnn.ensemble: fit: expected %d networks of each member, as of the first, got %d of "
+        .. "member %d", #lists[1], #list, i)
+    end
+  end
+end
+
+--- Trains a deep ensemble (Lakshminarayanan et al. 2017): networks from different keys, each as
+-- likely as any other, whose spread is the uncertainty. Members train side by side, a thread each,
+-- over the same data in memory; the result does not depend on how many threads there are.
+--     local q = bnn.ensemble{members = 5, key = bnn.key(1), fit = function(key, i)
+--       local params = net:init(key:fold "init", data.train)
+--       local objective = bnn.objective{net = net, params = params, likelihood = "categorical"}
+--       bnn.train{objective = objective, optimizer = bnn.optim.adam{}, data = data.train,
+--                 steps = 10, batch_size = 16, key = key}
+--       return objective
+--     end}
+--     bnn.predict({net = net, posterior = q, likelihood = "categorical"}, x, {key = bnn.key(2)})
+-- @param opts table:
+--   members     how many, 5
+--   fit         function(key, i) -> params, a posterior, an objective or a model; required. It
+--               trains member i by objective:step or bnn.train, with key:fold("member"):fold(i)
+--   key         required
+--   num_samples of members that are posteriors: draws from each, 20
+--   threads     members at a time; default all threads (bnn.threads)
+-- @return posterior: empirical, the networks of member 1 first
+-- Raises what a fit raises; the others end at their next step.
+function M.ensemble(opts)
+  opts = options.check("bnn.ensemble", opts, spec)
+  local functions, lists, all = {}, {}, {}
+  for i = 1, opts.members do
+    local key = opts.key:fold("member"):fold(i)
+    functions[i] = function() return fitted(opts.fit(key, i), i) end
+  end
+  local n = math.min(opts.threads or core.threads(), opts.members)
+  for i, result in ipairs(require "bnn.signal".guard(side_by_side.run, functions, n)) do
+    lists[i] = networks_of(result[1], opts.key:fold("member"):fold(i), opts.num_samples)
+  end
+  check_same_count(lists)
+  for _, list in ipairs(lists) do table.move(list, 1, #list, #all + 1, all) end
+  return posterior.empirical(param_samples.stack(all))
+end
+
+return M

@@ -1,0 +1,98 @@
+--- Trainings side by side: functions that train, each a coroutine, whose steps are made on a thread
+-- each. What a function computes does not depend on it, as a step's bits do not depend on threads.
+--
+-- A coroutine that comes to a step (objective:step, and so bnn.train) hands it to the lanes and
+-- waits there, while others go on; all else of it runs in Lua's thread, one after the other.
+local core = require "bnn.core"
+
+local M = {}
+
+local lane_of = setmetatable({}, {__mode = "k"}) -- coroutine -> true while it runs side by side
+
+--- Whether the running coroutine is one of several side by side.
+function M.is_inside() return lane_of[coroutine.running()] ~= nil end
+
+--- Makes a step on a lane: from within one of the coroutines, in place of objective:step of the
+-- runtime.
+-- @return loss; or nil, message
+function M.step(objective, ...)
+  local loss, message, is_misuse, interrupt = coroutine.yield(objective, ...)
+  if interrupt then error(interrupt, 0) end
+  if is_misuse then error(message, 0) end
+  return loss, message
+end
+
+-- Goes on with a coroutine: notes its step's ticket, or what it returned. Errors end the batch.
+local function go_on(batch, member, ...)
+  local results = table.pack(coroutine.resume(member.thread, ...))
+  if not results[1] then
+    lane_of[member.thread] = nil
+    batch.fault = batch.fault or results[2]
+    coroutine.close(member.thread) -- its variables that are to be closed
+  elseif coroutine.status(member.thread) == "dead" then
+    lane_of[member.thread] = nil
+    batch.results[member.i] = table.pack(table.unpack(results, 2, results.n))
+  else
+    local ticket = batch.lanes:step(table.unpack(results, 2, results.n))
+    batch.out[ticket] = member
+  end
+end
+
+-- Takes a step that has ended, and goes on with whose it is; false when none is out.
+local function take(batch)
+  local ticket, loss, message, is_misuse = batch.lanes:wait()
+  if not ticket then return false end
+  local member = batch.out[ticket]
+  batch.out[ticket] = nil
+  if batch.fault == nil then
+    go_on(batch, member, loss, message, is_misuse)
+  else
+    go_on(batch, member, loss, message, is_misuse, batch.fault) -- all end as the first did
+  end
+  return true
+end
+
+local function drive(batch, members)
+  for _, member in ipairs(members) do
+    if batch.fault == nil then go_on(batch, member) end
+  end
+  while take(batch) do end
+end
+
+-- Runs members [from, to], interleaved; an error of one, or an interrupt, ends them all.
+local function run_batch(lanes, functions, results, from, to)
+  local batch, members = {lanes = lanes, results = results, out = {}}, {}
+  for i = from, to do
+    local thread = coroutine.create(functions[i])
+    lane_of[thread] = true
+    members[#members + 1] = {i = i, thread = thread}
+  end
+  local ok, fault = pcall(drive, batch, members)
+  if not ok then
+    batch.fault = fault
+    while take(batch) do end
+  end
+  if batch.fault ~= nil then error(batch.fault, 0) end
+end
+
+--- Runs functions side by side.
+-- @param functions list
+-- @param n integer: threads
+-- @return list of what each returned, packed
+-- Raises what the first of them to fail raised, after the others have ended.
+function M.run(functions, n)
+  local results, count = {}, #functions
+  local lanes <close> = core.lanes(n)
+  -- Batches of equal size, at most two for a thread: memory for no more at once, and no thread idle
+  -- at the end of one while another has two left.
+  local batches = math.ceil(count / (2 * n))
+  local from = 1
+  for b = 1, batches do
+    local to = count * b // batches
+    run_batch(lanes, functions, results, from, to)
+    from = to + 1
+  end
+  return results
+end
+
+return M

@@ -1,0 +1,231 @@
+--- Posteriors over the parameters of a network: what users make them with. What they are and do is
+-- posterior_class.lua.
+local core = require "bnn.core"
+local define_posterior = require "bnn.posterior.define_posterior"
+local expect_model = require "bnn.params.expect_model"
+local fail = require "bnn.base.fail"
+local kinds = require "bnn.base.kinds"
+local options = require "bnn.base.options"
+local param_samples = require "bnn.params.param_samples"
+local parameters = require "bnn.params.params"
+local param_options = require "bnn.params.param_options"
+local pytree = require "bnn.params.pytree"
+local posteriors = require "bnn.posterior.posterior_class"
+local renamed = require "bnn.base.renamed"
+local shapes = require "bnn.base.shapes"
+
+local M = {}
+
+-- The initial log-variance of one tensor.
+local function initial_logvar(logvar, path, shape)
+  local value
+  if options.accept(logvar, "function") then
+    value = logvar(path, shape)
+  else
+    value = param_options.value(logvar, path)
+  end
+  if pytree.leaf_kind(value) == "tensor" then return value end
+  if type(value) == "number" and math.abs(value) <= 80 then return core.full(shape, value) end
+  fail("bnn.posterior.meanfield: logvar of '%s': expected a number within -80..80, got %s", path,
+    kinds.show(value))
+end
+
+-- Whether the posterior covers a tensor.
+local function is_covered(only, path, shape)
+  if only == nil then return true end
+  if type(only) ~= "table" then return only(path, shape) end
+  for _, name in ipairs(only) do
+    if param_options.covers(name, path) then return true end
+  end
+  return false
+end
+
+-- The layout with what the posterior covers in front, and how many tensors that are.
+local function split_layout(params, only)
+  local entries, rest = {}, {}
+  for _, entry in ipairs(parameters.layout_of(params)) do
+    local list = is_covered(only, entry.name, entry.shape) and entries or rest
+    list[#list + 1] = {name = entry.name, shape = entry.shape}
+  end
+  local n = #entries
+  table.move(rest, 1, #rest, n + 1, entries)
+  return parameters.layout(entries), n
+end
+
+local function check_only(only, names)
+  for _, name in ipairs(type(only) == "table" and only or {}) do
+    local fault = param_options.fault("only", {[name] = true, default = true}, names)
+    if fault then fail("bnn.posterior.meanfield: %s", fault) end
+  end
+end
+
+--- Makes the mean-field Gaussian q(w) = prod N(mu_i, exp(logvar_i)) around initial parameters
+-- (Blundell et al. 2015). q.mu and q.logvar are Params; training steps change them in place.
+-- @param params Params: the initial mean, copied
+-- @param opts table:
+--   logvar  initial log-variance, -7: a number, a table by path, or function(path, shape) -> number
+--           or tensor of that shape
+--   only    the random tensors: a list of paths or layers, or function(path, shape) -> boolean;
+--           default all. {"mlp/linear_2"} is a Bayesian last layer. The rest are point estimates,
+--           last in q.mu and not in q.logvar
+-- @return posterior
+-- Raises if a path matches no tensor or logvar is outside [-80, 80].
+function M.meanfield(params, opts)
+  opts = options.check("bnn.posterior.meanfield", opts, {
+    logvar = {type = "number|table|function", default = -7},
+    only = "table|function",
+  })
+  expect_model.params("bnn.posterior.meanfield: params", params)
+  check_only(opts.only, params:names())
+  local layout, n = split_layout(params, opts.only)
+  if n == 0 then fail "bnn.posterior.meanfield: expected only= to cover a parameter, got none" end
+  local covered, names, values = table.move(layout, 1, n, 1, {}), {}, {}
+  for i, entry in ipairs(covered) do names[i] = entry.name end
+  local fault = param_options.fault("logvar", opts.logvar, names)
+  if fault then fail("bnn.posterior.meanfield: %s", fault) end
+  for i, entry in ipairs(covered) do
+    values[names[i]] = initial_logvar(opts.logvar, entry.name, entry.shape)
+  end
+  local mu, logvar = parameters.pack(layout, params), parameters.pack(covered, values)
+  return posteriors.new("meanfield", {mu, logvar})
+end
+
+--- Makes the posterior that is one point: the parameters themselves, as bnn.objective{params=} has
+-- them. With a prior its penalty is -log prior in place of a KL: a MAP estimate.
+-- @param params Params, not copied: training steps change them
+-- @return posterior, of which q.mu is params
+function M.point(params)
+  expect_model.buffer("bnn.posterior.point: params", params)
+  return posteriors.new("point", {params})
+end
+
+--- Makes the posterior that is a bank of weights, each as likely as any other: the members of an
+-- ensemble, or what a sampler has drawn. It predicts with each of them, and is not trained.
+-- @param samples Samples, or a list of Params of the same layout
+-- @return posterior, of which q.bank is samples
+function M.empirical(samples)
+  if not param_samples.is(samples) then
+    if type(samples) ~= "table" or parameters.is(samples) or #samples == 0 then
+      fail.expected("bnn.posterior.empirical: samples", "samples, or a list of params", samples)
+    end
+    samples = param_samples.stack(samples)
+  end
+  if #samples == 0 then fail "bnn.posterior.empirical: samples: expected one or more, got none" end
+  return posteriors.new("empirical", {samples})
+end
+
+--- Makes the mean-field posterior around trained weights: sigma = fraction |w| (MOPED; Krishnan et
+-- al. 2020), so that a plain network becomes a Bayesian one in a line:
+--     local q = bnn.posterior.moped(assert(bnn.checkpoint.open "mlp.safetensors").params)
+-- @param params Params: the mean, copied
+-- @param opts table:
+--   fraction    sigma beside |w|, 0.1
+--   min_logvar  log-variance of weights near 0, -20
+--   only        as for meanfield
+-- @return posterior
+-- Raises if a path matches no tensor.
+function M.moped(params, opts)
+  opts = options.check("bnn.posterior.moped", opts, {
+    fraction = {type = "number", above = 0, default = 0.1},
+    min_logvar = {type = "number", min = -80, max = 80, default = -20},
+    only = "table|function",
+    renamed = {least = "min_logvar"},
+  })
+  expect_model.params("bnn.posterior.moped: params", params)
+  local function logvar(path)
+    local size = params[path]:abs() * opts.fraction
+    return (size:maximum(math.exp(opts.min_logvar / 2)):log() * 2)
+  end
+  return M.meanfield(params, {logvar = logvar, only = opts.only})
+end
+
+-- Raises unless params have the names and shapes of the first tensors of `first`, in their order.
+local function check_parts(what, first, params, first_name, name)
+  expect_model.buffer(("%s: %s"):format(what, name), params)
+  if #params == 0 then fail("%s: expected a tensor in %s, got none", what, name) end
+  local names = first:names()
+  for i, path in ipairs(params:names()) do
+    if not first[path] then
+      fail("%s: expected tensors of %s in %s, got '%s'", what, first_name, name, path)
+    elseif names[i] ~= path then
+      fail("%s: expected '%s', as in %s, for tensor %d of %s, got '%s'", what, names[i],
+        first_name, i, name, path)
+    elseif not shapes.equal(first[path], params[path]) then
+      fail("%s: expected %s '%s' %s, as in %s, got %s", what, name, path,
+        shapes.text(first[path]), first_name, shapes.text(params[path]))
+    end
+  end
+end
+
+--- Makes a posterior of a family from its buffers, which it takes over: what reads checkpoints.
+-- @param family string: the name of a family
+-- @param buffers table of Params by name, as q:buffers() has them: the first with all tensors, the
+--   others with those that the family covers, which come first
+-- @return posterior
+-- Raises for a family that there is not, a buffer that lacks, or names or shapes that differ.
+function M.from_buffers(family, buffers)
+  local what = "bnn.posterior.from_buffers"
+  local row = posteriors.family(family)
+  if not row then
+    fail("%s: family: expected one of %s, got %s", what,
+      table.concat(posteriors.family_names(), ", "), kinds.show(family))
+  end
+  local list, first_name = {}, row.buffers[1].name
+  if row.buffers[1].has_rows then return M.empirical(buffers[first_name]) end
+  expect_model.buffer(("%s: %s"):format(what, first_name), buffers[first_name])
+  for i, buffer in ipairs(row.buffers) do
+    list[i] = buffers[buffer.name]
+    if i > 1 then check_parts(what, list[1], list[i], first_name, buffer.name) end
+  end
+  return posteriors.new(family, list)
+end
+
+--- Makes a mean-field posterior of these parts, which it takes over.
+-- @param mu Params: the mean
+-- @param logvar Params: log-variances of the first tensors of mu; the rest are points
+-- @return posterior
+-- Raises if a name or shape of logvar is not that of mu.
+function M.from_params(mu, logvar)
+  expect_model.buffer("bnn.posterior.from_params: mu", mu)
+  check_parts("bnn.posterior.from_params", mu, logvar, "mu", "logvar")
+  return posteriors.new("meanfield", {mu, logvar})
+end
+
+--- Defines a family of posteriors in Lua. Its name is then known to checkpoints, which open where
+-- it is defined.
+--     local gaussian = bnn.posterior.define{
+--       name = "gaussian", buffers = {mu = "params", rho = -3},
+--       sample = function(phi, key)
+--         local w = {}
+--         for path, mu in pairs(phi.mu) do
+--           w[path] = mu + bnn.randn_like(mu, key:fold(path)) * phi.rho[path]:exp()
+--         end
+--         return w
+--       end,
+--       kl = function(phi, prior)
+--         local variance = (phi.rho.flat * 2):exp()
+--         local spread = (variance + phi.mu.flat ^ 2) / prior ^ 2 - phi.rho.flat * 2 - 1
+--         return spread:sum() / 2 + math.log(prior) * spread:numel()
+--       end,
+--     }
+--     local q = gaussian(net:init(key, x), {rho = -4})
+-- @param opts table:
+--   name      of the family; not one that the program has
+--   buffers   what is trained, by name: "params", the initial parameters (one at least, the first
+--             of which has the mean's names), a number for all elements, or function(path, shape)
+--             -> number or tensor, of any shape
+--   sample    function(phi, key) -> Params or a table of tensors by path, over ops: the weights of
+--             one draw. phi has Params by buffer, with phi.mu.flat for all of one. In a step and a
+--             prediction the key is that of the program's noise, :fold("eps")
+--   mean      function(phi) -> the same; default the first buffer
+--   kl        function(phi, prior) -> tensor [], in nats: KL(q || prior); prior is the
+--   objective's; or
+--   log_prob  function(phi, params) -> tensor []: log q(params); the KL is then estimated as log q
+--             - log prior at the weights drawn (Blundell et al. 2015, eq. 2)
+-- @return function(params, opts) -> posterior, where opts has first values of buffers by name
+-- Raises for a name that is taken by a family of the program.
+function M.define(opts) return define_posterior.define(opts) end
+
+renamed.functions(M, "bnn.posterior", {of = "from_params"})
+
+return M

@@ -1,0 +1,433 @@
+--- What a posterior is: a family of the runtime's table (core.families) over the first tensors of a
+-- network, and points for the rest; each of the family's buffers is Params, or Samples where it has
+-- a row for each sample, by its name: q.mu, q.logvar, q.bank. No other file knows what a family is
+-- made of.
+--
+-- A family that is defined in Lua (define_posterior.lua) is recorded: its buffers are the
+-- parameters of the program, points to the runtime, and the weights are made of them inside of it.
+local core = require "bnn.core"
+local expect = require "bnn.base.expect"
+local expect_model = require "bnn.params.expect_model"
+local fail = require "bnn.base.fail"
+local kinds = require "bnn.base.kinds"
+local options = require "bnn.base.options"
+local parameters = require "bnn.params.params"
+local param_options = require "bnn.params.param_options"
+local param_samples = require "bnn.params.param_samples"
+local strings = require "bnn.base.strings"
+
+local M = {}
+
+local Posterior = {__name = "bnn.posterior"}
+Posterior.__index = Posterior
+
+local families = {} -- by name: rows of core.families
+for _, row in ipairs(core.families()) do families[row.name] = row end
+
+--- The row of a family: {name=, doc=, buffers = list of {name=, doc=}}; nil if there is none.
+function M.family(name) return families[name] end
+
+--- Adds a family that is defined in Lua; one of the same name that was defined before goes.
+-- @param row table {name=, doc=, buffers=, defined= (as bnn.posterior.define takes it)}
+function M.add_family(row) families[row.name] = row end
+
+--- The names of all families.
+function M.family_names() return options.sorted_names(families) end
+
+-- Elements [from, from + count) of a flat tensor.
+local function part(flat, from, count) return flat:narrow(1, from, count) end
+
+-- The layout of a buffer, Params or Samples.
+local function layout_of(buffer)
+  return (param_samples.is(buffer) and param_samples or parameters).layout_of(buffer)
+end
+
+-- The elements of a buffer, flat.
+local function flat_of(buffer)
+  return param_samples.is(buffer) and buffer.flat:contiguous():view(-1) or buffer.flat
+end
+
+-- The layout of all buffers of a recorded family, one after the other, and its points.
+local function recorded_core(row, buffers)
+  local entries, groups = {}, {}
+  for b, buffer in ipairs(buffers) do
+    for _, entry in ipairs(layout_of(buffer)) do
+      entries[#entries + 1] = {name = row.buffers[b].name .. "/" .. entry.name, shape = entry.shape}
+    end
+    groups[b] = {family = "point", tensors = #buffer, buffers = {buffer.flat}}
+  end
+  local layout = parameters.layout(entries)
+  return core.posterior(parameters.sizes(layout), groups), layout
+end
+
+-- The runtime's posterior: a group of the family, and one of points if it does not cover all.
+local function make_core(family, layout, n, buffers)
+  local own, groups = {}, {{family = family, tensors = n}}
+  for b, buffer in ipairs(buffers) do own[b] = flat_of(buffer) end
+  groups[1].buffers = own
+  if param_samples.is(buffers[1]) then groups[1].support = #buffers[1] end
+  if n < #layout then
+    local covered = layout[n + 1].offset
+    own[1] = part(own[1], 1, covered)
+    local rest = part(buffers[1].flat, covered + 1, buffers[1]:numel() - covered)
+    groups[2] = {family = "point", tensors = #layout - n, buffers = {rest}}
+  end
+  return core.posterior(parameters.sizes(layout), groups)
+end
+
+--- Makes a posterior of a family, which takes the buffers over.
+-- @param family string: a name of core.families()
+-- @param buffers list of Params (or Samples) in the family's order: the first has all tensors, the
+--   others the first ones, which the family covers
+function M.new(family, buffers)
+  local layout, row = layout_of(buffers[1]), families[family]
+  local n = buffers[2] and not row.defined and #buffers[2] or #layout
+  local self = {family = family, n_covered = n, defined = row.defined}
+  for i, buffer in ipairs(row.buffers) do self[buffer.name] = buffers[i] end
+  if row.defined then
+    self.core, self.own_layout = recorded_core(row, buffers)
+  else
+    self.core = make_core(family, layout, n, buffers)
+  end
+  return setmetatable(self, Posterior)
+end
+
+local points = setmetatable({}, {__mode = "k"}) -- params -> their point posterior
+
+--- The posterior of a model: its own, or the point of its params, made once.
+-- @param model an objective, or a table {net=, posterior= or params=}
+function M.of_model(what, model)
+  local own = expect_model.parameters_of(what, model)
+  if not parameters.is(own) then return own end
+  local point = points[own]
+  if not point then
+    expect_model.buffer(what .. ": params", own)
+    point = M.new("point", {own})
+    points[own] = point
+  end
+  return point
+end
+
+-- ---- what it is made of ----
+
+--- The buffers of the family, in its order.
+-- @return list of {name=, params=}
+function Posterior:buffers()
+  local list = {}
+  for i, row in ipairs(families[self.family].buffers) do
+    list[i] = {name = row.name, params = self[row.name]}
+  end
+  return list
+end
+
+--- The layout of all tensors: list of {name=, shape=, size=, offset=}.
+function Posterior:layout()
+  return layout_of(self[families[self.family].buffers[1].name])
+end
+
+--- The layout of a program's parameters, which are those of the runtime's posterior: the weights;
+-- of a recorded family all its buffers.
+function Posterior:program_layout() return self.own_layout or self:layout() end
+
+-- Params by buffer, of tensors by the names of program_layout.
+local function buffers_of(self, tensors)
+  local phi = {}
+  for _, buffer in ipairs(self:buffers()) do
+    local own = {}
+    for _, name in ipairs(buffer.params:names()) do
+      own[name] = tensors[buffer.name .. "/" .. name]
+    end
+    phi[buffer.name] = parameters.wrap(layout_of(buffer.params), own)
+  end
+  return phi
+end
+
+-- What sample and mean of a defined family gave, as Params of the network's layout.
+local function as_params(self, what, value)
+  local tensors, layout = {}, self:layout()
+  local is_table = type(value) == "table"
+  for _, entry in ipairs(layout) do
+    local tensor = is_table and value[entry.name] or nil
+    local name = strings.message("posterior %s: %s: '%s'", self.family, what, entry.name)
+    expect.tensor(name, tensor, "a tensor of the weights")
+    tensors[entry.name] = tensor
+  end
+  return parameters.wrap(layout, tensors)
+end
+
+--- The weights that a program computes with, while it is recorded.
+-- @param tensors table: by the names of program_layout
+-- @param key key: of the program's noise
+-- @return Params; of a recorded family also its buffers, Params by name
+function Posterior:weights_of(tensors, key)
+  if not self.defined then return parameters.wrap(self:layout(), tensors) end
+  local phi = buffers_of(self, tensors)
+  return as_params(self, "sample", self.defined.sample(phi, key:fold "eps")), phi
+end
+
+-- The buffers as a defined family's functions take them.
+local function phi_of(self)
+  local phi = {}
+  for _, buffer in ipairs(self:buffers()) do phi[buffer.name] = buffer.params end
+  return phi
+end
+
+-- Names of tensors [from, to] of the layout.
+local function names_of(self, from, to)
+  local names, layout = {}, self:layout()
+  for i = from, to or #layout do names[#names + 1] = layout[i].name end
+  return names
+end
+
+--- Names of all tensors, in order.
+function Posterior:names() return names_of(self, 1) end
+
+--- Names of the tensors that the family covers, which come first.
+function Posterior:covered() return names_of(self, 1, self.n_covered) end
+
+--- Names of the tensors that are points: those that it does not cover, or all of a point.
+function Posterior:points()
+  if self.defined then return {} end
+  return names_of(self, self.family == "point" and 1 or self.n_covered + 1)
+end
+
+--- Weights of a network.
+function Posterior:numel()
+  local size = 0
+  for _, entry in ipairs(self:layout()) do size = size + entry.size end
+  return size
+end
+
+--- How many samples there are to draw: 1 of a point, the members of an ensemble; nil where any
+-- number can be drawn.
+function Posterior:support()
+  if self.defined then return nil end
+  local n = self.core:support()
+  return n > 0 and n or nil
+end
+
+--- Elements of an optimizer's state for it.
+-- Raises if it is not one that can be trained.
+function Posterior:state_size()
+  if not self.core:is_trainable() then
+    fail("an %s posterior predicts, it is not trained", self.family)
+  end
+  return self.core:trained()
+end
+
+-- What grad and compile see of a posterior that is an argument.
+function Posterior:__parts()
+  local parts = {}
+  for _, buffer in ipairs(self:buffers()) do parts[buffer.name] = buffer.params end
+  return parts
+end
+
+--- Views of flat numbers, one for each element of an optimizer's state, as Params by buffer: the
+-- gradients of a posterior.
+-- @param flat tensor [state_size]
+-- @return table {mu = Params, ..., flat =}
+function Posterior:parts_of(flat)
+  local parts, from = {flat = flat}, 1
+  for _, buffer in ipairs(self:buffers()) do
+    local n = buffer.params:numel()
+    local own = part(flat, from, n)
+    parts[buffer.name] = parameters.new(parameters.layout_of(buffer.params), own)
+    from = from + n
+  end
+  return parts
+end
+
+-- ---- draws ----
+
+--- Draws parameters from the posterior, a function of the key; points are what they are.
+-- @param key key
+-- @param s integer: which of a finite number of samples (an ensemble's members), 1; they begin
+--   again after the last
+-- @return Params
+function Posterior:sample(key, s)
+  expect.key("posterior:sample: key", key)
+  if self.defined then
+    local draw = as_params(self, "sample", self.defined.sample(phi_of(self), key))
+    return parameters.pack(self:layout(), draw)
+  end
+  return parameters.new(self:layout(), self.core:sample(key, s))
+end
+
+--- Draws many times at once, for bnn.vmap: sample s has the bits of q:sample(key:fold(s), s).
+-- @param key key
+-- @param count integer: how many, at least 1
+-- @return Samples: [count, size] in one tensor; see help "bnn.samples"
+function Posterior:samples(key, count)
+  expect.key("posterior:samples: key", key)
+  if math.type(count) ~= "integer" or count < 1 then
+    fail("posterior:samples: count: expected an integer of at least 1, got %s", kinds.show(count))
+  end
+  local draws = {}
+  for s = 1, count do draws[s] = self:sample(key:fold(s), s) end
+  return param_samples.stack(draws)
+end
+
+--- The mean, in new memory.
+-- @return Params
+function Posterior:mean()
+  if not self.defined then return parameters.new(self:layout(), self.core:mean()) end
+  local mean = self.defined.mean
+  if not mean then return self:buffers()[1].params:clone() end
+  return parameters.pack(self:layout(), as_params(self, "mean", mean(phi_of(self))))
+end
+
+--- Copies the posterior, so that later steps do not change it.
+function Posterior:clone()
+  local buffers = {}
+  for i, buffer in ipairs(self:buffers()) do buffers[i] = buffer.params:clone() end
+  return M.new(self.family, buffers)
+end
+
+-- ---- KL ----
+
+local kl_spec = {
+  prior = {type = "number|function|table", above = 0, default = 1},
+  kl = {type = "string", choices = {"sum", "leading"}, default = "sum"},
+  key = "key",
+  num_samples = {type = "integer", min = 1, default = 1},
+  renamed = {samples = "num_samples"},
+}
+
+-- -log of the prior's density at w, a number: a sum over its elements.
+local function cross_entropy(prior, w, name)
+  if type(prior) == "number" then return -core.ops.gaussian_log_prob(w, 0, prior):sum():item() end
+  local value = prior(w, name)
+  expect.tensor(strings.message("prior of '%s'", name), value, "its log density, a tensor")
+  return -value:sum():item()
+end
+
+-- Adds the mean of -log prior(w) over samples, for the tensors whose KL is an estimate.
+local function add_cross_entropies(self, what, values, priors, is_estimate, opts)
+  local is_point = self.family == "point"
+  if not opts.key and not is_point then
+    fail("%s: key: expected a key, to draw weights for a KL without a closed form, got nothing",
+      what)
+  end
+  local count = is_point and 1 or opts.num_samples
+  for s = 1, count do
+    local w = is_point and self:mean() or self:sample(opts.key:fold(s), s)
+    for i, name in ipairs(self:covered()) do
+      if is_estimate[i] then
+        values[i] = values[i] + cross_entropy(priors[i], w[name], name) / count
+      end
+    end
+  end
+end
+
+-- log of the prior's density of all weights, over ops.
+local function log_prior(self, prior, params)
+  local sum
+  for _, name in ipairs(self:names()) do
+    local own = param_options.value(prior, name)
+    local value = type(own) == "number" and core.ops.gaussian_log_prob(params[name], 0, own)
+      or own(params[name], name)
+    expect.tensor(strings.message("prior of '%s'", name), value, "its log density, a tensor")
+    sum = sum and sum + value:sum() or value:sum()
+  end
+  return sum
+end
+
+--- The KL of a recorded family as part of a program: its own, or log q - log prior at the weights.
+-- @param phi Params by buffer
+-- @param params Params: the weights drawn
+-- @return tensor []
+function Posterior:recorded_kl(phi, params, prior)
+  local defined = self.defined
+  local value = defined.kl and defined.kl(phi, prior)
+    or defined.log_prob(phi, params) - log_prior(self, prior, params)
+  local name = ("posterior %s: %s"):format(self.family, defined.kl and "kl" or "log_prob")
+  return expect.tensor(name, value, "a number of nats, a tensor []"):reshape(1)
+end
+
+-- One term for all tensors, of a recorded family.
+local function recorded_terms(self, what, opts)
+  if opts.kl == "leading" then
+    fail('%s: kl: expected "sum" of the %s posterior, whose KL is one number', what, self.family)
+  end
+  if not self.defined.kl and not opts.key then
+    fail("%s: key: expected a key, to draw weights for a KL without a closed form, got nothing",
+      what)
+  end
+  local sum, n = 0, self.defined.kl and 1 or opts.num_samples
+  for s = 1, n do
+    local w = not self.defined.kl and self:sample(opts.key:fold(s))
+    sum = sum + self:recorded_kl(phi_of(self), w, opts.prior):item() / n
+  end
+  return {{name = self.family, shape = {self:numel()}, kl = sum, weight = 1}}
+end
+
+local function kl_terms(self, what, opts)
+  opts = options.check(what, opts, kl_spec)
+  if self.defined then return recorded_terms(self, what, opts) end
+  local names, stds, priors = self:covered(), {}, {}
+  local fault = param_options.fault("prior", opts.prior, names)
+  if fault then fail("%s: %s", what, fault) end
+  for i, name in ipairs(names) do
+    priors[i] = param_options.value(opts.prior, name)
+    stds[i] = type(priors[i]) == "number" and priors[i]
+  end
+  local values, entropies = self.core:kl(stds), self.core:entropy()
+  local is_estimate = {}
+  for i in ipairs(names) do
+    if not values[i] and not entropies[i] and self.family ~= "point" then
+      fail("%s: expected a posterior with a KL divergence, got %s", what, self.family)
+    end
+    is_estimate[i] = not values[i] or nil
+    values[i] = values[i] or -(entropies[i] or 0)
+  end
+  if next(is_estimate) then
+    add_cross_entropies(self, what, values, priors, is_estimate, opts)
+  end
+  local terms = {}
+  for i, entry in ipairs(self:layout()) do
+    if i > #names then break end
+    local weight = opts.kl == "leading" and 1 / math.max(entry.shape[1] or 1, 1) or 1
+    terms[i] = {name = entry.name, shape = entry.shape, kl = values[i], weight = weight}
+  end
+  return terms
+end
+
+--- Says what each tensor adds to the KL.
+-- @param opts table:
+--   prior       the prior's standard deviation, 1; or function(w, path) -> its log density; or a
+--               table of these by path
+--   kl          "sum" (default) or "leading"
+--   key, num_samples of the estimate of a KL without a closed form, 1: from a prior that is a
+--               density, or of a family that has none (its entropy part is exact)
+-- @return list of {name=, shape=, kl= (its sum over weights, nats), weight= (1, or 1/first dim)}
+function Posterior:kl_terms(opts) return kl_terms(self, "posterior:kl_terms", opts) end
+
+--- Computes KL(q || prior) in nats, of the tensors that q covers; kl="leading" divides each
+-- tensor's by its first dimension, as the article does (no KL divergence, then). A point has no
+-- entropy: its KL is -log prior.
+-- @param opts table: prior=1, kl="sum", key=, num_samples=1: as for kl_terms
+-- @return number
+function Posterior:kl(opts)
+  local sum = 0
+  for _, term in ipairs(kl_terms(self, "posterior:kl", opts)) do
+    sum = sum + term.kl * term.weight
+  end
+  return sum
+end
+
+expect_model.check_methods(Posterior, "posterior", expect_model.has "core")
+
+local NAMES = {meanfield = "mean-field"}
+
+function Posterior.__tostring(self)
+  local layout, n = self:layout(), 0
+  for i = 1, self.n_covered do n = n + layout[i].size end
+  local support = self.core:support()
+  local of = support > 1 and (" of %d networks"):format(support) or ""
+  local text = ("%s posterior%s over %d parameters in %d tensors"):format(
+    NAMES[self.family] or self.family, of, n, self.n_covered)
+  local rest = self:numel() - n
+  return rest > 0 and ("%s, and %d that are points"):format(text, rest) or text
+end
+
+return M

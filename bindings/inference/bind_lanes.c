@@ -96,10 +96,10 @@ static void keep_arguments(lua_State *L, int n, lua_Integer ticket) {
 /* lanes:step(objective, and what objective:step takes) -> ticket */
 static int lanes_step(lua_State *L) {
   lanes *box = bind_check_box(L, 1, &lanes_class);
-  lua_settop(L, 13);
+  lua_settop(L, 14);
   const bind_step step = bind_check_step(L, 2);
   const size_t n = step.args.betas ? step.n_params : 0;
-  keep_arguments(L, 13, ++box->tickets);
+  keep_arguments(L, 14, ++box->tickets);
   lane_step *s = bnn_mem_zalloc(1, sizeof *s);
   double *betas = n ? bnn_mem_alloc(n, sizeof *betas) : NULL;
   if (!s || (n && !betas)) {

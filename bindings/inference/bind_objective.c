@@ -120,10 +120,11 @@ static bind_step check_call(lua_State *L, objective *of, int arg) {
 }
 
 bind_step bind_check_step(lua_State *L, int arg) {
-  bind_step c = check_call(L, check_objective(L, arg), arg + 4);
+  bind_step c = check_call(L, check_objective(L, arg), arg + 5);
   c.train.rule = bind_check_rule_state(L, arg + 1);
   c.args.lr = luaL_checknumber(L, arg + 2);
   c.args.data_size = luaL_optnumber(L, arg + 3, 0);
+  c.args.noise = luaL_optnumber(L, arg + 4, 1);
   return c;
 }
 
@@ -135,7 +136,7 @@ int bind_step_result(lua_State *L, bnn_status status, double loss, const bnn_err
   return 1;
 }
 
-/* objective:step(state, lr, data_size, posterior, x, y, rows, from, count, key, beta) -> loss | nil,
+/* objective:step(state, lr, data_size, noise, posterior, x, y, rows, from, count, key, beta) -> loss | nil,
  * message */
 static int objective_step(lua_State *L) {
   const bind_step c = bind_check_step(L, 1);

@@ -16,7 +16,7 @@ typedef struct bind_step {
   bnn_step_args args;
 } bind_step;
 
-/* The arguments objective, state, lr, data_size, posterior, x, y, rows, from, count, key, beta from
+/* The arguments objective, state, lr, data_size, noise, posterior, x, y, rows, from, count, key, beta from
  * `arg` on; a copy of a beta by tensor is left on the stack. */
 bind_step bind_check_step(lua_State *L, int arg);
 

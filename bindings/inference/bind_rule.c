@@ -40,7 +40,7 @@ bnn_rule_state *bind_check_rule_state(lua_State *L, int arg) {
 
 /* ---- functions ---- */
 
-/* core.rules() -> list of {name=, doc=, needs_data_size=, options = list of {name, doc, value, lo, hi, open}} */
+/* core.rules() -> list of {name=, doc=, needs_data_size=, draws_noise=, options = list of {name, doc, value, lo, hi, open}} */
 static int core_rules(lua_State *L) {
   lua_newtable(L);
   for (size_t i = 0; bnn_rule_row(i); i++) {
@@ -50,6 +50,8 @@ static int core_rules(lua_State *L) {
     bind_set_text(L, "doc", rule->doc);
     lua_pushboolean(L, rule->needs_data_size);
     lua_setfield(L, -2, "needs_data_size");
+    lua_pushboolean(L, rule->draws_noise);
+    lua_setfield(L, -2, "draws_noise");
     lua_createtable(L, bnn_rule_options(rule), 0);
     for (int k = 0; k < bnn_rule_options(rule); k++) {
       const bnn_option *o = &rule->option[k];
@@ -122,8 +124,8 @@ static int state_slots(lua_State *L) {
   return 1;
 }
 
-/* state:update(posterior, gradients [trained], lr, key, data_size) -> true | nil, message: one step of
- * the rule on its buffers, in place, for loops of one's own */
+/* state:update(posterior, gradients [trained], lr, key, data_size, noise) -> true | nil, message: one
+ * step of the rule on its buffers, in place, for loops of one's own */
 static int state_update(lua_State *L) {
   bnn_rule_state *s = bind_check_rule_state(L, 1);
   const bnn_posterior *q = bind_check_posterior(L, 2);
@@ -132,7 +134,8 @@ static int state_update(lua_State *L) {
   const bnn_update_args args = {.lr = luaL_checknumber(L, 4),
                                 .key =
                                     lua_isnoneornil(L, 5) ? bnn_key_new(0) : bind_check_key(L, 5),
-                                .data_size = luaL_optnumber(L, 6, 0)};
+                                .data_size = luaL_optnumber(L, 6, 0),
+                                .noise = luaL_optnumber(L, 7, 1)};
   if (bnn_rule_clips(s)) {
     bnn_real *own = bnn_tensor_real(bind_push_new(L, BNN_REAL, 1, &n));
     d = memcpy(own, d, n * sizeof *d);

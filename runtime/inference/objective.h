@@ -89,8 +89,8 @@ typedef struct bnn_train_state {
 typedef struct bnn_step_args {
   bnn_key key;
   double beta, lr;
-  const double *betas; /* [n_params], a beta for each tensor instead; or NULL */
-  double data_size;    /* training examples, for rules that need it (rule.h) */
+  const double *betas;     /* [n_params], a beta for each tensor instead; or NULL */
+  double data_size, noise; /* for rules that need them (rule.h); noise is 1 for the whole of it */
 } bnn_step_args;
 
 /* One step.  *loss: the mean loss over the batch and the samples, without the KL, before the

@@ -220,7 +220,7 @@ bnn_status bnn_objective_step(bnn_objective *o, bnn_context *context, const bnn_
                      .state = s,
                      .batch = batch,
                      .args = args,
-                     .update = {args->lr, args->data_size, args->key},
+                     .update = {args->lr, args->data_size, args->noise, args->key},
                      .bad = SIZE_MAX};
   BNN_TRY(check_posterior(o, train->posterior, err));
   BNN_TRY(bnn_posterior_check_update(w.q, s, &w.update, err));

@@ -142,13 +142,17 @@ bnn_status bnn_posterior_check_update(const bnn_posterior *q, const bnn_rule_sta
     return bnn_fail(err, BNN_ESHAPE, "the optimizer's state: expected %zu elements, got %zu", n,
                     state->n);
   BNN_TRY(bnn_option_check(state->rule, &state->rule->option[0], args->lr, err));
+  if (state->rule->draws_noise && !(args->noise >= 0 && !isinf(args->noise)))
+    return bnn_fail(err, BNN_ERANGE, "%s: noise: expected a number of 0 or more, got %g",
+                    state->rule->name, args->noise);
   if (!state->rule->needs_data_size || args->data_size > 0) return BNN_OK;
   return bnn_fail(err, BNN_ERANGE, "%s: expected data_size, the number of training examples",
                   state->rule->name);
 }
 
 bnn_step_info bnn_update_info(const bnn_rule_state *state, const bnn_update_args *args) {
-  return bnn_rule_step(state, args->lr, args->data_size, bnn_key_fold_name(args->key, "update", 6));
+  return bnn_rule_step(state, args->lr, args->data_size, args->noise,
+                       bnn_key_fold_name(args->key, "update", 6));
 }
 
 bnn_status bnn_posterior_update(const bnn_posterior *q, bnn_context *context, bnn_rule_state *state,

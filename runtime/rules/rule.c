@@ -44,9 +44,14 @@ int bnn_rule_slots(const bnn_rule *rule) {
   return n;
 }
 
-bnn_step_info bnn_rule_step(const bnn_rule_state *s, double lr, double data_size, bnn_key key) {
-  bnn_step_info info = {
-      .option = s->option, .lr = lr, .data_size = data_size, .t = s->t + 1, .key = key};
+bnn_step_info bnn_rule_step(const bnn_rule_state *s, double lr, double data_size, double noise,
+                            bnn_key key) {
+  bnn_step_info info = {.option = s->option,
+                        .lr = lr,
+                        .data_size = data_size,
+                        .noise = noise,
+                        .t = s->t + 1,
+                        .key = key};
   if (s->rule->derive) s->rule->derive(&info);
   return info;
 }

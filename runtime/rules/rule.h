@@ -33,7 +33,9 @@ typedef struct bnn_slot_spec {
  * once a step by bnn_rule_step, as updates come in many small pieces. */
 typedef struct bnn_step_info {
   const double *option;
-  double lr, data_size; /* data_size: training examples, of rules that ask for it; else 0 */
+  double lr;
+  double data_size; /* training examples, of rules that ask for it; else 0 */
+  double noise;     /* the temperature of the noise of rules that draw some: 1, or 0 for none */
   uint64_t t;
   bnn_key key;                     /* of the rule's own noise in this step */
   double derived[BNN_DERIVED_MAX]; /* numbers of the rule's own that follow from these */
@@ -57,7 +59,8 @@ typedef struct bnn_rule {
   const char *name, *doc;
   bnn_option option[BNN_OPTIONS_MAX]; /* up to the first without a name; option[0] is lr */
   bnn_slot_spec slot[BNN_SLOTS_MAX];  /* the same */
-  bool needs_data_size;               /* gradients are of the mean loss: it is for all examples */
+  bool needs_data_size;               /* as gradients are of the mean loss of all examples */
+  bool draws_noise;                   /* a sampler: noise is for it */
 
   /* Fills in info->derived from the rest.  NULL: there is nothing to derive. */
   void (*derive)(bnn_step_info *info);
@@ -95,8 +98,10 @@ bnn_status bnn_rule_state_init(bnn_rule_state *s, const bnn_rule *rule, const do
                                size_t n, bnn_err *err);
 void bnn_rule_state_fini(bnn_rule_state *s);
 
-/* The constants of the state's next step; s->option is read while they are in use. */
-bnn_step_info bnn_rule_step(const bnn_rule_state *s, double lr, double data_size, bnn_key key);
+/* The constants of the state's next step, from what a step chooses; s->option is read while
+ * they are in use. */
+bnn_step_info bnn_rule_step(const bnn_rule_state *s, double lr, double data_size, double noise,
+                            bnn_key key);
 
 /* Whether gradients are clipped. */
 bool bnn_rule_clips(const bnn_rule_state *s);

@@ -201,7 +201,7 @@ static void run_checked_step(bench *b, bnn_context *context, uint64_t step) {
   must(bnn_objective_gradient(b->objective, context, &b->posterior, &batch, &s, d, &loss, &err),
        &err);
   if (!bnn_isa_get()->vec->finite(d, 2 * n)) must(BNN_ENAN, &err);
-  const bnn_step_info info = bnn_rule_step(&b->state, s.lr, 0, s.key);
+  const bnn_step_info info = bnn_rule_step(&b->state, s.lr, 0, 1, s.key);
   for (int k = 0; k < 2; k++) {
     const size_t at = (size_t)k * n; /* bnn_posterior_place */
     const bnn_update_span span = {

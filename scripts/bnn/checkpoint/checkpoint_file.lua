@@ -12,6 +12,7 @@ local M = {}
 
 local state_spec = {
   posterior = "posterior", params = "params", optimizer = "state", key = "key",
+  collector = "collector",
   step = {type = "integer", min = 0}, extras = "table", config = "table", versions = "table",
   training = "table", model = "table",
 }
@@ -34,6 +35,7 @@ end
 -- Numbers keep their bits, infinities and NaN included.
 -- @param path string
 -- @param state table with any of: posterior; params; optimizer, the state of one; key; step;
+--   collector, of a state;
 --   extras, a table of booleans, numbers, strings, keys, tensors and tables of these; config, the
 --   same without tensors; model, what `describe` returns; training, what bnn.train compares when
 --   it resumes. versions are filled in.

@@ -64,6 +64,13 @@ function put.optimizer(tensors, state)
   return {name = record.name, options = record.options, size = record.size}
 end
 
+function put.collector(tensors, collector)
+  local record = collector:state_dict()
+  tensors["collector/buffer"] = record.buffer
+  put_u64(tensors, "collector/count", record.count)
+  return {kind = collector.kind}
+end
+
 function put.extras(tensors, extras) return json_codec.encode(extras, "extras", tensors) end
 
 for _, name in ipairs{"config", "training", "model"} do
@@ -214,6 +221,14 @@ function get.optimizer(file, tree)
     record.moments[#record.moments + 1] = x
   end
   return attempt(optim.from_state_dict, record)
+end
+
+function get.collector(file, tree)
+  local count, fault = read_count(file, "collector/count")
+  if not count then return nil, fault end
+  local buffer, lack = read_real(file, "collector/buffer")
+  if not buffer then return nil, lack end
+  return {kind = tree.kind, count = count, buffer = buffer}
 end
 
 function get.extras(file, tree)

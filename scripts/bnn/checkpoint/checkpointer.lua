@@ -74,7 +74,8 @@ local function contents(self, step)
   return {
     posterior = self.objective.posterior, params = not self.objective.posterior
       and self.objective.params or nil,
-    optimizer = self.state, key = self.train.key, step = step, config = self.config,
+    optimizer = self.state, collector = self.state.collector,
+    key = self.train.key, step = step, config = self.config,
     extras = extras, training = training, model = checkpoint_model.describe(self.objective),
   }
 end

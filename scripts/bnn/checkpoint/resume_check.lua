@@ -48,6 +48,7 @@ function M.record(opts, state)
     objective = tostring(opts.objective):gsub("^table: .*", "of your own"),
     prior = as_data(opts.objective.prior),
     weight_decay = as_data(opts.objective.weight_decay),
+    collect = state.collector and tostring(state.collector) or nil,
     optimizer = made.name,
     optimizer_options = made.options,
     key = ("%016x"):format(opts.key:bits()),

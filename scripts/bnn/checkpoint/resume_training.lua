@@ -145,12 +145,20 @@ local function buffers_to_copy(objective, saved, path)
   return list
 end
 
+-- Goes on with what the training had collected.
+local function restore_collector(collector, saved, path)
+  if not (collector and saved.collector) then return end
+  local ok, fault = collector:restore(saved.collector)
+  assert_or_exit(ok, ("%s: %s"):format(path, tostring(fault)))
+end
+
 -- Copies the parameters of a checkpoint and the optimizer's state in place, after all checks.
 local function restore(saver, saved, path)
   local pairs_of = buffers_to_copy(saver.objective, saved, path)
   for _, pair in ipairs(pairs_of) do check_same_tensors(pair[1], pair[2], path) end
   local made = check_same_state(saver, saved, path)
   for _, pair in ipairs(pairs_of) do core.overwrite(pair[1].flat, pair[2].flat) end
+  restore_collector(saver.state.collector, saved, path)
   saver.state.moments:restore(made.steps, made.moments)
 end
 

@@ -62,8 +62,8 @@ end
 
 -- Classes whose objects the library keeps to itself.
 local INTERNAL_CLASSES = {
-  checkpointer = true, moments = true, download = true, cache = true, lock = true, program = true,
-  scope = true,
+  checkpointer = true, moments = true, collector = true, download = true, cache = true,
+  lock = true, program = true, scope = true,
 }
 
 -- Whether an entry is of something that users meet: a function or module that `bnn` hands out, or a

@@ -93,7 +93,7 @@ end
 -- @param batch {x=, y=} tensors, or a batch of data:batches{...} (rows that C gathers)
 -- @param key key: weight sample s is drawn with key:fold("eps"):fold(s), its noise (dropout) with
 --   key:fold("noise"):fold(s)
--- @param opts table: beta=, lr= of this step; default the objective's and the optimizer's
+-- @param opts table: beta=, lr=, noise= of this step; default the objective's and the optimizer's
 -- @return number: the mean loss over the batch, before the update and without KL and weight decay;
 --   or nil, message if it is not finite or a label is out of range (nothing changes), or if a
 --   gradient is not finite beside a finite loss (nothing that is not finite is written, but the

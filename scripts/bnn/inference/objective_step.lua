@@ -105,7 +105,7 @@ local function arguments(self, key, beta, source, rows, from, count)
   return posterior.core, source.x, source.y, rows, from, count, key, beta
 end
 
-local STEP_OPTIONS = {beta = "any", lr = "any"} -- numbers: the runtime looks at them
+local STEP_OPTIONS = {beta = "any", lr = "any", noise = "any"} -- numbers: the runtime looks at them
 
 -- The options of a step. bnn.options would take longer than the rest of step's Lua, every step.
 local function step_options(opts)
@@ -134,10 +134,10 @@ local function step_by_lua(self, made, moments, lr, key, posterior, ...)
 end
 
 -- A step, on a lane where trainings go side by side.
-local function make_step(self, made, moments, lr, key, ...)
+local function make_step(self, made, moments, lr, noise, key, ...)
   if type(moments) == "table" then return step_by_lua(self, made, moments, lr, key, ...) end
   local step = side_by_side.is_inside() and side_by_side.step or made.step
-  return step(made, moments, lr, self.data_size, ...)
+  return step(made, moments, lr, self.data_size, noise, ...)
 end
 
 --- One step, in place: objective:step.
@@ -154,8 +154,9 @@ function M.step(self, state, batch, key, opts)
   if type(lr) ~= "number" then fail.expected(what .. ": lr", "a number", lr) end
   self.last = {step = step, beta = beta} -- what audit speaks of
   local made = stepper(self, what, source, count)
-  local loss, message = make_step(self, made, state.moments, lr, key, arguments(self, key, beta,
-    source, rows, from, count))
+  local noise = opts.noise or state:noise(step)
+  local loss, message = make_step(self, made, state.moments, lr, noise, key, arguments(self, key,
+    beta, source, rows, from, count))
   if loss then return loss end
   return nil, with_name(message, posteriors.of_model(self.what, self):program_layout())
 end

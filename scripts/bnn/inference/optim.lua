@@ -38,6 +38,14 @@ local function new_moments(optimizer, size)
     optimizer.clip_value)
 end
 
+-- The posterior that steps will change; nil of an objective of the user's own that has none.
+local function target_of(target)
+  if kinds.is_object(target, "posterior") then return target end
+  if parameters.is(target) then target = {params = target} end
+  if not (target.posterior or target.params) then return nil end
+  return posteriors.of_model("optimizer:init", target)
+end
+
 --- Makes the state of a training: zero moments, no steps done.
 -- @param target an objective, a posterior, or params
 -- @return state
@@ -47,7 +55,8 @@ function Optimizer:init(target)
   if not size then
     fail.expected("optimizer:init of " .. self.name, "an objective, a posterior or params", target)
   end
-  return setmetatable({optimizer = self, moments = new_moments(self, size)}, State)
+  return setmetatable({optimizer = self, moments = new_moments(self, size),
+                       target = target_of(target)}, State)
 end
 
 function Optimizer.__tostring(self)
@@ -97,8 +106,9 @@ function State:update(params, gradient, lr, opts)
   opts = options.check("state:update", opts, UPDATE)
   local g = type(gradient) == "table" and gradient.flat or gradient
   expect.tensor("state:update: gradient", g, "params, gradients of a posterior or a flat tensor")
-  return self.moments:update(core_of(params), g, lr or self:rate(self:steps() + 1), opts.key,
-    opts.data_size)
+  local step = self:steps() + 1
+  return self.moments:update(core_of(params), g, lr or self:rate(step), opts.key, opts.data_size,
+    self:noise(step))
 end
 
 --- The learning rate at a step, counted from 1.
@@ -106,9 +116,28 @@ function State:rate(step)
   return schedule.value(self.optimizer.lr, step, "lr")
 end
 
+--- The temperature of a sampler's noise at a step, counted from 1; 1 of other optimizers.
+function State:noise(step)
+  return schedule.value(self.optimizer.noise or 1, step, "noise")
+end
+
+--- What a training has found: what its collector has, or else the posterior that it has trained (of
+-- params the point that they are).
+-- @return posterior, a copy
+-- Raises if the collector has collected nothing yet.
+function State:posterior()
+  if self.collector then return self.collector:posterior() end
+  if not self.target then
+    fail "state:posterior: expected a state that an objective or a training has used"
+  end
+  return self.target:clone()
+end
+
 --- A copy that later steps do not change.
 function State:clone()
-  return setmetatable({optimizer = self.optimizer, moments = self.moments:clone()}, State)
+  return setmetatable({optimizer = self.optimizer, moments = self.moments:clone(),
+                       target = self.target,
+                       collector = self.collector and self.collector:clone()}, State)
 end
 
 --- Gives what a state is made of; bnn.optim.from_state_dict makes it again.
@@ -123,6 +152,7 @@ function State:state_dict()
   for i, row in ipairs(optimizer.options) do values[row.name] = optimizer.values[i] end
   if type(optimizer.lr) ~= "number" then values.lr = nil end
   for _, name in ipairs(CLIPPING) do values[name] = optimizer[name] end
+  if type(optimizer.noise) == "number" then values.noise = optimizer.noise end
   return {
     name = optimizer.name, options = values, size = self.moments:size(), steps = self:steps(),
     moments = self.moments:slots(),
@@ -157,12 +187,14 @@ end
 -- Raises if no optimizer has that name, or the moments are not its own.
 function M.from_state_dict(record)
   record = options.check("bnn.optim.from_state_dict", record, record_spec)
-  if not M.docs[record.name] then
-    fail("bnn.optim.from_state_dict: name: expected one of %s, got '%s'",
-      table.concat(options.sorted_names(M.docs), ", "), record.name)
+  local of = M.samplers.docs[record.name] and M.samplers or M
+  if not of.docs[record.name] then
+    fail("bnn.optim.from_state_dict: name: expected one of %s, %s, got '%s'",
+      table.concat(options.sorted_names(M.docs), ", "),
+      table.concat(options.sorted_names(M.samplers.docs), ", "), record.name)
   end
   check_moments(record)
-  local optimizer = M[record.name](record.options)
+  local optimizer = of[record.name](record.options)
   if record.options.lr == nil then optimizer.lr = unknown_rate end
   local moments = new_moments(optimizer, record.size)
   if #moments:slots() ~= #record.moments then
@@ -179,14 +211,22 @@ renamed.methods(State, "state", {record = "state_dict"})
 renamed.functions(M, "bnn.optim", {restore = "from_state_dict"})
 
 local function options_text(row)
+  local noise = "@param noise temperature of the noise: a number or a function of the step, 1; "
+    .. "0 draws none"
   local lines = {row.doc}
   for i, option in ipairs(row.options) do
     lines[i + 1] = number.format("@param %s %s, %g by default", option.name, option.doc,
       option.value)
   end
+  if row.draws_noise then lines[#lines + 1] = noise end
   lines[#lines + 1] = "@param clip_norm the largest norm of all gradients, none by default"
   lines[#lines + 1] = "@param clip_value the largest magnitude of one element, none by default"
   return table.concat(lines, "\n")
+end
+
+-- "bnn.optim.adam", "bnn.sampler.sgld".
+local function full_name(row)
+  return (row.draws_noise and "bnn.sampler." or "bnn.optim.") .. row.name
 end
 
 -- The function that makes a rule's optimizer.
@@ -198,7 +238,8 @@ local function maker(row)
     end
     spec.lr = {type = "schedule", default = row.options[1].value}
     for _, name in ipairs(CLIPPING) do spec[name] = {type = "number", above = 0} end
-    opts = options.check("bnn.optim." .. row.name, opts, spec)
+    if row.draws_noise then spec.noise = {type = "schedule", default = 1} end
+    opts = options.check(full_name(row), opts, spec)
     local values = {}
     for i, option in ipairs(row.options) do
       local value = opts[option.name]
@@ -207,17 +248,22 @@ local function maker(row)
     -- Refuses values outside their bounds now.
     local ok, fault = true, nil
     if not row.defined then ok, fault = pcall(core.rule_state, row.name, values, 0) end
-    if not ok then fail("bnn.optim.%s", (fault:gsub("^.*out of range: ", ""))) end
+    if not ok then fail("%s", (fault:gsub("^.*out of range: " .. row.name, full_name(row)))) end
     local optimizer = {
       name = row.name, options = row.options, values = values, lr = opts.lr, rule = row,
-      clip_norm = opts.clip_norm, clip_value = opts.clip_value,
+      clip_norm = opts.clip_norm, clip_value = opts.clip_value, noise = opts.noise,
     }
     return setmetatable(optimizer, Optimizer)
   end
 end
 
+--- Samplers: the rules that draw noise, bnn.sampler.sgld{lr = 1e-3}, which train a point and whose
+-- steps are samples; a collector keeps them (bnn.train{collect =}).
+M.samplers = {docs = {}}
+
 for _, row in ipairs(core.rules()) do
-  M.docs[row.name], M[row.name] = options_text(row), maker(row)
+  local of = row.draws_noise and M.samplers or M
+  of.docs[row.name], of[row.name] = options_text(row), maker(row)
 end
 
 --- Defines an optimizer in Lua. Its name is then known to checkpoints, which resume where it is

@@ -3,6 +3,7 @@ local checkpointer = require "bnn.checkpoint.checkpointer"
 local fail = require "bnn.base.fail"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
+local posteriors = require "bnn.posterior.posterior_class"
 local refusal = require "bnn.base.refusal"
 local schedule = require "bnn.inference.schedule"
 local side_by_side = require "bnn.inference.side_by_side"
@@ -20,6 +21,7 @@ local spec = {
   beta = "schedule",
   lr = "schedule",
   state = "state",
+  collect = "collector",
   log = "any",
   log_every = {type = "integer", min = 1},
   evaluate = "function",
@@ -91,6 +93,7 @@ local function loop(opts, state)
   for step = done + 1, last do
     local loss, rates = make_step(opts, state, step, next_batch())
     local stops = opts.on_step and opts.on_step(step, loss) == false
+    if state.collector then state.collector:after(step) end
     if saver then saver:after(step, rates, stops or step == last) end
     if stops then break end
     report(opts, saver, step, first, last)
@@ -120,7 +123,8 @@ end
 --   batch_size  128: a fresh permutation each epoch, the ragged rest is left out
 --   key         step i uses key:fold(i), epoch e key:fold("data"):fold(e)
 --   beta, lr    numbers or functions of the step, instead of the objective's and the optimizer's
---   state       what an earlier bnn.train returned, to continue from
+--   state       what an earlier bnn.train returned, to continue from, with its collector
+--   collect     bnn.collect.samples{...} or average{...}: what state:posterior() is made of
 --   log         gets the metrics that evaluate returns: a log of bnn.log, or a function of (step,
 --               rows); default: the console
 --   evaluate    function(step) -> a list of {name, value}; called before the first step, at every
@@ -155,6 +159,9 @@ function M.train(opts)
   if objective.check_data then refusal.assert_or_exit(objective:check_data(opts.data)) end
   if opts.log or opts.evaluate then opts.log = require "bnn.log.log".resolve(opts.log) end
   local state = opts.state or opts.optimizer:init(objective)
+  if opts.collect and not state.collector then
+    state.collector = opts.collect:start(posteriors.of_model("bnn.train", objective))
+  end
   if side_by_side.is_inside() then return loop(opts, state) end -- whoever runs it is guarded
   return require "bnn.signal".guard(loop, opts, state)
 end

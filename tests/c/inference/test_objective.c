@@ -257,8 +257,12 @@ static bnn_objective *objective_of(const problem *q, const setting *s) {
 /* A step of a setting; betas holds [PARAMS_MAX]. */
 static bnn_step_args args_of(const setting *s, double *betas, bnn_key key, double lr) {
   for (size_t t = 0; t < PARAMS_MAX; t++) betas[t] = beta_of(s, t);
-  return (bnn_step_args){
-      .key = key, .beta = s->beta, .lr = lr, .betas = s->by_tensor ? betas : NULL};
+  return (bnn_step_args){.key = key,
+                         .beta = s->beta,
+                         .lr = lr,
+                         .data_size = 1000,
+                         .noise = 1,
+                         .betas = s->by_tensor ? betas : NULL};
 }
 
 static bnn_context *context_of(int threads) {
@@ -414,7 +418,7 @@ END_TEST
 /* The learner's rule by hand: on each buffer of each group, with its part of the gradients d and of the
  * state, in the order that posterior.h gives them. */
 static void update_by_hand(learner *l, const bnn_real *d, const bnn_step_args *args) {
-  const bnn_step_info info = bnn_rule_step(&l->state, args->lr, args->data_size,
+  const bnn_step_info info = bnn_rule_step(&l->state, args->lr, args->data_size, args->noise,
                                            bnn_key_fold_name(args->key, "update", 6));
   for (size_t g = 0; g < l->posterior.q.n_groups; g++) {
     const bnn_group *group = &l->posterior.group[g];

@@ -203,7 +203,7 @@ START_TEST(a_step_has_its_constants_and_what_the_rule_derives) {
   bnn_rule_state s;
   ck_succeeds(bnn_rule_state_init(&s, &own_rule, VALUES(0.25, 3), 1, &err));
   s.t = 6;
-  const bnn_step_info info = bnn_rule_step(&s, 0.125, 1000, KEY);
+  const bnn_step_info info = bnn_rule_step(&s, 0.125, 1000, 1, KEY);
   ck_assert_ptr_eq(info.option, s.option);
   ck_assert(info.lr == 0.125 && info.data_size == 1000 && info.t == 7);
   ck_assert(info.key.bits == KEY.bits);
@@ -265,7 +265,7 @@ static bnn_step_info step_of(const bnn_rule *rule, bnn_rule_state *s, int set, d
                              uint64_t t) {
   *s = (bnn_rule_state){.rule = rule, .t = t - 1};
   options_of(rule, set, s->option);
-  return bnn_rule_step(s, lr, rule->needs_data_size ? 1000 : 0, KEY);
+  return bnn_rule_step(s, lr, rule->needs_data_size ? 1000 : 0, 1, KEY);
 }
 
 /* Elements [at, at + n) of x, element 100 + at of a layout. */
@@ -412,7 +412,7 @@ static void run_rule(bnn_real *w, const char *name, const double *option) {
   for (int i = 0; i < P; i++) w[i] = (bnn_real)weight(i);
   for (int t = 1; t <= STEPS; t++, s.t++) {
     for (int i = 0; i < P; i++) g[i] = (bnn_real)gradient(i, t);
-    const bnn_step_info info = bnn_rule_step(&s, s.option[0] * (1 + t / 10.0), 0, KEY);
+    const bnn_step_info info = bnn_rule_step(&s, s.option[0] * (1 + t / 10.0), 0, 1, KEY);
     rule->update(&info, &span);
   }
   bnn_rule_state_fini(&s);
@@ -455,7 +455,7 @@ START_TEST(adams_first_step_is_the_learning_rate) {
     const double sign = k % 2 ? -1 : 1;
     bnn_real w = 0, g = (bnn_real)(sign * size[k / 2]), m = 0, v = 0;
     const bnn_rule_state s = {.rule = bnn_rule_find("adam"), .option = {1e-3, 0.9, 0.999, 0}};
-    const bnn_step_info info = bnn_rule_step(&s, 1e-3, 0, KEY);
+    const bnn_step_info info = bnn_rule_step(&s, 1e-3, 0, 1, KEY);
     s.rule->update(&info, &(bnn_update_span){.w = &w, .g = &g, .slot = {&m, &v}, .n = 1});
     ck_near((double)w, -sign * 1e-3, 1e-3 * 8 * (double)BNN_REAL_EPSILON, "w", (size_t)k);
   }
@@ -474,7 +474,7 @@ END_TEST
 /* One step number `t` of 3 elements without state before. */
 static void step_3(bnn_rule_state s, double lr, bnn_real *w, bnn_real *m, bnn_real *v,
                    const bnn_real *g) {
-  const bnn_step_info info = bnn_rule_step(&s, lr, 0, KEY);
+  const bnn_step_info info = bnn_rule_step(&s, lr, 0, 1, KEY);
   s.rule->update(&info, &(bnn_update_span){.w = w, .g = g, .slot = {m, v}, .n = 3});
 }
 

@@ -1,0 +1,40 @@
+/* sgld: w <- w - lr g + sqrt(2 lr noise / N) eps, eps ~ N(0, 1), from the gradient g of the mean loss of N
+ * examples and -log prior / N (an objective at temperature 1): for small rates the weights are samples
+ * of the posterior.  Welling & Teh, "Bayesian learning via stochastic gradient Langevin dynamics",
+ * ICML 2011, equation 4, with their step eps_t = 2 lr / N. */
+#include <math.h>
+
+#include "../vec/vec_rows.h"
+#include "rule.h"
+
+enum { CHUNK = 1024 };
+
+BNN_KERNEL step(bnn_real *restrict w, const bnn_real *restrict g, const bnn_real *restrict eps,
+                bnn_real lr, bnn_real scale, size_t n) {
+  for (size_t i = 0; i < n; i++) w[i] += scale * eps[i] - lr * g[i];
+}
+
+static void derive(bnn_step_info *info) {
+  info->derived[0] = sqrt(2 * info->lr * info->noise / info->data_size);
+}
+
+static void update(const bnn_step_info *info, const bnn_update_span *s) {
+  const bnn_key key = bnn_update_key(info, s);
+  bnn_real eps[CHUNK];
+  for (size_t i = 0; i < s->n; i += CHUNK) {
+    const size_t n = s->n - i < CHUNK ? s->n - i : CHUNK;
+    VEC(normal)(eps, key, s->from + i, n);
+    step(s->w + i, s->g + i, eps, (bnn_real)info->lr, (bnn_real)info->derived[0], n);
+  }
+}
+
+BNN_RULE(sgld) = {
+    .name = "sgld",
+    .doc = "sgld{lr=1e-3}: stochastic-gradient Langevin dynamics (Welling & Teh 2011)",
+    .option = {{"lr", "step in units of the mean loss: the paper's is 2 lr / N", 1e-3, 0, HUGE_VAL,
+                .open = true}},
+    .needs_data_size = true,
+    .draws_noise = true,
+    .derive = derive,
+    .update = update,
+};

@@ -1,0 +1,145 @@
+--- Collectors: what bnn.train{collect =} keeps of the weights while it trains, and the posterior
+-- that it makes of them. A collector is a value; a training's own is in its state, and in its
+-- checkpoints.
+local core = require "bnn.core"
+local expect_model = require "bnn.params.expect_model"
+local fail = require "bnn.base.fail"
+local number = require "bnn.base.number"
+local options = require "bnn.base.options"
+local param_samples = require "bnn.params.param_samples"
+local parameters = require "bnn.params.params"
+local posterior = require "bnn.posterior.posterior"
+
+local M = {}
+
+local Collector = {__name = "bnn.collector"}
+Collector.__index = Collector
+
+local kinds = {} -- by name: options, start(self, layout), add(self, weights), posterior(self)
+
+kinds.samples = {options = {"from", "every", "keep"}}
+
+function kinds.samples.start(self, size)
+  self.buffer = core.zeros(self.keep, size)
+end
+
+-- The newest `keep`, in a ring.
+function kinds.samples.add(self, weights)
+  core.overwrite(self.buffer[self.count % self.keep + 1], weights)
+end
+
+function kinds.samples.posterior(self)
+  local n, first = math.min(self.count, self.keep), self.count % self.keep
+  local rows = self.buffer:narrow(1, 1, n)
+  if self.count > self.keep and first > 0 then -- the oldest first
+    rows = core.ops.concat({self.buffer:narrow(1, first + 1, n - first),
+                            self.buffer:narrow(1, 1, first)}, 1)
+  end
+  return posterior.empirical(param_samples.new(self.layout, rows:clone()))
+end
+
+kinds.average = {options = {"from", "every"}}
+
+function kinds.average.start(self, size) self.buffer = core.zeros(1, size) end
+
+function kinds.average.add(self, weights)
+  local mean = self.buffer[1]
+  core.overwrite(mean, mean + (weights - mean) * (1 / (self.count + 1)))
+end
+
+function kinds.average.posterior(self)
+  return posterior.point(parameters.new(self.layout, self.buffer[1]:clone()))
+end
+
+local spec = {
+  from = {type = "integer", min = 1},
+  every = {type = "integer", min = 1, default = 1},
+  keep = {type = "integer", min = 1, default = 50},
+}
+
+local function make(kind, opts)
+  local own = {}
+  for _, name in ipairs(kinds[kind].options) do own[name] = spec[name] end
+  local self = options.check("bnn.collect." .. kind, opts, own)
+  self.kind = kind
+  return setmetatable(self, Collector)
+end
+
+--- Keeps the weights after steps from, from + every, ...: the newest of them, as samples of the
+-- posterior.
+--     local q = bnn.train{objective = objective, optimizer = bnn.sampler.sgld{lr = 1e-3},
+--                         data = data.train, steps = 20, batch_size = 16, key = key,
+--                         collect = bnn.collect.samples{keep = 10}}:posterior()
+-- @param opts table:
+--   from   the first step, 1: those before are burn-in
+--   every  steps between two, 1
+--   keep   the newest so many, 50; memory for all is taken at the start
+-- @return collector; state:posterior() is then empirical
+function M.samples(opts) return make("samples", opts) end
+
+--- Averages the weights after steps from, from + every, ...: stochastic weight averaging (Izmailov
+-- et al. 2018), for any optimizer.
+-- @param opts table: from=1, every=1
+-- @return collector; state:posterior() is then a point
+function M.average(opts) return make("average", opts) end
+
+--- The collector of a training, with memory of its own and nothing collected.
+-- @param target posterior: what is trained; its mean is what is collected
+function Collector:start(target)
+  local own = setmetatable({}, Collector)
+  for name, value in pairs(self) do own[name] = value end
+  own.from, own.count, own.target, own.layout = own.from or 1, 0, target, target:layout()
+  kinds[self.kind].start(own, target:numel())
+  return own
+end
+
+--- Collects after a step, if one is due.
+function Collector:after(step)
+  if step < self.from or (step - self.from) % self.every ~= 0 then return end
+  kinds[self.kind].add(self, self.target.core:mean())
+  self.count = self.count + 1
+end
+
+--- The posterior that has been collected, which later steps do not change.
+function Collector:posterior()
+  if (self.count or 0) == 0 then
+    fail("state:posterior: expected steps from %d on, after which the collector collects, got none",
+      self.from or 1)
+  end
+  return kinds[self.kind].posterior(self)
+end
+
+--- A copy that shares nothing but the posterior that is trained.
+function Collector:clone()
+  local own = setmetatable({}, Collector)
+  for name, value in pairs(self) do own[name] = value end
+  own.buffer = self.buffer:clone()
+  return own
+end
+
+--- What it is made of: {count=, buffer= tensor}, of which `restore` goes on.
+function Collector:state_dict() return {count = self.count, buffer = self.buffer} end
+
+--- Goes on from what state_dict gave.
+-- @return true; or nil, message
+function Collector:restore(record)
+  local n = self.buffer:numel()
+  if record.buffer:numel() ~= n then
+    return nil, ("expected %d collected numbers, got %d"):format(n, record.buffer:numel())
+  end
+  core.overwrite(self.buffer:view(n), record.buffer:contiguous():view(n))
+  self.count = record.count
+  return true
+end
+
+expect_model.check_methods(Collector, "collector", expect_model.has "kind")
+
+function Collector.__tostring(self)
+  local parts = {}
+  for i, name in ipairs(kinds[self.kind].options) do
+    parts[i] = name .. "=" .. number.text(self[name] or 1)
+  end
+  return ("%s{%s}"):format(self.kind, table.concat(parts, ", "))
+end
+
+return M

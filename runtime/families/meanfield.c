@@ -3,9 +3,7 @@
  * 2011; Blundell et al., "Weight uncertainty in neural networks", ICML 2015; Kingma & Welling 2014. */
 #include "../vec/vec_math.h"
 #include "../vec/vec_rows.h"
-#include "family.h"
-
-enum { MU, LOGVAR };
+#include "location_scale.h"
 
 enum { CHUNK = 1024, LANES = 16 };
 
@@ -32,23 +30,6 @@ static void sample(const bnn_group *q, bnn_context *context, bnn_real *theta, bn
                    int64_t s) {
   BNN_UNUSED(s);
   bnn_family_sample_pieces(q, context, sample_piece, theta, key);
-}
-
-/* dmu += g,  dlogvar += g (theta - mu) / 2. */
-BNN_KERNEL add_gradient(bnn_real *restrict dmu, bnn_real *restrict dlogvar,
-                        const bnn_real *restrict g, const bnn_real *restrict theta,
-                        const bnn_real *restrict mu, size_t n) {
-  const bnn_real half = (bnn_real)0.5;
-  for (size_t i = 0; i < n; i++) {
-    dmu[i] += g[i];
-    dlogvar[i] += half * g[i] * (theta[i] - mu[i]);
-  }
-}
-
-static void backward(const bnn_group *q, bnn_span span, bnn_key key, const bnn_real *g,
-                     const bnn_real *theta, bnn_real *const *d) {
-  BNN_UNUSED(key);
-  add_gradient(d[MU], d[LOGVAR], g, theta, q->buffer[MU] + (span.first - q->first), span.count);
 }
 
 /* ---- KL and entropy ---- */
@@ -100,21 +81,8 @@ static void kl_backward(const bnn_group *q, bnn_span span, bnn_real weight, bnn_
 
 /* sum of log sigma + log(2 pi e) / 2. */
 static double entropy(const bnn_group *q, size_t tensor) {
-  const bnn_param *p = &q->layout->param[tensor];
-  const bnn_real *logvar = q->buffer[LOGVAR] + (p->offset - q->first);
-  double sum = 0;
-  for (size_t i = 0; i < p->size; i++) sum += (double)logvar[i];
-  return (sum + (double)p->size * log(2 * M_PI * M_E)) / 2;
-}
-
-BNN_KERNEL add_number(bnn_real *restrict d, bnn_real number, size_t n) {
-  for (size_t i = 0; i < n; i++) d[i] += number;
-}
-
-static void entropy_backward(const bnn_group *q, bnn_span span, bnn_real weight,
-                             bnn_real *const *d) {
-  BNN_UNUSED(q);
-  add_number(d[LOGVAR], weight / 2, span.count);
+  const double n = (double)q->layout->param[tensor].size;
+  return location_scale_log_sigma(q, tensor) + n * log(2 * M_PI * M_E) / 2;
 }
 
 BNN_FAMILY(meanfield) = {
@@ -124,9 +92,9 @@ BNN_FAMILY(meanfield) = {
     .buffer = {{"mu", "the mean", .decayed = true},
                {"logvar", "the log-variance", .decayed = false}},
     .sample = sample,
-    .backward = backward,
+    .backward = location_scale_backward,
     .kl = kl,
     .kl_backward = kl_backward,
     .entropy = entropy,
-    .entropy_backward = entropy_backward,
+    .entropy_backward = location_scale_entropy_backward,
 };

@@ -17,7 +17,7 @@ local shapes = require "bnn.base.shapes"
 local M = {}
 
 -- The initial log-variance of one tensor.
-local function initial_logvar(logvar, path, shape)
+local function initial_logvar(what, logvar, path, shape)
   local value
   if options.accept(logvar, "function") then
     value = logvar(path, shape)
@@ -26,7 +26,7 @@ local function initial_logvar(logvar, path, shape)
   end
   if pytree.leaf_kind(value) == "tensor" then return value end
   if type(value) == "number" and math.abs(value) <= 80 then return core.full(shape, value) end
-  fail("bnn.posterior.meanfield: logvar of '%s': expected a number within -80..80, got %s", path,
+  fail("%s: logvar of '%s': expected a number within -80..80, got %s", what, path,
     kinds.show(value))
 end
 
@@ -52,11 +52,33 @@ local function split_layout(params, only)
   return parameters.layout(entries), n
 end
 
-local function check_only(only, names)
+local function check_only(what, only, names)
   for _, name in ipairs(type(only) == "table" and only or {}) do
     local fault = param_options.fault("only", {[name] = true, default = true}, names)
-    if fault then fail("bnn.posterior.meanfield: %s", fault) end
+    if fault then fail("%s: %s", what, fault) end
   end
+end
+
+-- The posterior of a family with a mean and a log-variance, around initial parameters.
+local function around(family, params, opts)
+  local what = "bnn.posterior." .. family
+  opts = options.check(what, opts, {
+    logvar = {type = "number|table|function", default = -7},
+    only = "table|function",
+  })
+  expect_model.params(what .. ": params", params)
+  check_only(what, opts.only, params:names())
+  local layout, n = split_layout(params, opts.only)
+  if n == 0 then fail("%s: expected only= to cover a parameter, got none", what) end
+  local covered, names, values = table.move(layout, 1, n, 1, {}), {}, {}
+  for i, entry in ipairs(covered) do names[i] = entry.name end
+  local fault = param_options.fault("logvar", opts.logvar, names)
+  if fault then fail("%s: %s", what, fault) end
+  for i, entry in ipairs(covered) do
+    values[names[i]] = initial_logvar(what, opts.logvar, entry.name, entry.shape)
+  end
+  local mu, logvar = parameters.pack(layout, params), parameters.pack(covered, values)
+  return posteriors.new(family, {mu, logvar})
 end
 
 --- Makes the mean-field Gaussian q(w) = prod N(mu_i, exp(logvar_i)) around initial parameters
@@ -70,25 +92,17 @@ end
 --           last in q.mu and not in q.logvar
 -- @return posterior
 -- Raises if a path matches no tensor or logvar is outside [-80, 80].
-function M.meanfield(params, opts)
-  opts = options.check("bnn.posterior.meanfield", opts, {
-    logvar = {type = "number|table|function", default = -7},
-    only = "table|function",
-  })
-  expect_model.params("bnn.posterior.meanfield: params", params)
-  check_only(opts.only, params:names())
-  local layout, n = split_layout(params, opts.only)
-  if n == 0 then fail "bnn.posterior.meanfield: expected only= to cover a parameter, got none" end
-  local covered, names, values = table.move(layout, 1, n, 1, {}), {}, {}
-  for i, entry in ipairs(covered) do names[i] = entry.name end
-  local fault = param_options.fault("logvar", opts.logvar, names)
-  if fault then fail("bnn.posterior.meanfield: %s", fault) end
-  for i, entry in ipairs(covered) do
-    values[names[i]] = initial_logvar(opts.logvar, entry.name, entry.shape)
-  end
-  local mu, logvar = parameters.pack(layout, params), parameters.pack(covered, values)
-  return posteriors.new("meanfield", {mu, logvar})
-end
+function M.meanfield(params, opts) return around("meanfield", params, opts) end
+
+--- Makes the radial posterior around initial parameters (Farquhar, Osborne & Gal 2020): of each
+-- tensor w = mu + sigma r eps / |eps|, with r ~ N(0, 1) one number, so that samples stay near the
+-- mean however many weights there are. Its KL has no closed form: steps estimate its cross-entropy
+-- at the weights that they draw.
+-- @param params Params: the initial mean, copied
+-- @param opts table: logvar, only: as for meanfield
+-- @return posterior
+-- Raises as meanfield does.
+function M.radial(params, opts) return around("radial", params, opts) end
 
 --- Makes the posterior that is one point: the parameters themselves, as bnn.objective{params=} has
 -- them. With a prior its penalty is -log prior in place of a KL: a MAP estimate.

@@ -168,7 +168,8 @@ END_TEST
 START_TEST(a_sample_has_the_same_bits_on_any_number_of_threads) {
   static const size_t size[] = {0, 1, 31, 1024, 4095, 4096, 4097, 8193, 12300};
   enum { MOST = 12300, FIRST = 5 };
-  static bnn_real value[BNN_BUFFERS_MAX][MOST], one[FIRST + MOST], more[FIRST + MOST + ROOM];
+  static bnn_real value[BNN_BUFFERS_MAX][MOST], more[FIRST + MOST + ROOM];
+  static bnn_real one[sizeof size / sizeof *size][FIRST + MOST];
   for (int b = 0; b < BNN_BUFFERS_MAX; b++) fill(value[b], MOST, b, -2, 1);
   bnn_context *context = context_of(1);
   EACH_FAMILY(family) for (int threads = 1; threads <= 3; threads++) {
@@ -183,11 +184,61 @@ START_TEST(a_sample_has_the_same_bits_on_any_number_of_threads) {
       draw(&q, context, more, KEY);
       for (size_t i = 0; i < FIRST; i++) ck_holds(more[i] == -99);
       for (size_t i = all.size; i < FIRST + MOST + ROOM; i++) ck_holds(more[i] == -99);
-      if (threads == 1 && size[k] == MOST) memcpy(one, more, sizeof one);
-      ck_holds(same_bits(more + FIRST, one + FIRST, size[k])); /* whatever comes behind */
+      if (threads == 1) memcpy(one[k], more, sizeof one[k]);
+      ck_holds(same_bits(more + FIRST, one[k] + FIRST, size[k]));
     }
   }
   bnn_context_free(context);
+}
+END_TEST
+
+/* Of radial noise u = (theta - mu) / sigma: it lies along the normals of the key, and its length is
+ * |normal 0 of key:fold(t)|, of each tensor t by itself. */
+START_TEST(radial_noise_has_even_directions_and_one_length_for_each_tensor) {
+  static buffers value;
+  static bnn_real theta[N], eps[N], r;
+  fill_buffers(value);
+  EACH_ISA {
+    const bnn_group q = group_of(bnn_family_find("radial"), 0, N, value);
+    draw_alone(&q, theta);
+    bnn_rng_normal(eps, KEY, 0, N);
+    for (size_t t = 0; t < TENSORS; t++) {
+      double dot = 0, squares = 0, length = 0, size = 0;
+      for (size_t i = param[t].offset; i < param[t].offset + param[t].size; i++) {
+        const double u = ((double)theta[i] - (double)value[0][i]) / exp((double)value[1][i] / 2);
+        dot += u * (double)eps[i];
+        squares += u * u;
+        size += (double)eps[i] * (double)eps[i];
+      }
+      if (param[t].size == 0) continue;
+      length = sqrt(squares);
+      bnn_rng_normal(&r, bnn_key_fold(KEY, (int64_t)t + 1), 0, 1);
+      /* a mean of size 2 beside a sigma of e^-2 or more and |u| of 1/16: some hundred roundings */
+      ck_near(length, fabs((double)r), 2e3 * (double)BNN_REAL_EPSILON, "length", t);
+      ck_near(fabs(dot), length * sqrt(size), 2e4 * (double)BNN_REAL_EPSILON, "direction", t);
+    }
+  }
+}
+END_TEST
+
+/* In one dimension the noise is a Gaussian's, and so is the entropy; in two it is that of r in every
+ * direction, whose density is exp(-r^2 / 2) / (r sqrt(2 pi^3)). */
+START_TEST(radial_entropy_is_that_of_its_density) {
+  bnn_real mu[2] = {3, 4}, logvar[2] = {0, 0};
+  bnn_param of[] = {{0, 1}};
+  const bnn_layout one = {.n_params = 1, .size = 1, .param = of};
+  bnn_group q = {
+      .family = bnn_family_find("radial"), .layout = &one, .end = 1, .buffer = {mu, logvar}};
+  ck_near(q.family->entropy(&q, 0), log(2 * M_PI * M_E) / 2, 1e-14, "of one", 0);
+  of[0].size = 2;
+  q.end = 2;
+  double want = 0; /* -E log density, r from 0 to 12 by the midpoint rule in log r */
+  const double h = 1e-4;
+  for (double x = -40 + h / 2; x < log(12.); x += h) {
+    const double r = exp(x), p = sqrt(2 / M_PI) * exp(-r * r / 2);
+    want += h * r * p * (r * r / 2 + x + log(2 * M_PI * M_PI * M_PI) / 2);
+  }
+  ck_near(q.family->entropy(&q, 0), want, 1e-6, "of two", 0);
 }
 END_TEST
 
@@ -701,6 +752,8 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, every_row_has_what_belongs_together);
   tcase_add_test(tests, the_first_buffer_is_the_mean_of_samples);
   tcase_add_test(tests, a_sample_has_the_same_bits_on_any_number_of_threads);
+  tcase_add_test(tests, radial_noise_has_even_directions_and_one_length_for_each_tensor);
+  tcase_add_test(tests, radial_entropy_is_that_of_its_density);
   tcase_add_test(tests, another_key_gives_another_sample);
   tcase_add_test(tests, a_bank_gives_its_rows_in_turn);
   tcase_add_test(tests, groups_that_share_the_elements_give_what_one_gives);

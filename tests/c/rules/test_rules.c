@@ -401,13 +401,14 @@ enum { STEPS = 10 };
 static double weight(int i) { return sin(1 + i); }
 static double gradient(int i, int t) { return i == 5 ? 0 : cos(3 * i + 2 * t) + 0.1 * i / P; }
 
-/* Elements 0..P-1 after STEPS of a rule with these options, lr a tenth larger each step. */
-static void run_rule(bnn_real *w, const char *name, const double *option) {
+/* Elements 0..P-1 after STEPS of a rule with these options, lr a tenth larger each step, of a buffer that
+ * is decayed or not. */
+static void run_rule_on(bnn_real *w, const char *name, const double *option, bool decayed) {
   const bnn_rule *rule = bnn_rule_find(name);
   bnn_rule_state s;
   static bnn_real g[P];
   ck_succeeds(bnn_rule_state_init(&s, rule, option, P, &err));
-  bnn_update_span span = {.w = w, .g = g, .n = P};
+  bnn_update_span span = {.w = w, .g = g, .n = P, .decayed = decayed};
   for (int k = 0; k < bnn_rule_slots(rule); k++) span.slot[k] = bnn_tensor_real(s.slot[k]);
   for (int i = 0; i < P; i++) w[i] = (bnn_real)weight(i);
   for (int t = 1; t <= STEPS; t++, s.t++) {
@@ -418,11 +419,15 @@ static void run_rule(bnn_real *w, const char *name, const double *option) {
   bnn_rule_state_fini(&s);
 }
 
+static void run_rule(bnn_real *w, const char *name, const double *option) {
+  run_rule_on(w, name, option, false);
+}
+
 /* Algorithm 1 of Kingma & Ba, line by line; b1 and b2 as they are stored. */
-static double adam_by_the_book(int i, double lr, double b1, double b2, double eps) {
+static double adam_until(int i, int last, double lr, double b1, double b2, double eps) {
   double w = (double)(bnn_real)weight(i), m = 0, v = 0;
   b1 = (double)(bnn_real)b1, b2 = (double)(bnn_real)b2;
-  for (int t = 1; t <= STEPS; t++) {
+  for (int t = 1; t <= last; t++) {
     double g = (double)(bnn_real)gradient(i, t);
     m = b1 * m + (1 - b1) * g;
     v = b2 * v + (1 - b2) * g * g;
@@ -430,6 +435,10 @@ static double adam_by_the_book(int i, double lr, double b1, double b2, double ep
     w -= lr * (1 + t / 10.0) * mhat / (sqrt(vhat) + eps);
   }
   return w;
+}
+
+static double adam_by_the_book(int i, double lr, double b1, double b2, double eps) {
+  return adam_until(i, STEPS, lr, b1, b2, eps);
 }
 
 START_TEST(adam_takes_the_steps_of_its_paper) {
@@ -443,6 +452,71 @@ START_TEST(adam_takes_the_steps_of_its_paper) {
     run_rule(w, "adam", o);
     for (int i = 0; i < P; i++)
       ck_near((double)w[i], adam_by_the_book(i, o[0], o[1], o[2], o[3]), CLOSE, "adam", (size_t)i);
+  }
+}
+END_TEST
+
+/* Adam whose weight shrinks by lr decay before each step; another buffer's does not. */
+START_TEST(adamw_decays_what_is_to_be_decayed_beside_adams_steps) {
+  static bnn_real w[P], same[P];
+  const double o[] = {0.1, 0.9, 0.999, 1e-8, 0.2};
+  EACH_ISA {
+    run_rule_on(w, "adamw", o, true);
+    for (int i = 0; i < P; i++) {
+      double want = (double)(bnn_real)weight(i), before = want;
+      for (int t = 1; t <= STEPS; t++) { /* Adam's steps do not depend on w: their sums so far */
+        const double lr = o[0] * (1 + t / 10.0);
+        const double after = adam_until(i, t, o[0], o[1], o[2], o[3]);
+        want = want * (1 - lr * o[4]) + (after - before);
+        before = after;
+      }
+      ck_near((double)w[i], want, CLOSE, "adamw", (size_t)i);
+    }
+    run_rule_on(w, "adamw", o, false);
+    run_rule(same, "adam", o);
+    ck_holds(same_bits(w, same, P));
+  }
+}
+END_TEST
+
+START_TEST(lion_takes_the_steps_of_its_paper) {
+  static bnn_real w[P];
+  const double o[] = {0.1, 0.9, 0.99, 0.2};
+  EACH_ISA for (int decayed = 0; decayed < 2; decayed++) {
+    run_rule_on(w, "lion", o, decayed);
+    for (int i = 0; i < P; i++) {
+      double want = (double)(bnn_real)weight(i), m = 0;
+      bool sure = true; /* whether no direction was near 0, where rounding decides its sign */
+      for (int t = 1; t <= STEPS; t++) {
+        const double lr = o[0] * (1 + t / 10.0), g = (double)(bnn_real)gradient(i, t);
+        const double c = o[1] * m + (1 - o[1]) * g;
+        sure = sure && (c == 0 || fabs(c) > 1e-4);
+        want -= lr * ((c > 0) - (c < 0)) + (decayed ? lr * o[3] * want : 0);
+        m = o[2] * m + (1 - o[2]) * g;
+      }
+      if (sure) ck_near((double)w[i], want, CLOSE, "lion", (size_t)i);
+    }
+  }
+}
+END_TEST
+
+START_TEST(rmsprop_takes_torchs_steps) {
+  static const double option[][4] = {{0.01, 0.99, 1e-8, 0}, {0.01, 0.9, 1e-2, 0.5}};
+  static bnn_real w[P];
+  const double *o = option[_i];
+  EACH_ISA {
+    run_rule(w, "rmsprop", o);
+    for (int i = 0; i < P; i++) {
+      double want = (double)(bnn_real)weight(i), v = 0, u = 0;
+      const double alpha = (double)(bnn_real)o[1];
+      for (int t = 1; t <= STEPS; t++) {
+        const double g = (double)(bnn_real)gradient(i, t);
+        v = alpha * v + (1 - alpha) * g * g;
+        u = o[3] * u + (g == 0 ? 0 : g / (sqrt(v) + o[2]));
+        want -= o[0] * (1 + t / 10.0) * u;
+      }
+      ck_near((double)w[i], want, CLOSE, "rmsprop", (size_t)i);
+    }
   }
 }
 END_TEST
@@ -584,6 +658,9 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, updates_leave_subnormal_numbers_to_others);
   tcase_add_test(tests, no_state_ends_subnormal_where_gradients_have_ended);
   tcase_add_loop_test(tests, adam_takes_the_steps_of_its_paper, 0, 6);
+  tcase_add_test(tests, adamw_decays_what_is_to_be_decayed_beside_adams_steps);
+  tcase_add_test(tests, lion_takes_the_steps_of_its_paper);
+  tcase_add_loop_test(tests, rmsprop_takes_torchs_steps, 0, 2);
   tcase_add_test(tests, adams_first_step_is_the_learning_rate);
   tcase_add_test(tests, a_gradient_of_zero_leaves_adams_weight);
   tcase_add_test(tests, adam_divides_by_eps_alone_where_no_gradient_ever_was);

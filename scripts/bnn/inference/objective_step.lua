@@ -99,10 +99,19 @@ local function rows_of(self, what, batch)
   return source, nil, 1, source.x:size(1)
 end
 
+-- The runtime's posterior, found once for each that the objective has.
+local function core_of(self)
+  local own, latest = self.posterior or self.params, self.latest_core
+  if not latest or latest.own ~= own then
+    latest = {own = own, core = posteriors.of_model(self.what, self).core}
+    self.latest_core = latest
+  end
+  return latest.core
+end
+
 -- What the runtime takes of a step or a gradient, in its order.
 local function arguments(self, key, beta, source, rows, from, count)
-  local posterior = posteriors.of_model(self.what, self)
-  return posterior.core, source.x, source.y, rows, from, count, key, beta
+  return core_of(self), source.x, source.y, rows, from, count, key, beta
 end
 
 local STEP_OPTIONS = {beta = "any", lr = "any", noise = "any"} -- numbers: the runtime looks at them
@@ -154,7 +163,7 @@ function M.step(self, state, batch, key, opts)
   if type(lr) ~= "number" then fail.expected(what .. ": lr", "a number", lr) end
   self.last = {step = step, beta = beta} -- what audit speaks of
   local made = stepper(self, what, source, count)
-  local noise = opts.noise or state:noise(step)
+  local noise = opts.noise or state.optimizer.noise and state:noise(step)
   local loss, message = make_step(self, made, state.moments, lr, noise, key, arguments(self, key,
     beta, source, rows, from, count))
   if loss then return loss end

@@ -13,6 +13,9 @@ local function read(path)
   return file:read "a"
 end
 
+-- The program: `bnnlua -e CODE this_file` has more than it in front of the script.
+local program = os.getenv "BNNLUA" or arg[-1]
+
 -- Where this file is, whichever folder the program runs in.
 local root = os.getenv "EXAMPLES_ROOT"
 if not root then -- again, inside a folder that is taken away
@@ -20,10 +23,10 @@ if not root then -- again, inside a folder that is taken away
   local folder = os.tmpname()
   os.remove(folder)
   assert(os.execute("mkdir " .. folder))
-  local program = arg[-1]:find "^/" and arg[-1] or here .. "/" .. arg[-1]
+  local found = program:find "^/" and program or here .. "/" .. program
   local script = arg[0]:find "^/" and arg[0] or here .. "/" .. arg[0]
   local ok, _, status = os.execute(("cd %s && EXAMPLES_ROOT=%s BNNLUA_OFFLINE=1 %s %s %s"):format(
-    folder, script:match "^(.*)/tests/lua/", program, script, table.concat(arg, " ")))
+    folder, script:match "^(.*)/tests/lua/", found, script, table.concat(arg, " ")))
   os.execute("rm -rf " .. folder)
   os.exit(ok and 0 or status)
 end
@@ -76,7 +79,7 @@ local function environment()
     images = x, part = data.test, validation = data.test, calibration = data.test,
     id = p, ood = real.predict(model, letters.test.x, o),
     scores = scores, labels = {0, 0, 1, 1}, threshold = 0.3, log = real.log.memory(),
-    cfg = {lr = 1e-3},
+    cfg = {lr = 1e-3}, fit = function(own) return net:init(own, data.train) end,
     stats = {mean = real.zeros(28, 28), std = real.ones(28, 28)}, grid = {-1, 0, 1},
     std = real.rand(key, 3, 3), samples = real.rand(key, 4, 8, 8), w = real.ones(2, 2),
     b = real.zeros(2), f = function(w, input) return net:apply(w, input) end,
@@ -211,9 +214,9 @@ function TestReadme.test_commands_have_known_flags()
   local command = "build/bnnlua experiments/([%w_]+%.lua)([^\n`#]*)"
   for file, rest in read(root .. "/README.md"):gmatch(command) do
     if not known[file] then
-      local program <close> = assert(io.popen(("%s %s/experiments/%s --help"):format(arg[-1], root,
+      local usage <close> = assert(io.popen(("%s %s/experiments/%s --help"):format(program, root,
         file)))
-      known[file] = program:read "a"
+      known[file] = usage:read "a"
     end
     for flag in rest:gmatch "%-%-([%w_]+)" do
       seen = seen + 1

@@ -4,15 +4,15 @@
 -- Whole runs cannot tell 2%: their times vary by 10% and more from one to the next. Here processes
 -- of both builds live side by side and train in turns, some 40 steps each, so that whatever slows
 -- the machine slows both. A round is old, new, control, control, new, old (the order takes away a
--- drift); the control runs a copy of the old build, and its ratio should be 1. Of the rounds' ratios
+-- drift); the control runs a copy of the old build, and its ratio should be 1. Of the ratios
 -- the median is given, with its 95% interval by the bootstrap (Efron 1979).
 --
 -- Three things made one build look up to 5% slower than itself, and are taken away here:
 --   the CPU: processes that wait for each other settle on different ones, which neighbours load
 --     differently; so all are bound to the same, as many as there are threads;
---   the caches: who trained last finds them warm; so some steps are trained before the clock starts;
---   the pages that a process happened to get: so the processes are started anew several times, and
---     the bootstrap draws starts first, then pairs within each.
+--   the caches: who trained last finds them warm; so some steps go before the clock starts;
+--   the pages that a process happened to get: so the processes are started anew several times,
+--     and the bootstrap draws starts first, then pairs within each.
 local bnn = require "bnn"
 local flags = require "bnn.run.flags"
 local usage = require "bnn.run.usage"
@@ -64,7 +64,8 @@ local function start(cfg, program, tree, network, threads)
   assert(os.execute("mkfifo " .. quote(pipe)))
   local file = program:find "^/" and program or "$PWD/" .. quote(program)
   local words = {"program=" .. file, "&& cd", quote(tree), "&& exec taskset --cpu-list",
-                 cpus_for(threads), "\"$program\"", "tests/bench/burst_worker.lua", network, threads}
+                 cpus_for(threads), "\"$program\"", "tests/bench/burst_worker.lua", network,
+                 threads}
   local answers = assert(io.popen(table.concat(words, " ") .. " <" .. quote(pipe), "r"))
   local commands = assert(io.open(pipe, "w"))
   os.remove(pipe)

@@ -84,9 +84,9 @@ function M.run(functions, n)
   local results, count = {}, #functions
   local lanes <close> = core.lanes(n)
   -- Batches of equal size, at most four for a thread: memory for no more at once. All of a batch go
-  -- on together, so that a thread that ends a step finds the next one waiting, and none is idle while
-  -- another has a whole training left. Five on two threads took 2.8 times one; in batches of two
-  -- for a thread, 3.0 times.
+  -- on together, so that a thread that ends a step finds the next one waiting, and none is idle
+  -- while another has a whole training left. Five on two threads took 2.8 times one; in batches of
+  -- two for a thread, 3.0 times.
   local batches = math.ceil(count / (4 * n))
   local from = 1
   for b = 1, batches do

@@ -53,6 +53,31 @@ equal "without checkpoints the step is told" \
 train "" 'kill -PIPE $PPID'
 equal "SIGPIPE without checkpoints is quiet" "141 " "$rc $err"
 
+# ---------------------------------------------------------------- members of an ensemble
+cat >ensemble.lua <<'END'
+local bnn = require "bnn"
+local x = bnn.randn(bnn.key(2), 64, 3)
+bnn.ensemble{members = 3, threads = 2, key = bnn.key(1), fit = function(key, i)
+  local params = bnn.nn.linear(1):init(key, x)
+  local objective = bnn.objective{params = params, loss = function(p, batch)
+    return ((batch.x:mm(p["linear/w"]) - 1) ^ 2):sum(2)
+  end}
+  bnn.train{
+    objective = objective, optimizer = bnn.optim.adam{lr = 1e-2}, key = key,
+    data = bnn.data.from_tensors{x = x}, batch_size = 8, steps = 1000000,
+    checkpoint = {path = "member_" .. i, every = 1000000},
+    on_step = function(step)
+      if i == 2 and step == 50 then io.popen("kill -INT $PPID"):close() end
+    end,
+  }
+end}
+END
+"$bnnlua" ensemble.lua >out 2>err </dev/null
+equal "an interrupted ensemble: its status" 130 $?
+has "an interrupted ensemble: the step" "interrupted by SIGINT at step" "$(cat err)"
+equal "an interrupted ensemble: each member has a last checkpoint" 3 \
+  "$(ls member_*/step_*.safetensors 2>/dev/null | wc -l)"
+
 # ---------------------------------------------------------------- ignored
 for name in HUP USR1 USR2 XCPU PIPE; do
   out=$(trap '' $name; exec "$bnnlua" train.lua "" "kill -$name \$PPID" 2>&1)

@@ -44,7 +44,9 @@ local function take(batch)
   if not ticket then return false end
   local member = batch.out[ticket]
   batch.out[ticket] = nil
-  if batch.fault == nil then
+  if not member then
+    return true -- an interrupt came before it was noted: end_all knows whose it is
+  elseif batch.fault == nil then
     go_on(batch, member, loss, message, is_misuse)
   else
     go_on(batch, member, loss, message, is_misuse, batch.fault) -- all end as the first did
@@ -54,7 +56,21 @@ end
 
 local function drive(batch, members)
   for _, member in ipairs(members) do
-    if batch.fault == nil then go_on(batch, member) end
+    if batch.fault == nil then
+      member.has_begun = true
+      go_on(batch, member)
+    end
+  end
+  while take(batch) do end
+end
+
+-- Ends all that have begun by what ended the first: what they are to close is closed, and trainings
+-- that are interrupted write their checkpoints.
+local function end_all(batch, members)
+  while take(batch) do end
+  for _, member in ipairs(members) do -- an interrupt may come before a step is handed over
+    local is_left = member.has_begun and coroutine.status(member.thread) == "suspended"
+    if is_left then go_on(batch, member, nil, nil, nil, batch.fault) end
   end
   while take(batch) do end
 end
@@ -68,10 +84,8 @@ local function run_batch(lanes, functions, results, from, to)
     members[#members + 1] = {i = i, thread = thread}
   end
   local ok, fault = pcall(drive, batch, members)
-  if not ok then
-    batch.fault = fault
-    while take(batch) do end
-  end
+  if not ok then batch.fault = fault end
+  if batch.fault ~= nil then end_all(batch, members) end
   if batch.fault ~= nil then error(batch.fault, 0) end
 end
 

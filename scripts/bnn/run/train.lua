@@ -54,10 +54,12 @@ end
 local function at_interrupt(saver, state)
   return setmetatable({}, {__close = function(_, err)
     local meta = type(err) == "table" and getmetatable(err)
-    if type(meta) == "table" and meta.__name == "bnn.interrupt" and not err.step then
-      err.step = state:steps()
-      require "bnn.run.experiment".explain_interrupt(err)
-      local path = saver and require "bnn.signal".finish(saver.save, saver, err.step)
+    if type(meta) == "table" and meta.__name == "bnn.interrupt" then
+      if not err.step then -- of the first training that it ends, of several side by side
+        err.step = state:steps()
+        require "bnn.run.experiment".explain_interrupt(err)
+      end
+      local path = saver and require "bnn.signal".finish(saver.save, saver, state:steps())
       if path then
         err.message, err.checkpoint = ("%s; wrote %s"):format(err.message, path), path
       end

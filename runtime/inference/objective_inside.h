@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "../fused/fused.h"
+#include "bad_gradient.h"
 #include "objective.h"
 #include "update.h"
 
@@ -64,7 +65,7 @@ typedef struct bnn_step_work {
   const bnn_fused *pass[BNN_GROUPS_MAX];
   bnn_real *d;            /* [trained] the gradients */
   atomic_size_t next;     /* the parameter job that no worker has taken */
-  atomic_size_t bad;      /* the first tensor whose gradient is not finite, or SIZE_MAX */
+  bnn_bad bad;            /* what its gradients are */
   bnn_key eps;            /* of this sample's weights */
   bnn_real *part, *below; /* what a job over ranges adds to, and what it adds; */
   bool fresh;             /* part is nothing yet */

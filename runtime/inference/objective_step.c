@@ -165,13 +165,6 @@ static bnn_status reserve(bnn_step_work *w, bool in_jobs, bnn_err *err) {
   return BNN_OK;
 }
 
-/* What the jobs of gradients have found. */
-static bnn_status check_jobs(const bnn_step_work *w, bnn_err *err) {
-  const size_t bad = atomic_load(&w->bad);
-  if (bad == SIZE_MAX) return BNN_OK;
-  return bnn_fail(err, BNN_ENAN, "the gradient of tensor %zu is not finite", bad + 1);
-}
-
 /* A step; of one without a state only the gradients, in w->d. */
 static bnn_status run_step(bnn_step_work *w, double *loss, bnn_err *err) {
   bnn_objective *o = w->o;
@@ -187,7 +180,7 @@ static bnn_status run_step(bnn_step_work *w, double *loss, bnn_err *err) {
     BNN_TRY(rows(w, &sum, err));
     if (in_jobs) {
       finish_in_jobs(w);
-      BNN_TRY(check_jobs(w, err));
+      BNN_TRY(bnn_bad_check(&w->bad, err));
       w->state->t++;
     } else {
       gradient(w);
@@ -221,7 +214,7 @@ bnn_status bnn_objective_step(bnn_objective *o, bnn_context *context, const bnn_
                      .batch = batch,
                      .args = args,
                      .update = {args->lr, args->data_size, args->noise, args->key},
-                     .bad = SIZE_MAX};
+                     .bad = BNN_NONE_BAD};
   BNN_TRY(check_posterior(o, train->posterior, err));
   BNN_TRY(bnn_posterior_check_update(w.q, s, &w.update, err));
   w.info = bnn_update_info(s, &w.update);
@@ -234,7 +227,12 @@ bnn_status bnn_objective_gradient(bnn_objective *o, bnn_context *context, const 
                                   const bnn_batch *batch, const bnn_step_args *args, bnn_real *d,
                                   double *loss, bnn_err *err) {
   BNN_TRY(check_posterior(o, q, err));
-  bnn_step_work w = {
-      .o = o, .context = context, .q = q, .batch = batch, .args = args, .d = d, .bad = SIZE_MAX};
+  bnn_step_work w = {.o = o,
+                     .context = context,
+                     .q = q,
+                     .batch = batch,
+                     .args = args,
+                     .d = d,
+                     .bad = BNN_NONE_BAD};
   return run_step(&w, loss, err);
 }

@@ -78,17 +78,11 @@ void bnn_step_penalties(const bnn_step_work *w, const bnn_range *r, bnn_real *co
 
 /* ---- check and update ---- */
 
-/* Remembers the first tensor whose gradient is not finite, whichever job finds one first. */
-static void note_bad(bnn_step_work *w, size_t tensor) {
-  size_t seen = atomic_load(&w->bad);
-  while (tensor < seen && !atomic_compare_exchange_weak(&w->bad, &seen, tensor)) continue;
-}
-
 static bool check(bnn_step_work *w, const bnn_range *r, bnn_real *const *d) {
   const bnn_vec *vec = bnn_isa_get()->vec;
   for (int b = 0; b < w->q->group[r->group].family->n_buffers; b++) {
     if (vec->finite(d[b], r->span.count)) continue;
-    note_bad(w, r->span.tensor);
+    bnn_bad_note(&w->bad, r->span.tensor);
     return false;
   }
   return true;
@@ -131,7 +125,7 @@ static void finish_in_a_pass(bnn_step_work *w, const bnn_range *r, const bnn_rea
     s.buffer[b] = q->buffer[b] + (r->span.first - q->first);
     slots_of(w, r, b, s.slot[b]);
   }
-  if (!w->pass[r->group]->update(&w->info, &s)) note_bad(w, r->span.tensor);
+  if (!w->pass[r->group]->update(&w->info, &s)) bnn_bad_note(&w->bad, r->span.tensor);
 }
 
 void bnn_step_finish_range(bnn_step_work *w, const bnn_range *r, const bnn_real *g) {

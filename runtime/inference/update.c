@@ -2,9 +2,9 @@
 #include "update.h"
 
 #include <math.h>
-#include <stdatomic.h>
 
 #include "../kernels/isa.h"
+#include "bad_gradient.h"
 
 enum { PIECE = 8192, SUMS = 64 };
 
@@ -23,7 +23,7 @@ typedef struct work {
   bnn_real *d, scale, most; /* gradients, what their clipping multiplies and leaves */
   double sum[SUMS];         /* of squares, every SUMS-th piece from i */
   size_t pieces;
-  atomic_size_t bad; /* the first tensor whose gradient is not finite, or SIZE_MAX */
+  bnn_bad bad;
 } work;
 
 static size_t pieces_of(const bnn_group *group) {
@@ -51,11 +51,6 @@ static piece piece_at(const bnn_posterior *q, size_t i) {
 
 /* ---- check ---- */
 
-static void note_bad(work *w, size_t tensor) {
-  size_t seen = atomic_load(&w->bad);
-  while (tensor < seen && !atomic_compare_exchange_weak(&w->bad, &seen, tensor)) continue;
-}
-
 /* The tensor of the first element that is not finite, where there is one. */
 static void check_job(void *data, size_t i) {
   work *w = data;
@@ -64,7 +59,7 @@ static void check_job(void *data, size_t i) {
   if (bnn_isa_get()->vec->finite(d, p.n)) return;
   size_t k = 0;
   while (k < p.n && isfinite(d[k])) k++;
-  note_bad(w, bnn_layout_tensor_at(w->q->layout, p.group->first + p.from + k));
+  bnn_bad_note(&w->bad, bnn_layout_tensor_at(w->q->layout, p.group->first + p.from + k));
 }
 
 /* ---- clip ---- */
@@ -104,11 +99,9 @@ bnn_status bnn_posterior_clip(const bnn_posterior *q, bnn_context *context, doub
             .scale = 1,
             .most = (bnn_real)clip_value,
             .pieces = count_pieces(q),
-            .bad = SIZE_MAX};
+            .bad = BNN_NONE_BAD};
   bnn_context_run(context, check_job, &w, w.pieces);
-  const size_t bad = atomic_load(&w.bad);
-  if (bad < SIZE_MAX)
-    return bnn_fail(err, BNN_ENAN, "the gradient of tensor %zu is not finite", bad + 1);
+  BNN_TRY(bnn_bad_check(&w.bad, err));
   if (!isinf(clip_norm)) {
     const double length = norm(&w, context);
     if (length > clip_norm) w.scale = (bnn_real)(clip_norm / length);

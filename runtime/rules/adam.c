@@ -48,14 +48,6 @@ void BNN_ISA_NAME(adam_step)(bnn_real *w, bnn_real *m, bnn_real *v, const bnn_re
 }
 #endif
 
-/* rate and unbias2.  b1, b2 as they are stored, so that the corrections undo just what the moments
- * did. */
-static void derive(bnn_step_info *info) {
-  const double b1 = (bnn_real)info->option[1], b2 = (bnn_real)info->option[2], t = (double)info->t;
-  info->derived[0] = info->lr / (1 - pow(b1, t));
-  info->derived[1] = 1 / (1 - pow(b2, t));
-}
-
 static void update(const bnn_step_info *info, const bnn_update_span *s) {
   const adam_scalars a = adam_scalars_of(info);
   BNN_ISA_NAME(adam_step)(s->w, s->slot[0], s->slot[1], s->g, &a, s->n);
@@ -73,6 +65,6 @@ BNN_RULE(adam) = {
             {"b2", "decay of the mean of squared gradients", 0.999, 0, 1, .open = true},
             {"eps", "added to the root of the second moment", 1e-8, 0, HUGE_VAL, .open = true},
         },
-    .derive = derive,
+    .derive = adam_derive,
     .update = update,
 };

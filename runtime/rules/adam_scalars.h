@@ -4,6 +4,8 @@
 #ifndef BNN_ADAM_SCALARS_H
 #define BNN_ADAM_SCALARS_H
 
+#include <math.h>
+
 #include "../vec/vec_lanes.h"
 #include "rule.h"
 
@@ -27,6 +29,14 @@ static inline adam_scalars adam_scalars_of(const bnn_step_info *info) {
       .unbias2 = (bnn_real)info->derived[1],
       .eps = (bnn_real)info->option[3],
   };
+}
+
+/* Derives rate and unbias2.  b1, b2 as they are stored, so that the corrections undo just what the
+ * moments did. */
+static inline void adam_derive(bnn_step_info *info) {
+  const double b1 = (bnn_real)info->option[1], b2 = (bnn_real)info->option[2], t = (double)info->t;
+  info->derived[0] = info->lr / (1 - pow(b1, t));
+  info->derived[1] = 1 / (1 - pow(b2, t));
 }
 
 #ifdef BNN_HAVE_LANES

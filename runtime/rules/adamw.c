@@ -5,12 +5,6 @@
 
 #include "adam_scalars.h"
 
-static void derive(bnn_step_info *info) {
-  const double b1 = (bnn_real)info->option[1], b2 = (bnn_real)info->option[2], t = (double)info->t;
-  info->derived[0] = info->lr / (1 - pow(b1, t));
-  info->derived[1] = 1 / (1 - pow(b2, t));
-}
-
 BNN_KERNEL shrink(bnn_real *restrict w, bnn_real factor, size_t n) {
   for (size_t i = 0; i < n; i++) w[i] *= factor;
 }
@@ -36,6 +30,6 @@ BNN_RULE(adamw) = {
             {"weight_decay", "share of a weight that a step of rate 1 takes away", 1e-2, 0,
              HUGE_VAL, .open = true},
         },
-    .derive = derive,
+    .derive = adam_derive,
     .update = update,
 };

@@ -1,6 +1,6 @@
 /* meanfield_adam: a mean-field posterior and Adam, from the gradient at one sample to the update:
  *   dmu = g + weight mu / s^2,   dlogvar = (g (theta - mu) + weight (e^logvar / s^2 - 1)) / 2
- * (families/meanfield.c), then both updates (rules/adam.c), to the same bits with AVX-512.
+ * (families/meanfield.c), then both updates (rules/adam.c).
  *
  * In passes of their own these wait for one another's loads and stores; in one, a parameter comes
  * from memory once.  Elsewhere two loops do it, a chunk at a time, whose gradients stay in the

@@ -346,23 +346,6 @@ END_TEST
 
 /* ---- meanfield and adam ---- */
 
-/* In vector form, where the stages' loops are contracted as the pass is written: meanfield_adam.c. */
-START_TEST(with_avx512_the_pass_of_meanfield_and_adam_has_the_bits_of_its_stages) {
-  EACH_ISA {
-    if (sizeof(bnn_real) == 8 || strcmp(bnn_isa_get()->name, "avx512") != 0) continue;
-    a_step s;
-    begin(&s, bnn_family_find("meanfield"), bnn_rule_find("adam"), DEFAULTS);
-    for (s.n = P - 17; s.n <= P; s.n++) {
-      fill_numbers(&x);
-      draw(&s, &x);
-      memcpy(&want, &x, sizeof x);
-      ck_holds(in_one_pass(&s, &x) && by_stages(&s, &want));
-      ck_holds(memcmp(&x, &want, sizeof x) == 0); /* what lies behind n is as it was, too */
-    }
-  }
-}
-END_TEST
-
 /* e^logvar is infinite there and the deviation is not: the prior, which has e^logvar, is not part of
  * it. */
 START_TEST(without_a_prior_the_pass_of_meanfield_bears_any_logvar) {
@@ -393,7 +376,6 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, an_element_whose_gradient_is_not_finite_stays_as_it_is);
   tcase_add_test(tests, a_gradient_that_is_nan_is_reported);
   tcase_add_test(tests, passes_leave_subnormal_numbers_to_others);
-  tcase_add_test(tests, with_avx512_the_pass_of_meanfield_and_adam_has_the_bits_of_its_stages);
   tcase_add_test(tests, without_a_prior_the_pass_of_meanfield_bears_any_logvar);
 }
 

@@ -17,10 +17,10 @@
  *
  * Samples are added by a fixed binary tree over s, and a last odd one to what stands to its left.
  *
- * With one sample and no clipping, and where each block of parameters has its gradient from one job, that job does
- * the rest too, from backward to update, by pieces that stay in the first-level cache; a family and a
- * rule may have one pass for all of it (fused/fused.h).  Nothing else reads between, and the result is that of the
- * plain stages but for rounding.
+ * With one sample and no clipping, and where each block of parameters has its gradient from one job,
+ * that job does the rest too, from backward to update, by pieces that stay in the first-level cache; a
+ * family and a rule may have one pass for all of it (fused/fused.h).  Nothing else reads between, and
+ * the result is that of the plain stages but for rounding.
  *
  * A prior that is not Gaussian is part of the program: it weighs -log p(theta_t) with beta_t kl_t
  * (read from kl_weight_node) and adds the result to each example's loss.  The step then adds the

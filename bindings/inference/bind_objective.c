@@ -148,19 +148,17 @@ static int objective_step(lua_State *L) {
 }
 
 /* objective:gradient(posterior, x, y, rows, from, count, key, beta) -> d, those of all buffers one
- * after the other; loss */
+ * after the other; loss | nil, message, as step */
 static int objective_gradient(lua_State *L) {
   objective *of = check_objective(L, 1);
   const bind_step c = check_call(L, of, 2);
   bnn_real *d = bnn_tensor_real(bind_push_new(L, BNN_REAL, 1, &of->trained));
   double loss = 0;
   bnn_err err;
-  bind_check(L,
-             bnn_objective_gradient(c.o, bind_context(L), c.train.posterior, &c.batch, &c.args, d,
-                                    &loss, &err),
-             &err);
-  lua_pushnumber(L, loss);
-  return 2;
+  bnn_status status = bnn_objective_gradient(c.o, bind_context(L), c.train.posterior, &c.batch,
+                                             &c.args, d, &loss, &err);
+  const int results = bind_step_result(L, status, loss, &err);
+  return status == BNN_OK ? 1 + results : results;
 }
 
 static const luaL_Reg objective_methods[] = {

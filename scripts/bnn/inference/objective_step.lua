@@ -62,7 +62,10 @@ end
 
 -- Forgets what was recorded when a field has changed on which it depends.
 local function check_recorded(self)
-  local recorded = self.recorded
+  local recorded, form = self.recorded, posteriors.form_of(self)
+  if recorded.form ~= form then
+    self.steppers, self.latest, recorded.form = lru_cache.new(KEPT), {}, form
+  end
   for i = 1, #RECORDED do
     local field = RECORDED[i]
     if recorded[field] ~= self[field] then
@@ -135,9 +138,7 @@ end
 -- A step by a rule that is defined in Lua: the gradients, then its update.
 local function step_by_lua(self, made, moments, lr, key, posterior, ...)
   local gradient, loss = made:gradient(posterior, ...)
-  if loss ~= loss or loss == math.huge or loss == -math.huge then
-    return nil, ("the loss is %s"):format(loss ~= loss and "nan" or loss > 0 and "inf" or "-inf")
-  end
+  if not gradient then return nil, loss end
   local ok, message = moments:update(posterior, gradient, lr, key, self.data_size)
   return ok and loss, message
 end
@@ -179,6 +180,7 @@ function M.gradient(self, batch, key, opts)
   local source, rows, from, count = rows_of(self, what, batch)
   local flat, loss = stepper(self, what, source, count):gradient(
     arguments(self, key, beta, source, rows, from, count))
+  if not flat then fail("%s: %s", what, loss) end
   if not self.posterior then
     return parameters.new(parameters.layout_of(self.params), flat), loss
   end

@@ -108,6 +108,13 @@ function M.of_model(what, model)
   return point
 end
 
+--- What a program that is recorded for a model depends on in its posterior: the family. Where two
+-- values differ, the programs do.
+function M.form_of(model)
+  local posterior = model.posterior
+  return posterior and (posterior.defined or posterior.family)
+end
+
 -- ---- what it is made of ----
 
 --- The buffers of the family, in its order.

@@ -28,12 +28,13 @@ local programs = setmetatable({}, {__mode = "k"})
 local RECORDED = {"net", "likelihood", "loss"}
 
 local function programs_of(model)
-  local known = programs[model]
+  local known, form = programs[model], posteriors.form_of(model)
+  if known and known.form ~= form then known = nil end
   for _, field in ipairs(RECORDED) do
     if known and known[field] ~= model[field] then known = nil end
   end
   if not known then
-    known = {made = lru_cache.new(KEPT)}
+    known = {made = lru_cache.new(KEPT), form = form}
     for _, field in ipairs(RECORDED) do known[field] = model[field] end
     programs[model] = known
   end

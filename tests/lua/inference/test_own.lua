@@ -175,6 +175,23 @@ function TestDefinedOptimizer.test_a_step_gives_it_time_rate_options_and_key()
   lu.assertEquals(objective.params.flat[1], 2 + 50 + 5000 + 480000)
 end
 
+-- As by any other rule: nil and a message for what the data bring about.
+function TestDefinedOptimizer.test_losses_and_labels_that_will_not_do_come_back()
+  local objective = elbo(bnn.posterior.meanfield(params))
+  local state, before = own_adam{}:init(objective), objective.posterior:clone()
+  for message, wrong in pairs{
+    ["the loss is nan"] = {x = x * math.huge, y = y},
+    ["label"] = {x = x, y = (y:real() + 7):to "i32"},
+  } do
+    local loss, fault = objective:step(state, wrong, key)
+    lu.assertNil(loss)
+    lu.assertStrContains(fault, message)
+    raises("objective:gradient: ", objective.gradient, objective, wrong, key)
+  end
+  bits.assert_same(objective.posterior.mu, before.mu)
+  lu.assertEquals(state:steps(), 0)
+end
+
 function TestDefinedOptimizer.test_a_rule_of_the_program_s_name_and_wrong_results_are_refused()
   raises("expected one that is free, got 'adam'", bnn.optim.define,
     {name = "adam", update = print})
@@ -263,6 +280,18 @@ function TestDefinedPosterior.test_trains_predicts_and_resumes()
     lu.assertTrue(p.mutual_information:max():item() > 0)
     lu.assertTrue(whole:evaluate(data, {key = key}).elbo < 0)
     os.execute("rm -r " .. path)
+  end
+end
+
+-- Programs are recorded for the family that there is.
+function TestDefinedPosterior.test_an_objective_may_get_a_posterior_of_another_family()
+  local objective = elbo(bnn.posterior.meanfield(params))
+  for _, make in ipairs{gaussian, bnn.posterior.meanfield, bnn.posterior.radial} do
+    objective.posterior = make(params)
+    assert(objective:step(bnn.optim.adam{}:init(objective), batch, key))
+    local fresh = elbo(objective.posterior:clone())
+    bits.assert_same(bnn.predict(objective, x, {key = key, num_samples = 3}).mean,
+      bnn.predict(fresh, x, {key = key, num_samples = 3}).mean)
   end
 end
 

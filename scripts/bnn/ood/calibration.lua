@@ -21,6 +21,7 @@ local kinds = require "bnn.base.kinds"
 local metrics_calibration = require "bnn.metrics.metrics_calibration"
 local metrics_uncertainty = require "bnn.metrics.metrics_uncertainty"
 local options = require "bnn.base.options"
+local posteriors = require "bnn.posterior.posterior_class"
 local predicting = require "bnn.predict.predict"
 local rules = require "bnn.predict.abstention_rule"
 local scores = require "bnn.predict.prediction_scores"
@@ -169,6 +170,11 @@ end
 -- ---- with a checkpoint ----
 
 -- Fits the model of one file and saves the fit in it; or nil, message.
+-- Whether its networks differ; of a point the entropy alone says something.
+local function has_spread(model)
+  return posteriors.of_model("bnn.calibration", model):support() ~= 1
+end
+
 local function keep_in(path, opts)
   local model, fault = checkpoint.open(path, {net = opts.net, likelihood = opts.likelihood})
   if not model then return nil, fault end
@@ -178,7 +184,7 @@ local function keep_in(path, opts)
   local sampling = {num_samples = opts.num_samples, key = opts.key}
   local fit = M.fit{
     prediction = predicting.predict(model, opts.validation, sampling), labels = opts.validation.y,
-    score = opts.score or not model.posterior and "entropy" or nil, percentile = opts.percentile,
+    score = opts.score or not has_spread(model) and "entropy" or nil, percentile = opts.percentile,
   }
   local ok, message = checkpoint.update_extras(path, {extras = {calibration = fit}})
   if not ok then return nil, message end

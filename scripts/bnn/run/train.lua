@@ -104,6 +104,17 @@ local function loop(opts, state)
   return state
 end
 
+-- A state that goes on collects as it did.
+local function start_collecting(collect, state, objective)
+  if not collect then return end
+  if not state.collector then
+    state.collector = collect:start(posteriors.of_model("bnn.train", objective))
+  elseif tostring(state.collector) ~= tostring(collect) then
+    fail("bnn.train: collect: expected %s, by which the state collects, got %s", state.collector,
+      collect)
+  end
+end
+
 local function check_parts(opts)
   if type(opts.objective) ~= "table" or type(opts.objective.step) ~= "function" then
     fail.expected("bnn.train: objective",
@@ -161,9 +172,7 @@ function M.train(opts)
   if objective.check_data then refusal.assert_or_exit(objective:check_data(opts.data)) end
   if opts.log or opts.evaluate then opts.log = require "bnn.log.log".resolve(opts.log) end
   local state = opts.state or opts.optimizer:init(objective)
-  if opts.collect and not state.collector then
-    state.collector = opts.collect:start(posteriors.of_model("bnn.train", objective))
-  end
+  start_collecting(opts.collect, state, objective)
   if side_by_side.is_inside() then return loop(opts, state) end -- whoever runs it is guarded
   return require "bnn.signal".guard(loop, opts, state)
 end

@@ -185,6 +185,14 @@ function TestCollectors.test_a_resumed_training_collects_the_same()
   os.execute("rm -r " .. path)
 end
 
+function TestCollectors.test_a_state_collects_in_one_way()
+  local state, objective = train{optimizer = bnn.optim.sgd{}, steps = 1,
+                                 collect = bnn.collect.samples{keep = 4}}
+  raises("collect: expected samples{from=1, every=1, keep=4}, by which the state collects, got "
+    .. "average{from=1, every=1}", train, {objective = objective, optimizer = bnn.optim.sgd{},
+    steps = 1, state = state, collect = bnn.collect.average{}})
+end
+
 function TestCollectors.test_refusals()
   raises("expected steps from 9 on", function()
     return train{optimizer = bnn.optim.sgd{}, steps = 2,

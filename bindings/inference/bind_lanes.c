@@ -19,7 +19,8 @@
 
 /* A step that is out.  The Lua values that it reads are in the lanes' uservalue, under its ticket. */
 typedef struct lane_step {
-  bnn_lane_job job; /* first: a job is its step */
+  bnn_lane_job job;       /* first: a job is its step */
+  struct lane_step *next; /* of those that are out */
   bind_step step;
   double *betas; /* its own, which step.args.betas points to; or NULL */
   lua_Integer ticket;
@@ -31,6 +32,7 @@ typedef struct lane_step {
 typedef struct lanes {
   bnn_lanes *l;
   lua_Integer tickets;
+  lane_step *out;
 } lanes;
 
 static void step_free(lane_step *s) {
@@ -64,7 +66,7 @@ static int lanes_release(lua_State *L) { return bind_release_box(L, &lanes_class
 /* core.lanes(n) -> n lanes */
 static int core_lanes(lua_State *L) {
   const int n = (int)bind_check_range(L, 1, "n", 1, BNN_THREADS_MAX);
-  lanes made = {NULL, 0};
+  lanes made = {NULL, 0, NULL};
   bnn_err err;
   bind_push_box(L, &lanes_class);
   lua_newtable(L);
@@ -93,11 +95,28 @@ static void keep_arguments(lua_State *L, int n, lua_Integer ticket) {
   lua_pop(L, 1);
 }
 
+/* Raises when a step that is out changes what this one would. */
+static void check_apart(lua_State *L, const lanes *box, const bind_step *step) {
+  for (const lane_step *s = box->out; s; s = s->next) {
+    if (s->step.train.rule == step->train.rule)
+      bind_error(L, "the optimizer's state is in another step");
+    if (s->step.train.posterior == step->train.posterior)
+      bind_error(L, "the posterior or params are in another step");
+  }
+}
+
+static void take_from_out(lanes *box, const lane_step *done) {
+  lane_step **at = &box->out;
+  while (*at != done) at = &(*at)->next;
+  *at = done->next;
+}
+
 /* lanes:step(objective, and what objective:step takes) -> ticket */
 static int lanes_step(lua_State *L) {
   lanes *box = bind_check_box(L, 1, &lanes_class);
   lua_settop(L, 14);
   const bind_step step = bind_check_step(L, 2);
+  check_apart(L, box, &step);
   const size_t n = step.args.betas ? step.n_params : 0;
   keep_arguments(L, 14, ++box->tickets);
   lane_step *s = bnn_mem_zalloc(1, sizeof *s);
@@ -111,6 +130,8 @@ static int lanes_step(lua_State *L) {
   if (n) memcpy(betas, step.args.betas, n * sizeof *betas);
   s->step.args.betas = betas;
   *step.is_busy = true;
+  s->next = box->out;
+  box->out = s;
   bnn_lanes_submit(box->l, &s->job);
   lua_pushinteger(L, box->tickets);
   return 1;
@@ -119,7 +140,7 @@ static int lanes_step(lua_State *L) {
 /* lanes:wait() -> ticket, and what that step ends with: loss | nil, message | nil, message, true of
  * misuse, which is for the caller of that step to raise; nil when none is out */
 static int lanes_wait(lua_State *L) {
-  const lanes *box = bind_check_box(L, 1, &lanes_class);
+  lanes *box = bind_check_box(L, 1, &lanes_class);
   lua_settop(L, 1);
   lane_step *s = (lane_step *)bnn_lanes_wait(box->l);
   if (!s) {
@@ -130,6 +151,7 @@ static int lanes_wait(lua_State *L) {
   const bnn_status status = s->status;
   const double loss = s->loss;
   const bnn_err err = s->err;
+  take_from_out(box, s);
   step_free(s);
   lua_getiuservalue(L, 1, 1);
   lua_pushnil(L);

@@ -1,5 +1,5 @@
 /* bind_posterior.c - posteriors: families over flat tensors that Lua holds as well; what users see is
- * scripts/bnn/inference/posterior.lua. */
+ * scripts/bnn/posterior/posterior_class.lua. */
 #include "bind_posterior.h"
 
 #include <math.h>
@@ -19,7 +19,7 @@
 
 /* ---- boxes ---- */
 
-/* One block of memory for a posterior: its layout, its groups, and the tensors of their buffers. */
+/* A posterior with what it points to: its layout, its groups, and the tensors of their buffers. */
 typedef struct posterior {
   bnn_posterior *q;
   bnn_layout *layout;
@@ -29,7 +29,7 @@ typedef struct posterior {
 
 static void posterior_free(void *held) {
   posterior *p = held;
-  for (size_t i = 0; p->tensor && i < p->q->n_groups * BNN_BUFFERS_MAX; i++)
+  for (size_t i = 0; p->q && p->tensor && i < p->q->n_groups * BNN_BUFFERS_MAX; i++)
     bnn_tensor_unref(p->tensor[i]);
   if (p->layout) bnn_layout_fini(p->layout);
   bnn_mem_free(p->layout);
@@ -138,7 +138,8 @@ static bnn_status make_layout(lua_State *L, posterior *p, int sizes, bnn_err *er
 }
 
 /* core.posterior({sizes of the tensors}, {groups, in order: {family=, tensors=, support=,
- * buffers={flat, ...}}}) -> posterior.  It is filled empty at first, so that an error in a group leaks nothing. */
+ * buffers={flat, ...}}}) -> posterior.  It is filled empty at first, so that an error in a group leaks
+ * nothing. */
 static int core_posterior(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   luaL_checktype(L, 2, LUA_TTABLE);
@@ -152,7 +153,7 @@ static int core_posterior(lua_State *L) {
                     .group = bnn_mem_zalloc(n, sizeof *made.group),
                     .tensor = bnn_mem_zalloc(n * BNN_BUFFERS_MAX, sizeof *made.tensor)};
   if (!made.q || !made.layout || !made.group || !made.tensor) {
-    if (made.q) posterior_free(&made);
+    posterior_free(&made);
     bind_error(L, "not enough memory for a posterior of %I groups", (lua_Integer)n);
   }
   *made.q = (bnn_posterior){made.layout, n, made.group};
@@ -217,8 +218,8 @@ static int posterior_write(lua_State *L) {
   return 0;
 }
 
-/* posterior:clip(gradients [, norm, value]) -> clipped gradients, in new memory | nil, message: one is not
- * finite */
+/* posterior:clip(gradients [, norm, value]) -> clipped gradients, in new memory | nil, message: one is
+ * not finite */
 static int posterior_clip(lua_State *L) {
   const bnn_posterior *q = check_trainable(L);
   const size_t n = bnn_posterior_trained(q);

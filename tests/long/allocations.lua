@@ -75,6 +75,28 @@ scenarios.train = {make = network, run = function(s)
   return sum(p.mean) + sum(objective.posterior.mu.flat)
 end}
 
+-- Members side by side, one of whose threads may not start.
+scenarios.ensemble = {make = network, run = function(s)
+  local q = bnn.ensemble{members = 2, threads = 2, key = s.key, fit = function(key)
+    local params = s.net:init(key, s.data)
+    local objective = bnn.objective{net = s.net, params = params, likelihood = "categorical"}
+    bnn.train{objective = objective, optimizer = bnn.optim.sgd{lr = 0.1}, data = s.data,
+              steps = 2, batch_size = 16, key = key}
+    return params
+  end}
+  return sum(q.bank.flat)
+end}
+
+-- A sampler with a collector, several samples of the weights, clipping.
+scenarios.collect = {make = network, run = function(s)
+  local objective = objective_of(s)
+  objective.num_samples, objective.data_size = 4, 48
+  local state = bnn.train{objective = objective, data = s.data, steps = 3, batch_size = 16,
+                          optimizer = bnn.sampler.sgld{lr = 1e-3, clip_norm = 1}, key = s.key,
+                          collect = bnn.collect.samples{keep = 2}}
+  return sum(state:posterior().bank.flat)
+end}
+
 scenarios.checkpoints = {make = network, run = function(s)
   local path = path_of "steps"
   for _, name in ipairs{"step_00000002", "step_00000004"} do

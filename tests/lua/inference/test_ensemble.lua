@@ -136,6 +136,29 @@ function TestFaults.test_an_objective_makes_one_step_at_a_time()
     {members = 2, key = key, fit = fit, threads = 2})
 end
 
+function TestFaults.test_members_share_no_state_and_no_params()
+  local first, params = objective_of(key), net:init(key, x)
+  local state = bnn.optim.sgd{}:init(first)
+  local function fit(of_fit)
+    return function(own)
+      local objective, own_state = of_fit(own)
+      for step = 1, 20 do objective:step(own_state, {x = x, y = y}, own:fold(step)) end
+      return objective
+    end
+  end
+  raises("the optimizer's state is in another step", bnn.ensemble, {
+    members = 2, key = key, threads = 2,
+    fit = fit(function(own) return objective_of(own), state end),
+  })
+  raises("the posterior or params are in another step", bnn.ensemble, {
+    members = 2, key = key, threads = 2,
+    fit = fit(function()
+      local objective = bnn.objective{net = net, params = params, likelihood = "categorical"}
+      return objective, bnn.optim.sgd{}:init(objective)
+    end),
+  })
+end
+
 function TestFaults.test_refusals()
   raises("expected params, a posterior, or an objective or model with one of them for member 1",
     bnn.ensemble, {members = 2, key = key, fit = function() return 7 end})

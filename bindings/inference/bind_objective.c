@@ -68,7 +68,7 @@ static const size_t *check_kl_weight_param(lua_State *L, int at, size_t *n) {
 }
 
 /* core.objective(program, posterior, {x=, y=, key=, weights= (nodes), loss= (output, from 0),
- *   samples=, kl=, precision=, decay= (lists by tensor), kl_weight_params=}) -> objective */
+ *   samples=, shards=, kl=, precision=, decay= (lists by tensor), kl_weight_params=}) -> objective */
 static int core_objective(lua_State *L) {
   bnn_program *program = bind_check_program(L, 1)->recording.program;
   const bnn_posterior *q = bind_check_posterior(L, 2);
@@ -85,6 +85,7 @@ static int core_objective(lua_State *L) {
       .posterior = q,
       .regularizers = check_regularizers(L, 3, n_params),
       .samples = bind_field_integer(L, 3, "samples", 1),
+      .shards = bind_field_integer(L, 3, "shards", 1),
       .loss_output = bind_field_integer(L, 3, "loss", 0),
   };
   spec.kl_weight_param = check_kl_weight_param(L, 3, &spec.n_kl_weights);

@@ -22,6 +22,12 @@ static size_t block_rows(const bnn_program *p) {
   return rows < BLOCK_MIN ? BLOCK_MIN : rows > BLOCK_MAX ? BLOCK_MAX : rows;
 }
 
+/* The same for several shards of `shard` rows: blocks of a shard have about as many rows each. */
+static size_t block_rows_of_shard(const bnn_program *p, size_t shard) {
+  const size_t most = block_rows(p), blocks = (shard + most - 1) / most;
+  return blocks ? (shard + blocks - 1) / blocks : most;
+}
+
 /* ---- ranges of the parameters ---- */
 
 static bnn_range range_of(const bnn_objective *o, size_t first, size_t count) {
@@ -109,17 +115,20 @@ bnn_status bnn_objective_reserve_levels(bnn_objective *o, size_t n, bnn_err *err
 
 /* The buffers; on failure bnn_objective_free takes back what was made. */
 static bnn_status objective_fill(bnn_objective *o, bnn_err *err) {
-  const size_t rows = block_rows(o->program), size = o->layout.size;
-  BNN_TRY(bnn_frame_new(&o->frame, o->program, rows, err));
-  o->block = bnn_frame_blocks(o->frame) > 1 ? rows : bnn_program_batch(o->program);
+  const size_t size = o->layout.size, shards = (size_t)o->shards;
+  const size_t shard = bnn_shards_of(bnn_program_batch(o->program), shards).size;
+  const size_t rows = shards > 1 ? block_rows_of_shard(o->program, shard) : block_rows(o->program);
+  BNN_TRY(bnn_frame_new_in_shards(&o->frame, o->program, rows, shards, err));
   o->theta = bnn_mem_zalloc(size, sizeof *o->theta);
   o->grad = bnn_mem_zalloc(size, sizeof *o->grad);
   if (!o->theta || !o->grad)
     return bnn_fail(err, BNN_ENOMEM, "an objective over %zu parameters", size);
   BNN_TRY(ranges_of_layout(o, err));
-  if (o->samples > 1 || !can_fuse(o->frame, &o->layout)) return BNN_OK;
-  BNN_TRY(ranges_of_jobs(o, err));
-  o->scratch_size = largest_split(o->frame);
+  if (o->samples == 1 && can_fuse(o->frame, &o->layout)) {
+    BNN_TRY(ranges_of_jobs(o, err));
+    o->split_size = largest_split(o->frame);
+  }
+  o->scratch_size = o->split_size + bnn_frame_job_scratch(o->frame);
   return bnn_objective_reserve_scratch(o, 1, err);
 }
 
@@ -144,6 +153,8 @@ static bnn_status check_terms(const bnn_objective_spec *s, bnn_err *err) {
 static bnn_status check_spec(const bnn_objective_spec *s, bnn_err *err) {
   if (s->samples < 1)
     return bnn_fail(err, BNN_ERANGE, "samples: expected 1 or more, got %d", s->samples);
+  if (s->shards < 1)
+    return bnn_fail(err, BNN_ERANGE, "shards: expected 1 or more, got %d", s->shards);
   if (s->posterior->n_groups > BNN_GROUPS_MAX)
     return bnn_fail(err, BNN_ERANGE, "expected at most %d groups, got %zu", BNN_GROUPS_MAX,
                     s->posterior->n_groups);
@@ -223,6 +234,7 @@ bnn_status bnn_objective_new(bnn_objective **out, const bnn_objective_spec *spec
   o->kl_weight_node = spec->kl_weight_node;
   o->n_kl_weights = spec->n_kl_weights;
   o->samples = spec->samples;
+  o->shards = spec->shards;
   o->loss_output = spec->loss_output;
   bnn_status status = copy_spec(o, spec, err);
   if (status == BNN_OK) status = check_loss(o->program, 0, err);

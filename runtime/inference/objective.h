@@ -7,7 +7,8 @@
  *     for each weight sample s:
  *       sample     theta ~ q
  *       rows       forward and backward, by blocks of rows of the batch
- *       gradient   g = dL / dtheta, by blocks of parameters; where the KL has no closed form,
+ *       gradient   g = dL / dtheta, by blocks of parameters, for each shard of the batch, added in
+ *                  their tree (program/shards.h); where the KL has no closed form,
  *                  g += beta kl (-d log prior / d theta)
  *       backward   this sample's part of d, the gradients of q's buffers
  *     penalties    KL or entropy, and the decay of points: once
@@ -29,7 +30,8 @@
  * Tensors of a point family are point estimates: penalty decay/2 |mu|^2, plus -beta kl log N(mu; 0,
  * s^2) if given a prior.
  *
- * The blocks follow from the shapes, so the result does not depend on the number of threads. */
+ * Blocks and shards follow from the shapes and the number of shards, so the result does not depend on
+ * the number of threads.  The loss is added likewise: each shard in order, then the tree. */
 #ifndef BNN_OBJECTIVE_H
 #define BNN_OBJECTIVE_H
 
@@ -60,14 +62,15 @@ typedef struct bnn_objective_spec {
   const bnn_posterior *posterior;      /* families and layout, copied; steps bring the buffers */
   const bnn_regularizer *regularizers; /* [layout->n_params], copied */
   int samples;                         /* weight samples a step, at least 1 */
+  int shards;                          /* of the batch, at least 1 */
   int loss_output; /* the output whose mean a step reports: 0, unless outputs[0] is more than loss */
   const size_t *kl_weight_param; /* [n_kl_weights], copied */
   size_t n_kl_weights;
 } bnn_objective_spec;
 
 /* ESHAPE: an output is neither [batch] nor one number, the layout is smaller than the program's
- * parameters, or as bnn_posterior_check.  ERANGE: samples, a regularizer, a node that cannot be fed
- * so, a program without a gradient.  ENOMEM. */
+ * parameters, or as bnn_posterior_check.  ERANGE: samples, shards, a regularizer, a node that cannot be
+ * fed so, a program without a gradient, several shards of one whose rows meet.  ENOMEM. */
 bnn_status bnn_objective_new(bnn_objective **out, const bnn_objective_spec *spec, bnn_err *err);
 void bnn_objective_free(bnn_objective *o);
 

@@ -72,10 +72,11 @@ void bnn_step_gather_block(const bnn_step_work *w, size_t b) {
   char *buffer = w->gather && o->x_node >= 0 ? bnn_frame_input_buffer(o->frame, o->x_node) : NULL;
   if (!buffer) return;
   const bnn_shape *s = bnn_program_shape(o->program, o->x_node);
-  size_t from = b * o->block, left = w->batch->count - from, row = bnn_dtype_size(s->dtype);
+  const bnn_row_range rows = bnn_frame_block_rows(o->frame, b);
+  size_t row = bnn_dtype_size(s->dtype);
   for (int k = 1; k < s->rank; k++) row *= s->dim[k];
-  bnn_batch_gather(buffer + from * row, s->dtype, w->batch->x, w->batch, from,
-                   left < o->block ? left : o->block);
+  bnn_batch_gather(buffer + rows.from * row, s->dtype, w->batch->x, w->batch, rows.from,
+                   rows.count);
 }
 
 bnn_status bnn_step_feed(bnn_step_work *w, bnn_err *err) {

@@ -29,7 +29,6 @@ typedef struct bnn_ranges {
 struct bnn_objective {
   bnn_program *program;
   bnn_frame *frame;
-  size_t block; /* rows of a block of the frame */
   int x_node, y_node, key_node, kl_weight_node;
   bnn_layout layout;
   bnn_group *group;                              /* [posterior.n_groups] without buffers */
@@ -39,12 +38,13 @@ struct bnn_objective {
   bnn_regularizer *regularizers;                 /* [layout.n_params] */
   size_t *kl_weight_param; /* [n_kl_weights] tensors whose weights the program reads */
   size_t n_kl_weights;
-  int samples, loss_output;
+  int samples, shards, loss_output;
   bnn_ranges plain;       /* of the layout, for the plain stages */
   bnn_ranges jobs;        /* of the parameter jobs, where an update can follow in each; else none */
   bnn_real *theta, *grad; /* [size] the sampled weights, their gradient of the mean loss */
-  bnn_real *scratch;      /* [n_workers, scratch_size] gradients between their job and update */
-  size_t n_workers, scratch_size;
+  bnn_real *scratch; /* [n_workers, split_size + the frame's job_scratch] a gradient between its
+                           * job and update, and those of shards */
+  size_t n_workers, split_size, scratch_size;
   bnn_real
       *levels; /* [n_levels, trained] sums of gradients over samples: one for each open subtree */
   size_t n_levels;

@@ -26,13 +26,35 @@ static void rows_job(void *data, size_t b) {
   bnn_frame_backward_block(w->o->frame, b, w->seed);
 }
 
-/* The mean loss of the batch, summed in order. */
-static double mean_loss(const bnn_objective *o) {
-  const bnn_tensor *loss = bnn_frame_output(o->frame, o->loss_output);
-  const bnn_real *x = bnn_tensor_real(loss);
+/* The loss of each example, and sums of it by the levels of their tree. */
+typedef struct loss_sums {
+  const bnn_frame *frame;
+  const bnn_tensor *loss;
+  double at[BNN_SHARD_LEVELS_MAX];
+} loss_sums;
+
+/* The examples of a shard in order; a loss that is one number has one shard. */
+static void add_losses(void *data, bnn_shard_sum at) {
+  loss_sums *w = data;
+  const bool all = bnn_frame_shards(w->frame) == 1;
+  const bnn_row_range rows =
+      all ? (bnn_row_range){0, w->loss->size} : bnn_frame_shard_rows(w->frame, at.shard);
+  const bnn_real *x = bnn_tensor_real(w->loss) + rows.from;
   double sum = 0;
-  for (size_t i = 0; i < loss->size; i++) sum += (double)x[i];
-  return loss->size ? sum / (double)loss->size : 0;
+  for (size_t i = 0; i < rows.count; i++) sum += (double)x[i];
+  w->at[at.level] = sum;
+}
+
+static void add_sums(void *data, bnn_shard_sum to, bnn_shard_sum from) {
+  loss_sums *w = data;
+  w->at[to.level] += w->at[from.level];
+}
+
+/* The mean loss of the batch. */
+static double mean_loss(const bnn_objective *o) {
+  loss_sums w = {.frame = o->frame, .loss = bnn_frame_output(o->frame, o->loss_output)};
+  bnn_shards_add_up(&(bnn_shard_adder){add_losses, add_sums, &w}, bnn_frame_shards(o->frame));
+  return w.loss->size ? w.at[0] / (double)w.loss->size : 0;
 }
 
 /* Forward and backward of the loss, up to the parameter phase; adds this sample's share to *loss. */
@@ -53,33 +75,41 @@ static bnn_status rows(bnn_step_work *w, double *loss, bnn_err *err) {
 
 /* ---- gradient of the weights ---- */
 
-static void gradient_job(void *data, size_t j) {
-  const bnn_step_work *w = data;
-  bnn_frame_run_parameter_job(w->o->frame, j, NULL);
+/* A phase in which each worker takes one parameter job after the other, with scratch of its own, which
+ * stays in a cache. */
+static void over_jobs(bnn_step_work *w, bnn_job *by_worker) {
+  atomic_store(&w->next, 0);
+  bnn_context_run(w->context, by_worker, w, (size_t)bnn_context_threads(w->context));
+}
+
+static bnn_real *scratch_of(const bnn_objective *o, size_t worker) {
+  return o->scratch + worker * o->scratch_size;
+}
+
+static void gradient_job(void *data, size_t worker) {
+  bnn_step_work *w = data;
+  bnn_frame *frame = w->o->frame;
+  const size_t n = bnn_frame_parameter_jobs(frame);
+  for (size_t j; (j = atomic_fetch_add(&w->next, 1)) < n;)
+    bnn_frame_run_parameter_job(frame, j, NULL, scratch_of(w->o, worker) + w->o->split_size);
 }
 
 static void gradient(bnn_step_work *w) {
-  bnn_context_run(w->context, gradient_job, w, bnn_frame_parameter_jobs(w->o->frame));
+  over_jobs(w, gradient_job);
   bnn_frame_backward_whole(w->o->frame, w->seed);
 }
 
-/* A gradient and all that follows, one job after the other: each gradient goes into the same scratch,
- * which stays in a cache. */
+/* A gradient and all that follows. */
 static void finish_job(void *data, size_t worker) {
   bnn_step_work *w = data;
   bnn_objective *o = w->o;
-  bnn_real *scratch = o->scratch + worker * o->scratch_size;
+  bnn_real *scratch = scratch_of(o, worker);
   for (size_t j; (j = atomic_fetch_add(&w->next, 1)) < o->jobs.n;) {
     const bool split = bnn_frame_parameter_job(o->frame, j)->mode == BNN_GRADIENT_SPLIT;
-    bnn_frame_run_parameter_job(o->frame, j, split ? scratch : NULL);
+    bnn_frame_run_parameter_job(o->frame, j, split ? scratch : NULL, scratch + o->split_size);
     const bnn_range *r = &o->jobs.range[j];
     bnn_step_finish_range(w, r, split ? scratch : o->grad + r->span.first);
   }
-}
-
-static void finish_in_jobs(bnn_step_work *w) {
-  atomic_store(&w->next, 0);
-  bnn_context_run(w->context, finish_job, w, (size_t)bnn_context_threads(w->context));
 }
 
 /* ---- backward, and the tree over samples ---- */
@@ -157,8 +187,8 @@ static void penalties_job(void *data, size_t i) {
 /* Memory for the stages that a step has. */
 static bnn_status reserve(bnn_step_work *w, bool in_jobs, bnn_err *err) {
   bnn_objective *o = w->o;
-  if (in_jobs)
-    return bnn_objective_reserve_scratch(o, (size_t)bnn_context_threads(w->context), err);
+  BNN_TRY(bnn_objective_reserve_scratch(o, (size_t)bnn_context_threads(w->context), err));
+  if (in_jobs) return BNN_OK;
   const size_t deeper = (size_t)levels_of(o->samples) - 1, own = w->d ? 0 : 1;
   BNN_TRY(bnn_objective_reserve_levels(o, deeper + own, err));
   if (!w->d) w->d = o->levels + deeper * o->trained;
@@ -179,7 +209,7 @@ static bnn_status run_step(bnn_step_work *w, double *loss, bnn_err *err) {
     sample(w, s);
     BNN_TRY(rows(w, &sum, err));
     if (in_jobs) {
-      finish_in_jobs(w);
+      over_jobs(w, finish_job);
       BNN_TRY(bnn_bad_check(&w->bad, err));
       w->state->t++;
     } else {

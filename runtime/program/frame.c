@@ -4,6 +4,33 @@
 
 #include "frame_inside.h"
 
+/* ---- parts: blocks and shards ---- */
+
+bnn_row_range bnn_frame_block_rows(const bnn_frame *f, size_t b) {
+  const bnn_row_range shard = bnn_shards_rows(&f->shards, b / f->shard_blocks);
+  const size_t at = b % f->shard_blocks * f->block, left = shard.count - at;
+  return (bnn_row_range){shard.from + at, left < f->block ? left : f->block};
+}
+
+static bnn_row_range rows_of_part(const bnn_frame *f, size_t part) {
+  return part < f->n_blocks ? bnn_frame_block_rows(f, part)
+                            : bnn_shards_rows(&f->shards, part - shard_part(f, 0));
+}
+
+/* Cuts the batch into shards, and each shard into blocks. */
+static void init_parts(bnn_frame *f, size_t block, size_t shards) {
+  const bnn_program *p = f->p;
+  f->shards = bnn_shards_of(p->batch, p->has_rows ? shards : 1);
+  const size_t size = f->shards.size, last = f->shards.count - 1;
+  f->block = block && p->has_rows && block < size ? block : (size ? size : 1);
+  f->shard_blocks = f->n_blocks = f->n_parts = 1;
+  if (!p->has_rows || !p->batch) return;
+  f->shard_blocks = (size + f->block - 1) / f->block;
+  f->n_blocks =
+      last * f->shard_blocks + (bnn_shards_rows(&f->shards, last).count + f->block - 1) / f->block;
+  f->n_parts = f->n_blocks + (f->shard_blocks > 1 ? f->shards.count : 0);
+}
+
 /* ---- headers ---- */
 
 /* Points node i's headers, whole and of every block, at `data`. */
@@ -14,8 +41,9 @@ static void point(bnn_frame *f, bnn_tensor *whole, bnn_tensor *rows, size_t i, v
   if (!v->rows || !rows) return;
   size_t row = bnn_dtype_size(v->shape.dtype);
   for (int k = 1; k < v->shape.rank; k++) row *= v->shape.dim[k];
-  for (size_t b = 0; b < f->n_blocks; b++)
-    rows_header(f, rows, b, (int)i)->data = data ? (char *)data + b * f->block * row : NULL;
+  for (size_t part = 0; part < f->n_parts; part++)
+    rows_header(f, rows, part, (int)i)->data =
+        data ? (char *)data + rows_of_part(f, part).from * row : NULL;
 }
 
 /* Points every node that shares the memory of `root`. */
@@ -40,13 +68,14 @@ static void init_headers(bnn_frame *f, bnn_tensor *whole, bnn_tensor *rows) {
     bnn_tensor_init(&whole[i], s->dtype, s->rank, s->dim, NULL);
     if (rows == f->grad_rows && is_summed(f, i)) init_sum_headers(f, i);
     if (!f->p->nodes[i].rows) continue;
-    for (size_t b = 0; b < f->n_blocks; b++) {
-      size_t dim[BNN_RANK_MAX], from = b * f->block, left = f->p->batch - from;
+    for (size_t part = 0; part < f->n_parts; part++) {
+      const bnn_row_range range = rows_of_part(f, part);
+      size_t dim[BNN_RANK_MAX];
       memcpy(dim, s->dim, sizeof dim);
-      dim[0] = left < f->block ? left : f->block;
-      bnn_tensor *x = rows_header(f, rows, b, (int)i);
+      dim[0] = range.count;
+      bnn_tensor *x = rows_header(f, rows, part, (int)i);
       bnn_tensor_init(x, s->dtype, s->rank, dim, NULL);
-      x->row0 = from;
+      x->row0 = range.from;
     }
   }
 }
@@ -66,7 +95,7 @@ static void point_all(bnn_frame *f, const frame_plan *q) {
 /* ---- making ---- */
 
 static bnn_status frame_alloc(bnn_frame *f, bnn_err *err) {
-  const size_t n = f->p->n_nodes, rows = f->p->has_rows ? n * f->n_blocks : 0;
+  const size_t n = f->p->n_nodes, rows = f->p->has_rows ? n * f->n_parts : 0;
   f->value = bnn_mem_zalloc(n, sizeof *f->value);
   f->grad = bnn_mem_zalloc(f->p->gradient ? n : 0, sizeof *f->grad);
   f->value_rows = bnn_mem_zalloc(rows, sizeof *f->value_rows);
@@ -77,6 +106,17 @@ static bnn_status frame_alloc(bnn_frame *f, bnn_err *err) {
   if (f->value && f->grad && f->value_rows && f->grad_rows && f->sum_at && f->setter && f->inplace)
     return BNN_OK;
   return bnn_fail(err, BNN_ENOMEM, "the buffers of a program of %zu nodes", n);
+}
+
+/* The most that a job needs for the sums of shards but the one that is its gradient; sums of blocks are
+ * added where they are. */
+static size_t most_job_scratch(const bnn_frame *f) {
+  size_t most = 0;
+  for (size_t j = 0; j < f->n_jobs; j++) {
+    const size_t stride = job_stride(job_size(f, &f->jobs[j]));
+    if (f->jobs[j].mode != BNN_GRADIENT_SUMMED && stride > most) most = stride;
+  }
+  return most * (bnn_shards_levels(f->shards.count) - 1);
 }
 
 static bnn_status frame_fill(bnn_frame *f, frame_plan *q, bnn_err *err) {
@@ -93,6 +133,7 @@ static bnn_status frame_fill(bnn_frame *f, frame_plan *q, bnn_err *err) {
   if (gradient) init_headers(f, f->grad, f->grad_rows);
   point_all(f, q);
   if (gradient) bnn_frame_list_jobs(f, f->jobs);
+  f->job_scratch = most_job_scratch(f);
   return BNN_OK;
 }
 
@@ -105,13 +146,28 @@ static bool needs_backward_whole(const bnn_program *p) {
   return false;
 }
 
+/* Each shard is worked out by itself: no row may need another. */
+static bnn_status check_shards(const bnn_program *p, size_t shards, bnn_err *err) {
+  const char *mixed = NULL;
+  if (shards == 1 || bnn_program_has_rows(p, &mixed)) return BNN_OK;
+  if (!mixed) return bnn_fail(err, BNN_ERANGE, "%zu shards of a program without a batch", shards);
+  return bnn_fail(err, BNN_ERANGE,
+                  "%zu shards: %s mixes rows of the batch, each shard has only its own", shards,
+                  mixed);
+}
+
 bnn_status bnn_frame_new(bnn_frame **out, bnn_program *p, size_t block, bnn_err *err) {
+  return bnn_frame_new_in_shards(out, p, block, 1, err);
+}
+
+bnn_status bnn_frame_new_in_shards(bnn_frame **out, bnn_program *p, size_t block, size_t shards,
+                                   bnn_err *err) {
   if (!p->finished) return bnn_fail(err, BNN_ERANGE, "a program that is not finished");
+  BNN_TRY(check_shards(p, shards, err));
   bnn_frame *f = bnn_mem_zalloc(1, sizeof *f);
   if (!f) return bnn_fail(err, BNN_ENOMEM, "a frame");
   f->p = bnn_program_ref(p);
-  f->block = block && p->has_rows && block < p->batch ? block : (p->batch ? p->batch : 1);
-  f->n_blocks = p->has_rows && p->batch ? (p->batch + f->block - 1) / f->block : 1;
+  init_parts(f, block, shards);
   f->backward_whole = needs_backward_whole(p);
   frame_plan q;
   bnn_status status = bnn_frame_plan_init(&q, p->n_nodes, err);
@@ -155,6 +211,11 @@ size_t bnn_frame_buffers(const bnn_frame *f) {
 
 size_t bnn_frame_bytes(const bnn_frame *f) { return f->bytes; }
 size_t bnn_frame_blocks(const bnn_frame *f) { return f->n_blocks; }
+size_t bnn_frame_shards(const bnn_frame *f) { return f->shards.count; }
+bnn_row_range bnn_frame_shard_rows(const bnn_frame *f, size_t r) {
+  return bnn_shards_rows(&f->shards, r);
+}
+size_t bnn_frame_job_scratch(const bnn_frame *f) { return f->job_scratch; }
 size_t bnn_frame_parameter_jobs(const bnn_frame *f) { return f->n_jobs; }
 const bnn_parameter_job *bnn_frame_parameter_job(const bnn_frame *f, size_t j) {
   return &f->jobs[j];
@@ -178,12 +239,12 @@ void bnn_frame_set_row_offset(bnn_frame *f, size_t row0) {
   for (size_t i = 0; i < f->p->n_nodes; i++) {
     if (!f->p->nodes[i].rows) continue;
     f->value[i].row0 = row0;
-    for (size_t b = 0; b < f->n_blocks; b++)
-      rows_header(f, f->value_rows, b, (int)i)->row0 = row0 + b * f->block;
+    for (size_t part = 0; part < f->n_parts; part++)
+      rows_header(f, f->value_rows, part, (int)i)->row0 = row0 + rows_of_part(f, part).from;
     if (!f->p->gradient) continue;
     f->grad[i].row0 = row0;
-    for (size_t b = 0; b < f->n_blocks; b++)
-      rows_header(f, f->grad_rows, b, (int)i)->row0 = row0 + b * f->block;
+    for (size_t part = 0; part < f->n_parts; part++)
+      rows_header(f, f->grad_rows, part, (int)i)->row0 = row0 + rows_of_part(f, part).from;
   }
 }
 

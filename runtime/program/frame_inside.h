@@ -9,11 +9,15 @@
 
 struct bnn_frame {
   bnn_program *p;
-  size_t block, n_blocks;
-  bnn_tensor *value, *grad;           /* [n_nodes] over the whole batch */
-  bnn_tensor *value_rows, *grad_rows; /* [n_blocks, n_nodes] blocks of nodes with rows; grad_rows
-                                       * also what each block adds to a summed gradient.  None
-                                       * where there are no rows, no gradients */
+  bnn_shards shards;
+  size_t block, shard_blocks, n_blocks; /* rows of a block, blocks of a shard, all blocks; the last
+                                         * ones may have or be fewer */
+  size_t n_parts;                       /* ranges of rows with headers: blocks, then shards; only
+                                         * blocks where each is a shard */
+  bnn_tensor *value, *grad;             /* [n_nodes] over the whole batch */
+  bnn_tensor *value_rows, *grad_rows;   /* [n_parts, n_nodes] parts of nodes with rows; grad_rows
+                                         * also what each block adds to a summed gradient.  None
+                                         * where there are no rows, no gradients */
   int *setter;   /* [n_nodes] the node whose op sets the gradient of this one, with rows, before any
                 * other adds to it (op.h, backward_set); or -1 */
   bool *inplace; /* [n_nodes] whether a node's values are written over those of its input, and that
@@ -21,6 +25,7 @@ struct bnn_frame {
   size_t *sum_at; /* [n_nodes] where the arena has the blocks of a summed gradient, or NOT_SUMMED */
   bnn_parameter_job *jobs;
   size_t n_jobs;
+  size_t job_scratch; /* reals that a job needs beside its gradient */
   bool backward_whole;
   size_t bytes;
   char *arena;
@@ -30,9 +35,14 @@ static const size_t NOT_SUMMED = SIZE_MAX;
 
 static inline bool is_summed(const bnn_frame *f, size_t i) { return f->sum_at[i] != NOT_SUMMED; }
 
-/* The header of node i in block b, in value_rows or grad_rows. */
-static inline bnn_tensor *rows_header(const bnn_frame *f, bnn_tensor *list, size_t b, int i) {
-  return &list[b * f->p->n_nodes + (size_t)i];
+/* The part that is shard r. */
+static inline size_t shard_part(const bnn_frame *f, size_t r) {
+  return r + f->n_parts - f->shards.count;
+}
+
+/* The header of node i in a part, in value_rows or grad_rows. */
+static inline bnn_tensor *rows_header(const bnn_frame *f, bnn_tensor *list, size_t part, int i) {
+  return &list[part * f->p->n_nodes + (size_t)i];
 }
 
 /* Elements of a node. */
@@ -40,6 +50,19 @@ static inline size_t node_size(const node *v) {
   size_t size = 0;
   bnn_shape_size(&size, v->shape.rank, v->shape.dim);
   return size;
+}
+
+/* Elements of job j's gradient. */
+static inline size_t job_size(const bnn_frame *f, const bnn_parameter_job *j) {
+  const node *v = &f->p->nodes[j->node];
+  if (v->shape.rank == 0) return 1;
+  return v->shape.dim[0] ? node_size(v) / v->shape.dim[0] * j->count : 0;
+}
+
+/* Reals from one gradient of a job to the next in its scratch. */
+static inline size_t job_stride(size_t size) {
+  const size_t line = BNN_MEM_ALIGN / sizeof(bnn_real);
+  return (size + line - 1) / line * line;
 }
 
 /* Bytes of its buffer, which begins on a line of the cache. */

@@ -117,34 +117,27 @@ void bnn_frame_backward_block(bnn_frame *f, size_t b, bnn_real seed) {
   }
 }
 
-/* A header for the rows of job j, in `out` or else where the gradient has them. */
-static bnn_tensor job_header(const bnn_frame *f, const bnn_parameter_job *j, bnn_real *out) {
-  bnn_tensor *whole = &f->grad[j->node], rows;
-  size_t dim[BNN_RANK_MAX], row = 1;
-  memcpy(dim, whole->dim, sizeof dim);
-  for (int k = 1; k < whole->rank; k++) row *= dim[k];
-  dim[0] = j->count;
-  bnn_tensor_init(&rows, BNN_REAL, whole->rank, dim,
-                  out ? out : bnn_tensor_real(whole) + j->from * row);
-  return rows;
-}
-
-/* What node i with rows adds to the whole node of job j, through its input k; `add` is false for
- * the first contribution of a split job, which sets instead. */
-static void contribute(bnn_frame *f, const bnn_parameter_job *j, size_t i, int k, bool add,
-                       bnn_real *out) {
+/* What node i with rows adds to the gradient of job j over the rows of a shard, through its input k, in
+ * `out`; `add` is false for the first contribution of a split job, which sets instead. */
+static void contribute(const bnn_frame *f, const bnn_parameter_job *j, size_t shard, size_t i,
+                       int k, bool add, bnn_real *out) {
   const node *v = &f->p->nodes[i];
+  const size_t part = shard_part(f, shard);
+  const bnn_tensor *dy = rows_header(f, f->grad_rows, part, (int)i);
   const bnn_tensor *x[BNN_ARITY_MAX];
-  for (int m = 0; m < v->n_in; m++) x[m] = &f->value[node_inputs(f->p, v)[m]];
-  int in = node_inputs(f->p, v)[k];
+  gather_inputs(f, v, part, x);
+  bnn_tensor *into = &f->grad[node_inputs(f->p, v)[k]], g;
+  size_t dim[BNN_RANK_MAX];
+  memcpy(dim, into->dim, sizeof dim);
+  if (j->mode == BNN_GRADIENT_SPLIT) dim[0] = j->count;
+  bnn_tensor_init(&g, BNN_REAL, into->rank, dim, out);
   if (j->mode == BNN_GRADIENT_SPLIT) {
-    bnn_tensor rows = job_header(f, j, out);
-    v->op->backward_rows(&rows, k, j->from, add, &f->grad[i], x, &v->attr);
+    v->op->backward_rows(&g, k, j->from, add, dy, x, &v->attr);
     return;
   }
   bnn_tensor *dx[BNN_ARITY_MAX] = {NULL};
-  dx[k] = &f->grad[in];
-  v->op->backward(dx, &f->grad[i], &f->value[i], x, v->n_in, &v->attr);
+  dx[k] = &g;
+  v->op->backward(dx, dy, rows_header(f, f->value_rows, part, (int)i), x, v->n_in, &v->attr);
 }
 
 /* y += x. */
@@ -152,35 +145,74 @@ static void add_to(bnn_real *restrict y, const bnn_real *restrict x, size_t n) {
   for (size_t i = 0; i < n; i++) y[i] += x[i];
 }
 
-/* Adds what blocks 1, 2, ... have summed to what block 0 has, in this order. */
-static void add_blocks(bnn_frame *f, const bnn_parameter_job *j) {
-  const node *v = &f->p->nodes[j->node];
-  const size_t row = v->shape.rank > 0 && v->shape.dim[0] ? node_size(v) / v->shape.dim[0] : 1;
-  const size_t at = j->from * row;
-  for (size_t b = 1; b < f->n_blocks; b++)
-    add_to(bnn_tensor_real(&f->grad[j->node]) + at,
-           bnn_tensor_real(rows_header(f, f->grad_rows, b, j->node)) + at, j->count * row);
-}
-
-void bnn_frame_run_parameter_job(bnn_frame *f, size_t job, bnn_real *out) {
+/* The gradient of job j from the rows of one shard. */
+static void shard_gradient(const bnn_frame *f, const bnn_parameter_job *j, size_t shard,
+                           bnn_real *out) {
   const bnn_program *p = f->p;
-  const bnn_parameter_job *j = &f->jobs[job];
-  bool add = false;
-  if (j->mode == BNN_GRADIENT_SUMMED) {
-    add_blocks(f, j);
-    return;
-  }
-  if (j->mode == BNN_GRADIENT_WHOLE) zero(&f->grad[j->node]);
   const reader *first = first_reader(p, (size_t)j->node);
+  bool add = false;
+  if (j->mode == BNN_GRADIENT_WHOLE) memset(out, 0, job_size(f, j) * sizeof *out);
   for (const reader *r = end_of_readers(p, (size_t)j->node), *all; r > first; r = all) {
     /* from the last op to the first, the inputs of one in their order */
     for (all = r; all > first && all[-1].by == r[-1].by;) all--;
     for (const reader *one = all; one < r; one++) {
       if (!p->nodes[one->by].rows) continue;
-      contribute(f, j, (size_t)one->by, one->k, add, out);
+      contribute(f, j, shard, (size_t)one->by, one->k, add, out);
       add = true;
     }
   }
+}
+
+/* A job that runs: where its gradient goes, and the sums of shards beside it. */
+typedef struct running_job {
+  const bnn_frame *f;
+  const bnn_parameter_job *j;
+  size_t at, size; /* its elements of the node's */
+  bnn_real *out, *scratch;
+} running_job;
+
+static bnn_real *level_of(const running_job *w, size_t level) {
+  return level == 0 ? w->out : w->scratch + (level - 1) * job_stride(w->size);
+}
+
+static void make_shard(void *data, bnn_shard_sum at) {
+  const running_job *w = data;
+  shard_gradient(w->f, w->j, at.shard, level_of(w, at.level));
+}
+
+static void add_shards(void *data, bnn_shard_sum to, bnn_shard_sum from) {
+  const running_job *w = data;
+  add_to(level_of(w, to.level), level_of(w, from.level), w->size);
+}
+
+/* The job's elements of what a block has summed; the sum of the first one is where the gradient is. */
+static bnn_real *block_sum(const running_job *w, size_t b) {
+  return bnn_tensor_real(rows_header(w->f, w->f->grad_rows, b, w->j->node)) + w->at;
+}
+
+/* Adds the blocks of a shard to its first one, in order. */
+static void add_blocks(void *data, bnn_shard_sum at) {
+  const running_job *w = data;
+  const size_t first = at.shard * w->f->shard_blocks, end = first + w->f->shard_blocks;
+  for (size_t b = first + 1; b < end && b < w->f->n_blocks; b++)
+    add_to(block_sum(w, first), block_sum(w, b), w->size);
+}
+
+static void add_first_blocks(void *data, bnn_shard_sum to, bnn_shard_sum from) {
+  const running_job *w = data;
+  const size_t n = w->f->shard_blocks;
+  add_to(block_sum(w, to.shard * n), block_sum(w, from.shard * n), w->size);
+}
+
+void bnn_frame_run_parameter_job(bnn_frame *f, size_t job, bnn_real *out, bnn_real *scratch) {
+  const bnn_parameter_job *j = &f->jobs[job];
+  running_job w = {.f = f, .j = j, .size = job_size(f, j), .scratch = scratch};
+  w.at = j->from > 0 ? w.size / j->count * j->from : 0;
+  w.out = out ? out : bnn_tensor_real(&f->grad[j->node]) + w.at;
+  const bool summed = j->mode == BNN_GRADIENT_SUMMED;
+  const bnn_shard_adder adder = {summed ? add_blocks : make_shard,
+                                 summed ? add_first_blocks : add_shards, &w};
+  bnn_shards_add_up(&adder, f->shards.count);
 }
 
 void bnn_frame_backward_whole(bnn_frame *f, bnn_real seed) {
@@ -202,12 +234,15 @@ void bnn_frame_backward_whole(bnn_frame *f, bnn_real seed) {
 }
 
 bnn_status bnn_frame_replay(bnn_frame *f, bnn_real seed, bnn_err *err) {
+  if (f->job_scratch > 0)
+    return bnn_fail(err, BNN_ERANGE, "a replay in one call is of one shard, this has %zu",
+                    f->shards.count);
   BNN_TRY(bnn_frame_verify(f, NULL, err));
   BNN_TRY(bnn_frame_forward_whole(f, err));
   for (size_t b = 0; f->p->has_rows && b < f->n_blocks; b++) bnn_frame_forward_block(f, b);
   if (!f->p->gradient) return BNN_OK;
   for (size_t b = 0; f->p->has_rows && b < f->n_blocks; b++) bnn_frame_backward_block(f, b, seed);
-  for (size_t j = 0; j < f->n_jobs; j++) bnn_frame_run_parameter_job(f, j, NULL);
+  for (size_t j = 0; j < f->n_jobs; j++) bnn_frame_run_parameter_job(f, j, NULL, NULL);
   bnn_frame_backward_whole(f, seed);
   return BNN_OK;
 }

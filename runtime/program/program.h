@@ -16,7 +16,8 @@
  *     backward_block(b)            gradients with respect to nodes with rows, block b; and what the
  *                                  block adds to those with respect to some whole nodes
  *     parameter_job(j)             gradients with respect to whole nodes that nodes with rows use:
- *                                  each job has a range of rows of one parameter, over all blocks
+ *                                  each job has a range of rows of one parameter, over all blocks,
+ *                                  shard by shard, and adds the shards (shards.h)
  *     backward_whole               the rest of the way, through whole ops
  *
  * Ownership: bnn_program is reference counted; a frame holds a reference to its program. */
@@ -25,6 +26,7 @@
 
 #include "../ops/op.h"
 #include "../tensor/key.h"
+#include "shards.h"
 
 typedef struct bnn_program bnn_program;
 typedef struct bnn_frame bnn_frame;
@@ -117,6 +119,12 @@ double bnn_program_flops(const bnn_program *p);
 /* Buffers for replays of p, which must be finished.  block: rows in a block (the last may have
  * fewer); 0 means all.  Without rows there is one block.  ENOMEM. */
 bnn_status bnn_frame_new(bnn_frame **out, bnn_program *p, size_t block, bnn_err *err);
+
+/* The same over a batch in shards, at least 1, each of which is cut into blocks by itself; gradients
+ * with respect to whole nodes are those of each shard, added in their tree.  ERANGE: several shards
+ * of a program without rows; names the op that mixes them. */
+bnn_status bnn_frame_new_in_shards(bnn_frame **out, bnn_program *p, size_t block, size_t shards,
+                                   bnn_err *err);
 void bnn_frame_free(bnn_frame *f);
 
 /* Its buffers, of values and gradients, and their bytes (less than the sum where buffers whose values
@@ -128,6 +136,10 @@ size_t bnn_frame_bytes(const bnn_frame *f);
  * replays.  Parameters: one flat buffer of values and, for the gradient, one of the same size. */
 void bnn_frame_bind(bnn_frame *f, int node, void *data);
 void bnn_frame_bind_params(bnn_frame *f, bnn_real *theta, bnn_real *gradient);
+
+/* How many shards there are, none of them empty, and the rows of shard r. */
+size_t bnn_frame_shards(const bnn_frame *f);
+bnn_row_range bnn_frame_shard_rows(const bnn_frame *f, size_t r);
 
 /* Says that row 0 of this frame is row `row0` of its batch (0 at first): ops that draw noise for a
  * row, such as dropout, count from there. */
@@ -145,6 +157,7 @@ bnn_status bnn_frame_verify(bnn_frame *f, size_t *row, bnn_err *err);
  * positions check them first: ERANGE. */
 bnn_status bnn_frame_forward_whole(bnn_frame *f, bnn_err *err);
 size_t bnn_frame_blocks(const bnn_frame *f);
+bnn_row_range bnn_frame_block_rows(const bnn_frame *f, size_t b);
 void bnn_frame_forward_block(bnn_frame *f, size_t b);
 
 /* The value of outputs[i] after forward: a header of the frame's, valid until the next replay. */
@@ -156,9 +169,9 @@ void bnn_frame_backward_block(bnn_frame *f, size_t b, bnn_real seed);
 /* How the gradient with respect to a whole node comes from the rows of the batch; a matter of ops
  * and shapes alone. */
 typedef enum bnn_gradient_mode {
-  BNN_GRADIENT_WHOLE,  /* one job computes it, over the whole batch */
-  BNN_GRADIENT_SPLIT,  /* each job computes rows of it, over the whole batch (op.h, can_split) */
-  BNN_GRADIENT_SUMMED, /* backward_block sums it for each block, the jobs add the blocks in order */
+  BNN_GRADIENT_WHOLE,  /* one job computes it, over each shard */
+  BNN_GRADIENT_SPLIT,  /* each job computes rows of it, over each shard (op.h, can_split) */
+  BNN_GRADIENT_SUMMED, /* backward_block sums it for each block, the jobs add a shard's in order */
 } bnn_gradient_mode;
 
 /* A job of the parameter phase: rows [from, from + count) of whole node `node`.  When that is a
@@ -175,8 +188,10 @@ size_t bnn_frame_parameter_jobs(const bnn_frame *f);
 const bnn_parameter_job *bnn_frame_parameter_job(const bnn_frame *f, size_t j);
 
 /* Runs job j.  out: where a job of mode SPLIT leaves its gradient [size], for a caller that uses it at
- * once, while it is in a cache; NULL, as for the other modes: where the gradient is bound. */
-void bnn_frame_run_parameter_job(bnn_frame *f, size_t j, bnn_real *out);
+ * once, while it is in a cache; NULL, as for the other modes: where the gradient is bound.  scratch:
+ * bnn_frame_job_scratch reals of this thread, for gradients of shards: 0, and NULL, for one shard. */
+void bnn_frame_run_parameter_job(bnn_frame *f, size_t j, bnn_real *out, bnn_real *scratch);
+size_t bnn_frame_job_scratch(const bnn_frame *f);
 
 /* Whether backward_whole has anything to do; and that.  seed matters only without rows: then it is
  * the gradient with respect to outputs[0], and the parameter jobs set nothing but zeros. */
@@ -187,7 +202,8 @@ void bnn_frame_backward_whole(bnn_frame *f, bnn_real seed);
  * frame's. */
 const bnn_tensor *bnn_frame_gradient(const bnn_frame *f, int node);
 
-/* All phases in order on the calling thread; with a gradient when the program has one. */
+/* All phases in order on the calling thread; with a gradient when the program has one.  ERANGE: a
+ * frame whose jobs need scratch for their shards. */
 bnn_status bnn_frame_replay(bnn_frame *f, bnn_real seed, bnn_err *err);
 
 #endif

@@ -146,7 +146,8 @@ static void make(bench *b, size_t hidden) {
                              .kl_weight_node = -1,
                              .posterior = &b->posterior,
                              .regularizers = regularizers,
-                             .samples = 1};
+                             .samples = 1,
+                             .shards = 1};
   must(bnn_objective_new(&b->objective, &spec, &err), &err);
   must(bnn_rule_state_init(&b->state, bnn_rule_find("adam"), NULL, 2 * b->layout.size, &err), &err);
   bnn_rng_truncated(bnn_tensor_real(b->mu), bnn_key_new(2), 0, b->layout.size);
@@ -392,7 +393,7 @@ static void backward_part(parts *p) {
 
 static void gradients_part(parts *p) {
   for (size_t j = 0; j < bnn_frame_parameter_jobs(p->frame); j++)
-    bnn_frame_run_parameter_job(p->frame, j, NULL);
+    bnn_frame_run_parameter_job(p->frame, j, NULL, NULL);
 }
 
 /* The products in the pieces in which a step has them. */

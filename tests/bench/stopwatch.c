@@ -109,8 +109,9 @@ WRAPPED(void, bnn_frame_backward_block, bnn_frame *f, size_t b, bnn_real seed) {
   BOOKED(PART_PASSES, __real_bnn_frame_backward_block(f, b, seed));
 }
 
-WRAPPED(void, bnn_frame_run_parameter_job, bnn_frame *f, size_t j, bnn_real *out) {
-  BOOKED(PART_PASSES, __real_bnn_frame_run_parameter_job(f, j, out));
+WRAPPED(void, bnn_frame_run_parameter_job, bnn_frame *f, size_t j, bnn_real *out,
+        bnn_real *scratch) {
+  BOOKED(PART_PASSES, __real_bnn_frame_run_parameter_job(f, j, out, scratch));
 }
 
 static bool in_product(void) {

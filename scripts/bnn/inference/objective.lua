@@ -46,6 +46,11 @@ Objective.__index = Objective
 --               are drawn, Blundell et al. 2015, eq. 2, its entropy part in closed form); or a
 --               table of these by path
 --   num_samples draws of the weights a step, 1
+--   shards      parts of a batch, 1: rows [r m, (r + 1) m) with m = ceil(n / shards), whose gradients
+--               are added in a binary tree. It decides how sums are rounded, as the batch size does,
+--               whatever the number of threads: a number of the configuration. At least 32 rows a
+--               shard are advised, as smaller ones make a step slower. A network that mixes the rows
+--               of a batch, or a loss that is one number, has one shard
 --   weight_decay lambda of lambda/2 sum(w^2) for tensors outside of the posterior, 0, or by path
 -- @return objective
 -- Raises if an option by path names no tensor or leaves one out, or beta= and temperature= are both
@@ -70,8 +75,8 @@ end
 --               penalty and, with a prior, kl_divergence are taken
 --   net, likelihood instead of loss: -log p(y | x, w); bnn.predict needs both
 --   weight_decay lambda of lambda/2 sum(w^2), 0, or by path
---   prior, beta, temperature, data_size, kl, num_samples as for bnn.elbo; with params and a prior
---               the penalty is -log prior(w) in place of the KL (a MAP estimate)
+--   prior, beta, temperature, data_size, kl, num_samples, shards as for bnn.elbo; with params and
+--               a prior the penalty is -log prior(w) in place of the KL (a MAP estimate)
 -- @return objective
 -- Raises unless it gets params or posterior, and loss or net and likelihood.
 function M.objective(opts)
@@ -177,6 +182,7 @@ function Objective.__tostring(self)
   end
   if self.weight_decay ~= 0 then say("weight_decay", weight_text(self.weight_decay)) end
   say("num_samples", tostring(self.num_samples))
+  if self.shards ~= 1 then say("shards", tostring(self.shards)) end
   if self.likelihood then say("likelihood", self.likelihood.name or "of your own") end
   parts[#parts + 1] = ("%d parameters"):format(posteriors.of_model(self.what, self):numel())
   return ("%s{%s}"):format(self.what:match "[^.]+$", table.concat(parts, ", "))

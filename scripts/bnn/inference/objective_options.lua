@@ -21,6 +21,7 @@ local function both(own)
     kl = {type = "string", choices = {"sum", "leading"}, default = "sum"},
     prior = {type = "number|function|table", above = 0},
     num_samples = {type = "integer", min = 1, default = 1},
+    shards = {type = "integer", min = 1, default = 1},
     weight_decay = {type = "number|table", min = 0, default = 0},
     renamed = {samples = "num_samples"},
   }

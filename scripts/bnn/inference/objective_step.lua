@@ -21,7 +21,9 @@ local KEPT = 8         -- recorded steps, one for each shape of a batch
 local FIRST_NOTICE = 9 -- recordings; then at twice as many each time
 
 -- What a recorded step depends on besides shapes; when it is changed, steps are recorded again.
-local RECORDED = {"net", "likelihood", "loss", "kl", "prior", "num_samples", "weight_decay"}
+local RECORDED = {
+  "net", "likelihood", "loss", "kl", "prior", "num_samples", "shards", "weight_decay",
+}
 
 --- The fields of an objective in which its recorded steps are kept, in place.
 function M.init(objective)
@@ -45,7 +47,7 @@ local function make_stepper(self, what, source, n)
   local program, made =
     trace_model.model(self, source, n, outputs, {gradient = true, weights = #terms})
   made.kl, made.precision, made.decay = penalties.by_tensor(self)
-  made.samples = self.num_samples
+  made.samples, made.shards = self.num_samples, self.shards
   made.loss, made.kl_weight_params = #terms > 0 and 1 or 0, places
   return core.objective(program, posteriors.of_model(self.what, self).core, made)
 end

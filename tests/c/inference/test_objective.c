@@ -234,7 +234,7 @@ static size_t n_variational_of(const problem *q, const setting *s) {
   return s->points >= n ? 0 : s->points ? q->layout.param[n - s->points].offset : q->layout.size;
 }
 
-static bnn_objective *objective_of(const problem *q, const setting *s) {
+static bnn_objective *objective_in_shards(const problem *q, const setting *s, int shards) {
   bnn_regularizer regularizers[PARAMS_MAX];
   for (size_t t = 0; t < q->layout.n_params; t++) regularizers[t] = regularizer_of(s, t);
   split_posterior families;
@@ -248,10 +248,15 @@ static bnn_objective *objective_of(const problem *q, const setting *s) {
       .posterior = &families.q,
       .regularizers = regularizers,
       .samples = s->samples,
+      .shards = shards,
   };
   bnn_objective *o = NULL;
   ck_succeeds(bnn_objective_new(&o, &spec, &err));
   return o;
+}
+
+static bnn_objective *objective_of(const problem *q, const setting *s) {
+  return objective_in_shards(q, s, 1);
 }
 
 /* A step of a setting; betas holds [PARAMS_MAX]. */
@@ -709,6 +714,245 @@ START_TEST(a_gradient_is_the_mean_over_its_samples) {
 }
 END_TEST
 
+/* ---- shards ---- */
+
+/* Problems whose rows do not meet, in batches that no number of shards divides. */
+enum { SHARDED = PROBLEMS - 1 + WIDE_KINDS };
+
+static void sharded_problem(problem *q, int i, size_t *batch) {
+  static record *const graph[] = {network,        whole_ops,   with_dropout, without_the_last,
+                                  across_tensors, convolution, twins};
+  ck_assert_uint_eq(sizeof graph / sizeof *graph, PROBLEMS - 1);
+  *batch = i < PROBLEMS - 1 ? 37 : 131;
+  if (i < PROBLEMS - 1)
+    problem_init(q, graph[i], *batch);
+  else
+    wide_problem(q, i - (PROBLEMS - 1), *batch);
+}
+
+enum { SHARD_ROWS = 131 };
+
+/* Row i of a batch; a batch may be larger than the data. */
+static void fill_order(int32_t *order) {
+  for (int i = 0; i < SHARD_ROWS; i++) order[i] = (int32_t)(i * 17 % DATA + 1);
+}
+
+/* Three steps, by the plain stages where gradients are clipped. */
+static double steps_in_shards(learner *l, const problem *q, const setting *s, int shards,
+                              int threads, size_t batch_size, bool clips) {
+  bnn_objective *o = objective_in_shards(q, s, shards);
+  bnn_context *context = context_of(threads);
+  int32_t order[SHARD_ROWS];
+  double loss = 0;
+  fill_order(order);
+  learner_init(l, q, n_variational_of(q, s), "adam");
+  if (clips) ck_succeeds(bnn_rule_set_clipping(&l->state, 0.5, 0.1, &err));
+  for (int64_t t = 1; t <= 3; t++) {
+    double betas[PARAMS_MAX];
+    const bnn_step_args args = args_of(s, betas, bnn_key_fold(bnn_key_new(9), t), 0.003);
+    const bnn_batch batch = {q->data, q->target, order, 0, batch_size};
+    ck_succeeds(bnn_objective_step(o, context, &l->train, &batch, &args, &loss, &err));
+  }
+  bnn_objective_free(o);
+  bnn_context_free(context);
+  return loss;
+}
+
+static const int shard_counts[] = {1, 2, 3, 4, 8};
+enum { SHARD_COUNTS = sizeof shard_counts / sizeof *shard_counts };
+
+static void ck_same_bits_in_shards(const problem *q, const setting *s, size_t batch, int shards,
+                                   bool clips) {
+  static const int threads[] = {2, 3, 5};
+  learner one;
+  const double loss = steps_in_shards(&one, q, s, shards, 1, batch, clips);
+  for (int k = 0; k < 3; k++) {
+    learner l;
+    ck_assert_double_eq(steps_in_shards(&l, q, s, shards, threads[k], batch, clips), loss);
+    ck_assert_mem_eq(l.w, one.w, 2 * l.size * sizeof *l.w);
+    for (int i = 0; i < 2; i++)
+      ck_assert_mem_eq(l.state.slot[i]->data, one.state.slot[i]->data, l.state.n * sizeof *l.w);
+    learner_fini(&l);
+  }
+  learner_fini(&one);
+}
+
+START_TEST(shards_have_the_same_bits_on_any_number_of_threads) {
+  static const setting one = {true, 1, 1, 1e-3, 0, false}, three = {true, 1, 3, 1e-3, 1, false};
+  problem q;
+  size_t batch;
+  sharded_problem(&q, _i, &batch);
+  for (int k = 0; k < SHARD_COUNTS; k++) {
+    ck_same_bits_in_shards(&q, &one, batch, shard_counts[k], false);
+    ck_same_bits_in_shards(&q, &one, batch, shard_counts[k], true);
+    ck_same_bits_in_shards(&q, &three, batch, shard_counts[k], false);
+  }
+  problem_fini(&q);
+}
+END_TEST
+
+/* Each shard's products round anew, as in ck_gradients: a row that is left out, or counted twice, is a
+ * hundredth of a gradient or more.  With them the noise of a row is that of its place in the batch. */
+START_TEST(a_gradient_in_shards_is_that_of_the_batch) {
+  problem q;
+  size_t batch_size;
+  sharded_problem(&q, _i, &batch_size);
+  int32_t order[SHARD_ROWS];
+  fill_order(order);
+  const bnn_batch batch = {q.data, q.target, order, 0, batch_size};
+  bnn_context *context = context_of(2);
+  for (int samples = 1; samples <= 3; samples += 2) {
+    const setting s = {true, 1, samples, 1e-3, 0, false};
+    learner l;
+    learner_init(&l, &q, q.layout.size, "adam");
+    bnn_real *d = calloc(2 * l.size, sizeof *d);
+    double *want = calloc(2 * l.size, sizeof *want), all = 0, loss, betas[PARAMS_MAX];
+    const bnn_step_args args = args_of(&s, betas, bnn_key_new(9), 0);
+    for (int k = 0; k < SHARD_COUNTS; k++) {
+      bnn_objective *o = objective_in_shards(&q, &s, shard_counts[k]);
+      ck_assert_uint_eq(bnn_frame_shards(o->frame), (size_t)shard_counts[k]);
+      clear(d, 2 * l.size);
+      ck_succeeds(
+          bnn_objective_gradient(o, context, &l.posterior.q, &batch, &args, d, &loss, &err));
+      if (k == 0) {
+        for (size_t i = 0; i < 2 * l.size; i++) want[i] = (double)d[i];
+        all = loss;
+      }
+      ck_gradients(d, want, l.size, "dmu", samples);
+      ck_gradients(d + l.size, want + l.size, l.size, "dlogvar", samples);
+      ck_assert_double_eq_tol(loss, all, 16 * (double)BNN_REAL_EPSILON * all);
+      bnn_objective_free(o);
+    }
+    free(d);
+    free(want);
+    learner_fini(&l);
+  }
+  bnn_context_free(context);
+  problem_fini(&q);
+}
+END_TEST
+
+/* What the tests above go through: jobs of every mode, blocks within shards, updates in jobs. */
+START_TEST(sharded_problems_have_jobs_of_every_mode) {
+  size_t jobs[3] = {0}, in_jobs = 0, within = 0;
+  for (int i = 0; i < SHARDED; i++) {
+    problem q;
+    size_t batch;
+    sharded_problem(&q, i, &batch);
+    bnn_objective *o = objective_in_shards(&q, &settings[1], 2);
+    for (size_t j = 0; j < bnn_frame_parameter_jobs(o->frame); j++)
+      jobs[bnn_frame_parameter_job(o->frame, j)->mode]++;
+    in_jobs += o->jobs.n > 0;
+    within += bnn_frame_blocks(o->frame) > 2;
+    bnn_objective_free(o);
+    problem_fini(&q);
+  }
+  ck_assert_uint_gt(jobs[BNN_GRADIENT_WHOLE], 0);
+  ck_assert_uint_gt(jobs[BNN_GRADIENT_SPLIT], 0);
+  ck_assert_uint_gt(jobs[BNN_GRADIENT_SUMMED], 0);
+  ck_assert_uint_gt(in_jobs, 0);
+  ck_assert_uint_lt(in_jobs, SHARDED);
+  ck_assert_uint_gt(within, 0);
+}
+END_TEST
+
+/* No block has rows of two shards, and together they have all, in order. */
+START_TEST(blocks_lie_within_shards) {
+  problem q;
+  wide_problem(&q, 1, SHARD_ROWS);
+  for (int shards = 1; shards <= SHARD_ROWS + 1; shards++) {
+    bnn_objective *o = objective_in_shards(&q, &settings[1], shards);
+    size_t next = 0, shard = 0;
+    for (size_t b = 0; b < bnn_frame_blocks(o->frame); b++) {
+      const bnn_row_range rows = bnn_frame_block_rows(o->frame, b);
+      bnn_row_range all = bnn_frame_shard_rows(o->frame, shard);
+      if (rows.from == all.from + all.count) all = bnn_frame_shard_rows(o->frame, ++shard);
+      ck_assert_uint_eq(rows.from, next);
+      ck_assert_uint_gt(rows.count, 0);
+      ck_assert_uint_ge(rows.from, all.from);
+      next = rows.from + rows.count;
+      ck_assert_uint_le(next, all.from + all.count);
+    }
+    ck_assert_uint_eq(next, SHARD_ROWS);
+    ck_assert_uint_eq(shard + 1, bnn_frame_shards(o->frame));
+    bnn_objective_free(o);
+  }
+  problem_fini(&q);
+}
+END_TEST
+
+/* A loss of each example, of scores whose mean over the batch is taken away. */
+static int centred_network(problem *q) {
+  bnn_program *p = q->program;
+  int w[4];
+  layers(w, p);
+  int h = OP(p, linear, OP(p, softplus, OP(p, linear, q->x, w[0], w[1])), w[2], w[3]);
+  int mean = record_op(p, BNN_OP_mean, 1, &h, &(bnn_attr){.axes = 1, .keepdims = true});
+  return OP(p, cross_entropy, OP(p, sub, h, mean), q->y);
+}
+
+/* One number, of weights alone. */
+static int without_a_batch(problem *q) {
+  int w = record_input(q->program, BNN_INPUT_PARAM, BNN_REAL, DIMS(IN), 0);
+  return record_op(q->program, BNN_OP_sum, 1, &w, &(bnn_attr){.axes = 1});
+}
+
+START_TEST(several_shards_refuse_a_program_whose_rows_meet) {
+  static const struct {
+    record *graph;
+    bool batch;
+    const char *words;
+  } row[] = {
+      {mean_of_network, true, "2 shards: mean mixes rows of the batch"},
+      {centred_network, true, "2 shards: mean mixes rows of the batch"},
+      {without_a_batch, false, "2 shards of a program without a batch"},
+  };
+  for (int i = 0; i < 3; i++) {
+    problem q = {.x = -1, .y = -1, .key = -1};
+    if (row[i].batch) {
+      problem_init(&q, row[i].graph, 7);
+    } else {
+      ck_succeeds(bnn_program_new(&q.program, &err));
+      int loss = row[i].graph(&q);
+      ck_succeeds(bnn_program_finish(q.program, &loss, 1, true, NULL, 0, &err));
+      ck_succeeds(bnn_layout_init(&q.layout, 1, layer_size, &err));
+    }
+    bnn_objective_free(objective_in_shards(&q, &settings[1], 1));
+    bnn_regularizer regularizers[4] = {{0}};
+    split_posterior families;
+    split_posterior_init(&families, &q.layout, NULL, NULL, q.layout.size);
+    const bnn_objective_spec spec = {.program = q.program,
+                                     .x_node = q.x,
+                                     .y_node = q.y,
+                                     .key_node = -1,
+                                     .kl_weight_node = -1,
+                                     .posterior = &families.q,
+                                     .regularizers = regularizers,
+                                     .samples = 1,
+                                     .shards = 2};
+    bnn_objective *o = NULL;
+    ck_refuses(bnn_objective_new(&o, &spec, &err), BNN_ERANGE, row[i].words);
+    ck_assert_ptr_null(o);
+    if (row[i].batch)
+      problem_fini(&q);
+    else
+      bnn_program_unref(q.program), bnn_layout_fini(&q.layout);
+  }
+}
+END_TEST
+
+/* The scratch of several shards is the caller's. */
+START_TEST(a_replay_in_one_call_refuses_shards) {
+  problem q;
+  problem_init(&q, network, 7);
+  bnn_frame *f = NULL;
+  ck_succeeds(bnn_frame_new_in_shards(&f, q.program, 0, 3, &err));
+  ck_refuses(bnn_frame_replay(f, 1, &err), BNN_ERANGE, "one shard, this has 3");
+  bnn_frame_free(f);
+  problem_fini(&q);
+}
+END_TEST
+
 /* ---- a step whose updates follow in the jobs of the gradients ---- */
 
 static void ck_close(const bnn_real *x, const bnn_real *want, size_t n, double ulps) {
@@ -948,6 +1192,7 @@ START_TEST(a_prior_in_the_program_is_weighed_and_the_entropy_added) {
                                    .posterior = &families.q,
                                    .regularizers = regularizers,
                                    .samples = 1,
+                                   .shards = 1,
                                    .loss_output = 1,
                                    .kl_weight_param = (const size_t[]){0, 3},
                                    .n_kl_weights = 2};
@@ -1293,9 +1538,10 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
                                    .kl_weight_node = -1,
                                    .posterior = &families.q,
                                    .regularizers = regularizers,
-                                   .samples = 1};
-  bnn_objective_spec spec[14];
-  for (int k = 0; k < 14; k++) spec[k] = good;
+                                   .samples = 1,
+                                   .shards = 1};
+  bnn_objective_spec spec[16];
+  for (int k = 0; k < 16; k++) spec[k] = good;
   spec[0].samples = 0, spec[1].samples = -3;
   for (int k = 0; k < 3; k++) spec[2 + k].regularizers = odd_regularizers[k];
   spec[5].posterior = &of_small.q;
@@ -1307,6 +1553,7 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
   spec[12].kl_weight_node = q.x, spec[12].n_kl_weights = 1,
   spec[12].kl_weight_param = (const size_t[]){0};
   spec[13].n_kl_weights = 1, spec[13].kl_weight_param = &last;
+  spec[14].shards = 0, spec[15].shards = -2;
   static const struct {
     bnn_status status;
     const char *words;
@@ -1325,6 +1572,8 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
       {BNN_ERANGE, "the loss is output 0 of 1"},
       {BNN_ERANGE, "weights: node 0 is not a whole real input [1]"},
       {BNN_ERANGE, "a weight of tensor 5 of 4"},
+      {BNN_ERANGE, "shards: expected 1 or more, got 0"},
+      {BNN_ERANGE, "shards: expected 1 or more, got -2"},
   };
   bnn_program *forward = NULL;
   ck_succeeds(bnn_program_new(&forward, &err));
@@ -1332,7 +1581,7 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
   ck_succeeds(bnn_program_finish(forward, &x, 1, false, NULL, 0, &err));
   spec[9].program = forward;
   bnn_objective *o = NULL;
-  for (int k = 0; k < 14; k++) {
+  for (int k = 0; k < 16; k++) {
     ck_refuses(bnn_objective_new(&o, &spec[k], &err), want[k].status, want[k].words);
     ck_assert_ptr_null(o);
   }
@@ -1380,7 +1629,8 @@ START_TEST(an_objective_refuses_a_posterior_that_is_not_of_its_layout) {
                                    .kl_weight_node = -1,
                                    .posterior = &posterior,
                                    .regularizers = regularizers,
-                                   .samples = 1};
+                                   .samples = 1,
+                                   .shards = 1};
   bnn_objective *o = NULL;
   for (size_t k = 0; k < sizeof row / sizeof *row; k++) {
     posterior.n_groups = groups_between(group, &q.layout, row[k].range);
@@ -1448,7 +1698,8 @@ static bnn_status make_and_step(void *arg, bnn_err *err) {
                                    .kl_weight_node = -1,
                                    .posterior = &families.q,
                                    .regularizers = regularizers,
-                                   .samples = 2};
+                                   .samples = 2,
+                                   .shards = 1};
   bnn_objective *o = NULL;
   BNN_TRY(bnn_objective_new(&o, &spec, err));
   bnn_objective_free(o);
@@ -1481,6 +1732,12 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, an_update_is_not_seen_by_the_gradients_of_its_own_step);
   tcase_add_loop_test(tests, any_number_of_threads_gives_the_same_bits, 0, 4 * WIDE_KINDS);
   tcase_add_loop_test(tests, a_gradient_is_the_mean_over_its_samples, 0, WIDE_KINDS);
+  tcase_add_loop_test(tests, shards_have_the_same_bits_on_any_number_of_threads, 0, SHARDED);
+  tcase_add_loop_test(tests, a_gradient_in_shards_is_that_of_the_batch, 0, SHARDED);
+  tcase_add_test(tests, sharded_problems_have_jobs_of_every_mode);
+  tcase_add_test(tests, blocks_lie_within_shards);
+  tcase_add_test(tests, several_shards_refuse_a_program_whose_rows_meet);
+  tcase_add_test(tests, a_replay_in_one_call_refuses_shards);
   tcase_add_loop_test(tests, a_step_in_the_jobs_is_the_plain_stages, 0, 4);
   tcase_add_loop_test(tests, a_step_allocates_nothing, 0, PROBLEMS);
 #ifdef HAVE_FILTERS

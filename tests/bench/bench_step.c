@@ -9,7 +9,8 @@
  * medians over the rounds is what to quote, as machines differ and are shared; beside it the ratio
  * of the fastest rounds, which says more where other work disturbs.  "check first" is a step on one
  * thread by the plain stages, which looks at all gradients before any update, as a ratio to the step
- * as it is (objective.h).  Last, where a step on one thread goes: each part alone, over and over. */
+ * as it is (objective.h).  "shards" is a step over a batch in 4, 8 and 16 shards (for H up to 400), as
+ * a ratio to one.  Last, where a step on one thread goes: each part alone, over and over. */
 #define _POSIX_C_SOURCE 200809L
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,6 +114,25 @@ static void fill_data(bench *b) {
   bnn_mem_free(bits);
 }
 
+/* The training step over a batch in shards. */
+static bnn_objective *objective_in_shards(const bench *b, int shards) {
+  bnn_err err;
+  bnn_regularizer regularizers[2 * LAYERS];
+  for (int t = 0; t < 2 * LAYERS; t++) regularizers[t] = (bnn_regularizer){.kl = 1, .precision = 1};
+  bnn_objective_spec spec = {.program = b->program,
+                             .x_node = 0,
+                             .y_node = 1,
+                             .key_node = -1,
+                             .kl_weight_node = -1,
+                             .posterior = &b->posterior,
+                             .regularizers = regularizers,
+                             .samples = 1,
+                             .shards = shards};
+  bnn_objective *o;
+  must(bnn_objective_new(&o, &spec, &err), &err);
+  return o;
+}
+
 static void make(bench *b, size_t hidden) {
   bnn_err err;
   size_t size[2 * LAYERS];
@@ -137,18 +157,7 @@ static void make(bench *b, size_t hidden) {
                          .end = b->layout.size,
                          .buffer = {bnn_tensor_real(b->mu), bnn_tensor_real(b->logvar)}};
   b->posterior = (bnn_posterior){&b->layout, 1, &b->group};
-  bnn_regularizer regularizers[2 * LAYERS];
-  for (int t = 0; t < 2 * LAYERS; t++) regularizers[t] = (bnn_regularizer){.kl = 1, .precision = 1};
-  bnn_objective_spec spec = {.program = b->program,
-                             .x_node = 0,
-                             .y_node = 1,
-                             .key_node = -1,
-                             .kl_weight_node = -1,
-                             .posterior = &b->posterior,
-                             .regularizers = regularizers,
-                             .samples = 1,
-                             .shards = 1};
-  must(bnn_objective_new(&b->objective, &spec, &err), &err);
+  b->objective = objective_in_shards(b, 1);
   must(bnn_rule_state_init(&b->state, bnn_rule_find("adam"), NULL, 2 * b->layout.size, &err), &err);
   bnn_rng_truncated(bnn_tensor_real(b->mu), bnn_key_new(2), 0, b->layout.size);
   for (size_t i = 0; i < b->layout.size; i++) {
@@ -182,13 +191,17 @@ static bnn_step_args args_of(uint64_t step) {
       .key = bnn_key_fold(bnn_key_new(4), (int64_t)step), .beta = 1e-3, .lr = 1e-3};
 }
 
-static void run_step(bench *b, bnn_context *context, uint64_t step) {
+static void run_step_of(bench *b, bnn_objective *o, bnn_context *context, uint64_t step) {
   bnn_err err;
   bnn_train_state train = {&b->posterior, &b->state};
   bnn_batch batch = batch_of(b, step);
   bnn_step_args s = args_of(step);
   double loss;
-  must(bnn_objective_step(b->objective, context, &train, &batch, &s, &loss, &err), &err);
+  must(bnn_objective_step(o, context, &train, &batch, &s, &loss, &err), &err);
+}
+
+static void run_step(bench *b, bnn_context *context, uint64_t step) {
+  run_step_of(b, b->objective, context, step);
 }
 
 /* The same step by the plain stages, whose gradients are all there and checked before any is used. */
@@ -315,6 +328,36 @@ static double ratio_of_checked_steps(bench *b, size_t steps) {
   qsort(fused, ROUNDS, sizeof *fused, by_value);
   qsort(checked, ROUNDS, sizeof *checked, by_value);
   return checked[ROUNDS / 2] / fused[ROUNDS / 2];
+}
+
+enum { SHARD_COUNTS = 4 };
+static const int shard_counts[SHARD_COUNTS] = {1, 4, 8, 16};
+
+/* What a step in shards takes, as a ratio to the step in one: the median of rounds in which they take
+ * turns. */
+static void measure_shards(bench *b, int threads, size_t steps) {
+  bnn_err err;
+  bnn_context *context;
+  bnn_objective *o[SHARD_COUNTS];
+  double ratio[SHARD_COUNTS][ROUNDS];
+  uint64_t done = 0;
+  must(bnn_context_new(&context, threads, &err), &err);
+  for (int k = 0; k < SHARD_COUNTS; k++) o[k] = objective_in_shards(b, shard_counts[k]);
+  for (int r = 0; r < ROUNDS; r++)
+    for (int k = 0; k < SHARD_COUNTS; k++) {
+      const double t0 = now();
+      for (size_t i = 0; i < steps; i++) run_step_of(b, o[k], context, done++);
+      ratio[k][r] = (now() - t0) / (k ? ratio[0][r] : 1);
+    }
+  printf("shards: H = %zu, %d thread%s:", b->width[1], threads, threads > 1 ? "s" : "");
+  for (int k = 1; k < SHARD_COUNTS; k++) {
+    qsort(ratio[k], ROUNDS, sizeof *ratio[k], by_value);
+    printf("%s %.2f (%d)", k > 1 ? "," : "", ratio[k][ROUNDS / 2], shard_counts[k]);
+  }
+  printf(" times a step in one\n");
+  fflush(stdout);
+  for (int k = 0; k < SHARD_COUNTS; k++) bnn_objective_free(o[k]);
+  bnn_context_free(context);
 }
 
 /* Times are for one network over TEST_IMAGES rows. */
@@ -492,6 +535,9 @@ int main(int argc, char **argv) {
     printf("%s %.2f (H = %zu)", i ? "," : "",
            ratio_of_checked_steps(&b[i], base * 64 / b[i].width[1] + 1), b[i].width[1]);
   printf(" times as long\n");
+  for (size_t i = 0; i < n; i++)
+    for (int threads = 1; threads <= 2 && b[i].width[1] <= 400; threads++)
+      measure_shards(&b[i], threads, base * 64 / b[i].width[1] / 2 + 1);
   printf(
       "\nA step on one thread, us; products: all of them, in its pieces\n%5s %8s %8s %8s %8s %8s "
       "%10s %8s %8s\n",

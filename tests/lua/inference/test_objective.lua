@@ -254,6 +254,59 @@ function TestBlocks.test_a_step_is_the_eager_evaluation_of_its_blocks_in_order()
   bits.assert_same(dmu["mlp/linear_1/b"], last.b)
 end
 
+TestShards = {}
+
+-- The gradients of three draws and the loss, with a number of shards.
+local function in_shards(shards, threads)
+  local objective = objective_of({opts = {beta = 0.3, num_samples = 3, shards = shards}})
+  local before = bnn.threads()
+  bnn.threads(threads)
+  local d, loss = objective:gradient(batch, key)
+  bnn.threads(before)
+  return d, loss
+end
+
+-- 48 rows; 7 shards are of 7 rows, the last of 6.
+function TestShards.test_gradients_are_those_of_the_batch_on_any_number_of_threads()
+  local want, want_loss = in_shards(1, 1)
+  for _, shards in ipairs{2, 3, 7, 48, 100} do
+    local d, loss = in_shards(shards, 1)
+    assert_near(d.mu.flat, want.mu.flat, 1e-5, shards .. " shards, mu")
+    assert_near(d.logvar.flat, want.logvar.flat, 1e-5, shards .. " shards, logvar")
+    lu.assertAlmostEquals(loss, want_loss, 1e-5)
+    local again, same = in_shards(shards, 3)
+    bits.assert_same(again.flat, d.flat)
+    lu.assertEquals(same, loss)
+  end
+end
+
+-- Steps are recorded anew when the number changes.
+function TestShards.test_the_number_may_change()
+  local objective = objective_of({opts = {beta = 0.3}})
+  local _, one = objective:gradient(batch, key)
+  objective.shards = 5
+  lu.assertAlmostEquals(select(2, objective:gradient(batch, key)), one, 1e-5)
+  lu.assertEquals(objective.recordings, 2)
+end
+
+function TestShards.test_a_loss_whose_rows_meet_is_refused()
+  local objective = bnn.objective{params = params, shards = 4, loss = function(p, b)
+    local scores = net:apply(p, b.x)
+    return (scores - scores:mean(1)):cross_entropy(b.y)
+  end}
+  raises("4 shards: mean mixes rows of the batch", objective.gradient, objective, batch, key)
+  objective.shards = 1
+  objective:gradient(batch, key)
+end
+
+function TestShards.test_the_number_is_an_integer_of_at_least_one()
+  local function made(shards) return {net = net, posterior = posterior(), beta = 1, shards = shards} end
+  raises("shards: expected at least 1, got 0", bnn.elbo, made(0))
+  raises("shards: expected an integer, got 1.5", bnn.elbo, made(1.5))
+  local objective = bnn.elbo(made(1 << 40))
+  raises("shards: expected an integer below 2^31", objective.gradient, objective, batch, key)
+end
+
 TestPartial = {}
 
 function TestPartial.test_tensors_outside_of_the_posterior_are_points()
@@ -481,6 +534,8 @@ function TestMaking.test_what_it_is_is_printed()
     "elbo{beta=0.2, kl=sum, prior=density, num_samples=1, likelihood=categorical, 83 parameters}")
   lu.assertEquals(text{points = true, opts = {weight_decay = 0.2}},
     "objective{weight_decay=0.2, num_samples=1, likelihood=categorical, 83 parameters}")
+  lu.assertEquals(text{points = true, opts = {shards = 4}},
+    "objective{num_samples=1, shards=4, likelihood=categorical, 83 parameters}")
 end
 
 function TestMaking.test_predict_wants_a_net()

@@ -46,11 +46,11 @@ Objective.__index = Objective
 --               are drawn, Blundell et al. 2015, eq. 2, its entropy part in closed form); or a
 --               table of these by path
 --   num_samples draws of the weights a step, 1
---   shards      parts of a batch, 1: rows [r m, (r + 1) m) with m = ceil(n / shards), whose gradients
---               are added in a binary tree. It decides how sums are rounded, as the batch size does,
---               whatever the number of threads: a number of the configuration. At least 32 rows a
---               shard are advised, as smaller ones make a step slower. A network that mixes the rows
---               of a batch, or a loss that is one number, has one shard
+--   shards      parts of a batch, 1: rows [r m, (r + 1) m) with m = ceil(n / shards), whose
+--               gradients are added in a binary tree. It decides how sums are rounded, as the batch
+--               size does, whatever the number of threads: a number of the configuration. At least
+--               32 rows a shard are advised, as smaller ones make a step slower. With more than one
+--               a network that mixes the rows of a batch is refused
 --   weight_decay lambda of lambda/2 sum(w^2) for tensors outside of the posterior, 0, or by path
 -- @return objective
 -- Raises if an option by path names no tensor or leaves one out, or beta= and temperature= are both

@@ -300,7 +300,9 @@ function TestShards.test_a_loss_whose_rows_meet_is_refused()
 end
 
 function TestShards.test_the_number_is_an_integer_of_at_least_one()
-  local function made(shards) return {net = net, posterior = posterior(), beta = 1, shards = shards} end
+  local function made(shards)
+    return {net = net, posterior = posterior(), beta = 1, shards = shards}
+  end
   raises("shards: expected at least 1, got 0", bnn.elbo, made(0))
   raises("shards: expected an integer, got 1.5", bnn.elbo, made(1.5))
   local objective = bnn.elbo(made(1 << 40))

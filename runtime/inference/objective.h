@@ -8,7 +8,7 @@
  *       sample     theta ~ q
  *       rows       forward and backward, by blocks of rows of the batch
  *       gradient   g = dL / dtheta, by blocks of parameters, for each shard of the batch, added in
- *                  their tree (program/shards.h); where the KL has no closed form,
+ *                  their tree (base/shards.h); where the KL has no closed form,
  *                  g += beta kl (-d log prior / d theta)
  *       backward   this sample's part of d, the gradients of q's buffers
  *     penalties    KL or entropy, and the decay of points: once

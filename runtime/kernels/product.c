@@ -27,6 +27,14 @@ void bnn_product(bnn_real *c, size_t ldc, const bnn_real *a, size_t lda, bool ta
   if (!make(&p, ta, tb)) bnn_blas_mm(c, ldc, a, lda, ta, b, ldb, tb, m, n, k, add);
 }
 
+bool bnn_product_sharded(bnn_real *c, const bnn_real *a, size_t lda, const bnn_real *b, size_t ldb,
+                         size_t m, size_t n, const bnn_shards *shards) {
+  const bnn_vec *vec = bnn_isa_get()->vec;
+  const bnn_matrix_product p =
+      bnn_matrix_product_of(c, n, a, lda, true, b, ldb, m, n, shards->n_rows, false);
+  return vec->product_sharded && vec->product_sharded(&p, shards);
+}
+
 void bnn_product_bias(bnn_real *c, const bnn_real *a, const bnn_real *b, const bnn_real *bias,
                       size_t m, size_t n, size_t k) {
   const bnn_matrix_product p = {.c = c,

@@ -15,6 +15,12 @@
 void bnn_product(bnn_real *c, size_t ldc, const bnn_real *a, size_t lda, bool ta, const bnn_real *b,
                  size_t ldb, bool tb, size_t m, size_t n, size_t k, bool add);
 
+/* c [m, n] = the sum over shards of the k terms, in their tree, of the products a^T b of each, for a
+ * [k, m] and b [k, n] with rows of lda and ldb.  false, and nothing done: for these sizes, whatever m,
+ * it is better made of the products of bnn_product. */
+bool bnn_product_sharded(bnn_real *c, const bnn_real *a, size_t lda, const bnn_real *b, size_t ldb,
+                         size_t m, size_t n, const bnn_shards *shards);
+
 /* c [m, n] = a [m, k] b [k, n] + bias [n], the same bias for every row; all of them contiguous. */
 void bnn_product_bias(bnn_real *c, const bnn_real *a, const bnn_real *b, const bnn_real *bias,
                       size_t m, size_t n, size_t k);

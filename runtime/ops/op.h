@@ -18,6 +18,7 @@
 #include <stdbool.h>
 
 #include "../base/real.h"
+#include "../base/shards.h"
 #include "../base/status.h"
 #include "../tensor/shape.h"
 #include "../tensor/tensor.h"
@@ -110,6 +111,12 @@ typedef struct bnn_op {
   bool (*can_split)(int i);
   void (*backward_rows)(bnn_tensor *dx, int i, size_t from, bool add, const bnn_tensor *dy,
                         const bnn_tensor *const *x, const bnn_attr *attr);
+
+  /* The same, set to the sum over shards of the batch, in their tree (base/shards.h).  false, and
+   * nothing done: the caller adds the parts of backward_rows; `from` and the number of rows have no part
+   * in that answer.  NULL: always so. */
+  bool (*backward_shards)(bnn_tensor *dx, int i, size_t from, const bnn_shards *shards,
+                          const bnn_tensor *dy, const bnn_tensor *const *x);
 
   /* The values of integer inputs (labels, positions), before forward.  ERANGE names the first value
    * that is out of range, its place and the bound.  NULL: nothing to check. */

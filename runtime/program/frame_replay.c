@@ -2,6 +2,7 @@
  * calls their ops on headers that frame.c made. */
 #include <string.h>
 
+#include "../kernels/isa.h"
 #include "frame_inside.h"
 
 /* ---- forward ---- */
@@ -117,6 +118,18 @@ void bnn_frame_backward_block(bnn_frame *f, size_t b, bnn_real seed) {
   }
 }
 
+/* A header at `out` of the job's part of the gradient of node `of`. */
+static bnn_tensor part_of_gradient(const bnn_frame *f, const bnn_parameter_job *j, int of,
+                                   bnn_real *out) {
+  const bnn_tensor *whole = &f->grad[of];
+  size_t dim[BNN_RANK_MAX];
+  bnn_tensor g;
+  memcpy(dim, whole->dim, sizeof dim);
+  if (j->mode == BNN_GRADIENT_SPLIT) dim[0] = j->count;
+  bnn_tensor_init(&g, BNN_REAL, whole->rank, dim, out);
+  return g;
+}
+
 /* What node i with rows adds to the gradient of job j over the rows of a shard, through its input k, in
  * `out`; `add` is false for the first contribution of a split job, which sets instead. */
 static void contribute(const bnn_frame *f, const bnn_parameter_job *j, size_t shard, size_t i,
@@ -126,11 +139,7 @@ static void contribute(const bnn_frame *f, const bnn_parameter_job *j, size_t sh
   const bnn_tensor *dy = rows_header(f, f->grad_rows, part, (int)i);
   const bnn_tensor *x[BNN_ARITY_MAX];
   gather_inputs(f, v, part, x);
-  bnn_tensor *into = &f->grad[node_inputs(f->p, v)[k]], g;
-  size_t dim[BNN_RANK_MAX];
-  memcpy(dim, into->dim, sizeof dim);
-  if (j->mode == BNN_GRADIENT_SPLIT) dim[0] = j->count;
-  bnn_tensor_init(&g, BNN_REAL, into->rank, dim, out);
+  bnn_tensor g = part_of_gradient(f, j, node_inputs(f->p, v)[k], out);
   if (j->mode == BNN_GRADIENT_SPLIT) {
     v->op->backward_rows(&g, k, j->from, add, dy, x, &v->attr);
     return;
@@ -140,9 +149,8 @@ static void contribute(const bnn_frame *f, const bnn_parameter_job *j, size_t sh
   v->op->backward(dx, dy, rows_header(f, f->value_rows, part, (int)i), x, v->n_in, &v->attr);
 }
 
-/* y += x. */
-static void add_to(bnn_real *restrict y, const bnn_real *restrict x, size_t n) {
-  for (size_t i = 0; i < n; i++) y[i] += x[i];
+static void add_to(bnn_real *y, const bnn_real *x, size_t n) {
+  bnn_isa_get()->vec->accumulate(y, x, n);
 }
 
 /* The gradient of job j from the rows of one shard. */
@@ -204,11 +212,31 @@ static void add_first_blocks(void *data, bnn_shard_sum to, bnn_shard_sum from) {
   add_to(block_sum(w, to.shard * n), block_sum(w, from.shard * n), w->size);
 }
 
+/* All shards at once, by the op of the one node with rows that reads the job's. */
+static bool run_sharded(const running_job *w) {
+  const bnn_frame *f = w->f;
+  const reader *by = NULL;
+  for (const reader *r = first_reader(f->p, (size_t)w->j->node);
+       r < end_of_readers(f->p, (size_t)w->j->node); r++) {
+    if (!f->p->nodes[r->by].rows) continue;
+    if (by) return false;
+    by = r;
+  }
+  if (!by || f->shards.count == 1 || w->j->mode != BNN_GRADIENT_SPLIT) return false;
+  const node *v = &f->p->nodes[by->by];
+  if (!v->op->backward_shards) return false;
+  const bnn_tensor *x[BNN_ARITY_MAX];
+  for (int k = 0; k < v->n_in; k++) x[k] = &f->value[node_inputs(f->p, v)[k]];
+  bnn_tensor g = part_of_gradient(f, w->j, w->j->node, w->out);
+  return v->op->backward_shards(&g, by->k, w->j->from, &f->shards, &f->grad[by->by], x);
+}
+
 void bnn_frame_run_parameter_job(bnn_frame *f, size_t job, bnn_real *out, bnn_real *scratch) {
   const bnn_parameter_job *j = &f->jobs[job];
   running_job w = {.f = f, .j = j, .size = job_size(f, j), .scratch = scratch};
   w.at = j->from > 0 ? w.size / j->count * j->from : 0;
   w.out = out ? out : bnn_tensor_real(&f->grad[j->node]) + w.at;
+  if (run_sharded(&w)) return;
   const bool summed = j->mode == BNN_GRADIENT_SUMMED;
   const bnn_shard_adder adder = {summed ? add_blocks : make_shard,
                                  summed ? add_first_blocks : add_shards, &w};

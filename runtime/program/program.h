@@ -24,9 +24,9 @@
 #ifndef BNN_PROGRAM_H
 #define BNN_PROGRAM_H
 
+#include "../base/shards.h"
 #include "../ops/op.h"
 #include "../tensor/key.h"
-#include "shards.h"
 
 typedef struct bnn_program bnn_program;
 typedef struct bnn_frame bnn_frame;

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "../base/real.h"
+#include "../base/shards.h"
 #include "../tensor/key.h" /* from here: this header is installed */
 
 /* A matrix product c [m, n] = start + a b, of a [m, k] and b [k, n] (transposed: b [n, k]).
@@ -91,6 +92,9 @@ typedef struct bnn_vec {
    * d = x - mean; mean += d * (1 / k), one division for all; m2 += d * (x - mean).  In double. */
   void (*welford)(double *mean, double *m2, const bnn_real *x, double k, size_t n);
 
+  /* y += x. */
+  void (*accumulate)(bnn_real *y, const bnn_real *x, size_t n);
+
   /* sum += x, in double. */
   void (*add_to)(double *sum, const bnn_real *x, size_t n);
 
@@ -107,6 +111,11 @@ typedef struct bnn_vec {
   void (*product)(const bnn_matrix_product *p);
   void (*product_transposed)(const bnn_matrix_product *p);
   bool (*product_wins)(bool transposed, size_t m, size_t n, size_t k);
+
+  /* c = the sum over shards of the terms, in their tree, of each shard's product; start is not looked
+   * at (vec_sharded.c).  false, and nothing done: these sizes are better made shard by shard; the answer
+   * does not depend on m.  NULL where there is none. */
+  bool (*product_sharded)(const bnn_matrix_product *p, const bnn_shards *shards);
 
   /* The same without the terms whose element of a is 0, of b as it is (vec_sparse.c): whether so many
    * of them are that it is faster, and the product, with the bits of `product`.  NULL where there is

@@ -36,6 +36,12 @@ void VEC(welford)(double *mean, double *m2, const bnn_real *x, double k, size_t 
   welford(mean, m2, x, 1 / k, n);
 }
 
+BNN_KERNEL accumulate(bnn_real *restrict y, const bnn_real *restrict x, size_t n) {
+  for (size_t i = 0; i < n; i++) y[i] += x[i];
+}
+
+void VEC(accumulate)(bnn_real *y, const bnn_real *x, size_t n) { accumulate(y, x, n); }
+
 BNN_KERNEL add_to(double *restrict sum, const bnn_real *restrict x, size_t n) {
   for (size_t i = 0; i < n; i++) sum[i] += x[i];
 }

@@ -57,8 +57,12 @@ static double density(const bnn_real *a, size_t lines, size_t step, size_t n) {
 }
 
 bool VEC(product_skips)(const bnn_matrix_product *p) {
-  if (p->m < M_MIN || p->n < N_MIN || p->n % LANES || p->k < K_MIN || p->m * p->n < WORK_MIN / p->k)
-    return false;
+  return p->m >= M_MIN && p->k >= K_MIN && p->m * p->n >= WORK_MIN / p->k &&
+         VEC(product_is_sparse)(p);
+}
+
+bool VEC(product_is_sparse)(const bnn_matrix_product *p) {
+  if (p->n < N_MIN || p->n % LANES) return false;
   if (p->a_step == 1) return density(p->a, p->m, p->a_row, p->k) <= DENSITY_MAX;
   return p->a_row == 1 && density(p->a, p->k, p->a_step, p->m) <= DENSITY_MAX;
 }
@@ -89,7 +93,7 @@ INLINE void two_rows(const bnn_matrix_product *p, const one_row *r, size_t step,
   UNROLL for (int k = 0; k < 2; k++) {
     UNROLL for (int v = 0; v < vectors; v++) sum[k][v] = (vector){0};
   }
-  for (size_t w = 0; w < WORDS; w++) {
+  for (size_t w = 0; 64 * w < p->k; w++) {
     const bnn_real *b = p->b + 64 * w * p->ldb, *a0 = r[0].a + 64 * w * step,
                    *a1 = r[1].a + 64 * w * step;
     uint64_t left0 = r[0].bits[w], left1 = r[1].bits[w];
@@ -131,14 +135,15 @@ INLINE void rows(const bnn_matrix_product *p, int vectors) {
 /* Bit r of of_columns[i]: whether a[i * step + r] is not 0. */
 static void bits_of_columns(uint16_t *of_columns, const bnn_real *a, size_t step, size_t k,
                             size_t n) {
-  for (size_t i = 0; i < K_BLOCK; i++)
-    of_columns[i] = i < k ? nonzero(a + i * step, first_lanes(n)) : 0;
+  size_t i = 0;
+  for (; i < k; i++) of_columns[i] = nonzero(a + i * step, first_lanes(n));
+  for (; i % 64; i++) of_columns[i] = 0;
 }
 
-/* Bit i of word w: bit r of of_columns[64 w + i]. */
-INLINE void bits_of_row(uint64_t *bits, const uint16_t *of_columns, size_t r) {
+/* Bit i of word w: bit r of of_columns[64 w + i], for i < k. */
+INLINE void bits_of_row(uint64_t *bits, const uint16_t *of_columns, size_t r, size_t k) {
   const __m512i bit = _mm512_set1_epi16((short)(1u << r));
-  for (size_t w = 0; w < WORDS; w++) {
+  for (size_t w = 0; 64 * w < k; w++) {
     const __m512i low = _mm512_loadu_si512(of_columns + 64 * w);
     const __m512i high = _mm512_loadu_si512(of_columns + 64 * w + 32);
     bits[w] = (uint64_t)_mm512_test_epi16_mask(low, bit) |
@@ -155,7 +160,7 @@ INLINE void rows_of_columns(const bnn_matrix_product *p, int vectors) {
       bits_of_columns(of_columns, p->a + i, p->a_step, p->k, least(p->m - i, LANES));
     one_row *at = &r[i % 2];
     *at = (one_row){{0}, p->a + i, p->start + i * p->lds, p->c + i * p->ldc};
-    bits_of_row(at->bits, of_columns, i % LANES);
+    bits_of_row(at->bits, of_columns, i % LANES, p->k);
     if (i % 2) two_rows(p, r, p->a_step, vectors);
   }
   if (p->m % 2) last_row(p, r, p->a_step, vectors);

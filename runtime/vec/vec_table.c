@@ -10,12 +10,14 @@ const bnn_vec BNN_ISA_NAME(bnn_vec_rows) = {
     .finite = VEC(finite),
     .pixels = VEC(pixels),
     .welford = VEC(welford),
+    .accumulate = VEC(accumulate),
     .add_to = VEC(add_to),
     .class_sums = VEC(class_sums),
 #ifdef __AVX2__
     .product = VEC(product),
     .product_transposed = VEC(product_transposed),
     .product_wins = VEC(product_wins),
+    .product_sharded = VEC(product_sharded),
     .product_shifted = VEC(product_shifted),
     .inner_shifted = VEC(inner_shifted),
 #endif

@@ -70,6 +70,15 @@ static void backward_rows(bnn_tensor *dx, int i, size_t from, bool add, const bn
               out, false, dx->dim[0], out, n, add);
 }
 
+static bool backward_shards(bnn_tensor *dx, int i, size_t from, const bnn_shards *shards,
+                            const bnn_tensor *dy, const bnn_tensor *const *x) {
+  BNN_UNUSED(i);
+  const size_t in = x[1]->dim[0], out = dx->dim[1], each = op_span(x[0]->dim, 1, x[0]->rank - 1);
+  const bnn_shards terms = {shards->n_rows * each, shards->size * each, shards->count};
+  return bnn_product_sharded(bnn_tensor_real(dx), bnn_tensor_real(x[0]) + from, in,
+                             bnn_tensor_real(dy), out, dx->dim[0], out, &terms);
+}
+
 static void slopes(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *const *x,
                    const bnn_attr *attr, bool add) {
   const size_t rows_ = op_leading(x[0]), in = x[1]->dim[0], out = x[1]->dim[1];
@@ -105,5 +114,6 @@ BNN_OP(linear) = {
     .y_unread = true,
     .can_split = can_split,
     .backward_rows = backward_rows,
+    .backward_shards = backward_shards,
     .check = {.lo = -1, .hi = 1, .tol = 1e-8, .in = {{2, {5, 3}, 0}, {2, {3, 4}, 0}, {1, {4}, 0}}},
 };

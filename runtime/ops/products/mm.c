@@ -96,6 +96,14 @@ static void backward_rows(bnn_tensor *dx, int i, size_t from, bool add, const bn
               bnn_tensor_real(dy), p.n, false, dx->dim[0], p.n, p.m, add);
 }
 
+static bool backward_shards(bnn_tensor *dx, int i, size_t from, const bnn_shards *shards,
+                            const bnn_tensor *dy, const bnn_tensor *const *x) {
+  BNN_UNUSED(i);
+  const product p = product_of(x);
+  return bnn_product_sharded(bnn_tensor_real(dx), bnn_tensor_real(x[0]) + from, p.k,
+                             bnn_tensor_real(dy), p.n, dx->dim[0], p.n, shards);
+}
+
 BNN_OP(mm) = {
     .name = "mm",
     .doc = "mm(a, b): matrix product a b, [m, n], of a [m, k] and b [k, n]",
@@ -107,6 +115,7 @@ BNN_OP(mm) = {
     .y_unread = true,
     .can_split = can_split,
     .backward_rows = backward_rows,
+    .backward_shards = backward_shards,
     .check = {.lo = -1, .hi = 1, .tol = 1e-8, .in = {{2, {5, 3}, 0}, {2, {3, 4}, 0}}},
 };
 

@@ -322,6 +322,94 @@ START_TEST(zeros_are_skipped_where_there_are_many) {
 }
 END_TEST
 
+/* ---- shards ---- */
+
+enum { SHARDS_MOST = 40 };
+
+/* What each shard gives by itself, added in place. */
+typedef struct sharded {
+  const sparse *q;
+  const bnn_shards *shards;
+  bnn_real sum[8][SPARSE_M * SPARSE_N];
+} sharded;
+
+static void make_shard(void *data, bnn_shard_sum at) {
+  sharded *w = data;
+  const bnn_row_range range = bnn_shards_rows(w->shards, at.shard);
+  bnn_matrix_product t = w->q->p;
+  t.c = w->sum[at.level];
+  t.start = NULL;
+  t.a += range.from * t.a_step;
+  t.b += range.from * t.ldb;
+  t.k = range.count;
+  bnn_isa_get()->vec->product(&t);
+}
+
+static void add_shards(void *data, bnn_shard_sum to, bnn_shard_sum from) {
+  sharded *w = data;
+  for (size_t i = 0; i < w->q->p.m * w->q->p.n; i++) w->sum[to.level][i] += w->sum[from.level][i];
+}
+
+/* The bits of the shards' own products in their tree, whether zeros are skipped or not. */
+static void check_sharded(sharded *w, size_t shards) {
+  const sparse *q = w->q;
+  const bnn_shards all = bnn_shards_of(q->p.k, shards);
+  w->shards = &all;
+  bnn_shards_add_up(&(bnn_shard_adder){make_shard, add_shards, w}, all.count);
+  if (!bnn_isa_get()->vec->product_sharded(&q->p, &all))
+    ck_abort_msg("%zu shards of %zu terms are not taken", shards, q->p.k);
+  for (size_t i = 0; i < q->p.m * q->p.n; i++)
+    if (isnan(w->sum[0][i]) ? !isnan(q->c[i]) : w->sum[0][i] != q->c[i])
+      ck_abort_msg("%zu shards, m %zu, n %zu: c[%zu] is %.9g, wanted %.9g", shards, q->p.m, q->p.n,
+                   i, (double)q->c[i], (double)w->sum[0][i]);
+}
+
+START_TEST(a_product_in_shards_is_those_of_the_shards_in_their_tree) {
+  static const size_t m[] = {1, 31, 33, 70}, n[] = {16, 64, 100, 128}, k[] = {37, 128};
+  sharded *w = bnn_mem_alloc(1, sizeof *w);
+  ck_assert_ptr_nonnull(w);
+  EACH_ISA {
+    if (!bnn_isa_get()->vec->product_sharded) continue;
+    for (size_t i = 0; i < 4 * 4 * 2; i++) {
+      sparse *q = sparse_of(true, m[i % 4], n[i / 4 % 4], k[i / 16], _i ? 20 : 90);
+      w->q = q;
+      for (size_t shards = 2; shards <= SHARDS_MOST; shards += shards < 9 ? 1 : 7)
+        check_sharded(w, shards);
+      q->b[q->p.k * q->p.n / 2] = (bnn_real)INFINITY;
+      q->a[q->p.m * q->p.k / 3] = (bnn_real)NAN;
+      for (size_t shards = 2; shards <= 4; shards++) check_sharded(w, shards);
+      bnn_mem_free(q);
+    }
+  }
+  bnn_mem_free(w);
+}
+END_TEST
+
+/* Jobs of one gradient have other numbers of rows. */
+START_TEST(whether_shards_are_taken_is_a_matter_of_columns_and_terms) {
+  static const struct {
+    size_t n, k, shards;
+    bool taken;
+  } row[] = {{64, 128, 4, true},
+             {64, 300, 2, false},
+             {64, 300, 3, true},
+             {64, 128, 128, false},
+             {3, 128, 4, false}};
+  EACH_ISA {
+    const bnn_vec *vec = bnn_isa_get()->vec;
+    for (size_t i = 0; vec->product_sharded && i < sizeof row / sizeof *row; i++)
+      for (size_t rows = 1; rows <= 41; rows += 20) {
+        sparse *q = sparse_of(true, rows, row[i].n, row[i].k, 50);
+        const bnn_shards all = bnn_shards_of(row[i].k, row[i].shards);
+        for (size_t j = 0; j < rows * row[i].n; j++) q->c[j] = 7;
+        ck_assert_int_eq(vec->product_sharded(&q->p, &all), row[i].taken);
+        ck_assert(row[i].taken || q->c[0] == 7);
+        bnn_mem_free(q);
+      }
+  }
+}
+END_TEST
+
 /* ---- who stands beside whom ---- */
 
 START_TEST(a_row_has_the_same_bits_in_any_company) {
@@ -351,6 +439,8 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, a_bias_is_added_to_every_row);
   tcase_add_test(tests, nan_and_infinity_go_through);
   tcase_add_loop_test(tests, leaving_zeros_out_changes_no_bit, 0, 2);
+  tcase_add_loop_test(tests, a_product_in_shards_is_those_of_the_shards_in_their_tree, 0, 2);
+  tcase_add_test(tests, whether_shards_are_taken_is_a_matter_of_columns_and_terms);
   tcase_add_loop_test(tests, zeros_are_skipped_where_there_are_many, 0, 2);
   tcase_add_loop_test(tests, a_row_has_the_same_bits_in_any_company, 0, 4);
 }

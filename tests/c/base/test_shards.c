@@ -1,5 +1,5 @@
 /* test_shards.c - which rows a shard has, and the order in which shards are added. */
-#include "program/shards.h"
+#include "base/shards.h"
 
 #include <stdio.h>
 #include <string.h>

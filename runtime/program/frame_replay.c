@@ -216,15 +216,15 @@ static void add_first_blocks(void *data, bnn_shard_sum to, bnn_shard_sum from) {
 static bool run_sharded(const running_job *w) {
   const bnn_frame *f = w->f;
   const reader *by = NULL;
+  if (f->shards.count == 1 || w->j->mode != BNN_GRADIENT_SPLIT) return false;
   for (const reader *r = first_reader(f->p, (size_t)w->j->node);
        r < end_of_readers(f->p, (size_t)w->j->node); r++) {
     if (!f->p->nodes[r->by].rows) continue;
     if (by) return false;
     by = r;
   }
-  if (!by || f->shards.count == 1 || w->j->mode != BNN_GRADIENT_SPLIT) return false;
-  const node *v = &f->p->nodes[by->by];
-  if (!v->op->backward_shards) return false;
+  const node *v = by ? &f->p->nodes[by->by] : NULL;
+  if (!v || !v->op->backward_shards) return false;
   const bnn_tensor *x[BNN_ARITY_MAX];
   for (int k = 0; k < v->n_in; k++) x[k] = &f->value[node_inputs(f->p, v)[k]];
   bnn_tensor g = part_of_gradient(f, w->j, w->j->node, w->out);

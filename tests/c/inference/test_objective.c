@@ -1011,11 +1011,12 @@ END_TEST
 START_TEST(a_step_allocates_nothing) {
   problem q;
   problem_init(&q, problems[_i].record, 7);
-  for (int k = 0; k < SETTINGS; k++) {
-    bnn_objective *o = objective_of(&q, &settings[k]);
+  for (int k = 0; k < 2 * SETTINGS; k++) {
+    const int shards = k % 2 && bnn_program_has_rows(q.program, NULL) ? 3 : 1;
+    bnn_objective *o = objective_in_shards(&q, &settings[k / 2], shards);
     bnn_context *context = context_of(1);
     learner l;
-    learner_init(&l, &q, n_variational_of(&q, &settings[k]), "adam");
+    learner_init(&l, &q, n_variational_of(&q, &settings[k / 2]), "adam");
     const bnn_step_args args = {.key = bnn_key_new(9), .beta = 1, .lr = 0.1};
     const bnn_batch batch = batch_of(&q, 0, 7);
     double loss;
@@ -1699,7 +1700,7 @@ static bnn_status make_and_step(void *arg, bnn_err *err) {
                                    .posterior = &families.q,
                                    .regularizers = regularizers,
                                    .samples = 2,
-                                   .shards = 1};
+                                   .shards = 2};
   bnn_objective *o = NULL;
   BNN_TRY(bnn_objective_new(&o, &spec, err));
   bnn_objective_free(o);

@@ -82,8 +82,8 @@ function Net:apply(params, x, opts)
   return frame.run({params = params, key = opts.key, train = opts.train}, self.forward, x)
 end
 
---- Makes a network from a function of its input, as Haiku's transform: layers made and called inside
--- get paths and parameters.
+--- Makes a network from a function of its input, as Haiku's transform: layers that are made and
+-- called inside get paths and parameters.
 --     net = bnn.transform(function(x) return bnn.nn.linear(10)(bnn.nn.linear(64)(x):relu()) end)
 --     params = net:init(key, bnn.ones(1, 20))           -- linear/w, linear/b, linear_1/w, ...
 --     net:apply(params, bnn.ones(5, 20))                -- [5, 10]

@@ -32,8 +32,8 @@ end
 -- [n, h, w]) -> [n, channels, ...]. A window with a NaN gives NaN.
 --     bnn.nn.max_pool(2):apply({}, x)                   -- x [32, 28, 28] -> [32, 1, 14, 14]
 -- @param size integer, or {rows, columns}
--- @param opts table: stride=size, padding=0, integers or {rows, columns}; padding is at most half the
---   size, and is never the largest
+-- @param opts table: stride=size, padding=0, integers or {rows, columns}; padding is at most half
+--   the size, and is never the largest
 function M.max_pool(size, opts) return pool("max_pool", core.ops.max_pool2d, size, opts) end
 
 --- Makes a layer that takes the mean of each window: images [n, channels, h, w] (or [n, h, w]) ->

@@ -103,7 +103,8 @@ end
 
 --- Returns the path of the layer that is being called, such as "mlp/linear_0", for messages; ""
 -- outside a layer.
---     net = bnn.transform(function(h) print(bnn.nn.path()) return bnn.nn.linear(3)(h) end)
+--     local function show(h) print(bnn.nn.path()) return h end
+--     bnn.nn.sequential{bnn.nn.linear(3), show}:init(key, x)     -- sequential
 -- @return string
 function M.path()
   local frame = current:value()

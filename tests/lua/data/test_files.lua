@@ -310,7 +310,7 @@ end
 
 function TestPictures.test_folders_that_hold_no_images_are_refused()
   os.execute("mkdir -p " .. path "empty/A " .. path "none")
-  refuses("empty/A: holds no PNG images", data.folder, path "empty")
+  refuses("empty/A: holds no images; expected .png", data.folder, path "empty")
   refuses("holds no folders; expected one for each class", data.folder, path "none")
   refuses("No such file", data.folder, path "missing")
   refuses("no IDX files there", data.load, path "none")

@@ -3,7 +3,9 @@
 -- A row is a word in the list of names; what it stands for is what the format's file returns:
 --   name, title, about   "npy"; what messages call it, ".npy"; a line for bnn.data.formats
 --   endings              of names of its files, in small letters; name_pattern finds others
---   begins               patterns that its first bytes fit; text=true: text that begins no other
+--   begins               patterns that its first bytes fit
+--   is_text              true: no bytes tell it, so that only names do; any_text=true: text whose
+--                        name says nothing is of this format
 --   holds                what read returns: "tensor"; "image" (a tensor); "tensors" (by name, the
 --                        list of names, and {member = why} of what was skipped); or "table" (the
 --                        options of bnn.data.from_tensors)
@@ -64,7 +66,7 @@ end
 
 local function of_text()
   for _, row in ipairs(M.rows) do
-    if row.text then return row end
+    if row.any_text then return row end
   end
 end
 

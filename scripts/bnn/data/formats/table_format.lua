@@ -133,7 +133,7 @@ end
 
 return {
   name = "csv", title = "a table in text", about = "a part: rows of numbers, and labels",
-  endings = {"csv", "tsv"}, text = true, holds = "table", reads_gzip = true,
+  endings = {"csv", "tsv"}, is_text = true, any_text = true, holds = "table", reads_gzip = true,
   options = SPEC, read = read,
   example_bytes = "a,b,y\n1,2,0\n3,4,1\n",
   example = function()

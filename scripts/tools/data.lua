@@ -5,6 +5,7 @@ local bnn = require "bnn"
 local core = require "bnn.core"
 local fetch = require "bnn.data.fetch"
 local flags = require "bnn.run.flags"
+local formats = require "bnn.data.formats.formats"
 local nearest = require "bnn.base.nearest"
 local shapes = require "bnn.base.shapes"
 local text_image = require "bnn.plot.text_image"
@@ -258,7 +259,8 @@ local function print_help(out)
   end
   local names = table.concat(dataset_registry.names(), ", ")
   out:write("\n" .. table.concat(usage.wrap("NAME is " .. names
-    .. ", or a folder. COMMAND --help shows the flags of a command.", 80), "\n"), "\n")
+    .. ", or the path of a folder or file (" .. formats.words("or", formats.is_set)
+    .. "). COMMAND --help shows the flags of a command.", 80), "\n"), "\n")
   out:write [[
 
 Environment: BNNLUA_DATA=DIR where sets are looked for; BNNLUA_OFFLINE=1 never

@@ -1,7 +1,8 @@
---- Images of characters, made as MNIST's are; handed out by bnn.data.
+--- Images of characters, prepared as MNIST's were.
 local core = require "bnn.core"
 local expect = require "bnn.base.expect"
 local fail = require "bnn.base.fail"
+local formats = require "bnn.data.formats.formats"
 local options = require "bnn.base.options"
 
 local M = {}
@@ -18,7 +19,9 @@ end
 
 --- Prepares an image of a character as MNIST's were: u8 [28, 28], ink 255 on 0, fitted to
 -- 20 x 20 and centred by mass. Brightness and size of the image do not matter.
--- @param source string or tensor: a PNG file, or u8 [h, w]
+--     bnn.data.image(x[1], {ink = "light"})             -- u8 [28, 28]
+--     bnn.data.image "photo.png"                        -- or nil, message
+-- @param source string or tensor: an image file (PNG), or u8 [h, w]
 -- @param opts table: ink="auto" ("dark" on light, "light" on dark); fit=true (false: an image of
 --   28 x 28 as it is, its ink light unless ink="dark")
 -- @return tensor; or nil, message
@@ -31,7 +34,7 @@ function M.image(source, opts)
   local is_file, fault = type(source) == "string", nil
   local grey = source
   if not is_file then expect.tensor("bnn.data.image", source, "a path or a tensor") end
-  if is_file then grey, fault = core.png_read(source, "grey") end
+  if is_file then grey, fault = formats.read_image(source, "grey") end
   if not grey then return nil, fault end
   local x, lack = make(grey:contiguous(), opts.ink)
   if not x then return nil, is_file and source .. ": " .. lack or lack end

@@ -1,8 +1,9 @@
---- Images of classes: a folder for each class, with PNG images.
+--- Images of classes: a folder of images for each class.
 local character_image = require "bnn.data.character_image"
 local classes = require "bnn.model.classes"
 local core = require "bnn.core"
 local expect = require "bnn.base.expect"
+local formats = require "bnn.data.formats.formats"
 local options = require "bnn.base.options"
 local parts = require "bnn.data.part"
 local shapes = require "bnn.base.shapes"
@@ -34,7 +35,7 @@ local function read_example(path, opts)
     local x, fault = character_image.image(path, {ink = opts.ink})
     return x and x:view(1, 28, 28), fault
   end
-  local x, fault = core.png_read(path, opts.channels == 3 and "rgb" or "grey")
+  local x, fault = formats.read_image(path, opts.channels == 3 and "rgb" or "grey")
   if not x then return nil, fault end
   if opts.channels == 3 then x = x:permute(3, 1, 2):contiguous() end
   return x:view(1, table.unpack(x:shape()))
@@ -52,11 +53,27 @@ local function join(list)
   return list[1]
 end
 
+-- The names of a folder's images, sorted; or nil, message.
+local function image_files(dir)
+  local files, fault = M.names_in(dir, "file", "")
+  if not files then return nil, fault end
+  local images = {}
+  for _, name in ipairs(files) do
+    if formats.is_image_name(name) then images[#images + 1] = name end
+  end
+  return images
+end
+
+-- ".png": what an image's name ends in.
+local function image_words()
+  return formats.words("or", function(row) return row.read_image end)
+end
+
 -- Adds a class's images to lists x and y; true, or nil, message.
 local function add_class(x, y, dir, label, opts)
-  local files, fault = M.names_in(dir, "file", "%.png$")
+  local files, fault = image_files(dir)
   if not files then return nil, fault end
-  if #files == 0 then return malformed(dir, "holds no PNG images") end
+  if #files == 0 then return malformed(dir, "holds no images; expected %s", image_words()) end
   for _, file in ipairs(files) do
     local path = dir .. "/" .. file
     local image, message = read_example(path, opts)
@@ -84,7 +101,7 @@ local function classes_of(path, known)
   local found, fault = M.names_in(path, "folder", "")
   if not found then return nil, fault end
   if #found == 0 then
-    return malformed(path, "holds no folders; expected one for each class, with PNG images")
+    return malformed(path, "holds no folders; expected one for each class, with images in it")
   end
   if not known then return found, found end
   local numbers = classes.numbers(known)
@@ -118,12 +135,13 @@ function M.read(what, path, opts)
   }
 end
 
---- PNG images in a folder that has a folder for each class, as a part.
+--- Reads a folder that has a folder of images for each class, as a part.
 --   letters/A/1.png  letters/A/2.png  letters/B/1.png
+--     local part = bnn.data.folder "letters"            -- part.classes is {"A", "B"}
 -- @param path string
--- @param opts table: channels=1 (3: colour), character=false (true: each as bnn.data.image makes
---   it), ink="auto"; classes={name, ...} or like= (a part, a data set, a model): the classes and
---   their numbers, of which the folders are some; another folder is an error
+-- @param opts table: channels=1 (3: colour), character=false (true: prepares each image by
+--   bnn.data.image), ink="auto"; classes={name, ...} or like= (a part, a data set, a model): the
+--   classes and their numbers, some of which have a folder; another folder is an error
 -- @return part: x u8 [n, h, w] or [n, 3, h, w], y i32 [n], classes = the folders' names, sorted, or
 --   those given; or nil, message
 function M.folder(path, opts)

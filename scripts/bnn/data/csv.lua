@@ -1,153 +1,23 @@
---- Tables of numbers in text as parts, and what was decided about them in a line on stderr.
-local classes = require "bnn.model.classes"
-local core = require "bnn.core"
+--- Tables of numbers in text as parts of data sets.
 local expect = require "bnn.base.expect"
-local fail = require "bnn.base.fail"
-local notice = require "bnn.base.notice"
-local options = require "bnn.base.options"
 local parts = require "bnn.data.part"
-local shapes = require "bnn.base.shapes"
-local strings = require "bnn.base.strings"
+local table_format = require "bnn.data.formats.table_format"
 
 local M = {}
 
---- The options of M.read.
-M.spec = {
-  label = "string|integer", header = "boolean", delimiter = "string", separator = "string",
-  drop = "table|string|integer", classes = {type = "string", list = true}, like = "table",
-}
-
--- ---- what was found ----
-
-local SEPARATORS = {["\t"] = "tab", [" "] = "blanks"}
-
--- The separator that nobody wonders about.
-local function usual_separator(path)
-  return strings.lower(path):gsub("%.gz$", ""):find "%.tsv$" and "\t" or ","
-end
-
-local function count(n, noun) return strings.message("%d %s%s", n, noun, n == 1 and "" or "s") end
-
-local function label_words(t, label)
-  if not t.y then return "no label column" end
-  local column = ("column %d"):format(t.found.label)
-  local words = type(label) == "string" and ("label '%s' (%s)"):format(label, column)
-    or "label in " .. column
-  return t.classes and ("%s, classes %s"):format(words, classes.words(t.classes)) or words
-end
-
-local function unnamed_words(n)
-  if n == 1 then return "column 1, an index without a name, left out" end
-  return ("columns 1 to %d, indices without names, left out"):format(n)
-end
-
--- Says what was found about a file; nothing when the options say it all.
-local function say(path, t, opts)
-  local found, words = t.found, {}
-  local unusual = not opts.separator and found.separator ~= usual_separator(path)
-    and found.columns > 1
-  if opts.header ~= nil and not unusual and found.unnamed == 0 then return end
-  words[1] = ("%s of %s"):format(count(t.x:size(1), "row"), count(found.columns, "column"))
-  if unusual then
-    local name = SEPARATORS[found.separator] or ("'%s'"):format(found.separator)
-    words[#words + 1] = "delimiter " .. name
-  end
-  words[#words + 1] = t.names and "the first row is a header" or "no header"
-  words[#words + 1] = label_words(t, opts.label)
-  if found.unnamed > 0 then words[#words + 1] = unnamed_words(found.unnamed) end
-  if found.numbers_rows then
-    words[#words + 1] = "column 1 numbers the rows, yet is a feature (drop = {1} leaves it out)"
-  end
-  notice.say("%s: %s", path, table.concat(words, "; "))
-end
-
--- ---- a table like another ----
-
--- What keeps a table from being read like another part, whose classes have these names, or nil.
-local function difference(t, like, names)
-  if t.classes and not names then
-    return strings.message("the labels are text (%s), those of the other part are %s",
-      classes.words(t.classes), like.y and "numbers" or "not known (classes = {...} names them)")
-  end
-  local x = like.x
-  if type(x) ~= "userdata" then return nil end
-  if x:dim() ~= 2 or x:size(2) ~= t.x:size(2) then
-    return strings.message("has %d features, the other part has %s", t.x:size(2),
-      shapes.text(x))
-  end
-  for k, name in ipairs(t.names and like.names or {}) do
-    if name ~= t.names[k] then
-      return strings.message("feature %d is '%s', that of the other part is '%s'", k,
-        t.names[k], name)
-    end
-  end
-end
-
--- ---- reading ----
-
--- Whether a value is a column's name or its position.
-local function is_column(value)
-  if type(value) == "string" then return true end
-  local position = type(value) == "number" and math.tointeger(value) or 0
-  return position ~= 0 and position > -2^31 and position < 2^31
-end
-
--- What is wrong with options of the right types; nil when nothing is.
-local function misuse(opts)
-  local separator = opts.delimiter or opts.separator
-  if opts.delimiter and opts.separator then
-    return "delimiter and separator say one thing; give one of them"
-  elseif separator and not separator:find '^[^"\r\n]$' then
-    return "delimiter: expected one character, no quote or line end"
-  elseif opts.label and not is_column(opts.label) then
-    return "label: expected a name or a position, from 1 or, from the end, -1"
-  elseif opts.classes and not opts.label then
-    return "classes are those of a label column: give label="
-  end
-  for key, column in pairs(opts.drop or {}) do
-    if math.type(key) ~= "integer" or not is_column(column) then
-      return "drop: expected a list of names or positions, from 1 or, from the end, -1"
-    end
-  end
-end
-
-local function checked(what, opts)
-  opts = options.check(what, opts, M.spec)
-  if type(opts.drop) ~= "table" then opts.drop = opts.drop and {opts.drop} end
-  local fault = misuse(opts)
-  if fault then fail("%s: %s", what, fault) end
-  opts.separator = opts.delimiter or opts.separator
-  return opts
-end
-
---- A table of numbers in text as a part; bnn.data.csv documents it.
--- @param what string: the function, for messages
-function M.read(what, path, opts)
-  opts = checked(what, opts)
-  local names, like = classes.given(what, opts)
-  local t, fault = core.csv_read(path, {
-    separator = opts.separator, header = opts.header, label = opts.label, drop = opts.drop,
-    classes = opts.label and names,
-  })
-  if not t then return nil, fault end
-  fault = like and difference(t, like, names)
-  if fault then return strings.malformed(path, "%s", fault) end
-  say(path, t, opts)
-  return parts.from_tensors{x = t.x, y = t.y, names = t.names, classes = t.classes, origin = path}
-end
-
---- A table of numbers in text as a part: CSV, TSV or columns between blanks, plain or gzip.
+--- Reads a table of numbers in text as a part: CSV, TSV or columns between blanks, plain or gzip.
 --     local train = bnn.data.csv("train.csv", {label = "species"})
 --     local test = bnn.data.csv("test.csv", {label = "species", like = train})
--- Labels that are integers become i32, other numbers real, text the classes 0, 1, ... in the order
--- of their names; with like= or classes= those numbers stay what they are there, and a new class is
--- an error, and so are a missing value and a cell that is not a number, with row and column.
+-- Labels that are integers become i32, other numbers real, and text the classes 0, 1, ... in the
+-- order of their names. With like= or classes= classes keep the numbers that they have there, and a
+-- new class is an error. A missing value or a cell that is not a number is an error with its row
+-- and column.
 --
--- What the options leave open is found, and said on stderr in a line for each file: the delimiter
--- that cuts all rows alike; whether the first row is a header (all of its cells are names, or an
--- option calls a column by its name). A first column without a name that numbers the rows, as
--- pandas and R write it, is left out. What could be meant either way (a first row 0, 1, 2 over
--- numbers, two columns of one name) is an error that says which option settles it.
+-- What the options leave open is detected, and reported on stderr in a line for each file: the
+-- delimiter that splits all rows alike; whether the first row is a header (all of its cells are
+-- names, or an option calls a column by its name). A first column without a name that numbers the
+-- rows, as pandas and R write it, is left out. What is ambiguous (a first row 0, 1, 2 over numbers,
+-- two columns of one name) is an error that names the option that decides.
 -- @param path string
 -- @param opts table:
 --   label      the labels' column, by name or position (negative: from the end)
@@ -155,12 +25,15 @@ end
 --   delimiter  a character; " " stands for any number of blanks and tabs. separator= is the same
 --   drop       columns to leave out, by name or position: one or a list
 --   classes    the names of the classes in their order
---   like       whose classes these are: a part, a data set (its train), a model. Features must be
---              as many, and under a header have the same names, as those of a part
+--   like       a part, a data set (its train) or a model that has the classes. There must be as
+--              many features as a part has, and under a header they must have the same names
 -- @return part: x real [n, d], y [n] or nil, names = of x's columns, classes = of labels that are
 --   text; or nil, message
 function M.csv(path, opts)
-  return M.read("bnn.data.csv", expect.string("bnn.data.csv: path", path, "a path"), opts)
+  local what = "bnn.data.csv"
+  local t, fault = table_format.read(what, expect.string(what .. ": path", path, "a path"), opts)
+  if not t then return nil, fault end
+  return parts.from_tensors(t)
 end
 
 return M

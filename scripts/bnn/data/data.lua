@@ -1,11 +1,14 @@
---- Data sets: what training and evaluation take their examples from.
+--- Data sets: the examples for training and evaluation.
 --
 -- A data set is {train=, test=} (either may be nil). A part has x [n, ...] (uint8 for images),
 -- y i32 [n], size, slice(from, to), and batches{size=, key=}.
+--     local data = bnn.data.load "mnist"                -- or nil, message
+--     print(data.train)                                 -- data: 60000 examples, x u8 ...
 local character_image = require "bnn.data.character_image"
 local class_folders = require "bnn.data.class_folders"
 local csv = require "bnn.data.csv"
 local files = require "bnn.data.files"
+local formats = require "bnn.data.formats.formats"
 local load_data = require "bnn.data.load_data"
 local options = require "bnn.base.options"
 local parts = require "bnn.data.part"
@@ -19,6 +22,7 @@ local M = {
   load = load_data.load, cubic = toy.cubic,
   from_tensors = parts.from_tensors,
   read = files.read, mmap = files.mmap, save = files.save,
+  formats = formats.list, docs = {formats = formats.doc},
   csv = csv.csv, folder = class_folders.folder, image = character_image.image,
   standardise = preprocess.standardise, one_hot = preprocess.one_hot,
   random_split = preprocess.random_split,
@@ -26,12 +30,14 @@ local M = {
 
 -- ---- data sets of an experiment ----
 
---- The flags of an experiment that learns from a set of images: dataset= and data_dir=, which
--- `common = {"dataset"}` puts into its defaults; `bnn.data.load_or_exit` takes what they hold.
+--- Holds the flags of an experiment that learns from a set of images: dataset= and data_dir=, which
+-- `common = {"dataset"}` puts into its defaults. bnn.data.load_or_exit takes their values.
+--     local experiment = {common = {"dataset"}, defaults = {lr = {1e-3, "learning rate"}}}
+--     print(bnn.data.flags.dataset[2])                  -- mnist, fashion-mnist, glyphs, ...
 M.flags = {
   dataset = {nil, "mnist, fashion-mnist, glyphs, or a file or folder (default: mnist; if it is "
                .. "unavailable, glyphs, digits that the program draws)", type = "string"},
-  data_dir = {nil, "folder of the four files, or one that holds them in a folder called as the "
+  data_dir = {nil, "folder of the four files, or one that holds them in a folder named after the "
                 .. "dataset (default: $BNNLUA_DATA, the system's, the cache, a download)",
               type = "string", result = false},
 }
@@ -59,13 +65,16 @@ local function assert_size(data, train)
 end
 
 --- Loads the images that an experiment learns from; ends the program, with one line, if they are
--- unavailable. Without a name it is MNIST, or digits that the program draws if that is unavailable.
+-- unavailable. Without a name it loads MNIST, or digits that the program draws if MNIST is
+-- unavailable.
+--     local data = bnn.data.load_or_exit{dataset = "glyphs", log = log}
+--     print(data.train.size, data.test.size)            -- 60000 10000
 -- @param opts table:
---   dataset   name or path, as for load; nil: mnist or glyphs
---   dir       folder, as for load
---   log       a log: its first line says which data are used, and why
---   like      another data set, whose images must have the same size: then these are a set to
---             compare with, of which one part will do
+--   dataset   name or path, as for bnn.data.load; nil: mnist or glyphs
+--   dir       folder, as for bnn.data.load
+--   log       log: its first line says which data are used, and why
+--   like      another data set, whose images must have the same size: these are a set to compare
+--             with, which may lack a part
 -- @return data set with train and test
 function M.load_or_exit(opts)
   opts = options.check("bnn.data.load_or_exit", opts, {

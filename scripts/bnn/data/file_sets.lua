@@ -2,10 +2,9 @@
 local class_folders = require "bnn.data.class_folders"
 local classes = require "bnn.model.classes"
 local core = require "bnn.core"
-local csv = require "bnn.data.csv"
 local fail = require "bnn.base.fail"
 local files = require "bnn.data.files"
-local idx_set = require "bnn.data.idx_set"
+local formats = require "bnn.data.formats.formats"
 local notice = require "bnn.base.notice"
 local options = require "bnn.base.options"
 local parts = require "bnn.data.part"
@@ -19,12 +18,17 @@ local malformed = strings.malformed
 
 -- ---- archives ----
 
+-- Why an array is not among those of an archive, if its member is; else nil.
+local function why_skipped(archive, name)
+  return archive.skipped[name] or archive.skipped[name .. ".npy"]
+end
+
 -- A part's array, under the names by which it goes around in .npz files; or nil, and why it is
 -- there but is not an array.
 local function array_of(archive, part_name, what)
   for _, name in ipairs{what .. "_" .. part_name, part_name .. "_" .. what} do
     if archive.arrays[name] then return archive.arrays[name] end
-    local why = archive.skipped[name .. ".npy"]
+    local why = why_skipped(archive, name)
     if why then return malformed(archive.path, "array '%s': %s", name, why) end
   end
 end
@@ -54,10 +58,11 @@ local function archive_part(archive, name)
   return part_of(archive.path, x, y)
 end
 
-local function from_npz(path, opts)
+local function from_tensors(row, path, opts)
   options.check(WHAT, opts, {})
-  local arrays, names, skipped = core.npz_read(path)
+  local arrays, names, skipped = files.read_as(row, WHAT, path, {})
   if not arrays then return nil, names end
+  skipped = skipped or {}
   local archive, data = {path = path, arrays = arrays, skipped = skipped}, {}
   for _, name in ipairs{"train", "test"} do
     local made, fault = archive_part(archive, name)
@@ -65,7 +70,8 @@ local function from_npz(path, opts)
     data[name] = made
   end
   if not next(data) and arrays.x then
-    if skipped["y.npy"] then return malformed(path, "array 'y': %s", skipped["y.npy"]) end
+    local why = why_skipped(archive, "y")
+    if why then return malformed(path, "array 'y': %s", why) end
     local made, fault = part_of(path, arrays.x, arrays.y)
     if not made then return nil, fault end
     data.train = made
@@ -116,21 +122,31 @@ local function both(read, train, test, opts)
   return data
 end
 
+local function is_table(row) return row.holds == "table" end
+
+-- A table as a part, in whichever format.
+local function read_table(what, path, opts)
+  local row, fault = formats.of_file(path)
+  if not row then return nil, fault end
+  if is_table(row) then return files.read_as(row, what, path, opts) end
+  return malformed(path, "expected %s, got %s", formats.words("or", is_table), row.title)
+end
+
 -- A table, and another one for the test part in test=.
-local function from_table(path, opts)
+local function from_table(_, path, opts)
   local test = type(opts) == "table" and opts.test or nil
   if test ~= nil and type(test) ~= "string" then
     fail.expected(WHAT .. ": test", "the path of a table", test)
   end
-  return both(csv.read, path, test, test and without(opts, "test") or opts)
+  return both(read_table, path, test, test and without(opts, "test") or opts)
 end
 
 -- The only table in a folder that is called `name`, with any ending; or nil, and message.
 local function table_called(path, name)
   local found
   for _, file in ipairs(class_folders.names_in(path, "file", "^" .. name .. "%.?[%w.]*$") or {}) do
-    local kind = files.kind_of(path .. "/" .. file)
-    if kind == "csv" or kind == "tsv" then
+    local row = formats.of_file(path .. "/" .. file)
+    if row and is_table(row) then
       if found then
         return malformed(path, "holds %s and %s: which of them is the %s part?", found, file, name)
       end
@@ -146,7 +162,7 @@ local function from_tables(path, opts)
   if fault then return nil, fault end
   local test, message = table_called(path, "test")
   if message then return nil, message end
-  if train or test then return both(csv.read, train, test, opts) end
+  if train or test then return both(read_table, train, test, opts) end
 end
 
 -- The folders of a folder: those called train and test, in any case, and the names of the others.
@@ -177,29 +193,35 @@ local function from_images(path, opts)
   return data, fault
 end
 
+local function from_image(_, path)
+  return malformed(path, "expected a folder of images by class or a table, got one image")
+end
+
 -- ---- any path ----
 
-local function from_array(path, kind, opts)
-  if kind == "npy" then
-    options.check(WHAT, opts, {})
-    opts = {}
-  end
-  opts = options.check(WHAT, opts, {layout = idx_set.layout})
-  local x, fault = files.read(path)
+local function from_tensor(row, path, opts)
+  opts = options.check(WHAT, opts, {layout = row.layout})
+  local x, fault = files.read_as(row, WHAT, path, {})
   if not x then return nil, fault end
-  if kind == "idx" then
-    x, fault = idx_set.images(x, path, opts.layout)
+  if row.to_examples then
+    x, fault = row.to_examples(x, path, opts.layout)
     if not x then return nil, fault end
   end
+  if x:dim() == 0 then return malformed(path, "expected rows of examples, got a scalar") end
   local made, message = part_of(path, x)
   if not made then return nil, message end
   return {train = made}
 end
 
+-- What a format holds -> function(row, path, opts) that makes a data set of it; or nil, message.
+local from_file = {
+  tensor = from_tensor, tensors = from_tensors, table = from_table, image = from_image,
+}
+
 --- Whether a name ends as those of files that M.load takes.
 function M.is_file_name(path)
-  local kind = files.kind_by_name(path)
-  return kind ~= nil and kind ~= "png"
+  local row = formats.by_name(path)
+  return row ~= nil and formats.is_set(row)
 end
 
 --- Whether a path is that of a file, by its name or because it is there.
@@ -237,14 +259,9 @@ function M.load(path, opts)
     if data or fault then return data, fault end
     return from_images(path, opts)
   end
-  local kind, fault = files.kind_of(path)
-  if not kind then return nil, fault end
-  if kind == "npz" then return from_npz(path, opts) end
-  if kind == "csv" or kind == "tsv" then return from_table(path, opts) end
-  if kind == "png" then
-    return malformed(path, "expected a folder of images by class or a table, got one image")
-  end
-  return from_array(path, kind, opts)
+  local row, fault = formats.of_file(path)
+  if not row then return nil, fault end
+  return from_file[row.holds](row, path, opts)
 end
 
 return M

@@ -9,15 +9,12 @@
 -- 1 to 26 there, become 0 to 25. Images of four dimensions are n x h x w x channels and become
 -- [n, channels, h, w], as networks take them; one channel becomes [n, h, w].
 local core = require "bnn.core"
+local idx_format = require "bnn.data.formats.idx_format"
 local notice = require "bnn.base.notice"
 local parts = require "bnn.data.part"
-local shapes = require "bnn.base.shapes"
 local strings = require "bnn.base.strings"
 
 local M = {}
-
---- The option that says how images of four dimensions lie.
-M.layout = {type = "string", choices = {"nhwc", "nchw"}}
 
 -- ---- files ----
 
@@ -86,30 +83,6 @@ end
 
 -- ---- images and labels ----
 
-local CHANNELS = 4 -- at most
-
---- Images as networks take them: those of four dimensions with the channels first.
--- @param x tensor: as it is stored
--- @param path string: for messages
--- @param layout "nhwc" or "nchw", of four dimensions; nil: "nhwc", with a notice
--- @return tensor; or nil, message
-function M.images(x, path, layout)
-  if x:dim() ~= 4 then return x end
-  local channels = layout == "nchw" and x:size(2) or x:size(4)
-  local shape = shapes.text(x)
-  if channels > CHANNELS then
-    local fault = "%s has %d channels when it is %s (layout = \"%s\" for the other order)"
-    return strings.malformed(path, fault, shape, channels, layout or "nhwc",
-      layout == "nchw" and "nhwc" or "nchw")
-  end
-  if not layout then
-    notice.say("%s: %s is read as images x height x width x channels (layout = \"nchw\" for "
-      .. "channels first)", path, shape)
-  end
-  if layout ~= "nchw" then x = x:permute(1, 4, 2, 3) end
-  return (channels == 1 and x:select(2, 1) or x):contiguous()
-end
-
 local function letters(from, to)
   local list = {}
   for c = from:byte(), to:byte() do list[#list + 1] = string.char(c) end
@@ -170,7 +143,7 @@ local function read_part(dir, set, files, layout)
   local x, y = core.idx_read_pair(images, path)
   if not x then return nil, y end
   local fault, classes
-  x, fault = M.images(x, images, layout)
+  x, fault = idx_format.to_examples(x, images, layout)
   if not x then return nil, fault end
   x, y, classes = from_emnist(x, y, set, path)
   if not x then return nil, y end

@@ -1,4 +1,4 @@
---- Loads a data set by its name or by its path; handed out by bnn.data.
+--- Loads a data set by its name or by its path.
 local core = require "bnn.core"
 local data_paths = require "bnn.data.data_paths"
 local dataset_registry = require "bnn.data.dataset_registry"
@@ -6,6 +6,7 @@ local describe = require "bnn.base.describe"
 local expect = require "bnn.base.expect"
 local fetch = require "bnn.data.fetch"
 local file_sets = require "bnn.data.file_sets"
+local idx_format = require "bnn.data.formats.idx_format"
 local idx_set = require "bnn.data.idx_set"
 local options = require "bnn.base.options"
 local strings = require "bnn.base.strings"
@@ -122,7 +123,7 @@ local function base_name(path) return path:match "([^/]+)/*$" or path end
 
 local load_spec = {
   dir = "string", offline = "boolean", mirrors = {type = "string", list = true},
-  ca_file = "string", set = "table", limits = "table", split = "string", layout = idx_set.layout,
+  ca_file = "string", set = "table", limits = "table", split = "string", layout = idx_format.layout,
 }
 
 -- The set that files beside each other make whose names all begin with the end of a path, such as
@@ -150,29 +151,35 @@ local function load_path(path, opts)
   return data, fault
 end
 
---- Loads a data set: for images x u8 [n, 28, 28] and labels y i32 [n].
---
--- A known name ("mnist", "fashion-mnist", "notmnist") is looked for in $BNNLUA_DATA (DIR/NAME, else
--- DIR itself), the system's share/datasets/NAME, and the cache ($XDG_CACHE_HOME/bnnlua, else
--- ~/.cache/bnnlua); else it is downloaded into the cache and checked, which BNNLUA_OFFLINE=1
--- forbids. "glyphs", "letters" and "letters-unlike-digits" are drawn by the program. A path is a
--- folder of IDX files, a folder of PNG images by class, a .npz or .npy file, or a table in text; so
--- is an unknown name of a file or folder that is here. Where both parts come from such files, the
--- classes are those of train: test has the same numbers for them, and no other.
+--- Loads a data set by name or path: for images x u8 [n, 28, 28] and labels y i32 [n].
+--     local data = assert(bnn.data.load "mnist")        -- data.train, data.test
+--     local own = bnn.data.load("flowers.csv", {label = "species", test = "flowers_test.csv"})
+-- A known name ("mnist", "fashion-mnist", "notmnist") is searched for in $BNNLUA_DATA (DIR/NAME,
+-- then DIR itself), the system's share/datasets/NAME, and the cache ($XDG_CACHE_HOME/bnnlua, or
+-- ~/.cache/bnnlua). If it is in none of them, it is downloaded into the cache and checked, unless
+-- BNNLUA_OFFLINE=1 forbids that. The program draws "glyphs", "letters" and "letters-unlike-digits".
+-- A path is a folder of IDX files, a folder of images by class, or a file (bnn.data.formats lists
+-- the formats); so is an unknown name of a file or folder that is here. If both parts come from
+-- such files, the classes are those of train: test has the same numbers for them, and no others.
 --
 -- IDX files may have EMNIST's or QMNIST's names, and lie in torchvision's folders (MNIST/raw). A
--- folder with several of EMNIST's splits wants split=, or the path DIR/emnist-letters; its images
+-- folder with several of EMNIST's splits needs split=, or the path DIR/emnist-letters; its images
 -- are turned upright, and its letters are 0 to 25. Images of four dimensions are n x h x w x
 -- channels unless layout= says otherwise, and become [n, channels, h, w].
 -- @param name string: a name or a path
--- @param opts table: dir= a folder that holds the files, or holds them in one called name; it must.
---   offline=true never downloads; mirrors={url, ...} are asked instead of the known ones, each for
---   url/FILE ({name} in it stands for the set's), as those in $BNNLUA_MIRRORS are; ca_file=
---   certificates to trust, as $SSL_CERT_FILE is. For tests: set= a row of dataset_registry,
---   limits={connect_ms=, stall_s=}. split="letters" of EMNIST; layout="nhwc" or "nchw". For a path:
---   what bnn.data.csv (and test=, the table of the test part) or bnn.data.folder take.
--- @return {train=, test=, name=, title=, dir=}, either part nil when there is none; or nil,
---   message; if the set is unavailable also the cause in a few words
+-- @param opts table:
+--   dir        folder that must hold the files, or hold them in a folder called `name`
+--   offline    true: never downloads
+--   mirrors    {url, ...}: asked for url/FILE instead of the known ones, as $BNNLUA_MIRRORS; {name}
+--              in a url stands for the set's name
+--   ca_file    certificates to trust, as $SSL_CERT_FILE
+--   split      "letters": one of EMNIST's sets
+--   layout     "nhwc" or "nchw": the order of images of four dimensions
+--   set, limits    for tests: a row of dataset_registry, {connect_ms=, stall_s=}
+--   For a path: the options of bnn.data.csv (and test=, the table of the test part) or of
+--   bnn.data.folder
+-- @return {train=, test=, name=, title=, dir=}, a part nil if there is none; or nil, message; if
+--   the set is unavailable also the cause in a few words
 function M.load(name, opts)
   expect.string("bnn.data.load: name", name, "a name or a path")
   local dir = type(opts) == "table" and opts.dir

@@ -13,9 +13,12 @@ local M = {}
 local Part = {__name = "bnn.data"}
 Part.__index = Part
 
---- A part of a data set from tensors.
--- @param opts table: x [n, ...], y [n, ...] or nil; names= of x's columns, classes= of y's, lists;
---   origin= where they come from, for messages
+--- Makes a part of a data set from tensors.
+--     local part = bnn.data.from_tensors{x = bnn.ones(4, 2), y = bnn.tensor({0, 1, 1, 0}, "i32")}
+--     print(part.size, part)                            -- 4  data: 4 examples, x f32 [4, 2], y i32
+-- @param opts table: x= [n, ...]; y= [n, ...] or nil; names= of x's columns and classes= of y's,
+--   lists; origin= where they come from, for messages
+-- @return part
 function M.from_tensors(opts)
   opts = options.check("bnn.data.from_tensors", opts, {
     x = {type = "tensor", required = true}, y = "tensor", origin = "string",
@@ -33,15 +36,22 @@ function M.from_tensors(opts)
   }, Part)
 end
 
---- The same part with other tensors; names, classes and origin stay.
--- @param opts table: x=, y= (those of this part when left out)
+--- Returns the same part with other tensors; names, classes and origin stay.
+--     local scaled = part:with{x = part.x:real() / 128}
+-- @param opts table: x=, y= (default: those of this part)
+-- @return part
 function Part:with(opts)
   opts = options.check("part:with", opts, {x = "tensor", y = "tensor"})
   return M.from_tensors{x = opts.x or self.x, y = opts.y or self.y, names = self.names,
                 classes = self.classes, origin = self.origin}
 end
 
---- Rows first..last, both included, as a part that shares memory; `last` may lie beyond the end.
+--- Returns rows first..last, both included, as a part that shares memory; `last` may lie beyond the
+-- end.
+--     print(part:slice(1, 10).size)                     -- 10
+-- @param first integer, from 1 (default 1)
+-- @param last integer (default: the last row)
+-- @return part
 function Part:slice(first, last)
   local from, to = math.tointeger(first or 1), math.tointeger(last or self.size)
   to = to and math.min(to, self.size)
@@ -72,12 +82,12 @@ local function epoch_rows(part, key, e)
   return core.permutation(key:fold("data"):fold(e), part.size)
 end
 
---- An iterator over batches, each epoch in a fresh permutation that is a function of key and epoch.
+--- Iterates over batches, each epoch in a new permutation that is a function of key and epoch.
 --     for batch in data.train:batches{size = 128, key = key} do print(batch.x, batch.y) end
--- @param opts table: size, key=, epochs=1 (math.huge: for ever), drop_last=true (false gives the
---   ragged rest of an epoch as a smaller batch), skip=0 (batches to skip, to resume)
--- @return function() -> batch: x [b, ...] (u8 images as real numbers, / 255; other types as they
---   are) and y [b], and where they come from
+-- @param opts table: size=, key=, epochs=1 (math.huge: without end), drop_last=true (false: the
+--   rest of an epoch is a smaller batch), skip=0 (batches to skip, to resume)
+-- @return function() -> batch: x [b, ...] (u8 images as real numbers, / 255; other types unchanged)
+--   and y [b]
 function Part:batches(opts)
   opts = options.check("part:batches", opts, {
     size = {type = "integer", min = 1, required = true},

@@ -1,5 +1,4 @@
---- What is done to data before training: standardised columns, one-hot labels, two parts of one;
--- handed out by bnn.data.
+--- Preprocessing before training: standardised columns, one-hot labels, two parts of one.
 local classes = require "bnn.model.classes"
 local core = require "bnn.core"
 local expect = require "bnn.base.expect"
@@ -31,8 +30,8 @@ local function fit(x)
   return {mean = mean, std = std, rest = rest}
 end
 
---- Columns of mean 0 and standard deviation 1. Fit on the training part, and use what was fitted on
--- the others:
+--- Shifts and scales columns to mean 0 and standard deviation 1. Fit on the training part, and
+-- apply the fit to the others:
 --     local train, stats = bnn.data.standardise(data.train)
 --     local test = bnn.data.standardise(data.test, stats)
 -- A constant column only loses its mean (its std is 1), one with a NaN or an infinity becomes NaN;
@@ -66,9 +65,10 @@ function M.standardise(given, stats)
   return given:with{x = core.standardise_columns(x, mean, rest, std)}, stats
 end
 
---- Labels as rows that are 1 at their class and 0 elsewhere.
+--- Encodes labels as rows that are 1 at their class and 0 elsewhere.
+--     bnn.data.one_hot({0, 2}, 3)                       -- {{1, 0, 0}, {0, 0, 1}}
 -- @param y tensor or list [n] or [n, 1]: classes 0, 1, ...
--- @param count integer: how many there are (default: the largest label + 1)
+-- @param count integer: the number of classes (default: the largest label + 1)
 -- @return tensor real [n, count]
 function M.one_hot(y, count)
   if type(y) ~= "table" or getmetatable(y) or #y == 0 and next(y) ~= nil then
@@ -91,7 +91,7 @@ function M.one_hot(y, count)
   return core.eye(count):index((real + 1):to "i32")
 end
 
---- Splits a part in two at random: a function of the key and of the number of rows.
+--- Splits a part in two at random. The split is a function of the key and of the number of rows.
 --     local train, validation = bnn.data.random_split(data.train, {fraction = 0.1, key = key})
 -- @param given part
 -- @param opts table: fraction= of the second part, key=

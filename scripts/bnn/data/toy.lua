@@ -1,4 +1,4 @@
---- Toy data: small sets drawn from a known truth. Handed out by bnn.data.
+--- Toy data: small sets drawn from a known truth.
 local core = require "bnn.core"
 local describe = require "bnn.base.describe"
 local fail = require "bnn.base.fail"
@@ -26,13 +26,14 @@ local function standardise(train, test)
     preprocess.standardise(test, x_scale):with{y = y_of_test.x}, {x = x_scale, y = y_scale}
 end
 
---- The regression of Hernandez-Lobato and Adams (2015): y = x^3 + noise, x uniform over a range.
+--- Draws the regression of Hernandez-Lobato and Adams (2015): y = x^3 + noise, x uniform over a
+-- range.
 --     local data = bnn.data.cubic{key = key:fold "data"}     -- 100 points on [-4, 4], noise 3
 -- Train and test part are drawn from folds of the key, so they depend on nothing else.
--- @param opts table: key=; n=100 points to train on, test=1000 fresh ones; noise=3, the standard
---   deviation of y; range={-4, 4} of x; standardise=false: whether x and y have mean 0 and
+-- @param opts table: key=; n=100 points to train on, test=1000 others; noise=3, the standard
+--   deviation of y; range={-4, 4} of x; standardise=false: whether x and y have mean 0 and standard
 --   deviation 1 on the training part
--- @return {train=, test=, name=, title=}: x real [n, 1], y real [n, 1]; when standardised also
+-- @return {train=, test=, name=, title=}: x real [n, 1], y real [n, 1]; if standardised also
 --   scale= {x = {mean=, std=}, y = {mean=, std=}}, tensors [1]: y * scale.y.std + scale.y.mean is
 --   in the units of the data
 function M.cubic(opts)

@@ -31,10 +31,11 @@ local function corrected_quantile(scores, alpha)
   return scores[math.max(1, math.ceil((#scores + 1) * (1 - alpha) - 1e-9))]
 end
 
---- The threshold that a score of a new example exceeds with probability at most alpha: the
--- ceil((n + 1)(1 - alpha))-th smallest of n calibration scores. Abstaining above it on
--- an uncertainty abstains on at most a share alpha of in-distribution examples, on average over
--- calibration sets. Infinite if n < 1/alpha - 1: so few examples cannot promise that.
+--- Computes the threshold that a score of a new example exceeds with probability at most alpha: the
+-- ceil((n + 1)(1 - alpha))-th smallest of n calibration scores. Abstaining above it on an
+-- uncertainty abstains on at most a share alpha of in-distribution examples, on average over
+-- calibration sets. It is infinite if n < 1/alpha - 1: so few examples cannot promise that.
+--     bnn.conformal.threshold({0.1, 0.2, 0.3, 0.4}, 0.2)     -- 0.4
 -- @param scores tensor or list [n], of calibration examples
 -- @param alpha number in (0, 1)
 -- @return number
@@ -55,7 +56,8 @@ end
 
 --- Fits prediction sets on calibration examples by the score 1 - p(label), whose sets are the
 -- smallest on average (Sadinle, Lei and Wasserman 2019).
--- @param opts table: probabilities= [n, C] or what bnn.predict gives; labels= [n] in 0..C-1;
+--     bnn.conformal.fit{probabilities = p, labels = y, alpha = 0.1}     -- {threshold=, alpha=, n=}
+-- @param opts table: probabilities= [n, C] or what bnn.predict returns; labels= [n] in 0..C-1;
 --   alpha=0.1, the share of sets that may miss their label
 -- @return table of numbers {threshold=, alpha=, n=}; threshold 1 (every class in every set) when
 --   n < 1/alpha - 1
@@ -70,16 +72,18 @@ function M.fit(opts)
   return {threshold = corrected_quantile(scores, opts.alpha) or 1, alpha = opts.alpha, n = #scores}
 end
 
---- The set of classes of each example: those with 1 - p <= threshold. An empty set says that no
--- class is likely enough; several, that these cannot be told apart.
--- @param fit table as conformal.fit gives it
--- @param prediction probabilities [n, C], or what bnn.predict gives
+--- Returns the set of classes of each example: those with 1 - p <= threshold. An empty set says
+-- that no class is likely enough; several classes cannot be told apart.
+--     local s = bnn.conformal.sets({threshold = 0.8}, {{0.7, 0.3}, {0.9, 0.1}})
+--     print(s.member, s.size)                           -- {{1, 1}, {1, 0}}, {2, 1}
+-- @param fit table as conformal.fit returns it
+-- @param prediction probabilities [n, C], or what bnn.predict returns
 -- @return table: member u8 [n, C], 1 for classes in the set; size i32 [n], classes in each set
 function M.sets(fit, prediction)
   local what = "bnn.conformal.sets"
   local threshold = type(fit) == "table" and fit.threshold
   if type(threshold) ~= "number" then
-    fail.expected(what .. ": fit", "what bnn.conformal.fit gives", fit)
+    fail.expected(what .. ": fit", "what bnn.conformal.fit returns", fit)
   end
   local rows, size = inputs.probabilities(what, prediction):totable(), {}
   for i, row in ipairs(rows) do
@@ -92,8 +96,10 @@ function M.sets(fit, prediction)
   return {member = core.tensor(rows, "u8"), size = core.tensor(size, "i32")}
 end
 
---- The share of sets that hold their label; with bootstrap, an interval of it.
--- @param sets table as conformal.sets gives it
+--- Computes the share of sets that hold their label.
+--     local s = bnn.conformal.sets({threshold = 0.8}, {{0.7, 0.3}, {0.9, 0.1}})
+--     bnn.conformal.coverage(s, {1, 1})                 -- 0.5
+-- @param sets table as conformal.sets returns it
 -- @param labels tensor or list [n] in 0..C-1
 -- @param opts table: bootstrap={key=, n=1000, level=0.95}
 -- @return number, and {lo, hi} with bootstrap
@@ -101,7 +107,7 @@ function M.coverage(sets, labels, opts)
   local what = "bnn.conformal.coverage"
   opts = bootstrap.options(what, opts)
   if type(sets) ~= "table" or not sets.member then
-    fail.expected(what .. ": sets", "what bnn.conformal.sets gives", sets)
+    fail.expected(what .. ": sets", "what bnn.conformal.sets returns", sets)
   end
   local member = sets.member:to "f64"
   local missed = label_scores(what, member, inputs.labels(what, labels, member:size(1)))

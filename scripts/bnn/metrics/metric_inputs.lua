@@ -81,7 +81,7 @@ function M.flags(what, labels, n)
   return core.tensor(list, "u8")
 end
 
---- What bnn.predict gives, a tensor [n, C] or [n], or a list: the numbers in it.
+--- What bnn.predict returns, a tensor [n, C] or [n], or a list: the numbers in it.
 -- @return tensor f64, and whether the numbers were floats
 function M.prediction(what, prediction)
   local x = prediction
@@ -115,8 +115,8 @@ function M.probabilities(what, prediction)
     value, class and ("for class %d"):format(class) or "as their sum")
 end
 
---- Confidence and correctness of answers: from probabilities [n, C] (or what bnn.predict gives) and
--- labels, or from confidences [n] and flags that say which answers were right.
+--- Confidence and correctness of answers: from probabilities [n, C] (or what bnn.predict returns)
+-- and labels, or from confidences [n] and flags that say which answers were right.
 -- @return tensors f64 and u8 [n], and whether the confidences were floats
 function M.answers(what, prediction, labels)
   local p, is_single = M.prediction(what, prediction)

@@ -1,30 +1,21 @@
---- Metrics: numbers about predictions.
+--- Metrics: numbers that say how good predictions are. bnn.metrics.list() has all of them.
 --
--- Predictions are tensors or lists, or what bnn.predict gives; labels are classes 0..C-1. A
+-- Predictions are tensors or lists, or what bnn.predict returns; labels are classes 0..C-1. A
 -- metric raises if a number is NaN (naming its position, from 1), inputs are empty or shapes
 -- differ.
---
+--     bnn.metrics.accuracy(p, y)                                    -- 0.97
+--     bnn.metrics.accuracy(p, y, {bootstrap = {key = key}})         -- 0.97  {0.96, 0.98}
 -- Every scalar metric takes `bootstrap = {key=, n=1000, level=0.95}` in its options and then
 -- returns its value and {lo, hi}, the percentile interval over n resamples of the examples (in and
 -- out of distribution apart, for metrics of two sets). One key gives the same resamples to every
--- metric of the same examples, with any number of threads. So do reliability, risk_coverage and
--- confusion_matrix, with an interval for each of their numbers.
---
---   classes       accuracy top_k nll brier confusion_matrix
---   calibration   ece mce adaptive_ece (aece) adaptive_mce reliability; bnn.calibration
---   in or out     auroc average_precision aupr fpr95 fpr roc_curve precision_recall_curve
---   selection     aurc e_aurc augrc risk_coverage reject_curve
---   regression    rmse coverage
---   scores        entropy energy quantile normal_quantile
-local M = {}
+-- metric of the same examples, with any number of threads. reliability, risk_coverage and
+-- confusion_matrix take it too, and return an interval for each of their numbers.
+local metric_table = require "bnn.metrics.metric_table"
 
-for _, family in ipairs{
-  "classification", "calibration", "ood", "selective", "regression", "uncertainty",
-} do
-  for name, value in pairs(require("bnn.metrics.metrics_" .. family)) do M[name] = value end
-end
+local M = {list = metric_table.list, docs = {list = metric_table.doc}}
 
---- normal_quantile(p): the z below which a standard normal lies with probability p, 1.645 for 0.95.
+for _, row in ipairs(metric_table.rows) do M[row[1]] = row[2][row[1]] end
+
 M.normal_quantile = require "bnn.metrics.normal".quantile
 
 return M

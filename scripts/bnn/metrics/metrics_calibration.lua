@@ -1,8 +1,7 @@
---- Metrics of calibration: is an answer of confidence c right with probability c? Handed out by
--- bnn.metrics.
+--- Metrics of calibration: is an answer of confidence c right with probability c?
 --
 -- Confidence is the largest probability, and the answer its class. Each function takes predictions
--- (probabilities [n, C], or what bnn.predict gives) and labels [n] in 0..C-1; or confidences [n]
+-- (probabilities [n, C], or what bnn.predict returns) and labels [n] in 0..C-1; or confidences [n]
 -- and labels that are 1 (true) if the answer was right, 0 (false) if wrong.
 local bootstrap = require "bnn.metrics.metric_bootstrap"
 local core = require "bnn.core"
@@ -24,11 +23,18 @@ local function equal_count(what, name, prediction, labels, opts)
   return bootstrap.evaluate(what, opts, core.rank_metric, name, confidence, right, opts.bins, false)
 end
 
---- Expected calibration error: sum over bins of n_b / n |accuracy_b - confidence_b|, 15 bins of
--- equal width. Bin b covers ((b - 1) / 15, b / 15], confidence 0 in the first: the index from 0 is
--- clamp(ceil(15 c) - 1, 0, 14), in the precision that the confidence c comes in. Empty bins are
+local function adaptive_ece(what, prediction, labels, opts)
+  opts = bootstrap.options(what, opts, {bins = BINS, signed = {type = "boolean"}})
+  local name = opts.signed and "adaptive_bias" or "adaptive_ece"
+  return equal_count(what, name, prediction, labels, opts)
+end
+
+--- Computes the expected calibration error: sum over bins of n_b / n |accuracy_b - confidence_b|,
+-- 15 bins of equal width. Bin b covers ((b - 1) / 15, b / 15], confidence 0 in the first: the index
+-- from 0 is clamp(ceil(15 c) - 1, 0, 14), in the precision of the confidence c. Empty bins are
 -- skipped.
--- @param prediction probabilities [n, C], what bnn.predict gives, or confidences [n]
+--     bnn.metrics.ece({{0.8, 0.2}, {0.6, 0.4}}, {0, 1})     -- 0.4: |1 - 0.8| / 2 + |0 - 0.6| / 2
+-- @param prediction probabilities [n, C], what bnn.predict returns, or confidences [n]
 -- @param labels [n] in 0..C-1; with confidences, 1 for a right answer and 0 for a wrong one
 -- @param opts table: bins=15, bootstrap={key=, n=1000, level=0.95}, signed=false (true: the sum of
 --   n_b / n (confidence_b - accuracy_b), above 0 for over-confidence; bins do not matter to it)
@@ -39,9 +45,10 @@ function M.ece(prediction, labels, opts)
   return equal_width(what, opts.signed and "bias" or "ece", prediction, labels, opts)
 end
 
---- Maximum calibration error: the largest |accuracy_b - confidence_b| of the bins of ece that are
--- not empty.
--- @param prediction probabilities [n, C], what bnn.predict gives, or confidences [n]
+--- Computes the maximum calibration error: the largest |accuracy_b - confidence_b| of the bins of
+-- ece that are not empty.
+--     bnn.metrics.mce({{0.8, 0.2}, {0.6, 0.4}}, {0, 1})     -- 0.6
+-- @param prediction probabilities [n, C], what bnn.predict returns, or confidences [n]
 -- @param labels [n]
 -- @param opts table: bins=15, bootstrap={key=, n=1000, level=0.95}
 -- @return number, and {lo, hi} with bootstrap
@@ -51,25 +58,32 @@ function M.mce(prediction, labels, opts)
   return equal_width(what, "mce", prediction, labels, opts)
 end
 
---- Adaptive calibration error (also aece): ece over bins of equal counts. An example is in bin
--- floor(bins * k / n), from 0, where k examples have a lower confidence: ties are kept together, so
--- the order of the examples does not matter; bins are then of unequal counts, or empty and skipped.
--- @param prediction probabilities [n, C], what bnn.predict gives, or confidences [n]
+--- Computes the adaptive calibration error (also aece): ece over bins of equal counts. An example
+-- is in bin floor(bins * k / n), from 0, if k examples have a lower confidence: ties stay together,
+-- so the order of the examples does not matter; bins then have unequal counts, or are empty and
+-- skipped.
+--     bnn.metrics.adaptive_ece(p, y, {bins = 10})
+-- @param prediction probabilities [n, C], what bnn.predict returns, or confidences [n]
 -- @param labels [n]
 -- @param opts table: bins=15, bootstrap={key=, n=1000, level=0.95}, signed=false (as for ece)
 -- @return number, and {lo, hi} with bootstrap
 function M.adaptive_ece(prediction, labels, opts)
-  local what = "bnn.metrics.adaptive_ece"
-  opts = bootstrap.options(what, opts, {bins = BINS, signed = {type = "boolean"}})
-  local name = opts.signed and "adaptive_bias" or "adaptive_ece"
-  return equal_count(what, name, prediction, labels, opts)
+  return adaptive_ece("bnn.metrics.adaptive_ece", prediction, labels, opts)
 end
 
---- Short for adaptive_ece.
-function M.aece(prediction, labels, opts) return M.adaptive_ece(prediction, labels, opts) end
+--- Computes bnn.metrics.adaptive_ece, under its short name.
+--     bnn.metrics.aece(p, y)                            -- bnn.metrics.adaptive_ece(p, y)
+-- @param prediction probabilities [n, C], what bnn.predict returns, or confidences [n]
+-- @param labels [n]
+-- @param opts table: bins=15, bootstrap={key=, n=1000, level=0.95}, signed=false (as for ece)
+-- @return number, and {lo, hi} with bootstrap
+function M.aece(prediction, labels, opts)
+  return adaptive_ece("bnn.metrics.aece", prediction, labels, opts)
+end
 
---- The largest gap of the bins of adaptive_ece.
--- @param prediction probabilities [n, C], what bnn.predict gives, or confidences [n]
+--- Computes the largest |accuracy_b - confidence_b| of the bins of adaptive_ece.
+--     bnn.metrics.adaptive_mce(p, y)
+-- @param prediction probabilities [n, C], what bnn.predict returns, or confidences [n]
 -- @param labels [n]
 -- @param opts table: bins=15, bootstrap={key=, n=1000, level=0.95}
 -- @return number, and {lo, hi} with bootstrap
@@ -90,9 +104,11 @@ local function bins_of(confidence, is_single, opts)
   return bins
 end
 
---- The bins of ece (or of adaptive_ece): what a reliability diagram shows. With bootstrap examples
--- stay in their bins, and a bin's means are over the resamples that have examples in it.
--- @param prediction probabilities [n, C], what bnn.predict gives, or confidences [n]
+--- Computes the bins of ece (or of adaptive_ece), which a reliability diagram shows. With bootstrap
+-- examples stay in their bins, and a bin's means are over the resamples that have examples in it.
+--     local bins = bnn.metrics.reliability(p, y)
+--     print(bins.n, bins.confidence, bins.accuracy)     -- [15] each
+-- @param prediction probabilities [n, C], what bnn.predict returns, or confidences [n]
 -- @param labels [n]
 -- @param opts table: bins=15, adaptive=false, bootstrap={key=, n=1000, level=0.95}
 -- @return table of tensors [bins]: n i64, the examples in each bin; confidence and accuracy f64,

@@ -1,4 +1,4 @@
---- Metrics of classes and their probabilities; handed out by bnn.metrics.
+--- Metrics of classes and their probabilities.
 local bootstrap = require "bnn.metrics.metric_bootstrap"
 local core = require "bnn.core"
 local fail = require "bnn.base.fail"
@@ -35,8 +35,9 @@ local function answers(what, prediction, labels)
   return class, labels, classes
 end
 
---- The share of right answers. Of equal scores the first class is the answer.
--- @param prediction classes [n] (0..C-1), scores [n, C], or what bnn.predict gives
+--- Computes the share of right answers. Of equal scores the first class is the answer.
+--     bnn.metrics.accuracy({{0.9, 0.1}, {0.3, 0.7}}, {0, 0})     -- 0.5
+-- @param prediction classes [n] (0..C-1), scores [n, C], or what bnn.predict returns
 -- @param labels tensor or list [n], 0..C-1
 -- @param opts table: bootstrap={key=, n=1000, level=0.95}
 -- @return number, and {lo, hi} with bootstrap
@@ -48,9 +49,10 @@ function M.accuracy(prediction, labels, opts)
   return bootstrap.evaluate(what, opts, core.mean_metric, right:to "f64", false)
 end
 
---- The share of examples whose class is among the k with the largest scores. Of equal scores those
--- of the first classes come first, so top_k with k = 1 is accuracy.
--- @param prediction scores or probabilities [n, C], or what bnn.predict gives
+--- Computes the share of examples whose class is among the k with the largest scores. Of equal
+-- scores those of the first classes come first, so top_k with k = 1 is accuracy.
+--     bnn.metrics.top_k({{0.5, 0.3, 0.2}, {0.5, 0.3, 0.2}}, {1, 2}, 2)     -- 0.5
+-- @param prediction scores or probabilities [n, C], or what bnn.predict returns
 -- @param labels tensor or list [n], 0..C-1
 -- @param k integer, 1..C
 -- @param opts table: bootstrap={key=, n=1000, level=0.95}
@@ -79,27 +81,31 @@ local function mean_score(name, prediction, labels, opts)
   return bootstrap.evaluate(what, opts, core.mean_metric, values, false)
 end
 
---- The mean negative log-likelihood of the labels in nats: the log of the mean probability over
--- networks, not the mean of the logs. Infinite if a label has probability 0: nothing is clipped.
--- @param prediction probabilities [n, C], or what bnn.predict gives
+--- Computes the mean negative log-likelihood of the labels in nats: the log of the mean probability
+-- over networks, not the mean of the logs. It is infinite if a label has probability 0: nothing is
+-- clipped.
+--     bnn.metrics.nll({{0.5, 0.5}, {0.25, 0.75}}, {0, 1})     -- 0.490: -(log 0.5 + log 0.75) / 2
+-- @param prediction probabilities [n, C], or what bnn.predict returns
 -- @param labels tensor or list [n], 0..C-1
 -- @param opts table: bootstrap={key=, n=1000, level=0.95}
 -- @return number, and {lo, hi} with bootstrap
 function M.nll(prediction, labels, opts) return mean_score("nll", prediction, labels, opts) end
 
---- The Brier score of several classes: the mean over examples of the sum over classes of
--- (p_c - [c = label])^2. From 0 to 2; for two classes it is twice scikit-learn's brier_score_loss.
--- @param prediction probabilities [n, C], or what bnn.predict gives
+--- Computes the Brier score of several classes: the mean over examples of the sum over classes of
+-- (p_c - [c = label])^2, from 0 to 2. For two classes it is twice scikit-learn's brier_score_loss.
+--     bnn.metrics.brier({{0.5, 0.5}}, {0})              -- 0.5
+-- @param prediction probabilities [n, C], or what bnn.predict returns
 -- @param labels tensor or list [n], 0..C-1
 -- @param opts table: bootstrap={key=, n=1000, level=0.95}
 -- @return number, and {lo, hi} with bootstrap
 function M.brier(prediction, labels, opts) return mean_score("brier", prediction, labels, opts) end
 
---- How often each class (rows) was answered with each (columns), as in scikit-learn.
--- @param prediction classes [n], scores [n, C], or what bnn.predict gives
+--- Counts how often each class (rows) was answered with each (columns), as in scikit-learn.
+--     bnn.metrics.confusion_matrix({0, 1, 1}, {0, 0, 1})     -- {{1, 1}, {0, 1}}
+-- @param prediction classes [n], scores [n, C], or what bnn.predict returns
 -- @param labels tensor or list [n]
--- @param opts table: classes=, their number; by default that of the scores, and of plain classes
---   one more than the largest seen; bootstrap={key=, n=1000, level=0.95}
+-- @param opts table: classes=, their number: by default that of the scores; of plain classes, one
+--   more than the largest seen; bootstrap={key=, n=1000, level=0.95}
 -- @return tensor i64 [C, C], and {lo, hi} of tensors f64 [C, C] with bootstrap
 function M.confusion_matrix(prediction, labels, opts)
   local what = "bnn.metrics.confusion_matrix"

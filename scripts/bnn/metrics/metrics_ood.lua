@@ -1,5 +1,4 @@
---- Metrics of a score that tells two sets apart, in-distribution from out; handed out by
--- bnn.metrics.
+--- Metrics of a score that tells two sets apart, in-distribution from out.
 --
 -- A higher score means more out-of-distribution, and out-of-distribution is positive (label 1).
 -- Each function takes scores [n] and labels [n] (1 or true: out; 0 or false: in), or one table
@@ -53,9 +52,12 @@ local POSITIVE = {type = "string", choices = {"out", "in"}, default = "out"}
 
 local function base_rate(flags) return core.count_flags(flags) / flags:size(1) end
 
---- The area under the ROC curve, by mid-ranks: the probability that an out-of-distribution example
--- scores higher than an in-distribution one, plus half that of a tie. 1/2 for a constant score;
--- exact up to one division of integers.
+--- Computes the area under the ROC curve, by mid-ranks: the probability that an out-of-distribution
+-- example scores higher than an in-distribution one, plus half that of a tie. It is 1/2 for a
+-- constant score, and exact up to one division of integers.
+--     bnn.metrics.auroc({0.1, 0.4, 0.3, 0.8}, {0, 0, 1, 1})                -- 0.75
+--     bnn.metrics.auroc{id = {0.1, 0.4}, ood = {0.3, 0.8}}                 -- the same
+--     bnn.metrics.auroc({id = id.class_std, ood = ood.class_std}, {bootstrap = {key = key}})
 -- @param scores tensor or list [n], higher = more out-of-distribution; or {id=, ood=}
 -- @param labels [n], 1 for out-of-distribution (positive); with {id=, ood=}, the options
 -- @param opts table: bootstrap={key=, n=1000, level=0.95}, in and out resampled apart
@@ -74,8 +76,10 @@ local function precision_metric(name, scores, labels, opts)
   return value, interval, base_rate(flags)
 end
 
---- Average precision: the sum over distinct scores of (R_k - R_(k-1)) P_k, as scikit-learn's
--- average_precision_score; no interpolation. A constant score has the base rate.
+--- Computes the average precision: the sum over distinct scores of (R_k - R_(k-1)) P_k, as
+-- scikit-learn's average_precision_score, without interpolation. For a constant score it is the
+-- base rate.
+--     bnn.metrics.average_precision({0.1, 0.4, 0.3, 0.8}, {0, 0, 1, 1})     -- 0.833 nil 0.5
 -- @param scores tensor or list [n], higher = more out-of-distribution; or {id=, ood=}
 -- @param labels [n], 1 for out-of-distribution; with {id=, ood=}, the options
 -- @param opts table: positive="out" ("in": in-distribution is positive and scores are negated, the
@@ -85,10 +89,11 @@ function M.average_precision(scores, labels, opts)
   return precision_metric("average_precision", scores, labels, opts)
 end
 
---- The area under the precision-recall curve by trapezoids, from recall 0 and precision 1, as
--- OpenOOD and pytorch-ood have it (scikit-learn's auc of precision_recall_curve). It differs from
+--- Computes the area under the precision-recall curve by trapezoids, from recall 0 and precision 1,
+-- as OpenOOD and pytorch-ood do (scikit-learn's auc of precision_recall_curve). It differs from
 -- average_precision: below it without ties, usually above with coarse ones (a constant score at
 -- base rate 0.3 has 0.65 against 0.3). Say which one a table shows.
+--     bnn.metrics.aupr({0.1, 0.4, 0.3, 0.8}, {0, 0, 1, 1})     -- 0.792 nil 0.5
 -- @param scores tensor or list [n], higher = more out-of-distribution; or {id=, ood=}
 -- @param labels [n], 1 for out-of-distribution; with {id=, ood=}, the options
 -- @param opts table: positive="out" ("in": in-distribution is positive and scores are negated),
@@ -103,12 +108,14 @@ local function false_positives(name, tpr, scores, labels, opts, spec)
   return bootstrap.evaluate(what, opts, core.rank_metric, "fpr", x, flags, opts.tpr or tpr, true)
 end
 
---- False positive rate at a true positive rate of 95%: with the largest threshold t such
--- that at least 95% of the positives score t or more (decided in integers, 20 TP >= 19 n1; all of a
--- tie is in), the share of negatives that score t or more. Two conventions, two numbers: positive =
--- "out" (OpenOOD, pytorch-ood): the share of in-distribution examples that are flagged when 95% of
--- the others are; positive = "in" (LULA, laplace-redux): the share of out-of-distribution examples
--- that are accepted when 95% of the in-distribution ones are (scores are negated).
+--- Computes the false positive rate at a true positive rate of 95%: with the largest threshold t
+-- such that at least 95% of the positives score t or more (decided in integers, 20 TP >= 19 n1; all
+-- of a tie is in), the share of negatives that score t or more.
+--     bnn.metrics.fpr95({0.1, 0.4, 0.3, 0.8}, {0, 0, 1, 1})     -- 0.5
+-- Two conventions give two numbers: positive = "out" (OpenOOD, pytorch-ood): the share of
+-- in-distribution examples that are flagged when 95% of the others are; positive = "in" (LULA,
+-- laplace-redux): the share of out-of-distribution examples that are accepted when 95% of the
+-- in-distribution ones are (scores are negated).
 -- @param scores tensor or list [n], higher = more out-of-distribution; or {id=, ood=}
 -- @param labels [n], 1 for out-of-distribution; with {id=, ood=}, the options
 -- @param opts table: positive="out", bootstrap={key=, n=1000, level=0.95}, in and out resampled
@@ -118,7 +125,8 @@ function M.fpr95(scores, labels, opts)
   return false_positives("fpr95", 0.95, scores, labels, opts, {positive = POSITIVE})
 end
 
---- False positive rate at a given true positive rate (to six decimals), as fpr95.
+--- Computes the false positive rate at a given true positive rate (to six decimals), as fpr95.
+--     bnn.metrics.fpr({0.1, 0.4, 0.3, 0.8}, {0, 0, 1, 1}, {tpr = 0.5})     -- 0
 -- @param scores tensor or list [n], higher = more out-of-distribution; or {id=, ood=}
 -- @param labels [n], 1 for out-of-distribution; with {id=, ood=}, the options
 -- @param opts table: tpr=0.95 in [1e-6, 1], positive="out", bootstrap={key=, n=1000, level=0.95}
@@ -141,7 +149,10 @@ local function curve(scores, flags, x0, y0, f)
   return core.tensor(x, "f64"), core.tensor(y, "f64"), core.tensor(threshold, "f64")
 end
 
---- The points of the ROC curve, one for each distinct score from the highest, after (0, 0).
+--- Computes the points of the ROC curve, one for each distinct score from the highest, after
+-- (0, 0).
+--     local curve = bnn.metrics.roc_curve({0.1, 0.4, 0.3, 0.8}, {0, 0, 1, 1})
+--     print(curve.fpr)                                  -- 0 0 0.5 0.5 1
 -- @param scores tensor or list [n], higher = more out-of-distribution; or {id=, ood=}
 -- @param labels [n], 1 for out-of-distribution; with {id=, ood=}, the options
 -- @param opts table: positive="out"; for "in" thresholds are of the negated scores
@@ -155,8 +166,10 @@ function M.roc_curve(scores, labels, opts)
   return {fpr = fpr, tpr = tpr, threshold = threshold}
 end
 
---- The points of the precision-recall curve, one for each distinct score from the highest, after
--- recall 0 and precision 1.
+--- Computes the points of the precision-recall curve, one for each distinct score from the highest,
+-- after recall 0 and precision 1.
+--     local curve = bnn.metrics.precision_recall_curve({0.1, 0.4, 0.3, 0.8}, {0, 0, 1, 1})
+--     print(curve.precision)                            -- 1 1 0.5 0.667 0.5
 -- @param scores tensor or list [n], higher = more out-of-distribution; or {id=, ood=}
 -- @param labels [n], 1 for out-of-distribution; with {id=, ood=}, the options
 -- @param opts table: positive="out"; for "in" thresholds are of the negated scores

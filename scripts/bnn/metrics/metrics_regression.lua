@@ -1,5 +1,5 @@
---- Metrics of real-valued predictions, and quantiles; handed out by bnn.metrics. With bootstrap,
--- the rows (positions of the first axis) are resampled.
+--- Metrics of real-valued predictions, and quantiles. With bootstrap, the rows (positions of the
+-- first axis) are resampled.
 local bootstrap = require "bnn.metrics.metric_bootstrap"
 local core = require "bnn.core"
 local fail = require "bnn.base.fail"
@@ -9,9 +9,11 @@ local normal = require "bnn.metrics.normal"
 
 local M = {}
 
---- The root of the mean squared difference, over all elements of two tensors of the same shape.
--- @param prediction tensor or list [n, ...], or what bnn.predict gives
--- @param target of the same shape
+--- Computes the root of the mean squared difference over all elements of two tensors of the same
+-- shape.
+--     bnn.metrics.rmse({1, 2, 3}, {1, 2, 6})            -- 1.732
+-- @param prediction tensor or list [n, ...], or what bnn.predict returns
+-- @param target tensor or list of the same shape
 -- @param opts table: bootstrap={key=, n=1000, level=0.95}
 -- @return number, and {lo, hi} with bootstrap
 function M.rmse(prediction, target, opts)
@@ -30,12 +32,13 @@ local function check_not_negative(what, item, x)
   end
 end
 
---- The share of targets within the central interval of probability `level` of N(mean, std^2), its
--- ends included: `level` itself if the predictive distribution is right.
+--- Computes the share of targets within the central interval of probability `level` of
+-- N(mean, std^2), its ends included: about `level` if the predictive distribution is right.
+--     bnn.metrics.coverage({0, 0}, {1, 1}, {0.5, 2}, 0.9)     -- 0.5: within 1.645 of the mean
 -- @param mean, std tensors or lists [n, ...]: of the predictive distribution, noise included
 --   (total_std)
--- @param target of the same shape
--- @param level number in (0, 1): 0.90
+-- @param target tensor or list of the same shape
+-- @param level number in (0, 1)
 -- @param opts table: bootstrap={key=, n=1000, level=0.95}
 -- @return number, and {lo, hi} with bootstrap
 function M.coverage(mean, std, target, level, opts)
@@ -54,8 +57,9 @@ function M.coverage(mean, std, target, level, opts)
   return bootstrap.evaluate(what, opts, core.mean_metric, within, false)
 end
 
---- The q-quantile of all elements by linear interpolation between order statistics (NumPy's
--- default).
+--- Computes the q-quantile of all elements by linear interpolation between order statistics
+-- (NumPy's default).
+--     bnn.metrics.quantile({1, 2, 3, 4}, 0.5)           -- 2.5
 -- @param x tensor or list of numbers, without NaN
 -- @param q number in [0, 1]
 -- @param opts table: bootstrap={key=, n=1000, level=0.95}

@@ -1,8 +1,8 @@
 --- Metrics of selective prediction: which errors remain if the model abstains on the least
--- confident answers. Handed out by bnn.metrics.
+-- confident answers.
 --
--- Each function takes predictions (probabilities [n, C], or what bnn.predict gives) and labels [n]
--- in 0..C-1; or confidences [n] and labels that are 1 if the answer was right, 0 if wrong.
+-- Each function takes predictions (probabilities [n, C], or what bnn.predict returns) and labels
+-- [n] in 0..C-1; or confidences [n] and labels that are 1 if the answer was right, 0 if wrong.
 -- The confidence is the largest probability, or any score given as `confidence=`, higher = surer
 -- (an uncertainty negated). Among answers of one confidence the errors are spread evenly, which is
 -- their expectation over orders: the order of the examples does not matter.
@@ -36,26 +36,30 @@ local function area(name, prediction, labels, opts)
   return bootstrap.evaluate(what, opts, core.rank_metric, name, confidence, wrong, 0, false)
 end
 
---- The area under the risk-coverage curve (Geifman and El-Yaniv 2017): the mean over k = 1..n of
--- the share of errors among the k most confident answers.
--- @param prediction probabilities [n, C], what bnn.predict gives, or confidences [n]
+--- Computes the area under the risk-coverage curve (Geifman and El-Yaniv 2017): the mean over
+-- k = 1..n of the share of errors among the k most confident answers.
+--     bnn.metrics.aurc({0.9, 0.8, 0.6, 0.5}, {1, 1, 0, 1})     -- 0.146: (0 + 0 + 1/3 + 1/4) / 4
+--     bnn.metrics.aurc(p, y, {confidence = -p.class_std})
+-- @param prediction probabilities [n, C], what bnn.predict returns, or confidences [n]
 -- @param labels [n] in 0..C-1; with confidences, 1 for a right answer and 0 for a wrong one
 -- @param opts table: confidence= [n], bootstrap={key=, n=1000, level=0.95}
 -- @return number, and {lo, hi} with bootstrap
 function M.aurc(prediction, labels, opts) return area("aurc", prediction, labels, opts) end
 
---- Excess AURC: aurc less the least that as many errors allow (all of them last),
--- (1/n) sum over k = n-m+1..n of (k - (n - m)) / k with m errors, exactly; the usual
--- r + (1 - r) log(1 - r) is its limit for large n, and a third low at n = 100, m = 2.
--- @param prediction probabilities [n, C], what bnn.predict gives, or confidences [n]
+--- Computes the excess AURC: aurc minus the least that as many errors allow (all of them last),
+-- (1/n) sum over k = n-m+1..n of (k - (n - m)) / k with m errors, exactly. The usual
+-- r + (1 - r) log(1 - r) is its limit for large n, and a third too low at n = 100, m = 2.
+--     bnn.metrics.e_aurc({0.9, 0.8, 0.6, 0.5}, {1, 1, 0, 1})     -- 0.0833: 0.146 - (1/4) / 4
+-- @param prediction probabilities [n, C], what bnn.predict returns, or confidences [n]
 -- @param labels [n] in 0..C-1; with confidences, 1 for a right answer and 0 for a wrong one
 -- @param opts table: confidence= [n], bootstrap={key=, n=1000, level=0.95}
 -- @return number, and {lo, hi} with bootstrap
 function M.e_aurc(prediction, labels, opts) return area("e_aurc", prediction, labels, opts) end
 
---- The area under the generalised risk-coverage curve (Traub et al. 2024): the mean over k = 1..n
--- of the errors among the k most confident answers, divided by n: 0 to 1/2 (+ 1/(2n)).
--- @param prediction probabilities [n, C], what bnn.predict gives, or confidences [n]
+--- Computes the area under the generalised risk-coverage curve (Traub et al. 2024): the mean over
+-- k = 1..n of the errors among the k most confident answers, divided by n: 0 to 1/2 (+ 1/(2n)).
+--     bnn.metrics.augrc({0.9, 0.8, 0.6, 0.5}, {1, 1, 0, 1})     -- 0.125: (0 + 0 + 1 + 1) / 16
+-- @param prediction probabilities [n, C], what bnn.predict returns, or confidences [n]
 -- @param labels [n] in 0..C-1; with confidences, 1 for a right answer and 0 for a wrong one
 -- @param opts table: confidence= [n], bootstrap={key=, n=1000, level=0.95}
 -- @return number, and {lo, hi} with bootstrap
@@ -83,8 +87,10 @@ local function curve_intervals(boot, confidence, wrong, threshold)
   }
 end
 
---- The risk-coverage curve, a point for each distinct confidence from the highest.
--- @param prediction probabilities [n, C], what bnn.predict gives, or confidences [n]
+--- Computes the risk-coverage curve, a point for each distinct confidence from the highest.
+--     local curve = bnn.metrics.risk_coverage({0.9, 0.8, 0.6, 0.5}, {1, 1, 0, 1})
+--     print(curve.coverage, curve.risk)                 -- 0.25 0.5 0.75 1, 0 0 0.333 0.25
+-- @param prediction probabilities [n, C], what bnn.predict returns, or confidences [n]
 -- @param labels [n]
 -- @param opts table: confidence= [n], bootstrap={key=, n=1000, level=0.95}
 -- @return table of tensors f64: coverage (the share of answers with confidence >= threshold), risk
@@ -104,9 +110,11 @@ function M.risk_coverage(prediction, labels, opts)
   return curve, curve_intervals(opts.bootstrap, confidence, wrong, threshold)
 end
 
---- The reject curve: accuracy against the share of answers rejected, least confident first, from
--- none rejected; a point for each distinct confidence from the lowest.
--- @param prediction probabilities [n, C], what bnn.predict gives, or confidences [n]
+--- Computes the reject curve: accuracy against the share of answers rejected, least confident
+-- first, from none rejected; a point for each distinct confidence from the lowest.
+--     local curve = bnn.metrics.reject_curve({0.9, 0.8, 0.6, 0.5}, {1, 1, 0, 1})
+--     print(curve.rejected, curve.accuracy)             -- 0 0.25 0.5 0.75, 0.75 0.667 1 1
+-- @param prediction probabilities [n, C], what bnn.predict returns, or confidences [n]
 -- @param labels [n]
 -- @param opts table: confidence= [n]
 -- @return table of tensors f64: rejected, accuracy (of what is kept), threshold (kept is confidence

@@ -1,21 +1,24 @@
---- Scores of uncertainty from probabilities or logits; handed out by bnn.metrics.
+--- Scores of uncertainty from probabilities or logits.
 local core = require "bnn.core"
 local inputs = require "bnn.metrics.metric_inputs"
 local options = require "bnn.base.options"
 
 local M = {}
 
---- The entropy of each row in nats, 0 log 0 = 0: of mean probabilities, the total uncertainty.
--- @param prediction probabilities [n, C], or what bnn.predict gives
+--- Computes the entropy of each row in nats, with 0 log 0 = 0: the total uncertainty, if the rows
+-- are mean probabilities.
+--     bnn.metrics.entropy{{0.5, 0.5}, {1, 0}}           -- 0.693 0
+-- @param prediction probabilities [n, C], or what bnn.predict returns
 -- @return tensor [n], 0 to log C
 function M.entropy(prediction)
   local p = inputs.probabilities("bnn.metrics.entropy", prediction):real()
   return 0 - core.ops.xlogy(p, p):sum(-1)
 end
 
---- The energy of each row, -T logsumexp(logits / T) (Liu et al. 2020): higher = more
--- out-of-distribution. Of logits, which have a scale that probabilities have lost; over several
+--- Computes the energy of each row, -T logsumexp(logits / T) (Liu et al. 2020): higher = more
+-- out-of-distribution. It is of logits, as probabilities have lost their scale; for several
 -- networks, of the mean logits.
+--     bnn.metrics.energy{{2, 0}, {9, 0}}                -- -2.127 -9.000
 -- @param logits tensor or list [n, C]
 -- @param opts table: temperature=1
 -- @return tensor [n]

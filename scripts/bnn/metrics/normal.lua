@@ -41,8 +41,10 @@ end
 
 local function ratio(rows, r) return horner(rows[1], r) / horner(rows[2], r) end
 
---- The z below which a standard normal lies with probability p; -inf at 0, inf at 1.
+--- Computes the z below which a standard normal lies with probability p; -inf at 0, inf at 1.
+--     bnn.metrics.normal_quantile(0.975)                -- 1.960
 -- @param p number in [0, 1]
+-- @return number
 function M.quantile(p)
   if type(p) ~= "number" or not (p >= 0 and p <= 1) then
     fail("bnn.metrics.normal_quantile: p: expected a number in [0, 1], got %s", kinds.show(p))

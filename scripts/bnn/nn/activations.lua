@@ -6,12 +6,16 @@ local layer = require "bnn.nn.layer"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 
-local M = {layers = {}, docs = {}}
+local M = {layers = {}, docs = {}, args = {}}
 
--- A row each: how many numbers the op takes at most.
+-- A row each: how many numbers the op takes at most. To add one, add its row.
 local ROWS = {
   relu = 0, tanh = 0, sigmoid = 0, softplus = 0, gelu = 0, leaky_relu = 1, sin = 0, cos = 0,
 }
+
+local DOC = [[%s: applies x:%s elementwise
+    bnn.nn.sequential{bnn.nn.linear(64), bnn.nn.%s, bnn.nn.linear(10)}
+@return layer: x of any shape -> the same shape]]
 
 -- Raises unless these are the arguments of an activation.
 local function check_arguments(name, args)
@@ -27,7 +31,8 @@ end
 for name, most in pairs(ROWS) do
   local op = core.ops[name]
   local call = name .. (most > 0 and "(slope = 0.01)" or "()")
-  M.docs[name] = call .. ": the op of that name as a layer, elementwise"
+  local used = name .. (most > 0 and "(0.1)" or "()")
+  M.docs[name], M.args[name] = DOC:format(call, used, used), most > 0 and {0.1} or {}
   M.layers[name] = function(...)
     local args = table.pack(...)
     check_arguments(name, args)

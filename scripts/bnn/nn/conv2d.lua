@@ -9,10 +9,12 @@ local windows = require "bnn.nn.window"
 
 local M = {}
 
---- A convolution: images [n, channels, h, w] -> [n, out, ...]; images [n, h, w] have one channel.
--- Parameters w [out, channels, kh, kw], b [out].
---     bnn.nn.conv2d(16, 5)     bnn.nn.conv2d(32, {3, 5}, {stride = 2, padding = 1})
--- @param out integer: kernels, the channels of the result
+--- Makes a convolution: images [n, channels, h, w] -> [n, out, ...]; images [n, h, w] have one
+-- channel. Parameters w [out, channels, kh, kw], b [out].
+--     local layer = bnn.nn.conv2d(16, 5)
+--     layer:apply(layer:init(key, x), x)                -- x [32, 28, 28] -> [32, 16, 24, 24]
+--     bnn.nn.conv2d(32, {3, 5}, {stride = 2, padding = 1})
+-- @param out integer: the number of kernels, which is the number of channels of the result
 -- @param kernel integer, or {rows, columns}
 -- @param opts table: stride=1, padding=0 (integers or {rows, columns}; padding "same" keeps the
 --   images' size under a stride of 1), bias=true, w_init=bnn.nn.truncated_normal_kernel,

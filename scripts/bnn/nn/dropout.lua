@@ -18,9 +18,12 @@ local function key_of_call(frame)
   return call == 1 and key or key:fold(call)
 end
 
---- Dropout (Srivastava et al. 2014): while training each element is zero with probability p, and
--- the others are divided by 1 - p; otherwise x itself. The mask is a function of apply's key, the
--- path, and how often the layer has been called: a layer that is used twice has two masks.
+--- Makes a dropout layer (Srivastava et al. 2014): while training each element is zero with
+-- probability p, and the others are divided by 1 - p; otherwise the result is x. The mask is a
+-- function of apply's key, the layer's path, and the number of earlier calls: a layer that is used
+-- twice has two masks.
+--     local layer = bnn.nn.dropout(0.5)
+--     layer:apply({}, bnn.ones(2, 3), {key = key, train = true})     -- [2, 3] of 0 and 2
 -- @param p number in [0, 1)
 function M.dropout(p)
   if type(p) ~= "number" or not (p >= 0 and p < 1) then

@@ -17,10 +17,10 @@ local function check_ids(x, count)
   fail('x: expected ids 1..%d as i32 or i64, got %s: x:to("i32") converts%s', count, dtype, note)
 end
 
---- An embedding: ids 1..count (i32 or i64) of any shape, such as tokens [n, t] -> rows of a table,
--- [n, t, d]. Ids count from 1, as positions do; x + 1 shifts those that count from 0. Parameters
--- w [count, d]. An id outside of the table is an error that names it, in a step before anything is
--- changed.
+--- Makes an embedding: ids 1..count (i32 or i64) of any shape, such as tokens [n, t], become rows
+-- of a table, [n, t, d]. Ids count from 1, as positions do; x + 1 shifts those that count from 0.
+-- Parameters w [count, d]. An id outside the table raises an error that names it; a step raises it
+-- before anything changes.
 --     local function mean(x) return x:mean(2) end
 --     bnn.nn.sequential{bnn.nn.embedding(5000, 32), mean, bnn.nn.linear(2)}
 -- @param count integer: rows of the table

@@ -9,7 +9,8 @@ local function forward(x)
   return #shape == 2 and x or x:reshape(shape[1], width)
 end
 
---- Makes [n, a, b, ...] into [n, a b ...].
+--- Makes a layer that reshapes x [n, a, b, ...] to [n, a b ...].
+--     bnn.nn.flatten():apply({}, bnn.ones(2, 3, 4))     -- [2, 12]
 function M.flatten()
   return layer.new{kind = "flatten", args = {}, forward = forward, text = "flatten()"}
 end

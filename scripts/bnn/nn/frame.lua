@@ -77,10 +77,15 @@ local function check_parameter(frame, name, tensor, shape)
   fail("%s: expected %s%s, got %s", name, shapes.text(shape), x, shapes.text(tensor))
 end
 
---- A parameter of the layer that is being called.
--- @param name string: "w" gives the path "mlp/linear_0/w"
+--- Returns a parameter of the layer or function that is being called; net:init gives it its initial
+-- value.
+--     local function scale(h) return h * bnn.nn.parameter("scale", {h:size(-1)}, bnn.nn.ones) end
+--     net = bnn.transform(function(h) return scale(bnn.nn.linear(3)(h)) end)
+--     net:init(key, bnn.ones(1, 4)):names()             -- linear/w, linear/b, scale
+-- @param name string: "w" in layer mlp/linear_0 gives the path "mlp/linear_0/w"
 -- @param shape list
 -- @param init function(key, shape) -> tensor of that shape
+-- @return tensor
 function M.parameter(name, shape, init)
   expect.string("bnn.nn.parameter: name", name)
   expect.shape("bnn.nn.parameter: shape", shape)
@@ -96,7 +101,11 @@ function M.parameter(name, shape, init)
   return tracer
 end
 
---- The path of the layer that is being called, such as "mlp/linear_0", for messages.
+--- Returns the path of the layer that is being called, such as "mlp/linear_0", for messages; ""
+-- outside a layer.
+--     local function show(h) print(bnn.nn.path()) return h end
+--     bnn.nn.sequential{bnn.nn.linear(3), show}:init(key, x)     -- sequential
+-- @return string
 function M.path()
   local frame = current:value()
   return frame and frame.path or ""

@@ -33,10 +33,19 @@ local function as_net(self)
   return net.transform(function(x) return self(x) end)
 end
 
---- A layer by itself is a net: init(key, x) -> params.
+--- Draws the initial parameters of a layer, which by itself is a net: see net:init.
+--     bnn.nn.linear(3):init(key, bnn.ones(1, 4)):names()     -- linear/w, linear/b
+-- @param key key
+-- @param x tensor [n, ...] or part of a data set: only the shape of a row and the type matter
+-- @return params
 function Layer:init(key, x) return as_net(self):init(key, x) end
 
---- A layer by itself is a net: apply(params, x [, opts]) -> y.
+--- Computes a layer's output, which by itself is a net: see net:apply.
+--     bnn.nn.relu():apply({}, bnn.tensor{-1, 2})        -- 0, 2
+-- @param params as init returns them
+-- @param x tensor [n, ...]
+-- @param opts table: key= (for dropout), train=false
+-- @return tensor, or what the layer returns
 function Layer:apply(params, x, opts) return as_net(self):apply(params, x, opts) end
 
 --- Options as a layer shows them: ", {stride=2, bias=false}", or "" if all are at their defaults.

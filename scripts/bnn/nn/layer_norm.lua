@@ -7,8 +7,9 @@ local options = require "bnn.base.options"
 
 local M = {}
 
---- Layer normalisation (Ba et al. 2016): the last axis of x [..., d] to mean 0 and variance 1,
--- times a gain, plus a bias. Parameters gain [d], bias [d].
+--- Makes a layer normalisation (Ba et al. 2016): shifts and scales the last axis of x [..., d] to
+-- mean 0 and variance 1, then multiplies by a gain and adds a bias. Parameters gain [d], bias [d].
+--     bnn.nn.sequential{bnn.nn.linear(64), bnn.nn.layer_norm(), bnn.nn.relu(), bnn.nn.linear(10)}
 -- @param opts table: eps=1e-5, added to the variance
 function M.layer_norm(opts)
   opts = options.check("bnn.nn.layer_norm", opts, {

@@ -8,8 +8,11 @@ local options = require "bnn.base.options"
 
 local M = {}
 
---- A linear layer: y = x w + b, x [..., in] -> y [..., out]. Parameters w [in, out], b [out].
--- @param out integer
+--- Makes a linear layer: y = x w + b, x [..., in] -> y [..., out]. Parameters w [in, out], b [out].
+--     local layer = bnn.nn.linear(10)
+--     layer:init(key, bnn.ones(1, 4))                   -- linear/w [4, 10], linear/b [10]
+--     bnn.nn.linear(10, {bias = false})                 -- w alone
+-- @param out integer: features of the result
 -- @param opts table: bias=true, w_init=bnn.nn.truncated_normal, b_init=bnn.nn.zeros, functions
 --   (key, shape) -> tensor
 function M.linear(out, opts)

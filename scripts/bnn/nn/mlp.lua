@@ -17,12 +17,12 @@ local function read_activation(activation)
   return core.ops[expect.value("bnn.nn.mlp: activation", activation, known)]
 end
 
---- A multi-layer perceptron: flatten, then linear layers with an activation between them.
---     bnn.nn.mlp{64, 64, 10}
+--- Makes a multi-layer perceptron: flatten, then linear layers with an activation between them.
+--     bnn.nn.mlp{64, 64, 10}                            -- x [n, ...] -> [n, 10]
 --     bnn.nn.mlp{64, 64, 10, activation = "tanh"}
 --     bnn.nn.mlp{64, 64, 10, activation = bnn.nn.leaky_relu(0.1)}
 -- Parameters: mlp/linear_0/w, mlp/linear_0/b, ...
--- @param opts table: the sizes of the layers; activation="relu", the name of an elementwise layer,
+-- @param opts table: the sizes of the layers; activation="relu": the name of an elementwise layer,
 --   a layer (one that has parameters shares them between its places), or a function of a tensor
 function M.mlp(opts)
   opts = options.check("bnn.nn.mlp", opts, {

@@ -40,7 +40,9 @@ local function find_parameters(rec, net, shape, dtype)
   return pass.entries
 end
 
---- Initial parameters of a network.
+--- Draws the initial parameters of a network.
+--     local net = bnn.transform(function(h) return bnn.nn.linear(2)(h) end)
+--     net:init(key, bnn.ones(1, 4))                     -- linear/w [4, 2], linear/b [2]
 -- @param key key: tensor by tensor, key:fold(path) draws the values
 -- @param x tensor [n, ...] or part of a data set: only the shape of a row and the type matter
 -- @return params
@@ -61,11 +63,14 @@ local function is_params(value)
   return parameters.is(value) or type(value) == "table" and not getmetatable(value)
 end
 
---- The network's output, or outputs if it gives several. uint8 inputs are images: they become
--- x / 255; other types reach the network as they are, in init, steps and predictions too.
--- @param params as init gives them, or any table of tensors by path
+--- Computes the network's output, or outputs if it returns several. uint8 inputs are images: they
+-- become x / 255; other types reach the network unchanged, in init, steps and predictions too.
+--     net:apply(params, x)                              -- x [32, 28, 28] -> [32, 10]
+--     net:apply(params, x, {key = key, train = true})   -- with dropout, if it has any
+-- @param params as init returns them, or any table of tensors by path
 -- @param x tensor [n, ...]
 -- @param opts table: key= (for dropout), train=false
+-- @return what the network returns
 function Net:apply(params, x, opts)
   opts = options.check("net:apply", opts, {
     key = "key", train = {type = "boolean", default = false},
@@ -77,9 +82,13 @@ function Net:apply(params, x, opts)
   return frame.run({params = params, key = opts.key, train = opts.train}, self.forward, x)
 end
 
---- A network from a function of its input, as Haiku's transform: layers made and called inside are
--- given paths and parameters.
+--- Makes a network from a function of its input, as Haiku's transform: layers that are made and
+-- called inside get paths and parameters.
 --     net = bnn.transform(function(x) return bnn.nn.linear(10)(bnn.nn.linear(64)(x):relu()) end)
+--     params = net:init(key, bnn.ones(1, 20))           -- linear/w, linear/b, linear_1/w, ...
+--     net:apply(params, bnn.ones(5, 20))                -- [5, 10]
+-- @param f function(x) -> y, or several values
+-- @return net with init and apply
 function M.transform(f)
   if type(f) ~= "function" then fail.expected("bnn.transform: f", "a function", f) end
   return setmetatable({forward = f}, Net)

@@ -28,17 +28,20 @@ local function pool(kind, op, size, opts)
   }
 end
 
---- The largest number of each window: images [n, channels, h, w] (or [n, h, w]) -> [n, channels,
--- ...]. A window with a NaN gives NaN.
+--- Makes a layer that takes the largest number of each window: images [n, channels, h, w] (or
+-- [n, h, w]) -> [n, channels, ...]. A window with a NaN gives NaN.
+--     bnn.nn.max_pool(2):apply({}, x)                   -- x [32, 28, 28] -> [32, 1, 14, 14]
 -- @param size integer, or {rows, columns}
--- @param opts table: stride=size, padding=0, integers or {rows, columns}; padding, at most half the
---   size, is never the largest
+-- @param opts table: stride=size, padding=0, integers or {rows, columns}; padding is at most half
+--   the size, and is never the largest
 function M.max_pool(size, opts) return pool("max_pool", core.ops.max_pool2d, size, opts) end
 
---- The mean of each window: images [n, channels, h, w] (or [n, h, w]) -> [n, channels, ...].
+--- Makes a layer that takes the mean of each window: images [n, channels, h, w] (or [n, h, w]) ->
+-- [n, channels, ...].
+--     bnn.nn.avg_pool(2, {stride = 1}):apply({}, x)     -- x [32, 28, 28] -> [32, 1, 27, 27]
 -- @param size integer, or {rows, columns}
 -- @param opts table: stride=size, padding=0, integers or {rows, columns}; padding counts as zeros,
---   as torch has it by default
+--   as in PyTorch by default
 function M.avg_pool(size, opts) return pool("avg_pool", core.ops.avg_pool2d, size, opts) end
 
 return M

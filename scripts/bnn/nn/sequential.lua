@@ -20,8 +20,10 @@ local function call_entry(l, i, is_last, x)
   return check_result(l, i, is_last, l(x))
 end
 
---- Layers (or functions of a tensor) one after the other; the last may give several values.
+--- Makes a network that calls layers (or functions of a tensor) one after the other. The last may
+-- return several values.
 --     bnn.nn.sequential{bnn.nn.flatten(), bnn.nn.linear(64), bnn.nn.relu(), bnn.nn.linear(10)}
+-- @param layers list of layers or functions
 function M.sequential(layers)
   if type(layers) ~= "table" or #layers == 0 then
     fail.expected("bnn.nn.sequential", "a list of layers", layers)

@@ -38,8 +38,8 @@ function M.read(what, name, size, stride, padding)
   return {size = size, stride = stride, padding = padding}
 end
 
---- Gives [n, h, w] back as images of one channel [n, 1, h, w]; raises if x is no images, or smaller
--- than the window. Gives the number of channels too.
+--- Returns [n, h, w] as images of one channel [n, 1, h, w], and the number of channels. Raises if x
+-- is not images, or if they are smaller than the window.
 function M.images(x, window)
   local shape = x:shape()
   if #shape == 3 then

@@ -1,6 +1,6 @@
---- Calibration: what is fitted on a validation set and saved with a checkpoint, so that predictions
--- can be taken at their word: a temperature (Guo et al. 2017), which makes probabilities honest
--- without changing an answer, and the rule by which answers abstain (bnn.ood).
+--- Calibration: fits on a validation set, saved with a checkpoint, that make probabilities mean
+-- what they say: a temperature (Guo et al. 2017), which changes no answer, and a rule by which
+-- answers abstain (bnn.ood).
 --
 --     local fit = bnn.calibration.fit{prediction = bnn.predict(model, validation.x, o),
 --                                     labels = validation.y}
@@ -53,9 +53,11 @@ end
 
 --- Fits the temperature T that minimises the negative log-likelihood of softmax(logits / T) on a
 -- validation set, which must not be the one that the network was trained on. T is above 1 if the
--- network is over-confident. Probabilities (a mean over networks) stand for the logits log p, those
--- below 2^-126 for it. T is within [0.01, 100]; it is an end of that range if the likelihood has no
--- inner optimum, as when every answer is right.
+-- network is over-confident. Probabilities p (a mean over networks) stand for the logits log p,
+-- with 2^-126 for smaller ones. T is within [0.01, 100]; it is an end of that range if the
+-- likelihood has no inner optimum, for example if every answer is right.
+--     local t, fit = bnn.calibration.temperature{probabilities = p, labels = y}
+--     print(t, fit.nll_before, fit.nll)                 -- fit.nll <= fit.nll_before
 -- @param opts table: labels= [n] in 0..C-1; logits= [n, C], or probabilities= [n, C] or what
 --   bnn.predict returns
 -- @return number T, and table {nll_before=, nll=}: at T = 1 and at T
@@ -73,7 +75,9 @@ local function scaled(what, opts)
   return (logits_of(what, opts):real() / opts.temperature):softmax(-1)
 end
 
---- Probabilities at a temperature: softmax(logits / T); for probabilities, p^(1/T) normalised.
+--- Computes probabilities at a temperature: softmax(logits / T); for probabilities, p^(1/T)
+-- normalised.
+--     bnn.calibration.scale{probabilities = {{0.8, 0.2}}, temperature = 2}     -- {{0.667, 0.333}}
 -- @param opts table: temperature= above 0; logits= [n, C], or probabilities= [n, C] or what
 --   bnn.predict returns
 -- @return tensor [n, C]
@@ -86,7 +90,7 @@ function M.scale(opts)
   return scaled(what, opts)
 end
 
--- ---- both, of what bnn.predict returns ----
+-- ---- both, for what bnn.predict returns ----
 
 local function check_prediction(what, p)
   local is_table = type(p) == "table"
@@ -107,11 +111,13 @@ local function inner_temperature(p, labels)
 end
 
 --- Fits a temperature and a rule of abstention on a validation set.
+--     local fit = bnn.calibration.fit{prediction = p, labels = y, percentile = 0.95}
+--     print(fit.temperature, fit.rule.threshold, fit.ece_before, fit.ece)
 -- @param opts table: prediction= what bnn.predict returns for it; labels= [n] in 0..C-1;
 --   score="class_std", percentile=0.99 of the rule, as for bnn.ood.fit_threshold
--- @return table of plain data: temperature (1 if the likelihood has no inner optimum, as when every
---   answer is right); nll_before, nll, ece_before, ece without and with it; rule={score=,
---   percentile=, threshold=, n=}; n
+-- @return table of plain data: temperature (1 if the likelihood has no inner optimum, for example
+--   if every answer is right); nll_before and nll, ece_before and ece, without and with it;
+--   rule={score=, percentile=, threshold=, n=}; n, the number of examples
 function M.fit(opts)
   local what = "bnn.calibration.fit"
   opts = options.check(what, opts, {
@@ -137,8 +143,11 @@ local NAN = 0 / 0
 
 --- Applies a fit to a prediction: mean, probability and entropy at the temperature, and the answers
 -- that abstain. The rule sees the prediction as bnn.predict returned it, as it did when it was
--- fitted; what says how networks differ (std, class_std, ...) does not change, nor does any answer.
--- A row that is not a number, of class -1, abstains and does not change.
+-- fitted. How networks differ (std, class_std, ...) does not change, and neither does any answer. A
+-- row that is not a number, of class -1, abstains and does not change.
+--     local fit = bnn.calibration.fit{prediction = p, labels = y}
+--     local q = bnn.calibration.apply(fit, bnn.predict(model, x, o))
+--     print(q.probability, q.abstains)                  -- [32] each
 -- @param fit table as bnn.calibration.fit returns it, {temperature=, rule=}
 -- @param prediction what bnn.predict returns for classes
 -- @return table: a copy of the prediction with these, abstains [n] of 1 and 0, score f64 [n], that
@@ -196,7 +205,7 @@ end
 --     local model = bnn.checkpoint.open "night"
 --     local p = bnn.calibration.apply(model.extras.calibration, bnn.predict(model, x, o))
 -- @param path string: a file; or the folder of a training, whose best and newest checkpoints are
---   fitted each by itself
+--   each fitted by themselves
 -- @param opts table: validation= part with x and y; key=, num_samples= as for bnn.predict; score=,
 --   percentile= as for calibration.fit, but score="entropy" without a posterior, as a network alone
 --   has no std; net=, likelihood= as for bnn.checkpoint.open

@@ -1,13 +1,13 @@
---- Out of distribution: which inputs are unlike those that a network was trained on, and when it is
--- to say "I don't know".
+--- Out of distribution: which inputs are unlike those that a network was trained on, and when it
+-- should say "I don't know".
 --
 --     local p = bnn.predict(model, validation.x, {num_samples = 100, key = key})
 --     local rule = bnn.ood.fit_threshold(p, {score = "class_std", percentile = 0.99})
 --     local abstains = bnn.ood.abstains(bnn.predict(model, x, o), rule)    -- [n]: 1 abstains
 --
--- A score is a number for each example, higher = more out-of-distribution. Scores of a prediction:
--- class_std, entropy, expected_entropy, mutual_information, variation_ratio, energy,
--- one_minus_probability; and any other field [n] of it, such as one that you add.
+-- A score is a number for each example, higher = more out-of-distribution. The scores of a
+-- prediction are class_std, entropy, expected_entropy, mutual_information, variation_ratio, energy,
+-- one_minus_probability, and any other field [n] of it, such as one that you add.
 local evaluation = require "bnn.ood.ood_evaluate"
 local fail = require "bnn.base.fail"
 local options = require "bnn.base.options"
@@ -18,12 +18,14 @@ local scores = require "bnn.predict.prediction_scores"
 local M = {}
 
 --- Fits the rule of abstention: its threshold is a percentile of a score on in-distribution
--- examples, which neither trained the network nor will be reported on. The rule is plain data: keep
+-- examples, which neither trained the network nor will be reported on. The rule is plain data: save
 -- it with the checkpoint.
+--     local rule = bnn.ood.fit_threshold(p, {score = "entropy", percentile = 0.95})
+--     print(rule.threshold, rule.n)                     -- a number of nats, 32
 -- @param prediction what bnn.predict returns for these examples
 -- @param opts table: score="class_std", the name of a score (see bnn.ood); percentile=0.99 in
 --   [0, 1], by linear interpolation
--- @return table {score=, percentile=, threshold=, n= of examples}
+-- @return table {score=, percentile=, threshold=, n=}, n the number of examples
 function M.fit_threshold(prediction, opts)
   local what = "bnn.ood.fit_threshold"
   if type(opts) == "table" and type(opts.score) == "function" then
@@ -40,6 +42,7 @@ end
 
 --- Says which answers abstain under a rule: those whose score exceeds its threshold or is not a
 -- number.
+--     bnn.ood.abstains(p, {score = "entropy", threshold = 2.25})     -- [32] of 1 and 0
 -- @param prediction what bnn.predict returns
 -- @param rule table as bnn.ood.fit_threshold returns it; {score=, threshold=} is enough
 -- @return tensor [n] of 1 (abstains) and 0
@@ -47,8 +50,8 @@ function M.abstains(prediction, rule)
   return rules.abstains("bnn.ood.abstains", prediction, rule)
 end
 
---- Evaluates a network's scores on images that it does not know: how well each score tells them
--- from those that it does, and how often a threshold abstains.
+--- Evaluates a network's scores on images that it does not know: how well each score separates them
+-- from those that it knows, and how often a threshold abstains.
 --
 --     local report = bnn.ood.evaluate{
 --       predict = function(x) return bnn.predict(model, x, {num_samples = 100, key = key}) end,
@@ -71,12 +74,12 @@ end
 --   alpha       0.01: the share of conformal sets that may miss the label
 --   bootstrap   {key=, n=1000, level=0.95}: intervals of the metrics in `ranking`
 --   log, step   a log that gets every number as a row of that step (0)
---   figures     a folder for histograms and ROC curves. Which were written, or why not, is said on
---               stderr
+--   figures     a folder for histograms and ROC curves; a line on stderr says which were written,
+--               or why not
 --   title       of the figures, such as the network's name
 -- @return report: tostring(report) and report:text() are its tables, report:rows() its rows for a
 --   log. Fields: id, ood, scores (names); n[set]; accuracy; n_fit, n_report (examples of the
---   halves); fit_rows i32 [n_fit], of those that were fitted on; ranking[score][set] = {auroc=,
+--   halves); fit_rows i32 [n_fit], the rows fitted on; ranking[score][set] = {auroc=,
 --   average_precision_out=, _in=, aupr_out=, _in=, fpr95_out=, _in=, base_rate=, intervals=} (see
 --   bnn.metrics); rules[score], as bnn.ood.fit_threshold returns it; abstained[score][set], the
 --   share; kept_accuracy[score] (nil if all abstain); conformal = {alpha=, threshold=, n=, sets =

@@ -51,7 +51,7 @@ local function histogram(report, score, path, title)
   }
 end
 
--- The rate of false alarms goes by its logarithm: what matters is the far left, where they are few.
+-- The false positive rate is on a logarithmic axis: what matters is the far left.
 local function roc(report, score, path, title)
   local values, series = report.values[score], {}
   for i, set in ipairs(report.ood) do

@@ -59,7 +59,10 @@ local function add_conformal(rows, report, set)
   rows[#rows + 1] = {prefix .. "not_single", figures.not_single}
 end
 
---- The numbers as rows for a log: {"ood/class_std/notMNIST/auroc", 0.999}, ...
+--- Returns the numbers of bnn.ood.evaluate as rows for a log.
+--     local report = bnn.ood.evaluate{predict = predict, id = data.test, ood = letters, key = key}
+--     local row = report:rows()[1]
+--     print(row[1], row[2])                             -- ood/accuracy  0.98
 -- @return list of {name, value}
 function Report:rows()
   local rows = {{"ood/accuracy", self.accuracy}}
@@ -161,7 +164,9 @@ local function conformal_text(report)
   })
 end
 
---- The report as tables.
+--- Returns the report of bnn.ood.evaluate as tables of text; print(report) prints them.
+--     local report = bnn.ood.evaluate{predict = predict, id = data.test, ood = letters, key = key}
+--     log:say(report:text())
 -- @return string of lines
 function Report:text()
   local head = "in: %s, %d examples, accuracy %s; out: %s\n\n"

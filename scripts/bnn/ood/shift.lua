@@ -1,11 +1,11 @@
---- Dataset shift: images as a network sees them when the world has moved away from its training
--- set. Its accuracy should fall slowly, and its uncertainty should grow with its errors.
+--- Dataset shift: images that differ more and more from those of the training set. A network's
+-- accuracy should fall slowly, and its uncertainty should grow with its errors.
 --
 --     local turned = bnn.shift.rotate(data.test.x, {key = key, severity = 3})
 --     local report = bnn.shift.evaluate{predict = predict, data = data.test, key = key}
 --
--- Images are [n, h, w] or [n, channels, h, w], u8 or real from 0 (the background) to 1, and come
--- out as a new tensor of the same type. How much is a severity from 0 (nothing) to 5, or an amount:
+-- Images are [n, h, w] or [n, channels, h, w], u8 or real from 0 (the background) to 1; the result
+-- is a new tensor of the same type. The strength is a severity from 0 (nothing) to 5, or an amount:
 --
 --   severity              1     2     3     4     5
 --   rotate     degrees    15    30    45    60    75
@@ -15,9 +15,9 @@
 --   contrast   factor     0.75  0.6   0.45  0.3   0.15
 --   occlude    side       6     9     12    15    18     pixels of 28
 --
--- The pixels of a severity are those of an image whose shorter side is 28, and grow with it; an
--- amount is as it is given. What is drawn for an image is a function of the key and of its place in
--- x: the same bits on any number of threads, and the same draws (a side, a direction, a pattern of
+-- The pixels of a severity are for an image whose shorter side is 28, and grow with that side; an
+-- amount is used unchanged. The draws for an image are a function of the key and of its place in x:
+-- the same bits on any number of threads, and the same draws (a side, a direction, a pattern of
 -- noise) at every severity. A NaN moves with its pixel.
 local core = require "bnn.core"
 local expect = require "bnn.base.expect"
@@ -29,7 +29,8 @@ local report = require "bnn.ood.shift_report"
 
 local M = {}
 
---- The names of the shifts, in the order that evaluate takes them.
+--- Lists the names of the shifts, in the order of bnn.shift.evaluate.
+--     print(bnn.shift.names[1])                         -- rotate
 M.names = {"rotate", "translate", "noise", "blur", "contrast", "occlude"}
 
 -- By name: what the amount is called and the amount at each severity; whether it is in pixels of
@@ -46,6 +47,8 @@ local kinds = {
 local SIDE = 28 -- the shorter side of the images that amounts in pixels are meant for
 
 --- Returns the amount of a shift at a severity.
+--     bnn.shift.amount("rotate", 3)                     -- 45 degrees
+--     bnn.shift.amount("blur", 1, 56)                   -- 2.0 sigma: twice that of 28 pixels
 -- @param name string, one of bnn.shift.names
 -- @param severity integer, 0 to 5
 -- @param side integer: the shorter side of the images (28)
@@ -86,37 +89,43 @@ local function shift(name, x, given)
   return fail.within(what, core.shift, x, name, amount, opts.key)
 end
 
---- Rotates images about their middle, by bilinear interpolation; what comes from outside is 0.
+--- Rotates images about their centre, by bilinear interpolation; pixels from outside are 0.
+--     bnn.shift.rotate(x, {degrees = 30})               -- counterclockwise, u8 [32, 28, 28]
+--     bnn.shift.rotate(x, {severity = 2, key = key})    -- 30 degrees, to a side drawn for each
 -- @param x tensor [n, h, w] or [n, channels, h, w], u8 or real from 0 to 1
--- @param opts table: severity=0 to 5 (15 degrees more each) or degrees=; key= draws to which side
---   each image is turned, and without it all are turned counterclockwise (clockwise for degrees
---   below 0)
+-- @param opts table: severity=0 to 5 (15 degrees more each) or degrees=; key= draws the side to
+--   which each image turns; without it all turn counterclockwise (clockwise for degrees below 0)
 -- @return tensor like x
 function M.rotate(x, opts) return shift("rotate", x, opts) end
 
---- Translates images, by bilinear interpolation; what comes from outside is 0.
+--- Translates images, by bilinear interpolation; pixels from outside are 0.
+--     bnn.shift.translate(x, {pixels = 2.5})            -- to the right, u8 [32, 28, 28]
+--     bnn.shift.translate(x, {severity = 2, key = key}) -- 2 pixels, in a direction drawn for each
 -- @param x tensor [n, h, w] or [n, channels, h, w], u8 or real from 0 to 1
 -- @param opts table: severity=0 to 5 (1 pixel of 28 more each) or pixels=; key= draws into which
---   direction each image is moved, and without it all are moved to the right (to the left for
---   pixels below 0)
+--   direction each image moves; without it all move to the right (to the left for pixels below
+--   0)
 -- @return tensor like x
 function M.translate(x, opts) return shift("translate", x, opts) end
 
 --- Adds normal noise to every pixel, and clips to 0..1.
+--     bnn.shift.noise(x, {std = 0.2, key = key})        -- u8 [32, 28, 28]
 -- @param x tensor [n, h, w] or [n, channels, h, w], u8 or real from 0 to 1
 -- @param opts table: key=; severity=0 to 5 (0.1 more each) or std=, of which 1 is the whole range
 -- @return tensor like x
 function M.noise(x, opts) return shift("noise", x, opts) end
 
---- Blurs images by a Gaussian, cut off at ceil(3 sigma); beyond an edge its pixels repeat.
+--- Blurs images by a Gaussian, cut off at ceil(3 sigma); the pixels of an edge repeat beyond it.
+--     bnn.shift.blur(x, {sigma = 1.5})                  -- u8 [32, 28, 28]
 -- @param x tensor [n, h, w] or [n, channels, h, w], u8 or real from 0 to 1
--- @param opts table: severity=0 to 5 (1 pixel of 28, and half a one more each) or sigma= in pixels;
---   key= has no effect: all shifts take one
+-- @param opts table: severity=0 to 5 (1 pixel of 28, and half a pixel more each) or sigma= in
+--   pixels; key= has no effect: all shifts take one
 -- @return tensor like x
 function M.blur(x, opts) return shift("blur", x, opts) end
 
---- Lowers the contrast: each pixel moves towards the mean of its channel of its image, which is NaN
--- if one of them is.
+--- Lowers the contrast: each pixel moves towards the mean of its image's channel, which is NaN if
+-- one of its pixels is.
+--     bnn.shift.contrast(x, {factor = 0.5})             -- u8 [32, 28, 28]
 -- @param x tensor [n, h, w] or [n, channels, h, w], u8 or real from 0 to 1
 -- @param opts table: severity=0 to 5 (0.75, and 0.15 less each) or factor= from 1 (nothing) to 0,
 --   by which the distance from the mean is multiplied; key= has no effect: all shifts take one
@@ -125,9 +134,10 @@ function M.contrast(x, opts) return shift("contrast", x, opts) end
 
 --- Hides a square of each image: sets it to 0, at a position drawn uniformly within the image. A
 -- NaN is not hidden.
+--     bnn.shift.occlude(x, {side = 10, key = key})      -- u8 [32, 28, 28]
 -- @param x tensor [n, h, w] or [n, channels, h, w], u8 or real from 0 to 1
 -- @param opts table: key=; severity=0 to 5 (6 pixels of 28, and 3 more each) or side= in pixels,
---   rounded to whole ones; one that is longer than the image hides all of that
+--   rounded to whole ones; a side longer than the image hides all of it
 -- @return tensor like x
 function M.occlude(x, opts) return shift("occlude", x, opts) end
 
@@ -149,17 +159,17 @@ end
 --     }
 --     log:say(report:text())
 -- @param opts table:
---   predict= a function of images that returns what bnn.predict does, or probabilities
---     [n, C]
---   data= a part of a data set: x images, y labels in 0..C-1; key=
---   shifts= a list of bnn.shift.names (all); severities= a list (1 to 5)
---   log= that gets the report's rows, step=0 at which
---   figures= a folder that gets a figure of each, shift_accuracy.svg and so on, with title= above,
---     such as the network's name
--- @return a report: results, a list of {shift=, severity=, amount= in words, accuracy=, nll=, ece=,
---   mutual_information= the mean in nats, nil if predictions have none}, the first of them
---   of the untouched images (shift "none", severity 0); :text(), a table of these; :rows(), a list
---   of {"shift/rotate/1/accuracy", value}; figures, the files written
+--   predict     function(images) -> what bnn.predict returns, or probabilities [n, C]
+--   data        part of a data set: x images, y labels in 0..C-1
+--   key         key of the draws
+--   shifts      list of names, default bnn.shift.names; severities: list, default 1 to 5
+--   log, step   a log that gets the report's rows, at this step (0)
+--   figures     a folder that gets a figure of each metric, shift_accuracy.svg and so on, with
+--               title= above, such as the network's name
+-- @return report: results, a list of {shift=, severity=, amount= in words, accuracy=, nll=, ece=,
+--   mutual_information= the mean in nats, nil if predictions have none}, the first for the
+--   unchanged images (shift "none", severity 0); :text(), a table of these; :rows(), a list of
+--   {"shift/rotate/1/accuracy", value}; figures, the files written
 function M.evaluate(opts)
   local what = "bnn.shift.evaluate"
   opts = options.check(what, opts, {

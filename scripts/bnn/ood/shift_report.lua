@@ -38,7 +38,10 @@ end
 
 -- ---- rows of a log, and the table ----
 
---- The numbers as rows for a log: {"shift/none/0/accuracy", 0.98}, {"shift/rotate/1/nll", 0.2}, ...
+--- Returns the numbers of bnn.shift.evaluate as rows for a log.
+--     local report = bnn.shift.evaluate{predict = predict, data = data.test, key = key}
+--     local row = report:rows()[1]
+--     print(row[1], row[2])                             -- shift/none/0/accuracy  0.98
 -- @return list of {name, value}
 function Report:rows()
   local rows = {}
@@ -51,7 +54,9 @@ function Report:rows()
   return rows
 end
 
---- The report as a table.
+--- Returns the report of bnn.shift.evaluate as a table of text; print(report) prints it.
+--     local report = bnn.shift.evaluate{predict = predict, data = data.test, key = key}
+--     log:say(report:text())
 -- @return string of lines
 function Report:text()
   local columns = {"shift", "severity", "amount"}

@@ -1,17 +1,18 @@
 --- Figures: lines with bands, histograms, bars, heat maps, grids of images; reliability diagrams,
--- ROC and risk-coverage curves, images with what is predicted of them. One call each, with defaults
--- fit to print.
+-- ROC and risk-coverage curves, images with their predictions. One call each, with defaults fit to
+-- print.
 --
 -- gnuplot draws them, into SVG or PNG or as text; grids of images need libpng alone. If gnuplot is
 -- not installed, or a file cannot be written, a function returns nil and a message, and the run
--- continues. Files are written atomically; missing folders are made. Text is shown as it is
--- written; a newline begins another line, and so does a word for which there is no room. PNG needs
--- an installed font that has the characters. Colours are Okabe and Ito's, which the colour-blind
--- can tell apart; a series without one takes them in turn. Dashes, marks and hatches are taken in
--- turn too, so that a figure reads in black and white, and at half its size. For a set of data to
--- look the same in all figures, give all of them the same order = {"MNIST", "notMNIST", ...}: a
--- series takes its turn by its label's place in that list. By custom what is in-distribution comes
--- first, and is blue.
+-- continues. Files are written atomically; missing folders are made. Text is shown as written; a
+-- newline starts a new line, and so does a word that does not fit. PNG needs an installed font that
+-- has the characters. The colours are Okabe and Ito's, which the colour-blind can tell apart; a
+-- series without a colour takes the next one. It takes the next dashes, mark and hatch too, so that
+-- a figure reads in black and white, and at half its size. For a data set to look the same in all
+-- figures, give all of them the same order = {"MNIST", "notMNIST", ...}: a series then has the
+-- colour of its label's place in that list. By custom in-distribution data come first, and are
+-- blue.
+--     bnn.plot.lines{series = {{y = {1, 3, 2}, label = "loss"}}, path = "loss.svg"}
 local fail = require "bnn.base.fail"
 local figure = require "bnn.plot.figure"
 local kinds = require "bnn.base.kinds"
@@ -31,7 +32,8 @@ local M = {}
 
 local COLUMN = plot_columns.COLUMN
 
---- The colours by name; wherever a colour is taken, "#rrggbb" is too.
+--- Holds the colours by name; every colour= option takes "#rrggbb" as well.
+--     print(bnn.plot.colours.blue)                      -- #0072b2
 M.colours = plot_style.colours
 
 -- Grids of images and figures of predictions, from files of their own.
@@ -57,7 +59,7 @@ local function check_shade(what, shade)
   end
 end
 
---- Lines, points and bands over x.
+--- Draws lines, points and bands over x.
 --     bnn.plot.lines{
 --       x = grid, path = "cubic.svg", xlabel = "x", ylabel = "y", vlines = {-4, 4},
 --       series = {
@@ -65,23 +67,23 @@ end
 --         {x = data.x, y = data.y, style = "points", colour = "black", label = "data"},
 --       },
 --     }
--- What is not finite (and what is not above 0 on an axis of logarithms) leaves a gap.
+-- A value that is not finite (or not above 0 on a logarithmic axis) leaves a gap.
 -- @param opts table:
 --   series= a list of {y=, x=, label=, style=, colour=, and a band: std= (y - std to y + std) or
 --     band={low, high}}; y may be left out if there is a band. Columns are tensors [n] or [n, 1]
---     or lists; style is "lines", "points", "both" or "dashes", by default lines of
---     which all but the first are dashed, each in its way; colour one of bnn.plot.colours or
---     "#rrggbb". Later ones are drawn over earlier ones
---   x= of the series that have none of their own (1, 2, ... when left out)
+--     or lists; style is "lines", "points", "both" or "dashes", by default lines, dashed
+--     differently after the first series; colour is one of bnn.plot.colours or "#rrggbb". Later
+--     series are drawn over earlier ones
+--   x= of the series that have none of their own (default 1, 2, ...)
 --   title=, xlabel=, ylabel=; xrange={from, to}, yrange=; logx=false, logy=false
---   vlines={x, ...} upright and dashed, vlabel= what the legend calls them; shade={{from, to}, ...}
---     grey from one x to another (math.huge: to the edge); legend="bottom", "right" or "none";
---     order= labels whose place in it says the colour, dashes and marks of a series
---   path= a file that ends in .svg or .png; without one the plot is text
---   width=640, height=400 in units of 1/96 inch, scale=2 pixels of a PNG for each; of text in
---     characters (the terminal's width, 24)
+--   vlines={x, ...} vertical dashed lines, vlabel= their name in the legend; shade={{from, to},
+--     ...} grey from one x to another (math.huge: to the edge); legend="bottom", "right" or "none";
+--     order= a list of labels; the place in it decides the colour, dashes and marks of a series
+--   path= a file that ends in .svg or .png; without it the plot is text
+--   width=640, height=400 in units of 1/96 inch, scale=2 pixels of a PNG for each; for text in
+--     characters (default: the terminal's width, 24)
 --   out= a file such as io.stdout that the text is written to
--- @return true, or the text when no path is given; or nil, message
+-- @return true, or the text if no path is given; or nil, message
 function M.lines(opts)
   local what = "bnn.plot.lines"
   opts = options.check(what, opts, lines_spec)
@@ -99,23 +101,21 @@ local histogram_spec = figure.spec{
   shade = {type = "table", list = true, default = {}},
 }
 
---- Histograms of one or more samples over the same bins: a score on the data that a network knows
--- against those that it does not.
+--- Draws histograms of one or more samples over the same bins, such as a score on in- and
+-- out-of-distribution data.
 --     bnn.plot.histogram{
 --       series = {{x = id.class_std, label = "MNIST"}, {x = ood.class_std, label = "B"}},
 --       xlabel = "std of the predicted class", path = "std.svg",
 --       vlines = {threshold}, vlabel = "threshold",
 --     }
--- The first in turn, which is what is in-distribution, is filled. Up to two more are hatched where
--- heights are no logarithms.
+-- The first series is filled. Up to two more are hatched, unless heights are logarithmic.
 -- @param opts table:
---   series= a list of {x=, label=, colour=}; x is a tensor [n] or a list, of which what is not
---     finite is left out
---   bins=30 of equal width over range={from, to} (from the least to the greatest of all values);
---     what lies outside of it is left out
---   density=true: the area under each is 1; false: how many
---   and those of bnn.plot.lines that are not about its series
--- @return true, or the text when no path is given; or nil, message
+--   series= a list of {x=, label=, colour=}; x is a tensor [n] or a list, whose values that are not
+--     finite are left out
+--   bins=30 of equal width over range={from, to} (default: all values); values outside are left out
+--   density=true: the area under each is 1; false: counts
+--   and the options of bnn.plot.lines, except those about its series
+-- @return true, or the text if no path is given; or nil, message
 function M.histogram(opts)
   local what = "bnn.plot.histogram"
   opts = options.check(what, opts, histogram_spec)
@@ -129,16 +129,16 @@ local bars_spec = figure.spec{
 }
 for _, name in ipairs{"xrange", "logx", "logy"} do bars_spec[name] = nil end
 
---- Bars from 0, side by side if there are several series.
+--- Draws bars from 0, side by side if there are several series.
 --     bnn.plot.bars{labels = {"std", "entropy"}, ylabel = "AUROC", path = "auroc.svg",
 --                   series = {{y = {0.999, 0.995}, std = {0.001, 0.002}, label = "Bayesian"}}}
 -- @param opts table:
 --   labels= n strings below the axis
 --   series= a list of {y=, std=, label=, colour=}; y and std, which is marked on the bar, are
---     tensors [n] or lists; what is not finite has no bar
+--     tensors [n] or lists; a value that is not finite has no bar
 --   title=, xlabel=, ylabel=, yrange=, legend=, order=, path=, width=, height=, scale=, out=: as
 --     for bnn.plot.lines
--- @return true, or the text when no path is given; or nil, message
+-- @return true, or the text if no path is given; or nil, message
 function M.bars(opts)
   local what = "bnn.plot.bars"
   opts = options.check(what, opts, bars_spec)
@@ -154,13 +154,13 @@ for _, name in ipairs{"xrange", "yrange", "logx", "logy", "legend", "out", "orde
   heatmap_spec[name] = nil
 end
 
---- A matrix in colours, with their scale beside it.
+--- Draws a matrix in colours, with their scale beside it.
 --     bnn.plot.heatmap{z = std, x = grid, y = grid, zlabel = "std", path = "std.png"}
 -- @param opts table:
---   z= tensor [h, w]; what is not finite stays white
---   x=, y= where its columns and rows are, evenly spaced: tensors or lists. Without y the rows are
---     1, 2, ... from the top, as a matrix is written; with it y grows upwards (and x to the right)
---   zlabel= of the scale; zrange={from, to} its ends (the least and the greatest of z)
+--   z= tensor [h, w]; values that are not finite stay white
+--   x=, y= the positions of its columns and rows, evenly spaced: tensors or lists. Without y the
+--     rows are 1, 2, ... from the top, as a matrix is written; with it y grows upwards
+--   zlabel= of the scale; zrange={from, to} its ends (default: the least and greatest of z)
 --   title=, xlabel=, ylabel=, path=, width=, height=, scale=: as for bnn.plot.lines
 -- @return true; or nil, message
 function M.heatmap(opts)

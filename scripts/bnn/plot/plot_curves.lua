@@ -1,5 +1,4 @@
---- ROC and risk-coverage curves, from scores or from what bnn.metrics returns; handed out by
--- bnn.plot.
+--- ROC and risk-coverage curves, from scores or from what bnn.metrics returns.
 local fail = require "bnn.base.fail"
 local figure = require "bnn.plot.figure"
 local metrics_ood = require "bnn.metrics.metrics_ood"
@@ -95,19 +94,19 @@ end
 
 local ENTRY = 21 -- the height of one of the legend
 
---- ROC curves: the share of out-of-distribution examples flagged against that of in-distribution
--- ones, with the AUROC of each in the legend, and the diagonal of chance.
+--- Draws ROC curves: the share of out-of-distribution examples flagged against that of
+-- in-distribution ones, with the AUROC of each in the legend, and the diagonal of chance.
 --     bnn.plot.roc{path = "roc.svg", series = {
 --       {id = p.class_std, ood = q.class_std, label = "Bayesian"},
 --       {curve = bnn.metrics.roc_curve(scores, labels), label = "plain MLP"},
 --     }}
 -- @param opts table:
---   series= a list of {id=, ood=: scores [n], higher = more out-of-distribution, or curve=
---     what bnn.metrics.roc_curve returns; label=, colour=}
+--   series= a list of {id=, ood= (scores [n], higher = more out-of-distribution), or curve= (as
+--     bnn.metrics.roc_curve returns it); label=, colour=}
 --   logx=false: true shows what few false positives cost
 --   title=, xlabel=, ylabel=, xrange=, yrange=, logy=, legend=, order=, path=, width=480, height=
---     (so that the legend takes nothing from the curves), scale=, out=: as for bnn.plot.lines
--- @return true, or the text when no path is given; or nil, message
+--     (default: with room for the legend), scale=, out=: as for bnn.plot.lines
+-- @return true, or the text if no path is given; or nil, message
 function M.roc(opts)
   local what = "bnn.plot.roc"
   opts = options.check(what, opts, figure.spec{series = figure.SERIES})
@@ -153,18 +152,18 @@ local function greatest(series)
   return most
 end
 
---- Risk-coverage curves: the share of errors among the answers that are kept, when the least
--- confident abstain.
+--- Draws risk-coverage curves: the share of errors among the answers that remain if the least
+-- confident ones abstain.
 --     bnn.plot.risk_coverage{path = "risk.svg", series = {
 --       {prediction = p, labels = y, label = "largest probability"},
 --       {prediction = p, labels = y, confidence = -p.class_std, label = "std"},
 --     }}
 -- @param opts table:
---   series= a list of {prediction=, labels=, confidence=: as for bnn.metrics.risk_coverage, and the
---     AURC is in the legend; or curve= what that returns; label=, colour=}
+--   series= a list of {prediction=, labels=, confidence= (as for bnn.metrics.risk_coverage; the
+--     legend has the AURC), or curve= (as that returns it); label=, colour=}
 --   title=, xlabel=, ylabel=, xrange=, yrange=, logx=, logy=, legend=, order=, path=, width=,
 --     height=, scale=, out=: as for bnn.plot.lines
--- @return true, or the text when no path is given; or nil, message
+-- @return true, or the text if no path is given; or nil, message
 function M.risk_coverage(opts)
   local what = "bnn.plot.risk_coverage"
   opts = options.check(what, opts, figure.spec{series = figure.SERIES})

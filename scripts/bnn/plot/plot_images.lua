@@ -1,4 +1,4 @@
---- Grids of grey images; handed out by bnn.plot.
+--- Grids of grey images.
 local fail = require "bnn.base.fail"
 local files = require "bnn.data.files"
 local folders = require "bnn.base.folders"
@@ -55,20 +55,18 @@ local function fill_in(opts, n, width)
   opts.background = math.floor((opts.background or opts.captions and 1 or 0) * 255 + 0.5)
 end
 
---- Grey images side by side in one picture, in rows from the top left.
+--- Draws grey images side by side in one picture, in rows from the top left.
 --     bnn.plot.images{x = samples, columns = 4, path = "samples.png"}
 -- @param opts table:
---   x= tensor [n, h, w] or [n, 1, h, w]: u8, or real from 0 (black) to 1; what lies outside is
---     clipped, and what is not a number is a middle grey (128 of 255)
---   columns= images in a row (a square when left out); gap=1 pixels of an image between them (3
---     with captions); background=0 the grey of gaps and of places left over, 0 to 1 (1 with
---     captions)
---   scale=3 pixels of the picture, each way, for one of an image (with captions as many as make it
---     168 wide)
+--   x= tensor [n, h, w] or [n, 1, h, w]: u8, or real from 0 (black) to 1; values outside are
+--     clipped, and a NaN is a middle grey (128 of 255)
+--   columns= images in a row (default: a square); gap=1 pixels of an image between them (3 with
+--     captions); background=0 the grey of gaps and empty places, 0 to 1 (1 with captions)
+--   scale=3 pixels of the picture, each way, for one of an image (with captions as many as make an
+--     image 168 wide)
 --   path= a file that ends in .png, or with captions also .svg
---   captions= a list of n strings to stand under the images, 14 letters to a line; drawn by gnuplot
--- @return true, or the picture as a tensor u8 [height, width] when no path is given; or nil,
---   message
+--   captions= a list of n strings below the images, 14 letters a line; drawn by gnuplot
+-- @return true, or the picture as a tensor u8 [height, width] if no path is given; or nil, message
 function M.images(opts)
   local what = "bnn.plot.images"
   opts = options.check(what, opts, images_spec)

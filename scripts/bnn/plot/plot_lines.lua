@@ -80,7 +80,7 @@ end
 local function has_points(s) return s.style == "points" or s.style == "both" end
 
 -- Marks, dashes and hatches go in turn each among those that have them, so that the only line
--- beside points is not dashed; where an order is given they go by it.
+-- beside points is not dashed; if an order is given, it decides.
 local function give_looks(series)
   local marks, dashes, hatches = 0, 0, 0
   for _, s in ipairs(series) do

@@ -1,4 +1,4 @@
---- Images with what is predicted of each under it; handed out by bnn.plot.
+--- Images with the prediction of each under it.
 local abstention_rule = require "bnn.predict.abstention_rule"
 local core = require "bnn.core"
 local fail = require "bnn.base.fail"
@@ -130,23 +130,23 @@ local function text_of(x, captions, opts)
   return text
 end
 
---- Images with what is predicted of each: the class and its probability, the deviation of that over
--- networks, and whether the answer abstains.
+--- Draws images with the prediction of each: the class and its probability, the standard deviation
+-- of that over networks, and whether the answer abstains.
 --     bnn.plot.predictions{x = x, prediction = bnn.predict(model, x, o), labels = y,
 --                          threshold = 0.3, path = "predictions.png"}
 -- "8? is 3, 57%", "std 0.45", "refused": the answer would be 8, with probability 57%, but abstains
--- (hence the ?), and the label is 3, which is only said if it differs.
+-- (hence the ?), and the label is 3, which is shown only if it differs.
 -- @param opts table:
 --   x= tensor [n, h, w] or [n, 1, h, w]; u8, or real from 0 to 1
 --   prediction= what bnn.predict returns for x: its class, probability and class_std
---   labels= [n] in 0..C-1; names= what each class is called, a list from class 0 (its number)
---   threshold= a number: what has a larger std, or one that is not a number, abstains; or rule=
---     what bnn.ood.fit_threshold returns; or abstains= [n] of 1 (abstains) and 0
+--   labels= [n] in 0..C-1; names= of the classes, a list from class 0 (default: their numbers)
+--   threshold= a number: answers with a larger std, or one that is not a number, abstain; or rule=
+--     as bnn.ood.fit_threshold returns it; or abstains= [n] of 1 (abstains) and 0
 --   columns=, gap=, background=, scale=: as for bnn.plot.images
---   path= a file that ends in .png or .svg; without one the images are text
---   out= a file such as io.stdout that the text is written to, in shades where that is a terminal
+--   path= a file that ends in .png or .svg; without it the images are text
+--   out= a file such as io.stdout that the text is written to, in shades if that is a terminal
 --     which has them
--- @return true, or the text when no path is given; or nil, message
+-- @return true, or the text if no path is given; or nil, message
 function M.predictions(opts)
   local what = "bnn.plot.predictions"
   opts = options.check(what, opts, {

@@ -1,4 +1,4 @@
---- Reliability diagrams; handed out by bnn.plot.
+--- Reliability diagrams.
 --
 -- Two panels over one axis of confidence: how often the answers of a bin are right, beside the
 -- diagonal where they are as often as they say; and how many there are, on logarithms, as most of
@@ -171,18 +171,18 @@ local function text_of(bins, is_even, title)
   })
 end
 
---- A reliability diagram: is an answer of confidence c right with probability c? For each bin the
--- accuracy against the mean confidence, the gap to the diagonal, and below it how many examples
--- there are; with the expected calibration error.
+--- Draws a reliability diagram: is an answer of confidence c right with probability c? It shows for
+-- each bin the accuracy against the mean confidence, the gap to the diagonal, and below the number
+-- of examples; and the expected calibration error.
 --     bnn.plot.reliability{prediction = p, labels = data.test.y, path = "reliability.svg"}
 -- @param opts table:
 --   prediction=, labels=: as for bnn.metrics.reliability, with bins=15, adaptive=false; or
---     reliability= what that returns
+--     reliability= as that returns it
 --   title=, xlabel=, ylabel=; colour="blue"
---   path= a file that ends in .svg or .png; without one the bins are a table of text
+--   path= a file that ends in .svg or .png; without it the bins are a table of text
 --   width=480, height=480 in units of 1/96 inch, scale=2 pixels of a PNG for each
 --   out= a file such as io.stdout that the text is written to
--- @return true, or the text when no path is given; or nil, message
+-- @return true, or the text if no path is given; or nil, message
 function M.reliability(opts)
   local what = "bnn.plot.reliability"
   local size = {type = "integer", min = 300, max = 10000, default = 480}

@@ -396,8 +396,8 @@ function TestConformal.test_refusals()
     {"expected at least one score, got none", {}, 0.1},
     {"score 1: expected a number, got nan", {0 / 0}, 0.1},
   })
-  check_refusals(bnn.conformal.sets, {{"what bnn.conformal.fit gives", 3, {{1}}}})
-  check_refusals(bnn.conformal.coverage, {{"what bnn.conformal.sets gives", {}, {0}}})
+  check_refusals(bnn.conformal.sets, {{"what bnn.conformal.fit returns", 3, {{1}}}})
+  check_refusals(bnn.conformal.coverage, {{"what bnn.conformal.sets returns", {}, {0}}})
 end
 
 os.exit(lu.LuaUnit.run())

@@ -1,0 +1,32 @@
+--- The layers of bnn.nn, a row each: to add one, write its file and add its row.
+--
+-- A row is {name, module, args=, x=}: module[name] makes the layer. Its name in bnn.nn, help and
+-- the layers that a checkpoint restores follow from the row, and so do its tests, which call it
+-- with args on a tensor x of this shape (ids= from 1 to that number in place of normal draws).
+-- random=true marks a layer that draws while training.
+local activations = require "bnn.nn.activations"
+local linear = require "bnn.nn.linear"
+local pool = require "bnn.nn.pool"
+
+local M = {}
+
+--- The rows, in the order of their kinds.
+M.rows = {
+  {"linear", linear, args = {3}, x = {4, 5}},
+  {"embedding", require "bnn.nn.embedding", args = {7, 3}, x = {4, 2}, ids = 7},
+  {"conv2d", require "bnn.nn.conv2d", args = {2, {3, 2}, {padding = {1, 0}}}, x = {3, 2, 4, 5}},
+  {"max_pool", pool, args = {2, {stride = 1}}, x = {3, 2, 4, 5}},
+  {"avg_pool", pool, args = {3, {padding = 1}}, x = {3, 2, 5, 4}},
+  {"layer_norm", require "bnn.nn.layer_norm", args = {{eps = 1e-3}}, x = {4, 6}},
+  {"dropout", require "bnn.nn.dropout", args = {0.5}, x = {4, 9}, random = true},
+  {"flatten", require "bnn.nn.flatten", args = {}, x = {3, 2, 4}},
+  {"sequential", require "bnn.nn.sequential", args = {{linear.linear(4), linear.linear(2)}},
+   x = {4, 3}},
+  {"mlp", require "bnn.nn.mlp", args = {{5, 2, activation = "tanh"}}, x = {4, 3}},
+}
+
+for _, name in ipairs(activations.names) do
+  M.rows[#M.rows + 1] = {name, activations.layers, args = activations.args[name], x = {4, 3}}
+end
+
+return M

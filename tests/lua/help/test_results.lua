@@ -1,15 +1,15 @@
 --- The results that examples give are right: `CODE --> VALUES` in an example of help.
 --
 -- VALUES are Lua expressions, a tensor's the nested list of its elements as printed with four
--- decimals, or [n, m] for a shape, after which words may follow. CODE is a call or a local
--- statement of one line. Every function and every op that is written in C must have an example, and
--- so must the rooms below. tests/lua/help/test_examples.lua runs all examples; the results of those
--- that open files are not checked here.
+-- decimals, or [n, m] for a shape, after which words may follow. CODE is one line: a call,
+-- print(EXPRESSION) or a local statement. Every function and every op that is written in C must
+-- have an example, and so must the rooms below. tests/lua/help/test_examples.lua runs all examples;
+-- the results of those that open files are not checked here.
 local lu = require "luaunit"
 local bnn = require "bnn"
 local help = require "bnn.help.help"
 
-local ROOMS = {}
+local ROOMS = {"autodiff", "base", "checkpoint", "log", "params", "predict", "run"}
 
 -- The lines of a docstring's example.
 local function code_of(doc)
@@ -26,7 +26,8 @@ local function checked(line, number)
   local code = line:match "^(.-)%s*%-%-> "
   local names = code and code:match "^local ([%w_, ]-)%s*[<=]"
   if names then return ("%s check(%d, %s)"):format(code, number, names) end
-  return code and ("check(%d, %s)"):format(number, code) or line
+  local shown = code and code:match "^print(%b())$" or code
+  return code and ("check(%d, %s)"):format(number, shown) or line
 end
 
 local function plain(value)

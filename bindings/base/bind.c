@@ -98,7 +98,7 @@ static int core_docs(lua_State *L) {
 static const bind_row rows[] = {
     {"docs", core_docs,
      "docs(): the documentation of the functions and methods written in C\n"
-     "Returns a list of {name=, doc=}; a doc's first line shows the call."},
+     "Returns a list of {name=, doc=}; the first line of a doc shows the call."},
     {NULL, NULL, NULL},
 };
 

@@ -44,9 +44,9 @@ static int core_shown(lua_State *L) {
 
 static const bind_row rows[] = {
     {"shown", core_shown,
-     "shown(text [, lines]): a text as a terminal may show it: control characters, marks of\n"
-     "direction and bytes that are not UTF-8 as \\n, \\x1b, \\u{9b}; with lines, newlines and tabs\n"
-     "stay"},
+     "shown(text [, lines]): escapes a text for terminals: control characters, bidirectional "
+     "marks and\n"
+     "bytes that are not UTF-8 become \\n, \\x1b, \\u{9b}; with lines, newlines and tabs stay"},
     {NULL, NULL, NULL},
 };
 

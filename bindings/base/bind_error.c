@@ -128,11 +128,12 @@ static int core_on_failure(lua_State *L) {
 
 static const bind_row rows[] = {
     {"where", core_where,
-     "where(): \"FILE:LINE: \" of the user's script that led here, and the path of the layer that is "
-     "being called\nAs errors begin; \"\" where neither is known."},
+     "where(): \"FILE:LINE: \" of the user's script that made the call, and the path of the "
+     "layer being called\n"
+     "Error messages begin with it; \"\" if neither is known."},
     {"on_failure", core_on_failure,
-     "on_failure(f): f() gives the path of the layer that is being called, \"\" outside; errors ask "
-     "it"},
+     "on_failure(f): sets the function that gives error messages the path of the layer being "
+     "called, \"\" outside"},
     {NULL, NULL, NULL},
 };
 

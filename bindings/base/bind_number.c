@@ -58,11 +58,10 @@ static const bind_row rows[] = {
     {"number_text", core_number_text,
      "number_text(x): the shortest decimal that reads back as x; \"nan\", \"inf\" or \"-inf\""},
     {"bytes_before", core_bytes_before,
-     "bytes_before(a, b): whether string a is before b in the order of their bytes, as table.sort\n"
-     "takes it"},
+     "bytes_before(a, b): whether string a sorts before b by bytes; an order for table.sort"},
     {"format", in_c_locale, "format(text, ...): string.format in the C locale"},
-    {"tostring", in_c_locale, "tostring(x): Lua's in the C locale"},
-    {"tonumber", in_c_locale, "tonumber(text [, base]): Lua's in the C locale"},
+    {"tostring", in_c_locale, "tostring(x): Lua's tostring in the C locale"},
+    {"tonumber", in_c_locale, "tonumber(text [, base]): Lua's tonumber in the C locale"},
     {NULL, NULL, NULL},
 };
 

@@ -175,16 +175,17 @@ static int core_can_fetch(lua_State *L) {
 
 static const bind_row rows[] = {
     {"digest", core_digest,
-     "digest(path [, most]): the SHA-256, in hexadecimal, of what a file holds, and its bytes\n"
-     "What is compressed by gzip is decompressed first, at most `most` bytes of it. Returns nil,\n"
-     "message when the file cannot be read or is damaged, and in a build without libcrypto."},
+     "digest(path [, most]): the SHA-256 of a file's content, in hexadecimal, and its length in "
+     "bytes\n"
+     "Decompresses gzip first, at most `most` bytes of it. Returns nil, message if the file\n"
+     "cannot be read or is damaged, and in a build without libcrypto."},
     {"fetch", core_fetch,
-     "fetch(url, path, options): downloads what is to lie at path and checks it\n"
-     "Options: sha256 and bytes of the payload, progress = function(got, total), connect_ms, stall_s,\n"
-     "ca_file. Returns a download, whose file has a temporary name until it is committed; or nil,\n"
-     "message, and \"mirror\" when another one may help, else \"here\"."},
+     "fetch(url, path, options): downloads a file that will be moved to path, and checks it\n"
+     "Options: sha256 and bytes of the payload, progress = function(got, total), connect_ms,\n"
+     "stall_s, ca_file. Returns a download, whose file has a temporary name until it is\n"
+     "committed; or nil, message, and \"mirror\" if another mirror may help, else \"here\"."},
     {"sweep", core_sweep,
-     "sweep(folder): removes what writers that were killed more than a day ago have left there"},
+     "sweep(folder): removes temporary files that killed writers left there more than a day ago"},
     {"can_fetch", core_can_fetch,
      "can_fetch(): whether this build can download, and whether it can compute SHA-256"},
     {NULL, NULL, NULL},
@@ -195,8 +196,8 @@ static const luaL_Reg download_meta[] = {
 
 static const bind_row download_methods[] = {
     {"commit", download_commit,
-     "commit(): the downloaded file takes its place; true, or nil, message"},
-    {"drop", download_drop, "drop(): removes the downloaded file unless it has its place"},
+     "commit(): moves the downloaded file into place; true, or nil, message"},
+    {"drop", download_drop, "drop(): removes the downloaded file unless it was committed"},
     {NULL, NULL, NULL}};
 
 void bind_open_fetch(lua_State *L) {

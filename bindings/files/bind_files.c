@@ -78,13 +78,14 @@ static int core_list_dir(lua_State *L) {
 
 static const bind_row rows[] = {
     {"save_bytes", core_save_bytes,
-     "save_bytes(path, bytes): writes a file, whole or not at all; true, or nil, message"},
+     "save_bytes(path, bytes): writes a file atomically; true, or nil, message"},
     {"file_head", core_file_head,
-     "file_head(path, n): the first n bytes of a file, of what it holds where that is gzip; fewer "
-     "when it is shorter\nReturns nil, message when it cannot be read."},
+     "file_head(path, n): the first n bytes of a file, decompressed if it is gzip; fewer if it "
+     "is shorter\n"
+     "Returns nil, message if it cannot be read."},
     {"list_dir", core_list_dir,
-     "list_dir(path): what a folder holds: {name = \"file\", \"folder\" or \"other\"}\n"
-     "Returns nil, message when it cannot be read."},
+     "list_dir(path): the content of a folder: {name = \"file\", \"folder\" or \"other\"}\n"
+     "Returns nil, message if it cannot be read."},
     {NULL, NULL, NULL},
 };
 

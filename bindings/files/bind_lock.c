@@ -44,13 +44,13 @@ static const luaL_Reg lock_meta[] = {
     {"__gc", lock_release}, {"__close", lock_release}, {NULL, NULL}};
 
 static const bind_row lock_methods[] = {
-    {"release", lock_release, "release(): gives the folder back; twice is fine"},
+    {"release", lock_release, "release(): releases the folder; calling it twice is safe"},
     {NULL, NULL, NULL}};
 
 static const bind_row rows[] = {
     {"lock_folder", core_lock_folder,
-     "lock_folder(path): keeps a folder for this process until the lock is released, closed or\n"
-     "collected, or the process ends; or nil, message when another has it"},
+     "lock_folder(path): locks a folder for this process until the lock is released, closed or\n"
+     "collected, or the process ends; or nil, message if another process holds it"},
     {NULL, NULL, NULL},
 };
 

@@ -86,20 +86,21 @@ static int core_npz_write(lua_State *L) {
 
 static const bind_row rows[] = {
     {"npy_read", core_npy_read,
-     "npy_read(path): the tensor in a .npy file of NumPy's, plain or gzip by content\n"
-     "Returns nil, message when there is no such file or it is malformed."},
+     "npy_read(path): the tensor in a NumPy .npy file, plain or gzip by content\n"
+     "Returns nil, message if there is no such file or it is malformed."},
     {"npy_map", core_npy_map,
      "npy_map(path): the tensor in a plain .npy file, over the file's own bytes\n"
      "It may be larger than memory. Returns nil, message when it cannot be mapped."},
     {"npy_write", core_npy_write,
-     "npy_write(path, x): writes a tensor as .npy, whole or not at all\n"
+     "npy_write(path, x): writes a tensor as .npy, atomically\n"
      "Returns true, or nil, message."},
     {"npz_read", core_npz_read,
-     "npz_read(path [, names]): the tensors in a .npz file of NumPy's by name, all or those of a "
-     "list; the list of their names; and {member = why} for what is no array of numbers\n"
-     "Returns nil, message when there is no such file, it is malformed, or lacks one of the names."},
+     "npz_read(path [, names]): the tensors in a NumPy .npz file by name, all or those in a "
+     "list; the\n"
+     "list of their names; and {member = why} for members that are not arrays of numbers\n"
+     "Returns nil, message if there is no such file, it is malformed, or lacks one of the names."},
     {"npz_write", core_npz_write,
-     "npz_write(path, names, tensors, compressed): writes tensors as .npz, whole or not at all\n"
+     "npz_write(path, names, tensors, compressed): writes tensors as .npz, atomically\n"
      "Returns true, or nil, message."},
     {NULL, NULL, NULL},
 };

@@ -243,12 +243,13 @@ static int core_json_decode(lua_State *L) {
 
 static const bind_row rows[] = {
     {"json_encode", core_json_encode,
-     "json_encode(value): a value as JSON: booleans, finite numbers, UTF-8, lists, tables by name\n"
-     "Keys are sorted; an empty table is {}. Raises for anything else. nil, message in a build\n"
-     "without jansson."},
+     "json_encode(value): encodes booleans, finite numbers, UTF-8 strings, lists and tables by "
+     "name as JSON\n"
+     "Keys are sorted; an empty table is {}. Raises for other values. Returns nil, message in a\n"
+     "build without jansson."},
     {"json_decode", core_json_decode,
-     "json_decode(text): the value of a JSON text, null being nil; or nil, message\n"
-     "Raises when memory is out."},
+     "json_decode(text): the value of a JSON text, with null as nil; or nil, message\n"
+     "Raises if memory runs out."},
     {NULL, NULL, NULL},
 };
 

@@ -218,26 +218,44 @@ static const luaL_Reg meta[] = {{"__gc", file_release},
                                 {NULL, NULL}};
 
 static const bind_row methods[] = {
-    {"names", file_names, "file:names(): the names of the tensors in alphabetical order"},
+    {"names", file_names,
+     "file:names(): the names of the tensors in alphabetical order\n"
+     "    local file <close> = assert(bnn.safetensors.open \"mlp.safetensors\")\n"
+     "    print(file:names()[1]) -- the first name"},
     {"tensor", file_tensor,
-     "file:tensor(name): a tensor, read when it is asked for; or nil, message, also when its data\n"
-     "do not have the checksum that the file gives. Writing to it never changes the file. BOOL, I8, I16 and U16 are read as i32, U32 as i64, F16 and BF16 as f32; of\n"
-     "other types (C64, F8_E4M3, ...) only name, shape and dtype can be told."},
-    {"shape", file_shape, "file:shape(name): a tensor's shape as a list; or nil, message"},
+     "file:tensor(name): reads a tensor; or nil, message\n"
+     "Also gives nil, message if the data do not match the checksum in the file. Writing to the\n"
+     "tensor never changes the file. BOOL, I8, I16 and U16 are read as i32, U32 as i64, F16 and\n"
+     "BF16 as f32. Other types (C64, F8_E4M3, ...) cannot be read; file:shape and file:dtype\n"
+     "describe them.\n"
+     "    local file <close> = assert(bnn.safetensors.open \"mlp.safetensors\")\n"
+     "    local w = file:tensor(file:names()[1]) -- a tensor"},
+    {"shape", file_shape,
+     "file:shape(name): a tensor's shape as a list, without reading it; or nil, message\n"
+     "for _, name in ipairs(file:names()) do print(name, table.unpack(file:shape(name))) end\n"
+     "    local file <close> = assert(bnn.safetensors.open \"mlp.safetensors\")"},
     {"dtype", file_dtype,
-     "file:dtype(name): what the file calls a tensor's type (\"F32\", \"BF16\"), and the type that\n"
-     "it is read as, nil when it cannot be; or nil, message"},
+     "file:dtype(name): the type of a tensor in the file (\"F32\", \"BF16\"), and the type that "
+     "it is read as\n"
+     "The second is nil if the tensor cannot be read. Returns nil, message if there is no such\n"
+     "tensor.\n"
+     "    local file <close> = assert(bnn.safetensors.open \"mlp.safetensors\")\n"
+     "    file:dtype(file:names()[1]) --> \"F32\", \"f32\""},
     {"close", file_release,
-     "file:close(): gives the file back; tensors that were read stay as they are"},
+     "file:close(): closes the file; tensors that were read stay valid\n"
+     "    local file <close> = assert(bnn.safetensors.open \"mlp.safetensors\")\n"
+     "    local w = file:tensor(file:names()[1])\n"
+     "    file:close() -- w can still be used"},
     {NULL, NULL, NULL},
 };
 
 static const bind_row rows[] = {
     {"safetensors_open", core_open,
-     "safetensors_open(path, map, unchecked): an open file of tensors by name; or nil, message"},
+     "safetensors_open(path, map, unchecked): opens a file of tensors by name; or nil, message"},
     {"safetensors_save", core_save,
-     "safetensors_save(path, names, tensors, keys, values, checksums): writes tensors and metadata,\n"
-     "whole or not at all\n"
+     "safetensors_save(path, names, tensors, keys, values, checksums): writes tensors and "
+     "metadata\n"
+     "atomically\n"
      "Returns true, or nil, message."},
     {NULL, NULL, NULL},
 };

@@ -77,7 +77,7 @@ static const bind_row rows[] = {
      "form: \"as_is\" (the default): [h, w, channels]; \"grey\": [h, w]; \"rgb\": [h, w, 3]\n"
      "Returns nil, message when there is no such file or it is malformed."},
     {"png_write", core_png_write,
-     "png_write(path, x): writes u8 [h, w] or [h, w, 1 to 4] as PNG, whole or not at all\n"
+     "png_write(path, x): writes u8 [h, w] or [h, w, 1 to 4] as PNG, atomically\n"
      "Returns true, or nil, message."},
     {"png_encode", core_png_encode,
      "png_encode(x): the bytes of a PNG file of u8 [h, w] or [h, w, 1 to 4], as a string\n"

@@ -169,7 +169,7 @@ static const luaL_Reg lanes_methods[] = {
     {"step", lanes_step}, {"wait", lanes_wait}, {"close", lanes_release}, {NULL, NULL}};
 
 static const bind_row rows[] = {
-    {"lanes", core_lanes, "lanes(n): threads for steps of several objectives side by side"},
+    {"lanes", core_lanes, "lanes(n): n threads that step several objectives side by side"},
     {NULL, NULL, NULL},
 };
 

@@ -352,6 +352,16 @@ static int op_index(lua_State *L) {
 
 /* ---- opening ---- */
 
+/* The doc, and the example below it, indented by four spaces. */
+static void push_doc(lua_State *L, const bnn_op *op) {
+  luaL_Buffer b;
+  luaL_buffinit(L, &b);
+  luaL_addstring(&b, op->doc);
+  luaL_addstring(&b, "\n    ");
+  luaL_addgsub(&b, op->example, "\n", "\n    ");
+  luaL_pushresult(&b);
+}
+
 static int core_op_docs(lua_State *L) {
   lua_newtable(L);
   for (int id = 0; id < BNN_OP_COUNT; id++) {
@@ -360,7 +370,7 @@ static int core_op_docs(lua_State *L) {
     lua_createtable(L, 0, 2);
     lua_pushstring(L, op->name);
     lua_setfield(L, -2, "name");
-    lua_pushstring(L, op->doc);
+    push_doc(L, op);
     lua_setfield(L, -2, "doc");
     lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
   }
@@ -410,8 +420,10 @@ static int core_op_of_module(lua_State *L) {
 
 static const bind_row rows[] = {
     {"op_of_module", core_op_of_module,
-     "op_of_module(name): the op as the __call of a module of its name, bnn.log(x)"},
-    {"op_docs", core_op_docs, "op_docs(): the op table's documentation, a list of {name=, doc=}"},
+     "op_of_module(name): the op as the __call of the module of the same name: bnn.log(x)"},
+    {"op_docs", core_op_docs,
+     "op_docs(): the documentation of the op table, a list of {name=, doc=}; a doc ends with its "
+     "example"},
     {NULL, NULL, NULL},
 };
 

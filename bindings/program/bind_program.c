@@ -299,35 +299,42 @@ static const luaL_Reg meta[] = {{"__gc", program_release},
 
 static const bind_row methods[] = {
     {"input", recording_input,
-     "rec:input(shape [, dtype]): an input that the whole program reads: a number ({}), a tensor"},
+     "rec:input(shape [, dtype]): adds an input that the whole program reads: a number ({}) or a "
+     "tensor"},
     {"rows", recording_rows,
-     "rec:rows(shape [, dtype]): an input whose first axis is the batch\n"
+     "rec:rows(shape [, dtype]): adds an input whose first axis is the batch\n"
      "All such inputs of a recording must have the same number of rows."},
-    {"key", recording_key, "rec:key(): an input that is a key"},
+    {"key", recording_key, "rec:key(): adds a key as an input"},
     {"param", recording_param,
-     "rec:param(offset, shape): a tensor that lies in the flat parameter buffer, from element "
-     "offset on\nThe offset counts from 0; tensors may share elements."},
+     "rec:param(offset, shape): adds a tensor inside the flat parameter buffer, starting at "
+     "element offset\n"
+     "The offset counts from 0; tensors may share elements."},
     {"constant", recording_constant,
-     "rec:constant(x): a tensor or number as a value of the recording\n"
-     "What the recorded function meets is made a constant by itself."},
+     "rec:constant(x): adds a tensor or number as a constant\n"
+     "Tensors that the recorded function captures become constants by themselves."},
     {"finish", recording_finish,
-     "rec:finish({outputs} [, {gradient = false, wrt = {inputs}}]): ends the recording; returns it, "
-     "now a program\nWith gradient, runs give the gradient of the first output with respect to the "
-     "inputs in wrt,\nor to the flat parameters without it. Every value of the recording is dead "
+     "rec:finish({outputs} [, {gradient = false, wrt = {inputs}}]): ends the recording and "
+     "returns it as a\n"
+     "program. With gradient, runs give the gradient of the first output with respect to the\n"
+     "inputs in wrt, or else the flat parameters. Values of the recording cannot be used\n"
      "afterwards."},
-    {"abandon", program_release, "rec:abandon(): drops a recording, for instance after an error"},
+    {"abandon", program_release,
+     "rec:abandon(): discards a recording, for instance after an error"},
     {"run", bind_program_run,
-     "program:run({inputs} [, {theta=, gradient=, seed = 1}]): a list of outputs, and the gradients\n"
-     "inputs: a value for each input in the order they were made, nil for parameters: a tensor of the\n"
-     "recorded shape and type, a number for a scalar, or a key. theta: the flat parameters. The\n"
-     "gradients are a list in the order of wrt, or one flat tensor; seed is what each element of the\n"
-     "first output weighs. The outputs are new tensors each time."},
+     "program:run({inputs} [, {theta=, gradient=, seed = 1}]): returns a list of outputs, and "
+     "the gradients\n"
+     "inputs: a value for each input in the order of creation, nil for parameters: a tensor of\n"
+     "the recorded shape and type, a number for a scalar, or a key. theta: the flat parameters.\n"
+     "The gradients are a list in the order of wrt, or one flat tensor; seed weighs each element\n"
+     "of the first output. The outputs are new tensors each time."},
     {"info", program_info,
-     "program:info(): {ops=, buffers=, bytes=, flops=, params=, inputs=, gradient=, has_rows=, mixed_by=}\n"
+     "program:info(): {ops=, buffers=, bytes=, flops=, params=, inputs=, gradient=, has_rows=, "
+     "mixed_by=}\n"
      "mixed_by names the op that mixes rows of the batch, so that the program runs as one block."},
     {"mixer", program_mixer,
-     "program:mixer({i, ...}): the first op that mixes rows if axis 1 of these inputs, by number, is "
-     "the\nbatch, such as \"mean over axis 1\"; nil when rows stay apart"},
+     "program:mixer({i, ...}): the first op that mixes rows if axis 1 of these inputs, given by "
+     "number, is the\n"
+     "batch, such as \"mean over axis 1\"; nil if rows stay separate"},
     {NULL, NULL, NULL},
 };
 

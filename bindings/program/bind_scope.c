@@ -136,16 +136,15 @@ static const luaL_Reg binding_meta[] = {{"__close", binding_close}, {NULL, NULL}
 static const bind_row no_methods[] = {{NULL, NULL, NULL}};
 static const bind_row methods[] = {
     {"run", scope_run,
-     "run(value, f, ...): f(...), with the value in force until f ends, in whatever way; f may\n"
-     "yield: for other coroutines the value is not in force then\n"
-     "Returns f's results."},
-    {"value", scope_value,
-     "value(): the value of the innermost run that this is called in, or nil"},
+     "run(value, f, ...): calls f(...) with the value in force until f ends, whether it returns "
+     "or raises\n"
+     "f may yield: other coroutines do not see the value. Returns f's results."},
+    {"value", scope_value, "value(): the value of the innermost enclosing run, or nil"},
     {NULL, NULL, NULL},
 };
 
 static const bind_row rows[] = {
-    {"scope", core_scope, "scope(): a new dynamic binding, an object with run and value"},
+    {"scope", core_scope, "scope(): makes a new dynamic binding, an object with run and value"},
     {NULL, NULL, NULL},
 };
 

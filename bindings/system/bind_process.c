@@ -240,11 +240,12 @@ static int core_run_program(lua_State *L) {
 
 static const bind_row rows[] = {
     {"run_program", core_run_program,
-     "run_program(words [, input [, seconds]]): runs a program without a shell, to its end\n"
-     "words: {program, argument, ...}; input: what it reads; seconds: how long it may take\n"
-     "Returns {output=, errors=, status=} (signal= in place of status when one killed it); or nil,\n"
-     "message when it cannot be started (and \"missing\" when there is none of that name) or takes\n"
-     "too long."},
+     "run_program(words [, input [, seconds]]): runs a program without a shell and waits for its "
+     "end\n"
+     "words: {program, argument, ...}; input: its standard input; seconds: the time limit\n"
+     "Returns {output=, errors=, status=} (signal= instead of status if a signal killed it); or\n"
+     "nil, message if it cannot be started (and \"missing\" if there is no such program) or\n"
+     "exceeds the limit."},
     {NULL, NULL, NULL},
 };
 

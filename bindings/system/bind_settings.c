@@ -115,16 +115,21 @@ static int core_versions(lua_State *L) {
 /* What is public as bnn.NAME, and what only the library uses. */
 static const bind_row rows[] = {
     {"threads", core_threads,
-     "threads([n]): how many threads work; given n, uses that many from now on\n"
-     "0, and what it starts with, means one for each processor, or fewer where a control group (a\n"
-     "container) gives less time. Results never depend on it. Raises when n is negative or over 256."},
+     "threads([n]): the number of threads in use; given n, uses n threads from now on\n"
+     "0, the initial setting, means one thread per processor, or fewer if a control group (a\n"
+     "container) limits the time. Results never depend on it. Raises if n is negative or over\n"
+     "256.\n"
+     "    bnn.threads(2)\n"
+     "    bnn.threads() --> 2"},
     {"isa", core_isa,
-     "isa([name]): the instruction set in use: \"baseline\", \"avx2\" or \"avx512\"; given a name, uses "
-     "that one\n"
-     "For tests: programs that exist keep the one they were recorded with. Raises when this\n"
-     "processor or this binary lacks it."},
+     "isa([name]): the instruction set in use: \"baseline\", \"avx2\" or \"avx512\"; given a "
+     "name, uses that one\n"
+     "Meant for tests: existing programs keep the set that they were recorded with. Raises if\n"
+     "this processor or this binary lacks it.\n"
+     "    print(bnn.isa()) -- avx2"},
     {"versions", core_versions,
-     "versions(): a list of {name=, version=}: libraries, real type, instruction set, threads"},
+     "versions(): a list of {name=, version=}: libraries, real type, instruction set, threads\n"
+     "    for _, library in ipairs(bnn.versions()) do print(library.name, library.version) end"},
     {NULL, NULL, NULL},
 };
 
@@ -133,8 +138,7 @@ static const bind_row core_rows[] = {
     {"resume", core_resume, "resume(): lowers the stop flag"},
     {"stopped", core_stopped, "stopped(): whether the stop flag is up"},
     {"isas", core_isas,
-     "isas(): a list of the instruction sets that this binary has and this processor can run, best "
-     "first"},
+     "isas(): a list of the instruction sets that both binary and processor support, best first"},
     {NULL, NULL, NULL},
 };
 

@@ -60,14 +60,15 @@ static int core_terminal(lua_State *L) {
 
 static const bind_row rows[] = {
     {"make_folder", core_make_folder,
-     "make_folder(path): makes a folder in one that exists; true when it is new, false when it was\n"
-     "there; or nil, message"},
-    {"is_folder", core_is_folder, "is_folder(path): whether there is a folder of that name"},
+     "make_folder(path): creates a folder in an existing one; true if it is new, false if it "
+     "existed;\n"
+     "or nil, message"},
+    {"is_folder", core_is_folder, "is_folder(path): whether the path is a folder"},
     {"real_path", core_real_path,
-     "real_path(path): where a path leads, without links; or nil, message when nothing is there"},
+     "real_path(path): the path with all links resolved; or nil, message if nothing is there"},
     {"terminal", core_terminal,
-     "terminal(name): the columns of the terminal that \"stdin\", \"stdout\" or \"stderr\" is, else "
-     "nil"},
+     "terminal(name): the width in columns of the terminal behind \"stdin\", \"stdout\" or "
+     "\"stderr\", else nil"},
     {NULL, NULL, NULL},
 };
 

@@ -50,8 +50,9 @@ static int core_standardise_columns(lua_State *L) {
 
 static const bind_row rows[] = {
     {"fit_columns", core_fit_columns,
-     "fit_columns(x): mean, what that lacks of the exact one, and std of each column of x [n, ...];\n"
-     "how many columns are constant (their std is 1), and the first of them"},
+     "fit_columns(x): the mean of each column of x [n, ...], its rounding error, and the std; "
+     "then the\n"
+     "number of constant columns (their std is 1) and the first of them"},
     {"standardise_columns", core_standardise_columns,
      "standardise_columns(x, mean, rest, std): (x - (mean + rest)) / std; rest may be nil"},
     {NULL, NULL, NULL},

@@ -152,10 +152,11 @@ static int core_csv_read(lua_State *L) {
 
 static const bind_row rows[] = {
     {"csv_read", core_csv_read,
-     "csv_read(path [, {separator=, header=, label=, drop=, classes=}]): a table of numbers in text\n"
-     "Returns {x = real [n, d], y = labels [n] or nil, names = of x's columns or nil, classes = of "
-     "labels that are text, found = {separator =, columns =, label =, unnamed =, numbers_rows =}}; "
-     "or nil, message."},
+     "csv_read(path [, {separator=, header=, label=, drop=, classes=}]): reads a text table of "
+     "numbers\n"
+     "Returns {x = real [n, d], y = labels [n] or nil, names = of x's columns or nil, classes =\n"
+     "names of text labels, found = {separator =, columns =, label =, unnamed =, numbers_rows\n"
+     "=}}; or nil, message."},
     {NULL, NULL, NULL},
 };
 

@@ -22,8 +22,8 @@ static int core_fingerprint(lua_State *L) {
 
 static const bind_row rows[] = {
     {"fingerprint", core_fingerprint,
-     "fingerprint([value [, h]]): 64 bits that tell a tensor or a string apart from others, as an\n"
-     "integer; h: the fingerprint of what came before"},
+     "fingerprint([value [, h]]): a 64-bit hash of a tensor or a string, as an integer; h is the\n"
+     "fingerprint of what came before"},
     {NULL, NULL, NULL},
 };
 

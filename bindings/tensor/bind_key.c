@@ -123,17 +123,28 @@ static const luaL_Reg meta[] = {{"__eq", key_equal}, {"__tostring", key_print}, 
 
 static const bind_row methods[] = {
     {"fold", key_fold,
-     "key:fold(number), key:fold(name): the key for a step, a sample, a purpose\n"
-     "fold(1) and fold(\"1\") differ; fold(3.0) is fold(3); 3.5 is refused."},
-    {"split", key_split, "key:split(n): a list of n keys, none of them a fold of this key"},
-    {"bits", key_bits, "key:bits(): the key's 64 bits as an integer"},
+     "key:fold(number), key:fold(name): derives the key of a step, a sample or a purpose\n"
+     "fold(1) and fold(\"1\") differ; fold(3.0) equals fold(3); raises for a fraction such as\n"
+     "3.5.\n"
+     "    local key = bnn.key(42)\n"
+     "    bnn.randn(key:fold \"init\", 2, 3) --> [2, 3]\n"
+     "    local of_step = key:fold(7):fold \"eps\" -- another key"},
+    {"split", key_split,
+     "key:split(n): a list of n keys, none of them equal to a fold of this key\n"
+     "    local a, b = table.unpack(bnn.key(1):split(2)) -- two keys"},
+    {"bits", key_bits,
+     "key:bits(): the key's 64 bits as an integer\n"
+     "    local k = bnn.key(1):bits() -- an integer, always the same"},
     {NULL, NULL, NULL},
 };
 
 static const bind_row rows[] = {
     {"key", core_key,
-     "key(seed): the root key of a seed, any 64-bit integer\n"
-     "A draw is a function of the key and nothing else: the same key gives the same numbers."},
+     "key(seed): the root key of a seed, which is any 64-bit integer\n"
+     "A draw depends on its key only: the same key gives the same numbers, whatever was drawn\n"
+     "before.\n"
+     "    local key = bnn.key(42)\n"
+     "    bnn.rand(key, 3) --> [3]"},
     {NULL, NULL, NULL},
 };
 

@@ -312,29 +312,54 @@ static int core_bits(lua_State *L) {
 
 static const bind_row rows[] = {
     {"tensor", core_tensor,
-     "tensor(data [, dtype]): a tensor from a number, nested lists of numbers, or a tensor\n"
-     "dtype is \"u8\", \"i32\", \"i64\", \"u64\", \"f32\" or \"f64\", by default the real type. Raises "
-     "when the\nlists are not all of one length, and when a number does not fit the type; a u64 takes\n"
-     "the 64 bits of an integer."},
+     "tensor(data [, dtype]): a tensor made from a number, nested lists of numbers, or a tensor\n"
+     "dtype is \"u8\", \"i32\", \"i64\", \"u64\", \"f32\" or \"f64\"; the default is the real\n"
+     "type. Raises if lists on one level differ in length, or if a number does not fit the type.\n"
+     "A u64 element takes the 64 bits of an integer.\n"
+     "    bnn.tensor{{1, 2}, {3, 4}} --> [2, 2]\n"
+     "    bnn.tensor({7, 2, 1}, \"i32\") --> {7, 2, 1}"},
     {"zeros", core_zeros,
-     "zeros(n, m, ... [, dtype]), zeros({n, m, ...} [, dtype]): filled with 0"},
-    {"ones", core_ones, "ones(n, m, ... [, dtype]), ones({n, m, ...} [, dtype]): filled with 1"},
-    {"full", core_full, "full({n, m, ...}, value [, dtype]): filled with a number"},
-    {"eye", core_eye, "eye(n): the identity matrix [n, n]"},
+     "zeros(n, m, ... [, dtype]), zeros({n, m, ...} [, dtype]): a tensor filled with 0\n"
+     "    bnn.zeros(2, 3) --> [2, 3]\n"
+     "    bnn.zeros({2}, \"i64\") --> {0, 0}"},
+    {"ones", core_ones,
+     "ones(n, m, ... [, dtype]), ones({n, m, ...} [, dtype]): a tensor filled with 1\n"
+     "    bnn.ones(2) --> {1, 1}"},
+    {"full", core_full,
+     "full({n, m, ...}, value [, dtype]): a tensor filled with a number\n"
+     "    bnn.full({2, 2}, 0.5) --> {{0.5, 0.5}, {0.5, 0.5}}"},
+    {"eye", core_eye,
+     "eye(n): the identity matrix [n, n]\n"
+     "    bnn.eye(2) --> {{1, 0}, {0, 1}}"},
     {"arange", core_arange,
-     "arange(from, to [, step]): from, from + step, ... up to and with `to`, as in Lua's for"},
+     "arange(from, to [, step]): the numbers from, from + step, ... up to and including `to`\n"
+     "The bounds work as in Lua's for, unlike NumPy's arange.\n"
+     "    bnn.arange(1, 5) --> {1, 2, 3, 4, 5}\n"
+     "    bnn.arange(0, 1, 0.5) --> {0, 0.5, 1}"},
     {"linspace", core_linspace,
-     "linspace(from, to, n): n numbers at equal distances, both ends included"},
+     "linspace(from, to, n): n equally spaced numbers, both ends included\n"
+     "    bnn.linspace(0, 1, 3) --> {0, 0.5, 1}"},
     {"rand", core_rand,
-     "rand(key, n, m, ...): uniform in [0, 1)\n"
-     "The same key gives the same numbers; one key should serve one draw."},
-    {"randn", core_randn, "randn(key, n, m, ...): standard normal"},
+     "rand(key, n, m, ...): draws uniform numbers in [0, 1)\n"
+     "The same key gives the same numbers, so use each key for one draw only.\n"
+     "    bnn.rand(bnn.key(1), 2, 3) --> [2, 3]"},
+    {"randn", core_randn,
+     "randn(key, n, m, ...): draws standard normal numbers\n"
+     "    bnn.randn(bnn.key(1), 128, 784) --> [128, 784]"},
     {"truncated", core_truncated,
-     "truncated(key, n, m, ...): standard normal conditioned on [-2, 2] (standard deviation 0.8796)"},
-    {"rademacher", core_rademacher, "rademacher(key, n, m, ...): -1 or +1 with equal probability"},
+     "truncated(key, n, m, ...): draws standard normal numbers truncated to [-2, 2]\n"
+     "Their standard deviation is 0.8796.\n"
+     "    bnn.truncated(bnn.key(1), 784, 64) --> [784, 64]"},
+    {"rademacher", core_rademacher,
+     "rademacher(key, n, m, ...): draws -1 or +1 with equal probability\n"
+     "    bnn.rademacher(bnn.key(1), 5):abs() --> {1, 1, 1, 1, 1}"},
     {"permutation", core_permutation,
-     "permutation(key, n): the numbers 1..n in a random order, as i32: positions for x:index"},
-    {"bits", core_bits, "bits(key, n): n times 64 random bits, as u64"},
+     "permutation(key, n): the numbers 1..n in random order, as i32: positions for x:index\n"
+     "    local x = bnn.randn(bnn.key(1), 10, 2)\n"
+     "    x:index(bnn.permutation(bnn.key(2), 10)) --> [10, 2]"},
+    {"bits", core_bits,
+     "bits(key, n): draws n times 64 random bits, as u64 [n]\n"
+     "    bnn.bits(bnn.key(1), 3) --> [3]"},
     {NULL, NULL, NULL},
 };
 

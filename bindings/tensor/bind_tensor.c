@@ -467,47 +467,78 @@ static const luaL_Reg meta[] = {
 };
 
 static const bind_row methods[] = {
-    {"shape", tensor_shape, "x:shape(): the sizes of its axes as a list; {} for a scalar"},
-    {"size", tensor_size, "x:size(axis): how many positions an axis has; -1 is the last axis"},
-    {"dim", tensor_dim, "x:dim(): how many axes it has, its rank"},
+    {"shape", tensor_shape,
+     "x:shape(): the sizes of the axes as a list; {} for a scalar\n"
+     "    bnn.zeros(2, 3):shape() --> {2, 3}"},
+    {"size", tensor_size,
+     "x:size(axis): the size of one axis; -1 is the last axis\n"
+     "    bnn.zeros(2, 3):size(-1) --> 3"},
+    {"dim", tensor_dim,
+     "x:dim(): the number of axes, which is the rank\n"
+     "    bnn.zeros(2, 3):dim() --> 2"},
     {"dtype", tensor_dtype,
-     "x:dtype(): the name of its elements' type: \"u8\", \"i32\", \"i64\", \"u64\", \"f32\" or "
-     "\"f64\""},
-    {"numel", tensor_numel, "x:numel(): how many elements it has"},
+     "x:dtype(): the type of the elements: \"u8\", \"i32\", \"i64\", \"u64\", \"f32\" or \"f64\"\n"
+     "    bnn.tensor({1, 2}, \"i32\"):dtype() --> \"i32\""},
+    {"numel", tensor_numel,
+     "x:numel(): the number of elements\n"
+     "    bnn.zeros(2, 3):numel() --> 6"},
     {"view", tensor_view,
-     "x:view(n, m, ...): the same elements in another shape; one dim may be -1\n"
-     "Shares memory with x. Raises when sizes do not agree, or axes would be joined that are\n"
-     "apart in memory (x:reshape copies then)."},
-    {"reshape", tensor_reshape, "x:reshape(n, m, ...): x:view, of a copy when x is not contiguous"},
+     "x:view(n, m, ...): the same elements in another shape; one size may be -1\n"
+     "Shares memory with x. Raises if the number of elements differs, or if x is strided so that\n"
+     "no view has that shape (x:reshape then copies).\n"
+     "    local x = bnn.arange(1, 6)\n"
+     "    x:view(2, 3) --> {{1, 2, 3}, {4, 5, 6}}\n"
+     "    x:view(3, -1) --> [3, 2]"},
+    {"reshape", tensor_reshape,
+     "x:reshape(n, m, ...): x:view if x allows it, else a view of a copy\n"
+     "    local x = bnn.tensor{{1, 2, 3}, {4, 5, 6}}\n"
+     "    x:t():reshape(6) --> {1, 4, 2, 5, 3, 6}"},
     {"narrow", tensor_narrow,
-     "x:narrow(axis, from, count): `count` positions of an axis, beginning at `from`\n"
-     "Shares memory with x. Axes and positions count from 1, and from the end when negative."},
+     "x:narrow(axis, from, count): `count` positions of an axis, starting at `from`\n"
+     "Shares memory with x. Axes and positions count from 1, and from the end if negative.\n"
+     "    bnn.arange(1, 5):narrow(1, 2, 3) --> {2, 3, 4}"},
     {"select", tensor_select,
-     "x:select(axis, i): position i of an axis, which goes: [n, m] gives [m] for axis 1\n"
-     "Shares memory with x; the result is a tensor also when nothing but a number is left."},
-    {"t", tensor_t, "x:t(): the transpose of a matrix; shares memory with x"},
+     "x:select(axis, i): position i of an axis, without that axis: axis 1 of [n, m] gives [m]\n"
+     "Shares memory with x. The result is a tensor even if it holds a single number.\n"
+     "    bnn.tensor{{1, 2}, {3, 4}}:select(1, 2) --> {3, 4}"},
+    {"t", tensor_t,
+     "x:t(): the transpose of a matrix; shares memory with x\n"
+     "    bnn.tensor{{1, 2}, {3, 4}}:t() --> {{1, 3}, {2, 4}}"},
     {"permute", tensor_permute,
-     "x:permute(a, b, ...): the axes in another order: axis k of the result is axis number k of the "
-     "list\nShares memory with x."},
+     "x:permute(a, b, ...): reorders the axes: axis k of the result is the k-th axis listed\n"
+     "Shares memory with x.\n"
+     "    bnn.zeros(2, 3, 4):permute(3, 1, 2) --> [4, 2, 3]"},
     {"broadcast_to", tensor_broadcast_to,
-     "x:broadcast_to(n, m, ...): x repeated to a shape by NumPy's rule; shares memory with x"},
-    {"broadcast", tensor_broadcast_to, "x:broadcast(n, m, ...): x:broadcast_to"},
-    {"clone", tensor_clone, "x:clone(): a copy with memory of its own"},
+     "x:broadcast_to(n, m, ...): repeats x to a shape by NumPy's broadcasting rule\n"
+     "Shares memory with x.\n"
+     "    bnn.tensor{1, 2}:broadcast_to(2, 2) --> {{1, 2}, {1, 2}}"},
+    {"broadcast", tensor_broadcast_to,
+     "x:broadcast(n, m, ...): the same as x:broadcast_to\n"
+     "    bnn.tensor{1, 2}:broadcast(2, 2) --> {{1, 2}, {1, 2}}"},
+    {"clone", tensor_clone,
+     "x:clone(): a copy in its own memory\n"
+     "    local copy = bnn.ones(2):clone() --> {1, 1}"},
     {"contiguous", tensor_contiguous,
-     "x:contiguous(): x itself when its elements lie in order, else a copy in which they do"},
+     "x:contiguous(): x itself if its elements lie in row-major order, else a copy in that order\n"
+     "    bnn.zeros(2, 3):t():contiguous() --> [3, 2]"},
     {"to", tensor_to,
-     "x:to(dtype): x with elements of another type; x itself when it has that type\n"
-     "Raises when an element does not fit: a fraction into an integer, 300 into u8. While recording,\n"
-     "integers become real numbers (x:real()); other conversions raise: convert before."},
+     "x:to(dtype): converts the elements to another type; gives x itself if it has that type\n"
+     "Raises if an element does not fit: a fraction into an integer, 300 into u8. While\n"
+     "recording, only integers to real numbers convert (x:real()); convert other types before.\n"
+     "    bnn.tensor{1, 2}:to \"i64\" --> {1, 2}"},
     {"real", tensor_real,
-     "x:real(): x as the type that ops work on, f32 (f64 in a double build)\n"
-     "While recording too, for integers: labels as numbers. u8 is not divided by 255."},
+     "x:real(): x as the type that ops compute with, f32 (f64 in a double build)\n"
+     "Also while recording, for integers such as labels. Does not divide u8 by 255.\n"
+     "    bnn.tensor({0, 255}, \"u8\"):real() --> {0, 255}"},
     {"item", tensor_item,
-     "x:item(): the element of a tensor that has one, as a number\n"
-     "A u64 gives the integer of the same 64 bits, negative from 2^63 on (math.ult, \"%x\")."},
+     "x:item(): the element of a tensor with one element, as a number\n"
+     "A u64 gives the integer with the same 64 bits, which is negative from 2^63 on (math.ult,\n"
+     "\"%x\").\n"
+     "    bnn.ones(2, 3):sum():item() --> 6"},
     {"totable", tensor_totable,
      "x:totable(): the elements as nested lists; a scalar gives a number\n"
-     "A u64 gives the integer of the same 64 bits, as in x:item()."},
+     "A u64 gives the integer with the same 64 bits, as x:item() does.\n"
+     "    bnn.eye(2):totable() --> {{1, 0}, {0, 1}}"},
     {NULL, NULL, NULL},
 };
 

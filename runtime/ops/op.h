@@ -66,21 +66,24 @@ typedef struct bnn_op_check {
 
 typedef struct bnn_op {
   const char *name;
-  const char *doc;  /* "softplus(x): log(1 + exp x), elementwise"; shapes and paper where they help.
+  const char *doc; /* "softplus(x): log(1 + exp x), elementwise"; shapes and paper where they help.
                      * It begins with name(args), where error texts find the inputs' names */
-  int arity;        /* number of inputs; -1: one list of 1..BNN_ARITY_MAX tensors */
-  const char *args; /* letters of bnn_attr after the inputs, '?' after one that may be left out;
+  /* Lua statements that help() shows below the doc.  "--> VALUE" or "--> [SHAPE]" after a statement
+   * gives its result, which tests/lua/help/test_results.lua checks.  NULL only for internal ops. */
+  const char *example;
+  int arity;         /* number of inputs; -1: one list of 1..BNN_ARITY_MAX tensors */
+  const char *args;  /* letters of bnn_attr after the inputs, '?' after one that may be left out;
                      * NULL or "" for none */
-  bool integers;    /* infer checks dtypes itself; else all inputs must be real, */
-  bool arithmetic;  /* or all of one integer type, with which forward computes exactly, modulo
+  bool integers;     /* infer checks dtypes itself; else all inputs must be real, */
+  bool arithmetic;   /* or all of one integer type, with which forward computes exactly, modulo
                      * 2^bits (ops/integers.h) */
-  bool any_numbers; /* or of any types: comparisons */
-  bool alias;       /* the output is the input's memory (view): forward and backward are NULL */
-  bool internal;    /* no Lua name of its own */
-  bool inplace;     /* of one input: forward may write over x, and backward_set over dy, as
+  bool any_numbers;  /* or of any types: comparisons */
+  bool alias;        /* the output is the input's memory (view): forward and backward are NULL */
+  bool internal;     /* no Lua name of its own */
+  bool inplace;      /* of one input: forward may write over x, and backward_set over dy, as
                      * element i needs element i only and backward does not read x; the two tensors
                      * are the same then */
-  bool y_unread;    /* backward does not read y */
+  bool y_unread;     /* backward does not read y */
   bnn_attr defaults; /* what an attribute that is left out is */
 
   /* Shape and dtype of the result; x holds n shapes.  ESHAPE, ETYPE, ERANGE with a text that names

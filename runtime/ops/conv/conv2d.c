@@ -106,9 +106,13 @@ static void backward_set(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_
 
 BNN_OP(conv2d) = {
     .name = "conv2d",
-    .doc = "conv2d(x, w, b, stride = 1, padding = 0): convolution (no kernel is turned) of images "
-           "x [n, channels, h, w] with kernels w [out, channels, kh, kw], plus b [out]; stride and "
-           "padding are a number or {rows, columns}; the result is [n, out, ...]",
+    .doc = "conv2d(x, w, b, stride = 1, padding = 0): cross-correlates images x [n, "
+           "channels, h, w] with kernels w [out, channels, kh, kw] and adds b [out]; "
+           "stride and padding are a number or {rows, columns}; the result is [n, out, "
+           "...]",
+    .example = "local images = bnn.zeros(8, 1, 28, 28)\n"
+               "images:conv2d(bnn.zeros(6, 1, 5, 5), bnn.zeros(6)) --> [8, 6, 24, 24]\n"
+               "images:conv2d(bnn.zeros(6, 1, 5, 5), bnn.zeros(6), 2, 2) --> [8, 6, 14, 14]",
     .arity = 3,
     .args = "p?p?",
     .defaults = {.pair = {{1, 1}, {0, 0}}},

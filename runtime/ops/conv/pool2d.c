@@ -382,10 +382,11 @@ static void avg_backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_
   each_plane_back(dx[0], dy, y, x[0], &v, mean_plane_back);
 }
 
-#define POOL_OP(NAME, FORWARD, BACKWARD, SET, DOC)           \
+#define POOL_OP(NAME, FORWARD, BACKWARD, SET, DOC, EXAMPLE)  \
   BNN_OP(NAME) = {                                           \
       .name = #NAME,                                         \
       .doc = DOC,                                            \
+      .example = EXAMPLE,                                    \
       .arity = 1,                                            \
       .args = "pp?p?",                                       \
       .infer = infer,                                        \
@@ -401,9 +402,11 @@ static void avg_backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_
   };
 
 POOL_OP(max_pool2d, max_forward, max_backward, max_backward_set,
-        "max_pool2d(x, size, stride = size, padding = 0): the largest number of each window of "
-        "images x [n, channels, h, w]; size, stride and padding are a number or {rows, columns}")
+        "max_pool2d(x, size, stride = size, padding = 0): the maximum of each window of images "
+        "x [n, channels, h, w]; size, stride and padding are a number or {rows, columns}",
+        "bnn.zeros(8, 6, 24, 24):max_pool2d(2) --> [8, 6, 12, 12]")
 POOL_OP(avg_pool2d, avg_forward, avg_backward, NULL,
         "avg_pool2d(x, size, stride = size, padding = 0): the mean of each window of images x [n, "
-        "channels, h, w], where padding counts as 0; size, stride and padding are a number or "
-        "{rows, columns}")
+        "channels, h, w], counting padding as 0; size, stride and padding are a number or "
+        "{rows, columns}",
+        "bnn.zeros(8, 6, 24, 24):avg_pool2d({2, 3}) --> [8, 6, 12, 8]")

@@ -42,8 +42,9 @@ DENSITY(log_prob, slope_logits, slope_targets)
 
 BNN_OP(bernoulli_log_prob) = {
     .name = "bernoulli_log_prob",
-    .doc = "bernoulli_log_prob(logits, targets): targets * logits - softplus(logits), the log "
-           "probability of targets in [0, 1], elementwise with broadcasting",
+    .doc = "bernoulli_log_prob(logits, targets): targets * logits - softplus(logits), "
+           "the log probability of targets in [0, 1], elementwise with broadcasting",
+    .example = "bnn.bernoulli_log_prob({0, 2}, {1, 0}) --> {-0.6931, -2.1269}",
     .arity = 2,
     .infer = op_infer_broadcast,
     .rows = op_rows_broadcast,

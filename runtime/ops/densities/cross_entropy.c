@@ -150,8 +150,10 @@ static void backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tens
 
 BNN_OP(cross_entropy) = {
     .name = "cross_entropy",
-    .doc = "cross_entropy(logits, labels): -log softmax(logits)[label] of each example, [n], for "
-           "logits [n, classes] and labels [n] of i32 or i64 in 0..classes-1",
+    .doc = "cross_entropy(logits, labels): -log softmax(logits)[label] of each example, "
+           "[n], in nats; logits are [n, classes], labels [n] of i32 or i64 in "
+           "0..classes-1",
+    .example = "bnn.cross_entropy({{2, 0}, {0, 0}}, {0, 1}) --> {0.1269, 0.6931}",
     .arity = 2,
     .integers = true,
     .infer = infer,

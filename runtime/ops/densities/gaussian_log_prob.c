@@ -32,8 +32,9 @@ DENSITY(log_prob, slope_y, slope_mean, slope_sigma)
 
 BNN_OP(gaussian_log_prob) = {
     .name = "gaussian_log_prob",
-    .doc = "gaussian_log_prob(y, mean, sigma): log density of N(mean, sigma^2) at y, elementwise "
-           "with broadcasting",
+    .doc = "gaussian_log_prob(y, mean, sigma): log density of N(mean, sigma^2) at y, "
+           "elementwise with broadcasting",
+    .example = "bnn.gaussian_log_prob({0, 1}, 0, 1) --> {-0.9189, -1.4189}",
     .arity = 3,
     .infer = op_infer_broadcast,
     .rows = op_rows_broadcast,

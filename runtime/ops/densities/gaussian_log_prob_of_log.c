@@ -39,8 +39,10 @@ DENSITY(log_prob, slope_y, slope_mean, slope_log)
 
 BNN_OP(gaussian_log_prob_of_log) = {
     .name = "gaussian_log_prob_of_log",
-    .doc = "gaussian_log_prob_of_log(y, mean, log_sigma): gaussian_log_prob from the logarithm of "
-           "sigma, finite for any that is, elementwise with broadcasting",
+    .doc = "gaussian_log_prob_of_log(y, mean, log_sigma): log density of N(mean, e^(2 "
+           "log_sigma)) at y, elementwise with broadcasting; finite for every finite "
+           "log_sigma",
+    .example = "bnn.gaussian_log_prob_of_log({0, 1}, 0, 0) --> {-0.9189, -1.4189}",
     .arity = 3,
     .infer = op_infer_broadcast,
     .rows = op_rows_broadcast,

@@ -47,9 +47,10 @@ DENSITY(log_prob, slope_count, slope_log_rate)
 
 BNN_OP(poisson_log_prob) = {
     .name = "poisson_log_prob",
-    .doc = "poisson_log_prob(y, log_rate): y log_rate - e^log_rate - log(y!), the log probability "
-           "of counts y (real numbers; what is no integer or negative goes through lgamma(y + 1)), "
-           "elementwise with broadcasting",
+    .doc = "poisson_log_prob(y, log_rate): y log_rate - e^log_rate - log(y!), the log "
+           "probability of counts y, elementwise with broadcasting; y is real, and "
+           "log(y!) is lgamma(y + 1) for any y",
+    .example = "bnn.poisson_log_prob({0, 2}, 0) --> {-1, -1.6931}",
     .arity = 2,
     .infer = op_infer_broadcast,
     .rows = op_rows_broadcast,

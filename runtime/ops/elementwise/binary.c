@@ -71,10 +71,11 @@ static inline bnn_real share(bnn_real u, bnn_real v) {
     }                                                                                           \
   }
 
-#define ROW(NAME, DOC, FORWARD, BACKWARD, ...)                       \
+#define ROW(NAME, DOC, EXAMPLE, FORWARD, BACKWARD, ...)              \
   BNN_OP(NAME) = {                                                   \
       .name = #NAME,                                                 \
       .doc = #NAME "(a, b): " DOC ", elementwise with broadcasting", \
+      .example = EXAMPLE,                                            \
       .arity = 2,                                                    \
       .rows = op_rows_broadcast,                                     \
       .forward = FORWARD,                                            \
@@ -95,23 +96,23 @@ static inline bnn_real share(bnn_real u, bnn_real v) {
   }
 
 /* An op of real numbers. */
-#define BINARY(NAME, DOC, FORMULA, SLOPE_A, SLOPE_B, ...)                      \
-  BINARY_PARTS(NAME, FORMULA, SLOPE_A, SLOPE_B)                                \
-  ROW(NAME, DOC, NAME##_forward, NAME##_backward, .infer = op_infer_broadcast, \
+#define BINARY(NAME, DOC, EXAMPLE, FORMULA, SLOPE_A, SLOPE_B, ...)                      \
+  BINARY_PARTS(NAME, FORMULA, SLOPE_A, SLOPE_B)                                         \
+  ROW(NAME, DOC, EXAMPLE, NAME##_forward, NAME##_backward, .infer = op_infer_broadcast, \
       .check = {__VA_ARGS__})
 
 /* And of integers of one type. */
-#define ARITHMETIC(NAME, WHAT, DOC, FORMULA, SLOPE_A, SLOPE_B, ...)                                \
-  BINARY_PARTS(NAME, FORMULA, SLOPE_A, SLOPE_B)                                                    \
-  static void NAME##_numbers(bnn_tensor *y, const bnn_tensor *const *x, int n,                     \
-                             const bnn_attr *attr) {                                               \
-    if (is_integer(y->dtype))                                                                      \
-      integers_map(y, x, n, WHAT);                                                                 \
-    else                                                                                           \
-      NAME##_forward(y, x, n, attr);                                                               \
-  }                                                                                                \
-  ROW(NAME, DOC, NAME##_numbers, NAME##_backward, .arithmetic = true, .infer = op_infer_broadcast, \
-      .check = {__VA_ARGS__})
+#define ARITHMETIC(NAME, WHAT, DOC, EXAMPLE, FORMULA, SLOPE_A, SLOPE_B, ...)   \
+  BINARY_PARTS(NAME, FORMULA, SLOPE_A, SLOPE_B)                                \
+  static void NAME##_numbers(bnn_tensor *y, const bnn_tensor *const *x, int n, \
+                             const bnn_attr *attr) {                           \
+    if (is_integer(y->dtype))                                                  \
+      integers_map(y, x, n, WHAT);                                             \
+    else                                                                       \
+      NAME##_forward(y, x, n, attr);                                           \
+  }                                                                            \
+  ROW(NAME, DOC, EXAMPLE, NAME##_numbers, NAME##_backward, .arithmetic = true, \
+      .infer = op_infer_broadcast, .check = {__VA_ARGS__})
 
 static bnn_status infer_comparison(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr *attr,
                                    bnn_err *err) {
@@ -122,43 +123,58 @@ static bnn_status infer_comparison(bnn_shape *y, const bnn_shape *x, int n, cons
   return BNN_OK;
 }
 
-#define COMPARISON(NAME, WHAT, DOC, OPERATOR)                                          \
-  VALUE(NAME, (bnn_real)(u OPERATOR v))                                                \
-  static void NAME##_numbers(bnn_tensor *y, const bnn_tensor *const *x, int n,         \
-                             const bnn_attr *attr) {                                   \
-    if (x[0]->dtype != BNN_REAL || x[1]->dtype != BNN_REAL)                            \
-      numbers_compare(y, x, WHAT);                                                     \
-    else                                                                               \
-      NAME##_forward(y, x, n, attr);                                                   \
-  }                                                                                    \
-  ROW(NAME, DOC, NAME##_numbers, NULL, .any_numbers = true, .infer = infer_comparison, \
+#define COMPARISON(NAME, WHAT, DOC, EXAMPLE, OPERATOR)                                          \
+  VALUE(NAME, (bnn_real)(u OPERATOR v))                                                         \
+  static void NAME##_numbers(bnn_tensor *y, const bnn_tensor *const *x, int n,                  \
+                             const bnn_attr *attr) {                                            \
+    if (x[0]->dtype != BNN_REAL || x[1]->dtype != BNN_REAL)                                     \
+      numbers_compare(y, x, WHAT);                                                              \
+    else                                                                                        \
+      NAME##_forward(y, x, n, attr);                                                            \
+  }                                                                                             \
+  ROW(NAME, DOC, EXAMPLE, NAME##_numbers, NULL, .any_numbers = true, .infer = infer_comparison, \
       .check = {.lo = -2, .hi = 2})
 
 /* clang-format off */
 ARITHMETIC(add, INTEGER_ADD, "a + b; integers of one type wrap around",
-           u + v, g, g,     .lo = -2, .hi = 2, .tol = 1e-8)
+           "bnn.add(bnn.ones(2, 3), bnn.tensor{1, 2, 3}) --> {{2, 3, 4}, {2, 3, 4}}",
+           u + v, g, g, .lo = -2, .hi = 2, .tol = 1e-8)
 ARITHMETIC(sub, INTEGER_SUB, "a - b; integers of one type wrap around",
-           u - v, g, -g,    .lo = -2, .hi = 2, .tol = 1e-8)
+           "bnn.tensor{1, 2, 3}:sub(1) --> {0, 1, 2}",
+           u - v, g, -g, .lo = -2, .hi = 2, .tol = 1e-8)
 ARITHMETIC(mul, INTEGER_MUL, "a * b; integers of one type wrap around",
+           "bnn.tensor{1, 2, 3}:mul{3, 2, 1} --> {3, 4, 3}",
            u * v, g * v, g * u, .lo = -2, .hi = 2, .tol = 1e-8)
-BINARY(div, "a / b", u / v, g / v, -g * (u / v) / v, .lo = 0.5, .hi = 2, .tol = 1e-8)
-BINARY(pow, "a ^ b", power(u, v), v == 0 ? 0 : g * v * power(u, v - 1), g * power_slope(u, v, r),
+BINARY(div, "a / b", "bnn.tensor{1, 2}:div(4) --> {0.25, 0.5}",
+       u / v, g / v, -g * (u / v) / v, .lo = 0.5, .hi = 2, .tol = 1e-8)
+BINARY(pow, "a ^ b", "bnn.pow(2, bnn.tensor{0, 1, 3}) --> {1, 2, 8}",
+       power(u, v), v == 0 ? 0 : g * v * power(u, v - 1), g * power_slope(u, v, r),
        .lo = 0.5, .hi = 2.5, .tol = 1e-8)
-BINARY(xlogy, "a log b, 0 where a is 0", xlogy(u, v), g * vm_log(v), g * xlogy_slope(u, v),
-       .lo = 0.5, .hi = 2.5, .tol = 1e-8)
-BINARY(logaddexp, "log(e^a + e^b)", logaddexp(u, v), g * logaddexp_slope(u, v),
-       g * logaddexp_slope(v, u), .lo = -3, .hi = 3, .tol = 1e-8)
+BINARY(xlogy, "a log b, 0 where a is 0", "bnn.xlogy({0, 2}, {0, 3}) --> {0, 2.1972}",
+       xlogy(u, v), g * vm_log(v), g * xlogy_slope(u, v), .lo = 0.5, .hi = 2.5, .tol = 1e-8)
+BINARY(logaddexp, "log(e^a + e^b), without overflow",
+       "bnn.logaddexp({0, 1000}, {0, 1000}) --> {0.6931, 1000.6931}",
+       logaddexp(u, v), g * logaddexp_slope(u, v), g * logaddexp_slope(v, u),
+       .lo = -3, .hi = 3, .tol = 1e-8)
 ARITHMETIC(maximum, INTEGER_MAXIMUM,
-           "the larger of a and b, NaN when either is; equal ones share the gradient",
+           "the larger of a and b; NaN if either is NaN; ties share the gradient equally",
+           "bnn.tensor{1, 5}:maximum(3) --> {3, 5}",
            larger(u, v), g * share(u, v), g * share(v, u), .lo = -2, .hi = 2, .tol = 1e-8)
 ARITHMETIC(minimum, INTEGER_MINIMUM,
-           "the smaller of a and b, NaN when either is; equal ones share the gradient",
+           "the smaller of a and b; NaN if either is NaN; ties share the gradient equally",
+           "bnn.tensor{1, 5}:minimum(3) --> {1, 3}",
            smaller(u, v), g * share(v, u), g * share(u, v), .lo = -2, .hi = 2, .tol = 1e-8)
 
-COMPARISON(eq, COMPARE_EQ, "1 where a = b, else 0; any two types, by value", ==)
-COMPARISON(ne, COMPARE_NE, "1 where a and b differ, else 0; any two types, by value", !=)
-COMPARISON(lt, COMPARE_LT, "1 where a < b, else 0; any two types, by value", <)
-COMPARISON(le, COMPARE_LE, "1 where a <= b, else 0; any two types, by value", <=)
-COMPARISON(gt, COMPARE_GT, "1 where a > b, else 0; any two types, by value", >)
-COMPARISON(ge, COMPARE_GE, "1 where a >= b, else 0; any two types, by value", >=)
+COMPARISON(eq, COMPARE_EQ, "1 where a = b, else 0; compares the values of any two types",
+           "bnn.tensor{1, 2, 3}:eq(2) --> {0, 1, 0}", ==)
+COMPARISON(ne, COMPARE_NE, "1 where a and b differ, else 0; compares the values of any two types",
+           "bnn.tensor{1, 2, 3}:ne(2) --> {1, 0, 1}", !=)
+COMPARISON(lt, COMPARE_LT, "1 where a < b, else 0; compares the values of any two types",
+           "bnn.tensor{1, 2, 3}:lt(2) --> {1, 0, 0}", <)
+COMPARISON(le, COMPARE_LE, "1 where a <= b, else 0; compares the values of any two types",
+           "bnn.tensor{1, 2, 3}:le(2) --> {1, 1, 0}", <=)
+COMPARISON(gt, COMPARE_GT, "1 where a > b, else 0; compares the values of any two types",
+           "bnn.tensor{1, 2, 3}:gt(2) --> {0, 0, 1}", >)
+COMPARISON(ge, COMPARE_GE, "1 where a >= b, else 0; compares the values of any two types",
+           "bnn.tensor{1, 2, 3}:ge(2) --> {0, 1, 1}", >=)
 /* clang-format on */

@@ -61,9 +61,9 @@ static void backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tens
 
 BNN_OP(dropout) = {
     .name = "dropout",
-    .doc =
-        "dropout(x, key, p): elements of x kept with probability 1 - p and divided by it, else 0; "
-        "the key decides which",
+    .doc = "dropout(x, key, p): keeps each element of x with probability 1 - p, divided "
+           "by 1 - p, and sets the others to 0; the key decides which",
+    .example = "bnn.ones(4):dropout(bnn.key(1), 0.5) --> [4], each 0 or 2",
     .arity = 2,
     .args = "r",
     .integers = true,

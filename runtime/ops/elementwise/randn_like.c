@@ -23,26 +23,27 @@ static void draw(bnn_tensor *y, const bnn_tensor *const *x,
   fill(bnn_tensor_real(y), key, x[0]->row0 * op_span(x[0]->dim, 1, x[0]->rank), y->size);
 }
 
-#define DRAW(NAME, SEQUENCE, DOC)                                                 \
-  static void NAME##_forward(bnn_tensor *y, const bnn_tensor *const *x, int n,    \
-                             const bnn_attr *attr) {                              \
-    BNN_UNUSED(n), BNN_UNUSED(attr);                                              \
-    draw(y, x, BNN_ISA_NAME(bnn_vec_rows).SEQUENCE);                              \
-  }                                                                               \
-  BNN_OP(NAME) = {                                                                \
-      .name = #NAME,                                                              \
-      .doc = #NAME "(x, key): " DOC " in x's shape, a function of the key alone", \
-      .arity = 2,                                                                 \
-      .integers = true,                                                           \
-      .infer = infer,                                                             \
-      .rows = op_rows_noise,                                                      \
-      .forward = NAME##_forward,                                                  \
-      .check = {.lo = -1,                                                         \
-                .hi = 1,                                                          \
-                .in = {{2, {5, 4}, 0}, {0, {1}, BNN_U64}},                        \
-                .first = 7,                                                       \
-                .classes = 1},                                                    \
+#define DRAW(NAME, SEQUENCE, DOC, EXAMPLE)                                                \
+  static void NAME##_forward(bnn_tensor *y, const bnn_tensor *const *x, int n,            \
+                             const bnn_attr *attr) {                                      \
+    BNN_UNUSED(n), BNN_UNUSED(attr);                                                      \
+    draw(y, x, BNN_ISA_NAME(bnn_vec_rows).SEQUENCE);                                      \
+  }                                                                                       \
+  BNN_OP(NAME) = {                                                                        \
+      .name = #NAME,                                                                      \
+      .doc = #NAME "(x, key): " DOC " in x's shape; the same key gives the same numbers", \
+      .example = EXAMPLE,                                                                 \
+      .arity = 2,                                                                         \
+      .integers = true,                                                                   \
+      .infer = infer,                                                                     \
+      .rows = op_rows_noise,                                                              \
+      .forward = NAME##_forward,                                                          \
+      .check = {.lo = -1,                                                                 \
+                .hi = 1,                                                                  \
+                .in = {{2, {5, 4}, 0}, {0, {1}, BNN_U64}},                                \
+                .first = 7,                                                               \
+                .classes = 1},                                                            \
   };
 
-DRAW(randn_like, normal, "standard normals")
-DRAW(rand_like, uniform, "uniforms in [0, 1)")
+DRAW(randn_like, normal, "standard normals", "bnn.zeros(2, 3):randn_like(bnn.key(1)) --> [2, 3]")
+DRAW(rand_like, uniform, "uniforms in [0, 1)", "bnn.zeros(2, 3):rand_like(bnn.key(1)) --> [2, 3]")

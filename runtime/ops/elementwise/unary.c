@@ -72,40 +72,41 @@ static inline bnn_real gelu_slope(bnn_real v) {
   BACKWARD(NAME##_backward, NAME##_slopes)                                               \
   BACKWARD(NAME##_backward_set, NAME##_slopes_set)
 
-#define UNARY_ROW(NAME, ARGUMENTS, DOC, FORWARD, SET, ...) \
-  BNN_OP(NAME) = {                                         \
-      .name = #NAME,                                       \
-      .doc = #NAME ARGUMENTS ": " DOC ", elementwise",     \
-      .arity = 1,                                          \
-      .rows = op_rows_same,                                \
-      .forward = FORWARD,                                  \
-      .backward = NAME##_backward,                         \
-      .backward_set = SET,                                 \
-      __VA_ARGS__,                                         \
+#define UNARY_ROW(NAME, ARGUMENTS, DOC, EXAMPLE, FORWARD, SET, ...) \
+  BNN_OP(NAME) = {                                                  \
+      .name = #NAME,                                                \
+      .doc = #NAME ARGUMENTS ": " DOC ", elementwise",              \
+      .example = EXAMPLE,                                           \
+      .arity = 1,                                                   \
+      .rows = op_rows_same,                                         \
+      .forward = FORWARD,                                           \
+      .backward = NAME##_backward,                                  \
+      .backward_set = SET,                                          \
+      __VA_ARGS__,                                                  \
   };
 
-#define UNARY(NAME, ARGUMENTS, DOC, VALUE, SLOPE, ...) \
-  UNARY_PARTS(NAME, VALUE, SLOPE)                      \
-  UNARY_ROW(NAME, ARGUMENTS, DOC, NAME##_forward, NAME##_backward_set, __VA_ARGS__)
+#define UNARY(NAME, ARGUMENTS, DOC, EXAMPLE, VALUE, SLOPE, ...) \
+  UNARY_PARTS(NAME, VALUE, SLOPE)                               \
+  UNARY_ROW(NAME, ARGUMENTS, DOC, EXAMPLE, NAME##_forward, NAME##_backward_set, __VA_ARGS__)
 
 /* The same for integers too, of which INTEGERS makes y. */
-#define ARITHMETIC(NAME, INTEGERS, ARGUMENTS, DOC, VALUE, SLOPE, ...)                      \
-  UNARY_PARTS(NAME, VALUE, SLOPE)                                                          \
-  static void NAME##_numbers(bnn_tensor *y, const bnn_tensor *const *x, int n,             \
-                             const bnn_attr *attr) {                                       \
-    if (is_integer(y->dtype))                                                              \
-      INTEGERS;                                                                            \
-    else                                                                                   \
-      NAME##_forward(y, x, n, attr);                                                       \
-  }                                                                                        \
-  UNARY_ROW(NAME, ARGUMENTS, DOC, NAME##_numbers, NAME##_backward_set, .arithmetic = true, \
-            __VA_ARGS__)
+#define ARITHMETIC(NAME, INTEGERS, ARGUMENTS, DOC, EXAMPLE, VALUE, SLOPE, ...)  \
+  UNARY_PARTS(NAME, VALUE, SLOPE)                                               \
+  static void NAME##_numbers(bnn_tensor *y, const bnn_tensor *const *x, int n,  \
+                             const bnn_attr *attr) {                            \
+    if (is_integer(y->dtype))                                                   \
+      INTEGERS;                                                                 \
+    else                                                                        \
+      NAME##_forward(y, x, n, attr);                                            \
+  }                                                                             \
+  UNARY_ROW(NAME, ARGUMENTS, DOC, EXAMPLE, NAME##_numbers, NAME##_backward_set, \
+            .arithmetic = true, __VA_ARGS__)
 
 #define MAPPED(WHAT) integers_map(y, x, n, INTEGER_##WHAT)
 
 /* The same for a slope that follows from r and g: activations, which need not keep what they were
  * given.  What is written over has a kernel of its own, as no pointer of the others is another's. */
-#define ACTIVATION(NAME, ARGUMENTS, DOC, VALUE, SLOPE, ...)                                       \
+#define ACTIVATION(NAME, ARGUMENTS, DOC, EXAMPLE, VALUE, SLOPE, ...)                              \
   UNARY_PARTS(NAME, VALUE, SLOPE)                                                                 \
   BNN_KERNEL NAME##_values_inplace(bnn_real *x, size_t n) {                                       \
     for (size_t i = 0; i < n; i++) {                                                              \
@@ -134,7 +135,7 @@ static inline bnn_real gelu_slope(bnn_real v) {
     else                                                                                          \
       NAME##_backward_set(dx, dy, y, x, n, attr);                                                 \
   }                                                                                               \
-  UNARY_ROW(NAME, ARGUMENTS, DOC, NAME##_forward_inplace, NAME##_backward_inplace,                \
+  UNARY_ROW(NAME, ARGUMENTS, DOC, EXAMPLE, NAME##_forward_inplace, NAME##_backward_inplace,       \
             .inplace = true, __VA_ARGS__)
 
 /* What most rows share: no arguments, any x, tested on [LO, HI]. */
@@ -160,30 +161,50 @@ static bnn_status infer_clamp(bnn_shape *y, const bnn_shape *x, int n, const bnn
 }
 
 /* clang-format off */
-ARITHMETIC(neg, MAPPED(NEG), "(x)", "-x", -v, -g,                               PLAIN(-3, 3))
-ARITHMETIC(abs, MAPPED(ABS), "(x)", "|x|; gradient 0 at 0", R(fabs)(v), g * sign_of(v), PLAIN(-3, 3))
-ARITHMETIC(sign, MAPPED(SIGN), "(x)", "-1, 0 or 1; gradient 0", sign_of(v), 0 * g, PLAIN(-3, 3))
-UNARY(sqrt,     "(x)", "square root of x", R(sqrt)(v),  g / (2 * r),            PLAIN(0.5, 4))
-ARITHMETIC(square, MAPPED(SQUARE), "(x)", "x * x", v * v, g * 2 * v,            PLAIN(-3, 3))
-UNARY(exp,      "(x)", "e^x",            vm_exp(v),     g * r,                  PLAIN(-3, 3))
-UNARY(log,      "(x)", "natural logarithm of x", vm_log(v), g / v,              PLAIN(0.5, 4))
-UNARY(log1p,    "(x)", "log(1 + x), exact near 0", vm_log1p(v), g / (1 + v),    PLAIN(-0.5, 4))
-UNARY(expm1,    "(x)", "e^x - 1, exact near 0", vm_expm1(v), g * (r + 1),       PLAIN(-3, 3))
-ACTIVATION(tanh, "(x)", "hyperbolic tangent", vm_tanh(v), g * (1 - r * r),       PLAIN(-3, 3))
-ACTIVATION(sigmoid, "(x)", "1 / (1 + e^-x)", vm_sigmoid(v), g * r * (1 - r),        PLAIN(-6, 6))
-ACTIVATION(relu, "(x)", "max(x, 0); gradient 0 at 0", v < 0 ? 0 : v, r <= 0 ? 0 : g, PLAIN(-3, 3))
+ARITHMETIC(neg, MAPPED(NEG), "(x)", "-x",
+           "bnn.tensor{1, -2}:neg() --> {-1, 2}", -v, -g, PLAIN(-3, 3))
+ARITHMETIC(abs, MAPPED(ABS), "(x)", "|x|; gradient 0 at 0",
+           "bnn.tensor{-1.5, 0, 2}:abs() --> {1.5, 0, 2}", R(fabs)(v), g * sign_of(v), PLAIN(-3, 3))
+ARITHMETIC(sign, MAPPED(SIGN), "(x)", "-1, 0 or 1; gradient 0",
+           "bnn.tensor{-1.5, 0, 2}:sign() --> {-1, 0, 1}", sign_of(v), 0 * g, PLAIN(-3, 3))
+UNARY(sqrt, "(x)", "square root of x",
+      "bnn.tensor{4, 2}:sqrt() --> {2, 1.4142}", R(sqrt)(v), g / (2 * r), PLAIN(0.5, 4))
+ARITHMETIC(square, MAPPED(SQUARE), "(x)", "x * x",
+           "bnn.tensor{-3, 2}:square() --> {9, 4}", v * v, g * 2 * v, PLAIN(-3, 3))
+UNARY(exp, "(x)", "e^x",
+      "bnn.tensor{0, 1}:exp() --> {1, 2.7183}", vm_exp(v), g * r, PLAIN(-3, 3))
+UNARY(log, "(x)", "natural logarithm of x; -inf at 0, NaN below",
+      "bnn.tensor{1, 10}:log() --> {0, 2.3026}", vm_log(v), g / v, PLAIN(0.5, 4))
+UNARY(log1p, "(x)", "log(1 + x), accurate near 0",
+      "bnn.tensor{0, 1}:log1p() --> {0, 0.6931}", vm_log1p(v), g / (1 + v), PLAIN(-0.5, 4))
+UNARY(expm1, "(x)", "e^x - 1, accurate near 0",
+      "bnn.tensor{0, 1}:expm1() --> {0, 1.7183}", vm_expm1(v), g * (r + 1), PLAIN(-3, 3))
+ACTIVATION(tanh, "(x)", "hyperbolic tangent",
+           "bnn.tensor{0, 1}:tanh() --> {0, 0.7616}", vm_tanh(v), g * (1 - r * r), PLAIN(-3, 3))
+ACTIVATION(sigmoid, "(x)", "1 / (1 + e^-x)",
+           "bnn.tensor{0, 2}:sigmoid() --> {0.5, 0.8808}", vm_sigmoid(v), g * r * (1 - r),
+           PLAIN(-6, 6))
+ACTIVATION(relu, "(x)", "max(x, 0); gradient 0 at 0",
+           "bnn.tensor{-1, 0, 2}:relu() --> {0, 0, 2}", v < 0 ? 0 : v, r <= 0 ? 0 : g, PLAIN(-3, 3))
 UNARY(leaky_relu, "(x, slope = 0.01)", "x where x > 0, else slope * x",
-                                         v > 0 ? v : p * v, v > 0 ? g : p * g,
+      "bnn.tensor{-1, 2}:leaky_relu(0.1) --> {-0.1, 2}",
+      v > 0 ? v : p * v, v > 0 ? g : p * g,
       .infer = op_infer_same, .args = "r?", .defaults = {.number = {0.01}},
       .check = {.lo = -3, .hi = 3, .tol = 1e-7, .attr = {.number = {0.1}}})
-UNARY(gelu,     "(x)", "x * P(Z <= x) for Z ~ N(0, 1) (Hendrycks & Gimpel 2016, exact form)",
-                                         gelu(v), g * gelu_slope(v),            PLAIN(-4, 4))
-UNARY(softplus, "(x)", "log(1 + e^x)",   vm_softplus(v), g * vm_sigmoid(v),     PLAIN(-6, 6))
-UNARY(sin,      "(x)", "sine of x in radians", vm_sin(v), g * vm_cos(v),        PLAIN(-3, 3))
-UNARY(cos,      "(x)", "cosine of x in radians", vm_cos(v), -g * vm_sin(v),     PLAIN(-3, 3))
+UNARY(gelu, "(x)", "x * P(Z <= x) for Z ~ N(0, 1) (Hendrycks & Gimpel 2016, exact form)",
+      "bnn.tensor{-1, 0, 1}:gelu() --> {-0.1587, 0, 0.8413}",
+      gelu(v), g * gelu_slope(v), PLAIN(-4, 4))
+UNARY(softplus, "(x)", "log(1 + e^x)",
+      "bnn.tensor{0, 1}:softplus() --> {0.6931, 1.3133}", vm_softplus(v), g * vm_sigmoid(v),
+      PLAIN(-6, 6))
+UNARY(sin, "(x)", "sine of x in radians",
+      "bnn.tensor{0, math.pi / 2}:sin() --> {0, 1}", vm_sin(v), g * vm_cos(v), PLAIN(-3, 3))
+UNARY(cos, "(x)", "cosine of x in radians",
+      "bnn.tensor{0, math.pi}:cos() --> {1, -1}", vm_cos(v), -g * vm_sin(v), PLAIN(-3, 3))
 ARITHMETIC(clamp, integers_clamp(y, x[0], attr->number[0], attr->number[1]), "(x, lo, hi)",
-                                "x moved into [lo, hi]; gradient 1 inside, bounds included, else 0",
-                                         v < p ? p : v > q ? q : v, v >= p && v <= q ? g : 0,
-      .infer = infer_clamp, .args = "rr",
-      .check = {.lo = -3, .hi = 3, .tol = 1e-7, .attr = {.number = {-1, 2}}})
+           "x limited to [lo, hi]; gradient 1 within the bounds (inclusive), else 0",
+           "bnn.tensor{-2, 0.5, 3}:clamp(-1, 1) --> {-1, 0.5, 1}",
+           v < p ? p : v > q ? q : v, v >= p && v <= q ? g : 0,
+           .infer = infer_clamp, .args = "rr",
+           .check = {.lo = -3, .hi = 3, .tol = 1e-7, .attr = {.number = {-1, 2}}})
 /* clang-format on */

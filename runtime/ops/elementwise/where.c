@@ -58,8 +58,10 @@ static void backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tens
 
 BNN_OP(where) = {
     .name = "where",
-    .doc = "where(cond, a, b): a where cond is not 0, else b, elementwise with broadcasting; cond "
-           "has no gradient",
+    .doc = "where(cond, a, b): a where cond is not 0, else b, elementwise with "
+           "broadcasting; cond has no gradient",
+    .example = "local x = bnn.tensor{-1, 2}\n"
+               "bnn.where(x:gt(0), x, 0) --> {0, 2}",
     .arity = 3,
     .integers = true,
     .infer = infer,

@@ -103,8 +103,9 @@ static void backward_set(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_
 
 BNN_OP(linear) = {
     .name = "linear",
-    .doc = "linear(x, w, b): x w + b for x [..., in], w [in, out], b [out]; the result is "
-           "[..., out]",
+    .doc = "linear(x, w, b): x w + b for x [..., in], w [in, out], b [out]; the result "
+           "is [..., out]",
+    .example = "bnn.linear(bnn.tensor{{1, 2}}, {{1, 0}, {0, 1}}, {10, 20}) --> {{11, 22}}",
     .arity = 3,
     .infer = infer,
     .rows = rows,

@@ -107,6 +107,7 @@ static bool backward_shards(bnn_tensor *dx, int i, size_t from, const bnn_shards
 BNN_OP(mm) = {
     .name = "mm",
     .doc = "mm(a, b): matrix product a b, [m, n], of a [m, k] and b [k, n]",
+    .example = "bnn.tensor{{1, 2}, {3, 4}}:mm{{1}, {10}} --> {{21}, {43}}",
     .arity = 2,
     .infer = infer_mm,
     .rows = rows_mm,
@@ -121,7 +122,9 @@ BNN_OP(mm) = {
 
 BNN_OP(bmm) = {
     .name = "bmm",
-    .doc = "bmm(a, b): matrix products, [batch, m, n], of a [batch, m, k] and b [batch, k, n]",
+    .doc = "bmm(a, b): matrix products, [batch, m, n], of a [batch, m, k] and b [batch, "
+           "k, n]",
+    .example = "bnn.ones(5, 2, 3):bmm(bnn.ones(5, 3, 4)) --> [5, 2, 4]",
     .arity = 2,
     .infer = infer_bmm,
     .rows = rows_bmm,

@@ -68,9 +68,11 @@ static void forward_min(bnn_tensor *y, const bnn_tensor *const *x, int n, const 
 
 BNN_OP(argmax) = {
     .name = "argmax",
-    .doc =
-        "argmax(x, axis = all, keepdims = false): position, counted from 1, of the first largest "
-        "element along the axis (i64)",
+    .doc = "argmax(x, axis = all, keepdims = false): position, from 1, of the first "
+           "largest element along the axis, as i64",
+    .example = "local x = bnn.tensor{{1, 9}, {8, 2}}\n"
+               "x:argmax(2) --> {2, 1}\n"
+               "x:argmax() --> 2",
     .arity = 1,
     .args = "a?k?",
     .defaults = {.axis = BNN_AXIS_NONE},
@@ -83,8 +85,9 @@ BNN_OP(argmax) = {
 
 BNN_OP(argmin) = {
     .name = "argmin",
-    .doc = "argmin(x, axis = all, keepdims = false): position, counted from 1, of the first "
-           "smallest element along the axis (i64)",
+    .doc = "argmin(x, axis = all, keepdims = false): position, from 1, of the first "
+           "smallest element along the axis, as i64",
+    .example = "bnn.tensor{{1, 9}, {8, 2}}:argmin(2) --> {1, 2}",
     .arity = 1,
     .args = "a?k?",
     .defaults = {.axis = BNN_AXIS_NONE},

@@ -153,8 +153,10 @@ static void backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tens
 
 BNN_OP(layer_norm) = {
     .name = "layer_norm",
-    .doc = "layer_norm(x, gain, bias, eps = 1e-5): x [..., d] to mean 0 and variance 1 along its "
-           "last axis (eps is added to the variance), times gain [d], plus bias [d]",
+    .doc = "layer_norm(x, gain, bias, eps = 1e-5): scales x [..., d] to mean 0 and "
+           "variance 1 along its last axis (eps is added to the variance), then "
+           "multiplies by gain [d] and adds bias [d]",
+    .example = "bnn.layer_norm({{1, 3}}, {1, 1}, {0, 0}) --> {{-1, 1}}",
     .arity = 3,
     .args = "r?",
     .defaults = {.number = {1e-5}},

@@ -339,12 +339,12 @@ static bnn_rows rows(const bool *has_rows, const bnn_shape *x, int n, const bnn_
   return axes_of(attr, x->rank) & 1 ? BNN_ROWS_MIXED : BNN_ROWS_KEPT;
 }
 
-#define REDUCTION(NAME, INFER, VALUE, AUX, SLOPE, MORE, DOC) \
-  REDUCTION_PARTS(NAME, VALUE, AUX, SLOPE)                   \
-  REDUCTION_ROW(NAME, INFER, NAME##_forward, MORE, DOC, false)
+#define REDUCTION(NAME, INFER, VALUE, AUX, SLOPE, MORE, DOC, EXAMPLE) \
+  REDUCTION_PARTS(NAME, VALUE, AUX, SLOPE)                            \
+  REDUCTION_ROW(NAME, INFER, NAME##_forward, MORE, DOC, EXAMPLE, false)
 
 /* Of integers too. */
-#define ARITHMETIC(NAME, WHAT, INFER, VALUE, AUX, SLOPE, DOC)                  \
+#define ARITHMETIC(NAME, WHAT, INFER, VALUE, AUX, SLOPE, DOC, EXAMPLE)         \
   REDUCTION_PARTS(NAME, VALUE, AUX, SLOPE)                                     \
   static void NAME##_numbers(bnn_tensor *y, const bnn_tensor *const *x, int n, \
                              const bnn_attr *attr) {                           \
@@ -353,7 +353,7 @@ static bnn_rows rows(const bool *has_rows, const bnn_shape *x, int n, const bnn_
     else                                                                       \
       NAME##_forward(y, x, n, attr);                                           \
   }                                                                            \
-  REDUCTION_ROW(NAME, INFER, NAME##_numbers, "", DOC, true)
+  REDUCTION_ROW(NAME, INFER, NAME##_numbers, "", DOC, EXAMPLE, true)
 
 #define REDUCTION_PARTS(NAME, VALUE, AUX, SLOPE)                                                \
   static const reduction NAME##_op = {VALUE, AUX, SLOPE};                                       \
@@ -368,32 +368,45 @@ static bnn_rows rows(const bool *has_rows, const bnn_shape *x, int n, const bnn_
     if (dx[0]) run_back(dx[0], dy, y, x[0], attr, &NAME##_op);                                  \
   }
 
-#define REDUCTION_ROW(NAME, INFER, FORWARD, MORE, DOC, INTEGERS)      \
-  BNN_OP(NAME) = {                                                    \
-      .name = #NAME,                                                  \
-      .doc = #NAME "(x, axes = all, keepdims = false" MORE "): " DOC, \
-      .arity = 1,                                                     \
-      .args = sizeof MORE > 1 ? "A?k?r?" : "A?k?",                    \
-      .infer = INFER,                                                 \
-      .rows = rows,                                                   \
-      .arithmetic = INTEGERS,                                         \
-      .forward = FORWARD,                                             \
-      .backward = NAME##_backward,                                    \
-      .check = {.lo = -2, .hi = 2, .tol = 1e-8, .attr = {.axes = 2}}, \
+#define REDUCTION_ROW(NAME, INFER, FORWARD, MORE, DOC, EXAMPLE, INTEGERS) \
+  BNN_OP(NAME) = {                                                        \
+      .name = #NAME,                                                      \
+      .doc = #NAME "(x, axes = all, keepdims = false" MORE "): " DOC,     \
+      .example = EXAMPLE,                                                 \
+      .arity = 1,                                                         \
+      .args = sizeof MORE > 1 ? "A?k?r?" : "A?k?",                        \
+      .infer = INFER,                                                     \
+      .rows = rows,                                                       \
+      .arithmetic = INTEGERS,                                             \
+      .forward = FORWARD,                                                 \
+      .backward = NAME##_backward,                                        \
+      .check = {.lo = -2, .hi = 2, .tol = 1e-8, .attr = {.axes = 2}},     \
   };
 
 /* clang-format off */
 ARITHMETIC(sum, INTEGER_SUM, infer_sum, sum_of, NULL, sum_slope,
-           "sum over the axes; 0 over nothing; of integers exact, in 64 bits")
-REDUCTION(mean, infer, mean_of, NULL,       mean_slope, "", "mean over the axes; NaN over nothing")
-REDUCTION(var,  infer_var, var_of, mean_again, var_slope, ", ddof = 0",
-          "variance over the axes, the population's: the squares' sum over n - ddof")
-REDUCTION(std,  infer_var, std_of, mean_again, std_slope, ", ddof = 0",
-          "root of var; where it is 0 its gradient is 0")
+           "sum over the axes; 0 over no elements; integers are summed exactly, in 64 bits",
+           "local x = bnn.tensor{{1, 2}, {3, 4}}\n"
+           "x:sum() --> 10\n"
+           "x:sum(1) --> {4, 6}\n"
+           "x:sum(2, true) --> {{3}, {7}}")
+REDUCTION(mean, infer, mean_of, NULL, mean_slope, "",
+          "mean over the axes; NaN over no elements",
+          "bnn.tensor{{1, 2}, {3, 4}}:mean(1) --> {2, 3}")
+REDUCTION(var, infer_var, var_of, mean_again, var_slope, ", ddof = 0",
+          "variance over the axes: the sum of squared deviations divided by n - ddof",
+          "bnn.tensor{1, 3}:var() --> 1\n"
+          "bnn.tensor{1, 3}:var(1, false, 1) --> 2")
+REDUCTION(std, infer_var, std_of, mean_again, std_slope, ", ddof = 0",
+          "standard deviation over the axes, the root of var; gradient 0 where it is 0",
+          "bnn.tensor{{1, 3}, {5, 5}}:std(2) --> {1, 0}")
 ARITHMETIC(max, INTEGER_MAX, infer_extreme, max_of, ties_of, extreme_slope,
-          "largest element over the axes, NaN when one is; equal ones share the gradient")
+           "maximum over the axes; NaN if an element is NaN; ties share the gradient equally",
+           "bnn.tensor{{1, 9}, {8, 2}}:max(2) --> {9, 8}")
 ARITHMETIC(min, INTEGER_MIN, infer_extreme, min_of, ties_of, extreme_slope,
-          "smallest element over the axes, NaN when one is; equal ones share the gradient")
+           "minimum over the axes; NaN if an element is NaN; ties share the gradient equally",
+           "bnn.tensor{{1, 9}, {8, 2}}:min(2) --> {1, 2}")
 REDUCTION(logsumexp, infer, logsumexp_of, logsumexp_again, logsumexp_slope, "",
-          "log of the sum of e^x over the axes, without overflow")
+          "log of the sum of e^x over the axes, without overflow",
+          "bnn.tensor{1000, 1000}:logsumexp() --> 1000.6931")
 /* clang-format on */

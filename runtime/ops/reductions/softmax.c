@@ -204,7 +204,7 @@ static void run_back(bnn_tensor *dx, const bnn_tensor *dy, const bnn_tensor *y,
     }
 }
 
-#define SCORES_OP(NAME, DOC)                                                                    \
+#define SCORES_OP(NAME, DOC, EXAMPLE)                                                           \
   static const scores_op NAME##_op = {NAME##_rows, NAME##_columns, NAME##_rows_back,            \
                                       NAME##_columns_back};                                     \
   static void NAME##_forward(bnn_tensor *y, const bnn_tensor *const *x, int n,                  \
@@ -220,6 +220,7 @@ static void run_back(bnn_tensor *dx, const bnn_tensor *dy, const bnn_tensor *y,
   BNN_OP(NAME) = {                                                                              \
       .name = #NAME,                                                                            \
       .doc = DOC,                                                                               \
+      .example = EXAMPLE,                                                                       \
       .arity = 1,                                                                               \
       .args = "a?",                                                                             \
       .defaults = {.axis = BNN_AXIS_NONE},                                                      \
@@ -230,5 +231,7 @@ static void run_back(bnn_tensor *dx, const bnn_tensor *dy, const bnn_tensor *y,
       .check = {.lo = -3, .hi = 3, .tol = 1e-7, .attr = {.axis = 1}},                           \
   };
 
-SCORES_OP(softmax, "softmax(x, axis = last): e^x over its sum along the axis")
-SCORES_OP(log_softmax, "log_softmax(x, axis = last): x - logsumexp(x) along the axis")
+SCORES_OP(softmax, "softmax(x, axis = last): e^x divided by its sum along the axis",
+          "bnn.tensor{{0, 0}, {2, 0}}:softmax() --> {{0.5, 0.5}, {0.8808, 0.1192}}")
+SCORES_OP(log_softmax, "log_softmax(x, axis = last): x - logsumexp(x) along the axis",
+          "bnn.tensor{{0, 0}, {2, 0}}:log_softmax() --> {{-0.6931, -0.6931}, {-0.1269, -2.1269}}")

@@ -42,7 +42,9 @@ static void backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tens
 
 BNN_OP(broadcast) = {
     .name = "broadcast",
-    .doc = "broadcast(x, shape): x repeated to the shape by NumPy's rule; a copy",
+    .doc = "broadcast(x, shape): repeats x to a shape by NumPy's broadcasting rule; a "
+           "copy",
+    .example = "bnn.broadcast(bnn.tensor{1, 2}, {2, 2}) --> {{1, 2}, {1, 2}}",
     .arity = 1,
     .args = "s",
     .infer = infer,

@@ -86,9 +86,10 @@ static void backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tens
 
 BNN_OP(concat) = {
     .name = "concat",
-    .doc =
-        "concat(tensors, axis = 1): the tensors one after the other along an axis; the other dims "
-        "agree",
+    .doc = "concat(tensors, axis = 1): joins a list of tensors along an axis; their "
+           "other sizes must agree",
+    .example = "bnn.concat{bnn.ones(2, 3), bnn.zeros(1, 3)} --> [3, 3]\n"
+               "bnn.concat({bnn.ones(2, 3), bnn.zeros(2, 1)}, 2) --> [2, 4]",
     .arity = -1,
     .args = "a?",
     .integers = true,
@@ -105,7 +106,9 @@ BNN_OP(concat) = {
 
 BNN_OP(stack) = {
     .name = "stack",
-    .doc = "stack(tensors, axis = 1): tensors of one shape side by side along a new axis",
+    .doc = "stack(tensors, axis = 1): joins a list of tensors of one shape along a new "
+           "axis",
+    .example = "bnn.stack{bnn.tensor{1, 2}, bnn.tensor{3, 4}} --> {{1, 2}, {3, 4}}",
     .arity = -1,
     .args = "a?",
     .integers = true,

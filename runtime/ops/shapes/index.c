@@ -192,8 +192,12 @@ static void backward_gather(bnn_tensor *const *dx, const bnn_tensor *dy, const b
 
 BNN_OP(index) = {
     .name = "index",
-    .doc = "index(x, positions, axis = 1): the slices of x at the positions along the axis; "
-           "positions, i32 or i64 of any shape, count from 1 and take the axis's place",
+    .doc = "index(x, positions, axis = 1): the slices of x at some positions along an "
+           "axis; positions is i32 or i64 of any shape, counts from 1, and its axes "
+           "replace that axis",
+    .example = "local x = bnn.tensor{{1, 2}, {3, 4}, {5, 6}}\n"
+               "x:index{3, 1} --> {{5, 6}, {1, 2}}\n"
+               "x:index({2}, 2) --> {{2}, {4}, {6}}",
     .arity = 2,
     .args = "a?",
     .integers = true,
@@ -215,8 +219,11 @@ BNN_OP(index) = {
 
 BNN_OP(gather) = {
     .name = "gather",
-    .doc = "gather(x, positions, axis): for each element of positions (i32 or i64, counted from 1) "
-           "that element of x along the axis, the other axes alike",
+    .doc = "gather(x, positions, axis): for each element of positions (i32 or i64, from "
+           "1), the element of x at that position along the axis; the other indices are "
+           "the same",
+    .example = "local x = bnn.tensor{{1, 2}, {3, 4}}\n"
+               "x:gather({{2}, {1}}, 2) --> {{2}, {3}}",
     .arity = 2,
     .args = "a",
     .integers = true,

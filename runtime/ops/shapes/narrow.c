@@ -51,8 +51,9 @@ static void backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tens
 
 BNN_OP(narrow) = {
     .name = "narrow",
-    .doc = "narrow(x, axis, from, count): `count` positions of x along the axis, from position "
-           "`from` on (counted from 1); a copy",
+    .doc = "narrow(x, axis, from, count): `count` positions of an axis, starting at "
+           "position `from` (from 1); a copy",
+    .example = "bnn.narrow(bnn.tensor{1, 2, 3, 4}, 1, 2, 2) --> {2, 3}",
     .arity = 1,
     .args = "an",
     .integers = true,

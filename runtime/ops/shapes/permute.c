@@ -98,6 +98,7 @@ static void backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tens
 BNN_OP(permute) = {
     .name = "permute",
     .doc = "permute(x, order): axis k of the result is axis order[k] of x; a copy",
+    .example = "bnn.permute(bnn.zeros(2, 3, 4), {3, 1, 2}) --> [4, 2, 3]",
     .arity = 1,
     .args = "o",
     .integers = true,

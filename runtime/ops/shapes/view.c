@@ -25,7 +25,8 @@ static bnn_rows rows(const bool *has_rows, const bnn_shape *x, int n, const bnn_
 
 BNN_OP(view) = {
     .name = "view",
-    .doc = "view(x, shape): the same elements in another shape, sharing x's memory",
+    .doc = "view(x, shape): the same elements in another shape; shares memory with x",
+    .example = "bnn.view(bnn.tensor{1, 2, 3, 4}, {2, 2}) --> {{1, 2}, {3, 4}}",
     .arity = 1,
     .args = "s",
     .integers = true,

@@ -1,11 +1,11 @@
---- Gradients: a Lua function of tensors is recorded once as a program, which C replays forward and
+--- Gradients: records a Lua function of tensors once as a program, which C runs forward and
 -- backward (as JAX's grad).
 --
--- Numbers, tensors, keys and tables of them that are passed as arguments are inputs; what the
--- function captured is a constant (its memory, not a copy: a posterior's mean that training changes
--- in place is seen as it is then). A value that is read while recording (item, totable, a
--- comparison) raises. A key may be folded, and given to dropout and randn_like; other draws are
--- made before and passed as arguments.
+-- Numbers, tensors, keys and tables of them that are passed as arguments are inputs. What the
+-- function captures is a constant: its memory, not a copy, so a posterior's mean that training
+-- changes in place is read as it is at each run. Reading a value while recording (item, totable, a
+-- comparison) raises. A recorded function may fold a key and pass it to dropout and randn_like;
+-- make other draws before, and pass them as arguments.
 local expect = require "bnn.base.expect"
 local fail = require "bnn.base.fail"
 local trace_model = require "bnn.autodiff.trace_model"
@@ -56,7 +56,7 @@ function Gradient.__call(self, ...)
   return table.unpack(results, 1, results.n)
 end
 
---- Whether a value is what grad or value_and_grad gives.
+--- Whether a value is what grad or value_and_grad returns.
 function M.is_gradient(value) return getmetatable(value) == Gradient end
 
 local function gradient_of(what, f, argument, with_value)
@@ -65,14 +65,20 @@ local function gradient_of(what, f, argument, with_value)
   return setmetatable({f = f, argument = argument, with_value = with_value}, Gradient)
 end
 
---- g = bnn.grad(f): g(params, ...) is the gradient of f's first result, one number, with respect to
--- its first argument (or argument number `argument`): a tensor, Params or table of the same form.
--- Further results of f follow it.
+--- Differentiates a function: bnn.grad(f)(params, ...) is the gradient of f's first result, one
+-- number, with respect to its first argument, or to argument number `argument`. The gradient has
+-- the form of that argument: a tensor, Params or a table. Further results of f follow the gradient.
+--     local slope = bnn.grad(function(v) return (v ^ 3):sum() end)
+--     slope(bnn.tensor{1, 2}) --> {3, 12}
+-- @param f function of tensors
+-- @param argument integer: the number of the argument, default 1
+-- @return function of the same arguments
 function M.grad(f, argument) return gradient_of("bnn.grad", f, argument, false) end
 
---- As grad, with the value first: value [], gradient, further results.
+--- Differentiates as bnn.grad does and returns the value first: value [], gradient, further
+-- results.
 --     local f = bnn.value_and_grad(function(p) return ((x:mm(p.w) - y) ^ 2):mean() end)
---     local loss, gradient = f(params)
+--     local loss, gradient = f(params) -- [], {w = [2, 1]}
 function M.value_and_grad(f, argument)
   return gradient_of("bnn.value_and_grad", f, argument, true)
 end

@@ -1,9 +1,9 @@
 --- Compiled functions: recorded once for each set of argument shapes, then replayed without Lua.
 --
--- What a program depends on is the structure, shapes and types of the arguments; strings, booleans,
--- functions and other objects among them choose a program as well. Numbers, tensors and keys are
--- inputs: their values choose nothing. A compiled function keeps its 64 most recently used
--- programs; one that was evicted is recorded again.
+-- The structure, shapes and types of the arguments select a program; strings, booleans, functions
+-- and other objects among them do so as well. Numbers, tensors and keys are inputs: their values do
+-- not matter. A compiled function caches its 64 most recently used programs; one that was evicted
+-- is recorded again.
 local expect = require "bnn.base.expect"
 local lru_cache = require "bnn.base.lru_cache"
 local options = require "bnn.base.options"
@@ -63,11 +63,14 @@ function Compiled.__call(self, ...)
   return table.unpack(results, 1, results.n)
 end
 
---- The programs that the function keeps, in the order in which they were made.
--- @return list of {ops=, buffers=, bytes= (of the buffers), flops= (multiply-adds of products,
---   going forward), gradient=, inputs= list of {argument=, path=, type=, shape=}, outputs= list of
---   {type=, shape=}, batch= {arguments=, rows=} or nil, mixer= the op that mixes the batch's rows
---   ("mean over axis 1"), or nil}
+--- Lists the programs that the function caches, in the order of their recording.
+--     local compiled = bnn.compile(function(v) return v * 2 end)
+--     compiled(bnn.ones(3))
+--     print(compiled:info()[1].ops) --> 1
+-- @return list of {ops=, buffers=, bytes= (of the buffers), flops= (multiply-adds of products in
+--   the forward pass), gradient=, inputs= list of {argument=, path=, type=, shape=}, outputs= list
+--   of {type=, shape=}, batch= {arguments=, rows=} or nil, mixer= the op that mixes the batch's
+--   rows ("mean over axis 1"), or nil}
 function Compiled:info()
   local list = self.programs:values()
   table.sort(list, function(a, b) return a.number < b.number end)
@@ -75,10 +78,13 @@ function Compiled:info()
   return list
 end
 
---- Prints what was made: for each program its ops, buffers, memory and multiply-adds, its inputs
--- and outputs, and whether the rows of a batch stay apart in it, so that an objective can split it.
+--- Prints each program: its ops, buffers, memory and multiply-adds, its inputs and outputs, and
+-- whether it keeps the rows of a batch separate, so that an objective can split it.
+--     local compiled = bnn.compile(function(v) return v * 2 end)
+--     compiled(bnn.ones(3))
+--     compiled:report()
 -- @param opts table: out=io.stdout
--- @return the list that info gives
+-- @return the list that info returns
 function Compiled:report(opts)
   opts = options.check("compiled:report", opts, {out = {type = "any", default = io.stdout}})
   local list = self:info()
@@ -102,15 +108,18 @@ local function batch_list(batch)
   return list
 end
 
---- Compiles a function of tensors, or what grad, value_and_grad and vmap give, as JAX's jit:
--- recorded once for each set of argument shapes, then replayed without Lua. Its values and bits are
--- those of f itself. Called in another function that is recorded, it becomes a part of that.
+--- Compiles a function of tensors, as JAX's jit: records it once for each set of argument shapes,
+-- then replays it without Lua. It also compiles what grad, value_and_grad and vmap return.
 --     local step = bnn.compile(bnn.value_and_grad(loss))
---     print(step)    step:report()    step:info()
--- When it is recorded for the ninth time (and at 18, 36, ...), a line on stderr says what changed.
--- @param f function, or what grad, value_and_grad or vmap gave
+--     step(params)             -- records a program
+--     step(params)             -- replays it
+--     step:report()
+-- The values and bits are those of f itself. Inside another function that is recorded, it becomes
+-- part of that recording. At the ninth recording (and the 18th, 36th, ...), a line on stderr
+-- explains what changed.
+-- @param f function, or what grad, value_and_grad or vmap returned
 -- @param opts table: batch= the argument (or a list of them) that holds a batch, rows along axis 1,
---   for what the report says of it; by default those behind the first
+--   for the report; default: all arguments after the first
 function M.compile(f, opts)
   opts = options.check("bnn.compile", opts, {batch = "any"})
   expect.callable("bnn.compile: f", f)

@@ -1,4 +1,4 @@
---- What compiled functions say of themselves: reports of programs, notices of recompilations.
+--- The texts about compiled functions: reports of programs, notices of recompilations.
 local number = require "bnn.base.number"
 local shapes = require "bnn.base.shapes"
 local table_text = require "bnn.base.table_text"

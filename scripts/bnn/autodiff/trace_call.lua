@@ -1,9 +1,9 @@
---- Traces a call of a Lua function: what grad, compile and vmap share.
+--- Traces a call of a Lua function, for grad, compile and vmap.
 --
 -- The function is called once on tracers, which record what it does as a program. The leaves of its
 -- arguments (numbers, tensors, keys, also in tables) become the inputs of the program, in a fixed
--- order, and the tensors of its results the outputs. The tensors of a mapped argument have one axis
--- more than the function sees: that of the slices.
+-- order, and the tensors of its results the outputs. A mapped argument has one axis more than the
+-- function sees: that of the slices.
 local core = require "bnn.core"
 local fail = require "bnn.base.fail"
 local parameters = require "bnn.params.params"
@@ -14,7 +14,7 @@ local shapes = require "bnn.base.shapes"
 
 local M = {}
 
---- Where a function was written, for messages: "function at net.lua:12".
+--- Returns where a function was written, for messages: "function at net.lua:12".
 function M.place(f)
   while type(f) == "table" and f.f do f = f.f end
   if type(f) ~= "function" then return tostring(f) end
@@ -49,7 +49,7 @@ local function trace_arguments(rec, args, mapped)
   return tracers, inputs
 end
 
---- The leaves of concrete arguments, in the order of a call's inputs.
+--- Lists the leaves of concrete arguments, in the order of a call's inputs.
 function M.values(args)
   local values = {}
   for i = 1, args.n do
@@ -126,8 +126,8 @@ end
 
 --- Records f on arguments like `args` (packed, with n).
 -- @param opts table: what= the function's name for messages; argument= the number of the argument
---   with respect to which the gradient of the first result is taken, or nil; mapped= list of
---   booleans, the arguments that f sees slice by slice, or nil
+--   with respect to which the first result is differentiated, or nil; mapped= list of booleans, the
+--   arguments that f sees slice by slice, or nil
 -- @return call: program=, inputs=, outputs=, and what `results` and `gradient` need
 function M.record(f, args, opts)
   return trace_model.recording(record_call, f, args, opts)
@@ -138,7 +138,7 @@ local function finished(call, value)
   return pytree.concrete(value, call.mapped and param_samples.pack or parameters.pack)
 end
 
---- The function's results, packed, from the program's outputs.
+--- Returns the function's results, packed, from the program's outputs.
 function M.results(call, outputs)
   local results = {n = call.places.n}
   for i = 1, call.places.n do
@@ -147,7 +147,7 @@ function M.results(call, outputs)
   return results
 end
 
---- The gradient in the form of the argument, from the program's list of gradients.
+--- Returns the gradient in the form of the argument, from the program's list of gradients.
 function M.gradient(call, value, gradients)
   local i = 0
   return finished(call, pytree.map(value, function(leaf, kind)

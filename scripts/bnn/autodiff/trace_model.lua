@@ -1,5 +1,5 @@
---- Traces a model: a function of its parameters and a batch becomes a program, which objectives and
--- predictions replay.
+--- Traces a model: turns a function of its parameters and a batch into a program, which objectives
+-- and predictions replay.
 local core = require "bnn.core"
 local expect_model = require "bnn.params.expect_model"
 local network_input = require "bnn.autodiff.network_input"
@@ -10,8 +10,8 @@ local M = {}
 -- In force while something is recorded.
 local recording = core.scope()
 
---- Calls f(rec, ...) with a new recording, which is abandoned if f raises. A function that is
--- recorded may start another recording, and may yield: what other coroutines do is not recorded.
+--- Calls f(rec, ...) with a new recording, which is abandoned if f raises. A recorded function may
+-- start another recording, and may yield: what other coroutines do is not recorded.
 function M.recording(f, ...)
   local rec = core.recording()
   local function close(_, err)
@@ -29,7 +29,7 @@ local function pack(...)
   return {...}
 end
 
---- A network's output: a tensor, or a list of them if its function gives several.
+--- Returns a network's output: a tensor, or a list of them if its function returns several.
 function M.output(net, params, x, opts)
   return pack(net:apply(params, x, opts))
 end
@@ -79,14 +79,14 @@ end
 -- @param source table: x tensor [*, ...], y tensor or nil
 -- @param n integer: rows of a batch
 -- @param f function(params, {x=, y=}, key, weights, phi) -> list of tensors, the program's outputs;
---   phi has the buffers of a posterior that is defined in Lua
+--   phi holds the buffers of a posterior that is defined in Lua
 -- @param opts table: gradient=false, weights=0, the size of a further input [weights]
 -- @return program, nodes {x=, y=, key=, weights=} for core.objective and core.predict
 function M.model(model, source, n, f, opts)
   return M.recording(record_model, model, source, n, f, opts)
 end
 
---- A cache key: what a program depends on in a batch of n rows like those of x and y.
+--- A cache key: what selects a program for a batch of n rows like those of x and y.
 function M.shape_key(source, n)
   local parts = {tostring(n), source.x:dtype(), table.concat(source.x:shape(), ",", 2)}
   if source.y then

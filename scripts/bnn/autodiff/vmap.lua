@@ -154,18 +154,19 @@ local function check_axes(axes)
   end
 end
 
---- g = bnn.vmap(f): g(...) calls f on every slice of its arguments and stacks the results, as JAX's
--- vmap: a result of shape [a] becomes [S, a]. f is recorded once and replayed in C by all threads;
--- the bits are those of a Lua loop. What may be mapped: tensors (along axis 1 unless in_axes says
--- otherwise), tables of them, posterior:samples, lists of keys. Params that f gives become Samples.
+--- Vectorises a function, as JAX's vmap: bnn.vmap(f)(...) calls f on every slice of its arguments
+-- and stacks the results, so a result of shape [a] becomes [S, a].
 --     local q = objective.posterior
 --     local logits = bnn.vmap(function(p, x) return net:apply(p, x) end, {in_axes = {1, false}})
 --     print(logits(q:samples(key, 100), x))                       -- [100, n, 10]
 --     local each = bnn.vmap(bnn.grad(loss), {in_axes = {false, 1, 1}})  -- a gradient per example
--- bnn.compile(bnn.vmap(f)) records once for each set of shapes instead of once a call.
--- @param f function, or what grad or value_and_grad gave
--- @param opts table: in_axes= a list with an axis for each argument that is mapped and false (or
---   nothing, at the end) for one that all slices share; or one axis for all arguments, 1 by default
+-- f is recorded once and replayed in C on all threads; the bits are those of a Lua loop. Mapped
+-- arguments are tensors (along axis 1 unless in_axes says otherwise), tables of them,
+-- posterior:samples, or lists of keys. Params that f returns become Samples.
+-- bnn.compile(bnn.vmap(f)) records once for each set of shapes instead of once per call.
+-- @param f function, or what grad or value_and_grad returned
+-- @param opts table: in_axes= a list with an axis for each mapped argument and false (or nothing,
+--   at the end) for one that all slices share; or one axis for all arguments, default 1
 function M.vmap(f, opts)
   opts = options.check("bnn.vmap", opts, {in_axes = {type = "any", default = 1}})
   expect.callable("bnn.vmap: f", f)

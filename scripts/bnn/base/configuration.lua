@@ -1,18 +1,18 @@
---- Configurations that experiments were run with, and what of one decides the result.
+--- Configurations of experiments, and which of their values decide the result.
 local M = {}
 
 -- The defaults of the experiment that a configuration was made for, and its old names of flags.
 local defaults_of = setmetatable({}, {__mode = "k"})
 local renamed_of = setmetatable({}, {__mode = "k"})
 
---- Notes the experiment that a configuration was completed for.
+--- Stores the experiment that a configuration was completed for.
 function M.remember(cfg, experiment)
   defaults_of[cfg], renamed_of[cfg] = experiment.defaults, experiment.renamed
 end
 
---- What of a configuration decides the result: all but the flags that say result=false.
--- @param cfg table: what an experiment's run gets
--- @return table: a copy without those
+--- Copies the values of a configuration that decide the result: all but flags with result=false.
+-- @param cfg table: the argument of an experiment's run
+-- @return table: a copy without those flags
 function M.resulting(cfg)
   local defaults, copy = defaults_of[cfg] or {}, {}
   for name, value in pairs(cfg) do
@@ -23,9 +23,9 @@ function M.resulting(cfg)
   return copy
 end
 
---- A configuration that was stored by an earlier version, with the names that its flags have now.
+--- Renames the flags of a configuration that an earlier version stored to their current names.
 -- @param stored table: as a checkpoint holds it
--- @param cfg table: what the same experiment's run got, or `resulting` of it
+-- @param cfg table: the configuration of the same experiment's run, or `resulting` of it
 function M.with_new_names(stored, cfg)
   local renamed, copy = renamed_of[cfg] or {}, {}
   for name, value in pairs(stored) do

@@ -1,10 +1,10 @@
---- One line on what a table of the library's holds: what tostring and print show of it.
+--- Describes a table of the library in one line, which tostring and print show.
 --
 --     print(data)         data set: name = "mnist", train = {60000 examples, ...}, ...
 --     print(prediction)   prediction: class = i32 [10], class_std = f32 [10], ..., std = f32 [10]
 --
--- Tables that are results (data sets, predictions, checkpoints) stay tables in all else: their
--- fields are looked at, copied and given to grad as before.
+-- Tables of results (data sets, predictions, checkpoints) stay plain tables otherwise: their fields
+-- can be read, copied and passed to grad as before.
 local number = require "bnn.base.number"
 local shapes = require "bnn.base.shapes"
 local strings = require "bnn.base.strings"
@@ -47,7 +47,7 @@ end
 
 local classes = {} -- kind -> metatable
 
---- The same table, which now prints as a line.
+--- Returns the same table, which now prints as one line.
 -- @param kind string: "data set"
 -- @param t table without a metatable
 function M.as(kind, t)

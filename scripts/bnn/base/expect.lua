@@ -1,4 +1,4 @@
---- What kind of value an argument is: the checks and the words for what public functions take.
+--- Checks the arguments of public functions, in one wording.
 --
 -- Messages are "bnn.predict: x: expected a tensor, got a table", raised at the user's line.
 local fail = require "bnn.base.fail"
@@ -9,31 +9,31 @@ local M = {}
 
 local function is_tensor(value) return kinds.is_object(value, "tensor") end
 
---- Gives a tensor back, or raises that `wanted` was expected.
+--- Returns a tensor, or raises that `wanted` was expected.
 function M.tensor(what, value, wanted)
   if is_tensor(value) then return value end
   fail.expected(what, wanted, value)
 end
 
---- Gives a key back, or raises.
+--- Returns a key, or raises.
 function M.key(what, value)
   if kinds.is_object(value, "key") then return value end
   fail.expected(what, "a key", value)
 end
 
---- Gives a string back, or raises that `wanted` was expected.
+--- Returns a string, or raises that `wanted` was expected.
 function M.string(what, value, wanted)
   if type(value) == "string" then return value end
   fail.expected(what, wanted or "a string", value)
 end
 
---- Gives a table that is no object back, or raises that `wanted` was expected.
+--- Returns a table without a metatable, or raises that `wanted` was expected.
 function M.plain_table(what, value, wanted)
   if type(value) == "table" and not getmetatable(value) then return value end
   fail.expected(what, wanted, value)
 end
 
---- Gives a shape back, a list of sizes, or raises.
+--- Returns a shape, a list of sizes, or raises.
 function M.shape(what, value)
   local is_list = type(value) == "table" and not getmetatable(value)
   for _, size in ipairs(is_list and value or {}) do
@@ -43,8 +43,8 @@ function M.shape(what, value)
   fail.expected(what, "a shape, as {784, 64}", value)
 end
 
---- Gives a value back as options.accept does, or raises "bnn.nn.linear: out: expected at least 1,
--- got 0".
+--- Returns a value as options.accept does, or raises "bnn.nn.linear: out: expected at least 1, got
+-- 0".
 -- @param spec a kind, or {type = "integer", min = 1}
 function M.value(what, value, spec)
   local accepted, wanted = options.accept(value, spec)
@@ -52,7 +52,7 @@ function M.value(what, value, spec)
   return accepted
 end
 
---- Gives a function (or what can be called) back, or raises.
+--- Returns a function, or another value that can be called, or raises.
 function M.callable(what, value)
   if options.accept(value, "function") then return value end
   fail.expected(what, "a function", value)

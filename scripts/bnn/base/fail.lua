@@ -1,5 +1,5 @@
---- How the library refuses what it is given: at the line of the user's script that led here,
--- however deep the library was, and in one wording, "bnn.vmap: expected a function, got a number".
+--- Raises errors at the line of the user's script that made the call, however deep the library was,
+-- and in one wording: "bnn.vmap: expected a function, got a number".
 --
 --     if x < 0 then fail("bnn.rate: expected a number of at least 0, got %s", x) end
 --     if type(f) ~= "function" then fail.expected("bnn.vmap", "a function", f) end
@@ -9,7 +9,8 @@ local strings = require "bnn.base.strings"
 
 local M = {}
 
---- Raises a message, as string.format makes it, at the user's line. fail(text, ...) is the same.
+--- Raises a message, formatted as by string.format, at the user's line. fail(text, ...) is the
+-- same.
 function M.raise(text, ...) error(core.where() .. strings.message(text, ...), 0) end
 
 --- Raises "what: expected <wanted>, got <what the value is>".
@@ -19,13 +20,13 @@ function M.expected(what, wanted, value)
   M.raise("%s: expected %s, got %s", what, wanted, kinds.shown(value))
 end
 
---- A message without the place that raising it in this call put in front.
+--- Removes from a message the place that raising it in this call added.
 function M.without_place(message)
   local place = core.where()
   return message:sub(1, #place) == place and message:sub(#place + 1) or message
 end
 
---- f(...), whose message is raised as that of `what`.
+--- Calls f(...) and raises its error messages as messages of `what`.
 function M.within(what, f, ...)
   local results = table.pack(pcall(f, ...))
   if results[1] then return table.unpack(results, 2, results.n) end

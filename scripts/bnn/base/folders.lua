@@ -1,11 +1,11 @@
---- Folders, made where they are missing.
+--- Creates folders.
 local core = require "bnn.core"
 
 local M = {}
 
---- Makes a folder and those above it.
+--- Creates a folder and its missing parents.
 -- @param path string
--- @param made list or nil: what is new is added, the deepest last
+-- @param made list or nil: gets the new folders, the deepest last
 -- @return true; or nil, message
 function M.make(path, made)
   if core.is_folder(path) then return true end
@@ -19,7 +19,7 @@ function M.make(path, made)
   return true
 end
 
---- Makes the folder that a file is to lie in.
+--- Creates the folder of a file that is to be written.
 -- @return true; or nil, message
 function M.make_above(path)
   local folder = path:match "^(.+)/[^/]*$"

@@ -1,10 +1,10 @@
---- Tables of plain values as JSON and back, to the bit.
+--- Encodes tables of plain values as JSON and decodes them, bit for bit.
 --
 -- Booleans, integers, finite numbers, UTF-8, lists and tables by name are themselves. The rest is a
 -- table with one name that begins with $: {"$number": bits} for infinities and NaN, {"$bytes": hex}
--- for strings that are no UTF-8, {"$key": bits} for keys, {"$pairs": [[key, value], ...]} for
--- tables that are neither lists nor by name, and {"$tensor": name} for tensors, which are kept
--- elsewhere. A name of one's own that begins with $ gets another $.
+-- for strings that are not UTF-8, {"$key": bits} for keys, {"$pairs": [[key, value], ...]} for
+-- tables that are neither lists nor by name, and {"$tensor": name} for tensors, which are stored
+-- elsewhere. The user's names that begin with $ get another $.
 local core = require "bnn.core"
 local number = require "bnn.base.number"
 local strings = require "bnn.base.strings"
@@ -135,11 +135,11 @@ function encode(v, path, into)
   return nil, strings.message("%s: a %s is no plain value", path, class or kind)
 end
 
---- A plain value as what core.json_encode takes.
--- @param v boolean, number, string, key, or a table of these; tensors too where `tensors` is given
--- @param path string: what v is called, in faults and in the tensors' names: path/field/field
+--- Encodes a plain value for core.json_encode.
+-- @param v boolean, number, string, key, or a table of these; tensors too if `tensors` is given
+-- @param path string: the name of v, in faults and in the tensors' names: path/field/field
 -- @param tensors table: gets the tensors in v by name
--- @return tree; or nil, what is no plain value and where
+-- @return tree; or nil, what is not a plain value and where
 function M.encode(v, path, tensors)
   return encode(v, path, {depth = 0, tensors = tensors})
 end
@@ -205,8 +205,8 @@ function decode(v, tensor_of)
   return t
 end
 
---- The value that M.encode made a tree of.
--- @param tree as core.json_decode gives it
+--- Decodes a tree that M.encode made.
+-- @param tree as core.json_decode returns it
 -- @param tensor_of function(name) -> tensor; or nil, fault
 -- @return value; or nil, what is wrong with the tree
 function M.decode(tree, tensor_of) return decode(tree, tensor_of) end

@@ -1,8 +1,8 @@
---- Kinds of values: whether a value is of one, and how messages call kinds and values.
+--- Kinds of values: whether a value is of a kind, and the names of kinds and values in messages.
 --
 -- Kinds: any number integer string boolean table function userdata schedule (a number or a function
 -- of the step); any other word is an object whose metatable has that __name, with or without "bnn."
--- in front. "a|b" takes either.
+-- in front. "a|b" accepts either.
 local number = require "bnn.base.number"
 local strings = require "bnn.base.strings"
 
@@ -53,7 +53,7 @@ function M.has(v, spec)
   return spec.infinite and type(v) == "number" and v == v
 end
 
---- What a kind is called in a message: "integer" -> "an integer", "number|key" -> "... or ...".
+--- Names a kind in a message: "integer" -> "an integer", "number|key" -> "... or ...".
 function M.text(kind)
   local texts = {}
   for word in kind:gmatch "[^|]+" do
@@ -67,7 +67,7 @@ end
 -- What objects are called, where that is not the last word of their __name.
 local CALLED = {data = "part of a data set", batch = "batch", compiled = "compiled function"}
 
---- What a value is, for messages: "a tensor", "params", "a table", "nil".
+--- Names the kind of a value for messages: "a tensor", "params", "a table", "nil".
 function M.shown(v)
   if v == nil then return "nil" end
   local meta = (type(v) == "userdata" or type(v) == "table") and getmetatable(v)
@@ -77,7 +77,7 @@ function M.shown(v)
   return M.text(CALLED[name] or name)
 end
 
---- A value as messages show it: numbers, strings and short lists of them, else its kind.
+--- Shows a value in messages: numbers, strings and short lists of them, else the kind of the value.
 function M.show(v)
   if type(v) == "string" then return '"' .. strings.shown(v) .. '"' end
   if v ~= v then return "nan" end -- whatever its sign

@@ -1,12 +1,12 @@
---- LRU caches: values by key, of which only the most recently used stay. Recorded programs are kept
--- in them, one for each set of input shapes.
+--- LRU caches: values by key, of which the least recently used are evicted. They hold recorded
+-- programs, one for each set of input shapes.
 local M = {}
 
 local Cache = {__name = "bnn.lru_cache"}
 Cache.__index = Cache
 
 --- Makes an empty cache.
--- @param capacity integer: the number of values that it holds
+-- @param capacity integer: the largest number of values
 function M.new(capacity)
   return setmetatable({capacity = capacity, size = 0, clock = 0, entries = {}}, Cache)
 end
@@ -18,7 +18,7 @@ local function touch(self, entry)
   return entry.value
 end
 
---- The value of a key, which becomes the most recently used; or nil.
+--- Returns the value of a key, which becomes the most recently used; or nil.
 function Cache:get(key)
   local entry = self.entries[key]
   return entry and touch(self, entry)
@@ -38,7 +38,7 @@ local function evict(self)
 end
 
 --- Stores a value, evicting the least recently used one if the cache is full. It replaces a value
--- of the same key: two coroutines that take turns may both have made it.
+-- of the same key: two coroutines may both have made it.
 -- @return value
 function Cache:put(key, value)
   if not self.entries[key] then
@@ -50,7 +50,7 @@ function Cache:put(key, value)
   return touch(self, entry)
 end
 
---- The values, as a list in no particular order.
+--- Lists the values in no particular order.
 function Cache:values()
   local list = {}
   for _, entry in pairs(self.entries) do list[#list + 1] = entry.value end

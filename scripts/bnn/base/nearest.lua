@@ -1,11 +1,11 @@
---- The known name nearest to a mistyped one.
+--- Finds the known name nearest to a mistyped one.
 -- Optimal string alignment distance: insertions, deletions, substitutions and swaps of neighbours
 -- each cost 1, so `beat` is one step from `beta`.
 local strings = require "bnn.base.strings"
 
 local M = {}
 
---- The edit distance between two strings, a swap of neighbouring letters counting as one.
+--- Computes the edit distance between two strings; a swap of neighbouring letters counts as one.
 function M.distance(a, b)
   local before, above = nil, {}
   for j = 0, #b do above[j] = j end
@@ -33,7 +33,7 @@ local function nearness(word, name)
   if #word >= 3 and name:sub(1, #word) == word then return limit + 1 end
 end
 
---- The names of a list that are near to `word`, the nearest first, at most `count` (default 3).
+--- Lists the names that are near to `word`, the nearest first, at most `count` (default 3).
 function M.list(word, names, count)
   local found = {}
   for _, name in ipairs(names) do
@@ -49,7 +49,7 @@ function M.list(word, names, count)
   return near
 end
 
---- The name of a list that is nearest to `word`, or nil when none is near.
+--- Returns the name of a list that is nearest to `word`, or nil if none is near.
 function M.find(word, names)
   return M.list(word, names, 1)[1]
 end

@@ -1,20 +1,24 @@
---- Numbers as text and back, the same in every locale.
--- After os.setlocale, or a C module that calls it, Lua's string.format and tostring may write 0,25
--- and tonumber read it. What the library writes and reads goes through here, whatever it is for.
+--- Converts numbers to text and back, the same in every locale.
+-- After os.setlocale, or in a C module that calls it, Lua's string.format and tostring may write
+-- 0,25 and tonumber may read it. Whatever the library writes and reads uses these functions.
 local core = require "bnn.core"
 
 local M = {}
 
 --- format(form, ...): string.format in the C locale, for formats with %g, %f, %e or a number as %s.
+--     bnn.number.format("%.2f", 0.25) --> "0.25"
 M.format = core.format
 
---- text(v): tostring in the C locale: 14 digits of a number, for messages.
+--- text(v): tostring in the C locale, for messages: a number with 14 digits.
+--     bnn.number.text(1 / 3) --> "0.33333333333333"
 M.text = core.tostring
 
 --- parse(text, base): tonumber in the C locale.
+--     bnn.number.parse "0.25" --> 0.25
 M.parse = core.tonumber
 
 --- exact(x): the shortest decimal that reads back as the same number; "nan", "inf", "-inf".
+--     bnn.number.exact(0.1) --> "0.1"
 M.exact = core.number_text
 
 -- Raises at the caller's caller; bnn.expect needs this module.
@@ -24,9 +28,10 @@ end
 
 local SMALL_DIGITS, GREAT, GREAT_DIGITS = 3, 1e9, 7
 
---- A number to be looked at: so many decimals, but 3 digits of one so small that decimals would
--- leave less than 2 of them, and 7 beyond 1e9. With 3 decimals: 0.978, -0.426, 314.388, 0.012,
--- 0.00123, 1e-05, 1e+12, 0.000 for 0, nan, inf.
+--- Formats a number for readers, with a fixed number of decimals. Numbers so small that fewer than
+-- 2 digits would remain get 3 digits, and those beyond 1e9 get 7. With 3 decimals: 0.978, -0.426,
+-- 314.388, 0.012, 0.00123, 1e-05, 1e+12, 0.000 for 0, nan, inf.
+--     bnn.number.fixed(0.97812, 3) --> "0.978"
 function M.fixed(v, decimals)
   if type(v) ~= "number" then fail("fixed", "a number", v) end
   if math.type(decimals) ~= "integer" then fail("fixed", "how many decimals", decimals) end
@@ -38,7 +43,8 @@ function M.fixed(v, decimals)
     is_small and "g" or "f"), v)
 end
 
---- A list of numbers and strings as text: "1, 0.5". (table.concat follows the locale.)
+--- Joins numbers and strings as text, in every locale (table.concat follows the locale).
+--     bnn.number.list{1, 0.5} --> "1, 0.5"
 function M.list(values, separator)
   if type(values) ~= "table" or getmetatable(values) then fail("list", "a list", values) end
   if separator ~= nil and type(separator) ~= "string" then fail("list", "a string", separator) end

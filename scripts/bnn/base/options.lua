@@ -1,4 +1,4 @@
---- Checked option tables: every library function that takes `{name = value}` reads it through here.
+--- Checks option tables: every library function that takes `{name = value}` reads it through here.
 --
 --     local opts = options.check("bnn.train", given, {
 --       objective = {type = "table", required = true},
@@ -7,10 +7,10 @@
 --     })
 --
 -- A spec is a kind, or {type=, default=, required=, min=, max=, above=, choices=, list=,
--- infinite=}; `list = true` wants a list of such values. spec[1] describes the list part of the
--- table itself, as in `bnn.nn.mlp{64, 10, activation = "relu"}`; without it a list part is refused.
--- spec.renamed = {samples = "num_samples"} are old names of options, which raise "samples is now
--- num_samples". Kinds are those of bnn.base.kinds.
+-- infinite=}; `list = true` expects a list of such values. spec[1] describes the list part of the
+-- table itself, as in `bnn.nn.mlp{64, 10, activation = "relu"}`; without it a list part is an
+-- error. spec.renamed = {samples = "num_samples"} are old names of options, which raise "samples is
+-- now num_samples". Kinds are those of bnn.base.kinds.
 local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
 local nearest = require "bnn.base.nearest"
@@ -48,8 +48,8 @@ local function accept_one(v, spec)
   return v
 end
 
---- Checks one value against a spec: gives the value (1e4 as 10000 for an integer, lists as a copy),
--- or nil and what is expected instead, "an integer". A spec given as a plain word is a kind.
+--- Checks one value against a spec. Returns the value (1e4 as 10000 for an integer, lists as a
+-- copy), or nil and what is expected instead, "an integer". A spec given as a plain word is a kind.
 function M.accept(v, spec)
   if type(spec) == "string" then spec = {type = spec} end
   if not spec.list then return accept_one(v, spec) end
@@ -66,7 +66,7 @@ function M.accept(v, spec)
   return copy
 end
 
---- The names of a table in alphabetical order.
+--- Lists the names in a table in alphabetical order.
 function M.sorted_names(t)
   local names = {}
   for name in pairs(t) do
@@ -151,7 +151,7 @@ function M.read(given, spec)
   return read(given or {}, spec)
 end
 
---- The same, where what is wrong is raised at the user's line as "what: ...".
+--- Reads an option table as `read` does, and raises messages at the user's line as "what: ...".
 -- @param what string: the function's name for messages
 function M.check(what, given, spec)
   local opts, fault = M.read(given, spec)

@@ -1,9 +1,9 @@
---- Refusals: the ends of a program that are no fault of its code. bnnlua prints the message alone
--- and exits with status 1; pcall catches it like any error.
+--- Refusals: errors that end a program although its code is right, such as missing data. bnnlua
+-- prints the message alone and exits with status 1; pcall catches it like any error.
 local M = {}
 
---- Returns its arguments like assert or, if the first is nil or false, ends the program:
--- `local data = bnn.assert_or_exit(bnn.data.load("mnist", {dir = cfg.data}))`.
+--- Returns its arguments like assert or, if the first is nil or false, ends the program.
+--     local data = bnn.assert_or_exit(bnn.data.load("mnist", {dir = cfg.data_dir}))
 -- It raises a refusal: bnnlua prints the message without a traceback and exits with status 1.
 function M.assert_or_exit(value, message, ...)
   if value then return value, message, ... end
@@ -13,14 +13,14 @@ end
 -- While the program is an experiment: what its end is to be refused with.
 local late
 
---- Ends the program as `assert_or_exit` does, but if it is an experiment only after its results:
--- for what went wrong beside them.
+--- Ends the program as `assert_or_exit` does, but for an experiment only after its results: for
+-- failures that do not invalidate the results.
 function M.refuse_late(message)
   if not late then M.assert_or_exit(nil, message) end
   late[#late + 1] = message
 end
 
---- Keeps what `refuse_late` is told until the function has run, then refuses with it.
+--- Runs a function, then ends the program with the first message given to `refuse_late`, if any.
 function M.collect_late(f, ...)
   late = {}
   f(...)

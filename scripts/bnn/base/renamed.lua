@@ -1,11 +1,11 @@
---- Public names of earlier versions: using one raises at the user's line and says the new name,
--- "bnn.checkpoint.take is now bnn.checkpoint.load_into". pairs and help show the new names alone.
+--- Names from earlier versions: using one raises at the user's line with the new name,
+-- "bnn.checkpoint.take is now bnn.checkpoint.load_into". pairs and help show only the new names.
 --
 --     renamed.functions(M, "bnn.checkpoint", {take = "load_into"})
 --     renamed.methods(State, "state", {record = "state_dict"})
 --
--- Options have an entry of their spec for it, renamed = {samples = "num_samples"} (see
--- bnn.base.options), and flags a field of the experiment.
+-- Options declare old names in their spec, renamed = {samples = "num_samples"} (see
+-- bnn.base.options), and flags in a field of the experiment.
 local fail = require "bnn.base.fail"
 
 local M = {}
@@ -26,13 +26,13 @@ end
 
 --- Makes the old names of a module's functions raise.
 -- @param module table
--- @param public string: how users write it, "bnn.checkpoint"
+-- @param public string: the module's public name, "bnn.checkpoint"
 -- @param names table: old name -> new name, or the whole new name "bnn.assert_or_exit"
 function M.functions(module, public, names) raise_for(module, public .. ".", names) end
 
 --- Makes the old names of a class's methods, or of an object's fields, raise.
 -- @param class table: where objects look up their methods
--- @param public string: what objects are called in messages, "state"
+-- @param public string: the name of objects in messages, "state"
 -- @param names table: old name -> new name
 function M.methods(class, public, names) raise_for(class, public .. ":", names) end
 

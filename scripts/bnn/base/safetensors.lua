@@ -1,11 +1,11 @@
---- Tensors by name in one file, in the format safetensors, which Python and others read and write.
+--- Stores tensors by name in one file, in the safetensors format, which Python and others read too.
 --
 --     bnn.safetensors.save("w.safetensors", {w = w, b = b}, {metadata = {run = "7"}})
 --     local file <close> = bnn.safetensors.open "w.safetensors"
 --     print(file.metadata.run, file:shape "w", file:tensor "b")
 --
--- A file holds data only, never code, and checksums of all that is in it, which other programs take
--- for a text of the metadata. It needs jansson, as `bnnlua --version` tells.
+-- A file holds data only, never code, and checksums of its content, which other programs see as a
+-- metadata string. The format needs jansson: `bnnlua --version` says whether this build has it.
 local core = require "bnn.core"
 local expect = require "bnn.base.expect"
 local fail = require "bnn.base.fail"
@@ -27,17 +27,17 @@ local function open(what, path, opts)
   return core.safetensors_open(path, opts.mmap, not opts.check)
 end
 
---- Opens a file; its tensors are read when they are asked for.
---
+--- Opens a file. Tensors are read on demand.
+--     local file <close> = assert(bnn.safetensors.open "mlp.safetensors")
+--     for name, tensor in pairs(file) do print(name, tensor) end
 -- file:names(), file:tensor(name), file:shape(name), file:dtype(name), file.metadata (a table of
--- strings), #file, and pairs(file), which gives name, tensor in alphabetical order and raises at
--- one that cannot be read. file:close() or <close> gives it back; tensors that were read stay. All
--- that the header says is checked when the file is opened, and the data of a tensor when it is
--- read, where the file has checksums.
+-- strings), #file, and pairs(file), which visits name, tensor in alphabetical order and raises at a
+-- tensor that cannot be read. file:close() or <close> closes it; tensors that were read stay valid.
+-- Opening checks the whole header; reading a tensor checks its data, if the file has checksums.
 -- @param path string
--- @param opts table: mmap=false; true: tensors over the file's own bytes, as bnn.data.mmap gives,
---   and not held against their checksums. check=true; false: no checksums, for what is left of a
---   damaged file
+-- @param opts table: mmap=false; true: tensors are views of the file's own bytes, as from
+--   bnn.data.mmap, and are not checked against their checksums. check=true; false ignores
+--   checksums, to read what is left of a damaged file
 -- @return file; or nil, message
 function M.open(path, opts) return open("open", path, opts) end
 
@@ -95,9 +95,10 @@ local function has_pairs(value)
   return type(value) == "table" or type(meta) == "table" and meta.__pairs ~= nil
 end
 
---- Writes tensors by name, whole or not at all: u8 as U8, i32 as I32, f32 as F32 and so on.
+--- Writes tensors by name atomically: u8 as U8, i32 as I32, f32 as F32 and so on.
+--     assert(bnn.safetensors.save("w.safetensors", {w = bnn.ones(2, 3)}, {metadata = {run = "7"}}))
 -- @param path string
--- @param tensors table name -> tensor; Params and an open file will do too
+-- @param tensors table name -> tensor; Params and an open file work too
 -- @param opts table: metadata={key = string, ...}; checksums=true, see open
 -- @return true; or nil, message
 function M.save(path, tensors, opts)
@@ -115,7 +116,8 @@ function M.save(path, tensors, opts)
   return core.safetensors_save(path, names, list, keys, values, opts.checksums)
 end
 
---- All tensors of a file.
+--- Reads all tensors of a file.
+--     local tensors, metadata = assert(bnn.safetensors.load "mlp.safetensors")
 -- @param path string
 -- @param opts table: mmap=, check=, as for open
 -- @return table name -> tensor, table of the metadata; or nil, message

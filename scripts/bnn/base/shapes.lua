@@ -1,11 +1,11 @@
---- Shapes: how messages show them, and whether two are the same.
+--- Shapes: their text in messages, and comparison.
 --
--- A function of this file takes a tensor or its shape, a list of sizes.
+-- The functions take a tensor or its shape, a list of sizes.
 local M = {}
 
 local function sizes(x) return type(x) == "table" and x or x:shape() end
 
---- Shows a shape: "[128, 784]", a scalar's as "[]".
+--- Shows a shape: "[128, 784]"; a scalar's is "[]".
 -- @param x tensor, or list of sizes
 -- @param first integer: the first axis that is shown, 1; 2 gives the shape of one row
 function M.text(x, first) return "[" .. table.concat(sizes(x), ", ", first or 1) .. "]" end

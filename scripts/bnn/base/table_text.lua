@@ -1,4 +1,4 @@
---- Text tables for the end of a run: columns in line, numbers to the right, words to the left.
+--- Text tables for the end of a run: aligned columns, numbers right, words left.
 local expect = require "bnn.base.expect"
 local fail = require "bnn.base.fail"
 local number = require "bnn.base.number"
@@ -45,11 +45,13 @@ local function line_of(measured, text_of)
   return (table.concat(cells, "  "):gsub("%s+$", ""))
 end
 
---- An aligned table as a string of lines, the first with the titles.
--- @param rows list: each a list of values in the order of the columns, or a table by key
+--- Renders an aligned table as a string; its first line holds the titles.
+--     local rows = {{"mnist", 0.978}, {"glyphs", 0.991}}
+--     print(bnn.table_text.render(rows, {"data", {"accuracy", decimals = 2}}))
+-- @param rows list: each row is a list of values in the order of the columns, or a table by key
 -- @param columns list: titles, or {title, key=, decimals=3, format=, align="left"|"right"};
---   decimals: of floats, those too small for them get 3 digits (0.00012, 1e-05); format: of every
---   number, as for string.format
+--   decimals: for floats; values too small for them get 3 digits (0.00012, 1e-05); format: for
+--   every number, as for string.format
 function M.render(rows, columns)
   expect.plain_table("bnn.table_text: rows", rows, "a list of rows")
   expect.plain_table("bnn.table_text: columns", columns, "a list of columns")

@@ -1,20 +1,20 @@
---- The best checkpoint of a training: by which metric it is chosen, and its value so far.
+--- The best checkpoint of a training: the metric that selects it, and its value so far.
 --
--- A `best` is {monitor=, mode=, value=}; monitor, a metric's name, is nil if none is looked for.
+-- A `best` is {monitor=, mode=, value=}; monitor, a metric's name, is nil if there is none.
 local refusal = require "bnn.base.refusal"
 local strings = require "bnn.base.strings"
 
 local M = {}
 
---- A best of which no value is known.
+--- Makes a best without a value.
 function M.new(monitor, mode) return {monitor = monitor, mode = mode} end
 
---- "test/accuracy (max)"; nil without a metric.
+--- Describes a metric and mode: "test/accuracy (max)"; nil without a metric.
 function M.text(monitor, mode)
   return monitor and ("%s (%s)"):format(monitor, mode == "min" and "min" or "max") or nil
 end
 
---- The metric of that name in what evaluate returned, a number; refuses anything else.
+--- Returns the number that evaluate returned for a metric, or ends the program with a refusal.
 function M.value_in(rows, name)
   local value = rows[name]
   for _, row in ipairs(rows) do
@@ -41,18 +41,18 @@ local function noted(saved)
   return type(training.best_value) == "number" and training or nil
 end
 
---- What the training that resumes from `saved` knows of its best. A best of that step or a later
--- one was found after `saved` was written: that step will be evaluated again, so the value before
--- it counts.
+--- Returns what the training that resumes from `saved` knows of its best. A best of that step or a
+-- later one was found after `saved` was written. That step will be evaluated again, so the value
+-- before it counts.
 -- @param saved what checkpoint.load returned
--- @param file the same of best.safetensors, or nil
+-- @param file the same for best.safetensors, or nil
 -- @return table {best=, best_mode=, best_value=}; or nil
 function M.known(saved, file)
   return noted(file and file.step and file.step >= saved.step and saved or file)
 end
 
---- Resumes from the value that is known, if it is of the same metric. Else any value will be
--- better, and best.safetensors is replaced at the next evaluation.
+--- Resumes from the known value if it is of the same metric. Otherwise any value will be better,
+-- and best.safetensors is replaced at the next evaluation.
 -- @param path string: of best.safetensors
 function M.resume(best, known, path)
   if not (best.monitor and known) then return end

@@ -1,4 +1,4 @@
---- Checkpoints: the state of a training in a file, restored bit for bit.
+--- Checkpoints: saves the state of a training in a file and restores it bit for bit.
 --
 --     bnn.checkpoint.save("mnist.safetensors", {posterior = q, optimizer = state, step = 1000,
 --       key = key, extras = {standardisation = stats, temperature = 1.3}, config = cfg})
@@ -7,8 +7,8 @@
 --
 -- The file is data only, never code: safetensors, which bnn.safetensors and Python open too. Its
 -- tensors are mu/PATH and logvar/PATH of a posterior, params/PATH, optimizer/moments/1, ..., and,
--- as U64, optimizer/steps, key and step; the tensors among the extras are extras/NAME/.... Its
--- metadata hold the rest as JSON: names in their order, options, extras, config, versions.
+-- as U64, optimizer/steps, key and step; tensors among the extras are extras/NAME/.... Its metadata
+-- hold the rest as JSON: the order of names, options, extras, config, versions.
 local checkpoint_extras = require "bnn.checkpoint.checkpoint_extras"
 local checkpoint_file = require "bnn.checkpoint.checkpoint_file"
 local checkpoint_flags = require "bnn.checkpoint.checkpoint_flags"

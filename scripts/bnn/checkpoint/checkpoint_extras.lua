@@ -36,13 +36,13 @@ local function merged(file, more)
   return extras, tensors, metadata
 end
 
---- Updates the extras of a checkpoint, such as with what was fitted after the training. All else in
--- the file keeps its bytes; readers see either the old file or the new one.
+--- Updates the extras of a checkpoint, for instance with values fitted after the training.
 --     bnn.checkpoint.update_extras("night/best.safetensors", {extras = {threshold = 0.3}})
+-- Everything else in the file keeps its bytes; readers see either the old file or the new one.
 -- @param path string
--- @param state table: extras=, as for save; a name that is there already gets the new value
--- @return true; or nil, message, also while a training works in the folder (`extras` of bnn.train
---   adds to its own)
+-- @param state table: extras=, as for save; existing names get the new values
+-- @return true; or nil, message, also while a training works in the folder (the option `extras` of
+--   bnn.train adds to its own checkpoints)
 function M.update_extras(path, state)
   local what = "bnn.checkpoint.update_extras"
   expect.string(what .. ": path", path)

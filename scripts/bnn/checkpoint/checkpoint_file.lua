@@ -18,8 +18,9 @@ local state_spec = {
 }
 
 --- Checks whether a state can be written.
+--     print(bnn.checkpoint.check{params = params, extras = {threshold = 0.3}}) -- true
 -- @param state table as for save
--- @return true; or nil, message: what is not plain data, or that this program cannot write
+-- @return true; or nil, message: what is not plain data, or that this build cannot write
 --   checkpoints
 function M.check(state)
   state = options.check("bnn.checkpoint.check", state, state_spec)
@@ -30,15 +31,21 @@ function M.check(state)
   return true
 end
 
---- Writes a checkpoint atomically: a temporary file in the same folder, synced, renamed.
---
+--- Writes a checkpoint atomically: temporary file in the same folder, fsync, rename.
+--     local model = bnn.checkpoint.describe(objective)
+--     assert(bnn.checkpoint.save("mnist.safetensors", {posterior = q, model = model}))
 -- Numbers keep their bits, infinities and NaN included.
 -- @param path string
--- @param state table with any of: posterior; params; optimizer, the state of one; key; step;
---   collector, of a state;
---   extras, a table of booleans, numbers, strings, keys, tensors and tables of these; config, the
---   same without tensors; model, what `describe` returns; training, what bnn.train compares when
---   it resumes. versions are filled in.
+-- @param state table with any of:
+--   posterior, params
+--   optimizer   the state of an optimizer
+--   collector   the collector of a state
+--   key, step
+--   extras      a table of booleans, numbers, strings, keys, tensors and tables of these
+--   config      the same without tensors
+--   model       what `describe` returns
+--   training    what bnn.train compares when it resumes
+--   The versions of program and libraries are added.
 -- @return true; or nil, message. Raises if a value is not data (a function, an object).
 function M.save(path, state)
   expect.string("bnn.checkpoint.save: path", path)
@@ -50,7 +57,7 @@ function M.save(path, state)
   return safetensors.save(path, tensors, {metadata = metadata})
 end
 
---- Puts the path in front of a fault, once.
+--- Puts the path before a fault, once.
 function M.with_path(path, fault)
   path = strings.shown(path) -- as faults have it
   local from, to = fault:find(path .. ": ", 1, true)
@@ -60,12 +67,13 @@ end
 
 --- Reads a checkpoint: the table that was saved, with parameters in their order, the optimizer's
 -- state and the extras.
---
--- A file holds no functions: if the learning rate was a function of the step, training on needs
--- lr= (bnn.train).
+--     local saved = assert(bnn.checkpoint.load "mnist.safetensors")
+--     print(saved.step, saved.posterior)
+-- A file holds no functions: if the learning rate was a function of the step, further training
+-- needs lr= (bnn.train).
 -- @param path string
--- @return table with what there is of posterior, params, optimizer, key, step, extras, config,
---   model, training, and versions; or nil, message
+-- @return table with those of posterior, params, optimizer, key, step, extras, config, model,
+--   training and versions that were saved; or nil, message
 function M.load(path)
   expect.string("bnn.checkpoint.load: path", path)
   local file <close>, message = safetensors.open(path)

@@ -9,8 +9,8 @@ local M = {}
 
 local FLAGS = {"checkpoint", "checkpoint_every", "resume", "resume_anyway"}
 
---- Adds the flags of an experiment that writes checkpoints to its defaults:
---     defaults = bnn.checkpoint.flags{lr = {1e-3, "learning rate"}}
+--- Adds the flags for checkpoints to the defaults of an experiment.
+--     local defaults = bnn.checkpoint.flags{lr = {1e-3, "learning rate"}}
 -- @param defaults table: the experiment's own
 -- @return table: those, and checkpoint, checkpoint_every, resume and resume_anyway
 function M.flags(defaults)
@@ -27,7 +27,9 @@ function M.flags(defaults)
 end
 
 --- Makes the checkpoint option of bnn.train from these flags.
--- @param cfg table: what an experiment's run gets
+--     local cfg = {checkpoint = "night", checkpoint_every = 1000, resume = true}
+--     local option = bnn.checkpoint.from_flags(cfg, {monitor = "test/accuracy"})
+-- @param cfg table: the configuration that an experiment's run gets
 -- @param opts table: monitor=, mode=, keep=, extras=, on_resume=, as for bnn.train
 -- @return table; or nil without --checkpoint
 function M.from_flags(cfg, opts)

@@ -7,15 +7,15 @@ local BEST = "best.safetensors"
 
 local function step_name(step) return ("step_%08d.safetensors"):format(step) end
 
---- The path of a step's checkpoint.
+--- Returns the path of a step's checkpoint.
 function M.step_path(folder, step) return folder .. "/" .. step_name(step) end
 
---- The path of the best one.
+--- Returns the path of the best checkpoint.
 function M.best_path(folder) return folder .. "/" .. BEST end
 
 --- Lists a folder.
 -- @return list of the steps of its checkpoints, in order; whether it has a best one; list of the
---   names of temporary files that killed writers have left
+--   names of temporary files left by killed writers
 function M.list(folder)
   local steps, has_best, remains = {}, false, {}
   for name in pairs(core.is_folder(folder) and core.list_dir(folder) or {}) do
@@ -29,8 +29,8 @@ function M.list(folder)
   return steps, has_best, remains
 end
 
---- The files that a path stands for: of a folder its best and its newest, if any; else the path
--- itself.
+--- Returns the files that a path means: for a folder its best and its newest checkpoint, if any;
+-- else the path itself.
 -- @return list of paths; or nil, message if a folder has neither
 function M.paths(path)
   if not core.is_folder(path) then return {path} end
@@ -43,7 +43,7 @@ function M.paths(path)
   return names
 end
 
---- Locks the folder that a file lies in; if the file is a link, the folder of its target.
+--- Locks the folder of a file, or if the file is a link, the folder of its target.
 -- @return the lock; or nil, message
 function M.lock_of(path)
   local real, fault = core.real_path(path)
@@ -51,8 +51,8 @@ function M.lock_of(path)
   return core.lock_folder(real:match "^(.+)/" or "/")
 end
 
---- The file of the folder that best.safetensors links to, such as that of a step; nil if it is not
--- such a link.
+--- Returns the file of the folder that best.safetensors links to, such as that of a step; nil if it
+-- is not such a link.
 function M.linked_best(folder)
   local real, best = core.real_path(folder), core.real_path(M.best_path(folder))
   if not real or not best or best:match "^(.*)/" ~= real then return nil end
@@ -61,7 +61,7 @@ end
 
 --- Removes the oldest checkpoints until `keep` are left, but not the one that best.safetensors
 -- links to.
--- @param steps list of the steps in order; those removed are taken from it
+-- @param steps list of the steps in order, from which removed ones are removed too
 function M.prune(folder, steps, keep)
   local best = M.linked_best(folder)
   while #steps > keep do

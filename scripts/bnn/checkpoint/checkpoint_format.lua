@@ -1,10 +1,9 @@
---- The format of checkpoints: turns a state into tensors and metadata, and back.
+--- The format of checkpoints: converts a state into tensors and metadata, and back.
 --
--- A file is safetensors. Its tensors are BUFFER/PATH of each buffer of a posterior (mu/PATH and
--- logvar/PATH of a mean-field one), params/PATH,
--- optimizer/moments/1, ..., as U64 optimizer/steps, key and step, and the tensors among the extras
--- as extras/NAME/.... Its metadata hold the rest as JSON: the tensors' names in their order,
--- options, extras, config, versions.
+-- A file is safetensors. Its tensors are BUFFER/PATH for each buffer of a posterior (mu/PATH and
+-- logvar/PATH of a mean-field one), params/PATH, optimizer/moments/1, ..., as U64 optimizer/steps,
+-- key and step, and the tensors among the extras as extras/NAME/.... Its metadata hold the rest as
+-- JSON: the order of the tensors' names, options, extras, config, versions.
 local core = require "bnn.core"
 local json_codec = require "bnn.base.json_codec"
 local number = require "bnn.base.number"

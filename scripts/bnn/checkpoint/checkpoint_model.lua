@@ -14,8 +14,10 @@ local M = {}
 
 --- Describes a model as a plain table: its network, if made of bnn.nn, its likelihood and the names
 -- of its classes.
+--     local described = bnn.checkpoint.describe(model)
+--     print(described.likelihood)
 -- @param model an objective, or a table {net=, likelihood=, classes=}
--- @return table {net=, likelihood=, classes=}, of which `open` makes a model
+-- @return table {net=, likelihood=, classes=}, from which `open` makes a model
 function M.describe(model)
   if type(model) ~= "table" or parameters.is(model) then
     local wanted = "an objective, or a table {net=, likelihood=}"
@@ -62,15 +64,15 @@ local function model_of(state, opts)
   })
 end
 
---- Opens a checkpoint as a model that predicts at once.
+--- Opens a checkpoint as a model that can predict at once.
 --     local model = assert(bnn.checkpoint.open "runs/mnist/best.safetensors")
 --     print(bnn.predict(model, images, {key = bnn.key(1)}).class)
--- @param path string: a file; or the folder of a training: its best, else its newest
--- @param opts table: net=, needed if the network was made by a function; likelihood=, needed if it
---   is not one of bnn.likelihood
+-- @param path string: a file; or the folder of a training: its best checkpoint, else its newest
+-- @param opts table: net=, required if the network was made by a function; likelihood=, required if
+--   it is not one of bnn.likelihood
 -- @return {net=, posterior= or params=, likelihood=, classes=, config=, extras=, step=}; or nil,
---   message. classes, if the training data had names for them, number those of data that are read
---   with like= this model
+--   message. classes, if the training data named them, number the labels of data that are read with
+--   like= this model
 function M.open(path, opts)
   expect.string("bnn.checkpoint.open: path", path)
   opts = options.check("bnn.checkpoint.open", opts, {net = "any", likelihood = "any"})

@@ -1,8 +1,8 @@
 --- Writes the checkpoints of a training: one every so many steps, of which the last few are kept,
--- and the best one. bnn.train works with it.
+-- and the best one. bnn.train uses it.
 --
--- One process at a time works in a folder. Resuming gives the bits of a training that never
--- stopped; bnn.checkpoint.resume_training does it.
+-- One process at a time works in a folder. A resumed training is bit-identical to one that never
+-- stopped (bnn.checkpoint.resume_training).
 local best_checkpoint = require "bnn.checkpoint.best_checkpoint"
 local checkpoint_file = require "bnn.checkpoint.checkpoint_file"
 local checkpoint_folder = require "bnn.checkpoint.checkpoint_folder"
@@ -97,8 +97,8 @@ local function begin(self)
   end
 end
 
---- Locks the folder until `close`, and resumes from what is in it if that is asked for. What cannot
--- be saved is refused now rather than at the first checkpoint.
+--- Locks the folder until `close`, and resumes from its newest checkpoint if requested. Ends the
+-- program now, not at the first checkpoint, if something cannot be saved.
 -- @param given table as `check` returns it
 -- @param train table: bnn.train's own options
 -- @param state the optimizer's state; resuming changes it and the objective's parameters
@@ -153,7 +153,7 @@ local function write(self, path, step)
   return holds(self, path, step), fault
 end
 
---- Writes the checkpoint of a step, unless it is there already.
+--- Writes the checkpoint of a step, unless it exists already.
 -- @return its path, or nil
 function Checkpointer:save(step)
   local path = checkpoint_folder.step_path(self.path, step)
@@ -168,13 +168,13 @@ end
 
 --- Writes the checkpoint of a step if one is due.
 -- @param rates table {lr=, beta=} of the step
--- @param is_last boolean: then one is due
+-- @param is_last boolean: whether this is the last step, after which one is due
 function Checkpointer:after(step, rates, is_last)
   self.rates = rates
   if is_last or step % self.every == 0 then self:save(step) end
 end
 
---- Writes best.safetensors if the metric is better than before. Of equal values the first stays;
+--- Writes best.safetensors if the metric is better than before. The first of equal values stays;
 -- NaN is never better.
 -- @param rows list of {name, value}, or table name -> value, as evaluate returns them
 function Checkpointer:look_at(step, rows)
@@ -191,7 +191,7 @@ function Checkpointer:look_at(step, rows)
   if not ok then best.value = before end
 end
 
---- Ends a complete training. If the last or the best checkpoint could not be written, also now, the
+--- Ends a complete training. If the last or the best checkpoint still cannot be written, the
 -- program ends with a refusal after its results.
 function Checkpointer:finish(step)
   if self.fault then self:save(step) end

@@ -54,8 +54,10 @@ local function mismatches(target, source, prefix)
 end
 
 --- Compares tensors by name and shape.
+--     local mismatches = bnn.checkpoint.compare({w = bnn.ones(2)}, {w = bnn.ones(3)})
+--     print(#mismatches) --> 1
 -- @param target Params or table name -> tensor: what is expected
--- @param source Params or table name -> tensor: what there is
+-- @param source Params or table name -> tensor: what is found
 -- @return list of mismatches, strings; empty if both have the same names and shapes
 function M.compare(target, source)
   check_tensors("bnn.checkpoint.compare: target", target)
@@ -88,6 +90,8 @@ local function pairs_to_copy(target, source)
 end
 
 --- Copies parameters into `target`, in place.
+--     local target = net:init(key:fold "other", data.train)
+--     assert(bnn.checkpoint.load_into(target, params))
 -- @param target Params or posterior
 -- @param source Params, posterior (Params, and posteriors of another family, get its mean), or a
 --   table name -> tensor, such as bnn.safetensors.load returns

@@ -1,5 +1,5 @@
 --- Compares a training that resumes with the one that wrote the checkpoint: describes what decides
--- the course of a training as plain values, and lists the differences of two descriptions.
+-- the course of a training as plain values, and lists the differences between two descriptions.
 local core = require "bnn.core"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
@@ -11,8 +11,8 @@ local M = {}
 
 -- ---- what decides the course ----
 
---- Fingerprints the examples of a data set from a sample of them: digits that stand in for others
--- of the same count are another data set. Checkpoints hold it, so that it never changes.
+--- Hashes a sample of the examples of a data set, so that stand-in data of the same size count as
+-- other data. Checkpoints store the hash, so it must never change.
 -- @param data table: x and y, of which tensors count; classes, a list of strings, or nil
 -- @return string of 16 hexadecimal digits
 function M.fingerprint(data)
@@ -55,12 +55,13 @@ function M.record(opts, state)
   }
 end
 
---- Translates an objective's text, which an earlier version may have written, into today's words.
+--- Translates an objective's text that an earlier version may have written into current words.
 function M.objective_text(text)
   return type(text) == "string" and (text:gsub("([{ ])samples=", "%1num_samples=")) or text
 end
 
---- The learning rate and beta of a step: schedules are functions, and compared by these.
+--- Returns the learning rate and beta of a step, by which schedules, which are functions, are
+-- compared.
 -- @return table {lr=, beta=}; empty for step 0
 function M.rates(opts, state, step)
   if step == 0 then return {} end
@@ -119,8 +120,8 @@ end
 
 local DECISIVE = {OpenBLAS = true, ["instruction set"] = true, ["real type"] = true}
 
---- The parts of bnn.versions() that decide the bits of a product, as text.
--- @param versions list of {name=, version=}; anything else that a file holds is skipped
+--- Lists as text the entries of bnn.versions() that decide the bits of a product.
+-- @param versions list of {name=, version=}; anything else in a file is skipped
 function M.kernels(versions)
   local parts = {}
   for _, row in ipairs(versions or {}) do
@@ -131,7 +132,7 @@ function M.kernels(versions)
   return table.concat(parts, ", ")
 end
 
---- The same of this program.
+--- Lists the same for this program.
 function M.own_kernels() return M.kernels(core.versions()) end
 
 return M

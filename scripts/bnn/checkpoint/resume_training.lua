@@ -1,8 +1,8 @@
---- Resumes a training from its folder of checkpoints, to the bits of one that never stopped.
+--- Resumes a training from its folder of checkpoints, bit-identical to one that never stopped.
 --
--- The newest file that can be read is compared with the training that resumes (resume_check), and
--- refused if anything differs that changes the result. Then parameters and the optimizer's state
--- are copied in place.
+-- The newest readable file is compared with the training that resumes (resume_check); a difference
+-- that changes the result is an error. Then parameters and the optimizer's state are copied in
+-- place.
 local best_checkpoint = require "bnn.checkpoint.best_checkpoint"
 local checkpoint_file = require "bnn.checkpoint.checkpoint_file"
 local checkpoint_folder = require "bnn.checkpoint.checkpoint_folder"
@@ -171,7 +171,7 @@ local function compare_kernels(saved, path)
 end
 
 --- Resumes from the newest checkpoint in the folder of a checkpointer; ends the program with one
--- line if there is none that fits.
+-- line if none fits.
 -- @param saver a checkpointer that has the lock; its state, parameters, rates and best change
 -- @param has_best boolean: whether there is a best.safetensors
 function M.resume(saver, has_best)

@@ -1,7 +1,7 @@
---- Logs: where the metrics of a run go. (Called as a function, bnn.log(x) is the op, as x:log().)
--- A log has `row(step, values)`, which calls `write(step, rows)` of its sinks, rows being a list of
+--- Logs: where the metrics of a run go. (Called as a function, bnn.log(x) is the op x:log().)
+-- A log has `row(step, values)`, which calls `write(step, rows)` of its sink; rows is a list of
 -- {name, value}. A sink is a function of (step, rows), or a table with a method `write` and
--- optionally `say(line)` for other lines of results, and `close()`. So a user's own sink is
+-- optionally `say(line)` for other lines of results, and `close()`. A sink of your own:
 --     bnn.log.tee{bnn.log.console(), function(step, rows) print(step, rows[1][2]) end}
 local expect = require "bnn.base.expect"
 local fail = require "bnn.base.fail"
@@ -36,9 +36,11 @@ local function ordered_rows(values)
 end
 
 --- Logs the metrics of one step.
+--     log:row(100, {{"test/accuracy", 0.978}, {"test/nll", 0.071}})
 -- @param step integer
--- @param values table: a list of {name, value} in the order to show, or name -> value, by name; a
---   name comes once, and is not "step"
+-- @param values table: a list of {name, value} in display order, or name -> value, sorted by name;
+--   names are unique and differ from "step"
+-- Raises for another kind of step, name or value.
 function Log:row(step, values)
   local at = math.type(step) and math.tointeger(step)
   if not at then fail("log:row: step: expected an integer, got %s", kinds.show(step)) end
@@ -56,22 +58,30 @@ function Log:row(step, values)
 end
 
 --- Passes a block of rows to the sink unchecked; `row` checks them first.
+--     log:write(100, {{"test/accuracy", 0.978}})
 function Log:write(step, rows)
   self.sink:write(step, rows)
 end
 
---- Logs lines of results that are not metrics of a step (a table, a closing sentence).
--- Consoles show them, memory keeps them, CSV and JSON files leave them out.
+--- Logs lines of results that are not metrics of a step, such as a table or a closing sentence.
+-- Consoles print them and memory logs store them; CSV and JSON files leave them out.
+--     log:say "abstains on 1.2% of the digits"
 function Log:say(line)
   if self.sink.say then self.sink:say((line:gsub("\n$", ""))) end
 end
 
 --- Closes the log's files. Calling it twice is safe.
+--     local file = assert(bnn.log.csv "metrics.csv")
+--     file:row(1, {accuracy = 0.9})
+--     file:close()
 function Log:close()
   if self.sink.close then self.sink:close() end
 end
 
---- A log over a sink: a function of (step, rows) or a table with a method write(step, rows).
+--- Makes a log that writes to a sink: a function of (step, rows), or a table with a method
+-- write(step, rows).
+--     local mine = bnn.log.new(function(step, rows) print(step, rows[1][1], rows[1][2]) end)
+--     mine:row(100, {accuracy = 0.978})        -- prints 100 accuracy 0.978
 function M.new(sink)
   if type(sink) == "function" then
     local write = sink
@@ -83,7 +93,8 @@ function M.new(sink)
   return setmetatable({sink = sink}, Log)
 end
 
---- Returns the log that a `log =` option stands for: a log, a sink, or nil for the console.
+--- Returns the log that a `log =` option means: a log, a sink, or the console for nil.
+--     local console = bnn.log.resolve(nil)
 function M.resolve(given)
   if given == nil then return M.console() end
   if getmetatable(given) == Log then return given end
@@ -102,7 +113,8 @@ local function console_text(v)
   return type(v) == "number" and number.fixed(v, 3) or strings.shown(number.text(v))
 end
 
---- The log of the terminal: `  10000 | test/accuracy                       0.979`.
+--- Makes the log of the terminal: `  10000 | test/accuracy                       0.979`.
+--     bnn.log.console():row(10000, {["test/accuracy"] = 0.979})
 -- @param opts table: out=io.stdout
 function M.console(opts)
   local spec = {out = {type = "any", default = io.stdout}}
@@ -117,8 +129,12 @@ function M.console(opts)
   return M.new{write = write, say = function(_, line) put(out, line .. "\n") end}
 end
 
---- A log that keeps what it is given, for tests and sweeps: log.blocks is a list of {step=, rows=},
--- log.lines a list of what was said, log:last(name) the latest value of a metric and its step.
+--- Makes a log that stores everything, for tests and sweeps. log.blocks is a list of {step=,
+-- rows=}, log.lines a list of the lines said, log:last(name) the latest value of a metric and its
+-- step.
+--     local log = bnn.log.memory()
+--     log:row(100, {accuracy = 0.978})
+--     log:last "accuracy" --> 0.978, 100
 function M.memory()
   local blocks, lines = {}, {}
   local log = M.new{
@@ -126,7 +142,11 @@ function M.memory()
     say = function(_, line) lines[#lines + 1] = line end,
   }
   log.blocks, log.lines = blocks, lines
-  --- The latest value of a metric in a memory log, and its step; nil if it was never logged.
+  --- Returns the latest value of a metric in a memory log, and its step; nil if it was never
+  -- logged.
+  --     local log = bnn.log.memory()
+  --     log:row(100, {accuracy = 0.978})
+  --     log:last "accuracy" --> 0.978, 100
   function log:last(name)
     for b = #self.blocks, 1, -1 do
       for _, row in ipairs(self.blocks[b].rows) do
@@ -137,7 +157,8 @@ function M.memory()
   return log
 end
 
---- A log that passes everything to each of a list of logs or sinks.
+--- Makes a log that passes everything on to each of a list of logs or sinks.
+--     local both = bnn.log.tee{bnn.log.console(), assert(bnn.log.jsonl "metrics.jsonl")}
 function M.tee(logs)
   local outs, sink = {}, {}
   expect.plain_table("bnn.log.tee", logs, "a list of logs")
@@ -170,9 +191,11 @@ local function csv_text(v)
   return text:find '[,"\r\n]' and '"' .. text:gsub('"', '""') .. '"' or text
 end
 
---- A log to a CSV file, one line for each metric: step,name,value. Metrics may differ from step to
--- step; numbers read back as the same numbers.
--- @return log; or nil, message if the file cannot be made
+--- Makes a log that writes a CSV file, one line per metric: step,name,value. Steps may have
+-- different metrics; numbers read back exactly.
+--     local file = assert(bnn.log.csv "metrics.csv")
+--     file:row(100, {accuracy = 0.978})        -- 100,accuracy,0.978
+-- @return log; or nil, message if the file cannot be created
 function M.csv(path)
   expect.string("bnn.log.csv", path, "a path")
   return file_log(path, "step,name,value\n", function(step, rows)
@@ -193,10 +216,12 @@ local function json_text(v)
   return '"' .. strings.utf8(v):gsub('[\0-\31\127"\\]', escape) .. '"'
 end
 
---- A log to a file of JSON lines, one object for each block: {"step":0,"test/accuracy":0.979}.
--- Numbers read back as the same numbers, NaN and infinities are null; bytes that are not UTF-8 are
--- written as \xe9.
--- @return log; or nil, message if the file cannot be made
+--- Makes a log that writes JSON lines, one object per block: {"step":0,"test/accuracy":0.979}.
+--     local file = assert(bnn.log.jsonl "metrics.jsonl")
+--     file:row(100, {accuracy = 0.978})        -- {"step":100,"accuracy":0.978}
+-- Numbers read back exactly, NaN and infinities are null, and bytes that are not UTF-8 are written
+-- as \xe9.
+-- @return log; or nil, message if the file cannot be created
 function M.jsonl(path)
   expect.string("bnn.log.jsonl", path, "a path")
   return file_log(path, nil, function(step, rows)

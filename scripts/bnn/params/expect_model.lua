@@ -1,4 +1,4 @@
---- The same for models and what they are made of: params, posteriors, networks, data.
+--- Checks arguments that are models or parts of models: params, posteriors, networks, data.
 --
 -- Messages are "bnn.predict: model.posterior: expected a posterior, got params", raised at the
 -- user's line.
@@ -9,13 +9,13 @@ local parameters = require "bnn.params.params"
 
 local M = {}
 
---- Gives params back, or raises.
+--- Returns params, or raises.
 function M.params(what, value)
   if parameters.is(value) then return value end
   fail.expected(what, "params, as net:init gives them", value)
 end
 
---- The same for params that steps are to change in place: their buffer is their own.
+--- Returns params that steps can change in place, because they have their own buffer, or raises.
 function M.buffer(what, value)
   M.params(what, value)
   if parameters.has_buffer(value) then return value end
@@ -23,7 +23,7 @@ function M.buffer(what, value)
     .. "own", what)
 end
 
---- What a model's parameters are: its posterior, or its params.
+--- Returns a model's parameters: its posterior, or its params.
 -- @param model an objective, or a table {net=, posterior= or params=}
 function M.parameters_of(what, model)
   local is_table = type(model) == "table" and not parameters.is(model)
@@ -37,7 +37,7 @@ function M.parameters_of(what, model)
   fail.expected(what .. ": model", "an objective, or a table {net=, posterior= or params=}", model)
 end
 
---- Gives a network back: what has init and apply; or raises.
+--- Returns a network, which has init and apply, or raises.
 function M.net(what, value)
   if type(value) == "table" and not parameters.is(value) and options.accept(value.apply, "function")
   then
@@ -46,7 +46,7 @@ function M.net(what, value)
   fail.expected(what, "a network with apply(params, x, opts), as bnn.nn's have", value)
 end
 
---- Gives data back: a part of a data set, or {x=, y=}; or raises.
+--- Returns data, a part of a data set or {x=, y=}, or raises.
 function M.data(what, value)
   local is_good = type(value) == "table" and not parameters.is(value)
     and kinds.is_object(value.x, "tensor")
@@ -56,17 +56,17 @@ function M.data(what, value)
   fail.expected(what .. ": y", "a tensor", value.y)
 end
 
---- Gives a part of a data set back (what bnn.data.from_tensors makes), or raises.
+--- Returns a part of a data set (as bnn.data.from_tensors makes it), or raises.
 function M.part(what, value)
   if kinds.is_object(value, "data") then return value end
   fail.expected(what, "a part of a data set, as bnn.data.from_tensors makes it", value)
 end
 
---- Makes the methods of a class say so when they are called on something else, as q.sample(key)
--- does for q:sample(key).
+--- Makes the methods of a class raise if they are called on something else, as q.sample(key)
+-- instead of q:sample(key).
 -- @param class table of functions, which are replaced
--- @param kind string: "posterior", what messages call it
--- @param has function(self) -> whether it is one
+-- @param kind string: "posterior", the name in messages
+-- @param has function(self) -> whether self is an object of the class
 function M.check_methods(class, kind, has)
   for name, method in pairs(class) do
     if type(method) == "function" and not name:find "^__" then
@@ -80,7 +80,7 @@ function M.check_methods(class, kind, has)
   end
 end
 
---- Whether a value is a table (but no Params) in which this field is there.
+--- Whether a value is a table (but not Params) that has this field.
 function M.has(field)
   return function(value)
     return type(value) == "table" and not parameters.is(value) and value[field] ~= nil

@@ -1,13 +1,13 @@
---- Values by path: options that may differ from tensor to tensor.
+--- Options per parameter: values that may differ from tensor to tensor.
 --
--- Such an option is one value for every tensor, or a table of values by path: a name stands for the
--- tensor of that path and for all below it ("mlp/linear_0" for its w and b), the longest name that
--- fits holds, and `default` is for the rest: {["mlp/linear_2"] = 1e-3, default = 1e-4}.
+-- Such an option is one value for every tensor, or a table of values by path. A name stands for the
+-- tensor of that path and for all tensors below it ("mlp/linear_0" for its w and b). The longest
+-- matching name wins, and `default` covers the rest: {["mlp/linear_2"] = 1e-3, default = 1e-4}.
 local nearest = require "bnn.base.nearest"
 
 local M = {}
 
---- Whether `name` is the path itself or a part of the network that it lies in.
+--- Whether `name` is the path itself or a prefix of it that ends at a "/".
 function M.covers(name, path)
   return path == name or path:sub(1, #name + 1) == name .. "/"
 end
@@ -17,7 +17,7 @@ local function is_table(given)
   return type(given) == "table" and not getmetatable(given)
 end
 
---- The value of an option for a tensor; nil when a table has none for it.
+--- The value of an option for a tensor; nil if a table has no value for it.
 function M.value(given, path)
   if not is_table(given) then return given end
   local best, value = -1, given.default
@@ -53,10 +53,10 @@ local function is_used(name, names)
   return name == "default"
 end
 
---- What is wrong with an option given by path, or nil: a name that fits no tensor, or a tensor that
--- no name fits.
+--- Describes what is wrong with an option given by path, or returns nil: a name that matches no
+-- tensor, or a tensor that no name matches.
 -- @param what string: the option's name
--- @param names list: the paths of the tensors that want a value
+-- @param names list: the paths of the tensors that need a value
 function M.fault(what, given, names)
   if not is_table(given) then return nil end
   for name in pairs(given) do

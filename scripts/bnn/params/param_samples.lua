@@ -1,7 +1,7 @@
---- Samples: many draws of a network's parameters in one tensor, as posterior:samples gives them.
+--- Samples: many draws of a network's parameters in one tensor, as posterior:samples returns them.
 --
--- `samples[i]` is draw number i as Params, a view; `samples["mlp/linear_0/w"]` is that tensor of
--- every draw, [S, 784, 64]; `#samples` is S; `samples.flat` is all of it, [S, size].
+-- `samples[i]` is draw number i as Params, a view; `samples["mlp/linear_0/w"]` is that tensor in
+-- every draw, [S, 784, 64]; `#samples` is S; `samples.flat` holds all draws, [S, size].
 -- bnn.vmap(f)(samples) calls f with one draw at a time, without a Lua loop.
 local expect_model = require "bnn.params.expect_model"
 local fail = require "bnn.base.fail"
@@ -17,25 +17,34 @@ local Meta = {__name = "bnn.samples"}
 -- What an object knows, out of the way of the tensors' names.
 local inside = setmetatable({}, {__mode = "k"})
 
---- Samples over a tensor.
--- @param layout as bnn.params.layout gives it
--- @param flat tensor [S, size]: a draw in each row
+--- Makes Samples that view a tensor.
+--     local layout, size = bnn.params.layout{{name = "w", shape = {2, 3}}}
+--     local samples = bnn.samples.new(layout, bnn.zeros(100, size))
+--     print(samples[1].w) --> [2, 3]
+-- @param layout as bnn.params.layout returns it
+-- @param flat tensor [S, size]: one draw per row
 function M.new(layout, flat)
   local self = setmetatable({}, Meta)
   inside[self] = {layout = layout, flat = flat}
   return self
 end
 
---- The layout of each draw: a list of {name=, shape=, size=, offset=}.
+--- Returns the layout of each draw: a list of {name=, shape=, size=, offset=}.
+--     local samples = q:samples(key, 100)
+--     print(bnn.samples.layout_of(samples)[1].name) -- mlp/linear_0/w
 function M.layout_of(samples)
   if not M.is(samples) then fail.expected("bnn.samples.layout_of", "samples", samples) end
   return inside[samples].layout
 end
 
 --- Whether a value is a Samples object.
+--     print(bnn.samples.is(q:samples(key, 3))) -- true
 function M.is(value) return getmetatable(value) == Meta end
 
---- Samples in new memory from tensors [S, ...] by name.
+--- Copies tensors [S, ...] by name into new Samples.
+--     local layout = bnn.params.layout{{name = "w", shape = {2}}}
+--     local samples = bnn.samples.pack(layout, {w = bnn.tensor{{1, 2}, {3, 4}, {5, 6}}})
+--     print(samples[2].w) --> {3, 4}
 function M.pack(layout, tensors)
   expect.plain_table("bnn.samples.pack: layout", layout, "a layout, as bnn.params.layout gives it")
   expect.plain_table("bnn.samples.pack: tensors", tensors, "a table of tensors [S, ...] by name")
@@ -48,7 +57,9 @@ function M.pack(layout, tensors)
   return M.new(layout, #parts == 0 and core.zeros(0, 0) or parameters.concat(parts, 2))
 end
 
---- Samples from a list of Params of the same layout.
+--- Copies a list of Params of the same layout into new Samples.
+--     local samples = bnn.samples.stack{q:sample(key:fold(1)), q:sample(key:fold(2))}
+--     print(#samples) -- 2
 function M.stack(list)
   local is_list = type(list) == "table" and not getmetatable(list)
   if not is_list or not parameters.is(list[1]) then
@@ -61,14 +72,18 @@ end
 
 local Samples = {}
 
---- The names of the tensors, in order.
+--- Lists the names of the tensors, in order.
+--     local samples = q:samples(key, 3)
+--     print(samples:names()[1]) -- mlp/linear_0/w
 function Samples:names()
   local names = {}
   for i, entry in ipairs(inside[self].layout) do names[i] = entry.name end
   return names
 end
 
---- Copies them.
+--- Copies the draws into new memory.
+--     local samples = q:samples(key, 3)
+--     local copy = samples:clone()
 function Samples:clone()
   local own = inside[self]
   return M.new(own.layout, own.flat:clone())

@@ -1,9 +1,9 @@
---- The parameters of a network: named tensors that are views into one flat buffer.
+--- The parameters of a network: named tensors that are views of one flat buffer.
 --
--- `params["mlp/linear_0/w"]` is a tensor; `pairs(params)` goes through them in order. `params.flat`
--- is the whole buffer [size]; in a function that grad, compile, vmap or an objective records, it is
--- the tensors one after the other, and gradients flow through it to them. Parameters are values:
--- `params - 0.1 * grads` gives new ones.
+-- `params["mlp/linear_0/w"]` is a tensor; `pairs(params)` visits the tensors in order.
+-- `params.flat` is the whole buffer [size]; in a function that grad, compile, vmap or an objective
+-- records, it is the concatenation of the tensors, and gradients flow through it to them.
+-- Parameters are values: `params - 0.1 * grads` makes new ones.
 local expect = require "bnn.base.expect"
 local fail = require "bnn.base.fail"
 local core = require "bnn.core"
@@ -29,9 +29,12 @@ end
 -- What a Params object knows besides its tensors, out of the way of their names.
 local inside = setmetatable({}, {__mode = "k"})
 
---- Lays tensors out one after the other.
+--- Lays out tensors one after the other.
+--     local entries = {{name = "w", shape = {2, 3}}, {name = "b", shape = {3}}}
+--     local layout, size = bnn.params.layout(entries)
+--     local offset = layout[2].offset --> 6
 -- @param entries list of {name=, shape={...}}
--- @return list of {name=, shape=, size=, offset=} with offsets from 0, and the size of the whole
+-- @return list of {name=, shape=, size=, offset=} with offsets from 0, and the total size
 function M.layout(entries)
   if not is_list_with(entries, "shape") then
     fail.expected("bnn.params.layout: entries", "a list of {name=, shape=}", entries)
@@ -46,9 +49,12 @@ function M.layout(entries)
   return layout, offset
 end
 
---- Parameters over a flat tensor.
--- @param layout as `layout` gives it
--- @param flat tensor [size]; the named tensors look into it
+--- Makes parameters that view a flat tensor.
+--     local layout, size = bnn.params.layout{{name = "w", shape = {2, 2}}}
+--     local params = bnn.params.new(layout, bnn.arange(1, size))
+--     print(params.w) --> {{1, 2}, {3, 4}}
+-- @param layout as `layout` returns it
+-- @param flat tensor [size]; the named tensors are views of it
 function M.new(layout, flat)
   if not is_list_with(layout, "offset") then
     fail.expected("bnn.params.new: layout", "a layout, as bnn.params.layout gives it", layout)
@@ -64,8 +70,10 @@ function M.new(layout, flat)
   return self
 end
 
---- Parameters of tensors by name, which stay where they are; while a program is recorded they are
--- its values.
+--- Makes parameters of tensors by name without copying them; while a program is recorded, the
+-- tensors are values of the program.
+--     local layout = bnn.params.layout{{name = "w", shape = {2}}}
+--     print(bnn.params.wrap(layout, {w = bnn.tensor{1, 2}}).w) --> {1, 2}
 function M.wrap(layout, tensors)
   local self = setmetatable({}, Meta)
   inside[self] = {layout = layout, tensors = tensors}
@@ -73,22 +81,28 @@ function M.wrap(layout, tensors)
 end
 
 --- Whether a value is a Params object.
+--     bnn.params.is{w = bnn.ones(2)} --> false
 function M.is(value) return getmetatable(value) == Meta end
 
---- The layout of parameters: a list of {name=, shape=, size=, offset=}.
+--- Returns the layout of parameters: a list of {name=, shape=, size=, offset=}.
+--     for _, entry in ipairs(bnn.params.layout_of(params)) do print(entry.name, entry.size) end
 function M.layout_of(params)
   if not inside[params or false] then fail.expected("bnn.params.layout_of", "params", params) end
   return inside[params].layout
 end
 
---- Whether params lie in one buffer, as those of net:init do, which training steps can change.
--- Parts of others (params:sub) may not, and what is recorded does not; a clone does.
+--- Whether params lie in one buffer, as net:init makes them, so that training steps can change
+-- them. Parts of other params (params:sub) may have none, and recorded params have none; clones
+-- have one.
+--     print(bnn.params.has_buffer(params)) -- true
 function M.has_buffer(params)
   if not M.is(params) then fail.expected("bnn.params.has_buffer", "params", params) end
   return inside[params].flat ~= nil
 end
 
---- Sizes of the tensors of a layout, as a list.
+--- Lists the sizes of the tensors of a layout.
+--     local layout = bnn.params.layout{{name = "w", shape = {2, 3}}, {name = "b", shape = {3}}}
+--     bnn.params.sizes(layout) --> {6, 3}
 function M.sizes(layout)
   if not is_list_with(layout, "size") then
     fail.expected("bnn.params.sizes: layout", "a layout, as bnn.params.layout gives it", layout)
@@ -98,7 +112,10 @@ function M.sizes(layout)
   return sizes
 end
 
---- One tensor of many along an axis, however many they are: an op takes 32 at most.
+--- Joins any number of tensors along an axis (the op concat takes at most 32).
+--     local rows = {}
+--     for i = 1, 100 do rows[i] = bnn.full({1, 2}, i) end
+--     bnn.params.concat(rows, 1) --> [100, 2]
 function M.concat(parts, axis)
   expect.plain_table("bnn.params.concat: parts", parts, "a list of tensors")
   while #parts > 1 do
@@ -113,6 +130,9 @@ function M.concat(parts, axis)
 end
 
 --- Copies tensors by name into one new buffer.
+--     local layout = bnn.params.layout{{name = "w", shape = {2}}, {name = "b", shape = {1}}}
+--     local params = bnn.params.pack(layout, {w = bnn.tensor{1, 2}, b = bnn.tensor{3}})
+--     print(params.flat) --> {1, 2, 3}
 function M.pack(layout, tensors)
   if not is_list_with(layout, "size") then
     fail.expected("bnn.params.pack: layout", "a layout, as bnn.params.layout gives it", layout)
@@ -125,8 +145,14 @@ function M.pack(layout, tensors)
   return M.new(layout, M.concat(parts, 1))
 end
 
---- Merges the parameters of several networks, under the name of each: encoder/linear/w, ...
--- params:sub "encoder" gives a network's own back.
+--- Merges the parameters of several networks, each under its name: encoder/linear/w, ...
+-- params:sub "encoder" returns the parameters of one network.
+--     local encoder, decoder = bnn.nn.linear(2), bnn.nn.linear(4)
+--     local both = bnn.params.merge{
+--       encoder = encoder:init(bnn.key(1), bnn.zeros(1, 4)),
+--       decoder = decoder:init(bnn.key(2), bnn.zeros(1, 2)),
+--     }
+--     local w = both["encoder/linear/w"] --> [4, 2]
 -- @param parts table: name -> Params
 -- @return Params in new memory; networks in alphabetical order
 function M.merge(parts)
@@ -165,8 +191,10 @@ local function entries_below(layout, name)
   return entries, first, adjacent
 end
 
---- The parameters below a name, under the rest of their paths: what `merge` put there. They look
--- into the same memory.
+--- Returns the parameters below a name, under the rest of their paths, as views of the same memory:
+-- what `merge` stored there.
+--     local layer = params:sub "mlp"
+--     print(layer["linear_0/w"]) -- [784, 8]
 -- @param name string: "encoder"
 function Params:sub(name)
   expect.string("params:sub: name", name)
@@ -179,27 +207,34 @@ function Params:sub(name)
   return M.wrap(layout, tensors)
 end
 
---- A copy that shares no memory: later training steps do not change it.
+--- Copies the parameters into new memory, which later training steps do not change.
+--     local before = params:clone()
 function Params:clone()
   local own = inside[self]
   if own.flat then return M.new(own.layout, own.flat:clone()) end
   return M.pack(own.layout, own.tensors)
 end
 
---- The number of parameters in all.
+--- Counts the parameters.
+--     local params = bnn.nn.linear(3):init(bnn.key(1), bnn.zeros(1, 2))
+--     params:numel() --> 9
 function Params:numel()
   local last = inside[self].layout[#inside[self].layout]
   return last and last.offset + last.size or 0
 end
 
---- The names of the tensors, in order.
+--- Lists the names of the tensors, in order.
+--     local params = bnn.nn.linear(3):init(bnn.key(1), bnn.zeros(1, 2))
+--     params:names() --> {"linear/w", "linear/b"}
 function Params:names()
   local names = {}
   for i, entry in ipairs(inside[self].layout) do names[i] = entry.name end
   return names
 end
 
---- New parameters f(tensor, name) of the same shapes.
+--- Makes new parameters f(tensor, name) of the same shapes.
+--     local halved = params:map(function(tensor) return tensor / 2 end)
+--     local no_biases = params:map(function(t, name) return name:find "/b$" and 0 * t or t end)
 function Params:map(f)
   expect.callable("params:map: f", f)
   local own, tensors = inside[self], {}

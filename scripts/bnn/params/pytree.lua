@@ -1,8 +1,8 @@
---- Pytrees, as JAX calls them: the arguments and results of functions that are traced.
+--- Pytrees, as in JAX: the arguments and results of functions that are traced.
 --
--- A leaf is a tensor, a number or a key; a table (or Params) is a node, and so is an object whose
--- metatable has __parts, a function that gives it as a table (batches, posteriors). Anything else
--- is static: a constant of the program.
+-- A leaf is a tensor, a number or a key. A table (or Params) is a node, and so is an object whose
+-- metatable has __parts, a function that returns its content as a table (batches, posteriors).
+-- Anything else is static: a constant of the program.
 local number = require "bnn.base.number"
 local parameters = require "bnn.params.params"
 local shapes = require "bnn.base.shapes"
@@ -54,7 +54,8 @@ local function sorted_keys(t)
   return keys
 end
 
---- Maps a pytree: the same with f(leaf, kind, path) for each leaf, called in a fixed order.
+--- Maps a pytree: returns the same structure with f(leaf, kind, path) for each leaf, called in a
+-- fixed order.
 function M.map(value, f, path)
   path = path or ""
   local kind = M.leaf_kind(value)
@@ -73,7 +74,7 @@ function M.map(value, f, path)
   return copy
 end
 
---- The same pytree with its Params in one buffer each, after a map to concrete tensors.
+--- Returns the same pytree with each of its Params in one buffer, after a map to concrete tensors.
 -- @param pack function(layout, tensors by name): bnn.params.pack by default
 function M.concrete(value, pack)
   if parameters.is(value) then
@@ -96,7 +97,7 @@ local function static_text(value)
   return type(value) .. number_of(value)
 end
 
---- The signature of a pytree, on which programs depend: structure, shapes, types, static values.
+--- The signature of a pytree, which selects a program: structure, shapes, types, static values.
 function M.signature(value)
   local kind = M.leaf_kind(value)
   if kind == "tensor" then

@@ -1,5 +1,5 @@
---- The rule by which answers abstain: a score of the prediction exceeds a threshold. What bnn.ood
--- fits, bnn.calibration keeps and bnn.plot draws.
+--- The abstention rule: an answer abstains if a score of its prediction exceeds a threshold.
+-- bnn.ood fits it, bnn.calibration stores it and bnn.plot draws it.
 local core = require "bnn.core"
 local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
@@ -8,7 +8,7 @@ local scores = require "bnn.predict.prediction_scores"
 
 local M = {}
 
---- The rule whose threshold is a percentile of scores without NaN.
+--- Fits the rule: its threshold is a percentile of scores, which must not contain NaN.
 -- @param what string: the function's name for messages
 -- @param name string: the score's
 -- @param values tensor f64 [n]
@@ -22,7 +22,7 @@ function M.fit(what, name, values, percentile)
   return {score = name, percentile = percentile, threshold = threshold, n = values:size(1)}
 end
 
---- Compares scores with a rule's threshold; a score that is not a number abstains.
+--- Compares scores with a rule's threshold; NaN abstains.
 -- @param values tensor f64 [n]
 -- @return list of 1 (abstains) and 0
 function M.exceeds(values, rule)
@@ -32,7 +32,7 @@ function M.exceeds(values, rule)
   return flags
 end
 
---- Says which answers of a prediction abstain, those that are not a number among them.
+--- Returns which answers of a prediction abstain; NaN predictions do.
 -- @param what string: the function's name for messages
 -- @param prediction what bnn.predict returns
 -- @param rule table {score=, threshold=}

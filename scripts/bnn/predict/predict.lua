@@ -1,4 +1,4 @@
---- Predictions: the mean over networks drawn from the posterior, and how much they differ.
+--- Predictions: the mean over networks drawn from the posterior, and how much the networks differ.
 local classes = require "bnn.model.classes"
 local expect_model = require "bnn.params.expect_model"
 local fail = require "bnn.base.fail"
@@ -115,45 +115,50 @@ local function check_previous(opts, model)
   opts.sums = earlier.sums
 end
 
---- Predicts: mean and deviation over networks drawn from the posterior, in constant memory.
+--- Predicts: the mean and deviation over networks drawn from the posterior, in constant memory.
+--     local p = bnn.predict(model, x, {key = key, num_samples = 100})
+--     print(p.class, p.probability)            -- i32 [n], [n]
+--     print(p.mean, p.std)                     -- [n, 10], [n, 10]
+--     print(p.mutual_information)              -- [n] in nats: epistemic uncertainty
 -- Sample s has the weights of key:fold(s) and the noise (dropout with train = true, a network that
--- draws) of key:fold("noise"):fold(s), as in a step. So the first S samples are the same however
--- many follow, and in however many calls (`previous`).
+-- draws) of key:fold("noise"):fold(s), as in a training step. So the first S samples are the same
+-- however many follow, and in however many calls (`previous`).
 --
--- Rows go through the networks 240 at a time, or all of fewer. A set in parts that begin with rows
--- 1, 241, 481, ... gives the bits of the whole if chunk = 240 fills up parts of less than 240 rows.
--- In other parts the last digits may differ: OpenBLAS's AVX2 kernels mind a row's place in a
--- product, those for AVX-512 do not.
+-- Networks process 240 rows at a time. Predicting a set in parts gives the bits of the whole if the
+-- parts begin with rows 1, 241, 481, ... and chunk = 240 pads parts of fewer rows. With other parts
+-- the last digits may differ: in OpenBLAS's AVX2 kernels (not in those for AVX-512) a result
+-- depends on the row's place in the product.
 -- @param model an objective, or a table {net=, posterior= or params=, likelihood=}
 -- @param x tensor [n, ...] or part of a data set; uint8 images are divided by 255
 -- @param opts table:
---   num_samples how many networks, 100 (1 of point estimates, all members of an ensemble); or
---               "auto": until the standard error of every mean over networks, sd /
---               sqrt(num_samples) with ddof 1, is at most tolerance, looked at every 16 samples
---   tolerance   of "auto", 0.02 for classes; must be given for other predictions
---   max_samples of "auto", 1000: the most in all
---   key         the draws' key; required
+--   num_samples number of networks, default 100 (1 for point estimates, all members of an
+--               ensemble); or "auto": until the standard error of every mean over networks, sd /
+--               sqrt(num_samples) with ddof 1, is at most tolerance, checked every 16 samples
+--   tolerance   for "auto"; default 0.02 for classes, required for other predictions
+--   max_samples for "auto"; default 1000: the largest number of samples
+--   key         the key of the draws; required
 --   train       true keeps dropout on; default false
---   first       the first sample's number, 1
+--   first       the number of the first sample, default 1
 --   chunk       rows at a time; best a multiple of 16
---   previous    what an earlier call with this model, x and key gave: adds num_samples more to
---               its own. It stays as it is. A prediction holds its running sums for this while it
---               lives, 7 times the memory of its mean
+--   previous    the result of an earlier call with this model, x and key, to which this call adds
+--               num_samples more. It does not change. A prediction keeps its running sums for this
+--               purpose: 7 times the memory of its mean
 -- @return table of tensors:
 --   mean, std   [n, w] over samples of what the likelihood predicts (probabilities, means); std is
 --               the population standard deviation: epistemic
---   class       i32 [n], of classes: 0..C-1, the largest mean; -1 if that is not a number, as of a
---               NaN among the inputs: every rule abstains
+--   class       i32 [n], of classes: 0..C-1, the largest mean; -1 if the mean is NaN, such as for
+--               inputs with NaN: every rule abstains
 --   probability, class_std [n], of that class
---   entropy, expected_entropy, mutual_information [n] in nats, of classes: of the mean (total); the
---               mean of the samples' (aleatoric); their difference, at least 0 (epistemic)
+--   entropy, expected_entropy, mutual_information [n] in nats, of classes: the entropy of the mean
+--               (total); the mean entropy of the samples (aleatoric); their difference, at least 0
+--               (epistemic)
 --   energy      [n], of classes: -logsumexp of the mean logits; nil if the likelihood has no logits
 --   variation_ratio [n], of classes: 1 - the largest share of samples that agree on their class
---   noise_std, total_std [n, w], of a Gaussian likelihood: the root of the mean variance of the
---               noise (aleatoric); of both
---   and numbers: num_samples, how many there are; with "auto" standard_error, the largest, and
---   reached, whether it is within the tolerance (never if a prediction is not a number)
--- Raises if the model lacks a network or a likelihood, or `previous` is of another call.
+--   noise_std, total_std [n, w], of a Gaussian likelihood: the root of the mean noise variance
+--               (aleatoric); the root of the total variance
+--   and numbers: num_samples, the number of samples; with "auto" standard_error, the largest one,
+--   and reached, whether it is within the tolerance (never if a prediction is NaN)
+-- Raises if the model lacks a network or a likelihood, or `previous` came from a different call.
 function M.predict(model, x, opts)
   opts = options.check("bnn.predict", opts, OPTIONS)
   check_model("bnn.predict", model)
@@ -174,8 +179,9 @@ function M.predict(model, x, opts)
   return result
 end
 
---- Computes the mean log-likelihood of a data set in nats an example, under one draw of the weights
--- (or as many as asked, averaged in log space: a bound on the log of the mean).
+--- Computes the mean log-likelihood of a data set, in nats per example, under one draw of the
+-- weights. Several draws are averaged in log space, which bounds the log of the mean from below.
+--     print(bnn.log_likelihood(model, data.test, {key = key, num_samples = 10}))
 -- @param model as for predict
 -- @param data part of a data set: x, y
 -- @param opts table: key=, required; num_samples=1

@@ -1,4 +1,4 @@
---- What a prediction averages over networks, and the table that it becomes.
+--- What a prediction averages over networks, and the table of results made from it.
 local core = require "bnn.core"
 local describe = require "bnn.base.describe"
 local fail = require "bnn.base.fail"
@@ -24,9 +24,9 @@ local function check_rows_of(value, name, output, n)
   return value
 end
 
---- Returns the function that predictions average over networks. It gives a value, of which the mean
--- and the standard deviation are kept, and perhaps a second one, of which only the mean is: the
--- logits of classes, or the noise variance that the network predicts.
+--- Returns the function that predictions average over networks. Its first result gets a mean and a
+-- standard deviation; an optional second one gets a mean only: the logits of classes, or the noise
+-- variance that the network predicts.
 function M.averaged(model, likelihood, train)
   return function(params, batch, key)
     local n = batch.x:size(1)
@@ -62,7 +62,7 @@ end
 -- The old name of a field.
 renamed.functions(describe.as("prediction", {}), "prediction", {samples = "num_samples"})
 
---- The prediction that these sums make, as bnn.predict describes it.
+--- Makes the prediction that bnn.predict returns from running sums.
 -- @param sums the runtime's prediction
 -- @param opts table: classes=, num_samples=, tolerance=
 function M.of(sums, likelihood, opts)

@@ -1,5 +1,5 @@
---- The scores of bnn.ood: numbers of a prediction that say how far each example lies from what the
--- network knows. Higher = more out-of-distribution.
+--- The scores of bnn.ood: numbers of a prediction that measure how far each example lies from what
+-- the network knows. Higher means more out-of-distribution.
 local core = require "bnn.core"
 local fail = require "bnn.base.fail"
 local inputs = require "bnn.metrics.metric_inputs"
@@ -27,7 +27,7 @@ local function is_column(x)
   return kinds.is_object(x, "tensor") and (x:dim() == 1 or x:dim() == 2 and x:size(2) == 1)
 end
 
---- The names of the scores that a prediction has, in alphabetical order.
+--- Lists the names of the scores that a prediction has, in alphabetical order.
 function M.names(prediction)
   local has = {}
   for name, value in pairs(prediction) do has[name] = is_column(value) and not NO_SCORES[name] end
@@ -45,8 +45,7 @@ local USUAL = {
   "variation_ratio", "energy",
 }
 
---- Those of the usual scores that a prediction has, in the order to show them. Raises if it has
--- none of them.
+--- Lists the usual scores that a prediction has, in display order. Raises if it has none of them.
 function M.usual(what, prediction)
   local has, names = {}, {}
   for _, name in ipairs(M.names(prediction)) do has[name] = true end
@@ -68,7 +67,7 @@ local function fail_missing(what, prediction, name)
     #there > 0 and "it has " .. table.concat(there, ", ") or "it has none at all")
 end
 
---- The number of examples of a prediction. Raises if it is not what bnn.predict returns.
+--- Counts the examples of a prediction. Raises if it is not what bnn.predict returns.
 function M.size(what, prediction)
   local wanted = "what bnn.predict returns"
   if type(prediction) ~= "table" then fail.expected(what .. ": prediction", wanted, prediction) end
@@ -85,7 +84,7 @@ local function by_name(what, prediction, name)
   return prediction[name]
 end
 
---- The scores of a prediction; NaN stays.
+--- Computes the scores of a prediction; NaN stays NaN.
 -- @param what string: the function's name for messages
 -- @param score string, or function(prediction) -> tensor or list [n]
 -- @return tensor f64 [n]
@@ -101,7 +100,7 @@ function M.of(what, prediction, score)
   return x:view(n)
 end
 
---- Gives scores back; raises if there are none, or one is NaN.
+--- Returns scores; raises if there are none, or one is NaN.
 function M.check(what, x)
   if x:size(1) == 0 then fail("%s: the prediction is of no examples", what) end
   local at = core.find_nan(x)

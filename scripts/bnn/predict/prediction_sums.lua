@@ -1,7 +1,7 @@
 --- Running sums of a function's outputs over networks drawn from a posterior, in constant memory.
 --
--- The function is recorded as a program, once for each shape of rows, and kept for its model; the
--- runtime draws networks and adds up what the program gives for each row.
+-- The function is recorded as a program, once for each shape of rows, and cached for its model; the
+-- runtime draws networks and sums the outputs of the program for each row.
 local core = require "bnn.core"
 local fail = require "bnn.base.fail"
 local lru_cache = require "bnn.base.lru_cache"
@@ -79,11 +79,11 @@ local function start(program, source, call, opts)
   return opts.sums:clone()
 end
 
---- The running sums of f(params, batch, key) over sampled networks.
+--- Computes the running sums of f(params, batch, key) over sampled networks.
 -- @param model table: posterior or params
--- @param what string: what the function computes, by which its program is found again
+-- @param what string: what the function computes, which identifies its cached program
 -- @param source table: x, y, contiguous
--- @param f function(params, batch, key) -> tensor [n, k] [, tensor [n, l], of which only the mean]
+-- @param f function(params, batch, key) -> tensor [n, k] [, tensor [n, l], which gets a mean only]
 -- @param opts table: key=, num_samples= (a number, or "auto" with tolerance=, max_samples=),
 --   first=1, chunk=, classes=, sums= (the samples so far)
 -- @return the runtime's prediction
@@ -103,7 +103,8 @@ function M.run(model, what, source, f, opts)
   return sums
 end
 
---- Means over a data set of what a function gives for each example, under one draw of the weights.
+--- Computes the means over a data set of a function's results for each example, under one draw of
+-- the weights.
 -- @param model, what, source, f as for run
 -- @param opts table: key=
 -- @return list of k numbers

@@ -1,9 +1,9 @@
---- Flags that many experiments have, declared once: an experiment names them,
--- common = {"seed", "dataset", "threads", "checkpoint"}. An entry of the same name in its defaults
+--- Flags that many experiments share. An experiment lists their groups,
+-- common = {"seed", "dataset", "threads", "checkpoint"}; an entry of the same name in its defaults
 -- replaces the common one.
 --
 --   seed         seed
---   dataset      dataset, data_dir: what bnn.data.load_or_exit takes
+--   dataset      dataset, data_dir: for bnn.data.load_or_exit
 --   threads      threads, which are set before the experiment runs
 --   checkpoint   checkpoint, checkpoint_every, resume, resume_anyway: for bnn.checkpoint.from_flags
 local checkpoint = require "bnn.checkpoint.checkpoint"
@@ -30,7 +30,7 @@ local groups = {
   checkpoint = {"checkpoint", "checkpoint_every", "resume", "resume_anyway"},
 }
 
---- The names of an experiment's common flags, in the order of --help.
+--- Lists the names of an experiment's common flags, in the order of --help.
 -- @param common list of names of groups, or nil
 function M.names(common)
   local names = {}
@@ -40,8 +40,8 @@ function M.names(common)
   return names
 end
 
---- Adds the common flags that an experiment names to its defaults and its renamed; raises if one of
--- the names is unknown.
+--- Adds the common flags of an experiment to its defaults and its renamed; raises if a group is
+-- unknown.
 function M.add(experiment)
   local known = {type = "string", list = true, choices = options.sorted_names(groups)}
   local common, fault = options.accept(experiment.common, known)
@@ -56,10 +56,10 @@ function M.add(experiment)
   experiment.defaults, experiment.renamed = defaults, renamed
 end
 
---- Whether a flag of an experiment is the common one, which its source does not have.
+--- Whether a flag of an experiment is a common one, which its source does not define.
 function M.is_common(experiment, name) return experiment.defaults[name] == entries[name] end
 
---- Does what the common flags ask for before the experiment runs.
+--- Applies the common flags that act before the experiment runs.
 function M.apply(experiment, cfg)
   for _, name in ipairs(M.names(experiment.common)) do
     if name == "threads" then core.threads(cfg.threads) end

@@ -1,9 +1,12 @@
---- Experiments: a table {about=, defaults=, run=function(cfg, log)}, which the command line runs
--- when its file is the program, and which sweeps, tests and the prompt load and run as a function.
--- Optional fields: order = {"lr", ...} for --help; positional = {"image.png ...", "meaning"} for
--- one that takes plain words as well, which are then cfg.positional, a list; common = {"seed",
--- "dataset", "threads", "checkpoint"}, flags that many experiments share: see bnn.common_flags;
--- renamed = {data = "data_dir"}, old names of flags, whose use is an error that says the new one.
+--- Experiments: a table {about=, defaults=, run=function(cfg, log)}. The command line runs it if
+-- its file is the program; sweeps, tests and the prompt load it and call run as a function.
+-- Optional fields:
+--   order        {"lr", ...}, the order of flags in --help
+--   positional   {"image.png ...", "meaning"}, for an experiment that takes words besides flags:
+--                cfg.positional is their list
+--   common       {"seed", "dataset", "threads", "checkpoint"}, groups of shared flags: see
+--                bnn.common_flags
+--   renamed      {data = "data_dir"}, old names of flags; using one is an error with the new name
 local common_flags = require "bnn.run.common_flags"
 local configuration = require "bnn.base.configuration"
 local expect = require "bnn.base.expect"
@@ -91,9 +94,8 @@ local function called_by_main_chunk(level)
   end
 end
 
---- What is said of an interrupt: "interrupted by SIGINT at step 1234: the parameters are those of
--- the last complete step". Sets err.message where nobody has; anything but an interrupt is left
--- alone.
+--- Sets the message of an interrupt: "interrupted by SIGINT at step 1234: the parameters are those
+-- of the last complete step". Leaves a message that is set, and other errors, alone.
 function M.explain_interrupt(err)
   local meta = type(err) == "table" and getmetatable(err)
   if type(meta) ~= "table" or meta.__name ~= "bnn.interrupt" or err.message then return err end
@@ -138,18 +140,27 @@ local function run_from_command_line(experiment)
   refusal.collect_late(require "bnn.signal".guard, experiment.run, cfg, logs.console())
 end
 
---- Ends an experiment's file, `return bnn.main(experiment)`: runs it with the flags of the command
--- line when the file is the program, and gives the experiment back either way, its `run` checked.
--- -h and --help print its flags. A wrong flag is one line on stderr and exit status 1.
+--- Ends an experiment's file: runs the experiment with the flags of the command line if the file is
+-- the program. -h and --help print the flags.
+--     local experiment = {
+--       about = "counts steps",
+--       defaults = {steps = {10, "number of steps", min = 1}},
+--     }
+--     function experiment.run(config) return {steps = config.steps} end
+--     return bnn.main(experiment)
+-- A wrong flag is one line on stderr and exit status 1.
+-- @param experiment table {about=, defaults=, run=}
+-- @return the experiment, whose `run` checks its configuration
 function M.main(experiment)
   seal(experiment)
   if called_by_main_chunk(2) then run_from_command_line(experiment) end
   return experiment
 end
 
---- Returns the experiment of a file or a module without running it: after
--- `local e = bnn.load_experiment "experiments/mnist.lua"` it runs with
--- `local metrics, artefacts = e.run({steps = 100}, log)`; flags left out have their defaults.
+--- Loads the experiment of a file or a module without running it.
+--     local experiment = bnn.load_experiment "experiments/cubic.lua"
+--     local metrics, artefacts = experiment.run({steps = 20}, log)
+-- Flags that are left out have their defaults.
 -- @param path string: a file (it has a slash or ends in .lua), else the name of a module
 function M.load_experiment(path)
   expect.string(LOAD, path, "a path")

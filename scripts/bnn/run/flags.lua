@@ -1,7 +1,7 @@
---- The command line of an experiment, read from its table of defaults.
+--- Reads the command line of an experiment according to its table of defaults.
 -- An entry is {value, "meaning", type=, min=, max=, above=, choices=, required=, infinite=, list=,
--- result=}; the type follows from the value where it is not said, a list's from its elements: 4 is
--- an integer, 4.0 a number. {nil, "meaning", type = "string"} has no default.
+-- result=}. If there is no type, the value decides it, and for a list its elements: 4 is an
+-- integer, 4.0 a number. {nil, "meaning", type = "string"} has no default.
 local kinds = require "bnn.base.kinds"
 local nearest = require "bnn.base.nearest"
 local number = require "bnn.base.number"
@@ -26,7 +26,7 @@ local function type_of(entry)
   return "integer"
 end
 
---- The spec (see bnn.options) of an entry of a defaults table; a malformed entry raises.
+--- Returns the spec (see bnn.options) of an entry of a defaults table; raises if it is malformed.
 function M.spec(name, entry)
   if type(entry) ~= "table" or type(entry[2]) ~= "string" then
     error(("defaults.%s: expected {value, \"meaning\"}"):format(tostring(name)), 0)
@@ -51,7 +51,7 @@ function M.spec(name, entry)
   return spec
 end
 
---- The specs of all the entries of a defaults table, by name.
+--- Returns the specs of all entries of a defaults table, by name.
 -- @param renamed table: old names of flags -> new ones, or nil
 function M.specs(defaults, renamed)
   local specs = {renamed = renamed}
@@ -191,12 +191,12 @@ local function read_words(argv, specs, positional)
   return cfg
 end
 
---- Reads a command line: `--k=v`, `--k v`, `--flag`, `--no_flag`, dashes as underscores. Gives the
--- complete configuration, or nil and one line that names the flag and what is wanted.
+--- Reads a command line: `--k=v`, `--k v`, `--flag`, `--no_flag`, dashes as underscores.
 -- @param argv list of strings
 -- @param defaults table as above
--- @param positional nil, or true where plain words are taken: they are cfg.positional
+-- @param positional nil, or true to accept plain words as cfg.positional
 -- @param renamed table: old names of flags -> new ones, or nil
+-- @return the complete configuration; or nil, one line with the flag and what is expected
 function M.parse(argv, defaults, positional, renamed)
   local specs = M.specs(defaults, renamed)
   local cfg, fault = read_words(argv, specs, positional)

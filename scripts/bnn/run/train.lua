@@ -1,4 +1,4 @@
---- The training loop: short, so that another can be written in ten lines.
+--- The training loop, kept short so that users can write another in ten lines.
 local checkpointer = require "bnn.checkpoint.checkpointer"
 local fail = require "bnn.base.fail"
 local number = require "bnn.base.number"
@@ -127,40 +127,48 @@ local function check_parts(opts)
 end
 
 --- Trains an objective in place.
+--     local state = bnn.train{
+--       objective = objective, optimizer = bnn.optim.adam{lr = 1e-3}, data = data.train,
+--       steps = 1000, batch_size = 128, key = key:fold "train", log_every = 100,
+--       evaluate = function()
+--         return {{"test/elbo", objective:evaluate(data.test, {key = key}).elbo}}
+--       end,
+--     }
 -- @param opts table:
 --   objective   bnn.elbo{...}, or anything with step(state, batch, key, {beta=, lr=}),
 --               beta_at(step) and state_size()
 --   optimizer   bnn.optim.adam{...}
 --   data        the training part of a data set: x, y, size and batches{size=, key=}
---   steps       how many (further ones, with a state)
---   batch_size  128: a fresh permutation each epoch, the ragged rest is left out
+--   steps       number of steps (further ones, with a state)
+--   batch_size  default 128: a new permutation each epoch; an incomplete last batch is left out
 --   key         step i uses key:fold(i), epoch e key:fold("data"):fold(e)
 --   beta, lr    numbers or functions of the step, instead of the objective's and the optimizer's
 --   state       what an earlier bnn.train returned, to continue from, with its collector
---   collect     bnn.collect.samples{...} or average{...}: what state:posterior() is made of
+--   collect     bnn.collect.samples{...} or average{...}, from which state:posterior() is made
 --   log         gets the metrics that evaluate returns: a log of bnn.log, or a function of (step,
 --               rows); default: the console
+--   log_every   steps between two evaluations
 --   evaluate    function(step) -> a list of {name, value}; called before the first step, at every
 --               multiple of log_every, and after the last step
---   on_step     function(step, loss), after each step; false ends the training
+--   on_step     function(step, loss), called after each step; false ends the training
 --   checkpoint  table, or what bnn.checkpoint.from_flags(cfg) returns:
---     path, every=1000, keep=3   folder, steps between two checkpoints, how many of the last stay
---     monitor="test/accuracy"    a metric of evaluate: the checkpoint where it is best is kept as
---                                well; mode="max" or "min". Resuming with another is an error;
+--     path, every=1000, keep=3   folder, steps between two checkpoints, number of latest ones kept
+--     monitor="test/accuracy"    a metric of evaluate: the checkpoint with its best value is kept
+--                                too; mode="max" or "min". Resuming with another is an error;
 --                                resume_anyway starts the search for the best anew
---     resume=true                resumes from the last checkpoint that can be read, to the bits of
---                                a training that never stopped; `steps` is then the step to end at
---     config, may_change         the experiment's configuration, and what of it may differ on
---                                resuming, {"steps", "epochs"}
+--     resume=true                resumes from the last readable checkpoint, bit-identical to a
+--                                training that never stopped; `steps` is then the step to end at
+--     config, may_change         the experiment's configuration, and the list of its flags that may
+--                                differ when resuming, {"steps", "epochs"}
 --     resume_anyway=true         resumes even if something differs that changes the result
---     extras, on_resume          a table to save along, or a function(step) -> table (called before
---                                the first step as well); function(saved), which gets what
---                                bnn.checkpoint.load returned
+--     extras                     a table to save as well, or a function(step) -> table, called
+--                                before the first step too
+--     on_resume                  function(saved), called with what bnn.checkpoint.load returned
 --               A failed write is a warning on stderr, and an error at the end if the last or the
---               best checkpoint has not been written by then; an interrupt writes a last one
--- @return state. SIGINT, SIGTERM and, unless they are ignored or handled, SIGHUP, SIGXCPU, SIGUSR1,
---   SIGUSR2 and SIGPIPE end it between two steps, with exit status 128 + signal; SIGINT or SIGTERM
---   half a second later or more ends it at once
+--               best checkpoint is still not written; an interrupt writes a last checkpoint
+-- @return state. SIGINT, SIGTERM and, unless ignored or handled, SIGHUP, SIGXCPU, SIGUSR1, SIGUSR2
+--   and SIGPIPE end the training between two steps, with exit status 128 + signal; a SIGINT or
+--   SIGTERM at least half a second later ends it at once
 function M.train(opts)
   opts = options.check("bnn.train", opts, spec)
   check_parts(opts)

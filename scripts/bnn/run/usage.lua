@@ -11,7 +11,7 @@ local COLUMNS = 80
 local COMMON_AT = 1 << 32 -- where the common flags are, after everything in a source
 local MEANING_AT = 28 -- where meanings start; a longer flag stands on a line of its own
 
---- Text in lines of at most `width` characters, broken at spaces.
+--- Wraps text at spaces into lines of at most `width` characters.
 function M.wrap(text, width)
   local lines, line = {}, ""
   for word in text:gmatch "%S+" do
@@ -46,9 +46,9 @@ local function defaults_at(text, run)
   return found or 1
 end
 
---- The names of the defaults in the order to show them: experiment.order first, then as the source
--- has them (Lua's tables keep no order), then by name, then the common flags.
--- @param run function: the experiment's own run, whose source is looked at
+--- Lists the names of the defaults in display order: experiment.order first, then as in the source
+-- (Lua's tables keep no order), then by name, then the common flags.
+-- @param run function: the experiment's own run, whose source is read
 function M.order(experiment, run)
   local at, names = {}, options.sorted_names(experiment.defaults)
   local text = source_of(run) or ""
@@ -102,9 +102,9 @@ local function add_entry(lines, flag, meaning)
   end
 end
 
---- The usage text of an experiment.
+--- Returns the usage text of an experiment.
 -- @param experiment table
--- @param program string: how it is started ("bnnlua experiments/mnist.lua")
+-- @param program string: the command that starts it ("bnnlua experiments/mnist.lua")
 -- @param run function: the experiment's own run
 function M.text(experiment, program, run)
   local positional = experiment.positional

@@ -42,6 +42,8 @@ START_TEST(every_row_is_found_by_its_name_and_its_doc_begins_with_it) {
                     op->doc[strlen(op->name)] == '(' && strstr(op->doc, "): "),
                 "doc of %s: %s", op->name, op->doc);
   ck_assert_msg(op->alias || op->forward, "%s has no forward", op->name);
+  ck_assert_msg(op->internal || (op->example && strstr(op->example, "--> ")),
+                "%s has no example with its result", op->name);
 }
 END_TEST
 

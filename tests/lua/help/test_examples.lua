@@ -125,6 +125,7 @@ local function make_files()
              checkpoint = {path = "night", every = 1}}
   real.calibration.keep("night", {validation = data.test, key = key, num_samples = 2})
   os.execute "mkdir -p runs/mnist && cp night/*2.safetensors mnist.safetensors"
+  os.execute(("ln -s %s/experiments experiments"):format(root))
   for _, folder in ipairs{"runs/mnist", "night"} do
     os.execute(("cp mnist.safetensors %s/best.safetensors"):format(folder))
   end

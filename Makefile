@@ -101,7 +101,9 @@ pick_an_isa := $(addprefix runtime/,ops/op.c families/family.c families/layout.c
 kernel_c := $(filter-out $(pick_an_isa),$(sort $(shell find $(isa_rooms) -name '*.c')))
 runtime_c := $(filter-out $(kernel_c),$(sort $(shell find runtime -name '*.c')))
 bindings_c := $(sort $(shell find bindings -name '*.c'))
-scripts := $(sort $(shell find scripts -name '*.lua' 2>/dev/null))
+# What is compiled in: the library, the tools, and the guides that help() shows.
+guides := $(filter-out scripts/help/README.md,$(sort $(wildcard scripts/help/*.md)))
+scripts := $(sort $(shell find scripts -name '*.lua' 2>/dev/null)) $(guides)
 
 lib_o := $(runtime_c:%.c=$(BUILD)/%.o) \
   $(foreach isa,$(ISAS),$(kernel_c:%.c=$(BUILD)/%.$(isa).o))

@@ -94,6 +94,7 @@ static int load_embedded(lua_State *L, const char *module) {
 }
 
 int bind_loader_load(lua_State *L, const char *module) {
+  if (!is_ours(module)) return -1; /* a guide is no module */
   luaL_checkstack(L, 6, "loading a module");
   const char *folder = push_folder(L);
   if (folder) return load_from_folder(L, folder, module);

@@ -1,4 +1,4 @@
-/* bind_scripts.h - the Lua files of scripts/ as they are compiled into the program.
+/* bind_scripts.h - the Lua files and guides of scripts/ as they are compiled into the program.
  *
  * The table itself is made by scripts/build/embed.sh when the program is built: one row a file, in
  * the order of the paths, and a last row of NULLs that the count leaves out. */
@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 typedef struct bind_script {
-  const char *name;          /* what `require` calls it: "bnn", "bnn.nn", "tools.data" */
+  const char *name;          /* what `require` calls it: "bnn", "tools.data"; "help/data.md" */
   const char *path;          /* where it came from: "scripts/bnn/init.lua"; for chunk names */
   const unsigned char *data; /* the text; a 0 that `size` does not count stands after it */
   size_t size;               /* bytes */

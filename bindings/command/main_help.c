@@ -26,7 +26,7 @@ static void print_options(FILE *out) {
         "  -v          show version information\n"
         "  -E          ignore environment variables\n"
         "  -W          turn warnings on\n"
-        "  -m tool     run a tool of the main_program(); what follows are its arguments\n"
+        "  -m tool     run a tool (see below); what follows are its arguments\n"
         "  --help      show this help\n"
         "  --version   show the versions of the program and its libraries\n"
         "  --          stop handling options\n"

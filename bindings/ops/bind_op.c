@@ -362,16 +362,28 @@ static void push_doc(lua_State *L, const bnn_op *op) {
   luaL_pushresult(&b);
 }
 
+/* The types that an op takes, as help says it. */
+static const char *types_of(const bnn_op *op) {
+  if (op->any_numbers) return "any two of numbers; the result is real, 0 or 1.";
+  if (op->arithmetic) return "real, or all of one integer type; others raise, x:to(type) converts.";
+  if (op->integers) return "those that the text names, or any where it names none; others raise.";
+  return "real; others raise, x:real() converts.";
+}
+
 static int core_op_docs(lua_State *L) {
   lua_newtable(L);
   for (int id = 0; id < BNN_OP_COUNT; id++) {
     const bnn_op *op = bnn_op_get((bnn_op_id)id);
     if (op->internal) continue;
-    lua_createtable(L, 0, 2);
+    lua_createtable(L, 0, 4);
     lua_pushstring(L, op->name);
     lua_setfield(L, -2, "name");
     push_doc(L, op);
     lua_setfield(L, -2, "doc");
+    lua_pushstring(L, types_of(op));
+    lua_setfield(L, -2, "types");
+    lua_pushboolean(L, op->backward != NULL || op->alias);
+    lua_setfield(L, -2, "gradient");
     lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
   }
   return 1;
@@ -422,8 +434,8 @@ static const bind_row rows[] = {
     {"op_of_module", core_op_of_module,
      "op_of_module(name): the op as the __call of the module of the same name: bnn.log(x)"},
     {"op_docs", core_op_docs,
-     "op_docs(): the documentation of the op table, a list of {name=, doc=}; a doc ends with its "
-     "example"},
+     "op_docs(): the documentation of the op table, a list of {name=, doc=, types=, gradient=}; a "
+     "doc ends with its example"},
     {NULL, NULL, NULL},
 };
 

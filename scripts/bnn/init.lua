@@ -1,5 +1,4 @@
---- bnn: Bayesian deep learning in Lua. help() lists what there is, help "train" explains one of
--- them.
+--- bnn: Bayesian deep learning in Lua. help() shows where to start, help "train" a function.
 local core = require "bnn.core"
 local autodiff = require "bnn.autodiff.autodiff"
 local experiment = require "bnn.run.experiment"
@@ -65,9 +64,12 @@ end
 
 renamed.functions(M, "bnn", {demand = "assert_or_exit", load = "load_experiment"})
 
---- Prints the documentation of a topic; without one, the list of topics with a line each.
--- @param topic string: a name ("bnn.train", "schedule.linear", "x:sum", "posterior"); or a value: a
---   function, a module, an object
+--- Prints the documentation of a topic; without one, where to start.
+--     bnn.help "start"               -- a guide
+--     bnn.help "bnn.train"           -- a function; also "x:sum", "bnn.optim", "state:posterior"
+--     bnn.help "learning rate"       -- whatever has these words
+--     bnn.help(bnn.train)            -- a value: a function, a module, an object
+-- @param topic string, function, table or object
 function M.help(topic) require "bnn.help.help".show(M, topic) end
 
 return M

@@ -1,12 +1,13 @@
 #!/bin/sh
-# embed.sh SCRIPT... - writes the C file that holds these Lua files (bindings/base/bind_scripts.h).
+# embed.sh FILE... - writes the C file that holds these scripts and guides (bindings/base/bind_scripts.h).
 #
-# scripts/bnn/nn/nn.lua becomes the module "bnn.nn", scripts/bnn/init.lua the module "bnn".
+# scripts/bnn/nn/nn.lua becomes the module "bnn.nn.nn", scripts/bnn/init.lua the module "bnn", and
+# scripts/help/data.md, which is no module, "help/data.md".
 # od, as it is on every system; the extra 0 at the end keeps an empty file's array from being empty.
 set -eu
 
 module_of() {
-  echo "$1" | sed -e 's|^scripts/||' -e 's|\.lua$||' -e 's|/init$||' -e 's|/|.|g'
+  echo "$1" | sed -e 's|^scripts/||' -e '/\.md$/b' -e 's|\.lua$||' -e 's|/init$||' -e 's|/|.|g'
 }
 
 cat <<'C'

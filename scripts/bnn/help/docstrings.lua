@@ -2,6 +2,7 @@
 -- the library's scripts, the op table, and the rows of the C functions.
 -- An entry is {name = "bnn.optim.adam", call = "bnn.optim.adam(opts)", doc = "...", module =,
 -- field =}; call and field only where a script has it, field being its path in the module's value.
+-- An op has types= (a sentence) and gradient= (whether it has one) besides.
 -- What is indented by four spaces before the first @ is an example: code that runs as it stands in
 -- tests/lua/help/test_examples.lua. Tables and other text are indented by two.
 local strings = require "bnn.base.strings"
@@ -103,15 +104,24 @@ local function optional(name)
   return ok and type(module) == "table" and module or nil
 end
 
+-- The entries of a script of the library; none of another.
+local function read_script(loader, name)
+  local module = name:gsub("%.init$", "")
+  local source = (module == "bnn" or module:find "^bnn%.") and loader.source(name)
+  local found = source and M.parse(source, module) or {}
+  if source and not (found[1] and found[1].field == "") then -- known, if only by its members
+    found[#found + 1] = {module = module, name = named_after(module), field = "", doc = ""}
+  end
+  return found
+end
+
+local read = {} -- script -> its entries, which do not change while the program runs
+
 local function add_scripts(entries)
   local loader = optional "bnn.loader"
   for _, script in ipairs(loader and loader.list() or {}) do
-    local module = script.name:gsub("%.init$", "")
-    local source = (module == "bnn" or module:find "^bnn%.") and loader.source(script.name)
-    local found = source and M.parse(source, module) or {}
-    if source and not (found[1] and found[1].field == "") then -- known, if only by its members
-      entries[#entries + 1] = {module = module, name = named_after(module), field = "", doc = ""}
-    end
+    local found = read[script.name] or read_script(loader, script.name)
+    read[script.name] = found
     table.move(found, 1, #found, #entries + 1, entries)
   end
 end
@@ -119,7 +129,7 @@ end
 local function add_rows(entries, rows, prefix)
   for _, row in ipairs(rows) do
     local name = row.name:find "[.:]" and row.name or prefix .. row.name
-    entries[#entries + 1] = {name = name, doc = row.doc}
+    entries[#entries + 1] = {name = name, doc = row.doc, types = row.types, gradient = row.gradient}
   end
 end
 

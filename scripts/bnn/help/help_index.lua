@@ -1,39 +1,8 @@
---- The list of topics that help() prints: every public name with a line, grouped by where it is.
+--- The lists of help: every public name with a sentence, and the modules of the library.
+local help_text = require "bnn.help.help_text"
 local strings = require "bnn.base.strings"
 
 local M = {}
-
-local COLUMNS = 80
-
--- The first sentence of a documentation text, on one line: without the call that C's texts open
--- with, and without what follows it (parameters, examples).
-local function summary(entry)
-  local text = entry.doc or ""
-  if not entry.call then
-    text = text:match "^[^\n]*"
-    text = text:match "^[%w_.:]+%b(): (.*)" or text:match "^[%w_.:]+%b{}: (.*)" or text
-    text = text:gsub("^[%w_.:]+%b(),? [%w_.:]+%b(): ", "") -- two calls
-  end
-  local lines = {}
-  for line in text:gmatch "[^\n]+" do
-    if line:find "^@" or line:find "^%s%s" then break end
-    lines[#lines + 1] = line
-  end
-  text = table.concat(lines, " ")
-  return ((text:match "^(.-)%.%s+%u" or text:match "^(.-)%.$" or text):gsub("[:;,]$", ""))
-end
-
--- The text in at most `width` columns, cut between words.
-local function cut(text, width)
-  if utf8.len(text) <= width then return text end
-  local kept = ""
-  for word in text:gmatch "%S+" do
-    local longer = kept == "" and word or kept .. " " .. word
-    if utf8.len(longer) > width - 4 then break end
-    kept = longer
-  end
-  return (kept:gsub("[:;,]$", "")) .. " ..."
-end
 
 -- Where an entry is listed: the group's order and name, and its own name there.
 local function group_of(entry, modules)
@@ -47,8 +16,8 @@ local function group_of(entry, modules)
   return 3, entry.name:match "^(.*)%.[%w_]+$", entry.name:match "([%w_]+)$"
 end
 
--- Names that have others below them.
-local function module_names(entries)
+--- Names that have others below them: a set.
+function M.modules(entries)
   local modules = {}
   for _, entry in ipairs(entries) do
     local above = entry.name:match "^(bnn%.[%w_.]+)%.[%w_]+$"
@@ -64,7 +33,7 @@ local titles = {
 
 -- A list of groups {order=, name=, title=, names = list of {name, text}}, in order.
 local function grouped(entries)
-  local groups, by_name, modules = {}, {}, module_names(entries)
+  local groups, by_name, modules = {}, {}, M.modules(entries)
   for _, entry in ipairs(entries) do
     local order, name, short = group_of(entry, modules)
     local group = name and by_name[name]
@@ -74,10 +43,10 @@ local function grouped(entries)
       by_name[name], groups[#groups + 1] = group, group
     end
     if name and not short then
-      group.title = summary(entry)
+      group.title = help_text.summary(entry)
     elseif name and not group.seen[short] then
       group.seen[short] = true
-      group.names[#group.names + 1] = {short, summary(entry)}
+      group.names[#group.names + 1] = {short, help_text.summary(entry)}
     end
   end
   table.sort(groups, function(a, b)
@@ -87,22 +56,68 @@ local function grouped(entries)
   return groups
 end
 
---- The lines of the list.
--- @param entries list of documentation entries, those to be listed
+local function add_rows(lines, rows)
+  for _, block in ipairs(help_text.rows(rows)) do
+    table.move(block, 1, #block, #lines + 1, lines)
+  end
+end
+
+--- The lines of the index: every public name with its first sentence, by module and class.
+-- @param entries list of documentation entries
 -- @return list of strings of at most 80 columns
 function M.lines(entries)
   local lines = {}
   for _, group in ipairs(grouped(entries)) do
-    local width = 0
     table.sort(group.names, function(a, b) return strings.before(a[1], b[1]) end)
-    for _, row in ipairs(group.names) do width = math.max(width, #row[1]) end
     lines[#lines + 1] = ""
-    lines[#lines + 1] = group.name .. "  " .. cut(group.title, COLUMNS - #group.name - 2)
-    for _, row in ipairs(group.names) do
-      local name = ("  %-" .. width .. "s  "):format(row[1])
-      lines[#lines + 1] = (name .. cut(row[2], COLUMNS - #name)):gsub("%s+$", "")
+    local title, width = group.name .. "  " .. group.title, help_text.COLUMNS
+    for k, line in ipairs(help_text.wrap(title, width - 4, width)) do
+      lines[#lines + 1] = (k > 1 and "    " or "") .. line
+    end
+    add_rows(lines, group.names)
+  end
+  return lines
+end
+
+--- The lines of help "bnn": the functions of the library itself, and its modules with a sentence.
+function M.overview(entries)
+  local functions, modules, lines = {}, {}, {}
+  local is_module = M.modules(entries)
+  for _, entry in ipairs(entries) do
+    if is_module[entry.name] then
+      modules[#modules + 1] = {entry.name, help_text.summary(entry)}
+    elseif entry.name:find "^bnn%.[%w_]+$" and functions[#functions] ~= entry.name then
+      functions[#functions + 1] = entry.name
     end
   end
+  lines[1] = "Functions:"
+  for _, line in ipairs(help_text.columns(functions)) do lines[#lines + 1] = "  " .. line end
+  lines[#lines + 1] = ""
+  lines[#lines + 1] = "Modules:"
+  add_rows(lines, modules)
+  return lines
+end
+
+--- The lines of help "ops": the ops, which are functions of bnn and methods of tensors.
+function M.ops(entries)
+  local names, methods = {}, {}
+  for _, entry in ipairs(entries) do
+    local op, method = entry.name:match "^x:([%w_]+)$", entry.name:match "^tensor:([%w_]+)$"
+    if op and names[#names] ~= op then names[#names + 1] = op end
+    if method then methods[#methods + 1] = method end
+  end
+  local lines = {
+    "Ops: functions of bnn and methods of tensors alike, bnn.sum(x, 1) and x:sum(1).",
+    "They broadcast by NumPy's rule and return new tensors, and so do + - * / ^ and",
+    "unary -. help \"sum\" explains one of them, help \"shapes\" what they share.", "",
+  }
+  local function add(list)
+    for _, line in ipairs(help_text.columns(list)) do lines[#lines + 1] = "  " .. line end
+  end
+  add(names)
+  lines[#lines + 1] = ""
+  lines[#lines + 1] = "Other methods of tensors:"
+  add(methods)
   return lines
 end
 

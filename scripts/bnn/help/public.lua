@@ -1,8 +1,9 @@
 --- The public names of the library: what help shows of the documentation that its files hold.
 --
 -- bnn.train is written as function train of module bnn.train, bnn.main in module bnn.experiment:
--- they are shown under the names that users write. Modules that the library does not hand out are
--- internal: help finds them by name, and does not list them.
+-- they are shown under the names that users write. Modules that the library does not hand out, and
+-- classes whose objects nobody gets, are left out.
+local classes = require "bnn.help.help_classes"
 local strings = require "bnn.base.strings"
 
 local M = {}
@@ -60,17 +61,11 @@ local function add_made(entries, bnn)
   end
 end
 
--- Classes whose objects the library keeps to itself.
-local INTERNAL_CLASSES = {
-  checkpointer = true, moments = true, collector = true, download = true, cache = true,
-  lock = true, program = true, scope = true,
-}
-
 -- Whether an entry is of something that users meet: a function or module that `bnn` hands out, or a
 -- method of an object that they get.
 local function is_public(entry, bnn, taken, is_handed_out)
   local class = entry.name:match "^([%w_]+):"
-  if class then return not INTERNAL_CLASSES[class] end
+  if class then return not classes.internal[class] end
   if entry.name:find "^bnn%.core%." then return false end
   if entry.value then return true end
   if entry.module then return entry.module == "bnn" or is_handed_out or taken[entry.name] end
@@ -86,7 +81,7 @@ local function rename(entry, name)
   return copy
 end
 
---- Entries under their public names; those of internal modules are marked `internal`.
+--- The public entries under their public names, sorted.
 -- @param entries list as docstrings.collect returns it
 -- @param bnn table: the library
 function M.names(entries, bnn)
@@ -107,10 +102,11 @@ function M.names(entries, bnn)
   add_made(named, bnn)
   local shown = {}
   for _, entry in ipairs(named) do
-    entry.internal = not is_public(entry, bnn, taken, handed_out[entry])
     -- a module behind a function of its name
     local is_shadowed = entry.field == "" and (taken[entry.name] or is_of_one[entry.module])
-    if not is_shadowed then shown[#shown + 1] = entry end
+    if not is_shadowed and is_public(entry, bnn, taken, handed_out[entry]) then
+      shown[#shown + 1] = entry
+    end
   end
   table.sort(shown, function(a, b) return strings.before(a.name, b.name) end)
   return shown

@@ -1,5 +1,6 @@
---- Every example in help and in the README runs: code indented by four spaces in a docstring
--- (before its first @), ```lua blocks and indented Lua in the README, the flags of its commands.
+--- Every example in help, in the README and in the guides runs: code indented by four spaces in a
+-- docstring (before its first @), ```lua blocks and indented Lua in Markdown; commands have flags
+-- that are known.
 --
 -- Each runs by itself in a folder of its own for files, with the names that examples take as given
 -- (model, data, key, ...): a small network and drawn digits. In their `bnn` trainings are two steps
@@ -163,27 +164,103 @@ local function code_of(doc)
   return lines[1] and table.concat(lines, "\n")
 end
 
-TestHelpExamples, TestReadme = {}, {}
+TestHelpExamples, TestTexts = {}, {}
 
-local count = 0
+local count, without, noted = 0, {}, {}
 for _, entry in ipairs(help.entries(real)) do
-  local code = not entry.internal and code_of(entry.doc or "")
+  local code = code_of(entry.doc or "")
   if code then
     count = count + 1
     local meant = MEANT[entry.name]
     TestHelpExamples["test_" .. entry.name] = function() run(entry.name, code, meant) end
+  elseif (entry.call or not entry.field) and not noted[entry.name] then -- no module or constant
+    without[#without + 1], noted[entry.name] = entry.name, true
   end
 end
 
 function TestHelpExamples.test_there_are_many() lu.assertTrue(count >= 35, count) end
 
--- The README's code: {line, text}.
-local function readme_blocks()
+-- Functions and methods that have no example yet: the list may only shrink.
+local WITHOUT = {}
+for name in ([[
+  bnn.arange bnn.assert_or_exit bnn.bits bnn.calibration.apply bnn.calibration.fit
+  bnn.calibration.scale bnn.calibration.temperature bnn.checkpoint.check bnn.checkpoint.compare
+  bnn.checkpoint.describe bnn.checkpoint.from_flags bnn.checkpoint.load bnn.checkpoint.load_into
+  bnn.checkpoint.save bnn.collect.average bnn.conformal.coverage bnn.conformal.fit
+  bnn.conformal.sets bnn.conformal.threshold bnn.data.folder bnn.data.from_tensors bnn.data.image
+  bnn.data.load bnn.data.load_or_exit bnn.data.mmap bnn.data.one_hot bnn.data.save bnn.elbo
+  bnn.eye bnn.full bnn.grad bnn.isa bnn.key bnn.likelihood.bernoulli
+  bnn.likelihood.categorical bnn.likelihood.describe bnn.likelihood.gaussian
+  bnn.likelihood.of_data bnn.likelihood.poisson bnn.likelihood.resolve bnn.linspace
+  bnn.load_experiment bnn.log.console bnn.log.csv bnn.log.jsonl bnn.log.memory bnn.log.new
+  bnn.log.resolve bnn.log.tee bnn.log_likelihood bnn.main bnn.memory bnn.metrics.accuracy
+  bnn.metrics.adaptive_ece bnn.metrics.adaptive_mce bnn.metrics.aece bnn.metrics.augrc
+  bnn.metrics.aupr bnn.metrics.aurc bnn.metrics.auroc bnn.metrics.average_precision
+  bnn.metrics.brier bnn.metrics.confusion_matrix bnn.metrics.coverage bnn.metrics.e_aurc
+  bnn.metrics.ece bnn.metrics.energy bnn.metrics.entropy bnn.metrics.fpr bnn.metrics.fpr95
+  bnn.metrics.mce bnn.metrics.nll bnn.metrics.normal_quantile bnn.metrics.precision_recall_curve
+  bnn.metrics.quantile bnn.metrics.reject_curve bnn.metrics.reliability bnn.metrics.risk_coverage
+  bnn.metrics.rmse bnn.metrics.roc_curve bnn.metrics.top_k bnn.nn.avg_pool bnn.nn.cos
+  bnn.nn.dropout bnn.nn.flatten bnn.nn.from_config bnn.nn.gelu bnn.nn.layer_norm bnn.nn.leaky_relu
+  bnn.nn.linear bnn.nn.max_pool bnn.nn.normal bnn.nn.ones bnn.nn.parameter bnn.nn.path bnn.nn.relu
+  bnn.nn.sigmoid bnn.nn.sin bnn.nn.softplus bnn.nn.tanh bnn.nn.to_config bnn.nn.truncated_normal
+  bnn.nn.truncated_normal_kernel bnn.nn.zeros bnn.number.fixed bnn.number.list bnn.ones
+  bnn.ood.abstains bnn.ood.fit_threshold bnn.optim.adam bnn.optim.adamw bnn.optim.from_state_dict
+  bnn.optim.lion bnn.optim.rmsprop bnn.optim.sgd bnn.params.concat bnn.params.has_buffer
+  bnn.params.is bnn.params.layout bnn.params.layout_of bnn.params.merge bnn.params.new
+  bnn.params.pack bnn.params.sizes bnn.params.wrap bnn.permutation bnn.posterior.empirical
+  bnn.posterior.from_buffers bnn.posterior.from_params bnn.posterior.meanfield bnn.posterior.point
+  bnn.posterior.radial bnn.predict bnn.rademacher bnn.rand bnn.randn bnn.safetensors.load
+  bnn.safetensors.open bnn.safetensors.save bnn.sampler.sgld bnn.samples.is bnn.samples.layout_of
+  bnn.samples.new bnn.samples.pack bnn.samples.stack bnn.schedule.blundell bnn.schedule.constant
+  bnn.schedule.cosine bnn.schedule.cyclical bnn.schedule.exponential bnn.schedule.linear
+  bnn.schedule.piecewise bnn.schedule.step bnn.schedule.value bnn.schedule.warmup bnn.shift.amount
+  bnn.shift.blur bnn.shift.contrast bnn.shift.noise bnn.shift.occlude bnn.shift.rotate
+  bnn.shift.translate bnn.table_text.render bnn.tensor bnn.threads bnn.train bnn.truncated
+  bnn.versions bnn.zeros compiled:info compiled:report file:close file:dtype file:names file:shape
+  file:tensor key:bits key:fold key:split layer:apply layer:init log:close log:last log:row
+  log:say log:write net:apply net:init objective:audit objective:audit_rows objective:beta_at
+  objective:check_data objective:evaluate objective:gradient objective:kl_divergence
+  objective:state_size objective:step objective:value optimizer:init params:clone params:map
+  params:names params:numel params:sub part:slice part:with posterior:buffers posterior:clone
+  posterior:covered posterior:kl posterior:kl_terms posterior:layout posterior:mean
+  posterior:names posterior:numel posterior:parts_of posterior:points posterior:program_layout
+  posterior:recorded_kl posterior:sample posterior:samples posterior:state_size posterior:support
+  posterior:weights_of report:rows report:text samples:clone samples:names state:clone state:noise
+  state:posterior state:rate state:state_dict state:steps tensor:broadcast tensor:broadcast_to
+  tensor:clone tensor:contiguous tensor:dim tensor:dtype tensor:item tensor:narrow tensor:numel
+  tensor:permute tensor:real tensor:reshape tensor:select tensor:shape tensor:size tensor:t
+  tensor:to tensor:totable tensor:view x:abs x:add x:argmax x:argmin x:avg_pool2d
+  x:bernoulli_log_prob x:bmm x:broadcast x:clamp x:concat x:conv2d x:cos x:cross_entropy x:div
+  x:dropout x:eq x:exp x:expm1 x:gather x:gaussian_kl x:gaussian_log_prob
+  x:gaussian_log_prob_of_log x:ge x:gelu x:gt x:index x:layer_norm x:le x:leaky_relu x:linear
+  x:log x:log1p x:log_softmax x:logaddexp x:logsumexp x:lt x:max x:max_pool2d x:maximum x:mean
+  x:min x:minimum x:mm x:mul x:narrow x:ne x:neg x:permute x:poisson_log_prob x:pow x:rand_like
+  x:randn_like x:relu x:sigmoid x:sign x:sin x:softmax x:softplus x:sqrt x:square x:stack x:std
+  x:sub x:sum x:tanh x:var x:view x:where x:xlogy
+]]):gmatch "%S+" do WITHOUT[name] = true end
+
+function TestHelpExamples.test_every_public_function_has_one()
+  for _, name in ipairs(without) do
+    lu.assertTrue(WITHOUT[name], name .. " has no example")
+    WITHOUT[name] = nil
+  end
+  lu.assertNil((next(WITHOUT)), "the list has a function that has an example by now")
+end
+
+-- The texts in Markdown: the README and the guides.
+local texts = {"README.md"}
+for _, script in ipairs(require "bnn.loader".list()) do
+  if script.path:find "%.md$" then texts[#texts + 1] = script.path end
+end
+
+-- The code of a text: {line, text}.
+local function blocks_of(path)
   local blocks, fenced, indented, number = {}, nil, nil, 0
   local function finish(block)
     if block then blocks[#blocks + 1] = {block.line, table.concat(block, "\n")} end
   end
-  for line in (read(root .. "/README.md") .. "\n"):gmatch "(.-)\n" do
+  for line in (read(root .. "/" .. path) .. "\n"):gmatch "(.-)\n" do
     number = number + 1
     if line:find "^```" then
       finish(fenced)
@@ -201,33 +278,81 @@ local function readme_blocks()
   return blocks
 end
 
-local blocks = readme_blocks()
-for _, block in ipairs(blocks) do
-  local name = "README.md:" .. block[1]
-  TestReadme["test_" .. name] = function() run(name, block[2]) end
+local fences = 0
+for _, path in ipairs(texts) do
+  for _, block in ipairs(blocks_of(path)) do
+    local name = path .. ":" .. block[1]
+    fences = fences + 1
+    TestTexts["test_" .. name] = function() run(name, block[2]) end
+  end
 end
 
-function TestReadme.test_there_are_some() lu.assertTrue(#blocks >= 5, #blocks) end
+function TestTexts.test_there_are_some() lu.assertTrue(fences >= 25, fences) end
 
--- Every flag in a command is one of its experiment's, and every tool is there.
-function TestReadme.test_commands_have_known_flags()
-  local known, seen = {}, 0
-  local command = "build/bnnlua experiments/([%w_]+%.lua)([^\n`#]*)"
-  for file, rest in read(root .. "/README.md"):gmatch(command) do
-    if not known[file] then
-      local usage <close> = assert(io.popen(("%s %s/experiments/%s --help"):format(program, root,
-        file)))
-      known[file] = usage:read "a"
-    end
-    for flag in rest:gmatch "%-%-([%w_]+)" do
-      seen = seen + 1
-      local name = flag:gsub("^no_", "")
-      local listed = known[file]:find("--" .. name, 1, true)
-        or known[file]:find("--[no_]" .. name, 1, true) or flag == "help"
-      lu.assertTrue(listed ~= nil and listed ~= false, file .. " --" .. flag)
+local usages = {}
+
+-- The flags of an experiment, or of a tool, as its --help lists them.
+local function usage_of(what)
+  if not usages[what] then
+    local pipe <close> = assert(io.popen(("%s %s --help"):format(program, what)))
+    usages[what] = pipe:read "a"
+  end
+  return usages[what]
+end
+
+-- Every flag in a command is one of its experiment's.
+function TestTexts.test_commands_have_known_flags()
+  local seen = 0
+  for _, path in ipairs(texts) do
+    local text = read(root .. "/" .. path):gsub("\\\n%s*", "")
+    for file, rest in text:gmatch "build/bnnlua experiments/([%w_]+%.lua)([^\n`#]*)" do
+      local usage = usage_of(root .. "/experiments/" .. file)
+      for flag in rest:gmatch "%-%-([%w_]+)" do
+        seen = seen + 1
+        local name = flag:gsub("^no_", "")
+        local is_listed = usage:find("--" .. name, 1, true)
+          or usage:find("--[no_]" .. name, 1, true)
+        lu.assertTrue(is_listed ~= nil or flag == "help", path .. ": " .. file .. " --" .. flag)
+      end
     end
   end
-  lu.assertTrue(seen > 5, seen)
+  lu.assertTrue(seen > 8, seen)
+end
+
+-- Every file that a text names is there, and so is what its links lead to.
+function TestTexts.test_files_and_links_lead_somewhere()
+  local seen = 0
+  local function check(path, file)
+    seen = seen + 1
+    local found = io.open(root .. "/" .. file)
+    lu.assertNotNil(found, path .. " names " .. file)
+    found:close()
+  end
+  for _, path in ipairs(texts) do
+    local text, folder = read(root .. "/" .. path), path:match "^.*/" or ""
+    for link in text:gmatch "%]%(([%w_./]+)%)" do check(path, folder .. link) end
+    for name in text:gmatch "`([%w_]+/[%w_./]+)`" do
+      local is_ours = name:find "^runtime/" or name:find "^scripts/" or name:find "^experiments/"
+        or name:find "^bindings/" or name:find "^tests/"
+      if is_ours and not name:find "NAME" and not name:find "/$" then check(path, name) end
+    end
+  end
+  lu.assertTrue(seen > 40, seen)
+end
+
+-- Every name of the library in `code` is public.
+function TestTexts.test_names_of_the_library_are_public()
+  local public, seen = {}, 0
+  for _, entry in ipairs(help.entries(real)) do public[entry.name] = true end
+  for _, path in ipairs(texts) do
+    for code in read(root .. "/" .. path):gmatch "`(bnn%.[%w_.]+)[^`]*`" do
+      seen = seen + 1
+      local op = code:match "^bnn%.([%w_]+)$"
+      lu.assertTrue(public[code] or op and public["x:" .. op] or op and public["bnn." .. op],
+                    path .. ": " .. code)
+    end
+  end
+  lu.assertTrue(seen > 40, seen)
 end
 
 make_files()

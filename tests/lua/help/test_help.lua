@@ -2,6 +2,8 @@
 local lu = require "luaunit"
 local bnn = require "bnn"
 local docstrings = require "bnn.help.docstrings"
+local classes = require "bnn.help.help_classes"
+local guides = require "bnn.help.guides"
 local help = require "bnn.help.help"
 
 -- What f writes through io.write.
@@ -17,6 +19,14 @@ local function output_of(f, ...)
 end
 
 local function help_on(topic) return output_of(help.show, bnn, topic) end
+
+-- Calls f(entry, text of help on it) for every public name; the entries are gathered once.
+local function each_text(f)
+  local gather, entries = help.entries, help.entries(bnn)
+  help.entries = function() return entries end
+  local _ <close> = setmetatable({}, {__close = function() help.entries = gather end})
+  for _, entry in ipairs(entries) do f(entry, help_on(entry.name)) end
+end
 
 TestDocstrings = {}
 
@@ -130,14 +140,17 @@ function TestEntries.test_the_modules_of_all_entries_load()
   end
 end
 
-function TestEntries.test_internal_modules_are_found_but_not_listed()
-  lu.assertStrContains(help_on "bnn.nearest.distance", "edit distance")
-  lu.assertNotStrContains(help_on(nil), "bnn.nearest")
-  lu.assertNotStrContains(help_on(nil), "bnn.train.train")
+function TestEntries.test_internal_modules_are_left_out()
+  lu.assertNotStrContains(help_on "bnn.nearest.distance", "edit distance")
+  for _, entry in ipairs(help.entries(bnn)) do
+    lu.assertNotStrContains(entry.name, "bnn.nearest")
+    lu.assertNotStrContains(entry.name, "bnn.train.train")
+  end
 end
 
 function TestEntries.test_rows_of_c_functions_and_ops_are_taken_when_there()
   local before = package.loaded["bnn.core"]
+  bnn.sesame = function() end
   package.loaded["bnn.core"] = {
     docs = function()
       return {
@@ -153,10 +166,10 @@ function TestEntries.test_rows_of_c_functions_and_ops_are_taken_when_there()
     lu.assertEquals(help_on "two.door", "door(): the second\n")
     lu.assertEquals(help_on "door", "door(): the first\n\ndoor(): the second\n")
     for _, topic in ipairs{"x:crush", "crush", "t:crush", "bnn.crush"} do
-      lu.assertEquals(help_on(topic), "crush(x, ...): the sum\n", topic)
+      lu.assertStrContains(help_on(topic), "crush(x, ...): the sum\n", false, topic)
     end
   end)
-  package.loaded["bnn.core"] = before
+  package.loaded["bnn.core"], bnn.sesame = before, nil
   if not ok then error(fault, 0) end
 end
 
@@ -175,6 +188,7 @@ end
 -- bnn.main is written in bnn.experiment, and so on.
 function TestHelp.test_a_name_of_the_library_is_followed_to_where_it_was_written()
   local library = {deep = {zigzag = require "bnn.inference.schedule".linear}}
+  for name, value in pairs(bnn) do library[name] = value end
   lu.assertStrContains(output_of(help.show, library, "bnn.deep.zigzag"), LINEAR)
 end
 
@@ -202,7 +216,7 @@ end
 
 function TestHelp.test_the_library_by_value_lists_no_internal_module()
   local text = help_on(bnn)
-  lu.assertStrContains(text, "bnn.metrics.accuracy")
+  lu.assertStrContains(text, "bnn.metrics")
   lu.assertNotStrContains(text, "bnn.metric_inputs")
 end
 
@@ -220,32 +234,205 @@ function TestHelp.test_an_unknown_name_gives_the_nearest()
   lu.assertStrContains(help_on "schedule.cosin",
     "nothing about 'schedule.cosin'; the nearest: bnn.schedule.cosine")
   lu.assertEquals(help_on "vmpa", "nothing about 'vmpa'; the nearest: bnn.vmap\n")
-  lu.assertStrContains(help_on "notmnist", "nothing about 'notmnist'; mentioned in bnn.data.load")
-  lu.assertNotStrContains(help_on "mnist", "init")
-  lu.assertEquals(help_on "qqqqqqqqq", "nothing about 'qqqqqqqqq'; help() lists what there is\n")
-  lu.assertEquals(help_on "\27[2J", "nothing about '\\x1b[2J'; help() lists what there is\n")
-  lu.assertEquals(help_on(3), "nothing about '3'; help() lists what there is\n")
+  lu.assertStrContains(help_on "chekpoints", "the nearest: help \"checkpoints\", bnn.checkpoint")
+  lu.assertEquals(help_on "qqqqqqqqq", "nothing about 'qqqqqqqqq'; help() shows where to start\n")
+  lu.assertEquals(help_on "\27[2J", "nothing about '\\x1b[2J'; help() shows where to start\n")
+  lu.assertEquals(help_on(3), "nothing about '3'; help() shows where to start\n")
+  lu.assertEquals(help_on "", "nothing about ''; help() shows where to start\n")
 end
 
-function TestHelp.test_without_a_topic_it_lists_every_public_name_with_a_line_in_groups()
-  local text = help_on(nil)
+-- The lines of a text, each of at most 80 columns.
+local function lines_of(text)
+  local lines = {}
+  for line in text:gmatch "([^\n]*)\n" do
+    lu.assertTrue(utf8.len(line) <= 80, line)
+    lines[#lines + 1] = line
+  end
+  return lines
+end
+
+function TestHelp.test_without_a_topic_it_fits_a_screen_and_shows_ten_topics_first()
+  local lines = lines_of(help_on(nil))
+  lu.assertTrue(#lines <= 23, #lines) -- the prompt has the last of 24
+  for i = 3, 12 do
+    local name = lines[i]:match "^  (%l+)  "
+    lu.assertNotNil(name, lines[i])
+    lu.assertStrContains(help_on(name), "\n====", false, name)
+  end
+  lu.assertEquals(lines[3]:match "%l+", "start")
+  for what in help_on(nil):gmatch 'help "([^"]+)"' do
+    lu.assertNotStrContains(help_on(what), "nothing about", false, what)
+  end
+end
+
+function TestHelp.test_the_index_has_every_public_name_with_a_whole_sentence_in_groups()
+  local text = help_on "index"
   local squeezed = text:gsub("(%S) +", "%1 ") -- the width of the column is that of its longest name
   for _, piece in ipairs{
-    "help(topic) shows one of these", "\n\nbnn functions of the library",
-    "\n  train Trains an objective in place\n",
+    "\nbnn functions of the library", "\n  train Trains an objective in place\n",
     "\n\nx: methods of a tensor\n", "\n  item the element of a tensor",
     "\n  sqrt square root of x, elementwise\n",
     "\n\nbnn.schedule Schedules: values that depend on the step",
     "\n  linear linear{from=, to=, steps=}: ",
     "\n\nlog: methods of log\n", "\n  close Closes the log's files",
-  } do lu.assertStrContains(squeezed, piece) end
-  local listed = select(2, text:gsub("\n  [%w_]+", ""))
-  lu.assertTrue(listed > 150, listed)
-  for line in text:gmatch "[^\n]+" do
-    lu.assertTrue(utf8.len(line) <= 80, line)
-    local bare = line:find "^  " and not line:find "^  [%w_]+%s+%S"
-    lu.assertTrue(not bare, "without a line: " .. line)
+  } do lu.assertNotNil(squeezed:find(piece, 1, true), piece) end
+  lu.assertTrue(select(2, text:gsub("\n  [%w_]+", "")) > 150)
+  for _, line in ipairs(lines_of(text)) do
+    local bare = line:find "^  %S" and not line:find "^  [%w_]+%s+%S"
+    lu.assertTrue(not bare, "without a sentence: " .. line)
+    lu.assertNil(line:find "%a %.%.%.$", line)
   end
+end
+
+function TestHelp.test_the_overview_lists_functions_and_modules()
+  local text = help_on "bnn"
+  lines_of(text)
+  for _, piece in ipairs{"Functions:\n", "bnn.train", "Modules:\n", "\n  bnn.optim"} do
+    lu.assertStrContains(text, piece)
+  end
+  lu.assertNotStrContains(text, "bnn.optim.adam ")
+end
+
+function TestHelp.test_ops_lists_each_op_and_each_method_of_tensors()
+  local text = help_on "ops"
+  lines_of(text)
+  for name in pairs(bnn.ops) do lu.assertStrContains(text, name) end
+  lu.assertStrContains(text, "totable")
+end
+
+TestSearch = {}
+
+function TestSearch.test_words_are_found_in_names_texts_and_guides()
+  for _, row in ipairs{
+    {"epistemic", "help \"uncertainty\"", "bnn.predict"},
+    {"mnist", "help \"data\"", "bnn.data.load"},
+    {"learning rate", "bnn.optim", "bnn.schedule"}, {"letters", "help \"data\""},
+    {"abstain", "bnn.ood.abstains"}, {"random numbers", "help \"keys\""},
+    {"Mirrors", "help \"data\""},
+  } do
+    local text = help_on(row[1])
+    for i = 2, #row do lu.assertStrContains(text, row[i], false, row[1]) end
+    lu.assertTrue(#lines_of(text) <= 23, row[1])
+  end
+end
+
+function TestSearch.test_the_best_come_first_and_the_rest_is_counted()
+  local text = help_on "the weights"
+  local lines = lines_of(text)
+  local total = tonumber(lines[1]:match "in (%d+) texts")
+  local shown = 0
+  for _, line in ipairs(lines) do shown = shown + (line:find "^  %S" and 1 or 0) end
+  lu.assertEquals(tonumber(lines[#lines]:match "^(%d+) more"), total - shown)
+  lu.assertTrue(#lines <= 23)
+  lu.assertStrContains(lines_of(help_on "keys random numbers seed")[3], '  help "keys"')
+end
+
+function TestSearch.test_every_word_must_be_there()
+  lu.assertStrContains(help_on "epistemic qqqqq", "nothing about 'epistemic qqqqq'")
+end
+
+TestEntryTexts = {}
+
+function TestEntryTexts.test_texts_fit_a_terminal()
+  each_text(function(entry, text)
+    for line in text:gmatch "[^\n]*" do
+      local is_code = line:find "^      " ~= nil -- which stays as it is written
+      lu.assertTrue(is_code or (utf8.len(line) or #line) <= 80, entry.name .. ": " .. line)
+    end
+  end)
+end
+
+function TestEntryTexts.test_names_to_look_at_are_there_and_no_text_names_itself()
+  local public, seen = entry_names(), 0
+  each_text(function(_, text)
+    for names in text:gmatch "See also: ([^\n]*[^\n,]\n)" do
+      for name in names:gmatch "[%w_]+[.:][%w_.]+" do
+        seen = seen + 1
+        lu.assertNotNil(public[name], name)
+      end
+    end
+  end)
+  lu.assertTrue(seen > 100, seen)
+  local text = help_on "bnn.optim.adam"
+  lu.assertStrContains(text, "bnn.optim.adamw")
+  lu.assertNil(text:match("See also:.*"):find "bnn.optim.adam,")
+  lu.assertStrContains(help_on "bnn.elbo":gsub("%s+", " "), "help \"kl\"")
+end
+
+function TestEntryTexts.test_methods_say_where_their_object_comes_from()
+  local public = entry_names()
+  for class, origin in pairs(classes.origins) do
+    for name in origin:gmatch "bnn[%w_.]*%w" do
+      lu.assertNotNil(public[name], class .. ": " .. name)
+    end
+  end
+  lu.assertStrContains(help_on "state:steps", "A state comes from bnn.train")
+  for name in pairs(public) do
+    local class = name:match "^([%w_]+):"
+    lu.assertTrue(not class or classes.origins[class] ~= nil, name)
+  end
+end
+
+function TestEntryTexts.test_ops_say_their_shapes_types_and_gradient()
+  local text = help_on "x:add"
+  lu.assertStrContains(text, "Shapes: any that broadcast")
+  lu.assertStrContains(text, "Types: real, or all of one integer type")
+  lu.assertNotStrContains(text, "Gradient: none")
+  lu.assertStrContains(help_on "x:argmax", "Gradient: none")
+  lu.assertStrContains(help_on "x:sum", "-1 is the last")
+  lu.assertStrContains(help_on "x:exp", "Types: real; others raise")
+end
+
+TestReflow = {}
+
+function TestReflow.test_paragraphs_rows_and_code_are_told_apart()
+  local reflow = require "bnn.help.reflow"
+  local lines = reflow.lines(table.concat({
+    "One two three", "four five.", "    code()", "@param opts table:", "  a     first of",
+    "        all",
+    "  long_name of a row", "        below", "  b     second", "@return nothing at", "  all",
+  }, "\n"), 18)
+  lu.assertEquals(lines, {
+    "One two three four", "five.", "    code()", "@param opts table:", "  a     first of",
+    "        all",
+    "  long_name of a", "        row below", "  b     second", "@return nothing at", "  all",
+  })
+  lu.assertEquals(reflow.lines("makes it\nReturns it", 80, true), {"makes it", "Returns it"})
+end
+
+TestGuides = {}
+
+function TestGuides.test_each_is_shown_in_eighty_columns_with_its_sections()
+  local list = guides.list()
+  lu.assertTrue(#list >= 11, #list)
+  for _, guide in ipairs(list) do
+    local text = help_on(guide.name)
+    lines_of(text)
+    lu.assertStrContains(text, "\n====")
+    lu.assertTrue(#guide.summary > 30 and not guide.summary:find "[\n#]", guide.name)
+    lu.assertNotStrContains(text, "```")
+    lu.assertNotStrContains(text, ".md)")
+  end
+end
+
+function TestGuides.test_links_between_them_become_topics()
+  local guide = {name = "a", text = "See [keys](keys.md), [the prior](kl.md) and\n"
+    .. "[JAX](https://jax.dev).\n\n- one `code`\n  more\n"}
+  lu.assertEquals(guides.lines(guide), {
+    'See help "keys", the prior (help "kl") and JAX <https://jax.dev>.', "", "- one code more",
+  })
+end
+
+function TestGuides.test_a_guide_is_no_module()
+  lu.assertNotNil(require "bnn.loader".source "help/data.md")
+  lu.assertErrorMsgContains("not found", require, "help/data.md")
+end
+
+-- A module of a guide's name is one line away.
+function TestGuides.test_a_guide_names_the_module_of_its_name()
+  lu.assertStrContains(help_on "data", 'help "bnn.data" explains the module of that name.')
+  lu.assertStrContains(help_on "bnn.data", "bnn.data.load")
+  lu.assertEquals(help_on "flags", help_on "environment")
 end
 
 function TestHelp.test_the_librarys_function_returns_nothing()
@@ -282,14 +469,9 @@ end
 
 function TestListed.test_every_name_is_what_its_text_says()
   local given, path = objects()
-  local gather, entries = help.entries, help.entries(bnn)
-  help.entries = function() return entries end -- once for all topics
-  local _ <close> = setmetatable({}, {__close = function() help.entries = gather end})
-  for _, entry in ipairs(entries) do
+  each_text(function(entry, text)
     local class, method = entry.name:match "^([%w_]+):([%w_]+)$"
-    if entry.internal then
-      lu.assertTrue(true)
-    elseif class then
+    if class then
       local object = given[class]
       lu.assertNotNil(object, "nothing whose methods are those of " .. class)
       lu.assertIsFunction(object[method], entry.name)
@@ -299,12 +481,10 @@ function TestListed.test_every_name_is_what_its_text_says()
       lu.assertNotNil(value, entry.name)
       if entry.call then lu.assertIsFunction(value, entry.name) end
     end
-    if not entry.internal then
-      local text = help_on(entry.name)
-      lu.assertNotStrContains(text, "nothing about", false, entry.name)
-      lu.assertStrContains(text, (entry.doc or ""):match "[^\n]*$", false, entry.name)
-    end
-  end
+    lu.assertNotStrContains(text, "nothing about", false, entry.name)
+    local last = (entry.doc or ""):match "[^\n]*$"
+    lu.assertStrContains((text:gsub("%s+", " ")), (last:gsub("%s+", " ")), false, entry.name)
+  end)
   os.remove(path)
 end
 

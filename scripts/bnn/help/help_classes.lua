@@ -1,0 +1,33 @@
+--- The classes whose methods help shows, and where their objects come from.
+local M = {}
+
+local tensors = "x is a tensor: bnn.tensor, bnn.zeros, bnn.randn and every op give one."
+
+--- Class -> a sentence: what makes an object of it.
+M.origins = {
+  tensor = tensors,
+  x = tensors,
+  key = "A key comes from bnn.key(seed), key:fold and key:split.",
+  net = "A net comes from bnn.transform; any layer is one by itself.",
+  layer = "A layer comes from bnn.nn.mlp, bnn.nn.linear and the other functions of bnn.nn.",
+  params = "Params come from net:init, posterior:mean and posterior:sample.",
+  samples = "Samples come from posterior:samples.",
+  posterior = "A posterior comes from bnn.posterior.meanfield and its like, and from"
+    .. " state:posterior.",
+  objective = "An objective comes from bnn.elbo or bnn.objective.",
+  optimizer = "An optimizer comes from bnn.optim.adam and its like, or from bnn.sampler.sgld.",
+  state = "A state comes from bnn.train, or from optimizer:init for a loop of your own.",
+  part = "A part comes from bnn.data.load (data.train, data.test) or bnn.data.from_tensors.",
+  compiled = "A compiled function comes from bnn.compile.",
+  file = "A file comes from bnn.safetensors.open.",
+  log = "A log comes from bnn.log.console, bnn.log.memory and the others of bnn.log.",
+  report = "A report comes from bnn.ood.evaluate or bnn.shift.evaluate.",
+}
+
+--- Classes whose objects the library keeps to itself.
+M.internal = {
+  checkpointer = true, moments = true, collector = true, download = true, cache = true,
+  lock = true, program = true, scope = true,
+}
+
+return M

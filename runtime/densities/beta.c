@@ -5,7 +5,8 @@
  *   dx = (alpha - 1)/x - (beta - 1)/(1 - x)
  *   dalpha = log x + psi(alpha + beta) - psi(alpha), dbeta alike with log(1 - x)
  *
- * Where alpha - 1 or beta - 1 is 0 so is its term, at the ends too. */
+ * Where alpha - 1 or beta - 1 is 0 so is its term, at the ends too.  dx is infinite there, and 0 here, as
+ * outside: one weight that starts at 0 would end a training. */
 #include "density_row.h"
 
 static inline double log_norm(double a, double b) {
@@ -25,7 +26,7 @@ static inline bnn_real value(bnn_real x, bnn_real a, bnn_real b, bnn_real c) {
 static inline bnn_real slope_x(bnn_real x, bnn_real a, bnn_real b, bnn_real c) {
   BNN_UNUSED(c);
   const bnn_real k = a - 1, m = b - 1, first = k == 0 ? 0 : k / x, last = m == 0 ? 0 : m / (1 - x);
-  return within(x >= 0 && x <= 1, x, a, b, first - last, 0);
+  return within(x > 0 && x < 1, x, a, b, first - last, 0);
 }
 
 static inline bnn_real slope_a(bnn_real x, bnn_real a, bnn_real b, bnn_real c) {

@@ -38,6 +38,9 @@ bnn_status bnn_prior_init(bnn_prior *out, const bnn_density *density, const doub
     if (!(x > row->lo && x < row->hi))
       return bnn_fail(err, BNN_ERANGE, "%s: %s: expected a number between %g and %g, got %g",
                       density->name, row->name, row->lo, row->hi, param[k]);
+    if (density->ascending && k > 0 && !(x > (double)prior.param[k - 1]))
+      return bnn_fail(err, BNN_ERANGE, "%s: expected %s below %s, got %g and %g", density->name,
+                      row[-1].name, row->name, param[k - 1], param[k]);
   }
   *out = prior;
   return BNN_OK;

@@ -7,8 +7,8 @@
  * Lua, bnn.prior.NAME, bnn.likelihood.NAME (where x may be any real number), help(), checkpoints and
  * the generic tests of ops and of densities.  The file is compiled once for each instruction set.
  *
- * Outside of the support log p is -inf and its gradient 0: nothing pulls there.  NaN goes in and
- * comes out. */
+ * Outside of the support log p is -inf and its gradient with respect to x is 0, as it is at an end where
+ * it would be infinite: nothing pulls there.  NaN goes in and comes out. */
 #ifndef BNN_DENSITY_H
 #define BNN_DENSITY_H
 
@@ -30,6 +30,7 @@ typedef struct bnn_density {
   const char *name, *doc;
   bnn_density_param
       param[BNN_DENSITY_PARAMS_MAX]; /* in the op's order, up to the first without a name */
+  bool ascending;                    /* each parameter is larger than the one before */
   double lo, hi;                     /* p is 0 outside of [lo, hi]; infinities */
 
   /* out[i] = g[i] - weight d log p(x[i]) / dx. */
@@ -57,7 +58,8 @@ typedef struct bnn_prior {
   bnn_real param[BNN_DENSITY_PARAMS_MAX];
 } bnn_prior;
 
-/* A prior of these parameters, in the order of the row.  ERANGE: one is out of its bounds, by name. */
+/* A prior of these parameters, in the order of the row.  ERANGE: one is out of its bounds, by
+ * name, or they do not ascend where they should. */
 bnn_status bnn_prior_init(bnn_prior *out, const bnn_density *density, const double *param,
                           bnn_err *err);
 

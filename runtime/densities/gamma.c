@@ -3,7 +3,8 @@
  *   log p(x) = shape log rate + (shape - 1) log x - rate x - log Gamma(shape)
  *   dx = (shape - 1)/x - rate     dshape = log(rate x) - psi(shape)     drate = shape/rate - x
  *
- * Where shape - 1 is 0 so is its term, at x = 0 too: the exponential distribution. */
+ * Where shape - 1 is 0 so is its term, at x = 0 too: the exponential distribution.  dx, which is infinite
+ * at x = 0, is 0 there, as outside (beta.c). */
 #include "density_row.h"
 
 static inline bnn_real value(bnn_real x, bnn_real a, bnn_real b, bnn_real c) {
@@ -16,7 +17,7 @@ static inline bnn_real value(bnn_real x, bnn_real a, bnn_real b, bnn_real c) {
 static inline bnn_real slope_x(bnn_real x, bnn_real a, bnn_real b, bnn_real c) {
   BNN_UNUSED(c);
   const bnn_real k = a - 1;
-  return within(x >= 0, x, a, b, (k == 0 ? 0 : k / x) - b, 0);
+  return within(x > 0, x, a, b, k / x - b, 0);
 }
 
 static inline bnn_real slope_a(bnn_real x, bnn_real a, bnn_real b, bnn_real c) {

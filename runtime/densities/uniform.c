@@ -36,6 +36,7 @@ static const bnn_density density = {
     .doc = "uniform distribution on [low, high]: nothing pulls within, log p is -inf outside",
     .param = {{"low", "the lower end", -1, -HUGE_VAL, HUGE_VAL},
               {"high", "the upper end", 1, -HUGE_VAL, HUGE_VAL}},
+    .ascending = true,
     DENSITY_OF_REALS,
     DENSITY_KERNELS,
 };

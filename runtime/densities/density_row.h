@@ -7,7 +7,8 @@
  *   slope_x    its derivative with respect to x
  *   slope_a, slope_b, slope_c    and to each parameter
  *
- * then says DENSITY_2(slope_a, slope_b) for two parameters, and the rows: DENSITY(name) = {...} and
+ * then says DENSITY_2(slope_a, slope_b) for two parameters (after three DENSITY_PULL as well, unless the
+ * prior has a kernel of its own), and the rows: DENSITY(name) = {...} and
  * DENSITY_OP(name) = {...}.  In a prior the parameters do not change along the loop: the compiler takes
  * what depends on them alone out of it. */
 #ifndef BNN_DENSITY_ROW_H
@@ -74,17 +75,19 @@ static inline bnn_real within(bool inside, bnn_real x, bnn_real a, bnn_real b, b
       if (dx[k]) walk_grad4(dx[k], k, dy, y, x, n, slopes[k]);                           \
   }
 
-/* The prior's kernels. */
-#define DENSITY_PRIOR                                                                             \
+/* The prior's kernels: the sum of log p, and the gradient that is added to others. */
+#define DENSITY_SUM                                                                          \
+  static double log_prob(const bnn_real *x, const bnn_real *param, size_t n) {               \
+    double sum = 0;                                                                          \
+    for (size_t i = 0; i < n; i++) sum += (double)value(x[i], param[0], param[1], param[2]); \
+    return sum;                                                                              \
+  }
+
+#define DENSITY_PULL                                                                              \
   BNN_KERNEL pull(bnn_real *restrict out, const bnn_real *restrict g, const bnn_real *restrict x, \
                   const bnn_real *param, bnn_real weight, size_t n) {                             \
     const bnn_real a = param[0], b = param[1], c = param[2];                                      \
     for (size_t i = 0; i < n; i++) out[i] = g[i] - weight * slope_x(x[i], a, b, c);               \
-  }                                                                                               \
-  static double log_prob(const bnn_real *x, const bnn_real *param, size_t n) {                    \
-    double sum = 0;                                                                               \
-    for (size_t i = 0; i < n; i++) sum += (double)value(x[i], param[0], param[1], param[2]);      \
-    return sum;                                                                                   \
   }
 
 #define DENSITY_1(SLOPE_A)               \
@@ -92,7 +95,8 @@ static inline bnn_real within(bool inside, bnn_real x, bnn_real a, bnn_real b, b
   DENSITY_SLOPES(slope_x, FORMULA_AT_1)  \
   DENSITY_SLOPES(SLOPE_A, FORMULA_AT_1)  \
   DENSITY_BACKWARD(slope_xs, SLOPE_A##s) \
-  DENSITY_PRIOR
+  DENSITY_SUM                            \
+  DENSITY_PULL
 
 #define DENSITY_2(SLOPE_A, SLOPE_B)                  \
   DENSITY_VALUES(FORMULA_AT_2)                       \
@@ -100,7 +104,8 @@ static inline bnn_real within(bool inside, bnn_real x, bnn_real a, bnn_real b, b
   DENSITY_SLOPES(SLOPE_A, FORMULA_AT_2)              \
   DENSITY_SLOPES(SLOPE_B, FORMULA_AT_2)              \
   DENSITY_BACKWARD(slope_xs, SLOPE_A##s, SLOPE_B##s) \
-  DENSITY_PRIOR
+  DENSITY_SUM                                        \
+  DENSITY_PULL
 
 #define DENSITY_3(SLOPE_A, SLOPE_B, SLOPE_C)                     \
   DENSITY_VALUES(FORMULA_AT_3)                                   \
@@ -109,7 +114,7 @@ static inline bnn_real within(bool inside, bnn_real x, bnn_real a, bnn_real b, b
   DENSITY_SLOPES(SLOPE_B, FORMULA_AT_3)                          \
   DENSITY_SLOPES(SLOPE_C, FORMULA_AT_3)                          \
   DENSITY_BACKWARD(slope_xs, SLOPE_A##s, SLOPE_B##s, SLOPE_C##s) \
-  DENSITY_PRIOR
+  DENSITY_SUM
 
 /* ---- rows ---- */
 

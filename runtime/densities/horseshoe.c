@@ -13,7 +13,7 @@
  *
  *   d log p / du = -2 u / (v (v + 1) L) = h     dx = h / scale     dscale = -(u h + 1) / scale
  *
- * |h| is at most 78.  From |u| = 1e6 on, L is 1/v to the last digit: log p = -2 log |u|, h = -2/u. */
+ * |h| is at most 78.  From |u| = 1e6 on, (v + 1) L is 1 to the last digit: log p = -2 log |u|, h = -2/u. */
 #include "density_row.h"
 
 #define CORE ((bnn_real)0x1p-10)
@@ -28,8 +28,8 @@ static inline bnn_real value(bnn_real x, bnn_real a, bnn_real b, bnn_real c) {
 }
 
 static inline bnn_real slope_u(bnn_real u) {
-  const bnn_real near = R(fabs)(u) > FAR ? FAR : u, v = near * near + CORE * CORE;
-  return R(fabs)(u) > FAR ? -2 / u : -2 * near / (v * (v + 1) * vm_log1p(1 / v));
+  const bnn_real v = u * u + CORE * CORE, w = 1 / v, product = (v + 1) * vm_log1p(w);
+  return -2 * u * w / (R(fabs)(u) > FAR ? 1 : product);
 }
 
 static inline bnn_real slope_x(bnn_real x, bnn_real a, bnn_real b, bnn_real c) {
@@ -39,8 +39,8 @@ static inline bnn_real slope_x(bnn_real x, bnn_real a, bnn_real b, bnn_real c) {
 
 static inline bnn_real slope_a(bnn_real x, bnn_real a, bnn_real b, bnn_real c) {
   BNN_UNUSED(b), BNN_UNUSED(c);
-  const bnn_real u = x / a, far = R(fabs)(u) > FAR ? 1 : -(u * slope_u(u) + 1);
-  return far / a;
+  const bnn_real u = x / a, rest = R(fabs)(u) > FAR ? 1 : -(u * slope_u(u) + 1);
+  return rest / a;
 }
 
 DENSITY_1(slope_a)

@@ -19,11 +19,23 @@
 static inline bnn_real q(bnn_real size);
 static inline bnn_real q_slope(bnn_real z);
 
-/* log(f1 w1) - log(f2 w2).  Beyond 1e18 scales, where squares overflow, it goes by that distance. */
+/* What of d = log(w1 f1) - log(w2 f2) does not depend on x, and the distance up to which it is taken by
+ * q: 1e18 of the smaller scale, so that no square overflows. */
+static inline bnn_real log_odds_at_0(bnn_real a, bnn_real b, bnn_real c) {
+  return (vm_log(a) - vm_log1p(-a)) - (vm_log(b) - vm_log(c));
+}
+
+static inline bnn_real farthest(bnn_real b, bnn_real c) { return (bnn_real)1e18 * (b < c ? b : c); }
+
+/* d from these. */
+static inline bnn_real log_odds_from(bnn_real x, bnn_real b, bnn_real c, bnn_real at_0,
+                                     bnn_real most) {
+  const bnn_real size = R(fabs)(x), near = size > most ? most : size;
+  return at_0 - (q(near / b) - q(near / c));
+}
+
 static inline bnn_real log_odds(bnn_real x, bnn_real a, bnn_real b, bnn_real c) {
-  const bnn_real most = (bnn_real)1e18 * (b < c ? b : c), size = R(fabs)(x);
-  const bnn_real near = size > most ? most : size;
-  return (vm_log(a) - vm_log1p(-a)) - (vm_log(b) - vm_log(c)) - (q(near / b) - q(near / c));
+  return log_odds_from(x, b, c, log_odds_at_0(a, b, c), farthest(b, c));
 }
 
 static inline bnn_real log_f(bnn_real x, bnn_real s) {
@@ -38,10 +50,13 @@ static inline bnn_real value(bnn_real x, bnn_real a, bnn_real b, bnn_real c) {
 /* r y, where a share of 0 takes nothing from y, which may have overflowed. */
 static inline bnn_real share_of(bnn_real r, bnn_real y) { return r == 0 ? 0 : r * y; }
 
+static inline bnn_real slope_from(bnn_real x, bnn_real b, bnn_real c, bnn_real d) {
+  const bnn_real first = share_of(vm_sigmoid(d), q_slope(x / b) / b);
+  return -first - share_of(vm_sigmoid(-d), q_slope(x / c) / c);
+}
+
 static inline bnn_real slope_x(bnn_real x, bnn_real a, bnn_real b, bnn_real c) {
-  const bnn_real d = log_odds(x, a, b, c), r = vm_sigmoid(-R(fabs)(d));
-  const bnn_real s = d > 0 ? b : c, t = d > 0 ? c : b; /* of the likelier one, and of the other */
-  return -(1 - r) * q_slope(x / s) / s - share_of(r, q_slope(x / t) / t);
+  return slope_from(x, b, c, log_odds(x, a, b, c));
 }
 
 static inline bnn_real slope_of_scale(bnn_real x, bnn_real s, bnn_real r) {
@@ -61,5 +76,17 @@ static inline bnn_real slope_b(bnn_real x, bnn_real a, bnn_real b, bnn_real c) {
 static inline bnn_real slope_c(bnn_real x, bnn_real a, bnn_real b, bnn_real c) {
   return slope_of_scale(x, c, vm_sigmoid(-log_odds(x, a, b, c)));
 }
+
+/* The prior's kernel takes the logarithms out of its loop itself, which the compiler does not do. */
+BNN_KERNEL mixture_pull(bnn_real *restrict out, const bnn_real *restrict g,
+                        const bnn_real *restrict x, const bnn_real *param, bnn_real weight,
+                        size_t n) {
+  const bnn_real b = param[1], c = param[2];
+  const bnn_real at_0 = log_odds_at_0(param[0], b, c), most = farthest(b, c);
+  for (size_t i = 0; i < n; i++)
+    out[i] = g[i] - weight * slope_from(x[i], b, c, log_odds_from(x[i], b, c, at_0, most));
+}
+
+#define MIXTURE_KERNELS .pull = mixture_pull, .log_prob = log_prob, .moments = moments
 
 #endif

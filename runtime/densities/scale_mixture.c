@@ -21,7 +21,7 @@ static const bnn_density density = {
               {"sigma1", "its standard deviation", 1, 0, HUGE_VAL},
               {"sigma2", "that of the second, e^-6", 0.0024787521766663585, 0, HUGE_VAL}},
     DENSITY_OF_REALS,
-    DENSITY_KERNELS,
+    MIXTURE_KERNELS,
 };
 
 DENSITY_OP(scale_mixture, 3, "pi, sigma1, sigma2",

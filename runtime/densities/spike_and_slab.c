@@ -24,7 +24,7 @@ static const bnn_density density = {
               {"slab", "scale of the wide one", 1, 0, HUGE_VAL},
               {"spike", "scale of the narrow one", 0.05, 0, HUGE_VAL}},
     DENSITY_OF_REALS,
-    DENSITY_KERNELS,
+    MIXTURE_KERNELS,
 };
 
 DENSITY_OP(spike_and_slab, 3, "pi, slab, spike",

@@ -49,6 +49,7 @@ static inline bnn_real slope_a(bnn_real x, bnn_real a, bnn_real b, bnn_real c) {
 }
 
 DENSITY_3(slope_a, slope_b, slope_c)
+DENSITY_PULL
 
 static void moments(double *mean, double *variance, const double *param) {
   const double df = param[0], s = param[2];

@@ -96,8 +96,8 @@ ISA_avx512 := -Wno-psabi -mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx2 -mfma
 
 # ---- files ----
 # The rooms whose files are compiled once for each instruction set, but for those that pick one.
-isa_rooms := runtime/ops runtime/families runtime/rules runtime/fused runtime/noise runtime/vec
-pick_an_isa := $(addprefix runtime/,ops/op.c families/family.c families/layout.c rules/rule.c fused/fused.c)
+isa_rooms := runtime/ops runtime/densities runtime/families runtime/rules runtime/fused runtime/noise runtime/vec
+pick_an_isa := $(addprefix runtime/,ops/op.c densities/density.c families/family.c families/layout.c rules/rule.c fused/fused.c)
 kernel_c := $(filter-out $(pick_an_isa),$(sort $(shell find $(isa_rooms) -name '*.c')))
 runtime_c := $(filter-out $(kernel_c),$(sort $(shell find runtime -name '*.c')))
 bindings_c := $(sort $(shell find bindings -name '*.c'))

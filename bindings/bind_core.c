@@ -23,6 +23,7 @@
 #include "inference/bind_predict.h"
 #include "inference/bind_rule.h"
 #include "metrics/bind_metrics.h"
+#include "ops/bind_density.h"
 #include "ops/bind_op.h"
 #include "program/bind_program.h"
 #include "program/bind_scope.h"
@@ -72,6 +73,7 @@ int luaopen_bnn_core(lua_State *L) {
   bind_open_program(L);
   bind_open_vmap(L);
   bind_open_batch(L);
+  bind_open_density(L);
   bind_open_posterior(L);
   bind_open_rule(L);
   bind_open_lanes(L);

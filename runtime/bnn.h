@@ -6,6 +6,7 @@
  *   inference   rows of a data set, posteriors, a training step in one call, averages over sampled
  *               networks
  *   program     recorded computations, a program for every slice
+ *   densities   probability densities, as ops and as priors of weights
  *   ops         the op table
  *   fused       families and rules that have one pass over memory for several stages of a step
  *   families    families of posteriors: point, meanfield
@@ -27,6 +28,7 @@
 #include "base/mem.h"
 #include "base/number.h"
 #include "base/status.h"
+#include "densities/density.h"
 #include "families/family.h"
 #include "files/digest.h"
 #include "files/fetch.h"

@@ -111,7 +111,7 @@ refuse "experiments load tests" experiments "$loads(tests[./]|luaunit)"
 # is its own room's or a lower one's; no file leads back to itself. ----
 rooms_of() {
   case $1 in
-  runtime) echo . inference program fused families rules \
+  runtime) echo . inference program fused families rules densities \
     ops/{conv,densities,elementwise,products,reductions,shapes} ops metrics tables formats images \
     files kernels noise vec tensor base ;;
   bindings) echo . command inference program ops metrics tables formats images files system tensor base ;;

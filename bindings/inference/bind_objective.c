@@ -8,6 +8,7 @@
 #include "../base/bind_box.h"
 #include "../base/bind_context.h"
 #include "../base/bind_error.h"
+#include "../ops/bind_density.h"
 #include "../program/bind_program.h"
 #include "../tensor/bind_key.h"
 #include "../tensor/bind_tensor.h"
@@ -43,7 +44,25 @@ static int objective_release(lua_State *L) { return bind_release_box(L, &objecti
 
 /* ---- making one ---- */
 
-/* The regularizers of a layout from the lists kl, precision and decay, in a userdata left on the stack. */
+/* The priors of a layout from the list priors, by tensor: a density {name, parameters...}, "fitted" for a
+ * Gaussian whose scale is, or false. */
+static void read_priors(lua_State *L, int at, bnn_regularizer *regularizers, size_t n) {
+  if (lua_getfield(L, at, "priors") != LUA_TNIL) {
+    luaL_checktype(L, -1, LUA_TTABLE);
+    for (size_t i = 0; i < n; i++) {
+      const int type = lua_geti(L, -1, (lua_Integer)i + 1);
+      if (type == LUA_TTABLE)
+        regularizers[i].prior = bind_check_prior(L, lua_gettop(L));
+      else
+        regularizers[i].is_fitted = lua_toboolean(L, -1);
+      lua_pop(L, 1);
+    }
+  }
+  lua_pop(L, 1);
+}
+
+/* The regularizers of a layout from the lists kl, precision, decay and priors, in a userdata left on the
+ * stack. */
 static const bnn_regularizer *check_regularizers(lua_State *L, int at, size_t n) {
   const double *kl = bind_field_numbers(L, at, "kl", n);
   const double *precision = bind_field_numbers(L, at, "precision", n);
@@ -51,6 +70,7 @@ static const bnn_regularizer *check_regularizers(lua_State *L, int at, size_t n)
   bnn_regularizer *regularizers = lua_newuserdatauv(L, (n + 1) * sizeof *regularizers, 0);
   for (size_t i = 0; i < n; i++)
     regularizers[i] = (bnn_regularizer){.kl = kl[i], .precision = precision[i], .decay = decay[i]};
+  read_priors(L, at, regularizers, n);
   return regularizers;
 }
 
@@ -68,7 +88,8 @@ static const size_t *check_kl_weight_param(lua_State *L, int at, size_t *n) {
 }
 
 /* core.objective(program, posterior, {x=, y=, key=, weights= (nodes), loss= (output, from 0),
- *   samples=, shards=, kl=, precision=, decay= (lists by tensor), kl_weight_params=}) -> objective */
+ *   samples=, shards=, kl=, precision=, decay=, priors= (lists by tensor), kl_weight_params=}) ->
+ *   objective */
 static int core_objective(lua_State *L) {
   bnn_program *program = bind_check_program(L, 1)->recording.program;
   const bnn_posterior *q = bind_check_posterior(L, 2);

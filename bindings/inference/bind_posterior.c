@@ -244,8 +244,8 @@ static int posterior_is_trainable(lua_State *L) {
   return 1;
 }
 
-/* A number of nats at the end of the list on top of the stack; false where there is none. */
-static void push_nats(lua_State *L, double nats) {
+/* A number at the end of the list on top of the stack; false where there is none. */
+static void push_number_or_false(lua_State *L, double nats) {
   if (nats != nats)
     lua_pushboolean(L, false);
   else
@@ -264,7 +264,7 @@ static int posterior_kl(lua_State *L) {
     const double std = lua_toboolean(L, -1) ? luaL_checknumber(L, -1) : NAN;
     lua_pop(L, 1);
     if (std <= 0) bind_argerror(L, 2, "expected standard deviations of the prior above 0");
-    push_nats(L, std == std ? bnn_posterior_kl(q, t, std) : NAN);
+    push_number_or_false(L, std == std ? bnn_posterior_kl(q, t, std) : NAN);
   }
   return 1;
 }
@@ -273,7 +273,17 @@ static int posterior_kl(lua_State *L) {
 static int posterior_entropy(lua_State *L) {
   const bnn_posterior *q = bind_check_posterior(L, 1);
   lua_createtable(L, (int)q->layout->n_params, 0);
-  for (size_t t = 0; t < q->layout->n_params; t++) push_nats(L, bnn_posterior_entropy(q, t));
+  for (size_t t = 0; t < q->layout->n_params; t++)
+    push_number_or_false(L, bnn_posterior_entropy(q, t));
+  return 1;
+}
+
+/* posterior:rms() -> list: the root of the mean of E w^2 of each tensor, false of a family that is not
+ * trained */
+static int posterior_rms(lua_State *L) {
+  const bnn_posterior *q = bind_check_posterior(L, 1);
+  lua_createtable(L, (int)q->layout->n_params, 0);
+  for (size_t t = 0; t < q->layout->n_params; t++) push_number_or_false(L, bnn_posterior_rms(q, t));
   return 1;
 }
 
@@ -285,17 +295,13 @@ static int core_overwrite(lua_State *L) {
   return 0;
 }
 
-static const luaL_Reg posterior_methods[] = {{"sample", posterior_sample},
-                                             {"mean", posterior_mean},
-                                             {"trained", posterior_trained},
-                                             {"support", posterior_support},
-                                             {"read", posterior_read},
-                                             {"write", posterior_write},
-                                             {"clip", posterior_clip},
-                                             {"is_trainable", posterior_is_trainable},
-                                             {"kl", posterior_kl},
-                                             {"entropy", posterior_entropy},
-                                             {NULL, NULL}};
+static const luaL_Reg posterior_methods[] = {
+    {"sample", posterior_sample},   {"mean", posterior_mean},
+    {"trained", posterior_trained}, {"support", posterior_support},
+    {"read", posterior_read},       {"write", posterior_write},
+    {"clip", posterior_clip},       {"is_trainable", posterior_is_trainable},
+    {"kl", posterior_kl},           {"entropy", posterior_entropy},
+    {"rms", posterior_rms},         {NULL, NULL}};
 
 static const bind_row rows[] = {
     {"families", core_families, "families(): the table of families of posteriors"},

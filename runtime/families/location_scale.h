@@ -3,6 +3,7 @@
 #ifndef BNN_LOCATION_SCALE_H
 #define BNN_LOCATION_SCALE_H
 
+#include "../vec/vec_math.h"
 #include "family.h"
 
 enum { MU, LOGVAR };
@@ -36,6 +37,29 @@ static inline double location_scale_log_sigma(const bnn_group *q, size_t tensor)
   double sum = 0;
   for (size_t i = 0; i < p->size; i++) sum += (double)logvar[i];
   return sum / 2;
+}
+
+enum { MOMENT_LANES = 16 };
+
+BNN_KERNEL add_moments(double *restrict sum, const bnn_real *restrict mu,
+                       const bnn_real *restrict logvar, bnn_real share, size_t rows) {
+  for (size_t i = 0; i < rows * MOMENT_LANES; i += MOMENT_LANES)
+    for (size_t l = 0; l < MOMENT_LANES; l++)
+      sum[l] += (double)(mu[i + l] * mu[i + l] + share * vm_exp(logvar[i + l]));
+}
+
+/* sum of mu^2 + share sigma^2 over a tensor: E w^2 of a noise whose variance is share sigma^2.  One
+ * running sum per lane, so that the order of summation is fixed and the loop vectorises. */
+static inline double location_scale_second_moment(const bnn_group *q, size_t tensor, double share) {
+  const bnn_param *p = &q->layout->param[tensor];
+  const bnn_real *mu = q->buffer[MU] + (p->offset - q->first);
+  const bnn_real *logvar = q->buffer[LOGVAR] + (p->offset - q->first);
+  double lane[MOMENT_LANES] = {0}, sum = 0;
+  add_moments(lane, mu, logvar, (bnn_real)share, p->size / MOMENT_LANES);
+  for (size_t i = p->size - p->size % MOMENT_LANES; i < p->size; i++)
+    sum += (double)mu[i] * (double)mu[i] + share * (double)vm_exp(logvar[i]);
+  for (size_t l = 0; l < MOMENT_LANES; l++) sum += lane[l];
+  return sum;
 }
 
 BNN_KERNEL add_number(bnn_real *restrict d, bnn_real number, size_t n) {

@@ -85,6 +85,10 @@ static double entropy(const bnn_group *q, size_t tensor) {
   return location_scale_log_sigma(q, tensor) + n * log(2 * M_PI * M_E) / 2;
 }
 
+static double second_moment(const bnn_group *q, size_t tensor) {
+  return location_scale_second_moment(q, tensor, 1);
+}
+
 BNN_FAMILY(meanfield) = {
     .name = "meanfield",
     .doc = "meanfield: a Gaussian for each weight by itself (Graves 2011; Blundell et al. 2015)",
@@ -97,4 +101,5 @@ BNN_FAMILY(meanfield) = {
     .kl_backward = kl_backward,
     .entropy = entropy,
     .entropy_backward = location_scale_entropy_backward,
+    .second_moment = second_moment,
 };

@@ -24,6 +24,14 @@ static void backward(const bnn_group *q, bnn_span span, bnn_key key, const bnn_r
   add(d[0], g, span.count);
 }
 
+static double second_moment(const bnn_group *q, size_t tensor) {
+  const bnn_param *p = &q->layout->param[tensor];
+  const bnn_real *mu = q->buffer[0] + (p->offset - q->first);
+  double sum = 0;
+  for (size_t i = 0; i < p->size; i++) sum += (double)mu[i] * (double)mu[i];
+  return sum;
+}
+
 BNN_FAMILY(point) = {
     .name = "point",
     .doc = "point: one value for each weight",
@@ -32,4 +40,5 @@ BNN_FAMILY(point) = {
     .is_point = true,
     .sample = sample,
     .backward = backward,
+    .second_moment = second_moment,
 };

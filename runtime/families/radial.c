@@ -84,6 +84,12 @@ static double entropy(const bnn_group *q, size_t tensor) {
   return location_scale_log_sigma(q, tensor) + radius + (n - 1) * log_r + surface;
 }
 
+/* E (r eps_i / |eps|)^2 is 1/n for each of n elements. */
+static double second_moment(const bnn_group *q, size_t tensor) {
+  const size_t n = q->layout->param[tensor].size;
+  return n == 0 ? 0 : location_scale_second_moment(q, tensor, 1 / (double)n);
+}
+
 BNN_FAMILY(radial) = {
     .name = "radial",
     .doc =
@@ -94,4 +100,5 @@ BNN_FAMILY(radial) = {
     .backward = location_scale_backward,
     .entropy = entropy,
     .entropy_backward = location_scale_entropy_backward,
+    .second_moment = second_moment,
 };

@@ -134,6 +134,18 @@ static bnn_status objective_fill(bnn_objective *o, bnn_err *err) {
 
 /* ---- checks ---- */
 
+/* A tensor has one prior at most. */
+static bnn_status check_prior(const bnn_objective_spec *s, size_t i, bnn_err *err) {
+  const bnn_regularizer *t = &s->regularizers[i];
+  if ((t->precision > 0) + (t->prior.density != NULL) + t->is_fitted > 1)
+    return bnn_fail(err, BNN_ERANGE, "tensor %zu: expected one prior, got several", i + 1);
+  const bnn_group *q = &s->posterior->group[bnn_posterior_group_of(s->posterior, i)];
+  if (t->is_fitted && !q->family->second_moment)
+    return bnn_fail(err, BNN_ERANGE, "tensor %zu: a prior cannot be fitted to a %s posterior",
+                    i + 1, q->family->name);
+  return BNN_OK;
+}
+
 static bnn_status check_terms(const bnn_objective_spec *s, bnn_err *err) {
   for (size_t i = 0; i < s->posterior->layout->n_params; i++) {
     const bnn_regularizer *t = &s->regularizers[i];
@@ -142,6 +154,7 @@ static bnn_status check_terms(const bnn_objective_spec *s, bnn_err *err) {
           err, BNN_ERANGE,
           "tensor %zu: expected numbers of 0 or more, got kl %g, precision %g, decay %g", i + 1,
           t->kl, t->precision, t->decay);
+    BNN_TRY(check_prior(s, i, err));
   }
   for (size_t i = 0; i < s->n_kl_weights; i++)
     if (s->kl_weight_param[i] >= s->posterior->layout->n_params)

@@ -172,6 +172,23 @@ static int levels_of(int samples) {
   return n;
 }
 
+/* ---- priors whose scale is fitted ---- */
+
+static void fit_job(void *data, size_t t) {
+  const bnn_step_work *w = data;
+  bnn_regularizer *r = &w->o->regularizers[t];
+  if (!r->is_fitted) return;
+  const double rms = bnn_posterior_rms(w->q, t);
+  const double s = rms < BNN_FITTED_STD_MIN ? BNN_FITTED_STD_MIN : rms;
+  r->precision = 1 / (s * s);
+}
+
+static void fit_priors(bnn_step_work *w) {
+  bool any = false;
+  for (size_t t = 0; t < w->o->layout.n_params; t++) any |= w->o->regularizers[t].is_fitted;
+  if (any) bnn_context_run(w->context, fit_job, w, w->o->layout.n_params);
+}
+
 /* ---- penalties ---- */
 
 static void penalties_job(void *data, size_t i) {
@@ -202,6 +219,7 @@ static bnn_status run_step(bnn_step_work *w, double *loss, bnn_err *err) {
   double sum = 0;
   BNN_TRY(reserve(w, in_jobs, err));
   BNN_TRY(bnn_step_feed(w, err));
+  fit_priors(w);
   w->seed = (bnn_real)(1 / ((double)bnn_frame_output(o->frame, 0)->size * o->samples));
   for (int s = 1; s <= o->samples; s++) {
     if (s > 1 && bnn_context_stopped(w->context))

@@ -25,13 +25,15 @@ void bnn_step_part_of(const bnn_objective *o, const bnn_range *r, bnn_real *flat
 
 /* ---- backward ---- */
 
-/* What a Gaussian prior without a closed form of the KL adds to each of `samples` gradients, for one of
- * theta: its -log density's gradient is precision theta. */
-static bnn_real pull_of(const bnn_step_work *w, const bnn_range *r) {
-  const bnn_family *family = w->q->group[r->group].family;
-  if (family->kl_backward) return 0;
-  const size_t t = r->span.tensor;
-  return (bnn_real)(bnn_kl_weight(w, t) * w->o->regularizers[t].precision / w->o->samples);
+/* The weight of -log prior in each of `samples` gradients, of a KL without a closed form; of a Gaussian
+ * prior times its precision, as precision theta is the gradient of its -log density.  0 where the KL
+ * has a closed form, or the prior is in the program. */
+static bnn_real sampled_weight(const bnn_step_work *w, const bnn_range *r) {
+  const bnn_regularizer *own = &w->o->regularizers[r->span.tensor];
+  const double weight = bnn_kl_weight(w, r->span.tensor);
+  if (own->prior.density) return (bnn_real)(weight / w->o->samples);
+  if (w->q->group[r->group].family->kl_backward) return 0;
+  return (bnn_real)(weight * own->precision / w->o->samples);
 }
 
 static void add_scaled(bnn_real *restrict out, const bnn_real *restrict g,
@@ -39,18 +41,31 @@ static void add_scaled(bnn_real *restrict out, const bnn_real *restrict g,
   for (size_t i = 0; i < n; i++) out[i] = g[i] + scale * x[i];
 }
 
+/* out = g + the gradient of -log prior at theta, for a chunk. */
+static void pull(const bnn_step_work *w, const bnn_range *chunk, bnn_real *out, const bnn_real *g,
+                 bnn_real weight) {
+  const bnn_regularizer *own = &w->o->regularizers[chunk->span.tensor];
+  const bnn_real *theta = w->o->theta + chunk->span.first;
+  const size_t n = chunk->span.count;
+  if (own->prior.density)
+    own->prior.density->pull(out, g, theta, own->prior.param, weight, n);
+  else
+    add_scaled(out, g, theta, weight, n);
+}
+
 void bnn_step_backward(const bnn_step_work *w, const bnn_range *r, const bnn_real *g,
                        bnn_real *const *d) {
   const bnn_group *q = &w->q->group[r->group];
-  const bnn_real pull = pull_of(w, r), *theta = w->o->theta + r->span.first;
-  if (pull == 0) {
+  const bnn_real weight = sampled_weight(w, r);
+  const bnn_real *theta = w->o->theta + r->span.first;
+  if (weight == 0) {
     q->family->backward(q, r->span, w->eps, g, theta, d);
     return;
   }
   for (size_t from = 0; from < r->span.count; from += BNN_CHUNK) {
     const bnn_range part = chunk_of(r, from);
     bnn_real pulled[BNN_CHUNK], *into[BNN_BUFFERS_MAX];
-    add_scaled(pulled, g + from, theta + from, pull, part.span.count);
+    pull(w, &part, pulled, g + from, weight);
     move_on(into, d, q->family->n_buffers, from);
     q->family->backward(q, part.span, w->eps, pulled, theta + from, into);
   }
@@ -128,9 +143,24 @@ static void finish_in_a_pass(bnn_step_work *w, const bnn_range *r, const bnn_rea
   if (!w->pass[r->group]->update(&w->info, &s)) bnn_bad_note(&w->bad, r->span.tensor);
 }
 
+/* The same with a prior that is sampled: chunk by chunk, whose gradients it changes before. */
+static void finish_pulled(bnn_step_work *w, const bnn_range *r, const bnn_real *g,
+                          bnn_real weight) {
+  bnn_real pulled[BNN_CHUNK];
+  for (size_t from = 0; from < r->span.count; from += BNN_CHUNK) {
+    const bnn_range chunk = chunk_of(r, from);
+    pull(w, &chunk, pulled, g + from, weight);
+    finish_in_a_pass(w, &chunk, pulled);
+  }
+}
+
 void bnn_step_finish_range(bnn_step_work *w, const bnn_range *r, const bnn_real *g) {
   if (w->pass[r->group]) {
-    finish_in_a_pass(w, r, g);
+    const bnn_real weight = sampled_weight(w, r);
+    if (weight == 0)
+      finish_in_a_pass(w, r, g);
+    else
+      finish_pulled(w, r, g, weight);
     return;
   }
   const int n_buffers = w->q->group[r->group].family->n_buffers;

@@ -105,6 +105,13 @@ double bnn_posterior_kl(const bnn_posterior *q, size_t tensor, double prior_std)
   return group->family->kl ? group->family->kl(group, tensor, prior_std) : NAN;
 }
 
+double bnn_posterior_rms(const bnn_posterior *q, size_t tensor) {
+  const bnn_group *group = &q->group[bnn_posterior_group_of(q, tensor)];
+  const size_t n = q->layout->param[tensor].size;
+  if (!group->family->second_moment) return NAN;
+  return n > 0 ? sqrt(group->family->second_moment(group, tensor) / (double)n) : 0;
+}
+
 double bnn_posterior_entropy(const bnn_posterior *q, size_t tensor) {
   const bnn_group *group = &q->group[bnn_posterior_group_of(q, tensor)];
   return group->family->entropy ? group->family->entropy(group, tensor) : NAN;

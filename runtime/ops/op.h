@@ -59,7 +59,8 @@ typedef struct bnn_op_check {
     int rank;
     size_t dim[4];
     bnn_dtype dtype; /* 0: real */
-  } in[3];           /* an input with rank 0 and dim[0] == 0 takes the default shape [3, 4] */
+    double lo, hi;   /* a range of its own, where hi is above lo */
+  } in[4];           /* an input with rank 0 and dim[0] == 0 takes the default shape [3, 4] */
   bnn_attr attr;
   size_t first, classes;
 } bnn_op_check;
@@ -124,6 +125,10 @@ typedef struct bnn_op {
   /* The values of integer inputs (labels, positions), before forward.  ERANGE names the first value
    * that is out of range, its place and the bound.  NULL: nothing to check. */
   bnn_status (*verify)(const bnn_tensor *const *x, int n, const bnn_attr *attr, bnn_err *err);
+
+  /* Of an op that is the log density of its first input: what a prior needs of it (densities/density.h).
+   * NULL of others. */
+  const struct bnn_density *density;
 
   bnn_op_check check;
 } bnn_op;

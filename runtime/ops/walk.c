@@ -114,7 +114,8 @@ static void lanes_point(lanes *l, const walk *w, const walk_cursor *c, const bnn
 
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
-void walk_map(bnn_tensor *y, const bnn_tensor *const *x, int n, walk_value *f) {
+/* One of the two. */
+static void map(bnn_tensor *y, const bnn_tensor *const *x, int n, walk_value *f, walk_value4 *f4) {
   if (y->size == 0) return;
   walk w;
   walk_init(&w, y, x, n);
@@ -127,9 +128,22 @@ void walk_map(bnn_tensor *y, const bnn_tensor *const *x, int n, walk_value *f) {
     lanes_spread(&l, &w, &c, x, least(step, w.inner));
     for (size_t i = 0; i < w.inner; i += step) {
       lanes_point(&l, &w, &c, x, i);
-      f(bnn_tensor_real(y) + c.at[0] + i, l.in[0], l.in[1], l.in[2], least(step, w.inner - i));
+      bnn_real *at = bnn_tensor_real(y) + c.at[0] + i;
+      const size_t count = least(step, w.inner - i);
+      if (f)
+        f(at, l.in[0], l.in[1], l.in[2], count);
+      else
+        f4(at, l.in[0], l.in[1], l.in[2], l.in[3], count);
     }
   }
+}
+
+void walk_map(bnn_tensor *y, const bnn_tensor *const *x, int n, walk_value *f) {
+  map(y, x, n, f, NULL);
+}
+
+void walk_map4(bnn_tensor *y, const bnn_tensor *const *x, int n, walk_value4 *f) {
+  map(y, x, n, NULL, f);
 }
 
 /* What a gradient is made from. */
@@ -139,14 +153,19 @@ typedef struct slope_call {
   lanes l;
   const bnn_real *dy, *y;
   const bnn_tensor *const *x;
-  walk_slope *f;
+  walk_slope *f; /* or */
+  walk_slope4 *f4;
 } slope_call;
 
 /* d[0..n) += the gradient at element i of the inner loop; the spreads are in place. */
 static void slope_add(bnn_real *d, slope_call *s, size_t i, size_t n) {
   lanes_point(&s->l, &s->w, &s->c, s->x, i);
   const size_t at = s->c.at[0] + i;
-  s->f(d, s->dy + at, s->y + at, s->l.in[0], s->l.in[1], s->l.in[2], n);
+  const bnn_real *const *in = s->l.in;
+  if (s->f)
+    s->f(d, s->dy + at, s->y + at, in[0], in[1], in[2], n);
+  else
+    s->f4(d, s->dy + at, in[0], in[1], in[2], in[3], n);
 }
 
 /* The operand is not repeated: straight into dx. */
@@ -208,15 +227,28 @@ static void grad_summed(bnn_real *dx, int k, slope_call *s) {
   }
 }
 
-void walk_grad(bnn_tensor *dx, int k, const bnn_tensor *dy, const bnn_tensor *y,
-               const bnn_tensor *const *x, int n, walk_slope *f) {
+/* With f and f4 filled in. */
+static void grad(bnn_tensor *dx, int k, const bnn_tensor *dy, const bnn_tensor *y,
+                 const bnn_tensor *const *x, int n, slope_call *s) {
   if (y->size == 0) return;
-  slope_call s = {.dy = bnn_tensor_real(dy), .y = bnn_tensor_real(y), .x = x, .f = f};
-  walk_init(&s.w, y, x, n);
+  s->dy = bnn_tensor_real(dy), s->y = bnn_tensor_real(y), s->x = x;
+  walk_init(&s->w, y, x, n);
   if (x[k]->size == y->size) {
-    grad_direct(bnn_tensor_real(dx), k, &s);
+    grad_direct(bnn_tensor_real(dx), k, s);
     return;
   }
-  walk_split(&s.w, k + 1);
-  grad_summed(bnn_tensor_real(dx), k, &s);
+  walk_split(&s->w, k + 1);
+  grad_summed(bnn_tensor_real(dx), k, s);
+}
+
+void walk_grad(bnn_tensor *dx, int k, const bnn_tensor *dy, const bnn_tensor *y,
+               const bnn_tensor *const *x, int n, walk_slope *f) {
+  slope_call s = {.f = f};
+  grad(dx, k, dy, y, x, n, &s);
+}
+
+void walk_grad4(bnn_tensor *dx, int k, const bnn_tensor *dy, const bnn_tensor *y,
+                const bnn_tensor *const *x, int n, walk_slope4 *f) {
+  slope_call s = {.f4 = f};
+  grad(dx, k, dy, y, x, n, &s);
 }

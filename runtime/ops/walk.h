@@ -11,7 +11,7 @@
 
 #include "op.h"
 
-enum { WALK_INPUTS = 3, WALK_CHUNK = 256 };
+enum { WALK_INPUTS = 4, WALK_CHUNK = 256 };
 
 typedef struct walk {
   int operands; /* 1 + inputs; operand 0 is the full shape itself */
@@ -34,6 +34,8 @@ typedef struct walk_cursor {
 #define walk_next BNN_ISA_NAME(bnn_walk_next)
 #define walk_map BNN_ISA_NAME(bnn_walk_map)
 #define walk_grad BNN_ISA_NAME(bnn_walk_grad)
+#define walk_map4 BNN_ISA_NAME(bnn_walk_map4)
+#define walk_grad4 BNN_ISA_NAME(bnn_walk_grad4)
 
 /* Operand 0 has the shape of `full`, operands 1..n those of x; each broadcasts to full.  No dim of
  * full is 0. */
@@ -57,5 +59,14 @@ typedef void walk_slope(bnn_real *restrict d, const bnn_real *dy, const bnn_real
 void walk_map(bnn_tensor *y, const bnn_tensor *const *x, int n, walk_value *f);
 void walk_grad(bnn_tensor *dx, int k, const bnn_tensor *dy, const bnn_tensor *y,
                const bnn_tensor *const *x, int n, walk_slope *f);
+
+/* The same of up to four inputs, for gradients that do not read y. */
+typedef void walk_value4(bnn_real *restrict y, const bnn_real *a, const bnn_real *b,
+                         const bnn_real *c, const bnn_real *d, size_t n);
+typedef void walk_slope4(bnn_real *restrict d, const bnn_real *dy, const bnn_real *a,
+                         const bnn_real *b, const bnn_real *c, const bnn_real *e, size_t n);
+void walk_map4(bnn_tensor *y, const bnn_tensor *const *x, int n, walk_value4 *f);
+void walk_grad4(bnn_tensor *dx, int k, const bnn_tensor *dy, const bnn_tensor *y,
+                const bnn_tensor *const *x, int n, walk_slope4 *f);
 
 #endif

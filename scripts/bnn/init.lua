@@ -11,6 +11,7 @@ local M = {
   posterior = require "bnn.posterior.posterior",
   samples = require "bnn.params.param_samples",
   likelihood = require "bnn.model.likelihood",
+  prior = require "bnn.model.prior",
   optim = require "bnn.inference.optim",
   schedule = require "bnn.inference.schedule",
   metrics = require "bnn.metrics.metrics",

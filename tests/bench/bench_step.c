@@ -10,7 +10,8 @@
  * of the fastest rounds, which says more where other work disturbs.  "check first" is a step on one
  * thread by the plain stages, which looks at all gradients before any update, as a ratio to the step
  * as it is (objective.h).  "shards" is a step over a batch in 4, 8 and 16 shards (for H up to 400), as
- * a ratio to one.  Last, where a step on one thread goes: each part alone, over and over. */
+ * a ratio to one.  "priors" is a step with each density as the prior of the weights (densities/density.h),
+ * and with a Gaussian whose scale is fitted, as a ratio to one with N(0, 1).  Last, where a step on one thread goes: each part alone, over and over. */
 #define _POSIX_C_SOURCE 200809L
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,11 +115,11 @@ static void fill_data(bench *b) {
   bnn_mem_free(bits);
 }
 
-/* The training step over a batch in shards. */
-static bnn_objective *objective_in_shards(const bench *b, int shards) {
+/* The training step over a batch in shards, with the same prior of every tensor. */
+static bnn_objective *new_objective(const bench *b, int shards, bnn_regularizer prior) {
   bnn_err err;
   bnn_regularizer regularizers[2 * LAYERS];
-  for (int t = 0; t < 2 * LAYERS; t++) regularizers[t] = (bnn_regularizer){.kl = 1, .precision = 1};
+  for (int t = 0; t < 2 * LAYERS; t++) regularizers[t] = prior;
   bnn_objective_spec spec = {.program = b->program,
                              .x_node = 0,
                              .y_node = 1,
@@ -131,6 +132,10 @@ static bnn_objective *objective_in_shards(const bench *b, int shards) {
   bnn_objective *o;
   must(bnn_objective_new(&o, &spec, &err), &err);
   return o;
+}
+
+static bnn_objective *objective_in_shards(const bench *b, int shards) {
+  return new_objective(b, shards, (bnn_regularizer){.kl = 1, .precision = 1});
 }
 
 static void make(bench *b, size_t hidden) {
@@ -360,6 +365,52 @@ static void measure_shards(bench *b, int threads, size_t steps) {
   bnn_context_free(context);
 }
 
+/* Prior k: N(0, 1), that of a fitted scale, then the densities with their default parameters; NULL past
+ * the end. */
+static const char *prior_at(bnn_regularizer *out, size_t k) {
+  bnn_err err;
+  double param[BNN_DENSITY_PARAMS_MAX];
+  *out = (bnn_regularizer){.kl = 1, .precision = k == 0 ? 1 : 0, .is_fitted = k == 1};
+  if (k < 2) return k == 0 ? "N(0, 1)" : "fitted";
+  const bnn_density *row = bnn_density_row(k - 2, NULL);
+  if (!row) return NULL;
+  for (int i = 0; i < bnn_density_params(row); i++) param[i] = row->param[i].value;
+  must(bnn_prior_init(&out->prior, row, param, &err), &err);
+  return row->name;
+}
+
+enum { PRIORS_MAX = 32 };
+
+/* What a step with each prior takes, as a ratio to that with N(0, 1): the median of rounds in which they
+ * take turns. */
+static void measure_priors(bench *b, int threads, size_t steps) {
+  bnn_err err;
+  bnn_context *context;
+  bnn_objective *o[PRIORS_MAX];
+  const char *name[PRIORS_MAX];
+  bnn_regularizer prior;
+  double ratio[PRIORS_MAX][ROUNDS];
+  size_t n = 0;
+  uint64_t done = 0;
+  must(bnn_context_new(&context, threads, &err), &err);
+  for (; n < PRIORS_MAX && (name[n] = prior_at(&prior, n)); n++) o[n] = new_objective(b, 1, prior);
+  for (int r = 0; r < ROUNDS; r++)
+    for (size_t k = 0; k < n; k++) {
+      const double t0 = now();
+      for (size_t i = 0; i < steps; i++) run_step_of(b, o[k], context, done++);
+      ratio[k][r] = (now() - t0) / (k ? ratio[0][r] : 1);
+    }
+  printf("priors: H = %zu, %d thread%s:", b->width[1], threads, threads > 1 ? "s" : "");
+  for (size_t k = 1; k < n; k++) {
+    qsort(ratio[k], ROUNDS, sizeof *ratio[k], by_value);
+    printf("%s %.2f (%s)", k > 1 ? "," : "", ratio[k][ROUNDS / 2], name[k]);
+  }
+  printf(" times a step with N(0, 1)\n");
+  fflush(stdout);
+  for (size_t k = 0; k < n; k++) bnn_objective_free(o[k]);
+  bnn_context_free(context);
+}
+
 /* Times are for one network over TEST_IMAGES rows. */
 static void measure_predictions(bench *b, int threads) {
   bnn_err err;
@@ -538,6 +589,9 @@ int main(int argc, char **argv) {
   for (size_t i = 0; i < n; i++)
     for (int threads = 1; threads <= 2 && b[i].width[1] <= 400; threads++)
       measure_shards(&b[i], threads, base * 64 / b[i].width[1] / 2 + 1);
+  for (size_t i = 0; i < n; i++)
+    for (int threads = 1; threads <= 2 && b[i].width[1] <= 400; threads++)
+      measure_priors(&b[i], threads, base * 64 / b[i].width[1] / 4 + 1);
   printf(
       "\nA step on one thread, us; products: all of them, in its pieces\n%5s %8s %8s %8s %8s %8s "
       "%10s %8s %8s\n",

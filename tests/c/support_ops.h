@@ -12,7 +12,7 @@
 typedef struct op_case {
   bnn_op_id id;
   int n;
-  bnn_shape in[3];
+  bnn_shape in[4];
   bnn_attr attr;
   size_t first, classes;
 } op_case;

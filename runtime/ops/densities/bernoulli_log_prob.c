@@ -9,7 +9,7 @@
  * The logarithm is stored before it is subtracted: fused into one expression, the vector loop and
  * its scalar tail contracted it differently, and a block of rows had other bits than the whole
  * batch. */
-#include "density.h"
+#include "log_prob_kernels.h"
 
 BNN_KERNEL log_prob(bnn_real *restrict y, const bnn_real *restrict l, const bnn_real *restrict t,
                     const bnn_real *restrict none, size_t n) {

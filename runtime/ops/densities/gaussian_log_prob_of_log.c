@@ -6,7 +6,7 @@
  * Nothing is infinite here but what is too large for a real number itself: sigma is not made of l,
  * and e^-l is applied as e^(-l/2) twice, of which neither is out of range where z is not.  y = mean
  * gives z = 0, however small sigma is. */
-#include "density.h"
+#include "log_prob_kernels.h"
 
 /* x e^-l from h = e^(-l/2). */
 static inline bnn_real scaled(bnn_real x, bnn_real h) { return x == 0 ? x : x * h * h; }

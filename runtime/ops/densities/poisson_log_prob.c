@@ -6,34 +6,23 @@
  *
  * log(y!) is libm's lgamma(y + 1) in double: defined for counts that are no integers as well, and
  * infinite (so log p is -inf) at negative integers.  psi, its slope, is good to 1e-12. */
-#include "density.h"
+#include "../../vec/vec_gamma.h"
+#include "log_prob_kernels.h"
 
 BNN_KERNEL log_prob(bnn_real *restrict out, const bnn_real *restrict y, const bnn_real *restrict l,
                     const bnn_real *restrict none, size_t n) {
   BNN_UNUSED(none);
-  int sign;
   for (size_t i = 0; i < n; i++) out[i] = vm_exp(l[i]);
   for (size_t i = 0; i < n; i++)
-    out[i] = (bnn_real)((y[i] == 0 ? 0 : (double)y[i] * l[i]) - out[i] -
-                        lgamma_r((double)y[i] + 1, &sign));
-}
-
-/* The digamma function: by psi(x) = psi(x + 1) - 1/x up to where its asymptotic series is exact,
- * and by reflection for negative x. */
-static double digamma(double x) {
-  if (x < 0) return digamma(1 - x) - M_PI / tan(M_PI * x);
-  double psi = 0;
-  for (; x < 10; x++) psi -= 1 / x;
-  const double z = 1 / (x * x);
-  return psi + log(x) - 0.5 / x -
-         z * (1. / 12 - z * (1. / 120 - z * (1. / 252 - z * (1. / 240 - z / 132))));
+    out[i] =
+        (bnn_real)((y[i] == 0 ? 0 : (double)y[i] * l[i]) - out[i] - vec_lgamma((double)y[i] + 1));
 }
 
 BNN_KERNEL slope_count(bnn_real *restrict d, const bnn_real *restrict dout,
                        const bnn_real *restrict out, const bnn_real *restrict y,
                        const bnn_real *restrict l, const bnn_real *restrict none, size_t n) {
   BNN_UNUSED(out), BNN_UNUSED(none);
-  for (size_t i = 0; i < n; i++) d[i] += dout[i] * (bnn_real)(l[i] - digamma((double)y[i] + 1));
+  for (size_t i = 0; i < n; i++) d[i] += dout[i] * (bnn_real)(l[i] - vec_digamma((double)y[i] + 1));
 }
 
 BNN_KERNEL slope_log_rate(bnn_real *restrict d, const bnn_real *restrict dout,

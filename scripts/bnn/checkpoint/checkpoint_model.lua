@@ -8,16 +8,17 @@ local likelihoods = require "bnn.model.likelihood"
 local networks = require "bnn.nn.nn"
 local options = require "bnn.base.options"
 local parameters = require "bnn.params.params"
+local priors = require "bnn.model.priors"
 local strings = require "bnn.base.strings"
 
 local M = {}
 
---- Describes a model as a plain table: its network, if made of bnn.nn, its likelihood and the names
--- of its classes.
+--- Describes a model as a plain table: its network, if made of bnn.nn, its likelihood, its prior
+-- and the names of its classes.
 --     local described = bnn.checkpoint.describe(model)
 --     print(described.likelihood)
--- @param model an objective, or a table {net=, likelihood=, classes=}
--- @return table {net=, likelihood=, classes=}, from which `open` makes a model
+-- @param model an objective, or a table {net=, likelihood=, prior=, classes=}
+-- @return table {net=, likelihood=, prior=, classes=}, from which `open` makes a model
 function M.describe(model)
   if type(model) ~= "table" or parameters.is(model) then
     local wanted = "an objective, or a table {net=, likelihood=}"
@@ -28,6 +29,7 @@ function M.describe(model)
   return {
     net = model.net and networks.to_config(model.net) or nil,
     likelihood = likelihood and likelihoods.describe(likelihood) or nil,
+    prior = model.prior and priors.describe(model.prior) or nil,
     classes = model.classes,
   }
 end
@@ -60,6 +62,7 @@ local function model_of(state, opts)
   if about.classes ~= nil and not classes then return nil, "its classes are not a list of names" end
   return describe.as("model", {
     net = net, likelihood = likelihood, classes = classes, posterior = state.posterior,
+    prior = priors.of_data(about.prior),
     params = state.params, config = state.config, extras = state.extras, step = state.step,
   })
 end
@@ -70,9 +73,9 @@ end
 -- @param path string: a file; or the folder of a training: its best checkpoint, else its newest
 -- @param opts table: net=, required if the network was made by a function; likelihood=, required if
 --   it is not one of bnn.likelihood
--- @return {net=, posterior= or params=, likelihood=, classes=, config=, extras=, step=}; or nil,
---   message. classes, if the training data named them, number the labels of data that are read with
---   like= this model
+-- @return {net=, posterior= or params=, likelihood=, prior=, classes=, config=, extras=, step=}; or
+--   nil, message. prior is nil if it was a function. classes, if the training data named them,
+--   number the labels of data that are read with like= this model
 function M.open(path, opts)
   expect.string("bnn.checkpoint.open: path", path)
   opts = options.check("bnn.checkpoint.open", opts, {net = "any", likelihood = "any"})

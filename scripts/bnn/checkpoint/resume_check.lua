@@ -3,6 +3,7 @@
 local core = require "bnn.core"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
+local priors = require "bnn.model.priors"
 local pytree = require "bnn.params.pytree"
 local schedule = require "bnn.inference.schedule"
 local strings = require "bnn.base.strings"
@@ -33,6 +34,14 @@ local function as_data(value)
   return copy
 end
 
+-- Numbers stay numbers, as in earlier versions, and functions the name of their type.
+local function prior_of(objective)
+  local prior = objective.prior
+  if prior == nil or type(prior) == "function" then return as_data(prior) end
+  local data = priors.describe(prior)
+  return type(data) == "table" and data.by_path or data
+end
+
 --- Describes what decides the course of a training besides its configuration and its parameters.
 -- @param opts table: the checked options of bnn.train
 -- @param state the optimizer's state
@@ -46,7 +55,7 @@ function M.record(opts, state)
     data_fingerprint = M.fingerprint(opts.data),
     classes = opts.data.classes,
     objective = tostring(opts.objective):gsub("^table: .*", "of your own"),
-    prior = as_data(opts.objective.prior),
+    prior = prior_of(opts.objective),
     weight_decay = as_data(opts.objective.weight_decay),
     collect = state.collector and tostring(state.collector) or nil,
     optimizer = made.name,

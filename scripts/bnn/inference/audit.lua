@@ -8,7 +8,6 @@ local core = require "bnn.core"
 local fail = require "bnn.base.fail"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
-local param_options = require "bnn.params.param_options"
 local shapes = require "bnn.base.shapes"
 local table_text = require "bnn.base.table_text"
 
@@ -30,8 +29,8 @@ local function beta_by_name(objective, beta)
   return by_name
 end
 
---- The rows of the table, as data: list of {name=, shape=, kl=, temperature=, prior_std=};
--- prior_std is nil for a prior that is a density, whose kl is an estimate.
+--- The rows of the table, as data: list of {name=, shape=, kl=, temperature=, prior_std=, prior=};
+-- prior_std is nil for a prior that is no N(0, s^2), whose kl is an estimate; prior is its text.
 -- @param step integer: whose beta; the last step that was made when left out
 function M.rows(objective, step, key)
   if not objective.posterior then
@@ -43,13 +42,13 @@ function M.rows(objective, step, key)
   local beta = beta_by_name(objective, (audited_beta(objective, step)))
   local terms = objective.posterior:kl_terms{prior = objective.prior, kl = objective.kl,
                                              key = key or core.key(0)}
-  local rows = {}
+  local rows, own, stds = {}, objective.posterior:priors_of(objective.prior)
   for i, term in ipairs(terms) do
     local own_beta = beta[term.name] or audited_beta(objective, step)
     local temperature = own_beta * term.weight * objective.data_size
-    local prior = param_options.value(objective.prior, term.name)
     rows[i] = {name = term.name, shape = term.shape, kl = term.kl, temperature = temperature,
-               prior_std = type(prior) == "number" and prior / math.sqrt(temperature) or nil}
+               prior = own[i] and (own[i].name or "density"),
+               prior_std = stds[i] and stds[i] / math.sqrt(temperature) or nil}
   end
   return rows
 end
@@ -92,7 +91,7 @@ function M.print(objective, opts)
   for i, row in ipairs(rows) do
     lines[i] = {row.name, shapes.text(row.shape), number.fixed(row.kl, 2),
                 number.fixed(row.temperature, 4),
-                row.prior_std and number.fixed(row.prior_std, 2) or "density"}
+                row.prior_std and number.fixed(row.prior_std, 2) or row.prior or "density"}
   end
   local text = table_text.render(lines, {"tensor", "shape", "KL", "temperature", "prior std"})
   local what = ("%s, as at step %d, with %d examples"):format(beta_text(beta), step,

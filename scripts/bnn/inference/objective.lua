@@ -16,6 +16,7 @@ local objective_options = require "bnn.inference.objective_options"
 local options = require "bnn.base.options"
 local penalties = require "bnn.inference.objective_penalties"
 local posteriors = require "bnn.posterior.posterior_class"
+local priors = require "bnn.model.priors"
 local steps = require "bnn.inference.objective_step"
 
 local M = {}
@@ -41,10 +42,11 @@ Objective.__index = Objective
 --               check_data (and so bnn.train) sees. Checkpoints keep them
 --   kl          "sum" (default): the KL divergence; "leading": each tensor's divided by its first
 --               dimension, as the article has it (no ELBO: audit() says what it is)
---   prior       standard deviation of the prior N(0, prior^2), 1; or function(w, path) -> its log
---               density at w, elementwise or summed (the KL is then estimated with the weights that
---               are drawn, Blundell et al. 2015, eq. 2, its entropy part in closed form); or a
---               table of these by path
+--   prior       standard deviation s of the prior N(0, s^2), 1; a name ("laplace", see help
+--               "bnn.prior"); bnn.prior.laplace{scale = 0.1}; function(w, path) -> its log density
+--               at w, elementwise or summed; or a table of these by path. Unless it is a Gaussian
+--               of mean 0 the KL is estimated with the weights that are drawn (Blundell et al.
+--               2015, eq. 2), its entropy part in closed form
 --   num_samples draws of the weights a step, 1
 --   shards      parts of a batch, 1: rows [r m, (r + 1) m) with m = ceil(n / shards), whose
 --               gradients are added in a binary tree. It decides how sums are rounded, as the batch
@@ -178,7 +180,7 @@ function Objective.__tostring(self)
   if self.temperature then say("temperature", weight_text(self.temperature)) end
   if self.prior then
     say("kl", self.kl)
-    say("prior", type(self.prior) == "function" and "density" or weight_text(self.prior))
+    say("prior", priors.text(self.prior))
   end
   if self.weight_decay ~= 0 then say("weight_decay", weight_text(self.weight_decay)) end
   say("num_samples", tostring(self.num_samples))

@@ -5,6 +5,7 @@ local fail = require "bnn.base.fail"
 local likelihoods = require "bnn.model.likelihood"
 local options = require "bnn.base.options"
 local param_options = require "bnn.params.param_options"
+local priors = require "bnn.model.priors"
 
 local M = {}
 
@@ -19,7 +20,7 @@ local function both(own)
     data_size = {type = "integer", min = 1},
     classes = {type = "string", list = true},
     kl = {type = "string", choices = {"sum", "leading"}, default = "sum"},
-    prior = {type = "number|function|table", above = 0},
+    prior = {type = "number|string|function|table", above = 0},
     num_samples = {type = "integer", min = 1, default = 1},
     shards = {type = "integer", min = 1, default = 1},
     weight_decay = {type = "number|table", min = 0, default = 0},
@@ -48,13 +49,13 @@ local function check_paths(what, opts)
   local random, points = names_of(opts)
   local with_prior = opts.posterior and random or points
   for _, option in ipairs{
-    {"beta", with_prior}, {"temperature", with_prior}, {"prior", with_prior},
-    {"weight_decay", points},
+    {"beta", with_prior}, {"temperature", with_prior}, {"weight_decay", points},
   } do
     local name, paths = table.unpack(option)
     local fault = opts[name] and param_options.fault(name, opts[name], paths)
     if fault then fail("%s: %s", what, fault) end
   end
+  if opts.prior then priors.check(what, opts.prior, with_prior) end
 end
 
 -- A weight of the KL that is a number must be one of at least 0, by path too.

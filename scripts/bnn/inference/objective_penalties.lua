@@ -2,17 +2,16 @@
 --
 --     sum over tensors t of beta_t w_t KL_t(q || prior) + decay_t / 2 * sum of squares
 --
--- with w_t = 1, or 1 / first dimension for kl = "leading". A prior is a standard deviation, whose
--- part C knows in closed form, or a density in Lua over ops, whose -log goes into the program. With
--- params in place of a posterior, -log prior(w) stands in place of the KL.
-local expect = require "bnn.base.expect"
+-- with w_t = 1, or 1 / first dimension for kl = "leading". Of priors by name C knows the KL in
+-- closed form, or the gradient of their -log density; that of a density in Lua over ops goes into
+-- the program. With params in place of a posterior, -log prior(w) stands in place of the KL.
 local fail = require "bnn.base.fail"
 local options = require "bnn.base.options"
 local param_options = require "bnn.params.param_options"
 local parameters = require "bnn.params.params"
 local posteriors = require "bnn.posterior.posterior_class"
+local priors = require "bnn.model.priors"
 local schedule = require "bnn.inference.schedule"
-local strings = require "bnn.base.strings"
 
 local M = {}
 
@@ -41,37 +40,38 @@ local function one_weight(objective)
   local kl, none = {}, {}
   for i in ipairs(posterior_of(objective):program_layout()) do kl[i], none[i] = 0, 0 end
   kl[1] = objective.prior and 1 or 0
-  return kl, none, none
+  return {kl = kl, precision = none, decay = none, priors = none}
 end
 
---- The lists by tensor that say how C weighs penalties: w_t, 1 / prior^2 (0 where it is a density),
--- decay_t.
+--- The lists by tensor that say how C weighs penalties: kl, w_t; precision, 1 / s^2 of a prior
+-- N(0, s^2), else 0; priors, the others that C knows; decay.
 function M.by_tensor(objective)
-  local kl, precision, decay, has_prior = {}, {}, {}, {}
+  local kl, precision, decay, others, has_prior = {}, {}, {}, {}, {}
   for _, name in ipairs(prior_names(objective)) do has_prior[name] = true end
   if posterior_of(objective).defined then return one_weight(objective) end
   local posterior, is_point = posterior_of(objective), {}
   for _, name in ipairs(posterior:points()) do is_point[name] = true end
   for i, entry in ipairs(posterior:layout()) do
-    local prior = has_prior[entry.name] and param_options.value(objective.prior, entry.name)
+    local prior = has_prior[entry.name] and priors.at(objective.prior, entry.name)
     local first = objective.kl == "leading" and math.max(entry.shape[1] or 1, 1)
     kl[i] = not prior and 0 or first and 1 / first or 1
-    precision[i] = type(prior) == "number" and 1 / prior / prior or 0
+    precision[i], others[i] = 0, false
+    if prior then precision[i], others[i] = priors.in_step(prior) end
     decay[i] = is_point[entry.name] and param_options.value(objective.weight_decay, entry.name) or 0
   end
-  return kl, precision, decay
+  return {kl = kl, precision = precision, decay = decay, priors = others}
 end
 
---- What the program itself adds to the loss: for tensors whose prior is a density, a list of
--- {name=, place= among all tensors, density=}; for a posterior that is recorded, its KL as {place
--- = 1}.
+--- What the program itself adds to the loss: for tensors whose prior is a function, a list of
+-- {name=, place= among all tensors, prior=}; for a posterior that is recorded, its KL as {place =
+-- 1}.
 function M.recorded_terms(objective)
   if objective.prior and posterior_of(objective).defined then return {{place = 1}} end
   local places, terms = places_of(objective), {}
   for _, name in ipairs(prior_names(objective)) do
-    local density = param_options.value(objective.prior, name)
-    if type(density) ~= "number" then
-      terms[#terms + 1] = {name = name, place = places[name], density = density}
+    local prior = priors.at(objective.prior, name)
+    if prior.density then
+      terms[#terms + 1] = {name = name, place = places[name], prior = prior}
     end
   end
   return terms
@@ -87,8 +87,7 @@ function M.weigh_terms(objective, terms, params, weights, phi)
     return (posterior_of(objective):recorded_kl(phi, params, objective.prior) * weights):sum()
   end
   for i, term in ipairs(terms) do
-    local value = term.density(params[term.name], term.name)
-    expect.tensor(strings.message("prior of '%s'", term.name), value, "its log density, a tensor")
+    local value = priors.recorded_log_prob(term.prior, params[term.name], term.name)
     list[i] = value:sum():reshape(1)
   end
   return -((parameters.concat(list, 1) * weights):sum())
@@ -155,7 +154,7 @@ end
 
 --- decay / 2 * sum of squares over the points.
 function M.decay(objective)
-  local _, _, decay = M.by_tensor(objective)
+  local decay = M.by_tensor(objective).decay
   local posterior, sum = posterior_of(objective), 0
   local mean = posterior:mean()
   for i, name in ipairs(posterior:names()) do

@@ -46,7 +46,7 @@ local function make_stepper(self, what, source, n)
   end
   local program, made =
     trace_model.model(self, source, n, outputs, {gradient = true, weights = #terms})
-  made.kl, made.precision, made.decay = penalties.by_tensor(self)
+  for name, list in pairs(penalties.by_tensor(self)) do made[name] = list end
   made.samples, made.shards = self.num_samples, self.shards
   made.loss, made.kl_weight_params = #terms > 0 and 1 or 0, places
   return core.objective(program, posteriors.of_model(self.what, self).core, made)

@@ -12,7 +12,7 @@ local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
 local options = require "bnn.base.options"
 local parameters = require "bnn.params.params"
-local param_options = require "bnn.params.param_options"
+local priors = require "bnn.model.priors"
 local param_samples = require "bnn.params.param_samples"
 local strings = require "bnn.base.strings"
 
@@ -293,23 +293,16 @@ end
 -- ---- KL ----
 
 local kl_spec = {
-  prior = {type = "number|function|table", above = 0, default = 1},
+  prior = {type = "number|string|function|table", above = 0, default = 1},
   kl = {type = "string", choices = {"sum", "leading"}, default = "sum"},
   key = "key",
   num_samples = {type = "integer", min = 1, default = 1},
   renamed = {samples = "num_samples"},
 }
 
--- -log of the prior's density at w, a number: a sum over its elements.
-local function cross_entropy(prior, w, name)
-  if type(prior) == "number" then return -core.ops.gaussian_log_prob(w, 0, prior):sum():item() end
-  local value = prior(w, name)
-  expect.tensor(strings.message("prior of '%s'", name), value, "its log density, a tensor")
-  return -value:sum():item()
-end
-
 -- Adds the mean of -log prior(w) over samples, for the tensors whose KL is an estimate.
-local function add_cross_entropies(self, what, values, priors, is_estimate, opts)
+-- @param own list of the tensors' priors
+local function add_cross_entropies(self, what, values, own, is_estimate, opts)
   local is_point = self.family == "point"
   if not opts.key and not is_point then
     fail("%s: key: expected a key, to draw weights for a KL without a closed form, got nothing",
@@ -320,7 +313,7 @@ local function add_cross_entropies(self, what, values, priors, is_estimate, opts
     local w = is_point and self:mean() or self:sample(opts.key:fold(s), s)
     for i, name in ipairs(self:covered()) do
       if is_estimate[i] then
-        values[i] = values[i] + cross_entropy(priors[i], w[name], name) / count
+        values[i] = values[i] - priors.log_prob(own[i], w[name], name) / count
       end
     end
   end
@@ -330,13 +323,24 @@ end
 local function log_prior(self, prior, params)
   local sum
   for _, name in ipairs(self:names()) do
-    local own = param_options.value(prior, name)
-    local value = type(own) == "number" and core.ops.gaussian_log_prob(params[name], 0, own)
-      or own(params[name], name)
-    expect.tensor(strings.message("prior of '%s'", name), value, "its log density, a tensor")
+    local value = priors.recorded_log_prob(priors.at(prior, name), params[name], name)
     sum = sum and sum + value:sum() or value:sum()
   end
   return sum
+end
+
+--- The priors of the tensors that it covers, and their standard deviations: false where one is no
+-- N(0, s^2).
+-- @param prior as kl_terms takes it
+-- @return list of priors, whose scale is a number if it is fitted; list of numbers or false
+function Posterior:priors_of(prior)
+  local list, stds, rms = {}, {}, self.core:rms()
+  for i, name in ipairs(self:covered()) do
+    list[i] = priors.at(prior, name)
+    stds[i] = priors.std(list[i], rms[i]) or false
+    if stds[i] then list[i] = priors.resolve("prior", stds[i]) end
+  end
+  return list, stds
 end
 
 --- The KL of a recorded family as part of a program: its own, or log q - log prior at the weights.
@@ -371,13 +375,9 @@ end
 local function kl_terms(self, what, opts)
   opts = options.check(what, opts, kl_spec)
   if self.defined then return recorded_terms(self, what, opts) end
-  local names, stds, priors = self:covered(), {}, {}
-  local fault = param_options.fault("prior", opts.prior, names)
-  if fault then fail("%s: %s", what, fault) end
-  for i, name in ipairs(names) do
-    priors[i] = param_options.value(opts.prior, name)
-    stds[i] = type(priors[i]) == "number" and priors[i]
-  end
+  local names = self:covered()
+  priors.check(what, opts.prior, names)
+  local own, stds = self:priors_of(opts.prior)
   local values, entropies = self.core:kl(stds), self.core:entropy()
   local is_estimate = {}
   for i in ipairs(names) do
@@ -388,7 +388,7 @@ local function kl_terms(self, what, opts)
     values[i] = values[i] or -(entropies[i] or 0)
   end
   if next(is_estimate) then
-    add_cross_entropies(self, what, values, priors, is_estimate, opts)
+    add_cross_entropies(self, what, values, own, is_estimate, opts)
   end
   local terms = {}
   for i, entry in ipairs(self:layout()) do
@@ -401,11 +401,11 @@ end
 
 --- Says what each tensor adds to the KL.
 -- @param opts table:
---   prior       the prior's standard deviation, 1; or function(w, path) -> its log density; or a
+--   prior       as bnn.elbo takes it, 1: a number, a name, bnn.prior.laplace{...}, a function, or a
 --               table of these by path
 --   kl          "sum" (default) or "leading"
---   key, num_samples of the estimate of a KL without a closed form, 1: from a prior that is a
---               density, or of a family that has none (its entropy part is exact)
+--   key, num_samples of the estimate of a KL without a closed form, 1: from a prior that is no
+--               Gaussian of mean 0, or of a family that has none (its entropy part is exact)
 -- @return list of {name=, shape=, kl= (its sum over weights, nats), weight= (1, or 1/first dim)}
 function Posterior:kl_terms(opts) return kl_terms(self, "posterior:kl_terms", opts) end
 

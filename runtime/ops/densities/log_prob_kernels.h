@@ -1,7 +1,7 @@
-/* density.h - what elementwise log densities share: a kernel for the value, one for the gradient with
+/* log_prob_kernels.h - what elementwise log densities share: a kernel for the value, one for the gradient with
  * respect to each input in order, and forward and backward from these. */
-#ifndef BNN_OPS_DENSITY_H
-#define BNN_OPS_DENSITY_H
+#ifndef BNN_OPS_LOG_PROB_KERNELS_H
+#define BNN_OPS_LOG_PROB_KERNELS_H
 
 #include "../../vec/vec_math.h"
 #include "../op_help.h"

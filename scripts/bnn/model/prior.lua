@@ -1,0 +1,41 @@
+--- Priors of weights: bnn.prior.laplace{scale = 0.1}, a function for each row of the runtime's
+-- table of densities. Each weight has the prior by itself.
+--
+-- prior= of bnn.elbo, bnn.objective and q:kl takes a number s for N(0, s^2), the name of a density
+-- for its default parameters, a value of this module, a function(w, path) -> its log density over
+-- ops, or a table of these by path:
+--     local q = bnn.posterior.meanfield(net:init(key, x))
+--     bnn.elbo{net = net, posterior = q, data_size = 1000, prior = "laplace"}
+--     bnn.elbo{net = net, posterior = q, data_size = 1000, prior = {
+--       ["mlp/linear_0"] = bnn.prior.scale_mixture{sigma1 = 1, sigma2 = 0.01}, default = 0.5}}
+--
+-- The KL of a mean-field posterior from a Gaussian of mean 0 has a closed form. That from another
+-- density is estimated with the weights that a step draws (Blundell et al. 2015, equation 2), its
+-- entropy part exactly.
+local core = require "bnn.core"
+local number = require "bnn.base.number"
+local priors = require "bnn.model.priors"
+
+local M = {docs = {}}
+
+local FITTED_DOC = [[, or "fitted": before each
+  step the s of the largest ELBO, s^2 = the mean of mu^2 + sigma^2 over a tensor, for each tensor by
+  itself (empirical Bayes; of points the mean of w^2), at least 1e-4]]
+
+local function doc_of(row)
+  local lines = {("%s{...}: %s, a prior"):format(row.name, row.doc)}
+  lines[2] = ("    bnn.prior.%s{}"):format(row.name)
+  for _, param in ipairs(row.params) do
+    local fitted = row.name == "normal" and param.name == "scale" and FITTED_DOC or ""
+    lines[#lines + 1] = number.format("@param %s %s, %g by default", param.name, param.doc,
+      param.value) .. fitted
+  end
+  lines[#lines + 1] = "@return prior"
+  return table.concat(lines, "\n")
+end
+
+for _, row in ipairs(core.densities()) do
+  M.docs[row.name], M[row.name] = doc_of(row), priors.maker(row)
+end
+
+return M

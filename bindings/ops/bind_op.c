@@ -357,8 +357,10 @@ static void push_doc(lua_State *L, const bnn_op *op) {
   luaL_Buffer b;
   luaL_buffinit(L, &b);
   luaL_addstring(&b, op->doc);
-  luaL_addstring(&b, "\n    ");
-  luaL_addgsub(&b, op->example, "\n", "\n    ");
+  if (op->example) {
+    luaL_addstring(&b, "\n    ");
+    luaL_addgsub(&b, op->example, "\n", "\n    ");
+  }
   luaL_pushresult(&b);
 }
 

@@ -130,6 +130,7 @@ static inline bnn_real within(bool inside, bnn_real x, bnn_real a, bnn_real b, b
   BNN_OP(NAME##_log_prob) = {                                                              \
       .name = #NAME "_log_prob",                                                           \
       .doc = #NAME "_log_prob(x, " ARGUMENTS "): " WHAT ", elementwise with broadcasting", \
+      .example = "bnn." #NAME "_log_prob" EXAMPLE,                                         \
       .arity = 1 + N,                                                                      \
       .infer = op_infer_broadcast,                                                         \
       .rows = op_rows_broadcast,                                                           \

@@ -20,6 +20,12 @@ function M.refuse_late(message)
   late[#late + 1] = message
 end
 
+--- As refuse_late, but where there is no experiment the program goes on: for what has been said
+-- already.
+function M.fail_late(message)
+  if late then late[#late + 1] = message end
+end
+
 --- Keeps what `refuse_late` is told until the function has run, then refuses with it.
 function M.collect_late(f, ...)
   late = {}

@@ -3,14 +3,19 @@
 -- {name, value}. A sink is a function of (step, rows), or a table with a method `write` and
 -- optionally `say(line)` for other lines of results, and `close()`. So a user's own sink is
 --     bnn.log.tee{bnn.log.console(), function(step, rows) print(step, rows[1][2]) end}
+local core = require "bnn.core"
 local expect = require "bnn.base.expect"
 local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
+local log_file = require "bnn.log.log_file"
+local log_read = require "bnn.log.log_read"
+local log_text = require "bnn.log.log_text"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local refusal = require "bnn.base.refusal"
 local renamed = require "bnn.base.renamed"
 local strings = require "bnn.base.strings"
+local tensorboard = require "bnn.log.tensorboard"
 
 local M = {}
 
@@ -35,13 +40,19 @@ local function ordered_rows(values)
   return rows
 end
 
+-- The step as an integer, of what is named.
+local function step_of(what, step)
+  local at = math.type(step) and math.tointeger(step)
+  if not at then fail("%s: step: expected an integer, got %s", what, kinds.show(step)) end
+  return at
+end
+
 --- Logs the metrics of one step.
 -- @param step integer
 -- @param values table: a list of {name, value} in the order to show, or name -> value, by name; a
 --   name comes once, and is not "step"
 function Log:row(step, values)
-  local at = math.type(step) and math.tointeger(step)
-  if not at then fail("log:row: step: expected an integer, got %s", kinds.show(step)) end
+  local at = step_of("log:row", step)
   if type(values) ~= "table" then fail.expected("log:row: values", "a table", values) end
   local rows, taken = {}, {}
   for i, row in ipairs(ordered_rows(values)) do
@@ -64,6 +75,35 @@ end
 -- Consoles show them, memory keeps them, CSV and JSON files leave them out.
 function Log:say(line)
   if self.sink.say then self.sink:say((line:gsub("\n$", ""))) end
+end
+
+-- The sinks that take a method get it; others leave such values out.
+local function pass_on(self, method, ...)
+  if type(self.sink[method]) == "function" then self.sink[method](self.sink, ...) end
+end
+
+--- Logs the distribution of a tensor's elements, for TensorBoard; other logs leave it out.
+--     log:histogram(10, "mu", posterior.mu.flat)
+-- @param step integer
+-- @param name string
+-- @param x tensor of real numbers; those that are not finite are not counted
+function Log:histogram(step, name, x)
+  step = step_of("log:histogram", step)
+  expect.string("log:histogram: name", name, "a name")
+  expect.tensor("log:histogram: x", x, "a tensor")
+  pass_on(self, "histogram", step, name, x)
+end
+
+--- Logs an image, for TensorBoard; other logs leave it out.
+--     log:image(10, "first digit", data.train.x[1])
+-- @param step integer
+-- @param name string
+-- @param x u8 [h, w] or [h, w, channels]: 1 grey, 3 RGB, 4 RGB and alpha
+function Log:image(step, name, x)
+  step = step_of("log:image", step)
+  expect.string("log:image: name", name, "a name")
+  expect.tensor("log:image: x", x, "an image of u8, [h, w] or [h, w, channels]")
+  pass_on(self, "image", step, name, x)
 end
 
 --- Closes the log's files. Calling it twice is safe.
@@ -134,6 +174,24 @@ function M.memory()
       end
     end
   end
+  --- The values of a metric in a memory log.
+  --     local steps, values = log:curve "test/accuracy"
+  -- @param name string
+  -- @return steps i64 [n], values real [n], in the order of the log, of a step the last; nil if it
+  --   was never logged as a number
+  function log:curve(name)
+    local steps, values, places = {}, {}, {}
+    for _, block in ipairs(self.blocks) do
+      for _, row in ipairs(block.rows) do
+        if row[1] == name and type(row[2]) == "number" then
+          local at = places[block.step] or #steps + 1
+          places[block.step], steps[at], values[at] = at, block.step, row[2]
+        end
+      end
+    end
+    if not steps[1] then return nil end
+    return core.tensor(steps, "i64"), core.tensor(values)
+  end
   return log
 end
 
@@ -142,7 +200,7 @@ function M.tee(logs)
   local outs, sink = {}, {}
   expect.plain_table("bnn.log.tee", logs, "a list of logs")
   for i, log in ipairs(logs) do outs[i] = M.resolve(log) end
-  for _, method in ipairs{"write", "say", "close"} do
+  for _, method in ipairs{"write", "say", "histogram", "image", "close"} do
     sink[method] = function(_, ...)
       for _, out in ipairs(outs) do out[method](out, ...) end
     end
@@ -150,62 +208,103 @@ function M.tee(logs)
   return M.new(sink)
 end
 
-local function file_log(path, header, format)
-  local out, message = io.open(path, "w")
-  if not out then return nil, strings.shown(message) end
-  if header then put(out, header) end
+-- A log to a file of its own, each block as text by `format`.
+-- @param ending function(line) -> what ends a last line that was cut short
+local function file_log(what, path, opts, ending, header, format)
+  expect.string(what, path, "a path")
+  opts = options.check(what, opts, {append = {type = "boolean", default = false}})
+  local file, message = log_file.open(path, opts.append and ending, header)
+  if not file then return nil, message end
   return M.new{
-    write = function(_, step, rows)
-      if io.type(out) ~= "file" then fail("log:row: the file is closed: %s", path) end
-      put(out, format(step, rows))
-    end,
-    close = function()
-      if io.type(out) == "file" then out:close() end
-    end,
+    write = function(_, step, rows) file:put(format(step, rows)) end,
+    close = function() file:close() end,
   }
-end
-
-local function csv_text(v)
-  local text = type(v) == "number" and number.exact(v) or number.text(v)
-  return text:find '[,"\r\n]' and '"' .. text:gsub('"', '""') .. '"' or text
 end
 
 --- A log to a CSV file, one line for each metric: step,name,value. Metrics may differ from step to
 -- step; numbers read back as the same numbers.
+-- @param path string
+-- @param opts table: append=true adds to a file that is there; else it begins anew
 -- @return log; or nil, message if the file cannot be made
-function M.csv(path)
-  expect.string("bnn.log.csv", path, "a path")
-  return file_log(path, "step,name,value\n", function(step, rows)
+function M.csv(path, opts)
+  local function format(step, rows)
     local lines = {}
     for i, row in ipairs(rows) do
-      lines[i] = ("%d,%s,%s\n"):format(step, csv_text(row[1]), csv_text(row[2]))
+      lines[i] = ("%d,%s,%s\n"):format(step, log_text.csv(row[1]), log_text.csv(row[2]))
     end
     return table.concat(lines)
-  end)
-end
-
-local function json_text(v)
-  if type(v) == "boolean" then return tostring(v) end
-  if type(v) == "number" then
-    return (v ~= v or v == math.huge or v == -math.huge) and "null" or number.exact(v)
   end
-  local function escape(c) return ("\\u%04x"):format(c:byte()) end
-  return '"' .. strings.utf8(v):gsub('[\0-\31\127"\\]', escape) .. '"'
+  return file_log("bnn.log.csv", path, opts, log_text.csv_ending, "step,name,value\n", format)
 end
 
 --- A log to a file of JSON lines, one object for each block: {"step":0,"test/accuracy":0.979}.
 -- Numbers read back as the same numbers, NaN and infinities are null; bytes that are not UTF-8 are
 -- written as \xe9.
+-- @param path string
+-- @param opts table: append=true adds to a file that is there; else it begins anew
 -- @return log; or nil, message if the file cannot be made
-function M.jsonl(path)
-  expect.string("bnn.log.jsonl", path, "a path")
-  return file_log(path, nil, function(step, rows)
+function M.jsonl(path, opts)
+  return file_log("bnn.log.jsonl", path, opts, log_text.json_ending, nil, function(step, rows)
     local fields = {('"step":%d'):format(step)}
     for _, row in ipairs(rows) do
-      fields[#fields + 1] = json_text(row[1]) .. ":" .. json_text(row[2])
+      fields[#fields + 1] = log_text.json(row[1]) .. ":" .. log_text.json(row[2])
     end
     return "{" .. table.concat(fields, ",") .. "}\n"
   end)
+end
+
+--- A log to event files of TensorBoard: `tensorboard --logdir=DIR` shows metrics as scalars (words
+-- as text), histograms and images. Each log is a file of its own in the folder and changes no
+-- other, so that a resumed run adds to what is there.
+--     local log = bnn.log.tensorboard("runs/first", {config = {lr = 1e-3}})
+--     log:row(1, {{"loss", 0.5}})
+--     log:histogram(1, "weights", bnn.randn(key, 100))
+--     log:close()
+-- @param dir string: a folder, made if there is none
+-- @param opts table: config= the run's hyperparameters by name, for the table of runs; metrics= the
+--   names of metrics in that table, a list; group= a name that runs of one configuration share
+-- @return log; or nil, message if the folder or file cannot be made
+function M.tensorboard(dir, opts)
+  local sink, message = tensorboard.sink("bnn.log.tensorboard", dir, opts)
+  if not sink then return nil, message end
+  return M.new(sink)
+end
+
+-- The log of a file by its ending.
+local function by_ending(path)
+  return path:find "%.csv$" and M.csv or path:find "%.jsonl$" and M.jsonl or nil
+end
+
+--- Opens a log file, CSV or JSON lines by its ending.
+--     local log = bnn.log.file("training.jsonl", {append = true})
+-- @param path string that ends in .csv or .jsonl
+-- @param opts table: append=true adds to a file that is there; else it begins anew
+-- @return log; or nil, message if the file cannot be made or has another ending
+function M.file(path, opts)
+  expect.string("bnn.log.file", path, "a path")
+  local make = by_ending(path)
+  if not make then
+    return nil, strings.message("%s: expected a name that ends in .csv or .jsonl", path)
+  end
+  return make(path, opts)
+end
+
+--- Reads a log file back, CSV or JSON lines by its ending. Of rows with the same step and name, as
+-- a resumed run leaves them, the last counts; a line that is cut short is left out, with a notice.
+--     local log = assert(bnn.log.read "training.jsonl")
+--     local steps, values = log:curve "test/accuracy"     -- i64 [n], real [n]
+-- @param path string that ends in .csv or .jsonl
+-- @return a log like bnn.log.memory's: blocks, log:last(name), log:curve(name); or nil, message
+function M.read(path)
+  expect.string("bnn.log.read", path, "a path")
+  if not by_ending(path) then
+    return nil, strings.message("%s: expected a name that ends in .csv or .jsonl", path)
+  end
+  local blocks, message = log_read.blocks(path, path:find "%.csv$" and "csv" or "jsonl")
+  if not blocks then return nil, message end
+  local log = M.memory()
+  for _, block in ipairs(blocks) do log:write(block.step, block.rows) end
+  return log
 end
 
 renamed.functions(M, "bnn.log", {of = "resolve"})

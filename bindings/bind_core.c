@@ -13,6 +13,7 @@
 #include "formats/bind_idx.h"
 #include "formats/bind_json.h"
 #include "formats/bind_safetensors.h"
+#include "formats/bind_tfevents.h"
 #include "images/bind_glyphs.h"
 #include "images/bind_images.h"
 #include "images/bind_shift.h"
@@ -65,6 +66,7 @@ int luaopen_bnn_core(lua_State *L) {
   bind_open_arrays(L);
   bind_open_safetensors(L);
   bind_open_json(L);
+  bind_open_tfevents(L);
   bind_open_columns(L);
   bind_open_csv(L);
   bind_open_metrics(L);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../base/bind.h"
@@ -58,6 +59,22 @@ static int core_terminal(lua_State *L) {
   return 1;
 }
 
+/* now() */
+static int core_now(lua_State *L) {
+  struct timespec t;
+  clock_gettime(CLOCK_REALTIME, &t);
+  lua_pushnumber(L, (double)t.tv_sec + 1e-9 * (double)t.tv_nsec);
+  return 1;
+}
+
+/* host() */
+static int core_host(lua_State *L) {
+  char name[256];
+  lua_pushstring(L, gethostname(name, sizeof name - 1) == 0 ? (name[255] = 0, name) : "unknown");
+  lua_pushinteger(L, getpid());
+  return 2;
+}
+
 static const bind_row rows[] = {
     {"make_folder", core_make_folder,
      "make_folder(path): creates a folder in an existing one; true if it is new, false if it "
@@ -69,6 +86,8 @@ static const bind_row rows[] = {
     {"terminal", core_terminal,
      "terminal(name): the width in columns of the terminal behind \"stdin\", \"stdout\" or "
      "\"stderr\", else nil"},
+    {"now", core_now, "now(): the seconds since 1970, with a fraction"},
+    {"host", core_host, "host(): the name of this machine, and the number of this process"},
     {NULL, NULL, NULL},
 };
 

@@ -20,6 +20,12 @@ function M.refuse_late(message)
   late[#late + 1] = message
 end
 
+--- As `refuse_late`, but outside of an experiment the program continues: for what has been said
+-- already.
+function M.fail_late(message)
+  if late then late[#late + 1] = message end
+end
+
 --- Runs a function, then ends the program with the first message given to `refuse_late`, if any.
 function M.collect_late(f, ...)
   late = {}

@@ -3,14 +3,19 @@
 -- {name, value}. A sink is a function of (step, rows), or a table with a method `write` and
 -- optionally `say(line)` for other lines of results, and `close()`. A sink of your own:
 --     bnn.log.tee{bnn.log.console(), function(step, rows) print(step, rows[1][2]) end}
+local core = require "bnn.core"
 local expect = require "bnn.base.expect"
 local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
+local log_file = require "bnn.log.log_file"
+local log_read = require "bnn.log.log_read"
+local log_text = require "bnn.log.log_text"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local refusal = require "bnn.base.refusal"
 local renamed = require "bnn.base.renamed"
 local strings = require "bnn.base.strings"
+local tensorboard = require "bnn.log.tensorboard"
 
 local M = {}
 
@@ -35,6 +40,13 @@ local function ordered_rows(values)
   return rows
 end
 
+-- The step as an integer, of what is named.
+local function step_of(what, step)
+  local at = math.type(step) and math.tointeger(step)
+  if not at then fail("%s: step: expected an integer, got %s", what, kinds.show(step)) end
+  return at
+end
+
 --- Logs the metrics of one step.
 --     log:row(100, {{"test/accuracy", 0.978}, {"test/nll", 0.071}})
 -- @param step integer
@@ -42,8 +54,7 @@ end
 --   names are unique and differ from "step"
 -- Raises for another kind of step, name or value.
 function Log:row(step, values)
-  local at = math.type(step) and math.tointeger(step)
-  if not at then fail("log:row: step: expected an integer, got %s", kinds.show(step)) end
+  local at = step_of("log:row", step)
   if type(values) ~= "table" then fail.expected("log:row: values", "a table", values) end
   local rows, taken = {}, {}
   for i, row in ipairs(ordered_rows(values)) do
@@ -68,6 +79,35 @@ end
 --     log:say "abstains on 1.2% of the digits"
 function Log:say(line)
   if self.sink.say then self.sink:say((line:gsub("\n$", ""))) end
+end
+
+-- Calls a method of the sink, if it has it.
+local function pass_on(self, method, ...)
+  if type(self.sink[method]) == "function" then self.sink[method](self.sink, ...) end
+end
+
+--- Logs a histogram of a tensor's elements to TensorBoard; other logs ignore it.
+--     log:histogram(10, "mu", posterior.mu.flat)
+-- @param step integer
+-- @param name string
+-- @param x real tensor; NaN and infinities are not counted
+function Log:histogram(step, name, x)
+  step = step_of("log:histogram", step)
+  expect.string("log:histogram: name", name, "a name")
+  expect.tensor("log:histogram: x", x, "a tensor")
+  pass_on(self, "histogram", step, name, x)
+end
+
+--- Logs an image to TensorBoard; other logs ignore it.
+--     log:image(10, "first digit", data.train.x[1])
+-- @param step integer
+-- @param name string
+-- @param x u8 [h, w] or [h, w, channels]: 1 grey, 3 RGB, 4 RGB and alpha
+function Log:image(step, name, x)
+  step = step_of("log:image", step)
+  expect.string("log:image: name", name, "a name")
+  expect.tensor("log:image: x", x, "an image of u8, [h, w] or [h, w, channels]")
+  pass_on(self, "image", step, name, x)
 end
 
 --- Closes the log's files. Calling it twice is safe.
@@ -154,6 +194,24 @@ function M.memory()
       end
     end
   end
+  --- Returns the values of a metric in a memory log.
+  --     local steps, values = log:curve "test/accuracy"
+  -- @param name string
+  -- @return steps i64 [n], values real [n], in logged order, the last value of a step; nil if the
+  --   metric was never logged as a number
+  function log:curve(name)
+    local steps, values, places = {}, {}, {}
+    for _, block in ipairs(self.blocks) do
+      for _, row in ipairs(block.rows) do
+        if row[1] == name and type(row[2]) == "number" then
+          local at = places[block.step] or #steps + 1
+          places[block.step], steps[at], values[at] = at, block.step, row[2]
+        end
+      end
+    end
+    if not steps[1] then return nil end
+    return core.tensor(steps, "i64"), core.tensor(values)
+  end
   return log
 end
 
@@ -163,7 +221,7 @@ function M.tee(logs)
   local outs, sink = {}, {}
   expect.plain_table("bnn.log.tee", logs, "a list of logs")
   for i, log in ipairs(logs) do outs[i] = M.resolve(log) end
-  for _, method in ipairs{"write", "say", "close"} do
+  for _, method in ipairs{"write", "say", "histogram", "image", "close"} do
     sink[method] = function(_, ...)
       for _, out in ipairs(outs) do out[method](out, ...) end
     end
@@ -171,49 +229,35 @@ function M.tee(logs)
   return M.new(sink)
 end
 
-local function file_log(path, header, format)
-  local out, message = io.open(path, "w")
-  if not out then return nil, strings.shown(message) end
-  if header then put(out, header) end
+-- A log to a file of its own, each block as text by `format`.
+-- @param ending function(line) -> what ends a last line that was cut short
+local function file_log(what, path, opts, ending, header, format)
+  expect.string(what, path, "a path")
+  opts = options.check(what, opts, {append = {type = "boolean", default = false}})
+  local file, message = log_file.open(path, opts.append and ending, header)
+  if not file then return nil, message end
   return M.new{
-    write = function(_, step, rows)
-      if io.type(out) ~= "file" then fail("log:row: the file is closed: %s", path) end
-      put(out, format(step, rows))
-    end,
-    close = function()
-      if io.type(out) == "file" then out:close() end
-    end,
+    write = function(_, step, rows) file:put(format(step, rows)) end,
+    close = function() file:close() end,
   }
-end
-
-local function csv_text(v)
-  local text = type(v) == "number" and number.exact(v) or number.text(v)
-  return text:find '[,"\r\n]' and '"' .. text:gsub('"', '""') .. '"' or text
 end
 
 --- Makes a log that writes a CSV file, one line per metric: step,name,value. Steps may have
 -- different metrics; numbers read back exactly.
 --     local file = assert(bnn.log.csv "metrics.csv")
 --     file:row(100, {accuracy = 0.978})        -- 100,accuracy,0.978
+-- @param path string
+-- @param opts table: append=true adds to an existing file instead of replacing it
 -- @return log; or nil, message if the file cannot be created
-function M.csv(path)
-  expect.string("bnn.log.csv", path, "a path")
-  return file_log(path, "step,name,value\n", function(step, rows)
+function M.csv(path, opts)
+  local function format(step, rows)
     local lines = {}
     for i, row in ipairs(rows) do
-      lines[i] = ("%d,%s,%s\n"):format(step, csv_text(row[1]), csv_text(row[2]))
+      lines[i] = ("%d,%s,%s\n"):format(step, log_text.csv(row[1]), log_text.csv(row[2]))
     end
     return table.concat(lines)
-  end)
-end
-
-local function json_text(v)
-  if type(v) == "boolean" then return tostring(v) end
-  if type(v) == "number" then
-    return (v ~= v or v == math.huge or v == -math.huge) and "null" or number.exact(v)
   end
-  local function escape(c) return ("\\u%04x"):format(c:byte()) end
-  return '"' .. strings.utf8(v):gsub('[\0-\31\127"\\]', escape) .. '"'
+  return file_log("bnn.log.csv", path, opts, log_text.csv_ending, "step,name,value\n", format)
 end
 
 --- Makes a log that writes JSON lines, one object per block: {"step":0,"test/accuracy":0.979}.
@@ -221,16 +265,74 @@ end
 --     file:row(100, {accuracy = 0.978})        -- {"step":100,"accuracy":0.978}
 -- Numbers read back exactly, NaN and infinities are null, and bytes that are not UTF-8 are written
 -- as \xe9.
+-- @param path string
+-- @param opts table: append=true adds to an existing file instead of replacing it
 -- @return log; or nil, message if the file cannot be created
-function M.jsonl(path)
-  expect.string("bnn.log.jsonl", path, "a path")
-  return file_log(path, nil, function(step, rows)
+function M.jsonl(path, opts)
+  return file_log("bnn.log.jsonl", path, opts, log_text.json_ending, nil, function(step, rows)
     local fields = {('"step":%d'):format(step)}
     for _, row in ipairs(rows) do
-      fields[#fields + 1] = json_text(row[1]) .. ":" .. json_text(row[2])
+      fields[#fields + 1] = log_text.json(row[1]) .. ":" .. log_text.json(row[2])
     end
     return "{" .. table.concat(fields, ",") .. "}\n"
   end)
+end
+
+--- Makes a log that writes event files for TensorBoard: `tensorboard --logdir=DIR` shows metrics as
+-- scalars (strings as text), histograms and images. Each log has its own file in the folder, so
+-- that a resumed run adds to what is there.
+--     local log = bnn.log.tensorboard("runs/first", {config = {lr = 1e-3}})
+--     log:row(1, {{"loss", 0.5}})
+--     log:histogram(1, "weights", bnn.randn(key, 100))
+--     log:close()
+-- @param dir string: a folder, created if missing
+-- @param opts table:
+--   config   the run's hyperparameters by name, for the table of runs
+--   metrics  names of the metrics in that table
+--   group    a name that runs of one configuration share
+-- @return log; or nil, message if the folder or file cannot be created
+function M.tensorboard(dir, opts)
+  local sink, message = tensorboard.sink("bnn.log.tensorboard", dir, opts)
+  if not sink then return nil, message end
+  return M.new(sink)
+end
+
+-- The log of a file by its ending.
+local function by_ending(path)
+  return path:find "%.csv$" and M.csv or path:find "%.jsonl$" and M.jsonl or nil
+end
+
+--- Makes a log that writes CSV or JSON lines, by the ending of the file's name.
+--     local log = bnn.log.file("training.jsonl", {append = true})
+-- @param path string that ends in .csv or .jsonl
+-- @param opts table: append=true adds to an existing file instead of replacing it
+-- @return log; or nil, message if the file cannot be created or has another ending
+function M.file(path, opts)
+  expect.string("bnn.log.file", path, "a path")
+  local make = by_ending(path)
+  if not make then
+    return nil, strings.message("%s: expected a name that ends in .csv or .jsonl", path)
+  end
+  return make(path, opts)
+end
+
+--- Reads a log file, CSV or JSON lines by its ending. If a resumed run has logged a step twice, the
+-- last row counts. A line that is cut short is skipped with a notice.
+--     local file = assert(bnn.log.csv "training.csv")
+--     file:row(100, {accuracy = 0.978})
+--     local steps, values = bnn.log.read "training.csv":curve "accuracy"     -- i64 [n], real [n]
+-- @param path string that ends in .csv or .jsonl
+-- @return a log like bnn.log.memory's: blocks, log:last(name), log:curve(name); or nil, message
+function M.read(path)
+  expect.string("bnn.log.read", path, "a path")
+  if not by_ending(path) then
+    return nil, strings.message("%s: expected a name that ends in .csv or .jsonl", path)
+  end
+  local blocks, message = log_read.blocks(path, path:find "%.csv$" and "csv" or "jsonl")
+  if not blocks then return nil, message end
+  local log = M.memory()
+  for _, block in ipairs(blocks) do log:write(block.step, block.rows) end
+  return log
 end
 
 renamed.functions(M, "bnn.log", {of = "resolve"})

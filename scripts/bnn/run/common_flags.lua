@@ -5,11 +5,13 @@
 --   seed         seed
 --   dataset      dataset, data_dir: for bnn.data.load_or_exit
 --   threads      threads, which are set before the experiment runs
+--   log          log, tensorboard, which every experiment has: where metrics go besides the console
 --   checkpoint   checkpoint, checkpoint_every, resume, resume_anyway: for bnn.checkpoint.from_flags
 local checkpoint = require "bnn.checkpoint.checkpoint"
 local core = require "bnn.core"
 local data = require "bnn.data.data"
 local fail = require "bnn.base.fail"
+local log_flags = require "bnn.run.log_flags"
 local options = require "bnn.base.options"
 
 local M = {}
@@ -21,20 +23,32 @@ local entries = checkpoint.flags{
   threads = {0, "threads to use, 0: one for each available processor", type = "integer", min = 0,
              max = 256, result = false},
 }
+for name, entry in pairs(log_flags.entries) do entries[name] = entry end
 
 -- The flags behind each name, in the order of --help, and the old names of these.
 local groups = {
   seed = {"seed"},
   dataset = {"dataset", "data_dir", renamed = {data = "data_dir"}},
   threads = {"threads"},
+  log = {"log", "tensorboard"},
   checkpoint = {"checkpoint", "checkpoint_every", "resume", "resume_anyway"},
 }
+
+-- The groups of an experiment: those that it names, and what each has.
+local function groups_of(common)
+  local list = {table.unpack(common or {})}
+  for _, group in ipairs(list) do
+    if group == "log" then return list end
+  end
+  list[#list + 1] = "log"
+  return list
+end
 
 --- Lists the names of an experiment's common flags, in the order of --help.
 -- @param common list of names of groups, or nil
 function M.names(common)
   local names = {}
-  for _, group in ipairs(common or {}) do
+  for _, group in ipairs(groups_of(common)) do
     table.move(groups[group], 1, #groups[group], #names + 1, names)
   end
   return names
@@ -44,8 +58,9 @@ end
 -- unknown.
 function M.add(experiment)
   local known = {type = "string", list = true, choices = options.sorted_names(groups)}
-  local common, fault = options.accept(experiment.common, known)
+  local common, fault = options.accept(experiment.common or {}, known)
   if not common then fail.expected("experiment: common", fault, experiment.common) end
+  common = groups_of(common)
   local defaults, renamed = {}, {}
   for _, name in ipairs(M.names(common)) do defaults[name] = entries[name] end
   for name, entry in pairs(experiment.defaults) do defaults[name] = entry end

@@ -13,6 +13,7 @@ local expect = require "bnn.base.expect"
 local fail = require "bnn.base.fail"
 local flags = require "bnn.run.flags"
 local kinds = require "bnn.base.kinds"
+local log_flags = require "bnn.run.log_flags"
 local logs = require "bnn.log.log"
 local options = require "bnn.base.options"
 local refusal = require "bnn.base.refusal"
@@ -58,7 +59,7 @@ local function seal(experiment)
   experiment.defaults = experiment.defaults or {}
   local run = experiment.run
   if own_run[run] then return experiment end
-  if experiment.common then common_flags.add(experiment) end
+  common_flags.add(experiment)
   local ok, fault = pcall(flags.specs, experiment.defaults)
   if not ok then fail("experiment: %s", fault) end
   local function checked_run(cfg, log, ...)
@@ -66,7 +67,7 @@ local function seal(experiment)
     local complete_cfg = complete(experiment, cfg)
     configuration.remember(complete_cfg, experiment)
     common_flags.apply(experiment, complete_cfg)
-    return run(complete_cfg, logs.resolve(log))
+    return log_flags.run(experiment, complete_cfg, logs.resolve(log), run)
   end
   own_run[checked_run] = run
   experiment.run = checked_run

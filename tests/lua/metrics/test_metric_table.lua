@@ -254,6 +254,16 @@ for_each("has_an_interval_of_no_width_for_perfect_predictions", function(row, in
   lu.assertAlmostEquals(edges[2], row.best, 1e-12)
 end, function(row) return row.best and row.bootstrap end)
 
+for_each("takes_both_sets_by_name", function(row, inputs)
+  local sets = {id = {}, ood = {}}
+  for i, score in ipairs(inputs.usual[1]:totable()) do
+    local set = flags[i] == 1 and sets.ood or sets.id
+    set[#set + 1] = score
+  end
+  assert_near((call(row, {sets})), (call(row, inputs.usual)))
+  bits.raises("ood: expected at least one score, got none", call, row, {{id = {1}, ood = {}}})
+end, function(row) return row.inputs == "in_out" end)
+
 for_each("takes_what_predict_returns", function(row, inputs)
   local p = inputs.usual[1]
   local prediction = {mean = p, class = (p:argmax(-1):real() - 1):to "i32"}

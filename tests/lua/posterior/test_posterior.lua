@@ -172,8 +172,8 @@ function TestKL.test_terms_name_the_tensors()
   lu.assertEquals(sum, q:kl{kl = "leading"})
 end
 
--- By PyTorch, 784-64-64-10 under "leading" starts at 423.54 (logvar -7) and 26.41 (logvar -1), +- 0.01
--- over seeds.
+-- By PyTorch, 784-64-64-10 under "leading" starts at 423.54 (logvar -7) and 26.41 (logvar -1),
+-- +- 0.01 over seeds.
 function TestKL.test_the_tutorials_network_starts_where_it_does_there()
   local mlp = bnn.nn.mlp{64, 64, 10}
   for seed = 1, 3 do

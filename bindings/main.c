@@ -45,6 +45,7 @@ static void open_modules(lua_State *L, bool env) {
 static int run_stdin_or_prompt(lua_State *L) {
   if (!isatty(STDIN_FILENO)) return main_run_file(L, NULL);
   main_print_banner();
+  puts("help() shows where to start, Ctrl-D ends");
   return main_run_prompt(L);
 }
 

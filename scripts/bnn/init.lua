@@ -68,7 +68,7 @@ renamed.functions(M, "bnn", {demand = "assert_or_exit", load = "load_experiment"
 --- Prints the documentation of a topic; without one, where to start.
 --     bnn.help "start"               -- a guide
 --     bnn.help "bnn.train"           -- a function; also "x:sum", "bnn.optim", "state:posterior"
---     bnn.help "learning rate"       -- whatever has these words
+--     bnn.help "some words"          -- whatever has these words
 --     bnn.help(bnn.train)            -- a value: a function, a module, an object
 -- @param topic string, function, table or object
 function M.help(topic) require "bnn.help.help".show(M, topic) end

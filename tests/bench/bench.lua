@@ -18,7 +18,7 @@ local defaults = {
   hidden = {{64, 400, 1200}, "networks 784-H-H-10 of `steps`", type = "integer", min = 1},
   threads = {{1, 2}, "numbers of threads", type = "integer", min = 1, max = 256},
   rounds = {15, "rounds, of which the median counts", type = "integer", min = 1},
-  whole = {false, "also the article's whole run, its time and peak memory"},
+  whole = {false, "also a whole run of experiments/mnist.lua, its time and peak memory"},
   bnnlua = {"build/bnnlua", "the program that is started and runs as a whole", type = "string"},
 }
 

@@ -4,7 +4,7 @@ local bnn = require "bnn"
 
 local M = {}
 
---- The article's network, 784-hidden-hidden-10, with a mean-field posterior.
+--- The network of mnist.lua, 784-hidden-hidden-10, with a mean-field posterior.
 function M.mlp(data, hidden)
   local net = bnn.nn.mlp{hidden, hidden, 10}
   local posterior = bnn.posterior.meanfield(net:init(bnn.key(1), data), {logvar = -7})

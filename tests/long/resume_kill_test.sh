@@ -1,5 +1,5 @@
 #!/bin/sh
-# resume_kill_test.sh - kill -9 at RESUME_KILLS (30) random moments of the article's training, with one
+# resume_kill_test.sh - kill -9 at RESUME_KILLS (30) random moments of mnist.lua's training, with one
 # thread and with two, and goes on from each: the lines of the log from there on, the last checkpoint
 # and the best one are those of the training that was never stopped, byte for byte. MNIST where
 # BNNLUA_DATA has it, else digits that the program draws. BNNLUA is the binary.

@@ -1,4 +1,4 @@
---- Methods other than the mean-field posterior on the real MNIST, with the article's network
+--- Methods other than the mean-field posterior on the real MNIST, with the network of mnist.lua,
 -- 784-64-64-10: what they reach. Needs $BNNLUA_DATA with mnist.
 local lu = require "luaunit"
 local bnn = require "bnn"
@@ -15,7 +15,7 @@ end
 
 TestMethods = {}
 
--- The weight of the KL is a hundredth of the article's 1e-3, and 0.6 of the exact ELBO's 1 / 60000.
+-- The weight of the KL is a hundredth of mnist.lua's 1e-3, and 0.6 of the exact ELBO's 1 / 60000.
 function TestMethods.test_radial_reaches_96_percent()
   lu.skipIf(not is_there, "needs MNIST in $BNNLUA_DATA")
   local posterior = bnn.posterior.radial(net:init(key:fold "init", set.train))

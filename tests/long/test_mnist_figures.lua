@@ -1,6 +1,7 @@
---- The article's figures on the real MNIST, by full runs of experiments/mnist.lua: the accepted
--- ranges are the article's run and PyTorch's over five seeds, with room for the one draw of the
--- weights that the ELBO is taken under. Needs $BNNLUA_DATA with mnist and notmnist.
+--- The figures of https://neptune.ai/blog/bayesian-neural-networks-with-jax on the real MNIST, by
+-- full runs of experiments/mnist.lua: the accepted ranges are the tutorial's run and PyTorch's over
+-- five seeds, with room for the one draw of the weights that the ELBO is taken under. Needs
+-- $BNNLUA_DATA with mnist and notmnist.
 local lu = require "luaunit"
 local bnn = require "bnn"
 

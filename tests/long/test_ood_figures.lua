@@ -25,7 +25,7 @@ local RANGES = {
   ["bayesian/ood/class_std/notMNIST/auroc"] = {0.998, 1}, -- PyTorch: 0.9987 - 0.9998
   ["bayesian/ood/mutual_information/notMNIST/auroc"] = {0.998, 1}, -- 0.9993 - 0.9999
   ["bayesian/ood/entropy/notMNIST/auroc"] = {0.993, 1}, -- 0.9944 - 0.9991
-  ["bayesian/ood/class_std/threshold"] = {0.27, 0.38}, -- about 0.30; the article: 0.37
+  ["bayesian/ood/class_std/threshold"] = {0.27, 0.38}, -- about 0.30; the tutorial: 0.37
   ["bayesian/ood/class_std/notMNIST/refused"] = {0.95, 1},
   -- 1% of one half; of the other 5,000, within four deviations of the two halves together
   ["bayesian/ood/class_std/MNIST, test/refused"] = {0.002, 0.018},

@@ -47,7 +47,7 @@ refused() {
   equal "a run ends well and says nothing on stderr" "0 " "$rc $err"
   equal "the first line names the data" "data: MNIST, 300 training and 150 test images" \
     "$(head -1 "$T/out")"
-  equal "figures are in the article's form" \
+  equal "figures are in their form" \
     "     30 | test/kl_divergence                  " "$(grep ' 30 | test/kl_div' "$T/out" | cut -c1-46)"
   equal "diagnostics at 0 and at the end" "10 10" \
     "$(grep -c '^      0 | ' "$T/out") $(grep -c '^     30 | ' "$T/out")"

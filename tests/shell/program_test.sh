@@ -526,7 +526,7 @@ prompt_session() {
   send 'x = 41\n'
   send '"one " .. x + 1\n'
   await "one 42"
-  send 'type(bnn), type(help), "two"\n'
+  send 'type(bnn), type(getmetatable(help).__call), "two"\n'
   await "table	function	two"
   send 'for i = 1, 2 do\n'
   await ">> "

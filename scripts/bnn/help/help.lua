@@ -262,6 +262,7 @@ function M.show(bnn, topic)
     return print_unknown(shown, is_name, entries, all_guides)
   end
   print_entries(found, entries, all_guides)
+  if class == "bnn.tensor" then io.write "\nOps are methods too: help \"ops\" lists them.\n" end
 end
 
 return M

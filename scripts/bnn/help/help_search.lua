@@ -49,7 +49,7 @@ local function field(text, weight) return {text = text:gsub("_", " "), weight = 
 local function entry_fields(entry)
   local doc = strings.lower(entry.doc or "")
   return {
-    field(strings.lower(entry.name), 30), field(values_in(doc), 12),
+    field(strings.lower(entry.name), 30), field(values_in(doc), 9),
     field(strings.lower(help_text.summary(entry)), 10), field(doc, 1),
   }
 end

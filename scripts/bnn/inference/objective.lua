@@ -41,7 +41,7 @@ Objective.__index = Objective
 --   classes     names of the classes in their order; default those of the first data that
 --               check_data (and so bnn.train) sees. Checkpoints keep them
 --   kl          "sum" (default): the KL divergence; "leading": each tensor's divided by its first
---               dimension, as the article has it (no ELBO: audit() says what it is)
+--               dimension (no ELBO: audit() says what it is, help "kl" why it is there)
 --   prior       standard deviation s of the prior N(0, s^2), 1; a name ("laplace", see help
 --               "bnn.prior"); bnn.prior.laplace{scale = 0.1}; function(w, path) -> its log density
 --               at w, elementwise or summed; or a table of these by path. Unless it is a Gaussian
@@ -124,7 +124,7 @@ function Objective:kl_divergence(opts)
   return penalties.kl(penalties.terms(self, opts.key))
 end
 
---- Evaluates the objective on a data set under one draw of the weights (the article's diagnostics).
+--- Evaluates the objective on a data set under one draw of the weights.
 -- @param data part of a data set, or a batch {x=, y=}
 -- @param opts table:
 --   key         required; weights are drawn with key:fold(1), noise with key:fold("noise"):fold(1)

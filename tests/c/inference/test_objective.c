@@ -509,7 +509,7 @@ END_TEST
 
 enum { WIDE = 300, WIDE_KINDS = 3 };
 
-/* The article's kind of network, wide enough for several blocks, jobs and pieces. */
+/* A classifier on images, wide enough for several blocks, jobs and pieces. */
 static void wide_layers(problem *q, bool fused) {
   enum { UNITS = 64 };
   static const size_t size[] = {WIDE * UNITS, UNITS, UNITS * CLASSES, CLASSES};

@@ -590,9 +590,9 @@ local function audit(opts)
   return rows, table.concat(lines)
 end
 
--- MATHS: with beta 1e-3 and kl = "leading" the article's temperatures are 0.0765 for the first
+-- With beta 1e-3 and kl = "leading" the temperatures beta N / shape[1] are 0.0765 for the first
 -- matrix, 0.9375 for the other two and the first two biases, 6.0 for the last bias.
-function TestAudit.test_the_articles_objective_is_no_elbo()
+function TestAudit.test_leading_kl_is_no_elbo()
   local rows, text = audit{beta = 1e-3, kl = "leading"}
   local want = {
     {"mlp/linear_0/w", 0.0765, 3.61}, {"mlp/linear_0/b", 0.9375, 1.03},

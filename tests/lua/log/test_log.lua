@@ -1,4 +1,4 @@
---- Logs (bnn.log): the article's form on the console, memory, tee, CSV, JSON lines, own sinks.
+--- Logs (bnn.log): lines on the console, memory, tee, CSV, JSON lines, own sinks.
 local lu = require "luaunit"
 local log = require "bnn.log.log"
 
@@ -30,7 +30,7 @@ end
 
 TestConsole = {}
 
-function TestConsole.test_a_line_is_the_articles_to_the_byte()
+function TestConsole.test_a_line_has_its_form_to_the_byte()
   local out = recorder()
   log.console{out = out}:row(10000, {{"test/accuracy", 0.979}})
   lu.assertEquals(out.text, "  10000 | test/accuracy                       0.979\n")

@@ -172,9 +172,9 @@ function TestKL.test_terms_name_the_tensors()
   lu.assertEquals(sum, q:kl{kl = "leading"})
 end
 
--- MATHS: 784-64-64-10 under "leading" starts at 423.54 (logvar -7) and 26.41 (logvar -1), +- 0.01
--- over seeds.
-function TestKL.test_the_articles_network_starts_where_the_article_does()
+-- By PyTorch, 784-64-64-10 under "leading" starts at 423.54 (logvar -7) and 26.41 (logvar -1),
+-- +- 0.01 over seeds.
+function TestKL.test_the_tutorials_network_starts_where_it_does_there()
   local mlp = bnn.nn.mlp{64, 64, 10}
   for seed = 1, 3 do
     local p = mlp:init(bnn.key(seed), bnn.zeros(1, 784))

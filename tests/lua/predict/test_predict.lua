@@ -95,7 +95,7 @@ local function entropy(p)
   return h
 end
 
--- MATHS.md, section 9, of row i of all samples.
+-- The scores of row i over all samples, by their definitions.
 local function scores_by_loop(all, i)
   local mean, logits, votes, expected = {0, 0, 0, 0}, {0, 0, 0, 0}, {0, 0, 0, 0}, 0
   for _, sample in ipairs(all) do

@@ -33,7 +33,7 @@ end
 
 TestRun = {}
 
-function TestRun.test_logs_the_articles_figures_test_then_train()
+function TestRun.test_logs_five_metrics_test_then_train()
   local names = {}
   for i, part in ipairs{"test", "train"} do
     for j, figure in ipairs(FIGURES) do names[5 * (i - 1) + j] = part .. "/" .. figure end
@@ -66,7 +66,7 @@ function TestRun.test_the_figures_agree_with_each_other_and_with_the_model()
   end
 end
 
-function TestRun.test_starts_where_the_article_does()
+function TestRun.test_starts_where_the_tutorial_does()
   for logvar, kl in pairs{[-7] = 423.54, [-1] = 26.41} do
     local _, _, log = run{steps = 0, logvar = logvar}
     lu.assertEquals(#log.blocks, 1)

@@ -1,0 +1,56 @@
+#!/bin/sh
+# help_test.sh - help as users meet it: `bnnlua -m help` in a shell, the prompt on a terminal of 80 x 24,
+# the guides read from a folder, and installed beside the README. BNNLUA is the binary.
+set -u
+# shellcheck source=tests/shell/checks.sh
+. "$(dirname "$0")/checks.sh"
+unset LUA_INIT LUA_INIT_5_4 LUA_PATH LUA_PATH_5_4 LUA_CPATH LUA_CPATH_5_4 BNNLUA_SCRIPTS
+cd "$T" || exit 1
+
+# fits NAME LINES TEXT: at most so many lines of at most 80 columns (bytes, of texts in ASCII)
+fits() {
+  lines=$(printf '%s\n' "$3" | wc -l)
+  widest=$(printf '%s\n' "$3" | awk '{ if (length($0) > w) w = length($0) } END { print w + 0 }')
+  if [ "$lines" -le "$2" ] && [ "$widest" -le 80 ]; then pass; else
+    echo "$lines lines, the widest of $widest columns" >"$T/why"
+    fail "$1" "$T/why"
+  fi
+}
+
+out=$("$bnnlua" -m help)
+fits "help() fits a screen" 23 "$out"
+has "... and begins with topics" "start        From" "$out"
+has "a guide" "Tensors and keys" "$("$bnnlua" -m help start)"
+has "a function" "bnn.train(opts)" "$("$bnnlua" -m help bnn.train)"
+out=$("$bnnlua" -m help learning rate)
+fits "a search fits a screen" 23 "$out"
+has "... and finds something" "bnn.schedule" "$out"
+has "its usage" "usage: bnnlua -m help" "$("$bnnlua" -m help --help)"
+has "it is among the tools" "help        the help" "$("$bnnlua" --help)"
+
+# At the prompt.
+printf 'help\nhelp()\nhelp "kl"\nhelp(bnn.sum)\n' | "$bnnlua" -i >"$T/prompt" 2>&1
+out=$(cat "$T/prompt")
+has "help without brackets" "help() shows where to start" "$out"
+has "help()" "How to go on:" "$out"
+has "a guide at the prompt" "beta * KL" "$out"
+has "a value" "sum(x, axes" "$out"
+lacks "no address" "function: 0x" "$out"
+out=$(printf 'help\n' | "$bnnlua" -e 'help = "mine"' -i)
+has "a script's own help stays" "mine" "$out"
+lacks "... and no other" "where to start" "$out"
+
+# From a folder, while one is being written.
+mkdir "$T/dev"
+cp -r "$tests/../scripts/." "$T/dev"
+printf '# My title\n\nMy summary.\n\nMy text, `bnn.sum`.\n' >"$T/dev/help/keys.md"
+out=$(BNNLUA_SCRIPTS=$T/dev "$bnnlua" -m help keys)
+equal "a guide of BNNLUA_SCRIPTS" "My title
+========
+
+My summary.
+
+My text, bnn.sum." "$out"
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

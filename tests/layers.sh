@@ -115,7 +115,8 @@ rooms_of() {
     ops/{conv,densities,elementwise,products,reductions,shapes} ops metrics tables formats images \
     files kernels noise vec tensor base ;;
   bindings) echo . command inference program ops metrics tables formats images files system tensor base ;;
-  scripts/bnn) echo . run help ood plot checkpoint data data/formats inference predict posterior model nn metrics autodiff \
+  scripts/bnn) echo . run help ood plot checkpoint data data/formats inference predict posterior model \
+    model/likelihoods nn metrics autodiff \
     params log base ;;
   esac
 }

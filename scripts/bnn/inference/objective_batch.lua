@@ -35,11 +35,11 @@ function M.with_labels(objective, what, source)
   return source
 end
 
---- Raises for targets that are bytes: they would be read as images, y / 255, which no count or
--- class is.
+--- Raises for targets that are bytes, unless the likelihood takes them: they would be read as
+-- images, y / 255, which no count or class is.
 function M.check_targets(objective, what, source)
   local likelihood = objective.likelihood
-  if not likelihood or likelihood.name == "bernoulli" or not source.y then return end
+  if not likelihood or likelihood.u8_targets or not source.y then return end
   if source.y:dtype() ~= "u8" then return end
   fail("%s: y: expected numbers of another type, got u8, which is for images (y / 255): "
     .. "y:real() converts", what)

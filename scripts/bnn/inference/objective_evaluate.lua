@@ -82,11 +82,12 @@ function M.value(self, batch, key, opts)
   return M.evaluate(self, data, {key = key, step = opts.step, beta = opts.beta})
 end
 
--- How many outputs the network gives for an example.
+-- How many classes the likelihood makes of the network's outputs for an example.
 local function output_width(self, data)
   local width
   trace_model.model(self, {x = data.x}, 1, function(params, batch, key)
     local output = trace_model.output(self.net, params, batch.x, {key = key})
+    if self.likelihood.logits then output = self.likelihood.logits(output) end
     width = output:size(-1)
     return {output}
   end, {})

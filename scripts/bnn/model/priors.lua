@@ -69,14 +69,18 @@ local function check_fitted(what, prior)
   return prior
 end
 
-local function check_params(what, row, prior)
-  for _, param in ipairs(row.params) do
-    local fault = fault_of(param, prior[param.name])
+--- Raises for parameters of a density that are out of their bounds; default are those of the row.
+-- @param row of core.densities
+-- @param given table: numbers by name
+function M.check_params(what, row, given)
+  local list = {row.name}
+  for i, param in ipairs(row.params) do
+    list[i + 1] = given[param.name] or param.value
+    local fault = fault_of(param, list[i + 1])
     if fault then fail("%s: %s", what, fault) end
   end
-  local ok, message = pcall(core.density_moments, packed(prior))
-  if not ok then fail("%s: %s", what, (message:gsub("^.*out of range: %w+: ", ""))) end
-  return prior
+  local ok, message = pcall(core.density_moments, list)
+  if not ok then fail("%s: %s", what, (message:gsub("^.*out of range: [%w_]+: ", ""))) end
 end
 
 --- The function that makes a prior of a row of core.densities.
@@ -95,7 +99,8 @@ function M.maker(row)
     if type(prior.scale) == "string" then
       fail('%s: scale: expected a number or "fitted", got %s', what, kinds.show(prior.scale))
     end
-    return check_params(what, row, prior)
+    M.check_params(what, row, prior)
+    return prior
   end
 end
 

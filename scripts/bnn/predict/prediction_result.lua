@@ -3,6 +3,7 @@ local core = require "bnn.core"
 local describe = require "bnn.base.describe"
 local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
+local options = require "bnn.base.options"
 local renamed = require "bnn.base.renamed"
 local shapes = require "bnn.base.shapes"
 local trace_model = require "bnn.autodiff.trace_model"
@@ -33,7 +34,7 @@ function M.averaged(model, likelihood, train)
     local output = trace_model.output(model.net, params, batch.x, {key = key, train = train})
     local value = likelihood.predict and likelihood.predict(output) or output
     check_rows_of(value, "predict", output, n)
-    if likelihood.variance then
+    if options.accept(likelihood.variance, "function") then
       return value, likelihood.variance(output):reshape(n, n > 0 and value:numel() // n or 0)
     end
     if not (likelihood.classes and likelihood.logits) then return value end
@@ -69,10 +70,11 @@ function M.of(sums, likelihood, opts)
   local mean, std = sums:moments()
   local result = {mean = mean, std = std, num_samples = sums:samples()}
   if opts.classes then add_classes(result, sums) end
-  if likelihood.variance then
+  local variance = likelihood.variance or likelihood.sigma and likelihood.sigma ^ 2
+  if type(variance) == "number" then
+    add_noise(result, core.full(std:shape(), variance))
+  elseif variance then
     add_noise(result, sums:extra())
-  elseif likelihood.sigma then
-    add_noise(result, core.full(std:shape(), likelihood.sigma ^ 2))
   end
   if opts.num_samples == "auto" then
     result.standard_error = sums:standard_error()

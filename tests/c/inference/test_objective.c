@@ -200,28 +200,46 @@ typedef struct setting {
   double prior_std;
   int samples;
   double beta;
-  size_t points;  /* tensors at the end that are point estimates */
-  bool by_tensor; /* a beta for each */
+  size_t points;     /* tensors at the end that are point estimates */
+  bool by_tensor;    /* a beta for each */
+  const char *prior; /* a density instead of N(0, prior_std^2), or "fitted"; NULL */
 } setting;
 
 enum { ALL = 6, PARAMS_MAX = 6 };
 
 static const setting settings[] = {
-    {false, 1, 1, 0, 0, false},     {false, 1, 1, 0.3, 0, false},
-    {false, 0.5, 1, 0.3, 0, false}, {true, 1, 1, 0.7, 0, false},
-    {true, 2, 3, 0.7, 0, true},     {false, 0.5, 3, 0.2, 0, false},
-    {false, 1, 3, 0, 0, false},     {false, 0.5, 1, 0.3, ALL, false},
-    {true, 2, 1, 0.7, ALL, true},   {false, 2, 3, 0.7, ALL, false},
-    {true, 0.5, 1, 0.3, 1, false},  {true, 2, 3, 0.7, 1, true},
+    {false, 1, 1, 0, 0, false, NULL},           {false, 1, 1, 0.3, 0, false, NULL},
+    {false, 0.5, 1, 0.3, 0, false, NULL},       {true, 1, 1, 0.7, 0, false, NULL},
+    {true, 2, 3, 0.7, 0, true, NULL},           {false, 0.5, 3, 0.2, 0, false, NULL},
+    {false, 1, 3, 0, 0, false, NULL},           {false, 0.5, 1, 0.3, ALL, false, NULL},
+    {true, 2, 1, 0.7, ALL, true, NULL},         {false, 2, 3, 0.7, ALL, false, NULL},
+    {true, 0.5, 1, 0.3, 1, false, NULL},        {true, 2, 3, 0.7, 1, true, NULL},
+    {false, 1, 1, 0.3, 0, false, "laplace"},    {true, 1, 3, 0.7, 1, true, "logistic"},
+    {true, 1, 1, 0.3, ALL, false, "student_t"}, {true, 1, 1, 0.7, 1, true, "fitted"},
+    {false, 1, 3, 0.3, ALL, false, "fitted"},
 };
 enum { SETTINGS = sizeof settings / sizeof *settings };
+
+/* A density with its default parameters. */
+static bnn_prior prior_of(const char *name) {
+  const bnn_density *density = bnn_density_find(name);
+  double param[BNN_DENSITY_PARAMS_MAX];
+  bnn_prior prior;
+  ck_assert_ptr_nonnull(density);
+  for (int k = 0; k < bnn_density_params(density); k++) param[k] = density->param[k].value;
+  ck_succeeds(bnn_prior_init(&prior, density, param, &err));
+  return prior;
+}
 
 /* Tensor t of the layout in the objective. */
 static bnn_regularizer regularizer_of(const setting *s, size_t t) {
   double prior_std = s->prior_std * (s->varied ? 1 + (double)t : 1);
-  return (bnn_regularizer){.kl = s->varied ? 1 / (2 + (double)t) : 1,
-                           .precision = 1 / (prior_std * prior_std),
-                           .decay = s->varied ? 0.1 * (double)t : 0};
+  bnn_regularizer r = {.kl = s->varied ? 1 / (2 + (double)t) : 1,
+                       .precision = s->prior ? 0 : 1 / (prior_std * prior_std),
+                       .decay = s->varied ? 0.1 * (double)t : 0};
+  r.is_fitted = s->prior && strcmp(s->prior, "fitted") == 0;
+  if (s->prior && !r.is_fitted) r.prior = prior_of(s->prior);
+  return r;
 }
 
 static double beta_of(const setting *s, size_t t) {
@@ -320,16 +338,46 @@ static void clear(bnn_real *x, size_t n) {
 }
 
 #ifdef BNN_REAL_DOUBLE
-/* What tensor t adds to the loss: the KL as its formula; of a point estimate the part of the KL in
- * mu, and the decay. */
-static double penalty_of(const problem *q, const setting *s, const learner *l, size_t t) {
+/* -log p of the tensor's weights, the mean over the samples of a step with this key. */
+static double cross_entropy_of(const problem *q, const setting *s, bnn_context *context,
+                               const learner *l, bnn_key key, size_t t) {
+  const bnn_prior prior = prior_of(s->prior);
   const bnn_param *param = &q->layout.param[t];
-  const bnn_regularizer regularizer = regularizer_of(s, t);
-  double weight = beta_of(s, t) * regularizer.kl, squares = 0;
+  bnn_real theta[SIZE_MAX_];
+  double sum = 0;
+  for (int k = 1; k <= s->samples; k++) {
+    bnn_posterior_sample(&l->posterior.q, context, theta,
+                         bnn_key_fold(bnn_key_fold_name(key, "eps", 3), k), k);
+    sum -= prior.density->log_prob(theta + param->offset, prior.param, param->size);
+  }
+  return sum / s->samples;
+}
+
+/* The KL of a tensor, or of a point -log p: by its formula from a Gaussian; from one that is fitted that
+ * is N(0, rms^2), whose slope along s is 0; else with the weights that are drawn. */
+static double kl_of(const problem *q, const setting *s, bnn_context *context, const learner *l,
+                    bnn_key key, size_t t) {
+  const bnn_param *param = &q->layout.param[t];
+  const bnn_regularizer r = regularizer_of(s, t);
+  const bool is_point = param->offset >= l->n_variational;
+  if (r.prior.density)
+    return cross_entropy_of(q, s, context, l, key, t) -
+           (is_point ? 0 : bnn_posterior_entropy(&l->posterior.q, t));
+  const double rms = bnn_posterior_rms(&l->posterior.q, t);
+  const double std = r.is_fitted ? rms : 1 / sqrt(r.precision);
+  if (!is_point) return bnn_posterior_kl(&l->posterior.q, t, std);
+  return (double)param->size * (rms * rms / (std * std) / 2 + log(std));
+}
+
+/* What tensor t adds to the loss: the KL, and of a point estimate the decay. */
+static double penalty_of(const problem *q, const setting *s, bnn_context *context, const learner *l,
+                         bnn_key key, size_t t) {
+  const bnn_param *param = &q->layout.param[t];
+  const bnn_regularizer r = regularizer_of(s, t);
+  double squares = 0;
   for (size_t j = param->offset; j < param->offset + param->size; j++) squares += l->w[j] * l->w[j];
-  if (param->offset >= l->n_variational)
-    return (regularizer.decay + weight * regularizer.precision) / 2 * squares;
-  return weight * bnn_posterior_kl(&l->posterior.q, t, 1 / sqrt(regularizer.precision));
+  const double decay = param->offset >= l->n_variational ? r.decay / 2 * squares : 0;
+  return decay + beta_of(s, t) * r.kl * kl_of(q, s, context, l, key, t);
 }
 
 /* The whole loss: the mean loss that the step reports, and what the tensors add. */
@@ -339,7 +387,8 @@ static double whole_loss(const problem *q, const setting *s, bnn_objective *o, b
   double loss = 0;
   bnn_batch batch = batch_of(q, 3, bnn_objective_batch(o));
   ck_succeeds(bnn_objective_gradient(o, context, &l->posterior.q, &batch, args, g, &loss, &err));
-  for (size_t t = 0; t < q->layout.n_params; t++) loss += penalty_of(q, s, l, t);
+  for (size_t t = 0; t < q->layout.n_params; t++)
+    loss += penalty_of(q, s, context, l, args->key, t);
   return loss;
 }
 
@@ -396,7 +445,7 @@ START_TEST(the_loss_is_the_mean_over_examples_and_samples) {
   bnn_frame_bind(f, q.y, q.target->data);
   bnn_frame_bind_params(f, theta, g);
   for (int samples = 1; samples <= 3; samples++) {
-    bnn_objective *o = objective_of(&q, &(setting){false, 1, samples, 0, 0, false});
+    bnn_objective *o = objective_of(&q, &(setting){false, 1, samples, 0, 0, false, NULL});
     const bnn_step_args args = {.key = bnn_key_new(9), .beta = 1, .lr = 0};
     bnn_batch batch = batch_of(&q, 0, DATA);
     double got, want = 0;
@@ -589,10 +638,10 @@ static double twenty_steps(learner *l, const problem *q, const setting *s, int t
 
 START_TEST(any_number_of_threads_gives_the_same_bits) {
   enum { WIDE_BATCH = 131 }; /* blocks of 40, the last one ragged */
-  static const setting row[] = {{true, 1, 1, 1e-3, 0, false},
-                                {false, 1, 2, 1e-3, 0, false},
-                                {false, 1, 1, 1e-3, ALL, false},
-                                {false, 1, 1, 1e-3, 2, false}};
+  static const setting row[] = {
+      {true, 1, 1, 1e-3, 0, false, NULL},         {false, 1, 2, 1e-3, 0, false, NULL},
+      {false, 1, 1, 1e-3, ALL, false, NULL},      {false, 1, 1, 1e-3, 2, false, NULL},
+      {false, 1, 1, 1e-5, 0, false, "horseshoe"}, {true, 1, 2, 1e-5, 0, false, "fitted"}};
   int32_t order[WIDE_BATCH + 21];
   for (int i = 0; i < WIDE_BATCH + 21; i++) order[i] = (int32_t)(i * 17 % DATA + 1);
   problem q;
@@ -678,11 +727,11 @@ START_TEST(a_gradient_is_the_mean_over_its_samples) {
   static const int threads[] = {1, 2, 3, 5};
   problem q;
   wide_problem(&q, _i, DATA);
-  setting s = {true, 1, 1, 1e-3, 1, false};
+  setting s = {true, 1, 1, 1e-3, 1, false, NULL};
   learner l;
   learner_init(&l, &q, n_variational_of(&q, &s), "adam");
   const size_t size = l.size, trained = size + l.n_variational;
-  bnn_objective *points = objective_of(&q, &(setting){false, 1, 1, 0, ALL, false});
+  bnn_objective *points = objective_of(&q, &(setting){false, 1, 1, 0, ALL, false, NULL});
   double *sum = calloc(4 * size, sizeof *sum), *want = sum + 2 * size, loss;
   bnn_real *d = calloc(4 * size, sizeof *d), *other = d + 2 * size;
   double betas[PARAMS_MAX];
@@ -778,7 +827,8 @@ static void ck_same_bits_in_shards(const problem *q, const setting *s, size_t ba
 }
 
 START_TEST(shards_have_the_same_bits_on_any_number_of_threads) {
-  static const setting one = {true, 1, 1, 1e-3, 0, false}, three = {true, 1, 3, 1e-3, 1, false};
+  static const setting one = {true, 1, 1, 1e-3, 0, false, NULL},
+                       three = {true, 1, 3, 1e-3, 1, false, NULL};
   problem q;
   size_t batch;
   sharded_problem(&q, _i, &batch);
@@ -802,7 +852,7 @@ START_TEST(a_gradient_in_shards_is_that_of_the_batch) {
   const bnn_batch batch = {q.data, q.target, order, 0, batch_size};
   bnn_context *context = context_of(2);
   for (int samples = 1; samples <= 3; samples += 2) {
-    const setting s = {true, 1, samples, 1e-3, 0, false};
+    const setting s = {true, 1, samples, 1e-3, 0, false, NULL};
     learner l;
     learner_init(&l, &q, q.layout.size, "adam");
     bnn_real *d = calloc(2 * l.size, sizeof *d);
@@ -968,7 +1018,10 @@ static void ck_close(const bnn_real *x, const bnn_real *want, size_t n, double u
  * what is updated.  A KL that is left out, or a sample of other noise, is a thousand times that. */
 START_TEST(a_step_in_the_jobs_is_the_plain_stages) {
   static const double option[] = {1e-3, 0.9, 0.999, 0.1};
-  static const setting row[] = {{true, 1, 1, 0.1, 0, false}, {true, 1, 1, 0.1, 2, true}};
+  static const setting row[] = {{true, 1, 1, 0.1, 0, false, NULL},
+                                {true, 1, 1, 0.1, 2, true, NULL},
+                                {true, 1, 1, 0.01, 0, true, "logistic"},
+                                {true, 1, 1, 0.01, 2, false, "fitted"}};
   problem q;
   wide_problem(&q, 1 + _i % 2, DATA); /* both can be fused */
   const setting *s = &row[_i / 2];
@@ -1092,7 +1145,8 @@ static void step_without_system(const problem *q, const setting *s, int threads)
 
 /* Several threads may sleep, when a wait has been long. */
 START_TEST(a_step_asks_nothing_of_the_system) {
-  static const setting fused = {true, 1, 1, 1e-3, 0, false}, summed = {true, 1, 2, 1e-3, 0, false};
+  static const setting fused = {true, 1, 1, 1e-3, 0, false, NULL},
+                       summed = {true, 1, 2, 1e-3, 0, false, NULL};
   problem q;
   wide_problem(&q, _i % WIDE_KINDS, DATA);
   for (int threads = 1; threads <= 3; threads++) {
@@ -1112,7 +1166,7 @@ END_TEST
 START_TEST(noise_follows_the_key_of_the_step) {
   problem q;
   problem_init(&q, with_dropout, 7);
-  bnn_objective *o = objective_of(&q, &(setting){false, 1, 1, 0, ALL, false});
+  bnn_objective *o = objective_of(&q, &(setting){false, 1, 1, 0, ALL, false, NULL});
   bnn_context *context = context_of(1);
   learner l;
   learner_init(&l, &q, 0, "sgd");
@@ -1182,7 +1236,7 @@ START_TEST(a_prior_in_the_program_is_weighed_and_the_entropy_added) {
   problem q;
   int weights;
   dense_problem(&q, &weights);
-  const bnn_regularizer regularizers[4] = {{0.5, 0, 0}, {0, 0, 0}, {0, 0, 0}, {2, 0, 0}};
+  const bnn_regularizer regularizers[4] = {{.kl = 0.5}, {.kl = 0}, {.kl = 0}, {.kl = 2}};
   split_posterior families;
   split_posterior_init(&families, &q.layout, NULL, NULL, q.layout.size);
   const bnn_objective_spec spec = {.program = q.program,
@@ -1353,7 +1407,7 @@ START_TEST(a_gradient_that_is_not_finite_changes_nothing) {
   problem_init(&q, row[_i].record, 7);
   for (int k = 0; k < 3; k++)
     for (size_t r = 0; bnn_rule_row(r); r++) {
-      const setting s = {true, 1, row[_i].samples, 0.3, points[k], false};
+      const setting s = {true, 1, row[_i].samples, 0.3, points[k], false, NULL};
       bnn_objective *o = objective_of(&q, &s);
       learner l;
       learner_init(&l, &q, n_variational_of(&q, &s), bnn_rule_row(r)->name);
@@ -1378,7 +1432,7 @@ START_TEST(a_gradient_in_the_jobs_that_is_not_finite_is_not_used) {
   bnn_context *context = context_of(2);
   for (int k = 0; k < 3; k++)
     for (size_t r = 0; bnn_rule_row(r); r++) {
-      const setting s = {true, 1, 1, 0.3, points[k], false};
+      const setting s = {true, 1, 1, 0.3, points[k], false, NULL};
       bnn_objective *o = objective_of(&q, &s);
       learner l, was;
       learner_init(&l, &q, n_variational_of(&q, &s), bnn_rule_row(r)->name);
@@ -1519,15 +1573,24 @@ static int scores(problem *q) {
   return OP(q->program, mm, q->x, w);
 }
 
+/* N(0, 1). */
+#define GAUSSIAN \
+  { .kl = 1, .precision = 1 }
+
 START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
   problem q, wrong;
   problem_init(&q, network, 7);
   problem_init(&wrong, scores, 7);
   bnn_layout small;
   ck_succeeds(bnn_layout_init(&small, 1, layer_size, &err));
-  const bnn_regularizer regularizers[4] = {{1, 1, 0}, {1, 1, 0}, {1, 1, 0}, {1, 1, 0}};
+  const bnn_regularizer regularizers[4] = {GAUSSIAN, GAUSSIAN, GAUSSIAN, GAUSSIAN};
+  const bnn_regularizer several[4] = {{.kl = 1, .precision = 1, .is_fitted = true}};
+  const bnn_regularizer two[4] = {{.kl = 1},
+                                  {.kl = 1, .precision = 1, .prior = prior_of("laplace")}};
   const bnn_regularizer odd_regularizers[3][4] = {
-      {{1, 1, 0}, {-1, 1, 0}}, {{1, NAN, 0}}, {{1, 1, INFINITY}}};
+      {{.kl = 1, .precision = 1}, {.kl = -1, .precision = 1}},
+      {{.kl = 1, .precision = NAN}},
+      {{.kl = 1, .precision = 1, .decay = INFINITY}}};
   const size_t last = 4;
   split_posterior families, of_small;
   split_posterior_init(&families, &q.layout, NULL, NULL, q.layout.size);
@@ -1541,8 +1604,8 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
                                    .regularizers = regularizers,
                                    .samples = 1,
                                    .shards = 1};
-  bnn_objective_spec spec[16];
-  for (int k = 0; k < 16; k++) spec[k] = good;
+  bnn_objective_spec spec[18];
+  for (int k = 0; k < 18; k++) spec[k] = good;
   spec[0].samples = 0, spec[1].samples = -3;
   for (int k = 0; k < 3; k++) spec[2 + k].regularizers = odd_regularizers[k];
   spec[5].posterior = &of_small.q;
@@ -1555,6 +1618,7 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
   spec[12].kl_weight_param = (const size_t[]){0};
   spec[13].n_kl_weights = 1, spec[13].kl_weight_param = &last;
   spec[14].shards = 0, spec[15].shards = -2;
+  spec[16].regularizers = several, spec[17].regularizers = two;
   static const struct {
     bnn_status status;
     const char *words;
@@ -1575,6 +1639,8 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
       {BNN_ERANGE, "a weight of tensor 5 of 4"},
       {BNN_ERANGE, "shards: expected 1 or more, got 0"},
       {BNN_ERANGE, "shards: expected 1 or more, got -2"},
+      {BNN_ERANGE, "tensor 1: expected one prior, got several"},
+      {BNN_ERANGE, "tensor 2: expected one prior, got several"},
   };
   bnn_program *forward = NULL;
   ck_succeeds(bnn_program_new(&forward, &err));
@@ -1582,7 +1648,7 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
   ck_succeeds(bnn_program_finish(forward, &x, 1, false, NULL, 0, &err));
   spec[9].program = forward;
   bnn_objective *o = NULL;
-  for (int k = 0; k < 16; k++) {
+  for (int k = 0; k < 18; k++) {
     ck_refuses(bnn_objective_new(&o, &spec[k], &err), want[k].status, want[k].words);
     ck_assert_ptr_null(o);
   }
@@ -1620,7 +1686,7 @@ START_TEST(an_objective_refuses_a_posterior_that_is_not_of_its_layout) {
   };
   problem q;
   problem_init(&q, network, 7);
-  const bnn_regularizer regularizers[4] = {{1, 1, 0}, {1, 1, 0}, {1, 1, 0}, {1, 1, 0}};
+  const bnn_regularizer regularizers[4] = {GAUSSIAN, GAUSSIAN, GAUSSIAN, GAUSSIAN};
   bnn_group group[BNN_GROUPS_MAX + 1];
   bnn_posterior posterior = {&q.layout, 0, group};
   const bnn_objective_spec spec = {.program = q.program,
@@ -1656,7 +1722,7 @@ START_TEST(a_step_refuses_another_posterior) {
   const bnn_step_args args = {.key = bnn_key_new(1), .beta = 1, .lr = 1};
   bnn_context *context = context_of(1);
   for (int k = 0; k < 4; k++) {
-    bnn_objective *o = objective_of(&q, &(setting){false, 1, 1, 1, points[k], false});
+    bnn_objective *o = objective_of(&q, &(setting){false, 1, 1, 1, points[k], false, NULL});
     for (int j = 0; j < 5; j++) {
       learner l;
       bnn_group group[2];
@@ -1689,7 +1755,7 @@ END_TEST
 
 static bnn_status make_and_step(void *arg, bnn_err *err) {
   const problem *q = arg;
-  const bnn_regularizer regularizers[4] = {{1, 1, 0}, {1, 1, 0}, {1, 1, 0}, {1, 1, 0}};
+  const bnn_regularizer regularizers[4] = {GAUSSIAN, GAUSSIAN, GAUSSIAN, GAUSSIAN};
   split_posterior families;
   split_posterior_init(&families, &q->layout, NULL, NULL, q->layout.size);
   const bnn_objective_spec spec = {.program = q->program,
@@ -1731,7 +1797,7 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, the_loss_is_the_mean_over_examples_and_samples);
   tcase_add_loop_test(tests, a_step_is_the_rule_applied_to_the_gradient, 0, PROBLEMS);
   tcase_add_test(tests, an_update_is_not_seen_by_the_gradients_of_its_own_step);
-  tcase_add_loop_test(tests, any_number_of_threads_gives_the_same_bits, 0, 4 * WIDE_KINDS);
+  tcase_add_loop_test(tests, any_number_of_threads_gives_the_same_bits, 0, 6 * WIDE_KINDS);
   tcase_add_loop_test(tests, a_gradient_is_the_mean_over_its_samples, 0, WIDE_KINDS);
   tcase_add_loop_test(tests, shards_have_the_same_bits_on_any_number_of_threads, 0, SHARDED);
   tcase_add_loop_test(tests, a_gradient_in_shards_is_that_of_the_batch, 0, SHARDED);
@@ -1739,7 +1805,7 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, blocks_lie_within_shards);
   tcase_add_test(tests, several_shards_refuse_a_program_whose_rows_meet);
   tcase_add_test(tests, a_replay_in_one_call_refuses_shards);
-  tcase_add_loop_test(tests, a_step_in_the_jobs_is_the_plain_stages, 0, 4);
+  tcase_add_loop_test(tests, a_step_in_the_jobs_is_the_plain_stages, 0, 8);
   tcase_add_loop_test(tests, a_step_allocates_nothing, 0, PROBLEMS);
 #ifdef HAVE_FILTERS
   tcase_add_loop_test(tests, a_step_asks_nothing_of_the_system, 0, 2 * WIDE_KINDS);

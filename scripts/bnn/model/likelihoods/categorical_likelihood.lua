@@ -1,0 +1,32 @@
+--- Classes from logits.
+local core = require "bnn.core"
+local fail = require "bnn.base.fail"
+local help = require "bnn.model.likelihoods.likelihood_help"
+
+local function check_logits(output)
+  return help.check_one("categorical", output, "one tensor of logits [n, C]")
+end
+
+return {
+  name = "categorical",
+  doc = [[
+categorical(): classes 0..C-1 from logits [n, C], y i32 [n]. log p = log softmax(logits)[y];
+predictions are probabilities.
+    bnn.likelihood.categorical()
+@return likelihood]],
+  options = {},
+  make = function()
+    return {
+      classes = true,
+      log_prob = function(logits, y)
+        check_logits(logits)
+        if y == nil then
+          fail "bnn.likelihood.categorical: expected labels y, the data have none"
+        end
+        return -core.ops.cross_entropy(logits, y)
+      end,
+      predict = function(logits) return check_logits(logits):softmax(-1) end,
+      logits = function(logits) return logits end,
+    }
+  end,
+}

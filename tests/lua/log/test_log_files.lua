@@ -1,5 +1,6 @@
 --- Log files: read back, added to, cut short, on a full disk; event files of TensorBoard.
 local lu = require "luaunit"
+package.path = (arg[0]:match "^.*/" or "./") .. "../?.lua;" .. package.path
 local bits = require "bits"
 local bnn = require "bnn"
 local core = require "bnn.core"

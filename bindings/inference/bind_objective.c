@@ -54,7 +54,7 @@ static void read_priors(lua_State *L, int at, bnn_regularizer *regularizers, siz
       if (type == LUA_TTABLE)
         regularizers[i].prior = bind_check_prior(L, lua_gettop(L));
       else
-        regularizers[i].is_fitted = lua_toboolean(L, -1);
+        regularizers[i].is_fitted = type == LUA_TSTRING;
       lua_pop(L, 1);
     }
   }

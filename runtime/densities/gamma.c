@@ -9,9 +9,10 @@
 
 static inline bnn_real value(bnn_real x, bnn_real a, bnn_real b, bnn_real c) {
   BNN_UNUSED(c);
-  const double k = (double)a - 1, l = log((double)x), product = (double)b * (double)x;
-  const double all = (double)a * log((double)b) + (k == 0 ? 0 : k * l) - product;
-  return within(x >= 0, x, a, b, (bnn_real)(all - vec_lgamma((double)a)), -INFINITY);
+  const double most = (double)-BNN_REAL_LOWEST, near = (double)x > most ? most : (double)x;
+  const double k = (double)a - 1, power = k == 0 ? 0 : k * log(near), fall = (double)b * (double)x;
+  const double all = (double)a * log((double)b) + power - fall - vec_lgamma((double)a);
+  return within(x >= 0, x, a, b, (bnn_real)all, -INFINITY);
 }
 
 static inline bnn_real slope_x(bnn_real x, bnn_real a, bnn_real b, bnn_real c) {

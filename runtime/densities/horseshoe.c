@@ -18,6 +18,7 @@
 
 #define CORE ((bnn_real)0x1p-10)
 #define FAR ((bnn_real)1e6)
+#define MOST ((bnn_real)1e18)
 #define LOG_NORM 1.8369005040645658 /* log(2 pi (sqrt(1 + e^2) - e)) */
 
 static inline bnn_real value(bnn_real x, bnn_real a, bnn_real b, bnn_real c) {
@@ -28,8 +29,9 @@ static inline bnn_real value(bnn_real x, bnn_real a, bnn_real b, bnn_real c) {
 }
 
 static inline bnn_real slope_u(bnn_real u) {
-  const bnn_real v = u * u + CORE * CORE, w = 1 / v, product = (v + 1) * vm_log1p(w);
-  return -2 * u * w / (R(fabs)(u) > FAR ? 1 : product);
+  const bnn_real t = u > MOST ? MOST : u < -MOST ? -MOST : u; /* whose square does not overflow */
+  const bnn_real v = t * t + CORE * CORE, w = 1 / v, product = (v + 1) * vm_log1p(w);
+  return -2 * t * w / (R(fabs)(t) > FAR ? 1 : product);
 }
 
 static inline bnn_real slope_x(bnn_real x, bnn_real a, bnn_real b, bnn_real c) {

@@ -16,7 +16,8 @@ static inline bnn_real value(bnn_real x, bnn_real a, bnn_real b, bnn_real c) {
 
 static inline bnn_real slope_x(bnn_real x, bnn_real a, bnn_real b, bnn_real c) {
   BNN_UNUSED(c);
-  return within(x > 0, x, a, b, -(1 + score(x, a, b) / b) / x, 0);
+  const bnn_real most = -BNN_REAL_LOWEST, near = x > most ? most : x; /* infinity over infinity */
+  return within(x > 0, x, a, b, -(1 + score(near, a, b) / b) / near, 0);
 }
 
 static inline bnn_real slope_a(bnn_real x, bnn_real a, bnn_real b, bnn_real c) {

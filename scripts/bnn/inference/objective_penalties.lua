@@ -40,7 +40,7 @@ local function one_weight(objective)
   local kl, none = {}, {}
   for i in ipairs(posterior_of(objective):program_layout()) do kl[i], none[i] = 0, 0 end
   kl[1] = objective.prior and 1 or 0
-  return {kl = kl, precision = none, decay = none, priors = none}
+  return {kl = kl, precision = none, decay = none}
 end
 
 --- The lists by tensor that say how C weighs penalties: kl, w_t; precision, 1 / s^2 of a prior

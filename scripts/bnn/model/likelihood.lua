@@ -60,7 +60,7 @@ for _, density in ipairs(core.densities()) do
 end
 
 --- Gives the likelihood of a name, or the value itself.
---     bnn.likelihood.resolve("poisson").name   -- "poisson"
+--     print(bnn.likelihood.resolve "poisson")   -- likelihood: name = "poisson"
 -- @param given string, or table with log_prob
 -- @return likelihood
 -- Raises for anything else, and for a name whose options must be given.
@@ -76,7 +76,7 @@ end
 
 --- Describes a likelihood as data, {name=, its options}, of which `of_data` makes it again; of one
 -- of your own only the name is kept.
---     bnn.likelihood.describe(bnn.likelihood.gaussian{sigma = 2}).sigma   -- 2.0
+--     print(bnn.likelihood.describe(bnn.likelihood.gaussian{sigma = 2}).sigma)   -- 2
 -- @return table
 function M.describe(likelihood)
   local opts = made_here[likelihood]

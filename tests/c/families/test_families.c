@@ -746,6 +746,39 @@ START_TEST(the_entropy_is_the_sum_of_the_closed_forms) {
 }
 END_TEST
 
+/* The mean of w^2 over samples, whose terms, w_i^2 with sigma^2 up to e, vary by as much as they are:
+ * within 6 standard deviations. */
+START_TEST(the_second_moment_is_that_of_samples) {
+  enum { SAMPLES = 4000 };
+  bnn_context *context = context_of(1);
+  for (size_t row = 0; bnn_family_row(row); row++) {
+    const bnn_family *family = bnn_family_row(row);
+    buffers value;
+    bnn_real theta[N];
+    double sum[TENSORS] = {0}, square[TENSORS] = {0};
+    fill_buffers(value);
+    const bnn_group q = group_of(family, 0, N, value);
+    ck_assert((family->second_moment != NULL) == (family->backward != NULL));
+    if (!family->second_moment) continue;
+    for (int64_t s = 0; s < SAMPLES; s++) {
+      draw(&q, context, theta, bnn_key_fold(KEY, s));
+      for (size_t t = 0; t < TENSORS; t++) {
+        double all = 0;
+        for (size_t i = param[t].offset; i < param[t].offset + param[t].size; i++)
+          all += (double)theta[i] * (double)theta[i];
+        sum[t] += all / SAMPLES, square[t] += all * all / SAMPLES;
+      }
+    }
+    for (size_t t = 0; t < TENSORS; t++) {
+      const double deviation = sqrt(fmax(square[t] - sum[t] * sum[t], 0) / SAMPLES);
+      const double miss = fabs(family->second_moment(&q, t) - sum[t]);
+      ck_assert_double_le(miss, 6 * deviation + 1e-3 * sum[t]);
+    }
+  }
+  bnn_context_free(context);
+}
+END_TEST
+
 static void add_tests(TCase *tests) {
   tcase_set_timeout(tests, 60);
   tcase_add_test(tests, every_row_is_found_by_its_name_on_every_instruction_set);
@@ -767,6 +800,7 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, nan_in_a_buffer_comes_out);
   tcase_add_test(tests, nan_in_the_gradient_of_an_element_comes_out_there);
   tcase_add_test(tests, of_nothing_nothing_is_written);
+  tcase_add_test(tests, the_second_moment_is_that_of_samples);
   tcase_add_test(tests, a_sample_is_mu_plus_sigma_eps);
   tcase_add_test(tests, a_logvar_of_minus_infinity_samples_the_mean);
   tcase_add_test(tests, backward_is_what_it_says);

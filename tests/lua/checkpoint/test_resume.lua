@@ -1038,8 +1038,9 @@ function TestDescribed.test_likelihoods()
     {own, "its likelihood 'categorical' is not one of bnn.likelihood"},
     {likelihoods.describe{log_prob = print}, "its likelihood is not one"}, {{}, "is not one"},
     {{name = "describe"}, "'describe' is not one"}, {3, "described by a number"},
-    {{name = {}}, "is not one"}, {{name = "gaussian", sigma = -1}, "has sigma = -1"},
-    {{name = "gaussian", sigma = "x"}, "has sigma = x"}, {{name = "poisson", sigma = 1}, "sigma"},
+    {{name = {}}, "is not one"}, {{name = "gaussian", sigma = -1}, "sigma: expected more than 0"},
+    {{name = "gaussian", sigma = "x"}, "gaussian is refused: sigma: expected a number"},
+    {{name = "poisson", sigma = 1}, "sigma"},
   } do
     local likelihood, message = likelihoods.of_data(row[1])
     lu.assertNil(likelihood, "row " .. i)

@@ -428,7 +428,7 @@ end
 function TestLikelihoods.test_refusals()
   local q = bnn.posterior.meanfield(params)
   local rows = {
-    {'got "categoricl"', "categoricl"}, {"likelihood: expected 'bernoulli'", "normal"},
+    {'got "categoricl"', "categoricl"}, {"likelihood: expected 'bernoulli'", "norml"},
     {"a function", bnn.likelihood.gaussian}, {"a table with log_prob", {}}, {"got 3", 3},
   }
   for i, row in ipairs(rows) do

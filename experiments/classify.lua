@@ -11,23 +11,24 @@ local text_image = require "bnn.plot.text_image"
 local strings = require "bnn.base.strings"
 
 local experiment = {
-  about = "what a checkpoint of experiments/mnist.lua says of pictures of single characters, and "
-    .. "where it says that it does not know",
+  about = "classifies pictures of single characters with a checkpoint of "
+    .. "experiments/mnist.lua, and answers \"I don't know\" where it is unsure",
   positional = {"image.png ...", "pictures of one character each, dark on light or light on dark"},
   renamed = {samples = "predict_samples", fit = "preprocess"},
   common = {"seed", "threads"},
   defaults = {
-    checkpoint = {nil, "a checkpoint, or the folder of a training: its best, else its newest",
+    checkpoint = {nil, "a checkpoint, or the folder of a training: its best, else its newest one",
                   type = "string", required = true},
     predict_samples = {100, "networks averaged", type = "integer", min = 1},
     threshold = {nil, "answer \"I don't know\" if the score exceeds this (default: that of the "
-                   .. "rule kept with the checkpoint)", type = "number", min = 0},
-    ink = {"auto", "whether characters are dark or light; auto: what differs more from the border",
+                   .. "rule in the checkpoint)", type = "number", min = 0},
+    ink = {"auto", "whether characters are dark or light; auto: whichever differs more from the "
+           .. "border",
            choices = {"auto", "dark", "light"}},
-    preprocess = {true, "fit and centre characters as MNIST's are; --no_preprocess takes "
-                    .. "pictures of 28 x 28 as they are"},
-    show = {false, "draw what the network saw as text", result = false},
-    figure = {nil, "a file, .png or .svg, for a picture of what the network saw and answered",
+    preprocess = {true, "scale and centre characters as in MNIST; --no_preprocess takes "
+                    .. "pictures of 28 x 28 unchanged"},
+    show = {false, "draw the network's input images as text", result = false},
+    figure = {nil, "a file, .png or .svg, for the input images and their answers",
               type = "string", result = false},
   },
 }
@@ -50,7 +51,7 @@ end
 local function open(path)
   local model = bnn.assert_or_exit(bnn.checkpoint.open(path))
   local classifies = model.likelihood and model.likelihood.classes
-  local lack = ": its network gives no classes, as experiments/mnist.lua's does"
+  local lack = ": expected a classifier, as experiments/mnist.lua trains"
   bnn.assert_or_exit(classifies, path .. lack)
   return model
 end
@@ -59,7 +60,8 @@ end
 local function fit_of(model, cfg)
   local kept = (model.extras or {}).calibration
   if not cfg.threshold then
-    local lack = ": keeps no rule, so that every answer stands (--threshold=T refuses)\n"
+    local lack = ": has no abstention rule, so every prediction is an answer "
+      .. "(--threshold=T sets one)\n"
     if not kept then io.stderr:write(cfg.checkpoint, lack) end
     return kept
   end
@@ -77,7 +79,7 @@ local function predict(model, images, cfg)
   if not ok and type(p) ~= "string" then error(p, 0) end -- an interrupt
   local fault = "%s: its network does not take images of 28 x 28: %s"
   bnn.assert_or_exit(ok, not ok and fault:format(cfg.checkpoint, (p:gsub("^.-:%d+: ", ""))))
-  local alone = ": has no posterior, so that one network answers and its std is 0\n"
+  local alone = ": has no posterior: a single network answers, and std is 0\n"
   if not model.posterior then io.stderr:write(cfg.checkpoint, alone) end
   return p
 end

@@ -6,25 +6,26 @@
 local bnn = require "bnn"
 
 local experiment = {
-  about = "Bayesian regression on y = x^3 + noise: coverage, and how the band widens off the data",
+  about = "Bayesian regression on y = x^3 + noise: coverage, and how the band widens "
+    .. "outside the data",
   renamed = {prior = "prior_std"},
   common = {"seed", "threads", "checkpoint"},
   defaults = {
     lr = {1e-2, "Adam's learning rate", above = 0},
-    batch_size = {100, "points a step", type = "integer", min = 1},
+    batch_size = {100, "points per step", type = "integer", min = 1},
     steps = {10000, "optimizer steps", type = "integer", min = 0},
     temperature = {1, "1 is the exact ELBO, below 1 a cold posterior", type = "number", min = 0},
     logvar = {-7, "initial log-variance of every weight", type = "number", min = -80, max = 80},
     prior_std = {1, "standard deviation of the prior", type = "number", above = 0},
     hidden = {{50}, "units of each hidden layer", type = "integer", min = 1, max = 100000},
-    samples = {1, "weight samples a step", type = "integer", min = 1},
+    samples = {1, "weight samples per step", type = "integer", min = 1},
     predict_samples = {500, "networks averaged for the band", type = "integer", min = 1},
-    n = {100, "points to learn from", type = "integer", min = 2},
+    n = {100, "training points", type = "integer", min = 2},
     noise = {3, "standard deviation of the observations", type = "number", above = 0},
-    learn_noise = {false, "learn the noise instead of giving it to the likelihood"},
-    log_interval = {2000, "steps between two diagnostics", type = "integer", min = 1,
+    learn_noise = {false, "learn the noise instead of fixing it in the likelihood"},
+    log_interval = {2000, "steps between two log entries", type = "integer", min = 1,
                     result = false},
-    figures = {"figures", "folder for the picture; empty for none", type = "string",
+    figures = {"figures", "folder for the plot; none if empty", type = "string",
                result = false},
   },
 }

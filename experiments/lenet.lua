@@ -7,13 +7,13 @@ local bnn = require "bnn"
 local nn = bnn.nn
 
 local experiment = {
-  about = "LeNet-5-like convolutional classifier, plain or Bayesian",
+  about = "trains a convolutional network like LeNet-5 on MNIST, plain or Bayesian",
   renamed = {samples = "predict_samples"},
   common = {"seed", "dataset", "threads", "checkpoint"},
   defaults = {
     bayesian = {false, "learn a posterior over the weights, by the exact ELBO"},
     lr = {1e-3, "Adam's learning rate", above = 0},
-    batch_size = {128, "images a step", type = "integer", min = 1},
+    batch_size = {128, "images per step", type = "integer", min = 1},
     epochs = {3, "passes over the training images", type = "integer", min = 0},
     logvar = {-7, "with --bayesian: initial log-variance of every weight", type = "number",
               min = -80, max = 80},

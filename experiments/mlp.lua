@@ -7,15 +7,15 @@
 local bnn = require "bnn"
 
 local experiment = {
-  about = "plain MLP on MNIST: accuracy and loss, with weight decay",
+  about = "trains a plain MLP with weight decay on MNIST: accuracy and loss",
   common = {"seed", "dataset", "threads", "checkpoint"},
   defaults = {
     lr = {1e-3, "Adam's learning rate", above = 0},
-    batch_size = {1000, "images a step", type = "integer", min = 1},
+    batch_size = {1000, "images per step", type = "integer", min = 1},
     steps = {5000, "optimizer steps", type = "integer", min = 0},
-    weight_decay = {1e-4, "the penalty is this / 2 times the sum of squares", min = 0},
+    weight_decay = {1e-4, "the penalty is this / 2 times the sum of squared parameters", min = 0},
     hidden = {{64, 64}, "units of each hidden layer", type = "integer", min = 1, max = 100000},
-    log_interval = {1000, "steps between two diagnostics", type = "integer", min = 1,
+    log_interval = {1000, "steps between two log entries", type = "integer", min = 1,
                     result = false},
   },
 }

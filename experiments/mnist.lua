@@ -6,36 +6,39 @@
 local bnn = require "bnn"
 
 local experiment = {
-  about = "variational Bayesian MLP on MNIST: accuracy, ELBO, and which images it refuses",
+  about = "trains a variational Bayesian MLP on MNIST, reports accuracy and ELBO, and abstains on "
+    .. "images that it is unsure of",
   renamed = {prior = "prior_std", ood = "ood_data"},
   common = {"seed", "dataset", "threads", "checkpoint"},
   defaults = {
     lr = {1e-3, "Adam's learning rate", above = 0},
-    batch_size = {128, "images a step", type = "integer", min = 1},
+    batch_size = {128, "images per step", type = "integer", min = 1},
     steps = {10000, "optimizer steps", type = "integer", min = 0},
-    beta = {nil, "weight of the KL beside the mean log-likelihood (default 0.001)", type = "number",
-            min = 0},
-    temperature = {nil, "instead of beta, which is then temperature / number of training images; "
-                     .. "with --kl=sum, 1 is the exact ELBO", type = "number", min = 0},
-    kl = {"leading", "sum: the KL divergence; leading: each tensor's divided by its first "
-            .. "dimension, as in the article", choices = {"leading", "sum"}},
+    beta = {nil, "weight of the KL against the mean log-likelihood (default 0.001)",
+            type = "number", min = 0},
+    temperature = {nil, "alternative to beta, which becomes temperature / number of training "
+                     .. "images; with --kl=sum, 1 is the exact ELBO", type = "number", min = 0},
+    kl = {"leading", "sum: the KL divergence; leading: the KL of each tensor divided by its first "
+            .. "dimension, as in neptune.ai/blog/bayesian-neural-networks-with-jax",
+          choices = {"leading", "sum"}},
     logvar = {-7, "initial log-variance of every weight", type = "number", min = -80, max = 80},
     prior_std = {1, "standard deviation of the prior", type = "number", above = 0},
     hidden = {{64, 64}, "units of each hidden layer", type = "integer", min = 1, max = 100000},
-    samples = {1, "weight samples a step", type = "integer", min = 1},
+    samples = {1, "weight samples per step", type = "integer", min = 1},
     eval_samples = {10, "networks averaged for the accuracy in the log", type = "integer", min = 1},
-    predict_samples = {100, "networks averaged for the closing table and what is refused",
+    predict_samples = {100, "networks averaged for the closing table and the abstention rule",
                        type = "integer", min = 1},
-    log_interval = {1000, "steps between two diagnostics", type = "integer", min = 1,
+    log_interval = {1000, "steps between two log entries", type = "integer", min = 1,
                     result = false},
-    ood_data = {nil, "another data set, such as letters, notmnist or a folder: how many of its "
-                  .. "images are refused (default for glyphs: letters-unlike-digits)",
+    ood_data = {nil, "out-of-distribution data, such as letters, notmnist or a folder: reports the "
+                  .. "share on which it abstains (default for glyphs: letters-unlike-digits)",
                 type = "string"},
   },
 }
 
--- The article's five figures for one part of the data: accuracy by the mean of some networks, the
--- rest under one draw of the weights.
+-- Computes five metrics of a part of the data, those of https://neptune.ai/blog/bayesian-neural-
+-- networks-with-jax: accuracy by the mean of some networks, the others under one draw of the
+-- weights.
 local function diagnose(name, objective, part, cfg, key, step)
   local sampling = {num_samples = cfg.eval_samples, key = key:fold "accuracy"}
   local prediction = bnn.predict(objective, part.x, sampling)

@@ -7,26 +7,29 @@
 local bnn = require "bnn"
 
 local experiment = {
-  about = "out-of-distribution detection: Bayesian, plain and MC-dropout networks side by side",
+  about = "trains Bayesian, plain and MC-dropout MLPs on digits, then scores letters, clothes and "
+    .. "noise: AUROC, and abstention at a threshold fitted on half of the test digits",
   renamed = {outside = "ood_data"},
   common = {"seed", "dataset", "threads", "checkpoint"},
   defaults = {
     lr = {1e-3, "Adam's learning rate", above = 0},
-    batch_size = {128, "images a step", type = "integer", min = 1},
+    batch_size = {128, "images per step", type = "integer", min = 1},
     steps = {10000, "optimizer steps of each network", type = "integer", min = 0},
     beta = {1e-3, "weight of the Bayesian network's KL", min = 0},
-    logvar = {-7, "its initial log-variance of every weight", type = "number", min = -80, max = 80},
-    dropout = {0.5, "share of hidden units that the third network drops", min = 0, max = 0.99},
+    logvar = {-7, "initial log-variance of the Bayesian network's weights", type = "number",
+              min = -80, max = 80},
+    dropout = {0.5, "share of hidden units that the dropout network drops", min = 0, max = 0.99},
     hidden = {{64, 64}, "units of each hidden layer", type = "integer", min = 1, max = 100000},
     predict_samples = {100, "networks averaged for a prediction", type = "integer", min = 1},
-    ood_data = {nil, "what to compare with: names as of --dataset, folders, and noise (default: "
-                 .. "notmnist and fashion-mnist where they are, letters-unlike-digits, noise)",
+    ood_data = {nil, "out-of-distribution data: names as for --dataset, folders, noise (default: "
+                 .. "notmnist and fashion-mnist if available, letters-unlike-digits, noise)",
                type = "string", list = true},
-    percentile = {0.99, "of a score on half of the test digits: its threshold", min = 0, max = 1},
+    percentile = {0.99, "threshold: this percentile of a score on half of the test digits", min = 0,
+                  max = 1},
     alpha = {0.01, "share of conformal sets that may miss the label", above = 0, max = 0.999},
-    figures = {"figures", "folder for histograms and ROC curves; empty for none", type = "string",
+    figures = {"figures", "folder for histograms and ROC curves; none if empty", type = "string",
                result = false},
-    log_interval = {5000, "steps between two diagnostics", type = "integer", min = 1,
+    log_interval = {5000, "steps between two log entries", type = "integer", min = 1,
                     result = false},
   },
 }

@@ -7,19 +7,19 @@
 local bnn = require "bnn"
 
 local experiment = {
-  about = "Bernoulli VAE on MNIST: its ELBO, samples, reconstructions and the latent plane",
+  about = "trains a Bernoulli VAE on MNIST: ELBO, samples, reconstructions and the latent plane",
   common = {"seed", "dataset", "threads", "checkpoint"},
   defaults = {
     lr = {1e-3, "Adam's learning rate", above = 0},
-    batch_size = {128, "images a step", type = "integer", min = 1},
+    batch_size = {128, "images per step", type = "integer", min = 1},
     steps = {5000, "optimizer steps", type = "integer", min = 0},
     hidden = {400, "units of the hidden layer, in encoder and decoder", type = "integer", min = 1,
               max = 100000},
-    latent_size = {20, "latent numbers; with 2 the plane is drawn", type = "integer", min = 1,
+    latent_size = {20, "latent dimensions; 2 draws the latent plane", type = "integer", min = 1,
                    max = 10000},
-    log_interval = {1000, "steps between two diagnostics", type = "integer", min = 1,
+    log_interval = {1000, "steps between two log entries", type = "integer", min = 1,
                     result = false},
-    figures = {"figures", "folder for pictures; empty for none", type = "string", result = false},
+    figures = {"figures", "folder for images; none if empty", type = "string", result = false},
   },
 }
 

@@ -1,4 +1,4 @@
---- data sets: what is here, downloads, pictures, checks
+--- data sets: list, download, show, verify
 --
 -- bnnlua -m data list | get NAME | show NAME [INDEX | FROM..TO ...] | verify DIR
 local bnn = require "bnn"
@@ -23,7 +23,7 @@ end
 
 -- ---- list ----
 
-local origins = {env = "$BNNLUA_DATA", system = "the system's", cache = "cache"}
+local origins = {env = "$BNNLUA_DATA", system = "system", cache = "cache"}
 
 -- Where a set that is downloaded lies, in words.
 local function where(row)
@@ -41,7 +41,7 @@ end
 local function list()
   local rows = {}
   for i, row in ipairs(dataset_registry.rows) do
-    rows[i] = {row.name, row.about, row.generate and "drawn when it is asked for" or where(row)}
+    rows[i] = {row.name, row.about, row.generate and "drawn on demand" or where(row)}
   end
   print(bnn.table_text.render(rows, {"name", "what", "where"}))
 end
@@ -52,12 +52,12 @@ local function get(_, words)
   for _, name in ipairs(words) do
     local row = known_row(name)
     if row.generate then
-      print(("%s: the program draws it, there is nothing to download"):format(name))
+      print(("%s: the program draws it; there is nothing to download"):format(name))
     else
       local folder, count = fetch.get(row, {})
       local fault = "no %s data: looked in %s; %s"
       if not folder then assert_or_exit(nil, fault:format(name, data_paths.words(name), count)) end
-      local news = count == 0 and "was there already" or ("%d files downloaded"):format(count)
+      local news = count == 0 and "already there" or ("%d files downloaded"):format(count)
       print(("%s: %s (%s)"):format(name, folder, news))
     end
   end
@@ -88,7 +88,8 @@ end
 -- A positive index from a word of the command line.
 local function index_of(word, size)
   local i = math.tointeger(tonumber(word))
-  local fault = ("%s is no index: 1 to %d, or -1 to -%d from the end"):format(word, size, size)
+  local form = "INDEX: expected 1 to %d, or -1 to -%d from the end, got %s"
+  local fault = form:format(size, size, word)
   assert_or_exit(i and i ~= 0 and math.abs(i) <= size, fault)
   return i < 0 and i + size + 1 or i
 end
@@ -176,7 +177,7 @@ end
 local function fault_of(file, row)
   if file.fault then return file.fault end
   local wanted = known_hash(row, file.name)
-  if not row then return "is of no known set, SHA-256 " .. file.sha256 end
+  if not row then return "belongs to no known data set, SHA-256 " .. file.sha256 end
   if not wanted then return ("is not one of %s's known files"):format(row.name) end
   if file.sha256 == wanted then return nil end
   return ("differs: SHA-256 %s, %s's is %s"):format(file.sha256, row.name, wanted)
@@ -193,7 +194,7 @@ local function verify_folder(folder, found)
   end
   for _, file in ipairs(found) do line(file.path, fault_of(file, row)) end
   for _, file in ipairs(row and fetch.missing(row, folder) or {}) do
-    line(folder .. "/" .. file[1], "missing, " .. row.name .. " has it")
+    line(folder .. "/" .. file[1], "missing, it is part of " .. row.name)
   end
   return right, wrong
 end
@@ -211,9 +212,9 @@ local function verify(_, words)
       right, wrong = right + r, wrong + w
     end
   end
-  local none = "%s: no IDX files there; expected %s and so on, plain or .gz"
+  local none = "%s: no IDX files found; expected %s and so on, plain or .gz"
   assert_or_exit(right + wrong > 0, none:format(dir, FILES[1][1]))
-  local text = "%s: %d of %d files are not what they should be"
+  local text = "%s: %d of %d files do not match"
   assert_or_exit(wrong == 0, text:format(dir, wrong, right + wrong))
 end
 
@@ -221,29 +222,29 @@ end
 
 local commands = {
   list = {
-    about = "list what is here and where, and what is available", run = list,
+    about = "list the data sets and where they are", run = list,
     words = "", least = 0, most = 0,
   },
   get = {
-    about = "download into the cache what is not there, and check what is", run = get,
+    about = "download missing files into the cache, and check the others", run = get,
     words = " NAME ...", least = 1, most = math.huge,
   },
   show = {
-    about = "draw images: in shades on a terminal, as text on a pipe; the first ten without an "
-      .. "INDEX (1 is the first, -1 the last, 1..20 the first twenty)",
+    about = "draw images: in shades on a terminal, as text on a pipe; INDEX 1 is the first, "
+      .. "-1 the last, 1..20 the first twenty (default: the first ten)",
     run = show, words = " NAME [INDEX ...]", least = 1, most = math.huge,
     defaults = {
-      part = {nil, "which part (default: train if there is one)", choices = {"train", "test"}},
-      data_dir = {nil, "the folder that holds the set"},
+      part = {nil, "part to show (default: train if there is one)", choices = {"train", "test"}},
+      data_dir = {nil, "the folder of the data set"},
       colour = {"auto", "how a terminal shows grey", choices = {"auto", "24bit", "256", "none"}},
-      png = {nil, "write the images into this file instead"},
+      png = {nil, "write the images to this file instead"},
       columns = {nil, "images in a row of that file (default: a square)", type = "integer",
                  min = 1},
     },
     renamed = {dir = "data_dir"},
   },
   verify = {
-    about = "check the files of a folder against the known SHA-256; status 1 when one differs",
+    about = "check the files of a folder against their known SHA-256; status 1 if one differs",
     run = verify, words = " DIR", least = 1, most = 1,
   },
 }
@@ -263,9 +264,12 @@ local function print_help(out)
     .. "). COMMAND --help shows the flags of a command.", 80), "\n"), "\n")
   out:write [[
 
-Environment: BNNLUA_DATA=DIR where sets are looked for; BNNLUA_OFFLINE=1 never
-downloads; BNNLUA_MIRRORS=URL,... other sources, {name} in one is the set's;
-SSL_CERT_FILE=FILE other certificates; XDG_CACHE_HOME=DIR where the cache is.
+Environment variables:
+  BNNLUA_DATA=DIR          the folder to search for data sets
+  BNNLUA_OFFLINE=1         never download
+  BNNLUA_MIRRORS=URL,...   other sources; {name} stands for the data set's name
+  SSL_CERT_FILE=FILE       other certificates to trust
+  XDG_CACHE_HOME=DIR       the folder of the cache
 ]]
 end
 
@@ -273,8 +277,8 @@ local function find_command(word)
   if commands[word] then return commands[word] end
   local near = nearest.find(word, ORDER)
   local hint = near and (": did you mean %s?"):format(near) or ""
-  assert_or_exit(nil, ("no command '%s'%s known are %s"):format(word, hint == "" and ":" or hint,
-    table.concat(ORDER, ", ")))
+  assert_or_exit(nil, ("unknown command '%s'%s known are %s"):format(word,
+    hint == "" and ":" or hint, table.concat(ORDER, ", ")))
 end
 
 local function main(argv)

@@ -73,7 +73,7 @@ digits="0.png 1.png 2.png 3.png 4.png 5.png 6.png 7.png 8.png 9.png"
   run --checkpoint=night/step_00000050.safetensors --no_preprocess $digits
   equal "without a rule: status" 0 "$rc"
   equal "without a rule: it is said" \
-    "night/step_00000050.safetensors: keeps no rule, so that every answer stands (--threshold=T refuses)" \
+    "night/step_00000050.safetensors: has no abstention rule, so every prediction is an answer (--threshold=T sets one)" \
     "$err"
   equal "without a rule: nothing is refused" "image  prediction  probability    std" "$(head -1 "$T/out")"
   run --checkpoint=night 3.png
@@ -111,10 +111,10 @@ mkdir "$T/pictures" "$T/nothing"
 refused "no checkpoint is named" "--checkpoint: expected a value" 3.png
 refused "no pictures" "no pictures are given" --checkpoint=night
 refused "a checkpoint that is not there" "absent: No such file" --checkpoint=absent 3.png
-refused "a folder without checkpoints" "nothing: holds no checkpoints" --checkpoint=nothing 3.png
+refused "a folder without checkpoints" "nothing: no checkpoints found" --checkpoint=nothing 3.png
 refused "an empty file" "empty.safetensors: " --checkpoint=empty.safetensors 3.png
 refused "a picture as the checkpoint" "3.png: " --checkpoint=3.png 3.png
-refused "a regression" "its network gives no classes" --checkpoint=cubic 3.png
+refused "a regression" "expected a classifier" --checkpoint=cubic 3.png
 refused "a picture that is not there" "absent.png: No such file" --checkpoint=night absent.png
 refused "what is no picture" "text.png: starts with" --checkpoint=night text.png
 refused "an empty picture" "empty.png: " --checkpoint=night empty.png

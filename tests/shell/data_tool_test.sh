@@ -74,7 +74,7 @@ equal "no command" "1 bnnlua: expected a command: list, get, show, verify" "$? $
 equal "... the usage is no result" "usage: $(head -1 "$T/err" | cut -c8-)" "$(head -1 "$T/err")$(cat "$T/out")"
 [ "$can_hash" = true ] || { echo "data_tool_test: built without libcrypto: the rest is skipped"
   echo "$passed passed, $failed failed"; exit $failed; }
-refused "a command that is none" "no command 'lsit': did you mean list?" lsit
+refused "a command that is none" "unknown command 'lsit': did you mean list?" lsit
 refused "list takes no word" "usage: bnnlua -m data list" list all
 refused "get wants a name" "usage: bnnlua -m data get NAME" get
 refused "get of a name that is none" "did you mean 'mnist'?" get minst
@@ -83,18 +83,18 @@ refused "a flag that is none" "did you mean --part?" show letters --prat=test
 refused "a part that is none" "expected one of train, test" show letters --part=tset
 refused "verify wants a folder" "usage: bnnlua -m data verify DIR" verify
 refused "verify of a folder that is not there" "$T/absent: no such folder" verify "$T/absent"
-refused "verify of an empty folder" "$T/empty: no IDX files there" verify "$T/empty"
+refused "verify of an empty folder" "$T/empty: no IDX files found" verify "$T/empty"
 
 # ---------------------------------------------------------------- list
 data list
 equal "list" "0 " "$rc $err"
 has "list: a set to download" "not here: \`bnnlua -m data get small\` downloads it" "$out"
-has "list: a generated one" "drawn when it is asked for" "$(grep '^glyphs ' "$T/out")"
+has "list: a generated one" "drawn on demand" "$(grep '^glyphs ' "$T/out")"
 mkdir -p "$T/share/datasets" "$T/cache/bnnlua/small"
 cp -r "$T/plain" "$T/share/datasets/small"
 cp "$T/plain/t10k-labels-idx1-ubyte" "$T/cache/bnnlua/small"
 data list
-has "list: the system's folder" "$T/share/datasets/small (the system's)" "$(grep '^small ' "$T/out")"
+has "list: the system's folder" "$T/share/datasets/small (system)" "$(grep '^small ' "$T/out")"
 rm -r "$T/share"
 data list
 has "list: the cache, in part" "$T/cache/bnnlua/small (cache, without train-images-idx3-ubyte.gz)" "$out"
@@ -113,15 +113,15 @@ rm "$T/bad/t10k-labels-idx1-ubyte"
 data verify "$T/bad/"
 equal "verify: status" 1 $rc
 has "verify: another payload" "BAD  $T/bad/train-images-idx3-ubyte: differs: SHA-256 " "$out"
-has "verify: a missing file" "BAD  $T/bad/t10k-labels-idx1-ubyte.gz: missing, small has it" "$out"
+has "verify: a missing file" "BAD  $T/bad/t10k-labels-idx1-ubyte.gz: missing, it is part of small" "$out"
 equal "verify: the others" 2 "$(grep -c '^ok ' "$T/out")"
-equal "verify: in one line" "bnnlua: $T/bad: 2 of 4 files are not what they should be" "$err"
+equal "verify: in one line" "bnnlua: $T/bad: 2 of 4 files do not match" "$err"
 mkdir "$T/all" && cp -r "$T/plain" "$T/all/small" && head -c 9 "$T/plain/t10k-labels-idx1-ubyte" >"$T/all/small/t10k-labels-idx1-ubyte"
 data verify "$T/all"
 has "verify: a folder of sets" "BAD  $T/all/small/t10k-labels-idx1-ubyte: " "$out"
 lua 'idx.set(T .. "/other", 12, 12)'
 data verify "$T/other"
-equal "verify: a set that nobody knows" "1 4" "$rc $(grep -c 'is of no known set, SHA-256' "$T/out")"
+equal "verify: a set that nobody knows" "1 4" "$rc $(grep -c 'belongs to no known data set, SHA-256' "$T/out")"
 
 # ---------------------------------------------------------------- show
 data show "$T/plain" 1 2 -1 --part=test
@@ -147,7 +147,7 @@ equal "show --png" "0 $T/sheet.png: 12 images" "$rc $out"
 data show "$T/plain" 1 --png="$T/sheet.png/where.png"
 equal "show --png into a file" 1 $rc
 for index in 31 -31 0 x 1.5; do
-  refused "show: index $index" "$index is no index: 1 to 30, or -1 to -30 from the end" show "$T/plain" $index
+  refused "show: index $index" "INDEX: expected 1 to 30, or -1 to -30 from the end, got $index" show "$T/plain" $index
 done
 refused "show: --png of another kind" "--png: expected a path that ends in .png, got '$T/x.jpg'" \
   show "$T/plain" 1 --png="$T/x.jpg"
@@ -158,7 +158,7 @@ refused "show: no data offline" "BNNLUA_OFFLINE is set" show small
 refused "get offline" "BNNLUA_OFFLINE is set, so nothing is downloaded" get small
 equal "get offline: nothing is made" 1 "$([ -e "$T/cache" ]; echo $?)"
 data get glyphs
-equal "get of a generated set" "0 glyphs: the program draws it, there is nothing to download" "$rc $out"
+equal "get of a generated set" "0 glyphs: the program draws it; there is nothing to download" "$rc $out"
 
 if [ "$can_fetch" = true ] && command -v python3 >/dev/null && command -v gzip >/dev/null; then
   gzip "$T"/served/*
@@ -243,7 +243,7 @@ if [ -n "$server" ]; then
   has "get: what failed before" "$at/missing/train-images-idx3-ubyte.gz: expected HTTP status 200, got 404; trying the next mirror" "$err"
   equal "get: a line a file and one a failure" 6 "$(wc -l <"$T/err")"
   data get small glyphs
-  has "get again" "(was there already)" "$out"
+  has "get again" "(already there)" "$out"
   data verify "$T/cache/bnnlua/small"
   equal "get: what came is verified" "0 4" "$rc $(grep -c '^ok ' "$T/out")"
   printf 'broken' >"$T/cache/bnnlua/small/t10k-labels-idx1-ubyte.gz"

@@ -47,7 +47,7 @@ end
 
 function Gradient.__call(self, ...)
   if trace_model.active() then
-    fail "bnn.grad: a gradient cannot be recorded, inside grad, compile or a network; \z
+    fail "bnn.grad: a gradient cannot be recorded inside grad, compile or a network; \z
       bnn.compile(bnn.value_and_grad(f)) compiles one"
   end
   local args = table.pack(...)

@@ -37,9 +37,9 @@ local function argument_name(i, path)
 end
 
 local helps = {
-  shapes = "pad to one shape, or leave out what does not fill one (drop_last of batches)",
-  fixed = "strings, functions and other objects choose a program: make them once, before, and pass "
-    .. "numbers and tensors as arguments instead of capturing them in a new function",
+  shapes = "pad to one shape, or drop incomplete batches (drop_last)",
+  fixed = "strings, functions and other objects select a program: make them once, outside, and "
+    .. "pass numbers and tensors as arguments instead of capturing them in a new function",
   structure = "give the tables the same fields each time",
 }
 
@@ -74,7 +74,7 @@ local function changed(before, now)
   if before.n ~= now.n then
     return ("%d arguments were given, now %d"):format(before.n, now.n), helps.structure
   end
-  return "the arguments are those of a program that was no longer kept", "use fewer shapes"
+  return "the arguments match a program that was evicted", "use fewer shapes"
 end
 
 --- The line that says that a compiled function has been recorded very often.
@@ -137,7 +137,7 @@ local function batch_text(info)
   local of = ("the batch of %d rows, argument%s %s,"):format(batch.rows,
     #batch.arguments == 1 and "" or "s", table.concat(batch.arguments, ", "))
   if not info.mixer then
-    return of .. " keeps its rows apart: an objective splits it into blocks"
+    return of .. " keeps its rows separate: an objective can split it into blocks"
   end
   return ("%s runs as one block because %s mixes rows"):format(of, info.mixer)
 end

@@ -132,7 +132,7 @@ end
 
 function Vmap.__call(self, ...)
   if trace_model.active() then
-    fail "bnn.vmap: it cannot be recorded, inside grad, compile or a network; \z
+    fail "bnn.vmap: a vmap cannot be recorded inside grad, compile or a network; \z
       bnn.compile(bnn.vmap(f)) compiles one, bnn.vmap(bnn.grad(f)) maps a gradient"
   end
   local args = table.pack(...)

@@ -74,7 +74,7 @@ local function encode_pairs(t, keys, path, into)
     local name = path .. "/" .. number.text(key)
     local kind = type(key)
     if kind ~= "string" and kind ~= "number" and kind ~= "boolean" then
-      return nil, strings.message("%s: a %s is no plain key", path, kind)
+      return nil, strings.message("%s: a %s is not a plain key", path, kind)
     end
     local value, fault = encode(t[key], name, into)
     if fault then return nil, fault end
@@ -86,7 +86,7 @@ end
 local function encode_table(t, path, into)
   local meta = getmetatable(t)
   if meta and not (type(meta) == "table" and meta.is_plain) then
-    return nil, strings.message("%s: %s is no plain value", path, class_name(t) or "an object")
+    return nil, strings.message("%s: %s is not a plain value", path, class_name(t) or "an object")
   end
   if into.depth >= DEPTH_MAX then
     return nil, strings.message("%s: tables are nested more than %d deep, or hold themselves",
@@ -110,7 +110,7 @@ local function encode_table(t, path, into)
 end
 
 local function encode_tensor(x, path, into)
-  if not into.tensors then return nil, path .. ": a tensor is no plain value" end
+  if not into.tensors then return nil, path .. ": a tensor is not a plain value" end
   if not is_text(path) then return nil, strings.message("%q cannot be a tensor's name", path) end
   if into.tensors[path] then
     return nil, strings.message("two tensors would be called '%s'",
@@ -132,7 +132,7 @@ function encode(v, path, into)
   local class = class_name(v)
   if class == "bnn.key" then return {["$key"] = ("%016x"):format(v:bits())} end
   if class == "bnn.tensor" then return encode_tensor(v, path, into) end
-  return nil, strings.message("%s: a %s is no plain value", path, class or kind)
+  return nil, strings.message("%s: a %s is not a plain value", path, class or kind)
 end
 
 --- Encodes a plain value for core.json_encode.
@@ -150,13 +150,13 @@ local decode
 
 local function decode_pairs(list, tensor_of)
   local t = {}
-  if type(list) ~= "table" then return nil, "$pairs is no list" end
+  if type(list) ~= "table" then return nil, "$pairs is not a list" end
   for _, pair in ipairs(list) do
     local key, value, fault
     if type(pair) == "table" then key, fault = decode(pair[1], tensor_of) end
     if not fault and type(pair) == "table" then value, fault = decode(pair[2], tensor_of) end
     if fault then return nil, fault end
-    if key == nil or key ~= key or value == nil then return nil, "$pairs has no key and value" end
+    if key == nil or key ~= key or value == nil then return nil, "$pairs lacks a key or a value" end
     t[key] = value
   end
   return t
@@ -165,7 +165,7 @@ end
 local tags = {
   ["$number"] = function(text)
     local bytes = from_hex(text)
-    if not bytes or #bytes ~= 8 then return nil, "$number is no 64 bits" end
+    if not bytes or #bytes ~= 8 then return nil, "$number is not 64 bits" end
     return (string.unpack(">d", bytes))
   end,
   ["$bytes"] = function(text)
@@ -175,7 +175,7 @@ local tags = {
   end,
   ["$key"] = function(text)
     local bytes = from_hex(text)
-    if not bytes or #bytes ~= 8 then return nil, "$key is no 64 bits" end
+    if not bytes or #bytes ~= 8 then return nil, "$key is not 64 bits" end
     return core.key_of_bits((string.unpack(">i8", bytes)))
   end,
   ["$pairs"] = decode_pairs,

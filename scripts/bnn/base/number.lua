@@ -34,7 +34,7 @@ local SMALL_DIGITS, GREAT, GREAT_DIGITS = 3, 1e9, 7
 --     bnn.number.fixed(0.97812, 3) --> "0.978"
 function M.fixed(v, decimals)
   if type(v) ~= "number" then fail("fixed", "a number", v) end
-  if math.type(decimals) ~= "integer" then fail("fixed", "how many decimals", decimals) end
+  if math.type(decimals) ~= "integer" then fail("fixed", "a number of decimals", decimals) end
   local size = math.abs(v)
   if v - v ~= 0 then return core.number_text(v) end
   if size >= GREAT then return core.format(("%%.%dg"):format(GREAT_DIGITS), v) end

@@ -91,7 +91,7 @@ local function unknown(name, spec)
   if new then return ("%s is now %s"):format(name, new) end
   local known = known_names(spec)
   local text = type(name) == "string" and "'" .. strings.shown(name) .. "'" or kinds.show(name)
-  if #known == 0 then return ("unknown option %s: no named options are known"):format(text) end
+  if #known == 0 then return ("unknown option %s: it takes no named options"):format(text) end
   local near = type(name) == "string" and nearest.find(name, known)
   local hint = near and ("did you mean '%s'? "):format(near) or ""
   return ("unknown option %s: %sknown are %s"):format(text, hint, table.concat(known, ", "))

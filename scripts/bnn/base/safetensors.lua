@@ -43,12 +43,12 @@ function M.open(path, opts) return open("open", path, opts) end
 
 -- What is wrong with a name or a text; nil when nothing is.
 local function text_fault(text)
-  if type(text) ~= "string" then return "is no string" end
+  if type(text) ~= "string" then return "is not a string" end
   if not utf8.len(text) then return "is not UTF-8" end
 end
 
 local function name_fault(name)
-  if name == "__metadata__" then return "is no name for a tensor" end
+  if name == "__metadata__" then return "cannot name a tensor" end
   if type(name) == "string" and name:find "\0" then return "holds a zero byte" end
   return text_fault(name)
 end

@@ -61,7 +61,7 @@ function M.resume(best, known, path)
     best.value = known.best_value
   else
     strings.notice(strings.message(
-      "WARNING: %s: best by %s, not by %s: the search for the best starts anew", path,
+      "WARNING: %s: best by %s, now by %s: the search for the best starts anew", path,
       theirs or "a metric that it does not name", ours))
   end
 end

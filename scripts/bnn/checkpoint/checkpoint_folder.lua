@@ -37,7 +37,7 @@ function M.paths(path)
   local steps, has_best = M.list(path)
   local names = {has_best and BEST or nil}
   if steps[1] then names[#names + 1] = step_name(steps[#steps]) end
-  if not names[1] then return nil, path .. ": holds no checkpoints" end
+  if not names[1] then return nil, path .. ": no checkpoints found" end
   local folder = path:gsub("(.)/+$", "%1")
   for i, name in ipairs(names) do names[i] = folder .. "/" .. name end
   return names

@@ -52,7 +52,7 @@ end
 
 -- The model of a state; or nil, fault.
 local function model_of(state, opts)
-  if not (state.posterior or state.params) then return nil, "it holds no parameters" end
+  if not (state.posterior or state.params) then return nil, "it has no parameters" end
   local about = state.model or {}
   local net, fault = network_of(about, opts.net)
   if not net then return nil, fault end

@@ -35,12 +35,12 @@ local function newest(saver, has_best)
       if first_fault then say("WARNING: going back to %s, step %d", path, saved.step) end
       return saved, path
     end
-    fault = fault or path .. ": it holds no step"
+    fault = fault or path .. ": has no step"
     first_fault = first_fault or fault
     say("WARNING: cannot read a checkpoint: %s", fault)
     if step then table.remove(saver.written) else has_best = false end
   end
-  assert_or_exit(nil, first_fault .. "; no checkpoint there can be read")
+  assert_or_exit(nil, first_fault .. "; the folder has no readable checkpoint")
 end
 
 local function load_best(saver, has_best)
@@ -117,13 +117,13 @@ end
 
 -- Refuses an optimizer's state that is not of this training, and gives its record.
 local function check_same_state(saver, saved, path)
-  local optimizer = assert_or_exit(saved.optimizer, path .. ": it holds no optimizer's state")
+  local optimizer = assert_or_exit(saved.optimizer, path .. ": has no optimizer state")
   local made, own = optimizer:state_dict(), saver.state:state_dict()
   assert_or_exit(made.name == own.name and made.size == own.size,
-    ("%s: optimizer's state: expected %s over %d elements, got %s over %d"):format(path, own.name,
+    ("%s: optimizer state: expected %s over %d elements, got %s over %d"):format(path, own.name,
       own.size, made.name, made.size))
   assert_or_exit(saved.step == made.steps,
-    strings.message("%s: it is of step %s, its optimizer's state of step %d", path,
+    strings.message("%s: the checkpoint is of step %s, its optimizer state of step %d", path,
       tostring(saved.step), made.steps))
   return made
 end

@@ -62,7 +62,7 @@ function Log:row(step, values)
       fail.expected(("log:row: entry %d"):format(i), "{name, value}", row)
     end
     if row[1] == "step" then fail "log:row: 'step' cannot be the name of a value" end
-    if taken[row[1]] then fail("log:row: '%s' comes twice", row[1]) end
+    if taken[row[1]] then fail("log:row: '%s' appears twice", row[1]) end
     taken[row[1]], rows[i] = true, {row[1], plain_value(row[1], row[2])}
   end
   self.sink:write(at, rows)

@@ -12,15 +12,14 @@ local M = {}
 --- Returns params, or raises.
 function M.params(what, value)
   if parameters.is(value) then return value end
-  fail.expected(what, "params, as net:init gives them", value)
+  fail.expected(what, "params, as net:init returns them", value)
 end
 
 --- Returns params that steps can change in place, because they have their own buffer, or raises.
 function M.buffer(what, value)
   M.params(what, value)
   if parameters.has_buffer(value) then return value end
-  fail("%s are parts of others that steps could not change: params:clone() makes params of their "
-    .. "own", what)
+  fail("%s are views of other params, which steps cannot change: params:clone() copies them", what)
 end
 
 --- Returns a model's parameters: its posterior, or its params.
@@ -32,7 +31,7 @@ function M.parameters_of(what, model)
   if is_table and not posterior and parameters.is(model.params) then return model.params end
   if posterior then fail.expected(what .. ": model.posterior", "a posterior", posterior) end
   if is_table and model.params ~= nil then
-    fail.expected(what .. ": model.params", "params, as net:init gives them", model.params)
+    fail.expected(what .. ": model.params", "params, as net:init returns them", model.params)
   end
   fail.expected(what .. ": model", "an objective, or a table {net=, posterior= or params=}", model)
 end
@@ -43,7 +42,7 @@ function M.net(what, value)
   then
     return value
   end
-  fail.expected(what, "a network with apply(params, x, opts), as bnn.nn's have", value)
+  fail.expected(what, "a network with apply(params, x, opts), such as those of bnn.nn", value)
 end
 
 --- Returns data, a part of a data set or {x=, y=}, or raises.
@@ -51,7 +50,7 @@ function M.data(what, value)
   local is_good = type(value) == "table" and not parameters.is(value)
     and kinds.is_object(value.x, "tensor")
   if not is_good then fail.expected(what, "a part of a data set, or {x=, y=}", value) end
-  if value.x:dim() == 0 then fail("%s: x is a scalar, expected rows [n, ...]", what) end
+  if value.x:dim() == 0 then fail("%s: x: expected rows [n, ...], got a scalar", what) end
   if value.y == nil or kinds.is_object(value.y, "tensor") then return value end
   fail.expected(what .. ": y", "a tensor", value.y)
 end

@@ -57,7 +57,7 @@ end
 -- @param flat tensor [size]; the named tensors are views of it
 function M.new(layout, flat)
   if not is_list_with(layout, "offset") then
-    fail.expected("bnn.params.new: layout", "a layout, as bnn.params.layout gives it", layout)
+    fail.expected("bnn.params.new: layout", "a layout, as bnn.params.layout returns it", layout)
   end
   expect.tensor("bnn.params.new: flat", flat, "a tensor [size]")
   local tensors = {}
@@ -105,7 +105,7 @@ end
 --     bnn.params.sizes(layout) --> {6, 3}
 function M.sizes(layout)
   if not is_list_with(layout, "size") then
-    fail.expected("bnn.params.sizes: layout", "a layout, as bnn.params.layout gives it", layout)
+    fail.expected("bnn.params.sizes: layout", "a layout, as bnn.params.layout returns it", layout)
   end
   local sizes = {}
   for i, entry in ipairs(layout) do sizes[i] = entry.size end
@@ -135,7 +135,7 @@ end
 --     print(params.flat) --> {1, 2, 3}
 function M.pack(layout, tensors)
   if not is_list_with(layout, "size") then
-    fail.expected("bnn.params.pack: layout", "a layout, as bnn.params.layout gives it", layout)
+    fail.expected("bnn.params.pack: layout", "a layout, as bnn.params.layout returns it", layout)
   end
   if not is_plain(tensors) and not M.is(tensors) then
     fail.expected("bnn.params.pack: tensors", "a table of tensors by name", tensors)
@@ -200,7 +200,7 @@ function Params:sub(name)
   expect.string("params:sub: name", name)
   local own, tensors = inside[self], {}
   local entries, first, adjacent = entries_below(own.layout, name)
-  if #entries == 0 then fail("params:sub: name: no parameter lies below '%s'", name) end
+  if #entries == 0 then fail("params:sub: name: there are no parameters below '%s'", name) end
   local layout, size = M.layout(entries)
   if own.flat and adjacent then return M.new(layout, own.flat:narrow(1, first + 1, size)) end
   for _, entry in ipairs(layout) do tensors[entry.name] = own.tensors[name .. "/" .. entry.name] end

@@ -56,8 +56,8 @@ end
 local function check_support(opts, support)
   local done = opts.sums and opts.sums:samples() or 0
   if not support or support == 1 or done + opts.num_samples <= support then return end
-  fail("bnn.predict: num_samples: expected at most %d, the networks that there are, got %d",
-    support, done + opts.num_samples)
+  fail("bnn.predict: num_samples: expected at most %d, the number of networks in the "
+    .. "posterior, got %d", support, done + opts.num_samples)
 end
 
 -- num_samples= and what goes with "auto", in place.
@@ -66,7 +66,7 @@ local function check_samples(opts, model)
   if samples ~= "auto" then
     for _, name in ipairs{"tolerance", "max_samples"} do
       if opts[name] then
-        fail('bnn.predict: %s: expected num_samples = "auto" beside it, got %s', name,
+        fail('bnn.predict: %s: expected num_samples = "auto" with it, got %s', name,
           kinds.show(samples))
       end
     end
@@ -83,8 +83,8 @@ local function check_samples(opts, model)
   opts.max_samples = math.min(opts.max_samples or MAX_SAMPLES, most)
   opts.tolerance = opts.tolerance or opts.classes and TOLERANCE
   if opts.tolerance then return end
-  fail("bnn.predict: tolerance: expected the standard error of the mean that is small "
-    .. 'enough for num_samples = "auto", in the units of what is predicted, got nothing')
+  fail("bnn.predict: tolerance: expected the largest acceptable standard error of the mean "
+    .. 'for num_samples = "auto", in the units of the prediction, got nothing')
 end
 
 -- prediction -> what a call that adds to it needs, {sums=, net=, likelihood=, train=, ...}.
@@ -94,7 +94,7 @@ local carried = setmetatable({}, {__mode = "k"})
 local function check_previous(opts, model)
   local earlier = carried[opts.previous]
   if not earlier then
-    fail("bnn.predict: previous: expected what bnn.predict gave (no copy of that), got %s",
+    fail("bnn.predict: previous: expected a result of bnn.predict itself (not a copy), got %s",
       kinds.shown(opts.previous))
   end
   local n = earlier.sums:samples()
@@ -109,7 +109,7 @@ local function check_previous(opts, model)
     if opts[name] == nil then opts[name] = was end
     if opts[name] ~= was then
       fail("bnn.predict: previous: expected %s %s, as for the %d samples so far, got %s", name,
-        was == nil and "left out" or number.text(was), n, number.text(opts[name]))
+        was == nil and "not given" or number.text(was), n, number.text(opts[name]))
     end
   end
   opts.sums = earlier.sums

@@ -102,7 +102,7 @@ end
 
 --- Returns scores; raises if there are none, or one is NaN.
 function M.check(what, x)
-  if x:size(1) == 0 then fail("%s: the prediction is of no examples", what) end
+  if x:size(1) == 0 then fail("%s: the prediction has no examples", what) end
   local at = core.find_nan(x)
   if at then fail("%s: the score of prediction %d is not a number", what, at) end
   return x

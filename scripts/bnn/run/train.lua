@@ -110,7 +110,7 @@ local function start_collecting(collect, state, objective)
   if not state.collector then
     state.collector = collect:start(posteriors.of_model("bnn.train", objective))
   elseif tostring(state.collector) ~= tostring(collect) then
-    fail("bnn.train: collect: expected %s, by which the state collects, got %s", state.collector,
+    fail("bnn.train: collect: expected %s, as in the state, got %s", state.collector,
       collect)
   end
 end

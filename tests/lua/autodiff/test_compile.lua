@@ -230,7 +230,7 @@ function TestReport.test_report_prints_a_table_and_tostring_a_line()
   local kept = bnn.compile(function(x) return x * 2 end)
   kept(bnn.ones(6))
   kept:report{out = out2}
-  lu.assertStrContains(table.concat(text2), "6 rows, argument 1, keeps its rows apart")
+  lu.assertStrContains(table.concat(text2), "6 rows, argument 1, keeps its rows separate")
   lu.assertStrContains(tostring(bnn.compile(math.sin)), "a C function")
 end
 
@@ -266,7 +266,7 @@ function TestNotice.test_it_names_fields_functions_strings_and_structure()
   local rows = {
     {"argument 1 (w.b) was f32 [8], now f32 [9]", function(p) return p.w.b end,
      function(i) return {{w = {a = x, b = bnn.ones({i}, "f32")}}} end},
-    {"make them once, before, and pass numbers", function(a, g) return g(a) end,
+    {"make them once, outside, and pass numbers", function(a, g) return g(a) end,
      function(i) return {x, function(a) return a * i end} end},
     {"argument 2 was string 8, now string 9; strings", function(a) return a end,
      function(i) return {x, tostring(i)} end},

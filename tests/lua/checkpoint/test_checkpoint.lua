@@ -226,18 +226,18 @@ function TestExtras.test_what_is_no_data_is_named()
   loop.loop = loop
   for _ = 1, 61 do deep = {deep} end
   for words, state in pairs{
-    ["extras/f/1: a function is no plain value"] = {extras = {f = {print}}},
-    ["extras/p: bnn.params is no plain value"] = {extras = {p = net_params()}},
-    ["extras/m: an object is no plain value"] = {extras = {m = setmetatable({}, {})}},
-    ["extras/c: a thread is no plain value"] = {extras = {c = coroutine.create(print)}},
+    ["extras/f/1: a function is not a plain value"] = {extras = {f = {print}}},
+    ["extras/p: bnn.params is not a plain value"] = {extras = {p = net_params()}},
+    ["extras/m: an object is not a plain value"] = {extras = {m = setmetatable({}, {})}},
+    ["extras/c: a thread is not a plain value"] = {extras = {c = coroutine.create(print)}},
     ["nested more than 60 deep, or hold themselves"] = {extras = loop},
     ["are nested more than"] = {extras = deep},
     ["two tensors would be called 'extras/a/b'"] =
       {extras = {a = {b = core.ones(1)}, ["a/b"] = core.ones(1)}},
     ["cannot be a tensor's name"] = {extras = {["\xff"] = core.ones(1)}},
-    ["extras: a table is no plain key"] = {extras = {[{}] = 1}},
-    ["config/x: a tensor is no plain value"] = {config = {x = core.ones(1)}},
-    ["config/x/y: a function is no plain value"] = {config = {x = {y = print}}},
+    ["extras: a table is not a plain key"] = {extras = {[{}] = 1}},
+    ["config/x: a tensor is not a plain value"] = {config = {x = core.ones(1)}},
+    ["config/x/y: a function is not a plain value"] = {config = {x = {y = print}}},
     ["unknown option 'extra': did you mean 'extras'"] = {extra = {}},
     ["step: expected at least 0, got -1"] = {step = -1},
     ["posterior: expected a posterior, got a table"] = {posterior = {}},
@@ -356,7 +356,7 @@ function TestUpdated:test_what_is_refused_leaves_the_file()
   for words, state in pairs{
     ["update_extras: extras: expected a table, got nothing"] = {},
     ["update_extras: unknown option 'step': known are extras"] = {step = 4, extras = {}},
-    ["update_extras: extras/f: a function is no plain value"] = {extras = {f = print}},
+    ["update_extras: extras/f: a function is not a plain value"] = {extras = {f = print}},
   } do
     raises("bnn.checkpoint." .. words, checkpoint.update_extras, path, state)
     lu.assertTrue(read_bytes() == want)
@@ -480,12 +480,12 @@ function TestRefused.test_what_is_wrong_inside_is_told()
     {"step", core.tensor(-1, "u64"), "above 2^63 - 1"},
     {"extras", '{"x":{"$tensor":"no"}}', path .. ": extras: holds no tensor 'no'"},
     {"extras", '{"x":{"$tensor":1}}', "extras: $tensor is out of place"},
-    {"extras", '{"x":{"$number":"00"}}', "extras: $number is no 64 bits"},
+    {"extras", '{"x":{"$number":"00"}}', "extras: $number is not 64 bits"},
     {"extras", '{"x":{"$bytes":"0g"}}', "extras: $bytes is not hexadecimal"},
-    {"extras", '{"x":{"$key":"7"}}', "extras: $key is no 64 bits"},
-    {"extras", '{"x":{"$pairs":[[1]]}}', "extras: $pairs has no key and value"},
-    {"extras", '{"x":{"$pairs":[[{"$number":"7ff8000000000000"},1]]}}', "$pairs has no key"},
-    {"extras", '{"x":{"$pairs":7}}', "extras: $pairs is no list"},
+    {"extras", '{"x":{"$key":"7"}}', "extras: $key is not 64 bits"},
+    {"extras", '{"x":{"$pairs":[[1]]}}', "extras: $pairs lacks a key or a value"},
+    {"extras", '{"x":{"$pairs":[[{"$number":"7ff8000000000000"},1]]}}', "$pairs lacks a key"},
+    {"extras", '{"x":{"$pairs":7}}', "extras: $pairs is not a list"},
     {"extras", '{"x":{"$code":"print()"}}', "extras: $code is not known"},
     {"extras", '{"x":{"$bytes":"00","y":1}}', "extras: $"},
     {"config", '{"x":{"$tensor":"extras/x"}}', "config: $tensor is out of place"},

@@ -351,7 +351,7 @@ function TestKept.test_a_resume_with_another_metric_compares_nothing()
   local by_nll = {monitor = "nll", mode = "min", resume_anyway = true}
   lu.assertEquals(look_for(4, by_nll), {"nll", "min", 5})
   lu.assertStrContains(complaints, "monitor: accuracy (max) in the checkpoint, nll (min) here")
-  lu.assertStrContains(complaints, "best.safetensors: best by accuracy (max), not by nll (min): "
+  lu.assertStrContains(complaints, "best.safetensors: best by accuracy (max), now by nll (min): "
     .. "the search for the best starts anew")
   lu.assertEquals(look_for(6, {monitor = "nll", mode = "min", resume = true}), {"nll", "min", 3})
   lu.assertNil(complaints:find "WARNING")
@@ -387,7 +387,7 @@ function TestKept.test_a_best_that_cannot_be_compared_begins_anew()
     end
   end
   for words, change in pairs{
-    ["best.safetensors: best by a metric that it does not name, not by figure (max)"] = unname,
+    ["best.safetensors: best by a metric that it does not name, now by figure (max)"] = unname,
     ["cannot read the best checkpoint: malformed input data: " .. best] = function()
       files.write(best, "x")
     end,
@@ -564,7 +564,7 @@ end
 function TestRefused.test_what_resume_anyway_can_not_do()
   train({steps = 5}, {})
   local rows = {
-    {"optimizer's state: expected sgd over 166 elements, got adam over 166",
+    {"optimizer state: expected sgd over 166 elements, got adam over 166",
      {optimizer = bnn.optim.sgd{lr = 1}}},
     {"'mlp/linear_0/b': expected [9], got [8]; 'mlp/linear_0/w': expected [6, 9], got [6, 8]; "
       .. "'mlp/linear_1/w': expected [9, 3], got [8, 3]",
@@ -610,9 +610,9 @@ function TestRefused.test_misuse_before_the_first_step()
     ["checkpoint: mode: expected one of max, min, got \"best\""] = {mode = "best"},
     ["checkpoint: best is now monitor"] = {best = "a"},
     ["checkpoint: free is now may_change"] = {free = {"steps"}},
-    ["config/f: a function is no plain value"] = {config = {f = print}},
-    ["extras/f: a function is no plain value"] = {extras = {f = print}},
-    ["is no plain value"] = {extras = function() return {f = print} end},
+    ["config/f: a function is not a plain value"] = {config = {f = print}},
+    ["extras/f: a function is not a plain value"] = {extras = {f = print}},
+    ["is not a plain value"] = {extras = function() return {f = print} end},
   } do
     raises({"bnn", words}, train, {evaluate = evaluate}, check)
   end
@@ -695,7 +695,7 @@ function TestBroken.test_when_none_can_be_read_the_newest_is_named()
   for _, step in ipairs{5, 10} do files.write(file_of(step), "") end
   local message = refusal({}, {resume = true})
   lu.assertStrContains(message, file_of(10) .. ": holds no data")
-  lu.assertStrContains(message, "no checkpoint there can be read")
+  lu.assertStrContains(message, "the folder has no readable checkpoint")
   lu.assertEquals(names_in(folder), {"step_00000005.safetensors", "step_00000010.safetensors"})
 end
 
@@ -725,7 +725,7 @@ function TestBroken.test_strange_contents_are_told()
   more.step = core.tensor(4, "u64")
   assert(bnn.safetensors.save(file_of(3), more, {metadata = metadata}))
   lu.assertStrContains(refusal({steps = 3}, {resume_anyway = true}),
-    "it is of step 4, its optimizer's state of step 3")
+    "the checkpoint is of step 4, its optimizer state of step 3")
 end
 
 function TestBroken.test_what_killed_writers_left_is_taken_away_and_nothing_else()
@@ -783,7 +783,7 @@ function TestFailedWrites.test_extras_that_fail_later()
   lu.assertEquals(state:steps(), 4)
   lu.assertStrContains(complaints, "WARNING: checkpoint of step 2 not written: ")
   lu.assertStrContains(complaints, "no extras today")
-  lu.assertStrContains(complaints, "extras/f: a function is no plain value")
+  lu.assertStrContains(complaints, "extras/f: a function is not a plain value")
   lu.assertEquals(steps_there(), {1, 4})
 end
 
@@ -1116,7 +1116,7 @@ end
 
 -- A folder stands for its best checkpoint, else for its newest.
 function TestOpened.test_a_folder_opens_its_best_else_its_newest()
-  lu.assertEquals({checkpoint.open(folder)}, {nil, folder .. ": holds no checkpoints"})
+  lu.assertEquals({checkpoint.open(folder)}, {nil, folder .. ": no checkpoints found"})
   train({steps = 12}, {every = 5})
   lu.assertEquals(checkpoint.open(folder).step, 12)
   assert(os.rename(file_of(5), folder .. "/best.safetensors"))
@@ -1133,7 +1133,7 @@ end
 function TestOpened.test_other_files_are_told()
   local file = folder .. "/x.safetensors"
   assert(checkpoint.save(file, {step = 1}))
-  lu.assertEquals({checkpoint.open(file)}, {nil, file .. ": it holds no parameters"})
+  lu.assertEquals({checkpoint.open(file)}, {nil, file .. ": it has no parameters"})
   lu.assertStrContains(select(2, checkpoint.open(folder .. "/no")), "/no: No such file")
   assert(checkpoint.save(file, {params = params_of(nn.mlp{3}), model = {net = {kind = "of"}}}))
   lu.assertStrContains(select(2, checkpoint.open(file)), file .. ": its network: layer 'of'")

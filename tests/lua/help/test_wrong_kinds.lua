@@ -217,7 +217,7 @@ function TestKinds.test_parts_without_a_buffer_are_refused_where_steps_would_cha
   lu.assertEquals(some.flat:shape(), {some:numel()})
   local ok, message = pcall(bnn.objective, {params = some, loss = print})
   lu.assertFalse(ok)
-  lu.assertStrContains(message, "params:clone() makes params of their own")
+  lu.assertStrContains(message, "params:clone() copies them")
   bnn.objective{params = some:clone(), loss = print}
 end
 

@@ -719,7 +719,7 @@ function TestMerge.test_networks_share_one_buffer_under_their_names()
     "encoder/mlp/linear_0/b", "encoder/mlp/linear_1/w", "encoder/mlp/linear_1/b"})
   for path, tensor in pairs(a) do bits.assert_same(both:sub("encoder")[path], tensor) end
   bits.assert_same(both:sub("decoder").flat, b.flat)
-  raises("no parameter lies below 'enc'", both.sub, both, "enc")
+  raises("there are no parameters below 'enc'", both.sub, both, "enc")
   raises("bnn.params.merge: parts: expected a table name -> params, got a table",
     bnn.params.merge, {a})
 

@@ -188,7 +188,7 @@ end
 function TestCollectors.test_a_state_collects_in_one_way()
   local state, objective = train{optimizer = bnn.optim.sgd{}, steps = 1,
                                  collect = bnn.collect.samples{keep = 4}}
-  raises("collect: expected samples{from=1, every=1, keep=4}, by which the state collects, got "
+  raises("collect: expected samples{from=1, every=1, keep=4}, as in the state, got "
     .. "average{from=1, every=1}", train, {objective = objective, optimizer = bnn.optim.sgd{},
     steps = 1, state = state, collect = bnn.collect.average{}})
 end

@@ -103,7 +103,7 @@ function TestRow.test_what_is_no_figure_is_refused_by_name()
     {nil, {a = 1}, "log:row: step: expected an integer, got nil"},
     {1, {{"step", 9}}, "log:row: 'step' cannot be the name of a value"},
     {1, {step = 9}, "log:row: 'step' cannot be the name of a value"},
-    {1, {{"a", 1}, {"b", 2}, {"a", 3}}, "log:row: 'a' comes twice"},
+    {1, {{"a", 1}, {"b", 2}, {"a", 3}}, "log:row: 'a' appears twice"},
     {1, {{"\27a", {}}}, "log:row: \\x1ba: expected a number or a string, got a table"},
   }
   for _, row in pairs(rows) do

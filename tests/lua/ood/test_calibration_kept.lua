@@ -141,7 +141,7 @@ function TestKept.test_what_is_refused()
   lu.assertEquals({keep(path)},
     {nil, path .. ": cannot calibrate: its model predicts no classes"})
   os.remove(path)
-  lu.assertEquals({keep(folder)}, {nil, folder .. ": holds no checkpoints"})
+  lu.assertEquals({keep(folder)}, {nil, folder .. ": no checkpoints found"})
   lu.assertStrContains(select(2, keep(path)), path .. ": No such file")
   local unlabelled = bnn.data.from_tensors{x = train.x}
   for words, opts in pairs{

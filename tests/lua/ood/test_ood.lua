@@ -74,7 +74,7 @@ function TestRule.test_misuse_of_fit_threshold()
     {"percentile: expected at most 1, got 99", p, {percentile = 99}},
     {"unknown option 'percent': did you mean 'percentile'?", p, {percent = 1}},
     {"the score of prediction 2 is not a number", prediction_of{0, nan}},
-    {"the prediction is of no examples", {mean = bnn.zeros(0, 2), class_std = bnn.zeros(0)}},
+    {"the prediction has no examples", {mean = bnn.zeros(0, 2), class_std = bnn.zeros(0)}},
     {"class_std: expected [2], got [3]", with(bnn.zeros(3))},
     {"percentile: 0.5 lies between a score of -inf and one of inf", with(tensor{-1 / 0, 1 / 0}),
      {percentile = 0.5}},

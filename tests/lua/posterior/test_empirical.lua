@@ -79,8 +79,8 @@ function TestPredictions.test_first_previous_and_auto_stay_within_the_members()
   local two = bnn.predict(model, x, {key = key, num_samples = 2})
   bits.assert_same(bnn.predict(model, x, {key = key, num_samples = 2, previous = two}).mean,
     all.mean)
-  raises("expected at most 4, the networks that there are, got 5", bnn.predict, model, x,
-    {key = key, num_samples = 5})
+  raises("expected at most 4, the number of networks in the posterior, got 5", bnn.predict, model,
+    x, {key = key, num_samples = 5})
   raises("expected at most 4", bnn.predict, model, x,
     {key = key, num_samples = 3, previous = two})
   local auto = bnn.predict(model, x, {key = key, num_samples = "auto", tolerance = 1e-9})

@@ -61,7 +61,7 @@ function TestMeanField.test_refusals()
     lu.assertStrContains(message, row[1], false, "row " .. i)
   end
   for _, bad in ipairs{net, x, 3} do
-    raises("expected params, as net:init gives them", meanfield, bad)
+    raises("expected params, as net:init returns them", meanfield, bad)
   end
   raises("expected params", meanfield)
   raises("posterior:sample: key: expected a key, got a number", meanfield(params).sample,

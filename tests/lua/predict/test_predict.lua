@@ -402,9 +402,9 @@ function TestParts.test_what_does_not_go_on_is_refused_by_name()
     {"previous: expected train false, as for the 5 samples so far, got true", mine, x,
      {train = true}},
     {"previous: expected first 1, as for the 5 samples so far, got 6", mine, x, {first = 6}},
-    {"previous: expected chunk left out, as for the 5 samples so far, got 48", mine, x,
+    {"previous: expected chunk not given, as for the 5 samples so far, got 48", mine, x,
      {chunk = 48}},
-    {"previous: expected what bnn.predict gave", mine, x, {previous = copy}},
+    {"previous: expected a result of bnn.predict itself", mine, x, {previous = copy}},
     {"previous: expected a table, got 5", mine, x, {previous = 5}},
   }
   for _, row in ipairs(rows) do

@@ -95,7 +95,7 @@ function TestAnswers.test_without_a_rule_every_answer_stands()
   local metrics, made, lines = run()
   lu.assertEquals(metrics, {answered = 12, refused = 0})
   lu.assertEquals(complaints, plain
-    .. ": keeps no rule, so that every answer stands (--threshold=T refuses)\n")
+    .. ": has no abstention rule, so every prediction is an answer (--threshold=T sets one)\n")
   lu.assertEquals(#lines, 1)
   local rows, p = rows_of(lines[1]), expected(made.images)
   lu.assertStrMatches(rows[1], "image +prediction  probability +std")
@@ -167,7 +167,7 @@ function TestAnswers.test_a_plain_network_is_asked_once()
   local _, made = run{checkpoint = path "params.safetensors", predict_samples = 10000000}
   lu.assertTrue(os.clock() - start < 5) -- asked so often it would take 30 s
   lu.assertEquals(made.prediction.class_std:max():item(), 0)
-  lu.assertStrContains(complaints, "params.safetensors: has no posterior, so that one network")
+  lu.assertStrContains(complaints, "params.safetensors: has no posterior: a single network")
 end
 
 function TestAnswers.test_the_seed_decides_on_any_number_of_threads()
@@ -273,10 +273,10 @@ function TestRefused.test_each_is_one_line()
     {{figure = "seen.jpg"}, "--figure: expected a name that ends in .png or .svg, got 'seen.jpg'"},
     {{checkpoint = ""}, "--checkpoint: the name of the file is empty"},
     {{checkpoint = path "none"}, path "none" .. ": No such file"},
-    {{checkpoint = here}, here .. ": holds no checkpoints"},
+    {{checkpoint = here}, here .. ": no checkpoints found"},
     {{checkpoint = SMALL}, SMALL .. ": "},
     {{checkpoint = path "foreign.safetensors"}, "is a safetensors file but not a checkpoint"},
-    {{checkpoint = regression}, regression .. ": its network gives no classes"},
+    {{checkpoint = regression}, regression .. ": expected a classifier"},
     {{checkpoint = path "small.safetensors"}, path "small.safetensors"
       .. ": its network does not take images of 28 x 28: mlp/linear_0: w: expected [784, 4]"},
     {{positional = {path "none.png"}}, "none.png: No such file"},

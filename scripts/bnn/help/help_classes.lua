@@ -14,6 +14,7 @@ M.origins = {
   samples = "Samples come from posterior:samples.",
   posterior = "A posterior comes from bnn.posterior.meanfield and its like, and from"
     .. " state:posterior.",
+  prior = "A prior comes from bnn.prior.normal, bnn.prior.laplace and the others of bnn.prior.",
   objective = "An objective comes from bnn.elbo or bnn.objective.",
   optimizer = "An optimizer comes from bnn.optim.adam and its like, or from bnn.sampler.sgld.",
   state = "A state comes from bnn.train, or from optimizer:init for a loop of your own.",

@@ -329,10 +329,9 @@ local function log_prior(self, prior, params)
   return sum
 end
 
---- The priors of the tensors that it covers, and their standard deviations: false where one is no
--- N(0, s^2).
--- @param prior as kl_terms takes it
--- @return list of priors, whose scale is a number if it is fitted; list of numbers or false
+-- The priors of the tensors that it covers, and their standard deviations: false where one is no
+-- N(0, s^2). Takes a prior as kl_terms does; returns a list of priors, whose scale is a number if
+-- it is fitted, and a list of numbers or false.
 function Posterior:priors_of(prior)
   local list, stds, rms = {}, {}, self.core:rms()
   for i, name in ipairs(self:covered()) do

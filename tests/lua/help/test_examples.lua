@@ -172,7 +172,9 @@ for _, entry in ipairs(help.entries(real)) do
   if code then
     count = count + 1
     local meant = MEANT[entry.name]
-    TestHelpExamples["test_" .. entry.name] = function() run(entry.name, code, meant) end
+    local test = "test_" .. entry.name
+    while TestHelpExamples[test] do test = test .. "'" end -- methods of that name of two modules
+    TestHelpExamples[test] = function() run(entry.name, code, meant) end
   elseif (entry.call or not entry.field) and not noted[entry.name] then -- no module or constant
     without[#without + 1], noted[entry.name] = entry.name, true
   end
@@ -180,72 +182,8 @@ end
 
 function TestHelpExamples.test_there_are_many() lu.assertTrue(count >= 35, count) end
 
--- Functions and methods that have no example yet: the list may only shrink.
-local WITHOUT = {}
-for name in ([[
-  bnn.arange bnn.assert_or_exit bnn.bits bnn.calibration.apply bnn.calibration.fit
-  bnn.calibration.scale bnn.calibration.temperature bnn.checkpoint.check bnn.checkpoint.compare
-  bnn.checkpoint.describe bnn.checkpoint.from_flags bnn.checkpoint.load bnn.checkpoint.load_into
-  bnn.checkpoint.save bnn.collect.average bnn.conformal.coverage bnn.conformal.fit
-  bnn.conformal.sets bnn.conformal.threshold bnn.data.folder bnn.data.from_tensors bnn.data.image
-  bnn.data.load bnn.data.load_or_exit bnn.data.mmap bnn.data.one_hot bnn.data.save bnn.elbo
-  bnn.eye bnn.full bnn.grad bnn.isa bnn.key bnn.likelihood.bernoulli
-  bnn.likelihood.categorical bnn.likelihood.describe bnn.likelihood.gaussian
-  bnn.likelihood.of_data bnn.likelihood.poisson bnn.likelihood.resolve bnn.linspace
-  bnn.load_experiment bnn.log.console bnn.log.csv bnn.log.jsonl bnn.log.memory bnn.log.new
-  bnn.log.resolve bnn.log.tee bnn.log_likelihood bnn.main bnn.memory bnn.metrics.accuracy
-  bnn.metrics.adaptive_ece bnn.metrics.adaptive_mce bnn.metrics.aece bnn.metrics.augrc
-  bnn.metrics.aupr bnn.metrics.aurc bnn.metrics.auroc bnn.metrics.average_precision
-  bnn.metrics.brier bnn.metrics.confusion_matrix bnn.metrics.coverage bnn.metrics.e_aurc
-  bnn.metrics.ece bnn.metrics.energy bnn.metrics.entropy bnn.metrics.fpr bnn.metrics.fpr95
-  bnn.metrics.mce bnn.metrics.nll bnn.metrics.normal_quantile bnn.metrics.precision_recall_curve
-  bnn.metrics.quantile bnn.metrics.reject_curve bnn.metrics.reliability bnn.metrics.risk_coverage
-  bnn.metrics.rmse bnn.metrics.roc_curve bnn.metrics.top_k bnn.nn.avg_pool bnn.nn.cos
-  bnn.nn.dropout bnn.nn.flatten bnn.nn.from_config bnn.nn.gelu bnn.nn.layer_norm bnn.nn.leaky_relu
-  bnn.nn.linear bnn.nn.max_pool bnn.nn.normal bnn.nn.ones bnn.nn.parameter bnn.nn.path bnn.nn.relu
-  bnn.nn.sigmoid bnn.nn.sin bnn.nn.softplus bnn.nn.tanh bnn.nn.to_config bnn.nn.truncated_normal
-  bnn.nn.truncated_normal_kernel bnn.nn.zeros bnn.number.fixed bnn.number.list bnn.ones
-  bnn.ood.abstains bnn.ood.fit_threshold bnn.optim.adam bnn.optim.adamw bnn.optim.from_state_dict
-  bnn.optim.lion bnn.optim.rmsprop bnn.optim.sgd bnn.params.concat bnn.params.has_buffer
-  bnn.params.is bnn.params.layout bnn.params.layout_of bnn.params.merge bnn.params.new
-  bnn.params.pack bnn.params.sizes bnn.params.wrap bnn.permutation bnn.posterior.empirical
-  bnn.posterior.from_buffers bnn.posterior.from_params bnn.posterior.meanfield bnn.posterior.point
-  bnn.posterior.radial bnn.predict bnn.rademacher bnn.rand bnn.randn bnn.safetensors.load
-  bnn.safetensors.open bnn.safetensors.save bnn.sampler.sgld bnn.samples.is bnn.samples.layout_of
-  bnn.samples.new bnn.samples.pack bnn.samples.stack bnn.schedule.blundell bnn.schedule.constant
-  bnn.schedule.cosine bnn.schedule.cyclical bnn.schedule.exponential bnn.schedule.linear
-  bnn.schedule.piecewise bnn.schedule.step bnn.schedule.value bnn.schedule.warmup bnn.shift.amount
-  bnn.shift.blur bnn.shift.contrast bnn.shift.noise bnn.shift.occlude bnn.shift.rotate
-  bnn.shift.translate bnn.table_text.render bnn.tensor bnn.threads bnn.train bnn.truncated
-  bnn.versions bnn.zeros compiled:info compiled:report file:close file:dtype file:names file:shape
-  file:tensor key:bits key:fold key:split layer:apply layer:init log:close log:last log:row
-  log:say log:write net:apply net:init objective:audit objective:audit_rows objective:beta_at
-  objective:check_data objective:evaluate objective:gradient objective:kl_divergence
-  objective:state_size objective:step objective:value optimizer:init params:clone params:map
-  params:names params:numel params:sub part:slice part:with posterior:buffers posterior:clone
-  posterior:covered posterior:kl posterior:kl_terms posterior:layout posterior:mean
-  posterior:names posterior:numel posterior:parts_of posterior:points posterior:program_layout
-  posterior:recorded_kl posterior:sample posterior:samples posterior:state_size posterior:support
-  posterior:weights_of report:rows report:text samples:clone samples:names state:clone state:noise
-  state:posterior state:rate state:state_dict state:steps tensor:broadcast tensor:broadcast_to
-  tensor:clone tensor:contiguous tensor:dim tensor:dtype tensor:item tensor:narrow tensor:numel
-  tensor:permute tensor:real tensor:reshape tensor:select tensor:shape tensor:size tensor:t
-  tensor:to tensor:totable tensor:view x:abs x:add x:argmax x:argmin x:avg_pool2d
-  x:bernoulli_log_prob x:bmm x:broadcast x:clamp x:concat x:conv2d x:cos x:cross_entropy x:div
-  x:dropout x:eq x:exp x:expm1 x:gather x:gaussian_kl x:gaussian_log_prob
-  x:gaussian_log_prob_of_log x:ge x:gelu x:gt x:index x:layer_norm x:le x:leaky_relu x:linear
-  x:log x:log1p x:log_softmax x:logaddexp x:logsumexp x:lt x:max x:max_pool2d x:maximum x:mean
-  x:min x:minimum x:mm x:mul x:narrow x:ne x:neg x:permute x:poisson_log_prob x:pow x:rand_like
-  x:randn_like x:relu x:sigmoid x:sign x:sin x:softmax x:softplus x:sqrt x:square x:stack x:std
-  x:sub x:sum x:tanh x:var x:view x:where x:xlogy
-]]):gmatch "%S+" do WITHOUT[name] = true end
-
 function TestHelpExamples.test_every_public_function_has_one()
-  for _, name in ipairs(without) do
-    lu.assertTrue(WITHOUT[name], name .. " has no example")
-    WITHOUT[name] = nil
-  end
-  lu.assertNil((next(WITHOUT)), "the list has a function that has an example by now")
+  lu.assertEquals(table.concat(without, " "), "")
 end
 
 -- The texts in Markdown: the README and the guides.

@@ -343,7 +343,8 @@ function TestKept.test_data_that_are_no_prior_are_none()
   local priors = require "bnn.model.priors"
   for i, odd in ipairs{
     -1, "laplace", {}, {name = "laplaces"}, {name = "laplace", scale = -1},
-    {name = "normal", x = 1}, {name = "laplace", scale = {}}, {by_path = {default = {name = 3}}}, {own = true}, true,
+    {name = "normal", x = 1}, {name = "laplace", scale = {}},
+    {by_path = {default = {name = 3}}}, {own = true}, true,
   } do lu.assertNil(priors.of_data(odd), "row " .. i) end
 end
 

@@ -173,6 +173,7 @@ install: all install-headers ## install below PREFIX (and DESTDIR)
 	$(if $(wildcard experiments/*.lua),install -m 644 $(wildcard experiments/*.lua) \
 	  '$(DESTDIR)$(PREFIX)/share/bnnlua/experiments')
 	install -m 644 $(wildcard LICENSE README.md) '$(DESTDIR)$(PREFIX)/share/doc/bnnlua'
+	install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/doc/bnnlua/scripts/help' $(guides)
 
 # What bnn.h includes, in the rooms where it is.
 public_headers = $(filter runtime/%,$(shell cd runtime && $(CC) -MM bnn.h | tr -d '\\' | tr ' ' '\n' | \

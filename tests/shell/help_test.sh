@@ -1,6 +1,6 @@
 #!/bin/sh
 # help_test.sh - help as users meet it: `bnnlua -m help` in a shell, the prompt on a terminal of 80 x 24,
-# the guides read from a folder, and installed beside the README. BNNLUA is the binary.
+# the guides read from a folder. BNNLUA is the binary.
 set -u
 # shellcheck source=tests/shell/checks.sh
 . "$(dirname "$0")/checks.sh"

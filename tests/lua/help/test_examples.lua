@@ -278,6 +278,35 @@ function TestTexts.test_files_and_links_lead_somewhere()
   lu.assertTrue(seen > 40, seen)
 end
 
+-- The commands of a text: the lines of its code, and what stands in `backquotes`.
+local function commands_of(text)
+  local commands, in_code = {}, false
+  for line in text:gmatch "[^\n]+" do
+    if line:find "^```" then in_code = not in_code end
+    if in_code or line:find "^    " then commands[#commands + 1] = line:match "^%s*(.-)%s*$" end
+  end
+  for code in text:gmatch "`([^`\n]+)`" do commands[#commands + 1] = code end
+  return commands
+end
+
+-- Every target of make that a command names is in the Makefile.
+function TestTexts.test_targets_of_make_are_there()
+  local makefile, seen = read(root .. "/Makefile"), 0
+  for _, path in ipairs(texts) do
+    for _, command in ipairs(commands_of(read(root .. "/" .. path))) do
+      local words = command:match "%f[%w]make (.*)$" or ""
+      for word in words:gsub("#.*", ""):gmatch "%S+" do
+        if not word:find "=" then
+          seen = seen + 1
+          local rule = "\n" .. word:gsub("%-", "%%-") .. ":"
+          lu.assertNotNil(makefile:find(rule), path .. ": make " .. word)
+        end
+      end
+    end
+  end
+  lu.assertTrue(seen > 10, seen)
+end
+
 -- Every name of the library in `code` is public.
 function TestTexts.test_names_of_the_library_are_public()
   local public, seen = {}, 0

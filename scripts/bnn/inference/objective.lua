@@ -28,6 +28,11 @@ Objective.__index = Objective
 -- L = mean of -log p(y | x, w) + beta KL(q || prior), w ~ q, which is -ELBO / N for the exact
 -- scaling beta = 1 / N (Graves 2011; Blundell et al. 2015). A temperature T stands for
 -- beta = T / N.
+--     local objective = bnn.elbo{
+--       net = net, likelihood = "categorical", temperature = 1,
+--       posterior = bnn.posterior.meanfield(net:init(key, data.train)),
+--     }
+--     print(objective)
 -- @param opts table:
 --   net         a network, with apply; required
 --   posterior   bnn.posterior.meanfield(...); required. Tensors that it does not cover are point
@@ -85,17 +90,22 @@ function M.objective(opts)
   return setmetatable(steps.init(objective_options.objective(opts)), Objective)
 end
 
---- The weight of the KL at a step.
+--- Returns the weight of the KL at a step.
+--     objective:beta_at(1)            -- 1 / N at temperature 1
 -- @param step integer, counted from 1
 -- @return number; if beta or temperature is given by path, a list by tensor. 0 without a prior
 function Objective:beta_at(step) return penalties.beta_at(self, step) end
 
---- Elements of an optimizer's state for this objective.
+--- Returns the number of elements of an optimizer's state for this objective: those of all trained
+-- buffers.
+--     objective:state_size()          -- two for each weight of a mean-field posterior
 function Objective:state_size()
   return posteriors.of_model(self.what, self):state_size()
 end
 
 --- Makes one step, in place: the posterior's buffers, or params, and the state change.
+--     local batch = {x = x, y = y}
+--     local loss = assert(objective:step(state, batch, key:fold(1)))
 -- @param state as optimizer:init(objective) gives it
 -- @param batch {x=, y=} tensors, or a batch of data:batches{...} (rows that C gathers)
 -- @param key key: weight sample s is drawn with key:fold("eps"):fold(s), its noise (dropout) with
@@ -110,6 +120,8 @@ function Objective:step(state, batch, key, opts)
 end
 
 --- Computes the gradients of L on a batch for the weights that key draws.
+--     local gradient, loss = objective:gradient({x = x, y = y}, key)
+--     print(gradient.mu["mlp/linear_0/w"], gradient.flat, loss)
 -- @param batch, key as for step
 -- @param opts table: beta=
 -- @return of params: Params; of a posterior: a table of Params by buffer, {mu=, logvar=} of a
@@ -118,6 +130,7 @@ function Objective:gradient(batch, key, opts) return steps.gradient(self, batch,
 
 --- Computes the KL of the posterior from the prior as this objective counts it, in nats (of a MAP
 -- estimate -log prior).
+--     objective:kl_divergence()       -- nats, of all tensors
 -- @param opts table: key=, for priors that are densities: their part is an estimate
 function Objective:kl_divergence(opts)
   opts = options.check("objective:kl_divergence", opts, {key = "key"})
@@ -125,6 +138,8 @@ function Objective:kl_divergence(opts)
 end
 
 --- Evaluates the objective on a data set under one draw of the weights.
+--     local numbers = objective:evaluate(data.test, {key = key})
+--     print(numbers.elbo, numbers.log_likelihood, numbers.kl_divergence)
 -- @param data part of a data set, or a batch {x=, y=}
 -- @param opts table:
 --   key         required; weights are drawn with key:fold(1), noise with key:fold("noise"):fold(1)
@@ -137,7 +152,8 @@ end
 -- Raises if there are no examples.
 function Objective:evaluate(data, opts) return evaluation.evaluate(self, data, opts) end
 
---- The same for one batch.
+--- Evaluates the objective on one batch, as `evaluate` does on a data set.
+--     local numbers = objective:value({x = x, y = y}, key)
 -- @param batch {x=, y=}
 -- @param key key
 -- @param opts table: step=, beta=
@@ -147,18 +163,21 @@ function Objective:value(batch, key, opts) return evaluation.value(self, batch, 
 -- Labels must be 0..C-1 for the C outputs of the network: whole numbers of any type, [n] or [n, 1].
 -- Classes by name must be those of the objective, in its order; if it has none it takes those of
 -- the data.
+--     assert(objective:check_data(data.train))
 -- @return true; or nil, message for what does not fit
 function Objective:check_data(data) return evaluation.check_data(self, data) end
 
 --- Says what the objective does to each tensor, as data. With weight w_t beside a tensor's KL and N
 -- examples, beta stands for the temperature T = beta w_t N there; weight T with prior deviation s
 -- has the same optimum as the whole posterior, with prior deviation s / sqrt(T), raised to 1/T.
+--     for _, row in ipairs(objective:audit_rows()) do print(row.name, row.temperature) end
 -- @param step integer: whose beta; default the last step made
 -- @return list of {name=, shape=, kl=, temperature=, prior_std=}
 function Objective:audit_rows(step) return audit.rows(self, step) end
 
 --- Prints what the objective really is: for each tensor its shape, its KL in nats, the temperature
 -- that beta stands for, and the effective deviation of the prior; then whether it is an exact ELBO.
+--     objective:audit()
 -- @param opts table: step= whose beta, default the last step made, or the first; out=io.stdout;
 --   key= for priors that are densities, whose KL is an estimate
 -- @return list: the rows, as audit_rows gives them

@@ -46,7 +46,8 @@ local function target_of(target)
   return posteriors.of_model("optimizer:init", target)
 end
 
---- Makes the state of a training: zero moments, no steps done.
+--- Creates the state of a training: the start values of its moments, and no steps done.
+--     local state = bnn.optim.adam{lr = 1e-3}:init(objective)
 -- @param target an objective, a posterior, or params
 -- @return state
 function Optimizer:init(target)
@@ -75,7 +76,8 @@ function State.__tostring(self)
   return ("state: %s after %d steps"):format(self.optimizer, self:steps())
 end
 
---- Steps done.
+--- Returns the number of steps done.
+--     print(state:steps())             -- 0
 function State:steps() return self.moments:steps() end
 
 local UPDATE = {key = "key", data_size = {type = "number", above = 0}}
@@ -111,18 +113,21 @@ function State:update(params, gradient, lr, opts)
     self:noise(step))
 end
 
---- The learning rate at a step, counted from 1.
+--- Returns the learning rate at a step, counted from 1.
+--     state:rate(1)                    -- 1e-3
 function State:rate(step)
   return schedule.value(self.optimizer.lr, step, "lr")
 end
 
---- The temperature of a sampler's noise at a step, counted from 1; 1 of other optimizers.
+--- Returns the temperature of a sampler's noise at a step, counted from 1; 1 for other optimizers.
+--     state:noise(1)                   -- 1
 function State:noise(step)
   return schedule.value(self.optimizer.noise or 1, step, "noise")
 end
 
---- What a training has found: what its collector has, or else the posterior that it has trained (of
--- params the point that they are).
+--- Returns what a training has found: what its collector has, or else the posterior that it has
+-- trained (of params the point that they are).
+--     local q = state:posterior()
 -- @return posterior, a copy
 -- Raises if the collector has collected nothing yet.
 function State:posterior()
@@ -133,14 +138,17 @@ function State:posterior()
   return self.target:clone()
 end
 
---- A copy that later steps do not change.
+--- Copies the state, so that later steps do not change it.
+--     local before = state:clone()
 function State:clone()
   return setmetatable({optimizer = self.optimizer, moments = self.moments:clone(),
                        target = self.target,
                        collector = self.collector and self.collector:clone()}, State)
 end
 
---- Gives what a state is made of; bnn.optim.from_state_dict makes it again.
+--- Describes the state as a table, from which bnn.optim.from_state_dict makes it again.
+--     local saved = state:state_dict()
+--     print(saved.name, saved.steps, #saved.moments)     -- adam  0  2
 -- @return table:
 --   name        of the optimizer
 --   options     its options; without lr if that is a function of the step
@@ -180,7 +188,8 @@ local function unknown_rate()
   fail "lr: the learning rate was a function of the step, which a state_dict lacks: give lr"
 end
 
---- Makes a state again, which resumes to the same bits.
+--- Makes a state from a table of state:state_dict(); it resumes to the same bits.
+--     local same = bnn.optim.from_state_dict(state:state_dict())
 -- @param record table as state:state_dict() gives it; the moments are copied
 -- @return state. If its learning rate was a function of the step, what resumes must be given lr
 --   (bnn.train{lr =}, state:update)
@@ -210,23 +219,24 @@ expect_model.check_methods(State, "state", expect_model.has "moments")
 renamed.methods(State, "state", {record = "state_dict"})
 renamed.functions(M, "bnn.optim", {restore = "from_state_dict"})
 
+-- "bnn.optim.adam", "bnn.sampler.sgld".
+local function full_name(row)
+  return (row.draws_noise and "bnn.sampler." or "bnn.optim.") .. row.name
+end
+
 local function options_text(row)
   local noise = "@param noise temperature of the noise: a number or a function of the step, 1; "
     .. "0 draws none"
-  local lines = {row.doc}
+  local lines = {row.doc, number.format("    local optimizer = %s{%s = %g}", full_name(row),
+    row.options[1].name, row.options[1].value)}
   for i, option in ipairs(row.options) do
-    lines[i + 1] = number.format("@param %s %s, %g by default", option.name, option.doc,
+    lines[i + 2] = number.format("@param %s %s, %g by default", option.name, option.doc,
       option.value)
   end
   if row.draws_noise then lines[#lines + 1] = noise end
   lines[#lines + 1] = "@param clip_norm the largest norm of all gradients, none by default"
   lines[#lines + 1] = "@param clip_value the largest magnitude of one element, none by default"
   return table.concat(lines, "\n")
-end
-
--- "bnn.optim.adam", "bnn.sampler.sgld".
-local function full_name(row)
-  return (row.draws_noise and "bnn.sampler." or "bnn.optim.") .. row.name
 end
 
 -- The function that makes a rule's optimizer.

@@ -9,9 +9,12 @@ local M = {}
 local number = {type = "number", required = true}
 local steps_kind = {type = "integer", min = 1, required = true}
 
---- The value of a schedule at a step: a number is itself, a function is asked. Anything else
--- raises.
+--- Returns the value of a schedule at a step: a number is itself, a function is called.
+--     bnn.schedule.value(bnn.schedule.linear{from = 0, to = 1, steps = 3}, 2)     -- 0.5
+-- @param schedule number, or function(step) -> number
+-- @param step integer, counted from 1
 -- @param name string or nil: what it is, for the message ("beta")
+-- Raises for anything else.
 function M.value(schedule, step, name)
   if type(schedule) == "number" then return schedule end
   name = name or "schedule"
@@ -29,14 +32,20 @@ local function progress(step, steps)
   return math.max(0, (step - 1) / (steps - 1))
 end
 
---- The same value at every step.
+--- Makes the schedule with the same value at every step.
+--     bnn.schedule.constant(1e-3)(50)  -- 1e-3
+-- @return function(step) -> number
 function M.constant(v)
   local accepted, fault = options.accept(v, "number")
   if fault then fail("bnn.schedule.constant: expected %s, got %s", fault, kinds.show(v)) end
   return function() return accepted end
 end
 
---- linear{from=, to=, steps=}: `from` at step 1, `to` at step `steps` and after, a line between.
+--- Makes a schedule that is `from` at step 1, `to` at step `steps` and after, and a line between.
+--     local beta = bnn.schedule.linear{from = 0, to = 1e-3, steps = 2000}
+--     beta(1000)                       -- 0.0005
+-- @param opts table: from=, to=, numbers; steps=, an integer
+-- @return function(step) -> number
 function M.linear(opts)
   opts = options.check("bnn.schedule.linear", opts,
     {from = number, to = number, steps = steps_kind})
@@ -51,18 +60,24 @@ local function half_cosine(t, from, to)
   return to + (from - to) * (1 + math.cos(math.pi * t)) / 2
 end
 
---- cosine{from=, to=0, steps=}: half a cosine from `from` at step 1 to `to` at step `steps` and
--- after.
+--- Makes a schedule that is half a cosine from `from` at step 1 to `to`, 0, at step `steps`, and
+-- `to` after.
+--     local lr = bnn.schedule.cosine{from = 1e-3, steps = 10000}
+-- @param opts table: from=, to=0, numbers; steps=, an integer
+-- @return function(step) -> number
 function M.cosine(opts)
   opts = options.check("bnn.schedule.cosine", opts,
     {from = number, to = {type = "number", default = 0}, steps = steps_kind})
   return function(step) return half_cosine(progress(step, opts.steps), opts.from, opts.to) end
 end
 
---- warmup{steps=, to=, from=0, after=}: rises in a line to `to` at step `steps`, the first step
--- being one part above `from`; then `after`, a number or schedule whose step 1 is the step after
--- the rise (without it: `to` for ever). `to` may be left out where `after` says it by its value at
--- step 1.
+--- Makes a schedule that rises in a line from `from`, 0, to `to` at step `steps`; the first step is
+-- one part above `from`. Then comes `after`, a number or schedule whose step 1 is the step after
+-- the rise; without it, `to`. `to` may be omitted if `after` has a value at step 1.
+--     local lr = bnn.schedule.warmup{steps = 500,
+--                                    after = bnn.schedule.cosine{from = 1e-3, steps = 9500}}
+-- @param opts table: steps=, an integer; to=, from=0, numbers; after=, a number or schedule
+-- @return function(step) -> number
 function M.warmup(opts)
   opts = options.check("bnn.schedule.warmup", opts,
     {steps = steps_kind, to = "number", from = {type = "number", default = 0}, after = "schedule"})
@@ -78,8 +93,12 @@ function M.warmup(opts)
   end
 end
 
---- piecewise{{1, 1e-3}, {5001, 1e-4}, ...}: from each step on the value, or the schedule, beside
--- it. A schedule in a piece sees the steps of the program, not of the piece.
+--- Makes a schedule of pieces, each the first step and the value, or schedule, from there on. A
+-- schedule in a piece sees the steps of the training, not of the piece.
+--     local lr = bnn.schedule.piecewise{{1, 1e-3}, {5001, 1e-4}}
+--     lr(5000)                         -- 1e-3
+-- @param pieces list of {first step, number or schedule}; the first begins at step 1
+-- @return function(step) -> number
 function M.piecewise(pieces)
   pieces = options.check("bnn.schedule.piecewise", pieces, {"table"})
   for i, piece in ipairs(pieces) do
@@ -97,15 +116,22 @@ function M.piecewise(pieces)
   end
 end
 
---- step{from=, factor=, every=}: `from`, multiplied by `factor` after each `every` steps.
+--- Makes a schedule that is `from`, multiplied by `factor` after each `every` steps.
+--     local lr = bnn.schedule.step{from = 1e-2, factor = 0.1, every = 1000}
+--     lr(1001)                         -- 1e-3
+-- @param opts table: from=, factor=, numbers; every=, an integer
+-- @return function(step) -> number
 function M.step(opts)
   opts = options.check("bnn.schedule.step", opts,
     {from = number, factor = number, every = steps_kind})
   return function(step) return opts.from * opts.factor ^ ((step - 1) // opts.every) end
 end
 
---- exponential{from=, factor=, every=1, to=}: `from` at step 1, multiplied by `factor` over every
--- `every` steps, smoothly; where `to` is given it is never passed.
+--- Makes a schedule that is `from` at step 1 and is multiplied by `factor` over every `every`
+-- steps, 1, smoothly; it never passes `to`, if given.
+--     local lr = bnn.schedule.exponential{from = 1e-2, factor = 0.5, every = 1000, to = 1e-4}
+-- @param opts table: from=, factor=, to=, numbers; every=1, an integer
+-- @return function(step) -> number
 function M.exponential(opts)
   opts = options.check("bnn.schedule.exponential", opts, {
     from = number, factor = {type = "number", above = 0, required = true},
@@ -118,9 +144,12 @@ function M.exponential(opts)
   end
 end
 
---- cyclical{period=, from=, to=0} falls by half a cosine in each cycle and starts again (Zhang et
--- al. 2020, cyclical SG-MCMC: position (step - 1) mod period over period); cyclical{period=, of=}
--- repeats the first `period` steps of any other schedule.
+--- Makes a schedule that repeats every `period` steps: half a cosine from `from` to `to`, 0 (Zhang
+-- et al. 2020, cyclical SG-MCMC: position (step - 1) mod period over period), or the first
+-- `period` steps of another schedule, `of`.
+--     local lr = bnn.schedule.cyclical{period = 2000, from = 1e-3}
+-- @param opts table: period=, an integer; from=, to=0, numbers; or of=, a schedule
+-- @return function(step) -> number
 function M.cyclical(opts)
   opts = options.check("bnn.schedule.cyclical", opts,
     {period = steps_kind, from = "number", to = "number", of = "schedule"})
@@ -134,10 +163,12 @@ function M.cyclical(opts)
   end
 end
 
---- blundell{batches=, data_size=}: the weights of the KL in each of the M minibatches of an epoch,
--- b_i = 2^(M-i) / (2^M - 1), which add up to 1 (Blundell et al. 2015).
--- With data_size = N it is b_i M / N: the beta of an ELBO whose likelihood is the mean over the
--- batch.
+--- Makes the weights of the KL in the M minibatches of an epoch, b_i = 2^(M-i) / (2^M - 1), which
+-- add up to 1 (Blundell et al. 2015, section 3.4): `batches` is M. With data_size = N it is b_i M
+-- / N, the beta of an ELBO whose likelihood is the mean over the batch.
+--     local beta = bnn.schedule.blundell{batches = 468, data_size = 60000}
+-- @param opts table: batches=, an integer; data_size=, a number
+-- @return function(step) -> number
 function M.blundell(opts)
   opts = options.check("bnn.schedule.blundell", opts,
     {batches = steps_kind, data_size = {type = "integer", min = 1}})

@@ -117,7 +117,8 @@ end
 
 -- ---- what it is made of ----
 
---- The buffers of the family, in its order.
+--- Lists the buffers of the family, in its order.
+--     for _, buffer in ipairs(q:buffers()) do print(buffer.name, buffer.params) end
 -- @return list of {name=, params=}
 function Posterior:buffers()
   local list = {}
@@ -127,12 +128,14 @@ function Posterior:buffers()
   return list
 end
 
---- The layout of all tensors: list of {name=, shape=, size=, offset=}.
+--- Describes all tensors, in order.
+--     print(q:layout()[1].name, q:layout()[1].size)
+-- @return list of {name=, shape=, size=, offset= (its first element, from 0)}
 function Posterior:layout()
   return layout_of(self[families[self.family].buffers[1].name])
 end
 
---- The layout of a program's parameters, which are those of the runtime's posterior: the weights;
+-- The layout of a program's parameters, which are those of the runtime's posterior: the weights;
 -- of a recorded family all its buffers.
 function Posterior:program_layout() return self.own_layout or self:layout() end
 
@@ -162,7 +165,7 @@ local function as_params(self, what, value)
   return parameters.wrap(layout, tensors)
 end
 
---- The weights that a program computes with, while it is recorded.
+-- The weights that a program computes with, while it is recorded.
 -- @param tensors table: by the names of program_layout
 -- @param key key: of the program's noise
 -- @return Params; of a recorded family also its buffers, Params by name
@@ -186,34 +189,40 @@ local function names_of(self, from, to)
   return names
 end
 
---- Names of all tensors, in order.
+--- Lists the names of all tensors, in order.
+--     print(table.concat(q:names(), " "))
 function Posterior:names() return names_of(self, 1) end
 
---- Names of the tensors that the family covers, which come first.
+--- Lists the names of the tensors that the family covers, which come first.
+--     print(#q:covered())
 function Posterior:covered() return names_of(self, 1, self.n_covered) end
 
---- Names of the tensors that are points: those that it does not cover, or all of a point.
+--- Lists the names of the tensors that are point estimates: those not covered, or all of a point.
+--     print(#q:points())               -- 0 unless only= left some out
 function Posterior:points()
   if self.defined then return {} end
   return names_of(self, self.family == "point" and 1 or self.n_covered + 1)
 end
 
---- Weights of a network.
+--- Returns the number of weights.
+--     print(q:numel())
 function Posterior:numel()
   local size = 0
   for _, entry in ipairs(self:layout()) do size = size + entry.size end
   return size
 end
 
---- How many samples there are to draw: 1 of a point, the members of an ensemble; nil where any
--- number can be drawn.
+--- Returns the number of samples that there are: 1 of a point, the members of an ensemble; nil if
+-- any number can be drawn.
+--     q:support()                      -- nil of a mean-field posterior
 function Posterior:support()
   if self.defined then return nil end
   local n = self.core:support()
   return n > 0 and n or nil
 end
 
---- Elements of an optimizer's state for it.
+--- Returns the number of elements of an optimizer's state for it.
+--     q:state_size()
 -- Raises if it is not one that can be trained.
 function Posterior:state_size()
   if not self.core:is_trainable() then
@@ -229,7 +238,7 @@ function Posterior:__parts()
   return parts
 end
 
---- Views of flat numbers, one for each element of an optimizer's state, as Params by buffer: the
+-- Views of flat numbers, one for each element of an optimizer's state, as Params by buffer: the
 -- gradients of a posterior.
 -- @param flat tensor [state_size]
 -- @return table {mu = Params, ..., flat =}
@@ -247,6 +256,8 @@ end
 -- ---- draws ----
 
 --- Draws parameters from the posterior, a function of the key; points are what they are.
+--     local params = q:sample(key)
+--     net:apply(params, x)             -- logits [n, 10]
 -- @param key key
 -- @param s integer: which of a finite number of samples (an ensemble's members), 1; they begin
 --   again after the last
@@ -261,6 +272,7 @@ function Posterior:sample(key, s)
 end
 
 --- Draws many times at once, for bnn.vmap: sample s has the bits of q:sample(key:fold(s), s).
+--     local samples = q:samples(key, 10)
 -- @param key key
 -- @param count integer: how many, at least 1
 -- @return Samples: [count, size] in one tensor; see help "bnn.samples"
@@ -274,7 +286,8 @@ function Posterior:samples(key, count)
   return param_samples.stack(draws)
 end
 
---- The mean, in new memory.
+--- Returns the mean, in new memory.
+--     net:apply(q:mean(), x)           -- logits [n, 10]
 -- @return Params
 function Posterior:mean()
   if not self.defined then return parameters.new(self:layout(), self.core:mean()) end
@@ -284,6 +297,7 @@ function Posterior:mean()
 end
 
 --- Copies the posterior, so that later steps do not change it.
+--     local before = q:clone()
 function Posterior:clone()
   local buffers = {}
   for i, buffer in ipairs(self:buffers()) do buffers[i] = buffer.params:clone() end
@@ -342,7 +356,7 @@ function Posterior:priors_of(prior)
   return list, stds
 end
 
---- The KL of a recorded family as part of a program: its own, or log q - log prior at the weights.
+-- The KL of a recorded family as part of a program: its own, or log q - log prior at the weights.
 -- @param phi Params by buffer
 -- @param params Params: the weights drawn
 -- @return tensor []
@@ -399,6 +413,7 @@ local function kl_terms(self, what, opts)
 end
 
 --- Says what each tensor adds to the KL.
+--     for _, term in ipairs(q:kl_terms()) do print(term.name, term.kl) end
 -- @param opts table:
 --   prior       as bnn.elbo takes it, 1: a number, a name, bnn.prior.laplace{...}, a function, or a
 --               table of these by path
@@ -411,6 +426,7 @@ function Posterior:kl_terms(opts) return kl_terms(self, "posterior:kl_terms", op
 --- Computes KL(q || prior) in nats, of the tensors that q covers; kl="leading" divides each
 -- tensor's by its first dimension (no KL divergence, then; help "kl"). A point has no
 -- entropy: its KL is -log prior.
+--     q:kl{prior = 0.1}                -- nats
 -- @param opts table: prior=1, kl="sum", key=, num_samples=1: as for kl_terms
 -- @return number
 function Posterior:kl(opts)

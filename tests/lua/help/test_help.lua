@@ -175,7 +175,7 @@ end
 
 TestHelp = {}
 
-local LINEAR = "bnn.schedule.linear(opts)\n  linear{from=, to=, steps=}:"
+local LINEAR = "bnn.schedule.linear(opts)\n  Makes a schedule that is"
 
 function TestHelp.test_a_name_with_and_without_the_library_and_its_function_say_the_same()
   local schedule = require "bnn.inference.schedule"
@@ -273,7 +273,7 @@ function TestHelp.test_the_index_has_every_public_name_with_a_whole_sentence_in_
     "\n\nx: methods of a tensor\n", "\n  item the element of a tensor",
     "\n  sqrt square root of x, elementwise\n",
     "\n\nbnn.schedule Schedules: values that depend on the step",
-    "\n  linear linear{from=, to=, steps=}: ",
+    "\n  linear Makes a schedule that is",
     "\n\nlog: methods of log\n", "\n  close Closes the log's files",
   } do lu.assertNotNil(squeezed:find(piece, 1, true), piece) end
   lu.assertTrue(select(2, text:gsub("\n  [%w_]+", "")) > 150)

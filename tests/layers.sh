@@ -168,6 +168,20 @@ check_rooms() {
 }
 for layer in runtime bindings scripts/bnn; do check_rooms $layer; done
 
+# Every folder with code has a README.md, and the files that it names are there.
+while IFS= read -r folder; do
+  [ -f "$folder/README.md" ] && continue
+  echo "$folder: no README.md"
+  violations=$((violations + 1))
+done < <(find runtime bindings scripts/bnn tests -type f -name '*.[chls]*' -not -path 'tests/corpus/*' |
+  sed 's|/[^/]*$||' | LC_ALL=C sort -u)
+while IFS=: read -r file name; do
+  [ -n "$(find runtime bindings scripts tests -name "${name##*/}" -print -quit)" ] && continue
+  echo "$file: names $name, which is not there"
+  violations=$((violations + 1))
+done < <(find runtime bindings scripts tests -name README.md -print0 |
+  xargs -0 grep -oHE '`[a-z0-9_./]+\.(c|h|def|lua|sh|py|safetensors)`' | tr -d '`' | LC_ALL=C sort -u)
+
 # Modules that are required are there: files of scripts/, or what the bindings open ("bnn.core").
 while IFS=: read -r file line module; do
   path=scripts/${module//.//}

@@ -79,6 +79,9 @@ function M.samples(opts) return make("samples", opts) end
 
 --- Averages the weights after steps from, from + every, ...: stochastic weight averaging (Izmailov
 -- et al. 2018), for any optimizer.
+--     local q = bnn.train{objective = objective, optimizer = bnn.optim.sgd{lr = 0.1},
+--                         data = data.train, steps = 20, batch_size = 16, key = key,
+--                         collect = bnn.collect.average{every = 2}}:posterior()
 -- @param opts table: from=1, every=1
 -- @return collector; state:posterior() is then a point
 function M.average(opts) return make("average", opts) end

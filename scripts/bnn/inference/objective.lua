@@ -28,6 +28,8 @@ Objective.__index = Objective
 -- L = mean of -log p(y | x, w) + beta KL(q || prior), w ~ q, which is -ELBO / N for the exact
 -- scaling beta = 1 / N (Graves 2011; Blundell et al. 2015). A temperature T stands for
 -- beta = T / N.
+--     local q = bnn.posterior.meanfield(net:init(key, x), {logvar = -7})
+--     local own = bnn.elbo{net = net, posterior = q, data_size = data.train.size}
 -- @param opts table:
 --   net         a network, with apply; required
 --   posterior   bnn.posterior.meanfield(...); required. Tensors that it does not cover are point
@@ -41,7 +43,7 @@ Objective.__index = Objective
 --   classes     names of the classes in their order; default those of the first data that
 --               check_data (and so bnn.train) sees. Checkpoints keep them
 --   kl          "sum" (default): the KL divergence; "leading": each tensor's divided by its first
---               dimension, as the article has it (no ELBO: audit() says what it is)
+--               dimension (no ELBO: audit() says what it is)
 --   prior       standard deviation s of the prior N(0, s^2), 1; a name ("laplace", see help
 --               "bnn.prior"); bnn.prior.laplace{scale = 0.1}; function(w, path) -> its log density
 --               at w, elementwise or summed; or a table of these by path. Unless it is a Gaussian
@@ -86,16 +88,20 @@ function M.objective(opts)
 end
 
 --- The weight of the KL at a step.
+--     print(objective:beta_at(1))   -- temperature / data_size
 -- @param step integer, counted from 1
 -- @return number; if beta or temperature is given by path, a list by tensor. 0 without a prior
 function Objective:beta_at(step) return penalties.beta_at(self, step) end
 
 --- Elements of an optimizer's state for this objective.
+--     print(objective:state_size())   -- two for each weight of a mean-field posterior
 function Objective:state_size()
   return posteriors.of_model(self.what, self):state_size()
 end
 
 --- Makes one step, in place: the posterior's buffers, or params, and the state change.
+--     local adam = bnn.optim.adam{lr = 1e-3}:init(objective)
+--     print(assert(objective:step(adam, {x = x, y = y}, key:fold(1))))   -- the mean loss
 -- @param state as optimizer:init(objective) gives it
 -- @param batch {x=, y=} tensors, or a batch of data:batches{...} (rows that C gathers)
 -- @param key key: weight sample s is drawn with key:fold("eps"):fold(s), its noise (dropout) with
@@ -110,6 +116,8 @@ function Objective:step(state, batch, key, opts)
 end
 
 --- Computes the gradients of L on a batch for the weights that key draws.
+--     local gradient, loss = objective:gradient({x = x, y = y}, key)
+--     print(gradient.mu["mlp/linear_0/w"], loss)   -- [784, 8], a number
 -- @param batch, key as for step
 -- @param opts table: beta=
 -- @return of params: Params; of a posterior: a table of Params by buffer, {mu=, logvar=} of a
@@ -118,13 +126,15 @@ function Objective:gradient(batch, key, opts) return steps.gradient(self, batch,
 
 --- Computes the KL of the posterior from the prior as this objective counts it, in nats (of a MAP
 -- estimate -log prior).
+--     print(objective:kl_divergence())   -- nats
 -- @param opts table: key=, for priors that are densities: their part is an estimate
 function Objective:kl_divergence(opts)
   opts = options.check("objective:kl_divergence", opts, {key = "key"})
   return penalties.kl(penalties.terms(self, opts.key))
 end
 
---- Evaluates the objective on a data set under one draw of the weights (the article's diagnostics).
+--- Evaluates the objective on a data set under one draw of the weights.
+--     print(objective:evaluate(data.test, {key = key}).elbo)
 -- @param data part of a data set, or a batch {x=, y=}
 -- @param opts table:
 --   key         required; weights are drawn with key:fold(1), noise with key:fold("noise"):fold(1)
@@ -138,6 +148,7 @@ end
 function Objective:evaluate(data, opts) return evaluation.evaluate(self, data, opts) end
 
 --- The same for one batch.
+--     print(objective:value({x = x, y = y}, key).log_likelihood)
 -- @param batch {x=, y=}
 -- @param key key
 -- @param opts table: step=, beta=
@@ -147,18 +158,21 @@ function Objective:value(batch, key, opts) return evaluation.value(self, batch, 
 -- Labels must be 0..C-1 for the C outputs of the network: whole numbers of any type, [n] or [n, 1].
 -- Classes by name must be those of the objective, in its order; if it has none it takes those of
 -- the data.
+--     assert(objective:check_data(data.train))
 -- @return true; or nil, message for what does not fit
 function Objective:check_data(data) return evaluation.check_data(self, data) end
 
 --- Says what the objective does to each tensor, as data. With weight w_t beside a tensor's KL and N
 -- examples, beta stands for the temperature T = beta w_t N there; weight T with prior deviation s
 -- has the same optimum as the whole posterior, with prior deviation s / sqrt(T), raised to 1/T.
+--     for _, row in ipairs(objective:audit_rows()) do print(row.name, row.temperature) end
 -- @param step integer: whose beta; default the last step made
 -- @return list of {name=, shape=, kl=, temperature=, prior_std=}
 function Objective:audit_rows(step) return audit.rows(self, step) end
 
 --- Prints what the objective really is: for each tensor its shape, its KL in nats, the temperature
 -- that beta stands for, and the effective deviation of the prior; then whether it is an exact ELBO.
+--     objective:audit()
 -- @param opts table: step= whose beta, default the last step made, or the first; out=io.stdout;
 --   key= for priors that are densities, whose KL is an estimate
 -- @return list: the rows, as audit_rows gives them

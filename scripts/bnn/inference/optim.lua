@@ -47,6 +47,7 @@ local function target_of(target)
 end
 
 --- Makes the state of a training: zero moments, no steps done.
+--     local own = bnn.optim.adam{lr = 1e-3}:init(objective)
 -- @param target an objective, a posterior, or params
 -- @return state
 function Optimizer:init(target)
@@ -76,6 +77,7 @@ function State.__tostring(self)
 end
 
 --- Steps done.
+--     print(state:steps())   -- 0
 function State:steps() return self.moments:steps() end
 
 local UPDATE = {key = "key", data_size = {type = "number", above = 0}}
@@ -112,17 +114,20 @@ function State:update(params, gradient, lr, opts)
 end
 
 --- The learning rate at a step, counted from 1.
+--     print(state:rate(1))   -- 0.001
 function State:rate(step)
   return schedule.value(self.optimizer.lr, step, "lr")
 end
 
 --- The temperature of a sampler's noise at a step, counted from 1; 1 of other optimizers.
+--     print(state:noise(1))   -- 1
 function State:noise(step)
   return schedule.value(self.optimizer.noise or 1, step, "noise")
 end
 
 --- What a training has found: what its collector has, or else the posterior that it has trained (of
 -- params the point that they are).
+--     print(state:posterior())   -- mean-field posterior over ...
 -- @return posterior, a copy
 -- Raises if the collector has collected nothing yet.
 function State:posterior()
@@ -134,6 +139,7 @@ function State:posterior()
 end
 
 --- A copy that later steps do not change.
+--     local before = state:clone()
 function State:clone()
   return setmetatable({optimizer = self.optimizer, moments = self.moments:clone(),
                        target = self.target,
@@ -141,6 +147,7 @@ function State:clone()
 end
 
 --- Gives what a state is made of; bnn.optim.from_state_dict makes it again.
+--     print(state:state_dict().name)   -- adam
 -- @return table:
 --   name        of the optimizer
 --   options     its options; without lr if that is a function of the step
@@ -181,6 +188,7 @@ local function unknown_rate()
 end
 
 --- Makes a state again, which resumes to the same bits.
+--     local again = bnn.optim.from_state_dict(state:state_dict())
 -- @param record table as state:state_dict() gives it; the moments are copied
 -- @return state. If its learning rate was a function of the step, what resumes must be given lr
 --   (bnn.train{lr =}, state:update)
@@ -210,23 +218,24 @@ expect_model.check_methods(State, "state", expect_model.has "moments")
 renamed.methods(State, "state", {record = "state_dict"})
 renamed.functions(M, "bnn.optim", {restore = "from_state_dict"})
 
+-- "bnn.optim.adam", "bnn.sampler.sgld".
+local function full_name(row)
+  return (row.draws_noise and "bnn.sampler." or "bnn.optim.") .. row.name
+end
+
 local function options_text(row)
   local noise = "@param noise temperature of the noise: a number or a function of the step, 1; "
     .. "0 draws none"
   local lines = {row.doc}
-  for i, option in ipairs(row.options) do
-    lines[i + 1] = number.format("@param %s %s, %g by default", option.name, option.doc,
+  lines[2] = number.format("    %s{lr = %g}", full_name(row), row.options[1].value)
+  for _, option in ipairs(row.options) do
+    lines[#lines + 1] = number.format("@param %s %s, %g by default", option.name, option.doc,
       option.value)
   end
   if row.draws_noise then lines[#lines + 1] = noise end
   lines[#lines + 1] = "@param clip_norm the largest norm of all gradients, none by default"
   lines[#lines + 1] = "@param clip_value the largest magnitude of one element, none by default"
   return table.concat(lines, "\n")
-end
-
--- "bnn.optim.adam", "bnn.sampler.sgld".
-local function full_name(row)
-  return (row.draws_noise and "bnn.sampler." or "bnn.optim.") .. row.name
 end
 
 -- The function that makes a rule's optimizer.

@@ -11,6 +11,7 @@ local steps_kind = {type = "integer", min = 1, required = true}
 
 --- The value of a schedule at a step: a number is itself, a function is asked. Anything else
 -- raises.
+--     print(bnn.schedule.value(bnn.schedule.constant(0.1), 5))   -- 0.1
 -- @param name string or nil: what it is, for the message ("beta")
 function M.value(schedule, step, name)
   if type(schedule) == "number" then return schedule end
@@ -30,6 +31,7 @@ local function progress(step, steps)
 end
 
 --- The same value at every step.
+--     print(bnn.schedule.constant(0.1)(5))   -- 0.1
 function M.constant(v)
   local accepted, fault = options.accept(v, "number")
   if fault then fail("bnn.schedule.constant: expected %s, got %s", fault, kinds.show(v)) end
@@ -37,6 +39,10 @@ function M.constant(v)
 end
 
 --- linear{from=, to=, steps=}: `from` at step 1, `to` at step `steps` and after, a line between.
+--     print(bnn.schedule.linear{from = 0, to = 1, steps = 11}(6))   -- 0.5
+--     -- KL annealing: beta rises to 1 / N over the first 1000 steps
+--     bnn.elbo{net = net, posterior = q,
+--              beta = bnn.schedule.linear{from = 0, to = 1 / data.train.size, steps = 1000}}
 function M.linear(opts)
   opts = options.check("bnn.schedule.linear", opts,
     {from = number, to = number, steps = steps_kind})
@@ -53,6 +59,7 @@ end
 
 --- cosine{from=, to=0, steps=}: half a cosine from `from` at step 1 to `to` at step `steps` and
 -- after.
+--     print(bnn.schedule.cosine{from = 1e-3, steps = 1000}(1000))   -- 0
 function M.cosine(opts)
   opts = options.check("bnn.schedule.cosine", opts,
     {from = number, to = {type = "number", default = 0}, steps = steps_kind})
@@ -63,6 +70,9 @@ end
 -- being one part above `from`; then `after`, a number or schedule whose step 1 is the step after
 -- the rise (without it: `to` for ever). `to` may be left out where `after` says it by its value at
 -- step 1.
+--     local lr = bnn.schedule.warmup{
+--       steps = 100, after = bnn.schedule.cosine{from = 1e-3, steps = 900}}
+--     print(lr(50))   -- 0.0005
 function M.warmup(opts)
   opts = options.check("bnn.schedule.warmup", opts,
     {steps = steps_kind, to = "number", from = {type = "number", default = 0}, after = "schedule"})
@@ -80,6 +90,7 @@ end
 
 --- piecewise{{1, 1e-3}, {5001, 1e-4}, ...}: from each step on the value, or the schedule, beside
 -- it. A schedule in a piece sees the steps of the program, not of the piece.
+--     print(bnn.schedule.piecewise{{1, 1e-3}, {5001, 1e-4}}(5001))   -- 0.0001
 function M.piecewise(pieces)
   pieces = options.check("bnn.schedule.piecewise", pieces, {"table"})
   for i, piece in ipairs(pieces) do
@@ -98,6 +109,7 @@ function M.piecewise(pieces)
 end
 
 --- step{from=, factor=, every=}: `from`, multiplied by `factor` after each `every` steps.
+--     print(bnn.schedule.step{from = 1, factor = 0.5, every = 10}(11))   -- 0.5
 function M.step(opts)
   opts = options.check("bnn.schedule.step", opts,
     {from = number, factor = number, every = steps_kind})
@@ -106,6 +118,7 @@ end
 
 --- exponential{from=, factor=, every=1, to=}: `from` at step 1, multiplied by `factor` over every
 -- `every` steps, smoothly; where `to` is given it is never passed.
+--     print(bnn.schedule.exponential{from = 1, factor = 0.5, every = 10}(11))   -- 0.5
 function M.exponential(opts)
   opts = options.check("bnn.schedule.exponential", opts, {
     from = number, factor = {type = "number", above = 0, required = true},
@@ -121,6 +134,7 @@ end
 --- cyclical{period=, from=, to=0} falls by half a cosine in each cycle and starts again (Zhang et
 -- al. 2020, cyclical SG-MCMC: position (step - 1) mod period over period); cyclical{period=, of=}
 -- repeats the first `period` steps of any other schedule.
+--     print(bnn.schedule.cyclical{period = 100, from = 0.1}(101))   -- 0.1
 function M.cyclical(opts)
   opts = options.check("bnn.schedule.cyclical", opts,
     {period = steps_kind, from = "number", to = "number", of = "schedule"})
@@ -138,6 +152,9 @@ end
 -- b_i = 2^(M-i) / (2^M - 1), which add up to 1 (Blundell et al. 2015).
 -- With data_size = N it is b_i M / N: the beta of an ELBO whose likelihood is the mean over the
 -- batch.
+--     local batches = data.train.size // 16
+--     bnn.elbo{net = net, posterior = q,
+--              beta = bnn.schedule.blundell{batches = batches, data_size = data.train.size}}
 function M.blundell(opts)
   opts = options.check("bnn.schedule.blundell", opts,
     {batches = steps_kind, data_size = {type = "integer", min = 1}})

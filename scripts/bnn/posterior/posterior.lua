@@ -83,6 +83,8 @@ end
 
 --- Makes the mean-field Gaussian q(w) = prod N(mu_i, exp(logvar_i)) around initial parameters
 -- (Blundell et al. 2015). q.mu and q.logvar are Params; training steps change them in place.
+--     local q = bnn.posterior.meanfield(net:init(key, x), {logvar = -7})
+--     print(q.mu["mlp/linear_0/w"])   -- [784, 8]
 -- @param params Params: the initial mean, copied
 -- @param opts table:
 --   logvar  initial log-variance, -7: a number, a table by path, or function(path, shape) -> number
@@ -98,6 +100,7 @@ function M.meanfield(params, opts) return around("meanfield", params, opts) end
 -- tensor w = mu + sigma r eps / |eps|, with r ~ N(0, 1) one number, so that samples stay near the
 -- mean however many weights there are. Its KL has no closed form: steps estimate its cross-entropy
 -- at the weights that they draw.
+--     local q = bnn.posterior.radial(net:init(key, x), {logvar = -7})
 -- @param params Params: the initial mean, copied
 -- @param opts table: logvar, only: as for meanfield
 -- @return posterior
@@ -106,6 +109,7 @@ function M.radial(params, opts) return around("radial", params, opts) end
 
 --- Makes the posterior that is one point: the parameters themselves, as bnn.objective{params=} has
 -- them. With a prior its penalty is -log prior in place of a KL: a MAP estimate.
+--     local q = bnn.posterior.point(net:init(key, x))
 -- @param params Params, not copied: training steps change them
 -- @return posterior, of which q.mu is params
 function M.point(params)
@@ -115,6 +119,8 @@ end
 
 --- Makes the posterior that is a bank of weights, each as likely as any other: the members of an
 -- ensemble, or what a sampler has drawn. It predicts with each of them, and is not trained.
+--     local q = bnn.posterior.empirical{net:init(key:fold(1), x), net:init(key:fold(2), x)}
+--     print(q:support())   -- 2
 -- @param samples Samples, or a list of Params of the same layout
 -- @return posterior, of which q.bank is samples
 function M.empirical(samples)
@@ -172,6 +178,7 @@ local function check_parts(what, first, params, first_name, name)
 end
 
 --- Makes a posterior of a family from its buffers, which it takes over: what reads checkpoints.
+--     local again = bnn.posterior.from_buffers("meanfield", {mu = q.mu, logvar = q.logvar})
 -- @param family string: the name of a family
 -- @param buffers table of Params by name, as q:buffers() has them: the first with all tensors, the
 --   others with those that the family covers, which come first
@@ -195,6 +202,7 @@ function M.from_buffers(family, buffers)
 end
 
 --- Makes a mean-field posterior of these parts, which it takes over.
+--     local again = bnn.posterior.from_params(q.mu, q.logvar)
 -- @param mu Params: the mean
 -- @param logvar Params: log-variances of the first tensors of mu; the rest are points
 -- @return posterior

@@ -118,6 +118,7 @@ end
 -- ---- what it is made of ----
 
 --- The buffers of the family, in its order.
+--     for _, buffer in ipairs(q:buffers()) do print(buffer.name) end   -- mu, logvar
 -- @return list of {name=, params=}
 function Posterior:buffers()
   local list = {}
@@ -128,11 +129,12 @@ function Posterior:buffers()
 end
 
 --- The layout of all tensors: list of {name=, shape=, size=, offset=}.
+--     print(q:layout()[1].name)   -- mlp/linear_0/w
 function Posterior:layout()
   return layout_of(self[families[self.family].buffers[1].name])
 end
 
---- The layout of a program's parameters, which are those of the runtime's posterior: the weights;
+-- The layout of a program's parameters, which are those of the runtime's posterior: the weights;
 -- of a recorded family all its buffers.
 function Posterior:program_layout() return self.own_layout or self:layout() end
 
@@ -162,7 +164,7 @@ local function as_params(self, what, value)
   return parameters.wrap(layout, tensors)
 end
 
---- The weights that a program computes with, while it is recorded.
+-- The weights that a program computes with, while it is recorded.
 -- @param tensors table: by the names of program_layout
 -- @param key key: of the program's noise
 -- @return Params; of a recorded family also its buffers, Params by name
@@ -187,18 +189,22 @@ local function names_of(self, from, to)
 end
 
 --- Names of all tensors, in order.
+--     print(q:names()[1])   -- mlp/linear_0/w
 function Posterior:names() return names_of(self, 1) end
 
 --- Names of the tensors that the family covers, which come first.
+--     print(#q:covered() == #q:names())   -- true
 function Posterior:covered() return names_of(self, 1, self.n_covered) end
 
 --- Names of the tensors that are points: those that it does not cover, or all of a point.
+--     print(#q:points())   -- 0
 function Posterior:points()
   if self.defined then return {} end
   return names_of(self, self.family == "point" and 1 or self.n_covered + 1)
 end
 
 --- Weights of a network.
+--     print(q:numel())
 function Posterior:numel()
   local size = 0
   for _, entry in ipairs(self:layout()) do size = size + entry.size end
@@ -207,6 +213,7 @@ end
 
 --- How many samples there are to draw: 1 of a point, the members of an ensemble; nil where any
 -- number can be drawn.
+--     print(q:support())   -- nil
 function Posterior:support()
   if self.defined then return nil end
   local n = self.core:support()
@@ -214,6 +221,7 @@ function Posterior:support()
 end
 
 --- Elements of an optimizer's state for it.
+--     print(q:state_size() == 2 * q:numel())   -- true
 -- Raises if it is not one that can be trained.
 function Posterior:state_size()
   if not self.core:is_trainable() then
@@ -231,6 +239,8 @@ end
 
 --- Views of flat numbers, one for each element of an optimizer's state, as Params by buffer: the
 -- gradients of a posterior.
+--     local parts = q:parts_of(bnn.zeros(q:state_size()))
+--     print(parts.mu["mlp/linear_0/w"])   -- [784, 8]
 -- @param flat tensor [state_size]
 -- @return table {mu = Params, ..., flat =}
 function Posterior:parts_of(flat)
@@ -247,6 +257,8 @@ end
 -- ---- draws ----
 
 --- Draws parameters from the posterior, a function of the key; points are what they are.
+--     local w = q:sample(key)
+--     print(net:apply(w, x))   -- [32, 10]
 -- @param key key
 -- @param s integer: which of a finite number of samples (an ensemble's members), 1; they begin
 --   again after the last
@@ -261,6 +273,8 @@ function Posterior:sample(key, s)
 end
 
 --- Draws many times at once, for bnn.vmap: sample s has the bits of q:sample(key:fold(s), s).
+--     local ws = q:samples(key, 4)
+--     print(ws.flat)   -- [4, numel]
 -- @param key key
 -- @param count integer: how many, at least 1
 -- @return Samples: [count, size] in one tensor; see help "bnn.samples"
@@ -275,6 +289,7 @@ function Posterior:samples(key, count)
 end
 
 --- The mean, in new memory.
+--     print(net:apply(q:mean(), x))   -- [32, 10]
 -- @return Params
 function Posterior:mean()
   if not self.defined then return parameters.new(self:layout(), self.core:mean()) end
@@ -284,6 +299,7 @@ function Posterior:mean()
 end
 
 --- Copies the posterior, so that later steps do not change it.
+--     local before = q:clone()
 function Posterior:clone()
   local buffers = {}
   for i, buffer in ipairs(self:buffers()) do buffers[i] = buffer.params:clone() end
@@ -329,7 +345,7 @@ local function log_prior(self, prior, params)
   return sum
 end
 
---- The priors of the tensors that it covers, and their standard deviations: false where one is no
+-- The priors of the tensors that it covers, and their standard deviations: false where one is no
 -- N(0, s^2).
 -- @param prior as kl_terms takes it
 -- @return list of priors, whose scale is a number if it is fitted; list of numbers or false
@@ -343,7 +359,7 @@ function Posterior:priors_of(prior)
   return list, stds
 end
 
---- The KL of a recorded family as part of a program: its own, or log q - log prior at the weights.
+-- The KL of a recorded family as part of a program: its own, or log q - log prior at the weights.
 -- @param phi Params by buffer
 -- @param params Params: the weights drawn
 -- @return tensor []
@@ -400,6 +416,7 @@ local function kl_terms(self, what, opts)
 end
 
 --- Says what each tensor adds to the KL.
+--     for _, term in ipairs(q:kl_terms{prior = 1}) do print(term.name, term.kl) end
 -- @param opts table:
 --   prior       as bnn.elbo takes it, 1: a number, a name, bnn.prior.laplace{...}, a function, or a
 --               table of these by path
@@ -410,8 +427,10 @@ end
 function Posterior:kl_terms(opts) return kl_terms(self, "posterior:kl_terms", opts) end
 
 --- Computes KL(q || prior) in nats, of the tensors that q covers; kl="leading" divides each
--- tensor's by its first dimension, as the article does (no KL divergence, then). A point has no
--- entropy: its KL is -log prior.
+-- tensor's by its first dimension (no KL divergence, then). A point has no entropy: its KL is -log
+-- prior.
+--     print(q:kl{prior = 0.5})
+--     print(q:kl{prior = "laplace", key = key})   -- an estimate
 -- @param opts table: prior=1, kl="sum", key=, num_samples=1: as for kl_terms
 -- @return number
 function Posterior:kl(opts)

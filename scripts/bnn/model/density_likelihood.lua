@@ -111,7 +111,9 @@ function M.row(row)
       variance = variance_of(parts, variance, not has_scale(row) or opts.scale),
     }
   end
-  return {name = row.name, doc = doc_of(row), options = options_of(row), make = make}
+  local examples = has_scale(row) and {{options = {scale = 0.5}}, {second = 1}} or {{}}
+  return {name = row.name, doc = doc_of(row), options = options_of(row), examples = examples,
+          make = make}
 end
 
 return M

@@ -40,7 +40,8 @@ end
 
 local function doc_of(row)
   local lines = {
-    ("%s{...}: y ~ output + noise, of the output's shape; noise: %s."):format(row.name, row.doc),
+    ("%s{...}: y = output + noise, of the output's shape."):format(row.name),
+    ("Noise: %s."):format(row.doc),
     "Predictions are the outputs and the noise's mean, if it has one.",
     ("    bnn.likelihood.%s{%s}"):format(row.name, has_scale(row) and "scale = 0.5" or ""),
   }
@@ -105,13 +106,17 @@ function M.row(row)
         return help.per_example(op(y - location, table.unpack(list)))
       end,
       predict = function(output)
-        local location = parts(output)
-        return mean and mean ~= 0 and location + mean or location
+        local location, scale = parts(output)
+        if not mean or mean == 0 then return location end
+        local own = scale and not opts.scale and scale or 1 -- the mean is of a scale of 1 then
+        return location + own * mean
       end,
       variance = variance_of(parts, variance, not has_scale(row) or opts.scale),
     }
   end
-  return {name = row.name, doc = doc_of(row), options = options_of(row), make = make}
+  local examples = has_scale(row) and {{options = {scale = 0.5}}, {second = 1}} or {{}}
+  return {name = row.name, doc = doc_of(row), options = options_of(row), examples = examples,
+          make = make}
 end
 
 return M

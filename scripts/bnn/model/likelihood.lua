@@ -8,21 +8,13 @@
 -- targets are images, read as y / 255. One of your own, over ops, works like those here:
 --     bnn.elbo{net = net, posterior = q, data_size = 1000, likelihood = {
 --       name = "mine", log_prob = function(output, y) return -(output - y):square():sum(2) end}}
-local core = require "bnn.core"
-local density_likelihood = require "bnn.model.density_likelihood"
 local describe = require "bnn.base.describe"
 local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
+local likelihood_rows = require "bnn.model.likelihood_rows"
 local options = require "bnn.base.options"
 local renamed = require "bnn.base.renamed"
 local strings = require "bnn.base.strings"
-
--- A file each in the folder likelihoods, see likelihood_help.lua there; those that are not here are
--- made of the densities that any real number may have.
-local ROWS = {
-  "categorical", "ordinal", "bernoulli", "poisson", "negative_binomial", "binomial", "gaussian",
-  "normal", "log_normal", "gamma", "beta",
-}
 
 local M = {docs = {}}
 
@@ -48,15 +40,9 @@ local function maker(row)
   end
 end
 
-local function add(row)
+for _, row in ipairs(likelihood_rows) do
   rows[row.name] = row
   M.docs[row.name], M[row.name] = row.doc, maker(row)
-end
-
-for _, name in ipairs(ROWS) do add(require("bnn.model.likelihoods." .. name .. "_likelihood")) end
-for _, density in ipairs(core.densities()) do
-  local row = not rows[density.name] and density_likelihood.row(density)
-  if row then add(row) end
 end
 
 --- Gives the likelihood of a name, or the value itself.

@@ -249,8 +249,7 @@ END_TEST
 
 /* A bias starts at 0, a weight may be anywhere.  Near the end of a support slopes may be beyond floats. */
 START_TEST(slopes_of_finite_numbers_are_finite) {
-  static const double at[] = {0,     -0., 1e-40, -1e-40, 1e-30, 1e-20, 1e-3,
-                              -1e-3, 1,   -1,    1e6,    -1e12, 1e18};
+  static const double at[] = {0, -0., 1e-40, -1e-40, 1e-30, 1e-20, 1e-3, -1e-3, 1, -1, 60, -60};
   EACH_DENSITY(density) {
     const bnn_prior prior = prior_of(density);
     for (size_t i = density->lo == 0 ? 4 : 0; i < sizeof at / sizeof *at; i++)
@@ -260,7 +259,8 @@ START_TEST(slopes_of_finite_numbers_are_finite) {
 }
 END_TEST
 
-/* log p falls to -inf with x, and is finite where it is a number that a float holds. */
+/* log p falls to -inf with x, and of heavy tails is finite as long as it is a number that a float
+ * holds. */
 START_TEST(tails_are_those_of_the_mathematics) {
   static const char *const heavy[] = {"laplace",        "student_t", "cauchy",     "logistic",
                                       "spike_and_slab", "horseshoe", "log_normal", "gamma"};

@@ -10,6 +10,7 @@ targets are images, read as y / 255. Predictions are probabilities.
     bnn.likelihood.bernoulli()
 @return likelihood]],
   options = {},
+  examples = {{targets = "bits"}},
   make = function()
     return {
       u8_targets = true,

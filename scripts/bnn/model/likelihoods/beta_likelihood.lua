@@ -12,6 +12,7 @@ shape; the variance is mean (1 - mean) / (concentration + 1). Predictions are me
   and log concentration
 @return likelihood]],
   options = {concentration = {type = "number", above = 0}},
+  examples = {{options = {concentration = 4}}, {second = 1}},
   make = function(opts)
     local parts = help.parts("beta", opts.concentration, "logits and log concentration",
       "beta{concentration = 1} has a given one")

@@ -11,6 +11,7 @@ same shape. Predictions are mean successes.
 @param trials integer of at least 1; required
 @return likelihood]],
   options = {trials = {type = "integer", min = 1, required = true}},
+  examples = {{options = {trials = 4}, targets = "counts"}},
   make = function(opts)
     local trials = opts.trials
     local function mean_of(logits)

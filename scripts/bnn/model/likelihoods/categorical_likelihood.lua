@@ -15,6 +15,7 @@ predictions are probabilities.
     bnn.likelihood.categorical()
 @return likelihood]],
   options = {},
+  examples = {{outputs = 4, targets = "labels"}},
   make = function()
     return {
       classes = true,

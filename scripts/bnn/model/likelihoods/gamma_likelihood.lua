@@ -12,6 +12,7 @@ shape; the standard deviation is mean / sqrt(shape). Predictions are means.
   values, log mean and log shape
 @return likelihood]],
   options = {shape = {type = "number", above = 0}},
+  examples = {{options = {shape = 2}}, {second = 1}},
   make = function(opts)
     local parts = help.parts("gamma", opts.shape, "log mean and log shape",
       "gamma{shape = 1} has a given one")

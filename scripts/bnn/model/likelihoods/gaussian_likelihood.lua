@@ -13,6 +13,7 @@ gaussian{...}: y ~ N(mean, sigma^2), y and mean [n, ...]. Predictions are means.
   variance as noise_std^2
 @return likelihood]],
   options = {sigma = {type = "number", above = 0}},
+  examples = {{options = {sigma = 0.5}}, {second = 1}},
   -- name, option: as what users see it, "gaussian" with its "sigma"
   make = function(opts, name, option)
     name = name or "gaussian"

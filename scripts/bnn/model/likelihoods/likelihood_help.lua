@@ -5,8 +5,11 @@
 --     name     of the function bnn.likelihood.NAME
 --     doc      what help shows
 --     options  the spec of its options (bnn.base.options); a checkpoint keeps their values
+--     examples what the generic tests try: a list of {options=, targets="proportions" (default),
+--              "labels", "counts" or "bits", outputs=1 of the network, second= size of its second
+--              value}
 --     make     function(opts) -> the fields of a likelihood, as bnn.likelihood describes them
--- and its name in the list of bnn.model.likelihood.
+-- and its name in the list of bnn.model.likelihood_rows.
 local core = require "bnn.core"
 local fail = require "bnn.base.fail"
 local shapes = require "bnn.base.shapes"

@@ -12,6 +12,7 @@ are means of y, e^(output + scale^2 / 2).
   and the logarithm of the deviation of log y
 @return likelihood]],
   options = {scale = {type = "number", above = 0}},
+  examples = {{options = {scale = 0.5}}, {second = 1}},
   make = function(opts)
     local parts = help.parts("log_normal", opts.scale, "mean and log deviation of log y",
       "log_normal{scale = 1} has a given one")

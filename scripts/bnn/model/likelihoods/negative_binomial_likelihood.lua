@@ -12,6 +12,7 @@ in the same shape, with the variance mean + mean^2 / total_count. Predictions ar
   network gives two values, log mean and log total_count
 @return likelihood]],
   options = {total_count = {type = "number", above = 0}},
+  examples = {{options = {total_count = 3}, targets = "counts"}, {second = 1, targets = "counts"}},
   make = function(opts)
     local parts = help.parts("negative_binomial", opts.total_count, "log mean and log total_count",
       "negative_binomial{total_count = 1} has a given one")

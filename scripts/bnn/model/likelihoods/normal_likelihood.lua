@@ -9,5 +9,6 @@ normal{...}: as bnn.likelihood.gaussian, with the deviation called as that of th
 @param scale the noise's standard deviation, above 0; without it the network gives its logarithm
 @return likelihood]],
   options = {scale = {type = "number", above = 0}},
+  examples = {{options = {scale = 0.5}}, {second = 1}},
   make = function(opts) return gaussian.make({sigma = opts.scale}, "normal", "scale") end,
 }

@@ -91,6 +91,11 @@ predictions are probabilities.
     classes = {type = "integer", min = 2, required = true},
     thresholds = {type = "number", list = true},
   },
+  examples = {
+    {options = {classes = 4}, targets = "labels"},
+    {options = {classes = 4, thresholds = {-1, 0, 2}}, targets = "labels"},
+    {options = {classes = 4}, second = 3, targets = "labels"},
+  },
   make = function(opts)
     local classes = opts.classes
     local given = check_thresholds(opts.thresholds or even(classes), classes)

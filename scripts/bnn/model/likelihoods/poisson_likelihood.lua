@@ -15,6 +15,7 @@ integer type.
     bnn.likelihood.poisson()
 @return likelihood]],
   options = {},
+  examples = {{targets = "counts"}},
   make = function()
     return {
       log_prob = function(log_rate, y)

@@ -1,24 +1,24 @@
-/* bnn.h - the whole runtime for a C program: include this, link libbnn.a, zlib, libm, libdl
- * and the optional libraries that it was built with (`bnnlua --version` names them).
+/* bnn.h - the whole runtime for C programs: include this and link libbnn.a, zlib, libm, libdl
+ * and the optional libraries of the build (`bnnlua --version` names them).
  *
- * A folder is a room, and rooms know only those below them:
+ * A folder is a room, and each room may include only rooms below it (the README.md in each says
+ * what it holds).  The headers included here are the public ones.
  *
- *   inference   rows of a data set, posteriors, a training step in one call, averages over sampled
- *               networks
- *   program     recorded computations, a program for every slice
+ *   inference   batches, posteriors, a training step in one call, averages over sampled networks
+ *   program     recorded computations, and their replay for every slice of an input (vmap)
+ *   fused       passes that do several stages of a step at once
+ *   families    families of posteriors: a row each in families.def
+ *   rules       update rules: a row each in rules.def
  *   densities   probability densities, as ops and as priors of weights
- *   ops         the op table
- *   fused       families and rules that have one pass over memory for several stages of a step
- *   families    families of posteriors: point, meanfield
- *   rules       update rules: adam, sgd
- *   metrics     resamples of a metric, scores in order with ties together, AUROC to AURC, ECE and
- *               temperature, NLL and Brier
- *   tables      columns standardised
- *   formats     IDX files; safetensors: tensors by name in a file, as Python reads it
- *   files       SHA-256 of a file, downloads that are checked by it
- *   kernels     instruction sets, draws from a key; noise and vec are the loops under them
+ *   ops         the op table: a row each in ops.def
+ *   metrics     bootstrap, rankings, AUROC to AURC, ECE and temperature, NLL and Brier
+ *   tables      text tables, standardised columns
+ *   formats     IDX, .npy, .npz, PNG, JSON, safetensors, event files
+ *   images      generated digits and letters, pictures of characters, shifted images
+ *   files       gzip, atomic writes, memory maps, SHA-256, downloads
+ *   kernels     instruction sets, matrix products, draws from a key; noise and vec hold the loops
  *   tensor      arrays, shapes, keys, fingerprints
- *   base        errors as values, the one allocator, threads and the stop flag, numbers as text
+ *   base        errors as values, the only allocator, threads and the stop flag, numbers as text
  *
  * tests/bench/bench_step.c trains a network with nothing else. */
 #ifndef BNN_BNN_H

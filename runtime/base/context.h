@@ -1,6 +1,6 @@
 /* context.h - the state that a run carries: worker threads, a stop flag.
  *
- * Several contexts may live in one process; each belongs to one thread at a time, but
+ * Several contexts may live in one process; each belongs to one thread at a time, except that
  * bnn_context_stop may be called from anywhere, a signal handler included. */
 #ifndef BNN_CONTEXT_H
 #define BNN_CONTEXT_H
@@ -15,15 +15,16 @@ typedef struct bnn_context bnn_context;
 enum { BNN_THREADS_MAX = 256 };
 
 /* A context with `threads` workers, the caller's thread included; 0 means one for each processor
- * that the process may run on, or fewer where its control groups give it less time (processors.h).  No thread is started before work is given to it.
+ * that the process may run on, or fewer if its control groups limit its time (processors.h).
+ * Threads start when they first get work.
  * ERANGE: more than BNN_THREADS_MAX.  ENOMEM. */
 bnn_status bnn_context_new(bnn_context **out, int threads, bnn_err *err);
 
 /* Ends its threads and frees it; NULL is allowed. */
 void bnn_context_free(bnn_context *context);
 
-/* How many threads work, the caller's included; and another number (0 as above).  Results never
- * depend on it.  ERANGE, ENOMEM: the context is as before. */
+/* The number of threads, the caller's included; and setting it (0 as above).  Results never
+ * depend on it.  On ERANGE and ENOMEM the context is unchanged. */
 int bnn_context_threads(const bnn_context *context);
 bnn_status bnn_context_set_threads(bnn_context *context, int threads, bnn_err *err);
 

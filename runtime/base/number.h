@@ -1,4 +1,4 @@
-/* number.h - numbers as text and back, in the C locale whatever the process's locale is.
+/* number.h - numbers to text and back in the C locale, whatever locale the process has.
  *
  * setlocale belongs to the whole process, and a script (os.setlocale) or a library that it loads
  * may call it: printf then writes 0,25 and strtod stops at the point.  What this program writes and

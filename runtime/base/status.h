@@ -1,8 +1,8 @@
-/* status.h - how the runtime says that something went wrong.
+/* status.h - how the runtime reports errors.
  *
- * A function that can fail returns bnn_status and takes `bnn_err *err` last.  When it fails and err
- * is not NULL, err holds the status and one line that names the thing, what was found and what was
- * wanted.  On failure no output argument has been touched. */
+ * A function that can fail returns bnn_status and takes `bnn_err *err` last.  If it fails and err
+ * is not NULL, err holds the status and one line that names the argument, what was expected and
+ * what was found.  On failure no output argument has been touched. */
 #ifndef BNN_STATUS_H
 #define BNN_STATUS_H
 
@@ -42,19 +42,18 @@ const char *bnn_status_text(bnn_status status);
 bnn_status bnn_fail(bnn_err *err, bnn_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Puts `prefix: ` in front of the text that err holds already, and returns its status. */
+/* Puts `prefix: ` before the text in err, and returns its status. */
 bnn_status bnn_fail_within(bnn_err *err, bnn_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Puts words after the text that err holds already; returns status. */
+/* Appends words to the text in err; returns status. */
 bnn_status bnn_fail_after(bnn_err *err, bnn_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* What err says of the thing that its text begins with, `name: reason`; all of it when it begins
- * otherwise. */
+/* The reason in a text `name: reason`; the whole text if it does not begin with that name. */
 const char *bnn_err_reason(const bnn_err *err, const char *name);
 
-/* A path as errors show it: the end of one that would leave no room for what is wrong with it. */
+/* A path as errors show it: only its end if the whole would leave no space for the reason. */
 const char *bnn_path_shown(const char *path);
 
 /* The beginning of a text that a file holds, as errors show it: one line, whatever its bytes. */

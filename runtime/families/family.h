@@ -1,11 +1,11 @@
 /* family.h - families of posteriors: a distribution over the weights of some tensors of a network,
- * made of named buffers, and what training and prediction ask of it.
+ * made of named buffers, and the functions that training and prediction call.
  *
  * A family is a file NAME.c in this folder that defines `BNN_FAMILY(NAME) = {...}`, and the row
  * X(NAME) of families.def.  Its file is compiled once for each instruction set, as ops are
  * (kernels/isa.h); bnn_family_find gives the row of the set in use.  In its functions
  *   - elements are counted in the layout: element i is element i - q->first of a buffer;
- *   - what the name says is "backward" ADDS to d, and nothing else is written;
+ *   - functions named backward ADD to d and write nothing else;
  *   - nothing is allocated, nothing fails; NaN goes in and comes out. */
 #ifndef BNN_FAMILY_H
 #define BNN_FAMILY_H
@@ -27,7 +27,7 @@ typedef struct bnn_group {
   const bnn_family *family;
   const bnn_layout *layout;
   size_t first, end;
-  size_t support; /* of a family that has so many samples and no more; else 0 */
+  size_t support; /* the number of samples of a finite family; else 0 */
   bnn_real *buffer[BNN_BUFFERS_MAX];
 } bnn_group;
 
@@ -45,28 +45,28 @@ struct bnn_family {
   /* Whether every sample is buffer 0: there is nothing to draw. */
   bool is_point;
 
-  /* Writes the weights of sample s, from 1, to theta [size of the layout], where the group's lie; normal
-   * i of `key` belongs to element i of the layout.  s matters to a finite support alone, which begins
-   * again after its end. */
+  /* Writes the weights of sample s, from 1, to theta [size of the layout], where the group's lie;
+   * normal i of `key` belongs to element i of the layout.  Only a finite support
+   * reads s, and starts again after its end. */
   void (*sample)(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_key key, int64_t s);
 
   /* Writes the mean of the samples to theta.  NULL: it is buffer 0. */
   void (*mean)(const bnn_group *q, bnn_real *theta);
 
-  /* d[b] [span.count] += g dtheta / dbuffer b, from g [span.count] = dL / dtheta at the sample theta
-   * [span.count] that `key` drew.  NULL: the family is not trained. */
+  /* d[b] [span.count] += g dtheta / dbuffer b, from g [span.count] = dL / dtheta at the sample
+   * theta [span.count] that `key` drew.  NULL: the family is not trained. */
   void (*backward)(const bnn_group *q, bnn_span span, bnn_key key, const bnn_real *g,
                    const bnn_real *theta, bnn_real *const *d);
 
-  /* KL(q || N(0, prior_std^2)) of a tensor in nats, a sum over its elements; and d += weight times its
-   * gradient, precision = 1 / prior_std^2.  NULL: it has no closed form, and is the cross-entropy at the
-   * samples less the entropy. */
+  /* KL(q || N(0, prior_std^2)) of a tensor in nats, a sum over its elements; and d += weight times
+   * its gradient, precision = 1 / prior_std^2.  NULL: there is no closed form; the KL
+   * is the cross-entropy at the samples minus the entropy. */
   double (*kl)(const bnn_group *q, size_t tensor, double prior_std);
   void (*kl_backward)(const bnn_group *q, bnn_span span, bnn_real weight, bnn_real precision,
                       bnn_real *const *d);
 
-  /* The entropy of a tensor in nats, and d += weight times its gradient.  NULL: of a point, which has
-   * none. */
+  /* The entropy of a tensor in nats, and d += weight times its gradient.  NULL for a point, which
+   * has none. */
   double (*entropy)(const bnn_group *q, size_t tensor);
   void (*entropy_backward)(const bnn_group *q, bnn_span span, bnn_real weight, bnn_real *const *d);
 
@@ -79,12 +79,12 @@ struct bnn_family {
 #define BNN_FAMILY(name) const bnn_family BNN_ISA_NAME(bnn_family_##name)
 #endif
 
-/* Row i of the table, NULL past the end; and the row of a name, NULL when there is none. */
+/* Row i of the table, NULL past the end; and the row of a name, NULL if there is none. */
 const bnn_family *bnn_family_row(size_t i);
 const bnn_family *bnn_family_find(const char *name);
 
-/* Calls job(q, theta, key, from, n) for pieces [from, from + n) of the elements of q, on the threads of
- * the context; the pieces follow from the size. */
+/* Calls job(q, theta, key, from, n) for pieces [from, from + n) of the elements of q, on the
+ * threads of the context; the pieces follow from the size. */
 typedef void bnn_sample_piece(const bnn_group *q, bnn_real *theta, bnn_key key, size_t from,
                               size_t n);
 void bnn_family_sample_pieces(const bnn_group *q, bnn_context *context, bnn_sample_piece *job,

@@ -1,7 +1,7 @@
-/* digest.h - the SHA-256 of what a file holds: of the payload, when it is compressed by gzip.
+/* digest.h - the SHA-256 of a file's content, which is the payload if it is compressed by gzip.
  *
  * The payload's digest is the same whatever compressed the file.  Optional: without libcrypto
- * (BNN_HAVE_CRYPTO) nothing can be computed, and everything here says so with EIO. */
+ * (BNN_HAVE_CRYPTO) all functions fail with EIO. */
 #ifndef BNN_DIGEST_H
 #define BNN_DIGEST_H
 
@@ -16,7 +16,7 @@ typedef struct bnn_digest {
   char sha256[BNN_SHA256_TEXT]; /* lower-case hexadecimal */
 } bnn_digest;
 
-/* The library and its version, such as "OpenSSL 3.0.19 27 Jan 2026"; NULL when built without. */
+/* The library and its version, such as "OpenSSL 3.0.19 27 Jan 2026"; NULL in a build without it. */
 const char *bnn_digest_library(void);
 
 /* Reads a file, gzip or plain by content.  EIO: it cannot be read, or there is no libcrypto.

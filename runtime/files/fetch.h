@@ -24,8 +24,8 @@ typedef struct bnn_fetch_job {
   const char *url;
   const char *path; /* where the file belongs, in a folder that exists */
   bnn_digest want;
-  long connect_ms;     /* until the connection stands, TLS included; 0: 5000 */
-  long stall_s;        /* seconds below 1000 bytes/s after which it is given up; 0: 30 */
+  long connect_ms;     /* timeout of connecting, TLS included; 0: 5000 */
+  long stall_s;        /* seconds below 1000 bytes/s after which the download fails; 0: 30 */
   const char *ca_file; /* certificates to trust instead of the system's, PEM; NULL: the system's */
   bnn_fetch_progress *progress; /* may be NULL */
   void *arg;
@@ -35,10 +35,10 @@ typedef struct bnn_fetch_job {
  * on this machine. */
 const char *bnn_fetch_library(void);
 
-/* Downloads what is to lie at job->path.  *out: ended by bnn_save_commit or bnn_save_abort.  ENET: no
+/* Downloads the file for job->path.  *out: ended by bnn_save_commit or bnn_save_abort.  ENET: no
  * answer, another HTTP status than 200, a connection that breaks or stalls.  EDATA: something else
- * came than was expected.  After these two another mirror may help, after the others not.  EIO: the
- * file cannot be written, or no libcurl.  ESTOP: progress said so.  ENOMEM. */
+ * came than was expected.  Another mirror may help after these two, but not after the others.
+ * EIO: the file cannot be written, or no libcurl.  ESTOP: progress said so.  ENOMEM. */
 bnn_status bnn_fetch(bnn_saving **out, const bnn_fetch_job *job, bnn_err *err);
 
 #endif

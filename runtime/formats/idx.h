@@ -1,4 +1,4 @@
-/* idx.h - the IDX format of MNIST and its kin: a tensor in a file, gzip or plain by content.
+/* idx.h - the IDX format of MNIST and similar sets: a tensor in a file, gzip or plain by content.
  *
  * Bytes 0, 0, type, number of dims; the dims, big-endian u32; the elements, big-endian.  Types: 08
  * u8, 09 i8, 0b i16, 0c i32, 0d f32, 0e f64; i8 and i16 are read as i32.  One to eight dims, none
@@ -8,8 +8,9 @@
  * for what a header claims and the file lacks (see bytes.h).  A compressed file may hold 1032 bytes
  * for each of its own.  Time: linear in what it holds.
  *
- * Errors name the file, what was expected and what it holds.  EIO: it cannot be opened or read.
- * EDATA: it is not such a file.  ENOMEM. */
+ * Errors name the file, what was expected and what it holds.  EIO: the file cannot be opened or
+ * read.
+ * EDATA: it is not an IDX file.  ENOMEM. */
 #ifndef BNN_IDX_H
 #define BNN_IDX_H
 

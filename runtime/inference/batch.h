@@ -2,7 +2,7 @@
  *
  * Images stay uint8 in memory; they become real, divided by 255, in the pass that gathers a batch,
  * as torchvision's ToTensor does.  So wherever a uint8 tensor meets a real input of a network, it
- * is taken for an image of intensities 0..255.  Integers of other types stay what they are: labels,
+ * is taken for an image of intensities 0..255.  Integers of other types are unchanged: labels,
  * tokens, positions (scripts/bnn/autodiff/network_input.lua is the same rule on Lua's side). */
 #ifndef BNN_BATCH_H
 #define BNN_BATCH_H
@@ -10,7 +10,8 @@
 #include "../program/program.h"
 
 /* Rows of (x [n, ...], y [n, ...] or NULL).  rows: i32 positions counted from 1, as a permutation
- * holds them, of which [from, from + count) are meant; NULL: rows from .. from + count - 1 of x. */
+ * holds them, of which the batch has [from, from + count); NULL: rows from .. from + count - 1 of
+ * x. */
 typedef struct bnn_batch {
   const bnn_tensor *x, *y;
   const int32_t *rows;
@@ -26,7 +27,7 @@ bnn_status bnn_batch_check(const bnn_tensor *source, const bnn_shape *want, cons
 /* Whether every position lies within x, and y has as many rows.  ERANGE, ESHAPE. */
 bnn_status bnn_batch_check_rows(const bnn_batch *batch, bnn_err *err);
 
-/* Adds to err which row of x is meant, "..., in row 17 of x", by its place in the batch, from 0;
+/* Adds to err the row of x, "..., in row 17 of x", by its place in the batch, from 0;
  * returns status. */
 bnn_status bnn_batch_fail(const bnn_batch *batch, size_t row, bnn_status status, bnn_err *err);
 

@@ -1,5 +1,5 @@
-/* posterior.h - a posterior over the parameters of a network: a family (families/family.h) for each run
- * of tensors, whose buffers the caller owns. */
+/* posterior.h - a posterior over the parameters of a network: a family (families/family.h) for
+ * each run of tensors, whose buffers the caller owns. */
 #ifndef BNN_POSTERIOR_H
 #define BNN_POSTERIOR_H
 
@@ -7,7 +7,8 @@
 #include "../base/status.h"
 #include "../families/family.h"
 
-/* Groups in the order of the layout, which they cover.  A value: what it points to is the caller's. */
+/* Groups in the order of the layout, which they cover.  A value: the caller owns what it points
+ * to. */
 typedef struct bnn_posterior {
   const bnn_layout *layout;
   size_t n_groups;
@@ -17,7 +18,7 @@ typedef struct bnn_posterior {
 /* ESHAPE: the groups do not cover the layout one after the other, or one ends within a tensor. */
 bnn_status bnn_posterior_check(const bnn_posterior *q, bnn_err *err);
 
-/* Whether p has the families of q over the same tensors; the buffers may be others. */
+/* Whether p has the families of q over the same tensors; the buffers may differ. */
 bool bnn_posterior_is_alike(const bnn_posterior *p, const bnn_posterior *q);
 
 /* The group that tensor t belongs to. */
@@ -26,9 +27,9 @@ size_t bnn_posterior_group_of(const bnn_posterior *q, size_t t);
 /* Whether every family can be trained. */
 bool bnn_posterior_is_trainable(const bnn_posterior *q);
 
-/* Elements of all buffers, and where buffer b of group g begins among them: the first buffer of every
- * group, then the second of every group that has one, and so on.  Gradients and the state of a rule are
- * flat arrays in this order. */
+/* Elements of all buffers, and where buffer b of group g begins among them: the first buffer of
+ * every group, then the second of every group that has one, and so on.  Gradients and the state of
+ * a rule are flat arrays in this order. */
 size_t bnn_posterior_trained(const bnn_posterior *q);
 size_t bnn_posterior_place(const bnn_posterior *q, size_t g, int b);
 
@@ -36,24 +37,24 @@ size_t bnn_posterior_place(const bnn_posterior *q, size_t g, int b);
 void bnn_posterior_read(const bnn_posterior *q, bnn_real *x);
 void bnn_posterior_write(const bnn_posterior *q, const bnn_real *x);
 
-/* Draws all weights of sample s, from 1, into theta [size of the layout]: normal i of `key` belongs to
- * element i.  s matters where the support is finite. */
+/* Draws all weights of sample s, from 1, into theta [size of the layout]: normal i of `key`
+ * belongs to element i.  Only a finite support reads s. */
 void bnn_posterior_sample(const bnn_posterior *q, bnn_context *context, bnn_real *theta,
                           bnn_key key, int64_t s);
 
-/* How many samples there are: 1 of a point, the largest of a group's finite support; 0 where any number
- * can be drawn. */
+/* The number of samples: 1 for a point, the largest finite support of a group; 0 if any number can
+ * be drawn. */
 size_t bnn_posterior_support(const bnn_posterior *q);
 
-/* The weights of a posterior that is one point, [size], as they lie in its buffer; NULL where there is
- * something to draw. */
+/* The weights of a posterior that is one point, [size], in its buffer; NULL if there is something
+ * to draw. */
 const bnn_real *bnn_posterior_point(const bnn_posterior *q);
 
 /* The mean of all weights into theta [size]. */
 void bnn_posterior_mean(const bnn_posterior *q, bnn_real *theta);
 
-/* KL(q || N(0, prior_std^2)) of a tensor, and its entropy, in nats; NaN where the family has no closed
- * form, or no entropy. */
+/* KL(q || N(0, prior_std^2)) of a tensor, and its entropy, in nats; NaN if the family has no
+ * closed form, or no entropy. */
 double bnn_posterior_kl(const bnn_posterior *q, size_t tensor, double prior_std);
 double bnn_posterior_entropy(const bnn_posterior *q, size_t tensor);
 

@@ -14,23 +14,24 @@
 #include "posterior.h"
 
 /* program: finished, forward only; its outputs[0] is real, [chunk, ...].  x_node, y_node, key_node
- * as in bnn_objective_spec.  key: the weights of sample s are drawn with key:fold(s), s counted from first_sample; programs
- * that draw noise get key:fold("noise"):fold(s), as in a step (objective.h). */
+ * as in bnn_objective_spec.  key: sample s draws its weights with
+ * key:fold(s), s counted from first_sample; programs that draw noise get
+ * key:fold("noise"):fold(s), as in a step (objective.h). */
 typedef struct bnn_predict_spec {
   bnn_program *program;
   int x_node, y_node, key_node;
   const bnn_posterior *posterior;
-  int samples; /* more than there are already */
+  int samples; /* samples to add */
   bnn_key key;
   int first_sample; /* the number of the first of all samples */
 } bnn_predict_spec;
 
-/* Elements of outputs[0] a row; 0 when it is not real or has no row for each row of the batch. */
+/* Elements of outputs[0] per row; 0 when it is not real or has no row for each row of the batch. */
 size_t bnn_predict_width(const bnn_program *program);
 
 /* ---- samples in parts ---- */
 
-/* What is known of `rows` rows after some samples.  A value of the caller's: one call at a time. */
+/* Running sums for `rows` rows over the samples so far.  One call at a time. */
 typedef struct bnn_prediction bnn_prediction;
 
 /* No samples yet.  Of outputs[0] the mean and the deviation are kept; of outputs[1], when the
@@ -40,7 +41,7 @@ typedef struct bnn_prediction bnn_prediction;
 bnn_status bnn_prediction_new(bnn_prediction **out, const bnn_program *program, size_t rows,
                               bool classes, bnn_err *err);
 
-/* A copy that shares nothing.  ENOMEM. */
+/* A copy that shares no memory.  ENOMEM. */
 bnn_status bnn_prediction_clone(bnn_prediction **out, const bnn_prediction *p, bnn_err *err);
 void bnn_prediction_free(bnn_prediction *p);
 size_t bnn_prediction_bytes(const bnn_prediction *p);
@@ -59,15 +60,15 @@ bnn_status bnn_prediction_check(const bnn_prediction *p, const bnn_predict_spec 
 bnn_status bnn_prediction_add(bnn_prediction *p, bnn_context *context, const bnn_predict_spec *spec,
                               const bnn_tensor *x, const bnn_tensor *y, bnn_err *err);
 
-/* Samples so far; elements a row of outputs[0] and of outputs[1] (0 when there is none). */
+/* Samples so far; elements per row of outputs[0] and of outputs[1] (0 when there is none). */
 int bnn_prediction_samples(const bnn_prediction *p);
 size_t bnn_prediction_width(const bnn_prediction *p);
 size_t bnn_prediction_extra(const bnn_prediction *p);
 bool bnn_prediction_has_classes(const bnn_prediction *p);
 
 /* The largest standard error of a mean, over all rows and elements of outputs[0]: sd / sqrt S with
- * sd^2 = sum of squared deviations / (S - 1).  Infinity below 2 samples; 0 without rows; NaN when
- * any prediction is. */
+ * sd^2 = sum of squared deviations / (S - 1).  Infinity below 2 samples; 0 without rows; NaN if any
+ * prediction is. */
 double bnn_prediction_standard_error(const bnn_prediction *p);
 
 /* Mean and population standard deviation (ddof 0) of outputs[0] [rows, width], std may be NULL; the
@@ -76,10 +77,10 @@ void bnn_prediction_moments(const bnn_prediction *p, bnn_real *mean, bnn_real *s
 void bnn_prediction_extra_mean(const bnn_prediction *p, bnn_real *mean);
 
 /* Of classes, [rows] each, in nats: the entropy H of the mean probabilities, the mean E of the
- * samples' entropies, H - E (what is below 0 by rounding is 0: for networks that agree to the bit it
- * is 0 exactly), 1 - the largest share of votes (a sample votes for its first largest probability),
- * and -logsumexp of the mean logits (energy: NULL without outputs[1]).  NaN where a sample was.  At
- * least 1 sample.  ENOMEM. */
+ * samples' entropies, H - E (what is below 0 by rounding is 0: for networks that agree to the bit
+ * it is 0 exactly), 1 - the largest share of votes (a sample votes for its first largest
+ * probability), and -logsumexp of the mean logits (energy: NULL without outputs[1]).  NaN where a
+ * sample was.  At least 1 sample.  ENOMEM. */
 typedef struct bnn_class_scores {
   bnn_real *entropy, *expected_entropy, *mutual_information, *variation_ratio, *energy;
 } bnn_class_scores;
@@ -89,8 +90,8 @@ bnn_status bnn_prediction_scores(const bnn_prediction *p, const bnn_class_scores
 /* ---- all at once ---- */
 
 /* Mean and population standard deviation (ddof 0) over the samples of every row of x [n, ...] (and
- * y): mean and std [n, w] with w elements of outputs[0] a row, contiguous tensors of the real type;
- * std may be NULL.
+ * y): mean and std [n, w] with w elements of outputs[0] per row, contiguous tensors of the real
+ * type; std may be NULL.
  * ESHAPE, ETYPE, ERANGE: as bnn_objective_step; ESTOP: the context was stopped; ENOMEM.  On failure
  * mean and std are untouched. */
 bnn_status bnn_predict(bnn_context *context, const bnn_predict_spec *spec, const bnn_tensor *x,

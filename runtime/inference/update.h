@@ -1,5 +1,5 @@
-/* update.h - the end of a step, for those of objectives and for loops of one's own: the gradients of all
- * buffers of a posterior are checked, clipped, and used by a rule. */
+/* update.h - the end of a step, for objectives and for other loops: checks and clips the gradients
+ * of all buffers of a posterior, and updates the buffers by a rule. */
 #ifndef BNN_UPDATE_H
 #define BNN_UPDATE_H
 
@@ -8,10 +8,10 @@
 
 /* Makes one step of the rule by gradients d [bnn_posterior_trained], in the order of
  * bnn_posterior_place: d is clipped in place where the state says so (rule.h), by its norm over all
- * buffers first, then each element; then buffers and state change.  key: rules draw their noise from
- * key:fold("update"):fold(buffer).
- * ENAN: an element is not finite, by its tensor; ESHAPE: the state is of another size; ERANGE: lr, or no
- * data_size for a rule that needs one.  On failure nothing has changed. */
+ * buffers first, then each element; then buffers and state change.  key: rules draw their noise
+ * from key:fold("update"):fold(buffer).
+ * ENAN: an element is not finite, by its tensor; ESHAPE: the state has another size; ERANGE: lr,
+ * or no data_size for a rule that needs one.  On failure nothing has changed. */
 typedef struct bnn_update_args {
   double lr, data_size, noise; /* of bnn_step_info */
   bnn_key key;

@@ -1,7 +1,7 @@
 /* isa.h - one binary for every processor of its family: the ops and vector kernels are compiled for
  * several instruction sets, and one row of this table is in use.
  *
- * The choice is made once, by what the processor can do; tests set it.  It is process-wide: change
+ * The processor decides the choice once; tests set it.  It is process-wide: change
  * it only while no program exists and no other thread is in the runtime. */
 #ifndef BNN_ISA_H
 #define BNN_ISA_H
@@ -15,11 +15,11 @@ typedef struct bnn_isa {
   const bnn_vec *vec;
 } bnn_isa;
 
-/* The row in use; the best one that this processor can run until another is set. */
+/* The row in use: the best one that this processor can run, until another is set. */
 const bnn_isa *bnn_isa_get(void);
 
 /* Uses the row of that name, or the best one for NULL.  ERANGE: no such row in this binary, or the
- * processor cannot run it; the text names those that it can. */
+ * processor cannot run it; the text names the rows that it can run. */
 bnn_status bnn_isa_set(const char *name, bnn_err *err);
 
 /* Rows that this binary has and this processor can run, best first; NULL past the end. */

@@ -1,4 +1,4 @@
-/* rng.h - what is drawn from a key: element i is a pure function of (key, i).
+/* rng.h - draws from a key: element i is a pure function of (key, i).
  *
  * Bits, uniforms and normals are the same on every processor and in the float and the double build:
  * normals are computed in float by IEEE basic operations only, without contraction
@@ -11,12 +11,12 @@
 #include "../tensor/key.h"
 
 /* Each fills out[0..n) with elements [from, from + n) of the key's infinite sequence.
- *   bits         64 independent bits an element
+ *   bits         64 independent bits per element
  *   uniform      [0, 1), multiples of 2^-24
  *   normal       N(0, 1), by Box and Muller from 31-bit uniforms: |z| < 6.56
  *   truncated    N(0, 1) conditioned on [-2, 2], not rescaled (standard deviation 0.8796)
  *   rademacher   -1 or +1, each with probability 1/2
- * One key should serve one draw: a uniform and a normal of the same key are dependent. */
+ * Use each key for one draw: a uniform and a normal of the same key are dependent. */
 void bnn_rng_bits(uint64_t *out, bnn_key key, uint64_t from, size_t n);
 void bnn_rng_uniform(bnn_real *out, bnn_key key, uint64_t from, size_t n);
 void bnn_rng_normal(bnn_real *out, bnn_key key, uint64_t from, size_t n);

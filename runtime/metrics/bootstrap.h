@@ -1,8 +1,8 @@
-/* bootstrap.h - how much a metric would vary with another set of examples (Efron 1979).
+/* bootstrap.h - how much a metric would vary over other sets of examples (Efron 1979).
  *
  * A statistic is a function of whole-number weights, one for each example: all 1 gives its value,
- * and a resample (n draws with replacement) is the number of times that each was drawn.  So what is
- * costly, such as sorting, is done once, and a resample costs a pass over the examples.
+ * and a resample (n draws with replacement) is the number of times that each was drawn.  So costly
+ * work such as sorting is done once, and a resample costs a pass over the examples.
  *
  * Resample r draws with key:fold(r), r from 1: the results depend neither on the number of threads
  * nor on the statistic, and two metrics of the same examples under one key see the same resamples
@@ -18,8 +18,8 @@
 #include "../tensor/key.h"
 
 /* value: called from several threads at once, each with `scratch` bytes of its own, not cleared.
- * n: examples, 1 to UINT32_MAX.  part [n], each 0 or 1: these two are resampled apart, so that a
- * resample has as many of each (stratified); NULL: all together.  Nothing is owned. */
+ * n: examples, 1 to UINT32_MAX.  part [n], each 0 or 1: the two are resampled separately, so that a
+ * resample has the same number of each (stratified); NULL: all together.  It owns nothing. */
 typedef struct bnn_statistic {
   double (*value)(const void *data, const uint32_t *weight, void *scratch);
   const void *data;
@@ -45,7 +45,8 @@ typedef struct bnn_values {
 bnn_statistic bnn_mean_statistic(const bnn_values *values);
 
 /* Metrics of several numbers, one for each group of the examples, such as the bins of a reliability
- * diagram: group [n], each in [0, groups); value [n].  What a group's number is, under weights w: */
+ * diagram: group [n], each in [0, groups); value [n].  What a group's number is, under weights
+ * w: */
 typedef enum bnn_group_sum {
   BNN_GROUP_TOTAL,    /* the sum of w value */
   BNN_GROUP_MEAN,     /* that over the sum of w: NaN of a group without examples */

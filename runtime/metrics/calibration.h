@@ -1,10 +1,10 @@
-/* calibration.h - whether confidences are shares of right answers: bins of equal width, their gaps,
- * and the temperature that mends them (Guo et al. 2017, "On calibration of modern neural networks").
+/* calibration.h - whether confidences match accuracy: bins of equal width, their gaps, and the
+ * temperature that reduces them (Guo et al. 2017, "On calibration of modern neural networks").
  *
  * Bin b of `bins`, from 0, covers (b / bins, (b + 1) / bins], and the first one 0 too: the index of
  * a confidence c is clamp(ceil(bins c) - 1, 0, bins - 1), the product in c's own precision, where
- * 0.2f * 15 is 3 (as a double, 0.2f lies above 0.2, and would be in the next bin).  Empty bins count
- * for nothing.  Bins of equal counts are a matter of ranks: rank_metrics.h. */
+ * 0.2f * 15 is 3 (as a double, 0.2f lies above 0.2, and would be in the next bin).  Empty bins are
+ * ignored.  Bins of equal counts depend on ranks: rank_metrics.h. */
 #ifndef BNN_CALIBRATION_H
 #define BNN_CALIBRATION_H
 
@@ -17,8 +17,8 @@
 
 enum { BNN_BINS_MAX = 1 << 20 };
 
-/* What of the bins' gaps |accuracy - confidence|: their mean weighted by examples (ECE), the largest
- * (MCE), or the weighted mean of confidence - accuracy, positive for over-confidence. */
+/* What of the bins' gaps |accuracy - confidence|: their mean weighted by examples (ECE), the
+ * largest (MCE), or the weighted mean of confidence - accuracy, positive for over-confidence. */
 typedef enum bnn_gap { BNN_GAP_MEAN, BNN_GAP_LARGEST, BNN_GAP_SIGNED } bnn_gap;
 
 /* Examples in bins: bin [n], confidence [n], right [n] (0 or 1). */
@@ -31,18 +31,19 @@ typedef struct bnn_binned {
 } bnn_binned;
 
 /* bin [n] of confidence [n]; single: these were floats.
- * ERANGE: a confidence is not in [0, 1] (to within BNN_PROBABILITY_SLACK), its position (from 1) is named. */
+ * ERANGE: a confidence is not in [0, 1] (to within BNN_PROBABILITY_SLACK); the text names its
+ * position, from 1. */
 bnn_status bnn_bin_confidences(uint32_t *bin, const double *confidence, size_t n, bool single,
                                size_t bins, bnn_err *err);
 
-/* A gap as a statistic of the examples; data stays the caller's. */
+/* A gap as a statistic of the examples; the caller keeps data. */
 bnn_statistic bnn_binned_statistic(const bnn_binned *data);
 
 /* Examples, the sum of their confidences and how many are right, of each bin; each [bins]. */
 void bnn_count_bins(size_t *n, double *confidence, size_t *right, const bnn_binned *data);
 
-/* The temperature T in [1/100, 100] that makes the mean negative log-likelihood of
- * softmax(z / T) least, with finite logits z [n, classes] and labels [n]; an end of that range where it
+/* The temperature T in [1/100, 100] that minimises the mean negative log-likelihood of
+ * softmax(z / T), with finite logits z [n, classes] and labels [n]; an end of that range where it
  * falls (or rises) throughout, as when every answer is right (or all logits are equal: T = 1).
  * The likelihood is convex in 1/T: Newton's method, kept within a bracket by bisection.  before
  * and after: that likelihood at 1 and at T.

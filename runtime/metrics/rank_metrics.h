@@ -1,4 +1,4 @@
-/* rank_metrics.h - metrics that depend on the order of the scores alone, and of ties.
+/* rank_metrics.h - metrics that depend only on the order of the scores, with ties.
  *
  * Each is a function of how many examples of either flag have each score (ranking.h), so it gives
  * the same number in whatever order the examples come, and weighs them by whole numbers.
@@ -54,8 +54,8 @@ typedef struct bnn_ranked {
   double parameter;
 } bnn_ranked;
 
-/* The metric as a statistic of the examples; data stays the caller's.  stratified: either flag is
- * resampled apart.  auroc, average_precision, aupr and fpr want examples of both flags. */
+/* The metric as a statistic of the examples; the caller keeps data.  stratified: each flag is
+ * resampled separately.  auroc, average_precision, aupr and fpr need examples of both flags. */
 bnn_statistic bnn_ranked_statistic(const bnn_ranked *data, int stratified);
 
 /* Bins of equal counts as adaptive_ece has them: examples, the sum of their confidences, and how

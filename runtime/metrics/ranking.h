@@ -1,9 +1,9 @@
-/* ranking.h - scores in order, equal ones together: what AUROC, average precision, FPR95, AURC,
- * adaptive calibration error and quantiles are functions of.
+/* ranking.h - scores in order, ties together, from which AUROC, average precision, FPR95, AURC,
+ * adaptive calibration error and quantiles are computed.
  *
- * A ranking is made once (a radix sort).  Then any weighting of the examples, such as a resample, is
- * counted into its groups in one pass, and a metric is a pass over these counts: it cannot depend
- * on the order of the examples. */
+ * A ranking is made once (a radix sort).  Then any weighting of the examples, such as a resample,
+ * is counted into its groups in one pass, and a metric is a pass over these counts: it cannot
+ * depend on the order of the examples. */
 #ifndef BNN_RANKING_H
 #define BNN_RANKING_H
 
@@ -22,7 +22,7 @@ typedef struct bnn_ranking {
 
 /* The ranking of score [n]; -0 and 0 are equal, infinities are scores like others.
  * *out: owned by the caller.
- * ENAN: a score is not a number, its position (from 1) is named.  ERANGE: n is 0 or more than
+ * ENAN: a score is not a number; the text names its position, from 1.  ERANGE: n is 0 or more than
  * UINT32_MAX.  ENOMEM. */
 bnn_status bnn_ranking_new(bnn_ranking **out, const double *score, size_t n, bnn_err *err);
 

@@ -1,5 +1,5 @@
-/* scoring.h - numbers about each row of predictions p [n, classes] (doubles, row-major) and its
- * label: what metrics take means of.
+/* scoring.h - scores of each row of predictions p [n, classes] (doubles, row-major) and its
+ * label, of which metrics take means.
  *
  * Among equal entries of a row the first counts as the largest, as in argmax. */
 #ifndef BNN_SCORING_H
@@ -11,7 +11,8 @@
 
 #include "../base/status.h"
 
-/* ERANGE when a label is not in [0, classes): its position (from 1), itself and classes are named. */
+/* ERANGE if a label is not in [0, classes); the text names its position (from 1), the label and
+ * classes. */
 bnn_status bnn_check_labels(const int32_t *label, size_t n, size_t classes, bnn_err *err);
 
 /* Each row's largest entry and its place, from 0; each [n]. */
@@ -31,7 +32,7 @@ void bnn_row_squared_error(double *out, const double *a, const double *b, size_t
 void bnn_row_within(double *out, const double *mean, const double *std, const double *target,
                     double reach, size_t n, size_t width);
 
-/* How often each class is answered for each: count [classes, classes] by true class and answer;
+/* Counts of answers by true class: count [classes, classes] by true class and answer;
  * both checked before. */
 void bnn_confusion(int64_t *count, const int32_t *label, const int32_t *answer, size_t n,
                    size_t classes);
@@ -39,9 +40,9 @@ void bnn_confusion(int64_t *count, const int32_t *label, const int32_t *answer, 
 /* How far from a distribution rounding may take a row. */
 #define BNN_PROBABILITY_SLACK 1e-3
 
-/* The first row that is not a distribution: an entry outside [0, 1], or a sum that is not 1, by more
- * than the slack; NaN is neither.  Returns n when all are, else *column is the entry's place, or
- * `classes` for the sum; *value is what was found. */
+/* The first row that is not a distribution: an entry outside [0, 1], or a sum that is not 1, by
+ * more than the slack; NaN is neither.  Returns n when all are, else *column is the entry's place,
+ * or `classes` for the sum; *value is what was found. */
 size_t bnn_find_improper_row(size_t *column, double *value, const double *p, size_t n,
                              size_t classes);
 

@@ -44,7 +44,7 @@ bnn_status bnn_program_new(bnn_program **out, bnn_err *err);
 bnn_program *bnn_program_ref(bnn_program *p);
 void bnn_program_unref(bnn_program *p);
 
-/* Appends a node and gives its number.  All inputs with rows must agree in dim 0 (ESHAPE).
+/* Appends a node; *node is its number.  All inputs with rows must agree in dim 0 (ESHAPE).
  * offset: for BNN_INPUT_PARAM, the first element's place in the flat buffer; else ignored.
  * ESHAPE, ENOMEM; ERANGE when the program is finished, or a parameter overlaps another. */
 bnn_status bnn_program_input(bnn_program *p, int *node, bnn_input_kind kind, const bnn_shape *shape,
@@ -61,10 +61,10 @@ bnn_status bnn_program_op(bnn_program *p, int *node, bnn_op_id id, const int *x,
 /* Shape of a node; the node must exist. */
 const bnn_shape *bnn_program_shape(const bnn_program *p, int node);
 
-/* Ends recording.  outputs: the nodes whose values a replay gives.  Nodes that no output needs are
- * dropped from replays.  With_gradient: the backward pass of outputs[0] is derived with respect to
- * the inputs listed in wrt (n_wrt of them, or all BNN_INPUT_PARAM inputs when wrt is NULL).
- * An op without gradient (a comparison, argmax) counts as a constant on the way.
+/* Ends recording.  outputs: the nodes whose values a replay computes.  Nodes that no output needs
+ * are dropped from replays.  With_gradient: the backward pass of outputs[0] is derived with
+ * respect to the inputs listed in wrt (n_wrt of them, or all BNN_INPUT_PARAM inputs when wrt is
+ * NULL). An op without gradient (a comparison, argmax) counts as a constant.
  * ETYPE: outputs[0], or an input in wrt, is not real.  ENOMEM. */
 bnn_status bnn_program_finish(bnn_program *p, const int *outputs, int n_outputs, bool with_gradient,
                               const int *wrt, int n_wrt, bnn_err *err);
@@ -80,7 +80,8 @@ typedef struct bnn_batch_mixing_op {
 } bnn_batch_mixing_op;
 
 /* The first op that would mix rows if axis 0 of these n inputs (nodes) was the batch; of a finished
- * program, whatever kinds its inputs are.  ERANGE: a node that is not an input with an axis.  ENOMEM.
+ * program, whatever kinds its inputs are.  ERANGE: a node that is not an input with an axis.
+ * ENOMEM.
  */
 bnn_status bnn_program_find_batch_mixing_op(bnn_batch_mixing_op *out, const bnn_program *p,
                                             const int *inputs, int n, bnn_err *err);
@@ -88,13 +89,13 @@ bnn_status bnn_program_find_batch_mixing_op(bnn_batch_mixing_op *out, const bnn_
 /* How many rows the batch inputs have; 0 without any. */
 size_t bnn_program_batch(const bnn_program *p);
 
-/* Elements that its ops work out for one row of the batch; 0 without rows. */
+/* Elements that its ops compute for one row of the batch; 0 without rows. */
 size_t bnn_program_row_size(const bnn_program *p);
 
 /* Whether it was finished with a gradient. */
 bool bnn_program_has_gradient(const bnn_program *p);
 
-/* How many outputs a finished program has, and the shape of outputs[i]. */
+/* The number of outputs of a finished program, and the shape of outputs[i]. */
 int bnn_program_outputs(const bnn_program *p);
 const bnn_shape *bnn_program_output_shape(const bnn_program *p, int i);
 
@@ -110,7 +111,7 @@ bnn_status bnn_program_check_feeds(const bnn_program *p, int x_node, int y_node,
  * ERANGE. */
 bnn_status bnn_program_check_weights(const bnn_program *p, int node, size_t n, bnn_err *err);
 
-/* What was made, for reports: nodes that a replay runs, and multiply-adds of its products. */
+/* For reports: the number of nodes that a replay runs, and multiply-adds of its products. */
 size_t bnn_program_ops(const bnn_program *p);
 double bnn_program_flops(const bnn_program *p);
 
@@ -120,20 +121,21 @@ double bnn_program_flops(const bnn_program *p);
  * fewer); 0 means all.  Without rows there is one block.  ENOMEM. */
 bnn_status bnn_frame_new(bnn_frame **out, bnn_program *p, size_t block, bnn_err *err);
 
-/* The same over a batch in shards, at least 1, each of which is cut into blocks by itself; gradients
- * with respect to whole nodes are those of each shard, added in their tree.  ERANGE: several shards
- * of a program without rows; names the op that mixes them. */
+/* The same over a batch in shards, at least 1, each of which is cut into blocks by itself;
+ * gradients with respect to whole nodes are those of each shard, added in their tree.  ERANGE:
+ * several shards of a program without rows; names the op that mixes them. */
 bnn_status bnn_frame_new_in_shards(bnn_frame **out, bnn_program *p, size_t block, size_t shards,
                                    bnn_err *err);
 void bnn_frame_free(bnn_frame *f);
 
-/* Its buffers, of values and gradients, and their bytes (less than the sum where buffers whose values
- * are not alive at the same time share memory). */
+/* Its buffers, of values and gradients, and their bytes (less than the sum where buffers whose
+ * values are not alive at the same time share memory). */
 size_t bnn_frame_buffers(const bnn_frame *f);
 size_t bnn_frame_bytes(const bnn_frame *f);
 
-/* Where input `node` is read from: memory of the input's shape and dtype, contiguous, valid during
- * replays.  Parameters: one flat buffer of values and, for the gradient, one of the same size. */
+/* Sets where input `node` is read from: memory of the input's shape and dtype, contiguous, valid
+ * during replays.  Parameters: one flat buffer of values and, for the gradient, one of the same
+ * size. */
 void bnn_frame_bind(bnn_frame *f, int node, void *data);
 void bnn_frame_bind_params(bnn_frame *f, bnn_real *theta, bnn_real *gradient);
 
@@ -150,7 +152,7 @@ void bnn_frame_set_row_offset(bnn_frame *f, size_t row0);
 void *bnn_frame_input_buffer(bnn_frame *f, int node);
 
 /* Checks the values of integer inputs (labels, positions) that nodes with rows read.
- * ERANGE as the op says it; *row, when not NULL, is then the first row, from 0, that is refused. */
+ * ERANGE as the op says it; *row, when not NULL, is then the first bad row, from 0. */
 bnn_status bnn_frame_verify(bnn_frame *f, size_t *row, bnn_err *err);
 
 /* Forward, one phase after the other.  Blocks may run at the same time.  Whole ops that read
@@ -166,8 +168,8 @@ const bnn_tensor *bnn_frame_output(const bnn_frame *f, int i);
 /* Backward.  seed: the gradient with respect to each element of outputs[0]. */
 void bnn_frame_backward_block(bnn_frame *f, size_t b, bnn_real seed);
 
-/* How the gradient with respect to a whole node comes from the rows of the batch; a matter of ops
- * and shapes alone. */
+/* How the gradient with respect to a whole node is computed from the rows of the batch; ops and
+ * shapes decide it. */
 typedef enum bnn_gradient_mode {
   BNN_GRADIENT_WHOLE,  /* one job computes it, over each shard */
   BNN_GRADIENT_SPLIT,  /* each job computes rows of it, over each shard (op.h, can_split) */
@@ -187,14 +189,15 @@ typedef struct bnn_parameter_job {
 size_t bnn_frame_parameter_jobs(const bnn_frame *f);
 const bnn_parameter_job *bnn_frame_parameter_job(const bnn_frame *f, size_t j);
 
-/* Runs job j.  out: where a job of mode SPLIT leaves its gradient [size], for a caller that uses it at
- * once, while it is in a cache; NULL, as for the other modes: where the gradient is bound.  scratch:
- * bnn_frame_job_scratch reals of this thread, for gradients of shards: 0, and NULL, for one shard. */
+/* Runs job j.  out: where a job of mode SPLIT leaves its gradient [size], for a caller that uses
+ * it at once, while it is in a cache; NULL, as for the other modes: where the gradient is bound.
+ * scratch: bnn_frame_job_scratch reals of this thread, for gradients of shards: 0, and NULL, for
+ * one shard. */
 void bnn_frame_run_parameter_job(bnn_frame *f, size_t j, bnn_real *out, bnn_real *scratch);
 size_t bnn_frame_job_scratch(const bnn_frame *f);
 
-/* Whether backward_whole has anything to do; and that.  seed matters only without rows: then it is
- * the gradient with respect to outputs[0], and the parameter jobs set nothing but zeros. */
+/* Whether backward_whole has anything to do, and doing it.  seed matters only without rows: then
+ * it is the gradient with respect to outputs[0], and the parameter jobs set nothing but zeros. */
 bool bnn_frame_has_backward_whole(const bnn_frame *f);
 void bnn_frame_backward_whole(bnn_frame *f, bnn_real seed);
 

@@ -2,7 +2,7 @@
  * network under many samples of its parameters, a function of each row.
  *
  * The replays are independent, each in the order in which one alone runs: slice i of the outputs
- * has the bits of a single replay on slice i of the inputs, whatever the number of threads. */
+ * is bit-identical to a single replay on slice i of the inputs, on any number of threads. */
 #ifndef BNN_VMAP_H
 #define BNN_VMAP_H
 
@@ -32,8 +32,8 @@ typedef struct bnn_vmap_spec {
 
 /* output[k]: a contiguous tensor [n, shape of outputs[k]]; gradient[k]: [n, shape of wrt[k]], the
  * gradient of the sum of each slice's outputs[0]; NULL when the program has none.
- * ERANGE: the program has parameters, or an op refuses its positions: the message is that of the
- * first slice that fails, and names it.  ESTOP: the context was stopped.  ENOMEM.  On failure the
+ * ERANGE: the program has parameters, or positions are out of range: the message names the first
+ * slice that fails.  ESTOP: the context was stopped.  ENOMEM.  On failure the
  * contents of the outputs are undefined. */
 bnn_status bnn_vmap(bnn_context *context, const bnn_vmap_spec *spec, bnn_tensor *const *output,
                     bnn_tensor *const *gradient, bnn_err *err);

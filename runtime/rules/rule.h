@@ -1,4 +1,4 @@
-/* rule.h - update rules: what a step does to the trained buffers of a posterior with their gradients,
+/* rule.h - update rules: how a step changes the trained buffers of a posterior by their gradients,
  * element by element.
  *
  * A rule is a file NAME.c in this folder that defines `BNN_RULE(NAME) = {...}`, and the row X(NAME)
@@ -34,15 +34,16 @@ typedef struct bnn_slot_spec {
 typedef struct bnn_step_info {
   const double *option;
   double lr;
-  double data_size; /* training examples, of rules that ask for it; else 0 */
-  double noise;     /* the temperature of the noise of rules that draw some: 1, or 0 for none */
+  double data_size; /* training examples, for rules that need it; else 0 */
+  double noise;     /* temperature of the noise of rules that draw some: 1; 0 draws none */
   uint64_t t;
   bnn_key key;                     /* of the rule's own noise in this step */
-  double derived[BNN_DERIVED_MAX]; /* numbers of the rule's own that follow from these */
+  double derived[BNN_DERIVED_MAX]; /* numbers that the rule derives from these */
 } bnn_step_info;
 
 /* n elements of one buffer: values, gradients, state.  The first is element `from` of buffer number
- * `buffer` of its family, counted as the layout counts; noise i of bnn_update_key is element i's. */
+ * `buffer` of its family, counted as the layout counts; noise i of bnn_update_key is element
+ * i's. */
 typedef struct bnn_update_span {
   bnn_real *w;
   const bnn_real *g;
@@ -62,7 +63,7 @@ typedef struct bnn_rule {
   bool needs_data_size;               /* as gradients are of the mean loss of all examples */
   bool draws_noise;                   /* a sampler: noise is for it */
 
-  /* Fills in info->derived from the rest.  NULL: there is nothing to derive. */
+  /* Fills in info->derived from the rest.  NULL: nothing to derive. */
   void (*derive)(bnn_step_info *info);
 
   /* Changes s->w and the state by the gradient. */
@@ -73,7 +74,7 @@ typedef struct bnn_rule {
 #define BNN_RULE(name) const bnn_rule BNN_ISA_NAME(bnn_rule_##name)
 #endif
 
-int bnn_rule_options(const bnn_rule *rule); /* how many it has */
+int bnn_rule_options(const bnn_rule *rule); /* their number */
 int bnn_rule_slots(const bnn_rule *rule);
 
 /* Row i of the table, NULL past the end; and the row of a name, NULL when there is none. */
@@ -92,8 +93,8 @@ typedef struct bnn_rule_state {
   bnn_tensor *slot[BNN_SLOTS_MAX]; /* [n] each, owned */
 } bnn_rule_state;
 
-/* A state before the first step.  option: a value for each option, or NULL for the defaults.  ERANGE:
- * an option outside its bounds, by name.  ENOMEM. */
+/* A state before the first step.  option: a value for each option, or NULL for the defaults.
+ * ERANGE: an option outside its bounds, by name.  ENOMEM. */
 bnn_status bnn_rule_state_init(bnn_rule_state *s, const bnn_rule *rule, const double *option,
                                size_t n, bnn_err *err);
 void bnn_rule_state_fini(bnn_rule_state *s);
@@ -109,7 +110,7 @@ bool bnn_rule_clips(const bnn_rule_state *s);
 /* Sets clip_norm and clip_value.  ERANGE: one is not above 0. */
 bnn_status bnn_rule_set_clipping(bnn_rule_state *s, double norm, double value, bnn_err *err);
 
-/* ERANGE when x is not allowed for the option; the text names it, what was found and the bounds. */
+/* ERANGE if x is out of bounds for the option; the text names it, the bounds and x. */
 bnn_status bnn_option_check(const bnn_rule *rule, const bnn_option *option, double x, bnn_err *err);
 
 #endif

@@ -1,4 +1,4 @@
-/* fingerprint.h - 64 bits by which data are told apart from other data.
+/* fingerprint.h - 64-bit hashes that tell data apart.
  *
  * The step is that of FNV-1a, by Fowler, Noll and Vo (RFC 9923, "The FNV Non-Cryptographic Hash
  * Algorithm", https://www.rfc-editor.org/rfc/rfc9923):

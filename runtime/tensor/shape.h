@@ -19,15 +19,15 @@ bnn_shape bnn_shape_of(const bnn_tensor *x);
 /* A shape from its parts; rank <= BNN_RANK_MAX. */
 bnn_shape bnn_shape_make(bnn_dtype dtype, int rank, const size_t *dim);
 
-/* Product of the dims, 1 for a scalar; false when that of the dims other than 0 overflows
- * size_t. */
+/* Product of the dims, 1 for a scalar; false if the product of the dims other than 0
+ * overflows size_t. */
 bool bnn_shape_size(size_t *out, int rank, const size_t *dim);
 
 /* Same rank and dims, whatever the dtypes. */
 bool bnn_shape_equal(const bnn_shape *a, const bnn_shape *b);
 
-/* NumPy's broadcasting: shapes are aligned at their last dim; dims agree when equal or when one of
- * them is 1.  The result has the dtype of a.  ESHAPE names both shapes. */
+/* NumPy's broadcasting: shapes are aligned at their last dim; dims agree if they are equal or one
+ * of them is 1.  The result has the dtype of a.  ESHAPE names both shapes. */
 bnn_status bnn_shape_broadcast(bnn_shape *out, const bnn_shape *a, const bnn_shape *b,
                                bnn_err *err);
 

@@ -1,12 +1,11 @@
 /* tensor.h - strided arrays of one element type, counted by reference.
  *
  * Ownership: a tensor is reference counted; `new`, `ref` and every function with an `out` give the
- *            caller one reference, `unref` gives it back.  A view holds a reference to the tensor
- *            it
- *            looks into and shares its memory.  Counts are atomic; contents are not guarded.
+ *            caller one reference, `unref` drops it.  A view holds a reference to its base
+ *            tensor and shares its memory.  Counts are atomic; contents are not guarded.
  * Shapes:    written [n, d], outermost first; a scalar has rank 0 and size 1.  Any dim may be 0.
  * Strides:   in elements.  A tensor made by `new` is row-major and contiguous; a view need not be.
- *            Ops take contiguous tensors: bnn_tensor_contiguous makes one where needed.
+ *            Ops take contiguous tensors: bnn_tensor_contiguous makes one.
  * Errors:    functions that can fail return bnn_status and write `err` when it is not NULL.
  *            On failure no output argument has been touched.  Their texts count axes and positions
  *            from 1, as their readers in Lua do. */
@@ -60,7 +59,7 @@ static inline bnn_real *bnn_tensor_real(const bnn_tensor *x) { return (bnn_real 
 size_t bnn_dtype_size(bnn_dtype dtype);
 const char *bnn_dtype_name(bnn_dtype dtype);
 
-/* The type of that name; false when there is none. */
+/* The type of that name; false if there is none. */
 bool bnn_dtype_find(bnn_dtype *out, const char *name);
 
 /* A tensor of `rank` dims, filled with 0.  *out: owned by the caller.
@@ -68,12 +67,12 @@ bool bnn_dtype_find(bnn_dtype *out, const char *name);
 bnn_status bnn_tensor_new(bnn_tensor **out, bnn_dtype dtype, int rank, const size_t *dim,
                           bnn_err *err);
 
-/* A tensor over memory of the caller's, which must outlive it; contiguous.  ESHAPE, ENOMEM. */
+/* A contiguous tensor over the caller's memory, which must outlive it.  ESHAPE, ENOMEM. */
 bnn_status bnn_tensor_borrow(bnn_tensor **out, bnn_dtype dtype, int rank, const size_t *dim,
                              void *data, bnn_err *err);
 
-/* The same, and the tensor owns `block`, in which data lies: when its last view is gone, block goes
- * through release, or through bnn_mem_free where that is NULL.  On failure it stays the caller's.
+/* The same, and the tensor owns `block`, in which data lies: after its last view, block is
+ * freed by release, or by bnn_mem_free if that is NULL.  On failure it stays the caller's.
  */
 bnn_status bnn_tensor_adopt(bnn_tensor **out, bnn_dtype dtype, int rank, const size_t *dim,
                             void *data, void *block, void (*release)(void *block), bnn_err *err);
@@ -81,11 +80,11 @@ bnn_status bnn_tensor_adopt(bnn_tensor **out, bnn_dtype dtype, int rank, const s
 /* One more reference; returns x. */
 bnn_tensor *bnn_tensor_ref(bnn_tensor *x);
 
-/* Gives one reference back; NULL is allowed. */
+/* Drops one reference; NULL is allowed. */
 void bnn_tensor_unref(bnn_tensor *x);
 
-/* Fills in a tensor header in place: contiguous, borrowing data, no reference held; it is not to be
- * unref'ed.  Programs plan their buffers with it.  rank and dims must be valid. */
+/* Fills in a tensor header in place: contiguous, borrowing data, without a reference; do not
+ * unref it.  Programs plan their buffers with it.  rank and dims must be valid. */
 void bnn_tensor_init(bnn_tensor *x, bnn_dtype dtype, int rank, const size_t *dim, void *data);
 
 bool bnn_tensor_is_contiguous(const bnn_tensor *x);
@@ -93,14 +92,14 @@ bool bnn_tensor_is_contiguous(const bnn_tensor *x);
 /* Same rank and dims. */
 bool bnn_tensor_same_shape(const bnn_tensor *a, const bnn_tensor *b);
 
-/* x itself (one more reference) when it is contiguous, else a contiguous copy.  ENOMEM. */
+/* x itself (one more reference) if it is contiguous, else a contiguous copy.  ENOMEM. */
 bnn_status bnn_tensor_contiguous(bnn_tensor **out, bnn_tensor *x, bnn_err *err);
 
-/* A contiguous copy of x in memory of its own.  ENOMEM. */
+/* A contiguous copy of x.  ENOMEM. */
 bnn_status bnn_tensor_clone(bnn_tensor **out, const bnn_tensor *x, bnn_err *err);
 
-/* A contiguous copy of x with elements of another type.  A float becomes an integer only when it is
- * one and is in range, an integer a float only when that is exact; f64 is rounded to f32, unless
+/* A contiguous copy of x with elements of another type.  A float becomes an integer only if it is
+ * whole and in range, an integer a float only if that is exact; f64 is rounded to f32, unless
  * that would make it infinite.  ERANGE names the first element that does not fit.  ENOMEM. */
 bnn_status bnn_tensor_convert(bnn_tensor **out, const bnn_tensor *x, bnn_dtype dtype, bnn_err *err);
 
@@ -110,9 +109,10 @@ bnn_status bnn_tensor_convert(bnn_tensor **out, const bnn_tensor *x, bnn_dtype d
 bnn_status bnn_tensor_copy(bnn_tensor *dst, const bnn_tensor *src, bnn_err *err);
 
 /* Views; each shares x's memory, so writes show in both.  Axes and positions count from 0.
- * narrow: positions [from, from + count) along axis.  select: position i, the axis goes.
+ * narrow: positions [from, from + count) along axis.  select: position i, without the axis.
  * permute: axis k of the view is axis order[k] of x.  view: the same elements in another shape
- * (where x is not contiguous, axes that are apart in memory can be cut but not joined: ESHAPE).  broadcast: NumPy's rule, to a shape of rank >= x's.
+ * (if x is strided, axes that are not adjacent in memory can be split but not joined: ESHAPE).
+ * broadcast: NumPy's rule, to a shape of rank >= x's.
  * ERANGE: a position or axis outside x.  ESHAPE: sizes do not agree.  ENOMEM. */
 bnn_status bnn_tensor_narrow(bnn_tensor **out, bnn_tensor *x, int axis, size_t from, size_t count,
                              bnn_err *err);

@@ -240,8 +240,6 @@ end
 
 -- Views of flat numbers, one for each element of an optimizer's state, as Params by buffer: the
 -- gradients of a posterior.
---     local parts = q:parts_of(bnn.zeros(q:state_size()))
---     print(parts.mu["mlp/linear_0/w"])   -- [784, 8]
 -- @param flat tensor [state_size]
 -- @return table {mu = Params, ..., flat =}
 function Posterior:parts_of(flat)

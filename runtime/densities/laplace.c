@@ -41,4 +41,5 @@ static const bnn_density density = {
 };
 
 DENSITY_OP(laplace, 2, "loc, scale", "-|x - loc| / scale - log(2 scale)", .tol = 1e-8,
-           .in = {{2, {3, 4}, 0, 1.5, 3}, {2, {3, 1}, 0, 0, 1}, {1, {4}, 0, 0.5, 2}})
+           .in = {{2, {3, 4}, 0}, {2, {3, 1}, 0}, {1, {4}, 0}},
+           .range = {{1.5, 3}, {0, 1}, {0.5, 2}})

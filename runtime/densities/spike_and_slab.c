@@ -29,7 +29,5 @@ static const bnn_density density = {
 
 DENSITY_OP(spike_and_slab, 3, "pi, slab, spike",
            "log(pi Laplace(x; 0, slab) + (1 - pi) Laplace(x; 0, spike))", .tol = 1e-8,
-           .in = {{2, {3, 4}, 0, 0.25, 2},
-                  {2, {3, 1}, 0, 0.25, 0.75},
-                  {1, {4}, 0, 1, 2},
-                  {2, {3, 4}, 0, 0.25, 0.5}})
+           .in = {{2, {3, 4}, 0}, {2, {3, 1}, 0}, {1, {4}, 0}, {2, {3, 4}, 0}},
+           .range = {{0.25, 2}, {0.25, 0.75}, {1, 2}, {0.25, 0.5}})

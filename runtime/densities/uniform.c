@@ -42,5 +42,5 @@ static const bnn_density density = {
 };
 
 DENSITY_OP(uniform, 2, "low, high", "-log(high - low) where low <= x <= high, else -inf",
-           .tol = 1e-8,
-           .in = {{2, {3, 4}, 0, 0.5, 1}, {2, {3, 1}, 0, -1, 0.25}, {1, {4}, 0, 1.25, 2}})
+           .tol = 1e-8, .in = {{2, {3, 4}, 0}, {2, {3, 1}, 0}, {1, {4}, 0}},
+           .range = {{0.5, 1}, {-1, 0.25}, {1.25, 2}})

@@ -149,8 +149,8 @@ end
 --               mean of the samples' (aleatoric); their difference, at least 0 (epistemic)
 --   energy      [n], of classes: -logsumexp of the mean logits; nil if the likelihood has no logits
 --   variation_ratio [n], of classes: 1 - the largest share of samples that agree on their class
---   noise_std, total_std [n, w], of a Gaussian likelihood: the root of the mean variance of the
---               noise (aleatoric); of both
+--   noise_std, total_std [n, w], of a likelihood of numbers that have a variance: the root of the
+--               mean variance of the noise (aleatoric); of both
 --   and numbers: num_samples, how many there are; with "auto" standard_error, the largest, and
 --   reached, whether it is within the tolerance (never if a prediction is not a number)
 -- Raises if the model lacks a network or a likelihood, or `previous` is of another call.

@@ -61,4 +61,5 @@ static const bnn_density density = {
 DENSITY_OP(beta, 2, "alpha, beta",
            "(alpha - 1) log x + (beta - 1) log(1 - x) - log B(alpha, beta) for x in [0, 1]",
            "({0.5, 0.25}, 2, 2) --> {0.4055, 0.1178}", .tol = 1e-7,
-           .in = {{2, {3, 4}, 0, 0.25, 0.75}, {2, {3, 1}, 0, 0.5, 3}, {1, {4}, 0, 0.5, 3}})
+           .in = {{2, {3, 4}, 0}, {2, {3, 1}, 0}, {1, {4}, 0}},
+           .range = {{0.25, 0.75}, {0.5, 3}, {0.5, 3}})

@@ -43,4 +43,5 @@ static const bnn_density density = {
 
 DENSITY_OP(uniform, 2, "low, high", "-log(high - low) where low <= x <= high, else -inf",
            "({0.5, 1.5}, 0, 2) --> {-0.6931, -0.6931}", .tol = 1e-8,
-           .in = {{2, {3, 4}, 0, 0.5, 1}, {2, {3, 1}, 0, -1, 0.25}, {1, {4}, 0, 1.25, 2}})
+           .in = {{2, {3, 4}, 0}, {2, {3, 1}, 0}, {1, {4}, 0}},
+           .range = {{0.5, 1}, {-1, 0.25}, {1.25, 2}})

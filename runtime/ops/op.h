@@ -59,8 +59,10 @@ typedef struct bnn_op_check {
     int rank;
     size_t dim[4];
     bnn_dtype dtype; /* 0: real */
-    double lo, hi;   /* a range of its own, where hi is above lo */
   } in[4];           /* an input with rank 0 and dim[0] == 0 takes the default shape [3, 4] */
+  struct {
+    double lo, hi;
+  } range[4]; /* of an input that has one of its own: hi is above lo */
   bnn_attr attr;
   size_t first, classes;
 } bnn_op_check;

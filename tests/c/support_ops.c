@@ -263,9 +263,9 @@ static double example_value(const op_case *c, int input, size_t i) {
   const bnn_op_check *check = &bnn_op_get(c->id)->check;
   if (c->in[input].dtype != BNN_REAL) return (double)(c->first + (c->classes ? i % c->classes : i));
   double golden = 0.61803398874989485 * (double)(i + 1) + 0.37 * input;
-  const bool own = input < 4 && check->in[input].hi > check->in[input].lo;
-  const double lo = own ? check->in[input].lo : check->lo;
-  const double hi = own ? check->in[input].hi : check->hi;
+  const bool own = input < 4 && check->range[input].hi > check->range[input].lo;
+  const double lo = own ? check->range[input].lo : check->lo;
+  const double hi = own ? check->range[input].hi : check->hi;
   return lo + (hi - lo) * (golden - floor(golden));
 }
 

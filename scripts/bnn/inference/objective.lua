@@ -37,7 +37,7 @@ Objective.__index = Objective
 --   net         a network, with apply; required
 --   posterior   bnn.posterior.meanfield(...); required. Tensors that it does not cover are point
 --               estimates
---   likelihood  "categorical" (default), "bernoulli", "gaussian", "poisson",
+--   likelihood  "categorical" (default), another name in help "bnn.likelihood",
 --               bnn.likelihood.gaussian{sigma=}, or your own
 --   beta        weight of the KL beside the mean log-likelihood: a number, a function of the step,
 --               or either by path: {["mlp/linear_2"] = 1e-3, default = 1e-4}; or

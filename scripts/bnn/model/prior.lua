@@ -9,9 +9,12 @@
 --     bnn.elbo{net = net, posterior = q, data_size = 1000, prior = {
 --       ["mlp/linear_0"] = bnn.prior.scale_mixture{sigma1 = 1, sigma2 = 0.01}, default = 0.5}}
 --
--- The KL of a mean-field posterior from a Gaussian of mean 0 has a closed form. That from another
--- density is estimated with the weights that a step draws (Blundell et al. 2015, equation 2), its
--- entropy part exactly.
+-- A weight outside of a density's support has the log density -inf and is not pulled. The KL of a
+-- mean-field posterior from a Gaussian of mean 0 has a closed form. That from another density is
+-- estimated with the weights that a step draws (Blundell et al. 2015, equation 2), its entropy part
+-- exactly. A Gaussian's scale may be fitted:
+--     bnn.elbo{net = net, posterior = q, data_size = 1000,
+--              prior = bnn.prior.normal{scale = "fitted"}}
 local core = require "bnn.core"
 local number = require "bnn.base.number"
 local priors = require "bnn.model.priors"
@@ -23,8 +26,13 @@ local FITTED_DOC = [[, or "fitted": before each
   itself (empirical Bayes; of points the mean of w^2), at least 1e-4]]
 
 local function doc_of(row)
-  local lines = {("%s{...}: %s, a prior"):format(row.name, row.doc)}
-  lines[2] = ("    bnn.prior.%s{}"):format(row.name)
+  local first = row.params[1]
+  local lines = {
+    ("%s{...}: %s, a prior"):format(row.name, row.doc),
+    "    bnn.elbo{net = net, posterior = q, data_size = 1000,",
+    number.format("             prior = bnn.prior.%s{%s = %.4g}}", row.name, first.name,
+      first.value),
+  }
   for _, param in ipairs(row.params) do
     local fitted = row.name == "normal" and param.name == "scale" and FITTED_DOC or ""
     lines[#lines + 1] = number.format("@param %s %s, %g by default", param.name, param.doc,

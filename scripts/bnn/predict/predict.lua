@@ -154,8 +154,8 @@ end
 --               (epistemic)
 --   energy      [n], of classes: -logsumexp of the mean logits; nil if the likelihood has no logits
 --   variation_ratio [n], of classes: 1 - the largest share of samples that agree on their class
---   noise_std, total_std [n, w], of a Gaussian likelihood: the root of the mean noise variance
---               (aleatoric); the root of the total variance
+--   noise_std, total_std [n, w], of a likelihood of numbers that have a variance: the root of the
+--               mean noise variance (aleatoric); the root of the total variance
 --   and numbers: num_samples, the number of samples; with "auto" standard_error, the largest one,
 --   and reached, whether it is within the tolerance (never if a prediction is NaN)
 -- Raises if the model lacks a network or a likelihood, or `previous` came from a different call.

@@ -1,11 +1,11 @@
---- What a trained network says of one's own pictures, and where it says "I don't know".
+--- Classifies your own pictures with a trained network, which can answer "I don't know".
 --
 --     bnnlua experiments/mnist.lua --checkpoint=night
 --     bnnlua experiments/classify.lua --checkpoint=night 3.png B.png
 --
--- A picture, photographed or drawn, is made as MNIST's images are, and networks drawn from the
--- posterior look at it: their mean is the prediction, and where they disagree more than on nearly
--- all of the images that the rule in the checkpoint was fitted on, there is no answer.
+-- A picture, photographed or drawn, is converted into an image like MNIST's. The prediction is the
+-- mean over networks drawn from the posterior. It abstains if they disagree more than on nearly all
+-- of the images on which the rule in the checkpoint was fitted.
 local bnn = require "bnn"
 local text_image = require "bnn.plot.text_image"
 local strings = require "bnn.base.strings"

@@ -1,7 +1,7 @@
 --- Does the predictive interval open up where there are no data?
 --
--- y = x^3 + noise on [-4, 4] (Hernandez-Lobato and Adams 2015), learned from 100 points, asked on
--- [-6, 6]. The band that is drawn has two parts: how much the networks differ (epistemic), which
+-- y = x^3 + noise on [-4, 4] (Hernandez-Lobato and Adams 2015), learned from 100 points, predicted
+-- on [-6, 6]. The plotted band has two parts: how much the networks differ (epistemic), which
 -- grows away from the data, and the noise of the observations (aleatoric), which does not.
 local bnn = require "bnn"
 

@@ -1,9 +1,9 @@
---- The plain network beside the Bayesian one: one value for each weight, and a penalty on its size.
+--- A plain network for comparison with the Bayesian one: one value per weight, with weight decay.
 --
 -- The loss is the mean cross-entropy plus weight_decay / 2 times the sum of squared weights, biases
--- included: a maximum of the posterior under a Gaussian prior of precision weight_decay times the
--- number of training images. What it cannot do is doubt: experiments/mnist.lua --ood_data=letters
--- shows what can.
+-- included: a maximum a posteriori estimate under a Gaussian prior of precision weight_decay times
+-- the number of training images. It does not know its uncertainty; compare
+-- experiments/mnist.lua --ood_data=letters.
 local bnn = require "bnn"
 
 local experiment = {

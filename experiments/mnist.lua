@@ -1,8 +1,8 @@
 --- A Bayesian classifier of handwritten digits, which can say "I don't know".
 --
--- Every weight of the network is a Gaussian with a mean and a log-variance of its own. Training
--- maximises the ELBO: fit the digits with weights drawn from these Gaussians, and stay near the
--- prior N(0, 1). To predict, draw many networks and average; where they disagree, abstain.
+-- Every weight of the network is a Gaussian with its own mean and log-variance. Training maximises
+-- the ELBO: it fits the digits with weights drawn from these Gaussians, and keeps them near the
+-- prior N(0, 1). Predictions average many drawn networks, and abstain where these disagree.
 local bnn = require "bnn"
 
 local experiment = {

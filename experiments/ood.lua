@@ -1,9 +1,9 @@
 --- Which networks know what they do not know?
 --
--- Three of one shape learn the same digits: a Bayesian one, a plain one, and one with dropout that
--- stays on when it predicts. Then they see letters, clothes and noise. A network that knows its
--- limits doubts those more than any digit; a threshold on its doubt, fitted on one half of the test
--- digits, abstains on them and keeps the other half.
+-- Three networks of one shape learn the same digits: a Bayesian one, a plain one, and one with
+-- dropout that stays on for predictions. Then they see letters, clothes and noise. A network that
+-- knows its limits is less sure of those than of any digit: a threshold on its uncertainty, fitted
+-- on half of the test digits, abstains on them and answers the other half.
 local bnn = require "bnn"
 
 local experiment = {
@@ -76,8 +76,8 @@ local networks = {
 
 -- ---- the sets ----
 
--- A set from beside the digits or wherever it is found, or nil and why not. notMNIST is what the
--- article compares with: it may be downloaded; the others are taken where they are.
+-- Returns a set found in data_dir or elsewhere; or nil, why not. Only notMNIST may be downloaded:
+-- https://neptune.ai/blog/bayesian-neural-networks-with-jax tests on its letters.
 local function find(name, cfg, data)
   local set = cfg.data_dir and bnn.data.load(("%s/%s"):format(cfg.data_dir, name))
   local fault, cause

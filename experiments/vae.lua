@@ -1,9 +1,9 @@
 --- A variational autoencoder that draws digits (Kingma & Welling 2014).
 --
--- The encoder gives each image a Gaussian over a few latent numbers; the decoder turns a draw of
--- them into the brightness of every pixel. Both learn together, by the ELBO of each image: how well
--- it is rebuilt, less the KL of its latent Gaussian from N(0, I). Then a draw from N(0, I) decodes
--- to a new digit.
+-- The encoder maps each image to a Gaussian over a few latent variables; the decoder maps a draw of
+-- them to the brightness of every pixel. Both learn together by the ELBO of each image: the
+-- log-likelihood of its reconstruction minus the KL of its latent Gaussian from N(0, I). Then a
+-- draw from N(0, I) decodes to a new digit.
 local bnn = require "bnn"
 
 local experiment = {

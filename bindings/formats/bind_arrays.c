@@ -90,7 +90,7 @@ static const bind_row rows[] = {
      "Returns nil, message if there is no such file or it is malformed."},
     {"npy_map", core_npy_map,
      "npy_map(path): the tensor in a plain .npy file, over the file's own bytes\n"
-     "It may be larger than memory. Returns nil, message when it cannot be mapped."},
+     "It may be larger than memory. Returns nil, message if it cannot be mapped."},
     {"npy_write", core_npy_write,
      "npy_write(path, x): writes a tensor as .npy, atomically\n"
      "Returns true, or nil, message."},

@@ -42,13 +42,13 @@ static int core_idx_check_labels(lua_State *L) {
 static const bind_row rows[] = {
     {"idx_read", core_idx_read,
      "idx_read(path): the tensor in an IDX file, gzip or plain by content\n"
-     "Returns nil, message when there is no such file or it is malformed."},
+     "Returns nil, message if there is no such file or it is malformed."},
     {"idx_read_pair", core_idx_read_pair,
      "idx_read_pair(images, labels): images [n, h, w] of u8 and their labels [n] as i32, from two "
-     "files\nReturns nil, message when one is missing or malformed, or when the counts differ."},
+     "files\nReturns nil, message if one is missing or malformed, or when the counts differ."},
     {"idx_map", core_idx_map,
      "idx_map(path): the tensor in a plain IDX file of u8, over the file's own bytes\n"
-     "It may be larger than memory. Returns nil, message when it cannot be mapped."},
+     "It may be larger than memory. Returns nil, message if it cannot be mapped."},
     {"idx_check_labels", core_idx_check_labels,
      "idx_check_labels(labels, classes, path): true when all labels, [n] of i32, are 0..classes-1\n"
      "Returns nil, message naming the first that is not and the path."},

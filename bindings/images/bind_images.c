@@ -75,7 +75,7 @@ static const bind_row rows[] = {
     {"png_read", core_png_read,
      "png_read(path [, form]): the image in a PNG file as u8\n"
      "form: \"as_is\" (the default): [h, w, channels]; \"grey\": [h, w]; \"rgb\": [h, w, 3]\n"
-     "Returns nil, message when there is no such file or it is malformed."},
+     "Returns nil, message if there is no such file or it is malformed."},
     {"png_write", core_png_write,
      "png_write(path, x): writes u8 [h, w] or [h, w, 1 to 4] as PNG, atomically\n"
      "Returns true, or nil, message."},
@@ -86,7 +86,7 @@ static const bind_row rows[] = {
      "image_character(x [, ink]): a picture of a character, u8 [h, w], made as MNIST's are: u8 "
      "[28, 28]\n"
      "ink: \"auto\" (the default), \"dark\" or \"light\"\n"
-     "Returns nil, message when there is no ink to be seen."},
+     "Returns nil, message if the picture shows no ink."},
     {NULL, NULL, NULL},
 };
 

@@ -409,7 +409,7 @@ static const bind_row rows[] = {
     {"clip_above_1", core_clip_above_1,
      "clip_above_1(x): x f64 where no element is above 1, else a copy with 1 in place of these"},
     {"find_improper_row", core_find_improper_row,
-     "find_improper_row(p): the first row that is no distribution: its position, the class "
+     "find_improper_row(p): the first row that is not a distribution: its position, the class "
      "(nil: its sum is wrong) and the number found; or nothing"},
     {"temperature", core_temperature,
      "temperature(logits, labels): the temperature with the least negative log-likelihood, that at 1 "

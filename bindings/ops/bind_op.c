@@ -165,7 +165,7 @@ static uint32_t check_axes(lua_State *L, int arg, int rank) {
       bind_argerror(L, arg, "expected axes that are integers, got %s", bind_push_text(L, -1));
     if (axis < 1 || axis > rank)
       bind_argerror(L, arg, "axis: expected 1 to %d or -%d to -1, got %I", rank, rank, given);
-    if (axes & 1u << (axis - 1)) bind_argerror(L, arg, "axis %I stands twice", axis);
+    if (axes & 1u << (axis - 1)) bind_argerror(L, arg, "axis %I is repeated", axis);
     axes |= 1u << (axis - 1);
     lua_pop(L, 1);
   }

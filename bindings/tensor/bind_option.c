@@ -15,7 +15,7 @@ void bind_check_options(lua_State *L, int index, const char *const *names) {
     while (*name && (lua_type(L, -2) != LUA_TSTRING || strcmp(*name, lua_tostring(L, -2)) != 0))
       name++;
     if (*name) continue;
-    lua_pushfstring(L, "there is no option '%s'; there are", bind_push_text(L, -2));
+    lua_pushfstring(L, "unknown option '%s'; known are", bind_push_text(L, -2));
     for (name = names; *name; name++) lua_pushfstring(L, name == names ? " %s" : ", %s", *name);
     lua_concat(L, (int)(name - names) + 1);
     bind_argerror(L, index, "%s", lua_tostring(L, -1));

@@ -41,8 +41,8 @@ struct bnn_saving {
 
 static bnn_status fail_system(const bnn_saving *s, bnn_err *err) {
   if (errno == EFAULT) /* the system's own reads do not come to a handler */
-    return bnn_fail(err, BNN_EDATA,
-                    "%s: what is to be written is of a mapped file that was cut short", s->shown);
+    return bnn_fail(err, BNN_EDATA, "%s: cannot write data of a mapped file that was cut short",
+                    s->shown);
   return bnn_fail(err, errno == ENOMEM ? BNN_ENOMEM : BNN_EIO, "%s: %s", s->shown, strerror(errno));
 }
 

@@ -439,7 +439,7 @@ bnn_status bnn_json_put_integer(bnn_bytes *out, int64_t v, bnn_err *err) {
 }
 
 bnn_status bnn_json_put_real(bnn_bytes *out, double v, bnn_err *err) {
-  if (!isfinite(v)) return bnn_fail(err, BNN_ERANGE, "%f is no number that JSON can hold", v);
+  if (!isfinite(v)) return bnn_fail(err, BNN_ERANGE, "%f cannot be a number in JSON", v);
   return put_scalar(out, &(scalar){.kind = BNN_JSON_REAL, .real = v}, err);
 }
 

@@ -261,7 +261,7 @@ static bnn_status size_of(uint64_t *out, const bnn_safetensors_entry *e, const u
   if (!fits || __builtin_mul_overflow(n, (uint64_t)type_named(e->dtype)->bits, &n))
     return bnn_fail(err, BNN_EDATA, "its shape is more than a file can hold");
   if (n % 8)
-    return bnn_fail(err, BNN_EDATA, "%llu bits of %s are no whole number of bytes",
+    return bnn_fail(err, BNN_EDATA, "%llu bits of %s are not a whole number of bytes",
                     (unsigned long long)n, e->dtype);
   *out = n / 8;
   return BNN_OK;
@@ -355,7 +355,7 @@ static bnn_status read_json(bnn_safetensors *f, const char *p, size_t length, bn
   f->text = h.text = bnn_mem_alloc(length + path + 1, 1);
   if (!f->text) return bnn_fail(err, BNN_ENOMEM, "a header of %zu bytes", length);
   f->path = keep(&h, f->path, path);
-  BNN_TRY(bnn_json_open(&h.json, p, length, "the header is no JSON", err));
+  BNN_TRY(bnn_json_open(&h.json, p, length, "the header is not JSON", err));
   bnn_status status = read_object(&h, err);
   bnn_json_close(h.json);
   take_over(f, &h);

@@ -3,19 +3,19 @@
  * Each is a function of how many examples of either flag have each score (ranking.h), so it gives
  * the same number in whatever order the examples come, and weighs them by whole numbers.
  *
- *   metric             flag 1                parameter         value
- *   auroc              positive              -                 P(pos > neg) + P(pos = neg) / 2
- *   average_precision  positive              -                 sum of (R_k - R_k-1) P_k over scores
- *   aupr               positive              -                 trapezoids under (R, P) from (0, 1)
- *   fpr                positive              tpr in (0, 1]     negatives >= t, for the largest t with
- *                                                              TPR(score >= t) >= tpr
- *   aurc               wrong; score: conf.   -                 mean_k of errors in the top k / k
- *   e_aurc             wrong                 -                 aurc - the least with as many errors
- *   augrc              wrong                 -                 mean_k of errors in the top k / n
- *   adaptive_ece       right                 bins              sum n_b / n |accuracy - confidence|
- *   adaptive_mce       right                 bins              the largest of these gaps
- *   adaptive_bias      right                 bins              the same sum of confidence - accuracy
- *   quantile           -                     q in [0, 1]       by linear interpolation
+ *   metric             flag 1              parameter         value
+ *   auroc              positive            -                 P(pos > neg) + P(pos = neg) / 2
+ *   average_precision  positive            -                 sum of (R_k - R_k-1) P_k over scores
+ *   aupr               positive            -                 trapezoids under (R, P) from (0, 1)
+ *   fpr                positive            tpr in (0, 1]     negatives >= t, for the largest t with
+ *                                                            TPR(score >= t) >= tpr
+ *   aurc               wrong; score: conf. -                 mean_k of errors in the top k / k
+ *   e_aurc             wrong               -                 aurc - the least with as many errors
+ *   augrc              wrong               -                 mean_k of errors in the top k / n
+ *   adaptive_ece       right               bins              sum n_b / n |accuracy - confidence|
+ *   adaptive_mce       right               bins              the largest of these gaps
+ *   adaptive_bias      right               bins              the same sum of confidence - accuracy
+ *   quantile           -                   q in [0, 1]       by linear interpolation
  *
  * Among examples of one confidence the errors of the selective metrics are spread evenly (their
  * expectation over orders).  An example's adaptive bin is floor(bins * below / n), where `below`

@@ -391,7 +391,7 @@ bnn_status bnn_program_find_batch_mixing_op(bnn_batch_mixing_op *out, const bnn_
   for (int i = 0; i < n; i++)
     if (inputs[i] < 0 || (size_t)inputs[i] >= p->n_nodes ||
         p->nodes[inputs[i]].what != NODE_INPUT || p->nodes[inputs[i]].shape.rank == 0)
-      return bnn_fail(err, BNN_ERANGE, "node %d is no input with an axis", inputs[i]);
+      return bnn_fail(err, BNN_ERANGE, "node %d is not an input with an axis", inputs[i]);
   bool *rows = bnn_mem_zalloc(p->n_nodes, sizeof *rows);
   if (!rows) return bnn_fail(err, BNN_ENOMEM, "the rows of %zu nodes", p->n_nodes);
   for (int i = 0; i < n; i++) rows[inputs[i]] = true;

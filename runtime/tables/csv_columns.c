@@ -71,7 +71,7 @@ static bnn_status find_label(bnn_csv_parser *t, bnn_err *err) {
     return BNN_OK;
   }
   if (bnn_csv_role_of(t, t->label) == BNN_CSV_DROPPED)
-    return bnn_fail(err, BNN_ERANGE, "%s: column %zu is to be dropped and to be the labels",
+    return bnn_fail(err, BNN_ERANGE, "%s: column %zu cannot be both dropped and the labels",
                     t->in.name, t->label + 1);
   t->roles.p[t->label] = BNN_CSV_LABEL;
   return BNN_OK;

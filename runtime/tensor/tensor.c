@@ -517,7 +517,7 @@ bnn_status bnn_tensor_permute(bnn_tensor **out, bnn_tensor *x, const int *order,
   for (int k = 0; k < x->rank; k++) {
     BNN_TRY(check_axis(x, order[k], err));
     if (seen & 1u << order[k])
-      return bnn_fail(err, BNN_ERANGE, "axis %d of %s stands twice in the order", order[k] + 1,
+      return bnn_fail(err, BNN_ERANGE, "axis %d of %s is repeated in the order", order[k] + 1,
                       BNN_SHAPE(x));
     seen |= 1u << order[k];
   }

@@ -155,14 +155,14 @@ static const struct {
   size_t data;
   const char *words;
 } bad_row[] = {
-    {"", 0, "the header is no JSON at byte"},
-    {"x", 0, "the header is no JSON at byte"},
-    {"{\"a\":", 0, "the header is no JSON at byte"},
-    {"{} x", 0, "the header is no JSON at byte"},
+    {"", 0, "the header is not JSON at byte"},
+    {"x", 0, "the header is not JSON at byte"},
+    {"{\"a\":", 0, "the header is not JSON at byte"},
+    {"{} x", 0, "the header is not JSON at byte"},
     {"{\"\xff\":1}", 0, "unable to decode byte 0xff"},
     {"{\"\xc0\x80\":1}", 0, "unable to decode byte 0xc0"},
     {"{\"__metadata__\":{\"k\":\"\xed\xa0\x80\"}}", 0, "unable to decode byte 0xed"},
-    {"{\"\\u0000\":1}", 0, "the header is no JSON at byte 1: a name with a zero byte"},
+    {"{\"\\u0000\":1}", 0, "the header is not JSON at byte 1: a name with a zero byte"},
     {"[]", 0, "the header: expected an object, got an array"},
     {"{" U8_3 "," U8_3 "}", 3, "tensor 'a' is there twice"},
     {"{\"__metadata__\":{\"k\":\"1\",\"k\":\"2\"}}", 0, "__metadata__ has 'k' twice"},
@@ -189,8 +189,8 @@ static const struct {
     {"{" A("U8", "[9223372036854775808]", "[0,3]") "}", 3, "too big"},
     {"{" A("U8", "[4294967296,4294967296]", "[0,0]") "}", 0, "shape is more than a file can hold"},
     {"{" A("F64", "[4611686018427387904]", "[0,0]") "}", 0, "shape is more than a file can hold"},
-    {"{" A("F4", "[3]", "[0,1]") "}", 1, "12 bits of F4 are no whole number of bytes"},
-    {"{" A("F6_E3M2", "[3]", "[0,2]") "}", 2, "18 bits of F6_E3M2 are no whole number"},
+    {"{" A("F4", "[3]", "[0,1]") "}", 1, "12 bits of F4 are not a whole number of bytes"},
+    {"{" A("F6_E3M2", "[3]", "[0,2]") "}", 2, "18 bits of F6_E3M2 are not a whole number"},
     {WITH("{\"dtype\":\"U8\",\"shape\":[]}"), 1, "data_offsets: expected an array, got nothing"},
     {"{" A("U8", "[]", "[0]") "}", 1, "data_offsets: expected 2 numbers, got 1"},
     {"{" A("U8", "[]", "[0,1,1]") "}", 1, "data_offsets: expected 2 numbers, got 3"},
@@ -227,7 +227,7 @@ START_TEST(a_header_that_the_file_can_not_hold_is_refused) {
   refuses(claimed(100000001, "{}", 2, "", 0),
           "a header of 100000001 bytes is claimed, at most 100000000");
   refuses(claimed(UINT64_MAX, "{}", 2, "", 0), "a header of 18446744073709551615 bytes is claimed");
-  refuses(claimed(1, "{}", 2, "", 0), "the header is no JSON");
+  refuses(claimed(1, "{}", 2, "", 0), "the header is not JSON");
   ck_refuses(bnn_safetensors_parse(&f, "", 0, "file", &err), BNN_EDATA, "file: holds no data");
   ck_refuses(bnn_safetensors_open(&f, file_of(0, BYTES("")), NULL, &err), BNN_EDATA,
              "holds no data");

@@ -688,7 +688,8 @@ START_TEST(the_op_that_would_mix_rows_is_found_and_described) {
   bnn_batch_mixing_op mixing;
   ck_refuses(bnn_program_find_batch_mixing_op(&mixing, t->p, &number, 1, &err), BNN_ERANGE,
              "node 3");
-  ck_refuses(bnn_program_find_batch_mixing_op(&mixing, t->p, &h, 1, &err), BNN_ERANGE, "no input");
+  ck_refuses(bnn_program_find_batch_mixing_op(&mixing, t->p, &h, 1, &err), BNN_ERANGE,
+             "not an input");
   tape_free(t);
 
   t = tape_new(BATCH);

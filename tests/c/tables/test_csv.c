@@ -210,9 +210,9 @@ START_TEST(columns_are_left_out_by_name_and_position) {
           "to drop is column 3, there are 2");
   static const bnn_csv_column label[] = {{NULL, 2}};
   refuses("a,b\n1,2\n", (bnn_csv_options){.label = "b", .drop = label, .n_drop = 1}, BNN_ERANGE,
-          "column 2 is to be dropped and to be the labels");
+          "column 2 cannot be both dropped and the labels");
   refuses("1,2\n", (bnn_csv_options){.column = 2, .drop = label, .n_drop = 1}, BNN_ERANGE,
-          "column 2 is to be dropped and to be the labels");
+          "column 2 cannot be both dropped and the labels");
 }
 END_TEST
 

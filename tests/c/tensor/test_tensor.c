@@ -341,7 +341,7 @@ START_TEST(what_is_outside_a_tensor_is_refused_by_name) {
   ck_refuses(bnn_tensor_select(&y, x, 2, 0, &err), BNN_ERANGE, "axis 3 of [2, 3]");
   ck_refuses(bnn_tensor_permute(&y, x, (const int[]){0, 2}, &err), BNN_ERANGE, "axis 3 of [2, 3]");
   ck_refuses(bnn_tensor_permute(&y, x, (const int[]){1, 1}, &err), BNN_ERANGE,
-             "axis 2 of [2, 3] stands twice");
+             "axis 2 of [2, 3] is repeated");
   ck_refuses(bnn_tensor_view(&y, x, DIMS(4), &err), BNN_ESHAPE,
              "[2, 3] has 6 elements, a view as [4] wants 4");
   ck_refuses(bnn_tensor_view(&y, x, DIMS(SIZE_MAX, 4), &err), BNN_ESHAPE, "[18446744073709551615");

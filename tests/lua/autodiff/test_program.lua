@@ -151,7 +151,7 @@ function TestRecording.test_finish_is_checked()
   local x = rec:input{2}
   raises("expected an output at least", rec.finish, rec, {})
   raises("table expected", rec.finish, rec, x)
-  raises("there is no option 'gradients'; there are gradient, wrt",
+  raises("unknown option 'gradients'; known are gradient, wrt",
     rec.finish, rec, {x}, {gradients = true})
   raises("gradient: expected a boolean, got a number", rec.finish, rec, {x}, {gradient = 1})
   raises("wrt[1]: expected an input of the recording",
@@ -214,7 +214,7 @@ function TestRunning.test_wrong_inputs_name_both_shapes()
   raises("as it was recorded, got " .. real .. " [1]", program.run, program, {x, core.tensor{1}})
   raises("as it was recorded, got a userdata", program.run, program, {x, core.key(1)})
   raises("table expected", program.run, program, x)
-  raises("there is no option 'sede'; there are theta, gradient, seed",
+  raises("unknown option 'sede'; known are theta, gradient, seed",
     program.run, program, {x, 1}, {sede = 1})
   raises("finished without gradient", program.run, program, {x, 1}, {gradient = true})
   raises("seed: expected a number, got a string", program.run, program, {x, 1}, {seed = "1"})

@@ -305,7 +305,7 @@ function TestJson.test_what_json_lacks_raises_and_leaks_nothing()
   local deep = {}
   for _ = 1, 300 do deep = {deep} end
   for words, v in pairs{
-    ["is no number that JSON can hold"] = {x = 0 / 0}, ["can hold"] = 1 / 0,
+    ["cannot be a number in JSON"] = {x = 0 / 0}, ["in JSON"] = 1 / 0,
     ["a value that JSON has, got a function"] = {{print}}, ["both a list and named"] = {1, x = 2},
     ["expected UTF-8, got a string of other bytes"] = "\xff",
     ["expected UTF-8, got a key"] = {["\xff"] = 1},

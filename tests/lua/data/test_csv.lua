@@ -123,7 +123,7 @@ end
 
 function TestCsv.test_a_name_may_be_dropped_and_said_again()
   lu.assertEquals(table_of("a,b\n1,2\n", {drop = {"a", "a"}}).names, {"b"})
-  refuses("column 1 is to be dropped and to be the labels", "a,b,c\n1,2,3\n",
+  refuses("column 1 cannot be both dropped and the labels", "a,b,c\n1,2,3\n",
     {drop = "a", label = "a"})
   lu.assertEquals(table_of("a,a,c\n1,2,3\n", {drop = 1, label = "a"}).y:totable(), {2})
 end

@@ -88,7 +88,7 @@ function TestCalls.test_axes_count_from_one_and_from_the_end()
     raises("axis: expected 1 to 2 or -2 to -1, got " .. bad, x.sum, x, {bad})
     raises("axis: expected 1 to 2 or -2 to -1, got " .. bad, x.argmax, x, bad)
   end
-  raises("axis 2 stands twice", x.sum, x, {2, -1})
+  raises("axis 2 is repeated", x.sum, x, {2, -1})
   raises("expected a list of axes", x.sum, x, {axis = 1})
   raises("expected axes that are integers, got x", x.sum, x, {"x"})
   raises("axis or list of axes", x.sum, x, true)

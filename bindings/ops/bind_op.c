@@ -17,6 +17,14 @@
 #include "../tensor/bind_tensor.h"
 #include "../tensor/bind_tracer.h"
 
+/* The types that an op takes, as help says it. */
+static const char *types_of(const bnn_op *op) {
+  if (op->any_numbers) return "any two of numbers; the result is real, 0 or 1.";
+  if (op->arithmetic) return "real, or all of one integer type; others raise, x:to(type) converts.";
+  if (op->integers) return "those that the text names, or any where it names none; others raise.";
+  return "real; others raise, x:real() converts.";
+}
+
 /* ---- inputs ---- */
 
 static bool is_tracer(lua_State *L, int index) {
@@ -352,14 +360,6 @@ static int op_index(lua_State *L) {
 
 /* ---- opening ---- */
 
-/* The types that an op takes, as help says it. */
-static const char *types_of(const bnn_op *op) {
-  if (op->any_numbers) return "any two of numbers; the result is real, 0 or 1.";
-  if (op->arithmetic) return "real, or all of one integer type; others raise, x:to(type) converts.";
-  if (op->integers) return "those that the text names, or any where it names none; others raise.";
-  return "real; others raise, x:real() converts.";
-}
-
 static int core_op_docs(lua_State *L) {
   lua_newtable(L);
   for (int id = 0; id < BNN_OP_COUNT; id++) {
@@ -423,8 +423,7 @@ static int core_op_of_module(lua_State *L) {
 static const bind_row rows[] = {
     {"op_of_module", core_op_of_module,
      "op_of_module(name): the op as the __call of a module of its name, bnn.log(x)"},
-    {"op_docs", core_op_docs,
-     "op_docs(): the op table's documentation, a list of {name=, doc=, types=, gradient=}"},
+    {"op_docs", core_op_docs, "op_docs(): the op table's documentation, a list of {name=, doc=}"},
     {NULL, NULL, NULL},
 };
 

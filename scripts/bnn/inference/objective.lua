@@ -40,7 +40,7 @@ Objective.__index = Objective
 --   classes     names of the classes in their order; default those of the first data that
 --               check_data (and so bnn.train) sees. Checkpoints keep them
 --   kl          "sum" (default): the KL divergence; "leading": each tensor's divided by its first
---               dimension (no ELBO: audit() says what it is, help "kl" why it is there)
+--               dimension, as the article has it (no ELBO: audit() says what it is)
 --   prior       standard deviation of the prior N(0, prior^2), 1; or function(w, path) -> its log
 --               density at w, elementwise or summed (the KL is then estimated with the weights that
 --               are drawn, Blundell et al. 2015, eq. 2, its entropy part in closed form); or a
@@ -122,7 +122,7 @@ function Objective:kl_divergence(opts)
   return penalties.kl(penalties.terms(self, opts.key))
 end
 
---- Evaluates the objective on a data set under one draw of the weights.
+--- Evaluates the objective on a data set under one draw of the weights (the article's diagnostics).
 -- @param data part of a data set, or a batch {x=, y=}
 -- @param opts table:
 --   key         required; weights are drawn with key:fold(1), noise with key:fold("noise"):fold(1)

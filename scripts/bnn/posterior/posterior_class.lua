@@ -424,8 +424,8 @@ end
 function Posterior:kl_terms(opts) return kl_terms(self, "posterior:kl_terms", opts) end
 
 --- Computes KL(q || prior) in nats, of the tensors that q covers; kl="leading" divides each
--- tensor's by its first dimension, as the article does (no KL divergence, then). A point has no
--- entropy: its KL is -log prior.
+-- tensor's by its first dimension (no KL divergence, then). A point has no entropy: its KL is -log
+-- prior.
 --     q:kl{prior = 0.1}                -- nats
 -- @param opts table: prior=1, kl="sum", key=, num_samples=1: as for kl_terms
 -- @return number

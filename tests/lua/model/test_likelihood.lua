@@ -68,7 +68,7 @@ end
 function TestRows.test_a_training_raises_the_log_likelihood()
   each_case(function(likelihood, net, y, what)
     if likelihood.name == "uniform" then return end -- flat: nothing pulls
-    local objective = objective_of(likelihood, net)
+    local objective = bnn.objective{net = net, params = net:init(key, x), likelihood = likelihood}
     local data = {x = x, y = y}
     assert(objective:check_data(data))
     local before = objective:evaluate(data, {key = key}).log_likelihood

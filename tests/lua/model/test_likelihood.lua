@@ -72,8 +72,8 @@ function TestRows.test_a_training_raises_the_log_likelihood()
     local data = {x = x, y = y}
     assert(objective:check_data(data))
     local before = objective:evaluate(data, {key = key}).log_likelihood
-    local state = bnn.optim.adam{lr = 0.02}:init(objective)
-    for t = 1, 60 do assert(objective:step(state, data, key:fold(t))) end
+    local state = bnn.optim.adam{lr = 0.005}:init(objective)
+    for t = 1, 200 do assert(objective:step(state, data, key:fold(t))) end
     local after = objective:evaluate(data, {key = key}).log_likelihood
     lu.assertTrue(after > before + 0.01, what)
   end)

@@ -68,12 +68,12 @@ end
 function TestRows.test_a_training_raises_the_log_likelihood()
   each_case(function(likelihood, net, y, what)
     if likelihood.name == "uniform" then return end -- flat: nothing pulls
-    local objective = objective_of(likelihood, net)
+    local objective = bnn.objective{net = net, params = net:init(key, x), likelihood = likelihood}
     local data = {x = x, y = y}
     assert(objective:check_data(data))
     local before = objective:evaluate(data, {key = key}).log_likelihood
-    local state = bnn.optim.adam{lr = 0.02}:init(objective)
-    for t = 1, 60 do assert(objective:step(state, data, key:fold(t))) end
+    local state = bnn.optim.adam{lr = 0.005}:init(objective)
+    for t = 1, 200 do assert(objective:step(state, data, key:fold(t))) end
     local after = objective:evaluate(data, {key = key}).log_likelihood
     lu.assertTrue(after > before + 0.01, what)
   end)

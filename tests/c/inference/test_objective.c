@@ -353,8 +353,8 @@ static double cross_entropy_of(const problem *q, const setting *s, bnn_context *
   return sum / s->samples;
 }
 
-/* The KL of a tensor, or of a point -log p: by its formula from a Gaussian; from one that is fitted that
- * is N(0, rms^2), whose slope along s is 0; else with the weights that are drawn. */
+/* The KL of a tensor, or of a point -log p: by its formula from a Gaussian; from one that is fitted
+ * that is N(0, rms^2), whose slope along s is 0; else with the weights that are drawn. */
 static double kl_of(const problem *q, const setting *s, bnn_context *context, const learner *l,
                     bnn_key key, size_t t) {
   const bnn_param *param = &q->layout.param[t];

@@ -44,8 +44,8 @@ static int objective_release(lua_State *L) { return bind_release_box(L, &objecti
 
 /* ---- making one ---- */
 
-/* The priors of a layout from the list priors, by tensor: a density {name, parameters...}, "fitted" for a
- * Gaussian whose scale is, or false. */
+/* The priors of a layout from the list priors, by tensor: a density {name, parameters...}, "fitted"
+ * for a Gaussian whose scale is, or false. */
 static void read_priors(lua_State *L, int at, bnn_regularizer *regularizers, size_t n) {
   if (lua_getfield(L, at, "priors") != LUA_TNIL) {
     luaL_checktype(L, -1, LUA_TTABLE);
@@ -61,8 +61,8 @@ static void read_priors(lua_State *L, int at, bnn_regularizer *regularizers, siz
   lua_pop(L, 1);
 }
 
-/* The regularizers of a layout from the lists kl, precision, decay and priors, in a userdata left on the
- * stack. */
+/* The regularizers of a layout from the lists kl, precision, decay and priors, in a userdata left
+ * on the stack. */
 static const bnn_regularizer *check_regularizers(lua_State *L, int at, size_t n) {
   const double *kl = bind_field_numbers(L, at, "kl", n);
   const double *precision = bind_field_numbers(L, at, "precision", n);

@@ -278,8 +278,8 @@ static int posterior_entropy(lua_State *L) {
   return 1;
 }
 
-/* posterior:rms() -> list: the root of the mean of E w^2 of each tensor, false of a family that is not
- * trained */
+/* posterior:rms() -> list: the root of the mean of E w^2 of each tensor, false of a family that is
+ * not trained */
 static int posterior_rms(lua_State *L) {
   const bnn_posterior *q = bind_check_posterior(L, 1);
   lua_createtable(L, (int)q->layout->n_params, 0);

@@ -26,8 +26,8 @@ static void push_params(lua_State *L, const bnn_density *density) {
   }
 }
 
-/* core.densities() -> list of {name=, doc=, op= (its name), lo=, hi= (the support), params = list of
- * {name=, doc=, value= (default), lo=, hi= (neither allowed)}} */
+/* core.densities() -> list of {name=, doc=, op= (its name), lo=, hi= (the support), params = list
+ * of {name=, doc=, value= (default), lo=, hi= (neither allowed)}} */
 static int core_densities(lua_State *L) {
   lua_newtable(L);
   const bnn_density *row;

@@ -6,8 +6,8 @@
 
 #include "densities/density.h"
 
-/* The prior {name, parameters...} at `index`; raises for another name, or a parameter that is missing or
- * out of its bounds. */
+/* The prior {name, parameters...} at `index`; raises for another name, or a parameter that is
+ * missing or out of its bounds. */
 bnn_prior bind_check_prior(lua_State *L, int index);
 
 void bind_open_density(lua_State *L);

@@ -5,8 +5,8 @@
  *   dx = (alpha - 1)/x - (beta - 1)/(1 - x)
  *   dalpha = log x + psi(alpha + beta) - psi(alpha), dbeta alike with log(1 - x)
  *
- * Where alpha - 1 or beta - 1 is 0 so is its term, at the ends too.  dx is infinite there, and 0 here, as
- * outside: one weight that starts at 0 would end a training. */
+ * Where alpha - 1 or beta - 1 is 0 so is its term, at the ends too.  dx is infinite there, and 0
+ * here, as outside: one weight that starts at 0 would end a training. */
 #include "density_row.h"
 
 static inline double log_norm(double a, double b) {

@@ -4,11 +4,12 @@
  *
  * A density is a file NAME.c in this folder that defines the op and gives it a bnn_density
  * (density_row.h), and the op's row X(NAME_log_prob) in ops/ops.def.  From these follow the op in
- * Lua, bnn.prior.NAME, bnn.likelihood.NAME (where x may be any real number), help(), checkpoints and
- * the generic tests of ops and of densities.  The file is compiled once for each instruction set.
+ * Lua, bnn.prior.NAME, bnn.likelihood.NAME (where x may be any real number), help(), checkpoints
+ * and the generic tests of ops and of densities.  The file is compiled once for each instruction
+ * set.
  *
- * Outside of the support log p is -inf and its gradient with respect to x is 0, as it is at an end where
- * it would be infinite: nothing pulls there.  NaN goes in and comes out. */
+ * Outside of the support log p is -inf and its gradient with respect to x is 0, as it is at an end
+ * where it would be infinite: nothing pulls there.  NaN goes in and comes out. */
 #ifndef BNN_DENSITY_H
 #define BNN_DENSITY_H
 

@@ -1,16 +1,17 @@
-/* density_row.h - what a density's file is made of: from its formulas the kernels of its op and of its
- * prior.
+/* density_row.h - what a density's file is made of: from its formulas the kernels of its op and of
+ * its prior.
  *
- * The file defines, as inline functions of x and its parameters a, b, c (0 for those that it lacks),
+ * The file defines, as inline functions of x and its parameters a, b, c (0 for those that it
+ * lacks),
  *
  *   value      log p(x | a, b, c)
  *   slope_x    its derivative with respect to x
  *   slope_a, slope_b, slope_c    and to each parameter
  *
- * then says DENSITY_2(slope_a, slope_b) for two parameters (after three DENSITY_PULL as well, unless the
- * prior has a kernel of its own), and the rows: DENSITY(name) = {...} and
- * DENSITY_OP(name) = {...}.  In a prior the parameters do not change along the loop: the compiler takes
- * what depends on them alone out of it. */
+ * then says DENSITY_2(slope_a, slope_b) for two parameters (after three DENSITY_PULL as well,
+ * unless the prior has a kernel of its own), and the rows: DENSITY(name) = {...} and
+ * DENSITY_OP(name) = {...}.  In a prior the parameters do not change along the loop: the compiler
+ * takes what depends on them alone out of it. */
 #ifndef BNN_DENSITY_ROW_H
 #define BNN_DENSITY_ROW_H
 
@@ -33,8 +34,8 @@ static inline bnn_real log1p_square(bnn_real u) {
   return far + vm_log1p(size < 1 ? square : 1 / square);
 }
 
-/* What a formula of x and parameters a and b gives where x is in the support, and outside; NaN for a
- * NaN among them. */
+/* What a formula of x and parameters a and b gives where x is in the support, and outside; NaN for
+ * a NaN among them. */
 static inline bnn_real within(bool inside, bnn_real x, bnn_real a, bnn_real b, bnn_real value,
                               bnn_real outside) {
   const bool is_number = x == x && a == a && b == b;

@@ -3,8 +3,8 @@
  *   log p(x) = shape log rate + (shape - 1) log x - rate x - log Gamma(shape)
  *   dx = (shape - 1)/x - rate     dshape = log(rate x) - psi(shape)     drate = shape/rate - x
  *
- * Where shape - 1 is 0 so is its term, at x = 0 too: the exponential distribution.  dx, which is infinite
- * at x = 0, is 0 there, as outside (beta.c). */
+ * Where shape - 1 is 0 so is its term, at x = 0 too: the exponential distribution.  dx, which is
+ * infinite at x = 0, is 0 there, as outside (beta.c). */
 #include "density_row.h"
 
 static inline bnn_real value(bnn_real x, bnn_real a, bnn_real b, bnn_real c) {

@@ -4,16 +4,17 @@
  *
  *   p(x) = log(1 + 1/(u^2 + e^2)) / (2 pi scale (sqrt(1 + e^2) - e))
  *
- * The horseshoe itself (Carvalho, Polson & Scott 2010), N(0, lambda^2 scale^2) with lambda half-Cauchy,
- * has no closed form: it is e^z E1(z) with z = u^2/2.  This one is, has the same two properties - a
- * pole at 0, where it grows like log(1/|u|), and tails that fall like 1/u^2 - and stands in for it.  A
- * pole has no finite gradient; e^2 beside u^2 makes it smooth within about |u| < 0.001 and, as the
- * integral of log((u^2 + s^2)/(u^2 + t^2)) is 2 pi (s - t), leaves the norm in closed form.  With
- * v = u^2 + e^2 and L = log(1 + 1/v):
+ * The horseshoe itself (Carvalho, Polson & Scott 2010), N(0, lambda^2 scale^2) with lambda
+ * half-Cauchy, has no closed form: it is e^z E1(z) with z = u^2/2.  This one is, has the same two
+ * properties - a pole at 0, where it grows like log(1/|u|), and tails that fall like 1/u^2 - and
+ * stands in for it.  A pole has no finite gradient; e^2 beside u^2 makes it smooth within about |u|
+ * < 0.001 and, as the integral of log((u^2 + s^2)/(u^2 + t^2)) is 2 pi (s - t), leaves the norm in
+ * closed form.  With v = u^2 + e^2 and L = log(1 + 1/v):
  *
  *   d log p / du = -2 u / (v (v + 1) L) = h     dx = h / scale     dscale = -(u h + 1) / scale
  *
- * |h| is at most 78.  From |u| = 1e6 on, (v + 1) L is 1 to the last digit: log p = -2 log |u|, h = -2/u. */
+ * |h| is at most 78.  From |u| = 1e6 on, (v + 1) L is 1 to the last digit: log p = -2 log |u|, h =
+ * -2/u. */
 #include "density_row.h"
 
 #define CORE ((bnn_real)0x1p-10)

@@ -2,8 +2,8 @@
  *
  *   dx = -sign(z) / scale     dloc = sign(z) / scale     dscale = (|z| - 1) / scale
  *
- * As a prior it pulls every weight towards 0 alike, whatever its size: the lasso's penalty (Tibshirani
- * 1996). */
+ * As a prior it pulls every weight towards 0 alike, whatever its size: the lasso's penalty
+ * (Tibshirani 1996). */
 #include "density_row.h"
 
 static inline bnn_real value(bnn_real x, bnn_real a, bnn_real b, bnn_real c) {

@@ -1,5 +1,5 @@
-/* mixture.h - two densities of one form and different scales, mixed: with weights w1 = a, w2 = 1 - a and
- * scales s1 = b, s2 = c
+/* mixture.h - two densities of one form and different scales, mixed: with weights w1 = a, w2 = 1 -
+ * a and scales s1 = b, s2 = c
  *
  *   p(x) = sum_k w_k f(x / s_k) / s_k,   log f(z) = -q(z) - LOG_F
  *
@@ -9,8 +9,8 @@
  *   dx = -sum_k r_k q'(z_k) / s_k        ds_k = r_k (z_k q'(z_k) - 1) / s_k
  *   dw1 = (f1 - f2) / p
  *
- * No density is exponentiated before it is compared with the other one: small scales underflow at once.
- * The file that includes this defines q and q_slope, of |z| and of z, and LOG_F. */
+ * No density is exponentiated before it is compared with the other one: small scales underflow at
+ * once. The file that includes this defines q and q_slope, of |z| and of z, and LOG_F. */
 #ifndef BNN_MIXTURE_H
 #define BNN_MIXTURE_H
 
@@ -19,8 +19,8 @@
 static inline bnn_real q(bnn_real size);
 static inline bnn_real q_slope(bnn_real z);
 
-/* What of d = log(w1 f1) - log(w2 f2) does not depend on x, and the distance up to which it is taken by
- * q: 1e18 of the smaller scale, so that no square overflows. */
+/* What of d = log(w1 f1) - log(w2 f2) does not depend on x, and the distance up to which it is
+ * taken by q: 1e18 of the smaller scale, so that no square overflows. */
 static inline bnn_real log_odds_at_0(bnn_real a, bnn_real b, bnn_real c) {
   return (vm_log(a) - vm_log1p(-a)) - (vm_log(b) - vm_log(c));
 }
@@ -77,7 +77,8 @@ static inline bnn_real slope_c(bnn_real x, bnn_real a, bnn_real b, bnn_real c) {
   return slope_of_scale(x, c, vm_sigmoid(-log_odds(x, a, b, c)));
 }
 
-/* The prior's kernel takes the logarithms out of its loop itself, which the compiler does not do. */
+/* The prior's kernel takes the logarithms out of its loop itself, which the compiler does not
+ * do. */
 BNN_KERNEL mixture_pull(bnn_real *restrict out, const bnn_real *restrict g,
                         const bnn_real *restrict x, const bnn_real *param, bnn_real weight,
                         size_t n) {

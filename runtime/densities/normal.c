@@ -2,8 +2,8 @@
  *
  *   dx = -z/scale     dloc = z/scale     dscale = (z^2 - 1)/scale
  *
- * As a prior of mean 0 it has more than this: its KL divergence in closed form (families/family.h), and a
- * scale that is fitted. */
+ * As a prior of mean 0 it has more than this: its KL divergence in closed form (families/family.h),
+ * and a scale that is fitted. */
 #include "density_row.h"
 
 static inline bnn_real value(bnn_real x, bnn_real a, bnn_real b, bnn_real c) {

@@ -1,6 +1,6 @@
-/* scale_mixture: p(x) = pi N(x; 0, sigma1^2) + (1 - pi) N(x; 0, sigma2^2), the prior of Blundell et al.,
- * "Weight uncertainty in neural networks", ICML 2015, equation 7; their sigma1 are 1, e^-1 or e^-2, their
- * sigma2 e^-6 to e^-8. */
+/* scale_mixture: p(x) = pi N(x; 0, sigma1^2) + (1 - pi) N(x; 0, sigma2^2), the prior of Blundell et
+ * al., "Weight uncertainty in neural networks", ICML 2015, equation 7; their sigma1 are 1, e^-1 or
+ * e^-2, their sigma2 e^-6 to e^-8. */
 #define LOG_F HALF_LOG_2PI
 #include "mixture.h"
 

@@ -1,9 +1,10 @@
-/* spike_and_slab: p(x) = pi Laplace(x; 0, slab) + (1 - pi) Laplace(x; 0, spike), the spike-and-slab lasso
- * of Rockova & George, "The spike-and-slab lasso", JASA 2018.
+/* spike_and_slab: p(x) = pi Laplace(x; 0, slab) + (1 - pi) Laplace(x; 0, spike), the spike-and-slab
+ * lasso of Rockova & George, "The spike-and-slab lasso", JASA 2018.
  *
- * A spike that is a point mass (Mitchell & Beauchamp 1988) has no density and so no gradient; one that is
- * Gaussian (George & McCulloch 1993) is scale_mixture.  That of a Laplace distribution pulls a small
- * weight towards 0 by nearly 1/spike however small it is, and a large one by 1/slab. */
+ * A spike that is a point mass (Mitchell & Beauchamp 1988) has no density and so no gradient; one
+ * that is Gaussian (George & McCulloch 1993) is scale_mixture.  That of a Laplace distribution
+ * pulls a small weight towards 0 by nearly 1/spike however small it is, and a large one by
+ * 1/slab. */
 #define LOG_F LOG_2
 #include "mixture.h"
 

@@ -70,8 +70,8 @@ struct bnn_family {
   double (*entropy)(const bnn_group *q, size_t tensor);
   void (*entropy_backward)(const bnn_group *q, bnn_span span, bnn_real weight, bnn_real *const *d);
 
-  /* The sum of E w^2 over a tensor, by which the scale of a prior is fitted.  NULL: of a family that is
-   * not trained. */
+  /* The sum of E w^2 over a tensor, by which the scale of a prior is fitted.  NULL: of a family
+   * that is not trained. */
   double (*second_moment)(const bnn_group *q, size_t tensor);
 };
 

@@ -9,8 +9,8 @@
  *       rows       forward and backward, by blocks of rows of the batch
  *       gradient   g = dL / dtheta, by blocks of parameters, for each shard of the batch, added in
  *                  their tree (base/shards.h)
- *       backward   this sample's part of d, the gradients of q's buffers; where the KL has no closed
- *                  form, of g + beta kl (-d log prior / d theta)
+ *       backward   this sample's part of d, the gradients of q's buffers; where the KL has no
+ *                  closed form, of g + beta kl (-d log prior / d theta)
  *     penalties    KL or entropy, and the decay of points: once
  *     check        d is finite
  *     clip         d by its norm and by element, where the rule's state says so
@@ -23,18 +23,18 @@
  * family and a rule may have one pass for all of it (fused/fused.h).  Nothing else reads between, and
  * the result is that of the plain stages but for rounding.
  *
- * A KL without a closed form is the cross-entropy at the samples less the entropy of q: of a prior that
- * is a row of the densities (densities/density.h), or a Gaussian beside a family that has no KL to it.
- * Any other prior is part of the program: it weighs -log p(theta_t) with beta_t kl_t (read from
- * kl_weight_node) and adds the result to each example's loss.  The step then adds the rest of that
- * tensor's KL, -entropy of q.
+ * A KL without a closed form is the cross-entropy at the samples less the entropy of q: of a prior
+ * that is a row of the densities (densities/density.h), or a Gaussian beside a family that has no
+ * KL to it. Any other prior is part of the program: it weighs -log p(theta_t) with beta_t kl_t
+ * (read from kl_weight_node) and adds the result to each example's loss.  The step then adds the
+ * rest of that tensor's KL, -entropy of q.
  *
- * A prior N(0, s_t^2) may be fitted: the s_t^2 of the largest L is the mean of E w^2 over the tensor
- * (empirical Bayes, type II maximum likelihood), and is taken anew before each step; s_t is at least
- * BNN_FITTED_STD_MIN.  It follows from q alone.
+ * A prior N(0, s_t^2) may be fitted: the s_t^2 of the largest L is the mean of E w^2 over the
+ * tensor (empirical Bayes, type II maximum likelihood), and is taken anew before each step; s_t is
+ * at least BNN_FITTED_STD_MIN.  It follows from q alone.
  *
- * Tensors of a point family are point estimates: penalty decay/2 |mu|^2, plus -beta kl log prior(mu)
- * if given a prior.
+ * Tensors of a point family are point estimates: penalty decay/2 |mu|^2, plus -beta kl log
+ * prior(mu) if given a prior.
  *
  * Blocks and shards follow from the shapes and the number of shards, so the result does not depend on
  * the number of threads.  The loss is added likewise: each shard in order, then the tree. */

@@ -25,9 +25,9 @@ void bnn_step_part_of(const bnn_objective *o, const bnn_range *r, bnn_real *flat
 
 /* ---- backward ---- */
 
-/* The weight of -log prior in each of `samples` gradients, of a KL without a closed form; of a Gaussian
- * prior times its precision, as precision theta is the gradient of its -log density.  0 where the KL
- * has a closed form, or the prior is in the program. */
+/* The weight of -log prior in each of `samples` gradients, of a KL without a closed form; of a
+ * Gaussian prior times its precision, as precision theta is the gradient of its -log density.  0
+ * where the KL has a closed form, or the prior is in the program. */
 static bnn_real sampled_weight(const bnn_step_work *w, const bnn_range *r) {
   const bnn_regularizer *own = &w->o->regularizers[r->span.tensor];
   const double weight = bnn_kl_weight(w, r->span.tensor);

@@ -128,8 +128,8 @@ typedef struct bnn_op {
    * that is out of range, its place and the bound.  NULL: nothing to check. */
   bnn_status (*verify)(const bnn_tensor *const *x, int n, const bnn_attr *attr, bnn_err *err);
 
-  /* Of an op that is the log density of its first input: what a prior needs of it (densities/density.h).
-   * NULL of others. */
+  /* Of an op that is the log density of its first input: what a prior needs of it
+   * (densities/density.h). NULL of others. */
   const struct bnn_density *density;
 
   bnn_op_check check;

@@ -11,8 +11,9 @@ static inline double vec_lgamma(double x) {
   return lgamma_r(x, &sign);
 }
 
-/* The digamma function, the slope of lgamma: by psi(x) = psi(x + 1) - 1/x up to where its asymptotic
- * series is exact, and by reflection for negative x.  Good to 1e-12 (test_op_values.c). */
+/* The digamma function, the slope of lgamma: by psi(x) = psi(x + 1) - 1/x up to where its
+ * asymptotic series is exact, and by reflection for negative x.  Good to 1e-12
+ * (test_op_values.c). */
 static inline double vec_digamma(double x) {
   double psi = 0;
   if (x < 0) {
@@ -31,8 +32,8 @@ static inline double vec_stirling_rest(double x) {
   return (1. / 12 - z * (1. / 360 - z * (1. / 1260 - z * (1. / 1680 - z / 1188)))) / x;
 }
 
-/* log Gamma(x + d) - log Gamma(x) for x > 0 and d >= 0; of large x by Stirling's series, term by term,
- * as the two hardly differ beside their size. */
+/* log Gamma(x + d) - log Gamma(x) for x > 0 and d >= 0; of large x by Stirling's series, term by
+ * term, as the two hardly differ beside their size. */
 static inline double vec_lgamma_ratio(double x, double d) {
   if (x < 10) return vec_lgamma(x + d) - vec_lgamma(x);
   return (x - 0.5) * log1p(d / x) + d * (log(x + d) - 1) + vec_stirling_rest(x + d) -

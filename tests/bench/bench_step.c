@@ -10,8 +10,9 @@
  * of the fastest rounds, which says more where other work disturbs.  "check first" is a step on one
  * thread by the plain stages, which looks at all gradients before any update, as a ratio to the step
  * as it is (objective.h).  "shards" is a step over a batch in 4, 8 and 16 shards (for H up to 400), as
- * a ratio to one.  "priors" is a step with each density as the prior of the weights (densities/density.h),
- * and with a Gaussian whose scale is fitted, as a ratio to one with N(0, 1).  Last, where a step on one thread goes: each part alone, over and over. */
+ * a ratio to one.  "priors" is a step with each density as the prior of the weights
+ * (densities/density.h), and with a Gaussian whose scale is fitted, as a ratio to one with N(0, 1).
+ * Last, where a step on one thread goes: each part alone, over and over. */
 #define _POSIX_C_SOURCE 200809L
 #include <stdio.h>
 #include <stdlib.h>
@@ -365,8 +366,8 @@ static void measure_shards(bench *b, int threads, size_t steps) {
   bnn_context_free(context);
 }
 
-/* Prior k: N(0, 1), that of a fitted scale, then the densities with their default parameters; NULL past
- * the end. */
+/* Prior k: N(0, 1), that of a fitted scale, then the densities with their default parameters; NULL
+ * past the end. */
 static const char *prior_at(bnn_regularizer *out, size_t k) {
   bnn_err err;
   double param[BNN_DENSITY_PARAMS_MAX];
@@ -381,8 +382,8 @@ static const char *prior_at(bnn_regularizer *out, size_t k) {
 
 enum { PRIORS_MAX = 32 };
 
-/* What a step with each prior takes, as a ratio to that with N(0, 1): the median of rounds in which they
- * take turns. */
+/* What a step with each prior takes, as a ratio to that with N(0, 1): the median of rounds in which
+ * they take turns. */
 static void measure_priors(bench *b, int threads, size_t steps) {
   bnn_err err;
   bnn_context *context;

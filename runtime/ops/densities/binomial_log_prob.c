@@ -4,8 +4,8 @@
  *   dl = y - n sigmoid(l)
  *   dy = l + psi(n - y + 1) - psi(y + 1)     dn = psi(n + 1) - psi(n - y + 1) - softplus(l)
  *
- * Written, as bernoulli_log_prob is, (y - n [l > 0]) l - n log(1 + e^-|l|); where y - n [l > 0] is 0 so is
- * its product, of an infinite l too.  A count below 0 or above n has the probability 0. */
+ * Written, as bernoulli_log_prob is, (y - n [l > 0]) l - n log(1 + e^-|l|); where y - n [l > 0] is
+ * 0 so is its product, of an infinite l too.  A count below 0 or above n has the probability 0. */
 #include "../../vec/vec_gamma.h"
 #include "log_prob_kernels.h"
 

@@ -1,5 +1,5 @@
-/* log_prob_kernels.h - what elementwise log densities share: a kernel for the value, one for the gradient with
- * respect to each input in order, and forward and backward from these. */
+/* log_prob_kernels.h - what elementwise log densities share: a kernel for the value, one for the
+ * gradient with respect to each input in order, and forward and backward from these. */
 #ifndef BNN_OPS_LOG_PROB_KERNELS_H
 #define BNN_OPS_LOG_PROB_KERNELS_H
 

@@ -1,12 +1,12 @@
-/* negative_binomial_log_prob: log p(y | r, l) of counts y before r failures, with logits l of success, so
- * that the mean is r e^l:
+/* negative_binomial_log_prob: log p(y | r, l) of counts y before r failures, with logits l of
+ * success, so that the mean is r e^l:
  *
  *   log p = log Gamma(y + r) - log Gamma(r) - log(y!) - r softplus(l) - y softplus(-l)
  *   dl = y sigmoid(-l) - r sigmoid(l)
  *   dr = psi(y + r) - psi(r) - softplus(l)     dy = psi(y + r) - psi(y + 1) - softplus(-l)
  *
- * For r to infinity at mean m = r e^l it is Poisson(m).  The success 0, l = -inf: the count 0 is certain.
- * A count below 0 has the probability 0. */
+ * For r to infinity at mean m = r e^l it is Poisson(m).  The success 0, l = -inf: the count 0 is
+ * certain. A count below 0 has the probability 0. */
 #include "../../vec/vec_gamma.h"
 #include "log_prob_kernels.h"
 

@@ -1,5 +1,6 @@
-/* test_densities.c - every density of the op table by what density.h asks of it, on every instruction
- * set at hand.  Values and gradients of their ops are those of test_ops.c and of SciPy (tests/long). */
+/* test_densities.c - every density of the op table by what density.h asks of it, on every
+ * instruction set at hand.  Values and gradients of their ops are those of test_ops.c and of SciPy
+ * (tests/long). */
 #include "densities/density.h"
 
 #include <math.h>
@@ -95,7 +96,8 @@ END_TEST
 
 /* ---- what a density is ---- */
 
-/* x(u) goes through the support while u goes from -40 to 40, finely near 0 and the ends, and dx/du. */
+/* x(u) goes through the support while u goes from -40 to 40, finely near 0 and the ends, and
+ * dx/du. */
 static double place_of(const bnn_density *density, double u, double *dx) {
   if (density->hi == 1) return *dx = 1 / (2 + exp(u) + exp(-u)), 1 / (1 + exp(-u));
   if (density->lo == 0) return *dx = exp(u);
@@ -104,8 +106,8 @@ static double place_of(const bnn_density *density, double u, double *dx) {
 
 enum { MOMENTS = 3 };
 
-/* The integrals of p, x p and x^2 p by the trapezoidal rule.  In float x is the rounded one of which p is
- * computed. */
+/* The integrals of p, x p and x^2 p by the trapezoidal rule.  In float x is the rounded one of
+ * which p is computed. */
 static void integrate(const bnn_prior *prior, double *moment) {
   const int n = 400000;
   const double h = 80. / n;
@@ -118,8 +120,8 @@ static void integrate(const bnn_prior *prior, double *moment) {
   }
 }
 
-/* The step of a uniform density is 2e-4 x wide, 1e-4 of its norm; float's rounding of log p is of that
- * size too where it is -10 or so. */
+/* The step of a uniform density is 2e-4 x wide, 1e-4 of its norm; float's rounding of log p is of
+ * that size too where it is -10 or so. */
 START_TEST(a_density_has_the_integral_1_and_the_moments_that_it_says) {
   const bnn_density *density = bnn_density_row((size_t)_i, NULL);
   const bnn_prior prior = prior_of(density);
@@ -209,7 +211,8 @@ START_TEST(a_pull_adds_the_weighted_slope) {
 }
 END_TEST
 
-/* In float a difference holds some three digits, which finds a factor; the double build finds the rest. */
+/* In float a difference holds some three digits, which finds a factor; the double build finds the
+ * rest. */
 START_TEST(the_slope_is_that_of_log_prob) {
   const double h = sizeof(bnn_real) == sizeof(float) ? 0x1p-8 : 1e-6;
   const double tol = sizeof(bnn_real) == sizeof(float) ? 2e-2 : 1e-6;
@@ -247,7 +250,8 @@ START_TEST(outside_of_the_support_nothing_pulls) {
 }
 END_TEST
 
-/* A bias starts at 0, a weight may be anywhere.  Near the end of a support slopes may be beyond floats. */
+/* A bias starts at 0, a weight may be anywhere.  Near the end of a support slopes may be beyond
+ * floats. */
 START_TEST(slopes_of_finite_numbers_are_finite) {
   static const double at[] = {0, -0., 1e-40, -1e-40, 1e-30, 1e-20, 1e-3, -1e-3, 1, -1, 60, -60};
   EACH_DENSITY(density) {

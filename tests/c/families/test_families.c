@@ -746,8 +746,8 @@ START_TEST(the_entropy_is_the_sum_of_the_closed_forms) {
 }
 END_TEST
 
-/* The mean of w^2 over samples, whose terms, w_i^2 with sigma^2 up to e, vary by as much as they are:
- * within 6 standard deviations. */
+/* The mean of w^2 over samples, whose terms, w_i^2 with sigma^2 up to e, vary by as much as they
+ * are: within 6 standard deviations. */
 START_TEST(the_second_moment_is_that_of_samples) {
   enum { SAMPLES = 4000 };
   bnn_context *context = context_of(1);

@@ -66,7 +66,7 @@ local function seal(experiment)
     if cfg == experiment then cfg, log = log, ... end
     local complete_cfg = complete(experiment, cfg)
     configuration.remember(complete_cfg, experiment)
-    common_flags.apply(experiment, complete_cfg)
+    local _ <close> = common_flags.apply(experiment, complete_cfg)
     return log_flags.run(experiment, complete_cfg, logs.resolve(log), run)
   end
   own_run[checked_run] = run

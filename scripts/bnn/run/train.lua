@@ -3,6 +3,7 @@ local checkpointer = require "bnn.checkpoint.checkpointer"
 local fail = require "bnn.base.fail"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
+local progress = require "bnn.base.progress"
 local posteriors = require "bnn.posterior.posterior_class"
 local refusal = require "bnn.base.refusal"
 local schedule = require "bnn.inference.schedule"
@@ -27,6 +28,7 @@ local spec = {
   evaluate = "function",
   on_step = "function",
   checkpoint = "table",
+  progress = "boolean",
 }
 
 -- Ends a training whose loss is not a number, or whose data do not fit, with one line.
@@ -91,9 +93,11 @@ local function loop(opts, state)
   end
   local batches = {size = opts.batch_size, key = opts.key, skip = done, epochs = math.huge}
   local next_batch = done < last and opts.data:batches(batches)
+  local bar <close> = progress.start("train", {of = last, at = done, progress = opts.progress})
   report(opts, saver, done, first, last)
   for step = done + 1, last do
     local loss, rates = make_step(opts, state, step, next_batch())
+    bar:update(step, loss)
     local stops = opts.on_step and opts.on_step(step, loss) == false
     if state.collector then state.collector:after(step) end
     if saver then saver:after(step, rates, stops or step == last) end
@@ -151,6 +155,8 @@ end
 --   evaluate    function(step) -> a list of {name, value}; called before the first step, at every
 --               multiple of log_every, and after the last step
 --   on_step     function(step, loss), called after each step; false ends the training
+--   progress    false shows no progress on stderr; otherwise work of more than a second shows its
+--               step, loss, rate and time left
 --   checkpoint  table, or what bnn.checkpoint.from_flags(cfg) returns:
 --     path, every=1000, keep=3   folder, steps between two checkpoints, number of latest ones kept
 --     monitor="test/accuracy"    a metric of evaluate: the checkpoint with its best value is kept

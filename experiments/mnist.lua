@@ -10,11 +10,11 @@ local experiment = {
   renamed = {prior = "prior_std", ood = "ood_data"},
   common = {"seed", "dataset", "threads", "checkpoint"},
   defaults = {
-    lr = {1e-3, "Adam's learning rate", above = 0},
+    lr = {1e-3, "Adam's learning rate", type = "schedule", above = 0},
     batch_size = {128, "images a step", type = "integer", min = 1},
     steps = {10000, "optimizer steps", type = "integer", min = 0},
-    beta = {nil, "weight of the KL beside the mean log-likelihood (default 0.001)", type = "number",
-            min = 0},
+    beta = {nil, "weight of the KL beside the mean log-likelihood (default 0.001)",
+            type = "schedule", min = 0},
     temperature = {nil, "instead of beta, which is then temperature / number of training images; "
                      .. "with --kl=sum, 1 is the exact ELBO", type = "number", min = 0},
     kl = {"leading", "sum: the KL divergence; leading: each tensor's divided by its first "

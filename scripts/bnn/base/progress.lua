@@ -17,12 +17,15 @@ local FIRST_PLAIN = 10      -- elsewhere, before the first line; each interval i
 local LOOK = 0.02           -- seconds between two looks at the clock, about
 local MEMORY, LOSSES = 3, 50 -- seconds that the rate averages over, and steps that the loss does
 
+local files = getmetatable(io.stderr).__index
+local raw_write = files.write
+
 --- What a bar writes to, which tests replace: now() in seconds, columns() of the terminal or nil,
 -- write(text).
 M.host = {
   now = core.ticks,
   columns = function() return os.getenv "TERM" ~= "dumb" and core.terminal "stderr" or nil end,
-  write = function(text) io.stderr:write(text) end,
+  write = function(text) raw_write(io.stderr, text) end,
 }
 
 local is_quiet = false
@@ -30,24 +33,24 @@ local outermost = setmetatable({}, {__mode = "v"}) -- [1]: the bar that is shown
 
 -- ---- the line on the terminal ----
 
-local drawn        -- the bar whose line is on the terminal, or nil
-local own_write    -- the method of files and the functions that `draw` has replaced
-local own_print, own_io_write
+local drawn -- the bar whose line is on the terminal, or nil
+local own_write, own_print, own_io_write -- the functions that watch_writes has replaced
 
--- Erases the line, so that something else can be written there.
+-- Erases the line, so that something else can be written there. An interrupt may come anywhere in
+-- here: `drawn` says that there is a line as long as there may be one.
 local function erase()
   if not drawn then return end
-  local host, files = drawn.host, getmetatable(io.stderr).__index
-  drawn, files.write = nil, own_write
+  files.write = own_write
   rawset(io, "write", own_io_write)
   if rawget(_G, "print") ~= nil then rawset(_G, "print", own_print) end
-  host.write "\r\27[K"
+  drawn.host.write "\r\27[K"
+  drawn = nil
 end
 
 -- From now on, whatever Lua writes to the terminal erases the line first.
 local function watch_writes(bar)
-  local files = getmetatable(io.stderr).__index
-  drawn, own_write, own_io_write, own_print = bar, files.write, io.write, rawget(_G, "print")
+  own_write, own_io_write, own_print = files.write, io.write, rawget(_G, "print")
+  drawn = bar
   function files.write(file, ...)
     if file == io.stdout or file == io.stderr or file == io.output() then erase() end
     return own_write(file, ...)
@@ -66,8 +69,8 @@ end
 
 local function draw(bar, text)
   erase()
-  bar.host.write("\r\27[K" .. text:sub(1, bar.columns - 1))
   watch_writes(bar)
+  bar.host.write("\r\27[K" .. text:sub(1, bar.columns - 1))
 end
 
 -- ---- the text ----

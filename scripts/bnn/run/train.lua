@@ -1,5 +1,6 @@
 --- The training loop, kept short so that users can write another in ten lines.
 local checkpointer = require "bnn.checkpoint.checkpointer"
+local early_stopping = require "bnn.run.early_stopping"
 local fail = require "bnn.base.fail"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
@@ -29,6 +30,7 @@ local spec = {
   on_step = "function",
   checkpoint = "table",
   progress = "boolean",
+  stop = "table",
 }
 
 -- Ends a training whose loss is not a number, or whose data do not fit, with one line.
@@ -42,6 +44,7 @@ local function stop(step, message, lr)
 end
 
 -- Evaluates and logs before the first step, at every multiple of log_every, and after the last.
+-- Returns whether the training is to stop early.
 local function report(opts, saver, step, first, last)
   if not opts.evaluate then return end
   local is_due = opts.log_every and step % opts.log_every == 0
@@ -49,6 +52,7 @@ local function report(opts, saver, step, first, last)
   local rows = opts.evaluate(step)
   if rows and opts.log then opts.log:row(step, rows) end
   if rows and saver then saver:look_at(step, rows) end
+  return rows and opts.stopper and opts.stopper:look_at(step, rows)
 end
 
 -- An object whose closing completes an interrupt that passes through: it adds the step to the
@@ -79,6 +83,11 @@ local function make_step(opts, state, step, batch)
   return loss, rates
 end
 
+local function stop_early(opts, saver, state)
+  opts.stopper:say()
+  if saver then saver:save(state:steps()) end
+end
+
 -- The checkpoint of a step is written before the step is evaluated: a run that resumes from it
 -- evaluates again, and an error in `evaluate` costs no steps.
 local function loop(opts, state)
@@ -94,16 +103,18 @@ local function loop(opts, state)
   local batches = {size = opts.batch_size, key = opts.key, skip = done, epochs = math.huge}
   local next_batch = done < last and opts.data:batches(batches)
   local bar <close> = progress.start("train", {of = last, at = done, progress = opts.progress})
-  report(opts, saver, done, first, last)
-  for step = done + 1, last do
+  local is_over = report(opts, saver, done, first, last)
+  for step = done + 1, is_over and done or last do
     local loss, rates = make_step(opts, state, step, next_batch())
     bar:update(step, loss)
     local stops = opts.on_step and opts.on_step(step, loss) == false
     if state.collector then state.collector:after(step) end
     if saver then saver:after(step, rates, stops or step == last) end
     if stops then break end
-    report(opts, saver, step, first, last)
+    is_over = report(opts, saver, step, first, last)
+    if is_over then break end
   end
+  if is_over then stop_early(opts, saver, state) end
   if saver then saver:finish(state:steps()) end
   return state
 end
@@ -157,6 +168,10 @@ end
 --   on_step     function(step, loss), called after each step; false ends the training
 --   progress    false shows no progress on stderr; otherwise work of more than a second shows its
 --               step, loss, rate and time left
+--   stop        {monitor="test/nll", patience=5, mode="min", min_delta=0}: ends the training when a
+--               metric of evaluate has not improved by more than min_delta for `patience`
+--               evaluations. monitor and mode ("max") are by default those of checkpoint, whose
+--               best file has the parameters of the best evaluation
 --   checkpoint  table, or what bnn.checkpoint.from_flags(cfg) returns:
 --     path, every=1000, keep=3   folder, steps between two checkpoints, number of latest ones kept
 --     monitor="test/accuracy"    a metric of evaluate: the checkpoint with its best value is kept
@@ -179,6 +194,7 @@ function M.train(opts)
   opts = options.check("bnn.train", opts, spec)
   check_parts(opts)
   if opts.checkpoint then opts.checkpoint = checkpointer.check(opts.checkpoint, opts) end
+  if opts.stop then opts.stopper = early_stopping.new(early_stopping.check(opts.stop, opts)) end
   local objective = opts.objective
   if objective.data_size == nil or objective.takes_data_size then
     objective.data_size, objective.takes_data_size = opts.data.size, true

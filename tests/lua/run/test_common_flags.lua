@@ -60,7 +60,7 @@ end
 
 function TestCommon.test_an_unknown_name_is_named()
   lu.assertErrorMsgContains(
-    "expected one of checkpoint, dataset, log, seed, threads (did you mean seed?)",
+    "expected one of checkpoint, dataset, log, progress, seed, threads (did you mean seed?)",
     toy, {common = {"sed"}})
   lu.assertErrorMsgContains("experiment: common: expected a list", toy, {common = "seed"})
 end

@@ -7,12 +7,14 @@
 --   threads      threads, which are set before the experiment runs
 --   log          log, tensorboard, which every experiment has: where metrics go besides the console
 --   progress     quiet, which every experiment has: no progress on stderr
+--   hook         on_finish, which every experiment has: a command to run at the end
 --   checkpoint   checkpoint, checkpoint_every, resume, resume_anyway: for bnn.checkpoint.from_flags
 local checkpoint = require "bnn.checkpoint.checkpoint"
 local core = require "bnn.core"
 local data = require "bnn.data.data"
 local fail = require "bnn.base.fail"
 local log_flags = require "bnn.run.log_flags"
+local on_finish = require "bnn.run.on_finish"
 local options = require "bnn.base.options"
 local progress = require "bnn.base.progress"
 
@@ -26,6 +28,7 @@ local entries = checkpoint.flags{
              max = 256, result = false},
 }
 for name, entry in pairs(log_flags.entries) do entries[name] = entry end
+entries.on_finish = on_finish.entry
 entries.quiet = {nil, "show no progress on stderr", type = "boolean", result = false}
 
 -- The flags behind each name, in the order of --help, and the old names of these.
@@ -35,6 +38,7 @@ local groups = {
   threads = {"threads"},
   log = {"log", "tensorboard"},
   progress = {"quiet"},
+  hook = {"on_finish"},
   checkpoint = {"checkpoint", "checkpoint_every", "resume", "resume_anyway"},
 }
 
@@ -42,7 +46,7 @@ local groups = {
 local function groups_of(common)
   local list, is_named = {table.unpack(common or {})}, {}
   for _, group in ipairs(list) do is_named[group] = true end
-  for _, group in ipairs{"log", "progress"} do
+  for _, group in ipairs{"log", "progress", "hook"} do
     if not is_named[group] then list[#list + 1] = group end
   end
   return list

@@ -17,6 +17,7 @@ local flags = require "bnn.run.flags"
 local kinds = require "bnn.base.kinds"
 local log_flags = require "bnn.run.log_flags"
 local logs = require "bnn.log.log"
+local on_finish = require "bnn.run.on_finish"
 local options = require "bnn.base.options"
 local refusal = require "bnn.base.refusal"
 local usage = require "bnn.run.usage"
@@ -53,9 +54,10 @@ local function complete(experiment, cfg)
     specs.positional = {type = "string", list = true, default = {}}
   end
   if type(cfg) == "table" then
-    local given, name, wanted = configuration.flatten(cfg, specs), nil, nil
-    cfg, name, wanted = flags.with_schedules(given, specs)
-    if not cfg then fail("run: %s: expected %s, got %s", name, wanted, kinds.show(given[name])) end
+    local given = configuration.flatten(cfg, specs)
+    local made, name, wanted = flags.with_schedules(given, specs)
+    if not made then fail("run: %s: expected %s, got %s", name, wanted, kinds.show(given[name])) end
+    cfg = made
   end
   return configuration.freeze(options.check("run", cfg, specs), specs)
 end
@@ -75,7 +77,10 @@ local function seal(experiment)
     local complete_cfg = complete(experiment, cfg)
     configuration.remember(complete_cfg, experiment)
     local _ <close> = common_flags.apply(experiment, complete_cfg)
-    return log_flags.run(experiment, complete_cfg, logs.resolve(log), run)
+    local command = common_flags.is_common(experiment, "on_finish") and complete_cfg.on_finish
+    return on_finish.run(command, function()
+      return log_flags.run(experiment, complete_cfg, logs.resolve(log), run)
+    end)
   end
   own_run[checked_run] = run
   experiment.run = checked_run

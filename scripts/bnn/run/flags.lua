@@ -62,10 +62,11 @@ local function type_of(entry)
   return "integer"
 end
 
--- What is wrong with a number by the bounds of a spec: what is expected instead, or nil. Values that
--- a schedule ends at may be on them.
+-- What is expected instead of a number that is outside of a spec's bounds, or nil. Values that a
+-- schedule ends at may be on them.
 local function bounds_fault(v, spec)
-  local _, fault = options.accept(v, {type = "number", min = spec.min or spec.above, max = spec.max})
+  local range = {type = "number", min = spec.min or spec.above, max = spec.max}
+  local _, fault = options.accept(v, range)
   return fault
 end
 
@@ -84,8 +85,8 @@ end
 
 -- As options.accept, and the text of a schedule.
 local function accept(value, spec)
-  if spec.type == "schedule" and type(value) == "string" then return accept_schedule(value, spec) end
-  return options.accept(value, spec)
+  local is_text = spec.type == "schedule" and type(value) == "string"
+  return (is_text and accept_schedule or options.accept)(value, spec)
 end
 
 --- Makes functions of the schedules that values have as text.

@@ -58,11 +58,13 @@ end
 -- An object whose closing completes an interrupt that passes through: it adds the step to the
 -- message and, if there is a checkpointer, writes the checkpoint of that step.
 local function at_interrupt(saver, state)
+  local is_member = side_by_side.is_inside()
   return setmetatable({}, {__close = function(_, err)
     local meta = type(err) == "table" and getmetatable(err)
     if type(meta) == "table" and meta.__name == "bnn.interrupt" then
       if not err.step then -- of the first training that it ends, of several side by side
         err.step = state:steps()
+        if not is_member then err.state = state end
         require "bnn.run.experiment".explain_interrupt(err)
       end
       local path = saver and require "bnn.signal".finish(saver.save, saver, state:steps())
@@ -189,7 +191,8 @@ end
 --               best checkpoint is still not written; an interrupt writes a last checkpoint
 -- @return state. SIGINT, SIGTERM and, unless ignored or handled, SIGHUP, SIGXCPU, SIGUSR1, SIGUSR2
 --   and SIGPIPE end the training between two steps, with exit status 128 + signal; a SIGINT or
---   SIGTERM at least half a second later ends it at once
+--   SIGTERM at least half a second later ends it at once. At the prompt, Ctrl-C in
+--   `state = bnn.train{...}` assigns the state that was reached
 function M.train(opts)
   opts = options.check("bnn.train", opts, spec)
   check_parts(opts)

@@ -80,7 +80,9 @@ function M.order(experiment, run)
   return names
 end
 
-local words = {number = "NUMBER", integer = "INTEGER", schedule = "NUMBER|SCHEDULE", string = "TEXT"}
+local words = {
+  number = "NUMBER", integer = "INTEGER", schedule = "NUMBER|SCHEDULE", string = "TEXT",
+}
 
 local function flag_text(name, spec)
   if spec.type == "boolean" then return ("  --[no_]%s"):format(name) end

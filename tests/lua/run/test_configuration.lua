@@ -90,7 +90,9 @@ end
 local defaults = {
   lr = {1e-3, "learning rate", above = 0}, steps = {100, "steps", min = 1}, name = {"x", "a name"},
   hidden = {{8}, "units", type = "integer"}, verbose = {false, "say more"},
-  optimizer = {lr = {0.5, "its rate", type = "schedule", above = 0}, nesterov = {true, "look ahead"}},
+  optimizer = {
+    lr = {0.5, "its rate", type = "schedule", above = 0}, nesterov = {true, "look ahead"},
+  },
 }
 
 TestFlags = {}
@@ -159,8 +161,8 @@ function TestFlags.test_help_lists_groups_in_the_order_of_the_source()
   local run = e.run
   bnn.main(e)
   local text = usage.text(e, "x", run)
-  lu.assertStrMatches(text, ".*%-%-zeta.*%-%-group%.lr=INTEGER.*second.*%-%-group%.beta.*%-%-alpha.*"
-    .. "%-%-log.*%-%-config=FILE.*%-%-show_config.*")
+  lu.assertStrMatches(text, ".*%-%-zeta.*%-%-group%.lr=INTEGER.*second.*%-%-group%.beta.*"
+    .. "%-%-alpha.*%-%-log.*%-%-config=FILE.*%-%-show_config.*")
 end
 
 TestConstant = {}

@@ -80,15 +80,15 @@ LUA
 cat >typed.py <<'PYTHON'
 import os, pty, select, sys, time
 steps = [("> ", "state = bnn.train(o)\n"), ("at 100", "\x03"),
-         ("> ", "print('kept', state:steps() >= 100, getmetatable(state).__name)\n"), ("kept", ""),
+         ("> ", "print('kept', state:steps() >= 100, getmetatable(state).__name)\n"), ("kept\t", ""),
          ("> ", "bnn.train(o)\n"), ("at 100", "\x03"),
-         ("> ", "print('other', _state ~= state, _state:steps() >= 100)\n"), ("other", ""),
+         ("> ", "print('other', _state ~= state, _state:steps() >= 100)\n"), ("other\t", ""),
          ("> ", "\x04")]
 pid, fd = pty.fork()
 if pid == 0:
     os.environ["TERM"] = "dumb"
     os.execv(sys.argv[1], sys.argv[1:])
-seen, after, end = b"", 0, time.time() + 60
+seen, after, end = b"", 0, time.time() + 20
 while time.time() < end:
     if select.select([fd], [], [], 0.1)[0]:
         try:
@@ -99,8 +99,9 @@ while time.time() < end:
             break
         seen += got
     elif steps and seen.find(steps[0][0].encode(), after) >= 0:
-        after = len(seen)
+        after = seen.find(steps[0][0].encode(), after) + len(steps[0][0])
         os.write(fd, steps.pop(0)[1].encode())
+os.kill(pid, 9)
 os.waitpid(pid, 0)
 print(seen.decode(errors="replace").replace("\r", ""))
 PYTHON

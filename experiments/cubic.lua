@@ -11,7 +11,7 @@ local experiment = {
   renamed = {prior = "prior_std"},
   common = {"seed", "threads", "checkpoint"},
   defaults = {
-    lr = {1e-2, "Adam's learning rate", above = 0},
+    lr = {1e-2, "Adam's learning rate", type = "schedule", above = 0},
     batch_size = {100, "points per step", type = "integer", min = 1},
     steps = {10000, "optimizer steps", type = "integer", min = 0},
     temperature = {1, "1 is the exact ELBO, below 1 a cold posterior", type = "number", min = 0},

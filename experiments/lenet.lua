@@ -12,7 +12,7 @@ local experiment = {
   common = {"seed", "dataset", "threads", "checkpoint"},
   defaults = {
     bayesian = {false, "learn a posterior over the weights, by the exact ELBO"},
-    lr = {1e-3, "Adam's learning rate", above = 0},
+    lr = {1e-3, "Adam's learning rate", type = "schedule", above = 0},
     batch_size = {128, "images per step", type = "integer", min = 1},
     epochs = {3, "passes over the training images", type = "integer", min = 0},
     logvar = {-7, "with --bayesian: initial log-variance of every weight", type = "number",

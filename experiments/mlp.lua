@@ -10,7 +10,7 @@ local experiment = {
   about = "trains a plain MLP with weight decay on MNIST: accuracy and loss",
   common = {"seed", "dataset", "threads", "checkpoint"},
   defaults = {
-    lr = {1e-3, "Adam's learning rate", above = 0},
+    lr = {1e-3, "Adam's learning rate", type = "schedule", above = 0},
     batch_size = {1000, "images per step", type = "integer", min = 1},
     steps = {5000, "optimizer steps", type = "integer", min = 0},
     weight_decay = {1e-4, "the penalty is this / 2 times the sum of squared parameters", min = 0},

@@ -11,11 +11,11 @@ local experiment = {
   renamed = {prior = "prior_std", ood = "ood_data"},
   common = {"seed", "dataset", "threads", "checkpoint"},
   defaults = {
-    lr = {1e-3, "Adam's learning rate", above = 0},
+    lr = {1e-3, "Adam's learning rate", type = "schedule", above = 0},
     batch_size = {128, "images per step", type = "integer", min = 1},
     steps = {10000, "optimizer steps", type = "integer", min = 0},
     beta = {nil, "weight of the KL against the mean log-likelihood (default 0.001)",
-            type = "number", min = 0},
+            type = "schedule", min = 0},
     temperature = {nil, "alternative to beta, which becomes temperature / number of training "
                      .. "images; with --kl=sum, 1 is the exact ELBO", type = "number", min = 0},
     kl = {"leading", "sum: the KL divergence; leading: the KL of each tensor divided by its first "

@@ -12,10 +12,10 @@ local experiment = {
   renamed = {outside = "ood_data"},
   common = {"seed", "dataset", "threads", "checkpoint"},
   defaults = {
-    lr = {1e-3, "Adam's learning rate", above = 0},
+    lr = {1e-3, "Adam's learning rate", type = "schedule", above = 0},
     batch_size = {128, "images per step", type = "integer", min = 1},
     steps = {10000, "optimizer steps of each network", type = "integer", min = 0},
-    beta = {1e-3, "weight of the Bayesian network's KL", min = 0},
+    beta = {1e-3, "weight of the Bayesian network's KL", type = "schedule", min = 0},
     logvar = {-7, "initial log-variance of the Bayesian network's weights", type = "number",
               min = -80, max = 80},
     dropout = {0.5, "share of hidden units that the dropout network drops", min = 0, max = 0.99},

@@ -10,7 +10,7 @@ local experiment = {
   about = "trains a Bernoulli VAE on MNIST: ELBO, samples, reconstructions and the latent plane",
   common = {"seed", "dataset", "threads", "checkpoint"},
   defaults = {
-    lr = {1e-3, "Adam's learning rate", above = 0},
+    lr = {1e-3, "Adam's learning rate", type = "schedule", above = 0},
     batch_size = {128, "images per step", type = "integer", min = 1},
     steps = {5000, "optimizer steps", type = "integer", min = 0},
     hidden = {400, "units of the hidden layer, in encoder and decoder", type = "integer", min = 1,

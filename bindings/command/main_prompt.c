@@ -12,6 +12,8 @@
 #include "bind_prompt.h"
 #include "main_call.h"
 
+static const char TYPED[] = "bnn.prompt.typed"; /* in the registry: what is being run, as text */
+
 /* Pushes the prompt, _PROMPT or _PROMPT2 when the script has set it. */
 static const char *push_prompt(lua_State *L, bool first) {
   if (lua_getglobal(L, first ? "_PROMPT" : "_PROMPT2") == LUA_TNIL)
@@ -82,7 +84,10 @@ static bind_prompt_result load_input(lua_State *L, int *status) {
   if (result != BIND_PROMPT_LINE) return result;
   *status = load_expression(L);
   if (*status != LUA_OK) result = load_statement(L, status);
-  if (result == BIND_PROMPT_LINE) lua_remove(L, 1);
+  if (result != BIND_PROMPT_LINE) return result;
+  lua_pushvalue(L, 1);
+  lua_setfield(L, LUA_REGISTRYINDEX, TYPED);
+  lua_remove(L, 1);
   return result;
 }
 
@@ -100,6 +105,24 @@ static void print_results(lua_State *L) {
                                      message ? message : "error object is not a string"));
 }
 
+/* An interrupt on the top that carries the state of a training: assigns it to the global that the
+ * line would have assigned. A failure changes nothing. */
+static void keep_state(lua_State *L) {
+  if (bind_signal_of(L, -1) == 0) return;
+  int top = lua_gettop(L);
+  lua_pushliteral(L, "state");
+  if (lua_rawget(L, -2) != LUA_TNIL) {
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "bnn.run.interrupted_state");
+    if (lua_pcall(L, 1, 1, 0) == LUA_OK && lua_getfield(L, -1, "keep") == LUA_TFUNCTION) {
+      lua_pushvalue(L, top);
+      lua_getfield(L, LUA_REGISTRYINDEX, TYPED);
+      lua_pcall(L, 2, 0, 0);
+    }
+  }
+  lua_settop(L, top);
+}
+
 /* Runs what was read. Returns 0 to go on; of a signal that asks the program to end, which Ctrl-C
  * does not, its status. */
 static int answer(lua_State *L, int status) {
@@ -108,6 +131,7 @@ static int answer(lua_State *L, int status) {
     print_results(L);
     return EXIT_SUCCESS;
   }
+  keep_state(L);
   int sig = bind_signal_of(L, -1);
   int code = main_report(L, status);
   return sig != 0 && sig != SIGINT ? code : EXIT_SUCCESS;

@@ -67,6 +67,14 @@ static int core_now(lua_State *L) {
   return 1;
 }
 
+/* ticks() */
+static int core_ticks(lua_State *L) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  lua_pushnumber(L, (double)t.tv_sec + 1e-9 * (double)t.tv_nsec);
+  return 1;
+}
+
 /* host() */
 static int core_host(lua_State *L) {
   char name[256];
@@ -87,6 +95,7 @@ static const bind_row rows[] = {
      "terminal(name): the width in columns of the terminal behind \"stdin\", \"stdout\" or "
      "\"stderr\", else nil"},
     {"now", core_now, "now(): the seconds since 1970, with a fraction"},
+    {"ticks", core_ticks, "ticks(): the seconds of a clock that is never set, with a fraction"},
     {"host", core_host, "host(): the name of this machine, and the number of this process"},
     {NULL, NULL, NULL},
 };

@@ -1,5 +1,110 @@
 --- Configurations of experiments, and which of their values decide the result.
+--
+-- A value has a name, such as "lr"; dots in it are groups: "optimizer.lr" is cfg.optimizer.lr. Flat
+-- tables hold values by full name.
+local fail = require "bnn.base.fail"
+
 local M = {}
+
+-- ---- groups ----
+
+-- Whether a name is that of a group of known names.
+local function is_group(name, known)
+  local start = name .. "."
+  for other in pairs(known) do
+    if type(other) == "string" and other:sub(1, #start) == start then return true end
+  end
+  return false
+end
+
+--- Returns the values of nested tables by full name. Tables that are not a group of a known name
+-- are values.
+-- @param values table: nested, or by full name, or both
+-- @param known table: has the full names as keys
+function M.flatten(values, known)
+  local flat = {}
+  local function add(prefix, t)
+    for name, value in pairs(t) do
+      local full = type(name) == "string" and prefix .. name or prefix == "" and name
+      if full and type(value) == "table" and type(full) == "string" and is_group(full, known) then
+        add(full .. ".", value)
+      else
+        flat[full or prefix .. tostring(name)] = value
+      end
+    end
+  end
+  add("", values)
+  return flat
+end
+
+--- Returns values by full name as nested tables.
+function M.nest(flat)
+  local nested = {}
+  for full, value in pairs(flat) do
+    local at = nested
+    for group in tostring(full):gmatch "([^.]+)%." do
+      at[group] = at[group] or {}
+      at = at[group]
+    end
+    at[type(full) == "string" and full:match "[^.]+$" or full] = value
+  end
+  return nested
+end
+
+-- ---- constants ----
+
+local function copy_of(list) return table.move(list, 1, #list, 1, {}) end
+
+local function frozen_group(values, prefix)
+  local view, kept = {}, {}
+  for name, value in pairs(values) do kept[name] = value end
+  local function read(name)
+    local value = kept[name]
+    local is_list = type(value) == "table" and not getmetatable(value)
+    return is_list and copy_of(value) or value
+  end
+  return setmetatable(view, {
+    __name = "configuration", is_plain = true, -- its values can be kept like a table's
+    __index = function(_, name) return read(name) end,
+    __newindex = function(_, name)
+      fail("%s%s: a configuration cannot be changed while it runs", prefix, tostring(name))
+    end,
+    __pairs = function()
+      return function(_, name)
+        name = next(kept, name)
+        return name, read(name)
+      end, view, nil
+    end,
+    __len = function() return #kept end,
+  })
+end
+
+local function frozen(nested, known, prefix)
+  local values = {}
+  for name, value in pairs(nested) do
+    local full = prefix .. tostring(name)
+    values[name] = is_group(full, known) and frozen(value, known, full .. ".") or value
+  end
+  return frozen_group(values, prefix)
+end
+
+--- Makes the configuration that an experiment's run gets. Assigning to it raises; the lists in it
+-- are copies, each time that they are read.
+-- @param flat table: values by full name
+-- @param known table: has the full names as keys
+function M.freeze(flat, known) return frozen(M.nest(flat), known, "") end
+
+-- ---- functions that were written as text ----
+
+local text_of = setmetatable({}, {__mode = "k"})
+
+--- Stores the text that a function of a configuration was made from, such as "cosine:1e-3:0".
+function M.set_text(f, text) text_of[f] = text end
+
+--- Returns the text that a function was made from, or nil.
+function M.text(f) return text_of[f] end
+
+-- ---- which decide the result ----
 
 -- The defaults of the experiment that a configuration was made for, and its old names of flags.
 local defaults_of = setmetatable({}, {__mode = "k"})
@@ -12,12 +117,14 @@ end
 
 --- Copies the values of a configuration that decide the result: all but flags with result=false.
 -- @param cfg table: the argument of an experiment's run
--- @return table: a copy without those flags
+-- @return table: a copy by full name without those flags; schedules are their text
 function M.resulting(cfg)
   local defaults, copy = defaults_of[cfg] or {}, {}
-  for name, value in pairs(cfg) do
+  for name, value in pairs(M.flatten(cfg, defaults)) do
     local flag = defaults[name]
-    if not (type(flag) == "table" and flag.result == false) then copy[name] = value end
+    if not (type(flag) == "table" and flag.result == false) then
+      copy[name] = M.text(value) or value
+    end
   end
   renamed_of[copy] = renamed_of[cfg]
   return copy

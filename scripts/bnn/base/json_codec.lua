@@ -5,6 +5,7 @@
 -- for strings that are not UTF-8, {"$key": bits} for keys, {"$pairs": [[key, value], ...]} for
 -- tables that are neither lists nor by name, and {"$tensor": name} for tensors, which are stored
 -- elsewhere. The user's names that begin with $ get another $.
+local configuration = require "bnn.base.configuration"
 local core = require "bnn.core"
 local number = require "bnn.base.number"
 local strings = require "bnn.base.strings"
@@ -129,6 +130,7 @@ function encode(v, path, into)
   end
   if kind == "string" then return is_text(v) and v or {["$bytes"] = to_hex(v)} end
   if kind == "table" then return encode_table(v, path, into) end
+  if kind == "function" and configuration.text(v) then return configuration.text(v) end
   local class = class_name(v)
   if class == "bnn.key" then return {["$key"] = ("%016x"):format(v:bits())} end
   if class == "bnn.tensor" then return encode_tensor(v, path, into) end

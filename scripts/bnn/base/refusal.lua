@@ -26,6 +26,9 @@ function M.fail_late(message)
   if late then late[#late + 1] = message end
 end
 
+--- Whether the program is an experiment that will end with a refusal after its results.
+function M.is_late() return late ~= nil and late[1] ~= nil end
+
 --- Runs a function, then ends the program with the first message given to `refuse_late`, if any.
 function M.collect_late(f, ...)
   late = {}

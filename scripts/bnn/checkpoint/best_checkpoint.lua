@@ -15,7 +15,8 @@ function M.text(monitor, mode)
 end
 
 --- Returns the number that evaluate returned for a metric, or ends the program with a refusal.
-function M.value_in(rows, name)
+-- @param option string: the option of bnn.train that names the metric, "checkpoint" or "stop"
+function M.value_in(rows, name, option)
   local value = rows[name]
   for _, row in ipairs(rows) do
     if row[1] == name then value = row[2] end
@@ -24,7 +25,7 @@ function M.value_in(rows, name)
   if type(value) == "number" then return value end
   local given = value == nil and "does not return" or "returns as a " .. type(value)
   refusal.assert_or_exit(nil,
-    ("bnn.train: checkpoint: monitor = '%s', which evaluate %s"):format(name, given))
+    ("bnn.train: %s: monitor = '%s', which evaluate %s"):format(option, name, given))
 end
 
 --- Whether a value is better than the one so far; NaN never is.

@@ -67,6 +67,7 @@ local function contents(self, step)
   local training = {
     best = self.best.monitor, best_mode = self.best.monitor and self.best.mode,
     best_value = self.best.value, rates = self.rates,
+    stopper = self.train.stopper and self.train.stopper:state() or nil,
   }
   for name, value in pairs(self.training) do training[name] = value end
   local extras = self.extras
@@ -180,7 +181,7 @@ end
 function Checkpointer:look_at(step, rows)
   local best = self.best
   if not best.monitor then return end
-  local value, before = best_checkpoint.value_in(rows, best.monitor), best.value
+  local value, before = best_checkpoint.value_in(rows, best.monitor, "checkpoint"), best.value
   if not best_checkpoint.is_better(best, value) then return end
   local path = checkpoint_folder.best_path(self.path)
   -- a link to the file of a step goes, that file stays

@@ -58,6 +58,7 @@ function M.record(opts, state)
     prior = prior_of(opts.objective),
     weight_decay = as_data(opts.objective.weight_decay),
     collect = state.collector and tostring(state.collector) or nil,
+    stop = opts.stopper and tostring(opts.stopper) or nil,
     optimizer = made.name,
     optimizer_options = made.options,
     key = ("%016x"):format(opts.key:bits()),

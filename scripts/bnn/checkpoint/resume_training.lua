@@ -71,7 +71,7 @@ local function compare_best(list, best, known)
 end
 
 -- What a file says of its training that has a comparison of its own.
-local NOT_COMPARED = {"best", "best_mode", "best_value", "objective", "rates"}
+local NOT_COMPARED = {"best", "best_mode", "best_value", "objective", "rates", "stopper"}
 
 -- Lists what differs. A difference would show again in what follows from it, so that later
 -- comparisons are made only if the earlier ones found nothing.
@@ -182,6 +182,7 @@ function M.resume(saver, has_best)
   restore(saver, saved, path)
   best_checkpoint.resume(saver.best, known, checkpoint_folder.best_path(saver.path))
   saver.rates = (saved.training or {}).rates
+  if saver.train.stopper then saver.train.stopper:restore((saved.training or {}).stopper) end
   compare_kernels(saved, path)
   say("resumed from %s at step %d", path, saved.step)
   if saver.on_resume then saver.on_resume(saved) end

@@ -4,7 +4,7 @@
 -- there do they take it. So whatever fails, or Ctrl-C, leaves the cache as it was.
 local core = require "bnn.core"
 local folders = require "bnn.base.folders"
-local number = require "bnn.base.number"
+local progress = require "bnn.base.progress"
 local data_paths = require "bnn.data.data_paths"
 local dataset_registry = require "bnn.data.dataset_registry"
 local strings = require "bnn.base.strings"
@@ -70,40 +70,33 @@ end
 
 -- ---- progress ----
 
-local function megabytes(bytes) return number.format("%.1f MB", bytes / 1e6) end
-
--- A bar on stderr if that is a terminal, else one line a file. `done` removes the bar. Lines wait
+-- A bar for each file, and off a terminal one line a file at once. `done` ends the bar. Lines wait
 -- until bytes come: if none do, the message that the download ends with says it all.
 local function reporter()
   local columns = core.terminal "stderr"
-  local function clear() io.stderr:write("\r\27[K") end
-  local self, waiting = {}, {}
+  local self, waiting, bar = {}, {}, nil
   function self.start(url)
+    self.done()
     self.url = url
     if not columns then waiting[#waiting + 1] = "downloading " .. url end
   end
   function self.note(text) waiting[#waiting + 1] = text end
   function self.begin()
-    if #waiting > 0 then self.done() end
     for _, text in ipairs(waiting) do strings.notice(text) end
     waiting = {}
   end
   function self.progress(got, total)
     if got > 0 then self.begin() end
-    if not columns then return end
-    local share = total > 0 and math.min(got / total, 1) or 0
-    local amount = megabytes(got)
-    if total > 0 then amount = number.format("%3.0f%% of %s", 100 * share, megabytes(total)) end
-    local width = math.max(5, math.min(30, columns - #amount - 40))
-    local filled = math.floor(share * width + 0.5)
-    local line = ("%s [%s%s] %s"):format(self.url:match "[^/]*$", ("#"):rep(filled),
-      ("."):rep(width - filled), amount)
-    clear()
-    io.stderr:write(strings.shown(line):sub(1, columns - 1))
-    io.stderr:flush()
+    if not bar then
+      local name = strings.shown(self.url:match "[^/]*$"):gsub("[^ -~]", "?")
+      bar = progress.start("downloading " .. name,
+        {of = total > 0 and total or nil, unit = "MB", scale = 1e6})
+    end
+    bar:update(got)
   end
   function self.done()
-    if columns then clear() end
+    if bar then bar:finish() end
+    bar = nil
   end
   return self
 end

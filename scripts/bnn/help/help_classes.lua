@@ -28,7 +28,7 @@ M.origins = {
 --- Classes whose objects the library keeps to itself.
 M.internal = {
   checkpointer = true, moments = true, collector = true, download = true, cache = true,
-  lock = true, program = true, scope = true,
+  lock = true, program = true, scope = true, bar = true, stopper = true, reader = true,
 }
 
 return M

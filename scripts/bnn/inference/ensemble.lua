@@ -5,6 +5,7 @@ local kinds = require "bnn.base.kinds"
 local options = require "bnn.base.options"
 local param_samples = require "bnn.params.param_samples"
 local parameters = require "bnn.params.params"
+local progress = require "bnn.base.progress"
 local posterior = require "bnn.posterior.posterior"
 local side_by_side = require "bnn.inference.side_by_side"
 
@@ -16,6 +17,7 @@ local spec = {
   key = {type = "key", required = true},
   num_samples = {type = "integer", min = 1, default = 20},
   threads = {type = "integer", min = 1, max = 256},
+  progress = "boolean",
 }
 
 -- The parameters or the posterior that a fit returned: its own, or an objective's or a model's.
@@ -65,14 +67,22 @@ end
 --   key         required
 --   num_samples of members that are posteriors: draws from each, 20
 --   threads     members at a time; default all threads (bnn.threads)
+--   progress    false shows no progress on stderr
 -- @return posterior: empirical, the networks of member 1 first
 -- Raises what a fit raises; the others end at their next step.
 function M.ensemble(opts)
   opts = options.check("bnn.ensemble", opts, spec)
-  local functions, lists, all = {}, {}, {}
+  local functions, lists, all, done = {}, {}, {}, 0
+  local bar <close> = progress.start("ensemble",
+    {of = opts.members, unit = "members", parts = true, progress = opts.progress})
   for i = 1, opts.members do
     local key = opts.key:fold("member"):fold(i)
-    functions[i] = function() return fitted(opts.fit(key, i), i) end
+    functions[i] = function()
+      local member = fitted(opts.fit(key, i), i)
+      done = done + 1
+      bar:update(done)
+      return member
+    end
   end
   local n = math.min(opts.threads or core.threads(), opts.members)
   for i, result in ipairs(require "bnn.signal".guard(side_by_side.run, functions, n)) do

@@ -1,7 +1,9 @@
 --- Schedules: values that depend on the step (learning rates, the weight of the KL).
 -- A schedule is any function of the step, counted from 1; a number is a schedule too, the constant.
+local expect = require "bnn.base.expect"
 local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
+local numbers = require "bnn.base.number"
 local options = require "bnn.base.options"
 
 local M = {}
@@ -178,6 +180,80 @@ function M.blundell(opts)
     local i = (step - 1) % batches + 1
     return scale * 2.0 ^ -i / (1 - 2.0 ^ -batches) -- 2^M itself overflows at M = 1024
   end
+end
+
+-- ---- as text ----
+
+-- What follows the name of each: numbers, of which those with a default may be left out. `steps`
+-- is by default that of the whole training.
+local forms = {
+  linear = {"from", "to", "steps"},
+  cosine = {"from", "to", "steps", defaults = {to = 0}},
+  exponential = {"from", "factor", "every"},
+  step = {"from", "factor", "every"},
+  cyclical = {"period", "from", "to", defaults = {to = 0}},
+}
+
+-- The options of a form from its words; nil if they do not fit it.
+local function form_options(form, words, steps)
+  local opts, defaults = {}, form.defaults or {}
+  if #words > #form then return nil end
+  for i, name in ipairs(form) do
+    local v = words[i] and numbers.parse(words[i]) or words[i] == nil and defaults[name]
+    if words[i] == nil and name == "steps" then v = steps end
+    local is_count = name == "steps" or name == "every" or name == "period"
+    v = options.accept(v or nil, {type = is_count and "integer" or "number",
+                                  min = is_count and 1 or nil})
+    if not v then return nil, name == "steps" and words[i] == nil end
+    opts[name] = v
+  end
+  return opts
+end
+
+local EXAMPLES = "a number or a schedule, such as cosine:1e-3:1e-5 or warmup:100:linear:1e-3:0"
+
+local parse
+
+local function parse_warmup(words, steps)
+  local n = options.accept(words[1] and numbers.parse(words[1]), {type = "integer", min = 1})
+  if not n or #words < 2 then return nil, EXAMPLES end
+  local after, fault, ends = parse(table.concat(words, ":", 2), steps and math.max(1, steps - n))
+  if not after then return nil, fault end
+  return M.warmup{steps = n, after = after}, nil, ends
+end
+
+function parse(text, steps)
+  local v = numbers.parse(text)
+  if v then
+    v = options.accept(v, "number")
+    return v, EXAMPLES, {v}
+  end
+  local words = {}
+  for word in (text .. ":"):gmatch "([^:]*):" do words[#words + 1] = word end
+  local name = table.remove(words, 1)
+  if name == "warmup" then return parse_warmup(words, steps) end
+  local form = forms[name]
+  if not form then return nil, EXAMPLES end
+  local opts, lacks_steps = form_options(form, words, steps)
+  if opts then return M[name](opts), nil, {opts.from, opts.to} end
+  local pattern = ("%s:%s"):format(name, table.concat(form, ":"):upper())
+  return nil, lacks_steps and pattern .. " with the number of steps" or pattern
+end
+
+--- Makes the schedule that a text describes, as flags of experiments are written: a number,
+-- linear:FROM:TO, cosine:FROM:TO, exponential:FROM:FACTOR:EVERY, step:FROM:FACTOR:EVERY,
+-- cyclical:PERIOD:FROM:TO, or warmup:STEPS: before any of these. linear and cosine end after the
+-- steps in opts, or after those given as a third number.
+--     local lr = bnn.schedule.parse("warmup:100:cosine:1e-3:1e-5", {steps = 5000})
+--     print(lr(1), lr(100), lr(5000))                       --> 1e-05 0.001 1e-05
+-- @param text string
+-- @param opts table: steps= of the whole training
+-- @return number or function of the step; or nil, what is expected
+function M.parse(text, opts)
+  opts = options.check("bnn.schedule.parse", opts, {steps = {type = "integer", min = 1}})
+  local made, wanted, ends = parse(expect.string("bnn.schedule.parse", text), opts.steps)
+  if not made then return nil, wanted end
+  return made, ends
 end
 
 return M

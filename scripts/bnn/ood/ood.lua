@@ -77,6 +77,7 @@ end
 --   figures     a folder for histograms and ROC curves; a line on stderr says which were written,
 --               or why not
 --   title       of the figures, such as the network's name
+--   progress    false shows no progress on stderr
 -- @return report: tostring(report) and report:text() are its tables, report:rows() its rows for a
 --   log. Fields: id, ood, scores (names); n[set]; accuracy; n_fit, n_report (examples of the
 --   halves); fit_rows i32 [n_fit], the rows fitted on; ranking[score][set] = {auroc=,

@@ -7,6 +7,7 @@ local figures = require "bnn.ood.ood_figures"
 local inputs = require "bnn.metrics.metric_inputs"
 local metrics_ood = require "bnn.metrics.metrics_ood"
 local ood_options = require "bnn.ood.ood_options"
+local progress = require "bnn.base.progress"
 local reports = require "bnn.ood.ood_report"
 local rules = require "bnn.predict.abstention_rule"
 local scores = require "bnn.predict.prediction_scores"
@@ -165,12 +166,22 @@ local function add_ood(report, opts, set)
   report.conformal.sets[set.name] = set_figures(conformal.sets(report.conformal, p))
 end
 
+local function predict_sets(report, opts)
+  local bar <close> = progress.start("ood.evaluate",
+    {of = 1 + #opts.ood, unit = "sets", parts = true, progress = opts.progress})
+  add_id(report, opts)
+  bar:update(1)
+  for i, set in ipairs(opts.ood) do
+    add_ood(report, opts, set)
+    bar:update(1 + i)
+  end
+end
+
 --- As bnn.ood.evaluate.
 function M.evaluate(given)
   local opts = ood_options.read(given)
   local report = reports.new(opts.id.name, opts.ood)
-  add_id(report, opts)
-  for _, set in ipairs(opts.ood) do add_ood(report, opts, set) end
+  predict_sets(report, opts)
   if opts.log then opts.log:row(opts.step, report:rows()) end
   local wants_figures = opts.figures and opts.figures ~= ""
   report.figures = wants_figures and figures.draw(report, opts.figures, opts.title) or {}

@@ -16,6 +16,7 @@ local spec = {
   key = {type = "key", required = true}, log = "any", step = {type = "integer", default = 0},
   percentile = {type = "number", min = 0, max = 1, default = 0.99},
   alpha = {type = "number", above = 0, default = 0.01}, figures = "string", title = "string",
+  progress = "boolean",
   renamed = {inside = "id", outside = "ood"},
 }
 

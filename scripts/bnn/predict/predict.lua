@@ -40,6 +40,7 @@ local OPTIONS = {
   max_samples = {type = "integer", min = 2, max = MOST},
   chunk = {type = "integer", min = 1, max = MOST},
   previous = "table",
+  progress = "boolean",
   renamed = {samples = "num_samples", continue = "previous"},
 }
 
@@ -140,6 +141,7 @@ end
 --   train       true keeps dropout on; default false
 --   first       the number of the first sample, default 1
 --   chunk       rows at a time; best a multiple of 16
+--   progress    false shows no progress on stderr
 --   previous    the result of an earlier call with this model, x and key, to which this call adds
 --               num_samples more. It does not change. A prediction keeps its running sums for this
 --               purpose: 7 times the memory of its mean

@@ -5,6 +5,7 @@
 local core = require "bnn.core"
 local fail = require "bnn.base.fail"
 local lru_cache = require "bnn.base.lru_cache"
+local progress = require "bnn.base.progress"
 local posteriors = require "bnn.posterior.posterior_class"
 local refusal = require "bnn.base.refusal"
 local trace_model = require "bnn.autodiff.trace_model"
@@ -57,9 +58,24 @@ local function program_for(model, what, source, f, chunk)
   return known:put(name, {program = program, nodes = nodes})
 end
 
+-- Samples are added in pieces of a tenth of a second or more, so that progress can be shown; the
+-- bits are those of one piece. Fewer samples than PIECE are one.
+local PIECE, PIECE_SECONDS = 16, 0.1
+
+local function add_in_pieces(add, samples, bar)
+  local done, piece = 0, PIECE
+  while done < samples do
+    local n, before = math.min(piece, samples - done), core.ticks()
+    add(n)
+    done = done + n
+    bar:update(done)
+    if core.ticks() - before < PIECE_SECONDS then piece = 2 * piece end
+  end
+end
+
 -- Adds samples until the standard error is small enough or not a number, or there are max_samples.
 -- It is looked at for numbers of samples that do not depend on where an earlier call ended.
-local function add_until_sure(sums, add, opts)
+local function add_until_sure(sums, add, opts, bar)
   while true do
     local n = sums:samples()
     if n >= opts.max_samples then return end
@@ -68,6 +84,7 @@ local function add_until_sure(sums, add, opts)
       if not is_over then return end
     end
     add(math.min(LOOK - n % LOOK, opts.max_samples - n))
+    bar:update(sums:samples())
   end
 end
 
@@ -85,7 +102,7 @@ end
 -- @param source table: x, y, contiguous
 -- @param f function(params, batch, key) -> tensor [n, k] [, tensor [n, l], which gets a mean only]
 -- @param opts table: key=, num_samples= (a number, or "auto" with tolerance=, max_samples=),
---   first=1, chunk=, classes=, sums= (the samples so far)
+--   first=1, chunk=, classes=, progress=, sums= (the samples so far)
 -- @return the runtime's prediction
 function M.run(model, what, source, f, opts)
   local name = what:gsub("%+$", "")
@@ -99,7 +116,13 @@ function M.run(model, what, source, f, opts)
     local ok, fault = sums:add(table.unpack(call, 1, 6))
     if not ok then refusal.assert_or_exit(nil, name .. ": " .. fault) end
   end
-  if opts.num_samples == "auto" then add_until_sure(sums, add, opts) else add(opts.num_samples) end
+  local is_auto = opts.num_samples == "auto"
+  local bar <close> = progress.start(name, {
+    of = is_auto and opts.max_samples or opts.num_samples, at = is_auto and sums:samples() or 0,
+    unit = "samples", progress = opts.progress,
+  })
+  if is_auto then add_until_sure(sums, add, opts, bar) end
+  if not is_auto then add_in_pieces(add, opts.num_samples, bar) end
   return sums
 end
 

@@ -6,13 +6,17 @@
 --   dataset      dataset, data_dir: for bnn.data.load_or_exit
 --   threads      threads, which are set before the experiment runs
 --   log          log, tensorboard, which every experiment has: where metrics go besides the console
+--   progress     quiet, which every experiment has: no progress on stderr
+--   hook         on_finish, which every experiment has: a command to run at the end
 --   checkpoint   checkpoint, checkpoint_every, resume, resume_anyway: for bnn.checkpoint.from_flags
 local checkpoint = require "bnn.checkpoint.checkpoint"
 local core = require "bnn.core"
 local data = require "bnn.data.data"
 local fail = require "bnn.base.fail"
 local log_flags = require "bnn.run.log_flags"
+local on_finish = require "bnn.run.on_finish"
 local options = require "bnn.base.options"
+local progress = require "bnn.base.progress"
 
 local M = {}
 
@@ -24,6 +28,8 @@ local entries = checkpoint.flags{
              max = 256, result = false},
 }
 for name, entry in pairs(log_flags.entries) do entries[name] = entry end
+entries.on_finish = on_finish.entry
+entries.quiet = {nil, "show no progress on stderr", type = "boolean", result = false}
 
 -- The flags behind each name, in the order of --help, and the old names of these.
 local groups = {
@@ -31,16 +37,18 @@ local groups = {
   dataset = {"dataset", "data_dir", renamed = {data = "data_dir"}},
   threads = {"threads"},
   log = {"log", "tensorboard"},
+  progress = {"quiet"},
+  hook = {"on_finish"},
   checkpoint = {"checkpoint", "checkpoint_every", "resume", "resume_anyway"},
 }
 
 -- The groups of an experiment: those that it names, and what each has.
 local function groups_of(common)
-  local list = {table.unpack(common or {})}
-  for _, group in ipairs(list) do
-    if group == "log" then return list end
+  local list, is_named = {table.unpack(common or {})}, {}
+  for _, group in ipairs(list) do is_named[group] = true end
+  for _, group in ipairs{"log", "progress", "hook"} do
+    if not is_named[group] then list[#list + 1] = group end
   end
-  list[#list + 1] = "log"
   return list
 end
 
@@ -75,10 +83,14 @@ end
 function M.is_common(experiment, name) return experiment.defaults[name] == entries[name] end
 
 --- Applies the common flags that act before the experiment runs.
+-- @return an object to close after the run
 function M.apply(experiment, cfg)
   for _, name in ipairs(M.names(experiment.common)) do
     if name == "threads" then core.threads(cfg.threads) end
   end
+  local before = progress.set_quiet(false)
+  progress.set_quiet(before or M.is_common(experiment, "quiet") and cfg.quiet == true)
+  return setmetatable({}, {__close = function() progress.set_quiet(before) end})
 end
 
 return M

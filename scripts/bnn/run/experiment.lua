@@ -1,5 +1,6 @@
 --- Experiments: a table {about=, defaults=, run=function(cfg, log)}. The command line runs it if
--- its file is the program; sweeps, tests and the prompt load it and call run as a function.
+-- its file is the program; sweeps, tests and the prompt load it and call run as a function. cfg
+-- cannot be changed. Tables of defaults may have groups: cfg.optimizer.lr is --optimizer.lr.
 -- Optional fields:
 --   order        {"lr", ...}, the order of flags in --help
 --   positional   {"image.png ...", "meaning"}, for an experiment that takes words besides flags:
@@ -8,6 +9,7 @@
 --                bnn.common_flags
 --   renamed      {data = "data_dir"}, old names of flags; using one is an error with the new name
 local common_flags = require "bnn.run.common_flags"
+local config_file = require "bnn.run.config_file"
 local configuration = require "bnn.base.configuration"
 local expect = require "bnn.base.expect"
 local fail = require "bnn.base.fail"
@@ -15,6 +17,7 @@ local flags = require "bnn.run.flags"
 local kinds = require "bnn.base.kinds"
 local log_flags = require "bnn.run.log_flags"
 local logs = require "bnn.log.log"
+local on_finish = require "bnn.run.on_finish"
 local options = require "bnn.base.options"
 local refusal = require "bnn.base.refusal"
 local usage = require "bnn.run.usage"
@@ -43,20 +46,27 @@ local function check_experiment(experiment)
   end
 end
 
--- cfg with the defaults filled in, every value checked as a flag's would be.
+-- The configuration for run: cfg with the defaults filled in, every value checked as a flag's would
+-- be.
 local function complete(experiment, cfg)
   local specs = flags.specs(experiment.defaults, experiment.renamed)
   if experiment.positional and not specs.positional then
     specs.positional = {type = "string", list = true, default = {}}
   end
-  return options.check("run", cfg, specs)
+  if type(cfg) == "table" then
+    local given = configuration.flatten(cfg, specs)
+    local made, name, wanted = flags.with_schedules(given, specs)
+    if not made then fail("run: %s: expected %s, got %s", name, wanted, kinds.show(given[name])) end
+    cfg = made
+  end
+  return configuration.freeze(options.check("run", cfg, specs), specs)
 end
 
 -- Makes experiment.run fill in, check and copy its configuration and make a console log where none
 -- is given; e.run{...} and e:run{...} both work. A run that is checked already stays as it is.
 local function seal(experiment)
   check_experiment(experiment)
-  experiment.defaults = experiment.defaults or {}
+  experiment.defaults = flags.flat(experiment.defaults or {})
   local run = experiment.run
   if own_run[run] then return experiment end
   common_flags.add(experiment)
@@ -66,8 +76,11 @@ local function seal(experiment)
     if cfg == experiment then cfg, log = log, ... end
     local complete_cfg = complete(experiment, cfg)
     configuration.remember(complete_cfg, experiment)
-    common_flags.apply(experiment, complete_cfg)
-    return log_flags.run(experiment, complete_cfg, logs.resolve(log), run)
+    local _ <close> = common_flags.apply(experiment, complete_cfg)
+    local command = common_flags.is_common(experiment, "on_finish") and complete_cfg.on_finish
+    return on_finish.run(command, function()
+      return log_flags.run(experiment, complete_cfg, logs.resolve(log), run)
+    end)
   end
   own_run[checked_run] = run
   experiment.run = checked_run
@@ -134,8 +147,12 @@ local function run_from_command_line(experiment)
     io.stdout:write(usage.text(experiment, program_name(), own_run[experiment.run]))
     return
   end
-  local cfg = M.assert_or_exit(flags.parse(argv, experiment.defaults, experiment.positional ~= nil,
-    experiment.renamed))
+  local cfg, shows = M.assert_or_exit(flags.parse(argv, experiment.defaults,
+    experiment.positional ~= nil, experiment.renamed))
+  if shows then
+    io.stdout:write(config_file.text(cfg, usage.order(experiment, own_run[experiment.run])))
+    return
+  end
   -- An error passes here on its way to the host: only interrupts change, they get their text.
   local _ <close> = setmetatable({}, {__close = function(_, err) M.explain_interrupt(err) end})
   refusal.collect_late(require "bnn.signal".guard, experiment.run, cfg, logs.console())

@@ -1,14 +1,50 @@
 --- Reads the command line of an experiment according to its table of defaults.
 -- An entry is {value, "meaning", type=, min=, max=, above=, choices=, required=, infinite=, list=,
 -- result=}. If there is no type, the value decides it, and for a list its elements: 4 is an
--- integer, 4.0 a number. {nil, "meaning", type = "string"} has no default.
+-- integer, 4.0 a number. {nil, "meaning", type = "string"} has no default. A table of entries is a
+-- group: optimizer = {lr = {1e-3, "learning rate"}} makes --optimizer.lr.
+--
+-- Besides the entries there are --help, --config=FILE and --show_config, unless an entry has the
+-- name.
+local config_file = require "bnn.run.config_file"
+local configuration = require "bnn.base.configuration"
 local kinds = require "bnn.base.kinds"
 local nearest = require "bnn.base.nearest"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
+local schedule = require "bnn.inference.schedule"
 local strings = require "bnn.base.strings"
 
 local M = {}
+
+local function is_entry(t) return t[1] ~= nil or t[2] ~= nil end
+
+-- Whether a table is a group of entries, and of groups.
+local function is_group(t)
+  if type(t) ~= "table" or is_entry(t) or next(t) == nil then return false end
+  for name, entry in pairs(t) do
+    if type(name) ~= "string" or type(entry) ~= "table" then return false end
+    if not is_entry(entry) and not is_group(entry) then return false end
+  end
+  return true
+end
+
+--- Returns a table of defaults by full name: the entries of the group optimizer are
+-- "optimizer.lr" and so on.
+function M.flat(defaults)
+  local flat = {}
+  local function add(prefix, t)
+    for name, entry in pairs(t) do
+      if is_group(entry) then
+        add(prefix .. name .. ".", entry)
+      else
+        flat[prefix == "" and name or prefix .. name] = entry
+      end
+    end
+  end
+  add("", defaults)
+  return flat
+end
 
 -- The type that an entry's value stands for. Whole numbers written as such are integers, unless the
 -- entry speaks of fractions elsewhere or takes infinity.
@@ -26,12 +62,63 @@ local function type_of(entry)
   return "integer"
 end
 
+-- What is expected instead of a number that is outside of a spec's bounds, or nil. Values that a
+-- schedule ends at may be on them.
+local function bounds_fault(v, spec)
+  local range = {type = "number", min = spec.min or spec.above, max = spec.max}
+  local _, fault = options.accept(v, range)
+  return fault
+end
+
+-- The text of a schedule, or its number; nil and what is expected if it is neither. How many steps
+-- it has to end after may not be known yet.
+local function accept_schedule(text, spec)
+  local made, ends = schedule.parse(text, {steps = 1})
+  if not made then return nil, ends end
+  if type(made) == "number" then return options.accept(made, spec) end
+  for _, v in ipairs(ends) do
+    local fault = bounds_fault(v, spec)
+    if fault then return nil, "a schedule of values that are " .. fault end
+  end
+  return text
+end
+
+-- As options.accept, and the text of a schedule.
+local function accept(value, spec)
+  local is_text = spec.type == "schedule" and type(value) == "string"
+  return (is_text and accept_schedule or options.accept)(value, spec)
+end
+
+--- Makes functions of the schedules that values have as text.
+-- @param flat table: values by full name, of which `steps` says when schedules end
+-- @param specs table
+-- @return table: a copy with functions; or nil, the name of a value, and what is expected
+function M.with_schedules(flat, specs)
+  local copy, steps = {}, flat.steps
+  if steps == nil and specs.steps then steps = specs.steps.default end
+  steps = math.type(steps) == "integer" and math.max(steps, 1) or nil
+  for name, value in pairs(flat) do copy[name] = value end
+  for name, spec in pairs(specs) do
+    local value = flat[name]
+    if value == nil then value = spec.default end
+    if name ~= "renamed" and spec.type == "schedule" and type(value) == "string" then
+      local text, wanted = accept_schedule(value, spec)
+      if not text then return nil, name, wanted end
+      copy[name], wanted = schedule.parse(value, {steps = steps})
+      if not copy[name] then return nil, name, wanted end
+      if type(copy[name]) == "function" then configuration.set_text(copy[name], value) end
+    end
+  end
+  return copy
+end
+
 --- Returns the spec (see bnn.options) of an entry of a defaults table; raises if it is malformed.
 function M.spec(name, entry)
   if type(entry) ~= "table" or type(entry[2]) ~= "string" then
     error(("defaults.%s: expected {value, \"meaning\"}"):format(tostring(name)), 0)
   end
-  if name == "help" or name == "renamed" or not name:find "^[%a_][%w_]*$" then
+  local rest = ("." .. name):gsub("%.[%a_][%w_]*", "")
+  if name == "help" or name == "renamed" or rest ~= "" then
     error(strings.message("defaults: '%s' cannot be the name of a flag", name), 0)
   end
   local value = entry[1]
@@ -42,7 +129,7 @@ function M.spec(name, entry)
   }
   spec.inferred = entry.type == nil and spec.type == "integer"
   if value ~= nil then
-    local default, fault = options.accept(value, spec)
+    local default, fault = accept(value, spec)
     if fault then
       error(strings.message("defaults.%s: expected %s, got %s", name, fault, kinds.show(value)), 0)
     end
@@ -82,7 +169,7 @@ end
 local function read_value(text, spec)
   if not spec.list then
     local value = read_word(text, spec)
-    if value == nil and spec.type == "schedule" then return options.accept(value, "number") end
+    if spec.type == "schedule" then return accept(text, spec) end
     return options.accept(value, spec)
   end
   local items = {}
@@ -130,7 +217,7 @@ local function renamed_flag(flag, name, renamed)
 end
 
 local function unknown_flag(flag, specs)
-  local word, known = flag:gsub("^%-+", ""):gsub("-", "_"), {"help"}
+  local word, known = flag:gsub("^%-+", ""):gsub("-", "_"), {"help", "config", "show_config"}
   local news = specs.renamed and renamed_flag(flag, word, specs.renamed)
   if news then return news end
   for name, spec in pairs(specs) do
@@ -142,16 +229,28 @@ local function unknown_flag(flag, specs)
   return ("unknown flag %s: --help lists the flags"):format(flag)
 end
 
--- Reads the flag at argv[i] into cfg; gives the index of the next word, or nil and what is wrong.
-local function read_flag(argv, i, specs, cfg)
+-- The flags that are no entries.
+local own_specs = {config = {type = "string"}, show_config = {type = "boolean"}}
+
+-- The name and spec of the flag that a word means, and whether it says no.
+local function find_flag(word, specs)
+  local name, denied = find_entry(word, specs)
+  if name then return name, specs[name], denied end
+  name = word:gsub("-", "_")
+  if own_specs[name] then return name, own_specs[name], false end
+end
+
+-- Reads the flag at argv[i] into cfg, or into `own` if it is no entry; gives the index of the next
+-- word, or nil and what is wrong.
+local function read_flag(argv, i, specs, cfg, own)
   local word, text = argv[i]:match "^%-%-([^=]+)=(.*)$"
   word = word or argv[i]:match "^%-%-([^=]+)$"
   local flag = argv[i]:match "^[^=]*"
   if flag == "--help" or flag == "-h" then return nil, flag .. " takes no value" end
-  local name, denied = find_entry(word or "", specs)
+  local name, spec, denied = find_flag(word or "", specs)
   if not name then return nil, unknown_flag(flag, specs) end
+  if spec == own_specs[name] then cfg = own end
   if cfg[name] ~= nil then return nil, flag .. ": given twice" end
-  local spec = specs[name]
   if denied and text then return nil, flag .. " takes no value" end
   if denied or spec.type == "boolean" and not text then
     cfg[name] = not denied
@@ -169,15 +268,16 @@ local function read_flag(argv, i, specs, cfg)
   return i + 1
 end
 
+-- Returns what the command line says: values by full name, and those of --config and --show_config.
 local function read_words(argv, specs, positional)
-  local cfg, words, i = {}, {}, 1
+  local cfg, own, words, i = {}, {}, {}, 1
   while argv[i] do
     local fault
     if argv[i] == "--" then
       table.move(argv, i + 1, #argv, #words + 1, words)
       i = #argv + 1
     elseif argv[i]:find "^%-." and not argv[i]:find "^%-%.?%d" then
-      i, fault = read_flag(argv, i, specs, cfg)
+      i, fault = read_flag(argv, i, specs, cfg, own)
       if fault then return nil, fault end
     else
       words[#words + 1] = argv[i]
@@ -188,26 +288,68 @@ local function read_words(argv, specs, positional)
     return nil, ("unexpected argument %s: flags are written --name=value"):format(words[1])
   end
   cfg.positional = positional and words or cfg.positional
-  return cfg
+  return cfg, own
 end
 
---- Reads a command line: `--k=v`, `--k v`, `--flag`, `--no_flag`, dashes as underscores.
+-- "unknown key 'stpes': did you mean 'steps'?"
+local function unknown_key(name, specs)
+  local new = specs.renamed and specs.renamed[name]
+  if new then return strings.message("%s is now %s", name, new) end
+  local known = {}
+  for other in pairs(specs) do
+    if other ~= "renamed" then known[#known + 1] = other end
+  end
+  local near = nearest.find(name, known)
+  return strings.message("unknown key '%s': %s", name,
+    near and "did you mean '" .. near .. "'?" or "--help lists the flags, which are the keys")
+end
+
+-- Adds the values of a file that cfg does not have; gives nil and "FILE:LINE: what is wrong".
+local function add_file(cfg, path, specs)
+  local entries, fault = config_file.read(path)
+  if not entries then return nil, fault end
+  for _, entry in ipairs(entries) do
+    local spec = entry.name ~= "renamed" and specs[entry.name]
+    local value
+    if spec then
+      value, fault = accept(entry.value, spec)
+      fault = fault and strings.message("%s: expected %s, got %s", entry.name, fault,
+        kinds.show(entry.value))
+    else
+      fault = unknown_key(entry.name, specs)
+    end
+    if fault then return nil, strings.message("%s:%d: %s", path, entry.line, fault) end
+    if cfg[entry.name] == nil then cfg[entry.name] = value end
+  end
+  return true
+end
+
+--- Reads a command line: `--k=v`, `--k v`, `--flag`, `--no_flag`, dashes as underscores. --config
+-- names a file of values (bnn.run.config_file); flags override it.
 -- @param argv list of strings
 -- @param defaults table as above
 -- @param positional nil, or true to accept plain words as cfg.positional
 -- @param renamed table: old names of flags -> new ones, or nil
--- @return the complete configuration; or nil, one line with the flag and what is expected
+-- @return the complete configuration by full name, and whether --show_config was given; or nil, one
+--   line with the flag and what is expected
 function M.parse(argv, defaults, positional, renamed)
+  defaults = M.flat(defaults)
   local specs = M.specs(defaults, renamed)
-  local cfg, fault = read_words(argv, specs, positional)
-  if not cfg then return nil, fault end
+  local cfg, own = read_words(argv, specs, positional)
+  if not cfg then return nil, own end
+  if own.config then
+    local ok, fault = add_file(cfg, own.config, specs)
+    if not ok then return nil, fault end
+  end
   for _, name in ipairs(options.sorted_names(defaults)) do
     if cfg[name] == nil then cfg[name] = specs[name].default end
     if cfg[name] == nil and specs[name].required then
       return nil, ("--%s: expected a value: %s"):format(name, defaults[name][2])
     end
   end
-  return cfg
+  local _, name, wanted = M.with_schedules(cfg, specs)
+  if name then return nil, fault_text("--" .. name, wanted, specs[name], cfg[name]) end
+  return cfg, own.show_config
 end
 
 --- Whether a command line asks for help: -h or --help before any `--`.

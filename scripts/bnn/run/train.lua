@@ -1,8 +1,10 @@
 --- The training loop, kept short so that users can write another in ten lines.
 local checkpointer = require "bnn.checkpoint.checkpointer"
+local early_stopping = require "bnn.run.early_stopping"
 local fail = require "bnn.base.fail"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
+local progress = require "bnn.base.progress"
 local posteriors = require "bnn.posterior.posterior_class"
 local refusal = require "bnn.base.refusal"
 local schedule = require "bnn.inference.schedule"
@@ -27,6 +29,8 @@ local spec = {
   evaluate = "function",
   on_step = "function",
   checkpoint = "table",
+  progress = "boolean",
+  stop = "table",
 }
 
 -- Ends a training whose loss is not a number, or whose data do not fit, with one line.
@@ -40,6 +44,7 @@ local function stop(step, message, lr)
 end
 
 -- Evaluates and logs before the first step, at every multiple of log_every, and after the last.
+-- Returns whether the training is to stop early.
 local function report(opts, saver, step, first, last)
   if not opts.evaluate then return end
   local is_due = opts.log_every and step % opts.log_every == 0
@@ -47,16 +52,19 @@ local function report(opts, saver, step, first, last)
   local rows = opts.evaluate(step)
   if rows and opts.log then opts.log:row(step, rows) end
   if rows and saver then saver:look_at(step, rows) end
+  return rows and opts.stopper and opts.stopper:look_at(step, rows)
 end
 
 -- An object whose closing completes an interrupt that passes through: it adds the step to the
 -- message and, if there is a checkpointer, writes the checkpoint of that step.
 local function at_interrupt(saver, state)
+  local is_member = side_by_side.is_inside()
   return setmetatable({}, {__close = function(_, err)
     local meta = type(err) == "table" and getmetatable(err)
     if type(meta) == "table" and meta.__name == "bnn.interrupt" then
       if not err.step then -- of the first training that it ends, of several side by side
         err.step = state:steps()
+        if not is_member then err.state = state end
         require "bnn.run.experiment".explain_interrupt(err)
       end
       local path = saver and require "bnn.signal".finish(saver.save, saver, state:steps())
@@ -77,6 +85,11 @@ local function make_step(opts, state, step, batch)
   return loss, rates
 end
 
+local function stop_early(opts, saver, state)
+  opts.stopper:say()
+  if saver then saver:save(state:steps()) end
+end
+
 -- The checkpoint of a step is written before the step is evaluated: a run that resumes from it
 -- evaluates again, and an error in `evaluate` costs no steps.
 local function loop(opts, state)
@@ -91,15 +104,19 @@ local function loop(opts, state)
   end
   local batches = {size = opts.batch_size, key = opts.key, skip = done, epochs = math.huge}
   local next_batch = done < last and opts.data:batches(batches)
-  report(opts, saver, done, first, last)
-  for step = done + 1, last do
+  local bar <close> = progress.start("train", {of = last, at = done, progress = opts.progress})
+  local is_over = report(opts, saver, done, first, last)
+  for step = done + 1, is_over and done or last do
     local loss, rates = make_step(opts, state, step, next_batch())
+    bar:update(step, loss)
     local stops = opts.on_step and opts.on_step(step, loss) == false
     if state.collector then state.collector:after(step) end
     if saver then saver:after(step, rates, stops or step == last) end
     if stops then break end
-    report(opts, saver, step, first, last)
+    is_over = report(opts, saver, step, first, last)
+    if is_over then break end
   end
+  if is_over then stop_early(opts, saver, state) end
   if saver then saver:finish(state:steps()) end
   return state
 end
@@ -151,6 +168,12 @@ end
 --   evaluate    function(step) -> a list of {name, value}; called before the first step, at every
 --               multiple of log_every, and after the last step
 --   on_step     function(step, loss), called after each step; false ends the training
+--   progress    false shows no progress on stderr; otherwise work of more than a second shows its
+--               step, loss, rate and time left
+--   stop        {monitor="test/nll", patience=5, mode="min", min_delta=0}: ends the training when a
+--               metric of evaluate has not improved by more than min_delta for `patience`
+--               evaluations. monitor and mode ("max") are by default those of checkpoint, whose
+--               best file has the parameters of the best evaluation
 --   checkpoint  table, or what bnn.checkpoint.from_flags(cfg) returns:
 --     path, every=1000, keep=3   folder, steps between two checkpoints, number of latest ones kept
 --     monitor="test/accuracy"    a metric of evaluate: the checkpoint with its best value is kept
@@ -168,11 +191,13 @@ end
 --               best checkpoint is still not written; an interrupt writes a last checkpoint
 -- @return state. SIGINT, SIGTERM and, unless ignored or handled, SIGHUP, SIGXCPU, SIGUSR1, SIGUSR2
 --   and SIGPIPE end the training between two steps, with exit status 128 + signal; a SIGINT or
---   SIGTERM at least half a second later ends it at once
+--   SIGTERM at least half a second later ends it at once. At the prompt, Ctrl-C in
+--   `state = bnn.train{...}` assigns the state that was reached
 function M.train(opts)
   opts = options.check("bnn.train", opts, spec)
   check_parts(opts)
   if opts.checkpoint then opts.checkpoint = checkpointer.check(opts.checkpoint, opts) end
+  if opts.stop then opts.stopper = early_stopping.new(early_stopping.check(opts.stop, opts)) end
   local objective = opts.objective
   if objective.data_size == nil or objective.takes_data_size then
     objective.data_size, objective.takes_data_size = opts.data.size, true

@@ -46,6 +46,16 @@ local function defaults_at(text, run)
   return found or 1
 end
 
+-- Where the entry of a full name is in the source: each part of it is after the one before.
+local function place_of(text, name, from)
+  local at = from
+  for part in name:gmatch "[^.]+" do
+    at = text:find("%f[%w_]" .. part .. "%s*=%s*{", at)
+    if not at then return COMMON_AT end
+  end
+  return at
+end
+
 --- Lists the names of the defaults in display order: experiment.order first, then as in the source
 -- (Lua's tables keep no order), then by name, then the common flags.
 -- @param run function: the experiment's own run, whose source is read
@@ -54,7 +64,7 @@ function M.order(experiment, run)
   local text = source_of(run) or ""
   local from = defaults_at(text, run)
   for _, name in ipairs(names) do
-    at[name] = text:find("%f[%w_]" .. name .. "%s*=%s*{", from) or COMMON_AT
+    at[name] = place_of(text, name, from)
   end
   for i, name in ipairs(common_flags.names(experiment.common)) do
     if common_flags.is_common(experiment, name) then at[name] = COMMON_AT + i end
@@ -70,7 +80,9 @@ function M.order(experiment, run)
   return names
 end
 
-local words = {number = "NUMBER", integer = "INTEGER", schedule = "NUMBER", string = "TEXT"}
+local words = {
+  number = "NUMBER", integer = "INTEGER", schedule = "NUMBER|SCHEDULE", string = "TEXT",
+}
 
 local function flag_text(name, spec)
   if spec.type == "boolean" then return ("  --[no_]%s"):format(name) end
@@ -102,6 +114,12 @@ local function add_entry(lines, flag, meaning)
   end
 end
 
+local own_flags = {
+  {"config", "  --config=FILE", "read flags from a file, JSON or a Lua table; flags override it"},
+  {"show_config", "  --show_config", "print the values of all flags, as --config reads them"},
+  {"help", "  --help", "show this text"},
+}
+
 --- Returns the usage text of an experiment.
 -- @param experiment table
 -- @param program string: the command that starts it ("bnnlua experiments/mnist.lua")
@@ -120,7 +138,9 @@ function M.text(experiment, program, run)
     local spec = flags.spec(name, entry)
     add_entry(lines, flag_text(name, spec), entry[2] .. default_text(spec))
   end
-  add_entry(lines, "  --help", "show this text")
+  for _, row in ipairs(own_flags) do
+    if not experiment.defaults[row[1]] then add_entry(lines, row[2], row[3]) end
+  end
   if positional then add_entry(lines, "  " .. positional[1], positional[2]) end
   return table.concat(lines, "\n") .. "\n"
 end

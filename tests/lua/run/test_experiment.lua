@@ -26,8 +26,9 @@ function e.run(cfg, log)
     error(err, 0)
   end
   log:row(cfg.steps, {{"lr", cfg.lr}})
-  cfg.hidden[1] = cfg.hidden[1] + 1
-  return {lr = cfg.lr, hidden = cfg.hidden[1]}, {cfg = cfg}
+  local hidden = cfg.hidden
+  hidden[1] = hidden[1] + 1
+  return {lr = cfg.lr, hidden = hidden[1]}, {cfg = cfg}
 end
 ]]
 
@@ -209,7 +210,7 @@ function TestRun.test_it_fills_in_what_is_left_out_and_gives_metrics_and_artefac
   local e, log = loaded()
   local metrics, artefacts = e.run({steps = 3}, log)
   lu.assertEquals(metrics.lr, 0.5)
-  lu.assertEquals(artefacts.cfg, {lr = 0.5, steps = 3, hidden = {5}, how = "well"})
+  lu.assertEquals(artefacts.cfg, {lr = 0.5, steps = 3, hidden = {4}, how = "well"})
   lu.assertEquals({log:last "lr"}, {0.5, 3})
 end
 
@@ -231,7 +232,7 @@ function TestRun.test_values_are_checked_as_those_of_flags_at_the_line_of_the_ca
   local e, log = loaded()
   local rows = {
     {{setps = 1},
-     "unknown option 'setps': did you mean 'steps'? known are hidden, how, log, lr, steps, "},
+     "unknown option 'setps': did you mean 'steps'? known are hidden, how, log, lr, on_finish, "},
     {{steps = 0}, "run: steps: expected at least 1, got 0"},
     {{steps = 0.5}, "run: steps: expected an integer, got 0.5"},
     {{lr = "1"}, 'run: lr: expected a number, got "1"'},

@@ -81,7 +81,8 @@ function TestRefusals.test_each_names_the_flag_and_what_is_wanted()
     {{"--no_lr"}, "unknown flag --no_lr: --help lists the flags"},
     {{"--zzzzzz"}, "unknown flag --zzzzzz: --help lists the flags"},
     {{"-lr"}, "unknown flag -lr: did you mean --lr?"},
-    {{"--beta=abc"}, "--beta: expected a number, got 'abc'"},
+    {{"--beta=abc"}, "--beta: expected a number or a schedule, such as "
+      .. "cosine:1e-3:1e-5 or warmup:100:linear:1e-3:0, got 'abc'"},
     {{"--lr=abc"}, "--lr: expected a number, got 'abc'"},
     {{"--lr="}, "--lr: expected a number, got ''"},
     {{"--lr=1x"}, "--lr: expected a number, got '1x'"},

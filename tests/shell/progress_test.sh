@@ -1,0 +1,112 @@
+#!/bin/sh
+# progress_test.sh - progress on a terminal: the line comes after a second, whatever else is written
+# erases it, Ctrl-C and --quiet leave the terminal clean. BNNLUA is the binary.
+set -u
+# shellcheck source=tests/shell/checks.sh
+. "$(dirname "$0")/checks.sh"
+cd "$T" || exit 1
+
+if ! python3 -c 'import os, pty; os.close(pty.openpty()[0])' 2>/dev/null; then
+  echo "progress_test: no terminal can be made here: skipped"
+  echo "1 passed, 0 failed"
+  exit 0
+fi
+
+# Runs a program on a terminal, types what the pairs TEXT KEYS say once TEXT has been written, and
+# prints what the screen shows line by line at the end, and whether a line of progress was ever there.
+cat >on_terminal.py <<'PYTHON'
+import os, pty, re, select, sys, time
+
+at = sys.argv.index("--")
+steps = list(zip(sys.argv[1:at:2], sys.argv[2:at:2]))
+pid, fd = pty.fork()
+if pid == 0:
+    os.environ["TERM"] = "xterm"
+    os.execv(sys.argv[at + 1], sys.argv[at + 1:])
+seen, after, end = b"", 0, time.time() + 60
+while time.time() < end:
+    if select.select([fd], [], [], 0.2)[0]:
+        try:
+            got = os.read(fd, 65536)
+        except OSError:
+            break
+        if not got:
+            break
+        seen += got
+    if steps:
+        found = seen.find(steps[0][0].encode(), after)
+        if found >= 0:
+            after = len(seen)
+            os.write(fd, steps.pop(0)[1].encode().decode("unicode_escape").encode())
+status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+screen, column = [], 0
+for line in seen.decode(errors="replace").split("\n"):
+    shown = ""
+    for part in re.split(r"(\r|\x1b\[K)", line):
+        if part == "\r":
+            column = 0
+        elif part == "\x1b[K":
+            shown = shown[:column]
+        else:
+            shown = shown[:column] + part + shown[column + len(part):]
+            column += len(part)
+    column = 0
+    screen.append(shown.rstrip())
+print("\n".join(screen))
+print("progress lines:", len(re.findall(r"\x1b\[K[a-z.]+: \d", seen.decode(errors="replace"))) > 0)
+print("status:", status)
+PYTHON
+
+# An experiment of 200 steps of 12 ms each; prints at step 150.
+cat >slow.lua <<'LUA'
+local bnn = require "bnn"
+local experiment = {defaults = {steps = {200, "steps"}}}
+function experiment.run(cfg, log)
+  local key, x = bnn.key(1), bnn.randn(bnn.key(2), 64, 3)
+  local params = bnn.nn.linear(1):init(key, x)
+  local objective = bnn.objective{params = params, loss = function(p, batch)
+    return ((batch.x:mm(p["linear/w"]) - 1) ^ 2):sum(2)
+  end}
+  bnn.train{
+    objective = objective, optimizer = bnn.optim.adam{lr = 1e-2}, key = key, batch_size = 8,
+    data = bnn.data.from_tensors{x = x}, steps = cfg.steps, log = log, log_every = 190,
+    evaluate = function(step) return {{"at", step}} end,
+    on_step = function(step)
+      local ends = require "bnn.core".ticks() + 0.012
+      while require "bnn.core".ticks() < ends do end
+      if step == 150 then print "printed at 150" end
+      if step == 160 then io.stderr:write "WARNING: noticed\n" end
+    end,
+  }
+end
+return bnn.main(experiment)
+LUA
+
+want="      0 | at                                  0.000
+printed at 150
+WARNING: noticed
+    190 | at                                  190.000
+    200 | at                                  200.000
+"
+python3 on_terminal.py -- "$bnnlua" slow.lua </dev/null >out 2>&1
+equal "whatever is written erases the line" "$want
+progress lines: True
+status: 0" "$(cat out)"
+python3 on_terminal.py -- "$bnnlua" slow.lua --quiet </dev/null >out 2>&1
+equal "--quiet shows none" "$want
+progress lines: False
+status: 0" "$(cat out)"
+python3 on_terminal.py "loss" '\x03' -- "$bnnlua" slow.lua --steps=100000 </dev/null >out 2>&1
+has "Ctrl-C: its status" "status: 130" "$(cat out)"
+has "Ctrl-C: a line was there" "progress lines: True" "$(cat out)"
+lacks "Ctrl-C: and is erased" "train:" "$(cat out)"
+has "Ctrl-C: what the program says stands at the start of a line" "
+bnnlua: interrupted by SIGINT at step" "
+$(sed 's/^\^C//' out)"
+
+"$bnnlua" slow.lua >out 2>err </dev/null
+equal "on a pipe short work shows nothing" "WARNING: noticed" "$(cat err)"
+equal "... and results are the same" "$(echo "$want" | grep -v -e WARN -e '^$')" "$(cat out)"
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

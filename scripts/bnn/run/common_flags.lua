@@ -6,6 +6,7 @@
 --   dataset      dataset, data_dir: for bnn.data.load_or_exit
 --   threads      threads, which are set before the experiment runs
 --   log          log, tensorboard, which every experiment has: where metrics go besides the console
+--   record       record, runs, run_name, which every experiment has: the record of a run
 --   checkpoint   checkpoint, checkpoint_every, resume, resume_anyway: for bnn.checkpoint.from_flags
 local checkpoint = require "bnn.checkpoint.checkpoint"
 local core = require "bnn.core"
@@ -13,6 +14,7 @@ local data = require "bnn.data.data"
 local fail = require "bnn.base.fail"
 local log_flags = require "bnn.run.log_flags"
 local options = require "bnn.base.options"
+local record_run = require "bnn.records.record_run"
 
 local M = {}
 
@@ -24,6 +26,7 @@ local entries = checkpoint.flags{
              max = 256, result = false},
 }
 for name, entry in pairs(log_flags.entries) do entries[name] = entry end
+for name, entry in pairs(record_run.entries) do entries[name] = entry end
 
 -- The flags behind each name, in the order of --help, and the old names of these.
 local groups = {
@@ -31,16 +34,25 @@ local groups = {
   dataset = {"dataset", "data_dir", renamed = {data = "data_dir"}},
   threads = {"threads"},
   log = {"log", "tensorboard"},
+  record = {"record", "runs", "run_name"},
   checkpoint = {"checkpoint", "checkpoint_every", "resume", "resume_anyway"},
 }
 
--- The groups of an experiment: those that it names, and what each has.
+local OF_ALL = {"log", "record"}
+
+local function has(list, name)
+  for _, item in ipairs(list) do
+    if item == name then return true end
+  end
+  return false
+end
+
+-- The groups of an experiment: those that it names, and those that all have.
 local function groups_of(common)
   local list = {table.unpack(common or {})}
-  for _, group in ipairs(list) do
-    if group == "log" then return list end
+  for _, group in ipairs(OF_ALL) do
+    if not has(list, group) then list[#list + 1] = group end
   end
-  list[#list + 1] = "log"
   return list
 end
 

@@ -2,6 +2,7 @@
 local checkpointer = require "bnn.checkpoint.checkpointer"
 local fail = require "bnn.base.fail"
 local number = require "bnn.base.number"
+local observer = require "bnn.base.observer"
 local options = require "bnn.base.options"
 local posteriors = require "bnn.posterior.posterior_class"
 local refusal = require "bnn.base.refusal"
@@ -96,6 +97,7 @@ local function loop(opts, state)
     local loss, rates = make_step(opts, state, step, next_batch())
     local stops = opts.on_step and opts.on_step(step, loss) == false
     if state.collector then state.collector:after(step) end
+    observer.tell("pulse", step)
     if saver then saver:after(step, rates, stops or step == last) end
     if stops then break end
     report(opts, saver, step, first, last)

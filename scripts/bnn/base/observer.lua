@@ -1,5 +1,5 @@
---- What lower rooms tell the record of a run, if there is one: a data set that was loaded, that time
--- passes. Nobody listens unless a run is recorded.
+--- What lower rooms tell the record of a run, if there is one: a data set that was loaded, that
+-- time passes. Nobody listens unless a run is recorded.
 local M = {}
 
 local listener

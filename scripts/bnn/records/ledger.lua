@@ -1,8 +1,9 @@
---- The ledger runs/runs.db: what the folders of runs hold, to be asked by SQL. SQLite on one machine;
--- the statements are those that PostgreSQL knows too. It can be made again from the folders.
+--- The ledger runs/runs.db: what the folders of runs hold, to be asked by SQL. SQLite on one
+-- machine; the statements are those that PostgreSQL knows too. It can be made again from the
+-- folders.
 --
--- Every write names the attempt that it is of, so that a worker which was thought dead changes nothing
--- of its successor's. Heartbeats are the clock of the store, CURRENT_TIMESTAMP.
+-- Every write names the attempt that it is of, so that a worker which was thought dead changes
+-- nothing of its successor's. Heartbeats are the clock of the store, CURRENT_TIMESTAMP.
 local core = require "bnn.core"
 local options = require "bnn.base.options"
 local number = require "bnn.base.number"
@@ -77,7 +78,8 @@ function M.open(root, may_write)
   if may_write then
     local ok, why = pcall(function()
       make_tables(db)
-      run(db, "PRAGMA synchronous = NORMAL") -- a power cut costs the last runs; the folders have them
+      -- A power cut may cost the last runs; the folders have them.
+      run(db, "PRAGMA synchronous = NORMAL")
     end)
     if not ok then
       db:close()
@@ -111,7 +113,8 @@ function Ledger:ask(sql, ...) return self.db:run(sql, ...) end
 
 -- A value of a configuration as text, lists with commas.
 local function value_text(v)
-  if type(v) ~= "table" then return math.type(v) == "float" and number.exact(v) or number.text(v) end
+  if math.type(v) == "float" then return number.exact(v) end
+  if type(v) ~= "table" then return number.text(v) end
   local items = {}
   for i, item in ipairs(v) do items[i] = value_text(item) end
   for _, name in ipairs(options.sorted_names(v)) do
@@ -169,7 +172,8 @@ end
 
 --- Whether a run is still of the attempt that `about` names.
 function M.owns(write, about)
-  return write("SELECT 1 FROM run WHERE id = $1 AND attempt = $2", about.id, about.attempt)[1] ~= nil
+  local rows = write("SELECT 1 FROM run WHERE id = $1 AND attempt = $2", about.id, about.attempt)
+  return rows[1] ~= nil
 end
 
 --- Writes the metrics of a run: name -> {value=, step=, least=, least_step=, most=, most_step=}.

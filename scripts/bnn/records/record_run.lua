@@ -29,6 +29,17 @@ local function result_flags(experiment)
   return names
 end
 
+-- The flags that name files or folders which do not change the result, such as that of figures.
+local function place_flags(experiment)
+  local names = {}
+  for _, name in ipairs(options.sorted_names(experiment.defaults)) do
+    local entry = experiment.defaults[name]
+    local is_text = entry.type == "string" or entry.type == nil and type(entry[1]) == "string"
+    if entry.result == false and is_text and not entry.choices then names[#names + 1] = name end
+  end
+  return names
+end
+
 -- The configuration without the flags that say how it is recorded.
 local function recorded(experiment, cfg)
   local copy = {}
@@ -47,7 +58,7 @@ local function start(experiment, cfg, argv)
   return recorder.start{
     root = root, script = script, argv = argv, config = recorded(experiment, cfg),
     about = experiment.about, name = common(experiment, cfg, "run_name"),
-    result_flags = result_flags(experiment),
+    result_flags = result_flags(experiment), place_flags = place_flags(experiment),
   }
 end
 

@@ -1,9 +1,10 @@
 --- Records the run of an experiment: its folder, its row in the ledger, its log.
 --
--- Recording is never in the way: what cannot be written is one notice on stderr, and the run goes on
--- without that part of its record.
+-- Recording is never in the way: what cannot be written is one notice on stderr, and the run goes
+-- on without that part of its record.
 local core = require "bnn.core"
 local checkpoint_folder = require "bnn.checkpoint.checkpoint_folder"
+local expect = require "bnn.base.expect"
 local folders = require "bnn.base.folders"
 local ledger = require "bnn.records.ledger"
 local log_text = require "bnn.log.log_text"
@@ -70,7 +71,7 @@ local function write_rows(self, step, rows)
   beat(self, step)
 end
 
---- The log of the run, to be written beside the console.
+-- The log of the run, to be written beside the console.
 function Recorder:log()
   return logs.new{
     write = function(_, step, rows)
@@ -100,8 +101,10 @@ local function about_run(folder, opts)
   local about = {
     format = 1, id = folder.id, attempt = 1, status = "running", name = opts.name,
     experiment = opts.script:match "([^/]+)%.lua$" or opts.script:match "[^/]+$",
-    about = opts.about, script = opts.script, argv = opts.argv, seed = seed_of(opts.config),
+    about = opts.about, script = opts.script, seed = seed_of(opts.config),
+    argv = table.move(opts.argv, 1, #opts.argv, 1, {}),
     command = command_of(opts.script, opts.argv), result_flags = opts.result_flags,
+    place_flags = opts.place_flags,
     started = run_folder.time_text(core.now()), data = {}, host = machine.host, pid = machine.pid,
     machine = machine,
   }
@@ -111,9 +114,9 @@ end
 -- The files that a run begins with.
 local function write_beginning(self, opts)
   local path = self.folder.hidden
-  local about, diff, sources, fault = self.about, nil, nil, nil
+  local about, diff = self.about
   about.repository, diff = run_facts.repository(opts.script:match "^(.+)/[^/]*$" or ".")
-  sources, fault = run_facts.copy_sources(path, opts.script)
+  local sources, fault = run_facts.copy_sources(path, opts.script)
   if not sources then return nil, fault end
   about.sources = sources
   local ok = true
@@ -135,7 +138,7 @@ end
 local function watch_exit(self)
   local exit = os.exit
   self.exit = exit
-  function os.exit(code, ...)
+  function os.exit(code, ...) -- luacheck: ignore 122
     local is_good = code == nil or code == true or code == 0
     self:finish(is_good and "completed" or "failed",
       not is_good and "os.exit(" .. tostring(code) .. ")" or nil)
@@ -156,7 +159,7 @@ end
 
 --- Begins the record of a run.
 -- @param opts table: root, script, argv, config, about, name, result_flags (the names of the flags
---   that decide the result)
+--   that decide the result), place_flags (those that say where something else is written)
 -- @return recorder; nil, after a notice, if it cannot be
 function M.start(opts)
   local folder, fault = run_folder.new(opts.root)
@@ -201,13 +204,30 @@ end
 --     if run then bnn.plot.lines{curves, path = run:figure "loss.svg"} end
 -- @param path string: a file, which is copied; or the name of one that is to be written
 -- @return string: the path in the run's folder
-function Recorder:figure(path) return add_file(self, "figures", path) end
+function Recorder:figure(path)
+  expect.string("recorder:figure: path", path, "a path")
+  return add_file(self, "figures", path)
+end
 
 --- Adds a file to the run, as `figure` does.
-function Recorder:file(path) return add_file(self, "files", path) end
+--     local run = bnn.run.current()
+--     local path = run and run:file "weights.csv" or "weights.csv"   -- where to write it
+-- @param path string: a file, which is copied; or the name of one that is to be written
+-- @return string: the path in the run's folder
+function Recorder:file(path)
+  expect.string("recorder:file: path", path, "a path")
+  return add_file(self, "files", path)
+end
 
---- Adds a note to the run.
-function Recorder:note(text) M.annotate(self.folder.path, self.ledger, {note = text}) end
+--- Adds a note to the record of the run.
+--     local run = bnn.run.current()
+--     if run then run:note "trained on half of the data" end
+-- @param text string
+function Recorder:note(text)
+  expect.string("recorder:note: text", text)
+  local ok, fault = M.annotate(self.folder.path, self.ledger, {note = text})
+  if not ok then give_up(self, fault) end
+end
 
 --- Adds a tag or a note to a run, of whatever age.
 -- @param path string: its folder
@@ -226,7 +246,7 @@ function M.annotate(path, book, row)
   return true
 end
 
---- Keeps the metrics that an experiment returned, beside those of its log.
+-- Keeps the metrics that an experiment returned, beside those of its log.
 function Recorder:results(metrics)
   if type(metrics) ~= "table" then return end
   self.about.results = {}
@@ -279,9 +299,8 @@ local function close_folder(self)
   if not ok then give_up(self, fault) end
 end
 
---- Ends the record. Calling it twice is safe.
--- @param status "completed", "failed" or "interrupted"
--- @param failure string: the message with its traceback, or nil
+-- Ends the record, as "completed", "failed" or "interrupted"; failure is the message with its
+-- traceback, or nil. Calling it twice is safe.
 function Recorder:finish(status, failure)
   if self.is_finished then return end
   self.is_finished, current = true, nil
@@ -305,7 +324,7 @@ local function status_of(err)
   return signal.is_interrupt(err) and "interrupted" or "failed"
 end
 
---- An object whose closing ends the record, by the error that passes through.
+-- An object whose closing ends the record, by the error that passes through.
 function Recorder:until_closed()
   return setmetatable({}, {__close = function(_, err)
     self:finish(status_of(err), err ~= nil and tostring(err) or nil)

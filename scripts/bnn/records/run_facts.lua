@@ -36,7 +36,8 @@ end
 function M.repository(dir)
   local text = git(dir, "status", "--porcelain=v2", "--branch", "--untracked-files=no")
   if not text then return nil end
-  local about = {commit = text:match "# branch%.oid (%S+)", branch = text:match "# branch%.head (%S+)",
+  local about = {commit = text:match "# branch%.oid (%S+)",
+                 branch = text:match "# branch%.head (%S+)",
                  dirty = text:find "\n[^#]" ~= nil or text:find "^[^#]" ~= nil}
   if about.dirty and about.commit:find "^%x+$" then return about, git(dir, "diff", "HEAD") or "" end
   return about
@@ -63,9 +64,9 @@ function M.copy_sources(path, script)
   local sources = {}
   local function add(from, to, module)
     local target = path .. "/code/" .. to
-    local made = folders.make_above(target)
-    local copied, why = made and run_folder.copy(from, target)
-    if not copied then return nil, why end
+    local done, why = folders.make_above(target)
+    if done then done, why = run_folder.copy(from, target) end
+    if not done then return nil, why end
     sources[#sources + 1] = {path = from, file = "code/" .. to, module = module,
                              sha256 = core.file_sha256(target)}
     return true

@@ -1,6 +1,6 @@
---- The folders of runs: runs/ID/ with run.json, config.json, code/, metrics.jsonl, output.txt and so
--- on. A folder is whole from the start, as it gets its name when its first files are written, and
--- locked as long as its run lives: the system gives the lock back however the run ends.
+--- The folders of runs: runs/ID/ with run.json, config.json, code/, metrics.jsonl, output.txt and
+-- so on. A folder is whole from the start, as it gets its name when its first files are written,
+-- and locked as long as its run lives: the system gives the lock back however the run ends.
 local core = require "bnn.core"
 local folders = require "bnn.base.folders"
 local json_codec = require "bnn.base.json_codec"
@@ -153,7 +153,8 @@ end
 
 local function is_sealed(name) return name ~= MANIFEST and name ~= M.NOTES end
 
---- Writes the manifest of a finished run, as `sha256sum -c` reads it, and makes its files read-only.
+--- Writes the manifest of a finished run, as `sha256sum -c` reads it, and makes its files
+-- read-only.
 -- @return true; or nil, message
 function M.seal(path)
   local lines = {}
@@ -161,7 +162,9 @@ function M.seal(path)
     if is_sealed(name) then
       local sha256, fault = core.file_sha256(path .. "/" .. name)
       if not sha256 then return nil, fault end
-      if name:find "[\n\\]" then return nil, strings.message("%s: a name with a line's end", name) end
+      if name:find "[\n\\]" then
+        return nil, strings.message("%s: no name that a manifest can have", name)
+      end
       lines[#lines + 1] = ("%s  %s\n"):format(sha256, name)
       core.set_mode(path .. "/" .. name, READ_ONLY)
     end

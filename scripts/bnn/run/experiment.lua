@@ -137,7 +137,7 @@ local function run_from_command_line(experiment)
   end
   local cfg = M.assert_or_exit(flags.parse(argv, experiment.defaults, experiment.positional ~= nil,
     experiment.renamed))
-  local run, recording <close> = record_run.start(experiment, cfg, argv)
+  local run, _ <close> = record_run.start(experiment, cfg, argv)
   -- An error passes here on its way to the host: only interrupts change, they get their text.
   local _ <close> = setmetatable({}, {__close = function(_, err) M.explain_interrupt(err) end})
   refusal.collect_late(require "bnn.signal".guard, run, cfg, logs.console())

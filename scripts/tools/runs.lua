@@ -383,8 +383,8 @@ local function print_help(out)
   end
   out:write "\n"
   for _, line in ipairs(usage.wrap("ID is an id, the start or the end of one that no other run "
-    .. "has, the name of a run, or last. FILTER is NAME=VALUE, also with != < <= > >= and ~ (holds), "
-    .. "where NAME is a field, a flag, a metric or tag: status=completed 'lr<0.01' "
+    .. "has, the name of a run, or last. FILTER is NAME=VALUE, also with != < <= > >= and ~ "
+    .. "(holds), where NAME is a field, a flag, a metric or tag: status=completed 'lr<0.01' "
     .. "'test/accuracy>0.97'. COMMAND --help shows the flags of a command; `help \"runs\"` at the "
     .. "prompt says more.", 80)) do
     out:write(line, "\n")

@@ -8,8 +8,8 @@ local M = {}
 
 --- The entries of an experiment's defaults.
 M.entries = {
-  record = {true, "keep a record of this run from the command line, for `bnnlua -m runs`",
-            result = false},
+  record = {nil, "keep a record of this run from the command line, for `bnnlua -m runs`; it is kept "
+              .. "unless --no_record is given", type = "boolean", result = false},
   runs = {nil, "the folder of records (default $BNNLUA_RUNS, else runs; an empty name: no record)",
           type = "string", result = false},
   run_name = {nil, "a name for this run, in its record", type = "string", result = false},
@@ -53,7 +53,7 @@ end
 local function start(experiment, cfg, argv)
   local root = run_folder.root(common(experiment, cfg, "runs"))
   local script = arg and arg[0]
-  local is_off = experiment.defaults.record == M.entries.record and not cfg.record
+  local is_off = experiment.defaults.record == M.entries.record and cfg.record == false
   if is_off or not root or type(script) ~= "string" then return nil end
   return recorder.start{
     root = root, script = script, argv = argv, config = recorded(experiment, cfg),

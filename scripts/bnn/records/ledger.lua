@@ -70,10 +70,11 @@ local function make_tables(db)
 end
 
 --- Opens the ledger of a folder of runs; to write, it is made if it is not there.
+-- @param ms how long to wait for other processes, or nil
 -- @return ledger; or nil, message
-function M.open(root, may_write)
+function M.open(root, may_write, ms)
   local path = M.path(root)
-  local db, fault = core.sql_open(path, may_write)
+  local db, fault = core.sql_open(path, may_write, ms)
   if not db then return nil, fault end
   if may_write then
     local ok, why = pcall(function()

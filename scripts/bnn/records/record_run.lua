@@ -8,8 +8,8 @@ local M = {}
 
 --- The entries of an experiment's defaults.
 M.entries = {
-  record = {nil, "keep a record of this run from the command line, for `bnnlua -m runs`; it is kept "
-              .. "unless --no_record is given", type = "boolean", result = false},
+  record = {nil, "keep a record of a run from the command line, for `bnnlua -m runs`; it is "
+              .. "kept unless --no_record is given", type = "boolean", result = false},
   runs = {nil, "the folder of records (default $BNNLUA_RUNS, else runs; an empty name: no record)",
           type = "string", result = false},
   run_name = {nil, "a name for this run, in its record", type = "string", result = false},

@@ -16,7 +16,7 @@ local strings = require "bnn.base.strings"
 
 local M = {}
 
-local BEAT_SECONDS = 5
+local BEAT_SECONDS, BEAT_WAIT_MS = 5, 50
 
 local Recorder = {__name = "bnn.recorder"}
 Recorder.__index = Recorder
@@ -50,6 +50,17 @@ local function note_metric(metrics, step, name, v)
   if not m.most or v > m.most then m.most, m.most_step = v, step end
 end
 
+-- The ledger as heartbeats write it: they do not wait for others, the next one says the same.
+local function write_beat(self)
+  if not self.ledger then return end
+  self.beats = self.beats or ledger.open(self.root, true, BEAT_WAIT_MS)
+  if not self.beats then return end
+  self.beats:change(function(write)
+    ledger.beat(write, self.about)
+    ledger.put_metrics(write, self.about, self.metrics)
+  end)
+end
+
 -- Says that the run lives, at most once in some seconds.
 local function beat(self, step)
   local now = core.now()
@@ -57,10 +68,7 @@ local function beat(self, step)
   self.next_beat = now + BEAT_SECONDS
   run_folder.write(self.folder.path .. "/heartbeat", ("%s %s\n"):format(run_folder.time_text(now),
     step or ""))
-  change_ledger(self, function(write)
-    ledger.beat(write, self.about)
-    ledger.put_metrics(write, self.about, self.metrics)
-  end)
+  write_beat(self)
 end
 
 local function write_rows(self, step, rows)
@@ -164,8 +172,10 @@ end
 function M.start(opts)
   local folder, fault = run_folder.new(opts.root)
   if not folder then return no_record(fault) end
-  local self = setmetatable({folder = folder, metrics = {}, next_beat = 0, begun = core.now(),
-                             checkpoint = opts.config.checkpoint}, Recorder)
+  local self = setmetatable({
+    folder = folder, root = opts.root, metrics = {}, next_beat = 0, begun = core.now(),
+    checkpoint = opts.config.checkpoint,
+  }, Recorder)
   self.about = about_run(folder, opts)
   local ok, why = write_beginning(self, opts)
   if ok then ok, why = run_folder.publish(folder) end
@@ -313,6 +323,7 @@ function Recorder:finish(status, failure)
     ledger.put_metrics(write, self.about, self.metrics)
     ledger.finish(write, self.about)
   end)
+  if self.beats then self.beats:close() end
   if self.ledger then self.ledger:close() end
   if self.folder.lock then self.folder.lock:release() end
 end

@@ -150,6 +150,8 @@ end
 
 -- The runs of the ledger by id, those with a folder; or nil, message.
 local function from_ledger(root, is_there)
+  local file <close> = io.open(ledger.path(root), "rb")
+  if not file then return {} end
   local book <close>, fault = ledger.open(root, false)
   if not book then return nil, fault end
   local rows, why = book:ask(RUNS)

@@ -42,6 +42,7 @@ ifeq ($(strip $(BUILD)),)
   BUILD := build$(if $(variant),/$(subst $(space),-,$(variant)))
 endif
 BNNLUA := $(BUILD)/bnnlua
+export BNNLUA_RUNS ?= # what is run from here records nothing, unless asked to
 LIB := $(BUILD)/libbnn.a
 
 # ---- what the machine has (written by configure.sh, once) ----
@@ -80,8 +81,9 @@ COMPILE := $(CC) -std=gnu11 $(OPT) $(WARN) -pthread $(SAN_FLAGS) $(DEFS) -MMD -M
 LINK := $(CC) $(OPT) -pthread $(SAN_FLAGS)
 
 RUNTIME_FLAGS := -Iruntime $(BLAS_CFLAGS) $(ZLIB_CFLAGS) $(CURL_CFLAGS) $(CRYPTO_CFLAGS) \
-  $(ZIP_CFLAGS) $(PNG_CFLAGS) $(JANSSON_CFLAGS)
-RUNTIME_LIBS := $(CRYPTO_LIBS) $(ZIP_LIBS) $(PNG_LIBS) $(JANSSON_LIBS) $(ZLIB_LIBS) \
+  $(ZIP_CFLAGS) $(PNG_CFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS)
+RUNTIME_LIBS := $(CRYPTO_LIBS) $(ZIP_LIBS) $(PNG_LIBS) $(JANSSON_LIBS) $(SQLITE_LIBS) \
+  $(ZLIB_LIBS) \
   -ldl -lm -lpthread
 BINDINGS_FLAGS := -Iruntime $(LUA_CFLAGS) $(EDIT_CFLAGS) $(JANSSON_CFLAGS)
 BINDINGS_LIBS := $(LUA_LIBS) $(EDIT_LIBS) -ldl

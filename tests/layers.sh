@@ -113,9 +113,9 @@ rooms_of() {
   case $1 in
   runtime) echo . inference program fused families rules densities \
     ops/{conv,densities,elementwise,products,reductions,shapes} ops metrics tables formats images \
-    files kernels noise vec tensor base ;;
-  bindings) echo . command inference program ops metrics tables formats images files system tensor base ;;
-  scripts/bnn) echo . run help ood plot checkpoint data data/formats inference predict posterior model \
+    store files kernels noise vec tensor base ;;
+  bindings) echo . command inference program ops metrics tables formats images files store system tensor base ;;
+  scripts/bnn) echo . run records help ood plot checkpoint data data/formats inference predict posterior model \
     model/likelihoods nn metrics autodiff \
     params log base ;;
   esac

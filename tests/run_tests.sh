@@ -79,7 +79,7 @@ trap 'rm -rf "$scratch"' EXIT
 mkdir "$scratch/tmp"
 chmod 711 "$scratch" # a suite runs a program as another user
 export TMPDIR=$scratch/tmp # what suites leave there is removed too
-export BNNLUA_OFFLINE=1 XDG_CACHE_HOME=$scratch/cache no_proxy=127.0.0.1,localhost
+export BNNLUA_RUNS= BNNLUA_OFFLINE=1 XDG_CACHE_HOME=$scratch/cache no_proxy=127.0.0.1,localhost
 
 total_passed=0 total_failed=0
 trap 'kill $(jobs -p) 2>/dev/null; echo; echo "interrupted"; exit 130' INT

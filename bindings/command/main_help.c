@@ -64,7 +64,7 @@ void main_print_help(void) {
   main_print_tools(stdout);
   printf("\nEnvironment: LUA_INIT, LUA_PATH, LUA_CPATH as in lua; BNNLUA_SCRIPTS=dir reads the\n"
          "library and the tools from a folder; BNNLUA_DATA=dir is where data sets are looked for,\n"
-         "BNNLUA_OFFLINE=1 never downloads one.\n");
+         "BNNLUA_OFFLINE=1 never downloads one; BNNLUA_RUNS=dir is where runs are recorded.\n");
 }
 
 static void print_version_row(const char *name, const char *version) {

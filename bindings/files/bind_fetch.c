@@ -34,6 +34,16 @@ static int core_digest(lua_State *L) {
   return 2;
 }
 
+static int core_file_sha256(lua_State *L) {
+  bnn_err err;
+  bnn_digest digest;
+  bnn_status status = bnn_digest_raw(&digest, bind_check_path(L, 1), &err);
+  if (status != BNN_OK) return bind_refuse_file(L, status, &err);
+  lua_pushstring(L, digest.sha256);
+  lua_pushinteger(L, (lua_Integer)digest.bytes);
+  return 2;
+}
+
 /* ---- downloads ---- */
 
 /* What the progress callback needs; the function is at stack index `function`. */
@@ -179,6 +189,10 @@ static const bind_row rows[] = {
      "bytes\n"
      "Decompresses gzip first, at most `most` bytes of it. Returns nil, message if the file\n"
      "cannot be read or is damaged, and in a build without libcrypto."},
+    {"file_sha256", core_file_sha256,
+     "file_sha256(path): the SHA-256 of a file's bytes as they are, in hexadecimal, and their "
+     "number;\n"
+     "or nil, message"},
     {"fetch", core_fetch,
      "fetch(url, path, options): downloads a file that will be moved to path, and checks it\n"
      "Options: sha256 and bytes of the payload, progress = function(got, total), connect_ms,\n"

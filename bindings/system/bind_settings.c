@@ -14,6 +14,7 @@
 #include "formats/safetensors.h"
 #include "kernels/blas.h"
 #include "kernels/isa.h"
+#include "store/sql.h"
 
 /* ---- threads and stopping ---- */
 
@@ -103,6 +104,7 @@ static int core_versions(lua_State *L) {
   add_optional_version(L, "libzip", bnn_npz_version());
   add_optional_version(L, "libpng", bnn_png_version());
   add_optional_version(L, "jansson", bnn_safetensors_version());
+  add_optional_version(L, "SQLite", bnn_sql_version());
   lua_pushfstring(L, "%s (%s)", BNN_REAL_NAME, bnn_dtype_name(BNN_REAL));
   add_version(L, "real type");
   lua_pushstring(L, bnn_isa_get()->name);

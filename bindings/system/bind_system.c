@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -83,6 +84,33 @@ static int core_host(lua_State *L) {
   return 2;
 }
 
+/* usage() */
+static int core_usage(lua_State *L) {
+  struct rusage u;
+  if (getrusage(RUSAGE_SELF, &u) != 0) return bind_refuse_path(L, "usage", errno);
+  lua_pushnumber(L, (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+                        1e-6 * (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec));
+  lua_pushinteger(L, (lua_Integer)u.ru_maxrss * 1024);
+  return 2;
+}
+
+/* set_mode(path, mode) */
+static int core_set_mode(lua_State *L) {
+  const char *path = bind_check_path(L, 1);
+  mode_t mode = (mode_t)bind_check_range(L, 2, "mode", 0, 0777);
+  if (chmod(path, mode) != 0) return bind_refuse_path(L, path, errno);
+  lua_pushboolean(L, true);
+  return 1;
+}
+
+/* working_folder() */
+static int core_working_folder(lua_State *L) {
+  char path[PATH_MAX];
+  if (!getcwd(path, sizeof path)) return bind_refuse_path(L, ".", errno);
+  lua_pushstring(L, path);
+  return 1;
+}
+
 static const bind_row rows[] = {
     {"make_folder", core_make_folder,
      "make_folder(path): creates a folder in an existing one; true if it is new, false if it "
@@ -97,6 +125,13 @@ static const bind_row rows[] = {
     {"now", core_now, "now(): the seconds since 1970, with a fraction"},
     {"ticks", core_ticks, "ticks(): the seconds of a clock that is never set, with a fraction"},
     {"host", core_host, "host(): the name of this machine, and the number of this process"},
+    {"usage", core_usage,
+     "usage(): the seconds of processor time that this process has used, and the most bytes that it "
+     "had in memory"},
+    {"set_mode", core_set_mode,
+     "set_mode(path, mode): sets the permissions of a file or folder, such as 0x124 for read-only "
+     "(octal 444); true, or nil, message"},
+    {"working_folder", core_working_folder, "working_folder(): the path of the current folder"},
     {NULL, NULL, NULL},
 };
 

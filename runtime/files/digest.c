@@ -1,7 +1,10 @@
 /* digest.c - SHA-256 by OpenSSL's libcrypto over the stream that gzip.c gives. */
 #include "digest.h"
 
+#include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <string.h>
 #include <strings.h>
 
 #ifdef BNN_HAVE_CRYPTO
@@ -68,6 +71,37 @@ bnn_status bnn_digest_file(bnn_digest *out, const char *path, uint64_t most, bnn
   return status;
 }
 
+static bnn_status feed_raw(EVP_MD_CTX *sum, uint64_t *bytes, FILE *file, const char *path,
+                           bnn_err *err) {
+  unsigned char block[BLOCK];
+  *bytes = 0;
+  for (size_t got; (got = fread(block, 1, sizeof block, file)) > 0; *bytes += got)
+    if (!EVP_DigestUpdate(sum, block, got)) return fail_crypto(path, err);
+  return ferror(file) ? bnn_fail(err, BNN_EIO, "%s: %s", path, strerror(errno)) : BNN_OK;
+}
+
+static bnn_status digest_raw(bnn_digest *out, EVP_MD_CTX *sum, FILE *file, const char *path,
+                             bnn_err *err) {
+  bnn_digest d;
+  unsigned char value[EVP_MAX_MD_SIZE];
+  if (!sum || !EVP_DigestInit_ex(sum, EVP_sha256(), NULL)) return fail_crypto(path, err);
+  BNN_TRY(feed_raw(sum, &d.bytes, file, path, err));
+  if (!EVP_DigestFinal_ex(sum, value, NULL)) return fail_crypto(path, err);
+  write_hex(d.sha256, value, BNN_SHA256_TEXT / 2);
+  *out = d;
+  return BNN_OK;
+}
+
+bnn_status bnn_digest_raw(bnn_digest *out, const char *path, bnn_err *err) {
+  FILE *file = fopen(path, "rbe");
+  if (!file) return bnn_fail(err, BNN_EIO, "%s: %s", path, strerror(errno));
+  EVP_MD_CTX *sum = EVP_MD_CTX_new();
+  bnn_status status = digest_raw(out, sum, file, path, err);
+  EVP_MD_CTX_free(sum);
+  fclose(file);
+  return status;
+}
+
 #else
 
 const char *bnn_digest_library(void) { return NULL; }
@@ -77,6 +111,10 @@ bnn_status bnn_digest_file(bnn_digest *out, const char *path, uint64_t most, bnn
   return bnn_fail(err, BNN_EIO,
                   "%s: this build has no libcrypto, which computes SHA-256 (make deps, then make)",
                   path);
+}
+
+bnn_status bnn_digest_raw(bnn_digest *out, const char *path, bnn_err *err) {
+  return bnn_digest_file(out, path, 0, err);
 }
 
 #endif

@@ -23,7 +23,10 @@ const char *bnn_digest_library(void);
  * EDATA: damaged gzip data, or a payload of more than `most` bytes; no more is decompressed. */
 bnn_status bnn_digest_file(bnn_digest *out, const char *path, uint64_t most, bnn_err *err);
 
-/* The same, and EDATA when the payload is not the one of `want`; the text names both. */
+/* The digest of a file's bytes as they are, gzip or not. */
+bnn_status bnn_digest_raw(bnn_digest *out, const char *path, bnn_err *err);
+
+/* As bnn_digest_file, and EDATA when the payload is not the one of `want`; the text names both. */
 bnn_status bnn_digest_check(const bnn_digest *want, const char *path, bnn_err *err);
 
 #endif

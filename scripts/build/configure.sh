@@ -45,7 +45,7 @@ packages_of() {
   build) echo "$(compiler_packages) $(for_target libopenblas-dev liblua5.4-dev zlib1g-dev)" ;;
   optional)
     echo "$(for_target libedit-dev libcurl4-openssl-dev libssl-dev libzip-dev libpng-dev) \
-      $(for_target libjansson-dev) gnuplot-nox"
+      $(for_target libjansson-dev libsqlite3-dev) gnuplot-nox"
     ;;
   tests) echo "$(for_target check) lua-unit lua5.4" ;;
   cross) echo "gcc-aarch64-linux-gnu qemu-user" ;;
@@ -147,6 +147,9 @@ find_png() { first_that_links '#include <png.h>
 find_jansson() { first_that_links '#include <jansson.h>
 #define USE json_loadb(0, 0, JSON_DECODE_ANY | JSON_ALLOW_NUL, 0), json_dumpb(0, 0, 0, 0), json_get_alloc_funcs(0, 0)' "$(from_pkg_config jansson)" "-ljansson"; }
 
+find_sqlite() { first_that_links '#include <sqlite3.h>
+#define USE sqlite3_open_v2(0, 0, 0, 0), sqlite3_bind_text64(0, 0, 0, 0, 0, 0)' "$(from_pkg_config sqlite3)" "-lsqlite3"; }
+
 find_check() {
   first_that_links '#include <check.h>
 #define USE suite_create("")' "$(from_pkg_config check)" "-lcheck_pic -lsubunit -lrt -lm -lpthread" \
@@ -168,6 +171,7 @@ found() {
   libzip-dev) find_zip ;;
   libpng-dev) find_png ;;
   libjansson-dev) find_jansson ;;
+  libsqlite3-dev) find_sqlite ;;
   check) find_check ;;
   lua-unit) lua5.4 -e 'require "luaunit"' ;;
   gnuplot-nox) command -v gnuplot ;;
@@ -272,6 +276,7 @@ write_build() {
   if zip=$(find_zip); then write_setting ZIP "-DBNN_HAVE_LIBZIP=1 $zip"; fi
   if png=$(find_png); then write_setting PNG "-DBNN_HAVE_LIBPNG=1 $png"; fi
   if jansson=$(find_jansson); then write_setting JANSSON "-DBNN_HAVE_JANSSON=1 $jansson"; fi
+  if sqlite=$(find_sqlite); then write_setting SQLITE "-DBNN_HAVE_SQLITE=1 $sqlite"; fi
 }
 
 # Loaded at run time, under the name that a program linked with it would ask for.

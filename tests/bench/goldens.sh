@@ -8,7 +8,7 @@ set -euo pipefail
 [ $# -eq 1 ] || [ $# -eq 2 ] || { echo "usage: ${0##*/} TREE [OLD_TREE]" >&2; exit 2; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-export BNNLUA_OFFLINE=1 LC_ALL=C
+export BNNLUA_RUNS= BNNLUA_OFFLINE=1 LC_ALL=C
 unset LUA_INIT LUA_INIT_5_4 LUA_PATH LUA_PATH_5_4 LUA_CPATH LUA_CPATH_5_4
 
 runs=(

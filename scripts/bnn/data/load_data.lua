@@ -8,6 +8,7 @@ local fetch = require "bnn.data.fetch"
 local file_sets = require "bnn.data.file_sets"
 local idx_format = require "bnn.data.formats.idx_format"
 local idx_set = require "bnn.data.idx_set"
+local observer = require "bnn.base.observer"
 local options = require "bnn.base.options"
 local strings = require "bnn.base.strings"
 
@@ -201,6 +202,7 @@ function M.load(name, opts)
   local row = not is_path and (opts and opts.set or dataset_registry.find(name)) or {}
   data.name = row.name or base_name(is_path and dir or name)
   data.title = row.title or data.name
+  observer.tell("data", data)
   return describe.as("data set", data)
 end
 

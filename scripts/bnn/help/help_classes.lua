@@ -22,13 +22,16 @@ M.origins = {
   compiled = "A compiled function comes from bnn.compile.",
   file = "A file comes from bnn.safetensors.open.",
   log = "A log comes from bnn.log.console, bnn.log.memory and the others of bnn.log.",
+  run = "A run comes from bnn.run.open.",
+  recorder = "A recorder comes from bnn.run.current.",
   report = "A report comes from bnn.ood.evaluate or bnn.shift.evaluate.",
 }
 
 --- Classes whose objects the library keeps to itself.
 M.internal = {
   checkpointer = true, moments = true, collector = true, download = true, cache = true,
-  lock = true, program = true, scope = true, bar = true, stopper = true, reader = true,
+  lock = true, ledger = true, database = true, program = true, scope = true, bar = true,
+  stopper = true, reader = true,
 }
 
 return M

@@ -269,13 +269,7 @@ end
 -- @param opts table: append=true adds to an existing file instead of replacing it
 -- @return log; or nil, message if the file cannot be created
 function M.jsonl(path, opts)
-  return file_log("bnn.log.jsonl", path, opts, log_text.json_ending, nil, function(step, rows)
-    local fields = {('"step":%d'):format(step)}
-    for _, row in ipairs(rows) do
-      fields[#fields + 1] = log_text.json(row[1]) .. ":" .. log_text.json(row[2])
-    end
-    return "{" .. table.concat(fields, ",") .. "}\n"
-  end)
+  return file_log("bnn.log.jsonl", path, opts, log_text.json_ending, nil, log_text.json_line)
 end
 
 --- Makes a log that writes event files for TensorBoard: `tensorboard --logdir=DIR` shows metrics as

@@ -20,6 +20,15 @@ function M.json(v)
   return '"' .. strings.utf8(v):gsub('[\0-\31\127"\\]', escape) .. '"'
 end
 
+--- A block of rows as a line of JSON.
+function M.json_line(step, rows)
+  local fields = {('"step":%d'):format(step)}
+  for _, row in ipairs(rows) do
+    fields[#fields + 1] = M.json(row[1]) .. ":" .. M.json(row[2])
+  end
+  return "{" .. table.concat(fields, ",") .. "}\n"
+end
+
 --- What is added to a last line of CSV that was cut short, so that it is no row: its number may
 -- have lost digits.
 -- @param line string

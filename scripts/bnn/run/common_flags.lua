@@ -8,6 +8,7 @@
 --   log          log, tensorboard, which every experiment has: where metrics go besides the console
 --   progress     quiet, which every experiment has: no progress on stderr
 --   hook         on_finish, which every experiment has: a command to run at the end
+--   record       record, runs, run_name, which every experiment has: the record of a run
 --   checkpoint   checkpoint, checkpoint_every, resume, resume_anyway: for bnn.checkpoint.from_flags
 local checkpoint = require "bnn.checkpoint.checkpoint"
 local core = require "bnn.core"
@@ -17,6 +18,7 @@ local log_flags = require "bnn.run.log_flags"
 local on_finish = require "bnn.run.on_finish"
 local options = require "bnn.base.options"
 local progress = require "bnn.base.progress"
+local record_run = require "bnn.records.record_run"
 
 local M = {}
 
@@ -30,6 +32,7 @@ local entries = checkpoint.flags{
 for name, entry in pairs(log_flags.entries) do entries[name] = entry end
 entries.on_finish = on_finish.entry
 entries.quiet = {nil, "show no progress on stderr", type = "boolean", result = false}
+for name, entry in pairs(record_run.entries) do entries[name] = entry end
 
 -- The flags behind each name, in the order of --help, and the old names of these.
 local groups = {
@@ -39,15 +42,24 @@ local groups = {
   log = {"log", "tensorboard"},
   progress = {"quiet"},
   hook = {"on_finish"},
+  record = {"record", "runs", "run_name"},
   checkpoint = {"checkpoint", "checkpoint_every", "resume", "resume_anyway"},
 }
 
--- The groups of an experiment: those that it names, and what each has.
+local OF_ALL = {"log", "record", "progress", "hook"}
+
+local function has(list, name)
+  for _, item in ipairs(list) do
+    if item == name then return true end
+  end
+  return false
+end
+
+-- The groups of an experiment: those that it names, and those that all have.
 local function groups_of(common)
-  local list, is_named = {table.unpack(common or {})}, {}
-  for _, group in ipairs(list) do is_named[group] = true end
-  for _, group in ipairs{"log", "progress", "hook"} do
-    if not is_named[group] then list[#list + 1] = group end
+  local list = {table.unpack(common or {})}
+  for _, group in ipairs(OF_ALL) do
+    if not has(list, group) then list[#list + 1] = group end
   end
   return list
 end

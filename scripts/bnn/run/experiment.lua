@@ -19,6 +19,7 @@ local log_flags = require "bnn.run.log_flags"
 local logs = require "bnn.log.log"
 local on_finish = require "bnn.run.on_finish"
 local options = require "bnn.base.options"
+local record_run = require "bnn.records.record_run"
 local refusal = require "bnn.base.refusal"
 local usage = require "bnn.run.usage"
 
@@ -153,9 +154,10 @@ local function run_from_command_line(experiment)
     io.stdout:write(config_file.text(cfg, usage.order(experiment, own_run[experiment.run])))
     return
   end
+  local run, _ <close> = record_run.start(experiment, cfg, argv)
   -- An error passes here on its way to the host: only interrupts change, they get their text.
   local _ <close> = setmetatable({}, {__close = function(_, err) M.explain_interrupt(err) end})
-  refusal.collect_late(require "bnn.signal".guard, experiment.run, cfg, logs.console())
+  refusal.collect_late(require "bnn.signal".guard, run, cfg, logs.console())
 end
 
 --- Ends an experiment's file: runs the experiment with the flags of the command line if the file is

@@ -3,6 +3,7 @@ local checkpointer = require "bnn.checkpoint.checkpointer"
 local early_stopping = require "bnn.run.early_stopping"
 local fail = require "bnn.base.fail"
 local number = require "bnn.base.number"
+local observer = require "bnn.base.observer"
 local options = require "bnn.base.options"
 local progress = require "bnn.base.progress"
 local posteriors = require "bnn.posterior.posterior_class"
@@ -111,6 +112,7 @@ local function loop(opts, state)
     bar:update(step, loss)
     local stops = opts.on_step and opts.on_step(step, loss) == false
     if state.collector then state.collector:after(step) end
+    observer.tell("pulse", step)
     if saver then saver:after(step, rates, stops or step == last) end
     if stops then break end
     is_over = report(opts, saver, step, first, last)

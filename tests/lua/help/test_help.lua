@@ -446,6 +446,18 @@ end
 
 TestListed = {}
 
+-- A recorder, whose run is over, and that run.
+local function recorded()
+  local root = os.tmpname()
+  os.remove(root)
+  local recorder = assert(require "bnn.records.recorder".start{
+    root = root, script = arg[0], argv = {}, config = {seed = 1}})
+  recorder:finish "completed"
+  local run = assert(bnn.run.open("last", {runs = root}))
+  os.execute("rm -rf " .. root)
+  return recorder, run
+end
+
 -- An object of every class whose methods are listed.
 local function objects()
   local key = bnn.key(1)
@@ -456,12 +468,14 @@ local function objects()
   local function predict(some) return bnn.predict(objective, some, {num_samples = 2, key = key}) end
   local path = os.tmpname()
   assert(bnn.safetensors.save(path, {x = x}))
+  local recorder, run = recorded()
   local images = bnn.data.from_tensors{x = bnn.zeros(6, 1, 2), y = y}
   return {
     tensor = x, x = x, key = key, net = bnn.transform(function(t) return t end), layer = net,
     posterior = q, params = q.mu, samples = q:samples(key, 2), objective = objective, part = part,
     optimizer = bnn.optim.adam{}, state = bnn.optim.adam{}:init(q), compiled = bnn.compile(bnn.exp),
-    prior = bnn.prior.laplace{}, file = assert(bnn.safetensors.open(path)), log = bnn.log.memory(),
+    prior = bnn.prior.laplace{}, run = run, recorder = recorder,
+    file = assert(bnn.safetensors.open(path)), log = bnn.log.memory(),
     report = bnn.shift.evaluate{predict = predict, data = images, key = key, shifts = {"noise"},
                                 severities = {1}},
   }, path

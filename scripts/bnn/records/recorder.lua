@@ -1,0 +1,345 @@
+--- Records the run of an experiment: its folder, its row in the ledger, its log.
+--
+-- Recording is never in the way: what cannot be written is one notice on stderr, and the run goes
+-- on without that part of its record.
+local core = require "bnn.core"
+local checkpoint_folder = require "bnn.checkpoint.checkpoint_folder"
+local expect = require "bnn.base.expect"
+local folders = require "bnn.base.folders"
+local ledger = require "bnn.records.ledger"
+local log_text = require "bnn.log.log_text"
+local logs = require "bnn.log.log"
+local observer = require "bnn.base.observer"
+local run_facts = require "bnn.records.run_facts"
+local run_folder = require "bnn.records.run_folder"
+local strings = require "bnn.base.strings"
+
+local M = {}
+
+local BEAT_SECONDS, BEAT_WAIT_MS = 5, 50
+
+local Recorder = {__name = "bnn.recorder"}
+Recorder.__index = Recorder
+
+local current -- the recorder of the run of this process, or nil
+
+--- The recorder of the run that this process makes, or nil.
+function M.current() return current end
+
+-- The first fault of a record is said; those that follow from it are not.
+local function give_up(self, fault)
+  if self.fault then return end
+  self.fault = fault
+  strings.notice(("the record of this run is not complete: %s"):format(fault))
+end
+
+-- Writes the ledger, if there is one; without SQLite folders are all.
+local function change_ledger(self, f)
+  if not self.ledger then return end
+  local ok, fault = self.ledger:change(f)
+  if not ok then give_up(self, fault) end
+end
+
+-- ---- the log ----
+
+local function note_metric(metrics, step, name, v)
+  local m = metrics[name] or {}
+  metrics[name], m.value, m.step = m, v, step
+  if type(v) ~= "number" or v ~= v then return end
+  if not m.least or v < m.least then m.least, m.least_step = v, step end
+  if not m.most or v > m.most then m.most, m.most_step = v, step end
+end
+
+-- The ledger as heartbeats write it: they do not wait for others, the next one says the same.
+local function write_beat(self)
+  if not self.ledger then return end
+  self.beats = self.beats or ledger.open(self.root, true, BEAT_WAIT_MS)
+  if not self.beats then return end
+  self.beats:change(function(write)
+    ledger.beat(write, self.about)
+    ledger.put_metrics(write, self.about, self.metrics)
+  end)
+end
+
+-- Says that the run lives, at most once in some seconds.
+local function beat(self, step)
+  local now = core.now()
+  if now < self.next_beat then return end
+  self.next_beat = now + BEAT_SECONDS
+  run_folder.write(self.folder.path .. "/heartbeat", ("%s %s\n"):format(run_folder.time_text(now),
+    step or ""))
+  write_beat(self)
+end
+
+local function write_rows(self, step, rows)
+  for _, row in ipairs(rows) do note_metric(self.metrics, step, row[1], row[2]) end
+  local ok, fault = self.rows:write(log_text.json_line(step, rows))
+  if ok then ok, fault = self.rows:flush() end
+  if not ok then give_up(self, "metrics.jsonl: " .. tostring(fault)) end
+  beat(self, step)
+end
+
+-- The log of the run, to be written beside the console.
+function Recorder:log()
+  return logs.new{
+    write = function(_, step, rows)
+      if self.rows and not self.is_finished then write_rows(self, step, rows) end
+    end,
+  }
+end
+
+-- ---- the beginning ----
+
+local function seed_of(config) return math.type(config.seed) == "integer" and config.seed or nil end
+
+-- A word as a shell reads it.
+local function quoted(word)
+  if word:find "^[%w%-+./:=@_,]+$" then return word end
+  return "'" .. word:gsub("'", "'\\''") .. "'"
+end
+
+local function command_of(script, argv)
+  local words = {"bnnlua", quoted(script)}
+  for i, word in ipairs(argv) do words[i + 2] = quoted(word) end
+  return table.concat(words, " ")
+end
+
+local function about_run(folder, opts)
+  local machine = run_facts.machine()
+  local about = {
+    format = 1, id = folder.id, attempt = 1, status = "running", name = opts.name,
+    experiment = opts.script:match "([^/]+)%.lua$" or opts.script:match "[^/]+$",
+    about = opts.about, script = opts.script, seed = seed_of(opts.config),
+    argv = table.move(opts.argv, 1, #opts.argv, 1, {}),
+    command = command_of(opts.script, opts.argv), result_flags = opts.result_flags,
+    place_flags = opts.place_flags,
+    started = run_folder.time_text(core.now()), data = {}, host = machine.host, pid = machine.pid,
+    machine = machine,
+  }
+  return about
+end
+
+-- The files that a run begins with.
+local function write_beginning(self, opts)
+  local path = self.folder.hidden
+  local about, diff = self.about
+  about.repository, diff = run_facts.repository(opts.script:match "^(.+)/[^/]*$" or ".")
+  local sources, fault = run_facts.copy_sources(path, opts.script)
+  if not sources then return nil, fault end
+  about.sources = sources
+  local ok = true
+  if diff then ok, fault = run_folder.write(path .. "/git.diff", diff) end
+  if ok then ok, fault = run_folder.write_json(path .. "/config.json", opts.config) end
+  if ok then ok, fault = run_folder.write_json(path .. "/run.json", about) end
+  return ok, fault
+end
+
+-- What is written on both outputs is in the folder too.
+local function capture(self)
+  for stream, name in pairs{stdout = "output.txt", stderr = "errors.txt"} do
+    local ok, fault = core.capture(stream, self.folder.path .. "/" .. name)
+    if not ok then give_up(self, fault) end
+  end
+end
+
+-- A script that ends the program by os.exit ends its record.
+local function watch_exit(self)
+  local exit = os.exit
+  self.exit = exit
+  function os.exit(code, ...) -- luacheck: ignore 122
+    local is_good = code == nil or code == true or code == 0
+    self:finish(is_good and "completed" or "failed",
+      not is_good and "os.exit(" .. tostring(code) .. ")" or nil)
+    return exit(code, ...)
+  end
+end
+
+local function enter_ledger(self, root, config)
+  local fault
+  self.ledger, fault = ledger.open(root, true)
+  if not self.ledger then return give_up(self, fault) end
+  change_ledger(self, function(write) ledger.enter(write, self.about, config) end)
+end
+
+local function no_record(fault)
+  strings.notice(("this run is not recorded: %s"):format(fault))
+end
+
+--- Begins the record of a run.
+-- @param opts table: root, script, argv, config, about, name, result_flags (the names of the flags
+--   that decide the result), place_flags (those that say where something else is written)
+-- @return recorder; nil, after a notice, if it cannot be
+function M.start(opts)
+  local folder, fault = run_folder.new(opts.root)
+  if not folder then return no_record(fault) end
+  local self = setmetatable({
+    folder = folder, root = opts.root, metrics = {}, next_beat = 0, begun = core.now(),
+    checkpoint = opts.config.checkpoint,
+  }, Recorder)
+  self.about = about_run(folder, opts)
+  local ok, why = write_beginning(self, opts)
+  if ok then ok, why = run_folder.publish(folder) end
+  if not ok then
+    run_folder.remove(folder.hidden)
+    return no_record(why)
+  end
+  self.rows = io.open(folder.path .. "/metrics.jsonl", "ab")
+  enter_ledger(self, opts.root, opts.config)
+  self.next_beat = core.now() + BEAT_SECONDS
+  watch_exit(self)
+  observer.listen{
+    data = function(set) self.about.data[#self.about.data + 1] = run_facts.data(set) end,
+    pulse = function(step) beat(self, step) end,
+  }
+  current = self
+  capture(self)
+  return self
+end
+
+-- ---- what scripts add ----
+
+-- Copies a file that is there into a folder of the run, or gives the path for one that is not.
+local function add_file(self, kind, path)
+  local folder = self.folder.path .. "/" .. kind
+  local ok, fault = folders.make(folder)
+  local target = folder .. "/" .. path:match "[^/]+$"
+  local file <close> = ok and io.open(path, "rb")
+  if file then ok, fault = run_folder.copy(path, target) end
+  if not ok then give_up(self, fault) end
+  return target
+end
+
+--- Adds a figure to the run.
+--     local run = bnn.run.current()
+--     if run then bnn.plot.lines{curves, path = run:figure "loss.svg"} end
+-- @param path string: a file, which is copied; or the name of one that is to be written
+-- @return string: the path in the run's folder
+function Recorder:figure(path)
+  expect.string("recorder:figure: path", path, "a path")
+  return add_file(self, "figures", path)
+end
+
+--- Adds a file to the run, as `figure` does.
+--     local run = bnn.run.current()
+--     local path = run and run:file "weights.csv" or "weights.csv"   -- where to write it
+-- @param path string: a file, which is copied; or the name of one that is to be written
+-- @return string: the path in the run's folder
+function Recorder:file(path)
+  expect.string("recorder:file: path", path, "a path")
+  return add_file(self, "files", path)
+end
+
+--- Adds a note to the record of the run.
+--     local run = bnn.run.current()
+--     if run then run:note "trained on half of the data" end
+-- @param text string
+function Recorder:note(text)
+  expect.string("recorder:note: text", text)
+  local ok, fault = M.annotate(self.folder.path, self.ledger, {note = text})
+  if not ok then give_up(self, fault) end
+end
+
+--- Adds a tag or a note to a run, of whatever age.
+-- @param path string: its folder
+-- @param book a ledger that may be written, or nil
+-- @param row {tag=}, {untag=} or {note=}
+-- @return true; or nil, message
+function M.annotate(path, book, row)
+  row.written = run_folder.time_text(core.now())
+  local text, fault = core.json_encode(row)
+  if not text then return nil, fault end
+  local file <close>, why = io.open(path .. "/" .. run_folder.NOTES, "ab")
+  local ok = file and file:write(text .. "\n") and file:flush()
+  if not ok then return nil, strings.shown(why or path .. ": no note can be written") end
+  local id = path:match "[^/]+$"
+  if book then return book:change(function(write) ledger.annotate(write, id, row) end) end
+  return true
+end
+
+-- Keeps the metrics that an experiment returned, beside those of its log.
+function Recorder:results(metrics)
+  if type(metrics) ~= "table" then return end
+  self.about.results = {}
+  for name, v in pairs(metrics) do
+    local is_plain = type(v) == "number" or type(v) == "string" or type(v) == "boolean"
+    if type(name) == "string" and is_plain then
+      self.about.results[name] = v
+      note_metric(self.metrics, nil, name, type(v) == "boolean" and tostring(v) or v)
+    end
+  end
+end
+
+-- ---- the end ----
+
+-- The best and the newest checkpoint, if the run wrote any.
+local function copy_checkpoints(self)
+  if type(self.checkpoint) ~= "string" or not core.is_folder(self.checkpoint) then return true end
+  local ok, fault = folders.make(self.folder.path .. "/checkpoints")
+  for _, from in ipairs(ok and checkpoint_folder.paths(self.checkpoint) or {}) do
+    if ok then
+      local to = self.folder.path .. "/checkpoints/" .. from:match "[^/]+$"
+      ok, fault = run_folder.copy(from, to)
+    end
+  end
+  return ok, fault
+end
+
+local function describe_end(self, status, failure)
+  local cpu, peak = core.usage()
+  local about = self.about
+  about.status, about.failure = status, failure
+  about.ended = run_folder.time_text(core.now())
+  about.wall_seconds, about.cpu_seconds, about.peak_bytes = core.now() - self.begun, cpu, peak
+  about.threads = core.threads()
+end
+
+-- The files of the end, and the seal over all of them.
+local function close_folder(self)
+  local path = self.folder.path
+  os.remove(path .. "/heartbeat")
+  local ok, fault = copy_checkpoints(self)
+  if not ok then give_up(self, fault) end
+  for _, stream in ipairs{"stdout", "stderr"} do
+    ok, fault = core.capture_end(stream)
+    if not ok then give_up(self, stream .. ": " .. fault) end
+  end
+  self.about.record_fault = self.fault
+  ok, fault = run_folder.write_json(path .. "/run.json", self.about)
+  if ok then ok, fault = run_folder.seal(path) end
+  if not ok then give_up(self, fault) end
+end
+
+-- Ends the record, as "completed", "failed" or "interrupted"; failure is the message with its
+-- traceback, or nil. Calling it twice is safe.
+function Recorder:finish(status, failure)
+  if self.is_finished then return end
+  self.is_finished, current = true, nil
+  observer.listen(nil)
+  os.exit = self.exit -- luacheck: ignore 122 (as it was before watch_exit)
+  if self.rows then self.rows:close() end
+  describe_end(self, status, failure)
+  close_folder(self)
+  change_ledger(self, function(write)
+    ledger.put_metrics(write, self.about, self.metrics)
+    ledger.finish(write, self.about)
+  end)
+  if self.beats then self.beats:close() end
+  if self.ledger then self.ledger:close() end
+  if self.folder.lock then self.folder.lock:release() end
+end
+
+-- The status that an error gives a run.
+local function status_of(err)
+  local signal = require "bnn.signal"
+  if err == nil then return "completed" end
+  return signal.is_interrupt(err) and "interrupted" or "failed"
+end
+
+-- An object whose closing ends the record, by the error that passes through.
+function Recorder:until_closed()
+  return setmetatable({}, {__close = function(_, err)
+    self:finish(status_of(err), err ~= nil and tostring(err) or nil)
+  end})
+end
+
+return M

@@ -1,0 +1,111 @@
+--- What a record says of the machine, the program, the scripts and their repository.
+local core = require "bnn.core"
+local folders = require "bnn.base.folders"
+local run_folder = require "bnn.records.run_folder"
+local strings = require "bnn.base.strings"
+
+local M = {}
+
+-- The first value of a name in a text of lines "name : value".
+local function value_in(path, name)
+  local file <close> = io.open(path)
+  for line in file and file:lines() or function() end do
+    local value = line:match("^" .. name .. "%s*:%s*(.-)%s*$")
+    if value then return value end
+  end
+end
+
+--- The machine and the libraries: host, pid, cpu, versions by name, isa.
+function M.machine()
+  local host, pid = core.host()
+  local versions = {}
+  for _, row in ipairs(core.versions()) do versions[row.name] = row.version end
+  return {host = host, pid = pid, cpu = value_in("/proc/cpuinfo", "model name") or "unknown",
+          versions = versions, isa = core.isa(), threads = core.threads(),
+          folder = core.working_folder()}
+end
+
+local function git(dir, ...)
+  local words = {"git", "-C", dir, "--no-optional-locks", ...}
+  local done = core.run_program(words, "", 10)
+  return done and done.status == 0 and done.output or nil
+end
+
+--- The repository that a folder is in: {commit=, branch=, dirty=}, and the difference of its files
+-- from that commit as a text; nil if there is none.
+function M.repository(dir)
+  local text = git(dir, "status", "--porcelain=v2", "--branch", "--untracked-files=no")
+  if not text then return nil end
+  local about = {commit = text:match "# branch%.oid (%S+)",
+                 branch = text:match "# branch%.head (%S+)",
+                 dirty = text:find "\n[^#]" ~= nil or text:find "^[^#]" ~= nil}
+  if about.dirty and about.commit:find "^%x+$" then return about, git(dir, "diff", "HEAD") or "" end
+  return about
+end
+
+-- The files of the modules that scripts have loaded: name -> path.
+local function module_paths()
+  local paths = {}
+  for name in pairs(package.loaded) do
+    local is_own = name == "bnn" or name:find "^bnn%." or name == "_G"
+    local path = not is_own and package.searchpath(name, package.path)
+    if path then paths[name] = path end
+  end
+  return paths
+end
+
+--- Copies a script, and the modules in Lua that it has loaded, into a folder code/ of the run.
+-- @param path string: the run's folder
+-- @param script string: the path of the script
+-- @return a list of {path=, file=, module=, sha256=}; or nil, message
+function M.copy_sources(path, script)
+  local ok, fault = folders.make(path .. "/code")
+  if not ok then return nil, fault end
+  local sources = {}
+  local function add(from, to, module)
+    local target = path .. "/code/" .. to
+    local done, why = folders.make_above(target)
+    if done then done, why = run_folder.copy(from, target) end
+    if not done then return nil, why end
+    sources[#sources + 1] = {path = from, file = "code/" .. to, module = module,
+                             sha256 = core.file_sha256(target)}
+    return true
+  end
+  ok, fault = add(script, script:match "[^/]+$")
+  if not ok then return nil, fault end
+  for name, from in pairs(module_paths()) do
+    ok, fault = add(from, name:gsub("%.", "/") .. ".lua", name)
+    if not ok then return nil, fault end
+  end
+  table.sort(sources, function(a, b) return strings.before(a.file, b.file) end)
+  return sources
+end
+
+local HASHED_MAX = 64 << 20 -- bytes of a file of data that is hashed whole
+
+-- One part of a data set.
+local function part_facts(part)
+  local about = {size = part.size, origin = type(part.origin) == "string" and part.origin or nil}
+  local h
+  for _, name in ipairs{"x", "y"} do
+    local ok, next_h = pcall(core.fingerprint, part[name], h)
+    if ok and part[name] ~= nil then h = next_h end
+  end
+  about.fingerprint = h and ("%016x"):format(h)
+  local file <close> = about.origin and io.open(about.origin, "rb")
+  if file and (file:seek "end" or math.huge) <= HASHED_MAX then
+    about.sha256 = core.file_sha256(about.origin)
+  end
+  return about
+end
+
+--- What is kept of a data set: its name, where it was found, its parts' sizes and fingerprints.
+function M.data(set)
+  local about = {name = set.name, dir = set.dir}
+  for _, name in ipairs{"train", "test"} do
+    if type(set[name]) == "table" then about[name] = part_facts(set[name]) end
+  end
+  return about
+end
+
+return M

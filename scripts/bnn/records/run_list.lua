@@ -1,0 +1,230 @@
+--- Reads the runs of a folder: from the ledger, and from the folders where they are not in it.
+local core = require "bnn.core"
+local ledger = require "bnn.records.ledger"
+local log_read = require "bnn.log.log_read"
+local notice = require "bnn.base.notice"
+local number = require "bnn.base.number"
+local run_folder = require "bnn.records.run_folder"
+local strings = require "bnn.base.strings"
+
+local M = {}
+
+-- A run of another machine, whose locks may not be seen, is dead after this silence.
+local SILENT_SECONDS = 600
+
+--- The fields of a run besides its configuration and its metrics.
+M.FIELDS = {
+  "id", "attempt", "name", "experiment", "status", "seed", "host", "command", "commit_id",
+  "started", "ended", "heartbeat", "wall_seconds", "cpu_seconds", "peak_bytes", "failure",
+}
+
+-- The seconds of a time as the store writes it, for differences.
+local function seconds_of(text)
+  local y, mo, d, h, mi, s = tostring(text):match "^(%d+)-(%d+)-(%d+) (%d+):(%d+):(%d+)"
+  return y and os.time{year = y, month = mo, day = d, hour = h, min = mi, sec = s} or 0
+end
+
+-- A run that says it is running is dead if nobody holds its folder.
+local function true_status(run, path, now)
+  if run.status ~= "running" or run_folder.is_locked(path) then return run.status end
+  local is_here = run.host == core.host()
+  if is_here or seconds_of(now) - seconds_of(run.heartbeat) > SILENT_SECONDS then return "dead" end
+  return run.status
+end
+
+-- ---- folders ----
+
+local function add_row(metrics, step, name, v)
+  local m = metrics[name] or {}
+  metrics[name], m.value, m.step = m, v, step
+  if type(v) ~= "number" or v ~= v then return end
+  if not m.least or v < m.least then m.least, m.least_step = v, step end
+  if not m.most or v > m.most then m.most, m.most_step = v, step end
+end
+
+local function read_metrics(path, results)
+  local metrics = {}
+  local text = run_folder.read(path .. "/metrics.jsonl")
+  for _, block in ipairs(text and text ~= "" and log_read.blocks(path .. "/metrics.jsonl", "jsonl")
+                         or {}) do
+    for _, row in ipairs(block.rows) do add_row(metrics, block.step, row[1], row[2]) end
+  end
+  for name, v in pairs(type(results) == "table" and results or {}) do
+    add_row(metrics, nil, name, type(v) == "boolean" and tostring(v) or v)
+  end
+  return metrics
+end
+
+local function read_notes(path)
+  local tags, notes = {}, {}
+  local text = run_folder.read(path .. "/" .. run_folder.NOTES) or ""
+  for line in text:gmatch "[^\n]+" do
+    local row = core.json_decode(line)
+    if type(row) == "table" and row.tag then tags[row.tag] = true end
+    if type(row) == "table" and row.untag then tags[row.untag] = nil end
+    if type(row) == "table" and row.note then notes[#notes + 1] = row end
+  end
+  return tags, notes
+end
+
+--- Reads the folder of a run.
+-- @return about (run.json), config, metrics by name as the ledger has them, tags, notes; or nil,
+--   message
+function M.read_folder(path)
+  local about, fault = run_folder.read_json(path .. "/run.json")
+  if not about then return nil, fault end
+  if type(about) ~= "table" or type(about.id) ~= "string" then
+    return nil, path .. "/run.json: is no run's"
+  end
+  local config, why = run_folder.read_json(path .. "/config.json")
+  if not config then return nil, why end
+  return about, config, read_metrics(path, about.results), read_notes(path)
+end
+
+-- Entries of a table under names with dots.
+local function flat(config, prefix, into)
+  for name, v in pairs(config) do
+    if type(v) == "table" and next(v) ~= nil and #v == 0 then
+      flat(v, prefix .. name .. ".", into)
+    else
+      into[prefix .. name] = type(v) == "number" and v or ledger.value_text(v)
+    end
+  end
+  return into
+end
+
+-- The run of a folder as those of the ledger are.
+local function from_folder(root, id)
+  local path = root .. "/" .. id
+  local about, config, metrics, tags = M.read_folder(path)
+  if not about then
+    notice.say("skipping %s: %s", path, config)
+    return nil
+  end
+  local run = {path = path, config = flat(config, "", {}), metrics = metrics, tags = tags}
+  for _, name in ipairs(M.FIELDS) do run[name] = about[name] end
+  run.commit_id = about.repository and about.repository.commit
+  run.status = true_status(run, path, run_folder.time_text(core.now()))
+  return run
+end
+
+-- ---- the ledger ----
+
+local RUNS = "SELECT " .. table.concat(M.FIELDS, ", ") .. ", CURRENT_TIMESTAMP FROM run ORDER BY id"
+
+local function add_params(book, by_id)
+  local rows, fault = book:ask "SELECT run, name, value, number FROM param"
+  for _, row in ipairs(rows or {}) do
+    local run = by_id[row[1]]
+    if run then run.config[row[2]] = M.plain(row[3], row[4]) end
+  end
+  return rows, fault
+end
+
+local function add_metrics(book, by_id)
+  local rows, fault = book:ask([[SELECT run, name, value, text, step, least, least_step, most,
+    most_step FROM metric]])
+  for _, row in ipairs(rows or {}) do
+    local run = by_id[row[1]]
+    if run then
+      run.metrics[row[2]] = {value = row[3] or row[4], step = row[5], least = row[6],
+                             least_step = row[7], most = row[8], most_step = row[9]}
+    end
+  end
+  return rows, fault
+end
+
+local function add_tags(book, by_id)
+  local rows, fault = book:ask "SELECT run, tag FROM tag"
+  for _, row in ipairs(rows or {}) do
+    if by_id[row[1]] then by_id[row[1]].tags[row[2]] = true end
+  end
+  return rows, fault
+end
+
+--- A value of a configuration: the number, an integer if its text says so, or else the text.
+function M.plain(text, value)
+  if value == nil then return text end
+  return math.type(number.parse(text)) == "integer" and math.tointeger(value) or value
+end
+
+-- The runs of the ledger by id, those with a folder; or nil, message.
+local function from_ledger(root, is_there)
+  local file <close> = io.open(ledger.path(root), "rb")
+  if not file then return {} end
+  local book <close>, fault = ledger.open(root, false)
+  if not book then return nil, fault end
+  local rows, why = book:ask(RUNS)
+  if not rows then return nil, why end
+  local by_id = {}
+  for _, row in ipairs(rows) do
+    if is_there[row[1]] then
+      local run = {path = root .. "/" .. row[1], config = {}, metrics = {}, tags = {}}
+      for i, name in ipairs(M.FIELDS) do run[name] = row[i] end
+      run.status = true_status(run, run.path, row[#M.FIELDS + 1])
+      by_id[run.id] = run
+    end
+  end
+  for _, add in ipairs{add_params, add_metrics, add_tags} do
+    local ok, what = add(book, by_id)
+    if not ok then return nil, what end
+  end
+  return by_id
+end
+
+--- Reads all runs of a folder, oldest first.
+-- @return list of {id=, status=, ..., config=, metrics=, tags=, path=}; or nil, message
+function M.read(root)
+  if not core.is_folder(root) then
+    return nil, strings.message("%s: no such folder of runs", root)
+  end
+  local ids, fault = run_folder.ids(root)
+  if not ids then return nil, fault end
+  local is_there = {}
+  for _, id in ipairs(ids) do is_there[id] = true end
+  local by_id, why = {}, nil
+  if ids[1] then by_id, why = from_ledger(root, is_there) end
+  if not by_id then notice.say("%s; reading the folders instead", why) end
+  local runs, strays = {}, 0
+  for _, id in ipairs(ids) do
+    local run = by_id and by_id[id]
+    if not run then run, strays = from_folder(root, id), strays + 1 end
+    runs[#runs + 1] = run
+  end
+  if by_id and strays > 0 then
+    notice.say("%d runs are not in the ledger: `bnnlua -m runs rebuild` enters them", strays)
+  end
+  return runs
+end
+
+--- Makes the ledger again from the folders.
+-- @return how many runs it has; or nil, message
+function M.rebuild(root)
+  local ids, fault = run_folder.ids(root)
+  if not ids then return nil, fault end
+  local book <close>, why = ledger.open(root, true)
+  if not book then return nil, why end
+  local count = 0
+  local ok, message = book:change(function(write)
+    for _, table_name in ipairs{"run", "attempt", "param", "metric", "tag", "note", "worker"} do
+      write("DELETE FROM " .. table_name)
+    end
+    for _, id in ipairs(ids) do
+      local about, config, metrics, tags, notes = M.read_folder(root .. "/" .. id)
+      if about then
+        count = count + 1
+        ledger.enter(write, about, config)
+        ledger.put_metrics(write, about, metrics)
+        if about.status ~= "running" then ledger.finish(write, about) end
+        for tag in pairs(tags) do ledger.annotate(write, id, {tag = tag}) end
+        for _, row in ipairs(notes) do ledger.annotate(write, id, row) end
+      else
+        notice.say("skipping %s/%s: %s", root, id, config)
+      end
+    end
+  end)
+  if not ok then return nil, message end
+  return count
+end
+
+return M

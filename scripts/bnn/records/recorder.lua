@@ -170,6 +170,7 @@ end
 --   that decide the result), place_flags (those that say where something else is written)
 -- @return recorder; nil, after a notice, if it cannot be
 function M.start(opts)
+  if opts.script == "-" then return no_record "its script is the standard input" end
   local folder, fault = run_folder.new(opts.root)
   if not folder then return no_record(fault) end
   local self = setmetatable({

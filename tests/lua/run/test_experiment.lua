@@ -48,7 +48,7 @@ local function quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
 
 -- Runs this interpreter on a command line of words; gives stdout, stderr and the exit status.
 local function run(...)
-  local words = {quote(arg[-1])}
+  local words = {"BNNLUA_RUNS= " .. quote(arg[-1])}
   for _, word in ipairs{...} do words[#words + 1] = word:find "^<" and word or quote(word) end
   local errors = folder .. ".err"
   local pipe = io.popen(table.concat(words, " ") .. " 2> " .. quote(errors))

@@ -34,36 +34,33 @@ local outermost = setmetatable({}, {__mode = "v"}) -- [1]: the bar that is shown
 -- ---- the line on the terminal ----
 
 local drawn -- the bar whose line is on the terminal, or nil
-local own_write, own_print, own_io_write -- the functions that watch_writes has replaced
+
+-- Where functions that write are: table, name; and while `drawn`, what was there and what is.
+local writers = {{files, "write"}, {io, "write"}, {_G, "print"}}
 
 -- Erases the line, so that something else can be written there. An interrupt may come anywhere in
 -- here: `drawn` says that there is a line as long as there may be one.
 local function erase()
   if not drawn then return end
-  files.write = own_write
-  rawset(io, "write", own_io_write)
-  if rawget(_G, "print") ~= nil then rawset(_G, "print", own_print) end
+  for _, writer in ipairs(writers) do
+    local t, name = writer[1], writer[2]
+    if writer.watching and rawget(t, name) == writer.watching then rawset(t, name, writer.own) end
+  end
   drawn.host.write "\r\27[K"
   drawn = nil
 end
 
 -- From now on, whatever Lua writes to the terminal erases the line first.
 local function watch_writes(bar)
-  own_write, own_io_write, own_print = files.write, io.write, rawget(_G, "print")
   drawn = bar
-  function files.write(file, ...)
-    if file == io.stdout or file == io.stderr or file == io.output() then erase() end
-    return own_write(file, ...)
-  end
-  rawset(io, "write", function(...)
-    erase()
-    return own_io_write(...)
-  end)
-  if own_print then
-    rawset(_G, "print", function(...)
-      erase()
-      return own_print(...)
-    end)
+  for _, writer in ipairs(writers) do
+    local own = rawget(writer[1], writer[2])
+    writer.own, writer.watching = own, own and function(...)
+      local file = ...
+      if writer[1] ~= files or file == io.stdout or file == io.stderr then erase() end
+      return own(...)
+    end
+    rawset(writer[1], writer[2], writer.watching)
   end
 end
 

@@ -170,6 +170,24 @@ function TestProgress.test_whatever_is_written_erases_the_line_first()
   lu.assertEquals({print, io.write, files.write}, {own_print, own_write, method})
 end
 
+function TestProgress.test_a_print_of_the_users_own_stays()
+  local own_print, said = print, 0
+  local function mine() said = said + 1 end
+  use(80)
+  do
+    local bar <close> = progress.start("train", {of = 300})
+    work(bar, 200, 0.01, 0.5)
+    rawset(_G, "print", mine)
+    now = now + 1
+    for _ = 1, 1000 do bar:update(250, 0.5) end
+    print()
+    lu.assertEquals(written[#written], "\r\27[K")
+  end
+  local left = print
+  rawset(_G, "print", own_print)
+  lu.assertEquals({left, said}, {mine, 1})
+end
+
 -- ---- what shows it ----
 
 local key = bnn.key(3)

@@ -17,7 +17,8 @@ local ORDER = {
 -- Other words for a guide.
 local ALIASES = {
   flags = "environment", variables = "environment", abstention = "uncertainty",
-  randomness = "keys", seed = "keys", resume = "checkpoints", records = "runs", ledger = "runs", dtypes = "shapes",
+  randomness = "keys", seed = "keys", resume = "checkpoints", records = "runs",
+  ledger = "runs", dtypes = "shapes",
   broadcasting = "shapes", layout = "contributing",
 }
 

@@ -148,7 +148,18 @@ static const bind_row sql_methods[] = {
     {NULL, NULL, NULL},
 };
 
+static int core_sql_version(lua_State *L) {
+  const char *version = bnn_sql_version();
+  if (version)
+    lua_pushstring(L, version);
+  else
+    luaL_pushfail(L);
+  return 1;
+}
+
 static const bind_row rows[] = {
+    {"sql_version", core_sql_version,
+     "sql_version(): SQLite's version, or nil in a build without it"},
     {"sql_open", core_sql_open,
      "sql_open(path [, may_write [, ms]]): opens a database of SQLite, which is created if "
      "may_write;\n"

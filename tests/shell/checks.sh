@@ -2,7 +2,8 @@
 # binary, from BNNLUA), `T` (a scratch folder, gone at the end), and the counts that the closing line
 # wants: echo "$passed passed, $failed failed".
 LC_ALL=C
-export LC_ALL
+BNNLUA_RUNS= # what tests run leaves no record, unless they ask for one
+export LC_ALL BNNLUA_RUNS
 tests=$(cd "$(dirname "$0")/.." && pwd)
 bnnlua=${BNNLUA:-$tests/../build/bnnlua}
 case $bnnlua in /*) ;; *) bnnlua=$PWD/$bnnlua ;; esac

@@ -155,6 +155,10 @@ local function watch_exit(self)
 end
 
 local function enter_ledger(self, root, config)
+  if not core.sql_version() then
+    return strings.notice("this program was built without SQLite: the run is recorded in its "
+      .. "folder only")
+  end
   local fault
   self.ledger, fault = ledger.open(root, true)
   if not self.ledger then return give_up(self, fault) end

@@ -151,7 +151,7 @@ end
 -- The runs of the ledger by id, those with a folder; or nil, message.
 local function from_ledger(root, is_there)
   local file <close> = io.open(ledger.path(root), "rb")
-  if not file then return {} end
+  if not file or not core.sql_version() then return {} end
   local book <close>, fault = ledger.open(root, false)
   if not book then return nil, fault end
   local rows, why = book:ask(RUNS)
@@ -191,7 +191,7 @@ function M.read(root)
     if not run then run, strays = from_folder(root, id), strays + 1 end
     runs[#runs + 1] = run
   end
-  if by_id and strays > 0 then
+  if by_id and strays > 0 and core.sql_version() then
     notice.say("%d runs are not in the ledger: `bnnlua -m runs rebuild` enters them", strays)
   end
   return runs

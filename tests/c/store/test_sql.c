@@ -1,0 +1,128 @@
+/* test_sql.c - databases in a file: values come back, faults are named, nothing leaks. */
+#include "store/sql.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "support.h"
+
+static char folder[64];
+
+static const char *database(void) {
+  static char path[PATH_MAX];
+  snprintf(path, sizeof path, "%s/%s", folder, "a?b#c%.db");
+  return path;
+}
+
+static void make_folder(void) {
+  strcpy(folder, "/tmp/bnn_sql_XXXXXX");
+  ck_assert_ptr_nonnull(mkdtemp(folder));
+}
+
+static void remove_folder(void) {
+  unlink(database());
+  ck_assert_int_eq(rmdir(folder), 0);
+  ck_assert_uint_eq(bnn_mem_live(), 0);
+}
+
+/* Runs a statement without rows. */
+static void run(bnn_sql *db, const char *text) {
+  bnn_sql_query *q = NULL;
+  size_t used = 0;
+  bool row = true;
+  ck_succeeds(bnn_sql_prepare(&q, db, text, strlen(text), &used, &err));
+  ck_succeeds(bnn_sql_step(q, &row, &err));
+  ck_assert(!row);
+  bnn_sql_finish(q);
+}
+
+START_TEST(values_come_back_as_they_were_bound) {
+  if (!bnn_sql_version()) return;
+  static const bnn_sql_value given[] = {
+      {.kind = BNN_SQL_INTEGER, .integer = INT64_MIN},
+      {.kind = BNN_SQL_REAL, .real = 5e-324},
+      {.kind = BNN_SQL_TEXT, .text = "a\0b", .length = 3},
+      {.kind = BNN_SQL_TEXT, .text = "", .length = 0},
+      {.kind = BNN_SQL_NULL},
+  };
+  enum { N = sizeof given / sizeof *given };
+  static const char text[] = "SELECT $1 AS one, $2, $3, $4, $5";
+  bnn_sql *db = NULL;
+  bnn_sql_query *q = NULL;
+  size_t used = 0;
+  bool row = false;
+  ck_succeeds(bnn_sql_open(&db, database(), true, 0, &err));
+  ck_succeeds(bnn_sql_prepare(&q, db, text, strlen(text), &used, &err));
+  ck_assert_uint_eq(used, strlen(text));
+  ck_assert_int_eq(bnn_sql_parameters(q), N);
+  ck_assert_int_eq(bnn_sql_columns(q), N);
+  ck_assert_str_eq(bnn_sql_name(q, 0), "one");
+  for (int i = 0; i < N; i++) ck_succeeds(bnn_sql_bind(q, i + 1, &given[i], &err));
+  ck_succeeds(bnn_sql_step(q, &row, &err));
+  ck_assert(row);
+  for (int i = 0; i < N; i++) {
+    bnn_sql_value v = bnn_sql_column(q, i);
+    ck_assert_int_eq(v.kind, given[i].kind);
+    ck_assert_int_eq(v.integer, given[i].integer);
+    ck_assert(v.real == given[i].real);
+    ck_assert_uint_eq(v.length, given[i].length);
+    ck_assert(v.length == 0 || memcmp(v.text, given[i].text, v.length) == 0);
+  }
+  ck_succeeds(bnn_sql_step(q, &row, &err));
+  ck_assert(!row);
+  bnn_sql_finish(q);
+  bnn_sql_close(db);
+}
+END_TEST
+
+START_TEST(faults_are_named) {
+  bnn_sql *db = NULL;
+  bnn_sql_query *q = NULL;
+  size_t used = 0;
+  if (!bnn_sql_version()) {
+    ck_refuses(bnn_sql_open(&db, database(), true, 0, &err), BNN_EIO, "without SQLite");
+    return;
+  }
+  ck_refuses(bnn_sql_open(&db, database(), false, 0, &err), BNN_EIO, "a?b#c%.db: unable to open");
+  ck_refuses(bnn_sql_open(&db, "/nowhere/x.db", true, 0, &err), BNN_EIO, "/nowhere/x.db: ");
+  ck_succeeds(bnn_sql_open(&db, database(), true, 0, &err));
+  ck_refuses(bnn_sql_prepare(&q, db, "SELEC", 5, &used, &err), BNN_EDATA, "syntax error");
+  ck_refuses(bnn_sql_prepare(&q, db, "SELECT x", 8, &used, &err), BNN_EDATA, "no such column: x");
+  ck_succeeds(bnn_sql_prepare(&q, db, "-- nothing", 10, &used, &err));
+  ck_assert_ptr_null(q);
+  bnn_sql_finish(q);
+  bnn_sql_close(db);
+}
+END_TEST
+
+START_TEST(who_waits_for_another_gives_up_when_the_time_is_over) {
+  if (!bnn_sql_version()) return;
+  bnn_sql *one = NULL, *other = NULL;
+  bnn_sql_query *q = NULL;
+  size_t used = 0;
+  bool row = false;
+  static const char insert[] = "INSERT INTO t VALUES (1)";
+  ck_succeeds(bnn_sql_open(&one, database(), true, 20, &err));
+  ck_succeeds(bnn_sql_open(&other, database(), true, 20, &err));
+  run(one, "CREATE TABLE t (x)");
+  run(one, "BEGIN IMMEDIATE");
+  ck_succeeds(bnn_sql_prepare(&q, other, insert, strlen(insert), &used, &err));
+  ck_refuses(bnn_sql_step(q, &row, &err), BNN_EIO, "locked");
+  bnn_sql_finish(q);
+  run(one, "COMMIT");
+  run(other, insert);
+  bnn_sql_close(other);
+  bnn_sql_close(one);
+}
+END_TEST
+
+static void add_tests(TCase *tests) {
+  tcase_add_checked_fixture(tests, make_folder, remove_folder);
+  tcase_add_test(tests, values_come_back_as_they_were_bound);
+  tcase_add_test(tests, faults_are_named);
+  tcase_add_test(tests, who_waits_for_another_gives_up_when_the_time_is_over);
+}
+
+int main(void) { return run_suite("sql", add_tests); }

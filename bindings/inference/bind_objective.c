@@ -4,6 +4,8 @@
  * of nodes, and check all that they are given. */
 #include "bind_objective.h"
 
+#include <string.h>
+
 #include "../base/bind.h"
 #include "../base/bind_box.h"
 #include "../base/bind_context.h"
@@ -45,7 +47,7 @@ static int objective_release(lua_State *L) { return bind_release_box(L, &objecti
 /* ---- making one ---- */
 
 /* The priors of a layout from the list priors, by tensor: a density {name, parameters...}, "fitted"
- * for a Gaussian whose scale is, or false. */
+ * for a Gaussian whose scale is, "joined" for one that shares that of the tensor before, or false. */
 static void read_priors(lua_State *L, int at, bnn_regularizer *regularizers, size_t n) {
   if (lua_getfield(L, at, "priors") != LUA_TNIL) {
     luaL_checktype(L, -1, LUA_TTABLE);
@@ -55,6 +57,7 @@ static void read_priors(lua_State *L, int at, bnn_regularizer *regularizers, siz
         regularizers[i].prior = bind_check_prior(L, lua_gettop(L));
       else
         regularizers[i].is_fitted = type == LUA_TSTRING;
+      regularizers[i].joins = type == LUA_TSTRING && strcmp(lua_tostring(L, -1), "joined") == 0;
       lua_pop(L, 1);
     }
   }

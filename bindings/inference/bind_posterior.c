@@ -283,7 +283,8 @@ static int posterior_entropy(lua_State *L) {
 static int posterior_rms(lua_State *L) {
   const bnn_posterior *q = bind_check_posterior(L, 1);
   lua_createtable(L, (int)q->layout->n_params, 0);
-  for (size_t t = 0; t < q->layout->n_params; t++) push_number_or_false(L, bnn_posterior_rms(q, t));
+  for (size_t t = 0; t < q->layout->n_params; t++)
+    push_number_or_false(L, bnn_posterior_rms(q, t, 1));
   return 1;
 }
 

@@ -140,6 +140,9 @@ static bnn_status check_prior(const bnn_objective_spec *s, size_t i, bnn_err *er
   if ((t->precision > 0) + (t->prior.density != NULL) + t->is_fitted > 1)
     return bnn_fail(err, BNN_ERANGE, "tensor %zu: expected one prior, got several", i + 1);
   const bnn_group *q = &s->posterior->group[bnn_posterior_group_of(s->posterior, i)];
+  if (t->joins && (i == 0 || !t->is_fitted || !t[-1].is_fitted))
+    return bnn_fail(err, BNN_ERANGE, "tensor %zu joins the scale of a tensor that is not fitted",
+                    i + 1);
   if (t->is_fitted && !q->family->second_moment)
     return bnn_fail(err, BNN_ERANGE, "tensor %zu: a prior cannot be fitted to a %s posterior",
                     i + 1, q->family->name);

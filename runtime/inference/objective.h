@@ -29,8 +29,8 @@
  * (read from kl_weight_node) and adds the result to each example's loss.  The step then adds the
  * rest of that tensor's KL, -entropy of q.
  *
- * A prior N(0, s_t^2) may be fitted: the s_t^2 of the largest L is the mean of E w^2 over the
- * tensor (empirical Bayes, type II maximum likelihood), and is taken anew before each step; s_t is
+ * A prior N(0, s_t^2) may be fitted: the s_t^2 of the largest ELBO is the mean of E w^2 over the
+ * tensor, or over several that share it (empirical Bayes, type II maximum likelihood), and is taken anew before each step; s_t is
  * at least BNN_FITTED_STD_MIN.  It follows from q alone.
  *
  * Tensors of a point family are point estimates: penalty decay/2 |mu|^2, plus -beta kl log
@@ -55,7 +55,8 @@ typedef struct bnn_regularizer {
   double kl;        /* weight of its KL beside beta; 0 if it has no prior */
   double precision; /* 1 / s^2 of a prior N(0, s^2); 0: of another, below or in the program */
   bnn_prior prior;  /* a prior without a KL in closed form, beside precision 0 */
-  bool is_fitted; /* precision is set before each step: s^2 is the mean of E w^2 over the tensor */
+  bool is_fitted; /* precision is set before each step: s^2 is the mean of E w^2 over the tensor, */
+  bool joins;     /* and the tensor before, which is fitted too: they have one scale */
   double decay;   /* of a point estimate: the penalty is decay/2 |mu|^2 */
 } bnn_regularizer;
 

@@ -174,13 +174,16 @@ static int levels_of(int samples) {
 
 /* ---- priors whose scale is fitted ---- */
 
+/* Tensor t, and those that share its scale. */
 static void fit_job(void *data, size_t t) {
   const bnn_step_work *w = data;
   bnn_regularizer *r = &w->o->regularizers[t];
-  if (!r->is_fitted) return;
-  const double rms = bnn_posterior_rms(w->q, t);
+  if (!r->is_fitted || r->joins) return;
+  size_t n = 1;
+  while (t + n < w->o->layout.n_params && r[n].joins) n++;
+  const double rms = bnn_posterior_rms(w->q, t, n);
   const double s = rms < BNN_FITTED_STD_MIN ? BNN_FITTED_STD_MIN : rms;
-  r->precision = 1 / (s * s);
+  for (size_t i = 0; i < n; i++) r[i].precision = 1 / (s * s);
 }
 
 static void fit_priors(bnn_step_work *w) {

@@ -105,11 +105,16 @@ double bnn_posterior_kl(const bnn_posterior *q, size_t tensor, double prior_std)
   return group->family->kl ? group->family->kl(group, tensor, prior_std) : NAN;
 }
 
-double bnn_posterior_rms(const bnn_posterior *q, size_t tensor) {
-  const bnn_group *group = &q->group[bnn_posterior_group_of(q, tensor)];
-  const size_t n = q->layout->param[tensor].size;
-  if (!group->family->second_moment) return NAN;
-  return n > 0 ? sqrt(group->family->second_moment(group, tensor) / (double)n) : 0;
+double bnn_posterior_rms(const bnn_posterior *q, size_t tensor, size_t n) {
+  double sum = 0;
+  size_t size = 0;
+  for (size_t t = tensor; t < tensor + n; t++) {
+    const bnn_group *group = &q->group[bnn_posterior_group_of(q, t)];
+    if (!group->family->second_moment) return NAN;
+    sum += group->family->second_moment(group, t);
+    size += q->layout->param[t].size;
+  }
+  return size > 0 ? sqrt(sum / (double)size) : 0;
 }
 
 double bnn_posterior_entropy(const bnn_posterior *q, size_t tensor) {

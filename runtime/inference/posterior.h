@@ -58,8 +58,8 @@ void bnn_posterior_mean(const bnn_posterior *q, bnn_real *theta);
 double bnn_posterior_kl(const bnn_posterior *q, size_t tensor, double prior_std);
 double bnn_posterior_entropy(const bnn_posterior *q, size_t tensor);
 
-/* The root of the mean of E w^2 over a tensor: the standard deviation s of the prior N(0, s^2) that
- * is nearest to q.  NaN of a family that is not trained; 0 of an empty tensor. */
-double bnn_posterior_rms(const bnn_posterior *q, size_t tensor);
+/* The root of the mean of E w^2 over n tensors from `tensor` on: the standard deviation s of the
+ * prior N(0, s^2) that is nearest to q.  NaN of a family that is not trained; 0 of no elements. */
+double bnn_posterior_rms(const bnn_posterior *q, size_t tensor, size_t n);
 
 #endif

@@ -51,12 +51,14 @@ function M.by_tensor(objective)
   if posterior_of(objective).defined then return one_weight(objective) end
   local posterior, is_point = posterior_of(objective), {}
   for _, name in ipairs(posterior:points()) do is_point[name] = true end
+  local names = prior_names(objective) -- the first of the layout
   for i, entry in ipairs(posterior:layout()) do
     local prior = has_prior[entry.name] and priors.at(objective.prior, entry.name)
     local first = objective.kl == "leading" and math.max(entry.shape[1] or 1, 1)
     kl[i] = not prior and 0 or first and 1 / first or 1
     precision[i], others[i] = 0, false
     if prior then precision[i], others[i] = priors.in_step(prior) end
+    if prior and priors.joins(objective.prior, names, i) then others[i] = "joined" end
     decay[i] = is_point[entry.name] and param_options.value(objective.weight_decay, entry.name) or 0
   end
   return {kl = kl, precision = precision, decay = decay, priors = others}

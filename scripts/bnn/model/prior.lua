@@ -12,7 +12,7 @@
 -- A weight outside of a density's support has the log density -inf and is not pulled. The KL of a
 -- mean-field posterior from a Gaussian of mean 0 has a closed form. That from another density is
 -- estimated with the weights that a step draws (Blundell et al. 2015, equation 2), its entropy part
--- exactly. A Gaussian's scale may be fitted:
+-- exactly. A Gaussian's scale may be fitted, one for each layer:
 --     bnn.elbo{net = net, posterior = q, data_size = 1000,
 --              prior = bnn.prior.normal{scale = "fitted"}}
 local core = require "bnn.core"
@@ -22,8 +22,9 @@ local priors = require "bnn.model.priors"
 local M = {docs = {}}
 
 local FITTED_DOC = [[, or "fitted": before each
-  step the s of the largest ELBO, s^2 = the mean of mu^2 + sigma^2 over a tensor, for each tensor by
-  itself (empirical Bayes; of points the mean of w^2), at least 1e-4]]
+  step the s of the largest ELBO, s^2 = the mean of mu^2 + sigma^2 over the tensors of a layer
+  (empirical Bayes; of points the mean of w^2), at least 1e-4. By path, tensors with priors of their
+  own have scales of their own]]
 
 local function doc_of(row)
   local first = row.params[1]

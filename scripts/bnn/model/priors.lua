@@ -154,6 +154,33 @@ end
 --- Whether its scale is fitted to the posterior.
 function M.is_fitted(prior) return prior.scale == FITTED end
 
+local function layer_of(path) return path:match "^(.*)/[^/]*$" or path end
+
+--- Whether tensor i of a list shares its fitted scale with the one before: both are of one layer,
+-- and the same prior was given for both.
+-- @param given a prior for all, or by path
+-- @param names list of paths; those of a layer stand together
+function M.joins(given, names, i)
+  if i == 1 or layer_of(names[i]) ~= layer_of(names[i - 1]) then return false end
+  local prior = M.at(given, names[i])
+  return M.is_fitted(prior) and rawequal(prior, M.at(given, names[i - 1]))
+end
+
+--- The roots of the mean of E w^2 to which the scales of tensors are fitted.
+-- @param rms list: those of each tensor, false of a posterior that has none
+-- @param sizes list: elements of each tensor
+-- @return list: of tensors that share a scale that of all of them
+function M.fitted_rms(given, names, rms, sizes)
+  local list, first = {}, 1
+  for i = 1, #names do
+    if not M.joins(given, names, i) then first = i end
+    local sum, size = 0, 0
+    for k = first, i do sum, size = sum + (rms[k] or 0) ^ 2 * sizes[k], size + sizes[k] end
+    for k = first, i do list[k] = rms[k] and (size > 0 and math.sqrt(sum / size) or 0) end
+  end
+  return list
+end
+
 --- The standard deviation of a prior N(0, s^2), for which a KL may have a closed form; or nil.
 -- @param rms number: the root of the mean of E w^2, to which a scale is fitted
 function M.std(prior, rms)

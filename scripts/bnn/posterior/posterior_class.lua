@@ -347,7 +347,9 @@ end
 -- N(0, s^2). Takes a prior as kl_terms does; returns a list of priors, whose scale is a number if
 -- it is fitted, and a list of numbers or false.
 function Posterior:priors_of(prior)
-  local list, stds, rms = {}, {}, self.core:rms()
+  local list, stds, sizes = {}, {}, {}
+  for i, entry in ipairs(self:layout()) do sizes[i] = entry.size end
+  local rms = priors.fitted_rms(prior, self:covered(), self.core:rms(), sizes)
   for i, name in ipairs(self:covered()) do
     list[i] = priors.at(prior, name)
     stds[i] = priors.std(list[i], rms[i]) or false

@@ -363,7 +363,7 @@ static double kl_of(const problem *q, const setting *s, bnn_context *context, co
   if (r.prior.density)
     return cross_entropy_of(q, s, context, l, key, t) -
            (is_point ? 0 : bnn_posterior_entropy(&l->posterior.q, t));
-  const double rms = bnn_posterior_rms(&l->posterior.q, t);
+  const double rms = bnn_posterior_rms(&l->posterior.q, t, 1);
   const double std = r.is_fitted ? rms : 1 / sqrt(r.precision);
   if (!is_point) return bnn_posterior_kl(&l->posterior.q, t, std);
   return (double)param->size * (rms * rms / (std * std) / 2 + log(std));
@@ -1588,6 +1588,8 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
   const bnn_regularizer several[4] = {{.kl = 1, .precision = 1, .is_fitted = true}};
   const bnn_regularizer two[4] = {{.kl = 1},
                                   {.kl = 1, .precision = 1, .prior = prior_of("laplace")}};
+  const bnn_regularizer alone[4] = {{.kl = 1, .is_fitted = true, .joins = true}};
+  const bnn_regularizer beside[4] = {GAUSSIAN, {.kl = 1, .is_fitted = true, .joins = true}};
   const bnn_regularizer odd_regularizers[3][4] = {
       {{.kl = 1, .precision = 1}, {.kl = -1, .precision = 1}},
       {{.kl = 1, .precision = NAN}},
@@ -1605,8 +1607,8 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
                                    .regularizers = regularizers,
                                    .samples = 1,
                                    .shards = 1};
-  bnn_objective_spec spec[18];
-  for (int k = 0; k < 18; k++) spec[k] = good;
+  bnn_objective_spec spec[20];
+  for (int k = 0; k < 20; k++) spec[k] = good;
   spec[0].samples = 0, spec[1].samples = -3;
   for (int k = 0; k < 3; k++) spec[2 + k].regularizers = odd_regularizers[k];
   spec[5].posterior = &of_small.q;
@@ -1620,6 +1622,7 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
   spec[13].n_kl_weights = 1, spec[13].kl_weight_param = &last;
   spec[14].shards = 0, spec[15].shards = -2;
   spec[16].regularizers = several, spec[17].regularizers = two;
+  spec[18].regularizers = alone, spec[19].regularizers = beside;
   static const struct {
     bnn_status status;
     const char *words;
@@ -1642,6 +1645,8 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
       {BNN_ERANGE, "shards: expected 1 or more, got -2"},
       {BNN_ERANGE, "tensor 1: expected one prior, got several"},
       {BNN_ERANGE, "tensor 2: expected one prior, got several"},
+      {BNN_ERANGE, "tensor 1 joins the scale of a tensor that is not fitted"},
+      {BNN_ERANGE, "tensor 2 joins the scale of a tensor that is not fitted"},
   };
   bnn_program *forward = NULL;
   ck_succeeds(bnn_program_new(&forward, &err));
@@ -1649,7 +1654,7 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
   ck_succeeds(bnn_program_finish(forward, &x, 1, false, NULL, 0, &err));
   spec[9].program = forward;
   bnn_objective *o = NULL;
-  for (int k = 0; k < 18; k++) {
+  for (int k = 0; k < 20; k++) {
     ck_refuses(bnn_objective_new(&o, &spec[k], &err), want[k].status, want[k].words);
     ck_assert_ptr_null(o);
   }

@@ -204,13 +204,27 @@ end
 
 local fitted = bnn.prior.normal{scale = "fitted"}
 
--- sqrt of the mean of mu^2 + sigma^2 of each tensor.
-local function scales_of(q)
-  local scales = {}
-  for i, name in ipairs(q:names()) do
-    scales[i] = (q.mu[name] ^ 2 + q.logvar[name]:exp()):mean():sqrt():item()
+local function layer_of(name) return name:match "^(.*)/" end
+
+-- For each tensor the root of the mean of a function of its name over all elements of its layer.
+local function roots_by_layer(list, of)
+  local sum, size, roots = {}, {}, {}
+  for _, name in ipairs(list) do
+    local layer, values = layer_of(name), of(name)
+    sum[layer] = (sum[layer] or 0) + values:sum():item()
+    size[layer] = (size[layer] or 0) + values:numel()
   end
-  return scales
+  for i, name in ipairs(list) do
+    roots[i] = math.sqrt(sum[layer_of(name)] / size[layer_of(name)])
+  end
+  return roots
+end
+
+-- sqrt of the mean of mu^2 + sigma^2 over the layer of each tensor.
+local function scales_of(q)
+  return roots_by_layer(q:names(), function(name)
+    return q.mu[name] ^ 2 + q.logvar[name]:exp()
+  end)
 end
 
 -- The same number for each tensor, fitted by hand: a step by the old scale moves the weights as one
@@ -239,14 +253,28 @@ function TestGaussian.test_the_fitted_scale_is_the_best()
   local scales, by_path = scales_of(q), {}
   for i, name in ipairs(q:names()) do by_path[name] = scales[i] end
   lu.assertAlmostEquals(q:kl{prior = by_path} / best, 1, 1e-6)
-  for _, name in ipairs(q:names()) do
-    local was = by_path[name]
+  for _, layer in ipairs{"mlp/linear_0", "mlp/linear_1"} do
+    local was = by_path[layer .. "/w"]
     for _, factor in ipairs{0.9, 1.1} do
-      by_path[name] = was * factor
+      by_path[layer .. "/w"], by_path[layer .. "/b"] = was * factor, was * factor
       lu.assertTrue(q:kl{prior = by_path} > best)
     end
-    by_path[name] = was
+    by_path[layer .. "/w"], by_path[layer .. "/b"] = was, was
   end
+end
+
+-- A prior value for each tensor is a scale for each.
+function TestGaussian.test_tensors_with_priors_of_their_own_have_scales_of_their_own()
+  local q, own, scales = meanfield(), {}, {}
+  for _, name in ipairs(q:names()) do
+    own[name] = bnn.prior.normal{scale = "fitted"}
+    scales[name] = (q.mu[name] ^ 2 + q.logvar[name]:exp()):mean():sqrt():item()
+  end
+  lu.assertAlmostEquals(q:kl{prior = own}, q:kl{prior = scales}, 1e-6 * q:kl{prior = scales})
+  lu.assertTrue(q:kl{prior = own} < q:kl{prior = fitted})
+  local got = elbo(own, {posterior = q}):gradient(batch, key)
+  local want = elbo(scales, {posterior = q}):gradient(batch, key)
+  lu.assertTrue(largest(got.flat - want.flat) < 1e-6 * (1 + largest(want.flat)))
 end
 
 function TestGaussian.test_the_audit_shows_fitted_scales()
@@ -263,18 +291,17 @@ function TestGaussian.test_points_and_radial_posteriors_are_fitted_too()
   local points = bnn.objective{net = net, params = params:clone(), likelihood = "categorical",
                                beta = 0.01, prior = fitted}
   local by_path = {}
-  for _, name in ipairs(params:names()) do
-    by_path[name] = math.max(1e-4, (params[name] ^ 2):mean():sqrt():item())
-  end
+  local roots = roots_by_layer(params:names(), function(name) return params[name] ^ 2 end)
+  for i, name in ipairs(params:names()) do by_path[name] = math.max(1e-4, roots[i]) end
   local given = bnn.objective{net = net, params = params:clone(), likelihood = "categorical",
                               beta = 0.01, prior = by_path}
   local got, want = points:gradient(batch, key), given:gradient(batch, key)
   lu.assertTrue(largest(got.flat - want.flat) < 1e-6 * (1 + largest(want.flat)))
   local q = bnn.posterior.radial(params, {logvar = -3})
-  for _, name in ipairs(q:names()) do
-    local n = q.mu[name]:numel()
-    by_path[name] = (q.mu[name] ^ 2 + q.logvar[name]:exp() / n):mean():sqrt():item()
-  end
+  roots = roots_by_layer(q:names(), function(name)
+    return q.mu[name] ^ 2 + q.logvar[name]:exp() / q.mu[name]:numel()
+  end)
+  for i, name in ipairs(q:names()) do by_path[name] = roots[i] end
   local radial = elbo(fitted, {posterior = q}):gradient(batch, key)
   local plain = elbo(by_path, {posterior = q:clone()}):gradient(batch, key)
   lu.assertTrue(largest(radial.flat - plain.flat) < 1e-6)

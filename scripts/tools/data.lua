@@ -6,6 +6,7 @@ local core = require "bnn.core"
 local fetch = require "bnn.data.fetch"
 local flags = require "bnn.run.flags"
 local formats = require "bnn.data.formats.formats"
+local help_text = require "bnn.help.help_text"
 local nearest = require "bnn.base.nearest"
 local shapes = require "bnn.base.shapes"
 local text_image = require "bnn.plot.text_image"
@@ -253,13 +254,13 @@ local ORDER = {"list", "get", "show", "verify"}
 local function print_help(out)
   out:write(("usage: %s list | get NAME | show NAME [INDEX ...] | verify DIR\n\n"):format(PROGRAM))
   for _, name in ipairs(ORDER) do
-    local lines = usage.wrap(commands[name].about, 70)
+    local lines = help_text.wrap(commands[name].about, 70)
     for i, line in ipairs(lines) do
       out:write(("  %-6s  %s\n"):format(i == 1 and name or "", line))
     end
   end
   local names = table.concat(dataset_registry.names(), ", ")
-  out:write("\n" .. table.concat(usage.wrap("NAME is " .. names
+  out:write("\n" .. table.concat(help_text.wrap("NAME is " .. names
     .. ", or the path of a folder or file (" .. formats.words("or", formats.is_set)
     .. "). COMMAND --help shows the flags of a command.", 80), "\n"), "\n")
   out:write [[

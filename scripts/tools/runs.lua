@@ -4,6 +4,7 @@
 local bnn = require "bnn"
 local core = require "bnn.core"
 local flags = require "bnn.run.flags"
+local help_text = require "bnn.help.help_text"
 local ledger = require "bnn.records.ledger"
 local nearest = require "bnn.base.nearest"
 local recorder = require "bnn.records.recorder"
@@ -377,12 +378,12 @@ local ORDER = {"list", "show", "compare", "diff", "best", "curves", "tag", "note
 local function print_help(out)
   out:write(("usage: %s COMMAND [ID | FILTER ...] [--flag=value ...]\n\n"):format(PROGRAM))
   for _, name in ipairs(ORDER) do
-    for i, line in ipairs(usage.wrap(commands[name].about, 69)) do
+    for i, line in ipairs(help_text.wrap(commands[name].about, 69)) do
       out:write(("  %-7s  %s\n"):format(i == 1 and name or "", line))
     end
   end
   out:write "\n"
-  for _, line in ipairs(usage.wrap("ID is an id, the start or the end of one that no other run "
+  for _, line in ipairs(help_text.wrap("ID is an id, the start or the end of one that no other run "
     .. "has, the name of a run, or last. FILTER is NAME=VALUE, also with != < <= > >= and ~ "
     .. "(holds), where NAME is a field, a flag, a metric or tag: status=completed 'lr<0.01' "
     .. "'test/accuracy>0.97'. COMMAND --help shows the flags of a command; `help \"runs\"` at the "

@@ -8,6 +8,7 @@ local expect = require "bnn.base.expect"
 local folders = require "bnn.base.folders"
 local ledger = require "bnn.records.ledger"
 local log_text = require "bnn.log.log_text"
+local metric_summary = require "bnn.records.metric_summary"
 local logs = require "bnn.log.log"
 local observer = require "bnn.base.observer"
 local run_facts = require "bnn.records.run_facts"
@@ -42,14 +43,6 @@ end
 
 -- ---- the log ----
 
-local function note_metric(metrics, step, name, v)
-  local m = metrics[name] or {}
-  metrics[name], m.value, m.step = m, v, step
-  if type(v) ~= "number" or v ~= v then return end
-  if not m.least or v < m.least then m.least, m.least_step = v, step end
-  if not m.most or v > m.most then m.most, m.most_step = v, step end
-end
-
 -- The ledger as heartbeats write it: they do not wait for others, the next one says the same.
 local function write_beat(self)
   if not self.ledger then return end
@@ -72,7 +65,7 @@ local function beat(self, step)
 end
 
 local function write_rows(self, step, rows)
-  for _, row in ipairs(rows) do note_metric(self.metrics, step, row[1], row[2]) end
+  for _, row in ipairs(rows) do metric_summary.note(self.metrics, step, row[1], row[2]) end
   local ok, fault = self.rows:write(log_text.json_line(step, rows))
   if ok then ok, fault = self.rows:flush() end
   if not ok then give_up(self, "metrics.jsonl: " .. tostring(fault)) end
@@ -269,7 +262,7 @@ function Recorder:results(metrics)
     local is_plain = type(v) == "number" or type(v) == "string" or type(v) == "boolean"
     if type(name) == "string" and is_plain then
       self.about.results[name] = v
-      note_metric(self.metrics, nil, name, type(v) == "boolean" and tostring(v) or v)
+      metric_summary.note(self.metrics, nil, name, type(v) == "boolean" and tostring(v) or v)
     end
   end
 end

@@ -1,6 +1,7 @@
 --- Reads the runs of a folder: from the ledger, and from the folders where they are not in it.
 local core = require "bnn.core"
 local ledger = require "bnn.records.ledger"
+local metric_summary = require "bnn.records.metric_summary"
 local log_read = require "bnn.log.log_read"
 local notice = require "bnn.base.notice"
 local number = require "bnn.base.number"
@@ -34,23 +35,15 @@ end
 
 -- ---- folders ----
 
-local function add_row(metrics, step, name, v)
-  local m = metrics[name] or {}
-  metrics[name], m.value, m.step = m, v, step
-  if type(v) ~= "number" or v ~= v then return end
-  if not m.least or v < m.least then m.least, m.least_step = v, step end
-  if not m.most or v > m.most then m.most, m.most_step = v, step end
-end
-
 local function read_metrics(path, results)
   local metrics = {}
   local text = run_folder.read(path .. "/metrics.jsonl")
   for _, block in ipairs(text and text ~= "" and log_read.blocks(path .. "/metrics.jsonl", "jsonl")
                          or {}) do
-    for _, row in ipairs(block.rows) do add_row(metrics, block.step, row[1], row[2]) end
+    for _, row in ipairs(block.rows) do metric_summary.note(metrics, block.step, row[1], row[2]) end
   end
   for name, v in pairs(type(results) == "table" and results or {}) do
-    add_row(metrics, nil, name, type(v) == "boolean" and tostring(v) or v)
+    metric_summary.note(metrics, nil, name, type(v) == "boolean" and tostring(v) or v)
   end
   return metrics
 end

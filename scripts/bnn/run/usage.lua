@@ -1,6 +1,7 @@
 --- The text of `--help`: what the experiment is about, and each flag with its meaning and default.
 local common_flags = require "bnn.run.common_flags"
 local flags = require "bnn.run.flags"
+local help_text = require "bnn.help.help_text"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local strings = require "bnn.base.strings"
@@ -10,19 +11,6 @@ local M = {}
 local COLUMNS = 80
 local COMMON_AT = 1 << 32 -- where the common flags are, after everything in a source
 local MEANING_AT = 28 -- where meanings start; a longer flag stands on a line of its own
-
---- Wraps text at spaces into lines of at most `width` characters.
-function M.wrap(text, width)
-  local lines, line = {}, ""
-  for word in text:gmatch "%S+" do
-    if line ~= "" and #line + 1 + #word > width then
-      lines[#lines + 1], line = line, ""
-    end
-    line = line == "" and word or line .. " " .. word
-  end
-  lines[#lines + 1] = line
-  return lines
-end
 
 -- The text of the script that defines an experiment, or nil where it cannot be had.
 local function source_of(run)
@@ -104,7 +92,7 @@ local function default_text(spec)
 end
 
 local function add_entry(lines, flag, meaning)
-  local wrapped = M.wrap(meaning, COLUMNS - MEANING_AT)
+  local wrapped = help_text.wrap(meaning, COLUMNS - MEANING_AT)
   if #flag + 2 > MEANING_AT then
     lines[#lines + 1] = flag
     flag = ""
@@ -130,7 +118,7 @@ function M.text(experiment, program, run)
   local lines = {("usage: %s [--flag=value ...]%s"):format(program, words_text)}
   if experiment.about then
     lines[#lines + 1] = ""
-    for _, line in ipairs(M.wrap(experiment.about, COLUMNS)) do lines[#lines + 1] = line end
+    for _, line in ipairs(help_text.wrap(experiment.about, COLUMNS)) do lines[#lines + 1] = line end
   end
   lines[#lines + 1] = ""
   for _, name in ipairs(M.order(experiment, run)) do

@@ -3,7 +3,7 @@
  * There is no shell: the words are the program's arguments as they are.  Input goes through a
  * socket, so that a program which does not read it to the end costs an error and not a SIGPIPE.
  * Whatever happens (an interrupt, no memory, the time is over), the program is killed and waited
- * for. */
+ * for.  Another way to run one is to become it: exec_program. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* pipe2, environ */
 #endif
@@ -15,6 +15,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -238,6 +239,14 @@ static int core_run_program(lua_State *L) {
   return bind_error(L, "%s: %s", bnn_status_text(status), err.text);
 }
 
+/* exec_program(words): what this program wrote is written out first. */
+static int core_exec_program(lua_State *L) {
+  const char **words = check_words(L, 1);
+  fflush(NULL);
+  execvp(words[0], (char *const *)words);
+  return refuse_program(L, words[0], strerror(errno), errno == ENOENT);
+}
+
 static const bind_row rows[] = {
     {"run_program", core_run_program,
      "run_program(words [, input [, seconds]]): runs a program without a shell and waits for its "
@@ -246,6 +255,9 @@ static const bind_row rows[] = {
      "Returns {output=, errors=, status=} (signal= instead of status if a signal killed it); or\n"
      "nil, message if it cannot be started (and \"missing\" if there is no such program) or\n"
      "exceeds the limit."},
+    {"exec_program", core_exec_program,
+     "exec_program(words): another program takes the place of this one, with its streams and its\n"
+     "process number. Returns only if it cannot be started: nil, message (and \"missing\")."},
     {NULL, NULL, NULL},
 };
 

@@ -1,4 +1,4 @@
---- the records of runs: list, compare, plot, check, replay
+--- the records of runs: list, compare, plot, check, replay, resume
 --
 -- bnnlua -m runs COMMAND [ID | FILTER ...] [--flag=value ...]
 local bnn = require "bnn"
@@ -13,6 +13,7 @@ local run_folder = require "bnn.records.run_folder"
 local run_list = require "bnn.records.run_list"
 local runs_curves = require "bnn.records.runs_curves"
 local runs_rerun = require "bnn.records.runs_rerun"
+local runs_resume = require "bnn.records.runs_resume"
 local runs_show = require "bnn.records.runs_show"
 local runs_table = require "bnn.records.runs_table"
 local strings = require "bnn.base.strings"
@@ -243,7 +244,7 @@ local function delete(cfg, words)
   if book then book:close() end
 end
 
--- ---- verify, rerun ----
+-- ---- verify, rerun, resume ----
 
 -- Prints a line for each file that is not as it was; gives whether all are.
 local function verify_one(run)
@@ -275,6 +276,11 @@ local function rerun(cfg, words)
   assert_or_exit(lines, agree)
   print(table.concat(lines, "\n"))
   assert_or_exit(agree, run.id .. ": the replay differs")
+end
+
+local function resume(cfg, words)
+  local run = open(cfg, words[1])
+  assert_or_exit(runs_resume.resume(run, root_of(cfg), cfg.from_start))
 end
 
 -- ---- the ledger ----
@@ -364,6 +370,12 @@ local commands = {
     defaults = {threads = {nil, "another number of threads", type = "integer", min = 1,
                            max = 256}},
   },
+  resume = {
+    about = "go on with a run that died, failed or was interrupted, from its last checkpoint, with "
+      .. "its recorded script and flags: to the bits of one that never stopped",
+    run = resume, words = " ID", least = 1, most = 1,
+    defaults = {from_start = {false, "run one without checkpoints again from its first step"}},
+  },
   sql = {
     about = "ask the ledger by SQL, read-only: tables run, param, metric, tag, note, attempt, ...",
     run = sql, words = " QUERY", least = 1, most = MANY,
@@ -373,7 +385,7 @@ local commands = {
              most = 0},
 }
 local ORDER = {"list", "show", "compare", "diff", "best", "curves", "tag", "note", "export",
-               "delete", "verify", "rerun", "sql", "rebuild"}
+               "delete", "verify", "rerun", "resume", "sql", "rebuild"}
 
 local function print_help(out)
   out:write(("usage: %s COMMAND [ID | FILTER ...] [--flag=value ...]\n\n"):format(PROGRAM))

@@ -28,6 +28,12 @@ end
 --- Prints a notice on stderr.
 function M.notice(text) io.stderr:write(core.shown(text, true), "\n") end
 
+--- Quotes a text as one word of a shell's command line, if it needs quotes.
+function M.shell_word(text)
+  if text:find "^[%w%-+./:=@_,]+$" then return text end
+  return "'" .. text:gsub("'", "'\\''") .. "'"
+end
+
 --- Converts a text to UTF-8: bytes that are not UTF-8 become \xe9.
 function M.utf8(text)
   if utf8.len(text) then return text end

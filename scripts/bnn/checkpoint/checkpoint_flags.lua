@@ -20,10 +20,20 @@ function M.flags(defaults)
     defaults[name] = flag
   end
   add("checkpoint", {nil, "folder for checkpoints (default: none)", type = "string"})
-  add("checkpoint_every", {1000, "steps between two checkpoints", type = "integer", min = 1})
+  add("checkpoint_every", {nil, "steps between two checkpoints (default 1000); without "
+        .. "--checkpoint they are kept in the record of the run", type = "integer", min = 1})
   add("resume", {false, "resume from the last checkpoint, bit for bit as if never stopped"})
   add("resume_anyway", {false, "resume even if the configuration differs"})
   return defaults
+end
+
+--- Whether the defaults of an experiment have these flags.
+function M.are_in(defaults)
+  for _, name in ipairs(FLAGS) do
+    local entry = defaults[name]
+    if type(entry) ~= "table" or entry.result ~= false then return false end
+  end
+  return true
 end
 
 --- Makes the checkpoint option of bnn.train from these flags.
@@ -44,6 +54,8 @@ function M.from_flags(cfg, opts)
   if not cfg.checkpoint then
     refusal.assert_or_exit(not (cfg.resume or cfg.resume_anyway),
       "--resume needs --checkpoint=DIR, the folder to resume from")
+    refusal.assert_or_exit(not cfg.checkpoint_every, "--checkpoint_every needs --checkpoint=DIR, "
+      .. "or a record of the run, which keeps them")
     return nil
   end
   opts.path, opts.every = cfg.checkpoint, cfg.checkpoint_every

@@ -10,6 +10,7 @@ local checkpoint_model = require "bnn.checkpoint.checkpoint_model"
 local configuration = require "bnn.base.configuration"
 local core = require "bnn.core"
 local load_params = require "bnn.checkpoint.load_params"
+local observer = require "bnn.base.observer"
 local refusal = require "bnn.base.refusal"
 local resume_check = require "bnn.checkpoint.resume_check"
 local strings = require "bnn.base.strings"
@@ -185,6 +186,7 @@ function M.resume(saver, has_best)
   if saver.train.stopper then saver.train.stopper:restore((saved.training or {}).stopper) end
   compare_kernels(saved, path)
   say("resumed from %s at step %d", path, saved.step)
+  observer.tell("resumed", path, saved.step)
   if saver.on_resume then saver.on_resume(saved) end
 end
 

@@ -21,7 +21,8 @@ local SCHEMA = {
   [[CREATE TABLE IF NOT EXISTS run (id TEXT PRIMARY KEY, attempt BIGINT NOT NULL, name TEXT,
     experiment TEXT, status TEXT NOT NULL, seed BIGINT, host TEXT, command TEXT, commit_id TEXT,
     started TEXT, ended TEXT, heartbeat TEXT, wall_seconds DOUBLE PRECISION,
-    cpu_seconds DOUBLE PRECISION, peak_bytes BIGINT, failure TEXT)]],
+    cpu_seconds DOUBLE PRECISION, peak_bytes BIGINT, failure TEXT, sweep TEXT, trial BIGINT,
+    replicate BIGINT)]],
   [[CREATE TABLE IF NOT EXISTS trial (sweep TEXT NOT NULL, number BIGINT NOT NULL, config TEXT,
     status TEXT, attempt BIGINT, run TEXT, PRIMARY KEY (sweep, number))]],
   [[CREATE TABLE IF NOT EXISTS attempt (run TEXT NOT NULL, number BIGINT NOT NULL, worker TEXT,
@@ -34,8 +35,14 @@ local SCHEMA = {
   "CREATE TABLE IF NOT EXISTS tag (run TEXT NOT NULL, tag TEXT NOT NULL, PRIMARY KEY (run, tag))",
   "CREATE TABLE IF NOT EXISTS note (run TEXT NOT NULL, written TEXT NOT NULL, text TEXT)",
   "CREATE TABLE IF NOT EXISTS ledger (name TEXT PRIMARY KEY, value TEXT)",
-  "INSERT INTO ledger VALUES ('version', '1') ON CONFLICT (name) DO NOTHING",
 }
+
+-- What makes a ledger of an earlier version one of the next: the first row is that of version 1.
+local UPGRADES = {
+  {"ALTER TABLE run ADD COLUMN sweep TEXT", "ALTER TABLE run ADD COLUMN trial BIGINT",
+   "ALTER TABLE run ADD COLUMN replicate BIGINT"},
+}
+local VERSION = #UPGRADES + 1
 
 -- The tables with a row for each thing of a run.
 local OF_A_RUN = {"attempt", "param", "metric", "tag", "note"}
@@ -60,13 +67,37 @@ local function transact(db, f)
   error(fault, 0)
 end
 
+-- The version of a ledger; nil if it has no tables.
+local function version_of(db)
+  local rows = db:run "SELECT value FROM ledger WHERE name = 'version'"
+  return rows and rows[1] and math.tointeger(number.parse(rows[1][1]))
+end
+
+-- Others may do the same at the same time: the transaction looks again.
+local function make_or_upgrade(db)
+  for _, statement in ipairs(SCHEMA) do run(db, statement) end
+  for version = version_of(db) or VERSION, VERSION - 1 do
+    for _, statement in ipairs(UPGRADES[version]) do run(db, statement) end
+  end
+  run(db, [[INSERT INTO ledger VALUES ('version', $1)
+    ON CONFLICT (name) DO UPDATE SET value = excluded.value]], tostring(VERSION))
+end
+
 local function make_tables(db)
-  local known = db:run "SELECT value FROM ledger WHERE name = 'version'"
-  if known and known[1] then return end
-  run(db, "PRAGMA journal_mode = WAL")
-  transact(db, function()
-    for _, statement in ipairs(SCHEMA) do run(db, statement) end
-  end)
+  local version = version_of(db)
+  if version == VERSION then return end
+  if version and version > VERSION then error("it is of a later version of this program", 0) end
+  if not version then run(db, "PRAGMA journal_mode = WAL") end
+  transact(db, function() make_or_upgrade(db) end)
+end
+
+-- Whether a ledger is of an earlier version and can be made one of this, before it is read.
+local function upgrade(path)
+  local db = core.sql_open(path, true)
+  if not db then return nil, "it is of an earlier version of this program, and read-only" end
+  local ok, fault = pcall(make_tables, db)
+  db:close()
+  return ok, fault
 end
 
 --- Opens the ledger of a folder of runs; to write, it is made if it is not there.
@@ -76,18 +107,19 @@ function M.open(root, may_write, ms)
   local path = M.path(root)
   local db, fault = core.sql_open(path, may_write, ms)
   if not db then return nil, fault end
+  local ok, why = true, nil
   if may_write then
-    local ok, why = pcall(function()
+    ok, why = pcall(function()
       make_tables(db)
       -- A power cut may cost the last runs; the folders have them.
       run(db, "PRAGMA synchronous = NORMAL")
     end)
-    if not ok then
-      db:close()
-      return nil, ("%s: %s"):format(path, why)
-    end
+  elseif (version_of(db) or VERSION) < VERSION then
+    ok, why = upgrade(path)
   end
-  return setmetatable({db = db, path = path}, Ledger)
+  if ok then return setmetatable({db = db, path = path}, Ledger) end
+  db:close()
+  return nil, ("%s: %s"):format(path, why)
 end
 
 --- Closes the ledger. Calling it twice is safe.
@@ -139,27 +171,42 @@ local function add_params(write, id, config, prefix)
   end
 end
 
-local function add_attempt(write, about)
-  local worker = ("%s:%d"):format(about.host, about.pid)
+-- Adds an attempt, or what is new of one that is there.
+local function put_attempt(write, id, one)
+  local worker = ("%s:%d"):format(one.host, one.pid)
   write([[INSERT INTO worker (id, host, pid, started, heartbeat)
     VALUES ($1, $2, $3, $4, CURRENT_TIMESTAMP)
-    ON CONFLICT (id) DO UPDATE SET heartbeat = CURRENT_TIMESTAMP]], worker, about.host, about.pid,
-    about.started)
-  write([[INSERT INTO attempt (run, number, worker, status, started, heartbeat)
-    VALUES ($1, $2, $3, $4, $5, CURRENT_TIMESTAMP)]], about.id, about.attempt, worker, about.status,
-    about.started)
+    ON CONFLICT (id) DO UPDATE SET heartbeat = CURRENT_TIMESTAMP]], worker, one.host, one.pid,
+    one.started)
+  write([[INSERT INTO attempt (run, number, worker, status, started, heartbeat, ended)
+    VALUES ($1, $2, $3, $4, $5, CURRENT_TIMESTAMP, $6)
+    ON CONFLICT (run, number) DO UPDATE SET status = excluded.status, ended = excluded.ended]], id,
+    one.number, worker, one.status, one.started, one.ended)
 end
 
---- Enters a run that begins.
+local function put_attempts(write, about)
+  for _, one in ipairs(about.earlier_attempts or {}) do put_attempt(write, about.id, one) end
+  put_attempt(write, about.id, {number = about.attempt, host = about.host, pid = about.pid,
+    status = about.status, started = about.attempt_started or about.started})
+end
+
+--- Enters a run that begins, or its next attempt.
 -- @param write function(sql, ...), as `change` gives
 -- @param about table: what run.json holds
 -- @param config table
 function M.enter(write, about, config)
   write([[INSERT INTO run (id, attempt, name, experiment, status, seed, host, command, commit_id,
-    started, heartbeat) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, CURRENT_TIMESTAMP)]],
+    started, heartbeat, sweep, trial, replicate, wall_seconds, cpu_seconds)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, CURRENT_TIMESTAMP, $11, $12, $13, $14, $15)
+    ON CONFLICT (id) DO UPDATE SET attempt = excluded.attempt, status = excluded.status,
+    host = excluded.host, heartbeat = excluded.heartbeat, wall_seconds = excluded.wall_seconds,
+    cpu_seconds = excluded.cpu_seconds, ended = NULL, failure = NULL
+    WHERE run.attempt < excluded.attempt]],
     about.id, about.attempt, about.name, about.experiment, about.status, about.seed, about.host,
-    about.command, about.repository and about.repository.commit, about.started)
-  add_attempt(write, about)
+    about.command, about.repository and about.repository.commit, about.started, about.sweep,
+    about.trial, about.replicate, about.wall_seconds, about.cpu_seconds)
+  put_attempts(write, about)
+  if about.attempt > 1 then write("DELETE FROM param WHERE run = $1", about.id) end
   add_params(write, about.id, config, "")
 end
 

@@ -1,7 +1,8 @@
 --- Records the run of an experiment: its folder, its row in the ledger, its log.
 --
 -- Recording is never in the way: what cannot be written is one notice on stderr, and the run goes
--- on without that part of its record.
+-- on without that part of its record. A recorder is of one attempt of its run: when another process
+-- has begun the next one, it writes no more.
 local core = require "bnn.core"
 local checkpoint_folder = require "bnn.checkpoint.checkpoint_folder"
 local expect = require "bnn.base.expect"
@@ -11,8 +12,11 @@ local log_text = require "bnn.log.log_text"
 local metric_summary = require "bnn.records.metric_summary"
 local logs = require "bnn.log.log"
 local observer = require "bnn.base.observer"
+local run_about = require "bnn.records.run_about"
+local run_attempt = require "bnn.records.run_attempt"
 local run_facts = require "bnn.records.run_facts"
 local run_folder = require "bnn.records.run_folder"
+local run_life = require "bnn.records.run_life"
 local strings = require "bnn.base.strings"
 
 local M = {}
@@ -54,13 +58,21 @@ local function write_beat(self)
   end)
 end
 
+-- Whether the run is still of this attempt; if not, its record is no longer written.
+local function owns(self)
+  local about = run_folder.read_json(self.folder.path .. "/run.json")
+  if not about or about.attempt == self.about.attempt then return true end
+  give_up(self, ("attempt %d has taken it over"):format(about.attempt))
+  self.is_lost = true
+  return false
+end
+
 -- Says that the run lives, at most once in some seconds.
 local function beat(self, step)
   local now = core.now()
-  if now < self.next_beat then return end
+  if now < self.next_beat or self.is_lost or not owns(self) then return end
   self.next_beat = now + BEAT_SECONDS
-  run_folder.write(self.folder.path .. "/heartbeat", ("%s %s\n"):format(run_folder.time_text(now),
-    step or ""))
+  run_life.write(self.folder.path, step)
   write_beat(self)
 end
 
@@ -76,54 +88,24 @@ end
 function Recorder:log()
   return logs.new{
     write = function(_, step, rows)
-      if self.rows and not self.is_finished then write_rows(self, step, rows) end
+      if self.rows and not (self.is_finished or self.is_lost) then write_rows(self, step, rows) end
     end,
   }
 end
 
 -- ---- the beginning ----
 
-local function seed_of(config) return math.type(config.seed) == "integer" and config.seed or nil end
-
--- A word as a shell reads it.
-local function quoted(word)
-  if word:find "^[%w%-+./:=@_,]+$" then return word end
-  return "'" .. word:gsub("'", "'\\''") .. "'"
-end
-
-local function command_of(script, argv)
-  local words = {"bnnlua", quoted(script)}
-  for i, word in ipairs(argv) do words[i + 2] = quoted(word) end
-  return table.concat(words, " ")
-end
-
-local function about_run(folder, opts)
-  local machine = run_facts.machine()
-  local about = {
-    format = 1, id = folder.id, attempt = 1, status = "running", name = opts.name,
-    experiment = opts.script:match "([^/]+)%.lua$" or opts.script:match "[^/]+$",
-    about = opts.about, script = opts.script, seed = seed_of(opts.config),
-    argv = table.move(opts.argv, 1, #opts.argv, 1, {}),
-    command = command_of(opts.script, opts.argv), result_flags = opts.result_flags,
-    place_flags = opts.place_flags,
-    started = run_folder.time_text(core.now()), data = {}, host = machine.host, pid = machine.pid,
-    machine = machine,
-  }
-  return about
-end
-
 -- The files that a run begins with.
-local function write_beginning(self, opts)
-  local path = self.folder.hidden
-  local about, diff = self.about
-  about.repository, diff = run_facts.repository(opts.script:match "^(.+)/[^/]*$" or ".")
-  local sources, fault = run_facts.copy_sources(path, opts.script)
+local function write_beginning(self, opts, facts)
+  local path, about = self.folder.hidden, self.about
+  local sources, fault = run_facts.write_sources(path, facts.sources)
   if not sources then return nil, fault end
   about.sources = sources
   local ok = true
-  if diff then ok, fault = run_folder.write(path .. "/git.diff", diff) end
+  if facts.diff then ok, fault = run_folder.write(path .. "/git.diff", facts.diff) end
   if ok then ok, fault = run_folder.write_json(path .. "/config.json", opts.config) end
   if ok then ok, fault = run_folder.write_json(path .. "/run.json", about) end
+  if ok then ok, fault = run_folder.publish(self.folder) end
   return ok, fault
 end
 
@@ -147,51 +129,81 @@ local function watch_exit(self)
   end
 end
 
-local function enter_ledger(self, root, config)
+local function enter_ledger(self, config)
   if not core.sql_version() then
     return strings.notice("this program was built without SQLite: the run is recorded in its "
       .. "folder only")
   end
   local fault
-  self.ledger, fault = ledger.open(root, true)
+  self.ledger, fault = ledger.open(self.root, true)
   if not self.ledger then return give_up(self, fault) end
   change_ledger(self, function(write) ledger.enter(write, self.about, config) end)
 end
 
-local function no_record(fault)
-  strings.notice(("this run is not recorded: %s"):format(fault))
+local function new_recorder(root, folder, about, config)
+  return setmetatable({
+    root = root, folder = folder, about = about, metrics = {}, checkpoint = config.checkpoint,
+    begun = {now = core.now(), cpu = core.usage()}, next_beat = core.now() + BEAT_SECONDS,
+  }, Recorder)
 end
 
---- Begins the record of a run.
--- @param opts table: root, script, argv, config, about, name, result_flags (the names of the flags
---   that decide the result), place_flags (those that say where something else is written)
--- @return recorder; nil, after a notice, if it cannot be
-function M.start(opts)
-  if opts.script == "-" then return no_record "its script is the standard input" end
-  local folder, fault = run_folder.new(opts.root)
-  if not folder then return no_record(fault) end
-  local self = setmetatable({
-    folder = folder, root = opts.root, metrics = {}, next_beat = 0, begun = core.now(),
-    checkpoint = opts.config.checkpoint,
-  }, Recorder)
-  self.about = about_run(folder, opts)
-  local ok, why = write_beginning(self, opts)
-  if ok then ok, why = run_folder.publish(folder) end
-  if not ok then
-    run_folder.remove(folder.hidden)
-    return no_record(why)
-  end
-  self.rows = io.open(folder.path .. "/metrics.jsonl", "ab")
-  enter_ledger(self, opts.root, opts.config)
-  self.next_beat = core.now() + BEAT_SECONDS
+-- The folder is there: from now on what happens is recorded.
+local function begin(self, config)
+  local fault
+  self.rows, fault = io.open(self.folder.path .. "/metrics.jsonl", "ab")
+  if not self.rows then give_up(self, strings.shown(fault)) end
+  enter_ledger(self, config)
   watch_exit(self)
   observer.listen{
     data = function(set) self.about.data[#self.about.data + 1] = run_facts.data(set) end,
     pulse = function(step) beat(self, step) end,
+    resumed = function(path, step) self.about.resumed = {path = path, step = step} end,
   }
   current = self
   capture(self)
   return self
+end
+
+--- Begins the record of a run.
+-- @param opts table: root, script, argv, config, about, name, result_flags (the names of the flags
+--   that decide the result), place_flags (those that say where something else is written); labels,
+--   {sweep=, trial=, replicate=} of a run of a sweep; facts, what run_facts.gather returned for the
+--   script, if it is known already
+-- @return recorder; or nil, message
+function M.start(opts)
+  if opts.script == "-" then return nil, "its script is the standard input" end
+  local facts, fault = opts.facts, nil
+  if not facts then facts, fault = run_facts.gather(opts.script) end
+  if not facts then return nil, fault end
+  local folder, why = run_folder.new(opts.root)
+  if not folder then return nil, why end
+  local self = new_recorder(opts.root, folder, run_about.new(folder.id, opts, facts), opts.config)
+  local ok, lack = write_beginning(self, opts, facts)
+  if not ok then
+    run_folder.remove(folder.hidden)
+    return nil, lack
+  end
+  return begin(self, opts.config)
+end
+
+--- Begins the next attempt of a run that died, failed or was interrupted.
+-- @param opts table: root, id; machine, what run_facts.machine returned, or nil; check,
+--   function(about, config) -> true; or nil, message: whether it is the run that is meant
+-- @return recorder; or nil, message, and the run is as it was
+function M.resume(opts)
+  local path = opts.root .. "/" .. opts.id
+  local about, config, lock = run_attempt.take(path)
+  if not about then return nil, config end
+  local ok, fault = true, nil
+  if opts.check then ok, fault = opts.check(about, config) end
+  if ok then ok, fault = run_attempt.begin(path, about, opts.machine or run_facts.machine()) end
+  if not ok then
+    lock:release()
+    return nil, fault
+  end
+  local self = new_recorder(opts.root, {id = opts.id, path = path, lock = lock}, about, config)
+  self.metrics = metric_summary.read(path, about)
+  return begin(self, config)
 end
 
 -- ---- what scripts add ----
@@ -260,11 +272,9 @@ function Recorder:results(metrics)
   self.about.results = {}
   for name, v in pairs(metrics) do
     local is_plain = type(v) == "number" or type(v) == "string" or type(v) == "boolean"
-    if type(name) == "string" and is_plain then
-      self.about.results[name] = v
-      metric_summary.note(self.metrics, nil, name, type(v) == "boolean" and tostring(v) or v)
-    end
+    if type(name) == "string" and is_plain then self.about.results[name] = v end
   end
+  metric_summary.note_results(self.metrics, self.about.results)
 end
 
 -- ---- the end ----
@@ -282,29 +292,36 @@ local function copy_checkpoints(self)
   return ok, fault
 end
 
-local function describe_end(self, status, failure)
-  local cpu, peak = core.usage()
-  local about = self.about
-  about.status, about.failure = status, failure
-  about.ended = run_folder.time_text(core.now())
-  about.wall_seconds, about.cpu_seconds, about.peak_bytes = core.now() - self.begun, cpu, peak
-  about.threads = core.threads()
-end
-
 -- The files of the end, and the seal over all of them.
 local function close_folder(self)
   local path = self.folder.path
-  os.remove(path .. "/heartbeat")
+  run_life.remove(path)
   local ok, fault = copy_checkpoints(self)
   if not ok then give_up(self, fault) end
-  for _, stream in ipairs{"stdout", "stderr"} do
-    ok, fault = core.capture_end(stream)
-    if not ok then give_up(self, stream .. ": " .. fault) end
-  end
   self.about.record_fault = self.fault
   ok, fault = run_folder.write_json(path .. "/run.json", self.about)
   if ok then ok, fault = run_folder.seal(path) end
   if not ok then give_up(self, fault) end
+end
+
+local function end_captures(self)
+  for _, stream in ipairs{"stdout", "stderr"} do
+    local ok, fault = core.capture_end(stream)
+    if not ok then give_up(self, stream .. ": " .. fault) end
+  end
+end
+
+-- Of a run that was resumed, rows that a later attempt has logged again do not count.
+local function write_end(self, status, failure)
+  run_about.finish(self.about, status, failure, self.begun)
+  close_folder(self)
+  if self.about.attempt > 1 then
+    self.metrics = metric_summary.read(self.folder.path, self.about)
+  end
+  change_ledger(self, function(write)
+    ledger.put_metrics(write, self.about, self.metrics)
+    ledger.finish(write, self.about)
+  end)
 end
 
 -- Ends the record, as "completed", "failed" or "interrupted"; failure is the message with its
@@ -315,12 +332,8 @@ function Recorder:finish(status, failure)
   observer.listen(nil)
   os.exit = self.exit -- luacheck: ignore 122 (as it was before watch_exit)
   if self.rows then self.rows:close() end
-  describe_end(self, status, failure)
-  close_folder(self)
-  change_ledger(self, function(write)
-    ledger.put_metrics(write, self.about, self.metrics)
-    ledger.finish(write, self.about)
-  end)
+  end_captures(self)
+  if not self.is_lost and owns(self) then write_end(self, status, failure) end
   if self.beats then self.beats:close() end
   if self.ledger then self.ledger:close() end
   if self.folder.lock then self.folder.lock:release() end

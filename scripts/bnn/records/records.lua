@@ -10,6 +10,7 @@ local options = require "bnn.base.options"
 local recorder = require "bnn.records.recorder"
 local run_filter = require "bnn.records.run_filter"
 local run_folder = require "bnn.records.run_folder"
+local run_life = require "bnn.records.run_life"
 local run_list = require "bnn.records.run_list"
 local strings = require "bnn.base.strings"
 
@@ -71,8 +72,7 @@ function M.open(id, opts)
   local run = setmetatable({id = whole, path = path, about = about, config = config, metrics = {},
                             extremes = {}, tags = tags, notes = notes}, Run)
   for name, m in pairs(metrics) do run.metrics[name], run.extremes[name] = m.value, m end
-  run.status = about.status == "running" and not run_folder.is_locked(path) and "dead"
-    or about.status
+  run.status = run_life.status(path, about)
   return run
 end
 

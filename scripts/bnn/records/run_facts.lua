@@ -15,14 +15,12 @@ local function value_in(path, name)
   end
 end
 
---- The machine and the libraries: host, pid, cpu, versions by name, isa.
+--- The machine and the libraries: cpu, versions by name, isa, threads, working folder.
 function M.machine()
-  local host, pid = core.host()
   local versions = {}
   for _, row in ipairs(core.versions()) do versions[row.name] = row.version end
-  return {host = host, pid = pid, cpu = value_in("/proc/cpuinfo", "model name") or "unknown",
-          versions = versions, isa = core.isa(), threads = core.threads(),
-          folder = core.working_folder()}
+  return {cpu = value_in("/proc/cpuinfo", "model name") or "unknown", versions = versions,
+          isa = core.isa(), threads = core.threads(), folder = core.working_folder()}
 end
 
 local function git(dir, ...)
@@ -54,31 +52,55 @@ local function module_paths()
   return paths
 end
 
---- Copies a script, and the modules in Lua that it has loaded, into a folder code/ of the run.
--- @param path string: the run's folder
+-- A file of Lua: its path, its name in a record, the module that it is, its hash and its text.
+local function source_of(path, file, module)
+  local text, fault = run_folder.read(path)
+  if not text then return nil, fault end
+  local sha256, why = core.file_sha256(path)
+  if not sha256 then return nil, why end
+  return {path = path, file = "code/" .. file, module = module, sha256 = sha256, text = text}
+end
+
+--- Reads a script, and the modules in Lua that it has loaded.
 -- @param script string: the path of the script
--- @return a list of {path=, file=, module=, sha256=}; or nil, message
-function M.copy_sources(path, script)
-  local ok, fault = folders.make(path .. "/code")
-  if not ok then return nil, fault end
-  local sources = {}
-  local function add(from, to, module)
-    local target = path .. "/code/" .. to
-    local done, why = folders.make_above(target)
-    if done then done, why = run_folder.copy(from, target) end
-    if not done then return nil, why end
-    sources[#sources + 1] = {path = from, file = "code/" .. to, module = module,
-                             sha256 = core.file_sha256(target)}
-    return true
-  end
-  ok, fault = add(script, script:match "[^/]+$")
-  if not ok then return nil, fault end
-  for name, from in pairs(module_paths()) do
-    ok, fault = add(from, name:gsub("%.", "/") .. ".lua", name)
-    if not ok then return nil, fault end
+-- @return a list of {path=, file=, module=, sha256=, text=} in the order of file; or nil, message
+function M.sources(script)
+  local main, fault = source_of(script, script:match "[^/]+$")
+  if not main then return nil, fault end
+  local sources = {main}
+  for name, path in pairs(module_paths()) do
+    local source, why = source_of(path, name:gsub("%.", "/") .. ".lua", name)
+    if not source then return nil, why end
+    sources[#sources + 1] = source
   end
   table.sort(sources, function(a, b) return strings.before(a.file, b.file) end)
   return sources
+end
+
+--- Writes sources below the folder of a run.
+-- @return the list without the texts, for run.json; or nil, message
+function M.write_sources(path, sources)
+  local list = {}
+  for i, source in ipairs(sources) do
+    local target = path .. "/" .. source.file
+    local ok, fault = folders.make_above(target)
+    if ok then ok, fault = run_folder.write(target, source.text) end
+    if not ok then return nil, fault end
+    list[i] = {path = source.path, file = source.file, module = source.module,
+               sha256 = source.sha256}
+  end
+  return list
+end
+
+--- Gathers what many runs of one script have in common, which costs more than the rest of a record:
+-- the machine, the repository, the script and its modules.
+-- @param script string: the path of the script
+-- @return table {machine=, repository=, diff=, sources=}, for the recorder; or nil, message
+function M.gather(script)
+  local sources, fault = M.sources(script)
+  if not sources then return nil, fault end
+  local repository, diff = M.repository(script:match "^(.+)/[^/]*$" or ".")
+  return {machine = M.machine(), repository = repository, diff = diff, sources = sources}
 end
 
 local HASHED_MAX = 64 << 20 -- bytes of a file of data that is hashed whole

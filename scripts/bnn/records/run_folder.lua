@@ -13,7 +13,7 @@ local MANIFEST = "manifest.sha256"
 --- The file of tags and notes, which may grow after the seal.
 M.NOTES = "notes.jsonl"
 
-local READ_ONLY = 0x124 -- octal 444
+local READ_ONLY, WRITABLE = 0x124, 0x1a4 -- octal 444 and 644
 
 --- The folder of runs: what is given, else $BNNLUA_RUNS, else ./runs; nil: nothing is recorded, as
 -- the name is empty.
@@ -173,6 +173,12 @@ function M.seal(path)
   local ok, fault = core.save_bytes(manifest, table.concat(lines))
   if ok then core.set_mode(manifest, READ_ONLY) end
   return ok, fault
+end
+
+--- Takes the seal away, so that the run can go on.
+function M.unseal(path)
+  os.remove(path .. "/" .. MANIFEST)
+  for _, name in ipairs(M.files(path)) do core.set_mode(path .. "/" .. name, WRITABLE) end
 end
 
 -- The hashes of a manifest by name; or nil, message.

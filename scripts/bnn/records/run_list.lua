@@ -2,51 +2,22 @@
 local core = require "bnn.core"
 local ledger = require "bnn.records.ledger"
 local metric_summary = require "bnn.records.metric_summary"
-local log_read = require "bnn.log.log_read"
 local notice = require "bnn.base.notice"
 local number = require "bnn.base.number"
 local run_folder = require "bnn.records.run_folder"
+local run_life = require "bnn.records.run_life"
 local strings = require "bnn.base.strings"
 
 local M = {}
 
--- A run of another machine, whose locks may not be seen, is dead after this silence.
-local SILENT_SECONDS = 600
-
 --- The fields of a run besides its configuration and its metrics.
 M.FIELDS = {
-  "id", "attempt", "name", "experiment", "status", "seed", "host", "command", "commit_id",
-  "started", "ended", "heartbeat", "wall_seconds", "cpu_seconds", "peak_bytes", "failure",
+  "id", "attempt", "name", "experiment", "status", "seed", "sweep", "trial", "replicate", "host",
+  "command", "commit_id", "started", "ended", "heartbeat", "wall_seconds", "cpu_seconds",
+  "peak_bytes", "failure",
 }
 
--- The seconds of a time as the store writes it, for differences.
-local function seconds_of(text)
-  local y, mo, d, h, mi, s = tostring(text):match "^(%d+)-(%d+)-(%d+) (%d+):(%d+):(%d+)"
-  return y and os.time{year = y, month = mo, day = d, hour = h, min = mi, sec = s} or 0
-end
-
--- A run that says it is running is dead if nobody holds its folder.
-local function true_status(run, path, now)
-  if run.status ~= "running" or run_folder.is_locked(path) then return run.status end
-  local is_here = run.host == core.host()
-  if is_here or seconds_of(now) - seconds_of(run.heartbeat) > SILENT_SECONDS then return "dead" end
-  return run.status
-end
-
 -- ---- folders ----
-
-local function read_metrics(path, results)
-  local metrics = {}
-  local text = run_folder.read(path .. "/metrics.jsonl")
-  for _, block in ipairs(text and text ~= "" and log_read.blocks(path .. "/metrics.jsonl", "jsonl")
-                         or {}) do
-    for _, row in ipairs(block.rows) do metric_summary.note(metrics, block.step, row[1], row[2]) end
-  end
-  for name, v in pairs(type(results) == "table" and results or {}) do
-    metric_summary.note(metrics, nil, name, type(v) == "boolean" and tostring(v) or v)
-  end
-  return metrics
-end
 
 local function read_notes(path)
   local tags, notes = {}, {}
@@ -71,7 +42,7 @@ function M.read_folder(path)
   end
   local config, why = run_folder.read_json(path .. "/config.json")
   if not config then return nil, why end
-  return about, config, read_metrics(path, about.results), read_notes(path)
+  return about, config, metric_summary.read(path, about), read_notes(path)
 end
 
 -- Entries of a table under names with dots.
@@ -97,7 +68,7 @@ local function from_folder(root, id)
   local run = {path = path, config = flat(config, "", {}), metrics = metrics, tags = tags}
   for _, name in ipairs(M.FIELDS) do run[name] = about[name] end
   run.commit_id = about.repository and about.repository.commit
-  run.status = true_status(run, path, run_folder.time_text(core.now()))
+  run.status = run_life.status(path, about)
   return run
 end
 
@@ -154,7 +125,7 @@ local function from_ledger(root, is_there)
     if is_there[row[1]] then
       local run = {path = root .. "/" .. row[1], config = {}, metrics = {}, tags = {}}
       for i, name in ipairs(M.FIELDS) do run[name] = row[i] end
-      run.status = true_status(run, run.path, row[#M.FIELDS + 1])
+      run.status = run_life.status(run.path, run, run.heartbeat, row[#M.FIELDS + 1])
       by_id[run.id] = run
     end
   end

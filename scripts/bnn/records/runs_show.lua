@@ -58,6 +58,8 @@ local function head(run)
     {"run", run.id}, {"name", about.name}, {"folder", run.path}, {"status", run.status},
     {"command", about.command}, {"in", machine.folder}, {"started", about.started .. " UTC"},
     {"ended", about.ended and about.ended .. " UTC"},
+    {"resumed", about.resumed and number.format("at step %d from %s", about.resumed.step,
+      about.resumed.path)},
     {"time", about.wall_seconds and number.format("%.1f s, %.1f s of processors, %.0f MB at most",
       about.wall_seconds, about.cpu_seconds, about.peak_bytes / 1e6)},
     {"seed", about.seed}, {"commit", repository.commit
@@ -76,6 +78,16 @@ local function head(run)
   return lines
 end
 
+-- A line for each attempt of a run that had several.
+local function attempts_text(about)
+  local lines = {}
+  for i, one in ipairs(about.earlier_attempts or {}) do
+    lines[i] = ("%d: %s, %s to %s on %s"):format(one.number, one.status, one.started, one.ended,
+      one.host)
+  end
+  return table.concat(lines, "\n")
+end
+
 --- The text of a run that bnn.run.open returned.
 function M.run(run)
   local lines = head(run)
@@ -85,6 +97,7 @@ function M.run(run)
   for i, row in ipairs(run.notes) do notes[i] = row.written .. "  " .. row.note end
   section(lines, "tags", table.concat(tags, " "))
   section(lines, "notes", table.concat(notes, "\n"))
+  section(lines, "earlier attempts", attempts_text(run.about))
   section(lines, "failure", run.about.failure)
   section(lines, "configuration", config_text(run))
   section(lines, "metrics", metrics_text(run))

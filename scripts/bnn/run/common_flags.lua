@@ -8,7 +8,8 @@
 --   log          log, tensorboard, which every experiment has: where metrics go besides the console
 --   progress     quiet, which every experiment has: no progress on stderr
 --   hook         on_finish, which every experiment has: a command to run at the end
---   record       record, runs, run_name, which every experiment has: the record of a run
+--   record       record, runs, run_name, resume_run, which every experiment has: the record of
+--                a run
 --   checkpoint   checkpoint, checkpoint_every, resume, resume_anyway: for bnn.checkpoint.from_flags
 local checkpoint = require "bnn.checkpoint.checkpoint"
 local core = require "bnn.core"
@@ -42,7 +43,7 @@ local groups = {
   log = {"log", "tensorboard"},
   progress = {"quiet"},
   hook = {"on_finish"},
-  record = {"record", "runs", "run_name"},
+  record = {"record", "runs", "run_name", "resume_run"},
   checkpoint = {"checkpoint", "checkpoint_every", "resume", "resume_anyway"},
 }
 

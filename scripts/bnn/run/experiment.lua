@@ -21,6 +21,7 @@ local on_finish = require "bnn.run.on_finish"
 local options = require "bnn.base.options"
 local record_run = require "bnn.records.record_run"
 local refusal = require "bnn.base.refusal"
+local strings = require "bnn.base.strings"
 local usage = require "bnn.run.usage"
 
 local M = {}
@@ -47,9 +48,11 @@ local function check_experiment(experiment)
   end
 end
 
--- The configuration for run: cfg with the defaults filled in, every value checked as a flag's would
--- be.
-local function complete(experiment, cfg)
+--- Completes a configuration for an experiment's run: fills in the defaults and checks every value
+-- as a flag's would be; raises if one is refused.
+-- @param experiment table, as `main` and `load_experiment` return it
+-- @param cfg table, or nil
+function M.complete(experiment, cfg)
   local specs = flags.specs(experiment.defaults, experiment.renamed)
   if experiment.positional and not specs.positional then
     specs.positional = {type = "string", list = true, default = {}}
@@ -75,7 +78,7 @@ local function seal(experiment)
   if not ok then fail("experiment: %s", fault) end
   local function checked_run(cfg, log, ...)
     if cfg == experiment then cfg, log = log, ... end
-    local complete_cfg = complete(experiment, cfg)
+    local complete_cfg = M.complete(experiment, cfg)
     configuration.remember(complete_cfg, experiment)
     local _ <close> = common_flags.apply(experiment, complete_cfg)
     local command = common_flags.is_common(experiment, "on_finish") and complete_cfg.on_finish
@@ -127,19 +130,14 @@ local function command_line()
   return arg and arg[-1] and arg or {}
 end
 
--- A word as a shell reads it.
-local function quoted(word)
-  if word:find "^[%w%-+./:=@_,]+$" then return word end
-  return "'" .. word:gsub("'", "'\\''") .. "'"
-end
-
 -- How the script was started, without the interpreter's own options, which its name is before.
 local function program_name()
   local first = 0
   while arg and arg[first - 1] do first = first - 1 end
   local host = first < 0 and tostring(arg[first]):match "[^/]+$" or "bnnlua"
   if not host:find "^%w" then host = "bnnlua" end
-  return quoted(host) .. " " .. quoted(arg and tostring(arg[0]) or "script.lua")
+  local script = arg and tostring(arg[0]) or "script.lua"
+  return strings.shell_word(host) .. " " .. strings.shell_word(script)
 end
 
 local function run_from_command_line(experiment)

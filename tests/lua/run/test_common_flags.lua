@@ -56,7 +56,7 @@ function TestCommon.test_help_shows_them_after_the_experiments_own_in_the_order_
   local e = toy{common = {"checkpoint", "seed"}, defaults = {zeta = {1, "z"}, alpha = {1, "a"}}}
   lu.assertEquals(usage.order(e, function() end), {"zeta", "alpha", "checkpoint",
     "checkpoint_every", "resume", "resume_anyway", "seed", "log", "tensorboard", "record",
-    "runs", "run_name", "quiet", "on_finish"})
+    "runs", "run_name", "resume_run", "quiet", "on_finish"})
 end
 
 function TestCommon.test_an_unknown_name_is_named()

@@ -194,6 +194,12 @@ function M.start(opts)
   return self
 end
 
+-- The record of a parent is not its child's to write: what it gets to see of it does nothing.
+core.on_fork(function()
+  if not current then return end
+  current.is_finished, current = true, nil
+end)
+
 -- ---- what scripts add ----
 
 -- Copies a file that is there into a folder of the run, or gives the path for one that is not.

@@ -31,6 +31,8 @@
 #include "program/bind_vmap.h"
 #include "store/bind_sql.h"
 #include "system/bind_capture.h"
+#include "system/bind_fork.h"
+#include "system/bind_jobs.h"
 #include "system/bind_process.h"
 #include "system/bind_settings.h"
 #include "system/bind_system.h"
@@ -59,6 +61,8 @@ int luaopen_bnn_core(lua_State *L) {
   bind_open_settings(L);
   bind_open_process(L);
   bind_open_capture(L);
+  bind_open_fork(L);
+  bind_open_jobs(L);
   bind_open_sql(L);
   bind_open_fetch(L);
   bind_open_lock(L);

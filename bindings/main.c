@@ -14,13 +14,13 @@
 #include "base/bind_signal.h"
 #include "bind_core.h"
 #include "command/bind_prompt.h"
-#include "command/bind_streams.h"
 #include "command/main_call.h"
 #include "command/main_help.h"
 #include "command/main_options.h"
 #include "command/main_prompt.h"
 #include "command/main_run.h"
 #include "command/main_tools.h"
+#include "system/bind_streams.h"
 
 static int exit_status = EXIT_SUCCESS; /* what main returns, once it is known */
 

@@ -109,6 +109,20 @@ int bind_refuse_path(lua_State *L, const char *path, int number) {
   return bind_refuse_with(L, "%s: %s", path, strerror(number));
 }
 
+int bind_add_traceback(lua_State *L) {
+  if (bind_signal_error_status(L, 1) != 0) {
+    lua_settop(L, 1);
+    return 1;
+  }
+  const char *message = lua_tostring(L, 1);
+  if (!message) {
+    if (luaL_callmeta(L, 1, "__tostring") && lua_type(L, -1) == LUA_TSTRING) return 1;
+    message = lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 1));
+  }
+  luaL_traceback(L, L, message, 1);
+  return 1;
+}
+
 /* core.where() */
 static int core_where(lua_State *L) {
   push_where(L);

@@ -33,6 +33,10 @@ int bind_refuse_file(lua_State *L, bnn_status status, const bnn_err *err);
 int bind_refuse_with(lua_State *L, const char *format, ...);
 int bind_refuse_path(lua_State *L, const char *path, int number);
 
+/* A message handler that adds a traceback.  Error objects with __tostring become their text; interrupts
+ * and refusals stay what they are. */
+int bind_add_traceback(lua_State *L);
+
 void bind_open_error(lua_State *L);
 
 #endif

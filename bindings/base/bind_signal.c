@@ -22,7 +22,7 @@
 typedef struct guard {
   struct guard *next;
   lua_State *state;
-  bool active;
+  bool active, holds;
 } guard;
 
 /* The signals that ask for an end.  Slurm's --signal=USR1@90 and its relatives warn of one; nohup,
@@ -51,6 +51,7 @@ static guard *guards;                       /* changed only with all of `stops` 
 static volatile sig_atomic_t pending;       /* the signal that has not been raised yet, or 0 */
 static volatile sig_atomic_t pending_plain; /* it came to a plain script */
 static volatile sig_atomic_t finishing;     /* calls of signal.finish that have not ended */
+static volatile sig_atomic_t holding;       /* calls of signal.hold that have not ended */
 static volatile sig_atomic_t answered;      /* interrupts raised since the outermost guard began */
 static volatile int64_t asked_ms;           /* when the last request came to a guard, or NEVER */
 static void (*volatile soon)(lua_State *L); /* what bind_signal_raise_soon is to raise */
@@ -77,12 +78,12 @@ static void set_action(int sig, void (*handler)(int), struct sigaction *old) {
   sigaction(sig, &action, old); /* no SA_RESTART: a blocking read has to end */
 }
 
-static void block_signals(sigset_t *old) {
+void bind_signal_block(sigset_t *old) {
   sigset_t all = all_stops();
   pthread_sigmask(SIG_BLOCK, &all, old);
 }
 
-static void restore_signals(const sigset_t *old) { pthread_sigmask(SIG_SETMASK, old, NULL); }
+void bind_signal_restore(const sigset_t *old) { pthread_sigmask(SIG_SETMASK, old, NULL); }
 
 /* lua_sethook changes a state that only the main thread may touch, so a signal that the kernel
  * gave to a worker thread is passed on. */
@@ -113,11 +114,11 @@ bool bind_signal_raise_soon(void (*raise)(lua_State *L)) {
 
 pthread_t bind_signal_thread(void) { return main_thread; }
 
-/* Marks the signal as arrived and asks long C calls to end. */
+/* Marks the signal as arrived and asks long C calls to end, unless it is held. */
 static void set_pending(int sig, bool plain) {
   pending = sig;
   pending_plain = plain;
-  if (stop_hook) stop_hook();
+  if (stop_hook && !holding) stop_hook();
 }
 
 static void clear_pending(void) {
@@ -254,6 +255,7 @@ static int64_t now_ms(void) {
 static void ask_to_stop(int sig) {
   asked_ms = now_ms();
   set_pending(sig, false);
+  if (holding) return;
   lua_sethook(main_state, raise_hook, HOOK_EVENTS, 1);
   for (guard *g = guards; g; g = g->next) lua_sethook(g->state, raise_hook, HOOK_EVENTS, 1);
 }
@@ -297,53 +299,63 @@ static void give_signals_back(void) {
     if (is_taken[i]) sigaction(stops[i].number, &before[i], NULL);
 }
 
-static void take_pending(lua_State *L) {
+/* The pending signal, which is answered herewith. */
+static int take_pending(void) {
   sigset_t old;
-  block_signals(&old);
+  bind_signal_block(&old);
   int sig = pending;
-  bool plain = pending_plain;
+  if (sig && !pending_plain) answered++;
   clear_pending();
-  restore_signals(&old);
+  bind_signal_restore(&old);
+  return sig;
+}
+
+static void raise_pending(lua_State *L) {
+  bool plain = pending_plain;
+  int sig = take_pending();
   if (plain) luaL_error(L, "interrupted!");
-  answered++;
   push_interrupt(L, sig);
   lua_error(L);
 }
 
 void bind_signal_raise_if_pending(lua_State *L) {
-  if (pending) take_pending(L);
+  if (pending && !holding) raise_pending(L);
 }
+
+int bind_signal_take_held(void) { return holding && pending ? take_pending() : 0; }
 
 static void enter(guard *g) {
   sigset_t old;
-  block_signals(&old);
+  bind_signal_block(&old);
   if (!guards) asked_ms = NEVER, answered = 0;
   /* Always armed again: a guard left behind by a coroutine that yielded may have been overruled. */
   take_signals(guards == NULL);
   g->active = true;
   g->next = guards;
   guards = g;
-  restore_signals(&old);
+  holding += g->holds;
+  bind_signal_restore(&old);
 }
 
 /* Takes g off the list, wherever it is: guards in coroutines need not end in order. */
 static void leave(guard *g) {
   if (!g->active) return;
   sigset_t old;
-  block_signals(&old);
+  bind_signal_block(&old);
   guard **link = &guards;
   while (*link != g) link = &(*link)->next;
   *link = g->next;
   g->active = false;
+  holding -= g->holds;
   if (!guards) give_signals_back();
-  restore_signals(&old);
+  bind_signal_restore(&old);
 }
 
-/* The outermost guard answers a signal that came too late for its hook. */
+/* The outermost guard answers a signal that came too late for its hook, as does one that held it. */
 static void leave_and_raise(lua_State *L, guard *g) {
   bool was_active = g->active;
   leave(g);
-  if (was_active && !guards) bind_signal_raise_if_pending(L);
+  if (was_active && (!guards || g->holds)) bind_signal_raise_if_pending(L);
 }
 
 static int guard_close(lua_State *L) {
@@ -374,16 +386,33 @@ static int guard_finish(lua_State *L, int status, lua_KContext context) {
   return lua_gettop(L) - 1;
 }
 
-/* guard(f, ...) -> f's results. A to-be-closed slot rather than a protected call: the message
- * handler of the caller sees the stack of the error itself. */
-static int signal_guard(lua_State *L) {
+/* A to-be-closed slot rather than a protected call: the message handler of the caller sees the stack
+ * of the error itself. */
+static int call_guarded(lua_State *L, bool holds) {
   luaL_checkany(L, 1);
   guard *g = push_guard(L);
+  g->holds = holds;
   lua_insert(L, 1);
   lua_toclose(L, 1);
   enter(g);
   lua_callk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, guard_finish);
   return guard_finish(L, LUA_OK, 0);
+}
+
+/* guard(f, ...) -> f's results. */
+int bind_signal_guard(lua_State *L) { return call_guarded(L, false); }
+
+/* hold(f, ...) -> f's results. */
+static int signal_hold(lua_State *L) { return call_guarded(L, true); }
+
+/* take() -> the number of the signal that is held, or nil. */
+static int signal_take(lua_State *L) {
+  int sig = bind_signal_take_held();
+  if (sig)
+    lua_pushinteger(L, sig);
+  else
+    lua_pushnil(L);
+  return 1;
 }
 
 /* finish(f, ...) -> f's results. */
@@ -438,14 +467,40 @@ void bind_signal_on_interrupt(void (*stop)(void)) { stop_hook = stop; }
 
 void bind_signal_on_clear(void (*clear)(void)) { clear_hook = clear; }
 
-int bind_signal_pending(void) { return pending; }
+int bind_signal_pending(void) { return holding ? 0 : pending; }
+int bind_signal_arrived(void) { return pending; }
+
+static void drop_hook(lua_State *L) {
+  if (lua_gethook(L) == raise_hook) lua_sethook(L, NULL, 0, 0);
+}
+
+void bind_signal_forget_parent(lua_State *L) {
+  drop_hook(main_state);
+  drop_hook(L);
+  if (guards) give_signals_back();
+  for (guard *g = guards; g; g = g->next) {
+    drop_hook(g->state);
+    g->active = false;
+  }
+  guards = NULL;
+  main_thread = pthread_self();
+  finishing = holding = 0;
+  soon = NULL;
+  clear_pending();
+}
 
 int luaopen_bnn_signal(lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"guard", signal_guard},           {"finish", signal_finish},
-      {"pending", signal_pending},       {"raise_if_pending", signal_raise_if_pending},
-      {"refusal", signal_refusal},       {"is_interrupt", signal_is_interrupt},
-      {"is_refusal", signal_is_refusal}, {NULL, NULL},
+      {"guard", bind_signal_guard},
+      {"hold", signal_hold},
+      {"take", signal_take},
+      {"finish", signal_finish},
+      {"pending", signal_pending},
+      {"raise_if_pending", signal_raise_if_pending},
+      {"refusal", signal_refusal},
+      {"is_interrupt", signal_is_interrupt},
+      {"is_refusal", signal_is_refusal},
+      {NULL, NULL},
   };
   luaL_newlib(L, functions);
   return 1;

@@ -11,12 +11,18 @@
  * or signal.finish(f) runs, during which nothing is raised: the last checkpoint is written.  The
  * third one kills too, where a script's pcall keeps the interrupts from ending it.
  *
+ * While signal.hold(f) runs nothing is raised and no C code ends early: f asks signal.take() for
+ * the signal, at its leisure, and what it has not taken is raised when it ends.  The first two
+ * requests are f's to answer, such as "start nothing new" and "stop all"; the third one kills, as
+ * does one that finds the last not yet taken.
+ *
  * One Lua state per process uses this: signal dispositions belong to the process. */
 #ifndef BIND_SIGNAL_H
 #define BIND_SIGNAL_H
 
 #include <lua.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 
 #define BIND_INTERRUPT "bnn.interrupt" /* metatable of {signal = 2, name = "SIGINT"} */
@@ -44,13 +50,29 @@ bool bind_signal_raise_soon(void (*raise)(lua_State *L));
 /* The thread that runs Lua. */
 pthread_t bind_signal_thread(void);
 
-/* The signal that has arrived, guarded or not, and not been raised yet, or 0. */
+/* The signal that has arrived, guarded or not, and is to be raised, or 0; and the same where it may be
+ * held. */
 int bind_signal_pending(void);
+int bind_signal_arrived(void);
 
 /* Raises the error of the pending signal, the interrupt object or in a plain script
  * "interrupted!", if there is one; else returns. For C functions that stop
  * early because of the stop flag. */
 void bind_signal_raise_if_pending(lua_State *L);
+
+/* The signal that signal.hold holds, which is answered herewith; 0: none, or nobody holds. */
+int bind_signal_take_held(void);
+
+/* Blocks the signals that ask for an end, and restores the mask that was before. */
+void bind_signal_block(sigset_t *old);
+void bind_signal_restore(const sigset_t *old);
+
+/* In the child of a fork, with the signals blocked: what had arrived is the parent's, and so are its
+ * guards; the handlers are what the outermost of those found.  L is the state that forked. */
+void bind_signal_forget_parent(lua_State *L);
+
+/* The function signal.guard. */
+int bind_signal_guard(lua_State *L);
 
 /* Pushes a refusal object; status is 1..255. */
 void bind_signal_push_refusal(lua_State *L, const char *message, int status);
@@ -66,7 +88,7 @@ int bind_signal_of(lua_State *L, int index);
  * (`| head`), and no checkpoint was written that the user should hear of (field `checkpoint`). */
 bool bind_signal_is_quiet(lua_State *L, int index);
 
-/* require "bnn.signal": guard, finish, pending, raise_if_pending, refusal, is_interrupt, is_refusal. */
+/* require "bnn.signal": guard, hold, take, finish, pending, raise_if_pending, refusal, is_interrupt, is_refusal. */
 int luaopen_bnn_signal(lua_State *L);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "../base/bind.h"
 #include "../base/bind_display.h"
+#include "../base/bind_error.h"
 #include "../base/bind_signal.h"
 
 static bool said_why;
@@ -31,25 +32,9 @@ void main_print_message(const char *prefix, const char *message) {
   fflush(stderr);
 }
 
-/* Adds a traceback to messages. Error objects with __tostring become their text; interrupts and
- * refusals stay what they are, for report. */
-static int message_handler(lua_State *L) {
-  if (bind_signal_error_status(L, 1) != 0) {
-    lua_settop(L, 1);
-    return 1;
-  }
-  const char *message = lua_tostring(L, 1);
-  if (!message) {
-    if (luaL_callmeta(L, 1, "__tostring") && lua_type(L, -1) == LUA_TSTRING) return 1;
-    message = lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 1));
-  }
-  luaL_traceback(L, L, message, 1);
-  return 1;
-}
-
 int main_call(lua_State *L, int nargs, int nresults) {
   int base = lua_gettop(L) - nargs;
-  lua_pushcfunction(L, message_handler);
+  lua_pushcfunction(L, bind_add_traceback);
   lua_insert(L, base);
   int status = bind_signal_pcall(L, nargs, nresults, base);
   lua_remove(L, base);

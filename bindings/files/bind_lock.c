@@ -10,8 +10,19 @@
 #include "../base/bind_box.h"
 #include "../base/bind_error.h"
 #include "../tensor/bind_argument.h"
+#include "base/forks.h"
 
-static void lock_free(void *held) { closedir(*(DIR **)held); }
+typedef struct lock {
+  DIR *folder;
+  unsigned owner; /* bnn_forks of the process that locked it */
+} lock;
+
+/* A child has the same lock open: its parent gives it back for both, and the child never. */
+static void lock_free(void *held) {
+  lock *l = held;
+  if (l->owner == bnn_forks()) flock(dirfd(l->folder), LOCK_UN);
+  closedir(l->folder);
+}
 
 static size_t lock_bytes(const void *held) {
   (void)held;
@@ -21,7 +32,7 @@ static size_t lock_bytes(const void *held) {
 static const bind_class lock_class = {
     .name = "bnn.lock",
     .noun = "lock",
-    .size = sizeof(DIR *),
+    .size = sizeof(lock),
     .release = lock_free,
     .bytes = lock_bytes,
 };
@@ -32,11 +43,11 @@ static int lock_release(lua_State *L) { return bind_release_box(L, &lock_class);
 static int core_lock_folder(lua_State *L) {
   const char *path = bind_check_path(L, 1);
   bind_push_box(L, &lock_class);
-  DIR *folder = opendir(path);
-  if (!folder) return bind_refuse_path(L, path, errno);
-  if (flock(dirfd(folder), LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
-    return bind_fill_box(L, &lock_class, &folder);
-  closedir(folder);
+  lock l = {opendir(path), bnn_forks()};
+  if (!l.folder) return bind_refuse_path(L, path, errno);
+  if (flock(dirfd(l.folder), LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+    return bind_fill_box(L, &lock_class, &l);
+  closedir(l.folder);
   return bind_refuse_with(L, "%s: another training is writing there", path);
 }
 

@@ -71,6 +71,22 @@ static FILE *open_stream(capture *c) {
   return f;
 }
 
+/* redirect(stream [, path]) */
+static int core_redirect(lua_State *L) {
+  int which = luaL_checkoption(L, 1, NULL, names);
+  const char *path = lua_isnoneornil(L, 2) ? "/dev/null" : bind_check_path(L, 2);
+  FILE *stream = *stream_of(&captures[which]);
+  int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  if (fd < 0) return bind_refuse_path(L, path, errno);
+  fflush(stream);
+  int made = dup2(fd, captures[which].fd), number = errno;
+  close(fd);
+  if (made < 0) return bind_refuse_path(L, path, number);
+  if (captures[which].fd == STDOUT_FILENO) setvbuf(stream, NULL, _IOLBF, BUFSIZ);
+  lua_pushboolean(L, true);
+  return 1;
+}
+
 /* capture(stream, path) */
 static int core_capture(lua_State *L) {
   int which = luaL_checkoption(L, 1, NULL, names);
@@ -95,6 +111,22 @@ static int core_capture(lua_State *L) {
   return 1;
 }
 
+/* Puts the stream back that was there before. */
+static void restore(lua_State *L, int which) {
+  capture *c = &captures[which];
+  FILE **stream = stream_of(c), *ours = *stream;
+  set_lua_stream(L, names[which], c->before);
+  *stream = c->before;
+  fclose(ours);
+  close(c->copy);
+  c->copy = -1;
+}
+
+void bind_capture_forget_parent(lua_State *L) {
+  for (int which = 0; names[which]; which++)
+    if (captures[which].copy >= 0) restore(L, which);
+}
+
 /* capture_end(stream) */
 static int core_capture_end(lua_State *L) {
   int which = luaL_checkoption(L, 1, NULL, names);
@@ -102,11 +134,7 @@ static int core_capture_end(lua_State *L) {
   if (c->copy < 0) return lua_pushboolean(L, true), 1;
   FILE **stream = stream_of(c), *ours = *stream;
   bool could_write = fflush(ours) == 0 && !ferror(ours);
-  set_lua_stream(L, names[which], c->before);
-  *stream = c->before;
-  fclose(ours);
-  close(c->copy);
-  c->copy = -1;
+  restore(L, which);
   /* What our stream could not write must not be forgotten: the old one meets the same descriptor. */
   if (!could_write && c->fd == STDOUT_FILENO) fputc('\n', *stream);
   if (c->failed) return bind_refuse_with(L, "%s", strerror(c->failed));
@@ -121,6 +149,10 @@ static const bind_row rows[] = {
      "Returns true; or nil, message if the file cannot be opened. Raises if the stream is captured."},
     {"capture_end", core_capture_end,
      "capture_end(stream): ends the copy; true, or nil, message if the file took no more"},
+    {"redirect", core_redirect,
+     "redirect(stream [, path]): what is written to \"stdout\" or \"stderr\" goes to the end of a "
+     "file, line by line,\n"
+     "or nowhere, also that of programs which are started; true, or nil, message"},
     {NULL, NULL, NULL},
 };
 

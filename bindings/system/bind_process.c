@@ -19,7 +19,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../base/bind.h"
@@ -28,6 +27,7 @@
 #include "../base/bind_signal.h"
 #include "../tensor/bind_argument.h"
 #include "base/mem.h"
+#include "bind_system.h"
 #include "files/bytes.h"
 
 enum {
@@ -148,12 +148,6 @@ static bnn_status receive_some(process *p, int stream, bnn_err *err) {
   return BNN_OK;
 }
 
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 /* Moves what there is to move, once. */
 static bnn_status turn(process *p, bnn_err *err) {
   struct pollfd ends[STREAMS];
@@ -168,12 +162,12 @@ static bnn_status turn(process *p, bnn_err *err) {
 
 /* Until the program has closed its outputs.  ESTOP: interrupted.  EIO: the time is over. */
 static bnn_status converse(process *p, double seconds, bnn_err *err) {
-  double end = now() + seconds;
+  double end = bind_ticks() + seconds;
   if (p->left == 0) close_end(&p->ours[IN]);
   while (p->ours[OUT] >= 0 || p->ours[ERR] >= 0) {
     BNN_TRY(turn(p, err));
     if (bind_signal_pending()) return bnn_fail(err, BNN_ESTOP, "a program that was run");
-    if (now() > end) return bnn_fail(err, BNN_EIO, "took more than %g s", seconds);
+    if (bind_ticks() > end) return bnn_fail(err, BNN_EIO, "took more than %g s", seconds);
   }
   return BNN_OK;
 }

@@ -68,11 +68,15 @@ static int core_now(lua_State *L) {
   return 1;
 }
 
-/* ticks() */
-static int core_ticks(lua_State *L) {
+double bind_ticks(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
-  lua_pushnumber(L, (double)t.tv_sec + 1e-9 * (double)t.tv_nsec);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* ticks() */
+static int core_ticks(lua_State *L) {
+  lua_pushnumber(L, bind_ticks());
   return 1;
 }
 

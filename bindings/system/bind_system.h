@@ -4,6 +4,9 @@
 
 #include <lua.h>
 
+/* The seconds of a clock that is never set. */
+double bind_ticks(void);
+
 void bind_open_system(lua_State *L);
 
 #endif

@@ -1,9 +1,13 @@
-/* lanes.c - two queues under one lock: jobs that wait, jobs that are done. */
+/* lanes.c - two queues under one lock: jobs that wait, jobs that are done.
+ *
+ * In the child of a fork there are no threads, and the jobs that ran are lost: the caller does what
+ * is still to be done. */
 #include "lanes.h"
 
 #include <pthread.h>
 #include <signal.h>
 
+#include "forks.h"
 #include "mem.h"
 
 typedef struct queue {
@@ -20,6 +24,7 @@ struct bnn_lanes {
   queue waiting, ended;
   size_t out; /* jobs that wait gives back yet */
   bool closing;
+  unsigned born; /* bnn_forks when its threads were started */
 };
 
 static void push(queue *q, bnn_lane_job *job) {
@@ -34,6 +39,29 @@ static bnn_lane_job *pop(queue *q) {
   q->first = job->next;
   if (!q->first) q->end = &q->first;
   return job;
+}
+
+/* Finds the end of a queue, which a thread may have been about to change, and gives its length. */
+static size_t find_end(queue *q) {
+  size_t n = 0;
+  q->end = &q->first;
+  for (; *q->end; q->end = &(*q->end)->next) n++;
+  return n;
+}
+
+static void make_locks(bnn_lanes *l) {
+  pthread_mutex_init(&l->lock, NULL);
+  pthread_cond_init(&l->more, NULL);
+  pthread_cond_init(&l->done, NULL);
+  l->born = bnn_forks();
+}
+
+/* Threads of a parent do not exist here, and nobody will ever unlock what they had locked. */
+static void forget_parent(bnn_lanes *l) {
+  if (l->born == bnn_forks()) return;
+  make_locks(l);
+  l->n_threads = 0;
+  l->out = find_end(&l->waiting) + find_end(&l->ended);
 }
 
 /* Runs a job without the lock, which is held before and after. */
@@ -83,9 +111,7 @@ bnn_status bnn_lanes_new(bnn_lanes **out, int n, bnn_err *err) {
   l->n = n;
   l->waiting.end = &l->waiting.first;
   l->ended.end = &l->ended.first;
-  pthread_mutex_init(&l->lock, NULL);
-  pthread_cond_init(&l->more, NULL);
-  pthread_cond_init(&l->done, NULL);
+  make_locks(l);
   l->thread = bnn_mem_zalloc((size_t)n, sizeof *l->thread);
   l->context = bnn_mem_zalloc((size_t)n, sizeof(bnn_context *));
   bnn_status status =
@@ -101,6 +127,7 @@ bnn_status bnn_lanes_new(bnn_lanes **out, int n, bnn_err *err) {
 
 void bnn_lanes_free(bnn_lanes *l) {
   if (!l) return;
+  forget_parent(l);
   pthread_mutex_lock(&l->lock);
   l->closing = true;
   pthread_cond_broadcast(&l->more);
@@ -116,6 +143,7 @@ void bnn_lanes_free(bnn_lanes *l) {
 }
 
 void bnn_lanes_submit(bnn_lanes *l, bnn_lane_job *job) {
+  forget_parent(l);
   pthread_mutex_lock(&l->lock);
   push(&l->waiting, job);
   l->out++;
@@ -124,6 +152,7 @@ void bnn_lanes_submit(bnn_lanes *l, bnn_lane_job *job) {
 }
 
 bnn_lane_job *bnn_lanes_wait(bnn_lanes *l) {
+  forget_parent(l);
   pthread_mutex_lock(&l->lock);
   bnn_lane_job *job = pop(&l->ended);
   while (!job && l->out > 0) {

@@ -7,7 +7,7 @@
  * loop's fields stand still while anyone may read them.
  *
  * Who waits spins first, since in training the next loop is microseconds away, and then sleeps.
- * After a fork the child has no workers; a counter that pthread_atfork raises tells it so. */
+ * After a fork the child has no workers, as forks.h tells it. */
 #include "pool.h"
 
 #include <pthread.h>
@@ -16,6 +16,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "forks.h"
 #include "mem.h"
 #include "processors.h"
 
@@ -38,7 +39,7 @@ struct bnn_pool {
   int started; /* workers that run */
   int spins;
   bool tried;    /* whether workers have been started for this number of threads in this process */
-  unsigned born; /* value of `forks` then */
+  unsigned born; /* bnn_forks then */
   pthread_t worker[BNN_THREADS_MAX];
 
   pthread_mutex_t lock; /* around sleep only */
@@ -46,12 +47,6 @@ struct bnn_pool {
   atomic_int sleepers; /* workers that sleep, or are about to */
   atomic_bool caller_sleeps, quit;
 };
-
-/* Forks between the first process and this one. */
-static atomic_uint forks;
-
-static void count_fork(void) { atomic_fetch_add(&forks, 1); }
-static void watch_forks(void) { pthread_atfork(NULL, NULL, count_fork); }
 
 static void relax(void) {
 #if defined(__x86_64__) || defined(__i386__)
@@ -152,12 +147,12 @@ static void reset(bnn_pool *pool) {
   pthread_cond_init(&pool->emptied, NULL);
   pool->started = 0;
   pool->tried = false;
-  pool->born = atomic_load(&forks);
+  pool->born = bnn_forks();
 }
 
 /* Workers of a parent do not exist here, and nobody will ever unlock what they had locked. */
 static void forget_parent(bnn_pool *pool) {
-  if (pool->born != atomic_load(&forks)) reset(pool);
+  if (pool->born != bnn_forks()) reset(pool);
 }
 
 static void end(bnn_pool *pool) {
@@ -173,8 +168,6 @@ static void end(bnn_pool *pool) {
 }
 
 bnn_status bnn_pool_new(bnn_pool **out, int threads, bnn_err *err) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  pthread_once(&once, watch_forks);
   bnn_pool *pool = bnn_mem_alloc(1, sizeof *pool);
   if (!pool) return bnn_fail(err, BNN_ENOMEM, "a pool of %d threads", threads);
   reset(pool);

@@ -2,7 +2,10 @@
  *
  * SQLite's own timeout does not hold in every state (a file that is becoming one with a write-ahead
  * log answers BUSY at once), so a first step that finds the file locked is taken again until the
- * time is over. */
+ * time is over.
+ *
+ * SQLite's locks do not pass to the child of a fork, and closing there could take away the log that
+ * the parent writes: a child must open the file again, and its parent's handle is let be. */
 #include "sql.h"
 
 #ifdef BNN_HAVE_SQLITE
@@ -10,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../base/forks.h"
 #include "../base/mem.h"
 
 enum { NAP_MS = 7 };
@@ -17,6 +21,7 @@ enum { NAP_MS = 7 };
 struct bnn_sql {
   sqlite3 *handle;
   int wait_ms;
+  unsigned owner; /* bnn_forks of the process that opened it */
 };
 
 struct bnn_sql_query {
@@ -78,6 +83,7 @@ bnn_status bnn_sql_open(bnn_sql **out, const char *path, bool may_write, int wai
   bnn_sql *db = bnn_mem_zalloc(1, sizeof *db);
   if (!db) return bnn_fail(err, BNN_ENOMEM, "%s: a database", path);
   db->wait_ms = wait_ms;
+  db->owner = bnn_forks();
   int code = open_handle(&db->handle, path, may_write, wait_ms);
   if (code == SQLITE_OK) {
     *out = db;
@@ -91,13 +97,15 @@ bnn_status bnn_sql_open(bnn_sql **out, const char *path, bool may_write, int wai
 
 void bnn_sql_close(bnn_sql *db) {
   if (!db) return;
-  sqlite3_close(db->handle);
+  if (db->owner == bnn_forks()) sqlite3_close(db->handle); /* else its locks are not ours */
   bnn_mem_free(db);
 }
 
 bnn_status bnn_sql_prepare(bnn_sql_query **out, bnn_sql *db, const char *text, size_t n,
                            size_t *used, bnn_err *err) {
   const char *rest = text;
+  if (db->owner != bnn_forks())
+    return bnn_fail(err, BNN_EIO, "the database was opened by another process, before a fork");
   if (n > INT32_MAX) return bnn_fail(err, BNN_ERANGE, "an SQL text of %zu bytes", n);
   bnn_sql_query *q = bnn_mem_zalloc(1, sizeof *q);
   if (!q) return bnn_fail(err, BNN_ENOMEM, "a query");

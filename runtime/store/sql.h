@@ -41,7 +41,8 @@ const char *bnn_sql_version(void);
  * hindrance.  *out: closed by bnn_sql_close. */
 bnn_status bnn_sql_open(bnn_sql **out, const char *path, bool may_write, int wait_ms, bnn_err *err);
 
-/* Twice is not fine; NULL is.  Its queries must be closed before. */
+/* The child of a fork may close what its parent opened, which does nothing, and must not use it (EIO).
+ * Twice is not fine; NULL is.  Its queries must be closed before. */
 void bnn_sql_close(bnn_sql *db);
 
 /* Compiles the first statement of a text of n bytes; *used: how many bytes of it that is.  *out is

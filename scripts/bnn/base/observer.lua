@@ -1,5 +1,7 @@
 --- What lower rooms tell the record of a run, if there is one: a data set that was loaded, that
 -- time passes, that a training went on from a checkpoint. Nobody listens unless a run is recorded.
+local core = require "bnn.core"
+
 local M = {}
 
 local listener
@@ -13,5 +15,7 @@ function M.listen(to) listener = to end
 function M.tell(event, ...)
   if listener and listener[event] then listener[event](...) end
 end
+
+core.on_fork(function() listener = nil end) -- what a child does is no part of its parent's run
 
 return M

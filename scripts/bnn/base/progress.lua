@@ -38,14 +38,18 @@ local drawn -- the bar whose line is on the terminal, or nil
 -- Where functions that write are: table, name; and while `drawn`, what was there and what is.
 local writers = {{files, "write"}, {io, "write"}, {_G, "print"}}
 
--- Erases the line, so that something else can be written there. An interrupt may come anywhere in
--- here: `drawn` says that there is a line as long as there may be one.
-local function erase()
-  if not drawn then return end
+local function put_writers_back()
   for _, writer in ipairs(writers) do
     local t, name = writer[1], writer[2]
     if writer.watching and rawget(t, name) == writer.watching then rawset(t, name, writer.own) end
   end
+end
+
+-- Erases the line, so that something else can be written there. An interrupt may come anywhere in
+-- here: `drawn` says that there is a line as long as there may be one.
+local function erase()
+  if not drawn then return end
+  put_writers_back()
   drawn.host.write "\r\27[K"
   drawn = nil
 end
@@ -221,6 +225,12 @@ function M.start(what, opts)
   outermost[1] = bar
   return bar
 end
+
+-- A child draws no line of its parent's, and its own work is not inside of it.
+core.on_fork(function()
+  if drawn then put_writers_back() end
+  drawn, outermost[1] = nil, nil
+end)
 
 --- Shows nothing from now on, or something again.
 -- @param quiet boolean

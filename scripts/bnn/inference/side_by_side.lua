@@ -7,7 +7,12 @@ local core = require "bnn.core"
 
 local M = {}
 
-local lane_of = setmetatable({}, {__mode = "k"}) -- coroutine -> true while it runs side by side
+local lane_of -- coroutine -> true while it runs side by side
+
+local function forget_all() lane_of = setmetatable({}, {__mode = "k"}) end
+
+core.on_fork(forget_all) -- a child's steps are made in its own thread
+forget_all()
 
 --- Whether the running coroutine is one of several side by side.
 function M.is_inside() return lane_of[coroutine.running()] ~= nil end

@@ -164,6 +164,12 @@ local function begin(self, config)
   return self
 end
 
+-- The record of a parent is not its child's to write: what it gets to see of it does nothing.
+core.on_fork(function()
+  if not current then return end
+  current.is_finished, current = true, nil
+end)
+
 --- Begins the record of a run.
 -- @param opts table: root, script, argv, config, about, name, result_flags (the names of the flags
 --   that decide the result), place_flags (those that say where something else is written); labels,

@@ -3,7 +3,10 @@
 
 #include <stdatomic.h>
 #include <stddef.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include "base/mem.h"
 #include "support.h"
 
 typedef struct counted {
@@ -78,6 +81,45 @@ START_TEST(jobs_may_be_submitted_while_others_run) {
 }
 END_TEST
 
+/* Waits for what there is, then does some more; how many ran here. */
+static int work(bnn_lanes *lanes, counted job[3]) {
+  atomic_int all = 0;
+  while (bnn_lanes_wait(lanes)) continue;
+  for (int i = 0; i < 3; i++) {
+    job[i] = (counted){.job.run = count, .all = &all};
+    bnn_lanes_submit(lanes, &job[i].job);
+  }
+  while (bnn_lanes_wait(lanes)) continue;
+  return atomic_load(&all);
+}
+
+/* Its threads are not there; what they were doing is lost, and nobody waits for it. */
+START_TEST(a_forked_child_does_the_work_itself) {
+  static counted job[JOBS], own[3];
+  atomic_int all = 0;
+  bnn_lanes *lanes = NULL;
+  ck_succeeds(bnn_lanes_new(&lanes, 3, &err));
+  for (int round = 0; round < 20; round++) {
+    for (int i = 0; i < JOBS; i++) {
+      job[i] = (counted){.job.run = count, .all = &all};
+      bnn_lanes_submit(lanes, &job[i].job);
+    }
+    pid_t child = fork();
+    if (child == 0) {
+      const int ran = work(lanes, own);
+      bnn_lanes_free(lanes);
+      _exit(ran == 3 && bnn_mem_live() == 0 ? 0 : 1);
+    }
+    int status = -1;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+    ck_assert_int_eq(work(lanes, own), 3);
+  }
+  ck_assert_int_eq(atomic_load(&all), 20 * JOBS);
+  bnn_lanes_free(lanes);
+}
+END_TEST
+
 START_TEST(refusals) {
   bnn_lanes *lanes = NULL;
   bnn_err err;
@@ -104,6 +146,7 @@ static void add_tests(TCase *tests) {
   tcase_add_loop_test(tests, every_job_runs_once_and_comes_back, 1, 6);
   tcase_add_test(tests, one_lane_works_in_order_while_it_is_waited_for);
   tcase_add_test(tests, jobs_may_be_submitted_while_others_run);
+  tcase_add_test(tests, a_forked_child_does_the_work_itself);
   tcase_add_test(tests, refusals);
   tcase_add_test(tests, every_allocation_may_fail);
 }

@@ -9,7 +9,7 @@ local experiment = {
   about = "Bayesian regression on y = x^3 + noise: coverage, and how the band widens "
     .. "outside the data",
   renamed = {prior = "prior_std"},
-  common = {"seed", "threads", "checkpoint"},
+  common = {"seed", "threads", "checkpoint", "stop", "monitor"},
   defaults = {
     lr = {1e-2, "Adam's learning rate", type = "schedule", above = 0},
     batch_size = {100, "points per step", type = "integer", min = 1},
@@ -100,6 +100,7 @@ function experiment.run(cfg, log)
     batch_size = math.min(cfg.batch_size, train.size), key = key:fold "train", log = log,
     log_every = cfg.log_interval, evaluate = evaluate,
     checkpoint = bnn.checkpoint.from_flags(cfg, {monitor = "test/rmse", mode = "min"}),
+    stop = bnn.early_stopping.from_flags(cfg, {monitor = "test/rmse", mode = "min"}),
   }
 
   local grid = bnn.linspace(-6, 6, 121):reshape(121, 1)

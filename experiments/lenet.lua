@@ -9,7 +9,7 @@ local nn = bnn.nn
 local experiment = {
   about = "trains a convolutional network like LeNet-5 on MNIST, plain or Bayesian",
   renamed = {samples = "predict_samples"},
-  common = {"seed", "dataset", "threads", "checkpoint"},
+  common = {"seed", "dataset", "threads", "checkpoint", "stop", "monitor"},
   defaults = {
     bayesian = {false, "learn a posterior over the weights, by the exact ELBO"},
     lr = {1e-3, "Adam's learning rate", type = "schedule", above = 0},
@@ -64,11 +64,13 @@ function experiment.run(cfg, log)
     return latest
   end
   local per_epoch = math.max(data.train.size // cfg.batch_size, 1)
+  local steps = cfg.epochs * per_epoch
   bnn.train{
-    objective = objective, optimizer = bnn.optim.adam{lr = cfg.lr}, data = data.train,
-    steps = cfg.epochs * per_epoch, batch_size = cfg.batch_size, key = key:fold "train", log = log,
-    log_every = per_epoch, evaluate = evaluate,
+    objective = objective, data = data.train, steps = steps, batch_size = cfg.batch_size,
+    optimizer = bnn.optim.adam{lr = bnn.schedule.with_steps(cfg.lr, steps)},
+    key = key:fold "train", log = log, log_every = per_epoch, evaluate = evaluate,
     checkpoint = bnn.checkpoint.from_flags(cfg, {monitor = "test/accuracy"}),
+    stop = bnn.early_stopping.from_flags(cfg, {monitor = "test/accuracy"}),
   }
   return {accuracy = latest[1][2], log_likelihood = latest[2][2]}, {model = objective, data = data}
 end

@@ -8,7 +8,7 @@ local bnn = require "bnn"
 
 local experiment = {
   about = "trains a plain MLP with weight decay on MNIST: accuracy and loss",
-  common = {"seed", "dataset", "threads", "checkpoint"},
+  common = {"seed", "dataset", "threads", "checkpoint", "stop", "monitor"},
   defaults = {
     lr = {1e-3, "Adam's learning rate", type = "schedule", above = 0},
     batch_size = {1000, "images per step", type = "integer", min = 1},
@@ -52,6 +52,7 @@ function experiment.run(cfg, log)
     steps = cfg.steps, batch_size = cfg.batch_size, key = key:fold "train", log = log,
     log_every = cfg.log_interval, evaluate = evaluate,
     checkpoint = bnn.checkpoint.from_flags(cfg, {monitor = "test/accuracy"}),
+    stop = bnn.early_stopping.from_flags(cfg, {monitor = "test/accuracy"}),
   }
 
   return {accuracy = latest[1][2], loss = latest[2][2]}, {model = objective, data = data}

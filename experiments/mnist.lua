@@ -9,7 +9,7 @@ local experiment = {
   about = "trains a variational Bayesian MLP on MNIST, reports accuracy and ELBO, and abstains on "
     .. "images that it is unsure of",
   renamed = {prior = "prior_std", ood = "ood_data"},
-  common = {"seed", "dataset", "threads", "checkpoint"},
+  common = {"seed", "dataset", "threads", "checkpoint", "stop", "monitor"},
   defaults = {
     lr = {1e-3, "Adam's learning rate", type = "schedule", above = 0},
     batch_size = {128, "images per step", type = "integer", min = 1},
@@ -122,6 +122,7 @@ function experiment.run(cfg, log)
     batch_size = cfg.batch_size, key = key:fold "train", log = log, log_every = cfg.log_interval,
     evaluate = evaluate,
     checkpoint = bnn.checkpoint.from_flags(cfg, {monitor = "test/accuracy"}),
+    stop = bnn.early_stopping.from_flags(cfg, {monitor = "test/accuracy"}),
   }
 
   local sampling = {num_samples = cfg.predict_samples, key = key:fold "predict"}

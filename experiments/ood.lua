@@ -10,7 +10,7 @@ local experiment = {
   about = "trains Bayesian, plain and MC-dropout MLPs on digits, then scores letters, clothes and "
     .. "noise: AUROC, and abstention at a threshold fitted on half of the test digits",
   renamed = {outside = "ood_data"},
-  common = {"seed", "dataset", "threads", "checkpoint"},
+  common = {"seed", "dataset", "threads", "checkpoint", "stop"},
   defaults = {
     lr = {1e-3, "Adam's learning rate", type = "schedule", above = 0},
     batch_size = {128, "images per step", type = "integer", min = 1},
@@ -136,6 +136,7 @@ local function train(network, cfg, data, key, log)
     objective = objective, optimizer = bnn.optim.adam{lr = cfg.lr}, data = data.train,
     steps = cfg.steps, batch_size = cfg.batch_size, key = key:fold "train", log = log,
     log_every = cfg.log_interval, checkpoint = checkpoint,
+    stop = bnn.early_stopping.from_flags(cfg, {monitor = figure}),
     evaluate = function()
       return {{figure, bnn.metrics.accuracy(predict(data.test.x), data.test.y)}}
     end,

@@ -8,7 +8,7 @@ local bnn = require "bnn"
 
 local experiment = {
   about = "trains a Bernoulli VAE on MNIST: ELBO, samples, reconstructions and the latent plane",
-  common = {"seed", "dataset", "threads", "checkpoint"},
+  common = {"seed", "dataset", "threads", "checkpoint", "stop", "monitor"},
   defaults = {
     lr = {1e-3, "Adam's learning rate", type = "schedule", above = 0},
     batch_size = {128, "images per step", type = "integer", min = 1},
@@ -98,6 +98,7 @@ function experiment.run(cfg, log)
     steps = cfg.steps, batch_size = cfg.batch_size, key = key:fold "train", log = log,
     log_every = cfg.log_interval, evaluate = evaluate,
     checkpoint = bnn.checkpoint.from_flags(cfg, {monitor = "test/elbo"}),
+    stop = bnn.early_stopping.from_flags(cfg, {monitor = "test/elbo"}),
   }
 
   local some = data.test.x:narrow(1, 1, math.min(8, data.test.size)):real() / 255

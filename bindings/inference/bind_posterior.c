@@ -191,6 +191,14 @@ static int posterior_mean(lua_State *L) {
   return 1;
 }
 
+/* posterior:std() -> flat; nil if a family has none */
+static int posterior_std(lua_State *L) {
+  const bnn_posterior *q = bind_check_posterior(L, 1);
+  bnn_tensor *sigma = bind_push_new(L, BNN_REAL, 1, &q->layout->size);
+  if (!bnn_posterior_std(q, bnn_tensor_real(sigma))) lua_pushnil(L);
+  return 1;
+}
+
 /* posterior:trained() -> elements of all its buffers */
 static int posterior_trained(lua_State *L) {
   lua_pushinteger(L, (lua_Integer)bnn_posterior_trained(bind_check_posterior(L, 1)));
@@ -296,13 +304,19 @@ static int core_overwrite(lua_State *L) {
   return 0;
 }
 
-static const luaL_Reg posterior_methods[] = {
-    {"sample", posterior_sample},   {"mean", posterior_mean},
-    {"trained", posterior_trained}, {"support", posterior_support},
-    {"read", posterior_read},       {"write", posterior_write},
-    {"clip", posterior_clip},       {"is_trainable", posterior_is_trainable},
-    {"kl", posterior_kl},           {"entropy", posterior_entropy},
-    {"rms", posterior_rms},         {NULL, NULL}};
+static const luaL_Reg posterior_methods[] = {{"sample", posterior_sample},
+                                             {"mean", posterior_mean},
+                                             {"trained", posterior_trained},
+                                             {"support", posterior_support},
+                                             {"read", posterior_read},
+                                             {"write", posterior_write},
+                                             {"clip", posterior_clip},
+                                             {"is_trainable", posterior_is_trainable},
+                                             {"kl", posterior_kl},
+                                             {"entropy", posterior_entropy},
+                                             {"rms", posterior_rms},
+                                             {"std", posterior_std},
+                                             {NULL, NULL}};
 
 static const bind_row rows[] = {
     {"families", core_families, "families(): the table of families of posteriors"},

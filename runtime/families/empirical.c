@@ -1,5 +1,6 @@
 /* empirical: a bank of weights, each as likely as any other: the members of an ensemble
  * (Lakshminarayanan et al. 2017), or what a sampler has collected.  It predicts, and is not trained. */
+#include <math.h>
 #include <string.h>
 
 #include "family.h"
@@ -24,6 +25,21 @@ static void mean(const bnn_group *q, bnn_real *theta) {
   }
 }
 
+/* Weight i over the rows of the bank, by the sum of squares around the mean: equal members give 0. */
+static double deviation(const bnn_group *q, size_t i) {
+  double mean = 0, squares = 0; /* Welford 1962 */
+  for (size_t s = 0; s < q->support; s++) {
+    const double x = (double)q->buffer[0][s * size_of(q) + i], miss = x - mean;
+    mean += miss / (double)(s + 1);
+    squares += miss * (x - mean);
+  }
+  return sqrt(squares / (double)q->support);
+}
+
+static void std(const bnn_group *q, bnn_real *sigma) {
+  for (size_t i = 0; i < size_of(q); i++) sigma[q->first + i] = (bnn_real)deviation(q, i);
+}
+
 BNN_FAMILY(empirical) = {
     .name = "empirical",
     .doc = "empirical: a bank of weights, each as likely as any other",
@@ -31,4 +47,5 @@ BNN_FAMILY(empirical) = {
     .buffer = {{"bank", "the weights, a row for each network", .has_rows = true}},
     .sample = sample,
     .mean = mean,
+    .std = std,
 };

@@ -73,6 +73,10 @@ struct bnn_family {
   /* The sum of E w^2 over a tensor, by which the scale of a prior is fitted.  NULL: of a family
    * that is not trained. */
   double (*second_moment)(const bnn_group *q, size_t tensor);
+
+  /* Writes the standard deviation of each weight's samples to sigma [size of the layout], where the
+   * group's lie.  NULL: a point, whose samples do not vary, or a family without a closed form. */
+  void (*std)(const bnn_group *q, bnn_real *sigma);
 };
 
 #ifdef BNN_ISA

@@ -62,6 +62,11 @@ static inline double location_scale_second_moment(const bnn_group *q, size_t ten
   return sum;
 }
 
+BNN_KERNEL scaled_sigma(bnn_real *restrict sigma, const bnn_real *restrict logvar, bnn_real scale,
+                        size_t n) {
+  for (size_t i = 0; i < n; i++) sigma[i] = scale * vm_exp(logvar[i] / 2);
+}
+
 BNN_KERNEL add_number(bnn_real *restrict d, bnn_real number, size_t n) {
   for (size_t i = 0; i < n; i++) d[i] += number;
 }

@@ -89,6 +89,10 @@ static double second_moment(const bnn_group *q, size_t tensor) {
   return location_scale_second_moment(q, tensor, 1);
 }
 
+static void std(const bnn_group *q, bnn_real *sigma) {
+  scaled_sigma(sigma + q->first, q->buffer[LOGVAR], 1, q->end - q->first);
+}
+
 BNN_FAMILY(meanfield) = {
     .name = "meanfield",
     .doc = "meanfield: a Gaussian for each weight by itself (Graves 2011; Blundell et al. 2015)",
@@ -102,4 +106,5 @@ BNN_FAMILY(meanfield) = {
     .entropy = entropy,
     .entropy_backward = location_scale_entropy_backward,
     .second_moment = second_moment,
+    .std = std,
 };

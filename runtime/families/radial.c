@@ -90,6 +90,17 @@ static double second_moment(const bnn_group *q, size_t tensor) {
   return n == 0 ? 0 : location_scale_second_moment(q, tensor, 1 / (double)n);
 }
 
+/* sigma / sqrt n: the noise has mean 0. */
+static void std(const bnn_group *q, bnn_real *sigma) {
+  const bnn_layout *layout = q->layout;
+  for (size_t t = 0; t < layout->n_params; t++) {
+    const bnn_param *p = &layout->param[t];
+    if (p->size == 0 || p->offset < q->first || p->offset >= q->end) continue;
+    const bnn_real scale = (bnn_real)(1 / sqrt((double)p->size));
+    scaled_sigma(sigma + p->offset, q->buffer[LOGVAR] + (p->offset - q->first), scale, p->size);
+  }
+}
+
 BNN_FAMILY(radial) = {
     .name = "radial",
     .doc =
@@ -101,4 +112,5 @@ BNN_FAMILY(radial) = {
     .entropy = entropy,
     .entropy_backward = location_scale_entropy_backward,
     .second_moment = second_moment,
+    .std = std,
 };

@@ -53,8 +53,10 @@ bnn_status bnn_tfevents_record(bnn_bytes *out, const void *event, size_t n, bnn_
 
 /* ---- histograms ---- */
 
-/* Limits 1e-12 1.1^k up to 1e20, then the largest double; the same below 0. */
-enum { SIDE_MAX = 800 };
+/* Limits 1e-12 1.1^k up to 1e20, then the largest double; the same below 0.  Numbers of one sign
+ * that would lie in few of them have equal steps instead. */
+enum { SIDE_MAX = 800, STEPS = 50 };
+static const double narrow = 20; /* of the largest to the smallest: 1.1^31 */
 
 typedef struct histogram {
   double limit[2 * SIDE_MAX + 1], count[2 * SIDE_MAX + 1]; /* bucket i: (limit[i - 1], limit[i]] */
@@ -62,16 +64,46 @@ typedef struct histogram {
   double min, max, num, sum, squares;
 } histogram;
 
-static void histogram_init(histogram *h) {
+static void set_growing_limits(histogram *h) {
   double side[SIDE_MAX];
   size_t n = 0;
   for (double x = 1e-12; x < 1e20; x *= 1.1) side[n++] = x;
   side[n++] = DBL_MAX;
-  *h = (histogram){.n = 2 * n, .min = INFINITY, .max = -INFINITY};
+  h->n = 2 * n;
   for (size_t i = 0; i < n; i++) {
     h->limit[n - 1 - i] = -side[i];
     h->limit[n + i] = side[i];
   }
+}
+
+static void set_equal_limits(histogram *h) {
+  h->n = STEPS + 1;
+  for (size_t i = 0; i < STEPS; i++) h->limit[i] = h->min + (h->max - h->min) * (double)i / STEPS;
+  h->limit[STEPS] = h->max;
+}
+
+/* Whether all lie within a factor of each other, and are not one number. */
+static bool is_narrow(const histogram *h) {
+  const double low = h->min > 0 ? h->min : -h->max, high = h->min > 0 ? h->max : -h->min;
+  return low > 0 && high < narrow * low && high - low > 1e-9 * high;
+}
+
+/* The sums of the finite elements, and limits for their counts. */
+static void histogram_init(histogram *h, const bnn_real *x, size_t n) {
+  *h = (histogram){.min = INFINITY, .max = -INFINITY};
+  for (size_t i = 0; i < n; i++) {
+    const double value = (double)x[i];
+    if (!isfinite(value)) continue;
+    h->num++;
+    h->sum += value;
+    h->squares += value * value;
+    h->min = value < h->min ? value : h->min;
+    h->max = value > h->max ? value : h->max;
+  }
+  if (is_narrow(h))
+    set_equal_limits(h);
+  else
+    set_growing_limits(h);
 }
 
 static void add_value(histogram *h, double x) {
@@ -84,11 +116,6 @@ static void add_value(histogram *h, double x) {
       lo = mid + 1;
   }
   h->count[lo]++;
-  h->num++;
-  h->sum += x;
-  h->squares += x * x;
-  h->min = x < h->min ? x : h->min;
-  h->max = x > h->max ? x : h->max;
 }
 
 /* A message as it grows; the first failure stays. */
@@ -154,11 +181,10 @@ bnn_status bnn_tfevents_histogram(bnn_bytes *out, bnn_tensor *x, size_t *finite,
   if (!h) return bnn_fail(err, BNN_ENOMEM, "a histogram");
   bnn_status status = bnn_tensor_contiguous(&whole, x, err);
   if (status == BNN_OK) {
-    histogram_init(h);
-    for (size_t i = 0; i < whole->size; i++) {
-      const double value = (double)bnn_tensor_real(whole)[i];
-      if (isfinite(value)) add_value(h, value);
-    }
+    const bnn_real *value = bnn_tensor_real(whole);
+    histogram_init(h, value, whole->size);
+    for (size_t i = 0; i < whole->size; i++)
+      if (isfinite(value[i])) add_value(h, (double)value[i]);
     *finite = (size_t)h->num;
     message m = {out, BNN_OK, err};
     if (*finite) put_histogram(&m, h);

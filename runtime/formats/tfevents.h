@@ -21,7 +21,8 @@ bnn_status bnn_tfevents_record(bnn_bytes *out, const void *event, size_t n, bnn_
 
 /* Adds the fields of a HistogramProto of the finite elements of x, a real tensor of any strides:
  * min, max, num, sum, sum of squares, and counts by buckets whose limits grow by 1.1 from 1e-12
- * outwards on either side of 0, those outside of the range left out (tensorflow/core/lib/histogram).
+ * outwards on either side of 0, those outside of the range left out (tensorflow/core/lib/histogram);
+ * numbers of one sign within a factor of 20 are counted in 50 equal buckets from min to max.
  * *finite: how many elements those are.  ETYPE, ENOMEM. */
 bnn_status bnn_tfevents_histogram(bnn_bytes *out, bnn_tensor *x, size_t *finite, bnn_err *err);
 

@@ -100,6 +100,19 @@ void bnn_posterior_mean(const bnn_posterior *q, bnn_real *theta) {
   }
 }
 
+bool bnn_posterior_std(const bnn_posterior *q, bnn_real *sigma) {
+  for (size_t g = 0; g < q->n_groups; g++)
+    if (!q->group[g].family->std && !q->group[g].family->is_point) return false;
+  for (size_t g = 0; g < q->n_groups; g++) {
+    const bnn_group *group = &q->group[g];
+    if (group->family->is_point)
+      memset(sigma + group->first, 0, size_of(group) * sizeof *sigma);
+    else
+      group->family->std(group, sigma);
+  }
+  return true;
+}
+
 double bnn_posterior_kl(const bnn_posterior *q, size_t tensor, double prior_std) {
   const bnn_group *group = &q->group[bnn_posterior_group_of(q, tensor)];
   return group->family->kl ? group->family->kl(group, tensor, prior_std) : NAN;

@@ -53,6 +53,10 @@ const bnn_real *bnn_posterior_point(const bnn_posterior *q);
 /* The mean of all weights into theta [size]. */
 void bnn_posterior_mean(const bnn_posterior *q, bnn_real *theta);
 
+/* The standard deviation of each weight's samples into sigma [size], 0 for points.  Returns whether
+ * every family has one; without, sigma is not touched. */
+bool bnn_posterior_std(const bnn_posterior *q, bnn_real *sigma);
+
 /* KL(q || N(0, prior_std^2)) of a tensor, and its entropy, in nats; NaN if the family has no
  * closed form, or no entropy. */
 double bnn_posterior_kl(const bnn_posterior *q, size_t tensor, double prior_std);

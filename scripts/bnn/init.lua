@@ -38,6 +38,7 @@ local M = {
   train = require "bnn.run.train".train,
   predict = require "bnn.predict.predict".predict,
   log_likelihood = require "bnn.predict.predict".log_likelihood,
+  early_stopping = require "bnn.run.stop_flags",
   run = require "bnn.records.records",
   main = experiment.main,
   load_experiment = experiment.load_experiment,

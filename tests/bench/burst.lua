@@ -13,8 +13,10 @@
 --   the caches: who trained last finds them warm; so some steps go before the clock starts;
 --   the pages that a process happened to get: so the processes are started anew several times,
 --     and the bootstrap draws starts first, then pairs within each.
+package.path = (arg[0]:match "^.*/" or "./") .. "?.lua;" .. package.path
 local bnn = require "bnn"
 local flags = require "bnn.run.flags"
+local ratios = require "ratios"
 local usage = require "bnn.run.usage"
 local watch = assert(package.loadlib("", "luaopen_stopwatch"), "run me by `make burst`")()
 
@@ -95,40 +97,6 @@ local function start(cfg, program, tree, network, threads)
   return worker
 end
 
--- ---- statistics ----
-
-local function median(list)
-  local sorted = table.move(list, 1, #list, 1, {})
-  table.sort(sorted)
-  local n = #sorted
-  return (sorted[(n + 1) // 2] + sorted[n // 2 + 1]) / 2
-end
-
--- The numbers of all lists in one.
-local function all_of(lists)
-  local all = {}
-  for _, list in ipairs(lists) do table.move(list, 1, #list, #all + 1, all) end
-  return all
-end
-
-local function draw(list) -- as many as it has, with replacement
-  local drawn = {}
-  for i = 1, #list do drawn[i] = list[math.random(#list)] end
-  return drawn
-end
-
--- The 2.5th and 97.5th percentile of the medians of 1000 samples: lists drawn, then their numbers.
-local function interval(lists)
-  local medians = {}
-  for r = 1, 1000 do
-    local drawn = draw(lists)
-    for i = 1, #drawn do drawn[i] = draw(drawn[i]) end
-    medians[r] = median(all_of(drawn))
-  end
-  table.sort(medians)
-  return medians[25], medians[975]
-end
-
 local function add_ratio(list, a, b) list[#list + 1] = math.log(a / b) end
 
 -- ---- rounds ----
@@ -140,45 +108,37 @@ local function play(cfg, network, threads, rounds)
   local new = start(cfg, cfg.new, tree_of(cfg.new), network, threads)
   local control = start(cfg, cfg.copy, tree, network, threads)
   for _, worker in ipairs{old, new, control} do worker.expect "ready" end
-  local ratios, controls, times = {}, {}, {}
+  local news, controls, times = {}, {}, {}
   for _ = 1, rounds do
     local o1, n1, c1 = old.burst(), new.burst(), control.burst()
     local c2, n2, o2 = control.burst(), new.burst(), old.burst()
-    add_ratio(ratios, n1, o1)
-    add_ratio(ratios, n2, o2)
+    add_ratio(news, n1, o1)
+    add_ratio(news, n2, o2)
     add_ratio(controls, c1, o1)
     add_ratio(controls, c2, o2)
     times[#times + 1] = o1
   end
   for _, worker in ipairs{old, new, control} do worker.stop() end
-  return ratios, controls, times
+  return news, controls, times
 end
 
 local function measure(cfg, network, threads)
-  local ratios, controls, times = {}, {}, {}
+  local news, controls, times = {}, {}, {}
   local rounds = (cfg.pairs + 2 * cfg.starts - 1) // (2 * cfg.starts)
   for i = 1, cfg.starts do
-    ratios[i], controls[i], times[i] = play(cfg, network, threads, rounds)
+    news[i], controls[i], times[i] = play(cfg, network, threads, rounds)
   end
-  return ratios, controls, median(all_of(times))
+  return news, controls, ratios.median(ratios.all_of(times))
 end
-
-local function row_of(name, lists)
-  local list, low, high = all_of(lists), interval(lists)
-  return {name, ("%.4f"):format(math.exp(median(list))), ("%.4f"):format(math.exp(low)),
-          ("%.4f"):format(math.exp(high)), ("%d"):format(#list)}
-end
-
-local function right(title) return {title, align = "right"} end
 
 local function report(cfg)
   for _, network in ipairs(cfg.network) do
     for _, threads in ipairs(cfg.threads) do
-      local ratios, controls, took = measure(cfg, network, threads)
+      local news, controls, took = measure(cfg, network, threads)
       print(("%s, %d thread(s), bursts of %d steps (%.1f ms)"):format(network, threads, cfg.steps,
         1e3 * took))
-      print(bnn.table_text.render({row_of("new / old", ratios), row_of("old / old", controls)},
-        {"", right "median", right "2.5%", right "97.5%", right "pairs"}))
+      print(bnn.table_text.render(
+        {ratios.row("new / old", news), ratios.row("old / old", controls)}, ratios.columns))
     end
   end
 end

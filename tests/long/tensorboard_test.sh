@@ -41,7 +41,10 @@ end
 END
 "$BNNLUA" "$dir/write.lua" "$dir/run" || exit 1
 
-"$python" - "$dir/run" <<'END'
+"$BNNLUA" experiments/mnist.lua --dataset=glyphs --steps=20 --log_interval=10 --no_record --quiet \
+  --tensorboard="$dir/mnist" >/dev/null || exit 1
+
+"$python" - "$dir/run" "$dir/mnist" <<'END'
 import glob, os, struct, sys
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
@@ -86,6 +89,18 @@ check("hparams", start["lr"].number_value == 0.1 and start["kl"].string_value ==
 experiment = plugin("_hparams_/experiment").experiment
 check("metrics", [m.name.tag for m in experiment.metric_infos] == ["loss"])
 check("end", plugin("_hparams_/session_end_info").session_end_info.status == 1)
+
+# What an experiment writes without a word of code: its metrics, and the histograms of its posterior.
+b = read(sys.argv[2])
+layers = ["mlp/linear_%d/%s" % (i, p) for i in range(3) for p in "wb"]
+check("tags", set(b.Tags()["histograms"]) == {q + "/" + w for q in ("mu", "sigma", "snr_db") for w in layers})
+check("accuracy", [e.step for e in b.Scalars("test/accuracy")] == [0, 10, 20])
+for q, low, high in (("mu", -1, 1), ("sigma", 0.02, 0.05), ("snr_db", -150, 40)):
+    h = [e.histogram_value for e in b.Histograms(q + "/mlp/linear_0/w")]
+    check(q, [e.step for e in b.Histograms(q + "/mlp/linear_0/w")] == [0, 10, 20]
+          and all(x.num == 28 * 28 * 64 and low < x.min <= x.max < high for x in h))
+
+check("sigmas are spread", len(b.Histograms("sigma/mlp/linear_0/w")[2].histogram_value.bucket) > 20)
 
 # A file that a kill has cut short: what is whole is there.
 first = sorted(glob.glob(folder + "/*tfevents*"))[0]

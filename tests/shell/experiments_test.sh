@@ -44,6 +44,9 @@ is_png() {
 # ---------------------------------------------------------------- each of them
 # shellcheck disable=SC2046 # short gives a list of words
 for name in mlp vae lenet cubic; do
+  run $name $(short $name) --stop_patience=1 --monitor=max:test/none
+  equal "$name: a metric that there is not" 1 "$rc"
+  has "$name: it is named" "monitor = 'test/none', which evaluate does not return; it returns test/" "$err"
   run $name --threads=2 $(short $name)
   equal "$name: status" 0 "$rc"
   has "$name: the first line names the data" "data: " "$(head -1 "$T/out")"

@@ -1,6 +1,7 @@
 --- The best checkpoint of a training: the metric that selects it, and its value so far.
 --
 -- A `best` is {monitor=, mode=, value=}; monitor, a metric's name, is nil if there is none.
+local options = require "bnn.base.options"
 local refusal = require "bnn.base.refusal"
 local strings = require "bnn.base.strings"
 
@@ -14,6 +15,13 @@ function M.text(monitor, mode)
   return monitor and ("%s (%s)"):format(monitor, mode == "min" and "min" or "max") or nil
 end
 
+-- "; it returns test/accuracy, test/elbo"
+local function known_text(rows)
+  local names = options.sorted_names(rows)
+  for i, row in ipairs(rows) do names[i] = row[1] end
+  return names[1] and "; it returns " .. table.concat(names, ", ")
+end
+
 --- Returns the number that evaluate returned for a metric, or ends the program with a refusal.
 -- @param option string: the option of bnn.train that names the metric, "checkpoint" or "stop"
 function M.value_in(rows, name, option)
@@ -23,7 +31,8 @@ function M.value_in(rows, name, option)
   end
   if type(value) == "userdata" and value.item then value = value:item() end
   if type(value) == "number" then return value end
-  local given = value == nil and "does not return" or "returns as a " .. type(value)
+  local given = value == nil and "does not return" .. (known_text(rows) or "")
+    or "returns as a " .. type(value)
   refusal.assert_or_exit(nil,
     ("bnn.train: %s: monitor = '%s', which evaluate %s"):format(option, name, given))
 end

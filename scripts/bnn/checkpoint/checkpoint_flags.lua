@@ -4,6 +4,7 @@ local expect = require "bnn.base.expect"
 local fail = require "bnn.base.fail"
 local options = require "bnn.base.options"
 local refusal = require "bnn.base.refusal"
+local strings = require "bnn.base.strings"
 
 local M = {}
 
@@ -36,11 +37,29 @@ function M.are_in(defaults)
   return true
 end
 
+-- The flags whose change on resuming is told by what they make, the stop and the best.
+local MAY_CHANGE = {"steps", "epochs", "monitor", "stop_patience", "stop_min_delta"}
+
+--- The metric that --monitor names, and its mode; without the flag those of the experiment.
+-- @param cfg table: a configuration
+-- @param opts table: monitor=, mode=
+-- @return monitor, mode
+function M.monitor_of(cfg, opts)
+  local given = cfg.monitor
+  if given == nil or given == opts.monitor then return opts.monitor, opts.mode end
+  local mode, name = given:match "^(m[ai][xn]):(.+)$"
+  refusal.assert_or_exit(mode == "max" or mode == "min", strings.message(
+    "--monitor=%s: expected max:NAME or min:NAME, by which is better, such as max:%s", given,
+    opts.monitor or "test/accuracy"))
+  return name, mode
+end
+
 --- Makes the checkpoint option of bnn.train from these flags.
 --     local cfg = {checkpoint = "night", checkpoint_every = 1000, resume = true}
 --     local option = bnn.checkpoint.from_flags(cfg, {monitor = "test/accuracy"})
 -- @param cfg table: the configuration that an experiment's run gets
--- @param opts table: monitor=, mode=, keep=, extras=, on_resume=, as for bnn.train
+-- @param opts table: monitor=, mode=, keep=, extras=, on_resume=, as for bnn.train; the flag
+--   --monitor of common = {"monitor"} replaces monitor and mode
 -- @return table; or nil without --checkpoint
 function M.from_flags(cfg, opts)
   if type(cfg) ~= "table" then
@@ -58,6 +77,8 @@ function M.from_flags(cfg, opts)
       .. "or a record of the run, which keeps them")
     return nil
   end
+  opts.monitor, opts.mode = M.monitor_of(cfg, opts)
+  opts.may_change = MAY_CHANGE
   opts.path, opts.every = cfg.checkpoint, cfg.checkpoint_every
   opts.resume, opts.resume_anyway = cfg.resume, cfg.resume_anyway
   opts.config = configuration.resulting(cfg)

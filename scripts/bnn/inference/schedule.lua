@@ -5,6 +5,7 @@ local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
 local numbers = require "bnn.base.number"
 local options = require "bnn.base.options"
+local waiting_schedule = require "bnn.inference.waiting_schedule"
 
 local M = {}
 
@@ -254,6 +255,24 @@ function M.parse(text, opts)
   local made, wanted, ends = parse(expect.string("bnn.schedule.parse", text), opts.steps)
   if not made then return nil, wanted end
   return made, ends
+end
+
+--- Ends the schedule of a flag after so many steps: for experiments that have epochs, whose steps
+-- depend on the data. Others have a flag `steps`, by which their schedules end.
+--     local cfg = {lr = 1e-3, epochs = 3}
+--     local lr = bnn.schedule.with_steps(cfg.lr, cfg.epochs * 468)
+-- @param schedule number or function of the step: those that know their steps stay as they are
+-- @param steps integer: of the whole training
+-- @return number or function of the step
+function M.with_steps(schedule, steps)
+  local what = "bnn.schedule.with_steps"
+  local accepted, fault = options.accept(schedule, "schedule")
+  if not accepted then fail("%s: expected %s, got %s", what, fault, kinds.show(schedule)) end
+  if math.type(steps) ~= "integer" or steps < 0 then
+    fail("%s: steps: expected an integer of at least 0, got %s", what, kinds.show(steps))
+  end
+  local text = waiting_schedule.text(schedule)
+  return text and parse(text, math.max(steps, 1)) or schedule
 end
 
 return M

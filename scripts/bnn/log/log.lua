@@ -12,6 +12,7 @@ local log_read = require "bnn.log.log_read"
 local log_text = require "bnn.log.log_text"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
+local posterior_histograms = require "bnn.log.posterior_histograms"
 local refusal = require "bnn.base.refusal"
 local renamed = require "bnn.base.renamed"
 local strings = require "bnn.base.strings"
@@ -81,9 +82,12 @@ function Log:say(line)
   if self.sink.say then self.sink:say((line:gsub("\n$", ""))) end
 end
 
+-- Whether the sink of a log has a method.
+local function takes(self, method) return type(self.sink[method]) == "function" end
+
 -- Calls a method of the sink, if it has it.
 local function pass_on(self, method, ...)
-  if type(self.sink[method]) == "function" then self.sink[method](self.sink, ...) end
+  if takes(self, method) then self.sink[method](self.sink, ...) end
 end
 
 --- Logs a histogram of a tensor's elements to TensorBoard; other logs ignore it.
@@ -96,6 +100,24 @@ function Log:histogram(step, name, x)
   expect.string("log:histogram: name", name, "a name")
   expect.tensor("log:histogram: x", x, "a tensor")
   pass_on(self, "histogram", step, name, x)
+end
+
+--- Logs histograms of a posterior to TensorBoard; other logs ignore it. They are mu, sigma and the
+-- signal-to-noise ratio snr_db = 10 log10(|mu| / sigma) of each tensor ("sigma/mlp/linear_0/w"), or
+-- of all together if there are more than 24 tensors; of point estimates they are the weights.
+-- bnn.train writes them beside the metrics of evaluate.
+--     log:posterior(10, objective.posterior)
+-- @param step integer
+-- @param q posterior; one that has no q:std() shows mu only
+function Log:posterior(step, q)
+  step = step_of("log:posterior", step)
+  if not kinds.is_object(q, "posterior") then
+    fail.expected("log:posterior: q", "a posterior", q)
+  end
+  if not takes(self, "histogram") then return end
+  for _, row in ipairs(posterior_histograms.of(q)) do
+    self.sink:histogram(step, row[1], row[2])
+  end
 end
 
 --- Logs an image to TensorBoard; other logs ignore it.
@@ -221,9 +243,15 @@ function M.tee(logs)
   local outs, sink = {}, {}
   expect.plain_table("bnn.log.tee", logs, "a list of logs")
   for i, log in ipairs(logs) do outs[i] = M.resolve(log) end
-  for _, method in ipairs{"write", "say", "histogram", "image", "close"} do
+  local function share(method)
     sink[method] = function(_, ...)
       for _, out in ipairs(outs) do out[method](out, ...) end
+    end
+  end
+  for _, method in ipairs{"write", "say", "close"} do share(method) end
+  for _, method in ipairs{"histogram", "image"} do -- only if one takes it
+    for _, out in ipairs(outs) do
+      if takes(out, method) then share(method) end
     end
   end
   return M.new(sink)

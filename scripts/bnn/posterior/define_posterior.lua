@@ -18,6 +18,7 @@ local spec = {
   buffers = {type = "table", required = true},
   sample = {type = "function", required = true},
   mean = "function",
+  std = "function",
   kl = "function",
   log_prob = "function",
 }

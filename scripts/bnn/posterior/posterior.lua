@@ -241,6 +241,8 @@ end
 --             one draw. phi has Params by buffer, with phi.mu.flat for all of one. In a step and a
 --             prediction the key is that of the program's noise, :fold("eps")
 --   mean      function(phi) -> the same; default the first buffer
+--   std       function(phi) -> the same: the standard deviation of each weight, which q:std() and
+--             the histograms of logs show; without it there is none
 --   kl        function(phi, prior) -> tensor [], in nats: KL(q || prior); prior is the
 --   objective's; or
 --   log_prob  function(phi, params) -> tensor []: log q(params); the KL is then estimated as log q

@@ -296,6 +296,20 @@ function Posterior:mean()
   return parameters.pack(self:layout(), as_params(self, "mean", mean(phi_of(self))))
 end
 
+--- Returns the standard deviation of each weight, in new memory: the population's of an ensemble's
+-- members, 0 of points.
+--     local sigma = q:std()
+--     print(sigma["mlp/linear_0/w"]:mean())
+-- @return Params; nil of a family that does not say it: one of bnn.posterior.define without std=
+function Posterior:std()
+  if self.defined then
+    local std = self.defined.std
+    return std and parameters.pack(self:layout(), as_params(self, "std", std(phi_of(self)))) or nil
+  end
+  local sigma = self.core:std()
+  return sigma and parameters.new(self:layout(), sigma)
+end
+
 --- Copies the posterior, so that later steps do not change it.
 --     local before = q:clone()
 function Posterior:clone()

@@ -10,6 +10,8 @@
 --   hook         on_finish, which every experiment has: a command to run at the end
 --   record       record, runs, run_name, resume_run, which every experiment has: the record of
 --                a run
+--   stop         stop_patience, stop_min_delta: for bnn.early_stopping.from_flags
+--   monitor      monitor: the metric of these and of the best checkpoint
 --   checkpoint   checkpoint, checkpoint_every, resume, resume_anyway: for bnn.checkpoint.from_flags
 local checkpoint = require "bnn.checkpoint.checkpoint"
 local core = require "bnn.core"
@@ -29,6 +31,12 @@ local entries = checkpoint.flags{
   data_dir = data.flags.data_dir,
   threads = {0, "threads to use, 0: one for each available processor", type = "integer", min = 0,
              max = 256, result = false},
+  stop_patience = {nil, "stop when the metric has not improved for this many log entries (default: "
+                     .. "never)", type = "integer", min = 1},
+  stop_min_delta = {nil, "with --stop_patience: gains up to this do not count (default 0)",
+                    type = "number", min = 0},
+  monitor = {nil, "the metric of --stop_patience and of the best checkpoint: max:NAME or min:NAME "
+               .. "(default: the experiment's own)", type = "string"},
 }
 for name, entry in pairs(log_flags.entries) do entries[name] = entry end
 entries.on_finish = on_finish.entry
@@ -44,6 +52,8 @@ local groups = {
   progress = {"quiet"},
   hook = {"on_finish"},
   record = {"record", "runs", "run_name", "resume_run"},
+  stop = {"stop_patience", "stop_min_delta"},
+  monitor = {"monitor"},
   checkpoint = {"checkpoint", "checkpoint_every", "resume", "resume_anyway"},
 }
 

@@ -14,6 +14,7 @@ local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local schedule = require "bnn.inference.schedule"
 local strings = require "bnn.base.strings"
+local waiting_schedule = require "bnn.inference.waiting_schedule"
 
 local M = {}
 
@@ -90,7 +91,8 @@ local function accept(value, spec)
 end
 
 --- Makes functions of the schedules that values have as text.
--- @param flat table: values by full name, of which `steps` says when schedules end
+-- @param flat table: values by full name, of which `steps` says when schedules end; where there are
+--   `epochs` instead, bnn.schedule.with_steps does
 -- @param specs table
 -- @return table: a copy with functions; or nil, the name of a value, and what is expected
 function M.with_schedules(flat, specs)
@@ -105,6 +107,7 @@ function M.with_schedules(flat, specs)
       local text, wanted = accept_schedule(value, spec)
       if not text then return nil, name, wanted end
       copy[name], wanted = schedule.parse(value, {steps = steps})
+      if not copy[name] and specs.epochs then copy[name] = waiting_schedule.new(value) end
       if not copy[name] then return nil, name, wanted end
       if type(copy[name]) == "function" then configuration.set_text(copy[name], value) end
     end

@@ -51,7 +51,10 @@ local function report(opts, saver, step, first, last)
   local is_due = opts.log_every and step % opts.log_every == 0
   if not is_due and step ~= first and step ~= last then return end
   local rows = opts.evaluate(step)
-  if rows and opts.log then opts.log:row(step, rows) end
+  if rows then
+    opts.log:row(step, rows)
+    if opts.posterior then opts.log:posterior(step, opts.posterior) end
+  end
   if rows and saver then saver:look_at(step, rows) end
   return rows and opts.stopper and opts.stopper:look_at(step, rows)
 end
@@ -134,6 +137,12 @@ local function start_collecting(collect, state, objective)
   end
 end
 
+-- What logs show the histograms of; an objective of the user's may have none.
+local function posterior_of(objective)
+  local ok, posterior = pcall(posteriors.of_model, "bnn.train", objective)
+  return ok and posterior or nil
+end
+
 local function check_parts(opts)
   if type(opts.objective) ~= "table" or type(opts.objective.step) ~= "function" then
     fail.expected("bnn.train: objective",
@@ -165,7 +174,8 @@ end
 --   state       what an earlier bnn.train returned, to continue from, with its collector
 --   collect     bnn.collect.samples{...} or average{...}, from which state:posterior() is made
 --   log         gets the metrics that evaluate returns: a log of bnn.log, or a function of (step,
---               rows); default: the console
+--               rows); default: the console. Logs that take histograms, as TensorBoard's do, get
+--               those of the posterior too (log:posterior)
 --   log_every   steps between two evaluations
 --   evaluate    function(step) -> a list of {name, value}; called before the first step, at every
 --               multiple of log_every, and after the last step
@@ -206,6 +216,7 @@ function M.train(opts)
   end
   if objective.check_data then refusal.assert_or_exit(objective:check_data(opts.data)) end
   if opts.log or opts.evaluate then opts.log = require "bnn.log.log".resolve(opts.log) end
+  opts.posterior = posterior_of(objective)
   local state = opts.state or opts.optimizer:init(objective)
   start_collecting(opts.collect, state, objective)
   if side_by_side.is_inside() then return loop(opts, state) end -- whoever runs it is guarded

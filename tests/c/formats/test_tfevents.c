@@ -112,15 +112,53 @@ START_TEST(buckets_count_the_elements_between_their_limits) {
 END_TEST
 
 START_TEST(empty_ends_are_left_out_and_sums_are_those_of_the_elements) {
-  static const double values[] = {1, 2, 4, NAN, INFINITY, -INFINITY};
+  static const double values[] = {1, 2, 40, NAN, INFINITY, -INFINITY};
   bnn_tensor *x = tensor_of(BNN_REAL, DIMS(2, 3), values);
   histogram *h = histogram_of(x, 3);
-  ck_assert_double_eq(h->number[4], 7);
-  ck_assert_double_eq(h->number[5], 21);
-  ck_assert_uint_lt(h->n, 20); /* log 4 / log 1.1 = 14.5 */
+  ck_assert_double_eq(h->number[4], 43);
+  ck_assert_double_eq(h->number[5], 1605);
+  ck_assert_uint_lt(h->n, 45); /* log 40 / log 1.1 = 38.7 */
   ck_assert_double_eq(h->count[0], 0);
   ck_assert_double_gt(h->count[1], 0);
   ck_assert_double_gt(h->count[h->n - 1], 0);
+  free(h);
+  bnn_tensor_unref(x);
+}
+END_TEST
+
+/* Such as standard deviations, which would all be in one or two buckets of a width of 10%. */
+START_TEST(numbers_near_each_other_are_counted_in_equal_buckets) {
+  static const double values[] = {0.03, 0.0304, 0.0305, 0.031, 0.0301, 0.031};
+  for (int sign = -1; sign <= 1; sign += 2) {
+    bnn_tensor *x = tensor_of(BNN_REAL, DIMS(6), values);
+    for (size_t k = 0; k < 6; k++) bnn_tensor_real(x)[k] *= (bnn_real)sign;
+    histogram *h = histogram_of(x, 6);
+    ck_assert_uint_eq(h->n, 51);
+    double all = 0;
+    for (size_t i = 0; i < h->n; i++) {
+      double want = 0;
+      for (size_t k = 0; k < 6; k++) {
+        const double value = (double)bnn_tensor_real(x)[k];
+        want += value <= h->limit[i] && (i == 0 || value > h->limit[i - 1]);
+      }
+      ck_assert_double_eq(h->count[i], want);
+      all += want;
+    }
+    ck_assert_double_eq(all, 6);
+    ck_assert_double_eq(h->limit[0], h->number[1]);
+    ck_assert_double_eq(h->limit[50], h->number[2]);
+    free(h);
+    bnn_tensor_unref(x);
+  }
+}
+END_TEST
+
+START_TEST(equal_numbers_are_in_one_bucket) {
+  bnn_tensor *x = tensor_of(BNN_REAL, DIMS(3), VALUES(3, 3, 3));
+  histogram *h = histogram_of(x, 3);
+  ck_assert_uint_eq(h->n, 2);
+  ck_assert_double_eq(h->count[1], 3);
+  ck_assert(h->limit[0] < 3 && h->limit[1] >= 3);
   free(h);
   bnn_tensor_unref(x);
 }
@@ -170,6 +208,8 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, a_record_has_tensorflows_bytes);
   tcase_add_test(tests, buckets_count_the_elements_between_their_limits);
   tcase_add_test(tests, empty_ends_are_left_out_and_sums_are_those_of_the_elements);
+  tcase_add_test(tests, numbers_near_each_other_are_counted_in_equal_buckets);
+  tcase_add_test(tests, equal_numbers_are_in_one_bucket);
   tcase_add_test(tests, a_view_counts_its_own_elements_and_nothing_finite_is_nothing);
   tcase_add_test(tests, other_types_are_refused);
   tcase_add_test(tests, every_allocation_may_fail);

@@ -217,6 +217,93 @@ function TestTensorBoard.test_histograms_and_images()
   end)
 end
 
+-- A sink that keeps the histograms that it is given.
+local function histograms()
+  local got = {names = {}}
+  local log = bnn.log.new{
+    write = function() end,
+    histogram = function(_, step, name, x)
+      got.names[#got.names + 1] = step .. " " .. name
+      got[name] = x
+    end,
+  }
+  return log, got
+end
+
+local params = bnn.nn.mlp{4, 3}:init(key, bnn.zeros(1, 5))
+
+TestPosterior = {}
+
+function TestPosterior.test_histograms_are_mu_sigma_and_the_signal_to_noise_ratio_of_each_tensor()
+  local log, got = histograms()
+  local q = bnn.posterior.meanfield(params, {logvar = -4, only = {"mlp/linear_1/w"}})
+  log:posterior(7, q)
+  lu.assertEquals(got.names, {
+    "7 mu/mlp/linear_1/w", "7 sigma/mlp/linear_1/w", "7 snr_db/mlp/linear_1/w",
+    "7 weights/mlp/linear_0/w", "7 weights/mlp/linear_0/b", "7 weights/mlp/linear_1/b",
+  })
+  local w = params["mlp/linear_1/w"]
+  bits.assert_same(got["mu/mlp/linear_1/w"], w)
+  local want = (w:abs() / math.exp(-2)):log() * (10 / math.log(10))
+  lu.assertTrue((got["snr_db/mlp/linear_1/w"] - want):abs():max():item() < 1e-4)
+end
+
+function TestPosterior.test_of_many_tensors_they_are_over_all()
+  local sizes = {}
+  for i = 1, 13 do sizes[i] = 2 end
+  local many = bnn.nn.mlp(sizes):init(key, bnn.zeros(1, 5))
+  local log, got = histograms()
+  local q = bnn.posterior.meanfield(many, {only = {"mlp/linear_0"}})
+  log:posterior(1, q)
+  lu.assertEquals(got.names, {"1 mu", "1 sigma", "1 snr_db", "1 weights"})
+  lu.assertEquals({got.sigma:numel(), got.weights:numel()}, {12, many:numel() - 12})
+  log, got = histograms()
+  log:posterior(1, bnn.posterior.point(many))
+  lu.assertEquals(got.names, {"1 weights"})
+  lu.assertEquals(got.weights:numel(), many:numel())
+end
+
+function TestPosterior.test_a_family_without_a_deviation_shows_mu_and_a_point_its_weights()
+  local log, got = histograms()
+  log:posterior(1, bnn.posterior.define{
+    name = "mute", buffers = {mu = "params"}, sample = function(phi) return phi.mu end,
+    kl = function(phi) return phi.mu.flat:sum() end,
+  }(params))
+  log:posterior(2, bnn.posterior.point(params))
+  lu.assertEquals({got.names[1], got.names[5], #got.names},
+    {"1 mu/mlp/linear_0/w", "2 weights/mlp/linear_0/w", 8})
+end
+
+function TestPosterior.test_logs_without_histograms_compute_none()
+  local q = bnn.posterior.meanfield(params)
+  function q.std() error "computed" end
+  local tee = bnn.log.tee{bnn.log.memory(), bnn.log.new(function() end)}
+  for _, log in ipairs{bnn.log.memory(), tee, bnn.log.tee{tee}} do log:posterior(1, q) end
+  local log = histograms()
+  lu.assertErrorMsgContains("computed", log.posterior, bnn.log.tee{tee, log}, 1, q)
+  local function raises(words, ...) lu.assertErrorMsgContains(words, log.posterior, log, ...) end
+  raises("log:posterior: q: expected a posterior, got", 1, {})
+  raises("log:posterior: step: expected an integer", 0.5, q)
+end
+
+function TestPosterior.test_a_training_writes_them_beside_its_rows()
+  local log, got = histograms()
+  local net, x = bnn.nn.mlp{4, 3}, bnn.randn(key, 20, 5)
+  local objective = bnn.elbo{
+    net = net, posterior = bnn.posterior.meanfield(params:clone()), likelihood = "categorical",
+    beta = 1e-3,
+  }
+  local y = bnn.zeros(20):to "i32"
+  bnn.train{
+    objective = objective, optimizer = bnn.optim.adam{}, data = bnn.data.from_tensors{x = x, y = y},
+    steps = 4, batch_size = 10, key = key, log = log, log_every = 2,
+    evaluate = function(step) return step ~= 2 and {{"a", 1}} or nil end,
+  }
+  lu.assertEquals(#got.names, 2 * 12)
+  lu.assertEquals({got.names[1], got.names[13]}, {"0 mu/mlp/linear_0/w", "4 mu/mlp/linear_0/w"})
+  bits.assert_same(got["mu/mlp/linear_0/w"], objective.posterior.mu["mlp/linear_0/w"])
+end
+
 function TestTensorBoard.test_logs_in_one_folder_are_files_of_their_own()
   in_folder(function(folder)
     for _ = 1, 3 do assert(bnn.log.tensorboard(folder)):close() end

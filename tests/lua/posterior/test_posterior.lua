@@ -136,6 +136,50 @@ function TestSample.test_hardly_differs_from_the_mean_at_logvar_minus_80()
   lu.assertTrue((q:sample(key).flat - params.flat):abs():max():item() < 1e-15)
 end
 
+TestStd = {}
+
+local function assert_near(a, b, bound)
+  lu.assertTrue((a / b - 1):abs():max():item() < (bound or 1e-6))
+end
+
+function TestStd.test_is_sigma_and_0_of_points()
+  local q = meanfield(params, {logvar = -3, only = {"mlp/linear_1"}})
+  local std = q:std()
+  lu.assertEquals(std:names(), q:names())
+  assert_near(std["mlp/linear_1/w"], bnn.full({4, 3}, math.exp(-1.5)))
+  lu.assertEquals(std["mlp/linear_0/w"]:abs():max():item(), 0)
+  lu.assertEquals(bnn.posterior.point(params):std().flat:abs():max():item(), 0)
+end
+
+function TestStd.test_of_radial_noise_is_less_the_more_weights_there_are()
+  local std = bnn.posterior.radial(params, {logvar = 0}):std()
+  assert_near(std["mlp/linear_0/w"], bnn.full({6, 4}, 1 / math.sqrt(24)))
+  assert_near(std["mlp/linear_1/b"], bnn.full({3}, 1 / math.sqrt(3)))
+end
+
+function TestStd.test_of_a_bank_is_the_populations()
+  local q = bnn.posterior.empirical{params, params * 3}
+  lu.assertTrue((q:std().flat - params.flat:abs()):abs():max():item() < 1e-6)
+end
+
+function TestStd.test_of_a_family_of_ones_own_is_what_it_says()
+  local function family(name, std)
+    return bnn.posterior.define{
+      name = name, buffers = {mu = "params", rho = -3}, std = std,
+      sample = function(phi) return phi.mu end,
+      kl = function(phi) return phi.mu.flat:sum() end,
+    }
+  end
+  lu.assertNil(family("without_std")(params):std())
+  local q = family("with_std", function(phi)
+    return phi.rho:map(function(rho) return rho:exp() end)
+  end)(params)
+  assert_near(q:std().flat, bnn.full({params:numel()}, math.exp(-3)))
+  raises("posterior broken_std: std: 'mlp/linear_0/w': expected a tensor", function()
+    family("broken_std", function() return {} end)(params):std()
+  end)
+end
+
 TestKL = {}
 
 function TestKL.test_is_the_closed_form()

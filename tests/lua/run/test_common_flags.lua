@@ -53,15 +53,19 @@ function TestCommon.test_the_old_name_of_data_dir_says_the_new_one()
 end
 
 function TestCommon.test_help_shows_them_after_the_experiments_own_in_the_order_of_common()
-  local e = toy{common = {"checkpoint", "seed"}, defaults = {zeta = {1, "z"}, alpha = {1, "a"}}}
+  local e = toy{
+    common = {"checkpoint", "stop", "monitor", "seed"},
+    defaults = {zeta = {1, "z"}, alpha = {1, "a"}},
+  }
   lu.assertEquals(usage.order(e, function() end), {"zeta", "alpha", "checkpoint",
-    "checkpoint_every", "resume", "resume_anyway", "seed", "log", "tensorboard", "record",
-    "runs", "run_name", "resume_run", "quiet", "on_finish"})
+    "checkpoint_every", "resume", "resume_anyway", "stop_patience", "stop_min_delta", "monitor",
+    "seed", "log", "tensorboard", "record", "runs", "run_name", "resume_run", "quiet", "on_finish"})
 end
 
 function TestCommon.test_an_unknown_name_is_named()
   lu.assertErrorMsgContains(
-    "expected one of checkpoint, dataset, hook, log, progress, record, seed, threads (did you ",
+    "expected one of checkpoint, dataset, hook, log, monitor, progress, record, seed, stop, "
+      .. "threads (did you ",
     toy, {common = {"sed"}})
   lu.assertErrorMsgContains("experiment: common: expected a list", toy, {common = "seed"})
 end

@@ -294,4 +294,25 @@ function TestSchedules.test_flags_refuse_bad_ones_and_values_out_of_bounds()
     within, print, {optimizer = {lr = "cosine:x"}})
 end
 
+-- An experiment with epochs knows its steps when it has seen its data.
+function TestSchedules.test_with_epochs_the_run_says_where_they_end()
+  local e = bnn.main{
+    defaults = {lr = {1, "rate", type = "schedule"}, epochs = {2, "passes", min = 1}},
+    run = function(cfg) return cfg.lr end,
+  }
+  local with_steps = bnn.schedule.with_steps
+  local lr = e.run{lr = "warmup:2:linear:1:0"}
+  lu.assertErrorMsgContains("schedule warmup:2:linear:1:0: expected bnn.schedule.with_steps", lr, 1)
+  lu.assertEquals(with_steps(lr, 7)(7), 0)
+  lu.assertEquals(with_steps(lr, 12)(7), bnn.schedule.parse("linear:1:0", {steps = 10})(5))
+  lu.assertEquals(with_steps(e.run{lr = "cosine:1:0"}, 0)(1), 0)
+  lu.assertEquals(with_steps(e.run{lr = 0.5}, 7), 0.5)
+  local whole = e.run{lr = "linear:1:0:5"}
+  lu.assertEquals({with_steps(whole, 7), whole(5)}, {whole, 0})
+  lu.assertErrorMsgContains("run: lr: expected cosine:FROM:TO:STEPS", e.run, {lr = "cosine:x"})
+  lu.assertErrorMsgContains("bnn.schedule.with_steps: expected a number or", with_steps, "x", 5)
+  lu.assertErrorMsgContains("with_steps: steps: expected an integer of at least 0, got -1",
+    with_steps, 1, -1)
+end
+
 os.exit(lu.LuaUnit.run())

@@ -70,7 +70,54 @@ function TestStop.test_misuse_is_named()
     train, {}, {monitor = "score", patience = 1}, {evaluate = false})
   local _, fault = pcall(train, {1}, {monitor = "skore", patience = 1})
   lu.assertStrContains(tostring(fault),
-    "bnn.train: stop: monitor = 'skore', which evaluate does not return")
+    "bnn.train: stop: monitor = 'skore', which evaluate does not return; it returns score")
+end
+
+TestFlags = {}
+
+local EXPERIMENTS = {"mnist", "mlp", "vae", "cubic", "lenet", "ood"}
+
+function TestFlags.test_every_experiment_that_trains_has_them()
+  for _, name in ipairs(EXPERIMENTS) do
+    local e = bnn.load_experiment(folder_of_tests .. "/../../experiments/" .. name .. ".lua")
+    for _, flag in ipairs{"stop_patience", "stop_min_delta", name ~= "ood" and "monitor" or nil} do
+      lu.assertEquals(type(e.defaults[flag]), "table", name .. " --" .. flag)
+    end
+  end
+end
+
+function TestFlags.test_they_make_the_option_of_a_training()
+  local from_flags = bnn.early_stopping.from_flags
+  local own = {monitor = "score", mode = "min"}
+  lu.assertNil(from_flags({}, own))
+  lu.assertEquals(from_flags({stop_patience = 3}, own), {patience = 3, monitor = "score",
+    mode = "min"})
+  lu.assertEquals(from_flags({stop_patience = 3, stop_min_delta = 0.5, monitor = "max:a:b"}, own),
+    {patience = 3, min_delta = 0.5, monitor = "a:b", mode = "max"})
+  lu.assertEquals(from_flags({stop_patience = 3, monitor = "score"}, own).mode, "min")
+  lu.assertEquals(train({1, 2, 3, 3, 2}, from_flags({stop_patience = 1}, {monitor = "score"})), 6)
+  raises("monitor: expected a string, got nothing", from_flags, {}, {})
+  raises("expected the configuration that an experiment's run gets, got", from_flags, 3, own)
+end
+
+function TestFlags.test_the_best_checkpoint_shares_the_metric()
+  local option = bnn.checkpoint.from_flags({checkpoint = "x", monitor = "min:nll"},
+    {monitor = "score"})
+  lu.assertEquals({option.monitor, option.mode}, {"nll", "min"})
+end
+
+function TestFlags.test_what_cannot_be_meant_is_refused()
+  local rows = {
+    {{monitor = "nll", stop_patience = 1}, "--monitor=nll: expected max:NAME or min:NAME, by which "
+      .. "is better, such as max:score"},
+    {{monitor = "mix:nll", stop_patience = 1}, "expected max:NAME or min:NAME"},
+    {{monitor = "max:nll"}, "--monitor needs --stop_patience=N or --checkpoint=DIR"},
+    {{stop_min_delta = 1}, "--stop_min_delta needs --stop_patience=N"},
+  }
+  for _, row in ipairs(rows) do
+    local _, fault = pcall(bnn.early_stopping.from_flags, row[1], {monitor = "score"})
+    lu.assertStrContains(tostring(fault), row[2])
+  end
 end
 
 TestWithCheckpoints = {}

@@ -50,6 +50,18 @@ function TestLenet.test_any_number_of_threads_gives_the_same_bits()
   bnn.threads(0)
 end
 
+-- A learning rate that ends at 0 with the training: what it is in the last epoch shows its end.
+function TestLenet.test_a_schedule_ends_with_the_epochs()
+  local _, _, log = run{epochs = 2, lr = "step:3e-3:0:6"} -- 6 steps an epoch: the second is idle
+  local _, whole = log:curve "test/accuracy"
+  lu.assertEquals(whole[2], whole[3])
+  local _, made = run{epochs = 2, lr = "linear:3e-3:0"}
+  local _, want = run{epochs = 2, lr = "linear:3e-3:0:12"}
+  bits.assert_same(made.model.params, want.model.params)
+  local _, other = run{epochs = 2, lr = "linear:3e-3:0:6"}
+  bits.assert_differ(made.model.params, other.model.params)
+end
+
 local status = lu.LuaUnit.run()
 idx.remove(here)
 os.exit(status)

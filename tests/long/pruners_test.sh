@@ -209,8 +209,8 @@ END
 
 cat >"$dir/compare.lua" <<'END'
 local bnn = require "bnn"
-local halving = require "bnn.search.pruner_halving"
-local wilcoxon = require "bnn.search.pruner_wilcoxon"
+local halving = require "bnn.search.pruners.pruner_halving"
+local wilcoxon = require "bnn.search.pruners.pruner_wilcoxon"
 local dir = ...
 local passed, failed = 0, 0
 

@@ -1,9 +1,9 @@
 --- Pruners: decisions over histories made by hand, and what they take.
 local lu = require "luaunit"
 local bnn = require "bnn"
-local halving = require "bnn.search.pruner_halving"
-local percentile_of = require "bnn.search.pruner_percentile".percentile_of
-local wilcoxon = require "bnn.search.pruner_wilcoxon"
+local halving = require "bnn.search.pruners.pruner_halving"
+local percentile_of = require "bnn.search.pruners.pruner_percentile".percentile_of
+local wilcoxon = require "bnn.search.pruners.pruner_wilcoxon"
 
 local NAN, INF = 0 / 0, math.huge
 
@@ -40,8 +40,8 @@ local function decision(spec, t, history, step)
   local says, why = p:should_prune(t, history, step)
   local max = bnn.pruner.new{spec, mode = "max"}
   lu.assertEquals((max:should_prune(mirrored{t}[1], mirrored(history), step)), says)
-  local with_own = table.move(history, 1, #history, 1, {})
-  with_own[#with_own + 1] = t
+  local with_own = {t} -- and the other way round
+  for i = #history, 1, -1 do with_own[#with_own + 1] = history[i] end
   lu.assertEquals({p:should_prune(t, with_own, step)}, {says, why})
   lu.assertEquals(why ~= nil, says)
   return says, why

@@ -1,7 +1,7 @@
 --- Patience: a trial is left alone until its best value before the last `patience` + 1 reports
 -- beats the best of these by more than `delta` (Optuna's PatientPruner).
 local number = require "bnn.base.number"
-local reports = require "bnn.search.pruner_reports"
+local reports = require "bnn.search.pruners.pruner_reports"
 
 local M = {}
 

@@ -7,9 +7,9 @@
 -- none is 0, and up to 13 in any case; else by the normal distribution, with its correction for
 -- ties and without that for continuity. A test that is repeated after each instance errs more often
 -- than p says.
-local normal = require "bnn.metrics.normal"
+local normal = require "bnn.base.normal"
 local number = require "bnn.base.number"
-local reports = require "bnn.search.pruner_reports"
+local reports = require "bnn.search.pruners.pruner_reports"
 
 local M = {}
 

@@ -2,7 +2,7 @@
 -- trials had at the same step: Google Vizier's median stopping rule (Golovin et al. 2017), with the
 -- constants of Optuna's PercentilePruner. And the rule with fixed bounds.
 local number = require "bnn.base.number"
-local reports = require "bnn.search.pruner_reports"
+local reports = require "bnn.search.pruners.pruner_reports"
 
 local M = {}
 

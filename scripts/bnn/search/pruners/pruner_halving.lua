@@ -12,7 +12,7 @@
 -- the trial's number, so that workers agree without talking; of the trials bracket b has a share of
 -- ceil(B eta^k / (k + 1)) with k = B - 1 - b, of B brackets.
 local number = require "bnn.base.number"
-local reports = require "bnn.search.pruner_reports"
+local reports = require "bnn.search.pruners.pruner_reports"
 
 local M = {}
 
@@ -81,10 +81,10 @@ M.asha = {
   },
   auto = "min",
   decide = function(opts, case)
-    local full = not opts.min and reports.full_length(case.history)
+    local others = reports.others(case.history, case.trial)
+    local full = not opts.min and reports.full_length(others)
     local min = opts.min or full and math.max(full // AUTO_PART, 1)
     if not min then return false end
-    local others = reports.others(case.history, case.trial)
     return halve(case, others, {min = min, eta = opts.eta, s = opts.s})
   end,
 }
@@ -138,12 +138,13 @@ M.hyperband = {
     end
   end,
   decide = function(opts, case)
-    local full = not opts.max and reports.full_length(case.history)
+    local others = reports.others(case.history, case.trial)
+    local full = not opts.max and reports.full_length(others)
     local max = opts.max or full and math.max(full + 1, opts.min)
     if not max then return false end
     local brackets = {min = opts.min, max = max, eta = opts.eta}
     local own, rivals = M.bracket(case.name, case.trial.number, brackets), {}
-    for _, other in ipairs(reports.others(case.history, case.trial)) do
+    for _, other in ipairs(others) do
       if M.bracket(case.name, other.number, brackets) == own then rivals[#rivals + 1] = other end
     end
     local stops, reason = halve(case, rivals, {min = opts.min, eta = opts.eta, s = own})

@@ -13,12 +13,12 @@ local expect = require "bnn.base.expect"
 local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
 local options = require "bnn.base.options"
-local pruner_halving = require "bnn.search.pruner_halving"
-local pruner_patience = require "bnn.search.pruner_patience"
-local pruner_percentile = require "bnn.search.pruner_percentile"
-local pruner_text = require "bnn.search.pruner_text"
-local pruner_wilcoxon = require "bnn.search.pruner_wilcoxon"
-local reports = require "bnn.search.pruner_reports"
+local pruner_halving = require "bnn.search.pruners.pruner_halving"
+local pruner_patience = require "bnn.search.pruners.pruner_patience"
+local pruner_percentile = require "bnn.search.pruners.pruner_percentile"
+local pruner_text = require "bnn.search.pruners.pruner_text"
+local pruner_wilcoxon = require "bnn.search.pruners.pruner_wilcoxon"
+local reports = require "bnn.search.pruners.pruner_reports"
 
 local M = {}
 
@@ -93,8 +93,8 @@ end
 --     print(p:should_prune(trial, done, 10))            -- true and why
 -- @param trial table: number=; reports= a list of {step, value}; for a rule over seeds seeds= a
 --   list of {seed=, value=}
--- @param history list of trials in the order of their numbers, with state= "completed", "pruned",
---   "failed" or "running" and, of completed ones, value=; the trial itself may be among them
+-- @param history list of trials with state= "completed", "pruned", "failed" or "running" and, of
+--   completed ones, value=; the trial itself may be among them
 -- @param step integer: reports up to this one count (default: all)
 -- @return boolean, and if it is true a text that says why
 function Pruner:should_prune(trial, history, step)

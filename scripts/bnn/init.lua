@@ -20,6 +20,7 @@ local M = {
   ood = require "bnn.ood.ood",
   data = require "bnn.data.data",
   plot = require "bnn.plot.plot",
+  pruner = require "bnn.search.pruners.pruner",
   shift = require "bnn.ood.shift",
   log = require "bnn.log.log",
   number = require "bnn.base.number",

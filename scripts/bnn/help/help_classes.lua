@@ -23,6 +23,7 @@ M.origins = {
   file = "A file comes from bnn.safetensors.open.",
   log = "A log comes from bnn.log.console, bnn.log.memory and the others of bnn.log.",
   run = "A run comes from bnn.run.open.",
+  pruner = "A pruner comes from bnn.pruner.asha and the others of bnn.pruner.",
   recorder = "A recorder comes from bnn.run.current.",
   report = "A report comes from bnn.ood.evaluate or bnn.shift.evaluate.",
 }

@@ -474,7 +474,7 @@ local function objects()
     tensor = x, x = x, key = key, net = bnn.transform(function(t) return t end), layer = net,
     posterior = q, params = q.mu, samples = q:samples(key, 2), objective = objective, part = part,
     optimizer = bnn.optim.adam{}, state = bnn.optim.adam{}:init(q), compiled = bnn.compile(bnn.exp),
-    prior = bnn.prior.laplace{}, run = run, recorder = recorder,
+    prior = bnn.prior.laplace{}, run = run, recorder = recorder, pruner = bnn.pruner.none(),
     file = assert(bnn.safetensors.open(path)), log = bnn.log.memory(),
     report = bnn.shift.evaluate{predict = predict, data = images, key = key, shifts = {"noise"},
                                 severities = {1}},

@@ -1,5 +1,6 @@
 --- Loads a data set by its name or by its path.
 local core = require "bnn.core"
+local data_cache = require "bnn.data.data_cache"
 local data_paths = require "bnn.data.data_paths"
 local dataset_registry = require "bnn.data.dataset_registry"
 local describe = require "bnn.base.describe"
@@ -152,6 +153,30 @@ local function load_path(path, opts)
   return data, fault
 end
 
+-- The set of a name or path, as M.load describes it.
+local function load_set(name, opts)
+  local dir = type(opts) == "table" and opts.dir
+  local is_path = names_path(name, type(opts) == "table" and opts or {})
+  local data, fault, cause
+  if is_path and not dir then
+    data, fault = load_path(name, opts)
+  else
+    opts = options.check("bnn.data.load", opts, load_spec)
+    if is_path and name ~= "." then
+      return nil, strings.message("%s: expected a name if dir is given (%s), got a path", name, dir)
+    elseif is_path then
+      data, fault = load_from(nil, nil, dir, opts)
+    else
+      data, fault, cause = load_named(name, opts)
+    end
+  end
+  if not data then return nil, fault, cause end
+  local row = not is_path and (opts and opts.set or dataset_registry.find(name)) or {}
+  data.name = row.name or base_name(is_path and dir or name)
+  data.title = row.title or data.name
+  return describe.as("data set", data)
+end
+
 --- Loads a data set by name or path: for images x u8 [n, 28, 28] and labels y i32 [n].
 --     local data = assert(bnn.data.load "mnist")        -- data.train, data.test
 --     local own = bnn.data.load("flowers.csv", {label = "species", test = "flowers_test.csv"})
@@ -183,27 +208,15 @@ end
 --   the set is unavailable also the cause in a few words
 function M.load(name, opts)
   expect.string("bnn.data.load: name", name, "a name or a path")
-  local dir = type(opts) == "table" and opts.dir
-  local is_path = names_path(name, type(opts) == "table" and opts or {})
-  local data, fault, cause
-  if is_path and not dir then
-    data, fault = load_path(name, opts)
-  else
-    opts = options.check("bnn.data.load", opts, load_spec)
-    if is_path and name ~= "." then
-      return nil, strings.message("%s: expected a name if dir is given (%s), got a path", name, dir)
-    elseif is_path then
-      data, fault = load_from(nil, nil, dir, opts)
-    else
-      data, fault, cause = load_named(name, opts)
-    end
-  end
-  if not data then return nil, fault, cause end
-  local row = not is_path and (opts and opts.set or dataset_registry.find(name)) or {}
-  data.name = row.name or base_name(is_path and dir or name)
-  data.title = row.title or data.name
-  observer.tell("data", data)
-  return describe.as("data set", data)
+  local set, fault, cause = data_cache.get(load_set, name, opts)
+  if not set then return nil, fault, cause end
+  observer.tell("data", set)
+  return set
 end
+
+--- Loads a set into the cache, for children that will ask for it; no run is told of it.
+-- @param load {name=, options=}, as data_cache.loads gives
+-- @return set; or nil, message
+function M.preload(load) return data_cache.get(load_set, load.name, load.options) end
 
 return M

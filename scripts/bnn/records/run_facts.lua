@@ -105,8 +105,7 @@ end
 
 local HASHED_MAX = 64 << 20 -- bytes of a file of data that is hashed whole
 
--- One part of a data set.
-local function part_facts(part)
+local function new_part_facts(part)
   local about = {size = part.size, origin = type(part.origin) == "string" and part.origin or nil}
   local h
   for _, name in ipairs{"x", "y"} do
@@ -119,6 +118,20 @@ local function part_facts(part)
     about.sha256 = core.file_sha256(about.origin)
   end
   return about
+end
+
+local facts_of = setmetatable({}, {__mode = "k"}) -- by a part's x, which does not change
+
+-- One part of a data set; a set that is loaded again (data_cache) is not read through again.
+local function part_facts(part)
+  local known = facts_of[part.x]
+  if not known or known.y ~= part.y or known.origin ~= part.origin then
+    known = {y = part.y, origin = part.origin, about = new_part_facts(part)}
+    if part.x ~= nil then facts_of[part.x] = known end
+  end
+  local copy = {}
+  for name, v in pairs(known.about) do copy[name] = v end
+  return copy
 end
 
 --- What is kept of a data set: its name, where it was found, its parts' sizes and fingerprints.

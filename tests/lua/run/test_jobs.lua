@@ -105,7 +105,12 @@ end
 
 function TestOutcomes.test_a_child_that_was_killed_says_by_what()
   for _, number in ipairs{9, 6, 11} do
-    local job = core.fork(sleep)
+    local job = core.fork(function(send)
+      core.redirect "stderr" -- where a sanitizer would report it
+      send "ready"
+      sleep()
+    end)
+    core.wait_jobs({job}, 60)
     lu.assertTrue(job:kill(number))
     local last = outcome(job)
     -- a sanitizer makes a status of a SIGSEGV
@@ -229,8 +234,11 @@ local function signal_soon(number)
 end
 
 function TestSignals.test_an_interrupt_ends_the_waiting()
-  local job <close>, killer = core.fork(sleep), signal_soon(2)
-  local ok, fault = pcall(signal.guard, core.wait_jobs, {job}, 60)
+  local job <close>, killer = core.fork(sleep), nil
+  local ok, fault = pcall(signal.guard, function()
+    killer = signal_soon(2)
+    core.wait_jobs({job}, 60)
+  end)
   lu.assertFalse(ok)
   lu.assertTrue(signal.is_interrupt(fault))
   lu.assertEquals(outcome(killer).status, 0)

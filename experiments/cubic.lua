@@ -32,7 +32,7 @@ local experiment = {
 
 -- ReLU layers and a mean; where the noise is learned, log sigma is one more parameter.
 local function network(cfg)
-  local sizes = table.move(cfg.hidden, 1, #cfg.hidden, 1, {})
+  local sizes = {table.unpack(cfg.hidden)}
   sizes[#sizes + 1] = 1
   local mean = bnn.nn.mlp(sizes)
   if not cfg.learn_noise then return mean end

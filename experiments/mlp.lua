@@ -23,7 +23,7 @@ local experiment = {
 function experiment.run(cfg, log)
   local data = bnn.data.load_or_exit{dataset = cfg.dataset, dir = cfg.data_dir, log = log}
   local key = bnn.key(cfg.seed)
-  local sizes = table.move(cfg.hidden, 1, #cfg.hidden, 1, {})
+  local sizes = {table.unpack(cfg.hidden)}
   sizes[#sizes + 1] = 10
   local net = bnn.nn.mlp(sizes)
   local objective = bnn.objective{

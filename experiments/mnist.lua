@@ -99,7 +99,7 @@ function experiment.run(cfg, log)
   local train, test, unseen = data.train, data.test, load_unseen(cfg, data)
 
   local key = bnn.key(cfg.seed)
-  local sizes = table.move(cfg.hidden, 1, #cfg.hidden, 1, {})
+  local sizes = {table.unpack(cfg.hidden)}
   sizes[#sizes + 1] = 10
   local net = bnn.nn.mlp(sizes)
   local posterior = bnn.posterior.meanfield(net:init(key:fold "init", train), {logvar = cfg.logvar})

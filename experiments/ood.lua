@@ -37,7 +37,7 @@ local experiment = {
 -- ---- the networks ----
 
 local function mlp(cfg)
-  local sizes = table.move(cfg.hidden, 1, #cfg.hidden, 1, {})
+  local sizes = {table.unpack(cfg.hidden)}
   sizes[#sizes + 1] = 10
   return bnn.nn.mlp(sizes)
 end

@@ -26,6 +26,13 @@ void bind_remember_name(lua_State *L, const char *prefix, const char *name) {
   lua_pop(L, 1);
 }
 
+size_t bind_list_length(lua_State *L, int index) {
+  if (luaL_getmetafield(L, index, "is_list") == LUA_TNIL) return (size_t)lua_rawlen(L, index);
+  lua_pop(L, 1);
+  const lua_Integer n = luaL_len(L, index);
+  return n > 0 ? (size_t)n : 0;
+}
+
 const char *bind_push_name(lua_State *L) {
   lua_Debug call;
   lua_rawgetp(L, LUA_REGISTRYINDEX, &names_key);

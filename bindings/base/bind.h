@@ -41,6 +41,10 @@ void bind_remember_name(lua_State *L, const char *prefix, const char *name);
 /* Pushes the name under which the running function was registered, or "?", and returns it. */
 const char *bind_push_name(lua_State *L);
 
+/* The length of the list at `index`, which is read by lua_geti: a list of a configuration, which is
+ * behind a metatable (scripts/bnn/base/configuration.lua), has one too; other objects have none. */
+size_t bind_list_length(lua_State *L, int index);
+
 /* Sets a text as a field of the table on top of the stack. */
 void bind_set_text(lua_State *L, const char *name, const char *text);
 

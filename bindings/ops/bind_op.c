@@ -65,14 +65,14 @@ static void spread_list(lua_State *L, call *c) {
     if (c->n == 0) bind_typeerror(L, 1, "list of tensors");
     return;
   }
-  lua_Unsigned n = lua_rawlen(L, 1);
+  size_t n = bind_list_length(L, 1);
   if (n < 1 || n > BNN_ARITY_MAX)
     bind_argerror(L, 1, "expected a list of 1 to %d tensors, got %I", BNN_ARITY_MAX,
                   (lua_Integer)n);
   c->first = lua_gettop(L) + 1;
   c->n = (int)n;
   c->attr = 2;
-  for (int i = 1; i <= c->n; i++) lua_rawgeti(L, 1, i);
+  for (int i = 1; i <= c->n; i++) lua_geti(L, 1, i);
 }
 
 /* The type of a list of numbers that is input i: positions and labels are integers; in a list of
@@ -154,12 +154,14 @@ static uint32_t check_axes(lua_State *L, int arg, int rank) {
   bind_refuse_tracer(L, arg);
   if (lua_type(L, arg) == LUA_TNUMBER) return 1u << bind_check_axis(L, arg, rank);
   if (!lua_istable(L, arg)) bind_typeerror(L, arg, "axis or list of axes");
-  lua_Unsigned n = lua_rawlen(L, arg), entries = 0;
+  const size_t n = bind_list_length(L, arg);
+  size_t entries = 0;
   for (lua_pushnil(L); lua_next(L, arg); lua_pop(L, 1)) entries++;
-  if (entries != n) bind_argerror(L, arg, "expected a list of axes, such as {1, 2}");
-  for (lua_Unsigned i = 1; i <= n; i++) {
+  if (entries != lua_rawlen(L, arg))
+    bind_argerror(L, arg, "expected a list of axes, such as {1, 2}");
+  for (size_t i = 1; i <= n; i++) {
     int isint;
-    lua_rawgeti(L, arg, (lua_Integer)i);
+    lua_geti(L, arg, (lua_Integer)i);
     lua_Integer given = lua_tointegerx(L, -1, &isint), axis = given < 0 ? given + rank + 1 : given;
     if (lua_type(L, -1) != LUA_TNUMBER || !isint)
       bind_argerror(L, arg, "expected axes that are integers, got %s", bind_push_text(L, -1));
@@ -193,12 +195,12 @@ static void check_shape(lua_State *L, int arg, const call *c, const bnn_shape *x
 /* A count, or a list of one for rows and one for columns. */
 static void check_pair(lua_State *L, int arg, size_t *pair) {
   const bool list = lua_istable(L, arg);
-  if (list && lua_rawlen(L, arg) != 2)
+  if (list && bind_list_length(L, arg) != 2)
     bind_argerror(L, arg, "expected a number or a list of two, {rows, columns}");
   for (int k = 0; k < 2; k++) {
     int isint;
     if (list)
-      lua_rawgeti(L, arg, k + 1);
+      lua_geti(L, arg, k + 1);
     else
       lua_pushvalue(L, arg);
     lua_Integer count = lua_tointegerx(L, -1, &isint);

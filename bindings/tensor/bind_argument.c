@@ -40,11 +40,11 @@ const char **bind_check_strings(lua_State *L, int index, int arg, const char *wh
   index = lua_absindex(L, index);
   if (!lua_istable(L, index))
     bind_argerror(L, arg, "%s: expected a list of strings, got %s", what, luaL_typename(L, index));
-  *n = lua_rawlen(L, index);
+  *n = bind_list_length(L, index);
   const char **list = lua_newuserdatauv(L, (*n + 1) * sizeof *list, 0);
   for (size_t i = 0; i < *n; i++) {
     size_t length;
-    if (lua_rawgeti(L, index, (lua_Integer)i + 1) != LUA_TSTRING)
+    if (lua_geti(L, index, (lua_Integer)i + 1) != LUA_TSTRING)
       bind_argerror(L, arg, "%s: expected a list of strings, got a %s in it", what,
                     luaL_typename(L, -1));
     list[i] = lua_tolstring(L, -1, &length);
@@ -86,7 +86,7 @@ void bind_check_span(lua_State *L, int arg, size_t n, size_t *from, size_t *coun
  * end. */
 static void push_element(lua_State *L, int arg, bool list, int i) {
   if (list)
-    lua_rawgeti(L, arg, i + 1);
+    lua_geti(L, arg, i + 1);
   else if (arg + i <= lua_gettop(L) && lua_type(L, arg + i) == LUA_TNUMBER)
     lua_pushvalue(L, arg + i);
   else

@@ -31,13 +31,13 @@ static size_t read_position(lua_State *L, int axis, size_t n, const char *what) 
 /* The list on top of the stack: {}, {a} or {a, b}.  {a, a - 1} is empty, also at the ends. */
 static entry read_span(lua_State *L, int axis, size_t n) {
   entry e = {.count = n};
-  size_t given = lua_rawlen(L, -1);
+  size_t given = bind_list_length(L, -1);
   if (given > 2) bind_error(L, "range of axis %d: expected {}, {i} or {from, to}", axis + 1);
   if (given == 0) return e;
   int isint;
   lua_Integer at[2];
   for (int k = 0; k < 2; k++) {
-    lua_rawgeti(L, -1, k < (int)given ? k + 1 : 1);
+    lua_geti(L, -1, k < (int)given ? k + 1 : 1);
     at[k] = lua_tointegerx(L, -1, &isint);
     if (lua_type(L, -1) != LUA_TNUMBER || !isint)
       bind_error(L, "range of axis %d: expected integers, got %s", axis + 1, bind_push_text(L, -1));
@@ -54,13 +54,13 @@ static entry read_span(lua_State *L, int axis, size_t n) {
 
 /* Reads the list at stack index 2; returns how many entries it has. */
 static int read_entries(lua_State *L, const bnn_shape *shape, entry e[BNN_RANK_MAX]) {
-  size_t given = lua_rawlen(L, 2);
+  size_t given = bind_list_length(L, 2);
   if (given > (size_t)shape->rank)
     bind_error(L, "an index of %I axes into %s", (lua_Integer)given,
                bnn_shape_print(shape->rank, shape->dim).s);
   for (int k = 0; k < (int)given; k++) {
     size_t n = shape->dim[k];
-    if (lua_rawgeti(L, 2, k + 1) == LUA_TTABLE)
+    if (lua_geti(L, 2, k + 1) == LUA_TTABLE)
       e[k] = read_span(L, k, n);
     else
       e[k] = (entry){true, read_position(L, k, n, "position"), 1};

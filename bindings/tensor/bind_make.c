@@ -101,12 +101,12 @@ static int first_shape(lua_State *L, int index, int arg, size_t dim[BNN_RANK_MAX
   lua_pushvalue(L, index);
   while (lua_istable(L, -1)) {
     if (rank == BNN_RANK_MAX) bind_argerror(L, arg, "lists are nested more than %d deep", rank);
-    dim[rank] = lua_rawlen(L, -1);
+    dim[rank] = bind_list_length(L, -1);
     if (dim[rank++] == 0) {
       refuse_names(L, -1, arg);
       break;
     }
-    lua_rawgeti(L, -1, 1);
+    lua_geti(L, -1, 1);
     lua_remove(L, -2);
   }
   lua_pop(L, 1);
@@ -137,13 +137,14 @@ static void fill_list(lua_State *L, walk *w, int depth) {
   if (!lua_istable(L, list))
     bind_argerror(L, w->arg, "%s is a %s, the elements before it are lists of %I",
                   place_name(L, w, depth), luaL_typename(L, list), (lua_Integer)n);
-  if (lua_rawlen(L, list) != n)
+  const size_t length = bind_list_length(L, list);
+  if (length != n)
     bind_argerror(L, w->arg, "%s has %I elements, those before it have %I", place_name(L, w, depth),
-                  (lua_Integer)lua_rawlen(L, list), (lua_Integer)n);
+                  (lua_Integer)length, (lua_Integer)n);
   if (n == 0) refuse_names(L, list, w->arg);
   for (size_t i = 1; i <= n; i++) {
     w->place[depth] = i;
-    lua_rawgeti(L, -1, (lua_Integer)i);
+    lua_geti(L, -1, (lua_Integer)i);
     fill_list(L, w, depth + 1);
     lua_pop(L, 1);
   }

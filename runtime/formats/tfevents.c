@@ -106,16 +106,22 @@ static void histogram_init(histogram *h, const bnn_real *x, size_t n) {
     set_growing_limits(h);
 }
 
+/* A bucket about where x is: limits grow by 1.1, or are STEPS equal ones. */
+static size_t guess(const histogram *h, double x) {
+  static const double per_log = 10.49205869417966; /* 1 / log 1.1 */
+  if (h->n == STEPS + 1) return (size_t)((x - h->min) / (h->max - h->min) * STEPS);
+  const double size = fabs(x), half = (double)(h->n / 2);
+  const double at = size > 1e-12 ? log(size * 1e12) * per_log : 0;
+  if (at >= half) return x > 0 ? h->n - 1 : 0;
+  return (size_t)(x > 0 ? half + at : half - at);
+}
+
+/* The first limit of x or more. */
 static void add_value(histogram *h, double x) {
-  size_t lo = 0, hi = h->n - 1; /* the first limit of x or more */
-  while (lo < hi) {
-    const size_t mid = (lo + hi) / 2;
-    if (h->limit[mid] >= x)
-      hi = mid;
-    else
-      lo = mid + 1;
-  }
-  h->count[lo]++;
+  size_t i = guess(h, x);
+  while (i > 0 && h->limit[i - 1] >= x) i--;
+  while (h->limit[i] < x) i++;
+  h->count[i]++;
 }
 
 /* A message as it grows; the first failure stays. */

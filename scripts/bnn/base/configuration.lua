@@ -3,6 +3,7 @@
 -- A value has a name, such as "lr"; dots in it are groups: "optimizer.lr" is cfg.optimizer.lr. Flat
 -- tables hold values by full name.
 local fail = require "bnn.base.fail"
+local kinds = require "bnn.base.kinds"
 
 local M = {}
 
@@ -55,41 +56,47 @@ end
 
 local function copy_of(list) return table.move(list, 1, #list, 1, {}) end
 
-local function frozen_group(values, prefix)
-  local view, kept = {}, {}
-  for name, value in pairs(values) do kept[name] = value end
-  local function read(name)
-    local value = kept[name]
-    local is_list = type(value) == "table" and not getmetatable(value)
-    return is_list and copy_of(value) or value
-  end
-  return setmetatable(view, {
-    __name = "configuration", is_plain = true, -- its values can be kept like a table's
-    __index = function(_, name) return read(name) end,
-    __newindex = function(_, name)
-      fail("%s%s: a configuration cannot be changed while it runs", prefix, tostring(name))
-    end,
-    __pairs = function()
-      return function(_, name)
-        name = next(kept, name)
-        return name, read(name)
-      end, view, nil
-    end,
-    __len = function() return #kept end,
-  })
+-- A view of the values that `kept` holds, which refuses to be changed.
+-- @param refuse function(name): raises
+local function constant(kept, meta, refuse)
+  local view = {}
+  meta.__index, meta.is_plain = kept, true -- is_plain: its values can be kept like a table's
+  meta.__newindex = function(_, name) refuse(name) end
+  meta.__pairs = function() return function(_, name) return next(kept, name) end, view, nil end
+  meta.__len = function() return #kept end
+  return setmetatable(view, meta)
+end
+
+local function constant_list(list, full)
+  return constant(copy_of(list), {is_list = true}, function()
+    fail("%s: a configuration cannot be changed while it runs; {table.unpack(cfg.%s)} is a copy "
+      .. "that can", full, full)
+  end)
+end
+
+local function constant_group(values, prefix)
+  return constant(values, {__name = "configuration"}, function(name)
+    fail("%s%s: a configuration cannot be changed while it runs", prefix, tostring(name))
+  end)
 end
 
 local function frozen(nested, known, prefix)
   local values = {}
   for name, value in pairs(nested) do
     local full = prefix .. tostring(name)
-    values[name] = is_group(full, known) and frozen(value, known, full .. ".") or value
+    if is_group(full, known) then
+      value = frozen(value, known, full .. ".")
+    elseif kinds.is_plain(value) then
+      value = constant_list(value, full)
+    end
+    values[name] = value
   end
-  return frozen_group(values, prefix)
+  return constant_group(values, prefix)
 end
 
---- Makes the configuration that an experiment's run gets. Assigning to it raises; the lists in it
--- are copies, each time that they are read.
+--- Makes the configuration that an experiment's run gets. Assigning to it, or to a list in it,
+-- raises. It reads like a table: by name, pairs, ipairs, #, table.unpack, table.move, table.concat;
+-- `next` and rawget alone see nothing. {table.unpack(cfg.hidden)} is a list of one's own.
 -- @param flat table: values by full name
 -- @param known table: has the full names as keys
 function M.freeze(flat, known) return frozen(M.nest(flat), known, "") end
@@ -117,13 +124,13 @@ end
 
 --- Copies the values of a configuration that decide the result: all but flags with result=false.
 -- @param cfg table: the argument of an experiment's run
--- @return table: a copy by full name without those flags; schedules are their text
+-- @return table: a copy by full name without those flags; lists are copies, schedules their text
 function M.resulting(cfg)
   local defaults, copy = defaults_of[cfg] or {}, {}
   for name, value in pairs(M.flatten(cfg, defaults)) do
     local flag = defaults[name]
     if not (type(flag) == "table" and flag.result == false) then
-      copy[name] = M.text(value) or value
+      copy[name] = M.text(value) or kinds.is_plain(value) and copy_of(value) or value
     end
   end
   renamed_of[copy] = renamed_of[cfg]

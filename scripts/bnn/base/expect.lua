@@ -29,13 +29,13 @@ end
 
 --- Returns a table without a metatable, or raises that `wanted` was expected.
 function M.plain_table(what, value, wanted)
-  if type(value) == "table" and not getmetatable(value) then return value end
+  if kinds.is_plain(value) then return value end
   fail.expected(what, wanted, value)
 end
 
 --- Returns a shape, a list of sizes, or raises.
 function M.shape(what, value)
-  local is_list = type(value) == "table" and not getmetatable(value)
+  local is_list = kinds.is_plain(value)
   for _, size in ipairs(is_list and value or {}) do
     is_list = is_list and options.accept(size, {type = "integer", min = 0})
   end

@@ -40,6 +40,12 @@ function M.is_object(v, kind)
   return name == kind or name == "bnn." .. kind
 end
 
+--- Whether a value is a table without methods; the lists of a configuration are.
+function M.is_plain(v)
+  local meta = type(v) == "table" and getmetatable(v)
+  return meta == nil or type(meta) == "table" and meta.is_list == true
+end
+
 --- Whether a value is of the kind spec.type, or with spec.infinite an infinite number.
 function M.has(v, spec)
   for kind in spec.type:gmatch "[^|]+" do
@@ -82,7 +88,7 @@ function M.show(v)
   if type(v) == "string" then return '"' .. strings.shown(v) .. '"' end
   if v ~= v then return "nan" end -- whatever its sign
   if type(v) == "number" or type(v) == "boolean" then return number.text(v) end
-  local items = type(v) == "table" and not getmetatable(v) and #v > 0 and #v <= 8 and {}
+  local items = M.is_plain(v) and #v > 0 and #v <= 8 and {}
   for i = 1, items and #v or 0 do
     if type(v[i]) ~= "number" and type(v[i]) ~= "string" then return M.shown(v) end
     items[i] = M.show(v[i])

@@ -43,10 +43,16 @@ function M.fixed(v, decimals)
     is_small and "g" or "f"), v)
 end
 
+-- A list, or one of a configuration (kinds.is_plain, which needs this file).
+local function is_list(values)
+  local meta = type(values) == "table" and getmetatable(values)
+  return meta == nil or type(meta) == "table" and meta.is_list == true
+end
+
 --- Joins numbers and strings as text, in every locale (table.concat follows the locale).
 --     bnn.number.list{1, 0.5} --> "1, 0.5"
 function M.list(values, separator)
-  if type(values) ~= "table" or getmetatable(values) then fail("list", "a list", values) end
+  if not is_list(values) then fail("list", "a list", values) end
   if separator ~= nil and type(separator) ~= "string" then fail("list", "a string", separator) end
   local texts = {}
   for i = 1, #values do texts[i] = core.tostring(values[i]) end

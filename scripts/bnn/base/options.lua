@@ -144,7 +144,8 @@ end
 -- @param given table or nil
 -- @param spec table: name -> kind or spec, as above
 function M.read(given, spec)
-  local is_object = type(given) == "table" and (getmetatable(given) or {}).__index -- has methods
+  local meta = type(given) == "table" and getmetatable(given) or {}
+  local is_object = meta.__index and not meta.is_plain -- it has methods; a configuration has none
   if is_object or given ~= nil and type(given) ~= "table" then
     return nil, "expected a table of options, got " .. kinds.show(given)
   end

@@ -71,7 +71,7 @@ end
 -- @param count integer: the number of classes (default: the largest label + 1)
 -- @return tensor real [n, count]
 function M.one_hot(y, count)
-  if type(y) ~= "table" or getmetatable(y) or #y == 0 and next(y) ~= nil then
+  if not kinds.is_plain(y) or #y == 0 and next(y) ~= nil then
     expect.tensor("bnn.data.one_hot: y", y, "a tensor or a list of labels")
   end
   local labels, fault = classes.labels(type(y) == "userdata" and y or core.tensor(y))

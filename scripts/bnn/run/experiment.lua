@@ -1,12 +1,13 @@
 --- Experiments: a table {about=, defaults=, run=function(cfg, log)}. The command line runs it if
 -- its file is the program; sweeps, tests and the prompt load it and call run as a function. cfg
--- cannot be changed. Tables of defaults may have groups: cfg.optimizer.lr is --optimizer.lr.
+-- cannot be changed, nor its lists: {table.unpack(cfg.hidden)} is a copy. Tables of defaults may
+-- have groups: cfg.optimizer.lr is --optimizer.lr.
 -- Optional fields:
 --   order        {"lr", ...}, the order of flags in --help
 --   positional   {"image.png ...", "meaning"}, for an experiment that takes words besides flags:
 --                cfg.positional is their list
---   common       {"seed", "dataset", "threads", "checkpoint"}, groups of shared flags: see
---                bnn.common_flags
+--   common       {"seed", "dataset", "threads", "checkpoint", "stop", "monitor"}, groups of
+--                shared flags: see bnn.common_flags
 --   renamed      {data = "data_dir"}, old names of flags; using one is an error with the new name
 local common_flags = require "bnn.run.common_flags"
 local config_file = require "bnn.run.config_file"

@@ -173,6 +173,19 @@ local function within(f, given)
   return table.unpack((e.run(given)))
 end
 
+-- What f does with the configuration of a run that has lists and a group of options.
+local function with_lists(f)
+  local e = bnn.main{
+    defaults = {
+      hidden = {{2, 3}, "units", type = "integer"}, order = {{3, 1, 2}, "of axes"},
+      axes = {{2, 3}, "to sum over"}, optimizer = {betas = {{0.9, 0.99}, "decay"}},
+      adam = {lr = {0.25, "its rate"}, b1 = {0.8, "its decay"}},
+    },
+    run = function(cfg) return {f(cfg)} end,
+  }
+  return table.unpack((e.run{}))
+end
+
 function TestConstant.test_assignment_raises_and_names_the_key()
   local function fault(f)
     return within(function(cfg) return select(2, pcall(f, cfg)) end)
@@ -183,12 +196,61 @@ function TestConstant.test_assignment_raises_and_names_the_key()
   lu.assertStrContains(fault(function(cfg) cfg.optimizer.lr = 2 end), "optimizer.lr: " .. what)
 end
 
-function TestConstant.test_a_list_is_a_copy()
-  lu.assertEquals({within(function(cfg)
-    local list = cfg.hidden
-    list[#list + 1] = 10
-    return #list, #cfg.hidden
-  end)}, {2, 1})
+function TestConstant.test_a_list_cannot_be_changed_but_copied()
+  local changes = {
+    function(list) list[#list + 1] = 10 end, function(list) list[1] = 3 end,
+    function(list) list.name = 3 end, function(list) table.insert(list, 10) end,
+    function(list) table.insert(list, 1, 10) end, function(list) table.remove(list) end,
+    function(list) table.sort(list, function(a, b) return a > b end) end,
+    function(list) table.move({1}, 1, 1, 1, list) end,
+  }
+  with_lists(function(cfg)
+    for i, change in ipairs(changes) do
+      local _, fault = pcall(change, cfg.hidden)
+      lu.assertStrContains(fault, "hidden: a configuration cannot be changed while it runs; "
+        .. "{table.unpack(cfg.hidden)} is a copy that can", false, "change " .. i)
+    end
+    local _, fault = pcall(function() cfg.optimizer.betas[1] = 1 end)
+    lu.assertStrContains(fault, "optimizer.betas: a configuration cannot be changed")
+    lu.assertStrContains(fault, "{table.unpack(cfg.optimizer.betas)} is a copy")
+    local copy = {table.unpack(cfg.hidden)}
+    copy[#copy + 1] = 10
+    lu.assertEquals(copy, {2, 3, 10})
+    lu.assertEquals({table.unpack(cfg.hidden)}, {2, 3})
+  end)
+end
+
+-- Whatever reads a list reads one of a configuration.
+function TestConstant.test_a_list_reads_like_any_other()
+  with_lists(function(cfg)
+    local list, seen = cfg.hidden, {}
+    for i, n in pairs(list) do seen[i] = n end
+    lu.assertEquals(seen, {2, 3})
+    lu.assertEquals(table.concat(list, " "), "2 3")
+    lu.assertEquals(table.move(list, 1, 2, 2, {7}), {7, 2, 3})
+    lu.assertEquals(select("#", table.unpack(list)), 2)
+    lu.assertTrue(list == cfg.hidden)
+    lu.assertEquals(bnn.tensor(list):totable(), {2, 3})
+    lu.assertEquals(bnn.tensor{list, list}:totable(), {{2, 3}, {2, 3}})
+    lu.assertEquals(bnn.zeros(list):shape(), {2, 3})
+    lu.assertEquals(bnn.ones(6):view(list):shape(), {2, 3})
+    lu.assertEquals(bnn.ones(2, 3, 4):permute(cfg.order):shape(), {4, 2, 3})
+    lu.assertEquals(bnn.ones(2, 3, 4):sum(cfg.axes):shape(), {2})
+    lu.assertEquals(bnn.linspace(1, 9, 9)[{list}]:totable(), {2, 3})
+    lu.assertEquals(bnn.linspace(1, 16, 16):view(4, 4)[list], 7)
+    lu.assertEquals(bnn.number.list(list), "2, 3")
+    lu.assertEquals(bnn.data.one_hot(list, 4):shape(), {2, 4})
+    local net = bnn.nn.mlp(list)
+    lu.assertEquals(net:init(bnn.key(1), bnn.ones(1, 5)):numel(), 6 * 2 + 3 * 3)
+    lu.assertErrorMsgContains("got {2, 3}", bnn.nn.linear, list)
+  end)
+end
+
+function TestConstant.test_a_group_is_a_table_of_options()
+  local adam = with_lists(function(cfg) return bnn.optim.adam(cfg.adam) end)
+  local params = bnn.nn.linear(1):init(bnn.key(1), bnn.ones(1, 2))
+  local made = adam:init(params):state_dict().options
+  lu.assertEquals({made.lr, made.b1}, {0.25, 0.8})
 end
 
 function TestConstant.test_it_reads_like_a_table()

@@ -26,7 +26,7 @@ function e.run(cfg, log)
     error(err, 0)
   end
   log:row(cfg.steps, {{"lr", cfg.lr}})
-  local hidden = cfg.hidden
+  local hidden = {table.unpack(cfg.hidden)}
   hidden[1] = hidden[1] + 1
   return {lr = cfg.lr, hidden = hidden[1]}, {cfg = cfg}
 end

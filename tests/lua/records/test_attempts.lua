@@ -383,6 +383,8 @@ function TestMany.test_words_give_the_configuration_back()
   lu.assertEquals(words, {"--no_fast", "--hidden=7", "--lr=cosine:0.1:0:10", "--seed=2"})
   local read = assert(require "bnn.run.flags".parse(words, e.defaults))
   for name, v in pairs(cfg) do lu.assertEquals(read[name], v) end
+  words = run_words.of_config{a = 2.0, b = {1, 2.0}, c = 1e300, d = -3, e = 0.1, f = {}}
+  lu.assertEquals(words, {"--a=2.0", "--b=1,2.0", "--c=1e+300", "--d=-3", "--e=0.1", "--f="})
   lu.assertEquals(run_words.of_config{positional = {"a b", "-c"}}, {"--", "a b", "-c"})
   lu.assertEquals(run_words.of_changes({seed = 1, hidden = {4, 4}, lr = 0.1}, e.defaults), {})
   lu.assertEquals(run_words.command("my script.lua", {"--name=a b"}),

@@ -100,9 +100,11 @@ end
 --     if run then model, message = run:model() end
 -- @return model, extras, as from bnn.checkpoint.open; or nil, message
 function Run:model()
-  local paths = checkpoint_folder.paths(self.path .. "/checkpoints")
-  if not paths or not core.is_folder(self.path .. "/checkpoints") then
-    return nil, strings.message("%s: has no checkpoint: --checkpoint=DIR writes them", self.id)
+  local folder = self.path .. "/checkpoints"
+  local paths = core.is_folder(folder) and checkpoint_folder.paths(folder)
+  if not paths then
+    return nil, strings.message("%s: has no checkpoint: --checkpoint_every=STEPS keeps them in the "
+      .. "record", self.id)
   end
   return require "bnn.checkpoint.checkpoint".open(paths[1])
 end

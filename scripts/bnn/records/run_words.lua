@@ -1,14 +1,25 @@
 --- Configurations as words of a command line.
-local ledger = require "bnn.records.ledger"
+local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local strings = require "bnn.base.strings"
 
 local M = {}
 
+-- A value as text that is read back as the same kind of number: 2.0 is not 2.
+local function value_text(v)
+  if type(v) == "table" then
+    local items = {}
+    for i, item in ipairs(v) do items[i] = value_text(item) end
+    return table.concat(items, ",")
+  end
+  local text = math.type(v) == "float" and number.exact(v) or number.text(v)
+  return math.type(v) == "float" and text:find "^-?%d+$" and text .. ".0" or text
+end
+
 --- A flag and its value as one word: --lr=0.1, --no_log.
 function M.flag(name, v)
   if type(v) == "boolean" then return ("--%s%s"):format(v and "" or "no_", name) end
-  return ("--%s=%s"):format(name, ledger.value_text(v))
+  return ("--%s=%s"):format(name, value_text(v))
 end
 
 --- The flags of a configuration, sorted, and the plain words after them.

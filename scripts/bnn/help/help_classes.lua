@@ -24,6 +24,8 @@ M.origins = {
   log = "A log comes from bnn.log.console, bnn.log.memory and the others of bnn.log.",
   run = "A run comes from bnn.run.open.",
   recorder = "A recorder comes from bnn.run.current.",
+  space = "A space comes from bnn.space{...} or bnn.space.parse.",
+  sampler = "A sampler comes from bnn.search.random and the others of bnn.search.",
   report = "A report comes from bnn.ood.evaluate or bnn.shift.evaluate.",
 }
 
@@ -31,7 +33,7 @@ M.origins = {
 M.internal = {
   checkpointer = true, moments = true, collector = true, download = true, cache = true,
   lock = true, ledger = true, database = true, program = true, scope = true, bar = true,
-  stopper = true, reader = true,
+  stopper = true, reader = true, domain = true,
 }
 
 return M

@@ -16,6 +16,6 @@ local M = {list = metric_table.list, docs = {list = metric_table.doc}}
 
 for _, row in ipairs(metric_table.rows) do M[row[1]] = row[2][row[1]] end
 
-M.normal_quantile = require "bnn.metrics.normal".quantile
+M.normal_quantile = require "bnn.base.normal".quantile
 
 return M

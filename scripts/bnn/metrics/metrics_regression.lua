@@ -5,7 +5,7 @@ local core = require "bnn.core"
 local fail = require "bnn.base.fail"
 local inputs = require "bnn.metrics.metric_inputs"
 local kinds = require "bnn.base.kinds"
-local normal = require "bnn.metrics.normal"
+local normal = require "bnn.base.normal"
 
 local M = {}
 

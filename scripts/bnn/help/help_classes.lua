@@ -25,6 +25,8 @@ M.origins = {
   run = "A run comes from bnn.run.open.",
   pruner = "A pruner comes from bnn.pruner.asha and the others of bnn.pruner.",
   recorder = "A recorder comes from bnn.run.current.",
+  space = "A space comes from bnn.space{...} or bnn.space.parse.",
+  sampler = "A sampler comes from bnn.search.random and the others of bnn.search.",
   report = "A report comes from bnn.ood.evaluate or bnn.shift.evaluate.",
 }
 
@@ -32,7 +34,7 @@ M.origins = {
 M.internal = {
   checkpointer = true, moments = true, collector = true, download = true, cache = true,
   lock = true, ledger = true, database = true, program = true, scope = true, bar = true,
-  stopper = true, reader = true,
+  stopper = true, reader = true, domain = true,
 }
 
 return M

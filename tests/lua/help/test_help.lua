@@ -476,6 +476,7 @@ local function objects()
     optimizer = bnn.optim.adam{}, state = bnn.optim.adam{}:init(q), compiled = bnn.compile(bnn.exp),
     prior = bnn.prior.laplace{}, run = run, recorder = recorder, pruner = bnn.pruner.none(),
     file = assert(bnn.safetensors.open(path)), log = bnn.log.memory(),
+    space = bnn.space{a = {1, 2}}, sampler = bnn.search.random{a = {1, 2}},
     report = bnn.shift.evaluate{predict = predict, data = images, key = key, shifts = {"noise"},
                                 severities = {1}},
   }, path

@@ -88,7 +88,8 @@ end
 --   values= the objective of each trial; nil or nan where there is none
 --   parameters= a list of {name=, values= of each trial, nil where it lacks the parameter; log=true
 --     for a logarithmic scale; low=, high= its range (default: that of the values); step= of
---     integers and ranges; choices= a list, for categories (default: if not all values are numbers)}
+--     integers and ranges; choices= a list, for categories (default: if not all values are
+--     numbers)}
 --   mode="min" or "max"
 --   quantile= share of the trials that count as best (default: 0.1, and at least 5 trials)
 -- @return list of {name=, importance=}, which sum up to 1, the greatest first; or nil, message if

@@ -21,6 +21,7 @@ local M = {
   data = require "bnn.data.data",
   plot = require "bnn.plot.plot",
   pruner = require "bnn.search.pruners.pruner",
+  importance = require "bnn.search.analysis.importance".importance,
   shift = require "bnn.ood.shift",
   log = require "bnn.log.log",
   space = require "bnn.search.space",

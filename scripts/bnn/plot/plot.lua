@@ -19,13 +19,18 @@ local kinds = require "bnn.base.kinds"
 local options = require "bnn.base.options"
 local plot_axes = require "bnn.plot.plot_axes"
 local plot_bars = require "bnn.plot.plot_bars"
+local plot_cells = require "bnn.plot.plot_cells"
 local plot_columns = require "bnn.plot.plot_columns"
 local plot_curves = require "bnn.plot.plot_curves"
 local plot_heatmap = require "bnn.plot.plot_heatmap"
+local plot_history = require "bnn.plot.plot_history"
 local plot_images = require "bnn.plot.plot_images"
+local plot_learning = require "bnn.plot.plot_learning"
 local plot_lines = require "bnn.plot.plot_lines"
+local plot_parallel = require "bnn.plot.plot_parallel"
 local plot_predictions = require "bnn.plot.plot_predictions"
 local plot_reliability = require "bnn.plot.plot_reliability"
+local plot_slice = require "bnn.plot.plot_slice"
 local plot_style = require "bnn.plot.plot_style"
 
 local M = {}
@@ -36,8 +41,11 @@ local COLUMN = plot_columns.COLUMN
 --     print(bnn.plot.colours.blue)                      -- #0072b2
 M.colours = plot_style.colours
 
--- Grids of images and figures of predictions, from files of their own.
-for _, family in ipairs{plot_images, plot_curves, plot_reliability, plot_predictions} do
+-- Grids of images, figures of predictions and of trials, from files of their own.
+for _, family in ipairs{
+  plot_images, plot_curves, plot_reliability, plot_predictions, plot_history, plot_slice,
+  plot_cells, plot_parallel, plot_learning,
+} do
   for name, draw in pairs(family) do M[name] = draw end
 end
 

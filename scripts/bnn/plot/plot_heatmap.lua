@@ -17,7 +17,8 @@ local VIRIDIS = {
   "#fde725",
 }
 
-local function palette()
+--- The commands that set the palette.
+function M.palette()
   local steps = {}
   for i, colour in ipairs(VIRIDIS) do steps[i] = ("%d '%s'"):format(i, colour) end
   return ("set palette defined (%s)\n"):format(table.concat(steps, ", "))
@@ -104,7 +105,7 @@ local function scale(opts)
 end
 
 --- The commands of a heat map.
--- @param opts table: checked options of bnn.plot.heatmap
+-- @param opts table: checked options of bnn.plot.heatmap; more= commands before the matrix is drawn
 function M.commands(what, opts)
   local z = opts.z
   if z:dim() ~= 2 or z:numel() == 0 then
@@ -121,8 +122,8 @@ function M.commands(what, opts)
       path = opts.path, title = opts.title, xlabel = opts.xlabel, ylabel = opts.ylabel,
       legend = "none", xrange = {left, right}, yrange = {bottom, top}, width = opts.width,
       height = opts.height, is_whole = not opts.x,
-    }), "unset grid\nset border 15\n", palette(), numbers("x", x, dx, w), numbers("y", y, dy, h),
-    scale(opts),
+    }), "unset grid\nset border 15\n", M.palette(), numbers("x", x, dx, w), numbers("y", y, dy, h),
+    scale(opts), opts.more or "",
   }
   local k = plot_pixels.repeats(opts.path, math.max(h, w))
   lines[#lines + 1] = block(plot_pixels.enlarge(z, k))

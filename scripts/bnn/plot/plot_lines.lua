@@ -63,7 +63,7 @@ end
 --- The series of checked options, as they are drawn: a list of {x=, y=, low=, high= lists of which
 -- y or the edges may be nil; colour=, label=, style=; turn= by its label if there is an order}.
 -- is_area= for a band that is hatched in its turn, as one without a line is. What is not read but
--- made may also have width= of its line.
+-- made may also have width= of its line and mark= of its points.
 -- @param what string: the function's name for messages
 function M.read(what, opts)
   figure.check_series(what, opts.series)
@@ -86,7 +86,7 @@ local function give_looks(series)
   for _, s in ipairs(series) do
     if has_points(s) then
       marks = marks + 1
-      s.mark = plot_style.mark(s.turn or marks)
+      s.mark = s.mark or plot_style.mark(s.turn or marks)
     end
     if s.y and (not s.style or s.style == "both") then
       dashes = dashes + 1

@@ -7,6 +7,7 @@
 local core = require "bnn.core"
 local options = require "bnn.base.options"
 local number = require "bnn.base.number"
+local task_queue = require "bnn.records.task_queue"
 
 local M = {}
 
@@ -36,6 +37,8 @@ local SCHEMA = {
   "CREATE TABLE IF NOT EXISTS ledger (name TEXT PRIMARY KEY, value TEXT)",
   "INSERT INTO ledger VALUES ('version', '1') ON CONFLICT (name) DO NOTHING",
 }
+
+table.move(task_queue.SCHEMA, 1, #task_queue.SCHEMA, #SCHEMA + 1, SCHEMA)
 
 -- The tables with a row for each thing of a run.
 local OF_A_RUN = {"attempt", "param", "metric", "tag", "note"}

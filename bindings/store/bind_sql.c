@@ -64,7 +64,7 @@ static bnn_sql_value check_value(lua_State *L, int arg) {
 
 static bnn_status bind_values(lua_State *L, bnn_sql_query *q, bnn_err *err) {
   for (int i = 1, n = bnn_sql_parameters(q); i <= n; i++) {
-    bnn_sql_value v = check_value(L, FIRST_VALUE + i - 1);
+    bnn_sql_value v = check_value(L, FIRST_VALUE + bnn_sql_value_number(q, i) - 1);
     BNN_TRY(bnn_sql_bind(q, i, &v, err));
   }
   return BNN_OK;
@@ -83,12 +83,12 @@ static bool push_value(lua_State *L, const bnn_sql_value *v) {
 
 /* Pushes the rows, a list of lists. */
 static bnn_status push_rows(lua_State *L, bnn_sql_query *q, bnn_err *err) {
-  int columns = bnn_sql_columns(q);
   lua_newtable(L);
   for (lua_Integer r = 1;; r++) {
     bool row;
     BNN_TRY(bnn_sql_step(q, &row, err));
     if (!row) return BNN_OK;
+    int columns = bnn_sql_columns(q);
     lua_createtable(L, columns, 0);
     for (int i = 0; i < columns; i++) {
       bnn_sql_value v = bnn_sql_column(q, i);

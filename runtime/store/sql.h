@@ -42,17 +42,22 @@ const char *bnn_sql_version(void);
 bnn_status bnn_sql_open(bnn_sql **out, const char *path, bool may_write, int wait_ms, bnn_err *err);
 
 /* The child of a fork may close what its parent opened, which does nothing, and must not use it (EIO).
- * Twice is not fine; NULL is.  Its queries must be closed before. */
+ * Twice is not fine; NULL is.  Its queries may be finished later, and no more than that. */
 void bnn_sql_close(bnn_sql *db);
 
-/* Compiles the first statement of a text of n bytes; *used: how many bytes of it that is.  *out is
- * NULL for an empty statement, else closed by bnn_sql_finish. */
+/* Compiles the first statement of a text of n bytes, unless it has been before; *used: how many bytes
+ * of it that is.  *out is NULL for an empty statement, else closed by bnn_sql_finish. */
 bnn_status bnn_sql_prepare(bnn_sql_query **out, bnn_sql *db, const char *text, size_t n,
                            size_t *used, bnn_err *err);
 
-/* How many parameters and columns a query has. */
+/* How many parameters a query has, and how many columns: after the first step, as the tables may have
+ * changed before it. */
 int bnn_sql_parameters(const bnn_sql_query *q);
 int bnn_sql_columns(const bnn_sql_query *q);
+
+/* The number of the value that parameter i, from 1, is for: 3 of $3, wherever in the text that stands
+ * (SQLite takes it for a name, and numbers parameters as they come); i of a ?. */
+int bnn_sql_value_number(const bnn_sql_query *q, int i);
 
 /* Sets parameter i, from 1; a text is copied. */
 bnn_status bnn_sql_bind(bnn_sql_query *q, int i, const bnn_sql_value *v, bnn_err *err);

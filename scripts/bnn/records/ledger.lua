@@ -7,15 +7,27 @@
 local core = require "bnn.core"
 local options = require "bnn.base.options"
 local number = require "bnn.base.number"
+local task_queue = require "bnn.records.task_queue"
 
 local M = {}
 
 local Ledger = {__name = "bnn.ledger"}
 Ledger.__index = Ledger
 
+-- Of sweeps: what they are, what was proposed for each trial, what came out of each run, and what
+-- runs reported on the way.
+local SWEEP_TABLES = {
+  "CREATE TABLE IF NOT EXISTS sweep (id TEXT PRIMARY KEY, description TEXT, created TEXT)",
+  [[CREATE TABLE IF NOT EXISTS trial (sweep TEXT NOT NULL, number BIGINT NOT NULL, config TEXT,
+    PRIMARY KEY (sweep, number))]],
+  [[CREATE TABLE IF NOT EXISTS outcome (sweep TEXT NOT NULL, trial BIGINT NOT NULL,
+    replicate BIGINT NOT NULL, outcome TEXT, PRIMARY KEY (sweep, trial, replicate))]],
+  [[CREATE TABLE IF NOT EXISTS report (sweep TEXT NOT NULL, trial BIGINT NOT NULL,
+    replicate BIGINT NOT NULL, step BIGINT NOT NULL, value DOUBLE PRECISION,
+    PRIMARY KEY (sweep, trial, replicate, step))]],
+}
+
 local SCHEMA = {
-  [[CREATE TABLE IF NOT EXISTS sweep (id TEXT PRIMARY KEY, name TEXT, method TEXT, space TEXT,
-    status TEXT, created TEXT)]],
   [[CREATE TABLE IF NOT EXISTS worker (id TEXT PRIMARY KEY, host TEXT, pid BIGINT, started TEXT,
     heartbeat TEXT)]],
   [[CREATE TABLE IF NOT EXISTS run (id TEXT PRIMARY KEY, attempt BIGINT NOT NULL, name TEXT,
@@ -23,8 +35,6 @@ local SCHEMA = {
     started TEXT, ended TEXT, heartbeat TEXT, wall_seconds DOUBLE PRECISION,
     cpu_seconds DOUBLE PRECISION, peak_bytes BIGINT, failure TEXT, sweep TEXT, trial BIGINT,
     replicate BIGINT)]],
-  [[CREATE TABLE IF NOT EXISTS trial (sweep TEXT NOT NULL, number BIGINT NOT NULL, config TEXT,
-    status TEXT, attempt BIGINT, run TEXT, PRIMARY KEY (sweep, number))]],
   [[CREATE TABLE IF NOT EXISTS attempt (run TEXT NOT NULL, number BIGINT NOT NULL, worker TEXT,
     status TEXT, started TEXT, heartbeat TEXT, ended TEXT, PRIMARY KEY (run, number))]],
   [[CREATE TABLE IF NOT EXISTS param (run TEXT NOT NULL, name TEXT NOT NULL, value TEXT,
@@ -37,10 +47,16 @@ local SCHEMA = {
   "CREATE TABLE IF NOT EXISTS ledger (name TEXT PRIMARY KEY, value TEXT)",
 }
 
+for _, list in ipairs{SWEEP_TABLES, task_queue.SCHEMA} do
+  table.move(list, 1, #list, #SCHEMA + 1, SCHEMA)
+end
+
 -- What makes a ledger of an earlier version one of the next: the first row is that of version 1.
 local UPGRADES = {
   {"ALTER TABLE run ADD COLUMN sweep TEXT", "ALTER TABLE run ADD COLUMN trial BIGINT",
-   "ALTER TABLE run ADD COLUMN replicate BIGINT"},
+   "ALTER TABLE run ADD COLUMN replicate BIGINT",
+   "DROP TABLE sweep", "DROP TABLE trial", -- which were empty
+   SWEEP_TABLES[1], SWEEP_TABLES[2]},
 }
 local VERSION = #UPGRADES + 1
 

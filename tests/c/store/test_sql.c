@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "support.h"
@@ -118,10 +119,136 @@ START_TEST(who_waits_for_another_gives_up_when_the_time_is_over) {
 }
 END_TEST
 
+static bnn_sql_query *prepared(bnn_sql *db, const char *text) {
+  bnn_sql_query *q = NULL;
+  size_t used = 0;
+  ck_succeeds(bnn_sql_prepare(&q, db, text, strlen(text), &used, &err));
+  ck_assert_uint_eq(used, strlen(text));
+  return q;
+}
+
+/* The first column of the only row. */
+static int64_t number_of(bnn_sql *db, const char *text) {
+  bool row = false;
+  bnn_sql_query *q = prepared(db, text);
+  ck_succeeds(bnn_sql_step(q, &row, &err));
+  ck_assert(row);
+  const int64_t number = bnn_sql_column(q, 0).integer;
+  ck_succeeds(bnn_sql_step(q, &row, &err));
+  ck_assert(!row);
+  bnn_sql_finish(q);
+  return number;
+}
+
+START_TEST(a_statement_that_is_kept_sees_new_tables) {
+  if (!bnn_sql_version()) return;
+  static const char all[] = "SELECT * FROM t";
+  bnn_sql *db = NULL, *other = NULL;
+  bool row = false;
+  ck_succeeds(bnn_sql_open(&db, database(), true, 0, &err));
+  ck_succeeds(bnn_sql_open(&other, database(), true, 0, &err));
+  run(db, "CREATE TABLE t (x)");
+  run(db, "INSERT INTO t VALUES (7)");
+  ck_assert_int_eq(number_of(db, all), 7);
+  run(other, "ALTER TABLE t ADD COLUMN y");
+  bnn_sql_query *q = prepared(db, all);
+  ck_succeeds(bnn_sql_step(q, &row, &err));
+  ck_assert_int_eq(bnn_sql_columns(q), 2);
+  ck_assert_str_eq(bnn_sql_name(q, 1), "y");
+  bnn_sql_finish(q);
+  run(other, "DROP TABLE t");
+  q = prepared(db, all);
+  ck_refuses(bnn_sql_step(q, &row, &err), BNN_EDATA, "no such table");
+  bnn_sql_finish(q);
+  bnn_sql_close(other);
+  bnn_sql_close(db);
+}
+END_TEST
+
+/* More texts than are kept, each several times, and one within itself. */
+START_TEST(statements_are_kept_and_forgotten) {
+  if (!bnn_sql_version()) return;
+  bnn_sql *db = NULL;
+  bool row = false;
+  char text[32];
+  ck_succeeds(bnn_sql_open(&db, database(), true, 0, &err));
+  for (int k = 0; k < 300; k++) {
+    snprintf(text, sizeof text, "SELECT %d + 0", k % 100 < 50 ? k % 100 : k % 3);
+    ck_assert_int_eq(number_of(db, text), k % 100 < 50 ? k % 100 : k % 3);
+  }
+  bnn_sql_query *outer = prepared(db, "SELECT 1 UNION SELECT 2");
+  ck_succeeds(bnn_sql_step(outer, &row, &err));
+  bnn_sql_query *inner = prepared(db, "SELECT 1 UNION SELECT 2");
+  ck_assert_ptr_ne(inner, outer);
+  bnn_sql_finish(inner);
+  ck_succeeds(bnn_sql_step(outer, &row, &err));
+  ck_assert(row && bnn_sql_column(outer, 0).integer == 2);
+  bnn_sql_close(db); /* with a query that is in use */
+  bnn_sql_finish(outer);
+}
+END_TEST
+
+START_TEST(a_parameter_with_a_number_is_for_that_value) {
+  if (!bnn_sql_version()) return;
+  bnn_sql *db = NULL;
+  ck_succeeds(bnn_sql_open(&db, database(), true, 0, &err));
+  bnn_sql_query *q = prepared(db, "SELECT $3, $1, $3, $x, ?, $99999, $0");
+  static const int want[] = {3, 1, 3, 4, 5, 6}; /* $3, $1, $x, ?, $99999, $0 as they come */
+  ck_assert_int_eq(bnn_sql_parameters(q), 6);
+  for (int i = 1; i <= 6; i++) ck_assert_int_eq(bnn_sql_value_number(q, i), want[i - 1]);
+  bnn_sql_finish(q);
+  bnn_sql_close(db);
+}
+END_TEST
+
+START_TEST(what_was_bound_is_forgotten) {
+  if (!bnn_sql_version()) return;
+  static const bnn_sql_value seven = {.kind = BNN_SQL_INTEGER, .integer = 7};
+  bnn_sql *db = NULL;
+  bool row = false;
+  ck_succeeds(bnn_sql_open(&db, database(), true, 0, &err));
+  for (int k = 0; k < 2; k++) {
+    bnn_sql_query *q = prepared(db, "SELECT $1");
+    if (k == 0) ck_succeeds(bnn_sql_bind(q, 1, &seven, &err));
+    ck_succeeds(bnn_sql_step(q, &row, &err));
+    ck_assert_int_eq(bnn_sql_column(q, 0).kind, k == 0 ? BNN_SQL_INTEGER : BNN_SQL_NULL);
+    bnn_sql_finish(q);
+  }
+  bnn_sql_close(db);
+}
+END_TEST
+
+/* The child leaves the parent's database alone, with its log. */
+START_TEST(a_forked_child_may_close_and_not_use_it) {
+  if (!bnn_sql_version()) return;
+  bnn_sql *db = NULL;
+  ck_succeeds(bnn_sql_open(&db, database(), true, 0, &err));
+  ck_assert_int_eq(number_of(db, "SELECT 5"), 5);
+  pid_t child = fork();
+  if (child == 0) {
+    bnn_sql_query *q = NULL;
+    size_t used;
+    const bool refused = bnn_sql_prepare(&q, db, "SELECT 5", 8, &used, NULL) == BNN_EIO;
+    bnn_sql_close(db);
+    _exit(refused ? 0 : 1);
+  }
+  int status = -1;
+  ck_assert_int_eq(waitpid(child, &status, 0), child);
+  ck_assert_int_eq(status, 0);
+  ck_assert_int_eq(number_of(db, "SELECT 5"), 5);
+  bnn_sql_close(db);
+}
+END_TEST
+
 static void add_tests(TCase *tests) {
   tcase_add_checked_fixture(tests, make_folder, remove_folder);
   tcase_add_test(tests, values_come_back_as_they_were_bound);
   tcase_add_test(tests, faults_are_named);
+  tcase_add_test(tests, a_statement_that_is_kept_sees_new_tables);
+  tcase_add_test(tests, statements_are_kept_and_forgotten);
+  tcase_add_test(tests, a_parameter_with_a_number_is_for_that_value);
+  tcase_add_test(tests, what_was_bound_is_forgotten);
+  tcase_add_test(tests, a_forked_child_may_close_and_not_use_it);
   tcase_add_test(tests, who_waits_for_another_gives_up_when_the_time_is_over);
 }
 

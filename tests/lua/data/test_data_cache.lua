@@ -149,7 +149,8 @@ function TestCache.test_children_share_the_pages_of_a_set()
     local jobs, kb = {core.fork(read), core.fork(read)}, {}
     while #kb < 2 do
       for _, event in ipairs(core.wait_jobs(jobs, 60)) do
-        kb[#kb + 1] = tonumber(event.message or error(event.error))
+        lu.assertEquals(event.status or 0, 0, event.error)
+        kb[#kb + 1] = tonumber(event.message)
       end
     end
     return math.min(table.unpack(kb)), math.max(table.unpack(kb))

@@ -28,6 +28,12 @@ end
 --- Prints a notice on stderr.
 function M.notice(text) io.stderr:write(core.shown(text, true), "\n") end
 
+--- Quotes a word as a shell reads it, if it needs that.
+function M.shell_word(word)
+  if word:find "^[%w%-+./:=@_,]+$" then return word end
+  return "'" .. word:gsub("'", "'\\''") .. "'"
+end
+
 --- Converts a text to UTF-8: bytes that are not UTF-8 become \xe9.
 function M.utf8(text)
   if utf8.len(text) then return text end

@@ -85,15 +85,9 @@ end
 
 local function seed_of(config) return math.type(config.seed) == "integer" and config.seed or nil end
 
--- A word as a shell reads it.
-local function quoted(word)
-  if word:find "^[%w%-+./:=@_,]+$" then return word end
-  return "'" .. word:gsub("'", "'\\''") .. "'"
-end
-
 local function command_of(script, argv)
-  local words = {"bnnlua", quoted(script)}
-  for i, word in ipairs(argv) do words[i + 2] = quoted(word) end
+  local words = {"bnnlua", strings.shell_word(script)}
+  for i, word in ipairs(argv) do words[i + 2] = strings.shell_word(word) end
   return table.concat(words, " ")
 end
 

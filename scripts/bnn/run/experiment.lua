@@ -21,6 +21,7 @@ local on_finish = require "bnn.run.on_finish"
 local options = require "bnn.base.options"
 local record_run = require "bnn.records.record_run"
 local refusal = require "bnn.base.refusal"
+local strings = require "bnn.base.strings"
 local usage = require "bnn.run.usage"
 
 local M = {}
@@ -127,19 +128,14 @@ local function command_line()
   return arg and arg[-1] and arg or {}
 end
 
--- A word as a shell reads it.
-local function quoted(word)
-  if word:find "^[%w%-+./:=@_,]+$" then return word end
-  return "'" .. word:gsub("'", "'\\''") .. "'"
-end
-
 -- How the script was started, without the interpreter's own options, which its name is before.
 local function program_name()
   local first = 0
   while arg and arg[first - 1] do first = first - 1 end
   local host = first < 0 and tostring(arg[first]):match "[^/]+$" or "bnnlua"
   if not host:find "^%w" then host = "bnnlua" end
-  return quoted(host) .. " " .. quoted(arg and tostring(arg[0]) or "script.lua")
+  local script = arg and tostring(arg[0]) or "script.lua"
+  return strings.shell_word(host) .. " " .. strings.shell_word(script)
 end
 
 local function run_from_command_line(experiment)

@@ -190,6 +190,7 @@ local function command_of(name)
 end
 
 local function write_report(cfg, words)
+  assert_or_exit(cfg.output ~= "", "--output: expected the name of a file")
   local runs, by = select_runs(cfg, words), words_of(cfg.group)
   check_names(runs, by)
   check_names(runs, {cfg.metric})

@@ -5,6 +5,7 @@
 local core = require "bnn.core"
 local checkpoint_folder = require "bnn.checkpoint.checkpoint_folder"
 local expect = require "bnn.base.expect"
+local figure_paths = require "bnn.records.figure_paths"
 local folders = require "bnn.base.folders"
 local ledger = require "bnn.records.ledger"
 local log_text = require "bnn.log.log_text"
@@ -18,6 +19,7 @@ local strings = require "bnn.base.strings"
 local M = {}
 
 local BEAT_SECONDS, BEAT_WAIT_MS = 5, 50
+local FIGURES_MOST = 200 -- that are copied into the record
 
 local Recorder = {__name = "bnn.recorder"}
 Recorder.__index = Recorder
@@ -166,6 +168,7 @@ function M.start(opts)
   if not folder then return no_record(fault) end
   local self = setmetatable({
     folder = folder, root = opts.root, metrics = {}, next_beat = 0, begun = core.now(),
+    figures = {},
     checkpoint = opts.config.checkpoint,
   }, Recorder)
   self.about = about_run(folder, opts)
@@ -181,6 +184,7 @@ function M.start(opts)
   watch_exit(self)
   observer.listen{
     data = function(set) self.about.data[#self.about.data + 1] = run_facts.data(set) end,
+    figure = function(path) self.figures[#self.figures + 1] = path end,
     pulse = function(step) beat(self, step) end,
   }
   current = self
@@ -276,6 +280,25 @@ local function copy_checkpoints(self)
   return ok, fault
 end
 
+-- The figures that bnn.plot drew, under their paths below the folder that all share; as they are
+-- at the end, and one that is gone is left out.
+local function copy_figures(self)
+  local kept, fault = figure_paths.below(self.figures, self.folder.path)
+  for i, figure in ipairs(kept) do
+    if i > FIGURES_MOST then
+      strings.notice(("the record keeps %d of %d figures"):format(FIGURES_MOST, #kept))
+      break
+    end
+    local to = self.folder.path .. "/figures/" .. figure.name
+    local file <close> = io.open(figure.path, "rb")
+    local ok = true
+    if file then ok, fault = folders.make_above(to) end
+    if ok and file then ok, fault = run_folder.copy(figure.path, to) end
+    if not ok then return nil, fault end
+  end
+  return true
+end
+
 local function describe_end(self, status, failure)
   local cpu, peak = core.usage()
   local about = self.about
@@ -289,8 +312,11 @@ end
 local function close_folder(self)
   local path = self.folder.path
   os.remove(path .. "/heartbeat")
-  local ok, fault = copy_checkpoints(self)
-  if not ok then give_up(self, fault) end
+  for _, copy in ipairs{copy_checkpoints, copy_figures} do
+    local done, why = copy(self)
+    if not done then give_up(self, why) end
+  end
+  local ok, fault
   for _, stream in ipairs{"stdout", "stderr"} do
     ok, fault = core.capture_end(stream)
     if not ok then give_up(self, stream .. ": " .. fault) end

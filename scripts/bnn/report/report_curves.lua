@@ -8,7 +8,7 @@ local svg_chart = require "bnn.report.svg_chart"
 
 local M = {}
 
-local CHARTS_MOST, BYTES_MOST = 9, 300000 -- of an experiment; of all charts
+local CHARTS_MOST, BYTES_MOST = 9, 250000 -- of an experiment; of all charts
 local LABEL_MOST = 100 -- characters
 local THIN_MOST = 5 -- runs whose single curves are drawn where they share no steps
 

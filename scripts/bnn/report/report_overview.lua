@@ -10,7 +10,7 @@ local strings = require "bnn.base.strings"
 local M = {}
 
 local STATUSES = {"completed", "running", "failed", "interrupted", "dead"}
-local COMMANDS_MOST = 3
+local COMMANDS_MOST, SEEDS_MOST = 3, 12
 
 local element = html.element
 
@@ -74,13 +74,20 @@ end
 -- ---- the best ----
 
 local function seeds_text(runs)
-  local seeds = {}
-  for i, run in ipairs(runs) do
-    if run.seed and i <= 12 then seeds[#seeds + 1] = tostring(run.seed) end
+  local seeds, seen = {}, {}
+  for _, run in ipairs(runs) do
+    local seed = tostring(run.seed or "")
+    if seed ~= "" and not seen[seed] then seeds[#seeds + 1], seen[seed] = seed, true end
   end
   if not seeds[1] then return nil end
-  return (#seeds > 1 and "seeds " or "seed ") .. table.concat(seeds, ", ")
-    .. (#runs > 12 and ", …" or "")
+  return (#seeds > 1 and "seeds " or "seed ") .. table.concat(seeds, ", ", 1,
+    math.min(#seeds, SEEDS_MOST)) .. (#seeds > SEEDS_MOST and ", …" or "")
+end
+
+local function no_rank_text(experiment)
+  if experiment.metric then return "No run with " .. experiment.metric .. " has completed." end
+  return "None of its metrics is known to be better when it is high or low: --metric=NAME and "
+    .. "--mode=max or min say it."
 end
 
 local function card(experiment)
@@ -93,29 +100,45 @@ local function card(experiment)
     rank and element("div", {class = "value"}, parts.mean_text(rank, decimals), " ",
       element("span", nil, html.cut(experiment.metric, 60))),
     element("p", {class = "note"}, rank and html.cut(label ~= "" and label
-      or "its only configuration", 200) or "no completed run with a metric to compare by",
+      or "its only configuration", 200) or no_rank_text(experiment),
       rank and (" · %s"):format(rank.n > 1 and ("mean ± sd of n = %d"):format(rank.n)
         or "a single run")),
     experiment.about and element("p", {class = "note"}, html.cut(experiment.about, 240)))
 end
 
-local function commands_of(view, experiment)
-  local group, lines = experiment.groups[1], {}
-  local runs = group.completed[1] and group.completed or group.runs
-  for i, run in ipairs(runs) do
-    if i <= COMMANDS_MOST then lines[i] = run.command or "" end
+-- The commands of runs, each once, and how many there are.
+local function different_commands(runs)
+  local lines, seen, count = {}, {}, 0
+  for _, run in ipairs(runs) do
+    local command = run.command or ""
+    if command ~= "" and not seen[command] then
+      seen[command], count = true, count + 1
+      if count <= COMMANDS_MOST then lines[count] = command end
+    end
   end
-  local about = view:details(runs[1])
-  local repository = about.repository or {}
+  return lines, count
+end
+
+-- Where a run was started.
+local function place_of(about)
+  local repository, folder = about.repository or {}, about.machine and about.machine.folder
+  if not folder then return nil end
+  local commit = repository.commit and {", commit ", element("code", nil,
+    tostring(repository.commit):sub(1, 12)), repository.dirty
+    and " with changes that the record holds"}
+  return {"In ", element("code", nil, html.cut(folder, 200)), commit, ". "}
+end
+
+local function commands_of(view, experiment)
+  local group = experiment.groups[1]
+  local runs = group.completed[1] and group.completed or group.runs
+  local lines, count = different_commands(runs)
+  local seeds = seeds_text(runs)
   return {
-    element("h3", nil, experiment.name, element("span", {class = "note"}, " · ",
-      seeds_text(runs))),
+    element("h3", nil, experiment.name, seeds and element("span", {class = "note"}, " · ", seeds)),
     parts.commands(lines),
-    parts.note(#runs > COMMANDS_MOST and ("The commands of %d more runs are alike. "):format(
-      #runs - COMMANDS_MOST), about.machine and about.machine.folder and {"In ",
-      element("code", nil, about.machine.folder), repository.commit and {", commit ",
-      element("code", nil, tostring(repository.commit):sub(1, 12)),
-      repository.dirty and " with changes that the record holds"}, "; "}, "or from the record: ",
+    parts.note(count > #lines and ("%s like these. "):format(parts.count(count - #lines,
+      "more command")), place_of((view:details(runs[1]))), "From the record: ",
       element("code", nil, ("bnnlua -m runs rerun %s --runs=%s"):format(runs[1].id,
         strings.shell_word(view.root)))),
   }

@@ -127,7 +127,7 @@ end
 
 -- Hashes the folders of finished runs again, as long as there are few enough bytes.
 local function check_seals(runs)
-  local seals = {good = 0, open = 0, skipped = 0, faults = {}, bad = 0}
+  local seals = {good = 0, open = 0, skipped = 0, faults = {}, bad = 0, none = 0}
   local bytes = HASH_BYTES
   for _, run in ipairs(runs) do
     local size = size_of_folder(run.path)
@@ -138,9 +138,9 @@ local function check_seals(runs)
     else
       bytes = bytes - size
       local faults, fault = run_folder.verify(run.path)
-      faults = faults or {fault}
-      if faults[1] then seals.bad = seals.bad + 1 else seals.good = seals.good + 1 end
-      for _, text in ipairs(faults) do table.insert(seals.faults, {run.id, text}) end
+      local kind = not faults and "none" or faults[1] and "bad" or "good"
+      seals[kind] = seals[kind] + 1
+      for _, text in ipairs(faults or {fault}) do table.insert(seals.faults, {run.id, text}) end
     end
   end
   return seals
@@ -155,6 +155,7 @@ local function seal_text(seals)
   end
   add(seals.good, "%s hashed again and as sealed", "completed")
   add(seals.bad, "%s NOT as sealed", "bad")
+  add(seals.none, "%s with NO seal that can be read", "bad")
   add(seals.open, "%s without a seal, as the run has not ended")
   add(seals.skipped, "%s too large to hash here: `bnnlua -m runs verify` does")
   return items

@@ -48,7 +48,7 @@ local function moments_cell(moments, decimals, expected)
 end
 
 local function count_cell(group)
-  local n, all = #group.completed, #group.runs
+  local n, all = #group.completed, #group.runs - group.repeats
   return n == all and n or ("%d of %d"):format(n, all)
 end
 
@@ -103,6 +103,13 @@ local function order_text(experiment)
   if not experiment.metric then return "" end
   return ("Ordered by %s, %s first."):format(experiment.metric,
     experiment.mode == "min" and "least" or "greatest")
+end
+
+local function repeats_text(experiment)
+  local n = 0
+  for _, group in ipairs(experiment.groups) do n = n + group.repeats end
+  return n > 0 and (" %s with the seed and the results of another count once."):format(
+    parts.count(n, "run"))
 end
 
 -- ---- runs ----
@@ -195,7 +202,8 @@ end
 function M.section(view)
   local body = {parts.note(CAPTION)}
   for _, experiment in ipairs(view.experiments) do
-    body[#body + 1] = {element("h3", nil, experiment.name), parts.note(order_text(experiment)),
+    body[#body + 1] = {element("h3", nil, experiment.name),
+                       parts.note(order_text(experiment), repeats_text(experiment)),
                        runs_of(view, experiment)}
   end
   return parts.section("results", "Results", body)

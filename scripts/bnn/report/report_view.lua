@@ -128,11 +128,34 @@ local function by_seed(a, b)
   return strings.before(a.id, b.id)
 end
 
-local function complete_group(group, metric)
-  group.completed = {}
-  for _, run in ipairs(group.runs) do
-    if run.status == "completed" then table.insert(group.completed, run) end
+-- What is the same of two runs only if one repeats the other to the bit: seed and last values.
+local function outcome_of(run, metrics)
+  local values = {number.text(run.seed)}
+  for i, name in ipairs(metrics) do
+    values[i + 1] = number.text(run.metrics[name] and run.metrics[name].value)
   end
+  return table.concat(values, "\0")
+end
+
+-- The completed runs of a group, of repeats the newest: n counts what is independent.
+local function add_completed(group, metrics)
+  local seen = {}
+  group.completed, group.repeats = {}, 0
+  for _, run in ipairs(group.runs) do
+    if run.status == "completed" then
+      local outcome = run.seed and metrics[1] and outcome_of(run, metrics) or run.id
+      if seen[outcome] then
+        group.repeats = group.repeats + 1
+      else
+        seen[outcome] = true
+        table.insert(group.completed, run)
+      end
+    end
+  end
+end
+
+local function complete_group(group, metric, metrics)
+  add_completed(group, metrics)
   group.rank = metric and M.moments(group, metric)
   table.sort(group.runs, by_seed)
   table.sort(group.completed, by_seed)
@@ -168,7 +191,9 @@ local function complete(self, experiment, opts, room)
   experiment.metric, experiment.mode = rank_metric.choose(experiment.metrics, opts)
   local by = opts.group[1] == "config" and keys_of(self, experiment) or opts.group
   experiment.groups, experiment.keys = runs_table.groups(experiment.runs, by)
-  for _, group in ipairs(experiment.groups) do complete_group(group, experiment.metric) end
+  for _, group in ipairs(experiment.groups) do
+    complete_group(group, experiment.metric, experiment.metrics)
+  end
   sort_groups(experiment.groups, experiment.mode)
   experiment.shown = shown_runs(experiment.groups, room)
 end
@@ -190,7 +215,8 @@ end
 -- @param opts table: root= their folder, group= list of names or {"config"}, metric=, mode= what is
 --   best or nil
 -- @return view: runs, root, experiments= a list of {name=, about=, runs= newest first, keys= names,
---   groups= a list, best first, of {keys= values, runs=, completed=, rank=}, metrics= names,
+--   groups= a list, best first, of {keys= values, runs=, completed= those that count, repeats= how
+--   many repeat one of these, rank= moments}, metrics= names,
 --   metric=, mode=, shown= runs}, left_out= how many experiments are not in it
 function M.new(runs, opts)
   local self = setmetatable({runs = runs, root = opts.root, read = {}, curves_of = {}, bytes = 0,

@@ -2,6 +2,7 @@
 local lu = require "luaunit"
 local bnn = require "bnn"
 local core = require "bnn.core"
+local figure_paths = require "bnn.records.figure_paths"
 local ledger = require "bnn.records.ledger"
 local recorded_runs = require "recorded_runs"
 local run_filter = require "bnn.records.run_filter"
@@ -78,6 +79,20 @@ function TestFolder.test_a_run_without_a_seal_says_so()
     lu.assertNil(faults)
     lu.assertStrContains(message, "manifest.sha256")
   end)
+end
+
+function TestFolder.test_figures_keep_their_paths_below_the_folder_that_all_share()
+  for _, row in ipairs{
+    {{"figs/a.svg"}, {"a.svg"}}, {{"a.svg", "b.png", "a.svg"}, {"a.svg", "b.png"}},
+    {{"/t/figs/one/roc.svg", "/t/figs/two/roc.svg"}, {"one/roc.svg", "two/roc.svg"}},
+    {{"./f/a.svg", "f/x/a.svg"}, {"a.svg", "x/a.svg"}},
+    {{"../a.svg", "b.svg"}, {"_/a.svg", "b.svg"}},
+    {{"runs/1/figures/a.svg", "b.svg"}, {"b.svg"}}, {{}, {}},
+  } do
+    local names = {}
+    for i, figure in ipairs(figure_paths.below(row[1], "runs/1")) do names[i] = figure.name end
+    lu.assertEquals(names, row[2])
+  end
 end
 
 TestLedger = {}

@@ -247,6 +247,18 @@ function TestReport.test_seeds_of_a_configuration_are_mean_sd_and_se()
   end)
 end
 
+function TestReport.test_a_run_that_repeats_another_counts_once()
+  in_folder(function(root)
+    for _, row in ipairs{{1, 3}, {2, 5}, {1, 3}, {1, 4}} do -- the last has a result of its own
+      make_run(root, {seed = row[1]}, {loss = row[2]})
+    end
+    local page = page_of(root)
+    assert_has(page, "4.000 ± 1.000 <span>loss</span>")
+    assert_has(page, "n = 3")
+    assert_has(page, "1 run with the seed and the results of another count")
+  end)
+end
+
 function TestReport.test_failed_runs_count_for_no_mean_and_keep_their_traceback()
   in_folder(function(root)
     make_run(root, {seed = 1}, {loss = 3})

@@ -69,6 +69,8 @@ for name, op in pairs(core.ops) do
   end
 end
 
+M.run.report = require "bnn.report.report".report
+
 renamed.functions(M, "bnn", {demand = "assert_or_exit", load = "load_experiment"})
 
 --- Prints the documentation of a topic; without one, where to start.

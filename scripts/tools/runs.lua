@@ -8,6 +8,7 @@ local help_text = require "bnn.help.help_text"
 local ledger = require "bnn.records.ledger"
 local nearest = require "bnn.base.nearest"
 local recorder = require "bnn.records.recorder"
+local report = require "bnn.report.report"
 local run_filter = require "bnn.records.run_filter"
 local run_folder = require "bnn.records.run_folder"
 local run_list = require "bnn.records.run_list"
@@ -180,6 +181,27 @@ local function curves(cfg, words)
   if cfg.path then print(cfg.path) else io.write(done) end
 end
 
+-- ---- a page ----
+
+-- The command that makes the same page.
+local function command_of(name)
+  local parts = {PROGRAM, name}
+  for i = 2, #arg do parts[#parts + 1] = strings.shell_word(arg[i]) end
+  return table.concat(parts, " ")
+end
+
+local function write_report(cfg, words)
+  assert_or_exit(cfg.output ~= "", "--output: expected the name of a file")
+  local runs, by = select_runs(cfg, words), words_of(cfg.group)
+  check_names(runs, by)
+  check_names(runs, {cfg.metric})
+  assert_or_exit(report.write(cfg.output, runs, {
+    root = root_of(cfg), group = by, metric = cfg.metric, mode = cfg.mode, title = cfg.title,
+    command = command_of "report",
+  }))
+  print(cfg.output)
+end
+
 -- ---- tags and notes ----
 
 local function annotate(cfg, id, row)
@@ -341,6 +363,20 @@ local commands = {
     words = " METRIC" .. ANY, least = 1, most = MANY,
     defaults = {group = GROUP, path = {nil, "a figure to write, .svg or .png", type = "string"}},
   },
+  report = {
+    about = "write a page with tables, curves, figures, failures and provenance",
+    run = write_report, words = ANY, least = 0, most = MANY,
+    defaults = {
+      output = {"report.html", "the file: one page that needs no network and no other file"},
+      group = {"config", "flags that make a configuration, NAME,...; config: all that differ and "
+                 .. "change the result, but the seed"},
+      metric = {nil, "what the best is best by (default: accuracy, or the next that is known)",
+                type = "string"},
+      mode = {nil, "which values of it are better (default: by its name, else max)",
+              choices = {"max", "min"}, type = "string"},
+      title = {nil, "of the page (default: the names of the experiments)", type = "string"},
+    },
+  },
   tag = {
     about = "add tags to a run", run = tag, words = " ID TAG ...", least = 2, most = MANY,
     defaults = {remove = {false, "remove them instead"}},
@@ -384,8 +420,8 @@ local commands = {
   rebuild = {about = "make the ledger again from the folders", run = rebuild, words = "", least = 0,
              most = 0},
 }
-local ORDER = {"list", "show", "compare", "diff", "best", "curves", "tag", "note", "export",
-               "delete", "verify", "rerun", "resume", "sql", "rebuild"}
+local ORDER = {"list", "show", "compare", "diff", "best", "curves", "report", "tag", "note",
+               "export", "delete", "verify", "rerun", "resume", "sql", "rebuild"}
 
 local function print_help(out)
   out:write(("usage: %s COMMAND [ID | FILTER ...] [--flag=value ...]\n\n"):format(PROGRAM))

@@ -26,6 +26,12 @@ function experiment.run(cfg, log)
     local file <close> = assert(io.open(run:file "made.txt", "w"))
     file:write "made\n"
   end
+  if cfg.how == "draws" then
+    for _, name in ipairs{"a/x.png", "b/x.png", "gone.png"} do
+      bnn.plot.images{x = bnn.ones(1, 4, 4), path = "drawn/" .. name}
+    end
+    os.remove "drawn/gone.png"
+  end
   if cfg.how == "badly" then local nothing = nil; return nothing.field end
   if cfg.how == "refused" then bnn.assert_or_exit(nil, "nothing to do") end
   if cfg.how == "exit" then os.exit(3) end
@@ -69,6 +75,14 @@ toy --runs=file/below
 equal "a folder that cannot be is in nobody's way" "0" "$rc"
 equal "is said once" 1 "$(grep -c 'this run is not recorded' err)"
 equal "and the output is the same" "" "$(cmp out plain)"
+
+# ---- figures ----
+toy --how=draws --runs=drawing
+if [ -e drawn/a/x.png ]; then # with libpng
+  equal "what is drawn elsewhere is in the record" "a/x.png b/x.png" \
+    "$(cd "$(last drawing)/figures" && find . -type f | sed 's|^\./||' | sort | xargs)"
+  equal "and said nowhere" "" "$(cat err)"
+fi
 
 # ---- ends ----
 toy --how=badly
@@ -119,6 +133,13 @@ runs best loss --mode=min --runs=elsewhere
 has "best" "0.5774" "$out"
 runs curves loss --runs=elsewhere
 has "curves are drawn as text" "step" "$out"
+runs report --runs=elsewhere --output=pages/all.html
+equal "report prints its path" "pages/all.html 0 " "$out $rc $err"
+has "which is a page" "<!DOCTYPE html>" "$(head -1 pages/all.html)"
+has "with both seeds" "0.8660 ± 0.4082" "$(cat pages/all.html)"
+has "and its own command" "report</span> <span class=\"word\">--runs=elsewhere" "$(cat pages/all.html)"
+runs report second rate=0.5 --runs=elsewhere --output=one.html
+has "of one run" "1 run: " "$(cat one.html)"
 runs tag second good --runs=elsewhere
 runs list tag=good --columns=tag --runs=elsewhere
 has "tags" "good" "$out"
@@ -175,6 +196,10 @@ refused "an unknown column" "no run has 'zzzz'" list --columns=zzzz
 refused "no folder" "nowhere: no such folder of runs" list --runs=nowhere
 refused "too few words" "usage: bnnlua -m runs diff ID ID" diff last
 refused "no such run" "no run 'abc' in runs" show abc
+refused "no such metric" "no run has 'los': did you mean loss?" report --metric=los
+refused "no such way" "--mode: expected one of max, min, got 'best'" report --mode=best
+refused "no page can be written" "one.html" report --output=one.html/x.html
+refused "no name" "--output: expected the name of a file" report --output=
 mkdir empty
 refused "no runs" "empty: holds no runs" list --runs=empty
 runs

@@ -26,7 +26,7 @@ end
 
 -- Modules that hand out what internal ones hold: bnn.data.read of bnn.data.files, bnn.nn.linear of
 -- bnn.nn.linear.
-local COLLECTIONS = {"checkpoint", "data", "metrics", "nn", "plot"}
+local COLLECTIONS = {"checkpoint", "data", "metrics", "nn", "plot", "run"}
 
 -- function -> the name under which `bnn` itself has it, or a collection.
 local function exported_functions(bnn)

@@ -27,11 +27,16 @@ local function json_block(text)
   return {step = step, rows = rows}
 end
 
--- The names in the order in which the line has them: a decoded table has none.
+-- The names in the order in which the line has them: a decoded table has none. (Within strings of
+-- ours there is no quote.)
 local function in_order_of(text, block)
-  local place = {}
+  local places, place, count = {}, {}, 0
+  for name in text:gmatch '("[^"]*"):' do
+    count = count + 1
+    places[name] = places[name] or count
+  end
   for _, row in ipairs(block.rows) do
-    place[row[1]] = text:find(log_text.json(row[1]) .. ":", 1, true) or math.huge
+    place[row[1]] = places[log_text.json(row[1])] or math.huge
   end
   table.sort(block.rows, function(a, b)
     if place[a[1]] ~= place[b[1]] then return place[a[1]] < place[b[1]] end
@@ -93,7 +98,7 @@ local function lines_of(text, kind)
     part = kind == "csv" and quotes % 2 == 1 and line or nil
     if not part then lines[#lines + 1] = line end
   end
-  local rest = text:match "[^\n]*$"
+  local rest = text:sub(text:match "^.*\n()" or 1) -- "[^\n]*$" looks from every byte on
   if part or rest ~= "" then
     return lines, (part and part .. "\n" or "") .. rest
   end

@@ -7,6 +7,7 @@
 local core = require "bnn.core"
 local folders = require "bnn.base.folders"
 local number = require "bnn.base.number"
+local observer = require "bnn.base.observer"
 local strings = require "bnn.base.strings"
 
 local M = {}
@@ -182,7 +183,9 @@ function M.draw(path, commands, opts)
   local ok, lack = folders.make_above(path) -- no earlier: where nothing is drawn nothing is left
   if not ok then return nil, lack end
   if kind == "svg" then picture = finish_svg(picture, opts.title) end
-  return core.save_bytes(path, picture)
+  local saved, why = core.save_bytes(path, picture)
+  if saved then observer.tell("figure", path) end
+  return saved, why
 end
 
 --- Draws in characters.

@@ -4,6 +4,7 @@ local files = require "bnn.data.files"
 local folders = require "bnn.base.folders"
 local gnuplot = require "bnn.plot.gnuplot"
 local image_grid = require "bnn.plot.image_grid"
+local observer = require "bnn.base.observer"
 local options = require "bnn.base.options"
 local plot_pixels = require "bnn.plot.plot_pixels"
 
@@ -80,7 +81,9 @@ function M.images(opts)
   if not opts.path then return picture end
   local ok, fault = folders.make_above(opts.path)
   if not ok then return nil, fault end
-  return files.save(opts.path, picture)
+  local saved, why = files.save(opts.path, picture)
+  if saved then observer.tell("figure", opts.path) end
+  return saved, why
 end
 
 return M

@@ -6,6 +6,7 @@
 local core = require "bnn.core"
 local checkpoint_folder = require "bnn.checkpoint.checkpoint_folder"
 local expect = require "bnn.base.expect"
+local figure_paths = require "bnn.records.figure_paths"
 local folders = require "bnn.base.folders"
 local ledger = require "bnn.records.ledger"
 local log_text = require "bnn.log.log_text"
@@ -22,6 +23,7 @@ local strings = require "bnn.base.strings"
 local M = {}
 
 local BEAT_SECONDS, BEAT_WAIT_MS = 5, 50
+local FIGURES_MOST = 200 -- that are copied into the record
 
 local Recorder = {__name = "bnn.recorder"}
 Recorder.__index = Recorder
@@ -142,7 +144,8 @@ end
 
 local function new_recorder(root, folder, about, config)
   return setmetatable({
-    root = root, folder = folder, about = about, metrics = {}, checkpoint = config.checkpoint,
+    root = root, folder = folder, about = about, metrics = {}, figures = {},
+    checkpoint = config.checkpoint,
     begun = {now = core.now(), cpu = core.usage()}, next_beat = core.now() + BEAT_SECONDS,
   }, Recorder)
 end
@@ -156,6 +159,7 @@ local function begin(self, config)
   watch_exit(self)
   observer.listen{
     data = function(set) self.about.data[#self.about.data + 1] = run_facts.data(set) end,
+    figure = function(path) self.figures[#self.figures + 1] = path end,
     pulse = function(step) beat(self, step) end,
     resumed = function(path, step) self.about.resumed = {path = path, step = step} end,
   }
@@ -298,12 +302,34 @@ local function copy_checkpoints(self)
   return ok, fault
 end
 
+-- The figures that bnn.plot drew, under their paths below the folder that all share; as they are
+-- at the end, and one that is gone is left out.
+local function copy_figures(self)
+  local kept, fault = figure_paths.below(self.figures, self.folder.path)
+  for i, figure in ipairs(kept) do
+    if i > FIGURES_MOST then
+      strings.notice(("the record keeps %d of %d figures"):format(FIGURES_MOST, #kept))
+      break
+    end
+    local to = self.folder.path .. "/figures/" .. figure.name
+    local file <close> = io.open(figure.path, "rb")
+    local ok = true
+    if file then ok, fault = folders.make_above(to) end
+    if ok and file then ok, fault = run_folder.copy(figure.path, to) end
+    if not ok then return nil, fault end
+  end
+  return true
+end
+
 -- The files of the end, and the seal over all of them.
 local function close_folder(self)
   local path = self.folder.path
   run_life.remove(path)
-  local ok, fault = copy_checkpoints(self)
-  if not ok then give_up(self, fault) end
+  for _, copy in ipairs{copy_checkpoints, copy_figures} do
+    local done, why = copy(self)
+    if not done then give_up(self, why) end
+  end
+  local ok, fault
   self.about.record_fault = self.fault
   ok, fault = run_folder.write_json(path .. "/run.json", self.about)
   if ok then ok, fault = run_folder.seal(path) end

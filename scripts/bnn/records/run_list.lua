@@ -19,7 +19,8 @@ M.FIELDS = {
 
 -- ---- folders ----
 
-local function read_notes(path)
+--- Reads the tags of a run's folder, as a set, and its notes, a list of {note=, written=}.
+function M.read_notes(path)
   local tags, notes = {}, {}
   local text = run_folder.read(path .. "/" .. run_folder.NOTES) or ""
   for line in text:gmatch "[^\n]+" do
@@ -42,7 +43,7 @@ function M.read_folder(path)
   end
   local config, why = run_folder.read_json(path .. "/config.json")
   if not config then return nil, why end
-  return about, config, metric_summary.read(path, about), read_notes(path)
+  return about, config, metric_summary.read(path, about), M.read_notes(path)
 end
 
 -- Entries of a table under names with dots.

@@ -40,27 +40,37 @@ local function series_of_runs(runs, metric)
   return series, left_out
 end
 
--- The mean and the standard deviation of the curves of runs, at the steps that all have.
-local function mean_curve(runs, metric)
-  local at, count = {}, 0
-  for _, run in ipairs(runs) do
-    local x, y = curve_of(run, metric)
-    if x then count = count + 1 end
-    for i, step in ipairs(x or {}) do
+--- The mean and the standard deviation of curves at the steps that all have.
+-- @param curves list of {x=, y=}, lists of numbers
+-- @return steps, means, deviations (0 for one curve)
+function M.mean(curves)
+  local at = {}
+  for _, curve in ipairs(curves) do
+    for i, step in ipairs(curve.x) do
       at[step] = at[step] or {}
-      table.insert(at[step], y[i])
+      table.insert(at[step], curve.y[i])
     end
   end
   local steps, means, sds = {}, {}, {}
   for step, values in pairs(at) do
-    if #values == count then steps[#steps + 1] = step end
+    if #values == #curves then steps[#steps + 1] = step end
   end
   table.sort(steps)
   for i, step in ipairs(steps) do
     local mean, sd = runs_table.moments(at[step])
     means[i], sds[i] = mean, sd or 0
   end
-  return steps, means, sds, count
+  return steps, means, sds
+end
+
+local function mean_curve(runs, metric)
+  local curves = {}
+  for _, run in ipairs(runs) do
+    local x, y = curve_of(run, metric)
+    if x then curves[#curves + 1] = {x = x, y = y} end
+  end
+  local steps, means, sds = M.mean(curves)
+  return steps, means, sds, #curves
 end
 
 local function series_of_groups(runs, metric, by)

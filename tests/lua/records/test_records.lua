@@ -2,51 +2,16 @@
 local lu = require "luaunit"
 local bnn = require "bnn"
 local core = require "bnn.core"
+local figure_paths = require "bnn.records.figure_paths"
 local ledger = require "bnn.records.ledger"
+local recorded_runs = require "recorded_runs"
 local run_filter = require "bnn.records.run_filter"
 local run_folder = require "bnn.records.run_folder"
 local run_list = require "bnn.records.run_list"
 local runs_table = require "bnn.records.runs_table"
 
--- A folder that is there while `use` runs.
-local function in_folder(use)
-  local folder = os.tmpname()
-  os.remove(folder)
-  assert(core.make_folder(folder))
-  local ok, fault = pcall(use, folder)
-  os.execute("rm -rf " .. folder)
-  if not ok then error(fault, 0) end
-end
-
-local function write_all(path, text)
-  local file <close> = assert(io.open(path, "wb"))
-  file:write(text)
-end
-
-local count = 0
-
--- A finished run of `config` and `metrics` below root, entered in the ledger; its id.
-local function make_run(root, config, metrics, about)
-  local folder = assert(run_folder.new(root))
-  count = count + 1
-  local whole = {id = folder.id, attempt = 1, status = "completed", experiment = "toy",
-                 host = core.host(), pid = count, seed = config.seed, command = "bnnlua toy.lua",
-                 started = run_folder.time_text(core.now())}
-  for name, v in pairs(about or {}) do whole[name] = v end
-  assert(run_folder.write_json(folder.hidden .. "/run.json", whole))
-  assert(run_folder.write_json(folder.hidden .. "/config.json", config))
-  local log = assert(bnn.log.jsonl(folder.hidden .. "/metrics.jsonl"))
-  for step = 0, 2 do
-    local rows = {}
-    for name, v in pairs(metrics) do rows[name] = v + (2 - step) end
-    log:row(step * 10, rows)
-  end
-  log:close()
-  assert(run_folder.publish(folder))
-  assert(run_folder.seal(folder.path))
-  folder.lock:release()
-  return folder.id
-end
+local in_folder, make_run = recorded_runs.in_folder, recorded_runs.make
+local write_all = recorded_runs.write
 
 local function make_three(root)
   return {make_run(root, {seed = 1, lr = 0.1}, {loss = 3}),
@@ -114,6 +79,20 @@ function TestFolder.test_a_run_without_a_seal_says_so()
     lu.assertNil(faults)
     lu.assertStrContains(message, "manifest.sha256")
   end)
+end
+
+function TestFolder.test_figures_keep_their_paths_below_the_folder_that_all_share()
+  for _, row in ipairs{
+    {{"figs/a.svg"}, {"a.svg"}}, {{"a.svg", "b.png", "a.svg"}, {"a.svg", "b.png"}},
+    {{"/t/figs/one/roc.svg", "/t/figs/two/roc.svg"}, {"one/roc.svg", "two/roc.svg"}},
+    {{"./f/a.svg", "f/x/a.svg"}, {"a.svg", "x/a.svg"}},
+    {{"../a.svg", "b.svg"}, {"_/a.svg", "b.svg"}},
+    {{"runs/1/figures/a.svg", "b.svg"}, {"b.svg"}}, {{}, {}},
+  } do
+    local names = {}
+    for i, figure in ipairs(figure_paths.below(row[1], "runs/1")) do names[i] = figure.name end
+    lu.assertEquals(names, row[2])
+  end
 end
 
 TestLedger = {}

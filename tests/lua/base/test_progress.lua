@@ -4,13 +4,14 @@ local bnn = require "bnn"
 local progress = require "bnn.base.progress"
 
 local own_host = progress.host
-local now, written
+local now, written, stands
 
 local function use(columns)
-  now, written = 100, {}
+  now, written, stands = 100, {}, false
   progress.host = {
     now = function() return now end, columns = function() return columns end,
     write = function(text) written[#written + 1] = text end,
+    mark = function(there) stands = there end,
   }
 end
 

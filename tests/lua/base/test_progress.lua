@@ -52,8 +52,10 @@ function TestProgress.test_a_terminal_has_one_line_that_is_erased_at_the_end()
   lu.assertStrContains(written[1], "\r\27[Ktrain: 10")
   lu.assertStrContains(written[1], " of 300 steps, loss 0.5, 100 steps/s, 2 s left")
   lu.assertNotStrContains(table.concat(written), "\n")
+  lu.assertTrue(stands) -- the end of the program would erase it
   bar:finish()
   bar:finish()
+  lu.assertFalse(stands)
   lu.assertEquals(written[#written], "\r\27[K")
   lu.assertNotEquals(written[#written - 1], "\r\27[K")
 end

@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "bind.h"
+#include "bind_line.h"
 
 /* One call of signal.guard that has not ended. Lives in a userdata whose user value is the calling
  * thread, so the thread cannot be collected before its guard left the list. */
@@ -132,7 +133,7 @@ static void clear_pending(void) {
 static void on_plain_signal(int sig) {
   int saved = errno;
   if (!passed_to_main_thread(sig)) {
-    set_action(sig, SIG_DFL, NULL); /* a second one kills, should Lua not come to the hook */
+    set_action(sig, bind_line_end, NULL); /* a second one kills, should Lua not come to the hook */
     if (!pending) set_pending(sig, true);
     lua_sethook(main_state, raise_hook, HOOK_EVENTS, 1);
   }
@@ -260,12 +261,6 @@ static void ask_to_stop(int sig) {
   for (guard *g = guards; g; g = g->next) lua_sethook(g->state, raise_hook, HOOK_EVENTS, 1);
 }
 
-/* The default action, once the handler has returned. */
-static void end_at_once(int sig) {
-  set_action(sig, SIG_DFL, NULL);
-  raise(sig);
-}
-
 /* A user who asks again does not want to wait: for C code that does not return, for the last
  * checkpoint, or for a script whose pcall takes every interrupt for an error like any other (the
  * third ends it: one that means to go on after the first may be interrupted again).  The other
@@ -275,7 +270,7 @@ static void on_guarded_signal(int sig) {
   if (!passed_to_main_thread(sig) && (asked_ms == NEVER || now_ms() - asked_ms >= SAME_MS)) {
     const bool stopping = pending || finishing;
     if ((sig == SIGINT || sig == SIGTERM) && (stopping || answered >= ANSWERS))
-      end_at_once(sig);
+      bind_line_end(sig);
     else if (!stopping)
       ask_to_stop(sig);
   }

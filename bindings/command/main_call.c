@@ -7,6 +7,7 @@
 #include "../base/bind.h"
 #include "../base/bind_display.h"
 #include "../base/bind_error.h"
+#include "../base/bind_line.h"
 #include "../base/bind_signal.h"
 
 static bool said_why;
@@ -23,6 +24,7 @@ const char *main_set_program(const char *name) {
 bool main_said_why(void) { return said_why; }
 
 void main_print_message(const char *prefix, const char *message) {
+  bind_line_erase();
   if (prefix) {
     bind_print_shown(stderr, prefix);
     fputs(": ", stderr);

@@ -13,6 +13,7 @@
 
 #include "../base/bind.h"
 #include "../base/bind_error.h"
+#include "../base/bind_line.h"
 #include "../tensor/bind_argument.h"
 
 enum { USUAL_COLUMNS = 80 };
@@ -58,6 +59,13 @@ static int core_terminal(lua_State *L) {
   bool told = ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
   lua_pushinteger(L, told ? size.ws_col : USUAL_COLUMNS);
   return 1;
+}
+
+/* line_stands(boolean) */
+static int core_line_stands(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TBOOLEAN);
+  bind_line_set(lua_toboolean(L, 1));
+  return 0;
 }
 
 /* now() */
@@ -126,6 +134,9 @@ static const bind_row rows[] = {
     {"terminal", core_terminal,
      "terminal(name): the width in columns of the terminal behind \"stdin\", \"stdout\" or "
      "\"stderr\", else nil"},
+    {"line_stands", core_line_stands,
+     "line_stands(boolean): whether a line of progress stands on the terminal behind stderr, which the "
+     "end of the program erases"},
     {"now", core_now, "now(): the seconds since 1970, with a fraction"},
     {"ticks", core_ticks, "ticks(): the seconds of a clock that is never set, with a fraction"},
     {"host", core_host, "host(): the name of this machine, and the number of this process"},

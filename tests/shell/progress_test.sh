@@ -12,8 +12,8 @@ if ! python3 -c 'import os, pty; os.close(pty.openpty()[0])' 2>/dev/null; then
   exit 0
 fi
 
-# Runs a program on a terminal, types what the pairs TEXT KEYS say once TEXT has been written, and
-# prints what the screen shows line by line at the end, and whether a line of progress was ever there.
+# Runs a program on a terminal, types what the pairs TEXT KEYS say once TEXT has been written (+0.7: that
+# many seconds after the keys before), and prints what the screen shows line by line at the end, and whether a line of progress was ever there.
 cat >on_terminal.py <<'PYTHON'
 import os, pty, re, select, sys, time
 
@@ -23,7 +23,7 @@ pid, fd = pty.fork()
 if pid == 0:
     os.environ["TERM"] = "xterm"
     os.execv(sys.argv[at + 1], sys.argv[at + 1:])
-seen, after, end = b"", 0, time.time() + 60
+seen, after, typed, end = b"", 0, time.time(), time.time() + 60
 while time.time() < end:
     if select.select([fd], [], [], 0.2)[0]:
         try:
@@ -34,9 +34,9 @@ while time.time() < end:
             break
         seen += got
     if steps:
-        found = seen.find(steps[0][0].encode(), after)
-        if found >= 0:
-            after = len(seen)
+        text = steps[0][0]
+        if time.time() >= typed + float(text) if text[0] == "+" else text.encode() in seen[after:]:
+            after, typed = len(seen), time.time()
             os.write(fd, steps.pop(0)[1].encode().decode("unicode_escape").encode())
 status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 screen, column = [], 0
@@ -57,10 +57,15 @@ print("progress lines:", len(re.findall(r"\x1b\[K[a-z.]+: \d", seen.decode(error
 print("status:", status)
 PYTHON
 
-# An experiment of 200 steps of 12 ms each; prints at step 150.
+# An experiment of 200 steps of 12 ms each; prints at step 150, and with --ends does that at step 120.
 cat >slow.lua <<'LUA'
 local bnn = require "bnn"
-local experiment = {defaults = {steps = {200, "steps"}}}
+local experiment = {defaults = {steps = {200, "steps"}, ends = {"", "how it ends"}}}
+local ways = {
+  exit = function() os.exit(3) end,
+  error = function() error "broken" end,
+  wait = function() io.popen("trap '' INT; sleep 0.3; printf waiting >/dev/tty; sleep 2"):close() end,
+}
 function experiment.run(cfg, log)
   local key, x = bnn.key(1), bnn.randn(bnn.key(2), 64, 3)
   local params = bnn.nn.linear(1):init(key, x)
@@ -74,6 +79,7 @@ function experiment.run(cfg, log)
     on_step = function(step)
       local ends = require "bnn.core".ticks() + 0.012
       while require "bnn.core".ticks() < ends do end
+      if step == 120 and ways[cfg.ends] then ways[cfg.ends]() end
       if step == 150 then print "printed at 150" end
       if step == 160 then io.stderr:write "WARNING: noticed\n" end
     end,
@@ -103,6 +109,47 @@ lacks "Ctrl-C: and is erased" "train:" "$(cat out)"
 has "Ctrl-C: what the program says stands at the start of a line" "
 bnnlua: interrupted by SIGINT at step" "
 $(sed 's/^\^C//' out)"
+
+# ends WAY STATUS PAIRS: however it ends, no line is left; the screen is in `out`
+ends() {
+  way=$1 status=$2
+  shift 2
+  python3 on_terminal.py "$@" -- "$bnnlua" slow.lua --no_record --ends="$way" </dev/null >out 2>&1
+  has "$way: its status" "status: $status" "$(cat out)"
+  has "$way: a line was there" "progress lines: True" "$(cat out)"
+  lacks "$way: and is erased" "train:" "$(cat out)"
+}
+ends exit 3
+ends error 1
+has "error: the message stands at the start of a line" "
+$bnnlua: " "$(cat out)"
+ends wait -2 waiting '\x03' +0.7 '\x03'
+lacks "a second Ctrl-C: nothing is left in the line" waiting "$(cat out)"
+ends quit -3 loss '\x1c'
+
+# Outside of a training: work in a plain script, which TERM ends, and a second Ctrl-C.
+cat >plain.lua <<'LUA'
+local bar = require "bnn.base.progress".start("plain", {of = 100})
+local core = require "bnn.core"
+local function work(seconds)
+  local ends = core.ticks() + seconds
+  while core.ticks() < ends do bar:update(1) end
+end
+work(1.2)
+if arg[1] == "term" then io.popen("kill -TERM $PPID"):close() end
+io.popen("trap '' INT; sleep 0.3; printf waiting >/dev/tty; sleep 2"):close()
+LUA
+python3 on_terminal.py -- "$bnnlua" plain.lua term </dev/null >out 2>&1
+equal "SIGTERM in a plain script" "
+progress lines: True
+status: -15" "$(cat out)"
+python3 on_terminal.py waiting '\x03' -- "$bnnlua" plain.lua </dev/null >out 2>&1
+has "an error in a plain script: its message stands at the start of a line" "
+$bnnlua: plain.lua:9: interrupted!" "
+$(sed 's/^\^C//' out)"
+python3 on_terminal.py waiting '\x03' +0.1 '\x03' -- "$bnnlua" plain.lua </dev/null >out 2>&1
+has "a second Ctrl-C in a plain script: its status" "status: -2" "$(cat out)"
+lacks "... no line is left" "plain:" "$(cat out)"
 
 "$bnnlua" slow.lua >out 2>err </dev/null
 equal "on a pipe short work shows nothing" "WARNING: noticed" "$(cat err)"

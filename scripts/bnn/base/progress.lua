@@ -6,7 +6,8 @@
 --
 -- Shows "train: 1234 of 5000 steps, loss 0.312, 2840 steps/s, 1 s left". Nothing is shown for work
 -- of less than a second on a terminal, or of ten elsewhere. The line is erased before anything else
--- is written by Lua, and at the end. Work inside of other work shows in the line of the outermost.
+-- is written by Lua, and at the end, of the program as well. Work inside of other work shows in the
+-- line of the outermost.
 local core = require "bnn.core"
 local number = require "bnn.base.number"
 
@@ -21,9 +22,9 @@ local files = getmetatable(io.stderr).__index
 local raw_write = files.write
 
 --- What a bar writes to, which tests replace: now() in seconds, columns() of the terminal or nil,
--- write(text).
+-- write(text), mark(whether a line stands there), which erases it if the program ends.
 M.host = {
-  now = core.ticks,
+  now = core.ticks, mark = core.line_stands,
   columns = function() return os.getenv "TERM" ~= "dumb" and core.terminal "stderr" or nil end,
   write = function(text) raw_write(io.stderr, text) end,
 }
@@ -51,6 +52,7 @@ local function erase()
   if not drawn then return end
   put_writers_back()
   drawn.host.write "\r\27[K"
+  drawn.host.mark(false)
   drawn = nil
 end
 
@@ -71,6 +73,7 @@ end
 local function draw(bar, text)
   erase()
   watch_writes(bar)
+  bar.host.mark(true)
   bar.host.write("\r\27[K" .. text:sub(1, bar.columns - 1))
 end
 

@@ -7,6 +7,7 @@ local expect = require "bnn.base.expect"
 local fail = require "bnn.base.fail"
 local formats = require "bnn.data.formats.formats"
 local kinds = require "bnn.base.kinds"
+local logs = require "bnn.log.log"
 local notice = require "bnn.base.notice"
 local options = require "bnn.base.options"
 local parts = require "bnn.data.part"
@@ -40,12 +41,22 @@ function M.say_skipped(path, skipped)
   notice.say("%s: skipping %s: not arrays of numbers", path, classes.words(names))
 end
 
+local LOG_HEADER = "step,name,value\n"
+
+-- Whether a file is a log of bnn.log: by its name, or a table by the header that logs have.
+local function is_log(path)
+  local name = strings.lower(path)
+  return name:find "%.jsonl$" or name:find "%.csv$"
+    and core.file_head(path, #LOG_HEADER) == LOG_HEADER
+end
+
 --- Reads a file by its content; if that is ambiguous, by the ending of its name; other text is a
 -- table, whatever its name. help "bnn.data.formats" lists the formats.
 --     bnn.data.read "x.npy"                  -- a tensor; also IDX (.idx, -ubyte, .gz)
 --     bnn.data.read "x.npz"                  -- {name = tensor}, and the list of names
 --     bnn.data.read "x.png"                  -- u8 [h, w], or [h, w, channels]
 --     bnn.data.read("x.csv", {label = "y"})  -- a part, as bnn.data.csv returns it; also .tsv, .txt
+--     bnn.data.read "training.jsonl"         -- a log, as bnn.log.read returns it; also its .csv
 -- Members of a .npz that are not arrays of numbers are skipped, with a notice.
 -- @param path string
 -- @param opts table: of bnn.data.csv, for a table; arrays={"x", ...}, for a .npz: only these, and
@@ -53,7 +64,9 @@ end
 -- @return what the file holds; or nil, message
 function M.read(path, opts)
   local what = "bnn.data.read"
-  local row, fault = formats.of_file(check_path(what, path))
+  check_path(what, path)
+  if opts == nil and is_log(path) then return logs.read(path) end
+  local row, fault = formats.of_file(path)
   if not row then return nil, fault end
   if row.holds ~= "tensors" then return M.read_as(row, what, path, opts) end
   local arrays, names, skipped = M.read_as(row, what, path, opts)

@@ -4,13 +4,14 @@ local bnn = require "bnn"
 local progress = require "bnn.base.progress"
 
 local own_host = progress.host
-local now, written
+local now, written, stands
 
 local function use(columns)
-  now, written = 100, {}
+  now, written, stands = 100, {}, false
   progress.host = {
     now = function() return now end, columns = function() return columns end,
     write = function(text) written[#written + 1] = text end,
+    mark = function(there) stands = there end,
   }
 end
 
@@ -51,8 +52,10 @@ function TestProgress.test_a_terminal_has_one_line_that_is_erased_at_the_end()
   lu.assertStrContains(written[1], "\r\27[Ktrain: 10")
   lu.assertStrContains(written[1], " of 300 steps, loss 0.5, 100 steps/s, 2 s left")
   lu.assertNotStrContains(table.concat(written), "\n")
+  lu.assertTrue(stands) -- the end of the program would erase it
   bar:finish()
   bar:finish()
+  lu.assertFalse(stands)
   lu.assertEquals(written[#written], "\r\27[K")
   lu.assertNotEquals(written[#written - 1], "\r\27[K")
 end

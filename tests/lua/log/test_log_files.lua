@@ -27,6 +27,23 @@ local function write_all(path, text)
   file:write(text)
 end
 
+-- The events of the one file in a folder, each as its bytes.
+local function events_of(folder)
+  local names = assert(core.list_dir(folder))
+  local text, events, at = "", {}, 1
+  for name in pairs(names) do
+    if name:find "^events%.out%.tfevents%." then text = text .. read_all(folder .. "/" .. name) end
+  end
+  while at <= #text do
+    local length = string.unpack("<I8", text, at)
+    local event = text:sub(at + 12, at + 11 + length)
+    lu.assertEquals(text:sub(at, at + 15 + length), core.tfevents_record(event))
+    events[#events + 1] = event
+    at = at + 16 + length
+  end
+  return events
+end
+
 local KINDS = {"csv", "jsonl"}
 
 TestRead = {}
@@ -44,6 +61,56 @@ function TestRead.test_what_was_written_comes_back()
       end
       log:close()
       lu.assertEquals(assert(bnn.log.read(path)).blocks, memory.blocks, kind)
+    end
+  end)
+end
+
+function TestRead.test_data_read_gives_logs_too_and_tables_of_numbers_as_ever()
+  in_folder(function(folder)
+    for _, kind in ipairs(KINDS) do
+      local path = folder .. "/x." .. kind
+      local log = assert(bnn.log.file(path))
+      log:row(7, {{"loss", 0.25}, {"note", "a, b"}})
+      log:close()
+      lu.assertEquals(assert(bnn.data.read(path)).blocks, bnn.log.read(path).blocks)
+      lu.assertEquals({assert(bnn.data.read(path)):last "loss"}, {0.25, 7})
+    end
+    write_all(folder .. "/y.csv", "step,name,values\n1,2,3\n4,5,6\n")
+    bits.assert_same(assert(bnn.data.read(folder .. "/y.csv")).x,
+      bnn.tensor{{1, 2, 3}, {4, 5, 6}})
+    local read, message = bnn.data.read(folder .. "/none.jsonl")
+    lu.assertNil(read)
+    lu.assertStrContains(message, "none.jsonl: No such file")
+  end)
+end
+
+-- What each sink makes of numbers that are very small, large or none at all.
+local NUMBERS = {
+  {1e-5, "1e-05"}, {1e-12, "1e-12"}, {123456.789, "123456.789"}, {-2.5e-7, "-2.5e-07"},
+  {5e-324, "4.94e-324"}, {0.1, "0.100"}, {-0.0, "-0.000"}, {1e300, "1e+300"}, {0 / 0, "nan"},
+  {math.huge, "inf"}, {-math.huge, "-inf"},
+}
+
+function TestRead.test_numbers_keep_their_digits_on_every_sink()
+  in_folder(function(folder)
+    local lines = {}
+    local function keep(_, line) lines[#lines + 1] = line return true end
+    local log = bnn.log.tee{
+      bnn.log.console{out = {write = keep}}, assert(bnn.log.file(folder .. "/x.csv")),
+      assert(bnn.log.file(folder .. "/x.jsonl")), assert(bnn.log.tensorboard(folder .. "/board")),
+    }
+    for step, row in ipairs(NUMBERS) do log:row(step, {{"v", row[1]}}) end
+    log:close()
+    local csv, json = bnn.log.read(folder .. "/x.csv"), bnn.log.read(folder .. "/x.jsonl")
+    local events = events_of(folder .. "/board")
+    for step, row in ipairs(NUMBERS) do
+      local v = row[1]
+      lu.assertEquals(lines[step]:match "%S+\n$", row[2] .. "\n")
+      local back, is_finite = csv.blocks[step].rows[1][2], v - v == 0
+      lu.assertTrue(back == v or back ~= back and v ~= v, "csv: " .. row[2])
+      if is_finite then lu.assertEquals(json.blocks[step].rows[1][2], v) end
+      local in_event = string.unpack("<f", events[step + 1]:sub(-4))
+      lu.assertTrue(in_event == string.unpack("<f", string.pack("<f", v)) or v ~= v)
     end
   end)
 end
@@ -164,23 +231,6 @@ function TestFull.test_a_full_disk_ends_the_log_and_not_the_run()
 end
 
 -- ---- TensorBoard ----
-
--- The events of the one file in a folder, each as its bytes.
-local function events_of(folder)
-  local names = assert(core.list_dir(folder))
-  local text, events, at = "", {}, 1
-  for name in pairs(names) do
-    if name:find "^events%.out%.tfevents%." then text = text .. read_all(folder .. "/" .. name) end
-  end
-  while at <= #text do
-    local length = string.unpack("<I8", text, at)
-    local event = text:sub(at + 12, at + 11 + length)
-    lu.assertEquals(text:sub(at, at + 15 + length), core.tfevents_record(event))
-    events[#events + 1] = event
-    at = at + 16 + length
-  end
-  return events
-end
 
 TestTensorBoard = {}
 

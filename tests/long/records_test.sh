@@ -6,6 +6,8 @@
 set -u
 # shellcheck source=tests/shell/checks.sh
 . "$(dirname "$0")/../shell/checks.sh"
+# shellcheck source=tests/shell/records_checks.sh
+. "$tests/shell/records_checks.sh"
 
 cd "$T" || exit 1
 unset BNNLUA_RUNS
@@ -61,14 +63,9 @@ equal "all seals hold" 0 "$rc"
 # ---- a byte flipped anywhere ----
 run=$(ls -d many/2* | head -1)
 for name in $(cd "$run" && find . -type f ! -name notes.jsonl | sed 's|^\./||'); do
-  size=$(wc -c <"$run/$name")
-  [ "$size" -gt 0 ] || continue
+  [ -s "$run/$name" ] || continue
   cp "$run/$name" copy
-  chmod u+w "$run/$name"
-  at=$(awk -v n="$size" -v s="$(od -An -N2 -tu2 /dev/urandom)" 'BEGIN{print int(s) % n}')
-  byte=$(dd if="$run/$name" bs=1 skip="$at" count=1 2>/dev/null | od -An -tu1)
-  # shellcheck disable=SC2059
-  printf "\\$(printf %o $((byte ^ 4)))" | dd of="$run/$name" bs=1 seek="$at" conv=notrunc 2>/dev/null
+  flip_byte "$run/$name"
   "$bnnlua" -m runs verify "${run##*/}" --runs=many >out 2>err </dev/null
   equal "a byte of $name: status" 1 $?
   case $name in

@@ -331,8 +331,7 @@ local function close_folder(self)
   end
   local ok, fault
   self.about.record_fault = self.fault
-  ok, fault = run_folder.write_json(path .. "/run.json", self.about)
-  if ok then ok, fault = run_folder.seal(path) end
+  ok, fault = run_folder.seal(path, self.about)
   if not ok then give_up(self, fault) end
 end
 

@@ -28,7 +28,11 @@ local function check_seal(path, id)
   return true
 end
 
-local function check_state(path, about)
+--- Whether a run may go on: it is not completed, nobody makes it, and its files are as they were.
+-- @param path string: its folder
+-- @param about table: what run.json holds
+-- @return true; or nil, message
+function M.check(path, about)
   local id = about.id
   if about.status == "completed" then
     return nil, id .. ": is completed: there is nothing to resume"
@@ -52,7 +56,7 @@ function M.take(path)
   local about, why = run_folder.read_json(path .. "/run.json")
   local config, lack = run_folder.read_json(path .. "/config.json")
   local ok = about and config
-  if ok then ok, why = check_state(path, about) else why = why or lack end
+  if ok then ok, why = M.check(path, about) else why = why or lack end
   if ok then return about, config, lock end
   lock:release()
   return nil, why

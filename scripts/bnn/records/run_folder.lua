@@ -56,14 +56,20 @@ function M.write(path, text)
   return nil, strings.message("%s: %s", path, why)
 end
 
---- Writes a table as JSON, which M.read_json reads.
--- @return true; or nil, message
-function M.write_json(path, value)
+-- A table as JSON; or nil, message.
+local function json_of(value)
   local tree, fault = json_codec.encode(value, "record")
   if not tree then return nil, fault end
   local text, lack = core.json_encode(tree)
-  if not text then return nil, lack end
-  return M.write(path, text .. "\n")
+  return text and text .. "\n", lack
+end
+
+--- Writes a table as JSON, which M.read_json reads.
+-- @return true; or nil, message
+function M.write_json(path, value)
+  local text, fault = json_of(value)
+  if not text then return nil, fault end
+  return M.write(path, text)
 end
 
 --- Reads a whole file; or nil, message.
@@ -151,28 +157,47 @@ function M.files(path)
   return list
 end
 
-local function is_sealed(name) return name ~= MANIFEST and name ~= M.NOTES end
+local ABOUT, NEXT_ABOUT = "run.json", "run.json.next"
 
---- Writes the manifest of a finished run, as `sha256sum -c` reads it, and makes its files
--- read-only.
--- @return true; or nil, message
-function M.seal(path)
+local function is_sealed(name)
+  return name ~= MANIFEST and name ~= M.NOTES and name ~= NEXT_ABOUT
+end
+
+-- The lines of a manifest; of run.json the hash is that of the file which is to take its place, if
+-- there is one.
+local function manifest_lines(path, next_about)
   local lines = {}
   for _, name in ipairs(M.files(path)) do
     if is_sealed(name) then
-      local sha256, fault = core.file_sha256(path .. "/" .. name)
+      local file = path .. "/" .. (name == ABOUT and next_about or name)
+      local sha256, fault = core.file_sha256(file)
       if not sha256 then return nil, fault end
       if name:find "[\n\\]" then
         return nil, strings.message("%s: no name that a manifest can have", name)
       end
       lines[#lines + 1] = ("%s  %s\n"):format(sha256, name)
-      core.set_mode(path .. "/" .. name, READ_ONLY)
+      core.set_mode(file, READ_ONLY)
     end
   end
-  local manifest = path .. "/" .. MANIFEST
-  local ok, fault = core.save_bytes(manifest, table.concat(lines))
-  if ok then core.set_mode(manifest, READ_ONLY) end
-  return ok, fault
+  return table.concat(lines)
+end
+
+--- Writes the manifest of a finished run, as `sha256sum -c` reads it, and makes its files
+-- read-only. What run.json says of the end is there only after the manifest is, so that a run which
+-- is killed meanwhile has not ended.
+-- @param about table: what run.json is to hold, or nil: as it is
+-- @return true; or nil, message, and run.json is written all the same if it can be
+function M.seal(path, about)
+  local ok, fault = true, nil
+  if about then ok, fault = M.write_json(path .. "/" .. NEXT_ABOUT, about) end
+  if not ok then return nil, fault end
+  local text, why = manifest_lines(path, about and NEXT_ABOUT)
+  local manifest, sealed = path .. "/" .. MANIFEST, nil
+  if text then sealed, why = core.save_bytes(manifest, text) end
+  if sealed then core.set_mode(manifest, READ_ONLY) end
+  if about then ok, fault = os.rename(path .. "/" .. NEXT_ABOUT, path .. "/" .. ABOUT) end
+  if not ok then return nil, strings.shown(fault) end
+  return sealed, why
 end
 
 --- Takes the seal away, so that the run can go on.

@@ -113,6 +113,13 @@ function M.plain(text, value)
   return math.type(number.parse(text)) == "integer" and math.tointeger(value) or value
 end
 
+-- Whether the folder of a run that died says so too: it has ended if it was killed between that
+-- and the ledger.
+local function is_dead(path)
+  local about = run_folder.read_json(path .. "/run.json")
+  return not about or about.status == "running"
+end
+
 -- The runs of the ledger by id, those with a folder; or nil, message.
 local function from_ledger(root, is_there)
   local file <close> = io.open(ledger.path(root), "rb")
@@ -127,7 +134,7 @@ local function from_ledger(root, is_there)
       local run = {path = root .. "/" .. row[1], config = {}, metrics = {}, tags = {}}
       for i, name in ipairs(M.FIELDS) do run[name] = row[i] end
       run.status = run_life.status(run.path, run, run.heartbeat, row[#M.FIELDS + 1])
-      by_id[run.id] = run
+      if run.status ~= "dead" or is_dead(run.path) then by_id[run.id] = run end
     end
   end
   for _, add in ipairs{add_params, add_metrics, add_tags} do

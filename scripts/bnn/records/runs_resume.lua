@@ -1,6 +1,7 @@
 --- Goes on with a run that died, failed or was interrupted, from its last checkpoint: its recorded
 -- script with its recorded flags, as the run's next attempt.
 local core = require "bnn.core"
+local run_attempt = require "bnn.records.run_attempt"
 local run_folder = require "bnn.records.run_folder"
 local run_launch = require "bnn.records.run_launch"
 local run_words = require "bnn.records.run_words"
@@ -43,12 +44,9 @@ end
 -- @param from_start boolean: for a run without checkpoints, from its first step
 -- @return nil, message
 function M.resume(run, runs, from_start)
-  if run.status == "completed" then
-    return nil, run.id .. ": is completed: there is nothing to resume"
-  elseif run.status == "running" then
-    return nil, run.id .. ": is still running"
-  end
-  local ok, fault = check_checkpoints(run, from_start)
+  if run.status == "running" then return nil, run.id .. ": is still running" end
+  local ok, fault = run_attempt.check(run.path, run.about)
+  if ok then ok, fault = check_checkpoints(run, from_start) end
   if not ok then return nil, fault end
   local root, why = core.real_path(runs)
   if not root then return nil, why end

@@ -249,6 +249,38 @@ function TestAttempts.test_extremes_are_of_the_last_rows_in_the_ledger_too()
   end)
 end
 
+-- The ledger is written after the folder, and a kill may come between.
+function TestAttempts.test_an_end_that_only_the_folder_has_counts()
+  in_folder(function(root)
+    local record = start(root)
+    record:finish "completed"
+    local book = assert(ledger.open(root, true))
+    assert(book:change(function(write) write "UPDATE run SET status = 'running'" end))
+    book:close()
+    lu.assertEquals(assert(bnn.run.list{runs = root})[1].status, "completed")
+  end)
+end
+
+-- What run.json says of the end follows the manifest.
+function TestAttempts.test_a_run_that_is_killed_while_it_is_sealed_has_not_ended()
+  in_folder(function(root)
+    local record = start(root)
+    local about = about_of(record)
+    die(record)
+    local path = record.folder.path
+    about.status = "completed"
+    local before = assert(run_folder.read(path .. "/run.json"))
+    assert(run_folder.seal(path, about))
+    lu.assertEquals(run_folder.verify(path), {})
+    os.remove(path .. "/run.json")
+    assert(run_folder.write(path .. "/run.json", before)) -- as it is before the last rename
+    lu.assertEquals(bnn.run.open(about.id, {runs = root}).status, "dead")
+    local second = assert(resume(root, about.id))
+    second:finish "completed"
+    lu.assertEquals(run_folder.verify(path), {})
+  end)
+end
+
 TestUpgrade = {}
 
 function TestUpgrade.test_a_ledger_of_version_1_keeps_its_rows()

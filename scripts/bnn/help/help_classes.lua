@@ -32,7 +32,7 @@ M.origins = {
 M.internal = {
   checkpointer = true, moments = true, collector = true, download = true, cache = true,
   lock = true, ledger = true, database = true, program = true, scope = true, bar = true,
-  stopper = true, reader = true,
+  stopper = true, reader = true, canvas = true,
 }
 
 return M

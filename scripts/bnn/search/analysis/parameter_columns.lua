@@ -103,7 +103,8 @@ end
 
 --- Trials as the columns that bnn.importance and the figures of trials take: values, states, and
 -- parameters.
--- @param trials list of {config=, state=, value=, reports=}; a pruned one's value is its last report
+-- @param trials list of {config=, state=, value=, reports=}; a pruned one's value is its last
+--   report
 -- @param parameters list of {name=, log=, low=, high=, step=, choices=}
 -- @return {values=, states=, parameters= with the values of each}
 function M.of_trials(trials, parameters)

@@ -34,8 +34,7 @@ M.origins = {
 M.internal = {
   checkpointer = true, moments = true, collector = true, download = true, cache = true,
   lock = true, ledger = true, database = true, program = true, scope = true, bar = true,
-  stopper = true, reader = true, domain = true, job = true, queue = true,
-  view = true,
+  stopper = true, reader = true, domain = true, job = true, queue = true, view = true,
 }
 
 return M

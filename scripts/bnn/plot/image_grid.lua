@@ -105,7 +105,7 @@ function M.draw_captioned(x, opts)
   local picture = M.make(pad(x:contiguous(), 2, strip, opts.background),
     {columns = opts.columns, gap = gap, background = opts.background, scale = 1})
   local height, width = picture:size(1), picture:size(2)
-  local k = plot_pixels.repeats(opts.path, math.max(height, width))
+  local k = plot_pixels.repeats(opts.path, height, width)
   local commands = table.concat{
     canvas(height, width, opts), labels(captions, h, w, h + strip + gap, w + gap, size, opts),
     block(plot_pixels.enlarge(picture, k)), plot_pixels.image_item("sheet", k, "%s", "%s"),

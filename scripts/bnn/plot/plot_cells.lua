@@ -105,12 +105,17 @@ local function scale_of(means, columns, sign)
   return least, most
 end
 
--- A format that tells values apart on a scale.
-local function format_of(least, most)
+local GREAT = 1e5
+
+-- A function that writes values such that they are told apart on a scale.
+local function writer(least, most)
   local span, size = most - least, math.max(math.abs(least), math.abs(most))
-  if size >= 1e5 or size < 1e-3 or span == 0 then return "%.4g" end
-  local decimals = math.ceil(-math.log(span, 10)) + 2
-  return ("%%.%df"):format(math.min(math.max(decimals, 0), 5))
+  local is_plain = size < GREAT and size >= 1e-3 and span > 0
+  local decimals = is_plain and math.min(math.max(math.ceil(-math.log(span, 10)) + 2, 0), 5)
+  return function(v)
+    if not is_plain or math.abs(v) >= GREAT then return number.format("%.4g", v) end
+    return number.format(("%%.%df"):format(decimals), v)
+  end
 end
 
 -- The text of a cell, light on the dark half of the palette.
@@ -129,14 +134,14 @@ local BEST = "front fs empty border lc rgb '#d55e00' lw 4"
 
 -- What is drawn over the colours: values, hatches where there are none, a frame round the best.
 local function overlay(means, columns, trials, least, most)
-  local form = format_of(least, most)
+  local write = writer(least, most)
   local lines, at_row, at_column = {}, best_cell(means, columns, trials.sign)
   for row = 1, #means do
     for column = 1, columns do
       local v = means[row][column]
       if v then
         local is_dark = most > least and (v - least) / (most - least) < 0.6
-        lines[#lines + 1] = cell_text(row, column, number.format(form, v), is_dark)
+        lines[#lines + 1] = cell_text(row, column, write(v), is_dark)
       else
         lines[#lines + 1] = box(row, column, MISSING)
       end
@@ -156,11 +161,12 @@ local function matrix(means, columns)
 end
 
 local CELL_WIDTH, CELL_HEIGHT = 70, 44
+local MOST_LETTERS = 30 -- of the label of a row or a column
 
 local function widest(labels)
   local most = 0
   for _, text in ipairs(labels) do most = math.max(most, utf8.len(text) or #text) end
-  return most
+  return math.min(most, MOST_LETTERS)
 end
 
 local function picture(means, grid, trials, opts)
@@ -171,13 +177,13 @@ local function picture(means, grid, trials, opts)
   for k = 1, columns do places.x[k] = k end
   for k = 1, rows do places.y[k] = k end
   local least, most = table.unpack(opts.zrange or {scale_of(means, columns, trials.sign)})
-  local more = plot_trials.category_tics("x", grid.xlabels, opts.width - 200)
-    .. plot_trials.category_tics("y", grid.ylabels, opts.height)
+  local more = plot_trials.category_tics("x", grid.xlabels, opts.width - 200, MOST_LETTERS)
+    .. plot_trials.category_tics("y", grid.ylabels, opts.height, MOST_LETTERS)
     .. overlay(means, columns, trials, least, most)
   return figure.render(plot_heatmap.commands("bnn.plot.cells", {
     z = matrix(means, columns), x = places.x, y = places.y, path = opts.path, title = opts.title,
     xlabel = grid.xname, ylabel = grid.yname, zlabel = opts.zlabel,
-    zrange = least < most and {least, most} or nil,
+    zrange = least < most and {least, most} or {least - 0.5, most + 0.5},
     width = opts.width, height = opts.height, more = more,
   }), opts)
 end
@@ -187,14 +193,14 @@ end
 local function text_of(means, grid, trials, opts)
   local columns, rows = {grid.yname .. " \\ " .. grid.xname}, {}
   for k, label in ipairs(grid.xlabels) do columns[k + 1] = {label, align = "right"} end
-  local form = format_of(scale_of(means, #grid.xlabels, trials.sign))
+  local write = writer(scale_of(means, #grid.xlabels, trials.sign))
   local at_row, at_column = best_cell(means, #grid.xlabels, trials.sign)
   for row = #grid.ylabels, 1, -1 do
     local cells = {grid.ylabels[row]}
     for column = 1, #grid.xlabels do
       local v = means[row][column]
       local is_best = row == at_row and column == at_column
-      cells[column + 1] = v and number.format(form, v) .. (is_best and "*" or "") or "-"
+      cells[column + 1] = v and write(v) .. (is_best and "*" or "") or "-"
     end
     rows[#rows + 1] = cells
   end

@@ -125,7 +125,7 @@ function M.commands(what, opts)
     }), "unset grid\nset border 15\n", M.palette(), numbers("x", x, dx, w), numbers("y", y, dy, h),
     scale(opts), opts.more or "",
   }
-  local k = plot_pixels.repeats(opts.path, math.max(h, w))
+  local k = plot_pixels.repeats(opts.path, h, w)
   lines[#lines + 1] = block(plot_pixels.enlarge(z, k))
   local place = "%.12g+%%s*%.12g"
   lines[#lines + 1] = plot_pixels.image_item("z", k, number.format(place, x, dx),

@@ -2,6 +2,7 @@
 local figure = require "bnn.plot.figure"
 local options = require "bnn.base.options"
 local parameter_columns = require "bnn.search.analysis.parameter_columns"
+local plot_axes = require "bnn.plot.plot_axes"
 local plot_style = require "bnn.plot.plot_style"
 local plot_trials = require "bnn.plot.plot_trials"
 
@@ -161,6 +162,7 @@ function M.pareto(opts)
     if states[i] == "completed" then completed[#completed + 1] = i end
   end
   local front = front_of(x, y, completed)
+  if #list == 0 then plot_axes.fill_ranges(opts) end
   local columns, canvas = split(opts, states, list, front), plot_trials.canvas(opts)
   local line = ("with lines lw 1.5 lc rgb '%s'"):format(plot_style.INK)
   canvas:add(staircase(opts, front), line)

@@ -199,6 +199,7 @@ function M.learning_curves(opts)
   fit_range(curves, opts, sign)
   local series = #curves <= FEW and few_series(curves)
     or many_series(curves, best_of(curves, sign))
+  if #series == 0 then series[1] = {x = {}, y = {}, colour = plot_style.INK} end
   return figure.render(plot_lines.commands(series, opts), opts)
 end
 

@@ -174,6 +174,7 @@ local function axes_of(trials, columns, opts)
   return axes
 end
 
+local MOST_LETTERS = 24 -- of the name of an axis
 local ROOM = 110 -- on the right, for the scale of colours
 
 local function commands(trials, axes, opts)
@@ -191,10 +192,11 @@ local function commands(trials, axes, opts)
   return table.concat{
     figure.frame(opts), "unset grid\nset border 0\nunset ytics\nset xtics scale 0\n",
     "set style textbox opaque noborder fillcolor rgb '#40ffffff' margins 0.3, 0.3\n",
-    plot_trials.category_tics("x", names, opts.width - ROOM),
+    plot_trials.category_tics("x", names, opts.width - ROOM, MOST_LETTERS),
     number.format("set xrange [0.5:%g]\nset yrange [%g:1.03]\n", #axes + 0.2, bottom - 0.05),
     plot_heatmap.palette(), number.format("set cbrange [%.12g:%.12g]\n", span[1], span[2]),
-    opts.logy and "set logscale cb\n" or "",
+    objective.log and "set logscale cb\n" or "",
+    objective.log and span[2] / span[1] >= 100 and "set format cb '10^{%T}'\n" or "",
     number.format("set rmargin at screen %.5f\n", 1 - ROOM / opts.width),
     number.format("set colorbox user origin screen %.5f, 0.25 size screen %.5f, 0.58\n",
       1 - (ROOM - 14) / opts.width, 24 / opts.width),
@@ -231,10 +233,9 @@ function M.parallel(opts)
   local columns = parameter_columns.read_all(what, opts.parameters, trials.n)
   opts.ylabel = opts.ylabel or "objective"
   opts.width = opts.width or math.max(plot_text.width(opts), ROOM + AXIS * (#columns + 1))
-  local axes, is_log = axes_of(trials, columns, opts), opts.logy
-  opts.ylabel, opts.logy = nil, nil -- of the axes that gnuplot knows there is none
-  local drawn = commands(trials, axes, setmetatable({logy = false}, {__index = opts}))
-  return figure.render(is_log and "set logscale cb\n" .. drawn or drawn, opts)
+  local axes = axes_of(trials, columns, opts)
+  opts.ylabel, opts.logy = nil, nil -- are those of the first axis, which gnuplot does not know
+  return figure.render(commands(trials, axes, opts), opts)
 end
 
 return M

@@ -23,10 +23,12 @@ function M.enlarge(x, scale)
   return each:contiguous():view(h * scale, w * scale)
 end
 
---- How many pixels each way stand for one where gnuplot puts an image of `most` pixels into a path:
--- viewers of SVG blur where two meet.
-function M.repeats(path, most)
-  return gnuplot.kind_of(path) == "svg" and math.ceil(256 / most) or 1
+--- How many pixels each way stand for one where gnuplot puts an image of h by w pixels into a path:
+-- viewers of SVG blur where two meet, and gnuplot draws no image that is a single row or column.
+function M.repeats(path, h, w)
+  local least = math.min(h, w) == 1 and 2 or 1
+  if gnuplot.kind_of(path) ~= "svg" then return least end
+  return math.max(math.ceil(256 / math.max(h, w)), least)
 end
 
 --- What plots a block that is a matrix in colours, each element of which stands k times each way.

@@ -11,16 +11,26 @@ local M = {}
 
 local COLUMNS = 3 -- of panels
 local PANEL_WIDTH, PANEL_HEIGHT, ALONE = 280, 250, 560
+local MOST_LETTERS = 9 -- of a category, which may be slanted
+local SLANTED_BOTTOM = 104
 local LEFT, BOTTOM, GAP, LEGEND, TITLE = 78, 66, 30, 34, 24
 
 -- ---- layout ----
 
 -- How many columns and rows of panels, and the figure's size.
-local function layout(count, opts)
+local function layout(parameters, opts)
+  local count = #parameters
   local columns = math.min(count, COLUMNS)
   local rows = (count + columns - 1) // columns
   opts.width = opts.width or LEFT + (columns == 1 and ALONE or columns * PANEL_WIDTH)
-  opts.height = opts.height or rows * (PANEL_HEIGHT + BOTTOM) + LEGEND + 2 * TITLE
+  opts.bottom = BOTTOM
+  for _, parameter in ipairs(parameters) do
+    local width = (opts.width - LEFT) / columns - GAP
+    local choices = parameter.choices
+    local is_slanted = choices and plot_trials.is_slanted(choices, width, MOST_LETTERS)
+    if is_slanted then opts.bottom = SLANTED_BOTTOM end
+  end
+  opts.height = opts.height or rows * (PANEL_HEIGHT + opts.bottom) + LEGEND + 2 * TITLE
   return columns, rows
 end
 
@@ -39,7 +49,7 @@ local function place(i, columns, rows, opts)
   return number.format("set lmargin at screen %.5f; set rmargin at screen %.5f\n"
     .. "set tmargin at screen %.5f; set bmargin at screen %.5f\n", left / opts.width,
     (left + width - GAP) / opts.width, high / opts.height,
-    (high - height + BOTTOM) / opts.height), column == 0, width - GAP, height - BOTTOM
+    (high - height + opts.bottom) / opts.height), column == 0, width - GAP, height - opts.bottom
 end
 
 -- ---- panels ----
@@ -65,7 +75,7 @@ local function panel_frame(column, is_left, width, height, opts)
     is_whole = column.step ~= nil and column.step % 1 == 0,
   }}
   if column.choices then
-    lines[2] = plot_trials.category_tics("x", column.choices, width)
+    lines[2] = plot_trials.category_tics("x", column.choices, width, MOST_LETTERS)
   elseif column.log then
     lines[2] = plot_trials.log_tics("x", range, width)
   end
@@ -91,7 +101,7 @@ local function legend(canvas, opts)
 end
 
 local function commands(trials, columns, beyond, opts)
-  local across, rows = layout(#columns, opts)
+  local across, rows = layout(columns, opts)
   local names, data, panels, canvas = {0}, {}, {}, nil
   for i, column in ipairs(columns) do
     canvas = plot_trials.canvas(opts, names)

@@ -256,14 +256,37 @@ function M.log_tics(axis, range, width)
   return ("set %stics (%s)\n"):format(axis, table.concat(tics, ", "))
 end
 
---- What names the categories below an axis; slanted if they have no room side by side.
-function M.category_tics(axis, choices, width)
-  local tics, letters = {}, 0
+-- A text cut to so many letters.
+local function cut(text, most)
+  local length = utf8.len(text) or #text
+  if length <= most then return text end
+  return text:sub(1, utf8.len(text) and utf8.offset(text, most) - 1 or most - 1) .. "\u{2026}"
+end
+
+-- The names cut, and the letters of the longest.
+local function cut_all(choices, most)
+  local texts, letters = {}, 0
   for k, text in ipairs(choices) do
-    tics[k] = ("%s %d"):format(gnuplot.quote_tic(text), k)
-    letters = math.max(letters, utf8.len(text) or #text)
+    texts[k] = cut(text, most)
+    letters = math.max(letters, utf8.len(texts[k]) or #texts[k])
   end
-  local is_slanted = axis == "x" and (letters + 1) * LETTER > width / #choices
+  return texts, letters
+end
+
+--- Whether the names of categories along an axis of that width have no room side by side.
+function M.is_slanted(choices, width, most)
+  local _, letters = cut_all(choices, most)
+  return (letters + 1) * LETTER > width / #choices
+end
+
+--- What names the categories at an axis; those at x slanted if they have no room side by side.
+-- @param most letters of a name; a longer one is cut
+function M.category_tics(axis, choices, width, most)
+  local tics = {}
+  for k, text in ipairs(cut_all(choices, most)) do
+    tics[k] = ("%s %d"):format(gnuplot.quote_tic(text), k)
+  end
+  local is_slanted = axis == "x" and M.is_slanted(choices, width, most)
   return number.format("set %stics (%s) noenhanced%s\nset %srange [%g:%g]\n", axis,
     table.concat(tics, ", "), is_slanted and " rotate by 40 right" or "", axis, 0.5, #choices + 0.5)
 end

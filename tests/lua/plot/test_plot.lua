@@ -724,6 +724,15 @@ function TestBoxes.test_a_heat_map_numbers_its_classes_and_has_room_for_its_scal
   end
 end
 
+function TestBoxes.test_a_heat_map_of_one_row_or_column_is_drawn()
+  lu.skipIf(not GNUPLOT or not LIBPNG, "no gnuplot, or no libpng")
+  for _, z in ipairs{bnn.tensor{{1, 1}}, bnn.tensor{{1}, {1}}, bnn.tensor{{1}}} do
+    assert(bnn.plot.heatmap{z = z, zrange = {0, 1}, path = path "x.png", scale = 1})
+    local colour = bnn.data.read(path "x.png"):narrow(3, 1, 3)[120][150]
+    lu.assertEquals(("%02x%02x%02x"):format(table.unpack(colour:totable())), "fde725")
+  end
+end
+
 function TestBoxes.test_heat_maps_say_what_they_want()
   local map = bnn.plot.heatmap
   raises("path: expected", map, {z = bnn.zeros(2, 2)})

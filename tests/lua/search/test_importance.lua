@@ -110,6 +110,20 @@ function TestImportance.test_values_of_any_kind_are_labels()
   lu.assertEquals({p.choices, p.values}, {{"8", "64"}, {2, 1, 2}})
 end
 
+function TestImportance.test_trials_are_columns()
+  local columns = parameter_columns.of_trials({
+    {config = {lr = 1, opt = "sgd", momentum = 0.5}, state = "completed", value = 3},
+    {config = {lr = 2, opt = "adam"}, state = "pruned", reports = {{1, 5}, {2, 4}}},
+    {config = {lr = 3, opt = "adam"}, state = "failed", reports = {{1, 5}}},
+  }, {{name = "lr", log = true}, {name = "opt"}, {name = "momentum"}})
+  lu.assertEquals(columns, {
+    values = {3, 4}, states = {"completed", "pruned", "failed"},
+    parameters = {{name = "lr", log = true, values = {1, 2, 3}},
+                  {name = "opt", values = {"sgd", "adam", "adam"}},
+                  {name = "momentum", values = {0.5}}},
+  })
+end
+
 function TestImportance.test_what_is_wrong_is_named()
   local loss, parameters = trials(12)
   local function with(p) return {values = loss, parameters = {p}} end

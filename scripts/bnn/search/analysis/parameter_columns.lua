@@ -101,6 +101,28 @@ function M.check_numbers(what, values, n)
   end
 end
 
+--- Trials as the columns that bnn.importance and the figures of trials take: values, states, and
+-- parameters.
+-- @param trials list of {config=, state=, value=, reports=}; a pruned one's value is its last
+--   report
+-- @param parameters list of {name=, log=, low=, high=, step=, choices=}
+-- @return {values=, states=, parameters= with the values of each}
+function M.of_trials(trials, parameters)
+  local columns = {values = {}, states = {}, parameters = {}}
+  for i, trial in ipairs(trials) do
+    local last = trial.reports and trial.reports[#trial.reports]
+    columns.states[i] = trial.state
+    columns.values[i] = trial.value or trial.state == "pruned" and last and last[2] or nil
+  end
+  for k, p in ipairs(parameters) do
+    local column = {values = {}}
+    for name, field in pairs(p) do column[name] = field end
+    for i, trial in ipairs(trials) do column.values[i] = trial.config[p.name] end
+    columns.parameters[k] = column
+  end
+  return columns
+end
+
 --- Reads one parameter.
 -- @param p table: name=, values= n entries, nil where a trial lacks it; choices= a list, for
 --   categories; log=, low=, high=, step= of numbers, low and high by default the least and greatest

@@ -44,8 +44,9 @@ local function join(rungs, trial, case, eta)
 end
 
 -- The rungs that the trial of a case reaches with its last report, each a list of the values of
--- other trials, which joined in the order of their numbers.
-local function rungs_of(case, others, halving)
+-- rivals, which joined in the order of their numbers.
+-- @param is_rival function(number) -> whether a trial of the history is one
+local function rungs_of(case, is_rival, halving)
   local earlier = {reports = table.move(case.reports, 1, #case.reports - 1, 1, {})}
   local rungs, step, first = {}, halving.min * halving.eta ^ halving.s, nil
   while step <= case.step do
@@ -54,14 +55,16 @@ local function rungs_of(case, others, halving)
     step = step * halving.eta
   end
   if not first then return {} end
-  for _, other in ipairs(others) do join(rungs, other, case, halving.eta) end
+  for _, other in ipairs(reports.sort(reports.others(case.history, case.trial))) do
+    if is_rival(other.number) then join(rungs, other, case, halving.eta) end
+  end
   return table.move(rungs, first, #rungs, 1, {})
 end
 
 -- Whether the last report ends the trial at one of the rungs that it is the first to reach.
-local function halve(case, others, halving)
+local function halve(case, is_rival, halving)
   local value = case.reports[#case.reports][2]
-  for _, rung in ipairs(rungs_of(case, others, halving)) do
+  for _, rung in ipairs(rungs_of(case, is_rival, halving)) do
     if reports.is_nan(value) then return true, "the value is nan" end
     local goes_on, place, most, count = promote(value, rung, halving.eta)
     if not goes_on then
@@ -81,11 +84,10 @@ M.asha = {
   },
   auto = "min",
   decide = function(opts, case)
-    local others = reports.others(case.history, case.trial)
-    local full = not opts.min and reports.full_length(others)
+    local full = not opts.min and reports.full_length(case.history, case.trial)
     local min = opts.min or full and math.max(full // AUTO_PART, 1)
     if not min then return false end
-    return halve(case, others, {min = min, eta = opts.eta, s = opts.s})
+    return halve(case, function() return true end, {min = min, eta = opts.eta, s = opts.s})
   end,
 }
 
@@ -138,16 +140,13 @@ M.hyperband = {
     end
   end,
   decide = function(opts, case)
-    local others = reports.others(case.history, case.trial)
-    local full = not opts.max and reports.full_length(others)
+    local full = not opts.max and reports.full_length(case.history, case.trial)
     local max = opts.max or full and math.max(full + 1, opts.min)
     if not max then return false end
     local brackets = {min = opts.min, max = max, eta = opts.eta}
-    local own, rivals = M.bracket(case.name, case.trial.number, brackets), {}
-    for _, other in ipairs(others) do
-      if M.bracket(case.name, other.number, brackets) == own then rivals[#rivals + 1] = other end
-    end
-    local stops, reason = halve(case, rivals, {min = opts.min, eta = opts.eta, s = own})
+    local own = M.bracket(case.name, case.trial.number, brackets)
+    local function is_rival(n) return M.bracket(case.name, n, brackets) == own end
+    local stops, reason = halve(case, is_rival, {min = opts.min, eta = opts.eta, s = own})
     return stops, reason and number.format("bracket %d: %s", own, reason)
   end,
 }

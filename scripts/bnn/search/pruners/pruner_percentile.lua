@@ -48,8 +48,9 @@ local function values_at(trials, sign, step)
 end
 
 local function decide(opts, case)
+  if not is_due(opts, case) then return false end
   local completed = reports.others(case.history, case.trial, "completed")
-  if #completed < math.max(opts.startup, 1) or not is_due(opts, case) then return false end
+  if #completed < math.max(opts.startup, 1) then return false end
   local best = reports.best(case.reports)
   if reports.is_nan(best) then return true, "all values are nan" end
   local values = values_at(completed, case.sign, case.step)

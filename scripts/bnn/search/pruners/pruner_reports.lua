@@ -60,24 +60,33 @@ function M.last_step(trial)
   return last
 end
 
---- The other trials of a history by their numbers, those in one state or (nil) in any.
+--- The other trials of a history, those in one state or (nil) in any.
 function M.others(history, trial, state)
   local others = {}
   for _, other in ipairs(history) do
     local is_other = other.number ~= trial.number
     if is_other and (not state or other.state == state) then others[#others + 1] = other end
   end
-  table.sort(others, function(a, b) return a.number < b.number end)
   return others
 end
 
---- The last step of the first completed trial that reported anything: how long a trial is, said by
--- a trial that later ones do not replace.
-function M.full_length(others)
-  for _, trial in ipairs(others) do
-    local last = trial.state == "completed" and M.last_step(trial)
-    if last then return last end
+--- Sorts trials by their numbers, in place.
+function M.sort(trials)
+  table.sort(trials, function(a, b) return a.number < b.number end)
+  return trials
+end
+
+--- The last step of the first other trial that completed and reported anything: how long a trial
+-- is, said by a trial that later ones do not replace. Nil if there is none.
+function M.full_length(history, trial)
+  local first
+  for _, other in ipairs(history) do
+    local is_full = other.state == "completed" and other.reports and #other.reports > 0
+    local is_sooner = is_full and other.number ~= trial.number
+      and (not first or other.number < first.number)
+    if is_sooner then first = other end
   end
+  return first and M.last_step(first)
 end
 
 return M

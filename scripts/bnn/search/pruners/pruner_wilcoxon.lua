@@ -114,7 +114,10 @@ local function best_of(trials, sign)
   local best
   for _, trial in ipairs(trials) do
     local value = trial.value and sign * trial.value
-    if value and value == value and (not best or value < sign * best.value) then best = trial end
+    local least = best and sign * best.value
+    local is_better = value == value and value
+      and (not best or value < least or value == least and trial.number < best.number)
+    if is_better then best = trial end
   end
   return best
 end

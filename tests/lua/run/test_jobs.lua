@@ -294,7 +294,7 @@ function TestSignals.test_children_end_with_their_parent()
     end
     io.stdout:flush()
     local how = ...
-    if how == "kill" then core.run_program{"sh", "-c", "kill -9 $PPID; sleep 60"} end
+    if how == "kill" then core.run_program{"sh", "-c", "kill -9 $PPID; sleep 0.2"} end
     if how == "exit" then os.exit(0, false) end
     if how == "error" then error "end" end
   ]]

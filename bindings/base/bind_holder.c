@@ -23,7 +23,7 @@ static int holder_gc(lua_State *L) {
 void **bind_push_holder(lua_State *L, void (*release)(void *p)) {
   holder *h = lua_newuserdatauv(L, sizeof *h, 0);
   *h = (holder){NULL, release};
-  static const luaL_Reg meta[] = {{"__gc", holder_gc}, {NULL, NULL}};
+  static const luaL_Reg meta[] = {{"__gc", holder_gc}, {"__close", holder_gc}, {NULL, NULL}};
   bind_set_metatable(L, "bnn.holder", meta);
   return &h->p;
 }

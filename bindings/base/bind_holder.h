@@ -4,8 +4,8 @@
 
 #include <lua.h>
 
-/* Pushes a holder, whose __gc gives *p, when it is not NULL, to `release`: for what C makes that
- * must outlive calls that may raise.  Returns p; *p is NULL. */
+/* Pushes a holder, whose __gc and __close give *p, when it is not NULL, to `release`: for what C makes
+ * that must outlive calls that may raise.  Returns p; *p is NULL. */
 void **bind_push_holder(lua_State *L, void (*release)(void *p));
 
 /* Releases what a holder has at once, rather than when it is collected. */

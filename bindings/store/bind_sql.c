@@ -117,6 +117,7 @@ static int sql_run(lua_State *L) {
   const char *text = luaL_checklstring(L, 2, &n);
   for (int i = FIRST_VALUE, top = lua_gettop(L); i <= top; i++) check_value(L, i);
   void **held = bind_push_holder(L, finish);
+  lua_toclose(L, -1); /* a query that waits for the collector would keep the file locked */
   bnn_sql_query *q = NULL, *more = NULL;
   bnn_status status = bnn_sql_prepare(&q, db, text, n, &used, &err);
   *held = q;

@@ -174,9 +174,9 @@ static int core_fork(lua_State *L) {
   sigset_t before;
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_settop(L, 1);
-  int reason = bind_jobs_push(L, &link);
-  if (reason != 0) return bind_refuse_with(L, "a process: %s", strerror(reason));
   push_call(L);
+  int reason = bind_jobs_push(L, &link); /* from here on nothing raises: the link is a local's */
+  if (reason != 0) return bind_refuse_with(L, "a process: %s", strerror(reason));
   fflush(NULL);
   pid_t parent = getpid();
   bind_signal_block(&before);
@@ -185,9 +185,9 @@ static int core_fork(lua_State *L) {
   reason = errno;
   if (pid == 0) {
     become_child(L, parent, &link);
-    end_by(L, lua_pcall(L, 3, 0, 3));
+    lua_pop(L, 1);
+    end_by(L, lua_pcall(L, 3, 0, 2));
   }
-  lua_settop(L, 2);
   if (pid > 0) bind_jobs_started(L, pid);
   bind_signal_restore(&before);
   bind_link_close(&link);

@@ -28,7 +28,8 @@
 enum {
   TICK_MS = 100,    /* a signal that came just before poll is seen after this */
   NO_PIDFD_MS = 10, /* between two looks at a process that tells nothing */
-  LARGEST_SIGNAL = 64
+  LARGEST_SIGNAL = 64,
+  UNKNOWN_STATUS = 255 << 8 /* as waitpid gives 255 */
 };
 
 typedef struct job {
@@ -83,6 +84,7 @@ static void look(job *j) {
   if (code == 0 && about.si_pid != 0) take_end(j);
   if (code == 0 || errno != ECHILD) return;
   j->has_ended = true; /* somebody else has waited for it, such as a library */
+  j->status = UNKNOWN_STATUS;
   close_pidfd(j);
 }
 

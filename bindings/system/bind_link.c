@@ -113,10 +113,11 @@ bnn_status bind_link_receive(bind_link *link, bool *more, bnn_err *err) {
     ssize_t n = recv(link->fd, block, sizeof block, MSG_DONTWAIT);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && errno == EAGAIN) break;
-    if (n <= 0)
-      close_end(link);
-    else
-      BNN_TRY(bnn_bytes_add(&link->bytes, block, (size_t)n, err));
+    if (n <= 0) return close_end(link), BNN_OK;
+    if (bnn_bytes_add(&link->bytes, block, (size_t)n, err) != BNN_OK) {
+      bind_link_close(link); /* what follows a hole is no message */
+      return BNN_ENOMEM;
+    }
   }
   return BNN_OK;
 }

@@ -17,6 +17,13 @@ static bool open_descriptor(int fd) {
 
 static void on_file_limit(int sig) { (void)sig; }
 
+/* Who starts us may ignore it, and then the system forgets how a child has ended. */
+static void hear_of_children(void) {
+  struct sigaction before;
+  if (sigaction(SIGCHLD, NULL, &before) == 0 && before.sa_handler == SIG_IGN)
+    signal(SIGCHLD, SIG_DFL);
+}
+
 /* A handler and not SIG_IGN, which programs that are started would inherit. */
 static void catch_file_limit(void) {
   struct sigaction action = {.sa_handler = on_file_limit, .sa_flags = SA_RESTART}, before;
@@ -27,6 +34,7 @@ static void catch_file_limit(void) {
 
 bool bind_streams_open(void) {
   catch_file_limit();
+  hear_of_children();
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
     if (!open_descriptor(fd)) return false;
   return true;

@@ -118,6 +118,33 @@ end, run = function(s)
   return sum(assert(bnn.checkpoint.load(last)).posterior.mu.flat)
 end}
 
+scenarios.child = {run = function()
+  local job, got, last = assert(core.fork(function(send) send "here" end)), nil, nil
+  repeat
+    for _, event in ipairs(core.wait_jobs{job}) do
+      if event.message then got = event.message else last = event end
+    end
+  until last
+  if last.status ~= 0 then error(last.error or "not enough memory", 0) end
+  return got
+end}
+
+if HAS.SQLite then
+  local ledger = require "bnn.records.ledger"
+  local task_queue = require "bnn.records.task_queue"
+  scenarios.tasks = {make = function()
+    local book <close> = assert(ledger.open(folder, true))
+    assert(task_queue.new(book)):add("s", 1, 2)
+  end, run = function()
+    local book <close> = assert(ledger.open(folder, true))
+    local queue = assert(task_queue.new(book))
+    assert(queue:reopen("s", {"running", "completed"}))
+    local task = assert(queue:claim("s", task_queue.worker()))
+    assert(queue:finish(task, "completed"))
+    return ("%d %d"):format(task.trial, task.replicate)
+  end}
+end
+
 scenarios.json = {make = function(s)
   s.tree = {a = {1, 2.5, "gr\u{fc}n \n", true}, b = {c = {}}, long = ("\u{20ac}x"):rep(700)}
 end, run = function(s)

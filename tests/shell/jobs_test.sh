@@ -44,6 +44,16 @@ END_LUA
 true	true" "$out"
 fi
 
+# ---------------------------------------------------------------- a parent that ignores its children
+cat >ignored.lua <<'END_LUA'
+local core = require "bnn.core"
+print(core.run_program{"sh", "-c", "exit 3"}.status)
+print(core.wait_jobs({core.fork(function() os.exit(4) end)}, 60)[1].status)
+END_LUA
+out=$(bash -c 'trap "" CHLD; exec "$0" ignored.lua' "$bnnlua" 2>&1)
+equal "the status of children is known where SIGCHLD was ignored" "3
+4" "$out"
+
 # ---------------------------------------------------------------- no more processes
 if [ "$(id -u)" = 0 ] && command -v setpriv prlimit >/dev/null; then
   chmod 755 "$T"

@@ -9,6 +9,7 @@ local options = require "bnn.base.options"
 
 local M = {}
 
+local load -- see M.load_by
 local is_enabled = false
 local sets, loads = {}, {} -- by key; what had to be read, in order
 
@@ -83,10 +84,13 @@ function M.enable(enabled)
   sets, loads = {}, {}
 end
 
---- Loads a set, unless it is kept.
--- @param load function(name, opts) -> set; or nil, message, cause
--- @return what load returns
-function M.get(load, name, opts)
+--- Sets what loads a set that is not kept.
+-- @param f function(name, opts) -> set; or nil, message, cause
+function M.load_by(f) load = f end
+
+--- Gives a set, which is loaded unless it is kept.
+-- @return set; or nil, message, cause
+function M.get(name, opts)
   local key = is_enabled and key_of(name, opts)
   if not key then return load(name, opts) end
   if not sets[key] then
@@ -97,6 +101,11 @@ function M.get(load, name, opts)
   end
   return copy_of_set(sets[key])
 end
+
+--- Loads a set for children that will ask for it; no run is told of it.
+-- @param what {name=, options=}, as M.loads gives
+-- @return set; or nil, message
+function M.preload(what) return M.get(what.name, what.options) end
 
 --- Lists what this process had to read while the cache was enabled; a child begins with none.
 -- @return list of {name=, options=}, plain tables that may be sent to another process

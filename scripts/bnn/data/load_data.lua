@@ -177,6 +177,8 @@ local function load_set(name, opts)
   return describe.as("data set", data)
 end
 
+data_cache.load_by(load_set)
+
 --- Loads a data set by name or path: for images x u8 [n, 28, 28] and labels y i32 [n].
 --     local data = assert(bnn.data.load "mnist")        -- data.train, data.test
 --     local own = bnn.data.load("flowers.csv", {label = "species", test = "flowers_test.csv"})
@@ -208,15 +210,10 @@ end
 --   the set is unavailable also the cause in a few words
 function M.load(name, opts)
   expect.string("bnn.data.load: name", name, "a name or a path")
-  local set, fault, cause = data_cache.get(load_set, name, opts)
+  local set, fault, cause = data_cache.get(name, opts)
   if not set then return nil, fault, cause end
   observer.tell("data", set)
   return set
 end
-
---- Loads a set into the cache, for children that will ask for it; no run is told of it.
--- @param load {name=, options=}, as data_cache.loads gives
--- @return set; or nil, message
-function M.preload(load) return data_cache.get(load_set, load.name, load.options) end
 
 return M

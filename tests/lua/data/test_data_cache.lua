@@ -6,7 +6,6 @@ local idx = require "idx_files"
 local bnn = require "bnn"
 local core = require "bnn.core"
 local data_cache = require "bnn.data.data_cache"
-local load_data = require "bnn.data.load_data"
 local observer = require "bnn.base.observer"
 
 local here = idx.folder()
@@ -101,7 +100,7 @@ function TestCache.test_each_load_is_told()
   local path, told = new_table(), {}
   observer.listen{data = function(set) told[#told + 1] = set end}
   local first, again = bnn.data.load(path), bnn.data.load(path)
-  load_data.preload{name = path}
+  data_cache.preload{name = path}
   observer.listen(nil)
   lu.assertEquals(#told, 2)
   lu.assertTrue(told[1] == first and told[2] == again)
@@ -119,7 +118,7 @@ function TestCache.test_what_a_child_had_to_read_its_parent_loads_for_the_next()
     end
   end
   lu.assertEquals(messages_of(read), {path .. " b 4"})
-  lu.assertNotNil(load_data.preload{name = path, options = {label = "b", classes = {"2", "4"}}})
+  lu.assertNotNil(data_cache.preload{name = path, options = {label = "b", classes = {"2", "4"}}})
   os.remove(path)
   lu.assertEquals(messages_of(read), {})
   lu.assertEquals(#data_cache.loads(), 2)
@@ -157,7 +156,7 @@ function TestCache.test_children_share_the_pages_of_a_set()
   end
   local least = private_of_two()
   lu.assertTrue(least >= size_kb, "each has read its own: " .. least)
-  load_data.preload{name = path}
+  data_cache.preload{name = path}
   local _, most = private_of_two()
   lu.assertTrue(most < size_kb / 4, "shared: " .. most)
   os.remove(path)

@@ -12,7 +12,7 @@ local function outcome(job, seconds)
   local messages, last = {}, nil
   local limit = core.ticks() + (seconds or 60)
   while not last do
-    assert(core.ticks() < limit, "the job does not end")
+    assert(job and core.ticks() < limit, "the job does not end")
     for _, event in ipairs(core.wait_jobs({job}, 1)) do
       assert(event.job == job and not last)
       if event.message then messages[#messages + 1] = event.message else last = event end
@@ -234,14 +234,14 @@ local function signal_soon(number)
 end
 
 function TestSignals.test_an_interrupt_ends_the_waiting()
-  local job <close>, killer = core.fork(sleep), nil
+  local start = core.ticks()
   local ok, fault = pcall(signal.guard, function()
-    killer = signal_soon(2)
-    core.wait_jobs({job}, 60)
+    local job <close> = core.fork(sleep)
+    local killer <close> = signal_soon(2)
+    while core.ticks() < start + 50 do core.wait_jobs({job, killer}, 50) end
   end)
   lu.assertFalse(ok)
   lu.assertTrue(signal.is_interrupt(fault))
-  lu.assertEquals(outcome(killer).status, 0)
 end
 
 function TestSignals.test_a_signal_that_is_held_is_given_and_not_raised()
@@ -294,7 +294,7 @@ function TestSignals.test_children_end_with_their_parent()
     end
     io.stdout:flush()
     local how = ...
-    if how == "kill" then core.run_program{"sh", "-c", "kill -9 $PPID; sleep 60"} end
+    if how == "kill" then core.run_program{"sh", "-c", "kill -9 $PPID; sleep 0.2"} end
     if how == "exit" then os.exit(0, false) end
     if how == "error" then error "end" end
   ]]

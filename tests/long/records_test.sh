@@ -163,6 +163,8 @@ within "a filter" list 'lr<0.01' 'test/m1>1.05'
 within compare compare
 within groups compare --group=config --columns=test/m1
 within best best test/m3
+within report report --output=ten.html
+equal "whose page has less than a megabyte" 1 "$(wc -c <ten.html | awk '{print ($1 < 1000000)}')"
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

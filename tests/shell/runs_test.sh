@@ -87,7 +87,7 @@ fi
 # ---- ends ----
 toy --how=badly
 has "an error keeps its traceback" "stack traceback" "$(cat err)"
-has "which is in the record" "toy.lua:19: attempt to index a nil value" "$(cat "$(last runs)/run.json")"
+has "which is in the record" "toy.lua:25: attempt to index a nil value" "$(cat "$(last runs)/run.json")"
 runs list status=failed --columns=status
 has "it failed" "failed" "$out"
 toy --how=refused

@@ -5,6 +5,7 @@ local number = require "bnn.base.number"
 
 local M = {}
 
+local TINY = 1e-4 -- below it numbers have an exponent
 local CELL_MOST, COMMAND_MOST, DIGITS = 80, 1000, 4
 
 local element = html.element
@@ -38,15 +39,17 @@ end
 
 --- Mean and standard deviation as text: "0.9567 ± 0.0004"; the mean alone of a single run.
 function M.mean_text(moments, decimals)
-  local shown = decimals_with(moments.sd, decimals)
-  local text = M.number(moments.mean, shown)
-  return moments.sd and ("%s ± %s"):format(text, M.deviation(moments.sd, decimals)) or text
+  local mean, sd = moments.mean, moments.sd
+  local is_tiny = sd and mean ~= 0 and math.abs(mean) < TINY
+  if is_tiny then return number.format("%.3g ± %.2g", mean, sd) end
+  local text = M.number(mean, decimals_with(sd, decimals))
+  return sd and ("%s ± %s"):format(text, M.deviation(sd, decimals)) or text
 end
 
 --- A deviation as text, with the decimals of its column, or more where it would be 0.
 function M.deviation(sd, decimals)
-  local form = "%." .. decimals_with(sd, decimals) .. "f"
-  return sd - sd == 0 and sd < 1e15 and number.format(form, sd) or number.exact(sd)
+  if sd > 0 and sd < TINY / 10 or sd >= 1e9 then return number.format("%.2g", sd) end
+  return number.format("%." .. decimals_with(sd, decimals) .. "f", sd)
 end
 
 --- A time in seconds as text.

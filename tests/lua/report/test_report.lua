@@ -109,6 +109,8 @@ function TestParts.test_numbers_have_the_digits_that_tell()
   for _, row in ipairs{
     {{mean = 0.95674, sd = 0.00123, n = 3}, "0.9567 ± 0.0012"},
     {{mean = 0.95674, sd = 0.0000321, n = 3}, "0.95674 ± 0.00003"},
+    {{mean = 7.63e-6, sd = 3.8e-6, n = 3}, "7.63e-06 ± 3.8e-06"},
+    {{mean = 2.5, sd = 1e-7, n = 3}, "2.5000000 ± 1e-07"}, {{mean = 1, sd = math.huge}, "1 ± inf"},
     {{mean = 0.5, sd = 0.0, n = 2}, "0.5000 ± 0.0000"}, {{mean = -0.5, n = 1}, "−0.5000"},
   } do
     lu.assertEquals(parts.mean_text(row[1], 4), row[2])

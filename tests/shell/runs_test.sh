@@ -115,7 +115,7 @@ end
 return bnn.main(experiment)
 END
 out=$(BNNLUA=$bnnlua "$bnnlua" live.lua --runs=live </dev/null 2>err)
-has "the ledger has the metrics of a run that goes on" "running loss 2 2" "$(echo "$out" | tr -s ' ')"
+has "the ledger has the metrics of a run that goes on" "running loss 2.0000 2" "$(echo "$out" | tr -s ' ')"
 
 # ---- questions ----
 runs list

@@ -113,6 +113,24 @@ runs list status=dead --columns=loss
 has "a killed run is dead, with the metrics that it had" "0.577" "$(runs rebuild; runs list status=dead --columns=loss; echo "$out")"
 equal "its folder says no less" '{"step":3,"loss":0.5773502691896258}' "$(tail -1 "$(last runs)/metrics.jsonl")"
 
+# ---- the ledger while a run goes on ----
+cat >live.lua <<'END'
+local bnn, core = require "bnn", require "bnn.core"
+local experiment = {about = "looks at itself", defaults = {}}
+function experiment.run(_, log)
+  log:row(1, {{"loss", 3}})
+  local now = core.now
+  core.now = function() return now() + 6 end -- the metrics are written every five seconds
+  log:row(2, {{"loss", 2}})
+  core.now = now
+  os.execute(("%s -m runs sql --runs=live 'select status, m.name, value, step from run join metric m "
+    .. "on run = id'"):format(os.getenv "BNNLUA"))
+end
+return bnn.main(experiment)
+END
+out=$(BNNLUA=$bnnlua "$bnnlua" live.lua --runs=live </dev/null 2>err)
+has "the ledger has the metrics of a run that goes on" "running loss 2.0000 2" "$(echo "$out" | tr -s ' ')"
+
 # ---- questions ----
 runs list
 equal "list shows all" 7 "$(echo "$out" | wc -l)"

@@ -24,7 +24,7 @@ last=step_00000120.safetensors
 
 # ---------------------------------------------------------------- a training with checkpoints
 # shellcheck disable=SC2086
-"$bnnlua" "$mnist" $training >"$T/plain" 2>&1 </dev/null
+"$bnnlua" "$mnist" ${training% --checkpoint_every=*} >"$T/plain" 2>&1 </dev/null
 started=$(now)
 launch "$T/whole" --threads=1
 took=$(echo "$started $(now)" | awk '{printf "%.3f", $2 - $1}')

@@ -121,7 +121,7 @@ local function texts_of(run, new)
     end
   end
   for _, name in ipairs(is_part and {} or shared_checkpoints(old, new)) do
-    rows[#rows + 1] = {name:match "[^/]+$", tensors(old, name), tensors(new, name)}
+    rows[#rows + 1] = {name:match "^checkpoints/(.*)", tensors(old, name), tensors(new, name)}
   end
   return rows
 end

@@ -1,4 +1,4 @@
---- Other programs run without a shell (core.run_program).
+--- Other programs run without a shell (core.run_program), or take the place of this one.
 local lu = require "luaunit"
 local core = require "bnn.core"
 
@@ -74,6 +74,37 @@ function TestRun.test_nothing_is_left_behind()
   collectgarbage()
   lu.assertEquals({held()}, {files, children})
   lu.assertEquals((core.memory()), blocks)
+end
+
+TestExec = {}
+
+-- What this program prints and how it ends, when it runs `code`.
+local function run_own(code)
+  local program = assert(core.real_path "/proc/self/exe")
+  return run{program, "-e", "local core = require 'bnn.core' " .. code}
+end
+
+function TestExec.test_another_program_takes_its_place_after_what_was_written()
+  local result = run_own [[io.write "before "
+    core.exec_program{"sh", "-c", "echo $1 $PPID; exit 7", "sh", "a b"}
+    print "after"]]
+  lu.assertStrContains(result.output, "before a b ")
+  lu.assertNotStrContains(result.output, "after")
+  lu.assertEquals(result.status, 7)
+  -- the same process: its parent is ours
+  lu.assertEquals(result.output:match "(%d+)\n", tostring(select(2, core.host())))
+end
+
+function TestExec.test_one_that_cannot_be_started_leaves_this_one()
+  lu.assertEquals({core.exec_program{"no-such-program"}},
+    {nil, "no-such-program: No such file or directory", "missing"})
+  lu.assertErrorMsgContains("expected the name of a program", core.exec_program, {})
+end
+
+function TestExec.test_a_signal_ends_the_program_in_its_place()
+  local result = run_own [[require "bnn.signal".guard(core.exec_program,
+    {"sh", "-c", "kill -TERM $$; sleep 5"})]]
+  lu.assertEquals(result.signal, 15)
 end
 
 TestBytes = {}

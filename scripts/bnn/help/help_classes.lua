@@ -33,7 +33,7 @@ M.origins = {
 M.internal = {
   checkpointer = true, moments = true, collector = true, download = true, cache = true,
   lock = true, ledger = true, database = true, program = true, scope = true, bar = true,
-  stopper = true, reader = true, domain = true,
+  stopper = true, reader = true, domain = true, estimator = true,
 }
 
 return M

@@ -1,7 +1,7 @@
 --- Samplers of sweeps: each proposes the configuration of trial 1, 2, ... of a search space.
 --
 --     local space = bnn.space{lr = bnn.space.log(1e-4, 1e-2), width = {32, 64, 128}}
---     local sampler = bnn.search.sobol(space, {key = 1, mode = "max"})
+--     local sampler = bnn.search.tpe(space, {key = 1, mode = "max"})
 --     local history = {}
 --     for number = 1, 20 do
 --       local cfg = sampler:propose(number, history)
@@ -16,6 +16,7 @@
 local expect = require "bnn.base.expect"
 local fail = require "bnn.base.fail"
 local options = require "bnn.base.options"
+local pareto_set = require "bnn.search.pareto_set"
 local sampler_function = require "bnn.search.sampler_function"
 local sampler_text = require "bnn.search.sampler_text"
 local samplers = require "bnn.search.sampler"
@@ -23,7 +24,7 @@ local samplers = require "bnn.search.sampler"
 local M = {}
 
 local methods = {}
-for _, name in ipairs{"grid", "random", "sobol", "halton", "latin"} do
+for _, name in ipairs{"grid", "random", "sobol", "halton", "latin", "tpe", "cmaes"} do
   methods[name] = require("bnn.search.sampler_" .. name)
 end
 
@@ -66,14 +67,44 @@ function M.halton(space, opts) return make("halton", space, opts) end
 -- @param opts table: size= the number of trials, default trials; key=, mode=, trials=
 function M.latin(space, opts) return make("latin", space, opts) end
 
+--- Makes the sampler of the tree-structured Parzen estimator, as Optuna 5 has it: it models where
+-- the best tenth of the trials lies and where the others do, and proposes what is likelier among
+-- the best. It takes every kind of parameter, conditions, pruned trials and several objectives.
+--     local tpe = bnn.search.tpe({lr = "log:1e-4:1e-2", width = {32, 64}}, {key = 1, mode = "max"})
+-- @param space space or table: see bnn.space
+-- @param opts table: startup_trials=10, random ones at first; candidates=24, drawn for a proposal;
+--   key=, mode=, trials=
+function M.tpe(space, opts) return make("tpe", space, opts) end
+
+--- Makes the sampler of CMA-ES, the covariance matrix adaptation evolution strategy with Hansen's
+-- constants: for spaces of numbers and some hundreds of trials. Choices and conditional parameters
+-- are drawn at random. It waits for whole generations of population_size trials; workers should be
+-- fewer.
+--     local cmaes = bnn.search.cmaes({a = "uniform:0:1", b = "log:1e-4:1e-2"}, {key = 1})
+-- @param space space or table: see bnn.space
+-- @param opts table: sigma=1/6, the first step size, a part of the ranges; population_size, default
+--   4 + floor(3 ln d) for d numbers; key=, mode=, trials=
+function M.cmaes(space, opts) return make("cmaes", space, opts) end
+
+--- Finds the Pareto set: the points that no other is at least as good as everywhere and better
+-- somewhere.
+--     local best = bnn.search.pareto({{1, 5}, {2, 2}, {3, 3}}) --> {1, 2}
+--     bnn.search.pareto({{0.9, 10}, {0.8, 5}}, {"max", "min"})
+-- @param points list of lists of numbers, one for each objective; with a NaN it is never in the set
+-- @param mode "min" or "max", or a list of these, one for each objective; default "min"
+-- @return list of integers: the places of the points in the set, rising
+function M.pareto(points, mode)
+  return pareto_set.find("bnn.search.pareto", points, mode)
+end
+
 --- The names of the samplers, sorted.
 --     for _, name in ipairs(bnn.search.names()) do print(name) end
 function M.names() return options.sorted_names(methods) end
 
 --- Makes a sampler from what a user gives for one.
---     bnn.search.sampler("random", {a = {1, 2}}, {key = 1})
---     bnn.search.sampler("sobol:scramble=false", {a = {1, 2}})
---     bnn.search.sampler({"sobol", scramble = false}, {a = {1, 2}})
+--     bnn.search.sampler("tpe", {a = {1, 2}}, {key = 1})
+--     bnn.search.sampler("tpe:candidates=48", {a = {1, 2}})
+--     bnn.search.sampler({"tpe", candidates = 48}, {a = {1, 2}})
 --     bnn.search.sampler(function(history, space, key, number)
 --       return {a = number % 2 + 1}
 --     end, {a = {1, 2}})

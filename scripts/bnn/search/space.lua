@@ -218,6 +218,20 @@ local function is_active(domain, cfg)
     and values.index(cfg[domain.parent], domain.parent_values) ~= nil
 end
 
+--- Builds a configuration, parameter by parameter, parents first.
+--     local space = bnn.space{a = {1, 2}, b = {3, 4}}
+--     space:build(function(name, domain, place, cfg) return domain:value(2) end) -- {a = 2, b = 4}
+-- @param choose function(name, domain, place, cfg so far) -> value
+-- @return table: name -> value, without the parameters whose condition does not hold
+function Space:build(choose)
+  local cfg = {}
+  for i, parameter in ipairs(self.parameters) do
+    local name, domain = parameter.name, parameter.domain
+    if is_active(domain, cfg) then cfg[name] = choose(name, domain, i, cfg) end
+  end
+  return cfg
+end
+
 --- The configuration at a point of the unit cube.
 --     local space = bnn.space{lr = bnn.space.log(1e-4, 1e-2), width = {32, 64}}
 --     space:at{lr = 0.5, width = 0.9}          -- {lr = 0.001, width = 64}
@@ -225,14 +239,9 @@ end
 -- @return table: name -> value, without the parameters whose condition does not hold
 function Space:at(point)
   local is_function = options.accept(point, "function")
-  local cfg = {}
-  for i, parameter in ipairs(self.parameters) do
-    local name, domain = parameter.name, parameter.domain
-    if is_active(domain, cfg) then
-      cfg[name] = domain:at(is_function and point(name, i) or point[name])
-    end
-  end
-  return cfg
+  return self:build(function(name, domain, i)
+    return domain:at(is_function and point(name, i) or point[name])
+  end)
 end
 
 --- Whether a configuration satisfies the constraints.

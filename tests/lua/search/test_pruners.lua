@@ -370,6 +370,15 @@ function TestPruners.test_a_sweep_gives_mode_and_name_to_a_pruner_that_is_made()
   lu.assertTrue((f:should_prune(running{0}, {})))
 end
 
+function TestPruners.test_a_text_of_a_command_line_is_refused_in_words()
+  lu.assertEquals(tostring(bnn.pruner.parse "median:warmup=100"), "median:warmup=100")
+  lu.assertEquals({bnn.pruner.parse "asha:eta=1"}, {nil, "asha: eta: expected at least 2, got 1"})
+  lu.assertStrContains(select(2, bnn.pruner.parse "ahsa"), "did you mean asha?")
+  lu.assertEquals(select(2, bnn.pruner.parse "hyperband:min=9:max=3"),
+    "hyperband: max: expected at least min, 9, got 3")
+  raises("bnn.pruner.parse: text: expected a string, got nil", bnn.pruner.parse)
+end
+
 function TestPruners.test_what_is_wrong_is_named()
   local rows = {
     {"ahsa", 'got "ahsa" (did you mean asha?)'},

@@ -1,6 +1,6 @@
 --- What lower rooms tell the record of a run, if there is one: a data set that was loaded, a figure
--- that was drawn, that time passes, that a training went on from a checkpoint. Nobody listens unless
--- a run is recorded.
+-- that was drawn, that time passes, that a training went on from a checkpoint. Nobody listens
+-- unless a run is recorded.
 local core = require "bnn.core"
 
 local M = {}

@@ -80,7 +80,8 @@ end
 local function to_domain(v)
   if space_domain.is(v) then return v end
   if type(v) == "string" then return space_text.domain(v) end
-  local is_list = type(v) == "table" and not getmetatable(v) and #v > 0
+  local meta = getmetatable(v)
+  local is_list = type(v) == "table" and (not meta or meta.is_plain) and #v > 0
   return space_kinds.make("choice", is_list and v or {v})
 end
 

@@ -81,9 +81,10 @@ end
 --     local list = bnn.importance{values = accuracy, mode = "max", parameters = {
 --       {name = "lr", values = lr, log = true}, {name = "opt", values = opt},
 --     }}
---     for _, p in ipairs(list) do print(p.name, p.importance) end      -- lr 0.98, opt 0.02
--- What an importance says: that good values are rarer than values. It does not say which they are,
--- and nothing of parameters that matter only together. With few trials it is mostly noise.
+--     for _, p in ipairs(list) do print(p.name, p.importance) end      -- lr 0.99, opt 0.01
+-- An importance is high if the best trials have few of the values that a parameter was tried at. It
+-- does not say which, nor does it know parameters that matter only together. With few trials it is
+-- mostly noise.
 -- @param opts table:
 --   values= the objective of each trial; nil or nan where there is none
 --   parameters= a list of {name=, values= of each trial, nil where it lacks the parameter; log=true

@@ -124,17 +124,24 @@ end
 
 -- ---- making them ----
 
-local function make(what, kind, given)
+-- A pruner; or nil, message.
+local function build(kind, given)
   local rule = rules[kind]
   if rule.auto and type(given) == "table" and given[rule.auto] == "auto" then
     local copy = {}
     for name, value in pairs(given) do copy[name] = name ~= rule.auto and value or nil end
     given = copy
   end
-  local opts = options.check(what, given, spec_of(rule))
-  local fault = rule.check and rule.check(opts)
-  if fault then fail("%s: %s", what, fault) end
+  local opts, fault = options.read(given, spec_of(rule))
+  fault = fault or rule.check and rule.check(opts)
+  if fault then return nil, fault end
   return object(kind, rule.needs and rule.needs(opts) or "reports", opts)
+end
+
+local function make(what, kind, given)
+  local made, fault = build(kind, given)
+  if not made then fail("%s: %s", what, fault) end
+  return made
 end
 
 --- Makes the pruner that ends no trial.
@@ -246,6 +253,19 @@ local function adopt(what, made, given)
   return object(made.kind, made.needs, own)
 end
 
+--- Makes a pruner from a text, as a command line has it.
+--     local p, fault = bnn.pruner.parse "median:startup=10:warmup=100"
+-- @param text string: NAME, or NAME:OPTION=VALUE:OPTION=VALUE
+-- @return pruner; or nil, message: 'expected one of asha, hyperband, ..., got "ahsa" (did you mean
+--   asha?)'
+function M.parse(text)
+  local kind, opts = pruner_text.parse(expect.string("bnn.pruner.parse: text", text), rules)
+  if not kind then return nil, opts end
+  local made, fault = build(kind, opts)
+  if not made then return nil, kind .. ": " .. fault end
+  return made
+end
+
 --- Makes a pruner from what a user gives for one.
 --     bnn.pruner.new "asha:eta=4:min=100"
 --     bnn.pruner.new{"asha", mode = "max", eta = 4, min = 100}
@@ -253,8 +273,8 @@ end
 --     bnn.pruner.new{function(trial, history, step) return step > 100 and #history > 5, "late" end}
 -- @param spec what it is, or a table with that as [1]: a text NAME:OPTION=VALUE:..., a pruner, or a
 --   function(trial, history, step) -> boolean and a reason (nothing: no pruning); beside it
---   mode="min" or "max"; name= of the sweep,
---   which Hyperband hashes; with a text or function the options of the pruner, patience= and delta=
+--   mode="min" or "max"; name= of the sweep, which Hyperband hashes; with a text or function the
+--   options of the pruner, patience= and delta=
 -- @return pruner: p:should_prune(trial, history, step); p.kind its name; p.needs "reports", "seeds"
 --   or "nothing"; tostring(p) its text
 -- Raises on an unknown name or option, with the nearest that there is.

@@ -54,6 +54,22 @@ out=$(bash -c 'trap "" CHLD; exec "$0" ignored.lua' "$bnnlua" 2>&1)
 equal "the status of children is known where SIGCHLD was ignored" "3
 4" "$out"
 
+# ---------------------------------------------------------------- Ctrl-C, held: twice it is asked, then it kills
+pause=0.6 signalled INT,INT,INT "
+  local core, signal = require 'bnn.core', require 'bnn.signal'
+  io.stdout:setvbuf 'no'
+  signal.hold(function()
+    local job = core.fork(function(send) send 'x' core.run_program{'sleep', '60'} end)
+    core.wait_jobs{job}
+    ready()
+    while true do
+      local events, number = core.wait_jobs{job}
+      print(#events, number, job:kill(18), signal.take())
+    end
+  end)"
+equal "two interrupts are given and the third one ends the program" "130 0	2	true	nil
+0	2	true	nil" "$rc $out"
+
 # ---------------------------------------------------------------- no more processes
 if [ "$(id -u)" = 0 ] && command -v setpriv prlimit >/dev/null; then
   chmod 755 "$T"

@@ -17,6 +17,7 @@ View.__index = View
 --- How much is shown: experiments, configurations of each, runs of each of those, runs in all.
 M.EXPERIMENTS_MOST, M.GROUPS_MOST, M.RUNS_OF_GROUP, M.RUNS_MOST = 12, 30, 10, 60
 
+local ROUNDING = 1e-13
 local LOG_BYTES = 64 << 20 -- of the logs that one report reads
 
 -- ---- what a run's folder holds ----
@@ -119,6 +120,7 @@ function M.moments(group, metric)
   local values = values_of(group, metric)
   if not values[1] then return nil end
   local mean, sd, se = runs_table.moments(values)
+  if sd and sd < math.abs(mean) * ROUNDING then sd, se = 0, 0 end -- the values are equal
   return {mean = mean, sd = sd, se = se, n = #values}
 end
 

@@ -69,7 +69,7 @@ for name, op in pairs(core.ops) do
   end
 end
 
-M.run.report = require "bnn.report.report".report
+M.run.report = require "bnn.report.run_report".report
 
 renamed.functions(M, "bnn", {demand = "assert_or_exit", load = "load_experiment"})
 

@@ -2,6 +2,8 @@
 -- again.
 local core = require "bnn.core"
 local html = require "bnn.report.html"
+local number = require "bnn.base.number"
+local options = require "bnn.base.options"
 local parts = require "bnn.report.report_parts"
 local report_view = require "bnn.report.report_view"
 local run_folder = require "bnn.records.run_folder"
@@ -10,7 +12,7 @@ local strings = require "bnn.base.strings"
 local M = {}
 
 local STATUSES = {"completed", "running", "failed", "interrupted", "dead"}
-local COMMANDS_MOST, SEEDS_MOST = 3, 12
+local COMMANDS_MOST, SEEDS_MOST, FLAGS_MOST = 3, 12, 60
 
 local element = html.element
 
@@ -119,6 +121,17 @@ local function different_commands(runs)
   return lines, count
 end
 
+-- All flags of a run, those that have no effect on the page's tables too.
+local function flags_of(run)
+  local names, rows = options.sorted_names(run.config), {}
+  for i = 1, math.min(#names, FLAGS_MOST) do
+    rows[i] = {html.cut(names[i], 80), html.cut(number.text(run.config[names[i]]), 200)}
+  end
+  if not names[1] then return nil end
+  return parts.details("All flags", false, parts.facts(rows),
+    parts.left_out(#rows, #names, "flag"))
+end
+
 -- Where a run was started.
 local function place_of(about)
   local repository, folder = about.repository or {}, about.machine and about.machine.folder
@@ -141,6 +154,7 @@ local function commands_of(view, experiment)
       "more command")), place_of((view:details(runs[1]))), "From the record: ",
       element("code", nil, ("bnnlua -m runs rerun %s --runs=%s"):format(runs[1].id,
         strings.shell_word(view.root)))),
+    flags_of(runs[1]),
   }
 end
 

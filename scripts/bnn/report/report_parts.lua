@@ -20,7 +20,7 @@ function M.decimals(values)
     most = math.max(most, size)
   end
   if most == 0 then return 3 end
-  local power = math.floor(math.log(most * 0.999, 10)) -- 1 has as many as 0.9
+  local power = most == 1 and -1 or math.floor(math.log(most, 10)) -- 1 has as many as 0.9
   return math.min(math.max(DIGITS - 1 - power, 0), 6)
 end
 

@@ -115,7 +115,8 @@ end
 -- ---- runs ----
 
 -- The columns of runs around those of flags and metrics.
-local BEFORE, AFTER = {"run", "name", "status", "seed"}, {"time", "tags"}
+local BEFORE = {"run", "name", "status", "seed"}
+local AFTER = {{title = "time", is_number = true}, "tags"}
 
 local function run_row(run, keys, metrics)
   local row = {element("code", nil, run.id), run.name,

@@ -1,7 +1,7 @@
 --- What the sections of a report look at: runs by experiment, their configurations in order, the
 -- metric that orders them, and the few runs whose details are shown. Folders are read for those
 -- only, each once.
-local log_read = require "bnn.log.log_read"
+local core = require "bnn.core"
 local number = require "bnn.base.number"
 local run_folder = require "bnn.records.run_folder"
 local run_list = require "bnn.records.run_list"
@@ -17,6 +17,7 @@ View.__index = View
 --- How much is shown: experiments, configurations of each, runs of each of those, runs in all.
 M.EXPERIMENTS_MOST, M.GROUPS_MOST, M.RUNS_OF_GROUP, M.RUNS_MOST = 12, 30, 10, 60
 
+local ROUNDING = 1e-13
 local LOG_BYTES = 64 << 20 -- of the logs that one report reads
 
 -- ---- what a run's folder holds ----
@@ -38,19 +39,25 @@ local function size_of(path)
   return file and file:seek "end" or 0
 end
 
--- The curves of all metrics of a log, name -> {x=, y=}: the last value of a step, by steps.
-local function curves_of(blocks)
-  local curves, places = {}, {}
-  for _, block in ipairs(blocks) do
-    for _, row in ipairs(block.rows) do
-      local name, v = row[1], row[2]
-      if type(v) == "number" then
-        local curve = curves[name] or {x = {}, y = {}}
-        local place = places[name] or {}
-        curves[name], places[name] = curve, place
-        local at = place[block.step] or #curve.x + 1
-        place[block.step], curve.x[at], curve.y[at] = at, block.step, v
-      end
+-- Adds a value to the curve of a name: the last one of a step counts.
+local function add_value(curves, name, step, v)
+  local curve = curves[name]
+  if not curve then
+    curve = {x = {}, y = {}, place = {}}
+    curves[name] = curve
+  end
+  local at = curve.place[step] or #curve.x + 1
+  curve.place[step], curve.x[at], curve.y[at] = at, step, v
+end
+
+-- The curves of all metrics of a log, name -> {x=, y=}; a line that is cut short is none.
+local function curves_of(text)
+  local curves = {}
+  for line in text:gmatch "[^\n]+" do
+    local fields = core.json_decode(line)
+    local step = type(fields) == "table" and math.tointeger(fields.step)
+    for name, v in pairs(step and fields or {}) do
+      if type(v) == "number" and name ~= "step" then add_value(curves, name, step, v) end
     end
   end
   return curves
@@ -66,8 +73,7 @@ function View:curves(run)
   local fits = self.bytes + size <= LOG_BYTES
   if not fits then self.unread = self.unread + 1 end
   self.bytes = self.bytes + (fits and size or 0)
-  local blocks = fits and size > 0 and log_read.blocks(path, "jsonl")
-  known = curves_of(blocks or {})
+  known = curves_of(fits and run_folder.read(path) or "")
   self.curves_of[run.id] = known
   return known
 end
@@ -119,6 +125,7 @@ function M.moments(group, metric)
   local values = values_of(group, metric)
   if not values[1] then return nil end
   local mean, sd, se = runs_table.moments(values)
+  if sd and sd < math.abs(mean) * ROUNDING then sd, se = 0, 0 end -- the values are equal
   return {mean = mean, sd = sd, se = se, n = #values}
 end
 

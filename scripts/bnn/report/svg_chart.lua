@@ -12,7 +12,7 @@ local M = {}
 local WIDTH, HEIGHT = 360, 216
 local TOP, RIGHT, BOTTOM = 8, 14, 34
 local LETTER = 6.3 -- the width of a digit at 11 units
-local TICS_X, TICS_Y = 4, 5
+local TICS_X, TICS_Y = 4, 6
 local COLUMNS = 60 -- along x, to which long curves are thinned
 local LOG_RATIO = 300 -- of the greatest to the least value, from which on y is logarithmic
 
@@ -30,18 +30,20 @@ local function widen(span, v)
   span.least, span.most = math.min(span.least, v), math.max(span.most, v)
 end
 
--- The least and the greatest x and y of all series.
+-- The least and the greatest x and y of all series, as M.lines has thinned them.
 local function spans_of(series)
   local x, y = {least = math.huge, most = -math.huge}, {least = math.huge, most = -math.huge}
-  for _, s in ipairs(series) do
-    for i, at in ipairs(s.x) do
-      if is_finite(s.y[i]) then
-        widen(x, at)
-        widen(y, s.y[i])
-        widen(y, s.low and s.low[i])
-        widen(y, s.high and s.high[i])
+  local function add(at, values)
+    for i, v in ipairs(values) do
+      if is_finite(v) then
+        widen(x, at[i])
+        widen(y, v)
       end
     end
+  end
+  for _, s in ipairs(series) do
+    add(s.line[1], s.line[2])
+    for k = 2, s.band and 3 or 0 do add(s.band[1], s.band[k]) end
   end
   return x, y
 end
@@ -150,14 +152,9 @@ local function drawable(frame)
   return function(v) return is_finite(v) and (not frame.is_log or v > 0) end
 end
 
-local function thinned(s, frame)
-  local function thin(columns)
-    return downsample.thin(columns, {columns = COLUMNS, drawable_x = is_finite,
-                                     drawable_y = drawable(frame)})
-  end
-  local line = thin{s.x, s.y}
-  local band = s.low and thin{s.x, s.low, s.high}
-  return line, band
+local function thin(columns)
+  return downsample.thin(columns, {columns = COLUMNS, drawable_x = is_finite,
+                                   drawable_y = is_finite})
 end
 
 local function point(frame, x, y) return number.format("%.1f %.1f", frame.x(x), frame.y(y)) end
@@ -192,7 +189,7 @@ local function band_path(frame, x, low, high)
 end
 
 local function draw_series(frame, s)
-  local line, band = thinned(s, frame)
+  local line, band = s.line, s.band
   local path, lonely = line_path(frame, line[1], line[2])
   local shape = band and band_path(frame, band[1], band[2], band[3])
   local dots = {}
@@ -212,10 +209,15 @@ end
 -- @param label string: what the chart shows, for those who do not see it
 -- @return markup; nil if no value is finite
 function M.lines(series, label)
-  local _, span = spans_of(series)
+  local shown, drawn = {}, {}
+  for i, s in ipairs(series) do
+    shown[i] = {line = thin{s.x, s.y}, band = s.low and thin{s.x, s.low, s.high}, turn = s.turn,
+                label = s.label}
+  end
+  local _, span = spans_of(shown)
   if span.least > span.most then return nil end
-  local frame, drawn = frame_of(series), {}
-  for i, s in ipairs(series) do drawn[i] = draw_series(frame, s) end
+  local frame = frame_of(shown)
+  for i, s in ipairs(shown) do drawn[i] = draw_series(frame, s) end
   return element("svg", {viewBox = ("0 0 %d %d"):format(WIDTH, HEIGHT), role = "img",
                          ["aria-label"] = label, class = "chart"}, draw_axes(frame), drawn)
 end

@@ -261,6 +261,13 @@ function TestReport.test_a_run_that_repeats_another_counts_once()
   end)
 end
 
+function TestReport.test_equal_values_have_no_deviation()
+  in_folder(function(root)
+    for seed = 1, 3 do make_run(root, {seed = seed}, {loss = 0.1}) end
+    assert_has(page_of(root), "0.1000 ± 0.0000 <span>loss</span>")
+  end)
+end
+
 function TestReport.test_failed_runs_count_for_no_mean_and_keep_their_traceback()
   in_folder(function(root)
     make_run(root, {seed = 1}, {loss = 3})

@@ -34,6 +34,7 @@ M.internal = {
   checkpointer = true, moments = true, collector = true, download = true, cache = true,
   lock = true, ledger = true, database = true, program = true, scope = true, bar = true,
   stopper = true, reader = true, domain = true, estimator = true,
+  process = true,
 }
 
 return M

@@ -14,6 +14,7 @@
 #include "formats/bind_json.h"
 #include "formats/bind_safetensors.h"
 #include "formats/bind_tfevents.h"
+#include "gp/bind_gp.h"
 #include "images/bind_glyphs.h"
 #include "images/bind_images.h"
 #include "images/bind_shift.h"
@@ -78,6 +79,7 @@ int luaopen_bnn_core(lua_State *L) {
   bind_open_columns(L);
   bind_open_csv(L);
   bind_open_metrics(L);
+  bind_open_gp(L);
   bind_open_op(L);
   bind_open_scope(L);
   bind_open_program(L);

@@ -11,6 +11,7 @@
  *   rules       update rules: a row each in rules.def
  *   densities   probability densities, as ops and as priors of weights
  *   ops         the op table: a row each in ops.def
+ *   gp          Gaussian processes, Cholesky factors
  *   metrics     bootstrap, rankings, AUROC to AURC, ECE and temperature, NLL and Brier
  *   tables      text tables, standardised columns
  *   formats     IDX, .npy, .npz, PNG, JSON, safetensors, event files
@@ -35,6 +36,7 @@
 #include "formats/idx.h"
 #include "formats/safetensors.h"
 #include "fused/fused.h"
+#include "gp/gp.h"
 #include "inference/batch.h"
 #include "inference/objective.h"
 #include "inference/posterior.h"

@@ -112,9 +112,9 @@ refuse "experiments load tests" experiments "$loads(tests[./]|luaunit)"
 rooms_of() {
   case $1 in
   runtime) echo . inference program fused families rules densities \
-    ops/{conv,densities,elementwise,products,reductions,shapes} ops metrics tables formats images \
+    ops/{conv,densities,elementwise,products,reductions,shapes} ops gp metrics tables formats images \
     store files kernels noise vec tensor base ;;
-  bindings) echo . command inference program ops metrics tables formats images files store system tensor base ;;
+  bindings) echo . command inference program ops gp metrics tables formats images files store system tensor base ;;
   scripts/bnn) echo . run report records help ood plot checkpoint data data/formats inference predict posterior model \
     model/likelihoods nn metrics autodiff \
     params search search/methods search/pruners search/analysis log base ;;

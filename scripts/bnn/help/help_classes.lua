@@ -35,7 +35,7 @@ M.internal = {
   checkpointer = true, moments = true, collector = true, download = true, cache = true,
   lock = true, ledger = true, database = true, program = true, scope = true, bar = true,
   stopper = true, reader = true, domain = true, job = true, queue = true, view = true,
-  canvas = true, estimator = true,
+  canvas = true, estimator = true, process = true,
 }
 
 return M

@@ -24,7 +24,7 @@ local samplers = require "bnn.search.sampler"
 local M = {}
 
 local methods = {}
-for _, name in ipairs{"grid", "random", "sobol", "halton", "latin", "tpe", "cmaes"} do
+for _, name in ipairs{"grid", "random", "sobol", "halton", "latin", "tpe", "cmaes", "gp"} do
   methods[name] = require("bnn.search.sampler_" .. name)
 end
 
@@ -85,6 +85,14 @@ function M.tpe(space, opts) return make("tpe", space, opts) end
 -- @param opts table: sigma=1/6, the first step size, a part of the ranges; population_size, default
 --   4 + floor(3 ln d) for d numbers; key=, mode=, trials=
 function M.cmaes(space, opts) return make("cmaes", space, opts) end
+
+--- Makes the sampler of Bayesian optimisation: a Gaussian process and the largest expected
+-- improvement. The most from few trials of an expensive objective, with up to some 20 parameters;
+-- conditional parameters are drawn at random, pruned trials are not used.
+--     local gp = bnn.search.gp({lr = "log:1e-4:1e-2", width = {32, 64}}, {key = 1, mode = "max"})
+-- @param space space or table: see bnn.space
+-- @param opts table: startup_trials=10, random ones at first; key=, mode=, trials=
+function M.gp(space, opts) return make("gp", space, opts) end
 
 --- Finds the Pareto set: the points that no other is at least as good as everywhere and better
 -- somewhere.

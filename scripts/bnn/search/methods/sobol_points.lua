@@ -43,6 +43,19 @@ function M.scramble(x, seed)
   return reverse_bits(x)
 end
 
+--- Coordinate d of the first `count` points, scrambled, as numbers of [0, 1).
+-- @param seed integer of 32 random bits
+function M.column(count, d, seed)
+  local v, x, list = sobol_directions.of(d), 0, {}
+  for i = 1, count do
+    list[i] = M.unit(M.scramble(x, seed))
+    local bit, rest = 1, i -- point i differs from the one before by the lowest bit of i
+    while rest & 1 == 0 do rest, bit = rest >> 1, bit + 1 end
+    x = x ~ v[bit]
+  end
+  return list
+end
+
 --- A 32-bit integer as the middle of its interval in [0, 1).
 function M.unit(x) return (x + 0.5) * 0x1p-32 end
 

@@ -1,5 +1,7 @@
 --- Lua functions in child processes (core.fork, core.wait_jobs).
 local lu = require "luaunit"
+local folder = (arg[0]:match "^(.*/)" or "./") .. ".."
+package.path = folder .. "/?.lua;" .. package.path
 local bnn = require "bnn"
 local core = require "bnn.core"
 local signal = require "bnn.signal"

@@ -1,5 +1,7 @@
 --- Lua functions in child processes (core.fork, core.wait_jobs).
 local lu = require "luaunit"
+local here = (arg[0]:match "^(.*/)" or "./") .. ".."
+package.path = here .. "/?.lua;" .. package.path
 local bnn = require "bnn"
 local core = require "bnn.core"
 local signal = require "bnn.signal"
@@ -441,7 +443,7 @@ function TestFork.test_a_lock_and_a_database_stay_the_parents()
 end
 
 function TestFork.test_no_descriptors_are_refused()
-  local result = run_script [[
+  local script = [[
     local core = require "bnn.core"
     local job = core.fork(function() end) -- what is loaded late is loaded now
     while #core.wait_jobs{job} == 0 do end
@@ -452,6 +454,7 @@ function TestFork.test_no_descriptors_are_refused()
     job = core.fork(function() end)
     print(core.wait_jobs{job}[1].status)
   ]]
+  local result = core.run_program({"sh", "-c", 'ulimit -n 64; exec "$0" -', arg[-1]}, script, 60)
   lu.assertEquals(result.output, "nil\ta process: Too many open files\n0\n", result.errors)
 end
 

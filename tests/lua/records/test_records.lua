@@ -1,4 +1,5 @@
 --- Records of runs: folders and their seals, the ledger, filters, tables, and what bnn.run gives.
+package.path = (arg[0]:match "^.*/" or "./") .. "../?.lua;" .. package.path
 local lu = require "luaunit"
 local bnn = require "bnn"
 local core = require "bnn.core"

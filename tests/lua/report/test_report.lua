@@ -1,4 +1,5 @@
 --- The report of runs: markup, sections, charts, and the page as a whole.
+package.path = (arg[0]:match "^.*/" or "./") .. "../?.lua;" .. package.path
 local lu = require "luaunit"
 local bnn = require "bnn"
 local base64 = require "bnn.report.base64"

@@ -10,6 +10,7 @@ local experiment = {
     .. "outside the data",
   renamed = {prior = "prior_std"},
   common = {"seed", "threads", "checkpoint", "stop", "monitor"},
+  objective = {"test/rmse", "min"},
   defaults = {
     lr = {1e-2, "Adam's learning rate", type = "schedule", above = 0},
     batch_size = {100, "points per step", type = "integer", min = 1},

@@ -9,6 +9,7 @@ local bnn = require "bnn"
 local experiment = {
   about = "trains a Bernoulli VAE on MNIST: ELBO, samples, reconstructions and the latent plane",
   common = {"seed", "dataset", "threads", "checkpoint", "stop", "monitor"},
+  objective = {"test/elbo", "max"},
   defaults = {
     lr = {1e-3, "Adam's learning rate", type = "schedule", above = 0},
     batch_size = {128, "images per step", type = "integer", min = 1},

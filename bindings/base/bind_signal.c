@@ -433,6 +433,14 @@ static int signal_raise_if_pending(lua_State *L) {
   return 0;
 }
 
+/* raise(number): as the signal itself would. */
+static int signal_raise(lua_State *L) {
+  int sig = (int)luaL_checkinteger(L, 1);
+  luaL_argcheck(L, sig >= 1 && sig <= 127, 1, "no signal's number");
+  push_interrupt(L, sig);
+  return lua_error(L);
+}
+
 static int signal_refusal(lua_State *L) {
   const char *message = luaL_checkstring(L, 1);
   lua_Integer status = luaL_optinteger(L, 2, 1);
@@ -492,6 +500,7 @@ int luaopen_bnn_signal(lua_State *L) {
       {"finish", signal_finish},
       {"pending", signal_pending},
       {"raise_if_pending", signal_raise_if_pending},
+      {"raise", signal_raise},
       {"refusal", signal_refusal},
       {"is_interrupt", signal_is_interrupt},
       {"is_refusal", signal_is_refusal},

@@ -88,7 +88,7 @@ int bind_signal_of(lua_State *L, int index);
  * (`| head`), and no checkpoint was written that the user should hear of (field `checkpoint`). */
 bool bind_signal_is_quiet(lua_State *L, int index);
 
-/* require "bnn.signal": guard, hold, take, finish, pending, raise_if_pending, refusal, is_interrupt, is_refusal. */
+/* require "bnn.signal": guard, hold, take, finish, pending, raise_if_pending, raise, refusal, is_interrupt, is_refusal. */
 int luaopen_bnn_signal(lua_State *L);
 
 #endif

@@ -8,6 +8,7 @@
 #include "../base/bind_context.h"
 #include "../base/bind_error.h"
 #include "../tensor/bind_argument.h"
+#include "base/processors.h"
 #include "files/fetch.h"
 #include "formats/image_png.h"
 #include "formats/npz.h"
@@ -26,6 +27,11 @@ static int core_threads(lua_State *L) {
     bind_check(L, bnn_context_set_threads(context, n, &err), &err);
   }
   lua_pushinteger(L, bnn_context_threads(context));
+  return 1;
+}
+
+static int core_processors(lua_State *L) {
+  lua_pushinteger(L, bnn_processors());
   return 1;
 }
 
@@ -123,6 +129,9 @@ static const bind_row rows[] = {
      "256.\n"
      "    bnn.threads(2)\n"
      "    bnn.threads() --> 2"},
+    {"processors", core_processors,
+     "processors(): how many processors there are for this process, its affinity and its control\n"
+     "groups heeded"},
     {"isa", core_isa,
      "isa([name]): the instruction set in use: \"baseline\", \"avx2\" or \"avx512\"; given a "
      "name, uses that one\n"

@@ -44,6 +44,7 @@ local M = {
   log_likelihood = require "bnn.predict.predict".log_likelihood,
   early_stopping = require "bnn.run.stop_flags",
   run = require "bnn.records.records",
+  sweep = require "bnn.sweep.sweep".sweep,
   main = experiment.main,
   load_experiment = experiment.load_experiment,
   assert_or_exit = experiment.assert_or_exit,

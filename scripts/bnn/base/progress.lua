@@ -9,6 +9,7 @@
 -- is written by Lua, and at the end, of the program as well. Work inside of other work shows in the
 -- line of the outermost.
 local core = require "bnn.core"
+local duration = require "bnn.base.duration"
 local number = require "bnn.base.number"
 
 local M = {}
@@ -79,13 +80,6 @@ end
 
 -- ---- the text ----
 
-local function duration(seconds)
-  local s = math.floor(math.min(seconds, 1e9) + 0.5)
-  if s < 60 then return ("%d s"):format(s) end
-  if s < 3600 then return ("%d min %02d s"):format(s // 60, s % 60) end
-  return ("%d h %02d min"):format(s // 3600, s % 3600 // 60)
-end
-
 local function amount(v)
   return number.format(v >= 100 and "%.0f" or v == math.floor(v) and "%d" or "%.3g", v)
 end
@@ -131,7 +125,7 @@ local function text_of(bar, now)
     words[#words + 1] = ("%s %s/s"):format(amount(rate / bar.scale), bar.unit)
   end
   if rate > 0 and bar.of then
-    words[#words + 1] = duration((bar.of - at) / rate) .. " left"
+    words[#words + 1] = duration.text((bar.of - at) / rate) .. " left"
   end
   local child = not bar.parts and next(bar.children)
   return table.concat(words, ", ") .. (child and "; " .. position_text(child) or "")

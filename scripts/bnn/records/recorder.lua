@@ -370,11 +370,13 @@ function Recorder:finish(status, failure)
   if self.folder.lock then self.folder.lock:release() end
 end
 
--- The status that an error gives a run.
+-- The status that an error gives a run: what its metatable says as run_status, if it does.
 local function status_of(err)
   local signal = require "bnn.signal"
   if err == nil then return "completed" end
-  return signal.is_interrupt(err) and "interrupted" or "failed"
+  local meta = getmetatable(err)
+  local own = type(err) == "table" and type(meta) == "table" and meta.run_status
+  return own or signal.is_interrupt(err) and "interrupted" or "failed"
 end
 
 -- An object whose closing ends the record, by the error that passes through.

@@ -30,7 +30,7 @@ function M.new(id, opts, facts)
   local labels = opts.labels or {}
   local about = {
     format = 1, id = id, attempt = 1, status = "running", name = opts.name,
-    experiment = opts.script:match "([^/]+)%.lua$" or opts.script:match "[^/]+$",
+    experiment = opts.script and (opts.script:match "([^/]+)%.lua$" or opts.script:match "[^/]+$"),
     about = opts.about, script = opts.script, seed = seed_of(opts.config),
     argv = table.move(opts.argv, 1, #opts.argv, 1, {}),
     command = run_words.command(opts.script, opts.argv), result_flags = opts.result_flags,

@@ -62,11 +62,12 @@ local function source_of(path, file, module)
 end
 
 --- Reads a script, and the modules in Lua that it has loaded.
--- @param script string: the path of the script
+-- @param script string: the path of the script; nil: there is none, as at the prompt
 -- @return a list of {path=, file=, module=, sha256=, text=} in the order of file; or nil, message
 function M.sources(script)
-  local main, fault = source_of(script, script:match "[^/]+$")
-  if not main then return nil, fault end
+  local main, fault
+  if script then main, fault = source_of(script, script:match "[^/]+$") end
+  if fault then return nil, fault end
   local sources = {main}
   for name, path in pairs(module_paths()) do
     local source, why = source_of(path, name:gsub("%.", "/") .. ".lua", name)
@@ -94,12 +95,12 @@ end
 
 --- Gathers what many runs of one script have in common, which costs more than the rest of a record:
 -- the machine, the repository, the script and its modules.
--- @param script string: the path of the script
+-- @param script string: the path of the script, or nil
 -- @return table {machine=, repository=, diff=, sources=}, for the recorder; or nil, message
 function M.gather(script)
   local sources, fault = M.sources(script)
   if not sources then return nil, fault end
-  local repository, diff = M.repository(script:match "^(.+)/[^/]*$" or ".")
+  local repository, diff = M.repository(script and script:match "^(.+)/[^/]*$" or ".")
   return {machine = M.machine(), repository = repository, diff = diff, sources = sources}
 end
 

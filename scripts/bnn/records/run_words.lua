@@ -38,7 +38,7 @@ function M.of_config(config, is_left_out)
   return table.move(plain, 1, #plain, #words + 1, words)
 end
 
--- Whether two values of a configuration are the same.
+--- Whether two values of a configuration are the same.
 local function same(a, b)
   if type(a) ~= "table" or type(b) ~= "table" then return a == b end
   if #a ~= #b then return false end
@@ -47,6 +47,8 @@ local function same(a, b)
   end
   return true
 end
+
+M.same = same
 
 --- The same for the flags that differ from an experiment's defaults.
 -- @param defaults table of entries {value, "meaning"} by full name
@@ -57,10 +59,10 @@ function M.of_changes(config, defaults)
   end)
 end
 
---- A command as a shell reads it: bnnlua, a script and words.
+--- A command as a shell reads it: bnnlua, a script (nil: none, the prompt) and words.
 function M.command(script, words)
-  local parts = {"bnnlua", strings.shell_word(script)}
-  for i, word in ipairs(words) do parts[i + 2] = strings.shell_word(word) end
+  local parts = {"bnnlua", script and strings.shell_word(script)}
+  for _, word in ipairs(words) do parts[#parts + 1] = strings.shell_word(word) end
   return table.concat(parts, " ")
 end
 

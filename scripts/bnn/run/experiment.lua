@@ -9,6 +9,7 @@
 --   common       {"seed", "dataset", "threads", "checkpoint", "stop", "monitor"}, groups of
 --                shared flags: see bnn.common_flags
 --   renamed      {data = "data_dir"}, old names of flags; using one is an error with the new name
+--   objective    {"test/accuracy", "max"}, the metric that sweeps compare its runs by
 local common_flags = require "bnn.run.common_flags"
 local config_file = require "bnn.run.config_file"
 local configuration = require "bnn.base.configuration"
@@ -195,7 +196,12 @@ function M.load_experiment(path)
     local got = type(experiment) == "table" and "a table" or kinds.shown(experiment)
     fail("%s: %s: expected a table with a function 'run', got %s", LOAD, path, got)
   end
+  experiment.path = path
   return seal(experiment)
 end
+
+--- Makes an experiment's run check its configuration, as `main` does, without running it.
+-- @return the experiment
+function M.seal(experiment) return seal(experiment) end
 
 return M

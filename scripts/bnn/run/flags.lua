@@ -84,11 +84,14 @@ local function accept_schedule(text, spec)
   return text
 end
 
--- As options.accept, and the text of a schedule.
-local function accept(value, spec)
+--- Checks a value against the spec of a flag: as options.accept, and takes the text of a schedule.
+-- @return value; or nil, what is expected instead
+function M.accept(value, spec)
   local is_text = spec.type == "schedule" and type(value) == "string"
   return (is_text and accept_schedule or options.accept)(value, spec)
 end
+
+local accept = M.accept
 
 --- Makes functions of the schedules that values have as text.
 -- @param flat table: values by full name, of which `steps` says when schedules end; where there are
@@ -169,7 +172,9 @@ local function read_word(text, spec)
   return infinity or number.parse(text)
 end
 
-local function read_value(text, spec)
+--- Reads a value from the text behind a flag.
+-- @return value; or nil, what is expected instead
+function M.read_value(text, spec)
   if not spec.list then
     local value = read_word(text, spec)
     if spec.type == "schedule" then return accept(text, spec) end
@@ -263,7 +268,7 @@ local function read_flag(argv, i, specs, cfg, own)
     i, text = i + 1, argv[i + 1]
     if not text or text:find "^%-%-" then return nil, flag .. ": expected a value" end
   end
-  local value, fault = read_value(text, spec)
+  local value, fault = M.read_value(text, spec)
   if fault then
     return nil, fault_text(flag, fault, spec, text)
   end

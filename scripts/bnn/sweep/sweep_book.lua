@@ -1,0 +1,268 @@
+--- A sweep in the ledger: its description, what was proposed for each trial, what came out, and the
+-- values that runs reported on the way. The queue of runs is bnn.records.task_queue.
+--
+-- A connection does not survive a fork: `close` before one, and the next question opens another.
+local core = require "bnn.core"
+local json_codec = require "bnn.base.json_codec"
+local ledger = require "bnn.records.ledger"
+local refusal = require "bnn.base.refusal"
+local run_folder = require "bnn.records.run_folder"
+local task_queue = require "bnn.records.task_queue"
+
+local M = {}
+
+local Book = {__name = "bnn.sweep_book"}
+Book.__index = Book
+
+--- Makes the book of a sweep in a folder of runs.
+function M.new(root, name) return setmetatable({root = root, name = name}, Book) end
+
+-- The ledger, opened when it is asked for.
+local function opened(self)
+  if not self.ledger then self.ledger = refusal.assert_or_exit(ledger.open(self.root, true)) end
+  return self.ledger
+end
+
+--- Closes the connection. Calling it twice is safe.
+function Book:close()
+  if self.ledger then self.ledger:close() end
+  self.ledger, self.queue = nil, nil
+end
+
+Book.__close = Book.close
+
+-- The queue of the ledger, of this connection.
+local function queue(self)
+  if not self.queue then self.queue = refusal.assert_or_exit(task_queue.new(opened(self))) end
+  return self.queue
+end
+
+local function change(self, f) refusal.assert_or_exit(opened(self):change(f)) end
+
+local function ask(self, sql, ...)
+  return refusal.assert_or_exit(opened(self):ask(sql, ...))
+end
+
+local function to_json(value)
+  return assert(core.json_encode(assert(json_codec.encode(value, "sweep"))))
+end
+
+local function from_json(text)
+  return text and assert(json_codec.decode(assert(core.json_decode(text))))
+end
+
+--- The description of the sweep as it was entered, or nil.
+function Book:description()
+  local rows = ask(self, "SELECT description FROM sweep WHERE id = $1", self.name)
+  return rows[1] and from_json(rows[1][1])
+end
+
+--- Enters the sweep, or its newer description.
+function Book:enter(description)
+  change(self, function(write)
+    write([[INSERT INTO sweep (id, description, created) VALUES ($1, $2, $3)
+      ON CONFLICT (id) DO UPDATE SET description = excluded.description]], self.name,
+      to_json(description), run_folder.time_text(core.now()))
+  end)
+end
+
+--- The configuration that was proposed for a trial, or nil.
+function Book:proposal(number)
+  local rows = ask(self, "SELECT config FROM trial WHERE sweep = $1 AND number = $2", self.name,
+    number)
+  return rows[1] and from_json(rows[1][1])
+end
+
+--- Enters a proposal unless another process did so first.
+-- @return the proposal that counts
+function Book:propose(number, config)
+  change(self, function(write)
+    write([[INSERT INTO trial (sweep, number, config) VALUES ($1, $2, $3)
+      ON CONFLICT (sweep, number) DO NOTHING]], self.name, number, to_json(config))
+  end)
+  return self:proposal(number)
+end
+
+-- ---- the queue ----
+
+--- Adds the runs of trials 1 to n, opens those again that failed or were interrupted, and takes
+-- back those whose processes are gone.
+-- @param replicates integer: runs of each trial
+function Book:fill(n, replicates)
+  local trials = {}
+  for number = 1, n do trials[number] = number end
+  refusal.assert_or_exit(queue(self):add(self.name, trials, replicates))
+  refusal.assert_or_exit(queue(self):reclaim(self.name))
+  refusal.assert_or_exit(queue(self):reopen(self.name, {"failed", "interrupted"}))
+end
+
+--- Takes runs back whose processes are gone, of this sweep or of another at the same one.
+-- @param attempts integer: those that have had so many have failed
+function Book:reclaim(attempts)
+  refusal.assert_or_exit(queue(self):reclaim(self.name, attempts))
+end
+
+--- Claims the next run.
+-- @return {trial=, replicate=, attempt=, run=}, or nil
+function Book:claim()
+  local task, fault = queue(self):claim(self.name, task_queue.worker())
+  refusal.assert_or_exit(not fault, fault)
+  return task
+end
+
+--- Says that a run lives, and its id.
+function Book:beat(task, run_id) refusal.assert_or_exit(queue(self):beat(task, run_id) ~= nil) end
+
+--- The state of a run in the queue, and why it failed.
+function Book:state(task)
+  local rows = ask(self, [[SELECT state, failure, attempt FROM task WHERE sweep = $1 AND trial = $2
+    AND replicate = $3]], self.name, task.trial, task.replicate)
+  local row = rows[1]
+  if not row or row[3] ~= task.attempt then return nil end
+  return task_queue.STATES[row[1] + 1], row[2]
+end
+
+--- Counts the runs: by state, and `total`.
+function Book:counts()
+  local counts = refusal.assert_or_exit(queue(self):counts(self.name))
+  local total = 0
+  for _, n in pairs(counts) do total = total + n end
+  counts.total = total
+  return counts
+end
+
+--- Takes the runs that nobody has begun out of the queue, from a trial on: there are no more.
+function Book:cut(number)
+  change(self, function(write)
+    write("DELETE FROM task WHERE sweep = $1 AND trial >= $2 AND run IS NULL", self.name, number)
+  end)
+end
+
+--- Enters what came out of a run, {values=, metrics=, seconds=, step=}, and its end in the queue:
+-- both or none. Nothing is entered if another attempt has taken over.
+-- @param state string, as bnn.records.task_queue has them
+-- @return boolean: whether it was entered
+function Book:finish(task, state, outcome, failure)
+  local is_own = false
+  change(self, function(write)
+    local fault
+    is_own, fault = queue(self):finish(task, state, nil, failure)
+    if is_own == nil then error(fault, 0) end
+    if not is_own or not outcome then return end
+    write([[INSERT INTO outcome (sweep, trial, replicate, outcome) VALUES ($1, $2, $3, $4)
+      ON CONFLICT (sweep, trial, replicate) DO UPDATE SET outcome = excluded.outcome]], self.name,
+      task.trial, task.replicate, to_json(outcome))
+  end)
+  return is_own
+end
+
+--- Enters a value that a run reported.
+function Book:report(task, step, value)
+  change(self, function(write)
+    write([[INSERT INTO report (sweep, trial, replicate, step, value) VALUES ($1, $2, $3, $4, $5)
+      ON CONFLICT (sweep, trial, replicate, step) DO UPDATE SET value = excluded.value]], self.name,
+      task.trial, task.replicate, step, value)
+  end)
+end
+
+-- ---- trials ----
+
+-- The trials by number, with their proposals.
+local function read_proposals(self, below)
+  local rows = ask(self, [[SELECT number, config FROM trial WHERE sweep = $1 AND number < $2
+    ORDER BY number]], self.name, below)
+  local trials = {}
+  for _, row in ipairs(rows) do
+    trials[row[1]] = {number = row[1], config = from_json(row[2]), runs = {}, reports = {}}
+  end
+  return trials
+end
+
+local function add_runs(self, trials, below)
+  for _, row in ipairs(refusal.assert_or_exit(queue(self):tasks(self.name))) do
+    local trial = trials[row.trial]
+    if trial then trial.runs[row.replicate] = row end
+  end
+  local rows = ask(self, [[SELECT trial, replicate, outcome FROM outcome
+    WHERE sweep = $1 AND trial < $2]], self.name, below)
+  for _, row in ipairs(rows) do
+    local run = trials[row[1]] and trials[row[1]].runs[row[2]]
+    if run then run.outcome = from_json(row[3]) end
+  end
+end
+
+--- Returns what the runs of one of the seeds reported: trial -> {{step, value}, ...}.
+function Book:reports(replicate)
+  local reports = {}
+  local rows = ask(self, [[SELECT trial, step, value FROM report WHERE sweep = $1
+    AND replicate = $2 ORDER BY trial, step]], self.name, replicate)
+  for _, row in ipairs(rows) do
+    local list = reports[row[1]] or {}
+    reports[row[1]], list[#list + 1] = list, {row[2], row[3] == nil and 0 / 0 or row[3]}
+  end
+  return reports
+end
+
+-- Adds the reports of one of the seeds, which are compared with each other.
+local function add_reports(self, trials, replicate)
+  for number, list in pairs(self:reports(replicate)) do
+    if trials[number] then trials[number].reports = list end
+  end
+end
+
+-- The mean of each objective over the runs that have an outcome.
+local function mean_values(runs)
+  local sums, n = {}, 0
+  for _, run in pairs(runs) do
+    if run.outcome and run.outcome.values then
+      n = n + 1
+      for i, v in ipairs(run.outcome.values) do sums[i] = (sums[i] or 0) + v end
+    end
+  end
+  for i, sum in ipairs(sums) do sums[i] = sum / n end
+  return n > 0 and sums or nil
+end
+
+-- The state of a trial from those of its runs: it failed if one of them did.
+local function state_of(runs, replicates)
+  local seen, n = {}, 0
+  for _, run in pairs(runs) do
+    seen[run.state] = true
+    n = n + (run.state == "completed" and 1 or 0)
+  end
+  if seen.failed then return "failed" end
+  if seen.pruned then return "pruned" end
+  return n >= replicates and "completed" or "running"
+end
+
+local function complete(trial, seeds)
+  trial.values = mean_values(trial.runs)
+  trial.value = trial.values and trial.values[1]
+  trial.state, trial.seeds = state_of(trial.runs, #seeds), {}
+  for r, seed in ipairs(seeds) do
+    local run = trial.runs[r]
+    local values = run and run.outcome and run.outcome.values
+    if values then trial.seeds[#trial.seeds + 1] = {seed = seed, value = values[1]} end
+  end
+end
+
+--- Lists the trials in the order of their numbers.
+-- @param seeds list: of each trial
+-- @param opts table: below= only those with smaller numbers; replicate= with its reports
+-- @return list of {number=, config=, state="completed"|"pruned"|"failed"|"running", value=, values=
+--   (means over the seeds), runs = {[replicate] = {state=, run=, outcome=, failure=}}, reports =
+--   {{step, value}, ...}, seeds = {{seed=, value=}, ...}}
+function Book:trials(seeds, opts)
+  local below = opts and opts.below or math.maxinteger
+  local by_number, list = read_proposals(self, below), {}
+  add_runs(self, by_number, below)
+  if opts and opts.replicate then add_reports(self, by_number, opts.replicate) end
+  for _, trial in pairs(by_number) do
+    complete(trial, seeds)
+    list[#list + 1] = trial
+  end
+  table.sort(list, function(a, b) return a.number < b.number end)
+  return list
+end
+
+return M

@@ -1,0 +1,116 @@
+--- many runs of an experiment, side by side, resumed by default
+--
+-- bnnlua -m sweep EXPERIMENT NAME=SPACE ... [--flag=value ...] [-- EXPERIMENT'S FLAGS ...]
+local bnn = require "bnn"
+local flags = require "bnn.run.flags"
+local help_text = require "bnn.help.help_text"
+local run_words = require "bnn.records.run_words"
+local strings = require "bnn.base.strings"
+local usage = require "bnn.run.usage"
+
+local assert_or_exit = bnn.assert_or_exit
+local PROGRAM = "bnnlua -m sweep"
+local WORDS = " EXPERIMENT NAME=SPACE ..."
+
+local defaults = {
+  trials = {nil, "how many trials (default: all of a grid)", type = "integer", min = 1},
+  seeds = {1, "runs of each trial, with one seed after the other", min = 1},
+  workers = {0, "runs side by side, each on one thread; 0: one for each available processor",
+             min = 0},
+  objective = {nil, "the metric to compare trials by, or several with commas (default: the "
+                 .. "experiment's, else test/accuracy)", type = "string", list = true},
+  mode = {nil, "max or min, for each objective (default max)", type = "string", list = true,
+          choices = {"max", "min"}},
+  sampler = {nil, "how trials are proposed, such as random or tpe:startup_trials=20; help "
+               .. "\"search\" at the prompt has all (default: grid if the space is finite and "
+               .. "there is no --trials, else sobol)", type = "string"},
+  pruner = {"none", "which runs are ended early: none, median, percentile, asha, hyperband, "
+              .. "wilcoxon, with options as in asha:eta=4", type = "string"},
+  key = {1, "root of what samplers draw", type = "integer"},
+  name = {nil, "a name for the sweep (default: one made from its settings)", type = "string"},
+  runs = {nil, "the folder of records (default $BNNLUA_RUNS, else runs)", type = "string"},
+  retries = {2, "how often a run whose process died is tried again", min = 0},
+  timeout = {nil, "seconds that a run may take", type = "number", above = 0},
+  fail_fast = {false, "end with the first failure"},
+  keep_checkpoints = {false, "keep the checkpoints of runs that have ended"},
+  delay = {nil, "samplers that learn: how many trials back results count (default: workers - 1)",
+           type = "integer", min = 0},
+  top = {10, "how many trials the table shows", min = 1},
+  report = {nil, "the report to write, an HTML file (default: in the folder of records)",
+            type = "string"},
+  quiet = {false, "show no progress on stderr"},
+}
+local ORDER = {"trials", "seeds", "workers", "objective", "mode", "sampler", "pruner", "key",
+               "name", "runs", "retries", "timeout", "fail_fast", "keep_checkpoints", "delay",
+               "top", "report", "quiet"}
+
+-- The words before and after `--`.
+local function split(argv)
+  local own, rest = {}, {}
+  local to = own
+  for _, word in ipairs(argv) do
+    if word == "--" and to == own then to = rest else to[#to + 1] = word end
+  end
+  return own, rest
+end
+
+-- The flags behind `--` that are given, as values of the experiment's.
+local function fixed_values(experiment, words)
+  if not words[1] then return {} end
+  local given = {}
+  local all = assert_or_exit(flags.parse(words, experiment.defaults, nil, experiment.renamed))
+  for name, spec in pairs(flags.specs(experiment.defaults)) do
+    local is_new = all[name] ~= nil and not run_words.same(all[name], spec.default)
+    if is_new then given[name] = all[name] end
+  end
+  return given
+end
+
+local function print_help(out)
+  out:write(usage.text({about = "runs an experiment for many settings", defaults = defaults,
+                        order = ORDER}, PROGRAM .. WORDS .. " [-- EXPERIMENT'S FLAGS]", print_help))
+  out:write "\n"
+  for _, line in ipairs(help_text.wrap("SPACE is a list (beta=1,0.1,0.01), uniform:-10:-1, "
+    .. "log:1e-4:1e-2, integer:1:8, range:0:1:0.1 or choice:adam,sgd; a flag of one value is "
+    .. "lr=1e-3. The same command again makes the runs that are missing or have failed, and "
+    .. "nothing else; more --trials or --seeds extend it. `help \"sweeps\"` at the prompt says "
+    .. "more.", 80)) do
+    out:write(line, "\n")
+  end
+end
+
+local function run(cfg, words, rest)
+  local path = table.remove(words, 1)
+  local experiment = bnn.load_experiment(path)
+  local space = assert_or_exit(bnn.space.parse(words))
+  local opts = {experiment = path, space = space, config = fixed_values(experiment, rest),
+                progress = not cfg.quiet}
+  for _, name in ipairs(ORDER) do
+    if name ~= "top" and name ~= "report" and name ~= "quiet" then opts[name] = cfg[name] end
+  end
+  local result = bnn.sweep(opts)
+  io.write(result:text(cfg.top))
+  local report = assert_or_exit(result:report(cfg.report))
+  strings.notice("report: " .. report)
+  local failed = result.counts.failed
+  assert_or_exit(failed == 0, ("%d of %d runs failed; the same command makes them again"):format(
+    failed, result.counts.total))
+end
+
+local function main(argv)
+  if not argv[1] or flags.wants_help(argv) then
+    print_help(argv[1] and io.stdout or io.stderr)
+    return assert_or_exit(argv[1], "expected an experiment: " .. PROGRAM .. WORDS)
+  end
+  local own, rest = split(argv)
+  local cfg = assert_or_exit(flags.parse(own, defaults, true))
+  local words = cfg.positional
+  assert_or_exit(words[1] and not words[1]:find "=", "expected an experiment first: " .. PROGRAM
+    .. WORDS)
+  run(cfg, words, rest)
+end
+
+local _ <close> = setmetatable({}, {__close = function(_, err)
+  require "bnn.run.experiment".explain_interrupt(err)
+end})
+require "bnn.signal".guard(main, arg)

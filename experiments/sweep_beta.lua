@@ -92,8 +92,7 @@ local function show(cfg, log, result, metric, kl)
     x = {name = "beta", values = config.beta, log = true},
     y = {name = "logvar", values = config.logvar},
   }
-  log:say(("\n%s, kl=%s"):format(metric.title, kl))
-  log:say((bnn.assert_or_exit(bnn.plot.cells(opts))))
+  log:say("\n" .. bnn.assert_or_exit(bnn.plot.cells(opts)))
   if cfg.figures == "" then return end
   opts.path = ("%s/sweep_beta_%s_%s.svg"):format(cfg.figures, metric.name, kl)
   local ok, fault = bnn.plot.cells(opts)

@@ -192,11 +192,11 @@ local function clear(write)
 end
 
 local function put(root, sweeps, may_clear)
-  local runs = read_runs(root, sweeps)
   local book <close>, fault = ledger.open(root, true)
   if not book then return nil, fault end
   local count = 0
   local ok, why = book:change(function(write)
+    local runs = read_runs(root, sweeps) -- while no run can enter its end
     if may_clear then clear(write) end
     for name, sweep in pairs(sweeps) do
       put_sweep(write, name, sweep, runs[name])
@@ -259,8 +259,8 @@ function M.after_deleting(root, book, name)
     local ok, lack = forget(root, book, name)
     return ok and strings.message("the sweep '%s' has no runs left and is forgotten", name), lack
   end
-  return strings.message("the sweep '%s' has %d runs to make: the same command makes them", name,
-    open)
+  return strings.message("the sweep '%s' has %d run%s to make: the same command goes on", name,
+    open, open == 1 and "" or "s")
 end
 
 return M

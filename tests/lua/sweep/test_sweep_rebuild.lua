@@ -148,6 +148,28 @@ function TestRebuild.test_then_nothing_that_is_done_runs_again()
   end
 end
 
+-- What a command of `bnnlua -m runs` prints on stdout, and on stderr.
+local function runs_tool(root, command, ...)
+  local words = {arg[-1], "-m", "runs", command, "--runs=" .. root, ...}
+  local done = assert(core.run_program(words))
+  lu.assertEquals(done.status, 0, done.errors)
+  return done.output, done.errors
+end
+
+function TestRebuild.test_the_command_counts_runs_and_sweeps()
+  in_folder(function(root)
+    mixed(root, {space = {x = {1, 2}}})
+    remove_ledger(root)
+    lu.assertStrContains(runs_tool(root, "rebuild"), "runs.db: 2 runs, 1 sweep\n")
+    local shown = runs_tool(root, "show", "last")
+    lu.assertStrContains(shown, "\nsweep     mixed, trial 2, replicate 1\n")
+    lu.assertStrContains(runs_tool(root, "list", "status=pruned", "--columns=trial"), "      2\n")
+    local page = root .. "/report.html"
+    runs_tool(root, "report", "--output=" .. page)
+    lu.assertStrContains(assert(run_folder.read(page)), '<span class="pruned">1 pruned</span>')
+  end)
+end
+
 function TestRebuild.test_leaves_out_a_sweep_whose_folder_is_gone()
   in_folder(function(root)
     mixed(root, {space = {x = {1}}})
@@ -214,19 +236,14 @@ end
 
 TestDeleting = {}
 
--- Deletes runs as `bnnlua -m runs delete` does; what it prints on stderr.
-local function delete(root, ...)
-  local words = {arg[-1], "-m", "runs", "delete", "--yes", "--runs=" .. root, ...}
-  local done = assert(core.run_program(words))
-  lu.assertEquals(done.status, 0, done.errors)
-  return done.errors
-end
+-- What the command says of the runs that it deletes.
+local function delete(root, ...) return select(2, runs_tool(root, "delete", "--yes", ...)) end
 
 function TestDeleting.test_a_run_that_is_deleted_is_made_again()
   in_folder(function(root)
     local first = of_file(root, {trials = 3})
     local said = delete(root, "trial=2")
-    lu.assertStrContains(said, "the sweep 'of file' has 1 runs to make")
+    lu.assertStrContains(said, "the sweep 'of file' has 1 run to make")
     lu.assertEquals(states_of(root), {"completed", "open", "completed"})
     lu.assertEquals(#ask(root, TABLES[4]), 2)
     lu.assertEquals(#ask(root, TABLES[5]), 6)

@@ -11,6 +11,7 @@ local run_folder = require "bnn.records.run_folder"
 local run_life = require "bnn.records.run_life"
 local strings = require "bnn.base.strings"
 local task_queue = require "bnn.records.task_queue"
+local trial_record = require "bnn.sweep.trial_record"
 
 local M = {}
 
@@ -52,17 +53,6 @@ local function read_sweeps(root)
   return sweeps
 end
 
--- The metrics of a run and the last step of its log.
-local function outcome_of(path, about)
-  local metrics, step = {}, nil
-  for name, m in pairs(metric_summary.read(path, about)) do
-    metrics[name] = m.value
-    if m.step and (not step or m.step > step) then step = m.step end
-  end
-  for name, v in pairs(about.results or {}) do metrics[name] = v end
-  return {metrics = metrics, step = step, seconds = about.wall_seconds}
-end
-
 -- The values of the objectives; or nil, which has none.
 local function values_of(objectives, metrics)
   local values = {}
@@ -81,7 +71,9 @@ local STATE_OF = {completed = "completed", pruned = "pruned", failed = "failed",
 
 -- A run of a folder with the state of its task, what came out, and why it is not complete.
 local function read_run(path, about, objectives)
-  local run = {about = about, path = path, outcome = outcome_of(path, about)}
+  local record = trial_record.read(path)
+  local run = {about = about, path = path}
+  run.outcome = {metrics = record.metrics, step = record.step, seconds = record.seconds}
   run.state = STATE_OF[run_life.status(path, about)] or "interrupted"
   run.why = about.failure and about.failure:gsub("^pruned: ", "")
   if run.state ~= "completed" then return run end

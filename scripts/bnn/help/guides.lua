@@ -10,15 +10,16 @@ local PATH = "^help/([%w_]+)%.md$"
 
 -- In the order in which help() lists them; guides that are not here follow by name.
 local ORDER = {
-  "start", "data", "own", "uncertainty", "kl", "checkpoints", "runs", "keys", "shapes", "speed",
-  "environment", "contributing",
+  "start", "data", "own", "uncertainty", "kl", "checkpoints", "runs", "search", "keys", "shapes",
+  "speed", "environment", "contributing",
 }
 
 -- Other words for a guide.
 local ALIASES = {
   flags = "environment", variables = "environment", abstention = "uncertainty",
   randomness = "keys", seed = "keys", resume = "checkpoints", records = "runs", ledger = "runs",
-  dtypes = "shapes", broadcasting = "shapes", layout = "contributing",
+  samplers = "search", spaces = "search", dtypes = "shapes", broadcasting = "shapes",
+  layout = "contributing",
 }
 
 local function loader()

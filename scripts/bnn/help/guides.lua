@@ -18,8 +18,9 @@ local ORDER = {
 local ALIASES = {
   flags = "environment", variables = "environment", abstention = "uncertainty",
   randomness = "keys", seed = "keys", resume = "checkpoints", records = "runs", ledger = "runs",
-  dtypes = "shapes", broadcasting = "shapes", layout = "contributing", pruning = "pruners",
-  asha = "pruners", hyperband = "pruners", sweep = "sweeps",
+  samplers = "search", spaces = "search", dtypes = "shapes", broadcasting = "shapes",
+  layout = "contributing", pruning = "pruners", asha = "pruners", hyperband = "pruners",
+  sweep = "sweeps",
 }
 
 local function loader()

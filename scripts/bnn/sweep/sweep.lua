@@ -87,10 +87,17 @@ local function run(plan)
   return sweep_result.new(plan, book)
 end
 
+-- The plan that options make; raises what is wrong with them.
+local function plan_of(opts)
+  return sweep_plan.new(common.check("bnn.sweep", opts, sweep_plan.spec))
+end
+
+--- Raises what is wrong with the options of `sweep`, and runs nothing.
+function M.check(opts) plan_of(opts) end
+
 function M.sweep(opts)
-  opts = common.check("bnn.sweep", opts, sweep_plan.spec)
-  local plan = sweep_plan.new(opts)
-  plan.root = root_of(opts)
+  local plan = plan_of(opts)
+  plan.root = root_of(plan.opts)
   refusal.assert_or_exit(folders.make(plan.root))
   return run(plan)
 end

@@ -36,7 +36,7 @@ function M.new(id, opts, facts)
     command = run_words.command(opts.script, opts.argv), result_flags = opts.result_flags,
     place_flags = opts.place_flags, started = now_text(), data = {},
     repository = facts.repository, sweep = labels.sweep, trial = labels.trial,
-    replicate = labels.replicate,
+    replicate = labels.replicate, proposal = labels.proposal, is_within = labels.is_within,
   }
   set_process(about, facts.machine)
   return about

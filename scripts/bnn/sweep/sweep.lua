@@ -8,6 +8,7 @@ local strings = require "bnn.base.strings"
 local sweep_book = require "bnn.sweep.sweep_book"
 local sweep_plan = require "bnn.sweep.sweep_plan"
 local sweep_pool = require "bnn.sweep.sweep_pool"
+local sweep_record = require "bnn.sweep.sweep_record"
 local sweep_result = require "bnn.sweep.sweep_result"
 local sweep_view = require "bnn.sweep.sweep_view"
 
@@ -20,6 +21,15 @@ local function root_of(opts)
   local lacks = "bnn.sweep: its trials are kept in the folder of runs, and that is switched off: "
     .. "give runs=DIR or unset BNNLUA_RUNS"
   return refusal.assert_or_exit(root, lacks)
+end
+
+-- What is on record of the sweep; if the ledger does not know it, its folders do.
+local function description_of(plan, book)
+  local before = book:description()
+  if before then return before end
+  local is_there, fault = sweep_record.restore(plan.root, plan.name)
+  refusal.assert_or_exit(is_there ~= nil, fault)
+  return is_there and book:description()
 end
 
 -- Two functions of one program may have the same script and the same space, and so the same name.
@@ -50,7 +60,7 @@ end
 
 -- Enters the sweep, or says what has changed since it was.
 local function enter(plan, book)
-  local before, now = book:description(), plan:description()
+  local before, now = description_of(plan, book), plan:description()
   if before then continue(plan, before, now) end
   book:enter(now)
 end
@@ -95,6 +105,59 @@ end
 --- Raises what is wrong with the options of `sweep`, and runs nothing.
 function M.check(opts) plan_of(opts) end
 
+--- Runs an experiment for many settings, side by side, and resumes by default: the same call again
+-- makes the runs that are missing or have failed, and nothing else. Each run is a process of its
+-- own on one thread, which is recorded as any run; one that fails, dies or takes too long ends
+-- nothing else. help "sweeps" has more.
+--     local result = bnn.sweep{
+--       experiment = function(cfg) return {loss = (cfg.x - 2) ^ 2 + 0.01 * cfg.seed} end,
+--       space = {x = bnn.space.uniform(0, 4)}, trials = 8, seeds = 2,
+--       objective = "loss", mode = "min", name = "parabola", runs = "runs",
+--     }
+--     io.write(result:text(3))
+--     print(result.best.config.x, result.best.value)
+-- Ctrl-C starts no more runs, lets those that run write a checkpoint, and ends the program; the same
+-- command goes on. With more trials= or seeds= a sweep is extended. Whatever else changes its trials
+-- is refused under the same name=, with the differences.
+-- @param opts table:
+--   experiment  the file of one, an experiment, or a function(cfg, log) -> metrics by name
+--   space       the parameters that differ, as bnn.space takes them
+--   config      those that are the same for all trials: {steps = 1000}
+--   trials      how many configurations (default: all of a grid; without a grid it is needed)
+--   seeds       runs of each trial, 1: with config.seed, or the experiment's, and the seeds after
+--               it; or a list of seeds. A trial's value is the mean over them
+--   objective   the metric to compare trials by, or a list of several (default: the experiment's
+--               `objective`, {name, mode}, else "test/accuracy"). If the experiment does not return
+--               it, the last that it logged counts
+--   mode        "max" or "min", or a list with one for each objective (default: for the
+--               experiment's own objective its mode, else "max")
+--   sampler     what proposes trials, as bnn.search.sampler takes it: "tpe",
+--               "gp:startup_trials=20", a function (default: "grid" if the space is finite and
+--               trials is not given, else "sobol")
+--   pruner      what ends trials early, as bnn.pruner.new takes it: "asha:min=100" (default "none")
+--   key         a seed or a key, 1: the root of what samplers draw
+--   name        of the sweep (default: made from its script and its settings)
+--   workers     runs side by side (default 0: one for each available processor)
+--   delay       of samplers that learn: trial n follows from the results up to n - 1 - delay, for
+--               any number of workers; more than delay + 1 of these wait (default: workers - 1 of
+--               the call that began the sweep)
+--   retries     how often a run whose process was killed is tried again by one call, 2
+--   timeout     seconds that a run may take (default: no limit)
+--   fail_fast   true ends the sweep with the first failure
+--   keep_checkpoints  true keeps the checkpoints of runs that have ended
+--   runs        the folder of records (default $BNNLUA_RUNS, else runs)
+--   progress    false shows no progress on stderr
+-- @return result, which prints as one line and has methods (result:text, result:report):
+--   best    the best trial by the first objective, {number=, config=, value=, values= of each
+--           objective, se= standard error over seeds or nil, n= seeds, runs= their ids}; nil if
+--           none is complete
+--   pareto  of several objectives: a list of the trials that no other beats, the best first
+--   trials  all as columns: number, state ("completed", "pruned", "failed" or "running"), value,
+--           se, n, seconds, config by parameter, and metrics, a table by name for each; nan where
+--           there is nothing
+--   counts  of the runs, by state, and total
+--   name    of the sweep
+--   Raises if an option is wrong, such as a parameter that the experiment does not have.
 function M.sweep(opts)
   local plan = plan_of(opts)
   plan.root = root_of(plan.opts)

@@ -178,7 +178,8 @@ local function options_of(self)
   local plan = self.plan
   return {
     root = plan.root, script = plan.source.script, name = plan.name, facts = self.facts,
-    labels = {sweep = plan.name, trial = self.task.trial, replicate = self.task.replicate},
+    labels = {sweep = plan.name, trial = self.task.trial, replicate = self.task.replicate,
+              proposal = self.proposal, is_within = not plan.source.is_file or nil},
     resume = self.task.run,
     log = logs.console(),
   }

@@ -8,6 +8,15 @@ local number = bnn.number
 
 TestNumber = {}
 
+function TestNumber.test_a_column_has_decimals_for_four_digits_of_its_greatest_number()
+  for _, row in ipairs{{{0.978, 0.5}, 4}, {{1, 0.5}, 4}, {{-17.5, 3}, 2}, {{12345}, 0}, {{1e-9}, 6},
+                       {{}, 3}, {{0, 0 / 0, math.huge, "9"}, 3}} do
+    lu.assertEquals(bnn.number.decimals(row[1]), row[2])
+  end
+  lu.assertErrorMsgContains("bnn.number.decimals: expected a list, got a nil",
+    function() bnn.number.decimals() end)
+end
+
 function TestNumber.test_a_small_number_keeps_its_digits_and_others_their_decimals()
   for _, row in ipairs{
     {0.97849, 3, "0.978"}, {-0.4262, 3, "-0.426"}, {314.3881, 3, "314.388"}, {1e-5, 3, "1e-05"},

@@ -223,6 +223,13 @@ function TestPage.test_others_put_sections_in_front()
       before = {parts.section("trials", "Trials", {parts.note "all of them"})}})
     assert_has(page, "<h1>A sweep</h1><p>the lead</p>")
     lu.assertTrue(page:find('id="trials"', 1, true) < page:find('id="best"', 1, true))
+    page = report.render(runs, {root = root, group = {"config"}, without = {best = true},
+      after = {parts.section("last", "Last", {parts.note "the end"})}})
+    lu.assertNil(page:find('id="best"', 1, true))
+    lu.assertTrue(page:find('id="commands"', 1, true) < page:find('id="last"', 1, true))
+    page = report.render({}, {root = root, title = "None", lead = "nothing ran"})
+    assert_has(page, "nothing ran")
+    lu.assertNil(page:find('id="results"', 1, true))
     assert_is_closed(page)
   end)
 end

@@ -116,9 +116,9 @@ function M.check(opts) plan_of(opts) end
 --     }
 --     io.write(result:text(3))
 --     print(result.best.config.x, result.best.value)
--- Ctrl-C starts no more runs, lets those that run write a checkpoint, and ends the program; the same
--- command goes on. With more trials= or seeds= a sweep is extended. Whatever else changes its trials
--- is refused under the same name=, with the differences.
+-- Ctrl-C starts no more runs, lets those that run write a checkpoint, and ends the program; the
+-- same command goes on. With more trials= or seeds= a sweep is extended. Whatever else changes its
+-- trials is refused under the same name=, with the differences.
 -- @param opts table:
 --   experiment  the file of one, an experiment, or a function(cfg, log) -> metrics by name
 --   space       the parameters that differ, as bnn.space takes them

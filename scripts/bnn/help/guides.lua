@@ -10,7 +10,8 @@ local PATH = "^help/([%w_]+)%.md$"
 
 -- In the order in which help() lists them; guides that are not here follow by name.
 local ORDER = {
-  "start", "data", "own", "uncertainty", "kl", "checkpoints", "runs", "pruners", "keys", "shapes",
+  "start", "data", "own", "uncertainty", "kl", "checkpoints", "runs", "search", "pruners", "keys",
+  "shapes",
   "speed", "environment", "contributing",
 }
 
@@ -18,8 +19,8 @@ local ORDER = {
 local ALIASES = {
   flags = "environment", variables = "environment", abstention = "uncertainty",
   randomness = "keys", seed = "keys", resume = "checkpoints", records = "runs", ledger = "runs",
-  dtypes = "shapes", broadcasting = "shapes", layout = "contributing", pruning = "pruners",
-  asha = "pruners", hyperband = "pruners",
+  samplers = "search", spaces = "search", dtypes = "shapes", broadcasting = "shapes",
+  layout = "contributing", pruning = "pruners", asha = "pruners", hyperband = "pruners",
 }
 
 local function loader()

@@ -228,6 +228,9 @@ function TestWrongSpaces.test_wrong_arguments_raise()
     ["bnn.space: a: choice 1: expected a number, text, true, false or a list"] = function()
       space{a = {print}}
     end,
+    ["bnn.space: a: choice: expected a list of values, got an empty one"] = function()
+      space{a = {}}
+    end,
     ["bnn.space: a b: it cannot be the name of a parameter"] = function() space{["a b"] = 1} end,
     ["bnn.space: lr: expected one of choice"] = function() space{lr = "lag:1:2"} end,
     ["bnn.space.uniform: low: expected a finite number, got nan"] = function()

@@ -1,5 +1,6 @@
 --- One run of a trial, in the process that was forked for it: its record, its reports to the
 -- ledger, the question whether it is pruned, and its outcome.
+local checkpoint_folder = require "bnn.checkpoint.checkpoint_folder"
 local core = require "bnn.core"
 local data_cache = require "bnn.data.data_cache"
 local logs = require "bnn.log.log"
@@ -103,11 +104,11 @@ local function wrapped(self)
   function copy.run(cfg, log)
     self.folder = recorder.current().folder
     self.book:beat(self.task, self.folder.id)
+    local checkpoints, keeps = self.folder.path .. "/checkpoints", self.plan.opts.keep_checkpoints
+    if not keeps then checkpoint_folder.set_temporary(checkpoints) end
     self.metrics_returned = experiment.run(cfg, log)
     send_loads(self.send)
-    if not self.plan.opts.keep_checkpoints then
-      run_folder.remove(self.folder.path .. "/checkpoints")
-    end
+    if not keeps then run_folder.remove(checkpoints) end
     return self.metrics_returned
   end
   return copy

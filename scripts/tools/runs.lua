@@ -18,6 +18,7 @@ local runs_resume = require "bnn.records.runs_resume"
 local runs_show = require "bnn.records.runs_show"
 local runs_table = require "bnn.records.runs_table"
 local strings = require "bnn.base.strings"
+local sweep_record = require "bnn.sweep.sweep_record"
 local usage = require "bnn.run.usage"
 
 local assert_or_exit = bnn.assert_or_exit
@@ -249,6 +250,17 @@ local function confirmed(runs)
   return answer:find "^[yY]" ~= nil
 end
 
+-- Says what becomes of the sweeps whose runs have been deleted.
+local function say_sweeps(cfg, runs, book)
+  local seen = {}
+  for _, run in ipairs(runs) do
+    if run.sweep and not seen[run.sweep] then
+      seen[run.sweep] = true
+      strings.notice(assert_or_exit(sweep_record.after_deleting(root_of(cfg), book, run.sweep)))
+    end
+  end
+end
+
 local function delete(cfg, words)
   local runs = select_runs(cfg, words)
   for _, run in ipairs(runs) do
@@ -263,7 +275,9 @@ local function delete(cfg, words)
     end
     print(run.id)
   end
-  if book then book:close() end
+  if not book then return end
+  say_sweeps(cfg, runs, book)
+  book:close()
 end
 
 -- ---- verify, rerun, resume ----
@@ -318,7 +332,10 @@ end
 
 local function rebuild(cfg)
   local root = root_of(cfg)
-  print(("%s: %d runs"):format(ledger.path(root), assert_or_exit(run_list.rebuild(root))))
+  local runs = assert_or_exit(run_list.rebuild(root))
+  local sweeps = assert_or_exit(sweep_record.rebuild(root))
+  print(("%s: %d runs%s"):format(ledger.path(root), runs,
+    sweeps > 0 and (", %d sweep%s"):format(sweeps, sweeps > 1 and "s" or "") or ""))
 end
 
 -- ---- the command line ----

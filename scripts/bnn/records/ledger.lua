@@ -277,8 +277,18 @@ function M.annotate(write, id, row)
   end
 end
 
---- Removes all that is written of a run.
+-- A run of a sweep is to be made again: what came out of it goes too.
+local function lose_outcome(write, id)
+  local sweep, trial, replicate = task_queue.lose_run(write, id)
+  for _, name in ipairs(sweep and {"outcome", "report"} or {}) do
+    write(("DELETE FROM %s WHERE sweep = $1 AND trial = $2 AND replicate = $3"):format(name), sweep,
+      trial, replicate)
+  end
+end
+
+--- Removes all that is written of a run; one of a sweep is to be made again.
 function M.forget(write, id)
+  lose_outcome(write, id)
   for _, name in ipairs(OF_A_RUN) do
     write(("DELETE FROM %s WHERE run = $1"):format(name), id)
   end

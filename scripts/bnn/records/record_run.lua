@@ -170,8 +170,9 @@ function M.begin(experiment, cfg, opts)
   local record, fault = (opts.resume and resume or start)(experiment, cfg, opts)
   if not record then return nil, fault end
   return record, function(config, log)
+    -- The record first: the other may end the run, as that of a sweep does which prunes.
     local results = table.pack(experiment.run(run_config(experiment, config, record),
-      logs.tee{log, record:log()}))
+      logs.tee{record:log(), log}))
     record:results(results[1])
     return table.unpack(results, 1, results.n)
   end

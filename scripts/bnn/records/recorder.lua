@@ -176,9 +176,10 @@ end)
 
 --- Begins the record of a run.
 -- @param opts table: root, script, argv, config, about, name, result_flags (the names of the flags
---   that decide the result), place_flags (those that say where something else is written); labels,
---   {sweep=, trial=, replicate=} of a run of a sweep; facts, what run_facts.gather returned for the
---   script, if it is known already
+--   that decide the result), place_flags (those that say where something else is written); labels
+--   of a run of a sweep, {sweep=, trial=, replicate=, proposal = the trial's configuration,
+--   is_within = whether the script is the sweep's and has the experiment in it}; facts, what
+--   run_facts.gather returned for the script, if it is known already
 -- @return recorder; or nil, message
 function M.start(opts)
   if opts.script == "-" then return nil, "its script is the standard input" end
@@ -287,6 +288,9 @@ function Recorder:results(metrics)
   metric_summary.note_results(self.metrics, self.about.results)
 end
 
+--- Keeps what a run of a sweep has come to, {state=, why=, values=, metrics=, seconds=, step=}.
+function Recorder:outcome(outcome) self.about.outcome = outcome end
+
 -- ---- the end ----
 
 -- The best and the newest checkpoint, if the run wrote any.
@@ -355,8 +359,8 @@ local function write_end(self, status, failure)
   end)
 end
 
--- Ends the record, as "completed", "failed" or "interrupted"; failure is the message with its
--- traceback, or nil. Calling it twice is safe.
+-- Ends the record, as "completed", "failed", "pruned" or "interrupted"; failure is the message
+-- with its traceback, or nil. Calling it twice is safe.
 function Recorder:finish(status, failure)
   if self.is_finished then return end
   self.is_finished, current = true, nil

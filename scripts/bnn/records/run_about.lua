@@ -36,14 +36,14 @@ function M.new(id, opts, facts)
     command = run_words.command(opts.script, opts.argv), result_flags = opts.result_flags,
     place_flags = opts.place_flags, started = now_text(), data = {},
     repository = facts.repository, sweep = labels.sweep, trial = labels.trial,
-    replicate = labels.replicate,
+    replicate = labels.replicate, proposal = labels.proposal, is_within = labels.is_within,
   }
   set_process(about, facts.machine)
   return about
 end
 
 local OF_AN_ATTEMPT = {"status", "ended", "host", "pid", "machine", "data", "resumed", "failure",
-                       "peak_bytes", "threads", "results", "record_fault"}
+                       "peak_bytes", "threads", "results", "record_fault", "outcome"}
 
 -- The attempt that was the newest so far: what is no more said of the run itself.
 local function take_attempt(about, path)

@@ -1,6 +1,7 @@
 --- Runs the recorded script of a run: its copy in the run's folder, with the modules that were
 -- copied beside it, in the folder where it ran.
 local core = require "bnn.core"
+local strings = require "bnn.base.strings"
 
 local M = {}
 
@@ -17,6 +18,10 @@ end
 -- @param flags list: the words after the script
 -- @return list; or nil, message
 function M.words(run, runs, flags)
+  if run.about.is_within then
+    return nil, strings.message("%s: its experiment is within %s: run that script again, which "
+      .. "goes on with the sweep '%s'", run.id, run.about.script or "a script", run.about.sweep)
+  end
   local program, fault = core.real_path "/proc/self/exe"
   if not program then return nil, fault end
   local file = script_of(run.about)

@@ -1,9 +1,9 @@
 --- Replays a recorded run from its own copy of the script and its flags, and compares what both
 -- runs wrote.
 --
--- A completed run has the same bytes. One that was interrupted or died has written the beginning of
--- what the replay writes. Of one that was resumed, the last row of each step counts, and what it
--- printed, which is in parts, is not compared.
+-- A completed run has the same bytes. One that was interrupted, was pruned or died has written the
+-- beginning of what the replay writes. Of one that was resumed, the last row of each step counts,
+-- and what it printed, which is in parts, is not compared.
 local core = require "bnn.core"
 local log_text = require "bnn.log.log_text"
 local metric_summary = require "bnn.records.metric_summary"
@@ -108,10 +108,17 @@ local function shared_checkpoints(old, new)
   return list
 end
 
+-- The runs that stopped before their end, and what is said of them.
+local HOW = {
+  interrupted = "the run was interrupted: it is compared with the beginning of the replay",
+  dead = "the run died: it is compared with the beginning of the replay",
+  pruned = "the run was pruned: it is compared with the beginning of the replay",
+}
+
 -- What is compared of a run of some status: list of {name, text of the record, text of the replay,
 -- whether the record is a part}.
 local function texts_of(run, new)
-  local is_part = run.status == "interrupted" or run.status == "dead"
+  local is_part = HOW[run.status] ~= nil
   local old, rows = run.path, {}
   if run.about.attempt > 1 then
     rows[1] = {"metrics.jsonl", merged_log(old), merged_log(new), is_part}
@@ -140,11 +147,6 @@ local function other_machine(run)
   end
   return lines
 end
-
-local HOW = {
-  interrupted = "the run was interrupted: it is compared with the beginning of the replay",
-  dead = "the run died: it is compared with the beginning of the replay",
-}
 
 -- Whether the replay ended as the run did, or a line that says how not.
 local function compare_ends(run, new)

@@ -74,13 +74,38 @@ local function joined(...)
   return list
 end
 
+-- Whether runs have different values of a field, or only some have one.
+local function differ(runs, name)
+  for _, run in ipairs(runs) do
+    if run[name] ~= runs[1][name] then return true end
+  end
+  return false
+end
+
+-- Whether all runs of sweeps have the name of their sweep, so that one column says both.
+local function are_named_by_sweep(runs)
+  for _, run in ipairs(runs) do
+    if run.sweep and run.sweep ~= run.name then return false end
+  end
+  return true
+end
+
+-- The columns that say where a run belongs, those that differ.
+local function places(runs)
+  local names = {}
+  if any(runs, "name") then names[1] = "name" end
+  if differ(runs, "sweep") and not are_named_by_sweep(runs) then names[#names + 1] = "sweep" end
+  if differ(runs, "trial") then names[#names + 1] = "trial" end
+  return names
+end
+
 --- The columns of a table of runs where none are asked for.
 -- @return list of names; how many flags and metrics were left out
 function M.columns(runs)
   local flags, metrics = M.differing(runs), M.metrics(runs)
   local shown_flags, shown_metrics = first_of(flags, FLAGS_MOST), first_of(metrics, METRICS_MOST)
-  local columns = joined({"id"}, any(runs, "name") and {"name"} or {}, {"experiment", "status",
-    "wall_seconds"}, shown_flags, shown_metrics)
+  local columns = joined({"id"}, places(runs), {"experiment", "status", "wall_seconds"},
+    shown_flags, shown_metrics)
   return columns, #flags - #shown_flags + #metrics - #shown_metrics
 end
 

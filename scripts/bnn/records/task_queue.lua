@@ -98,6 +98,34 @@ function M.is_dead(worker)
   return where ~= nil and where == place() and start_of(pid) ~= start
 end
 
+-- ---- tables made again ----
+
+--- Takes all tasks out of the ledger but those that are being run.
+-- @param write function(sql, ...), as a ledger's `change` gives
+function M.clear(write) write "DELETE FROM task WHERE state <> 1" end
+
+--- Enters a task as folders have it, unless it is there.
+-- @param write function(sql, ...)
+-- @param task {sweep=, trial=, replicate=, state=, attempt=, run=, failure=}; one that is running
+--   gets a lease
+function M.restore(write, task)
+  local lease = task.state == "running" and NOW .. (" + %d"):format(LEASE_SECONDS) or "NULL"
+  write(([[INSERT INTO task (sweep, trial, replicate, state, attempt, run, failure, lease)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, %s)
+    ON CONFLICT (sweep, trial, replicate) DO NOTHING]]):format(lease), task.sweep, task.trial,
+    task.replicate, number_of[task.state], task.attempt, task.run, task.failure)
+end
+
+--- Opens the task of a run that is deleted, unless its worker is at it.
+-- @param write function(sql, ...)
+-- @param run_id string
+-- @return sweep, trial, replicate; nil if there is none
+function M.lose_run(write, run_id)
+  local rows = write([[UPDATE task SET state = 0, run = NULL, failure = NULL, lease = NULL
+    WHERE run = $1 AND state <> 1 RETURNING sweep, trial, replicate]], run_id)
+  if rows[1] then return table.unpack(rows[1], 1, 3) end
+end
+
 -- ---- queues ----
 
 --- The queue in a ledger.

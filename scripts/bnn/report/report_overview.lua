@@ -11,7 +11,7 @@ local strings = require "bnn.base.strings"
 
 local M = {}
 
-local STATUSES = {"completed", "running", "failed", "interrupted", "dead"}
+local STATUSES = {"completed", "running", "pruned", "failed", "interrupted", "dead"}
 local COMMANDS_MOST, SEEDS_MOST, FLAGS_MOST = 3, 12, 60
 
 local element = html.element

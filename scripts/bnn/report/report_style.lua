@@ -46,7 +46,7 @@ td small{display:block;color:var(--muted);font-size:.92em}
 tr.best td{background:color-mix(in srgb,var(--good) 10%,transparent);font-weight:600}
 tr.best td small{font-weight:400}
 .completed{color:var(--good)}.failed,.bad{color:var(--bad)}.dead,.interrupted{color:var(--warn)}
-.running{color:var(--accent)}
+.running{color:var(--accent)}.pruned{color:var(--muted)}
 .cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,340px),1fr));gap:14px;
 margin:14px 0}
 .card{background:var(--card);border:1px solid var(--rule);border-radius:8px;padding:12px 14px;

@@ -8,6 +8,7 @@ local strings = require "bnn.base.strings"
 local sweep_book = require "bnn.sweep.sweep_book"
 local sweep_plan = require "bnn.sweep.sweep_plan"
 local sweep_pool = require "bnn.sweep.sweep_pool"
+local sweep_record = require "bnn.sweep.sweep_record"
 local sweep_result = require "bnn.sweep.sweep_result"
 local sweep_view = require "bnn.sweep.sweep_view"
 
@@ -20,9 +21,18 @@ local function root_of(opts)
   return refusal.assert_or_exit(root, lacks)
 end
 
+-- What is on record of the sweep; if the ledger does not know it, its folders do.
+local function description_of(plan, book)
+  local before = book:description()
+  if before then return before end
+  local is_there, fault = sweep_record.restore(plan.root, plan.name)
+  refusal.assert_or_exit(is_there ~= nil, fault)
+  return is_there and book:description()
+end
+
 -- Enters the sweep, or says what has changed since it was.
 local function enter(plan, book)
-  local before, now = book:description(), plan:description()
+  local before, now = description_of(plan, book), plan:description()
   if before then
     local lines = plan:differences(before)
     refusal.assert_or_exit(not lines[1], strings.message("the sweep '%s' is on record with other "

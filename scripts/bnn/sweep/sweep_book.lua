@@ -7,6 +7,7 @@ local json_codec = require "bnn.base.json_codec"
 local ledger = require "bnn.records.ledger"
 local refusal = require "bnn.base.refusal"
 local run_folder = require "bnn.records.run_folder"
+local sweep_record = require "bnn.sweep.sweep_record"
 local task_queue = require "bnn.records.task_queue"
 
 local M = {}
@@ -43,10 +44,6 @@ local function ask(self, sql, ...)
   return refusal.assert_or_exit(opened(self):ask(sql, ...))
 end
 
-local function to_json(value)
-  return assert(core.json_encode(assert(json_codec.encode(value, "sweep"))))
-end
-
 local function from_json(text)
   return text and assert(json_codec.decode(assert(core.json_decode(text))))
 end
@@ -59,10 +56,12 @@ end
 
 --- Enters the sweep, or its newer description.
 function Book:enter(description)
+  local created = run_folder.time_text(core.now())
+  refusal.assert_or_exit(sweep_record.write(self.root, description, created))
   change(self, function(write)
     write([[INSERT INTO sweep (id, description, created) VALUES ($1, $2, $3)
       ON CONFLICT (id) DO UPDATE SET description = excluded.description]], self.name,
-      to_json(description), run_folder.time_text(core.now()))
+      sweep_record.to_json(description), created)
   end)
 end
 
@@ -78,7 +77,7 @@ end
 function Book:propose(number, config)
   change(self, function(write)
     write([[INSERT INTO trial (sweep, number, config) VALUES ($1, $2, $3)
-      ON CONFLICT (sweep, number) DO NOTHING]], self.name, number, to_json(config))
+      ON CONFLICT (sweep, number) DO NOTHING]], self.name, number, sweep_record.to_json(config))
   end)
   return self:proposal(number)
 end
@@ -151,7 +150,7 @@ function Book:finish(task, state, outcome, failure)
     if not is_own or not outcome then return end
     write([[INSERT INTO outcome (sweep, trial, replicate, outcome) VALUES ($1, $2, $3, $4)
       ON CONFLICT (sweep, trial, replicate) DO UPDATE SET outcome = excluded.outcome]], self.name,
-      task.trial, task.replicate, to_json(outcome))
+      task.trial, task.replicate, sweep_record.to_json(outcome))
   end)
   return is_own
 end

@@ -4,13 +4,12 @@ local checkpoint_folder = require "bnn.checkpoint.checkpoint_folder"
 local core = require "bnn.core"
 local data_cache = require "bnn.data.data_cache"
 local logs = require "bnn.log.log"
-local options = require "bnn.base.options"
 local progress = require "bnn.base.progress"
 local recorded_run = require "bnn.run.recorded_run"
 local recorder = require "bnn.records.recorder"
 local run_folder = require "bnn.records.run_folder"
 local signal = require "bnn.signal"
-local strings = require "bnn.base.strings"
+local trial_outcome = require "bnn.sweep.trial_outcome"
 
 local M = {}
 
@@ -56,36 +55,6 @@ local function note_row(self, step, rows)
   if self.plan.pruner.needs == "reports" then prune(self, step) end
 end
 
--- The metrics of a run by name: the last of its log, and what it returned.
-local function all_metrics(self, returned)
-  local metrics = {}
-  for name, v in pairs(self.metrics) do metrics[name] = v end
-  for name, v in pairs(type(returned) == "table" and returned or {}) do
-    if type(v) == "userdata" and v.item then v = v:item() end
-    if type(name) == "string" and type(v) ~= "table" then metrics[name] = v end
-  end
-  return metrics
-end
-
--- The values of the objectives; or nil, what is wrong with them.
-local function values_of(plan, metrics)
-  local values = {}
-  for i, objective in ipairs(plan.objectives) do
-    local v = metrics[objective.name]
-    if type(v) ~= "number" then
-      local names = options.sorted_names(metrics)
-      return nil, strings.message("it has no metric '%s'; it has %s", objective.name,
-        names[1] and table.concat(names, ", ") or "none")
-    end
-    if v - v ~= 0 then
-      return nil, strings.message("its %s is %s", objective.name, v ~= v and "not a number"
-        or "infinite")
-    end
-    values[i] = v
-  end
-  return values
-end
-
 -- ---- the run ----
 
 -- Keeps the data of this process for the next ones: the sweep loads what its runs had to.
@@ -96,20 +65,61 @@ local function send_loads(send)
   end
 end
 
+-- What an error that ended a run makes of it: a state of the queue, and why.
+local function state_of_error(err)
+  if type(err) == "table" and getmetatable(err) == Pruned then return "pruned", err.reason end
+  if signal.is_interrupt(err) then return "interrupted", tostring(err) end
+  return "failed", tostring(err)
+end
+
+-- What has come out: a state of the queue, why, and the outcome.
+local function judge(self, err)
+  local outcome = {metrics = trial_outcome.metrics(self.metrics, self.returned), step = self.step,
+                   seconds = core.ticks() - self.began}
+  local state, why
+  if err == nil then
+    state, why = trial_outcome.judge(self.plan.objectives, outcome)
+  else
+    state, why = state_of_error(err)
+  end
+  return state, why, outcome
+end
+
+-- Writes the outcome into the record too, from which the ledger can be made again.
+local function note_outcome(self, record, err)
+  local state, why, outcome = judge(self, err)
+  self.outcome = outcome
+  record:outcome{state = state, why = why, values = outcome.values, metrics = outcome.metrics,
+                 step = outcome.step, seconds = outcome.seconds}
+  if (state == "completed" or state == "pruned") and not self.plan.opts.keep_checkpoints then
+    run_folder.remove(self.folder.path .. "/checkpoints")
+  end
+end
+
+-- Takes over what an earlier attempt has logged.
+local function take_metrics(self, record)
+  for name, metric in pairs(record.metrics) do self.metrics[name] = metric.value end
+end
+
 -- The experiment as it is recorded: it says which run it is, and what it read and returned.
 local function wrapped(self)
   local experiment = self.plan.source.experiment
   local copy = {}
   for name, v in pairs(experiment) do copy[name] = v end
   function copy.run(cfg, log)
-    self.folder = recorder.current().folder
+    local record = recorder.current()
+    self.folder = record.folder
     self.book:beat(self.task, self.folder.id)
-    local checkpoints, keeps = self.folder.path .. "/checkpoints", self.plan.opts.keep_checkpoints
-    if not keeps then checkpoint_folder.set_temporary(checkpoints) end
-    self.metrics_returned = experiment.run(cfg, log)
+    if not self.plan.opts.keep_checkpoints then
+      checkpoint_folder.set_temporary(self.folder.path .. "/checkpoints")
+    end
+    take_metrics(self, record)
+    local _ <close> = setmetatable({}, {__close = function(_, err)
+      signal.finish(note_outcome, self, record, err)
+    end})
+    self.returned = experiment.run(cfg, log)
     send_loads(self.send)
-    if not keeps then run_folder.remove(checkpoints) end
-    return self.metrics_returned
+    return self.returned
   end
   return copy
 end
@@ -118,7 +128,8 @@ local function options_of(self)
   local plan = self.plan
   return {
     root = plan.root, script = plan.source.script, name = plan.name, facts = self.facts,
-    labels = {sweep = plan.name, trial = self.task.trial, replicate = self.task.replicate},
+    labels = {sweep = plan.name, trial = self.task.trial, replicate = self.task.replicate,
+              proposal = self.proposal, is_within = not plan.source.is_file or nil},
     resume = self.task.run,
     log = logs.tee{logs.console(), function(step, rows) note_row(self, step, rows) end},
   }
@@ -136,28 +147,10 @@ local function run_recorded(self)
   if metrics == nil and fault and not self.folder then error(fault, 0) end
 end
 
--- What an error that ended a run makes of it: a state of the queue, and why.
-local function state_of_error(err)
-  if type(err) == "table" and getmetatable(err) == Pruned then return "pruned", err.reason end
-  if signal.is_interrupt(err) then return "interrupted", tostring(err) end
-  return "failed", tostring(err)
-end
-
-local function outcome_of(self, began)
-  local metrics = all_metrics(self, self.metrics_returned)
-  return {metrics = metrics, step = self.step, seconds = core.ticks() - began}
-end
-
 -- Enters what came out of it.
-local function finish(self, began, ok, err)
-  local outcome = outcome_of(self, began)
-  local state, why = "completed", nil
-  if not ok then state, why = state_of_error(err) end
-  if state == "completed" then
-    outcome.values, why = values_of(self.plan, outcome.metrics)
-    if not outcome.values then state = "failed" end
-  end
-  self.book:finish(self.task, state, outcome, why)
+local function finish(self, ok, err)
+  local state, why, outcome = judge(self, not ok and err or nil)
+  self.book:finish(self.task, state, self.outcome or outcome, why)
 end
 
 --- Makes a run of a trial; returns when its outcome is in the ledger.
@@ -170,12 +163,11 @@ function M.run(plan, book, task, proposal, facts, send)
   assert(core.redirect "stderr")
   send_progress(send)
   local self = {plan = plan, book = book, task = task, proposal = proposal, facts = facts,
-                send = send, metrics = {}}
-  local began = core.ticks()
+                send = send, metrics = {}, began = core.ticks()}
   local ok, err = xpcall(signal.guard, function(e)
     return type(e) == "string" and debug.traceback(e, 2) or e
   end, run_recorded, self)
-  signal.finish(finish, self, began, ok, err)
+  signal.finish(finish, self, ok, err)
   book:close()
 end
 

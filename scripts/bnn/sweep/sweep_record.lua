@@ -1,0 +1,231 @@
+--- What the folders of runs hold of sweeps, and the ledger made of it: sweeps/NAME/sweep.json says
+-- what a sweep is, and the run.json of each of its runs which trial it is, what was proposed for it
+-- and what came out.
+local core = require "bnn.core"
+local folders = require "bnn.base.folders"
+local json_codec = require "bnn.base.json_codec"
+local ledger = require "bnn.records.ledger"
+local metric_summary = require "bnn.records.metric_summary"
+local notice = require "bnn.base.notice"
+local run_folder = require "bnn.records.run_folder"
+local strings = require "bnn.base.strings"
+local task_queue = require "bnn.records.task_queue"
+local trial_outcome = require "bnn.sweep.trial_outcome"
+
+local M = {}
+
+local function folder_of(root, name) return ("%s/sweeps/%s"):format(root, name) end
+
+local function path_of(root, name) return folder_of(root, name) .. "/sweep.json" end
+
+--- Writes what a sweep is into its folder.
+-- @param root string: the folder of runs
+-- @param description table, with the sweep's name
+-- @param created string: the time when it was entered, unless the folder has an earlier one
+-- @return true; or nil, message
+function M.write(root, description, created)
+  local ok, fault = folders.make(folder_of(root, description.name))
+  if not ok then return nil, fault end
+  local path = path_of(root, description.name)
+  local before = run_folder.read_json(path)
+  return run_folder.write_json(path, {
+    format = 1, description = description, created = before and before.created or created,
+  })
+end
+
+-- ---- reading ----
+
+-- What sweep.json says, {description=, created=}; nil if there is none that can be read.
+local function read_sweep(root, name)
+  local about, fault = run_folder.read_json(path_of(root, name))
+  if type(about) == "table" and type(about.description) == "table" then return about end
+  notice.say("skipping %s: %s", path_of(root, name), fault or "is no sweep's")
+end
+
+-- The sweeps of a folder of runs by name.
+local function read_sweeps(root)
+  local sweeps = {}
+  for name, kind in pairs(core.list_dir(root .. "/sweeps") or {}) do
+    local file <close> = kind == "folder" and io.open(path_of(root, name)) or nil
+    if file then sweeps[name] = read_sweep(root, name) end
+  end
+  return sweeps
+end
+
+local FINISHED = {completed = true, pruned = true}
+
+-- Keeps a run of a trial unless there is one that counts more: the newest that has an outcome, or
+-- else the newest.
+local function keep(runs, run)
+  local key = ("%d %d"):format(run.about.trial, run.about.replicate)
+  local other = runs[key]
+  if not other or FINISHED[run.state] or not FINISHED[other.state] then runs[key] = run end
+end
+
+local function is_run_of_trial(about)
+  return type(about) == "table" and about.sweep ~= nil and math.type(about.trial) == "integer"
+    and math.type(about.replicate) == "integer"
+end
+
+-- The runs that count, of each sweep: name -> {key -> {about=, path=, state=, outcome=, why=}}.
+local function read_runs(root, sweeps)
+  local by_sweep = {}
+  for name in pairs(sweeps) do by_sweep[name] = {} end
+  for _, id in ipairs(run_folder.ids(root) or {}) do
+    local path = root .. "/" .. id
+    local about = run_folder.read_json(path .. "/run.json")
+    local sweep = is_run_of_trial(about) and sweeps[about.sweep]
+    if sweep then
+      local run = {about = about, path = path}
+      run.state, run.outcome, run.why = trial_outcome.of_folder(path, about,
+        sweep.description.objectives)
+      keep(by_sweep[about.sweep], run)
+    end
+  end
+  return by_sweep
+end
+
+-- ---- the ledger ----
+
+--- A value as the ledger has it: JSON that keeps integers and floats apart.
+function M.to_json(value)
+  return assert(core.json_encode(assert(json_codec.encode(value, "sweep"))))
+end
+
+local function put_reports(write, name, run, objective)
+  local about = run.about
+  for _, block in ipairs(metric_summary.blocks(run.path, about) or {}) do
+    for _, row in ipairs(block.rows) do
+      if row[1] == objective and type(row[2]) == "number" and block.step then
+        write([[INSERT INTO report (sweep, trial, replicate, step, value)
+          VALUES ($1, $2, $3, $4, $5) ON CONFLICT (sweep, trial, replicate, step)
+          DO UPDATE SET value = excluded.value]], name, about.trial, about.replicate, block.step,
+          row[2])
+      end
+    end
+  end
+end
+
+local function put_run(write, name, run, objective)
+  local about = run.about
+  if about.proposal then
+    write([[INSERT INTO trial (sweep, number, config) VALUES ($1, $2, $3)
+      ON CONFLICT (sweep, number) DO NOTHING]], name, about.trial, M.to_json(about.proposal))
+  end
+  task_queue.restore(write, {
+    sweep = name, trial = about.trial, replicate = about.replicate, state = run.state,
+    attempt = about.attempt, run = about.id,
+    failure = run.state ~= "completed" and run.why or nil,
+  })
+  put_reports(write, name, run, objective)
+  if run.state == "running" or run.state == "interrupted" then return end
+  write([[INSERT INTO outcome (sweep, trial, replicate, outcome) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (sweep, trial, replicate) DO UPDATE SET outcome = excluded.outcome]], name,
+    about.trial, about.replicate, M.to_json(run.outcome))
+end
+
+-- The runs that a sweep is to have and that have no folder.
+local function put_open_tasks(write, name, description)
+  for trial = 1, description.trials do
+    for replicate = 1, #description.seeds do
+      task_queue.restore(write, {sweep = name, trial = trial, replicate = replicate,
+                                 state = "open", attempt = 0})
+    end
+  end
+end
+
+local function put_sweep(write, name, sweep, runs)
+  write([[INSERT INTO sweep (id, description, created) VALUES ($1, $2, $3)
+    ON CONFLICT (id) DO UPDATE SET description = excluded.description,
+    created = excluded.created]], name, M.to_json(sweep.description), sweep.created)
+  for _, run in pairs(runs) do
+    put_run(write, name, run, sweep.description.objectives[1].name)
+  end
+  put_open_tasks(write, name, sweep.description)
+end
+
+-- Takes away what a ledger has of sweeps, but for the runs that are being made and what was
+-- proposed for them.
+local function clear(write)
+  task_queue.clear(write)
+  for _, row in ipairs{{"trial", "number"}, {"outcome", "trial"}, {"report", "trial"}} do
+    write(([[DELETE FROM %s WHERE NOT EXISTS (SELECT 1 FROM task
+      WHERE task.sweep = %s.sweep AND task.trial = %s.%s)]]):format(row[1], row[1], row[1],
+      row[2]))
+  end
+  write "DELETE FROM sweep WHERE NOT EXISTS (SELECT 1 FROM task WHERE task.sweep = sweep.id)"
+end
+
+local function put(root, sweeps, may_clear)
+  local runs = read_runs(root, sweeps)
+  local book <close>, fault = ledger.open(root, true)
+  if not book then return nil, fault end
+  local count = 0
+  local ok, why = book:change(function(write)
+    if may_clear then clear(write) end
+    for name, sweep in pairs(sweeps) do
+      put_sweep(write, name, sweep, runs[name])
+      count = count + 1
+    end
+  end)
+  if ok then return count end
+  return nil, why
+end
+
+--- Makes what the ledger has of sweeps again from the folders.
+-- @param root string: the folder of runs
+-- @return how many sweeps it has; or nil, message
+function M.rebuild(root) return put(root, read_sweeps(root), true) end
+
+--- Enters a sweep from its folders, if it has one and the ledger does not know it.
+-- @return whether it did; or nil, message
+function M.restore(root, name)
+  local file <close> = io.open(path_of(root, name))
+  local sweep = file and read_sweep(root, name)
+  if not sweep then return false end
+  local count, fault = put(root, {[name] = sweep})
+  return count and true, fault
+end
+
+-- ---- runs that are deleted ----
+
+local function count_of(book, sql, name)
+  local rows, fault = book:ask(sql, name)
+  if not rows then return nil, fault end
+  return rows[1][1]
+end
+
+-- Takes a sweep out of the ledger, and its description out of its folder: reports stay.
+local function forget(root, book, name)
+  local ok, fault = book:change(function(write)
+    for _, of in ipairs{"task", "trial", "outcome", "report"} do
+      write(("DELETE FROM %s WHERE sweep = $1"):format(of), name)
+    end
+    write("DELETE FROM sweep WHERE id = $1", name)
+  end)
+  if not ok then return nil, fault end
+  os.remove(path_of(root, name))
+  os.remove(folder_of(root, name)) -- if it is empty
+  return true
+end
+
+--- Says what is left of a sweep some of whose runs have been deleted; one that has none left is
+-- forgotten.
+-- @param root string: the folder of runs
+-- @param book a ledger that may be written
+-- @return string; or nil, message
+function M.after_deleting(root, book, name)
+  local left, fault = count_of(book, "SELECT count(*) FROM run WHERE sweep = $1", name)
+  local open, why = count_of(book,
+    "SELECT count(*) FROM task WHERE sweep = $1 AND state IN (0, 1)", name)
+  if not left or not open then return nil, fault or why end
+  local busy = count_of(book, "SELECT count(*) FROM task WHERE sweep = $1 AND state = 1", name)
+  if left == 0 and busy == 0 then
+    local ok, lack = forget(root, book, name)
+    return ok and strings.message("the sweep '%s' has no runs left and is forgotten", name), lack
+  end
+  return strings.message("the sweep '%s' has %d runs to make: the same command makes them", name,
+    open)
+end
+
+return M

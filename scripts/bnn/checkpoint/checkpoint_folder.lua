@@ -15,7 +15,7 @@ function M.best_path(folder) return folder .. "/" .. BEST end
 
 local temporary = {}
 
---- Says that a folder's checkpoints will be removed when their run has ended: they are for resuming.
+--- Says that the checkpoints of a folder will be removed when their run has ended.
 function M.set_temporary(folder) temporary[folder] = true end
 
 --- Whether a folder's checkpoints will be removed when their run has ended.

@@ -209,8 +209,8 @@ end
 -- @param opts table: validation= part with x and y; key=, num_samples= as for bnn.predict; score=,
 --   percentile= as for calibration.fit, but score="entropy" without a posterior, as a network alone
 --   has no std; net=, likelihood= as for bnn.checkpoint.open
--- @return list of the fits, as bnn.calibration.fit returns them, none if the checkpoints are only to
---   resume a run of a sweep; or nil, message
+-- @return list of the fits, as bnn.calibration.fit returns them, none if the checkpoints are only
+--   to resume a run of a sweep; or nil, message
 function M.keep(path, opts)
   local what = "bnn.calibration.keep"
   opts = options.check(what, opts, {

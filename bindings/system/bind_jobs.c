@@ -222,9 +222,10 @@ static bnn_status hear(lua_State *L, const waiting *w, size_t i, bnn_err *err) {
   return BNN_OK;
 }
 
-/* Waits until something has happened, for up to `seconds`.  Gives the number of jobs that live. */
+/* Waits until something has happened, for up to `seconds`.  Gives the number of jobs that live; a list
+ * of none is one of them as long as there is a time limit. */
 static size_t wait_some(const waiting *w, double seconds) {
-  size_t living = 0;
+  size_t living = w->n == 0 && isfinite(seconds);
   int most = TICK_MS;
   for (size_t i = 0; i < w->n; i++) {
     const job *j = w->job[i];
@@ -335,9 +336,8 @@ static const bind_row rows[] = {
      "jobs: a list of what core.fork gave; seconds: the time limit, 0 to only look\n"
      "Returns a list of events: {job=, message=} for each send of a child, in their order, and as a\n"
      "job's last {job=, status=} or {job=, signal=}, with error= if an error ended it. The list is\n"
-     "empty if the time is over or no job lives. Under signal.hold also the number of the signal "
-     "that\n"
-     "came, else that is raised."},
+     "empty if the time is over or no job lives; an empty list of jobs waits for the time. Under\n"
+     "signal.hold also the number of the signal that came, else that is raised."},
     {NULL, NULL, NULL},
 };
 

@@ -288,9 +288,6 @@ function Recorder:results(metrics)
   metric_summary.note_results(self.metrics, self.about.results)
 end
 
---- Keeps what a run of a sweep has come to, {state=, why=, values=, metrics=, seconds=, step=}.
-function Recorder:outcome(outcome) self.about.outcome = outcome end
-
 -- ---- the end ----
 
 -- The best and the newest checkpoint, if the run wrote any.

@@ -43,7 +43,7 @@ function M.new(id, opts, facts)
 end
 
 local OF_AN_ATTEMPT = {"status", "ended", "host", "pid", "machine", "data", "resumed", "failure",
-                       "peak_bytes", "threads", "results", "record_fault", "outcome"}
+                       "peak_bytes", "threads", "results", "record_fault"}
 
 -- The attempt that was the newest so far: what is no more said of the run itself.
 local function take_attempt(about, path)

@@ -181,7 +181,8 @@ function M.rebuild(root)
     for _, table_name in ipairs{"run", "attempt", "param", "metric", "tag", "note", "worker"} do
       write("DELETE FROM " .. table_name)
     end
-    for _, id in ipairs(ids) do
+    -- Again, now that no run can be entered: those that are in the ledger have a folder.
+    for _, id in ipairs(run_folder.ids(root) or ids) do
       local about, config, metrics, tags, notes = M.read_folder(root .. "/" .. id)
       if about then
         count = count + 1

@@ -62,6 +62,8 @@ local function head(run)
       about.resumed.path)},
     {"time", about.wall_seconds and number.format("%.1f s, %.1f s of processors, %.0f MB at most",
       about.wall_seconds, about.cpu_seconds, about.peak_bytes / 1e6)},
+    {"sweep", about.sweep and number.format("%s, trial %d, replicate %d", about.sweep, about.trial,
+      about.replicate)},
     {"seed", about.seed}, {"commit", repository.commit
       and repository.commit .. (repository.dirty and " with changes (git.diff)" or "")},
     {"machine", ("%s, %s, %s threads"):format(about.host, machine.cpu, number.text(

@@ -14,6 +14,8 @@ local sweep_view = require "bnn.sweep.sweep_view"
 
 local M = {}
 
+local begun = {} -- what this program has swept: folder and name -> source
+
 local function root_of(opts)
   local root = run_folder.root(opts.runs)
   local lacks = "bnn.sweep: its trials are kept in the folder of runs, and that is switched off: "
@@ -30,19 +32,36 @@ local function description_of(plan, book)
   return is_there and book:description()
 end
 
+-- Two functions of one program may have the same script and the same space, and so the same name.
+local function check_function(plan)
+  local key, source = plan.root .. "/" .. plan.name, plan.source
+  local before = begun[key]
+  refusal.assert_or_exit(not before or source:is_same(before), strings.message("bnn.sweep: this "
+    .. "program has swept another function, or one that had captured other values, as '%s': give "
+    .. "each a name=", plan.name))
+  begun[key] = source
+end
+
+-- Goes on with a sweep that is on record, if it is this one.
+local function continue(plan, before, now)
+  local lines = plan:differences(before)
+  refusal.assert_or_exit(not lines[1], strings.message("the sweep '%s' is on record with other "
+    .. "settings; give the new one another name=. %s", plan.name, table.concat(lines, "; ")))
+  if before.code ~= now.code then
+    strings.notice(strings.message("%s has changed since the sweep '%s' began: trials that are "
+      .. "done stay, those that are left run the new one", now.script or "the function",
+      plan.name))
+  end
+  local notice = plan:continue(before)
+  if notice then strings.notice(notice) end
+  if #before.seeds > #now.seeds then now.seeds = before.seeds end
+  now.delay = plan.delay
+end
+
 -- Enters the sweep, or says what has changed since it was.
 local function enter(plan, book)
   local before, now = description_of(plan, book), plan:description()
-  if before then
-    local lines = plan:differences(before)
-    refusal.assert_or_exit(not lines[1], strings.message("the sweep '%s' is on record with other "
-      .. "settings; give the new one another name=. %s", plan.name, table.concat(lines, "; ")))
-    if before.code ~= now.code then
-      strings.notice(strings.message("%s has changed since the sweep '%s' began: trials that are "
-        .. "done stay, those that are left run the new one", now.script or "the function",
-        plan.name))
-    end
-  end
+  if before then continue(plan, before, now) end
   book:enter(now)
 end
 
@@ -66,6 +85,7 @@ end
 
 local function run(plan)
   local book <close> = sweep_book.new(plan.root, plan.name)
+  check_function(plan)
   enter(plan, book)
   fill_queue(plan, book)
   local view <close> = sweep_view.new(plan)

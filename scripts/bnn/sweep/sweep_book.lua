@@ -12,11 +12,17 @@ local task_queue = require "bnn.records.task_queue"
 
 local M = {}
 
+local state_numbers = {} -- as bnn.records.task_queue has them
+for i, name in ipairs(task_queue.STATES) do state_numbers[name] = i - 1 end
+
 local Book = {__name = "bnn.sweep_book"}
 Book.__index = Book
 
 --- Makes the book of a sweep in a folder of runs.
-function M.new(root, name) return setmetatable({root = root, name = name}, Book) end
+function M.new(root, name)
+  return setmetatable({root = root, name = name, last = math.maxinteger - 1,
+                       replicates = math.maxinteger}, Book)
+end
 
 -- The ledger, opened when it is asked for.
 local function opened(self)
@@ -84,22 +90,30 @@ end
 
 -- ---- the queue ----
 
+-- Leaves what an earlier sitting had more alone: nobody is to claim it.
+local function set_beyond_aside(self)
+  change(self, function(write)
+    local beyond = " WHERE sweep = $1 AND state = 0 AND (trial > $2 OR replicate > $3)"
+    write("DELETE FROM task" .. beyond .. " AND run IS NULL", self.name, self.last, self.replicates)
+    write("UPDATE task SET state = 5" .. beyond, self.name, self.last, self.replicates)
+  end)
+end
+
 --- Adds the runs of trials 1 to n, opens those again that failed or were interrupted, and takes
--- back those whose processes are gone.
+-- back those whose processes are gone. From now on counts and trials are of these alone.
 -- @param replicates integer: runs of each trial
 function Book:fill(n, replicates)
   local trials = {}
   for number = 1, n do trials[number] = number end
+  self.last, self.replicates = n, replicates
   refusal.assert_or_exit(queue(self):add(self.name, trials, replicates))
-  refusal.assert_or_exit(queue(self):reclaim(self.name))
+  self:reclaim()
   refusal.assert_or_exit(queue(self):reopen(self.name, {"failed", "interrupted"}))
+  set_beyond_aside(self)
 end
 
---- Takes runs back whose processes are gone, of this sweep or of another at the same one.
--- @param attempts integer: those that have had so many have failed
-function Book:reclaim(attempts)
-  refusal.assert_or_exit(queue(self):reclaim(self.name, attempts))
-end
+--- Takes runs back whose processes are gone, of this program or of another at the same sweep.
+function Book:reclaim() refusal.assert_or_exit(queue(self):reclaim(self.name)) end
 
 --- Claims the next run.
 -- @return {trial=, replicate=, attempt=, run=}, or nil
@@ -109,8 +123,22 @@ function Book:claim()
   return task
 end
 
---- Says that a run lives, and its id.
-function Book:beat(task, run_id) refusal.assert_or_exit(queue(self):beat(task, run_id) ~= nil) end
+--- Says that a run lives.
+function Book:beat(task) refusal.assert_or_exit(queue(self):beat(task) ~= nil) end
+
+--- Says which run is made for a task. What an earlier run reported is not this one's.
+-- @return boolean: whether the task is still this attempt's; if not, the run is not to be made
+function Book:begin(task, run_id)
+  local is_own, fault = queue(self):beat(task, run_id)
+  refusal.assert_or_exit(is_own ~= nil, fault)
+  if is_own and run_id ~= task.run then
+    change(self, function(write)
+      write("DELETE FROM report WHERE sweep = $1 AND trial = $2 AND replicate = $3", self.name,
+        task.trial, task.replicate)
+    end)
+  end
+  return is_own
+end
 
 --- The state of a run in the queue, and why it failed.
 function Book:state(task)
@@ -121,17 +149,32 @@ function Book:state(task)
   return task_queue.STATES[row[1] + 1], row[2]
 end
 
+--- Enters the end of a run whose process died, or was interrupted, without more to say.
+-- @param state string: "open" to try it again, "failed", or "interrupted"
+-- @return boolean: whether it was entered; not if another attempt has taken over
+function Book:bury(task, state, failure)
+  local rows = ask(self, [[UPDATE task SET state = $5, failure = $6, lease = NULL WHERE sweep = $1
+    AND trial = $2 AND replicate = $3 AND attempt = $4 AND state IN (1, 5) RETURNING 1]], self.name,
+    task.trial, task.replicate, task.attempt, state_numbers[state], failure)
+  return rows[1] ~= nil
+end
+
 --- Counts the runs: by state, and `total`.
 function Book:counts()
-  local counts = refusal.assert_or_exit(queue(self):counts(self.name))
-  local total = 0
-  for _, n in pairs(counts) do total = total + n end
-  counts.total = total
+  local counts = {total = 0}
+  for _, state in ipairs(task_queue.STATES) do counts[state] = 0 end
+  for _, row in ipairs(ask(self, [[SELECT state, count(*) FROM task WHERE sweep = $1
+      AND trial <= $2 AND replicate <= $3 GROUP BY state]], self.name, self.last,
+      self.replicates)) do
+    counts[task_queue.STATES[row[1] + 1]] = row[2]
+    counts.total = counts.total + row[2]
+  end
   return counts
 end
 
 --- Takes the runs that nobody has begun out of the queue, from a trial on: there are no more.
 function Book:cut(number)
+  self.last = math.min(self.last, number - 1)
   change(self, function(write)
     write("DELETE FROM task WHERE sweep = $1 AND trial >= $2 AND run IS NULL", self.name, number)
   end)
@@ -180,7 +223,7 @@ end
 local function add_runs(self, trials, below)
   for _, row in ipairs(refusal.assert_or_exit(queue(self):tasks(self.name))) do
     local trial = trials[row.trial]
-    if trial then trial.runs[row.replicate] = row end
+    if trial and row.replicate <= self.replicates then trial.runs[row.replicate] = row end
   end
   local rows = ask(self, [[SELECT trial, replicate, outcome FROM outcome
     WHERE sweep = $1 AND trial < $2]], self.name, below)
@@ -209,14 +252,13 @@ local function add_reports(self, trials, replicate)
   end
 end
 
--- The mean of each objective over the runs that have an outcome.
-local function mean_values(runs)
+-- The mean of each objective over the runs that have an outcome, in the order of the seeds.
+local function mean_values(runs, replicates)
   local sums, n = {}, 0
-  for _, run in pairs(runs) do
-    if run.outcome and run.outcome.values then
-      n = n + 1
-      for i, v in ipairs(run.outcome.values) do sums[i] = (sums[i] or 0) + v end
-    end
+  for r = 1, replicates do
+    local values = runs[r] and runs[r].outcome and runs[r].outcome.values
+    if values then n = n + 1 end
+    for i, v in ipairs(values or {}) do sums[i] = (sums[i] or 0) + v end
   end
   for i, sum in ipairs(sums) do sums[i] = sum / n end
   return n > 0 and sums or nil
@@ -235,7 +277,7 @@ local function state_of(runs, replicates)
 end
 
 local function complete(trial, seeds)
-  trial.values = mean_values(trial.runs)
+  trial.values = mean_values(trial.runs, #seeds)
   trial.value = trial.values and trial.values[1]
   trial.state, trial.seeds = state_of(trial.runs, #seeds), {}
   for r, seed in ipairs(seeds) do
@@ -252,7 +294,7 @@ end
 --   (means over the seeds), runs = {[replicate] = {state=, run=, outcome=, failure=}}, reports =
 --   {{step, value}, ...}, seeds = {{seed=, value=}, ...}}
 function Book:trials(seeds, opts)
-  local below = opts and opts.below or math.maxinteger
+  local below = math.min(opts and opts.below or math.maxinteger, self.last + 1)
   local by_number, list = read_proposals(self, below), {}
   add_runs(self, by_number, below)
   if opts and opts.replicate then add_reports(self, by_number, opts.replicate) end

@@ -4,7 +4,7 @@
 -- Trial n of a sampler that learns is proposed from the trials before n; those among the last
 -- `delay` of them count as running, whether they run or have ended, and the others must have ended.
 -- So the proposals do not depend on how many workers there are, up to delay + 1.
-local fail = require "bnn.base.fail"
+local values = require "bnn.search.space_values"
 
 local M = {}
 
@@ -23,45 +23,43 @@ function History:trials()
   return self.list
 end
 
--- A trial as the sampler sees one that may still run.
-local function unfinished(trial)
-  return {number = trial.number, config = trial.config, state = "running", reports = {}, seeds = {}}
+-- A trial as the sampler sees it. What a function of the user's does to it is not our trial's.
+local function seen(trial, may_run)
+  local config = values.copy(trial.config)
+  if may_run then
+    return {number = trial.number, config = config, state = "running", reports = {}, seeds = {}}
+  end
+  return {number = trial.number, config = config, state = trial.state, value = trial.value,
+          values = values.copy(trial.values), reports = trial.reports, seeds = trial.seeds}
 end
 
 -- The trials that trial `number` is proposed from; nil if one of them has not ended.
 local function known_before(self, number)
   local known, settled = {}, number - 1 - self.plan.delay
-  local n = 0
-  for _, trial in ipairs(self:trials()) do
-    if trial.number < number then
-      n = n + 1
-      if trial.number > settled then
-        known[n] = unfinished(trial)
-      elseif trial.state == "running" then
-        return nil
-      else
-        known[n] = trial
-      end
-    end
+  -- Others may work at the same sweep: what they have entered counts.
+  local trials = self.book:trials(self.plan.seeds, {below = number, replicate = 1})
+  if #trials < number - 1 then return nil end
+  for i, trial in ipairs(trials) do
+    local may_run = trial.number > settled
+    if not may_run and trial.state == "running" then return nil end
+    known[i] = seen(trial, may_run)
   end
-  return known, n
+  return known
 end
 
 --- The configuration of a trial, which is proposed if it has none yet.
--- @return table; nil if it is to be proposed from trials that have not ended
+-- @return table; nil if it is to be proposed from trials that have not ended; or nil, message if
+--   the sampler has no more
 function History:proposal(number)
   local config = self.book:proposal(number)
   if config then return config end
   local sampler, known = self.plan.sampler, {}
-  if sampler.learns then
-    local n
-    known, n = known_before(self, number)
-    if not known or n < number - 1 then return nil end
-  end
-  config = sampler:propose(number, known)
-  if type(config) ~= "table" then fail.expected("bnn.sweep: sampler", "a configuration", config) end
+  if sampler.learns then known = known_before(self, number) end
+  if not known then return nil end
+  local proposed, fault = sampler:propose(number, known)
+  if not proposed then return nil, fault end
   self:changed()
-  return self.book:propose(number, config)
+  return self.book:propose(number, proposed)
 end
 
 -- The trial of a number, from a list.
@@ -74,11 +72,12 @@ end
 --- Whether a run need not be made, as its trial is pruned.
 -- @return state, why; or nil
 function History:verdict(task)
-  if task.replicate == 1 then return nil end
+  local pruner = self.plan.pruner
+  if task.replicate == 1 or pruner.needs == "nothing" then return nil end
+  self:changed() -- what others at the same sweep have entered counts
   local trials = self:trials()
   local own = find(trials, task.trial)
   if own.state == "pruned" then return "pruned", "another seed of the trial is pruned" end
-  local pruner = self.plan.pruner
   if pruner.needs ~= "seeds" then return nil end
   local prunes, reason = pruner:should_prune(own, trials)
   if prunes then return "pruned", reason end

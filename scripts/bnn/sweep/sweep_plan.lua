@@ -2,6 +2,8 @@
 --
 -- Two plans with the same identity are the same sweep: their trials have the same configurations.
 -- How many trials, seeds and workers there are is not part of it, so a sweep can be extended.
+local common_flags = require "bnn.run.common_flags"
+local configuration = require "bnn.base.configuration"
 local core = require "bnn.core"
 local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
@@ -12,6 +14,7 @@ local search = require "bnn.search.search"
 local spaces = require "bnn.search.space"
 local strings = require "bnn.base.strings"
 local trial_source = require "bnn.sweep.trial_source"
+local space_values = require "bnn.search.space_values"
 
 local M = {}
 
@@ -43,39 +46,70 @@ M.spec = {
   progress = {type = "boolean", default = true},
 }
 
-local function list_of(v) return type(v) == "table" and v or {v} end
+-- A list of texts from one or several.
+local function texts_of(what, given, spec)
+  spec.type, spec.list = "string", true
+  local list, fault = options.accept(type(given) == "table" and given or {given}, spec)
+  if fault then fail("%s: %s: expected %s, got %s", WHO, what, fault, kinds.show(given)) end
+  if not list[1] then fail("%s: %s: expected a text or more, got an empty list", WHO, what) end
+  return list
+end
 
--- The objectives as a list of {name=, mode=}.
+-- The objectives as a list of {name=, mode=}. That which the experiment names has its mode.
 local function read_objectives(opts, source)
   local default = source.objective or {"test/accuracy", "max"}
-  local names = list_of(opts.objective or default[1])
-  local modes = list_of(opts.mode or opts.objective == nil and default[2] or "max")
-  local objectives = {}
-  for i, name in ipairs(names) do
-    local mode, fault = options.accept(modes[i] or modes[1],
-      {type = "string", choices = {"max", "min"}})
-    if fault then fail.expected(WHO .. ": mode", fault, modes[i] or modes[1]) end
-    if type(name) ~= "string" then fail.expected(WHO .. ": objective", "a metric's name", name) end
-    objectives[i] = {name = name, mode = mode}
+  local names = texts_of("objective", opts.objective or default[1], {})
+  local modes = texts_of("mode", opts.mode or {"max"}, {choices = {"max", "min"}})
+  if modes[2] and #modes ~= #names then
+    fail("%s: mode: expected one, or one for each of %d objectives, got %d", WHO, #names, #modes)
   end
-  if not objectives[1] then fail.expected(WHO .. ": objective", "a metric's name", names) end
+  local objectives, seen = {}, {}
+  for i, name in ipairs(names) do
+    if seen[name] then fail("%s: objective: '%s' is named twice", WHO, name) end
+    local own = not opts.mode and name == default[1] and default[2]
+    objectives[i], seen[name] = {name = name, mode = own or modes[i] or modes[1]}, true
+  end
   return objectives
 end
 
--- The seeds of a trial's runs: a list of integers.
+-- The seeds of a trial's runs: a list of different integers.
 local function read_seeds(opts, source, config)
   local seeds = opts.seeds
   if type(seeds) == "table" then
     local list, fault = options.accept(seeds, {type = "integer", list = true})
+    local seen = {}
+    for _, seed in ipairs(list or {}) do
+      if seen[seed] then fail("%s: seeds: %d is there twice", WHO, seed) end
+      seen[seed] = true
+    end
     if fault or not list[1] then fail.expected(WHO .. ": seeds", "a list of integers", seeds) end
+    source:check_name(WHO .. ": seeds", "seed")
     return list
   end
   local n, fault = options.accept(seeds, {type = "integer", min = 1})
-  if fault then fail.expected(WHO .. ": seeds", fault .. " or a list of integers", seeds) end
+  if fault then
+    fail("%s: seeds: expected %s or a list of integers, got %s", WHO, fault == "an integer"
+      and fault or "an integer of " .. fault, kinds.show(seeds))
+  end
+  if n > 1 then source:check_name(WHO .. ": seeds", "seed") end
   local first, list = config.seed or source:default "seed" or 1, {}
   for i = 1, n do list[i] = first + i - 1 end
-  if n > 1 then source:check_name(WHO .. ": seeds", "seed") end
   return list
+end
+
+-- Flags of an experiment by itself: a sweep sees to these.
+local NOT_OF_A_TRIAL = {
+  checkpoint = "the checkpoints of each run are in its record", resume = "runs go on by themselves",
+  resume_run = "runs go on by themselves", record = "all runs are recorded",
+  runs = "give it to the sweep", run_name = "runs have the name of the sweep",
+}
+
+local function config_fault(source, name, value)
+  local is_common = source.specs and common_flags.is_common(source.experiment, name)
+  if is_common and NOT_OF_A_TRIAL[name] then return NOT_OF_A_TRIAL[name] end
+  local accepted, fault = source:accept(name, value)
+  if fault then return ("expected %s, got %s"):format(fault, kinds.show(value)) end
+  return nil, accepted
 end
 
 -- The values that all trials have, checked as flags.
@@ -83,10 +117,8 @@ local function read_config(opts, source)
   local config = {}
   for _, name in ipairs(options.sorted_names(opts.config)) do
     source:check_name(WHO .. ": config", name)
-    local value, fault = source:accept(name, opts.config[name])
-    if fault then
-      fail("%s: config: %s: expected %s, got %s", WHO, name, fault, kinds.show(opts.config[name]))
-    end
+    local fault, value = config_fault(source, name, opts.config[name])
+    if fault then fail("%s: config: %s: %s", WHO, name, fault) end
     config[name] = value
   end
   return config
@@ -98,16 +130,21 @@ local function examples(domain)
 end
 
 -- Every value that a space can propose is one that the experiment takes.
-local function check_space(space, source, config)
+local function check_parameter(source, name, domain)
+  source:check_name(WHO .. ": space", name)
+  for _, value in ipairs(examples(domain)) do
+    local fault = config_fault(source, name, value)
+    if fault then fail("%s: space: %s: %s", WHO, name, fault) end
+  end
+end
+
+local function check_space(space, source, config, seeds)
   for _, parameter in ipairs(space.parameters) do
     local name = parameter.name
-    source:check_name(WHO .. ": space", name)
+    check_parameter(source, name, parameter.domain)
     if config[name] ~= nil then fail("%s: %s is in the space and in config", WHO, name) end
-    for _, value in ipairs(examples(parameter.domain)) do
-      local _, fault = source:accept(name, value)
-      if fault then
-        fail("%s: space: %s: expected %s, got %s", WHO, name, fault, kinds.show(value))
-      end
+    if name == "seed" and seeds[2] then
+      fail("%s: seeds: expected 1, as seed is in the space, got %d", WHO, #seeds)
     end
   end
 end
@@ -121,10 +158,16 @@ end
 -- A text with a digest of 16 digits: two texts with the same digest are taken for the same.
 local function digest(text) return tostring(core.key(0):fold(text)):match "%x+$" end
 
+-- A value of a configuration as text: a function by what it was made from, else as its kind.
+local function value_text(v)
+  if space_values.is_plain(v) then return space_values.text(v) end
+  return type(v) == "function" and configuration.text(v) or kinds.shown(v)
+end
+
 local function config_text(config)
   local words = {}
   for i, name in ipairs(options.sorted_names(config)) do
-    words[i] = name .. "=" .. kinds.show(config[name])
+    words[i] = name .. "=" .. value_text(config[name])
   end
   return table.concat(words, " ")
 end
@@ -148,9 +191,11 @@ local function identity_of(self, opts)
     {"config", config_text(self.config)}, {"objective", table.concat(objectives, ", ")},
     {"sampler", tostring(self.sampler)}, {"pruner", tostring(self.pruner)},
     {"key", kinds.is_object(opts.key, "key") and tostring(opts.key) or number.text(opts.key)},
-    {"first seed", number.text(self.seeds[1])}, {"delay", number.text(self.delay)},
+    {"first seed", number.text(self.seeds[1])},
   }
-  if self.sampler.name == "latin" then rows[#rows + 1] = {"trials", number.text(self.trials)} end
+  local function add(what, n) rows[#rows + 1] = {what, number.text(n)} end
+  if opts.delay and self.sampler.learns then add("delay", opts.delay) end
+  if self.sampler.name == "latin" then add("trials", self.trials) end
   return rows
 end
 
@@ -193,6 +238,32 @@ local function count_trials(opts, sampler)
     tostring(sampler))
 end
 
+local function make_pruner(opts, source, objectives)
+  local pruner = pruners.new{opts.pruner or "none", mode = objectives[1].mode,
+                             name = opts.name or source.name}
+  if objectives[2] and pruner.needs ~= "nothing" then
+    fail("%s: pruner: expected one objective, got %d", WHO, #objectives)
+  end
+  return pruner
+end
+
+-- The name that is given, or one that follows from what the trials depend on.
+local function name_of(self, given)
+  local name = given or ("%s-%s"):format(self.source.name,
+    digest(identity_text(self.identity)):sub(1, 6))
+  if name == "" or name:find "[/%c]" or name:find "^[.-]" then
+    fail("%s: name: expected one without slashes that begins with no '.' or '-', got %s", WHO,
+      kinds.show(name))
+  end
+  return name
+end
+
+-- All that the configurations of trials can have.
+local function all_names(self)
+  local names = options.sorted_names(self.config)
+  return table.move(self.names, 1, #self.names, #names + 1, names)
+end
+
 --- Makes the plan of a sweep.
 -- @param opts table: checked options, see M.spec
 function M.new(opts)
@@ -202,25 +273,16 @@ function M.new(opts)
   self.objectives = read_objectives(opts, source)
   self.seeds = read_seeds(opts, source, self.config)
   self.space = spaces.new(opts.space)
-  check_space(self.space, source, self.config)
+  check_space(self.space, source, self.config, self.seeds)
   self.names = names_of(self.space)
-  source:make_experiment(table.move(options.sorted_names(self.config), 1, 1000, #self.names + 1,
-    {table.unpack(self.names)}))
+  source:make_experiment(all_names(self))
   self.workers = opts.workers > 0 and opts.workers or core.processors()
   self.sampler = make_sampler(opts, self.space, self.objectives)
-  self.pruner = pruners.new{opts.pruner or "none", mode = self.objectives[1].mode,
-                            name = opts.name or source.name}
-  if self.objectives[2] and self.pruner.needs ~= "nothing" then
-    fail("%s: pruner: expected one objective, got %d", WHO, #self.objectives)
-  end
+  self.pruner = make_pruner(opts, source, self.objectives)
   self.trials = count_trials(opts, self.sampler)
   self.delay = delay_of(opts, self.sampler, self.workers)
   self.identity = identity_of(self, opts)
-  self.name = opts.name or ("%s-%s"):format(source.name,
-    digest(identity_text(self.identity)):sub(1, 6))
-  if self.name == "" or self.name:find "[/%c]" then
-    fail.expected(WHO .. ": name", "a name without slashes", self.name)
-  end
+  self.name = name_of(self, opts.name)
   return self
 end
 
@@ -231,10 +293,12 @@ function Plan:config_of(proposal, replicate)
   local config = {}
   for name, value in pairs(self.config) do config[name] = value end
   for name, value in pairs(proposal) do config[name] = value end
-  if self.source:takes "seed" then config.seed = self.seeds[replicate] end
+  if self.source:takes "seed" and proposal.seed == nil then
+    config.seed = self.seeds[replicate]
+  end
   local specs = self.source.specs or {}
   if specs.threads and config.threads == nil then config.threads = 1 end
-  if specs.checkpoint_every and not config.checkpoint and not config.checkpoint_every then
+  if specs.checkpoint_every and config.checkpoint_every == nil then
     config.checkpoint_every = CHECKPOINT_EVERY
   end
   return config
@@ -247,24 +311,52 @@ end
 
 --- What is kept of a plan: a table for JSON.
 function Plan:description()
-  local identity = {}
+  local identity, script = {}, self.source.script
   for i, row in ipairs(self.identity) do identity[i] = {row[1], row[2]} end
   return {
     format = 1, name = self.name, identity = identity, code = self.source:hash(),
-    script = self.source.script, objectives = self.objectives, parameters = self.names,
-    seeds = self.seeds, trials = self.trials,
+    script = script and (core.real_path(script) or script), objectives = self.objectives,
+    parameters = self.names, seeds = self.seeds, trials = self.trials, delay = self.delay,
   }
+end
+
+--- Goes on with a sweep that has begun: what is not said anew is as it was.
+-- @param description table, which has no differences
+-- @return what is to be said, or nil
+function Plan:continue(description)
+  if self.opts.delay or not description.delay then return nil end
+  self.delay = description.delay
+  if self.sampler.learns and self.workers > self.delay + 1 then
+    return ("%d of %d workers have nothing to do: the sweep began with delay=%d"):format(
+      self.workers - self.delay - 1, self.workers, self.delay)
+  end
+end
+
+local function add_difference(lines, what, before, now)
+  lines[#lines + 1] = strings.message("%s: was %s, is %s", what, before or "none",
+    now ~= "" and now or "none")
+end
+
+-- Seeds may be more or fewer than they were, not others.
+local function add_seeds(lines, before, now)
+  for i = 1, math.min(#before, #now) do
+    if before[i] ~= now[i] then
+      return add_difference(lines, "seeds", table.concat(before, ", "), table.concat(now, ", "))
+    end
+  end
 end
 
 --- How a plan differs from a description: a list of lines, "space: was beta=1,0.1, is beta=1".
 function Plan:differences(description)
-  local lines, stored = {}, {}
+  local lines, stored, own = {}, {}, self:description()
   for _, row in ipairs(description.identity or {}) do stored[row[1]] = row[2] end
   for _, row in ipairs(self.identity) do
-    if stored[row[1]] ~= row[2] then
-      lines[#lines + 1] = strings.message("%s: was %s, is %s", row[1], stored[row[1]] or "none",
-        row[2] ~= "" and row[2] or "none")
-    end
+    if stored[row[1]] ~= row[2] then add_difference(lines, row[1], stored[row[1]], row[2]) end
+  end
+  add_seeds(lines, description.seeds or {}, self.seeds)
+  -- A file that has moved is the same one, and so is one that was edited where it is.
+  if description.script ~= own.script and description.code ~= own.code then
+    add_difference(lines, "script", description.script, own.script)
   end
   return lines
 end

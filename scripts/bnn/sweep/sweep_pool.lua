@@ -2,7 +2,9 @@
 -- that end, die, take too long or are interrupted.
 local core = require "bnn.core"
 local data_cache = require "bnn.data.data_cache"
+local refusal = require "bnn.base.refusal"
 local run_facts = require "bnn.records.run_facts"
+local run_folder = require "bnn.records.run_folder"
 local signal = require "bnn.signal"
 local strings = require "bnn.base.strings"
 local sweep_history = require "bnn.sweep.sweep_history"
@@ -13,6 +15,7 @@ local M = {}
 local TICK = 0.2       -- seconds that it waits for something to happen
 local BEAT = 5         -- seconds between two signs of life of a run
 local GRACE = 5        -- seconds between asking a run to stop and killing it
+local PATIENCE = 30    -- seconds for which processes of an earlier sitting may end
 local SIGINT, SIGKILL, SIGTERM = 2, 9, 15
 
 local Pool = {}
@@ -24,8 +27,9 @@ Pool.__index = Pool
 function M.new(plan, book, view)
   local slots = {}
   for i = 1, plan.workers do slots[i] = false end
-  return setmetatable({plan = plan, book = book, view = view, slots = slots, failed = 0,
-                       history = sweep_history.new(plan, book)}, Pool)
+  return setmetatable({plan = plan, book = book, view = view, slots = slots, deaths = {},
+                       next_look = 0, next_reclaim = 0, history = sweep_history.new(plan, book)},
+    Pool)
 end
 
 local function jobs_of(self)
@@ -44,15 +48,37 @@ end
 
 -- ---- starting ----
 
+local function look_again(self, seconds) self.next_look = core.ticks() + seconds end
+
+-- Whether the process of an earlier attempt still ends, which has until `patience`.
+local function is_being_made(self, task)
+  if not task.run or not run_folder.is_locked(self.plan.root .. "/" .. task.run) then
+    return false
+  end
+  self.patience = self.patience or core.ticks() + PATIENCE
+  return core.ticks() < self.patience
+end
+
+-- There are no more trials from this one on.
+local function end_trials(self, number, why)
+  self.book:cut(number)
+  self.view:say(strings.message("no more trials after %d: %s", number - 1, why))
+end
+
 -- The next run to make and its trial's configuration; nil if there is none yet.
 local function next_run(self)
-  local task = self.pending or self.book:claim()
-  self.pending = task
-  if not task then return nil end
-  local proposal = self.history:proposal(task.trial)
-  if not proposal then return nil end -- it learns from trials that still run
-  self.pending = nil
-  return task, proposal
+  if core.ticks() < self.next_look then return nil end
+  local task = self.book:claim()
+  if not task then return look_again(self, TICK) end
+  self.claimed = task
+  if not is_being_made(self, task) then
+    local proposal, why = self.history:proposal(task.trial)
+    if proposal then return task, proposal end
+    if why then end_trials(self, task.trial, why) end
+  end
+  self.claimed = nil
+  self.book:finish(task, "open") -- if it is still there
+  look_again(self, TICK)
 end
 
 -- Ends a run before its start if the other seeds of its trial have decided it.
@@ -60,24 +86,32 @@ local function is_decided(self, task)
   local state, why = self.history:verdict(task)
   if not state then return false end
   self.book:finish(task, state, nil, why)
+  self.claimed = nil
   return true
 end
 
 local function start(self, i, task, proposal)
   self.facts = self.facts or run_facts.gather(self.plan.source.script)
   self.book:close()
-  local plan, book, facts = self.plan, self.book, self.facts
+  local plan, book, now = self.plan, self.book, core.ticks()
+  local opts = {proposal = proposal, facts = self.facts, began = now}
   local job, fault = core.fork(function(send)
-    trial_run.run(plan, book, task, proposal, facts, send)
+    opts.send = send
+    trial_run.run(plan, book, task, opts)
   end)
-  if not job then
-    self.pending = task
-    return nil, fault
-  end
-  local now = core.ticks()
+  if not job then return nil, fault end
   self.slots[i] = {job = job, task = task, started = now, beat = now + BEAT,
                    seed = plan.seeds[2] and plan.seeds[task.replicate]}
+  self.claimed, self.patience = nil, nil
   return true
+end
+
+-- There is no process to be had: another time, if there is anything to wait for.
+local function on_no_process(self, task, fault)
+  self.book:finish(task, "open")
+  self.claimed = nil
+  refusal.assert_or_exit(jobs_of(self)[1], fault)
+  look_again(self, 1)
 end
 
 -- Gives the idle workers something to do.
@@ -88,10 +122,7 @@ local function fill(self)
       if not task then return end
       if not is_decided(self, task) then
         local ok, fault = start(self, i, task, proposal)
-        if not ok then -- no process to be had: later
-          self.fault = fault
-          return
-        end
+        if not ok then return on_no_process(self, task, fault) end
       end
     end
   end
@@ -103,43 +134,57 @@ local signal_names = {[6] = "SIGABRT", [9] = "SIGKILL", [11] = "SIGSEGV", [15] =
 
 -- Why a process that said nothing is gone.
 local function cause_of(slot, event)
-  if slot.is_late then
-    return ("took more than %g s"):format(slot.is_late)
-  end
+  if slot.is_late then return trial_run.late_text(slot.is_late) end
   if event.signal then
     return "killed by " .. (signal_names[event.signal] or "signal " .. event.signal)
   end
   return event.error or ("its process ended with status %d"):format(event.status)
 end
 
--- A run whose process died without an entry: once more, or failed.
-local function bury(self, slot, event)
-  local why = cause_of(slot, event)
-  local again = not slot.is_late and not self.stops and slot.task.attempt <= self.plan.opts.retries
-  local interrupted = self.stops and not slot.is_late
-  local state = interrupted and "interrupted" or again and "open" or "failed"
-  if self.book:finish(slot.task, state, nil, why) and not interrupted then
-    self.view:say(strings.message("trial %d: %s%s", slot.task.trial, why,
-      again and "; it will be tried again" or ""))
+-- How often a run has died since this program began, with this time.
+local function count_death(self, task)
+  local key = ("%d %d"):format(task.trial, task.replicate)
+  self.deaths[key] = (self.deaths[key] or 0) + 1
+  return self.deaths[key]
+end
+
+-- A run whose process died without an entry, or was told to stop by others: once more, or failed.
+local function bury(self, slot, why)
+  if self.stops and not slot.is_late then return self.book:bury(slot.task, "interrupted", why) end
+  local again = not slot.is_late and count_death(self, slot.task) <= self.plan.opts.retries
+  if self.book:bury(slot.task, again and "open" or "failed", why) and again then
+    self.view:say(strings.message("trial %d: %s; it will be tried again", slot.task.trial, why))
   end
+end
+
+-- Ends the sweep where more of the same is to be expected.
+local function stop_if_hopeless(self, slot)
+  if self.stops then return end
+  if self.plan.opts.fail_fast then
+    self.view:say "the first failure ends the sweep"
+  elseif slot.lacks_metric and self.book:counts().completed == 0 then
+    self.view:say "the others will have none either: the sweep ends"
+  else
+    return
+  end
+  self:stop(SIGINT)
 end
 
 local function on_exit(self, slot, i, event)
   self.slots[i] = false
   local state, failure = self.book:state(slot.task)
-  if state == "running" then
-    bury(self, slot, event)
-    state = self.book:state(slot.task)
-  elseif state == "failed" then
+  if state == "running" or state == "interrupted" then
+    bury(self, slot, failure or cause_of(slot, event))
+    state, failure = self.book:state(slot.task)
+  end
+  if state == "failed" then
     self.view:say(strings.message("trial %d failed: %s", slot.task.trial,
       (failure or "no reason given"):match "^[^\n]*"))
+    stop_if_hopeless(self, slot)
   end
-  if state == "failed" and self.plan.opts.fail_fast and not self.stops then
-    self.view:say "the first failure ends the sweep"
-    self:stop(SIGINT)
-  end
+  self.next_look = 0
   self.view:add_run(core.ticks() - slot.started)
-  self.history:changed(slot.task.trial)
+  self.history:changed()
 end
 
 -- Loads what a run had to read, and hashes it: the next ones have both from this process.
@@ -154,6 +199,7 @@ local function handle(self, event)
   if not event.message then return on_exit(self, slot, i, event) end
   local kind, text = event.message:match "^(%l+) (.*)$"
   if kind == "progress" then slot.line = text end
+  if kind == "lacks" then slot.lacks_metric = true end
   if kind == "data" then share_data(text) end
 end
 
@@ -192,11 +238,18 @@ local function on_interrupt(self, number)
   self:stop(SIGINT)
 end
 
+-- Whether nothing is left. What others make at the same sweep is waited for, and taken over if they
+-- die.
 local function is_over(self)
   if jobs_of(self)[1] then return false end
   if self.stops then return true end
   local counts = self.book:counts()
-  return counts.open + counts.running == 0
+  if counts.open + counts.running == 0 then return true end
+  if counts.running > 0 and core.ticks() >= self.next_reclaim then
+    self.book:reclaim()
+    self.next_reclaim = core.ticks() + BEAT
+  end
+  return false
 end
 
 local function turn(self)
@@ -210,18 +263,23 @@ local function turn(self)
   end
 end
 
--- A run that was claimed and not begun is free again.
-local function release_pending(self)
-  if self.pending then self.book:finish(self.pending, "open") end
-  self.pending = nil
+-- What is claimed and not made is free for others, if an error or an interrupt ends the pool.
+local function release(self)
+  if self.claimed then self.book:finish(self.claimed, "open") end
+  for i, slot in ipairs(self.slots) do
+    if slot then
+      slot.job:close()
+      self.book:bury(slot.task, "interrupted", "the sweep ended before it")
+    end
+    self.slots[i] = false
+  end
 end
 
 --- Makes the runs that are left.
 -- @return boolean: whether it was stopped before the end
 function Pool:run()
   local _ <close> = setmetatable({}, {__close = function()
-    for _, job in ipairs(jobs_of(self)) do job:kill(SIGKILL) end
-    signal.finish(release_pending, self)
+    signal.finish(release, self)
     self.view:erase()
   end})
   data_cache.enable()

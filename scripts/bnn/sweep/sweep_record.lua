@@ -1,6 +1,6 @@
 --- What the folders of runs hold of sweeps, and the ledger made of it: sweeps/NAME/sweep.json says
--- what a sweep is, and the run.json of each of its runs which trial it is, what was proposed for it
--- and what came out.
+-- what a sweep is, and the run.json of each of its runs which trial it is and what was proposed for
+-- it. What came out of a run follows from its status, its log and its results.
 local core = require "bnn.core"
 local folders = require "bnn.base.folders"
 local json_codec = require "bnn.base.json_codec"
@@ -8,9 +8,10 @@ local ledger = require "bnn.records.ledger"
 local metric_summary = require "bnn.records.metric_summary"
 local notice = require "bnn.base.notice"
 local run_folder = require "bnn.records.run_folder"
+local run_life = require "bnn.records.run_life"
 local strings = require "bnn.base.strings"
 local task_queue = require "bnn.records.task_queue"
-local trial_outcome = require "bnn.sweep.trial_outcome"
+local trial_record = require "bnn.sweep.trial_record"
 
 local M = {}
 
@@ -52,6 +53,35 @@ local function read_sweeps(root)
   return sweeps
 end
 
+-- The values of the objectives; or nil, which has none.
+local function values_of(objectives, metrics)
+  local values = {}
+  for i, objective in ipairs(objectives) do
+    local v = metrics[objective.name]
+    if type(v) ~= "number" or v - v ~= 0 then
+      return nil, strings.message("its %s is no finite number", objective.name)
+    end
+    values[i] = v + 0.0 -- logs do not keep integers and floats apart
+  end
+  return values
+end
+
+local STATE_OF = {completed = "completed", pruned = "pruned", failed = "failed",
+                  running = "running"} -- others are to go on
+
+-- A run of a folder with the state of its task, what came out, and why it is not complete.
+local function read_run(path, about, objectives)
+  local record = trial_record.read(path)
+  local run = {about = about, path = path}
+  run.outcome = {metrics = record.metrics, step = record.step, seconds = record.seconds}
+  run.state = STATE_OF[run_life.status(path, about)] or "interrupted"
+  run.why = about.failure and about.failure:gsub("^pruned: ", "")
+  if run.state ~= "completed" then return run end
+  run.outcome.values, run.why = values_of(objectives, run.outcome.metrics)
+  if not run.outcome.values then run.state = "failed" end
+  return run
+end
+
 local FINISHED = {completed = true, pruned = true}
 
 -- Keeps a run of a trial unless there is one that counts more: the newest that has an outcome, or
@@ -76,10 +106,7 @@ local function read_runs(root, sweeps)
     local about = run_folder.read_json(path .. "/run.json")
     local sweep = is_run_of_trial(about) and sweeps[about.sweep]
     if sweep then
-      local run = {about = about, path = path}
-      run.state, run.outcome, run.why = trial_outcome.of_folder(path, about,
-        sweep.description.objectives)
-      keep(by_sweep[about.sweep], run)
+      keep(by_sweep[about.sweep], read_run(path, about, sweep.description.objectives))
     end
   end
   return by_sweep
@@ -115,7 +142,7 @@ local function put_run(write, name, run, objective)
   task_queue.restore(write, {
     sweep = name, trial = about.trial, replicate = about.replicate, state = run.state,
     attempt = about.attempt, run = about.id,
-    failure = run.state ~= "completed" and run.why or nil,
+    failure = run.why,
   })
   put_reports(write, name, run, objective)
   if run.state == "running" or run.state == "interrupted" then return end
@@ -157,11 +184,11 @@ local function clear(write)
 end
 
 local function put(root, sweeps, may_clear)
-  local runs = read_runs(root, sweeps)
   local book <close>, fault = ledger.open(root, true)
   if not book then return nil, fault end
   local count = 0
   local ok, why = book:change(function(write)
+    local runs = read_runs(root, sweeps) -- while no run can enter its end
     if may_clear then clear(write) end
     for name, sweep in pairs(sweeps) do
       put_sweep(write, name, sweep, runs[name])
@@ -224,8 +251,8 @@ function M.after_deleting(root, book, name)
     local ok, lack = forget(root, book, name)
     return ok and strings.message("the sweep '%s' has no runs left and is forgotten", name), lack
   end
-  return strings.message("the sweep '%s' has %d runs to make: the same command makes them", name,
-    open)
+  return strings.message("the sweep '%s' has %d run%s to make: the same command goes on", name,
+    open, open == 1 and "" or "s")
 end
 
 return M

@@ -1,15 +1,24 @@
 --- One run of a trial, in the process that was forked for it: its record, its reports to the
 -- ledger, the question whether it is pruned, and its outcome.
 local checkpoint_folder = require "bnn.checkpoint.checkpoint_folder"
+local configuration = require "bnn.base.configuration"
 local core = require "bnn.core"
 local data_cache = require "bnn.data.data_cache"
+local fail = require "bnn.base.fail"
+local folders = require "bnn.base.folders"
+local kinds = require "bnn.base.kinds"
 local logs = require "bnn.log.log"
+local nearest = require "bnn.base.nearest"
+local number = require "bnn.base.number"
+local options = require "bnn.base.options"
 local progress = require "bnn.base.progress"
 local recorded_run = require "bnn.run.recorded_run"
 local recorder = require "bnn.records.recorder"
+local refusal = require "bnn.base.refusal"
 local run_folder = require "bnn.records.run_folder"
 local signal = require "bnn.signal"
-local trial_outcome = require "bnn.sweep.trial_outcome"
+local strings = require "bnn.base.strings"
+local trial_record = require "bnn.sweep.trial_record"
 
 local M = {}
 
@@ -55,6 +64,49 @@ local function note_row(self, step, rows)
   if self.plan.pruner.needs == "reports" then prune(self, step) end
 end
 
+-- ---- what comes out of a run ----
+
+-- The metrics that an experiment returned, as plain values.
+local function plain_metrics(returned)
+  if type(returned) ~= "table" then
+    fail.expected("bnn.sweep: the experiment's result", "a table of metrics", returned)
+  end
+  local metrics = {}
+  for name, v in pairs(returned) do
+    local is_value = type(v) == "userdata" and kinds.is_object(v, "tensor") and v:numel() == 1
+    if is_value then v = v:item() end
+    local is_plain = type(v) == "number" or type(v) == "string" or type(v) == "boolean"
+    if type(name) == "string" and is_plain then metrics[name] = v end
+  end
+  return metrics
+end
+
+-- "it has no metric 'acuracy' (did you mean 'accuracy'?); it has accuracy, nll"
+local function lacks(metrics, name)
+  local names = options.sorted_names(metrics)
+  local near = nearest.find(name, names)
+  return strings.message("it has no metric '%s'%s; it has %s", name,
+    near and (" (did you mean '%s'?)"):format(near) or "",
+    names[1] and table.concat(names, ", ") or "none")
+end
+
+-- The values of the objectives; or nil, what is wrong with them, and whether one is not there.
+local function values_of(plan, metrics)
+  local values = {}
+  for i, objective in ipairs(plan.objectives) do
+    local v = metrics[objective.name]
+    if v == nil then return nil, lacks(metrics, objective.name), true end
+    if type(v) ~= "number" then
+      return nil, strings.message("its %s is %s, no number", objective.name, kinds.show(v))
+    elseif v - v ~= 0 then
+      return nil, strings.message("its %s is %s", objective.name, v ~= v and "not a number"
+        or "infinite")
+    end
+    values[i] = v + 0.0
+  end
+  return values
+end
+
 -- ---- the run ----
 
 -- Keeps the data of this process for the next ones: the sweep loads what its runs had to.
@@ -65,40 +117,42 @@ local function send_loads(send)
   end
 end
 
--- What an error that ended a run makes of it: a state of the queue, and why.
-local function state_of_error(err)
-  if type(err) == "table" and getmetatable(err) == Pruned then return "pruned", err.reason end
-  if signal.is_interrupt(err) then return "interrupted", tostring(err) end
-  return "failed", tostring(err)
+-- Checkpoints are for runs that have not ended; what is done at the end of the experiment.
+local function checkpoints_until_closed(self)
+  local path = self.folder.path .. "/checkpoints"
+  if self.plan.opts.keep_checkpoints then return nil end
+  checkpoint_folder.set_temporary(path)
+  return setmetatable({}, {__close = function(_, err)
+    local has_ended = err == nil or getmetatable(err) == Pruned
+    if has_ended then run_folder.remove(path) end
+  end})
 end
 
--- What has come out: a state of the queue, why, and the outcome.
-local function judge(self, err)
-  local outcome = {metrics = trial_outcome.metrics(self.metrics, self.returned), step = self.step,
-                   seconds = core.ticks() - self.began}
-  local state, why
-  if err == nil then
-    state, why = trial_outcome.judge(self.plan.objectives, outcome)
-  else
-    state, why = state_of_error(err)
+-- The configuration with the paths of what a run writes beside its record changed to places in the
+-- record, as runs side by side would write the same files.
+local function in_record(record, experiment, cfg)
+  local flat = configuration.flatten(cfg, experiment.defaults)
+  for _, name in ipairs(record.about.place_flags) do
+    local path = flat[name]
+    if type(path) == "string" and path ~= "" and name ~= "checkpoint" and name ~= "on_finish" then
+      local is_figures = name == "figures"
+      flat[name] = ("%s/%s"):format(record.folder.path, is_figures and name or "files/"
+        .. path:match "([^/]*)/*$")
+      refusal.assert_or_exit(folders.make_above(flat[name]))
+    end
   end
-  return state, why, outcome
+  return flat
 end
 
--- Writes the outcome into the record too, from which the ledger can be made again.
-local function note_outcome(self, record, err)
-  local state, why, outcome = judge(self, err)
-  self.outcome = outcome
-  record:outcome{state = state, why = why, values = outcome.values, metrics = outcome.metrics,
-                 step = outcome.step, seconds = outcome.seconds}
-  if (state == "completed" or state == "pruned") and not self.plan.opts.keep_checkpoints then
-    run_folder.remove(self.folder.path .. "/checkpoints")
+-- Begins a run, whose record is there, if it is still this attempt's to make.
+local function begin(self)
+  local record = recorder.current()
+  self.folder, self.earlier_seconds = record.folder, record.about.wall_seconds or 0
+  local before = self.task.run == record.folder.id and trial_record.read(record.folder.path)
+  for name, v in pairs(before and before.metrics or {}) do self.metrics[name] = v end
+  if not self.book:begin(self.task, record.folder.id) then
+    error("another process has taken it over", 0)
   end
-end
-
--- Takes over what an earlier attempt has logged.
-local function take_metrics(self, record)
-  for name, metric in pairs(record.metrics) do self.metrics[name] = metric.value end
 end
 
 -- The experiment as it is recorded: it says which run it is, and what it read and returned.
@@ -107,19 +161,14 @@ local function wrapped(self)
   local copy = {}
   for name, v in pairs(experiment) do copy[name] = v end
   function copy.run(cfg, log)
-    local record = recorder.current()
-    self.folder = record.folder
-    self.book:beat(self.task, self.folder.id)
-    if not self.plan.opts.keep_checkpoints then
-      checkpoint_folder.set_temporary(self.folder.path .. "/checkpoints")
-    end
-    take_metrics(self, record)
-    local _ <close> = setmetatable({}, {__close = function(_, err)
-      signal.finish(note_outcome, self, record, err)
-    end})
-    self.returned = experiment.run(cfg, log)
+    begin(self)
+    local _ <close> = checkpoints_until_closed(self)
+    local returned, message = experiment.run(in_record(recorder.current(), experiment, cfg), log)
+    if returned == nil and type(message) == "string" then error(message, 0) end
+    local metrics = plain_metrics(returned == nil and {} or returned)
+    for name, v in pairs(metrics) do self.metrics[name] = v end
     send_loads(self.send)
-    return self.returned
+    return metrics
   end
   return copy
 end
@@ -135,39 +184,96 @@ local function options_of(self)
   }
 end
 
+local LOOKS = 1000 -- whoever lists runs holds their locks for microseconds
+
+local function is_being_made(self)
+  local path = self.plan.root .. "/" .. self.task.run
+  for _ = 1, LOOKS do
+    if not run_folder.is_locked(path) then return false end
+  end
+  return true
+end
+
 -- Runs it; if the record of an earlier attempt cannot be resumed, as a new run.
 local function run_recorded(self)
   local config = self.plan:config_of(self.proposal, self.task.replicate)
   local opts = options_of(self)
+  if opts.resume and is_being_made(self) then
+    error(strings.message("%s, an earlier attempt, is still being made", opts.resume), 0)
+  end
   local metrics, fault = recorded_run.run(wrapped(self), config, opts)
-  if metrics == nil and fault and opts.resume then
+  if not metrics and not self.folder and opts.resume then
     opts.resume = nil
     metrics, fault = recorded_run.run(wrapped(self), config, opts)
   end
-  if metrics == nil and fault and not self.folder then error(fault, 0) end
+  if not metrics then error(fault, 0) end
 end
 
--- Enters what came out of it.
-local function finish(self, ok, err)
-  local state, why, outcome = judge(self, not ok and err or nil)
-  self.book:finish(self.task, state, self.outcome or outcome, why)
+-- What an error that ended a run makes of it: a state of the queue, and why.
+local function state_of_error(self, err)
+  if type(err) == "table" and getmetatable(err) == Pruned then return "pruned", err.reason end
+  if not signal.is_interrupt(err) then return "failed", tostring(err) end
+  local limit = self.plan.opts.timeout
+  if limit and core.ticks() - self.began > limit then return "failed", M.late_text(limit) end
+  return "interrupted", tostring(err)
+end
+
+--- Why a run failed that took longer than it may.
+function M.late_text(limit) return number.format("took more than %g s", limit) end
+
+-- Its end as the ledger has it: a state, why, and the outcome.
+local function outcome_of(self, ok, err)
+  local outcome = {metrics = self.metrics, step = self.step,
+                   seconds = (self.earlier_seconds or 0) + core.ticks() - self.began}
+  if not ok then
+    local state, why = state_of_error(self, err)
+    return state, why, outcome
+  end
+  local values, why, is_lacking = values_of(self.plan, self.metrics)
+  outcome.values = values
+  if is_lacking then self.send "lacks metric" end
+  return values and "completed" or "failed", why, outcome
+end
+
+-- The end of an earlier attempt, which its process did not live to enter; or nil.
+local function earlier_end(self)
+  local run = self.task.run and trial_record.read(self.plan.root .. "/" .. self.task.run)
+  if not run then return nil end
+  local outcome = {metrics = run.metrics, step = run.step, seconds = run.seconds}
+  if run.status == "pruned" then
+    return "pruned", tostring(run.failure):match "^pruned: (.*)", outcome
+  elseif run.status == "completed" then
+    outcome.values = values_of(self.plan, run.metrics)
+    if outcome.values then return "completed", nil, outcome end
+  end
+end
+
+local function with_traceback(e)
+  return type(e) == "string" and debug.traceback(e, 2) or e
+end
+
+-- Makes it and enters what came out of it.
+local function make(self)
+  local ok, err = xpcall(signal.guard, with_traceback, run_recorded, self)
+  signal.finish(function()
+    local state, why, outcome = outcome_of(self, ok, err)
+    self.book:finish(self.task, state, outcome, why)
+  end)
 end
 
 --- Makes a run of a trial; returns when its outcome is in the ledger.
 -- @param task what the queue gave: trial, replicate, attempt, and run, the id of an earlier attempt
--- @param proposal table: the configuration of the trial
--- @param facts what the records of all runs have in common
--- @param send function(text): tells the sweep of progress and of data that were read
-function M.run(plan, book, task, proposal, facts, send)
+-- @param opts table: proposal, the configuration of the trial; facts, what the records of all runs
+--   have in common; began, the time of its start by core.ticks; send, function(text), which tells
+--   the sweep of progress and of data that were read
+function M.run(plan, book, task, opts)
   assert(core.redirect "stdout")
   assert(core.redirect "stderr")
-  send_progress(send)
-  local self = {plan = plan, book = book, task = task, proposal = proposal, facts = facts,
-                send = send, metrics = {}, began = core.ticks()}
-  local ok, err = xpcall(signal.guard, function(e)
-    return type(e) == "string" and debug.traceback(e, 2) or e
-  end, run_recorded, self)
-  signal.finish(finish, self, ok, err)
+  send_progress(opts.send)
+  local self = {plan = plan, book = book, task = task, proposal = opts.proposal, send = opts.send,
+                facts = opts.facts, began = opts.began, metrics = {}}
+  local state, why, outcome = earlier_end(self)
+  if state then book:finish(task, state, outcome, why) else make(self) end
   book:close()
 end
 

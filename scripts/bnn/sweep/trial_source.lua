@@ -3,6 +3,7 @@ local experiments = require "bnn.run.experiment"
 local core = require "bnn.core"
 local fail = require "bnn.base.fail"
 local flags = require "bnn.run.flags"
+local function_text = require "bnn.sweep.function_text"
 local nearest = require "bnn.base.nearest"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
@@ -25,7 +26,7 @@ local function of_experiment(experiment, path)
   specs.renamed = nil
   return setmetatable({
     name = path and name_of(path) or "sweep", script = path or program(), is_file = path ~= nil,
-    specs = specs, experiment = experiment, objective = experiment.objective,
+    code = experiment.run, specs = specs, experiment = experiment, objective = experiment.objective,
   }, Source)
 end
 
@@ -99,9 +100,16 @@ end
 --- A text that changes with the script, or with the function's code.
 function Source:hash()
   local script = self.script and core.file_sha256(self.script)
-  if script or not self.code then return script end
+  if script then return script end
   local ok, code = pcall(string.dump, self.code, true)
   return ok and tostring(core.key(0):fold(code)) or nil
+end
+
+--- Whether another source is the same: a file by its path, a function by its code and the plain
+-- values that it has captured.
+function Source:is_same(other)
+  if self.is_file or other.is_file then return self.script == other.script end
+  return self.code == other.code or function_text.of(self.code) == function_text.of(other.code)
 end
 
 return M

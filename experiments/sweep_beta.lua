@@ -3,7 +3,8 @@
 -- neptune.ai/blog/bayesian-neural-networks-with-jax trains with a small weight of the KL (beta) and
 -- starts with little noise in the weights (logvar). This sweep trains networks for each pair of
 -- them, by both ways to count the KL, and shows how accurate they are, how good their probabilities
--- are (nll), and how well their doubt tells data that they never saw from digits (AUROC).
+-- are (nll), and how well their doubt tells data that they never saw from digits: the AUROC of
+-- class_std, by which bnn.ood abstains, of those networks that have learned the digits.
 local bnn = require "bnn"
 
 local experiment = {
@@ -31,10 +32,12 @@ local experiment = {
   },
 }
 
+local LEARNED = 0.5 -- accuracy from which on doubt is compared
+
 local METRICS = {
   {name = "accuracy", title = "accuracy", mode = "max"},
   {name = "nll", title = "negative log-likelihood", mode = "min"},
-  {name = "auroc", title = "AUROC of unseen data", mode = "max"},
+  {name = "auroc", title = "AUROC of %s", mode = "max"},
 }
 
 -- ---- one network ----
@@ -63,38 +66,50 @@ local function train(cfg, log, data, unseen)
   }
   local report = bnn.ood.evaluate{
     predict = predict, id = data.test, ood = {{name = "unseen", x = unseen.x}},
-    scores = {"entropy"}, key = key:fold "ood", progress = false,
+    scores = {"class_std"}, key = key:fold "ood", progress = false,
   }
   return {
     accuracy = report.accuracy, nll = bnn.metrics.nll(predict(data.test.x), data.test.y),
-    auroc = report.ranking.entropy.unseen.auroc,
+    auroc = report.ranking.class_std.unseen.auroc,
   }
 end
 
 -- ---- the tables ----
 
--- The mean of a metric over the seeds of each trial that has a kl; NaN where it has none.
+-- The mean of a metric over the seeds of each trial, NaN where it has none; of one kl or of all.
 local function column(result, name, kl)
-  local trials, values = result.trials, {}
-  for i, metrics in ipairs(trials.metrics) do
-    local v = trials.config.kl[i] == kl and metrics[name]
-    values[i] = v or 0 / 0
+  local values = {}
+  for i, metrics in ipairs(result.trials.metrics) do
+    local is_shown = metrics[name] and (not kl or result.trials.config.kl[i] == kl)
+      and (name ~= "auroc" or metrics.accuracy >= LEARNED)
+    values[i] = is_shown and metrics[name] or 0 / 0
   end
   return values
 end
 
+-- The least and the greatest value for any kl, so that their heat maps have one scale; nil if there
+-- are none, or all are the same.
+local function range(result, name)
+  local least, most = math.huge, -math.huge
+  for _, v in ipairs(column(result, name)) do
+    if v == v then least, most = math.min(least, v), math.max(most, v) end
+  end
+  return least < most and {least, most} or nil
+end
+
 -- Shows a metric for one way to count the KL: a table, and a heat map if there is a folder.
-local function show(cfg, log, result, metric, kl)
-  local config = result.trials.config
+local function show(cfg, log, result, metric, kl, unseen)
+  local config, title = result.trials.config, metric.title:format(unseen.title)
   local opts = {
     values = column(result, metric.name, kl), mode = metric.mode,
-    zlabel = metric.title, title = ("%s, kl=%s"):format(metric.title, kl),
+    zlabel = title, title = ("%s, kl=%s"):format(title, kl),
     x = {name = "beta", values = config.beta, log = true},
     y = {name = "logvar", values = config.logvar},
   }
   log:say("\n" .. bnn.assert_or_exit(bnn.plot.cells(opts)))
   if cfg.figures == "" then return end
   opts.path = ("%s/sweep_beta_%s_%s.svg"):format(cfg.figures, metric.name, kl)
+  opts.zrange = range(result, metric.name)
   local ok, fault = bnn.plot.cells(opts)
   if not ok then io.stderr:write("no heat map: ", fault, "\n") end
 end
@@ -103,7 +118,7 @@ end
 local function load_unseen(cfg, data)
   local name = cfg.ood_data or data.name == "glyphs" and "letters-unlike-digits" or "notmnist"
   local set = bnn.data.load_or_exit{dataset = name, like = data}
-  return set.test or set.train
+  return {x = (set.test or set.train).x, title = set.title}
 end
 
 function experiment.run(cfg, log)
@@ -115,10 +130,11 @@ function experiment.run(cfg, log)
     config = {steps = cfg.steps, lr = cfg.lr, hidden = cfg.hidden, data = data.name,
               predict_samples = cfg.predict_samples, seed = cfg.seed},
     seeds = cfg.seeds, objective = "accuracy", name = cfg.name, workers = cfg.workers,
+    runs = cfg.runs, progress = not cfg.quiet,
   }
   log:say(result:text(5))
   for _, metric in ipairs(METRICS) do
-    for _, kl in ipairs(cfg.kl) do show(cfg, log, result, metric, kl) end
+    for _, kl in ipairs(cfg.kl) do show(cfg, log, result, metric, kl, unseen) end
   end
   local report = result:report()
   if report then io.stderr:write("report: ", report, "\n") end

@@ -43,6 +43,25 @@ function M.fixed(v, decimals)
     is_small and "g" or "f"), v)
 end
 
+local DIGITS, DECIMALS_MOST, NONE = 4, 6, 3
+
+--- Finds how many decimals a column of numbers takes such that the greatest has some four digits.
+--     bnn.number.decimals{0.978, 0.5} --> 4
+--     bnn.number.decimals{17.5, 120} --> 1
+-- @param values list; what is not a finite number does not count
+-- @return integer from 0 to 6; 3 if there is no number but 0
+function M.decimals(values)
+  if type(values) ~= "table" then fail("decimals", "a list", values) end
+  local most = 0
+  for _, v in ipairs(values) do
+    local size = type(v) == "number" and v - v == 0 and math.abs(v) or 0
+    most = math.max(most, size)
+  end
+  if most == 0 then return NONE end
+  local power = most == 1 and -1 or math.floor(math.log(most, 10)) -- 1 has as many as 0.9
+  return math.min(math.max(DIGITS - 1 - power, 0), DECIMALS_MOST)
+end
+
 -- A list, or one of a configuration (kinds.is_plain, which needs this file).
 local function is_list(values)
   local meta = type(values) == "table" and getmetatable(values)

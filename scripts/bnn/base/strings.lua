@@ -34,6 +34,13 @@ function M.shell_word(text)
   return "'" .. text:gsub("'", "'\\''") .. "'"
 end
 
+--- Cuts a text to so many characters, the last of which is an ellipsis if it was longer.
+function M.cut(text, most)
+  local length = utf8.len(text)
+  if (length or #text) <= most then return text end
+  return text:sub(1, length and utf8.offset(text, most) - 1 or most - 1) .. "\u{2026}"
+end
+
 --- Converts a text to UTF-8: bytes that are not UTF-8 become \xe9.
 function M.utf8(text)
   if utf8.len(text) then return text end

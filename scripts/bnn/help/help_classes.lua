@@ -27,6 +27,7 @@ M.origins = {
   recorder = "A recorder comes from bnn.run.current.",
   space = "A space comes from bnn.space{...} or bnn.space.parse.",
   sampler = "A sampler comes from bnn.search.random and the others of bnn.search.",
+  result = "A result comes from bnn.sweep.",
   report = "A report comes from bnn.ood.evaluate or bnn.shift.evaluate.",
 }
 
@@ -35,7 +36,8 @@ M.internal = {
   checkpointer = true, moments = true, collector = true, download = true, cache = true,
   lock = true, ledger = true, database = true, program = true, scope = true, bar = true,
   stopper = true, reader = true, domain = true, job = true, queue = true, view = true,
-  canvas = true, estimator = true, process = true,
+  canvas = true, estimator = true, process = true, book = true, history = true, plan = true,
+  pool = true, source = true,
 }
 
 return M

@@ -161,6 +161,8 @@ local function matrix(means, columns)
 end
 
 local CELL_WIDTH, CELL_HEIGHT = 70, 44
+local MARGINS, LETTER = 190, 8 -- besides the cells and the letters at their left
+local SLANTED_HEIGHT = 6 -- of a letter of a slanted label
 local MOST_LETTERS = 30 -- of the label of a row or a column
 
 local function widest(labels)
@@ -171,13 +173,16 @@ end
 
 local function picture(means, grid, trials, opts)
   local columns, rows = #grid.xlabels, #grid.ylabels
-  opts.width = opts.width or math.max(480, 190 + 8 * widest(grid.ylabels) + CELL_WIDTH * columns)
-  opts.height = opts.height or math.max(300, 130 + 2 * widest(grid.xlabels) + CELL_HEIGHT * rows)
+  local beside = MARGINS + LETTER * widest(grid.ylabels)
+  opts.width = opts.width or math.max(480, beside + CELL_WIDTH * columns)
+  local is_slanted = plot_trials.is_slanted(grid.xlabels, opts.width - beside, MOST_LETTERS)
+  local below = (is_slanted and SLANTED_HEIGHT or 2) * widest(grid.xlabels)
+  opts.height = opts.height or math.max(300, 130 + below + CELL_HEIGHT * rows)
   local places = {x = {}, y = {}}
   for k = 1, columns do places.x[k] = k end
   for k = 1, rows do places.y[k] = k end
   local least, most = table.unpack(opts.zrange or {scale_of(means, columns, trials.sign)})
-  local more = plot_trials.category_tics("x", grid.xlabels, opts.width - 200, MOST_LETTERS)
+  local more = plot_trials.category_tics("x", grid.xlabels, opts.width - beside, MOST_LETTERS)
     .. plot_trials.category_tics("y", grid.ylabels, opts.height, MOST_LETTERS)
     .. overlay(means, columns, trials, least, most)
   return figure.render(plot_heatmap.commands("bnn.plot.cells", {

@@ -8,6 +8,7 @@ local number = require "bnn.base.number"
 local parameter_columns = require "bnn.search.analysis.parameter_columns"
 local plot_columns = require "bnn.plot.plot_columns"
 local plot_style = require "bnn.plot.plot_style"
+local strings = require "bnn.base.strings"
 
 local M = {}
 
@@ -256,18 +257,11 @@ function M.log_tics(axis, range, width)
   return ("set %stics (%s)\n"):format(axis, table.concat(tics, ", "))
 end
 
--- A text cut to so many letters.
-local function cut(text, most)
-  local length = utf8.len(text) or #text
-  if length <= most then return text end
-  return text:sub(1, utf8.len(text) and utf8.offset(text, most) - 1 or most - 1) .. "\u{2026}"
-end
-
 -- The names cut, and the letters of the longest.
 local function cut_all(choices, most)
   local texts, letters = {}, 0
   for k, text in ipairs(choices) do
-    texts[k] = cut(text, most)
+    texts[k] = strings.cut(text, most)
     letters = math.max(letters, utf8.len(texts[k]) or #texts[k])
   end
   return texts, letters

@@ -95,9 +95,7 @@ end
 
 --- Shortens a text to so many characters; what was longer ends in an ellipsis.
 function M.cut(text, most)
-  text = strings.shown(number.text(text), true)
-  if #text <= most or utf8.len(text) <= most then return text end
-  return text:sub(1, utf8.offset(text, most) - 1) .. "…"
+  return strings.cut(strings.shown(number.text(text), true), most)
 end
 
 --- A picture as an element that shows it, and never runs or loads anything of it.

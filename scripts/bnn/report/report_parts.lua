@@ -6,23 +6,14 @@ local number = require "bnn.base.number"
 local M = {}
 
 local TINY = 1e-4 -- below it numbers have an exponent
-local CELL_MOST, COMMAND_MOST, DIGITS = 80, 1000, 4
+local CELL_MOST, COMMAND_MOST = 80, 1000
 
 local element = html.element
 
 -- ---- numbers ----
 
---- How many decimals a column of numbers takes, so that the greatest has some four digits.
-function M.decimals(values)
-  local most = 0
-  for _, v in ipairs(values) do
-    local size = type(v) == "number" and v - v == 0 and math.abs(v) or 0
-    most = math.max(most, size)
-  end
-  if most == 0 then return 3 end
-  local power = most == 1 and -1 or math.floor(math.log(most, 10)) -- 1 has as many as 0.9
-  return math.min(math.max(DIGITS - 1 - power, 0), 6)
-end
+--- How many decimals a column of numbers takes.
+M.decimals = number.decimals
 
 --- A number as text; integers have no decimals.
 function M.number(v, decimals)

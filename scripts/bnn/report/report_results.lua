@@ -145,13 +145,14 @@ local function without(columns, rows, empty)
   return kept_columns, kept_rows
 end
 
--- The columns that no row has anything in.
+-- The columns that no row has anything in, and that of names if they are all the same.
 local function empty_columns(columns, rows)
   local empty = {}
-  for i in ipairs(columns) do
+  for i, column in ipairs(columns) do
+    local common = column == "name" and #rows > 1 and rows[1][i] or nil
     empty[i] = true
     for _, row in ipairs(rows) do
-      if row[i] ~= nil and row[i] ~= "" then empty[i] = false end
+      if row[i] ~= nil and row[i] ~= "" and row[i] ~= common then empty[i] = false end
     end
   end
   return empty

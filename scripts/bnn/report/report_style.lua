@@ -54,6 +54,11 @@ min-width:0}
 .card .value{font-size:1.45rem;font-weight:600;line-height:1.25;overflow-wrap:anywhere;
 font-variant-numeric:tabular-nums}
 .card .value span{font-size:.62em;font-weight:400;color:var(--muted)}
+.figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,480px),1fr));gap:18px;
+grid-auto-flow:dense;margin:14px 0}
+.figures .whole{grid-column:1/-1}.whole .picture{overflow-x:auto}
+.whole .picture img{min-width:640px;max-width:940px;margin:0 auto}
+.bar{display:block;height:.8em;min-width:1px;margin-top:.3em;background:var(--s1);border-radius:3px}
 figure{margin:0;min-width:0}
 .picture{background:#fff;border:1px solid var(--rule);border-radius:6px;padding:6px}
 .picture img{display:block;width:100%;height:auto}

@@ -26,9 +26,10 @@ function M.new(plan)
   local host = M.host
   local now = host.now()
   local is_shown = plan.opts.progress
+  local columns = is_shown and host.columns() or nil
   return setmetatable({
-    plan = plan, host = host, columns = is_shown and host.columns() or nil, is_shown = is_shown,
-    started = now, due = now + FIRST_PLAIN, drawn = 0, seconds = 0, runs = 0,
+    plan = plan, host = host, columns = columns, is_shown = is_shown, started = now,
+    due = columns and now or now + FIRST_PLAIN, drawn = 0, seconds = 0, runs = 0,
   }, View)
 end
 

@@ -92,7 +92,7 @@ end
 local function range(result, name)
   local least, most = math.huge, -math.huge
   for _, v in ipairs(column(result, name)) do
-    if v == v then least, most = math.min(least, v), math.max(most, v) end
+    if v - v == 0 then least, most = math.min(least, v), math.max(most, v) end
   end
   return least < most and {least, most} or nil
 end

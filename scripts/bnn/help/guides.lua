@@ -10,9 +10,8 @@ local PATH = "^help/([%w_]+)%.md$"
 
 -- In the order in which help() lists them; guides that are not here follow by name.
 local ORDER = {
-  "start", "data", "own", "uncertainty", "kl", "checkpoints", "runs", "search", "pruners", "keys",
-  "shapes",
-  "speed", "environment", "contributing",
+  "start", "data", "own", "uncertainty", "kl", "checkpoints", "runs", "sweeps", "search",
+  "pruners", "keys", "shapes", "speed", "environment", "contributing",
 }
 
 -- Other words for a guide.
@@ -21,6 +20,7 @@ local ALIASES = {
   randomness = "keys", seed = "keys", resume = "checkpoints", records = "runs", ledger = "runs",
   samplers = "search", spaces = "search", dtypes = "shapes", broadcasting = "shapes",
   layout = "contributing", pruning = "pruners", asha = "pruners", hyperband = "pruners",
+  sweep = "sweeps",
 }
 
 local function loader()

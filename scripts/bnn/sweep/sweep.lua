@@ -97,6 +97,57 @@ local function run(plan)
   return sweep_result.new(plan, book)
 end
 
+--- Runs an experiment for many settings, side by side, and resumes by default: the same call again
+-- makes the runs that are missing or have failed, and nothing else. Each run is a process of its
+-- own on one thread, which is recorded as any run; one that fails, dies or takes too long ends
+-- nothing else. help "sweeps" has more.
+--     local result = bnn.sweep{
+--       experiment = function(cfg) return {loss = (cfg.x - 2) ^ 2 + 0.01 * cfg.seed} end,
+--       space = {x = bnn.space.uniform(0, 4)}, trials = 8, seeds = 2,
+--       objective = "loss", mode = "min", name = "parabola", runs = "runs",
+--     }
+--     io.write(result:text(3))
+--     print(result.best.config.x, result.best.value)
+-- Ctrl-C starts no more runs, lets those that run write a checkpoint, and ends the program; the
+-- same command goes on. With more trials= or seeds= a sweep is extended. Whatever else changes its
+-- trials is refused under the same name=, with the differences.
+-- @param opts table:
+--   experiment  the file of one, an experiment, or a function(cfg, log) -> metrics by name
+--   space       the parameters that differ, as bnn.space takes them
+--   config      those that are the same for all trials: {steps = 1000}
+--   trials      how many configurations (default: all of a grid; without a grid it is needed)
+--   seeds       runs of each trial, 1: with config.seed, or the experiment's, and the seeds after
+--               it; or a list of seeds. A trial's value is the mean over them
+--   objective   the metric to compare trials by, or a list of several (default: the experiment's
+--               `objective`, {name, mode}, else "test/accuracy"). If the experiment does not return
+--               it, the last that it logged counts
+--   mode        "max" or "min", or a list with one for each objective (default "max")
+--   sampler     what proposes trials, as bnn.search.sampler takes it: "tpe",
+--               "gp:startup_trials=20", a function (default: "grid" if the space is finite and
+--               trials is not given, else "sobol")
+--   pruner      what ends trials early, as bnn.pruner.new takes it: "asha:min=100" (default "none")
+--   key         a seed or a key, 1: the root of what samplers draw
+--   name        of the sweep (default: made from its script and its settings)
+--   workers     runs side by side (default 0: one for each available processor)
+--   delay       of samplers that learn: trial n follows from the results up to n - 1 - delay, for
+--               any number of workers; more than delay + 1 of these wait (default: workers - 1)
+--   retries     how often a run whose process died is tried again, 2
+--   timeout     seconds that a run may take (default: no limit)
+--   fail_fast   true ends the sweep with the first failure
+--   keep_checkpoints  true keeps the checkpoints of runs that have ended
+--   runs        the folder of records (default $BNNLUA_RUNS, else runs)
+--   progress    false shows no progress on stderr
+-- @return result, which prints as one line and has methods (result:text, result:report):
+--   best    the best trial by the first objective, {number=, config=, value=, values= of each
+--           objective, se= standard error over seeds or nil, n= seeds, runs= their ids}; nil if
+--           none is complete
+--   pareto  of several objectives: a list of the trials that no other beats, the best first
+--   trials  all as columns: number, state ("completed", "pruned", "failed" or "running"), value,
+--           se, n, seconds, config by parameter, and metrics, a table by name for each; nan where
+--           there is nothing
+--   counts  of the runs, by state, and total
+--   name    of the sweep
+--   Raises if an option is wrong, such as a parameter that the experiment does not have.
 function M.sweep(opts)
   opts = common.check("bnn.sweep", opts, sweep_plan.spec)
   local plan = sweep_plan.new(opts)

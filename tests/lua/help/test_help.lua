@@ -458,6 +458,16 @@ local function recorded()
   return recorder, run
 end
 
+-- The result of a sweep of one run.
+local function swept()
+  local root = os.tmpname()
+  os.remove(root)
+  local result = bnn.sweep{experiment = function(cfg) return {loss = cfg.a} end, space = {a = {1}},
+                           objective = "loss", runs = root, workers = 1, progress = false}
+  os.execute("rm -rf " .. root)
+  return result
+end
+
 -- An object of every class whose methods are listed.
 local function objects()
   local key = bnn.key(1)
@@ -476,7 +486,7 @@ local function objects()
     optimizer = bnn.optim.adam{}, state = bnn.optim.adam{}:init(q), compiled = bnn.compile(bnn.exp),
     prior = bnn.prior.laplace{}, run = run, recorder = recorder, pruner = bnn.pruner.none(),
     file = assert(bnn.safetensors.open(path)), log = bnn.log.memory(),
-    space = bnn.space{a = {1, 2}}, sampler = bnn.search.random{a = {1, 2}},
+    result = swept(), space = bnn.space{a = {1, 2}}, sampler = bnn.search.random{a = {1, 2}},
     report = bnn.shift.evaluate{predict = predict, data = images, key = key, shifts = {"noise"},
                                 severities = {1}},
   }, path

@@ -5,6 +5,7 @@ local bnn = require "bnn"
 local flags = require "bnn.run.flags"
 local run_words = require "bnn.records.run_words"
 local strings = require "bnn.base.strings"
+local sweep = require "bnn.sweep.sweep"
 local usage = require "bnn.run.usage"
 
 local assert_or_exit = bnn.assert_or_exit
@@ -91,15 +92,25 @@ local function print_help(out)
     PROGRAM, print_help):gsub("^[^\n]*", "%0" .. WORDS, 1), EXAMPLES)
 end
 
+-- Calls f; what is wrong with the words of the command line is one line, not an error of a script.
+local function ask(f, ...)
+  local ok, result = pcall(f, ...)
+  if ok then return result end
+  if type(result) ~= "string" then error(result, 0) end -- an interrupt
+  local message = result:gsub("^%S*tools/sweep%.lua:%d+: ", ""):gsub("^bnn%.[%a_.]+: ", "")
+  return assert_or_exit(nil, message)
+end
+
 local function run(cfg, words, rest)
   local path = table.remove(words, 1)
-  local experiment = bnn.load_experiment(path)
+  local experiment = ask(bnn.load_experiment, path)
   local space = assert_or_exit(bnn.space.parse(words))
   local opts = {experiment = path, space = space, config = fixed_values(experiment, rest),
                 progress = not cfg.quiet}
   for _, name in ipairs(ORDER) do
     if name ~= "top" and name ~= "report" and name ~= "quiet" then opts[name] = cfg[name] end
   end
+  ask(sweep.check, opts)
   local result = bnn.sweep(opts)
   io.write(result:text(cfg.top))
   local report = assert_or_exit(result:report(cfg.report))

@@ -97,6 +97,14 @@ local function run(plan)
   return sweep_result.new(plan, book)
 end
 
+-- The plan that options make; raises what is wrong with them.
+local function plan_of(opts)
+  return sweep_plan.new(common.check("bnn.sweep", opts, sweep_plan.spec))
+end
+
+--- Raises what is wrong with the options of `sweep`, and runs nothing.
+function M.check(opts) plan_of(opts) end
+
 --- Runs an experiment for many settings, side by side, and resumes by default: the same call again
 -- makes the runs that are missing or have failed, and nothing else. Each run is a process of its
 -- own on one thread, which is recorded as any run; one that fails, dies or takes too long ends
@@ -149,9 +157,8 @@ end
 --   name    of the sweep
 --   Raises if an option is wrong, such as a parameter that the experiment does not have.
 function M.sweep(opts)
-  opts = common.check("bnn.sweep", opts, sweep_plan.spec)
-  local plan = sweep_plan.new(opts)
-  plan.root = root_of(opts)
+  local plan = plan_of(opts)
+  plan.root = root_of(plan.opts)
   refusal.assert_or_exit(folders.make(plan.root))
   return run(plan)
 end

@@ -115,6 +115,12 @@ end
 --- Takes runs back whose processes are gone, of this program or of another at the same sweep.
 function Book:reclaim() refusal.assert_or_exit(queue(self):reclaim(self.name)) end
 
+--- Opens the runs again that other programs at the same sweep left when they were interrupted.
+function Book:reopen()
+  ask(self, [[UPDATE task SET state = 0 WHERE sweep = $1 AND state = 5 AND trial <= $2
+    AND replicate <= $3 RETURNING 1]], self.name, self.last, self.replicates)
+end
+
 --- Claims the next run.
 -- @return {trial=, replicate=, attempt=, run=}, or nil
 function Book:claim()

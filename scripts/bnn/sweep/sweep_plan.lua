@@ -239,8 +239,12 @@ local function count_trials(opts, sampler)
 end
 
 local function make_pruner(opts, source, objectives)
-  local pruner = pruners.new{opts.pruner or "none", mode = objectives[1].mode,
-                             name = opts.name or source.name}
+  local ok, pruner = pcall(pruners.new, {opts.pruner or "none", mode = objectives[1].mode,
+                                         name = opts.name or source.name})
+  if not ok and type(pruner) ~= "string" then error(pruner, 0) end -- an interrupt
+  if not ok then
+    fail("%s: pruner: %s", WHO, (fail.without_place(pruner):gsub("^bnn%.pruner%.new: ", "")))
+  end
   if objectives[2] and pruner.needs ~= "nothing" then
     fail("%s: pruner: expected one objective, got %d", WHO, #objectives)
   end
@@ -333,8 +337,8 @@ function Plan:continue(description)
 end
 
 local function add_difference(lines, what, before, now)
-  lines[#lines + 1] = strings.message("%s: was %s, is %s", what, before or "none",
-    now ~= "" and now or "none")
+  local function shown(text) return text ~= "" and text or "none" end
+  lines[#lines + 1] = strings.message("%s: was %s, is %s", what, shown(before or ""), shown(now))
 end
 
 -- Seeds may be more or fewer than they were, not others.
@@ -356,7 +360,7 @@ function Plan:differences(description)
   add_seeds(lines, description.seeds or {}, self.seeds)
   -- A file that has moved is the same one, and so is one that was edited where it is.
   if description.script ~= own.script and description.code ~= own.code then
-    add_difference(lines, "script", description.script, own.script)
+    add_difference(lines, "script", description.script, own.script or "")
   end
   return lines
 end

@@ -148,10 +148,18 @@ local function count_death(self, task)
   return self.deaths[key]
 end
 
+-- Whether a run may be tried again: not one that ended its process by itself.
+local function may_again(self, slot, event)
+  if slot.is_late or event.status and not event.error and not slot.was_interrupted then
+    return false
+  end
+  return count_death(self, slot.task) <= self.plan.opts.retries
+end
+
 -- A run whose process died without an entry, or was told to stop by others: once more, or failed.
-local function bury(self, slot, why)
+local function bury(self, slot, event, why)
   if self.stops and not slot.is_late then return self.book:bury(slot.task, "interrupted", why) end
-  local again = not slot.is_late and count_death(self, slot.task) <= self.plan.opts.retries
+  local again = may_again(self, slot, event)
   if self.book:bury(slot.task, again and "open" or "failed", why) and again then
     self.view:say(strings.message("trial %d: %s; it will be tried again", slot.task.trial, why))
   end
@@ -173,8 +181,9 @@ end
 local function on_exit(self, slot, i, event)
   self.slots[i] = false
   local state, failure = self.book:state(slot.task)
+  slot.was_interrupted = state == "interrupted"
   if state == "running" or state == "interrupted" then
-    bury(self, slot, failure or cause_of(slot, event))
+    bury(self, slot, event, failure or cause_of(slot, event))
     state, failure = self.book:state(slot.task)
   end
   if state == "failed" then
@@ -239,12 +248,13 @@ local function on_interrupt(self, number)
 end
 
 -- Whether nothing is left. What others make at the same sweep is waited for, and taken over if they
--- die.
+-- die or are interrupted.
 local function is_over(self)
   if jobs_of(self)[1] then return false end
   if self.stops then return true end
   local counts = self.book:counts()
-  if counts.open + counts.running == 0 then return true end
+  if counts.open + counts.running + counts.interrupted == 0 then return true end
+  if counts.interrupted > 0 then self.book:reopen() end
   if counts.running > 0 and core.ticks() >= self.next_reclaim then
     self.book:reclaim()
     self.next_reclaim = core.ticks() + BEAT

@@ -29,7 +29,7 @@ function M.new(plan)
   local columns = is_shown and host.columns() or nil
   return setmetatable({
     plan = plan, host = host, columns = columns, is_shown = is_shown, started = now,
-    due = columns and now or now + FIRST_PLAIN, drawn = 0, seconds = 0, runs = 0,
+    due = now + (columns and EVERY or FIRST_PLAIN), drawn = 0, seconds = 0, runs = 0,
   }, View)
 end
 

@@ -163,7 +163,10 @@ local function wrapped(self)
   function copy.run(cfg, log)
     begin(self)
     local _ <close> = checkpoints_until_closed(self)
-    local returned, message = experiment.run(in_record(recorder.current(), experiment, cfg), log)
+    -- What prunes a run is on record before it does.
+    local watched = logs.tee{log, function(step, rows) note_row(self, step, rows) end}
+    local returned, message = experiment.run(in_record(recorder.current(), experiment, cfg),
+      watched)
     if returned == nil and type(message) == "string" then error(message, 0) end
     local metrics = plain_metrics(returned == nil and {} or returned)
     for name, v in pairs(metrics) do self.metrics[name] = v end
@@ -180,7 +183,7 @@ local function options_of(self)
     labels = {sweep = plan.name, trial = self.task.trial, replicate = self.task.replicate,
               proposal = self.proposal, is_within = not plan.source.is_file or nil},
     resume = self.task.run,
-    log = logs.tee{logs.console(), function(step, rows) note_row(self, step, rows) end},
+    log = logs.console(),
   }
 end
 

@@ -70,7 +70,7 @@ end
 
 local function choice(args)
   local list = {}
-  if type(args) ~= "table" or next(args) == nil then
+  if type(args) ~= "table" or #args == 0 and next(args) == nil then
     return nil, "choice: expected a list of values, got "
       .. (type(args) == "table" and "an empty one" or kinds.show(args))
   end

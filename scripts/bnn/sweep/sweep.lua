@@ -129,7 +129,8 @@ function M.check(opts) plan_of(opts) end
 --   objective   the metric to compare trials by, or a list of several (default: the experiment's
 --               `objective`, {name, mode}, else "test/accuracy"). If the experiment does not return
 --               it, the last that it logged counts
---   mode        "max" or "min", or a list with one for each objective (default "max")
+--   mode        "max" or "min", or a list with one for each objective (default: for the
+--               experiment's own objective its mode, else "max")
 --   sampler     what proposes trials, as bnn.search.sampler takes it: "tpe",
 --               "gp:startup_trials=20", a function (default: "grid" if the space is finite and
 --               trials is not given, else "sobol")
@@ -138,8 +139,9 @@ function M.check(opts) plan_of(opts) end
 --   name        of the sweep (default: made from its script and its settings)
 --   workers     runs side by side (default 0: one for each available processor)
 --   delay       of samplers that learn: trial n follows from the results up to n - 1 - delay, for
---               any number of workers; more than delay + 1 of these wait (default: workers - 1)
---   retries     how often a run whose process died is tried again, 2
+--               any number of workers; more than delay + 1 of these wait (default: workers - 1 of
+--               the call that began the sweep)
+--   retries     how often a run whose process was killed is tried again by one call, 2
 --   timeout     seconds that a run may take (default: no limit)
 --   fail_fast   true ends the sweep with the first failure
 --   keep_checkpoints  true keeps the checkpoints of runs that have ended

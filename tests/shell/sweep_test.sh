@@ -208,8 +208,8 @@ END
 out=$("$bnnlua" own.lua 2>err) rc=$?
 equal "a script: its output" "0 3 trials: 3 completed
 
-trial  x  loss
-    2  2     0" "$rc $out"
+trial  x   loss
+    2  2  0.000" "$rc $out"
 BNNLUA_RUNS='' "$bnnlua" own.lua >out 2>err
 rc=$?
 equal "without records: the status" "1 " "$rc $(cat out)"

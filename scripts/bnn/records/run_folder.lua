@@ -200,9 +200,18 @@ function M.seal(path, about)
   return sealed, why
 end
 
+-- Files that were being written by a process that was killed.
+local function remove_parts(path)
+  for name in pairs(core.list_dir(path) or {}) do
+    if name:find "%.part$" then os.remove(path .. "/" .. name) end
+  end
+  os.remove(path .. "/" .. NEXT_ABOUT)
+end
+
 --- Takes the seal away, so that the run can go on.
 function M.unseal(path)
   os.remove(path .. "/" .. MANIFEST)
+  remove_parts(path)
   for _, name in ipairs(M.files(path)) do core.set_mode(path .. "/" .. name, WRITABLE) end
 end
 

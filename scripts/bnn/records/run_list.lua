@@ -169,6 +169,24 @@ function M.read(root)
   return runs
 end
 
+--- Enters the run of a folder into the ledger, or what is new of one that is in it.
+-- @param write function(sql, ...), as the ledger's `change` gives
+-- @param path string: the folder
+-- @return true; or nil, message
+function M.enter(write, path)
+  local about, config, metrics, tags, notes = M.read_folder(path)
+  if not about then return nil, config end
+  for _, of in ipairs{"param", "note"} do
+    write(("DELETE FROM %s WHERE run = $1"):format(of), about.id)
+  end
+  ledger.enter(write, about, config)
+  ledger.put_metrics(write, about, metrics)
+  if about.status ~= "running" then ledger.finish(write, about) end
+  for tag in pairs(tags) do ledger.annotate(write, about.id, {tag = tag}) end
+  for _, row in ipairs(notes) do ledger.annotate(write, about.id, row) end
+  return true
+end
+
 --- Makes the ledger again from the folders.
 -- @return how many runs it has; or nil, message
 function M.rebuild(root)
@@ -183,17 +201,8 @@ function M.rebuild(root)
     end
     -- Again, now that no run can be entered: those that are in the ledger have a folder.
     for _, id in ipairs(run_folder.ids(root) or ids) do
-      local about, config, metrics, tags, notes = M.read_folder(root .. "/" .. id)
-      if about then
-        count = count + 1
-        ledger.enter(write, about, config)
-        ledger.put_metrics(write, about, metrics)
-        if about.status ~= "running" then ledger.finish(write, about) end
-        for tag in pairs(tags) do ledger.annotate(write, id, {tag = tag}) end
-        for _, row in ipairs(notes) do ledger.annotate(write, id, row) end
-      else
-        notice.say("skipping %s/%s: %s", root, id, config)
-      end
+      local entered, lack = M.enter(write, root .. "/" .. id)
+      if entered then count = count + 1 else notice.say("skipping %s/%s: %s", root, id, lack) end
     end
   end)
   if not ok then return nil, message end

@@ -7,6 +7,7 @@ local json_codec = require "bnn.base.json_codec"
 local ledger = require "bnn.records.ledger"
 local refusal = require "bnn.base.refusal"
 local run_folder = require "bnn.records.run_folder"
+local run_list = require "bnn.records.run_list"
 local sweep_record = require "bnn.sweep.sweep_record"
 local task_queue = require "bnn.records.task_queue"
 
@@ -202,6 +203,11 @@ function Book:finish(task, state, outcome, failure)
       task.trial, task.replicate, sweep_record.to_json(outcome))
   end)
   return is_own
+end
+
+--- Enters the record of a run whose process ended before the ledger knew.
+function Book:enter_record(id)
+  change(self, function(write) run_list.enter(write, self.root .. "/" .. id) end)
 end
 
 --- Enters a value that a run reported.

@@ -276,7 +276,12 @@ function M.run(plan, book, task, opts)
   local self = {plan = plan, book = book, task = task, proposal = opts.proposal, send = opts.send,
                 facts = opts.facts, began = opts.began, metrics = {}}
   local state, why, outcome = earlier_end(self)
-  if state then book:finish(task, state, outcome, why) else make(self) end
+  if state then
+    book:enter_record(task.run)
+    book:finish(task, state, outcome, why)
+  else
+    make(self)
+  end
   book:close()
 end
 

@@ -55,7 +55,7 @@ local function counts(t)
 end
 
 local BEST = {number = 2, config = {x = 3}, value = 0.5, values = {0.5},
-              seeds = {{seed = 1, value = 0.5}}}
+              seeds = {{seed = 1, value = 0.5}}, runs = {}}
 local SLOTS = {{task = {trial = 4}, started = 0, line = "train: 3 of 10 steps"}, false}
 
 TestView = {}

@@ -22,8 +22,8 @@ local experiment = {
     lr = {1e-3, "Adam's learning rate", type = "number", above = 0},
     hidden = {{64, 64}, "units of each hidden layer", type = "integer", min = 1, max = 100000},
     predict_samples = {20, "networks averaged for a prediction", min = 1},
-    ood_data = {nil, "data that no network has seen (default: notmnist if it is there, and "
-                  .. "letters-unlike-digits for glyphs)", type = "string"},
+    ood_data = {nil, "data that no network has seen (default: notmnist if available, else "
+                  .. "letters-unlike-digits)", type = "string"},
     workers = {0, "networks trained side by side, 0: one for each available processor", min = 0,
                result = false},
     name = {nil, "a name for the sweep (default: one made from its settings)", type = "string",
@@ -92,7 +92,7 @@ end
 local function range(result, name)
   local least, most = math.huge, -math.huge
   for _, v in ipairs(column(result, name)) do
-    if v == v then least, most = math.min(least, v), math.max(most, v) end
+    if v - v == 0 then least, most = math.min(least, v), math.max(most, v) end
   end
   return least < most and {least, most} or nil
 end
@@ -114,10 +114,16 @@ local function show(cfg, log, result, metric, kl, unseen)
   if not ok then io.stderr:write("no heat map: ", fault, "\n") end
 end
 
--- What no network has seen: what is asked for, else what is there.
+-- What no network has seen: what is asked for, else notMNIST if it is there, else letters.
 local function load_unseen(cfg, data)
-  local name = cfg.ood_data or data.name == "glyphs" and "letters-unlike-digits" or "notmnist"
-  local set = bnn.data.load_or_exit{dataset = name, like = data}
+  local name = cfg.ood_data or data.name ~= "glyphs" and "notmnist" or "letters-unlike-digits"
+  local set, fault
+  if name == "notmnist" and not cfg.ood_data then
+    set, fault = bnn.data.load(name)
+    if not set then io.stderr:write("skipping notmnist: ", fault, "\n") end
+    name = "letters-unlike-digits"
+  end
+  set = set or bnn.data.load_or_exit{dataset = name, like = data}
   return {x = (set.test or set.train).x, title = set.title}
 end
 

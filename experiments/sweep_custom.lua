@@ -2,7 +2,8 @@
 -- is an evolution in a few lines.
 local bnn = require "bnn"
 
-local experiment = bnn.load_experiment "experiments/cubic.lua"
+local folder = arg[0]:match "^.*/" or ""
+local experiment = folder .. "cubic.lua"
 
 -- Fewer steps for wide networks, so that all cost about the same.
 local function is_cheap(cfg) return cfg.hidden[1] * cfg.steps <= 64000 end
@@ -28,5 +29,5 @@ local result = bnn.sweep{
   experiment = experiment, space = space, sampler = evolve, trials = 24, seeds = 2,
   objective = "test/rmse", mode = "min", name = "custom",
 }
-print(result:text(5))
-print("report: " .. assert(result:report()))
+io.write(result:text(5))
+io.stderr:write("report: ", assert(result:report()), "\n")

@@ -1,10 +1,9 @@
 --- many runs of an experiment, side by side, resumed by default
 --
--- bnnlua -m sweep EXPERIMENT NAME=SPACE ... [--flag=value ...] [-- EXPERIMENT'S FLAGS ...]
+-- bnnlua -m sweep [--flag=value ...] EXPERIMENT NAME=SPACE ... [-- FLAGS]
 local bnn = require "bnn"
 local fail = require "bnn.base.fail"
 local flags = require "bnn.run.flags"
-local help_text = require "bnn.help.help_text"
 local run_words = require "bnn.records.run_words"
 local strings = require "bnn.base.strings"
 local sweep = require "bnn.sweep.sweep"
@@ -12,7 +11,7 @@ local usage = require "bnn.run.usage"
 
 local assert_or_exit = bnn.assert_or_exit
 local PROGRAM = "bnnlua -m sweep"
-local WORDS = " EXPERIMENT NAME=SPACE ..."
+local WORDS = " EXPERIMENT NAME=SPACE ... [-- FLAGS]"
 
 local defaults = {
   trials = {nil, "how many trials (default: all of a grid)", type = "integer", min = 1},
@@ -23,9 +22,9 @@ local defaults = {
                  .. "experiment's, else test/accuracy)", type = "string", list = true},
   mode = {nil, "max or min, for each objective (default max)", type = "string", list = true,
           choices = {"max", "min"}},
-  sampler = {nil, "how trials are proposed, such as random or tpe:startup_trials=20; help "
-               .. "\"search\" at the prompt has all (default: grid if the space is finite and "
-               .. "there is no --trials, else sobol)", type = "string"},
+  sampler = {nil, "how trials are proposed: grid, random, sobol, halton, latin, tpe, cmaes, gp, "
+               .. "with options as in tpe:startup_trials=20 (default: grid if the space is finite "
+               .. "and there is no --trials, else sobol)", type = "string"},
   pruner = {"none", "which runs are ended early: none, median, percentile, asha, hyperband, "
               .. "wilcoxon, with options as in asha:eta=4", type = "string"},
   key = {1, "root of what samplers draw", type = "integer"},
@@ -35,7 +34,8 @@ local defaults = {
   timeout = {nil, "seconds that a run may take", type = "number", above = 0},
   fail_fast = {false, "end with the first failure"},
   keep_checkpoints = {false, "keep the checkpoints of runs that have ended"},
-  delay = {nil, "samplers that learn: how many trials back results count (default: workers - 1)",
+  delay = {nil, "tpe, cmaes, gp: trials before the newest that they do not wait for; the same "
+             .. "number gives the same trials for any --workers (default: workers - 1)",
            type = "integer", min = 0},
   top = {10, "how many trials the table shows", min = 1},
   report = {nil, "the report to write, an HTML file (default: in the folder of records)",
@@ -68,17 +68,29 @@ local function fixed_values(experiment, words)
   return given
 end
 
+local EXAMPLES = [[
+
+  bnnlua -m sweep experiments/mnist.lua beta=1,0.1,0.01 lr=log:1e-4:1e-2 \
+    --trials=20 --seeds=3 -- --steps=2000
+
+NAME=SPACE is a flag of the experiment and what to try for it:
+  beta=1,0.1,0.01           one of a list
+  logvar=uniform:-10:-1     a number; lr=log:1e-4:1e-2: as much in each decade
+  layers=integer:1:4        an integer; range:0:0.5:0.1 has steps
+  hidden=[64,64],[400,400]  lists; "a text",b or choice:a,b for texts
+  momentum=0,0.9@opt=sgd    only in trials in which opt is sgd
+FLAGS after -- are the experiment's own, the same in all runs.
+
+The same command again makes the runs that are missing or have failed, and
+nothing else; more --trials or --seeds extend it. Ctrl-C: the runs write their
+checkpoints. `bnnlua -m runs list sweep=NAME` lists the runs, `bnnlua EXPERIMENT
+--help` the experiment's flags, `bnnlua -m help sweeps` says more.
+]]
+
 local function print_help(out)
-  out:write(usage.text({about = "runs an experiment for many settings", defaults = defaults,
-                        order = ORDER}, PROGRAM .. WORDS .. " [-- EXPERIMENT'S FLAGS]", print_help))
-  out:write "\n"
-  for _, line in ipairs(help_text.wrap("SPACE is a list (beta=1,0.1,0.01), uniform:-10:-1, "
-    .. "log:1e-4:1e-2, integer:1:8, range:0:1:0.1 or choice:adam,sgd; a flag of one value is "
-    .. "lr=1e-3. The same command again makes the runs that are missing or have failed, and "
-    .. "nothing else; more --trials or --seeds extend it. `help \"sweeps\"` at the prompt says "
-    .. "more.", 80)) do
-    out:write(line, "\n")
-  end
+  out:write(usage.text({about = "Runs an experiment for many settings, side by side: each run is "
+    .. "recorded, and a sweep that was cut short goes on.", defaults = defaults, order = ORDER},
+    PROGRAM, print_help):gsub("^[^\n]*", "%0" .. WORDS, 1), EXAMPLES)
 end
 
 -- Calls f; what is wrong with the words of the command line is one line, not an error of a script.

@@ -5,7 +5,7 @@
 # are SciPy's.
 #
 # Needs a python3 with optuna, cmaes and scipy (SEARCH_PYTHON=a venv's python); where there is none,
-# one is made in the test's own folder by pip, and without a network the test is skipped with a word.
+# one is made in the test's own folder by pip, and without a network the test is skipped.
 set -u
 . "$(dirname "$0")/../shell/checks.sh"
 
@@ -25,11 +25,11 @@ if [ -z "$python" ]; then
 fi
 
 here=$(dirname "$0")
-"$python" "$here/search_compare.py" "$BNNLUA" "$here/search_proposals.lua" "$T" >"$T/out" 2>"$T/err"
-status=$?
+"$python" "$here/search_compare.py" "$bnnlua" "$here/search_proposals.lua" "$T" \
+  >"$T/out" 2>"$T/err" && pass || fail 'the comparisons run to their end' "$T/err"
 cat "$T/out"
-check 'the comparisons run to their end' [ $status -eq 0 ] || cat "$T/err"
 while read -r verdict what; do
-  check "$what" [ "$verdict" = ok ]
+  [ "$verdict" = ok ] && pass || fail "$what"
 done <"$T/out"
-finish
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

@@ -175,6 +175,45 @@ few="--ood_data=$T/others,noise --figures="
   equal "... once a network" 3 "$(wc -l <"$T/err")"
 }
 
+# ---------------------------------------------------------------- sweeps
+beta="--data_dir=$T/mnist --steps=6 --beta=1,0.01 --logvar=-1,-7 --kl=sum --hidden=8 --seeds=2
+  --predict_samples=3 --no_record"
+# shellcheck disable=SC2086 # a list of words
+{
+  run sweep_beta $beta --runs="$T/swept" --workers=2
+  equal "sweep_beta: status" 0 "$rc"
+  equal "sweep_beta: the first line" "data: MNIST, 300 training and 150 test images" "$(head -1 "$T/out")"
+  has "sweep_beta: all is done" "4 trials: 4 completed" "$out"
+  for title in accuracy "negative log-likelihood" "AUROC of letters unlike digits"; do
+    has "sweep_beta: $title as a table" "$title, kl=sum
+logvar " "$out"
+  done
+  has "sweep_beta: what is not found is skipped" "skipping notmnist: " "$err"
+  has "sweep_beta: it has a report" "report: $T/swept/sweeps/sweep_beta-" "$err"
+  equal "sweep_beta: heat maps" 3 "$(find "$T/here/figures" -name 'sweep_beta_*_sum.svg' | wc -l)"
+  equal "sweep_beta: a record of each run, and no other" 8 "$(find "$T/swept" -name run.json | wc -l)"
+  equal "sweep_beta: nothing beside the figures" figures "$(ls "$T/here" | grep -v -e '^file$' -e '^a$')"
+  cp "$T/out" "$T/first"
+  run sweep_beta $beta --runs="$T/swept" --workers=1 --figures=
+  equal "sweep_beta again: the same bytes" 0 "$(cmp "$T/first" "$T/out" >&2; echo $?)"
+  has "sweep_beta again: nothing is run twice" "goes on: 8 of 8 runs are done" "$err"
+  run sweep_beta $beta --runs="$T/swept1" --workers=1 --figures= --quiet
+  equal "sweep_beta: the same bytes for one worker" 0 "$(cmp "$T/first" "$T/out" >&2; echo $?)"
+  run sweep_beta --help
+  equal "sweep_beta --help" "0 0" "$rc $(awk 'length($0) > 80' "$T/out" | wc -l)"
+}
+
+# sweep_custom.lua, with less to do
+sed -e 's/{500, 1000, 2000}/{2, 3}/' -e 's/trials = 24/trials = 10/' "$folder/sweep_custom.lua" \
+  >"$T/sweep_custom.lua"
+cp "$folder/cubic.lua" "$T"
+grep -q 'steps = {2, 3}' "$T/sweep_custom.lua" && grep -q 'trials = 10' "$T/sweep_custom.lua" || fail "sed"
+(cd "$T/here" && BNNLUA_RUNS=$T/custom "$bnnlua" "$T/sweep_custom.lua" >"$T/out" 2>"$T/err" </dev/null)
+equal "sweep_custom: status" 0 $?
+has "sweep_custom: all is done" "10 trials: 10 completed" "$(cat "$T/out")"
+has "sweep_custom: what mattered" "what mattered (PED-ANOVA): " "$(cat "$T/out")"
+has "sweep_custom: its report" "report: $T/custom/sweeps/custom/report.html" "$(cat "$T/err")"
+
 # ---------------------------------------------------------------- Bayesian or not
 # shellcheck disable=SC2046
 {

@@ -10,16 +10,17 @@ local PATH = "^help/([%w_]+)%.md$"
 
 -- In the order in which help() lists them; guides that are not here follow by name.
 local ORDER = {
-  "start", "data", "own", "uncertainty", "kl", "checkpoints", "runs", "pruners", "keys", "shapes",
-  "speed", "environment", "contributing",
+  "start", "data", "own", "uncertainty", "kl", "checkpoints", "runs", "sweeps", "search",
+  "pruners", "keys", "shapes", "speed", "environment", "contributing",
 }
 
 -- Other words for a guide.
 local ALIASES = {
   flags = "environment", variables = "environment", abstention = "uncertainty",
   randomness = "keys", seed = "keys", resume = "checkpoints", records = "runs", ledger = "runs",
-  dtypes = "shapes", broadcasting = "shapes", layout = "contributing", pruning = "pruners",
-  asha = "pruners", hyperband = "pruners",
+  samplers = "search", spaces = "search", dtypes = "shapes", broadcasting = "shapes",
+  layout = "contributing", pruning = "pruners", asha = "pruners", hyperband = "pruners",
+  sweep = "sweeps",
 }
 
 local function loader()

@@ -1,4 +1,5 @@
 --- Learning curves of trials.
+local fail = require "bnn.base.fail"
 local figure = require "bnn.plot.figure"
 local options = require "bnn.base.options"
 local plot_columns = require "bnn.plot.plot_columns"
@@ -168,6 +169,7 @@ end
 
 local spec = figure.spec{
   trials = {type = "table", list = true, required = true}, mode = plot_trials.SPEC.mode,
+  best = {type = "integer", min = 1},
 }
 spec.order = nil
 
@@ -180,13 +182,15 @@ spec.order = nil
 --                                     {x = {100, 200, 300}, y = {0.7, 0.88, 0.95}}}},
 --     }}
 -- Up to 6 have a colour and a name each, and bands. Of more, curves have the colours of their
--- states, and the completed one that ends best is drawn over them. Values that are far worse than
+-- states, and the best one is drawn over them. Values that are far worse than
 -- the others, as at the start of training, are left off the axis.
 -- @param opts table:
 --   trials= a list of {y=, x= (default 1, 2, ...), label="trial I", state="completed", "pruned",
 --     "failed" or "running"}; instead of x= and y= runs= a list of {y=, x=}, as of seeds: their
 --     mean, and a band of a standard deviation to each side
 --   mode="min" or "max", which is better
+--   best= the place of the best trial, which may be so by what its curve does not show (default:
+--     the completed one that ends best)
 --   title=, xlabel=, ylabel=, xrange=, yrange=, logx=, logy=, legend=, path=, width=, height=,
 --     scale=, out=: as for bnn.plot.lines
 -- @return true, or the text if no path is given; or nil, message
@@ -194,11 +198,14 @@ function M.learning_curves(opts)
   local what = "bnn.plot.learning_curves"
   opts = options.check(what, opts, spec)
   figure.check(what, opts)
+  if (opts.best or 0) > #opts.trials then
+    fail("%s: best: expected the place of one of %d trials, got %d", what, #opts.trials, opts.best)
+  end
   local curves, sign = {}, opts.mode == "max" and -1 or 1
   for i, trial in ipairs(opts.trials) do curves[i] = read_trial(what, trial, i) end
   fit_range(curves, opts, sign)
   local series = #curves <= FEW and few_series(curves)
-    or many_series(curves, best_of(curves, sign))
+    or many_series(curves, curves[opts.best] or best_of(curves, sign))
   if #series == 0 then series[1] = {x = {}, y = {}, colour = plot_style.INK} end
   return figure.render(plot_lines.commands(series, opts), opts)
 end

@@ -44,9 +44,12 @@ end
 -- @return name, options; or nil, message
 function M.read(given, methods)
   local name, own = given, {}
-  if type(given) == "table" then name, own = from_table(given) end
-  if type(given) == "string" then name, own = parse(given) end
-  if name == nil and own then return nil, own end
+  if type(given) == "table" then
+    name, own = from_table(given)
+  elseif type(given) == "string" then
+    name, own = parse(given)
+    if not name then return nil, own end
+  end
   if type(name) ~= "string" or not methods[name] then return unknown(name, methods) end
   local checked, fault = options.read(own, methods[name].options or {})
   if not checked then return nil, name .. ": " .. fault end

@@ -120,7 +120,7 @@ function M.names() return options.sorted_names(methods) end
 --   number) -> configuration or nil, or a sampler, which is returned as it is
 -- @param space space or table: see bnn.space
 -- @param opts table: key=, mode=, trials=
--- @return sampler; or nil, message if a text is wrong
+-- @return sampler; or nil, message if a text is wrong or its sampler cannot take the space
 function M.sampler(given, space, opts)
   local what = "bnn.search.sampler"
   if samplers.is(given) then return given end
@@ -132,7 +132,11 @@ function M.sampler(given, space, opts)
   if not name then fail("%s: %s", what, own) end
   if opts ~= nil then expect.plain_table(what .. ": opts", opts, "a table of options") end
   for k, v in pairs(opts or {}) do own[k] = v end
-  return make(name, space, own)
+  if type(given) ~= "string" then return make(name, space, own) end
+  local ok, made = pcall(make, name, space, own) -- a text is the world's: it is refused, not raised
+  if not ok and type(made) ~= "string" then error(made, 0) end -- an interrupt
+  if not ok then return nil, "sampler: " .. fail.without_place(made):gsub("^bnn%.search%.", "") end
+  return made
 end
 
 return M

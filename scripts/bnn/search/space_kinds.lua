@@ -70,7 +70,10 @@ end
 
 local function choice(args)
   local list = {}
-  if type(args) ~= "table" or #args == 0 then return refuse("choice", "a list of values", args) end
+  if type(args) ~= "table" or #args == 0 and next(args) == nil then
+    return nil, "choice: expected a list of values, got "
+      .. (type(args) == "table" and "an empty one" or kinds.show(args))
+  end
   for i, v in ipairs(args) do
     if not values.is_plain(v) then
       return refuse("choice " .. i, "a number, text, true, false or a list of these", v)

@@ -83,26 +83,34 @@ local function label_of(plan, trial)
   return #text <= LABEL_MOST and text or ("trial %d"):format(trial.number)
 end
 
+-- What the runs of a trial reported, and whether any did so more than once.
+local function reported(result, trial)
+  local runs, is_curve = {}, false
+  for r in ipairs(result.plan.seeds) do
+    local reports = result.reports[r][trial.number] or {}
+    is_curve = is_curve or #reports > 1
+    if #reports > 0 then runs[#runs + 1] = curve_of(reports) end
+  end
+  return runs, is_curve
+end
+
 local function add_curves(list, result)
   local plan, curves, chosen = result.plan, {}, curve_trials(result)
-  local is_whole = true
+  local is_there, best = false, nil
   for _, trial in ipairs(chosen) do
-    local runs = {}
-    for r in ipairs(plan.seeds) do
-      local reports = result.reports[r][trial.number] or {}
-      is_whole = is_whole and #reports <= 1
-      if #reports > 0 then runs[#runs + 1] = curve_of(reports) end
-    end
+    local runs, is_curve = reported(result, trial)
+    is_there = is_there or is_curve
     if runs[1] then
+      if trial == result.ranking[1] then best = #curves + 1 end
       curves[#curves + 1] = {label = label_of(plan, trial), runs = runs, state = trial.state}
     end
   end
-  if is_whole then return end
+  if not is_there then return end
   local about = #chosen < #result.list and (", of %d of the %d trials, the best first"):format(
     #chosen, #result.list) or ""
   add(list, "curves", "Learning curves", ("what each trial reported%s%s"):format(
     plan.seeds[2] and ", the mean over its seeds" or "", about), plot.learning_curves,
-    {trials = curves, mode = plan.objectives[1].mode, xlabel = "step",
+    {trials = curves, best = best, mode = plan.objectives[1].mode, xlabel = "step",
      ylabel = plan.objectives[1].name})
 end
 

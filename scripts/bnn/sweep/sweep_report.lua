@@ -51,7 +51,7 @@ local function trials_card(result)
     end
   end
   return card("Trials", number.text(#result.list), result.plan.seeds[2]
-    and ("of %d runs each"):format(#result.plan.seeds) or "", items)
+    and ("with %d seeds each"):format(#result.plan.seeds) or "", items)
 end
 
 local function time_card(result)

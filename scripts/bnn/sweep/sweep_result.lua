@@ -10,6 +10,7 @@ local sweep_text = require "bnn.sweep.sweep_text"
 local M = {}
 
 local TRIALS_SHOWN, REASONS_SHOWN = 10, 5
+local STATES = {{"completed"}, {"pruned"}, {"failed"}, {"running", "unfinished"}} -- and their words
 
 local Result = {__name = "bnn.sweep_result"}
 Result.__index = Result
@@ -154,8 +155,9 @@ end
 function Result:text(count)
   local states, words = {}, {}
   for _, state in ipairs(self.trials.state) do states[state] = (states[state] or 0) + 1 end
-  for _, state in ipairs{"completed", "pruned", "failed", "running"} do
-    if states[state] then words[#words + 1] = ("%d %s"):format(states[state], state) end
+  for _, row in ipairs(STATES) do
+    local n = states[row[1]]
+    if n then words[#words + 1] = ("%d %s"):format(n, row[2] or row[1]) end
   end
   local head = ("%s: %s"):format(sweep_text.count(#self.list, "trial"), table.concat(words, ", "))
   if self.front then head = ("%s; Pareto front: %d"):format(head, self.front) end
@@ -184,8 +186,12 @@ end
 
 --- Computes which parameters mattered for the first objective, as bnn.importance does, over the
 -- trials that are complete.
---     -- result = bnn.sweep{...}
---     -- for _, p in ipairs(result:importance() or {}) do print(p.name, p.importance) end
+--     local result = bnn.sweep{
+--       experiment = function(cfg) return {loss = (cfg.x - 2) ^ 2 + cfg.y / 9} end, trials = 12,
+--       space = {x = bnn.space.uniform(0, 4), y = {1, 2, 3}}, objective = "loss", mode = "min",
+--       runs = "runs", name = "importance",
+--     }
+--     for _, p in ipairs(result:importance() or {}) do print(p.name, p.importance) end
 -- @return list of {name=, importance=}, which sum up to 1, the greatest first; or nil, message if
 --   fewer than 10 trials are complete, all have the same value, or no parameter differs
 function Result:importance()
@@ -221,8 +227,13 @@ end
 --- Draws the figures of a sweep, as the report shows them: each objective over the trials and
 -- against each parameter, parallel coordinates, learning curves, tables of colours where two
 -- parameters form a grid, the front of two objectives.
---     -- result = bnn.sweep{...}
---     -- for _, figure in ipairs(result:figures "figures") do print(figure.path, figure.title) end
+--     local result = bnn.sweep{
+--       experiment = function(cfg) return {loss = (cfg.x - 2) ^ 2} end, space = {x = {1, 2, 3}},
+--       objective = "loss", mode = "min", runs = "runs", name = "figures",
+--     }
+--     for _, figure in ipairs(result:figures "figures" or {}) do
+--       print(figure.path, figure.title)
+--     end
 -- @param folder string: where they go; it is made
 -- @param kind string: "svg", the default, or "png"
 -- @return list of {path=, title=, about=}; or nil, message

@@ -30,7 +30,7 @@ local function add_objective(columns, result, trials, i)
   if not plan.seeds[2] then return end
   columns[#columns + 1] = {title = "se", is_number = true, cell = function(trial)
     local _, se = sweep_text.mean_and_se(plan, trial, i)
-    return se and number.format("%.2g", se)
+    return se and number.fixed(se, decimals + 1)
   end}
 end
 

@@ -1,5 +1,6 @@
 --- One run of a trial, in the process that was forked for it: its record, its reports to the
 -- ledger, the question whether it is pruned, and its outcome.
+local checkpoint_folder = require "bnn.checkpoint.checkpoint_folder"
 local configuration = require "bnn.base.configuration"
 local core = require "bnn.core"
 local data_cache = require "bnn.data.data_cache"
@@ -90,11 +91,12 @@ end
 
 -- Checkpoints are for runs that have not ended; what is done at the end of the experiment.
 local function checkpoints_until_closed(self)
+  local path = self.folder.path .. "/checkpoints"
+  if self.plan.opts.keep_checkpoints then return nil end
+  checkpoint_folder.set_temporary(path)
   return setmetatable({}, {__close = function(_, err)
     local has_ended = err == nil or getmetatable(err) == Pruned
-    if has_ended and not self.plan.opts.keep_checkpoints then
-      run_folder.remove(self.folder.path .. "/checkpoints")
-    end
+    if has_ended then run_folder.remove(path) end
   end})
 end
 
@@ -249,8 +251,12 @@ function M.run(plan, book, task, opts)
   send_progress(opts.send)
   local self = {plan = plan, book = book, task = task, proposal = opts.proposal, send = opts.send,
                 facts = opts.facts, began = opts.began, metrics = {}}
+<<<<<<< HEAD
   local state, why, outcome
   if task.run then state, why, outcome = recorded_end(self, task.run) end
+=======
+  local state, why, outcome = earlier_end(self)
+>>>>>>> origin/work
   if state then
     book:enter_record(task.run)
     book:finish(task, state, outcome, why)

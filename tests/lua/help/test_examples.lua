@@ -4,7 +4,7 @@
 --
 -- Each runs by itself in a folder of its own for files, with the names that examples take as given
 -- (model, data, key, ...): a small network and drawn digits. In their `bnn` trainings are two steps
--- of 16 examples, predictions two networks, and every data set is those digits.
+-- of 16 examples, predictions two networks, sweeps twelve trials; every data set is those digits.
 local lu = require "luaunit"
 local help = require "bnn.help.help"
 local real = require "bnn"
@@ -55,6 +55,11 @@ function short.train(opts)
 end
 function short.predict(model, x, opts)
   return real.predict(model, x, copy(opts, {num_samples = 2}))
+end
+function short.sweep(opts)
+  local few = {trials = opts.trials and math.min(opts.trials, 12), runs = "runs", seeds = 1}
+  few.config = copy(opts.config, type(opts.experiment) == "string" and {steps = 2} or {})
+  return real.sweep(copy(opts, few))
 end
 short.data = setmetatable({load = function() return data end}, {__index = real.data})
 short.vmap = real.vmap

@@ -256,6 +256,8 @@ function TestCurves.test_few_have_names_and_many_states()
   lu.assertStrContains(texts_of(svg), "|completed|pruned|failed|best: trial 9|")
   svg = svg_of(plot.learning_curves, {trials = few})
   lu.assertStrContains(texts_of(svg), "|best: a|")
+  svg = svg_of(plot.learning_curves, {trials = few, best = 5})
+  lu.assertStrContains(texts_of(svg), "|best: trial 5|")
 end
 
 function TestCurves.test_runs_are_averaged_with_a_band()
@@ -310,6 +312,8 @@ function TestWrong.test_what_is_wrong_is_named()
       plot.learning_curves, {trials = {{runs = {{y = {1}}, {y = 3}}}}}},
     {"trial 1: y: expected [1], as x, got [2]", plot.learning_curves,
       {trials = {{x = {1}, y = {1, 2}}}}},
+    {"bnn.plot.learning_curves: best: expected the place of one of 1 trials, got 2",
+      plot.learning_curves, {trials = {{y = {1}}}, best = 2}},
     {"bnn.plot.pareto: y[1]: expected a number, got true or false", plot.pareto,
       {x = {1}, y = {true}}},
   }

@@ -273,6 +273,10 @@ function TestChoosing.test_a_wrong_text_says_what_is_expected()
     lu.assertNil(made)
     lu.assertStrContains(fault, words)
   end
+  local made, refusal = search.sampler("grid", {a = space.uniform(0, 1)})
+  lu.assertNil(made)
+  lu.assertEquals(refusal, "sampler: grid: a is continuous (uniform:0:1): give points=, how many "
+    .. "of its values")
   local _, fault = search.sampler("soboll", {a = {1}})
   lu.assertStrContains(fault, "(did you mean sobol?)")
 end
@@ -284,6 +288,7 @@ function TestChoosing.test_wrong_arguments_raise()
   for i = 1, 129 do many["x" .. i] = {1, 2} end
   for words, f in pairs{
     ["bnn.search.sampler: expected one of"] = function() search.sampler(3, s) end,
+    ["a function, got nil"] = function() search.sampler({}, s) end,
     ["bnn.search.random: mode: expected one of max, min, got \"least\""] = function()
       search.random(s, {mode = "least"})
     end,

@@ -2,6 +2,7 @@
 package.path = arg[0]:match "^.*/" .. "../?.lua;" .. package.path
 local lu = require "luaunit"
 local bits = require "bits"
+local configuration = require "bnn.base.configuration"
 local bnn = require "bnn"
 local core = require "bnn.core"
 
@@ -51,6 +52,11 @@ function TestSpace.test_a_command_line_means_the_same_as_lua()
   lu.assertTrue(s == t, tostring(s) .. "\n" .. tostring(t))
   lu.assertTrue(space{lr = "log:1e-4:1e-2", a = "1,2"}
     == space{lr = space.log(1e-4, 1e-2), a = {1, 2}})
+end
+
+function TestSpace.test_a_list_of_a_configuration_is_a_list_of_values()
+  local cfg = configuration.freeze({hidden = {16, 32}}, {hidden = true})
+  lu.assertTrue(space{hidden = cfg.hidden} == space{hidden = {16, 32}})
 end
 
 function TestSpace.test_a_description_is_plain_data()
@@ -227,6 +233,9 @@ function TestWrongSpaces.test_wrong_arguments_raise()
     end,
     ["bnn.space: a: choice 1: expected a number, text, true, false or a list"] = function()
       space{a = {print}}
+    end,
+    ["bnn.space: a: choice: expected a list of values, got an empty one"] = function()
+      space{a = {}}
     end,
     ["bnn.space: a b: it cannot be the name of a parameter"] = function() space{["a b"] = 1} end,
     ["bnn.space: lr: expected one of choice"] = function() space{lr = "lag:1:2"} end,

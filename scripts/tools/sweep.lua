@@ -2,6 +2,7 @@
 --
 -- bnnlua -m sweep [--flag=value ...] EXPERIMENT NAME=SPACE ... [-- FLAGS]
 local bnn = require "bnn"
+local fail = require "bnn.base.fail"
 local flags = require "bnn.run.flags"
 local run_words = require "bnn.records.run_words"
 local strings = require "bnn.base.strings"
@@ -94,9 +95,8 @@ end
 
 -- Calls f; what is wrong with the words of the command line is one line, not an error of a script.
 local function ask(f, ...)
-  local ok, result = pcall(f, ...)
+  local ok, result = fail.try(f, ...)
   if ok then return result end
-  if type(result) ~= "string" then error(result, 0) end -- an interrupt
   local message = result:gsub("^%S*tools/sweep%.lua:%d+: ", ""):gsub("^bnn%.[%a_.]+: ", "")
   return assert_or_exit(nil, message)
 end

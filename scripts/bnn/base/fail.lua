@@ -26,11 +26,18 @@ function M.without_place(message)
   return message:sub(1, #place) == place and message:sub(#place + 1) or message
 end
 
+--- Calls f(...) as pcall does, but lets interrupts pass, and all that is raised as no text.
+-- @return true and what f returns; or false, message
+function M.try(f, ...)
+  local results = table.pack(pcall(f, ...))
+  if not results[1] and type(results[2]) ~= "string" then error(results[2], 0) end
+  return table.unpack(results, 1, results.n)
+end
+
 --- Calls f(...) and raises its error messages as messages of `what`.
 function M.within(what, f, ...)
-  local results = table.pack(pcall(f, ...))
+  local results = table.pack(M.try(f, ...))
   if results[1] then return table.unpack(results, 2, results.n) end
-  if type(results[2]) ~= "string" then error(results[2], 0) end -- an interrupt
   local message = M.without_place(results[2])
   M.raise("%s: %s", what, message:match "^bad argument #%d+ to '[^']*' %((.*)%)$" or message)
 end

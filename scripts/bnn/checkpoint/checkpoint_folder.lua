@@ -13,6 +13,14 @@ function M.step_path(folder, step) return folder .. "/" .. step_name(step) end
 --- Returns the path of the best checkpoint.
 function M.best_path(folder) return folder .. "/" .. BEST end
 
+local temporary = {}
+
+--- Says that the checkpoints of a folder will be removed when their run has ended.
+function M.set_temporary(folder) temporary[folder] = true end
+
+--- Whether a folder's checkpoints will be removed when their run has ended.
+function M.is_temporary(folder) return temporary[folder] == true end
+
 --- Lists a folder.
 -- @return list of the steps of its checkpoints, in order; whether it has a best one; list of the
 --   names of temporary files left by killed writers

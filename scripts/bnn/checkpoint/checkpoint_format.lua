@@ -5,6 +5,7 @@
 -- key and step, and the tensors among the extras as extras/NAME/.... Its metadata hold the rest as
 -- JSON: the order of the tensors' names, options, extras, config, versions.
 local core = require "bnn.core"
+local fail = require "bnn.base.fail"
 local json_codec = require "bnn.base.json_codec"
 local number = require "bnn.base.number"
 local optim = require "bnn.inference.optim"
@@ -180,9 +181,8 @@ end
 
 -- Calls f(...); returns its value, or nil and the message that it raised.
 local function attempt(f, ...)
-  local ok, value = pcall(f, ...)
+  local ok, value = fail.try(f, ...)
   if ok then return value end
-  if type(value) ~= "string" then error(value, 0) end -- an interrupt
   local line = core.where()
   if value:sub(1, #line) == line then return nil, value:sub(#line + 1) end
   return nil, (value:gsub("^[^\n]-%.lua:%d+: ", ""))

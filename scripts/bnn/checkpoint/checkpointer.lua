@@ -133,9 +133,8 @@ end
 
 -- Calls f(...); returns its results, or nil, message if it raises. Interrupts pass.
 local function attempt(f, ...)
-  local results = table.pack(pcall(f, ...))
+  local results = table.pack(fail.try(f, ...))
   if results[1] then return table.unpack(results, 2, results.n) end
-  if type(results[2]) ~= "string" then error(results[2], 0) end
   return nil, results[2]
 end
 

@@ -257,7 +257,7 @@ local function maker(row)
     end
     -- Refuses values outside their bounds now.
     local ok, fault = true, nil
-    if not row.defined then ok, fault = pcall(core.rule_state, row.name, values, 0) end
+    if not row.defined then ok, fault = fail.try(core.rule_state, row.name, values, 0) end
     if not ok then fail("%s", (fault:gsub("^.*out of range: " .. row.name, full_name(row)))) end
     local optimizer = {
       name = row.name, options = row.options, values = values, lr = opts.lr, rule = row,

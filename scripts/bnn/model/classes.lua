@@ -95,9 +95,8 @@ function M.labels(y)
     return nil, strings.message("labels are %s, expected [n] or [n, 1]", shapes.text(y))
   end
   if y:dtype() == "i32" then return y end
-  local ok, labels = pcall(y.to, y, "i32")
+  local ok, labels = fail.try(y.to, y, "i32")
   if ok then return labels end
-  if type(labels) ~= "string" then error(labels, 0) end
   for i, v in ipairs(y:totable()) do
     if v ~= v // 1 or v < -2^31 or v >= 2^31 then
       return nil, strings.message("label %d is %s, expected a whole number", i, number.text(v))

@@ -87,7 +87,7 @@ function M.of_data(data)
   for name, value in pairs(data) do
     if name ~= "name" then given[name] = value end
   end
-  local ok, made = pcall(M[data.name], given)
+  local ok, made = fail.try(M[data.name], given)
   if ok then return made end
   local fault = tostring(made):gsub("^.-bnn%.likelihood%.[%w_]+: ", "")
   return nil, strings.message("its likelihood %s is refused: %s", data.name, fault)

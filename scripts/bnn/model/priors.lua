@@ -79,7 +79,7 @@ function M.check_params(what, row, given)
     local fault = fault_of(param, list[i + 1])
     if fault then fail("%s: %s", what, fault) end
   end
-  local ok, message = pcall(core.density_moments, list)
+  local ok, message = fail.try(core.density_moments, list)
   if not ok then fail("%s: %s", what, (message:gsub("^.*out of range: [%w_]+: ", ""))) end
 end
 
@@ -243,7 +243,7 @@ local function one_of_data(data)
   for name, value in pairs(data) do
     if name ~= "name" then opts[name] = value end
   end
-  local ok, prior = pcall(M.maker(rows[data.name]), opts)
+  local ok, prior = fail.try(M.maker(rows[data.name]), opts)
   return ok and prior or nil
 end
 

@@ -87,9 +87,8 @@ function M.read(data, layers)
   if type(data) ~= "table" or type(data.kind) ~= "string" then
     return nil, "no network of bnn.nn is described"
   end
-  local ok, net = pcall(read_layer, data, {count = 0, depth = 0, made = {}, layers = layers})
+  local ok, net = fail.try(read_layer, data, {count = 0, depth = 0, made = {}, layers = layers})
   if ok then return net end
-  if type(net) ~= "string" then error(net, 0) end -- an interrupt
   return nil, "its network: " .. fail.without_place(net)
 end
 

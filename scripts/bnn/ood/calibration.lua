@@ -209,7 +209,8 @@ end
 -- @param opts table: validation= part with x and y; key=, num_samples= as for bnn.predict; score=,
 --   percentile= as for calibration.fit, but score="entropy" without a posterior, as a network alone
 --   has no std; net=, likelihood= as for bnn.checkpoint.open
--- @return list of the fits, as bnn.calibration.fit returns them; or nil, message
+-- @return list of the fits, as bnn.calibration.fit returns them, none if the checkpoints are only
+--   to resume a run of a sweep; or nil, message
 function M.keep(path, opts)
   local what = "bnn.calibration.keep"
   opts = options.check(what, opts, {
@@ -223,6 +224,7 @@ function M.keep(path, opts)
     fail("%s: validation: expected a part of a data set with x and y, got one without %s", what,
       opts.validation.x and "y" or "x")
   end
+  if checkpoint_folder.is_temporary(path) then return {} end
   local paths, lack = checkpoint_folder.paths(path)
   if not paths then return nil, lack end
   local fits = {}

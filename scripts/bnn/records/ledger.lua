@@ -5,6 +5,7 @@
 -- Every write names the attempt that it is of, so that a worker which was thought dead changes
 -- nothing of its successor's. Heartbeats are the clock of the store, CURRENT_TIMESTAMP.
 local core = require "bnn.core"
+local fail = require "bnn.base.fail"
 local options = require "bnn.base.options"
 local number = require "bnn.base.number"
 local task_queue = require "bnn.records.task_queue"
@@ -113,6 +114,7 @@ local function upgrade(path)
   if not db then return nil, "it is of an earlier version of this program, and read-only" end
   local ok, fault = pcall(make_tables, db)
   db:close()
+  if not ok and type(fault) ~= "string" then error(fault, 0) end -- an interrupt
   return ok, fault
 end
 
@@ -135,6 +137,7 @@ function M.open(root, may_write, ms)
   end
   if ok then return setmetatable({db = db, path = path}, Ledger) end
   db:close()
+  if type(why) ~= "string" then error(why, 0) end -- an interrupt
   return nil, ("%s: %s"):format(path, why)
 end
 
@@ -146,11 +149,10 @@ Ledger.__close = Ledger.close
 --- Runs f(run) within a transaction, where run(sql, ...) runs a statement.
 -- @return true; or nil, message, and nothing is changed
 function Ledger:change(f)
-  local ok, fault = pcall(transact, self.db, function()
+  local ok, fault = fail.try(transact, self.db, function()
     f(function(sql, ...) return run(self.db, sql, ...) end)
   end)
   if ok then return true end
-  if type(fault) ~= "string" then error(fault, 0) end -- an interrupt
   return nil, ("%s: %s"):format(self.path, fault)
 end
 

@@ -380,10 +380,12 @@ local function status_of(err)
   return own or signal.is_interrupt(err) and "interrupted" or "failed"
 end
 
--- An object whose closing ends the record, by the error that passes through.
+-- An object whose closing ends the record, by the error that passes through. An interrupt waits
+-- until the record is whole.
 function Recorder:until_closed()
+  local signal = require "bnn.signal"
   return setmetatable({}, {__close = function(_, err)
-    self:finish(status_of(err), err ~= nil and tostring(err) or nil)
+    signal.hold(self.finish, self, status_of(err), err ~= nil and tostring(err) or nil)
   end})
 end
 

@@ -1,5 +1,6 @@
 --- What a record says of the machine, the program, the scripts and their repository.
 local core = require "bnn.core"
+local fail = require "bnn.base.fail"
 local folders = require "bnn.base.folders"
 local run_folder = require "bnn.records.run_folder"
 local strings = require "bnn.base.strings"
@@ -110,7 +111,7 @@ local function new_part_facts(part)
   local about = {size = part.size, origin = type(part.origin) == "string" and part.origin or nil}
   local h
   for _, name in ipairs{"x", "y"} do
-    local ok, next_h = pcall(core.fingerprint, part[name], h)
+    local ok, next_h = fail.try(core.fingerprint, part[name], h)
     if ok and part[name] ~= nil then h = next_h end
   end
   about.fingerprint = h and ("%016x"):format(h)

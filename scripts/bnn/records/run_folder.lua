@@ -276,6 +276,21 @@ function M.remove(path)
   return ok, fault and strings.shown(fault)
 end
 
+local UNBORN_SECONDS = 60 -- for which a folder may have no name yet
+
+--- Removes the folders of runs that were killed before these had their names.
+function M.remove_unborn(root)
+  local latest = os.date("!%Y%m%d-%H%M%S", math.floor(core.now()) - UNBORN_SECONDS)
+  for name, kind in pairs(core.list_dir(root) or {}) do
+    local time = kind == "folder" and name:match "^%.new%-(%d+%-%d+)"
+    local lock = time and time < latest and core.lock_folder(root .. "/" .. name)
+    if lock then
+      M.remove(root .. "/" .. name)
+      lock:release()
+    end
+  end
+end
+
 --- Copies a file.
 -- @return true; or nil, message
 function M.copy(from, to)

@@ -194,6 +194,7 @@ function M.rebuild(root)
   if not ids then return nil, fault end
   local book <close>, why = ledger.open(root, true)
   if not book then return nil, why end
+  run_folder.remove_unborn(root)
   local count = 0
   local ok, message = book:change(function(write)
     for _, table_name in ipairs{"run", "attempt", "param", "metric", "tag", "note", "worker"} do

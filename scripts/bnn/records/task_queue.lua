@@ -254,9 +254,8 @@ end
 -- @param attempts integer: those that have had so many have failed, the others are open (no limit)
 -- @return {open=, failed=}: how many; or nil, message
 function Queue:reclaim(sweep, attempts)
-  local ok, lost = pcall(reclaim, self, sweep, attempts or math.maxinteger)
+  local ok, lost = fail.try(reclaim, self, sweep, attempts or math.maxinteger)
   if ok then return lost end
-  if type(lost) ~= "string" then error(lost, 0) end -- an interrupt
   return nil, lost
 end
 

@@ -76,7 +76,7 @@ local function seal(experiment)
   local run = experiment.run
   if own_run[run] then return experiment end
   common_flags.add(experiment)
-  local ok, fault = pcall(flags.specs, experiment.defaults)
+  local ok, fault = fail.try(flags.specs, experiment.defaults)
   if not ok then fail("experiment: %s", fault) end
   local function checked_run(cfg, log, ...)
     if cfg == experiment then cfg, log = log, ... end

@@ -2,6 +2,7 @@
 --
 -- It gets BNNLUA_STATUS (completed, failed or interrupted), BNNLUA_EXIT_CODE, and BNNLUA_METRICS,
 -- what the experiment returned as JSON. Its output goes to stderr.
+local fail = require "bnn.base.fail"
 local core = require "bnn.core"
 local json_codec = require "bnn.base.json_codec"
 local options = require "bnn.base.options"
@@ -22,7 +23,7 @@ local function metrics_json(metrics)
   for _, name in ipairs(options.sorted_names(type(metrics) == "table" and metrics or {})) do
     local value = metrics[name]
     if type(value) == "userdata" then
-      local is_number, number = pcall(function() return value:item() end)
+      local is_number, number = fail.try(function() return value:item() end)
       value = is_number and number or nil
     end
     tree[name] = json_codec.encode(value, name)

@@ -139,7 +139,7 @@ end
 
 -- What logs show the histograms of; an objective of the user's may have none.
 local function posterior_of(objective)
-  local ok, posterior = pcall(posteriors.of_model, "bnn.train", objective)
+  local ok, posterior = fail.try(posteriors.of_model, "bnn.train", objective)
   return ok and posterior or nil
 end
 

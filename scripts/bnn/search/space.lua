@@ -81,7 +81,8 @@ local function to_domain(v)
   if space_domain.is(v) then return v end
   if type(v) == "string" then return space_text.domain(v) end
   local meta = getmetatable(v)
-  local is_list = type(v) == "table" and (not meta or meta.is_plain) and (#v > 0 or next(v) == nil)
+  local is_plain = type(v) == "table" and (not meta or meta.is_plain)
+  local is_list = is_plain and (#v > 0 or next(v) == nil)
   return space_kinds.make("choice", is_list and v or {v})
 end
 

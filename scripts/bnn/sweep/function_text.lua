@@ -1,5 +1,6 @@
 --- A text that tells functions apart: their code, and the plain values that they have captured, in
 -- tables and in functions of theirs as well. Objects and what modules hold are left out.
+local fail = require "bnn.base.fail"
 local options = require "bnn.base.options"
 
 local M = {}
@@ -18,7 +19,7 @@ end
 local add
 
 local function add_function(self, f)
-  local ok, code = pcall(string.dump, f, true)
+  local ok, code = fail.try(string.dump, f, true)
   self[#self + 1] = ok and code or "in C"
   local i = 1
   while true do

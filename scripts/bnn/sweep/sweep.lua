@@ -162,6 +162,7 @@ function M.sweep(opts)
   local plan = plan_of(opts)
   plan.root = root_of(plan.opts)
   refusal.assert_or_exit(folders.make(plan.root))
+  run_folder.remove_unborn(plan.root)
   return run(plan)
 end
 

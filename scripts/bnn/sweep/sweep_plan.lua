@@ -176,7 +176,7 @@ end
 local function space_text(space)
   local words = {tostring(space)}
   for _, constraint in ipairs(space.constraints) do
-    local ok, code = pcall(string.dump, constraint, true)
+    local ok, code = fail.try(string.dump, constraint, true)
     words[#words + 1] = "constraint " .. (ok and digest(code):sub(1, 8) or "in C")
   end
   return table.concat(words, " ")
@@ -239,9 +239,9 @@ local function count_trials(opts, sampler)
 end
 
 local function make_pruner(opts, source, objectives)
-  local ok, pruner = pcall(pruners.new, {opts.pruner or "none", mode = objectives[1].mode,
-                                         name = opts.name or source.name})
-  if not ok and type(pruner) ~= "string" then error(pruner, 0) end -- an interrupt
+  local ok, pruner = fail.try(pruners.new, {
+    opts.pruner or "none", mode = objectives[1].mode, name = opts.name or source.name,
+  })
   if not ok then
     fail("%s: pruner: %s", WHO, (fail.without_place(pruner):gsub("^bnn%.pruner%.new: ", "")))
   end

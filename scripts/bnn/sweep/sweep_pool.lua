@@ -1,7 +1,6 @@
 --- The workers of a sweep: takes runs from the queue, forks a process for each, and sees to those
 -- that end, die, take too long or are interrupted.
 local core = require "bnn.core"
-local data = require "bnn.data.data"
 local data_cache = require "bnn.data.data_cache"
 local refusal = require "bnn.base.refusal"
 local run_facts = require "bnn.records.run_facts"
@@ -197,10 +196,10 @@ local function on_exit(self, slot, i, event)
   self.history:changed()
 end
 
--- Loads what a run had to read, so that the next ones have it from this process.
+-- Loads what a run had to read, and hashes it: the next ones have both from this process.
 local function share_data(text)
-  local load = core.json_decode(text)
-  data.load(load.name, load.options)
+  local set = data_cache.preload(core.json_decode(text))
+  if set then run_facts.data(set) end
 end
 
 local function handle(self, event)

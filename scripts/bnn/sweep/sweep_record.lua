@@ -53,19 +53,6 @@ local function read_sweeps(root)
   return sweeps
 end
 
--- The values of the objectives; or nil, which has none.
-local function values_of(objectives, metrics)
-  local values = {}
-  for i, objective in ipairs(objectives) do
-    local v = metrics[objective.name]
-    if type(v) ~= "number" or v - v ~= 0 then
-      return nil, strings.message("its %s is no finite number", objective.name)
-    end
-    values[i] = v + 0.0 -- logs do not keep integers and floats apart
-  end
-  return values
-end
-
 local STATE_OF = {completed = "completed", pruned = "pruned", failed = "failed",
                   running = "running"} -- others are to go on
 
@@ -77,7 +64,7 @@ local function read_run(path, about, objectives)
   run.state = STATE_OF[run_life.status(path, about)] or "interrupted"
   run.why = about.failure and about.failure:gsub("^pruned: ", "")
   if run.state ~= "completed" then return run end
-  run.outcome.values, run.why = values_of(objectives, run.outcome.metrics)
+  run.outcome.values, run.why = trial_record.values(objectives, run.outcome.metrics)
   if not run.outcome.values then run.state = "failed" end
   return run
 end

@@ -1,7 +1,11 @@
 --- What the record of a run says of its outcome: of one whose process ended before the ledger knew,
 -- and of one that goes on after an earlier attempt.
+local kinds = require "bnn.base.kinds"
 local metric_summary = require "bnn.records.metric_summary"
+local nearest = require "bnn.base.nearest"
+local options = require "bnn.base.options"
 local run_folder = require "bnn.records.run_folder"
+local strings = require "bnn.base.strings"
 
 local M = {}
 
@@ -26,6 +30,35 @@ function M.read(path)
   for name, v in pairs(about.results or {}) do metrics[name] = v end
   return {status = about.status, failure = about.failure, metrics = metrics, step = step,
           seconds = about.wall_seconds}
+end
+
+-- "it has no metric 'acuracy' (did you mean 'accuracy'?); it has accuracy, nll"
+local function lacks(metrics, name)
+  local names = options.sorted_names(metrics)
+  local near = nearest.find(name, names)
+  return strings.message("it has no metric '%s'%s; it has %s", name,
+    near and (" (did you mean '%s'?)"):format(near) or "",
+    names[1] and table.concat(names, ", ") or "none")
+end
+
+--- The values of the objectives.
+-- @param objectives list of {name=}
+-- @param metrics table: by name
+-- @return list of floats; or nil, what is wrong with one, and true if it is not there
+function M.values(objectives, metrics)
+  local values = {}
+  for i, objective in ipairs(objectives) do
+    local v = metrics[objective.name]
+    if v == nil then return nil, lacks(metrics, objective.name), true end
+    if type(v) ~= "number" then
+      return nil, strings.message("its %s is %s, no number", objective.name, kinds.show(v))
+    elseif v - v ~= 0 then
+      return nil, strings.message("its %s is %s", objective.name, v ~= v and "not a number"
+        or "infinite")
+    end
+    values[i] = v + 0.0 -- logs do not keep integers and floats apart
+  end
+  return values
 end
 
 return M

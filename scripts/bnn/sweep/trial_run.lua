@@ -1,5 +1,6 @@
 --- One run of a trial, in the process that was forked for it: its record, its reports to the
 -- ledger, the question whether it is pruned, and its outcome.
+local checkpoint_folder = require "bnn.checkpoint.checkpoint_folder"
 local configuration = require "bnn.base.configuration"
 local core = require "bnn.core"
 local data_cache = require "bnn.data.data_cache"
@@ -7,9 +8,7 @@ local fail = require "bnn.base.fail"
 local folders = require "bnn.base.folders"
 local kinds = require "bnn.base.kinds"
 local logs = require "bnn.log.log"
-local nearest = require "bnn.base.nearest"
 local number = require "bnn.base.number"
-local options = require "bnn.base.options"
 local progress = require "bnn.base.progress"
 local recorded_run = require "bnn.run.recorded_run"
 local recorder = require "bnn.records.recorder"
@@ -80,32 +79,6 @@ local function plain_metrics(returned)
   return metrics
 end
 
--- "it has no metric 'acuracy' (did you mean 'accuracy'?); it has accuracy, nll"
-local function lacks(metrics, name)
-  local names = options.sorted_names(metrics)
-  local near = nearest.find(name, names)
-  return strings.message("it has no metric '%s'%s; it has %s", name,
-    near and (" (did you mean '%s'?)"):format(near) or "",
-    names[1] and table.concat(names, ", ") or "none")
-end
-
--- The values of the objectives; or nil, what is wrong with them, and whether one is not there.
-local function values_of(plan, metrics)
-  local values = {}
-  for i, objective in ipairs(plan.objectives) do
-    local v = metrics[objective.name]
-    if v == nil then return nil, lacks(metrics, objective.name), true end
-    if type(v) ~= "number" then
-      return nil, strings.message("its %s is %s, no number", objective.name, kinds.show(v))
-    elseif v - v ~= 0 then
-      return nil, strings.message("its %s is %s", objective.name, v ~= v and "not a number"
-        or "infinite")
-    end
-    values[i] = v + 0.0
-  end
-  return values
-end
-
 -- ---- the run ----
 
 -- Keeps the data of this process for the next ones: the sweep loads what its runs had to.
@@ -118,11 +91,12 @@ end
 
 -- Checkpoints are for runs that have not ended; what is done at the end of the experiment.
 local function checkpoints_until_closed(self)
+  local path = self.folder.path .. "/checkpoints"
+  if self.plan.opts.keep_checkpoints then return nil end
+  checkpoint_folder.set_temporary(path)
   return setmetatable({}, {__close = function(_, err)
     local has_ended = err == nil or getmetatable(err) == Pruned
-    if has_ended and not self.plan.opts.keep_checkpoints then
-      run_folder.remove(self.folder.path .. "/checkpoints")
-    end
+    if has_ended then run_folder.remove(path) end
   end})
 end
 
@@ -222,31 +196,35 @@ end
 --- Why a run failed that took longer than it may.
 function M.late_text(limit) return number.format("took more than %g s", limit) end
 
+-- The end of a run as its record has it, which the ledger need not know; or nil: it has not ended.
+local function recorded_end(self, id)
+  local run = trial_record.read(self.plan.root .. "/" .. id)
+  if not run then return nil end
+  local outcome = {metrics = run.metrics, step = run.step, seconds = run.seconds}
+  if run.status == "pruned" then
+    return "pruned", tostring(run.failure):match "^pruned: (.*)", outcome
+  elseif run.status == "completed" then
+    outcome.values = trial_record.values(self.plan.objectives, run.metrics)
+    if outcome.values then return "completed", nil, outcome end
+  end
+end
+
 -- Its end as the ledger has it: a state, why, and the outcome.
 local function outcome_of(self, ok, err)
   local outcome = {metrics = self.metrics, step = self.step,
                    seconds = (self.earlier_seconds or 0) + core.ticks() - self.began}
   if not ok then
     local state, why = state_of_error(self, err)
+    if state == "interrupted" and self.folder then -- while its record was being sealed
+      local ended, reason, whole = recorded_end(self, self.folder.id)
+      if ended then return ended, reason, whole end
+    end
     return state, why, outcome
   end
-  local values, why, is_lacking = values_of(self.plan, self.metrics)
+  local values, why, is_lacking = trial_record.values(self.plan.objectives, self.metrics)
   outcome.values = values
   if is_lacking then self.send "lacks metric" end
   return values and "completed" or "failed", why, outcome
-end
-
--- The end of an earlier attempt, which its process did not live to enter; or nil.
-local function earlier_end(self)
-  local run = self.task.run and trial_record.read(self.plan.root .. "/" .. self.task.run)
-  if not run then return nil end
-  local outcome = {metrics = run.metrics, step = run.step, seconds = run.seconds}
-  if run.status == "pruned" then
-    return "pruned", tostring(run.failure):match "^pruned: (.*)", outcome
-  elseif run.status == "completed" then
-    outcome.values = values_of(self.plan, run.metrics)
-    if outcome.values then return "completed", nil, outcome end
-  end
 end
 
 local function with_traceback(e)
@@ -273,7 +251,12 @@ function M.run(plan, book, task, opts)
   send_progress(opts.send)
   local self = {plan = plan, book = book, task = task, proposal = opts.proposal, send = opts.send,
                 facts = opts.facts, began = opts.began, metrics = {}}
+<<<<<<< HEAD
+  local state, why, outcome
+  if task.run then state, why, outcome = recorded_end(self, task.run) end
+=======
   local state, why, outcome = earlier_end(self)
+>>>>>>> origin/work
   if state then
     book:enter_record(task.run)
     book:finish(task, state, outcome, why)

@@ -101,7 +101,7 @@ end
 function Source:hash()
   local script = self.script and core.file_sha256(self.script)
   if script then return script end
-  local ok, code = pcall(string.dump, self.code, true)
+  local ok, code = fail.try(string.dump, self.code, true)
   return ok and tostring(core.key(0):fold(code)) or nil
 end
 

@@ -428,4 +428,29 @@ function TestMany.test_the_record_run_entries_are_all_in_the_flags()
   for name, entry in pairs(record_run.entries) do lu.assertIs(e.defaults[name], entry) end
 end
 
+TestInterrupts = {}
+
+-- A signal while the record is sealed: the run is complete, and then the program is interrupted.
+function TestInterrupts.test_an_interrupt_waits_for_the_end_of_the_record()
+  in_folder(function(root)
+    local seal = run_folder.seal
+    local experiment = bnn.main{about = "a toy", defaults = {}, run = function() return {a = 1} end}
+    local job = assert(core.fork(function()
+      function run_folder.seal(...)
+        local _, pid = core.host()
+        os.execute(("kill -TERM %d"):format(pid))
+        return seal(...)
+      end
+      recorded_run.run(experiment, {}, {root = root, script = SCRIPT})
+      os.exit(9) -- it has not been interrupted
+    end))
+    local events = core.wait_jobs({job}, 60)
+    lu.assertEquals(events[#events].status, 143)
+    local run = assert(bnn.run.open("last", {runs = root}))
+    lu.assertEquals({run.status, run.metrics.a, run:verify()}, {"completed", 1, {}, #run:files() - 1})
+    local book <close> = assert(ledger.open(root))
+    lu.assertEquals(book:ask "SELECT status FROM run", {{"completed"}})
+  end)
+end
+
 os.exit(lu.LuaUnit.run())

@@ -10,6 +10,7 @@ local run_filter = require "bnn.records.run_filter"
 local run_folder = require "bnn.records.run_folder"
 local run_list = require "bnn.records.run_list"
 local runs_table = require "bnn.records.runs_table"
+local signal = require "bnn.signal"
 
 local in_folder, make_run = recorded_runs.in_folder, recorded_runs.make
 local write_all = recorded_runs.write
@@ -41,6 +42,39 @@ function TestFolder.test_a_folder_without_its_name_is_no_run()
   in_folder(function(root)
     assert(run_folder.new(root))
     lu.assertEquals(run_folder.ids(root), {})
+  end)
+end
+
+-- Of a run that was killed before its folder had its name; one that lives is left alone.
+function TestFolder.test_what_a_killed_run_left_without_a_name_is_removed()
+  in_folder(function(root)
+    local function make(time)
+      local path = root .. "/.new-" .. time .. "-000-abcd"
+      recorded_runs.write(path .. "/code/toy.lua.part", "half")
+      return path
+    end
+    local now = math.floor(core.now())
+    local young, old = make(os.date("!%Y%m%d-%H%M%S", now)), make "20200101-000000"
+    local held = make "20200101-000001"
+    local lock = core.lock_folder(held)
+    run_folder.remove_unborn(root)
+    lu.assertEquals({core.is_folder(young), core.is_folder(old), core.is_folder(held)},
+      {true, false, true})
+    lock:release()
+    run_folder.remove_unborn(root)
+    lu.assertFalse(core.is_folder(held))
+    run_folder.remove_unborn(root .. "/nowhere")
+  end)
+end
+
+function TestFolder.test_what_was_being_written_goes_with_the_seal()
+  in_folder(function(root)
+    local path = root .. "/" .. make_run(root, {}, {})
+    for _, name in ipairs{"run.json.part", "manifest.sha256.12-ab.part", "run.json.next"} do
+      recorded_runs.write(path .. "/" .. name, "half")
+    end
+    run_folder.unseal(path)
+    lu.assertEquals(run_folder.files(path), {"config.json", "metrics.jsonl", "run.json"})
   end)
 end
 
@@ -144,6 +178,40 @@ function TestLedger.test_a_change_that_fails_is_none()
     lu.assertNil(ok)
     lu.assertStrContains(message, "runs.db: no such table: nowhere")
     lu.assertEquals(book:ask "SELECT * FROM tag", {})
+  end)
+end
+
+-- It is neither a fault of the ledger nor forgotten.
+function TestLedger.test_an_interrupt_while_it_is_opened_passes()
+  in_folder(function(root)
+    assert(ledger.open(root, true)):close()
+    local open, closed = core.sql_open, 0
+    function core.sql_open()
+      return {run = function() signal.raise(15) end, close = function() closed = closed + 1 end}
+    end
+    local ok, err = pcall(ledger.open, root, true)
+    core.sql_open = open
+    lu.assertEquals({ok, signal.is_interrupt(err), closed}, {false, true, 1})
+  end)
+end
+
+function TestLedger.test_a_run_is_entered_from_its_folder_as_often_as_one_likes()
+  in_folder(function(root)
+    local id = make_run(root, {lr = 0.5}, {loss = 2}, {attempt = 1})
+    local path = root .. "/" .. id
+    recorded_runs.write(path .. "/notes.jsonl", '{"tag":"good"}\n{"note":"so","written":"now"}\n')
+    local book <close> = assert(ledger.open(root, true))
+    for _ = 1, 3 do
+      assert(book:change(function(write) assert(run_list.enter(write, path)) end))
+      lu.assertEquals(book:ask "SELECT status FROM run", {{"completed"}})
+      lu.assertEquals(book:ask "SELECT name, value FROM param", {{"lr", "0.5"}})
+      lu.assertEquals(book:ask "SELECT name, value FROM metric", {{"loss", 2}})
+      lu.assertEquals(book:ask "SELECT tag FROM tag", {{"good"}})
+      lu.assertEquals(book:ask "SELECT text FROM note", {{"so"}})
+    end
+    local message
+    assert(book:change(function(write) message = select(2, run_list.enter(write, root)) end))
+    lu.assertStrContains(message, "run.json: No such file or directory")
   end)
 end
 

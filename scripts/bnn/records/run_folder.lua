@@ -45,7 +45,7 @@ end
 --- Writes a file so that a reader sees it whole or not at all.
 -- @return true; or nil, message
 function M.write(path, text)
-  local part = path .. ".part"
+  local part = ("%s.%d.part"):format(path, (select(2, core.host()))) -- others may write it too
   local file, fault = io.open(part, "wb")
   if not file then return nil, strings.shown(fault) end
   local ok, why = file:write(text)

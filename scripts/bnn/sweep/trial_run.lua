@@ -251,12 +251,8 @@ function M.run(plan, book, task, opts)
   send_progress(opts.send)
   local self = {plan = plan, book = book, task = task, proposal = opts.proposal, send = opts.send,
                 facts = opts.facts, began = opts.began, metrics = {}}
-<<<<<<< HEAD
   local state, why, outcome
   if task.run then state, why, outcome = recorded_end(self, task.run) end
-=======
-  local state, why, outcome = earlier_end(self)
->>>>>>> origin/work
   if state then
     book:enter_record(task.run)
     book:finish(task, state, outcome, why)

@@ -272,10 +272,11 @@ function Queue:counts(sweep)
 end
 
 --- Lists the tasks in their order.
+-- @param from integer: the first trial (1)
 -- @return list of {trial=, replicate=, state=, attempt=, worker=, run=, failure=}; or nil, message
-function Queue:tasks(sweep)
+function Queue:tasks(sweep, from)
   local rows, fault = run(self, "SELECT trial, replicate, state, attempt, worker, run, failure "
-    .. "FROM task WHERE sweep = $1 ORDER BY trial, replicate", sweep)
+    .. "FROM task WHERE sweep = $1 AND trial >= $2 ORDER BY trial, replicate", sweep, from or 1)
   if not rows then return nil, fault end
   for i, row in ipairs(rows) do
     rows[i] = {

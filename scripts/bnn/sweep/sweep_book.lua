@@ -21,7 +21,7 @@ Book.__index = Book
 
 --- Makes the book of a sweep in a folder of runs.
 function M.new(root, name)
-  return setmetatable({root = root, name = name, last = math.maxinteger - 1,
+  return setmetatable({root = root, name = name, last = math.maxinteger,
                        replicates = math.maxinteger}, Book)
 end
 
@@ -221,10 +221,10 @@ end
 
 -- ---- trials ----
 
--- The trials by number, with their proposals.
-local function read_proposals(self, below)
-  local rows = ask(self, [[SELECT number, config FROM trial WHERE sweep = $1 AND number < $2
-    ORDER BY number]], self.name, below)
+-- The trials from a number on, by number, with their proposals.
+local function read_proposals(self, from)
+  local rows = ask(self, [[SELECT number, config FROM trial WHERE sweep = $1 AND number >= $2
+    AND number <= $3 ORDER BY number]], self.name, from, self.last)
   local trials = {}
   for _, row in ipairs(rows) do
     trials[row[1]] = {number = row[1], config = from_json(row[2]), runs = {}, reports = {}}
@@ -232,13 +232,13 @@ local function read_proposals(self, below)
   return trials
 end
 
-local function add_runs(self, trials, below)
-  for _, row in ipairs(refusal.assert_or_exit(queue(self):tasks(self.name))) do
+local function add_runs(self, trials, from)
+  for _, row in ipairs(refusal.assert_or_exit(queue(self):tasks(self.name, from))) do
     local trial = trials[row.trial]
     if trial and row.replicate <= self.replicates then trial.runs[row.replicate] = row end
   end
   local rows = ask(self, [[SELECT trial, replicate, outcome FROM outcome
-    WHERE sweep = $1 AND trial < $2]], self.name, below)
+    WHERE sweep = $1 AND trial >= $2]], self.name, from)
   for _, row in ipairs(rows) do
     local run = trials[row[1]] and trials[row[1]].runs[row[2]]
     if run then run.outcome = from_json(row[3]) end
@@ -246,10 +246,11 @@ local function add_runs(self, trials, below)
 end
 
 --- Returns what the runs of one of the seeds reported: trial -> {{step, value}, ...}.
-function Book:reports(replicate)
+-- @param from integer: the first trial (1)
+function Book:reports(replicate, from)
   local reports = {}
-  local rows = ask(self, [[SELECT trial, step, value FROM report WHERE sweep = $1
-    AND replicate = $2 ORDER BY trial, step]], self.name, replicate)
+  local rows = ask(self, [[SELECT trial, step, value FROM report WHERE sweep = $1 AND trial >= $2
+    AND replicate = $3 ORDER BY trial, step]], self.name, from or 1, replicate)
   for _, row in ipairs(rows) do
     local list = reports[row[1]] or {}
     reports[row[1]], list[#list + 1] = list, {row[2], row[3] == nil and 0 / 0 or row[3]}
@@ -258,8 +259,8 @@ function Book:reports(replicate)
 end
 
 -- Adds the reports of one of the seeds, which are compared with each other.
-local function add_reports(self, trials, replicate)
-  for number, list in pairs(self:reports(replicate)) do
+local function add_reports(self, trials, replicate, from)
+  for number, list in pairs(self:reports(replicate, from)) do
     if trials[number] then trials[number].reports = list end
   end
 end
@@ -301,15 +302,15 @@ end
 
 --- Lists the trials in the order of their numbers.
 -- @param seeds list: of each trial
--- @param opts table: below= only those with smaller numbers; replicate= with its reports
+-- @param opts table: from= the first one (1); replicate= with its reports
 -- @return list of {number=, config=, state="completed"|"pruned"|"failed"|"running", value=, values=
 --   (means over the seeds), runs = {[replicate] = {state=, run=, outcome=, failure=}}, reports =
 --   {{step, value}, ...}, seeds = {{seed=, value=}, ...}}
 function Book:trials(seeds, opts)
-  local below = math.min(opts and opts.below or math.maxinteger, self.last + 1)
-  local by_number, list = read_proposals(self, below), {}
-  add_runs(self, by_number, below)
-  if opts and opts.replicate then add_reports(self, by_number, opts.replicate) end
+  local from = opts and opts.from or 1
+  local by_number, list = read_proposals(self, from), {}
+  add_runs(self, by_number, from)
+  if opts and opts.replicate then add_reports(self, by_number, opts.replicate, from) end
   for _, trial in pairs(by_number) do
     complete(trial, seeds)
     list[#list + 1] = trial

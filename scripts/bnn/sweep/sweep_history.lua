@@ -4,6 +4,7 @@
 -- Trial n of a sampler that learns is proposed from the trials before n; those among the last
 -- `delay` of them count as running, whether they run or have ended, and the others must have ended.
 -- So the proposals do not depend on how many workers there are, up to delay + 1.
+local sweep_watch = require "bnn.sweep.sweep_watch"
 local values = require "bnn.search.space_values"
 
 local M = {}
@@ -12,14 +13,29 @@ local History = {}
 History.__index = History
 
 --- Makes the history of a plan, which is read from its book.
-function M.new(plan, book) return setmetatable({plan = plan, book = book}, History) end
+function M.new(plan, book)
+  local learns = plan.sampler.learns
+  return setmetatable({plan = plan, book = book, watches = {},
+                       watch = sweep_watch.new(book, plan.seeds, learns and 1 or nil)}, History)
+end
+
+--- What a run whose pruner compares reports begins with: a watch of those of its seed, which has
+-- read what has ended; or nil.
+-- @param replicate integer: which of the seeds
+function History:watch_of(replicate)
+  if self.plan.pruner.needs ~= "reports" then return nil end
+  local watch = self.watches[replicate] or sweep_watch.new(self.book, self.plan.seeds, replicate)
+  self.watches[replicate] = watch
+  watch:trials()
+  return watch
+end
 
 --- Says that a run of a trial has ended.
 function History:changed() self.list = nil end
 
 --- The trials that have been proposed, in the order of their numbers.
 function History:trials()
-  self.list = self.list or self.book:trials(self.plan.seeds)
+  self.list = self.list or self.watch:trials()
   return self.list
 end
 
@@ -36,15 +52,14 @@ end
 -- The trials that trial `number` is proposed from; nil if one of them has not ended.
 local function known_before(self, number)
   local known, settled = {}, number - 1 - self.plan.delay
-  -- Others may work at the same sweep: what they have entered counts.
-  local trials = self.book:trials(self.plan.seeds, {below = number, replicate = 1})
-  if #trials < number - 1 then return nil end
-  for i, trial in ipairs(trials) do
+  self:changed() -- what others at the same sweep have entered counts
+  for i, trial in ipairs(self:trials()) do
+    if trial.number >= number then break end
     local may_run = trial.number > settled
     if not may_run and trial.state == "running" then return nil end
     known[i] = seen(trial, may_run)
   end
-  return known
+  return #known == number - 1 and known or nil
 end
 
 --- The configuration of a trial, which is proposed if it has none yet.

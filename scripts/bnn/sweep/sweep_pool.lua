@@ -92,9 +92,10 @@ end
 
 local function start(self, i, task, proposal)
   self.facts = self.facts or run_facts.gather(self.plan.source.script)
-  self.book:close()
   local plan, book, now = self.plan, self.book, core.ticks()
-  local opts = {proposal = proposal, facts = self.facts, began = now}
+  local opts = {proposal = proposal, facts = self.facts, began = now,
+                watch = self.history:watch_of(task.replicate)}
+  self.book:close()
   local job, fault = core.fork(function(send)
     opts.send = send
     trial_run.run(plan, book, task, opts)

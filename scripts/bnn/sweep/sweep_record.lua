@@ -19,6 +19,15 @@ local function folder_of(root, name) return ("%s/sweeps/%s"):format(root, name) 
 
 local function path_of(root, name) return folder_of(root, name) .. "/sweep.json" end
 
+-- Removes what processes were writing when they were killed.
+local function remove_parts(folder)
+  for name in pairs(core.list_dir(folder) or {}) do
+    local pid = name:match "%.(%d+)%.part$"
+    local process <close> = pid and io.open(("/proc/%s/stat"):format(pid)) or nil
+    if pid and not process then os.remove(folder .. "/" .. name) end
+  end
+end
+
 --- Writes what a sweep is into its folder.
 -- @param root string: the folder of runs
 -- @param description table, with the sweep's name
@@ -27,6 +36,7 @@ local function path_of(root, name) return folder_of(root, name) .. "/sweep.json"
 function M.write(root, description, created)
   local ok, fault = folders.make(folder_of(root, description.name))
   if not ok then return nil, fault end
+  remove_parts(folder_of(root, description.name))
   local path = path_of(root, description.name)
   local before = run_folder.read_json(path)
   return run_folder.write_json(path, {

@@ -41,12 +41,12 @@ end
 
 -- Raises if the run is pruned by what it and the others have reported so far.
 local function prune(self, step)
-  local own
-  local trials = self.book:trials(self.plan.seeds, {replicate = self.task.replicate})
+  local plan, task, own = self.plan, self.task, nil
+  local trials = self.watch:trials()
   for _, trial in ipairs(trials) do
-    if trial.number == self.task.trial then own = trial end
+    if trial.number == task.trial then own = trial end
   end
-  local stops, reason = self.plan.pruner:should_prune(own, trials, step)
+  local stops, reason = plan.pruner:should_prune(own, trials, step)
   if stops then error(setmetatable({reason = reason or "its value"}, Pruned), 0) end
 end
 
@@ -243,14 +243,15 @@ end
 --- Makes a run of a trial; returns when its outcome is in the ledger.
 -- @param task what the queue gave: trial, replicate, attempt, and run, the id of an earlier attempt
 -- @param opts table: proposal, the configuration of the trial; facts, what the records of all runs
---   have in common; began, the time of its start by core.ticks; send, function(text), which tells
---   the sweep of progress and of data that were read
+--   have in common; began, the time of its start by core.ticks; watch, of the trials, for a pruner
+--   that compares reports; send, function(text), which tells the sweep of progress and of data that
+--   were read
 function M.run(plan, book, task, opts)
   assert(core.redirect "stdout")
   assert(core.redirect "stderr")
   send_progress(opts.send)
   local self = {plan = plan, book = book, task = task, proposal = opts.proposal, send = opts.send,
-                facts = opts.facts, began = opts.began, metrics = {}}
+                facts = opts.facts, began = opts.began, watch = opts.watch, metrics = {}}
   local state, why, outcome
   if task.run then state, why, outcome = recorded_end(self, task.run) end
   if state then

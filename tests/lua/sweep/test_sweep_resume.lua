@@ -135,6 +135,20 @@ function TestAgain.test_a_sampler_that_learns_goes_on_with_the_delay_that_it_beg
   end)
 end
 
+function TestAgain.test_what_a_killed_program_was_writing_is_removed()
+  in_folder(function(root)
+    local folder = sweep(root, {name = "s"}) and root .. "/sweeps/s"
+    local living, dead = 1, 0x7fffffff -- more processes than there can be
+    for _, pid in ipairs{living, dead} do
+      assert(io.open(("%s/sweep.json.%d.part"):format(folder, pid), "wb")):close()
+    end
+    sweep(root, {name = "s"})
+    local there = core.list_dir(folder)
+    lu.assertNotNil(there[("sweep.json.%d.part"):format(living)])
+    lu.assertNil(there[("sweep.json.%d.part"):format(dead)])
+  end)
+end
+
 TestChanges = {}
 
 -- Runs a script as a program of its own; its output and what it says.

@@ -77,7 +77,7 @@ for threads in 1 2; do
     run=$(last)
     [ "$run" != "$before" ] || continue # it died before it had a record
     n=1
-    while [ $n -lt $((1 + k % 3)) ] && [ -n "$(ls "$run/checkpoints" 2>/dev/null | grep step)" ]; do
+    while [ $n -lt $((1 + k % 3)) ] && [ -n "$(ls "$run"/checkpoints/*.safetensors 2>/dev/null)" ]; do
       again=$(moment "$took")
       after="$after $again"
       kill_after "$again" "$bnnlua" -m runs resume last
@@ -90,7 +90,7 @@ for threads in 1 2; do
     status=$(echo "$out" | tail -1 | awk '{print $2}')
     if [ "$status" = completed ]; then
       ended=$((ended + 1))
-    elif [ -n "$(find "$run" -name 'step_*.safetensors')" ]; then
+    elif [ -n "$(find "$run" -name '*.safetensors')" ]; then
       equal "$name: it is dead" dead "$status"
       with_checkpoint=$((with_checkpoint + 1))
       runs resume last

@@ -26,13 +26,15 @@ end
 --- Whether a name is that of a run: 20261130-092613-482-9f3a.
 function M.is_id(name) return name:find "^%d%d%d%d%d%d%d%d%-%d%d%d%d%d%d%-%d%d%d%-%x+$" ~= nil end
 
--- An id that sorts by time and that no other process makes.
+local last_ms = 0
+
+-- An id that sorts by time, after those that this process has made, and that no other process makes.
 local function new_id()
-  local now = core.now()
+  local ms = math.max(math.floor(core.now() * 1000), last_ms + 1)
+  last_ms = ms
   local source <close> = io.open("/dev/urandom", "rb")
   local bytes = source and source:read(2) or string.pack("<I2", select(2, core.host()) & 0xffff)
-  local ms = math.floor(now % 1 * 1000)
-  return ("%s-%03d-%04x"):format(os.date("!%Y%m%d-%H%M%S", math.floor(now)), ms,
+  return ("%s-%03d-%04x"):format(os.date("!%Y%m%d-%H%M%S", ms // 1000), ms % 1000,
     (string.unpack("<I2", bytes)))
 end
 

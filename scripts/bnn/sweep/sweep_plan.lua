@@ -129,12 +129,19 @@ local function examples(domain)
   return domain:count() and domain:grid() or {domain:at(0), domain:at(1 - 2 ^ -53)}
 end
 
+-- What a value such as "1:40" was meant to be.
+local function kind_hint(value)
+  local is_bounds = type(value) == "string" and value:find "^[%d.eE+-]+:[%d.eE+:-]+$"
+  return is_bounds and ("; between bounds: integer:%s, uniform:%s or log:%s"):format(value, value,
+    value) or ""
+end
+
 -- Every value that a space can propose is one that the experiment takes.
 local function check_parameter(source, name, domain)
   source:check_name(WHO .. ": space", name)
   for _, value in ipairs(examples(domain)) do
     local fault = config_fault(source, name, value)
-    if fault then fail("%s: space: %s: %s", WHO, name, fault) end
+    if fault then fail("%s: space: %s: %s%s", WHO, name, fault, kind_hint(value)) end
   end
 end
 

@@ -32,7 +32,11 @@ TestFolder = {}
 function TestFolder.test_ids_sort_by_time_and_differ()
   in_folder(function(root)
     local ids = {}
-    for i = 1, 5 do ids[i] = make_run(root, {}, {}) end
+    for i = 1, 50 do -- several in a millisecond
+      local folder = assert(run_folder.new(root))
+      ids[i] = folder.id
+      assert(run_folder.publish(folder))
+    end
     lu.assertEquals(run_folder.ids(root), ids)
     for _, id in ipairs(ids) do lu.assertTrue(run_folder.is_id(id)) end
   end)

@@ -28,7 +28,7 @@ function M.is_id(name) return name:find "^%d%d%d%d%d%d%d%d%-%d%d%d%d%d%d%-%d%d%d
 
 local last_ms = 0
 
--- An id that sorts by time, after those that this process has made, and that no other process makes.
+-- An id that sorts by time, after those of this process, and that no other process makes.
 local function new_id()
   local ms = math.max(math.floor(core.now() * 1000), last_ms + 1)
   last_ms = ms

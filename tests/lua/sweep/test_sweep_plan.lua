@@ -37,8 +37,8 @@ function TestPlan.test_wrong_options_are_refused_before_anything_runs()
     {{space = {}}, "expected at least one parameter"},
     {{experiment = e, space = {lrr = {1}}}, "space: sweep has no flag 'lrr': did you mean 'lr'?"},
     {{experiment = e, space = {lr = {0.1, 0}}}, "space: lr: expected more than 0, got 0"},
-    {{experiment = e, space = {lr = "1e-4:1e-2"}}, "space: lr: expected a number, got \"1e-4:1e-2\"; "
-      .. "between bounds: integer:1e-4:1e-2, uniform:1e-4:1e-2 or log:1e-4:1e-2"},
+    {{experiment = e, space = {lr = "1:2"}}, "space: lr: expected a number, got \"1:2\"; between "
+      .. "bounds: integer:1:2, uniform:1:2 or log:1:2"},
     {{experiment = e, space = {lr = bnn.space.uniform(-1, 1)}},
       "space: lr: expected more than 0, got -1"},
     {{experiment = e, space = {kind = {"a", "c"}}}, 'kind: expected one of a, b, got "c"'},

@@ -18,7 +18,7 @@ local runs_resume = require "bnn.records.runs_resume"
 local runs_show = require "bnn.records.runs_show"
 local runs_table = require "bnn.records.runs_table"
 local strings = require "bnn.base.strings"
-local sweep_record = require "bnn.sweep.sweep_record"
+local sweep_record = require "bnn.sweep.books.sweep_record"
 local usage = require "bnn.run.usage"
 
 local assert_or_exit = bnn.assert_or_exit

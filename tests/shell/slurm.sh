@@ -67,13 +67,14 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 SchedulerType=sched/backfill
 SchedulerParameters=batch_sched_delay=0,sched_interval=1,bf_interval=1,sched_min_interval=100000
+SlurmdParameters=config_overrides
 SlurmdTimeout=10
 ReturnToService=1
 JobRequeue=1
 KillWait=5
 MinJobAge=300
 MaxArraySize=$2
-NodeName=$1 NodeAddr=127.0.0.1 CPUs=$(nproc) RealMemory=1000 State=UNKNOWN
+NodeName=$1 NodeAddr=127.0.0.1 CPUs=4 RealMemory=1000 State=UNKNOWN
 PartitionName=all Nodes=ALL Default=YES MaxTime=UNLIMITED State=UP
 END
   printf 'CgroupAutomount=no\n' >"$d/cgroup.conf"

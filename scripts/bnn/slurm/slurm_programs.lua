@@ -51,7 +51,8 @@ for name in ([[BOOT_FAIL CANCELLED COMPLETED DEADLINE FAILED NODE_FAIL OUT_OF_ME
 -- A line of squeue: name, array, index, state, reason.
 local TASK = "([^|\n]+)|(%d+)|([^|\n]*)|(%a[^|\n]*)|([^\n]*)"
 
-local RUNS = {RUNNING = true, CONFIGURING = true, SUSPENDED = true, STOPPED = true, SIGNALING = true}
+local RUNS = {RUNNING = true, CONFIGURING = true, SUSPENDED = true, STOPPED = true,
+              SIGNALING = true}
 
 -- What a state means: "pending", "running", "ending" or "ended".
 local function phase_of(state)

@@ -154,7 +154,7 @@ local function count_left(plan)
   return math.max(0, total - counts.completed - counts.pruned - counts.running)
 end
 
---- Returns the scripts that would be submitted, for runs that no task makes yet. Nothing is written.
+--- Returns the scripts that would be submitted for runs that are not done. Nothing is written.
 -- @param plan, how as M.run takes them
 function M.dry_run(plan, how)
   local arrays, per_task = arrays_for(count_left(plan), how)

@@ -9,7 +9,6 @@ local strings = require "bnn.base.strings"
 local sweep_book = require "bnn.sweep.sweep_book"
 local sweep_plan = require "bnn.sweep.sweep_plan"
 local sweep_pool = require "bnn.sweep.sweep_pool"
-local sweep_record = require "bnn.sweep.sweep_record"
 local sweep_result = require "bnn.sweep.sweep_result"
 local sweep_view = require "bnn.sweep.sweep_view"
 
@@ -25,12 +24,11 @@ local function root_of(opts)
 end
 
 -- What is on record of the sweep; if the ledger does not know it, its folders do.
-local function description_of(plan, book)
+local function description_of(book)
   local before = book:description()
   if before then return before end
-  local is_there, fault = sweep_record.restore(plan.root, plan.name)
-  refusal.assert_or_exit(is_there ~= nil, fault)
-  return is_there and book:description()
+  book:restore()
+  return book:description()
 end
 
 -- Two functions of one program may have the same script and the same space, and so the same name.
@@ -61,7 +59,7 @@ end
 
 -- Enters the sweep, or says what has changed since it was.
 local function enter(plan, book)
-  local before, now = description_of(plan, book), plan:description()
+  local before, now = description_of(book), plan:description()
   if before then continue(plan, before, now) end
   book:enter(now)
 end

@@ -95,7 +95,7 @@ local function start(self, i, task, proposal)
   local plan, book, now = self.plan, self.book, core.ticks()
   local opts = {proposal = proposal, facts = self.facts, began = now,
                 watch = self.history:watch_of(task.replicate)}
-  self.book:close()
+  self.book:before_fork()
   local job, fault = core.fork(function(send)
     opts.send = send
     trial_run.run(plan, book, task, opts)

@@ -16,7 +16,7 @@ local refusal = require "bnn.base.refusal"
 local run_folder = require "bnn.records.run_folder"
 local signal = require "bnn.signal"
 local strings = require "bnn.base.strings"
-local trial_record = require "bnn.sweep.trial_record"
+local trial_record = require "bnn.sweep.books.trial_record"
 
 local M = {}
 

@@ -91,6 +91,10 @@ The same command again makes the runs that are missing or have failed, and
 nothing else; more --trials or --seeds extend it. Ctrl-C: the runs write their
 checkpoints. `bnnlua -m runs list sweep=NAME` lists the runs, `bnnlua EXPERIMENT
 --help` the experiment's flags, `bnnlua -m help sweeps` says more.
+
+On a cluster job arrays of Slurm make the runs, 50 at a time:
+  bnnlua -m sweep --slurm="--partition=short --time=1:00:00" --workers=50 \
+    experiments/mnist.lua beta=1,0.1,0.01 --seeds=20 -- --steps=20000
 ]]
 
 local function print_help(out)

@@ -93,7 +93,15 @@ local function jobs_line(self)
   return counts.pending > 0 and reason and ("%s (%s)"):format(words, reason) or words
 end
 
+-- Tells the view of runs that have ended since it was told last, for the time that is left.
+local function note_ends(self, counts)
+  local done = counts.completed + counts.pruned + counts.failed
+  for _ = (self.done or done) + 1, done do self.view:add_run(0) end
+  self.done = done
+end
+
 local function show(self, counts)
+  note_ends(self, counts)
   if not self.view:is_due() then return end
   self.history:changed()
   self.view:show(counts, self.history:best(), {jobs_line(self)})

@@ -5,6 +5,7 @@ local bnn = require "bnn"
 local fail = require "bnn.base.fail"
 local flags = require "bnn.run.flags"
 local run_words = require "bnn.records.run_words"
+local slurm_command = require "bnn.slurm.slurm_command"
 local strings = require "bnn.base.strings"
 local sweep = require "bnn.sweep.sweep"
 local usage = require "bnn.run.usage"
@@ -46,6 +47,11 @@ local ORDER = {"trials", "seeds", "workers", "objective", "mode", "sampler", "pr
                "name", "runs", "retries", "timeout", "fail_fast", "keep_checkpoints", "delay",
                "top", "report", "quiet"}
 
+-- The flags in the order of --help: the sweep's own and those for Slurm.
+local ALL = table.move(slurm_command.ORDER, 1, #slurm_command.ORDER, #ORDER + 1,
+  table.move(ORDER, 1, #ORDER, 1, {}))
+for name, entry in pairs(slurm_command.defaults) do defaults[name] = entry end
+
 -- The words before and after `--`.
 local function split(argv)
   local own, rest = {}, {}
@@ -85,11 +91,15 @@ The same command again makes the runs that are missing or have failed, and
 nothing else; more --trials or --seeds extend it. Ctrl-C: the runs write their
 checkpoints. `bnnlua -m runs list sweep=NAME` lists the runs, `bnnlua EXPERIMENT
 --help` the experiment's flags, `bnnlua -m help sweeps` says more.
+
+On a cluster job arrays of Slurm make the runs, 50 at a time:
+  bnnlua -m sweep --slurm="--partition=short --time=1:00:00" --workers=50 \
+    experiments/mnist.lua beta=1,0.1,0.01 --seeds=20 -- --steps=20000
 ]]
 
 local function print_help(out)
   out:write(usage.text({about = "Runs an experiment for many settings, side by side: each run is "
-    .. "recorded, and a sweep that was cut short goes on.", defaults = defaults, order = ORDER},
+    .. "recorded, and a sweep that was cut short goes on.", defaults = defaults, order = ALL},
     PROGRAM, print_help):gsub("^[^\n]*", "%0" .. WORDS, 1), EXAMPLES)
 end
 
@@ -99,6 +109,16 @@ local function ask(f, ...)
   if ok then return result end
   local message = result:gsub("^%S*tools/sweep%.lua:%d+: ", ""):gsub("^bnn%.[%a_.]+: ", "")
   return assert_or_exit(nil, message)
+end
+
+-- Prints what came out and writes the report; the status is 1 if runs failed.
+local function finish(cfg, result)
+  io.write(result:text(cfg.top))
+  local report = assert_or_exit(result:report(cfg.report))
+  strings.notice("report: " .. report)
+  local failed = result.counts.failed
+  assert_or_exit(failed == 0, ("%d of %d runs failed; the same command makes them again"):format(
+    failed, result.counts.total))
 end
 
 local function run(cfg, words, rest)
@@ -111,13 +131,10 @@ local function run(cfg, words, rest)
     if name ~= "top" and name ~= "report" and name ~= "quiet" then opts[name] = cfg[name] end
   end
   ask(sweep.check, opts)
-  local result = bnn.sweep(opts)
-  io.write(result:text(cfg.top))
-  local report = assert_or_exit(result:report(cfg.report))
-  strings.notice("report: " .. report)
-  local failed = result.counts.failed
-  assert_or_exit(failed == 0, ("%d of %d runs failed; the same command makes them again"):format(
-    failed, result.counts.total))
+  if cfg.status or cfg.cancel then return slurm_command.ask(cfg, sweep.plan(opts).name) end
+  local result
+  if cfg.slurm then result = slurm_command.run(cfg, opts) else result = bnn.sweep(opts) end
+  if result then finish(cfg, result) end
 end
 
 local function main(argv)
@@ -128,6 +145,8 @@ local function main(argv)
   local own, rest = split(argv)
   local cfg = assert_or_exit(flags.parse(own, defaults, true))
   local words = cfg.positional
+  slurm_command.check(cfg)
+  if not words[1] and (cfg.status or cfg.cancel) then return slurm_command.ask(cfg, cfg.name) end
   assert_or_exit(words[1] and not words[1]:find "=", "expected an experiment first: " .. PROGRAM
     .. WORDS)
   run(cfg, words, rest)

@@ -193,10 +193,8 @@ end
 -- @return boolean: whether it was entered
 function Book:finish(task, state, outcome, failure)
   local is_own = false
-  change(self, function(write)
-    local fault
-    is_own, fault = queue(self):finish(task, state, nil, failure)
-    if is_own == nil then error(fault, 0) end
+  change(self, function(write, is_again)
+    is_own = task_queue.finish(write, is_again, task, state, nil, failure)
     if not is_own or not outcome then return end
     write([[INSERT INTO outcome (sweep, trial, replicate, outcome) VALUES ($1, $2, $3, $4)
       ON CONFLICT (sweep, trial, replicate) DO UPDATE SET outcome = excluded.outcome]], self.name,

@@ -1,6 +1,7 @@
 --- Sweeps: many runs of an experiment, side by side, resumed by default.
 local common = require "bnn.base.options"
 local folders = require "bnn.base.folders"
+local ledger_place = require "bnn.records.ledger_place"
 local refusal = require "bnn.base.refusal"
 local run_folder = require "bnn.records.run_folder"
 local signal = require "bnn.signal"
@@ -8,7 +9,6 @@ local strings = require "bnn.base.strings"
 local sweep_book = require "bnn.sweep.sweep_book"
 local sweep_plan = require "bnn.sweep.sweep_plan"
 local sweep_pool = require "bnn.sweep.sweep_pool"
-local sweep_record = require "bnn.sweep.sweep_record"
 local sweep_result = require "bnn.sweep.sweep_result"
 local sweep_view = require "bnn.sweep.sweep_view"
 
@@ -24,12 +24,11 @@ local function root_of(opts)
 end
 
 -- What is on record of the sweep; if the ledger does not know it, its folders do.
-local function description_of(plan, book)
+local function description_of(book)
   local before = book:description()
   if before then return before end
-  local is_there, fault = sweep_record.restore(plan.root, plan.name)
-  refusal.assert_or_exit(is_there ~= nil, fault)
-  return is_there and book:description()
+  book:restore()
+  return book:description()
 end
 
 -- Two functions of one program may have the same script and the same space, and so the same name.
@@ -60,7 +59,7 @@ end
 
 -- Enters the sweep, or says what has changed since it was.
 local function enter(plan, book)
-  local before, now = description_of(plan, book), plan:description()
+  local before, now = description_of(book), plan:description()
   if before then continue(plan, before, now) end
   book:enter(now)
 end
@@ -146,6 +145,8 @@ function M.check(opts) plan_of(opts) end
 --   fail_fast   true ends the sweep with the first failure
 --   keep_checkpoints  true keeps the checkpoints of runs that have ended
 --   runs        the folder of records (default $BNNLUA_RUNS, else runs)
+--   ledger      where the ledger of that folder is to be, if it has none yet: "sqlite", "folder" or
+--               "postgresql://host/db" (default $BNNLUA_LEDGER, else "sqlite")
 --   progress    false shows no progress on stderr
 -- @return result, which prints as one line and has methods (result:text, result:report):
 --   best    the best trial by the first objective, {number=, config=, value=, values= of each
@@ -162,6 +163,7 @@ function M.sweep(opts)
   local plan = plan_of(opts)
   plan.root = root_of(plan.opts)
   refusal.assert_or_exit(folders.make(plan.root))
+  refusal.assert_or_exit(ledger_place.settle(plan.root, plan.opts.ledger))
   run_folder.remove_unborn(plan.root)
   return run(plan)
 end

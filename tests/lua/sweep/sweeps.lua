@@ -4,6 +4,7 @@ local bnn = require "bnn"
 local core = require "bnn.core"
 local recorded = require "recorded_runs"
 local strings = require "bnn.base.strings"
+local sweep_book = require "bnn.sweep.sweep_book"
 
 local M = {}
 
@@ -49,6 +50,9 @@ function M.text_of(result)
   end
   return table.concat(lines, "\n")
 end
+
+--- The metatable of the books of sweeps.
+function M.book_class() return getmetatable(sweep_book.new("", "")) end
 
 --- Says in a file below `root` that a run begins.
 function M.note(root, word)

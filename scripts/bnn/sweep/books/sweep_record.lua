@@ -11,7 +11,7 @@ local run_folder = require "bnn.records.run_folder"
 local run_life = require "bnn.records.run_life"
 local strings = require "bnn.base.strings"
 local task_queue = require "bnn.records.task_queue"
-local trial_record = require "bnn.sweep.trial_record"
+local trial_record = require "bnn.sweep.books.trial_record"
 
 local M = {}
 

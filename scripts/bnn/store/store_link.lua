@@ -87,7 +87,7 @@ function Link:run_plain(sql, ...)
   if not rows and kind == "lost" then
     self.is_lost = true
     self:close()
-  elseif not rows and kind == "conflict" then
+  elseif not rows and kind == "busy" and self.store.outlives_fork then
     self.has_conflict = true
   end
   return rows, names, kind

@@ -45,8 +45,8 @@ end
 
 -- The states of a job that has ended. All others are of one that is there.
 local ENDED = {}
-for name in ([[BOOT_FAIL CANCELLED COMPLETED DEADLINE FAILED NODE_FAIL OUT_OF_MEMORY REVOKED
-  TIMEOUT]]):gmatch "%S+" do ENDED[name] = true end
+for name in ([[BOOT_FAIL CANCELLED COMPLETED DEADLINE FAILED NODE_FAIL OUT_OF_MEMORY PREEMPTED
+  REVOKED TIMEOUT]]):gmatch "%S+" do ENDED[name] = true end
 
 -- A line of squeue: name, array, index, state, reason.
 local TASK = "([^|\n]+)|(%d+)|([^|\n]*)|(%a[^|\n]*)|([^\n]*)"

@@ -138,9 +138,18 @@ local function say_detached(plan)
     strings.shell_word(plan.name)))
 end
 
-local function follow_to_end(plan, book, jobs)
+-- Submits what is missing and follows it. Signals are held, so sbatch's answer is on record.
+local function make(plan, book, view, how)
+  local jobs = slurm_jobs.new(book)
+  assert_or_exit(jobs:refresh())
+  submit_missing(plan, book, jobs, how)
+  if how.no_wait then return nil, 0 end
+  return follow(new_follower(plan, book, jobs, view))
+end
+
+local function make_to_end(plan, book, how)
   local view <close> = sweep_view.new(plan)
-  local interrupt, left = signal.hold(follow, new_follower(plan, book, jobs, view))
+  local interrupt, left = signal.hold(make, plan, book, view, how)
   view:erase()
   if interrupt then
     say_detached(plan)
@@ -181,12 +190,8 @@ end
 -- @return what bnn.sweep returns; nil if it does not wait
 function M.run(plan, how)
   local book <close> = sweep.enter(plan)
-  local jobs = slurm_jobs.new(book)
-  assert_or_exit(jobs:refresh())
-  submit_missing(plan, book, jobs, how)
-  if how.no_wait then return nil end
-  follow_to_end(plan, book, jobs)
-  return sweep_result.new(plan, book)
+  make_to_end(plan, book, how)
+  if not how.no_wait then return sweep_result.new(plan, book) end
 end
 
 -- ---- cancelling ----

@@ -11,7 +11,8 @@
 --   report(task, step, value) reports(replicate)  what runs report
 --   trials(seeds, opts)                           what has come of it
 --   add_submission(id, facts) change_submission(id, facts) submissions()
---   before_fork() close()
+--   listen() notified()                           whether something has changed
+--   before_fork() hurry() close()
 local sql_book = require "bnn.sweep.books.sql_book"
 
 local M = {}

@@ -168,6 +168,17 @@ local function put_sweep(write, name, sweep, runs)
   put_open_tasks(write, name, sweep.description)
 end
 
+-- Takes away what a ledger of many roots has of these runs, so that it is made again.
+local function clear_runs(write, runs)
+  for _, run in pairs(runs) do
+    local sweep, trial, replicate = ledger.lose_run(write, run.about.id)
+    if sweep then
+      write([[DELETE FROM task WHERE sweep = $1 AND trial = $2 AND replicate = $3 AND state = 0]],
+        sweep, trial, replicate)
+    end
+  end
+end
+
 -- Takes away what a ledger has of sweeps, but for the runs that are being made and what was
 -- proposed for them.
 local function clear(write)
@@ -183,11 +194,13 @@ end
 local function put(root, sweeps, may_clear)
   local book <close>, fault = ledger.open(root, true)
   if not book then return nil, fault end
-  local count = 0
+  local count
   local ok, why = book:change(function(write)
-    local runs = read_runs(root, sweeps) -- while no run can enter its end
-    if may_clear then clear(write) end
+    count = 0
+    local runs = read_runs(root, sweeps) -- SQLite: while no run can enter its end
+    if may_clear and not book:is_shared() then clear(write) end
     for name, sweep in pairs(sweeps) do
+      if may_clear and book:is_shared() then clear_runs(write, runs[name]) end
       put_sweep(write, name, sweep, runs[name])
       count = count + 1
     end
@@ -222,7 +235,7 @@ end
 -- Takes a sweep out of the ledger, and its description out of its folder: reports stay.
 local function forget(root, book, name)
   local ok, fault = book:change(function(write)
-    for _, of in ipairs{"task", "trial", "outcome", "report"} do
+    for _, of in ipairs(ledger.OF_A_SWEEP) do
       write(("DELETE FROM %s WHERE sweep = $1"):format(of), name)
     end
     write("DELETE FROM sweep WHERE id = $1", name)

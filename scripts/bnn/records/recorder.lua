@@ -139,7 +139,7 @@ local function enter_ledger(self, config)
   local fault
   self.ledger, fault = ledger.open(self.root, true)
   if not self.ledger then return give_up(self, fault) end
-  change_ledger(self, function(write) ledger.enter(write, self.about, config) end)
+  change_ledger(self, function(write) ledger.enter(write, self.about, config, self.folder.path) end)
 end
 
 local function new_recorder(root, folder, about, config)

@@ -2,7 +2,8 @@
 -- out, and the values that runs reported on the way. The queue of runs is bnn.records.task_queue.
 -- What each method is for is said in bnn.sweep.sweep_book.
 --
--- A connection does not survive a fork: `before_fork`, and the next question opens another.
+-- A connection of SQLite does not survive a fork: after `before_fork` the next question opens
+-- another.
 local core = require "bnn.core"
 local json_codec = require "bnn.base.json_codec"
 local ledger = require "bnn.records.ledger"
@@ -42,7 +43,9 @@ end
 Book.__close = Book.close
 
 --- To be called before a fork, so that the child has no connection of this process.
-Book.before_fork = Book.close
+function Book:before_fork()
+  if self.ledger then self.ledger:before_fork() end
+end
 
 -- The queue of the ledger, of this connection.
 local function queue(self)
@@ -204,10 +207,8 @@ end
 -- @return boolean: whether it was entered
 function Book:finish(task, state, outcome, failure)
   local is_own = false
-  change(self, function(write)
-    local fault
-    is_own, fault = queue(self):finish(task, state, nil, failure)
-    if is_own == nil then error(fault, 0) end
+  change(self, function(write, is_again)
+    is_own = task_queue.finish(write, is_again, task, state, nil, failure)
     if not is_own or not outcome then return end
     write([[INSERT INTO outcome (sweep, trial, replicate, outcome) VALUES ($1, $2, $3, $4)
       ON CONFLICT (sweep, trial, replicate) DO UPDATE SET outcome = excluded.outcome]], self.name,
@@ -284,38 +285,27 @@ end
 
 -- ---- submissions to other engines ----
 
-local SUBMISSION = [[CREATE TABLE IF NOT EXISTS submission (sweep TEXT NOT NULL, id TEXT NOT NULL,
-  facts TEXT, PRIMARY KEY (sweep, id))]]
-
--- Enters the facts of a submission by a statement.
-local function put_submission(self, sql, id, facts)
-  change(self, function(write)
-    write(SUBMISSION) -- a ledger of an earlier version has none
-    write(sql, self.name, id, sweep_record.to_json(facts))
-  end)
-end
-
 --- Enters a submission before it is made; one that is there stays.
 -- @param id string
 -- @param facts table of plain values; `created`, the time, is added
 function Book:add_submission(id, facts)
-  put_submission(self, [[INSERT INTO submission (sweep, id, facts) VALUES ($1, $2, $3)
-    ON CONFLICT (sweep, id) DO NOTHING]], id, sweep_trials.with_time(facts))
+  ask(self, [[INSERT INTO submission (sweep, id, facts) VALUES ($1, $2, $3)
+    ON CONFLICT (sweep, id) DO NOTHING RETURNING 1]], self.name, id,
+    sweep_record.to_json(sweep_trials.with_time(facts)))
 end
 
 --- Enters what is new of a submission: facts by name.
 function Book:change_submission(id, facts)
   local before = ask(self, "SELECT facts FROM submission WHERE sweep = $1 AND id = $2", self.name,
     id)
-  put_submission(self, "UPDATE submission SET facts = $3 WHERE sweep = $1 AND id = $2", id,
-    sweep_trials.merge(before[1] and from_json(before[1][1]), facts))
+  ask(self, "UPDATE submission SET facts = $3 WHERE sweep = $1 AND id = $2 RETURNING 1", self.name,
+    id, sweep_record.to_json(sweep_trials.merge(before[1] and from_json(before[1][1]), facts)))
 end
 
 --- Lists the submissions, oldest first: {id=, created=, ...facts}.
 function Book:submissions()
-  local rows = opened(self):ask("SELECT id, facts FROM submission WHERE sweep = $1", self.name)
   local list = {}
-  for i, row in ipairs(rows or {}) do
+  for i, row in ipairs(ask(self, "SELECT id, facts FROM submission WHERE sweep = $1", self.name)) do
     list[i] = sweep_trials.merge(from_json(row[2]), {id = row[1]})
   end
   return sweep_trials.by_time(list)

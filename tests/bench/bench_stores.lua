@@ -55,7 +55,7 @@ local function enter_run(write, i)
     metrics[name] = {value = 1 / (i + k), step = 10000, least = 0.0, least_step = 10000, most = 1.0,
                      most_step = 0}
   end
-  ledger.enter(write, about, config)
+  ledger.enter(write, about, config, root)
   ledger.put_metrics(write, about, metrics)
   ledger.finish(write, about)
 end
@@ -69,7 +69,7 @@ local function enter_runs(book, n)
 end
 
 local function size_of(book)
-  if book.db.kind and book.db:kind() == "postgresql" then
+  if options.url then
     local rows = assert(book:ask [[SELECT sum(pg_total_relation_size(relid))
       FROM pg_catalog.pg_statio_user_tables]])
     return ("%.0f MB"):format(rows[1][1] / 1e6)
@@ -83,9 +83,8 @@ local function size_of(book)
 end
 
 local function plan_of(book, sql, ...)
-  local is_server = book.db.kind and book.db:kind() == "postgresql"
-  local rows = assert(book:ask((is_server and "EXPLAIN " or "EXPLAIN QUERY PLAN ") .. sql, ...))
-  for _, row in ipairs(rows) do print("    " .. (is_server and row[1] or row[4])) end
+  local rows = assert(book:ask((options.url and "EXPLAIN " or "EXPLAIN QUERY PLAN ") .. sql, ...))
+  for _, row in ipairs(rows) do print("    " .. row[options.url and 1 or 4]) end
 end
 
 -- The median of so many calls, in milliseconds.
@@ -117,7 +116,7 @@ local function measure(book)
     task = assert(queue:claim(SWEEP, worker))
     assert(queue:finish(task, "completed"))
   end))
-  plan_of(book, queue.claim_sql or task_queue.CLAIM, SWEEP, worker, 60)
+  plan_of(book, task_queue.CLAIM, SWEEP, worker, 60)
   for _, query in ipairs(QUERIES) do
     say("%s: %.2f ms", query[1], median_ms(query[2], function()
       assert(book:ask(table.unpack(query, 3)))

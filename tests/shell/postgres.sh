@@ -80,12 +80,15 @@ postgres_stop() {
   postgres_ctl -m "${1:-fast}" -w stop
 }
 
-# All server processes end when their postmaster is gone; the next start recovers.
+# All server processes end when their postmaster is gone; the next start recovers.  Where nobody
+# reaps it, it stays as a zombie, which the next one would take for a server by the files of its
+# number.
 postgres_kill() {
   local pid
   pid=$(head -n 1 "$postgres_folder/data/postmaster.pid")
   kill -9 "$pid"
   while kill -0 "$pid" 2>/dev/null && ! grep -q '^State:.Z' "/proc/$pid/status"; do sleep 0.05; done
+  rm -f "$postgres_folder"/data/postmaster.pid "$postgres_folder"/sock/.s.*.lock
 }
 
 # postgres_ask SQL: prints what psql answers, bare

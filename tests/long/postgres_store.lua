@@ -1,5 +1,5 @@
---- Databases of a PostgreSQL server, whose URLs are in the environment; postgres_store_test.sh starts
--- it and runs this.
+--- Databases of a PostgreSQL server, whose URLs are in the environment; postgres_store_test.sh
+-- starts it and runs this.
 local lu = require "luaunit"
 local core = require "bnn.core"
 

@@ -4,7 +4,8 @@
 -- All books have the same methods, which end the program if their store refuses:
 --   description() restore() enter(description)    what the sweep is
 --   proposal(n) propose(n, config)                the configuration of trial n
---   fill(n, replicates) reclaim() reopen()        which runs are open
+--   fill(n, replicates) join(n, replicates)       which runs are open
+--   reclaim() reopen()
 --   claim() beat(task) begin(task, run_id) finish(task, state, outcome, failure)
 --   bury(task, state, failure) state(task)        one run
 --   counts() cut(n) enter_record(run_id)
@@ -13,6 +14,9 @@
 --   add_submission(id, facts) change_submission(id, facts) submissions()
 --   listen() notified()                           whether something has changed
 --   before_fork() hurry() close()
+local folder_book = require "bnn.sweep.books.folder_book"
+local ledger_place = require "bnn.records.ledger_place"
+local refusal = require "bnn.base.refusal"
 local sql_book = require "bnn.sweep.books.sql_book"
 
 local M = {}
@@ -20,6 +24,10 @@ local M = {}
 --- Makes the book of a sweep.
 -- @param root string: the folder of runs
 -- @param name string: of the sweep
-function M.new(root, name) return sql_book.new(root, name) end
+function M.new(root, name)
+  local place, fault = ledger_place.find(root)
+  refusal.assert_or_exit(not fault, fault)
+  return (place == "folder" and folder_book or sql_book).new(root, name)
+end
 
 return M

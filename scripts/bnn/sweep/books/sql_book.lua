@@ -2,6 +2,8 @@
 -- out, and the values that runs reported on the way. The queue of runs is bnn.records.task_queue.
 -- What each method is for is said in bnn.sweep.sweep_book.
 --
+-- A connection of SQLite does not survive a fork: after `before_fork` the next question opens
+-- another.
 -- A server that is away is waited for, as workers have nothing better to do.
 local core = require "bnn.core"
 local json_codec = require "bnn.base.json_codec"
@@ -134,6 +136,13 @@ function Book:fill(n, replicates)
   self:reclaim()
   refusal.assert_or_exit(queue(self):reopen(self.name, {"failed", "interrupted"}))
   set_beyond_aside(self)
+end
+
+--- Goes with what is in the queue of trials 1 to n: counts and trials are of these alone.
+-- @param replicates integer: runs of each trial
+function Book:join(n, replicates)
+  self.last, self.replicates = n, replicates
+  self:reclaim()
 end
 
 --- Takes runs back whose processes are gone, of this program or of another at the same sweep.
@@ -302,27 +311,21 @@ end
 
 -- ---- submissions to other engines ----
 
--- Enters the facts of a submission by a statement.
-local function put_submission(self, sql, id, facts)
-  change(self, function(write)
-    write(sql, self.name, id, sweep_record.to_json(facts))
-  end)
-end
-
 --- Enters a submission before it is made; one that is there stays.
 -- @param id string
 -- @param facts table of plain values; `created`, the time, is added
 function Book:add_submission(id, facts)
-  put_submission(self, [[INSERT INTO submission (sweep, id, facts) VALUES ($1, $2, $3)
-    ON CONFLICT (sweep, id) DO NOTHING]], id, sweep_trials.with_time(facts))
+  ask(self, [[INSERT INTO submission (sweep, id, facts) VALUES ($1, $2, $3)
+    ON CONFLICT (sweep, id) DO NOTHING RETURNING 1]], self.name, id,
+    sweep_record.to_json(sweep_trials.with_time(facts)))
 end
 
 --- Enters what is new of a submission: facts by name.
 function Book:change_submission(id, facts)
   local before = ask(self, "SELECT facts FROM submission WHERE sweep = $1 AND id = $2", self.name,
     id)
-  put_submission(self, "UPDATE submission SET facts = $3 WHERE sweep = $1 AND id = $2", id,
-    sweep_trials.merge(before[1] and from_json(before[1][1]), facts))
+  ask(self, "UPDATE submission SET facts = $3 WHERE sweep = $1 AND id = $2 RETURNING 1", self.name,
+    id, sweep_record.to_json(sweep_trials.merge(before[1] and from_json(before[1][1]), facts)))
 end
 
 --- Lists the submissions, oldest first: {id=, created=, ...facts}.

@@ -91,8 +91,8 @@ local function place()
   return boot and first and ("%s:%s.%s"):format(host, boot, first) or host .. ":"
 end
 
--- The task of one of our job arrays that this process is, "bnn-ID_INDEX@"; empty if it is none. The
--- program is the only process of such a task, unless it was started by srun.
+-- The task of one of our job arrays that this process is, "bnn-ID_INDEX@"; empty if it is none.
+-- The program is the only process of such a task, unless it was started by srun.
 local function slurm_task()
   local name, index = os.getenv "SLURM_JOB_NAME" or "", os.getenv "SLURM_ARRAY_TASK_ID" or ""
   local is_one = name:find "^bnn%-%d+%-%d+%-%d+%-%x+$" and index:find "^%d+$"

@@ -55,8 +55,8 @@ local function choose_ledger(root, wanted)
   local place = has or named or "folder"
   local cure = has and "`bnnlua -m runs move --runs=%s --ledger=folder` moves it, --runs=DIR takes "
     .. "another folder" or "--ledger=folder is, and --ledger=postgresql://host/db"
-  assert_or_exit(place ~= "sqlite", strings.message("--slurm: SQLite, the ledger of %s, is not safe "
-    .. "on a folder that machines share: " .. cure, root, strings.shell_word(root)))
+  assert_or_exit(place ~= "sqlite", strings.message("--slurm: SQLite, the ledger of %s, is not "
+    .. "safe on a folder that machines share: " .. cure, root, strings.shell_word(root)))
   return wanted or not (has or named) and place or nil
 end
 

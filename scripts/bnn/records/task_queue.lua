@@ -99,7 +99,8 @@ local function slurm_task()
   return is_one and not os.getenv "SLURM_STEP_ID" and ("%s_%s@"):format(name, index) or ""
 end
 
---- The name of this process as a worker: host:machine:pid:start, after the task of Slurm that it is.
+--- The name of this process as a worker: host:machine:pid:start, after the task of Slurm that it
+-- is.
 function M.worker()
   local _, pid = core.host()
   return ("%s%s:%d:%s"):format(slurm_task(), place(), pid, start_of(pid) or "")

@@ -13,6 +13,9 @@
 --   add_submission(id, facts) change_submission(id, facts) submissions()
 --   listen() notified()                           whether something has changed
 --   before_fork() hurry() close()
+local folder_book = require "bnn.sweep.books.folder_book"
+local ledger_place = require "bnn.records.ledger_place"
+local refusal = require "bnn.base.refusal"
 local sql_book = require "bnn.sweep.books.sql_book"
 
 local M = {}
@@ -20,6 +23,10 @@ local M = {}
 --- Makes the book of a sweep.
 -- @param root string: the folder of runs
 -- @param name string: of the sweep
-function M.new(root, name) return sql_book.new(root, name) end
+function M.new(root, name)
+  local place, fault = ledger_place.find(root)
+  refusal.assert_or_exit(not fault, fault)
+  return (place == "folder" and folder_book or sql_book).new(root, name)
+end
 
 return M

@@ -3,6 +3,8 @@
 -- What each method is for is said in bnn.sweep.sweep_book.
 --
 -- A server that is away is waited for, as workers have nothing better to do.
+-- A connection of SQLite does not survive a fork: after `before_fork` the next question opens
+-- another.
 local core = require "bnn.core"
 local json_codec = require "bnn.base.json_codec"
 local ledger = require "bnn.records.ledger"
@@ -302,34 +304,27 @@ end
 
 -- ---- submissions to other engines ----
 
--- Enters the facts of a submission by a statement.
-local function put_submission(self, sql, id, facts)
-  change(self, function(write)
-    write(sql, self.name, id, sweep_record.to_json(facts))
-  end)
-end
-
 --- Enters a submission before it is made; one that is there stays.
 -- @param id string
 -- @param facts table of plain values; `created`, the time, is added
 function Book:add_submission(id, facts)
-  put_submission(self, [[INSERT INTO submission (sweep, id, facts) VALUES ($1, $2, $3)
-    ON CONFLICT (sweep, id) DO NOTHING]], id, sweep_trials.with_time(facts))
+  ask(self, [[INSERT INTO submission (sweep, id, facts) VALUES ($1, $2, $3)
+    ON CONFLICT (sweep, id) DO NOTHING RETURNING 1]], self.name, id,
+    sweep_record.to_json(sweep_trials.with_time(facts)))
 end
 
 --- Enters what is new of a submission: facts by name.
 function Book:change_submission(id, facts)
   local before = ask(self, "SELECT facts FROM submission WHERE sweep = $1 AND id = $2", self.name,
     id)
-  put_submission(self, "UPDATE submission SET facts = $3 WHERE sweep = $1 AND id = $2", id,
-    sweep_trials.merge(before[1] and from_json(before[1][1]), facts))
+  ask(self, "UPDATE submission SET facts = $3 WHERE sweep = $1 AND id = $2 RETURNING 1", self.name,
+    id, sweep_record.to_json(sweep_trials.merge(before[1] and from_json(before[1][1]), facts)))
 end
 
 --- Lists the submissions, oldest first: {id=, created=, ...facts}.
 function Book:submissions()
-  local rows = ask(self, "SELECT id, facts FROM submission WHERE sweep = $1", self.name)
   local list = {}
-  for i, row in ipairs(rows) do
+  for i, row in ipairs(ask(self, "SELECT id, facts FROM submission WHERE sweep = $1", self.name)) do
     list[i] = sweep_trials.merge(from_json(row[2]), {id = row[1]})
   end
   return sweep_trials.by_time(list)

@@ -109,6 +109,13 @@ local function read_runs(root, sweeps)
   return by_sweep
 end
 
+--- Reads what a sweep is.
+-- @return {description=, created=}; nil: its folder does not say
+function M.read(root, name)
+  local file <close> = io.open(path_of(root, name))
+  return file and read_sweep(root, name)
+end
+
 -- ---- the ledger ----
 
 --- A value as the ledger has it: JSON that keeps integers and floats apart.
@@ -116,18 +123,43 @@ function M.to_json(value)
   return assert(core.json_encode(assert(json_codec.encode(value, "sweep"))))
 end
 
-local function put_reports(write, name, run, objective)
-  local about = run.about
-  for _, block in ipairs(metric_summary.blocks(run.path, about) or {}) do
+-- What a run reported of an objective, by its log: a list of {step, value}.
+local function reports_of(run, objective)
+  local reports = {}
+  for _, block in ipairs(metric_summary.blocks(run.path, run.about) or {}) do
     for _, row in ipairs(block.rows) do
       if row[1] == objective and type(row[2]) == "number" and block.step then
-        write([[INSERT INTO report (sweep, trial, replicate, step, value)
-          VALUES ($1, $2, $3, $4, $5) ON CONFLICT (sweep, trial, replicate, step)
-          DO UPDATE SET value = excluded.value]], name, about.trial, about.replicate, block.step,
-          row[2])
+        reports[#reports + 1] = {block.step, row[2]}
       end
     end
   end
+  return reports
+end
+
+local function put_reports(write, name, run, objective)
+  local about = run.about
+  for _, row in ipairs(reports_of(run, objective)) do
+    write([[INSERT INTO report (sweep, trial, replicate, step, value)
+      VALUES ($1, $2, $3, $4, $5) ON CONFLICT (sweep, trial, replicate, step)
+      DO UPDATE SET value = excluded.value]], name, about.trial, about.replicate, row[1], row[2])
+  end
+end
+
+--- Lists the runs that the folders have of a sweep.
+-- @param description table: of the sweep
+-- @return list of {trial=, replicate=, proposal=, state=, run=, failure=, outcome=, reports= list
+--   of {step, value}}, where only those have an outcome that have ended
+function M.runs(root, description)
+  local name, list = description.name, {}
+  for _, run in pairs(read_runs(root, {[name] = {description = description}})[name]) do
+    local about, has_ended = run.about, run.state ~= "running" and run.state ~= "interrupted"
+    list[#list + 1] = {
+      trial = about.trial, replicate = about.replicate, proposal = about.proposal,
+      state = run.state, run = about.id, failure = run.why, outcome = has_ended and run.outcome
+      or nil, reports = reports_of(run, description.objectives[1].name),
+    }
+  end
+  return list
 end
 
 local function put_run(write, name, run, objective)
@@ -217,8 +249,7 @@ function M.rebuild(root) return put(root, read_sweeps(root), true) end
 --- Enters a sweep from its folders, if it has one and the ledger does not know it.
 -- @return whether it did; or nil, message
 function M.restore(root, name)
-  local file <close> = io.open(path_of(root, name))
-  local sweep = file and read_sweep(root, name)
+  local sweep = M.read(root, name)
   if not sweep then return false end
   local count, fault = put(root, {[name] = sweep})
   return count and true, fault

@@ -81,12 +81,9 @@ static void print_version_entry(lua_State *L) {
   lua_pop(L, 4);
 }
 
-/* The runtime's part: require("bnn.core").versions() -> a list of {name=, version=}. */
-static int print_runtime_versions(lua_State *L) {
-  lua_getglobal(L, "require");
-  lua_pushliteral(L, "bnn.core");
-  lua_call(L, 1, 1);
-  lua_getfield(L, -1, "versions");
+/* The list that a function of the module on top gives, a row each. */
+static void print_version_list(lua_State *L, const char *function) {
+  lua_getfield(L, -1, function);
   lua_call(L, 0, 1);
   lua_Integer n = luaL_len(L, -1);
   for (lua_Integer i = 1; i <= n; i++) {
@@ -94,6 +91,16 @@ static int print_runtime_versions(lua_State *L) {
     print_version_entry(L);
     lua_pop(L, 1);
   }
+  lua_pop(L, 1);
+}
+
+/* The runtime's part: require("bnn.core").versions() -> a list of {name=, version=}; engines(). */
+static int print_runtime_versions(lua_State *L) {
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "bnn.core");
+  lua_call(L, 1, 1);
+  print_version_list(L, "versions");
+  print_version_list(L, "engines");
   return 0;
 }
 

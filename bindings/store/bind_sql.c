@@ -1,4 +1,4 @@
-/* bind_sql.c - databases in a file: a text of SQL with its values in, rows out. */
+/* bind_sql.c - databases: a text of SQL with its values in, rows out. */
 #include "bind_sql.h"
 
 #include <string.h>
@@ -7,6 +7,7 @@
 #include "../base/bind_box.h"
 #include "../base/bind_error.h"
 #include "../base/bind_holder.h"
+#include "../base/bind_signal.h"
 #include "../tensor/bind_argument.h"
 #include "store/sql.h"
 
@@ -29,16 +30,37 @@ static const bind_class sql_class = {
 
 static int sql_close(lua_State *L) { return bind_release_box(L, &sql_class); }
 
+/* What a program can do about a failure, as a word; NULL: nothing. */
+static const char *remedy(bnn_status status) {
+  return status == BNN_ELOST ? "lost" : status == BNN_EBUSY ? "busy" : NULL;
+}
+
+/* Pushes nil, the message and, where there is one, the remedy; raises an interrupt and for want of
+ * memory. */
+static int refuse(lua_State *L, bnn_status status, const bnn_err *err) {
+  if (status == BNN_ESTOP) bind_signal_raise_if_pending(L);
+  if (status == BNN_ENOMEM) bind_check(L, status, err);
+  bind_refuse_with(L, "%s", err->text);
+  if (!remedy(status)) return 2;
+  lua_pushstring(L, remedy(status));
+  return 3;
+}
+
 static int core_sql_open(lua_State *L) {
   bnn_err err;
   bnn_sql *db = NULL;
-  const char *path = bind_check_path(L, 1);
-  bool may_write = lua_toboolean(L, 2);
-  int wait_ms = lua_isnoneornil(L, 3) ? WAIT_MS : (int)bind_check_range(L, 3, "ms", 0, 3600000);
+  const char *place = bind_check_path(L, 1);
+  bnn_sql_options options = {.may_write = lua_toboolean(L, 2), .stopped = bind_signal_pending};
+  options.wait_ms = lua_isnoneornil(L, 3) ? WAIT_MS : (int)bind_check_range(L, 3, "ms", 0, 3600000);
   bind_push_box(L, &sql_class);
-  bnn_status status = bnn_sql_open(&db, path, may_write, wait_ms, &err);
+  bnn_status status = bnn_sql_open(&db, place, &options, &err);
   if (status == BNN_OK) return bind_fill_box(L, &sql_class, &db);
-  return bind_refuse_file(L, status, &err);
+  return bnn_sql_is_url(place) ? refuse(L, status, &err) : bind_refuse_file(L, status, &err);
+}
+
+static int sql_kind(lua_State *L) {
+  lua_pushstring(L, bnn_sql_store_name(*(bnn_sql **)bind_check_box(L, 1, &sql_class)));
+  return 1;
 }
 
 /* ---- queries ---- */
@@ -133,10 +155,31 @@ static int sql_run(lua_State *L) {
   if (status == BNN_OK) status = push_rows(L, q, &err);
   if (status == BNN_OK) push_names(L, q);
   bind_empty_holder(held);
-  if (status == BNN_OK) return 2;
-  if (status == BNN_ENOMEM) bind_check(L, status, &err);
-  return bind_refuse_with(L, "%s", err.text);
+  return status == BNN_OK ? 2 : refuse(L, status, &err);
 }
+
+/* ---- notifications ---- */
+
+/* listen(channel) */
+static int sql_listen(lua_State *L) {
+  bnn_err err;
+  bnn_sql *db = *(bnn_sql **)bind_check_box(L, 1, &sql_class);
+  bnn_status status = bnn_sql_listen(db, bind_check_path(L, 2), &err);
+  if (status != BNN_OK) return refuse(L, status, &err);
+  lua_pushboolean(L, true);
+  return 1;
+}
+
+static int sql_notified(lua_State *L) {
+  bnn_err err;
+  bool come = false;
+  bnn_status status = bnn_sql_notified(*(bnn_sql **)bind_check_box(L, 1, &sql_class), &come, &err);
+  if (status != BNN_OK) return refuse(L, status, &err);
+  lua_pushboolean(L, come);
+  return 1;
+}
+
+/* ---- what Lua sees ---- */
 
 static const luaL_Reg sql_meta[] = {{"__gc", sql_close}, {"__close", sql_close}, {NULL, NULL}};
 
@@ -144,7 +187,18 @@ static const bind_row sql_methods[] = {
     {"run", sql_run,
      "run(sql, ...): runs one statement of SQL with values for its parameters: numbers, strings, nil\n"
      "Returns a list of rows, each a list without its NULLs, and the list of the columns' names; or\n"
-     "nil, message."},
+     "nil, message, and \"lost\" if the connection to the server is gone (it has not answered in\n"
+     "time, or was ended), which takes back its transaction, or \"busy\" if another process was in\n"
+     "the way: a lock, a deadlock. PostgreSQL reads values as the types of what stands beside\n"
+     "them: a bare $1 is a text. Its integers and booleans come as integers, its floats and numerics\n"
+     "as floats."},
+    {"kind", sql_kind, "kind(): \"sqlite\" or \"postgresql\""},
+    {"listen", sql_listen,
+     "listen(channel): asks the server for what is sent to a channel by NOTIFY\n"
+     "Returns true; or nil, message, as run, and for SQLite, which has none."},
+    {"notified", sql_notified,
+     "notified(): whether a notification has come since the last call; the server is not asked\n"
+     "Returns false for SQLite; nil, message, \"lost\" if the connection is gone."},
     {"close", sql_close, "close(): closes the database; calling it twice is safe"},
     {NULL, NULL, NULL},
 };
@@ -162,10 +216,13 @@ static const bind_row rows[] = {
     {"sql_version", core_sql_version,
      "sql_version(): SQLite's version, or nil in a build without it"},
     {"sql_open", core_sql_open,
-     "sql_open(path [, may_write [, ms]]): opens a database of SQLite, which is created if "
-     "may_write;\n"
-     "ms: how long to wait for other processes (30000). Returns nil, message if it cannot be opened,\n"
-     "and in a build without SQLite."},
+     "sql_open(place [, may_write [, ms]]): opens a database of SQLite by its path, which is created "
+     "if\n"
+     "may_write, or of a PostgreSQL server by its URL, postgresql://host/db; ms: how long to wait "
+     "for\n"
+     "other processes, and for a server's answer (30000; at least 1000). Returns nil, message if it\n"
+     "cannot be opened, and \"lost\" if a server is not there and may be later. A URL with a\n"
+     "password in it is refused. What a fork's parent opened the child may only close."},
     {NULL, NULL, NULL},
 };
 

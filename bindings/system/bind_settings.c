@@ -1,7 +1,9 @@
 /* bind_settings.c - see bind_settings.h. */
 #include "bind_settings.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include "../base/bind.h"
@@ -120,6 +122,36 @@ static int core_versions(lua_State *L) {
   return 1;
 }
 
+/* ---- engines: what many machines need, found outside the program ---- */
+
+/* Pushes the path of a program that PATH has, or nothing and false. */
+static bool push_program(lua_State *L, const char *name) {
+  const char *path = getenv("PATH");
+  for (size_t n; path; path = path[n] ? path + n + 1 : NULL) {
+    n = strcspn(path, ":");
+    lua_pushlstring(L, path, n);
+    const char *file = lua_pushfstring(L, "%s/%s", lua_tostring(L, -1), name);
+    lua_remove(L, -2);
+    if (n > 0 && access(file, X_OK) == 0) return true;
+    lua_pop(L, 1);
+  }
+  return false;
+}
+
+/* engines() */
+static int core_engines(lua_State *L) {
+  const char *libpq = bnn_sql_client_version();
+  lua_newtable(L);
+  if (libpq)
+    lua_pushfstring(L, "libpq %s", libpq);
+  else
+    lua_pushliteral(L, "none (package libpq5; make deps)");
+  add_version(L, "PostgreSQL");
+  if (!push_program(L, "sbatch")) lua_pushliteral(L, "none (no sbatch in PATH)");
+  add_version(L, "Slurm");
+  return 1;
+}
+
 /* What is public as bnn.NAME, and what only the library uses. */
 static const bind_row rows[] = {
     {"threads", core_threads,
@@ -148,6 +180,9 @@ static const bind_row core_rows[] = {
     {"stop", core_stop, "stop(): raises the stop flag, which ends long calls early"},
     {"resume", core_resume, "resume(): lowers the stop flag"},
     {"stopped", core_stopped, "stopped(): whether the stop flag is up"},
+    {"engines", core_engines,
+     "engines(): a list of {name=, version=}: what many machines need that was found here,\n"
+     "PostgreSQL's client library (which this loads) and Slurm"},
     {"isas", core_isas,
      "isas(): a list of the instruction sets that both binary and processor support, best first"},
     {NULL, NULL, NULL},

@@ -18,7 +18,9 @@
   X(EIO, "input/output error")             \
   X(ENAN, "not a number")                  \
   X(ESTOP, "stopped on request")           \
-  X(ENET, "download failed")
+  X(ENET, "download failed")               \
+  X(ELOST, "connection lost")              \
+  X(EBUSY, "in use by another process")
 
 typedef enum bnn_status {
 #define X(name, text) BNN_##name,

@@ -9,12 +9,13 @@
 
 #ifdef BNN_HAVE_CURL
 #include <curl/curl.h>
-#include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+
+#include "../kernels/library.h"
 
 enum {
   REDIRECTS = 5,
@@ -43,20 +44,12 @@ static struct {
   char version[32];
 } lib;
 
-static bool find_function(void *place, void *handle, const char *name) {
-  void *address = dlsym(handle, name);
-  memcpy(place, &address, sizeof address);
-  return address != NULL;
-}
-
-/* Once in a process; it stays loaded. */
+/* Once in a process. */
 static void load_curl(void) {
-  void *handle = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
-  if (!handle) return;
-#define X(name) \
-  if (!find_function(&lib.name, handle, "curl_" #name)) return;
-  CURL_FUNCTIONS(X)
+#define X(name) {"curl_" #name, &lib.name},
+  static const bnn_library_row rows[] = {CURL_FUNCTIONS(X)};
 #undef X
+  if (!bnn_library_load("libcurl.so.4", rows, sizeof rows / sizeof *rows)) return;
   if (lib.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) return;
   snprintf(lib.version, sizeof lib.version, "libcurl %s",
            lib.version_info(CURLVERSION_NOW)->version);

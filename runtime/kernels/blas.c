@@ -30,6 +30,7 @@
 #include "../base/number.h"
 #include "blas_buffers.h"
 #include "isa.h"
+#include "library.h"
 #include "own_product.h"
 
 #ifdef BNN_REAL_DOUBLE
@@ -94,9 +95,7 @@ static char **environment_with(char *core) {
 /* ---- loading ---- */
 
 static bool find_function(void *place, const char *name) {
-  void *address = dlsym(blas.handle, name);
-  memcpy(place, &address, sizeof address);
-  return address != NULL;
+  return bnn_library_find(blas.handle, name, place);
 }
 
 #define NAME_OF_(function) #function

@@ -45,7 +45,7 @@ packages_of() {
   build) echo "$(compiler_packages) $(for_target libopenblas-dev liblua5.4-dev zlib1g-dev)" ;;
   optional)
     echo "$(for_target libedit-dev libcurl4-openssl-dev libssl-dev libzip-dev libpng-dev) \
-      $(for_target libjansson-dev libsqlite3-dev) gnuplot-nox"
+      $(for_target libjansson-dev libsqlite3-dev libpq-dev) gnuplot-nox"
     ;;
   tests) echo "$(for_target check) lua-unit lua5.4" ;;
   cross) echo "gcc-aarch64-linux-gnu qemu-user" ;;
@@ -150,6 +150,15 @@ find_jansson() { first_that_links '#include <jansson.h>
 find_sqlite() { first_that_links '#include <sqlite3.h>
 #define USE sqlite3_open_v2(0, 0, 0, 0), sqlite3_bind_text64(0, 0, 0, 0, 0, 0)' "$(from_pkg_config sqlite3)" "-lsqlite3"; }
 
+# PostgreSQL's own installations bring pg_config; libpq itself is loaded at run time.
+find_pq() {
+  [ -n "$foreign$sysroot" ] || by_pg_config=$(pg_config --includedir 2>/dev/null)
+  first_that_links '#include <libpq-fe.h>
+#define USE PQconnectStartParams(0, 0, 0)' "$(from_pkg_config libpq)" \
+    "-I=/usr/include/postgresql -lpq" \
+    "${by_pg_config:+-I$by_pg_config -L$(pg_config --libdir 2>/dev/null)} -lpq"
+}
+
 find_check() {
   first_that_links '#include <check.h>
 #define USE suite_create("")' "$(from_pkg_config check)" "-lcheck_pic -lsubunit -lrt -lm -lpthread" \
@@ -172,6 +181,7 @@ found() {
   libpng-dev) find_png ;;
   libjansson-dev) find_jansson ;;
   libsqlite3-dev) find_sqlite ;;
+  libpq-dev) find_pq ;;
   check) find_check ;;
   lua-unit) lua5.4 -e 'require "luaunit"' ;;
   gnuplot-nox) command -v gnuplot ;;
@@ -277,6 +287,7 @@ write_build() {
   if png=$(find_png); then write_setting PNG "-DBNN_HAVE_LIBPNG=1 $png"; fi
   if jansson=$(find_jansson); then write_setting JANSSON "-DBNN_HAVE_JANSSON=1 $jansson"; fi
   if sqlite=$(find_sqlite); then write_setting SQLITE "-DBNN_HAVE_SQLITE=1 $sqlite"; fi
+  if pq=$(find_pq); then write_setting PQ "-DBNN_HAVE_PQ=1 $pq"; fi # loaded at run time
 }
 
 # Loaded at run time, under the name that a program linked with it would ask for.

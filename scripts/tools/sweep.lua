@@ -5,6 +5,7 @@
 local bnn = require "bnn"
 local fail = require "bnn.base.fail"
 local flags = require "bnn.run.flags"
+local ledger_place = require "bnn.records.ledger_place"
 local run_words = require "bnn.records.run_words"
 local strings = require "bnn.base.strings"
 local sweep = require "bnn.sweep.sweep"
@@ -32,6 +33,7 @@ local defaults = {
   key = {1, "root of what samplers draw", type = "integer"},
   name = {nil, "a name for the sweep (default: one made from its settings)", type = "string"},
   runs = {nil, "the folder of records (default $BNNLUA_RUNS, else runs)", type = "string"},
+  ledger = ledger_place.FLAG,
   retries = {2, "how often a run whose process died is tried again", min = 0},
   timeout = {nil, "seconds that a run may take", type = "number", above = 0},
   fail_fast = {false, "end with the first failure"},
@@ -52,8 +54,8 @@ local defaults = {
   quiet = {false, "show no progress on stderr"},
 }
 local ORDER = {"trials", "seeds", "workers", "objective", "mode", "sampler", "pruner", "key",
-               "name", "runs", "retries", "timeout", "fail_fast", "keep_checkpoints", "delay",
-               "worker", "count", "wait", "top", "report", "quiet"}
+               "name", "runs", "ledger", "retries", "timeout", "fail_fast", "keep_checkpoints",
+               "delay", "worker", "count", "wait", "top", "report", "quiet"}
 
 local NOT_OPTIONS = {worker = true, count = true, wait = true, top = true, report = true,
                      quiet = true} -- of bnn.sweep

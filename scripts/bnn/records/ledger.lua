@@ -1,6 +1,6 @@
 --- The ledger of a folder of runs: what the folders hold, to be asked by SQL. It is in SQLite, for
 -- one machine, or in PostgreSQL, for a group; the statements are the same, and what differs is a
--- word in braces, which bnn.records.store_sqlite and bnn.records.store_postgresql have. It can be
+-- word in braces, which bnn.store.store_sqlite and bnn.store.store_postgresql have. It can be
 -- made again from the folders.
 --
 -- Every write names the attempt that it is of, so that a worker which was thought dead changes
@@ -11,9 +11,9 @@ local fail = require "bnn.base.fail"
 local ledger_place = require "bnn.records.ledger_place"
 local options = require "bnn.base.options"
 local number = require "bnn.base.number"
-local store_link = require "bnn.records.store_link"
-local store_postgresql = require "bnn.records.store_postgresql"
-local store_sqlite = require "bnn.records.store_sqlite"
+local store_link = require "bnn.store.store_link"
+local store_postgresql = require "bnn.store.store_postgresql"
+local store_sqlite = require "bnn.store.store_sqlite"
 local strings = require "bnn.base.strings"
 local task_queue = require "bnn.records.task_queue"
 
@@ -81,6 +81,12 @@ M.OF_A_SWEEP = {"trial", "task", "outcome", "report", "submission"}
 --- The path of the database of SQLite of a folder of runs.
 function M.path(root) return root .. "/runs.db" end
 
+--- What the ledger of a root is called: its URL, or the path of its database.
+function M.name(root)
+  local place = ledger_place.find(root)
+  return place and ledger_place.is_url(place) and place or M.path(root)
+end
+
 -- Runs a statement; raises its fault, which M.change and readers catch.
 local function run(link, sql, ...)
   local rows, names = link:run(sql, ...)
@@ -107,19 +113,20 @@ local function version_of(link)
   return rows and rows[1] and math.tointeger(number.parse(rows[1][1]))
 end
 
+local function run_all(link, statements)
+  for _, statement in ipairs(statements) do run(link, statement) end
+end
+
 -- Others may do the same at the same time: the transaction looks again.
 local function make_or_upgrade(link)
   if link.store.LOCK_TABLES then run(link, link.store.LOCK_TABLES) end
-  for _, statement in ipairs(SCHEMA) do run(link, statement) end
+  run_all(link, SCHEMA)
   for version = version_of(link) or VERSION, VERSION - 1 do
-    for _, statement in ipairs(UPGRADES[version]) do run(link, statement) end
+    run_all(link, UPGRADES[version])
   end
+  run_all(link, link.store.MORE)
   run(link, [[INSERT INTO ledger VALUES ('version', $1)
     ON CONFLICT (name) DO UPDATE SET value = excluded.value]], tostring(VERSION))
-end
-
-local function run_all(link, statements)
-  for _, statement in ipairs(statements) do run(link, statement) end
 end
 
 local function make_tables(link)

@@ -184,6 +184,38 @@ function M.read_all(url)
   return read_rows(book, nil, path_here)
 end
 
+--- Picks the run that a word means: an id, the start or the end of one, a name, or "last".
+-- @param ids list, oldest first
+-- @param name_of function(id) -> the name of a run, or nil
+-- @return id; nil if there is none; or nil, message if there are several
+function M.pick(word, ids, name_of)
+  if word == "last" then return ids[#ids] end
+  local found = {}
+  for _, id in ipairs(ids) do
+    local is_it = word ~= "" and (id:sub(1, #word) == word or id:sub(-#word) == word)
+    if is_it then found[#found + 1] = id end
+  end
+  for _, id in ipairs(found[1] and {} or ids) do
+    if name_of(id) == word then found[#found + 1] = id end
+  end
+  if #found <= 1 then return found[1] end
+  return nil, strings.message("'%s' is the start of %d runs: %s%s", word, #found,
+    table.concat(found, ", ", 1, math.min(#found, 4)), #found > 4 and ", ..." or "")
+end
+
+--- Where the folders of runs are that the ledger of a root has and the root has not, as a text:
+-- "; it is at HOST:PATH".
+-- @param word string: the id of one, or the start or the end of it
+function M.elsewhere(root, word)
+  local place = ledger_place.find(root)
+  if not place or not ledger_place.is_url(place) or word == "" then return "" end
+  local book <close> = ledger.open(root, false)
+  local rows = book and book:ask([[SELECT folder FROM run WHERE folder IS NOT NULL
+    AND (substr(id, 1, $2) = $1 OR substr(id, length(id) + 1 - $2) = $1) LIMIT 2]], word, #word)
+  if not rows or #rows ~= 1 then return "" end
+  return strings.message("; its folder is %s", rows[1][1])
+end
+
 --- Whether the folders of runs are on this machine; or nil, message: where the first is that is
 -- not.
 function M.check_here(runs)
@@ -243,9 +275,11 @@ function M.enter(write, path)
   return true
 end
 
--- The ids of the runs that a ledger has of a root: those of its folders, and those whose folders it
--- had.
-local function ids_of_root(write, root, ids)
+--- Lists the ids of the runs that a ledger may have of a root: those of its folders, and those
+-- whose folders it had.
+-- @param write function(sql, ...)
+-- @param ids list: of the folders
+function M.ids_of_root(write, root, ids)
   local prefix, seen, all = ledger_place.of_folder(root) .. "/", {}, {}
   local rows = write("SELECT id FROM run WHERE substr(folder, 1, $1) = $2", #prefix, prefix)
   for i, row in ipairs(rows) do rows[i] = row[1] end
@@ -260,7 +294,7 @@ end
 -- Takes the runs of a root out of the ledger.
 local function clear(book, write, root)
   if not book:is_shared() then write "DELETE FROM worker" end
-  local ids = ids_of_root(write, root, run_folder.ids(root) or {})
+  local ids = M.ids_of_root(write, root, run_folder.ids(root) or {})
   book:ask_among("DELETE FROM run%s", "id", ids, write)
   for _, name in ipairs(ledger.OF_A_RUN) do
     book:ask_among("DELETE FROM " .. name .. "%s", "run", ids, write)

@@ -7,7 +7,7 @@
 -- process of this host. A statement whose answer was lost is sent again: a claim then looks for the
 -- task that it may have got, and an end for itself.
 --
--- The words in braces are the store's (bnn.records.store_sqlite, store_postgresql). The index of
+-- The words in braces are the store's (bnn.store.store_sqlite, store_postgresql). The index of
 -- open tasks begins with the sweep: by one on the trial alone SQLite reads the whole table once it
 -- has counted it (ANALYZE; 33 claims a second with half of 1,000,000 tasks done). The claim names
 -- it, to be sure.
@@ -220,6 +220,13 @@ function Queue:claim(sweep, worker, lease_seconds)
     lease_seconds = lease_seconds,
   }
 end
+
+--- Has the store tell of tasks of a sweep that are added, opened or ended.
+-- @return boolean: whether it does
+function Queue:listen(sweep) return self.db:listen(sweep) end
+
+--- Whether it has told of any since the last call; without asking.
+function Queue:notified() return self.db:notified() end
 
 --- Says that a task's worker lives, and which run it makes.
 -- @param task as claim gave it

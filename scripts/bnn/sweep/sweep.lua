@@ -1,6 +1,7 @@
 --- Sweeps: many runs of an experiment, side by side, resumed by default.
 local common = require "bnn.base.options"
 local folders = require "bnn.base.folders"
+local ledger_place = require "bnn.records.ledger_place"
 local refusal = require "bnn.base.refusal"
 local run_folder = require "bnn.records.run_folder"
 local signal = require "bnn.signal"
@@ -144,6 +145,8 @@ function M.check(opts) plan_of(opts) end
 --   fail_fast   true ends the sweep with the first failure
 --   keep_checkpoints  true keeps the checkpoints of runs that have ended
 --   runs        the folder of records (default $BNNLUA_RUNS, else runs)
+--   ledger      where the ledger of that folder is to be, if it has none yet: "sqlite", "folder" or
+--               "postgresql://host/db" (default $BNNLUA_LEDGER, else "sqlite")
 --   progress    false shows no progress on stderr
 -- @return result, which prints as one line and has methods (result:text, result:report):
 --   best    the best trial by the first objective, {number=, config=, value=, values= of each
@@ -160,6 +163,7 @@ function M.sweep(opts)
   local plan = plan_of(opts)
   plan.root = root_of(plan.opts)
   refusal.assert_or_exit(folders.make(plan.root))
+  refusal.assert_or_exit(ledger_place.settle(plan.root, plan.opts.ledger))
   run_folder.remove_unborn(plan.root)
   return run(plan)
 end

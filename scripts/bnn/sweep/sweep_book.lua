@@ -12,7 +12,8 @@
 --   report(task, step, value) reports(replicate)  what runs report
 --   trials(seeds, opts)                           what has come of it
 --   add_submission(id, facts) change_submission(id, facts) submissions()
---   before_fork() close()
+--   listen() notified()                           whether something has changed
+--   before_fork() hurry() close()
 local folder_book = require "bnn.sweep.books.folder_book"
 local ledger_place = require "bnn.records.ledger_place"
 local refusal = require "bnn.base.refusal"

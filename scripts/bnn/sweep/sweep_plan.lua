@@ -44,6 +44,7 @@ M.spec = {
   fail_fast = {type = "boolean", default = false},
   keep_checkpoints = {type = "boolean", default = false},
   runs = "string",
+  ledger = "string",
   progress = {type = "boolean", default = true},
 }
 
@@ -102,7 +103,8 @@ end
 local NOT_OF_A_TRIAL = {
   checkpoint = "the checkpoints of each run are in its record", resume = "runs go on by themselves",
   resume_run = "runs go on by themselves", record = "all runs are recorded",
-  runs = "give it to the sweep", run_name = "runs have the name of the sweep",
+  runs = "give it to the sweep", ledger = "give it to the sweep",
+  run_name = "runs have the name of the sweep",
 }
 
 local function config_fault(source, name, value)

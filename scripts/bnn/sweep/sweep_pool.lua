@@ -6,6 +6,7 @@ local refusal = require "bnn.base.refusal"
 local run_facts = require "bnn.records.run_facts"
 local run_folder = require "bnn.records.run_folder"
 local signal = require "bnn.signal"
+local store_link = require "bnn.store.store_link"
 local strings = require "bnn.base.strings"
 local sweep_history = require "bnn.sweep.sweep_history"
 local trial_run = require "bnn.sweep.trial_run"
@@ -13,6 +14,7 @@ local trial_run = require "bnn.sweep.trial_run"
 local M = {}
 
 local TICK = 0.2       -- seconds that it waits for something to happen
+local TOLD = 5         -- the same where the store tells of what happens
 local BEAT = 5         -- seconds between two signs of life of a run
 local GRACE = 5        -- seconds between asking a run to stop and killing it
 local PATIENCE = 30    -- seconds for which processes of an earlier sitting may end
@@ -31,8 +33,8 @@ function M.new(plan, book, view, most)
   for i = 1, plan.workers do slots[i] = false end
   return setmetatable({plan = plan, book = book, view = view, slots = slots, deaths = {},
                        joins = most ~= nil, most = most or math.huge, made = 0, failed = 0,
-                       next_look = 0, next_reclaim = 0, history = sweep_history.new(plan, book)},
-    Pool)
+                       next_look = 0, next_count = 0, next_reclaim = 0,
+                       history = sweep_history.new(plan, book)}, Pool)
 end
 
 local function jobs_of(self)
@@ -53,6 +55,13 @@ end
 
 local function look_again(self, seconds) self.next_look = core.ticks() + seconds end
 
+-- Seconds after which it looks again: where the store tells of what happens after some, and not all
+-- pools at once.
+local function pause(self) return self.is_told and TOLD * store_link.jitter() or TICK end
+
+-- Something has happened.
+local function wake(self) self.next_look, self.next_count = 0, 0 end
+
 -- Whether the process of an earlier attempt still ends, which has until `patience`.
 local function is_being_made(self, task)
   if not task.run or not run_folder.is_locked(self.plan.root .. "/" .. task.run) then
@@ -72,7 +81,7 @@ end
 local function next_run(self)
   if core.ticks() < self.next_look or self.made >= self.most then return nil end
   local task = self.book:claim()
-  if not task then return look_again(self, TICK) end
+  if not task then return look_again(self, pause(self)) end
   self.claimed = task
   if not is_being_made(self, task) then
     local proposal, why = self.history:proposal(task.trial)
@@ -81,7 +90,7 @@ local function next_run(self)
   end
   self.claimed = nil
   self.book:finish(task, "open") -- if it is still there
-  look_again(self, TICK)
+  look_again(self, pause(self))
 end
 
 -- Ends a run before its start if the other seeds of its trial have decided it.
@@ -201,7 +210,7 @@ local function on_exit(self, slot, i, event)
       (failure or "no reason given"):match "^[^\n]*"))
     stop_if_hopeless(self, slot)
   end
-  self.next_look = 0
+  wake(self)
   self.view:add_run(core.ticks() - slot.started)
   self.history:changed()
 end
@@ -269,6 +278,8 @@ end
 local function is_over(self)
   if jobs_of(self)[1] then return false end
   if self.stops or self.made >= self.most then return true end
+  if core.ticks() < self.next_count then return false end
+  self.next_count = self.is_told and core.ticks() + pause(self) or 0
   local counts = self.book:counts()
   if counts.running > 0 then reclaim(self) end
   if self.joins then return counts.open == 0 and self.book:counts().open == 0 end
@@ -278,6 +289,7 @@ local function is_over(self)
 end
 
 local function turn(self)
+  if self.is_told and self.book:notified() then wake(self) end
   if not self.stops then fill(self) end
   local events, interrupt = core.wait_jobs(jobs_of(self), TICK)
   for _, event in ipairs(events) do handle(self, event) end
@@ -290,6 +302,7 @@ end
 
 -- What is claimed and not made is free for others, if an error or an interrupt ends the pool.
 local function release(self)
+  self.book:hurry()
   if self.claimed then self.book:finish(self.claimed, "open") end
   for i, slot in ipairs(self.slots) do
     if slot then
@@ -308,6 +321,7 @@ function Pool:run()
     self.view:erase()
   end})
   data_cache.enable()
+  self.is_told = self.book:listen()
   while not is_over(self) do turn(self) end
   return self.stops == true
 end

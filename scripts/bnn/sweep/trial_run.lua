@@ -119,6 +119,7 @@ end
 -- Begins a run, whose record is there, if it is still this attempt's to make.
 local function begin(self)
   local record = recorder.current()
+  self.record = record
   self.folder, self.earlier_seconds = record.folder, record.about.wall_seconds or 0
   local before = self.task.run == record.folder.id and trial_record.read(record.folder.path)
   for name, v in pairs(before and before.metrics or {}) do self.metrics[name] = v end
@@ -237,6 +238,7 @@ local function make(self)
   signal.finish(function()
     local state, why, outcome = outcome_of(self, ok, err)
     if state == "interrupted" and self.gives_back then state, outcome = "open", nil end
+    if self.record and self.record:is_kept_back() then self.book:enter_record(self.folder.id) end
     self.book:finish(self.task, state, outcome, why)
   end)
 end

@@ -28,6 +28,12 @@ static void remove_folder(void) {
   ck_assert_uint_eq(bnn_mem_live(), 0);
 }
 
+static bnn_status open_database(bnn_sql **db, const char *path, bool may_write, int wait_ms,
+                                bnn_err *err) {
+  return bnn_sql_open(db, path, &(bnn_sql_options){.may_write = may_write, .wait_ms = wait_ms},
+                      err);
+}
+
 /* Runs a statement without rows. */
 static void run(bnn_sql *db, const char *text) {
   bnn_sql_query *q = NULL;
@@ -54,7 +60,7 @@ START_TEST(values_come_back_as_they_were_bound) {
   bnn_sql_query *q = NULL;
   size_t used = 0;
   bool row = false;
-  ck_succeeds(bnn_sql_open(&db, database(), true, 0, &err));
+  ck_succeeds(open_database(&db, database(), true, 0, &err));
   ck_succeeds(bnn_sql_prepare(&q, db, text, strlen(text), &used, &err));
   ck_assert_uint_eq(used, strlen(text));
   ck_assert_int_eq(bnn_sql_parameters(q), N);
@@ -83,12 +89,12 @@ START_TEST(faults_are_named) {
   bnn_sql_query *q = NULL;
   size_t used = 0;
   if (!bnn_sql_version()) {
-    ck_refuses(bnn_sql_open(&db, database(), true, 0, &err), BNN_EIO, "without SQLite");
+    ck_refuses(open_database(&db, database(), true, 0, &err), BNN_EIO, "without SQLite");
     return;
   }
-  ck_refuses(bnn_sql_open(&db, database(), false, 0, &err), BNN_EIO, "a?b#c%.db: unable to open");
-  ck_refuses(bnn_sql_open(&db, "/nowhere/x.db", true, 0, &err), BNN_EIO, "/nowhere/x.db: ");
-  ck_succeeds(bnn_sql_open(&db, database(), true, 0, &err));
+  ck_refuses(open_database(&db, database(), false, 0, &err), BNN_EIO, "a?b#c%.db: unable to open");
+  ck_refuses(open_database(&db, "/nowhere/x.db", true, 0, &err), BNN_EIO, "/nowhere/x.db: ");
+  ck_succeeds(open_database(&db, database(), true, 0, &err));
   ck_refuses(bnn_sql_prepare(&q, db, "SELEC", 5, &used, &err), BNN_EDATA, "syntax error");
   ck_refuses(bnn_sql_prepare(&q, db, "SELECT x", 8, &used, &err), BNN_EDATA, "no such column: x");
   ck_succeeds(bnn_sql_prepare(&q, db, "-- nothing", 10, &used, &err));
@@ -105,12 +111,12 @@ START_TEST(who_waits_for_another_gives_up_when_the_time_is_over) {
   size_t used = 0;
   bool row = false;
   static const char insert[] = "INSERT INTO t VALUES (1)";
-  ck_succeeds(bnn_sql_open(&one, database(), true, 20, &err));
-  ck_succeeds(bnn_sql_open(&other, database(), true, 20, &err));
+  ck_succeeds(open_database(&one, database(), true, 20, &err));
+  ck_succeeds(open_database(&other, database(), true, 20, &err));
   run(one, "CREATE TABLE t (x)");
   run(one, "BEGIN IMMEDIATE");
   ck_succeeds(bnn_sql_prepare(&q, other, insert, strlen(insert), &used, &err));
-  ck_refuses(bnn_sql_step(q, &row, &err), BNN_EIO, "locked");
+  ck_refuses(bnn_sql_step(q, &row, &err), BNN_EBUSY, "locked");
   bnn_sql_finish(q);
   run(one, "COMMIT");
   run(other, insert);
@@ -145,8 +151,8 @@ START_TEST(a_statement_that_is_kept_sees_new_tables) {
   static const char all[] = "SELECT * FROM t";
   bnn_sql *db = NULL, *other = NULL;
   bool row = false;
-  ck_succeeds(bnn_sql_open(&db, database(), true, 0, &err));
-  ck_succeeds(bnn_sql_open(&other, database(), true, 0, &err));
+  ck_succeeds(open_database(&db, database(), true, 0, &err));
+  ck_succeeds(open_database(&other, database(), true, 0, &err));
   run(db, "CREATE TABLE t (x)");
   run(db, "INSERT INTO t VALUES (7)");
   ck_assert_int_eq(number_of(db, all), 7);
@@ -171,7 +177,7 @@ START_TEST(statements_are_kept_and_forgotten) {
   bnn_sql *db = NULL;
   bool row = false;
   char text[32];
-  ck_succeeds(bnn_sql_open(&db, database(), true, 0, &err));
+  ck_succeeds(open_database(&db, database(), true, 0, &err));
   for (int k = 0; k < 300; k++) {
     snprintf(text, sizeof text, "SELECT %d + 0", k % 100 < 50 ? k % 100 : k % 3);
     ck_assert_int_eq(number_of(db, text), k % 100 < 50 ? k % 100 : k % 3);
@@ -191,7 +197,7 @@ END_TEST
 START_TEST(a_parameter_with_a_number_is_for_that_value) {
   if (!bnn_sql_version()) return;
   bnn_sql *db = NULL;
-  ck_succeeds(bnn_sql_open(&db, database(), true, 0, &err));
+  ck_succeeds(open_database(&db, database(), true, 0, &err));
   bnn_sql_query *q = prepared(db, "SELECT $3, $1, $3, $x, ?, $99999, $0");
   static const int want[] = {3, 1, 3, 4, 5, 6}; /* $3, $1, $x, ?, $99999, $0 as they come */
   ck_assert_int_eq(bnn_sql_parameters(q), 6);
@@ -206,7 +212,7 @@ START_TEST(what_was_bound_is_forgotten) {
   static const bnn_sql_value seven = {.kind = BNN_SQL_INTEGER, .integer = 7};
   bnn_sql *db = NULL;
   bool row = false;
-  ck_succeeds(bnn_sql_open(&db, database(), true, 0, &err));
+  ck_succeeds(open_database(&db, database(), true, 0, &err));
   for (int k = 0; k < 2; k++) {
     bnn_sql_query *q = prepared(db, "SELECT $1");
     if (k == 0) ck_succeeds(bnn_sql_bind(q, 1, &seven, &err));
@@ -222,7 +228,7 @@ END_TEST
 START_TEST(a_forked_child_may_close_and_not_use_it) {
   if (!bnn_sql_version()) return;
   bnn_sql *db = NULL;
-  ck_succeeds(bnn_sql_open(&db, database(), true, 0, &err));
+  ck_succeeds(open_database(&db, database(), true, 0, &err));
   ck_assert_int_eq(number_of(db, "SELECT 5"), 5);
   pid_t child = fork();
   if (child == 0) {

@@ -42,6 +42,12 @@ Book.__close = Book.close
 
 function Book:before_fork() end
 
+function Book:hurry() end
+
+function Book:listen() return false end
+
+function Book:notified() return false end
+
 -- ---- what the sweep is ----
 
 function Book:description()

@@ -2,6 +2,7 @@
 -- out, and the values that runs reported on the way. The queue of runs is bnn.records.task_queue.
 -- What each method is for is said in bnn.sweep.sweep_book.
 --
+-- A server that is away is waited for, as workers have nothing better to do.
 -- A connection of SQLite does not survive a fork: after `before_fork` the next question opens
 -- another.
 local core = require "bnn.core"
@@ -15,6 +16,9 @@ local sweep_trials = require "bnn.sweep.books.sweep_trials"
 local task_queue = require "bnn.records.task_queue"
 
 local M = {}
+
+local PATIENCE = 600 -- seconds that a server may be away
+local HURRY = 2      -- at the end of a program that is interrupted
 
 local state_numbers = {} -- as bnn.records.task_queue has them
 for i, name in ipairs(task_queue.STATES) do state_numbers[name] = i - 1 end
@@ -39,7 +43,9 @@ end
 
 -- The ledger, opened when it is asked for.
 local function opened(self)
-  if not self.ledger then self.ledger = refusal.assert_or_exit(ledger.open(self.root, true)) end
+  if not self.ledger then
+    self.ledger = refusal.assert_or_exit(ledger.open(self.root, true, nil, PATIENCE))
+  end
   return self.ledger
 end
 
@@ -54,6 +60,11 @@ Book.__close = Book.close
 --- To be called before a fork, so that the child has no connection of this process.
 function Book:before_fork()
   if self.ledger then self.ledger:before_fork() end
+end
+
+--- Waits no more for a server that is away: the program is to end.
+function Book:hurry()
+  if self.ledger then self.ledger:set_patience(HURRY) end
 end
 
 -- The queue of the ledger, of this connection.
@@ -159,6 +170,13 @@ function Book:claim()
   return task
 end
 
+--- Whether the store tells of runs that are added, opened or ended.
+-- @return boolean: if not, it is to be asked again and again
+function Book:listen() return queue(self):listen(self.name) end
+
+--- Whether it has told of any since the last call.
+function Book:notified() return queue(self):notified() end
+
 --- Says that a run lives.
 function Book:beat(task) refusal.assert_or_exit(queue(self):beat(task) ~= nil) end
 
@@ -189,10 +207,11 @@ end
 -- @param state string: "open" to try it again, "failed", or "interrupted"
 -- @return boolean: whether it was entered; not if another attempt has taken over
 function Book:bury(task, state, failure)
-  local rows = ask(self, [[UPDATE task SET state = $5, failure = $6, lease = NULL WHERE sweep = $1
-    AND trial = $2 AND replicate = $3 AND attempt = $4 AND state IN (1, 5) RETURNING 1]], self.name,
-    task.trial, task.replicate, task.attempt, state_numbers[state], failure)
-  return rows[1] ~= nil
+  local rows, _, is_again = ask(self, [[UPDATE task SET state = $5, failure = $6, lease = NULL
+    WHERE sweep = $1 AND trial = $2 AND replicate = $3 AND attempt = $4 AND state IN (1, 5)
+    RETURNING 1]], self.name, task.trial, task.replicate, task.attempt, state_numbers[state],
+    failure)
+  return rows[1] ~= nil or is_again and self:state(task) == state
 end
 
 --- Counts the runs: by state, and `total`.

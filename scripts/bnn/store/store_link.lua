@@ -37,7 +37,7 @@ end
 M.jitter = jitter
 
 --- Makes a link, which is not connected yet.
--- @param store bnn.records.store_sqlite or a sibling
+-- @param store bnn.store.store_sqlite or a sibling
 -- @param place string: the path or the URL
 -- @param opts table: may_write; ms, how long to wait for a statement, or nil; prepare,
 --   function(link) -> true; or nil, message: what a new connection begins with
@@ -61,6 +61,7 @@ function Link:connect()
     if err ~= nil then self:close() end -- an interrupt
   end})
   local ok, why = self:prepare()
+  if ok and self.topic then ok, why = self:listen_again() end
   if ok then return true end
   kind = self.is_lost and "lost" or nil
   self:close()
@@ -86,7 +87,7 @@ function Link:run_plain(sql, ...)
   if not rows and kind == "lost" then
     self.is_lost = true
     self:close()
-  elseif not rows and kind == "conflict" then
+  elseif not rows and kind == "busy" and self.store.outlives_fork then
     self.has_conflict = true
   end
   return rows, names, kind
@@ -107,14 +108,40 @@ end
 -- @return rows, names; or nil, message, kind
 function Link:run(sql, ...) return self:run_plain(M.expand(self.store, sql), ...) end
 
+-- ---- notifications ----
+
+-- Listens on a new connection; what has come meanwhile is not known.
+function Link:listen_again()
+  local rows, fault = self:run(self.store.CHANNEL, self.topic)
+  local ok = rows ~= nil
+  if rows then ok, fault = self.db:listen(rows[1][1]) end
+  self.was_notified = true
+  return ok, fault
+end
+
+--- Has notifications of a topic come in, those of the store's channel for it.
+-- @return boolean: whether the store has such
+function Link:listen(topic)
+  if not self.store.CHANNEL then return false end
+  if self.topic ~= topic then self:close() end -- the next connection listens
+  self.topic = topic
+  return true
+end
+
+--- Whether a notification has come since the last call; without asking the server.
+function Link:notified()
+  local was = self.was_notified or false
+  self.was_notified = false
+  return self.db ~= nil and self.topic ~= nil and self.db:notified() or was
+end
+
 -- ---- lost connections ----
 
 -- Waits; an interrupt ends the program, or what is held until its end.
 local function wait(seconds)
   local _, number = core.wait_jobs({}, seconds)
   if not number then return end
-  local signal = require "bnn.signal"
-  error(signal.refusal("interrupted while waiting for the server of the ledger", 128 + number), 0)
+  require "bnn.signal".raise(number)
 end
 
 -- Says that it waits, at times.

@@ -27,6 +27,12 @@ M.NEW = {"PRAGMA journal_mode = WAL"}
 -- are there.
 M.SETTINGS = {"PRAGMA synchronous = NORMAL"}
 
+--- Statements that make more than the tables.
+M.MORE = {}
+
+--- The statement that gives the channel which tells of a sweep's tasks: there is none.
+M.CHANNEL = nil
+
 --- Whether a connection that was open before a fork still serves the parent.
 M.outlives_fork = false
 

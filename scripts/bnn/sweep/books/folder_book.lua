@@ -17,6 +17,9 @@ Book.__index = Book
 
 local function folder_of(root, name) return ("%s/sweeps/%s"):format(root, name) end
 
+--- The names of the sweeps below a folder of runs, oldest first.
+function M.names(root) return sweep_record.names(root) end
+
 --- Makes the book of a sweep in a folder of runs.
 function M.new(root, name)
   local folder = folder_of(root, name)

@@ -26,6 +26,15 @@ for i, name in ipairs(task_queue.STATES) do state_numbers[name] = i - 1 end
 local Book = {__name = "bnn.sql_book", trials = sweep_trials.list}
 Book.__index = Book
 
+--- The names of the sweeps in the ledger of a folder of runs, oldest first; or nil, message.
+function M.names(root)
+  local book <close>, fault, kind = ledger.open(root, false)
+  if not book then return kind == "none" and {}, fault end
+  local rows, why = book:ask "SELECT id FROM sweep ORDER BY created, id"
+  for i, row in ipairs(rows or {}) do rows[i] = row[1] end
+  return rows, why
+end
+
 --- Makes the book of a sweep in a folder of runs.
 function M.new(root, name)
   return setmetatable({root = root, name = name, last = math.maxinteger,
@@ -136,6 +145,12 @@ function Book:fill(n, replicates)
   self:reclaim()
   refusal.assert_or_exit(queue(self):reopen(self.name, {"failed", "interrupted"}))
   set_beyond_aside(self)
+end
+
+--- The same for one that adds nothing: what failed or was interrupted stays so.
+function Book:join(n, replicates)
+  self.last, self.replicates = n, replicates
+  self:reclaim()
 end
 
 --- Takes runs back whose processes are gone, of this program or of another at the same sweep.

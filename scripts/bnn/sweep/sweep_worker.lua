@@ -5,6 +5,7 @@ local fail = require "bnn.base.fail"
 local folders = require "bnn.base.folders"
 local ledger_place = require "bnn.records.ledger_place"
 local options = require "bnn.base.options"
+local placement = require "bnn.base.placement"
 local refusal = require "bnn.base.refusal"
 local run_folder = require "bnn.records.run_folder"
 local signal = require "bnn.signal"
@@ -45,15 +46,6 @@ local function root_of(opts)
   refusal.assert_or_exit(folders.make(root))
   refusal.assert_or_exit(ledger_place.settle(root, opts.root))
   return root
-end
-
---- How many runs a worker makes at a time by default: as many as the engine that placed it has
--- given it processors, else 1.
-function M.workers()
-  local of_slurm = math.tointeger(tonumber(os.getenv "SLURM_CPUS_PER_TASK" or ""))
-  if of_slurm and of_slurm > 0 then return of_slurm end
-  local _, count = (os.getenv "HQ_CPUS" or ""):gsub("%d+", "")
-  return math.max(1, count)
 end
 
 -- ---- one sweep ----
@@ -141,7 +133,7 @@ end
 -- @param opts table:
 --   root      the folder of runs, or the URL of a group's ledger
 --   name      the sweep; nil: all that have open runs, oldest first
---   workers   runs side by side; 0: see M.workers
+--   workers   runs side by side; 0: one for each processor that Slurm or HyperQueue gave, else 1
 --   runs      the folder of records if root is a URL (default $BNNLUA_RUNS, else runs)
 --   count     how many runs to make at most; nil: no limit
 --   wait      seconds for which it looks for new ones after the last, 0
@@ -152,7 +144,7 @@ function M.run(opts)
   opts = options.check("sweep_worker.run", opts, SPEC)
   local self = {opts = opts, root = root_of(opts), refused = {}, made = 0, failed = 0,
                 left = opts.count or math.huge,
-                workers = opts.workers > 0 and opts.workers or M.workers()}
+                workers = opts.workers > 0 and opts.workers or placement.processors() or 1}
   run_folder.remove_unborn(self.root)
   local last = core.ticks()
   while self.left > 0 do

@@ -237,8 +237,8 @@ local function make(self)
   local ok, err = xpcall(signal.guard, with_traceback, run_recorded, self)
   signal.finish(function()
     local state, why, outcome = outcome_of(self, ok, err)
-    if self.record and self.record:is_kept_back() then self.book:enter_record(self.folder.id) end
     if state == "interrupted" and self.gives_back then state, outcome = "open", nil end
+    if self.record and self.record:is_kept_back() then self.book:enter_record(self.folder.id) end
     self.book:finish(self.task, state, outcome, why)
   end)
 end

@@ -44,7 +44,6 @@ function Book:before_fork() end
 
 function Book:hurry() end
 
---- Folders tell nobody that something has changed.
 function Book:listen() return false end
 
 function Book:notified() return false end

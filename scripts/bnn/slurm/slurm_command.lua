@@ -3,11 +3,13 @@ local core = require "bnn.core"
 local ledger_place = require "bnn.records.ledger_place"
 local refusal = require "bnn.base.refusal"
 local slurm_options = require "bnn.slurm.slurm_options"
+local slurm_programs = require "bnn.slurm.slurm_programs"
 local slurm_status = require "bnn.slurm.slurm_status"
 local slurm_sweep = require "bnn.slurm.slurm_sweep"
 local run_folder = require "bnn.records.run_folder"
 local strings = require "bnn.base.strings"
 local sweep = require "bnn.sweep.sweep"
+local sweep_command = require "bnn.sweep.sweep_command"
 
 local M = {}
 
@@ -53,9 +55,10 @@ local function choose_ledger(root, wanted)
   local named = wanted or os.getenv "BNNLUA_LEDGER"
   if named == "" then named = nil end
   local place = has or named or "folder"
-  assert_or_exit(place ~= "sqlite", strings.message("--slurm: the ledger of %s is SQLite, which is "
-    .. "not safe on a folder that machines share: `bnnlua -m runs move --runs=%s --ledger=folder` "
-    .. "moves it, --runs=DIR takes another folder", root, strings.shell_word(root)))
+  local cure = has and "`bnnlua -m runs move --runs=%s --ledger=folder` moves it, --runs=DIR takes "
+    .. "another folder" or "--ledger=folder is, and --ledger=postgresql://host/db"
+  assert_or_exit(place ~= "sqlite", strings.message("--slurm: SQLite, the ledger of %s, is not "
+    .. "safe on a folder that machines share: " .. cure, root, strings.shell_word(root)))
   return wanted or not (has or named) and place or nil
 end
 
@@ -67,7 +70,11 @@ function M.run(cfg, opts)
                per_task = cfg.runs_per_task, no_wait = cfg.no_wait}
   opts.ledger = choose_ledger(root_name(cfg), opts.ledger)
   local plan = sweep.plan(opts)
-  if not cfg.dry_run then return slurm_sweep.run(plan, how) end
+  assert_or_exit(sweep_command.options(plan:description()))
+  if not cfg.dry_run then
+    assert_or_exit(slurm_programs.version())
+    return slurm_sweep.run(plan, how)
+  end
   io.write(slurm_sweep.dry_run(plan, how))
 end
 

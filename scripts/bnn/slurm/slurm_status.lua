@@ -36,7 +36,11 @@ end
 --- The book of a sweep that is on record; or nil, message.
 function M.open(root, name)
   local book = core.is_folder(("%s/sweeps/%s"):format(root, name)) and sweep_book.new(root, name)
-  if book and book:description() then return book end
+  local description = book and book:description()
+  if description then
+    book:join(description.trials, #description.seeds)
+    return book
+  end
   if book then book:close() end
   local names = M.names(root)
   return nil, strings.message("%s has no sweep '%s'%s", root, name,

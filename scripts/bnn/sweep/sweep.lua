@@ -125,7 +125,9 @@ end
 --- The book of a sweep that is on record, or nil.
 function M.book_of(plan)
   if not core.is_folder(("%s/sweeps/%s"):format(plan.root, plan.name)) then return nil end
-  return sweep_book.new(plan.root, plan.name)
+  local book = sweep_book.new(plan.root, plan.name)
+  book.last, book.replicates = plan.trials, #plan.seeds
+  return book
 end
 
 --- Enters a sweep whose runs others make.

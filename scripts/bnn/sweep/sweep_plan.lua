@@ -13,6 +13,7 @@ local pruners = require "bnn.search.pruners.pruner"
 local search = require "bnn.search.search"
 local spaces = require "bnn.search.space"
 local strings = require "bnn.base.strings"
+local sweep_command = require "bnn.sweep.sweep_command"
 local trial_source = require "bnn.sweep.trial_source"
 local space_values = require "bnn.search.space_values"
 
@@ -330,6 +331,7 @@ function Plan:description()
     format = 1, name = self.name, identity = identity, code = self.source:hash(),
     script = script and (core.real_path(script) or script), objectives = self.objectives,
     parameters = self.names, seeds = self.seeds, trials = self.trials, delay = self.delay,
+    command = sweep_command.of(self),
   }
 end
 

@@ -26,10 +26,13 @@ Pool.__index = Pool
 --- Makes the pool of a plan.
 -- @param book bnn.sweep.sweep_book
 -- @param view bnn.sweep.sweep_view
-function M.new(plan, book, view)
+-- @param most number: of a worker that joins a sweep, how many runs it makes (math.huge: no
+--   limit); it ends when none is open, and what it does not end is open again; nil: the sweep's own
+function M.new(plan, book, view, most)
   local slots = {}
   for i = 1, plan.workers do slots[i] = false end
   return setmetatable({plan = plan, book = book, view = view, slots = slots, deaths = {},
+                       joins = most ~= nil, most = most or math.huge, made = 0, failed = 0,
                        next_look = 0, next_count = 0, next_reclaim = 0,
                        history = sweep_history.new(plan, book)}, Pool)
 end
@@ -76,7 +79,7 @@ end
 
 -- The next run to make and its trial's configuration; nil if there is none yet.
 local function next_run(self)
-  if core.ticks() < self.next_look then return nil end
+  if core.ticks() < self.next_look or self.made >= self.most then return nil end
   local task = self.book:claim()
   if not task then return look_again(self, pause(self)) end
   self.claimed = task
@@ -102,7 +105,7 @@ end
 local function start(self, i, task, proposal)
   self.facts = self.facts or run_facts.gather(self.plan.source.script)
   local plan, book, now = self.plan, self.book, core.ticks()
-  local opts = {proposal = proposal, facts = self.facts, began = now,
+  local opts = {proposal = proposal, facts = self.facts, began = now, gives_back = self.joins,
                 watch = self.history:watch_of(task.replicate)}
   self.book:before_fork()
   local job, fault = core.fork(function(send)
@@ -112,7 +115,7 @@ local function start(self, i, task, proposal)
   if not job then return nil, fault end
   self.slots[i] = {job = job, task = task, started = now, beat = now + BEAT,
                    seed = plan.seeds[2] and plan.seeds[task.replicate]}
-  self.claimed, self.patience = nil, nil
+  self.claimed, self.patience, self.made = nil, nil, self.made + 1
   return true
 end
 
@@ -166,9 +169,14 @@ local function may_again(self, slot, event)
   return count_death(self, slot.task) <= self.plan.opts.retries
 end
 
+-- What becomes of a run that is stopped with its pool: who joins a sweep leaves it to others.
+local function stopped_state(self) return self.joins and "open" or "interrupted" end
+
 -- A run whose process died without an entry, or was told to stop by others: once more, or failed.
 local function bury(self, slot, event, why)
-  if self.stops and not slot.is_late then return self.book:bury(slot.task, "interrupted", why) end
+  if self.stops and not slot.is_late then
+    return self.book:bury(slot.task, stopped_state(self), why)
+  end
   local again = may_again(self, slot, event)
   if self.book:bury(slot.task, again and "open" or "failed", why) and again then
     self.view:say(strings.message("trial %d: %s; it will be tried again", slot.task.trial, why))
@@ -197,6 +205,7 @@ local function on_exit(self, slot, i, event)
     state, failure = self.book:state(slot.task)
   end
   if state == "failed" then
+    self.failed = self.failed + 1
     self.view:say(strings.message("trial %d failed: %s", slot.task.trial,
       (failure or "no reason given"):match "^[^\n]*"))
     stop_if_hopeless(self, slot)
@@ -257,20 +266,25 @@ local function on_interrupt(self, number)
   self:stop(SIGINT)
 end
 
+-- Takes runs back whose workers are gone, now and then.
+local function reclaim(self)
+  if core.ticks() < self.next_reclaim then return end
+  self.book:reclaim()
+  self.next_reclaim = core.ticks() + BEAT
+end
+
 -- Whether nothing is left. What others make at the same sweep is waited for, and taken over if they
--- die or are interrupted.
+-- die or are interrupted; not by one that joins.
 local function is_over(self)
   if jobs_of(self)[1] then return false end
-  if self.stops then return true end
+  if self.stops or self.made >= self.most then return true end
   if core.ticks() < self.next_count then return false end
   self.next_count = self.is_told and core.ticks() + pause(self) or 0
   local counts = self.book:counts()
+  if counts.running > 0 then reclaim(self) end
+  if self.joins then return counts.open == 0 and self.book:counts().open == 0 end
   if counts.open + counts.running + counts.interrupted == 0 then return true end
   if counts.interrupted > 0 then self.book:reopen() end
-  if counts.running > 0 and core.ticks() >= self.next_reclaim then
-    self.book:reclaim()
-    self.next_reclaim = core.ticks() + BEAT
-  end
   return false
 end
 
@@ -293,7 +307,7 @@ local function release(self)
   for i, slot in ipairs(self.slots) do
     if slot then
       slot.job:close()
-      self.book:bury(slot.task, "interrupted", "the sweep ended before it")
+      self.book:bury(slot.task, stopped_state(self), "the sweep ended before it")
     end
     self.slots[i] = false
   end

@@ -237,6 +237,7 @@ local function make(self)
   local ok, err = xpcall(signal.guard, with_traceback, run_recorded, self)
   signal.finish(function()
     local state, why, outcome = outcome_of(self, ok, err)
+    if state == "interrupted" and self.gives_back then state, outcome = "open", nil end
     if self.record and self.record:is_kept_back() then self.book:enter_record(self.folder.id) end
     self.book:finish(self.task, state, outcome, why)
   end)
@@ -247,13 +248,14 @@ end
 -- @param opts table: proposal, the configuration of the trial; facts, what the records of all runs
 --   have in common; began, the time of its start by core.ticks; watch, of the trials, for a pruner
 --   that compares reports; send, function(text), which tells the sweep of progress and of data that
---   were read
+--   were read; gives_back, whether the run is open again if it is interrupted
 function M.run(plan, book, task, opts)
   assert(core.redirect "stdout")
   assert(core.redirect "stderr")
   send_progress(opts.send)
   local self = {plan = plan, book = book, task = task, proposal = opts.proposal, send = opts.send,
-                facts = opts.facts, began = opts.began, watch = opts.watch, metrics = {}}
+                facts = opts.facts, began = opts.began, watch = opts.watch, metrics = {},
+                gives_back = opts.gives_back}
   local state, why, outcome
   if task.run then state, why, outcome = recorded_end(self, task.run) end
   if state then

@@ -17,6 +17,9 @@ Book.__index = Book
 
 local function folder_of(root, name) return ("%s/sweeps/%s"):format(root, name) end
 
+--- The names of the sweeps below a folder of runs, oldest first.
+function M.names(root) return sweep_record.names(root) end
+
 --- Makes the book of a sweep in a folder of runs.
 function M.new(root, name)
   local folder = folder_of(root, name)
@@ -39,12 +42,11 @@ Book.__close = Book.close
 
 function Book:before_fork() end
 
---- A folder tells of nothing by itself: who waits looks again.
+function Book:hurry() end
+
 function Book:listen() return false end
 
 function Book:notified() return false end
-
-function Book:hurry() end
 
 -- ---- what the sweep is ----
 

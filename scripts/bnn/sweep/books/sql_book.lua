@@ -3,6 +3,8 @@
 -- What each method is for is said in bnn.sweep.sweep_book.
 --
 -- A server that is away is waited for, as workers have nothing better to do.
+-- A connection of SQLite does not survive a fork: after `before_fork` the next question opens
+-- another.
 local core = require "bnn.core"
 local json_codec = require "bnn.base.json_codec"
 local ledger = require "bnn.records.ledger"
@@ -23,6 +25,15 @@ for i, name in ipairs(task_queue.STATES) do state_numbers[name] = i - 1 end
 
 local Book = {__name = "bnn.sql_book", trials = sweep_trials.list}
 Book.__index = Book
+
+--- The names of the sweeps in the ledger of a folder of runs, oldest first; or nil, message.
+function M.names(root)
+  local book <close>, fault, kind = ledger.open(root, false)
+  if not book then return kind == "none" and {}, fault end
+  local rows, why = book:ask "SELECT id FROM sweep ORDER BY created, id"
+  for i, row in ipairs(rows or {}) do rows[i] = row[1] end
+  return rows, why
+end
 
 --- Makes the book of a sweep in a folder of runs.
 function M.new(root, name)
@@ -134,6 +145,12 @@ function Book:fill(n, replicates)
   self:reclaim()
   refusal.assert_or_exit(queue(self):reopen(self.name, {"failed", "interrupted"}))
   set_beyond_aside(self)
+end
+
+--- The same for one that adds nothing: what failed or was interrupted stays so.
+function Book:join(n, replicates)
+  self.last, self.replicates = n, replicates
+  self:reclaim()
 end
 
 --- Takes runs back whose processes are gone, of this program or of another at the same sweep.
@@ -302,13 +319,6 @@ end
 
 -- ---- submissions to other engines ----
 
--- Enters the facts of a submission by a statement.
-local function put_submission(self, sql, id, facts)
-  change(self, function(write)
-    write(sql, self.name, id, sweep_record.to_json(facts))
-  end)
-end
-
 --- Enters a submission before it is made; one that is there stays.
 -- @param id string
 -- @param facts table of plain values; `created`, the time, is added
@@ -327,9 +337,8 @@ end
 
 --- Lists the submissions, oldest first: {id=, created=, ...facts}.
 function Book:submissions()
-  local rows = ask(self, "SELECT id, facts FROM submission WHERE sweep = $1", self.name)
   local list = {}
-  for i, row in ipairs(rows) do
+  for i, row in ipairs(ask(self, "SELECT id, facts FROM submission WHERE sweep = $1", self.name)) do
     list[i] = sweep_trials.merge(from_json(row[2]), {id = row[1]})
   end
   return sweep_trials.by_time(list)

@@ -109,6 +109,18 @@ local function read_runs(root, sweeps)
   return by_sweep
 end
 
+--- The names of the sweeps of a folder of runs, oldest first.
+function M.names(root)
+  local sweeps, names = read_sweeps(root), {}
+  for name in pairs(sweeps) do names[#names + 1] = name end
+  table.sort(names, function(a, b)
+    local x, y = sweeps[a].created or "", sweeps[b].created or ""
+    if x ~= y then return strings.before(x, y) end
+    return strings.before(a, b)
+  end)
+  return names
+end
+
 --- Reads what a sweep is.
 -- @return {description=, created=}; nil: its folder does not say
 function M.read(root, name)

@@ -2,9 +2,9 @@
 -- out, and the values that runs reported on the way. The queue of runs is bnn.records.task_queue.
 -- What each method is for is said in bnn.sweep.sweep_book.
 --
--- A server that is away is waited for, as workers have nothing better to do.
 -- A connection of SQLite does not survive a fork: after `before_fork` the next question opens
 -- another.
+-- A server that is away is waited for, as workers have nothing better to do.
 local core = require "bnn.core"
 local json_codec = require "bnn.base.json_codec"
 local ledger = require "bnn.records.ledger"
@@ -319,6 +319,13 @@ end
 
 -- ---- submissions to other engines ----
 
+-- Enters the facts of a submission by a statement.
+local function put_submission(self, sql, id, facts)
+  change(self, function(write)
+    write(sql, self.name, id, sweep_record.to_json(facts))
+  end)
+end
+
 --- Enters a submission before it is made; one that is there stays.
 -- @param id string
 -- @param facts table of plain values; `created`, the time, is added
@@ -337,8 +344,9 @@ end
 
 --- Lists the submissions, oldest first: {id=, created=, ...facts}.
 function Book:submissions()
+  local rows = ask(self, "SELECT id, facts FROM submission WHERE sweep = $1", self.name)
   local list = {}
-  for i, row in ipairs(ask(self, "SELECT id, facts FROM submission WHERE sweep = $1", self.name)) do
+  for i, row in ipairs(rows) do
     list[i] = sweep_trials.merge(from_json(row[2]), {id = row[1]})
   end
   return sweep_trials.by_time(list)

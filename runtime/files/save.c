@@ -284,7 +284,9 @@ void bnn_save_abort(bnn_saving *s) {
   bnn_mem_free(s);
 }
 
-bnn_status bnn_save(const char *path, const bnn_save_part *spans, size_t count, bnn_err *err) {
+/* Begins to write a file and writes all of it. */
+static bnn_status write_spans(bnn_saving **out, const char *path, const bnn_save_part *spans,
+                              size_t count, bnn_err *err) {
   bnn_saving *s = NULL;
   BNN_TRY(bnn_save_begin(&s, path, err));
   for (size_t k = 0; k < count; k++) {
@@ -293,7 +295,53 @@ bnn_status bnn_save(const char *path, const bnn_save_part *spans, size_t count, 
     bnn_save_abort(s);
     return status;
   }
+  *out = s;
+  return BNN_OK;
+}
+
+bnn_status bnn_save(const char *path, const bnn_save_part *spans, size_t count, bnn_err *err) {
+  bnn_saving *s = NULL;
+  BNN_TRY(write_spans(&s, path, spans, count, err));
   return bnn_save_commit(s, err);
+}
+
+/* ---- names that one writer gets ---- */
+
+/* Whether the temporary file has got the target's name too.  What the system answered does not tell
+ * for sure: over a network a link that was made may be reported as one that was there. */
+static bool has_linked(const bnn_saving *s, bool *won) {
+  struct stat about;
+  bool linked = link(s->name, s->target) == 0;
+  int reason = errno;
+  *won = linked || (stat(s->name, &about) == 0 && about.st_nlink == 2);
+  errno = reason;
+  return *won || reason == EEXIST;
+}
+
+static bnn_status link_once(bnn_saving *s, bool *won, bnn_err *err) {
+  BNN_TRY(bnn_save_sync(s, err));
+  if (!has_linked(s, won)) return fail_system(s, err);
+  unlink(s->name);
+  close_descriptor(&s->fd);
+  return !*won || sync_folder(s) ? BNN_OK : fail_system(s, err);
+}
+
+/* Another user's file need not be one that may be written, which `begin` asks for. */
+static bool is_there(const char *path) {
+  struct stat about;
+  return lstat(path, &about) == 0;
+}
+
+bnn_status bnn_save_once(bool *won, const char *path, const bnn_save_part *spans, size_t count,
+                         bnn_err *err) {
+  bnn_saving *s = NULL;
+  bool has_won = false;
+  bnn_status status = is_there(path) ? BNN_OK : write_spans(&s, path, spans, count, err);
+  if (status != BNN_OK && is_there(path)) status = BNN_OK; /* since a moment ago */
+  if (status == BNN_OK && s && !s->replaces) status = link_once(s, &has_won, err);
+  bnn_save_abort(s);
+  if (status == BNN_OK) *won = has_won;
+  return status;
 }
 
 /* ---- what was left behind ---- */

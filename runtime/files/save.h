@@ -23,6 +23,7 @@
 #ifndef BNN_SAVE_H
 #define BNN_SAVE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,6 +36,13 @@ typedef struct bnn_save_part {
 
 /* Writes the spans one after the other as the whole of a file. */
 bnn_status bnn_save(const char *path, const bnn_save_part *spans, size_t count, bnn_err *err);
+
+/* The same for a name that nobody has: of all that write it, on whatever machines of a shared file
+ * system and without its locks, one wins, and the others write nothing.  *won: whether this call
+ * did, which a reply that was lost on the way does not change.  EIO: also where the file system has
+ * no hard links; where the folder fails to sync, the file may be there. */
+bnn_status bnn_save_once(bool *won, const char *path, const bnn_save_part *spans, size_t count,
+                         bnn_err *err);
 
 /* A file that is being written: begin, write and seek as often as needed, then commit or abort.
  * After a failed write or seek only abort is of use. */

@@ -1,6 +1,8 @@
 --- Sweeps: many runs of an experiment, side by side, resumed by default.
 local common = require "bnn.base.options"
+local core = require "bnn.core"
 local folders = require "bnn.base.folders"
+local ledger_place = require "bnn.records.ledger_place"
 local refusal = require "bnn.base.refusal"
 local run_folder = require "bnn.records.run_folder"
 local signal = require "bnn.signal"
@@ -8,7 +10,6 @@ local strings = require "bnn.base.strings"
 local sweep_book = require "bnn.sweep.sweep_book"
 local sweep_plan = require "bnn.sweep.sweep_plan"
 local sweep_pool = require "bnn.sweep.sweep_pool"
-local sweep_record = require "bnn.sweep.sweep_record"
 local sweep_result = require "bnn.sweep.sweep_result"
 local sweep_view = require "bnn.sweep.sweep_view"
 
@@ -24,12 +25,11 @@ local function root_of(opts)
 end
 
 -- What is on record of the sweep; if the ledger does not know it, its folders do.
-local function description_of(plan, book)
+local function description_of(book)
   local before = book:description()
   if before then return before end
-  local is_there, fault = sweep_record.restore(plan.root, plan.name)
-  refusal.assert_or_exit(is_there ~= nil, fault)
-  return is_there and book:description()
+  book:restore()
+  return book:description()
 end
 
 -- Two functions of one program may have the same script and the same space, and so the same name.
@@ -60,7 +60,7 @@ end
 
 -- Enters the sweep, or says what has changed since it was.
 local function enter(plan, book)
-  local before, now = description_of(plan, book), plan:description()
+  local before, now = description_of(book), plan:description()
   if before then continue(plan, before, now) end
   book:enter(now)
 end
@@ -83,11 +83,20 @@ local function say_stopped(book)
     counts.completed + counts.pruned, counts.total))
 end
 
-local function run(plan)
-  local book <close> = sweep_book.new(plan.root, plan.name)
+-- The book of a sweep that has been entered, with the runs that are to be made in its queue.
+local function begin(plan)
+  refusal.assert_or_exit(folders.make(plan.root))
+  refusal.assert_or_exit(ledger_place.settle(plan.root, plan.opts.ledger))
+  run_folder.remove_unborn(plan.root)
+  local book = sweep_book.new(plan.root, plan.name)
   check_function(plan)
   enter(plan, book)
   fill_queue(plan, book)
+  return book
+end
+
+local function run(plan)
+  local book <close> = begin(plan)
   local view <close> = sweep_view.new(plan)
   local pool = sweep_pool.new(plan, book, view)
   signal.hold(pool.run, pool)
@@ -104,6 +113,27 @@ end
 
 --- Raises what is wrong with the options of `sweep`, and runs nothing.
 function M.check(opts) plan_of(opts) end
+
+--- The plan that options make, with its folder of runs; nothing is written.
+-- @param opts table: as `sweep` takes it
+function M.plan(opts)
+  local plan = plan_of(opts)
+  plan.root = root_of(plan.opts)
+  return plan
+end
+
+--- The book of a sweep that is on record, or nil.
+function M.book_of(plan)
+  if not core.is_folder(("%s/sweeps/%s"):format(plan.root, plan.name)) then return nil end
+  local book = sweep_book.new(plan.root, plan.name)
+  book.last, book.replicates = plan.trials, #plan.seeds
+  return book
+end
+
+--- Enters a sweep whose runs others make.
+-- @param plan as M.plan gives it
+-- @return its book, with what is missing or failed in the queue; the caller closes it
+M.enter = begin
 
 --- Runs an experiment for many settings, side by side, and resumes by default: the same call again
 -- makes the runs that are missing or have failed, and nothing else. Each run is a process of its
@@ -146,6 +176,8 @@ function M.check(opts) plan_of(opts) end
 --   fail_fast   true ends the sweep with the first failure
 --   keep_checkpoints  true keeps the checkpoints of runs that have ended
 --   runs        the folder of records (default $BNNLUA_RUNS, else runs)
+--   ledger      where the ledger of that folder is to be, if it has none yet: "sqlite", "folder" or
+--               "postgresql://host/db" (default $BNNLUA_LEDGER, else "sqlite")
 --   progress    false shows no progress on stderr
 -- @return result, which prints as one line and has methods (result:text, result:report):
 --   best    the best trial by the first objective, {number=, config=, value=, values= of each
@@ -159,11 +191,7 @@ function M.check(opts) plan_of(opts) end
 --   name    of the sweep
 --   Raises if an option is wrong, such as a parameter that the experiment does not have.
 function M.sweep(opts)
-  local plan = plan_of(opts)
-  plan.root = root_of(plan.opts)
-  refusal.assert_or_exit(folders.make(plan.root))
-  run_folder.remove_unborn(plan.root)
-  return run(plan)
+  return run(M.plan(opts))
 end
 
 return M

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "formats/npy.h"
@@ -26,6 +27,8 @@ static struct {
   bool
       interrupted; /* every other write and sync ends with EINTR, and writes take 3 bytes at most */
   bool torn;       /* ... it was this one's turn */
+  int link_reply;  /* what link answers if not 0: an errno, whether the link is made or not */
+  bool link_lost;  /* ... and it is not made */
   long room;       /* bytes after which writes fail with ENOSPC; -1: no limit */
 } calls;
 
@@ -57,6 +60,13 @@ ssize_t write(int fd, const void *p, size_t n) {
   if (calls.room > 0 && n > (size_t)calls.room) n = (size_t)calls.room;
   if (calls.room > 0) calls.room -= (long)n;
   return syscall(SYS_write, fd, p, n);
+}
+
+int link(const char *from, const char *to) {
+  int result = calls.link_lost ? -1 : (int)syscall(SYS_linkat, AT_FDCWD, from, AT_FDCWD, to, 0);
+  if (calls.link_reply == 0) return result;
+  errno = calls.link_reply;
+  return -1;
 }
 
 static void set_up(void) {
@@ -361,6 +371,97 @@ START_TEST(a_link_of_proc_is_written_in_place) {
 }
 END_TEST
 
+/* ---- names that one writer gets ---- */
+
+static bnn_status save_once(const char *text, bool *won, bnn_err *err) {
+  const bnn_save_part spans[] = {{text, strlen(text)}, {"!", 1}};
+  return bnn_save_once(won, path_of("x"), spans, 2, err);
+}
+
+START_TEST(of_two_writers_of_a_name_the_first_wins) {
+  bool won = false;
+  ck_succeeds(save_once("first", &won, &err));
+  ck_assert(won);
+  ck_assert_str_eq(calls.synced, "fd");
+  ck_succeeds(save_once("second", &won, &err));
+  ck_assert(!won);
+  ck_holds(path_of("x"), "first!");
+  ck_assert_int_eq(files_in_folder(), 1);
+}
+END_TEST
+
+START_TEST(of_many_at_a_time_one_wins) {
+  enum { N = 8 };
+  pid_t writer[N];
+  for (int i = 0; i < N; i++) {
+    writer[i] = fork();
+    ck_assert_int_ge(writer[i], 0);
+    if (writer[i] != 0) continue;
+    bool won = false;
+    bnn_status status = save_once((char[]){(char)('a' + i), 0}, &won, NULL);
+    _exit(status == BNN_OK ? won : 2);
+  }
+  int winners = 0;
+  char wanted[] = "?!";
+  for (int i = 0; i < N; i++) {
+    int status;
+    ck_assert_int_eq(waitpid(writer[i], &status, 0), writer[i]);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) < 2);
+    if (WEXITSTATUS(status) == 1) winners++, wanted[0] = (char)('a' + i);
+  }
+  ck_assert_int_eq(winners, 1);
+  ck_holds(path_of("x"), wanted);
+  ck_assert_int_eq(files_in_folder(), 1);
+}
+END_TEST
+
+START_TEST(a_name_that_another_user_has_is_lost_and_no_error) {
+  bool won = true, is_root = geteuid() == 0;
+  ck_succeeds(save(path_of("x"), "theirs", &err));
+  ck_assert_int_eq(chmod(path_of("x"), 0444), 0);
+  ck_assert_int_eq(chmod(folder, 0777), 0);
+  if (is_root) ck_assert_int_eq(seteuid(12345), 0);
+  ck_succeeds(save_once("mine", &won, &err));
+  if (is_root) ck_assert_int_eq(seteuid(0), 0);
+  ck_assert(!won);
+  ck_holds(path_of("x"), "theirs!");
+}
+END_TEST
+
+/* The link was made and the reply lost: the system asked again, and was told that it is there. */
+START_TEST(a_link_whose_reply_was_lost_is_told_from_one_of_others) {
+  static const int reply[] = {EEXIST, EIO};
+  bool won = false;
+  calls.link_reply = reply[_i];
+  ck_succeeds(save_once("first", &won, &err));
+  ck_assert(won);
+  ck_holds(path_of("x"), "first!");
+  ck_assert_int_eq(files_in_folder(), 1);
+  calls.link_lost = true;
+  ck_assert_int_eq(unlink(path_of("x")), 0);
+  if (reply[_i] == EEXIST) {
+    ck_succeeds(save_once("second", &won, &err));
+    ck_assert(!won);
+  } else {
+    ck_refuses(save_once("second", &won, &err), BNN_EIO, "x: Input/output error");
+  }
+  ck_assert_int_eq(files_in_folder(), 0);
+}
+END_TEST
+
+START_TEST(what_cannot_be_written_whole_gets_no_name) {
+  bool won = true;
+  calls.room = 2;
+  ck_refuses(save_once("first", &won, &err), BNN_EIO, "x: No space left on device");
+  calls.room = -1;
+  calls.failing = 'f';
+  calls.reason = EIO;
+  ck_refuses(save_once("first", &won, &err), BNN_EIO, "x: Input/output error");
+  ck_assert(won); /* as on any failure */
+  ck_assert_int_eq(files_in_folder(), 0);
+}
+END_TEST
+
 /* ---- in steps ---- */
 
 START_TEST(a_file_is_written_in_any_order_of_steps) {
@@ -483,6 +584,11 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, a_pipe_gets_the_bytes_and_stays_a_pipe);
   tcase_add_test(tests, devices_and_folders_stay_what_they_are);
   tcase_add_test(tests, a_link_of_proc_is_written_in_place);
+  tcase_add_test(tests, of_two_writers_of_a_name_the_first_wins);
+  tcase_add_test(tests, of_many_at_a_time_one_wins);
+  tcase_add_test(tests, a_name_that_another_user_has_is_lost_and_no_error);
+  tcase_add_loop_test(tests, a_link_whose_reply_was_lost_is_told_from_one_of_others, 0, 2);
+  tcase_add_test(tests, what_cannot_be_written_whole_gets_no_name);
   tcase_add_loop_test(tests, a_file_is_written_in_any_order_of_steps, 0, 2);
   tcase_add_test(tests, what_is_aborted_leaves_the_old_file);
   tcase_add_test(tests, a_name_of_any_length_can_be_written);

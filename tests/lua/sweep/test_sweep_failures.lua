@@ -173,8 +173,7 @@ end
 
 -- The record was sealed, and the process died before the ledger knew.
 function TestDeaths.test_a_run_that_died_after_its_record_was_complete_is_not_made_again()
-  local book = require "bnn.sweep.sweep_book"
-  local mt = getmetatable(book.new("", ""))
+  local mt = sweeps.book_class()
   local finish = mt.finish
   for _, row in ipairs{{"completed", function() return {loss = 0.125, more = 7} end},
                        {"pruned", function(_, log)
@@ -208,8 +207,7 @@ end
 
 -- Its task was given to another before it began.
 function TestDeaths.test_a_run_that_has_been_taken_over_is_not_made()
-  local book = require "bnn.sweep.sweep_book"
-  local mt = getmetatable(book.new("", ""))
+  local mt = sweeps.book_class()
   local begin = mt.begin
   in_folder(function(root)
     function mt.begin(self, task, id)
@@ -226,6 +224,10 @@ function TestDeaths.test_a_run_that_has_been_taken_over_is_not_made()
     lu.assertStrContains(why, "another process has taken it over")
     lu.assertEquals(sweeps.noted(root), {["1"] = 1, ["3"] = 1, robbed = 1})
   end)
+end
+
+for _, name in ipairs{"TestFailures", "TestDeaths"} do
+  sweeps.in_both_stores(name)
 end
 
 os.exit(lu.LuaUnit.run())

@@ -12,7 +12,7 @@ local runs_rerun = require "bnn.records.runs_rerun"
 local runs_resume = require "bnn.records.runs_resume"
 local runs_table = require "bnn.records.runs_table"
 local strings = require "bnn.base.strings"
-local sweep_record = require "bnn.sweep.sweep_record"
+local sweep_record = require "bnn.sweep.books.sweep_record"
 local task_queue = require "bnn.records.task_queue"
 
 local in_folder = recorded_runs.in_folder

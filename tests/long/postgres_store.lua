@@ -201,9 +201,9 @@ function TestLost.test_what_was_open_is_taken_back()
   ask(other, "CREATE TABLE IF NOT EXISTS half (i BIGINT)")
   ask(db, "BEGIN")
   ask(db, "INSERT INTO half VALUES (1)")
-  refused(db, "SELECT pg_sleep(3)")
+  refused(db, "SELECT pg_sleep(600)")
   lu.assertEquals(ask(other, "SELECT count(*) FROM half"), {{0}})
-  ask(other, "DROP TABLE half") -- which waits until the server has noticed
+  ask(other, "DROP TABLE half") -- which waits until the server has noticed that nobody waits
 end
 
 TestAccess = {}
@@ -343,6 +343,24 @@ function TestForks.test_a_child_does_not_keep_its_dead_parents_locks()
   lu.assertEquals(core.wait_jobs{job}[1].message, "locked")
   job:kill(9)
   ask(db, "DROP TABLE held")
+end
+
+-- Nor do those of a process that is killed within a statement wait for its end.
+function TestForks.test_a_killed_process_frees_its_locks()
+  local db <close> = open()
+  ask(db, "CREATE TABLE held (i BIGINT)")
+  local job <close> = assert(core.fork(function(send)
+    local own = open()
+    ask(own, "BEGIN")
+    ask(own, "LOCK TABLE held")
+    send "locked"
+    own:run "SELECT pg_sleep(600)"
+  end))
+  lu.assertEquals(core.wait_jobs{job}[1].message, "locked")
+  sleep(0.2)
+  job:kill(9)
+  ask(db, "DROP TABLE held") -- the server is asked to look every 2 s
+  lu.assertEquals(ask(db, "SHOW idle_in_transaction_session_timeout"), {{"1min"}})
 end
 
 TestLeaks = {}

@@ -162,7 +162,7 @@ has "no such sweep: those that are there" "it has few, lost, many" "$(cat err)"
 echo gone >"$cluster/answer"
 slurm gone
 equal "none of its jobs is left: its status" "1 " "$rc $out"
-has "none of its jobs is left: says so" "none of its jobs is left and 6 runs are open" "$err"
+has "none of its jobs is left: says so" "none of its jobs is left, open runs: 6." "$err"
 rm "$cluster/answer"
 "$bnnlua" -m sweep toy.lua x=0.5,1.5,2.5 --seeds=2 --name=gone --slurm= >out 2>err </dev/null &
 child=$!
@@ -245,11 +245,11 @@ pkill -USR2 -of -- "--name=long --count=1"
 wait
 equal "USR2: the task asks for itself alone" 16_0 "$(cat "$cluster/requeued")"
 "$bnnlua" -m sweep --status --name=long >out 2>err
-equal "USR2: its run is open" "long: 1 runs: 1 open" "$(head -1 out)"
+equal "USR2: its run is open" "long: 1 run: 1 open" "$(head -1 out)"
 rm hold "$cluster/jobs/16/task.0"
 run_tasks 16
 "$bnnlua" -m sweep --status --name=long >out 2>err
-equal "USR2: it is made when it starts again" "long: 1 runs: 1 completed" "$(head -1 out)"
+equal "USR2: it is made when it starts again" "long: 1 run: 1 completed" "$(head -1 out)"
 equal "USR2: it goes on from its checkpoint" "1 2 3 4 5 6 7 8 9" "$(xargs <steps)"
 
 echo "$passed passed, $failed failed"

@@ -146,6 +146,23 @@ has "a password is refused" "the password belongs into ~/.pgpass" "$out"
 lacks "and not repeated" s3cret "$out"
 [ -e new/ledger.txt ] && fail "and not written" || pass
 
+# ---------------------------------------------------------------- one sweep of two roots
+sweep() { BNNLUA_LEDGER=$url "$bnnlua" -m sweep toy.lua lr=1,2,3,4 --name=both --workers=2 --quiet --runs="$1" \
+  -- --seconds=0.3 >"$1.out" 2>"$1.err"; }
+sweep one &
+sweep two
+wait $!
+cmp -s one.out two.out && pass || { diff one.out two.out >why; fail "both have the same results" why; }
+equal "each run is made once" "4 4" "$(postgres_ask "select count(*) || ' ' || count(distinct trial) from run
+  where sweep = 'both'")"
+has "neither takes the sweep away" "the sweep 'both' has runs of other folders" \
+  "$(runs move --runs=one --ledger=sqlite 2>&1)$(runs move --runs=two --ledger=folder 2>&1)"
+for root in one two; do runs rebuild --runs=$root >/dev/null; done
+equal "rebuild leaves it whole" "2 4" "$(postgres_ask "select state || ' ' || count(*) from task
+  where sweep = 'both' group by state")"
+sweep one
+has "and it goes on" "4 of 4 runs are done" "$(cat one.err)"
+
 # ---------------------------------------------------------------- a server that is away
 postgres_stop
 BNNLUA_RUNS=away

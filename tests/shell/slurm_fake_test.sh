@@ -91,6 +91,12 @@ has "a dry run without a cluster says what it takes" "taking 1001 for the larges
 slurm sw --no_wait
 equal "a controller that is down: nothing is submitted" "1  0" "$rc $out $(jobs)"
 rm "$cluster/down"
+slurm no --no_wait --ledger=sqlite --runs=other
+equal "SQLite is refused: its status" "1  0" "$rc $out $(jobs)"
+has "SQLite is refused" "not safe on a folder that machines share" "$err"
+env PATH="$T/nothing" "$bnnlua" -m sweep toy.lua x=0.5 --runs=other --slurm= >out 2>err </dev/null
+equal "no Slurm" "1 bnnlua: sbatch: not found: this machine has no Slurm" "$? $(cat err)"
+equal "nothing is written without Slurm" "" "$(ls -d other 2>/dev/null)"
 
 # ---------------------------------------------------------------- submitting
 slurm sw --no_wait
@@ -156,7 +162,7 @@ has "no such sweep: those that are there" "it has few, lost, many" "$(cat err)"
 echo gone >"$cluster/answer"
 slurm gone
 equal "none of its jobs is left: its status" "1 " "$rc $out"
-has "none of its jobs is left: says so" "none of its jobs is left and 6 runs are open" "$err"
+has "none of its jobs is left: says so" "none of its jobs is left, open runs: 6." "$err"
 rm "$cluster/answer"
 "$bnnlua" -m sweep toy.lua x=0.5,1.5,2.5 --seeds=2 --name=gone --slurm= >out 2>err </dev/null &
 child=$!
@@ -239,11 +245,11 @@ pkill -USR2 -of -- "--name=long --count=1"
 wait
 equal "USR2: the task asks for itself alone" 16_0 "$(cat "$cluster/requeued")"
 "$bnnlua" -m sweep --status --name=long >out 2>err
-equal "USR2: its run is open" "long: 1 runs: 1 open" "$(head -1 out)"
+equal "USR2: its run is open" "long: 1 run: 1 open" "$(head -1 out)"
 rm hold "$cluster/jobs/16/task.0"
 run_tasks 16
 "$bnnlua" -m sweep --status --name=long >out 2>err
-equal "USR2: it is made when it starts again" "long: 1 runs: 1 completed" "$(head -1 out)"
+equal "USR2: it is made when it starts again" "long: 1 run: 1 completed" "$(head -1 out)"
 equal "USR2: it goes on from its checkpoint" "1 2 3 4 5 6 7 8 9" "$(xargs <steps)"
 
 echo "$passed passed, $failed failed"

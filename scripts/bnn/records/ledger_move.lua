@@ -117,20 +117,25 @@ local function copy_workers(read, write, ids)
   end
 end
 
--- Whether the new ledger has a sweep of that name that is not this one, or whose runs others make.
-local function check_sweep(read, write, name, ids)
-  local own = read("SELECT description FROM sweep WHERE id = $1", name)[1]
-  local other = write("SELECT description FROM sweep WHERE id = $1", name)[1]
-  if not other then return end
-  if own[1] ~= other[1] then
-    error(strings.message("it has another sweep '%s'", name), 0)
-  end
+-- Raises if others take part in one of the sweeps that a ledger has.
+local function check_own(ask, sweeps, ids)
   local is_own = {}
   for _, id in ipairs(ids) do is_own[id] = true end
-  for _, row in ipairs(write("SELECT run FROM task WHERE sweep = $1", name)) do
-    if row[1] and not is_own[row[1]] then
-      error(strings.message("it has runs of the sweep '%s' that are not of this folder", name), 0)
+  for _, name in ipairs(sweeps) do
+    for _, row in ipairs(ask("SELECT run FROM task WHERE sweep = $1", name)) do
+      if row[1] and not is_own[row[1]] then
+        error(strings.message("the sweep '%s' has runs of other folders", name), 0)
+      end
     end
+  end
+end
+
+-- Raises if the new ledger has a sweep of that name that is not this one.
+local function check_sweep(read, write, name)
+  local own = read("SELECT description FROM sweep WHERE id = $1", name)[1]
+  local other = write("SELECT description FROM sweep WHERE id = $1", name)[1]
+  if other and own[1] ~= other[1] then
+    error(strings.message("it has another sweep '%s'", name), 0)
   end
 end
 
@@ -183,8 +188,10 @@ local function copy(root, from, to, place)
     local ids = run_list.ids_of_root(read, root, run_folder.ids(root) or {})
     local sweeps = sweeps_of(from, read, root)
     local parts = parts_of(ids, sweeps)
+    if from:is_shared() then check_own(read, sweeps, ids) end
     local copied, why = to:change(function(write)
-      for _, name in ipairs(sweeps) do check_sweep(read, write, name, ids) end
+      for _, name in ipairs(sweeps) do check_sweep(read, write, name) end
+      check_own(write, sweeps, ids)
       delete_rows(write, parts)
       copy_workers(read, write, ids)
       done = {sweeps = #sweeps, rows = 0}
@@ -211,8 +218,8 @@ local function copy_to(root, book, place)
     book:close()
     set_aside(root)
   end
-  return strings.message("%s: %d runs, %d sweeps, %d rows", ledger.name(root), done.runs,
-    done.sweeps, done.rows)
+  return strings.message("%s: %d runs, %d sweep%s, %d rows", ledger.name(root), done.runs,
+    done.sweeps, done.sweeps == 1 and "" or "s", done.rows)
 end
 
 -- To folders alone: they have all but what was proposed for trials that have not begun.
@@ -221,7 +228,9 @@ local function drop(root, book)
   if book and book:is_shared() then
     ok, fault = book:change(function(write)
       local ids = run_list.ids_of_root(write, root, run_folder.ids(root) or {})
-      delete_rows(write, parts_of(ids, sweeps_of(book, write, root)))
+      local sweeps = sweeps_of(book, write, root)
+      check_own(write, sweeps, ids)
+      delete_rows(write, parts_of(ids, sweeps))
     end)
   end
   if ok then ok, fault = ledger_place.write(root, "folder") end

@@ -200,10 +200,10 @@ local function key_of(sweep, row) return ("%s %d %d %d"):format(sweep, row[1], r
 -- The task that a claim got whose answer was lost: one that this worker has and does not know of.
 local function find_unknown(self, sweep, worker)
   local rows, fault = run(self, HELD, sweep, worker)
-  for _, row in ipairs(rows or {}) do
+  if not rows then return nil, fault end
+  for _, row in ipairs(rows) do
     if not self.held[key_of(sweep, row)] then return row end
   end
-  return nil, fault
 end
 
 -- The row of a claim: if it was sent twice, each may have got one.

@@ -88,7 +88,7 @@ end
 local function jobs_line(self)
   if self.is_lost then return "Slurm does not answer" end
   local counts, reason = self.jobs:counts()
-  local words = ("%d tasks of Slurm run, %d wait"):format(counts.running + counts.ending,
+  local words = ("tasks of Slurm: %d running, %d pending"):format(counts.running + counts.ending,
     counts.pending)
   return counts.pending > 0 and reason and ("%s (%s)"):format(words, reason) or words
 end
@@ -155,9 +155,9 @@ local function make_to_end(plan, book, how)
     say_detached(plan)
     signal.raise(interrupt)
   end
-  assert_or_exit(left == 0, strings.message("none of its jobs is left and %d runs are open: a "
-    .. "time limit, a node that failed or scancel (%s/sweeps/%s/slurm-*.out); the same command "
-    .. "submits them again", left, plan.root, plan.name))
+  assert_or_exit(left == 0, strings.message("none of its jobs is left, open runs: %d. A "
+    .. "time limit, a node that failed or scancel has ended them (%s/sweeps/%s/slurm-*.out); the "
+    .. "same command submits what is open", left, plan.root, plan.name))
 end
 
 -- ---- the commands ----
@@ -229,8 +229,8 @@ function M.cancel(book)
   aside = aside + set_aside(book)
   assert_or_exit(has_ended, ("its jobs have not ended within %s: --status shows them"):format(
     duration.text(CANCEL)))
-  return ("cancelled %d array%s; %d runs are set aside until the sweep's command is given again")
-    :format(n, n == 1 and "" or "s", aside)
+  return ("cancelled %d array%s; %d run%s set aside until the sweep's command is given again")
+    :format(n, n == 1 and "" or "s", aside, aside == 1 and " is" or "s are")
 end
 
 return M

@@ -7,6 +7,8 @@ local fail = require "bnn.base.fail"
 local flags = require "bnn.run.flags"
 local ledger_place = require "bnn.records.ledger_place"
 local run_words = require "bnn.records.run_words"
+local slurm_command = require "bnn.slurm.slurm_command"
+local slurm_task = require "bnn.slurm.slurm_task"
 local strings = require "bnn.base.strings"
 local sweep = require "bnn.sweep.sweep"
 local sweep_worker = require "bnn.sweep.sweep_worker"
@@ -60,6 +62,11 @@ local ORDER = {"trials", "seeds", "workers", "objective", "mode", "sampler", "pr
 local NOT_OPTIONS = {worker = true, count = true, wait = true, top = true, report = true,
                      quiet = true} -- of bnn.sweep
 
+-- The flags in the order of --help: the sweep's own and those for Slurm.
+local ALL = table.move(slurm_command.ORDER, 1, #slurm_command.ORDER, #ORDER + 1,
+  table.move(ORDER, 1, #ORDER, 1, {}))
+for name, entry in pairs(slurm_command.defaults) do defaults[name] = entry end
+
 -- The words before and after `--`.
 local function split(argv)
   local own, rest = {}, {}
@@ -99,11 +106,25 @@ The same command again makes the runs that are missing or have failed, and
 nothing else; more --trials or --seeds extend it. Ctrl-C: the runs write their
 checkpoints. `bnnlua -m runs list sweep=NAME` lists the runs, `bnnlua EXPERIMENT
 --help` the experiment's flags, `bnnlua -m help sweeps` says more.
+
+Workers join a sweep that has begun, on any machine that sees its folder of
+records (with --ledger=folder, which is safe on NFS) or its ledger in PostgreSQL;
+the experiment has the same path there:
+  by hand       ssh host "cd $PWD && bnnlua -m sweep --worker=$PWD/runs"
+  GNU parallel  parallel --sshlogin a,b -j4 -N0 --wd . \
+                  bnnlua -m sweep --worker=$PWD/runs ::: {1..8}
+  HyperQueue    hq submit --array=1-8 --cpus=2 -- bnnlua -m sweep --worker=$PWD/runs
+  Slurm         sbatch --array=1-8 --wrap="bnnlua -m sweep --worker=$PWD/runs"
+  PostgreSQL    bnnlua -m sweep --worker=postgresql://host/db --runs=/tmp/runs
+
+On a cluster job arrays of Slurm make the runs, 50 at a time:
+  bnnlua -m sweep --slurm="--partition=short --time=1:00:00" --workers=50 \
+    experiments/mnist.lua beta=1,0.1,0.01 --seeds=20 -- --steps=20000
 ]]
 
 local function print_help(out)
   out:write(usage.text({about = "Runs an experiment for many settings, side by side: each run is "
-    .. "recorded, and a sweep that was cut short goes on.", defaults = defaults, order = ORDER},
+    .. "recorded, and a sweep that was cut short goes on.", defaults = defaults, order = ALL},
     PROGRAM, print_help):gsub("^[^\n]*", "%0" .. WORDS, 1), EXAMPLES)
 end
 
@@ -113,6 +134,16 @@ local function ask(f, ...)
   if ok then return result end
   local message = result:gsub("^%S*tools/sweep%.lua:%d+: ", ""):gsub("^bnn%.[%a_.]+: ", "")
   return assert_or_exit(nil, message)
+end
+
+-- Prints what came out and writes the report; the status is 1 if runs failed.
+local function finish(cfg, result)
+  io.write(result:text(cfg.top))
+  local report = assert_or_exit(result:report(cfg.report))
+  strings.notice("report: " .. report)
+  local failed = result.counts.failed
+  assert_or_exit(failed == 0, ("%d of %d runs failed; the same command makes them again"):format(
+    failed, result.counts.total))
 end
 
 local function run(cfg, words, rest)
@@ -125,13 +156,10 @@ local function run(cfg, words, rest)
     if not NOT_OPTIONS[name] then opts[name] = cfg[name] end
   end
   ask(sweep.check, opts)
-  local result = bnn.sweep(opts)
-  io.write(result:text(cfg.top))
-  local report = assert_or_exit(result:report(cfg.report))
-  strings.notice("report: " .. report)
-  local failed = result.counts.failed
-  assert_or_exit(failed == 0, ("%d of %d runs failed; the same command makes them again"):format(
-    failed, result.counts.total))
+  if cfg.status or cfg.cancel then return slurm_command.ask(cfg, sweep.plan(opts).name) end
+  local result
+  if cfg.slurm then result = slurm_command.run(cfg, opts) else result = bnn.sweep(opts) end
+  if result then finish(cfg, result) end
 end
 
 -- ---- workers ----
@@ -145,7 +173,7 @@ local function check_flags(cfg, words)
   local is_worker = cfg.worker ~= nil
   assert_or_exit(not (is_worker and words[1]), strings.message("--worker: expected no experiment, "
     .. "as the sweep has its own, got '%s'", words[1] or ""))
-  for _, name in ipairs(ORDER) do
+  for _, name in ipairs(ALL) do
     local is_given = not run_words.same(cfg[name], defaults[name][1])
     assert_or_exit(not (is_worker and is_given and not WITH_WORKER[name]), ("--%s: not with "
       .. "--worker, which takes it from the sweep"):format(name))
@@ -174,7 +202,9 @@ local function main(argv)
   local cfg = assert_or_exit(flags.parse(own, defaults, true))
   local words = cfg.positional
   check_flags(cfg, words)
-  if cfg.worker then return run_worker(cfg) end
+  slurm_command.check(cfg)
+  if cfg.worker then return slurm_task.run(run_worker, cfg) end
+  if not words[1] and (cfg.status or cfg.cancel) then return slurm_command.ask(cfg, cfg.name) end
   assert_or_exit(words[1] and not words[1]:find "=", "expected an experiment first: " .. PROGRAM
     .. WORDS)
   run(cfg, words, rest)

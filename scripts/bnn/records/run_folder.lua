@@ -310,4 +310,7 @@ function M.copy(from, to)
   return ok and true, message and strings.message("%s: %s", to, message)
 end
 
+--- Makes an id that sorts by time and that no other process makes.
+M.new_id = new_id
+
 return M

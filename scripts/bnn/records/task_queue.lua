@@ -91,17 +91,29 @@ local function place()
   return boot and first and ("%s:%s.%s"):format(host, boot, first) or host .. ":"
 end
 
---- The name of this process as a worker: host:machine:pid:start.
-function M.worker()
-  local _, pid = core.host()
-  return ("%s:%d:%s"):format(place(), pid, start_of(pid) or "")
+-- The task of one of our job arrays that this process is, "bnn-ID_INDEX@"; empty if it is none.
+-- The program is the only process of such a task, unless it was started by srun.
+local function slurm_task()
+  local name, index = os.getenv "SLURM_JOB_NAME" or "", os.getenv "SLURM_ARRAY_TASK_ID" or ""
+  local is_one = name:find "^bnn%-%d+%-%d+%-%d+%-%x+$" and index:find "^%d+$"
+  return is_one and not os.getenv "SLURM_STEP_ID" and ("%s_%s@"):format(name, index) or ""
 end
 
---- Whether a worker is known to be dead: a process of this machine that has ended.
+--- The name of this process as a worker: host:machine:pid:start, after the task of Slurm that it
+-- is.
+function M.worker()
+  local _, pid = core.host()
+  return ("%s%s:%d:%s"):format(slurm_task(), place(), pid, start_of(pid) or "")
+end
+
+--- Whether a worker is known to be dead: a process of this machine that has ended, or an earlier
+-- process of the task of Slurm that this one is, which starts a task again when that is gone.
 -- @param worker string, as M.worker gives
 function M.is_dead(worker)
-  local where, pid, start = worker:match "^(.*):(%d+):(%d+)$"
-  return where ~= nil and where == place() and start_of(pid) ~= start
+  local task, rest = worker:match "^(bnn%-[^@]*@)(.*)$"
+  local where, pid, start = (rest or worker):match "^(.*):(%d+):(%d+)$"
+  if where == place() then return start_of(pid) ~= start end
+  return where ~= nil and task ~= nil and task == slurm_task()
 end
 
 -- ---- tables made again ----

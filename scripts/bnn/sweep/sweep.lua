@@ -1,5 +1,6 @@
 --- Sweeps: many runs of an experiment, side by side, resumed by default.
 local common = require "bnn.base.options"
+local core = require "bnn.core"
 local folders = require "bnn.base.folders"
 local ledger_place = require "bnn.records.ledger_place"
 local refusal = require "bnn.base.refusal"
@@ -82,11 +83,20 @@ local function say_stopped(book)
     counts.completed + counts.pruned, counts.total))
 end
 
-local function run(plan)
-  local book <close> = sweep_book.new(plan.root, plan.name)
+-- The book of a sweep that has been entered, with the runs that are to be made in its queue.
+local function begin(plan)
+  refusal.assert_or_exit(folders.make(plan.root))
+  refusal.assert_or_exit(ledger_place.settle(plan.root, plan.opts.ledger))
+  run_folder.remove_unborn(plan.root)
+  local book = sweep_book.new(plan.root, plan.name)
   check_function(plan)
   enter(plan, book)
   fill_queue(plan, book)
+  return book
+end
+
+local function run(plan)
+  local book <close> = begin(plan)
   local view <close> = sweep_view.new(plan)
   local pool = sweep_pool.new(plan, book, view)
   signal.hold(pool.run, pool)
@@ -103,6 +113,27 @@ end
 
 --- Raises what is wrong with the options of `sweep`, and runs nothing.
 function M.check(opts) plan_of(opts) end
+
+--- The plan that options make, with its folder of runs; nothing is written.
+-- @param opts table: as `sweep` takes it
+function M.plan(opts)
+  local plan = plan_of(opts)
+  plan.root = root_of(plan.opts)
+  return plan
+end
+
+--- The book of a sweep that is on record, or nil.
+function M.book_of(plan)
+  if not core.is_folder(("%s/sweeps/%s"):format(plan.root, plan.name)) then return nil end
+  local book = sweep_book.new(plan.root, plan.name)
+  book.last, book.replicates = plan.trials, #plan.seeds
+  return book
+end
+
+--- Enters a sweep whose runs others make.
+-- @param plan as M.plan gives it
+-- @return its book, with what is missing or failed in the queue; the caller closes it
+M.enter = begin
 
 --- Runs an experiment for many settings, side by side, and resumes by default: the same call again
 -- makes the runs that are missing or have failed, and nothing else. Each run is a process of its
@@ -160,12 +191,7 @@ function M.check(opts) plan_of(opts) end
 --   name    of the sweep
 --   Raises if an option is wrong, such as a parameter that the experiment does not have.
 function M.sweep(opts)
-  local plan = plan_of(opts)
-  plan.root = root_of(plan.opts)
-  refusal.assert_or_exit(folders.make(plan.root))
-  refusal.assert_or_exit(ledger_place.settle(plan.root, plan.opts.ledger))
-  run_folder.remove_unborn(plan.root)
-  return run(plan)
+  return run(M.plan(opts))
 end
 
 return M

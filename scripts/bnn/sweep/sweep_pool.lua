@@ -9,6 +9,7 @@ local signal = require "bnn.signal"
 local store_link = require "bnn.store.store_link"
 local strings = require "bnn.base.strings"
 local sweep_history = require "bnn.sweep.sweep_history"
+local task_queue = require "bnn.records.task_queue"
 local trial_run = require "bnn.sweep.trial_run"
 
 local M = {}
@@ -106,6 +107,7 @@ local function start(self, i, task, proposal)
   self.facts = self.facts or run_facts.gather(self.plan.source.script)
   local plan, book, now = self.plan, self.book, core.ticks()
   local opts = {proposal = proposal, facts = self.facts, began = now, gives_back = self.joins,
+                parent = task_queue.worker(),
                 watch = self.history:watch_of(task.replicate)}
   self.book:before_fork()
   local job, fault = core.fork(function(send)

@@ -94,17 +94,20 @@ function View:is_due() return self.is_shown and self.host.now() >= self.due end
 --- Shows the state.
 -- @param counts table: runs by state, and total
 -- @param best trial, or nil
--- @param slots list of {task=, started=, line=, seed=}, false where a worker is idle
+-- @param slots list of {task=, started=, line=, seed=}, false where a worker is idle; or of texts
 function View:show(counts, best, slots)
   if not self.is_shown then return end
   local now = self.host.now()
   if not self.columns then
-    self.host.write(whole_line(self, counts) .. "; " .. best_line(self, best) .. "\n")
+    local text = type(slots[1]) == "string" and "; " .. slots[1] or ""
+    self.host.write(whole_line(self, counts) .. "; " .. best_line(self, best) .. text .. "\n")
     self.due = self.started + 2 * (self.due - self.started)
     return
   end
   local lines = {whole_line(self, counts), best_line(self, best)}
-  for i, slot in ipairs(slots) do lines[#lines + 1] = worker_line(i, slot, now) end
+  for i, slot in ipairs(slots) do
+    lines[#lines + 1] = type(slot) == "string" and "  " .. slot or worker_line(i, slot, now)
+  end
   draw(self, lines)
   self.due = now + EVERY
 end

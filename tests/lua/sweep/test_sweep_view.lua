@@ -60,6 +60,20 @@ local SLOTS = {{task = {trial = 4}, started = 0, line = "train: 3 of 10 steps"},
 
 TestView = {}
 
+function TestView.test_who_follows_the_runs_of_others_shows_texts()
+  local now = counts{open = 3, running = 1, completed = 2, total = 6}
+  local texts = {"1 tasks of Slurm run, 3 wait (Priority)"}
+  with_view(fake_host(60), function(view, host)
+    view:show(now, BEST, texts)
+    lu.assertEquals(screen(host.text)[3], "  " .. texts[1])
+  end)
+  with_view(fake_host(nil), function(view, host)
+    view:show(now, nil, texts)
+    lu.assertEquals(host.text, "s: 2 of 6 runs done, 1 running, 3 left; no trial is complete yet; "
+      .. texts[1] .. "\n")
+  end)
+end
+
 function TestView.test_a_terminal_has_the_whole_the_best_and_a_line_for_each_worker()
   with_view(fake_host(60), function(view, host)
     host.clock = 10

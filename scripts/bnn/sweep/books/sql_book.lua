@@ -18,7 +18,7 @@ local task_queue = require "bnn.records.task_queue"
 local M = {}
 
 local PATIENCE = 600 -- seconds that a server may be away
-local HURRY = 2      -- at the end of a program that is interrupted
+local HURRY = 0      -- at the end of a program that is interrupted
 
 local state_numbers = {} -- as bnn.records.task_queue has them
 for i, name in ipairs(task_queue.STATES) do state_numbers[name] = i - 1 end

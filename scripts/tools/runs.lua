@@ -20,6 +20,7 @@ local runs_resume = require "bnn.records.runs_resume"
 local runs_show = require "bnn.records.runs_show"
 local runs_table = require "bnn.records.runs_table"
 local strings = require "bnn.base.strings"
+local folder_book = require "bnn.sweep.books.folder_book"
 local sweep_record = require "bnn.sweep.books.sweep_record"
 local usage = require "bnn.run.usage"
 
@@ -300,13 +301,26 @@ end
 
 -- Says what becomes of the sweeps whose runs have been deleted.
 local function say_sweeps(cfg, runs, book)
-  local seen = {}
+  local seen, root = {}, root_of(cfg)
   for _, run in ipairs(runs) do
     if run.sweep and not seen[run.sweep] then
       seen[run.sweep] = true
-      strings.notice(assert_or_exit(sweep_record.after_deleting(root_of(cfg), book, run.sweep)))
+      local text, fault
+      if book then text, fault = sweep_record.after_deleting(root, book, run.sweep) else
+        text = folder_book.after_deleting(root, run.sweep)
+      end
+      assert_or_exit(not fault, fault)
+      if text then strings.notice(text) end
     end
   end
+end
+
+-- Takes a run out of the ledger; without one the queue of its sweep has it.
+local function forget(cfg, book, run)
+  if not book then
+    return run.sweep and folder_book.lose_run(root_of(cfg), run)
+  end
+  assert_or_exit(book:change(function(write) ledger.forget(write, run.id) end))
 end
 
 local function delete(cfg, words)
@@ -318,14 +332,11 @@ local function delete(cfg, words)
   local book = open_ledger(root_of(cfg))
   for _, run in ipairs(runs) do
     assert_or_exit(run_folder.remove(run.path))
-    if book then
-      assert_or_exit(book:change(function(write) ledger.forget(write, run.id) end))
-    end
+    forget(cfg, book, run)
     print(run.id)
   end
-  if not book then return end
   say_sweeps(cfg, runs, book)
-  book:close()
+  if book then book:close() end
 end
 
 -- ---- verify, rerun, resume ----

@@ -144,12 +144,15 @@ local function wait(seconds)
   require "bnn.signal".raise(number)
 end
 
--- Says that it waits, at times.
+-- Says that it waits, at times; returns the seconds until the next time.
 local function say(self, began, message)
   local now = core.ticks()
-  if now < (self.next_notice or began + FIRST_NOTICE) then return end
-  self.next_notice = now + NEXT_NOTICE
-  strings.notice(strings.message("waiting for the ledger, %.0f s so far: %s", now - began, message))
+  if now >= self.next_notice then
+    self.next_notice = now + NEXT_NOTICE
+    strings.notice(strings.message("waiting for the ledger, %.0f s so far: %s", now - began,
+      message))
+  end
+  return self.next_notice - now
 end
 
 --- Calls f(is_again) until neither the connection is lost in it nor two transactions are in each
@@ -159,7 +162,7 @@ end
 -- @return what f returned; or nil, message
 function Link:persist(f)
   local began, pause, is_again = core.ticks(), FIRST_WAIT, false
-  self.next_notice = nil
+  self.next_notice = began + FIRST_NOTICE
   while true do
     self.is_lost, self.has_conflict = false, false
     local results = table.pack(self:connect())
@@ -169,8 +172,7 @@ function Link:persist(f)
     if not is_connected then may_again = results[3] == "lost" end
     if results[1] or not may_again then return table.unpack(results, 1, results.n) end
     if core.ticks() - began + pause > self.patience then return nil, results[2], "lost" end
-    say(self, began, results[2])
-    wait(pause * jitter())
+    wait(math.min(pause * jitter(), say(self, began, results[2])))
     pause, is_again = math.min(2 * pause, LONGEST_WAIT), is_again or is_connected
   end
 end

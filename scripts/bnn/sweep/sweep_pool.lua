@@ -9,6 +9,7 @@ local signal = require "bnn.signal"
 local store_link = require "bnn.store.store_link"
 local strings = require "bnn.base.strings"
 local sweep_history = require "bnn.sweep.sweep_history"
+local task_queue = require "bnn.records.task_queue"
 local trial_run = require "bnn.sweep.trial_run"
 
 local M = {}
@@ -106,6 +107,7 @@ local function start(self, i, task, proposal)
   self.facts = self.facts or run_facts.gather(self.plan.source.script)
   local plan, book, now = self.plan, self.book, core.ticks()
   local opts = {proposal = proposal, facts = self.facts, began = now, gives_back = self.joins,
+                parent = task_queue.worker(),
                 watch = self.history:watch_of(task.replicate)}
   self.book:before_fork()
   local job, fault = core.fork(function(send)
@@ -302,22 +304,27 @@ end
 
 -- What is claimed and not made is free for others, if an error or an interrupt ends the pool.
 local function release(self)
+  for _, job in ipairs(jobs_of(self)) do job:close() end
   self.book:hurry()
   if self.claimed then self.book:finish(self.claimed, "open") end
   for i, slot in ipairs(self.slots) do
-    if slot then
-      slot.job:close()
-      self.book:bury(slot.task, stopped_state(self), "the sweep ended before it")
-    end
+    if slot then self.book:bury(slot.task, stopped_state(self), "the sweep ended before it") end
     self.slots[i] = false
   end
+end
+
+-- The same after an error or an interrupt, which stays what ended the pool if the book refuses, as
+-- one whose server is away does: its tasks are open again when their leases are over.
+local function release_after(self, err)
+  local ok, fault = pcall(signal.finish, release, self)
+  if not ok and err == nil then error(fault, 0) end
 end
 
 --- Makes the runs that are left.
 -- @return boolean: whether it was stopped before the end
 function Pool:run()
-  local _ <close> = setmetatable({}, {__close = function()
-    signal.finish(release, self)
+  local _ <close> = setmetatable({}, {__close = function(_, err)
+    release_after(self, err)
     self.view:erase()
   end})
   data_cache.enable()

@@ -29,10 +29,24 @@ function M.new(root, name)
 end
 
 --- Opens the run of a sweep again whose record is deleted.
--- @param about table: its run.json
-function M.lose_run(root, about)
-  local book = M.new(root, about.sweep)
-  if book.queue:is_made() then book.queue:lose_run(about.trial, about.replicate, about.id) end
+-- @param run {id=, sweep=, trial=, replicate=}
+function M.lose_run(root, run)
+  local book = M.new(root, run.sweep)
+  if book.queue:is_made() then book.queue:lose_run(run.trial, run.replicate, run.id) end
+end
+
+--- Says what is left of a sweep some of whose runs have been deleted; one that has none left is
+-- forgotten.
+-- @return string; nil: there is no such sweep
+function M.after_deleting(root, name)
+  local book = M.new(root, name)
+  local description = book:description()
+  if not description then return nil end
+  book:join(description.trials, #description.seeds)
+  local counts = book:counts()
+  if counts.open < counts.total then return sweep_record.left_text(name, counts.open) end
+  refusal.assert_or_exit(run_folder.remove(book.queue.folder))
+  return sweep_record.forget_folder(root, name)
 end
 
 --- Nothing is open between two calls.
@@ -44,6 +58,7 @@ function Book:before_fork() end
 
 function Book:hurry() end
 
+--- Folders tell nobody that something has changed.
 function Book:listen() return false end
 
 function Book:notified() return false end

@@ -2,9 +2,9 @@
 -- out, and the values that runs reported on the way. The queue of runs is bnn.records.task_queue.
 -- What each method is for is said in bnn.sweep.sweep_book.
 --
--- A server that is away is waited for, as workers have nothing better to do.
 -- A connection of SQLite does not survive a fork: after `before_fork` the next question opens
 -- another.
+-- A server that is away is waited for, as workers have nothing better to do.
 local core = require "bnn.core"
 local json_codec = require "bnn.base.json_codec"
 local ledger = require "bnn.records.ledger"
@@ -18,7 +18,7 @@ local task_queue = require "bnn.records.task_queue"
 local M = {}
 
 local PATIENCE = 600 -- seconds that a server may be away
-local HURRY = 2      -- at the end of a program that is interrupted
+local HURRY = 0      -- at the end of a program that is interrupted
 
 local state_numbers = {} -- as bnn.records.task_queue has them
 for i, name in ipairs(task_queue.STATES) do state_numbers[name] = i - 1 end
@@ -338,8 +338,9 @@ end
 
 --- Lists the submissions, oldest first: {id=, created=, ...facts}.
 function Book:submissions()
+  local rows = ask(self, "SELECT id, facts FROM submission WHERE sweep = $1", self.name)
   local list = {}
-  for i, row in ipairs(ask(self, "SELECT id, facts FROM submission WHERE sweep = $1", self.name)) do
+  for i, row in ipairs(rows) do
     list[i] = sweep_trials.merge(from_json(row[2]), {id = row[1]})
   end
   return sweep_trials.by_time(list)

@@ -275,7 +275,21 @@ local function count_of(book, sql, name)
   return rows[1][1]
 end
 
--- Takes a sweep out of the ledger, and its description out of its folder: reports stay.
+--- Takes the description of a sweep out of its folder: reports stay.
+-- @return string: what is to be said
+function M.forget_folder(root, name)
+  os.remove(path_of(root, name))
+  os.remove(folder_of(root, name)) -- if it is empty
+  return strings.message("the sweep '%s' has no runs left and is forgotten", name)
+end
+
+--- What is to be said of a sweep that has runs to make.
+function M.left_text(name, open)
+  return strings.message("the sweep '%s' has %d run%s to make: the same command goes on", name,
+    open, open == 1 and "" or "s")
+end
+
+-- Takes a sweep out of the ledger and out of its folder.
 local function forget(root, book, name)
   local ok, fault = book:change(function(write)
     for _, of in ipairs(ledger.OF_A_SWEEP) do
@@ -284,9 +298,7 @@ local function forget(root, book, name)
     write("DELETE FROM sweep WHERE id = $1", name)
   end)
   if not ok then return nil, fault end
-  os.remove(path_of(root, name))
-  os.remove(folder_of(root, name)) -- if it is empty
-  return true
+  return M.forget_folder(root, name)
 end
 
 --- Says what is left of a sweep some of whose runs have been deleted; one that has none left is
@@ -300,12 +312,8 @@ function M.after_deleting(root, book, name)
     "SELECT count(*) FROM task WHERE sweep = $1 AND state IN (0, 1)", name)
   if not left or not open then return nil, fault or why end
   local busy = count_of(book, "SELECT count(*) FROM task WHERE sweep = $1 AND state = 1", name)
-  if left == 0 and busy == 0 then
-    local ok, lack = forget(root, book, name)
-    return ok and strings.message("the sweep '%s' has no runs left and is forgotten", name), lack
-  end
-  return strings.message("the sweep '%s' has %d run%s to make: the same command goes on", name,
-    open, open == 1 and "" or "s")
+  if left == 0 and busy == 0 then return forget(root, book, name) end
+  return M.left_text(name, open)
 end
 
 return M

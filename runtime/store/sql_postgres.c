@@ -10,7 +10,7 @@ static bnn_status check_password(const char *url, bnn_err *err) {
   if (!bnn_sql_url_has_password(url)) return BNN_OK;
   return bnn_fail(
       err, BNN_ERANGE,
-      "a URL with a password in it: the password belongs into ~/.pgpass, $PGPASSFILE or "
+      "a URL with a password in it is refused: the password belongs in ~/.pgpass, $PGPASSFILE or "
       "a service file");
 }
 

@@ -142,7 +142,7 @@ secret=postgresql://bnn:s3cret@127.0.0.1:$postgres_port/postgres
 out=$(runs list --ledger="$secret" 2>&1
   "$bnnlua" toy.lua --ledger="$secret" --runs=new 2>&1
   BNNLUA_LEDGER="$secret" "$bnnlua" -m sweep toy.lua lr=1 --runs=new 2>&1)
-has "a password is refused" "the password belongs into ~/.pgpass" "$out"
+has "a password is refused" "the password belongs in ~/.pgpass" "$out"
 lacks "and not repeated" s3cret "$out"
 [ -e new/ledger.txt ] && fail "and not written" || pass
 

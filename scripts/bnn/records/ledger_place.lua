@@ -48,7 +48,7 @@ function M.parse(text)
       text:find "[@=]" and text:match "^[^:@=]*" .. "..." or text)
   end
   if has_password(text) then
-    return nil, "a URL with a password in it is refused: the password belongs into ~/.pgpass, "
+    return nil, "a URL with a password in it is refused: the password belongs in ~/.pgpass, "
       .. "$PGPASSFILE or a service file"
   end
   if text:find "[%s%c]" then return nil, "a URL has no spaces in it" end

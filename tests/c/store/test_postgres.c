@@ -64,7 +64,7 @@ static double seconds(void) {
 START_TEST(a_password_in_a_url_is_refused_and_not_shown) {
   bnn_err why = {.text = ""};
   strcpy(url, "postgresql://bnn:secret@127.0.0.1/x");
-  ck_refuses(open_url(1000, never, &err), BNN_ERANGE, "the password belongs into ~/.pgpass");
+  ck_refuses(open_url(1000, never, &err), BNN_ERANGE, "the password belongs in ~/.pgpass");
   ck_assert_int_eq(open_url(1000, never, &why), BNN_ERANGE);
   ck_assert_ptr_null(strstr(why.text, "secret"));
 }

@@ -28,7 +28,7 @@ function TestUrls.test_a_password_is_refused_and_not_shown()
   } do
     local message, kind = refusal(url)
     lu.assertStrContains(message,
-      "the password belongs into ~/.pgpass, $PGPASSFILE or a service file")
+      "the password belongs in ~/.pgpass, $PGPASSFILE or a service file")
     lu.assertNotStrContains(message, "secret")
     lu.assertNil(kind)
   end

@@ -34,6 +34,7 @@ state() { cat "$cluster/jobs/$1/task.$2" 2>/dev/null || cat "$cluster/jobs/$1/st
 END
 
 program sbatch <<'END'
+[ "$1" != --version ] || exec echo "slurm-wlm 22.05.8"
 . slurm_common
 answer=$(cat "$cluster/answer" 2>/dev/null)
 if [ "$answer" = refuse ]; then

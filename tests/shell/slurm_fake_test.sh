@@ -91,6 +91,12 @@ has "a dry run without a cluster says what it takes" "taking 1001 for the larges
 slurm sw --no_wait
 equal "a controller that is down: nothing is submitted" "1  0" "$rc $out $(jobs)"
 rm "$cluster/down"
+slurm no --no_wait --ledger=sqlite --runs=other
+equal "SQLite is refused: its status" "1  0" "$rc $out $(jobs)"
+has "SQLite is refused" "not safe on a folder that machines share" "$err"
+env PATH="$T/nothing" "$bnnlua" -m sweep toy.lua x=0.5 --runs=other --slurm= >out 2>err </dev/null
+equal "no Slurm" "1 bnnlua: sbatch: not found: this machine has no Slurm" "$? $(cat err)"
+equal "nothing is written without Slurm" "" "$(ls -d other 2>/dev/null)"
 
 # ---------------------------------------------------------------- submitting
 slurm sw --no_wait

@@ -3,11 +3,13 @@ local core = require "bnn.core"
 local ledger_place = require "bnn.records.ledger_place"
 local refusal = require "bnn.base.refusal"
 local slurm_options = require "bnn.slurm.slurm_options"
+local slurm_programs = require "bnn.slurm.slurm_programs"
 local slurm_status = require "bnn.slurm.slurm_status"
 local slurm_sweep = require "bnn.slurm.slurm_sweep"
 local run_folder = require "bnn.records.run_folder"
 local strings = require "bnn.base.strings"
 local sweep = require "bnn.sweep.sweep"
+local sweep_command = require "bnn.sweep.sweep_command"
 
 local M = {}
 
@@ -68,7 +70,11 @@ function M.run(cfg, opts)
                per_task = cfg.runs_per_task, no_wait = cfg.no_wait}
   opts.ledger = choose_ledger(root_name(cfg), opts.ledger)
   local plan = sweep.plan(opts)
-  if not cfg.dry_run then return slurm_sweep.run(plan, how) end
+  assert_or_exit(sweep_command.options(plan:description()))
+  if not cfg.dry_run then
+    assert_or_exit(slurm_programs.version())
+    return slurm_sweep.run(plan, how)
+  end
   io.write(slurm_sweep.dry_run(plan, how))
 end
 

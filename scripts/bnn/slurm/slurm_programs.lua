@@ -30,6 +30,9 @@ local function call(words, input, seconds)
   return nil, strings.message("%s: %s", words[1], complaint(done))
 end
 
+--- The version of Slurm that is here; or nil, message. The controller is not asked.
+function M.version() return call{"sbatch", "--version"} end
+
 --- Submits a script.
 -- @param name string: of the job. It is given here too, where nothing in the environment beats it
 -- @param array string: the indices, such as "0-11%2"

@@ -270,11 +270,11 @@ bnn_status bnn_pq_run(PGresult **out, bnn_pq_session *s, const char *text, int n
  * out; through a pooler it may reach others, whom it does not hurt. */
 static bnn_status limit_locks(bnn_pq_session *s, bnn_err *err) {
   static const char settings[] =
-      "SELECT set_config(name, given, false) FROM pg_settings JOIN (VALUES "
+      "SELECT set_config(name, value, false) FROM (VALUES "
       "('client_connection_check_interval', '2s'), "
       "('idle_in_transaction_session_timeout', '60s'), ('tcp_keepalives_idle', '30'), "
-      "('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '3')) "
-      "AS wanted (name, given) USING (name)";
+      "('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '3')) AS wanted (name, value) "
+      "WHERE current_setting(name, true) IS NOT NULL";
   bnn_status status = run_alone(s, settings, err);
   return status == BNN_EDATA ? BNN_OK : status;
 }

@@ -12,15 +12,18 @@ if ! python3 -c 'import os, pty; os.close(pty.openpty()[0])' 2>/dev/null; then
   exit 0
 fi
 
-# Runs a program on a terminal, types what the pairs TEXT KEYS say once TEXT has been written (+0.7: that
-# many seconds after the keys before), and prints what the screen shows line by line at the end, and whether a line of progress was ever there.
+# Runs a program on a terminal, types what the pairs TEXT KEYS say once TEXT has been written (+0.7:
+# that many seconds after the keys before), and prints what the screen shows line by line at the end,
+# and whether a line of progress was ever there.
 cat >on_terminal.py <<'PYTHON'
-import os, pty, re, select, sys, time
+import os, pty, re, select, signal, sys, time
 
 at = sys.argv.index("--")
 steps = list(zip(sys.argv[1:at:2], sys.argv[2:at:2]))
 pid, fd = pty.fork()
 if pid == 0:
+    for number in signal.SIGINT, signal.SIGQUIT:  # which the shell ignores in the background
+        signal.signal(number, signal.SIG_DFL)
     os.environ["TERM"] = "xterm"
     os.execv(sys.argv[at + 1], sys.argv[at + 1:])
 seen, after, typed, end = b"", 0, time.time(), time.time() + 60
@@ -77,8 +80,7 @@ function experiment.run(cfg, log)
     data = bnn.data.from_tensors{x = x}, steps = cfg.steps, log = log, log_every = 190,
     evaluate = function(step) return {{"at", step}} end,
     on_step = function(step)
-      local ends = require "bnn.core".ticks() + 0.012
-      while require "bnn.core".ticks() < ends do end
+      require "bnn.core".wait_jobs({}, 0.012)
       if step == 120 and ways[cfg.ends] then ways[cfg.ends]() end
       if step == 150 then print "printed at 150" end
       if step == 160 then io.stderr:write "WARNING: noticed\n" end
@@ -88,46 +90,7 @@ end
 return bnn.main(experiment)
 LUA
 
-want="      0 | at                                  0.000
-printed at 150
-WARNING: noticed
-    190 | at                                  190.000
-    200 | at                                  200.000
-"
-python3 on_terminal.py -- "$bnnlua" slow.lua </dev/null >out 2>&1
-equal "whatever is written erases the line" "$want
-progress lines: True
-status: 0" "$(cat out)"
-python3 on_terminal.py -- "$bnnlua" slow.lua --quiet </dev/null >out 2>&1
-equal "--quiet shows none" "$want
-progress lines: False
-status: 0" "$(cat out)"
-python3 on_terminal.py "loss" '\x03' -- "$bnnlua" slow.lua --steps=100000 </dev/null >out 2>&1
-has "Ctrl-C: its status" "status: 130" "$(cat out)"
-has "Ctrl-C: a line was there" "progress lines: True" "$(cat out)"
-lacks "Ctrl-C: and is erased" "train:" "$(cat out)"
-has "Ctrl-C: what the program says stands at the start of a line" "
-bnnlua: interrupted by SIGINT at step" "
-$(sed 's/^\^C//' out)"
-
-# ends WAY STATUS PAIRS: however it ends, no line is left; the screen is in `out`
-ends() {
-  way=$1 status=$2
-  shift 2
-  python3 on_terminal.py "$@" -- "$bnnlua" slow.lua --no_record --ends="$way" </dev/null >out 2>&1
-  has "$way: its status" "status: $status" "$(cat out)"
-  has "$way: a line was there" "progress lines: True" "$(cat out)"
-  lacks "$way: and is erased" "train:" "$(cat out)"
-}
-ends exit 3
-ends error 1
-has "error: the message stands at the start of a line" "
-$bnnlua: " "$(cat out)"
-ends wait -2 waiting '\x03' +0.7 '\x03'
-lacks "a second Ctrl-C: nothing is left in the line" waiting "$(cat out)"
-ends quit -3 loss '\x1c'
-
-# Outside of a training: work in a plain script, which TERM ends, and a second Ctrl-C.
+# Work in a plain script, outside of a training.
 cat >plain.lua <<'LUA'
 local bar = require "bnn.base.progress".start("plain", {of = 100})
 local core = require "bnn.core"
@@ -139,19 +102,68 @@ work(1.2)
 if arg[1] == "term" then io.popen("kill -TERM $PPID"):close() end
 io.popen("trap '' INT; sleep 0.3; printf waiting >/dev/tty; sleep 2"):close()
 LUA
-python3 on_terminal.py -- "$bnnlua" plain.lua term </dev/null >out 2>&1
+
+# All of them wait more than they work: side by side. on NAME ARGUMENTS: the screen is in `NAME`
+on() {
+  name=$1
+  shift
+  python3 on_terminal.py "$@" </dev/null >"$name" 2>&1 &
+}
+on whole -- "$bnnlua" slow.lua
+on quiet -- "$bnnlua" slow.lua --quiet
+on interrupted "loss" '\x03' -- "$bnnlua" slow.lua --steps=100000
+on exit -- "$bnnlua" slow.lua --no_record --ends=exit
+on error -- "$bnnlua" slow.lua --no_record --ends=error
+on wait waiting '\x03' +0.7 '\x03' -- "$bnnlua" slow.lua --no_record --ends=wait
+on quit loss '\x1c' -- "$bnnlua" slow.lua --no_record --ends=quit
+on term -- "$bnnlua" plain.lua term
+on plain waiting '\x03' -- "$bnnlua" plain.lua
+on twice waiting '\x03' +0.1 '\x03' -- "$bnnlua" plain.lua
+"$bnnlua" slow.lua >out 2>err </dev/null &
+wait
+
+want="      0 | at                                  0.000
+printed at 150
+WARNING: noticed
+    190 | at                                  190.000
+    200 | at                                  200.000
+"
+equal "whatever is written erases the line" "$want
+progress lines: True
+status: 0" "$(cat whole)"
+equal "--quiet shows none" "$want
+progress lines: False
+status: 0" "$(cat quiet)"
+has "Ctrl-C: its status" "status: 130" "$(cat interrupted)"
+has "Ctrl-C: a line was there" "progress lines: True" "$(cat interrupted)"
+lacks "Ctrl-C: and is erased" "train:" "$(cat interrupted)"
+has "Ctrl-C: what the program says stands at the start of a line" "
+bnnlua: interrupted by SIGINT at step" "
+$(sed 's/^\^C//' interrupted)"
+
+# ends WAY STATUS: however it ends, no line is left
+ends() {
+  has "$1: its status" "status: $2" "$(cat "$1")"
+  has "$1: a line was there" "progress lines: True" "$(cat "$1")"
+  lacks "$1: and is erased" "train:" "$(cat "$1")"
+}
+ends exit 3
+ends error 1
+has "error: the message stands at the start of a line" "
+$bnnlua: " "$(cat error)"
+ends wait -2
+lacks "a second Ctrl-C: nothing is left in the line" waiting "$(cat wait)"
+ends quit -3
+
 equal "SIGTERM in a plain script" "
 progress lines: True
-status: -15" "$(cat out)"
-python3 on_terminal.py waiting '\x03' -- "$bnnlua" plain.lua </dev/null >out 2>&1
+status: -15" "$(cat term)"
 has "an error in a plain script: its message stands at the start of a line" "
 $bnnlua: plain.lua:9: interrupted!" "
-$(sed 's/^\^C//' out)"
-python3 on_terminal.py waiting '\x03' +0.1 '\x03' -- "$bnnlua" plain.lua </dev/null >out 2>&1
-has "a second Ctrl-C in a plain script: its status" "status: -2" "$(cat out)"
-lacks "... no line is left" "plain:" "$(cat out)"
+$(sed 's/^\^C//' plain)"
+has "a second Ctrl-C in a plain script: its status" "status: -2" "$(cat twice)"
+lacks "... no line is left" "plain:" "$(cat twice)"
 
-"$bnnlua" slow.lua >out 2>err </dev/null
 equal "on a pipe short work shows nothing" "WARNING: noticed" "$(cat err)"
 equal "... and results are the same" "$(echo "$want" | grep -v -e WARN -e '^$')" "$(cat out)"
 

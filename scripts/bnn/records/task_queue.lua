@@ -32,8 +32,7 @@ for i, name in ipairs(M.STATES) do number_of[name] = i - 1 end
 
 local LEASE_SECONDS = 60
 
-local ADD = [[INSERT INTO task (sweep, trial, replicate, state, attempt) VALUES ($1, $2, $3, 0, 0)
-  ON CONFLICT (sweep, trial, replicate) DO NOTHING RETURNING 1]]
+local ADDS_AT_ONCE = 100 -- rows of one statement: each is a round trip to a server
 
 --- The claim, whose plan a test looks at.
 M.CLAIM = [[UPDATE task SET state = 1, attempt = attempt + 1, worker = $2, failure = NULL,
@@ -178,16 +177,29 @@ local function changed(rows, fault)
   return rows[1] ~= nil
 end
 
+-- The statement that adds n tasks; $1 is the sweep, then come a trial and a replicate for each.
+local function adding(n)
+  local rows = {}
+  for i = 1, n do rows[i] = ("($1, $%d, $%d, 0, 0)"):format(2 * i, 2 * i + 1) end
+  return ("INSERT INTO task (sweep, trial, replicate, state, attempt) VALUES %s ON CONFLICT "
+    .. "(sweep, trial, replicate) DO NOTHING RETURNING 1"):format(table.concat(rows, ", "))
+end
+
 --- Adds tasks, which are open; those that are there stay as they are.
 -- @param trials integer, or list of integers
 -- @param replicates integer: how many of each trial, numbered from 1
 -- @return how many are new; or nil, message
 function Queue:add(sweep, trials, replicates)
-  local new
+  local numbers, new = {}, nil
+  for _, trial in ipairs(type(trials) == "table" and trials or {trials}) do
+    for k = 1, replicates do table.move({trial, k}, 1, 2, #numbers + 1, numbers) end
+  end
   local ok, fault = self.book:change(function(write)
     new = 0
-    for _, trial in ipairs(type(trials) == "table" and trials or {trials}) do
-      for k = 1, replicates do new = new + #write(ADD, sweep, trial, k) end
+    for first = 1, #numbers, 2 * ADDS_AT_ONCE do
+      local last = math.min(#numbers, first + 2 * ADDS_AT_ONCE - 1)
+      local sql = adding((last - first + 1) // 2)
+      new = new + #write(sql, sweep, table.unpack(numbers, first, last))
     end
   end)
   if ok then return new end

@@ -319,21 +319,27 @@ end
 
 -- ---- submissions to other engines ----
 
+-- Enters the facts of a submission by a statement.
+local function put_submission(self, sql, id, facts)
+  change(self, function(write)
+    write(sql, self.name, id, sweep_record.to_json(facts))
+  end)
+end
+
 --- Enters a submission before it is made; one that is there stays.
 -- @param id string
 -- @param facts table of plain values; `created`, the time, is added
 function Book:add_submission(id, facts)
-  ask(self, [[INSERT INTO submission (sweep, id, facts) VALUES ($1, $2, $3)
-    ON CONFLICT (sweep, id) DO NOTHING RETURNING 1]], self.name, id,
-    sweep_record.to_json(sweep_trials.with_time(facts)))
+  put_submission(self, [[INSERT INTO submission (sweep, id, facts) VALUES ($1, $2, $3)
+    ON CONFLICT (sweep, id) DO NOTHING]], id, sweep_trials.with_time(facts))
 end
 
 --- Enters what is new of a submission: facts by name.
 function Book:change_submission(id, facts)
   local before = ask(self, "SELECT facts FROM submission WHERE sweep = $1 AND id = $2", self.name,
     id)
-  ask(self, "UPDATE submission SET facts = $3 WHERE sweep = $1 AND id = $2 RETURNING 1", self.name,
-    id, sweep_record.to_json(sweep_trials.merge(before[1] and from_json(before[1][1]), facts)))
+  put_submission(self, "UPDATE submission SET facts = $3 WHERE sweep = $1 AND id = $2", id,
+    sweep_trials.merge(before[1] and from_json(before[1][1]), facts))
 end
 
 --- Lists the submissions, oldest first: {id=, created=, ...facts}.

@@ -43,8 +43,10 @@ local function absolute(root)
 end
 
 local function script_options(plan, how, per_task)
-  return {root = absolute(plan.root), sweep = plan.name, per_task = per_task,
-          options = how.options}
+  local root = absolute(plan.root)
+  assert_or_exit(not (root .. core.working_folder()):find "%c", strings.message("--slurm: a script "
+    .. "cannot have a folder with control characters in its name: %s", root))
+  return {root = root, sweep = plan.name, per_task = per_task, options = how.options}
 end
 
 -- Submits what nobody makes.
@@ -138,13 +140,23 @@ local function say_detached(plan)
     strings.shell_word(plan.name)))
 end
 
+-- Cancels the tasks that still wait when all runs are done, as others have made theirs.
+local function cancel_needless(jobs)
+  if not jobs:are_there() then return end
+  local ok, fault = jobs:refresh()
+  if ok and jobs:counts().pending > 0 then ok, fault = jobs:cancel "PENDING" end
+  if not ok then strings.notice(fault) end
+end
+
 -- Submits what is missing and follows it. Signals are held, so sbatch's answer is on record.
 local function make(plan, book, view, how)
   local jobs = slurm_jobs.new(book)
   assert_or_exit(jobs:refresh())
   submit_missing(plan, book, jobs, how)
   if how.no_wait then return nil, 0 end
-  return follow(new_follower(plan, book, jobs, view))
+  local interrupt, left = follow(new_follower(plan, book, jobs, view))
+  if left == 0 then cancel_needless(jobs) end
+  return interrupt, left
 end
 
 local function make_to_end(plan, book, how)

@@ -46,8 +46,7 @@ local function script_options(plan, how, per_task)
   local root = absolute(plan.root)
   assert_or_exit(not (root .. core.working_folder()):find "%c", strings.message("--slurm: a script "
     .. "cannot have a folder with control characters in its name: %s", root))
-  return {root = root, sweep = plan.name, per_task = per_task,
-          options = how.options}
+  return {root = root, sweep = plan.name, per_task = per_task, options = how.options}
 end
 
 -- Submits what nobody makes.

@@ -101,6 +101,7 @@ at_prompt "values, locals, errors and commands" <<'PAIRS'
  ("bnn.trian\r", "did you mean bnn.train?"),
  ("bnn.trian{}\r", "did you mean bnn.train?"),
  ("function inner() error 'deep' end function outer() inner() return 1 end outer()\r", "\nstdin:1: deep"),
+ ("bnn.train{steps = 'x'}\r", "\nstdin:1: bnn.train: steps: expected an integer"),
  ("#_tb > 20\r", "\ntrue\r\n"),
  ("$ echo sh''ell; exit 3\r", "\nshell\r\nexit status 3\r\n"),
  ("?bnn.sum\r", "sum over the axes"),
@@ -110,6 +111,13 @@ at_prompt "values, locals, errors and commands" <<'PAIRS'
  ("\x03", "Ctrl-D or os.exit() leaves"),
  ("dropped (\x03", "> "),
  ("print('spi' .. 'ns') while true do end\r", "\nspins\r\n"), ("\x03", "interrupted!"),
+ ("k = bnn.key(1) d = bnn.data.cubic{key = k} n = bnn.nn.mlp{3, 1} lik = bnn.likelihood.gaussian{sigma = 3}\r", "> "),
+ ("q = bnn.posterior.meanfield(n:init(k, d.train.x)) adam = bnn.optim.adam{lr = 1e-3}\r", "> "),
+ ("o = bnn.elbo{net = n, posterior = q, likelihood = lik, beta = 1}\r", "> "),
+ ("function step(i) if i == 3 then print('st' .. 'eps') end end\r", "> "),
+ ("s = bnn.train{objective = o, optimizer = adam, data = d.train, steps = 1000000000, batch_size = 10, key = k, on_step = step}\r", "\nsteps\r\n"),
+ ("\x03", "s is its state"),
+ ("s:steps() > 2\r", "\ntrue\r\n"),
  ("print('goes' .. ' on')\r", "\ngoes on\r\n")]
 PAIRS
 

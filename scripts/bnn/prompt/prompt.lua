@@ -17,6 +17,7 @@ local suggestion = require "bnn.prompt.suggestion"
 local M = {}
 
 local SLOW = 0.1 -- seconds: what takes longer says how long
+local SIGINT = 2
 local stdout, stderr = io.stdout, io.stderr -- a block may set others
 
 -- _PROMPT and _PROMPT2 as the stand-alone interpreter knows them.
@@ -53,25 +54,24 @@ local function keep(self, text)
 end
 
 -- Says what failed. Returns the exit status of what asks the program to end, which Ctrl-C does not.
-local function report(self, failure, text)
-  if type(failure) ~= "table" or not failure.frames then -- the handler could not run
-    failure = {value = failure, message = tostring(failure), frames = {}}
-  end
-  rawset(_G, "_tb", failure.traceback or failure.message)
-  local err = failure.value
-  local _, _, signal = self.terminal.special(err)
-  if signal and signal ~= 0 and rawget(err, "state") then interrupted_state.keep(err, text) end
-  local message, status = self.terminal.special(err)
+local function report(self, err, text)
+  local special = self.terminal.special
+  rawset(_G, "_tb", self.notes.traceback or prompt_errors.message(err))
+  local is_special, _, signal = special(err)
+  if is_special and signal ~= 0 and rawget(err, "state") then interrupted_state.keep(err, text) end
+  local message, status = special(err)
   if message then
     stderr:write("bnnlua: ", core.shown(message, true), "\n")
-    return signal ~= 0 and signal ~= 2 and status or nil -- 2: SIGINT
+    return signal ~= 0 and signal ~= SIGINT and status or nil
   end
-  stderr:write(prompt_errors.text(failure, suggestion.for_error(failure.message, text)), "\n")
+  local hint = suggestion.for_error(prompt_errors.message(err), text)
+  stderr:write(prompt_errors.text(err, self.notes, hint), "\n")
 end
 
 -- Calls f so that errors and Ctrl-C come back: packed results, or nil and the exit status to end
 -- with.
 local function attempt(self, f, text)
+  self.notes.frames, self.notes.traceback = nil, nil
   local results = table.pack(self.terminal.call(f, self.handler))
   if results[1] then return results end
   return nil, report(self, results[2], text)
@@ -122,8 +122,8 @@ local function open_globals(self)
 end
 
 local function start(terminal, bnn)
-  local self = {terminal = terminal, bnn = bnn, history = history.path()}
-  self.handler = prompt_errors.handler(terminal.call)
+  local self = {terminal = terminal, bnn = bnn, history = history.path(), notes = {}}
+  self.handler = prompt_errors.handler(terminal.call, self.notes)
   self.commands = commands.new(bnn)
   self.complete = completion.new(bnn)
   open_globals(self)

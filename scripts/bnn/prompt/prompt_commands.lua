@@ -3,6 +3,7 @@ local core = require "bnn.core"
 local lua_tokens = require "bnn.prompt.lua_tokens"
 local members = require "bnn.prompt.members"
 local number = require "bnn.base.number"
+local show_names = require "bnn.prompt.show_names"
 local show_table = require "bnn.prompt.show_table"
 local strings = require "bnn.base.strings"
 
@@ -86,8 +87,6 @@ end
 
 -- ---- who ----
 
-local MOST_WHO = 70 -- characters of a value
-
 -- who(): the user's globals, a line each.
 local function who(self)
   local names, wide = {}, 0
@@ -98,9 +97,10 @@ local function who(self)
     end
   end
   table.sort(names, strings.before)
+  local room = math.max(20, show_names.width() - wide - 3)
   for _, name in ipairs(names) do
     local text = show_table.text(rawget(_G, name)):gsub("\n%s*", " ")
-    io.write(name, (" "):rep(wide - #name + 2), strings.cut(text, MOST_WHO), "\n")
+    io.write(name, (" "):rep(wide - #name + 2), strings.cut(text, room), "\n")
   end
 end
 

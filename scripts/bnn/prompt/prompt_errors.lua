@@ -31,7 +31,8 @@ local function user_frames(base)
   return frames
 end
 
-local function message_of(err)
+--- The message of any error.
+function M.message(err)
   if type(err) == "string" then return err end
   local meta = getmetatable(err)
   if type(meta) == "table" and meta.__tostring then
@@ -49,26 +50,28 @@ local function traceback_of(message)
   return last and text:sub(1, last - 1) or text
 end
 
---- Makes the message handler of a call.
+--- Makes the message handler of calls. It gives the error back as it is, since what is closed on
+-- the way out may still add to it, and notes where it was raised.
 -- @param base function: the one that makes the call, where the user's frames end
--- @return function(err) -> {value = err, message=, frames = list of lines, traceback=}
-function M.handler(base)
+-- @param notes table: gets frames = list of lines, traceback=
+function M.handler(base, notes)
   return function(err)
-    local message = message_of(err)
-    return {value = err, message = message, frames = user_frames(base),
-      traceback = traceback_of(message)}
+    notes.frames, notes.traceback = user_frames(base), traceback_of(M.message(err))
+    return err
   end
 end
 
 --- The text of an error: its message and, where the user's code called itself, its frames.
--- @param failure what the handler made
+-- @param err any: the error
+-- @param notes what the handler noted; frames is nil if it could not run
 -- @param hint string or nil: a line to follow the message
-function M.text(failure, hint)
-  local lines = {failure.message}
+function M.text(err, notes, hint)
+  local frames = notes.frames or {}
+  local lines = {M.message(err)}
   lines[#lines + 1] = hint
-  if #failure.frames > 1 then table.move(failure.frames, 1, SHOWN, #lines + 1, lines) end
-  if #failure.frames > SHOWN then
-    lines[#lines + 1] = ("  ... %d more; print(_tb) shows all"):format(#failure.frames - SHOWN)
+  if #frames > 1 then table.move(frames, 1, SHOWN, #lines + 1, lines) end
+  if #frames > SHOWN then
+    lines[#lines + 1] = ("  ... %d more; print(_tb) shows all"):format(#frames - SHOWN)
   end
   return core.shown(table.concat(lines, "\n"), true)
 end

@@ -24,8 +24,11 @@ local function last_token(text)
   return tokens[#tokens] and tokens[#tokens].text
 end
 
+-- What is to be closed keeps the call from being a tail call: errors then name the line.
+local RETURN = "local __at_prompt <close> = nil return "
+
 local function load_expression(text)
-  local chunk, message = load("return " .. text, NAME, "t")
+  local chunk, message = load(RETURN .. text, NAME, "t")
   if not chunk then return nil, message end
   return {chunk = chunk, text = text, is_expression = true, is_silent = last_token(text) == ";"}
 end

@@ -2,6 +2,7 @@
 -- error in a __tostring is shown, not raised.
 local core = require "bnn.core"
 local number = require "bnn.base.number"
+local show_names = require "bnn.prompt.show_names"
 local strings = require "bnn.base.strings"
 
 local M = {}
@@ -58,7 +59,7 @@ local function fields_text(v, meta)
     end
   end
   table.sort(names, strings.before)
-  local lines = {meta.__name:gsub("^bnn%.", "")}
+  local lines = {(meta.__name:gsub("^bnn%.", ""))}
   for _, name in ipairs(names) do
     local text = M.line(v[name]) or type(v[name]) ~= "table" and number.text(v[name])
       or ("table of %d"):format(#v[name])
@@ -98,6 +99,27 @@ local function rich_text(v, meta)
   if not form then return nil end
   local ok, text = pcall(form, v, meta)
   return ok and core.shown(text, true) or nil
+end
+
+-- ---- tables of functions ----
+
+-- The names of a table whose fields are functions for the most part; nil for others.
+local function module_names(v)
+  local names, functions = {}, 0
+  for name, field in next, v do
+    if type(name) ~= "string" then return nil end
+    local is_function = type(field) == "function"
+    functions = functions + (is_function and 1 or 0)
+    names[#names + 1] = core.shown(name) .. (is_function and "()" or "")
+  end
+  table.sort(names, strings.before)
+  return functions >= 3 and 2 * functions >= #names and names or nil
+end
+
+--- A table of functions as the list of their names; nil for others.
+function M.module_text(v)
+  local names = type(v) == "table" and module_names(v)
+  return names and show_names.columns(names)
 end
 
 --- An object as the prompt shows it by itself; nil for plain values.

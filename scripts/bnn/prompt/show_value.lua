@@ -8,7 +8,7 @@ local M = {}
 -- A value on its own line or lines; strings as they are.
 local function text_of(v)
   if type(v) == "string" then return core.shown(v, true) end
-  return show_object.text(v) or show_table.text(v)
+  return show_object.text(v) or show_object.module_text(v) or show_table.text(v)
 end
 
 --- The text of the values that a block gave: beside each other if each takes a line.

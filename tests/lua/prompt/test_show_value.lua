@@ -60,6 +60,11 @@ function TestValues.test_tensors_have_a_summary_when_elements_are_left_out()
   lu.assertStrContains(show_value.results(bnn.zeros(5, 0)), "[5, 0]")
 end
 
+function TestValues.test_a_table_of_functions_is_a_list_of_names()
+  lu.assertStrContains(show_value.results(bnn.optim), "adam()")
+  lu.assertNotStrContains(show_value.results(bnn), "= function")
+end
+
 function TestValues.test_objects_of_the_library()
   local key = bnn.key(1)
   local data = bnn.data.cubic{key = key}
@@ -68,6 +73,7 @@ function TestValues.test_objects_of_the_library()
   local objective = bnn.elbo{
     net = net, posterior = posterior, likelihood = "categorical", beta = 1,
   }
+  lu.assertStrContains(show_value.results(data), "data set\n  name   cubic\n")
   lu.assertStrContains(show_value.results(data), "\n  train  data: 100 examples")
   lu.assertStrContains(show_value.results(posterior), "mlp/linear_0/w")
   lu.assertStrContains(show_value.results(objective),

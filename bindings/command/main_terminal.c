@@ -16,14 +16,30 @@
 
 bool main_is_terminal(void) { return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO); }
 
+typedef struct typed {
+  const char *text;
+  size_t n;
+} typed;
+
+/* (complete, typed) -> the two results of complete(text).  Protected: memory may run out. */
+static int call_complete(lua_State *L) {
+  const typed *before = lua_touserdata(L, 2);
+  lua_settop(L, 1);
+  lua_pushlstring(L, before->text, before->n);
+  lua_call(L, 1, 2);
+  return 2;
+}
+
 /* bind_completer.find: calls the function at index 2, and leaves its two results at 3 and 4. */
 static void find_completion(void *data, const char *before, size_t n, const char **insert,
                             const char **list) {
   lua_State *L = data;
+  typed line = {before, n};
   lua_settop(L, 2);
+  lua_pushcfunction(L, call_complete);
   lua_pushvalue(L, 2);
-  lua_pushlstring(L, before, n);
-  if (lua_pcall(L, 1, 2, 0) != LUA_OK) return;
+  lua_pushlightuserdata(L, &line);
+  if (lua_pcall(L, 2, 2, 0) != LUA_OK) return;
   *insert = lua_tostring(L, 3);
   *list = lua_tostring(L, 4);
 }

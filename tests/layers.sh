@@ -117,7 +117,7 @@ rooms_of() {
   bindings) echo . command inference program ops gp metrics tables formats images files store system tensor base ;;
   scripts/bnn) echo . prompt slurm sweep sweep/books run report records help ood plot checkpoint data data/formats inference predict posterior model \
     model/likelihoods nn metrics autodiff \
-    params search search/methods search/pruners search/analysis log base ;;
+    params search search/methods search/pruners search/analysis store log base ;;
   esac
 }
 

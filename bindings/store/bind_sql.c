@@ -84,9 +84,11 @@ static bnn_sql_value check_value(lua_State *L, int arg) {
   return v;
 }
 
-static bnn_status bind_values(lua_State *L, bnn_sql_query *q, bnn_err *err) {
+/* The arguments up to `last`; those that are not there are null. */
+static bnn_status bind_values(lua_State *L, int last, bnn_sql_query *q, bnn_err *err) {
   for (int i = 1, n = bnn_sql_parameters(q); i <= n; i++) {
-    bnn_sql_value v = check_value(L, FIRST_VALUE + bnn_sql_value_number(q, i) - 1);
+    const int arg = FIRST_VALUE + bnn_sql_value_number(q, i) - 1;
+    bnn_sql_value v = arg <= last ? check_value(L, arg) : (bnn_sql_value){.kind = BNN_SQL_NULL};
     BNN_TRY(bnn_sql_bind(q, i, &v, err));
   }
   return BNN_OK;
@@ -137,7 +139,8 @@ static int sql_run(lua_State *L) {
   size_t n, used = 0, rest = 0;
   bnn_sql *db = *(bnn_sql **)bind_check_box(L, 1, &sql_class);
   const char *text = luaL_checklstring(L, 2, &n);
-  for (int i = FIRST_VALUE, top = lua_gettop(L); i <= top; i++) check_value(L, i);
+  const int last = lua_gettop(L);
+  for (int i = FIRST_VALUE; i <= last; i++) check_value(L, i);
   void **held = bind_push_holder(L, finish);
   lua_toclose(L, -1); /* a query that waits for the collector would keep the file locked */
   bnn_sql_query *q = NULL, *more = NULL;
@@ -151,7 +154,7 @@ static int sql_run(lua_State *L) {
     bind_empty_holder(held);
     return bind_refuse_with(L, "expected one statement of SQL, got %s", q ? "several" : "none");
   }
-  if (status == BNN_OK) status = bind_values(L, q, &err);
+  if (status == BNN_OK) status = bind_values(L, last, q, &err);
   if (status == BNN_OK) status = push_rows(L, q, &err);
   if (status == BNN_OK) push_names(L, q);
   bind_empty_holder(held);

@@ -2,6 +2,9 @@
  *
  * SQLSTATE is the code of five characters by which servers of any language name a fault (manual of
  * PostgreSQL, appendix A); its first two are the class. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* memmem */
+#endif
 #include "pq_fault.h"
 
 #ifdef BNN_HAVE_PQ
@@ -17,13 +20,15 @@ static bool is_location(const char *p, size_t n) {
   return n > 3 && memcmp(p + n - 3, ".c:", 3) == 0;
 }
 
-/* The lines of a message, with "; " between them; those that begin with a tab are hints. */
+/* The lines of a message, with "; " between them and each once, as attempts with TLS and without fail
+ * alike; those that begin with a tab are hints. */
 bnn_status bnn_pq_fail_line(bnn_err *err, bnn_status status, const char *message) {
   char line[LINE];
   size_t n = 0;
   for (const char *p = message; *p;) {
     size_t length = strcspn(p, "\n");
-    if (length > 0 && *p != '\t' && !is_location(p, length)) {
+    const bool is_new = length > 0 && !memmem(line, n, p, length);
+    if (is_new && *p != '\t' && !is_location(p, length)) {
       if (n > 0 && n + 2 < LINE) line[n++] = ';', line[n++] = ' ';
       const size_t part = length < LINE - 1 - n ? length : LINE - 1 - n;
       memcpy(line + n, p, part);
@@ -77,10 +82,9 @@ bnn_status bnn_pq_fail_connect(const bnn_pq *pq, const PGconn *connection, bnn_e
   bnn_status status = BNN_ELOST;
   if (state ? !is_any(state, passing) : is_settled(pq, connection)) status = BNN_EIO;
   bnn_pq_fail_line(&whole, status, message);
-  const char *shown = find_state(whole.text);
-  if (!shown) return bnn_fail(err, status, "%s", whole.text);
-  return bnn_fail(err, status, "%.*s%s", (int)(shown - 1 - whole.text), whole.text,
-                  shown + STATE + 2); /* of two blanks one */
+  for (char *at; (at = (char *)find_state(whole.text));) /* "FATAL:  3D000: x" -> "FATAL: x" */
+    memmove(at - 1, at + STATE + 2, strlen(at + STATE + 2) + 1);
+  return bnn_fail(err, status, "%s", whole.text);
 }
 
 /* ---- statements ---- */

@@ -82,7 +82,7 @@ static bnn_status wait_for(bnn_pq_session *s, short events, wait *w, bnn_err *er
   }
 }
 
-/* ---- opening ---- */
+/* ---- connecting ---- */
 
 static void ignore_notice(void *arg, const char *message) { (void)arg, (void)message; }
 
@@ -136,27 +136,6 @@ static bnn_status connect_session(bnn_pq_session *s, bnn_err *err) {
   s->pq->setErrorVerbosity(s->connection, PQERRORS_DEFAULT);
   if (s->pq->setnonblocking(s->connection, 1) != 0) return lose(s, err);
   return BNN_OK;
-}
-
-bnn_status bnn_pq_open(bnn_pq_session **out, const char *url, const bnn_sql_options *options,
-                       bnn_err *err) {
-  const bnn_pq *pq = bnn_pq_load();
-  if (!pq) return bnn_fail(err, BNN_EIO, "libpq.so.5 cannot be loaded (Debian's package libpq5)");
-  BNN_TRY(check_url(pq, url, err));
-  bnn_pq_session *s = bnn_mem_zalloc(1, sizeof *s);
-  if (!s) return bnn_fail(err, BNN_ENOMEM, "a connection");
-  s->pq = pq;
-  s->may_write = options->may_write;
-  s->wait_ms = options->wait_ms < LEAST_WAIT_MS ? LEAST_WAIT_MS : options->wait_ms;
-  s->stopped = options->stopped;
-  s->connection = start(pq, url);
-  bnn_status status =
-      s->connection ? connect_session(s, err) : bnn_fail(err, BNN_ENOMEM, "a connection");
-  if (status == BNN_OK)
-    *out = s;
-  else
-    bnn_pq_close(s);
-  return status;
 }
 
 /* ---- closing ---- */
@@ -281,6 +260,45 @@ bnn_status bnn_pq_run(PGresult **out, bnn_pq_session *s, const char *text, int n
   BNN_TRY(bnn_pq_check(s, err));
   const bool is_alone = s->pq->transactionStatus(s->connection) == PQTRANS_IDLE;
   return (s->may_write || !is_alone ? run : run_read_only)(out, s, text, n, values, err);
+}
+
+/* ---- opening ---- */
+
+/* Has the server end the session, and so free its locks, of a client that was killed within a
+ * statement, or whose machine is gone or hangs within a transaction.  By default it would notice when
+ * it next sends something, or after two hours.  What a server of another age or system lacks is left
+ * out; through a pooler it may reach others, whom it does not hurt. */
+static bnn_status limit_locks(bnn_pq_session *s, bnn_err *err) {
+  static const char settings[] =
+      "SELECT set_config(name, value, false) FROM (VALUES "
+      "('client_connection_check_interval', '2s'), "
+      "('idle_in_transaction_session_timeout', '60s'), ('tcp_keepalives_idle', '30'), "
+      "('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '3')) AS wanted (name, value) "
+      "WHERE current_setting(name, true) IS NOT NULL";
+  bnn_status status = run_alone(s, settings, err);
+  return status == BNN_EDATA ? BNN_OK : status;
+}
+
+bnn_status bnn_pq_open(bnn_pq_session **out, const char *url, const bnn_sql_options *options,
+                       bnn_err *err) {
+  const bnn_pq *pq = bnn_pq_load();
+  if (!pq) return bnn_fail(err, BNN_EIO, "libpq.so.5 cannot be loaded (Debian's package libpq5)");
+  BNN_TRY(check_url(pq, url, err));
+  bnn_pq_session *s = bnn_mem_zalloc(1, sizeof *s);
+  if (!s) return bnn_fail(err, BNN_ENOMEM, "a connection");
+  s->pq = pq;
+  s->may_write = options->may_write;
+  s->wait_ms = options->wait_ms < LEAST_WAIT_MS ? LEAST_WAIT_MS : options->wait_ms;
+  s->stopped = options->stopped;
+  s->connection = start(pq, url);
+  bnn_status status =
+      s->connection ? connect_session(s, err) : bnn_fail(err, BNN_ENOMEM, "a connection");
+  if (status == BNN_OK && options->may_write) status = limit_locks(s, err);
+  if (status == BNN_OK)
+    *out = s;
+  else
+    bnn_pq_close(s);
+  return status;
 }
 
 /* ---- notifications ---- */

@@ -26,7 +26,7 @@
 
 enum {
   SQL_VALUES_MAX = 32766,
-  KEPT = 32, /* statements of a database that are kept */
+  KEPT = 32,       /* statements of a database that are kept */
   NAP_NS = 500000, /* the longest of the first try */
   NAP_GROWS = 4    /* how often that doubles */
 };

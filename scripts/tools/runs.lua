@@ -6,6 +6,8 @@ local core = require "bnn.core"
 local flags = require "bnn.run.flags"
 local help_text = require "bnn.help.help_text"
 local ledger = require "bnn.records.ledger"
+local ledger_move = require "bnn.records.ledger_move"
+local ledger_place = require "bnn.records.ledger_place"
 local nearest = require "bnn.base.nearest"
 local recorder = require "bnn.records.recorder"
 local report = require "bnn.report.report"
@@ -18,6 +20,7 @@ local runs_resume = require "bnn.records.runs_resume"
 local runs_show = require "bnn.records.runs_show"
 local runs_table = require "bnn.records.runs_table"
 local strings = require "bnn.base.strings"
+local folder_book = require "bnn.sweep.books.folder_book"
 local sweep_record = require "bnn.sweep.books.sweep_record"
 local usage = require "bnn.run.usage"
 
@@ -26,23 +29,47 @@ local PROGRAM = "bnnlua -m runs"
 
 -- ---- what the words mean ----
 
-local function root_of(cfg)
+local function folder_of(cfg)
   local root = run_folder.root(cfg.runs)
   assert_or_exit(root, "$BNNLUA_RUNS is empty: nothing is recorded; --runs=DIR names a folder")
   assert_or_exit(core.is_folder(root), root .. ": no such folder of runs; --runs=DIR names another")
   return root
 end
 
-local function open(cfg, word)
-  return assert_or_exit(bnn.run.open(word, {runs = root_of(cfg)}))
+-- The folder, whose ledger is where --ledger says, if it does.
+local function root_of(cfg)
+  local root = folder_of(cfg)
+  if cfg.ledger then assert_or_exit(ledger_place.settle(root, cfg.ledger)) end
+  return root
+end
+
+-- The URL of the ledger of a group, of which all is asked for; nil: a folder of runs is.
+local function group_of(cfg)
+  local place = cfg.ledger and assert_or_exit(ledger_place.parse(cfg.ledger))
+  return place and ledger_place.is_url(place) and place or nil
 end
 
 -- All runs; ends the program, with status 1, if there are none.
 local function read_all(cfg)
-  local root = root_of(cfg)
-  local runs = assert_or_exit(run_list.read(root))
-  assert_or_exit(runs[1], root .. ": holds no runs")
+  local url = group_of(cfg)
+  local place = url or root_of(cfg)
+  local runs = assert_or_exit((url and run_list.read_all or run_list.read)(place))
+  assert_or_exit(runs[1], place .. ": holds no runs")
   return runs
+end
+
+-- The run of a group that a word means.
+local function pick(runs, url, word)
+  local ids, names = {}, {}
+  for i, run in ipairs(runs) do ids[i], names[run.id] = run.id, run.name end
+  local id, fault = run_list.pick(word, ids, function(one) return names[one] end)
+  return assert_or_exit(id, fault or strings.message("no run '%s' in %s", word, url))
+end
+
+local function find(cfg, runs, word)
+  local url = group_of(cfg)
+  if url then return pick(runs, url, word) end
+  return (assert_or_exit(bnn.run.find(word, {runs = root_of(cfg)})))
 end
 
 -- The runs that words mean, ids and filters: those of any id that pass all filters.
@@ -53,7 +80,7 @@ local function select_runs(cfg, words)
       filters[#filters + 1] = word
     else
       wanted = wanted or {}
-      wanted[assert_or_exit(bnn.run.find(word, {runs = root_of(cfg)}))] = true
+      wanted[find(cfg, runs, word)] = true
     end
   end
   local kept = {}
@@ -63,6 +90,13 @@ local function select_runs(cfg, words)
   kept = assert_or_exit(run_filter.select(kept, filters))
   assert_or_exit(kept[1], "no run passes " .. table.concat(words, " "))
   return kept
+end
+
+-- The same of commands that need the folders.
+local function select_here(cfg, words)
+  local runs = select_runs(cfg, words)
+  assert_or_exit(run_list.check_here(runs))
+  return runs
 end
 
 -- Ends the program if a column or group has a name that no run has.
@@ -164,6 +198,12 @@ end
 
 -- ---- one or two runs ----
 
+local function open(cfg, word)
+  if not group_of(cfg) then return assert_or_exit(bnn.run.open(word, {runs = root_of(cfg)})) end
+  local run = select_here(cfg, {word})[1]
+  return assert_or_exit(bnn.run.open(run.id, {runs = run.path:match "^(.*)/"}))
+end
+
 local function show(cfg, words) io.write(runs_show.run(open(cfg, words[1]))) end
 
 local function diff(cfg, words)
@@ -172,7 +212,7 @@ end
 
 local function curves(cfg, words)
   local metric = table.remove(words, 1)
-  local runs = select_runs(cfg, words)
+  local runs = select_here(cfg, words)
   check_names(runs, {metric})
   local by = words_of(cfg.group)
   check_names(runs, by)
@@ -193,7 +233,7 @@ end
 
 local function write_report(cfg, words)
   assert_or_exit(cfg.output ~= "", "--output: expected the name of a file")
-  local runs, by = select_runs(cfg, words), words_of(cfg.group)
+  local runs, by = select_here(cfg, words), words_of(cfg.group)
   check_names(runs, by)
   check_names(runs, {cfg.metric})
   assert_or_exit(report.write(cfg.output, runs, {
@@ -205,9 +245,18 @@ end
 
 -- ---- tags and notes ----
 
+-- The ledger of a folder that has all by itself; or nil.
+local function open_ledger(root)
+  local book, fault, kind = ledger.open(root, true)
+  if kind == "lost" then
+    strings.notice(fault .. ": `bnnlua -m runs rebuild` enters what changes")
+  end
+  return book
+end
+
 local function annotate(cfg, id, row)
   local root = root_of(cfg)
-  local book = ledger.open(root, true) -- the folder has it, with or without
+  local book = open_ledger(root)
   assert_or_exit(recorder.annotate(root .. "/" .. id, book, row))
   if book then book:close() end
 end
@@ -252,32 +301,42 @@ end
 
 -- Says what becomes of the sweeps whose runs have been deleted.
 local function say_sweeps(cfg, runs, book)
-  local seen = {}
+  local seen, root = {}, root_of(cfg)
   for _, run in ipairs(runs) do
     if run.sweep and not seen[run.sweep] then
       seen[run.sweep] = true
-      strings.notice(assert_or_exit(sweep_record.after_deleting(root_of(cfg), book, run.sweep)))
+      local text, fault
+      if book then text, fault = sweep_record.after_deleting(root, book, run.sweep) else
+        text = folder_book.after_deleting(root, run.sweep)
+      end
+      assert_or_exit(not fault, fault)
+      if text then strings.notice(text) end
     end
   end
 end
 
+-- Takes a run out of the ledger; without one the queue of its sweep has it.
+local function forget(cfg, book, run)
+  if not book then
+    return run.sweep and folder_book.lose_run(root_of(cfg), run)
+  end
+  assert_or_exit(book:change(function(write) ledger.forget(write, run.id) end))
+end
+
 local function delete(cfg, words)
-  local runs = select_runs(cfg, words)
+  local runs = select_here(cfg, words)
   for _, run in ipairs(runs) do
     assert_or_exit(run.status ~= "running", run.id .. ": is still running")
   end
   assert_or_exit(cfg.yes or confirmed(runs), "nothing deleted")
-  local book = ledger.open(root_of(cfg), true)
+  local book = open_ledger(root_of(cfg))
   for _, run in ipairs(runs) do
     assert_or_exit(run_folder.remove(run.path))
-    if book then
-      assert_or_exit(book:change(function(write) ledger.forget(write, run.id) end))
-    end
+    forget(cfg, book, run)
     print(run.id)
   end
-  if not book then return end
   say_sweeps(cfg, runs, book)
-  book:close()
+  if book then book:close() end
 end
 
 -- ---- verify, rerun, resume ----
@@ -299,7 +358,7 @@ local function verify_one(run)
 end
 
 local function verify(cfg, words)
-  local runs, bad = select_runs(cfg, words), 0
+  local runs, bad = select_here(cfg, words), 0
   for _, run in ipairs(runs) do
     if not verify_one(run) then bad = bad + 1 end
   end
@@ -322,25 +381,39 @@ end
 -- ---- the ledger ----
 
 local function sql(cfg, words)
-  local root = root_of(cfg)
-  local book <close> = assert_or_exit(ledger.open(root, false))
-  local rows, names = book:ask(table.concat(words, " "))
+  local url = group_of(cfg)
+  local book <close> = url and assert_or_exit(ledger.open_place(url, nil, false))
+    or assert_or_exit(ledger.open(root_of(cfg), false))
+  local rows, names = book:ask_plain(table.concat(words, " "))
   assert_or_exit(rows, "sql: " .. tostring(names))
   if cfg.format == "csv" then return io.write(runs_table.csv(rows, names)) end
   io.write(bnn.table_text.render(rows, runs_table.titles(names)))
 end
 
 local function rebuild(cfg)
-  local root = root_of(cfg)
+  local root = folder_of(cfg)
   local runs = assert_or_exit(run_list.rebuild(root))
   local sweeps = assert_or_exit(sweep_record.rebuild(root))
-  print(("%s: %d runs%s"):format(ledger.path(root), runs,
+  print(("%s: %d runs%s"):format(ledger.name(root), runs,
     sweeps > 0 and (", %d sweep%s"):format(sweeps, sweeps > 1 and "s" or "") or ""))
+end
+
+local function move(cfg)
+  assert_or_exit(cfg.ledger, "move: expected --ledger=sqlite, folder or postgresql://host/db")
+  local place, fault = ledger_place.parse(cfg.ledger)
+  assert_or_exit(place, fault and "--ledger: " .. fault)
+  local root = folder_of(cfg)
+  local done, is_new = ledger_move.move(root, place)
+  assert_or_exit(done, is_new)
+  if is_new then return rebuild(cfg) end
+  print(done)
 end
 
 -- ---- the command line ----
 
 local RUNS = {nil, "the folder of runs (default $BNNLUA_RUNS, else runs)", type = "string"}
+local LEDGER = {nil, "postgresql://host/db: all runs of the ledger of a group; where runs are "
+                  .. "changed, the ledger of the folder (sqlite, folder or a URL)", type = "string"}
 local GROUP = {nil, "group by flags, NAME,...; config: by all that differ but the seed",
                type = "string"}
 local COLUMNS = {nil, "the columns, NAME,...: fields, flags, metrics, least:METRIC, most:METRIC",
@@ -436,9 +509,18 @@ local commands = {
   },
   rebuild = {about = "make the ledger again from the folders", run = rebuild, words = "", least = 0,
              most = 0},
+  move = {
+    about = "move the ledger of a folder of runs: to --ledger=postgresql://host/db, which a group "
+      .. "shares, to sqlite, or to folder, which is none",
+    run = move, words = "", least = 0, most = 0,
+  },
 }
 local ORDER = {"list", "show", "compare", "diff", "best", "curves", "report", "tag", "note",
-               "export", "delete", "verify", "rerun", "resume", "sql", "rebuild"}
+               "export", "delete", "verify", "rerun", "resume", "sql", "rebuild", "move"}
+
+-- Those that change the runs of a folder; of others --ledger=URL is all of a group's.
+local CHANGES = {tag = true, note = true, delete = true, rerun = true, resume = true,
+                 rebuild = true}
 
 local function print_help(out)
   out:write(("usage: %s COMMAND [ID | FILTER ...] [--flag=value ...]\n\n"):format(PROGRAM))
@@ -467,7 +549,7 @@ local function find_command(word)
 end
 
 local function with_runs(defaults)
-  local all = {runs = RUNS}
+  local all = {runs = RUNS, ledger = LEDGER}
   for name, entry in pairs(defaults or {}) do all[name] = entry end
   return all
 end
@@ -487,6 +569,10 @@ local function main(argv)
     return
   end
   local cfg = assert_or_exit(flags.parse(rest, defaults, true))
+  if CHANGES[word] and cfg.ledger then
+    root_of(cfg)
+    cfg.ledger = nil
+  end
   local words = cfg.positional
   local count_fits = #words >= command.least and #words <= command.most
   assert_or_exit(count_fits, ("usage: %s"):format(program))

@@ -1,13 +1,17 @@
 --- many runs of an experiment, side by side, resumed by default
 --
 -- bnnlua -m sweep [--flag=value ...] EXPERIMENT NAME=SPACE ... [-- FLAGS]
+-- bnnlua -m sweep --worker=RUNS|URL [--name=SWEEP] [--count=N] ...
 local bnn = require "bnn"
 local fail = require "bnn.base.fail"
 local flags = require "bnn.run.flags"
+local ledger_place = require "bnn.records.ledger_place"
 local run_words = require "bnn.records.run_words"
 local slurm_command = require "bnn.slurm.slurm_command"
+local slurm_task = require "bnn.slurm.slurm_task"
 local strings = require "bnn.base.strings"
 local sweep = require "bnn.sweep.sweep"
+local sweep_worker = require "bnn.sweep.sweep_worker"
 local usage = require "bnn.run.usage"
 
 local assert_or_exit = bnn.assert_or_exit
@@ -31,6 +35,7 @@ local defaults = {
   key = {1, "root of what samplers draw", type = "integer"},
   name = {nil, "a name for the sweep (default: one made from its settings)", type = "string"},
   runs = {nil, "the folder of records (default $BNNLUA_RUNS, else runs)", type = "string"},
+  ledger = ledger_place.FLAG,
   retries = {2, "how often a run whose process died is tried again", min = 0},
   timeout = {nil, "seconds that a run may take", type = "number", above = 0},
   fail_fast = {false, "end with the first failure"},
@@ -38,14 +43,24 @@ local defaults = {
   delay = {nil, "tpe, cmaes, gp: trials before the newest that they do not wait for; the same "
              .. "number gives the same trials for any --workers (default: workers - 1)",
            type = "integer", min = 0},
+  worker = {nil, "join the sweeps of this folder of records, or of the ledger "
+              .. "postgresql://host/db, instead: make the runs that are open, of the one of --name "
+              .. "or of all, --workers side by side (default: as many as Slurm or HyperQueue gave "
+              .. "processors, else 1)", type = "string"},
+  count = {nil, "with --worker: how many runs to make at most", type = "integer", min = 1},
+  wait = {0, "with --worker: seconds for which it looks for new runs after the last",
+          type = "number", min = 0},
   top = {10, "how many trials the table shows", min = 1},
   report = {nil, "the report to write, an HTML file (default: in the folder of records)",
             type = "string"},
   quiet = {false, "show no progress on stderr"},
 }
 local ORDER = {"trials", "seeds", "workers", "objective", "mode", "sampler", "pruner", "key",
-               "name", "runs", "retries", "timeout", "fail_fast", "keep_checkpoints", "delay",
-               "top", "report", "quiet"}
+               "name", "runs", "ledger", "retries", "timeout", "fail_fast", "keep_checkpoints",
+               "delay", "worker", "count", "wait", "top", "report", "quiet"}
+
+local NOT_OPTIONS = {worker = true, count = true, wait = true, top = true, report = true,
+                     quiet = true} -- of bnn.sweep
 
 -- The flags in the order of --help: the sweep's own and those for Slurm.
 local ALL = table.move(slurm_command.ORDER, 1, #slurm_command.ORDER, #ORDER + 1,
@@ -92,6 +107,16 @@ nothing else; more --trials or --seeds extend it. Ctrl-C: the runs write their
 checkpoints. `bnnlua -m runs list sweep=NAME` lists the runs, `bnnlua EXPERIMENT
 --help` the experiment's flags, `bnnlua -m help sweeps` says more.
 
+Workers join a sweep that has begun, on any machine that sees its folder of
+records (with --ledger=folder, which is safe on NFS) or its ledger in PostgreSQL;
+the experiment has the same path there:
+  by hand       ssh host "cd $PWD && bnnlua -m sweep --worker=$PWD/runs"
+  GNU parallel  parallel --sshlogin a,b -j4 -N0 --wd . \
+                  bnnlua -m sweep --worker=$PWD/runs ::: {1..8}
+  HyperQueue    hq submit --array=1-8 --cpus=2 -- bnnlua -m sweep --worker=$PWD/runs
+  Slurm         sbatch --array=1-8 --wrap="bnnlua -m sweep --worker=$PWD/runs"
+  PostgreSQL    bnnlua -m sweep --worker=postgresql://host/db --runs=/tmp/runs
+
 On a cluster job arrays of Slurm make the runs, 50 at a time:
   bnnlua -m sweep --slurm="--partition=short --time=1:00:00" --workers=50 \
     experiments/mnist.lua beta=1,0.1,0.01 --seeds=20 -- --steps=20000
@@ -128,13 +153,44 @@ local function run(cfg, words, rest)
   local opts = {experiment = path, space = space, config = fixed_values(experiment, rest),
                 progress = not cfg.quiet}
   for _, name in ipairs(ORDER) do
-    if name ~= "top" and name ~= "report" and name ~= "quiet" then opts[name] = cfg[name] end
+    if not NOT_OPTIONS[name] then opts[name] = cfg[name] end
   end
   ask(sweep.check, opts)
   if cfg.status or cfg.cancel then return slurm_command.ask(cfg, sweep.plan(opts).name) end
   local result
   if cfg.slurm then result = slurm_command.run(cfg, opts) else result = bnn.sweep(opts) end
   if result then finish(cfg, result) end
+end
+
+-- ---- workers ----
+
+local WITH_WORKER = {worker = true, name = true, workers = true, runs = true, count = true,
+                     wait = true, quiet = true}
+
+-- What a worker takes from the sweep itself is not said again, and what is a worker's is no
+-- sweep's.
+local function check_flags(cfg, words)
+  local is_worker = cfg.worker ~= nil
+  assert_or_exit(not (is_worker and words[1]), strings.message("--worker: expected no experiment, "
+    .. "as the sweep has its own, got '%s'", words[1] or ""))
+  for _, name in ipairs(ALL) do
+    local is_given = not run_words.same(cfg[name], defaults[name][1])
+    assert_or_exit(not (is_worker and is_given and not WITH_WORKER[name]), ("--%s: not with "
+      .. "--worker, which takes it from the sweep"):format(name))
+  end
+  for _, name in ipairs{"count", "wait"} do
+    local is_given = not run_words.same(cfg[name], defaults[name][1])
+    assert_or_exit(is_worker or not is_given, ("--%s: only with --worker"):format(name))
+  end
+end
+
+local function run_worker(cfg)
+  local done = sweep_worker.run{root = cfg.worker, name = cfg.name, workers = cfg.workers,
+    runs = cfg.runs, count = cfg.count, wait = cfg.wait, progress = not cfg.quiet}
+  strings.notice(done.made == 0 and "there were no open runs" or ("%d run%s made"):format(done.made,
+    done.made == 1 and "" or "s"))
+  assert_or_exit(done.failed == 0, ("%d of %d runs failed; the sweep's own command makes them "
+    .. "again"):format(done.failed, done.made))
 end
 
 local function main(argv)
@@ -145,7 +201,9 @@ local function main(argv)
   local own, rest = split(argv)
   local cfg = assert_or_exit(flags.parse(own, defaults, true))
   local words = cfg.positional
+  check_flags(cfg, words)
   slurm_command.check(cfg)
+  if cfg.worker then return slurm_task.run(run_worker, cfg) end
   if not words[1] and (cfg.status or cfg.cancel) then return slurm_command.ask(cfg, cfg.name) end
   assert_or_exit(words[1] and not words[1]:find "=", "expected an experiment first: " .. PROGRAM
     .. WORDS)

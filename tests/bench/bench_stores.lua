@@ -30,14 +30,17 @@ local function time(what, f)
   say("%-44s %9.3f s%s", what, core.ticks() - start, result and "  " .. result or "")
 end
 
+-- The tasks; the first half of them is done.
 local function fill(book)
-  local trials = {}
+  local trials, queue = {}, assert(task_queue.new(book))
   for first = 1, ROWS, 10000 do
-    for i = 1, 10000 do trials[i] = first + i - 1 end
-    assert(task_queue.new(book):add(SWEEP, trials, 1))
+    local last = math.min(ROWS, first + 9999)
+    for i = first, last do trials[i - first + 1] = i end
+    trials[last - first + 2] = nil
+    assert(queue:add(SWEEP, trials, 1))
+    assert(book:ask([[UPDATE task SET state = 2 WHERE sweep = $1 AND trial BETWEEN $2 AND $3
+      RETURNING 1]], SWEEP, first, math.min(last, ROWS // 2)))
   end
-  assert(book:ask("UPDATE task SET state = 2 WHERE sweep = $1 AND trial <= $2 RETURNING 1", SWEEP,
-    ROWS // 2))
 end
 
 local PARAMS = {"lr", "beta", "logvar", "steps", "batch_size", "seed"}
@@ -55,7 +58,7 @@ local function enter_run(write, i)
     metrics[name] = {value = 1 / (i + k), step = 10000, least = 0.0, least_step = 10000, most = 1.0,
                      most_step = 0}
   end
-  ledger.enter(write, about, config)
+  ledger.enter(write, about, config, root)
   ledger.put_metrics(write, about, metrics)
   ledger.finish(write, about)
 end
@@ -69,7 +72,7 @@ local function enter_runs(book, n)
 end
 
 local function size_of(book)
-  if book.db.kind and book.db:kind() == "postgresql" then
+  if options.url then
     local rows = assert(book:ask [[SELECT sum(pg_total_relation_size(relid))
       FROM pg_catalog.pg_statio_user_tables]])
     return ("%.0f MB"):format(rows[1][1] / 1e6)
@@ -83,9 +86,8 @@ local function size_of(book)
 end
 
 local function plan_of(book, sql, ...)
-  local is_server = book.db.kind and book.db:kind() == "postgresql"
-  local rows = assert(book:ask((is_server and "EXPLAIN " or "EXPLAIN QUERY PLAN ") .. sql, ...))
-  for _, row in ipairs(rows) do print("    " .. (is_server and row[1] or row[4])) end
+  local rows = assert(book:ask((options.url and "EXPLAIN " or "EXPLAIN QUERY PLAN ") .. sql, ...))
+  for _, row in ipairs(rows) do print("    " .. row[options.url and 1 or 4]) end
 end
 
 -- The median of so many calls, in milliseconds.
@@ -117,7 +119,7 @@ local function measure(book)
     task = assert(queue:claim(SWEEP, worker))
     assert(queue:finish(task, "completed"))
   end))
-  plan_of(book, queue.claim_sql or task_queue.CLAIM, SWEEP, worker, 60)
+  plan_of(book, task_queue.CLAIM, SWEEP, worker, 60)
   for _, query in ipairs(QUERIES) do
     say("%s: %.2f ms", query[1], median_ms(query[2], function()
       assert(book:ask(table.unpack(query, 3)))

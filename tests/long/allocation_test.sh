@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # allocation_test.sh [MOST [SCENARIO...]] - what becomes of operations in which an allocation fails, in
 # Lua, in the runtime or in a library: up to MOST (400) allocations of each are tried.  See
 # allocations.lua for what is asked of them; whole programs end with their result or with a word.
@@ -20,6 +20,12 @@ LUA_CPATH_5_4="$T/?.so;;"
 export LUA_CPATH_5_4
 
 # ---- operations ----
+# PostgreSQL's among them, where a server can be started.
+. "$tests/shell/postgres.sh"
+trap 'postgres_stop immediate; rm -rf "$T"' EXIT
+if postgres_start "$T/pg" fsync=off; then
+  export POSTGRES_URL="$postgres_url?sslmode=disable&gssencmode=disable"
+fi
 mkdir "$T/files" "$T/files/steps" "$T/files/resume"
 if LD_PRELOAD="$T/fail_alloc.so" "$bnnlua" "$tests/long/allocations.lua" "$T/files" "$most" "$@" \
   >"$T/out" 2>"$T/err"; then pass; else cat "$T/err" >>"$T/out"; fail "operations" "$T/out"; fi

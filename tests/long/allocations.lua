@@ -145,6 +145,19 @@ if HAS.SQLite then
   end}
 end
 
+local POSTGRES_URL = os.getenv "POSTGRES_URL" -- of a server that allocation_test.sh has started
+if POSTGRES_URL then
+  scenarios.postgres = {run = function()
+    local db <close> = assert(core.sql_open(POSTGRES_URL, true, 5000))
+    local rows, names = db:run("SELECT $1::bigint, $2 || repeat('x', 3000) AS b", 7, "y")
+    assert(rows, names)
+    assert(db:listen "tasks")
+    local come, fault = db:notified()
+    assert(come == false, fault)
+    return ("%d %d %s"):format(rows[1][1], #rows[1][2], names[2])
+  end}
+end
+
 scenarios.json = {make = function(s)
   s.tree = {a = {1, 2.5, "gr\u{fc}n \n", true}, b = {c = {}}, long = ("\u{20ac}x"):rep(700)}
 end, run = function(s)
@@ -260,7 +273,7 @@ end
 
 local function is_about_memory(text)
   return text:find "out of memory" or text:find "not enough memory" or text:find "Cannot allocate"
-    or text:find "no memory"
+    or text:find "no memory" or text:find "Memory allocation failure" -- glibc's of host names
 end
 
 local FAULTS = {

@@ -11,7 +11,8 @@
 # The user is bnn, without a password; the server's own is `postgres` where root runs the test, as
 # it refuses root.
 
-postgres_folder= postgres_missing=
+# shellcheck shell=bash disable=SC2034 # what is set is read by those who source this
+postgres_folder='' postgres_missing=''
 
 # postgres_bin: prints the folder of the server's programs; Debian keeps them out of PATH.
 postgres_bin() {
@@ -56,7 +57,6 @@ postgres_start() {
     max_connections=80 "$@" >>"$postgres_folder/data/postgresql.conf"
   postgres_find_port || { postgres_missing="pg_ctl: $(tail -n 3 "$postgres_folder/log")"; return 1; }
   postgres_url=postgresql://bnn@127.0.0.1:$postgres_port/postgres
-  # shellcheck disable=SC2034 # read by those who source this
   postgres_socket_url="postgresql:///postgres?host=$postgres_folder/sock&port=$postgres_port&user=bnn"
 }
 
@@ -80,12 +80,15 @@ postgres_stop() {
   postgres_ctl -m "${1:-fast}" -w stop
 }
 
-# All server processes end when their postmaster is gone; the next start recovers.
+# All server processes end when their postmaster is gone; the next start recovers.  Where nobody
+# reaps it, it stays as a zombie, which the next one would take for a server by the files of its
+# number.
 postgres_kill() {
   local pid
   pid=$(head -n 1 "$postgres_folder/data/postmaster.pid")
   kill -9 "$pid"
   while kill -0 "$pid" 2>/dev/null && ! grep -q '^State:.Z' "/proc/$pid/status"; do sleep 0.05; done
+  rm -f "$postgres_folder"/data/postmaster.pid "$postgres_folder"/sock/.s.*.lock
 }
 
 # postgres_ask SQL: prints what psql answers, bare

@@ -34,6 +34,7 @@ state() { cat "$cluster/jobs/$1/task.$2" 2>/dev/null || cat "$cluster/jobs/$1/st
 END
 
 program sbatch <<'END'
+[ "$1" != --version ] || exec echo "slurm-wlm 22.05.8"
 . slurm_common
 answer=$(cat "$cluster/answer" 2>/dev/null)
 if [ "$answer" = refuse ]; then
@@ -72,10 +73,9 @@ END
 program scancel <<'END'
 . slurm_common
 for folder in "$cluster"/jobs/*/; do
-  if [ "--name=$(cat "$folder/name")" = "$1" ]; then
-    echo CANCELLED >"$folder/state"
-    rm -f "$folder"/task.*
-  fi
+  [ "--name=$(cat "$folder/name")" = "$1" ] || continue
+  echo CANCELLED >"$folder/state"
+  [ "${2:-}" = --state=PENDING ] || rm -f "$folder"/task.*
 done
 END
 

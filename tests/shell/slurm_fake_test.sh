@@ -91,6 +91,12 @@ has "a dry run without a cluster says what it takes" "taking 1001 for the larges
 slurm sw --no_wait
 equal "a controller that is down: nothing is submitted" "1  0" "$rc $out $(jobs)"
 rm "$cluster/down"
+slurm no --no_wait --ledger=sqlite --runs=other
+equal "SQLite is refused: its status" "1  0" "$rc $out $(jobs)"
+has "SQLite is refused" "not safe on a folder that machines share" "$err"
+env PATH="$T/nothing" "$bnnlua" -m sweep toy.lua x=0.5 --runs=other --slurm= >out 2>err </dev/null
+equal "no Slurm" "1 bnnlua: sbatch: not found: this machine has no Slurm" "$? $(cat err)"
+equal "nothing is written without Slurm" "" "$(ls -d other 2>/dev/null)"
 
 # ---------------------------------------------------------------- submitting
 slurm sw --no_wait
@@ -156,7 +162,7 @@ has "no such sweep: those that are there" "it has few, lost, many" "$(cat err)"
 echo gone >"$cluster/answer"
 slurm gone
 equal "none of its jobs is left: its status" "1 " "$rc $out"
-has "none of its jobs is left: says so" "none of its jobs is left and 6 runs are open" "$err"
+has "none of its jobs is left: says so" "none of its jobs is left, open runs: 6." "$err"
 rm "$cluster/answer"
 "$bnnlua" -m sweep toy.lua x=0.5,1.5,2.5 --seeds=2 --name=gone --slurm= >out 2>err </dev/null &
 child=$!
@@ -168,6 +174,91 @@ equal "Ctrl-C while it follows: its status" 130 "$?"
 has "Ctrl-C while it follows: how to cancel" "--cancel --runs=runs --name=gone cancels them" \
   "$(cat err)"
 equal "Ctrl-C while it follows: the jobs are left alone" PENDING "$(cat "$cluster/jobs/12/state")"
+
+# ---------------------------------------------------------------- tasks make runs
+"$bnnlua" -m sweep toy.lua x=0.5,1.5,2.5 --seeds=2 --name=here --runs=local >want 2>/dev/null
+: >err
+"$bnnlua" -m sweep toy.lua x=0.5,1.5,2.5 --seeds=2 --name=here --slurm= >out 2>err </dev/null &
+child=$!
+await grep -q submitted err
+run_tasks 13
+wait $child
+equal "followed to the end: its status" 0 "$?"
+equal "followed to the end: the table" "$(cat want)" "$(cat out)"
+has "followed to the end: the report" "report: runs/sweeps/here/report.html" "$(cat err)"
+equal "each task made a run" "6 0" \
+  "$(ls -d runs/2*/ | wc -l) $(cat "$cluster"/jobs/13/status.* | sort -u | xargs)"
+slurm here
+equal "the same again: nothing is left" "0 13" "$rc $(jobs)"
+equal "the same again: the table" "$(cat want)" "$out"
+
+# Two of the six tasks are not needed, as a sweep on this machine makes all that is left.
+slurm spare --no_wait
+run_tasks 14 0 1
+"$bnnlua" -m sweep toy.lua x=0.5,1.5,2.5 --seeds=2 --name=spare >/dev/null 2>&1
+slurm spare
+equal "tasks that are not needed are cancelled" "0 14 CANCELLED COMPLETED" \
+  "$rc $(jobs) $(cat "$cluster"/jobs/14/state "$cluster"/jobs/14/task.1 | xargs)"
+
+slurm mend --no_wait -- --fail=1.5
+run_tasks 15
+equal "a task whose run failed: its status" "0 1" "$(cat "$cluster"/jobs/15/status.* | sort -u | xargs)"
+slurm mend --status -- --fail=1.5
+equal "failed runs" "mend: 6 runs: 4 completed, 2 failed" "$(head -1 out)"
+touch mended
+slurm mend --no_wait -- --fail=1.5
+equal "failed runs are submitted alone" "0-1%2" "$(facts 16)"
+run_tasks 16
+slurm mend --status -- --fail=1.5
+equal "failed runs are made again" "mend: 6 runs: 6 completed" "$(head -1 out)"
+
+# ---------------------------------------------------------------- the warning of a time limit
+cat >long.lua <<'END'
+local bnn, core = require "bnn", require "bnn.core"
+local experiment = {
+  about = "waits while there is a file", objective = {"loss", "min"}, common = {"seed", "checkpoint"},
+  defaults = {x = {1.5, "place"}, steps = {9, "steps"}},
+}
+function experiment.run(cfg, log)
+  local key = bnn.key(cfg.seed)
+  local x = bnn.randn(key, 8, 3)
+  local params = bnn.nn.linear(1):init(key, x)
+  local objective = bnn.objective{params = params, loss = function(p, batch)
+    return ((batch.x:mm(p["linear/w"]) - cfg.x) ^ 2):sum(2)
+  end}
+  bnn.train{
+    objective = objective, optimizer = bnn.optim.sgd{lr = 0.01}, key = key, log = log,
+    data = bnn.data.from_tensors{x = x}, batch_size = 8, steps = cfg.steps,
+    checkpoint = bnn.checkpoint.from_flags(cfg, {}),
+    on_step = function(step)
+      local file <close> = assert(io.open("steps", "a"))
+      file:write(step, "\n")
+      local is_held = step == 5
+      while is_held do
+        local hold <close> = io.open "hold"
+        is_held = hold ~= nil
+        core.wait_jobs({}, 0.01)
+      end
+    end,
+  }
+  return {loss = objective:value({x = x}, key).loss}
+end
+return bnn.main(experiment)
+END
+touch hold
+"$bnnlua" -m sweep long.lua x=1.5 --name=long --slurm= --no_wait >out 2>err </dev/null
+run_tasks 17 &
+await grep -q 5 steps
+pkill -USR2 -of -- "--name=long --count=1"
+wait
+equal "USR2: the task asks for itself alone" 17_0 "$(cat "$cluster/requeued")"
+"$bnnlua" -m sweep --status --name=long >out 2>err
+equal "USR2: its run is open" "long: 1 run: 1 open" "$(head -1 out)"
+rm hold "$cluster/jobs/17/task.0"
+run_tasks 17
+"$bnnlua" -m sweep --status --name=long >out 2>err
+equal "USR2: it is made when it starts again" "long: 1 run: 1 completed" "$(head -1 out)"
+equal "USR2: it goes on from its checkpoint" "1 2 3 4 5 6 7 8 9" "$(xargs <steps)"
 
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]

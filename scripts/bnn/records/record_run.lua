@@ -4,6 +4,7 @@ local configuration = require "bnn.base.configuration"
 local core = require "bnn.core"
 local data = require "bnn.data.data"
 local ledger = require "bnn.records.ledger"
+local ledger_place = require "bnn.records.ledger_place"
 local logs = require "bnn.log.log"
 local options = require "bnn.base.options"
 local recorder = require "bnn.records.recorder"
@@ -22,6 +23,7 @@ M.entries = {
               .. "kept unless --no_record is given", type = "boolean", result = false},
   runs = {nil, "the folder of records (default $BNNLUA_RUNS, else runs; an empty name: no record)",
           type = "string", result = false},
+  ledger = ledger_place.FLAG,
   run_name = {nil, "a name for this run, in its record", type = "string", result = false},
   resume_run = {nil, "go on with this recorded run, which has the same flags: `bnnlua -m runs "
                   .. "resume ID` gives them", type = "string", result = false},
@@ -198,6 +200,8 @@ function M.start(experiment, cfg, argv)
   local is_off = experiment.defaults.record == M.entries.record and cfg.record == false
   local id = resumed_id(experiment, cfg, not is_off and root)
   if is_off or not root or type(script) ~= "string" then return experiment.run end
+  local wanted = common(experiment, cfg, "ledger")
+  if wanted then refusal.assert_or_exit(ledger_place.settle(root, wanted)) end
   local record, run = M.begin(experiment, cfg, {root = root, script = script, argv = argv,
     name = common(experiment, cfg, "run_name"), resume = id})
   if record then return run, record:until_closed() end

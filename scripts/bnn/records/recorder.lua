@@ -1,7 +1,8 @@
 --- Records the run of an experiment: its folder, its row in the ledger, its log.
 --
 -- Recording is never in the way: what cannot be written is one notice on stderr, and the run goes
--- on without that part of its record. A recorder is of one attempt of its run: when another process
+-- on without that part of its record. What a server that is away is to have is kept, and written
+-- at a later heartbeat or at the end. A recorder is of one attempt of its run: when another process
 -- has begun the next one, it writes no more.
 local core = require "bnn.core"
 local checkpoint_folder = require "bnn.checkpoint.checkpoint_folder"
@@ -9,6 +10,7 @@ local expect = require "bnn.base.expect"
 local figure_paths = require "bnn.records.figure_paths"
 local folders = require "bnn.base.folders"
 local ledger = require "bnn.records.ledger"
+local ledger_place = require "bnn.records.ledger_place"
 local log_text = require "bnn.log.log_text"
 local metric_summary = require "bnn.records.metric_summary"
 local logs = require "bnn.log.log"
@@ -23,6 +25,9 @@ local strings = require "bnn.base.strings"
 local M = {}
 
 local BEAT_SECONDS, BEAT_WAIT_MS = 5, 50
+local SERVER_WAIT_MS = 2000          -- that a server may take to answer while the run waits
+local LONGEST_PAUSE = 60             -- seconds between two attempts to reach it
+local END_PATIENCE, HURRY = 60, 5    -- seconds to wait for it at the end; of an interrupted run
 local FIGURES_MOST = 200 -- that are copied into the record
 
 local Recorder = {__name = "bnn.recorder"}
@@ -40,25 +45,59 @@ local function give_up(self, fault)
   strings.notice(("the record of this run is not complete: %s"):format(fault))
 end
 
--- Writes the ledger, if there is one; without SQLite folders are all.
+-- ---- the ledger ----
+
+-- Writes what is to be in the ledger; what a server that does not answer is to have is kept.
+local function flush(self)
+  local kept = self.kept
+  local ok, fault, kind = self.ledger:change(function(write)
+    for _, f in ipairs(kept) do f(write) end
+  end)
+  if ok or kind ~= "lost" then self.kept = {} end
+  if ok then
+    self.pause = nil
+  elseif kind == "lost" then
+    self.pause = math.min(2 * (self.pause or BEAT_SECONDS / 2), LONGEST_PAUSE)
+    self.next_flush = core.now() + self.pause
+    if not self.is_behind then
+      strings.notice(("the ledger is written later: %s"):format(fault))
+    end
+    self.is_behind = true
+  else
+    give_up(self, fault)
+  end
+  return ok
+end
+
+-- Writes the ledger, if there is one; returns whether it has all.
 local function change_ledger(self, f)
+  if not self.ledger then return true end
+  self.kept[#self.kept + 1] = f
+  return core.now() >= self.next_flush and flush(self)
+end
+
+local function say_life(self, write)
+  ledger.beat(write, self.about)
+  ledger.put_metrics(write, self.about, self.metrics)
+end
+
+-- The ledger of SQLite as heartbeats write it: they do not wait for others, the next one says the
+-- same.
+local function write_beat(self)
   if not self.ledger then return end
-  local ok, fault = self.ledger:change(f)
-  if not ok then give_up(self, fault) end
+  if self.ledger:is_shared() then
+    if core.now() < self.next_flush then return end
+    if self.kept[1] and not flush(self) then return end
+    change_ledger(self, function(write) say_life(self, write) end)
+    self.kept = {} -- the next one says the same
+    return
+  end
+  self.beats = self.beats or ledger.open(self.root, true, BEAT_WAIT_MS)
+  if not self.beats then return end
+  self.beats:change(function(write) say_life(self, write) end)
 end
 
 -- ---- the log ----
-
--- The ledger as heartbeats write it: they do not wait for others, the next one says the same.
-local function write_beat(self)
-  if not self.ledger then return end
-  self.beats = self.beats or ledger.open(self.root, true, BEAT_WAIT_MS)
-  if not self.beats then return end
-  self.beats:change(function(write)
-    ledger.beat(write, self.about)
-    ledger.put_metrics(write, self.about, self.metrics)
-  end)
-end
 
 -- Whether the run is still of this attempt; if not, its record is no longer written.
 local function owns(self)
@@ -132,20 +171,26 @@ local function watch_exit(self)
 end
 
 local function enter_ledger(self, config)
-  if not core.sql_version() then
-    return strings.notice("this program was built without SQLite: the run is recorded in its "
-      .. "folder only")
+  local place, lack = ledger_place.settle(self.root)
+  if not place then return give_up(self, lack) end
+  if place == "folder" then return end
+  local ms = ledger_place.is_url(place) and SERVER_WAIT_MS or nil
+  local book, fault, kind, late = ledger.open(self.root, true, ms)
+  if kind == "none" then
+    return strings.notice(fault .. ": the run is recorded in its folder only")
   end
-  local fault
-  self.ledger, fault = ledger.open(self.root, true)
+  self.ledger = book or late
   if not self.ledger then return give_up(self, fault) end
-  change_ledger(self, function(write) ledger.enter(write, self.about, config) end)
+  self.ledger:set_patience(0)
+  change_ledger(self, function(write)
+    ledger.enter(write, self.about, config, self.folder.path)
+  end)
 end
 
 local function new_recorder(root, folder, about, config)
   return setmetatable({
     root = root, folder = folder, about = about, metrics = {}, figures = {},
-    checkpoint = config.checkpoint,
+    checkpoint = config.checkpoint, kept = {}, next_flush = 0,
     begun = {now = core.now(), cpu = core.usage()}, next_beat = core.now() + BEAT_SECONDS,
   }, Recorder)
 end
@@ -256,8 +301,10 @@ end
 -- @param text string
 function Recorder:note(text)
   expect.string("recorder:note: text", text)
-  local ok, fault = M.annotate(self.folder.path, self.ledger, {note = text})
-  if not ok then give_up(self, fault) end
+  local row = {note = text}
+  local ok, fault = M.annotate(self.folder.path, nil, row)
+  if not ok then return give_up(self, fault) end
+  change_ledger(self, function(write) ledger.annotate(write, self.about.id, row) end)
 end
 
 --- Adds a tag or a note to a run, of whatever age.
@@ -343,6 +390,23 @@ local function end_captures(self)
   end
 end
 
+-- Writes the end into the ledger, for which a server that is away is waited for. An interrupt ends
+-- the waiting, and is raised when the record is closed.
+local function end_ledger(self, status)
+  if not self.ledger then return end
+  self.ledger:set_patience(status == "interrupted" and HURRY or END_PATIENCE)
+  self.next_flush = 0
+  local ok, has_all = pcall(change_ledger, self, function(write)
+    ledger.put_metrics(write, self.about, self.metrics)
+    ledger.finish(write, self.about)
+  end)
+  self.is_behind = not ok or not has_all
+  if not ok then self.late_error = has_all end
+  if not self.kept[1] then return end
+  strings.notice(("the ledger does not have this run, as its server does not answer: `bnnlua -m "
+    .. "runs rebuild --runs=%s` enters it"):format(strings.shell_word(self.root)))
+end
+
 -- Of a run that was resumed, rows that a later attempt has logged again do not count.
 local function write_end(self, status, failure)
   run_about.finish(self.about, status, failure, self.begun)
@@ -350,11 +414,11 @@ local function write_end(self, status, failure)
   if self.about.attempt > 1 then
     self.metrics = metric_summary.read(self.folder.path, self.about)
   end
-  change_ledger(self, function(write)
-    ledger.put_metrics(write, self.about, self.metrics)
-    ledger.finish(write, self.about)
-  end)
+  end_ledger(self, status)
 end
+
+-- Whether the ledger does not have the end of a run, as when its server did not answer.
+function Recorder:is_kept_back() return self.is_finished and self.is_behind or false end
 
 -- Ends the record, as "completed", "failed", "pruned" or "interrupted"; failure is the message
 -- with its traceback, or nil. Calling it twice is safe.
@@ -369,6 +433,7 @@ function Recorder:finish(status, failure)
   if self.beats then self.beats:close() end
   if self.ledger then self.ledger:close() end
   if self.folder.lock then self.folder.lock:release() end
+  if self.late_error then error(self.late_error, 0) end
 end
 
 -- The status that an error gives a run: what its metatable says as run_status, if it does.

@@ -37,22 +37,13 @@ function M.find(word, opts)
   local ids, fault = run_folder.ids(root)
   if not ids then return nil, fault end
   if not ids[1] then return nil, strings.message("%s: holds no runs", root) end
-  if word == "last" then return ids[#ids], root end
-  local found = {}
-  for _, id in ipairs(ids) do
-    local is_it = word ~= "" and (id:sub(1, #word) == word or id:sub(-#word) == word)
-    if is_it then found[#found + 1] = id end
-  end
-  if not found[1] then
-    for _, id in ipairs(ids) do
-      local about = run_folder.read_json(root .. "/" .. id .. "/run.json")
-      if about and about.name == word then found[#found + 1] = id end
-    end
-  end
-  if #found == 1 then return found[1], root end
-  if not found[1] then return nil, strings.message("no run '%s' in %s", word, root) end
-  return nil, strings.message("'%s' is the start of %d runs: %s%s", word, #found,
-    table.concat(found, ", ", 1, math.min(#found, 4)), #found > 4 and ", ..." or "")
+  local id, why = run_list.pick(word, ids, function(one)
+    local about = run_folder.read_json(root .. "/" .. one .. "/run.json")
+    return about and about.name
+  end)
+  if id then return id, root end
+  if why then return nil, why end
+  return nil, strings.message("no run '%s' in %s%s", word, root, run_list.elsewhere(root, word))
 end
 
 --- Opens the record of a run.

@@ -1,9 +1,10 @@
 --- What run.json says of a run: of its first attempt, and of the next one when it is resumed.
 --
--- attempt, host, pid, machine, data, resumed and status are those of the newest attempt, `started`
--- is the start of the run, and wall_seconds and cpu_seconds are sums. earlier_attempts is a list
--- of {number=, status=, started=, ended=, ...}.
+-- attempt, host, pid, machine, placed, data, resumed and status are those of the newest attempt,
+-- `started` is the start of the run, and wall_seconds and cpu_seconds are sums. earlier_attempts is
+-- a list of {number=, status=, started=, ended=, ...}.
 local core = require "bnn.core"
+local placement = require "bnn.base.placement"
 local run_folder = require "bnn.records.run_folder"
 local run_life = require "bnn.records.run_life"
 local run_words = require "bnn.records.run_words"
@@ -20,6 +21,7 @@ local function set_process(about, machine)
   about.machine = {}
   for name, v in pairs(machine) do about.machine[name] = v end
   about.machine.threads = core.threads()
+  about.placed = placement.read()
 end
 
 --- Describes a run that begins.
@@ -42,8 +44,8 @@ function M.new(id, opts, facts)
   return about
 end
 
-local OF_AN_ATTEMPT = {"status", "ended", "host", "pid", "machine", "data", "resumed", "failure",
-                       "peak_bytes", "threads", "results", "record_fault"}
+local OF_AN_ATTEMPT = {"status", "ended", "host", "pid", "machine", "placed", "data", "resumed",
+                       "failure", "peak_bytes", "threads", "results", "record_fault"}
 
 -- The attempt that was the newest so far: what is no more said of the run itself.
 local function take_attempt(about, path)

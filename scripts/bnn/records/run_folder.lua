@@ -23,19 +23,21 @@ function M.root(given)
   return root ~= "" and (root:gsub("(.)/+$", "%1")) or nil
 end
 
---- Whether a name is that of a run: 20261130-092613-482-9f3a.
+--- Whether a name is that of a run: 20261130-092613-482-9f3a51c7 (with four digits at the end in
+-- records of earlier versions).
 function M.is_id(name) return name:find "^%d%d%d%d%d%d%d%d%-%d%d%d%d%d%d%-%d%d%d%-%x+$" ~= nil end
 
 local last_ms = 0
 
--- An id that sorts by time, after those of this process, and that no other process makes.
+-- An id that sorts by time, after those of this process, and that no other process makes, on any
+-- machine: of 1,000 runs in the same millisecond two are the same with a chance of 1 in 8,600.
 local function new_id()
   local ms = math.max(math.floor(core.now() * 1000), last_ms + 1)
   last_ms = ms
   local source <close> = io.open("/dev/urandom", "rb")
-  local bytes = source and source:read(2) or string.pack("<I2", select(2, core.host()) & 0xffff)
-  return ("%s-%03d-%04x"):format(os.date("!%Y%m%d-%H%M%S", ms // 1000), ms % 1000,
-    (string.unpack("<I2", bytes)))
+  local bytes = source and source:read(4) or string.pack("<I4", select(2, core.host()) & 0xffffffff)
+  return ("%s-%03d-%08x"):format(os.date("!%Y%m%d-%H%M%S", ms // 1000), ms % 1000,
+    (string.unpack("<I4", bytes)))
 end
 
 --- A time as records have it: UTC, "2026-11-30 09:26:13.482".

@@ -35,23 +35,28 @@ end
 --- The seconds between two times as records have them.
 function M.seconds_between(first, last) return seconds_of(last) - seconds_of(first) end
 
+--- Whether a sign of life is a short time old.
+function M.is_recent(sign, now) return M.seconds_between(sign, now) <= SILENT_SECONDS end
+
 --- Whether a run of another machine was heard of a short time ago.
 -- @param host string: where it runs
 -- @param sign string: the time of its last sign of life, by the same clock as `now`
 function M.is_fresh(host, sign, now)
-  return host ~= core.host() and M.seconds_between(sign, now) <= SILENT_SECONDS
+  return host ~= core.host() and M.is_recent(sign, now)
 end
 
 --- The status of a run: what its record says, but "dead" instead of "running" if nobody makes it.
--- @param path string: its folder
+-- @param path string: its folder, or nil: it is on another machine
 -- @param run table: status and host; and, if heartbeat is given, started and attempt_started
 -- @param heartbeat string: the last sign of life, or nil: what the folder has
 -- @param now string: the time by the same clock, or nil: this machine's
 function M.status(path, run, heartbeat, now)
-  if run.status ~= "running" or run_folder.is_locked(path) then return run.status end
+  if run.status ~= "running" or path and run_folder.is_locked(path) then return run.status end
   heartbeat = heartbeat or M.last_sign(path, run)
   now = now or run_folder.time_text(core.now())
-  return M.is_fresh(run.host, heartbeat, now) and run.status or "dead"
+  local lives = M.is_fresh(run.host, heartbeat, now)
+  if not path then lives = M.is_recent(heartbeat, now) end -- in a root that nobody sees from here
+  return lives and run.status or "dead"
 end
 
 return M

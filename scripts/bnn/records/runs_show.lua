@@ -2,6 +2,7 @@
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local ledger = require "bnn.records.ledger"
+local placement = require "bnn.base.placement"
 local run_folder = require "bnn.records.run_folder"
 local strings = require "bnn.base.strings"
 local table_text = require "bnn.base.table_text"
@@ -68,6 +69,7 @@ local function head(run)
       and repository.commit .. (repository.dirty and " with changes (git.diff)" or "")},
     {"machine", ("%s, %s, %s threads"):format(about.host, machine.cpu, number.text(
       about.threads or machine.threads))},
+    {"placed by", placement.text(about.placed)},
     {"kernels", ("%s; OpenBLAS %s"):format(machine.isa, versions.OpenBLAS or "none")},
     {"record", about.record_fault and "not complete: " .. about.record_fault},
   }
@@ -84,8 +86,9 @@ end
 local function attempts_text(about)
   local lines = {}
   for i, one in ipairs(about.earlier_attempts or {}) do
-    lines[i] = ("%d: %s, %s to %s on %s"):format(one.number, one.status, one.started, one.ended,
-      one.host)
+    local placed = placement.text(one.placed)
+    lines[i] = ("%d: %s, %s to %s on %s%s"):format(one.number, one.status, one.started, one.ended,
+      one.host, placed and ", by " .. placed or "")
   end
   return table.concat(lines, "\n")
 end

@@ -8,8 +8,8 @@
 --   log          log, tensorboard, which every experiment has: where metrics go besides the console
 --   progress     quiet, which every experiment has: no progress on stderr
 --   hook         on_finish, which every experiment has: a command to run at the end
---   record       record, runs, run_name, resume_run, which every experiment has: the record of
---                a run
+--   record       record, runs, ledger, run_name, resume_run, which every experiment has:
+--                the record of a run
 --   stop         stop_patience, stop_min_delta: for bnn.early_stopping.from_flags
 --   monitor      monitor: the metric of these and of the best checkpoint
 --   checkpoint   checkpoint, checkpoint_every, resume, resume_anyway: for bnn.checkpoint.from_flags
@@ -51,7 +51,7 @@ local groups = {
   log = {"log", "tensorboard"},
   progress = {"quiet"},
   hook = {"on_finish"},
-  record = {"record", "runs", "run_name", "resume_run"},
+  record = {"record", "runs", "ledger", "run_name", "resume_run"},
   stop = {"stop_patience", "stop_min_delta"},
   monitor = {"monitor"},
   checkpoint = {"checkpoint", "checkpoint_every", "resume", "resume_anyway"},

@@ -1,15 +1,24 @@
 --- What `bnnlua -m sweep` has for Slurm: its flags, and what each makes it do.
 local core = require "bnn.core"
+local ledger_place = require "bnn.records.ledger_place"
 local refusal = require "bnn.base.refusal"
 local slurm_options = require "bnn.slurm.slurm_options"
+local slurm_programs = require "bnn.slurm.slurm_programs"
 local slurm_status = require "bnn.slurm.slurm_status"
 local slurm_sweep = require "bnn.slurm.slurm_sweep"
 local run_folder = require "bnn.records.run_folder"
+local strings = require "bnn.base.strings"
 local sweep = require "bnn.sweep.sweep"
+local sweep_command = require "bnn.sweep.sweep_command"
 
 local M = {}
 
 local assert_or_exit = refusal.assert_or_exit
+
+local function root_name(cfg)
+  return assert_or_exit(run_folder.root(cfg.runs), "$BNNLUA_RUNS is empty: --runs=DIR names a "
+    .. "folder of runs")
+end
 
 --- The flags, as bnn.run.flags takes them.
 M.defaults = {
@@ -38,20 +47,39 @@ function M.check(cfg)
   assert_or_exit(not (cfg.status and cfg.cancel), "--status or --cancel: not both")
 end
 
+-- What place the ledger of a root is to have: the files of the folder, which all machines see,
+-- unless it has one or another is wanted. SQLite's locks do not hold on what machines share.
+local function choose_ledger(root, wanted)
+  local has, fault = ledger_place.find(root)
+  assert_or_exit(not fault, fault)
+  local named = wanted or os.getenv "BNNLUA_LEDGER"
+  if named == "" then named = nil end
+  local place = has or named or "folder"
+  local cure = has and "`bnnlua -m runs move --runs=%s --ledger=folder` moves it, --runs=DIR takes "
+    .. "another folder" or "--ledger=folder is, and --ledger=postgresql://host/db"
+  assert_or_exit(place ~= "sqlite", strings.message("--slurm: SQLite, the ledger of %s, is not "
+    .. "safe on a folder that machines share: " .. cure, root, strings.shell_word(root)))
+  return wanted or not (has or named) and place or nil
+end
+
 --- Runs the sweep by Slurm's jobs.
 -- @param opts table: as bnn.sweep takes it
 -- @return what bnn.sweep returns; nil if there is nothing to show: --dry_run, --no_wait
 function M.run(cfg, opts)
   local how = {options = assert_or_exit(slurm_options.read(cfg.slurm)), throttle = cfg.workers,
                per_task = cfg.runs_per_task, no_wait = cfg.no_wait}
+  opts.ledger = choose_ledger(root_name(cfg), opts.ledger)
   local plan = sweep.plan(opts)
-  if not cfg.dry_run then return slurm_sweep.run(plan, how) end
+  assert_or_exit(sweep_command.options(plan:description()))
+  if not cfg.dry_run then
+    assert_or_exit(slurm_programs.version())
+    return slurm_sweep.run(plan, how)
+  end
   io.write(slurm_sweep.dry_run(plan, how))
 end
 
 local function root_of(cfg)
-  local root = assert_or_exit(run_folder.root(cfg.runs), "$BNNLUA_RUNS is empty: --runs=DIR names "
-    .. "a folder of runs")
+  local root = root_name(cfg)
   assert_or_exit(core.is_folder(root), root .. ": no such folder of runs; --runs=DIR names another")
   return root
 end

@@ -30,6 +30,9 @@ local function call(words, input, seconds)
   return nil, strings.message("%s: %s", words[1], complaint(done))
 end
 
+--- The version of Slurm that is here; or nil, message. The controller is not asked.
+function M.version() return call{"sbatch", "--version"} end
+
 --- Submits a script.
 -- @param name string: of the job. It is given here too, where nothing in the environment beats it
 -- @param array string: the indices, such as "0-11%2"
@@ -45,8 +48,8 @@ end
 
 -- The states of a job that has ended. All others are of one that is there.
 local ENDED = {}
-for name in ([[BOOT_FAIL CANCELLED COMPLETED DEADLINE FAILED NODE_FAIL OUT_OF_MEMORY REVOKED
-  TIMEOUT]]):gmatch "%S+" do ENDED[name] = true end
+for name in ([[BOOT_FAIL CANCELLED COMPLETED DEADLINE FAILED NODE_FAIL OUT_OF_MEMORY PREEMPTED
+  REVOKED TIMEOUT]]):gmatch "%S+" do ENDED[name] = true end
 
 -- A line of squeue: name, array, index, state, reason.
 local TASK = "([^|\n]+)|(%d+)|([^|\n]*)|(%a[^|\n]*)|([^\n]*)"
@@ -98,9 +101,10 @@ function M.largest_array()
 end
 
 --- Cancels the jobs of a name.
+-- @param state string: those in this state alone, such as "PENDING"; nil: all
 -- @return true; or nil, message
-function M.cancel(name)
-  local output, fault = call{"scancel", "--name=" .. name}
+function M.cancel(name, state)
+  local output, fault = call{"scancel", "--name=" .. name, state and "--state=" .. state}
   return output and true, fault
 end
 

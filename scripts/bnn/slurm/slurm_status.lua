@@ -20,7 +20,8 @@ local function runs_text(counts)
   for _, state in ipairs(STATES) do
     if counts[state] > 0 then words[#words + 1] = ("%d %s"):format(counts[state], state) end
   end
-  return ("%d runs: %s"):format(counts.total, words[1] and table.concat(words, ", ") or "none")
+  return ("%d run%s: %s"):format(counts.total, counts.total == 1 and "" or "s",
+    words[1] and table.concat(words, ", ") or "none")
 end
 
 --- The names of the sweeps of a folder of runs.
@@ -36,7 +37,11 @@ end
 --- The book of a sweep that is on record; or nil, message.
 function M.open(root, name)
   local book = core.is_folder(("%s/sweeps/%s"):format(root, name)) and sweep_book.new(root, name)
-  if book and book:description() then return book end
+  local description = book and book:description()
+  if description then
+    book:join(description.trials, #description.seeds)
+    return book
+  end
   if book then book:close() end
   local names = M.names(root)
   return nil, strings.message("%s has no sweep '%s'%s", root, name,

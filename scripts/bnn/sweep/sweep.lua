@@ -2,6 +2,7 @@
 local common = require "bnn.base.options"
 local core = require "bnn.core"
 local folders = require "bnn.base.folders"
+local ledger_place = require "bnn.records.ledger_place"
 local refusal = require "bnn.base.refusal"
 local run_folder = require "bnn.records.run_folder"
 local signal = require "bnn.signal"
@@ -85,6 +86,7 @@ end
 -- The book of a sweep that has been entered, with the runs that are to be made in its queue.
 local function begin(plan)
   refusal.assert_or_exit(folders.make(plan.root))
+  refusal.assert_or_exit(ledger_place.settle(plan.root, plan.opts.ledger))
   run_folder.remove_unborn(plan.root)
   local book = sweep_book.new(plan.root, plan.name)
   check_function(plan)
@@ -123,7 +125,9 @@ end
 --- The book of a sweep that is on record, or nil.
 function M.book_of(plan)
   if not core.is_folder(("%s/sweeps/%s"):format(plan.root, plan.name)) then return nil end
-  return sweep_book.new(plan.root, plan.name)
+  local book = sweep_book.new(plan.root, plan.name)
+  book.last, book.replicates = plan.trials, #plan.seeds
+  return book
 end
 
 --- Enters a sweep whose runs others make.
@@ -172,6 +176,8 @@ M.enter = begin
 --   fail_fast   true ends the sweep with the first failure
 --   keep_checkpoints  true keeps the checkpoints of runs that have ended
 --   runs        the folder of records (default $BNNLUA_RUNS, else runs)
+--   ledger      where the ledger of that folder is to be, if it has none yet: "sqlite", "folder" or
+--               "postgresql://host/db" (default $BNNLUA_LEDGER, else "sqlite")
 --   progress    false shows no progress on stderr
 -- @return result, which prints as one line and has methods (result:text, result:report):
 --   best    the best trial by the first objective, {number=, config=, value=, values= of each

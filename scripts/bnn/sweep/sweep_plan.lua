@@ -13,6 +13,7 @@ local pruners = require "bnn.search.pruners.pruner"
 local search = require "bnn.search.search"
 local spaces = require "bnn.search.space"
 local strings = require "bnn.base.strings"
+local sweep_command = require "bnn.sweep.sweep_command"
 local trial_source = require "bnn.sweep.trial_source"
 local space_values = require "bnn.search.space_values"
 
@@ -43,6 +44,7 @@ M.spec = {
   fail_fast = {type = "boolean", default = false},
   keep_checkpoints = {type = "boolean", default = false},
   runs = "string",
+  ledger = "string",
   progress = {type = "boolean", default = true},
 }
 
@@ -101,7 +103,8 @@ end
 local NOT_OF_A_TRIAL = {
   checkpoint = "the checkpoints of each run are in its record", resume = "runs go on by themselves",
   resume_run = "runs go on by themselves", record = "all runs are recorded",
-  runs = "give it to the sweep", run_name = "runs have the name of the sweep",
+  runs = "give it to the sweep", ledger = "give it to the sweep",
+  run_name = "runs have the name of the sweep",
 }
 
 local function config_fault(source, name, value)
@@ -328,6 +331,7 @@ function Plan:description()
     format = 1, name = self.name, identity = identity, code = self.source:hash(),
     script = script and (core.real_path(script) or script), objectives = self.objectives,
     parameters = self.names, seeds = self.seeds, trials = self.trials, delay = self.delay,
+    command = sweep_command.of(self),
   }
 end
 

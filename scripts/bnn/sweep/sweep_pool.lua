@@ -6,13 +6,16 @@ local refusal = require "bnn.base.refusal"
 local run_facts = require "bnn.records.run_facts"
 local run_folder = require "bnn.records.run_folder"
 local signal = require "bnn.signal"
+local store_link = require "bnn.store.store_link"
 local strings = require "bnn.base.strings"
 local sweep_history = require "bnn.sweep.sweep_history"
+local task_queue = require "bnn.records.task_queue"
 local trial_run = require "bnn.sweep.trial_run"
 
 local M = {}
 
 local TICK = 0.2       -- seconds that it waits for something to happen
+local TOLD = 5         -- the same where the store tells of what happens
 local BEAT = 5         -- seconds between two signs of life of a run
 local GRACE = 5        -- seconds between asking a run to stop and killing it
 local PATIENCE = 30    -- seconds for which processes of an earlier sitting may end
@@ -24,12 +27,15 @@ Pool.__index = Pool
 --- Makes the pool of a plan.
 -- @param book bnn.sweep.sweep_book
 -- @param view bnn.sweep.sweep_view
-function M.new(plan, book, view)
+-- @param most number: of a worker that joins a sweep, how many runs it makes (math.huge: no
+--   limit); it ends when none is open, and what it does not end is open again; nil: the sweep's own
+function M.new(plan, book, view, most)
   local slots = {}
   for i = 1, plan.workers do slots[i] = false end
   return setmetatable({plan = plan, book = book, view = view, slots = slots, deaths = {},
-                       next_look = 0, next_reclaim = 0, history = sweep_history.new(plan, book)},
-    Pool)
+                       joins = most ~= nil, most = most or math.huge, made = 0, failed = 0,
+                       next_look = 0, next_count = 0, next_reclaim = 0,
+                       history = sweep_history.new(plan, book)}, Pool)
 end
 
 local function jobs_of(self)
@@ -50,6 +56,13 @@ end
 
 local function look_again(self, seconds) self.next_look = core.ticks() + seconds end
 
+-- Seconds after which it looks again: where the store tells of what happens after some, and not all
+-- pools at once.
+local function pause(self) return self.is_told and TOLD * store_link.jitter() or TICK end
+
+-- Something has happened.
+local function wake(self) self.next_look, self.next_count = 0, 0 end
+
 -- Whether the process of an earlier attempt still ends, which has until `patience`.
 local function is_being_made(self, task)
   if not task.run or not run_folder.is_locked(self.plan.root .. "/" .. task.run) then
@@ -67,9 +80,9 @@ end
 
 -- The next run to make and its trial's configuration; nil if there is none yet.
 local function next_run(self)
-  if core.ticks() < self.next_look then return nil end
+  if core.ticks() < self.next_look or self.made >= self.most then return nil end
   local task = self.book:claim()
-  if not task then return look_again(self, TICK) end
+  if not task then return look_again(self, pause(self)) end
   self.claimed = task
   if not is_being_made(self, task) then
     local proposal, why = self.history:proposal(task.trial)
@@ -78,7 +91,7 @@ local function next_run(self)
   end
   self.claimed = nil
   self.book:finish(task, "open") -- if it is still there
-  look_again(self, TICK)
+  look_again(self, pause(self))
 end
 
 -- Ends a run before its start if the other seeds of its trial have decided it.
@@ -93,7 +106,8 @@ end
 local function start(self, i, task, proposal)
   self.facts = self.facts or run_facts.gather(self.plan.source.script)
   local plan, book, now = self.plan, self.book, core.ticks()
-  local opts = {proposal = proposal, facts = self.facts, began = now,
+  local opts = {proposal = proposal, facts = self.facts, began = now, gives_back = self.joins,
+                parent = task_queue.worker(),
                 watch = self.history:watch_of(task.replicate)}
   self.book:before_fork()
   local job, fault = core.fork(function(send)
@@ -103,7 +117,7 @@ local function start(self, i, task, proposal)
   if not job then return nil, fault end
   self.slots[i] = {job = job, task = task, started = now, beat = now + BEAT,
                    seed = plan.seeds[2] and plan.seeds[task.replicate]}
-  self.claimed, self.patience = nil, nil
+  self.claimed, self.patience, self.made = nil, nil, self.made + 1
   return true
 end
 
@@ -157,9 +171,14 @@ local function may_again(self, slot, event)
   return count_death(self, slot.task) <= self.plan.opts.retries
 end
 
+-- What becomes of a run that is stopped with its pool: who joins a sweep leaves it to others.
+local function stopped_state(self) return self.joins and "open" or "interrupted" end
+
 -- A run whose process died without an entry, or was told to stop by others: once more, or failed.
 local function bury(self, slot, event, why)
-  if self.stops and not slot.is_late then return self.book:bury(slot.task, "interrupted", why) end
+  if self.stops and not slot.is_late then
+    return self.book:bury(slot.task, stopped_state(self), why)
+  end
   local again = may_again(self, slot, event)
   if self.book:bury(slot.task, again and "open" or "failed", why) and again then
     self.view:say(strings.message("trial %d: %s; it will be tried again", slot.task.trial, why))
@@ -188,11 +207,12 @@ local function on_exit(self, slot, i, event)
     state, failure = self.book:state(slot.task)
   end
   if state == "failed" then
+    self.failed = self.failed + 1
     self.view:say(strings.message("trial %d failed: %s", slot.task.trial,
       (failure or "no reason given"):match "^[^\n]*"))
     stop_if_hopeless(self, slot)
   end
-  self.next_look = 0
+  wake(self)
   self.view:add_run(core.ticks() - slot.started)
   self.history:changed()
 end
@@ -248,22 +268,30 @@ local function on_interrupt(self, number)
   self:stop(SIGINT)
 end
 
+-- Takes runs back whose workers are gone, now and then.
+local function reclaim(self)
+  if core.ticks() < self.next_reclaim then return end
+  self.book:reclaim()
+  self.next_reclaim = core.ticks() + BEAT
+end
+
 -- Whether nothing is left. What others make at the same sweep is waited for, and taken over if they
--- die or are interrupted.
+-- die or are interrupted; not by one that joins.
 local function is_over(self)
   if jobs_of(self)[1] then return false end
-  if self.stops then return true end
+  if self.stops or self.made >= self.most then return true end
+  if core.ticks() < self.next_count then return false end
+  self.next_count = self.is_told and core.ticks() + pause(self) or 0
   local counts = self.book:counts()
+  if counts.running > 0 then reclaim(self) end
+  if self.joins then return counts.open == 0 and self.book:counts().open == 0 end
   if counts.open + counts.running + counts.interrupted == 0 then return true end
   if counts.interrupted > 0 then self.book:reopen() end
-  if counts.running > 0 and core.ticks() >= self.next_reclaim then
-    self.book:reclaim()
-    self.next_reclaim = core.ticks() + BEAT
-  end
   return false
 end
 
 local function turn(self)
+  if self.is_told and self.book:notified() then wake(self) end
   if not self.stops then fill(self) end
   local events, interrupt = core.wait_jobs(jobs_of(self), TICK)
   for _, event in ipairs(events) do handle(self, event) end
@@ -276,24 +304,31 @@ end
 
 -- What is claimed and not made is free for others, if an error or an interrupt ends the pool.
 local function release(self)
+  for _, job in ipairs(jobs_of(self)) do job:close() end
+  self.book:hurry()
   if self.claimed then self.book:finish(self.claimed, "open") end
   for i, slot in ipairs(self.slots) do
-    if slot then
-      slot.job:close()
-      self.book:bury(slot.task, "interrupted", "the sweep ended before it")
-    end
+    if slot then self.book:bury(slot.task, stopped_state(self), "the sweep ended before it") end
     self.slots[i] = false
   end
+end
+
+-- The same after an error or an interrupt, which stays what ended the pool if the book refuses, as
+-- one whose server is away does: its tasks are open again when their leases are over.
+local function release_after(self, err)
+  local ok, fault = pcall(signal.finish, release, self)
+  if not ok and err == nil then error(fault, 0) end
 end
 
 --- Makes the runs that are left.
 -- @return boolean: whether it was stopped before the end
 function Pool:run()
-  local _ <close> = setmetatable({}, {__close = function()
-    signal.finish(release, self)
+  local _ <close> = setmetatable({}, {__close = function(_, err)
+    release_after(self, err)
     self.view:erase()
   end})
   data_cache.enable()
+  self.is_told = self.book:listen()
   while not is_over(self) do turn(self) end
   return self.stops == true
 end

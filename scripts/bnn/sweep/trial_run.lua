@@ -16,6 +16,7 @@ local refusal = require "bnn.base.refusal"
 local run_folder = require "bnn.records.run_folder"
 local signal = require "bnn.signal"
 local strings = require "bnn.base.strings"
+local task_queue = require "bnn.records.task_queue"
 local trial_record = require "bnn.sweep.books.trial_record"
 
 local M = {}
@@ -119,6 +120,7 @@ end
 -- Begins a run, whose record is there, if it is still this attempt's to make.
 local function begin(self)
   local record = recorder.current()
+  self.record = record
   self.folder, self.earlier_seconds = record.folder, record.about.wall_seconds or 0
   local before = self.task.run == record.folder.id and trial_record.read(record.folder.path)
   for name, v in pairs(before and before.metrics or {}) do self.metrics[name] = v end
@@ -231,11 +233,19 @@ local function with_traceback(e)
   return type(e) == "string" and debug.traceback(e, 2) or e
 end
 
+-- Whether a run that is interrupted is open again: of a worker that joined the sweep, or of a
+-- program that was killed, at which nobody meant the run to stop.
+local function is_for_others(self)
+  return self.gives_back or task_queue.is_dead(self.parent)
+end
+
 -- Makes it and enters what came out of it.
 local function make(self)
   local ok, err = xpcall(signal.guard, with_traceback, run_recorded, self)
   signal.finish(function()
     local state, why, outcome = outcome_of(self, ok, err)
+    if self.record and self.record:is_kept_back() then self.book:enter_record(self.folder.id) end
+    if state == "interrupted" and is_for_others(self) then state, outcome = "open", nil end
     self.book:finish(self.task, state, outcome, why)
   end)
 end
@@ -245,13 +255,15 @@ end
 -- @param opts table: proposal, the configuration of the trial; facts, what the records of all runs
 --   have in common; began, the time of its start by core.ticks; watch, of the trials, for a pruner
 --   that compares reports; send, function(text), which tells the sweep of progress and of data that
---   were read
+--   were read; gives_back, whether the run is open again if it is interrupted; parent, the sweep's
+--   process as bnn.records.task_queue names it
 function M.run(plan, book, task, opts)
   assert(core.redirect "stdout")
   assert(core.redirect "stderr")
   send_progress(opts.send)
   local self = {plan = plan, book = book, task = task, proposal = opts.proposal, send = opts.send,
-                facts = opts.facts, began = opts.began, watch = opts.watch, metrics = {}}
+                facts = opts.facts, began = opts.began, watch = opts.watch, metrics = {},
+                gives_back = opts.gives_back, parent = opts.parent}
   local state, why, outcome
   if task.run then state, why, outcome = recorded_end(self, task.run) end
   if state then

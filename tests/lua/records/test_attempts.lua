@@ -283,23 +283,41 @@ end
 
 TestUpgrade = {}
 
-function TestUpgrade.test_a_ledger_of_version_1_keeps_its_rows()
-  for _, may_write in ipairs{true, false} do
-    in_folder(function(root)
-      local record = start(root)
-      record:finish "completed"
-      local db = assert(core.sql_open(ledger.path(root), true))
-      for _, name in ipairs{"sweep", "trial", "replicate"} do
-        assert(db:run("ALTER TABLE run DROP COLUMN " .. name))
-      end
-      assert(db:run "UPDATE ledger SET value = '1'")
-      db:close()
-      local book = assert(ledger.open(root, may_write))
-      local rows = book:ask "SELECT id, status, sweep FROM run"
-      lu.assertEquals(rows, {{record.about.id, "completed"}})
-      lu.assertEquals(book:ask "SELECT value FROM ledger", {{"2"}})
-      book:close()
-    end)
+-- What a ledger of a version had no columns and tables for yet.
+local LACKED = {
+  {columns = {"sweep", "trial", "replicate", "folder"}, tables = {"submission"}},
+  {columns = {"folder"}, tables = {"submission"}},
+}
+
+-- Makes the ledger of a root one of an earlier version.
+local function age(root, version)
+  local db = assert(core.sql_open(ledger.path(root), true))
+  for _, name in ipairs(LACKED[version].columns) do
+    assert(db:run("ALTER TABLE run DROP COLUMN " .. name))
+  end
+  for _, name in ipairs(LACKED[version].tables) do assert(db:run("DROP TABLE " .. name)) end
+  assert(db:run("UPDATE ledger SET value = $1", tostring(version)))
+  db:close()
+end
+
+function TestUpgrade.test_a_ledger_of_an_earlier_version_keeps_its_rows()
+  for version = 1, #LACKED do
+    for _, may_write in ipairs{true, false} do
+      in_folder(function(root)
+        local record = start(root)
+        record:finish "completed"
+        age(root, version)
+        local book = assert(ledger.open(root, may_write))
+        local rows = book:ask "SELECT id, status, sweep, folder FROM run"
+        lu.assertEquals(rows, {{record.about.id, "completed"}})
+        lu.assertEquals(book:ask "SELECT value FROM ledger", {{"3"}})
+        lu.assertEquals(book:ask "SELECT count(*) FROM submission", {{0}})
+        book:close()
+        assert(run_list.rebuild(root))
+        lu.assertEquals(assert(run_list.read(root))[1].folder,
+          ("%s:%s/%s"):format(core.host(), root, record.about.id))
+      end)
+    end
   end
 end
 

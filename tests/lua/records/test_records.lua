@@ -158,7 +158,7 @@ function TestLedger.test_an_attempt_does_not_write_over_its_successor()
   in_folder(function(root)
     local book <close> = assert(ledger.open(root, true))
     local first = {id = "a", attempt = 1, status = "running", host = "h", pid = 1, started = "t"}
-    assert(book:change(function(write) ledger.enter(write, first, {}) end))
+    assert(book:change(function(write) ledger.enter(write, first, {}, root) end))
     assert(book:change(function(write) write "UPDATE run SET attempt = 2 WHERE id = 'a'" end))
     assert(book:change(function(write)
       first.status = "failed"

@@ -135,6 +135,28 @@ function TestWorkers.test_only_processes_of_this_machine_are_known_to_be_dead()
   lu.assertTrue(task_queue.is_dead(name))
 end
 
+-- What a process of a task of Slurm says of a worker: its own name, and whether that one is dead.
+local function ask_task(index, worker)
+  local done = assert(core.run_program{
+    "env", "SLURM_JOB_NAME=bnn-20261130-153157-066-97a1", "SLURM_ARRAY_TASK_ID=" .. index,
+    core.real_path "/proc/self/exe", "-e",
+    ("local q = require 'bnn.records.task_queue' print(q.worker(), q.is_dead(%q))"):format(worker),
+  })
+  return done.output:match "^(%S+)%s+(%S+)"
+end
+
+function TestWorkers.test_slurm_starts_a_task_again_when_its_process_is_gone()
+  local name, is_dead = ask_task("3", me)
+  lu.assertEquals(is_dead, "false")
+  lu.assertEquals(name:match "^.-@", "bnn-20261130-153157-066-97a1_3@")
+  lu.assertTrue(task_queue.is_dead(name), "its process has ended here")
+  local elsewhere = name:gsub("@", "@elsewhere")
+  lu.assertFalse(task_queue.is_dead(elsewhere))
+  lu.assertEquals(select(2, ask_task("3", elsewhere)), "true")
+  lu.assertEquals(select(2, ask_task("4", elsewhere)), "false", "another task")
+  lu.assertEquals(select(2, ask_task("x", elsewhere)), "false", "no task")
+end
+
 function TestWorkers.test_tasks_of_the_dead_are_taken_back_at_once_and_no_others()
   local queue = new_queue()
   queue:add("s", range(3), 1)

@@ -59,7 +59,8 @@ function TestCommon.test_help_shows_them_after_the_experiments_own_in_the_order_
   }
   lu.assertEquals(usage.order(e, function() end), {"zeta", "alpha", "checkpoint",
     "checkpoint_every", "resume", "resume_anyway", "stop_patience", "stop_min_delta", "monitor",
-    "seed", "log", "tensorboard", "record", "runs", "run_name", "resume_run", "quiet", "on_finish"})
+    "seed", "log", "tensorboard", "record", "runs", "ledger", "run_name", "resume_run",
+    "quiet", "on_finish"})
 end
 
 function TestCommon.test_an_unknown_name_is_named()

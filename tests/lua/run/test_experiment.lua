@@ -232,7 +232,7 @@ function TestRun.test_values_are_checked_as_those_of_flags_at_the_line_of_the_ca
   local e, log = loaded()
   local rows = {
     {{setps = 1},
-     "unknown option 'setps': did you mean 'steps'? known are hidden, how, log, lr, on_finish, "},
+     "unknown option 'setps': did you mean 'steps'? known are hidden, how, ledger, log, lr, "},
     {{steps = 0}, "run: steps: expected at least 1, got 0"},
     {{steps = 0.5}, "run: steps: expected an integer, got 0.5"},
     {{lr = "1"}, 'run: lr: expected a number, got "1"'},

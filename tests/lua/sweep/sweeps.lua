@@ -2,13 +2,32 @@
 -- how often each run was begun.
 local bnn = require "bnn"
 local core = require "bnn.core"
+local folder_book = require "bnn.sweep.books.folder_book"
+local ledger_place = require "bnn.records.ledger_place"
 local recorded = require "recorded_runs"
+local sql_book = require "bnn.sweep.books.sql_book"
 local strings = require "bnn.base.strings"
-local sweep_book = require "bnn.sweep.sweep_book"
 
 local M = {}
 
-M.in_folder = recorded.in_folder
+local place = "sqlite" -- of the ledgers of new folders
+
+--- A folder of runs that is there while `use` runs.
+function M.in_folder(use)
+  recorded.in_folder(function(root)
+    if place ~= "sqlite" then assert(ledger_place.write(root, place)) end
+    use(root)
+  end)
+end
+
+--- Runs the tests of a class in folders of runs without a ledger too.
+-- @param name string: the global name of the class
+function M.in_both_stores(name)
+  local suite = _G[name]
+  local copy = {setUp = function() place = "folder" end, tearDown = function() place = "sqlite" end}
+  for key, test in pairs(suite) do copy[key] = test end
+  _G[name .. "InFiles"] = copy
+end
 
 --- A function of a sweep whose loss is least at x = 2 and differs between seeds.
 function M.parabola(cfg) return {loss = (cfg.x - 2) ^ 2 + cfg.seed / 100} end
@@ -52,7 +71,9 @@ function M.text_of(result)
 end
 
 --- The metatable of the books of sweeps.
-function M.book_class() return getmetatable(sweep_book.new("", "")) end
+function M.book_class()
+  return getmetatable((place == "folder" and folder_book or sql_book).new("", ""))
+end
 
 --- Says in a file below `root` that a run begins.
 function M.note(root, word)

@@ -226,4 +226,8 @@ function TestDeaths.test_a_run_that_has_been_taken_over_is_not_made()
   end)
 end
 
+for _, name in ipairs{"TestFailures", "TestDeaths"} do
+  sweeps.in_both_stores(name)
+end
+
 os.exit(lu.LuaUnit.run())

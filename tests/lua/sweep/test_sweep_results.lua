@@ -348,4 +348,8 @@ function TestNested.test_a_run_may_be_a_sweep_itself()
   end)
 end
 
+for _, name in ipairs{"TestWorkers", "TestResults", "TestSamplers", "TestPruners", "TestNested"} do
+  sweeps.in_both_stores(name)
+end
+
 os.exit(lu.LuaUnit.run())

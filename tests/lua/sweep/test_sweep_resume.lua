@@ -284,4 +284,8 @@ function TestTogether.test_one_of_two_programs_may_be_killed()
   end)
 end
 
+for _, name in ipairs{"TestAgain", "TestChanges", "TestTogether"} do
+  sweeps.in_both_stores(name)
+end
+
 os.exit(lu.LuaUnit.run())

@@ -2,7 +2,9 @@
 -- out, and the values that runs reported on the way. The queue of runs is bnn.records.task_queue.
 -- What each method is for is said in bnn.sweep.sweep_book.
 --
--- A connection does not survive a fork: `before_fork`, and the next question opens another.
+-- A connection of SQLite does not survive a fork: after `before_fork` the next question opens
+-- another.
+-- A server that is away is waited for, as workers have nothing better to do.
 local core = require "bnn.core"
 local json_codec = require "bnn.base.json_codec"
 local ledger = require "bnn.records.ledger"
@@ -15,11 +17,23 @@ local task_queue = require "bnn.records.task_queue"
 
 local M = {}
 
+local PATIENCE = 600 -- seconds that a server may be away
+local HURRY = 0      -- at the end of a program that is interrupted
+
 local state_numbers = {} -- as bnn.records.task_queue has them
 for i, name in ipairs(task_queue.STATES) do state_numbers[name] = i - 1 end
 
 local Book = {__name = "bnn.sql_book", trials = sweep_trials.list}
 Book.__index = Book
+
+--- The names of the sweeps in the ledger of a folder of runs, oldest first; or nil, message.
+function M.names(root)
+  local book <close>, fault, kind = ledger.open(root, false)
+  if not book then return kind == "none" and {}, fault end
+  local rows, why = book:ask "SELECT id FROM sweep ORDER BY created, id"
+  for i, row in ipairs(rows or {}) do rows[i] = row[1] end
+  return rows, why
+end
 
 --- Makes the book of a sweep in a folder of runs.
 function M.new(root, name)
@@ -29,7 +43,9 @@ end
 
 -- The ledger, opened when it is asked for.
 local function opened(self)
-  if not self.ledger then self.ledger = refusal.assert_or_exit(ledger.open(self.root, true)) end
+  if not self.ledger then
+    self.ledger = refusal.assert_or_exit(ledger.open(self.root, true, nil, PATIENCE))
+  end
   return self.ledger
 end
 
@@ -42,7 +58,14 @@ end
 Book.__close = Book.close
 
 --- To be called before a fork, so that the child has no connection of this process.
-Book.before_fork = Book.close
+function Book:before_fork()
+  if self.ledger then self.ledger:before_fork() end
+end
+
+--- Waits no more for a server that is away: the program is to end.
+function Book:hurry()
+  if self.ledger then self.ledger:set_patience(HURRY) end
+end
 
 -- The queue of the ledger, of this connection.
 local function queue(self)
@@ -124,6 +147,12 @@ function Book:fill(n, replicates)
   set_beyond_aside(self)
 end
 
+--- The same for one that adds nothing: what failed or was interrupted stays so.
+function Book:join(n, replicates)
+  self.last, self.replicates = n, replicates
+  self:reclaim()
+end
+
 --- Takes runs back whose processes are gone, of this program or of another at the same sweep.
 function Book:reclaim() refusal.assert_or_exit(queue(self):reclaim(self.name)) end
 
@@ -140,6 +169,13 @@ function Book:claim()
   refusal.assert_or_exit(not fault, fault)
   return task
 end
+
+--- Whether the store tells of runs that are added, opened or ended.
+-- @return boolean: if not, it is to be asked again and again
+function Book:listen() return queue(self):listen(self.name) end
+
+--- Whether it has told of any since the last call.
+function Book:notified() return queue(self):notified() end
 
 --- Says that a run lives.
 function Book:beat(task) refusal.assert_or_exit(queue(self):beat(task) ~= nil) end
@@ -171,10 +207,11 @@ end
 -- @param state string: "open" to try it again, "failed", or "interrupted"
 -- @return boolean: whether it was entered; not if another attempt has taken over
 function Book:bury(task, state, failure)
-  local rows = ask(self, [[UPDATE task SET state = $5, failure = $6, lease = NULL WHERE sweep = $1
-    AND trial = $2 AND replicate = $3 AND attempt = $4 AND state IN (1, 5) RETURNING 1]], self.name,
-    task.trial, task.replicate, task.attempt, state_numbers[state], failure)
-  return rows[1] ~= nil
+  local rows, _, is_again = ask(self, [[UPDATE task SET state = $5, failure = $6, lease = NULL
+    WHERE sweep = $1 AND trial = $2 AND replicate = $3 AND attempt = $4 AND state IN (1, 5)
+    RETURNING 1]], self.name, task.trial, task.replicate, task.attempt, state_numbers[state],
+    failure)
+  return rows[1] ~= nil or is_again and self:state(task) == state
 end
 
 --- Counts the runs: by state, and `total`.
@@ -204,10 +241,8 @@ end
 -- @return boolean: whether it was entered
 function Book:finish(task, state, outcome, failure)
   local is_own = false
-  change(self, function(write)
-    local fault
-    is_own, fault = queue(self):finish(task, state, nil, failure)
-    if is_own == nil then error(fault, 0) end
+  change(self, function(write, is_again)
+    is_own = task_queue.finish(write, is_again, task, state, nil, failure)
     if not is_own or not outcome then return end
     write([[INSERT INTO outcome (sweep, trial, replicate, outcome) VALUES ($1, $2, $3, $4)
       ON CONFLICT (sweep, trial, replicate) DO UPDATE SET outcome = excluded.outcome]], self.name,
@@ -284,13 +319,9 @@ end
 
 -- ---- submissions to other engines ----
 
-local SUBMISSION = [[CREATE TABLE IF NOT EXISTS submission (sweep TEXT NOT NULL, id TEXT NOT NULL,
-  facts TEXT, PRIMARY KEY (sweep, id))]]
-
 -- Enters the facts of a submission by a statement.
 local function put_submission(self, sql, id, facts)
   change(self, function(write)
-    write(SUBMISSION) -- a ledger of an earlier version has none
     write(sql, self.name, id, sweep_record.to_json(facts))
   end)
 end
@@ -313,9 +344,9 @@ end
 
 --- Lists the submissions, oldest first: {id=, created=, ...facts}.
 function Book:submissions()
-  local rows = opened(self):ask("SELECT id, facts FROM submission WHERE sweep = $1", self.name)
+  local rows = ask(self, "SELECT id, facts FROM submission WHERE sweep = $1", self.name)
   local list = {}
-  for i, row in ipairs(rows or {}) do
+  for i, row in ipairs(rows) do
     list[i] = sweep_trials.merge(from_json(row[2]), {id = row[1]})
   end
   return sweep_trials.by_time(list)

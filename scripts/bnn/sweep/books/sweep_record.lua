@@ -109,6 +109,25 @@ local function read_runs(root, sweeps)
   return by_sweep
 end
 
+--- The names of the sweeps of a folder of runs, oldest first.
+function M.names(root)
+  local sweeps, names = read_sweeps(root), {}
+  for name in pairs(sweeps) do names[#names + 1] = name end
+  table.sort(names, function(a, b)
+    local x, y = sweeps[a].created or "", sweeps[b].created or ""
+    if x ~= y then return strings.before(x, y) end
+    return strings.before(a, b)
+  end)
+  return names
+end
+
+--- Reads what a sweep is.
+-- @return {description=, created=}; nil: its folder does not say
+function M.read(root, name)
+  local file <close> = io.open(path_of(root, name))
+  return file and read_sweep(root, name)
+end
+
 -- ---- the ledger ----
 
 --- A value as the ledger has it: JSON that keeps integers and floats apart.
@@ -116,18 +135,43 @@ function M.to_json(value)
   return assert(core.json_encode(assert(json_codec.encode(value, "sweep"))))
 end
 
-local function put_reports(write, name, run, objective)
-  local about = run.about
-  for _, block in ipairs(metric_summary.blocks(run.path, about) or {}) do
+-- What a run reported of an objective, by its log: a list of {step, value}.
+local function reports_of(run, objective)
+  local reports = {}
+  for _, block in ipairs(metric_summary.blocks(run.path, run.about) or {}) do
     for _, row in ipairs(block.rows) do
       if row[1] == objective and type(row[2]) == "number" and block.step then
-        write([[INSERT INTO report (sweep, trial, replicate, step, value)
-          VALUES ($1, $2, $3, $4, $5) ON CONFLICT (sweep, trial, replicate, step)
-          DO UPDATE SET value = excluded.value]], name, about.trial, about.replicate, block.step,
-          row[2])
+        reports[#reports + 1] = {block.step, row[2]}
       end
     end
   end
+  return reports
+end
+
+local function put_reports(write, name, run, objective)
+  local about = run.about
+  for _, row in ipairs(reports_of(run, objective)) do
+    write([[INSERT INTO report (sweep, trial, replicate, step, value)
+      VALUES ($1, $2, $3, $4, $5) ON CONFLICT (sweep, trial, replicate, step)
+      DO UPDATE SET value = excluded.value]], name, about.trial, about.replicate, row[1], row[2])
+  end
+end
+
+--- Lists the runs that the folders have of a sweep.
+-- @param description table: of the sweep
+-- @return list of {trial=, replicate=, proposal=, state=, run=, failure=, outcome=, reports= list
+--   of {step, value}}, where only those have an outcome that have ended
+function M.runs(root, description)
+  local name, list = description.name, {}
+  for _, run in pairs(read_runs(root, {[name] = {description = description}})[name]) do
+    local about, has_ended = run.about, run.state ~= "running" and run.state ~= "interrupted"
+    list[#list + 1] = {
+      trial = about.trial, replicate = about.replicate, proposal = about.proposal,
+      state = run.state, run = about.id, failure = run.why, outcome = has_ended and run.outcome
+      or nil, reports = reports_of(run, description.objectives[1].name),
+    }
+  end
+  return list
 end
 
 local function put_run(write, name, run, objective)
@@ -168,6 +212,17 @@ local function put_sweep(write, name, sweep, runs)
   put_open_tasks(write, name, sweep.description)
 end
 
+-- Takes away what a ledger of many roots has of these runs, so that it is made again.
+local function clear_runs(write, runs)
+  for _, run in pairs(runs) do
+    local sweep, trial, replicate = ledger.lose_run(write, run.about.id)
+    if sweep then
+      write([[DELETE FROM task WHERE sweep = $1 AND trial = $2 AND replicate = $3 AND state = 0]],
+        sweep, trial, replicate)
+    end
+  end
+end
+
 -- Takes away what a ledger has of sweeps, but for the runs that are being made and what was
 -- proposed for them.
 local function clear(write)
@@ -183,11 +238,13 @@ end
 local function put(root, sweeps, may_clear)
   local book <close>, fault = ledger.open(root, true)
   if not book then return nil, fault end
-  local count = 0
+  local count
   local ok, why = book:change(function(write)
-    local runs = read_runs(root, sweeps) -- while no run can enter its end
-    if may_clear then clear(write) end
+    count = 0
+    local runs = read_runs(root, sweeps) -- SQLite: while no run can enter its end
+    if may_clear and not book:is_shared() then clear(write) end
     for name, sweep in pairs(sweeps) do
+      if may_clear and book:is_shared() then clear_runs(write, runs[name]) end
       put_sweep(write, name, sweep, runs[name])
       count = count + 1
     end
@@ -204,8 +261,7 @@ function M.rebuild(root) return put(root, read_sweeps(root), true) end
 --- Enters a sweep from its folders, if it has one and the ledger does not know it.
 -- @return whether it did; or nil, message
 function M.restore(root, name)
-  local file <close> = io.open(path_of(root, name))
-  local sweep = file and read_sweep(root, name)
+  local sweep = M.read(root, name)
   if not sweep then return false end
   local count, fault = put(root, {[name] = sweep})
   return count and true, fault
@@ -219,18 +275,30 @@ local function count_of(book, sql, name)
   return rows[1][1]
 end
 
--- Takes a sweep out of the ledger, and its description out of its folder: reports stay.
+--- Takes the description of a sweep out of its folder: reports stay.
+-- @return string: what is to be said
+function M.forget_folder(root, name)
+  os.remove(path_of(root, name))
+  os.remove(folder_of(root, name)) -- if it is empty
+  return strings.message("the sweep '%s' has no runs left and is forgotten", name)
+end
+
+--- What is to be said of a sweep that has runs to make.
+function M.left_text(name, open)
+  return strings.message("the sweep '%s' has %d run%s to make: the same command goes on", name,
+    open, open == 1 and "" or "s")
+end
+
+-- Takes a sweep out of the ledger and out of its folder.
 local function forget(root, book, name)
   local ok, fault = book:change(function(write)
-    for _, of in ipairs{"task", "trial", "outcome", "report"} do
+    for _, of in ipairs(ledger.OF_A_SWEEP) do
       write(("DELETE FROM %s WHERE sweep = $1"):format(of), name)
     end
     write("DELETE FROM sweep WHERE id = $1", name)
   end)
   if not ok then return nil, fault end
-  os.remove(path_of(root, name))
-  os.remove(folder_of(root, name)) -- if it is empty
-  return true
+  return M.forget_folder(root, name)
 end
 
 --- Says what is left of a sweep some of whose runs have been deleted; one that has none left is
@@ -244,12 +312,8 @@ function M.after_deleting(root, book, name)
     "SELECT count(*) FROM task WHERE sweep = $1 AND state IN (0, 1)", name)
   if not left or not open then return nil, fault or why end
   local busy = count_of(book, "SELECT count(*) FROM task WHERE sweep = $1 AND state = 1", name)
-  if left == 0 and busy == 0 then
-    local ok, lack = forget(root, book, name)
-    return ok and strings.message("the sweep '%s' has no runs left and is forgotten", name), lack
-  end
-  return strings.message("the sweep '%s' has %d run%s to make: the same command goes on", name,
-    open, open == 1 and "" or "s")
+  if left == 0 and busy == 0 then return forget(root, book, name) end
+  return M.left_text(name, open)
 end
 
 return M

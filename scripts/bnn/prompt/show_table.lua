@@ -107,16 +107,21 @@ function render(v, room, open)
   if type(v) ~= "table" then return scalar_text(v) end
   if open[v] then return "<cycle>" end
   if next(v) == nil then return "{}" end
-  if open.depth >= DEEPEST then return "{...}" end
+  if open.depth >= open.deepest then return "{...}" end
   open[v], open.depth = true, open.depth + 1
   local texts, items = entries_of(v, room, open)
   open[v], open.depth = nil, open.depth - 1
   return layout(texts, items, room)
 end
 
---- The text of any value.
+local SCREEN = 40 -- lines
+
+--- The text of any value: as deep as it fits a screen.
 function M.text(v)
-  return render(v, show_names.width(), {depth = 0})
+  for deepest = DEEPEST, 1, -1 do
+    local text = render(v, show_names.width(), {depth = 0, deepest = deepest})
+    if deepest == 1 or select(2, text:gsub("\n", "")) < SCREEN then return text end
+  end
 end
 
 return M

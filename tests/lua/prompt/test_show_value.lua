@@ -27,6 +27,9 @@ function TestValues.test_tables_are_limited_in_depth_width_and_length()
   local deep = {}
   for _ = 1, 10 do deep = {deep} end
   lu.assertEquals(show_value.results(deep), "{{{{{...}}}}}")
+  local wide = {}
+  for i = 1, 30 do wide["field" .. i] = {near = ("x"):rep(50), far = ("y"):rep(50)} end
+  lu.assertStrContains(show_value.results(wide), "field30 = {...}")
   local long = {}
   for i = 1, 10000 do long[i] = i end
   local text = show_value.results(long)

@@ -19,6 +19,7 @@
 #include "command/main_options.h"
 #include "command/main_prompt.h"
 #include "command/main_run.h"
+#include "command/main_terminal.h"
 #include "command/main_tools.h"
 #include "system/bind_streams.h"
 
@@ -58,7 +59,8 @@ static int run(lua_State *L, int argc, char **argv, const main_options *o) {
     failed = main_run_tool(L, o->tool);
   else if (o->script < argc)
     failed = main_run_script(L, argv + o->script);
-  if (failed) return failed;
+  const bool stays = o->interactive && main_is_terminal(); /* to look at what a script left */
+  if (failed && !stays) return failed;
   if (o->interactive) return main_run_prompt(L);
   if (!o->tool && o->script == argc && !o->execute && !o->version) return run_stdin_or_prompt(L);
   return EXIT_SUCCESS;

@@ -1,7 +1,8 @@
 /* bind_prompt.h - one line from the user: edited with libedit on a terminal (when built with
  * BNN_HAVE_LIBEDIT), read plainly otherwise. Knows no Lua.
  *
- * Ctrl-C while a line is being typed on a terminal drops that line; it does not end the program. */
+ * Ctrl-C while a line is being typed on a terminal drops that line; it does not end the program.
+ * What does not come from a terminal is echoed behind its prompt. */
 #ifndef BIND_PROMPT_H
 #define BIND_PROMPT_H
 
@@ -9,13 +10,25 @@
 
 typedef enum { BIND_PROMPT_LINE, BIND_PROMPT_END, BIND_PROMPT_DROPPED } bind_prompt_result;
 
-/* Shows `prompt` and reads a line, without its newline, into *line of *length bytes.
- * *line belongs to this file and is valid until the next call.
- * END: end of input. DROPPED: Ctrl-C; the cursor is at the start of a fresh line. */
-bind_prompt_result bind_prompt_read(const char *prompt, const char **line, size_t *length);
+/* What Tab does: `find` gets the n bytes of the line before the cursor, and sets the text to insert
+ * there and the one to list below the line, NULL for none of them; both are its own, until it is
+ * called again.  It must not jump out. */
+typedef struct bind_completer {
+  void (*find)(void *data, const char *before, size_t n, const char **insert, const char **list);
+  void *data;
+} bind_completer;
 
-/* Adds a line to the history kept in memory. Does nothing without line editing. */
-void bind_prompt_remember(const char *line);
+/* Shows `prompt` and reads a line, without its newline, into *line of *length bytes; a text that was
+ * pasted may have newlines inside.  *line belongs to this file and is valid until the next call.
+ * completer: NULL for none.
+ * END: end of input. DROPPED: Ctrl-C; the cursor is at the start of a fresh line, and *length is 0 if
+ * none was begun. */
+bind_prompt_result bind_prompt_read(const char *prompt, const bind_completer *completer,
+                                    const char **line, size_t *length);
+
+/* Adds a text to the history kept in memory, which then has it once, as the last one. Does nothing
+ * without line editing. */
+void bind_prompt_remember(const char *text);
 
 /* Gives back what reading has allocated and leaves the terminal as it was. Twice is fine. */
 void bind_prompt_fini(void);

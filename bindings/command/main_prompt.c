@@ -1,4 +1,5 @@
-/* main_prompt.c - see main_prompt.h. */
+/* main_prompt.c - see main_prompt.h: the prompt of the stand-alone interpreter, for -i where no terminal
+ * is; and the choice between that and the one of main_terminal.h. */
 #include "main_prompt.h"
 
 #include <signal.h>
@@ -11,6 +12,7 @@
 #include "../base/bind_signal.h"
 #include "bind_prompt.h"
 #include "main_call.h"
+#include "main_terminal.h"
 
 static const char TYPED[] = "bnn.prompt.typed"; /* in the registry: what is being run, as text */
 
@@ -28,10 +30,9 @@ static const char *push_prompt(lua_State *L, bool first) {
 static bind_prompt_result push_line(lua_State *L, bool first) {
   const char *line;
   size_t length;
-  bind_prompt_result result = bind_prompt_read(push_prompt(L, first), &line, &length);
+  bind_prompt_result result = bind_prompt_read(push_prompt(L, first), NULL, &line, &length);
   lua_pop(L, 1);
   if (result != BIND_PROMPT_LINE) return result;
-  bind_prompt_remember(line);
   if (first && line[0] == '=')
     lua_pushfstring(L, "return %s", line + 1); /* as Lua 5.1 wrote it */
   else
@@ -160,8 +161,7 @@ static int open_library(lua_State *L) {
   return 0;
 }
 
-int main_run_prompt(lua_State *L) {
-  const char *before = main_set_program(NULL); /* messages at the prompt carry no name */
+static int run_plain(lua_State *L) {
   lua_settop(L, 0);
   lua_pushcfunction(L, open_library);
   main_report(L, main_call(L, 0, 0)); /* without the library it is still a prompt */
@@ -172,6 +172,13 @@ int main_run_prompt(lua_State *L) {
   lua_settop(L, 0);
   if (code == 0) fputs("\n", stdout);
   fflush(stdout);
-  main_set_program(before);
   return code;
+}
+
+int main_run_prompt(lua_State *L) {
+  const char *before = main_set_program(NULL); /* messages at the prompt carry no name */
+  int status;
+  if (!main_is_terminal() || !main_run_terminal(L, &status)) status = run_plain(L);
+  main_set_program(before);
+  return status;
 }

@@ -513,6 +513,9 @@ local commands = {
     about = "move the ledger of a folder of runs: to --ledger=postgresql://host/db, which a group "
       .. "shares, to sqlite, or to folder, which is none",
     run = move, words = "", least = 0, most = 0,
+    defaults = {
+      ledger = {nil, "where to: sqlite, folder or postgresql://host/db", type = "string"},
+    },
   },
 }
 local ORDER = {"list", "show", "compare", "diff", "best", "curves", "report", "tag", "note",

@@ -30,14 +30,17 @@ local function time(what, f)
   say("%-44s %9.3f s%s", what, core.ticks() - start, result and "  " .. result or "")
 end
 
+-- The tasks; the first half of them is done.
 local function fill(book)
-  local trials = {}
+  local trials, queue = {}, assert(task_queue.new(book))
   for first = 1, ROWS, 10000 do
-    for i = 1, 10000 do trials[i] = first + i - 1 end
-    assert(task_queue.new(book):add(SWEEP, trials, 1))
+    local last = math.min(ROWS, first + 9999)
+    for i = first, last do trials[i - first + 1] = i end
+    trials[last - first + 2] = nil
+    assert(queue:add(SWEEP, trials, 1))
+    assert(book:ask([[UPDATE task SET state = 2 WHERE sweep = $1 AND trial BETWEEN $2 AND $3
+      RETURNING 1]], SWEEP, first, math.min(last, ROWS // 2)))
   end
-  assert(book:ask("UPDATE task SET state = 2 WHERE sweep = $1 AND trial <= $2 RETURNING 1", SWEEP,
-    ROWS // 2))
 end
 
 local PARAMS = {"lr", "beta", "logvar", "steps", "batch_size", "seed"}

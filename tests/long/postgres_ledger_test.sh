@@ -163,6 +163,16 @@ equal "rebuild leaves it whole" "2 4" "$(postgres_ask "select state || ' ' || co
 sweep one
 has "and it goes on" "4 of 4 runs are done" "$(cat one.err)"
 
+# ---------------------------------------------------------------- plans
+claim=$("$bnnlua" -e 'print(require "bnn.store.store_link".expand(require "bnn.store.store_postgresql",
+  require "bnn.records.task_queue".CLAIM))')
+plan=$(postgres_ask "begin; insert into task select 'big', i, 1, case when i <= 5000 then 2 else 0 end, 1
+  from generate_series(1, 10000) as i; analyze task; prepare claim(text, text, bigint) as $claim;
+  explain execute claim('big', 'w', 60); rollback")
+has "a claim reads the index of open tasks" "Index Scan using task_open" "$plan"
+has "and one row by its key" "Index Cond: ((sweep = \$2) AND (trial = \$3) AND (replicate = \$4))" "$plan"
+lacks "and no table" "Seq Scan" "$plan"
+
 # ---------------------------------------------------------------- a server that is away
 postgres_stop
 BNNLUA_RUNS=away

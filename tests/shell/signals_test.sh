@@ -143,7 +143,7 @@ equal "at the prompt a training that was asked to stop ends the program" 138 "$(
     echo 'print "goes on"'; } | "$bnnlua" -i >out 2>/dev/null; echo $?)"
 equal "... and Ctrl-C does not" "goes on" "$(
   { echo 'require "bnn.signal".guard(function() io.popen("kill -INT $PPID"):close() while true do end end)'
-    echo 'print "goes on"'; } | "$bnnlua" -i 2>/dev/null | grep -o 'goes on')"
+    echo 'print "goes on"'; } | "$bnnlua" -i 2>/dev/null | grep -x 'goes on')"
 
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]

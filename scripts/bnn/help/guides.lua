@@ -10,7 +10,7 @@ local PATH = "^help/([%w_]+)%.md$"
 
 -- In the order in which help() lists them; guides that are not here follow by name.
 local ORDER = {
-  "start", "data", "own", "uncertainty", "kl", "checkpoints", "runs", "sweeps", "search",
+  "start", "prompt", "data", "own", "uncertainty", "kl", "checkpoints", "runs", "sweeps", "search",
   "pruners", "keys", "shapes", "speed", "environment", "contributing",
 }
 
@@ -20,7 +20,8 @@ local ALIASES = {
   randomness = "keys", seed = "keys", resume = "checkpoints", records = "runs", ledger = "runs",
   samplers = "search", spaces = "search", dtypes = "shapes", broadcasting = "shapes",
   layout = "contributing", pruning = "pruners", asha = "pruners", hyperband = "pruners",
-  sweep = "sweeps",
+  sweep = "sweeps", completion = "prompt", history = "prompt", timeit = "prompt", who = "prompt",
+  session = "prompt",
 }
 
 local function loader()

@@ -37,7 +37,7 @@ M.internal = {
   lock = true, ledger = true, database = true, program = true, scope = true, bar = true,
   stopper = true, reader = true, domain = true, job = true, queue = true, view = true,
   canvas = true, estimator = true, process = true, book = true, history = true, plan = true,
-  pool = true, source = true, jobs = true, watch = true, link = true,
+  pool = true, source = true, jobs = true, watch = true, link = true, commands = true,
 }
 
 return M

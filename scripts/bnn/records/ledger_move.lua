@@ -165,12 +165,27 @@ end
 
 -- ---- moving ----
 
--- Keeps a database under a name that nobody opens.
+-- The name under which something is kept that nobody is to open.
+local function kept_name(path)
+  return ("%s.moved-%s"):format(path, os.date("!%Y%m%d-%H%M%S", math.floor(core.now())))
+end
+
+-- Sets the queues of sweeps aside that folders have in place of a ledger: they would be old when it
+-- moves back.
+local function set_queues_aside(root)
+  local sweeps = root .. "/sweeps"
+  for name in pairs(core.is_folder(sweeps) and core.list_dir(sweeps) or {}) do
+    local queue = ("%s/%s/queue"):format(sweeps, name)
+    if core.is_folder(queue) then os.rename(queue, kept_name(queue)) end
+  end
+end
+
+-- Keeps a database under another name.
 local function set_aside(root)
   local path = ledger.path(root)
   local file <close> = io.open(path, "rb")
   if not file then return end
-  local kept = ("%s.moved-%s"):format(path, os.date("!%Y%m%d-%H%M%S", math.floor(core.now())))
+  local kept = kept_name(path)
   os.rename(path, kept)
   for _, ending in ipairs{"-wal", "-shm"} do os.rename(path .. ending, kept .. ending) end
   strings.notice(strings.message("the old ledger is kept: %s", kept))
@@ -268,6 +283,7 @@ function M.move(root, place)
   if place == "folder" then return drop(root) end
   ok, why = ledger_place.write(root, place)
   if not ok then return nil, why end
+  set_queues_aside(root)
   return strings.message("the ledger of %s is %s", root, place), true
 end
 

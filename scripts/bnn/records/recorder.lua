@@ -69,11 +69,11 @@ local function flush(self)
   return ok
 end
 
--- Writes the ledger, if there is one.
+-- Writes the ledger, if there is one; returns whether it has all.
 local function change_ledger(self, f)
-  if not self.ledger then return end
+  if not self.ledger then return true end
   self.kept[#self.kept + 1] = f
-  if core.now() >= self.next_flush then flush(self) end
+  return core.now() >= self.next_flush and flush(self)
 end
 
 local function say_life(self, write)
@@ -390,17 +390,19 @@ local function end_captures(self)
   end
 end
 
--- Writes the end into the ledger, for which a server that is away is waited for.
+-- Writes the end into the ledger, for which a server that is away is waited for. An interrupt ends
+-- the waiting, and is raised when the record is closed.
 local function end_ledger(self, status)
   if not self.ledger then return end
   self.ledger:set_patience(status == "interrupted" and HURRY or END_PATIENCE)
   self.next_flush = 0
-  change_ledger(self, function(write)
+  local ok, has_all = pcall(change_ledger, self, function(write)
     ledger.put_metrics(write, self.about, self.metrics)
     ledger.finish(write, self.about)
   end)
-  self.is_behind = self.kept[1] ~= nil
-  if not self.is_behind then return end
+  self.is_behind = not ok or not has_all
+  if not ok then self.late_error = has_all end
+  if not self.kept[1] then return end
   strings.notice(("the ledger does not have this run, as its server does not answer: `bnnlua -m "
     .. "runs rebuild --runs=%s` enters it"):format(strings.shell_word(self.root)))
 end
@@ -415,7 +417,7 @@ local function write_end(self, status, failure)
   end_ledger(self, status)
 end
 
--- Whether the ledger does not have the end of a run, since its server did not answer.
+-- Whether the ledger does not have the end of a run, as when its server did not answer.
 function Recorder:is_kept_back() return self.is_finished and self.is_behind or false end
 
 -- Ends the record, as "completed", "failed", "pruned" or "interrupted"; failure is the message
@@ -431,6 +433,7 @@ function Recorder:finish(status, failure)
   if self.beats then self.beats:close() end
   if self.ledger then self.ledger:close() end
   if self.folder.lock then self.folder.lock:release() end
+  if self.late_error then error(self.late_error, 0) end
 end
 
 -- The status that an error gives a run: what its metatable says as run_status, if it does.

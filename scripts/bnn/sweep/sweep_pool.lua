@@ -57,11 +57,15 @@ end
 local function look_again(self, seconds) self.next_look = core.ticks() + seconds end
 
 -- Seconds after which it looks again: where the store tells of what happens after some, and not all
--- pools at once.
-local function pause(self) return self.is_told and TOLD * store_link.jitter() or TICK end
+-- pools at once; where looking is work for a server of files, each time after more.
+local function pause(self)
+  if self.is_told then return TOLD * store_link.jitter() end
+  self.idle = math.min(2 * (self.idle or TICK / 2), self.book.LONGEST_PAUSE or TICK)
+  return self.idle
+end
 
 -- Something has happened.
-local function wake(self) self.next_look, self.next_count = 0, 0 end
+local function wake(self) self.next_look, self.next_count, self.idle = 0, 0, nil end
 
 -- Whether the process of an earlier attempt still ends, which has until `patience`.
 local function is_being_made(self, task)
@@ -86,7 +90,10 @@ local function next_run(self)
   self.claimed = task
   if not is_being_made(self, task) then
     local proposal, why = self.history:proposal(task.trial)
-    if proposal then return task, proposal end
+    if proposal then
+      self.idle = nil
+      return task, proposal
+    end
     if why then end_trials(self, task.trial, why) end
   end
   self.claimed = nil

@@ -40,6 +40,8 @@ local function root_of(opts)
       .. "folder of runs", opts.root))
     return root
   end
+  local place, fault = ledger_place.parse(opts.root)
+  refusal.assert_or_exit(place, fault and "--worker: " .. fault)
   local lacks = "--worker: a folder for the records is needed, and that is switched off: give "
     .. "--runs=DIR or unset BNNLUA_RUNS"
   local root = refusal.assert_or_exit(run_folder.root(opts.runs), lacks)

@@ -562,4 +562,28 @@ function TestLeaks.test_files_and_refusals_leak_nothing()
   lu.assertEquals((core.memory()), before)
 end
 
+TestShared = {} -- what processes at one folder do without locks
+in_folder(TestShared)
+
+function TestShared:test_one_writer_gets_a_name()
+  lu.assertTrue(core.save_once(path "x", "first"))
+  lu.assertFalse(core.save_once(path "x", "second"))
+  local file <close> = assert(io.open(path "x", "rb"))
+  lu.assertEquals(file:read "a", "first")
+  lu.assertEquals(core.list_names(folder), {"x"})
+  refuses("No such file", core.save_once, path "no/x", "")
+  refuses("No such file", core.list_names, path "no")
+end
+
+function TestShared:test_signs_of_life_are_of_the_file_systems_clock()
+  write("x", "")
+  local first = core.modified(path "x")
+  lu.assertAlmostEquals(first, core.now(), 60)
+  core.run_program{"sleep", "0.02"}
+  lu.assertTrue(core.touch(path "x"))
+  lu.assertTrue(core.modified(path "x") > first)
+  refuses("No such file", core.touch, path "no")
+  refuses("No such file", core.modified, path "no")
+end
+
 os.exit(lu.LuaUnit.run(), true)

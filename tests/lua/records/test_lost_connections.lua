@@ -16,7 +16,7 @@ local task_queue = require "bnn.records.task_queue"
 local URL = "postgresql://nowhere/db"
 
 -- What the server does: refuses connections; and pattern -> {when = "before" or "after", n = how
--- often} of statements that lose theirs.
+-- often} of statements that lose theirs, or raise what is given as `when`.
 local server = {}
 
 local function lost() return nil, "the server closed the connection", "lost" end
@@ -37,6 +37,7 @@ Database.__index = Database
 function Database:run(sql, ...)
   if self.is_gone or server.is_away then return lost() end
   local when = fault_of(sql)
+  if type(when) == "table" then error(when, 0) end
   if when == "before" then self.db:close() end -- what was begun is taken back
   local rows, names, kind
   if when ~= "before" then rows, names, kind = self.db:run(sql, ...) end
@@ -254,6 +255,20 @@ function TestRecords.test_a_run_that_the_ledger_never_got_is_entered_by_rebuild(
     lu.assertEquals(run_list.rebuild(root), 1)
     local book <close> = open(root)
     lu.assertEquals((book:ask "SELECT status FROM run"), {{"completed"}})
+  end)
+end
+
+-- An interrupt while the ledger gets the end of a run: the record is closed and says what it lacks.
+function TestRecords.test_an_interrupt_at_the_end_passes_when_the_record_is_closed()
+  with_server(function(root)
+    local record, interrupt = start(root), {}
+    server.faults = {["UPDATE run SET status"] = {n = 1, when = interrupt}}
+    local ok, err = pcall(finish, record)
+    lu.assertEquals({ok, err == interrupt}, {false, true})
+    lu.assertTrue(record:is_kept_back())
+    lu.assertNil(recorder.current())
+    lu.assertEquals(run_list.rebuild(root), 1)
+    lu.assertEquals(assert(run_list.read(root))[1].status, "completed")
   end)
 end
 

@@ -12,7 +12,8 @@ local sweep_trials = require "bnn.sweep.books.sweep_trials"
 
 local M = {}
 
-local Book = {__name = "bnn.folder_book", trials = sweep_trials.list}
+-- LONGEST_PAUSE: seconds between two looks of a pool that has nothing to do.
+local Book = {__name = "bnn.folder_book", trials = sweep_trials.list, LONGEST_PAUSE = 2}
 Book.__index = Book
 
 local function folder_of(root, name) return ("%s/sweeps/%s"):format(root, name) end

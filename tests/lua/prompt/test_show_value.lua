@@ -1,0 +1,159 @@
+--- What the prompt shows of values, what Tab offers, and its history.
+local lu = require "luaunit"
+local bnn = require "bnn"
+
+local completion = require "bnn.prompt.completion"
+local core = require "bnn.core"
+local history = require "bnn.prompt.prompt_history"
+local members = require "bnn.prompt.members"
+local show_value = require "bnn.prompt.show_value"
+local suggestion = require "bnn.prompt.suggestion"
+
+TestValues = {}
+
+function TestValues.test_plain_values()
+  lu.assertEquals(show_value.results(1, 0.5, "text", true, nil), "1\t0.5\ttext\ttrue\tnil")
+  lu.assertEquals(show_value.results "\27[2J", "\\x1b[2J")
+end
+
+function TestValues.test_tables_are_sorted_and_quoted()
+  local t = {3, "a\n", z = 1, b = {x = 1}, ["end"] = 2, [0.5] = 1, [true] = 0}
+  lu.assertEquals(show_value.results(t),
+    [[{3, "a\n", [0.5] = 1, b = {x = 1}, ["end"] = 2, z = 1, [true] = 0}]])
+  lu.assertEquals(show_value.results{}, "{}")
+end
+
+function TestValues.test_tables_are_limited_in_depth_width_and_length()
+  local deep = {}
+  for _ = 1, 10 do deep = {deep} end
+  lu.assertEquals(show_value.results(deep), "{{{{{...}}}}}")
+  local wide = {}
+  for i = 1, 30 do wide["field" .. i] = {near = ("x"):rep(50), far = ("y"):rep(50)} end
+  lu.assertStrContains(show_value.results(wide), "field30 = {...}")
+  local long = {}
+  for i = 1, 10000 do long[i] = i end
+  local text = show_value.results(long)
+  lu.assertStrContains(text, "... 9980 more")
+  for line in text:gmatch "[^\n]+" do lu.assertTrue(#line <= 80, line) end
+  lu.assertEquals(show_value.results{name = ("x"):rep(40), other = ("y"):rep(40)},
+    ('{\n  name = "%s",\n  other = "%s"\n}'):format(("x"):rep(40), ("y"):rep(40)))
+end
+
+function TestValues.test_cycles_are_shown_and_tables_named_twice_are_not_cycles()
+  local t, u = {}, {1}
+  t.own, t.a, t.b = t, u, u
+  lu.assertEquals(show_value.results(t), "{a = {1}, b = {1}, own = <cycle>}")
+end
+
+function TestValues.test_code_of_the_user_cannot_fail_it()
+  local function fail() error "called" end
+  local trap = setmetatable({x = 1}, {__index = fail, __pairs = fail, __len = fail, __eq = fail})
+  lu.assertEquals(show_value.results(trap), "{x = 1}")
+  local bad = setmetatable({}, {__tostring = fail})
+  lu.assertStrContains(show_value.results(bad), "its __tostring failed")
+  lu.assertStrContains(show_value.results{bad}, "its __tostring failed")
+  local odd = setmetatable({}, {__tostring = function() return {} end})
+  lu.assertStrContains(show_value.results(odd), "its __tostring failed")
+end
+
+function TestValues.test_tensors_have_a_summary_when_elements_are_left_out()
+  lu.assertStrContains(show_value.results(bnn.arange(1, 100)), "min 1, mean 50.5, max 100")
+  lu.assertStrContains(show_value.results(bnn.ones(20):log() * (0 / 0)), "20 of 20 are nan")
+  lu.assertNotStrContains(show_value.results(bnn.ones(3)), "mean")
+  lu.assertStrContains(show_value.results(bnn.zeros(5, 0)), "[5, 0]")
+end
+
+function TestValues.test_a_table_of_functions_is_a_list_of_names()
+  lu.assertStrContains(show_value.results(bnn.optim), "adam()")
+  lu.assertNotStrContains(show_value.results(bnn), "= function")
+end
+
+function TestValues.test_objects_of_the_library()
+  local key = bnn.key(1)
+  local data = bnn.data.cubic{key = key}
+  local net = bnn.nn.mlp{3, 1}
+  local posterior = bnn.posterior.meanfield(net:init(key, data.train.x))
+  local objective = bnn.elbo{
+    net = net, posterior = posterior, likelihood = "categorical", beta = 1,
+  }
+  lu.assertStrContains(show_value.results(data), "data set\n  name   cubic\n")
+  lu.assertStrContains(show_value.results(data), "\n  train  data: 100 examples")
+  lu.assertStrContains(show_value.results(posterior), "mlp/linear_0/w")
+  lu.assertStrContains(show_value.results(objective),
+    "\nnet        mlp{3, 1}\nposterior  mean-field")
+  local prediction = bnn.predict(objective, data.train.x, {key = key, num_samples = 2})
+  lu.assertStrContains(show_value.results(prediction), "\n  class ")
+end
+
+TestCompletion = {}
+
+local complete = completion.new(bnn)
+
+function TestCompletion.test_what_tab_inserts()
+  _G.shown_value = {alpha_beta = 1, ["not a name"] = 2}
+  for text, want in pairs{
+    ["shown_value.al"] = "pha_beta", ["shown_val"] = "ue", ["bnn_absent.x"] = false,
+    ["whi"] = "le", ["  "] = "  ", ["f()\n"] = "  ", ["('x'):re"] = false, ["x -- whi"] = false,
+    ["table.unp"] = "ack", ["string.for"] = "mat",
+  } do
+    lu.assertEquals(complete(text) or false, want, text)
+  end
+end
+
+function TestCompletion.test_options_come_from_the_documentation()
+  lu.assertEquals(complete "bnn.optim.adam{clip_v", "alue = ")
+  lu.assertEquals(complete "bnn.predict(model, x, {key = k, tole", "rance = ")
+  lu.assertEquals(complete "bnn.train{steps = 3, on_", "step = ")
+  lu.assertEquals(complete "x = {whi", "le", "a table of the user's own")
+  local _, list = complete "bnn.optim.adam{"
+  lu.assertStrContains(list, "clip_norm")
+end
+
+function TestCompletion.test_members_are_read_without_calls()
+  local function fail() error "called" end
+  local trap = setmetatable({own = 1}, {__index = setmetatable({far = fail}, {__index = fail})})
+  lu.assertEquals(members.names(trap), {"far", "own"})
+  lu.assertEquals(members.names(trap, true), {"far"})
+  lu.assertNil(members.get(trap, "other"))
+  local circle = {}
+  setmetatable(circle, {__index = circle})
+  lu.assertEquals(members.names(circle), {})
+  lu.assertNotNil(members.get(bnn.ones(1), "sum"))
+end
+
+function TestCompletion.test_suggestions()
+  lu.assertStrContains(suggestion.for_nil "table.conct", "did you mean table.concat?")
+  lu.assertNil(suggestion.for_nil "table.zzzzzz")
+  lu.assertNil(suggestion.for_nil "f(x)")
+  lu.assertEquals(suggestion.for_error("stdin:1: attempt to call a nil value (field 'conct')",
+    "x = table.conct{}"), "did you mean table.concat?")
+end
+
+TestHistory = {}
+
+function TestHistory.test_entries_have_lines_and_come_once()
+  local path = os.tmpname()
+  os.remove(path)
+  for _, text in ipairs{"a\nb", "c\\n", "a\nb", "d"} do history.append(path, text) end
+  lu.assertEquals(history.read(path), {"c\\n", "a\nb", "d"})
+  os.remove(path)
+end
+
+function TestHistory.test_a_long_file_is_cut_to_its_latest()
+  local folder = os.tmpname()
+  os.remove(folder)
+  core.make_folder(folder)
+  local path = folder .. "/history"
+  local file = assert(io.open(path, "w"))
+  for i = 1, 2 * history.MOST + 1 do file:write("x = ", i, "\n") end
+  file:close()
+  local kept = history.read(path)
+  lu.assertEquals({#kept, kept[#kept]}, {history.MOST, "x = " .. 2 * history.MOST + 1})
+  local lines = 0
+  for _ in io.lines(path) do lines = lines + 1 end
+  lu.assertEquals(lines, history.MOST)
+  os.remove(path)
+  os.remove(folder)
+end
+
+os.exit(lu.LuaUnit.run())

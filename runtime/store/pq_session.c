@@ -39,13 +39,14 @@ struct bnn_pq_session {
 
 /* A wait for the server. */
 typedef struct wait {
+  double ms;             /* without a sign of the server */
   double end;            /* by bnn_sql_clock_ms */
   double interrupted_ms; /* how long it may take when it was interrupted */
   bool is_interrupted;
 } wait;
 
-static wait wait_from_now(const bnn_pq_session *s, double interrupted_ms) {
-  return (wait){.end = bnn_sql_clock_ms() + s->wait_ms, .interrupted_ms = interrupted_ms};
+static wait wait_from_now(double ms, double interrupted_ms) {
+  return (wait){.ms = ms, .end = bnn_sql_clock_ms() + ms, .interrupted_ms = interrupted_ms};
 }
 
 static void forget(bnn_pq_session *s) {
@@ -63,7 +64,7 @@ static bnn_status lose(bnn_pq_session *s, bnn_err *err) {
 static bnn_status give_up(bnn_pq_session *s, const wait *w, bnn_err *err) {
   forget(s);
   if (w->is_interrupted) return bnn_fail(err, BNN_ESTOP, "interrupted");
-  return bnn_fail(err, BNN_ELOST, "the server has not answered for %g s", s->wait_ms / 1000);
+  return bnn_fail(err, BNN_ELOST, "the server has not answered for %g s", w->ms / 1000);
 }
 
 /* Until the socket is ready for one of the events, or closed. */
@@ -109,23 +110,25 @@ static PGconn *start(const bnn_pq *pq, const char *url) {
   return pq->connectStartParams(name, value, 1);
 }
 
-/* The user's connect_timeout, in the URL or the environment, if it is shorter. */
-static void heed_connect_timeout(const bnn_pq_session *s, wait *w) {
+/* How long connecting may take: the user's connect_timeout, in the URL or the environment, if it is
+ * shorter than the session's. */
+static double connect_ms(const bnn_pq_session *s) {
+  double shortest = s->wait_ms;
   PQconninfoOption *all = s->pq->conninfo(s->connection);
   for (PQconninfoOption *o = all; o && o->keyword; o++) {
     if (strcmp(o->keyword, "connect_timeout") != 0 || !o->val) continue;
     const double ms = 1000.0 * (double)strtol(o->val, NULL, 10);
-    if (ms > 0 && ms < s->wait_ms) w->end += ms - s->wait_ms;
+    if (ms > 0 && ms < shortest) shortest = ms;
   }
   s->pq->conninfoFree(all);
+  return shortest;
 }
 
 /* From its start until the server has let us in. */
 static bnn_status connect_session(bnn_pq_session *s, bnn_err *err) {
   PostgresPollingStatusType next =
       s->pq->status(s->connection) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING;
-  wait w = wait_from_now(s, 0);
-  heed_connect_timeout(s, &w);
+  wait w = wait_from_now(connect_ms(s), 0);
   s->pq->setNoticeProcessor(s->connection, ignore_notice, NULL);
   s->pq->setErrorVerbosity(s->connection, PQERRORS_VERBOSE); /* the only way to its SQLSTATE */
   while (next != PGRES_POLLING_OK) {
@@ -179,7 +182,7 @@ static bnn_status receive(bnn_pq_session *s, wait *w, bnn_err *err) {
   while (s->pq->isBusy(s->connection)) {
     BNN_TRY(wait_for(s, POLLIN, w, err));
     if (!s->pq->consumeInput(s->connection)) return lose(s, err);
-    if (!w->is_interrupted) *w = wait_from_now(s, w->interrupted_ms);
+    if (!w->is_interrupted) w->end = bnn_sql_clock_ms() + w->ms;
   }
   return BNN_OK;
 }
@@ -207,7 +210,7 @@ static bnn_status gather(PGresult **out, bnn_pq_session *s, wait *w, bnn_err *er
 
 static bnn_status run(PGresult **out, bnn_pq_session *s, const char *text, int n,
                       const char *const *values, bnn_err *err) {
-  wait w = wait_from_now(s, INTERRUPTED_MS);
+  wait w = wait_from_now(s->wait_ms, INTERRUPTED_MS);
   PGresult *result = NULL;
   BNN_TRY(bnn_pq_check(s, err));
   if (!s->pq->sendQueryParams(s->connection, text, n, NULL, values, NULL, NULL, 0))

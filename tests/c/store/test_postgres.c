@@ -114,6 +114,14 @@ START_TEST(a_server_that_says_nothing_costs_the_time_given) {
 }
 END_TEST
 
+START_TEST(a_shorter_time_in_the_url_holds) {
+  if (!bnn_sql_client_version()) return;
+  take_port(true);
+  strcat(url, "&connect_timeout=1");
+  ck_refuses(open_url(600000, never, &err), BNN_ELOST, "has not answered for 1 s");
+}
+END_TEST
+
 START_TEST(an_interrupt_ends_the_wait_for_a_server) {
   if (!bnn_sql_client_version()) return;
   take_port(true);
@@ -149,6 +157,7 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, what_is_wrong_with_a_url_is_said_at_once);
   tcase_add_test(tests, where_no_server_listens_the_text_names_host_and_port);
   tcase_add_test(tests, a_server_that_says_nothing_costs_the_time_given);
+  tcase_add_test(tests, a_shorter_time_in_the_url_holds);
   tcase_add_test(tests, an_interrupt_ends_the_wait_for_a_server);
   tcase_add_loop_test(tests, a_server_that_ends_or_speaks_otherwise_is_lost, 0,
                       sizeof answers / sizeof *answers);

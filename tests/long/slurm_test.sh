@@ -151,10 +151,16 @@ equal "USR2: no step was made twice" "120 0" "$(wc -l <noted) $(sort noted | uni
 
 # ---------------------------------------------------------------- sbatch's answer is lost
 mkdir "$T/bin"
-printf '#!/bin/sh\n%s "$@" >/dev/null\nexit 1\n' "$(command -v sbatch)" >"$T/bin/sbatch"
+cat >"$T/bin/sbatch" <<END
+#!/bin/sh
+[ "\$1" != --version ] || exec $(command -v sbatch) --version
+$(command -v sbatch) "\$@" >/dev/null
+exit 1
+END
 chmod +x "$T/bin/sbatch"
 PATH=$T/bin:$PATH slurm lost
-equal "a lost answer: status" "1 " "$rc $out"
+equal "a lost answer: what is said" "1 bnnlua: sbatch: status 1: the same command goes on from here" \
+  "$rc $(tail -n 1 err)"
 slurm lost
 equal "a lost answer: the array is adopted" "0 0 1" \
   "$rc $(submitted) $(grep -c 'although sbatch had not said so' err)"

@@ -73,10 +73,9 @@ END
 program scancel <<'END'
 . slurm_common
 for folder in "$cluster"/jobs/*/; do
-  if [ "--name=$(cat "$folder/name")" = "$1" ]; then
-    echo CANCELLED >"$folder/state"
-    rm -f "$folder"/task.*
-  fi
+  [ "--name=$(cat "$folder/name")" = "$1" ] || continue
+  echo CANCELLED >"$folder/state"
+  [ "${2:-}" = --state=PENDING ] || rm -f "$folder"/task.*
 done
 END
 

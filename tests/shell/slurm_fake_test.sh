@@ -162,7 +162,7 @@ has "no such sweep: those that are there" "it has few, lost, many" "$(cat err)"
 echo gone >"$cluster/answer"
 slurm gone
 equal "none of its jobs is left: its status" "1 " "$rc $out"
-has "none of its jobs is left: says so" "none of its jobs is left and 6 runs are open" "$err"
+has "none of its jobs is left: says so" "none of its jobs is left, open runs: 6." "$err"
 rm "$cluster/answer"
 "$bnnlua" -m sweep toy.lua x=0.5,1.5,2.5 --seeds=2 --name=gone --slurm= >out 2>err </dev/null &
 child=$!
@@ -192,15 +192,23 @@ slurm here
 equal "the same again: nothing is left" "0 13" "$rc $(jobs)"
 equal "the same again: the table" "$(cat want)" "$out"
 
+# Two of the six tasks are not needed, as a sweep on this machine makes all that is left.
+slurm spare --no_wait
+run_tasks 14 0 1
+"$bnnlua" -m sweep toy.lua x=0.5,1.5,2.5 --seeds=2 --name=spare >/dev/null 2>&1
+slurm spare
+equal "tasks that are not needed are cancelled" "0 14 CANCELLED COMPLETED" \
+  "$rc $(jobs) $(cat "$cluster"/jobs/14/state "$cluster"/jobs/14/task.1 | xargs)"
+
 slurm mend --no_wait -- --fail=1.5
-run_tasks 14
-equal "a task whose run failed: its status" "0 1" "$(cat "$cluster"/jobs/14/status.* | sort -u | xargs)"
+run_tasks 15
+equal "a task whose run failed: its status" "0 1" "$(cat "$cluster"/jobs/15/status.* | sort -u | xargs)"
 slurm mend --status -- --fail=1.5
 equal "failed runs" "mend: 6 runs: 4 completed, 2 failed" "$(head -1 out)"
 touch mended
 slurm mend --no_wait -- --fail=1.5
-equal "failed runs are submitted alone" "0-1%2" "$(facts 15)"
-run_tasks 15
+equal "failed runs are submitted alone" "0-1%2" "$(facts 16)"
+run_tasks 16
 slurm mend --status -- --fail=1.5
 equal "failed runs are made again" "mend: 6 runs: 6 completed" "$(head -1 out)"
 
@@ -239,17 +247,17 @@ return bnn.main(experiment)
 END
 touch hold
 "$bnnlua" -m sweep long.lua x=1.5 --name=long --slurm= --no_wait >out 2>err </dev/null
-run_tasks 16 &
+run_tasks 17 &
 await grep -q 5 steps
 pkill -USR2 -of -- "--name=long --count=1"
 wait
-equal "USR2: the task asks for itself alone" 16_0 "$(cat "$cluster/requeued")"
+equal "USR2: the task asks for itself alone" 17_0 "$(cat "$cluster/requeued")"
 "$bnnlua" -m sweep --status --name=long >out 2>err
-equal "USR2: its run is open" "long: 1 runs: 1 open" "$(head -1 out)"
-rm hold "$cluster/jobs/16/task.0"
-run_tasks 16
+equal "USR2: its run is open" "long: 1 run: 1 open" "$(head -1 out)"
+rm hold "$cluster/jobs/17/task.0"
+run_tasks 17
 "$bnnlua" -m sweep --status --name=long >out 2>err
-equal "USR2: it is made when it starts again" "long: 1 runs: 1 completed" "$(head -1 out)"
+equal "USR2: it is made when it starts again" "long: 1 run: 1 completed" "$(head -1 out)"
 equal "USR2: it goes on from its checkpoint" "1 2 3 4 5 6 7 8 9" "$(xargs <steps)"
 
 echo "$passed passed, $failed failed"

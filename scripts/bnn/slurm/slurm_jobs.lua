@@ -152,11 +152,12 @@ function Jobs:submit(arrays, opts)
 end
 
 --- Cancels the arrays of this sweep that are there.
+-- @param state string: their tasks in this state alone, such as "PENDING"; nil: all
 -- @return how many; or nil, message
-function Jobs:cancel()
-  for i, array in ipairs(self.arrays) do
-    local ok, fault = slurm_programs.cancel(array.name)
-    if not ok then return nil, fault, i - 1 end
+function Jobs:cancel(state)
+  for _, array in ipairs(self.arrays) do
+    local ok, fault = slurm_programs.cancel(array.name, state)
+    if not ok then return nil, fault end
   end
   return #self.arrays
 end

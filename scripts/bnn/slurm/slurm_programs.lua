@@ -101,9 +101,10 @@ function M.largest_array()
 end
 
 --- Cancels the jobs of a name.
+-- @param state string: those in this state alone, such as "PENDING"; nil: all
 -- @return true; or nil, message
-function M.cancel(name)
-  local output, fault = call{"scancel", "--name=" .. name}
+function M.cancel(name, state)
+  local output, fault = call{"scancel", "--name=" .. name, state and "--state=" .. state}
   return output and true, fault
 end
 

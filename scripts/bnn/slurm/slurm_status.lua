@@ -20,7 +20,8 @@ local function runs_text(counts)
   for _, state in ipairs(STATES) do
     if counts[state] > 0 then words[#words + 1] = ("%d %s"):format(counts[state], state) end
   end
-  return ("%d runs: %s"):format(counts.total, words[1] and table.concat(words, ", ") or "none")
+  return ("%d run%s: %s"):format(counts.total, counts.total == 1 and "" or "s",
+    words[1] and table.concat(words, ", ") or "none")
 end
 
 --- The names of the sweeps of a folder of runs.

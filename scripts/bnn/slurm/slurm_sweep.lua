@@ -43,7 +43,10 @@ local function absolute(root)
 end
 
 local function script_options(plan, how, per_task)
-  return {root = absolute(plan.root), sweep = plan.name, per_task = per_task,
+  local root = absolute(plan.root)
+  assert_or_exit(not (root .. core.working_folder()):find "%c", strings.message("--slurm: a script "
+    .. "cannot have a folder with control characters in its name: %s", root))
+  return {root = root, sweep = plan.name, per_task = per_task,
           options = how.options}
 end
 
@@ -88,7 +91,7 @@ end
 local function jobs_line(self)
   if self.is_lost then return "Slurm does not answer" end
   local counts, reason = self.jobs:counts()
-  local words = ("%d tasks of Slurm run, %d wait"):format(counts.running + counts.ending,
+  local words = ("tasks of Slurm: %d running, %d pending"):format(counts.running + counts.ending,
     counts.pending)
   return counts.pending > 0 and reason and ("%s (%s)"):format(words, reason) or words
 end
@@ -138,13 +141,23 @@ local function say_detached(plan)
     strings.shell_word(plan.name)))
 end
 
+-- Cancels the tasks that still wait when all runs are done, as others have made theirs.
+local function cancel_needless(jobs)
+  if not jobs:are_there() then return end
+  local ok, fault = jobs:refresh()
+  if ok and jobs:counts().pending > 0 then ok, fault = jobs:cancel "PENDING" end
+  if not ok then strings.notice(fault) end
+end
+
 -- Submits what is missing and follows it. Signals are held, so sbatch's answer is on record.
 local function make(plan, book, view, how)
   local jobs = slurm_jobs.new(book)
   assert_or_exit(jobs:refresh())
   submit_missing(plan, book, jobs, how)
   if how.no_wait then return nil, 0 end
-  return follow(new_follower(plan, book, jobs, view))
+  local interrupt, left = follow(new_follower(plan, book, jobs, view))
+  if left == 0 then cancel_needless(jobs) end
+  return interrupt, left
 end
 
 local function make_to_end(plan, book, how)
@@ -155,9 +168,9 @@ local function make_to_end(plan, book, how)
     say_detached(plan)
     signal.raise(interrupt)
   end
-  assert_or_exit(left == 0, strings.message("none of its jobs is left and %d runs are open: a "
-    .. "time limit, a node that failed or scancel (%s/sweeps/%s/slurm-*.out); the same command "
-    .. "submits them again", left, plan.root, plan.name))
+  assert_or_exit(left == 0, strings.message("none of its jobs is left, open runs: %d. A "
+    .. "time limit, a node that failed or scancel has ended them (%s/sweeps/%s/slurm-*.out); the "
+    .. "same command submits what is open", left, plan.root, plan.name))
 end
 
 -- ---- the commands ----
@@ -229,8 +242,8 @@ function M.cancel(book)
   aside = aside + set_aside(book)
   assert_or_exit(has_ended, ("its jobs have not ended within %s: --status shows them"):format(
     duration.text(CANCEL)))
-  return ("cancelled %d array%s; %d runs are set aside until the sweep's command is given again")
-    :format(n, n == 1 and "" or "s", aside)
+  return ("cancelled %d array%s; %d run%s set aside until the sweep's command is given again")
+    :format(n, n == 1 and "" or "s", aside, aside == 1 and " is" or "s are")
 end
 
 return M

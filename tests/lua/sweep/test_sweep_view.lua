@@ -62,7 +62,7 @@ TestView = {}
 
 function TestView.test_who_follows_the_runs_of_others_shows_texts()
   local now = counts{open = 3, running = 1, completed = 2, total = 6}
-  local texts = {"1 tasks of Slurm run, 3 wait (Priority)"}
+  local texts = {"tasks of Slurm: 1 running, 3 pending (Priority)"}
   with_view(fake_host(60), function(view, host)
     view:show(now, BEST, texts)
     lu.assertEquals(screen(host.text)[3], "  " .. texts[1])

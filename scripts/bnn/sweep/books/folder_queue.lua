@@ -25,18 +25,21 @@ local M = {}
 local LEASE_SECONDS = 60
 local LOOK_SHARE = 20        -- looks take at most one part in so many of the time
 local STALE_SECONDS = 86400  -- after which what a killed process was writing is removed
+local MOST_DOUBLINGS = 6     -- of how many runs are left out by who has lost so often
 local CLOCK = ".clock"       -- a file whose time is the time; it says that the queue is whole
 
 local IS_STATE = {}
 for _, state in ipairs(task_queue.STATES) do IS_STATE[state] = true end
+
+local IS_END = {completed = true, failed = true, pruned = true}
 
 local Queue = {}
 Queue.__index = Queue
 
 --- The queue in a folder, which need not be there yet.
 function M.new(folder)
-  return setmetatable({folder = folder, entries = {}, proposed = {}, parts = {}, endings = {},
-                       configs = {}, looked = -math.huge, took = 0}, Queue)
+  return setmetatable({folder = folder, entries = {}, before = {}, proposed = {}, parts = {},
+                       configs = {}, looked = -math.huge, took = 0, first = 1}, Queue)
 end
 
 -- ---- files ----
@@ -80,16 +83,25 @@ M.run_of = run_of
 
 -- ---- what there is ----
 
-local function entry_of(self, trial, replicate)
-  local of = self.entries[trial]
+local function entry_of(entries, trial, replicate)
+  local of = entries[trial]
   return of and of[replicate]
+end
+
+-- The entry of a run, {trial=, replicate=, attempt= the highest, has_end=, run_attempt= the highest
+-- with a .run, ending= what the end of ended_attempt says}; ends that were read stay known.
+local function make_entry(self, trial, replicate)
+  local before = entry_of(self.before, trial, replicate) or {}
+  local entry = {trial = trial, replicate = replicate, attempt = 0, ending = before.ending,
+                 ended_attempt = before.ended_attempt}
+  local of = self.entries[trial] or {}
+  self.entries[trial], of[replicate] = of, entry
+  return entry
 end
 
 -- Notes that an attempt has a file.
 local function note(self, trial, replicate, attempt, kind)
-  local of = self.entries[trial] or {}
-  local entry = of[replicate] or {trial = trial, replicate = replicate, attempt = 0}
-  self.entries[trial], of[replicate] = of, entry
+  local entry = entry_of(self.entries, trial, replicate) or make_entry(self, trial, replicate)
   if kind == "run" then
     entry.run_attempt = math.max(entry.run_attempt or 0, attempt)
   elseif attempt > entry.attempt then
@@ -117,8 +129,9 @@ function Queue:look()
   local begun = core.ticks()
   local names, fault = core.list_names(self.folder)
   refusal.assert_or_exit(names, fault)
-  self.entries, self.proposed, self.parts = {}, {}, {}
+  self.before, self.entries, self.proposed, self.parts, self.first = self.entries, {}, {}, {}, 1
   for _, name in ipairs(names) do note_name(self, name) end
+  self.before = {}
   self.looked = core.ticks()
   self.took = self.looked - begun
 end
@@ -128,21 +141,23 @@ local function look_again(self)
   if core.ticks() - self.looked > LOOK_SHARE * self.took then self:look() end
 end
 
+-- Reads an end that is there. One that cannot be read says that the run is to be made again.
+local function read_ending(self, task)
+  local path = path_of(self, task, "end")
+  local ending, fault = run_folder.read_json(path)
+  if type(ending) == "table" and IS_STATE[ending.state] then return ending end
+  notice.say("%s: %s; its run is made again", path, fault or "is no end of a run")
+  return {state = "open", run = (run_of(self, task))}
+end
+
 --- The end of an attempt: {state=, failure=, run=, outcome=}; nil: it has not ended.
 function Queue:ending(task)
-  local path = path_of(self, task, "end")
-  local ending = self.endings[path]
-  if ending then return ending end
-  if not is_there(path) then return nil end
-  local fault
-  ending, fault = run_folder.read_json(path)
-  if type(ending) ~= "table" or not IS_STATE[ending.state] then
-    notice.say("%s: %s; its run is made again", path, fault or "is no end of a run")
-    ending = {state = "open", run = (run_of(self, task))}
-  end
-  self.endings[path] = ending
-  note(self, task.trial, task.replicate, task.attempt, "end")
-  return ending
+  local entry = entry_of(self.entries, task.trial, task.replicate)
+  if entry and entry.ended_attempt == task.attempt then return entry.ending end
+  if not is_there(path_of(self, task, "end")) then return nil end
+  entry = note(self, task.trial, task.replicate, task.attempt, "end")
+  entry.ending, entry.ended_attempt = read_ending(self, task), task.attempt
+  return entry.ending
 end
 
 -- The state of a run, and the end that says so.
@@ -152,11 +167,11 @@ local function state_of(self, entry)
   return ending and ending.state or "running", ending or nil
 end
 
--- Calls f(trial, replicate, entry) for all runs of the first trials until it returns something.
-local function each(self, last, replicates, f)
-  for trial = 1, last do
+-- Calls f(trial, replicate, entry) for all runs of some trials until it returns something.
+local function each(self, first, last, replicates, f)
+  for trial = first, last do
     for replicate = 1, replicates do
-      local result = f(trial, replicate, entry_of(self, trial, replicate))
+      local result = f(trial, replicate, entry_of(self.entries, trial, replicate))
       if result then return result end
     end
   end
@@ -164,10 +179,17 @@ end
 
 -- ---- claims ----
 
+-- The name of this process, which its children do not have.
+local function worker_name(self)
+  local _, pid = core.host()
+  if self.pid ~= pid then self.pid, self.worker = pid, task_queue.worker() end
+  return self.worker
+end
+
 -- Claims the next attempt of a run, which goes on with an earlier one: whether nobody else did.
 local function try(self, task, worker)
   local won = write_once(path_of(self, task, "claim"),
-    {worker = worker or task_queue.worker(), lease = LEASE_SECONDS, run = task.run})
+    {worker = worker or worker_name(self), lease = LEASE_SECONDS, run = task.run})
   note(self, task.trial, task.replicate, task.attempt, "claim")
   return won
 end
@@ -177,24 +199,46 @@ local function next_attempt(entry, trial, replicate, run)
           run = run}
 end
 
-local function try_all(self, last, replicates)
-  return each(self, last, replicates, function(trial, replicate, entry)
-    local state, ending = state_of(self, entry)
-    if state ~= "open" then return nil end
-    local task = next_attempt(entry, trial, replicate, ending and ending.run)
-    return try(self, task) and task
-  end)
+-- A number from 0 to n - 1, another one in each process.
+local function pick(self, n)
+  local _, pid = core.host()
+  self.draw = ((self.draw or pid) * 6364136223846793005 + 1442695040888963407) >> 1
+  return (self.draw >> 31) % n
 end
 
---- Claims the lowest run that is open.
+-- Tries the runs that are open, from the lowest on. Many who do so at a time would all go for the
+-- same ones: who loses skips some.
+-- @param may_skip boolean
+-- @return the task; or nil, and whether some were left out
+local function try_all(self, last, replicates, may_skip)
+  local has_ended, losses, skip, has_skipped = true, 0, 0, false
+  local task = each(self, self.first, last, replicates, function(trial, replicate, entry)
+    local state, ending = state_of(self, entry)
+    has_ended = has_ended and IS_END[state]
+    if has_ended and replicate == replicates then self.first = trial + 1 end
+    if state ~= "open" then return nil end
+    if skip > 0 then
+      skip, has_skipped = skip - 1, true
+      return nil
+    end
+    local task = next_attempt(entry, trial, replicate, ending and ending.run)
+    if try(self, task) then return task end
+    losses = losses + 1
+    skip = may_skip and pick(self, 1 << math.min(losses, MOST_DOUBLINGS)) or 0
+  end)
+  return task, has_skipped
+end
+
+--- Claims the lowest run that is open, or one near it.
 -- @return {trial=, replicate=, attempt=, run=}, or nil
 function Queue:claim(last, replicates)
   look_again(self)
   local looked = self.looked
-  local task = try_all(self, last, replicates)
+  local task, has_skipped = try_all(self, last, replicates, true)
   if task then return task end
   look_again(self)
-  return self.looked ~= looked and try_all(self, last, replicates) or nil
+  if self.looked == looked and not has_skipped then return nil end
+  return (try_all(self, last, replicates, false))
 end
 
 --- Ends an attempt.
@@ -230,7 +274,7 @@ end
 -- @param states table: the set of states that they are in
 function Queue:reopen(states, last, replicates)
   look_again(self)
-  each(self, last, replicates, function(_, _, entry)
+  each(self, 1, last, replicates, function(_, _, entry)
     local state, ending = state_of(self, entry)
     if states[state] then
       self:amend(entry, {state = "open", run = ending.run, failure = ending.failure})
@@ -352,7 +396,7 @@ end
 -- @param run_id string
 function Queue:lose_run(trial, replicate, run_id)
   self:look()
-  local entry = entry_of(self, trial, replicate)
+  local entry = entry_of(self.entries, trial, replicate)
   local _, ending = state_of(self, entry)
   if not ending or ending.run ~= run_id then return end
   local task = {trial = trial, replicate = replicate, attempt = entry.attempt}
@@ -390,7 +434,7 @@ function Queue:counts(last, replicates)
   look_again(self)
   local counts = {total = 0}
   for _, state in ipairs(task_queue.STATES) do counts[state] = 0 end
-  each(self, last, replicates, function(_, _, entry)
+  each(self, 1, last, replicates, function(_, _, entry)
     local state = state_of(self, entry)
     counts[state], counts.total = counts[state] + 1, counts.total + 1
   end)

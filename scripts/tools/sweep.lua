@@ -108,14 +108,13 @@ checkpoints. `bnnlua -m runs list sweep=NAME` lists the runs, `bnnlua EXPERIMENT
 --help` the experiment's flags, `bnnlua -m help sweeps` says more.
 
 Workers join a sweep that has begun, on any machine that sees its folder of
-records (with --ledger=folder, safe on NFS) or its ledger in PostgreSQL; the
-experiment has the same path there:
-  by hand       ssh host "cd $PWD && bnnlua -m sweep --worker=$PWD/runs"
+records (with --ledger=folder, which is safe on NFS) or its ledger in
+PostgreSQL; the experiment has the same path there. With RUNS=/shared/runs:
+  by hand       ssh host "cd $PWD && bnnlua -m sweep --worker=$RUNS"
   GNU parallel  parallel --sshlogin a,b -j4 -N0 --wd . \
-                  bnnlua -m sweep --worker=$PWD/runs ::: {1..8}
-  HyperQueue    hq submit --array=1-8 --cpus=2 -- \
-                  bnnlua -m sweep --worker=$PWD/runs
-  Slurm         sbatch --array=1-8 --wrap="bnnlua -m sweep --worker=$PWD/runs"
+                  bnnlua -m sweep --worker=$RUNS ::: {1..8}
+  HyperQueue    hq submit --array=1-8 -- bnnlua -m sweep --worker=$RUNS
+  Slurm         sbatch --array=1-8 --wrap="bnnlua -m sweep --worker=$RUNS"
   PostgreSQL    bnnlua -m sweep --worker=postgresql://host/db --runs=/tmp/runs
 
 On a cluster job arrays of Slurm make the runs, 50 at a time:

@@ -23,7 +23,7 @@ export LUA_CPATH_5_4
 # PostgreSQL's among them, where a server can be started.
 . "$tests/shell/postgres.sh"
 trap 'postgres_stop immediate; rm -rf "$T"' EXIT
-if postgres_start "$T/pg" fsync=off; then
+if [[ $# = 0 || " $* " == *" postgres "* ]] && postgres_start "$T/pg" fsync=off; then
   export POSTGRES_URL="$postgres_url?sslmode=disable&gssencmode=disable"
 fi
 mkdir "$T/files" "$T/files/steps" "$T/files/resume"

@@ -81,7 +81,7 @@ done <<'END2'
 --worker=runs --count=0|--count: expected at least 1, got '0'
 --count=3 toy.lua x=1,2|--count: only with --worker
 --wait=3 toy.lua x=1,2|--wait: only with --worker
---worker=postgresql://me:secret@host/db|the password belongs into
+--worker=postgresql://me:secret@host/db|the password belongs in
 END2
 equal "no password is said" "" "$(grep secret err)"
 

@@ -234,7 +234,8 @@ static void forget(const char *text) {
   for (int more = history(history_list, &event, H_FIRST); more >= 0;
        more = history(history_list, &event, H_NEXT))
     if (strcmp(event.str, text) == 0) {
-      history(history_list, &event, H_DEL, event.num);
+      if (history(history_list, &event, H_DEL, event.num) >= 0)
+        free((char *)event.str); /* a copy: editline(3) */
       return;
     }
 }
@@ -252,13 +253,13 @@ void bind_edit_remember(const char *text) {
   uselocale(before);
 }
 
+/* The terminal is as it was after each line.  The editor stays until the process ends: el_end would
+ * lose the names of functions that were added, which a leak checker reports. */
 void bind_edit_fini(void) {
-  if (editor) el_end(editor);
   if (history_list) history_end(history_list);
   if (editor_locale) freelocale(editor_locale);
   free(shown_prompt);
   free(edited_line);
-  editor = NULL;
   history_list = NULL;
   editor_locale = (locale_t)0;
   shown_prompt = edited_line = NULL;

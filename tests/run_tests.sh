@@ -10,8 +10,8 @@
 #
 # Given by make: BUILD, CC, SAN, REAL.  Suites find BNNLUA, BUILD, CC, SAN and REAL in their
 # environment; BNNLUA_DATA passes through.  TEST_TIMEOUT: seconds a suite may take (600; those of
-# tests/long an hour).  TEST_JOBS: suites at a time; by default as many as there are processors,
-# and at most 4, as some suites wait for the clock.
+# tests/long an hour).  TEST_JOBS: suites at a time; by default one more than there are processors,
+# as some suites wait for the clock, and at most 4.
 set -u
 export BUILD=${BUILD:-build} CC=${CC:-gcc} SAN=${SAN:-} REAL=${REAL:-float}
 BNNLUA=$(cd "$BUILD" && pwd)/bnnlua
@@ -70,7 +70,7 @@ explain() {
   esac
 }
 
-at_once=${TEST_JOBS:-$(nproc)}
+at_once=${TEST_JOBS:-$(($(nproc) + 1))}
 [ -n "${TEST_JOBS:-}" ] || [ "$at_once" -le 4 ] || at_once=4
 
 # Tests never leave the machine and do not see what the user has downloaded.

@@ -20,12 +20,18 @@ end
 
 local function help_on(topic) return output_of(help.show, bnn, topic) end
 
--- Calls f(entry, text of help on it) for every public name; the entries are gathered once.
+local all_texts -- {entry, text of help on it} for every public name
+
+-- Calls f(entry, text) for every public name; the texts are made once.
 local function each_text(f)
-  local gather, entries = help.entries, help.entries(bnn)
-  help.entries = function() return entries end
-  local _ <close> = setmetatable({}, {__close = function() help.entries = gather end})
-  for _, entry in ipairs(entries) do f(entry, help_on(entry.name)) end
+  if not all_texts then
+    local gather, entries, texts = help.entries, help.entries(bnn), {}
+    help.entries = function() return entries end
+    local _ <close> = setmetatable({}, {__close = function() help.entries = gather end})
+    for i, entry in ipairs(entries) do texts[i] = {entry, help_on(entry.name)} end
+    all_texts = texts
+  end
+  for _, one in ipairs(all_texts) do f(one[1], one[2]) end
 end
 
 TestDocstrings = {}

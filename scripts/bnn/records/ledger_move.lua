@@ -183,8 +183,7 @@ end
 -- Keeps a database under another name.
 local function set_aside(root)
   local path = ledger.path(root)
-  local file <close> = io.open(path, "rb")
-  if not file then return end
+  if not core.real_path(path) then return end
   local kept = kept_name(path)
   os.rename(path, kept)
   for _, ending in ipairs{"-wal", "-shm"} do os.rename(path .. ending, kept .. ending) end

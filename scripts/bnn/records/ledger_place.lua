@@ -67,8 +67,9 @@ function M.find(root)
     if place then return place end
     return nil, strings.message("%s: %s", path_of(root), fault)
   end
-  local database <close> = io.open(root .. "/runs.db", "rb")
-  return database and "sqlite" or nil
+  -- Not by opening it: the end of that would end the locks of this process's connections to it, and
+  -- another's last connection could take away the log that they write.
+  return core.real_path(root .. "/runs.db") and "sqlite" or nil
 end
 
 --- Writes the place of a root.

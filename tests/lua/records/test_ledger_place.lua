@@ -162,4 +162,25 @@ function TestMove.test_not_while_a_run_is_made()
   end)
 end
 
+-- Another program, not a fork of this one, which would have its list of locks.
+local function in_another(program)
+  return os.execute(("%s -e '%s'"):format(arg[-1], program))
+end
+
+-- A process that closes a file ends its own locks of it: another's last connection would take away
+-- the log that this one's writes.
+function TestPlaces.test_looking_for_a_ledger_leaves_its_locks_alone()
+  in_folder(function(root)
+    local book <close> = assert(ledger.open(root, true))
+    local add = "INSERT INTO sweep VALUES ($1, $2, $2) RETURNING 1"
+    assert(book:ask(add, "a", ""))
+    lu.assertEquals(ledger_place.find(root), "sqlite")
+    local open = ("local book = assert(require [[bnn.records.ledger]].open([[%s]], true)) "):format(
+      root)
+    lu.assertTrue(in_another(open .. "book:close()"))
+    assert(book:ask(add, "b", ""))
+    lu.assertTrue(in_another(open .. "assert(#book:ask [[SELECT id FROM sweep]] == 2)"))
+  end)
+end
+
 os.exit(lu.LuaUnit.run())

@@ -7,6 +7,8 @@
 set -u
 # shellcheck source=tests/shell/checks.sh
 . "$(dirname "$0")/../shell/checks.sh"
+# shellcheck source=tests/shell/parabola.sh
+. "$tests/shell/parabola.sh"
 started=
 # shellcheck disable=SC2086 # a list
 trap 'kill -KILL $started $(members) 2>/dev/null; rm -rf "$T"' EXIT
@@ -14,26 +16,13 @@ cd "$T" || exit 1
 exec 2>/dev/null # the shell tells of each process that was killed
 
 trials=${TRIALS:-500}
-cat >toy.lua <<'END2'
-local bnn = require "bnn"
-return bnn.main{
-  about = "a parabola", objective = {"loss", "min"}, common = {"seed"},
-  defaults = {x = {0.5, "where"}, n = {1, "how much", min = 1}},
-  run = function(cfg, log)
-    local noise = bnn.randn(bnn.key(cfg.seed), 4):sum():item()
-    for step = 1, 3 do log:row(step, {{"loss", (cfg.x - 1) ^ 2 + noise / step + cfg.n}}) end
-    return {loss = (cfg.x - 1) ^ 2 + 0.01 * noise + cfg.n}
-  end,
-}
-END2
+write_parabola toy.lua
 sweep() { # RUNS ARG...
   local runs=$1
   shift
   "$bnnlua" -m sweep toy.lua x=uniform:0:4 n=integer:1:8 --trials="$trials" --key=3 --name=s --retries=1000 \
     --top="$trials" --runs="$runs" --quiet "$@" </dev/null
 }
-
-random() { od -An -N4 -tu4 /dev/urandom | awk -v n="$1" '{print $1 % n}'; }
 
 # members: the processes of the workers, and those of their runs
 members() {

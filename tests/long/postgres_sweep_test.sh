@@ -6,6 +6,8 @@
 set -u
 # shellcheck source=tests/shell/checks.sh
 . "$(dirname "$0")/../shell/checks.sh"
+# shellcheck source=tests/shell/parabola.sh
+. "$tests/shell/parabola.sh"
 # shellcheck source=tests/shell/postgres.sh
 . "$tests/shell/postgres.sh"
 chmod 755 "$T"
@@ -29,18 +31,7 @@ cd "$T" || exit 1
 exec 2>/dev/null # the shell tells of each process that was killed
 
 trials=${TRIALS:-4000}
-cat >toy.lua <<'END2'
-local bnn = require "bnn"
-return bnn.main{
-  about = "a parabola", objective = {"loss", "min"}, common = {"seed"},
-  defaults = {x = {0.5, "where"}, n = {1, "how much", min = 1}},
-  run = function(cfg, log)
-    local noise = bnn.randn(bnn.key(cfg.seed), 4):sum():item()
-    for step = 1, 3 do log:row(step, {{"loss", (cfg.x - 1) ^ 2 + noise / step + cfg.n}}) end
-    return {loss = (cfg.x - 1) ^ 2 + 0.01 * noise + cfg.n}
-  end,
-}
-END2
+write_parabola toy.lua
 cat >sweep.lua <<'END2'
 local bnn = require "bnn"
 local result = bnn.sweep{
@@ -51,8 +42,6 @@ for _, trial in ipairs(result.list) do
   io.write(("%d %s %q %d %q\n"):format(trial.number, trial.state, trial.config.x, trial.config.n, trial.value))
 end
 END2
-
-random() { od -An -N4 -tu4 /dev/urandom | awk -v n="$1" '{print $1 % n}'; }
 
 began=$SECONDS
 BNNLUA_RUNS=calm "$bnnlua" sweep.lua "$trials" 2 >want

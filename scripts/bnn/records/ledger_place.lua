@@ -94,8 +94,8 @@ local function wanted_place(wanted)
   return place, fault and "$BNNLUA_LEDGER: " .. fault
 end
 
---- The place of a root: the one that it has; else what is wanted, or what $BNNLUA_LEDGER says,
--- which from now on it has.
+--- Returns the place of a root's ledger. A root that has none yet gets the one that is wanted, else
+-- that of $BNNLUA_LEDGER, and keeps it.
 -- @param wanted string: as --ledger gives it, or nil
 -- @return place; or nil, message: it has another one
 function M.settle(root, wanted)

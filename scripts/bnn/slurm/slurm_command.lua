@@ -47,8 +47,8 @@ function M.check(cfg)
   assert_or_exit(not (cfg.status and cfg.cancel), "--status or --cancel: not both")
 end
 
--- What place the ledger of a root is to have: the files of the folder, which all machines see,
--- unless it has one or another is wanted. SQLite's locks do not hold on what machines share.
+-- Chooses where the ledger of a root is kept. The default is the folder's own files, which every
+-- machine can read. SQLite is refused, because its locks are not reliable on shared file systems.
 local function choose_ledger(root, wanted)
   local has, fault = ledger_place.find(root)
   assert_or_exit(not fault, fault)

@@ -7,7 +7,7 @@
 -- mean over networks drawn from the posterior. It abstains if they disagree more than on nearly all
 -- of the images on which the rule in the checkpoint was fitted.
 local bnn = require "bnn"
-local text_image = require "bnn.plot.text_image"
+local text_image = require "bnn.plot.canvas.text_image"
 local strings = require "bnn.base.strings"
 
 local experiment = {

@@ -8,7 +8,7 @@ set -u
 mkdir "$T/tree"
 (cd "$tests/.." && cp -r runtime bindings scripts experiments tests "$T/tree")
 cd "$T/tree" || exit 1
-room=scripts/bnn/plot
+room=scripts/bnn/plot/canvas
 echo 'pcall(require, "bnn")' >>$room/plot_text.lua
 echo 'require("bnn.ood." .. file)' >>$room/plot_style.lua
 echo 'require("bnn.plot.plot_" .. file)' >>$room/plot_pixels.lua

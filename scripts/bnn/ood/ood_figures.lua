@@ -2,7 +2,7 @@
 -- against each set. A set looks the same in all of them.
 local number = require "bnn.base.number"
 local plot = require "bnn.plot.plot"
-local plot_columns = require "bnn.plot.plot_columns"
+local plot_columns = require "bnn.plot.canvas.plot_columns"
 local strings = require "bnn.base.strings"
 
 local M = {}

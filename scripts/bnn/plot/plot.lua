@@ -14,13 +14,13 @@
 -- blue.
 --     bnn.plot.lines{series = {{y = {1, 3, 2}, label = "loss"}}, path = "loss.svg"}
 local fail = require "bnn.base.fail"
-local figure = require "bnn.plot.figure"
+local figure = require "bnn.plot.canvas.figure"
 local kinds = require "bnn.base.kinds"
 local options = require "bnn.base.options"
-local plot_axes = require "bnn.plot.plot_axes"
+local plot_axes = require "bnn.plot.canvas.plot_axes"
 local plot_bars = require "bnn.plot.plot_bars"
 local plot_cells = require "bnn.plot.plot_cells"
-local plot_columns = require "bnn.plot.plot_columns"
+local plot_columns = require "bnn.plot.canvas.plot_columns"
 local plot_curves = require "bnn.plot.plot_curves"
 local plot_heatmap = require "bnn.plot.plot_heatmap"
 local plot_history = require "bnn.plot.plot_history"
@@ -31,7 +31,7 @@ local plot_parallel = require "bnn.plot.plot_parallel"
 local plot_predictions = require "bnn.plot.plot_predictions"
 local plot_reliability = require "bnn.plot.plot_reliability"
 local plot_slice = require "bnn.plot.plot_slice"
-local plot_style = require "bnn.plot.plot_style"
+local plot_style = require "bnn.plot.canvas.plot_style"
 
 local M = {}
 

@@ -1,16 +1,16 @@
 --- Histograms and bars: how they are read and what gnuplot is told of them. See bnn.plot.histogram
 -- and bnn.plot.bars for what their options mean.
 local fail = require "bnn.base.fail"
-local figure = require "bnn.plot.figure"
-local gnuplot = require "bnn.plot.gnuplot"
+local figure = require "bnn.plot.canvas.figure"
+local gnuplot = require "bnn.plot.canvas.gnuplot"
 local kinds = require "bnn.base.kinds"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
-local plot_axes = require "bnn.plot.plot_axes"
-local plot_columns = require "bnn.plot.plot_columns"
+local plot_axes = require "bnn.plot.canvas.plot_axes"
+local plot_columns = require "bnn.plot.canvas.plot_columns"
 local plot_lines = require "bnn.plot.plot_lines"
-local plot_style = require "bnn.plot.plot_style"
-local plot_text = require "bnn.plot.plot_text"
+local plot_style = require "bnn.plot.canvas.plot_style"
+local plot_text = require "bnn.plot.canvas.plot_text"
 
 local M = {}
 

@@ -1,12 +1,12 @@
 --- The objective over two parameters: a table of cells in colours, with the mean in each.
 local core = require "bnn.core"
 local fail = require "bnn.base.fail"
-local figure = require "bnn.plot.figure"
+local figure = require "bnn.plot.canvas.figure"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local parameter_columns = require "bnn.search.analysis.parameter_columns"
 local plot_heatmap = require "bnn.plot.plot_heatmap"
-local plot_style = require "bnn.plot.plot_style"
+local plot_style = require "bnn.plot.canvas.plot_style"
 local plot_trials = require "bnn.plot.plot_trials"
 local table_text = require "bnn.base.table_text"
 

@@ -1,13 +1,13 @@
 --- ROC and risk-coverage curves, from scores or from what bnn.metrics returns.
 local fail = require "bnn.base.fail"
-local figure = require "bnn.plot.figure"
+local figure = require "bnn.plot.canvas.figure"
 local metrics_ood = require "bnn.metrics.metrics_ood"
 local metrics_selective = require "bnn.metrics.metrics_selective"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
-local plot_columns = require "bnn.plot.plot_columns"
+local plot_columns = require "bnn.plot.canvas.plot_columns"
 local plot_lines = require "bnn.plot.plot_lines"
-local plot_style = require "bnn.plot.plot_style"
+local plot_style = require "bnn.plot.canvas.plot_style"
 
 local M = {}
 

@@ -1,13 +1,13 @@
 --- Heat maps: how they are read and what gnuplot is told of them. See bnn.plot.heatmap for what
 -- their options mean.
 local fail = require "bnn.base.fail"
-local figure = require "bnn.plot.figure"
-local gnuplot = require "bnn.plot.gnuplot"
+local figure = require "bnn.plot.canvas.figure"
+local gnuplot = require "bnn.plot.canvas.gnuplot"
 local number = require "bnn.base.number"
-local plot_axes = require "bnn.plot.plot_axes"
-local plot_columns = require "bnn.plot.plot_columns"
-local plot_pixels = require "bnn.plot.plot_pixels"
-local plot_text = require "bnn.plot.plot_text"
+local plot_axes = require "bnn.plot.canvas.plot_axes"
+local plot_columns = require "bnn.plot.canvas.plot_columns"
+local plot_pixels = require "bnn.plot.canvas.plot_pixels"
+local plot_text = require "bnn.plot.canvas.plot_text"
 
 local M = {}
 

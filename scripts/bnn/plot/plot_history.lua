@@ -1,9 +1,9 @@
 --- Objectives of trials one after another, and of two objectives the Pareto front.
-local figure = require "bnn.plot.figure"
+local figure = require "bnn.plot.canvas.figure"
 local options = require "bnn.base.options"
 local parameter_columns = require "bnn.search.analysis.parameter_columns"
-local plot_axes = require "bnn.plot.plot_axes"
-local plot_style = require "bnn.plot.plot_style"
+local plot_axes = require "bnn.plot.canvas.plot_axes"
+local plot_style = require "bnn.plot.canvas.plot_style"
 local plot_trials = require "bnn.plot.plot_trials"
 
 local M = {}

@@ -2,11 +2,11 @@
 local fail = require "bnn.base.fail"
 local files = require "bnn.data.files"
 local folders = require "bnn.base.folders"
-local gnuplot = require "bnn.plot.gnuplot"
-local image_grid = require "bnn.plot.image_grid"
+local gnuplot = require "bnn.plot.canvas.gnuplot"
+local image_grid = require "bnn.plot.canvas.image_grid"
 local observer = require "bnn.base.observer"
 local options = require "bnn.base.options"
-local plot_pixels = require "bnn.plot.plot_pixels"
+local plot_pixels = require "bnn.plot.canvas.plot_pixels"
 
 local M = {}
 

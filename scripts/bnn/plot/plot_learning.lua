@@ -1,10 +1,10 @@
 --- Learning curves of trials.
 local fail = require "bnn.base.fail"
-local figure = require "bnn.plot.figure"
+local figure = require "bnn.plot.canvas.figure"
 local options = require "bnn.base.options"
-local plot_columns = require "bnn.plot.plot_columns"
+local plot_columns = require "bnn.plot.canvas.plot_columns"
 local plot_lines = require "bnn.plot.plot_lines"
-local plot_style = require "bnn.plot.plot_style"
+local plot_style = require "bnn.plot.canvas.plot_style"
 local plot_trials = require "bnn.plot.plot_trials"
 
 local M = {}

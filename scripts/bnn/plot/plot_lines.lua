@@ -1,13 +1,13 @@
 --- Series of lines, points and bands: how they are read and what gnuplot is told of them. See
 -- bnn.plot.lines for what their options mean.
-local downsample = require "bnn.plot.downsample"
+local downsample = require "bnn.plot.canvas.downsample"
 local fail = require "bnn.base.fail"
-local figure = require "bnn.plot.figure"
+local figure = require "bnn.plot.canvas.figure"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
-local plot_axes = require "bnn.plot.plot_axes"
-local plot_columns = require "bnn.plot.plot_columns"
-local plot_style = require "bnn.plot.plot_style"
+local plot_axes = require "bnn.plot.canvas.plot_axes"
+local plot_columns = require "bnn.plot.canvas.plot_columns"
+local plot_style = require "bnn.plot.canvas.plot_style"
 
 local M = {}
 

@@ -1,12 +1,12 @@
 --- Parallel coordinates: a line for each trial over axes of the objective and of the parameters.
-local figure = require "bnn.plot.figure"
-local gnuplot = require "bnn.plot.gnuplot"
+local figure = require "bnn.plot.canvas.figure"
+local gnuplot = require "bnn.plot.canvas.gnuplot"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local parameter_columns = require "bnn.search.analysis.parameter_columns"
 local plot_heatmap = require "bnn.plot.plot_heatmap"
-local plot_style = require "bnn.plot.plot_style"
-local plot_text = require "bnn.plot.plot_text"
+local plot_style = require "bnn.plot.canvas.plot_style"
+local plot_text = require "bnn.plot.canvas.plot_text"
 local plot_trials = require "bnn.plot.plot_trials"
 
 local M = {}

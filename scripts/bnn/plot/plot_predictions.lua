@@ -2,16 +2,16 @@
 local abstention_rule = require "bnn.predict.abstention_rule"
 local core = require "bnn.core"
 local fail = require "bnn.base.fail"
-local figure = require "bnn.plot.figure"
+local figure = require "bnn.plot.canvas.figure"
 local inputs = require "bnn.metrics.metric_inputs"
 local kinds = require "bnn.base.kinds"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
-local plot_columns = require "bnn.plot.plot_columns"
+local plot_columns = require "bnn.plot.canvas.plot_columns"
 local plot_images = require "bnn.plot.plot_images"
-local plot_pixels = require "bnn.plot.plot_pixels"
+local plot_pixels = require "bnn.plot.canvas.plot_pixels"
 local pytree = require "bnn.params.pytree"
-local text_image = require "bnn.plot.text_image"
+local text_image = require "bnn.plot.canvas.text_image"
 
 local M = {}
 

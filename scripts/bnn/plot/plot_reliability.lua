@@ -4,14 +4,14 @@
 -- diagonal where they are as often as they say; and how many there are, on logarithms, as most of
 -- them crowd into the last bin.
 local fail = require "bnn.base.fail"
-local figure = require "bnn.plot.figure"
-local gnuplot = require "bnn.plot.gnuplot"
+local figure = require "bnn.plot.canvas.figure"
+local gnuplot = require "bnn.plot.canvas.gnuplot"
 local metrics_calibration = require "bnn.metrics.metrics_calibration"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
-local plot_columns = require "bnn.plot.plot_columns"
-local plot_style = require "bnn.plot.plot_style"
-local plot_text = require "bnn.plot.plot_text"
+local plot_columns = require "bnn.plot.canvas.plot_columns"
+local plot_style = require "bnn.plot.canvas.plot_style"
+local plot_text = require "bnn.plot.canvas.plot_text"
 local table_text = require "bnn.base.table_text"
 
 local M = {}

@@ -1,10 +1,10 @@
 --- The objective against each parameter, side by side.
-local figure = require "bnn.plot.figure"
-local gnuplot = require "bnn.plot.gnuplot"
+local figure = require "bnn.plot.canvas.figure"
+local gnuplot = require "bnn.plot.canvas.gnuplot"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local parameter_columns = require "bnn.search.analysis.parameter_columns"
-local plot_text = require "bnn.plot.plot_text"
+local plot_text = require "bnn.plot.canvas.plot_text"
 local plot_trials = require "bnn.plot.plot_trials"
 
 local M = {}

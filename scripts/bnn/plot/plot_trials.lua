@@ -1,13 +1,13 @@
 --- What figures of trials share: how objectives and states are read, what the states look like, and
 -- what gnuplot is told of points, lines and axes of parameters.
 local fail = require "bnn.base.fail"
-local figure = require "bnn.plot.figure"
-local gnuplot = require "bnn.plot.gnuplot"
+local figure = require "bnn.plot.canvas.figure"
+local gnuplot = require "bnn.plot.canvas.gnuplot"
 local kinds = require "bnn.base.kinds"
 local number = require "bnn.base.number"
 local parameter_columns = require "bnn.search.analysis.parameter_columns"
-local plot_columns = require "bnn.plot.plot_columns"
-local plot_style = require "bnn.plot.plot_style"
+local plot_columns = require "bnn.plot.canvas.plot_columns"
+local plot_style = require "bnn.plot.canvas.plot_style"
 local strings = require "bnn.base.strings"
 
 local M = {}

@@ -3,7 +3,7 @@
 -- bnn.plot draws with gnuplot, whose SVG has colours of its own and may be absent; these are small,
 -- follow the page's style sheet, and are as readable on a telephone as on a desk: they are about as
 -- wide as they are drawn, so that letters keep their size.
-local downsample = require "bnn.plot.downsample"
+local downsample = require "bnn.plot.canvas.downsample"
 local html = require "bnn.report.html"
 local number = require "bnn.base.number"
 

@@ -127,7 +127,7 @@ function TestLines.test_text_that_is_too_long_goes_on_in_another_line()
     return tonumber(one:match "gnuplot_plot_1\".- d='M[^']*L([%d.]+),[%d.]+ +'")
   end
   lu.assertTrue(axis_of "legend legend legend legend" > axis_of "legend legend" - 80)
-  local wrap = require "bnn.plot.plot_text".wrap
+  local wrap = require "bnn.plot.canvas.plot_text".wrap
   lu.assertEquals(wrap("a longest  word\n\n é é é", 5), "a\nlongest\nword\n\n é é\né")
   lu.assertEquals({wrap("", 5), wrap("\n", 5), wrap("as  it is", 9)}, {"", "\n", "as  it is"})
 end
@@ -239,7 +239,7 @@ function TestLines.test_tensors_and_lists_of_any_type_are_columns()
 end
 
 function TestLines.test_long_lines_keep_what_is_seen_of_them()
-  local thin = require "bnn.plot.downsample".thin
+  local thin = require "bnn.plot.canvas.downsample".thin
   local function drawable(v) return math.abs(v) < INF end
   local opts = {columns = 10, drawable_x = drawable, drawable_y = drawable}
   local x, y, z = {}, {}, {}

@@ -1,10 +1,10 @@
 --- What every figure of bnn.plot shares: options, frame and legend, and where the drawing goes.
 local core = require "bnn.core"
 local fail = require "bnn.base.fail"
-local gnuplot = require "bnn.plot.gnuplot"
-local plot_axes = require "bnn.plot.plot_axes"
-local plot_style = require "bnn.plot.plot_style"
-local plot_text = require "bnn.plot.plot_text"
+local gnuplot = require "bnn.plot.canvas.gnuplot"
+local plot_axes = require "bnn.plot.canvas.plot_axes"
+local plot_style = require "bnn.plot.canvas.plot_style"
+local plot_text = require "bnn.plot.canvas.plot_text"
 
 local M = {}
 

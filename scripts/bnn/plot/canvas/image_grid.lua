@@ -1,9 +1,9 @@
 --- Many grey images as one, row by row; with captions by gnuplot, which has the letters.
 local core = require "bnn.core"
-local gnuplot = require "bnn.plot.gnuplot"
+local gnuplot = require "bnn.plot.canvas.gnuplot"
 local number = require "bnn.base.number"
-local plot_pixels = require "bnn.plot.plot_pixels"
-local plot_text = require "bnn.plot.plot_text"
+local plot_pixels = require "bnn.plot.canvas.plot_pixels"
+local plot_text = require "bnn.plot.canvas.plot_text"
 
 local M = {}
 

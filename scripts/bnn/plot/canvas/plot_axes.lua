@@ -1,8 +1,8 @@
 --- Axes: their names and ranges, how their tics are written and how far apart they are.
 local fail = require "bnn.base.fail"
-local gnuplot = require "bnn.plot.gnuplot"
+local gnuplot = require "bnn.plot.canvas.gnuplot"
 local number = require "bnn.base.number"
-local plot_text = require "bnn.plot.plot_text"
+local plot_text = require "bnn.plot.canvas.plot_text"
 
 local M = {}
 

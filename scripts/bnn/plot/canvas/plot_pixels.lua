@@ -1,6 +1,6 @@
 --- Images in figures: their shape, and how gnuplot draws their pixels.
 local fail = require "bnn.base.fail"
-local gnuplot = require "bnn.plot.gnuplot"
+local gnuplot = require "bnn.plot.canvas.gnuplot"
 local shapes = require "bnn.base.shapes"
 
 local M = {}

@@ -11,7 +11,7 @@ local PATH = "^help/([%w_]+)%.md$"
 -- In the order in which help() lists them; guides that are not here follow by name.
 local ORDER = {
   "start", "prompt", "data", "own", "uncertainty", "kl", "checkpoints", "runs", "sweeps", "search",
-  "pruners", "keys", "shapes", "speed", "environment", "contributing",
+  "pruners", "keys", "shapes", "speed", "environment", "lua", "contributing",
 }
 
 -- Other words for a guide.

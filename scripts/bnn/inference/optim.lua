@@ -60,6 +60,17 @@ function Optimizer:init(target)
                        target = target_of(target)}, State)
 end
 
+--- Returns the number of first steps in which a sampler adapts, so that their weights are no
+-- samples: its option burn_in, 0 for those without. Collectors begin after them.
+--     print(bnn.sampler.psgld{burn_in = 500}:burn_in())      -- 500
+-- @return integer
+function Optimizer:burn_in()
+  for i, row in ipairs(self.options) do
+    if row.name == "burn_in" then return math.tointeger(self.values[i]) end
+  end
+  return 0
+end
+
 function Optimizer.__tostring(self)
   local parts = {}
   for i, row in ipairs(self.options) do

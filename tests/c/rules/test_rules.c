@@ -413,7 +413,9 @@ static void run_rule_on(bnn_real *w, const char *name, const double *option, boo
   for (int i = 0; i < P; i++) w[i] = (bnn_real)weight(i);
   for (int t = 1; t <= STEPS; t++, s.t++) {
     for (int i = 0; i < P; i++) g[i] = (bnn_real)gradient(i, t);
-    const bnn_step_info info = bnn_rule_step(&s, s.option[0] * (1 + t / 10.0), 0, 1, KEY);
+    const bool samples = rule->draws_noise; /* without its noise */
+    const bnn_step_info info =
+        bnn_rule_step(&s, s.option[0] * (1 + t / 10.0), samples ? 1 : 0, samples ? 0 : 1, KEY);
     rule->update(&info, &span);
   }
   bnn_rule_state_fini(&s);
@@ -516,6 +518,69 @@ START_TEST(rmsprop_takes_torchs_steps) {
         want -= o[0] * (1 + t / 10.0) * u;
       }
       ck_near((double)w[i], want, CLOSE, "rmsprop", (size_t)i);
+    }
+  }
+}
+END_TEST
+
+/* The scale adapts in the first four steps, and is held then. */
+START_TEST(psgld_without_noise_takes_the_steps_of_its_paper) {
+  static bnn_real w[P];
+  const double o[] = {0.01, 0.9, 0.1, 4};
+  const double alpha = (double)(bnn_real)o[1];
+  EACH_ISA {
+    run_rule(w, "psgld", o);
+    for (int i = 0; i < P; i++) {
+      double want = (double)(bnn_real)weight(i), v = 1;
+      for (int t = 1; t <= STEPS; t++) {
+        const double g = (double)(bnn_real)gradient(i, t);
+        if (t <= 4) v = alpha * v + (1 - alpha) * g * g;
+        want -= o[0] * (1 + t / 10.0) * g / (o[2] + sqrt(v));
+      }
+      ck_near((double)w[i], want, CLOSE, "psgld", (size_t)i);
+    }
+  }
+}
+END_TEST
+
+START_TEST(sghmc_without_noise_is_momentum_with_friction) {
+  static bnn_real w[P];
+  const double o[] = {0.01, 0.25};
+  EACH_ISA {
+    run_rule(w, "sghmc", o);
+    for (int i = 0; i < P; i++) {
+      double want = (double)(bnn_real)weight(i), v = 0;
+      for (int t = 1; t <= STEPS; t++) {
+        v = (1 - o[1]) * v - o[0] * (1 + t / 10.0) * (double)(bnn_real)gradient(i, t);
+        want += v;
+      }
+      ck_near((double)w[i], want, CLOSE, "sghmc", (size_t)i);
+    }
+  }
+}
+END_TEST
+
+/* Where all gradients so far were near 0, so is the root that divides: there only that it is finite. */
+START_TEST(adaptive_sghmc_without_noise_takes_the_steps_of_its_paper) {
+  static bnn_real w[P];
+  const double o[] = {0.01, 0.25, 4};
+  EACH_ISA {
+    run_rule(w, "adaptive_sghmc", o);
+    for (int i = 0; i < P; i++) {
+      double want = (double)(bnn_real)weight(i), velocity = 0, tau = 1, m = 1, v = 1, least = 1;
+      for (int t = 1; t <= STEPS; t++) {
+        const double g = (double)(bnn_real)gradient(i, t);
+        if (t <= 4) {
+          tau = 1 + tau * (1 - m * m / v);
+          m += (g - m) / tau;
+          v += (g * g - v) / tau;
+          least = fmin(least, v);
+        }
+        velocity = (1 - o[1]) * velocity - o[0] * (1 + t / 10.0) * g / sqrt(v);
+        want += velocity;
+      }
+      if (least > 1e-3) ck_near((double)w[i], want, 100 * CLOSE, "adaptive_sghmc", (size_t)i);
+      ck_holds(isfinite(w[i]));
     }
   }
 }
@@ -661,6 +726,9 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, adamw_decays_what_is_to_be_decayed_beside_adams_steps);
   tcase_add_test(tests, lion_takes_the_steps_of_its_paper);
   tcase_add_loop_test(tests, rmsprop_takes_torchs_steps, 0, 2);
+  tcase_add_test(tests, psgld_without_noise_takes_the_steps_of_its_paper);
+  tcase_add_test(tests, sghmc_without_noise_is_momentum_with_friction);
+  tcase_add_test(tests, adaptive_sghmc_without_noise_takes_the_steps_of_its_paper);
   tcase_add_test(tests, adams_first_step_is_the_learning_rate);
   tcase_add_test(tests, a_gradient_of_zero_leaves_adams_weight);
   tcase_add_test(tests, adam_divides_by_eps_alone_where_no_gradient_ever_was);

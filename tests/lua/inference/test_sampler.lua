@@ -122,7 +122,7 @@ local LAWS = {
     return hamiltonian_law(b, 0.005, ALPHA, {1, 1}, {noise, noise})
   end},
   adaptive_sghmc = {options = {lr = 3e-4, alpha = ALPHA, burn_in = 500}, law = function(b, state)
-    local c, lr, noise = scales(state, 4, 0), 3e-4, {}
+    local c, lr, noise = scales(state, 4, 1e-5), 3e-4, {}
     for i = 1, 2 do noise[i] = lr * (2 * ALPHA * c[i] / N - lr) end
     return hamiltonian_law(b, lr, ALPHA, c, noise)
   end},

@@ -5,13 +5,13 @@ local strings = require "bnn.base.strings"
 
 local M = {}
 
---- What the usage of the tool says of it.
-M.USAGE = [[
-       bnnlua -m help --html=DIR
-
-Writes the reference as pages of HTML into the folder DIR, to be read in a browser without a server
-or the network: everything that help shows, with what the examples print when they run, and the
-flags of tools and experiments. Pages that it wrote there before are replaced, other files stay.]]
+--- The lines of the tool's usage on it.
+M.USAGE = {
+  "--html=DIR writes the reference as pages of HTML into the folder DIR, to be read in a browser",
+  "without a server or the network: everything that help shows, with what the examples print when",
+  "they run, and the flags of tools and experiments. Pages that it wrote there before are replaced,",
+  "other files stay.",
+}
 
 --- The folder that the words ask for: --html=DIR or --html DIR.
 -- @param words list of strings: the command line

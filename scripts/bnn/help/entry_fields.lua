@@ -1,10 +1,10 @@
 --- Reads the text of a documentation entry into its parts, for pages, editors and checks.
 --
 -- The parts are what docstrings.lua says of a text: prose, code indented by four spaces, tables
--- indented by two, then `@param name type: text`, `@return text`, and prose again ("Raises if ..."). A parameter that is a table of options lists them as rows below it ("name
--- text", "a, b=1000  text"), rows within rows being options of the option above, or in its text
--- ("table: key=, required; num_samples=1"). Texts of C open with their calls ("zeros(n, m, ...): a
--- tensor").
+-- indented by two, then `@param name type: text`, `@return text`, and prose again ("Raises ..."). A
+-- parameter that is a table of options lists them as rows below it ("name  text", "a, b=1000
+-- text"), rows within rows being options of the option above, or in its text ("table: key=,
+-- required; num_samples=1"). Texts of C open with their calls ("zeros(n, m, ...): a tensor").
 local help_text = require "bnn.help.help_text"
 local option_list = require "bnn.help.option_list"
 local references = require "bnn.help.references"

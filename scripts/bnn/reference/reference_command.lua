@@ -8,9 +8,9 @@ local M = {}
 --- The lines of the tool's usage on it.
 M.USAGE = {
   "--html=DIR writes the reference as pages of HTML into the folder DIR, to be read in a browser",
-  "without a server or the network: everything that help shows, with what the examples print when",
-  "they run, and the flags of tools and experiments. Pages that it wrote there before are replaced,",
-  "other files stay.",
+  "without a server or the network: everything that help shows, with what the examples print",
+  "when they run, and the flags of tools and experiments. Pages that it wrote there before are",
+  "replaced, other files stay.",
 }
 
 --- The folder that the words ask for: --html=DIR or --html DIR.

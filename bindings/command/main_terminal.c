@@ -108,18 +108,12 @@ static void push_terminal(lua_State *L) {
   lua_setfield(L, -2, "no_env");
 }
 
-static void push_module(lua_State *L, const char *name) {
-  lua_getglobal(L, "require");
-  lua_pushstring(L, name);
-  lua_call(L, 1, 1);
-}
-
 /* () -> the function that runs the prompt, the terminal, the library */
 static int open_prompt(lua_State *L) {
-  push_module(L, "bnn.prompt.prompt");
+  main_require(L, "bnn.prompt.prompt");
   lua_getfield(L, -1, "run");
   push_terminal(L);
-  push_module(L, "bnn");
+  main_require(L, "bnn");
   return 3;
 }
 

@@ -114,9 +114,8 @@ end
 
 -- The globals of the prompt, unless a script has made its own.
 local function open_globals(self)
-  local globals = {bnn = self.bnn, help = help_prompt(self.bnn)}
-  for name, value in pairs(self.commands:globals()) do globals[name] = value end
-  for name, value in pairs(globals) do
+  help_prompt.open(self.bnn)
+  for name, value in pairs(self.commands:globals()) do
     if rawget(_G, name) == nil then rawset(_G, name, value) end
   end
 end

@@ -100,7 +100,7 @@ function TestValues.test_networks_show_their_layers_when_init_has_seen_the_input
   local f = bnn.transform(function(x) return bnn.nn.linear(2)(x) end)
   f:init(bnn.key(1), bnn.ones(1, 3))
   lu.assertStrContains(show_value.results(f),
-    "linear  linear(2)  [n, 2]            8  w [3, 2], b [2]")
+    "linear  linear(2)  [n, 2]           8  w [3, 2], b [2]")
   lu.assertEquals(show_value.results(bnn.nn.linear(3)), "linear(3)")
 end
 

@@ -62,6 +62,12 @@ static int terminal_read(lua_State *L) {
   }
 }
 
+/* edits() -> whether lines are edited, so that the marks of prompts that do not show are known */
+static int terminal_edits(lua_State *L) {
+  lua_pushboolean(L, bind_prompt_edits());
+  return 1;
+}
+
 /* remember(text) */
 static int terminal_remember(lua_State *L) {
   bind_prompt_remember(luaL_checkstring(L, 1));
@@ -97,11 +103,8 @@ static int terminal_special(lua_State *L) {
 
 static void push_terminal(lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"read", terminal_read},
-      {"remember", terminal_remember},
-      {"call", terminal_call},
-      {"special", terminal_special},
-      {NULL, NULL},
+      {"read", terminal_read}, {"edits", terminal_edits},     {"remember", terminal_remember},
+      {"call", terminal_call}, {"special", terminal_special}, {NULL, NULL},
   };
   luaL_newlib(L, functions);
   lua_getfield(L, LUA_REGISTRYINDEX, "LUA_NOENV");

@@ -19,11 +19,19 @@ static void sample(bnn_step_work *w, int s) {
 
 /* ---- rows: forward and backward, block by block ---- */
 
+/* Until here nothing that a step changes is written, so a request to stop may end it. */
 static void rows_job(void *data, size_t b) {
-  const bnn_step_work *w = data;
+  bnn_step_work *w = data;
+  const bnn_stop before = bnn_context_watch(w->context);
   bnn_step_gather_block(w, b);
   bnn_frame_forward_block(w->o->frame, b);
   bnn_frame_backward_block(w->o->frame, b, w->seed);
+  if (bnn_stop_end(before, BNN_OK, NULL) != BNN_OK) atomic_store(&w->is_cut, true);
+}
+
+static bnn_status forward_whole(bnn_step_work *w, bnn_err *err) {
+  const bnn_stop before = bnn_context_watch(w->context);
+  return bnn_stop_end(before, bnn_frame_forward_whole(w->o->frame, err), err);
 }
 
 /* The loss of each example, and sums of it by the levels of their tree. */
@@ -62,8 +70,9 @@ static bnn_status rows(bnn_step_work *w, double *loss, bnn_err *err) {
   bnn_objective *o = w->o;
   const bool has_rows = bnn_program_has_rows(o->program, NULL);
   if (!has_rows) bnn_step_gather_block(w, 0);
-  BNN_TRY(bnn_frame_forward_whole(o->frame, err));
+  BNN_TRY(forward_whole(w, err));
   if (has_rows) bnn_context_run(w->context, rows_job, w, bnn_frame_blocks(o->frame));
+  if (atomic_load(&w->is_cut)) return bnn_fail(err, BNN_ESTOP, "within a step");
   w->gather = false;
   *loss += mean_loss(o) / o->samples;
   if (isfinite(*loss)) return BNN_OK;

@@ -11,6 +11,7 @@ local input = require "bnn.prompt.prompt_input"
 local interrupted_state = require "bnn.run.interrupted_state"
 local prompt_errors = require "bnn.prompt.prompt_errors"
 local show_value = require "bnn.prompt.show_value"
+local style = require "bnn.prompt.prompt_style"
 local start_file = require "bnn.prompt.start_file"
 local suggestion = require "bnn.prompt.suggestion"
 
@@ -29,7 +30,9 @@ local function prompt_text(name, default)
 end
 
 local function read_line(self, name, default)
-  return self.terminal.read(prompt_text(name, default), self.complete)
+  local text = prompt_text(name, default)
+  if self.terminal.edits() then text = style.prompt(text) end
+  return self.terminal.read(text, self.complete)
 end
 
 -- Reads until the text is complete: the text; false, and whether it was begun, if Ctrl-C dropped
@@ -49,6 +52,7 @@ end
 
 local function keep(self, text)
   if not text:find "%S" then return end
+  self.commands:note(text)
   self.terminal.remember(text)
   history.append(self.history, text)
 end
@@ -65,7 +69,7 @@ local function report(self, err, text)
     return signal ~= 0 and signal ~= SIGINT and status or nil
   end
   local hint = suggestion.for_error(prompt_errors.message(err), text)
-  stderr:write(prompt_errors.text(err, self.notes, hint), "\n")
+  stderr:write(style.error(prompt_errors.text(err, self.notes, hint)), "\n")
 end
 
 -- Calls f so that errors and Ctrl-C come back: packed results, or nil and the exit status to end
@@ -90,7 +94,7 @@ end
 local function run_block(self, text)
   local block, message = input.load(text)
   if not block then
-    stderr:write(core.shown(message, true), "\n")
+    stderr:write(style.error(core.shown(message, true)), "\n")
     return nil
   end
   local before = core.ticks()
@@ -110,6 +114,17 @@ local function run_text(self, text)
   if not sign then return run_block(self, text) end
   local command = sign == "?" and self.commands.explain or self.commands.shell
   return select(2, attempt(self, function() command(self.commands, rest) end, text))
+end
+
+-- Runs a text, and what edit() has made in it.
+local function enter(self, text)
+  local status
+  repeat
+    keep(self, text)
+    status = run_text(self, text)
+    text = self.commands:take_edited()
+  until status or not text
+  return status
 end
 
 -- The globals of the prompt, unless a script has made its own.
@@ -133,7 +148,7 @@ end
 local HINT = "(Ctrl-D or os.exit() leaves, help() shows where to start)\n"
 
 --- Runs the prompt until its user leaves it.
--- @param terminal table: read, remember, call, special of the program; no_env: its option -E
+-- @param terminal table: read, edits, remember, call, special of the program; no_env: its option -E
 -- @param bnn table: the library
 -- @return the exit status
 function M.run(terminal, bnn)
@@ -144,8 +159,7 @@ function M.run(terminal, bnn)
     local text, was_begun = read_block(self)
     if text == nil then break end
     if text then
-      keep(self, text)
-      status = run_text(self, text)
+      status = enter(self, text)
     elseif not was_begun then
       stderr:write(HINT)
     end

@@ -10,6 +10,7 @@ local history = require "bnn.prompt.prompt_history"
 local input = require "bnn.prompt.prompt_input"
 local interrupted_state = require "bnn.run.interrupted_state"
 local prompt_errors = require "bnn.prompt.prompt_errors"
+local prompt_figures = require "bnn.show.prompt_figures"
 local show_value = require "bnn.prompt.show_value"
 local style = require "bnn.prompt.prompt_style"
 local start_file = require "bnn.prompt.start_file"
@@ -84,7 +85,7 @@ end
 local function show(self, block, results)
   if results.n < 2 then return end
   if results[2] ~= nil then rawset(_G, "_", results[2]) end
-  if block.is_silent then return end
+  if block.is_silent or results.n == 2 and prompt_figures.was_shown(results[2]) then return end
   attempt(self, function()
     local hint = results.n == 2 and results[2] == nil and suggestion.for_nil(block.text)
     stdout:write(show_value.results(table.unpack(results, 2, results.n)), hint or "", "\n")
@@ -141,6 +142,7 @@ local function start(terminal, bnn)
   self.commands = commands.new(bnn)
   self.complete = completion.new(bnn)
   open_globals(self)
+  prompt_figures.open(terminal)
   for _, text in ipairs(history.read(self.history)) do terminal.remember(text) end
   return self
 end

@@ -141,6 +141,7 @@ static const bind_row methods[] = {
 static const bind_row rows[] = {
     {"key", core_key,
      "key(seed): the root key of a seed, which is any 64-bit integer\n"
+     "Numbers are drawn by Philox4x32-10 (Salmon et al. 2011)\n"
      "A draw depends on its key only: the same key gives the same numbers, whatever was drawn\n"
      "before.\n"
      "    local key = bnn.key(42)\n"

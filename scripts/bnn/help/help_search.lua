@@ -46,12 +46,18 @@ end
 -- A part of a text, with _ as a space, and what a hit in it counts.
 local function field(text, weight) return {text = text:gsub("_", " "), weight = weight} end
 
+local read = {} -- documentation text -> name -> fields: texts do not change
+
 local function entry_fields(entry)
-  local doc = strings.lower(entry.doc or "")
-  return {
+  local text = entry.doc or ""
+  local known = read[text] or {}
+  if known[entry.name] then return known[entry.name] end
+  local doc = strings.lower(text)
+  read[text], known[entry.name] = known, {
     field(strings.lower(entry.name), 30), field(values_in(doc), 9),
     field(strings.lower(help_text.summary(entry)), 10), field(doc, 1),
   }
+  return known[entry.name]
 end
 
 local function guide_fields(guide)

@@ -70,7 +70,7 @@ M.ROWS = {
    answer = "`bnn.log.tensorboard` writes TensorBoard's files; `bnn.run` and help \"runs\" are the"
      .. " records."},
   {"confusion matrix", "confusion", answer = "`bnn.metrics.confusion_matrix` counts,"
-     .. " `bnn.plot.confusion` draws."},
+     .. " `bnn.plot.heatmap` draws."},
   {"mcmc", "hmc", "nuts", "hamiltonian", "langevin", "sghmc", "swag",
    answer = "`bnn.sampler` has what there is, stochastic gradient Langevin dynamics; no"
      .. " Hamiltonian sampler and no SWAG. `bnn.collect` keeps samples or their average."},

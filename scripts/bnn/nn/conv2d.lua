@@ -19,6 +19,7 @@ local M = {}
 -- @param opts table: stride=1, padding=0 (integers or {rows, columns}; padding "same" keeps the
 --   images' size under a stride of 1), bias=true, w_init=bnn.nn.truncated_normal_kernel,
 --   b_init=bnn.nn.zeros, functions (key, shape) -> tensor
+-- @return layer
 function M.conv2d(out, kernel, opts)
   out = expect.value("bnn.nn.conv2d: out", out, layer.SIZE)
   opts = options.check("bnn.nn.conv2d", opts, {

@@ -1,13 +1,13 @@
 --- Reads the text of a documentation entry into its parts, for pages, editors and checks.
 --
 -- The parts are what docstrings.lua says of a text: prose, code indented by four spaces, tables
--- indented by two, then `@param name type: text`, `@return text`, `@source text`, and prose again
--- ("Raises if ..."). A parameter that is a table of options lists them as rows below it ("name
--- text", "a, b=1000  text"), rows within rows being options of the option above, or in its text
--- ("table: key=, required; num_samples=1"). Texts of C open with their calls ("zeros(n, m, ...): a
--- tensor").
+-- indented by two, then `@param name type: text`, `@return text`, and prose again ("Raises ..."). A
+-- parameter that is a table of options lists them as rows below it ("name  text", "a, b=1000
+-- text"), rows within rows being options of the option above, or in its text ("table: key=,
+-- required; num_samples=1"). Texts of C open with their calls ("zeros(n, m, ...): a tensor").
 local help_text = require "bnn.help.help_text"
 local option_list = require "bnn.help.option_list"
+local references = require "bnn.help.references"
 
 local M = {}
 
@@ -15,7 +15,7 @@ local M = {}
 
 local function trim(text) return (text:gsub("^%s+", ""):gsub("%s+$", "")) end
 
--- The lines of a text as {kind = "text" | "code" | "param" | "return" | "source", lines...}; code
+-- The lines of a text as {kind = "text" | "code" | "param" | "return", lines...}; code
 -- is what is indented by four spaces before the first @.
 local function sections_of(doc)
   local sections, now, in_tags = {}, nil, false
@@ -75,12 +75,6 @@ end
 
 -- ---- sentences ----
 
-local function joined(lines)
-  local parts = {}
-  for i, line in ipairs(lines) do parts[i] = trim(line) end
-  return trim(table.concat(parts, " "))
-end
-
 -- The lines of a text as prose: of C's, which have no full stops, a line that starts with a capital
 -- is a sentence of its own.
 local function prose(lines, is_of_c)
@@ -108,34 +102,6 @@ local function add_errors(errors, text)
       or sentence:find "nil, message"
     if raises then errors[#errors + 1] = sentence end
   end)
-end
-
--- ---- sources ----
-
-local NAME = "%u[%a\128-\255'%-]+"
-local AUTHORS = {
-  "(" .. NAME .. " et al%.,?) $", "(" .. NAME .. ",? and " .. NAME .. ",?) $",
-  "(" .. NAME .. ", " .. NAME .. " & " .. NAME .. ",?) $", "(" .. NAME .. " & " .. NAME .. ",?) $",
-  "(" .. NAME .. ", " .. NAME .. ",? and " .. NAME .. ",?) $", "(" .. NAME .. ",?) $",
-}
-
--- Adds what a text cites: "Blundell et al. 2015", arXiv numbers, addresses.
-local function add_citations(sources, text)
-  local function add(source)
-    if not sources[source] then sources[source], sources[#sources + 1] = true, source end
-  end
-  for at, year in text:gmatch "()%f[%w]([12]%d%d%d)%f[%W]" do
-    local before = text:sub(math.max(1, at - 80), at - 1):gsub("%($", "")
-    for _, pattern in ipairs(AUTHORS) do
-      local authors = before:match(pattern)
-      if authors then
-        add(authors:gsub(",$", "") .. " " .. year)
-        break
-      end
-    end
-  end
-  for number in text:gmatch "arXiv:%s*(%d%d%d%d%.%d+)" do add("arXiv:" .. number) end
-  for address in text:gmatch "https?://[%w%-._~/#?=&%%]+" do add((address:gsub("[.]$", ""))) end
 end
 
 -- ---- the parts ----
@@ -204,10 +170,6 @@ end
 local readers = {
   param = function(fields, section) add_parameters(fields.params, section) end,
   ["return"] = function(fields, section) table.insert(fields.returns, result(section)) end,
-  source = function(fields, section)
-    local text = joined(section)
-    fields.sources[text], fields.sources[#fields.sources + 1] = true, text
-  end,
 }
 
 local function collect(fields, sections, is_of_c)
@@ -220,11 +182,7 @@ local function collect(fields, sections, is_of_c)
       local blocks = is_after and fields.notes or fields.blocks
       add_blocks(blocks, section, is_of_c and i == 1)
     end
-    if section.kind ~= "code" then
-      local text = prose(section, is_of_c)
-      add_errors(fields.errors, text)
-      add_citations(fields.sources, text)
-    end
+    if section.kind ~= "code" then add_errors(fields.errors, prose(section, is_of_c)) end
   end
 end
 
@@ -255,11 +213,12 @@ end
 --   notes     blocks after the tags
 --   errors    list of sentences: what raises, or returns nil and a message
 --   examples  list of texts: the code among the blocks
---   sources   list of what is cited: "Blundell et al. 2015", "arXiv:1505.05424", an address
+--   sources   list of what is cited, in full, as bnn.help.references has it
 function M.read(entry)
   local calls, rest = calls_of(entry)
   local fields = {calls = calls, summary = help_text.summary(entry), blocks = {}, params = {},
-                  returns = {}, notes = {}, errors = {}, examples = {}, sources = {}}
+                  returns = {}, notes = {}, errors = {}, examples = {},
+                  sources = references.cited(entry.doc or "")}
   collect(fields, sections_of(rest), not entry.field)
   gather_options(fields)
   for _, list in ipairs{fields.blocks, fields.notes} do

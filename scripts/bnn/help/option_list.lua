@@ -98,8 +98,9 @@ end
 -- Text below a row is the row's; before any row it has no name.
 local function go_on(options, text)
   if not options[1] then options[1] = {name = "", text = ""} end
-  local last = options[#options]
-  last.text = trim(last.text .. " " .. trim(text))
+  local last, more = options[#options], trim(text)
+  local is_sentence = more:find "^%u%l* " and last.text:find "[^.,:;]$"
+  last.text = trim(last.text .. (is_sentence and ". " or " ") .. more)
 end
 
 -- The options of the rows from line `i` on that have its margin, and the line after them.

@@ -72,8 +72,8 @@ local function attribute(name, v)
   return (' %s="%s"'):format(name, M.escape(v))
 end
 
-local VOID = {meta = true, img = true, wbr = true, path = true, line = true, circle = true,
-              rect = true}
+local VOID = {meta = true, img = true, wbr = true, input = true, path = true, line = true,
+              circle = true, rect = true}
 local SELF_CLOSED = {path = true, line = true, circle = true, rect = true} -- of SVG
 
 --- Makes an element.

@@ -1,5 +1,5 @@
---- The style sheet of a report: the shared one, and cards, figures and charts. Each series has dashes
--- of its own besides its colour.
+--- The style sheet of a report: the shared one, and cards, figures and charts. Each series has
+-- dashes of its own besides its colour.
 local page_style = require "bnn.html.page_style"
 
 local M = {}

@@ -53,8 +53,8 @@ Raises if they differ.]], "bnn.f(a, b, opts)")
   lu.assertEquals(fields.notes, {{kind = "text", text = "Raises if they differ."}})
   lu.assertEquals(fields.errors, {"Raises for a string.", "number; or nil, message",
                                   "Raises if they differ."})
-  table.sort(fields.sources)
-  lu.assertEquals({table.unpack(fields.sources)}, {"Blundell et al. 2015", "Euler 1748"})
+  lu.assertEquals(#fields.sources, 1)
+  lu.assertStrContains(fields.sources[1], "Blundell")
 end
 
 function TestFields.test_rows_of_options_have_names_defaults_and_rows_of_their_own()
@@ -100,7 +100,7 @@ function TestFields.test_parameters_of_a_call_in_braces_are_options()
   lu.assertEquals(names(adam.params), "opts")
   lu.assertStrContains(names(adam.params[1].options), "lr b1 b2 eps")
   lu.assertEquals(adam.params[1].options[1].default, "1e-3")
-  lu.assertEquals(adam.sources[1], "Kingma & Ba 2015")
+  lu.assertStrContains(adam.sources[1], "Kingma")
 end
 
 function TestFields.test_the_options_of_training_are_all_there()

@@ -41,6 +41,9 @@ M.ROWS = {
      .. " `bnn.shift` has rotations, noise and other changes of images."},
   {"early stopping", "patience", answer = "`bnn.early_stopping` reads the flags of an experiment,"
      .. " `bnn.train` takes stop=."},
+  {"learning rate", "lr",
+   answer = "lr= of an optimizer (`bnn.optim`) or of `bnn.train`: a number or a function of the"
+     .. " step, such as those of `bnn.schedule`."},
   {"learning rate schedule", "scheduler", "lr schedule", "warm up", "annealing",
    answer = "`bnn.schedule` has them; any function of the step is one."},
   {"gradient clipping", "clip gradients", "clip grad", "clipnorm",
@@ -88,7 +91,7 @@ M.ROWS = {
   {"multi gpu", "distributed", "mpi", "data parallel", "horovod",
    answer = "A training is of one process with threads (`bnn.threads`); many runs at once are a"
      .. " sweep, on machines and under Slurm: help \"sweeps\"."},
-  {"random seed", "manual seed", "set seed", "reproducible", "reproducibility",
+  {"seed", "random seed", "manual seed", "set seed", "reproducible", "reproducibility",
    answer = "There is no global seed: `bnn.key` makes a key, and the same key gives the same"
      .. " numbers. See help \"keys\"."},
   {"temperature scaling", "platt", answer = "`bnn.calibration.temperature` fits one."},

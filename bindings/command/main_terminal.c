@@ -62,9 +62,23 @@ static int terminal_read(lua_State *L) {
   }
 }
 
+/* edits() -> whether lines are edited, so that the marks of prompts that do not show are known */
+static int terminal_edits(lua_State *L) {
+  lua_pushboolean(L, bind_prompt_edits());
+  return 1;
+}
+
 /* remember(text) */
 static int terminal_remember(lua_State *L) {
   bind_prompt_remember(luaL_checkstring(L, 1));
+  return 0;
+}
+
+/* unread(text) */
+static int terminal_unread(lua_State *L) {
+  size_t n;
+  const char *text = luaL_checklstring(L, 1, &n);
+  bind_prompt_unread(text, n);
   return 0;
 }
 
@@ -98,7 +112,9 @@ static int terminal_special(lua_State *L) {
 static void push_terminal(lua_State *L) {
   static const luaL_Reg functions[] = {
       {"read", terminal_read},
+      {"edits", terminal_edits},
       {"remember", terminal_remember},
+      {"unread", terminal_unread},
       {"call", terminal_call},
       {"special", terminal_special},
       {NULL, NULL},

@@ -20,6 +20,7 @@ local M = {
   ood = require "bnn.ood.ood",
   data = require "bnn.data.data",
   plot = require "bnn.plot.plot",
+  show = require "bnn.show.show".show,
   pruner = require "bnn.search.pruners.pruner",
   importance = require "bnn.search.analysis.importance".importance,
   shift = require "bnn.ood.shift",

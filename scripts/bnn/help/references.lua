@@ -18,6 +18,8 @@ local ROWS = {
     .. " uncertainty in neural networks\", ICML 2015, arXiv:1505.05424"},
   {"Brier 1950", "G. Brier, \"Verification of forecasts expressed in terms of probability\","
     .. " Monthly Weather Review 78, 1950"},
+  {"Chen et al. 2014", "T. Chen, E. Fox, C. Guestrin, \"Stochastic gradient Hamiltonian Monte"
+    .. " Carlo\", ICML 2014, arXiv:1402.4102"},
   {"Chen et al. 2023", "X. Chen et al., \"Symbolic discovery of optimization algorithms\","
     .. " NeurIPS 2023, arXiv:2302.06675"},
   {"Farquhar et al. 2020", "S. Farquhar, M. Osborne, Y. Gal, \"Radial Bayesian neural networks:"
@@ -56,6 +58,8 @@ local ROWS = {
   {"Lakshminarayanan et al. 2017", "B. Lakshminarayanan, A. Pritzel, C. Blundell, \"Simple and"
     .. " scalable predictive uncertainty estimation using deep ensembles\", NIPS 2017,"
     .. " arXiv:1612.01474"},
+  {"Li et al. 2016", "C. Li, C. Chen, D. Carlson, L. Carin, \"Preconditioned stochastic gradient"
+    .. " Langevin dynamics for deep neural networks\", AAAI 2016, arXiv:1512.07666"},
   {"Li et al. 2018", "L. Li, K. Jamieson, G. DeSalvo, A. Rostamizadeh, A. Talwalkar, \"Hyperband:"
     .. " a novel bandit-based approach to hyperparameter optimization\", JMLR 18(185), 2018"},
   {"Li et al. 2020", "L. Li et al., \"A system for massively parallel hyperparameter tuning\","
@@ -81,6 +85,10 @@ local ROWS = {
     .. " classifiers with bounded error levels\", JASA 114, 2019, arXiv:1609.00451"},
   {"Salmon et al. 2011", "J. Salmon, M. Moraes, R. Dror, D. Shaw, \"Parallel random numbers: as"
     .. " easy as 1, 2, 3\", SC 2011"},
+  {"Shen et al. 2024", "Y. Shen et al., \"Variational learning is effective for large deep"
+    .. " networks\", ICML 2024, arXiv:2402.17641"},
+  {"Springenberg et al. 2016", "J. Springenberg, A. Klein, S. Falkner, F. Hutter, \"Bayesian"
+    .. " optimization with robust Bayesian neural networks\", NIPS 2016"},
   {"Srivastava et al. 2014", "N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever,"
     .. " R. Salakhutdinov, \"Dropout: a simple way to prevent neural networks from overfitting\","
     .. " JMLR 15, 2014"},

@@ -5,7 +5,7 @@
 -- and M.list alone; M.trusted makes it of a string of the program's own.
 --
 --     html.element("p", {class = "note"}, "a < b: ", html.element("b", nil, name))
-local base64 = require "bnn.html.base64"
+local base64 = require "bnn.base.base64"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local strings = require "bnn.base.strings"

@@ -233,6 +233,13 @@ function TestWords.test_answers_name_what_is_there()
     for name in row.answer:gmatch "`([^`]+)`" do
       lu.assertTrue(public[name], row[1] .. ": " .. name)
     end
+    for option in row.answer:gmatch "([%w_]+)=" do
+      local is_there = false
+      for _, entry in ipairs(entries) do
+        is_there = is_there or entry.doc:find("%f[%w_]" .. option .. "%f[^%w_]") ~= nil
+      end
+      lu.assertTrue(is_there, row[1] .. ": " .. option .. "=")
+    end
     for topic in row.answer:gmatch 'help "([^"]+)"' do
       lu.assertTrue(select(2, help.lines(bnn, topic)), row[1] .. ": " .. topic)
     end

@@ -2,7 +2,7 @@
 package.path = (arg[0]:match "^.*/" or "./") .. "../?.lua;" .. package.path
 local lu = require "luaunit"
 local bnn = require "bnn"
-local base64 = require "bnn.html.base64"
+local base64 = require "bnn.base.base64"
 local html = require "bnn.html.html"
 local parts = require "bnn.report.report_parts"
 local rank_metric = require "bnn.report.rank_metric"

@@ -80,7 +80,7 @@ renamed.functions(M, "bnn", {demand = "assert_or_exit", load = "load_experiment"
 --     bnn.help "bnn.train"           -- a function; also "x:sum", "bnn.optim", "state:posterior"
 --     bnn.help "some words"          -- whatever has these words
 --     bnn.help(bnn.train)            -- a value: a function, a module, an object
--- @param topic string, function, table or object
+-- @param topic any: string, function, table or object
 function M.help(topic) require "bnn.help.help".show(M, topic) end
 
 --- Prints the names and guides whose texts have all of some words, a line each, the best first.

@@ -6,6 +6,7 @@ local docstrings = require "bnn.help.docstrings"
 local entry_text = require "bnn.help.entry_text"
 local guides = require "bnn.help.guides"
 local help_find = require "bnn.help.help_find"
+local help_own = require "bnn.help.help_own"
 local help_text = require "bnn.help.help_text"
 local index = require "bnn.help.help_index"
 local pager = require "bnn.help.pager"
@@ -83,14 +84,13 @@ local function found_lines(topic, found, answers)
   lines[#lines + 1] = ("'%s' is in %d %s:"):format(shown, #found, texts)
   lines[#lines + 1] = ""
   local room, count = SCREEN - 3, 0 -- the empty line and the count below, and the prompt
-  for _, block in ipairs(help_text.rows(found)) do
-    if #lines + #block > room then break end
-    add_all(lines, block)
+  for _, line in ipairs(help_text.short_rows(found)) do
+    if #lines + 1 > room then break end
+    lines[#lines + 1] = line
     count = count + 1
   end
   if count < #found then
-    lines[#lines + 1] = ""
-    lines[#lines + 1] = ("%d more; another word narrows the search"):format(#found - count)
+    lines[#lines + 1] = ("... %d more; another word narrows the search"):format(#found - count)
   end
   return lines
 end
@@ -144,10 +144,11 @@ end
 -- The lines of a name, of a section of a guide, or of words; and whether there is anything.
 local function named_lines(bnn, topic, entries, all_guides)
   local lines = topic_lines(topic, entries, all_guides)
+    or topic:find "%." and help_own.of_lua(topic) -- string.format is not bnn.number.format
   if lines then return lines, true end
   local found = help_find.by_name(bnn, topic, entries)
   if found[1] then return entries_lines(found, entries, all_guides), true end
-  lines = guides.section(all_guides, topic)
+  lines = guides.section(all_guides, topic) or help_own.of_lua(topic)
   if lines then return lines, true end
   -- a name with a dot is only looked for among names
   if topic:find "^[%w_]*[.:]" then return unknown_lines(topic, entries, all_guides), false end
@@ -156,6 +157,8 @@ end
 
 local function value_lines(bnn, value, entries, all_guides)
   local found, class = help_find.by_value(bnn, value, entries)
+  local own = not found[1] and type(value) == "function" and help_own.lines(value)
+  if own then return own, true end
   if not found[1] then
     return unknown_lines(class or tostring(value), entries, all_guides), false
   end

@@ -19,12 +19,12 @@ M.ROWS = {
   {"mc dropout", "monte carlo dropout",
    answer = "A network with `bnn.nn.dropout` predicts with its units dropped: `bnn.predict`."},
   {"regularisation", "regularization", "regularise", "regularize",
-   answer = "A posterior is held by its prior: `bnn.prior`, weighed by beta or temperature of"
-     .. " `bnn.elbo`. Plain networks have decay of `bnn.optim.adamw`, `bnn.nn.dropout` and"
+   answer = "A posterior is held by its prior: `bnn.prior`, weighed by beta= or temperature= of"
+     .. " `bnn.elbo`. Plain networks have weight_decay= of `bnn.optim.adamw`, `bnn.nn.dropout` and"
      .. " `bnn.early_stopping`."},
   {"weight decay", "l2", "ridge",
-   answer = "`bnn.optim.adamw` decays weights apart from the gradient; a prior normal of"
-     .. " `bnn.prior` is the decay of a posterior, decay of `bnn.elbo` that of other weights."},
+   answer = "`bnn.optim.adamw` decays weights apart from the gradient. The normal prior of a"
+     .. " posterior is its decay (`bnn.prior`); weight_decay= of `bnn.elbo` is that of other weights."},
   {"l1", "lasso", "sparsity", "sparse", answer = "Priors for sparse weights: `bnn.prior.laplace`,"
      .. " `bnn.prior.horseshoe` and others of `bnn.prior`."},
   {"gpu", "cuda", "rocm", "tpu", "metal",
@@ -41,10 +41,13 @@ M.ROWS = {
      .. " `bnn.shift` has rotations, noise and other changes of images."},
   {"early stopping", "patience", answer = "`bnn.early_stopping` reads the flags of an experiment,"
      .. " `bnn.train` takes stop=."},
+  {"learning rate", "lr",
+   answer = "lr= of an optimizer (`bnn.optim`) or of `bnn.train`: a number or a function of the"
+     .. " step, such as those of `bnn.schedule`."},
   {"learning rate schedule", "scheduler", "lr schedule", "warm up", "annealing",
    answer = "`bnn.schedule` has them; any function of the step is one."},
   {"gradient clipping", "clip gradients", "clip grad", "clipnorm",
-   answer = "Optimizers take clip= and clip_value=: `bnn.optim`."},
+   answer = "Optimizers take clip_norm= and clip_value=: `bnn.optim`."},
   {"recurrent", "rnn", "lstm", "gru", "attention", "transformer", "self attention",
    answer = "There is no such layer. `bnn.transform` makes a network of any function over ops"
      .. " (`x:bmm`, `x:softmax`, `bnn.nn.layer_norm`)."},
@@ -70,10 +73,10 @@ M.ROWS = {
    answer = "`bnn.log.tensorboard` writes TensorBoard's files; `bnn.run` and help \"runs\" are the"
      .. " records."},
   {"confusion matrix", "confusion", answer = "`bnn.metrics.confusion_matrix` counts,"
-     .. " `bnn.plot.confusion` draws."},
+     .. " `bnn.plot.heatmap` draws."},
   {"mcmc", "hmc", "nuts", "hamiltonian", "langevin", "sghmc", "swag",
-   answer = "`bnn.sampler` has what there is, stochastic gradient Langevin dynamics; no"
-     .. " Hamiltonian sampler and no SWAG. `bnn.collect` keeps samples or their average."},
+   answer = "`bnn.sampler` has what there is, by stochastic gradients; there is no HMC over all data,"
+     .. " no NUTS and no SWAG. `bnn.collect` keeps samples or their average."},
   {"laplace approximation", "last layer",
    answer = "There is no Laplace approximation. only= of `bnn.posterior.meanfield` makes single"
      .. " layers Bayesian."},
@@ -88,7 +91,7 @@ M.ROWS = {
   {"multi gpu", "distributed", "mpi", "data parallel", "horovod",
    answer = "A training is of one process with threads (`bnn.threads`); many runs at once are a"
      .. " sweep, on machines and under Slurm: help \"sweeps\"."},
-  {"random seed", "manual seed", "set seed", "reproducible", "reproducibility",
+  {"seed", "random seed", "manual seed", "set seed", "reproducible", "reproducibility",
    answer = "There is no global seed: `bnn.key` makes a key, and the same key gives the same"
      .. " numbers. See help \"keys\"."},
   {"temperature scaling", "platt", answer = "`bnn.calibration.temperature` fits one."},

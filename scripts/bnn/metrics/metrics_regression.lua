@@ -90,6 +90,7 @@ end
 -- @param level number in (0, 1)
 -- @param opts table: bootstrap={key=, n=1000, level=0.95}
 -- @return number, and {lo, hi} with bootstrap
+-- Raises if level is not within (0, 1).
 function M.coverage(mean, std, target, level, opts)
   local what = "bnn.metrics.coverage"
   opts = bootstrap.options(what, opts)
@@ -109,10 +110,11 @@ end
 --- Computes the q-quantile of all elements by linear interpolation between order statistics
 -- (NumPy's default).
 --     bnn.metrics.quantile({1, 2, 3, 4}, 0.5)           -- 2.5
--- @param x tensor or list of numbers, without NaN
+-- @param x tensor of any shape or list of numbers, without NaN
 -- @param q number in [0, 1]
 -- @param opts table: bootstrap={key=, n=1000, level=0.95}
 -- @return number, and {lo, hi} with bootstrap
+-- Raises if x is empty or q is not in [0, 1].
 function M.quantile(x, q, opts)
   local what = "bnn.metrics.quantile"
   opts = bootstrap.options(what, opts)

@@ -122,6 +122,8 @@ end
 --     print(p.class, p.probability)            -- i32 [n], [n]
 --     print(p.mean, p.std)                     -- [n, 10], [n, 10]
 --     print(p.mutual_information)              -- [n] in nats: epistemic uncertainty
+-- Dropout that stays on is a posterior too (Gal and Ghahramani 2016); mutual information is the
+-- disagreement of networks (Houlsby et al. 2011).
 -- Sample s has the weights of key:fold(s) and the noise (dropout with train = true, a network that
 -- draws) of key:fold("noise"):fold(s), as in a training step. So the first S samples are the same
 -- however many follow, and in however many calls (`previous`).

@@ -8,6 +8,7 @@ local core = require "bnn.core"
 local help_prompt = require "bnn.help.help_prompt"
 local history = require "bnn.prompt.prompt_history"
 local input = require "bnn.prompt.prompt_input"
+local pager = require "bnn.help.pager"
 local interrupted_state = require "bnn.run.interrupted_state"
 local prompt_errors = require "bnn.prompt.prompt_errors"
 local prompt_figures = require "bnn.show.prompt_figures"
@@ -98,9 +99,9 @@ local function run_block(self, text)
     stderr:write(style.error(core.shown(message, true)), "\n")
     return nil
   end
-  local before = core.ticks()
+  local before = core.ticks() - pager.seconds
   local results, status = attempt(self, block.chunk, text)
-  local seconds = core.ticks() - before
+  local seconds = core.ticks() - pager.seconds - before
   if results then
     show(self, block, results)
     self.commands:worked(block)

@@ -182,6 +182,8 @@ end
 --     local metrics, artefacts = experiment.run({steps = 20}, log)
 -- Flags that are left out have their defaults.
 -- @param path string: a file (it has a slash or ends in .lua), else the name of a module
+-- @return the experiment, whose `run` checks its configuration; path= where it is from
+-- Raises if the file cannot be read or compiled, or returns no table with a function run.
 function M.load_experiment(path)
   expect.string(LOAD, path, "a path")
   local experiment

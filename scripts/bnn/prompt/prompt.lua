@@ -95,6 +95,7 @@ local function run_block(self, text)
     return nil
   end
   local before = core.ticks()
+  prompt_figures.begin()
   local results, status = attempt(self, block.chunk, text)
   local seconds = core.ticks() - before
   if results then

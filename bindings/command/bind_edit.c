@@ -20,7 +20,7 @@
 #include "bind_characters.h"
 #include "bind_interrupt.h"
 
-enum { HISTORY_TEXTS = 1000 };
+enum { HISTORY_TEXTS = 1000, UNSEEN = 1 }; /* marks in a prompt what takes no columns */
 static const char PASTE_ON[] = "\033[?2004h", PASTE_OFF[] = "\033[?2004l",
                   PASTE_END[] = "\033[201~";
 
@@ -182,7 +182,7 @@ static bool start(void) {
   if (editor_locale) uselocale(editor_locale);
   editor = el_init("bnnlua", stdin, stdout, stderr);
   if (!editor) return false;
-  el_set(editor, EL_PROMPT, prompt_text);
+  el_set(editor, EL_PROMPT_ESC, prompt_text, UNSEEN);
   el_set(editor, EL_SIGNAL, 1);
   bind_keys();
   el_source(editor, NULL); /* the user's ~/.editrc */

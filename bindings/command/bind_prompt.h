@@ -6,6 +6,7 @@
 #ifndef BIND_PROMPT_H
 #define BIND_PROMPT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef enum { BIND_PROMPT_LINE, BIND_PROMPT_END, BIND_PROMPT_DROPPED } bind_prompt_result;
@@ -17,6 +18,9 @@ typedef struct bind_completer {
   void (*find)(void *data, const char *before, size_t n, const char **insert, const char **list);
   void *data;
 } bind_completer;
+
+/* Whether lines are edited: a prompt may then have stretches that do not show, between bytes of 1. */
+bool bind_prompt_edits(void);
 
 /* Shows `prompt` and reads a line, without its newline, into *line of *length bytes; a text that was
  * pasted may have newlines inside.  *line belongs to this file and is valid until the next call.

@@ -62,6 +62,12 @@ static int terminal_read(lua_State *L) {
   }
 }
 
+/* edits() -> whether lines are edited, so that the marks of prompts that do not show are known */
+static int terminal_edits(lua_State *L) {
+  lua_pushboolean(L, bind_prompt_edits());
+  return 1;
+}
+
 /* remember(text) */
 static int terminal_remember(lua_State *L) {
   bind_prompt_remember(luaL_checkstring(L, 1));
@@ -105,26 +111,25 @@ static int terminal_special(lua_State *L) {
 
 static void push_terminal(lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"read", terminal_read}, {"remember", terminal_remember}, {"unread", terminal_unread},
-      {"call", terminal_call}, {"special", terminal_special},   {NULL, NULL},
+      {"read", terminal_read},
+      {"edits", terminal_edits},
+      {"remember", terminal_remember},
+      {"unread", terminal_unread},
+      {"call", terminal_call},
+      {"special", terminal_special},
+      {NULL, NULL},
   };
   luaL_newlib(L, functions);
   lua_getfield(L, LUA_REGISTRYINDEX, "LUA_NOENV");
   lua_setfield(L, -2, "no_env");
 }
 
-static void push_module(lua_State *L, const char *name) {
-  lua_getglobal(L, "require");
-  lua_pushstring(L, name);
-  lua_call(L, 1, 1);
-}
-
 /* () -> the function that runs the prompt, the terminal, the library */
 static int open_prompt(lua_State *L) {
-  push_module(L, "bnn.prompt.prompt");
+  main_require(L, "bnn.prompt.prompt");
   lua_getfield(L, -1, "run");
   push_terminal(L);
-  push_module(L, "bnn");
+  main_require(L, "bnn");
   return 3;
 }
 

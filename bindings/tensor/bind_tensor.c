@@ -542,7 +542,14 @@ static const bind_row methods[] = {
     {NULL, NULL, NULL},
 };
 
+static const bind_row rows[] = {
+    {"tensor_text", bind_tensor_print_in,
+     "tensor_text(x, line): tostring(x) with so few columns that its lines have `line` characters"},
+    {NULL, NULL, NULL},
+};
+
 void bind_open_tensor(lua_State *L) {
   bind_new_class(L, BIND_TENSOR, "tensor:", meta, methods);
   lua_pop(L, 1);
+  bind_register(L, "bnn.core.", rows);
 }

@@ -80,8 +80,7 @@ static void gather(const work *w, bnn_frame *f, int node, const bnn_tensor *sour
                      w->chunk - at < n ? w->chunk - at : n);
 }
 
-/* Runs network g of the group on the rows that a frame holds.  The stop flag is read here: what runs
- * between two looks is one network on one chunk. */
+/* Runs network g of the group on the rows that a frame holds, unless the stop flag is up. */
 static bnn_status run_network(const work *w, bnn_frame *f, size_t g, bnn_err *err) {
   const bnn_predict_spec *spec = w->spec;
   bnn_real *theta = w->theta ? w->theta + g * size_of(spec) : NULL;
@@ -93,9 +92,10 @@ static bnn_status run_network(const work *w, bnn_frame *f, size_t g, bnn_err *er
   bnn_frame_bind_params(f, theta ? theta : (bnn_real *)(uintptr_t)point, NULL);
   uint64_t *key = spec->key_node >= 0 ? bnn_frame_input_buffer(f, spec->key_node) : NULL;
   if (key) *key = noise_key(spec, w->done + g).bits;
-  BNN_TRY(bnn_frame_forward_whole(f, err));
-  if (bnn_program_has_rows(spec->program, NULL)) bnn_frame_forward_block(f, 0);
-  return BNN_OK;
+  const bnn_stop before = bnn_context_watch(w->context);
+  const bnn_status status = bnn_frame_forward_whole(f, err);
+  if (status == BNN_OK && bnn_program_has_rows(spec->program, NULL)) bnn_frame_forward_block(f, 0);
+  return bnn_stop_end(before, status, err);
 }
 
 /* Adds sample number k of rows [from, from + n), which a frame holds. */

@@ -83,4 +83,13 @@ renamed.functions(M, "bnn", {demand = "assert_or_exit", load = "load_experiment"
 -- @param topic string, function, table or object
 function M.help(topic) require "bnn.help.help".show(M, topic) end
 
+--- Prints the names and guides whose texts have all of some words, a line each, the best first.
+--     bnn.apropos "learning rate"    -- bnn.schedule, bnn.optim.adam, ...
+-- @param words string: small or capital letters alike; each may be the start of a word
+-- Raises if it is not a string.
+function M.apropos(words)
+  require "bnn.base.expect".string("bnn.apropos: words", words)
+  require "bnn.help.help".show_search(M, words)
+end
+
 return M

@@ -79,10 +79,39 @@ function TestValues.test_objects_of_the_library()
   lu.assertStrContains(show_value.results(data), "data set\n  name   cubic\n")
   lu.assertStrContains(show_value.results(data), "\n  train  data: 100 examples")
   lu.assertStrContains(show_value.results(posterior), "mlp/linear_0/w")
-  lu.assertStrContains(show_value.results(objective),
-    "\nnet        mlp{3, 1}\nposterior  mean-field")
+  lu.assertStrContains(show_value.results(objective), "10 parameters}\nmean-field posterior")
   local prediction = bnn.predict(objective, data.train.x, {key = key, num_samples = 2})
   lu.assertStrContains(show_value.results(prediction), "\n  class ")
+end
+
+function TestValues.test_networks_show_their_layers_when_init_has_seen_the_input()
+  local net = bnn.nn.sequential{bnn.nn.conv2d(6, 5), bnn.nn.relu(), bnn.nn.mlp{3, 10}}
+  lu.assertStrContains(show_value.results(net), "known after net:init(key, x)")
+  net:init(bnn.key(1), bnn.zeros(1, 1, 28, 28))
+  local text = show_value.results(net)
+  for _, piece in ipairs{
+    "\n  sequential/conv2d_0         conv2d(6, 5)  [n, 6, 24, 24]         156  w [6,",
+    "\n  sequential/relu_0 ", "\n  sequential/mlp_0/linear_1   linear(10)    [n, 10] ",
+    "\n  10567 parameters",
+  } do
+    lu.assertStrContains(text, piece)
+  end
+  for line in text:gmatch "[^\n]+" do lu.assertTrue(utf8.len(line) <= 80, line) end
+  local f = bnn.transform(function(x) return bnn.nn.linear(2)(x) end)
+  f:init(bnn.key(1), bnn.ones(1, 3))
+  lu.assertStrContains(show_value.results(f),
+    "linear  linear(2)  [n, 2]           8  w [3, 2], b [2]")
+  lu.assertEquals(show_value.results(bnn.nn.linear(3)), "linear(3)")
+end
+
+function TestValues.test_wide_tensors_fit_the_terminal()
+  for _, x in ipairs{
+    bnn.arange(1, 1000), bnn.arange(1, 1000):view(20, 50) * 1e9, bnn.zeros(3, 4, 5, 100),
+    bnn.zeros(30, 30):to "u8", bnn.arange(1, 1000) * 1e-30,
+  } do
+    for line in show_value.results(x):gmatch "[^\n]+" do lu.assertTrue(#line <= 80, line) end
+  end
+  lu.assertStrContains(show_value.results(bnn.arange(1, 30):log() * -1 / 0), "are infinite")
 end
 
 TestCompletion = {}

@@ -63,6 +63,7 @@ end
 --     bnn.metrics.r2({1, 2, 4}, {1, 2, 3})              -- 0.5
 -- @param prediction tensor or list [n, ...], or what bnn.predict returns
 -- @param target tensor or list of the same shape
+-- @param opts table: empty, as it takes no bootstrap=
 -- @return number: 1 of perfect predictions, 0 of the mean alone, below 0 of worse ones
 -- Raises if a column of targets is one number alone.
 function M.r2(prediction, target, opts)

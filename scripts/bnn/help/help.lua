@@ -157,8 +157,11 @@ end
 
 local function value_lines(bnn, value, entries, all_guides)
   local found, class = help_find.by_value(bnn, value, entries)
-  local own = not found[1] and type(value) == "function" and help_own.lines(value)
-  if own then return own, true end
+  local is_other = not found[1] and type(value) == "function"
+  local name = is_other and help_own.global_name(value) -- such as timeit of the prompt
+  local lines_of_other = is_other and help_own.lines(value)
+    or name and topic_lines(name, entries, all_guides)
+  if lines_of_other then return lines_of_other, true end
   if not found[1] then
     return unknown_lines(class or tostring(value), entries, all_guides), false
   end

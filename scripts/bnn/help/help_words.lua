@@ -24,7 +24,7 @@ M.ROWS = {
      .. " `bnn.early_stopping`."},
   {"weight decay", "l2", "ridge",
    answer = "`bnn.optim.adamw` decays weights apart from the gradient. The normal prior of a"
-     .. " posterior is its decay (`bnn.prior`); weight_decay= of `bnn.elbo` is that of other weights."},
+     .. " posterior is its decay (`bnn.prior`); weight_decay= of `bnn.elbo` is for other weights."},
   {"l1", "lasso", "sparsity", "sparse", answer = "Priors for sparse weights: `bnn.prior.laplace`,"
      .. " `bnn.prior.horseshoe` and others of `bnn.prior`."},
   {"gpu", "cuda", "rocm", "tpu", "metal",
@@ -75,8 +75,8 @@ M.ROWS = {
   {"confusion matrix", "confusion", answer = "`bnn.metrics.confusion_matrix` counts,"
      .. " `bnn.plot.heatmap` draws."},
   {"mcmc", "hmc", "nuts", "hamiltonian", "langevin", "sghmc", "swag",
-   answer = "`bnn.sampler` has what there is, by stochastic gradients; there is no HMC over all data,"
-     .. " no NUTS and no SWAG. `bnn.collect` keeps samples or their average."},
+   answer = "`bnn.sampler` has samplers by stochastic gradients; there is no HMC over all data, no"
+     .. " NUTS and no SWAG. `bnn.collect` keeps samples or their average."},
   {"laplace approximation", "last layer",
    answer = "There is no Laplace approximation. only= of `bnn.posterior.meanfield` makes single"
      .. " layers Bayesian."},

@@ -49,7 +49,7 @@ packages_of() {
     ;;
   tests) echo "$(for_target check) lua-unit lua5.4" ;;
   cross) echo "gcc-aarch64-linux-gnu qemu-user" ;;
-  long) echo "dataset-fashion-mnist slurmctld slurmd slurm-client munge parallel" ;;
+  long) echo "dataset-fashion-mnist slurmctld slurmd slurm-client munge parallel tmux" ;;
   developers) echo "clang libclang-rt-14-dev clang-format lua-check valgrind python3 openssl" ;;
   *) echo "configure.sh: no group $1" >&2; exit 2 ;;
   esac

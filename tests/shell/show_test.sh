@@ -75,7 +75,7 @@ else:
 end = time.time() + 10
 while time.time() < end and os.waitpid(pid, os.WNOHANG) == (0, 0):
     try:
-        os.write(fd, b"\x04")
+        os.write(fd, b"\x15\x04")  # a line that was begun while the terminal was not raw goes
         wait_for(b"\0", 0.1)
     except OSError:
         pass

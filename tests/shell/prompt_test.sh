@@ -175,7 +175,7 @@ at_prompt "?, ??, help and apropos explain" <<'PAIRS'
  ("x = bnn.ones(2)\r", "> "), ("?x.view\r", "Shares memory"), ("?x:sum\r", "sum over the axes"),
  ("steps = 20\r", "> "), ("?steps\r", "\nsteps is 20 here."),
  ("function own(a) return a end\r", "> "), ("?own\r", "\nown(a)\r\n"),
- ("help(string.format)\r", "#pdf-string.format"), ("help(timeit)\r", "The prompt\r\n===")]
+ ("help(string.format)\r", "#pdf-string.format"), ("help(timeit)\r", "Commands\r\n---")]
 PAIRS
 with="PAGER=no-such-pager"
 at_prompt "long texts page by themselves, which Ctrl-C ends" <<'PAIRS'

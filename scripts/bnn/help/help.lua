@@ -158,7 +158,7 @@ local function value_lines(bnn, value, entries, all_guides)
   local is_other = not found[1] and type(value) == "function"
   local name = is_other and help_own.global_name(value) -- such as timeit of the prompt
   local lines_of_other = is_other and help_own.lines(value)
-    or name and topic_lines(name, entries, all_guides)
+    or name and guides.section(all_guides, name)
   if lines_of_other then return lines_of_other, true end
   if not found[1] then
     return unknown_lines(class or tostring(value), entries, all_guides), false

@@ -10,7 +10,8 @@ local SECONDS = 20
 -- What the program prints with these words behind it; nil if it fails.
 local function ask(words)
   local program = core.real_path "/proc/self/exe" or "bnnlua"
-  local done = core.run_program({program, table.unpack(words)}, "", SECONDS)
+  local given = {"env", "BNNLUA_RUNS=", "BNNLUA_OFFLINE=1", program, table.unpack(words)}
+  local done = core.run_program(given, "", SECONDS)
   return done and done.status == 0 and done.output or nil
 end
 
@@ -34,7 +35,8 @@ local function tool(name, source)
   local text = ask{"-m", name, "--help"}
   if not text then return nil end
   local texts = {{"bnnlua -m " .. name .. " --help", text}}
-  for _, command in ipairs(text:find "COMMAND" and commands_in(text) or {}) do
+  local has_commands = text:gsub("%s+", " "):find("COMMAND --help shows", 1, true)
+  for _, command in ipairs(has_commands and commands_in(text) or {}) do
     local own = ask{"-m", name, command, "--help"}
     if own then texts[#texts + 1] = {("bnnlua -m %s %s --help"):format(name, command), own} end
   end

@@ -55,14 +55,26 @@ function M.tools()
   return pages
 end
 
+-- What an experiment prints as its help, and a sentence of it. A script that is none would run if it
+-- were asked: its text says what it does.
+local function about(path, source)
+  if not source:find "bnn%.main%f[%W]" then
+    return source, (source:match "^%-%-%-(.-)\n%f[^\n-]" or ""):gsub("\n%-%-", ""):gsub("^%s+", "")
+  end
+  local text = ask{path, "--help"}
+  return text, text and (text:match "\n\n(.-)\n\n" or ""):gsub("\n", " ")
+end
+
 local function experiment(folder, name)
-  local text = ask{folder .. "/" .. name .. ".lua", "--help"}
+  local path, shown = ("%s/%s.lua"):format(folder, name), ("experiments/%s.lua"):format(name)
+  local file <close> = io.open(path)
+  local text, summary = about(path, file and file:read "a" or "")
   if not text then return nil end
   text = text:gsub(folder:gsub("%p", "%%%0"), "experiments")
+  local is_help = text:find "^usage:"
   return {kind = "experiment", file = ("experiment-%s.html"):format(name), name = name,
-          texts = {{("bnnlua experiments/%s.lua --help"):format(name), text}},
-          title = ("experiments/%s.lua"):format(name),
-          summary = text:match "\n\n([^\n]+)\n" or text:match "^([^\n]*)"}
+          texts = {{is_help and ("bnnlua %s --help"):format(shown) or shown, text}},
+          title = shown, summary = summary}
 end
 
 --- Pages of the experiments that come with the program, in the form of those of tools; none where

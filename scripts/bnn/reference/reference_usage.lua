@@ -55,8 +55,8 @@ function M.tools()
   return pages
 end
 
--- What an experiment prints as its help, and a sentence of it. A script that is none would run if it
--- were asked: its text says what it does.
+-- What an experiment prints as its help, and a sentence of it. A script that is none would run if
+-- it were asked: its text says what it does.
 local function about(path, source)
   if not source:find "bnn%.main%f[%W]" then
     return source, (source:match "^%-%-%-(.-)\n%f[^\n-]" or ""):gsub("\n%-%-", ""):gsub("^%s+", "")

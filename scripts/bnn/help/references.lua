@@ -29,6 +29,11 @@ local ROWS = {
     .. " representing model uncertainty in deep learning\", ICML 2016, arXiv:1506.02142"},
   {"Geifman and El-Yaniv 2017", "Y. Geifman, R. El-Yaniv, \"Selective classification for deep"
     .. " neural networks\", NIPS 2017, arXiv:1705.08500"},
+  {"Gneiting and Raftery 2007", "T. Gneiting, A. Raftery, \"Strictly proper scoring rules,"
+    .. " prediction, and estimation\", Journal of the American Statistical Association 102, 2007"},
+  {"Grimit et al. 2006", "E. Grimit, T. Gneiting, V. Berrocal, N. Johnson, \"The continuous ranked"
+    .. " probability score for circular variables and its application to mesoscale forecast"
+    .. " ensemble verification\", Quarterly Journal of the Royal Meteorological Society 132, 2006"},
   {"Golovin et al. 2017", "D. Golovin et al., \"Google Vizier: a service for black-box"
     .. " optimization\", KDD 2017"},
   {"Graves 2011", "A. Graves, \"Practical variational inference for neural networks\", NIPS 2011"},

@@ -58,10 +58,10 @@ local function fill_in(opts, n, width)
 end
 
 -- As bnn.show draws them, whatever their gap, background and scale are in a picture.
-local function on_screen(x, opts)
+local function on_screen(x, opts, columns)
   local value = opts.captions and true or image_grid.make(x, opts)
   return figure_screen.show(value, x, {
-    labels = opts.captions, columns = opts.columns, scale = x:dtype() ~= "u8" and {0, 1} or nil,
+    labels = opts.captions, columns = columns, scale = x:dtype() ~= "u8" and {0, 1} or nil,
     count = x:size(1),
   })
 end
@@ -84,9 +84,10 @@ function M.images(opts)
   check_sheet_path(what, opts)
   local x = plot_pixels.images(what, opts.x)
   check_captions(what, x, opts.captions)
+  local columns = opts.columns
   fill_in(opts, x:size(1), x:size(3))
   check_extent(what, x, opts)
-  if not opts.path and figure_screen.is_open() then return on_screen(x, opts) end
+  if not opts.path and figure_screen.is_open() then return on_screen(x, opts, columns) end
   if opts.captions then return image_grid.draw_captioned(x, opts) end
   local picture = image_grid.make(x, opts)
   if not opts.path then return picture end

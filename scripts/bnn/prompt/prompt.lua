@@ -100,6 +100,7 @@ local function run_block(self, text)
     return nil
   end
   local before = core.ticks() - pager.seconds
+  prompt_figures.begin()
   local results, status = attempt(self, block.chunk, text)
   local seconds = core.ticks() - pager.seconds - before
   if results then

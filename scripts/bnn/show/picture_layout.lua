@@ -53,7 +53,7 @@ local function grid_at(space, n, h, w, width)
   return {
     width = width, height = height, pitch = pitch, down = down, across = across,
     fits_across = across * pitch - space.gap <= space.width,
-    rows_fit = math.max(1, (space.height + space.gap) // down), gap = space.gap,
+    rows_fit = (space.height + space.gap) // down, gap = space.gap,
   }
 end
 
@@ -94,7 +94,7 @@ function M.plan(screen, n, h, w, opts)
     if fits(space, grid, n) and (space.across or is_wide(grid, n, w)) then break end
   end
   best = best or grid_at(space, n, h, w, last_width(space, w))
-  local room = best.across * best.rows_fit
+  local room = best.across * math.max(1, best.rows_fit)
   best.count = (fits(space, best, n) or opts.count) and n or math.min(n, room)
   return best
 end

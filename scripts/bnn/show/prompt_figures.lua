@@ -16,8 +16,11 @@ function M.open(terminal)
   }
 end
 
---- Whether a value is what the function that drew the last figure returned, so that there is no
--- need to show it.
+--- Begins a block: nothing has been shown in it.
+function M.begin() figure_screen.remember(nil) end
+
+--- Whether a value of this block is what the function returned that showed something last, so that
+-- there is no need to show it.
 M.was_shown = figure_screen.was_shown
 
 return M

@@ -1,6 +1,7 @@
 --- Pictures and curves in the terminal, by whatever way it has to draw them.
 local core = require "bnn.core"
 local fail = require "bnn.base.fail"
+local figure_screen = require "bnn.plot.canvas.figure_screen"
 local kinds = require "bnn.base.kinds"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
@@ -271,6 +272,7 @@ function M.show(x, opts)
       if not text then return nil, fault end
       io.stdout:write(text)
       io.stdout:flush()
+      figure_screen.remember(true)
       return true
     end
   end

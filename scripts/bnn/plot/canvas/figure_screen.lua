@@ -7,7 +7,7 @@ local M = {}
 local PATH = "the terminal\0.png" -- no file can have this name
 
 local screen -- of the prompt, or nil
-local last -- what the function that drew last returned
+local last -- what the function that showed something last returned, or nil
 
 --- Opens the screen.
 -- @param to table: show = function(x, opts), as bnn.show; has_pictures = function() -> whether it
@@ -20,12 +20,11 @@ function M.is_open() return screen ~= nil end
 --- Whether a path stands for the screen.
 function M.is_path(path) return path == PATH end
 
---- Whether the last figure was shown by a function that returned this; once.
-function M.was_shown(value)
-  local is_it = last ~= nil and rawequal(last, value)
-  last = nil
-  return is_it
-end
+--- Remembers what a function returns that has shown something; nil: nothing was shown.
+function M.remember(value) last = value end
+
+--- Whether the function that last showed something returned this.
+function M.was_shown(value) return last ~= nil and rawequal(last, value) end
 
 --- Shows something.
 -- @param value what the function that draws returns

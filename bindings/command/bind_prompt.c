@@ -51,6 +51,14 @@ bool bind_prompt_edits(void) { return bind_edit_ready(); }
 
 void bind_prompt_remember(const char *text) { bind_edit_remember(text); }
 
+void bind_prompt_unread(const char *text, size_t n) {
+  if (bind_edit_ready()) {
+    bind_edit_unread(text, n);
+    return;
+  }
+  while (n > 0 && ungetc((unsigned char)text[n - 1], stdin) != EOF) n--;
+}
+
 void bind_prompt_fini(void) {
   bind_edit_fini();
   free(plain_line);

@@ -34,6 +34,10 @@ bind_prompt_result bind_prompt_read(const char *prompt, const bind_completer *co
  * without line editing. */
 void bind_prompt_remember(const char *text);
 
+/* Puts n bytes that were read elsewhere, such as keys typed while the terminal was asked something,
+ * in front of what is read next. */
+void bind_prompt_unread(const char *text, size_t n);
+
 /* Gives back what reading has allocated and leaves the terminal as it was. Twice is fine. */
 void bind_prompt_fini(void);
 

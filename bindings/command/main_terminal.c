@@ -74,6 +74,14 @@ static int terminal_remember(lua_State *L) {
   return 0;
 }
 
+/* unread(text) */
+static int terminal_unread(lua_State *L) {
+  size_t n;
+  const char *text = luaL_checklstring(L, 1, &n);
+  bind_prompt_unread(text, n);
+  return 0;
+}
+
 /* call(f, handler) -> true and f's results; or false and what the handler gave.  Ctrl-C raises
  * "interrupted!" in f. */
 static int terminal_call(lua_State *L) {
@@ -103,26 +111,25 @@ static int terminal_special(lua_State *L) {
 
 static void push_terminal(lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"read", terminal_read}, {"edits", terminal_edits},     {"remember", terminal_remember},
-      {"call", terminal_call}, {"special", terminal_special}, {NULL, NULL},
+      {"read", terminal_read},
+      {"edits", terminal_edits},
+      {"remember", terminal_remember},
+      {"unread", terminal_unread},
+      {"call", terminal_call},
+      {"special", terminal_special},
+      {NULL, NULL},
   };
   luaL_newlib(L, functions);
   lua_getfield(L, LUA_REGISTRYINDEX, "LUA_NOENV");
   lua_setfield(L, -2, "no_env");
 }
 
-static void push_module(lua_State *L, const char *name) {
-  lua_getglobal(L, "require");
-  lua_pushstring(L, name);
-  lua_call(L, 1, 1);
-}
-
 /* () -> the function that runs the prompt, the terminal, the library */
 static int open_prompt(lua_State *L) {
-  push_module(L, "bnn.prompt.prompt");
+  main_require(L, "bnn.prompt.prompt");
   lua_getfield(L, -1, "run");
   push_terminal(L);
-  push_module(L, "bnn");
+  main_require(L, "bnn");
   return 3;
 }
 

@@ -321,7 +321,7 @@ static int core_bits(lua_State *L) {
 static const bind_row rows[] = {
     {"tensor", core_tensor,
      "tensor(data [, dtype]): a tensor made from a number, nested lists of numbers, or a tensor\n"
-     "dtype is \"u8\", \"i32\", \"i64\", \"u64\", \"f32\" or \"f64\"; the default is the real\n"
+     "Its dtype is \"u8\", \"i32\", \"i64\", \"u64\", \"f32\" or \"f64\"; the default is the real\n"
      "type. Raises if lists on one level differ in length, or if a number does not fit the type.\n"
      "A u64 element takes the 64 bits of an integer.\n"
      "    bnn.tensor{{1, 2}, {3, 4}} --> [2, 2]\n"

@@ -263,6 +263,15 @@ static bnn_status check_posterior(const bnn_objective *o, const bnn_posterior *q
                   "objective was made for");
 }
 
+/* The mean weight of the KL over all elements. */
+static double mean_kl_weight(const bnn_step_work *w) {
+  const bnn_layout *layout = &w->o->layout;
+  double sum = 0;
+  for (size_t t = 0; t < layout->n_params; t++)
+    sum += bnn_kl_weight(w, t) * (double)layout->param[t].size;
+  return layout->size > 0 ? sum / (double)layout->size : 0;
+}
+
 bnn_status bnn_objective_step(bnn_objective *o, bnn_context *context, const bnn_train_state *train,
                               const bnn_batch *batch, const bnn_step_args *args, double *loss,
                               bnn_err *err) {
@@ -273,10 +282,14 @@ bnn_status bnn_objective_step(bnn_objective *o, bnn_context *context, const bnn_
                      .state = s,
                      .batch = batch,
                      .args = args,
-                     .update = {args->lr, args->data_size, args->noise, args->key},
+                     .update = {.lr = args->lr,
+                                .data_size = args->data_size,
+                                .noise = args->noise,
+                                .key = args->key},
                      .bad = BNN_NONE_BAD};
   BNN_TRY(check_posterior(o, train->posterior, err));
   BNN_TRY(bnn_posterior_check_update(w.q, s, &w.update, err));
+  w.update.kl_weight = mean_kl_weight(&w);
   w.info = bnn_update_info(s, &w.update);
   for (size_t g = 0; g < w.q->n_groups; g++)
     w.pass[g] = bnn_fused_find(w.q->group[g].family, s->rule);

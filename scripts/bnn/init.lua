@@ -20,6 +20,7 @@ local M = {
   ood = require "bnn.ood.ood",
   data = require "bnn.data.data",
   plot = require "bnn.plot.plot",
+  show = require "bnn.show.show".show,
   pruner = require "bnn.search.pruners.pruner",
   importance = require "bnn.search.analysis.importance".importance,
   shift = require "bnn.ood.shift",
@@ -80,7 +81,16 @@ renamed.functions(M, "bnn", {demand = "assert_or_exit"})
 --     bnn.help "bnn.train"           -- a function; also "x:sum", "bnn.optim", "state:posterior"
 --     bnn.help "some words"          -- whatever has these words
 --     bnn.help(bnn.train)            -- a value: a function, a module, an object
--- @param topic string, function, table or object
+-- @param topic any: string, function, table or object
 function M.help(topic) require "bnn.help.help".show(M, topic) end
+
+--- Prints the names and guides whose texts have all of some words, a line each, the best first.
+--     bnn.apropos "learning rate"    -- bnn.schedule, bnn.optim.adam, ...
+-- @param words string: small or capital letters alike; each may be the start of a word
+-- Raises if it is not a string.
+function M.apropos(words)
+  require "bnn.base.expect".string("bnn.apropos: words", words)
+  require "bnn.help.help".show_search(M, words)
+end
 
 return M

@@ -79,6 +79,10 @@ function M.grad(f, argument) return gradient_of("bnn.grad", f, argument, false) 
 -- results.
 --     local f = bnn.value_and_grad(function(p) return ((x:mm(p.w) - y) ^ 2):mean() end)
 --     local loss, gradient = f(params) -- [], {w = [2, 1]}
+-- @param f function of tensors, Params or tables of them, whose first result is a scalar
+-- @param argument integer: which argument to differentiate by, 1 by default
+-- @return function of the arguments of f: value [], gradient of the form of that argument,
+--   further results of f
 function M.value_and_grad(f, argument)
   return gradient_of("bnn.value_and_grad", f, argument, true)
 end

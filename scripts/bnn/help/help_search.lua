@@ -32,9 +32,11 @@ local function count(text, word)
   return n
 end
 
--- What a text has in quotes, and the options that it explains, each once: what users write.
+-- What a text has in quotes outside of its example, and the options that it explains, each once:
+-- what users write.
 local function values_in(doc)
   local values, seen = {}, {}
+  doc = doc:gsub("\n    [^\n]*", "")
   local function add(word)
     if not seen[word] then values[#values + 1], seen[word] = word, true end
   end
@@ -46,12 +48,18 @@ end
 -- A part of a text, with _ as a space, and what a hit in it counts.
 local function field(text, weight) return {text = text:gsub("_", " "), weight = weight} end
 
+local read = {} -- documentation text -> name -> fields: texts do not change
+
 local function entry_fields(entry)
-  local doc = strings.lower(entry.doc or "")
-  return {
+  local text = entry.doc or ""
+  local known = read[text] or {}
+  if known[entry.name] then return known[entry.name] end
+  local doc = strings.lower(text)
+  read[text], known[entry.name] = known, {
     field(strings.lower(entry.name), 30), field(values_in(doc), 9),
     field(strings.lower(help_text.summary(entry)), 10), field(doc, 1),
   }
+  return known[entry.name]
 end
 
 local function guide_fields(guide)
@@ -85,6 +93,20 @@ local function score(fields, words, phrase)
   return total
 end
 
+-- The heading of the section of a guide that has the most of all the words; nil if that is the text
+-- before the first, or none has all.
+local function best_section(guide, words, phrase)
+  local best, most, is_first = nil, 0, true
+  for text in (guide.text .. "\n## "):gmatch "(.-)\n##+ " do
+    local sum = score({field(strings.lower(text), 1)}, words, phrase)
+    if sum and sum > most then
+      best, most = not is_first and text:match "^[^\n]*" or nil, sum
+    end
+    is_first = false
+  end
+  return best and best:gsub("`", "") or nil
+end
+
 local function add(found, row, fields, words, phrase)
   row.score = score(fields, words, phrase)
   if row.score then found[#found + 1] = row end
@@ -100,7 +122,9 @@ function M.find(query, entries, guides)
   if not words[1] then return found end
   local phrase = table.concat(words, " ")
   for _, guide in ipairs(guides) do
-    local row = {('help "%s"'):format(guide.name), "Guide. " .. guide.title}
+    local section = best_section(guide, words, phrase)
+    local text = section and ("Guide, %s"):format(section) or "Guide. " .. guide.title
+    local row = {('help "%s"'):format(guide.name), text}
     add(found, row, guide_fields(guide), words, phrase)
   end
   for _, entry in ipairs(entries) do

@@ -71,7 +71,8 @@ end
 --                         data = data.train, steps = 20, batch_size = 16, key = key,
 --                         collect = bnn.collect.samples{keep = 10}}:posterior()
 -- @param opts table:
---   from   the first step, 1: those before are burn-in
+--   from   the first step; those before are burn-in. Default the step after the sampler's burn_in,
+--          1 without such an option
 --   every  steps between two, 1
 --   keep   the newest so many, 50; memory for all is taken at the start
 -- @return collector; state:posterior() is then empirical
@@ -82,15 +83,30 @@ function M.samples(opts) return make("samples", opts) end
 --     local q = bnn.train{objective = objective, optimizer = bnn.optim.sgd{lr = 1e-2},
 --                         data = data.train, steps = 20, batch_size = 16, key = key,
 --                         collect = bnn.collect.average()}:posterior()
--- @param opts table: from=1, every=1
+-- @param opts table: from=, every=1, as for samples
 -- @return collector; state:posterior() is then a point
 function M.average(opts) return make("average", opts) end
+
+local function copy(self)
+  local own = setmetatable({}, Collector)
+  for name, value in pairs(self) do own[name] = value end
+  return own
+end
+
+--- The same for a training whose first steps are burn-in: it begins after them unless `from` says
+-- otherwise.
+-- @param steps integer: as optimizer:burn_in() gives them
+function Collector:after_burn_in(steps)
+  if self.from or steps == 0 then return self end
+  local own = copy(self)
+  own.from = steps + 1
+  return own
+end
 
 --- The collector of a training, with memory of its own and nothing collected.
 -- @param target posterior: what is trained; its mean is what is collected
 function Collector:start(target)
-  local own = setmetatable({}, Collector)
-  for name, value in pairs(self) do own[name] = value end
+  local own = copy(self)
   own.from, own.count, own.target, own.layout = own.from or 1, 0, target, target:layout()
   kinds[self.kind].start(own, target:numel())
   return own
@@ -114,8 +130,7 @@ end
 
 --- A copy that shares nothing but the posterior that is trained.
 function Collector:clone()
-  local own = setmetatable({}, Collector)
-  for name, value in pairs(self) do own[name] = value end
+  local own = copy(self)
   own.buffer = self.buffer:clone()
   return own
 end

@@ -96,7 +96,7 @@ end
 -- Raises if a path matches no tensor or logvar is outside [-80, 80].
 function M.meanfield(params, opts) return around("meanfield", params, opts) end
 
---- Makes the radial posterior around initial parameters (Farquhar, Osborne & Gal 2020): of each
+--- Makes the radial posterior around initial parameters (Farquhar et al. 2020): of each
 -- tensor w = mu + sigma r eps / |eps|, with r ~ N(0, 1) one number, so that samples stay near the
 -- mean however many weights there are. Its KL has no closed form: steps estimate its cross-entropy
 -- at the weights that they draw.
@@ -123,6 +123,7 @@ end
 --     q:support()                      -- 2
 -- @param samples Samples, or a list of Params of the same layout
 -- @return posterior, of which q.bank is samples
+-- Raises if the list is empty, or the layouts differ.
 function M.empirical(samples)
   if not param_samples.is(samples) then
     if type(samples) ~= "table" or parameters.is(samples) or #samples == 0 then

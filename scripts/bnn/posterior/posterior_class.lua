@@ -191,14 +191,17 @@ end
 
 --- Lists the names of all tensors, in order.
 --     print(table.concat(q:names(), " "))
+-- @return list of strings
 function Posterior:names() return names_of(self, 1) end
 
 --- Lists the names of the tensors that the family covers, which come first.
 --     print(#q:covered())
+-- @return list of strings
 function Posterior:covered() return names_of(self, 1, self.n_covered) end
 
 --- Lists the names of the tensors that are point estimates: those not covered, or all of a point.
 --     print(#q:points())               -- 0 unless only= left some out
+-- @return list of strings
 function Posterior:points()
   if self.defined then return {} end
   return names_of(self, self.family == "point" and 1 or self.n_covered + 1)
@@ -206,6 +209,7 @@ end
 
 --- Returns the number of weights.
 --     print(q:numel())
+-- @return integer
 function Posterior:numel()
   local size = 0
   for _, entry in ipairs(self:layout()) do size = size + entry.size end
@@ -215,6 +219,7 @@ end
 --- Returns the number of samples that there are: 1 of a point, the members of an ensemble; nil if
 -- any number can be drawn.
 --     q:support()                      -- nil of a mean-field posterior
+-- @return integer, or nil
 function Posterior:support()
   if self.defined then return nil end
   local n = self.core:support()
@@ -223,6 +228,7 @@ end
 
 --- Returns the number of elements of an optimizer's state for it.
 --     q:state_size()
+-- @return integer
 -- Raises if it is not one that can be trained.
 function Posterior:state_size()
   if not self.core:is_trainable() then
@@ -276,6 +282,7 @@ end
 -- @param key key
 -- @param count integer: how many, at least 1
 -- @return Samples: [count, size] in one tensor; see help "bnn.samples"
+-- Raises if count is below 1.
 function Posterior:samples(key, count)
   expect.key("posterior:samples: key", key)
   if math.type(count) ~= "integer" or count < 1 then
@@ -312,6 +319,7 @@ end
 
 --- Copies the posterior, so that later steps do not change it.
 --     local before = q:clone()
+-- @return posterior
 function Posterior:clone()
   local buffers = {}
   for i, buffer in ipairs(self:buffers()) do buffers[i] = buffer.params:clone() end

@@ -8,8 +8,10 @@ local core = require "bnn.core"
 local help_prompt = require "bnn.help.help_prompt"
 local history = require "bnn.prompt.prompt_history"
 local input = require "bnn.prompt.prompt_input"
+local pager = require "bnn.help.pager"
 local interrupted_state = require "bnn.run.interrupted_state"
 local prompt_errors = require "bnn.prompt.prompt_errors"
+local prompt_figures = require "bnn.show.prompt_figures"
 local show_value = require "bnn.prompt.show_value"
 local style = require "bnn.prompt.prompt_style"
 local start_file = require "bnn.prompt.start_file"
@@ -87,7 +89,7 @@ end
 local function show(self, block, results)
   if results.n < 2 then return end
   if results[2] ~= nil then rawset(_G, "_", results[2]) end
-  if block.is_silent then return end
+  if block.is_silent or results.n == 2 and prompt_figures.was_shown(results[2]) then return end
   attempt(self, function()
     local hint = results.n == 2 and results[2] == nil and suggestion.for_nil(block.text)
     stdout:write(show_value.results(table.unpack(results, 2, results.n)), hint or "", "\n")
@@ -100,9 +102,10 @@ local function run_block(self, text)
     stderr:write(style.error(core.shown(message, true)), "\n")
     return nil
   end
-  local before = core.ticks()
+  local before = core.ticks() - pager.seconds
+  prompt_figures.begin()
   local results, status = attempt(self, block.chunk, text)
-  local seconds = core.ticks() - before
+  local seconds = core.ticks() - pager.seconds - before
   if results then
     show(self, block, results)
     self.commands:worked(block)
@@ -132,9 +135,8 @@ end
 
 -- The globals of the prompt, unless a script has made its own.
 local function open_globals(self)
-  local globals = {bnn = self.bnn, help = help_prompt(self.bnn)}
-  for name, value in pairs(self.commands:globals()) do globals[name] = value end
-  for name, value in pairs(globals) do
+  help_prompt.open(self.bnn)
+  for name, value in pairs(self.commands:globals()) do
     if rawget(_G, name) == nil then rawset(_G, name, value) end
   end
 end
@@ -145,6 +147,7 @@ local function start(terminal, bnn)
   self.commands = commands.new(bnn)
   self.complete = completion.new(bnn)
   open_globals(self)
+  prompt_figures.open(terminal)
   for _, text in ipairs(history.read(self.history)) do terminal.remember(text) end
   return self
 end

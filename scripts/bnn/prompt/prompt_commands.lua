@@ -1,5 +1,6 @@
 --- What the prompt has besides Lua: ?x, $ command, timeit, who, edit, session.save.
 local core = require "bnn.core"
+local kinds = require "bnn.base.kinds"
 local lua_tokens = require "bnn.prompt.lua_tokens"
 local members = require "bnn.prompt.members"
 local number = require "bnn.base.number"
@@ -13,18 +14,32 @@ Commands.__index = Commands
 
 local M = {}
 
---- Explains what ?text asks about: a global's value, or a topic; nothing: where to start.
-function Commands:explain(text)
+-- The value of a text that is a global's name, or fields of it; nil of others.
+local function value_of(text)
   local path, rest = {}, text
   while rest:find "^[%a_]" do
     local name
     name, rest = rest:match "^([%w_]+)%.?(.*)$"
     path[#path + 1] = name
   end
-  local value = rest == "" and path[1] and path[1] ~= "bnn" and members.follow(path)
+  return rest == "" and path[1] and members.follow(path)
+end
+
+--- Explains what ?text asks about: a global's value, or a topic, in quotes or without; nothing:
+-- where to start. ??text searches for words.
+function Commands:explain(text)
+  local is_search = text:find "^%?" ~= nil
+  local words = text:gsub("^%?%s*", "")
+  local quoted = words:match "^\"(.*)\"$" or words:match "^'(.*)'$"
+  words = quoted or words
+  if is_search and words ~= "" then return self.bnn.apropos(words) end
+  local value = not quoted and words ~= "bnn" and value_of(words)
   local is_object = value and debug.getmetatable(value) ~= nil and type(value) ~= "string"
-  if text == "" then text = nil end
-  self.bnn.help((is_object or type(value) == "function") and value or text)
+  if is_object or type(value) == "function" then return self.bnn.help(value) end
+  if value ~= nil and value ~= false and not quoted then
+    io.write(("%s is %s here.\n"):format(words, kinds.show(value)))
+  end
+  self.bnn.help(words ~= "" and words or nil)
 end
 
 --- Runs a command of the shell.
@@ -150,7 +165,9 @@ local function script_text(block, keeps)
 end
 
 -- What only the prompt has.
-local OWN = {edit = true, help = true, session = true, timeit = true, who = true, _tb = true}
+local OWN = {
+  apropos = true, edit = true, help = true, session = true, timeit = true, who = true, _tb = true,
+}
 
 local function script_lines(blocks)
   local lines, keeps = {("local bnn = require %q"):format "bnn"}, false

@@ -204,7 +204,8 @@ end
 -- metrics.objective, metrics.data and the other artefacts, net, posterior.
 -- @param path string: a file (it has a slash or ends in .lua), the name of a module, or that of an
 --   experiment: a file in the folder experiments, here, beside the program or where it is installed
--- @return the experiment
+-- @return the experiment, whose `run` checks its configuration; path= where it is from
+-- Raises if the file cannot be read or compiled, or returns no table with a function run.
 function M.load_experiment(path)
   expect.string(LOAD, path, "a path")
   local is_file = path:find "/" or path:find "%.lua$"
@@ -223,8 +224,8 @@ end
 --     bnn.train{objective = r.objective, optimizer = bnn.optim.adam{lr = 1e-3}, state = r.state,
 --               data = r.data.train, steps = 50, batch_size = 100, key = bnn.key(2)}
 -- @param name string: "mnist", or any path that bnn.load_experiment takes
--- @return the experiment
--- Raises as bnn.load_experiment.
+-- @return the experiment, whose `run` checks its configuration; path= where it is from
+-- Raises if there is none, as bnn.load_experiment does.
 function M.load(name) return M.load_experiment(name) end
 
 --- Makes an experiment's run check its configuration, as `main` does, without running it.

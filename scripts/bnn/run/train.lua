@@ -129,6 +129,8 @@ end
 -- A state that goes on collects as it did.
 local function start_collecting(collect, state, objective)
   if not collect then return end
+  local of = state.optimizer
+  collect = collect:after_burn_in(type(of) == "table" and of.burn_in and of:burn_in() or 0)
   if not state.collector then
     state.collector = collect:start(posteriors.of_model("bnn.train", objective))
   elseif tostring(state.collector) ~= tostring(collect) then

@@ -224,8 +224,8 @@ end
 --     bnn.train{objective = r.objective, optimizer = bnn.optim.adam{lr = 1e-3}, state = r.state,
 --               data = r.data.train, steps = 50, batch_size = 100, key = bnn.key(2)}
 -- @param name string: "mnist", or any path that bnn.load_experiment takes
--- @return the experiment
--- Raises as bnn.load_experiment.
+-- @return the experiment, whose `run` checks its configuration; path= where it is from
+-- Raises if there is none, as bnn.load_experiment does.
 function M.load(name) return M.load_experiment(name) end
 
 --- Makes an experiment's run check its configuration, as `main` does, without running it.

@@ -38,6 +38,7 @@
 #include "system/bind_process.h"
 #include "system/bind_settings.h"
 #include "system/bind_system.h"
+#include "system/bind_terminal.h"
 #include "tables/bind_columns.h"
 #include "tables/bind_csv.h"
 #include "tensor/bind_fingerprint.h"
@@ -60,6 +61,7 @@ int luaopen_bnn_core(lua_State *L) {
   bind_open_key(L);
   bind_open_fingerprint(L);
   bind_open_system(L);
+  bind_open_terminal(L);
   bind_open_settings(L);
   bind_open_process(L);
   bind_open_capture(L);

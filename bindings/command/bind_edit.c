@@ -20,7 +20,7 @@
 #include "bind_characters.h"
 #include "bind_interrupt.h"
 
-enum { HISTORY_TEXTS = 1000 };
+enum { HISTORY_TEXTS = 1000, UNSEEN = 1 }; /* marks in a prompt what takes no columns */
 static const char PASTE_ON[] = "\033[?2004h", PASTE_OFF[] = "\033[?2004l",
                   PASTE_END[] = "\033[201~";
 
@@ -35,9 +35,25 @@ static char *prompt_text(EditLine *el) {
   return shown_prompt;
 }
 
+static char *typed_ahead; /* bytes that were read by others and come first */
+static size_t typed_at, typed_end;
+
+void bind_edit_unread(const char *text, size_t n) {
+  size_t left = typed_end - typed_at;
+  char *all = malloc(n + left);
+  if (!all) return;
+  memcpy(all, text, n);
+  if (left > 0) memcpy(all + n, typed_ahead + typed_at, left);
+  free(typed_ahead);
+  typed_ahead = all;
+  typed_at = 0;
+  typed_end = n + left;
+}
+
 /* One byte: 1, 0 at the end of input, -1 when Ctrl-C or an error ended it. Other signals (a resize,
  * a return from the background) go on reading: libedit's own handler has redrawn the line. */
 static int read_byte(char *byte) {
+  if (typed_at < typed_end) return *byte = typed_ahead[typed_at++], 1;
   struct sigaction before;
   bind_interrupt_catch(&before);
   ssize_t n;
@@ -166,7 +182,7 @@ static bool start(void) {
   if (editor_locale) uselocale(editor_locale);
   editor = el_init("bnnlua", stdin, stdout, stderr);
   if (!editor) return false;
-  el_set(editor, EL_PROMPT, prompt_text);
+  el_set(editor, EL_PROMPT_ESC, prompt_text, UNSEEN);
   el_set(editor, EL_SIGNAL, 1);
   bind_keys();
   el_source(editor, NULL); /* the user's ~/.editrc */
@@ -260,9 +276,11 @@ void bind_edit_fini(void) {
   if (editor_locale) freelocale(editor_locale);
   free(shown_prompt);
   free(edited_line);
+  free(typed_ahead);
   history_list = NULL;
   editor_locale = (locale_t)0;
-  shown_prompt = edited_line = NULL;
+  shown_prompt = edited_line = typed_ahead = NULL;
+  typed_at = typed_end = 0;
 }
 
 const char *bind_edit_library(void) { return "libedit"; }
@@ -278,6 +296,8 @@ bind_prompt_result bind_edit_read(const char *prompt, const bind_completer *comp
 }
 
 void bind_edit_remember(const char *text) { (void)text; }
+
+void bind_edit_unread(const char *text, size_t n) { (void)text, (void)n; }
 
 void bind_edit_fini(void) {}
 

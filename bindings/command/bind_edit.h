@@ -13,6 +13,7 @@ bool bind_edit_ready(void);
 bind_prompt_result bind_edit_read(const char *prompt, const bind_completer *completer,
                                   const char **line, size_t *length);
 void bind_edit_remember(const char *text);
+void bind_edit_unread(const char *text, size_t n);
 void bind_edit_fini(void);
 const char *bind_edit_library(void);
 

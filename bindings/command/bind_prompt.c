@@ -47,7 +47,17 @@ bind_prompt_result bind_prompt_read(const char *prompt, const bind_completer *co
                            : read_plain(prompt, line, length);
 }
 
+bool bind_prompt_edits(void) { return bind_edit_ready(); }
+
 void bind_prompt_remember(const char *text) { bind_edit_remember(text); }
+
+void bind_prompt_unread(const char *text, size_t n) {
+  if (bind_edit_ready()) {
+    bind_edit_unread(text, n);
+    return;
+  }
+  while (n > 0 && ungetc((unsigned char)text[n - 1], stdin) != EOF) n--;
+}
 
 void bind_prompt_fini(void) {
   bind_edit_fini();

@@ -6,6 +6,7 @@
 #ifndef BIND_PROMPT_H
 #define BIND_PROMPT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef enum { BIND_PROMPT_LINE, BIND_PROMPT_END, BIND_PROMPT_DROPPED } bind_prompt_result;
@@ -18,6 +19,9 @@ typedef struct bind_completer {
   void *data;
 } bind_completer;
 
+/* Whether lines are edited: a prompt may then have stretches that do not show, between bytes of 1. */
+bool bind_prompt_edits(void);
+
 /* Shows `prompt` and reads a line, without its newline, into *line of *length bytes; a text that was
  * pasted may have newlines inside.  *line belongs to this file and is valid until the next call.
  * completer: NULL for none.
@@ -29,6 +33,10 @@ bind_prompt_result bind_prompt_read(const char *prompt, const bind_completer *co
 /* Adds a text to the history kept in memory, which then has it once, as the last one. Does nothing
  * without line editing. */
 void bind_prompt_remember(const char *text);
+
+/* Puts n bytes that were read elsewhere, such as keys typed while the terminal was asked something,
+ * in front of what is read next. */
+void bind_prompt_unread(const char *text, size_t n);
 
 /* Gives back what reading has allocated and leaves the terminal as it was. Twice is fine. */
 void bind_prompt_fini(void);

@@ -43,6 +43,12 @@ int main_call(lua_State *L, int nargs, int nresults) {
   return status;
 }
 
+void main_require(lua_State *L, const char *name) {
+  lua_getglobal(L, "require");
+  lua_pushstring(L, name);
+  lua_call(L, 1, 1);
+}
+
 int main_report(lua_State *L, int status) {
   if (status == LUA_OK) return EXIT_SUCCESS;
   int special = bind_signal_error_status(L, -1);

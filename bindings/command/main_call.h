@@ -15,6 +15,9 @@ void main_print_message(const char *prefix, const char *message);
 /* Calls the function below its nargs arguments, with a traceback in errors. */
 int main_call(lua_State *L, int nargs, int nresults);
 
+/* Pushes require(name). */
+void main_require(lua_State *L, const char *name);
+
 /* Prints the error on the stack's top, if `status` says it is one, and pops it. Returns the exit
  * status. */
 int main_report(lua_State *L, int status);

@@ -138,26 +138,12 @@ static int answer(lua_State *L, int status) {
   return sig != 0 && sig != SIGINT ? code : EXIT_SUCCESS;
 }
 
-/* Pushes require(name). */
-static void push_module(lua_State *L, const char *name) {
-  lua_getglobal(L, "require");
-  lua_pushstring(L, name);
-  lua_call(L, 1, 1);
-}
-
-/* The globals of the prompt: bnn, and help from it, unless a script has made its own. */
+/* The globals of the prompt: bnn, help and apropos, unless a script has made its own. */
 static int open_library(lua_State *L) {
-  push_module(L, "bnn");
-  if (lua_getglobal(L, "bnn") == LUA_TNIL) {
-    lua_pushvalue(L, 1);
-    lua_setglobal(L, "bnn");
-  }
-  if (lua_getglobal(L, "help") == LUA_TNIL) {
-    push_module(L, "bnn.help.help_prompt");
-    lua_pushvalue(L, 1);
-    lua_call(L, 1, 1);
-    lua_setglobal(L, "help");
-  }
+  main_require(L, "bnn.help.help_prompt");
+  lua_getfield(L, -1, "open");
+  main_require(L, "bnn");
+  lua_call(L, 1, 0);
   return 0;
 }
 

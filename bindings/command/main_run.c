@@ -1,6 +1,8 @@
 /* main_run.c - see main_run.h. */
 #include "main_run.h"
 
+#include <ctype.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +20,39 @@ int main_run_file(lua_State *L, const char *path) { return run_loaded(L, luaL_lo
 
 static int run_string(lua_State *L, const char *text, const char *chunkname) {
   return run_loaded(L, luaL_loadbuffer(L, text, strlen(text), chunkname));
+}
+
+/* Whether a text begins with help or apropos, and the user has no function of that name. */
+static bool asks_for_help(lua_State *L, const char *text) {
+  static const char *const names[] = {"help", "apropos"};
+  const char *start = text + strspn(text, " \t\n");
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    size_t n = strlen(names[i]);
+    if (strncmp(start, names[i], n) != 0 || isalnum((unsigned char)start[n]) || start[n] == '_')
+      continue;
+    bool own = lua_getglobal(L, names[i]) != LUA_TNIL;
+    lua_pop(L, 1);
+    return !own;
+  }
+  return false;
+}
+
+/* require "bnn.help.help_prompt".run(require "bnn", text) */
+static int run_help(lua_State *L) {
+  main_require(L, "bnn.help.help_prompt");
+  lua_getfield(L, -1, "run");
+  main_require(L, "bnn");
+  lua_pushvalue(L, 1);
+  lua_call(L, 2, 0);
+  return 0;
+}
+
+/* -e: help and apropos are known to a text that begins with one, and to no other. */
+static int run_text(lua_State *L, const char *text) {
+  if (!asks_for_help(L, text)) return run_string(L, text, "=(command line)");
+  lua_pushcfunction(L, run_help);
+  lua_pushstring(L, text);
+  return main_report(L, main_call(L, 1, 0));
 }
 
 void main_make_arg(lua_State *L, int argc, char **argv, int script) {
@@ -65,7 +100,7 @@ int main_run_options(lua_State *L, char **argv, int script) {
   for (int i = 1; i < script; i++) {
     int failed = EXIT_SUCCESS;
     switch (argv[i][1]) {
-    case 'e': failed = run_string(L, main_option_argument(argv, &i), "=(command line)"); break;
+    case 'e': failed = run_text(L, main_option_argument(argv, &i)); break;
     case 'l': failed = require_library(L, main_option_argument(argv, &i)); break;
     case 'W': lua_warning(L, "@on", 0); break;
     default: break;

@@ -62,9 +62,23 @@ static int terminal_read(lua_State *L) {
   }
 }
 
+/* edits() -> whether lines are edited, so that the marks of prompts that do not show are known */
+static int terminal_edits(lua_State *L) {
+  lua_pushboolean(L, bind_prompt_edits());
+  return 1;
+}
+
 /* remember(text) */
 static int terminal_remember(lua_State *L) {
   bind_prompt_remember(luaL_checkstring(L, 1));
+  return 0;
+}
+
+/* unread(text) */
+static int terminal_unread(lua_State *L) {
+  size_t n;
+  const char *text = luaL_checklstring(L, 1, &n);
+  bind_prompt_unread(text, n);
   return 0;
 }
 
@@ -98,7 +112,9 @@ static int terminal_special(lua_State *L) {
 static void push_terminal(lua_State *L) {
   static const luaL_Reg functions[] = {
       {"read", terminal_read},
+      {"edits", terminal_edits},
       {"remember", terminal_remember},
+      {"unread", terminal_unread},
       {"call", terminal_call},
       {"special", terminal_special},
       {NULL, NULL},
@@ -108,18 +124,12 @@ static void push_terminal(lua_State *L) {
   lua_setfield(L, -2, "no_env");
 }
 
-static void push_module(lua_State *L, const char *name) {
-  lua_getglobal(L, "require");
-  lua_pushstring(L, name);
-  lua_call(L, 1, 1);
-}
-
 /* () -> the function that runs the prompt, the terminal, the library */
 static int open_prompt(lua_State *L) {
-  push_module(L, "bnn.prompt.prompt");
+  main_require(L, "bnn.prompt.prompt");
   lua_getfield(L, -1, "run");
   push_terminal(L);
-  push_module(L, "bnn");
+  main_require(L, "bnn");
   return 3;
 }
 
@@ -131,7 +141,9 @@ bool main_run_terminal(lua_State *L, int *status) {
   if (*status != EXIT_SUCCESS) return false;
   struct sigaction before;
   bind_interrupt_catch(&before); /* a Ctrl-C between a line and the next does not end the program */
+  bind_signal_warn(true);
   int failed = lua_pcall(L, 2, 1, 1);
+  bind_signal_warn(false);
   sigaction(SIGINT, &before, NULL);
   *status = failed ? main_report(L, failed) : (int)lua_tointeger(L, -1);
   lua_settop(L, 0);

@@ -40,7 +40,8 @@ bnn_rule_state *bind_check_rule_state(lua_State *L, int arg) {
 
 /* ---- functions ---- */
 
-/* core.rules() -> list of {name=, doc=, needs_data_size=, draws_noise=, options = list of {name, doc, value, lo, hi, open}} */
+/* core.rules() -> list of {name=, doc=, needs_data_size=, draws_noise=, family=, options = list of
+ * {name, doc, value}} */
 static int core_rules(lua_State *L) {
   lua_newtable(L);
   for (size_t i = 0; bnn_rule_row(i); i++) {
@@ -52,6 +53,7 @@ static int core_rules(lua_State *L) {
     lua_setfield(L, -2, "needs_data_size");
     lua_pushboolean(L, rule->draws_noise);
     lua_setfield(L, -2, "draws_noise");
+    bind_set_text(L, "family", rule->family);
     lua_createtable(L, bnn_rule_options(rule), 0);
     for (int k = 0; k < bnn_rule_options(rule); k++) {
       const bnn_option *o = &rule->option[k];

@@ -312,7 +312,22 @@ static int record(lua_State *L, const call *c, const bnn_attr *attr, int tracer)
 
 /* ---- calling ---- */
 
+/* bnn_op_run, which Ctrl-C ends: ESTOP, and no result. */
+static bnn_status run_op(bnn_tensor **out, const bnn_context *context, const call *c,
+                         bnn_tensor *const *x, const bnn_attr *attr, bnn_err *err) {
+  bnn_tensor *t = NULL;
+  const bnn_stop before = bnn_context_watch(context);
+  bnn_status status = bnn_op_run(&t, c->id, x, c->n, attr, err);
+  status = bnn_stop_end(before, status, err);
+  if (status == BNN_OK)
+    *out = t;
+  else
+    bnn_tensor_unref(t);
+  return status;
+}
+
 static int run(lua_State *L, const call *c, const bnn_attr *attr) {
+  const bnn_context *context = bind_context(L);
   bnn_tensor *x[BNN_ARITY_MAX];
   bnn_err err;
   bnn_status status;
@@ -320,7 +335,7 @@ static int run(lua_State *L, const call *c, const bnn_attr *attr) {
   for (int i = 0; i < c->n; i++) x[i] = bind_test_box(L, c->first + i)->t;
   bnn_tensor *t = NULL;
   bind_push_tensor(L);
-  do status = bnn_op_run(&t, c->id, x, c->n, attr, &err);
+  do status = run_op(&t, context, c, x, attr, &err);
   while (bind_try_again(L, status, &tries));
   return bind_return_tensor(L, status, t, &err);
 }

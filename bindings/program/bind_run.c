@@ -3,6 +3,7 @@
 #include "bind_run.h"
 
 #include "../base/bind.h"
+#include "../base/bind_context.h"
 #include "../base/bind_error.h"
 #include "../tensor/bind_key.h"
 #include "../tensor/bind_option.h"
@@ -108,6 +109,7 @@ void bind_push_results(lua_State *L, bnn_tensor **out, const bnn_program *p, con
 /* What a run works on; everything is alive on the Lua stack, or owned by p. */
 typedef struct run {
   bind_program *p;
+  const bnn_context *context;
   bind_source *inputs;
   bnn_tensor *theta, *flat; /* flat: the gradient with respect to theta */
   bnn_tensor **outputs;     /* [p->n_outputs] */
@@ -139,7 +141,8 @@ static bnn_status replay(const run *r, bnn_err *err) {
 static bnn_status execute(const run *r, bnn_err *err) {
   const bind_program *p = r->p;
   bind_inputs(r);
-  BNN_TRY(replay(r, err));
+  const bnn_stop before = bnn_context_watch(r->context);
+  BNN_TRY(bnn_stop_end(before, replay(r, err), err));
   for (int i = 0; i < p->n_outputs; i++)
     BNN_TRY(bnn_tensor_copy(r->outputs[i], bnn_frame_output(p->frame, i), err));
   for (int i = 0; r->gradients && i < p->n_wrt; i++)
@@ -169,7 +172,7 @@ static void push_run_results(lua_State *L, run *r) {
 int bind_program_run(lua_State *L) {
   static const char *const names[] = {"theta", "gradient", "seed", NULL};
   bnn_err err;
-  run r = {.p = bind_check_program(L, 1)};
+  run r = {.p = bind_check_program(L, 1), .context = bind_context(L)};
   luaL_checktype(L, 2, LUA_TTABLE);
   lua_settop(L, 3);
   bind_check_options(L, 3, names);

@@ -16,7 +16,7 @@
 #include "../base/bind_line.h"
 #include "../tensor/bind_argument.h"
 
-enum { USUAL_COLUMNS = 80 };
+enum { USUAL_COLUMNS = 80, USUAL_ROWS = 24 };
 
 /* make_folder(path) */
 static int core_make_folder(lua_State *L) {
@@ -56,9 +56,10 @@ static int core_terminal(lua_State *L) {
   struct winsize size;
   int fd = fds[luaL_checkoption(L, 1, NULL, names)];
   if (!isatty(fd)) return luaL_pushfail(L), 1;
-  bool told = ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
-  lua_pushinteger(L, told ? size.ws_col : USUAL_COLUMNS);
-  return 1;
+  bool told = ioctl(fd, TIOCGWINSZ, &size) == 0;
+  lua_pushinteger(L, told && size.ws_col > 0 ? size.ws_col : USUAL_COLUMNS);
+  lua_pushinteger(L, told && size.ws_row > 0 ? size.ws_row : USUAL_ROWS);
+  return 2;
 }
 
 /* line_stands(boolean) */
@@ -132,7 +133,7 @@ static const bind_row rows[] = {
     {"real_path", core_real_path,
      "real_path(path): the path with all links resolved; or nil, message if nothing is there"},
     {"terminal", core_terminal,
-     "terminal(name): the width in columns of the terminal behind \"stdin\", \"stdout\" or "
+     "terminal(name): the columns and the rows of the terminal behind \"stdin\", \"stdout\" or "
      "\"stderr\", else nil"},
     {"line_stands", core_line_stands,
      "line_stands(boolean): whether a line of progress stands on the terminal behind stderr, which the "

@@ -20,6 +20,7 @@ static const double LEAST = 1e-4; /* but 0: the least that four decimals show a 
 typedef struct page {
   const bnn_tensor *t;
   size_t slices, rows, cols;
+  size_t edge;      /* columns shown at each end */
   bool exponential; /* some are too large or too small for four decimals, or all very small */
   int width;
 } page;
@@ -39,12 +40,12 @@ static int write_number(char text[NUMBER_SIZE], const page *p, size_t i) {
                         : bnn_format(text, NUMBER_SIZE, "%*.4f", width, v);
 }
 
-/* The position shown after k along an axis with n: behind the first EDGE come the last EDGE. */
-static size_t next_shown(size_t k, size_t n) {
-  return n > 2 * EDGE && k + 1 == EDGE ? n - EDGE : k + 1;
+/* The position shown after k along an axis with n: behind the first `edge` come the last ones. */
+static size_t next_shown(size_t k, size_t n, size_t edge) {
+  return n > 2 * edge && k + 1 == edge ? n - edge : k + 1;
 }
 
-static bool jumps(size_t k, size_t n) { return next_shown(k, n) != k + 1; }
+static bool jumps(size_t k, size_t n, size_t edge) { return next_shown(k, n, edge) != k + 1; }
 
 static size_t slices_shown(const page *p) { return p->slices < SLICES ? p->slices : SLICES; }
 
@@ -52,8 +53,8 @@ typedef void visit(page *p, size_t i, void *data);
 
 static void each_shown(page *p, visit *f, void *data) {
   for (size_t s = 0; s < slices_shown(p); s++)
-    for (size_t r = 0; r < p->rows; r = next_shown(r, p->rows))
-      for (size_t c = 0; c < p->cols; c = next_shown(c, p->cols))
+    for (size_t r = 0; r < p->rows; r = next_shown(r, p->rows, EDGE))
+      for (size_t c = 0; c < p->cols; c = next_shown(c, p->cols, p->edge))
         f(p, (s * p->rows + r) * p->cols + c, data);
 }
 
@@ -70,8 +71,19 @@ static void find_width(page *p, size_t i, void *data) {
   if (n > *width) *width = n;
 }
 
-static page make_page(const bnn_tensor *t) {
-  page p = {.t = t, .slices = 1, .rows = 1, .cols = 1};
+/* Columns at each end, such that a row with `before` characters in front of it fits the line. */
+static size_t edge_of(const page *p, int width, size_t before, size_t line) {
+  size_t edge = EDGE;
+  const size_t each = (size_t)width + strlen("  ");
+  if (before + p->cols * each <= line) return edge;
+  const size_t rest = before + strlen("  ...");
+  while (edge > 1 && rest + 2 * edge * each > line) edge--;
+  return edge;
+}
+
+/* before: characters of the first line in front of the elements, where these are on it. */
+static page make_page(const bnn_tensor *t, size_t before, size_t line) {
+  page p = {.t = t, .slices = 1, .rows = 1, .cols = 1, .edge = EDGE};
   for (int k = 0; k < t->rank - 2; k++) p.slices *= t->dim[k];
   if (t->rank > 1) p.rows = t->dim[t->rank - 2];
   if (t->rank > 0) p.cols = t->dim[t->rank - 1];
@@ -80,25 +92,26 @@ static page make_page(const bnn_tensor *t) {
   each_shown(&p, find_extremes, extreme);
   p.exponential = extreme[1] > 0 && (extreme[1] >= 1e5 || extreme[1] < 1e-3 || extreme[0] < LEAST);
   each_shown(&p, find_width, &width);
+  p.edge = edge_of(&p, width, t->rank > 1 ? 0 : before, line);
   p.width = t->rank > 1 ? width : 0; /* columns only where there are rows */
   return p;
 }
 
 static void add_row(luaL_Buffer *b, const page *p, size_t row) {
   char text[NUMBER_SIZE];
-  for (size_t c = 0; c < p->cols; c = next_shown(c, p->cols)) {
+  for (size_t c = 0; c < p->cols; c = next_shown(c, p->cols, p->edge)) {
     write_number(text, p, row * p->cols + c);
     luaL_addstring(b, c == 0 ? " " : "  ");
     luaL_addstring(b, text);
-    if (jumps(c, p->cols)) luaL_addstring(b, "  ...");
+    if (jumps(c, p->cols, p->edge)) luaL_addstring(b, "  ...");
   }
 }
 
 static void add_slice(luaL_Buffer *b, const page *p, size_t slice) {
-  for (size_t r = 0; r < p->rows; r = next_shown(r, p->rows)) {
+  for (size_t r = 0; r < p->rows; r = next_shown(r, p->rows, EDGE)) {
     luaL_addstring(b, "\n");
     add_row(b, p, slice * p->rows + r);
-    if (jumps(r, p->rows)) luaL_addstring(b, "\n  ...");
+    if (jumps(r, p->rows, EDGE)) luaL_addstring(b, "\n  ...");
   }
 }
 
@@ -145,14 +158,14 @@ static void add_elements(luaL_Buffer *b, const page *p) {
   luaL_addstring(b, text);
 }
 
-static int print_tensor(lua_State *L, const bnn_tensor *t) {
+/* In lines of so many characters, as far as two columns fit them. */
+static int print_tensor(lua_State *L, const bnn_tensor *t, size_t line) {
   luaL_Buffer b;
-  page p = make_page(t);
+  char head[sizeof(bnn_shape_text) + 32];
+  snprintf(head, sizeof head, "tensor %s %s", bnn_dtype_name(t->dtype), BNN_SHAPE(t));
+  page p = make_page(t, strlen(head) + strlen(":"), line);
   luaL_buffinit(L, &b);
-  luaL_addstring(&b, "tensor ");
-  luaL_addstring(&b, bnn_dtype_name(t->dtype));
-  luaL_addstring(&b, " ");
-  luaL_addstring(&b, BNN_SHAPE(t));
+  luaL_addstring(&b, head);
   if (t->rank == 0)
     add_scalar(&b, &p);
   else if (t->size > 0)
@@ -166,7 +179,7 @@ static int print_tensor(lua_State *L, const bnn_tensor *t) {
 int bind_tensor_print(lua_State *L) {
   bind_tensor *box = luaL_checkudata(L, 1, BIND_TENSOR);
   bind_check_map(L, box->t);
-  if (box->t) return print_tensor(L, box->t);
+  if (box->t) return print_tensor(L, box->t, SIZE_MAX);
   lua_getiuservalue(L, 1, 1);
   const bind_recording *p = lua_touserdata(L, -1);
   if (!box->program) {
@@ -179,4 +192,13 @@ int bind_tensor_print(lua_State *L) {
                     bnn_shape_print(shape->rank, shape->dim).s);
   }
   return 1;
+}
+
+int bind_tensor_print_in(lua_State *L) {
+  bind_tensor *box = luaL_checkudata(L, 1, BIND_TENSOR);
+  const lua_Integer line = luaL_checkinteger(L, 2);
+  luaL_argcheck(L, line > 0, 2, "expected a number of characters");
+  if (!box->t) return bind_tensor_print(L);
+  bind_check_map(L, box->t);
+  return print_tensor(L, box->t, (size_t)line);
 }

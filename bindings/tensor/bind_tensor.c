@@ -48,11 +48,15 @@ int bind_read_tensor(lua_State *L,
   int tries = 0;
   bnn_tensor *t = NULL;
   const char *path = bind_check_path(L, 1);
+  const bnn_context *context = bind_context(L);
   bind_push_tensor(L);
-  do status = read(&t, path, &err);
-  while (bind_try_again(L, status, &tries));
-  return status == BNN_OK ? bind_return_tensor(L, status, t, &err)
-                          : bind_refuse_file(L, status, &err);
+  do {
+    const bnn_stop before = bnn_context_watch(context);
+    status = bnn_stop_end(before, read(&t, path, &err), &err);
+  } while (bind_try_again(L, status, &tries));
+  if (status == BNN_OK) return bind_return_tensor(L, status, t, &err);
+  bnn_tensor_unref(t);
+  return bind_refuse_file(L, status, &err);
 }
 
 bnn_tensor *bind_push_new(lua_State *L, bnn_dtype dtype, int rank, const size_t *dim) {
@@ -542,7 +546,14 @@ static const bind_row methods[] = {
     {NULL, NULL, NULL},
 };
 
+static const bind_row rows[] = {
+    {"tensor_text", bind_tensor_print_in,
+     "tensor_text(x, line): tostring(x) with so few columns that its lines have `line` characters"},
+    {NULL, NULL, NULL},
+};
+
 void bind_open_tensor(lua_State *L) {
   bind_new_class(L, BIND_TENSOR, "tensor:", meta, methods);
   lua_pop(L, 1);
+  bind_register(L, "bnn.core.", rows);
 }

@@ -69,6 +69,9 @@ int bind_tensor_index(lua_State *L);
 /* tostring(x) (bind_print.c). */
 int bind_tensor_print(lua_State *L);
 
+/* core.tensor_text(x, line): the same in lines of so many characters. */
+int bind_tensor_print_in(lua_State *L);
+
 void bind_open_tensor(lua_State *L);
 
 #endif

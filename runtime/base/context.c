@@ -1,4 +1,4 @@
-/* context.c - a pool of threads and a stop flag. */
+/* context.c - a pool of threads and a stop flag; and stop.h. */
 #include "context.h"
 
 #include <stdatomic.h>
@@ -54,6 +54,31 @@ bnn_status bnn_context_set_threads(bnn_context *context, int threads, bnn_err *e
 void bnn_context_stop(bnn_context *context) { atomic_store(&context->stopped, true); }
 bool bnn_context_stopped(const bnn_context *context) { return atomic_load(&context->stopped); }
 void bnn_context_resume(bnn_context *context) { atomic_store(&context->stopped, false); }
+
+/* ---- what a thread's computations see of it (stop.h) ---- */
+
+static _Thread_local bnn_stop now;
+
+bnn_stop bnn_stop_watch(const atomic_bool *flag) {
+  const bnn_stop before = now;
+  now = (bnn_stop){.flag = flag};
+  return before;
+}
+
+bnn_status bnn_stop_end(bnn_stop before, bnn_status status, bnn_err *err) {
+  const bool cut = now.cut;
+  now = before;
+  if (status != BNN_OK || !cut) return status;
+  return bnn_fail(err, BNN_ESTOP, "a computation is unfinished");
+}
+
+bool bnn_stop_asked(void) {
+  if (!now.flag || !atomic_load_explicit(now.flag, memory_order_relaxed)) return false;
+  now.cut = true;
+  return true;
+}
+
+bnn_stop bnn_context_watch(const bnn_context *context) { return bnn_stop_watch(&context->stopped); }
 
 void bnn_context_run(bnn_context *context, bnn_job *job, void *data, size_t count) {
   bnn_pool_run(context->pool, job, data, count);

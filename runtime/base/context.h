@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "status.h"
+#include "stop.h"
 
 typedef struct bnn_context bnn_context;
 
@@ -29,10 +30,15 @@ int bnn_context_threads(const bnn_context *context);
 bnn_status bnn_context_set_threads(bnn_context *context, int threads, bnn_err *err);
 
 /* Raises the stop flag (async-signal-safe), reads it, lowers it.  While it is up, long calls such
- * as bnn_predict end early with ESTOP; a training step is always completed. */
+ * as bnn_prediction_add end early with ESTOP; a training step is completed, unless one of its
+ * products takes so long that it is cut short before anything is updated. */
 void bnn_context_stop(bnn_context *context);
 bool bnn_context_stopped(const bnn_context *context);
 void bnn_context_resume(bnn_context *context);
+
+/* bnn_stop_watch of that flag (stop.h): what this thread computes from now on, until bnn_stop_end,
+ * may be left unfinished while it is up. */
+bnn_stop bnn_context_watch(const bnn_context *context);
 
 /* A job of a parallel loop: called once for each i in [0, count), in any order, on any thread. */
 typedef void bnn_job(void *data, size_t i);

@@ -110,7 +110,8 @@ typedef struct bnn_step_args {
 
 /* One step.  *loss: the mean loss over the batch and the samples, without the KL, before the
  * update.  ENAN: that loss is not finite; ERANGE: a label or position out of range, or no data_size
- * for a rule that needs it; ESTOP: the context was stopped between two samples.  On failure buffers
+ * for a rule that needs it; ESTOP: the context was stopped between two samples, or
+ * within a product of a second.  On failure buffers
  * and state are as before the call, with one exception: ENAN "the gradient of tensor T" of a step
  * whose updates follow in the jobs of the gradients, if the loss is finite and a gradient is not.  The
  * update itself finds that: it writes no number that is not finite, but other parts have been updated.

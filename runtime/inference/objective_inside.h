@@ -64,6 +64,7 @@ typedef struct bnn_step_work {
   bnn_step_info info; /* of the rule */
   const bnn_fused *pass[BNN_GROUPS_MAX];
   bnn_real *d;            /* [trained] the gradients */
+  atomic_bool is_cut;     /* a request to stop has left rows unfinished */
   atomic_size_t next;     /* the parameter job that no worker has taken */
   bnn_bad bad;            /* what its gradients are */
   bnn_key eps;            /* of this sample's weights */

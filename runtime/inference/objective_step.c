@@ -19,11 +19,19 @@ static void sample(bnn_step_work *w, int s) {
 
 /* ---- rows: forward and backward, block by block ---- */
 
+/* Until here nothing that a step changes is written, so a request to stop may end it. */
 static void rows_job(void *data, size_t b) {
-  const bnn_step_work *w = data;
+  bnn_step_work *w = data;
+  const bnn_stop before = bnn_context_watch(w->context);
   bnn_step_gather_block(w, b);
   bnn_frame_forward_block(w->o->frame, b);
   bnn_frame_backward_block(w->o->frame, b, w->seed);
+  if (bnn_stop_end(before, BNN_OK, NULL) != BNN_OK) atomic_store(&w->is_cut, true);
+}
+
+static bnn_status forward_whole(bnn_step_work *w, bnn_err *err) {
+  const bnn_stop before = bnn_context_watch(w->context);
+  return bnn_stop_end(before, bnn_frame_forward_whole(w->o->frame, err), err);
 }
 
 /* The loss of each example, and sums of it by the levels of their tree. */
@@ -62,8 +70,9 @@ static bnn_status rows(bnn_step_work *w, double *loss, bnn_err *err) {
   bnn_objective *o = w->o;
   const bool has_rows = bnn_program_has_rows(o->program, NULL);
   if (!has_rows) bnn_step_gather_block(w, 0);
-  BNN_TRY(bnn_frame_forward_whole(o->frame, err));
+  BNN_TRY(forward_whole(w, err));
   if (has_rows) bnn_context_run(w->context, rows_job, w, bnn_frame_blocks(o->frame));
+  if (atomic_load(&w->is_cut)) return bnn_fail(err, BNN_ESTOP, "within a step");
   w->gather = false;
   *loss += mean_loss(o) / o->samples;
   if (isfinite(*loss)) return BNN_OK;
@@ -254,6 +263,15 @@ static bnn_status check_posterior(const bnn_objective *o, const bnn_posterior *q
                   "objective was made for");
 }
 
+/* The mean weight of the KL over all elements. */
+static double mean_kl_weight(const bnn_step_work *w) {
+  const bnn_layout *layout = &w->o->layout;
+  double sum = 0;
+  for (size_t t = 0; t < layout->n_params; t++)
+    sum += bnn_kl_weight(w, t) * (double)layout->param[t].size;
+  return layout->size > 0 ? sum / (double)layout->size : 0;
+}
+
 bnn_status bnn_objective_step(bnn_objective *o, bnn_context *context, const bnn_train_state *train,
                               const bnn_batch *batch, const bnn_step_args *args, double *loss,
                               bnn_err *err) {
@@ -264,10 +282,14 @@ bnn_status bnn_objective_step(bnn_objective *o, bnn_context *context, const bnn_
                      .state = s,
                      .batch = batch,
                      .args = args,
-                     .update = {args->lr, args->data_size, args->noise, args->key},
+                     .update = {.lr = args->lr,
+                                .data_size = args->data_size,
+                                .noise = args->noise,
+                                .key = args->key},
                      .bad = BNN_NONE_BAD};
   BNN_TRY(check_posterior(o, train->posterior, err));
   BNN_TRY(bnn_posterior_check_update(w.q, s, &w.update, err));
+  w.update.kl_weight = mean_kl_weight(&w);
   w.info = bnn_update_info(s, &w.update);
   for (size_t g = 0; g < w.q->n_groups; g++)
     w.pass[g] = bnn_fused_find(w.q->group[g].family, s->rule);

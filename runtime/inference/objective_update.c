@@ -115,16 +115,17 @@ static void slots_of(const bnn_step_work *w, const bnn_range *r, int b, bnn_real
 
 static void update(const bnn_step_work *w, const bnn_range *r, bnn_real *const *d) {
   const bnn_group *q = &w->q->group[r->group];
+  bnn_update_span s[BNN_BUFFERS_MAX];
   for (int b = 0; b < q->family->n_buffers; b++) {
-    bnn_update_span s = {.w = q->buffer[b] + (r->span.first - q->first),
-                         .g = d[b],
-                         .from = r->span.first,
-                         .n = r->span.count,
-                         .buffer = b,
-                         .decayed = q->family->buffer[b].decayed};
-    slots_of(w, r, b, s.slot);
-    w->state->rule->update(&w->info, &s);
+    s[b] = (bnn_update_span){.w = q->buffer[b] + (r->span.first - q->first),
+                             .g = d[b],
+                             .from = r->span.first,
+                             .n = r->span.count,
+                             .buffer = b,
+                             .decayed = q->family->buffer[b].decayed};
+    slots_of(w, r, b, s[b].slot);
   }
+  bnn_rule_update(w->state->rule, &w->info, s, q->family->n_buffers);
 }
 
 /* ---- all of it, for one sample ---- */

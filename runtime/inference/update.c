@@ -2,6 +2,7 @@
 #include "update.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "../kernels/isa.h"
 #include "bad_gradient.h"
@@ -112,18 +113,39 @@ bnn_status bnn_posterior_clip(const bnn_posterior *q, bnn_context *context, doub
 
 /* ---- update ---- */
 
+/* The elements of a piece, of buffer b of its group. */
+static bnn_update_span span_of(const work *w, const piece *p, int b) {
+  const size_t g = (size_t)(p->group - w->q->group);
+  const size_t place = bnn_posterior_place(w->q, g, b) + p->from;
+  bnn_update_span s = {.w = p->group->buffer[b] + p->from,
+                       .g = w->d + place,
+                       .from = p->group->first + p->from,
+                       .n = p->n,
+                       .buffer = b,
+                       .decayed = p->group->family->buffer[b].decayed};
+  for (int k = 0; k < bnn_rule_slots(w->state->rule); k++)
+    s.slot[k] = bnn_tensor_real(w->state->slot[k]) + place;
+  return s;
+}
+
+/* All buffers of a piece's elements together, for the piece of the first. */
 static void update_job(void *data, size_t i) {
   const work *w = data;
   const piece p = piece_at(w->q, i);
-  bnn_update_span s = {.w = p.group->buffer[p.b] + p.from,
-                       .g = w->d + p.place,
-                       .from = p.group->first + p.from,
-                       .n = p.n,
-                       .buffer = p.b,
-                       .decayed = p.group->family->buffer[p.b].decayed};
-  for (int k = 0; k < bnn_rule_slots(w->state->rule); k++)
-    s.slot[k] = bnn_tensor_real(w->state->slot[k]) + p.place;
-  w->state->rule->update(&w->info, &s);
+  bnn_update_span s[BNN_BUFFERS_MAX];
+  if (p.b > 0) return;
+  for (int b = 0; b < p.group->family->n_buffers; b++) s[b] = span_of(w, &p, b);
+  bnn_rule_update(w->state->rule, &w->info, s, p.group->family->n_buffers);
+}
+
+/* Whether all tensors are of the family that the rule is for. */
+static bnn_status check_family(const bnn_posterior *q, const bnn_rule *rule, bnn_err *err) {
+  for (size_t g = 0; rule->family && g < q->n_groups; g++)
+    if (strcmp(q->group[g].family->name, rule->family) != 0)
+      return bnn_fail(err, BNN_ERANGE, "%s: expected a %s posterior over all tensors, got a %s%s",
+                      rule->name, rule->family, q->group[g].family->name,
+                      q->n_groups > 1 ? " for some" : "");
+  return BNN_OK;
 }
 
 bnn_status bnn_posterior_check_update(const bnn_posterior *q, const bnn_rule_state *state,
@@ -134,6 +156,7 @@ bnn_status bnn_posterior_check_update(const bnn_posterior *q, const bnn_rule_sta
   if (state->n != n)
     return bnn_fail(err, BNN_ESHAPE, "the optimizer's state: expected %zu elements, got %zu", n,
                     state->n);
+  BNN_TRY(check_family(q, state->rule, err));
   BNN_TRY(bnn_option_check(state->rule, &state->rule->option[0], args->lr, err));
   if (state->rule->draws_noise && !(args->noise >= 0 && !isinf(args->noise)))
     return bnn_fail(err, BNN_ERANGE, "%s: noise: expected a number of 0 or more, got %g",
@@ -144,8 +167,10 @@ bnn_status bnn_posterior_check_update(const bnn_posterior *q, const bnn_rule_sta
 }
 
 bnn_step_info bnn_update_info(const bnn_rule_state *state, const bnn_update_args *args) {
-  return bnn_rule_step(state, args->lr, args->data_size, args->noise,
-                       bnn_key_fold_name(args->key, "update", 6));
+  bnn_step_info info = bnn_rule_step(state, args->lr, args->data_size, args->noise,
+                                     bnn_key_fold_name(args->key, "update", 6));
+  info.kl_weight = args->kl_weight;
+  return info;
 }
 
 bnn_status bnn_posterior_update(const bnn_posterior *q, bnn_context *context, bnn_rule_state *state,

@@ -13,7 +13,7 @@
  * ENAN: an element is not finite, by its tensor; ESHAPE: the state has another size; ERANGE: lr,
  * or no data_size for a rule that needs one.  On failure nothing has changed. */
 typedef struct bnn_update_args {
-  double lr, data_size, noise; /* of bnn_step_info */
+  double lr, data_size, noise, kl_weight; /* of bnn_step_info */
   bnn_key key;
 } bnn_update_args;
 bnn_status bnn_posterior_update(const bnn_posterior *q, bnn_context *context, bnn_rule_state *state,

@@ -28,10 +28,12 @@
 
 #include "../base/mem.h"
 #include "../base/number.h"
+#include "../base/stop.h"
 #include "blas_buffers.h"
 #include "isa.h"
 #include "library.h"
 #include "own_product.h"
+#include "product_block.h"
 
 #ifdef BNN_REAL_DOUBLE
 #define GEMM cblas_dgemm
@@ -263,6 +265,83 @@ static bnn_status check(bnn_err *err) {
   return right ? BNN_OK : bnn_fail(err, BNN_EDATA, "its kernels for %s miscalculate", blas.core());
 }
 
+/* ---- large products, in blocks ----
+ * The library adds up the terms of a sum in a register, some hundreds of them, and then adds that to c:
+ * where k is cut at a multiple of that number, the bits are those of one call, and so is the time.
+ * The number is its core's and it does not tell it, so it is tried out when it is first needed. */
+
+enum { TRY_SIDE = 96, TRY_K = 2200, TRY_FROM = 64, TRY_TO = 1024, TRY_STEP = 16 };
+
+/* Whether c [TRY_SIDE, TRY_SIDE] has the bits of `whole` when k is cut after `step` terms. */
+static bool keeps_bits(bnn_real *c, const bnn_real *whole, const bnn_real *a, const bnn_real *b,
+                       size_t step) {
+  const size_t n = TRY_SIDE, size = TRY_SIDE * TRY_SIDE * sizeof *c;
+  call(c, n, a, TRY_K, false, b, n, false, n, n, step, false);
+  call(c, n, a + step, TRY_K, false, b + step * n, n, false, n, n, TRY_K - step, true);
+  return memcmp(c, whole, size) == 0;
+}
+
+/* Numbers of all sizes between -1 and 1, whose sums depend on their order. */
+static void fill_mixed(bnn_real *x, size_t n) {
+  uint32_t seed = 1;
+  for (size_t i = 0; i < n; i++) {
+    seed = seed * 1664525 + 1013904223;
+    x[i] = (bnn_real)(int32_t)seed / (bnn_real)INT32_MAX;
+  }
+}
+
+static size_t found_step; /* 0: none, or no memory to look */
+
+static void find_step(void) {
+  const size_t inner = TRY_SIDE * TRY_K, outer = TRY_SIDE * TRY_SIDE;
+  bnn_real *a = bnn_mem_alloc(2 * inner + 2 * outer, sizeof *a);
+  if (!a) return;
+  bnn_real *b = a + inner, *c = b + inner, *whole = c + outer;
+  fill_mixed(a, 2 * inner);
+  call(whole, TRY_SIDE, a, TRY_K, false, b, TRY_SIDE, false, TRY_SIDE, TRY_SIDE, TRY_K, false);
+  for (size_t step = TRY_FROM; step <= TRY_TO && !found_step; step += TRY_STEP)
+    if (keeps_bits(c, whole, a, b, step)) found_step = step;
+  bnn_mem_free(a);
+}
+
+/* Where k may be cut; 0: nowhere, or the product needs no cut. */
+static size_t step_of_terms(size_t m, size_t n, size_t k) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  const bnn_product_block whole = bnn_product_block_of(m, n, k, 0);
+  if (whole.rows == m && whole.columns == n) return 0;
+  pthread_once(&once, find_step);
+  return found_step;
+}
+
+typedef __typeof__(call) product;
+
+/* One block of c, all its terms; `step` is where k may be cut. */
+static void add_terms(product *make, bnn_real *c, size_t ldc, const bnn_real *a, size_t lda,
+                      bool ta, const bnn_real *b, size_t ldb, bool tb,
+                      const bnn_product_block *block, size_t k, size_t step, bool add) {
+  for (size_t t = 0, terms; t < k && !bnn_stop_asked(); t += terms) {
+    terms = bnn_product_block_part(k - t, block->terms, step);
+    make(c, ldc, a + t * (ta ? lda : 1), lda, ta, b + t * (tb ? 1 : ldb), ldb, tb, block->rows,
+         block->columns, terms, add || t > 0);
+  }
+}
+
+static void in_blocks(product *make, bnn_real *c, size_t ldc, const bnn_real *a, size_t lda,
+                      bool ta, const bnn_real *b, size_t ldb, bool tb, size_t m, size_t n, size_t k,
+                      bool add) {
+  const size_t step = make == call ? step_of_terms(m, n, k) : 0;
+  const bnn_product_block most = bnn_product_block_of(m, n, k, step);
+  bnn_product_block block = most;
+  for (size_t i = 0; i < m; i += block.rows) {
+    block.rows = bnn_product_block_part(m - i, most.rows, BNN_PRODUCT_STEP);
+    for (size_t j = 0; j < n; j += block.columns) {
+      block.columns = bnn_product_block_part(n - j, most.columns, BNN_PRODUCT_STEP);
+      add_terms(make, c + i * ldc + j, ldc, a + i * (ta ? 1 : lda), lda, ta, b + j * (tb ? ldb : 1),
+                ldb, tb, &block, k, step, add);
+    }
+  }
+}
+
 /* ---- all of it ---- */
 
 /* Calls that may be inside at once: the library has two buffers for each of the threads it was
@@ -320,10 +399,8 @@ void bnn_blas_mm(bnn_real *c, size_t ldc, const bnn_real *a, size_t lda, bool ta
     for (size_t i = 0; !add && i < m; i++) memset(c + i * ldc, 0, n * sizeof *c);
     return;
   }
-  if (bnn_blas_load(NULL) == BNN_OK && blas.state == LOADED)
-    call(c, ldc, a, lda, ta, b, ldb, tb, m, n, k, add);
-  else
-    bnn_own_product(c, ldc, a, lda, ta, b, ldb, tb, m, n, k, add);
+  const bool loaded = bnn_blas_load(NULL) == BNN_OK && blas.state == LOADED;
+  in_blocks(loaded ? call : bnn_own_product, c, ldc, a, lda, ta, b, ldb, tb, m, n, k, add);
 }
 
 /* ---- what it is ---- */

@@ -3,7 +3,23 @@
 
 #include <string.h>
 
+#include "../base/stop.h"
 #include "isa.h"
+#include "product_block.h"
+
+/* Runs a kernel of our own, block by block of rows, each of which is by itself in all of them. */
+static void run(void (*kernel)(const bnn_matrix_product *), const bnn_matrix_product *p) {
+  bnn_matrix_product part = *p;
+  const bool is_empty = p->m == 0 || p->n == 0 || p->k == 0;
+  const size_t block = is_empty ? p->m : bnn_product_block_of(p->m, 1, p->n * p->k, 0).rows;
+  for (size_t i = 0; i < p->m && !bnn_stop_asked(); i += part.m) {
+    part.m = bnn_product_block_part(p->m - i, block, BNN_PRODUCT_STEP);
+    part.c = p->c + i * p->ldc;
+    part.start = p->start ? p->start + i * p->lds : NULL;
+    part.a = p->a + i * p->a_row;
+    kernel(&part);
+  }
+}
 
 /* Makes p by a kernel of our own; false where OpenBLAS is to make it.  a transposed is that of a
  * weight gradient, which is worth skipping zeros of at any size; elsewhere a row of c must not
@@ -13,9 +29,9 @@ static bool make(const bnn_matrix_product *p, bool ta, bool tb) {
   if (!vec->product || (ta && tb)) return false;
   const bool wins = vec->product_wins(tb, p->m, p->n, p->k);
   if (vec->product_skips && !tb && (ta || wins) && vec->product_skips(p))
-    vec->product_skipping(p);
+    run(vec->product_skipping, p);
   else if (wins)
-    (tb ? vec->product_transposed : vec->product)(p);
+    run(tb ? vec->product_transposed : vec->product, p);
   else
     return false;
   return true;

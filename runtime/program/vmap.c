@@ -40,7 +40,8 @@ static bnn_status run_slice(const work *w, bnn_frame *f, size_t i, bnn_err *err)
     return bnn_fail(err, BNN_ESTOP, "before all %zu slices were done", spec->n);
   for (int k = 0; k < spec->n_inputs; k++)
     if (spec->inputs[k].step > 0) bind_input(f, &spec->inputs[k], i);
-  bnn_status status = bnn_frame_replay(f, 1, err);
+  const bnn_stop before = bnn_context_watch(w->context);
+  const bnn_status status = bnn_stop_end(before, bnn_frame_replay(f, 1, err), err);
   if (status != BNN_OK) return bnn_fail_within(err, status, "slice %zu", i + 1);
   for (int k = 0; k < spec->n_outputs; k++) store(w->output[k], i, bnn_frame_output(f, k));
   for (int k = 0; w->gradient && k < spec->n_wrt; k++)

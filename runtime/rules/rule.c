@@ -56,6 +56,15 @@ bnn_step_info bnn_rule_step(const bnn_rule_state *s, double lr, double data_size
   return info;
 }
 
+void bnn_rule_update(const bnn_rule *rule, const bnn_step_info *info, const bnn_update_span *s,
+                     int n) {
+  if (rule->update_together) {
+    rule->update_together(info, s);
+    return;
+  }
+  for (int b = 0; b < n; b++) rule->update(info, &s[b]);
+}
+
 bnn_key bnn_update_key(const bnn_step_info *info, const bnn_update_span *s) {
   return bnn_key_fold(info->key, s->buffer + 1);
 }

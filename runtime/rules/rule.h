@@ -36,6 +36,7 @@ typedef struct bnn_step_info {
   double lr;
   double data_size; /* training examples, for rules that need it; else 0 */
   double noise;     /* temperature of the noise of rules that draw some: 1; 0 draws none */
+  double kl_weight; /* of the KL in the loss, the mean over elements: 1/N, or T/N; 0: not known */
   uint64_t t;
   bnn_key key;                     /* of the rule's own noise in this step */
   double derived[BNN_DERIVED_MAX]; /* numbers that the rule derives from these */
@@ -68,11 +69,20 @@ typedef struct bnn_rule {
 
   /* Changes s->w and the state by the gradient. */
   void (*update)(const bnn_step_info *info, const bnn_update_span *s);
+
+  /* Of a rule for one family alone, by its name: changes the same elements of all its buffers, s[0],
+   * s[1] and so on, together.  NULL: of any, by `update`. */
+  const char *family;
+  void (*update_together)(const bnn_step_info *info, const bnn_update_span *s);
 } bnn_rule;
 
 #ifdef BNN_ISA
 #define BNN_RULE(name) const bnn_rule BNN_ISA_NAME(bnn_rule_##name)
 #endif
+
+/* Updates the same elements of the n buffers of a family. */
+void bnn_rule_update(const bnn_rule *rule, const bnn_step_info *info, const bnn_update_span *s,
+                     int n);
 
 int bnn_rule_options(const bnn_rule *rule); /* their number */
 int bnn_rule_slots(const bnn_rule *rule);

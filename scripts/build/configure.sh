@@ -50,7 +50,7 @@ packages_of() {
   tests) echo "$(for_target check) lua-unit lua5.4" ;;
   cross) echo "gcc-aarch64-linux-gnu qemu-user" ;;
   long)
-    echo "dataset-fashion-mnist slurmctld slurmd slurm-client munge parallel python3-pip \
+    echo "dataset-fashion-mnist slurmctld slurmd slurm-client munge parallel tmux python3-pip \
       luarocks lua-busted lua-lpeg lua-cjson lua-filesystem lua-sql-sqlite3"
     ;;
   developers) echo "clang libclang-rt-14-dev clang-format lua-check valgrind python3 openssl" ;;

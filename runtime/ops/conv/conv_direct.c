@@ -16,6 +16,7 @@
 #include <stdalign.h>
 
 #include "../../base/mem.h"
+#include "../../base/stop.h"
 #include "../../kernels/product.h"
 #include "conv.h"
 
@@ -147,7 +148,7 @@ void CONV(direct_forward)(bnn_real *y, const bnn_real *x, const bnn_real *w, con
   const size_t in = c->channels * c->v.in[0] * c->v.in[1], out = c->filters * c->positions;
   terms_of_x(&t, c, &f);
   memset(scratch, 0, f.x_size * sizeof *scratch);
-  for (size_t i = 0; i < c->images; i++) {
+  for (size_t i = 0; i < c->images && !bnn_stop_asked(); i++) {
     lay_out_x(scratch, x + i * in, c, &f);
     forward_image(y + i * out, scratch + f.x_size, scratch, w, b, c, &f, &t);
   }
@@ -221,7 +222,7 @@ void CONV(direct_backward)(bnn_real *dx, bnn_real *dw, const bnn_real *dy, const
   terms_of_x(&of_x, c, &f);
   terms_of_dy(&of_dy, c, &f);
   memset(x_layouts, 0, group * (f.x_size + f.dy_size) * sizeof *scratch);
-  for (size_t i = 0, n; i < c->images; i += n) {
+  for (size_t i = 0, n; i < c->images && !bnn_stop_asked(); i += n) {
     n = conv_least(group, c->images - i);
     for (size_t g = 0; g < n; g++) {
       lay_out_dy(dy_layouts + g * f.dy_size, dy + (i + g) * out, c, &f);

@@ -6,6 +6,7 @@
  * Patches are never there as a whole: a panel of them at a time is laid out on the stack, where it
  * stays in the second-level cache until the product has read it.  A window of one element needs
  * none: the image is its own matrix. */
+#include "../../base/stop.h"
 #include "../../kernels/blas.h"
 #include "conv.h"
 
@@ -197,14 +198,15 @@ static void image_to_dx(bnn_real *dx, const bnn_real *dy, const bnn_real *w, con
 void CONV(im2col_forward)(bnn_real *y, const bnn_real *x, const bnn_real *w, const bnn_real *b,
                           const conv *c) {
   const size_t in = c->channels * c->v.in[0] * c->v.in[1], out = c->filters * c->positions;
-  for (size_t i = 0; i < c->images; i++) forward_image(y + i * out, x + i * in, w, b, c);
+  for (size_t i = 0; i < c->images && !bnn_stop_asked(); i++)
+    forward_image(y + i * out, x + i * in, w, b, c);
 }
 
 void CONV(im2col_backward)(bnn_real *dx, bnn_real *dw, const bnn_real *dy, const bnn_real *x,
                            const bnn_real *w, const conv *c, bool set) {
   const size_t in = c->channels * c->v.in[0] * c->v.in[1], out = c->filters * c->positions;
   if (dx && set) memset(dx, 0, c->images * in * sizeof *dx);
-  for (size_t i = 0; i < c->images; i++) {
+  for (size_t i = 0; i < c->images && !bnn_stop_asked(); i++) {
     if (dx) image_to_dx(dx + i * in, dy + i * out, w, c);
     if (dw) image_to_dw(dw, dy + i * out, x + i * in, c);
   }

@@ -1,10 +1,21 @@
 --- Documentation entries, gathered from where the things themselves are written: `---` comments in
 -- the library's scripts, the op table, and the rows of the C functions.
 -- An entry is {name = "bnn.optim.adam", call = "bnn.optim.adam(opts)", doc = "...", module =,
--- field =}; call and field only where a script has it, field being its path in the module's value.
+-- field =, file = "scripts/bnn/inference/optim.lua", line = 243}; all but name and doc only where a
+-- script has it. field is its path in the module's value, line that of the definition.
 -- An op has types= (a sentence) and gradient= (whether it has one) besides.
--- What is indented by four spaces before the first @ is an example: code that runs as it stands in
--- tests/lua/help/test_examples.lua. Tables and other text are indented by two.
+--
+-- A text has these parts, in this order, each from a line of its own:
+--   sentences  what it does, the first being the summary that lists show. Shapes in brackets, x
+--              [n, d]; units in words: nats, seconds, bytes. Tables are indented by two spaces
+--   example    indented by four spaces, before the first @: code that runs as it stands in
+--              tests/lua/help/test_examples.lua, results behind --> or --
+--   @param     NAME, its type, [shape], ": ", what it is; @param a, b of several alike
+--   @return    the type, [shape]; "or nil, message" where the world can refuse
+--   Raises     "Raises if ...", in any place: misuse, besides arguments of the wrong kind, which
+--              every function names
+-- A paper is cited as (Liu et al. 2020); what help shows as the source is in bnn.help.references.
+-- tests/lua/help/test_complete.lua holds every entry against this.
 local strings = require "bnn.base.strings"
 
 local M = {}
@@ -30,6 +41,20 @@ local function read_block(lines, i)
     i = i + 1
   until not (lines[i] and lines[i]:find "^%s*%-%-")
   return table.concat(text, "\n"), i
+end
+
+--- The comment that ends above a line of a file, without its dashes; none if a blank line or code
+-- stands there.
+-- @param lines list of strings
+-- @param number integer: the line of the definition
+-- @return list of strings
+function M.comment_above(lines, number)
+  local first = number
+  while (lines[first - 1] or ""):find "^%s*%-%-" do first = first - 1 end
+  if first == number then return {} end
+  local text, comment = read_block(lines, first), {}
+  for line in (text .. "\n"):gmatch "(.-)\n" do comment[#comment + 1] = line end
+  return comment
 end
 
 -- What a module's functions are named after: its file, wherever it stands. bnn.inference.optim ->
@@ -87,7 +112,7 @@ function M.parse(source, module)
       local doc, after = read_block(lines, i)
       local entry = block_entry(source, module, lines[after] or "", i == 1)
       if entry then
-        entry.doc = doc
+        entry.doc, entry.line = doc, after
         entries[#entries + 1] = entry
       end
       i = after
@@ -105,13 +130,15 @@ local function optional(name)
 end
 
 -- The entries of a script of the library; none of another.
-local function read_script(loader, name)
+local function read_script(loader, script)
+  local name = script.name
   local module = name:gsub("%.init$", "")
   local source = (module == "bnn" or module:find "^bnn%.") and loader.source(name)
   local found = source and M.parse(source, module) or {}
   if source and not (found[1] and found[1].field == "") then -- known, if only by its members
     found[#found + 1] = {module = module, name = named_after(module), field = "", doc = ""}
   end
+  for _, entry in ipairs(found) do entry.file = script.path end
   return found
 end
 
@@ -120,7 +147,7 @@ local read = {} -- script -> its entries, which do not change while the program 
 local function add_scripts(entries)
   local loader = optional "bnn.loader"
   for _, script in ipairs(loader and loader.list() or {}) do
-    local found = read[script.name] or read_script(loader, script.name)
+    local found = read[script.name] or read_script(loader, script)
     read[script.name] = found
     table.move(found, 1, #found, #entries + 1, entries)
   end

@@ -3,6 +3,7 @@
 -- A guide opens with `# Title` and a paragraph of one sentence, its summary. What is in `code` may
 -- name functions of the library; ```lua blocks run in tests/lua/help/test_examples.lua.
 local help_text = require "bnn.help.help_text"
+local strings = require "bnn.base.strings"
 
 local M = {}
 
@@ -20,8 +21,13 @@ local ALIASES = {
   randomness = "keys", seed = "keys", resume = "checkpoints", records = "runs", ledger = "runs",
   samplers = "search", spaces = "search", dtypes = "shapes", broadcasting = "shapes",
   layout = "contributing", pruning = "pruners", asha = "pruners", hyperband = "pruners",
-  sweep = "sweeps", completion = "prompt", history = "prompt", timeit = "prompt", who = "prompt",
-  session = "prompt",
+  sweep = "sweeps",
+}
+
+-- Words for a section of a guide: its heading.
+local SECTIONS = {
+  completion = "Keys", timeit = "Commands", who = "Commands", edit = "Commands",
+  session = "Commands",
 }
 
 local function loader()
@@ -100,6 +106,40 @@ local function verbatim(line)
     return heading .. "\n" .. rule
   end
   if line == "" or line:find "^    " or line:find "^|" then return line end
+end
+
+-- Whether a heading's text is what is asked for, in small letters and without marks of code.
+local function is_heading(text, asked)
+  return strings.lower(text:gsub("[`\"]", "")) == asked
+end
+
+-- The text of a guide from a heading of that name to the next of its level or above, or nil.
+local function section_text(guide, asked)
+  local level, lines = nil, {}
+  for line in guide.text:gmatch "([^\n]*)\n" do
+    local hashes, heading = line:match "^(#+) (.*)"
+    if level and hashes and #hashes <= level then break end
+    if heading and not level and is_heading(heading, asked) then level = #hashes end
+    if level then lines[#lines + 1] = line end
+  end
+  return level and table.concat(lines, "\n") .. "\n"
+end
+
+--- The section under a heading of a guide, as a terminal shows it, or nil if no guide has it.
+-- @param asked string: the heading, in letters of any case, or a word for it (timeit)
+-- @return list of lines
+function M.section(guides, asked)
+  asked = strings.lower(SECTIONS[asked] or asked)
+  for _, guide in ipairs(guides) do
+    local text = section_text(guide, asked)
+    if text then
+      local lines = M.lines({text = text})
+      while lines[#lines] == "" do lines[#lines] = nil end
+      lines[#lines + 1] = ""
+      lines[#lines + 1] = ('From help "%s": %s.'):format(guide.name, guide.title)
+      return lines
+    end
+  end
 end
 
 --- A guide as a terminal shows it: headings underlined, paragraphs broken at 80 columns, code

@@ -1,17 +1,19 @@
---- The work behind bnn.help: finds the documentation of a name, a value or words, and prints it.
+--- The work behind bnn.help and bnn.apropos: the lines that explain a name, a value or words.
 --
 -- Functions take the library, `bnn`, whose names are the public ones: nothing here requires it, as
 -- it requires this.
-local classes = require "bnn.help.help_classes"
 local docstrings = require "bnn.help.docstrings"
+local entry_text = require "bnn.help.entry_text"
 local guides = require "bnn.help.guides"
+local help_find = require "bnn.help.help_find"
+local help_own = require "bnn.help.help_own"
 local help_text = require "bnn.help.help_text"
 local index = require "bnn.help.help_index"
+local pager = require "bnn.help.pager"
 local public = require "bnn.help.public"
-local reflow = require "bnn.help.reflow"
 local search = require "bnn.help.help_search"
-local see_also = require "bnn.help.see_also"
 local strings = require "bnn.base.strings"
+local words = require "bnn.help.help_words"
 
 local M = {}
 
@@ -23,246 +25,174 @@ function M.entries(bnn)
   return public.names(docstrings.collect(), bnn)
 end
 
--- The value of a public name ("bnn.train", or "train"), followed through the library's tables.
-local function public_value(bnn, name)
-  local value = bnn
-  for field in name:gsub("^bnn%.?", ""):gmatch "[^.]+" do
-    if type(value) ~= "table" then return nil end
-    value = rawget(value, field)
-  end
-  return value
-end
+local function add_all(lines, more) table.move(more, 1, #more, #lines + 1, lines) end
 
-local function select_entries(entries, wanted)
-  local found = {}
+-- Rows {name, sentence} of entries, each name once.
+local function rows_of(entries)
+  local rows, last = {}, nil
   for _, entry in ipairs(entries) do
-    if wanted(entry) then found[#found + 1] = entry end
+    if entry.name ~= last then rows[#rows + 1] = {entry.name, help_text.summary(entry)} end
+    last = entry.name
   end
-  return found
+  return rows
 end
 
--- Whether an entry documents a function that C hands out: bnn.key, or an op, x:sum and bnn.sum.
-local function is_of_c(bnn, entry, value)
-  local name = not entry.field and (entry.name:match "^bnn%.([%w_]+)$"
-    or entry.name:match "^x:([%w_]+)$" or entry.name:match "^([%w_]+)$")
-  return name and type(value) == "function" and rawequal(public_value(bnn, name), value)
+-- Adds rows {name, sentence} below each other.
+local function add_rows(lines, rows)
+  for _, block in ipairs(help_text.rows(rows)) do add_all(lines, block) end
 end
 
--- Entries of a value: itself, or by the name in its metatable its class ("bnn.tensor") and methods.
-local function find_value(bnn, value, entries)
-  local found = select_entries(entries, function(entry)
-    return rawequal(public.value_of(entry), value) or is_of_c(bnn, entry, value)
-  end)
-  local meta = getmetatable(value)
-  local class = type(meta) == "table" and meta.__name and tostring(meta.__name)
-  if found[1] or not class or type(value) == "string" then return found, class end
-  local short = class:match "[^.]+$" .. ":"
-  return select_entries(entries, function(entry)
-    return entry.name == class or entry.name:sub(1, #short) == short
-  end), class
-end
-
-local function last_part(name)
-  return name:match "[^.:]+$" or name
-end
-
--- Entries of a name: as written, with "bnn." in front, as what the library has under that name
--- (bnn.main is written in another module), or by its last part ("x:sum" and "t:sum" are "sum").
-local function find_name(bnn, name, entries)
-  local function named(wanted)
-    return select_entries(entries, function(entry) return entry.name == wanted end)
-  end
-  local found = named(name)
-  if not found[1] then found = named("bnn." .. name) end
-  -- "linear" is an op, but a layer and a schedule too
-  local is_whole = name:find "%."
-  local value = not found[1] and is_whole and public_value(bnn, name)
-  if value then found = find_value(bnn, value, entries) end
-  if found[1] then return found end
-  local last = last_part(name)
-  return select_entries(entries, function(entry) return last_part(entry.name) == last end)
-end
-
-local function print_lines(lines)
-  for _, line in ipairs(lines) do io.write(line, "\n") end
-end
-
--- Prints a text broken at spaces: its first line after `title`, the others indented alike.
-local function print_wrapped(title, text)
-  local margin = (" "):rep(#title)
-  for k, line in ipairs(help_text.wrap(text, help_text.COLUMNS - #title)) do
-    io.write(k == 1 and title or margin, line, "\n")
-  end
-end
-
--- What is true of an op by its row: which types it takes, and whether it has a gradient.
-local function print_op_facts(entry)
-  if not entry.types then return end
-  local first = (entry.doc or ""):match "^[^\n]*"
-  if first:find "elementwise with broadcasting" then
-    print_wrapped("  Shapes: ", "any that broadcast by NumPy's rule; others raise.")
-  elseif first:find "elementwise" then
-    print_wrapped("  Shapes: ", "any; the result has the shape of x.")
-  elseif first:find("axes = all", 1, true) or first:find("axis = all", 1, true) then
-    print_wrapped("  Shapes: ", "axes count from 1, -1 is the last; a number or a list. The result"
-      .. " lacks them, or keeps them with size 1. An axis that x does not have raises.")
-  end
-  print_wrapped("  Types: ", entry.types)
-  if not entry.gradient then print_wrapped("  Gradient: ", "none; it counts as constant.") end
-end
-
-local function print_doc(entry)
-  local doc = entry.doc or ""
-  local first = entry.call
-  if not first and doc:find("^" .. last_part(entry.name) .. "%(") then
-    first, doc = doc:match "^([^\n]*)\n?(.*)$" -- C docs open with their call
-  end
-  for k, line in ipairs(help_text.wrap(first or entry.name, help_text.COLUMNS - 4)) do
-    io.write(k > 1 and "    " or "", line, "\n")
-  end
-  for _, line in ipairs(reflow.lines(doc, help_text.COLUMNS - 2, not entry.field)) do
-    io.write("  ", line, "\n")
-  end
-end
-
-local function print_entry(entry)
-  print_doc(entry)
-  print_op_facts(entry)
-  local class = entry.name:match "^([%w_]+):"
-  local origin = class and classes.origins[class]
-  if origin and not entry.types then print_wrapped("  ", origin) end
-end
-
-local function print_see_also(entry, entries, all_guides)
-  local names = see_also.names(entry, entries, all_guides)
-  if names[1] then print_wrapped("  See also: ", table.concat(names, ", ")) end
-end
-
--- The names of entries, each once, in order.
-local function names_of(entries)
-  local names = {}
-  for _, entry in ipairs(entries) do
-    if names[#names] ~= entry.name then names[#names + 1] = entry.name end
-  end
-  return names
-end
-
--- Lists the members of a module or a class below its own text.
-local function print_members(owner, entries)
-  if owner.name == "bnn" then
-    io.write "\n"
-    return print_lines(index.overview(entries))
-  end
-  local short = last_part(owner.name) .. ":"
-  local members = select_entries(entries, function(entry)
+-- Adds the members of a module or a class, a line each, below its own text.
+local function add_members(lines, owner, entries)
+  lines[#lines + 1] = ""
+  if owner.name == "bnn" then return add_all(lines, index.overview(entries)) end
+  local short = help_find.last_part(owner.name) .. ":"
+  local members = help_find.select(entries, function(entry)
     return entry.name:sub(1, #owner.name + 1) == owner.name .. "."
       or entry.name:sub(1, #short) == short
   end)
-  if not members[1] then return end
-  io.write "\n"
-  print_lines(help_text.columns(names_of(members)))
+  if not members[1] then lines[#lines] = nil end
+  add_all(lines, help_text.short_rows(rows_of(members)))
 end
 
-local TOPICS = 10
+-- ---- without a topic ----
 
-local function print_start(all_guides)
-  local rows = {}
-  for i = 1, math.min(TOPICS, #all_guides) do
-    rows[i] = {all_guides[i].name, all_guides[i].title}
-  end
-  io.write "bnnlua is Lua 5.4 with Bayesian deep learning. Topics, the first one first:\n\n"
-  for _, block in ipairs(help_text.rows(rows)) do print_lines(block) end
-  io.write [[
+local HOW = [[
+  help "start"          a topic              help "bnn"    functions and modules
+  help "bnn.train"      a function; help(x)  help "ops"    what tensors can do
+  apropos "batch norm"  searches the texts   help "index"  every name]]
 
-How to go on:
-  help "start"           shows a topic
-  help "bnn.train"       explains a function, a method or, help(x), a value
-  help "learning rate"   searches names, descriptions and topics for words
-  help "bnn"             lists the functions and modules of the library
-  help "ops"             lists what tensors can do
-  help "index"           lists every public name with a sentence
-In a script it is bnn.help "start", in a shell bnnlua -m help start.
-]]
+-- A screen: the guides, which are the topics, and how to ask for the rest.
+local function start_lines(all_guides)
+  local rows, lines = {}, {"bnnlua is Lua 5.4 with Bayesian deep learning. Topics:", ""}
+  for i, guide in ipairs(all_guides) do rows[i] = {guide.name, guide.title} end
+  add_rows(lines, rows)
+  lines[#lines + 1] = ""
+  for line in HOW:gmatch "[^\n]+" do lines[#lines + 1] = line end
+  lines[#lines + 1] = "In a script it is bnn.help, in a shell: bnnlua -m help start"
+  return lines
 end
 
--- Prints rows of a search as far as a screen goes, and how many it leaves out.
-local function print_found(topic, found)
-  io.write(("'%s' is in %d %s:\n\n"):format(strings.shown(topic), #found,
-                                            #found == 1 and "text" or "texts"))
-  local used, shown = 5, 0 -- the two above, the empty one and the count below, and the prompt
-  for _, block in ipairs(help_text.rows(found)) do
-    if used + #block > SCREEN then break end
-    print_lines(block)
-    used, shown = used + #block, shown + 1
+-- ---- words ----
+
+-- Rows of a search as far as a screen goes, and how many it leaves out.
+local function found_lines(topic, found, answers)
+  local shown, lines = strings.shown(topic), {}
+  for _, answer in ipairs(answers) do add_all(lines, help_text.wrap(answer, help_text.COLUMNS)) end
+  if not found[1] then return lines end
+  if lines[1] then lines[#lines + 1] = "" end
+  local texts = #found == 1 and "text" or "texts"
+  lines[#lines + 1] = ("'%s' is in %d %s:"):format(shown, #found, texts)
+  lines[#lines + 1] = ""
+  local room, count = SCREEN - 3, 0 -- the empty line and the count below, and the prompt
+  for _, line in ipairs(help_text.short_rows(found)) do
+    if #lines + 1 > room then break end
+    lines[#lines + 1] = line
+    count = count + 1
   end
-  if shown < #found then
-    io.write(("\n%d more; another word narrows the search\n"):format(#found - shown))
+  if count < #found then
+    lines[#lines + 1] = ("... %d more; another word narrows the search"):format(#found - count)
   end
+  return lines
 end
 
--- A topic that is no name: what has its words, or else names near to it. A name with a dot is only
--- looked for among names.
-local function print_unknown(topic, is_name, entries, all_guides)
-  local is_text = is_name and not topic:find "^[%w_]*[.:]"
-  local found = is_text and search.find(topic, entries, all_guides) or {}
-  if found[1] then return print_found(topic, found) end
+local function unknown_lines(topic, entries, all_guides)
   local near = search.near(topic, entries, all_guides)
   local hint = near[1] and "the nearest: " .. table.concat(near, ", ")
     or "help() shows where to start"
-  io.write(("nothing about '%s'; %s\n"):format(strings.shown(topic), hint))
+  return {("nothing about '%s'; %s"):format(strings.shown(topic), hint)}
 end
 
-local function print_entries(found, entries, all_guides)
-  if #found > FULL then return print_lines(help_text.columns(names_of(found))) end
+-- What has the words, or what is said of them; else names near to them, and false.
+local function search_lines(topic, entries, all_guides)
+  local answers = words.answers(topic)
+  local found = search.find(topic, entries, all_guides)
+  if found[1] or answers[1] then return found_lines(topic, found, answers), true end
+  return unknown_lines(topic, entries, all_guides), false
+end
+
+-- ---- topics ----
+
+local function entries_lines(found, entries, all_guides)
+  if #found > FULL then return help_text.short_rows(rows_of(found)) end
+  local lines = {}
   for i, entry in ipairs(found) do
-    if i > 1 then io.write "\n" end
-    print_entry(entry)
-    print_see_also(entry, entries, all_guides)
+    if i > 1 then lines[#lines + 1] = "" end
+    add_all(lines, entry_text.lines(entry, entries, all_guides))
   end
-  if #found == 1 and not found[1].call then print_members(found[1], entries) end
+  if #found == 1 and not found[1].call then add_members(lines, found[1], entries) end
+  return lines
 end
 
 local lists = {index = index.lines, ops = index.ops}
 
--- Prints a list or a guide of that name, and what the library has under it; false if there is none.
-local function print_topic(topic, entries, all_guides)
-  if lists[topic] then
-    print_lines(lists[topic](entries))
-    return true
-  end
+-- The lines of a list, or of a guide of that name with what the library has under it; or nil.
+local function topic_lines(topic, entries, all_guides)
+  if lists[topic] then return lists[topic](entries) end
   local guide = guides.find(all_guides, topic)
-  if not guide then return false end
-  print_lines(guides.lines(guide))
-  local name = "bnn." .. topic
-  for _, entry in ipairs(entries) do
-    if entry.name == name then
-      io.write(("\nhelp \"%s\" explains the module of that name.\n"):format(name))
-      break
-    end
+  if not guide then return nil end
+  local lines, name = guides.lines(guide), "bnn." .. topic
+  if help_find.select(entries, function(entry) return entry.name == name end)[1] then
+    lines[#lines + 1] = ""
+    lines[#lines + 1] = ("help \"%s\" explains the module of that name."):format(name)
   end
-  return true
+  return lines
 end
 
---- Prints the documentation of a topic; without one, where to start.
+-- The lines of a name, of a section of a guide, or of words; and whether there is anything.
+local function named_lines(bnn, topic, entries, all_guides)
+  local lines = topic_lines(topic, entries, all_guides)
+    or topic:find "%." and help_own.of_lua(topic) -- string.format is not bnn.number.format
+  if lines then return lines, true end
+  local found = help_find.by_name(bnn, topic, entries)
+  if found[1] then return entries_lines(found, entries, all_guides), true end
+  lines = guides.section(all_guides, topic) or help_own.of_lua(topic)
+  if lines then return lines, true end
+  -- a name with a dot is only looked for among names
+  if topic:find "^[%w_]*[.:]" then return unknown_lines(topic, entries, all_guides), false end
+  return search_lines(topic, entries, all_guides)
+end
+
+local function value_lines(bnn, value, entries, all_guides)
+  local found, class = help_find.by_value(bnn, value, entries)
+  local is_other = not found[1] and type(value) == "function"
+  local name = is_other and help_own.global_name(value) -- such as timeit of the prompt
+  local lines_of_other = is_other and help_own.lines(value)
+    or name and guides.section(all_guides, name)
+  if lines_of_other then return lines_of_other, true end
+  if not found[1] then
+    return unknown_lines(class or tostring(value), entries, all_guides), false
+  end
+  local lines = entries_lines(found, entries, all_guides)
+  if class == "tensor" then
+    add_all(lines, {"", "Ops are methods too: help \"ops\" lists them."})
+  end
+  return lines, true
+end
+
+--- The documentation of a topic; without one, where to start.
 -- @param bnn table: the library
 -- @param topic string, function, table or object
-function M.show(bnn, topic)
+-- @return list of lines, and whether there is anything on the topic
+function M.lines(bnn, topic)
   local entries, all_guides = M.entries(bnn), guides.list()
-  if topic == nil then return print_start(all_guides) end
-  local is_name = type(topic) == "string"
-  if is_name and print_topic(topic, entries, all_guides) then return end
-  local found, class
-  if is_name then
-    found = find_name(bnn, topic, entries)
-  else
-    found, class = find_value(bnn, topic, entries)
-  end
-  if not found[1] then
-    local shown = is_name and topic or class or tostring(topic)
-    return print_unknown(shown, is_name, entries, all_guides)
-  end
-  print_entries(found, entries, all_guides)
-  if class == "bnn.tensor" then io.write "\nOps are methods too: help \"ops\" lists them.\n" end
+  if topic == nil then return start_lines(all_guides), true end
+  if type(topic) == "string" then return named_lines(bnn, topic, entries, all_guides) end
+  return value_lines(bnn, topic, entries, all_guides)
 end
+
+--- The names and guides whose texts have all of some words, the best first.
+-- @param bnn table: the library
+-- @param text string
+-- @return list of lines, and whether there are any
+function M.search(bnn, text)
+  return search_lines(text, M.entries(bnn), guides.list())
+end
+
+--- Prints what a search finds.
+function M.show_search(bnn, text) pager.write((M.search(bnn, text))) end
+
+--- Prints the documentation of a topic, on a terminal a screen at a time.
+function M.show(bnn, topic) pager.write((M.lines(bnn, topic))) end
 
 return M

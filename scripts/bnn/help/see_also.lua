@@ -6,9 +6,14 @@ local FAMILY = 8 -- a larger family is named by its module alone
 
 local function owner_of(name) return name:match "^(.*)[.:][%w_]+$" end
 
+local catalogues = setmetatable({}, {__mode = "k"}) -- of lists of entries that are in use
+
 -- A set of the public names, and a list of those of each module and class.
 local function catalogue(entries)
+  local known = catalogues[entries]
+  if known then return known[1], known[2] end
   local public, family = {}, {}
+  catalogues[entries] = {public, family}
   for _, entry in ipairs(entries) do
     local owner = owner_of(entry.name)
     if owner and not public[entry.name] then
@@ -35,7 +40,8 @@ end
 
 -- Whether a guide's text has the name, not as a part of a longer one.
 local function is_in(guide, name)
-  return guide.text:find("%f[%w_.]" .. name:gsub("%p", "%%%0") .. "%f[^%w_.]") ~= nil
+  return guide.text:find(name, 1, true) ~= nil
+    and guide.text:find("%f[%w_.]" .. name:gsub("%p", "%%%0") .. "%f[^%w_.]") ~= nil
 end
 
 --- The names to look at besides an entry.

@@ -1,4 +1,4 @@
---- Optimizers: one function for each row of the runtime's optimizer table, bnn.optim.adam{lr=1e-3}.
+--- Optimizers, a function each: bnn.optim.adam{lr = 1e-3}. bnn.sampler has those that draw noise.
 --
 -- An optimizer is a value: optimizer:init(objective) gives the state that steps change. The
 -- learning rate may be a number or a function of the step (bnn.schedule).
@@ -46,18 +46,45 @@ local function target_of(target)
   return posteriors.of_model("optimizer:init", target)
 end
 
+-- Raises unless a posterior is all of the family that a rule is for.
+local function check_family(self, posterior)
+  local wanted = self.rule.family
+  if not wanted or not posterior then return end
+  local family, rest = posterior.family, posterior:points()
+  if family ~= wanted or rest[1] then
+    local got = family ~= wanted and "a " .. family .. " posterior"
+      or ("points too: '%s'"):format(rest[1])
+    fail("optimizer:init of %s: expected a %s posterior over all tensors, got %s", self.name,
+      wanted, got)
+  end
+end
+
 --- Creates the state of a training: the start values of its moments, and no steps done.
 --     local state = bnn.optim.adam{lr = 1e-3}:init(objective)
 -- @param target an objective, a posterior, or params
 -- @return state
+-- Raises of ivon for what is not mean-field.
 function Optimizer:init(target)
   local size = parameters.is(target) and target:numel()
   if not size and type(target) == "table" and target.state_size then size = target:state_size() end
   if not size then
     fail.expected("optimizer:init of " .. self.name, "an objective, a posterior or params", target)
   end
-  return setmetatable({optimizer = self, moments = new_moments(self, size),
-                       target = target_of(target)}, State)
+  local posterior = target_of(target)
+  check_family(self, posterior)
+  return setmetatable({optimizer = self, moments = new_moments(self, size), target = posterior},
+    State)
+end
+
+--- Returns the number of first steps in which a sampler adapts, so that their weights are no
+-- samples: its option burn_in, 0 for those without. Collectors begin after them.
+--     print(bnn.sampler.psgld{burn_in = 500}:burn_in())      -- 500
+-- @return integer
+function Optimizer:burn_in()
+  for i, row in ipairs(self.options) do
+    if row.name == "burn_in" then return math.tointeger(self.values[i]) end
+  end
+  return 0
 end
 
 function Optimizer.__tostring(self)
@@ -78,6 +105,7 @@ end
 
 --- Returns the number of steps done.
 --     print(state:steps())             -- 0
+-- @return integer
 function State:steps() return self.moments:steps() end
 
 local UPDATE = {key = "key", data_size = {type = "number", above = 0}}
@@ -115,12 +143,16 @@ end
 
 --- Returns the learning rate at a step, counted from 1.
 --     state:rate(1)                    -- 1e-3
+-- @param step integer, from 1
+-- @return number
 function State:rate(step)
   return schedule.value(self.optimizer.lr, step, "lr")
 end
 
 --- Returns the temperature of a sampler's noise at a step, counted from 1; 1 for other optimizers.
 --     state:noise(1)                   -- 1
+-- @param step integer, from 1
+-- @return number
 function State:noise(step)
   return schedule.value(self.optimizer.noise or 1, step, "noise")
 end
@@ -140,6 +172,7 @@ end
 
 --- Copies the state, so that later steps do not change it.
 --     local before = state:clone()
+-- @return state
 function State:clone()
   return setmetatable({optimizer = self.optimizer, moments = self.moments:clone(),
                        target = self.target,

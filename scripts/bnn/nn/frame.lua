@@ -6,6 +6,7 @@
 local core = require "bnn.core"
 local expect = require "bnn.base.expect"
 local fail = require "bnn.base.fail"
+local kinds = require "bnn.base.kinds"
 local shapes = require "bnn.base.shapes"
 
 local M = {}
@@ -21,6 +22,8 @@ local M = {}
 --     rec         init: the recording
 --     tracers     init: path -> tensor of the recording
 --     entries     init: list of {name=, shape=, init=}, the parameters that were asked for
+--     layers      init: list of {path=, text=, shape=, parameters=, weights=}, the layers in the
+--                 order in which they begin
 --     taken       path without a number -> how many layers have it
 --     names       layer value -> its path
 --     calls       path -> calls of a dropout layer
@@ -53,6 +56,20 @@ local function new_path(frame, kind)
   return base .. "_" .. count
 end
 
+-- Completes a layer's row when it ends, and passes on what it returned. `first`: the entries that
+-- were there before.
+local function note(pass, row, first, y, ...)
+  row.shape = kinds.is_object(y, "tensor") and y:shape() or nil
+  row.parameters, row.weights = 0, {}
+  for i = first + 1, #pass.entries do
+    local entry, size = pass.entries[i], 1
+    for _, d in ipairs(entry.shape) do size = size * d end
+    row.parameters = row.parameters + size
+    row.weights[#row.weights + 1] = {entry.name:match "[^/]*$", entry.shape}
+  end
+  return y, ...
+end
+
 --- Calls a layer's function f(layer, x) in a frame of the layer's own.
 -- @param layer a value with kind= and perhaps container=true
 function M.call(layer, f, x)
@@ -64,7 +81,10 @@ function M.call(layer, f, x)
     pass.names[layer] = path
   end
   local frame = {path = path, x = x, numbered = layer.container, pass = pass}
-  return current:run(frame, f, layer, x)
+  if not pass.layers then return current:run(frame, f, layer, x) end
+  local row = {path = path, text = layer.text, is_container = layer.container}
+  pass.layers[#pass.layers + 1] = row
+  return note(pass, row, #pass.entries, current:run(frame, f, layer, x))
 end
 
 -- Raises unless a parameter is there and has the shape that its layer asks for.
@@ -85,7 +105,7 @@ end
 -- @param name string: "w" in layer mlp/linear_0 gives the path "mlp/linear_0/w"
 -- @param shape list
 -- @param init function(key, shape) -> tensor of that shape
--- @return tensor
+-- @return tensor of that shape
 function M.parameter(name, shape, init)
   expect.string("bnn.nn.parameter: name", name)
   expect.shape("bnn.nn.parameter: shape", shape)

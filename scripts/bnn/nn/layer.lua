@@ -38,14 +38,19 @@ end
 -- @param key key
 -- @param x tensor [n, ...] or part of a data set: only the shape of a row and the type matter
 -- @return params
-function Layer:init(key, x) return as_net(self):init(key, x) end
+function Layer:init(key, x)
+  local own = as_net(self)
+  local params = own:init(key, x)
+  net.take_layers(self, own)
+  return params
+end
 
 --- Computes a layer's output, which by itself is a net: see net:apply.
 --     bnn.nn.relu():apply({}, bnn.tensor{-1, 2})        -- 0, 2
 -- @param params as init returns them
 -- @param x tensor [n, ...]
 -- @param opts table: key= (for dropout), train=false
--- @return tensor, or what the layer returns
+-- @return tensor [n, ...], or what the layer returns
 function Layer:apply(params, x, opts) return as_net(self):apply(params, x, opts) end
 
 --- Options as a layer shows them: ", {stride=2, bias=false}", or "" if all are at their defaults.

@@ -21,6 +21,16 @@ function Net.__tostring(self)
   return strings.message("net: %s", trace_call.place(self.forward))
 end
 
+local layers_of = setmetatable({}, {__mode = "k"}) -- of nets that init has seen
+
+--- Returns the layers of a net as its last init called them: a list of {path=, text=, shape= of the
+-- output for one row, or nil, parameters= and weights= {{name, shape}, ...} of its own and of the
+-- layers within, is_container=}; nil before that.
+function M.layers(net) return layers_of[net] end
+
+--- Makes a net answer `layers` as another one does.
+function M.take_layers(net, other) layers_of[net] = layers_of[other] end
+
 -- The shape of one row of x, a tensor or a part of a data set (its x), and its type in a network.
 local function one_row(x)
   if type(x) == "table" and x.x then x = x.x end
@@ -34,9 +44,10 @@ end
 
 -- The parameters that a network asks for when it gets rows of this shape and type.
 local function find_parameters(rec, net, shape, dtype)
-  local pass = {rec = rec, tracers = {}, entries = {}, train = false}
+  local pass = {rec = rec, tracers = {}, entries = {}, layers = {}, train = false}
   frame.run(pass, net.forward, rec:rows(shape, dtype))
   rec:abandon()
+  layers_of[net] = pass.layers
   return pass.entries
 end
 

@@ -2,7 +2,9 @@
 -- ROC and risk-coverage curves, images with their predictions. One call each, with defaults fit to
 -- print.
 --
--- gnuplot draws them, into SVG or PNG or as text; grids of images need libpng alone. If gnuplot is
+-- gnuplot draws them, into SVG or PNG or as text; grids of images need libpng alone. At the prompt
+-- a figure without path= and out= goes to the terminal, as a picture if that shows pictures (see
+-- bnn.show). If gnuplot is
 -- not installed, or a file cannot be written, a function returns nil and a message, and the run
 -- continues. Files are written atomically; missing folders are made. Text is shown as written; a
 -- newline starts a new line, and so does a word that does not fit. PNG needs an installed font that
@@ -15,6 +17,7 @@
 --     bnn.plot.lines{series = {{y = {1, 3, 2}, label = "loss"}}, path = "loss.svg"}
 local fail = require "bnn.base.fail"
 local figure = require "bnn.plot.canvas.figure"
+local figure_screen = require "bnn.plot.canvas.figure_screen"
 local kinds = require "bnn.base.kinds"
 local options = require "bnn.base.options"
 local plot_axes = require "bnn.plot.canvas.plot_axes"
@@ -156,7 +159,7 @@ end
 
 local heatmap_spec = figure.spec{
   z = {type = "tensor", required = true}, x = COLUMN, y = COLUMN, zlabel = "string",
-  zrange = {type = "number", list = true}, path = {type = "string", required = true},
+  zrange = {type = "number", list = true},
 }
 for _, name in ipairs{"xrange", "yrange", "logx", "logy", "legend", "out", "order"} do
   heatmap_spec[name] = nil
@@ -169,13 +172,19 @@ end
 --   x=, y= the positions of its columns and rows, evenly spaced: tensors or lists. Without y the
 --     rows are 1, 2, ... from the top, as a matrix is written; with it y grows upwards
 --   zlabel= of the scale; zrange={from, to} its ends (default: the least and greatest of z)
---   title=, xlabel=, ylabel=, path=, width=, height=, scale=: as for bnn.plot.lines
+--   title=, xlabel=, ylabel=, path=, width=, height=, scale=: as for bnn.plot.lines; a path is
+--   needed except at the prompt
 -- @return true; or nil, message
+-- Raises if z is not [h, w], or the positions are not as many or not evenly spaced.
 function M.heatmap(opts)
   local what = "bnn.plot.heatmap"
   opts = options.check(what, opts, heatmap_spec)
   figure.check(what, opts)
   plot_axes.check_range(what, "zrange", opts.zrange, false)
+  if not opts.path and figure_screen.is_open() then
+    return figure_screen.show(true, opts.z, {title = opts.title, scale = opts.zrange})
+  end
+  if not opts.path then fail("%s: path: expected a string, got nothing", what) end
   return figure.render(plot_heatmap.commands(what, opts), opts)
 end
 

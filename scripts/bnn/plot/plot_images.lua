@@ -1,6 +1,7 @@
 --- Grids of grey images.
 local fail = require "bnn.base.fail"
 local files = require "bnn.data.files"
+local figure_screen = require "bnn.plot.canvas.figure_screen"
 local folders = require "bnn.base.folders"
 local gnuplot = require "bnn.plot.canvas.gnuplot"
 local image_grid = require "bnn.plot.canvas.image_grid"
@@ -22,7 +23,7 @@ local function check_extent(what, x, opts)
 end
 
 local function check_sheet_path(what, opts)
-  if opts.captions and not opts.path then
+  if opts.captions and not opts.path and not figure_screen.is_open() then
     fail("%s: path: expected a file to draw captions into, got nothing", what)
   end
   local kind = opts.path and gnuplot.kind_of(opts.path)
@@ -56,6 +57,15 @@ local function fill_in(opts, n, width)
   opts.background = math.floor((opts.background or opts.captions and 1 or 0) * 255 + 0.5)
 end
 
+-- As bnn.show draws them, whatever their gap, background and scale are in a picture.
+local function on_screen(x, opts, columns)
+  local value = opts.captions and true or image_grid.make(x, opts)
+  return figure_screen.show(value, x, {
+    labels = opts.captions, columns = columns, scale = x:dtype() ~= "u8" and {0, 1} or nil,
+    count = x:size(1),
+  })
+end
+
 --- Draws grey images side by side in one picture, in rows from the top left.
 --     bnn.plot.images{x = samples, columns = 4, path = "samples.png"}
 -- @param opts table:
@@ -74,8 +84,10 @@ function M.images(opts)
   check_sheet_path(what, opts)
   local x = plot_pixels.images(what, opts.x)
   check_captions(what, x, opts.captions)
+  local columns = opts.columns
   fill_in(opts, x:size(1), x:size(3))
   check_extent(what, x, opts)
+  if not opts.path and figure_screen.is_open() then return on_screen(x, opts, columns) end
   if opts.captions then return image_grid.draw_captioned(x, opts) end
   local picture = image_grid.make(x, opts)
   if not opts.path then return picture end

@@ -1,98 +1,15 @@
 --- Images with the prediction of each under it.
-local abstention_rule = require "bnn.predict.abstention_rule"
 local core = require "bnn.core"
 local fail = require "bnn.base.fail"
-local figure = require "bnn.plot.canvas.figure"
-local inputs = require "bnn.metrics.metric_inputs"
-local kinds = require "bnn.base.kinds"
-local number = require "bnn.base.number"
+local figure_screen = require "bnn.plot.canvas.figure_screen"
 local options = require "bnn.base.options"
 local plot_columns = require "bnn.plot.canvas.plot_columns"
 local plot_images = require "bnn.plot.plot_images"
 local plot_pixels = require "bnn.plot.canvas.plot_pixels"
-local pytree = require "bnn.params.pytree"
+local prediction_captions = require "bnn.plot.prediction_captions"
 local text_image = require "bnn.plot.canvas.text_image"
 
 local M = {}
-
--- ---- reading ----
-
--- A field of a prediction as a list of n numbers.
-local function field(what, prediction, name, n)
-  if pytree.leaf_kind(prediction[name]) ~= "tensor" then
-    fail("%s: prediction.%s: expected a tensor, as bnn.predict returns for classes, got %s", what,
-      name, kinds.shown(prediction[name]))
-  end
-  local column = plot_columns.column(what, "prediction." .. name, prediction[name])
-  if #column.values ~= n then
-    fail("%s: prediction.%s: expected [%d], as x has images, got %s", what, name, n,
-      plot_columns.column_shape(prediction[name]))
-  end
-  return column.values
-end
-
--- Which abstain, as a list of n of 0 and 1, or nil without a rule. What is not a number does.
-local function abstentions(what, opts, std)
-  local ways = {"threshold", "rule", "abstains"}
-  if figure.given(opts, ways):find "," then
-    fail("%s: expected one of threshold=, rule= and abstains=, got %s", what,
-      figure.given(opts, ways))
-  end
-  if opts.rule then return abstention_rule.abstains(what, opts.prediction, opts.rule):totable() end
-  if opts.abstains then
-    return inputs.flags(what .. ": abstains", opts.abstains, #std):totable()
-  end
-  if not opts.threshold then return nil end
-  local flags = {}
-  for i, v in ipairs(std) do flags[i] = v <= opts.threshold and 0 or 1 end
-  return flags
-end
-
-local function check_names(what, names, classes)
-  for _, class in ipairs(names and classes or {}) do
-    if class >= 0 and not names[class + 1] then
-      fail("%s: names: expected a name of class %d, got nothing", what, class)
-    end
-  end
-end
-
--- What is read of the options: lists of n.
-local function read(what, opts, n)
-  local r = {}
-  for _, name in ipairs{"class", "probability", "class_std"} do
-    r[name] = field(what, opts.prediction, name, n)
-  end
-  r.abstains = abstentions(what, opts, r.class_std)
-  r.labels = opts.labels and inputs.labels(what, opts.labels, n):totable() or r.class
-  check_names(what, opts.names, r.class)
-  check_names(what, opts.names, r.labels)
-  return r
-end
-
--- ---- captions ----
-
--- nan without the sign that it has on some machines.
-local function number_text(format, v) return v == v and number.format(format, v) or "nan" end
-
--- The parts of caption i: "8? is 3, 57%", "std 0.45", "refused" (or nothing).
-local function parts_of(r, i, names)
-  local function name_of(class)
-    if class < 0 then return "none" end -- the prediction is not a number
-    return names and names[class + 1] or ("%d"):format(class)
-  end
-  local abstains = r.abstains and r.abstains[i] == 1
-  local answer = name_of(r.class[i]) .. (abstains and "?" or "")
-  local is_wrong = r.labels[i] ~= r.class[i]
-  if is_wrong then answer = ("%s is %s,"):format(answer, name_of(r.labels[i])) end
-  return ("%s %s%%"):format(answer, number_text("%.0f", 100 * r.probability[i])),
-    "std " .. number_text("%.2f", r.class_std[i]), abstains and "refused" or nil
-end
-
-local function captions_of(r, n, names, separator)
-  local captions = {}
-  for i = 1, n do captions[i] = table.concat({parts_of(r, i, names)}, separator) end
-  return captions
-end
 
 -- ---- as text ----
 
@@ -130,6 +47,14 @@ local function text_of(x, captions, opts)
   return text
 end
 
+-- As bnn.show draws them; returns the captions as a text.
+local function on_screen(x, captions, columns)
+  return figure_screen.show(table.concat(captions, "\n"), x, {
+    labels = captions, columns = columns, count = x:size(1),
+    scale = x:dtype() ~= "u8" and {0, 1} or nil,
+  })
+end
+
 --- Draws images with the prediction of each: the class and its probability, the standard deviation
 -- of that over networks, and whether the answer abstains.
 --     bnn.plot.predictions{x = x, prediction = bnn.predict(model, x, o), labels = y,
@@ -147,6 +72,7 @@ end
 --   out= a file such as io.stdout that the text is written to, in shades if that is a terminal
 --     which has them
 -- @return true, or the text if no path is given; or nil, message
+-- Raises if both path= and out= are given, or the lengths differ.
 function M.predictions(opts)
   local what = "bnn.plot.predictions"
   opts = options.check(what, opts, {
@@ -159,12 +85,13 @@ function M.predictions(opts)
   })
   if opts.path and opts.out then fail("%s: expected path= or out=, got both", what) end
   local x = plot_pixels.images(what, opts.x)
-  local r = read(what, opts, x:size(1))
-  if not opts.path then
-    return text_of(x, captions_of(r, x:size(1), opts.names, " "), opts)
-  end
+  local is_shown = not opts.path and not opts.out and figure_screen.is_open()
+  local captions = prediction_captions.read(what, opts, x:size(1),
+    (opts.path or is_shown) and "\n" or " ")
+  if is_shown then return on_screen(x, captions, opts.columns) end
+  if not opts.path then return text_of(x, captions, opts) end
   return plot_images.images{
-    x = x, captions = captions_of(r, x:size(1), opts.names, "\n"), path = opts.path,
+    x = x, captions = captions, path = opts.path,
     columns = opts.columns, gap = opts.gap, background = opts.background, scale = opts.scale,
   }
 end

@@ -8,9 +8,12 @@ local core = require "bnn.core"
 local help_prompt = require "bnn.help.help_prompt"
 local history = require "bnn.prompt.prompt_history"
 local input = require "bnn.prompt.prompt_input"
+local pager = require "bnn.help.pager"
 local interrupted_state = require "bnn.run.interrupted_state"
 local prompt_errors = require "bnn.prompt.prompt_errors"
+local prompt_figures = require "bnn.show.prompt_figures"
 local show_value = require "bnn.prompt.show_value"
+local style = require "bnn.prompt.prompt_style"
 local start_file = require "bnn.prompt.start_file"
 local suggestion = require "bnn.prompt.suggestion"
 
@@ -29,7 +32,9 @@ local function prompt_text(name, default)
 end
 
 local function read_line(self, name, default)
-  return self.terminal.read(prompt_text(name, default), self.complete)
+  local text = prompt_text(name, default)
+  if self.terminal.edits() then text = style.prompt(text) end
+  return self.terminal.read(text, self.complete)
 end
 
 -- Reads until the text is complete: the text; false, and whether it was begun, if Ctrl-C dropped
@@ -49,6 +54,7 @@ end
 
 local function keep(self, text)
   if not text:find "%S" then return end
+  self.commands:note(text)
   self.terminal.remember(text)
   history.append(self.history, text)
 end
@@ -60,12 +66,15 @@ local function report(self, err, text)
   local is_special, _, signal = special(err)
   if is_special and signal ~= 0 and rawget(err, "state") then interrupted_state.keep(err, text) end
   local message, status = special(err)
+  local is_interrupt = is_special and signal ~= 0
+    or type(err) == "string" and err:find "interrupted!$"
+  if is_interrupt then stderr:write "\n" end -- after the ^C that the terminal shows
   if message then
     stderr:write("bnnlua: ", core.shown(message, true), "\n")
     return signal ~= 0 and signal ~= SIGINT and status or nil
   end
   local hint = suggestion.for_error(prompt_errors.message(err), text)
-  stderr:write(prompt_errors.text(err, self.notes, hint), "\n")
+  stderr:write(style.error(prompt_errors.text(err, self.notes, hint)), "\n")
 end
 
 -- Calls f so that errors and Ctrl-C come back: packed results, or nil and the exit status to end
@@ -80,7 +89,7 @@ end
 local function show(self, block, results)
   if results.n < 2 then return end
   if results[2] ~= nil then rawset(_G, "_", results[2]) end
-  if block.is_silent then return end
+  if block.is_silent or results.n == 2 and prompt_figures.was_shown(results[2]) then return end
   attempt(self, function()
     local hint = results.n == 2 and results[2] == nil and suggestion.for_nil(block.text)
     stdout:write(show_value.results(table.unpack(results, 2, results.n)), hint or "", "\n")
@@ -90,12 +99,13 @@ end
 local function run_block(self, text)
   local block, message = input.load(text)
   if not block then
-    stderr:write(core.shown(message, true), "\n")
+    stderr:write(style.error(core.shown(message, true)), "\n")
     return nil
   end
-  local before = core.ticks()
+  local before = core.ticks() - pager.seconds
+  prompt_figures.begin()
   local results, status = attempt(self, block.chunk, text)
-  local seconds = core.ticks() - before
+  local seconds = core.ticks() - pager.seconds - before
   if results then
     show(self, block, results)
     self.commands:worked(block)
@@ -112,11 +122,21 @@ local function run_text(self, text)
   return select(2, attempt(self, function() command(self.commands, rest) end, text))
 end
 
+-- Runs a text, and what edit() has made in it.
+local function enter(self, text)
+  local status
+  repeat
+    keep(self, text)
+    status = run_text(self, text)
+    text = self.commands:take_edited()
+  until status or not text
+  return status
+end
+
 -- The globals of the prompt, unless a script has made its own.
 local function open_globals(self)
-  local globals = {bnn = self.bnn, help = help_prompt(self.bnn)}
-  for name, value in pairs(self.commands:globals()) do globals[name] = value end
-  for name, value in pairs(globals) do
+  help_prompt.open(self.bnn)
+  for name, value in pairs(self.commands:globals()) do
     if rawget(_G, name) == nil then rawset(_G, name, value) end
   end
 end
@@ -127,6 +147,7 @@ local function start(terminal, bnn)
   self.commands = commands.new(bnn)
   self.complete = completion.new(bnn)
   open_globals(self)
+  prompt_figures.open(terminal)
   for _, text in ipairs(history.read(self.history)) do terminal.remember(text) end
   return self
 end
@@ -134,7 +155,7 @@ end
 local HINT = "(Ctrl-D or os.exit() leaves, help() shows where to start)\n"
 
 --- Runs the prompt until its user leaves it.
--- @param terminal table: read, remember, call, special of the program; no_env: its option -E
+-- @param terminal table: read, edits, remember, call, special of the program; no_env: its option -E
 -- @param bnn table: the library
 -- @return the exit status
 function M.run(terminal, bnn)
@@ -145,8 +166,7 @@ function M.run(terminal, bnn)
     local text, was_begun = read_block(self)
     if text == nil then break end
     if text then
-      keep(self, text)
-      status = run_text(self, text)
+      status = enter(self, text)
     elseif not was_begun then
       stderr:write(HINT)
     end

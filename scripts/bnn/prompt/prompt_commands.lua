@@ -1,8 +1,10 @@
---- What the prompt has besides Lua: ?x, $ command, timeit, who, session.save.
+--- What the prompt has besides Lua: ?x, $ command, timeit, who, edit, session.save.
 local core = require "bnn.core"
+local kinds = require "bnn.base.kinds"
 local lua_tokens = require "bnn.prompt.lua_tokens"
 local members = require "bnn.prompt.members"
 local number = require "bnn.base.number"
+local prompt_edit = require "bnn.prompt.prompt_edit"
 local show_names = require "bnn.prompt.show_names"
 local show_table = require "bnn.prompt.show_table"
 local strings = require "bnn.base.strings"
@@ -12,18 +14,32 @@ Commands.__index = Commands
 
 local M = {}
 
---- Explains what ?text asks about: a global's value, or a topic; nothing: where to start.
-function Commands:explain(text)
+-- The value of a text that is a global's name, or fields of it; nil of others.
+local function value_of(text)
   local path, rest = {}, text
   while rest:find "^[%a_]" do
     local name
     name, rest = rest:match "^([%w_]+)%.?(.*)$"
     path[#path + 1] = name
   end
-  local value = rest == "" and path[1] and path[1] ~= "bnn" and members.follow(path)
+  return rest == "" and path[1] and members.follow(path)
+end
+
+--- Explains what ?text asks about: a global's value, or a topic, in quotes or without; nothing:
+-- where to start. ??text searches for words.
+function Commands:explain(text)
+  local is_search = text:find "^%?" ~= nil
+  local words = text:gsub("^%?%s*", "")
+  local quoted = words:match "^\"(.*)\"$" or words:match "^'(.*)'$"
+  words = quoted or words
+  if is_search and words ~= "" then return self.bnn.apropos(words) end
+  local value = not quoted and words ~= "bnn" and value_of(words)
   local is_object = value and debug.getmetatable(value) ~= nil and type(value) ~= "string"
-  if text == "" then text = nil end
-  self.bnn.help((is_object or type(value) == "function") and value or text)
+  if is_object or type(value) == "function" then return self.bnn.help(value) end
+  if value ~= nil and value ~= false and not quoted then
+    io.write(("%s is %s here.\n"):format(words, kinds.show(value)))
+  end
+  self.bnn.help(words ~= "" and words or nil)
 end
 
 --- Runs a command of the shell.
@@ -104,7 +120,7 @@ local function who(self)
   end
 end
 
--- ---- session ----
+-- ---- edit ----
 
 -- Whether a block has one of the names.
 local function has_name(block, names)
@@ -112,6 +128,30 @@ local function has_name(block, names)
     if token.kind == "name" and names[token.text] then return true end
   end
 end
+
+-- edit(), edit "name": what was saved is run after this block. Returns nothing; or nil, message.
+local function edit(self, name)
+  if name ~= nil and type(name) ~= "string" then
+    error("edit: expected the name of a function or a file, got " .. type(name), 3)
+  end
+  local text, fault = prompt_edit.edit(name, self.last or "", self.blocks)
+  if not text then return nil, fault end
+  self.edited = text ~= "" and text or nil
+end
+
+--- Takes the block that edit has left to run; nil if there is none.
+function Commands:take_edited()
+  local text = self.edited
+  self.edited = nil
+  return text
+end
+
+--- Notes a text as the one that edit() begins with, if it is not a call of edit itself.
+function Commands:note(text)
+  if not has_name({text = text}, {edit = true}) then self.last = text end
+end
+
+-- ---- session ----
 
 -- A block as lines of a script: an expression that is no statement is printed. `keeps`: a later one
 -- may ask for its value by _.
@@ -125,7 +165,9 @@ local function script_text(block, keeps)
 end
 
 -- What only the prompt has.
-local OWN = {help = true, session = true, timeit = true, who = true, _tb = true}
+local OWN = {
+  apropos = true, edit = true, help = true, session = true, timeit = true, who = true, _tb = true,
+}
 
 local function script_lines(blocks)
   local lines, keeps = {("local bnn = require %q"):format "bnn"}, false
@@ -162,6 +204,7 @@ end
 --- The globals that the prompt adds.
 function Commands:globals()
   return {
+    edit = function(name) return edit(self, name) end,
     timeit = timeit,
     who = function() who(self) end,
     session = {save = function(path) return save(self, path) end},

@@ -12,6 +12,16 @@ function M.width()
   return width and width >= 20 and width or 80
 end
 
+--- The names of a table's fields that are strings, in order.
+function M.sorted(t)
+  local names = {}
+  for name in next, t do
+    if type(name) == "string" then names[#names + 1] = name end
+  end
+  table.sort(names, strings.before)
+  return names
+end
+
 --- The text of a list of names in columns, read downwards.
 -- @param names list of strings
 function M.columns(names)

@@ -1,14 +1,13 @@
 --- Objects as text: what their __tostring says, and of the library's more where that helps. An
 -- error in a __tostring is shown, not raised.
 local core = require "bnn.core"
-local number = require "bnn.base.number"
+local forms = require "bnn.prompt.show_forms"
 local show_names = require "bnn.prompt.show_names"
 local strings = require "bnn.base.strings"
 
 local M = {}
 
 local MOST_LINE = 100 -- characters of an object within another
-local MOST_SUMMARY = 1000000 -- elements that are summed up
 
 local function meta_of(v)
   local meta = debug.getmetatable(v)
@@ -34,68 +33,12 @@ end
 
 -- ---- objects of the library, by the name of their class ----
 
-local function summary(x)
-  local size = 1
-  for _, n in ipairs(x:shape()) do size = size * n end
-  if size <= 10 or size > MOST_SUMMARY then return "" end
-  local real = x:real()
-  local bad = size - real:eq(real):sum():item()
-  if bad > 0 then return number.format("\n%d of %d are nan", bad, size) end
-  return number.format("\nmin %.4g, mean %.4g, max %.4g, std %.4g", real:min():item(),
-    real:mean():item(), real:max():item(), real:std():item())
-end
-
-local function tensor_text(x)
-  return tostring(x) .. summary(x)
-end
-
--- A table of results, a field on each line.
-local function fields_text(v, meta)
-  local names, wide = {}, 0
-  for name, field in next, v do
-    if type(name) == "string" and type(field) ~= "function" then
-      names[#names + 1] = name
-      wide = math.max(wide, #name)
-    end
-  end
-  table.sort(names, strings.before)
-  local lines = {(meta.__name:gsub("^bnn%.", ""))}
-  for _, name in ipairs(names) do
-    local text = M.line(v[name]) or type(v[name]) ~= "table" and number.text(v[name])
-      or ("table of %d"):format(#v[name])
-    lines[#lines + 1] = ("  %s%s  %s"):format(name, (" "):rep(wide - #name), core.shown(text))
-  end
-  return table.concat(lines, "\n")
-end
-
-local function posterior_text(q)
-  return tostring(q) .. tostring(q.mu):gsub("^[^\n]*", "")
-end
-
-local function objective_text(o)
-  local model = o.posterior or o.params
-  local lines = {tostring(o)}
-  if o.net then lines[#lines + 1] = "net        " .. tostring(o.net) end
-  if o.posterior then
-    lines[#lines + 1] = "posterior  " .. posterior_text(o.posterior)
-  elseif model then
-    lines[#lines + 1] = "params     " .. tostring(model)
-  end
-  return table.concat(lines, "\n")
-end
-
-local FORMS = {
-  ["bnn.tensor"] = tensor_text,
-  ["bnn.posterior"] = posterior_text,
-  ["bnn.objective"] = objective_text,
-}
-
 -- Forms that fail leave the plain one: an object may be half made, or closed.
 local function rich_text(v, meta)
   local name = rawget(meta, "__name")
-  local form = type(name) == "string" and FORMS[name]
+  local form = type(name) == "string" and forms.FORMS[name]
   local is_result = type(v) == "table" and rawget(meta, "is_plain") and rawget(meta, "__parts")
-  if is_result and name then form = fields_text end
+  if is_result and name then form = forms.fields_text end
   if not form then return nil end
   local ok, text = pcall(form, v, meta)
   return ok and core.shown(text, true) or nil
@@ -122,10 +65,16 @@ function M.module_text(v)
   return names and show_names.columns(names)
 end
 
+-- What looks like an experiment may be anything.
+local function experiment_text(v)
+  local ok, text = pcall(forms.experiment_text, v)
+  return ok and text and core.shown(text, true) or nil
+end
+
 --- An object as the prompt shows it by itself; nil for plain values.
 function M.text(v)
   local meta = meta_of(v)
-  if not meta then return nil end
+  if not meta then return type(v) == "table" and experiment_text(v) or nil end
   return rich_text(v, meta) or own_text(v)
 end
 

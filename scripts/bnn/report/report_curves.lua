@@ -1,6 +1,6 @@
 --- The learning curves of a report: a chart for each metric, a line for each configuration, which
 -- is the mean over its seeds, with a band of one standard deviation.
-local html = require "bnn.report.html"
+local html = require "bnn.html.html"
 local parts = require "bnn.report.report_parts"
 local report_view = require "bnn.report.report_view"
 local runs_curves = require "bnn.records.runs_curves"

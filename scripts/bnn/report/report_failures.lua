@@ -1,5 +1,5 @@
 --- The runs of a report that did not end well, with what is known of why.
-local html = require "bnn.report.html"
+local html = require "bnn.html.html"
 local parts = require "bnn.report.report_parts"
 local run_folder = require "bnn.records.run_folder"
 

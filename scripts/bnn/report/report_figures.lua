@@ -3,7 +3,7 @@
 -- A picture is foreign data: it is shown as an image of a data URI, which no browser lets run
 -- scripts or load anything, and only if its first bytes are those of its kind.
 local core = require "bnn.core"
-local html = require "bnn.report.html"
+local html = require "bnn.html.html"
 local parts = require "bnn.report.report_parts"
 local run_folder = require "bnn.records.run_folder"
 local strings = require "bnn.base.strings"

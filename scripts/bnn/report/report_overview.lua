@@ -1,7 +1,7 @@
 --- The head of a report: what was run, how many runs, what is best, and the commands that give it
 -- again.
 local core = require "bnn.core"
-local html = require "bnn.report.html"
+local html = require "bnn.html.html"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local parts = require "bnn.report.report_parts"

@@ -2,7 +2,7 @@
 -- reader's scheme, light or dark, and of less than a megabyte.
 --
 --     report_page.render{title = "Sweep", lead = markup, sections = {section, ...}}
-local html = require "bnn.report.html"
+local html = require "bnn.html.html"
 local parts = require "bnn.report.report_parts"
 local report_style = require "bnn.report.report_style"
 

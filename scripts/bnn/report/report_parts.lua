@@ -1,6 +1,6 @@
 --- What sections of a report are made of: tables, numbers, lists of facts, and what is said of the
 -- rest that is left out.
-local html = require "bnn.report.html"
+local html = require "bnn.html.html"
 local number = require "bnn.base.number"
 
 local M = {}

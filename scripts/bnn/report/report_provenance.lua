@@ -1,6 +1,6 @@
 --- Where the numbers of a report come from: scripts, commits, machines, libraries, data, seeds, and
 -- whether the records are as they were sealed.
-local html = require "bnn.report.html"
+local html = require "bnn.html.html"
 local parts = require "bnn.report.report_parts"
 local run_folder = require "bnn.records.run_folder"
 local strings = require "bnn.base.strings"

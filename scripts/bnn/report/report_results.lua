@@ -1,5 +1,5 @@
 --- The tables of a report: configurations with mean, sd, se and n of their metrics, and runs.
-local html = require "bnn.report.html"
+local html = require "bnn.html.html"
 local number = require "bnn.base.number"
 local parts = require "bnn.report.report_parts"
 local report_view = require "bnn.report.report_view"

@@ -1,6 +1,6 @@
 --- What the best configuration of each experiment says of its uncertainty: the metrics of
 -- calibration, abstention and out-of-distribution detection, a row for each score and data set.
-local html = require "bnn.report.html"
+local html = require "bnn.html.html"
 local parts = require "bnn.report.report_parts"
 local report_view = require "bnn.report.report_view"
 local strings = require "bnn.base.strings"

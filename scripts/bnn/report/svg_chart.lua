@@ -4,7 +4,7 @@
 -- follow the page's style sheet, and are as readable on a telephone as on a desk: they are about as
 -- wide as they are drawn, so that letters keep their size.
 local downsample = require "bnn.plot.canvas.downsample"
-local html = require "bnn.report.html"
+local html = require "bnn.html.html"
 local number = require "bnn.base.number"
 
 local M = {}

@@ -129,6 +129,8 @@ end
 -- A state that goes on collects as it did.
 local function start_collecting(collect, state, objective)
   if not collect then return end
+  local of = state.optimizer
+  collect = collect:after_burn_in(type(of) == "table" and of.burn_in and of:burn_in() or 0)
   if not state.collector then
     state.collector = collect:start(posteriors.of_model("bnn.train", objective))
   elseif tostring(state.collector) ~= tostring(collect) then
@@ -205,6 +207,8 @@ end
 --   and SIGPIPE end the training between two steps, with exit status 128 + signal; a SIGINT or
 --   SIGTERM at least half a second later ends it at once. At the prompt, Ctrl-C in
 --   `state = bnn.train{...}` assigns the state that was reached
+-- Raises a refusal, which ends the program with one line, if a loss or gradient is not finite, the
+-- data do not fit the likelihood, or a checkpoint belongs to another training.
 function M.train(opts)
   opts = options.check("bnn.train", opts, spec)
   check_parts(opts)

@@ -1,5 +1,5 @@
 --- The report of a sweep: the page of its runs (bnn.run.report) with what is of the sweep in front.
-local html = require "bnn.report.html"
+local html = require "bnn.html.html"
 local number = require "bnn.base.number"
 local parts = require "bnn.report.report_parts"
 local records = require "bnn.records.records"

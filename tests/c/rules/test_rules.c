@@ -42,7 +42,8 @@ START_TEST(every_row_is_found_by_its_name_on_every_instruction_set) {
       ck_assert_ptr_eq(bnn_rule_find(rule->name), rule);
       ck_assert_ptr_nonnull(strstr(rule->doc, rule->name));
       ck_assert_str_eq(rule->option[0].name, "lr");
-      ck_assert(rule->update != NULL);
+      ck_assert((rule->update != NULL) != (rule->update_together != NULL));
+      ck_assert((rule->family != NULL) == (rule->update_together != NULL));
       ck_options(rule);
       ck_assert_uint_lt(n, 16);
       ck_assert_ptr_ne(rule, last[n]); /* compiled for this one */
@@ -268,12 +269,16 @@ static bnn_step_info step_of(const bnn_rule *rule, bnn_rule_state *s, int set, d
   return bnn_rule_step(s, lr, rule->needs_data_size ? 1000 : 0, 1, KEY);
 }
 
-/* Elements [at, at + n) of x, element 100 + at of a layout. */
+/* Elements [at, at + n) of x, element 100 + at of a layout.  A rule for buffers that belong together
+ * has its second in the last slot, which it does not use. */
 static void update(const bnn_step_info *info, const bnn_rule *rule, numbers *x, size_t at,
                    size_t n) {
-  bnn_update_span s = {.w = x->w + at, .g = x->g + at, .from = 100 + at, .n = n, .decayed = true};
-  for (int k = 0; k < bnn_rule_slots(rule); k++) s.slot[k] = x->slot[k] + at;
-  rule->update(info, &s);
+  bnn_update_span s[2] = {
+      {.w = x->w + at, .g = x->g + at, .from = 100 + at, .n = n, .decayed = true}};
+  for (int k = 0; k < bnn_rule_slots(rule); k++) s[0].slot[k] = x->slot[k] + at;
+  s[1] = s[0];
+  s[1].w = x->slot[BNN_SLOTS_MAX - 1] + at;
+  bnn_rule_update(rule, info, s, 1);
 }
 
 START_TEST(an_update_in_pieces_gives_the_bits_of_the_update_in_one) {
@@ -413,7 +418,9 @@ static void run_rule_on(bnn_real *w, const char *name, const double *option, boo
   for (int i = 0; i < P; i++) w[i] = (bnn_real)weight(i);
   for (int t = 1; t <= STEPS; t++, s.t++) {
     for (int i = 0; i < P; i++) g[i] = (bnn_real)gradient(i, t);
-    const bnn_step_info info = bnn_rule_step(&s, s.option[0] * (1 + t / 10.0), 0, 1, KEY);
+    const bool samples = rule->draws_noise; /* without its noise */
+    const bnn_step_info info =
+        bnn_rule_step(&s, s.option[0] * (1 + t / 10.0), samples ? 1 : 0, samples ? 0 : 1, KEY);
     rule->update(&info, &span);
   }
   bnn_rule_state_fini(&s);
@@ -517,6 +524,106 @@ START_TEST(rmsprop_takes_torchs_steps) {
       }
       ck_near((double)w[i], want, CLOSE, "rmsprop", (size_t)i);
     }
+  }
+}
+END_TEST
+
+/* The scale adapts in the first four steps, and is held then. */
+START_TEST(psgld_without_noise_takes_the_steps_of_its_paper) {
+  static bnn_real w[P];
+  const double o[] = {0.01, 0.9, 0.1, 4};
+  const double alpha = (double)(bnn_real)o[1];
+  EACH_ISA {
+    run_rule(w, "psgld", o);
+    for (int i = 0; i < P; i++) {
+      double want = (double)(bnn_real)weight(i), v = 1;
+      for (int t = 1; t <= STEPS; t++) {
+        const double g = (double)(bnn_real)gradient(i, t);
+        if (t <= 4) v = alpha * v + (1 - alpha) * g * g;
+        want -= o[0] * (1 + t / 10.0) * g / (o[2] + sqrt(v));
+      }
+      ck_near((double)w[i], want, CLOSE, "psgld", (size_t)i);
+    }
+  }
+}
+END_TEST
+
+START_TEST(sghmc_without_noise_is_momentum_with_friction) {
+  static bnn_real w[P];
+  const double o[] = {0.01, 0.25};
+  EACH_ISA {
+    run_rule(w, "sghmc", o);
+    for (int i = 0; i < P; i++) {
+      double want = (double)(bnn_real)weight(i), v = 0;
+      for (int t = 1; t <= STEPS; t++) {
+        v = (1 - o[1]) * v - o[0] * (1 + t / 10.0) * (double)(bnn_real)gradient(i, t);
+        want += v;
+      }
+      ck_near((double)w[i], want, CLOSE, "sghmc", (size_t)i);
+    }
+  }
+}
+END_TEST
+
+START_TEST(adaptive_sghmc_without_noise_takes_the_steps_of_its_paper) {
+  static bnn_real w[P];
+  const double o[] = {0.01, 0.25, 0.1, 4};
+  EACH_ISA {
+    run_rule(w, "adaptive_sghmc", o);
+    for (int i = 0; i < P; i++) {
+      double want = (double)(bnn_real)weight(i), velocity = 0, tau = 1, m = 1, v = 1;
+      for (int t = 1; t <= STEPS; t++) {
+        const double g = (double)(bnn_real)gradient(i, t);
+        if (t <= 4) {
+          m += (g - m) / (tau + 1);
+          v += (g * g - v) / (tau + 1);
+          tau = 1 + tau * (1 - m * m / v);
+        }
+        velocity = (1 - o[1]) * velocity - o[0] * (1 + t / 10.0) * g / (o[2] + sqrt(v));
+        want += velocity;
+      }
+      ck_near((double)w[i], want, CLOSE, "adaptive_sghmc", (size_t)i);
+    }
+  }
+}
+END_TEST
+
+/* Algorithm 1 of Shen et al., in h and delta, of gradients of the log-variance that mean hhat - h; the pull
+ * of the prior is in the mean's gradients. */
+START_TEST(ivon_takes_the_steps_of_its_paper) {
+  enum { N = 50 };
+  static const double clips[] = {0, 0.3};
+  static bnn_real mu[P], logvar[P], dmu[P], dlogvar[P];
+  const double delta = 0.02, h0 = 0.1, lr = 0.05, b2 = 0.98, b1 = (double)(bnn_real)0.8;
+  const double clip = clips[_i], option[] = {lr, 0.8, b2, h0, clip};
+  EACH_ISA {
+    bnn_rule_state s;
+    ck_succeeds(bnn_rule_state_init(&s, bnn_rule_find("ivon"), option, P, &err));
+    bnn_update_span span[] = {{.w = mu, .g = dmu, .n = P}, {.w = logvar, .g = dlogvar, .n = P}};
+    span[0].slot[0] = bnn_tensor_real(s.slot[0]);
+    double want[P], h[P], m[P];
+    for (int i = 0; i < P; i++) {
+      mu[i] = (bnn_real)weight(i), want[i] = (double)mu[i], m[i] = 0;
+      logvar[i] = (bnn_real)(-log(N * (h0 + delta))), h[i] = exp(-(double)logvar[i]) / N - delta;
+    }
+    for (int t = 1; t <= STEPS; t++, s.t++) {
+      for (int i = 0; i < P; i++) {
+        dmu[i] = (bnn_real)gradient(i, t);
+        dlogvar[i] = (bnn_real)(0.02 * gradient(i + 1, 2 * t));
+        const double more = 2 * N * (h[i] + delta) * (double)dlogvar[i]; /* hhat - h */
+        m[i] = b1 * m[i] + (1 - b1) * (double)dmu[i];
+        h[i] += (1 - b2) * more + 0.5 * pow((1 - b2) * more, 2) / (h[i] + delta);
+        const double step = m[i] / (1 - pow(b1, t)) / (h[i] + delta);
+        want[i] -= lr * h0 * (clip > 0 ? fmax(-clip, fmin(clip, step)) : step);
+      }
+      const bnn_step_info info = bnn_rule_step(&s, lr, N, 1, KEY);
+      bnn_rule_update(s.rule, &info, span, 2);
+    }
+    for (int i = 0; i < P; i++) {
+      ck_near((double)mu[i], want[i], 10 * CLOSE, "mu", (size_t)i);
+      ck_near((double)logvar[i], -log(N * (h[i] + delta)), 10 * CLOSE, "logvar", (size_t)i);
+    }
+    bnn_rule_state_fini(&s);
   }
 }
 END_TEST
@@ -661,6 +768,10 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, adamw_decays_what_is_to_be_decayed_beside_adams_steps);
   tcase_add_test(tests, lion_takes_the_steps_of_its_paper);
   tcase_add_loop_test(tests, rmsprop_takes_torchs_steps, 0, 2);
+  tcase_add_test(tests, psgld_without_noise_takes_the_steps_of_its_paper);
+  tcase_add_test(tests, sghmc_without_noise_is_momentum_with_friction);
+  tcase_add_test(tests, adaptive_sghmc_without_noise_takes_the_steps_of_its_paper);
+  tcase_add_loop_test(tests, ivon_takes_the_steps_of_its_paper, 0, 2);
   tcase_add_test(tests, adams_first_step_is_the_learning_rate);
   tcase_add_test(tests, a_gradient_of_zero_leaves_adams_weight);
   tcase_add_test(tests, adam_divides_by_eps_alone_where_no_gradient_ever_was);

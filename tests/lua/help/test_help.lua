@@ -18,7 +18,7 @@ local function output_of(f, ...)
   return table.concat(text)
 end
 
-local function help_on(topic) return output_of(help.show, bnn, topic) end
+local function help_on(topic) return table.concat(help.lines(bnn, topic), "\n") .. "\n" end
 
 local all_texts -- {entry, text of help on it} for every public name
 
@@ -168,7 +168,7 @@ function TestEntries.test_rows_of_c_functions_and_ops_are_taken_when_there()
     op_docs = function() return {{name = "crush", doc = "crush(x, ...): the sum"}} end,
   }
   local ok, fault = pcall(function()
-    lu.assertEquals(help_on "sesame", "sesame(seed): a key\n  from a seed\n")
+    lu.assertStrContains(help_on "sesame", "sesame(seed): a key\n  from a seed\n  Errors: ")
     lu.assertEquals(help_on "two.door", "door(): the second\n")
     lu.assertEquals(help_on "door", "door(): the first\n\ndoor(): the second\n")
     for _, topic in ipairs{"x:crush", "crush", "t:crush", "bnn.crush"} do
@@ -195,7 +195,7 @@ end
 function TestHelp.test_a_name_of_the_library_is_followed_to_where_it_was_written()
   local library = {deep = {zigzag = require "bnn.inference.schedule".linear}}
   for name, value in pairs(bnn) do library[name] = value end
-  lu.assertStrContains(output_of(help.show, library, "bnn.deep.zigzag"), LINEAR)
+  lu.assertStrContains(table.concat(help.lines(library, "bnn.deep.zigzag"), "\n"), LINEAR)
 end
 
 function TestHelp.test_a_module_lists_its_members_by_name_and_by_value()
@@ -257,18 +257,73 @@ local function lines_of(text)
   return lines
 end
 
-function TestHelp.test_without_a_topic_it_fits_a_screen_and_shows_ten_topics_first()
+function TestHelp.test_without_a_topic_it_fits_a_screen_and_lists_every_guide()
   local lines = lines_of(help_on(nil))
   lu.assertTrue(#lines <= 23, #lines) -- the prompt has the last of 24
-  for i = 3, 12 do
-    local name = lines[i]:match "^  (%l+)  "
-    lu.assertNotNil(name, lines[i])
+  for i, guide in ipairs(guides.list()) do
+    local name = lines[2 + i]:match "^  (%l+)  "
+    lu.assertEquals(name, guide.name)
     lu.assertStrContains(help_on(name), "\n====", false, name)
   end
   lu.assertEquals(lines[3]:match "%l+", "start")
-  for what in help_on(nil):gmatch 'help "([^"]+)"' do
-    lu.assertNotStrContains(help_on(what), "nothing about", false, what)
+  for command, what in help_on(nil):gmatch '(%l+) "([^"]+)"' do
+    local find = command == "apropos" and help.search or help.lines
+    lu.assertTrue(select(2, find(bnn, what)), what)
   end
+end
+
+function TestHelp.test_a_heading_of_a_guide_shows_its_section()
+  local text = help_on "predictions AND doubt"
+  lu.assertStrContains(text, "Predictions and doubt\n-----")
+  lu.assertNotStrContains(text, "\nNext\n")
+  lu.assertStrContains(text, 'From help "start": From the prompt')
+  local sections, list = 0, guides.list()
+  for _, guide in ipairs(list) do
+    for heading in guide.text:gmatch "\n##+ ([^\n]+)" do
+      sections = sections + 1
+      lu.assertNotNil(guides.section(list, (heading:gsub("[`\"]", ""))), heading)
+    end
+  end
+  lu.assertTrue(sections > 60, sections)
+end
+
+function TestHelp.test_functions_and_methods_are_found_by_value()
+  local state = bnn.optim.adam{}:init(bnn.nn.mlp{2}:init(bnn.key(1), bnn.ones(1, 2)))
+  for name, value in pairs{
+    ["state:steps"] = state.steps, ["x:sum"] = bnn.ones(1).sum, ["key:fold"] = bnn.key(1).fold,
+    ["bnn.nn.mlp"] = bnn.nn.mlp, ["bnn.optim.adam"] = bnn.optim.adam, ["bnn.ood"] = bnn.ood,
+  } do
+    local lines, is_found = help.lines(bnn, value)
+    lu.assertTrue(is_found, name)
+    lu.assertStrContains(lines[1] .. lines[2], name:match "[^:]+$", false, name)
+  end
+end
+
+-- Adds two numbers.
+-- Both must be there.
+local function add_two(a, b, ...) return a + b, ... end
+
+function TestHelp.test_a_users_function_shows_its_arguments_comment_and_place()
+  local lines, is_found = help.lines(bnn, add_two)
+  lu.assertTrue(is_found)
+  lu.assertEquals({lines[1], lines[2], lines[3]},
+                  {"function(a, b, ...)", "  Adds two numbers.", "  Both must be there."})
+  lu.assertStrContains(lines[4], "test_help.lua:")
+  lu.assertEquals(#help.lines(bnn, function() end), 2)
+end
+
+function TestHelp.test_functions_of_lua_lead_to_its_manual()
+  lu.assertStrContains(help_on(print), "lua.org/manual/5.4/manual.html#pdf-print\n")
+  lu.assertStrContains(help_on "string.format", "#pdf-string.format")
+  lu.assertStrContains(help_on "print", "#pdf-print")
+end
+
+function TestHelp.test_results_are_explained_by_what_makes_them()
+  local data = bnn.data.cubic{key = bnn.key(1)}
+  lu.assertStrContains(help_on(data), "bnn.data.load(")
+  lu.assertStrContains(help_on(data.train), "part:batches")
+  lu.assertStrContains(help_on(bnn.likelihood.gaussian{sigma = 1}), "bnn.likelihood")
+  lu.assertStrContains(help_on(bnn.grad(print)), "bnn.grad(")
 end
 
 function TestHelp.test_the_index_has_every_public_name_with_a_whole_sentence_in_groups()
@@ -328,9 +383,11 @@ function TestSearch.test_the_best_come_first_and_the_rest_is_counted()
   local total = tonumber(lines[1]:match "in (%d+) texts")
   local shown = 0
   for _, line in ipairs(lines) do shown = shown + (line:find "^  %S" and 1 or 0) end
-  lu.assertEquals(tonumber(lines[#lines]:match "^(%d+) more"), total - shown)
+  lu.assertEquals(shown, #lines - 3) -- a line each
+  lu.assertEquals(tonumber(lines[#lines]:match "^%.%.%. (%d+) more"), total - shown)
   lu.assertTrue(#lines <= 23)
-  lu.assertStrContains(lines_of(help_on "keys random numbers seed")[3], '  help "keys"')
+  lu.assertEquals(help_on "keys random numbers seed":match "\n  (%S+ %S+)", 'help "keys"')
+  lu.assertStrContains(help_on "numbers seed", "Guide, Tensors and keys")
 end
 
 function TestSearch.test_every_word_must_be_there()
@@ -359,9 +416,9 @@ function TestEntryTexts.test_names_to_look_at_are_there_and_no_text_names_itself
     end
   end)
   lu.assertTrue(seen > 100, seen)
-  local text = help_on "bnn.optim.adam"
-  lu.assertStrContains(text, "bnn.optim.adamw")
-  lu.assertNil(text:match("See also:.*"):find "bnn.optim.adam,")
+  local text = help_on "bnn.sampler.sgld"
+  lu.assertStrContains(text, "bnn.sampler.sghmc")
+  lu.assertNil(text:match("See also:.*"):find "bnn.sampler.sgld,")
   lu.assertStrContains(help_on "bnn.elbo":gsub("%s+", " "), "help \"kl\"")
 end
 

@@ -136,7 +136,8 @@ function TestStates.test_records_that_will_not_do()
     return made
   end
   for words, changes in pairs{
-    ["expected one of adam, adamw, lion, rmsprop, sgd, sgld, got 'restore'"] = {name = "restore"},
+    ["expected one of adam, adamw, ivon, lion, rmsprop, sgd, adaptive_sghmc, psgld, sghmc, sgld, "
+       .. "got 'restore'"] = {name = "restore"},
     ["lr: expected a number in"] = {options = {lr = -1}},
     ["expected " .. core.real .. " [9]"] = {size = 9}, ["steps: expected"] = {steps = -1},
     ["moments: expected 2 of adam, got 1"] = {moments = {bnn.zeros(8)}},

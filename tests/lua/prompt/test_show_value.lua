@@ -79,10 +79,74 @@ function TestValues.test_objects_of_the_library()
   lu.assertStrContains(show_value.results(data), "data set\n  name   cubic\n")
   lu.assertStrContains(show_value.results(data), "\n  train  data: 100 examples")
   lu.assertStrContains(show_value.results(posterior), "mlp/linear_0/w")
-  lu.assertStrContains(show_value.results(objective),
-    "\nnet        mlp{3, 1}\nposterior  mean-field")
+  lu.assertStrContains(show_value.results(objective), "10 parameters}\nmean-field posterior")
   local prediction = bnn.predict(objective, data.train.x, {key = key, num_samples = 2})
   lu.assertStrContains(show_value.results(prediction), "\n  class ")
+end
+
+function TestValues.test_networks_show_their_layers_when_init_has_seen_the_input()
+  local net = bnn.nn.sequential{bnn.nn.conv2d(6, 5), bnn.nn.relu(), bnn.nn.mlp{3, 10}}
+  lu.assertStrContains(show_value.results(net), "known after net:init(key, x)")
+  net:init(bnn.key(1), bnn.zeros(1, 1, 28, 28))
+  local text = show_value.results(net)
+  for _, piece in ipairs{
+    "\n  sequential/conv2d_0         conv2d(6, 5)  [n, 6, 24, 24]         156  w [6,",
+    "\n  sequential/relu_0 ", "\n  sequential/mlp_0/linear_1   linear(10)    [n, 10] ",
+    "\n  10567 parameters",
+  } do
+    lu.assertStrContains(text, piece)
+  end
+  for line in text:gmatch "[^\n]+" do lu.assertTrue(utf8.len(line) <= 80, line) end
+  local f = bnn.transform(function(x) return bnn.nn.linear(2)(x) end)
+  f:init(bnn.key(1), bnn.ones(1, 3))
+  lu.assertStrContains(show_value.results(f),
+    "linear  linear(2)  [n, 2]           8  w [3, 2], b [2]")
+  lu.assertEquals(show_value.results(bnn.nn.linear(3)), "linear(3)")
+end
+
+function TestValues.test_wide_tensors_fit_the_terminal()
+  for _, x in ipairs{
+    bnn.arange(1, 1000), bnn.arange(1, 1000):view(20, 50) * 1e9, bnn.zeros(3, 4, 5, 100),
+    bnn.zeros(30, 30):to "u8", bnn.arange(1, 1000) * 1e-30,
+  } do
+    for line in show_value.results(x):gmatch "[^\n]+" do lu.assertTrue(#line <= 80, line) end
+  end
+  lu.assertStrContains(show_value.results(bnn.arange(1, 30):log() * -1 / 0), "are infinite")
+end
+
+function TestValues.test_lists_of_records_are_tables_where_they_are_long()
+  local short = {{a = 1}, {a = 2}}
+  lu.assertEquals(show_value.results(short), "{{a = 1}, {a = 2}}")
+  local runs = {}
+  for i = 1, 3 do
+    runs[i] = {id = "run" .. i, path = ("x"):rep(60), metrics = {loss = {value = i, step = 9}},
+               config = {lr = i / 10}, tags = {}}
+  end
+  lu.assertStrContains(show_value.results(runs), "id    metrics.loss  config.lr  path")
+  lu.assertStrContains(show_value.results(runs), "\nrun2             2      0.200  xxx")
+end
+
+function TestValues.test_states_data_and_results_of_experiments()
+  local key = bnn.key(1)
+  local part = bnn.data.from_tensors{x = bnn.ones(4, 2), y = bnn.tensor({0, 1, 1, 0}, "i32")}
+  lu.assertEquals(show_value.results(part), "data: 4 examples, x f32 [4, 2], y i32\n"
+    .. "  x  f32 [4, 2]  min 1, mean 1, max 1, std 0\n  y  i32 [4]  0  1  1  0")
+  local net = bnn.nn.mlp{3, 2}
+  local objective = bnn.elbo{
+    net = net, posterior = bnn.posterior.meanfield(net:init(key, part)), beta = 1,
+    likelihood = "categorical",
+  }
+  local state = bnn.train{
+    objective = objective, optimizer = bnn.optim.adam{lr = 1e-3}, data = part, steps = 2,
+    batch_size = 2, key = key, collect = bnn.collect.average(),
+  }
+  local text = show_value.results(state)
+  lu.assertStrContains(text, "after 2 steps\n  next rate  0.001\n  trains     mean-field posterior")
+  lu.assertStrContains(text, "\n  collects   average{")
+  local e = bnn.load "cubic"
+  lu.assertStrContains(show_value.results(e), "experiment: Bayesian regression on")
+  local result = e.run({steps = 2, figures = "", predict_samples = 2}, bnn.log.memory())
+  lu.assertStrContains(show_value.results(result), "\n  .posterior  mean-field posterior over 151")
 end
 
 TestCompletion = {}

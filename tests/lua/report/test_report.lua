@@ -2,8 +2,8 @@
 package.path = (arg[0]:match "^.*/" or "./") .. "../?.lua;" .. package.path
 local lu = require "luaunit"
 local bnn = require "bnn"
-local base64 = require "bnn.report.base64"
-local html = require "bnn.report.html"
+local base64 = require "bnn.base.base64"
+local html = require "bnn.html.html"
 local parts = require "bnn.report.report_parts"
 local rank_metric = require "bnn.report.rank_metric"
 local recorded_runs = require "recorded_runs"

@@ -1,6 +1,7 @@
 --- What every figure of bnn.plot shares: options, frame and legend, and where the drawing goes.
 local core = require "bnn.core"
 local fail = require "bnn.base.fail"
+local figure_screen = require "bnn.plot.canvas.figure_screen"
 local gnuplot = require "bnn.plot.canvas.gnuplot"
 local plot_axes = require "bnn.plot.canvas.plot_axes"
 local plot_style = require "bnn.plot.canvas.plot_style"
@@ -26,7 +27,8 @@ function M.spec(more)
   return spec
 end
 
---- Raises if options of M.spec exclude one another.
+--- Raises if options of M.spec exclude one another; at the prompt a figure without a path and out=
+-- then goes to the terminal.
 function M.check(what, opts)
   if opts.path and not gnuplot.kind_of(opts.path) then
     fail("%s: path: expected a name that ends in .svg or .png, got %q", what, opts.path)
@@ -34,6 +36,7 @@ function M.check(what, opts)
   if opts.path and opts.out then fail("%s: expected path= or out=, got both", what) end
   plot_axes.check_range(what, "xrange", opts.xrange, opts.logx)
   plot_axes.check_range(what, "yrange", opts.yrange, opts.logy)
+  figure_screen.prepare(opts)
 end
 
 --- The options that were given of some, for messages: "labels=, bins=", or "nothing".

@@ -5,6 +5,7 @@
 -- goes in through M.quote and marked noenhanced, so that _ and ^ are what they are. A user's own
 -- settings (~/.gnuplot) are not read.
 local core = require "bnn.core"
+local figure_screen = require "bnn.plot.canvas.figure_screen"
 local folders = require "bnn.base.folders"
 local number = require "bnn.base.number"
 local observer = require "bnn.base.observer"
@@ -166,23 +167,38 @@ local function finish_svg(svg, title)
   return (svg:gsub("<image x", "<image style='image-rendering:pixelated' x"))
 end
 
---- Draws into a file, which is written atomically.
--- @param path string that ends in .svg or .png
+--- Draws a picture.
+-- @param kind string: "svg" or "png"
 -- @param commands string: everything but the terminal
--- @param opts table: width=, height= in units of 1/96 inch, scale= pixels of a PNG for each, title=
--- @return true; or nil, message
-function M.draw(path, commands, opts)
-  local kind, missing = M.kind_of(path), {}
+-- @param opts table: width=, height= in units of 1/96 inch, scale= pixels of a PNG for each,
+--   title=; what= messages call it
+-- @return string, the bytes of a file; or nil, message
+function M.picture(kind, commands, opts)
+  local missing = {}
   if kind == "png" then commands, missing = without_missing(commands) end
-  local picture, fault = run(path, pictures[kind](opts) .. commands, kind)
+  local picture, fault = run(opts.what, pictures[kind](opts) .. commands, kind)
   if not picture then return nil, fault end
   if #missing > 0 then
     local text = "%s: no installed font has %s; drawn as %s"
-    strings.notice(text:format(path, table.concat(missing, " "), REPLACEMENT))
+    strings.notice(text:format(opts.what, table.concat(missing, " "), REPLACEMENT))
   end
+  return kind == "svg" and finish_svg(picture, opts.title) or picture
+end
+
+--- Draws into a file, which is written atomically, or on the screen.
+-- @param path string that ends in .svg or .png
+-- @param commands string: everything but the terminal
+-- @param opts table: width=, height=, scale=, title= as for `picture`
+-- @return true; or nil, message
+function M.draw(path, commands, opts)
+  local picture, fault = M.picture(M.kind_of(path), commands, {
+    width = opts.width, height = opts.height, scale = opts.scale, title = opts.title,
+    what = figure_screen.is_path(path) and "a plot" or path,
+  })
+  if not picture then return nil, fault end
+  if figure_screen.is_path(path) then return figure_screen.show_png(picture) end
   local ok, lack = folders.make_above(path) -- no earlier: where nothing is drawn nothing is left
   if not ok then return nil, lack end
-  if kind == "svg" then picture = finish_svg(picture, opts.title) end
   local saved, why = core.save_bytes(path, picture)
   if saved then observer.tell("figure", path) end
   return saved, why

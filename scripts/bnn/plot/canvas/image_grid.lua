@@ -7,16 +7,8 @@ local plot_text = require "bnn.plot.canvas.plot_text"
 
 local M = {}
 
-local NAN = 128
-
 -- 0..1 as 0..255; what lies outside is clipped, and what is not a number is a middle grey.
-local function to_bytes(x)
-  local values = x:contiguous():view(x:numel()):totable()
-  for i, v in ipairs(values) do
-    values[i] = v ~= v and NAN or math.floor(math.min(math.max(v, 0), 1) * 255 + 0.5)
-  end
-  return core.tensor(values, "u8"):view(table.unpack(x:shape()))
-end
+local function to_bytes(x) return core.image_levels(x, 0, 1) end
 
 -- x with `count` more of a value at the end of an axis.
 local function pad(x, axis, count, value)
@@ -29,18 +21,19 @@ end
 --- One picture of n.
 -- @param x tensor [n, h, w], n at least 1: u8, or real from 0 (black) to 1 (with NaN in 128)
 -- @param opts table: columns=, gap= in pixels of an image, background= byte of gaps and of places
---   left over, scale= pixels of the picture for one of an image, along both axes
+--   left over, scale= pixels of the picture for one of an image, along both axes; parts=1 numbers
+--   of a pixel, in the last axis of x: [n, h, w * parts]
 -- @return tensor u8 [height, width]
 function M.make(x, opts)
   if x:dtype() ~= "u8" then x = to_bytes(x) end
-  local n, gap, columns = x:size(1), opts.gap, opts.columns
+  local n, gap, columns, across = x:size(1), opts.gap, opts.columns, opts.gap * (opts.parts or 1)
   local rows = (n + columns - 1) // columns
   x = pad(x:contiguous(), 1, rows * columns - n, opts.background)
-  x = pad(pad(x, 2, gap, opts.background), 3, gap, opts.background)
+  x = pad(pad(x, 2, gap, opts.background), 3, across, opts.background)
   local h, w = x:size(2), x:size(3)
   local whole = x:view(rows, columns, h, w):permute(1, 3, 2, 4):contiguous()
   whole = whole:view(rows * h, columns * w)
-  whole = whole:narrow(1, 1, rows * h - gap):narrow(2, 1, columns * w - gap)
+  whole = whole:narrow(1, 1, rows * h - gap):narrow(2, 1, columns * w - across)
   return plot_pixels.enlarge(whole, opts.scale)
 end
 

@@ -1,7 +1,8 @@
---- Grey images as text: half-blocks in grey shades for a terminal, plain characters elsewhere.
+--- Images as text: half-blocks in colours or grey for a terminal, plain characters elsewhere.
 --
--- An image is a list of rows of numbers from 0 (black) to 1. A half-block shows two rows in one
--- line of text, the upper one as its colour and the lower one as its background.
+-- An image is a list of rows of pixels: numbers from 0 (black) to 1, or tables {r, g, b} of such. A
+-- half-block shows two rows in one line of text, the upper one as its colour and the lower one as
+-- its background.
 local core = require "bnn.core"
 local strings = require "bnn.base.strings"
 
@@ -10,17 +11,41 @@ local M = {}
 local RAMP = " .:-=+*#%@"
 local GAP = 1 -- columns between images
 
+-- How bright a pixel is, by Rec. 601 as everywhere in the library.
+local function brightness(v)
+  return type(v) == "number" and v or 0.299 * v[1] + 0.587 * v[2] + 0.114 * v[3]
+end
+
 local function ascii_cell(top, bottom)
-  local i = math.floor((top + bottom) / 2 * (#RAMP - 1) + 0.5) + 1
+  local mean = (brightness(top) + brightness(bottom)) / 2
+  local i = math.floor(mean * (#RAMP - 1) + 0.5) + 1
   return RAMP:sub(i, i)
 end
 
-local function colour_256(v) return ("5;%d"):format(232 + math.floor(v * 23 + 0.5)) end
+local function level_of(v, most) return math.floor(v * most + 0.5) end
+
+-- xterm's 256 colours: a cube of six levels from 16, whose first is 0 and whose others go evenly
+-- from 95 to 255, and 24 greys from 232.
+local function cube_level(v)
+  return v < 0.187 and 0 or math.max(level_of((v * 255 - 55) / 40, 1), 1)
+end
+
+local function colour_256(v)
+  if type(v) == "number" then return ("5;%d"):format(232 + level_of(v, 23)) end
+  if v[1] == v[2] and v[2] == v[3] then return colour_256(v[1]) end
+  return ("5;%d"):format(16 + 36 * cube_level(v[1]) + 6 * cube_level(v[2]) + cube_level(v[3]))
+end
 
 local function colour_24bit(v)
-  local level = math.floor(v * 255 + 0.5)
-  return ("2;%d;%d;%d"):format(level, level, level)
+  if type(v) == "number" then v = {v, v, v} end
+  return ("2;%d;%d;%d"):format(level_of(v[1], 255), level_of(v[2], 255), level_of(v[3], 255))
 end
+
+local COLOURS = {["24bit"] = colour_24bit, ["256"] = colour_256}
+
+--- A pixel's colour as the end of SGR's 38 and 48: "2;255;0;0", "5;196".
+-- @param mode string: "24bit" or "256"
+function M.colour(v, mode) return COLOURS[mode](v) end
 
 -- A cell in the way of `colour`; colours are only sent when they change.
 local function block_cell(colour, state, top, bottom)
@@ -32,9 +57,12 @@ local function block_cell(colour, state, top, bottom)
   return change .. "▀"
 end
 
--- Lines of one image.
-local function lines_of(image, mode)
-  local colour = mode == "24bit" and colour_24bit or mode == "256" and colour_256
+--- The lines of one image.
+-- @param image list of rows of pixels
+-- @param mode string: "24bit", "256" or "none"
+-- @return list of strings, none of which changes the colours of what follows
+function M.lines(image, mode)
+  local colour = COLOURS[mode]
   local lines = {}
   for y = 1, #image, 2 do
     local cells, state = {}, {}
@@ -87,7 +115,7 @@ function M.grid(images, titles, mode, columns)
     local heads, rows = {}, {}
     for i = first, last do
       heads[#heads + 1] = fit(titles[i], width)
-      for y, line in ipairs(lines_of(images[i], mode)) do
+      for y, line in ipairs(M.lines(images[i], mode)) do
         rows[y] = (rows[y] and rows[y] .. (" "):rep(GAP) or "") .. line
       end
     end

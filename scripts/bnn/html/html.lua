@@ -5,7 +5,7 @@
 -- and M.list alone; M.trusted makes it of a string of the program's own.
 --
 --     html.element("p", {class = "note"}, "a < b: ", html.element("b", nil, name))
-local base64 = require "bnn.report.base64"
+local base64 = require "bnn.base.base64"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local strings = require "bnn.base.strings"
@@ -72,8 +72,8 @@ local function attribute(name, v)
   return (' %s="%s"'):format(name, M.escape(v))
 end
 
-local VOID = {meta = true, img = true, wbr = true, path = true, line = true, circle = true,
-              rect = true}
+local VOID = {meta = true, img = true, wbr = true, input = true, path = true, line = true,
+              circle = true, rect = true}
 local SELF_CLOSED = {path = true, line = true, circle = true, rect = true} -- of SVG
 
 --- Makes an element.
@@ -91,6 +91,22 @@ function M.element(name, attributes, ...)
   for i = 1, select("#", ...) do add(parts, (select(i, ...))) end
   parts[#parts + 1] = "</" .. name .. ">"
   return M.trusted(table.concat(parts))
+end
+
+local LINKS = {"^#[%w_.-]+$", "^[%w_.-]+%.html$", "^[%w_.-]+%.html#[%w_.-]+$", "^https?://[^%s]+$"}
+
+--- Makes a link to a page beside this one, "page.html#part", or to an address of the web.
+-- @param address string
+-- @param attributes table or nil, as of element
+-- @param ... children
+-- @return markup
+-- Raises for another address.
+function M.link(address, attributes, ...)
+  local known = false
+  for _, form in ipairs(LINKS) do known = known or address:find(form) ~= nil end
+  assert(known, "a link leads to a page beside this one, or to the web")
+  local tag = tostring(M.element("a", attributes, ...))
+  return M.trusted(('<a href="%s"%s'):format(M.escape(address), tag:sub(3)))
 end
 
 --- Shortens a text to so many characters; what was longer ends in an ellipsis.

@@ -1,0 +1,88 @@
+/* ivon: the natural-gradient step on a mean-field Gaussian, N(mu, 1 / (N (h + delta))) by weight, with
+ * momentum for mu and the Hessian h of the mean loss estimated by reparameterisation ("price"). Shen et
+ * al., "Variational learning is effective for large deep networks", ICML 2024, algorithm 1.
+ *
+ * What they keep as h is the log-variance here: h + delta = 1 / (N sigma^2) = d.  The gradient of the
+ * loss for it, E (w - mu) g / 2 + KL / N, is (hhat - h) sigma^2 / 2, prior and all, so with u =
+ * (1 - b2) (hhat - h) / d = 2 (1 - b2) N dlogvar their d + (1 - b2) (hhat - h) + ((1 - b2) (hhat -
+ * h))^2 / (2 d) is d (1 + u + u^2 / 2), at least d / 2:
+ *   logvar <- logvar - log(1 + u + u^2 / 2)
+ *   m <- b1 m + (1 - b1) dmu,   mu <- mu - lr h0 clip(N sigma^2 m / (1 - b1^t), -clip, clip)
+ * with the new sigma^2.  Their delta mu is in dmu, and so in m: any prior and weight of the KL will do,
+ * as the gradients are those of the objective.  lr h0 is their alpha with rescale_lr.  At a temperature T
+ * N is N / T, their lambda: one over the weight of the KL. */
+#include <math.h>
+
+#include "../vec/vec_math.h"
+#include "rule.h"
+#include "tiny.h"
+
+enum { LR, B1, B2, H0, CLIP };
+enum { MU, LOGVAR };
+
+#define MOST_U 64 /* |u| is far below 1 but for gradients that are out of all bounds */
+
+typedef struct ivon_scalars {
+  bnn_real b1, gain; /* of u: 2 (1 - b2) N */
+  bnn_real unbias;   /* N / (1 - b1^t) */
+  bnn_real rate, clip;
+} ivon_scalars;
+
+/* x within [-most, most]; NaN stays. */
+static inline bnn_real within(bnn_real x, bnn_real most) {
+  return x > most ? most : x < -most ? -most : x;
+}
+
+BNN_KERNEL ivon(bnn_real *restrict mu, bnn_real *restrict logvar, bnn_real *restrict m,
+                const bnn_real *restrict dmu, const bnn_real *restrict dlogvar, ivon_scalars a,
+                size_t n) {
+  const bnn_real share = 1 - a.b1, half = (bnn_real)0.5;
+  for (size_t i = 0; i < n; i++) {
+    const bnn_real u = within(a.gain * dlogvar[i], MOST_U);
+    logvar[i] -= vm_log1p(u + half * u * u);
+    m[i] = drop_tiny(a.b1 * m[i] + share * dmu[i], TINY_MOMENT);
+    mu[i] -= a.rate * within(a.unbias * m[i] * vm_exp(logvar[i]), a.clip);
+  }
+}
+
+static void derive(bnn_step_info *info) {
+  const double b1 = (bnn_real)info->option[B1]; /* as it is stored */
+  info->derived[0] = 2 * (1 - info->option[B2]);
+  info->derived[1] = 1 / (1 - pow(b1, (double)info->t));
+}
+
+static void update_together(const bnn_step_info *info, const bnn_update_span *s) {
+  const double *o = info->option;
+  const double N = info->kl_weight > 0 ? 1 / info->kl_weight : info->data_size;
+  const ivon_scalars a = {.b1 = (bnn_real)o[B1],
+                          .gain = (bnn_real)(N * info->derived[0]),
+                          .unbias = (bnn_real)(N * info->derived[1]),
+                          .rate = (bnn_real)(info->lr * o[H0]),
+                          .clip = o[CLIP] > 0 ? (bnn_real)o[CLIP] : -BNN_REAL_LOWEST};
+  ivon(s[MU].w, s[LOGVAR].w, s[MU].slot[0], s[MU].g, s[LOGVAR].g, a, s[MU].n);
+}
+
+BNN_RULE(ivon) = {
+    .name = "ivon",
+    .doc = "ivon{lr=0.2, b1=0.9, b2=0.9995, h0=0.1, clip=0}: natural gradients on a mean-field "
+           "posterior at the cost of Adam on its mean (Shen et al. 2024)",
+    .slot = {{.name = "m"}},
+    .option =
+        {
+            {"lr", "learning rate, that of gradient descent where h is h0", 0.2, 0, HUGE_VAL,
+             .open = true},
+            {"b1", "decay of the mean of gradients", 0.9, 0, 1, .open = true},
+            {"b2", "decay of the Hessian; the paper's 0.99999 is for 1e5 steps and more", 0.9995, 0,
+             1, .open = true},
+            {"h0",
+             "the Hessian that lr is for: what the posterior starts from, logvar = "
+             "-log(N h0 + 1/s^2) for a prior N(0, s^2), or N / T",
+             0.1, 0, HUGE_VAL, .open = true},
+            {"clip", "the largest step of an element of mu, beside lr h0; 0: none", 0, 0, HUGE_VAL,
+             .open = true},
+        },
+    .needs_data_size = true,
+    .derive = derive,
+    .family = "meanfield",
+    .update_together = update_together,
+};

@@ -1,0 +1,146 @@
+--- Words that users know from elsewhere: what there is for them here, or that there is nothing.
+--
+-- A search says this before what it finds. A row is the words, small letters, and the answer, whose
+-- `names` are public. A query has a row's words if they stand in it side by side.
+local strings = require "bnn.base.strings"
+
+local M = {}
+
+--- The rows: {words, ..., answer = sentence}.
+M.ROWS = {
+  {"batch norm", "batch normalisation", "batch normalization", "batchnorm",
+   answer = "There is no batch normalisation: it makes the examples of a batch depend on each"
+     .. " other. See `bnn.nn.layer_norm`."},
+  {"group norm", "instance norm", "rms norm", "rmsnorm", "weight norm", "spectral norm",
+   answer = "There is no such layer. `bnn.nn.layer_norm` normalises, `bnn.transform` makes a"
+     .. " layer of any function."},
+  {"layer norm", "layer normalisation", "layer normalization",
+   answer = "`bnn.nn.layer_norm` is the layer, `x:layer_norm` the op."},
+  {"mc dropout", "monte carlo dropout",
+   answer = "A network with `bnn.nn.dropout` predicts with its units dropped: `bnn.predict`."},
+  {"regularisation", "regularization", "regularise", "regularize",
+   answer = "A posterior is held by its prior: `bnn.prior`, weighed by beta= or temperature= of"
+     .. " `bnn.elbo`. Plain networks have weight_decay= of `bnn.optim.adamw`, `bnn.nn.dropout` and"
+     .. " `bnn.early_stopping`."},
+  {"weight decay", "l2", "ridge",
+   answer = "`bnn.optim.adamw` decays weights apart from the gradient. The normal prior of a"
+     .. " posterior is its decay (`bnn.prior`); weight_decay= of `bnn.elbo` is for other weights."},
+  {"l1", "lasso", "sparsity", "sparse", answer = "Priors for sparse weights: `bnn.prior.laplace`,"
+     .. " `bnn.prior.horseshoe` and others of `bnn.prior`."},
+  {"gpu", "cuda", "rocm", "tpu", "metal",
+   answer = "There is no GPU here: products run on the processor. See `bnn.threads` and"
+     .. " help \"speed\"."},
+  {"float16", "bfloat16", "half precision", "mixed precision", "fp16", "amp", "quantisation",
+   "quantization", answer = "Ops work on the real type, 32 bits (64 in the double build); there is"
+     .. " no narrower one. See help \"shapes\"."},
+  {"data loader", "dataloader", "minibatch", "mini batch", "batches", "shuffle",
+   answer = "`part:batches` draws batches, shuffled by a key; `bnn.train` does so by itself."
+     .. " help \"data\" has files of your own."},
+  {"data augmentation", "augmentation", "augment",
+   answer = "There is no option for it; a loop of your own (help \"own\") may change a batch."
+     .. " `bnn.shift` has rotations, noise and other changes of images."},
+  {"early stopping", "patience", answer = "`bnn.early_stopping` reads the flags of an experiment,"
+     .. " `bnn.train` takes stop=."},
+  {"learning rate", "lr",
+   answer = "lr= of an optimizer (`bnn.optim`) or of `bnn.train`: a number or a function of the"
+     .. " step, such as those of `bnn.schedule`."},
+  {"learning rate schedule", "scheduler", "lr schedule", "warm up", "annealing",
+   answer = "`bnn.schedule` has them; any function of the step is one."},
+  {"gradient clipping", "clip gradients", "clip grad", "clipnorm",
+   answer = "Optimizers take clip_norm= and clip_value=: `bnn.optim`."},
+  {"recurrent", "rnn", "lstm", "gru", "attention", "transformer", "self attention",
+   answer = "There is no such layer. `bnn.transform` makes a network of any function over ops"
+     .. " (`x:bmm`, `x:softmax`, `bnn.nn.layer_norm`)."},
+  {"residual", "skip connection", "resnet", "unet", "u net",
+   answer = "`bnn.transform` makes a network of any function: x + layer(x)."},
+  {"convolution", "cnn", "convolutional",
+   answer = "`bnn.nn.conv2d`, `bnn.nn.max_pool` and `bnn.nn.avg_pool`; there is no transposed"
+     .. " convolution."},
+  {"loss function", "criterion", "mse", "cross entropy loss", "mean squared error",
+   answer = "`bnn.elbo` takes a likelihood (`bnn.likelihood`), `bnn.objective` any loss."},
+  {"save model", "load model", "save weights", "pickle", "state dict", "checkpoint",
+   answer = "`bnn.checkpoint` saves and loads, bnn.train{checkpoint=} while training. See"
+     .. " help \"checkpoints\"."},
+  {"onnx", "torchscript", "hdf5", "pytorch", "torch",
+   answer = "Weights are kept as safetensors, which PyTorch and JAX read: `bnn.safetensors`,"
+     .. " help \"checkpoints\". Others cannot be read."},
+  {"numpy", "npy", "npz", "csv", "parquet", "pandas", "hugging face",
+   answer = "`bnn.data` reads .npy, .npz, .csv, IDX and PNG; Parquet cannot be read."},
+  {"hyperparameter", "hyper parameter", "grid search", "random search", "bayesian optimisation",
+   "bayesian optimization", "tuning", "optuna",
+   answer = "`bnn.sweep` runs trials of an experiment; help \"sweeps\" and help \"search\"."},
+  {"tensorboard", "wandb", "weights and biases", "mlflow",
+   answer = "`bnn.log.tensorboard` writes TensorBoard's files; `bnn.run` and help \"runs\" are the"
+     .. " records."},
+  {"confusion matrix", "confusion", answer = "`bnn.metrics.confusion_matrix` counts,"
+     .. " `bnn.plot.heatmap` draws."},
+  {"mcmc", "hmc", "nuts", "hamiltonian", "langevin", "sghmc", "swag",
+   answer = "`bnn.sampler` has samplers by stochastic gradients; there is no HMC over all data, no"
+     .. " NUTS and no SWAG. `bnn.collect` keeps samples or their average."},
+  {"laplace approximation", "last layer",
+   answer = "There is no Laplace approximation. only= of `bnn.posterior.meanfield` makes single"
+     .. " layers Bayesian."},
+  {"flipout", "local reparameterisation", "local reparameterization", "reparameterisation",
+   "reparameterization", "reparameterization trick",
+   answer = "A step draws weights as mean plus standard deviation times noise, in `bnn.elbo`;"
+     .. " there is neither flipout nor the local form."},
+  {"normalising flow", "normalizing flow", "flow",
+   answer = "There are no flows; `bnn.posterior.define` makes a family of your own."},
+  {"bayes by backprop", "variational inference", "mean field", "meanfield",
+   answer = "`bnn.posterior.meanfield`, trained by `bnn.elbo`. See help \"start\"."},
+  {"multi gpu", "distributed", "mpi", "data parallel", "horovod",
+   answer = "A training is of one process with threads (`bnn.threads`); many runs at once are a"
+     .. " sweep, on machines and under Slurm: help \"sweeps\"."},
+  {"seed", "random seed", "manual seed", "set seed", "reproducible", "reproducibility",
+   answer = "There is no global seed: `bnn.key` makes a key, and the same key gives the same"
+     .. " numbers. See help \"keys\"."},
+  {"temperature scaling", "platt", answer = "`bnn.calibration.temperature` fits one."},
+  {"named tensor", "einsum", "matmul", "dot product",
+   answer = "Products are `x:mm` of matrices and `x:bmm` of stacks of them; there is no einsum."},
+  {"transfer learning", "fine tune", "fine tuning", "finetune", "pretrained", "freeze",
+   answer = "`bnn.checkpoint.load_into` copies weights of a checkpoint; only= of"
+     .. " `bnn.posterior.meanfield` and `bnn.posterior.moped` start from them."},
+  {"classification", "classifier", answer = "A network with an output for each class and the"
+     .. " likelihood `bnn.likelihood.categorical`: help \"start\", experiments/mnist.lua."},
+  {"regression", answer = "Likelihoods of numbers: `bnn.likelihood.gaussian` and others of"
+     .. " `bnn.likelihood`; `bnn.metrics.rmse` and experiments/cubic.lua."},
+  {"class imbalance", "class weights", "imbalanced", "weighted loss", "sample weight",
+   answer = "There is no option for weights of classes; the loss of `bnn.objective` is yours, and"
+     .. " so is log_prob of a likelihood (help \"own\")."},
+  {"activation function", "nonlinearity", "swish", "silu", "elu",
+   answer = "Activations are `bnn.nn.relu`, `bnn.nn.gelu`, `bnn.nn.tanh` and others of `bnn.nn`,"
+     .. " or any function of a tensor."},
+  {"number of parameters", "parameter count", "model size", "count parameters",
+   answer = "`params:numel` counts them; a network's params print their names and shapes."},
+  {"learning curve", "plot loss", "loss curve", "training curve",
+   answer = "`bnn.log` keeps the metrics of a run; `bnn.plot.learning_curves` and `bnn.plot.lines`"
+     .. " draw them, `bnn.show` in the terminal."},
+  {"nan loss", "exploding", "diverge", "diverges",
+   answer = "`bnn.train` ends at the first step whose loss is not a number, and says so: a smaller"
+     .. " lr=, clip_norm= of the optimizer or a lower logvar= may help."},
+  {"gan", "diffusion", "reinforcement learning",
+   answer = "There is nothing ready for it; `bnn.objective` trains by any loss (help \"own\")."},
+}
+
+-- Whether the words stand in the query, each word whole or its plural.
+local function has(query, words)
+  return query:find("%f[%w]" .. words:gsub("%W", "%%%0") .. "s?%f[^%w]") ~= nil
+end
+
+--- What is said of a query's words, at most two sentences of different rows.
+-- @param query string
+-- @return list of strings
+function M.answers(query)
+  local text, answers = strings.lower(query):gsub("[%p%s]+", " "), {}
+  for _, row in ipairs(M.ROWS) do
+    for _, words in ipairs(row) do
+      if #answers < 2 and answers[#answers] ~= row.answer and has(text, words) then
+        answers[#answers + 1] = row.answer
+      end
+    end
+  end
+  for i, answer in ipairs(answers) do answers[i] = answer:gsub("`", "") end
+  return answers
+end
+
+return M

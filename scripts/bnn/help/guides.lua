@@ -12,7 +12,7 @@ local PATH = "^help/([%w_]+)%.md$"
 -- In the order in which help() lists them; guides that are not here follow by name.
 local ORDER = {
   "start", "prompt", "data", "own", "uncertainty", "kl", "checkpoints", "runs", "sweeps", "search",
-  "pruners", "keys", "shapes", "speed", "environment", "lua", "contributing",
+  "pruners", "keys", "shapes", "speed", "environment", "contributing",
 }
 
 -- Other words for a guide.
@@ -28,6 +28,8 @@ local ALIASES = {
 local SECTIONS = {
   completion = "Keys", timeit = "Commands", who = "Commands", edit = "Commands",
   session = "Commands",
+  lua = "The library in the stock lua5.4", luarocks = "The library in the stock lua5.4",
+  busted = "Tests with busted and luaunit", lpeg = "Lua modules of others",
 }
 
 local function loader()

@@ -71,9 +71,12 @@ signalled() {
   tries=0
   while [ ! -e "$T/ready" ] && [ $tries -lt 200 ]; do sleep 0.05; tries=$((tries + 1)); done
   sleep "${before:-0}"
-  for sig in $(echo "$1" | tr , ' '); do
-    kill -"$sig" $child 2>/dev/null
-    sleep "${pause:-0.1}" # two that come before the first is handled are one
+  for sig in $(echo "$1" | sed 's/,/ pause /g'); do
+    if [ "$sig" = pause ]; then
+      sleep "${pause:-0.1}" # two that come before the first is handled are one
+    else
+      kill -"$sig" $child 2>/dev/null
+    fi
   done
   wait $child 2>/dev/null
   rc=$?

@@ -466,7 +466,7 @@ endless="local bnn = require 'bnn'
     if n > 9 then ready() end
     return #powers(bnn.ones(n))
   end"
-before=0.3 # from ready() into the call
+before=0.15 # from ready() into the call
 for call in 'predict, 2147483647, 2' 'map, 200000, 2'; do
   f=${call%%,*} many=${call#*, } few=${call##*, }
   many=${many%,*}

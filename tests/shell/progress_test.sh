@@ -96,7 +96,7 @@ local bar = require "bnn.base.progress".start("plain", {of = 100})
 local core = require "bnn.core"
 local function work(seconds)
   local ends = core.ticks() + seconds
-  while core.ticks() < ends do bar:update(1) end
+  while core.ticks() < ends do bar:update(1) core.wait_jobs({}, 0.005) end
 end
 work(1.2)
 if arg[1] == "term" then io.popen("kill -TERM $PPID"):close() end

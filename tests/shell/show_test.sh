@@ -122,6 +122,19 @@ on_terminal "half-blocks, where it says no more, and keys that wait are left alo
            ("", "\nafter\r\n"),
            ("bnn.show(print)\r", "expected images, numbers, data")]}
 SCRIPT
+if command -v gnuplot >/dev/null; then
+  on_terminal "a figure without a path is a picture" <<'SCRIPT'
+{"attributes": "\x1b[?62;4c", "never": ["true"],
+ "steps": [("bnn.plot.lines{series = {{y = {1, 2}}}}\r", "\x1bP0;1q\"1;1;640;400#0"),
+           ("for i = 1, 2 do bnn.plot.heatmap{z = bnn.eye(2)} end\r", "\x1bP0;1q\"1;1;640;400#0"),
+           ("", "\x1bP0;1q\"1;1;640;400#0"), ("1 + 1\r", "\n2\r\n")]}
+SCRIPT
+  on_terminal "... or text, which is its value" <<'SCRIPT'
+{"attributes": "\x1b[?62c", "steps": [
+  ("t = bnn.plot.lines{series = {{y = {1, 2}}}} print(type(t))\r", " 2\r\nstring\r\n"),
+  ("bnn.plot.lines{series = {{y = {1, 2}}}, height = 5}\r", " 2\r\n"), ("1 + 1\r", "\n2\r\n")]}
+SCRIPT
+fi
 on_terminal "half-blocks, where nothing is answered" <<'SCRIPT'
 {"steps": [("bnn.show(bnn.ones(2, 2));\r", "▀"), ("1 + 1\r", "\n2\r\n")]}
 SCRIPT

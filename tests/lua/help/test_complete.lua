@@ -233,6 +233,9 @@ function TestWords.test_answers_name_what_is_there()
     for name in row.answer:gmatch "`([^`]+)`" do
       lu.assertTrue(public[name], row[1] .. ": " .. name)
     end
+    for _, name in ipairs(row.absent or {}) do
+      lu.assertNil(public[name], row[1] .. ": there is " .. name .. " now")
+    end
     for option in row.answer:gmatch "([%w_]+)=" do
       local is_there = false
       for _, entry in ipairs(entries) do

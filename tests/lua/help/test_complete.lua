@@ -193,10 +193,15 @@ function TestInternal.test_only_public_names_are_shown()
   end)
 end
 
-function TestInternal.test_no_file_is_shown_but_where_a_function_is_defined()
+function TestInternal.test_no_file_of_the_library_is_shown()
+  local files = {}
+  for path in pairs(names) do files[path:match "[^/]+$"] = path:find "^scripts/bnn/" ~= nil end
   each_entry(function(entry)
     local path = entry.doc:match "scripts/bnn[%w_./]*" or entry.doc:match "runtime/[%w_./]+"
-    if path and not path:find "^scripts/bnn/init" then return "shows " .. path end
+    if path then return "shows " .. path end
+    for file in entry.doc:gmatch "%f[%w_/][%w_]+%.lua%f[%W]" do
+      if files[file] then return "shows " .. file end
+    end
   end)
 end
 

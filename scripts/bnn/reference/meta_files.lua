@@ -394,15 +394,14 @@ end
 function M.write(bnn, folder)
   local ok, fault = folders.make(folder)
   if not ok then return nil, fault end
-  local files, paths = M.files(bnn, reference_usage.version()), {}
-  for i, file in ipairs(files) do
-    paths[i] = folder .. "/" .. file[1]
-    local before = core.file_head(paths[i], 200)
+  local paths = {folder .. "/" .. M.MODULE, folder .. "/" .. M.TYPES}
+  for _, path in ipairs(paths) do
+    local before = core.file_head(path, 200)
     if before and not before:find(MARK, 1, true) then
-      return nil, paths[i] .. ": is there and was not written by this command; nothing was changed"
+      return nil, path .. ": is there and was not written by this command; nothing was changed"
     end
   end
-  for i, file in ipairs(files) do
+  for i, file in ipairs(M.files(bnn, reference_usage.version())) do
     ok, fault = core.save_bytes(paths[i], file[2])
     if not ok then return nil, fault end
   end

@@ -72,8 +72,11 @@ static const bnn_ranking *push_ranking(lua_State *L, int arg) {
   bnn_ranking *ranking = NULL;
   const bnn_tensor *score = bind_check_dense(L, arg, BNN_F64);
   void **held = bind_push_holder(L, free_ranking);
-  bind_check(L, bnn_ranking_new(&ranking, score->data, score->size, &err), &err);
+  const bnn_stop before = bnn_context_watch(bind_context(L));
+  bnn_status status = bnn_ranking_new(&ranking, score->data, score->size, &err);
+  status = bnn_stop_end(before, status, &err);
   *held = ranking;
+  bind_check(L, status, &err);
   return ranking;
 }
 

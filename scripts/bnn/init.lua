@@ -47,6 +47,7 @@ local M = {
   run = require "bnn.records.records",
   sweep = require "bnn.sweep.sweep".sweep,
   main = experiment.main,
+  load = experiment.load,
   load_experiment = experiment.load_experiment,
   assert_or_exit = experiment.assert_or_exit,
   table_text = require "bnn.base.table_text",
@@ -73,7 +74,7 @@ end
 
 M.run.report = require "bnn.report.run_report".report
 
-renamed.functions(M, "bnn", {demand = "assert_or_exit", load = "load_experiment"})
+renamed.functions(M, "bnn", {demand = "assert_or_exit"})
 
 --- Prints the documentation of a topic; without one, where to start.
 --     bnn.help "start"               -- a guide

@@ -66,6 +66,9 @@ local function report(self, err, text)
   local is_special, _, signal = special(err)
   if is_special and signal ~= 0 and rawget(err, "state") then interrupted_state.keep(err, text) end
   local message, status = special(err)
+  local is_interrupt = is_special and signal ~= 0
+    or type(err) == "string" and err:find "interrupted!$"
+  if is_interrupt then stderr:write "\n" end -- after the ^C that the terminal shows
   if message then
     stderr:write("bnnlua: ", core.shown(message, true), "\n")
     return signal ~= 0 and signal ~= SIGINT and status or nil

@@ -1,6 +1,7 @@
 --- What a page of the reference says of one entry: its calls, text, parameters, results, examples
 -- with what they print, sources, and what to look at besides.
 local entry_fields = require "bnn.help.entry_fields"
+local entry_text = require "bnn.help.entry_text"
 local html = require "bnn.html.html"
 local prose = require "bnn.reference.reference_prose"
 
@@ -138,21 +139,14 @@ local function notes_of(fields, ctx)
   return {is_error and element("h4", nil, "Errors"), blocks_of(fields.notes, ctx)}
 end
 
-local function facts_of(entry, fields, ctx)
+local function facts_of(entry, ctx)
   local facts = {}
   local function add(name, ...)
     facts[#facts + 1] = {element("dt", nil, name), element("dd", nil, ...)}
   end
-  if entry.types then
-    add("Types", prose.prose(entry.types, ctx))
-    add("Gradient", entry.gradient and "yes" or "none; it counts as constant")
-  end
-  if fields.sources[1] then
-    add("Source", prose.prose(table.concat(fields.sources, "; "), ctx))
-  end
-  if entry.file and entry.call then
-    add("Defined in", element("code", nil, entry.line and ("%s:%d"):format(entry.file, entry.line)
-      or entry.file))
+  for _, fact in ipairs(entry_text.facts(entry)) do
+    local is_place = fact[1] == "Defined in"
+    add(fact[1], is_place and element("code", nil, fact[2]) or prose.prose(fact[2], ctx))
   end
   if ctx.see and ctx.see[1] then
     local links = {}
@@ -171,7 +165,7 @@ function M.body(entry, ctx)
   local calls = fields.calls[1]
     and element("pre", {class = "call"}, element("code", nil, table.concat(fields.calls, "\n")))
   return html.list{calls, blocks_of(fields.blocks, ctx, ctx.result), params_of(fields, ctx),
-                   returns_of(fields, ctx), notes_of(fields, ctx), facts_of(entry, fields, ctx)}
+                   returns_of(fields, ctx), notes_of(fields, ctx), facts_of(entry, ctx)}
 end
 
 --- A section of a page on an entry.

@@ -96,7 +96,7 @@ function experiment.run(cfg, log)
       {"test/coverage90", coverage},
     }
   end
-  bnn.train{
+  local state = bnn.train{
     objective = objective, optimizer = bnn.optim.adam{lr = cfg.lr}, data = train, steps = cfg.steps,
     batch_size = math.min(cfg.batch_size, train.size), key = key:fold "train", log = log,
     log_every = cfg.log_interval, evaluate = evaluate,
@@ -118,7 +118,8 @@ function experiment.run(cfg, log)
   local widening = band.total_std[121][1] / band.total_std[61][1]
   log:say(bnn.number.format("the band at x = 6 is %.2f times that at x = 0", widening))
   draw(cfg, train, scale, grid, band)
-  return {rmse = rmse, coverage90 = coverage, widening = widening}, {model = objective, data = data}
+  return {rmse = rmse, coverage90 = coverage, widening = widening},
+    {model = objective, data = data, state = state}
 end
 
 return bnn.main(experiment)

@@ -65,14 +65,15 @@ function experiment.run(cfg, log)
   end
   local per_epoch = math.max(data.train.size // cfg.batch_size, 1)
   local steps = cfg.epochs * per_epoch
-  bnn.train{
+  local state = bnn.train{
     objective = objective, data = data.train, steps = steps, batch_size = cfg.batch_size,
     optimizer = bnn.optim.adam{lr = bnn.schedule.with_steps(cfg.lr, steps)},
     key = key:fold "train", log = log, log_every = per_epoch, evaluate = evaluate,
     checkpoint = bnn.checkpoint.from_flags(cfg, {monitor = "test/accuracy"}),
     stop = bnn.early_stopping.from_flags(cfg, {monitor = "test/accuracy"}),
   }
-  return {accuracy = latest[1][2], log_likelihood = latest[2][2]}, {model = objective, data = data}
+  return {accuracy = latest[1][2], log_likelihood = latest[2][2]},
+    {model = objective, data = data, state = state}
 end
 
 return bnn.main(experiment)

@@ -47,7 +47,7 @@ function experiment.run(cfg, log)
     end
     return rows
   end
-  bnn.train{
+  local state = bnn.train{
     objective = objective, optimizer = bnn.optim.adam{lr = cfg.lr}, data = data.train,
     steps = cfg.steps, batch_size = cfg.batch_size, key = key:fold "train", log = log,
     log_every = cfg.log_interval, evaluate = evaluate,
@@ -55,7 +55,8 @@ function experiment.run(cfg, log)
     stop = bnn.early_stopping.from_flags(cfg, {monitor = "test/accuracy"}),
   }
 
-  return {accuracy = latest[1][2], loss = latest[2][2]}, {model = objective, data = data}
+  return {accuracy = latest[1][2], loss = latest[2][2]},
+    {model = objective, data = data, state = state}
 end
 
 return bnn.main(experiment)

@@ -117,7 +117,7 @@ function experiment.run(cfg, log)
     local more = diagnose("train", objective, some_train, cfg, eval_key, step)
     return table.move(more, 1, #more, #figures + 1, figures)
   end
-  bnn.train{
+  local state = bnn.train{
     objective = objective, optimizer = bnn.optim.adam{lr = cfg.lr}, data = train, steps = cfg.steps,
     batch_size = cfg.batch_size, key = key:fold "train", log = log, log_every = cfg.log_interval,
     evaluate = evaluate,
@@ -141,7 +141,7 @@ function experiment.run(cfg, log)
   metrics.refused_test = say_refused(log, report, report.id)
   metrics.refused = unseen and say_refused(log, report, unseen.title)
   calibrate_checkpoints(cfg, test, report.fit_rows, sampling)
-  return metrics, {model = objective, data = data}
+  return metrics, {model = objective, data = data, state = state}
 end
 
 return bnn.main(experiment)

@@ -94,7 +94,7 @@ function experiment.run(cfg, log)
       {"test/mean_approximate_evidence", math.exp(latest / (height * width))},
     }
   end
-  bnn.train{
+  local state = bnn.train{
     objective = objective, optimizer = bnn.optim.adam{lr = cfg.lr}, data = data.train,
     steps = cfg.steps, batch_size = cfg.batch_size, key = key:fold "train", log = log,
     log_every = cfg.log_interval, evaluate = evaluate,
@@ -106,7 +106,10 @@ function experiment.run(cfg, log)
   local rebuilt = decode((encoder:apply(params:sub "encoder", some)))
   draw(cfg, "reconstructions", bnn.concat({some, rebuilt}, 1), some:size(1))
   if cfg.latent_size == 2 then draw(cfg, "plane", decode(plane(20)), 20) end
-  return {elbo = latest}, {params = params, encoder = encoder, decoder = decoder, data = data}
+  return {elbo = latest}, {
+    params = params, encoder = encoder, decoder = decoder, objective = objective, data = data,
+    state = state,
+  }
 end
 
 return bnn.main(experiment)

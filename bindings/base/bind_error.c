@@ -91,7 +91,7 @@ int bind_refuse(lua_State *L, bnn_status status, const bnn_err *err) {
 }
 
 int bind_refuse_file(lua_State *L, bnn_status status, const bnn_err *err) {
-  if (status == BNN_ENOMEM) bind_check(L, status, err);
+  if (status == BNN_ENOMEM || status == BNN_ESTOP) bind_check(L, status, err);
   return bind_refuse(L, status, err);
 }
 

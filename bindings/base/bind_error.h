@@ -25,7 +25,7 @@ void bind_check(lua_State *L, bnn_status status, const bnn_err *err);
 /* Pushes nil and the message; returns 2: for what the world may refuse. */
 int bind_refuse(lua_State *L, bnn_status status, const bnn_err *err);
 
-/* The same for a file, but raises for want of memory. */
+/* The same for a file, but raises for want of memory, and when a stop was asked for. */
 int bind_refuse_file(lua_State *L, bnn_status status, const bnn_err *err);
 
 /* Push nil and a message, as shown: what the format of lua_pushfstring gives, or "path: reason"

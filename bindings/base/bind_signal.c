@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "bind.h"
 #include "bind_line.h"
@@ -55,6 +56,7 @@ static volatile sig_atomic_t finishing;     /* calls of signal.finish that have 
 static volatile sig_atomic_t holding;       /* calls of signal.hold that have not ended */
 static volatile sig_atomic_t answered;      /* interrupts raised since the outermost guard began */
 static volatile int64_t asked_ms;           /* when the last request came to a guard, or NEVER */
+static bool warns;                          /* before a later SIGINT ends the program */
 static void (*volatile soon)(lua_State *L); /* what bind_signal_raise_soon is to raise */
 static void (*stop_hook)(void);
 static void (*clear_hook)(void);
@@ -130,10 +132,31 @@ static void clear_pending(void) {
 
 /* ---- plain scripts: as the stand-alone interpreter ---- */
 
+static int64_t now_ms(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* A second signal, which a user may give twice by the way: a warning, before the third one ends the
+ * program. */
+static void on_second_signal(int sig) {
+  static const char warning[] = "\n(not interrupted yet; Ctrl-C again ends the program)\n";
+  int saved = errno;
+  if (!passed_to_main_thread(sig) && now_ms() - asked_ms >= SAME_MS) {
+    set_action(sig, bind_line_end, NULL);
+    const ssize_t wrote = write(STDERR_FILENO, warning, sizeof warning - 1);
+    (void)wrote; /* a terminal that is gone needs none */
+  }
+  errno = saved;
+}
+
 static void on_plain_signal(int sig) {
   int saved = errno;
   if (!passed_to_main_thread(sig)) {
-    set_action(sig, bind_line_end, NULL); /* a second one kills, should Lua not come to the hook */
+    asked_ms = now_ms();
+    /* the next one kills, should Lua not come to the hook */
+    set_action(sig, warns ? on_second_signal : bind_line_end, NULL);
     if (!pending) set_pending(sig, true);
     lua_sethook(main_state, raise_hook, HOOK_EVENTS, 1);
   }
@@ -145,6 +168,8 @@ static void drop_plain(lua_State *L) {
   if (pending_plain) clear_pending();
   if (!pending && lua_gethook(L) == raise_hook) lua_sethook(L, NULL, 0, 0);
 }
+
+void bind_signal_warn(bool warn) { warns = warn; }
 
 int bind_signal_pcall(lua_State *L, int nargs, int nresults, int msgh) {
   set_action(SIGINT, on_plain_signal, NULL);
@@ -245,12 +270,6 @@ int bind_signal_error_status(lua_State *L, int index) {
 }
 
 /* ---- guards ---- */
-
-static int64_t now_ms(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* The first request. */
 static void ask_to_stop(int sig) {

@@ -35,6 +35,10 @@ void bind_signal_init(lua_State *L);
  * comes too late for its error is dropped with the call, and the stop flag with it. */
 int bind_signal_pcall(lua_State *L, int nargs, int nresults, int msgh);
 
+/* Whether there a second SIGINT, half a second after the first or later, is answered by a warning, and
+ * the third one kills: at a prompt much is lost. */
+void bind_signal_warn(bool warn);
+
 /* `stop` is called from the signal handler when a signal arrives: it must be async-signal-safe (set an atomic flag). NULL takes it back. */
 void bind_signal_on_interrupt(void (*stop)(void));
 

@@ -141,7 +141,9 @@ bool main_run_terminal(lua_State *L, int *status) {
   if (*status != EXIT_SUCCESS) return false;
   struct sigaction before;
   bind_interrupt_catch(&before); /* a Ctrl-C between a line and the next does not end the program */
+  bind_signal_warn(true);
   int failed = lua_pcall(L, 2, 1, 1);
+  bind_signal_warn(false);
   sigaction(SIGINT, &before, NULL);
   *status = failed ? main_report(L, failed) : (int)lua_tointeger(L, -1);
   lua_settop(L, 0);

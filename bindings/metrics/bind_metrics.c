@@ -15,6 +15,7 @@
 #include "../tensor/bind_tensor.h"
 #include "metrics/bootstrap.h"
 #include "metrics/calibration.h"
+#include "metrics/draws.h"
 #include "metrics/rank_metrics.h"
 #include "metrics/scoring.h"
 
@@ -71,8 +72,11 @@ static const bnn_ranking *push_ranking(lua_State *L, int arg) {
   bnn_ranking *ranking = NULL;
   const bnn_tensor *score = bind_check_dense(L, arg, BNN_F64);
   void **held = bind_push_holder(L, free_ranking);
-  bind_check(L, bnn_ranking_new(&ranking, score->data, score->size, &err), &err);
+  const bnn_stop before = bnn_context_watch(bind_context(L));
+  bnn_status status = bnn_ranking_new(&ranking, score->data, score->size, &err);
+  status = bnn_stop_end(before, status, &err);
   *held = ranking;
+  bind_check(L, status, &err);
   return ranking;
 }
 
@@ -246,13 +250,20 @@ static size_t width_of(const bnn_tensor *x) {
   return x->rank > 0 && x->dim[0] > 0 ? x->size / x->dim[0] : x->size;
 }
 
-static int core_squared_errors(lua_State *L) {
+typedef void row_error(double *out, const double *a, const double *b, size_t n, size_t width);
+
+/* The error of each row of two tensors. */
+static int push_errors(lua_State *L, row_error *f) {
   const bnn_tensor *a = bind_check_dense(L, 1, BNN_F64);
   const double *b = bind_check_elements(L, 2, BNN_F64, a->size);
   size_t width = width_of(a), n = width ? a->size / width : 0;
-  bnn_row_squared_error(push_list(L, BNN_F64, n), a->data, b, n, width);
+  f(push_list(L, BNN_F64, n), a->data, b, n, width);
   return 1;
 }
+
+static int core_squared_errors(lua_State *L) { return push_errors(L, bnn_row_squared_error); }
+
+static int core_absolute_errors(lua_State *L) { return push_errors(L, bnn_row_absolute_error); }
 
 static int core_within(lua_State *L) {
   const bnn_tensor *mean = bind_check_dense(L, 1, BNN_F64);
@@ -261,6 +272,22 @@ static int core_within(lua_State *L) {
   double reach = luaL_checknumber(L, 4);
   size_t width = width_of(mean), n = width ? mean->size / width : 0;
   bnn_row_within(push_list(L, BNN_F64, n), mean->data, std, target, reach, n, width);
+  return 1;
+}
+
+/* mixture_scores(name, mean, std [draws, rows, width], target [rows, width], from, n) */
+static int core_mixture_scores(lua_State *L) {
+  static const char *const name[] = {"log_density", "crps", NULL};
+  const int which = luaL_checkoption(L, 1, NULL, name);
+  const bnn_tensor *mean = bind_check_dense(L, 2, BNN_F64);
+  const double *std = bind_check_elements(L, 3, BNN_F64, mean->size);
+  if (mean->rank != 3) return luaL_argerror(L, 2, "expected [draws, rows, width]");
+  const bnn_mixture m = {mean->data, std, mean->dim[0], mean->dim[1], mean->dim[2]};
+  const double *target = bind_check_elements(L, 4, BNN_F64, m.rows * m.width);
+  const size_t from = (size_t)bind_check_range(L, 5, "from", 0, (lua_Integer)m.rows);
+  const size_t n = (size_t)bind_check_range(L, 6, "n", 0, (lua_Integer)(m.rows - from));
+  double *out = push_list(L, BNN_F64, n);
+  (which == 0 ? bnn_mixture_log_density : bnn_mixture_crps)(out, &m, target, from, n);
   return 1;
 }
 
@@ -395,8 +422,13 @@ static const bind_row rows[] = {
      "row_scores(name, p, labels): \"rank\", \"nll\" or \"brier\" of each row, f64 [n]"},
     {"squared_errors", core_squared_errors,
      "squared_errors(a, b): the mean squared difference of each row, f64 [n]"},
+    {"absolute_errors", core_absolute_errors,
+     "absolute_errors(a, b): the mean absolute difference of each row, f64 [n]"},
     {"within", core_within,
      "within(mean, std, target, z): the share of each row with |target - mean| <= z std, f64 [n]"},
+    {"mixture_scores", core_mixture_scores,
+     "mixture_scores(name, mean, std, target, from, n): \"log_density\" or \"crps\" of rows [from, "
+     "from + n), from 0, under an equal mixture of Gaussians [draws, rows, width], f64 [n]"},
     {"confusion", core_confusion,
      "confusion(labels, answers, classes): how often each was answered for each, i64 [c, c]"},
     {"equal_labels", core_equal_labels, "equal_labels(a, b): flags u8 [n], 1 where they are equal"},

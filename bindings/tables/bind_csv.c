@@ -141,10 +141,12 @@ static int core_csv_read(lua_State *L) {
   bnn_csv_options o = check_options(L);
   void **held = bind_push_holder(L, free_csv);
   bnn_csv *t = NULL;
-  do status = bnn_csv_read(&t, path, &o, &err);
-  while (bind_try_again(L, status, &tries));
-  if (status != BNN_OK) return bind_refuse_file(L, status, &err);
+  do {
+    const bnn_stop before = bnn_context_watch(bind_context(L));
+    status = bnn_stop_end(before, bnn_csv_read(&t, path, &o, &err), &err);
+  } while (bind_try_again(L, status, &tries));
   *held = t;
+  if (status != BNN_OK) return bind_refuse_file(L, status, &err);
   push_table(L, t);
   bind_empty_holder(held);
   return 1;

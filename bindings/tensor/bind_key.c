@@ -124,8 +124,8 @@ static const luaL_Reg meta[] = {{"__eq", key_equal}, {"__tostring", key_print}, 
 static const bind_row methods[] = {
     {"fold", key_fold,
      "key:fold(number), key:fold(name): derives the key of a step, a sample or a purpose\n"
-     "fold(1) and fold(\"1\") differ; fold(3.0) equals fold(3); raises for a fraction such as\n"
-     "3.5.\n"
+     "The keys fold(1) and fold(\"1\") differ; fold(3.0) equals fold(3). Raises for a fraction\n"
+     "such as 3.5.\n"
      "    local key = bnn.key(42)\n"
      "    bnn.randn(key:fold \"init\", 2, 3) --> [2, 3]\n"
      "    local of_step = key:fold(7):fold \"eps\" -- another key"},
@@ -141,6 +141,7 @@ static const bind_row methods[] = {
 static const bind_row rows[] = {
     {"key", core_key,
      "key(seed): the root key of a seed, which is any 64-bit integer\n"
+     "Numbers are drawn by Philox4x32-10 (Salmon et al. 2011)\n"
      "A draw depends on its key only: the same key gives the same numbers, whatever was drawn\n"
      "before.\n"
      "    local key = bnn.key(42)\n"

@@ -8,6 +8,7 @@
 #include "../base/bind_context.h"
 #include "../base/bind_error.h"
 #include "../base/bind_number.h"
+#include "../base/bind_signal.h"
 #include "bind_argument.h"
 #include "bind_key.h"
 #include "bind_tensor.h"
@@ -278,12 +279,17 @@ static int core_linspace(lua_State *L) {
 
 typedef void draw(bnn_real *out, bnn_key key, uint64_t from, size_t n);
 
+enum { DRAWN_AT_ONCE = 1 << 24 }; /* between two looks at a request to stop */
+
 static int drawn(lua_State *L, draw *f) {
   size_t dim[BNN_RANK_MAX];
   bnn_key key = bind_check_key(L, 1);
   int rank = bind_check_shape(L, 2, dim);
   bnn_tensor *t = bind_push_new(L, BNN_REAL, rank, dim);
-  f(bnn_tensor_real(t), key, 0, t->size);
+  for (size_t i = 0; i < t->size; i += DRAWN_AT_ONCE) {
+    bind_signal_raise_if_pending(L);
+    f(bnn_tensor_real(t) + i, key, i, t->size - i < DRAWN_AT_ONCE ? t->size - i : DRAWN_AT_ONCE);
+  }
   return 1;
 }
 
@@ -298,7 +304,8 @@ static int core_permutation(lua_State *L) {
   size_t n = (size_t)bind_check_range(L, 2, "n", 0, INT32_MAX);
   bnn_tensor *t = bind_push_new(L, BNN_I32, 1, &n);
   int32_t *at = t->data;
-  bind_check(L, bnn_rng_permutation(at, key, n, &err), &err);
+  const bnn_stop before = bnn_context_watch(bind_context(L));
+  bind_check(L, bnn_stop_end(before, bnn_rng_permutation(at, key, n, &err), &err), &err);
   for (size_t i = 0; i < n; i++) at[i]++; /* positions count from 1 in Lua */
   return 1;
 }
@@ -314,7 +321,7 @@ static int core_bits(lua_State *L) {
 static const bind_row rows[] = {
     {"tensor", core_tensor,
      "tensor(data [, dtype]): a tensor made from a number, nested lists of numbers, or a tensor\n"
-     "dtype is \"u8\", \"i32\", \"i64\", \"u64\", \"f32\" or \"f64\"; the default is the real\n"
+     "Its dtype is \"u8\", \"i32\", \"i64\", \"u64\", \"f32\" or \"f64\"; the default is the real\n"
      "type. Raises if lists on one level differ in length, or if a number does not fit the type.\n"
      "A u64 element takes the 64 bits of an integer.\n"
      "    bnn.tensor{{1, 2}, {3, 4}} --> [2, 2]\n"

@@ -48,11 +48,15 @@ int bind_read_tensor(lua_State *L,
   int tries = 0;
   bnn_tensor *t = NULL;
   const char *path = bind_check_path(L, 1);
+  const bnn_context *context = bind_context(L);
   bind_push_tensor(L);
-  do status = read(&t, path, &err);
-  while (bind_try_again(L, status, &tries));
-  return status == BNN_OK ? bind_return_tensor(L, status, t, &err)
-                          : bind_refuse_file(L, status, &err);
+  do {
+    const bnn_stop before = bnn_context_watch(context);
+    status = bnn_stop_end(before, read(&t, path, &err), &err);
+  } while (bind_try_again(L, status, &tries));
+  if (status == BNN_OK) return bind_return_tensor(L, status, t, &err);
+  bnn_tensor_unref(t);
+  return bind_refuse_file(L, status, &err);
 }
 
 bnn_tensor *bind_push_new(lua_State *L, bnn_dtype dtype, int rank, const size_t *dim) {

@@ -15,6 +15,7 @@
 #include <zlib.h>
 
 #include "../base/mem.h"
+#include "../base/stop.h"
 
 #ifndef O_CLOEXEC
 #define O_CLOEXEC 0
@@ -220,6 +221,7 @@ static bnn_status read_members(bnn_gzip *s, unsigned char *to, size_t n, size_t 
   while (*got < n) {
     if (s->at_member_end) BNN_TRY(next_member(s, &ended, err));
     if (ended) return BNN_OK;
+    if (bnn_stop_asked()) return bnn_fail(err, BNN_ESTOP, "%s: reading it", s->name);
     BNN_TRY(inflate_some(s, to, n, got, err));
   }
   return BNN_OK;
@@ -227,6 +229,7 @@ static bnn_status read_members(bnn_gzip *s, unsigned char *to, size_t n, size_t 
 
 bnn_status bnn_gzip_read(bnn_gzip *s, void *to, size_t n, size_t *got, bnn_err *err) {
   size_t count = 0;
+  if (bnn_stop_asked()) return bnn_fail(err, BNN_ESTOP, "%s: reading it", s->name);
   BNN_TRY(s->compressed ? read_members(s, to, n, &count, err) : read_plain(s, to, n, &count, err));
   *got = count;
   return BNN_OK;

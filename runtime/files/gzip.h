@@ -6,7 +6,7 @@
  *
  * Errors name the source.  EIO: the system cannot open or read it.  EDATA: a gzip stream that is
  * cut short, damaged (its CRC-32 and length are checked at each member's end), or followed by
- * something else.  ENOMEM. */
+ * something else.  ESTOP: a stop was asked for (base/stop.h).  ENOMEM. */
 #ifndef BNN_GZIP_H
 #define BNN_GZIP_H
 

@@ -2,6 +2,7 @@
 #include "rng.h"
 
 #include "../base/mem.h"
+#include "../base/stop.h"
 #include "isa.h"
 
 void bnn_rng_bits(uint64_t *out, bnn_key key, uint64_t from, size_t n) {
@@ -30,14 +31,18 @@ typedef struct card {
   int32_t at;
 } card;
 
-enum { DIGIT = 11, DIGITS = 1 << DIGIT };
+enum { DIGIT = 11, DIGITS = 1 << DIGIT, AT_ONCE = 1 << 20 };
 
-/* Moves cards to sorted, in order of the digit at `shift`, equal ones in the order they came in. */
+/* Moves cards to sorted, in order of the digit at `shift`, equal ones in the order they came in; until
+ * a stop is asked for. */
 static void sort_by_digit(card *sorted, const card *cards, size_t n, int shift) {
   size_t start[DIGITS + 1] = {0};
   for (size_t i = 0; i < n; i++) start[(cards[i].value >> shift) % DIGITS + 1]++;
   for (size_t d = 1; d < DIGITS; d++) start[d] += start[d - 1];
-  for (size_t i = 0; i < n; i++) sorted[start[(cards[i].value >> shift) % DIGITS]++] = cards[i];
+  for (size_t i = 0; i < n; i++) {
+    if (i % AT_ONCE == 0 && bnn_stop_asked()) return;
+    sorted[start[(cards[i].value >> shift) % DIGITS]++] = cards[i];
+  }
 }
 
 /* From the last digit to the first; six passes, so the cards end where they began. */
@@ -51,6 +56,7 @@ static void sort_cards(card *cards, card *spare, size_t n) {
 static void deal(card *cards, bnn_key key, size_t n) {
   uint64_t values[64];
   for (size_t i = 0; i < n; i++) {
+    if (i % AT_ONCE == 0 && bnn_stop_asked()) return;
     if (i % 64 == 0) bnn_rng_bits(values, key, i, n - i < 64 ? n - i : 64);
     cards[i] = (card){values[i % 64], (int32_t)i};
   }
@@ -63,7 +69,7 @@ bnn_status bnn_rng_permutation(int32_t *out, bnn_key key, size_t n, bnn_err *err
   if (!cards) return bnn_fail(err, BNN_ENOMEM, "permutation of %zu", n);
   deal(cards, key, n);
   sort_cards(cards, cards + n, n);
-  for (size_t i = 0; i < n; i++) out[i] = cards[i].at;
+  for (size_t i = 0; !bnn_stop_asked() && i < n; i++) out[i] = cards[i].at;
   bnn_mem_free(cards);
   return BNN_OK;
 }

@@ -23,7 +23,8 @@ void bnn_rng_normal(bnn_real *out, bnn_key key, uint64_t from, size_t n);
 void bnn_rng_truncated(bnn_real *out, bnn_key key, uint64_t from, size_t n);
 void bnn_rng_rademacher(bnn_real *out, bnn_key key, uint64_t from, size_t n);
 
-/* A uniformly random permutation of 0..n-1: n keyed 64-bit values in order, ties by position.
+/* A uniformly random permutation of 0..n-1: n keyed 64-bit values in order, ties by position.  A stop
+ * that is asked for (base/stop.h) leaves it unfinished.
  * ERANGE: n > INT32_MAX.  ENOMEM. */
 bnn_status bnn_rng_permutation(int32_t *out, bnn_key key, size_t n, bnn_err *err);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../base/mem.h"
+#include "../base/stop.h"
 
 typedef struct entry {
   uint64_t bits;
@@ -44,7 +45,7 @@ static int sort_byte(entry *to, const entry *from, size_t n, int shift) {
 
 /* Sorts e [n] with `room` [n]; returns the one of the two that holds the result. */
 static const entry *sort(entry *e, entry *room, size_t n) {
-  for (int shift = 0; shift < 64; shift += 8) {
+  for (int shift = 0; shift < 64 && !bnn_stop_asked(); shift += 8) {
     if (!sort_byte(room, e, n, shift)) continue;
     entry *sorted = room;
     room = e;

@@ -23,7 +23,7 @@ typedef struct bnn_ranking {
 /* The ranking of score [n]; -0 and 0 are equal, infinities are scores like others.
  * *out: owned by the caller.
  * ENAN: a score is not a number; the text names its position, from 1.  ERANGE: n is 0 or more than
- * UINT32_MAX.  ENOMEM. */
+ * UINT32_MAX.  ENOMEM.  A stop that is asked for (base/stop.h) leaves its groups unfinished. */
 bnn_status bnn_ranking_new(bnn_ranking **out, const double *score, size_t n, bnn_err *err);
 
 /* Frees it; NULL is allowed. */

@@ -54,6 +54,14 @@ void bnn_row_squared_error(double *out, const double *a, const double *b, size_t
   }
 }
 
+void bnn_row_absolute_error(double *out, const double *a, const double *b, size_t n, size_t width) {
+  for (size_t i = 0; i < n; i++) {
+    double sum = 0;
+    for (size_t k = i * width; k < (i + 1) * width; k++) sum += fabs(a[k] - b[k]);
+    out[i] = sum / (double)width;
+  }
+}
+
 void bnn_row_within(double *out, const double *mean, const double *std, const double *target,
                     double reach, size_t n, size_t width) {
   for (size_t i = 0; i < n; i++) {

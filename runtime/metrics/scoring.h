@@ -27,8 +27,9 @@ void bnn_row_nll(double *out, const double *p, const int32_t *label, size_t n, s
 void bnn_row_brier(double *out, const double *p, const int32_t *label, size_t n, size_t classes);
 
 /* Means over the elements of each row of [n, width]; out [n].
- * squared error: (a - b)^2.  within: 1 where |target - mean| <= reach std, else 0. */
+ * squared error: (a - b)^2.  absolute error: |a - b|.  within: 1 where |target - mean| <= reach std, else 0. */
 void bnn_row_squared_error(double *out, const double *a, const double *b, size_t n, size_t width);
+void bnn_row_absolute_error(double *out, const double *a, const double *b, size_t n, size_t width);
 void bnn_row_within(double *out, const double *mean, const double *std, const double *target,
                     double reach, size_t n, size_t width);
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "../base/mem.h"
+#include "../base/stop.h"
 #include "../files/bytes.h"
 #include "csv_parser.h"
 
@@ -128,7 +129,10 @@ static bnn_status parse_all(bnn_csv_parser *t, bnn_err *err) {
   in->separator = t->o->separator;
   if (!in->separator) BNN_TRY(bnn_csv_find_separator(&in->separator, in, err));
   BNN_TRY(read_first(t, err));
-  while (!bnn_csv_at_end(in)) BNN_TRY(next_row(t, err));
+  while (!bnn_csv_at_end(in)) {
+    if (bnn_stop_asked()) return bnn_fail(err, BNN_ESTOP, "before line %zu", in->line);
+    BNN_TRY(next_row(t, err));
+  }
   return bnn_csv_check_guesses(t, err);
 }
 

@@ -47,6 +47,7 @@ local M = {
   run = require "bnn.records.records",
   sweep = require "bnn.sweep.sweep".sweep,
   main = experiment.main,
+  load = experiment.load,
   load_experiment = experiment.load_experiment,
   assert_or_exit = experiment.assert_or_exit,
   table_text = require "bnn.base.table_text",
@@ -73,14 +74,14 @@ end
 
 M.run.report = require "bnn.report.run_report".report
 
-renamed.functions(M, "bnn", {demand = "assert_or_exit", load = "load_experiment"})
+renamed.functions(M, "bnn", {demand = "assert_or_exit"})
 
 --- Prints the documentation of a topic; without one, where to start.
 --     bnn.help "start"               -- a guide
 --     bnn.help "bnn.train"           -- a function; also "x:sum", "bnn.optim", "state:posterior"
 --     bnn.help "some words"          -- whatever has these words
 --     bnn.help(bnn.train)            -- a value: a function, a module, an object
--- @param topic string, function, table or object
+-- @param topic any: string, function, table or object
 function M.help(topic) require "bnn.help.help".show(M, topic) end
 
 --- Prints the names and guides whose texts have all of some words, a line each, the best first.

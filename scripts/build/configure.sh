@@ -49,7 +49,7 @@ packages_of() {
     ;;
   tests) echo "$(for_target check) lua-unit lua5.4" ;;
   cross) echo "gcc-aarch64-linux-gnu qemu-user" ;;
-  long) echo "dataset-fashion-mnist slurmctld slurmd slurm-client munge parallel" ;;
+  long) echo "dataset-fashion-mnist slurmctld slurmd slurm-client munge parallel tmux" ;;
   developers) echo "clang libclang-rt-14-dev clang-format lua-check valgrind python3 openssl" ;;
   *) echo "configure.sh: no group $1" >&2; exit 2 ;;
   esac
@@ -105,6 +105,9 @@ find_x86_64() { links '#ifndef __x86_64__
 #error
 #endif
 #define USE'; }
+
+# Do programs of this compiler run here?
+find_runs() { links '#define USE' && "$dir/try"; }
 
 find_lua() {
   first_that_links '#include <lua.h>
@@ -276,6 +279,7 @@ write_build() {
   find_compiler || { echo "$CC does not compile:" >&2; cat "$dir/log" >&2; exit 1; }
   echo "CC_WARN := $(find_warnings)"
   echo "X86_64 := $(find_x86_64 && echo 1)"
+  echo "RUNS := $(find_runs 2>/dev/null && echo 1)"
   setting LUA find_lua
   write_blas
   setting ZLIB find_zlib

@@ -519,7 +519,7 @@ await() { # TEXT: until the screen shows it
 prompt_session() {
   rm -f "$T/keys"
   mkfifo "$T/keys"
-  TERM=xterm HOME=$T script -qefc "'$bnnlua'" /dev/null <"$T/keys" >"$T/screen" 2>&1 &
+  NO_COLOR=1 TERM=xterm HOME=$T script -qefc "'$bnnlua'" /dev/null <"$T/keys" >"$T/screen" 2>&1 &
   child=$!
   exec 3>"$T/keys"
   await "> "

@@ -43,8 +43,9 @@ static void backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tens
 
 BNN_OP(gaussian_kl) = {
     .name = "gaussian_kl",
-    .doc = "gaussian_kl(mu, logvar): KL(N(mu, e^logvar) || N(0, 1)) in nats, "
-           "elementwise with broadcasting; accurate near 0 and never negative",
+    .doc =
+        "gaussian_kl(mu, logvar): KL(N(mu, e^logvar) || N(0, 1)) in nats (Kingma & Welling 2014), "
+        "elementwise with broadcasting; accurate near 0 and never negative",
     .example = "bnn.gaussian_kl({0, 1}, 0) --> {0, 0.5}",
     .arity = 2,
     .infer = op_infer_broadcast,

@@ -73,12 +73,20 @@ end
 -- @param f function of tensors
 -- @param argument integer: the number of the argument, default 1
 -- @return function of the same arguments
+-- Raises if the first result is not one number, or f reads a value while it is recorded (item,
+-- totable, a comparison).
 function M.grad(f, argument) return gradient_of("bnn.grad", f, argument, false) end
 
 --- Differentiates as bnn.grad does and returns the value first: value [], gradient, further
 -- results.
 --     local f = bnn.value_and_grad(function(p) return ((x:mm(p.w) - y) ^ 2):mean() end)
 --     local loss, gradient = f(params) -- [], {w = [2, 1]}
+-- @param f function of tensors, Params or tables of them, whose first result is a scalar
+-- @param argument integer: which argument to differentiate by, 1 by default
+-- @return function of the arguments of f: value [], gradient of the form of that argument,
+--   further results of f
+-- Raises if the first result is not one number, or f reads a value while it is recorded (item,
+-- totable, a comparison).
 function M.value_and_grad(f, argument)
   return gradient_of("bnn.value_and_grad", f, argument, true)
 end

@@ -45,6 +45,7 @@ local function ratio(rows, r) return horner(rows[1], r) / horner(rows[2], r) end
 --     bnn.metrics.normal_quantile(0.975)                -- 1.960
 -- @param p number in [0, 1]
 -- @return number
+-- Raises if p is not in [0, 1].
 function M.quantile(p)
   if type(p) ~= "number" or not (p >= 0 and p <= 1) then
     fail("bnn.metrics.normal_quantile: p: expected a number in [0, 1], got %s", kinds.show(p))

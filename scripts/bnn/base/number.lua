@@ -32,6 +32,10 @@ local SMALL_DIGITS, GREAT, GREAT_DIGITS = 3, 1e9, 7
 -- 2 digits would remain get 3 digits, and those beyond 1e9 get 7. With 3 decimals: 0.978, -0.426,
 -- 314.388, 0.012, 0.00123, 1e-05, 1e+12, 0.000 for 0, nan, inf.
 --     bnn.number.fixed(0.97812, 3) --> "0.978"
+-- @param v number
+-- @param decimals integer
+-- @return string
+-- Raises if v is not a number or decimals not an integer.
 function M.fixed(v, decimals)
   if type(v) ~= "number" then fail("fixed", "a number", v) end
   if math.type(decimals) ~= "integer" then fail("fixed", "a number of decimals", decimals) end
@@ -50,6 +54,7 @@ local DIGITS, DECIMALS_MOST, NONE = 4, 6, 3
 --     bnn.number.decimals{17.5, 120} --> 1
 -- @param values list; what is not a finite number does not count
 -- @return integer from 0 to 6; 3 if there is no number but 0
+-- Raises if it is no list.
 function M.decimals(values)
   if type(values) ~= "table" then fail("decimals", "a list", values) end
   local most = 0
@@ -70,6 +75,10 @@ end
 
 --- Joins numbers and strings as text, in every locale (table.concat follows the locale).
 --     bnn.number.list{1, 0.5} --> "1, 0.5"
+-- @param values list of numbers and strings
+-- @param separator string: between two, ", " by default
+-- @return string
+-- Raises if it is no list, or the separator no string.
 function M.list(values, separator)
   if not is_list(values) then fail("list", "a list", values) end
   if separator ~= nil and type(separator) ~= "string" then fail("list", "a string", separator) end

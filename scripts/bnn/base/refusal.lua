@@ -5,6 +5,9 @@ local M = {}
 --- Returns its arguments like assert or, if the first is nil or false, ends the program.
 --     local data = bnn.assert_or_exit(bnn.data.load("mnist", {dir = cfg.data_dir}))
 -- It raises a refusal: bnnlua prints the message without a traceback and exits with status 1.
+-- @param value any value, such as the first result of bnn.data.load
+-- @param message string: what is printed when value is nil or false
+-- @return value, message and what follows them
 function M.assert_or_exit(value, message, ...)
   if value then return value, message, ... end
   error(require "bnn.signal".refusal(tostring(message or "refused"), 1), 0)

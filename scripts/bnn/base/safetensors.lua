@@ -101,6 +101,7 @@ end
 -- @param tensors table name -> tensor; Params and an open file work too
 -- @param opts table: metadata={key = string, ...}; checksums=true, see open
 -- @return true; or nil, message
+-- Raises if a value is no tensor, or the metadata are not strings.
 function M.save(path, tensors, opts)
   expect.string("bnn.safetensors.save: path", path, "a path")
   opts = options.check("bnn.safetensors.save", opts, {

@@ -52,6 +52,7 @@ end
 -- @param columns list: titles, or {title, key=, decimals=3, format=, align="left"|"right"};
 --   decimals: for floats; values too small for them get 3 digits (0.00012, 1e-05); format: for
 --   every number, as for string.format
+-- @return string, a line for each row
 function M.render(rows, columns)
   expect.plain_table("bnn.table_text: rows", rows, "a list of rows")
   expect.plain_table("bnn.table_text: columns", columns, "a list of columns")

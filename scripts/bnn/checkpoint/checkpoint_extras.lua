@@ -43,6 +43,7 @@ end
 -- @param state table: extras=, as for save; existing names get the new values
 -- @return true; or nil, message, also while a training works in the folder (the option `extras` of
 --   bnn.train adds to its own checkpoints)
+-- Raises if a value is not data (a function, an object).
 function M.update_extras(path, state)
   local what = "bnn.checkpoint.update_extras"
   expect.string(what .. ": path", path)

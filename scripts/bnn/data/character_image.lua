@@ -24,7 +24,7 @@ end
 -- @param source string or tensor: an image file (PNG), or u8 [h, w]
 -- @param opts table: ink="auto" ("dark" on light, "light" on dark); fit=true (false: an image of
 --   28 x 28 as it is, its ink light unless ink="dark")
--- @return tensor; or nil, message
+-- @return tensor u8 [28, 28]; or nil, message
 function M.image(source, opts)
   opts = options.check("bnn.data.image", opts, {
     ink = {type = "string", default = "auto", choices = {"auto", "dark", "light"}},

@@ -82,7 +82,7 @@ local function is_mapped(row) return row.mmap end
 --     bnn.data.save("x.npy", bnn.ones(2, 3))
 --     print(bnn.data.mmap "x.npy")                      -- tensor [2, 3]
 -- @param path string
--- @return tensor; or nil, message
+-- @return tensor of the file's type and shape; or nil, message
 function M.mmap(path)
   local row, fault = formats.of_file(check_path("bnn.data.mmap", path))
   if not row then return nil, fault end
@@ -109,9 +109,10 @@ local function fits(row, value) return row.holds ~= "tensors" or type(value) == 
 --     bnn.data.save("x.npy", {{1, 2}, {3, 4}})                   -- true
 --     bnn.data.save("x.npz", {x = bnn.ones(2, 3), y = bnn.zeros({2}, "i32")})
 -- @param path string
--- @param value tensor, number or list; for .npz a table {name = tensor}
+-- @param value tensor [...], number or list; for .npz a table {name = tensor}
 -- @param opts table: compressed=true (of .npz)
 -- @return true; or nil, message
+-- Raises if the path ends otherwise than the value can be written.
 function M.save(path, value, opts)
   local what = "bnn.data.save"
   local row = formats.by_name(check_path(what, path))

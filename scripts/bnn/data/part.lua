@@ -19,6 +19,7 @@ Part.__index = Part
 -- @param opts table: x= [n, ...]; y= [n, ...] or nil; names= of x's columns and classes= of y's,
 --   lists; origin= where they come from, for messages
 -- @return part
+-- Raises if x is a scalar, or y has not as many rows.
 function M.from_tensors(opts)
   opts = options.check("bnn.data.from_tensors", opts, {
     x = {type = "tensor", required = true}, y = "tensor", origin = "string",
@@ -52,6 +53,7 @@ end
 -- @param first integer, from 1 (default 1)
 -- @param last integer (default: the last row)
 -- @return part
+-- Raises if first is not a row, or last is before it.
 function Part:slice(first, last)
   local from, to = math.tointeger(first or 1), math.tointeger(last or self.size)
   to = to and math.min(to, self.size)

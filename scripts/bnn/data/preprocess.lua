@@ -40,6 +40,7 @@ end
 -- @param stats table: {mean=, std=} of an earlier call
 -- @return part with x real; {mean=, std=, rest=}, tensors of a row's shape. rest is the
 --   rounding error of mean, 0 if absent
+-- Raises if there are no rows to fit on, or the stats are of other columns.
 function M.standardise(given, stats)
   expect_model.part("bnn.data.standardise", given)
   local x = as_real(given.x):contiguous()
@@ -70,6 +71,7 @@ end
 -- @param y tensor or list [n] or [n, 1]: classes 0, 1, ...
 -- @param count integer: the number of classes (default: the largest label + 1)
 -- @return tensor real [n, count]
+-- Raises if a label is no whole number, below 0 or not below count.
 function M.one_hot(y, count)
   if not kinds.is_plain(y) or #y == 0 and next(y) ~= nil then
     expect.tensor("bnn.data.one_hot: y", y, "a tensor or a list of labels")
@@ -96,6 +98,7 @@ end
 -- @param given part
 -- @param opts table: fraction= of the second part, key=
 -- @return part, part: each has at least one row
+-- Raises if there are fewer than two rows.
 function M.random_split(given, opts)
   opts = options.check("bnn.data.random_split", opts, {
     fraction = {type = "number", above = 0, max = 1, required = true},

@@ -36,6 +36,7 @@ end
 -- @return {train=, test=, name=, title=}: x real [n, 1], y real [n, 1]; if standardised also
 --   scale= {x = {mean=, std=}, y = {mean=, std=}}, tensors [1]: y * scale.y.std + scale.y.mean is
 --   in the units of the data
+-- Raises if range is not {from, to} with from below to.
 function M.cubic(opts)
   local what = "bnn.data.cubic"
   opts = options.check(what, opts, {

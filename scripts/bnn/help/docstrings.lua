@@ -43,6 +43,20 @@ local function read_block(lines, i)
   return table.concat(text, "\n"), i
 end
 
+--- The comment that ends above a line of a file, without its dashes; none if a blank line or code
+-- stands there.
+-- @param lines list of strings
+-- @param number integer: the line of the definition
+-- @return list of strings
+function M.comment_above(lines, number)
+  local first = number
+  while (lines[first - 1] or ""):find "^%s*%-%-" do first = first - 1 end
+  if first == number then return {} end
+  local text, comment = read_block(lines, first), {}
+  for line in (text .. "\n"):gmatch "(.-)\n" do comment[#comment + 1] = line end
+  return comment
+end
+
 -- What a module's functions are named after: its file, wherever it stands. bnn.inference.optim ->
 -- bnn.optim; M.names of bnn.help.public knows those that users write otherwise.
 local function named_after(module)

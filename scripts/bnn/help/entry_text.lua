@@ -1,6 +1,7 @@
 --- The text of help on one entry: its call, its documentation, what is known of an op, where its
 -- object comes from, its sources, and what to look at besides.
 local classes = require "bnn.help.help_classes"
+local entry_fields = require "bnn.help.entry_fields"
 local help_find = require "bnn.help.help_find"
 local help_text = require "bnn.help.help_text"
 local references = require "bnn.help.references"
@@ -62,6 +63,19 @@ local function add_origin(lines, entry)
   if origin and not entry.types then add_titled(lines, "  ", origin) end
 end
 
+-- What a text leaves out on errors, if its function has arguments.
+local MISUSE = "arguments of another kind and unknown options raise."
+
+local function add_errors(lines, entry)
+  if entry.types or not (entry.call or not entry.field) then return end
+  local fields = entry_fields.read(entry)
+  local first = fields.params[1]
+  local takes_none = not (fields.calls[1] or ""):find "[({][%w_]"
+  local takes_any = first and first.text:find "^any%f[%W]"
+  if fields.errors[1] or takes_none or takes_any then return end
+  add_titled(lines, "  Errors: ", MISUSE)
+end
+
 local function add_sources(lines, entry)
   for _, source in ipairs(references.cited(entry.doc or "")) do
     add_titled(lines, "  Source: ", source)
@@ -80,6 +94,7 @@ function M.lines(entry, entries, guides)
   local lines = {}
   add_doc(lines, entry)
   add_op_facts(lines, entry)
+  add_errors(lines, entry)
   add_origin(lines, entry)
   add_sources(lines, entry)
   local names = see_also.names(entry, entries, guides)

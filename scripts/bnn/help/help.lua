@@ -6,6 +6,7 @@ local docstrings = require "bnn.help.docstrings"
 local entry_text = require "bnn.help.entry_text"
 local guides = require "bnn.help.guides"
 local help_find = require "bnn.help.help_find"
+local help_own = require "bnn.help.help_own"
 local help_text = require "bnn.help.help_text"
 local index = require "bnn.help.help_index"
 local pager = require "bnn.help.pager"
@@ -41,7 +42,7 @@ local function add_rows(lines, rows)
   for _, block in ipairs(help_text.rows(rows)) do add_all(lines, block) end
 end
 
--- Adds the members of a module or a class, a sentence each, below its own text.
+-- Adds the members of a module or a class, a line each, below its own text.
 local function add_members(lines, owner, entries)
   lines[#lines + 1] = ""
   if owner.name == "bnn" then return add_all(lines, index.overview(entries)) end
@@ -50,7 +51,8 @@ local function add_members(lines, owner, entries)
     return entry.name:sub(1, #owner.name + 1) == owner.name .. "."
       or entry.name:sub(1, #short) == short
   end)
-  if members[1] then add_rows(lines, rows_of(members)) else lines[#lines] = nil end
+  if not members[1] then lines[#lines] = nil end
+  add_all(lines, help_text.short_rows(rows_of(members)))
 end
 
 -- ---- without a topic ----
@@ -83,14 +85,13 @@ local function found_lines(topic, found, answers)
   lines[#lines + 1] = ("'%s' is in %d %s:"):format(shown, #found, texts)
   lines[#lines + 1] = ""
   local room, count = SCREEN - 3, 0 -- the empty line and the count below, and the prompt
-  for _, block in ipairs(help_text.rows(found)) do
-    if #lines + #block > room then break end
-    add_all(lines, block)
+  for _, line in ipairs(help_text.short_rows(found)) do
+    if #lines + 1 > room then break end
+    lines[#lines + 1] = line
     count = count + 1
   end
   if count < #found then
-    lines[#lines + 1] = ""
-    lines[#lines + 1] = ("%d more; another word narrows the search"):format(#found - count)
+    lines[#lines + 1] = ("... %d more; another word narrows the search"):format(#found - count)
   end
   return lines
 end
@@ -113,11 +114,8 @@ end
 -- ---- topics ----
 
 local function entries_lines(found, entries, all_guides)
+  if #found > FULL then return help_text.short_rows(rows_of(found)) end
   local lines = {}
-  if #found > FULL then
-    add_rows(lines, rows_of(found))
-    return lines
-  end
   for i, entry in ipairs(found) do
     if i > 1 then lines[#lines + 1] = "" end
     add_all(lines, entry_text.lines(entry, entries, all_guides))
@@ -144,10 +142,11 @@ end
 -- The lines of a name, of a section of a guide, or of words; and whether there is anything.
 local function named_lines(bnn, topic, entries, all_guides)
   local lines = topic_lines(topic, entries, all_guides)
+    or topic:find "%." and help_own.of_lua(topic) -- string.format is not bnn.number.format
   if lines then return lines, true end
   local found = help_find.by_name(bnn, topic, entries)
   if found[1] then return entries_lines(found, entries, all_guides), true end
-  lines = guides.section(all_guides, topic)
+  lines = guides.section(all_guides, topic) or help_own.of_lua(topic)
   if lines then return lines, true end
   -- a name with a dot is only looked for among names
   if topic:find "^[%w_]*[.:]" then return unknown_lines(topic, entries, all_guides), false end
@@ -156,6 +155,11 @@ end
 
 local function value_lines(bnn, value, entries, all_guides)
   local found, class = help_find.by_value(bnn, value, entries)
+  local is_other = not found[1] and type(value) == "function"
+  local name = is_other and help_own.global_name(value) -- such as timeit of the prompt
+  local lines_of_other = is_other and help_own.lines(value)
+    or name and guides.section(all_guides, name)
+  if lines_of_other then return lines_of_other, true end
   if not found[1] then
     return unknown_lines(class or tostring(value), entries, all_guides), false
   end

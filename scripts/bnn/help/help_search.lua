@@ -25,6 +25,7 @@ local MOST = 12
 -- How often a word of `text` starts with `word`, up to MOST.
 local function count(text, word)
   local n = 0
+  if not text:find(word, 1, true) then return n end -- most have it not, and this is fast
   for before in text:gmatch("()%f[%w\128-\255]" .. word:gsub("%W", "%%%0")) do
     n = before and n + 1
     if n == MOST then break end
@@ -32,9 +33,11 @@ local function count(text, word)
   return n
 end
 
--- What a text has in quotes, and the options that it explains, each once: what users write.
+-- What a text has in quotes outside of its example, and the options that it explains, each once:
+-- what users write.
 local function values_in(doc)
   local values, seen = {}, {}
+  doc = doc:gsub("\n    [^\n]*", "")
   local function add(word)
     if not seen[word] then values[#values + 1], seen[word] = word, true end
   end
@@ -46,19 +49,43 @@ end
 -- A part of a text, with _ as a space, and what a hit in it counts.
 local function field(text, weight) return {text = text:gsub("_", " "), weight = weight} end
 
+local read = {} -- documentation text -> name -> fields: texts do not change
+
 local function entry_fields(entry)
-  local doc = strings.lower(entry.doc or "")
-  return {
+  local text = entry.doc or ""
+  local known = read[text] or {}
+  if known[entry.name] then return known[entry.name] end
+  local doc = strings.lower(text)
+  read[text], known[entry.name] = known, {
     field(strings.lower(entry.name), 30), field(values_in(doc), 9),
     field(strings.lower(help_text.summary(entry)), 10), field(doc, 1),
   }
+  return known[entry.name]
+end
+
+local read_guides = {} -- text of a guide -> its fields and sections: {heading or nil, fields}
+
+-- The sections of a guide, the text before the first heading without one.
+local function sections_of(guide)
+  local sections = {}
+  for text in (guide.text .. "\n## "):gmatch "(.-)\n##+ " do
+    local heading = sections[1] and text:match "^[^\n]*":gsub("`", "")
+    sections[#sections + 1] = {heading = heading, field(strings.lower(text), 1)}
+  end
+  return sections
 end
 
 local function guide_fields(guide)
-  return {
-    field(guide.name, 60), field(strings.lower(guide.title .. " " .. guide.summary), 30),
-    field(strings.lower(guide.text), 2),
-  }
+  local known = read_guides[guide.text]
+  if not known then
+    known = {
+      sections = sections_of(guide), field(guide.name, 60),
+      field(strings.lower(guide.title .. " " .. guide.summary), 30),
+      field(strings.lower(guide.text), 2),
+    }
+    read_guides[guide.text] = known
+  end
+  return known
 end
 
 -- The score of one part of a text: how often it has the words, and which of them. Notes in `hit`
@@ -85,6 +112,17 @@ local function score(fields, words, phrase)
   return total
 end
 
+-- The heading of the section of a guide that has the most of all the words; nil if that is the text
+-- before the first, or none has all.
+local function best_section(guide, words, phrase)
+  local best, most = nil, 0
+  for _, section in ipairs(guide_fields(guide).sections) do
+    local sum = score(section, words, phrase)
+    if sum and sum > most then best, most = section.heading, sum end
+  end
+  return best
+end
+
 local function add(found, row, fields, words, phrase)
   row.score = score(fields, words, phrase)
   if row.score then found[#found + 1] = row end
@@ -100,7 +138,9 @@ function M.find(query, entries, guides)
   if not words[1] then return found end
   local phrase = table.concat(words, " ")
   for _, guide in ipairs(guides) do
-    local row = {('help "%s"'):format(guide.name), "Guide. " .. guide.title}
+    local section = best_section(guide, words, phrase)
+    local text = section and ("Guide, %s"):format(section) or "Guide. " .. guide.title
+    local row = {('help "%s"'):format(guide.name), text}
     add(found, row, guide_fields(guide), words, phrase)
   end
   for _, entry in ipairs(entries) do

@@ -48,6 +48,21 @@ function M.rows(rows, widest)
   return blocks
 end
 
+--- Lays out names with a sentence each, a line each: what is too long ends in three points.
+-- @param rows list of {name, sentence}
+-- @return list of lines
+function M.short_rows(rows)
+  local width, lines = 0, {}
+  for _, row in ipairs(rows) do width = math.max(width, math.min(width_of(row[1]), 30)) end
+  for i, row in ipairs(rows) do
+    local name = row[1] .. (" "):rep(width - width_of(row[1]))
+    local line = ("  %s  %s"):format(name, row[2])
+    local is_long = width_of(line) > M.COLUMNS
+    lines[i] = is_long and line:sub(1, utf8.offset(line, M.COLUMNS - 2) - 1) .. "..." or line
+  end
+  return lines
+end
+
 --- Lays out names in columns, read downwards.
 -- @return list of lines
 function M.columns(names)

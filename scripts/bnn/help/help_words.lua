@@ -19,12 +19,12 @@ M.ROWS = {
   {"mc dropout", "monte carlo dropout",
    answer = "A network with `bnn.nn.dropout` predicts with its units dropped: `bnn.predict`."},
   {"regularisation", "regularization", "regularise", "regularize",
-   answer = "A posterior is held by its prior: `bnn.prior`, weighed by beta or temperature of"
-     .. " `bnn.elbo`. Plain networks have decay of `bnn.optim.adamw`, `bnn.nn.dropout` and"
+   answer = "A posterior is held by its prior: `bnn.prior`, weighed by beta= or temperature= of"
+     .. " `bnn.elbo`. Plain networks have weight_decay= of `bnn.optim.adamw`, `bnn.nn.dropout` and"
      .. " `bnn.early_stopping`."},
   {"weight decay", "l2", "ridge",
-   answer = "`bnn.optim.adamw` decays weights apart from the gradient; a prior normal of"
-     .. " `bnn.prior` is the decay of a posterior, decay of `bnn.elbo` that of other weights."},
+   answer = "`bnn.optim.adamw` decays weights apart from the gradient. The normal prior of a"
+     .. " posterior is its decay (`bnn.prior`); weight_decay= of `bnn.elbo` is for other weights."},
   {"l1", "lasso", "sparsity", "sparse", answer = "Priors for sparse weights: `bnn.prior.laplace`,"
      .. " `bnn.prior.horseshoe` and others of `bnn.prior`."},
   {"gpu", "cuda", "rocm", "tpu", "metal",
@@ -41,10 +41,13 @@ M.ROWS = {
      .. " `bnn.shift` has rotations, noise and other changes of images."},
   {"early stopping", "patience", answer = "`bnn.early_stopping` reads the flags of an experiment,"
      .. " `bnn.train` takes stop=."},
+  {"learning rate", "lr",
+   answer = "lr= of an optimizer (`bnn.optim`) or of `bnn.train`: a number or a function of the"
+     .. " step, such as those of `bnn.schedule`."},
   {"learning rate schedule", "scheduler", "lr schedule", "warm up", "annealing",
    answer = "`bnn.schedule` has them; any function of the step is one."},
   {"gradient clipping", "clip gradients", "clip grad", "clipnorm",
-   answer = "Optimizers take clip= and clip_value=: `bnn.optim`."},
+   answer = "Optimizers take clip_norm= and clip_value=: `bnn.optim`."},
   {"recurrent", "rnn", "lstm", "gru", "attention", "transformer", "self attention",
    answer = "There is no such layer. `bnn.transform` makes a network of any function over ops"
      .. " (`x:bmm`, `x:softmax`, `bnn.nn.layer_norm`)."},
@@ -70,10 +73,10 @@ M.ROWS = {
    answer = "`bnn.log.tensorboard` writes TensorBoard's files; `bnn.run` and help \"runs\" are the"
      .. " records."},
   {"confusion matrix", "confusion", answer = "`bnn.metrics.confusion_matrix` counts,"
-     .. " `bnn.plot.confusion` draws."},
+     .. " `bnn.plot.heatmap` draws."},
   {"mcmc", "hmc", "nuts", "hamiltonian", "langevin", "sghmc", "swag",
-   answer = "`bnn.sampler` has what there is, stochastic gradient Langevin dynamics; no"
-     .. " Hamiltonian sampler and no SWAG. `bnn.collect` keeps samples or their average."},
+   answer = "`bnn.sampler` has samplers by stochastic gradients; there is no HMC over all data, no"
+     .. " NUTS and no SWAG. `bnn.collect` keeps samples or their average."},
   {"laplace approximation", "last layer",
    answer = "There is no Laplace approximation. only= of `bnn.posterior.meanfield` makes single"
      .. " layers Bayesian."},
@@ -88,12 +91,33 @@ M.ROWS = {
   {"multi gpu", "distributed", "mpi", "data parallel", "horovod",
    answer = "A training is of one process with threads (`bnn.threads`); many runs at once are a"
      .. " sweep, on machines and under Slurm: help \"sweeps\"."},
-  {"random seed", "manual seed", "set seed", "reproducible", "reproducibility",
+  {"seed", "random seed", "manual seed", "set seed", "reproducible", "reproducibility",
    answer = "There is no global seed: `bnn.key` makes a key, and the same key gives the same"
      .. " numbers. See help \"keys\"."},
   {"temperature scaling", "platt", answer = "`bnn.calibration.temperature` fits one."},
   {"named tensor", "einsum", "matmul", "dot product",
    answer = "Products are `x:mm` of matrices and `x:bmm` of stacks of them; there is no einsum."},
+  {"transfer learning", "fine tune", "fine tuning", "finetune", "pretrained", "freeze",
+   answer = "`bnn.checkpoint.load_into` copies weights of a checkpoint; only= of"
+     .. " `bnn.posterior.meanfield` and `bnn.posterior.moped` start from them."},
+  {"classification", "classifier", answer = "A network with an output for each class and the"
+     .. " likelihood `bnn.likelihood.categorical`: help \"start\", experiments/mnist.lua."},
+  {"regression", answer = "Likelihoods of numbers: `bnn.likelihood.gaussian` and others of"
+     .. " `bnn.likelihood`; `bnn.metrics.rmse` and experiments/cubic.lua."},
+  {"class imbalance", "class weights", "imbalanced", "weighted loss", "sample weight",
+   answer = "There is no option for weights of classes; the loss of `bnn.objective` is yours, and"
+     .. " so is log_prob of a likelihood (help \"own\")."},
+  {"activation function", "nonlinearity", "swish", "silu", "elu",
+   answer = "Activations are `bnn.nn.relu`, `bnn.nn.gelu`, `bnn.nn.tanh` and others of `bnn.nn`,"
+     .. " or any function of a tensor."},
+  {"number of parameters", "parameter count", "model size", "count parameters",
+   answer = "`params:numel` counts them; a network's params print their names and shapes."},
+  {"learning curve", "plot loss", "loss curve", "training curve",
+   answer = "`bnn.log` keeps the metrics of a run; `bnn.plot.learning_curves` and `bnn.plot.lines`"
+     .. " draw them, `bnn.show` in the terminal."},
+  {"nan loss", "exploding", "diverge", "diverges",
+   answer = "`bnn.train` ends at the first step whose loss is not a number, and says so: a smaller"
+     .. " lr=, clip_norm= of the optimizer or a lower logvar= may help."},
   {"gan", "diffusion", "reinforcement learning",
    answer = "There is nothing ready for it; `bnn.objective` trains by any loss (help \"own\")."},
 }

@@ -198,8 +198,9 @@ function M.read(lines)
     return options[1] and options, go_on_lines(lines, from - 1)
   end
   local text = go_on_lines(lines, #lines)
-  local is_table = text:find "^table" or text:find "^%b{}"
-  return is_table and read_inline(text) or nil, text
+  local braced = text:match "^%b{}" or text:match "^table (%b{})"
+  if braced then return read_inline(braced:sub(2, -2)) or nil, text end
+  return text:find "^table" and read_inline(text) or nil, text
 end
 
 --- Reads the rows of a table that stands in a text: a row is a name, two spaces, and what it is.

@@ -5,14 +5,26 @@ local strings = require "bnn.base.strings"
 
 local M = {}
 
-local LESS = "less -FRX" -- ends where a text fits a screen, and leaves the text on it
-local NOT_FOUND = 127    -- the shell's status of a command that is not there
+--- Seconds for which readers had texts before them: no time of what was called.
+M.seconds = 0
+
+local NOT_FOUND = 127 -- the shell's status of a command that is not there
+
+-- less ends where a text fits a screen, and leaves the text on it.
+local LESS = "command -v less >/dev/null || exit 127; less -FRX"
 
 local function write_lines(lines, from, to)
   for i = from, to do io.write(lines[i], "\n") end
 end
 
--- A screen at a time; Enter goes on, q and the end of input leave.
+-- A line that is typed; nil at the end of input and after Ctrl-C.
+local function read_answer()
+  local ok, answer = pcall(io.stdin.read, io.stdin, "l")
+  if ok or type(answer) ~= "string" then return ok and answer or error(answer, 0) end
+  io.write "\n"
+end
+
+-- A screen at a time; Enter goes on, q and Ctrl-C leave.
 local function write_screens(lines, rows)
   local from = 1
   while from <= #lines do
@@ -21,7 +33,7 @@ local function write_screens(lines, rows)
     if to == #lines then return end
     io.write "--More-- (Enter: next, q: leave) "
     io.flush()
-    local answer = io.stdin:read "l"
+    local answer = read_answer()
     if not answer or answer:find "^%s*[qQ]" then return end
     from = to + 1
   end
@@ -54,8 +66,9 @@ function M.write(lines)
     return write_lines(lines, 1, #lines)
   end
   io.flush()
-  local command = pager_command()
+  local command, before = pager_command(), core.ticks()
   if not (command and run_pager(command, lines)) then write_screens(lines, rows) end
+  M.seconds = M.seconds + core.ticks() - before
 end
 
 return M

@@ -91,6 +91,8 @@ function M.names(entries, bnn)
   for i, entry in ipairs(entries) do
     local value, field = M.value_of(entry), entry.module and modules[module_of(entry) or 0]
     local name = type(value) == "function" and functions[value]
+    local table_name = type(value) == "table" and entry.field ~= "" and modules[value]
+    if table_name then name = "bnn." .. table_name end -- bnn.sampler, which is part of another
     if name then taken[name] = true end
     if name and entry.module:match "[^.]+$" == entry.field then is_of_one[entry.module] = true end
     if field and not name and entry.field then

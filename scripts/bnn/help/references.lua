@@ -18,10 +18,10 @@ local ROWS = {
     .. " uncertainty in neural networks\", ICML 2015, arXiv:1505.05424"},
   {"Brier 1950", "G. Brier, \"Verification of forecasts expressed in terms of probability\","
     .. " Monthly Weather Review 78, 1950"},
+  {"Chen et al. 2014", "T. Chen, E. Fox, C. Guestrin, \"Stochastic gradient Hamiltonian Monte"
+    .. " Carlo\", ICML 2014, arXiv:1402.4102"},
   {"Chen et al. 2023", "X. Chen et al., \"Symbolic discovery of optimization algorithms\","
     .. " NeurIPS 2023, arXiv:2302.06675"},
-  {"Cohen et al. 2017", "G. Cohen, S. Afshar, J. Tapson, A. van Schaik, \"EMNIST: an extension of"
-    .. " MNIST to handwritten letters\", arXiv:1702.05373"},
   {"Farquhar et al. 2020", "S. Farquhar, M. Osborne, Y. Gal, \"Radial Bayesian neural networks:"
     .. " beyond discrete support in large-scale Bayesian deep learning\", AISTATS 2020,"
     .. " arXiv:1907.00865"},
@@ -29,13 +29,17 @@ local ROWS = {
     .. " representing model uncertainty in deep learning\", ICML 2016, arXiv:1506.02142"},
   {"Geifman and El-Yaniv 2017", "Y. Geifman, R. El-Yaniv, \"Selective classification for deep"
     .. " neural networks\", NIPS 2017, arXiv:1705.08500"},
-  {"George and McCulloch 1993", "E. George, R. McCulloch, \"Variable selection via Gibbs"
-    .. " sampling\", JASA 88, 1993"},
+  {"Gneiting and Raftery 2007", "T. Gneiting, A. Raftery, \"Strictly proper scoring rules,"
+    .. " prediction, and estimation\", Journal of the American Statistical Association 102, 2007"},
+  {"Grimit et al. 2006", "E. Grimit, T. Gneiting, V. Berrocal, N. Johnson, \"The continuous ranked"
+    .. " probability score for circular variables and its application to mesoscale forecast"
+    .. " ensemble verification\", Quarterly Journal of the Royal Meteorological Society 132, 2006"},
   {"Golovin et al. 2017", "D. Golovin et al., \"Google Vizier: a service for black-box"
     .. " optimization\", KDD 2017"},
   {"Graves 2011", "A. Graves, \"Practical variational inference for neural networks\", NIPS 2011"},
   {"Guo et al. 2017", "C. Guo, G. Pleiss, Y. Sun, K. Weinberger, \"On calibration of modern neural"
     .. " networks\", ICML 2017, arXiv:1706.04599"},
+  {"Hansen 2016", "N. Hansen, \"The CMA evolution strategy: a tutorial\", arXiv:1604.00772"},
   {"Hendrycks and Gimpel 2016", "D. Hendrycks, K. Gimpel, \"Gaussian error linear units (GELUs)\","
     .. " arXiv:1606.08415"},
   {"Hernandez-Lobato and Adams 2015", "J. M. Hernandez-Lobato, R. Adams, \"Probabilistic"
@@ -46,6 +50,10 @@ local ROWS = {
   {"Izmailov et al. 2018", "P. Izmailov, D. Podoprikhin, T. Garipov, D. Vetrov, A. Wilson,"
     .. " \"Averaging weights leads to wider optima and better generalization\", UAI 2018,"
     .. " arXiv:1803.05407"},
+  {"Joe and Kuo 2008", "S. Joe, F. Kuo, \"Constructing Sobol sequences with better two-dimensional"
+    .. " projections\", SIAM J. Sci. Comput. 30, 2008"},
+  {"Jones et al. 1998", "D. Jones, M. Schonlau, W. Welch, \"Efficient global optimization of"
+    .. " expensive black-box functions\", J. Global Optim. 13, 1998"},
   {"Kingma and Ba 2015", "D. Kingma, J. Ba, \"Adam: a method for stochastic optimization\","
     .. " ICLR 2015, arXiv:1412.6980"},
   {"Kingma and Welling 2014", "D. Kingma, M. Welling, \"Auto-encoding variational Bayes\","
@@ -55,6 +63,8 @@ local ROWS = {
   {"Lakshminarayanan et al. 2017", "B. Lakshminarayanan, A. Pritzel, C. Blundell, \"Simple and"
     .. " scalable predictive uncertainty estimation using deep ensembles\", NIPS 2017,"
     .. " arXiv:1612.01474"},
+  {"Li et al. 2016", "C. Li, C. Chen, D. Carlson, L. Carin, \"Preconditioned stochastic gradient"
+    .. " Langevin dynamics for deep neural networks\", AAAI 2016, arXiv:1512.07666"},
   {"Li et al. 2018", "L. Li, K. Jamieson, G. DeSalvo, A. Rostamizadeh, A. Talwalkar, \"Hyperband:"
     .. " a novel bandit-based approach to hyperparameter optimization\", JMLR 18(185), 2018"},
   {"Li et al. 2020", "L. Li et al., \"A system for massively parallel hyperparameter tuning\","
@@ -63,14 +73,17 @@ local ROWS = {
     .. " detection\", NeurIPS 2020, arXiv:2010.03759"},
   {"Loshchilov and Hutter 2019", "I. Loshchilov, F. Hutter, \"Decoupled weight decay"
     .. " regularization\", ICLR 2019, arXiv:1711.05101"},
+  {"Maddox et al. 2019", "W. Maddox, T. Garipov, P. Izmailov, D. Vetrov, A. Wilson, \"A simple"
+    .. " baseline for Bayesian uncertainty in deep learning\", NeurIPS 2019, arXiv:1902.02476"},
   {"McCullagh 1980", "P. McCullagh, \"Regression models for ordinal data\", J. R. Stat. Soc. B 42,"
     .. " 1980"},
-  {"Mitchell and Beauchamp 1988", "T. Mitchell, J. Beauchamp, \"Bayesian variable selection in"
-    .. " linear regression\", JASA 83, 1988"},
+  {"McKay et al. 1979", "M. McKay, R. Beckman, W. Conover, \"A comparison of three methods for"
+    .. " selecting values of input variables in the analysis of output from a computer code\","
+    .. " Technometrics 21, 1979"},
+  {"Naeini et al. 2015", "M. Naeini, G. Cooper, M. Hauskrecht, \"Obtaining well calibrated"
+    .. " probabilities using Bayesian binning\", AAAI 2015"},
   {"Pocock 1977", "S. Pocock, \"Group sequential methods in the design and analysis of clinical"
     .. " trials\", Biometrika 64, 1977"},
-  {"Polson and Scott 2010", "N. Polson, J. Scott, \"Shrink globally, act locally: sparse Bayesian"
-    .. " regularization and prediction\", Bayesian Statistics 9, 2010"},
   {"Polyak 1964", "B. Polyak, \"Some methods of speeding up the convergence of iteration methods\","
     .. " USSR Comput. Math. Math. Phys. 4(5), 1964"},
   {"Rockova and George 2018", "V. Rockova, E. George, \"The spike-and-slab LASSO\", JASA 113,"
@@ -79,13 +92,15 @@ local ROWS = {
     .. " classifiers with bounded error levels\", JASA 114, 2019, arXiv:1609.00451"},
   {"Salmon et al. 2011", "J. Salmon, M. Moraes, R. Dror, D. Shaw, \"Parallel random numbers: as"
     .. " easy as 1, 2, 3\", SC 2011"},
+  {"Shen et al. 2024", "Y. Shen et al., \"Variational learning is effective for large deep"
+    .. " networks\", ICML 2024, arXiv:2402.17641"},
+  {"Springenberg et al. 2016", "J. Springenberg, A. Klein, S. Falkner, F. Hutter, \"Bayesian"
+    .. " optimization with robust Bayesian neural networks\", NIPS 2016"},
   {"Srivastava et al. 2014", "N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever,"
     .. " R. Salakhutdinov, \"Dropout: a simple way to prevent neural networks from overfitting\","
     .. " JMLR 15, 2014"},
   {"Sutskever et al. 2013", "I. Sutskever, J. Martens, G. Dahl, G. Hinton, \"On the importance of"
     .. " initialization and momentum in deep learning\", ICML 2013"},
-  {"Tibshirani 1996", "R. Tibshirani, \"Regression shrinkage and selection via the lasso\","
-    .. " J. R. Stat. Soc. B 58, 1996"},
   {"Tieleman and Hinton 2012", "T. Tieleman, G. Hinton, \"Lecture 6.5: rmsprop\", Neural networks"
     .. " for machine learning, Coursera, 2012"},
   {"Traub et al. 2024", "J. Traub et al., \"Overcoming common flaws in the evaluation of selective"

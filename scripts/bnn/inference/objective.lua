@@ -99,6 +99,7 @@ function Objective:beta_at(step) return penalties.beta_at(self, step) end
 --- Returns the number of elements of an optimizer's state for this objective: those of all trained
 -- buffers.
 --     objective:state_size()          -- two for each weight of a mean-field posterior
+-- @return integer
 function Objective:state_size()
   return posteriors.of_model(self.what, self):state_size()
 end
@@ -132,6 +133,7 @@ function Objective:gradient(batch, key, opts) return steps.gradient(self, batch,
 -- estimate -log prior).
 --     objective:kl_divergence()       -- nats, of all tensors
 -- @param opts table: key=, for priors that are densities: their part is an estimate
+-- @return number, in nats
 function Objective:kl_divergence(opts)
   opts = options.check("objective:kl_divergence", opts, {key = "key"})
   return penalties.kl(penalties.terms(self, opts.key))
@@ -157,6 +159,7 @@ function Objective:evaluate(data, opts) return evaluation.evaluate(self, data, o
 -- @param batch {x=, y=}
 -- @param key key
 -- @param opts table: step=, beta=
+-- @return table as objective:evaluate returns it, in nats an example
 function Objective:value(batch, key, opts) return evaluation.value(self, batch, key, opts) end
 
 --- Checks a data set against the likelihood before a training.
@@ -164,6 +167,7 @@ function Objective:value(batch, key, opts) return evaluation.value(self, batch, 
 -- Classes by name must be those of the objective, in its order; if it has none it takes those of
 -- the data.
 --     assert(objective:check_data(data.train))
+-- @param data part of a data set: x, y
 -- @return true; or nil, message for what does not fit
 function Objective:check_data(data) return evaluation.check_data(self, data) end
 

@@ -1,4 +1,4 @@
---- Optimizers: one function for each row of the runtime's optimizer table, bnn.optim.adam{lr=1e-3}.
+--- Optimizers, a function each: bnn.optim.adam{lr = 1e-3}. bnn.sampler has those that draw noise.
 --
 -- An optimizer is a value: optimizer:init(objective) gives the state that steps change. The
 -- learning rate may be a number or a function of the step (bnn.schedule).
@@ -105,6 +105,7 @@ end
 
 --- Returns the number of steps done.
 --     print(state:steps())             -- 0
+-- @return integer
 function State:steps() return self.moments:steps() end
 
 local UPDATE = {key = "key", data_size = {type = "number", above = 0}}
@@ -142,12 +143,16 @@ end
 
 --- Returns the learning rate at a step, counted from 1.
 --     state:rate(1)                    -- 1e-3
+-- @param step integer, from 1
+-- @return number
 function State:rate(step)
   return schedule.value(self.optimizer.lr, step, "lr")
 end
 
 --- Returns the temperature of a sampler's noise at a step, counted from 1; 1 for other optimizers.
 --     state:noise(1)                   -- 1
+-- @param step integer, from 1
+-- @return number
 function State:noise(step)
   return schedule.value(self.optimizer.noise or 1, step, "noise")
 end
@@ -167,6 +172,7 @@ end
 
 --- Copies the state, so that later steps do not change it.
 --     local before = state:clone()
+-- @return state
 function State:clone()
   return setmetatable({optimizer = self.optimizer, moments = self.moments:clone(),
                        target = self.target,

@@ -17,6 +17,7 @@ local steps_kind = {type = "integer", min = 1, required = true}
 -- @param schedule number, or function(step) -> number
 -- @param step integer, counted from 1
 -- @param name string or nil: what it is, for the message ("beta")
+-- @return number
 -- Raises for anything else.
 function M.value(schedule, step, name)
   if type(schedule) == "number" then return schedule end
@@ -37,7 +38,9 @@ end
 
 --- Makes the schedule with the same value at every step.
 --     bnn.schedule.constant(1e-3)(50)  -- 1e-3
+-- @param v number
 -- @return function(step) -> number
+-- Raises if v is not a finite number.
 function M.constant(v)
   local accepted, fault = options.accept(v, "number")
   if fault then fail("bnn.schedule.constant: expected %s, got %s", fault, kinds.show(v)) end
@@ -81,6 +84,7 @@ end
 --                                    after = bnn.schedule.cosine{from = 1e-3, steps = 9500}}
 -- @param opts table: steps=, an integer; to=, from=0, numbers; after=, a number or schedule
 -- @return function(step) -> number
+-- Raises if neither to= nor after= is given, or after= has no value at step 1 to rise to.
 function M.warmup(opts)
   opts = options.check("bnn.schedule.warmup", opts,
     {steps = steps_kind, to = "number", from = {type = "number", default = 0}, after = "schedule"})
@@ -102,6 +106,7 @@ end
 --     lr(5000)                         -- 1e-3
 -- @param pieces list of {first step, number or schedule}; the first begins at step 1
 -- @return function(step) -> number
+-- Raises unless the first steps rise from 1, and if there is no piece.
 function M.piecewise(pieces)
   pieces = options.check("bnn.schedule.piecewise", pieces, {"table"})
   for i, piece in ipairs(pieces) do
@@ -153,6 +158,7 @@ end
 --     local lr = bnn.schedule.cyclical{period = 2000, from = 1e-3}
 -- @param opts table: period=, an integer; from=, to=0, numbers; or of=, a schedule
 -- @return function(step) -> number
+-- Raises unless it is given from= or of=, one of the two.
 function M.cyclical(opts)
   opts = options.check("bnn.schedule.cyclical", opts,
     {period = steps_kind, from = "number", to = "number", of = "schedule"})
@@ -249,7 +255,7 @@ end
 --     print(lr(1), lr(100), lr(5000))                       --> 1e-05 0.001 1e-05
 -- @param text string
 -- @param opts table: steps= of the whole training
--- @return number or function of the step; or nil, what is expected
+-- @return number or function of the step; or nil, message: what is expected
 function M.parse(text, opts)
   opts = options.check("bnn.schedule.parse", opts, {steps = {type = "integer", min = 1}})
   local made, wanted, ends = parse(expect.string("bnn.schedule.parse", text), opts.steps)
@@ -264,6 +270,7 @@ end
 -- @param schedule number or function of the step: those that know their steps stay as they are
 -- @param steps integer: of the whole training
 -- @return number or function of the step
+-- Raises if steps is below 0.
 function M.with_steps(schedule, steps)
   local what = "bnn.schedule.with_steps"
   local accepted, fault = options.accept(schedule, "schedule")

@@ -71,6 +71,8 @@ end
 
 --- Passes a block of rows to the sink unchecked; `row` checks them first.
 --     log:write(100, {{"test/accuracy", 0.978}})
+-- @param step integer
+-- @param rows list of {name, value}
 function Log:write(step, rows)
   self.sink:write(step, rows)
 end
@@ -78,6 +80,7 @@ end
 --- Logs lines of results that are not metrics of a step, such as a table or a closing sentence.
 -- Consoles print them and memory logs store them; CSV and JSON files leave them out.
 --     log:say "abstains on 1.2% of the digits"
+-- @param line string, without a newline at its end
 function Log:say(line)
   if self.sink.say then self.sink:say((line:gsub("\n$", ""))) end
 end
@@ -144,6 +147,8 @@ end
 -- write(step, rows).
 --     local mine = bnn.log.new(function(step, rows) print(step, rows[1][1], rows[1][2]) end)
 --     mine:row(100, {accuracy = 0.978})        -- prints 100 accuracy 0.978
+-- @param sink function of (step, rows), or a table with a method write
+-- @return log
 function M.new(sink)
   if type(sink) == "function" then
     local write = sink
@@ -157,6 +162,8 @@ end
 
 --- Returns the log that a `log =` option means: a log, a sink, or the console for nil.
 --     local console = bnn.log.resolve(nil)
+-- @param given log, sink or nil
+-- @return log
 function M.resolve(given)
   if given == nil then return M.console() end
   if getmetatable(given) == Log then return given end
@@ -178,6 +185,7 @@ end
 --- Makes the log of the terminal: `  10000 | test/accuracy                       0.979`.
 --     bnn.log.console():row(10000, {["test/accuracy"] = 0.979})
 -- @param opts table: out=io.stdout
+-- @return log
 function M.console(opts)
   local spec = {out = {type = "any", default = io.stdout}}
   local out = options.check("bnn.log.console", opts, spec).out
@@ -197,6 +205,7 @@ end
 --     local log = bnn.log.memory()
 --     log:row(100, {accuracy = 0.978})
 --     log:last "accuracy" --> 0.978, 100
+-- @return log
 function M.memory()
   local blocks, lines = {}, {}
   local log = M.new{
@@ -209,6 +218,8 @@ function M.memory()
   --     local log = bnn.log.memory()
   --     log:row(100, {accuracy = 0.978})
   --     log:last "accuracy" --> 0.978, 100
+  -- @param name string: a metric
+  -- @return value, step; nil if the metric was never logged
   function log:last(name)
     for b = #self.blocks, 1, -1 do
       for _, row in ipairs(self.blocks[b].rows) do
@@ -239,6 +250,8 @@ end
 
 --- Makes a log that passes everything on to each of a list of logs or sinks.
 --     local both = bnn.log.tee{bnn.log.console(), assert(bnn.log.jsonl "metrics.jsonl")}
+-- @param logs list of logs or sinks
+-- @return log
 function M.tee(logs)
   local outs, sink = {}, {}
   expect.plain_table("bnn.log.tee", logs, "a list of logs")

@@ -55,7 +55,7 @@ local function label_scores(what, p, labels)
 end
 
 --- Fits prediction sets on calibration examples by the score 1 - p(label), whose sets are the
--- smallest on average (Sadinle, Lei and Wasserman 2019).
+-- smallest on average (Sadinle et al. 2019).
 --     bnn.conformal.fit{probabilities = p, labels = y, alpha = 0.1}     -- {threshold=, alpha=, n=}
 -- @param opts table: probabilities= [n, C] or what bnn.predict returns; labels= [n] in 0..C-1;
 --   alpha=0.1, the share of sets that may miss their label

@@ -14,6 +14,7 @@
 --   bootstrap  false: it takes no bootstrap= option
 local calibration = require "bnn.metrics.metrics_calibration"
 local classification = require "bnn.metrics.metrics_classification"
+local mixture = require "bnn.metrics.metrics_mixture"
 local ood = require "bnn.metrics.metrics_ood"
 local regression = require "bnn.metrics.metrics_regression"
 local selective = require "bnn.metrics.metrics_selective"
@@ -81,7 +82,11 @@ group{group = "selection", inputs = "classes", range = {0, 1}, best = 0}{
 
 group{group = "regression"}{
   {"rmse", regression, inputs = "targets", range = POSITIVE, best = 0},
+  {"mae", regression, inputs = "targets", range = POSITIVE, best = 0},
+  {"r2", regression, inputs = "targets", range = {-math.huge, 1}, best = 1, bootstrap = false},
   {"coverage", regression, inputs = "normal", args = {0.9}, range = {0, 1}},
+  {"log_predictive_density", mixture, inputs = "normal", range = ANY, better = "higher"},
+  {"crps", mixture, inputs = "normal", range = POSITIVE, better = "lower"},
 }
 
 group{group = "uncertainty"}{

@@ -16,6 +16,7 @@ local M = {list = metric_table.list, docs = {list = metric_table.doc}}
 
 for _, row in ipairs(metric_table.rows) do M[row[1]] = row[2][row[1]] end
 
+M.summary = require "bnn.metrics.all_metrics".summary
 M.normal_quantile = require "bnn.base.normal".quantile
 
 return M

@@ -29,10 +29,10 @@ local function adaptive_ece(what, prediction, labels, opts)
   return equal_count(what, name, prediction, labels, opts)
 end
 
---- Computes the expected calibration error: sum over bins of n_b / n |accuracy_b - confidence_b|,
--- 15 bins of equal width. Bin b covers ((b - 1) / 15, b / 15], confidence 0 in the first: the index
--- from 0 is clamp(ceil(15 c) - 1, 0, 14), in the precision of the confidence c. Empty bins are
--- skipped.
+--- Computes the expected calibration error (Naeini et al. 2015): sum over bins of n_b / n
+-- |accuracy_b - confidence_b|, 15 bins of equal width. Bin b covers ((b - 1) / 15, b / 15],
+-- confidence 0 in the first: the index from 0 is clamp(ceil(15 c) - 1, 0, 14), in the precision of
+-- the confidence c. Empty bins are skipped.
 --     bnn.metrics.ece({{0.8, 0.2}, {0.6, 0.4}}, {0, 1})     -- 0.4: |1 - 0.8| / 2 + |0 - 0.6| / 2
 -- @param prediction probabilities [n, C], what bnn.predict returns, or confidences [n]
 -- @param labels [n] in 0..C-1; with confidences, 1 for a right answer and 0 for a wrong one

@@ -57,6 +57,7 @@ end
 -- @param k integer, 1..C
 -- @param opts table: bootstrap={key=, n=1000, level=0.95}
 -- @return number, and {lo, hi} with bootstrap
+-- Raises if k is not in 1..C.
 function M.top_k(prediction, labels, k, opts)
   local what = "bnn.metrics.top_k"
   opts = bootstrap.options(what, opts)
@@ -92,7 +93,8 @@ end
 function M.nll(prediction, labels, opts) return mean_score("nll", prediction, labels, opts) end
 
 --- Computes the Brier score of several classes: the mean over examples of the sum over classes of
--- (p_c - [c = label])^2, from 0 to 2. For two classes it is twice scikit-learn's brier_score_loss.
+-- (p_c - [c = label])^2, from 0 to 2. For two classes it is twice scikit-learn's brier_score_loss
+-- (Brier 1950).
 --     bnn.metrics.brier({{0.5, 0.5}}, {0})              -- 0.5
 -- @param prediction probabilities [n, C], or what bnn.predict returns
 -- @param labels tensor or list [n], 0..C-1

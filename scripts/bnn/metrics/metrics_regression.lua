@@ -9,6 +9,15 @@ local normal = require "bnn.base.normal"
 
 local M = {}
 
+-- A prediction and its targets, of one shape.
+local function pair(what, prediction, target)
+  local mean = type(prediction) == "table" and prediction.mean
+  local x = inputs.values(what, "prediction", mean or prediction, "prediction")
+  local y = inputs.values(what, "target", target, "target")
+  inputs.check_same_shape(what, x, "target", y)
+  return x, y
+end
+
 --- Computes the root of the mean squared difference over all elements of two tensors of the same
 -- shape.
 --     bnn.metrics.rmse({1, 2, 3}, {1, 2, 6})            -- 1.732
@@ -19,11 +28,52 @@ local M = {}
 function M.rmse(prediction, target, opts)
   local what = "bnn.metrics.rmse"
   opts = bootstrap.options(what, opts)
-  local mean = type(prediction) == "table" and prediction.mean
-  local x = inputs.values(what, "prediction", mean or prediction, "prediction")
-  local y = inputs.values(what, "target", target, "target")
-  inputs.check_same_shape(what, x, "target", y)
-  return bootstrap.evaluate(what, opts, core.mean_metric, core.squared_errors(x, y), true)
+  local errors = core.squared_errors(pair(what, prediction, target))
+  return bootstrap.evaluate(what, opts, core.mean_metric, errors, true)
+end
+
+--- Computes the mean absolute difference over all elements of two tensors of the same shape.
+--     bnn.metrics.mae({1, 2, 3}, {1, 2, 6})             -- 1
+-- @param prediction tensor or list [n, ...], or what bnn.predict returns
+-- @param target tensor or list of the same shape
+-- @param opts table: bootstrap={key=, n=1000, level=0.95}
+-- @return number, and {lo, hi} with bootstrap
+function M.mae(prediction, target, opts)
+  local what = "bnn.metrics.mae"
+  opts = bootstrap.options(what, opts)
+  local errors = core.absolute_errors(pair(what, prediction, target))
+  return bootstrap.evaluate(what, opts, core.mean_metric, errors, false)
+end
+
+-- 1 - residual / total sum of squares of column k of `width`, of flat lists.
+local function explained(what, x, y, k, width)
+  local n, mean, residual, total = #y // width, 0, 0, 0
+  for i = k, #y, width do mean = mean + y[i] / n end
+  for i = k, #y, width do
+    residual, total = residual + (y[i] - x[i]) ^ 2, total + (y[i] - mean) ^ 2
+  end
+  if total == 0 then
+    fail("%s: target: expected numbers that differ, got %.6g alone", what, mean)
+  end
+  return 1 - residual / total
+end
+
+--- Computes the coefficient of determination R^2, the share of the targets' variance that is
+-- explained; the mean over columns if there are several numbers an example, as in scikit-learn.
+--     bnn.metrics.r2({1, 2, 4}, {1, 2, 3})              -- 0.5
+-- @param prediction tensor or list [n, ...], or what bnn.predict returns
+-- @param target tensor or list of the same shape
+-- @param opts table: empty, as it takes no bootstrap=
+-- @return number: 1 of perfect predictions, 0 of the mean alone, below 0 of worse ones
+-- Raises if a column of targets is one number alone.
+function M.r2(prediction, target, opts)
+  local what = "bnn.metrics.r2"
+  bootstrap.options(what, opts, {bootstrap = false})
+  local x, y = pair(what, prediction, target)
+  local width, sum = y:numel() // y:size(1), 0
+  x, y = x:reshape(x:numel()):totable(), y:reshape(y:numel()):totable()
+  for k = 1, width do sum = sum + explained(what, x, y, k, width) end
+  return sum / width
 end
 
 local function check_not_negative(what, item, x)
@@ -41,6 +91,7 @@ end
 -- @param level number in (0, 1)
 -- @param opts table: bootstrap={key=, n=1000, level=0.95}
 -- @return number, and {lo, hi} with bootstrap
+-- Raises if level is not within (0, 1).
 function M.coverage(mean, std, target, level, opts)
   local what = "bnn.metrics.coverage"
   opts = bootstrap.options(what, opts)
@@ -60,10 +111,11 @@ end
 --- Computes the q-quantile of all elements by linear interpolation between order statistics
 -- (NumPy's default).
 --     bnn.metrics.quantile({1, 2, 3, 4}, 0.5)           -- 2.5
--- @param x tensor or list of numbers, without NaN
+-- @param x tensor of any shape or list of numbers, without NaN
 -- @param q number in [0, 1]
 -- @param opts table: bootstrap={key=, n=1000, level=0.95}
 -- @return number, and {lo, hi} with bootstrap
+-- Raises if x is empty or q is not in [0, 1].
 function M.quantile(x, q, opts)
   local what = "bnn.metrics.quantile"
   opts = bootstrap.options(what, opts)

@@ -63,6 +63,7 @@ end
 --- Describes a likelihood as data, {name=, its options}, of which `of_data` makes it again; of one
 -- of your own only the name is kept.
 --     print(bnn.likelihood.describe(bnn.likelihood.gaussian{sigma = 2}).sigma)   -- 2
+-- @param likelihood any: as bnn.likelihood.gaussian returns it, or one of your own
 -- @return table
 function M.describe(likelihood)
   local opts = made_here[likelihood]

@@ -16,9 +16,14 @@ local M = {}
 --     bnn.nn.conv2d(32, {3, 5}, {stride = 2, padding = 1})
 -- @param out integer: the number of kernels, which is the number of channels of the result
 -- @param kernel integer, or {rows, columns}
--- @param opts table: stride=1, padding=0 (integers or {rows, columns}; padding "same" keeps the
---   images' size under a stride of 1), bias=true, w_init=bnn.nn.truncated_normal_kernel,
---   b_init=bnn.nn.zeros, functions (key, shape) -> tensor
+-- @param opts table:
+--   stride=1    integer, or {rows, columns}
+--   padding=0   integer, {rows, columns}, or "same", which keeps the images' size under a stride
+--               of 1
+--   bias=true   false leaves the bias out
+--   w_init, b_init  functions (key, shape) -> tensor; bnn.nn.truncated_normal_kernel and
+--               bnn.nn.zeros
+-- @return layer
 function M.conv2d(out, kernel, opts)
   out = expect.value("bnn.nn.conv2d: out", out, layer.SIZE)
   opts = options.check("bnn.nn.conv2d", opts, {

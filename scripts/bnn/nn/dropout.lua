@@ -25,6 +25,8 @@ end
 --     local layer = bnn.nn.dropout(0.5)
 --     layer:apply({}, bnn.ones(2, 3), {key = key, train = true})     -- [2, 3] of 0 and 2
 -- @param p number in [0, 1)
+-- @return layer
+-- Raises if p is not in [0, 1).
 function M.dropout(p)
   if type(p) ~= "number" or not (p >= 0 and p < 1) then
     fail("bnn.nn.dropout: p: expected a number in [0, 1), got %s", kinds.show(p))

@@ -26,6 +26,7 @@ end
 -- @param count integer: rows of the table
 -- @param d integer: features of each
 -- @param opts table: w_init=bnn.nn.normal, N(0, 1) as PyTorch's, a function (key, shape) -> tensor
+-- @return layer
 function M.embedding(count, d, opts)
   count = expect.value("bnn.nn.embedding: count", count, layer.SIZE)
   d = expect.value("bnn.nn.embedding: d", d, layer.SIZE)

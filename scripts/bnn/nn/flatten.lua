@@ -11,6 +11,7 @@ end
 
 --- Makes a layer that reshapes x [n, a, b, ...] to [n, a b ...].
 --     bnn.nn.flatten():apply({}, bnn.ones(2, 3, 4))     -- [2, 12]
+-- @return layer
 function M.flatten()
   return layer.new{kind = "flatten", args = {}, forward = forward, text = "flatten()"}
 end

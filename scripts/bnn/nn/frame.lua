@@ -105,7 +105,7 @@ end
 -- @param name string: "w" in layer mlp/linear_0 gives the path "mlp/linear_0/w"
 -- @param shape list
 -- @param init function(key, shape) -> tensor of that shape
--- @return tensor
+-- @return tensor of that shape
 function M.parameter(name, shape, init)
   expect.string("bnn.nn.parameter: name", name)
   expect.shape("bnn.nn.parameter: shape", shape)

@@ -50,7 +50,7 @@ end
 -- @param params as init returns them
 -- @param x tensor [n, ...]
 -- @param opts table: key= (for dropout), train=false
--- @return tensor, or what the layer returns
+-- @return tensor [n, ...], or what the layer returns
 function Layer:apply(params, x, opts) return as_net(self):apply(params, x, opts) end
 
 --- Options as a layer shows them: ", {stride=2, bias=false}", or "" if all are at their defaults.

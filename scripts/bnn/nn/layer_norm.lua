@@ -11,6 +11,7 @@ local M = {}
 -- mean 0 and variance 1, then multiplies by a gain and adds a bias. Parameters gain [d], bias [d].
 --     bnn.nn.sequential{bnn.nn.linear(64), bnn.nn.layer_norm(), bnn.nn.relu(), bnn.nn.linear(10)}
 -- @param opts table: eps=1e-5, added to the variance
+-- @return layer
 function M.layer_norm(opts)
   opts = options.check("bnn.nn.layer_norm", opts, {
     eps = {type = "number", min = 0, default = 1e-5},

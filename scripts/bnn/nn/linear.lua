@@ -15,6 +15,7 @@ local M = {}
 -- @param out integer: features of the result
 -- @param opts table: bias=true, w_init=bnn.nn.truncated_normal, b_init=bnn.nn.zeros, functions
 --   (key, shape) -> tensor
+-- @return layer
 function M.linear(out, opts)
   out = expect.value("bnn.nn.linear: out", out, layer.SIZE)
   opts = options.check("bnn.nn.linear", opts, {

@@ -24,6 +24,8 @@ end
 -- Parameters: mlp/linear_0/w, mlp/linear_0/b, ...
 -- @param opts table: the sizes of the layers; activation="relu": the name of an elementwise layer,
 --   a layer (one that has parameters shares them between its places), or a function of a tensor
+-- @return layer
+-- Raises if the list is empty or a size is below 1.
 function M.mlp(opts)
   opts = options.check("bnn.nn.mlp", opts, {
     layer.SIZE, activation = {type = "string|layer|function", default = "relu"},

@@ -34,6 +34,7 @@ end
 -- @param size integer, or {rows, columns}
 -- @param opts table: stride=size, padding=0, integers or {rows, columns}; padding is at most half
 --   the size, and is never the largest
+-- @return layer
 function M.max_pool(size, opts) return pool("max_pool", core.ops.max_pool2d, size, opts) end
 
 --- Makes a layer that takes the mean of each window: images [n, channels, h, w] (or [n, h, w]) ->
@@ -42,6 +43,7 @@ function M.max_pool(size, opts) return pool("max_pool", core.ops.max_pool2d, siz
 -- @param size integer, or {rows, columns}
 -- @param opts table: stride=size, padding=0, integers or {rows, columns}; padding counts as zeros,
 --   as in PyTorch by default
+-- @return layer
 function M.avg_pool(size, opts) return pool("avg_pool", core.ops.avg_pool2d, size, opts) end
 
 return M

@@ -24,6 +24,7 @@ end
 -- return several values.
 --     bnn.nn.sequential{bnn.nn.flatten(), bnn.nn.linear(64), bnn.nn.relu(), bnn.nn.linear(10)}
 -- @param layers list of layers or functions
+-- @return layer
 function M.sequential(layers)
   if type(layers) ~= "table" or #layers == 0 then
     fail.expected("bnn.nn.sequential", "a list of layers", layers)

@@ -60,7 +60,7 @@ end
 --     print(t, fit.nll_before, fit.nll)                 -- fit.nll <= fit.nll_before
 -- @param opts table: labels= [n] in 0..C-1; logits= [n, C], or probabilities= [n, C] or what
 --   bnn.predict returns
--- @return number T, and table {nll_before=, nll=}: at T = 1 and at T
+-- @return number T, and table {nll_before=, nll=}, in nats: at T = 1 and at T
 function M.temperature(opts)
   local what = "bnn.calibration.temperature"
   opts = options.check(what, opts,
@@ -141,10 +141,10 @@ end
 local POSITIVE = {type = "number", above = 0}
 local NAN = 0 / 0
 
---- Applies a fit to a prediction: mean, probability and entropy at the temperature, and the answers
--- that abstain. The rule sees the prediction as bnn.predict returned it, as it did when it was
--- fitted. How networks differ (std, class_std, ...) does not change, and neither does any answer. A
--- row that is not a number, of class -1, abstains and does not change.
+--- Applies a fit to a prediction: mean, probability and entropy (in nats) at the temperature, and
+-- the answers that abstain. The rule sees the prediction as bnn.predict returned it, as it did when
+-- it was fitted. How networks differ (std, class_std, ...) does not change, and neither does any
+-- answer. A row that is not a number, of class -1, abstains and does not change.
 --     local fit = bnn.calibration.fit{prediction = p, labels = y}
 --     local q = bnn.calibration.apply(fit, bnn.predict(model, x, o))
 --     print(q.probability, q.abstains)                  -- [32] each
@@ -211,6 +211,7 @@ end
 --   has no std; net=, likelihood= as for bnn.checkpoint.open
 -- @return list of the fits, as bnn.calibration.fit returns them, none if the checkpoints are only
 --   to resume a run of a sweep; or nil, message
+-- Raises if the validation set has no x or no y.
 function M.keep(path, opts)
   local what = "bnn.calibration.keep"
   opts = options.check(what, opts, {

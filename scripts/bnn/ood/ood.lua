@@ -26,6 +26,7 @@ local M = {}
 -- @param opts table: score="class_std", the name of a score (see bnn.ood); percentile=0.99 in
 --   [0, 1], by linear interpolation
 -- @return table {score=, percentile=, threshold=, n=}, n the number of examples
+-- Raises if score is a function, which a checkpoint cannot hold, or no number is finite.
 function M.fit_threshold(prediction, opts)
   local what = "bnn.ood.fit_threshold"
   if type(opts) == "table" and type(opts.score) == "function" then

@@ -53,6 +53,7 @@ local SIDE = 28 -- the shorter side of the images that amounts in pixels are mea
 -- @param severity integer, 0 to 5
 -- @param side integer: the shorter side of the images (28)
 -- @return number, and what it is called ("degrees")
+-- Raises for a name that is not one of them, and a severity outside 0..5.
 function M.amount(name, severity, side)
   local what, kind = "bnn.shift.amount", kinds[name]
   if not kind then
@@ -95,7 +96,7 @@ end
 -- @param x tensor [n, h, w] or [n, channels, h, w], u8 or real from 0 to 1
 -- @param opts table: severity=0 to 5 (15 degrees more each) or degrees=; key= draws the side to
 --   which each image turns; without it all turn counterclockwise (clockwise for degrees below 0)
--- @return tensor like x
+-- @return tensor of the type and shape of x
 function M.rotate(x, opts) return shift("rotate", x, opts) end
 
 --- Translates images, by bilinear interpolation; pixels from outside are 0.
@@ -105,14 +106,14 @@ function M.rotate(x, opts) return shift("rotate", x, opts) end
 -- @param opts table: severity=0 to 5 (1 pixel of 28 more each) or pixels=; key= draws into which
 --   direction each image moves; without it all move to the right (to the left for pixels below
 --   0)
--- @return tensor like x
+-- @return tensor of the type and shape of x
 function M.translate(x, opts) return shift("translate", x, opts) end
 
 --- Adds normal noise to every pixel, and clips to 0..1.
 --     bnn.shift.noise(x, {std = 0.2, key = key})        -- u8 [32, 28, 28]
 -- @param x tensor [n, h, w] or [n, channels, h, w], u8 or real from 0 to 1
 -- @param opts table: key=; severity=0 to 5 (0.1 more each) or std=, of which 1 is the whole range
--- @return tensor like x
+-- @return tensor of the type and shape of x
 function M.noise(x, opts) return shift("noise", x, opts) end
 
 --- Blurs images by a Gaussian, cut off at ceil(3 sigma); the pixels of an edge repeat beyond it.
@@ -120,7 +121,7 @@ function M.noise(x, opts) return shift("noise", x, opts) end
 -- @param x tensor [n, h, w] or [n, channels, h, w], u8 or real from 0 to 1
 -- @param opts table: severity=0 to 5 (1 pixel of 28, and half a pixel more each) or sigma= in
 --   pixels; key= has no effect: all shifts take one
--- @return tensor like x
+-- @return tensor of the type and shape of x
 function M.blur(x, opts) return shift("blur", x, opts) end
 
 --- Lowers the contrast: each pixel moves towards the mean of its image's channel, which is NaN if
@@ -129,7 +130,7 @@ function M.blur(x, opts) return shift("blur", x, opts) end
 -- @param x tensor [n, h, w] or [n, channels, h, w], u8 or real from 0 to 1
 -- @param opts table: severity=0 to 5 (0.75, and 0.15 less each) or factor= from 1 (nothing) to 0,
 --   by which the distance from the mean is multiplied; key= has no effect: all shifts take one
--- @return tensor like x
+-- @return tensor of the type and shape of x
 function M.contrast(x, opts) return shift("contrast", x, opts) end
 
 --- Hides a square of each image: sets it to 0, at a position drawn uniformly within the image. A
@@ -138,7 +139,7 @@ function M.contrast(x, opts) return shift("contrast", x, opts) end
 -- @param x tensor [n, h, w] or [n, channels, h, w], u8 or real from 0 to 1
 -- @param opts table: key=; severity=0 to 5 (6 pixels of 28, and 3 more each) or side= in pixels,
 --   rounded to whole ones; a side longer than the image hides all of it
--- @return tensor like x
+-- @return tensor of the type and shape of x
 function M.occlude(x, opts) return shift("occlude", x, opts) end
 
 -- Raises if there is none, or one twice: a line of the figure would go back and forth.

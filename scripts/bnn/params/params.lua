@@ -55,6 +55,7 @@ end
 --     print(params.w) --> {{1, 2}, {3, 4}}
 -- @param layout as `layout` returns it
 -- @param flat tensor [size]; the named tensors are views of it
+-- @return Params
 function M.new(layout, flat)
   if not is_list_with(layout, "offset") then
     fail.expected("bnn.params.new: layout", "a layout, as bnn.params.layout returns it", layout)
@@ -74,7 +75,13 @@ end
 -- tensors are values of the program.
 --     local layout = bnn.params.layout{{name = "w", shape = {2}}}
 --     print(bnn.params.wrap(layout, {w = bnn.tensor{1, 2}}).w) --> {1, 2}
+-- @param layout as bnn.params.layout returns it
+-- @param tensors table name -> tensor of the shape in the layout
+-- @return Params, without a buffer: bnn.params.has_buffer
 function M.wrap(layout, tensors)
+  if type(layout) ~= "table" then
+    fail.expected("bnn.params.wrap: layout", "a layout, as bnn.params.layout returns it", layout)
+  end
   local self = setmetatable({}, Meta)
   inside[self] = {layout = layout, tensors = tensors}
   return self
@@ -82,10 +89,14 @@ end
 
 --- Whether a value is a Params object.
 --     bnn.params.is{w = bnn.ones(2)} --> false
+-- @param value any value
+-- @return boolean
 function M.is(value) return getmetatable(value) == Meta end
 
 --- Returns the layout of parameters: a list of {name=, shape=, size=, offset=}.
 --     for _, entry in ipairs(bnn.params.layout_of(params)) do print(entry.name, entry.size) end
+-- @param params Params
+-- @return list of {name=, shape=, size=, offset=}, offset counting elements from 0
 function M.layout_of(params)
   if not inside[params or false] then fail.expected("bnn.params.layout_of", "params", params) end
   return inside[params].layout
@@ -95,6 +106,8 @@ end
 -- them. Parts of other params (params:sub) may have none, and recorded params have none; clones
 -- have one.
 --     print(bnn.params.has_buffer(params)) -- true
+-- @param params Params
+-- @return boolean
 function M.has_buffer(params)
   if not M.is(params) then fail.expected("bnn.params.has_buffer", "params", params) end
   return inside[params].flat ~= nil
@@ -103,6 +116,8 @@ end
 --- Lists the sizes of the tensors of a layout.
 --     local layout = bnn.params.layout{{name = "w", shape = {2, 3}}, {name = "b", shape = {3}}}
 --     bnn.params.sizes(layout) --> {6, 3}
+-- @param layout as bnn.params.layout returns it
+-- @return list of integers: the elements of each tensor
 function M.sizes(layout)
   if not is_list_with(layout, "size") then
     fail.expected("bnn.params.sizes: layout", "a layout, as bnn.params.layout returns it", layout)
@@ -116,6 +131,10 @@ end
 --     local rows = {}
 --     for i = 1, 100 do rows[i] = bnn.full({1, 2}, i) end
 --     bnn.params.concat(rows, 1) --> [100, 2]
+-- @param parts list of tensors whose other sizes agree
+-- @param axis integer, from 1
+-- @return tensor, as long along the axis as all parts [n1 + n2 + ..., ...]
+-- Raises if another size differs.
 function M.concat(parts, axis)
   expect.plain_table("bnn.params.concat: parts", parts, "a list of tensors")
   while #parts > 1 do
@@ -133,6 +152,10 @@ end
 --     local layout = bnn.params.layout{{name = "w", shape = {2}}, {name = "b", shape = {1}}}
 --     local params = bnn.params.pack(layout, {w = bnn.tensor{1, 2}, b = bnn.tensor{3}})
 --     print(params.flat) --> {1, 2, 3}
+-- @param layout as bnn.params.layout returns it
+-- @param tensors table name -> tensor of the shape in the layout
+-- @return Params
+-- Raises if a tensor lacks or has another shape.
 function M.pack(layout, tensors)
   if not is_list_with(layout, "size") then
     fail.expected("bnn.params.pack: layout", "a layout, as bnn.params.layout returns it", layout)
@@ -196,6 +219,8 @@ end
 --     local layer = params:sub "mlp"
 --     print(layer["linear_0/w"]) -- [784, 8]
 -- @param name string: "encoder"
+-- @return Params
+-- Raises if there is nothing below the name.
 function Params:sub(name)
   expect.string("params:sub: name", name)
   local own, tensors = inside[self], {}
@@ -209,6 +234,7 @@ end
 
 --- Copies the parameters into new memory, which later training steps do not change.
 --     local before = params:clone()
+-- @return Params, in one buffer
 function Params:clone()
   local own = inside[self]
   if own.flat then return M.new(own.layout, own.flat:clone()) end
@@ -218,6 +244,7 @@ end
 --- Counts the parameters.
 --     local params = bnn.nn.linear(3):init(bnn.key(1), bnn.zeros(1, 2))
 --     params:numel() --> 9
+-- @return integer
 function Params:numel()
   local last = inside[self].layout[#inside[self].layout]
   return last and last.offset + last.size or 0
@@ -226,6 +253,7 @@ end
 --- Lists the names of the tensors, in order.
 --     local params = bnn.nn.linear(3):init(bnn.key(1), bnn.zeros(1, 2))
 --     params:names() --> {"linear/w", "linear/b"}
+-- @return list of strings
 function Params:names()
   local names = {}
   for i, entry in ipairs(inside[self].layout) do names[i] = entry.name end
@@ -235,6 +263,9 @@ end
 --- Makes new parameters f(tensor, name) of the same shapes.
 --     local halved = params:map(function(tensor) return tensor / 2 end)
 --     local no_biases = params:map(function(t, name) return name:find "/b$" and 0 * t or t end)
+-- @param f function(tensor, name) -> tensor of the same shape
+-- @return Params
+-- Raises if f returns another shape.
 function Params:map(f)
   expect.callable("params:map: f", f)
   local own, tensors = inside[self], {}

@@ -175,6 +175,7 @@ end
 --   title=, xlabel=, ylabel=, path=, width=, height=, scale=: as for bnn.plot.lines; a path is
 --   needed except at the prompt
 -- @return true; or nil, message
+-- Raises if z is not [h, w], or the positions are not as many or not evenly spaced.
 function M.heatmap(opts)
   local what = "bnn.plot.heatmap"
   opts = options.check(what, opts, heatmap_spec)

@@ -238,6 +238,7 @@ for name, kind in pairs(plot_trials.SPEC) do cells_spec[name] = kind end
 --     with *
 --   out= a file such as io.stdout that the text is written to
 -- @return true, or the text if no path is given; or nil, message
+-- Raises if no trial has both parameters.
 function M.cells(opts)
   local what = "bnn.plot.cells"
   opts = options.check(what, opts, cells_spec)

@@ -194,6 +194,7 @@ spec.order = nil
 --   title=, xlabel=, ylabel=, xrange=, yrange=, logx=, logy=, legend=, path=, width=, height=,
 --     scale=, out=: as for bnn.plot.lines
 -- @return true, or the text if no path is given; or nil, message
+-- Raises if best= is no trial's place.
 function M.learning_curves(opts)
   local what = "bnn.plot.learning_curves"
   opts = options.check(what, opts, spec)

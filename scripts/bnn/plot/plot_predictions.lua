@@ -72,6 +72,7 @@ end
 --   out= a file such as io.stdout that the text is written to, in shades if that is a terminal
 --     which has them
 -- @return true, or the text if no path is given; or nil, message
+-- Raises if both path= and out= are given, or the lengths differ.
 function M.predictions(opts)
   local what = "bnn.plot.predictions"
   opts = options.check(what, opts, {

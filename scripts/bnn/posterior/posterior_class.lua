@@ -65,7 +65,9 @@ local function make_core(family, layout, n, buffers)
   local own, groups = {}, {{family = family, tensors = n}}
   for b, buffer in ipairs(buffers) do own[b] = flat_of(buffer) end
   groups[1].buffers = own
-  if param_samples.is(buffers[1]) then groups[1].support = #buffers[1] end
+  for _, buffer in ipairs(buffers) do
+    if param_samples.is(buffer) then groups[1].rows = #buffer end
+  end
   if n < #layout then
     local covered = layout[n + 1].offset
     own[1] = part(own[1], 1, covered)
@@ -81,7 +83,7 @@ end
 --   others the first ones, which the family covers
 function M.new(family, buffers)
   local layout, row = layout_of(buffers[1]), families[family]
-  local n = buffers[2] and not row.defined and #buffers[2] or #layout
+  local n = buffers[2] and not row.defined and #layout_of(buffers[2]) or #layout
   local self = {family = family, n_covered = n, defined = row.defined}
   for i, buffer in ipairs(row.buffers) do self[buffer.name] = buffers[i] end
   if row.defined then
@@ -191,14 +193,17 @@ end
 
 --- Lists the names of all tensors, in order.
 --     print(table.concat(q:names(), " "))
+-- @return list of strings
 function Posterior:names() return names_of(self, 1) end
 
 --- Lists the names of the tensors that the family covers, which come first.
 --     print(#q:covered())
+-- @return list of strings
 function Posterior:covered() return names_of(self, 1, self.n_covered) end
 
 --- Lists the names of the tensors that are point estimates: those not covered, or all of a point.
 --     print(#q:points())               -- 0 unless only= left some out
+-- @return list of strings
 function Posterior:points()
   if self.defined then return {} end
   return names_of(self, self.family == "point" and 1 or self.n_covered + 1)
@@ -206,6 +211,7 @@ end
 
 --- Returns the number of weights.
 --     print(q:numel())
+-- @return integer
 function Posterior:numel()
   local size = 0
   for _, entry in ipairs(self:layout()) do size = size + entry.size end
@@ -215,6 +221,7 @@ end
 --- Returns the number of samples that there are: 1 of a point, the members of an ensemble; nil if
 -- any number can be drawn.
 --     q:support()                      -- nil of a mean-field posterior
+-- @return integer, or nil
 function Posterior:support()
   if self.defined then return nil end
   local n = self.core:support()
@@ -223,10 +230,11 @@ end
 
 --- Returns the number of elements of an optimizer's state for it.
 --     q:state_size()
+-- @return integer
 -- Raises if it is not one that can be trained.
 function Posterior:state_size()
   if not self.core:is_trainable() then
-    fail("an %s posterior predicts, it is not trained", self.family)
+    fail("the %s posterior predicts, it is not trained", self.family)
   end
   return self.core:trained()
 end
@@ -276,6 +284,7 @@ end
 -- @param key key
 -- @param count integer: how many, at least 1
 -- @return Samples: [count, size] in one tensor; see help "bnn.samples"
+-- Raises if count is below 1.
 function Posterior:samples(key, count)
   expect.key("posterior:samples: key", key)
   if math.type(count) ~= "integer" or count < 1 then
@@ -312,6 +321,7 @@ end
 
 --- Copies the posterior, so that later steps do not change it.
 --     local before = q:clone()
+-- @return posterior
 function Posterior:clone()
   local buffers = {}
   for i, buffer in ipairs(self:buffers()) do buffers[i] = buffer.params:clone() end

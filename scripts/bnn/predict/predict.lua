@@ -40,6 +40,7 @@ local OPTIONS = {
   max_samples = {type = "integer", min = 2, max = MOST},
   chunk = {type = "integer", min = 1, max = MOST},
   previous = "table",
+  draws = "boolean",
   progress = "boolean",
   renamed = {samples = "num_samples", continue = "previous"},
 }
@@ -121,6 +122,8 @@ end
 --     print(p.class, p.probability)            -- i32 [n], [n]
 --     print(p.mean, p.std)                     -- [n, 10], [n, 10]
 --     print(p.mutual_information)              -- [n] in nats: epistemic uncertainty
+-- Dropout that stays on is a posterior too (Gal and Ghahramani 2016); mutual information is the
+-- disagreement of networks (Houlsby et al. 2011).
 -- Sample s has the weights of key:fold(s) and the noise (dropout with train = true, a network that
 -- draws) of key:fold("noise"):fold(s), as in a training step. So the first S samples are the same
 -- however many follow, and in however many calls (`previous`).
@@ -142,6 +145,7 @@ end
 --   first       the number of the first sample, default 1
 --   chunk       rows at a time; best a multiple of 16
 --   progress    false shows no progress on stderr
+--   draws       true keeps what each network says, in twice the time, for metrics of the mixture
 --   previous    the result of an earlier call with this model, x and key, to which this call adds
 --               num_samples more. It does not change. A prediction keeps its running sums for this
 --               purpose: 7 times the memory of its mean
@@ -158,9 +162,12 @@ end
 --   variation_ratio [n], of classes: 1 - the largest share of samples that agree on their class
 --   noise_std, total_std [n, w], of a likelihood of numbers that have a variance: the root of the
 --               mean noise variance (aleatoric); the root of the total variance
+--   draws       [samples, n, w] of each network, and draws_std, its noise's, of a likelihood of
+--               numbers that have a variance; with draws = true
 --   and numbers: num_samples, the number of samples; with "auto" standard_error, the largest one,
 --   and reached, whether it is within the tolerance (never if a prediction is NaN)
--- Raises if the model lacks a network or a likelihood, or `previous` came from a different call.
+-- Raises if the model lacks a network or a likelihood, for draws with `previous`, or if that came
+-- from a different call.
 function M.predict(model, x, opts)
   opts = options.check("bnn.predict", opts, OPTIONS)
   check_model("bnn.predict", model)
@@ -168,12 +175,22 @@ function M.predict(model, x, opts)
   classes.check_same("bnn.predict", model, x)
   local likelihood = likelihoods.resolve(model.likelihood)
   opts.classes = likelihood.classes and not likelihood.variance or false
+  if opts.previous and opts.draws then
+    fail "bnn.predict: draws: expected none with previous=, whose draws were not kept"
+  end
   if opts.previous then check_previous(opts, model) end
   check_samples(opts, model)
   local what = "predict" .. (opts.train and "+" or "")
   local averaged = prediction_result.averaged(model, likelihood, opts.train)
   local sums = prediction_sums.run(model, what, {x = rows}, averaged, opts)
   local result = prediction_result.of(sums, likelihood, opts)
+  if opts.draws then
+    prediction_result.add_draws(result, likelihood, function(s)
+      local one = {num_samples = 1, first = s, key = opts.key, chunk = opts.chunk, progress = false,
+                   classes = opts.classes}
+      return prediction_sums.run(model, what, {x = rows}, averaged, one)
+    end, opts.first or 1)
+  end
   carried[result] = {
     sums = sums, net = model.net, likelihood = model.likelihood,
     train = opts.train or false, first = opts.first or 1, chunk = opts.chunk,

@@ -60,6 +60,34 @@ local function add_noise(result, variance)
   result.total_std = (result.std ^ 2 + variance):sqrt()
 end
 
+-- Sums of one sample: what it says, and the variance of its noise, or nil.
+local function draw_of(sums, likelihood)
+  local mean = sums:moments()
+  local variance = likelihood.variance or likelihood.sigma and likelihood.sigma ^ 2
+  if type(variance) == "number" then variance = core.full(mean:shape(), variance) end
+  return mean, type(variance) == "function" and sums:extra() or variance
+end
+
+-- A tensor [1, ...] of one [...].
+local function as_row(x)
+  local shape = x:shape()
+  table.insert(shape, 1, 1)
+  return x:reshape(shape)
+end
+
+--- Adds what each network says: draws [samples, n, w], and draws_std.
+-- @param run function(s) -> the runtime's prediction of sample s alone
+-- @param first integer: the first sample
+function M.add_draws(result, likelihood, run, first)
+  local draws, stds = {}, {}
+  for i = 1, result.num_samples do
+    local mean, variance = draw_of(run(first + i - 1), likelihood)
+    draws[i], stds[i] = as_row(mean), variance and as_row(variance:sqrt()) or nil
+  end
+  result.draws = core.ops.concat(draws, 1)
+  if stds[1] then result.draws_std = core.ops.concat(stds, 1) end
+end
+
 -- The old name of a field.
 renamed.functions(describe.as("prediction", {}), "prediction", {samples = "num_samples"})
 

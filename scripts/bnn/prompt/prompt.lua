@@ -8,6 +8,7 @@ local core = require "bnn.core"
 local help_prompt = require "bnn.help.help_prompt"
 local history = require "bnn.prompt.prompt_history"
 local input = require "bnn.prompt.prompt_input"
+local pager = require "bnn.help.pager"
 local interrupted_state = require "bnn.run.interrupted_state"
 local prompt_errors = require "bnn.prompt.prompt_errors"
 local prompt_figures = require "bnn.show.prompt_figures"
@@ -65,6 +66,9 @@ local function report(self, err, text)
   local is_special, _, signal = special(err)
   if is_special and signal ~= 0 and rawget(err, "state") then interrupted_state.keep(err, text) end
   local message, status = special(err)
+  local is_interrupt = is_special and signal ~= 0
+    or type(err) == "string" and err:find "interrupted!$"
+  if is_interrupt then stderr:write "\n" end -- after the ^C that the terminal shows
   if message then
     stderr:write("bnnlua: ", core.shown(message, true), "\n")
     return signal ~= 0 and signal ~= SIGINT and status or nil
@@ -98,10 +102,10 @@ local function run_block(self, text)
     stderr:write(style.error(core.shown(message, true)), "\n")
     return nil
   end
-  local before = core.ticks()
+  local before = core.ticks() - pager.seconds
   prompt_figures.begin()
   local results, status = attempt(self, block.chunk, text)
-  local seconds = core.ticks() - before
+  local seconds = core.ticks() - pager.seconds - before
   if results then
     show(self, block, results)
     self.commands:worked(block)

@@ -1,5 +1,6 @@
 --- What the prompt has besides Lua: ?x, $ command, timeit, who, edit, session.save.
 local core = require "bnn.core"
+local kinds = require "bnn.base.kinds"
 local lua_tokens = require "bnn.prompt.lua_tokens"
 local members = require "bnn.prompt.members"
 local number = require "bnn.base.number"
@@ -34,8 +35,11 @@ function Commands:explain(text)
   if is_search and words ~= "" then return self.bnn.apropos(words) end
   local value = not quoted and words ~= "bnn" and value_of(words)
   local is_object = value and debug.getmetatable(value) ~= nil and type(value) ~= "string"
-  local topic = (is_object or type(value) == "function") and value or words
-  self.bnn.help(topic ~= "" and topic or nil)
+  if is_object or type(value) == "function" then return self.bnn.help(value) end
+  if value ~= nil and value ~= false and not quoted then
+    io.write(("%s is %s here.\n"):format(words, kinds.show(value)))
+  end
+  self.bnn.help(words ~= "" and words or nil)
 end
 
 --- Runs a command of the shell.

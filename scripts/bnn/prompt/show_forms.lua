@@ -64,8 +64,8 @@ end
 local function tensor_field(x)
   local head = x:dtype() .. " " .. shapes.text(x)
   local elements = x:numel() <= FEW and x:dim() <= 1
-    and core.tensor_text(x, show_names.width()):match ":(.*)"
-  local more = elements and " " .. elements or summary(x)
+    and core.tensor_text(x, show_names.width()):match ": *(.*)"
+  local more = elements or summary(x)
   return more and head .. "  " .. more or head
 end
 
@@ -88,8 +88,8 @@ local function field_text(v)
   if kinds.is_object(v, "tensor") then return tensor_field(v) end
   if class_of(v) then return tostring(v) end
   if type(v) ~= "table" then return number.text(v) end
-  if #v > 0 and type(v[1]) ~= "table" then return list_text(v) end
-  return ("table of %d"):format(#v)
+  if #v == 0 then return "table of " .. table.concat(show_names.sorted(v), ", ") end
+  return type(v[1]) ~= "table" and list_text(v) or ("list of %d"):format(#v)
 end
 
 -- A table of results, a field on each line; functions and empty tables are left out.
@@ -182,6 +182,14 @@ local function sweep_text(result)
   return tostring(result) .. "\n" .. result:text():gsub("\n+$", "")
 end
 
+-- The metrics, and what is held besides.
+local function result_text(r, meta)
+  local rows, held = {}, show_names.sorted(meta.__index)
+  for _, name in ipairs(show_names.sorted(r)) do rows[#rows + 1] = {name, field_text(r[name])} end
+  for _, name in ipairs(held) do rows[#rows + 1] = {"." .. name, field_text(meta.__index[name])} end
+  return rows_text("result of an experiment", rows)
+end
+
 local function experiment_text(e)
   local rows = {}
   for _, name in ipairs(show_names.sorted(e.defaults)) do
@@ -189,7 +197,8 @@ local function experiment_text(e)
     local value = type(entry) == "table" and entry[1]
     local meaning = type(entry) == "table" and type(entry[2]) == "string" and entry[2] or ""
     if type(value) == "table" then value = list_text(value) end
-    rows[#rows + 1] = {name, ("%-12s %s"):format(number.text(value), meaning)}
+    local default = value == nil and "-" or number.text(value)
+    rows[#rows + 1] = {name, ("%-12s %s"):format(default, meaning)}
   end
   for i = #rows, MOST_LINES + 1, -1 do rows[i] = nil end
   return rows_text("experiment: " .. (e.about or e.path or "no about"), rows)
@@ -206,6 +215,7 @@ M.FORMS = {
   ["bnn.state"] = state_text,
   ["bnn.data"] = part_text,
   ["bnn.run"] = run_text,
+  ["bnn.experiment_result"] = result_text,
   ["bnn.sweep_result"] = sweep_text,
 }
 

@@ -26,6 +26,7 @@ end
 local function scalar_text(v)
   if type(v) == "string" then return quoted(v) end
   if type(v) == "function" then return function_text(v) end
+  if v ~= v then return "nan" end -- without the sign that it has on some machines
   return number.text(v) -- also what has no other form: "thread: 0x..."
 end
 

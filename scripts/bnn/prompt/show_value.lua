@@ -2,6 +2,7 @@
 local core = require "bnn.core"
 local style = require "bnn.prompt.prompt_style"
 local show_object = require "bnn.prompt.show_object"
+local show_records = require "bnn.prompt.show_records"
 local show_table = require "bnn.prompt.show_table"
 
 local M = {}
@@ -10,7 +11,11 @@ local M = {}
 local function text_of(v)
   if type(v) == "string" then return core.shown(v, true) end
   local object = show_object.text(v)
-  return object and style.object(object) or show_object.module_text(v) or show_table.text(v)
+  if object then return style.object(object) end
+  local names = show_object.module_text(v)
+  if names then return names end
+  local plain = show_table.text(v)
+  return show_records.text(v, plain) or plain
 end
 
 --- The text of the values that a block gave: beside each other if each takes a line.

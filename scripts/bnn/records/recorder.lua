@@ -299,6 +299,7 @@ end
 --     local run = bnn.run.current()
 --     if run then run:note "trained on half of the data" end
 -- @param text string
+-- @return nothing if it is written; or nil, message
 function Recorder:note(text)
   expect.string("recorder:note: text", text)
   local row = {note = text}

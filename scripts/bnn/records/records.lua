@@ -103,6 +103,7 @@ end
 --- Lists the files of a run.
 --     local run = bnn.run.open "last"
 --     for _, name in ipairs(run and run:files() or {}) do print(name) end
+-- @return list of strings: paths within the run's folder
 function Run:files() return run_folder.files(self.path) end
 
 --- Hashes the files of a finished run again.
@@ -146,6 +147,7 @@ end
 -- nil if it is not recorded.
 --     local run = bnn.run.current()
 --     if run then run:note "the data were cleaned by hand" end
+-- @return recorder, or nil
 function M.current() return recorder.current() end
 
 return M

@@ -42,6 +42,7 @@ end
 --   mode     "max" or "min": which values of it are better (default: by its name, else "max")
 --   title    of the page (default: the names of the experiments)
 -- @return the path; or nil, message
+-- Raises if the path is empty.
 function M.report(opts)
   local what = "bnn.run.report"
   opts = options.check(what, opts, spec)

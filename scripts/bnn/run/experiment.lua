@@ -14,6 +14,8 @@ local common_flags = require "bnn.run.common_flags"
 local config_file = require "bnn.run.config_file"
 local configuration = require "bnn.base.configuration"
 local expect = require "bnn.base.expect"
+local experiment_paths = require "bnn.run.experiment_paths"
+local experiment_result = require "bnn.run.experiment_result"
 local fail = require "bnn.base.fail"
 local flags = require "bnn.run.flags"
 local kinds = require "bnn.base.kinds"
@@ -84,9 +86,9 @@ local function seal(experiment)
     configuration.remember(complete_cfg, experiment)
     local _ <close> = common_flags.apply(experiment, complete_cfg)
     local command = common_flags.is_common(experiment, "on_finish") and complete_cfg.on_finish
-    return on_finish.run(command, function()
+    return experiment_result.join(on_finish.run(command, function()
       return log_flags.run(experiment, complete_cfg, logs.resolve(log), run)
-    end)
+    end))
   end
   own_run[checked_run] = run
   experiment.run = checked_run
@@ -177,28 +179,54 @@ function M.main(experiment)
   return experiment
 end
 
---- Loads the experiment of a file or a module without running it.
+-- The experiment of a file, and its path.
+local function load_file(path)
+  local chunk, message = loadfile(path)
+  if not chunk then fail("%s: %s", LOAD, message) end
+  return chunk(path), path
+end
+
+-- The experiment of a module that is loaded or can be found, or of a file of that name.
+local function load_name(name)
+  if package.loaded[name] or package.preload[name] or package.searchpath(name, package.path) then
+    return require(name), name
+  end
+  local path, folders = experiment_paths.find(name)
+  if path then return load_file(path) end
+  fail("%s: %s: expected a file, a module or the name of an experiment; there is none in %s", LOAD,
+    name, folders)
+end
+
+--- Loads the experiment of a file, a module or a name without running it.
 --     local experiment = bnn.load_experiment "experiments/cubic.lua"
 --     local metrics, artefacts = experiment.run({steps = 20}, log)
--- Flags that are left out have their defaults.
--- @param path string: a file (it has a slash or ends in .lua), else the name of a module
+-- Flags that are left out have their defaults. What the run made can be read through its metrics:
+-- metrics.objective, metrics.data and the other artefacts, net, posterior.
+-- @param path string: a file (it has a slash or ends in .lua), the name of a module, or that of an
+--   experiment: a file in the folder experiments, here, beside the program or where it is installed
+-- @return the experiment, whose `run` checks its configuration; path= where it is from
+-- Raises if there is none, it cannot be read or compiled, or returns no table with a function run.
 function M.load_experiment(path)
   expect.string(LOAD, path, "a path")
-  local experiment
-  if path:find "/" or path:find "%.lua$" then
-    local chunk, message = loadfile(path)
-    if not chunk then fail("%s: %s", LOAD, message) end
-    experiment = chunk(path)
-  else
-    experiment = require(path)
-  end
+  local is_file = path:find "/" or path:find "%.lua$"
+  local experiment, found = (is_file and load_file or load_name)(path)
   if type(experiment) ~= "table" or type(experiment.run) ~= "function" then
     local got = type(experiment) == "table" and "a table" or kinds.shown(experiment)
-    fail("%s: %s: expected a table with a function 'run', got %s", LOAD, path, got)
+    fail("%s: %s: expected a table with a function 'run', got %s", LOAD, found, got)
   end
-  experiment.path = path
+  experiment.path = found
   return seal(experiment)
 end
+
+--- Loads an experiment by its name, as bnn.load_experiment does, to go on with what its run makes.
+--     e = bnn.load "cubic"
+--     r = e.run{steps = 50}
+--     bnn.train{objective = r.objective, optimizer = bnn.optim.adam{lr = 1e-3}, state = r.state,
+--               data = r.data.train, steps = 50, batch_size = 100, key = bnn.key(2)}
+-- @param name string: "mnist", or any path that bnn.load_experiment takes
+-- @return the experiment, whose `run` checks its configuration; path= where it is from
+-- Raises if there is none, as bnn.load_experiment does.
+function M.load(name) return M.load_experiment(name) end
 
 --- Makes an experiment's run check its configuration, as `main` does, without running it.
 -- @return the experiment

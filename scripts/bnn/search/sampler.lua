@@ -86,6 +86,7 @@ end
 --- Describes the sampler as plain data, for records: {name =, options = those given}.
 --     local described = bnn.search.sobol({a = {1, 2}}, {scramble = false}):describe()
 --     print(described.options.scramble) --> false
+-- @return table {name=, options=}
 function Sampler:describe() return {name = self.name, options = values.copy(self.options)} end
 
 -- Writes the sampler as bnn.search.sampler reads it: "tpe:candidates=48".

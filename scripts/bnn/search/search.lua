@@ -38,19 +38,24 @@ end
 --     local count = grid.count --> 6
 -- @param space space or table: see bnn.space
 -- @param opts table: points= how many values continuous parameters have; key=, mode=, trials=
+-- @return sampler
 function M.grid(space, opts) return make("grid", space, opts) end
 
---- Makes the sampler that draws every parameter uniformly from its domain.
+--- Makes the sampler that draws every parameter uniformly from its domain (Bergstra and
+-- Bengio 2012).
 --     local cfg = bnn.search.random({lr = "log:1e-4:1e-2"}, {key = 1}):propose(1)
 -- @param space space or table: see bnn.space
 -- @param opts table: key=, mode=, trials=
+-- @return sampler
 function M.random(space, opts) return make("random", space, opts) end
 
---- Makes the sampler of Sobol's sequence, with Owen's scrambling: points that fill the space evenly
--- however many there are, best if they are a power of two. At most 128 parameters.
+--- Makes the sampler of Sobol's sequence (Joe and Kuo 2008), with Owen's scrambling: points that
+-- fill the space evenly however many there are, best if they are a power of two. At most 128
+-- parameters.
 --     local cfg = bnn.search.sobol({lr = "log:1e-4:1e-2"}, {key = 1}):propose(1)
 -- @param space space or table: see bnn.space
 -- @param opts table: scramble=true; key=, mode=, trials=
+-- @return sampler
 function M.sobol(space, opts) return make("sobol", space, opts) end
 
 --- Makes the sampler of Halton's sequence, with permuted digits: as bnn.search.sobol, less even,
@@ -58,40 +63,46 @@ function M.sobol(space, opts) return make("sobol", space, opts) end
 --     local cfg = bnn.search.halton({lr = "log:1e-4:1e-2"}, {key = 1}):propose(1)
 -- @param space space or table: see bnn.space
 -- @param opts table: scramble=true; key=, mode=, trials=
+-- @return sampler
 function M.halton(space, opts) return make("halton", space, opts) end
 
---- Makes the sampler of Latin hypercubes: of `size` trials, each parameter has one in every part of
--- its range. The number of trials has to be known.
+--- Makes the sampler of Latin hypercubes (McKay et al. 1979): of `size` trials, each parameter has
+-- one in every part of its range. The number of trials has to be known.
 --     local cfg = bnn.search.latin({lr = "log:1e-4:1e-2"}, {size = 20}):propose(1)
 -- @param space space or table: see bnn.space
 -- @param opts table: size= the number of trials, default trials; key=, mode=, trials=
+-- @return sampler
 function M.latin(space, opts) return make("latin", space, opts) end
 
---- Makes the sampler of the tree-structured Parzen estimator, as Optuna 5 has it: it models where
--- the best tenth of the trials lies and where the others do, and proposes what is likelier among
--- the best. It takes every kind of parameter, conditions, pruned trials and several objectives.
+--- Makes the sampler of the tree-structured Parzen estimator (Bergstra et al. 2011), as Optuna 5
+-- has it: it models where the best tenth of the trials lies and where the others do, and proposes
+-- what is likelier among the best. It takes every kind of parameter, conditions, pruned trials and
+-- several objectives.
 --     local tpe = bnn.search.tpe({lr = "log:1e-4:1e-2", width = {32, 64}}, {key = 1, mode = "max"})
 -- @param space space or table: see bnn.space
 -- @param opts table: startup_trials=10, random ones at first; candidates=24, drawn for a proposal;
 --   key=, mode=, trials=
+-- @return sampler
 function M.tpe(space, opts) return make("tpe", space, opts) end
 
 --- Makes the sampler of CMA-ES, the covariance matrix adaptation evolution strategy with Hansen's
--- constants: for spaces of numbers and some hundreds of trials. Choices and conditional parameters
--- are drawn at random. It waits for whole generations of population_size trials; workers should be
--- fewer.
+-- constants (Hansen 2016): for spaces of numbers and some hundreds of trials. Choices and
+-- conditional parameters are drawn at random. It waits for whole generations of population_size
+-- trials; workers should be fewer.
 --     local cmaes = bnn.search.cmaes({a = "uniform:0:1", b = "log:1e-4:1e-2"}, {key = 1})
 -- @param space space or table: see bnn.space
 -- @param opts table: sigma=1/6, the first step size, a part of the ranges; population_size, default
 --   4 + floor(3 ln d) for d numbers; key=, mode=, trials=
+-- @return sampler
 function M.cmaes(space, opts) return make("cmaes", space, opts) end
 
 --- Makes the sampler of Bayesian optimisation: a Gaussian process and the largest expected
--- improvement. The most from few trials of an expensive objective, with up to some 20 parameters;
--- conditional parameters are drawn at random, pruned trials are not used.
+-- improvement (Jones et al. 1998). The most from few trials of an expensive objective, with up to
+-- some 20 parameters; conditional parameters are drawn at random, pruned trials are not used.
 --     local gp = bnn.search.gp({lr = "log:1e-4:1e-2", width = {32, 64}}, {key = 1, mode = "max"})
 -- @param space space or table: see bnn.space
 -- @param opts table: startup_trials=10, random ones at first; key=, mode=, trials=
+-- @return sampler
 function M.gp(space, opts) return make("gp", space, opts) end
 
 --- Finds the Pareto set: the points that no other is at least as good as everywhere and better
@@ -107,6 +118,7 @@ end
 
 --- The names of the samplers, sorted.
 --     for _, name in ipairs(bnn.search.names()) do print(name) end
+-- @return list of strings
 function M.names() return options.sorted_names(methods) end
 
 --- Makes a sampler from what a user gives for one.
@@ -121,6 +133,7 @@ function M.names() return options.sorted_names(methods) end
 -- @param space space or table: see bnn.space
 -- @param opts table: key=, mode=, trials=
 -- @return sampler; or nil, message if a text is wrong or its sampler cannot take the space
+-- Raises if given, the space or an option is of another kind.
 function M.sampler(given, space, opts)
   local what = "bnn.search.sampler"
   if samplers.is(given) then return given end

@@ -41,6 +41,8 @@ end
 --     bnn.space.uniform(-10, -1)
 -- @param low number
 -- @param high number, more than low; both included
+-- @return domain
+-- Raises if the bounds are not so.
 function M.uniform(low, high) return make("uniform", low, high) end
 
 --- Makes the domain of the numbers from low to high whose logarithms are equally likely: for what
@@ -48,6 +50,8 @@ function M.uniform(low, high) return make("uniform", low, high) end
 --     bnn.space.log(1e-4, 1e-2)
 -- @param low number above 0
 -- @param high number, more than low; both included
+-- @return domain
+-- Raises if the bounds are not so.
 function M.log(low, high) return make("log", low, high) end
 
 --- Makes the domain of the integers from low to high.
@@ -57,6 +61,8 @@ function M.log(low, high) return make("log", low, high) end
 -- @param low integer; at least 1 for "log"
 -- @param high integer, at least low
 -- @param step integer, 1; or "log"
+-- @return domain
+-- Raises if the bounds are not so.
 function M.integer(low, high, step) return make("integer", low, high, step) end
 
 --- Makes the domain of the numbers low, low + step, ... up to high: integers if low and step are
@@ -65,11 +71,15 @@ function M.integer(low, high, step) return make("integer", low, high, step) end
 -- @param low number
 -- @param high number, more than low
 -- @param step number above 0
+-- @return domain
+-- Raises if the bounds are not so.
 function M.range(low, high, step) return make("range", low, high, step) end
 
 --- Makes the domain of the values in a list, without an order; the list alone means the same.
 --     bnn.space.choice{{64, 64}, {400, 400}}
 -- @param list of different numbers, texts, booleans, or lists of these
+-- @return domain
+-- Raises if the list is empty, or a value is there twice or of another kind.
 function M.choice(list)
   local domain, fault = space_kinds.make("choice", list)
   if not domain then fail("bnn.space.choice: %s", fault) end
@@ -92,6 +102,8 @@ end
 -- @param parent string: the other parameter; it may be conditional itself
 -- @param when value of the parent, or a list of values
 -- @param domain a domain, or a list of values
+-- @return domain
+-- Raises if the domain has a condition already, or a value cannot be one.
 function M.conditional(parent, when, domain)
   expect.string("bnn.space.conditional: parent", parent, "the name of a parameter")
   local is_list = type(when) == "table" and #when > 0
@@ -186,6 +198,7 @@ end
 -- @param given table: name -> domain, list of values, value or text; its list part holds
 --   constraints: functions of a configuration that return whether it is allowed
 -- @return space
+-- Raises if a parameter's values make no domain, or a condition names no parameter.
 function M.new(given)
   if getmetatable(given) == Space then return given end
   expect.plain_table("bnn.space", given, "a table of parameters")
@@ -249,6 +262,8 @@ end
 --- Whether a configuration satisfies the constraints.
 --     local space = bnn.space{a = {1, 2}, function(cfg) return cfg.a > 1 end}
 --     print(space:allows{a = 1}) --> false
+-- @param cfg table: a value for each parameter by name
+-- @return boolean
 function Space:allows(cfg)
   for _, constraint in ipairs(self.constraints) do
     if not constraint(values.copy(cfg)) then return false end
@@ -272,6 +287,7 @@ end
 --- Checks that a configuration is one of the space: its parameters, their domains, conditions and
 -- the constraints.
 --     local ok, why = bnn.space{a = {1, 2}}:check{a = 3}
+-- @param cfg table: a value for each parameter by name
 -- @return true; or nil, message
 function Space:check(cfg)
   if type(cfg) ~= "table" then return nil, "expected a table, got " .. kinds.show(cfg) end
@@ -339,6 +355,7 @@ end
 --- Describes the space as plain data, for records: {parameters = {{name =, kind =, ...}, ...},
 -- constraints = how many}.
 --     local name = bnn.space{a = {1, 2}}:describe().parameters[1].name --> "a"
+-- @return table
 function Space:describe()
   local list = {}
   for i, parameter in ipairs(self.parameters) do

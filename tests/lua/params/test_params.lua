@@ -175,4 +175,14 @@ function TestFlat.test_clones_of_what_is_recorded_are_params()
   lu.assertEquals(g.flat:min():item(), 2)
 end
 
+-- Rows of two lengths were joined and cut anew: draws of no network.
+function TestFlat.test_params_of_different_layouts_are_no_draws_of_one_network()
+  local narrow = bnn.nn.linear(2):init(key, bnn.ones(1, 2))
+  local wide = bnn.nn.linear(2):init(key, bnn.ones(1, 4))
+  raises("got linear/w [2, 2] first and linear/w [4, 2] in number 2",
+    function() bnn.samples.stack{narrow, wide} end)
+  raises("number 2: expected params", function() bnn.samples.stack{narrow, false} end)
+  lu.assertEquals(#bnn.samples.stack{narrow, narrow:clone()}, 2)
+end
+
 os.exit(lu.LuaUnit.run())

@@ -114,6 +114,41 @@ function TestValues.test_wide_tensors_fit_the_terminal()
   lu.assertStrContains(show_value.results(bnn.arange(1, 30):log() * -1 / 0), "are infinite")
 end
 
+function TestValues.test_lists_of_records_are_tables_where_they_are_long()
+  local short = {{a = 1}, {a = 2}}
+  lu.assertEquals(show_value.results(short), "{{a = 1}, {a = 2}}")
+  local runs = {}
+  for i = 1, 3 do
+    runs[i] = {id = "run" .. i, path = ("x"):rep(60), metrics = {loss = {value = i, step = 9}},
+               config = {lr = i / 10}, tags = {}}
+  end
+  lu.assertStrContains(show_value.results(runs), "id    metrics.loss  config.lr  path")
+  lu.assertStrContains(show_value.results(runs), "\nrun2             2      0.200  xxx")
+end
+
+function TestValues.test_states_data_and_results_of_experiments()
+  local key = bnn.key(1)
+  local part = bnn.data.from_tensors{x = bnn.ones(4, 2), y = bnn.tensor({0, 1, 1, 0}, "i32")}
+  lu.assertEquals(show_value.results(part), "data: 4 examples, x f32 [4, 2], y i32\n"
+    .. "  x  f32 [4, 2]  min 1, mean 1, max 1, std 0\n  y  i32 [4]  0  1  1  0")
+  local net = bnn.nn.mlp{3, 2}
+  local objective = bnn.elbo{
+    net = net, posterior = bnn.posterior.meanfield(net:init(key, part)), beta = 1,
+    likelihood = "categorical",
+  }
+  local state = bnn.train{
+    objective = objective, optimizer = bnn.optim.adam{lr = 1e-3}, data = part, steps = 2,
+    batch_size = 2, key = key, collect = bnn.collect.average(),
+  }
+  local text = show_value.results(state)
+  lu.assertStrContains(text, "after 2 steps\n  next rate  0.001\n  trains     mean-field posterior")
+  lu.assertStrContains(text, "\n  collects   average{")
+  local e = bnn.load "cubic"
+  lu.assertStrContains(show_value.results(e), "experiment: Bayesian regression on")
+  local result = e.run({steps = 2, figures = "", predict_samples = 2}, bnn.log.memory())
+  lu.assertStrContains(show_value.results(result), "\n  .posterior  mean-field posterior over 151")
+end
+
 TestCompletion = {}
 
 local complete = completion.new(bnn)

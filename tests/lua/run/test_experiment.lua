@@ -166,8 +166,6 @@ function TestMain.test_old_names_of_functions_say_the_new_ones()
     function() return library.demand end)
   lu.assertErrorMsgContains("bnn.data.demand is now bnn.data.load_or_exit",
     function() return library.data.demand end)
-  lu.assertErrorMsgContains("bnn.load is now bnn.load_experiment",
-    function() return library.load end)
 end
 
 function TestMain.test_a_renamed_flag_says_its_new_name()
@@ -287,6 +285,31 @@ end
 function TestLoad.test_a_module_name_will_do()
   package.preload["toy.module"] = function() return dofile(toy) end
   lu.assertEquals(experiment.load_experiment "toy.module".about, "a toy")
+end
+
+function TestLoad.test_an_experiment_is_found_by_its_name_and_goes_on_with_what_it_made()
+  local e = experiment.load "cubic"
+  lu.assertStrContains(e.path, "experiments/cubic.lua")
+  local r = e.run({steps = 20, figures = ""}, logs.memory())
+  lu.assertEquals(r.state:steps(), 20)
+  lu.assertEquals(r.posterior, r.objective.posterior)
+  lu.assertEquals(r.net, r.objective.net)
+  local names = {}
+  for name, value in pairs(r) do names[#names + 1] = name .. type(value) end
+  table.sort(names)
+  lu.assertEquals(names, {"coverage90number", "rmsenumber", "wideningnumber"})
+  lu.assertStrContains(tostring(r), "; holds data, model, net, objective, posterior, state")
+  local bnn = require "bnn"
+  local state = bnn.train{
+    objective = r.objective, optimizer = bnn.optim.adam{lr = 1e-3}, state = r.state,
+    data = r.data.train, steps = 5, batch_size = 100, key = bnn.key(2),
+  }
+  lu.assertEquals({state:steps(), r.state:steps()}, {25, 25})
+end
+
+function TestLoad.test_a_name_that_nothing_has_is_refused_with_where_it_was_looked_for()
+  lu.assertErrorMsgContains("bnn.load_experiment: nosuch: expected a file, a module or the name of "
+    .. "an experiment; there is none in experiments, ", experiment.load, "nosuch")
 end
 
 TestDemand = {}

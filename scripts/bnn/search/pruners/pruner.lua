@@ -146,11 +146,13 @@ end
 
 --- Makes the pruner that ends no trial.
 --     bnn.pruner.none()
+-- @param opts table without options, or nil
 -- @return pruner
 function M.none(opts) return make("bnn.pruner.none", "none", opts) end
 
 --- Makes a pruner that ends a trial whose best value so far is worse than the median of what
--- completed trials reported at the same step: Vizier's median stopping rule, as in Optuna.
+-- completed trials reported at the same step: Vizier's median stopping rule (Golovin et
+-- al. 2017), as in Optuna.
 --     bnn.pruner.median{warmup = 100, interval = 50}
 -- Values that are nan do not count; a trial that reported nothing else is ended.
 -- @param opts table: startup=5 completed trials are needed; warmup=0 is the first step at which a

@@ -11,6 +11,7 @@ local prediction_captions = require "bnn.plot.prediction_captions"
 local shapes = require "bnn.base.shapes"
 local show_curves = require "bnn.show.show_curves"
 local show_images = require "bnn.show.show_images"
+local show_logs = require "bnn.show.show_logs"
 local show_screen = require "bnn.show.show_screen"
 local strings = require "bnn.base.strings"
 
@@ -186,6 +187,23 @@ local function draw_prediction(x, opts)
   return draw_images(images, opts)
 end
 
+local log_spec = spec_of{height = size, metrics = {type = "string", list = true}}
+
+local function draw_log(log, opts)
+  opts = options.check(WHAT, opts, log_spec)
+  if not log.blocks then
+    fail("%s: x: expected a log that stores, as of bnn.log.memory, got another", WHAT)
+  end
+  opts.title = opts.title and strings.shown(opts.title)
+  return show_logs.draw(WHAT, show_screen.find(opts.as), log, opts)
+end
+
+local function draw_run(run, opts)
+  local log, fault = run:log()
+  if not log then return nil, fault end
+  return draw_log(log, opts)
+end
+
 -- A text with lines is a figure of bnn.plot's; another a path.
 local function draw_text(x, opts)
   if x:find "\n" then
@@ -226,6 +244,8 @@ local KINDS = {
   {function(x) return kinds.is_object(x, "batch") end, draw_batch},
   {function(x) return kinds.is_object(x, "data set") end, draw_data},
   {function(x) return kinds.is_object(x, "prediction") end, draw_prediction},
+  {function(x) return kinds.is_object(x, "run") end, draw_run},
+  {function(x) return kinds.is_object(x, "log") end, draw_log},
   {is_column, one_curve},
   {function(x) return kinds.is_plain(x) and #x > 0 and all_are(x, is_tensor) and x[1]:dim() > 1 end,
     list_of_images},
@@ -233,7 +253,7 @@ local KINDS = {
   {function(x) return kinds.is_plain(x) and #x == 0 and all_are(x, is_column) end, named_curves},
 }
 
-local SHOWN = "images, numbers, data, a prediction, a figure or the path of a PNG"
+local SHOWN = "images, numbers, data, a prediction, a run, a figure or the path of a PNG"
 
 --- Draws images or curves in the terminal.
 --     bnn.show(data.test.x:narrow(1, 1, 10))            -- images side by side
@@ -254,6 +274,7 @@ local SHOWN = "images, numbers, data, a prediction, a figure or the path of a PN
 --   data        what bnn.data.load returns, a part of it or a batch: the first images with their
 --               labels; points if an example is one number
 --   prediction  what bnn.predict returns, with images=: each with its class, probability and std
+--   run         what bnn.run.open returns, or a log of bnn.log.memory: a figure for each metric
 --   path        of a PNG
 --   figure      a text that a function of bnn.plot returned
 -- @param opts table:
@@ -269,6 +290,7 @@ local SHOWN = "images, numbers, data, a prediction, a figure or the path of a PN
 --   x          of curves: [n], the places along x
 --   xlabel, ylabel    of curves: the names of the axes
 --   height     of curves: lines of the terminal
+--   metrics    of a run: names of those that are drawn (default: the first 4 that have a curve)
 --   points     of curves: true draws points
 --   images     of a prediction: what it is of; labels= the classes [n] that are right
 --   threshold, rule   of a prediction: when it abstains, as for bnn.plot.predictions

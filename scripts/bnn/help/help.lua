@@ -189,10 +189,15 @@ function M.search(bnn, text)
   return search_lines(text, M.entries(bnn), guides.list())
 end
 
---- Prints what a search finds.
-function M.show_search(bnn, text) pager.write((M.search(bnn, text))) end
+local function print_lines(lines)
+  local write = pager.at_prompt and pager.write or pager.print
+  write(lines)
+end
 
---- Prints the documentation of a topic, on a terminal a screen at a time.
-function M.show(bnn, topic) pager.write((M.lines(bnn, topic))) end
+--- Prints what a search finds.
+function M.show_search(bnn, text) print_lines((M.search(bnn, text))) end
+
+--- Prints the documentation of a topic; at the prompt a screen at a time.
+function M.show(bnn, topic) print_lines((M.lines(bnn, topic))) end
 
 return M

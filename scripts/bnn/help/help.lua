@@ -177,7 +177,10 @@ end
 function M.lines(bnn, topic)
   local entries, all_guides = M.entries(bnn), guides.list()
   if topic == nil then return start_lines(all_guides), true end
-  if type(topic) == "string" then return named_lines(bnn, topic, entries, all_guides) end
+  if type(topic) == "string" then
+    local name = topic:match "^%s*([%w_.:]+)%s*[({]" or topic:match "^%s*(.-)%s*$" -- "train{"
+    return named_lines(bnn, name, entries, all_guides)
+  end
   return value_lines(bnn, topic, entries, all_guides)
 end
 

@@ -35,6 +35,15 @@ end
 
 local options_list
 
+local function rows_of(rows, ctx)
+  local list = {}
+  for i, row in ipairs(rows) do
+    list[i] = {element("dt", nil, prose.prose(row[1], ctx)),
+               element("dd", nil, prose.prose(row[2], ctx))}
+  end
+  return element("dl", nil, list)
+end
+
 -- Names of parameters or options that share a text, each with its default behind it.
 local function term(items, from, to)
   local names = {}
@@ -75,7 +84,8 @@ end
 local function described(item, ctx)
   local text, list = lead_of(item), nil
   if has_texts(item.options) then list = options_list(item.options, ctx) end
-  return element("dd", nil, text ~= "" and prose.prose(text, ctx), list)
+  return element("dd", nil, text ~= "" and prose.prose(text, ctx), list,
+    item.rows and rows_of(item.rows, ctx))
 end
 
 function options_list(items, ctx)
@@ -86,15 +96,6 @@ function options_list(items, ctx)
     i = to + 1
   end
   return element("dl", {class = "options"}, rows)
-end
-
-local function rows_of(rows, ctx)
-  local list = {}
-  for i, row in ipairs(rows) do
-    list[i] = {element("dt", nil, prose.prose(row[1], ctx)),
-               element("dd", nil, prose.prose(row[2], ctx))}
-  end
-  return element("dl", nil, list)
 end
 
 -- ---- parts ----
@@ -127,7 +128,8 @@ local function returns_of(fields, ctx)
   local parts = {}
   for i, result in ipairs(fields.returns) do
     parts[i] = {element("p", nil, prose.prose(result.text, ctx)),
-                has_texts(result.options) and options_list(result.options, ctx)}
+                has_texts(result.options) and options_list(result.options, ctx),
+                result.rows and rows_of(result.rows, ctx)}
   end
   return parts[1] and {element("h4", nil, "Returns"), parts}
 end

@@ -265,7 +265,7 @@ local SHOWN = "images, numbers, data, a prediction, a run, a figure or the path 
 -- pipe, and whoever sets NO_COLOR get characters, in a pipe for 80 columns and 24 lines.
 -- Pixels of u8 are 0 (black) to 255. Other numbers are 0 to 1 if all lie between, else they go from
 -- their least to their greatest, which a line below says. A NaN is a middle grey.
--- @param x one of
+-- @param x tensor, table, string or object: one of
 --   images      tensor [h, w] grey or [h, w, 3] RGB; [n, h, w], [n, 1, h, w], [n, 3, h, w] or
 --               [n, h, w, 3], or a list of images: side by side, the first of them if not all
 --               have room
@@ -279,21 +279,21 @@ local SHOWN = "images, numbers, data, a prediction, a run, a figure or the path 
 --   figure      a text that a function of bnn.plot returned
 -- @param opts table:
 --   as         "kitty", "iterm2", "sixel", "blocks" or "ascii": this way (default: the best)
---   width      columns of the terminal to fill
---   title      a line above
---   labels     of images: [n] numbers or a list of strings above them
---   names      of images: the names of classes, a list from class 0
---   scale      of images: {black, white}, the numbers that are
---   columns    of images: how many in a row
---   count      of images: how many at most
---   colour     of images: true reads [3, h, w] as RGB, false [n, h, 3] as n images
---   x          of curves: [n], the places along x
---   xlabel, ylabel    of curves: the names of the axes
---   height     of curves: lines of the terminal
---   metrics    of a run: names of those that are drawn (default: the first 4 that have a curve)
---   points     of curves: true draws points
---   images     of a prediction: what it is of; labels= the classes [n] that are right
---   threshold, rule   of a prediction: when it abstains, as for bnn.plot.predictions
+--   width      integer: columns of the terminal to fill
+--   title      string: a line above
+--   labels     of images: tensor [n] or a list of numbers or strings, which stand above them
+--   names      list of strings: the names of classes, from class 0
+--   scale      list {black, white}: the numbers that are, of images
+--   columns    integer: images in a row
+--   count      integer: images at most
+--   colour     boolean: true reads [3, h, w] as RGB, false [n, h, 3] as n images
+--   x          tensor [n] or list: the places of curves along x
+--   xlabel, ylabel    strings: the names of the axes of curves
+--   height     integer: lines of the terminal for curves
+--   points     boolean: true draws points in place of curves
+--   metrics    list of strings: those of a run that are drawn (default: the first 4 with a curve)
+--   images     tensor: what a prediction is of; labels= the classes [n] that are right
+--   threshold, rule   when a prediction abstains, as for bnn.plot.predictions
 -- @return true; or nil, message if a file cannot be read, or a picture needs a PNG and this build
 --   writes none
 -- Raises if x is none of these, or an option does not go with it.

@@ -28,6 +28,8 @@ local ALIASES = {
 local SECTIONS = {
   completion = "Keys", timeit = "Commands", who = "Commands", edit = "Commands",
   session = "Commands",
+  lua = "The library in the stock lua5.4", luarocks = "The library in the stock lua5.4",
+  busted = "Tests with busted and luaunit", lpeg = "Lua modules of others",
 }
 
 local function loader()

@@ -150,7 +150,7 @@ burst: $(BNNLUA) $(BENCH) ## the time of steps beside another build's: OLD=its b
 goldens: $(BNNLUA) ## hashes of what short runs print; OLD=a built tree: what differs from it
 	@tests/bench/goldens.sh . $(OLD)
 
-c_files = $(shell find runtime bindings tests -name '*.[ch]' | LC_ALL=C sort)
+c_files = $(shell find runtime bindings scripts tests -name '*.[ch]' | LC_ALL=C sort)
 need = @command -v $(1) >/dev/null || { echo 'there is no $(1) here: make deps-dev' >&2; exit 1; }
 
 format: ## rewrite the C files as .clang-format says
@@ -255,9 +255,19 @@ $(BUILD)/bindings/%.o: bindings/%.c $(BUILD)/flags.stamp
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) $(BINDINGS_FLAGS) $(FILE_FLAGS) $(CFLAGS) -c -o $@ $<
 
-$(BUILD)/bind_scripts.c: $(scripts) $(BUILD)/scripts.stamp scripts/build/embed.sh
+# Compiled by the Lua that the program is linked with, where that runs here.
+compiled := $(BUILD)/compiled
+compile_scripts := $(BUILD)/compile_scripts
+$(compile_scripts): scripts/build/compile_scripts.c $(BUILD)/flags.stamp
+	$(call say,CC,$<)
+	$(Q)$(COMPILE) $(LUA_CFLAGS) $(CFLAGS) -o $@ $< $(LDFLAGS) $(LUA_LIBS)
+
+$(BUILD)/bind_scripts.c: $(scripts) $(BUILD)/scripts.stamp scripts/build/embed.sh $(if $(RUNS),$(compile_scripts))
 	$(call say,GEN,$@)
-	$(Q)scripts/build/embed.sh $(scripts) >$@
+	$(Q)rm -rf $(compiled)
+	$(if $(RUNS),$(Q)mkdir -p $(sort $(dir $(scripts:%=$(compiled)/%))) && \
+	  $(compile_scripts) $(compiled) $(filter %.lua,$(scripts)))
+	$(Q)scripts/build/embed.sh $(if $(RUNS),--compiled $(compiled)) $(scripts) >$@
 
 $(BUILD)/bind_scripts.o: $(BUILD)/bind_scripts.c $(BUILD)/flags.stamp
 	$(call say,CC,$<)

@@ -10,6 +10,8 @@
 #include "bind.h"
 #include "bind_scripts.h"
 
+#pragma weak lua_ident /* a host of the module may keep it to itself */
+
 static const char folder_key = 'f'; /* its address: where the registry keeps BNNLUA_SCRIPTS */
 
 static const bind_script *find_script(const char *module) {
@@ -81,14 +83,28 @@ static int load_from_folder(lua_State *L, const char *folder, const char *module
   return status;
 }
 
-static int load_embedded(lua_State *L, const char *module) {
-  const bind_script *script = find_script(module);
-  if (!script) return -1;
+/* Whether the Lua that runs is the release that compiled the scripts. */
+static bool takes_code(const bind_script *script) {
+  return script->code && &lua_ident && strcmp(lua_ident, bind_scripts_lua) == 0;
+}
+
+static int load_code(lua_State *L, const bind_script *script) {
+  return luaL_loadbufferx(L, (const char *)script->code, script->code_size, script->path, "b");
+}
+
+static int load_text(lua_State *L, const bind_script *script) {
   const char *chunkname = lua_pushfstring(L, "@%s", script->path);
   locale_t before = bnn_locale_enter();
   int status = luaL_loadbuffer(L, (const char *)script->data, script->size, chunkname);
   bnn_locale_leave(before);
   lua_remove(L, -2);
+  return status;
+}
+
+static int load_embedded(lua_State *L, const char *module) {
+  const bind_script *script = find_script(module);
+  if (!script) return -1;
+  int status = takes_code(script) ? load_code(L, script) : load_text(L, script);
   if (status == LUA_OK) lua_pushstring(L, script->path);
   return status;
 }
@@ -235,9 +251,20 @@ static int loader_source(lua_State *L) {
   return 2;
 }
 
+/* code(module) -> what is loaded instead of the text; nil if the text is. */
+static int loader_code(lua_State *L) {
+  const bind_script *script = find_script(luaL_checkstring(L, 1));
+  const bool from_folder = push_folder(L) != NULL;
+  if (!from_folder && script && takes_code(script))
+    lua_pushlstring(L, (const char *)script->code, script->code_size);
+  else
+    lua_pushnil(L);
+  return 1;
+}
+
 int luaopen_bnn_loader(lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"list", loader_list}, {"source", loader_source}, {NULL, NULL}};
+      {"list", loader_list}, {"source", loader_source}, {"code", loader_code}, {NULL, NULL}};
   luaL_newlib(L, functions);
   return 1;
 }

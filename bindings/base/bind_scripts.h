@@ -12,9 +12,15 @@ typedef struct bind_script {
   const char *path;          /* where it came from: "scripts/bnn/init.lua"; for chunk names */
   const unsigned char *data; /* the text; a 0 that `size` does not count stands after it */
   size_t size;               /* bytes */
+  const unsigned char *code; /* what Lua compiled it to; NULL: a guide, or a build without */
+  size_t code_size;          /* bytes */
 } bind_script;
 
 extern const bind_script bind_scripts[];
 extern const size_t bind_script_count;
+
+/* lua_ident of the Lua that compiled `code`, as another release may read it in another way; "" in a
+ * build without. */
+extern const char bind_scripts_lua[];
 
 #endif

@@ -60,7 +60,7 @@ const bnn_posterior *bind_check_posterior(lua_State *L, int arg) {
 
 /* ---- making one ---- */
 
-/* core.families() -> list of {name=, doc=, buffers = list of {name=, doc=, has_rows=}} */
+/* core.families() -> list of {name=, doc=, trained=, buffers = list of {name=, doc=, has_rows=}} */
 static int core_families(lua_State *L) {
   lua_newtable(L);
   for (size_t i = 0; bnn_family_row(i); i++) {
@@ -68,6 +68,8 @@ static int core_families(lua_State *L) {
     lua_createtable(L, 0, 3);
     bind_set_text(L, "name", family->name);
     bind_set_text(L, "doc", family->doc);
+    lua_pushboolean(L, family->backward != NULL);
+    lua_setfield(L, -2, "trained");
     lua_createtable(L, family->n_buffers, 0);
     for (int b = 0; b < family->n_buffers; b++) {
       lua_createtable(L, 0, 2);
@@ -93,7 +95,7 @@ static const bnn_family *check_family(lua_State *L) {
   return family;
 }
 
-/* Group g is the table {family=, tensors= (how many of the layout), support=, buffers= (flat tensors)}
+/* Group g is the table {family=, tensors= (how many of the layout), rows=, buffers= (flat tensors)}
  * on top of the stack; it begins at tensor `first` of the layout.  Gives the tensor after it. */
 static size_t check_group(lua_State *L, posterior *p, size_t g, size_t first) {
   const size_t left = p->layout->n_params - first;
@@ -109,15 +111,15 @@ static size_t check_group(lua_State *L, posterior *p, size_t g, size_t first) {
       .first = first < p->layout->n_params ? p->layout->param[first].offset : p->layout->size,
       .end = end < p->layout->n_params ? p->layout->param[end].offset : p->layout->size,
   };
-  const int support = bind_field_integer(L, -1, "support", 0);
-  if (support < 0) bind_error(L, "support: expected a number of samples, got %d", support);
-  group->support = (size_t)support;
+  const int group_rows = bind_field_integer(L, -1, "rows", 0);
+  if (group_rows < 0) bind_error(L, "rows: expected a number of rows, got %d", group_rows);
+  group->rows = (size_t)group_rows;
   lua_getfield(L, -1, "buffers");
   for (int b = 0; b < group->family->n_buffers; b++) {
     lua_geti(L, -1, b + 1);
     const int at = lua_gettop(L);
-    const size_t rows = group->family->buffer[b].has_rows ? group->support : 1;
-    if (rows == 0) bind_error(L, "%s: expected a sample or more", group->family->name);
+    const size_t rows = group->family->buffer[b].has_rows ? group->rows : 1;
+    if (rows == 0) bind_error(L, "%s: expected a row or more", group->family->name);
     group->buffer[b] = bind_check_flat(L, at, rows * (group->end - group->first));
     p->tensor[g * BNN_BUFFERS_MAX + (size_t)b] = bnn_tensor_ref(bind_check_tensor(L, at));
     lua_pop(L, 1);
@@ -137,7 +139,7 @@ static bnn_status make_layout(lua_State *L, posterior *p, int sizes, bnn_err *er
   return BNN_OK;
 }
 
-/* core.posterior({sizes of the tensors}, {groups, in order: {family=, tensors=, support=,
+/* core.posterior({sizes of the tensors}, {groups, in order: {family=, tensors=, rows=,
  * buffers={flat, ...}}}) -> posterior.  It is filled empty at first, so that an error in a group leaks
  * nothing. */
 static int core_posterior(lua_State *L) {

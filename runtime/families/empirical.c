@@ -11,7 +11,7 @@ static void sample(const bnn_group *q, bnn_context *context, bnn_real *theta, bn
                    int64_t s) {
   BNN_UNUSED(context);
   BNN_UNUSED(key);
-  const size_t row = (size_t)(s - 1) % q->support;
+  const size_t row = (size_t)(s - 1) % q->rows;
   memcpy(theta + q->first, q->buffer[0] + row * size_of(q), size_of(q) * sizeof *theta);
 }
 
@@ -19,7 +19,7 @@ static void sample(const bnn_group *q, bnn_context *context, bnn_real *theta, bn
 static void mean(const bnn_group *q, bnn_real *theta) {
   bnn_real *out = theta + q->first;
   memcpy(out, q->buffer[0], size_of(q) * sizeof *out);
-  for (size_t s = 1; s < q->support; s++) {
+  for (size_t s = 1; s < q->rows; s++) {
     const bnn_real *row = q->buffer[0] + s * size_of(q);
     for (size_t i = 0; i < size_of(q); i++) out[i] += (row[i] - out[i]) / (bnn_real)(s + 1);
   }
@@ -28,12 +28,12 @@ static void mean(const bnn_group *q, bnn_real *theta) {
 /* Weight i over the rows of the bank, by the sum of squares around the mean: equal members give 0. */
 static double deviation(const bnn_group *q, size_t i) {
   double mean = 0, squares = 0; /* Welford 1962 */
-  for (size_t s = 0; s < q->support; s++) {
+  for (size_t s = 0; s < q->rows; s++) {
     const double x = (double)q->buffer[0][s * size_of(q) + i], miss = x - mean;
     mean += miss / (double)(s + 1);
     squares += miss * (x - mean);
   }
-  return sqrt(squares / (double)q->support);
+  return sqrt(squares / (double)q->rows);
 }
 
 static void std(const bnn_group *q, bnn_real *sigma) {
@@ -44,6 +44,7 @@ BNN_FAMILY(empirical) = {
     .name = "empirical",
     .doc = "empirical: a bank of weights, each as likely as any other",
     .n_buffers = 1,
+    .is_finite = true,
     .buffer = {{"bank", "the weights, a row for each network", .has_rows = true}},
     .sample = sample,
     .mean = mean,

@@ -22,19 +22,20 @@ enum { BNN_BUFFERS_MAX = 4 };
 typedef struct bnn_family bnn_family;
 
 /* A family over elements [first, end) of a layout, whole tensors; buffer b of the family is
- * buffer[b] [end - first], or [support, end - first] where it has a row for each sample. */
+ * buffer[b] [end - first], or [rows, end - first] of one that has rows. */
 typedef struct bnn_group {
   const bnn_family *family;
   const bnn_layout *layout;
   size_t first, end;
-  size_t support; /* the number of samples of a finite family; else 0 */
+  size_t
+      rows; /* of the buffers that have some: the samples of a finite family, or a rank; else 0 */
   bnn_real *buffer[BNN_BUFFERS_MAX];
 } bnn_group;
 
 typedef struct bnn_buffer_spec {
   const char *name, *doc;
   bool decayed;  /* a rule that decays weights decays this */
-  bool has_rows; /* a row for each sample of the support */
+  bool has_rows; /* the group's number of rows, rather than one */
 } bnn_buffer_spec;
 
 struct bnn_family {
@@ -45,8 +46,11 @@ struct bnn_family {
   /* Whether every sample is buffer 0: there is nothing to draw. */
   bool is_point;
 
+  /* Whether there are as many samples as rows, and no others. */
+  bool is_finite;
+
   /* Writes the weights of sample s, from 1, to theta [size of the layout], where the group's lie;
-   * normal i of `key` belongs to element i of the layout.  Only a finite support
+   * normal i of `key` belongs to element i of the layout.  Only a finite family
    * reads s, and starts again after its end. */
   void (*sample)(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_key key, int64_t s);
 

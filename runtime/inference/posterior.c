@@ -74,8 +74,8 @@ size_t bnn_posterior_support(const bnn_posterior *q) {
   size_t most = 1;
   for (size_t g = 0; g < q->n_groups; g++) {
     const bnn_group *group = &q->group[g];
-    if (!group->family->is_point && group->support == 0) return 0;
-    if (group->support > most) most = group->support;
+    if (!group->family->is_point && !group->family->is_finite) return 0;
+    if (group->family->is_finite && group->rows > most) most = group->rows;
   }
   return most;
 }

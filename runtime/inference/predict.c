@@ -303,7 +303,7 @@ static uint64_t fingerprint_of_x(const bnn_tensor *x) {
 }
 
 static size_t buffer_bytes(const bnn_group *group, int b) {
-  const size_t rows = group->family->buffer[b].has_rows ? group->support : 1;
+  const size_t rows = group->family->buffer[b].has_rows ? group->rows : 1;
   return rows * (group->end - group->first) * sizeof(bnn_real);
 }
 

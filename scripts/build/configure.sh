@@ -106,6 +106,9 @@ find_x86_64() { links '#ifndef __x86_64__
 #endif
 #define USE'; }
 
+# Do programs of this compiler run here?
+find_runs() { links '#define USE' && "$dir/try"; }
+
 find_lua() {
   first_that_links '#include <lua.h>
 #include <lauxlib.h>
@@ -276,6 +279,7 @@ write_build() {
   find_compiler || { echo "$CC does not compile:" >&2; cat "$dir/log" >&2; exit 1; }
   echo "CC_WARN := $(find_warnings)"
   echo "X86_64 := $(find_x86_64 && echo 1)"
+  echo "RUNS := $(find_runs 2>/dev/null && echo 1)"
   setting LUA find_lua
   write_blas
   setting ZLIB find_zlib

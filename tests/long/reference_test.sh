@@ -22,6 +22,8 @@ grep -h "Not run here" "$site"/*.html >failed
 [ -s failed ] && fail "examples that do not run" failed || pass
 lacks "no folder of this machine" "/tmp/" "$(cat "$site"/bnn.*.html)"
 has "flags of an experiment" "--beta" "$(cat "$site/experiment-mnist.html")"
+has "a script that is no experiment" "space.choice" "$(cat "$site/experiment-sweep_custom.html")"
+[ -e runs ] && fail "asking for flags records nothing" || pass
 has "flags of a tool's command" "bnnlua -m runs list --help" "$(cat "$site/tool-runs.html")"
 
 # Again: pages of its own that are no longer made go, others stay.

@@ -68,5 +68,17 @@ My summary.
 
 My text, bnn.sum." "$out"
 
+# As files: pages, and definitions for editors (tests/lua/reference has what is in them).
+has "pages: usage" "--html=DIR writes" "$("$bnnlua" -m help --help)"
+"$bnnlua" -m help --html= >"$T/out" 2>"$T/err"
+equal "pages without a folder: status" 1 $?
+has "definitions: usage" "usage: bnnlua -m meta DIR" "$("$bnnlua" -m meta --help)"
+"$bnnlua" -m meta --what >"$T/out" 2>"$T/err"
+equal "definitions of a wrong flag: status" 1 $?
+equal "... and a message" "bnnlua: expected the folder to write: bnnlua -m meta DIR" "$(cat "$T/err")"
+equal "definitions" "$T/defs/bnn.lua
+$T/defs/bnn_types.d.lua" "$("$bnnlua" -m meta "$T/defs" 2>"$T/err")"
+has "... and how an editor finds them" "workspace.library" "$(cat "$T/err")"
+
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

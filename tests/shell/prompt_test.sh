@@ -174,6 +174,28 @@ at_prompt "edit() says that there is no editor" <<'PAIRS'
 PAIRS
 with=
 
+with="PAGER=cat"
+at_prompt "?, ??, help and apropos explain" <<'PAIRS'
+[("?bnn.key\r", "the root key of a seed"), ('?"weight decay"\r', "bnn.optim.adamw decays"),
+ ("??dropout\r", "\n  bnn.nn.dropout"), ("apropos 'gpu'\r", "There is no GPU"),
+ ("x = bnn.ones(2)\r", "> "), ("?x.view\r", "Shares memory"), ("?x:sum\r", "sum over the axes"),
+ ("steps = 20\r", "> "), ("?steps\r", "\nsteps is 20 here."),
+ ("function own(a) return a end\r", "> "), ("?own\r", "\nown(a)\r\n"),
+ ("help(string.format)\r", "#pdf-string.format"), ("help(timeit)\r", "Commands\r\n---")]
+PAIRS
+with="PAGER=no-such-pager"
+at_prompt "long texts page by themselves, which Ctrl-C ends" <<'PAIRS'
+[("help 'train'\r", "--More--"), ("\r", "--More--"), ("q\r", "> "), ("1 + 1\r", "\n2\r\n"),
+ ("help 'train'\r", "--More--"), ("\x03", "\n> "), ("2 + 2\r", "\n4\r\n")]
+PAIRS
+printf '#!/bin/sh\nsed s/^/paged:/\n' >pager
+chmod +x pager
+with="PAGER=./pager"
+at_prompt "long texts go through PAGER, short ones do not" <<'PAIRS'
+[("help 'train'\r", "\npaged:bnn.train(opts)"), ("?bnn.ones\r", "\nones(")]
+PAIRS
+with=
+
 at_prompt "-E skips the start-up file" -E <<'PAIRS'
 [("started\r", "\nnil\r\n")]
 PAIRS

@@ -73,6 +73,8 @@ end
 -- @param f function of tensors
 -- @param argument integer: the number of the argument, default 1
 -- @return function of the same arguments
+-- Raises if the first result is not one number, or f reads a value while it is recorded (item,
+-- totable, a comparison).
 function M.grad(f, argument) return gradient_of("bnn.grad", f, argument, false) end
 
 --- Differentiates as bnn.grad does and returns the value first: value [], gradient, further
@@ -83,6 +85,8 @@ function M.grad(f, argument) return gradient_of("bnn.grad", f, argument, false) 
 -- @param argument integer: which argument to differentiate by, 1 by default
 -- @return function of the arguments of f: value [], gradient of the form of that argument,
 --   further results of f
+-- Raises if the first result is not one number, or f reads a value while it is recorded (item,
+-- totable, a comparison).
 function M.value_and_grad(f, argument)
   return gradient_of("bnn.value_and_grad", f, argument, true)
 end

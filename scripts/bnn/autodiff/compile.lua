@@ -121,6 +121,7 @@ end
 -- @param opts table: batch= the argument (or a list of them) that holds a batch, rows along axis 1,
 --   for the report; default: all arguments after the first
 -- @return compiled function: called as f; compiled:report() prints its programs
+-- Raises if f reads a value while it is recorded (item, totable, a comparison).
 function M.compile(f, opts)
   opts = options.check("bnn.compile", opts, {batch = "any"})
   expect.callable("bnn.compile: f", f)

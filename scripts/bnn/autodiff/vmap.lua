@@ -168,6 +168,7 @@ end
 -- @param opts table: in_axes= a list with an axis for each mapped argument and false (or nothing,
 --   at the end) for one that all slices share; or one axis for all arguments, default 1
 -- @return function of the same arguments, each with one axis more where it is mapped
+-- Raises if f reads a value while it is recorded, or mapped arguments differ in length.
 function M.vmap(f, opts)
   opts = options.check("bnn.vmap", opts, {in_axes = {type = "any", default = 1}})
   expect.callable("bnn.vmap: f", f)

@@ -203,7 +203,6 @@ data_cache.load_by(load_set)
 --   ca_file    certificates to trust, as $SSL_CERT_FILE
 --   split      "letters": one of EMNIST's sets
 --   layout     "nhwc" or "nchw": the order of images of four dimensions
---   set, limits    for tests: a row of dataset_registry, {connect_ms=, stall_s=}
 --   For a path: the options of bnn.data.csv (and test=, the table of the test part) or of
 --   bnn.data.folder
 -- @return {train=, test=, name=, title=, dir=}, a part nil if there is none; or nil, message; if

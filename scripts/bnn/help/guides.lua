@@ -21,8 +21,13 @@ local ALIASES = {
   randomness = "keys", seed = "keys", resume = "checkpoints", records = "runs", ledger = "runs",
   samplers = "search", spaces = "search", dtypes = "shapes", broadcasting = "shapes",
   layout = "contributing", pruning = "pruners", asha = "pruners", hyperband = "pruners",
-  sweep = "sweeps", completion = "prompt", history = "prompt", timeit = "prompt", who = "prompt",
-  session = "prompt",
+  sweep = "sweeps",
+}
+
+-- Words for a section of a guide: its heading.
+local SECTIONS = {
+  completion = "Keys", timeit = "Commands", who = "Commands", edit = "Commands",
+  session = "Commands",
 }
 
 local function loader()
@@ -121,10 +126,10 @@ local function section_text(guide, asked)
 end
 
 --- The section under a heading of a guide, as a terminal shows it, or nil if no guide has it.
--- @param asked string: the heading, in letters of any case
+-- @param asked string: the heading, in letters of any case, or a word for it (timeit)
 -- @return list of lines
 function M.section(guides, asked)
-  asked = strings.lower(asked)
+  asked = strings.lower(SECTIONS[asked] or asked)
   for _, guide in ipairs(guides) do
     local text = section_text(guide, asked)
     if text then

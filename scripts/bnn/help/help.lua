@@ -42,7 +42,7 @@ local function add_rows(lines, rows)
   for _, block in ipairs(help_text.rows(rows)) do add_all(lines, block) end
 end
 
--- Adds the members of a module or a class, a sentence each, below its own text.
+-- Adds the members of a module or a class, a line each, below its own text.
 local function add_members(lines, owner, entries)
   lines[#lines + 1] = ""
   if owner.name == "bnn" then return add_all(lines, index.overview(entries)) end
@@ -51,7 +51,8 @@ local function add_members(lines, owner, entries)
     return entry.name:sub(1, #owner.name + 1) == owner.name .. "."
       or entry.name:sub(1, #short) == short
   end)
-  if members[1] then add_rows(lines, rows_of(members)) else lines[#lines] = nil end
+  if not members[1] then lines[#lines] = nil end
+  add_all(lines, help_text.short_rows(rows_of(members)))
 end
 
 -- ---- without a topic ----
@@ -113,11 +114,8 @@ end
 -- ---- topics ----
 
 local function entries_lines(found, entries, all_guides)
+  if #found > FULL then return help_text.short_rows(rows_of(found)) end
   local lines = {}
-  if #found > FULL then
-    add_rows(lines, rows_of(found))
-    return lines
-  end
   for i, entry in ipairs(found) do
     if i > 1 then lines[#lines + 1] = "" end
     add_all(lines, entry_text.lines(entry, entries, all_guides))
@@ -157,8 +155,11 @@ end
 
 local function value_lines(bnn, value, entries, all_guides)
   local found, class = help_find.by_value(bnn, value, entries)
-  local own = not found[1] and type(value) == "function" and help_own.lines(value)
-  if own then return own, true end
+  local is_other = not found[1] and type(value) == "function"
+  local name = is_other and help_own.global_name(value) -- such as timeit of the prompt
+  local lines_of_other = is_other and help_own.lines(value)
+    or name and guides.section(all_guides, name)
+  if lines_of_other then return lines_of_other, true end
   if not found[1] then
     return unknown_lines(class or tostring(value), entries, all_guides), false
   end

@@ -32,8 +32,8 @@ local function call_text(name, f)
   return ("%s(%s)"):format(name, table.concat(names, ", "))
 end
 
--- The name under which the globals have a value.
-local function global_name(value)
+--- The name under which the globals have a value, or nil.
+function M.global_name(value)
   for name, other in next, _G do
     if rawequal(other, value) and type(name) == "string" then return name end
   end
@@ -55,7 +55,7 @@ function M.lines(f)
   if name then return {("%s is a function of Lua: %s%s"):format(name, MANUAL, name)} end
   local info = debug.getinfo(f, "S")
   if info.what == "C" or info.source:find "^[@=]scripts/bnn" then return nil end
-  local lines = {call_text(global_name(f) or "function", f)}
+  local lines = {call_text(M.global_name(f) or "function", f)}
   for _, line in ipairs(docstrings.comment_above(lines_of(info.source), info.linedefined)) do
     lines[#lines + 1] = "  " .. strings.shown(line)
   end

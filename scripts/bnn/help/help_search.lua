@@ -25,6 +25,7 @@ local MOST = 12
 -- How often a word of `text` starts with `word`, up to MOST.
 local function count(text, word)
   local n = 0
+  if not text:find(word, 1, true) then return n end -- most have it not, and this is fast
   for before in text:gmatch("()%f[%w\128-\255]" .. word:gsub("%W", "%%%0")) do
     n = before and n + 1
     if n == MOST then break end
@@ -62,11 +63,29 @@ local function entry_fields(entry)
   return known[entry.name]
 end
 
+local read_guides = {} -- text of a guide -> its fields and sections: {heading or nil, fields}
+
+-- The sections of a guide, the text before the first heading without one.
+local function sections_of(guide)
+  local sections = {}
+  for text in (guide.text .. "\n## "):gmatch "(.-)\n##+ " do
+    local heading = sections[1] and text:match "^[^\n]*":gsub("`", "")
+    sections[#sections + 1] = {heading = heading, field(strings.lower(text), 1)}
+  end
+  return sections
+end
+
 local function guide_fields(guide)
-  return {
-    field(guide.name, 60), field(strings.lower(guide.title .. " " .. guide.summary), 30),
-    field(strings.lower(guide.text), 2),
-  }
+  local known = read_guides[guide.text]
+  if not known then
+    known = {
+      sections = sections_of(guide), field(guide.name, 60),
+      field(strings.lower(guide.title .. " " .. guide.summary), 30),
+      field(strings.lower(guide.text), 2),
+    }
+    read_guides[guide.text] = known
+  end
+  return known
 end
 
 -- The score of one part of a text: how often it has the words, and which of them. Notes in `hit`
@@ -96,15 +115,12 @@ end
 -- The heading of the section of a guide that has the most of all the words; nil if that is the text
 -- before the first, or none has all.
 local function best_section(guide, words, phrase)
-  local best, most, is_first = nil, 0, true
-  for text in (guide.text .. "\n## "):gmatch "(.-)\n##+ " do
-    local sum = score({field(strings.lower(text), 1)}, words, phrase)
-    if sum and sum > most then
-      best, most = not is_first and text:match "^[^\n]*" or nil, sum
-    end
-    is_first = false
+  local best, most = nil, 0
+  for _, section in ipairs(guide_fields(guide).sections) do
+    local sum = score(section, words, phrase)
+    if sum and sum > most then best, most = section.heading, sum end
   end
-  return best and best:gsub("`", "") or nil
+  return best
 end
 
 local function add(found, row, fields, words, phrase)

@@ -24,7 +24,7 @@ M.ROWS = {
      .. " `bnn.early_stopping`."},
   {"weight decay", "l2", "ridge",
    answer = "`bnn.optim.adamw` decays weights apart from the gradient. The normal prior of a"
-     .. " posterior is its decay (`bnn.prior`); weight_decay= of `bnn.elbo` is that of other weights."},
+     .. " posterior is its decay (`bnn.prior`); weight_decay= of `bnn.elbo` is for other weights."},
   {"l1", "lasso", "sparsity", "sparse", answer = "Priors for sparse weights: `bnn.prior.laplace`,"
      .. " `bnn.prior.horseshoe` and others of `bnn.prior`."},
   {"gpu", "cuda", "rocm", "tpu", "metal",
@@ -75,8 +75,8 @@ M.ROWS = {
   {"confusion matrix", "confusion", answer = "`bnn.metrics.confusion_matrix` counts,"
      .. " `bnn.plot.heatmap` draws."},
   {"mcmc", "hmc", "nuts", "hamiltonian", "langevin", "sghmc", "swag",
-   answer = "`bnn.sampler` has what there is, by stochastic gradients; there is no HMC over all data,"
-     .. " no NUTS and no SWAG. `bnn.collect` keeps samples or their average."},
+   answer = "`bnn.sampler` has samplers by stochastic gradients; there is no HMC over all data, no"
+     .. " NUTS and no SWAG. `bnn.collect` keeps samples or their average."},
   {"laplace approximation", "last layer",
    answer = "There is no Laplace approximation. only= of `bnn.posterior.meanfield` makes single"
      .. " layers Bayesian."},
@@ -97,6 +97,27 @@ M.ROWS = {
   {"temperature scaling", "platt", answer = "`bnn.calibration.temperature` fits one."},
   {"named tensor", "einsum", "matmul", "dot product",
    answer = "Products are `x:mm` of matrices and `x:bmm` of stacks of them; there is no einsum."},
+  {"transfer learning", "fine tune", "fine tuning", "finetune", "pretrained", "freeze",
+   answer = "`bnn.checkpoint.load_into` copies weights of a checkpoint; only= of"
+     .. " `bnn.posterior.meanfield` and `bnn.posterior.moped` start from them."},
+  {"classification", "classifier", answer = "A network with an output for each class and the"
+     .. " likelihood `bnn.likelihood.categorical`: help \"start\", experiments/mnist.lua."},
+  {"regression", answer = "Likelihoods of numbers: `bnn.likelihood.gaussian` and others of"
+     .. " `bnn.likelihood`; `bnn.metrics.rmse` and experiments/cubic.lua."},
+  {"class imbalance", "class weights", "imbalanced", "weighted loss", "sample weight",
+   answer = "There is no option for weights of classes; the loss of `bnn.objective` is yours, and"
+     .. " so is log_prob of a likelihood (help \"own\")."},
+  {"activation function", "nonlinearity", "swish", "silu", "elu",
+   answer = "Activations are `bnn.nn.relu`, `bnn.nn.gelu`, `bnn.nn.tanh` and others of `bnn.nn`,"
+     .. " or any function of a tensor."},
+  {"number of parameters", "parameter count", "model size", "count parameters",
+   answer = "`params:numel` counts them; a network's params print their names and shapes."},
+  {"learning curve", "plot loss", "loss curve", "training curve",
+   answer = "`bnn.log` keeps the metrics of a run; `bnn.plot.learning_curves` and `bnn.plot.lines`"
+     .. " draw them, `bnn.show` in the terminal."},
+  {"nan loss", "exploding", "diverge", "diverges",
+   answer = "`bnn.train` ends at the first step whose loss is not a number, and says so: a smaller"
+     .. " lr=, clip_norm= of the optimizer or a lower logvar= may help."},
   {"gan", "diffusion", "reinforcement learning",
    answer = "There is nothing ready for it; `bnn.objective` trains by any loss (help \"own\")."},
 }

@@ -73,6 +73,8 @@ local ROWS = {
     .. " detection\", NeurIPS 2020, arXiv:2010.03759"},
   {"Loshchilov and Hutter 2019", "I. Loshchilov, F. Hutter, \"Decoupled weight decay"
     .. " regularization\", ICLR 2019, arXiv:1711.05101"},
+  {"Maddox et al. 2019", "W. Maddox, T. Garipov, P. Izmailov, D. Vetrov, A. Wilson, \"A simple"
+    .. " baseline for Bayesian uncertainty in deep learning\", NeurIPS 2019, arXiv:1902.02476"},
   {"McCullagh 1980", "P. McCullagh, \"Regression models for ordinal data\", J. R. Stat. Soc. B 42,"
     .. " 1980"},
   {"McKay et al. 1979", "M. McKay, R. Beckman, W. Conover, \"A comparison of three methods for"

@@ -51,10 +51,36 @@ function kinds.average.posterior(self)
   return posterior.point(parameters.new(self.layout, self.buffer[1]:clone()))
 end
 
+-- The mean, the sum of squared distances from it (Welford 1962), the newest distances in a ring.
+kinds.swag = {options = {"from", "every", "rank"}}
+
+function kinds.swag.start(self, size)
+  self.buffer = core.zeros(2 + self.rank, size)
+end
+
+function kinds.swag.add(self, weights)
+  local mean, squares = self.buffer[1], self.buffer[2]
+  local miss = weights - mean
+  core.overwrite(mean, mean + miss * (1 / (self.count + 1)))
+  local rest = weights - mean
+  core.overwrite(squares, squares + miss * rest)
+  core.overwrite(self.buffer[self.count % self.rank + 3], rest)
+end
+
+function kinds.swag.posterior(self)
+  local function params(flat) return parameters.new(self.layout, flat:clone()) end
+  local rows = self.buffer:narrow(1, 3, math.min(self.count, self.rank)):clone()
+  return posterior.from_buffers("swag", {
+    mu = params(self.buffer[1]), sigma = params((self.buffer[2] * (1 / self.count)):sqrt()),
+    deviation = param_samples.new(self.layout, rows),
+  })
+end
+
 local spec = {
   from = {type = "integer", min = 1},
   every = {type = "integer", min = 1, default = 1},
   keep = {type = "integer", min = 1, default = 50},
+  rank = {type = "integer", min = 2, default = 20},
 }
 
 local function make(kind, opts)
@@ -86,6 +112,17 @@ function M.samples(opts) return make("samples", opts) end
 -- @param opts table: from=, every=1, as for samples
 -- @return collector; state:posterior() is then a point
 function M.average(opts) return make("average", opts) end
+
+--- Fits a Gaussian to the weights after steps from, from + every, ...: SWAG (Maddox et al. 2019,
+-- algorithm 1). Its mean is their average; its covariance is half their variances and half the low
+-- rank of their last `rank` distances from the average so far.
+--     local q = bnn.train{objective = objective, optimizer = bnn.optim.sgd{lr = 1e-2},
+--                         data = data.train, steps = 20, batch_size = 16, key = key,
+--                         collect = bnn.collect.swag{rank = 5}}:posterior()
+-- @param opts table: from=, every=1, as for samples; rank=20: memory for 2 more is taken at the
+--   start
+-- @return collector; state:posterior() is then of the family "swag"
+function M.swag(opts) return make("swag", opts) end
 
 local function copy(self)
   local own = setmetatable({}, Collector)

@@ -94,7 +94,7 @@ local function complete(what, opts)
   if opts.classes then classes.check(what, opts.classes) end
   if opts.params then expect_model.buffer(what .. ": params", opts.params) end
   if opts.posterior and not opts.posterior.core:is_trainable() then
-    fail("%s: posterior: expected one that can be trained, got an %s one, which predicts", what,
+    fail("%s: posterior: expected one that can be trained, got %s, which predicts", what,
       opts.posterior.family)
   end
   if opts.posterior then opts.prior = opts.prior or 1 end

@@ -1,4 +1,4 @@
---- Optimizers: one function for each row of the runtime's optimizer table, bnn.optim.adam{lr=1e-3}.
+--- Optimizers, a function each: bnn.optim.adam{lr = 1e-3}. bnn.sampler has those that draw noise.
 --
 -- An optimizer is a value: optimizer:init(objective) gives the state that steps change. The
 -- learning rate may be a number or a function of the step (bnn.schedule).

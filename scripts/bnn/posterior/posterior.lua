@@ -161,8 +161,17 @@ function M.moped(params, opts)
 end
 
 -- Raises unless params have the names and shapes of the first tensors of `first`, in their order.
-local function check_parts(what, first, params, first_name, name)
-  expect_model.buffer(("%s: %s"):format(what, name), params)
+-- @param row the buffer's {name=, has_rows=}: of one with rows each is checked
+local function check_parts(what, first, params, first_name, row)
+  local name = row.name
+  if row.has_rows then
+    if not param_samples.is(params) or #params == 0 then
+      fail.expected(("%s: %s"):format(what, name), "samples, one at least", params)
+    end
+    params = params[1]
+  else
+    expect_model.buffer(("%s: %s"):format(what, name), params)
+  end
   if #params == 0 then fail("%s: expected a tensor in %s, got none", what, name) end
   local names = first:names()
   for i, path in ipairs(params:names()) do
@@ -181,8 +190,8 @@ end
 --- Makes a posterior of a family from its buffers, which it takes over: what reads checkpoints.
 --     local q = bnn.posterior.from_buffers("point", {mu = net:init(key, x)})
 -- @param family string: the name of a family
--- @param buffers table of Params by name, as q:buffers() has them: the first with all tensors, the
---   others with those that the family covers, which come first
+-- @param buffers table of Params by name, as q:buffers() has them (Samples of one with rows): the
+--   first with all tensors, the others with those that the family covers, which come first
 -- @return posterior
 -- Raises for a family that there is not, a buffer that lacks, or names or shapes that differ.
 function M.from_buffers(family, buffers)
@@ -197,7 +206,7 @@ function M.from_buffers(family, buffers)
   expect_model.buffer(("%s: %s"):format(what, first_name), buffers[first_name])
   for i, buffer in ipairs(row.buffers) do
     list[i] = buffers[buffer.name]
-    if i > 1 then check_parts(what, list[1], list[i], first_name, buffer.name) end
+    if i > 1 then check_parts(what, list[1], list[i], first_name, buffer) end
   end
   return posteriors.new(family, list)
 end
@@ -211,7 +220,7 @@ end
 -- Raises if a name or shape of logvar is not that of mu.
 function M.from_params(mu, logvar)
   expect_model.buffer("bnn.posterior.from_params: mu", mu)
-  check_parts("bnn.posterior.from_params", mu, logvar, "mu", "logvar")
+  check_parts("bnn.posterior.from_params", mu, logvar, "mu", {name = "logvar"})
   return posteriors.new("meanfield", {mu, logvar})
 end
 

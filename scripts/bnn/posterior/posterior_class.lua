@@ -65,7 +65,9 @@ local function make_core(family, layout, n, buffers)
   local own, groups = {}, {{family = family, tensors = n}}
   for b, buffer in ipairs(buffers) do own[b] = flat_of(buffer) end
   groups[1].buffers = own
-  if param_samples.is(buffers[1]) then groups[1].support = #buffers[1] end
+  for _, buffer in ipairs(buffers) do
+    if param_samples.is(buffer) then groups[1].rows = #buffer end
+  end
   if n < #layout then
     local covered = layout[n + 1].offset
     own[1] = part(own[1], 1, covered)
@@ -81,7 +83,7 @@ end
 --   others the first ones, which the family covers
 function M.new(family, buffers)
   local layout, row = layout_of(buffers[1]), families[family]
-  local n = buffers[2] and not row.defined and #buffers[2] or #layout
+  local n = buffers[2] and not row.defined and #layout_of(buffers[2]) or #layout
   local self = {family = family, n_covered = n, defined = row.defined}
   for i, buffer in ipairs(row.buffers) do self[buffer.name] = buffers[i] end
   if row.defined then
@@ -232,7 +234,7 @@ end
 -- Raises if it is not one that can be trained.
 function Posterior:state_size()
   if not self.core:is_trainable() then
-    fail("an %s posterior predicts, it is not trained", self.family)
+    fail("the %s posterior predicts, it is not trained", self.family)
   end
   return self.core:trained()
 end

@@ -54,6 +54,7 @@ local function result_of(world, job)
   local fault = why or wait_for(child)
   local folder = core.working_folder()
   local output = (read(STDOUT) or ""):gsub(folder:gsub("%p", "%%%0"), ".")
+  output = output:gsub("(%a+: )0x%x+", "%10x...") -- addresses are others each time
   return {output = strings.utf8(output:sub(1, BYTES)), fault = fault and strings.shown(fault)}
 end
 
@@ -108,7 +109,6 @@ local function finish(process)
   local said = process.pipe:read "a"
   local ok = process.pipe:close()
   local text = ok and read(process.folder .. "/" .. RESULTS)
-  os.execute("rm -rf " .. word(process.folder))
   if not text then return nil, "the examples cannot run: " .. strings.shown(said, true) end
   return core.json_decode(text)
 end
@@ -127,12 +127,18 @@ local function merged(a, b)
   return {output = shortened(a.output), differs = a.output ~= b.output or nil}
 end
 
+-- Processes whose folders go when they are no longer needed, also after an interrupt.
+local REMOVED = {__close = function(processes)
+  for _, process in ipairs(processes) do os.execute("rm -rf " .. word(process.folder)) end
+end}
+
 --- Runs examples.
 -- @param jobs list of {name= of the entry, code=}
 -- @return list, for each job {output= string, differs= true if it is another each time} or {fault=
 --   string}; or nil, message
 function M.run(jobs)
-  local processes, all = {}, {}
+  local processes <close> = setmetatable({}, REMOVED)
+  local all = {}
   for i = 1, 2 do
     local why
     processes[i], why = start(jobs)

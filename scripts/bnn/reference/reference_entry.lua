@@ -54,10 +54,27 @@ local function last_alike(items, from)
   return to
 end
 
+-- Whether the options say something besides their names.
+local function has_texts(options)
+  for _, option in ipairs(options or {}) do
+    if option.text ~= "" or option.default or option.options then return true end
+  end
+  return false
+end
+
+-- The text of an item without what its list of options says: "table: the sizes; activation=..." is
+-- "the sizes".
+local function lead_of(item)
+  if not has_texts(item.options) then return item.text end
+  local at = item.text:find("%f[%w_]" .. item.options[1].name .. "=")
+  local text = at and not item.text:find "^{" and item.text:sub(1, at - 1) or item.text
+  return (text:gsub("^table:?%s*", ""):gsub("[:;,]%s*$", ""))
+end
+
 local function described(item, ctx)
-  local text = item.text:gsub("^table:$", ""):gsub(":$", "")
-  local shown = text ~= "" and prose.prose(text, ctx)
-  return element("dd", nil, shown, item.options and options_list(item.options, ctx))
+  local text, list = lead_of(item), nil
+  if has_texts(item.options) then list = options_list(item.options, ctx) end
+  return element("dd", nil, text ~= "" and prose.prose(text, ctx), list)
 end
 
 function options_list(items, ctx)
@@ -109,9 +126,16 @@ local function returns_of(fields, ctx)
   local parts = {}
   for i, result in ipairs(fields.returns) do
     parts[i] = {element("p", nil, prose.prose(result.text, ctx)),
-                result.options and options_list(result.options, ctx)}
+                has_texts(result.options) and options_list(result.options, ctx)}
   end
   return parts[1] and {element("h4", nil, "Returns"), parts}
+end
+
+-- What follows the tags: what raises, mostly.
+local function notes_of(fields, ctx)
+  local first = fields.notes[1]
+  local is_error = first and first.kind == "text" and first.text:find "^Raises%f[%A]"
+  return {is_error and element("h4", nil, "Errors"), blocks_of(fields.notes, ctx)}
 end
 
 local function facts_of(entry, fields, ctx)
@@ -147,8 +171,7 @@ function M.body(entry, ctx)
   local calls = fields.calls[1]
     and element("pre", {class = "call"}, element("code", nil, table.concat(fields.calls, "\n")))
   return html.list{calls, blocks_of(fields.blocks, ctx, ctx.result), params_of(fields, ctx),
-                   returns_of(fields, ctx), blocks_of(fields.notes, ctx),
-                   facts_of(entry, fields, ctx)}
+                   returns_of(fields, ctx), notes_of(fields, ctx), facts_of(entry, fields, ctx)}
 end
 
 --- A section of a page on an entry.

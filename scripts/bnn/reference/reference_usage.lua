@@ -10,7 +10,8 @@ local SECONDS = 20
 -- What the program prints with these words behind it; nil if it fails.
 local function ask(words)
   local program = core.real_path "/proc/self/exe" or "bnnlua"
-  local done = core.run_program({program, table.unpack(words)}, "", SECONDS)
+  local given = {"env", "BNNLUA_RUNS=", "BNNLUA_OFFLINE=1", program, table.unpack(words)}
+  local done = core.run_program(given, "", SECONDS)
   return done and done.status == 0 and done.output or nil
 end
 
@@ -34,7 +35,8 @@ local function tool(name, source)
   local text = ask{"-m", name, "--help"}
   if not text then return nil end
   local texts = {{"bnnlua -m " .. name .. " --help", text}}
-  for _, command in ipairs(text:find "COMMAND" and commands_in(text) or {}) do
+  local has_commands = text:gsub("%s+", " "):find("COMMAND --help shows", 1, true)
+  for _, command in ipairs(has_commands and commands_in(text) or {}) do
     local own = ask{"-m", name, command, "--help"}
     if own then texts[#texts + 1] = {("bnnlua -m %s %s --help"):format(name, command), own} end
   end
@@ -53,14 +55,26 @@ function M.tools()
   return pages
 end
 
+-- What an experiment prints as its help, and a sentence of it. A script that is none would run if
+-- it were asked: its text says what it does.
+local function about(path, source)
+  if not source:find "bnn%.main%f[%W]" then
+    return source, (source:match "^%-%-%-(.-)\n%f[^\n-]" or ""):gsub("\n%-%-", ""):gsub("^%s+", "")
+  end
+  local text = ask{path, "--help"}
+  return text, text and (text:match "\n\n(.-)\n\n" or ""):gsub("\n", " ")
+end
+
 local function experiment(folder, name)
-  local text = ask{folder .. "/" .. name .. ".lua", "--help"}
+  local path, shown = ("%s/%s.lua"):format(folder, name), ("experiments/%s.lua"):format(name)
+  local file <close> = io.open(path)
+  local text, summary = about(path, file and file:read "a" or "")
   if not text then return nil end
   text = text:gsub(folder:gsub("%p", "%%%0"), "experiments")
+  local is_help = text:find "^usage:"
   return {kind = "experiment", file = ("experiment-%s.html"):format(name), name = name,
-          texts = {{("bnnlua experiments/%s.lua --help"):format(name), text}},
-          title = ("experiments/%s.lua"):format(name),
-          summary = text:match "\n\n([^\n]+)\n" or text:match "^([^\n]*)"}
+          texts = {{is_help and ("bnnlua %s --help"):format(shown) or shown, text}},
+          title = shown, summary = summary}
 end
 
 --- Pages of the experiments that come with the program, in the form of those of tools; none where

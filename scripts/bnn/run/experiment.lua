@@ -205,7 +205,7 @@ end
 -- @param path string: a file (it has a slash or ends in .lua), the name of a module, or that of an
 --   experiment: a file in the folder experiments, here, beside the program or where it is installed
 -- @return the experiment, whose `run` checks its configuration; path= where it is from
--- Raises if the file cannot be read or compiled, or returns no table with a function run.
+-- Raises if there is none, it cannot be read or compiled, or returns no table with a function run.
 function M.load_experiment(path)
   expect.string(LOAD, path, "a path")
   local is_file = path:find "/" or path:find "%.lua$"

@@ -207,6 +207,8 @@ end
 --   and SIGPIPE end the training between two steps, with exit status 128 + signal; a SIGINT or
 --   SIGTERM at least half a second later ends it at once. At the prompt, Ctrl-C in
 --   `state = bnn.train{...}` assigns the state that was reached
+-- Raises a refusal, which ends the program with one line, if a loss or gradient is not finite, the
+-- data do not fit the likelihood, or a checkpoint belongs to another training.
 function M.train(opts)
   opts = options.check("bnn.train", opts, spec)
   check_parts(opts)

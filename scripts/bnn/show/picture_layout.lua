@@ -74,7 +74,8 @@ local function space_of(screen, n, opts)
   local cell, columns = screen.cell, math.min(opts.width or screen.columns, 1000)
   return {
     cell = cell, gap = screen.is_picture and 2 or 1, limits = screen.is_picture and PICTURE or TEXT,
-    width = columns * cell.width, is_filled = opts.width and n == 1, across = opts.across,
+    width = columns * cell.width, is_filled = opts.width and n == 1,
+    across = opts.across and math.min(opts.across, n),
     height = math.max(8, screen.rows - ROWS_LEFT) * cell.height,
     letters = opts.letters, lines = opts.lines,
   }

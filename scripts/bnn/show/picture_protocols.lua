@@ -6,7 +6,8 @@ local M = {}
 
 local CHUNK = 4096 -- characters that one sequence of kitty's may have
 
--- Each is a function of the picture, u8 [h, w] or [h, w, 3] -> the sequence; or nil, message.
+-- Each is a function of the picture, u8 [h, w] or [h, w, 3], and of the terminal's cell, {width=,
+-- height=} in pixels -> the sequence; or nil, message.
 
 --- https://sw.kovidgoyal.net/kitty/graphics-protocol: transmit and display, without an answer.
 function M.kitty(picture)
@@ -21,14 +22,16 @@ function M.kitty(picture)
   return table.concat(parts)
 end
 
---- https://iterm2.com/documentation-images.html
-function M.iterm2(picture)
+--- https://iterm2.com/documentation-images.html: the width is in cells, as what a pixel is depends
+-- on the display.
+function M.iterm2(picture, cell)
   local png, fault = core.png_encode(picture)
   if not png then return nil, fault end
-  return ("\27]1337;File=inline=1;size=%d;width=%dpx;height=%dpx:%s\7"):format(#png,
-    picture:size(2), picture:size(1), base64.encode(png))
+  local columns = (picture:size(2) + cell.width - 1) // cell.width
+  return ("\27]1337;File=inline=1;size=%d;width=%d;height=auto:%s\7"):format(#png, columns,
+    base64.encode(png))
 end
 
-M.sixel = core.sixel_encode
+function M.sixel(picture) return core.sixel_encode(picture) end
 
 return M

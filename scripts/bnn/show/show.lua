@@ -247,24 +247,34 @@ local SHOWN = "images, numbers, data, a prediction, a figure or the path of a PN
 -- their least to their greatest, which a line below says. A NaN is a middle grey.
 -- @param x one of
 --   images      tensor [h, w] grey or [h, w, 3] RGB; [n, h, w], [n, 1, h, w], [n, 3, h, w] or
---     [n, h, w, 3], or a list of images: side by side, and if not all have room the first of them
---   curves      tensor [n] or a list of numbers, over 1, 2, ...; {loss = ..., elbo = ...} of such,
---     or a list of them
+--               [n, h, w, 3], or a list of images: side by side, the first of them if not all
+--               have room
+--   curves      tensor [n] or a list of numbers, over 1, 2, ...; {loss = ..., elbo = ...} of
+--               such, or a list of them
 --   data        what bnn.data.load returns, a part of it or a batch: the first images with their
---     labels; points if an example is one number
+--               labels; points if an example is one number
 --   prediction  what bnn.predict returns, with images=: each with its class, probability and std
 --   path        of a PNG
 --   figure      a text that a function of bnn.plot returned
 -- @param opts table:
---   as=      "kitty", "iterm2", "sixel", "blocks" or "ascii": this way (default: the best)
---   width=   columns of the terminal to fill; title= a line above
---   images   labels= [n] numbers or a list of strings above them; names= of classes, a list from
---     class 0; scale={black, white}; columns= images in a row; count= the most images; colour=true
---     reads [3, h, w] as RGB, false [n, h, 3] as n images
---   curves   x= [n] their places along x; xlabel=, ylabel=; height= in lines; points=true
---   of a prediction   images=, labels=, names=; threshold= or rule= as for bnn.plot.predictions
+--   as         "kitty", "iterm2", "sixel", "blocks" or "ascii": this way (default: the best)
+--   width      columns of the terminal to fill
+--   title      a line above
+--   labels     of images: [n] numbers or a list of strings above them
+--   names      of images: the names of classes, a list from class 0
+--   scale      of images: {black, white}, the numbers that are
+--   columns    of images: how many in a row
+--   count      of images: how many at most
+--   colour     of images: true reads [3, h, w] as RGB, false [n, h, 3] as n images
+--   x          of curves: [n], the places along x
+--   xlabel, ylabel    of curves: the names of the axes
+--   height     of curves: lines of the terminal
+--   points     of curves: true draws points
+--   images     of a prediction: what it is of; labels= the classes [n] that are right
+--   threshold, rule   of a prediction: when it abstains, as for bnn.plot.predictions
 -- @return true; or nil, message if a file cannot be read, or a picture needs a PNG and this build
 --   writes none
+-- Raises if x is none of these, or an option does not go with it.
 function M.show(x, opts)
   for _, kind in ipairs(KINDS) do
     if kind[1](x) then

@@ -39,7 +39,7 @@ end
 -- @return the text; or nil, message
 function M.picture(screen, picture)
   if not screen.is_picture then return table.concat(text_lines(screen, picture), "\n") .. "\n" end
-  local sequence, fault = picture_protocols[screen.way](picture)
+  local sequence, fault = picture_protocols[screen.way](picture, screen.cell)
   if not sequence then return nil, fault end
   return sequence .. "\n"
 end

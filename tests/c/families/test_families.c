@@ -32,7 +32,7 @@ static bnn_group group_of(const bnn_family *family, size_t first, size_t end, bu
   bnn_group q = {.family = family, .layout = &layout, .first = first, .end = end};
   for (int b = 0; b < family->n_buffers; b++) {
     q.buffer[b] = value[b] + first;
-    if (family->buffer[b].has_rows) q.support = 1; /* a bank of one row has the layout's own size */
+    if (family->buffer[b].has_rows) q.rows = 1; /* a bank of one row has the layout's own size */
   }
   return q;
 }
@@ -61,7 +61,7 @@ static void draw_alone(const bnn_group *q, bnn_real *theta) {
 }
 
 /* Whether the key decides what is drawn. */
-static bool draws(const bnn_group *q) { return !q->family->is_point && q->support == 0; }
+static bool draws(const bnn_group *q) { return !q->family->is_point && !q->family->is_finite; }
 
 /* ---- gradients: from theta, of the KL, of the entropy ---- */
 
@@ -178,7 +178,7 @@ START_TEST(a_sample_has_the_same_bits_on_any_number_of_threads) {
       bnn_param two[] = {{0, FIRST}, {FIRST, size[k]}};
       const bnn_layout all = {.n_params = 2, .size = FIRST + size[k], .param = two};
       bnn_group q = {.family = family, .layout = &all, .first = FIRST, .end = all.size};
-      if (family->buffer[0].has_rows) q.support = 1;
+      if (family->buffer[0].has_rows) q.rows = 1;
       for (int b = 0; b < family->n_buffers; b++) q.buffer[b] = value[b];
       for (size_t i = 0; i < FIRST + MOST + ROOM; i++) more[i] = -99;
       draw(&q, context, more, KEY);
@@ -266,7 +266,7 @@ START_TEST(a_bank_gives_its_rows_in_turn) {
     const bnn_group q = {.family = bnn_family_find("empirical"),
                          .layout = &layout,
                          .end = N,
-                         .support = ROWS,
+                         .rows = ROWS,
                          .buffer = {bank}};
     for (int64_t s = 1; s <= 2 * ROWS; s++) {
       bnn_real theta[N];
@@ -819,8 +819,7 @@ START_TEST(the_deviation_of_a_bank_is_that_of_its_rows) {
   bnn_real bank[] = {1, 5, 1e3, 4, 5, 1e3 + 1, 7, 5, 1e3 + 2}, sigma[3];
   EACH_ISA {
     const bnn_family *family = bnn_family_find("empirical");
-    const bnn_group q = {
-        .family = family, .layout = &three, .end = 3, .support = 3, .buffer = {bank}};
+    const bnn_group q = {.family = family, .layout = &three, .end = 3, .rows = 3, .buffer = {bank}};
     family->std(&q, sigma);
     ck_near((double)sigma[0], sqrt(6), 1e-6, "rows 1, 4, 7", 0);
     ck_holds(sigma[1] == 0);

@@ -255,7 +255,8 @@ function TestWords.test_words_from_elsewhere_are_answered()
     "tensorboard", "save model", "random seed", "gradient clipping", "activation", "softmax",
     "conformal", "out of distribution", "epistemic", "aleatoric", "hyperparameter", "attention",
     "convolution", "loss function", "reproducibility", "numpy", "csv", "seed", "KL", "prior",
-    "standardise", "learning curves", "slurm", "float16", "histogram", "progress", "threads",
+    "standardise", "learning curves", "transfer learning", "image classification", "regression",
+    "slurm", "float16", "histogram", "progress", "threads",
   } do lu.assertTrue(select(2, help.search(bnn, asked)), asked) end
 end
 

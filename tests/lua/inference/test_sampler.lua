@@ -279,6 +279,57 @@ function TestCollectors.test_average_is_the_mean()
   lu.assertTrue((q.mu.flat - want):abs():max():item() < 1e-6)
 end
 
+-- The last three distances of what a path of weights gives, and their squares, written out.
+function TestCollectors.test_swag_is_the_gaussian_of_its_paper()
+  local from, steps, rank = 3, 9, 3
+  local list = trace(steps)
+  local q = train{optimizer = bnn.sampler.sgld{lr = 0.05}, steps = steps,
+                  collect = bnn.collect.swag{from = from, rank = rank}}:posterior()
+  local mean, squares, last = {0, 0}, {0, 0}, {}
+  for step = from, steps do
+    local w = list[step].flat:totable()
+    last[step] = {}
+    for i = 1, 2 do
+      mean[i] = mean[i] + (w[i] - mean[i]) / (step - from + 1)
+      squares[i] = squares[i] + w[i] ^ 2
+      last[step][i] = w[i] - mean[i]
+    end
+  end
+  local covariance = {{0, 0}, {0, 0}}
+  for i = 1, 2 do
+    lu.assertAlmostEquals(q.mu.flat[i], mean[i], 1e-5)
+    local variance = squares[i] / (steps - from + 1) - mean[i] ^ 2
+    lu.assertAlmostEquals(q.sigma.flat[i], math.sqrt(variance), 1e-4)
+    for j = 1, 2 do
+      covariance[i][j] = i == j and variance / 2 or 0
+      for step = steps - rank + 1, steps do
+        covariance[i][j] = covariance[i][j] + last[step][i] * last[step][j] / (2 * (rank - 1))
+      end
+    end
+    lu.assertAlmostEquals(q:std().flat[i], math.sqrt(covariance[i][i]), 1e-4)
+  end
+  check_law(q:samples(key, 8000).flat:totable(), mean, covariance)
+end
+
+function TestCollectors.test_swag_predicts_and_is_kept()
+  local state = train{optimizer = bnn.optim.sgd{lr = 0.05, momentum = 0.5}, steps = 12,
+                      collect = bnn.collect.swag{from = 5, rank = 4}}
+  local q, path = state:posterior(), os.tmpname()
+  lu.assertEquals({q.family, #q.deviation, q:support()}, {"swag", 4, nil})
+  lu.assertStrContains(tostring(q), "swag posterior over 2 parameters")
+  local model = {net = net, posterior = q, likelihood = bnn.likelihood.gaussian{sigma = SIGMA}}
+  local p = bnn.predict(model, x, {key = key, num_samples = 20})
+  assert(bnn.checkpoint.save(path, {posterior = q}))
+  model.posterior = assert(bnn.checkpoint.load(path)).posterior
+  bits.assert_same(bnn.predict(model, x, {key = key, num_samples = 20}).mean, p.mean)
+  bits.assert_same(q:clone():sample(key), q:sample(key))
+  os.remove(path)
+  raises("the swag posterior predicts, it is not trained", bnn.optim.sgd{}.init, bnn.optim.sgd{}, q)
+  raises("rank: expected at least 2, got 1", bnn.collect.swag, {rank = 1})
+  raises("deviation: expected samples, one at least", bnn.posterior.from_buffers, "swag",
+    {mu = q.mu, sigma = q.sigma, deviation = q.mu})
+end
+
 function TestCollectors.test_without_one_it_is_what_was_trained()
   local state, objective = train{optimizer = bnn.optim.adam{}, steps = 2}
   bits.assert_same(state:posterior().mu, objective.params)

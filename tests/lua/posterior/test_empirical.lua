@@ -118,9 +118,9 @@ end
 TestRefusals = {}
 
 function TestRefusals.test_it_is_not_trained()
-  raises("expected one that can be trained, got an empirical one", bnn.elbo,
+  raises("expected one that can be trained, got empirical, which predicts", bnn.elbo,
     {net = net, posterior = q})
-  raises("an empirical posterior predicts, it is not trained", bnn.optim.adam{}.init,
+  raises("the empirical posterior predicts, it is not trained", bnn.optim.adam{}.init,
     bnn.optim.adam{}, q)
   raises("expected a posterior with a KL divergence, got empirical", q.kl, q)
 end
@@ -133,7 +133,7 @@ function TestRefusals.test_what_is_no_bank()
     {{family = "point", tensors = 2, buffers = {bnn.zeros(3)}}})
   raises("no family of posteriors is called 'points'", core.posterior, {3},
     {{family = "points", tensors = 1, buffers = {bnn.zeros(3)}}})
-  raises("empirical: expected a sample or more", core.posterior, {3},
+  raises("empirical: expected a row or more", core.posterior, {3},
     {{family = "empirical", tensors = 1, buffers = {bnn.zeros(3)}}})
   raises("a posterior over 0 of 3 elements", core.posterior, {3}, {})
 end

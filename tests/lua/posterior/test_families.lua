@@ -59,7 +59,7 @@ local function largest(a, b) return (a - b):abs():max():item() end
 
 local trainable = {}
 for _, row in ipairs(core.families()) do
-  if not row.buffers[1].has_rows then trainable[#trainable + 1] = row.name end
+  if row.trained then trainable[#trainable + 1] = row.name end
 end
 
 -- A posterior of the family with buffers that differ from element to element.

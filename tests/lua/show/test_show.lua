@@ -171,8 +171,8 @@ end
 
 function TestShowProtocols.test_iterm2_gets_a_png_and_its_size()
   if not LIBPNG then return end
-  local size, data = picture_protocols.iterm2(picture)
-    :match "^\27%]1337;File=inline=1;size=(%d+);width=3px;height=2px:(.-)\7$"
+  local size, data = picture_protocols.iterm2(picture, {width = 2, height = 4})
+    :match "^\27%]1337;File=inline=1;size=(%d+);width=2;height=auto:(.-)\7$"
   assert_is_picture(data)
   lu.assertEquals(#from_base64(data), math.tointeger(tonumber(size)))
 end

@@ -1,0 +1,84 @@
+/* swag: the Gaussian of SWAG around the mean of weights on a path of gradient descent, of covariance half
+ * their variances plus a matrix of low rank, their K last deviations:
+ *   theta = mu + sigma eps / sqrt(2) + sum_k z_k deviation_k / sqrt(2 (K - 1)),
+ * eps and z_k ~ N(0, 1); with K = 1 the last is divided by sqrt(2).  Maddox et al., "A simple baseline
+ * for Bayesian uncertainty in deep learning", NeurIPS 2019, equation 1.  It predicts, and is not
+ * trained. */
+#include <math.h>
+
+#include "../vec/vec_rows.h"
+#include "family.h"
+
+enum { MU, SIGMA, DEVIATION };
+enum { CHUNK = 1024, ROWS_AT_ONCE = 64 };
+
+static size_t size_of(const bnn_group *q) { return q->end - q->first; }
+
+/* What a deviation is multiplied by, beside z_k. */
+static double scale_of(const bnn_group *q) {
+  return 1 / sqrt(2 * (q->rows > 1 ? (double)(q->rows - 1) : 1));
+}
+
+/* theta holds eps when it comes in. */
+BNN_KERNEL shift_and_scale(bnn_real *restrict theta, const bnn_real *restrict mu,
+                           const bnn_real *restrict sigma, size_t n) {
+  for (size_t i = 0; i < n; i++) theta[i] = mu[i] + sigma[i] * (bnn_real)M_SQRT1_2 * theta[i];
+}
+
+BNN_KERNEL add_row(bnn_real *restrict theta, const bnn_real *restrict row, bnn_real z, size_t n) {
+  for (size_t i = 0; i < n; i++) theta[i] += z * row[i];
+}
+
+/* Adds the deviations to elements [at, at + n) of the group, whose numbers follow from the key of its
+ * samples. */
+static void add_rows(const bnn_group *q, bnn_real *theta, bnn_key key, size_t at, size_t n) {
+  const bnn_real scale = (bnn_real)scale_of(q);
+  const bnn_key own = bnn_key_fold_name(key, "rank", 4);
+  bnn_real z[ROWS_AT_ONCE];
+  for (size_t k = 0; k < q->rows; k++) {
+    if (k % ROWS_AT_ONCE == 0) VEC(normal)(z, own, k, ROWS_AT_ONCE);
+    add_row(theta, q->buffer[DEVIATION] + k * size_of(q) + at, scale * z[k % ROWS_AT_ONCE], n);
+  }
+}
+
+static void sample_piece(const bnn_group *q, bnn_real *theta, bnn_key key, size_t from, size_t n) {
+  for (size_t i = from, count; i < from + n; i += count) {
+    count = CHUNK - i % CHUNK; /* whole blocks of the key's sequence */
+    if (count > from + n - i) count = from + n - i;
+    const size_t at = i - q->first;
+    VEC(normal)(theta + i, key, i, count);
+    shift_and_scale(theta + i, q->buffer[MU] + at, q->buffer[SIGMA] + at, count);
+    add_rows(q, theta + i, key, at, count);
+  }
+}
+
+static void sample(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_key key,
+                   int64_t s) {
+  BNN_UNUSED(s);
+  bnn_family_sample_pieces(q, context, sample_piece, theta, key);
+}
+
+static void std(const bnn_group *q, bnn_real *sigma) {
+  const double scale = scale_of(q);
+  for (size_t i = 0; i < size_of(q); i++) {
+    const double own = (double)q->buffer[SIGMA][i];
+    double sum = own * own / 2;
+    for (size_t k = 0; k < q->rows; k++) {
+      const double x = scale * (double)q->buffer[DEVIATION][k * size_of(q) + i];
+      sum += x * x;
+    }
+    sigma[q->first + i] = (bnn_real)sqrt(sum);
+  }
+}
+
+BNN_FAMILY(swag) = {
+    .name = "swag",
+    .doc = "swag: a Gaussian of low rank around averaged weights (Maddox et al. 2019)",
+    .n_buffers = 3,
+    .buffer = {{"mu", "the mean", .decayed = true},
+               {"sigma", "the standard deviation of each weight along the path"},
+               {"deviation", "a row for each of the last weights: their distance from the mean",
+                .has_rows = true}},
+    .sample = sample,
+    .std = std,
+};

@@ -123,9 +123,10 @@ function TestComplete.test_tensors_have_shapes()
   local function has_shape(text)
     return text:find "%b[]" or text:find "shape" or text:find "scalar" or text:find "size"
   end
-  each_entry(function(_, fields)
+  each_entry(function(entry, fields)
     for _, param in ipairs(fields.params) do
-      if param.text:find "^tensor" and not has_shape(param.text) then
+      local rows = entry.doc:match("\n@param " .. param.name .. "[^\n]*(\n  .*)") or "" -- below it
+      if param.text:find "^tensor" and not has_shape(param.text .. rows) then
         return "no shape of " .. param.name
       end
     end

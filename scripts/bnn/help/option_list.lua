@@ -190,12 +190,16 @@ end
 
 --- Reads what follows `@param opts` or `@return`.
 -- @param lines list of strings: the rest of the tag's line, and those below it
--- @return list of options, or nil where the text lists none; the text without rows
+-- @return list of options, or nil where the text lists none; the text without rows; and rows of
+--   {name, text}, or nil, where it lists something else than options below a line without a colon
 function M.read(lines)
   local from = first_row(lines)
   if from then
     local options = settle((read_rows(lines, from)))
     return options[1] and options, go_on_lines(lines, from - 1)
+  end
+  if (lines[2] or ""):find "^  %S.-%s%s+%S" then
+    return nil, go_on_lines(lines, 1), (M.table_rows(lines, 2))
   end
   local text = go_on_lines(lines, #lines)
   local braced = text:match "^%b{}" or text:match "^table (%b{})"

@@ -1,5 +1,6 @@
---- Posteriors over the parameters of a network: what users make them with. What they are and do is
--- posterior_class.lua.
+--- Posteriors over the parameters of a network, a function for each family.
+--     local q = bnn.posterior.meanfield(net:init(key, x), {logvar = -7})
+--     print(q)                                          -- how many weights, in which tensors
 local core = require "bnn.core"
 local define_posterior = require "bnn.posterior.define_posterior"
 local expect_model = require "bnn.params.expect_model"

@@ -43,13 +43,13 @@ local function bad_text(real, size)
   return parts[1] and table.concat(parts, ", ")
 end
 
--- "min 0, mean 0.5, max 1, std 0.1"; nil for a tensor that is too large to look at all of.
+-- "min 0, mean 0.5, max 1"; nil for a tensor that is too large to look at all of.
 local function summary(x)
   local size = x:numel()
   if size == 0 or size > MOST_SUMMARY then return nil end
   local real = x:real()
-  return bad_text(real, size) or number.format("min %.4g, mean %.4g, max %.4g, std %.4g",
-    real:min():item(), real:mean():item(), real:max():item(), real:std():item())
+  return bad_text(real, size) or number.format("min %.4g, mean %.4g, max %.4g",
+    real:min():item(), real:mean():item(), real:max():item())
 end
 
 -- Whether a print of it leaves elements out, or a summary helps to read it.
@@ -57,6 +57,9 @@ local function is_large(x) return x:numel() > 10 end
 
 local function tensor_text(x)
   local more = is_large(x) and summary(x)
+  if more and more:find "^min" then
+    more = more .. number.format(", std %.4g", x:real():std():item())
+  end
   return core.tensor_text(x, show_names.width()) .. (more and "\n" .. more or "")
 end
 

@@ -102,10 +102,12 @@ end
 
 local SEPARATORS = {" or ", ", "}
 
--- Where the next alternative starts: after " or " or ", " outside of brackets and quotes.
+local MARKS = '[%[({})%]", ]' -- what split looks at
+
+-- The alternatives of a text: between " or " and ", " outside of brackets and quotes.
 local function split(text)
-  local parts, depth, quoted, from, i = {}, 0, false, 1, 1
-  while i <= #text do
+  local parts, depth, quoted, from, i = {}, 0, false, 1, text:find(MARKS)
+  while i do
     local c, skip = text:sub(i, i), 1
     if c == '"' then quoted = not quoted end
     if not quoted and c:find "[%[({]" then depth = depth + 1 end
@@ -116,7 +118,7 @@ local function split(text)
         break
       end
     end
-    i = i + skip
+    i = text:find(MARKS, i + skip)
   end
   parts[#parts + 1] = text:sub(from)
   return parts

@@ -100,7 +100,7 @@ local function fields_text(v, meta)
   local rows = {}
   for name, field in next, v do
     local is_shown = type(name) == "string" and type(field) ~= "function"
-      and not (type(field) == "table" and next(field) == nil)
+      and (class_of(field) or type(field) ~= "table" or next(field) ~= nil)
     if is_shown then rows[#rows + 1] = {core.shown(name), core.shown(field_text(field))} end
   end
   table.sort(rows, function(a, b) return strings.before(a[1], b[1]) end)
@@ -140,6 +140,24 @@ local function objective_text(o)
       or params_text(model)
   end
   return table.concat(lines, "\n")
+end
+
+local function model_text(model, meta)
+  local text = fields_text(model, meta)
+  if net.layers(model.net) then return text .. "\n" .. show_net.text(model.net) end
+  local weights = model.posterior or model.params
+  if not weights then return text end
+  return rows_text(text, tensors_text(weights.mu or weights))
+end
+
+-- The latest row of a log that is kept in memory.
+local function log_text(log)
+  local blocks = rawget(log, "blocks")
+  if type(blocks) ~= "table" then return tostring(log) end
+  local rows, last = {}, blocks[#blocks]
+  for i, row in ipairs(last and last.rows or {}) do rows[i] = {row[1], number.text(row[2])} end
+  local head = ("log: %d row%s"):format(#blocks, #blocks == 1 and "" or "s")
+  return rows_text(last and ("%s, the last of step %d"):format(head, last.step) or head, rows)
 end
 
 local function state_text(s)
@@ -216,6 +234,8 @@ M.FORMS = {
   ["bnn.net"] = function(value) return show_net.text(value) end,
   ["bnn.layer"] = function(value) return show_net.text(value) end,
   ["bnn.state"] = state_text,
+  ["bnn.model"] = model_text,
+  ["bnn.log"] = log_text,
   ["bnn.data"] = part_text,
   ["bnn.run"] = run_text,
   ["bnn.experiment_result"] = result_text,

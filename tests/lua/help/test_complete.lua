@@ -218,7 +218,7 @@ end
 
 -- What help says of functions whose text says nothing of errors.
 function TestMisuse.test_an_argument_of_another_kind_is_an_error_that_names_its_function()
-  local other, write = coroutine.create(print), io.write
+  local other = coroutine.create(print)
   each_entry(function(entry, fields)
     local value = bnn
     if entry.name:find ":" or takes_any(entry, fields) then return nil end
@@ -229,7 +229,6 @@ function TestMisuse.test_an_argument_of_another_kind_is_an_error_that_names_its_
     if ok and first ~= nil then return "takes a coroutine" end
     if not ok and tostring(first):find "attempt to" then return tostring(first) end
   end)
-  lu.assertIs(io.write, write)
 end
 
 TestWords = {}

@@ -8,6 +8,7 @@
 #             BUILD=dir            where everything is made; each variant has a folder of its own
 #             PREFIX=  DESTDIR=    where `make install` puts it
 #             ARGS=                what `make run` and `make bench` pass on
+#             MODULE=1             position-independent code, for bnn.so (`make module` says so)
 #             V=1                  show the commands
 #
 # Flags: without -fno-math-errno the hot loops do not vectorise; without -fno-trapping-math gcc keeps
@@ -37,7 +38,8 @@ endif
 comma := ,
 space := $(subst ,, )
 san_name := $(if $(findstring address,$(SAN)),asan,$(subst $(comma),-,$(SAN)))
-variant := $(strip $(filter-out gcc cc,$(notdir $(lastword $(CC)))) $(san_name) $(filter double,$(REAL)))
+variant := $(strip $(filter-out gcc cc,$(notdir $(lastword $(CC)))) $(san_name) $(filter double,$(REAL)) \
+  $(if $(MODULE),module))
 ifeq ($(strip $(BUILD)),)
   BUILD := build$(if $(variant),/$(subst $(space),-,$(variant)))
 endif
@@ -77,7 +79,8 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototyp
 OPT := $(if $(SAN),-O1 -fno-omit-frame-pointer,-O3) -g -fno-math-errno -fno-trapping-math
 SAN_FLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
 DEFS := $(if $(filter double,$(REAL)),-DBNN_REAL_DOUBLE=1) $(if $(X86_64),-DBNN_HAVE_X86_ISAS=1)
-COMPILE := $(CC) -std=gnu11 $(OPT) $(WARN) -pthread $(SAN_FLAGS) $(DEFS) -MMD -MP
+MODULE_FLAGS := $(if $(MODULE),-fPIC -fvisibility=hidden)
+COMPILE := $(CC) -std=gnu11 $(OPT) $(MODULE_FLAGS) $(WARN) -pthread $(SAN_FLAGS) $(DEFS) -MMD -MP
 LINK := $(CC) $(OPT) -pthread $(SAN_FLAGS)
 
 RUNTIME_FLAGS := -Iruntime $(BLAS_CFLAGS) $(ZLIB_CFLAGS) $(CURL_CFLAGS) $(CRYPTO_CFLAGS) \
@@ -103,13 +106,17 @@ pick_an_isa := $(addprefix runtime/,ops/op.c densities/density.c families/family
 kernel_c := $(filter-out $(pick_an_isa),$(sort $(shell find $(isa_rooms) -name '*.c')))
 runtime_c := $(filter-out $(kernel_c),$(sort $(shell find runtime -name '*.c')))
 bindings_c := $(sort $(shell find bindings -name '*.c'))
+program_c := $(filter-out bindings/module.c,$(bindings_c))
+module_c := $(filter-out bindings/main.c bindings/command/%,$(bindings_c))
 # What is compiled in: the library, the tools, and the guides that help() shows.
 guides := $(filter-out scripts/help/README.md,$(sort $(wildcard scripts/help/*.md)))
 scripts := $(sort $(shell find scripts -name '*.lua' 2>/dev/null)) $(guides)
 
 lib_o := $(runtime_c:%.c=$(BUILD)/%.o) \
   $(foreach isa,$(ISAS),$(kernel_c:%.c=$(BUILD)/%.$(isa).o))
-program_o := $(bindings_c:%.c=$(BUILD)/%.o) $(BUILD)/bind_scripts.o
+program_o := $(program_c:%.c=$(BUILD)/%.o) $(BUILD)/bind_scripts.o
+module_o := $(module_c:%.c=$(BUILD)/%.o) $(BUILD)/bind_scripts.o
+MODULE_SO := $(BUILD)/bnn.so
 
 support_o := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/c/support*.c)))
 check_suites := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/c/*/test_*.c)))
@@ -121,7 +128,7 @@ long_suites := $(long_check_suites) \
   $(sort $(wildcard tests/long/test_*.lua) $(wildcard tests/long/*_test.sh))
 
 # ---- targets ----
-.PHONY: all run test test-long test-programs bench burst goldens install install-headers format format-check lint layers deps \
+.PHONY: all run test test-long test-programs bench burst goldens module install install-headers install-module format format-check lint layers deps \
   deps-dev clean help FORCE
 
 all: $(BNNLUA) ## build build/bnnlua and build/libbnn.a (the default)
@@ -149,6 +156,19 @@ burst: $(BNNLUA) $(BENCH) ## the time of steps beside another build's: OLD=its b
 
 goldens: $(BNNLUA) ## hashes of what short runs print; OLD=a built tree: what differs from it
 	@tests/bench/goldens.sh . $(OLD)
+
+# Lua's symbols are the host's, and nothing of ours but luaopen_bnn is seen.  Never unloaded with a Lua
+# state, as signal handlers may stay behind.
+ifdef MODULE
+module: $(MODULE_SO)
+else
+module: ## build build/module/bnn.so, require "bnn" for the stock lua5.4
+	@$(MAKE) --no-print-directory MODULE=1 BUILD='$(BUILD)/module' module
+endif
+
+MODULE_DIR ?= $(PREFIX)/lib/lua/5.4
+install-module: module ## install bnn.so in MODULE_DIR, PREFIX/lib/lua/5.4, where package.cpath finds it
+	install -D -m 755 -t '$(DESTDIR)$(MODULE_DIR)' $(BUILD)/module/bnn.so
 
 c_files = $(shell find runtime bindings scripts tests -name '*.[ch]' | LC_ALL=C sort)
 need = @command -v $(1) >/dev/null || { echo 'there is no $(1) here: make deps-dev' >&2; exit 1; }
@@ -214,7 +234,7 @@ $(BUILD)/flags.stamp: FORCE | $(BUILD)
 $(BUILD)/lib.stamp: FORCE | $(BUILD)
 	$(call stamp,$(lib_o))
 $(BUILD)/program.stamp: FORCE | $(BUILD)
-	$(call stamp,$(program_o))
+	$(call stamp,$(program_o) $(if $(MODULE),$(module_o)))
 $(BUILD)/tests.stamp: FORCE | $(BUILD)
 	$(call stamp,$(CHECK_CFLAGS) $(CHECK_LIBS) $(support_o))
 $(BUILD)/scripts.stamp: FORCE | $(BUILD)
@@ -282,6 +302,10 @@ $(BNNLUA): $(program_o) $(LIB) $(BUILD)/program.stamp
 	$(call say,LD,$@)
 	$(Q)$(LINK) $(LDFLAGS) -Wl,-E -o $@ $(program_o) $(LIB) $(BINDINGS_LIBS) $(RUNTIME_LIBS)
 
+$(MODULE_SO): $(module_o) $(LIB) $(BUILD)/program.stamp
+	$(call say,LD,$@)
+	$(Q)$(LINK) $(LDFLAGS) -shared -Wl,-z,nodelete -o $@ $(module_o) $(LIB) -ldl $(RUNTIME_LIBS)
+
 $(addsuffix .o,$(check_suites) $(long_check_suites)) $(support_o): $(BUILD)/tests.stamp
 $(BUILD)/tests/%.o: tests/%.c $(BUILD)/flags.stamp
 	$(call say,CC,$<)
@@ -306,5 +330,5 @@ $(BENCH): $(program_o) $(stopwatch_o) $(LIB) $(BUILD)/program.stamp
 	  $(BINDINGS_LIBS) $(RUNTIME_LIBS)
 
 .SECONDARY: # keep the tests' objects
--include $(patsubst %.o,%.d,$(lib_o) $(program_o) $(support_o)) \
+-include $(patsubst %.o,%.d,$(lib_o) $(program_o) $(module_o) $(support_o)) \
   $(addsuffix .d,$(check_suites) $(long_check_suites) $(benches)) $(stopwatch_o:.o=.d)

@@ -6,6 +6,7 @@
 #include "base/bind_display.h"
 #include "base/bind_error.h"
 #include "base/bind_number.h"
+#include "base/bind_signal.h"
 #include "files/bind_fetch.h"
 #include "files/bind_files.h"
 #include "files/bind_lock.h"
@@ -94,4 +95,15 @@ int luaopen_bnn_core(lua_State *L) {
   bind_open_objective(L);
   bind_open_predict(L);
   return 1;
+}
+
+void bind_preload(lua_State *L, bind_host host, bool env) {
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+  lua_pushcfunction(L, luaopen_bnn_core);
+  lua_setfield(L, -2, "bnn.core");
+  lua_pushcfunction(L, luaopen_bnn_signal);
+  lua_setfield(L, -2, "bnn.signal");
+  lua_pop(L, 1);
+  bind_loader_open(L, host, env);
+  bind_signal_init(L);
 }

@@ -10,8 +10,6 @@
 #include <unistd.h>
 
 #include "base/bind.h"
-#include "base/bind_loader.h"
-#include "base/bind_signal.h"
 #include "bind_core.h"
 #include "command/bind_prompt.h"
 #include "command/main_call.h"
@@ -33,14 +31,7 @@ static void open_modules(lua_State *L, bool env) {
     lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV"); /* read by luaL_openlibs */
   }
   luaL_openlibs(L);
-  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
-  lua_pushcfunction(L, luaopen_bnn_core);
-  lua_setfield(L, -2, "bnn.core");
-  lua_pushcfunction(L, luaopen_bnn_signal);
-  lua_setfield(L, -2, "bnn.signal");
-  lua_pop(L, 1);
-  bind_loader_open(L, env);
-  bind_signal_init(L);
+  bind_preload(L, BIND_PROGRAM, env);
 }
 
 static int run_stdin_or_prompt(lua_State *L) {

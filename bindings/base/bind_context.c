@@ -1,7 +1,6 @@
 /* bind_context.c - the context of a Lua state, and how the collector learns of memory that it cannot see.
  *
- * A bnn_context belongs to one Lua state and is freed with it.  Signal handlers reach the one that
- * was opened last. */
+ * A bnn_context belongs to one Lua state and is freed with it.  A signal stops those of all states. */
 #include "bind_context.h"
 
 #include <stdio.h>
@@ -25,13 +24,14 @@ enum {
  * the memory that Lua sees to double: so when what the runtime holds has grown by half, a full
  * collection is run. */
 typedef struct state {
+  struct state *next;
   bnn_context *context;
   size_t unreported; /* bytes since the last step */
   size_t full_at;    /* bytes alive at which to collect everything */
 } state;
 
-static const char state_key;             /* registry[&state_key]: the state's box */
-static bnn_context *_Atomic interrupted; /* the context that a signal stops */
+static const char state_key; /* registry[&state_key]: the state's box */
+static state *states;        /* of all Lua states; changed only with the signals blocked */
 
 static state *get_state(lua_State *L) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &state_key);
@@ -82,12 +82,29 @@ static int core_memory(lua_State *L) {
 
 /* ---- stopping ---- */
 
-static void stop_interrupted(void) {
-  if (interrupted) bnn_context_stop(interrupted);
+static void stop_all(void) {
+  for (state *s = states; s; s = s->next) bnn_context_stop(s->context);
 }
 
-static void resume_interrupted(void) {
-  if (interrupted) bnn_context_resume(interrupted);
+static void resume_all(void) {
+  for (state *s = states; s; s = s->next) bnn_context_resume(s->context);
+}
+
+static void put_on_list(state *s) {
+  sigset_t old;
+  bind_signal_block(&old);
+  s->next = states;
+  states = s;
+  bind_signal_restore(&old);
+}
+
+static void take_off_list(state *s) {
+  sigset_t old;
+  bind_signal_block(&old);
+  state **link = &states;
+  while (*link && *link != s) link = &(*link)->next;
+  if (*link) *link = s->next;
+  bind_signal_restore(&old);
 }
 
 /* ---- opening ---- */
@@ -100,10 +117,9 @@ static void print_notice(const char *text) {
 
 static int state_gc(lua_State *L) {
   state *s = lua_touserdata(L, 1);
-  bnn_context *context = s->context;
+  take_off_list(s);
+  bnn_context_free(s->context);
   s->context = NULL;
-  if (interrupted == context) interrupted = NULL;
-  bnn_context_free(context);
   return 0;
 }
 
@@ -154,16 +170,15 @@ static void make_state(lua_State *L) {
   state *s = push_state(L);
   bind_check(L, bnn_context_new(&s->context, threads, &err), &err);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &state_key);
-  interrupted = s->context;
+  put_on_list(s);
   bnn_blas_on_notice(print_notice);
-  bind_signal_on_interrupt(stop_interrupted);
-  bind_signal_on_clear(resume_interrupted);
+  bind_signal_on_interrupt(stop_all);
+  bind_signal_on_clear(resume_all);
 }
 
 static const bind_row rows[] = {
     {"memory", core_memory,
-     "memory(): what the runtime has allocated: blocks, bytes, and the largest number of bytes "
-     "so far\n"
+     "memory(): what tensors and programs have allocated: blocks, bytes, and the most bytes so far\n"
      "    local blocks, bytes, peak = bnn.memory()"},
     {NULL, NULL, NULL},
 };

@@ -1,6 +1,7 @@
 /* bind_loader.c - see bind_loader.h. The table of scripts is generated (bind_scripts.h). */
 #include "bind_loader.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #pragma weak lua_ident /* a host of the module may keep it to itself */
 
 static const char folder_key = 'f'; /* its address: where the registry keeps BNNLUA_SCRIPTS */
+static const char module_key = 'm'; /* true there: the host is not the program */
 
 static const bind_script *find_script(const char *module) {
   for (size_t i = 0; i < bind_script_count; i++)
@@ -155,6 +157,16 @@ static int search_rest(lua_State *L) {
   return 1;
 }
 
+/* The searcher of a module's host: it has no tools. */
+static int refuse_tools(lua_State *L) {
+  const char *module = luaL_checkstring(L, 1);
+  if (strncmp(module, "tools.", strlen("tools.")) == 0)
+    lua_pushfstring(L, "the tools are run by the program: bnnlua -m %s", module + strlen("tools."));
+  else
+    lua_pushnil(L);
+  return 1;
+}
+
 /* Puts the searcher at `at` of the list on the stack's top, moving the others up. */
 static void insert_searcher(lua_State *L, lua_Integer at, lua_CFunction searcher) {
   for (lua_Integer i = luaL_len(L, -1); i >= at; i--) {
@@ -165,7 +177,9 @@ static void insert_searcher(lua_State *L, lua_Integer at, lua_CFunction searcher
   lua_rawseti(L, -2, at);
 }
 
-void bind_loader_open(lua_State *L, bool env) {
+void bind_loader_open(lua_State *L, bind_host host, bool env) {
+  lua_pushboolean(L, host == BIND_MODULE);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &module_key);
   const char *folder = env ? getenv("BNNLUA_SCRIPTS") : NULL;
   if (folder && *folder) {
     lua_pushstring(L, folder);
@@ -174,7 +188,7 @@ void bind_loader_open(lua_State *L, bool env) {
   lua_getglobal(L, LUA_LOADLIBNAME);
   lua_getfield(L, -1, "searchers");
   insert_searcher(L, 2, search_library); /* 1 is package.preload's */
-  insert_searcher(L, luaL_len(L, -1) + 1, search_rest);
+  insert_searcher(L, luaL_len(L, -1) + 1, host == BIND_MODULE ? refuse_tools : search_rest);
   lua_pop(L, 2);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
   lua_pushcfunction(L, luaopen_bnn_loader);
@@ -262,9 +276,28 @@ static int loader_code(lua_State *L) {
   return 1;
 }
 
+/* program() -> the path of the program; or nil, message: this is another one. */
+static int loader_program(lua_State *L) {
+  char path[PATH_MAX];
+  const ssize_t n = readlink("/proc/self/exe", path, sizeof path);
+  if (n < 0) return luaL_fileresult(L, 0, "/proc/self/exe");
+  if ((size_t)n == sizeof path) return luaL_error(L, "the path of the program is too long");
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &module_key);
+  const bool is_module = lua_toboolean(L, -1);
+  lua_pushlstring(L, path, (size_t)n);
+  if (!is_module) return 1;
+  lua_pushnil(L);
+  lua_pushfstring(L, "this needs the program bnnlua; bnn is a module in %s here",
+                  lua_tostring(L, -2));
+  return 2;
+}
+
 int luaopen_bnn_loader(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"list", loader_list}, {"source", loader_source}, {"code", loader_code}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"list", loader_list},
+                                       {"source", loader_source},
+                                       {"code", loader_code},
+                                       {"program", loader_program},
+                                       {NULL, NULL}};
   luaL_newlib(L, functions);
   return 1;
 }

@@ -338,10 +338,21 @@ void bind_signal_raise_if_pending(lua_State *L) {
 
 int bind_signal_take_held(void) { return holding && pending ? take_pending() : 0; }
 
+/* Signals go to the state of L, whose main thread is hooked; in the thread that runs it now. */
+static void take_over(lua_State *L) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+  main_state = lua_tothread(L, -1);
+  lua_pop(L, 1);
+  main_thread = pthread_self();
+}
+
 static void enter(guard *g) {
   sigset_t old;
   bind_signal_block(&old);
-  if (!guards) asked_ms = NEVER, answered = 0;
+  if (!guards) {
+    take_over(g->state); /* a host of the module may have several */
+    asked_ms = NEVER, answered = 0;
+  }
   /* Always armed again: a guard left behind by a coroutine that yielded may have been overruled. */
   take_signals(guards == NULL);
   g->active = true;
@@ -481,8 +492,7 @@ static int signal_is_refusal(lua_State *L) {
 }
 
 void bind_signal_init(lua_State *L) {
-  main_state = L;
-  main_thread = pthread_self();
+  if (!guards) take_over(L);
 }
 
 void bind_signal_on_interrupt(void (*stop)(void)) { stop_hook = stop; }
@@ -497,6 +507,7 @@ static void drop_hook(lua_State *L) {
 }
 
 void bind_signal_forget_parent(lua_State *L) {
+  take_over(L);
   drop_hook(main_state);
   drop_hook(L);
   if (guards) give_signals_back();
@@ -505,7 +516,6 @@ void bind_signal_forget_parent(lua_State *L) {
     g->active = false;
   }
   guards = NULL;
-  main_thread = pthread_self();
   finishing = holding = 0;
   soon = NULL;
   clear_pending();

@@ -16,7 +16,8 @@
  * requests are f's to answer, such as "start nothing new" and "stop all"; the third one kills, as
  * does one that finds the last not yet taken.
  *
- * One Lua state per process uses this: signal dispositions belong to the process. */
+ * Signal dispositions belong to the process.  Where several Lua states share it, those of the module
+ * bnn.so, a signal goes to the state that entered the outermost guard. */
 #ifndef BIND_SIGNAL_H
 #define BIND_SIGNAL_H
 
@@ -28,7 +29,7 @@
 #define BIND_INTERRUPT "bnn.interrupt" /* metatable of {signal = 2, name = "SIGINT"} */
 #define BIND_REFUSAL "bnn.refusal"     /* metatable of {message = "...", status = 1} */
 
-/* Remembers the main state and thread. Call once, from the thread that runs Lua. */
+/* Remembers the main state and thread. Call once for a state, from the thread that runs it. */
 void bind_signal_init(lua_State *L);
 
 /* lua_pcall during which SIGINT raises "interrupted!", as in the stand-alone interpreter. One that

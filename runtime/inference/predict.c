@@ -80,13 +80,17 @@ static void gather(const work *w, bnn_frame *f, int node, const bnn_tensor *sour
                      w->chunk - at < n ? w->chunk - at : n);
 }
 
+/* The stop flag is up at network g of the group. */
+static bnn_status stopped_at(const work *w, size_t g, bnn_err *err) {
+  return bnn_fail(err, BNN_ESTOP, "after %zu of %d samples", w->done + g,
+                  w->sums->samples + w->spec->samples);
+}
+
 /* Runs network g of the group on the rows that a frame holds, unless the stop flag is up. */
 static bnn_status run_network(const work *w, bnn_frame *f, size_t g, bnn_err *err) {
   const bnn_predict_spec *spec = w->spec;
   bnn_real *theta = w->theta ? w->theta + g * size_of(spec) : NULL;
-  if (bnn_context_stopped(w->context))
-    return bnn_fail(err, BNN_ESTOP, "after %zu of %d samples", w->done + g,
-                    w->sums->samples + spec->samples);
+  if (bnn_context_stopped(w->context)) return stopped_at(w, g, err);
   /* a program's parameters are read only: a point's are those in its buffer */
   const bnn_real *point = bnn_posterior_point(spec->posterior);
   bnn_frame_bind_params(f, theta ? theta : (bnn_real *)(uintptr_t)point, NULL);
@@ -95,7 +99,8 @@ static bnn_status run_network(const work *w, bnn_frame *f, size_t g, bnn_err *er
   const bnn_stop before = bnn_context_watch(w->context);
   const bnn_status status = bnn_frame_forward_whole(f, err);
   if (status == BNN_OK && bnn_program_has_rows(spec->program, NULL)) bnn_frame_forward_block(f, 0);
-  return bnn_stop_end(before, status, err);
+  const bnn_status ended = bnn_stop_end(before, status, err);
+  return ended == BNN_ESTOP ? stopped_at(w, g, err) : ended;
 }
 
 /* Adds sample number k of rows [from, from + n), which a frame holds. */

@@ -49,7 +49,10 @@ packages_of() {
     ;;
   tests) echo "$(for_target check) lua-unit lua5.4" ;;
   cross) echo "gcc-aarch64-linux-gnu qemu-user" ;;
-  long) echo "dataset-fashion-mnist slurmctld slurmd slurm-client munge parallel tmux" ;;
+  long)
+    echo "dataset-fashion-mnist slurmctld slurmd slurm-client munge parallel tmux python3-pip \
+      luarocks lua-busted lua-lpeg lua-cjson lua-filesystem lua-sql-sqlite3"
+    ;;
   developers) echo "clang libclang-rt-14-dev clang-format lua-check valgrind python3 openssl" ;;
   *) echo "configure.sh: no group $1" >&2; exit 2 ;;
   esac
@@ -189,6 +192,12 @@ found() {
   lua-unit) lua5.4 -e 'require "luaunit"' ;;
   gnuplot-nox) command -v gnuplot ;;
   lua-check) command -v luacheck ;;
+  lua-busted) command -v busted ;;
+  lua-lpeg) lua5.4 -e 'require "lpeg"' ;;
+  lua-cjson) lua5.4 -e 'require "cjson"' ;;
+  lua-filesystem) lua5.4 -e 'require "lfs"' ;;
+  lua-sql-sqlite3) lua5.4 -e 'require "luasql.sqlite3"' ;;
+  python3-pip) python3 -m pip --version ;;
   dataset-*) ls "/usr/share/datasets/${1#dataset-}" || ls "/usr/local/share/datasets/${1#dataset-}" ;;
   libclang-rt-*) CC=clang; links '#define USE' -fsanitize=address,undefined ;;
   *) command -v "$1" ;;

@@ -28,6 +28,8 @@ local ALIASES = {
 local SECTIONS = {
   completion = "Keys", timeit = "Commands", who = "Commands", edit = "Commands",
   session = "Commands",
+  lua = "The library in the stock lua5.4", luarocks = "The library in the stock lua5.4",
+  busted = "Tests with busted and luaunit", lpeg = "Lua modules of others",
 }
 
 local function loader()
@@ -67,6 +69,7 @@ end
 
 --- The guide of a name or of one of its other names, or nil.
 function M.find(guides, name)
+  name = strings.lower(name)
   for _, guide in ipairs(guides) do
     if guide.name == name or guide.name == ALIASES[name] then return guide end
   end

@@ -3,6 +3,7 @@
 --
 -- The program takes the place of the shell, as Slurm signals the batch script's own process.
 local core = require "bnn.core"
+local loader = require "bnn.loader"
 local slurm_options = require "bnn.slurm.slurm_options"
 local strings = require "bnn.base.strings"
 
@@ -30,7 +31,7 @@ end
 --- The command of a task.
 -- @param opts table: root, an absolute path; sweep, its name; per_task, how many runs it makes
 function M.command(opts)
-  local words = {core.real_path "/proc/self/exe", "-m", "sweep", "--worker=" .. opts.root,
+  local words = {assert(loader.program()), "-m", "sweep", "--worker=" .. opts.root,
                  "--name=" .. opts.sweep, ("--count=%d"):format(opts.per_task)}
   for i, word in ipairs(words) do words[i] = strings.shell_word(word) end
   return table.concat(words, " ")

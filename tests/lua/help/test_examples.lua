@@ -182,7 +182,7 @@ function TestTexts.test_targets_of_make_are_there()
   local makefile, seen = read(root .. "/Makefile"), 0
   for _, path in ipairs(texts) do
     for _, command in ipairs(commands_of(read(root .. "/" .. path))) do
-      local words = command:match "%f[%w]make (.*)$" or ""
+      local words = not command:find "^luarocks " and command:match "%f[%w]make (.*)$" or ""
       for word in words:gsub("#.*", ""):gmatch "%S+" do
         if not word:find "=" then
           seen = seen + 1

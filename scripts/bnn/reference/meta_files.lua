@@ -9,9 +9,11 @@ local entry_fields = require "bnn.help.entry_fields"
 local folders = require "bnn.base.folders"
 local help = require "bnn.help.help"
 local help_index = require "bnn.help.help_index"
+local help_text = require "bnn.help.help_text"
 local meta_function = require "bnn.reference.meta_function"
 local meta_names = require "bnn.reference.meta_names"
 local options = require "bnn.base.options"
+local public = require "bnn.help.public"
 local reference_usage = require "bnn.reference.reference_usage"
 local strings = require "bnn.base.strings"
 
@@ -39,6 +41,12 @@ local function call_line(bnn, name)
   return ("---@overload fun(...: any): %s"):format(result)
 end
 
+-- Whether an entry documents a table of a module, bnn.data.flags.
+local function is_value(entry)
+  local is_field = not entry.call and entry.field and entry.field ~= "" and entry.name:find "^bnn%."
+  return is_field and type(public.value_of(entry)) == "table"
+end
+
 -- bnn.x.y as modules in order, and the functions in them.
 local function module_lines(bnn, entries, types, version)
   local modules, lines, seen = help_index.modules(entries), head(version), {}
@@ -55,6 +63,9 @@ local function module_lines(bnn, entries, types, version)
     if is_function and not seen[name] and not modules[name] then
       seen[name] = true
       append(lines, meta_function.lines(name, entry, entry_fields.read(entry), types))
+    elseif is_value(entry) and not seen[name] and not modules[name] then
+      seen[name] = true
+      append(lines, {"", "---" .. help_text.summary(entry), name .. " = {}"})
     end
   end
   append(lines, {"", "return bnn"})

@@ -79,7 +79,7 @@ local function option_class(types, name, item)
   local own = meta_options.add(types, name:gsub(":", ".") .. "." .. item.name, item.options,
     "Options of " .. name .. ".")
   local before = item.text:match "^table:?%s*(.*)$" or ""
-  local has_list = before ~= "" and not before:find "^[%w_]+="
+  local has_list = before ~= "" and not before:find "^[%w_]+=" and not before:find "^with "
   return has_list and own .. "|any[]" or own
 end
 
@@ -96,17 +96,16 @@ local function typed(param, fields, entry, types)
     end
   end
   param.type = param.type or meta_names.of(param.name, is_of_c(entry))
-    or is_op and "bnn.Tensor|number|any[]" or "any"
+    or is_op and "bnn.Tensor|number|table" or "any"
   return param
 end
 
 -- Those behind one that may be left out may be too.
 local function settle(params)
   local is_open = false
-  for i, param in ipairs(params) do
+  for _, param in ipairs(params) do
     is_open = is_open or param.is_optional
-    local is_only = #params == 1 and i == 1 and param.name == "opts"
-    param.is_optional = is_open and not is_only
+    param.is_optional = is_open
   end
   return params
 end

@@ -16,12 +16,16 @@ end
 -- name does.
 -- @param item table: name, text, default
 -- @param is_shared boolean
+-- @param is_result boolean: whether a function returns it
 -- @return string
-function M.type_of(item, is_shared)
+function M.type_of(item, is_shared, is_result)
   if meta_names.is_fixed(item.name) then return meta_names.of(item.name) end
   local said = doc_types.of(item.text)
   if said == "any" then said = nil end
   if said == "bnn.Part" then said = "bnn.Part|table" end -- {x=, y=} often does
+  if said and not is_result and said:find "^bnn%.Tensor" and not item.text:find "^tensor" then
+    said = said .. "|table" -- a list of numbers does where a text says a shape alone
+  end
   local known = of_default(item) or meta_names.of(item.name)
   local is_word = said and item.default and said:find '^"' and item.default:find '^"'
   if is_word and said ~= item.default then return item.default .. "|" .. said end
@@ -67,7 +71,7 @@ function M.add(types, name, items, about, is_result, above)
   for i, item in ipairs(items) do
     local given = item.options and M.add(types, name .. "." .. item.name, item.options,
       "Options " .. item.name .. " of " .. name .. ".", is_result)
-      or M.type_of(item, not is_result and is_shared(items, i))
+      or M.type_of(item, not is_result and is_shared(items, i), is_result)
     local is_needed = is_there(item, is_result)
     local field = is_needed and item.name or item.name .. "?"
     if not lines[item.name] then

@@ -13,6 +13,10 @@
 #include <check.h>
 #include <stdlib.h>
 
+/* Check writes to a file for each assertion that holds, to know the last one before a crash: a third
+ * of the time of suites that compare element by element. */
+#define _mark_point(file, line) ((void)0)
+
 #include "base/mem.h"
 #include "tensor/shape.h"
 #include "tensor/tensor.h"

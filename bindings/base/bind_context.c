@@ -178,8 +178,7 @@ static void make_state(lua_State *L) {
 
 static const bind_row rows[] = {
     {"memory", core_memory,
-     "memory(): what the runtime has allocated: blocks, bytes, and the largest number of bytes "
-     "so far\n"
+     "memory(): what tensors and programs have allocated: blocks, bytes, and the most bytes so far\n"
      "    local blocks, bytes, peak = bnn.memory()"},
     {NULL, NULL, NULL},
 };

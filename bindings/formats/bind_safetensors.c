@@ -232,8 +232,8 @@ static const bind_row methods[] = {
      "    local w = file:tensor(file:names()[1]) -- a tensor"},
     {"shape", file_shape,
      "file:shape(name): a tensor's shape as a list, without reading it; or nil, message\n"
-     "for _, name in ipairs(file:names()) do print(name, table.unpack(file:shape(name))) end\n"
-     "    local file <close> = assert(bnn.safetensors.open \"mlp.safetensors\")"},
+     "    local file <close> = assert(bnn.safetensors.open \"mlp.safetensors\")\n"
+     "    for _, name in ipairs(file:names()) do print(name, #file:shape(name)) end"},
     {"dtype", file_dtype,
      "file:dtype(name): the type of a tensor in the file (\"F32\", \"BF16\"), and the type that "
      "it is read as\n"

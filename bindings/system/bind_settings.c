@@ -156,7 +156,7 @@ static int core_engines(lua_State *L) {
 static const bind_row rows[] = {
     {"threads", core_threads,
      "threads([n]): the number of threads in use; given n, uses n threads from now on\n"
-     "0, the initial setting, means one thread per processor, or fewer if a control group (a\n"
+     "The initial setting, 0, means one thread per processor, or fewer if a control group (a\n"
      "container) limits the time. Results never depend on it. Raises if n is negative or over\n"
      "256.\n"
      "    bnn.threads(2)\n"

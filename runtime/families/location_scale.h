@@ -24,8 +24,9 @@ BNN_KERNEL add_gradient(bnn_real *restrict dmu, bnn_real *restrict dlogvar,
   }
 }
 
-static void location_scale_backward(const bnn_group *q, bnn_span span, bnn_key key,
-                                    const bnn_real *g, const bnn_real *theta, bnn_real *const *d) {
+static inline void location_scale_backward(const bnn_group *q, bnn_span span, bnn_key key,
+                                           const bnn_real *g, const bnn_real *theta,
+                                           bnn_real *const *d) {
   BNN_UNUSED(key);
   add_gradient(d[MU], d[LOGVAR], g, theta, q->buffer[MU] + (span.first - q->first), span.count);
 }
@@ -71,8 +72,8 @@ BNN_KERNEL add_number(bnn_real *restrict d, bnn_real number, size_t n) {
   for (size_t i = 0; i < n; i++) d[i] += number;
 }
 
-static void location_scale_entropy_backward(const bnn_group *q, bnn_span span, bnn_real weight,
-                                            bnn_real *const *d) {
+static inline void location_scale_entropy_backward(const bnn_group *q, bnn_span span,
+                                                   bnn_real weight, bnn_real *const *d) {
   BNN_UNUSED(q);
   add_number(d[LOGVAR], weight / 2, span.count);
 }

@@ -37,6 +37,7 @@ local M = {
   vmap = require "bnn.autodiff.vmap".vmap,
   sampler = require "bnn.inference.optim".samplers,
   collect = require "bnn.inference.collect",
+  prune = require "bnn.posterior.prune".prune,
   ensemble = require "bnn.inference.ensemble".ensemble,
   elbo = require "bnn.inference.objective".elbo,
   objective = require "bnn.inference.objective".objective,

@@ -67,6 +67,11 @@ grep '^good.lua' found | grep -v undefined-global >faults
 for line in 3 4 5 6 7 8 9; do
   grep -q "^bad.lua:$line " found && pass || fail "line $line of a wrong script" found
 done
+# The experiments are right: what is found in them is what no type can know, a few lines.
+cp "$here"/../../experiments/*.lua work
+ask work mnist.lua cubic.lua lenet.lua vae.lua mlp.lua ood.lua >found
+grep -cE 'undefined-field|assign-type|param-type|missing-' found >count
+[ "$(cat count)" -lt 20 ] && pass || fail "the experiments have many faults" found
 ask meta bnn.lua bnn_types.d.lua | grep -E 'syntax-error|type-not-found' | grep -v 'file\*' >faults
 [ -s faults ] && fail "annotations that are not understood" faults || pass
 

@@ -27,6 +27,7 @@ run() {
 short() {
   case $1 in
   cubic) echo --steps=40 --predict_samples=20 ;;
+  pruning) echo "--data_dir=$T/mnist --steps=6 --batch_size=50 --predict_samples=3 --fractions=0,0.5" ;;
   lenet) echo "--data_dir=$T/mnist --epochs=1 --batch_size=50" ;;
   *) echo "--data_dir=$T/mnist --steps=6 --batch_size=50" ;;
   esac
@@ -43,7 +44,7 @@ is_png() {
 
 # ---------------------------------------------------------------- each of them
 # shellcheck disable=SC2046 # short gives a list of words
-for name in mlp vae lenet cubic; do
+for name in mlp vae lenet cubic pruning; do
   run $name $(short $name) --stop_patience=1 --monitor=max:test/none
   equal "$name: a metric that there is not" 1 "$rc"
   has "$name: it is named" "monitor = 'test/none', which evaluate does not return; it returns test/" "$err"
@@ -104,6 +105,11 @@ run vae --data_dir="$T/mnist" --steps=2 --figures=
 equal "vae: no pictures where none are asked for" "0 0" "$rc $(find "$T/here" -name '*.png' | wc -l)"
 equal "vae: and it says nothing" "" "$err"
 
+# shellcheck disable=SC2046
+run pruning $(short pruning) --figures=a/p
+has "pruning: a row for each share and way" "magnitude        50%" "$out"
+equal "pruning draws the ratios" 1 "$(grep -c '</svg>' "$T/here/a/p/pruning_snr.svg")"
+equal "pruning draws the accuracies" 1 "$(grep -c '</svg>' "$T/here/a/p/pruning.svg")"
 run cubic --steps=20 --figures=a/b
 equal "cubic draws into a folder that it makes" 1 "$(grep -c '</svg>' "$T/here/a/b/cubic.svg")"
 : >"$T/here/file"

@@ -80,24 +80,26 @@ local function make_entry(module, exported, path, params)
 end
 
 -- The name that the module's last line returns: `return M`.
-local function exported_name(source)
-  return ("\n" .. source):match "\nreturn%s+([%a_][%w_]*)%s*$" or "M"
+local function exported_name(lines)
+  local last = #lines
+  while last > 1 and not lines[last]:find "%S" do last = last - 1 end
+  return lines[last]:match "^return%s+([%a_][%w_]*)%s*$" or "M"
 end
 
 -- A local function is public when the module hands it out under its name: `return adam`,
 -- `return {adam = adam}`, `M.adam = adam`.
-local function is_exported(source, name)
+local function is_exported(source, exported, name)
   local fields = (source:match "\nreturn%s+(%b{})%s*$" or ""):gsub("%-%-[^\n]*", "")
-  return exported_name(source) == name
+  return exported == name
     or fields:find("%f[%w_]" .. name .. "%f[^%w_]")
     or source:find("\n[%w_]+%." .. name .. "%s*=%s*" .. name .. "%s*\n")
 end
 
 -- The entry of a block of comments, if it stands above something public or opens the file.
-local function block_entry(source, module, next_line, opens_file)
+local function block_entry(source, exported, module, next_line, opens_file)
   local path, params, is_local = definition(next_line)
-  if path and (not is_local or is_exported(source, path)) then
-    return make_entry(module, exported_name(source), path, params)
+  if path and (not is_local or is_exported(source, exported, path)) then
+    return make_entry(module, exported, path, params)
   end
   return opens_file and not path and {module = module, name = named_after(module), field = ""}
 end
@@ -106,11 +108,12 @@ end
 -- definition, documents the module itself.
 function M.parse(source, module)
   local lines, entries, i = {}, {}, 1
-  for line in (source .. "\n"):gmatch "(.-)\n" do lines[#lines + 1] = line end
+  for line in (source .. "\n"):gmatch "([^\n]*)\n" do lines[#lines + 1] = line end
+  local exported = exported_name(lines)
   while lines[i] do
     if lines[i]:find "^%s*%-%-%-" then
       local doc, after = read_block(lines, i)
-      local entry = block_entry(source, module, lines[after] or "", i == 1)
+      local entry = block_entry(source, exported, module, lines[after] or "", i == 1)
       if entry then
         entry.doc, entry.line = doc, after
         entries[#entries + 1] = entry

@@ -155,16 +155,16 @@ end
 local function add_parameters(params, section)
   local names, rest = names_of(section[1])
   local lines = table.move(section, 2, #section, 2, {rest})
-  local options, text = option_list.read(lines)
+  local options, text, rows = option_list.read(lines)
   for _, name in ipairs(names) do
-    params[#params + 1] = {name = name, text = trim(text), options = options}
+    params[#params + 1] = {name = name, text = trim(text), options = options, rows = rows}
   end
 end
 
 local function result(section)
   local lines = table.move(section, 1, #section, 1, {})
-  local options, text = option_list.read(lines)
-  return {text = trim(text), options = options}
+  local options, text, rows = option_list.read(lines)
+  return {text = trim(text), options = options, rows = rows}
 end
 
 local readers = {
@@ -207,9 +207,9 @@ end
 --   summary   its first sentence
 --   blocks    the text before the first tag: a list of {kind="text", text=}, {kind="code", text=}
 --             and {kind="rows", rows=}, rows being a list of {name, text}
---   params    list of {name=, text=, options=}; an option is {name=, default= a text or nil, text=,
---             options=}
---   returns   list of {text=, options=}
+--   params    list of {name=, text=, options=, rows= other rows below it}; an option is {name=,
+--             default= a text or nil, text=, options=}
+--   returns   list of {text=, options=, rows=}
 --   notes     blocks after the tags
 --   errors    list of sentences: what raises, or returns nil and a message
 --   examples  list of texts: the code among the blocks

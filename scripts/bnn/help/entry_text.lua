@@ -35,12 +35,12 @@ local function shapes_of(doc)
 end
 
 -- What is true of an op by its row: shapes, units and types, and whether it has a gradient.
-local function add_op_facts(lines, entry)
+local function add_op_facts(add, entry)
   if not entry.types then return end
-  add_titled(lines, "  Shapes: ", shapes_of(entry.doc or ""))
-  if entry.name:find "log_prob" then add_titled(lines, "  Units: ", "nats.") end
-  add_titled(lines, "  Types: ", entry.types)
-  if not entry.gradient then add_titled(lines, "  Gradient: ", "none; it counts as constant.") end
+  add("Shapes", shapes_of(entry.doc or ""))
+  if entry.name:find "log_prob" then add("Units", "nats.") end
+  add("Types", entry.types)
+  if not entry.gradient then add("Gradient", "none; it counts as constant.") end
 end
 
 local function add_doc(lines, entry)
@@ -66,24 +66,37 @@ end
 -- What a text leaves out on errors, if its function has arguments.
 local MISUSE = "arguments of another kind and unknown options raise."
 
-local function add_errors(lines, entry)
+local function add_errors(add, entry)
   if entry.types or not (entry.call or not entry.field) then return end
   local fields = entry_fields.read(entry)
   local first = fields.params[1]
   local takes_none = not (fields.calls[1] or ""):find "[({][%w_]"
   local takes_any = first and first.text:find "^any%f[%W]"
   if fields.errors[1] or takes_none or takes_any then return end
-  add_titled(lines, "  Errors: ", MISUSE)
+  add("Errors", MISUSE)
 end
 
-local function add_sources(lines, entry)
-  for _, source in ipairs(references.cited(entry.doc or "")) do
-    add_titled(lines, "  Source: ", source)
-  end
+local function add_sources(add, entry)
+  for _, source in ipairs(references.cited(entry.doc or "")) do add("Source", source) end
   if entry.file and entry.line and entry.call then
-    add_titled(lines, "  Defined in: ", ("%s:%d"):format(entry.file, entry.line))
+    add("Defined in", ("%s:%d"):format(entry.file, entry.line))
   end
 end
+
+--- What is known of an entry besides its text: shapes, units, types and gradient of an op, errors
+-- that its text leaves out, what it cites, where it is defined.
+-- @param entry table as help.entries gives it
+-- @return list of {title, text}
+function M.facts(entry)
+  local facts = {}
+  local function add(title, text) facts[#facts + 1] = {title, text} end
+  add_op_facts(add, entry)
+  add_errors(add, entry)
+  add_sources(add, entry)
+  return facts
+end
+
+local IS_SOURCE = {Source = true, ["Defined in"] = true} -- which stand last
 
 --- The lines of help on an entry.
 -- @param entry table as help.entries gives it
@@ -93,10 +106,14 @@ end
 function M.lines(entry, entries, guides)
   local lines = {}
   add_doc(lines, entry)
-  add_op_facts(lines, entry)
-  add_errors(lines, entry)
+  local facts = M.facts(entry)
+  for _, fact in ipairs(facts) do
+    if not IS_SOURCE[fact[1]] then add_titled(lines, "  " .. fact[1] .. ": ", fact[2]) end
+  end
   add_origin(lines, entry)
-  add_sources(lines, entry)
+  for _, fact in ipairs(facts) do
+    if IS_SOURCE[fact[1]] then add_titled(lines, "  " .. fact[1] .. ": ", fact[2]) end
+  end
   local names = see_also.names(entry, entries, guides)
   if names[1] then add_titled(lines, "  See also: ", table.concat(names, ", ")) end
   return lines

@@ -69,6 +69,7 @@ end
 
 --- The guide of a name or of one of its other names, or nil.
 function M.find(guides, name)
+  name = strings.lower(name)
   for _, guide in ipairs(guides) do
     if guide.name == name or guide.name == ALIASES[name] then return guide end
   end

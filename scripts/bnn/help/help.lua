@@ -177,7 +177,10 @@ end
 function M.lines(bnn, topic)
   local entries, all_guides = M.entries(bnn), guides.list()
   if topic == nil then return start_lines(all_guides), true end
-  if type(topic) == "string" then return named_lines(bnn, topic, entries, all_guides) end
+  if type(topic) == "string" then
+    local name = topic:match "^%s*([%w_.:]+)%s*[({]" or topic:match "^%s*(.-)%s*$" -- "train{"
+    return named_lines(bnn, name, entries, all_guides)
+  end
   return value_lines(bnn, topic, entries, all_guides)
 end
 
@@ -189,10 +192,15 @@ function M.search(bnn, text)
   return search_lines(text, M.entries(bnn), guides.list())
 end
 
---- Prints what a search finds.
-function M.show_search(bnn, text) pager.write((M.search(bnn, text))) end
+local function print_lines(lines)
+  local write = pager.at_prompt and pager.write or pager.print
+  write(lines)
+end
 
---- Prints the documentation of a topic, on a terminal a screen at a time.
-function M.show(bnn, topic) pager.write((M.lines(bnn, topic))) end
+--- Prints what a search finds.
+function M.show_search(bnn, text) print_lines((M.search(bnn, text))) end
+
+--- Prints the documentation of a topic; at the prompt a screen at a time.
+function M.show(bnn, topic) print_lines((M.lines(bnn, topic))) end
 
 return M

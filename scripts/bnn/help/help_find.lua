@@ -71,9 +71,9 @@ end
 -- The entries of a function of Lua by the place where it is defined: methods, too.
 local function of_place(value, entries)
   local info = debug.getinfo(unchecked(value), "S")
-  local file = info.source:match "[@=](.*)"
   return M.select(entries, function(entry)
-    return entry.line == info.linedefined and entry.file == file and entry.call ~= nil
+    local tail = entry.line == info.linedefined and entry.call and entry.file:gsub("^scripts/", "")
+    return tail and info.source:sub(-#tail) == tail -- in the program, or in BNNLUA_SCRIPTS
   end)
 end
 

@@ -1,6 +1,7 @@
 --- What help is at the prompt and in -e: the globals help and apropos, which say what to write when
 -- they are shown by themselves, as a function without its brackets is.
 local help = require "bnn.help.help"
+local pager = require "bnn.help.pager"
 local refusal = require "bnn.base.refusal"
 
 local M = {}
@@ -34,7 +35,7 @@ end
 -- Prints lines, or ends the program with them as its message.
 local function answer(lines, is_found)
   if not is_found then return refusal.assert_or_exit(nil, table.concat(lines, "\n")) end
-  for _, line in ipairs(lines) do io.write(line, "\n") end
+  pager.write(lines)
 end
 
 --- Runs the text of an option -e that begins with help or apropos: these names are the library's in

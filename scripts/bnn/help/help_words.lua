@@ -6,11 +6,11 @@ local strings = require "bnn.base.strings"
 
 local M = {}
 
---- The rows: {words, ..., answer = sentence}.
+--- The rows: {words, ..., answer = sentence, absent = names that are not public as it says}.
 M.ROWS = {
   {"batch norm", "batch normalisation", "batch normalization", "batchnorm",
    answer = "There is no batch normalisation: it makes the examples of a batch depend on each"
-     .. " other. See `bnn.nn.layer_norm`."},
+     .. " other. See `bnn.nn.layer_norm`.", absent = {"bnn.nn.batch_norm", "bnn.nn.batchnorm"}},
   {"group norm", "instance norm", "rms norm", "rmsnorm", "weight norm", "spectral norm",
    answer = "There is no such layer. `bnn.nn.layer_norm` normalises, `bnn.transform` makes a"
      .. " layer of any function."},
@@ -50,7 +50,8 @@ M.ROWS = {
    answer = "Optimizers take clip_norm= and clip_value=: `bnn.optim`."},
   {"recurrent", "rnn", "lstm", "gru", "attention", "transformer", "self attention",
    answer = "There is no such layer. `bnn.transform` makes a network of any function over ops"
-     .. " (`x:bmm`, `x:softmax`, `bnn.nn.layer_norm`)."},
+     .. " (`x:bmm`, `x:softmax`, `bnn.nn.layer_norm`).",
+   absent = {"bnn.nn.lstm", "bnn.nn.gru", "bnn.nn.rnn", "bnn.nn.attention", "bnn.nn.transformer"}},
   {"residual", "skip connection", "resnet", "unet", "u net",
    answer = "`bnn.transform` makes a network of any function: x + layer(x)."},
   {"convolution", "cnn", "convolutional",
@@ -74,18 +75,22 @@ M.ROWS = {
      .. " records."},
   {"confusion matrix", "confusion", answer = "`bnn.metrics.confusion_matrix` counts,"
      .. " `bnn.plot.heatmap` draws."},
-  {"mcmc", "hmc", "nuts", "hamiltonian", "langevin", "sghmc", "swag",
-   answer = "`bnn.sampler` has samplers by stochastic gradients; there is no HMC over all data, no"
-     .. " NUTS and no SWAG. `bnn.collect` keeps samples or their average."},
+  {"mcmc", "langevin", "stochastic gradient mcmc", "swag",
+   answer = "`bnn.sampler` has samplers by stochastic gradients; `bnn.collect` keeps their draws,"
+     .. " or a Gaussian of the weights that a training passes (`bnn.collect.swag`)."},
+  {"hmc", "nuts", "hamiltonian",
+   answer = "There is no Hamiltonian sampler over all data; `bnn.sampler` has those by stochastic"
+     .. " gradients.", absent = {"bnn.sampler.hmc", "bnn.sampler.nuts"}},
   {"laplace approximation", "last layer",
    answer = "There is no Laplace approximation. only= of `bnn.posterior.meanfield` makes single"
-     .. " layers Bayesian."},
+     .. " layers Bayesian.", absent = {"bnn.laplace", "bnn.posterior.laplace"}},
   {"flipout", "local reparameterisation", "local reparameterization", "reparameterisation",
    "reparameterization", "reparameterization trick",
    answer = "A step draws weights as mean plus standard deviation times noise, in `bnn.elbo`;"
-     .. " there is neither flipout nor the local form."},
+     .. " there is neither flipout nor the local form.", absent = {"bnn.nn.flipout"}},
   {"normalising flow", "normalizing flow", "flow",
-   answer = "There are no flows; `bnn.posterior.define` makes a family of your own."},
+   answer = "There are no flows; `bnn.posterior.define` makes a family of your own.",
+   absent = {"bnn.posterior.flow", "bnn.posterior.radial_flow"}},
   {"bayes by backprop", "variational inference", "mean field", "meanfield",
    answer = "`bnn.posterior.meanfield`, trained by `bnn.elbo`. See help \"start\"."},
   {"multi gpu", "distributed", "mpi", "data parallel", "horovod",

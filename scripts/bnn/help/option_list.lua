@@ -19,7 +19,8 @@ local function value_at(text)
     or (text:match "^[^%s,;]*" or ""):gsub("[.:)]+$", "")
 end
 
--- "path, every=1000, keep=3" as a list of {name=, default=}; nil if a part is no name.
+-- "path, every=1000, keep=3", "posterior or params" as a list of {name=, default=}; nil if a part
+-- is no name.
 local function names_in(head)
   local names, at = {}, 1
   repeat
@@ -29,9 +30,10 @@ local function names_in(head)
     if value then after = after + 1 + #value end
     names[#names + 1] = {name = name, default = value ~= "" and value or nil}
     local rest = head:sub(after)
-    at = after + #(rest:match "^%s*,%s*" or "")
+    local separator = rest:match "^%s*,%s*" or rest:match "^%s+or%s+"
     if rest:find "^%s*$" then return names end
-    if not rest:find "^%s*," then return nil end
+    if not separator then return nil end
+    at = after + #separator
   until false
 end
 
@@ -70,6 +72,7 @@ local function split_row(line, margin, column)
   if head then return head, text end
   local has_gap = column and line:sub(column, column):find "^%s?$" and line:sub(margin + 1, column)
   if has_gap and names_in(trim(has_gap)) then return trim(has_gap), trim(line:sub(column + 1)) end
+  if names_in(line) then return trim(line), "" end -- names that need no text: "key, step"
   return wide_head(line, margin, column)
 end
 
@@ -190,15 +193,19 @@ end
 
 --- Reads what follows `@param opts` or `@return`.
 -- @param lines list of strings: the rest of the tag's line, and those below it
--- @return list of options, or nil where the text lists none; the text without rows
+-- @return list of options, or nil where the text lists none; the text without rows; and rows of
+--   {name, text}, or nil, where it lists something else than options below a line without a colon
 function M.read(lines)
   local from = first_row(lines)
   if from then
     local options = settle((read_rows(lines, from)))
     return options[1] and options, go_on_lines(lines, from - 1)
   end
+  if (lines[2] or ""):find "^  %S.-%s%s+%S" then
+    return nil, go_on_lines(lines, 1), (M.table_rows(lines, 2))
+  end
   local text = go_on_lines(lines, #lines)
-  local braced = text:match "^%b{}" or text:match "^table (%b{})"
+  local braced = text:match "^%b{}" or text:match "^table:? (%b{})"
   if braced then return read_inline(braced:sub(2, -2)) or nil, text end
   return text:find "^table" and read_inline(text) or nil, text
 end

@@ -5,6 +5,9 @@ local strings = require "bnn.base.strings"
 
 local M = {}
 
+--- Whether bnn.help pages: at the prompt, not in scripts.
+M.at_prompt = false
+
 --- Seconds for which readers had texts before them: no time of what was called.
 M.seconds = 0
 
@@ -57,13 +60,17 @@ local function pager_command()
   return given and given:find "%S" and given or LESS
 end
 
---- Writes lines to the standard output.
+--- Writes lines to the standard output as they are.
+-- @param lines list of strings
+function M.print(lines) write_lines(lines, 1, #lines) end
+
+--- Writes lines to the standard output, a screen at a time where that is a terminal.
 -- @param lines list of strings
 function M.write(lines)
   local _, rows = core.terminal "stdout"
   local fits = not rows or #lines < rows
   if fits or io.output() ~= io.stdout or not core.terminal "stdin" then
-    return write_lines(lines, 1, #lines)
+    return M.print(lines)
   end
   io.flush()
   local command, before = pager_command(), core.ticks()

@@ -126,9 +126,10 @@ end
 -- @return list of strings, by name
 function M.cited(text)
   local found = {}
-  text = even(text)
+  if not text:find "%f[%d]%d%d%d%d%f[%D]" then return found end -- no year
+  text = " " .. even(text)
   for _, row in ipairs(ROWS) do
-    if text:find("%f[%w-]" .. row[1]:gsub("%p", "%%%0")) then found[#found + 1] = row[2] end
+    if text:find(" " .. row[1], 1, true) then found[#found + 1] = row[2] end
   end
   return found
 end

@@ -1,5 +1,5 @@
---- Priors of weights: bnn.prior.laplace{scale = 0.1}, a function for each row of the runtime's
--- table of densities. Each weight has the prior by itself.
+--- Priors of weights, a function for each density: bnn.prior.laplace{scale = 0.1}. Each weight has
+-- the prior by itself.
 --
 -- prior= of bnn.elbo, bnn.objective and q:kl takes a number s for N(0, s^2), the name of a density
 -- for its default parameters, a value of this module, a function(w, path) -> its log density over

@@ -3,6 +3,7 @@
 -- Such an option is one value for every tensor, or a table of values by path. A name stands for the
 -- tensor of that path and for all tensors below it ("mlp/linear_0" for its w and b). The longest
 -- matching name wins, and `default` covers the rest: {["mlp/linear_2"] = 1e-3, default = 1e-4}.
+local fail = require "bnn.base.fail"
 local nearest = require "bnn.base.nearest"
 
 local M = {}
@@ -69,6 +70,25 @@ function M.fault(what, given, names)
     if M.value(given, path) == nil then
       return ("%s has nothing for '%s': default = is for the rest"):format(what, path)
     end
+  end
+end
+
+--- Whether only= says yes to a tensor.
+-- @param only list of paths or layers, function(path, shape) -> boolean, or nil: to all
+function M.is_among(only, path, shape)
+  if only == nil then return true end
+  if type(only) ~= "table" then return only(path, shape) end
+  for _, name in ipairs(only) do
+    if M.covers(name, path) then return true end
+  end
+  return false
+end
+
+--- Raises for a path of only= that matches none of the names.
+function M.check_only(what, only, names)
+  for _, name in ipairs(type(only) == "table" and only or {}) do
+    local fault = M.fault("only", {[name] = true, default = true}, names)
+    if fault then fail("%s: %s", what, fault) end
   end
 end
 

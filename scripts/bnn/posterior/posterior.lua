@@ -1,5 +1,6 @@
---- Posteriors over the parameters of a network: what users make them with. What they are and do is
--- posterior_class.lua.
+--- Posteriors over the parameters of a network, a function for each family.
+--     local q = bnn.posterior.meanfield(net:init(key, x), {logvar = -7})
+--     print(q)                                          -- how many weights, in which tensors
 local core = require "bnn.core"
 local define_posterior = require "bnn.posterior.define_posterior"
 local expect_model = require "bnn.params.expect_model"
@@ -30,33 +31,16 @@ local function initial_logvar(what, logvar, path, shape)
     kinds.show(value))
 end
 
--- Whether the posterior covers a tensor.
-local function is_covered(only, path, shape)
-  if only == nil then return true end
-  if type(only) ~= "table" then return only(path, shape) end
-  for _, name in ipairs(only) do
-    if param_options.covers(name, path) then return true end
-  end
-  return false
-end
-
 -- The layout with what the posterior covers in front, and how many tensors that are.
 local function split_layout(params, only)
   local entries, rest = {}, {}
   for _, entry in ipairs(parameters.layout_of(params)) do
-    local list = is_covered(only, entry.name, entry.shape) and entries or rest
+    local list = param_options.is_among(only, entry.name, entry.shape) and entries or rest
     list[#list + 1] = {name = entry.name, shape = entry.shape}
   end
   local n = #entries
   table.move(rest, 1, #rest, n + 1, entries)
   return parameters.layout(entries), n
-end
-
-local function check_only(what, only, names)
-  for _, name in ipairs(type(only) == "table" and only or {}) do
-    local fault = param_options.fault("only", {[name] = true, default = true}, names)
-    if fault then fail("%s: %s", what, fault) end
-  end
 end
 
 -- The posterior of a family with a mean and a log-variance, around initial parameters.
@@ -67,7 +51,7 @@ local function around(family, params, opts)
     only = "table|function",
   })
   expect_model.params(what .. ": params", params)
-  check_only(what, opts.only, params:names())
+  param_options.check_only(what, opts.only, params:names())
   local layout, n = split_layout(params, opts.only)
   if n == 0 then fail("%s: expected only= to cover a parameter, got none", what) end
   local covered, names, values = table.move(layout, 1, n, 1, {}), {}, {}

@@ -319,6 +319,17 @@ function Posterior:std()
   return sigma and parameters.new(self:layout(), sigma)
 end
 
+--- Returns the signal-to-noise ratio of each weight, |mean| / std, in new memory: what
+-- bnn.prune sorts by (Blundell et al. 2015, section 5.1). 20 log10 of it is its decibels.
+--     print(q:snr()["mlp/linear_0/w"]:max())
+-- @return Params, of which a point's are infinite, or NaN where it is 0; nil of a family that does
+--   not say its std
+function Posterior:snr()
+  local sigma = self:std()
+  if not sigma then return nil end
+  return parameters.new(self:layout(), (self:mean().flat / sigma.flat):abs())
+end
+
 --- Copies the posterior, so that later steps do not change it.
 --     local before = q:clone()
 -- @return posterior

@@ -136,6 +136,7 @@ end
 -- The globals of the prompt, unless a script has made its own.
 local function open_globals(self)
   help_prompt.open(self.bnn)
+  pager.at_prompt = true
   for name, value in pairs(self.commands:globals()) do
     if rawget(_G, name) == nil then rawset(_G, name, value) end
   end

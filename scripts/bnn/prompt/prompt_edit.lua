@@ -1,5 +1,7 @@
 --- edit(): a block, a function or a script in the user's editor; what was saved is run.
+local core = require "bnn.core"
 local members = require "bnn.prompt.members"
+local pager = require "bnn.help.pager"
 local strings = require "bnn.base.strings"
 
 local M = {}
@@ -34,7 +36,9 @@ local function open(path, line)
   if not command then return nil, fault end
   local name = command:match "^%S+":match "[^/]*$"
   local at = line and line > 1 and TAKES_LINE[name] and ("+%d "):format(line) or ""
+  local before = core.ticks()
   local ok, how, code = os.execute(("%s %s%s"):format(command, at, strings.shell_word(path)))
+  pager.seconds = pager.seconds + core.ticks() - before -- its user's time, not the block's
   if ok then return true end
   return nil, strings.message("edit: %s: %s %d; nothing is run", command,
     how == "signal" and "ended by signal" or "exit status", code)

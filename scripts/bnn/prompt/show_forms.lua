@@ -43,13 +43,13 @@ local function bad_text(real, size)
   return parts[1] and table.concat(parts, ", ")
 end
 
--- "min 0, mean 0.5, max 1, std 0.1"; nil for a tensor that is too large to look at all of.
+-- "min 0, mean 0.5, max 1"; nil for a tensor that is too large to look at all of.
 local function summary(x)
   local size = x:numel()
   if size == 0 or size > MOST_SUMMARY then return nil end
   local real = x:real()
-  return bad_text(real, size) or number.format("min %.4g, mean %.4g, max %.4g, std %.4g",
-    real:min():item(), real:mean():item(), real:max():item(), real:std():item())
+  return bad_text(real, size) or number.format("min %.4g, mean %.4g, max %.4g",
+    real:min():item(), real:mean():item(), real:max():item())
 end
 
 -- Whether a print of it leaves elements out, or a summary helps to read it.
@@ -57,6 +57,9 @@ local function is_large(x) return x:numel() > 10 end
 
 local function tensor_text(x)
   local more = is_large(x) and summary(x)
+  if more and more:find "^min" then
+    more = more .. number.format(", std %.4g", x:real():std():item())
+  end
   return core.tensor_text(x, show_names.width()) .. (more and "\n" .. more or "")
 end
 
@@ -97,7 +100,7 @@ local function fields_text(v, meta)
   local rows = {}
   for name, field in next, v do
     local is_shown = type(name) == "string" and type(field) ~= "function"
-      and not (type(field) == "table" and next(field) == nil)
+      and (class_of(field) or type(field) ~= "table" or next(field) ~= nil)
     if is_shown then rows[#rows + 1] = {core.shown(name), core.shown(field_text(field))} end
   end
   table.sort(rows, function(a, b) return strings.before(a[1], b[1]) end)
@@ -137,6 +140,24 @@ local function objective_text(o)
       or params_text(model)
   end
   return table.concat(lines, "\n")
+end
+
+local function model_text(model, meta)
+  local text = fields_text(model, meta)
+  if net.layers(model.net) then return text .. "\n" .. show_net.text(model.net) end
+  local weights = model.posterior or model.params
+  if not weights then return text end
+  return rows_text(text, tensors_text(weights.mu or weights))
+end
+
+-- The latest row of a log that is kept in memory.
+local function log_text(log)
+  local blocks = rawget(log, "blocks")
+  if type(blocks) ~= "table" then return tostring(log) end
+  local rows, last = {}, blocks[#blocks]
+  for i, row in ipairs(last and last.rows or {}) do rows[i] = {row[1], number.text(row[2])} end
+  local head = ("log: %d row%s"):format(#blocks, #blocks == 1 and "" or "s")
+  return rows_text(last and ("%s, the last of step %d"):format(head, last.step) or head, rows)
 end
 
 local function state_text(s)
@@ -213,6 +234,8 @@ M.FORMS = {
   ["bnn.net"] = function(value) return show_net.text(value) end,
   ["bnn.layer"] = function(value) return show_net.text(value) end,
   ["bnn.state"] = state_text,
+  ["bnn.model"] = model_text,
+  ["bnn.log"] = log_text,
   ["bnn.data"] = part_text,
   ["bnn.run"] = run_text,
   ["bnn.experiment_result"] = result_text,

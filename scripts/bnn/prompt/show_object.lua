@@ -38,7 +38,7 @@ local function rich_text(v, meta)
   local name = rawget(meta, "__name")
   local form = type(name) == "string" and forms.FORMS[name]
   local is_result = type(v) == "table" and rawget(meta, "is_plain") and rawget(meta, "__parts")
-  if is_result and name then form = forms.fields_text end
+  if is_result and name and not form then form = forms.fields_text end
   if not form then return nil end
   local ok, text = pcall(form, v, meta)
   return ok and core.shown(text, true) or nil

@@ -119,8 +119,7 @@ function Run:verify() return run_folder.verify(self.path) end
 --     for _, run in ipairs(good or {}) do print(run.id, run.config.lr) end
 -- @param opts table:
 --   where   list of filters NAME=VALUE (also != < <= > >=, and ~ for a part of a text), where a
--- name
---           is a field, a flag, a metric, or tag; or a function(run)
+--           name is a field, a flag, a metric, or tag; or a function(run)
 --   runs    the folder of runs (default $BNNLUA_RUNS, else runs)
 -- @return list of {id=, status=, name=, experiment=, seed=, config=, metrics=, tags=, path=}, where
 --   metrics is name -> {value=, step=, least=, most=}; or nil, message

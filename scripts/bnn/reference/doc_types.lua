@@ -2,7 +2,8 @@
 -- strings" is string[], "tensor [n, d] or number" is bnn.Tensor|number.
 --
 -- A text names its type first, up to ":", ";", "(" or what explains it; "or" and "," part
--- alternatives. What is not known here is any.
+-- alternatives. What is not known here is any. A function is `function`, whatever it takes and
+-- gives: servers would hold the user's to the number of its results.
 local M = {}
 
 -- Kinds of objects -> classes of the definitions. The first words of a text that name one.
@@ -16,6 +17,10 @@ local CLASSES = {
   rule = "Rule",
 }
 
+-- Those that texts describe by "of".
+local SHAPED = {tensor = true, tensors = true, key = true, part = true, params = true,
+                samples = true, probabilities = true, posterior = true, state = true}
+
 -- Words -> types.
 local WORDS = {
   string = "string", text = "string", path = "string", folder = "string", name = "string",
@@ -23,16 +28,18 @@ local WORDS = {
   boolean = "boolean", whether = "boolean", ["true"] = "boolean", ["false"] = "boolean",
   file = "string", seed = "integer", seeds = "integer", table = "table", ["nil"] = "nil",
   list = "any[]", lists = "any[]", seconds = "number",
-  strings = "string", names = "string", values = "any", schedule = "bnn.Schedule",
+  ["function"] = "function", functions = "function", strings = "string", names = "string",
+  values = "any", schedule = "bnn.Schedule",
 }
 
 -- Phrases at the start of a text -> types, tried in this order.
 local PHRASES = {
   {"^numbers? or functions? of the step", "bnn.Schedule"},
   {"^numbers? or a function of the step", "bnn.Schedule"},
-  {"^function of the step", "bnn.Schedule"}, {"^what bnn%.predict returns", "bnn.Prediction"},
+  {"^function of [^;:]- or ", "function"}, {"^function of the step", "bnn.Schedule"},
+  {"^what bnn%.predict returns", "bnn.Prediction"},
   {"^what bnn%.run%.open returned", "bnn.Run"}, {"^what bnn%.sweep returns", "bnn.Result"},
-  {"^tensor or list%f[%A]", "bnn.Tensor|any[]"}, {"^part of a data set", "bnn.Part"},
+  {"^tensor or list%f[%A]", "bnn.Tensor|table"}, {"^part of a data set", "bnn.Part"},
   {"^training part", "bnn.Part"},
   {"^data set", "bnn.DataSet"}, {"^number of%f[%A]", "number"}, {"^how many", "number"},
   {"^list of lists", "any[][]"}, {"^what%f[%A]", "any"}, {"^log of bnn%.log", "bnn.Log"},
@@ -40,21 +47,10 @@ local PHRASES = {
   {"^Params%f[%A]", "bnn.Params"}, {"^bnn%.collect%.", "bnn.Collector"},
   {"^anything%f[%A]", "any"}, {"^steps between", "number"}, {"^%l%d%d? %[", "bnn.Tensor"},
   {"^%l+ %l%d%d? %[", "bnn.Tensor"}, {"^%l+ real %[", "bnn.Tensor"}, {"^real %[", "bnn.Tensor"},
-  {"^lists? of tables", "table[]"}, {"^a? ?space%f[%A]", "bnn.Space"},
+  {"^lists? of tables", "table[]"}, {"^lists? of logs", "any[]"}, {"^a? ?space%f[%A]", "bnn.Space"},
 }
 
 local type_of -- of one alternative
-
-local function function_type(text)
-  local args, rest = text:match "^function%s*(%b())(.*)$"
-  if not args then return text:find "^function%f[%A]" and "function" end
-  local params = {}
-  for name in args:sub(2, -2):gmatch "[%a_][%w_]*" do params[#params + 1] = name .. ": any" end
-  if args:find("...", 1, true) then params[#params + 1] = "...: any" end
-  local result = rest:match "^%s*%->%s*(.*)$"
-  local returned = result and (type_of(result) or "any")
-  return ("fun(%s)%s"):format(table.concat(params, ", "), returned and ": " .. returned or "")
-end
 
 local function list_type(text)
   local of = text:match "^lists? of (.*)$"
@@ -65,9 +61,13 @@ local function list_type(text)
   return item:find "[|(]" and ("(%s)[]"):format(item) or item .. "[]"
 end
 
+-- Objects of which something else is said: "objective of each trial" is none.
 local function word_type(text)
-  local word = (text:match "^%a+" or ""):lower()
-  return WORDS[word] or CLASSES[word] and "bnn." .. CLASSES[word]
+  local word, after = text:match "^(%a+)(.*)$"
+  word = (word or ""):lower()
+  local is_other = after and after:find "^['%-]" or after and after:find "^ of%f[%A]"
+    and not SHAPED[word]
+  return WORDS[word] or not is_other and CLASSES[word] and "bnn." .. CLASSES[word] or nil
 end
 
 function type_of(text)
@@ -82,7 +82,7 @@ function type_of(text)
   if text:find "^%[" then return "bnn.Tensor" end
   if text:find "^%b{}" then return "table" end
   if text:find "^%-?%d" then return "number" end
-  return function_type(text) or list_type(text) or word_type(text)
+  return list_type(text) or word_type(text)
 end
 
 -- ---- alternatives ----
@@ -102,10 +102,12 @@ end
 
 local SEPARATORS = {" or ", ", "}
 
--- Where the next alternative starts: after " or " or ", " outside of brackets and quotes.
+local MARKS = '[%[({})%]", ]' -- what split looks at
+
+-- The alternatives of a text: between " or " and ", " outside of brackets and quotes.
 local function split(text)
-  local parts, depth, quoted, from, i = {}, 0, false, 1, 1
-  while i <= #text do
+  local parts, depth, quoted, from, i = {}, 0, false, 1, text:find(MARKS)
+  while i do
     local c, skip = text:sub(i, i), 1
     if c == '"' then quoted = not quoted end
     if not quoted and c:find "[%[({]" then depth = depth + 1 end
@@ -116,7 +118,7 @@ local function split(text)
         break
       end
     end
-    i = i + skip
+    i = text:find(MARKS, i + skip)
   end
   parts[#parts + 1] = text:sub(from)
   return parts
@@ -128,13 +130,8 @@ local function add_type(types, seen, given)
   end
 end
 
--- Whether a type has alternatives only inside of brackets: fun(a): b|c, (a|b)[].
-local function is_whole(given) return given:find "^fun%(" ~= nil or given:find "^%(" ~= nil end
-
--- Whether a text is of a function with several results: "function(x) -> y, z".
-local function gives_several(text)
-  return text:gsub("%b{}", ""):gsub("%b[]", ""):find "^function%s*%b()%s*%->[^;:]*," ~= nil
-end
+-- Whether a type has alternatives only inside of brackets: (a|b)[].
+local function is_whole(given) return given:find "^%(" ~= nil end
 
 --- The type of a text.
 --     local doc_types = require "bnn.reference.doc_types"
@@ -142,7 +139,6 @@ end
 -- @param text string
 -- @return string, in the notation of LuaLS; nil where the text does not begin with a type
 function M.of(text)
-  if gives_several(text) then return "function" end
   for _, row in ipairs(PHRASES) do -- those that have an "or" of their own
     if row[1]:find " or " and text:find(row[1]) then return row[2] end
   end
@@ -160,10 +156,9 @@ function M.of(text)
     end
   end
   if table.concat(types):find '"' and not seen.string then types[#types + 1] = "string" end
-  for i, one in ipairs(types) do
-    if types[2] and one:find "^fun%(" then types[i] = "(" .. one .. ")" end
-  end
-  return types[1] and table.concat(types, "|")
+  local all = table.concat(types, "|")
+  if seen["bnn.Tensor"] then all = all:gsub("any%[%]", "table") end -- what servers take for a list
+  return types[1] and all
 end
 
 --- The types of several results: "steps i64 [n], values real [n]" is two of them, "true, or a text"

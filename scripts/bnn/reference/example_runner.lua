@@ -12,7 +12,7 @@ local M = {}
 
 local SECONDS = 20        -- of one example
 local SECONDS_ALL = 1200  -- of all of them
-local LINES, BYTES = 40, 4000 -- of an output that is shown
+local LINES, BYTES = 70, 8000 -- of an output that is shown
 
 local JOBS, RESULTS, STDOUT = "jobs.json", "results.json", ".output"
 

@@ -20,7 +20,7 @@ local ROWS = {
     .. " kl_divergence temperature"},
   {"bnn.Schedule", "lr beta noise"}, {"boolean", "progress header mmap train_mode"},
   {"file*", "out"}, {"table", "config extras bootstrap options counts"},
-  {"bnn.Part|bnn.DataSet", "data"},
+  {"bnn.Part|bnn.DataSet|table", "data"},
 }
 
 -- The same of parameters of functions in C.
@@ -28,7 +28,7 @@ local C_ROWS = {
   {"integer|integer[]", "axis axes"}, {"bnn.DType", "dtype"}, {"any[]", "tensors"},
   {"integer[]", "shape order"}, {"boolean", "keepdims"}, {"number", "from to value low high"},
   {"integer", "seed count i"}, {"bnn.Tensor|integer[]", "positions"},
-  {"bnn.Tensor|number|any[]", "data"},
+  {"bnn.Tensor|number|table", "data"},
 }
 
 local function by_name(rows)

@@ -1,5 +1,4 @@
 --- The command `bnnlua -m help --html=DIR`.
-local reference_site = require "bnn.reference.reference_site"
 local refusal = require "bnn.base.refusal"
 local strings = require "bnn.base.strings"
 
@@ -29,7 +28,8 @@ end
 -- @param folder string
 function M.run(bnn, folder)
   refusal.assert_or_exit(folder ~= "", "--html: expected the folder to write, as --html=DIR")
-  local made = refusal.assert_or_exit(reference_site.write(bnn, folder))
+  local site = require "bnn.reference.reference_site" -- not loaded for what help shows
+  local made = refusal.assert_or_exit(site.write(bnn, folder))
   print(folder .. "/index.html")
   strings.notice(("%d pages, %d examples, %.1f MB"):format(made.pages, made.examples,
     made.bytes / 1e6))

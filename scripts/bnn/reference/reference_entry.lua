@@ -1,6 +1,7 @@
 --- What a page of the reference says of one entry: its calls, text, parameters, results, examples
 -- with what they print, sources, and what to look at besides.
 local entry_fields = require "bnn.help.entry_fields"
+local entry_text = require "bnn.help.entry_text"
 local html = require "bnn.html.html"
 local prose = require "bnn.reference.reference_prose"
 
@@ -33,6 +34,15 @@ end
 -- ---- lists ----
 
 local options_list
+
+local function rows_of(rows, ctx)
+  local list = {}
+  for i, row in ipairs(rows) do
+    list[i] = {element("dt", nil, prose.prose(row[1], ctx)),
+               element("dd", nil, prose.prose(row[2], ctx))}
+  end
+  return element("dl", nil, list)
+end
 
 -- Names of parameters or options that share a text, each with its default behind it.
 local function term(items, from, to)
@@ -74,7 +84,8 @@ end
 local function described(item, ctx)
   local text, list = lead_of(item), nil
   if has_texts(item.options) then list = options_list(item.options, ctx) end
-  return element("dd", nil, text ~= "" and prose.prose(text, ctx), list)
+  return element("dd", nil, text ~= "" and prose.prose(text, ctx), list,
+    item.rows and rows_of(item.rows, ctx))
 end
 
 function options_list(items, ctx)
@@ -85,15 +96,6 @@ function options_list(items, ctx)
     i = to + 1
   end
   return element("dl", {class = "options"}, rows)
-end
-
-local function rows_of(rows, ctx)
-  local list = {}
-  for i, row in ipairs(rows) do
-    list[i] = {element("dt", nil, prose.prose(row[1], ctx)),
-               element("dd", nil, prose.prose(row[2], ctx))}
-  end
-  return element("dl", nil, list)
 end
 
 -- ---- parts ----
@@ -126,7 +128,8 @@ local function returns_of(fields, ctx)
   local parts = {}
   for i, result in ipairs(fields.returns) do
     parts[i] = {element("p", nil, prose.prose(result.text, ctx)),
-                has_texts(result.options) and options_list(result.options, ctx)}
+                has_texts(result.options) and options_list(result.options, ctx),
+                result.rows and rows_of(result.rows, ctx)}
   end
   return parts[1] and {element("h4", nil, "Returns"), parts}
 end
@@ -138,21 +141,14 @@ local function notes_of(fields, ctx)
   return {is_error and element("h4", nil, "Errors"), blocks_of(fields.notes, ctx)}
 end
 
-local function facts_of(entry, fields, ctx)
+local function facts_of(entry, ctx)
   local facts = {}
   local function add(name, ...)
     facts[#facts + 1] = {element("dt", nil, name), element("dd", nil, ...)}
   end
-  if entry.types then
-    add("Types", prose.prose(entry.types, ctx))
-    add("Gradient", entry.gradient and "yes" or "none; it counts as constant")
-  end
-  if fields.sources[1] then
-    add("Source", prose.prose(table.concat(fields.sources, "; "), ctx))
-  end
-  if entry.file and entry.call then
-    add("Defined in", element("code", nil, entry.line and ("%s:%d"):format(entry.file, entry.line)
-      or entry.file))
+  for _, fact in ipairs(entry_text.facts(entry)) do
+    local is_place = fact[1] == "Defined in"
+    add(fact[1], is_place and element("code", nil, fact[2]) or prose.prose(fact[2], ctx))
   end
   if ctx.see and ctx.see[1] then
     local links = {}
@@ -171,7 +167,7 @@ function M.body(entry, ctx)
   local calls = fields.calls[1]
     and element("pre", {class = "call"}, element("code", nil, table.concat(fields.calls, "\n")))
   return html.list{calls, blocks_of(fields.blocks, ctx, ctx.result), params_of(fields, ctx),
-                   returns_of(fields, ctx), notes_of(fields, ctx), facts_of(entry, fields, ctx)}
+                   returns_of(fields, ctx), notes_of(fields, ctx), facts_of(entry, ctx)}
 end
 
 --- A section of a page on an entry.

@@ -221,8 +221,8 @@ end
 --- Loads an experiment by its name, as bnn.load_experiment does, to go on with what its run makes.
 --     e = bnn.load "cubic"
 --     r = e.run{steps = 50}
---     bnn.train{objective = r.objective, optimizer = bnn.optim.adam{lr = 1e-3}, state = r.state,
---               data = r.data.train, steps = 50, batch_size = 100, key = bnn.key(2)}
+--     bnn.train{objective = r.objective, optimizer = r.state.optimizer, state = r.state,
+--               data = r.data.train, lr = 1e-3, steps = 50, batch_size = 100, key = bnn.key(2)}
 -- @param name string: "mnist", or any path that bnn.load_experiment takes
 -- @return the experiment, whose `run` checks its configuration; path= where it is from
 -- Raises if there is none, as bnn.load_experiment does.

@@ -11,6 +11,7 @@ local prediction_captions = require "bnn.plot.prediction_captions"
 local shapes = require "bnn.base.shapes"
 local show_curves = require "bnn.show.show_curves"
 local show_images = require "bnn.show.show_images"
+local show_logs = require "bnn.show.show_logs"
 local show_screen = require "bnn.show.show_screen"
 local strings = require "bnn.base.strings"
 
@@ -186,6 +187,23 @@ local function draw_prediction(x, opts)
   return draw_images(images, opts)
 end
 
+local log_spec = spec_of{height = size, metrics = {type = "string", list = true}}
+
+local function draw_log(log, opts)
+  opts = options.check(WHAT, opts, log_spec)
+  if not log.blocks then
+    fail("%s: x: expected a log that stores, as of bnn.log.memory, got another", WHAT)
+  end
+  opts.title = opts.title and strings.shown(opts.title)
+  return show_logs.draw(WHAT, show_screen.find(opts.as), log, opts)
+end
+
+local function draw_run(run, opts)
+  local log, fault = run:log()
+  if not log then return nil, fault end
+  return draw_log(log, opts)
+end
+
 -- A text with lines is a figure of bnn.plot's; another a path.
 local function draw_text(x, opts)
   if x:find "\n" then
@@ -226,6 +244,8 @@ local KINDS = {
   {function(x) return kinds.is_object(x, "batch") end, draw_batch},
   {function(x) return kinds.is_object(x, "data set") end, draw_data},
   {function(x) return kinds.is_object(x, "prediction") end, draw_prediction},
+  {function(x) return kinds.is_object(x, "run") end, draw_run},
+  {function(x) return kinds.is_object(x, "log") end, draw_log},
   {is_column, one_curve},
   {function(x) return kinds.is_plain(x) and #x > 0 and all_are(x, is_tensor) and x[1]:dim() > 1 end,
     list_of_images},
@@ -233,7 +253,7 @@ local KINDS = {
   {function(x) return kinds.is_plain(x) and #x == 0 and all_are(x, is_column) end, named_curves},
 }
 
-local SHOWN = "images, numbers, data, a prediction, a figure or the path of a PNG"
+local SHOWN = "images, numbers, data, a prediction, a run, a figure or the path of a PNG"
 
 --- Draws images or curves in the terminal.
 --     bnn.show(data.test.x:narrow(1, 1, 10))            -- images side by side
@@ -245,7 +265,7 @@ local SHOWN = "images, numbers, data, a prediction, a figure or the path of a PN
 -- pipe, and whoever sets NO_COLOR get characters, in a pipe for 80 columns and 24 lines.
 -- Pixels of u8 are 0 (black) to 255. Other numbers are 0 to 1 if all lie between, else they go from
 -- their least to their greatest, which a line below says. A NaN is a middle grey.
--- @param x one of
+-- @param x tensor, table, string or object: one of
 --   images      tensor [h, w] grey or [h, w, 3] RGB; [n, h, w], [n, 1, h, w], [n, 3, h, w] or
 --               [n, h, w, 3], or a list of images: side by side, the first of them if not all
 --               have room
@@ -254,24 +274,26 @@ local SHOWN = "images, numbers, data, a prediction, a figure or the path of a PN
 --   data        what bnn.data.load returns, a part of it or a batch: the first images with their
 --               labels; points if an example is one number
 --   prediction  what bnn.predict returns, with images=: each with its class, probability and std
+--   run         what bnn.run.open returns, or a log of bnn.log.memory: a figure for each metric
 --   path        of a PNG
 --   figure      a text that a function of bnn.plot returned
 -- @param opts table:
 --   as         "kitty", "iterm2", "sixel", "blocks" or "ascii": this way (default: the best)
---   width      columns of the terminal to fill
---   title      a line above
---   labels     of images: [n] numbers or a list of strings above them
---   names      of images: the names of classes, a list from class 0
---   scale      of images: {black, white}, the numbers that are
---   columns    of images: how many in a row
---   count      of images: how many at most
---   colour     of images: true reads [3, h, w] as RGB, false [n, h, 3] as n images
---   x          of curves: [n], the places along x
---   xlabel, ylabel    of curves: the names of the axes
---   height     of curves: lines of the terminal
---   points     of curves: true draws points
---   images     of a prediction: what it is of; labels= the classes [n] that are right
---   threshold, rule   of a prediction: when it abstains, as for bnn.plot.predictions
+--   width      integer: columns of the terminal to fill
+--   title      string: a line above
+--   labels     of images: tensor [n] or a list of numbers or strings, which stand above them
+--   names      list of strings: the names of classes, from class 0
+--   scale      list {black, white}: the numbers that are, of images
+--   columns    integer: images in a row
+--   count      integer: images at most
+--   colour     boolean: true reads [3, h, w] as RGB, false [n, h, 3] as n images
+--   x          tensor [n] or list: the places of curves along x
+--   xlabel, ylabel    strings: the names of the axes of curves
+--   height     integer: lines of the terminal for curves
+--   points     boolean: true draws points in place of curves
+--   metrics    list of strings: those of a run that are drawn (default: the first 4 with a curve)
+--   images     tensor: what a prediction is of; labels= the classes [n] that are right
+--   threshold, rule   when a prediction abstains, as for bnn.plot.predictions
 -- @return true; or nil, message if a file cannot be read, or a picture needs a PNG and this build
 --   writes none
 -- Raises if x is none of these, or an option does not go with it.

@@ -1318,9 +1318,9 @@ static void fill_state(bnn_rule_state *s) {
 }
 
 /* A step that must fail, with buffers and state to the bit as before. */
-static void ck_step_fails(bnn_objective *o, learner *l, const bnn_batch *batch,
-                          const bnn_step_args *args, bnn_status want, const char *words) {
-  bnn_context *context = context_of(2);
+static void ck_step_fails_in(bnn_context *context, bnn_objective *o, learner *l,
+                             const bnn_batch *batch, const bnn_step_args *args, bnn_status want,
+                             const char *words) {
   bnn_rule_state *state = l->train.rule;
   const size_t bytes = 2 * l->size * sizeof *l->w, slot_bytes = state->n * sizeof *l->w;
   bnn_real *before = malloc(bytes), *slot_before[BNN_SLOTS_MAX];
@@ -1340,8 +1340,38 @@ static void ck_step_fails(bnn_objective *o, learner *l, const bnn_batch *batch,
     free(slot_before[k]);
   }
   free(before);
+}
+
+static void ck_step_fails(bnn_objective *o, learner *l, const bnn_batch *batch,
+                          const bnn_step_args *args, bnn_status want, const char *words) {
+  bnn_context *context = context_of(2);
+  ck_step_fails_in(context, o, l, batch, args, want, words);
   bnn_context_free(context);
 }
+
+/* The products of a step are left unfinished, for one sample and for several; the next step is whole. */
+START_TEST(a_step_that_is_stopped_changes_nothing) {
+  problem q;
+  problem_init(&q, problems[_i].record, 7);
+  for (int k = 0; k < SETTINGS; k++) {
+    bnn_objective *o = objective_of(&q, &settings[k]);
+    bnn_context *context = context_of(2);
+    learner l;
+    double loss;
+    learner_init(&l, &q, n_variational_of(&q, &settings[k]), "adam");
+    const bnn_step_args args = {.key = bnn_key_new(9), .beta = 1, .lr = 0.1};
+    const bnn_batch batch = batch_of(&q, 0, 7);
+    bnn_context_stop(context);
+    ck_step_fails_in(context, o, &l, &batch, &args, BNN_ESTOP, "");
+    bnn_context_resume(context);
+    ck_succeeds(bnn_objective_step(o, context, &l.train, &batch, &args, &loss, &err));
+    learner_fini(&l);
+    bnn_context_free(context);
+    bnn_objective_free(o);
+  }
+  problem_fini(&q);
+}
+END_TEST
 
 /* A number that is not finite, in x, mu or logvar, for one sample and for several. */
 START_TEST(a_loss_that_is_not_finite_changes_nothing) {
@@ -1840,6 +1870,7 @@ static void add_tests(TCase *tests) {
   tcase_add_loop_test(tests, a_step_asks_nothing_of_the_system, 0, 2 * WIDE_KINDS);
 #endif
   tcase_add_test(tests, noise_follows_the_key_of_the_step);
+  tcase_add_loop_test(tests, a_step_that_is_stopped_changes_nothing, 0, PROBLEMS);
   tcase_add_loop_test(tests, a_loss_that_is_not_finite_changes_nothing, 0, PROBLEMS);
   tcase_add_loop_test(tests, a_gradient_that_is_not_finite_changes_nothing, 0, 3);
   tcase_add_test(tests, a_gradient_in_the_jobs_that_is_not_finite_is_not_used);

@@ -56,7 +56,7 @@ END_TEST
 
 /* A product that is cut in all three ways, and one by one products of so few of its rows that they are
  * not: the same bits, whichever operand is transposed. */
-enum { M = 1200, N = 1200, K = 4000, ROWS = 200 };
+enum { M = 1400, N = 1400, K = 4800, ROWS = 200 };
 
 static bnn_real *matrix(size_t size, int which) {
   bnn_real *x = bnn_mem_alloc(size, sizeof *x);

@@ -478,6 +478,13 @@ function TestGuides.test_each_is_shown_in_eighty_columns_with_its_sections()
   end
 end
 
+function TestGuides.test_a_topic_may_have_capitals_blanks_or_brackets()
+  lu.assertEquals(help_on "Uncertainty", help_on "uncertainty")
+  lu.assertEquals(help_on " keys ", help_on "keys")
+  lu.assertEquals(help_on "bnn.train{steps = 3", help_on "bnn.train")
+  lu.assertEquals(help_on "bnn.train(opts)", help_on "bnn.train")
+end
+
 function TestGuides.test_links_between_them_become_topics()
   local guide = {name = "a", text = "See [keys](keys.md), [the prior](kl.md) and\n"
     .. "[JAX](https://jax.dev).\n\n- one `code`\n  more\n"}

@@ -130,7 +130,7 @@ function TestValues.test_states_data_and_results_of_experiments()
   local key = bnn.key(1)
   local part = bnn.data.from_tensors{x = bnn.ones(4, 2), y = bnn.tensor({0, 1, 1, 0}, "i32")}
   lu.assertEquals(show_value.results(part), "data: 4 examples, x f32 [4, 2], y i32\n"
-    .. "  x  f32 [4, 2]  min 1, mean 1, max 1, std 0\n  y  i32 [4]  0  1  1  0")
+    .. "  x  f32 [4, 2]  min 1, mean 1, max 1\n  y  i32 [4]  0  1  1  0")
   local net = bnn.nn.mlp{3, 2}
   local objective = bnn.elbo{
     net = net, posterior = bnn.posterior.meanfield(net:init(key, part)), beta = 1,
@@ -147,6 +147,20 @@ function TestValues.test_states_data_and_results_of_experiments()
   lu.assertStrContains(show_value.results(e), "experiment: Bayesian regression on")
   local result = e.run({steps = 2, figures = "", predict_samples = 2}, bnn.log.memory())
   lu.assertStrContains(show_value.results(result), "\n  .posterior  mean-field posterior over 151")
+end
+
+function TestValues.test_logs_in_memory_and_models_of_checkpoints()
+  local log = bnn.log.memory()
+  lu.assertEquals(show_value.results(log), "log: 0 rows")
+  log:row(7, {{"test/nll", 0.5}})
+  lu.assertEquals(show_value.results(log), "log: 1 row, the last of step 7\n  test/nll  0.5")
+  local net = bnn.nn.mlp{2}
+  local model = require "bnn.base.describe".as("model", {
+    net = net, params = net:init(bnn.key(1), bnn.ones(1, 3)), step = 5,
+  })
+  lu.assertStrContains(show_value.results(model), "\n  step    5\nmlp{2}\n  layer ")
+  model.net = bnn.nn.mlp{2}
+  lu.assertStrContains(show_value.results(model), "\n  step    5\n  mlp/linear_0/w  [3, 2]\n")
 end
 
 TestCompletion = {}

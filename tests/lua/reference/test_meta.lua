@@ -88,7 +88,7 @@ function TestTypes.test_functions_have_parameters_options_and_results()
   local opts = block(types, "---@class bnn.train.opts\n")
   lu.assertStrContains(opts, "---@field steps? number # number of steps")
   lu.assertStrContains(opts, "---@field lr? bnn.Schedule")
-  lu.assertStrContains(opts, "---@field evaluate? fun(step: any)")
+  lu.assertStrContains(opts, "---@field evaluate? function")
   lu.assertStrContains(opts, "---@field checkpoint? bnn.train.opts.checkpoint")
   lu.assertStrContains(block(types, "---@class bnn.Prediction\n"), "---@field mean bnn.Tensor")
   local load_data = block(module, "function bnn.data.load(name, opts) end")
@@ -107,17 +107,18 @@ end
 function TestTypes.test_texts_name_types()
   for text, want in pairs{
     ["string: its folder"] = "string", ["list of strings, or nil"] = "string[]|nil",
-    ["tensor [n, d] or number"] = "bnn.Tensor|number", ["tensor or list [n]"] = "bnn.Tensor|any[]",
-    ["function(step) -> number"] = "fun(step: any): number",
+    ["tensor [n, d] or number"] = "bnn.Tensor|number", ["tensor or list [n]"] = "bnn.Tensor|table",
+    ["function(step) -> number"] = "function",
+    ["function of tensors, Params or tables"] = "function",
     ["numbers or functions of the step, instead of others"] = "bnn.Schedule",
-    ["function(a, b) -> x, y"] = "function", ["a key, or a seed"] = "bnn.Key|integer",
+    ["a key, or a seed"] = "bnn.Key|integer",
     ['"sum" or "leading"'] = '"sum"|"leading"|string', ["part of a data set"] = "bnn.Part",
-    ["list of lists"] = "any[][]", ["list of functions, or function(x)"]
-      = "function[]|(fun(x: any))",
+    ["list of lists"] = "any[][]", ["list of functions, or function(x)"] = "function[]|function",
   } do
     lu.assertEquals(doc_types.of(text), want, text)
   end
   lu.assertNil(doc_types.of "images in a row")
+  lu.assertNil(doc_types.of "objective of each trial")
   lu.assertEquals(doc_types.of_results "steps i64 [n], values real [n]; nil if not",
     {"bnn.Tensor", "bnn.Tensor"})
   lu.assertEquals(doc_types.of_results "true, or the text", {"boolean|string"})
@@ -135,9 +136,10 @@ end
 function TestFolder.test_they_are_written_again_but_not_over_a_file_of_others()
   local folder = os.tmpname()
   os.remove(folder)
+  core.make_folder(folder)
+  write(folder .. "/bnn.lua", "---@meta\n-- written by `bnnlua -m meta` of an older version\n")
   lu.assertEquals(meta_files.write(bnn, folder), {folder .. "/bnn.lua",
                                                   folder .. "/bnn_types.d.lua"})
-  lu.assertNotNil(meta_files.write(bnn, folder))
   local settings = core.json_decode(meta_files.settings(folder))
   lu.assertEquals(settings["workspace.library"], {core.real_path(folder)})
   write(folder .. "/bnn.lua", "mine = 1")

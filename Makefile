@@ -123,7 +123,9 @@ check_suites := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/c/*/test_*.c))
 long_check_suites := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/long/test_*.c)))
 BENCH := $(BUILD)/tests/bench/bnnlua
 benches := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/bench/bench_*.c)))
-quick_suites := $(check_suites) $(sort $(wildcard tests/lua/*/test_*.lua tests/shell/*_test.sh))
+# Those of the shell first: they are the longest and wait for the clock, and the short ones fill up the end.
+quick_suites := $(sort $(wildcard tests/shell/*_test.sh)) $(check_suites) \
+  $(sort $(wildcard tests/lua/*/test_*.lua))
 long_suites := $(long_check_suites) \
   $(sort $(wildcard tests/long/test_*.lua) $(wildcard tests/long/*_test.sh))
 

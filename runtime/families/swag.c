@@ -76,7 +76,7 @@ BNN_FAMILY(swag) = {
     .doc = "swag: a Gaussian of low rank around averaged weights (Maddox et al. 2019)",
     .n_buffers = 3,
     .buffer = {{"mu", "the mean", .decayed = true},
-               {"sigma", "the standard deviation of each weight along the path"},
+               {"sigma", "the standard deviation of each weight along the path", .decayed = false},
                {"deviation", "a row for each of the last weights: their distance from the mean",
                 .has_rows = true}},
     .sample = sample,

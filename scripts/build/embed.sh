@@ -37,13 +37,13 @@ echo
   { size[$2] = $1 }
   $2 !~ /\.luac$/ { paths[++n] = $2 }
   END {
-    print "__asm__(\".section .rodata\\n\""
-    for (i = 1; i <= n; i++) {
+    for (i = 1; i <= n; i++) { # one for each, as clang warns of long strings
+      print "__asm__(\".section .rodata\\n\""
       take_in("bind_text_" i, paths[i])
       code = paths[i] "c"
       if (code in size) take_in("bind_code_" i, dir "/" code)
+      print "        \".text\\n\");"
     }
-    print "        \".text\\n\");"
     for (i = 1; i <= n; i++) {
       printf "extern const unsigned char bind_text_%d[];\n", i
       if (paths[i] "c" in size) printf "extern const unsigned char bind_code_%d[];\n", i

@@ -157,6 +157,26 @@ function State:noise(step)
   return schedule.value(self.optimizer.noise or 1, step, "noise")
 end
 
+--- Goes on with the learning rate of another optimizer, and its noise, as bnn.train{state =,
+-- optimizer =} does. The rest, which the moments depend on, must be the same.
+--     state:set_optimizer(bnn.optim.adam{lr = 1e-4})
+-- @param optimizer of the same name and options, but for lr and noise
+-- Raises if it is another.
+function State:set_optimizer(optimizer)
+  if not kinds.is_object(optimizer, "optimizer") then
+    fail.expected("state:set_optimizer", "an optimizer, such as bnn.optim.adam{}", optimizer)
+  end
+  local own = self.optimizer
+  local is_same = own.name == optimizer.name
+  for i = 2, #own.options do is_same = is_same and own.values[i] == optimizer.values[i] end
+  for _, name in ipairs(CLIPPING) do is_same = is_same and own[name] == optimizer[name] end
+  if not is_same then
+    fail("state:set_optimizer: expected %s, as in the state, but for lr and noise, got %s", own,
+      optimizer)
+  end
+  self.optimizer = optimizer
+end
+
 --- Returns what a training has found: what its collector has, or else the posterior that it has
 -- trained (of params the point that they are).
 --     local q = state:posterior()

@@ -16,7 +16,7 @@ local M = {}
 
 local spec = {
   objective = {type = "any", required = true},
-  optimizer = {type = "optimizer", required = true},
+  optimizer = "optimizer",
   data = {type = "table", required = true},
   steps = {type = "integer", min = 0, required = true},
   batch_size = {type = "integer", min = 1, default = 128},
@@ -126,6 +126,17 @@ local function loop(opts, state)
   return state
 end
 
+local function start_state(opts, objective)
+  if not opts.state then
+    if not opts.optimizer then
+      fail.expected("bnn.train: optimizer", "an optimizer, such as bnn.optim.adam{}", nil)
+    end
+    return opts.optimizer:init(objective)
+  end
+  if opts.optimizer then opts.state:set_optimizer(opts.optimizer) end
+  return opts.state
+end
+
 -- A state that goes on collects as it did.
 local function start_collecting(collect, state, objective)
   if not collect then return end
@@ -167,7 +178,7 @@ end
 -- @param opts table:
 --   objective   bnn.elbo{...}, or anything with step(state, batch, key, {beta=, lr=}),
 --               beta_at(step) and state_size()
---   optimizer   bnn.optim.adam{...}
+--   optimizer   bnn.optim.adam{...}; with a state its own by default, or one that differs in lr
 --   data        the training part of a data set: x, y, size and batches{size=, key=}
 --   steps       number of steps (further ones, with a state)
 --   batch_size  default 128: a new permutation each epoch; an incomplete last batch is left out
@@ -207,7 +218,8 @@ end
 --   and SIGPIPE end the training between two steps, with exit status 128 + signal; a SIGINT or
 --   SIGTERM at least half a second later ends it at once. At the prompt, Ctrl-C in
 --   `state = bnn.train{...}` assigns the state that was reached
--- Raises a refusal, which ends the program with one line, if a loss or gradient is not finite, the
+-- Raises if a state is to go on with another optimizer. Raises a refusal, which ends the program
+-- with one line, if a loss or gradient is not finite, the
 -- data do not fit the likelihood, or a checkpoint belongs to another training.
 function M.train(opts)
   opts = options.check("bnn.train", opts, spec)
@@ -221,7 +233,7 @@ function M.train(opts)
   if objective.check_data then refusal.assert_or_exit(objective:check_data(opts.data)) end
   if opts.log or opts.evaluate then opts.log = require "bnn.log.log".resolve(opts.log) end
   opts.posterior = posterior_of(objective)
-  local state = opts.state or opts.optimizer:init(objective)
+  local state = start_state(opts, objective)
   start_collecting(opts.collect, state, objective)
   if side_by_side.is_inside() then return loop(opts, state) end -- whoever runs it is guarded
   return require "bnn.signal".guard(loop, opts, state)

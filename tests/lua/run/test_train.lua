@@ -91,6 +91,28 @@ function TestLoop.test_continuing_gives_the_bits_of_never_stopping()
   end
 end
 
+function TestLoop.test_a_state_goes_on_with_the_rate_that_is_given()
+  local function go_on(opts)
+    local objective, state = train{steps = 6}
+    opts.objective, opts.state, opts.steps = objective, state, 6
+    return train(opts), state
+  end
+  local want = go_on{lr = 1e-3}
+  local got, state = go_on{optimizer = bnn.optim.adam{lr = 1e-3}}
+  assert_same_posterior(got, want)
+  lu.assertEquals(state:rate(13), 1e-3)
+  assert_same_posterior(go_on{optimizer = false}, train{steps = 12}) -- its own
+  local refused = "state:set_optimizer: expected adam{lr=0.02, b1=0.9, b2=0.999, eps=1e-08}, as in "
+    .. "the state, but for lr and noise, got "
+  raises(refused .. "sgd{lr=0.01", go_on, {optimizer = bnn.optim.sgd{}})
+  raises(refused .. "adam{lr=0.02, b1=0.5", go_on,
+    {optimizer = bnn.optim.adam{lr = 0.02, b1 = 0.5}})
+  raises(refused .. "adam{lr=0.02, b1=0.9, b2=0.999, eps=1e-08, clip_norm=1}", go_on,
+    {optimizer = bnn.optim.adam{lr = 0.02, clip_norm = 1}})
+  raises("bnn.train: optimizer: expected an optimizer, such as bnn.optim.adam{}, got nil", train,
+    {optimizer = false})
+end
+
 function TestLoop.test_a_clone_of_posterior_and_state_goes_on_alone()
   local whole = train{steps = 12}
   local a, state = train{steps = 6}

@@ -129,7 +129,7 @@ at_prompt "values of the library" <<'PAIRS'
 [("x = bnn.arange(1, 60000 * 40):view(60000, 40) print('filled')\r", "\nfilled\r\n"),
  ("x\r", "  2.4000e+06\r\n"),
  ((24, 40), ""),
- ("bnn.arange(1, 20)\r", "tensor f32 [20]: 1.0000  ...  20.0000\r\nmin 1,"),
+ ("bnn.arange(1, 20)\r", " [20]: 1.0000  ...  20.0000\r\nmin 1,"),
  ((24, 80), ""),
  ("bnn.arange(1, 20)\r", "3.0000  ...  18.0000"),
  ("u = bnn.tensor({200, 100}, 'u8')\r", "> "),

@@ -129,8 +129,8 @@ end
 function TestValues.test_states_data_and_results_of_experiments()
   local key = bnn.key(1)
   local part = bnn.data.from_tensors{x = bnn.ones(4, 2), y = bnn.tensor({0, 1, 1, 0}, "i32")}
-  lu.assertEquals(show_value.results(part), "data: 4 examples, x f32 [4, 2], y i32\n"
-    .. "  x  f32 [4, 2]  min 1, mean 1, max 1\n  y  i32 [4]  0  1  1  0")
+  lu.assertEquals(show_value.results(part), (("data: 4 examples, x REAL [4, 2], y i32\n"
+    .. "  x  REAL [4, 2]  min 1, mean 1, max 1\n  y  i32 [4]  0  1  1  0"):gsub("REAL", core.real)))
   local net = bnn.nn.mlp{3, 2}
   local objective = bnn.elbo{
     net = net, posterior = bnn.posterior.meanfield(net:init(key, part)), beta = 1,

@@ -5,16 +5,14 @@ local folder = (arg[0]:match "^(.*/)" or "./") .. ".."
 package.path = folder .. "/?.lua;" .. package.path
 local bits = require "bits"
 local bnn = require "bnn"
+local linear_model = require "linear_model"
 
 local raises = bits.raises
 local key = bnn.key(5)
 
--- Linear regression with noise of known size: -log p(w, D) / N = (w - m)' B (w - m) / 2.
-local N, SIGMA, PRIOR = 40, 0.5, 1.5
-local x = bnn.randn(key:fold "x", N, 2)
-local y = x:mm(bnn.tensor{{1}, {-2}}) + bnn.randn(key:fold "noise", N, 1) * SIGMA
-local net = bnn.nn.linear(1, {bias = false})
-local data = bnn.data.from_tensors{x = x, y = y}
+local N, SIGMA, PRIOR = linear_model.N, linear_model.SIGMA, linear_model.PRIOR
+local model = linear_model.of(key)
+local x, net, data = model.x, model.net, model.data
 
 local function train(opts)
   local posterior = bnn.posterior.meanfield(net:init(key, x), {
@@ -34,16 +32,10 @@ TestIvon = {}
 -- The best mean-field posterior has the exact mean, and the precisions N B_ii (T = 1); with another
 -- weight of the KL, that of a likelihood to the power 1 / T.
 local function check_at_the_best(opts)
-  local T = opts.temperature or 1
-  local likelihood = x:t():mm(x) / SIGMA ^ 2 / T
-  local precision = likelihood + bnn.eye(2) / PRIOR ^ 2
-  local a, b, c, d = table.unpack(precision:view(4):totable())
-  local r = (x:t():mm(y) / SIGMA ^ 2 / T):view(2):totable()
-  local det = a * d - b * c
-  local m = {(d * r[1] - b * r[2]) / det, (a * r[2] - c * r[1]) / det}
+  local precision, _, m = linear_model.posterior(model, opts.temperature or 1)
   local q = train(opts)
   local mu, logvar = q.mu.flat:totable(), q.logvar.flat:totable()
-  for i, exact in ipairs{a, d} do
+  for i, exact in ipairs{precision[1][1], precision[2][2]} do
     lu.assertAlmostEquals(mu[i], m[i], 0.2 / math.sqrt(exact))
     -- The last 2 / (1 - b2) steps of 8 samples each, whose spread is about twice their size.
     lu.assertAlmostEquals(math.exp(-logvar[i]) / exact, 1, 0.1)

@@ -5,16 +5,14 @@ local folder = (arg[0]:match "^(.*/)" or "./") .. ".."
 package.path = folder .. "/?.lua;" .. package.path
 local bits = require "bits"
 local bnn = require "bnn"
+local linear_model = require "linear_model"
 
 local raises = bits.raises
 local key = bnn.key(3)
 
--- Linear regression with noise of known size: the posterior is N(m, (N B)^-1).
-local N, SIGMA, PRIOR = 40, 0.5, 1.5
-local x = bnn.randn(key:fold "x", N, 2)
-local y = x:mm(bnn.tensor{{1}, {-2}}) + bnn.randn(key:fold "noise", N, 1) * SIGMA
-local net = bnn.nn.linear(1, {bias = false})
-local data = bnn.data.from_tensors{x = x, y = y}
+local N, SIGMA, PRIOR = linear_model.N, linear_model.SIGMA, linear_model.PRIOR
+local regression = linear_model.of(key)
+local x, net, data = regression.x, regression.net, regression.data
 
 local function objective_of()
   return bnn.objective{net = net, params = net:init(key, x), prior = PRIOR, temperature = 1,
@@ -27,22 +25,15 @@ local function train(opts)
   return bnn.train(all), all.objective
 end
 
--- a [2, 2] as numbers a, b, c, d; its inverse and product.
-local function entries(matrix) return table.unpack(matrix:view(4):totable()) end
-local function inverse(a, b, c, d)
-  local det = a * d - b * c
-  return d / det, -b / det, -c / det, a / det
-end
-
 TestLaws = {}
 
--- The precision of the posterior over N, and its mean.
+-- The precision of the posterior over N, its mean, and its covariance as a list.
 local function posterior_of()
-  local a, b, c, d = entries((x:t():mm(x) / SIGMA ^ 2 + bnn.eye(2) / PRIOR ^ 2) / N)
-  local ia, ib, ic, id = inverse(a, b, c, d)
-  local r = (x:t():mm(y) / SIGMA ^ 2 / N):view(2):totable()
-  return {{a, b}, {c, d}}, {ia * r[1] + ib * r[2], ic * r[1] + id * r[2]},
-    {ia / N, ib / N, ic / N, id / N}
+  local precision, covariance, m = linear_model.posterior(regression, 1)
+  for _, row in ipairs(precision) do
+    for j = 1, 2 do row[j] = row[j] / N end
+  end
+  return precision, m, covariance
 end
 
 local function product(a, b)
@@ -220,7 +211,7 @@ function TestLangevin.test_refusals()
   local objective = objective_of()
   objective.data_size = nil
   local state = bnn.sampler.sgld{}:init(objective)
-  local loss, message = objective:step(state, {x = x, y = y}, key, {beta = 0})
+  local loss, message = objective:step(state, {x = x, y = regression.y}, key, {beta = 0})
   lu.assertNil(loss)
   lu.assertStrContains(message, "sgld: expected data_size")
   raises("bnn.sampler.sgld: unknown option 'momentum'", bnn.sampler.sgld, {momentum = 1})

@@ -2,10 +2,10 @@
  * theta = mu + sigma eps, the KL to the prior N(0, s^2) in closed form, and their gradients.  Graves
  * 2011; Blundell et al., "Weight uncertainty in neural networks", ICML 2015; Kingma & Welling 2014. */
 #include "../vec/vec_math.h"
-#include "../vec/vec_rows.h"
 #include "location_scale.h"
+#include "normal_chunks.h"
 
-enum { CHUNK = 1024, LANES = 16 };
+enum { LANES = 16 };
 
 /* ---- samples ---- */
 
@@ -15,15 +15,14 @@ BNN_KERNEL shift_and_scale(bnn_real *restrict theta, const bnn_real *restrict mu
   for (size_t i = 0; i < n; i++) theta[i] = mu[i] + vm_exp(logvar[i] / 2) * theta[i];
 }
 
-/* In chunks, so that the noise is still in the first-level cache when it is used. */
+static void chunk(const bnn_group *q, bnn_real *theta, bnn_key key, size_t from, size_t n) {
+  const size_t at = from - q->first;
+  BNN_UNUSED(key);
+  shift_and_scale(theta + from, q->buffer[MU] + at, q->buffer[LOGVAR] + at, n);
+}
+
 static void sample_piece(const bnn_group *q, bnn_real *theta, bnn_key key, size_t from, size_t n) {
-  const bnn_real *mu = q->buffer[MU], *logvar = q->buffer[LOGVAR];
-  for (size_t i = from, count; i < from + n; i += count) {
-    count = CHUNK - i % CHUNK; /* whole blocks of the key's sequence */
-    if (count > from + n - i) count = from + n - i;
-    VEC(normal)(theta + i, key, i, count);
-    shift_and_scale(theta + i, mu + (i - q->first), logvar + (i - q->first), count);
-  }
+  normal_chunks(chunk, q, theta, key, from, n);
 }
 
 static void sample(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_key key,

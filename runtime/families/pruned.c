@@ -4,11 +4,10 @@
  * is not trained. */
 #include <math.h>
 
-#include "../vec/vec_rows.h"
 #include "location_scale.h"
+#include "normal_chunks.h"
 
 enum { MASK = LOGVAR + 1 };
-enum { CHUNK = 1024 };
 
 /* theta holds eps when it comes in. */
 BNN_KERNEL shift_and_scale(bnn_real *restrict theta, const bnn_real *restrict mu,
@@ -22,15 +21,15 @@ BNN_KERNEL multiply(bnn_real *restrict out, const bnn_real *restrict x,
   for (size_t i = 0; i < n; i++) out[i] = mask[i] * x[i];
 }
 
+static void chunk(const bnn_group *q, bnn_real *theta, bnn_key key, size_t from, size_t n) {
+  const size_t at = from - q->first;
+  BNN_UNUSED(key);
+  shift_and_scale(theta + from, q->buffer[MU] + at, q->buffer[LOGVAR] + at, q->buffer[MASK] + at,
+                  n);
+}
+
 static void sample_piece(const bnn_group *q, bnn_real *theta, bnn_key key, size_t from, size_t n) {
-  for (size_t i = from, count; i < from + n; i += count) {
-    count = CHUNK - i % CHUNK; /* whole blocks of the key's sequence */
-    if (count > from + n - i) count = from + n - i;
-    const size_t at = i - q->first;
-    VEC(normal)(theta + i, key, i, count);
-    shift_and_scale(theta + i, q->buffer[MU] + at, q->buffer[LOGVAR] + at, q->buffer[MASK] + at,
-                    count);
-  }
+  normal_chunks(chunk, q, theta, key, from, n);
 }
 
 static void sample(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_key key,

@@ -6,11 +6,10 @@
  * trained. */
 #include <math.h>
 
-#include "../vec/vec_rows.h"
-#include "family.h"
+#include "normal_chunks.h"
 
 enum { MU, SIGMA, DEVIATION };
-enum { CHUNK = 1024, ROWS_AT_ONCE = 64 };
+enum { ROWS_AT_ONCE = 64 };
 
 static size_t size_of(const bnn_group *q) { return q->end - q->first; }
 
@@ -41,15 +40,14 @@ static void add_rows(const bnn_group *q, bnn_real *theta, bnn_key key, size_t at
   }
 }
 
+static void chunk(const bnn_group *q, bnn_real *theta, bnn_key key, size_t from, size_t n) {
+  const size_t at = from - q->first;
+  shift_and_scale(theta + from, q->buffer[MU] + at, q->buffer[SIGMA] + at, n);
+  add_rows(q, theta + from, key, at, n);
+}
+
 static void sample_piece(const bnn_group *q, bnn_real *theta, bnn_key key, size_t from, size_t n) {
-  for (size_t i = from, count; i < from + n; i += count) {
-    count = CHUNK - i % CHUNK; /* whole blocks of the key's sequence */
-    if (count > from + n - i) count = from + n - i;
-    const size_t at = i - q->first;
-    VEC(normal)(theta + i, key, i, count);
-    shift_and_scale(theta + i, q->buffer[MU] + at, q->buffer[SIGMA] + at, count);
-    add_rows(q, theta + i, key, at, count);
-  }
+  normal_chunks(chunk, q, theta, key, from, n);
 }
 
 static void sample(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_key key,

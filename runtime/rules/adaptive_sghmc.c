@@ -9,13 +9,11 @@
  * be 1, and stay so.  lr^2 is the noise that the gradients of a batch bring along. */
 #include <math.h>
 
-#include "../vec/vec_rows.h"
-#include "rule.h"
+#include "noisy_steps.h"
 #include "tiny.h"
 
 enum { LR, ALPHA, LAMBDA, BURN_IN };
 enum { VELOCITY, TAU, MEAN, SQUARE };
-enum { CHUNK = 1024 };
 
 BNN_KERNEL adapt(bnn_real *restrict tau, bnn_real *restrict m, bnn_real *restrict v,
                  const bnn_real *restrict g, size_t n) {
@@ -43,19 +41,17 @@ BNN_KERNEL step(bnn_real *restrict w, bnn_real *restrict velocity, const bnn_rea
   }
 }
 
-static void update(const bnn_step_info *info, const bnn_update_span *s) {
-  const bnn_key key = bnn_update_key(info, s);
+static void part(const bnn_step_info *info, const bnn_update_span *s, const bnn_real *eps) {
   const double *o = info->option;
   const scales a = {(bnn_real)(1 - o[ALPHA]), (bnn_real)info->lr,
                     (bnn_real)(2 * o[ALPHA] * info->noise / info->data_size), (bnn_real)o[LAMBDA]};
-  bnn_real eps[CHUNK];
-  if ((double)info->t <= o[BURN_IN])
+  step(s->w, s->slot[VELOCITY], s->slot[SQUARE], s->g, eps, a, s->n);
+}
+
+static void update(const bnn_step_info *info, const bnn_update_span *s) {
+  if ((double)info->t <= info->option[BURN_IN])
     adapt(s->slot[TAU], s->slot[MEAN], s->slot[SQUARE], s->g, s->n);
-  for (size_t i = 0; i < s->n; i += CHUNK) {
-    const size_t n = s->n - i < CHUNK ? s->n - i : CHUNK;
-    VEC(normal)(eps, key, s->from + i, n);
-    step(s->w + i, s->slot[VELOCITY] + i, s->slot[SQUARE] + i, s->g + i, eps, a, n);
-  }
+  noisy_steps(part, info, s);
 }
 
 BNN_RULE(adaptive_sghmc) = {

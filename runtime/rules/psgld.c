@@ -6,12 +6,10 @@
  * it gave variances 1.56 times too large. */
 #include <math.h>
 
-#include "../vec/vec_rows.h"
-#include "rule.h"
+#include "noisy_steps.h"
 #include "tiny.h"
 
 enum { LR, ALPHA, LAMBDA, BURN_IN };
-enum { CHUNK = 1024 };
 
 BNN_KERNEL adapt(bnn_real *restrict v, const bnn_real *restrict g, bnn_real alpha, size_t n) {
   for (size_t i = 0; i < n; i++)
@@ -32,17 +30,15 @@ static void derive(bnn_step_info *info) {
   info->derived[0] = sqrt(2 * info->lr * info->noise / info->data_size);
 }
 
+static void part(const bnn_step_info *info, const bnn_update_span *s, const bnn_real *eps) {
+  step(s->w, s->slot[0], s->g, eps, (bnn_real)info->option[LAMBDA], (bnn_real)info->lr,
+       (bnn_real)info->derived[0], s->n);
+}
+
 static void update(const bnn_step_info *info, const bnn_update_span *s) {
-  const bnn_key key = bnn_update_key(info, s);
   const double *o = info->option;
-  bnn_real eps[CHUNK];
   if ((double)info->t <= o[BURN_IN]) adapt(s->slot[0], s->g, (bnn_real)o[ALPHA], s->n);
-  for (size_t i = 0; i < s->n; i += CHUNK) {
-    const size_t n = s->n - i < CHUNK ? s->n - i : CHUNK;
-    VEC(normal)(eps, key, s->from + i, n);
-    step(s->w + i, s->slot[0] + i, s->g + i, eps, (bnn_real)o[LAMBDA], (bnn_real)info->lr,
-         (bnn_real)info->derived[0], n);
-  }
+  noisy_steps(part, info, s);
 }
 
 BNN_RULE(psgld) = {

@@ -5,12 +5,10 @@
  * The velocity first: the other order is explicit Euler, which blows up at usual rates. */
 #include <math.h>
 
-#include "../vec/vec_rows.h"
-#include "rule.h"
+#include "noisy_steps.h"
 #include "tiny.h"
 
 enum { LR, ALPHA };
-enum { CHUNK = 1024 };
 
 BNN_KERNEL step(bnn_real *restrict w, bnn_real *restrict v, const bnn_real *restrict g,
                 const bnn_real *restrict eps, bnn_real kept, bnn_real lr, bnn_real scale,
@@ -25,16 +23,13 @@ static void derive(bnn_step_info *info) {
   info->derived[0] = sqrt(2 * info->option[ALPHA] * info->lr * info->noise / info->data_size);
 }
 
-static void update(const bnn_step_info *info, const bnn_update_span *s) {
-  const bnn_key key = bnn_update_key(info, s);
+static void part(const bnn_step_info *info, const bnn_update_span *s, const bnn_real *eps) {
   const bnn_real kept = (bnn_real)(1 - info->option[ALPHA]);
-  bnn_real eps[CHUNK];
-  for (size_t i = 0; i < s->n; i += CHUNK) {
-    const size_t n = s->n - i < CHUNK ? s->n - i : CHUNK;
-    VEC(normal)(eps, key, s->from + i, n);
-    step(s->w + i, s->slot[0] + i, s->g + i, eps, kept, (bnn_real)info->lr,
-         (bnn_real)info->derived[0], n);
-  }
+  step(s->w, s->slot[0], s->g, eps, kept, (bnn_real)info->lr, (bnn_real)info->derived[0], s->n);
+}
+
+static void update(const bnn_step_info *info, const bnn_update_span *s) {
+  noisy_steps(part, info, s);
 }
 
 BNN_RULE(sghmc) = {

@@ -4,10 +4,7 @@
  * ICML 2011, equation 4, with their step eps_t = 2 lr / N. */
 #include <math.h>
 
-#include "../vec/vec_rows.h"
-#include "rule.h"
-
-enum { CHUNK = 1024 };
+#include "noisy_steps.h"
 
 BNN_KERNEL step(bnn_real *restrict w, const bnn_real *restrict g, const bnn_real *restrict eps,
                 bnn_real lr, bnn_real scale, size_t n) {
@@ -18,14 +15,12 @@ static void derive(bnn_step_info *info) {
   info->derived[0] = sqrt(2 * info->lr * info->noise / info->data_size);
 }
 
+static void part(const bnn_step_info *info, const bnn_update_span *s, const bnn_real *eps) {
+  step(s->w, s->g, eps, (bnn_real)info->lr, (bnn_real)info->derived[0], s->n);
+}
+
 static void update(const bnn_step_info *info, const bnn_update_span *s) {
-  const bnn_key key = bnn_update_key(info, s);
-  bnn_real eps[CHUNK];
-  for (size_t i = 0; i < s->n; i += CHUNK) {
-    const size_t n = s->n - i < CHUNK ? s->n - i : CHUNK;
-    VEC(normal)(eps, key, s->from + i, n);
-    step(s->w + i, s->g + i, eps, (bnn_real)info->lr, (bnn_real)info->derived[0], n);
-  }
+  noisy_steps(part, info, s);
 }
 
 BNN_RULE(sgld) = {

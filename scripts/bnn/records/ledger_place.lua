@@ -94,8 +94,8 @@ local function wanted_place(wanted)
   return place, fault and "$BNNLUA_LEDGER: " .. fault
 end
 
---- Returns the place of a root's ledger. A root that has none yet gets the one that is wanted, else
--- that of $BNNLUA_LEDGER, and keeps it.
+--- Returns where the ledger of a root is. If the root has no ledger yet, this decides: `wanted`, or
+-- else $BNNLUA_LEDGER, or else SQLite; and it is written down.
 -- @param wanted string: as --ledger gives it, or nil
 -- @return place; or nil, message: it has another one
 function M.settle(root, wanted)

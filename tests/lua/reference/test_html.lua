@@ -222,16 +222,11 @@ end
 
 TestFolder = {}
 
-local function write(path, text)
-  local file <close> = assert(io.open(path, "w"))
-  file:write(text)
-end
-
 function TestFolder.test_files_of_others_are_not_replaced()
   local folder = os.tmpname()
   os.remove(folder)
   core.make_folder(folder)
-  write(folder .. "/index.html", "mine")
+  assert(core.save_bytes(folder .. "/index.html", "mine"))
   local ok, message = reference_site.write(bnn, folder)
   lu.assertNil(ok)
   lu.assertStrContains(message, "index.html: is there and was not written by this command")

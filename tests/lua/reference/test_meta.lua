@@ -128,21 +128,17 @@ end
 
 TestFolder = {}
 
-local function write(path, text)
-  local file <close> = assert(io.open(path, "w"))
-  file:write(text)
-end
-
 function TestFolder.test_they_are_written_again_but_not_over_a_file_of_others()
   local folder = os.tmpname()
   os.remove(folder)
   core.make_folder(folder)
-  write(folder .. "/bnn.lua", "---@meta\n-- written by `bnnlua -m meta` of an older version\n")
+  assert(core.save_bytes(folder .. "/bnn.lua",
+    "---@meta\n-- written by `bnnlua -m meta` of an older version\n"))
   lu.assertEquals(meta_files.write(bnn, folder), {folder .. "/bnn.lua",
                                                   folder .. "/bnn_types.d.lua"})
   local settings = core.json_decode(meta_files.settings(folder))
   lu.assertEquals(settings["workspace.library"], {core.real_path(folder)})
-  write(folder .. "/bnn.lua", "mine = 1")
+  assert(core.save_bytes(folder .. "/bnn.lua", "mine = 1"))
   local ok, message = meta_files.write(bnn, folder)
   lu.assertNil(ok)
   lu.assertStrContains(message, "bnn.lua: is there and was not written by this command")

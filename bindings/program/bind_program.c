@@ -256,6 +256,14 @@ static int program_info(lua_State *L) {
   return 1;
 }
 
+/* program:needs(i) -> whether an output needs input i, from 0 */
+static int program_needs(lua_State *L) {
+  const bind_program *p = bind_check_program(L, 1);
+  const lua_Integer i = bind_check_range(L, 2, "i", 0, p->n_inputs - 1);
+  lua_pushboolean(L, bnn_program_needs(p->recording.program, (int)i));
+  return 1;
+}
+
 /* program:mixer({numbers of inputs}) -> text or nil */
 static int program_mixer(lua_State *L) {
   bnn_err err;
@@ -331,6 +339,7 @@ static const bind_row methods[] = {
      "program:info(): {ops=, buffers=, bytes=, flops=, params=, inputs=, gradient=, has_rows=, "
      "mixed_by=}\n"
      "mixed_by names the op that mixes rows of the batch, so that the program runs as one block."},
+    {"needs", program_needs, "program:needs(i): whether an output needs input i, counted from 0"},
     {"mixer", program_mixer,
      "program:mixer({i, ...}): the first op that mixes rows if axis 1 of these inputs, given by "
      "number, is the\n"

@@ -404,6 +404,8 @@ bnn_status bnn_program_find_batch_mixing_op(bnn_batch_mixing_op *out, const bnn_
 
 bool bnn_program_has_gradient(const bnn_program *p) { return p->gradient; }
 
+bool bnn_program_needs(const bnn_program *p, int i) { return p->nodes[i].live; }
+
 int bnn_program_outputs(const bnn_program *p) { return p->n_outputs; }
 
 const bnn_shape *bnn_program_output_shape(const bnn_program *p, int i) {

@@ -1,6 +1,6 @@
 --- What methods_kill_test.sh runs: trains by a method with checkpoints, and saves what it found.
 --     build/bnnlua tests/long/killed_methods.lua METHOD STEPS FOLDER [THREADS]
--- Without arguments it lists the methods. The posterior and its predictions go to FOLDER.safetensors.
+-- Without arguments it lists the methods. It saves posterior and predictions: FOLDER.safetensors.
 package.path = (arg[0]:match "^(.*/)" or "./") .. "../lua/?.lua;" .. package.path
 local bnn = require "bnn"
 local methods = require "trained_methods"

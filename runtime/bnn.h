@@ -43,6 +43,7 @@
 #include "inference/posterior_mixture.h"
 #include "inference/predict.h"
 #include "inference/update.h"
+#include "inference/updater.h"
 #include "kernels/isa.h"
 #include "kernels/rng.h"
 #include "metrics/bootstrap.h"

@@ -41,25 +41,28 @@ local function batch_shape(x, n)
   return shape, network_input.dtype(x)
 end
 
--- The tracers of x, y, the key and further weights, and the numbers of these inputs, from 0 in the
--- order in which they are made: the runtime feeds them by number.
-local function record_inputs(rec, source, n, n_weights)
-  local nodes, batch = {x = 0, y = -1, key = 1, weights = -1}, {}
+-- The tracers of x, y, the key, further weights and an estimator's key, and the numbers of these
+-- inputs, from 0 in the order in which they are made: the runtime feeds them by number.
+local function record_inputs(rec, source, n, n_weights, has_eps)
+  local nodes, batch = {x = 0, y = -1, key = 1, weights = -1, eps = -1}, {}
   batch.x = rec:rows(batch_shape(source.x, n))
   if source.y then
     batch.y = rec:rows(batch_shape(source.y, n))
     nodes.y, nodes.key = 1, 2
   end
-  local key, weights = rec:key(), nil
+  local key, weights, last = rec:key(), nil, nodes.key
   if n_weights > 0 then
-    weights = rec:input({n_weights})
-    nodes.weights = nodes.key + 1
+    weights, last = rec:input({n_weights}), last + 1
+    nodes.weights = last
   end
-  return nodes, batch, key, weights
+  if has_eps then nodes.eps = last + 1 end
+  return nodes, batch, key, weights, has_eps and rec:key()
 end
 
--- The weights as the program's parameters; of a posterior what it makes of them.
-local function record_weights(rec, own, key)
+-- The weights as the program's parameters; of a posterior what it makes of them, or an estimator's
+-- recorder.
+local function record_weights(rec, own, key, recorder, eps)
+  if recorder then return recorder:record(rec, own, eps) end
   local layout = parameters.is(own) and parameters.layout_of(own) or own:program_layout()
   local tracers = {}
   for _, entry in ipairs(layout) do tracers[entry.name] = rec:param(entry.offset, entry.shape) end
@@ -68,8 +71,10 @@ local function record_weights(rec, own, key)
 end
 
 local function record_model(rec, model, source, n, f, opts)
-  local nodes, batch, key, weights = record_inputs(rec, source, n, opts.weights or 0)
-  local params, phi = record_weights(rec, expect_model.parameters_of("record", model), key)
+  local nodes, batch, key, weights, eps =
+    record_inputs(rec, source, n, opts.weights or 0, opts.recorder ~= nil)
+  local own = expect_model.parameters_of("record", model)
+  local params, phi = record_weights(rec, own, key, opts.recorder, eps)
   local outputs = f(params, batch, key, weights, phi)
   return rec:finish(outputs, {gradient = opts.gradient or false}), nodes
 end
@@ -80,8 +85,9 @@ end
 -- @param n integer: rows of a batch
 -- @param f function(params, {x=, y=}, key, weights, phi) -> list of tensors, the program's outputs;
 --   phi holds the buffers of a posterior that is defined in Lua
--- @param opts table: gradient=false, weights=0, the size of a further input [weights]
--- @return program, nodes {x=, y=, key=, weights=} for core.objective and core.predict
+-- @param opts table: gradient=false, weights=0, the size of a further input [weights]; recorder, of
+--   the weights (bnn.inference.estimators)
+-- @return program, nodes {x=, y=, key=, weights=, eps=} for core.objective and core.predict
 function M.model(model, source, n, f, opts)
   return M.recording(record_model, model, source, n, f, opts)
 end

@@ -49,6 +49,8 @@ local ROWS = {
     .. " arXiv:1502.05336"},
   {"Houlsby et al. 2011", "N. Houlsby, F. Huszar, Z. Ghahramani, M. Lengyel, \"Bayesian active"
     .. " learning for classification and preference learning\", arXiv:1112.5745"},
+  {"Huang et al. 2017", "G. Huang, Y. Li, G. Pleiss, Z. Liu, J. Hopcroft, K. Weinberger,"
+    .. " \"Snapshot ensembles: train 1, get M for free\", ICLR 2017, arXiv:1704.00109"},
   {"Izmailov et al. 2018", "P. Izmailov, D. Podoprikhin, T. Garipov, D. Vetrov, A. Wilson,"
     .. " \"Averaging weights leads to wider optima and better generalization\", UAI 2018,"
     .. " arXiv:1803.05407"},
@@ -117,6 +119,8 @@ local ROWS = {
     .. " Langevin dynamics\", ICML 2011"},
   {"Wen et al. 2018", "Y. Wen, P. Vicol, J. Ba, D. Tran, R. Grosse, \"Flipout: efficient"
     .. " pseudo-independent weight perturbations on mini-batches\", ICLR 2018, arXiv:1803.04386"},
+  {"Wilson and Izmailov 2020", "A. Wilson, P. Izmailov, \"Bayesian deep learning and a"
+    .. " probabilistic perspective of generalization\", NeurIPS 2020, arXiv:2002.08791"},
   {"Zhang et al. 2020", "R. Zhang, C. Li, J. Zhang, C. Chen, A. Wilson, \"Cyclical stochastic"
     .. " gradient MCMC for Bayesian deep learning\", ICLR 2020, arXiv:1902.03932"},
 }

@@ -56,6 +56,8 @@ local ROWS = {
     .. " expensive black-box functions\", J. Global Optim. 13, 1998"},
   {"Kingma and Ba 2015", "D. Kingma, J. Ba, \"Adam: a method for stochastic optimization\","
     .. " ICLR 2015, arXiv:1412.6980"},
+  {"Kingma et al. 2015", "D. Kingma, T. Salimans, M. Welling, \"Variational dropout and the local"
+    .. " reparameterization trick\", NIPS 2015, arXiv:1506.02557"},
   {"Kingma and Welling 2014", "D. Kingma, M. Welling, \"Auto-encoding variational Bayes\","
     .. " ICLR 2014, arXiv:1312.6114"},
   {"Krishnan et al. 2020", "R. Krishnan, M. Subedar, O. Tickoo, \"Specifying weight priors in"

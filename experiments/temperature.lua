@@ -176,7 +176,8 @@ end
 -- A metric over the temperature with a band of a standard error, and the tutorial as a line from
 -- its coldest to its hottest tensor.
 local function curves(result, name, places)
-  local curve = {x = {}, y = {}, std = {}, style = "both", label = "one temperature"}
+  local curve = {x = {}, y = {}, std = {}, style = "both",
+                 label = "one temperature, and its standard error"}
   local series = {curve}
   for i, metrics in ipairs(result.trials.metrics) do
     local value, T = metrics[name], places[i]
@@ -202,7 +203,7 @@ local function draw(cfg, result, places)
     if series then
       local ok, fault = bnn.plot.lines{
         series = series, path = path, logx = true, xlabel = "temperature of the " .. cfg.tempers,
-        ylabel = metric[2], title = ("%s, %s"):format(metric[2], cfg.method),
+        ylabel = metric[2], title = ("%s, %d seeds"):format(cfg.method, cfg.seeds),
       }
       io.stderr:write(ok and "wrote " .. path or "cannot draw " .. fault, "\n")
     end

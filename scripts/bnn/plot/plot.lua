@@ -140,7 +140,7 @@ end
 local bars_spec = figure.spec{
   series = figure.SERIES, labels = {type = "string", list = true, required = true},
 }
-for _, name in ipairs{"xrange", "logx", "logy"} do bars_spec[name] = nil end
+for _, name in ipairs{"xrange", "logx"} do bars_spec[name] = nil end
 
 --- Draws bars from 0, side by side if there are several series.
 --     bnn.plot.bars{labels = {"std", "entropy"}, ylabel = "AUROC", path = "auroc.svg",
@@ -149,6 +149,8 @@ for _, name in ipairs{"xrange", "logx", "logy"} do bars_spec[name] = nil end
 --   labels= n strings below the axis
 --   series= a list of {y=, std=, label=, colour=}; y and std, which is marked on the bar, are
 --     tensors [n] or lists; a value that is not finite has no bar
+--   logy=false; true: bars begin at the lower end of the axis, by default a power of ten below the
+--     least value; a value that is not above 0 has no bar
 --   title=, xlabel=, ylabel=, yrange=, legend=, order=, path=, width=, height=, scale=, out=: as
 --     for bnn.plot.lines
 -- @return true, or the text if no path is given; or nil, message

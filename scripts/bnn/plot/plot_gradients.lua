@@ -71,7 +71,8 @@ local function value_of(what, opts)
 end
 
 --- Draws what bnn.gradient_variance measured, a bar for each tensor and estimator: how many times
--- less noise there is than with the first, with the standard error (Kingma et al. 2015, table 1).
+-- less noise there is than with the first, on a logarithmic axis and with the standard error (Kingma
+-- et al. 2015, table 1).
 --     local v = bnn.gradient_variance{objective = objective, data = data.train, key = key,
 --                                     estimators = {{num_samples = 1}, {num_samples = 2}},
 --                                     batch_size = 16, batches = 3, draws = 2}
@@ -94,7 +95,7 @@ function M.gradient_variance(opts)
   if #rows == 0 then
     fail("%s: buffer: expected one that was measured, got '%s'", what, opts.buffer)
   end
-  opts.series, opts.labels = {}, labels_of(rows, opts.buffer)
+  opts.series, opts.labels, opts.logy = {}, labels_of(rows, opts.buffer), is_ratio
   for e = is_ratio and 2 or 1, #names do
     table.insert(opts.series, series_of(rows, rows_of(opts, names[e]), value, names[e]))
   end

@@ -39,6 +39,7 @@ local M = {
   collect = require "bnn.inference.collect",
   prune = require "bnn.posterior.prune".prune,
   ensemble = require "bnn.inference.ensemble".ensemble,
+  gradient_variance = require "bnn.inference.gradient_variance".gradient_variance,
   elbo = require "bnn.inference.objective".elbo,
   objective = require "bnn.inference.objective".objective,
   train = require "bnn.run.train".train,

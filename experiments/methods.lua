@@ -11,7 +11,8 @@ package.path = here .. "methods/?.lua;" .. package.path
 local figures = require "method_figures"
 local list = require "method_list"
 local problems = require "method_problems"
-local scores = require "method_scores"
+local method_runs = require "method_runs"
+local statistics = require "method_statistics"
 local tables = require "method_tables"
 
 local experiment = {
@@ -38,6 +39,8 @@ local experiment = {
            list = true},
     quick = {nil, "a look at all methods in less than a minute: few steps, few images, one seed, "
                .. "two splits; not a comparison", type = "boolean"},
+    status = {nil, "says how many runs are on record, and makes none", type = "boolean",
+              result = false},
     workers = {0, "runs made side by side, 0: one for each available processor", min = 0,
                result = false},
     csv = {nil, "a file for all values of the tables", type = "string", result = false},
@@ -82,65 +85,6 @@ local function read_settings(words, rows, kind)
   return by_method
 end
 
--- ---- the runs ----
-
--- One run, in a process of its own.
-local function fit(row, problem, s)
-  bnn.threads(1)
-  local began, task = os.clock(), problem.task(s, s.split)
-  local key = bnn.key(s.seed):fold("split"):fold(s.split)
-  local made, sampling = row.fit(task, s, key)
-  local is_model = type(made) == "table" and made.net
-  local model = is_model and made
-    or {net = task.net, posterior = made, likelihood = task.likelihood}
-  local result = scores.measure(model, sampling, task, key:fold "predict")
-  result.seconds = os.clock() - began
-  return result
-end
-
--- The sweep of a method: its splits as the space, its settings as what they have in common.
-local function sweep(row, problem, cfg, settings)
-  local config = {method = row.name, data = problem.name, hidden = problem.hidden, seed = cfg.seed,
-                  steps = cfg.steps or cfg.quick and 200 or problem.steps,
-                  batch_size = cfg.batch_size or problem.batch_size, quick = cfg.quick,
-                  unseen = problem.unseen, rows = problem.rows}
-  for _, from in ipairs{row[problem.kind], settings} do
-    for name, v in pairs(from) do config[name] = v end
-  end
-  if cfg.quick and config.draws then config.draws = 10 end
-  local splits = {}
-  for i = 1, problem.splits do splits[i] = i end
-  return bnn.sweep{
-    experiment = function(trial) return fit(row, problem, trial) end,
-    space = {split = splits}, sampler = "grid", config = config,
-    seeds = cfg.quick and 1 or cfg.seeds,
-    objective = problem.kind == "images" and "nll" or "rmse", mode = "min",
-    workers = cfg.workers, runs = cfg.runs, progress = not cfg.quiet,
-  }
-end
-
--- The runs of a sweep that are on record, in the order of splits and seeds.
-local function runs_of(result, cfg)
-  local by_place, runs = {}, {}
-  local records = bnn.assert_or_exit(bnn.run.list{
-    where = function(run) return run.sweep == result.name and run.status == "completed" end,
-    runs = cfg.runs,
-  })
-  for _, run in ipairs(records) do
-    local metrics = {megabytes = run.peak_bytes and run.peak_bytes / 2 ^ 20}
-    for name, m in pairs(run.metrics) do metrics[name] = m.value end
-    by_place[run.config.split .. " " .. run.config.seed] = {
-      split = run.config.split, seed = run.config.seed, metrics = metrics,
-    }
-  end
-  for _, run in pairs(by_place) do runs[#runs + 1] = run end
-  table.sort(runs, function(a, b)
-    if a.split ~= b.split then return a.split < b.split end
-    return a.seed < b.seed
-  end)
-  return runs
-end
-
 -- ---- the run ----
 
 local function write(path, text)
@@ -156,33 +100,57 @@ local function check_failures(result, log)
     result.counts.total, result.name))
 end
 
-function experiment.run(cfg, log)
+-- The mean of each metric of each method, by "METHOD/METRIC".
+local function means_of(problem, results, unit)
+  local means = {}
+  for _, result in ipairs(results) do
+    for _, block in ipairs(tables.blocks(problem)) do
+      for _, m in ipairs(block.metrics) do
+        means[result.name .. "/" .. m[1]] = statistics.summary(result.runs, m[1], unit).mean
+      end
+    end
+  end
+  return means
+end
+
+-- Makes what is missing; a list of {name=, kind=, runs=}, those of methods that have runs.
+local function make_runs(rows, problem, cfg, settings, log)
+  local results = {}
+  for _, row in ipairs(rows) do
+    local result = method_runs.sweep(row, problem, cfg, settings[row.name])
+    check_failures(result, log)
+    local runs = method_runs.completed(result, cfg)
+    if runs[1] then results[#results + 1] = {name = row.name, kind = row.kind, runs = runs} end
+  end
+  bnn.assert_or_exit(results[1], "no run was completed")
+  return results
+end
+
+-- The flags, with what --quick makes of them.
+local function with_quick(cfg)
+  if not cfg.quick then return cfg end
+  local own = {}
+  for name, v in pairs(cfg) do own[name] = v end
+  own.seeds, own.splits = 1, math.min(cfg.splits, 2)
+  return own
+end
+
+function experiment.run(given, log)
+  local cfg = with_quick(given)
   local problem = problems.load(cfg, log)
   local rows = chosen(cfg, problem)
   local settings = read_settings(cfg.set, rows, problem.kind)
-  if cfg.quick then
-    problem.splits = math.min(problem.splits, 2)
-    log:say "quick: a look at all methods after few steps, which compares nothing"
+  if cfg.status then
+    log:say(method_runs.status(rows, problem, cfg, settings))
+    return {}
   end
-  local results = {}
-  for _, row in ipairs(rows) do
-    local result = sweep(row, problem, cfg, settings[row.name])
-    check_failures(result, log)
-    local runs = runs_of(result, cfg)
-    if runs[1] then results[#results + 1] = {name = row.name, runs = runs} end
-  end
-  bnn.assert_or_exit(results[1], "no run was completed")
+  if cfg.quick then log:say "quick: a look at all methods after few steps, no comparison" end
+  local results = make_runs(rows, problem, cfg, settings, log)
   local unit = problem.splits > 1 and "split" or "seed"
   log:say("\n" .. tables.text(problem, results, unit))
   if cfg.csv then write(cfg.csv, tables.csv(problem, results, unit)) end
   if cfg.figures ~= "" then figures.draw(problem, results, unit, cfg.figures) end
-  local metrics = {}
-  for _, result in ipairs(results) do
-    local name = problem.kind == "images" and "nll" or "log_density"
-    metrics[("%s/%s"):format(result.name, name)] =
-      require "method_statistics".summary(result.runs, name, unit).mean
-  end
-  return metrics
+  return means_of(problem, results, unit)
 end
 
 return bnn.main(experiment)

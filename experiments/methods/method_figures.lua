@@ -30,18 +30,47 @@ local function bars(path, results, unit, title, list)
   })
 end
 
--- How good against what it costs: a point for each method.
-local function cost(path, results, unit, metric, title)
-  local series = {}
-  for i, result in ipairs(results) do
-    local x = statistics.summary(result.runs, "seconds", unit).mean
-    local y = statistics.summary(result.runs, metric, unit).mean
-    series[i] = {x = {x or 0 / 0}, y = {y or 0 / 0}, label = result.name, style = "points"}
+-- The kinds of methods that are there, in the order of the rows, and the results of each.
+local function by_kind(results)
+  local kinds, of = {}, {}
+  for _, result in ipairs(results) do
+    if not of[result.kind] then kinds[#kinds + 1], of[result.kind] = result.kind, {} end
+    table.insert(of[result.kind], result)
   end
-  draw(path, bnn.plot.lines{
-    title = title .. " against cost", xlabel = "seconds of a run on one thread", ylabel = title,
-    series = series, logx = true, path = path, width = 760, height = 480, legend = "right",
-  })
+  return kinds, of
+end
+
+-- A series of a point for each result.
+local function points(results, unit, metric)
+  local x, y = {}, {}
+  for i, result in ipairs(results) do
+    x[i] = statistics.summary(result.runs, "seconds", unit).mean or 0 / 0
+    y[i] = statistics.summary(result.runs, metric, unit).mean or 0 / 0
+  end
+  return {x = x, y = y, style = "points"}
+end
+
+-- How good against what it costs: a point for each method, a figure for each kind of methods.
+local function cost(folder, results, unit, metric, title)
+  for _, kind in ipairs((by_kind(results))) do
+    local others, series = {}, {}
+    for _, result in ipairs(results) do
+      local is_own = result.kind == kind
+      if not is_own then others[#others + 1] = result end
+      local one = is_own and points({result}, unit, metric) or nil
+      if one then one.label, series[#series + 1] = result.name, one end
+    end
+    if others[1] then
+      local rest = points(others, unit, metric)
+      rest.label, rest.colour, series[#series + 1] = "others", "grey", rest
+    end
+    local path = ("%s/cost_%s.svg"):format(folder, kind)
+    draw(path, bnn.plot.lines{
+      title = ("%s against cost: %s"):format(title, kind), ylabel = title,
+      xlabel = "seconds of a run on one thread", series = series, logx = true, path = path,
+      width = 760, height = 480, legend = "right",
+    })
+  end
 end
 
 -- The bins of all runs of a method as one: lists of n, confidence and accuracy.
@@ -62,30 +91,44 @@ end
 
 local LEAST = 20 -- examples in a bin of the common diagram
 
--- What confidence promises too much, by confidence, all methods side by side.
+-- The series of a method in the common diagram: accuracy - confidence by confidence; nil without
+-- bins of enough examples.
+local function gap(result)
+  local n, confidence, accuracy = pooled(result.runs)
+  local x, y = {}, {}
+  for i, count in ipairs(n) do
+    if count >= LEAST then x[#x + 1], y[#y + 1] = confidence[i], accuracy[i] - confidence[i] end
+  end
+  return x[1] and {x = x, y = y, label = result.name, style = "both"} or nil
+end
+
+-- The diagram of a method.
+local function diagram(folder, result)
+  local n, confidence, accuracy = pooled(result.runs)
+  if not n[1] then return end
+  local path = ("%s/reliability_%s.svg"):format(folder, result.name)
+  draw(path, bnn.plot.reliability{title = result.name, path = path, reliability = {
+    n = bnn.tensor(n, "i64"), confidence = bnn.tensor(confidence, "f64"),
+    accuracy = bnn.tensor(accuracy, "f64"),
+  }})
+end
+
+-- A diagram of each method, and those of each kind side by side.
 local function reliability(folder, results)
-  local series = {}
-  for _, result in ipairs(results) do
-    local n, confidence, accuracy = pooled(result.runs)
-    local x, y = {}, {}
-    for i, count in ipairs(n) do
-      if count >= LEAST then x[#x + 1], y[#y + 1] = confidence[i], accuracy[i] - confidence[i] end
-    end
-    if x[1] then series[#series + 1] = {x = x, y = y, label = result.name, style = "both"} end
-    if n[1] then
-      local path = ("%s/reliability_%s.svg"):format(folder, result.name)
-      draw(path, bnn.plot.reliability{title = result.name, path = path, reliability = {
-        n = bnn.tensor(n, "i64"), confidence = bnn.tensor(confidence, "f64"),
-        accuracy = bnn.tensor(accuracy, "f64"),
-      }})
+  local kinds, of = by_kind(results)
+  for _, result in ipairs(results) do diagram(folder, result) end
+  for _, kind in ipairs(kinds) do
+    local series = {}
+    for _, result in ipairs(of[kind]) do series[#series + 1] = gap(result) end
+    local path = ("%s/reliability_of_%s.svg"):format(folder, kind)
+    if series[1] then
+      draw(path, bnn.plot.lines{
+        title = ("Reliability: %s"):format(kind), xlabel = "confidence",
+        ylabel = "accuracy - confidence", series = series, path = path, width = 760, height = 480,
+        legend = "right",
+      })
     end
   end
-  if not series[1] then return end
-  local path = folder .. "/reliability.svg"
-  draw(path, bnn.plot.lines{
-    title = "Reliability", xlabel = "confidence", ylabel = "accuracy - confidence",
-    series = series, path = path, width = 760, height = 480, legend = "right",
-  })
 end
 
 local function images(problem, folder, results, unit)
@@ -102,7 +145,7 @@ local function images(problem, folder, results, unit)
       {name = set .. "/mutual_information", title = "mutual information"},
     })
   end
-  cost(folder .. "/cost.svg", results, unit, "nll", "negative log-likelihood")
+  cost(folder, results, unit, "nll", "negative log-likelihood")
   reliability(folder, results)
 end
 
@@ -111,11 +154,11 @@ local function numbers(folder, results, unit)
   bars(folder .. "/log_density.svg", results, unit, "Log density",
     {ylabel = "nats", {name = "log_density"}})
   bars(folder .. "/crps.svg", results, unit, "CRPS", {ylabel = "CRPS", {name = "crps"}})
-  cost(folder .. "/cost.svg", results, unit, "log_density", "log density")
+  cost(folder, results, unit, "log_density", "log density")
 end
 
 --- Draws all figures of a problem into a folder of its name.
--- @param results list of {name=, runs=}, those that have runs
+-- @param results list of {name=, kind=, runs=}, those that have runs
 function M.draw(problem, results, unit, folder)
   folder = ("%s/methods_%s"):format(folder, problem.name)
   if problem.kind == "numbers" then return numbers(folder, results, unit) end

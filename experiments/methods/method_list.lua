@@ -1,4 +1,4 @@
---- The methods: a name, settings for images and for numbers, and how the posterior is fitted.
+--- The methods: kind, name, how the posterior is fitted, and settings for images and for numbers.
 --
 -- A fit gets the task (net, train, likelihood, steps), the method's settings and a key, and returns
 -- a posterior over the task's parameters, or a model of its own; what it returns second are options
@@ -75,7 +75,7 @@ local function explore(task, s, key, collect)
   local optimizer = bnn.optim.sgd{lr = s.sgd_lr * known.variance, momentum = s.momentum}
   local state = train(task, path, optimizer, key:fold "explore",
     {steps = task.steps - first, collect = collect})
-  return known.complete(state:posterior(), key:fold "complete", s.draws)
+  return known.complete(state:posterior(), key:fold "complete", s.draws or 1)
 end
 
 local function fit_swa(task, s, key)
@@ -192,37 +192,45 @@ local function both(settings, images, numbers)
   return with(images), numbers and with(numbers) or nil
 end
 
-local function add(name, fit, settings, images, numbers)
-  local row = {name = name, fit = fit}
+local function add(kind, name, fit, settings, images, numbers)
+  local row = {kind = kind, name = name, fit = fit}
   row.images, row.numbers = both(settings, images, numbers)
   M[#M + 1] = row
 end
 
 local IMAGES, NUMBERS = {lr = 1e-3}, {lr = 5e-3} -- Adam's
-local VARIATIONAL = {logvar = -7, draws = 100}
+
+add("optima", "map", fit_map, {}, IMAGES, NUMBERS)
+add("optima", "dropout", fit_dropout, {draws = 100}, {lr = 1e-3, dropout = 0.2},
+  {lr = 5e-3, dropout = 0.05})
+add("optima", "ensemble", fit_ensemble, {members = 5}, IMAGES, NUMBERS)
+add("optima", "snapshot", fit_snapshot, {cycles = 5}, {lr = 5e-3}, {lr = 1e-2})
+
+local SWA_IMAGES, SWA_NUMBERS = {lr = 1e-3, sgd_lr = 0.1}, {lr = 5e-3, sgd_lr = 0.002}
 local SWAG = {momentum = 0.9, rank = 20, draws = 50}
-local SWAG_IMAGES, SWAG_NUMBERS = {lr = 1e-3, sgd_lr = 0.1}, {lr = 5e-3, sgd_lr = 0.002}
+local MULTISWAG = {momentum = 0.9, rank = 20, draws = 50, members = 5}
+
+add("optima", "swa", fit_swa, {momentum = 0.9}, SWA_IMAGES, SWA_NUMBERS)
+add("optima", "swag", fit_swag, SWAG, SWA_IMAGES, SWA_NUMBERS)
+add("optima", "multiswag", fit_multiswag, MULTISWAG, SWA_IMAGES, SWA_NUMBERS)
+
+local GAUSSIAN = {logvar = -7, draws = 100}
 local IVON = {lr = 0.5, h0 = 0.1, b2 = 0.9995, clip = 0, draws = 100}
 
-add("map", fit_map, {}, IMAGES, NUMBERS)
-add("dropout", fit_dropout, {draws = 100}, {lr = 1e-3, dropout = 0.2}, {lr = 5e-3, dropout = 0.05})
-add("ensemble", fit_ensemble, {members = 5}, IMAGES, NUMBERS)
-add("snapshot", fit_snapshot, {cycles = 5}, {lr = 2e-3}, {lr = 1e-2})
-add("swa", fit_swa, SWAG, SWAG_IMAGES, SWAG_NUMBERS)
-add("swag", fit_swag, SWAG, SWAG_IMAGES, SWAG_NUMBERS)
-add("multiswag", fit_multiswag, SWAG, {lr = 1e-3, sgd_lr = 0.1, members = 5},
-  {lr = 5e-3, sgd_lr = 0.002, members = 5})
-add("mfvi", fit_variational(bnn.posterior.meanfield), VARIATIONAL, IMAGES, NUMBERS)
-add("radial", fit_variational(bnn.posterior.radial), VARIATIONAL, IMAGES, NUMBERS)
-add("ivon", fit_ivon, {}, IVON)
-add("ivon_mean", fit_ivon_mean, {}, IVON)
-add("sgld", fit_sampler(sgld), {draws = 50}, {lr = 0.3})
-add("psgld", fit_sampler(psgld), {draws = 50}, {lr = 3e-3})
-add("sghmc", fit_sampler(sghmc), {draws = 50}, {lr = 0.03, alpha = 0.05})
-add("adaptive_sghmc", fit_sampler(adaptive_sghmc), {draws = 50}, {lr = 1e-4, alpha = 0.05})
-add("cyclical_sgld", fit_cyclical(bnn.sampler.sgld), {cycles = 4, exploring = 0.8, draws = 48},
-  {lr = 0.3})
-add("cyclical_sghmc", fit_cyclical(bnn.sampler.sghmc), {cycles = 4, exploring = 0.8, draws = 48},
+add("variational", "mfvi", fit_variational(bnn.posterior.meanfield), GAUSSIAN, IMAGES, NUMBERS)
+add("variational", "radial", fit_variational(bnn.posterior.radial), GAUSSIAN, IMAGES, NUMBERS)
+add("variational", "ivon", fit_ivon, {}, IVON)
+add("variational", "ivon_mean", fit_ivon_mean, {}, IVON)
+
+local CYCLES = {cycles = 4, exploring = 0.8, draws = 48}
+
+add("samplers", "sgld", fit_sampler(sgld), {draws = 50}, {lr = 0.3})
+add("samplers", "psgld", fit_sampler(psgld), {draws = 50}, {lr = 3e-3})
+add("samplers", "sghmc", fit_sampler(sghmc), {draws = 50}, {lr = 0.03, alpha = 0.05})
+add("samplers", "adaptive_sghmc", fit_sampler(adaptive_sghmc), {draws = 50},
+  {lr = 1e-4, alpha = 0.05})
+add("samplers", "cyclical_sgld", fit_cyclical(bnn.sampler.sgld), CYCLES, {lr = 0.3})
+add("samplers", "cyclical_sghmc", fit_cyclical(bnn.sampler.sghmc), CYCLES,
   {lr = 0.03, alpha = 0.05})
 
 --- The method of a name, or nil.

@@ -40,7 +40,7 @@ few="--data_dir=$T/mnist --ood_data=$T/others --steps=8 --batch_size=50 --hidden
   equal "lines keep to 120 columns" 0 "$(awk 'length($0) > 120' "$T/out" | wc -l)"
   equal "csv: a line for each value" "26" "$(grep -c -e '^map,' -e '^ivon,' -e '^sghmc,' "$T/all.csv")"
   has "figures are named" "wrote figures/methods_mnist/error.svg" "$err"
-  for figure in error nll auroc_others cost reliability reliability_ivon; do
+  for figure in error nll auroc_others cost_samplers reliability_of_variational reliability_ivon; do
     equal "$figure is drawn" 1 "$(grep -c '</svg>' "$T/here/figures/methods_mnist/$figure.svg")"
   done
   cp "$T/out" "$T/first"
@@ -51,6 +51,10 @@ few="--data_dir=$T/mnist --ood_data=$T/others --steps=8 --batch_size=50 --hidden
   results "$T/first" >"$T/want"
   results "$T/out" >"$T/got"
   equal "one worker: the same results" 0 "$(cmp "$T/want" "$T/got" >&2; echo $?)"
+  run $few --seeds=3 --methods=map,mfvi --set=mfvi.draws=3 --runs="$T/runs" --figures= --status
+  equal "--status: what is done of what there is" "map 2 0 0 3,mfvi 0 0 0 3," \
+    "$(tail -3 "$T/out" | grep '^m.*[0-9]' | tr -s ' ' | tr '\n' ',')"
+  equal "--status: runs nothing" 6 "$(find "$T/runs" -name run.json | wc -l)"
   run $few --seeds=3 --methods=map,mfvi --set=mfvi.draws=3 --runs="$T/runs" --figures=
   has "more seeds: what is there stays" "goes on: 2 of 3 runs are done" "$err"
   equal "more seeds: a record of each run" 10 "$(find "$T/runs" -name run.json | wc -l)"
@@ -74,7 +78,7 @@ few="--data_dir=$T/mnist --ood_data=$T/others --steps=8 --batch_size=50 --hidden
 # ---------------------------------------------------------------- a look at all of them
 run --quick --data_dir="$T/mnist" --ood_data="$T/others" --runs="$T/quick" --no_record --steps=12 --figures= --hidden=8
 equal "quick: status" 0 "$rc"
-has "quick: it says what it is" "which compares nothing" "$out"
+has "quick: it says what it is" "no comparison" "$out"
 for name in $names; do
   equal "quick: a row of $name" 1 "$(sed -n '/^predictions$/,/^$/p' "$T/out" | grep -c "^$name ")"
 done
@@ -86,7 +90,7 @@ equal "numbers: status" 0 "$rc"
 has "numbers: splits" "200 training and 1000 test rows in each of 2 splits" "$out"
 equal "numbers: four runs of each" 1 "$(sed -n '/^predictions/,/^$/p' "$T/out" | grep -c '^swag  *4 ')"
 has "numbers: paired by split" "difference to map, paired by split" "$out"
-for figure in rmse log_density crps cost; do
+for figure in rmse log_density crps cost_optima; do
   equal "$figure is drawn" 1 "$(grep -c '</svg>' "$T/here/figures/methods_cubic/$figure.svg")"
 done
 

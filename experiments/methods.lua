@@ -50,23 +50,31 @@ local experiment = {
 
 -- ---- which methods, with which settings ----
 
--- The methods that are asked for, those that have settings for the problem.
-local function chosen(cfg, problem)
+-- The methods that are asked for.
+local function named(cfg)
   local rows, seen = {}, {}
-  for _, name in ipairs(cfg.methods or list.names()) do
-    local row = list.find(name)
-    bnn.assert_or_exit(row, ("--methods: no method '%s'; there are %s"):format(name,
+  for i, name in ipairs(cfg.methods or list.names()) do
+    rows[i] = list.find(name)
+    bnn.assert_or_exit(rows[i], ("--methods: no method '%s'; there are %s"):format(name,
       table.concat(list.names(), ", ")))
     bnn.assert_or_exit(not seen[name], ("--methods names %s twice"):format(name))
     seen[name] = true
-    if row[problem.kind] then
-      rows[#rows + 1] = row
+  end
+  return rows
+end
+
+-- Those that have settings for a kind of problem.
+local function with_settings(rows, kind)
+  local kept = {}
+  for _, row in ipairs(rows) do
+    if row[kind] then
+      kept[#kept + 1] = row
     else
-      io.stderr:write(("skipping %s: it has no settings for %s\n"):format(name, problem.kind))
+      io.stderr:write(("skipping %s: it has no settings for %s\n"):format(row.name, kind))
     end
   end
-  bnn.assert_or_exit(rows[1], "--methods: none of them has settings for " .. problem.kind)
-  return rows
+  bnn.assert_or_exit(kept[1], "--methods: none of them has settings for " .. kind)
+  return kept
 end
 
 -- The words of --set as {method = {name = number}}; a word that no method understands ends the
@@ -137,8 +145,9 @@ end
 
 function experiment.run(given, log)
   local cfg = with_quick(given)
+  local rows = named(cfg)
   local problem = problems.load(cfg, log)
-  local rows = chosen(cfg, problem)
+  rows = with_settings(rows, problem.kind)
   local settings = read_settings(cfg.set, rows, problem.kind)
   if cfg.status then
     log:say(method_runs.status(rows, problem, cfg, settings))

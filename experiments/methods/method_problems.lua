@@ -27,8 +27,8 @@ local function shape_of(x) return table.concat(x:shape(), " x ", 2) end
 
 -- A set that is taken if it is at hand and of the size of the data; or nil, why not.
 local function find(name, data)
-  local set, fault = bnn.data.load(name, {offline = true})
-  if not set then return nil, fault end
+  local set = bnn.data.load(name, {offline = true})
+  if not set then return nil, "not available" end
   local size, wanted = shape_of((set.test or set.train).x), shape_of(data.test.x)
   if size ~= wanted then return nil, ("its images are %s, not %s"):format(size, wanted) end
   return set

@@ -42,6 +42,7 @@
 #include "inference/posterior.h"
 #include "inference/predict.h"
 #include "inference/update.h"
+#include "inference/updater.h"
 #include "kernels/isa.h"
 #include "kernels/rng.h"
 #include "metrics/bootstrap.h"

@@ -146,11 +146,16 @@ static bind_step check_call(lua_State *L, objective *of, int arg) {
 
 bind_step bind_check_step(lua_State *L, int arg) {
   bind_step c = check_call(L, check_objective(L, arg), arg + 5);
-  c.train.rule = bind_check_rule_state(L, arg + 1);
-  c.args.lr = luaL_checknumber(L, arg + 2);
+  c.train.updater = bind_check_updater(L, arg + 1);
+  bind_check_rates(L, arg + 2, arg + 4, c.train.updater, c.rates);
   c.args.data_size = luaL_optnumber(L, arg + 3, 0);
-  c.args.noise = luaL_optnumber(L, arg + 4, 1);
   return c;
+}
+
+bnn_status bind_run_step(const bind_step *step, bnn_context *context, double *loss, bnn_err *err) {
+  bnn_step_args args = step->args;
+  args.rates = step->rates;
+  return bnn_objective_step(step->o, context, &step->train, &step->batch, &args, loss, err);
 }
 
 int bind_step_result(lua_State *L, bnn_status status, double loss, const bnn_err *err) {
@@ -167,8 +172,7 @@ static int objective_step(lua_State *L) {
   const bind_step c = bind_check_step(L, 1);
   double loss = 0;
   bnn_err err;
-  bnn_status status =
-      bnn_objective_step(c.o, bind_context(L), &c.train, &c.batch, &c.args, &loss, &err);
+  const bnn_status status = bind_run_step(&c, bind_context(L), &loss, &err);
   return bind_step_result(L, status, loss, &err);
 }
 

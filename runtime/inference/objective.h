@@ -18,7 +18,8 @@
  *
  * Samples are added by a fixed binary tree over s, and a last odd one to what stands to its left.
  *
- * With one sample and no clipping, and where each block of parameters has its gradient from one job,
+ * Each tensor is updated by one rule (updater.h), of which there may be several.  With one sample and
+ * no clipping, and where each block of parameters has its gradient from one job,
  * that job does the rest too, from backward to update, by pieces that stay in the first-level cache; a
  * family and a rule may have one pass for all of it (fused/fused.h).  Nothing else reads between, and
  * the result is that of the plain stages but for rounding.
@@ -44,9 +45,9 @@
 #include "../base/context.h"
 #include "../densities/density.h"
 #include "../program/program.h"
-#include "../rules/rule.h"
 #include "batch.h"
 #include "posterior.h"
+#include "updater.h"
 
 typedef struct bnn_objective bnn_objective;
 
@@ -92,11 +93,11 @@ size_t bnn_objective_batch(const bnn_objective *o);
 /* Bytes of its buffers. */
 size_t bnn_objective_bytes(const bnn_objective *o);
 
-/* What a step changes: the buffers of q, whose families are those of the objective, and the state of a
- * rule over all of them, in the order of bnn_posterior_place. */
+/* What a step changes: the buffers of q, whose families are those of the objective, and the states of
+ * the rules that update them. */
 typedef struct bnn_train_state {
   const bnn_posterior *posterior;
-  bnn_rule_state *rule;
+  bnn_updater *updater;
 } bnn_train_state;
 
 /* The arguments of one step.  key: weight sample s is drawn with key:fold("eps"):fold(s), s from 1;
@@ -106,6 +107,7 @@ typedef struct bnn_step_args {
   double beta, lr;
   const double *betas;     /* [n_params], a beta for each tensor instead; or NULL */
   double data_size, noise; /* for rules that need them (rule.h); noise is 1 for the whole of it */
+  const bnn_rate *rates;   /* [n_rules], an lr and noise for each rule instead; or NULL */
 } bnn_step_args;
 
 /* One step.  *loss: the mean loss over the batch and the samples, without the KL, before the

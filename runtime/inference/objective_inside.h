@@ -55,14 +55,14 @@ typedef struct bnn_step_work {
   bnn_objective *o;
   bnn_context *context;
   const bnn_posterior *q;
-  bnn_rule_state *state; /* NULL: only gradients are asked for */
+  bnn_updater *updater; /* NULL: only gradients are asked for */
   const bnn_batch *batch;
   const bnn_step_args *args;
   bool gather;   /* x is yet to be gathered */
   bnn_real seed; /* d L / d loss_n */
   bnn_update_args update;
-  bnn_step_info info; /* of the rule */
-  const bnn_fused *pass[BNN_GROUPS_MAX];
+  bnn_step_info info[BNN_UPDATER_RULES_MAX];
+  const bnn_fused *pass[BNN_GROUPS_MAX][BNN_UPDATER_RULES_MAX];
   bnn_real *d;            /* [trained] the gradients */
   atomic_bool is_cut;     /* a request to stop has left rows unfinished */
   atomic_size_t next;     /* the parameter job that no worker has taken */

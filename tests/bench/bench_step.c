@@ -199,7 +199,8 @@ static bnn_step_args args_of(uint64_t step) {
 
 static void run_step_of(bench *b, bnn_objective *o, bnn_context *context, uint64_t step) {
   bnn_err err;
-  bnn_train_state train = {&b->posterior, &b->state};
+  bnn_updater updater = bnn_updater_of(&b->state);
+  bnn_train_state train = {&b->posterior, &updater};
   bnn_batch batch = batch_of(b, step);
   bnn_step_args s = args_of(step);
   double loss;

@@ -61,7 +61,8 @@ function put.optimizer(tensors, state)
   local record = state:state_dict()
   put_u64(tensors, "optimizer/steps", record.steps)
   for i, moment in ipairs(record.moments) do tensors["optimizer/moments/" .. i] = moment end
-  return {name = record.name, options = record.options, size = record.size}
+  return {name = record.name, options = record.options, size = record.size,
+          groups = record.groups, of = record.of}
 end
 
 function put.collector(tensors, collector)
@@ -210,7 +211,8 @@ end
 function get.params(file, tree) return read_params(file, "params/", tree.names) end
 
 function get.optimizer(file, tree)
-  local record = {name = tree.name, options = tree.options, size = tree.size, moments = {}}
+  local record = {name = tree.name, options = tree.options, size = tree.size,
+                  groups = tree.groups, of = tree.of, moments = {}}
   local fault, x
   record.steps, fault = read_count(file, "optimizer/steps")
   if fault then return nil, fault end

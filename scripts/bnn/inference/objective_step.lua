@@ -7,6 +7,7 @@ local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
 local losses = require "bnn.inference.objective_loss"
 local lru_cache = require "bnn.base.lru_cache"
+local optimizer_groups = require "bnn.inference.optimizer_groups"
 local options = require "bnn.base.options"
 local parameters = require "bnn.params.params"
 local penalties = require "bnn.inference.objective_penalties"
@@ -162,11 +163,10 @@ function M.step(self, state, batch, key, opts)
   opts = step_options(opts)
   local source, rows, from, count = rows_of(self, what, batch)
   local step = state:steps() + 1
-  local beta, lr = opts.beta or penalties.beta_at(self, step), opts.lr or state:rate(step)
-  if type(lr) ~= "number" then fail.expected(what .. ": lr", "a number", lr) end
+  local beta = opts.beta or penalties.beta_at(self, step)
+  local lr, noise = optimizer_groups.rates(state, what, step, opts.lr, opts.noise)
   self.last = {step = step, beta = beta} -- what audit speaks of
   local made = stepper(self, what, source, count)
-  local noise = opts.noise or state.optimizer.noise and state:noise(step)
   local loss, message = make_step(self, made, state.moments, lr, noise, key, arguments(self, key,
     beta, source, rows, from, count))
   if loss then return loss end

@@ -239,6 +239,20 @@ function Posterior:state_size()
   return self.core:trained()
 end
 
+-- What a step changes of each tensor that the runtime knows, in its order (program_layout).
+-- @return list of {path= of the weights, size= elements of its buffers}
+function Posterior:trained_tensors()
+  local list = {}
+  for _, buffer in ipairs(self:buffers()) do
+    local first = self.defined and #list or 0 -- recorded: a buffer has tensors of its own
+    for i, entry in ipairs(layout_of(buffer.params)) do
+      local known = list[first + i]
+      list[first + i] = {path = entry.name, size = entry.size + (known and known.size or 0)}
+    end
+  end
+  return list
+end
+
 -- What grad and compile see of a posterior that is an argument.
 function Posterior:__parts()
   local parts = {}

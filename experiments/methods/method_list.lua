@@ -126,8 +126,10 @@ end
 local function train_ivon(task, s, key)
   local start = {logvar = -math.log(task.train.size * s.h0 + 1)}
   local objective = elbo(task, start, key, bnn.posterior.meanfield)
-  local lr = bnn.schedule.cosine{from = s.lr, steps = math.max(1, task.steps)}
-  train(task, objective, bnn.optim.ivon{lr = lr, h0 = s.h0, b2 = s.b2, clip = s.clip}, key)
+  local optimizer = bnn.optim.ivon{
+    lr = bnn.schedule.cosine{from = s.lr, steps = task.steps}, h0 = s.h0, b2 = s.b2, clip = s.clip,
+  }
+  train(task, objective, task.for_weights(optimizer), key)
   return objective.posterior
 end
 
@@ -143,8 +145,9 @@ end
 
 local function fit_sampler(make)
   return function(task, s, key)
-    local collect = second_half(task, s)
-    return train(task, point(task, key), make(task, s), key, {collect = collect}):posterior()
+    local optimizer = task.for_weights(make(task, s))
+    local collect = {collect = second_half(task, s)}
+    return train(task, point(task, key), optimizer, key, collect):posterior()
   end
 end
 
@@ -171,7 +174,7 @@ local function fit_cyclical(make)
       noise = function(step) return position(step) > explores and 1 or 0 end,
     }
     local objective = point(task, key)
-    train(task, objective, optimizer, key, {on_step = function(step)
+    train(task, objective, task.for_weights(optimizer), key, {on_step = function(step)
       local after = position(step) - explores
       if after > 0 and after % every == 0 then kept[#kept + 1] = objective.params:clone() end
     end})
@@ -215,23 +218,25 @@ add("optima", "swag", fit_swag, SWAG, SWA_IMAGES, SWA_NUMBERS)
 add("optima", "multiswag", fit_multiswag, MULTISWAG, SWA_IMAGES, SWA_NUMBERS)
 
 local GAUSSIAN = {logvar = -7, draws = 100}
-local IVON = {lr = 0.5, h0 = 0.1, b2 = 0.9995, clip = 0, draws = 100}
+local IVON = {lr = 0.5, h0 = 0.1, b2 = 0.9995, clip = 0}
+local IVON_NUMBERS = {lr = 0.3, h0 = 1, b2 = 0.999, clip = 0.03}
 
 add("variational", "mfvi", fit_variational(bnn.posterior.meanfield), GAUSSIAN, IMAGES, NUMBERS)
 add("variational", "radial", fit_variational(bnn.posterior.radial), GAUSSIAN, IMAGES, NUMBERS)
-add("variational", "ivon", fit_ivon, {}, IVON)
-add("variational", "ivon_mean", fit_ivon_mean, {}, IVON)
+add("variational", "ivon", fit_ivon, {draws = 100}, IVON, IVON_NUMBERS)
+add("variational", "ivon_mean", fit_ivon_mean, {}, IVON, IVON_NUMBERS)
 
 local CYCLES = {cycles = 4, exploring = 0.8, draws = 48}
 
-add("samplers", "sgld", fit_sampler(sgld), {draws = 50}, {lr = 0.3})
-add("samplers", "psgld", fit_sampler(psgld), {draws = 50}, {lr = 3e-3})
-add("samplers", "sghmc", fit_sampler(sghmc), {draws = 50}, {lr = 0.03, alpha = 0.05})
+add("samplers", "sgld", fit_sampler(sgld), {draws = 50}, {lr = 0.3}, {lr = 0.01})
+add("samplers", "psgld", fit_sampler(psgld), {draws = 50}, {lr = 3e-3}, {lr = 1e-3})
+add("samplers", "sghmc", fit_sampler(sghmc), {draws = 50}, {lr = 0.03, alpha = 0.05},
+  {lr = 0.002, alpha = 0.05})
 add("samplers", "adaptive_sghmc", fit_sampler(adaptive_sghmc), {draws = 50},
-  {lr = 1e-4, alpha = 0.05})
-add("samplers", "cyclical_sgld", fit_cyclical(bnn.sampler.sgld), CYCLES, {lr = 0.3})
+  {lr = 1e-4, alpha = 0.05}, {lr = 1e-4, alpha = 0.05})
+add("samplers", "cyclical_sgld", fit_cyclical(bnn.sampler.sgld), CYCLES, {lr = 0.3}, {lr = 0.01})
 add("samplers", "cyclical_sghmc", fit_cyclical(bnn.sampler.sghmc), CYCLES,
-  {lr = 0.03, alpha = 0.05})
+  {lr = 0.03, alpha = 0.05}, {lr = 0.002, alpha = 0.05})
 
 --- The method of a name, or nil.
 function M.find(name)

@@ -69,6 +69,7 @@ function M.images(cfg, log)
       temperature = 1, steps = settings.steps,
       batch_size = math.min(settings.batch_size, train.size),
       rate = function(lr) return lr end,
+      for_weights = function(optimizer) return optimizer end,
       at_known_noise = function(params)
         return {net = plain, params = params, likelihood = likelihood, variance = 1,
                 complete = complete}
@@ -155,7 +156,8 @@ local function standardised(train, test)
   return part{x = x.x, y = y.x}, part{x = test_x.x, y = test_y.x}, y_stats.std:item()
 end
 
-local LOG_SIGMA = -1 -- at the start
+local LOG_SIGMA = -1  -- at the start
+local NOISE_LR = 5e-3 -- of Adam, for log sigma beside weights that have another optimizer
 
 -- The network of a task, whose noise is one more parameter.
 local function with_noise(mean)
@@ -195,15 +197,20 @@ function M.numbers(cfg, log)
   local function task(settings, i)
     local train, test, unit = standardised(split(i))
     local mean = layers(hidden, 1)
+    local function rate(lr) return bnn.schedule.cosine{from = lr, steps = settings.steps} end
     return {
       train = train, test = test, unit = unit, likelihood = bnn.likelihood.gaussian{},
-      net = with_noise(mean), with_dropout = function(rate)
-        return with_noise(layers(hidden, 1, rate))
+      net = with_noise(mean), with_dropout = function(share)
+        return with_noise(layers(hidden, 1, share))
       end,
       temperature = {log_sigma = 0, default = 1},
       random = function(path) return path ~= "log_sigma" end,
       steps = settings.steps, batch_size = math.min(settings.batch_size, train.size),
-      rate = function(lr) return bnn.schedule.cosine{from = lr, steps = settings.steps} end,
+      rate = rate,
+      for_weights = function(optimizer)
+        return bnn.optim.groups{log_sigma = bnn.optim.adam{lr = rate(NOISE_LR)},
+                                default = optimizer}
+      end,
       at_known_noise = function(params) return at_known_noise(mean, params) end,
     }
   end

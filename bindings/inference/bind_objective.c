@@ -90,8 +90,15 @@ static const size_t *check_kl_weight_param(lua_State *L, int at, size_t *n) {
   return list;
 }
 
+static bool field_flag(lua_State *L, int at, const char *name) {
+  lua_getfield(L, at, name);
+  const bool is_set = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return is_set;
+}
+
 /* core.objective(program, posterior, {x=, y=, key=, weights= (nodes), loss= (output, from 0),
- *   samples=, shards=, kl=, precision=, decay=, priors= (lists by tensor), kl_weight_params=}) ->
+ *   samples=, antithetic=, shards=, kl=, precision=, decay=, priors= (lists by tensor), kl_weight_params=}) ->
  *   objective */
 static int core_objective(lua_State *L) {
   bnn_program *program = bind_check_program(L, 1)->recording.program;
@@ -109,6 +116,7 @@ static int core_objective(lua_State *L) {
       .posterior = q,
       .regularizers = check_regularizers(L, 3, n_params),
       .samples = bind_field_integer(L, 3, "samples", 1),
+      .antithetic = field_flag(L, 3, "antithetic"),
       .shards = bind_field_integer(L, 3, "shards", 1),
       .loss_output = bind_field_integer(L, 3, "loss", 0),
   };

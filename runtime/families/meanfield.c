@@ -15,20 +15,21 @@ BNN_KERNEL shift_and_scale(bnn_real *restrict theta, const bnn_real *restrict mu
   for (size_t i = 0; i < n; i++) theta[i] = mu[i] + vm_exp(logvar[i] / 2) * theta[i];
 }
 
-static void chunk(const bnn_group *q, bnn_real *theta, bnn_key key, size_t from, size_t n) {
+static void chunk(const bnn_group *q, bnn_real *theta, bnn_draw draw, size_t from, size_t n) {
   const size_t at = from - q->first;
-  BNN_UNUSED(key);
+  BNN_UNUSED(draw);
   shift_and_scale(theta + from, q->buffer[MU] + at, q->buffer[LOGVAR] + at, n);
 }
 
-static void sample_piece(const bnn_group *q, bnn_real *theta, bnn_key key, size_t from, size_t n) {
-  normal_chunks(chunk, q, theta, key, from, n);
+static void sample_piece(const bnn_group *q, bnn_real *theta, bnn_draw draw, size_t from,
+                         size_t n) {
+  normal_chunks(chunk, q, theta, draw, from, n);
 }
 
-static void sample(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_key key,
+static void sample(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_draw draw,
                    int64_t s) {
   BNN_UNUSED(s);
-  bnn_family_sample_pieces(q, context, sample_piece, theta, key);
+  bnn_family_sample_pieces(q, context, sample_piece, theta, draw);
 }
 
 /* ---- KL and entropy ---- */

@@ -166,6 +166,15 @@ static bnn_status check_terms(const bnn_objective_spec *s, bnn_err *err) {
   return BNN_OK;
 }
 
+/* Whether samples can come in pairs. */
+static bnn_status check_pairs(const bnn_objective_spec *s, bnn_err *err) {
+  if (s->samples % 2 != 0)
+    return bnn_fail(err, BNN_ERANGE, "antithetic: expected an even number of samples, got %d",
+                    s->samples);
+  if (bnn_posterior_support(s->posterior) == 0) return BNN_OK;
+  return bnn_fail(err, BNN_ERANGE, "antithetic: expected a posterior that draws noise");
+}
+
 static bnn_status check_spec(const bnn_objective_spec *s, bnn_err *err) {
   if (s->samples < 1)
     return bnn_fail(err, BNN_ERANGE, "samples: expected 1 or more, got %d", s->samples);
@@ -177,6 +186,7 @@ static bnn_status check_spec(const bnn_objective_spec *s, bnn_err *err) {
   BNN_TRY(bnn_posterior_check(s->posterior, err));
   if (!bnn_posterior_is_trainable(s->posterior))
     return bnn_fail(err, BNN_ERANGE, "expected a posterior that can be trained");
+  if (s->antithetic) BNN_TRY(check_pairs(s, err));
   if (bnn_program_flat_size(s->program) > s->posterior->layout->size)
     return bnn_fail(err, BNN_ESHAPE, "the program has %zu parameters, the layout %zu",
                     bnn_program_flat_size(s->program), s->posterior->layout->size);
@@ -250,6 +260,7 @@ bnn_status bnn_objective_new(bnn_objective **out, const bnn_objective_spec *spec
   o->kl_weight_node = spec->kl_weight_node;
   o->n_kl_weights = spec->n_kl_weights;
   o->samples = spec->samples;
+  o->antithetic = spec->antithetic;
   o->shards = spec->shards;
   o->loss_output = spec->loss_output;
   bnn_status status = copy_spec(o, spec, err);

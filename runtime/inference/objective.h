@@ -17,6 +17,8 @@
  *     update       the rule, element by element (update.h)
  *
  * Samples are added by a fixed binary tree over s, and a last odd one to what stands to its left.
+ * Antithetic samples come in pairs, whose weights lie on opposite sides of the mean: the variance of
+ * what is odd in the noise is gone.  Each has the program's noise of its own.
  *
  * Each tensor is updated by one rule (updater.h), of which there may be several.  With one sample and
  * no clipping, and where each block of parameters has its gradient from one job,
@@ -75,6 +77,7 @@ typedef struct bnn_objective_spec {
   const bnn_posterior *posterior;      /* families and layout, copied; steps bring the buffers */
   const bnn_regularizer *regularizers; /* [layout->n_params], copied */
   int samples;                         /* weight samples a step, at least 1 */
+  bool antithetic;                     /* sample 2j is the mirror image of sample 2j - 1 */
   int shards;                          /* of the batch, at least 1 */
   int loss_output; /* the output whose mean a step reports: 0, unless outputs[0] is more than loss */
   const size_t *kl_weight_param; /* [n_kl_weights], copied */
@@ -82,7 +85,8 @@ typedef struct bnn_objective_spec {
 } bnn_objective_spec;
 
 /* ESHAPE: an output is neither [batch] nor one number, the layout is smaller than the program's
- * parameters, or as bnn_posterior_check.  ERANGE: samples, shards, a regularizer, a node that cannot be
+ * parameters, or as bnn_posterior_check.  ERANGE: samples, an odd number of antithetic ones or
+ * a posterior without noise for them, shards, a regularizer, a node that cannot be
  * fed so, a program without a gradient, several shards of one whose rows meet.  ENOMEM. */
 bnn_status bnn_objective_new(bnn_objective **out, const bnn_objective_spec *spec, bnn_err *err);
 void bnn_objective_free(bnn_objective *o);
@@ -100,7 +104,8 @@ typedef struct bnn_train_state {
   bnn_updater *updater;
 } bnn_train_state;
 
-/* The arguments of one step.  key: weight sample s is drawn with key:fold("eps"):fold(s), s from 1;
+/* The arguments of one step.  key: weight sample s is drawn with key:fold("eps"):fold(s), s from 1,
+ * or is the mirror image of what that gives for s - 1;
  * programs that draw noise get key:fold("noise"):fold(s), rules key:fold("update"):fold(buffer). */
 typedef struct bnn_step_args {
   bnn_key key;

@@ -39,6 +39,7 @@ struct bnn_objective {
   size_t *kl_weight_param; /* [n_kl_weights] tensors whose weights the program reads */
   size_t n_kl_weights;
   int samples, shards, loss_output;
+  bool antithetic;
   bnn_ranges plain;       /* of the layout, for the plain stages */
   bnn_ranges jobs;        /* of the parameter jobs, where an update can follow in each; else none */
   bnn_real *theta, *grad; /* [size] the sampled weights, their gradient of the mean loss */
@@ -67,7 +68,7 @@ typedef struct bnn_step_work {
   atomic_bool is_cut;     /* a request to stop has left rows unfinished */
   atomic_size_t next;     /* the parameter job that no worker has taken */
   bnn_bad bad;            /* what its gradients are */
-  bnn_key eps;            /* of this sample's weights */
+  bnn_draw eps;           /* of this sample's weights */
   bnn_real *part, *below; /* what a job over ranges adds to, and what it adds; */
   bool fresh;             /* part is nothing yet */
 } bnn_step_work;

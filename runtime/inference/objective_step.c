@@ -7,11 +7,18 @@
 
 /* ---- sample ---- */
 
-/* The weights of sample s, from 1, and the key of the program's noise. */
+/* The noise of the weights of sample s, from 1. */
+static bnn_draw draw_of(const bnn_step_work *w, int s) {
+  const bool is_mirrored = w->o->antithetic && s % 2 == 0;
+  const bnn_key eps = bnn_key_fold_name(w->args->key, "eps", 3);
+  return (bnn_draw){bnn_key_fold(eps, is_mirrored ? s - 1 : s), is_mirrored};
+}
+
+/* The weights of sample s, and the key of the program's noise. */
 static void sample(bnn_step_work *w, int s) {
   bnn_objective *o = w->o;
-  w->eps = bnn_key_fold(bnn_key_fold_name(w->args->key, "eps", 3), s);
-  bnn_posterior_sample(w->q, w->context, o->theta, w->eps, s);
+  w->eps = draw_of(w, s);
+  bnn_posterior_draw(w->q, w->context, o->theta, w->eps, s);
   bnn_frame_bind_params(o->frame, o->theta, o->grad);
   uint64_t *buffer = o->key_node >= 0 ? bnn_frame_input_buffer(o->frame, o->key_node) : NULL;
   if (buffer) *buffer = bnn_key_fold(bnn_key_fold_name(w->args->key, "noise", 5), s).bits;

@@ -64,10 +64,15 @@ void bnn_posterior_write(const bnn_posterior *q, const bnn_real *x) {
              size_of(&q->group[g]) * sizeof *x);
 }
 
+void bnn_posterior_draw(const bnn_posterior *q, bnn_context *context, bnn_real *theta,
+                        bnn_draw draw, int64_t s) {
+  for (size_t g = 0; g < q->n_groups; g++)
+    q->group[g].family->sample(&q->group[g], context, theta, draw, s);
+}
+
 void bnn_posterior_sample(const bnn_posterior *q, bnn_context *context, bnn_real *theta,
                           bnn_key key, int64_t s) {
-  for (size_t g = 0; g < q->n_groups; g++)
-    q->group[g].family->sample(&q->group[g], context, theta, key, s);
+  bnn_posterior_draw(q, context, theta, (bnn_draw){.key = key}, s);
 }
 
 size_t bnn_posterior_support(const bnn_posterior *q) {

@@ -42,6 +42,10 @@ void bnn_posterior_write(const bnn_posterior *q, const bnn_real *x);
 void bnn_posterior_sample(const bnn_posterior *q, bnn_context *context, bnn_real *theta,
                           bnn_key key, int64_t s);
 
+/* The same of a draw: the key's, or its mirror image. */
+void bnn_posterior_draw(const bnn_posterior *q, bnn_context *context, bnn_real *theta,
+                        bnn_draw draw, int64_t s);
+
 /* The number of samples: 1 for a point, the largest finite support of a group; 0 if any number can
  * be drawn. */
 size_t bnn_posterior_support(const bnn_posterior *q);

@@ -88,6 +88,8 @@ M.ROWS = {
    "reparameterization", "reparameterization trick",
    answer = "A step draws weights as mean plus standard deviation times noise, in `bnn.elbo`;"
      .. " there is neither flipout nor the local form.", absent = {"bnn.nn.flipout"}},
+  {"antithetic", "antithetic sampling", "antithetic variates", "variance reduction",
+   answer = "antithetic= of `bnn.elbo` draws weights in pairs on opposite sides of the mean."},
   {"normalising flow", "normalizing flow", "flow",
    answer = "There are no flows; `bnn.posterior.define` makes a family of your own.",
    absent = {"bnn.posterior.flow", "bnn.posterior.radial_flow"}},

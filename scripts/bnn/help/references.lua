@@ -39,6 +39,8 @@ local ROWS = {
   {"Graves 2011", "A. Graves, \"Practical variational inference for neural networks\", NIPS 2011"},
   {"Guo et al. 2017", "C. Guo, G. Pleiss, Y. Sun, K. Weinberger, \"On calibration of modern neural"
     .. " networks\", ICML 2017, arXiv:1706.04599"},
+  {"Hammersley and Morton 1956", "J. Hammersley, K. Morton, \"A new Monte Carlo technique:"
+    .. " antithetic variates\", Proceedings of the Cambridge Philosophical Society 52, 1956"},
   {"Hansen 2016", "N. Hansen, \"The CMA evolution strategy: a tutorial\", arXiv:1604.00772"},
   {"Hendrycks and Gimpel 2016", "D. Hendrycks, K. Gimpel, \"Gaussian error linear units (GELUs)\","
     .. " arXiv:1606.08415"},

@@ -22,6 +22,7 @@ local function both(own)
     kl = {type = "string", choices = {"sum", "leading"}, default = "sum"},
     prior = {type = "number|string|function|table", above = 0},
     num_samples = {type = "integer", min = 1, default = 1},
+    antithetic = {type = "boolean", default = false},
     shards = {type = "integer", min = 1, default = 1},
     weight_decay = {type = "number|table", min = 0, default = 0},
     renamed = {samples = "num_samples"},
@@ -82,6 +83,21 @@ local function check_recorded(what, opts)
   end
 end
 
+-- Pairs of weights on opposite sides of the mean need two of them, of a family that mirrors them.
+local function check_antithetic(what, opts)
+  if not opts.antithetic then return end
+  if opts.num_samples % 2 ~= 0 then
+    fail("%s: antithetic: expected an even num_samples, as samples come in pairs, got %d", what,
+      opts.num_samples)
+  elseif not opts.posterior or opts.posterior:support() then
+    fail("%s: antithetic: expected a posterior whose weights are drawn, got %s", what,
+      opts.posterior and opts.posterior.family or "params")
+  elseif opts.posterior.defined then
+    fail("%s: antithetic: expected a family of the program, got %s, whose sample function draws "
+      .. "its own noise", what, opts.posterior.family)
+  end
+end
+
 -- The fields of an objective, in place; the likelihood by its name becomes its value.
 local function complete(what, opts)
   if opts.beta and opts.temperature then
@@ -102,6 +118,7 @@ local function complete(what, opts)
   check_paths(what, opts)
   check_weights(what, opts)
   check_recorded(what, opts)
+  check_antithetic(what, opts)
   opts.what = what
   return opts
 end

@@ -23,7 +23,8 @@ local FIRST_NOTICE = 9 -- recordings; then at twice as many each time
 
 -- What a recorded step depends on besides shapes; when it is changed, steps are recorded again.
 local RECORDED = {
-  "net", "likelihood", "loss", "kl", "prior", "num_samples", "shards", "weight_decay",
+  "net", "likelihood", "loss", "kl", "prior", "num_samples", "antithetic", "shards",
+  "weight_decay",
 }
 
 --- The fields of an objective in which its recorded steps are kept, in place.
@@ -48,7 +49,8 @@ local function make_stepper(self, what, source, n)
   local program, made =
     trace_model.model(self, source, n, outputs, {gradient = true, weights = #terms})
   for name, list in pairs(penalties.by_tensor(self)) do made[name] = list end
-  made.samples, made.shards = self.num_samples, self.shards
+  made.samples, made.antithetic = self.num_samples, self.antithetic
+  made.shards = self.shards
   made.loss, made.kl_weight_params = #terms > 0 and 1 or 0, places
   return core.objective(program, posteriors.of_model(self.what, self).core, made)
 end

@@ -297,12 +297,28 @@ int bind_node_of(lua_State *L, int program_index, int index, int arg) {
   return node;
 }
 
+/* Whether a function stands in for the op in the recording whose box is on top of the stack (rec:substitute);
+ * then pushes its result. */
+static bool call_substitute(lua_State *L, const call *c) {
+  const int top = lua_gettop(L);
+  if (lua_getiuservalue(L, top, 1) == LUA_TTABLE &&
+      lua_getfield(L, -1, c->op->name) == LUA_TFUNCTION) {
+    luaL_checkstack(L, c->last + LUA_MINSTACK, NULL);
+    for (int i = 1; i <= c->last; i++) lua_pushvalue(L, i);
+    lua_call(L, c->last, 1);
+    if (!lua_isnil(L, -1)) return true;
+  }
+  lua_settop(L, top);
+  return false;
+}
+
 /* Records the call in the program of the tracer at `tracer`, and pushes the tracer of its result.
  */
 static int record(lua_State *L, const call *c, const bnn_attr *attr, int tracer) {
   int nodes[BNN_ARITY_MAX];
   bind_push_recording(L, tracer);
   int program = lua_gettop(L);
+  if (call_substitute(L, c)) return 1;
   for (int i = 0; i < c->n; i++)
     nodes[i] = bind_node_of(L, program, c->first + i, c->first == 1 ? i + 1 : 1);
   bind_push_tracer(L, program, bind_record_nodes(L, program, c->id, nodes, c->n, attr));

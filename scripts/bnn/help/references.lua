@@ -58,6 +58,8 @@ local ROWS = {
     .. " expensive black-box functions\", J. Global Optim. 13, 1998"},
   {"Kingma and Ba 2015", "D. Kingma, J. Ba, \"Adam: a method for stochastic optimization\","
     .. " ICLR 2015, arXiv:1412.6980"},
+  {"Kingma et al. 2015", "D. Kingma, T. Salimans, M. Welling, \"Variational dropout and the local"
+    .. " reparameterization trick\", NIPS 2015, arXiv:1506.02557"},
   {"Kingma and Welling 2014", "D. Kingma, M. Welling, \"Auto-encoding variational Bayes\","
     .. " ICLR 2014, arXiv:1312.6114"},
   {"Krishnan et al. 2020", "R. Krishnan, M. Subedar, O. Tickoo, \"Specifying weight priors in"
@@ -113,6 +115,8 @@ local ROWS = {
     .. " hyperparameter importance in arbitrary subspaces\", IJCAI 2023, arXiv:2304.10255"},
   {"Welling and Teh 2011", "M. Welling, Y. W. Teh, \"Bayesian learning via stochastic gradient"
     .. " Langevin dynamics\", ICML 2011"},
+  {"Wen et al. 2018", "Y. Wen, P. Vicol, J. Ba, D. Tran, R. Grosse, \"Flipout: efficient"
+    .. " pseudo-independent weight perturbations on mini-batches\", ICLR 2018, arXiv:1803.04386"},
   {"Zhang et al. 2020", "R. Zhang, C. Li, J. Zhang, C. Chen, A. Wilson, \"Cyclical stochastic"
     .. " gradient MCMC for Bayesian deep learning\", ICLR 2020, arXiv:1902.03932"},
 }

@@ -462,6 +462,8 @@ function TestRefused.test_differences()
      {objective = function() return make.elbo{shards = 4} end}},
     {"num_samples=4, antithetic=true, likelihood=categorical, 83 parameters} here",
      {objective = function() return make.elbo{num_samples = 4, antithetic = true} end}},
+    {"num_samples=3, estimator=flipout, likelihood=categorical, 83 parameters} here",
+     {objective = function() return make.elbo{estimator = "flipout"} end}},
     {"network: mlp({8, 3, activation=relu}) in the checkpoint, mlp({8, 3, activation=tanh}) here",
      {objective = function() return make.elbo{net = other_net} end}},
     {"lr at step 5: 0.02 in the checkpoint, 0.5 here", {lr = 0.5}},

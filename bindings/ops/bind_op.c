@@ -1,4 +1,4 @@
-/* bind_op.c - every op of the table as core.ops.NAME and as a method of tensors; + - * / ^.
+/* bind_op.c - every op of the table as core.ops.NAME and as a method of tensors; + - * / % // ^.
  *
  * One C closure serves them all; its upvalue 1 is the op's id.  Arguments are the inputs (a tensor,
  * a number, a list of numbers or a key each; for arity -1 a list of them), then the attributes, in
@@ -431,8 +431,9 @@ static void set_operators(lua_State *L, int meta) {
   static const struct {
     const char *name;
     bnn_op_id id;
-  } list[] = {{"__add", BNN_OP_add}, {"__sub", BNN_OP_sub}, {"__mul", BNN_OP_mul},
-              {"__div", BNN_OP_div}, {"__pow", BNN_OP_pow}, {"__unm", BNN_OP_neg}};
+  } list[] = {{"__add", BNN_OP_add}, {"__sub", BNN_OP_sub},       {"__mul", BNN_OP_mul},
+              {"__div", BNN_OP_div}, {"__mod", BNN_OP_remainder}, {"__idiv", BNN_OP_floor_divide},
+              {"__pow", BNN_OP_pow}, {"__unm", BNN_OP_neg}};
   for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
     push_op(L, list[i].id, op_operator);
     lua_setfield(L, meta, list[i].name);

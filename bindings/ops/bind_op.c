@@ -80,7 +80,8 @@ static void spread_list(lua_State *L, call *c) {
 static bnn_dtype list_type(lua_State *L, const call *c, int i) {
   if (i == 0) return BNN_REAL;
   if (c->op->arity < 0) return bind_check_shape_of(L, c->first).dtype;
-  return c->op->integers && c->id != BNN_OP_where ? BNN_I32 : BNN_REAL;
+  const bool is_value = c->id == BNN_OP_where || (c->id == BNN_OP_scatter_add && i == 2);
+  return c->op->integers && !is_value ? BNN_I32 : BNN_REAL;
 }
 
 /* Whether an op's numbers and lists become integers beside a tensor of integers. */
@@ -229,6 +230,10 @@ static int read_attribute(lua_State *L, const char *letter, int arg, const call 
   case 'k':
     if (!lua_isboolean(L, arg)) bind_typeerror(L, arg, "boolean");
     attr->keepdims = lua_toboolean(L, arg);
+    return 1;
+  case 'd':
+    if (!lua_isboolean(L, arg)) bind_typeerror(L, arg, "boolean");
+    attr->descending = lua_toboolean(L, arg);
     return 1;
   case 'r': attr->number[before] = bind_check_number(L, arg); return 1;
   case 'p': check_pair(L, arg, attr->pair[before]); return 1;
@@ -450,7 +455,28 @@ static int core_op_of_module(lua_State *L) {
   return bind_argerror(L, 1, "expected the name of an op");
 }
 
+/* Into the methods of tensors, where there is none of the name. */
+static int core_add_methods(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  luaL_getmetatable(L, BIND_TENSOR);
+  lua_getfield(L, -1, "__index");
+  lua_getupvalue(L, -1, 1); /* see bind_new_class */
+  const int methods = lua_gettop(L);
+  for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
+    lua_pushvalue(L, -2);
+    if (lua_rawget(L, methods) == LUA_TNIL) {
+      lua_pushvalue(L, -3);
+      lua_pushvalue(L, -3);
+      lua_rawset(L, methods);
+    }
+    lua_pop(L, 1);
+  }
+  return 0;
+}
+
 static const bind_row rows[] = {
+    {"add_methods", core_add_methods,
+     "add_methods({name = function(x, ...), ...}): methods of tensors that are written in Lua"},
     {"op_of_module", core_op_of_module,
      "op_of_module(name): the op as the __call of the module of the same name: bnn.log(x)"},
     {"op_docs", core_op_docs,

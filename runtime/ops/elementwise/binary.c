@@ -190,13 +190,11 @@ QUOTIENT(fmod, INTEGER_FMOD, "what is left of a after whole multiples of b, with
            R(fmod)(u, v), g, -g * R(trunc)(u / v))
 QUOTIENT(remainder, INTEGER_REMAINDER,
            "what is left of a after whole multiples of b, with b's sign; Lua's a % b",
-           "bnn.tensor{7, -7}:remainder(3) --> {1, 2}\n"
-           "bnn.tensor{7, -7} % 3 --> {1, 2}",
+           "bnn.tensor{7, -7}:remainder(3) --> {1, 2}",
            remainder_of(u, v), g, -g * R(floor)(u / v))
 QUOTIENT(floor_divide, INTEGER_FLOOR_DIVIDE,
            "the largest whole number that is not above a / b; gradient 0; Lua's a // b",
-           "bnn.tensor{7, -7}:floor_divide(3) --> {2, -3}\n"
-           "bnn.tensor{7, -7} // 3 --> {2, -3}",
+           "bnn.tensor{7, -7}:floor_divide(3) --> {2, -3}",
            R(floor)(u / v), 0 * g, 0 * g)
 ARITHMETIC(maximum, INTEGER_MAXIMUM,
            "the larger of a and b; NaN if either is NaN; ties share the gradient equally",

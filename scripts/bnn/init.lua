@@ -74,6 +74,14 @@ for name, op in pairs(core.ops) do
   end
 end
 
+-- Functions of tensors that are written over ops, and methods of tensors too.
+local composed = {}
+for _, name in ipairs{"ordering", "moving"} do
+  for field, f in pairs(require("bnn.ops." .. name)) do M[field], composed[field] = f, f end
+end
+core.add_methods(composed)
+M.einsum = require "bnn.ops.einsum".einsum
+
 M.run.report = require "bnn.report.run_report".report
 
 renamed.functions(M, "bnn", {demand = "assert_or_exit"})

@@ -15,6 +15,7 @@
 #include "../tensor/bind_tensor.h"
 #include "base/mem.h"
 #include "bind_flat.h"
+#include "inference/estimator.h"
 #include "inference/posterior_mixture.h"
 #include "inference/update.h"
 
@@ -80,7 +81,28 @@ const bnn_posterior *bind_check_posterior(lua_State *L, int arg) {
 
 /* ---- making one ---- */
 
-/* core.families() -> list of {name=, doc=, trained=, buffers = list of {name=, doc=, has_rows=}} */
+/* Sets field `estimators` of the table on top to the names of those that suit the family. */
+static void set_estimators(lua_State *L, const bnn_family *family) {
+  lua_newtable(L);
+  for (int e = 0; e < BNN_ESTIMATOR_COUNT; e++)
+    if (family->backward && bnn_estimator_suits((bnn_estimator)e, family)) {
+      lua_pushstring(L, bnn_estimator_name((bnn_estimator)e));
+      lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+    }
+  lua_setfield(L, -2, "estimators");
+}
+
+/* core.estimators() -> list of names */
+static int core_estimators(lua_State *L) {
+  lua_createtable(L, BNN_ESTIMATOR_COUNT, 0);
+  for (int e = 0; e < BNN_ESTIMATOR_COUNT; e++) {
+    lua_pushstring(L, bnn_estimator_name((bnn_estimator)e));
+    lua_rawseti(L, -2, e + 1);
+  }
+  return 1;
+}
+
+/* core.families() -> list of {name=, doc=, trained=, estimators = list of names, buffers = list of {name=, doc=, has_rows=}} */
 static int core_families(lua_State *L) {
   lua_newtable(L);
   for (size_t i = 0; bnn_family_row(i); i++) {
@@ -90,6 +112,7 @@ static int core_families(lua_State *L) {
     bind_set_text(L, "doc", family->doc);
     lua_pushboolean(L, family->backward != NULL);
     lua_setfield(L, -2, "trained");
+    set_estimators(L, family);
     lua_createtable(L, family->n_buffers, 0);
     for (int b = 0; b < family->n_buffers; b++) {
       lua_createtable(L, 0, 2);
@@ -431,6 +454,7 @@ static const luaL_Reg posterior_methods[] = {{"sample", posterior_sample},
 
 static const bind_row rows[] = {
     {"families", core_families, "families(): the table of families of posteriors"},
+    {"estimators", core_estimators, "estimators(): the names that bnn.elbo{estimator=} takes"},
     {"posterior", core_posterior, "posterior(sizes, groups): families over flat tensors"},
     {"mixture", core_mixture, "mixture(posteriors, weights): which predict together"},
     {"overwrite", core_overwrite, "overwrite(x, from): copies one flat tensor into another"},

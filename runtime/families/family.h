@@ -44,6 +44,19 @@ typedef struct bnn_buffer_spec {
   bool has_rows; /* the group's number of rows, rather than one */
 } bnn_buffer_spec;
 
+/* Two numbers for each weight that an estimator (inference/estimator.h) computes with in place of one
+ * draw: a mean, and a spread around it. */
+typedef struct bnn_spread {
+  /* Writes the means to theta [2][size of the layout], and the spreads after them, where the group's
+   * lie; normal i of the draw belongs to element i of the layout. */
+  void (*draw)(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_draw draw);
+
+  /* d[b] [span.count] += dmean (dL / dmean) and dspread (dL / dspread), each [span.count], times the
+   * derivatives of both for buffer b. */
+  void (*backward)(const bnn_group *q, bnn_span span, const bnn_real *dmean,
+                   const bnn_real *dspread, const bnn_real *spread, bnn_real *const *d);
+} bnn_spread;
+
 struct bnn_family {
   const char *name, *doc;
   int n_buffers;
@@ -69,6 +82,13 @@ struct bnn_family {
    * theta [span.count] that `draw` gave.  NULL: the family is not trained. */
   void (*backward)(const bnn_group *q, bnn_span span, bnn_draw draw, const bnn_real *g,
                    const bnn_real *theta, bnn_real *const *d);
+
+  /* Mean and variance of weights that are Gaussian, each by itself.  NULL: of others. */
+  bnn_spread moments;
+
+  /* Mean and deviation, theta - mean, of a draw, where the signs of the deviations of any
+   * weights may be flipped without changing the distribution.  NULL: where they may not. */
+  bnn_spread deviations;
 
   /* KL(q || N(0, prior_std^2)) of a tensor in nats, a sum over its elements; and d += weight times
    * its gradient, precision = 1 / prior_std^2.  NULL: there is no closed form; the KL

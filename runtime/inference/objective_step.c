@@ -14,14 +14,22 @@ static bnn_draw draw_of(const bnn_step_work *w, int s) {
   return (bnn_draw){bnn_key_fold(eps, is_mirrored ? s - 1 : s), is_mirrored};
 }
 
-/* The weights of sample s, and the key of the program's noise. */
+static void feed_key(const bnn_objective *o, int node, bnn_key key) {
+  uint64_t *buffer = node >= 0 ? bnn_frame_input_buffer(o->frame, node) : NULL;
+  if (buffer) *buffer = key.bits;
+}
+
+/* The weights of sample s, from 1, or their means and spreads, and the keys of the program's noise. */
 static void sample(bnn_step_work *w, int s) {
   bnn_objective *o = w->o;
   w->eps = draw_of(w, s);
-  bnn_posterior_draw(w->q, w->context, o->theta, w->eps, s);
+  bnn_estimator_draw(o->estimator, w->q, w->context, o->theta, w->eps, s);
+  if (o->drawn != o->theta) bnn_posterior_draw(w->q, w->context, o->drawn, w->eps, s);
   bnn_frame_bind_params(o->frame, o->theta, o->grad);
-  uint64_t *buffer = o->key_node >= 0 ? bnn_frame_input_buffer(o->frame, o->key_node) : NULL;
-  if (buffer) *buffer = bnn_key_fold(bnn_key_fold_name(w->args->key, "noise", 5), s).bits;
+  feed_key(o, o->key_node, bnn_key_fold(bnn_key_fold_name(w->args->key, "noise", 5), s));
+  feed_key(o, o->eps_node, w->eps.key);
+  bnn_real *sign = o->sign_node >= 0 ? bnn_frame_input_buffer(o->frame, o->sign_node) : NULL;
+  if (sign) *sign = w->eps.is_mirrored ? -1 : 1;
 }
 
 /* ---- rows: forward and backward, block by block ---- */
@@ -107,7 +115,7 @@ static void gradient_job(void *data, size_t worker) {
   bnn_frame *frame = w->o->frame;
   const size_t n = bnn_frame_parameter_jobs(frame);
   for (size_t j; (j = atomic_fetch_add(&w->next, 1)) < n;)
-    bnn_frame_run_parameter_job(frame, j, NULL, scratch_of(w->o, worker) + w->o->split_size);
+    bnn_frame_run_parameter_job(frame, j, NULL, scratch_of(w->o, worker));
 }
 
 static void gradient(bnn_step_work *w) {
@@ -115,16 +123,28 @@ static void gradient(bnn_step_work *w) {
   bnn_frame_backward_whole(w->o->frame, w->seed);
 }
 
-/* A gradient and all that follows. */
+/* The gradient of job j, whose elements begin at `first` of o->grad: there, or in `split`.  after: what
+ * shards need. */
+static const bnn_real *run_job(const bnn_objective *o, size_t j, size_t first, bnn_real *split,
+                               bnn_real *after) {
+  const bool splits = bnn_frame_parameter_job(o->frame, j)->mode == BNN_GRADIENT_SPLIT;
+  bnn_frame_run_parameter_job(o->frame, j, splits ? split : NULL, after);
+  return splits ? split : o->grad + first;
+}
+
+/* The gradients of a range and all that follows. */
 static void finish_job(void *data, size_t worker) {
   bnn_step_work *w = data;
   bnn_objective *o = w->o;
-  bnn_real *scratch = scratch_of(o, worker);
-  for (size_t j; (j = atomic_fetch_add(&w->next, 1)) < o->jobs.n;) {
-    const bool split = bnn_frame_parameter_job(o->frame, j)->mode == BNN_GRADIENT_SPLIT;
-    bnn_frame_run_parameter_job(o->frame, j, split ? scratch : NULL, scratch + o->split_size);
-    const bnn_range *r = &o->jobs.range[j];
-    bnn_step_finish_range(w, r, split ? scratch : o->grad + r->span.first);
+  bnn_real *split = scratch_of(o, worker);
+  bnn_real *after = split + bnn_estimator_parts(o->estimator) * o->split_size;
+  for (size_t i; (i = atomic_fetch_add(&w->next, 1)) < o->jobs.n;) {
+    const bnn_range *r = &o->jobs.range[i];
+    bnn_weight_gradient g = {.mean = run_job(o, r->job, r->span.first, split, after)};
+    if (r->spread_job != NO_JOB)
+      g.spread =
+          run_job(o, r->spread_job, o->layout.size + r->span.first, split + o->split_size, after);
+    bnn_step_finish_range(w, r, g);
   }
 }
 
@@ -141,7 +161,7 @@ static void backward_job(void *data, size_t i) {
   bnn_step_part_of(w->o, r, w->part, d);
   for (int b = 0; w->fresh && b < w->q->group[r->group].family->n_buffers; b++)
     memset(d[b], 0, r->span.count * sizeof *d[b]);
-  bnn_step_backward(w, r, w->o->grad + r->span.first, d);
+  bnn_step_backward(w, r, bnn_gradient_of(w->o, r), d);
 }
 
 static void add_to(bnn_real *restrict d, const bnn_real *restrict x, size_t n) {

@@ -98,7 +98,7 @@ end
 
 -- Raises if networks should differ by the noise that they draw, and this one draws none.
 local function check_noise(what, posterior, made)
-  if made.program:needs(made.nodes.key) then return end
+  if made.program:uses({made.nodes.key})[1] then return end
   fail("%s: model.net: expected a network with dropout (bnn.nn.dropout), as the %s posterior "
     .. "predicts with it, got one that draws nothing", what, posterior.family)
 end

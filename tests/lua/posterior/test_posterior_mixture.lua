@@ -193,6 +193,12 @@ function TestFaults.test_it_predicts_and_is_not_trained()
     {posterior = q, fraction = 0.5})
 end
 
+function TestFaults.test_methods_want_their_object()
+  raises("posterior:sample: expected a posterior before the colon, got a key", q.sample, key)
+  raises("posterior:sample: key: expected a key, got a number", q.sample, q, 4)
+  raises("posterior:support: expected a posterior before the colon, got nil", q.support, nil)
+end
+
 function TestFaults.test_refusals()
   local mixture = bnn.posterior.mixture
   raises("expected a posterior or more, got none", mixture, {})

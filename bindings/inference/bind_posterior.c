@@ -60,7 +60,7 @@ const bnn_posterior *bind_check_posterior(lua_State *L, int arg) {
 
 /* ---- making one ---- */
 
-/* core.families() -> list of {name=, doc=, trained=, buffers = list of {name=, doc=, has_rows=}} */
+/* core.families() -> list of {name=, doc=, trained=, joint= (its KL is one number), buffers = list of {name=, doc=, has_rows=}} */
 static int core_families(lua_State *L) {
   lua_newtable(L);
   for (size_t i = 0; bnn_family_row(i); i++) {
@@ -70,6 +70,8 @@ static int core_families(lua_State *L) {
     bind_set_text(L, "doc", family->doc);
     lua_pushboolean(L, family->backward != NULL);
     lua_setfield(L, -2, "trained");
+    lua_pushboolean(L, family->prepare != NULL);
+    lua_setfield(L, -2, "joint");
     lua_createtable(L, family->n_buffers, 0);
     for (int b = 0; b < family->n_buffers; b++) {
       lua_createtable(L, 0, 2);

@@ -137,10 +137,10 @@ static void over_ranges(bnn_step_work *w, void (*job)(void *data, size_t i)) {
 static void backward_job(void *data, size_t i) {
   const bnn_step_work *w = data;
   const bnn_range *r = &w->o->plain.range[i];
-  bnn_real *d[BNN_BUFFERS_MAX];
+  bnn_real *d[BNN_ARRAYS_MAX];
   bnn_step_part_of(w->o, r, w->part, d);
-  for (int b = 0; w->fresh && b < w->q->group[r->group].family->n_buffers; b++)
-    memset(d[b], 0, r->span.count * sizeof *d[b]);
+  for (int a = 0; w->fresh && a < bnn_group_arrays(&w->q->group[r->group]); a++)
+    memset(d[a], 0, r->span.count * sizeof *d[a]);
   bnn_step_backward(w, r, w->o->grad + r->span.first, d);
 }
 
@@ -151,11 +151,11 @@ static void add_to(bnn_real *restrict d, const bnn_real *restrict x, size_t n) {
 static void add_job(void *data, size_t i) {
   const bnn_step_work *w = data;
   const bnn_range *r = &w->o->plain.range[i];
-  bnn_real *d[BNN_BUFFERS_MAX], *x[BNN_BUFFERS_MAX];
+  bnn_real *d[BNN_ARRAYS_MAX], *x[BNN_ARRAYS_MAX];
   bnn_step_part_of(w->o, r, w->part, d);
   bnn_step_part_of(w->o, r, w->below, x);
-  for (int b = 0; b < w->q->group[r->group].family->n_buffers; b++)
-    add_to(d[b], x[b], r->span.count);
+  for (int a = 0; a < bnn_group_arrays(&w->q->group[r->group]); a++)
+    add_to(d[a], x[a], r->span.count);
 }
 
 /* The sum of an open subtree; the first is where all end. */
@@ -210,10 +210,19 @@ static void fit_priors(bnn_step_work *w) {
 
 /* ---- penalties ---- */
 
+/* What the penalties of a family have in common over its tensors, before anything is updated. */
+static void prepare(const bnn_step_work *w) {
+  for (size_t g = 0; g < w->q->n_groups; g++) {
+    const bnn_group *q = &w->q->group[g];
+    const size_t first = bnn_layout_tensor_at(&w->o->layout, q->first);
+    if (q->family->prepare && bnn_kl_weight(w, first) != 0) q->family->prepare(q, w->context);
+  }
+}
+
 static void penalties_job(void *data, size_t i) {
   bnn_step_work *w = data;
   const bnn_range *r = &w->o->plain.range[i];
-  bnn_real *d[BNN_BUFFERS_MAX];
+  bnn_real *d[BNN_ARRAYS_MAX];
   bnn_step_part_of(w->o, r, w->d, d);
   bnn_step_penalties(w, r, d);
 }
@@ -239,6 +248,7 @@ static bnn_status run_step(bnn_step_work *w, double *loss, bnn_err *err) {
   BNN_TRY(reserve(w, in_jobs, err));
   BNN_TRY(bnn_step_feed(w, err));
   fit_priors(w);
+  prepare(w);
   w->seed = (bnn_real)(1 / ((double)bnn_frame_output(o->frame, 0)->size * o->samples));
   for (int s = 1; s <= o->samples; s++) {
     if (s > 1 && bnn_context_stopped(w->context))
@@ -262,9 +272,14 @@ static bnn_status run_step(bnn_step_work *w, double *loss, bnn_err *err) {
   return BNN_OK;
 }
 
-/* The posterior of a call must be what the objective was made for. */
-static bnn_status check_posterior(const bnn_objective *o, const bnn_posterior *q, bnn_err *err) {
-  if (bnn_posterior_is_alike(&o->posterior, q)) return BNN_OK;
+/* The posterior of a call, which must be what the objective was made for: its buffers, beside the
+ * objective's own memory. */
+static bnn_status take_posterior(bnn_objective *o, const bnn_posterior *q, bnn_err *err) {
+  if (bnn_posterior_is_alike(&o->posterior, q)) {
+    for (size_t g = 0; g < q->n_groups; g++)
+      memcpy(o->group[g].buffer, q->group[g].buffer, sizeof q->group[g].buffer);
+    return BNN_OK;
+  }
   return bnn_fail(err, BNN_ESHAPE,
                   "the posterior is not of the families and tensors that the "
                   "objective was made for");
@@ -285,7 +300,7 @@ bnn_status bnn_objective_step(bnn_objective *o, bnn_context *context, const bnn_
   bnn_rule_state *s = train->rule;
   bnn_step_work w = {.o = o,
                      .context = context,
-                     .q = train->posterior,
+                     .q = &o->posterior,
                      .state = s,
                      .batch = batch,
                      .args = args,
@@ -294,7 +309,7 @@ bnn_status bnn_objective_step(bnn_objective *o, bnn_context *context, const bnn_
                                 .noise = args->noise,
                                 .key = args->key},
                      .bad = BNN_NONE_BAD};
-  BNN_TRY(check_posterior(o, train->posterior, err));
+  BNN_TRY(take_posterior(o, train->posterior, err));
   BNN_TRY(bnn_posterior_check_update(w.q, s, &w.update, err));
   w.update.kl_weight = mean_kl_weight(&w);
   w.info = bnn_update_info(s, &w.update);
@@ -306,10 +321,10 @@ bnn_status bnn_objective_step(bnn_objective *o, bnn_context *context, const bnn_
 bnn_status bnn_objective_gradient(bnn_objective *o, bnn_context *context, const bnn_posterior *q,
                                   const bnn_batch *batch, const bnn_step_args *args, bnn_real *d,
                                   double *loss, bnn_err *err) {
-  BNN_TRY(check_posterior(o, q, err));
+  BNN_TRY(take_posterior(o, q, err));
   bnn_step_work w = {.o = o,
                      .context = context,
-                     .q = q,
+                     .q = &o->posterior,
                      .batch = batch,
                      .args = args,
                      .d = d,

@@ -14,13 +14,13 @@ static bnn_range chunk_of(const bnn_range *r, size_t from) {
 }
 
 static void move_on(bnn_real **out, bnn_real *const *d, int n, size_t by) {
-  for (int b = 0; b < n; b++) out[b] = d[b] + by;
+  for (int a = 0; a < n; a++) out[a] = d[a] + by;
 }
 
 void bnn_step_part_of(const bnn_objective *o, const bnn_range *r, bnn_real *flat, bnn_real **d) {
   const bnn_group *q = &o->posterior.group[r->group];
-  for (int b = 0; b < q->family->n_buffers; b++)
-    d[b] = flat + o->place[r->group][b] + (r->span.first - q->first);
+  for (int a = 0; a < bnn_group_arrays(q); a++)
+    d[a] = flat + o->place[r->group][a] + (r->span.first - q->first);
 }
 
 /* ---- backward ---- */
@@ -64,9 +64,9 @@ void bnn_step_backward(const bnn_step_work *w, const bnn_range *r, const bnn_rea
   }
   for (size_t from = 0; from < r->span.count; from += BNN_CHUNK) {
     const bnn_range part = chunk_of(r, from);
-    bnn_real pulled[BNN_CHUNK], *into[BNN_BUFFERS_MAX];
+    bnn_real pulled[BNN_CHUNK], *into[BNN_ARRAYS_MAX];
     pull(w, &part, pulled, g + from, weight);
-    move_on(into, d, q->family->n_buffers, from);
+    move_on(into, d, bnn_group_arrays(q), from);
     q->family->backward(q, part.span, w->eps, pulled, theta + from, into);
   }
 }
@@ -95,18 +95,18 @@ void bnn_step_penalties(const bnn_step_work *w, const bnn_range *r, bnn_real *co
 
 static bool check(bnn_step_work *w, const bnn_range *r, bnn_real *const *d) {
   const bnn_vec *vec = bnn_isa_get()->vec;
-  for (int b = 0; b < w->q->group[r->group].family->n_buffers; b++) {
-    if (vec->finite(d[b], r->span.count)) continue;
+  for (int a = 0; a < bnn_group_arrays(&w->q->group[r->group]); a++) {
+    if (vec->finite(d[a], r->span.count)) continue;
     bnn_bad_note(&w->bad, r->span.tensor);
     return false;
   }
   return true;
 }
 
-/* The rule's slots for the range's elements of buffer b. */
-static void slots_of(const bnn_step_work *w, const bnn_range *r, int b, bnn_real **slot) {
+/* The rule's slots for the range's elements of array a. */
+static void slots_of(const bnn_step_work *w, const bnn_range *r, int a, bnn_real **slot) {
   const size_t at =
-      w->o->place[r->group][b] + (r->span.first - w->o->posterior.group[r->group].first);
+      w->o->place[r->group][a] + (r->span.first - w->o->posterior.group[r->group].first);
   for (int k = 0; k < BNN_SLOTS_MAX; k++) {
     bnn_tensor *x = w->state->slot[k];
     slot[k] = x ? bnn_tensor_real(x) + at : NULL;
@@ -115,17 +115,17 @@ static void slots_of(const bnn_step_work *w, const bnn_range *r, int b, bnn_real
 
 static void update(const bnn_step_work *w, const bnn_range *r, bnn_real *const *d) {
   const bnn_group *q = &w->q->group[r->group];
-  bnn_update_span s[BNN_BUFFERS_MAX];
-  for (int b = 0; b < q->family->n_buffers; b++) {
-    s[b] = (bnn_update_span){.w = q->buffer[b] + (r->span.first - q->first),
-                             .g = d[b],
+  bnn_update_span s[BNN_ARRAYS_MAX];
+  for (int a = 0; a < bnn_group_arrays(q); a++) {
+    s[a] = (bnn_update_span){.w = bnn_group_array(q, a) + (r->span.first - q->first),
+                             .g = d[a],
                              .from = r->span.first,
                              .n = r->span.count,
-                             .buffer = b,
-                             .decayed = q->family->buffer[b].decayed};
-    slots_of(w, r, b, s[b].slot);
+                             .buffer = a,
+                             .decayed = bnn_group_spec(q, a)->decayed};
+    slots_of(w, r, a, s[a].slot);
   }
-  bnn_rule_update(w->state->rule, &w->info, s, q->family->n_buffers);
+  bnn_rule_update(w->state->rule, &w->info, s, bnn_group_arrays(q));
 }
 
 /* ---- all of it, for one sample ---- */
@@ -164,12 +164,12 @@ void bnn_step_finish_range(bnn_step_work *w, const bnn_range *r, const bnn_real 
       finish_pulled(w, r, g, weight);
     return;
   }
-  const int n_buffers = w->q->group[r->group].family->n_buffers;
-  bnn_real part[BNN_BUFFERS_MAX][BNN_CHUNK], *d[BNN_BUFFERS_MAX];
-  for (int b = 0; b < n_buffers; b++) d[b] = part[b];
+  const int arrays = bnn_group_arrays(&w->q->group[r->group]);
+  bnn_real part[BNN_ARRAYS_MAX][BNN_CHUNK], *d[BNN_ARRAYS_MAX];
+  for (int a = 0; a < arrays; a++) d[a] = part[a];
   for (size_t from = 0; from < r->span.count; from += BNN_CHUNK) {
     const bnn_range chunk = chunk_of(r, from);
-    for (int b = 0; b < n_buffers; b++) memset(d[b], 0, chunk.span.count * sizeof *d[b]);
+    for (int a = 0; a < arrays; a++) memset(d[a], 0, chunk.span.count * sizeof *d[a]);
     bnn_step_backward(w, &chunk, g + from, d);
     bnn_step_penalties(w, &chunk, d);
     if (check(w, &chunk, d)) update(w, &chunk, d);

@@ -3,6 +3,7 @@ local core = require "bnn.core"
 local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
 local options = require "bnn.base.options"
+local param_samples = require "bnn.params.param_samples"
 local parameters = require "bnn.params.params"
 local shapes = require "bnn.base.shapes"
 local strings = require "bnn.base.strings"
@@ -76,17 +77,36 @@ local function copy_matching(target, source)
   end
 end
 
--- What is copied into what: {target, source, prefix of the names in messages}.
+-- Params of a buffer: itself, or its rows.
+local function rows_of(buffer)
+  local rows = {}
+  if not param_samples.is(buffer) then return {buffer} end
+  for i = 1, #buffer do rows[i] = buffer[i] end
+  return rows
+end
+
+--- What is copied between posteriors of one family: list of {target, source, prefix of the names in
+-- messages}, Params each, and a list of lines about buffers that have other numbers of rows.
+function M.buffer_pairs(to, from)
+  local copies, lines, theirs = {}, {}, from:buffers()
+  for i, buffer in ipairs(to:buffers()) do
+    local ours, others = rows_of(buffer.params), rows_of(theirs[i].params)
+    if #ours ~= #others then
+      lines[#lines + 1] = ("'%s': expected %d rows, got %d"):format(buffer.name, #ours, #others)
+    end
+    for k = 1, math.min(#ours, #others) do
+      local row = param_samples.is(buffer.params) and k .. "/" or ""
+      copies[#copies + 1] = {ours[k], others[k], buffer.name .. "/" .. row}
+    end
+  end
+  return copies, lines
+end
+
+-- What is copied into what: {target, source, prefix}, and lines about what is not.
 local function pairs_to_copy(target, source)
   local to, from = options.accept(target, "posterior"), options.accept(source, "posterior")
-  if not (to and from and to.family == from.family) then
-    return {{to and to:buffers()[1].params or target, from and from:mean() or source, ""}}
-  end
-  local copies, theirs = {}, from:buffers()
-  for i, buffer in ipairs(to:buffers()) do
-    copies[i] = {buffer.params, theirs[i].params, buffer.name .. "/"}
-  end
-  return copies
+  if to and from and to.family == from.family then return M.buffer_pairs(to, from) end
+  return {{to and to:buffers()[1].params or target, from and from:mean() or source, ""}}, {}
 end
 
 --- Copies parameters into `target`, in place.
@@ -103,7 +123,7 @@ function M.load_into(target, source, opts)
   opts = options.check(what, opts, {strict = {type = "boolean", default = true}})
   check_tensors(what .. ": target", target, true)
   check_tensors(what .. ": source", source, true)
-  local copies, lines = pairs_to_copy(target, source), {}
+  local copies, lines = pairs_to_copy(target, source)
   for _, copy in ipairs(copies) do
     local more = mismatches(copy[1], copy[2], copy[3])
     table.move(more, 1, #more, #lines + 1, lines)

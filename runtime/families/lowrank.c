@@ -63,9 +63,15 @@ static void backward(const bnn_group *q, bnn_span span, bnn_draw draw, const bnn
 
 /* ---- A ---- */
 
-BNN_KERNEL divide_by_sigma(bnn_real *restrict out, const bnn_real *restrict row,
-                           const bnn_real *restrict logvar, size_t n) {
-  for (size_t i = 0; i < n; i++) out[i] = row[i] * vm_exp(-logvar[i] / 2);
+/* e^(c logvar), for n <= PIECE. */
+BNN_KERNEL power_of_variance(bnn_real *restrict out, const bnn_real *restrict logvar, bnn_real c,
+                             size_t n) {
+  for (size_t i = 0; i < n; i++) out[i] = vm_exp(c * logvar[i]);
+}
+
+BNN_KERNEL multiply(bnn_real *restrict out, const bnn_real *restrict x, const bnn_real *restrict y,
+                    size_t n) {
+  for (size_t i = 0; i < n; i++) out[i] = x[i] * y[i];
 }
 
 BNN_KERNEL add_products(bnn_real *restrict lane, const bnn_real *restrict x,
@@ -84,10 +90,11 @@ static double dot(const bnn_real *x, const bnn_real *y, size_t n) {
 
 /* The upper triangle of a [rank, rank] += L^T D^-1 L over elements [at, at + n) of the group, n <= PIECE. */
 static void add_piece(double *a, const bnn_group *q, size_t at, size_t n) {
-  bnn_real scaled[BNN_ROWS_MAX][PIECE];
+  bnn_real scaled[BNN_ROWS_MAX][PIECE], inverse[PIECE];
   const size_t whole = (n + LANES - 1) / LANES * LANES, rank = q->rows;
+  power_of_variance(inverse, q->buffer[LOGVAR] + at, (bnn_real)-0.5, n);
   for (size_t k = 0; k < rank; k++) {
-    divide_by_sigma(scaled[k], row_of(q, k, at), q->buffer[LOGVAR] + at, n);
+    multiply(scaled[k], row_of(q, k, at), inverse, n);
     for (size_t i = n; i < whole; i++) scaled[k][i] = 0;
   }
   for (size_t j = 0; j < rank; j++)
@@ -179,37 +186,33 @@ BNN_KERNEL multiply_rows(bnn_real *restrict u, const bnn_real *restrict rows, si
   }
 }
 
-/* d += pull L_k - weight u / D,  lever += u L_k / D. */
+/* d += pull L_k - weight u / D,  lever += u L_k / D; inverse is 1 / D. */
 BNN_KERNEL add_row_gradient(bnn_real *restrict d, bnn_real *restrict lever,
                             const bnn_real *restrict row, const bnn_real *restrict u,
-                            const bnn_real *restrict logvar, bnn_real pull, bnn_real weight,
+                            const bnn_real *restrict inverse, bnn_real pull, bnn_real weight,
                             size_t n) {
   for (size_t i = 0; i < n; i++) {
-    const bnn_real share = u[i] * vm_exp(-logvar[i]);
+    const bnn_real share = u[i] * inverse[i];
     d[i] += pull * row[i] - weight * share;
     lever[i] += share * row[i];
   }
-}
-
-BNN_KERNEL add_scaled(bnn_real *restrict d, const bnn_real *restrict x, bnn_real scale, size_t n) {
-  for (size_t i = 0; i < n; i++) d[i] += scale * x[i];
 }
 
 /* What L adds: the gradient of weight times -log det A / 2, and pull L. */
 static void add_coupling(const bnn_group *q, bnn_span span, bnn_real weight, bnn_real pull,
                          bnn_real *const *d) {
   const size_t rank = q->rows;
-  bnn_real u[PIECE], lever[PIECE];
+  bnn_real u[PIECE], lever[PIECE], inverse[PIECE];
   for (size_t from = 0, n; from < span.count; from += n) {
     const size_t at = span.first - q->first + from;
     n = span.count - from < PIECE ? span.count - from : PIECE;
     memset(lever, 0, n * sizeof *lever);
+    power_of_variance(inverse, q->buffer[LOGVAR] + at, -1, n);
     for (size_t k = 0; k < rank; k++) {
       multiply_rows(u, row_of(q, 0, at), size_of(q), q->scratch + k * rank, rank, n);
-      add_row_gradient(d[FACTOR + k] + from, lever, row_of(q, k, at), u, q->buffer[LOGVAR] + at,
-                       pull, weight, n);
+      add_row_gradient(d[FACTOR + k] + from, lever, row_of(q, k, at), u, inverse, pull, weight, n);
     }
-    add_scaled(d[LOGVAR] + from, lever, weight / 2, n);
+    add_row(d[LOGVAR] + from, lever, weight / 2, n);
   }
 }
 

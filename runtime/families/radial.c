@@ -71,6 +71,27 @@ static void sample(const bnn_group *q, bnn_context *context, bnn_real *theta, bn
   bnn_context_run(context, place_tensor, &w, end - w.first);
 }
 
+/* ---- deviations, for estimators ---- */
+
+BNN_KERNEL take_means(bnn_real *restrict mean, bnn_real *restrict deviation,
+                      const bnn_real *restrict mu, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    mean[i] = mu[i];
+    deviation[i] -= mu[i];
+  }
+}
+
+static void means_piece(const bnn_group *q, bnn_real *theta, bnn_draw draw, size_t from, size_t n) {
+  BNN_UNUSED(draw);
+  take_means(theta + from, theta + q->layout->size + from, q->buffer[MU] + (from - q->first), n);
+}
+
+/* A direction is as likely with any signs. */
+static void deviations(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_draw draw) {
+  sample(q, context, theta + q->layout->size, draw, 1);
+  bnn_family_sample_pieces(q, context, means_piece, theta, draw);
+}
+
 /* ---- entropy ---- */
 
 /* sum of log sigma, and the entropy of r eps / |eps| over n elements: that of |r|, (n - 1) E log |r|,
@@ -109,6 +130,7 @@ BNN_FAMILY(radial) = {
     .buffer = LOCATION_SCALE_BUFFERS,
     .sample = sample,
     .backward = location_scale_backward,
+    .deviations = {deviations, location_scale_deviations_backward},
     .entropy = entropy,
     .entropy_backward = location_scale_entropy_backward,
     .second_moment = second_moment,

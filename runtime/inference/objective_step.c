@@ -14,14 +14,22 @@ static bnn_draw draw_of(const bnn_step_work *w, int s) {
   return (bnn_draw){bnn_key_fold(eps, is_mirrored ? s - 1 : s), is_mirrored};
 }
 
-/* The weights of sample s, and the key of the program's noise. */
+static void feed_key(const bnn_objective *o, int node, bnn_key key) {
+  uint64_t *buffer = node >= 0 ? bnn_frame_input_buffer(o->frame, node) : NULL;
+  if (buffer) *buffer = key.bits;
+}
+
+/* The weights of sample s, from 1, or their means and spreads, and the keys of the program's noise. */
 static void sample(bnn_step_work *w, int s) {
   bnn_objective *o = w->o;
   w->eps = draw_of(w, s);
-  bnn_posterior_draw(w->q, w->context, o->theta, w->eps, s);
+  bnn_estimator_draw(o->estimator, w->q, w->context, o->theta, w->eps, s);
+  if (o->drawn != o->theta) bnn_posterior_draw(w->q, w->context, o->drawn, w->eps, s);
   bnn_frame_bind_params(o->frame, o->theta, o->grad);
-  uint64_t *buffer = o->key_node >= 0 ? bnn_frame_input_buffer(o->frame, o->key_node) : NULL;
-  if (buffer) *buffer = bnn_key_fold(bnn_key_fold_name(w->args->key, "noise", 5), s).bits;
+  feed_key(o, o->key_node, bnn_key_fold(bnn_key_fold_name(w->args->key, "noise", 5), s));
+  feed_key(o, o->eps_node, w->eps.key);
+  bnn_real *sign = o->sign_node >= 0 ? bnn_frame_input_buffer(o->frame, o->sign_node) : NULL;
+  if (sign) *sign = w->eps.is_mirrored ? -1 : 1;
 }
 
 /* ---- rows: forward and backward, block by block ---- */
@@ -107,7 +115,7 @@ static void gradient_job(void *data, size_t worker) {
   bnn_frame *frame = w->o->frame;
   const size_t n = bnn_frame_parameter_jobs(frame);
   for (size_t j; (j = atomic_fetch_add(&w->next, 1)) < n;)
-    bnn_frame_run_parameter_job(frame, j, NULL, scratch_of(w->o, worker) + w->o->split_size);
+    bnn_frame_run_parameter_job(frame, j, NULL, scratch_of(w->o, worker));
 }
 
 static void gradient(bnn_step_work *w) {
@@ -115,16 +123,28 @@ static void gradient(bnn_step_work *w) {
   bnn_frame_backward_whole(w->o->frame, w->seed);
 }
 
-/* A gradient and all that follows. */
+/* The gradient of job j, whose elements begin at `first` of o->grad: there, or in `split`.  after: what
+ * shards need. */
+static const bnn_real *run_job(const bnn_objective *o, size_t j, size_t first, bnn_real *split,
+                               bnn_real *after) {
+  const bool splits = bnn_frame_parameter_job(o->frame, j)->mode == BNN_GRADIENT_SPLIT;
+  bnn_frame_run_parameter_job(o->frame, j, splits ? split : NULL, after);
+  return splits ? split : o->grad + first;
+}
+
+/* The gradients of a range and all that follows. */
 static void finish_job(void *data, size_t worker) {
   bnn_step_work *w = data;
   bnn_objective *o = w->o;
-  bnn_real *scratch = scratch_of(o, worker);
-  for (size_t j; (j = atomic_fetch_add(&w->next, 1)) < o->jobs.n;) {
-    const bool split = bnn_frame_parameter_job(o->frame, j)->mode == BNN_GRADIENT_SPLIT;
-    bnn_frame_run_parameter_job(o->frame, j, split ? scratch : NULL, scratch + o->split_size);
-    const bnn_range *r = &o->jobs.range[j];
-    bnn_step_finish_range(w, r, split ? scratch : o->grad + r->span.first);
+  bnn_real *split = scratch_of(o, worker);
+  bnn_real *after = split + bnn_estimator_parts(o->estimator) * o->split_size;
+  for (size_t i; (i = atomic_fetch_add(&w->next, 1)) < o->jobs.n;) {
+    const bnn_range *r = &o->jobs.range[i];
+    bnn_weight_gradient g = {.mean = run_job(o, r->job, r->span.first, split, after)};
+    if (r->spread_job != NO_JOB)
+      g.spread =
+          run_job(o, r->spread_job, o->layout.size + r->span.first, split + o->split_size, after);
+    bnn_step_finish_range(w, r, g);
   }
 }
 
@@ -141,7 +161,7 @@ static void backward_job(void *data, size_t i) {
   bnn_step_part_of(w->o, r, w->part, d);
   for (int a = 0; w->fresh && a < bnn_group_arrays(&w->q->group[r->group]); a++)
     memset(d[a], 0, r->span.count * sizeof *d[a]);
-  bnn_step_backward(w, r, w->o->grad + r->span.first, d);
+  bnn_step_backward(w, r, bnn_gradient_of(w->o, r), d);
 }
 
 static void add_to(bnn_real *restrict d, const bnn_real *restrict x, size_t n) {
@@ -240,10 +260,10 @@ static bnn_status reserve(bnn_step_work *w, bool in_jobs, bnn_err *err) {
   return BNN_OK;
 }
 
-/* A step; of one without a state only the gradients, in w->d. */
+/* A step; of one without an updater only the gradients, in w->d. */
 static bnn_status run_step(bnn_step_work *w, double *loss, bnn_err *err) {
   bnn_objective *o = w->o;
-  const bool in_jobs = w->state && o->jobs.n > 0 && !bnn_rule_clips(w->state);
+  const bool in_jobs = w->updater && o->jobs.n > 0 && !bnn_updater_clips(w->updater);
   double sum = 0;
   BNN_TRY(reserve(w, in_jobs, err));
   BNN_TRY(bnn_step_feed(w, err));
@@ -258,7 +278,7 @@ static bnn_status run_step(bnn_step_work *w, double *loss, bnn_err *err) {
     if (in_jobs) {
       over_jobs(w, finish_job);
       BNN_TRY(bnn_bad_check(&w->bad, err));
-      w->state->t++;
+      bnn_updater_count(w->updater);
     } else {
       gradient(w);
       backward(w, s, o->samples);
@@ -266,7 +286,8 @@ static bnn_status run_step(bnn_step_work *w, double *loss, bnn_err *err) {
   }
   if (!in_jobs) {
     over_ranges(w, penalties_job);
-    if (w->state) BNN_TRY(bnn_posterior_update(w->q, w->context, w->state, &w->update, w->d, err));
+    if (w->updater)
+      BNN_TRY(bnn_posterior_update(w->q, w->context, w->updater, &w->update, w->d, err));
   }
   *loss = sum;
   return BNN_OK;
@@ -285,36 +306,46 @@ static bnn_status take_posterior(bnn_objective *o, const bnn_posterior *q, bnn_e
                   "objective was made for");
 }
 
-/* The mean weight of the KL over all elements. */
-static double mean_kl_weight(const bnn_step_work *w) {
+/* The mean weight of the KL over the elements of a rule's tensors. */
+static double mean_kl_weight(const bnn_step_work *w, int rule) {
   const bnn_layout *layout = &w->o->layout;
-  double sum = 0;
-  for (size_t t = 0; t < layout->n_params; t++)
+  double sum = 0, size = 0;
+  for (size_t t = 0; t < layout->n_params; t++) {
+    if (bnn_updater_rule(w->updater, t) != rule) continue;
     sum += bnn_kl_weight(w, t) * (double)layout->param[t].size;
-  return layout->size > 0 ? sum / (double)layout->size : 0;
+    size += (double)layout->param[t].size;
+  }
+  return size > 0 ? sum / size : 0;
+}
+
+/* What the step is for each rule: its constants, and the passes there are with each family. */
+static void prepare_rules(bnn_step_work *w) {
+  const bnn_updater *u = w->updater;
+  for (int i = 0; i < u->n_rules; i++) w->update.kl_weight[i] = mean_kl_weight(w, i);
+  bnn_updater_infos(u, &w->update, w->info);
+  for (size_t g = 0; g < w->q->n_groups; g++)
+    for (int i = 0; i < u->n_rules; i++)
+      w->pass[g][i] = bnn_fused_find(w->q->group[g].family, u->state[i]->rule);
 }
 
 bnn_status bnn_objective_step(bnn_objective *o, bnn_context *context, const bnn_train_state *train,
                               const bnn_batch *batch, const bnn_step_args *args, double *loss,
                               bnn_err *err) {
-  bnn_rule_state *s = train->rule;
   bnn_step_work w = {.o = o,
                      .context = context,
                      .q = &o->posterior,
-                     .state = s,
+                     .updater = train->updater,
                      .batch = batch,
                      .args = args,
                      .update = {.lr = args->lr,
                                 .data_size = args->data_size,
                                 .noise = args->noise,
+                                .rates = args->rates,
                                 .key = args->key},
                      .bad = BNN_NONE_BAD};
   BNN_TRY(take_posterior(o, train->posterior, err));
-  BNN_TRY(bnn_posterior_check_update(w.q, s, &w.update, err));
-  w.update.kl_weight = mean_kl_weight(&w);
-  w.info = bnn_update_info(s, &w.update);
-  for (size_t g = 0; g < w.q->n_groups; g++)
-    w.pass[g] = bnn_fused_find(w.q->group[g].family, s->rule);
+  BNN_TRY(bnn_updater_begin(w.updater, w.q, &w.update, err));
+  prepare_rules(&w);
   return run_step(&w, loss, err);
 }
 

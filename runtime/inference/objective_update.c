@@ -17,6 +17,10 @@ static void move_on(bnn_real **out, bnn_real *const *d, int n, size_t by) {
   for (int a = 0; a < n; a++) out[a] = d[a] + by;
 }
 
+static bnn_weight_gradient gradient_from(bnn_weight_gradient g, size_t from) {
+  return (bnn_weight_gradient){g.mean + from, g.spread ? g.spread + from : NULL};
+}
+
 void bnn_step_part_of(const bnn_objective *o, const bnn_range *r, bnn_real *flat, bnn_real **d) {
   const bnn_group *q = &o->posterior.group[r->group];
   for (int a = 0; a < bnn_group_arrays(q); a++)
@@ -45,7 +49,7 @@ static void add_scaled(bnn_real *restrict out, const bnn_real *restrict g,
 static void pull(const bnn_step_work *w, const bnn_range *chunk, bnn_real *out, const bnn_real *g,
                  bnn_real weight) {
   const bnn_regularizer *own = &w->o->regularizers[chunk->span.tensor];
-  const bnn_real *theta = w->o->theta + chunk->span.first;
+  const bnn_real *theta = w->o->drawn + chunk->span.first;
   const size_t n = chunk->span.count;
   if (own->prior.density)
     own->prior.density->pull(out, g, theta, own->prior.param, weight, n);
@@ -53,22 +57,34 @@ static void pull(const bnn_step_work *w, const bnn_range *chunk, bnn_real *out, 
     add_scaled(out, g, theta, weight, n);
 }
 
-void bnn_step_backward(const bnn_step_work *w, const bnn_range *r, const bnn_real *g,
-                       bnn_real *const *d) {
+/* From the gradient g of the weights drawn; NULL: it is 0. */
+static void backward_drawn(const bnn_step_work *w, const bnn_range *r, const bnn_real *g,
+                           bnn_real *const *d) {
+  static const bnn_real zeros[BNN_CHUNK];
   const bnn_group *q = &w->q->group[r->group];
   const bnn_real weight = sampled_weight(w, r);
-  const bnn_real *theta = w->o->theta + r->span.first;
+  const bnn_real *theta = w->o->drawn + r->span.first;
   if (weight == 0) {
-    q->family->backward(q, r->span, w->eps, g, theta, d);
+    if (g) q->family->backward(q, r->span, w->eps, g, theta, d);
     return;
   }
   for (size_t from = 0; from < r->span.count; from += BNN_CHUNK) {
     const bnn_range part = chunk_of(r, from);
     bnn_real pulled[BNN_CHUNK], *into[BNN_ARRAYS_MAX];
-    pull(w, &part, pulled, g + from, weight);
+    pull(w, &part, pulled, g ? g + from : zeros, weight);
     move_on(into, d, bnn_group_arrays(q), from);
     q->family->backward(q, part.span, w->eps, pulled, theta + from, into);
   }
+}
+
+void bnn_step_backward(const bnn_step_work *w, const bnn_range *r, bnn_weight_gradient g,
+                       bnn_real *const *d) {
+  const bnn_objective *o = w->o;
+  const bnn_real *spread = o->theta + o->layout.size + r->span.first;
+  if (g.spread)
+    bnn_spread_of(o, r->group)
+        ->backward(&w->q->group[r->group], r->span, g.mean, g.spread, spread, d);
+  backward_drawn(w, r, g.spread ? NULL : g.mean, d);
 }
 
 /* ---- penalties ---- */
@@ -103,14 +119,15 @@ static bool check(bnn_step_work *w, const bnn_range *r, bnn_real *const *d) {
   return true;
 }
 
+static int rule_of(const bnn_step_work *w, const bnn_range *r) {
+  return bnn_updater_rule(w->updater, r->span.tensor);
+}
+
 /* The rule's slots for the range's elements of array a. */
 static void slots_of(const bnn_step_work *w, const bnn_range *r, int a, bnn_real **slot) {
   const size_t at =
       w->o->place[r->group][a] + (r->span.first - w->o->posterior.group[r->group].first);
-  for (int k = 0; k < BNN_SLOTS_MAX; k++) {
-    bnn_tensor *x = w->state->slot[k];
-    slot[k] = x ? bnn_tensor_real(x) + at : NULL;
-  }
+  bnn_updater_slots(w->updater, &w->o->layout, r->span.tensor, a, r->span.first, at, slot);
 }
 
 static void update(const bnn_step_work *w, const bnn_range *r, bnn_real *const *d) {
@@ -125,7 +142,8 @@ static void update(const bnn_step_work *w, const bnn_range *r, bnn_real *const *
                              .decayed = bnn_group_spec(q, a)->decayed};
     slots_of(w, r, a, s[a].slot);
   }
-  bnn_rule_update(w->state->rule, &w->info, s, bnn_group_arrays(q));
+  const int rule = rule_of(w, r);
+  bnn_rule_update(w->updater->state[rule]->rule, &w->info[rule], s, bnn_group_arrays(q));
 }
 
 /* ---- all of it, for one sample ---- */
@@ -141,7 +159,8 @@ static void finish_in_a_pass(bnn_step_work *w, const bnn_range *r, const bnn_rea
     s.buffer[b] = q->buffer[b] + (r->span.first - q->first);
     slots_of(w, r, b, s.slot[b]);
   }
-  if (!w->pass[r->group]->update(&w->info, &s)) bnn_bad_note(&w->bad, r->span.tensor);
+  const int rule = rule_of(w, r);
+  if (!w->pass[r->group][rule]->update(&w->info[rule], &s)) bnn_bad_note(&w->bad, r->span.tensor);
 }
 
 /* The same with a prior that is sampled: chunk by chunk, whose gradients it changes before. */
@@ -155,13 +174,13 @@ static void finish_pulled(bnn_step_work *w, const bnn_range *r, const bnn_real *
   }
 }
 
-void bnn_step_finish_range(bnn_step_work *w, const bnn_range *r, const bnn_real *g) {
-  if (w->pass[r->group]) {
+void bnn_step_finish_range(bnn_step_work *w, const bnn_range *r, bnn_weight_gradient g) {
+  if (w->pass[r->group][rule_of(w, r)] && !g.spread) {
     const bnn_real weight = sampled_weight(w, r);
     if (weight == 0)
-      finish_in_a_pass(w, r, g);
+      finish_in_a_pass(w, r, g.mean);
     else
-      finish_pulled(w, r, g, weight);
+      finish_pulled(w, r, g.mean, weight);
     return;
   }
   const int arrays = bnn_group_arrays(&w->q->group[r->group]);
@@ -170,7 +189,7 @@ void bnn_step_finish_range(bnn_step_work *w, const bnn_range *r, const bnn_real 
   for (size_t from = 0; from < r->span.count; from += BNN_CHUNK) {
     const bnn_range chunk = chunk_of(r, from);
     for (int a = 0; a < arrays; a++) memset(d[a], 0, chunk.span.count * sizeof *d[a]);
-    bnn_step_backward(w, &chunk, g + from, d);
+    bnn_step_backward(w, &chunk, gradient_from(g, from), d);
     bnn_step_penalties(w, &chunk, d);
     if (check(w, &chunk, d)) update(w, &chunk, d);
   }

@@ -1,5 +1,6 @@
 --- What bnn.elbo and bnn.objective take, checked: the fields of an objective.
 local classes = require "bnn.model.classes"
+local estimators = require "bnn.inference.estimators"
 local expect_model = require "bnn.params.expect_model"
 local fail = require "bnn.base.fail"
 local likelihoods = require "bnn.model.likelihood"
@@ -24,6 +25,7 @@ local function both(own)
     num_samples = {type = "integer", min = 1, default = 1},
     antithetic = {type = "boolean", default = false},
     shards = {type = "integer", min = 1, default = 1},
+    estimator = {type = "string", choices = estimators.NAMES, default = estimators.NAMES[1]},
     weight_decay = {type = "number|table", min = 0, default = 0},
     renamed = {samples = "num_samples"},
   }
@@ -115,6 +117,7 @@ local function complete(what, opts)
   end
   if opts.posterior then opts.prior = opts.prior or 1 end
   if opts.prior and not opts.beta then opts.temperature = opts.temperature or 1 end
+  estimators.check(what, opts.estimator, opts.posterior)
   check_paths(what, opts)
   check_weights(what, opts)
   check_joint(what, opts)
@@ -142,6 +145,13 @@ function M.objective(given)
     fail "bnn.objective: expected loss=, or net= and likelihood=, got neither"
   end
   return complete("bnn.objective", opts)
+end
+
+--- The options of an objective as it is now, of which bnn.elbo or bnn.objective makes another.
+function M.given(objective)
+  local given = {}
+  for name in pairs(objective.is_elbo and ELBO or OBJECTIVE) do given[name] = objective[name] end
+  return given
 end
 
 return M

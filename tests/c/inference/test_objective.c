@@ -306,6 +306,7 @@ typedef struct learner {
   bnn_real *w;
   split_posterior posterior;
   bnn_rule_state state;
+  bnn_updater updater;
   bnn_train_state train;
 } learner;
 
@@ -323,7 +324,8 @@ static void learner_init(learner *l, const problem *q, size_t n_variational, con
   split_posterior_init(&l->posterior, &q->layout, l->w, l->w + size, n_variational);
   ck_succeeds(
       bnn_rule_state_init(&l->state, bnn_rule_find(rule), NULL, size + n_variational, &err));
-  l->train = (bnn_train_state){&l->posterior.q, &l->state};
+  l->updater = bnn_updater_of(&l->state);
+  l->train = (bnn_train_state){&l->posterior.q, &l->updater};
 }
 
 static void learner_fini(learner *l) {
@@ -489,9 +491,10 @@ static void update_by_hand(learner *l, const bnn_real *d, const bnn_step_args *a
   const bnn_update_args update = {.lr = args->lr,
                                   .data_size = args->data_size,
                                   .noise = args->noise,
-                                  .kl_weight = kl_weight,
+                                  .kl_weight = {kl_weight},
                                   .key = args->key};
-  const bnn_step_info info = bnn_update_info(&l->state, &update);
+  bnn_step_info info;
+  bnn_updater_infos(&l->updater, &update, &info);
   for (size_t g = 0; g < l->posterior.q.n_groups; g++) {
     const bnn_group *group = &l->posterior.group[g];
     bnn_update_span span[BNN_BUFFERS_MAX];
@@ -816,7 +819,7 @@ static double steps_in_shards(learner *l, const problem *q, const setting *s, in
   double loss = 0;
   fill_order(order);
   learner_init(l, q, n_variational_of(q, s), "adam");
-  if (clips) ck_succeeds(bnn_rule_set_clipping(&l->state, 0.5, 0.1, &err));
+  if (clips) ck_succeeds(bnn_updater_set_clipping(&l->updater, 0.5, 0.1, &err));
   for (int64_t t = 1; t <= 3; t++) {
     double betas[PARAMS_MAX];
     const bnn_step_args args = args_of(s, betas, bnn_key_fold(bnn_key_new(9), t), 0.003);
@@ -1321,7 +1324,7 @@ static void fill_state(bnn_rule_state *s) {
 static void ck_step_fails_in(bnn_context *context, bnn_objective *o, learner *l,
                              const bnn_batch *batch, const bnn_step_args *args, bnn_status want,
                              const char *words) {
-  bnn_rule_state *state = l->train.rule;
+  bnn_rule_state *state = &l->state;
   const size_t bytes = 2 * l->size * sizeof *l->w, slot_bytes = state->n * sizeof *l->w;
   bnn_real *before = malloc(bytes), *slot_before[BNN_SLOTS_MAX];
   memcpy(before, l->w, bytes);
@@ -1607,7 +1610,7 @@ START_TEST(a_step_refuses_what_it_can_not_use) {
   const bnn_step_args args = {.key = bnn_key_new(1), .beta = 1, .lr = 1};
   learner point;
   learner_init(&point, &q, 0, "adam");
-  point.train.rule = &l.state;
+  point.updater = bnn_updater_of(&l.state);
   ck_step_fails(points, &point, &row[9].batch, &args, BNN_ESHAPE,
                 "the optimizer's state: expected 157 elements, got 314");
   learner_fini(&point);

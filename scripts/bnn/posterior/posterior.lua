@@ -75,7 +75,8 @@ local function around(family, params, opts)
 end
 
 --- Makes the mean-field Gaussian q(w) = prod N(mu_i, exp(logvar_i)) around initial parameters
--- (Blundell et al. 2015). q.mu and q.logvar are Params; training steps change them in place.
+-- (Blundell et al. 2015). q.mu and q.logvar are Params; training steps change them in place. The
+-- posterior to start with, at two numbers a weight: bnn.elbo trains it by any optimizer.
 --     local q = bnn.posterior.meanfield(net:init(key, x), {logvar = -7})
 --     print(q.mu["mlp/linear_0/w"], q.logvar["mlp/linear_0/w"])
 -- @param params Params: the initial mean, copied
@@ -91,8 +92,8 @@ function M.meanfield(params, opts) return around("meanfield", params, opts) end
 
 --- Makes the radial posterior around initial parameters (Farquhar et al. 2020): of each
 -- tensor w = mu + sigma r eps / |eps|, with r ~ N(0, 1) one number, so that samples stay near the
--- mean however many weights there are. Its KL has no closed form: steps estimate its cross-entropy
--- at the weights that they draw.
+-- mean however many weights there are: for networks too wide for meanfield. Its KL has no closed
+-- form: steps estimate its cross-entropy at the weights that they draw.
 --     local q = bnn.posterior.radial(net:init(key, x), {logvar = -7})
 -- @param params Params: the initial mean, copied
 -- @param opts table: logvar, only: as for meanfield

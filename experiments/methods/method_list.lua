@@ -222,6 +222,10 @@ local IVON = {lr = 0.5, h0 = 0.1, b2 = 0.9995, clip = 0}
 local IVON_NUMBERS = {lr = 0.3, h0 = 1, b2 = 0.999, clip = 0.03}
 
 add("variational", "mfvi", fit_variational(bnn.posterior.meanfield), GAUSSIAN, IMAGES, NUMBERS)
+add("variational", "lrt", fit_variational(bnn.posterior.meanfield,
+  {estimator = "local_reparameterization"}), GAUSSIAN, IMAGES, NUMBERS)
+add("variational", "flipout", fit_variational(bnn.posterior.meanfield, {estimator = "flipout"}),
+  GAUSSIAN, IMAGES, NUMBERS)
 add("variational", "radial", fit_variational(bnn.posterior.radial), GAUSSIAN, IMAGES, NUMBERS)
 add("variational", "ivon", fit_ivon, {draws = 100}, IVON, IVON_NUMBERS)
 add("variational", "ivon_mean", fit_ivon_mean, {}, IVON, IVON_NUMBERS)

@@ -293,7 +293,7 @@ static bnn_status copy_posterior(bnn_objective *o, const bnn_posterior *q, bnn_e
   o->group = bnn_mem_alloc(q->n_groups, sizeof *o->group);
   if (!o->layout.param || !o->group) return bnn_fail(err, BNN_ENOMEM, "a layout of %zu tensors", n);
   memcpy(o->layout.param, q->layout->param, n * sizeof *o->layout.param);
-  o->posterior = (bnn_posterior){&o->layout, q->n_groups, o->group};
+  o->posterior = (bnn_posterior){.layout = &o->layout, .n_groups = q->n_groups, .group = o->group};
   for (size_t g = 0; g < q->n_groups; g++) {
     o->group[g] = (bnn_group){.family = q->group[g].family,
                               .layout = &o->layout,

@@ -41,8 +41,8 @@ local function batch_shape(x, n)
   return shape, network_input.dtype(x)
 end
 
--- The tracers of x, y, the key, further weights and of what an estimator draws by, and the numbers of
--- these inputs, from 0 in the order in which they are made: the runtime feeds them by number.
+-- The tracers of x, y, the key, further weights and of what an estimator draws by, and the numbers
+-- of these inputs, from 0 in the order in which they are made: the runtime feeds them by number.
 local function record_inputs(rec, source, n, n_weights, recorder)
   local nodes, batch = {x = 0, y = -1, key = 1, weights = -1, eps = -1, sign = -1}, {}
   batch.x = rec:rows(batch_shape(source.x, n))

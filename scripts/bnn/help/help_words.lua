@@ -103,7 +103,7 @@ M.ROWS = {
      .. " numbers. See help \"keys\"."},
   {"temperature scaling", "platt", answer = "`bnn.calibration.temperature` fits one."},
   {"named tensor", "einsum", "matmul", "dot product",
-   answer = "Products are `x:mm` of matrices and `x:bmm` of stacks of them; there is no einsum."},
+   answer = "Products are `x:mm` of matrices, `x:bmm` of stacks of them, and `bnn.einsum`."},
   {"transfer learning", "fine tune", "fine tuning", "finetune", "pretrained", "freeze",
    answer = "`bnn.checkpoint.load_into` copies weights of a checkpoint; only= of"
      .. " `bnn.posterior.meanfield` and `bnn.posterior.moped` start from them."},

@@ -65,8 +65,8 @@ local function flipped_product(product, x, w, b, key, _, axis)
   return product(x, w.mean, b.mean) + ops.flip_signs(flipped, key:fold "out", axis)
 end
 
--- By estimator: draw(mean, spread, key, noise), one draw of a tensor; product, of the ops linear and
--- conv2d; whether a tensor's second use has noise of its own.
+-- By estimator: draw(mean, spread, key, noise), one draw of a tensor; product, of the ops linear
+-- and conv2d; whether a tensor's second use has noise of its own.
 local kinds = {
   local_reparameterization = {
     draw = function(mean, variance, key, noise)

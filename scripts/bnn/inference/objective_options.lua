@@ -147,4 +147,11 @@ function M.objective(given)
   return complete("bnn.objective", opts)
 end
 
+--- The options of an objective as it is now, of which bnn.elbo or bnn.objective makes another.
+function M.given(objective)
+  local given = {}
+  for name in pairs(objective.is_elbo and ELBO or OBJECTIVE) do given[name] = objective[name] end
+  return given
+end
+
 return M

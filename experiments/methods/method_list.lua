@@ -60,8 +60,8 @@ local function fit_dropout(task, s, key)
   local net = task.with_dropout(s.dropout)
   local objective = point(task, key, net)
   train(task, objective, adam(task, s), key)
-  return {net = net, params = objective.params, likelihood = task.likelihood},
-    {num_samples = s.draws, train = true}
+  local posterior = bnn.posterior.mc_dropout(objective.params)
+  return {net = net, posterior = posterior, likelihood = task.likelihood}, {num_samples = s.draws}
 end
 
 -- Half of the steps as MAP; then SGD at a constant rate, whose path is collected. A noise that was
@@ -99,7 +99,7 @@ end
 local function fit_snapshot(task, s, key)
   local period = math.max(1, task.steps // s.cycles)
   local rate = bnn.schedule.cyclical{period = period, from = s.lr}
-  local collect = bnn.collect.samples{from = period, every = period, keep = s.cycles}
+  local collect = bnn.collect.snapshots{period = period, keep = s.cycles}
   local optimizer = bnn.optim.adam{lr = rate}
   return train(task, point(task, key), optimizer, key, {collect = collect}):posterior()
 end
@@ -166,19 +166,17 @@ end
 local function fit_cyclical(make)
   return function(task, s, key)
     local period = math.max(1, task.steps // s.cycles)
-    local explores, kept = math.floor(period * s.exploring), {}
-    local function position(step) return (step - 1) % period + 1 end
+    local explores = math.floor(period * s.exploring)
     local every = math.max(1, (period - explores) * s.cycles // s.draws)
+    local noise = bnn.schedule.piecewise{{1, 0}, {explores + 1, 1}}
     local optimizer = make{
       lr = bnn.schedule.cyclical{period = period, from = s.lr}, alpha = s.alpha,
-      noise = function(step) return position(step) > explores and 1 or 0 end,
+      noise = bnn.schedule.cyclical{period = period, of = noise},
     }
-    local objective = point(task, key)
-    train(task, objective, task.for_weights(optimizer), key, {on_step = function(step)
-      local after = position(step) - explores
-      if after > 0 and after % every == 0 then kept[#kept + 1] = objective.params:clone() end
-    end})
-    return bnn.posterior.empirical(kept[1] and kept or {objective.params})
+    local collect = bnn.collect.samples{period = period, from = explores + every, every = every,
+                                        keep = s.draws}
+    return train(task, point(task, key), task.for_weights(optimizer), key,
+      {collect = collect}):posterior()
   end
 end
 

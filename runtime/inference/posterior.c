@@ -84,6 +84,11 @@ void bnn_posterior_write(const bnn_posterior *q, const bnn_real *x) {
 
 void bnn_posterior_draw(const bnn_posterior *q, bnn_context *context, bnn_real *theta,
                         bnn_draw draw, int64_t s) {
+  if (q->mixture) {
+    int64_t own;
+    const size_t c = bnn_mixture_component(q->mixture, s, &own);
+    bnn_posterior_draw(q->mixture->component[c], context, theta, draw, own);
+  }
   for (size_t g = 0; g < q->n_groups; g++)
     q->group[g].family->sample(&q->group[g], context, theta, draw, s);
 }

@@ -557,6 +557,8 @@ local function objects()
     prior = bnn.prior.laplace{}, run = run, recorder = recorder, pruner = bnn.pruner.none(),
     file = assert(bnn.safetensors.open(path)), log = bnn.log.memory(),
     result = swept(), space = bnn.space{a = {1, 2}}, sampler = bnn.search.random{a = {1, 2}},
+    variances = bnn.gradient_variance{objective = objective, data = part, key = key,
+                                      batch_size = 3, progress = false},
     report = bnn.shift.evaluate{predict = predict, data = images, key = key, shifts = {"noise"},
                                 severities = {1}},
   }, path

@@ -175,7 +175,7 @@ local function fit_cyclical(make)
     }
     local collect = bnn.collect.samples{period = period, from = explores + every, every = every,
                                         keep = s.draws}
-    return train(task, point(task, key), task.for_weights(optimizer), key,
+    return train(task, point(task, key), task.for_weights(optimizer, s.clip_norm), key,
       {collect = collect}):posterior()
   end
 end
@@ -236,9 +236,10 @@ add("samplers", "sghmc", fit_sampler(sghmc), {draws = 50}, {lr = 0.03, alpha = 0
   {lr = 0.002, alpha = 0.05})
 add("samplers", "adaptive_sghmc", fit_sampler(adaptive_sghmc), {draws = 50},
   {lr = 1e-4, alpha = 0.05}, {lr = 1e-4, alpha = 0.05})
-add("samplers", "cyclical_sgld", fit_cyclical(bnn.sampler.sgld), CYCLES, {lr = 0.3}, {lr = 0.01})
+add("samplers", "cyclical_sgld", fit_cyclical(bnn.sampler.sgld), CYCLES, {lr = 0.3},
+  {lr = 0.05, clip_norm = 10})
 add("samplers", "cyclical_sghmc", fit_cyclical(bnn.sampler.sghmc), CYCLES,
-  {lr = 0.03, alpha = 0.05}, {lr = 0.002, alpha = 0.05})
+  {lr = 0.03, alpha = 0.05}, {lr = 0.002, alpha = 0.05, clip_norm = 10})
 
 --- The method of a name, or nil.
 function M.find(name)

@@ -49,6 +49,9 @@ typedef struct bnn_spread {
    * derivatives of both for buffer b. */
   void (*backward)(const bnn_group *q, bnn_span span, const bnn_real *dmean,
                    const bnn_real *dspread, const bnn_real *spread, bnn_real *const *d);
+
+  /* The derivative of a spread for buffer 1, where it is this times the spread; else 0. */
+  bnn_real slope;
 } bnn_spread;
 
 struct bnn_family {

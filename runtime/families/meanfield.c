@@ -53,11 +53,10 @@ static void moments(const bnn_group *q, bnn_context *context, bnn_real *theta, b
   bnn_family_sample_pieces(q, context, moments_piece, theta, key);
 }
 
-/* The derivative of e^logvar is itself. */
 static void moments_backward(const bnn_group *q, bnn_span span, const bnn_real *dmean,
                              const bnn_real *dspread, const bnn_real *spread, bnn_real *const *d) {
   BNN_UNUSED(q);
-  add_spread_gradient(d[MU], d[LOGVAR], dmean, dspread, spread, 1, span.count);
+  add_spread_gradient(d[MU], d[LOGVAR], dmean, dspread, spread, VARIANCE_SLOPE, span.count);
 }
 
 /* deviation holds eps when it comes in. */
@@ -156,8 +155,8 @@ BNN_FAMILY(meanfield) = {
                {"logvar", "the log-variance", .decayed = false}},
     .sample = sample,
     .backward = location_scale_backward,
-    .moments = {moments, moments_backward},
-    .deviations = {deviations, location_scale_deviations_backward},
+    .moments = {moments, moments_backward, VARIANCE_SLOPE},
+    .deviations = LOCATION_SCALE_DEVIATIONS(deviations),
     .kl = kl,
     .kl_backward = kl_backward,
     .entropy = entropy,

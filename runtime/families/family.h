@@ -38,12 +38,12 @@ typedef struct bnn_buffer_spec {
   bool has_rows; /* the group's number of rows, rather than one */
 } bnn_buffer_spec;
 
-/* Two numbers for each weight that an estimator (inference/estimator.h) computes with in place of one
- * draw: a mean, and a spread around it. */
+/* A second number for each weight beside its mean, which is buffer 0: what an estimator
+ * (inference/estimator.h) computes with in place of one draw. */
 typedef struct bnn_spread {
-  /* Writes the means to theta [2][size of the layout], and the spreads after them, where the group's
-   * lie; normal i of `key` belongs to element i of the layout. */
-  void (*draw)(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_key key);
+  /* Writes the spreads to spread [size of the layout], where the group's lie; normal i of `key`
+   * belongs to element i of the layout. */
+  void (*draw)(const bnn_group *q, bnn_context *context, bnn_real *spread, bnn_key key);
 
   /* d[b] [span.count] += dmean (dL / dmean) and dspread (dL / dspread), each [span.count], times the
    * derivatives of both for buffer b. */
@@ -78,10 +78,10 @@ struct bnn_family {
   void (*backward)(const bnn_group *q, bnn_span span, bnn_key key, const bnn_real *g,
                    const bnn_real *theta, bnn_real *const *d);
 
-  /* Mean and variance of weights that are Gaussian, each by itself.  NULL: of others. */
+  /* The variances of weights that are Gaussian, each by itself.  NULL: of others. */
   bnn_spread moments;
 
-  /* Mean and deviation, theta - mean, of the draw of `key`, where the signs of the deviations of any
+  /* The deviations theta - mean of the draw of `key`, where the signs of the deviations of any
    * weights may be flipped without changing the distribution.  NULL: where they may not. */
   bnn_spread deviations;
 

@@ -31,26 +31,20 @@ static void sample(const bnn_group *q, bnn_context *context, bnn_real *theta, bn
   bnn_family_sample_pieces(q, context, sample_piece, theta, key);
 }
 
-/* ---- moments and deviations, for estimators ---- */
+/* ---- variances and deviations, for estimators ---- */
 
-BNN_KERNEL means_and_variances(bnn_real *restrict mean, bnn_real *restrict variance,
-                               const bnn_real *restrict mu, const bnn_real *restrict logvar,
-                               size_t n) {
-  for (size_t i = 0; i < n; i++) {
-    mean[i] = mu[i];
-    variance[i] = vm_exp(logvar[i]);
-  }
+BNN_KERNEL variances(bnn_real *restrict variance, const bnn_real *restrict logvar, size_t n) {
+  for (size_t i = 0; i < n; i++) variance[i] = vm_exp(logvar[i]);
 }
 
-static void moments_piece(const bnn_group *q, bnn_real *theta, bnn_key key, size_t from, size_t n) {
-  const size_t at = from - q->first;
+static void moments_piece(const bnn_group *q, bnn_real *variance, bnn_key key, size_t from,
+                          size_t n) {
   BNN_UNUSED(key);
-  means_and_variances(theta + from, theta + q->layout->size + from, q->buffer[MU] + at,
-                      q->buffer[LOGVAR] + at, n);
+  variances(variance + from, q->buffer[LOGVAR] + (from - q->first), n);
 }
 
-static void moments(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_key key) {
-  bnn_family_sample_pieces(q, context, moments_piece, theta, key);
+static void moments(const bnn_group *q, bnn_context *context, bnn_real *variance, bnn_key key) {
+  bnn_family_sample_pieces(q, context, moments_piece, variance, key);
 }
 
 static void moments_backward(const bnn_group *q, bnn_span span, const bnn_real *dmean,
@@ -60,30 +54,23 @@ static void moments_backward(const bnn_group *q, bnn_span span, const bnn_real *
 }
 
 /* deviation holds eps when it comes in. */
-BNN_KERNEL means_and_deviations(bnn_real *restrict mean, bnn_real *restrict deviation,
-                                const bnn_real *restrict mu, const bnn_real *restrict logvar,
-                                size_t n) {
-  for (size_t i = 0; i < n; i++) {
-    mean[i] = mu[i];
-    deviation[i] *= vm_exp(logvar[i] / 2);
-  }
+BNN_KERNEL scale(bnn_real *restrict deviation, const bnn_real *restrict logvar, size_t n) {
+  for (size_t i = 0; i < n; i++) deviation[i] *= vm_exp(logvar[i] / 2);
 }
 
 static void deviations_chunk(const bnn_group *q, bnn_real *deviation, bnn_key key, size_t from,
                              size_t n) {
-  const size_t at = from - q->first;
   BNN_UNUSED(key);
-  means_and_deviations(deviation - q->layout->size + from, deviation + from, q->buffer[MU] + at,
-                       q->buffer[LOGVAR] + at, n);
+  scale(deviation + from, q->buffer[LOGVAR] + (from - q->first), n);
 }
 
-static void deviations_piece(const bnn_group *q, bnn_real *theta, bnn_key key, size_t from,
+static void deviations_piece(const bnn_group *q, bnn_real *deviation, bnn_key key, size_t from,
                              size_t n) {
-  normal_chunks(deviations_chunk, q, theta + q->layout->size, key, from, n);
+  normal_chunks(deviations_chunk, q, deviation, key, from, n);
 }
 
-static void deviations(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_key key) {
-  bnn_family_sample_pieces(q, context, deviations_piece, theta, key);
+static void deviations(const bnn_group *q, bnn_context *context, bnn_real *deviation, bnn_key key) {
+  bnn_family_sample_pieces(q, context, deviations_piece, deviation, key);
 }
 
 /* ---- KL and entropy ---- */

@@ -1,7 +1,7 @@
---- What local reparameterization and flipout reach beside the shared draw: the exact ELBO on the
--- real MNIST with the network of mnist.lua, 784-64-64-10, and the published 20 splits of the UCI set
--- energy with a network of 8-50-1. The figures are those of an implementation in PyTorch of the same
--- settings. Needs $BNNLUA_DATA with mnist, and with uci/energy.
+--- What local reparameterization and flipout reach beside the shared draw: the exact ELBO on
+-- the real MNIST with the network of mnist.lua, 784-64-64-10, and the published 20 splits of the
+-- UCI set energy with a network of 8-50-1. The figures in comments are those of an implementation
+-- in PyTorch of the same settings. Needs $BNNLUA_DATA with mnist, and with uci/energy.
 local lu = require "luaunit"
 local bnn = require "bnn"
 
@@ -65,10 +65,9 @@ local function split_of(rows, i)
     end
     parts[part] = {x = bnn.tensor(x), y = bnn.tensor(y)}
   end
-  local train, test, scale = parts.train, parts.test, nil
-  test.x = standardised(test.x, train.x)
-  test.y, scale = standardised(test.y, train.y)
-  local y = standardised(train.y, train.y)
+  local train, test = parts.train, parts.test
+  local y, scale = standardised(train.y, train.y)
+  test.x, test.y = standardised(test.x, train.x), standardised(test.y, train.y)
   return bnn.data.from_tensors{x = standardised(train.x, train.x), y = y}, test, scale:item()
 end
 

@@ -29,7 +29,7 @@ enum { P = 5003, ROOM = 19 };
 typedef struct numbers {
   bnn_real buffer[BNN_BUFFERS_MAX][P + ROOM];
   bnn_real slot[BNN_BUFFERS_MAX][BNN_SLOTS_MAX][P + ROOM];
-  bnn_real g[P + ROOM], theta[2 * P + ROOM], dspread[P + ROOM];
+  bnn_real g[P + ROOM], theta[P + ROOM], dspread[P + ROOM], spread[P + ROOM];
 } numbers;
 
 /* A step of a family and a rule on the first n numbers. */
@@ -39,7 +39,7 @@ typedef struct a_step {
   bnn_rule_state state;
   bnn_step_info info;
   bnn_real weight, precision;
-  const bnn_spread *spread; /* of the weights, whose means and spreads theta has then; or NULL */
+  const bnn_spread *spread; /* what the weights have beside their means; or NULL */
   size_t n;
 } a_step;
 
@@ -94,7 +94,7 @@ static void draw(const a_step *s, numbers *x) {
   fill(x->theta, P + ROOM, 60, -2, 2);
   const bnn_group *q = group_of(&a, s, x);
   if (s->spread)
-    s->spread->draw(q, context, x->theta, KEY);
+    s->spread->draw(q, context, x->spread, KEY);
   else
     q->family->sample(q, context, x->theta, KEY, 1);
   bnn_context_free(context);
@@ -105,7 +105,7 @@ static bool in_one_pass(const a_step *s, numbers *x) {
       .g = x->g, .theta = x->theta, .weight = s->weight, .precision = s->precision, .n = s->n};
   if (s->spread) {
     span.dspread = x->dspread;
-    span.spread = x->theta + s->n;
+    span.spread = x->spread;
     span.slope = s->spread->slope;
   }
   for (int b = 0; b < s->family->n_buffers; b++) {
@@ -125,7 +125,7 @@ static bool by_stages(const a_step *s, numbers *x) {
   memset(d, 0, sizeof d);
   for (int b = 0; b < BNN_BUFFERS_MAX; b++) at[b] = d[b];
   if (s->spread)
-    s->spread->backward(q, span, x->g, x->dspread, x->theta + s->n, at);
+    s->spread->backward(q, span, x->g, x->dspread, x->spread, at);
   else
     s->family->backward(q, span, KEY, x->g, x->theta, at);
   if (s->precision > 0)

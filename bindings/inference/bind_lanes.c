@@ -79,8 +79,7 @@ static int core_lanes(lua_State *L) {
 
 static void run_step(bnn_lane_job *job, bnn_context *context) {
   lane_step *s = (lane_step *)job;
-  s->status = bnn_objective_step(s->step.o, context, &s->step.train, &s->step.batch, &s->step.args,
-                                 &s->loss, &s->err);
+  s->status = bind_run_step(&s->step, context, &s->loss, &s->err);
 }
 
 /* Puts the arguments 2..n into a table, and that into the lanes' under the ticket. */
@@ -98,7 +97,7 @@ static void keep_arguments(lua_State *L, int n, lua_Integer ticket) {
 /* Raises when a step that is out changes what this one would. */
 static void check_apart(lua_State *L, const lanes *box, const bind_step *step) {
   for (const lane_step *s = box->out; s; s = s->next) {
-    if (s->step.train.rule == step->train.rule)
+    if (s->step.train.updater == step->train.updater)
       bind_error(L, "the optimizer's state is in another step");
     if (s->step.train.posterior == step->train.posterior)
       bind_error(L, "the posterior or params are in another step");

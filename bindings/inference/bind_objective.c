@@ -90,6 +90,13 @@ static const size_t *check_kl_weight_param(lua_State *L, int at, size_t *n) {
   return list;
 }
 
+static bool field_flag(lua_State *L, int at, const char *name) {
+  lua_getfield(L, at, name);
+  const bool is_set = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return is_set;
+}
+
 /* The estimator named in the table at `at`. */
 static bnn_estimator check_estimator(lua_State *L, int at) {
   bnn_estimator e = BNN_ESTIMATOR_reparameterization;
@@ -100,8 +107,9 @@ static bnn_estimator check_estimator(lua_State *L, int at) {
   return e;
 }
 
-/* core.objective(program, posterior, {x=, y=, key=, eps=, weights= (nodes), loss= (output, from 0),
- *   estimator=, samples=, shards=, kl=, precision=, decay=, priors= (lists by tensor), kl_weight_params=}) ->
+/* core.objective(program, posterior, {x=, y=, key=, eps=, sign=, weights= (nodes), loss= (output, from 0),
+ *   estimator=, samples=, antithetic=, shards=, kl=, precision=, decay=, priors= (lists by tensor),
+ *   kl_weight_params=}) ->
  *   objective */
 static int core_objective(lua_State *L) {
   bnn_program *program = bind_check_program(L, 1)->recording.program;
@@ -116,11 +124,13 @@ static int core_objective(lua_State *L) {
       .y_node = bind_field_integer(L, 3, "y", -1),
       .key_node = bind_field_integer(L, 3, "key", -1),
       .eps_node = bind_field_integer(L, 3, "eps", -1),
+      .sign_node = bind_field_integer(L, 3, "sign", -1),
       .estimator = check_estimator(L, 3),
       .kl_weight_node = bind_field_integer(L, 3, "weights", -1),
       .posterior = q,
       .regularizers = check_regularizers(L, 3, n_params),
       .samples = bind_field_integer(L, 3, "samples", 1),
+      .antithetic = field_flag(L, 3, "antithetic"),
       .shards = bind_field_integer(L, 3, "shards", 1),
       .loss_output = bind_field_integer(L, 3, "loss", 0),
   };
@@ -158,11 +168,16 @@ static bind_step check_call(lua_State *L, objective *of, int arg) {
 
 bind_step bind_check_step(lua_State *L, int arg) {
   bind_step c = check_call(L, check_objective(L, arg), arg + 5);
-  c.train.rule = bind_check_rule_state(L, arg + 1);
-  c.args.lr = luaL_checknumber(L, arg + 2);
+  c.train.updater = bind_check_updater(L, arg + 1);
+  bind_check_rates(L, arg + 2, arg + 4, c.train.updater, c.rates);
   c.args.data_size = luaL_optnumber(L, arg + 3, 0);
-  c.args.noise = luaL_optnumber(L, arg + 4, 1);
   return c;
+}
+
+bnn_status bind_run_step(const bind_step *step, bnn_context *context, double *loss, bnn_err *err) {
+  bnn_step_args args = step->args;
+  args.rates = step->rates;
+  return bnn_objective_step(step->o, context, &step->train, &step->batch, &args, loss, err);
 }
 
 int bind_step_result(lua_State *L, bnn_status status, double loss, const bnn_err *err) {
@@ -179,8 +194,7 @@ static int objective_step(lua_State *L) {
   const bind_step c = bind_check_step(L, 1);
   double loss = 0;
   bnn_err err;
-  bnn_status status =
-      bnn_objective_step(c.o, bind_context(L), &c.train, &c.batch, &c.args, &loss, &err);
+  const bnn_status status = bind_run_step(&c, bind_context(L), &loss, &err);
   return bind_step_result(L, status, loss, &err);
 }
 

@@ -14,11 +14,15 @@ typedef struct bind_step {
   bnn_train_state train;
   bnn_batch batch;
   bnn_step_args args;
+  bnn_rate rates[BNN_UPDATER_RULES_MAX]; /* for args, while it is made */
 } bind_step;
 
 /* The arguments objective, state, lr, data_size, noise, posterior, x, y, rows, from, count, key, beta from
  * `arg` on; a copy of a beta by tensor is left on the stack. */
 bind_step bind_check_step(lua_State *L, int arg);
+
+/* Makes it. */
+bnn_status bind_run_step(const bind_step *step, bnn_context *context, double *loss, bnn_err *err);
 
 /* What a step ends with: pushes the loss; or nil and a message for what the data or the training brought
  * about (not a number, a label out of range); misuse raises.  Returns how many. */

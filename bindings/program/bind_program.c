@@ -266,7 +266,19 @@ static int program_info(lua_State *L) {
   return 1;
 }
 
-/* program:uses({tracers}) -> list of booleans */
+/* The node that value i of a list, on top of the stack, stands for: a tracer of the program, or the
+ * number of an input, from 0. */
+static int check_node(lua_State *L, const bind_program *p, lua_Integer i) {
+  const bind_tensor *box = bind_test_box(L, -1);
+  if (box && box->program == p->recording.program) return box->node;
+  int is_integer = 0;
+  const lua_Integer input = box ? 0 : lua_tointegerx(L, -1, &is_integer);
+  if (!is_integer || input < 0 || input >= p->n_inputs)
+    bind_argerror(L, 2, "value %I: expected one of this program, or an input's number", i);
+  return (int)input;
+}
+
+/* program:uses({values}) -> list of booleans */
 static int program_uses(lua_State *L) {
   const bind_program *p = bind_check_program(L, 1);
   luaL_checktype(L, 2, LUA_TTABLE);
@@ -275,11 +287,9 @@ static int program_uses(lua_State *L) {
   lua_createtable(L, 0, 0);
   for (lua_Integer i = 1; i <= n; i++) {
     lua_rawgeti(L, 2, i);
-    const bind_tensor *box = bind_test_box(L, -1);
-    if (!box || box->program != p->recording.program)
-      bind_argerror(L, 2, "value %I: expected one of this program", i);
+    const int node = check_node(L, p, i);
     lua_pop(L, 1);
-    lua_pushboolean(L, bnn_program_uses(p->recording.program, box->node));
+    lua_pushboolean(L, bnn_program_uses(p->recording.program, node));
     lua_rawseti(L, 3, i);
   }
   return 1;
@@ -366,7 +376,7 @@ static const bind_row methods[] = {
     {"uses", program_uses,
      "program:uses({values}): a list of booleans: whether an output needs each of these values, which "
      "were\n"
-     "recorded for it"},
+     "recorded for it, or inputs by number, from 0"},
     {"mixer", program_mixer,
      "program:mixer({i, ...}): the first op that mixes rows if axis 1 of these inputs, given by "
      "number, is the\n"

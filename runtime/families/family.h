@@ -32,6 +32,12 @@ typedef struct bnn_group {
   bnn_real *buffer[BNN_BUFFERS_MAX];
 } bnn_group;
 
+/* What the noise of a sample is: normal i of the key, or minus that of its mirror image. */
+typedef struct bnn_draw {
+  bnn_key key;
+  bool is_mirrored;
+} bnn_draw;
+
 typedef struct bnn_buffer_spec {
   const char *name, *doc;
   bool decayed;  /* a rule that decays weights decays this */
@@ -41,9 +47,9 @@ typedef struct bnn_buffer_spec {
 /* A second number for each weight beside its mean, which is buffer 0: what an estimator
  * (inference/estimator.h) computes with in place of one draw. */
 typedef struct bnn_spread {
-  /* Writes the spreads to spread [size of the layout], where the group's lie; normal i of `key`
+  /* Writes the spreads to spread [size of the layout], where the group's lie; normal i of the draw
    * belongs to element i of the layout. */
-  void (*draw)(const bnn_group *q, bnn_context *context, bnn_real *spread, bnn_key key);
+  void (*draw)(const bnn_group *q, bnn_context *context, bnn_real *spread, bnn_draw draw);
 
   /* d[b] [span.count] += dmean (dL / dmean) and dspread (dL / dspread), each [span.count], times the
    * derivatives of both for buffer b. */
@@ -66,22 +72,24 @@ struct bnn_family {
   bool is_finite;
 
   /* Writes the weights of sample s, from 1, to theta [size of the layout], where the group's lie;
-   * normal i of `key` belongs to element i of the layout.  Only a finite family
-   * reads s, and starts again after its end. */
-  void (*sample)(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_key key, int64_t s);
+   * normal i of the draw belongs to element i of the layout.  Only a finite family
+   * reads s, and starts again after its end.  Of a family that is trained a draw and its mirror image
+   * are as likely, and lie on opposite sides of the mean. */
+  void (*sample)(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_draw draw,
+                 int64_t s);
 
   /* Writes the mean of the samples to theta.  NULL: it is buffer 0. */
   void (*mean)(const bnn_group *q, bnn_real *theta);
 
   /* d[b] [span.count] += g dtheta / dbuffer b, from g [span.count] = dL / dtheta at the sample
-   * theta [span.count] that `key` drew.  NULL: the family is not trained. */
-  void (*backward)(const bnn_group *q, bnn_span span, bnn_key key, const bnn_real *g,
+   * theta [span.count] that `draw` gave.  NULL: the family is not trained. */
+  void (*backward)(const bnn_group *q, bnn_span span, bnn_draw draw, const bnn_real *g,
                    const bnn_real *theta, bnn_real *const *d);
 
   /* The variances of weights that are Gaussian, each by itself.  NULL: of others. */
   bnn_spread moments;
 
-  /* The deviations theta - mean of the draw of `key`, where the signs of the deviations of any
+  /* The deviations theta - mean of a draw, where the signs of the deviations of any
    * weights may be flipped without changing the distribution.  NULL: where they may not. */
   bnn_spread deviations;
 
@@ -114,11 +122,11 @@ struct bnn_family {
 const bnn_family *bnn_family_row(size_t i);
 const bnn_family *bnn_family_find(const char *name);
 
-/* Calls job(q, theta, key, from, n) for pieces [from, from + n) of the elements of q, on the
+/* Calls job(q, theta, draw, from, n) for pieces [from, from + n) of the elements of q, on the
  * threads of the context; the pieces follow from the size. */
-typedef void bnn_sample_piece(const bnn_group *q, bnn_real *theta, bnn_key key, size_t from,
+typedef void bnn_sample_piece(const bnn_group *q, bnn_real *theta, bnn_draw draw, size_t from,
                               size_t n);
 void bnn_family_sample_pieces(const bnn_group *q, bnn_context *context, bnn_sample_piece *job,
-                              bnn_real *theta, bnn_key key);
+                              bnn_real *theta, bnn_draw draw);
 
 #endif

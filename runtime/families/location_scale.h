@@ -24,10 +24,10 @@ BNN_KERNEL add_gradient(bnn_real *restrict dmu, bnn_real *restrict dlogvar,
   }
 }
 
-static inline void location_scale_backward(const bnn_group *q, bnn_span span, bnn_key key,
+static inline void location_scale_backward(const bnn_group *q, bnn_span span, bnn_draw draw,
                                            const bnn_real *g, const bnn_real *theta,
                                            bnn_real *const *d) {
-  BNN_UNUSED(key);
+  BNN_UNUSED(draw);
   add_gradient(d[MU], d[LOGVAR], g, theta, q->buffer[MU] + (span.first - q->first), span.count);
 }
 

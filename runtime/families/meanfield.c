@@ -15,20 +15,21 @@ BNN_KERNEL shift_and_scale(bnn_real *restrict theta, const bnn_real *restrict mu
   for (size_t i = 0; i < n; i++) theta[i] = mu[i] + vm_exp(logvar[i] / 2) * theta[i];
 }
 
-static void chunk(const bnn_group *q, bnn_real *theta, bnn_key key, size_t from, size_t n) {
+static void chunk(const bnn_group *q, bnn_real *theta, bnn_draw draw, size_t from, size_t n) {
   const size_t at = from - q->first;
-  BNN_UNUSED(key);
+  BNN_UNUSED(draw);
   shift_and_scale(theta + from, q->buffer[MU] + at, q->buffer[LOGVAR] + at, n);
 }
 
-static void sample_piece(const bnn_group *q, bnn_real *theta, bnn_key key, size_t from, size_t n) {
-  normal_chunks(chunk, q, theta, key, from, n);
+static void sample_piece(const bnn_group *q, bnn_real *theta, bnn_draw draw, size_t from,
+                         size_t n) {
+  normal_chunks(chunk, q, theta, draw, from, n);
 }
 
-static void sample(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_key key,
+static void sample(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_draw draw,
                    int64_t s) {
   BNN_UNUSED(s);
-  bnn_family_sample_pieces(q, context, sample_piece, theta, key);
+  bnn_family_sample_pieces(q, context, sample_piece, theta, draw);
 }
 
 /* ---- variances and deviations, for estimators ---- */
@@ -37,14 +38,14 @@ BNN_KERNEL variances(bnn_real *restrict variance, const bnn_real *restrict logva
   for (size_t i = 0; i < n; i++) variance[i] = vm_exp(logvar[i]);
 }
 
-static void moments_piece(const bnn_group *q, bnn_real *variance, bnn_key key, size_t from,
+static void moments_piece(const bnn_group *q, bnn_real *variance, bnn_draw draw, size_t from,
                           size_t n) {
-  BNN_UNUSED(key);
+  BNN_UNUSED(draw);
   variances(variance + from, q->buffer[LOGVAR] + (from - q->first), n);
 }
 
-static void moments(const bnn_group *q, bnn_context *context, bnn_real *variance, bnn_key key) {
-  bnn_family_sample_pieces(q, context, moments_piece, variance, key);
+static void moments(const bnn_group *q, bnn_context *context, bnn_real *variance, bnn_draw draw) {
+  bnn_family_sample_pieces(q, context, moments_piece, variance, draw);
 }
 
 static void moments_backward(const bnn_group *q, bnn_span span, const bnn_real *dmean,
@@ -58,19 +59,20 @@ BNN_KERNEL scale(bnn_real *restrict deviation, const bnn_real *restrict logvar, 
   for (size_t i = 0; i < n; i++) deviation[i] *= vm_exp(logvar[i] / 2);
 }
 
-static void deviations_chunk(const bnn_group *q, bnn_real *deviation, bnn_key key, size_t from,
+static void deviations_chunk(const bnn_group *q, bnn_real *deviation, bnn_draw draw, size_t from,
                              size_t n) {
-  BNN_UNUSED(key);
+  BNN_UNUSED(draw);
   scale(deviation + from, q->buffer[LOGVAR] + (from - q->first), n);
 }
 
-static void deviations_piece(const bnn_group *q, bnn_real *deviation, bnn_key key, size_t from,
+static void deviations_piece(const bnn_group *q, bnn_real *deviation, bnn_draw draw, size_t from,
                              size_t n) {
-  normal_chunks(deviations_chunk, q, deviation, key, from, n);
+  normal_chunks(deviations_chunk, q, deviation, draw, from, n);
 }
 
-static void deviations(const bnn_group *q, bnn_context *context, bnn_real *deviation, bnn_key key) {
-  bnn_family_sample_pieces(q, context, deviations_piece, deviation, key);
+static void deviations(const bnn_group *q, bnn_context *context, bnn_real *deviation,
+                       bnn_draw draw) {
+  bnn_family_sample_pieces(q, context, deviations_piece, deviation, draw);
 }
 
 /* ---- KL and entropy ---- */

@@ -5,16 +5,16 @@
 #include <math.h>
 
 #include "../vec/vec_math.h"
-#include "../vec/vec_rows.h"
 #include "location_scale.h"
+#include "normal_chunks.h"
 
 enum { LANES = 16 };
 
 /* ---- samples ---- */
 
-static void noise_piece(const bnn_group *q, bnn_real *theta, bnn_key key, size_t from, size_t n) {
+static void noise_piece(const bnn_group *q, bnn_real *theta, bnn_draw draw, size_t from, size_t n) {
   BNN_UNUSED(q);
-  VEC(normal)(theta + from, key, from, n);
+  draw_normals(theta + from, draw, from, n);
 }
 
 BNN_KERNEL add_squares(double *restrict lane, const bnn_real *restrict x, size_t rows) {
@@ -44,7 +44,7 @@ typedef struct radii {
   size_t first; /* tensor of the group */
 } radii;
 
-/* r of tensor t is normal 0 of key:fold(t), t counted from 1 over the layout. */
+/* r of tensor t is normal 0 of key:fold(t), t counted from 1 over the layout; eps alone is mirrored. */
 static void place_tensor(void *data, size_t i) {
   const radii *w = data;
   const size_t t = w->first + i;
@@ -58,16 +58,16 @@ static void place_tensor(void *data, size_t i) {
   shift_and_scale(theta, w->q->buffer[MU] + at, w->q->buffer[LOGVAR] + at, scale, p->size);
 }
 
-static void sample(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_key key,
+static void sample(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_draw draw,
                    int64_t s) {
   BNN_UNUSED(s);
   const bnn_layout *layout = q->layout;
-  radii w = {.q = q, .theta = theta, .key = key};
+  radii w = {.q = q, .theta = theta, .key = draw.key};
   size_t end;
   while (w.first < layout->n_params && layout->param[w.first].offset < q->first) w.first++;
   for (end = w.first; end < layout->n_params; end++)
     if (layout->param[end].offset + layout->param[end].size > q->end) break;
-  bnn_family_sample_pieces(q, context, noise_piece, theta, key);
+  bnn_family_sample_pieces(q, context, noise_piece, theta, draw);
   bnn_context_run(context, place_tensor, &w, end - w.first);
 }
 
@@ -77,16 +77,17 @@ BNN_KERNEL subtract(bnn_real *restrict x, const bnn_real *restrict mu, size_t n)
   for (size_t i = 0; i < n; i++) x[i] -= mu[i];
 }
 
-static void deviations_piece(const bnn_group *q, bnn_real *theta, bnn_key key, size_t from,
+static void deviations_piece(const bnn_group *q, bnn_real *theta, bnn_draw draw, size_t from,
                              size_t n) {
-  BNN_UNUSED(key);
+  BNN_UNUSED(draw);
   subtract(theta + from, q->buffer[MU] + (from - q->first), n);
 }
 
 /* A direction is as likely with any signs. */
-static void deviations(const bnn_group *q, bnn_context *context, bnn_real *deviation, bnn_key key) {
-  sample(q, context, deviation, key, 1);
-  bnn_family_sample_pieces(q, context, deviations_piece, deviation, key);
+static void deviations(const bnn_group *q, bnn_context *context, bnn_real *deviation,
+                       bnn_draw draw) {
+  sample(q, context, deviation, draw, 1);
+  bnn_family_sample_pieces(q, context, deviations_piece, deviation, draw);
 }
 
 /* ---- entropy ---- */

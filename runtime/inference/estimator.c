@@ -33,13 +33,13 @@ bool bnn_estimator_suits(bnn_estimator e, const bnn_family *family) {
 }
 
 void bnn_estimator_draw(bnn_estimator e, const bnn_posterior *q, bnn_context *context,
-                        bnn_real *theta, bnn_key key, int64_t s) {
+                        bnn_real *theta, bnn_draw draw, int64_t s) {
   for (size_t g = 0; g < q->n_groups; g++) {
     const bnn_group *group = &q->group[g];
     const bnn_spread *spread = bnn_estimator_spread(e, group->family);
     if (spread)
-      spread->draw(group, context, theta + q->layout->size, key);
+      spread->draw(group, context, theta + q->layout->size, draw);
     else
-      group->family->sample(group, context, theta, key, s);
+      group->family->sample(group, context, theta, draw, s);
   }
 }

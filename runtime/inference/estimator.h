@@ -47,6 +47,6 @@ bool bnn_estimator_suits(bnn_estimator e, const bnn_family *family);
 /* What is drawn of sample s, from 1, into theta [parts][size of the layout]: weights, and points; in
  * the second half spreads. */
 void bnn_estimator_draw(bnn_estimator e, const bnn_posterior *q, bnn_context *context,
-                        bnn_real *theta, bnn_key key, int64_t s);
+                        bnn_real *theta, bnn_draw draw, int64_t s);
 
 #endif

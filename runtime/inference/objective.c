@@ -216,6 +216,15 @@ static bnn_status check_terms(const bnn_objective_spec *s, bnn_err *err) {
   return BNN_OK;
 }
 
+/* Whether samples can come in pairs. */
+static bnn_status check_pairs(const bnn_objective_spec *s, bnn_err *err) {
+  if (s->samples % 2 != 0)
+    return bnn_fail(err, BNN_ERANGE, "antithetic: expected an even number of samples, got %d",
+                    s->samples);
+  if (bnn_posterior_support(s->posterior) == 0) return BNN_OK;
+  return bnn_fail(err, BNN_ERANGE, "antithetic: expected a posterior that draws noise");
+}
+
 static bnn_status check_estimator(const bnn_objective_spec *s, bnn_err *err) {
   if ((int)s->estimator < 0 || s->estimator >= BNN_ESTIMATOR_COUNT)
     return bnn_fail(err, BNN_ERANGE, "no estimator has number %d", (int)s->estimator);
@@ -230,6 +239,10 @@ static int eps_node_of(const bnn_objective_spec *s) {
   return bnn_estimator_parts(s->estimator) == 1 ? -1 : s->eps_node;
 }
 
+static int sign_node_of(const bnn_objective_spec *s) {
+  return bnn_estimator_parts(s->estimator) == 1 ? -1 : s->sign_node;
+}
+
 static bnn_status check_spec(const bnn_objective_spec *s, bnn_err *err) {
   if (s->samples < 1)
     return bnn_fail(err, BNN_ERANGE, "samples: expected 1 or more, got %d", s->samples);
@@ -241,6 +254,7 @@ static bnn_status check_spec(const bnn_objective_spec *s, bnn_err *err) {
   BNN_TRY(bnn_posterior_check(s->posterior, err));
   if (!bnn_posterior_is_trainable(s->posterior))
     return bnn_fail(err, BNN_ERANGE, "expected a posterior that can be trained");
+  if (s->antithetic) BNN_TRY(check_pairs(s, err));
   BNN_TRY(check_estimator(s, err));
   const size_t flat = bnn_estimator_parts(s->estimator) * s->posterior->layout->size;
   if (bnn_program_flat_size(s->program) > flat)
@@ -254,6 +268,7 @@ static bnn_status check_spec(const bnn_objective_spec *s, bnn_err *err) {
   BNN_TRY(check_terms(s, err));
   BNN_TRY(bnn_program_check_weights(s->program, s->kl_weight_node, s->n_kl_weights, err));
   BNN_TRY(bnn_program_check_feeds(s->program, -1, -1, eps_node_of(s), err));
+  BNN_TRY(bnn_program_check_weights(s->program, sign_node_of(s), sign_node_of(s) >= 0, err));
   return bnn_program_check_feeds(s->program, s->x_node, s->y_node, s->key_node, err);
 }
 
@@ -278,7 +293,7 @@ static bnn_status copy_posterior(bnn_objective *o, const bnn_posterior *q, bnn_e
   o->group = bnn_mem_alloc(q->n_groups, sizeof *o->group);
   if (!o->layout.param || !o->group) return bnn_fail(err, BNN_ENOMEM, "a layout of %zu tensors", n);
   memcpy(o->layout.param, q->layout->param, n * sizeof *o->layout.param);
-  o->posterior = (bnn_posterior){&o->layout, q->n_groups, o->group};
+  o->posterior = (bnn_posterior){.layout = &o->layout, .n_groups = q->n_groups, .group = o->group};
   for (size_t g = 0; g < q->n_groups; g++) {
     o->group[g] = (bnn_group){.family = q->group[g].family,
                               .layout = &o->layout,
@@ -315,10 +330,12 @@ bnn_status bnn_objective_new(bnn_objective **out, const bnn_objective_spec *spec
   o->y_node = spec->y_node;
   o->key_node = spec->key_node;
   o->eps_node = eps_node_of(spec);
+  o->sign_node = sign_node_of(spec);
   o->estimator = spec->estimator;
   o->kl_weight_node = spec->kl_weight_node;
   o->n_kl_weights = spec->n_kl_weights;
   o->samples = spec->samples;
+  o->antithetic = spec->antithetic;
   o->shards = spec->shards;
   o->loss_output = spec->loss_output;
   bnn_status status = copy_spec(o, spec, err);

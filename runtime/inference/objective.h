@@ -21,8 +21,11 @@
  * reparameterization.
  *
  * Samples are added by a fixed binary tree over s, and a last odd one to what stands to its left.
+ * Antithetic samples come in pairs, whose weights lie on opposite sides of the mean: the variance of
+ * what is odd in the noise is gone.  Each has the program's noise of its own.
  *
- * With one sample and no clipping, and where each block of parameters has its gradient from one job,
+ * Each tensor is updated by one rule (updater.h), of which there may be several.  With one sample and
+ * no clipping, and where each block of parameters has its gradient from one job,
  * that job does the rest too, from backward to update, by pieces that stay in the first-level cache; a
  * family and a rule may have one pass for all of it (fused/fused.h).  Nothing else reads between, and
  * the result is that of the plain stages but for rounding.
@@ -48,10 +51,10 @@
 #include "../base/context.h"
 #include "../densities/density.h"
 #include "../program/program.h"
-#include "../rules/rule.h"
 #include "batch.h"
 #include "estimator.h"
 #include "posterior.h"
+#include "updater.h"
 
 typedef struct bnn_objective bnn_objective;
 
@@ -70,17 +73,19 @@ typedef struct bnn_regularizer {
 
 /* What a step is made of.  program: finished with the gradient with respect to its parameters;
  * outputs[0] is the loss of each example [batch], or one number that is their mean (then the
- * program has no rows).  x_node, y_node, key_node, eps_node, kl_weight_node: its inputs, -1 for one
- * that it does not have; key_node and eps_node (not looked at beside
- * reparameterization) are u64 scalars, kl_weight_node a whole real [n_kl_weights] whose element
- * i is beta_t kl_t of tensor t = kl_weight_param[i]. */
+ * program has no rows).  x_node, y_node, key_node, eps_node, sign_node, kl_weight_node: its inputs, -1
+ * for one that it does not have; key_node and eps_node are u64 scalars, sign_node a whole real [1]
+ * that is -1 for a mirror image and else 1 (these two are not looked at beside
+ * reparameterization), kl_weight_node a whole real [n_kl_weights] whose element i is
+ * beta_t kl_t of tensor t = kl_weight_param[i]. */
 typedef struct bnn_objective_spec {
   bnn_program *program;
-  int x_node, y_node, key_node, eps_node, kl_weight_node;
+  int x_node, y_node, key_node, eps_node, sign_node, kl_weight_node;
   const bnn_posterior *posterior;      /* families and layout, copied; steps bring the buffers */
   const bnn_regularizer *regularizers; /* [layout->n_params], copied */
   bnn_estimator estimator; /* the program's parameters: bnn_estimator_parts times the layout */
   int samples;             /* weight samples a step, at least 1 */
+  bool antithetic;         /* sample 2j is the mirror image of sample 2j - 1 */
   int shards;              /* of the batch, at least 1 */
   int loss_output; /* the output whose mean a step reports: 0, unless outputs[0] is more than loss */
   const size_t *kl_weight_param; /* [n_kl_weights], copied */
@@ -88,8 +93,10 @@ typedef struct bnn_objective_spec {
 } bnn_objective_spec;
 
 /* ESHAPE: an output is neither [batch] nor one number, the layout is smaller than the program's
- * parameters, or as bnn_posterior_check.  ERANGE: samples, shards, a regularizer, a family that
- * the estimator does not suit, a node that cannot be fed so, a program without a gradient, several shards of one whose rows meet.  ENOMEM. */
+ * parameters, or as bnn_posterior_check.  ERANGE: samples, an odd number of antithetic ones or
+ * a posterior without noise for them, shards, a regularizer, a family that the estimator does not
+ * suit, a node that cannot be fed so, a program without a gradient, several shards of one whose rows
+ * meet.  ENOMEM. */
 bnn_status bnn_objective_new(bnn_objective **out, const bnn_objective_spec *spec, bnn_err *err);
 void bnn_objective_free(bnn_objective *o);
 
@@ -99,21 +106,23 @@ size_t bnn_objective_batch(const bnn_objective *o);
 /* Bytes of its buffers. */
 size_t bnn_objective_bytes(const bnn_objective *o);
 
-/* What a step changes: the buffers of q, whose families are those of the objective, and the state of a
- * rule over all of them, in the order of bnn_posterior_place. */
+/* What a step changes: the buffers of q, whose families are those of the objective, and the states of
+ * the rules that update them. */
 typedef struct bnn_train_state {
   const bnn_posterior *posterior;
-  bnn_rule_state *rule;
+  bnn_updater *updater;
 } bnn_train_state;
 
-/* The arguments of one step.  key: weight sample s is drawn with key:fold("eps"):fold(s), s from 1;
- * programs that draw noise get key:fold("noise"):fold(s), those that draw for an estimator
- * get key:fold("eps"):fold(s), rules key:fold("update"):fold(buffer). */
+/* The arguments of one step.  key: weight sample s is drawn with key:fold("eps"):fold(s), s from 1,
+ * or is the mirror image of what that gives for s - 1; programs that draw noise get
+ * key:fold("noise"):fold(s), those that draw for an estimator get key:fold("eps"):fold(s), rules
+ * key:fold("update"):fold(buffer). */
 typedef struct bnn_step_args {
   bnn_key key;
   double beta, lr;
   const double *betas;     /* [n_params], a beta for each tensor instead; or NULL */
   double data_size, noise; /* for rules that need them (rule.h); noise is 1 for the whole of it */
+  const bnn_rate *rates;   /* [n_rules], an lr and noise for each rule instead; or NULL */
 } bnn_step_args;
 
 /* One step.  *loss: the mean loss over the batch and the samples, without the KL, before the

@@ -38,7 +38,7 @@ typedef struct bnn_ranges {
 struct bnn_objective {
   bnn_program *program;
   bnn_frame *frame;
-  int x_node, y_node, key_node, eps_node, kl_weight_node;
+  int x_node, y_node, key_node, eps_node, sign_node, kl_weight_node;
   bnn_estimator estimator;
   bnn_layout layout;
   bnn_group *group;                              /* [posterior.n_groups] without buffers */
@@ -49,6 +49,7 @@ struct bnn_objective {
   size_t *kl_weight_param; /* [n_kl_weights] tensors whose weights the program reads */
   size_t n_kl_weights;
   int samples, shards, loss_output;
+  bool antithetic;
   bnn_ranges plain;       /* of the layout, for the plain stages */
   bnn_ranges jobs;        /* of the parameter jobs, where an update can follow in each; else none */
   bnn_real *theta, *grad; /* [parts, size] what is drawn, and gradients */
@@ -68,19 +69,19 @@ typedef struct bnn_step_work {
   bnn_objective *o;
   bnn_context *context;
   const bnn_posterior *q;
-  bnn_rule_state *state; /* NULL: only gradients are asked for */
+  bnn_updater *updater; /* NULL: only gradients are asked for */
   const bnn_batch *batch;
   const bnn_step_args *args;
   bool gather;   /* x is yet to be gathered */
   bnn_real seed; /* d L / d loss_n */
   bnn_update_args update;
-  bnn_step_info info; /* of the rule */
-  const bnn_fused *pass[BNN_GROUPS_MAX];
+  bnn_step_info info[BNN_UPDATER_RULES_MAX];
+  const bnn_fused *pass[BNN_GROUPS_MAX][BNN_UPDATER_RULES_MAX];
   bnn_real *d;            /* [trained] the gradients */
   atomic_bool is_cut;     /* a request to stop has left rows unfinished */
   atomic_size_t next;     /* the parameter job that no worker has taken */
   bnn_bad bad;            /* what its gradients are */
-  bnn_key eps;            /* of this sample's weights */
+  bnn_draw eps;           /* of this sample's weights */
   bnn_real *part, *below; /* what a job over ranges adds to, and what it adds; */
   bool fresh;             /* part is nothing yet */
 } bnn_step_work;

@@ -7,6 +7,13 @@
 
 /* ---- sample ---- */
 
+/* The noise of the weights of sample s, from 1. */
+static bnn_draw draw_of(const bnn_step_work *w, int s) {
+  const bool is_mirrored = w->o->antithetic && s % 2 == 0;
+  const bnn_key eps = bnn_key_fold_name(w->args->key, "eps", 3);
+  return (bnn_draw){bnn_key_fold(eps, is_mirrored ? s - 1 : s), is_mirrored};
+}
+
 static void feed_key(const bnn_objective *o, int node, bnn_key key) {
   uint64_t *buffer = node >= 0 ? bnn_frame_input_buffer(o->frame, node) : NULL;
   if (buffer) *buffer = key.bits;
@@ -27,12 +34,14 @@ static void bind(const bnn_step_work *w) {
 /* The weights of sample s, from 1, or their means and spreads, and the keys of the program's noise. */
 static void sample(bnn_step_work *w, int s) {
   bnn_objective *o = w->o;
-  w->eps = bnn_key_fold(bnn_key_fold_name(w->args->key, "eps", 3), s);
+  w->eps = draw_of(w, s);
   bnn_estimator_draw(o->estimator, w->q, w->context, o->theta, w->eps, s);
-  if (o->drawn != o->theta) bnn_posterior_sample(w->q, w->context, o->drawn, w->eps, s);
+  if (o->drawn != o->theta) bnn_posterior_draw(w->q, w->context, o->drawn, w->eps, s);
   bind(w);
   feed_key(o, o->key_node, bnn_key_fold(bnn_key_fold_name(w->args->key, "noise", 5), s));
-  feed_key(o, o->eps_node, w->eps);
+  feed_key(o, o->eps_node, w->eps.key);
+  bnn_real *sign = o->sign_node >= 0 ? bnn_frame_input_buffer(o->frame, o->sign_node) : NULL;
+  if (sign) *sign = w->eps.is_mirrored ? -1 : 1;
 }
 
 /* ---- rows: forward and backward, block by block ---- */
@@ -254,10 +263,10 @@ static bnn_status reserve(bnn_step_work *w, bool in_jobs, bnn_err *err) {
   return BNN_OK;
 }
 
-/* A step; of one without a state only the gradients, in w->d. */
+/* A step; of one without an updater only the gradients, in w->d. */
 static bnn_status run_step(bnn_step_work *w, double *loss, bnn_err *err) {
   bnn_objective *o = w->o;
-  const bool in_jobs = w->state && o->jobs.n > 0 && !bnn_rule_clips(w->state);
+  const bool in_jobs = w->updater && o->jobs.n > 0 && !bnn_updater_clips(w->updater);
   double sum = 0;
   BNN_TRY(reserve(w, in_jobs, err));
   BNN_TRY(bnn_step_feed(w, err));
@@ -271,7 +280,7 @@ static bnn_status run_step(bnn_step_work *w, double *loss, bnn_err *err) {
     if (in_jobs) {
       over_jobs(w, finish_job);
       BNN_TRY(bnn_bad_check(&w->bad, err));
-      w->state->t++;
+      bnn_updater_count(w->updater);
     } else {
       gradient(w);
       backward(w, s, o->samples);
@@ -279,7 +288,8 @@ static bnn_status run_step(bnn_step_work *w, double *loss, bnn_err *err) {
   }
   if (!in_jobs) {
     over_ranges(w, penalties_job);
-    if (w->state) BNN_TRY(bnn_posterior_update(w->q, w->context, w->state, &w->update, w->d, err));
+    if (w->updater)
+      BNN_TRY(bnn_posterior_update(w->q, w->context, w->updater, &w->update, w->d, err));
   }
   *loss = sum;
   return BNN_OK;
@@ -293,36 +303,46 @@ static bnn_status check_posterior(const bnn_objective *o, const bnn_posterior *q
                   "objective was made for");
 }
 
-/* The mean weight of the KL over all elements. */
-static double mean_kl_weight(const bnn_step_work *w) {
+/* The mean weight of the KL over the elements of a rule's tensors. */
+static double mean_kl_weight(const bnn_step_work *w, int rule) {
   const bnn_layout *layout = &w->o->layout;
-  double sum = 0;
-  for (size_t t = 0; t < layout->n_params; t++)
+  double sum = 0, size = 0;
+  for (size_t t = 0; t < layout->n_params; t++) {
+    if (bnn_updater_rule(w->updater, t) != rule) continue;
     sum += bnn_kl_weight(w, t) * (double)layout->param[t].size;
-  return layout->size > 0 ? sum / (double)layout->size : 0;
+    size += (double)layout->param[t].size;
+  }
+  return size > 0 ? sum / size : 0;
+}
+
+/* What the step is for each rule: its constants, and the passes there are with each family. */
+static void prepare_rules(bnn_step_work *w) {
+  const bnn_updater *u = w->updater;
+  for (int i = 0; i < u->n_rules; i++) w->update.kl_weight[i] = mean_kl_weight(w, i);
+  bnn_updater_infos(u, &w->update, w->info);
+  for (size_t g = 0; g < w->q->n_groups; g++)
+    for (int i = 0; i < u->n_rules; i++)
+      w->pass[g][i] = bnn_fused_find(w->q->group[g].family, u->state[i]->rule);
 }
 
 bnn_status bnn_objective_step(bnn_objective *o, bnn_context *context, const bnn_train_state *train,
                               const bnn_batch *batch, const bnn_step_args *args, double *loss,
                               bnn_err *err) {
-  bnn_rule_state *s = train->rule;
   bnn_step_work w = {.o = o,
                      .context = context,
                      .q = train->posterior,
-                     .state = s,
+                     .updater = train->updater,
                      .batch = batch,
                      .args = args,
                      .update = {.lr = args->lr,
                                 .data_size = args->data_size,
                                 .noise = args->noise,
+                                .rates = args->rates,
                                 .key = args->key},
                      .bad = BNN_NONE_BAD};
   BNN_TRY(check_posterior(o, train->posterior, err));
-  BNN_TRY(bnn_posterior_check_update(w.q, s, &w.update, err));
-  w.update.kl_weight = mean_kl_weight(&w);
-  w.info = bnn_update_info(s, &w.update);
-  for (size_t g = 0; g < w.q->n_groups; g++)
-    w.pass[g] = bnn_fused_find(w.q->group[g].family, s->rule);
+  BNN_TRY(bnn_updater_begin(w.updater, w.q, &w.update, err));
+  prepare_rules(&w);
   return run_step(&w, loss, err);
 }
 

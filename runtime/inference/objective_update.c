@@ -123,14 +123,15 @@ static bool check(bnn_step_work *w, const bnn_range *r, bnn_real *const *d) {
   return true;
 }
 
+static int rule_of(const bnn_step_work *w, const bnn_range *r) {
+  return bnn_updater_rule(w->updater, r->span.tensor);
+}
+
 /* The rule's slots for the range's elements of buffer b. */
 static void slots_of(const bnn_step_work *w, const bnn_range *r, int b, bnn_real **slot) {
   const size_t at =
       w->o->place[r->group][b] + (r->span.first - w->o->posterior.group[r->group].first);
-  for (int k = 0; k < BNN_SLOTS_MAX; k++) {
-    bnn_tensor *x = w->state->slot[k];
-    slot[k] = x ? bnn_tensor_real(x) + at : NULL;
-  }
+  bnn_updater_slots(w->updater, &w->o->layout, r->span.tensor, b, r->span.first, at, slot);
 }
 
 static void update(const bnn_step_work *w, const bnn_range *r, bnn_real *const *d) {
@@ -145,7 +146,8 @@ static void update(const bnn_step_work *w, const bnn_range *r, bnn_real *const *
                              .decayed = q->family->buffer[b].decayed};
     slots_of(w, r, b, s[b].slot);
   }
-  bnn_rule_update(w->state->rule, &w->info, s, q->family->n_buffers);
+  const int rule = rule_of(w, r);
+  bnn_rule_update(w->updater->state[rule]->rule, &w->info[rule], s, q->family->n_buffers);
 }
 
 /* ---- all of it, for one sample ---- */
@@ -164,7 +166,8 @@ static void finish_in_a_pass(bnn_step_work *w, const bnn_range *r, bnn_weight_gr
     s.buffer[b] = q->buffer[b] + (r->span.first - q->first);
     slots_of(w, r, b, s.slot[b]);
   }
-  if (!w->pass[r->group]->update(&w->info, &s)) bnn_bad_note(&w->bad, r->span.tensor);
+  const int rule = rule_of(w, r);
+  if (!w->pass[r->group][rule]->update(&w->info[rule], &s)) bnn_bad_note(&w->bad, r->span.tensor);
 }
 
 /* The same with a prior that is sampled: chunk by chunk, whose gradients it changes before. */
@@ -194,9 +197,10 @@ static void finish_plainly(bnn_step_work *w, const bnn_range *r, bnn_weight_grad
 
 void bnn_step_finish_range(bnn_step_work *w, const bnn_range *r, bnn_weight_gradient g) {
   const bnn_real weight = sampled_weight(w, r);
-  if (w->pass[r->group] && weight == 0)
+  const bool has_pass = w->pass[r->group][rule_of(w, r)] != NULL;
+  if (has_pass && weight == 0)
     finish_in_a_pass(w, r, g);
-  else if (w->pass[r->group] && !g.spread)
+  else if (has_pass && !g.spread)
     finish_pulled(w, r, g.mean, weight);
   else
     finish_plainly(w, r, g);

@@ -19,8 +19,8 @@ typedef struct piece {
 
 typedef struct work {
   const bnn_posterior *q;
-  bnn_rule_state *state;
-  bnn_step_info info;
+  const bnn_updater *u;
+  bnn_step_info info[BNN_UPDATER_RULES_MAX];
   bnn_real *d, scale, most; /* gradients, what their clipping multiplies and leaves */
   double sum[SUMS];         /* of squares, every SUMS-th piece from i */
   size_t pieces;
@@ -113,19 +113,26 @@ bnn_status bnn_posterior_clip(const bnn_posterior *q, bnn_context *context, doub
 
 /* ---- update ---- */
 
-/* The elements of a piece, of buffer b of its group. */
-static bnn_update_span span_of(const work *w, const piece *p, int b) {
-  const size_t g = (size_t)(p->group - w->q->group);
-  const size_t place = bnn_posterior_place(w->q, g, b) + p->from;
-  bnn_update_span s = {.w = p->group->buffer[b] + p->from,
+/* `part` of buffer b of a piece, which lies in tensor t. */
+static bnn_update_span span_of(const work *w, const piece *p, bnn_span part, int b) {
+  const size_t g = (size_t)(p->group - w->q->group), from = part.first - p->group->first;
+  const size_t place = bnn_posterior_place(w->q, g, b) + from;
+  bnn_update_span s = {.w = p->group->buffer[b] + from,
                        .g = w->d + place,
-                       .from = p->group->first + p->from,
-                       .n = p->n,
+                       .from = part.first,
+                       .n = part.count,
                        .buffer = b,
                        .decayed = p->group->family->buffer[b].decayed};
-  for (int k = 0; k < bnn_rule_slots(w->state->rule); k++)
-    s.slot[k] = bnn_tensor_real(w->state->slot[k]) + place;
+  bnn_updater_slots(w->u, w->q->layout, part.tensor, b, part.first, place, s.slot);
   return s;
+}
+
+/* The elements of a piece from `from` on: all of it for one rule, else those of one tensor. */
+static bnn_span part_of(const work *w, const piece *p, size_t from) {
+  const size_t first = p->group->first + from, t = bnn_layout_tensor_at(w->q->layout, first);
+  const bnn_param *tensor = &w->q->layout->param[t];
+  const size_t left = p->from + p->n - from, own = tensor->offset + tensor->size - first;
+  return (bnn_span){t, first, w->u->of && own < left ? own : left};
 }
 
 /* All buffers of a piece's elements together, for the piece of the first. */
@@ -134,51 +141,22 @@ static void update_job(void *data, size_t i) {
   const piece p = piece_at(w->q, i);
   bnn_update_span s[BNN_BUFFERS_MAX];
   if (p.b > 0) return;
-  for (int b = 0; b < p.group->family->n_buffers; b++) s[b] = span_of(w, &p, b);
-  bnn_rule_update(w->state->rule, &w->info, s, p.group->family->n_buffers);
+  for (size_t from = p.from; from < p.from + p.n;) {
+    const bnn_span part = part_of(w, &p, from);
+    const int rule = bnn_updater_rule(w->u, part.tensor), n = p.group->family->n_buffers;
+    for (int b = 0; b < n; b++) s[b] = span_of(w, &p, part, b);
+    bnn_rule_update(w->u->state[rule]->rule, &w->info[rule], s, n);
+    from += part.count;
+  }
 }
 
-/* Whether all tensors are of the family that the rule is for. */
-static bnn_status check_family(const bnn_posterior *q, const bnn_rule *rule, bnn_err *err) {
-  for (size_t g = 0; rule->family && g < q->n_groups; g++)
-    if (strcmp(q->group[g].family->name, rule->family) != 0)
-      return bnn_fail(err, BNN_ERANGE, "%s: expected a %s posterior over all tensors, got a %s%s",
-                      rule->name, rule->family, q->group[g].family->name,
-                      q->n_groups > 1 ? " for some" : "");
-  return BNN_OK;
-}
-
-bnn_status bnn_posterior_check_update(const bnn_posterior *q, const bnn_rule_state *state,
-                                      const bnn_update_args *args, bnn_err *err) {
-  const size_t n = bnn_posterior_trained(q);
-  if (!bnn_posterior_is_trainable(q))
-    return bnn_fail(err, BNN_ERANGE, "expected a posterior that can be trained");
-  if (state->n != n)
-    return bnn_fail(err, BNN_ESHAPE, "the optimizer's state: expected %zu elements, got %zu", n,
-                    state->n);
-  BNN_TRY(check_family(q, state->rule, err));
-  BNN_TRY(bnn_option_check(state->rule, &state->rule->option[0], args->lr, err));
-  if (state->rule->draws_noise && !(args->noise >= 0 && !isinf(args->noise)))
-    return bnn_fail(err, BNN_ERANGE, "%s: noise: expected a number of 0 or more, got %g",
-                    state->rule->name, args->noise);
-  if (!state->rule->needs_data_size || args->data_size > 0) return BNN_OK;
-  return bnn_fail(err, BNN_ERANGE, "%s: expected data_size, the number of training examples",
-                  state->rule->name);
-}
-
-bnn_step_info bnn_update_info(const bnn_rule_state *state, const bnn_update_args *args) {
-  bnn_step_info info = bnn_rule_step(state, args->lr, args->data_size, args->noise,
-                                     bnn_key_fold_name(args->key, "update", 6));
-  info.kl_weight = args->kl_weight;
-  return info;
-}
-
-bnn_status bnn_posterior_update(const bnn_posterior *q, bnn_context *context, bnn_rule_state *state,
+bnn_status bnn_posterior_update(const bnn_posterior *q, bnn_context *context, bnn_updater *u,
                                 const bnn_update_args *args, bnn_real *d, bnn_err *err) {
-  BNN_TRY(bnn_posterior_check_update(q, state, args, err));
-  BNN_TRY(bnn_posterior_clip(q, context, state->clip_norm, state->clip_value, d, err));
-  work w = {.q = q, .state = state, .info = bnn_update_info(state, args), .d = d};
+  BNN_TRY(bnn_updater_begin(u, q, args, err));
+  BNN_TRY(bnn_posterior_clip(q, context, u->clip_norm, u->clip_value, d, err));
+  work w = {.q = q, .u = u, .d = d};
+  bnn_updater_infos(u, args, w.info);
   bnn_context_run(context, update_job, &w, count_pieces(q));
-  state->t++;
+  bnn_updater_count(u);
   return BNN_OK;
 }

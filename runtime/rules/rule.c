@@ -89,7 +89,7 @@ static bnn_status make_slots(bnn_rule_state *s, bnn_err *err) {
 
 bnn_status bnn_rule_state_init(bnn_rule_state *s, const bnn_rule *rule, const double *option,
                                size_t n, bnn_err *err) {
-  bnn_rule_state made = {.rule = rule, .n = n, .clip_norm = HUGE_VAL, .clip_value = HUGE_VAL};
+  bnn_rule_state made = {.rule = rule, .n = n};
   for (int i = 0; i < bnn_rule_options(rule); i++) {
     made.option[i] = option ? option[i] : rule->option[i].value;
     BNN_TRY(bnn_option_check(rule, &rule->option[i], made.option[i], err));
@@ -100,22 +100,6 @@ bnn_status bnn_rule_state_init(bnn_rule_state *s, const bnn_rule *rule, const do
     return status;
   }
   *s = made;
-  return BNN_OK;
-}
-
-bool bnn_rule_clips(const bnn_rule_state *s) {
-  return !isinf(s->clip_norm) || !isinf(s->clip_value);
-}
-
-bnn_status bnn_rule_set_clipping(bnn_rule_state *s, double norm, double value, bnn_err *err) {
-  if (!(norm > 0))
-    return bnn_fail(err, BNN_ERANGE, "%s: clip_norm: expected a number above 0, got %g",
-                    s->rule->name, norm);
-  if (!(value > 0))
-    return bnn_fail(err, BNN_ERANGE, "%s: clip_value: expected a number above 0, got %g",
-                    s->rule->name, value);
-  s->clip_norm = norm;
-  s->clip_value = value;
   return BNN_OK;
 }
 

@@ -95,10 +95,7 @@ const bnn_rule *bnn_rule_find(const char *name);
 typedef struct bnn_rule_state {
   const bnn_rule *rule;
   double option[BNN_OPTIONS_MAX];
-  double clip_norm,
-      clip_value; /* of gradients: the largest norm of all, the largest magnitude of an
-                                 * element; infinity, which init gives, does not clip */
-  uint64_t t;     /* steps done */
+  uint64_t t; /* steps done */
   size_t n;
   bnn_tensor *slot[BNN_SLOTS_MAX]; /* [n] each, owned */
 } bnn_rule_state;
@@ -113,12 +110,6 @@ void bnn_rule_state_fini(bnn_rule_state *s);
  * they are in use. */
 bnn_step_info bnn_rule_step(const bnn_rule_state *s, double lr, double data_size, double noise,
                             bnn_key key);
-
-/* Whether gradients are clipped. */
-bool bnn_rule_clips(const bnn_rule_state *s);
-
-/* Sets clip_norm and clip_value.  ERANGE: one is not above 0. */
-bnn_status bnn_rule_set_clipping(bnn_rule_state *s, double norm, double value, bnn_err *err);
 
 /* ERANGE if x is out of bounds for the option; the text names it, the bounds and x. */
 bnn_status bnn_option_check(const bnn_rule *rule, const bnn_option *option, double x, bnn_err *err);

@@ -61,6 +61,7 @@ function M.record(opts, state)
     stop = opts.stopper and tostring(opts.stopper) or nil,
     optimizer = made.name,
     optimizer_options = made.options,
+    optimizer_groups = made.groups,
     key = ("%016x"):format(opts.key:bits()),
   }
 end

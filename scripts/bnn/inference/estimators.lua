@@ -48,23 +48,29 @@ end
 
 local ops = core.ops
 
-local function local_product(product, x, w, b, key)
+-- Normal numbers in the shape of x, or their mirror image.
+local function normals_like(x, key, sign)
+  local e = x:randn_like(key)
+  return sign and e * sign or e
+end
+
+local function local_product(product, x, w, b, key, noise)
   local mean, variance = product(x, w.mean, b.mean), product(x:square(), w.spread, b.spread)
-  return ops.reparameterize(mean, variance, mean:randn_like(key))
+  return ops.reparameterize(mean, variance, normals_like(mean, key, noise.sign))
 end
 
 -- Channels, or features, are on axis `axis` of x and of the result.
-local function flipped_product(product, x, w, b, key, axis)
+local function flipped_product(product, x, w, b, key, _, axis)
   local flipped = product(ops.flip_signs(x, key:fold "in", axis), w.spread, b.spread)
   return product(x, w.mean, b.mean) + ops.flip_signs(flipped, key:fold "out", axis)
 end
 
--- By estimator: draw(mean, spread, key), one draw of a tensor; product, of the ops linear and
--- conv2d; whether a tensor's second use has noise of its own.
+-- By estimator: draw(mean, spread, key, noise), one draw of a tensor; product, of the ops linear
+-- and conv2d; whether a tensor's second use has noise of its own.
 local kinds = {
   local_reparameterization = {
-    draw = function(mean, variance, key)
-      return ops.reparameterize(mean, variance, mean:randn_like(key))
+    draw = function(mean, variance, key, noise)
+      return ops.reparameterize(mean, variance, normals_like(mean, key, noise.sign))
     end,
     product = local_product,
     is_fresh = true,
@@ -92,7 +98,7 @@ end
 
 -- The function that stands in for op `name` while this is recorded. It leaves the op as it is where
 -- the kernel is not random, or where there is no batch to share a draw.
-local function substitute(name, kind, random, eps)
+local function substitute(name, kind, random, noise)
   local axis = name == "conv2d" and 2 or -1
   return function(x, kernel, b, ...)
     local w, rest = random[kernel], table.pack(...)
@@ -100,21 +106,22 @@ local function substitute(name, kind, random, eps)
     local function product(input, weights, bias)
       return ops[name](input, weights, bias, table.unpack(rest, 1, rest.n))
     end
-    return kind.product(product, x, w, parts_of_bias(random, b), key_of(kind, w, eps), axis)
+    local own = key_of(kind, w, noise.eps)
+    return kind.product(product, x, w, parts_of_bias(random, b), own, noise, axis)
   end
 end
 
 -- ---- recording ----
 
 -- The random tensors as draws, and by draw what each is made of.
-local function record_draws(rec, posterior, kind, tensors, eps)
+local function record_draws(rec, posterior, kind, tensors, noise)
   local random, size = {}, posterior:numel()
   local is_covered = {}
   for _, name in ipairs(posterior:covered()) do is_covered[name] = true end
   for _, entry in ipairs(posterior:layout()) do
     if is_covered[entry.name] then
       local mean, spread = tensors[entry.name], rec:param(size + entry.offset, entry.shape)
-      local draw = kind.draw(mean, spread, eps:fold(entry.name):fold "draw")
+      local draw = kind.draw(mean, spread, noise.eps:fold(entry.name):fold "draw", noise)
       random[draw] = {name = entry.name, mean = mean, spread = spread, draw = draw}
       tensors[entry.name] = draw
     end
@@ -126,17 +133,19 @@ end
 -- `random` is then draw -> {name=, draw=, uses= (by products)} of the random tensors. Nil for
 -- reparameterization.
 -- @param name string: the estimator
--- @return table with method record(rec, posterior, eps) -> Params; or nil
-function M.recorder(name)
+-- @param antithetic boolean: whether noise.sign, 1 or -1, goes with its noise
+-- @return table {antithetic=} with method record(rec, posterior, noise {eps=, sign=}) -> Params; or
+--   nil
+function M.recorder(name, antithetic)
   if not M.has_spread(name) then return nil end
-  local recorder, kind = {random = {}}, kinds[name]
-  function recorder:record(rec, posterior, eps)
+  local recorder, kind = {random = {}, antithetic = antithetic}, kinds[name]
+  function recorder:record(rec, posterior, noise)
     local layout, tensors = posterior:layout(), {}
     for _, entry in ipairs(layout) do tensors[entry.name] = rec:param(entry.offset, entry.shape) end
-    self.random = record_draws(rec, posterior, kind, tensors, eps)
+    self.random = record_draws(rec, posterior, kind, tensors, noise)
     rec:substitute{
-      linear = substitute("linear", kind, self.random, eps),
-      conv2d = substitute("conv2d", kind, self.random, eps),
+      linear = substitute("linear", kind, self.random, noise),
+      conv2d = substitute("conv2d", kind, self.random, noise),
     }
     return parameters.wrap(layout, tensors)
   end

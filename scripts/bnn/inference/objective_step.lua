@@ -8,6 +8,7 @@ local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
 local losses = require "bnn.inference.objective_loss"
 local lru_cache = require "bnn.base.lru_cache"
+local optimizer_groups = require "bnn.inference.optimizer_groups"
 local options = require "bnn.base.options"
 local parameters = require "bnn.params.params"
 local penalties = require "bnn.inference.objective_penalties"
@@ -23,7 +24,8 @@ local FIRST_NOTICE = 9 -- recordings; then at twice as many each time
 
 -- What a recorded step depends on besides shapes; when it is changed, steps are recorded again.
 local RECORDED = {
-  "net", "likelihood", "loss", "kl", "prior", "num_samples", "shards", "weight_decay", "estimator",
+  "net", "likelihood", "loss", "kl", "prior", "num_samples", "antithetic", "shards",
+  "weight_decay", "estimator",
 }
 
 --- The fields of an objective in which its recorded steps are kept, in place.
@@ -45,13 +47,14 @@ local function make_stepper(self, what, source, n)
     if not weights then return {loss} end
     return {loss + penalties.weigh_terms(self, terms, params, weights, phi), loss}
   end
-  local recorder = estimators.recorder(self.estimator)
+  local recorder = estimators.recorder(self.estimator, self.antithetic)
   local program, made = trace_model.model(self, source, n, outputs,
     {gradient = true, weights = #terms, recorder = recorder})
   self.estimated = recorder and estimators.report(self.estimator, recorder, program)
   made.estimator = self.estimator
   for name, list in pairs(penalties.by_tensor(self)) do made[name] = list end
-  made.samples, made.shards = self.num_samples, self.shards
+  made.samples, made.antithetic = self.num_samples, self.antithetic
+  made.shards = self.shards
   made.loss, made.kl_weight_params = #terms > 0 and 1 or 0, places
   return core.objective(program, posteriors.of_model(self.what, self).core, made)
 end
@@ -166,11 +169,10 @@ function M.step(self, state, batch, key, opts)
   opts = step_options(opts)
   local source, rows, from, count = rows_of(self, what, batch)
   local step = state:steps() + 1
-  local beta, lr = opts.beta or penalties.beta_at(self, step), opts.lr or state:rate(step)
-  if type(lr) ~= "number" then fail.expected(what .. ": lr", "a number", lr) end
+  local beta = opts.beta or penalties.beta_at(self, step)
+  local lr, noise = optimizer_groups.rates(state, what, step, opts.lr, opts.noise)
   self.last = {step = step, beta = beta} -- what audit speaks of
   local made = stepper(self, what, source, count)
-  local noise = opts.noise or state.optimizer.noise and state:noise(step)
   local loss, message = make_step(self, made, state.moments, lr, noise, key, arguments(self, key,
     beta, source, rows, from, count))
   if loss then return loss end

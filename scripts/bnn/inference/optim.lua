@@ -9,6 +9,7 @@ local expect_model = require "bnn.params.expect_model"
 local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
 local number = require "bnn.base.number"
+local optimizer_groups = require "bnn.inference.optimizer_groups"
 local options = require "bnn.base.options"
 local parameters = require "bnn.params.params"
 local posteriors = require "bnn.posterior.posterior_class"
@@ -46,17 +47,35 @@ local function target_of(target)
   return posteriors.of_model("optimizer:init", target)
 end
 
--- Raises unless a posterior is all of the family that a rule is for.
-local function check_family(self, posterior)
-  local wanted = self.rule.family
-  if not wanted or not posterior then return end
-  local family, rest = posterior.family, posterior:points()
-  if family ~= wanted or rest[1] then
-    local got = family ~= wanted and "a " .. family .. " posterior"
-      or ("points too: '%s'"):format(rest[1])
-    fail("optimizer:init of %s: expected a %s posterior over all tensors, got %s", self.name,
-      wanted, got)
+-- Raises unless an optimizer's tensors are of the family that its rule is for.
+-- @param has function(path) -> whether it updates that tensor; nil: it updates all
+local function check_family(self, posterior, has)
+  local wanted, point = self.rule.family, nil
+  if not wanted then return end
+  for _, path in ipairs(posterior:points()) do
+    if not point and (not has or has(path)) then point = path end
   end
+  if posterior.family == wanted and not point then return end
+  local got = posterior.family ~= wanted and "a " .. posterior.family .. " posterior"
+    or ("points too: '%s'%s"):format(point, has and ""
+      or " (bnn.optim.groups has another optimizer for these)")
+  fail("optimizer:init of %s: expected a %s posterior over all %stensors, got %s", self.name,
+    wanted, has and "its " or "", got)
+end
+
+-- The moments of several optimizers by path.
+local function moments_of_groups(self, posterior)
+  if not posterior then
+    fail "optimizer:init of groups: expected an objective that has a posterior or params"
+  end
+  local tensors = posterior:trained_tensors()
+  local of, sizes = optimizer_groups.assign(self, tensors)
+  for i, member in ipairs(self.members) do
+    local own = {}
+    for t, tensor in ipairs(tensors) do own[tensor.path] = own[tensor.path] or of[t] == i end
+    if sizes[i] > 0 then check_family(member, posterior, function(path) return own[path] end) end
+  end
+  return optimizer_groups.new_moments(self, of, sizes), of
 end
 
 --- Creates the state of a training: the start values of its moments, and no steps done.
@@ -71,16 +90,25 @@ function Optimizer:init(target)
     fail.expected("optimizer:init of " .. self.name, "an objective, a posterior or params", target)
   end
   local posterior = target_of(target)
-  check_family(self, posterior)
-  return setmetatable({optimizer = self, moments = new_moments(self, size), target = posterior},
-    State)
+  local state = setmetatable({optimizer = self, target = posterior}, State)
+  if self.members then
+    state.moments, state.of = moments_of_groups(self, posterior)
+  else
+    if posterior then check_family(self, posterior) end
+    state.moments = new_moments(self, size)
+  end
+  return state
 end
 
 --- Returns the number of first steps in which a sampler adapts, so that their weights are no
--- samples: its option burn_in, 0 for those without. Collectors begin after them.
+-- samples: its option burn_in, 0 for those without; of groups the largest. Collectors begin after
+-- them.
 --     print(bnn.sampler.psgld{burn_in = 500}:burn_in())      -- 500
 -- @return integer
 function Optimizer:burn_in()
+  local most = 0
+  for _, member in ipairs(self.members or {}) do most = math.max(most, member:burn_in()) end
+  if self.members then return most end
   for i, row in ipairs(self.options) do
     if row.name == "burn_in" then return math.tointeger(self.values[i]) end
   end
@@ -88,11 +116,11 @@ function Optimizer:burn_in()
 end
 
 function Optimizer.__tostring(self)
-  local parts = {}
+  local parts = self.members and optimizer_groups.parts(self) or {}
   for i, row in ipairs(self.options) do
     parts[i] = number.format("%s=%g", row.name, self.values[i])
   end
-  if type(self.lr) ~= "number" then parts[1] = "lr=schedule" end
+  if self.lr and type(self.lr) ~= "number" then parts[1] = "lr=schedule" end
   for _, name in ipairs(CLIPPING) do
     if self[name] then parts[#parts + 1] = number.format("%s=%g", name, self[name]) end
   end
@@ -128,7 +156,7 @@ end
 -- @param params Params, a posterior or a flat tensor [n]
 -- @param gradient of the same form: of a posterior what objective:gradient gives. It stays as it is
 --   where the optimizer clips
--- @param lr number: the optimizer's by default
+-- @param lr number: the optimizer's by default; of groups a table by path, as state:rate gives it
 -- @param opts table: key= the step's key, for rules that draw noise; data_size= for rules that
 --   need it
 -- @return true; or nil, message: an element of the gradient is not finite (nothing changes)
@@ -136,25 +164,40 @@ function State:update(params, gradient, lr, opts)
   opts = options.check("state:update", opts, UPDATE)
   local g = type(gradient) == "table" and gradient.flat or gradient
   expect.tensor("state:update: gradient", g, "params, gradients of a posterior or a flat tensor")
-  local step = self:steps() + 1
-  return self.moments:update(core_of(params), g, lr or self:rate(step), opts.key, opts.data_size,
-    self:noise(step))
+  local rate, noise = optimizer_groups.rates(self, "state:update", self:steps() + 1, lr)
+  return self.moments:update(core_of(params), g, rate, opts.key, opts.data_size, noise)
+end
+
+-- What a schedule of the optimizer gives at a step; of groups by path.
+local function value_at(optimizer, name, step)
+  if not optimizer.members then return schedule.value(optimizer[name] or 1, step, name) end
+  return optimizer_groups.values_by_path(optimizer, function(member)
+    return value_at(member, name, step)
+  end)
 end
 
 --- Returns the learning rate at a step, counted from 1.
 --     state:rate(1)                    -- 1e-3
 -- @param step integer, from 1
--- @return number
-function State:rate(step)
-  return schedule.value(self.optimizer.lr, step, "lr")
-end
+-- @return number; of bnn.optim.groups a table of them by path
+function State:rate(step) return value_at(self.optimizer, "lr", step) end
 
 --- Returns the temperature of a sampler's noise at a step, counted from 1; 1 for other optimizers.
 --     state:noise(1)                   -- 1
 -- @param step integer, from 1
--- @return number
-function State:noise(step)
-  return schedule.value(self.optimizer.noise or 1, step, "noise")
+-- @return number; of bnn.optim.groups a table of them by path
+function State:noise(step) return value_at(self.optimizer, "noise", step) end
+
+-- Whether two optimizers differ in lr and noise alone.
+local function are_alike(a, b)
+  local same = a.name == b.name and #(a.members or {}) == #(b.members or {})
+  for i = 2, same and #a.options or 0 do same = same and a.values[i] == b.values[i] end
+  for _, name in ipairs(CLIPPING) do same = same and a[name] == b[name] end
+  for i, member in ipairs(same and a.members or {}) do
+    same = same and table.concat(a.paths[i], "\n") == table.concat(b.paths[i], "\n")
+      and are_alike(member, b.members[i])
+  end
+  return same
 end
 
 --- Goes on with the learning rate of another optimizer, and its noise, as bnn.train{state =,
@@ -166,13 +209,9 @@ function State:set_optimizer(optimizer)
   if not kinds.is_object(optimizer, "optimizer") then
     fail.expected("state:set_optimizer", "an optimizer, such as bnn.optim.adam{}", optimizer)
   end
-  local own = self.optimizer
-  local is_same = own.name == optimizer.name
-  for i = 2, #own.options do is_same = is_same and own.values[i] == optimizer.values[i] end
-  for _, name in ipairs(CLIPPING) do is_same = is_same and own[name] == optimizer[name] end
-  if not is_same then
-    fail("state:set_optimizer: expected %s, as in the state, but for lr and noise, got %s", own,
-      optimizer)
+  if not are_alike(self.optimizer, optimizer) then
+    fail("state:set_optimizer: expected %s, as in the state, but for lr and noise, got %s",
+      self.optimizer, optimizer)
   end
   self.optimizer = optimizer
 end
@@ -195,8 +234,18 @@ end
 -- @return state
 function State:clone()
   return setmetatable({optimizer = self.optimizer, moments = self.moments:clone(),
-                       target = self.target,
+                       target = self.target, of = self.of,
                        collector = self.collector and self.collector:clone()}, State)
+end
+
+-- The options of an optimizer by name.
+local function options_of(optimizer)
+  local values = {}
+  for i, row in ipairs(optimizer.options) do values[row.name] = optimizer.values[i] end
+  if type(optimizer.lr) ~= "number" then values.lr = nil end
+  for _, name in ipairs(CLIPPING) do values[name] = optimizer[name] end
+  if type(optimizer.noise) == "number" then values.noise = optimizer.noise end
+  return values
 end
 
 --- Describes the state as a table, from which bnn.optim.from_state_dict makes it again.
@@ -207,16 +256,16 @@ end
 --   options     its options; without lr if that is a function of the step
 --   size        number n of parameters
 --   steps       done
---   moments     list of tensors [n] that later steps change
+--   moments     list of tensors [n] that later steps change; of groups those of each optimizer, of
+--               its own size
+--   groups      of groups: list of {name=, options=, paths=, size=} by optimizer
+--   of          of groups: list by tensor, the position of its optimizer among these
 function State:state_dict()
-  local optimizer, values = self.optimizer, {}
-  for i, row in ipairs(optimizer.options) do values[row.name] = optimizer.values[i] end
-  if type(optimizer.lr) ~= "number" then values.lr = nil end
-  for _, name in ipairs(CLIPPING) do values[name] = optimizer[name] end
-  if type(optimizer.noise) == "number" then values.noise = optimizer.noise end
+  local optimizer, groups = self.optimizer, nil
+  if optimizer.members then groups = optimizer_groups.describe(self, options_of) end
   return {
-    name = optimizer.name, options = values, size = self.moments:size(), steps = self:steps(),
-    moments = self.moments:slots(),
+    name = optimizer.name, options = options_of(optimizer), size = self.moments:size(),
+    steps = self:steps(), moments = self.moments:slots(), groups = groups, of = self.of,
   }
 end
 
@@ -224,21 +273,63 @@ local count = {type = "integer", min = 0, required = true}
 local record_spec = {
   name = {type = "string", required = true}, options = {type = "table", required = true},
   size = count, steps = count, moments = {type = "tensor", list = true, required = true},
+  groups = {type = "table", list = true}, of = {type = "integer", list = true},
 }
 
--- Raises unless the moments are tensors [size] in the real type.
-local function check_moments(record)
+local group_spec = {
+  name = {type = "string", required = true}, options = {type = "table", required = true},
+  paths = {type = "string", list = true, required = true}, size = count,
+}
+
+-- Raises unless the moments are those that optimizers of these sizes have, in the real type: before
+-- a state of such sizes is made.
+local function check_moments(record, optimizers, sizes)
+  local wanted = {}
+  for i, optimizer in ipairs(optimizers) do
+    for _ = 1, #new_moments(optimizer, 0):slots() do wanted[#wanted + 1] = sizes[i] end
+  end
   for i, moment in ipairs(record.moments) do
     local got = moment:dtype() .. " " .. shapes.text(moment)
-    local wanted = ("%s [%d]"):format(core.real, record.size)
-    if got ~= wanted then
-      fail("bnn.optim.from_state_dict: moment %d: expected %s, got %s", i, wanted, got)
+    local want = wanted[i] and ("%s [%d]"):format(core.real, wanted[i])
+    if want and got ~= want then
+      fail("bnn.optim.from_state_dict: moment %d: expected %s, got %s", i, want, got)
     end
+  end
+  if #wanted ~= #record.moments then
+    fail("bnn.optim.from_state_dict: moments: expected %d of %s, got %d", #wanted, record.name,
+      #record.moments)
   end
 end
 
 local function unknown_rate()
   fail "lr: the learning rate was a function of the step, which a state_dict lacks: give lr"
+end
+
+-- The optimizer of a name and options.
+local function optimizer_of(name, given)
+  local of = M.samplers.docs[name] and M.samplers or M
+  if not of.docs[name] then
+    fail("bnn.optim.from_state_dict: name: expected one of %s, %s, got '%s'",
+      table.concat(options.sorted_names(M.docs), ", "),
+      table.concat(options.sorted_names(M.samplers.docs), ", "), name)
+  end
+  local optimizer = of[name](given)
+  if given.lr == nil then optimizer.lr = unknown_rate end
+  return optimizer
+end
+
+-- Optimizers by path of a record, and the sizes of their states.
+local function groups_of(record)
+  local what, by_path, sizes = "bnn.optim.from_state_dict: groups", {}, {}
+  for _, group in ipairs(record.groups or {}) do
+    group = options.check(what, group, group_spec)
+    local optimizer = optimizer_of(group.name, group.options)
+    for _, path in ipairs(group.paths) do by_path[path] = optimizer end
+    sizes[optimizer] = group.size
+  end
+  local optimizer, in_order = M.groups(by_path, record.options), {}
+  for i, member in ipairs(optimizer.members) do in_order[i] = sizes[member] end
+  return optimizer, in_order
 end
 
 --- Makes a state from a table of state:state_dict(); it resumes to the same bits.
@@ -249,22 +340,18 @@ end
 -- Raises if no optimizer has that name, or the moments are not its own.
 function M.from_state_dict(record)
   record = options.check("bnn.optim.from_state_dict", record, record_spec)
-  local of = M.samplers.docs[record.name] and M.samplers or M
-  if not of.docs[record.name] then
-    fail("bnn.optim.from_state_dict: name: expected one of %s, %s, got '%s'",
-      table.concat(options.sorted_names(M.docs), ", "),
-      table.concat(options.sorted_names(M.samplers.docs), ", "), record.name)
-  end
-  check_moments(record)
-  local optimizer = of[record.name](record.options)
-  if record.options.lr == nil then optimizer.lr = unknown_rate end
-  local moments = new_moments(optimizer, record.size)
-  if #moments:slots() ~= #record.moments then
-    fail("bnn.optim.from_state_dict: moments: expected %d of %s, got %d", #moments:slots(),
-      record.name, #record.moments)
+  local optimizer, sizes, moments
+  if record.name == "groups" then
+    optimizer, sizes = groups_of(record)
+    check_moments(record, optimizer.members, sizes)
+    moments = optimizer_groups.new_moments(optimizer, record.of or {}, sizes)
+  else
+    optimizer = optimizer_of(record.name, record.options)
+    check_moments(record, {optimizer}, {record.size})
+    moments = new_moments(optimizer, record.size)
   end
   moments:restore(record.steps, record.moments)
-  return setmetatable({optimizer = optimizer, moments = moments}, State)
+  return setmetatable({optimizer = optimizer, moments = moments, of = record.of}, State)
 end
 
 expect_model.check_methods(Optimizer, "optimizer", expect_model.has "values")
@@ -327,6 +414,26 @@ M.samplers = {docs = {}}
 for _, row in ipairs(core.rules()) do
   local of = row.draws_noise and M.samplers or M
   of.docs[row.name], of[row.name] = options_text(row), maker(row)
+end
+
+--- Makes an optimizer of several, each for tensors of its own: a learned noise by Adam beside
+-- weights by IVON or a sampler, another learning rate for a layer. They make a step together, from
+-- one gradient.
+--     local optimizer = bnn.optim.groups{
+--       ["mlp/linear_1"] = bnn.optim.sgd{lr = 1e-2}, default = bnn.optim.adam{lr = 1e-3},
+--     }
+--     local state = optimizer:init(objective)
+--     print(state:rate(1).default)                -- 1e-3
+-- @param by_path table: path or layer -> optimizer. The longest path that fits a tensor counts, and
+--   `default` is for the rest. Each has its own lr, which may be a schedule, noise and options;
+--   bnn.train{lr =} is not for groups
+-- @param opts table: clip_norm=, clip_value= of the gradients of all tensors together, none by
+--   default
+-- @return optimizer
+-- Raises for a path that no tensor has or a tensor without an optimizer (by init), for optimizers
+--   of bnn.optim.define, whose update is recorded for all parameters at once, and more than eight.
+function M.groups(by_path, opts)
+  return setmetatable(optimizer_groups.fields(by_path, opts), Optimizer)
 end
 
 --- Defines an optimizer in Lua. Its name is then known to checkpoints, which resume where it is

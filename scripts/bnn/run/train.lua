@@ -38,8 +38,10 @@ local spec = {
 local function stop(step, message, lr)
   local advice = ""
   if message:find "not a number" then
-    advice = number.format("; try a smaller learning rate than lr=%g or a lower initial "
-      .. "log-variance, and look for values in the data that are not numbers", lr)
+    local rate = type(lr) == "number" and number.format("learning rate than lr=%g", lr)
+      or "learning rate"
+    advice = ("; try a smaller %s or a lower initial log-variance, and look for values in the data "
+      .. "that are not numbers"):format(rate)
   end
   refusal.assert_or_exit(nil, ("step %d: %s%s"):format(step, message, advice))
 end
@@ -135,6 +137,15 @@ local function start_state(opts, objective)
   end
   if opts.optimizer then opts.state:set_optimizer(opts.optimizer) end
   return opts.state
+end
+
+-- Groups have a learning rate each.
+local function check_rate(opts, state)
+  local optimizer = state.optimizer
+  if opts.lr and type(optimizer) == "table" and optimizer.members then
+    fail.expected("bnn.train: lr", "none beside bnn.optim.groups, whose optimizers have their own",
+      opts.lr)
+  end
 end
 
 -- A state that goes on collects as it did.
@@ -234,6 +245,7 @@ function M.train(opts)
   if opts.log or opts.evaluate then opts.log = require "bnn.log.log".resolve(opts.log) end
   opts.posterior = posterior_of(objective)
   local state = start_state(opts, objective)
+  check_rate(opts, state)
   start_collecting(opts.collect, state, objective)
   if side_by_side.is_inside() then return loop(opts, state) end -- whoever runs it is guarded
   return require "bnn.signal".guard(loop, opts, state)

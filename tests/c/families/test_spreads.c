@@ -7,7 +7,7 @@
 #include "families/family.h"
 #include "support_numbers.h"
 
-static const bnn_key KEY = {0x0123456789abcdef};
+static const bnn_draw DRAW = {.key = {0x0123456789abcdef}};
 
 enum { FIRST = 5, MOST = 8300, ROOM = 3 };
 
@@ -57,14 +57,14 @@ static bnn_real drawn[FIRST + MOST + ROOM];
 static void draw(const bnn_spread *spread, const bnn_group *q, int threads) {
   bnn_context *context = context_of(threads);
   for (size_t i = 0; i < sizeof drawn / sizeof *drawn; i++) drawn[i] = -99;
-  spread->draw(q, context, drawn, KEY);
+  spread->draw(q, context, drawn, DRAW);
   bnn_context_free(context);
 }
 
 /* The weights of the key. */
 static void draw_weights(const bnn_group *q, bnn_real *w) {
   bnn_context *context = context_of(1);
-  q->family->sample(q, context, w, KEY, 1);
+  q->family->sample(q, context, w, DRAW, 1);
   bnn_context_free(context);
 }
 
@@ -142,7 +142,7 @@ START_TEST(gradients_are_those_of_a_draw) {
       d[b] = found[b], of_draw[b] = want[b];
     }
     spread->backward(q, span, g + FIRST, dspread + FIRST, spreads + FIRST, d);
-    family->backward(q, span, KEY, g + FIRST, w + FIRST, of_draw);
+    family->backward(q, span, DRAW, g + FIRST, w + FIRST, of_draw);
     for (int b = 0; b < family->n_buffers; b++)
       for (size_t i = 0; i < MOST; i++)
         ck_near((double)found[b][i], (double)want[b][i], 16 * (double)BNN_REAL_EPSILON,

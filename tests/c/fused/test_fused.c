@@ -20,6 +20,7 @@
 // clang-format on
 
 static const bnn_key KEY = {0x0123456789abcdef};
+static const bnn_draw DRAW = {.key = {0x0123456789abcdef}};
 
 /* Several thousand parameters, chunks of any pass and a rest; room behind that nothing may be written
  * to. */
@@ -94,9 +95,9 @@ static void draw(const a_step *s, numbers *x) {
   fill(x->theta, P + ROOM, 60, -2, 2);
   const bnn_group *q = group_of(&a, s, x);
   if (s->spread)
-    s->spread->draw(q, context, x->spread, KEY);
+    s->spread->draw(q, context, x->spread, DRAW);
   else
-    q->family->sample(q, context, x->theta, KEY, 1);
+    q->family->sample(q, context, x->theta, DRAW, 1);
   bnn_context_free(context);
 }
 
@@ -127,7 +128,7 @@ static bool by_stages(const a_step *s, numbers *x) {
   if (s->spread)
     s->spread->backward(q, span, x->g, x->dspread, x->spread, at);
   else
-    s->family->backward(q, span, KEY, x->g, x->theta, at);
+    s->family->backward(q, span, DRAW, x->g, x->theta, at);
   if (s->precision > 0)
     s->family->kl_backward(q, span, s->weight, s->precision, at);
   else

@@ -306,6 +306,7 @@ typedef struct learner {
   bnn_real *w;
   split_posterior posterior;
   bnn_rule_state state;
+  bnn_updater updater;
   bnn_train_state train;
 } learner;
 
@@ -323,7 +324,8 @@ static void learner_init(learner *l, const problem *q, size_t n_variational, con
   split_posterior_init(&l->posterior, &q->layout, l->w, l->w + size, n_variational);
   ck_succeeds(
       bnn_rule_state_init(&l->state, bnn_rule_find(rule), NULL, size + n_variational, &err));
-  l->train = (bnn_train_state){&l->posterior.q, &l->state};
+  l->updater = bnn_updater_of(&l->state);
+  l->train = (bnn_train_state){&l->posterior.q, &l->updater};
 }
 
 static void learner_fini(learner *l) {
@@ -489,9 +491,10 @@ static void update_by_hand(learner *l, const bnn_real *d, const bnn_step_args *a
   const bnn_update_args update = {.lr = args->lr,
                                   .data_size = args->data_size,
                                   .noise = args->noise,
-                                  .kl_weight = kl_weight,
+                                  .kl_weight = {kl_weight},
                                   .key = args->key};
-  const bnn_step_info info = bnn_update_info(&l->state, &update);
+  bnn_step_info info;
+  bnn_updater_infos(&l->updater, &update, &info);
   for (size_t g = 0; g < l->posterior.q.n_groups; g++) {
     const bnn_group *group = &l->posterior.group[g];
     bnn_update_span span[BNN_BUFFERS_MAX];
@@ -816,7 +819,7 @@ static double steps_in_shards(learner *l, const problem *q, const setting *s, in
   double loss = 0;
   fill_order(order);
   learner_init(l, q, n_variational_of(q, s), "adam");
-  if (clips) ck_succeeds(bnn_rule_set_clipping(&l->state, 0.5, 0.1, &err));
+  if (clips) ck_succeeds(bnn_updater_set_clipping(&l->updater, 0.5, 0.1, &err));
   for (int64_t t = 1; t <= 3; t++) {
     double betas[PARAMS_MAX];
     const bnn_step_args args = args_of(s, betas, bnn_key_fold(bnn_key_new(9), t), 0.003);
@@ -1321,7 +1324,7 @@ static void fill_state(bnn_rule_state *s) {
 static void ck_step_fails_in(bnn_context *context, bnn_objective *o, learner *l,
                              const bnn_batch *batch, const bnn_step_args *args, bnn_status want,
                              const char *words) {
-  bnn_rule_state *state = l->train.rule;
+  bnn_rule_state *state = &l->state;
   const size_t bytes = 2 * l->size * sizeof *l->w, slot_bytes = state->n * sizeof *l->w;
   bnn_real *before = malloc(bytes), *slot_before[BNN_SLOTS_MAX];
   memcpy(before, l->w, bytes);
@@ -1607,7 +1610,7 @@ START_TEST(a_step_refuses_what_it_can_not_use) {
   const bnn_step_args args = {.key = bnn_key_new(1), .beta = 1, .lr = 1};
   learner point;
   learner_init(&point, &q, 0, "adam");
-  point.train.rule = &l.state;
+  point.updater = bnn_updater_of(&l.state);
   ck_step_fails(points, &point, &row[9].batch, &args, BNN_ESHAPE,
                 "the optimizer's state: expected 157 elements, got 314");
   learner_fini(&point);
@@ -1648,9 +1651,10 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
       {{.kl = 1, .precision = NAN}},
       {{.kl = 1, .precision = 1, .decay = INFINITY}}};
   const size_t last = 4;
-  split_posterior families, of_small;
+  split_posterior families, of_small, points;
   split_posterior_init(&families, &q.layout, NULL, NULL, q.layout.size);
   split_posterior_init(&of_small, &small, NULL, NULL, 0);
+  split_posterior_init(&points, &q.layout, NULL, NULL, 0);
   const bnn_objective_spec good = {.program = q.program,
                                    .x_node = q.x,
                                    .y_node = q.y,
@@ -1660,8 +1664,8 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
                                    .regularizers = regularizers,
                                    .samples = 1,
                                    .shards = 1};
-  bnn_objective_spec spec[20];
-  for (int k = 0; k < 20; k++) spec[k] = good;
+  bnn_objective_spec spec[22];
+  for (int k = 0; k < 22; k++) spec[k] = good;
   spec[0].samples = 0, spec[1].samples = -3;
   for (int k = 0; k < 3; k++) spec[2 + k].regularizers = odd_regularizers[k];
   spec[5].posterior = &of_small.q;
@@ -1676,6 +1680,8 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
   spec[14].shards = 0, spec[15].shards = -2;
   spec[16].regularizers = several, spec[17].regularizers = two;
   spec[18].regularizers = alone, spec[19].regularizers = beside;
+  spec[20].antithetic = true, spec[20].samples = 3;
+  spec[21].antithetic = true, spec[21].samples = 2, spec[21].posterior = &points.q;
   static const struct {
     bnn_status status;
     const char *words;
@@ -1700,6 +1706,8 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
       {BNN_ERANGE, "tensor 2: expected one prior, got several"},
       {BNN_ERANGE, "tensor 1 joins the scale of a tensor that is not fitted"},
       {BNN_ERANGE, "tensor 2 joins the scale of a tensor that is not fitted"},
+      {BNN_ERANGE, "antithetic: expected an even number of samples, got 3"},
+      {BNN_ERANGE, "antithetic: expected a posterior that draws noise"},
   };
   bnn_program *forward = NULL;
   ck_succeeds(bnn_program_new(&forward, &err));
@@ -1707,7 +1715,7 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
   ck_succeeds(bnn_program_finish(forward, &x, 1, false, NULL, 0, &err));
   spec[9].program = forward;
   bnn_objective *o = NULL;
-  for (int k = 0; k < 20; k++) {
+  for (int k = 0; k < 22; k++) {
     ck_refuses(bnn_objective_new(&o, &spec[k], &err), want[k].status, want[k].words);
     ck_assert_ptr_null(o);
   }

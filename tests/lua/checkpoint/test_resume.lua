@@ -460,6 +460,8 @@ function TestRefused.test_differences()
       .. "parameters} in the checkpoint, elbo{temperature=1, kl=sum, prior=1, num_samples=3, "
       .. "shards=4, likelihood=categorical, 83 parameters} here",
      {objective = function() return make.elbo{shards = 4} end}},
+    {"num_samples=4, antithetic=true, likelihood=categorical, 83 parameters} here",
+     {objective = function() return make.elbo{num_samples = 4, antithetic = true} end}},
     {"num_samples=3, estimator=flipout, likelihood=categorical, 83 parameters} here",
      {objective = function() return make.elbo{estimator = "flipout"} end}},
     {"network: mlp({8, 3, activation=relu}) in the checkpoint, mlp({8, 3, activation=tanh}) here",
@@ -938,7 +940,8 @@ local nets = {
   linear = nn.linear(3), no_bias = nn.linear(3, {bias = false}), mlp = nn.mlp{5, 4, 3},
   tanh_mlp = nn.mlp{5, 3, activation = "tanh"}, layer_norm = nn.layer_norm{eps = 0.1},
   relu = nn.relu(), tanh = nn.tanh(), sigmoid = nn.sigmoid(), softplus = nn.softplus(),
-  gelu = nn.gelu(), leaky_relu = nn.leaky_relu(0.3), sin = nn.sin(), dropout = nn.dropout(0.25),
+  gelu = nn.gelu(), silu = nn.silu(), mish = nn.mish(), elu = nn.elu(0.5),
+  leaky_relu = nn.leaky_relu(0.3), sin = nn.sin(), dropout = nn.dropout(0.25),
   flatten = nn.flatten(),
   nested = nn.sequential{nn.sequential{nn.linear(4), nn.relu()}, nn.mlp{3}, nn.dropout(0.5)},
   shared = nn.sequential{shared, nn.relu(), shared, nn.sequential{shared, nn.linear(2)}},

@@ -453,6 +453,23 @@ end
 
 TestOptions = {}
 
+-- Of outputs that are linear in the noise a pair's mean is the output at the means.
+function TestOptions.test_antithetic_pairs_are_mirror_images()
+  local net, inputs = make.without_bias()
+  local params = net:init(key:fold "init", inputs)
+  local q = bnn.posterior.meanfield(params, {logvar = 1})
+  local function loss(w, batch) return net:apply(w, batch.x):sum(2) end
+  local at_mean = net:apply(params, inputs):sum(2):mean():item()
+  for _, estimator in ipairs{LOCAL, FLIPOUT} do
+    local function of(opts)
+      opts.posterior, opts.loss, opts.beta, opts.estimator = q, loss, 0, estimator
+      return select(2, bnn.objective(opts):gradient({x = inputs}, key))
+    end
+    lu.assertAlmostEquals(of{num_samples = 4, antithetic = true}, at_mean, 1e-5, estimator)
+    lu.assertTrue(math.abs(of{num_samples = 4} - at_mean) > 1e-2, estimator)
+  end
+end
+
 function TestOptions.test_the_text_names_it()
   lu.assertStrContains(tostring(elbo_of("mlp", LOCAL)), "estimator=local_reparameterization, ")
   lu.assertNil(tostring(elbo_of("mlp", SHARED)):find "estimator")

@@ -283,7 +283,8 @@ static void prepare_rules(bnn_step_work *w) {
   bnn_updater_infos(u, &w->update, w->info);
   for (size_t g = 0; g < w->q->n_groups; g++)
     for (int i = 0; i < u->n_rules; i++)
-      w->pass[g][i] = bnn_fused_find(w->q->group[g].family, u->state[i]->rule);
+      if (!w->info[i].backward)
+        w->pass[g][i] = bnn_fused_find(w->q->group[g].family, u->state[i]->rule);
 }
 
 bnn_status bnn_objective_step(bnn_objective *o, bnn_context *context, const bnn_train_state *train,
@@ -299,6 +300,7 @@ bnn_status bnn_objective_step(bnn_objective *o, bnn_context *context, const bnn_
                                 .data_size = args->data_size,
                                 .noise = args->noise,
                                 .rates = args->rates,
+                                .of_samples = true,
                                 .key = args->key},
                      .bad = BNN_NONE_BAD};
   BNN_TRY(check_posterior(o, train->posterior, err));

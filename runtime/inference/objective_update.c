@@ -23,6 +23,10 @@ void bnn_step_part_of(const bnn_objective *o, const bnn_range *r, bnn_real *flat
     d[b] = flat + o->place[r->group][b] + (r->span.first - q->first);
 }
 
+static int rule_of(const bnn_step_work *w, const bnn_range *r) {
+  return bnn_updater_rule(w->updater, r->span.tensor);
+}
+
 /* ---- backward ---- */
 
 /* The weight of -log prior in each of `samples` gradients, of a KL without a closed form; of a
@@ -53,13 +57,30 @@ static void pull(const bnn_step_work *w, const bnn_range *chunk, bnn_real *out, 
     add_scaled(out, g, theta, weight, n);
 }
 
+/* A sample's gradients of the buffers from g at theta: the rule's own way, else that of the family. */
+static void add_sample(const bnn_step_work *w, const bnn_range *r, const bnn_real *g,
+                       const bnn_real *theta, bnn_real *const *d) {
+  const bnn_group *q = &w->q->group[r->group];
+  const bnn_step_info *info = w->updater ? &w->info[rule_of(w, r)] : NULL;
+  if (!info || !info->backward) {
+    q->family->backward(q, r->span, w->eps, g, theta, d);
+    return;
+  }
+  bnn_real *buffer[BNN_BUFFERS_MAX];
+  for (int b = 0; b < q->family->n_buffers; b++)
+    buffer[b] = q->buffer[b] + (r->span.first - q->first);
+  const bnn_sample_span s = {
+      .w = buffer, .d = d, .g = g, .theta = theta, .n = r->span.count, .samples = w->o->samples};
+  info->backward(info, &s);
+}
+
 void bnn_step_backward(const bnn_step_work *w, const bnn_range *r, const bnn_real *g,
                        bnn_real *const *d) {
   const bnn_group *q = &w->q->group[r->group];
   const bnn_real weight = sampled_weight(w, r);
   const bnn_real *theta = w->o->theta + r->span.first;
   if (weight == 0) {
-    q->family->backward(q, r->span, w->eps, g, theta, d);
+    add_sample(w, r, g, theta, d);
     return;
   }
   for (size_t from = 0; from < r->span.count; from += BNN_CHUNK) {
@@ -67,7 +88,7 @@ void bnn_step_backward(const bnn_step_work *w, const bnn_range *r, const bnn_rea
     bnn_real pulled[BNN_CHUNK], *into[BNN_BUFFERS_MAX];
     pull(w, &part, pulled, g + from, weight);
     move_on(into, d, q->family->n_buffers, from);
-    q->family->backward(q, part.span, w->eps, pulled, theta + from, into);
+    add_sample(w, &part, pulled, theta + from, into);
   }
 }
 
@@ -101,10 +122,6 @@ static bool check(bnn_step_work *w, const bnn_range *r, bnn_real *const *d) {
     return false;
   }
   return true;
-}
-
-static int rule_of(const bnn_step_work *w, const bnn_range *r) {
-  return bnn_updater_rule(w->updater, r->span.tensor);
 }
 
 /* The rule's slots for the range's elements of buffer b. */

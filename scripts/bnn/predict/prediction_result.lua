@@ -4,6 +4,7 @@ local describe = require "bnn.base.describe"
 local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
 local options = require "bnn.base.options"
+local parameters = require "bnn.params.params"
 local renamed = require "bnn.base.renamed"
 local shapes = require "bnn.base.shapes"
 local trace_model = require "bnn.autodiff.trace_model"
@@ -84,8 +85,8 @@ function M.add_draws(result, likelihood, run, first)
     local mean, variance = draw_of(run(first + i - 1), likelihood)
     draws[i], stds[i] = as_row(mean), variance and as_row(variance:sqrt()) or nil
   end
-  result.draws = core.ops.concat(draws, 1)
-  if stds[1] then result.draws_std = core.ops.concat(stds, 1) end
+  result.draws = parameters.concat(draws, 1)
+  if stds[1] then result.draws_std = parameters.concat(stds, 1) end
 end
 
 -- The old name of a field.

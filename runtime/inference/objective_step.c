@@ -337,7 +337,20 @@ static void prepare_rules(bnn_step_work *w) {
   bnn_updater_infos(u, &w->update, w->info);
   for (size_t g = 0; g < w->q->n_groups; g++)
     for (int i = 0; i < u->n_rules; i++)
-      w->pass[g][i] = bnn_fused_find(w->q->group[g].family, u->state[i]->rule);
+      if (!w->info[i].backward)
+        w->pass[g][i] = bnn_fused_find(w->q->group[g].family, u->state[i]->rule);
+}
+
+/* A rule that makes of each sample's gradient what it needs has one where there is a draw of the
+ * weights. */
+static bnn_status check_rules(const bnn_step_work *w, bnn_err *err) {
+  for (int i = 0; i < w->updater->n_rules && bnn_estimator_parts(w->o->estimator) > 1; i++)
+    if (w->info[i].backward)
+      return bnn_fail(err, BNN_ERANGE,
+                      "%s: these options need the gradient at a draw of the weights, which %s has "
+                      "not",
+                      w->updater->state[i]->rule->name, bnn_estimator_name(w->o->estimator));
+  return BNN_OK;
 }
 
 bnn_status bnn_objective_step(bnn_objective *o, bnn_context *context, const bnn_train_state *train,
@@ -353,11 +366,13 @@ bnn_status bnn_objective_step(bnn_objective *o, bnn_context *context, const bnn_
                                 .data_size = args->data_size,
                                 .noise = args->noise,
                                 .rates = args->rates,
+                                .of_samples = true,
                                 .key = args->key},
                      .bad = BNN_NONE_BAD};
   BNN_TRY(take_posterior(o, train->posterior, err));
   BNN_TRY(bnn_updater_begin(w.updater, w.q, &w.update, err));
   prepare_rules(&w);
+  BNN_TRY(check_rules(&w, err));
   return run_step(&w, loss, err);
 }
 

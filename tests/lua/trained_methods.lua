@@ -35,6 +35,7 @@ local methods = {
   local_reparameterization = {elbo(bnn.posterior.meanfield,
     {estimator = "local_reparameterization"}), bnn.optim.adam{lr = 1e-2}},
   flipout = {elbo(bnn.posterior.radial, {estimator = "flipout"}), bnn.optim.adam{lr = 1e-2}},
+  lowrank = {elbo(bnn.posterior.lowrank), bnn.optim.adam{lr = 1e-2}},
   radial = {elbo(bnn.posterior.radial), bnn.optim.adamw{lr = 1e-2}},
   ivon = {elbo(bnn.posterior.meanfield), bnn.optim.ivon{lr = 0.1}},
   sgld = {map, bnn.sampler.sgld{lr = 1e-2}, samples()},

@@ -51,17 +51,20 @@ typedef struct bnn_buffer_spec {
   bool has_rows; /* the group's number of rows, rather than one: the last buffer alone may */
 } bnn_buffer_spec;
 
-/* Two numbers for each weight that an estimator (inference/estimator.h) computes with in place of one
- * draw: a mean, and a spread around it. */
+/* A second number for each weight beside its mean, which is buffer 0: what an estimator
+ * (inference/estimator.h) computes with in place of one draw. */
 typedef struct bnn_spread {
-  /* Writes the means to theta [2][size of the layout], and the spreads after them, where the group's
-   * lie; normal i of the draw belongs to element i of the layout. */
-  void (*draw)(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_draw draw);
+  /* Writes the spreads to spread [size of the layout], where the group's lie; normal i of the draw
+   * belongs to element i of the layout. */
+  void (*draw)(const bnn_group *q, bnn_context *context, bnn_real *spread, bnn_draw draw);
 
   /* d[b] [span.count] += dmean (dL / dmean) and dspread (dL / dspread), each [span.count], times the
    * derivatives of both for buffer b. */
   void (*backward)(const bnn_group *q, bnn_span span, const bnn_real *dmean,
                    const bnn_real *dspread, const bnn_real *spread, bnn_real *const *d);
+
+  /* The derivative of a spread for buffer 1, where it is this times the spread; else 0. */
+  bnn_real slope;
 } bnn_spread;
 
 struct bnn_family {
@@ -90,10 +93,10 @@ struct bnn_family {
   void (*backward)(const bnn_group *q, bnn_span span, bnn_draw draw, const bnn_real *g,
                    const bnn_real *theta, bnn_real *const *d);
 
-  /* Mean and variance of weights that are Gaussian, each by itself.  NULL: of others. */
+  /* The variances of weights that are Gaussian, each by itself.  NULL: of others. */
   bnn_spread moments;
 
-  /* Mean and deviation, theta - mean, of a draw, where the signs of the deviations of any
+  /* The deviations theta - mean of a draw, where the signs of the deviations of any
    * weights may be flipped without changing the distribution.  NULL: where they may not. */
   bnn_spread deviations;
 

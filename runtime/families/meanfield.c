@@ -21,61 +21,47 @@ static void sample(const bnn_group *q, bnn_context *context, bnn_real *theta, bn
   bnn_family_sample_pieces(q, context, sample_piece, theta, draw);
 }
 
-/* ---- moments and deviations, for estimators ---- */
+/* ---- variances and deviations, for estimators ---- */
 
-BNN_KERNEL means_and_variances(bnn_real *restrict mean, bnn_real *restrict variance,
-                               const bnn_real *restrict mu, const bnn_real *restrict logvar,
-                               size_t n) {
-  for (size_t i = 0; i < n; i++) {
-    mean[i] = mu[i];
-    variance[i] = vm_exp(logvar[i]);
-  }
+BNN_KERNEL variances(bnn_real *restrict variance, const bnn_real *restrict logvar, size_t n) {
+  for (size_t i = 0; i < n; i++) variance[i] = vm_exp(logvar[i]);
 }
 
-static void moments_piece(const bnn_group *q, bnn_real *theta, bnn_draw draw, size_t from,
+static void moments_piece(const bnn_group *q, bnn_real *variance, bnn_draw draw, size_t from,
                           size_t n) {
-  const size_t at = from - q->first;
   BNN_UNUSED(draw);
-  means_and_variances(theta + from, theta + q->layout->size + from, q->buffer[MU] + at,
-                      q->buffer[LOGVAR] + at, n);
+  variances(variance + from, q->buffer[LOGVAR] + (from - q->first), n);
 }
 
-static void moments(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_draw draw) {
-  bnn_family_sample_pieces(q, context, moments_piece, theta, draw);
+static void moments(const bnn_group *q, bnn_context *context, bnn_real *variance, bnn_draw draw) {
+  bnn_family_sample_pieces(q, context, moments_piece, variance, draw);
 }
 
-/* The derivative of e^logvar is itself. */
 static void moments_backward(const bnn_group *q, bnn_span span, const bnn_real *dmean,
                              const bnn_real *dspread, const bnn_real *spread, bnn_real *const *d) {
   BNN_UNUSED(q);
-  add_spread_gradient(d[MU], d[LOGVAR], dmean, dspread, spread, 1, span.count);
+  add_spread_gradient(d[MU], d[LOGVAR], dmean, dspread, spread, VARIANCE_SLOPE, span.count);
 }
 
 /* deviation holds eps when it comes in. */
-BNN_KERNEL means_and_deviations(bnn_real *restrict mean, bnn_real *restrict deviation,
-                                const bnn_real *restrict mu, const bnn_real *restrict logvar,
-                                size_t n) {
-  for (size_t i = 0; i < n; i++) {
-    mean[i] = mu[i];
-    deviation[i] *= vm_exp(logvar[i] / 2);
-  }
+BNN_KERNEL scale(bnn_real *restrict deviation, const bnn_real *restrict logvar, size_t n) {
+  for (size_t i = 0; i < n; i++) deviation[i] *= vm_exp(logvar[i] / 2);
 }
 
 static void deviations_chunk(const bnn_group *q, bnn_real *deviation, bnn_draw draw, size_t from,
                              size_t n) {
-  const size_t at = from - q->first;
   BNN_UNUSED(draw);
-  means_and_deviations(deviation - q->layout->size + from, deviation + from, q->buffer[MU] + at,
-                       q->buffer[LOGVAR] + at, n);
+  scale(deviation + from, q->buffer[LOGVAR] + (from - q->first), n);
 }
 
-static void deviations_piece(const bnn_group *q, bnn_real *theta, bnn_draw draw, size_t from,
+static void deviations_piece(const bnn_group *q, bnn_real *deviation, bnn_draw draw, size_t from,
                              size_t n) {
-  normal_chunks(deviations_chunk, q, theta + q->layout->size, draw, from, n);
+  normal_chunks(deviations_chunk, q, deviation, draw, from, n);
 }
 
-static void deviations(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_draw draw) {
-  bnn_family_sample_pieces(q, context, deviations_piece, theta, draw);
+static void deviations(const bnn_group *q, bnn_context *context, bnn_real *deviation,
+                       bnn_draw draw) {
+  bnn_family_sample_pieces(q, context, deviations_piece, deviation, draw);
 }
 
 static double second_moment(const bnn_group *q, size_t tensor) {
@@ -93,8 +79,8 @@ BNN_FAMILY(meanfield) = {
     .buffer = LOCATION_SCALE_BUFFERS,
     .sample = sample,
     .backward = location_scale_backward,
-    .moments = {moments, moments_backward},
-    .deviations = {deviations, location_scale_deviations_backward},
+    .moments = {moments, moments_backward, VARIANCE_SLOPE},
+    .deviations = LOCATION_SCALE_DEVIATIONS(deviations),
     .kl = diagonal_kl,
     .kl_backward = diagonal_kl_backward,
     .entropy = diagonal_entropy,

@@ -52,7 +52,7 @@ struct bnn_objective {
   bool antithetic;
   bnn_ranges plain;       /* of the layout, for the plain stages */
   bnn_ranges jobs;        /* of the parameter jobs, where an update can follow in each; else none */
-  bnn_real *theta, *grad; /* [parts, size] what is drawn of the weights, and its gradient */
+  bnn_real *theta, *grad; /* [parts, size] what is drawn, and gradients */
   bnn_real
       *drawn; /* [size] weights for a KL without a closed form: theta, or memory of their own where
                     * that holds means and spreads */

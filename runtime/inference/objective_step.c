@@ -19,13 +19,25 @@ static void feed_key(const bnn_objective *o, int node, bnn_key key) {
   if (buffer) *buffer = key.bits;
 }
 
+/* What the program reads: what was drawn; the means of weights with spreads where they are, as nothing
+ * that is computed from gradients on reads them. */
+static void bind(const bnn_step_work *w) {
+  const bnn_objective *o = w->o;
+  bnn_frame_bind_params(o->frame, o->theta, o->grad);
+  for (size_t g = 0; g < w->q->n_groups; g++) {
+    const bnn_group *group = &w->q->group[g];
+    if (bnn_spread_of(o, g))
+      bnn_frame_bind_part(o->frame, group->first, group->end, group->buffer[0]);
+  }
+}
+
 /* The weights of sample s, from 1, or their means and spreads, and the keys of the program's noise. */
 static void sample(bnn_step_work *w, int s) {
   bnn_objective *o = w->o;
   w->eps = draw_of(w, s);
   bnn_estimator_draw(o->estimator, w->q, w->context, o->theta, w->eps, s);
   if (o->drawn != o->theta) bnn_posterior_draw(w->q, w->context, o->drawn, w->eps, s);
-  bnn_frame_bind_params(o->frame, o->theta, o->grad);
+  bind(w);
   feed_key(o, o->key_node, bnn_key_fold(bnn_key_fold_name(w->args->key, "noise", 5), s));
   feed_key(o, o->eps_node, w->eps.key);
   bnn_real *sign = o->sign_node >= 0 ? bnn_frame_input_buffer(o->frame, o->sign_node) : NULL;

@@ -57,6 +57,11 @@ static void pull(const bnn_step_work *w, const bnn_range *chunk, bnn_real *out, 
     add_scaled(out, g, theta, weight, n);
 }
 
+/* The spreads that the program computes with, for a range whose weights have some. */
+static const bnn_real *spreads_of(const bnn_objective *o, const bnn_range *r) {
+  return o->theta + o->layout.size + r->span.first;
+}
+
 /* From the gradient g of the weights drawn; NULL: it is 0. */
 static void backward_drawn(const bnn_step_work *w, const bnn_range *r, const bnn_real *g,
                            bnn_real *const *d) {
@@ -80,10 +85,9 @@ static void backward_drawn(const bnn_step_work *w, const bnn_range *r, const bnn
 void bnn_step_backward(const bnn_step_work *w, const bnn_range *r, bnn_weight_gradient g,
                        bnn_real *const *d) {
   const bnn_objective *o = w->o;
-  const bnn_real *spread = o->theta + o->layout.size + r->span.first;
   if (g.spread)
     bnn_spread_of(o, r->group)
-        ->backward(&w->q->group[r->group], r->span, g.mean, g.spread, spread, d);
+        ->backward(&w->q->group[r->group], r->span, g.mean, g.spread, spreads_of(o, r), d);
   backward_drawn(w, r, g.spread ? NULL : g.mean, d);
 }
 
@@ -148,10 +152,13 @@ static void update(const bnn_step_work *w, const bnn_range *r, bnn_real *const *
 
 /* ---- all of it, for one sample ---- */
 
-static void finish_in_a_pass(bnn_step_work *w, const bnn_range *r, const bnn_real *g) {
+static void finish_in_a_pass(bnn_step_work *w, const bnn_range *r, bnn_weight_gradient g) {
   const bnn_group *q = &w->q->group[r->group];
-  bnn_fused_span s = {.g = g,
+  bnn_fused_span s = {.g = g.mean,
                       .theta = w->o->theta + r->span.first,
+                      .dspread = g.spread,
+                      .spread = g.spread ? spreads_of(w->o, r) : NULL,
+                      .slope = g.spread ? bnn_spread_of(w->o, r->group)->slope : 0,
                       .weight = (bnn_real)bnn_kl_weight(w, r->span.tensor),
                       .precision = (bnn_real)w->o->regularizers[r->span.tensor].precision,
                       .n = r->span.count};
@@ -170,19 +177,12 @@ static void finish_pulled(bnn_step_work *w, const bnn_range *r, const bnn_real *
   for (size_t from = 0; from < r->span.count; from += BNN_CHUNK) {
     const bnn_range chunk = chunk_of(r, from);
     pull(w, &chunk, pulled, g + from, weight);
-    finish_in_a_pass(w, &chunk, pulled);
+    finish_in_a_pass(w, &chunk, (bnn_weight_gradient){pulled, NULL});
   }
 }
 
-void bnn_step_finish_range(bnn_step_work *w, const bnn_range *r, bnn_weight_gradient g) {
-  if (w->pass[r->group][rule_of(w, r)] && !g.spread) {
-    const bnn_real weight = sampled_weight(w, r);
-    if (weight == 0)
-      finish_in_a_pass(w, r, g.mean);
-    else
-      finish_pulled(w, r, g.mean, weight);
-    return;
-  }
+/* The same by the plain stages, chunk by chunk. */
+static void finish_plainly(bnn_step_work *w, const bnn_range *r, bnn_weight_gradient g) {
   const int arrays = bnn_group_arrays(&w->q->group[r->group]);
   bnn_real part[BNN_ARRAYS_MAX][BNN_CHUNK], *d[BNN_ARRAYS_MAX];
   for (int a = 0; a < arrays; a++) d[a] = part[a];
@@ -193,4 +193,15 @@ void bnn_step_finish_range(bnn_step_work *w, const bnn_range *r, bnn_weight_grad
     bnn_step_penalties(w, &chunk, d);
     if (check(w, &chunk, d)) update(w, &chunk, d);
   }
+}
+
+void bnn_step_finish_range(bnn_step_work *w, const bnn_range *r, bnn_weight_gradient g) {
+  const bnn_real weight = sampled_weight(w, r);
+  const bool has_pass = w->pass[r->group][rule_of(w, r)] != NULL;
+  if (has_pass && weight == 0)
+    finish_in_a_pass(w, r, g);
+  else if (has_pass && !g.spread)
+    finish_pulled(w, r, g.mean, weight);
+  else
+    finish_plainly(w, r, g);
 }

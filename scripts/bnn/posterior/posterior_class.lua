@@ -158,8 +158,8 @@ function Posterior:buffers()
   return list
 end
 
--- The buffers where a row of one that has some is one by itself, "factor/1", as an optimizer's state
--- has them: list of {name=, params= Params}.
+-- The buffers where a row of one that has some is one by itself, "factor/1", as an optimizer's
+-- state has them: list of {name=, params= Params}.
 function Posterior:rows_of_buffers()
   local list = {}
   for _, buffer in ipairs(self:buffers()) do

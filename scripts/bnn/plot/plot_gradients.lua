@@ -71,8 +71,8 @@ local function value_of(what, opts)
 end
 
 --- Draws what bnn.gradient_variance measured, a bar for each tensor and estimator: how many times
--- less noise there is than with the first, on a logarithmic axis and with the standard error (Kingma
--- et al. 2015, table 1).
+-- less noise there is than with the first, on a logarithmic axis and with its standard error
+-- (Kingma et al. 2015, table 1).
 --     local v = bnn.gradient_variance{objective = objective, data = data.train, key = key,
 --                                     estimators = {{num_samples = 1}, {num_samples = 2}},
 --                                     batch_size = 16, batches = 3, draws = 2}

@@ -196,6 +196,8 @@ install: all install-headers ## install below PREFIX (and DESTDIR)
 	install -m 644 $(LIB) '$(DESTDIR)$(PREFIX)/lib'
 	$(if $(wildcard experiments/*.lua),install -m 644 $(wildcard experiments/*.lua) \
 	  '$(DESTDIR)$(PREFIX)/share/bnnlua/experiments')
+	$(if $(wildcard experiments/methods/*.lua),install -D -m 644 -t \
+	  '$(DESTDIR)$(PREFIX)/share/bnnlua/experiments/methods' $(wildcard experiments/methods/*.lua))
 	install -m 644 $(wildcard LICENSE README.md) '$(DESTDIR)$(PREFIX)/share/doc/bnnlua'
 	install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/doc/bnnlua/scripts/help' $(guides)
 

@@ -38,17 +38,12 @@ local function say_drawn(path, ok, fault)
   io.stderr:write(ok and "wrote " .. path or "cannot draw " .. fault, "\n")
 end
 
--- The ratios in decibels. Those of pixels that are never ink are far below what is drawn.
-local function decibels(posterior)
-  return posterior:snr().flat:log() * (20 / math.log(10))
-end
-
 local function draw_all(cfg, posterior, series)
   if cfg.figures == "" then return end
   local path = cfg.figures .. "/pruning_snr.svg"
-  say_drawn(path, bnn.plot.histogram{
-    title = "Signal-to-noise ratio of the weights", xlabel = "20 log10(|mu| / sigma), dB",
-    series = {{x = decibels(posterior)}}, bins = 60, range = {-60, 40}, path = path,
+  say_drawn(path, bnn.plot.snr{
+    title = "Signal-to-noise ratio of the weights", posterior = posterior, fraction = 0.75,
+    path = path,
   })
   path = cfg.figures .. "/pruning.svg"
   say_drawn(path, bnn.plot.lines{

@@ -114,22 +114,9 @@ local function show(cfg, log, result, metric, kl, unseen)
   if not ok then io.stderr:write("no heat map: ", fault, "\n") end
 end
 
--- What no network has seen: what is asked for, else notMNIST if it is there, else letters.
-local function load_unseen(cfg, data)
-  local name = cfg.ood_data or data.name ~= "glyphs" and "notmnist" or "letters-unlike-digits"
-  local set, fault
-  if name == "notmnist" and not cfg.ood_data then
-    set, fault = bnn.data.load(name)
-    if not set then io.stderr:write("skipping notmnist: ", fault, "\n") end
-    name = "letters-unlike-digits"
-  end
-  set = set or bnn.data.load_or_exit{dataset = name, like = data}
-  return {x = (set.test or set.train).x, title = set.title}
-end
-
 function experiment.run(cfg, log)
   local data = bnn.data.load_or_exit{dataset = cfg.dataset, dir = cfg.data_dir, log = log}
-  local unseen = load_unseen(cfg, data)
+  local unseen = bnn.data.load_unseen_or_exit{dataset = cfg.ood_data, like = data}
   local result = bnn.sweep{
     experiment = function(trial, trial_log) return train(trial, trial_log, data, unseen) end,
     space = {beta = cfg.beta, logvar = cfg.logvar, kl = cfg.kl}, sampler = "grid",

@@ -40,6 +40,7 @@
 #include "inference/batch.h"
 #include "inference/objective.h"
 #include "inference/posterior.h"
+#include "inference/posterior_mixture.h"
 #include "inference/predict.h"
 #include "inference/update.h"
 #include "inference/updater.h"

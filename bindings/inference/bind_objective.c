@@ -90,8 +90,26 @@ static const size_t *check_kl_weight_param(lua_State *L, int at, size_t *n) {
   return list;
 }
 
-/* core.objective(program, posterior, {x=, y=, key=, weights= (nodes), loss= (output, from 0),
- *   samples=, shards=, kl=, precision=, decay=, priors= (lists by tensor), kl_weight_params=}) ->
+static bool field_flag(lua_State *L, int at, const char *name) {
+  lua_getfield(L, at, name);
+  const bool is_set = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return is_set;
+}
+
+/* The estimator named in the table at `at`. */
+static bnn_estimator check_estimator(lua_State *L, int at) {
+  bnn_estimator e = BNN_ESTIMATOR_reparameterization;
+  lua_getfield(L, at, "estimator");
+  const char *name = luaL_optstring(L, -1, bnn_estimator_name(e));
+  if (!bnn_estimator_find(&e, name)) bind_argerror(L, at, "no estimator is called '%s'", name);
+  lua_pop(L, 1);
+  return e;
+}
+
+/* core.objective(program, posterior, {x=, y=, key=, eps=, sign=, weights= (nodes), loss= (output, from 0),
+ *   estimator=, samples=, antithetic=, shards=, kl=, precision=, decay=, priors= (lists by tensor),
+ *   kl_weight_params=}) ->
  *   objective */
 static int core_objective(lua_State *L) {
   bnn_program *program = bind_check_program(L, 1)->recording.program;
@@ -105,10 +123,14 @@ static int core_objective(lua_State *L) {
       .x_node = bind_field_integer(L, 3, "x", -1),
       .y_node = bind_field_integer(L, 3, "y", -1),
       .key_node = bind_field_integer(L, 3, "key", -1),
+      .eps_node = bind_field_integer(L, 3, "eps", -1),
+      .sign_node = bind_field_integer(L, 3, "sign", -1),
+      .estimator = check_estimator(L, 3),
       .kl_weight_node = bind_field_integer(L, 3, "weights", -1),
       .posterior = q,
       .regularizers = check_regularizers(L, 3, n_params),
       .samples = bind_field_integer(L, 3, "samples", 1),
+      .antithetic = field_flag(L, 3, "antithetic"),
       .shards = bind_field_integer(L, 3, "shards", 1),
       .loss_output = bind_field_integer(L, 3, "loss", 0),
   };

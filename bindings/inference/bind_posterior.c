@@ -15,17 +15,28 @@
 #include "../tensor/bind_tensor.h"
 #include "base/mem.h"
 #include "bind_flat.h"
+#include "inference/estimator.h"
+#include "inference/posterior_mixture.h"
 #include "inference/update.h"
 
 /* ---- boxes ---- */
 
-/* A posterior with what it points to: its layout, its groups, and the tensors of their buffers. */
+/* A posterior with what it points to: its layout, and its groups and the tensors of their buffers, or
+ * its mixture, whose components the box's uservalue keeps. */
 typedef struct posterior {
   bnn_posterior *q;
   bnn_layout *layout;
   bnn_group *group;
   bnn_tensor **tensor; /* [n_groups * BNN_BUFFERS_MAX], references or NULL */
+  bnn_mixture *mixture;
 } posterior;
+
+static void mixture_free(bnn_mixture *m) {
+  if (!m) return;
+  bnn_mem_free((void *)(uintptr_t)m->component);
+  bnn_mem_free((void *)(uintptr_t)m->order);
+  bnn_mem_free(m);
+}
 
 static void posterior_free(void *held) {
   posterior *p = held;
@@ -35,13 +46,23 @@ static void posterior_free(void *held) {
   bnn_mem_free(p->layout);
   bnn_mem_free(p->group);
   bnn_mem_free(p->tensor);
+  mixture_free(p->mixture);
   bnn_mem_free(p->q);
+}
+
+/* The three arrays of a mixture's order are one block. */
+static size_t order_words(const bnn_mixture *m) { return 2 * m->period + m->n; }
+
+static size_t mixture_bytes(const bnn_mixture *m) {
+  if (!m) return 0;
+  return sizeof *m + m->n * sizeof(bnn_posterior *) + order_words(m) * sizeof(uint32_t);
 }
 
 static size_t posterior_bytes(const void *held) {
   const posterior *p = held;
   return sizeof *p->q + sizeof *p->layout + p->layout->n_params * sizeof *p->layout->param +
-         p->q->n_groups * (sizeof *p->group + BNN_BUFFERS_MAX * sizeof *p->tensor);
+         p->q->n_groups * (sizeof *p->group + BNN_BUFFERS_MAX * sizeof *p->tensor) +
+         mixture_bytes(p->mixture);
 }
 
 static const bind_class posterior_class = {
@@ -60,7 +81,28 @@ const bnn_posterior *bind_check_posterior(lua_State *L, int arg) {
 
 /* ---- making one ---- */
 
-/* core.families() -> list of {name=, doc=, trained=, buffers = list of {name=, doc=, has_rows=}} */
+/* Sets field `estimators` of the table on top to the names of those that suit the family. */
+static void set_estimators(lua_State *L, const bnn_family *family) {
+  lua_newtable(L);
+  for (int e = 0; e < BNN_ESTIMATOR_COUNT; e++)
+    if (family->backward && bnn_estimator_suits((bnn_estimator)e, family)) {
+      lua_pushstring(L, bnn_estimator_name((bnn_estimator)e));
+      lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+    }
+  lua_setfield(L, -2, "estimators");
+}
+
+/* core.estimators() -> list of names */
+static int core_estimators(lua_State *L) {
+  lua_createtable(L, BNN_ESTIMATOR_COUNT, 0);
+  for (int e = 0; e < BNN_ESTIMATOR_COUNT; e++) {
+    lua_pushstring(L, bnn_estimator_name((bnn_estimator)e));
+    lua_rawseti(L, -2, e + 1);
+  }
+  return 1;
+}
+
+/* core.families() -> list of {name=, doc=, trained=, estimators = list of names, buffers = list of {name=, doc=, has_rows=}} */
 static int core_families(lua_State *L) {
   lua_newtable(L);
   for (size_t i = 0; bnn_family_row(i); i++) {
@@ -70,6 +112,7 @@ static int core_families(lua_State *L) {
     bind_set_text(L, "doc", family->doc);
     lua_pushboolean(L, family->backward != NULL);
     lua_setfield(L, -2, "trained");
+    set_estimators(L, family);
     lua_createtable(L, family->n_buffers, 0);
     for (int b = 0; b < family->n_buffers; b++) {
       lua_createtable(L, 0, 2);
@@ -128,14 +171,13 @@ static size_t check_group(lua_State *L, posterior *p, size_t g, size_t first) {
   return end;
 }
 
-/* The layout of a list of sizes at `sizes`, copied to memory of the posterior's own. */
-static bnn_status make_layout(lua_State *L, posterior *p, int sizes, bnn_err *err) {
-  const bnn_layout lent = bind_check_layout(L, sizes);
-  p->layout->param = bnn_mem_alloc(lent.n_params, sizeof *lent.param);
-  if (!p->layout->param) return bnn_fail(err, BNN_ENOMEM, "a layout of %zu tensors", lent.n_params);
-  memcpy(p->layout->param, lent.param, lent.n_params * sizeof *lent.param);
-  p->layout->n_params = lent.n_params;
-  p->layout->size = lent.size;
+/* A layout, copied to memory of the posterior's own. */
+static bnn_status copy_layout(bnn_layout *own, const bnn_layout *lent, bnn_err *err) {
+  own->param = bnn_mem_alloc(lent->n_params, sizeof *lent->param);
+  if (!own->param) return bnn_fail(err, BNN_ENOMEM, "a layout of %zu tensors", lent->n_params);
+  memcpy(own->param, lent->param, lent->n_params * sizeof *lent->param);
+  own->n_params = lent->n_params;
+  own->size = lent->size;
   return BNN_OK;
 }
 
@@ -158,10 +200,11 @@ static int core_posterior(lua_State *L) {
     posterior_free(&made);
     bind_error(L, "not enough memory for a posterior of %I groups", (lua_Integer)n);
   }
-  *made.q = (bnn_posterior){made.layout, n, made.group};
+  *made.q = (bnn_posterior){.layout = made.layout, .n_groups = n, .group = made.group};
   bind_fill_box(L, &posterior_class, &made);
   posterior *p = bind_check_box(L, 3, &posterior_class);
-  bind_check(L, make_layout(L, p, 1, &err), &err);
+  const bnn_layout lent = bind_check_layout(L, 1);
+  bind_check(L, copy_layout(p->layout, &lent, &err), &err);
   size_t first = 0;
   for (size_t g = 0; g < n; g++) {
     lua_geti(L, 2, (lua_Integer)g + 1);
@@ -172,6 +215,87 @@ static int core_posterior(lua_State *L) {
   bind_check(L, bnn_posterior_check(p->q, &err), &err);
   lua_settop(L, 3);
   return 1;
+}
+
+/* ---- mixtures ---- */
+
+/* The weights of the list at argument 2, and what a period gets by them. */
+static bnn_status fill_order(lua_State *L, bnn_mixture *m, double *weight, size_t *members,
+                             bnn_err *err) {
+  for (size_t c = 0; c < m->n; c++) {
+    const size_t support = bnn_posterior_support(m->component[c]);
+    members[c] = support > 0 ? support : 1;
+    lua_geti(L, 2, (lua_Integer)c + 1);
+    weight[c] = luaL_checknumber(L, -1);
+    lua_pop(L, 1);
+  }
+  m->period = bnn_mixture_period(weight, members, m->n);
+  if (m->period == 0) m->period = BNN_MIXTURE_PERIOD;
+  uint32_t *block = bnn_mem_alloc(order_words(m), sizeof *block);
+  if (!block) return bnn_fail(err, BNN_ENOMEM, "the order of %zu samples", m->period);
+  uint32_t *turn = block + m->period, *share = turn + m->period;
+  m->order = block, m->turn = turn, m->share = share;
+  bnn_mixture_order(block, turn, share, weight, m->n, m->period);
+  return BNN_OK;
+}
+
+/* Pushes the box of a mixture of n posteriors, whose components are not there yet. */
+static posterior *push_mixture(lua_State *L, size_t n) {
+  bind_push_box(L, &posterior_class);
+  posterior made = {.q = bnn_mem_zalloc(1, sizeof *made.q),
+                    .layout = bnn_mem_zalloc(1, sizeof *made.layout),
+                    .mixture = bnn_mem_zalloc(1, sizeof *made.mixture)};
+  const bnn_posterior **component = bnn_mem_zalloc(n, sizeof *component);
+  if (!made.q || !made.layout || !made.mixture || !component) {
+    bnn_mem_free(component);
+    posterior_free(&made);
+    bind_error(L, "not enough memory for a mixture of %I posteriors", (lua_Integer)n);
+  }
+  *made.mixture = (bnn_mixture){.n = n, .component = component};
+  *made.q = (bnn_posterior){.layout = made.layout, .mixture = made.mixture};
+  bind_fill_box(L, &posterior_class, &made);
+  return bind_check_box(L, -1, &posterior_class);
+}
+
+/* The posterior at `index` of the list at argument 1, which keeps it. */
+static const bnn_posterior *component_at(lua_State *L, size_t index) {
+  lua_geti(L, 1, (lua_Integer)index + 1);
+  const bnn_posterior *q = bind_check_posterior(L, -1);
+  lua_pop(L, 1);
+  return q;
+}
+
+/* core.mixture({posteriors}, {weights, of sum 1}) -> posterior, which keeps the first list */
+static int core_mixture(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  lua_settop(L, 2);
+  const size_t n = lua_rawlen(L, 1);
+  bind_argcheck(L, n > 0, 1, "expected a posterior or more");
+  double *weight = lua_newuserdatauv(L, n * sizeof *weight, 0);
+  size_t *members = lua_newuserdatauv(L, n * sizeof *members, 0);
+  bnn_err err;
+  const posterior *made = push_mixture(L, n);
+  lua_pushvalue(L, 1);
+  lua_setiuservalue(L, -2, 1);
+  const bnn_posterior **component = (const bnn_posterior **)(uintptr_t)made->mixture->component;
+  for (size_t c = 0; c < n; c++) component[c] = component_at(L, c);
+  bind_check(L, copy_layout(made->layout, component[0]->layout, &err), &err);
+  bind_check(L, bnn_posterior_check(made->q, &err), &err);
+  bind_check(L, fill_order(L, made->mixture, weight, members, &err), &err);
+  return 1;
+}
+
+/* posterior:component(s) -> which component of a mixture sample s is of, and which of its samples */
+static int posterior_component(lua_State *L) {
+  const bnn_posterior *q = bind_check_posterior(L, 1);
+  bind_argcheck(L, q->mixture != NULL, 1, "expected a mixture");
+  int64_t own;
+  const size_t c =
+      bnn_mixture_component(q->mixture, bind_check_range(L, 2, "s", 1, INT64_MAX), &own);
+  lua_pushinteger(L, (lua_Integer)c + 1);
+  lua_pushinteger(L, own);
+  return 2;
 }
 
 /* ---- methods ---- */
@@ -186,16 +310,23 @@ static int posterior_sample(lua_State *L) {
   return 1;
 }
 
+/* A posterior made of families: a mixture has no moments of its own. */
+static const bnn_posterior *check_families(lua_State *L) {
+  const bnn_posterior *q = bind_check_posterior(L, 1);
+  bind_argcheck(L, !q->mixture, 1, "expected a posterior of families, got a mixture");
+  return q;
+}
+
 /* posterior:mean() -> flat */
 static int posterior_mean(lua_State *L) {
-  const bnn_posterior *q = bind_check_posterior(L, 1);
+  const bnn_posterior *q = check_families(L);
   bnn_posterior_mean(q, bnn_tensor_real(bind_push_new(L, BNN_REAL, 1, &q->layout->size)));
   return 1;
 }
 
 /* posterior:std() -> flat; nil if a family has none */
 static int posterior_std(lua_State *L) {
-  const bnn_posterior *q = bind_check_posterior(L, 1);
+  const bnn_posterior *q = check_families(L);
   bnn_tensor *sigma = bind_push_new(L, BNN_REAL, 1, &q->layout->size);
   if (!bnn_posterior_std(q, bnn_tensor_real(sigma))) lua_pushnil(L);
   return 1;
@@ -318,11 +449,14 @@ static const luaL_Reg posterior_methods[] = {{"sample", posterior_sample},
                                              {"entropy", posterior_entropy},
                                              {"rms", posterior_rms},
                                              {"std", posterior_std},
+                                             {"component", posterior_component},
                                              {NULL, NULL}};
 
 static const bind_row rows[] = {
     {"families", core_families, "families(): the table of families of posteriors"},
+    {"estimators", core_estimators, "estimators(): the names that bnn.elbo{estimator=} takes"},
     {"posterior", core_posterior, "posterior(sizes, groups): families over flat tensors"},
+    {"mixture", core_mixture, "mixture(posteriors, weights): which predict together"},
     {"overwrite", core_overwrite, "overwrite(x, from): copies one flat tensor into another"},
     {NULL, NULL, NULL},
 };

@@ -1,4 +1,4 @@
-/* bind_op.c - every op of the table as core.ops.NAME and as a method of tensors; + - * / ^.
+/* bind_op.c - every op of the table as core.ops.NAME and as a method of tensors; + - * / % // ^.
  *
  * One C closure serves them all; its upvalue 1 is the op's id.  Arguments are the inputs (a tensor,
  * a number, a list of numbers or a key each; for arity -1 a list of them), then the attributes, in
@@ -80,7 +80,8 @@ static void spread_list(lua_State *L, call *c) {
 static bnn_dtype list_type(lua_State *L, const call *c, int i) {
   if (i == 0) return BNN_REAL;
   if (c->op->arity < 0) return bind_check_shape_of(L, c->first).dtype;
-  return c->op->integers && c->id != BNN_OP_where ? BNN_I32 : BNN_REAL;
+  const bool is_value = c->id == BNN_OP_where || (c->id == BNN_OP_scatter_add && i == 2);
+  return c->op->integers && !is_value ? BNN_I32 : BNN_REAL;
 }
 
 /* Whether an op's numbers and lists become integers beside a tensor of integers. */
@@ -230,6 +231,10 @@ static int read_attribute(lua_State *L, const char *letter, int arg, const call 
     if (!lua_isboolean(L, arg)) bind_typeerror(L, arg, "boolean");
     attr->keepdims = lua_toboolean(L, arg);
     return 1;
+  case 'd':
+    if (!lua_isboolean(L, arg)) bind_typeerror(L, arg, "boolean");
+    attr->descending = lua_toboolean(L, arg);
+    return 1;
   case 'r': attr->number[before] = bind_check_number(L, arg); return 1;
   case 'p': check_pair(L, arg, attr->pair[before]); return 1;
   case 's': check_shape(L, arg, c, x, attr); return list_arguments(L, arg, c->last);
@@ -297,12 +302,28 @@ int bind_node_of(lua_State *L, int program_index, int index, int arg) {
   return node;
 }
 
+/* Whether a function stands in for the op in the recording whose box is on top of the stack (rec:substitute);
+ * then pushes its result. */
+static bool call_substitute(lua_State *L, const call *c) {
+  const int top = lua_gettop(L);
+  if (lua_getiuservalue(L, top, 1) == LUA_TTABLE &&
+      lua_getfield(L, -1, c->op->name) == LUA_TFUNCTION) {
+    luaL_checkstack(L, c->last + LUA_MINSTACK, NULL);
+    for (int i = 1; i <= c->last; i++) lua_pushvalue(L, i);
+    lua_call(L, c->last, 1);
+    if (!lua_isnil(L, -1)) return true;
+  }
+  lua_settop(L, top);
+  return false;
+}
+
 /* Records the call in the program of the tracer at `tracer`, and pushes the tracer of its result.
  */
 static int record(lua_State *L, const call *c, const bnn_attr *attr, int tracer) {
   int nodes[BNN_ARITY_MAX];
   bind_push_recording(L, tracer);
   int program = lua_gettop(L);
+  if (call_substitute(L, c)) return 1;
   for (int i = 0; i < c->n; i++)
     nodes[i] = bind_node_of(L, program, c->first + i, c->first == 1 ? i + 1 : 1);
   bind_push_tracer(L, program, bind_record_nodes(L, program, c->id, nodes, c->n, attr));
@@ -431,8 +452,9 @@ static void set_operators(lua_State *L, int meta) {
   static const struct {
     const char *name;
     bnn_op_id id;
-  } list[] = {{"__add", BNN_OP_add}, {"__sub", BNN_OP_sub}, {"__mul", BNN_OP_mul},
-              {"__div", BNN_OP_div}, {"__pow", BNN_OP_pow}, {"__unm", BNN_OP_neg}};
+  } list[] = {{"__add", BNN_OP_add}, {"__sub", BNN_OP_sub},       {"__mul", BNN_OP_mul},
+              {"__div", BNN_OP_div}, {"__mod", BNN_OP_remainder}, {"__idiv", BNN_OP_floor_divide},
+              {"__pow", BNN_OP_pow}, {"__unm", BNN_OP_neg}};
   for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
     push_op(L, list[i].id, op_operator);
     lua_setfield(L, meta, list[i].name);
@@ -449,7 +471,28 @@ static int core_op_of_module(lua_State *L) {
   return bind_argerror(L, 1, "expected the name of an op");
 }
 
+/* Into the methods of tensors, where there is none of the name. */
+static int core_add_methods(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  luaL_getmetatable(L, BIND_TENSOR);
+  lua_getfield(L, -1, "__index");
+  lua_getupvalue(L, -1, 1); /* see bind_new_class */
+  const int methods = lua_gettop(L);
+  for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
+    lua_pushvalue(L, -2);
+    if (lua_rawget(L, methods) == LUA_TNIL) {
+      lua_pushvalue(L, -3);
+      lua_pushvalue(L, -3);
+      lua_rawset(L, methods);
+    }
+    lua_pop(L, 1);
+  }
+  return 0;
+}
+
 static const bind_row rows[] = {
+    {"add_methods", core_add_methods,
+     "add_methods({name = function(x, ...), ...}): methods of tensors that are written in Lua"},
     {"op_of_module", core_op_of_module,
      "op_of_module(name): the op as the __call of the module of the same name: bnn.log(x)"},
     {"op_docs", core_op_docs,

@@ -15,6 +15,7 @@
 #include "../tensor/bind_argument.h"
 #include "../tensor/bind_key.h"
 #include "../tensor/bind_option.h"
+#include "../tensor/bind_tensor.h"
 #include "../tensor/bind_tracer.h"
 #include "base/mem.h"
 #include "bind_run.h"
@@ -140,6 +141,15 @@ static int recording_constant(lua_State *L) {
   return 1;
 }
 
+/* Functions that stand in for ops: the uservalue of the recording (bind_op.c calls them). */
+static int recording_substitute(lua_State *L) {
+  check_recording(L, 1);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  lua_settop(L, 2);
+  lua_setiuservalue(L, 1, 1);
+  return 0;
+}
+
 /* ---- finishing ---- */
 
 /* The nodes of the tracers in the list at `index`, in memory of a userdata pushed on the stack. */
@@ -256,6 +266,35 @@ static int program_info(lua_State *L) {
   return 1;
 }
 
+/* The node that value i of a list, on top of the stack, stands for: a tracer of the program, or the
+ * number of an input, from 0. */
+static int check_node(lua_State *L, const bind_program *p, lua_Integer i) {
+  const bind_tensor *box = bind_test_box(L, -1);
+  if (box && box->program == p->recording.program) return box->node;
+  int is_integer = 0;
+  const lua_Integer input = box ? 0 : lua_tointegerx(L, -1, &is_integer);
+  if (!is_integer || input < 0 || input >= p->n_inputs)
+    bind_argerror(L, 2, "value %I: expected one of this program, or an input's number", i);
+  return (int)input;
+}
+
+/* program:uses({values}) -> list of booleans */
+static int program_uses(lua_State *L) {
+  const bind_program *p = bind_check_program(L, 1);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  const lua_Integer n = (lua_Integer)lua_rawlen(L, 2);
+  lua_settop(L, 2);
+  lua_createtable(L, 0, 0);
+  for (lua_Integer i = 1; i <= n; i++) {
+    lua_rawgeti(L, 2, i);
+    const int node = check_node(L, p, i);
+    lua_pop(L, 1);
+    lua_pushboolean(L, bnn_program_uses(p->recording.program, node));
+    lua_rawseti(L, 3, i);
+  }
+  return 1;
+}
+
 /* program:mixer({numbers of inputs}) -> text or nil */
 static int program_mixer(lua_State *L) {
   bnn_err err;
@@ -312,6 +351,9 @@ static const bind_row methods[] = {
     {"constant", recording_constant,
      "rec:constant(x): adds a tensor or number as a constant\n"
      "Tensors that the recorded function captures become constants by themselves."},
+    {"substitute", recording_substitute,
+     "rec:substitute({op = function}): calls function(...) in place of recording the op, with its\n"
+     "arguments, and takes the value that it returns as the result; nil: the op is recorded"},
     {"finish", recording_finish,
      "rec:finish({outputs} [, {gradient = false, wrt = {inputs}}]): ends the recording and "
      "returns it as a\n"
@@ -331,6 +373,10 @@ static const bind_row methods[] = {
      "program:info(): {ops=, buffers=, bytes=, flops=, params=, inputs=, gradient=, has_rows=, "
      "mixed_by=}\n"
      "mixed_by names the op that mixes rows of the batch, so that the program runs as one block."},
+    {"uses", program_uses,
+     "program:uses({values}): a list of booleans: whether an output needs each of these values, which "
+     "were\n"
+     "recorded for it, or inputs by number, from 0"},
     {"mixer", program_mixer,
      "program:mixer({i, ...}): the first op that mixes rows if axis 1 of these inputs, given by "
      "number, is the\n"

@@ -7,10 +7,10 @@
 
 static size_t size_of(const bnn_group *q) { return q->end - q->first; }
 
-static void sample(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_key key,
+static void sample(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_draw draw,
                    int64_t s) {
   BNN_UNUSED(context);
-  BNN_UNUSED(key);
+  BNN_UNUSED(draw);
   const size_t row = (size_t)(s - 1) % q->rows;
   memcpy(theta + q->first, q->buffer[0] + row * size_of(q), size_of(q) * sizeof *theta);
 }

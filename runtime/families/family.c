@@ -38,17 +38,17 @@ typedef struct sampling {
   const bnn_group *q;
   bnn_sample_piece *job;
   bnn_real *theta;
-  bnn_key key;
+  bnn_draw draw;
 } sampling;
 
 static void sample_piece(void *data, size_t i) {
   const sampling *s = data;
   const size_t from = s->q->first + i * PIECE, left = s->q->end - from;
-  s->job(s->q, s->theta, s->key, from, left < PIECE ? left : PIECE);
+  s->job(s->q, s->theta, s->draw, from, left < PIECE ? left : PIECE);
 }
 
 void bnn_family_sample_pieces(const bnn_group *q, bnn_context *context, bnn_sample_piece *job,
-                              bnn_real *theta, bnn_key key) {
-  sampling s = {q, job, theta, key};
+                              bnn_real *theta, bnn_draw draw) {
+  sampling s = {q, job, theta, draw};
   bnn_context_run(context, sample_piece, &s, (q->end - q->first + PIECE - 1) / PIECE);
 }

@@ -32,11 +32,30 @@ typedef struct bnn_group {
   bnn_real *buffer[BNN_BUFFERS_MAX];
 } bnn_group;
 
+/* What the noise of a sample is: normal i of the key, or minus that of its mirror image. */
+typedef struct bnn_draw {
+  bnn_key key;
+  bool is_mirrored;
+} bnn_draw;
+
 typedef struct bnn_buffer_spec {
   const char *name, *doc;
   bool decayed;  /* a rule that decays weights decays this */
   bool has_rows; /* the group's number of rows, rather than one */
 } bnn_buffer_spec;
+
+/* Two numbers for each weight that an estimator (inference/estimator.h) computes with in place of one
+ * draw: a mean, and a spread around it. */
+typedef struct bnn_spread {
+  /* Writes the means to theta [2][size of the layout], and the spreads after them, where the group's
+   * lie; normal i of the draw belongs to element i of the layout. */
+  void (*draw)(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_draw draw);
+
+  /* d[b] [span.count] += dmean (dL / dmean) and dspread (dL / dspread), each [span.count], times the
+   * derivatives of both for buffer b. */
+  void (*backward)(const bnn_group *q, bnn_span span, const bnn_real *dmean,
+                   const bnn_real *dspread, const bnn_real *spread, bnn_real *const *d);
+} bnn_spread;
 
 struct bnn_family {
   const char *name, *doc;
@@ -50,17 +69,26 @@ struct bnn_family {
   bool is_finite;
 
   /* Writes the weights of sample s, from 1, to theta [size of the layout], where the group's lie;
-   * normal i of `key` belongs to element i of the layout.  Only a finite family
-   * reads s, and starts again after its end. */
-  void (*sample)(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_key key, int64_t s);
+   * normal i of the draw belongs to element i of the layout.  Only a finite family
+   * reads s, and starts again after its end.  Of a family that is trained a draw and its mirror image
+   * are as likely, and lie on opposite sides of the mean. */
+  void (*sample)(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_draw draw,
+                 int64_t s);
 
   /* Writes the mean of the samples to theta.  NULL: it is buffer 0. */
   void (*mean)(const bnn_group *q, bnn_real *theta);
 
   /* d[b] [span.count] += g dtheta / dbuffer b, from g [span.count] = dL / dtheta at the sample
-   * theta [span.count] that `key` drew.  NULL: the family is not trained. */
-  void (*backward)(const bnn_group *q, bnn_span span, bnn_key key, const bnn_real *g,
+   * theta [span.count] that `draw` gave.  NULL: the family is not trained. */
+  void (*backward)(const bnn_group *q, bnn_span span, bnn_draw draw, const bnn_real *g,
                    const bnn_real *theta, bnn_real *const *d);
+
+  /* Mean and variance of weights that are Gaussian, each by itself.  NULL: of others. */
+  bnn_spread moments;
+
+  /* Mean and deviation, theta - mean, of a draw, where the signs of the deviations of any
+   * weights may be flipped without changing the distribution.  NULL: where they may not. */
+  bnn_spread deviations;
 
   /* KL(q || N(0, prior_std^2)) of a tensor in nats, a sum over its elements; and d += weight times
    * its gradient, precision = 1 / prior_std^2.  NULL: there is no closed form; the KL
@@ -91,11 +119,11 @@ struct bnn_family {
 const bnn_family *bnn_family_row(size_t i);
 const bnn_family *bnn_family_find(const char *name);
 
-/* Calls job(q, theta, key, from, n) for pieces [from, from + n) of the elements of q, on the
+/* Calls job(q, theta, draw, from, n) for pieces [from, from + n) of the elements of q, on the
  * threads of the context; the pieces follow from the size. */
-typedef void bnn_sample_piece(const bnn_group *q, bnn_real *theta, bnn_key key, size_t from,
+typedef void bnn_sample_piece(const bnn_group *q, bnn_real *theta, bnn_draw draw, size_t from,
                               size_t n);
 void bnn_family_sample_pieces(const bnn_group *q, bnn_context *context, bnn_sample_piece *job,
-                              bnn_real *theta, bnn_key key);
+                              bnn_real *theta, bnn_draw draw);
 
 #endif

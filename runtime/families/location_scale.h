@@ -24,11 +24,30 @@ BNN_KERNEL add_gradient(bnn_real *restrict dmu, bnn_real *restrict dlogvar,
   }
 }
 
-static inline void location_scale_backward(const bnn_group *q, bnn_span span, bnn_key key,
+static inline void location_scale_backward(const bnn_group *q, bnn_span span, bnn_draw draw,
                                            const bnn_real *g, const bnn_real *theta,
                                            bnn_real *const *d) {
-  BNN_UNUSED(key);
+  BNN_UNUSED(draw);
   add_gradient(d[MU], d[LOGVAR], g, theta, q->buffer[MU] + (span.first - q->first), span.count);
+}
+
+/* dmu += dmean,  dlogvar += scale dspread spread. */
+BNN_KERNEL add_spread_gradient(bnn_real *restrict dmu, bnn_real *restrict dlogvar,
+                               const bnn_real *restrict dmean, const bnn_real *restrict dspread,
+                               const bnn_real *restrict spread, bnn_real scale, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    dmu[i] += dmean[i];
+    dlogvar[i] += scale * dspread[i] * spread[i];
+  }
+}
+
+/* Of deviations sigma u, whose derivative by logvar is half of them. */
+static inline void location_scale_deviations_backward(const bnn_group *q, bnn_span span,
+                                                      const bnn_real *dmean,
+                                                      const bnn_real *dspread,
+                                                      const bnn_real *spread, bnn_real *const *d) {
+  BNN_UNUSED(q);
+  add_spread_gradient(d[MU], d[LOGVAR], dmean, dspread, spread, (bnn_real)0.5, span.count);
 }
 
 /* The sum of log sigma over a tensor: its entropy but for a constant. */

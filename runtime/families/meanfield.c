@@ -15,20 +15,78 @@ BNN_KERNEL shift_and_scale(bnn_real *restrict theta, const bnn_real *restrict mu
   for (size_t i = 0; i < n; i++) theta[i] = mu[i] + vm_exp(logvar[i] / 2) * theta[i];
 }
 
-static void chunk(const bnn_group *q, bnn_real *theta, bnn_key key, size_t from, size_t n) {
+static void chunk(const bnn_group *q, bnn_real *theta, bnn_draw draw, size_t from, size_t n) {
   const size_t at = from - q->first;
-  BNN_UNUSED(key);
+  BNN_UNUSED(draw);
   shift_and_scale(theta + from, q->buffer[MU] + at, q->buffer[LOGVAR] + at, n);
 }
 
-static void sample_piece(const bnn_group *q, bnn_real *theta, bnn_key key, size_t from, size_t n) {
-  normal_chunks(chunk, q, theta, key, from, n);
+static void sample_piece(const bnn_group *q, bnn_real *theta, bnn_draw draw, size_t from,
+                         size_t n) {
+  normal_chunks(chunk, q, theta, draw, from, n);
 }
 
-static void sample(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_key key,
+static void sample(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_draw draw,
                    int64_t s) {
   BNN_UNUSED(s);
-  bnn_family_sample_pieces(q, context, sample_piece, theta, key);
+  bnn_family_sample_pieces(q, context, sample_piece, theta, draw);
+}
+
+/* ---- moments and deviations, for estimators ---- */
+
+BNN_KERNEL means_and_variances(bnn_real *restrict mean, bnn_real *restrict variance,
+                               const bnn_real *restrict mu, const bnn_real *restrict logvar,
+                               size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    mean[i] = mu[i];
+    variance[i] = vm_exp(logvar[i]);
+  }
+}
+
+static void moments_piece(const bnn_group *q, bnn_real *theta, bnn_draw draw, size_t from,
+                          size_t n) {
+  const size_t at = from - q->first;
+  BNN_UNUSED(draw);
+  means_and_variances(theta + from, theta + q->layout->size + from, q->buffer[MU] + at,
+                      q->buffer[LOGVAR] + at, n);
+}
+
+static void moments(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_draw draw) {
+  bnn_family_sample_pieces(q, context, moments_piece, theta, draw);
+}
+
+/* The derivative of e^logvar is itself. */
+static void moments_backward(const bnn_group *q, bnn_span span, const bnn_real *dmean,
+                             const bnn_real *dspread, const bnn_real *spread, bnn_real *const *d) {
+  BNN_UNUSED(q);
+  add_spread_gradient(d[MU], d[LOGVAR], dmean, dspread, spread, 1, span.count);
+}
+
+/* deviation holds eps when it comes in. */
+BNN_KERNEL means_and_deviations(bnn_real *restrict mean, bnn_real *restrict deviation,
+                                const bnn_real *restrict mu, const bnn_real *restrict logvar,
+                                size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    mean[i] = mu[i];
+    deviation[i] *= vm_exp(logvar[i] / 2);
+  }
+}
+
+static void deviations_chunk(const bnn_group *q, bnn_real *deviation, bnn_draw draw, size_t from,
+                             size_t n) {
+  const size_t at = from - q->first;
+  BNN_UNUSED(draw);
+  means_and_deviations(deviation - q->layout->size + from, deviation + from, q->buffer[MU] + at,
+                       q->buffer[LOGVAR] + at, n);
+}
+
+static void deviations_piece(const bnn_group *q, bnn_real *theta, bnn_draw draw, size_t from,
+                             size_t n) {
+  normal_chunks(deviations_chunk, q, theta + q->layout->size, draw, from, n);
+}
+
+static void deviations(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_draw draw) {
+  bnn_family_sample_pieces(q, context, deviations_piece, theta, draw);
 }
 
 /* ---- KL and entropy ---- */
@@ -100,6 +158,8 @@ BNN_FAMILY(meanfield) = {
                {"logvar", "the log-variance", .decayed = false}},
     .sample = sample,
     .backward = location_scale_backward,
+    .moments = {moments, moments_backward},
+    .deviations = {deviations, location_scale_deviations_backward},
     .kl = kl,
     .kl_backward = kl_backward,
     .entropy = entropy,

@@ -8,18 +8,29 @@
 
 enum { NORMAL_CHUNK = 1024 };
 
-/* Makes elements [from, from + n) of the layout of their normal numbers, which theta holds there. */
-typedef void normal_chunk(const bnn_group *q, bnn_real *theta, bnn_key key, size_t from, size_t n);
+BNN_KERNEL negate(bnn_real *x, size_t n) {
+  for (size_t i = 0; i < n; i++) x[i] = -x[i];
+}
 
-/* Calls f for elements [from, from + n), whose normal numbers it draws: number i of the key is that of
+/* Normals [from, from + n) of a draw. */
+static inline void draw_normals(bnn_real *out, bnn_draw draw, uint64_t from, size_t n) {
+  VEC(normal)(out, draw.key, from, n);
+  if (draw.is_mirrored) negate(out, n);
+}
+
+/* Makes elements [from, from + n) of the layout of their normal numbers, which theta holds there. */
+typedef void normal_chunk(const bnn_group *q, bnn_real *theta, bnn_draw draw, size_t from,
+                          size_t n);
+
+/* Calls f for elements [from, from + n), whose normal numbers it draws: number i of the draw is that of
  * element i.  Chunks are whole blocks of the key's sequence. */
-static inline void normal_chunks(normal_chunk *f, const bnn_group *q, bnn_real *theta, bnn_key key,
-                                 size_t from, size_t n) {
+static inline void normal_chunks(normal_chunk *f, const bnn_group *q, bnn_real *theta,
+                                 bnn_draw draw, size_t from, size_t n) {
   for (size_t i = from, count; i < from + n; i += count) {
     count = NORMAL_CHUNK - i % NORMAL_CHUNK;
     if (count > from + n - i) count = from + n - i;
-    VEC(normal)(theta + i, key, i, count);
-    f(q, theta, key, i, count);
+    draw_normals(theta + i, draw, i, count);
+    f(q, theta, draw, i, count);
   }
 }
 

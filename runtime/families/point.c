@@ -4,11 +4,11 @@
 
 #include "family.h"
 
-static void sample(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_key key,
+static void sample(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_draw draw,
                    int64_t s) {
   BNN_UNUSED(s);
   BNN_UNUSED(context);
-  BNN_UNUSED(key);
+  BNN_UNUSED(draw);
   memcpy(theta + q->first, q->buffer[0], (q->end - q->first) * sizeof *theta);
 }
 
@@ -16,10 +16,10 @@ BNN_KERNEL add(bnn_real *restrict d, const bnn_real *restrict g, size_t n) {
   for (size_t i = 0; i < n; i++) d[i] += g[i];
 }
 
-static void backward(const bnn_group *q, bnn_span span, bnn_key key, const bnn_real *g,
+static void backward(const bnn_group *q, bnn_span span, bnn_draw draw, const bnn_real *g,
                      const bnn_real *theta, bnn_real *const *d) {
   BNN_UNUSED(q);
-  BNN_UNUSED(key);
+  BNN_UNUSED(draw);
   BNN_UNUSED(theta);
   add(d[0], g, span.count);
 }

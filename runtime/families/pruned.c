@@ -21,21 +21,22 @@ BNN_KERNEL multiply(bnn_real *restrict out, const bnn_real *restrict x,
   for (size_t i = 0; i < n; i++) out[i] = mask[i] * x[i];
 }
 
-static void chunk(const bnn_group *q, bnn_real *theta, bnn_key key, size_t from, size_t n) {
+static void chunk(const bnn_group *q, bnn_real *theta, bnn_draw draw, size_t from, size_t n) {
   const size_t at = from - q->first;
-  BNN_UNUSED(key);
+  BNN_UNUSED(draw);
   shift_and_scale(theta + from, q->buffer[MU] + at, q->buffer[LOGVAR] + at, q->buffer[MASK] + at,
                   n);
 }
 
-static void sample_piece(const bnn_group *q, bnn_real *theta, bnn_key key, size_t from, size_t n) {
-  normal_chunks(chunk, q, theta, key, from, n);
+static void sample_piece(const bnn_group *q, bnn_real *theta, bnn_draw draw, size_t from,
+                         size_t n) {
+  normal_chunks(chunk, q, theta, draw, from, n);
 }
 
-static void sample(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_key key,
+static void sample(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_draw draw,
                    int64_t s) {
   BNN_UNUSED(s);
-  bnn_family_sample_pieces(q, context, sample_piece, theta, key);
+  bnn_family_sample_pieces(q, context, sample_piece, theta, draw);
 }
 
 static void mean(const bnn_group *q, bnn_real *theta) {

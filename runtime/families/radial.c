@@ -5,16 +5,16 @@
 #include <math.h>
 
 #include "../vec/vec_math.h"
-#include "../vec/vec_rows.h"
 #include "location_scale.h"
+#include "normal_chunks.h"
 
 enum { LANES = 16 };
 
 /* ---- samples ---- */
 
-static void noise_piece(const bnn_group *q, bnn_real *theta, bnn_key key, size_t from, size_t n) {
+static void noise_piece(const bnn_group *q, bnn_real *theta, bnn_draw draw, size_t from, size_t n) {
   BNN_UNUSED(q);
-  VEC(normal)(theta + from, key, from, n);
+  draw_normals(theta + from, draw, from, n);
 }
 
 BNN_KERNEL add_squares(double *restrict lane, const bnn_real *restrict x, size_t rows) {
@@ -44,7 +44,7 @@ typedef struct radii {
   size_t first; /* tensor of the group */
 } radii;
 
-/* r of tensor t is normal 0 of key:fold(t), t counted from 1 over the layout. */
+/* r of tensor t is normal 0 of key:fold(t), t counted from 1 over the layout; eps alone is mirrored. */
 static void place_tensor(void *data, size_t i) {
   const radii *w = data;
   const size_t t = w->first + i;
@@ -58,17 +58,38 @@ static void place_tensor(void *data, size_t i) {
   shift_and_scale(theta, w->q->buffer[MU] + at, w->q->buffer[LOGVAR] + at, scale, p->size);
 }
 
-static void sample(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_key key,
+static void sample(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_draw draw,
                    int64_t s) {
   BNN_UNUSED(s);
   const bnn_layout *layout = q->layout;
-  radii w = {.q = q, .theta = theta, .key = key};
+  radii w = {.q = q, .theta = theta, .key = draw.key};
   size_t end;
   while (w.first < layout->n_params && layout->param[w.first].offset < q->first) w.first++;
   for (end = w.first; end < layout->n_params; end++)
     if (layout->param[end].offset + layout->param[end].size > q->end) break;
-  bnn_family_sample_pieces(q, context, noise_piece, theta, key);
+  bnn_family_sample_pieces(q, context, noise_piece, theta, draw);
   bnn_context_run(context, place_tensor, &w, end - w.first);
+}
+
+/* ---- deviations, for estimators ---- */
+
+BNN_KERNEL take_means(bnn_real *restrict mean, bnn_real *restrict deviation,
+                      const bnn_real *restrict mu, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    mean[i] = mu[i];
+    deviation[i] -= mu[i];
+  }
+}
+
+static void means_piece(const bnn_group *q, bnn_real *theta, bnn_draw draw, size_t from, size_t n) {
+  BNN_UNUSED(draw);
+  take_means(theta + from, theta + q->layout->size + from, q->buffer[MU] + (from - q->first), n);
+}
+
+/* A direction is as likely with any signs. */
+static void deviations(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_draw draw) {
+  sample(q, context, theta + q->layout->size, draw, 1);
+  bnn_family_sample_pieces(q, context, means_piece, theta, draw);
 }
 
 /* ---- entropy ---- */
@@ -109,6 +130,7 @@ BNN_FAMILY(radial) = {
     .buffer = LOCATION_SCALE_BUFFERS,
     .sample = sample,
     .backward = location_scale_backward,
+    .deviations = {deviations, location_scale_deviations_backward},
     .entropy = entropy,
     .entropy_backward = location_scale_entropy_backward,
     .second_moment = second_moment,

@@ -30,30 +30,31 @@ BNN_KERNEL add_row(bnn_real *restrict theta, const bnn_real *restrict row, bnn_r
 
 /* Adds the deviations to elements [at, at + n) of the group, whose numbers follow from the key of its
  * samples. */
-static void add_rows(const bnn_group *q, bnn_real *theta, bnn_key key, size_t at, size_t n) {
+static void add_rows(const bnn_group *q, bnn_real *theta, bnn_draw draw, size_t at, size_t n) {
   const bnn_real scale = (bnn_real)scale_of(q);
-  const bnn_key own = bnn_key_fold_name(key, "rank", 4);
+  const bnn_draw own = {bnn_key_fold_name(draw.key, "rank", 4), draw.is_mirrored};
   bnn_real z[ROWS_AT_ONCE];
   for (size_t k = 0; k < q->rows; k++) {
-    if (k % ROWS_AT_ONCE == 0) VEC(normal)(z, own, k, ROWS_AT_ONCE);
+    if (k % ROWS_AT_ONCE == 0) draw_normals(z, own, k, ROWS_AT_ONCE);
     add_row(theta, q->buffer[DEVIATION] + k * size_of(q) + at, scale * z[k % ROWS_AT_ONCE], n);
   }
 }
 
-static void chunk(const bnn_group *q, bnn_real *theta, bnn_key key, size_t from, size_t n) {
+static void chunk(const bnn_group *q, bnn_real *theta, bnn_draw draw, size_t from, size_t n) {
   const size_t at = from - q->first;
   shift_and_scale(theta + from, q->buffer[MU] + at, q->buffer[SIGMA] + at, n);
-  add_rows(q, theta + from, key, at, n);
+  add_rows(q, theta + from, draw, at, n);
 }
 
-static void sample_piece(const bnn_group *q, bnn_real *theta, bnn_key key, size_t from, size_t n) {
-  normal_chunks(chunk, q, theta, key, from, n);
+static void sample_piece(const bnn_group *q, bnn_real *theta, bnn_draw draw, size_t from,
+                         size_t n) {
+  normal_chunks(chunk, q, theta, draw, from, n);
 }
 
-static void sample(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_key key,
+static void sample(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_draw draw,
                    int64_t s) {
   BNN_UNUSED(s);
-  bnn_family_sample_pieces(q, context, sample_piece, theta, key);
+  bnn_family_sample_pieces(q, context, sample_piece, theta, draw);
 }
 
 static void std(const bnn_group *q, bnn_real *sigma) {

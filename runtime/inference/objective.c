@@ -42,13 +42,33 @@ static bnn_status allocate_ranges(bnn_ranges *out, size_t n, bnn_err *err) {
   return BNN_OK;
 }
 
-/* One range for each parameter job. */
+/* The parameter job of exactly these elements of the flat parameters; NO_JOB if there is none. */
+static size_t find_job(const bnn_frame *frame, size_t first, size_t size) {
+  for (size_t j = 0; j < bnn_frame_parameter_jobs(frame); j++) {
+    const bnn_parameter_job *job = bnn_frame_parameter_job(frame, j);
+    if (job->first == first && job->size == size) return j;
+  }
+  return NO_JOB;
+}
+
+/* The range of job j, of weights or their means. */
+static bnn_range range_of_job(const bnn_objective *o, size_t j) {
+  const bnn_parameter_job *job = bnn_frame_parameter_job(o->frame, j);
+  bnn_range r = range_of(o, job->first, job->size);
+  r.job = j;
+  r.spread_job = bnn_spread_of(o, r.group)
+                     ? find_job(o->frame, o->layout.size + job->first, job->size)
+                     : NO_JOB;
+  return r;
+}
+
+/* One range for each parameter job of weights or means. */
 static bnn_status ranges_of_jobs(bnn_objective *o, bnn_err *err) {
   BNN_TRY(allocate_ranges(&o->jobs, bnn_frame_parameter_jobs(o->frame), err));
-  for (size_t j = 0; j < o->jobs.n; j++) {
-    const bnn_parameter_job *job = bnn_frame_parameter_job(o->frame, j);
-    o->jobs.range[j] = range_of(o, job->first, job->size);
-  }
+  o->jobs.n = 0;
+  for (size_t j = 0; j < bnn_frame_parameter_jobs(o->frame); j++)
+    if (bnn_frame_parameter_job(o->frame, j)->first < o->layout.size)
+      o->jobs.range[o->jobs.n++] = range_of_job(o, j);
   return BNN_OK;
 }
 
@@ -68,14 +88,20 @@ static bnn_status ranges_of_layout(bnn_objective *o, bnn_err *err) {
   return BNN_OK;
 }
 
-/* Whether the update can follow in the job that computes a gradient: each job ends its gradient and
- * lies within one tensor of the layout, and together they cover the layout. */
-static bool can_fuse(const bnn_frame *frame, const bnn_layout *layout) {
+/* Whether the update can follow in the jobs that compute a gradient: each ends its gradient and lies
+ * within one tensor of the layout, has a job of the same weights' spreads if they have some, and
+ * together they cover the layout. */
+static bool can_fuse(const bnn_objective *o) {
+  const bnn_layout *layout = &o->layout;
   size_t covered = 0;
-  for (size_t j = 0; j < bnn_frame_parameter_jobs(frame) && layout->n_params > 0; j++) {
-    const bnn_parameter_job *job = bnn_frame_parameter_job(frame, j);
-    const bnn_param *t = &layout->param[bnn_layout_tensor_at(layout, job->first)];
-    if (!job->final || job->first + job->size > t->offset + t->size) return false;
+  for (size_t j = 0; j < bnn_frame_parameter_jobs(o->frame) && layout->n_params > 0; j++) {
+    const bnn_parameter_job *job = bnn_frame_parameter_job(o->frame, j);
+    if (!job->final) return false;
+    if (job->first >= layout->size) continue; /* of spreads: counted with their means */
+    const bnn_range r = range_of_job(o, j);
+    const bnn_param *t = &layout->param[r.span.tensor];
+    if (job->first + job->size > t->offset + t->size) return false;
+    if (bnn_spread_of(o, r.group) && r.spread_job == NO_JOB) return false;
     covered += job->size;
   }
   return covered == layout->size;
@@ -113,9 +139,32 @@ bnn_status bnn_objective_reserve_levels(bnn_objective *o, size_t n, bnn_err *err
   return BNN_OK;
 }
 
+static size_t parts_of(const bnn_objective *o) { return bnn_estimator_parts(o->estimator); }
+
+/* Whether weights are drawn for a tensor's KL: it has no closed form, and is not in the program. */
+static bool draws_for_kl(const bnn_objective *o, size_t t) {
+  const bnn_regularizer *r = &o->regularizers[t];
+  const bnn_family *family = o->group[bnn_posterior_group_of(&o->posterior, t)].family;
+  if (r->kl == 0) return false;
+  return r->prior.density || (!family->kl_backward && (r->precision > 0 || r->is_fitted));
+}
+
+/* Where the weights drawn are: theta, or memory of their own for tensors that need them. */
+static bnn_status allocate_drawn(bnn_objective *o, bnn_err *err) {
+  bool any = false;
+  o->drawn = o->theta;
+  if (parts_of(o) == 1) return BNN_OK;
+  for (size_t t = 0; t < o->layout.n_params; t++) any |= draws_for_kl(o, t);
+  if (!any) return BNN_OK;
+  o->drawn = bnn_mem_zalloc(o->layout.size, sizeof *o->drawn);
+  if (o->drawn) return BNN_OK;
+  return bnn_fail(err, BNN_ENOMEM, "weights of %zu parameters", o->layout.size);
+}
+
 /* The buffers; on failure bnn_objective_free takes back what was made. */
 static bnn_status objective_fill(bnn_objective *o, bnn_err *err) {
-  const size_t size = o->layout.size, shards = (size_t)o->shards;
+  const size_t parts = parts_of(o), size = parts * o->layout.size;
+  const size_t shards = (size_t)o->shards;
   const size_t shard = bnn_shards_of(bnn_program_batch(o->program), shards).size;
   const size_t rows = shards > 1 ? block_rows_of_shard(o->program, shard) : block_rows(o->program);
   BNN_TRY(bnn_frame_new_in_shards(&o->frame, o->program, rows, shards, err));
@@ -123,12 +172,13 @@ static bnn_status objective_fill(bnn_objective *o, bnn_err *err) {
   o->grad = bnn_mem_zalloc(size, sizeof *o->grad);
   if (!o->theta || !o->grad)
     return bnn_fail(err, BNN_ENOMEM, "an objective over %zu parameters", size);
+  BNN_TRY(allocate_drawn(o, err));
   BNN_TRY(ranges_of_layout(o, err));
-  if (o->samples == 1 && can_fuse(o->frame, &o->layout)) {
+  if (o->samples == 1 && can_fuse(o)) {
     BNN_TRY(ranges_of_jobs(o, err));
     o->split_size = largest_split(o->frame);
   }
-  o->scratch_size = o->split_size + bnn_frame_job_scratch(o->frame);
+  o->scratch_size = parts * o->split_size + bnn_frame_job_scratch(o->frame);
   return bnn_objective_reserve_scratch(o, 1, err);
 }
 
@@ -166,6 +216,33 @@ static bnn_status check_terms(const bnn_objective_spec *s, bnn_err *err) {
   return BNN_OK;
 }
 
+/* Whether samples can come in pairs. */
+static bnn_status check_pairs(const bnn_objective_spec *s, bnn_err *err) {
+  if (s->samples % 2 != 0)
+    return bnn_fail(err, BNN_ERANGE, "antithetic: expected an even number of samples, got %d",
+                    s->samples);
+  if (bnn_posterior_support(s->posterior) == 0) return BNN_OK;
+  return bnn_fail(err, BNN_ERANGE, "antithetic: expected a posterior that draws noise");
+}
+
+static bnn_status check_estimator(const bnn_objective_spec *s, bnn_err *err) {
+  if ((int)s->estimator < 0 || s->estimator >= BNN_ESTIMATOR_COUNT)
+    return bnn_fail(err, BNN_ERANGE, "no estimator has number %d", (int)s->estimator);
+  for (size_t g = 0; g < s->posterior->n_groups; g++)
+    if (!bnn_estimator_suits(s->estimator, s->posterior->group[g].family))
+      return bnn_fail(err, BNN_ERANGE, "%s does not suit a %s posterior",
+                      bnn_estimator_name(s->estimator), s->posterior->group[g].family->name);
+  return BNN_OK;
+}
+
+static int eps_node_of(const bnn_objective_spec *s) {
+  return bnn_estimator_parts(s->estimator) == 1 ? -1 : s->eps_node;
+}
+
+static int sign_node_of(const bnn_objective_spec *s) {
+  return bnn_estimator_parts(s->estimator) == 1 ? -1 : s->sign_node;
+}
+
 static bnn_status check_spec(const bnn_objective_spec *s, bnn_err *err) {
   if (s->samples < 1)
     return bnn_fail(err, BNN_ERANGE, "samples: expected 1 or more, got %d", s->samples);
@@ -177,9 +254,12 @@ static bnn_status check_spec(const bnn_objective_spec *s, bnn_err *err) {
   BNN_TRY(bnn_posterior_check(s->posterior, err));
   if (!bnn_posterior_is_trainable(s->posterior))
     return bnn_fail(err, BNN_ERANGE, "expected a posterior that can be trained");
-  if (bnn_program_flat_size(s->program) > s->posterior->layout->size)
+  if (s->antithetic) BNN_TRY(check_pairs(s, err));
+  BNN_TRY(check_estimator(s, err));
+  const size_t flat = bnn_estimator_parts(s->estimator) * s->posterior->layout->size;
+  if (bnn_program_flat_size(s->program) > flat)
     return bnn_fail(err, BNN_ESHAPE, "the program has %zu parameters, the layout %zu",
-                    bnn_program_flat_size(s->program), s->posterior->layout->size);
+                    bnn_program_flat_size(s->program), flat);
   if (!bnn_program_has_gradient(s->program))
     return bnn_fail(err, BNN_ERANGE, "the program was finished without a gradient");
   if (s->loss_output < 0 || s->loss_output >= bnn_program_outputs(s->program))
@@ -187,6 +267,8 @@ static bnn_status check_spec(const bnn_objective_spec *s, bnn_err *err) {
                     bnn_program_outputs(s->program));
   BNN_TRY(check_terms(s, err));
   BNN_TRY(bnn_program_check_weights(s->program, s->kl_weight_node, s->n_kl_weights, err));
+  BNN_TRY(bnn_program_check_feeds(s->program, -1, -1, eps_node_of(s), err));
+  BNN_TRY(bnn_program_check_weights(s->program, sign_node_of(s), sign_node_of(s) >= 0, err));
   return bnn_program_check_feeds(s->program, s->x_node, s->y_node, s->key_node, err);
 }
 
@@ -211,7 +293,7 @@ static bnn_status copy_posterior(bnn_objective *o, const bnn_posterior *q, bnn_e
   o->group = bnn_mem_alloc(q->n_groups, sizeof *o->group);
   if (!o->layout.param || !o->group) return bnn_fail(err, BNN_ENOMEM, "a layout of %zu tensors", n);
   memcpy(o->layout.param, q->layout->param, n * sizeof *o->layout.param);
-  o->posterior = (bnn_posterior){&o->layout, q->n_groups, o->group};
+  o->posterior = (bnn_posterior){.layout = &o->layout, .n_groups = q->n_groups, .group = o->group};
   for (size_t g = 0; g < q->n_groups; g++) {
     o->group[g] = (bnn_group){.family = q->group[g].family,
                               .layout = &o->layout,
@@ -247,9 +329,13 @@ bnn_status bnn_objective_new(bnn_objective **out, const bnn_objective_spec *spec
   o->x_node = spec->x_node;
   o->y_node = spec->y_node;
   o->key_node = spec->key_node;
+  o->eps_node = eps_node_of(spec);
+  o->sign_node = sign_node_of(spec);
+  o->estimator = spec->estimator;
   o->kl_weight_node = spec->kl_weight_node;
   o->n_kl_weights = spec->n_kl_weights;
   o->samples = spec->samples;
+  o->antithetic = spec->antithetic;
   o->shards = spec->shards;
   o->loss_output = spec->loss_output;
   bnn_status status = copy_spec(o, spec, err);
@@ -274,6 +360,7 @@ void bnn_objective_free(bnn_objective *o) {
   bnn_mem_free(o->group);
   bnn_mem_free(o->plain.range);
   bnn_mem_free(o->jobs.range);
+  if (o->drawn != o->theta) bnn_mem_free(o->drawn);
   bnn_mem_free(o->theta);
   bnn_mem_free(o->grad);
   bnn_mem_free(o->levels);
@@ -282,8 +369,9 @@ void bnn_objective_free(bnn_objective *o) {
 }
 
 size_t bnn_objective_bytes(const bnn_objective *o) {
-  const size_t reals =
-      2 * o->layout.size + o->n_workers * o->scratch_size + o->n_levels * o->trained;
+  const size_t drawn = o->drawn != o->theta ? o->layout.size : 0;
+  const size_t reals = 2 * parts_of(o) * o->layout.size + drawn + o->n_workers * o->scratch_size +
+                       o->n_levels * o->trained;
   return bnn_frame_bytes(o->frame) + reals * sizeof *o->theta;
 }
 

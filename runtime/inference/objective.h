@@ -5,7 +5,7 @@
  * with theta ~ q and prior N(0, s_t^2): -ELBO/N for kl_t = 1 and beta = 1/N.  From the top:
  *
  *     for each weight sample s:
- *       sample     theta ~ q
+ *       sample     theta ~ q, or what another estimator computes with (estimator.h)
  *       rows       forward and backward, by blocks of rows of the batch
  *       gradient   g = dL / dtheta, by blocks of parameters, for each shard of the batch, added in
  *                  their tree (base/shards.h)
@@ -16,7 +16,13 @@
  *     clip         d by its norm and by element, where the rule's state says so
  *     update       the rule, element by element (update.h)
  *
+ * An estimator with a mean and a spread for each weight has gradients of both.  A KL without a closed
+ * form, whose part at the samples is not the program's, draws weights for itself: those of
+ * reparameterization.
+ *
  * Samples are added by a fixed binary tree over s, and a last odd one to what stands to its left.
+ * Antithetic samples come in pairs, whose weights lie on opposite sides of the mean: the variance of
+ * what is odd in the noise is gone.  Each has the program's noise of its own.
  *
  * Each tensor is updated by one rule (updater.h), of which there may be several.  With one sample and
  * no clipping, and where each block of parameters has its gradient from one job,
@@ -46,6 +52,7 @@
 #include "../densities/density.h"
 #include "../program/program.h"
 #include "batch.h"
+#include "estimator.h"
 #include "posterior.h"
 #include "updater.h"
 
@@ -66,24 +73,30 @@ typedef struct bnn_regularizer {
 
 /* What a step is made of.  program: finished with the gradient with respect to its parameters;
  * outputs[0] is the loss of each example [batch], or one number that is their mean (then the
- * program has no rows).  x_node, y_node, key_node, kl_weight_node: its inputs, -1 for one that it
- * does not have; key_node is a u64 scalar, kl_weight_node a whole real [n_kl_weights] whose element
- * i is beta_t kl_t of tensor t = kl_weight_param[i]. */
+ * program has no rows).  x_node, y_node, key_node, eps_node, sign_node, kl_weight_node: its inputs, -1
+ * for one that it does not have; key_node and eps_node are u64 scalars, sign_node a whole real [1]
+ * that is -1 for a mirror image and else 1 (these two are not looked at beside
+ * reparameterization), kl_weight_node a whole real [n_kl_weights] whose element i is
+ * beta_t kl_t of tensor t = kl_weight_param[i]. */
 typedef struct bnn_objective_spec {
   bnn_program *program;
-  int x_node, y_node, key_node, kl_weight_node;
+  int x_node, y_node, key_node, eps_node, sign_node, kl_weight_node;
   const bnn_posterior *posterior;      /* families and layout, copied; steps bring the buffers */
   const bnn_regularizer *regularizers; /* [layout->n_params], copied */
-  int samples;                         /* weight samples a step, at least 1 */
-  int shards;                          /* of the batch, at least 1 */
+  bnn_estimator estimator; /* the program's parameters: bnn_estimator_parts times the layout */
+  int samples;             /* weight samples a step, at least 1 */
+  bool antithetic;         /* sample 2j is the mirror image of sample 2j - 1 */
+  int shards;              /* of the batch, at least 1 */
   int loss_output; /* the output whose mean a step reports: 0, unless outputs[0] is more than loss */
   const size_t *kl_weight_param; /* [n_kl_weights], copied */
   size_t n_kl_weights;
 } bnn_objective_spec;
 
 /* ESHAPE: an output is neither [batch] nor one number, the layout is smaller than the program's
- * parameters, or as bnn_posterior_check.  ERANGE: samples, shards, a regularizer, a node that cannot be
- * fed so, a program without a gradient, several shards of one whose rows meet.  ENOMEM. */
+ * parameters, or as bnn_posterior_check.  ERANGE: samples, an odd number of antithetic ones or
+ * a posterior without noise for them, shards, a regularizer, a family that the estimator does not
+ * suit, a node that cannot be fed so, a program without a gradient, several shards of one whose rows
+ * meet.  ENOMEM. */
 bnn_status bnn_objective_new(bnn_objective **out, const bnn_objective_spec *spec, bnn_err *err);
 void bnn_objective_free(bnn_objective *o);
 
@@ -100,8 +113,10 @@ typedef struct bnn_train_state {
   bnn_updater *updater;
 } bnn_train_state;
 
-/* The arguments of one step.  key: weight sample s is drawn with key:fold("eps"):fold(s), s from 1;
- * programs that draw noise get key:fold("noise"):fold(s), rules key:fold("update"):fold(buffer). */
+/* The arguments of one step.  key: weight sample s is drawn with key:fold("eps"):fold(s), s from 1,
+ * or is the mirror image of what that gives for s - 1; programs that draw noise get
+ * key:fold("noise"):fold(s), those that draw for an estimator get key:fold("eps"):fold(s), rules
+ * key:fold("update"):fold(buffer). */
 typedef struct bnn_step_args {
   bnn_key key;
   double beta, lr;

@@ -15,11 +15,20 @@
  * cache; of a row of parameters of one job that the plain stages take. */
 enum { BNN_CHUNK = 256, BNN_GROUPS_MAX = 16 };
 
-/* A range of the parameters, and the group it lies in. */
+/* A range of the parameters, the group it lies in, and the parameter jobs of its gradients: of the
+ * weights or their means, and of their spreads if they have some, else NO_JOB. */
 typedef struct bnn_range {
   bnn_span span;
   size_t group;
+  size_t job, spread_job;
 } bnn_range;
+
+static const size_t NO_JOB = SIZE_MAX;
+
+/* Gradients of the mean loss for a range: of its weights; or of their means, and of their spreads. */
+typedef struct bnn_weight_gradient {
+  const bnn_real *mean, *spread; /* spread NULL: the weights have none */
+} bnn_weight_gradient;
 
 typedef struct bnn_ranges {
   size_t n;
@@ -29,7 +38,8 @@ typedef struct bnn_ranges {
 struct bnn_objective {
   bnn_program *program;
   bnn_frame *frame;
-  int x_node, y_node, key_node, kl_weight_node;
+  int x_node, y_node, key_node, eps_node, sign_node, kl_weight_node;
+  bnn_estimator estimator;
   bnn_layout layout;
   bnn_group *group;                              /* [posterior.n_groups] without buffers */
   bnn_posterior posterior;                       /* of these: families and extents */
@@ -39,9 +49,13 @@ struct bnn_objective {
   size_t *kl_weight_param; /* [n_kl_weights] tensors whose weights the program reads */
   size_t n_kl_weights;
   int samples, shards, loss_output;
+  bool antithetic;
   bnn_ranges plain;       /* of the layout, for the plain stages */
   bnn_ranges jobs;        /* of the parameter jobs, where an update can follow in each; else none */
-  bnn_real *theta, *grad; /* [size] the sampled weights, their gradient of the mean loss */
+  bnn_real *theta, *grad; /* [parts, size] what is drawn of the weights, and its gradient */
+  bnn_real
+      *drawn; /* [size] weights for a KL without a closed form: theta, or memory of their own where
+                    * that holds means and spreads */
   bnn_real *scratch; /* [n_workers, split_size + the frame's job_scratch] a gradient between its
                            * job and update, and those of shards */
   size_t n_workers, split_size, scratch_size;
@@ -67,7 +81,7 @@ typedef struct bnn_step_work {
   atomic_bool is_cut;     /* a request to stop has left rows unfinished */
   atomic_size_t next;     /* the parameter job that no worker has taken */
   bnn_bad bad;            /* what its gradients are */
-  bnn_key eps;            /* of this sample's weights */
+  bnn_draw eps;           /* of this sample's weights */
   bnn_real *part, *below; /* what a job over ranges adds to, and what it adds; */
   bool fresh;             /* part is nothing yet */
 } bnn_step_work;
@@ -78,6 +92,17 @@ static inline bool bnn_is_weight(double x) { return x >= 0 && !isinf(x); }
 /* The weight of tensor t's KL in this step. */
 static inline double bnn_kl_weight(const bnn_step_work *w, size_t t) {
   return (w->args->betas ? w->args->betas[t] : w->args->beta) * w->o->regularizers[t].kl;
+}
+
+/* The spread of a group's weights; NULL where they have none. */
+static inline const bnn_spread *bnn_spread_of(const bnn_objective *o, size_t group) {
+  return bnn_estimator_spread(o->estimator, o->group[group].family);
+}
+
+/* The gradients of range r where the plain stages leave them. */
+static inline bnn_weight_gradient bnn_gradient_of(const bnn_objective *o, const bnn_range *r) {
+  const bnn_real *mean = o->grad + r->span.first;
+  return (bnn_weight_gradient){mean, bnn_spread_of(o, r->group) ? mean + o->layout.size : NULL};
 }
 
 /* Scratch for n workers, one for each thread of a step, and sums for n levels; kept for later steps.
@@ -97,7 +122,7 @@ void bnn_step_gather_block(const bnn_step_work *w, size_t b);
 /* ---- objective_update.c: from the gradient of the weights to that of buffers, and to an update ---- */
 
 /* Adds a sample's part of the gradients of range r to d [buffers][r->span.count], from g. */
-void bnn_step_backward(const bnn_step_work *w, const bnn_range *r, const bnn_real *g,
+void bnn_step_backward(const bnn_step_work *w, const bnn_range *r, bnn_weight_gradient g,
                        bnn_real *const *d);
 
 /* Adds the gradients of KL, entropy and decay. */
@@ -105,7 +130,7 @@ void bnn_step_penalties(const bnn_step_work *w, const bnn_range *r, bnn_real *co
 
 /* Both of these, and the update, for a range with one sample: in one pass where there is one, else chunk
  * by chunk; a chunk whose gradients are not finite is noted, and stays as it is. */
-void bnn_step_finish_range(bnn_step_work *w, const bnn_range *r, const bnn_real *g);
+void bnn_step_finish_range(bnn_step_work *w, const bnn_range *r, bnn_weight_gradient g);
 
 /* Points d at the range's part of flat gradients [trained], buffer by buffer. */
 void bnn_step_part_of(const bnn_objective *o, const bnn_range *r, bnn_real *flat, bnn_real **d);

@@ -7,14 +7,29 @@
 
 /* ---- sample ---- */
 
-/* The weights of sample s, from 1, and the key of the program's noise. */
+/* The noise of the weights of sample s, from 1. */
+static bnn_draw draw_of(const bnn_step_work *w, int s) {
+  const bool is_mirrored = w->o->antithetic && s % 2 == 0;
+  const bnn_key eps = bnn_key_fold_name(w->args->key, "eps", 3);
+  return (bnn_draw){bnn_key_fold(eps, is_mirrored ? s - 1 : s), is_mirrored};
+}
+
+static void feed_key(const bnn_objective *o, int node, bnn_key key) {
+  uint64_t *buffer = node >= 0 ? bnn_frame_input_buffer(o->frame, node) : NULL;
+  if (buffer) *buffer = key.bits;
+}
+
+/* The weights of sample s, from 1, or their means and spreads, and the keys of the program's noise. */
 static void sample(bnn_step_work *w, int s) {
   bnn_objective *o = w->o;
-  w->eps = bnn_key_fold(bnn_key_fold_name(w->args->key, "eps", 3), s);
-  bnn_posterior_sample(w->q, w->context, o->theta, w->eps, s);
+  w->eps = draw_of(w, s);
+  bnn_estimator_draw(o->estimator, w->q, w->context, o->theta, w->eps, s);
+  if (o->drawn != o->theta) bnn_posterior_draw(w->q, w->context, o->drawn, w->eps, s);
   bnn_frame_bind_params(o->frame, o->theta, o->grad);
-  uint64_t *buffer = o->key_node >= 0 ? bnn_frame_input_buffer(o->frame, o->key_node) : NULL;
-  if (buffer) *buffer = bnn_key_fold(bnn_key_fold_name(w->args->key, "noise", 5), s).bits;
+  feed_key(o, o->key_node, bnn_key_fold(bnn_key_fold_name(w->args->key, "noise", 5), s));
+  feed_key(o, o->eps_node, w->eps.key);
+  bnn_real *sign = o->sign_node >= 0 ? bnn_frame_input_buffer(o->frame, o->sign_node) : NULL;
+  if (sign) *sign = w->eps.is_mirrored ? -1 : 1;
 }
 
 /* ---- rows: forward and backward, block by block ---- */
@@ -100,7 +115,7 @@ static void gradient_job(void *data, size_t worker) {
   bnn_frame *frame = w->o->frame;
   const size_t n = bnn_frame_parameter_jobs(frame);
   for (size_t j; (j = atomic_fetch_add(&w->next, 1)) < n;)
-    bnn_frame_run_parameter_job(frame, j, NULL, scratch_of(w->o, worker) + w->o->split_size);
+    bnn_frame_run_parameter_job(frame, j, NULL, scratch_of(w->o, worker));
 }
 
 static void gradient(bnn_step_work *w) {
@@ -108,16 +123,28 @@ static void gradient(bnn_step_work *w) {
   bnn_frame_backward_whole(w->o->frame, w->seed);
 }
 
-/* A gradient and all that follows. */
+/* The gradient of job j, whose elements begin at `first` of o->grad: there, or in `split`.  after: what
+ * shards need. */
+static const bnn_real *run_job(const bnn_objective *o, size_t j, size_t first, bnn_real *split,
+                               bnn_real *after) {
+  const bool splits = bnn_frame_parameter_job(o->frame, j)->mode == BNN_GRADIENT_SPLIT;
+  bnn_frame_run_parameter_job(o->frame, j, splits ? split : NULL, after);
+  return splits ? split : o->grad + first;
+}
+
+/* The gradients of a range and all that follows. */
 static void finish_job(void *data, size_t worker) {
   bnn_step_work *w = data;
   bnn_objective *o = w->o;
-  bnn_real *scratch = scratch_of(o, worker);
-  for (size_t j; (j = atomic_fetch_add(&w->next, 1)) < o->jobs.n;) {
-    const bool split = bnn_frame_parameter_job(o->frame, j)->mode == BNN_GRADIENT_SPLIT;
-    bnn_frame_run_parameter_job(o->frame, j, split ? scratch : NULL, scratch + o->split_size);
-    const bnn_range *r = &o->jobs.range[j];
-    bnn_step_finish_range(w, r, split ? scratch : o->grad + r->span.first);
+  bnn_real *split = scratch_of(o, worker);
+  bnn_real *after = split + bnn_estimator_parts(o->estimator) * o->split_size;
+  for (size_t i; (i = atomic_fetch_add(&w->next, 1)) < o->jobs.n;) {
+    const bnn_range *r = &o->jobs.range[i];
+    bnn_weight_gradient g = {.mean = run_job(o, r->job, r->span.first, split, after)};
+    if (r->spread_job != NO_JOB)
+      g.spread =
+          run_job(o, r->spread_job, o->layout.size + r->span.first, split + o->split_size, after);
+    bnn_step_finish_range(w, r, g);
   }
 }
 
@@ -134,7 +161,7 @@ static void backward_job(void *data, size_t i) {
   bnn_step_part_of(w->o, r, w->part, d);
   for (int b = 0; w->fresh && b < w->q->group[r->group].family->n_buffers; b++)
     memset(d[b], 0, r->span.count * sizeof *d[b]);
-  bnn_step_backward(w, r, w->o->grad + r->span.first, d);
+  bnn_step_backward(w, r, bnn_gradient_of(w->o, r), d);
 }
 
 static void add_to(bnn_real *restrict d, const bnn_real *restrict x, size_t n) {
@@ -277,7 +304,7 @@ static double mean_kl_weight(const bnn_step_work *w, int rule) {
 }
 
 /* What the step is for each rule: its constants, and the passes there are with each family. */
-static void prepare_rules(bnn_step_work *w) {
+static bnn_status prepare_rules(bnn_step_work *w, bnn_err *err) {
   const bnn_updater *u = w->updater;
   for (int i = 0; i < u->n_rules; i++) w->update.kl_weight[i] = mean_kl_weight(w, i);
   bnn_updater_infos(u, &w->update, w->info);
@@ -285,6 +312,13 @@ static void prepare_rules(bnn_step_work *w) {
     for (int i = 0; i < u->n_rules; i++)
       if (!w->info[i].backward)
         w->pass[g][i] = bnn_fused_find(w->q->group[g].family, u->state[i]->rule);
+  for (int i = 0; i < u->n_rules; i++)
+    if (w->info[i].backward && bnn_estimator_parts(w->o->estimator) > 1)
+      return bnn_fail(err, BNN_ERANGE,
+                      "%s: expected the estimator reparameterization, as these options need the "
+                      "gradient of each sample, got %s",
+                      u->state[i]->rule->name, bnn_estimator_name(w->o->estimator));
+  return BNN_OK;
 }
 
 bnn_status bnn_objective_step(bnn_objective *o, bnn_context *context, const bnn_train_state *train,
@@ -305,7 +339,7 @@ bnn_status bnn_objective_step(bnn_objective *o, bnn_context *context, const bnn_
                      .bad = BNN_NONE_BAD};
   BNN_TRY(check_posterior(o, train->posterior, err));
   BNN_TRY(bnn_updater_begin(w.updater, w.q, &w.update, err));
-  prepare_rules(&w);
+  BNN_TRY(prepare_rules(&w, err));
   return run_step(&w, loss, err);
 }
 

@@ -17,6 +17,10 @@ static void move_on(bnn_real **out, bnn_real *const *d, int n, size_t by) {
   for (int b = 0; b < n; b++) out[b] = d[b] + by;
 }
 
+static bnn_weight_gradient gradient_from(bnn_weight_gradient g, size_t from) {
+  return (bnn_weight_gradient){g.mean + from, g.spread ? g.spread + from : NULL};
+}
+
 void bnn_step_part_of(const bnn_objective *o, const bnn_range *r, bnn_real *flat, bnn_real **d) {
   const bnn_group *q = &o->posterior.group[r->group];
   for (int b = 0; b < q->family->n_buffers; b++)
@@ -49,7 +53,7 @@ static void add_scaled(bnn_real *restrict out, const bnn_real *restrict g,
 static void pull(const bnn_step_work *w, const bnn_range *chunk, bnn_real *out, const bnn_real *g,
                  bnn_real weight) {
   const bnn_regularizer *own = &w->o->regularizers[chunk->span.tensor];
-  const bnn_real *theta = w->o->theta + chunk->span.first;
+  const bnn_real *theta = w->o->drawn + chunk->span.first;
   const size_t n = chunk->span.count;
   if (own->prior.density)
     own->prior.density->pull(out, g, theta, own->prior.param, weight, n);
@@ -74,22 +78,34 @@ static void add_sample(const bnn_step_work *w, const bnn_range *r, const bnn_rea
   info->backward(info, &s);
 }
 
-void bnn_step_backward(const bnn_step_work *w, const bnn_range *r, const bnn_real *g,
-                       bnn_real *const *d) {
+/* From the gradient g of the weights drawn; NULL: it is 0. */
+static void backward_drawn(const bnn_step_work *w, const bnn_range *r, const bnn_real *g,
+                           bnn_real *const *d) {
+  static const bnn_real zeros[BNN_CHUNK];
   const bnn_group *q = &w->q->group[r->group];
   const bnn_real weight = sampled_weight(w, r);
-  const bnn_real *theta = w->o->theta + r->span.first;
+  const bnn_real *theta = w->o->drawn + r->span.first;
   if (weight == 0) {
-    add_sample(w, r, g, theta, d);
+    if (g) add_sample(w, r, g, theta, d);
     return;
   }
   for (size_t from = 0; from < r->span.count; from += BNN_CHUNK) {
     const bnn_range part = chunk_of(r, from);
     bnn_real pulled[BNN_CHUNK], *into[BNN_BUFFERS_MAX];
-    pull(w, &part, pulled, g + from, weight);
+    pull(w, &part, pulled, g ? g + from : zeros, weight);
     move_on(into, d, q->family->n_buffers, from);
     add_sample(w, &part, pulled, theta + from, into);
   }
+}
+
+void bnn_step_backward(const bnn_step_work *w, const bnn_range *r, bnn_weight_gradient g,
+                       bnn_real *const *d) {
+  const bnn_objective *o = w->o;
+  const bnn_real *spread = o->theta + o->layout.size + r->span.first;
+  if (g.spread)
+    bnn_spread_of(o, r->group)
+        ->backward(&w->q->group[r->group], r->span, g.mean, g.spread, spread, d);
+  backward_drawn(w, r, g.spread ? NULL : g.mean, d);
 }
 
 /* ---- penalties ---- */
@@ -175,13 +191,13 @@ static void finish_pulled(bnn_step_work *w, const bnn_range *r, const bnn_real *
   }
 }
 
-void bnn_step_finish_range(bnn_step_work *w, const bnn_range *r, const bnn_real *g) {
-  if (w->pass[r->group][rule_of(w, r)]) {
+void bnn_step_finish_range(bnn_step_work *w, const bnn_range *r, bnn_weight_gradient g) {
+  if (w->pass[r->group][rule_of(w, r)] && !g.spread) {
     const bnn_real weight = sampled_weight(w, r);
     if (weight == 0)
-      finish_in_a_pass(w, r, g);
+      finish_in_a_pass(w, r, g.mean);
     else
-      finish_pulled(w, r, g, weight);
+      finish_pulled(w, r, g.mean, weight);
     return;
   }
   const int n_buffers = w->q->group[r->group].family->n_buffers;
@@ -190,7 +206,7 @@ void bnn_step_finish_range(bnn_step_work *w, const bnn_range *r, const bnn_real 
   for (size_t from = 0; from < r->span.count; from += BNN_CHUNK) {
     const bnn_range chunk = chunk_of(r, from);
     for (int b = 0; b < n_buffers; b++) memset(d[b], 0, chunk.span.count * sizeof *d[b]);
-    bnn_step_backward(w, &chunk, g + from, d);
+    bnn_step_backward(w, &chunk, gradient_from(g, from), d);
     bnn_step_penalties(w, &chunk, d);
     if (check(w, &chunk, d)) update(w, &chunk, d);
   }

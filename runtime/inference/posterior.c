@@ -1,11 +1,29 @@
 /* posterior.c - see posterior.h: what the groups of a posterior do one after the other. */
 #include "posterior.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
+#include "../tensor/fingerprint.h"
+#include "posterior_mixture.h"
+
+static bool same_tensors(const bnn_layout *a, const bnn_layout *b) {
+  bool same = a->n_params == b->n_params && a->size == b->size;
+  for (size_t t = 0; same && t < a->n_params; t++) same = a->param[t].size == b->param[t].size;
+  return same;
+}
+
+static bnn_status check_components(const bnn_posterior *q, bnn_err *err) {
+  for (size_t c = 0; c < q->mixture->n; c++)
+    if (!same_tensors(q->layout, q->mixture->component[c]->layout))
+      return bnn_fail(err, BNN_ESHAPE, "component %zu has other tensors than the first", c + 1);
+  return BNN_OK;
+}
+
 bnn_status bnn_posterior_check(const bnn_posterior *q, bnn_err *err) {
   size_t at = 0;
+  if (q->mixture) return check_components(q, err);
   for (size_t g = 0; g < q->n_groups; g++) {
     const bnn_group *group = &q->group[g];
     if (group->first != at || group->end < at)
@@ -21,7 +39,7 @@ bnn_status bnn_posterior_check(const bnn_posterior *q, bnn_err *err) {
 }
 
 bool bnn_posterior_is_alike(const bnn_posterior *p, const bnn_posterior *q) {
-  bool same = p->n_groups == q->n_groups;
+  bool same = p->n_groups == q->n_groups && p->mixture == q->mixture;
   for (size_t g = 0; same && g < q->n_groups; g++)
     same = p->group[g].family == q->group[g].family && p->group[g].end == q->group[g].end;
   return same;
@@ -64,14 +82,20 @@ void bnn_posterior_write(const bnn_posterior *q, const bnn_real *x) {
              size_of(&q->group[g]) * sizeof *x);
 }
 
+void bnn_posterior_draw(const bnn_posterior *q, bnn_context *context, bnn_real *theta,
+                        bnn_draw draw, int64_t s) {
+  for (size_t g = 0; g < q->n_groups; g++)
+    q->group[g].family->sample(&q->group[g], context, theta, draw, s);
+}
+
 void bnn_posterior_sample(const bnn_posterior *q, bnn_context *context, bnn_real *theta,
                           bnn_key key, int64_t s) {
-  for (size_t g = 0; g < q->n_groups; g++)
-    q->group[g].family->sample(&q->group[g], context, theta, key, s);
+  bnn_posterior_draw(q, context, theta, (bnn_draw){.key = key}, s);
 }
 
 size_t bnn_posterior_support(const bnn_posterior *q) {
   size_t most = 1;
+  if (q->mixture) return bnn_mixture_support(q->mixture);
   for (size_t g = 0; g < q->n_groups; g++) {
     const bnn_group *group = &q->group[g];
     if (!group->family->is_point && !group->family->is_finite) return 0;
@@ -81,6 +105,7 @@ size_t bnn_posterior_support(const bnn_posterior *q) {
 }
 
 bool bnn_posterior_is_trainable(const bnn_posterior *q) {
+  if (q->mixture) return false;
   for (size_t g = 0; g < q->n_groups; g++)
     if (!q->group[g].family->backward) return false;
   return true;
@@ -91,6 +116,7 @@ const bnn_real *bnn_posterior_point(const bnn_posterior *q) {
 }
 
 void bnn_posterior_mean(const bnn_posterior *q, bnn_real *theta) {
+  assert(!q->mixture);
   for (size_t g = 0; g < q->n_groups; g++) {
     const bnn_group *group = &q->group[g];
     if (group->family->mean)
@@ -101,6 +127,7 @@ void bnn_posterior_mean(const bnn_posterior *q, bnn_real *theta) {
 }
 
 bool bnn_posterior_std(const bnn_posterior *q, bnn_real *sigma) {
+  assert(!q->mixture);
   for (size_t g = 0; g < q->n_groups; g++)
     if (!q->group[g].family->std && !q->group[g].family->is_point) return false;
   for (size_t g = 0; g < q->n_groups; g++) {
@@ -114,6 +141,7 @@ bool bnn_posterior_std(const bnn_posterior *q, bnn_real *sigma) {
 }
 
 double bnn_posterior_kl(const bnn_posterior *q, size_t tensor, double prior_std) {
+  if (q->mixture) return NAN;
   const bnn_group *group = &q->group[bnn_posterior_group_of(q, tensor)];
   return group->family->kl ? group->family->kl(group, tensor, prior_std) : NAN;
 }
@@ -121,6 +149,7 @@ double bnn_posterior_kl(const bnn_posterior *q, size_t tensor, double prior_std)
 double bnn_posterior_rms(const bnn_posterior *q, size_t tensor, size_t n) {
   double sum = 0;
   size_t size = 0;
+  if (q->mixture) return NAN;
   for (size_t t = tensor; t < tensor + n; t++) {
     const bnn_group *group = &q->group[bnn_posterior_group_of(q, t)];
     if (!group->family->second_moment) return NAN;
@@ -131,6 +160,25 @@ double bnn_posterior_rms(const bnn_posterior *q, size_t tensor, size_t n) {
 }
 
 double bnn_posterior_entropy(const bnn_posterior *q, size_t tensor) {
+  if (q->mixture) return NAN;
   const bnn_group *group = &q->group[bnn_posterior_group_of(q, tensor)];
   return group->family->entropy ? group->family->entropy(group, tensor) : NAN;
+}
+
+static size_t buffer_bytes(const bnn_group *group, int b) {
+  const size_t rows = group->family->buffer[b].has_rows ? group->rows : 1;
+  return rows * size_of(group) * sizeof(bnn_real);
+}
+
+static uint64_t fingerprint_of_mixture(uint64_t h, const bnn_mixture *m) {
+  for (size_t c = 0; c < m->n; c++) h = bnn_posterior_fingerprint(h, m->component[c]);
+  return bnn_fingerprint_block(h, m->order, m->period * sizeof *m->order);
+}
+
+uint64_t bnn_posterior_fingerprint(uint64_t h, const bnn_posterior *q) {
+  if (q->mixture) return fingerprint_of_mixture(h, q->mixture);
+  for (size_t g = 0; g < q->n_groups; g++)
+    for (int b = 0; b < q->group[g].family->n_buffers; b++)
+      h = bnn_fingerprint_block(h, q->group[g].buffer[b], buffer_bytes(&q->group[g], b));
+  return h;
 }

@@ -307,18 +307,8 @@ static uint64_t fingerprint_of_x(const bnn_tensor *x) {
   return bnn_fingerprint_block(BNN_FINGERPRINT_START, x->data, x->size * bnn_dtype_size(x->dtype));
 }
 
-static size_t buffer_bytes(const bnn_group *group, int b) {
-  const size_t rows = group->family->buffer[b].has_rows ? group->rows : 1;
-  return rows * (group->end - group->first) * sizeof(bnn_real);
-}
-
 static uint64_t fingerprint_of_parameters(const bnn_predict_spec *spec) {
-  const bnn_posterior *q = spec->posterior;
-  uint64_t h = BNN_FINGERPRINT_START;
-  for (size_t g = 0; g < q->n_groups; g++)
-    for (int b = 0; b < q->group[g].family->n_buffers; b++)
-      h = bnn_fingerprint_block(h, q->group[g].buffer[b], buffer_bytes(&q->group[g], b));
-  return h;
+  return bnn_posterior_fingerprint(BNN_FINGERPRINT_START, spec->posterior);
 }
 
 static bool same_shape(const bnn_shape *a, const bnn_shape *b) {

@@ -53,27 +53,49 @@ static void walk_loop(bnn_tensor *y, const bnn_tensor *const *x, int n, integer_
     }                                                                                      \
   }
 
-#define LOOPS(TAG, TYPE)                                                \
-  BINARY_LOOP(add, TAG, TYPE, WRAPPED(u, +, v))                         \
-  BINARY_LOOP(sub, TAG, TYPE, WRAPPED(u, -, v))                         \
-  BINARY_LOOP(mul, TAG, TYPE, WRAPPED(u, *, v))                         \
-  BINARY_LOOP(maximum, TAG, TYPE, u > v ? u : v)                        \
-  BINARY_LOOP(minimum, TAG, TYPE, u < v ? u : v)                        \
-  UNARY_LOOP(neg, TAG, TYPE, WRAPPED(0, -, u))                          \
-  UNARY_LOOP(abs, TAG, TYPE, u < zero ? WRAPPED(0, -, u) : (uint64_t)u) \
-  UNARY_LOOP(sign, TAG, TYPE, (u > zero) - (u < zero))                  \
-  UNARY_LOOP(square, TAG, TYPE, WRAPPED(u, *, u))
+/* Quotients, as numbers of 64 bits.  The least of signed numbers has no quotient by -1: it wraps. */
+static inline int64_t fmod_signed(int64_t u, int64_t v) { return v == 0 || v == -1 ? 0 : u % v; }
+static inline uint64_t fmod_unsigned(uint64_t u, uint64_t v) { return v == 0 ? 0 : u % v; }
+static inline int64_t remainder_signed(int64_t u, int64_t v) {
+  const int64_t r = fmod_signed(u, v);
+  return r != 0 && (r < 0) != (v < 0) ? r + v : r;
+}
+static inline int64_t quotient_signed(int64_t u, int64_t v) {
+  if (v == 0) return 0;
+  if (v == -1) return (int64_t)WRAPPED(0, -, u);
+  return u / v - (u % v != 0 && (u < 0) != (v < 0));
+}
+static inline uint64_t quotient_unsigned(uint64_t u, uint64_t v) { return v == 0 ? 0 : u / v; }
+
+#define BY_SIGN(NAME, UNSIGNED, u, v) \
+  _Generic((u), uint64_t : UNSIGNED, default : NAME##_signed)((u), (v))
+
+#define LOOPS(TAG, TYPE)                                                     \
+  BINARY_LOOP(add, TAG, TYPE, WRAPPED(u, +, v))                              \
+  BINARY_LOOP(sub, TAG, TYPE, WRAPPED(u, -, v))                              \
+  BINARY_LOOP(mul, TAG, TYPE, WRAPPED(u, *, v))                              \
+  BINARY_LOOP(maximum, TAG, TYPE, u > v ? u : v)                             \
+  BINARY_LOOP(minimum, TAG, TYPE, u < v ? u : v)                             \
+  UNARY_LOOP(neg, TAG, TYPE, WRAPPED(0, -, u))                               \
+  UNARY_LOOP(abs, TAG, TYPE, u < zero ? WRAPPED(0, -, u) : (uint64_t)u)      \
+  UNARY_LOOP(sign, TAG, TYPE, (u > zero) - (u < zero))                       \
+  UNARY_LOOP(square, TAG, TYPE, WRAPPED(u, *, u))                            \
+  UNARY_LOOP(keep, TAG, TYPE, u)                                             \
+  BINARY_LOOP(fmod, TAG, TYPE, BY_SIGN(fmod, fmod_unsigned, u, v))           \
+  BINARY_LOOP(remainder, TAG, TYPE, BY_SIGN(remainder, fmod_unsigned, u, v)) \
+  BINARY_LOOP(floor_divide, TAG, TYPE, BY_SIGN(quotient, quotient_unsigned, u, v))
 INTEGER_ROWS(LOOPS)
 
 void integers_map(bnn_tensor *y, const bnn_tensor *const *x, int n, integer_map what) {
   switch (y->dtype) {
-#define X(TAG, TYPE)                                                                              \
-  case BNN_##TAG: {                                                                               \
-    static integer_loop *const loop[INTEGER_MAPS] = {add_##TAG,     sub_##TAG,     mul_##TAG,     \
-                                                     maximum_##TAG, minimum_##TAG, neg_##TAG,     \
-                                                     abs_##TAG,     sign_##TAG,    square_##TAG}; \
-    walk_loop(y, x, n, loop[what]);                                                               \
-    break;                                                                                        \
+#define X(TAG, TYPE)                                                                  \
+  case BNN_##TAG: {                                                                   \
+    static integer_loop *const loop[INTEGER_MAPS] = {                                 \
+        add_##TAG,  sub_##TAG,       mul_##TAG,         maximum_##TAG, minimum_##TAG, \
+        neg_##TAG,  abs_##TAG,       sign_##TAG,        square_##TAG,  keep_##TAG,    \
+        fmod_##TAG, remainder_##TAG, floor_divide_##TAG};                             \
+    walk_loop(y, x, n, loop[what]);                                                   \
+    break;                                                                            \
   }
     INTEGER_ROWS(X)
 #undef X
@@ -140,24 +162,31 @@ void integers_pick(bnn_tensor *y, const bnn_tensor *const *x) {
       to[i * step] = (RESULT)(FORMULA);                                     \
     }                                                                       \
   }
-#define FOLDS(TAG, TYPE)                         \
-  FOLD(fold_max, TAG, TYPE, TYPE, v > u ? v : u) \
-  FOLD(fold_min, TAG, TYPE, TYPE, v < u ? v : u)
+#define FOLDS(TAG, TYPE)                                \
+  FOLD(fold_max, TAG, TYPE, TYPE, v > u ? v : u)        \
+  FOLD(fold_min, TAG, TYPE, TYPE, v < u ? v : u)        \
+  FOLD(fold_any, TAG, TYPE, bnn_real, u != 0 || v != 0) \
+  FOLD(fold_all, TAG, TYPE, bnn_real, u != 0 && v != 0)
 INTEGER_ROWS(FOLDS)
 FOLD(fold_sum, U8, uint8_t, int64_t, WRAPPED(u, +, v))
 FOLD(fold_sum, I32, int32_t, int64_t, WRAPPED(u, +, v))
 FOLD(fold_sum, I64, int64_t, int64_t, WRAPPED(u, +, v))
 FOLD(fold_sum, U64, uint64_t, uint64_t, WRAPPED(u, +, v))
+FOLD(fold_prod, U8, uint8_t, int64_t, WRAPPED(u, *, v))
+FOLD(fold_prod, I32, int32_t, int64_t, WRAPPED(u, *, v))
+FOLD(fold_prod, I64, int64_t, int64_t, WRAPPED(u, *, v))
+FOLD(fold_prod, U64, uint64_t, uint64_t, WRAPPED(u, *, v))
 
 typedef void integer_folding(void *y, size_t step, const void *x, size_t n);
 
 static integer_folding *folding(bnn_dtype dtype, integer_fold what) {
   switch (dtype) {
-#define X(TAG, TYPE)                              \
-  case BNN_##TAG:                                 \
-    return what == INTEGER_SUM   ? fold_sum_##TAG \
-           : what == INTEGER_MAX ? fold_max_##TAG \
-                                 : fold_min_##TAG;
+#define X(TAG, TYPE)                                                                          \
+  case BNN_##TAG: {                                                                           \
+    static integer_folding *const fold[] = {fold_sum_##TAG, fold_prod_##TAG, fold_max_##TAG,  \
+                                            fold_min_##TAG, fold_any_##TAG,  fold_all_##TAG}; \
+    return fold[what];                                                                        \
+  }
     INTEGER_ROWS(X)
 #undef X
   default: return NULL;
@@ -179,12 +208,23 @@ static void start_extremes(const bnn_tensor *kept, const bnn_tensor *x) {
   }
 }
 
+/* Every element of y is 0 or 1. */
+static void start_from(const bnn_tensor *y, int value) {
+  for (size_t i = 0; i < y->size; i++)
+    if (is_integer(y->dtype))
+      ((int64_t *)y->data)[i] = value; /* of 64 bits, with a sign or without */
+    else
+      bnn_tensor_real(y)[i] = (bnn_real)value;
+}
+
 void integers_reduce(const bnn_tensor *kept, const bnn_tensor *x, integer_fold what) {
   if (kept->size == 0) return;
   const size_t to_size = bnn_dtype_size(kept->dtype), size = bnn_dtype_size(x->dtype);
-  if (what == INTEGER_SUM) memset(kept->data, 0, kept->size * to_size);
+  if (what == INTEGER_MAX || what == INTEGER_MIN)
+    start_extremes(kept, x);
+  else
+    start_from(kept, what == INTEGER_PROD || what == INTEGER_ALL);
   if (x->size == 0) return;
-  if (what != INTEGER_SUM) start_extremes(kept, x);
   walk w;
   walk_init(&w, x, &kept, 1);
   walk_cursor c = {0};
@@ -329,4 +369,28 @@ void numbers_compare(bnn_tensor *y, const bnn_tensor *const *x, comparison what)
 #undef X
   default: break;
   }
+}
+
+/* ---- logic ---- */
+
+static bool is_true(const bnn_tensor *x, size_t i) {
+  const number v = number_at(x, i);
+  return v.kind == FLOATING ? v.d != 0 : v.kind == LARGE || v.i != 0;
+}
+
+static bool joined(bool a, bool b, conjunction what) {
+  return what == LOGICAL_AND ? a && b : what == LOGICAL_OR ? a || b : a != b;
+}
+
+void numbers_logical(bnn_tensor *y, const bnn_tensor *const *x, conjunction what) {
+  if (y->size == 0) return;
+  walk w;
+  walk_init(&w, y, x, 2);
+  walk_cursor c = {0};
+  const size_t rows = walk_count(&w, 0, w.rank);
+  for (size_t r = 0; r < rows; r++, walk_next(&c, &w, 0, w.rank))
+    for (size_t i = 0; i < w.inner; i++)
+      bnn_tensor_real(y)[c.at[0] + i] =
+          (bnn_real)joined(is_true(x[0], c.at[1] + (w.still[1] ? 0 : i)),
+                           is_true(x[1], c.at[2] + (w.still[2] ? 0 : i)), what);
 }

@@ -15,6 +15,7 @@
 #define integers_reduce BNN_ISA_NAME(bnn_integers_reduce)
 #define integers_extreme BNN_ISA_NAME(bnn_integers_extreme)
 #define numbers_compare BNN_ISA_NAME(bnn_numbers_compare)
+#define numbers_logical BNN_ISA_NAME(bnn_numbers_logical)
 
 static inline bool is_integer(bnn_dtype dtype) { return dtype != BNN_F32 && dtype != BNN_F64; }
 
@@ -32,10 +33,15 @@ typedef enum integer_map {
   INTEGER_ABS,
   INTEGER_SIGN,
   INTEGER_SQUARE,
+  INTEGER_KEEP,
+  INTEGER_FMOD,
+  INTEGER_REMAINDER,
+  INTEGER_FLOOR_DIVIDE,
   INTEGER_MAPS
 } integer_map;
 
-/* y = f(x[0]) or f(x[0], x[1]), broadcasting; y and all x are of one integer type. */
+/* y = f(x[0]) or f(x[0], x[1]), broadcasting; y and all x are of one integer type.  What is divided
+ * by 0 is 0. */
 void integers_map(bnn_tensor *y, const bnn_tensor *const *x, int n, integer_map what);
 
 /* y = x within [lo, hi]; the bounds are whole numbers or infinite. */
@@ -44,9 +50,17 @@ void integers_clamp(bnn_tensor *y, const bnn_tensor *x, double lo, double hi);
 /* y = a where the real x[0] is not 0, else b: x = {cond, a, b}. */
 void integers_pick(bnn_tensor *y, const bnn_tensor *const *x);
 
-typedef enum integer_fold { INTEGER_SUM, INTEGER_MAX, INTEGER_MIN } integer_fold;
+typedef enum integer_fold {
+  INTEGER_SUM,
+  INTEGER_PROD,
+  INTEGER_MAX,
+  INTEGER_MIN,
+  INTEGER_ANY,
+  INTEGER_ALL
+} integer_fold;
 
-/* y = the fold of x over the axes that `kept` (y's header with the reduced axes as 1) repeats. */
+/* y = the fold of x over the axes that `kept` (y's header with the reduced axes as 1) repeats; of ANY and
+ * ALL, real numbers 1 or 0. */
 void integers_reduce(const bnn_tensor *kept, const bnn_tensor *x, integer_fold what);
 
 /* The type of a sum: 64 bits, with a sign where the elements have one (NumPy's; u8 sums in i64, as
@@ -70,5 +84,10 @@ typedef enum comparison {
 
 /* y = 1 where x[0] and x[1], of any types, compare so, else 0. */
 void numbers_compare(bnn_tensor *y, const bnn_tensor *const *x, comparison what);
+
+typedef enum conjunction { LOGICAL_AND, LOGICAL_OR, LOGICAL_XOR } conjunction;
+
+/* y = 1 where that holds of x[0] and x[1], of any types, of which all but 0 is true, else 0. */
+void numbers_logical(bnn_tensor *y, const bnn_tensor *const *x, conjunction what);
 
 #endif

@@ -34,6 +34,7 @@ typedef struct bnn_attr {
   int axis;          /* 'a' one axis, or BNN_AXIS_NONE where the op's defaults say so */
   uint32_t axes;     /* 'A' a set of axes, bit k for axis k; all axes when none are given */
   bool keepdims;     /* 'k' reduced axes stay, with size 1 */
+  bool descending;   /* 'd' from the largest to the smallest */
   double number[2];  /* 'r' real numbers, in order */
   size_t pair[3][2]; /* 'p' counts for rows and for columns, in order; one number stands for both */
   int rank;          /* 's' a shape; 'o' an order of axes */

@@ -402,6 +402,8 @@ bnn_status bnn_program_find_batch_mixing_op(bnn_batch_mixing_op *out, const bnn_
   return BNN_OK;
 }
 
+bool bnn_program_uses(const bnn_program *p, int i) { return p->nodes[i].live; }
+
 bool bnn_program_has_gradient(const bnn_program *p) { return p->gradient; }
 
 int bnn_program_outputs(const bnn_program *p) { return p->n_outputs; }

@@ -92,6 +92,9 @@ size_t bnn_program_batch(const bnn_program *p);
 /* Elements that its ops compute for one row of the batch; 0 without rows. */
 size_t bnn_program_row_size(const bnn_program *p);
 
+/* Whether an output of a finished program needs node i, which exists. */
+bool bnn_program_uses(const bnn_program *p, int i);
+
 /* Whether it was finished with a gradient. */
 bool bnn_program_has_gradient(const bnn_program *p);
 

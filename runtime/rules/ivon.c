@@ -109,9 +109,9 @@ BNN_RULE(ivon) = {
             {"clip", "the largest step of an element of mu, beside lr h0; 0: none", 0, 0, HUGE_VAL,
              .open = true},
             {"hessian",
-             "\"price\": estimated by reparameterisation; \"gradsq\": in its place the squared "
+             "its estimate, by reparameterisation; or, for comparison, in its place the squared "
              "gradient of a batch times N, about N / batch size times that of an example: no Hessian "
-             "but a much colder posterior, for comparison",
+             "but a much colder posterior",
              BNN_CHOICES(2, "price", "gradsq")},
         },
     .needs_data_size = true,

@@ -26,6 +26,22 @@ static inline double vec_digamma(double x) {
          z * (1. / 12 - z * (1. / 120 - z * (1. / 252 - z * (1. / 240 - z / 132))));
 }
 
+/* The trigamma function, the slope of digamma, the same way: of x >= 0, and of any x. */
+static inline double vec_trigamma_above(double x) {
+  double psi = 0;
+  for (; x < 12; x++) psi += 1 / (x * x);
+  const double z = 1 / (x * x);
+  return psi + 1 / x + z / 2 +
+         z / x * (1. / 6 - z * (1. / 30 - z * (1. / 42 - z * (1. / 30 - z * 5 / 66))));
+}
+static inline double vec_trigamma(double x) {
+  if (x < 0) {
+    const double sine = sin(M_PI * x);
+    return M_PI * M_PI / (sine * sine) - vec_trigamma_above(1 - x);
+  }
+  return vec_trigamma_above(x);
+}
+
 /* What is left of log Gamma(x) after Stirling's (x - 1/2) log x - x + log(2 pi)/2, for x >= 10. */
 static inline double vec_stirling_rest(double x) {
   const double z = 1 / (x * x);

@@ -39,6 +39,7 @@ local M = {
   collect = require "bnn.inference.collect",
   prune = require "bnn.posterior.prune".prune,
   ensemble = require "bnn.inference.ensemble".ensemble,
+  gradient_variance = require "bnn.inference.gradient_variance".gradient_variance,
   elbo = require "bnn.inference.objective".elbo,
   objective = require "bnn.inference.objective".objective,
   train = require "bnn.run.train".train,
@@ -72,6 +73,14 @@ for name, op in pairs(core.ops) do
     setmetatable(M[name], meta)
   end
 end
+
+-- Functions of tensors that are written over ops, and methods of tensors too.
+local composed = {}
+for _, name in ipairs{"ordering", "moving"} do
+  for field, f in pairs(require("bnn.ops." .. name)) do M[field], composed[field] = f, f end
+end
+core.add_methods(composed)
+M.einsum = require "bnn.ops.einsum".einsum
 
 M.run.report = require "bnn.report.run_report".report
 

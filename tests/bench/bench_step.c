@@ -162,7 +162,7 @@ static void make(bench *b, size_t hidden) {
                          .layout = &b->layout,
                          .end = b->layout.size,
                          .buffer = {bnn_tensor_real(b->mu), bnn_tensor_real(b->logvar)}};
-  b->posterior = (bnn_posterior){&b->layout, 1, &b->group};
+  b->posterior = (bnn_posterior){.layout = &b->layout, .n_groups = 1, .group = &b->group};
   b->objective = objective_in_shards(b, 1);
   must(bnn_rule_state_init(&b->state, bnn_rule_find("adam"), NULL, 2 * b->layout.size, &err), &err);
   bnn_rng_truncated(bnn_tensor_real(b->mu), bnn_key_new(2), 0, b->layout.size);

@@ -53,6 +53,7 @@ static const bnn_op_id binary[] = {BNN_OP_add,
                                    BNN_OP_maximum,
                                    BNN_OP_minimum,
                                    BNN_OP_lt,
+                                   BNN_OP_logical_xor,
                                    BNN_OP_bernoulli_log_prob,
                                    BNN_OP_poisson_log_prob};
 
@@ -63,8 +64,9 @@ static const case_shape triples[][3] = {
     {{3, {2, 1, 1}}, {2, {3, 1}}, {1, {4}}},
 };
 
-static const bnn_op_id reductions[] = {BNN_OP_sum, BNN_OP_mean, BNN_OP_max,      BNN_OP_min,
-                                       BNN_OP_var, BNN_OP_std,  BNN_OP_logsumexp};
+static const bnn_op_id reductions[] = {BNN_OP_sum, BNN_OP_mean, BNN_OP_max,       BNN_OP_min,
+                                       BNN_OP_var, BNN_OP_std,  BNN_OP_logsumexp, BNN_OP_norm,
+                                       BNN_OP_any, BNN_OP_all};
 
 static const case_shape reduced[] = {{3, {2, 3, 4}}, {2, {3, 300}}, {1, {5}}, {3, {2, 1, 270}}};
 
@@ -80,6 +82,9 @@ static const struct {
     {BNN_OP_exp, 1, {{0, {0}}}, {0}},
     {BNN_OP_leaky_relu, 1, {{1, {7}}}, {.number = {0.01}}},
     {BNN_OP_sum, 1, {{0, {0}}}, {0}},
+    {BNN_OP_prod, 1, {{3, {2, 3, 4}}}, {.axes = 2}},
+    {BNN_OP_prod, 1, {{3, {2, 3, 4}}}, {.axes = 5, .keepdims = true}},
+    {BNN_OP_prod, 1, {{0, {0}}}, {0}},
     {BNN_OP_var, 1, {{2, {1, 1}}}, {.keepdims = true}},
     {BNN_OP_argmax, 1, {{2, {3, 4}}}, {.axis = BNN_AXIS_NONE}},
     {BNN_OP_argmax, 1, {{3, {2, 3, 4}}}, {.axis = 1, .keepdims = true}},

@@ -29,7 +29,7 @@ static inline void split_posterior_init(split_posterior *p, const bnn_layout *la
                                        .first = n,
                                        .end = layout->size,
                                        .buffer = {mu ? mu + n : NULL}};
-  p->q = (bnn_posterior){layout, n_groups, p->group};
+  p->q = (bnn_posterior){.layout = layout, .n_groups = n_groups, .group = p->group};
 }
 
 #endif

@@ -211,6 +211,46 @@ logvar " "$out"
   equal "sweep_beta --help" "0 0" "$rc $(awk 'length($0) > 80' "$T/out" | wc -l)"
 }
 
+temperature="--data_dir=$T/mnist --steps=6 --batch_size=50 --temperatures=1,0.01 --hidden=8 --seeds=2
+  --predict_samples=3 --no_record --ood_data=$T/others"
+row_of() { awk -v t="$1" '$1 == t { $1 = $1; print }' "$2"; } # its words
+# shellcheck disable=SC2086 # a list of words
+{
+  run temperature $temperature --runs="$T/tempered" --workers=2 --figures=tempered
+  equal "temperature: status" 0 "$rc"
+  equal "temperature: the first line" "data: MNIST, 300 training and 150 test images" "$(head -1 "$T/out")"
+  # beta N / first dimension: 1e-3 * 300 / 784, and / 10 for the last bias
+  has "temperature: the tutorial's by tensor" "mlp/linear_0/w  784 x 8    0.0003827      51.12" "$out"
+  equal "temperature: a row for each, and the tutorial's" "1 0.01 tutorial:" \
+    "$(awk '/^temperature/ { on = 1; next } on { printf "%s%s", (n++ ? " " : ""), $1 }' "$T/out")"
+  has "temperature: of the tutorial from the coldest to the hottest" "tutorial: 0.000383 to 0.0375" "$out"
+  has "temperature: what no network has seen" "AUROC against others; se: standard error over 2 seeds" "$out"
+  equal "temperature: a figure for each metric" 6 "$(find "$T/here/tempered" -name 'temperature_meanfield_*.svg' | wc -l)"
+  equal "temperature: the tutorial is in it" 1 \
+    "$(grep -c "the tutorial" "$T/here/tempered/temperature_meanfield_nll.svg" | grep -v '^0$' | sed 's/.*/1/')"
+  equal "temperature: a record of each run" 6 "$(find "$T/tempered" -name run.json | wc -l)"
+  cp "$T/out" "$T/first"
+  run temperature $temperature --runs="$T/tempered" --workers=1 --figures=
+  equal "temperature again: the same bytes" 0 "$(cmp "$T/first" "$T/out" >&2; echo $?)"
+  has "temperature again: nothing is run twice" "goes on: 6 of 6 runs are done" "$err"
+  run temperature $temperature --runs="$T/tempered1" --workers=1 --figures= --quiet
+  equal "temperature: the same bytes for one worker" 0 "$(cmp "$T/first" "$T/out" >&2; echo $?)"
+  run temperature $temperature --runs="$T/tempered2" --workers=2 --figures= --tempers=posterior
+  equal "temperature of the posterior: at 1 they are the same" "$(row_of 1 "$T/first")" "$(row_of 1 "$T/out")"
+  has "temperature of the posterior: there is one below" "0.01 0." "$(row_of 0.01 "$T/out")"
+  [ "$(row_of 0.01 "$T/first")" != "$(row_of 0.01 "$T/out")" ]
+  equal "temperature of the posterior: below 1 they differ" 0 $?
+  lacks "temperature of the posterior: the tutorial has none" tutorial "$out"
+  run temperature $temperature --runs="$T/tempered3" --workers=2 --figures=sampled --method=sghmc
+  equal "temperature by sghmc" 0 "$rc"
+  lacks "temperature by sghmc: no KL" " kl " "$out"
+  equal "temperature by sghmc: figures" 5 "$(find "$T/here/sampled" -name 'temperature_sghmc_*.svg' | wc -l)"
+  run temperature --help
+  equal "temperature --help" "0 0" "$rc $(awk 'length($0) > 80' "$T/out" | wc -l)"
+  run temperature --temperatures=0
+  equal "temperature: 0 is none, one line" "1 1" "$rc $(wc -l <"$T/err")"
+}
+
 # sweep_custom.lua, with less to do
 sed -e 's/{500, 1000, 2000}/{2, 3}/' -e 's/trials = 24/trials = 10/' "$folder/sweep_custom.lua" \
   >"$T/sweep_custom.lua"

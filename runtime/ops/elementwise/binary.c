@@ -102,7 +102,7 @@ static inline bnn_real share(bnn_real u, bnn_real v) {
       .check = {__VA_ARGS__})
 
 /* And of integers of one type. */
-#define ARITHMETIC(NAME, WHAT, DOC, EXAMPLE, FORMULA, SLOPE_A, SLOPE_B, ...)   \
+#define WITH_INTEGERS(NAME, WHAT, FORMULA, SLOPE_A, SLOPE_B)                   \
   BINARY_PARTS(NAME, FORMULA, SLOPE_A, SLOPE_B)                                \
   static void NAME##_numbers(bnn_tensor *y, const bnn_tensor *const *x, int n, \
                              const bnn_attr *attr) {                           \
@@ -110,9 +110,19 @@ static inline bnn_real share(bnn_real u, bnn_real v) {
       integers_map(y, x, n, WHAT);                                             \
     else                                                                       \
       NAME##_forward(y, x, n, attr);                                           \
-  }                                                                            \
+  }
+
+#define ARITHMETIC(NAME, WHAT, DOC, EXAMPLE, FORMULA, SLOPE_A, SLOPE_B, ...)   \
+  WITH_INTEGERS(NAME, WHAT, FORMULA, SLOPE_A, SLOPE_B)                         \
   ROW(NAME, DOC, EXAMPLE, NAME##_numbers, NAME##_backward, .arithmetic = true, \
       .infer = op_infer_broadcast, .check = {__VA_ARGS__})
+
+/* The same for what has no integer of a divisor 0; tested between two jumps. */
+#define QUOTIENT(NAME, WHAT, DOC, EXAMPLE, FORMULA, SLOPE_A, SLOPE_B)          \
+  WITH_INTEGERS(NAME, WHAT, FORMULA, SLOPE_A, SLOPE_B)                         \
+  ROW(NAME, DOC, EXAMPLE, NAME##_numbers, NAME##_backward, .arithmetic = true, \
+      .infer = op_infer_broadcast, .verify = verify_divisor,                   \
+      .check = {.tol = 1e-8, .range = {{2.2, 2.7}, {0.95, 1.05}}})
 
 static bnn_status infer_comparison(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr *attr,
                                    bnn_err *err) {
@@ -121,6 +131,25 @@ static bnn_status infer_comparison(bnn_shape *y, const bnn_shape *x, int n, cons
   to.dtype = BNN_REAL;
   *y = to;
   return BNN_OK;
+}
+
+/* An integer divided by 0 is no number. */
+static bnn_status verify_divisor(const bnn_tensor *const *x, int n, const bnn_attr *attr,
+                                 bnn_err *err) {
+  BNN_UNUSED(n), BNN_UNUSED(attr);
+  static const char zero[sizeof(uint64_t)];
+  const size_t size = bnn_dtype_size(x[1]->dtype);
+  for (size_t i = 0; is_integer(x[1]->dtype) && i < x[1]->size; i++)
+    if (memcmp((const char *)x[1]->data + i * size, zero, size) == 0)
+      return bnn_fail(err, BNN_ERANGE, "b: element %zu is 0: integers cannot be divided by it",
+                      i + 1);
+  return BNN_OK;
+}
+
+/* As Lua's % and //. */
+static inline bnn_real remainder_of(bnn_real u, bnn_real v) {
+  const bnn_real r = R(fmod)(u, v);
+  return r != 0 && (r < 0) != (v < 0) ? r + v : r;
 }
 
 #define COMPARISON(NAME, WHAT, DOC, EXAMPLE, OPERATOR)                                          \
@@ -156,6 +185,17 @@ BINARY(logaddexp, "log(e^a + e^b), without overflow",
        "bnn.logaddexp({0, 1000}, {0, 1000}) --> {0.6931, 1000.6931}",
        logaddexp(u, v), g * logaddexp_slope(u, v), g * logaddexp_slope(v, u),
        .lo = -3, .hi = 3, .tol = 1e-8)
+QUOTIENT(fmod, INTEGER_FMOD, "what is left of a after whole multiples of b, with a's sign, as C's",
+           "bnn.tensor{7, -7}:fmod(3) --> {1, -1}",
+           R(fmod)(u, v), g, -g * R(trunc)(u / v))
+QUOTIENT(remainder, INTEGER_REMAINDER,
+           "what is left of a after whole multiples of b, with b's sign; Lua's a % b",
+           "bnn.tensor{7, -7}:remainder(3) --> {1, 2}",
+           remainder_of(u, v), g, -g * R(floor)(u / v))
+QUOTIENT(floor_divide, INTEGER_FLOOR_DIVIDE,
+           "the largest whole number that is not above a / b; gradient 0; Lua's a // b",
+           "bnn.tensor{7, -7}:floor_divide(3) --> {2, -3}",
+           R(floor)(u / v), 0 * g, 0 * g)
 ARITHMETIC(maximum, INTEGER_MAXIMUM,
            "the larger of a and b; NaN if either is NaN; ties share the gradient equally",
            "bnn.tensor{1, 5}:maximum(3) --> {3, 5}",
@@ -177,4 +217,25 @@ COMPARISON(gt, COMPARE_GT, "1 where a > b, else 0; compares the values of any tw
            "bnn.tensor{1, 2, 3}:gt(2) --> {0, 0, 1}", >)
 COMPARISON(ge, COMPARE_GE, "1 where a >= b, else 0; compares the values of any two types",
            "bnn.tensor{1, 2, 3}:ge(2) --> {0, 1, 1}", >=)
+/* clang-format on */
+
+#define LOGICAL(NAME, WHAT, DOC, EXAMPLE, ANSWER)                                               \
+  VALUE(NAME, (bnn_real)(ANSWER))                                                               \
+  static void NAME##_numbers(bnn_tensor *y, const bnn_tensor *const *x, int n,                  \
+                             const bnn_attr *attr) {                                            \
+    if (x[0]->dtype != BNN_REAL || x[1]->dtype != BNN_REAL)                                     \
+      numbers_logical(y, x, WHAT);                                                              \
+    else                                                                                        \
+      NAME##_forward(y, x, n, attr);                                                            \
+  }                                                                                             \
+  ROW(NAME, DOC, EXAMPLE, NAME##_numbers, NULL, .any_numbers = true, .infer = infer_comparison, \
+      .check = {.lo = -2, .hi = 2})
+
+/* clang-format off */
+LOGICAL(logical_and, LOGICAL_AND, "1 where a and b are not 0, else 0; of any two types",
+        "bnn.tensor{0, 1, 2}:logical_and{1, 0, 3} --> {0, 0, 1}", u != 0 && v != 0)
+LOGICAL(logical_or, LOGICAL_OR, "1 where a or b is not 0, else 0; of any two types",
+        "bnn.tensor{0, 1, 0}:logical_or{0, 0, 3} --> {0, 1, 1}", u != 0 || v != 0)
+LOGICAL(logical_xor, LOGICAL_XOR, "1 where one of a and b is 0 and the other is not, else 0; of any two types",
+        "bnn.tensor{0, 1, 2}:logical_xor{0, 0, 3} --> {0, 1, 0}", (u != 0) != (v != 0))
 /* clang-format on */

@@ -1,4 +1,4 @@
-/* Reductions over any axes: sum, mean, var, std, max, min, logsumexp.
+/* Reductions over any axes: sum, prod, mean, var, std, norm, max, min, logsumexp, any, all.
  *
  * Each is one or two folds over the elements that make up an output - var is the mean, then the
  * squared deviations from it, and std its root; logsumexp is the maximum m, then the sum of e^(x - m) - and a finish.
@@ -9,7 +9,7 @@
  * combined at the end).  Either way a fold is one loop over neighbours in memory.
  *
  * max and min share their gradient equally between equal extremes; a NaN counts as the extreme.
- * Integers have a sum, max and min, exact ones (integers.h). */
+ * Integers have a sum, a product, max and min, exact ones (integers.h). */
 #include "../../vec/vec_math.h"
 #include "../integers.h"
 #include "../op_help.h"
@@ -36,6 +36,9 @@ typedef struct fold {
   }
 
 static double plus(double a, double b) { return a + b; }
+static double times(double a, double b) { return a * b; }
+static double either(double a, double b) { return a != 0 || b != 0; }
+static double both(double a, double b) { return a != 0 && b != 0; }
 static double larger(double a, double b) { return a > b || a != a ? a : b; }
 static double smaller(double a, double b) { return a < b || a != a ? a : b; }
 
@@ -43,12 +46,19 @@ STEP(add_value, a + v)
 STEP(add_square, a + (v - p) * (v - p))
 STEP(add_exp, a + vm_exp(v == p ? 0 : (bnn_real)(v - p))) /* 0 for equal infinities too */
 STEP(add_equal, a + (v == p || v != v))
+STEP(multiply, a *v)
+STEP(multiply_others, v == 0 ? a : a * v) /* than 0 */
+STEP(count_zero, a + (v == 0))
+STEP(either_value, a != 0 || v != 0)
+STEP(both_values, a != 0 && v != 0)
 STEP(keep_larger, v > a || v != v ? v : a)
 STEP(keep_smaller, v < a || v != v ? v : a)
 
 static const fold sum_fold = {0, add_value, plus}, square_fold = {0, add_square, plus},
                   exp_fold = {0, add_exp, plus}, equal_fold = {0, add_equal, plus},
-                  max_fold = {-INFINITY, keep_larger, larger},
+                  prod_fold = {1, multiply, times}, others_fold = {1, multiply_others, times},
+                  zero_fold = {0, count_zero, plus}, any_fold = {0, either_value, either},
+                  all_fold = {1, both_values, both}, max_fold = {-INFINITY, keep_larger, larger},
                   min_fold = {INFINITY, keep_smaller, smaller};
 
 /* A stretch of outputs on its way: `n` outputs from element `i` of the inner loop on, or one output
@@ -99,6 +109,15 @@ static void sum_of(double *y, stretch *s) { fold_stretch(y, &sum_fold, none, s);
 static void max_of(double *y, stretch *s) { fold_stretch(y, &max_fold, none, s); }
 static void min_of(double *y, stretch *s) { fold_stretch(y, &min_fold, none, s); }
 
+static void prod_of(double *y, stretch *s) { fold_stretch(y, &prod_fold, none, s); }
+static void any_of(double *y, stretch *s) { fold_stretch(y, &any_fold, none, s); }
+static void all_of(double *y, stretch *s) { fold_stretch(y, &all_fold, none, s); }
+
+static void norm_of(double *y, stretch *s) {
+  fold_stretch(y, &square_fold, none, s);
+  for (size_t i = 0; i < s->n; i++) y[i] = sqrt(y[i]);
+}
+
 static void mean_of(double *y, stretch *s) {
   sum_of(y, s);
   for (size_t i = 0; i < s->n; i++) y[i] /= s->count;
@@ -129,6 +148,12 @@ static void mean_again(double *aux, stretch *s, double *y) {
   mean_of(aux, s);
 }
 
+/* The product of all but the zeros, and their number in place of the value. */
+static void prod_again(double *aux, stretch *s, double *y) {
+  fold_stretch(aux, &others_fold, none, s);
+  fold_stretch(y, &zero_fold, none, s);
+}
+
 /* dx[i] += the gradient of one member: g is dy, r the result, a the op's own number; `freedom` is
  * the count where there is no ddof. */
 #define SLOPE(NAME, FORMULA)                                                                  \
@@ -148,6 +173,8 @@ SLOPE(sum_slope, g)
 SLOPE(mean_slope, g / freedom)
 SLOPE(var_slope, g * 2 * (v - a) / freedom)
 SLOPE(std_slope, r == 0 ? 0 : g * (v - a) / (freedom * r)) /* where all are equal: a kink */
+SLOPE(prod_slope, r == 0 ? g * a / v : r == 1 && v == 0 ? g * a : 0) /* r is the number of zeros */
+SLOPE(norm_slope, r == 0 ? 0 : g * v / r)                            /* where all are 0: a kink */
 SLOPE(extreme_slope, v == r || v != v ? g / a : 0)
 SLOPE(logsumexp_slope, g *vm_exp(v == r ? 0 : (bnn_real)(v - r)) / a) /* r is the maximum here */
 
@@ -316,6 +343,15 @@ static bnn_status infer_var(bnn_shape *y, const bnn_shape *x, int n, const bnn_a
   return infer(y, x, n, attr, err);
 }
 
+static bnn_status infer_logical(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr *attr,
+                                bnn_err *err) {
+  bnn_shape to;
+  BNN_TRY(infer(&to, x, n, attr, err));
+  to.dtype = BNN_REAL;
+  *y = to;
+  return BNN_OK;
+}
+
 static bnn_status infer_sum(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr *attr,
                             bnn_err *err) {
   bnn_shape to;
@@ -355,6 +391,30 @@ static bnn_rows rows(const bool *has_rows, const bnn_shape *x, int n, const bnn_
   }                                                                            \
   REDUCTION_ROW(NAME, INFER, NAME##_numbers, "", DOC, EXAMPLE, true)
 
+/* Of numbers of any type, without a gradient. */
+#define LOGICAL(NAME, WHAT, VALUE, DOC, EXAMPLE)                               \
+  static const reduction NAME##_op = {VALUE, NULL, NULL};                      \
+  static void NAME##_forward(bnn_tensor *y, const bnn_tensor *const *x, int n, \
+                             const bnn_attr *attr) {                           \
+    BNN_UNUSED(n);                                                             \
+    if (is_integer(x[0]->dtype))                                               \
+      run_integers(y, x[0], attr, WHAT);                                       \
+    else                                                                       \
+      run(y, x[0], attr, &NAME##_op);                                          \
+  }                                                                            \
+  BNN_OP(NAME) = {                                                             \
+      .name = #NAME,                                                           \
+      .doc = #NAME "(x, axes = all, keepdims = false): " DOC,                  \
+      .example = EXAMPLE,                                                      \
+      .arity = 1,                                                              \
+      .args = "A?k?",                                                          \
+      .infer = infer_logical,                                                  \
+      .rows = rows,                                                            \
+      .arithmetic = true,                                                      \
+      .forward = NAME##_forward,                                               \
+      .check = {.lo = -2, .hi = 2, .attr = {.axes = 2}},                       \
+  };
+
 #define REDUCTION_PARTS(NAME, VALUE, AUX, SLOPE)                                                \
   static const reduction NAME##_op = {VALUE, AUX, SLOPE};                                       \
   static void NAME##_forward(bnn_tensor *y, const bnn_tensor *const *x, int n,                  \
@@ -390,6 +450,9 @@ ARITHMETIC(sum, INTEGER_SUM, infer_sum, sum_of, NULL, sum_slope,
            "x:sum() --> 10\n"
            "x:sum(1) --> {4, 6}\n"
            "x:sum(2, true) --> {{3}, {7}}")
+ARITHMETIC(prod, INTEGER_PROD, infer_sum, prod_of, prod_again, prod_slope,
+           "product over the axes; 1 over no elements; that of integers has 64 bits and wraps around",
+           "bnn.tensor{{1, 2}, {3, 4}}:prod(2) --> {2, 12}")
 REDUCTION(mean, infer, mean_of, NULL, mean_slope, "",
           "mean over the axes; NaN over no elements",
           "bnn.tensor{{1, 2}, {3, 4}}:mean(1) --> {2, 3}")
@@ -400,6 +463,9 @@ REDUCTION(var, infer_var, var_of, mean_again, var_slope, ", ddof = 0",
 REDUCTION(std, infer_var, std_of, mean_again, std_slope, ", ddof = 0",
           "standard deviation over the axes, the root of var; gradient 0 where it is 0",
           "bnn.tensor{{1, 3}, {5, 5}}:std(2) --> {1, 0}")
+REDUCTION(norm, infer, norm_of, NULL, norm_slope, "",
+          "root of the sum of squares over the axes, the Euclidean norm; gradient 0 where it is 0",
+          "bnn.tensor{{3, 4}, {0, 2}}:norm(2) --> {5, 2}")
 ARITHMETIC(max, INTEGER_MAX, infer_extreme, max_of, ties_of, extreme_slope,
            "maximum over the axes; NaN if an element is NaN; ties share the gradient equally",
            "bnn.tensor{{1, 9}, {8, 2}}:max(2) --> {9, 8}")
@@ -409,4 +475,8 @@ ARITHMETIC(min, INTEGER_MIN, infer_extreme, min_of, ties_of, extreme_slope,
 REDUCTION(logsumexp, infer, logsumexp_of, logsumexp_again, logsumexp_slope, "",
           "log of the sum of e^x over the axes, without overflow",
           "bnn.tensor{1000, 1000}:logsumexp() --> 1000.6931")
+LOGICAL(any, INTEGER_ANY, any_of, "1 where some element over the axes is not 0, else 0",
+        "bnn.tensor{{0, 2}, {0, 0}}:any(2) --> {1, 0}")
+LOGICAL(all, INTEGER_ALL, all_of, "1 where no element over the axes is 0, else 0",
+        "bnn.tensor{{1, 2}, {0, 3}}:all(2) --> {1, 0}")
 /* clang-format on */

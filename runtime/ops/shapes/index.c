@@ -1,9 +1,10 @@
-/* index and gather: elements of x, of any type, at positions that a tensor of integers gives.
- * Positions count from 1, as scripts count.
+/* index, gather and scatter_add: elements of x, of any type, at positions that a tensor of integers
+ * gives.  Positions count from 1, as scripts count.
  *
  *   index   y[..., j..., ...] = x[..., positions[j...], ...]     whole slices along the axis
  *   gather  y[i, j] = x[i, positions[i, j]] for axis 2            one element each, as torch's
  * gather
+ *   scatter_add  y = x, y[i, positions[i, j]] += values[i, j]     the way back, as torch's
  *
  * Gradients add up where a position occurs more than once, in the order of the positions. */
 #include <stdio.h>
@@ -190,6 +191,49 @@ static void backward_gather(bnn_tensor *const *dx, const bnn_tensor *dy, const b
     bnn_tensor_real(dx[0])[gathered(&s, x[1], attr->axis, i)] += bnn_tensor_real(dy)[i];
 }
 
+/* ---- scatter_add: positions and values have the same dims, which are x's but along the axis ---- */
+
+static bnn_status infer_scatter(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr *attr,
+                                bnn_err *err) {
+  bnn_shape gathered_shape;
+  BNN_TRY(op_check_real(&x[0], "x", err));
+  BNN_TRY(op_check_real(&x[2], "values", err));
+  BNN_TRY(infer_gather(&gathered_shape, x, n, attr, err));
+  bool agree = x[1].rank == x[2].rank;
+  for (int k = 0; k < x[1].rank && agree; k++) agree = x[1].dim[k] == x[2].dim[k];
+  if (!agree)
+    return bnn_fail(err, BNN_ESHAPE, "positions is %s, values is %s: they must agree",
+                    BNN_SHAPE(&x[1]), BNN_SHAPE(&x[2]));
+  *y = x[0];
+  return BNN_OK;
+}
+
+static bnn_rows rows_scatter(const bool *has_rows, const bnn_shape *x, int n, const bnn_attr *attr,
+                             const bnn_shape *y) {
+  BNN_UNUSED(x), BNN_UNUSED(n), BNN_UNUSED(y);
+  const bool all = has_rows[0] && has_rows[1] && has_rows[2];
+  return attr->axis > 0 && all ? BNN_ROWS_KEPT : BNN_ROWS_MIXED;
+}
+
+static void forward_scatter(bnn_tensor *y, const bnn_tensor *const *x, int n,
+                            const bnn_attr *attr) {
+  BNN_UNUSED(n);
+  const slices s = slices_of(x, attr);
+  memcpy(y->data, x[0]->data, y->size * sizeof(bnn_real));
+  for (size_t i = 0; i < x[1]->size; i++)
+    bnn_tensor_real(y)[gathered(&s, x[1], attr->axis, i)] += bnn_tensor_real(x[2])[i];
+}
+
+static void backward_scatter(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y,
+                             const bnn_tensor *const *x, int n, const bnn_attr *attr) {
+  BNN_UNUSED(y), BNN_UNUSED(n);
+  const slices s = slices_of(x, attr);
+  const bnn_real *g = bnn_tensor_real(dy);
+  if (dx[0]) op_add_blocks(bnn_tensor_real(dx[0]), 0, g, 0, dy->size, 1);
+  for (size_t i = 0; dx[2] && i < x[1]->size; i++)
+    bnn_tensor_real(dx[2])[i] += g[gathered(&s, x[1], attr->axis, i)];
+}
+
 BNN_OP(index) = {
     .name = "index",
     .doc = "index(x, positions, axis = 1): the slices of x at some positions along an "
@@ -236,6 +280,29 @@ BNN_OP(gather) = {
               .hi = 1,
               .tol = 1e-8,
               .in = {{2, {3, 4}, 0}, {2, {3, 2}, BNN_I64}},
+              .attr = {.axis = 1},
+              .first = 1,
+              .classes = 4},
+};
+
+BNN_OP(scatter_add) = {
+    .name = "scatter_add",
+    .doc = "scatter_add(x, positions, values, axis): x with each value added to the element at its "
+           "position (i32 or i64, from 1) along the axis; the other indices are the same",
+    .example = "local x = bnn.tensor{{0, 0, 0}, {1, 1, 1}}\n"
+               "x:scatter_add({{2, 2}, {1, 3}}, {{5, 6}, {7, 8}}, 2) --> {{0, 11, 0}, {8, 1, 9}}",
+    .arity = 3,
+    .args = "a",
+    .integers = true,
+    .infer = infer_scatter,
+    .rows = rows_scatter,
+    .forward = forward_scatter,
+    .backward = backward_scatter,
+    .verify = verify,
+    .check = {.lo = -1,
+              .hi = 1,
+              .tol = 1e-8,
+              .in = {{2, {3, 4}, 0}, {2, {3, 2}, BNN_I64}, {2, {3, 2}, 0}},
               .attr = {.axis = 1},
               .first = 1,
               .classes = 4},

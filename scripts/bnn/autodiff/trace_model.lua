@@ -41,25 +41,32 @@ local function batch_shape(x, n)
   return shape, network_input.dtype(x)
 end
 
--- The tracers of x, y, the key and further weights, and the numbers of these inputs, from 0 in the
--- order in which they are made: the runtime feeds them by number.
-local function record_inputs(rec, source, n, n_weights)
-  local nodes, batch = {x = 0, y = -1, key = 1, weights = -1}, {}
+-- The tracers of x, y, the key, further weights and of what an estimator draws by, and the numbers
+-- of these inputs, from 0 in the order in which they are made: the runtime feeds them by number.
+local function record_inputs(rec, source, n, n_weights, recorder)
+  local nodes, batch = {x = 0, y = -1, key = 1, weights = -1, eps = -1, sign = -1}, {}
   batch.x = rec:rows(batch_shape(source.x, n))
   if source.y then
     batch.y = rec:rows(batch_shape(source.y, n))
     nodes.y, nodes.key = 1, 2
   end
-  local key, weights = rec:key(), nil
+  local key, weights, last = rec:key(), nil, nodes.key
   if n_weights > 0 then
-    weights = rec:input({n_weights})
-    nodes.weights = nodes.key + 1
+    weights, last = rec:input({n_weights}), last + 1
+    nodes.weights = last
   end
-  return nodes, batch, key, weights
+  local noise = recorder and {eps = rec:key()}
+  if recorder then nodes.eps, last = last + 1, last + 1 end
+  if recorder and recorder.antithetic then
+    noise.sign, nodes.sign = rec:input{1}, last + 1
+  end
+  return nodes, batch, key, weights, noise
 end
 
--- The weights as the program's parameters; of a posterior what it makes of them.
-local function record_weights(rec, own, key)
+-- The weights as the program's parameters; of a posterior what it makes of them, or an estimator's
+-- recorder.
+local function record_weights(rec, own, key, recorder, noise)
+  if recorder then return recorder:record(rec, own, noise) end
   local layout = parameters.is(own) and parameters.layout_of(own) or own:program_layout()
   local tracers = {}
   for _, entry in ipairs(layout) do tracers[entry.name] = rec:param(entry.offset, entry.shape) end
@@ -68,8 +75,10 @@ local function record_weights(rec, own, key)
 end
 
 local function record_model(rec, model, source, n, f, opts)
-  local nodes, batch, key, weights = record_inputs(rec, source, n, opts.weights or 0)
-  local params, phi = record_weights(rec, expect_model.parameters_of("record", model), key)
+  local nodes, batch, key, weights, noise =
+    record_inputs(rec, source, n, opts.weights or 0, opts.recorder)
+  local own = expect_model.parameters_of("record", model)
+  local params, phi = record_weights(rec, own, key, opts.recorder, noise)
   local outputs = f(params, batch, key, weights, phi)
   return rec:finish(outputs, {gradient = opts.gradient or false}), nodes
 end
@@ -80,8 +89,9 @@ end
 -- @param n integer: rows of a batch
 -- @param f function(params, {x=, y=}, key, weights, phi) -> list of tensors, the program's outputs;
 --   phi holds the buffers of a posterior that is defined in Lua
--- @param opts table: gradient=false, weights=0, the size of a further input [weights]
--- @return program, nodes {x=, y=, key=, weights=} for core.objective and core.predict
+-- @param opts table: gradient=false, weights=0, the size of a further input [weights]; recorder, of
+--   the weights (bnn.inference.estimators)
+-- @return program, nodes {x=, y=, key=, weights=, eps=, sign=} for core.objective and core.predict
 function M.model(model, source, n, f, opts)
   return M.recording(record_model, model, source, n, f, opts)
 end

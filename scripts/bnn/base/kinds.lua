@@ -59,11 +59,13 @@ function M.has(v, spec)
   return spec.infinite and type(v) == "number" and v == v
 end
 
+local PLURAL = {params = true, samples = true, variances = true}
+
 --- Names a kind in a message: "integer" -> "an integer", "number|key" -> "... or ...".
 function M.text(kind)
   local texts = {}
   for word in kind:gmatch "[^|]+" do
-    local article = (word == "params" or word == "samples") and ""
+    local article = PLURAL[word] and ""
       or word:find "^[aeiou]" and "an " or "a "
     texts[#texts + 1] = known_kinds[word] and known_kinds[word][1] or article .. word
   end

@@ -1,9 +1,10 @@
 --- The format of checkpoints: converts a state into tensors and metadata, and back.
 --
 -- A file is safetensors. Its tensors are BUFFER/PATH for each buffer of a posterior (mu/PATH and
--- logvar/PATH of a mean-field one), params/PATH, optimizer/moments/1, ..., as U64 optimizer/steps,
--- key and step, and the tensors among the extras as extras/NAME/.... Its metadata hold the rest as
--- JSON: the order of the tensors' names, options, extras, config, versions.
+-- logvar/PATH of a mean-field one; 1/mu/PATH of a mixture's first), params/PATH,
+-- optimizer/moments/1, ..., as U64 optimizer/steps, key and step, and the tensors among the extras
+-- as extras/NAME/.... Its metadata hold the rest as JSON: the order of the tensors' names, options,
+-- extras, config, versions.
 local core = require "bnn.core"
 local fail = require "bnn.base.fail"
 local json_codec = require "bnn.base.json_codec"
@@ -44,14 +45,21 @@ local function put_u64(tensors, name, bits) tensors[name] = core.tensor(bits, "u
 -- fault.
 local put = {}
 
-function put.posterior(tensors, q)
-  local tree = {kind = q.family}
-  for _, buffer in ipairs(q:buffers()) do
+-- The components of a mixture have 1/, 2/, ... before the names of their tensors.
+local function put_posterior(tensors, q, prefix)
+  local tree = {kind = q.family, weights = q.weights}
+  for i, component in ipairs(q.components or {}) do
+    tree.components = tree.components or {}
+    tree.components[i] = put_posterior(tensors, component, prefix .. i .. "/")
+  end
+  for _, buffer in ipairs(q.components and {} or q:buffers()) do
     local put_buffer = param_samples.is(buffer.params) and put_samples or put_params
-    tree[buffer.name] = put_buffer(tensors, buffer.name .. "/", buffer.params)
+    tree[buffer.name] = put_buffer(tensors, prefix .. buffer.name .. "/", buffer.params)
   end
   return tree
 end
+
+function put.posterior(tensors, q) return put_posterior(tensors, q, "") end
 
 function put.params(tensors, params)
   return {names = put_params(tensors, "params/", params)}
@@ -192,21 +200,42 @@ end
 -- For each part of a state: makes it of its metadata and the tensors of the file; or nil, fault.
 local get = {}
 
-function get.posterior(file, tree)
-  local family = posteriors.family(tree.kind)
-  if not family then
-    return nil, strings.message("expected a posterior of %s, got %s",
-      table.concat(posteriors.family_names(), ", "), tostring(tree.kind))
+local get_posterior
+
+local function get_mixture(file, tree, prefix)
+  local opts = {weights = tree.weights}
+  if type(tree.components) ~= "table" then return nil, "a mixture without components" end
+  for i, component in ipairs(tree.components) do
+    local q, fault = nil, ("component %d is not a table"):format(i)
+    if type(component) == "table" then
+      q, fault = get_posterior(file, component, prefix .. i .. "/")
+    end
+    if not q then return nil, fault end
+    opts[i] = q
   end
+  return attempt(posterior.mixture, opts)
+end
+
+local function get_family(file, family, tree, prefix)
   local buffers = {}
   for _, row in ipairs(family.buffers) do
     local read_buffer = row.has_rows and read_samples or read_params
-    local params, fault = read_buffer(file, row.name .. "/", tree[row.name])
+    local params, fault = read_buffer(file, prefix .. row.name .. "/", tree[row.name])
     if not params then return nil, fault end
     buffers[row.name] = params
   end
   return attempt(posterior.from_buffers, tree.kind, buffers)
 end
+
+function get_posterior(file, tree, prefix)
+  if tree.kind == "mixture" then return get_mixture(file, tree, prefix) end
+  local family = posteriors.family(tree.kind)
+  if family then return get_family(file, family, tree, prefix) end
+  return nil, strings.message("expected a posterior of %s, got %s",
+    table.concat(posteriors.family_names(), ", "), tostring(tree.kind))
+end
+
+function get.posterior(file, tree) return get_posterior(file, tree, "") end
 
 function get.params(file, tree) return read_params(file, "params/", tree.names) end
 

@@ -3,7 +3,9 @@ local core = require "bnn.core"
 local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
 local options = require "bnn.base.options"
+local param_samples = require "bnn.params.param_samples"
 local parameters = require "bnn.params.params"
+local posteriors = require "bnn.posterior.posterior_class"
 local shapes = require "bnn.base.shapes"
 local strings = require "bnn.base.strings"
 
@@ -76,15 +78,39 @@ local function copy_matching(target, source)
   end
 end
 
--- What is copied into what: {target, source, prefix of the names in messages}.
+-- Tensors [S, ...] of Samples by name.
+local function by_draw(samples)
+  local tensors = {}
+  for _, name in ipairs(samples:names()) do tensors[name] = samples[name] end
+  return tensors
+end
+
+-- Adds what of a buffer is copied into what; of Samples each draw, if there are as many, and else
+-- all of them, whose shapes differ.
+local function add_copies(copies, target, source, prefix)
+  if not param_samples.is(target) then
+    copies[#copies + 1] = {target, source, prefix}
+  elseif #target ~= #source then
+    copies[#copies + 1] = {by_draw(target), by_draw(source), prefix}
+  else
+    for s = 1, #target do copies[#copies + 1] = {target[s], source[s], s == 1 and prefix or nil} end
+  end
+end
+
+-- What is copied into what: {target, source, prefix of the names in messages, nil if one before has
+-- the same names}.
 local function pairs_to_copy(target, source)
   local to, from = options.accept(target, "posterior"), options.accept(source, "posterior")
-  if not (to and from and to.family == from.family) then
+  if not (to and from and posteriors.is_alike(to, from)) then
+    if to and to.components then
+      fail("bnn.checkpoint.load_into: target: expected params or a posterior of one family, got %s",
+        to)
+    end
     return {{to and to:buffers()[1].params or target, from and from:mean() or source, ""}}
   end
   local copies, theirs = {}, from:buffers()
   for i, buffer in ipairs(to:buffers()) do
-    copies[i] = {buffer.params, theirs[i].params, buffer.name .. "/"}
+    add_copies(copies, buffer.params, theirs[i].params, buffer.name .. "/")
   end
   return copies
 end
@@ -105,7 +131,7 @@ function M.load_into(target, source, opts)
   check_tensors(what .. ": source", source, true)
   local copies, lines = pairs_to_copy(target, source), {}
   for _, copy in ipairs(copies) do
-    local more = mismatches(copy[1], copy[2], copy[3])
+    local more = copy[3] and mismatches(copy[1], copy[2], copy[3]) or {}
     table.move(more, 1, #more, #lines + 1, lines)
   end
   if opts.strict and #lines > 0 then return nil, table.concat(lines, "; ") end

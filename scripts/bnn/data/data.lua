@@ -96,6 +96,30 @@ function M.load_or_exit(opts)
   return data
 end
 
+--- Loads images that a network has not seen, of the size of those that it learns from, or ends the
+-- program, with one line. Without a name they are notMNIST's letters, or where these are not
+-- available, and beside digits that the program draws, letters unlike digits.
+--     local letters = bnn.data.load_unseen_or_exit{dataset = "letters", like = data}
+--     print(letters.x, letters.title)                   -- a tensor u8 [n, 28, 28], letters
+-- @param opts table:
+--   dataset   name or path, as for bnn.data.load; nil as above. A set that is left out is a line on
+--             stderr
+--   like      the data set that a network learns from; required
+-- @return data set, of which x is the images of its test part, or of the only one
+function M.load_unseen_or_exit(opts)
+  opts = options.check("bnn.data.load_unseen_or_exit", opts, {
+    dataset = "string", like = {type = "table", required = true},
+  })
+  local name, set = opts.dataset, nil
+  if not name and opts.like.name ~= "glyphs" then
+    local fault
+    set, fault = M.load "notmnist"
+    if not set then strings.notice("skipping notmnist: " .. fault) end
+  end
+  set = set or M.load_or_exit{dataset = name or "letters-unlike-digits", like = opts.like}
+  return setmetatable({x = (set.test or set.train).x}, {__index = set})
+end
+
 renamed.functions(M, "bnn.data", {
   demand = "load_or_exit", part = "from_tensors", split = "random_split", map = "mmap",
 })

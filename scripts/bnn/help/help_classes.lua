@@ -28,6 +28,7 @@ M.origins = {
   space = "A space comes from bnn.space{...} or bnn.space.parse.",
   sampler = "A sampler comes from bnn.search.random and the others of bnn.search.",
   result = "A result comes from bnn.sweep.",
+  variances = "Variances come from bnn.gradient_variance.",
   report = "A report comes from bnn.ood.evaluate or bnn.shift.evaluate.",
 }
 

@@ -88,6 +88,8 @@ M.ROWS = {
    "reparameterization", "reparameterization trick",
    answer = "A step draws weights as mean plus standard deviation times noise, in `bnn.elbo`;"
      .. " there is neither flipout nor the local form.", absent = {"bnn.nn.flipout"}},
+  {"antithetic", "antithetic sampling", "antithetic variates", "variance reduction",
+   answer = "antithetic= of `bnn.elbo` draws weights in pairs on opposite sides of the mean."},
   {"normalising flow", "normalizing flow", "flow",
    answer = "There are no flows; `bnn.posterior.define` makes a family of your own.",
    absent = {"bnn.posterior.flow", "bnn.posterior.radial_flow"}},
@@ -101,7 +103,7 @@ M.ROWS = {
      .. " numbers. See help \"keys\"."},
   {"temperature scaling", "platt", answer = "`bnn.calibration.temperature` fits one."},
   {"named tensor", "einsum", "matmul", "dot product",
-   answer = "Products are `x:mm` of matrices and `x:bmm` of stacks of them; there is no einsum."},
+   answer = "Products are `x:mm` of matrices, `x:bmm` of stacks of them, and `bnn.einsum`."},
   {"transfer learning", "fine tune", "fine tuning", "finetune", "pretrained", "freeze",
    answer = "`bnn.checkpoint.load_into` copies weights of a checkpoint; only= of"
      .. " `bnn.posterior.meanfield` and `bnn.posterior.moped` start from them."},

@@ -22,6 +22,11 @@ local ROWS = {
     .. " Carlo\", ICML 2014, arXiv:1402.4102"},
   {"Chen et al. 2023", "X. Chen et al., \"Symbolic discovery of optimization algorithms\","
     .. " NeurIPS 2023, arXiv:2302.06675"},
+  {"Clevert et al. 2016", "D.-A. Clevert, T. Unterthiner, S. Hochreiter, \"Fast and accurate deep"
+    .. " network learning by exponential linear units (ELUs)\", ICLR 2016, arXiv:1511.07289"},
+  {"Elfwing et al. 2018", "S. Elfwing, E. Uchibe, K. Doya, \"Sigmoid-weighted linear units for"
+    .. " neural network function approximation in reinforcement learning\", Neural Networks 107,"
+    .. " 2018, arXiv:1702.03118"},
   {"Farquhar et al. 2020", "S. Farquhar, M. Osborne, Y. Gal, \"Radial Bayesian neural networks:"
     .. " beyond discrete support in large-scale Bayesian deep learning\", AISTATS 2020,"
     .. " arXiv:1907.00865"},
@@ -39,6 +44,8 @@ local ROWS = {
   {"Graves 2011", "A. Graves, \"Practical variational inference for neural networks\", NIPS 2011"},
   {"Guo et al. 2017", "C. Guo, G. Pleiss, Y. Sun, K. Weinberger, \"On calibration of modern neural"
     .. " networks\", ICML 2017, arXiv:1706.04599"},
+  {"Hammersley and Morton 1956", "J. Hammersley, K. Morton, \"A new Monte Carlo technique:"
+    .. " antithetic variates\", Proceedings of the Cambridge Philosophical Society 52, 1956"},
   {"Hansen 2016", "N. Hansen, \"The CMA evolution strategy: a tutorial\", arXiv:1604.00772"},
   {"Hendrycks and Gimpel 2016", "D. Hendrycks, K. Gimpel, \"Gaussian error linear units (GELUs)\","
     .. " arXiv:1606.08415"},
@@ -47,6 +54,8 @@ local ROWS = {
     .. " arXiv:1502.05336"},
   {"Houlsby et al. 2011", "N. Houlsby, F. Huszar, Z. Ghahramani, M. Lengyel, \"Bayesian active"
     .. " learning for classification and preference learning\", arXiv:1112.5745"},
+  {"Huang et al. 2017", "G. Huang, Y. Li, G. Pleiss, Z. Liu, J. Hopcroft, K. Weinberger,"
+    .. " \"Snapshot ensembles: train 1, get M for free\", ICLR 2017, arXiv:1704.00109"},
   {"Izmailov et al. 2018", "P. Izmailov, D. Podoprikhin, T. Garipov, D. Vetrov, A. Wilson,"
     .. " \"Averaging weights leads to wider optima and better generalization\", UAI 2018,"
     .. " arXiv:1803.05407"},
@@ -56,6 +65,8 @@ local ROWS = {
     .. " expensive black-box functions\", J. Global Optim. 13, 1998"},
   {"Kingma and Ba 2015", "D. Kingma, J. Ba, \"Adam: a method for stochastic optimization\","
     .. " ICLR 2015, arXiv:1412.6980"},
+  {"Kingma et al. 2015", "D. Kingma, T. Salimans, M. Welling, \"Variational dropout and the local"
+    .. " reparameterization trick\", NIPS 2015, arXiv:1506.02557"},
   {"Kingma and Welling 2014", "D. Kingma, M. Welling, \"Auto-encoding variational Bayes\","
     .. " ICLR 2014, arXiv:1312.6114"},
   {"Krishnan et al. 2020", "R. Krishnan, M. Subedar, O. Tickoo, \"Specifying weight priors in"
@@ -80,6 +91,8 @@ local ROWS = {
   {"McKay et al. 1979", "M. McKay, R. Beckman, W. Conover, \"A comparison of three methods for"
     .. " selecting values of input variables in the analysis of output from a computer code\","
     .. " Technometrics 21, 1979"},
+  {"Misra 2020", "D. Misra, \"Mish: a self regularized non-monotonic activation function\","
+    .. " BMVC 2020, arXiv:1908.08681"},
   {"Naeini et al. 2015", "M. Naeini, G. Cooper, M. Hauskrecht, \"Obtaining well calibrated"
     .. " probabilities using Bayesian binning\", AAAI 2015"},
   {"Pocock 1977", "S. Pocock, \"Group sequential methods in the design and analysis of clinical"
@@ -111,6 +124,10 @@ local ROWS = {
     .. " hyperparameter importance in arbitrary subspaces\", IJCAI 2023, arXiv:2304.10255"},
   {"Welling and Teh 2011", "M. Welling, Y. W. Teh, \"Bayesian learning via stochastic gradient"
     .. " Langevin dynamics\", ICML 2011"},
+  {"Wen et al. 2018", "Y. Wen, P. Vicol, J. Ba, D. Tran, R. Grosse, \"Flipout: efficient"
+    .. " pseudo-independent weight perturbations on mini-batches\", ICLR 2018, arXiv:1803.04386"},
+  {"Wilson and Izmailov 2020", "A. Wilson, P. Izmailov, \"Bayesian deep learning and a"
+    .. " probabilistic perspective of generalization\", NeurIPS 2020, arXiv:2002.08791"},
   {"Zhang et al. 2020", "R. Zhang, C. Li, J. Zhang, C. Chen, A. Wilson, \"Cyclical stochastic"
     .. " gradient MCMC for Bayesian deep learning\", ICLR 2020, arXiv:1902.03932"},
 }

@@ -5,6 +5,7 @@
 -- T = beta w_t N there; weight T with prior deviation s has the same optimum as the whole
 -- posterior, with prior deviation s / sqrt(T), raised to 1/T.
 local core = require "bnn.core"
+local estimators = require "bnn.inference.estimators"
 local fail = require "bnn.base.fail"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
@@ -29,8 +30,9 @@ local function beta_by_name(objective, beta)
   return by_name
 end
 
---- The rows of the table, as data: list of {name=, shape=, kl=, temperature=, prior_std=, prior=};
--- prior_std is nil for a prior that is no N(0, s^2), whose kl is an estimate; prior is its text.
+--- The rows of the table, as data: list of {name=, shape=, kl=, temperature=, prior_std=, prior=,
+-- estimator=}; prior_std is nil for a prior that is no N(0, s^2), whose kl is an estimate; prior is
+-- its text; estimator is nil of reparameterization, and until a step was made.
 -- @param step integer: whose beta; the last step that was made when left out
 function M.rows(objective, step, key)
   if not objective.posterior then
@@ -48,6 +50,7 @@ function M.rows(objective, step, key)
     local temperature = own_beta * term.weight * objective.data_size
     rows[i] = {name = term.name, shape = term.shape, kl = term.kl, temperature = temperature,
                prior = own[i] and (own[i].name or "density"),
+               estimator = objective.estimated and objective.estimated[term.name],
                prior_std = stds[i] and stds[i] / math.sqrt(temperature) or nil}
   end
   return rows
@@ -77,6 +80,22 @@ local function verdict(rows)
   return number.format(mixed, lowest, highest)
 end
 
+-- How a row's tensor is drawn, as a last column, if the objective says it.
+local HEAD = {"tensor", "shape", "KL", "temperature", "prior std"}
+
+local function head_of(objective)
+  if not objective.estimated then return HEAD end
+  local head = table.move(HEAD, 1, #HEAD, 1, {})
+  head[#head + 1] = "estimator"
+  return head
+end
+
+-- What is not known yet of an estimator's table.
+local function estimator_text(objective)
+  if objective.estimated or not estimators.has_spread(objective.estimator) then return "" end
+  return (" Once a step was made, audit says which tensors %s covers."):format(objective.estimator)
+end
+
 --- Prints the table, and whether this is an exact ELBO.
 -- @param opts table: step=, out=io.stdout, key=
 -- @return list: the rows
@@ -91,12 +110,14 @@ function M.print(objective, opts)
   for i, row in ipairs(rows) do
     lines[i] = {row.name, shapes.text(row.shape), number.fixed(row.kl, 2),
                 number.fixed(row.temperature, 4),
-                row.prior_std and number.fixed(row.prior_std, 2) or row.prior or "density"}
+                row.prior_std and number.fixed(row.prior_std, 2) or row.prior or "density",
+                row.estimator}
   end
-  local text = table_text.render(lines, {"tensor", "shape", "KL", "temperature", "prior std"})
+  local text = table_text.render(lines, head_of(objective))
   local what = ("%s, as at step %d, with %d examples"):format(beta_text(beta), step,
     objective.data_size)
-  opts.out:write(text, text:find "\n$" and "" or "\n", what, ". ", verdict(rows), "\n")
+  opts.out:write(text, text:find "\n$" and "" or "\n", what, ". ", verdict(rows),
+    estimator_text(objective), "\n")
   return rows
 end
 

@@ -17,7 +17,7 @@ Collector.__index = Collector
 
 local kinds = {} -- by name: options, start(self, layout), add(self, weights), posterior(self)
 
-kinds.samples = {options = {"from", "every", "keep"}}
+kinds.samples = {options = {"from", "every", "keep", "period"}}
 
 function kinds.samples.start(self, size)
   self.buffer = core.zeros(self.keep, size)
@@ -38,7 +38,7 @@ function kinds.samples.posterior(self)
   return posterior.empirical(param_samples.new(self.layout, rows:clone()))
 end
 
-kinds.average = {options = {"from", "every"}}
+kinds.average = {options = {"from", "every", "period"}}
 
 function kinds.average.start(self, size) self.buffer = core.zeros(1, size) end
 
@@ -52,7 +52,7 @@ function kinds.average.posterior(self)
 end
 
 -- The mean, the sum of squared distances from it (Welford 1962), the newest distances in a ring.
-kinds.swag = {options = {"from", "every", "rank"}}
+kinds.swag = {options = {"from", "every", "rank", "period"}}
 
 function kinds.swag.start(self, size)
   self.buffer = core.zeros(2 + self.rank, size)
@@ -81,12 +81,17 @@ local spec = {
   every = {type = "integer", min = 1, default = 1},
   keep = {type = "integer", min = 1, default = 50},
   rank = {type = "integer", min = 2, default = 20},
+  period = {type = "integer", min = 1},
 }
 
 local function make(kind, opts)
   local own = {}
   for _, name in ipairs(kinds[kind].options) do own[name] = spec[name] end
   local self = options.check("bnn.collect." .. kind, opts, own)
+  if self.period and (self.from or 1) > self.period then
+    fail("bnn.collect.%s: from: expected a step of the cycle, at most period = %d, got %d", kind,
+      self.period, self.from)
+  end
   self.kind = kind
   return setmetatable(self, Collector)
 end
@@ -96,20 +101,55 @@ end
 --     local q = bnn.train{objective = objective, optimizer = bnn.sampler.sgld{lr = 1e-3},
 --                         data = data.train, steps = 20, batch_size = 16, key = key,
 --                         collect = bnn.collect.samples{keep = 10}}:posterior()
+-- With a cyclical sampler (Zhang et al. 2020) they are the weights of the part of each cycle in
+-- which it samples; while it explores it draws no noise:
+--     local sampler = bnn.sampler.sghmc{
+--       lr = bnn.schedule.cyclical{period = 10, from = 1e-3},
+--       noise = bnn.schedule.cyclical{period = 10, of = bnn.schedule.piecewise{{1, 0}, {6, 1}}},
+--     }
+--     local collect = bnn.collect.samples{period = 10, from = 6, keep = 12}
 -- @param opts table:
---   from   the first step; those before are burn-in. Default the step after the sampler's burn_in,
---          1 without such an option
---   every  steps between two, 1
---   keep   the newest so many, 50; memory for all is taken at the start
+--   from    the first step; those before are burn-in. Default the step after the sampler's burn_in,
+--           1 without such an option
+--   every   steps between two, 1
+--   keep    the newest so many, 50; memory for all is taken at the start
+--   period  steps of a cycle: from and every then count within each cycle, and the sampler's
+--           burn_in is left out besides; default one cycle without end
 -- @return collector; state:posterior() is then empirical
+-- Raises if from is past the end of a cycle.
 function M.samples(opts) return make("samples", opts) end
+
+--- Keeps the weights at the end of each cycle of the learning rate: a snapshot ensemble (Huang et
+-- al. 2017), several networks for the price of one training. The rate rises again after each
+-- snapshot, so that the next one is another optimum: a cycle needs as many steps as it takes to
+-- get near one. Ensembles of networks from different starts (bnn.ensemble) differ more, and cost a
+-- training each.
+--     local period = 2000
+--     local lr = bnn.schedule.cyclical{period = period, from = 0.1}
+--     local state = bnn.train{
+--       objective = objective, optimizer = bnn.optim.sgd{lr = lr, momentum = 0.9},
+--       data = data.train, steps = 5 * period, key = key,
+--       collect = bnn.collect.snapshots{period = period},
+--     }
+-- @param opts table:
+--   period  steps of a cycle, as of bnn.schedule.cyclical; required
+--   keep    the newest so many, 50; memory for all is taken at the start
+-- @return collector, samples{period=, from=period}; state:posterior() is then empirical
+function M.snapshots(opts)
+  local own = {period = {type = "integer", min = 1, required = true}, keep = spec.keep}
+  opts = options.check("bnn.collect.snapshots", opts, own)
+  return make("samples", {period = opts.period, from = opts.period, keep = opts.keep})
+end
 
 --- Averages the weights after steps from, from + every, ...: stochastic weight averaging (Izmailov
 -- et al. 2018), for any optimizer.
 --     local q = bnn.train{objective = objective, optimizer = bnn.optim.sgd{lr = 1e-2},
 --                         data = data.train, steps = 20, batch_size = 16, key = key,
 --                         collect = bnn.collect.average()}:posterior()
--- @param opts table: from=, every=1, as for samples
+-- It is the plain average, for a constant lr or a cyclical one (of which from = period averages the
+-- ends of the cycles). bnn has no layer whose statistics depend on the batch, which
+-- would need another pass over the data.
+-- @param opts table: from=, every=1, period=, as for samples
 -- @return collector; state:posterior() is then a point
 function M.average(opts) return make("average", opts) end
 
@@ -119,8 +159,8 @@ function M.average(opts) return make("average", opts) end
 --     local q = bnn.train{objective = objective, optimizer = bnn.optim.sgd{lr = 1e-2},
 --                         data = data.train, steps = 20, batch_size = 16, key = key,
 --                         collect = bnn.collect.swag{rank = 5}}:posterior()
--- @param opts table: from=, every=1, as for samples; rank=20: memory for 2 more is taken at the
---   start
+-- @param opts table: from=, every=1, period=, as for samples; rank=20: memory for 2 more is taken
+--   at the start
 -- @return collector; state:posterior() is then of the family "swag"
 function M.swag(opts) return make("swag", opts) end
 
@@ -134,9 +174,9 @@ end
 -- otherwise.
 -- @param steps integer: as optimizer:burn_in() gives them
 function Collector:after_burn_in(steps)
-  if self.from or steps == 0 then return self end
+  if steps == 0 or self.from and not self.period then return self end
   local own = copy(self)
-  own.from = steps + 1
+  if self.period then own.burn_in = steps else own.from = steps + 1 end
   return own
 end
 
@@ -149,9 +189,15 @@ function Collector:start(target)
   return own
 end
 
+-- Whether the weights after a step are collected.
+local function is_due(self, step)
+  local at = self.period and (step - 1) % self.period + 1 or step
+  return step > (self.burn_in or 0) and at >= self.from and (at - self.from) % self.every == 0
+end
+
 --- Collects after a step, if one is due.
 function Collector:after(step)
-  if step < self.from or (step - self.from) % self.every ~= 0 then return end
+  if not is_due(self, step) then return end
   kinds[self.kind].add(self, self.target.core:mean())
   self.count = self.count + 1
 end
@@ -159,8 +205,9 @@ end
 --- The posterior that has been collected, which later steps do not change.
 function Collector:posterior()
   if (self.count or 0) == 0 then
-    fail("state:posterior: expected steps from %d on, after which the collector collects, got none",
-      self.from or 1)
+    local of = self.period and (" of a cycle of %d"):format(self.period) or ""
+    fail("state:posterior: expected steps from %d%s on, after which the collector collects, got "
+      .. "none", self.from or 1, of)
   end
   return kinds[self.kind].posterior(self)
 end
@@ -192,7 +239,11 @@ expect_model.check_methods(Collector, "collector", expect_model.has "kind")
 function Collector.__tostring(self)
   local parts = {}
   for i, name in ipairs(kinds[self.kind].options) do
-    parts[i] = name .. "=" .. number.text(self[name] or 1)
+    if name ~= "period" then
+      parts[i] = name .. "=" .. number.text(self[name] or 1)
+    elseif self.period then
+      parts[i] = "period=" .. self.period
+    end
   end
   return ("%s{%s}"):format(self.kind, table.concat(parts, ", "))
 end

@@ -9,6 +9,7 @@
 -- This is what users see; a file for each part of it stands beside: options, loss, penalties, step,
 -- evaluate, audit.
 local audit = require "bnn.inference.audit"
+local estimators = require "bnn.inference.estimators"
 local evaluation = require "bnn.inference.objective_evaluate"
 local expect_model = require "bnn.params.expect_model"
 local number = require "bnn.base.number"
@@ -53,6 +54,23 @@ Objective.__index = Objective
 --               of mean 0 the KL is estimated with the weights that are drawn (Blundell et al.
 --               2015, eq. 2), its entropy part in closed form
 --   num_samples draws of the weights a step, 1
+--   antithetic  whether draws come in pairs, sample 2j the mirror image of sample 2j - 1 around the
+--               mean (Hammersley & Morton 1956), false. Needs an even num_samples. Odd powers of
+--               the noise cancel in a pair: a loss that is nearly linear in the weights over the
+--               posterior's width gives gradients of a much lower variance, one that is nearly
+--               quadratic there the gradient of logvar of a single draw. The network's own noise,
+--               such as dropout, stays that of each sample
+--   estimator   of the gradient, whose mean is the same and whose variance is not:
+--               "reparameterization" (default): one draw of the weights for the whole batch;
+--               "local_reparameterization": the outputs of linear and conv2d are drawn for each
+--               example from their means and variances, so that log-variances learn many times
+--               faster (Kingma et al. 2015); of a mean-field posterior. Outputs at
+--               several places (of a convolution, of a sequence) are drawn as if they shared no
+--               weights, which is an approximation there;
+--               "flipout": one draw whose deviations get random signs for each example (Wen et al.
+--               2018); of a mean-field or radial posterior, exact for convolutions too.
+--               Tensors that anything else reads get one draw for the batch: audit() says which.
+--               Predictions and evaluate draw weights with each of the three
 --   shards      parts of a batch, 1: rows [r m, (r + 1) m) with m = ceil(n / shards), whose
 --               gradients are added in a binary tree. It decides how sums are rounded, as the batch
 --               size does, whatever the number of threads: a number of the configuration. At least
@@ -82,8 +100,9 @@ end
 --               penalty and, with a prior, kl_divergence are taken
 --   net, likelihood instead of loss: -log p(y | x, w); bnn.predict needs both
 --   weight_decay lambda of lambda/2 sum(w^2), 0, or by path
---   prior, beta, temperature, data_size, kl, num_samples, shards as for bnn.elbo; with params and
---               a prior the penalty is -log prior(w) in place of the KL (a MAP estimate)
+--   prior, beta, temperature, data_size, kl, num_samples, antithetic, shards, estimator (of a
+--               posterior) as for bnn.elbo; with params and a prior the penalty is -log prior(w) in
+--               place of the KL (a MAP estimate)
 -- @return objective
 -- Raises unless it gets params or posterior, and loss or net and likelihood.
 function M.objective(opts)
@@ -110,7 +129,7 @@ end
 -- @param state as optimizer:init(objective) gives it
 -- @param batch {x=, y=} tensors, or a batch of data:batches{...} (rows that C gathers)
 -- @param key key: weight sample s is drawn with key:fold("eps"):fold(s), its noise (dropout) with
---   key:fold("noise"):fold(s)
+--   key:fold("noise"):fold(s). Of antithetic ones sample 2j is the mirror image of sample 2j - 1
 -- @param opts table: beta=, lr=, noise= of this step; default the objective's and the optimizer's
 -- @return number: the mean loss over the batch, before the update and without KL and weight decay;
 --   or nil, message if it is not finite or a label is out of range (nothing changes), or if a
@@ -176,11 +195,13 @@ function Objective:check_data(data) return evaluation.check_data(self, data) end
 -- has the same optimum as the whole posterior, with prior deviation s / sqrt(T), raised to 1/T.
 --     for _, row in ipairs(objective:audit_rows()) do print(row.name, row.temperature) end
 -- @param step integer: whose beta; default the last step made
--- @return list of {name=, shape=, kl=, temperature=, prior_std=}
+-- @return list of {name=, shape=, kl=, temperature=, prior_std=, estimator=}
 function Objective:audit_rows(step) return audit.rows(self, step) end
 
 --- Prints what the objective really is: for each tensor its shape, its KL in nats, the temperature
 -- that beta stands for, and the effective deviation of the prior; then whether it is an exact ELBO.
+-- Of an estimator other than reparameterization it says, once a step was made, which tensors it
+-- covers: "local" or "flipout", and "shared" of those with one draw for the batch.
 --     objective:audit()
 -- @param opts table: step= whose beta, default the last step made, or the first; out=io.stdout;
 --   key= for priors that are densities, whose KL is an estimate
@@ -207,6 +228,8 @@ function Objective.__tostring(self)
   end
   if self.weight_decay ~= 0 then say("weight_decay", weight_text(self.weight_decay)) end
   say("num_samples", tostring(self.num_samples))
+  if self.antithetic then say("antithetic", "true") end
+  if estimators.has_spread(self.estimator) then say("estimator", self.estimator) end
   if self.shards ~= 1 then say("shards", tostring(self.shards)) end
   if self.likelihood then say("likelihood", self.likelihood.name or "of your own") end
   parts[#parts + 1] = ("%d parameters"):format(posteriors.of_model(self.what, self):numel())

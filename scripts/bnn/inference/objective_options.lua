@@ -1,5 +1,6 @@
 --- What bnn.elbo and bnn.objective take, checked: the fields of an objective.
 local classes = require "bnn.model.classes"
+local estimators = require "bnn.inference.estimators"
 local expect_model = require "bnn.params.expect_model"
 local fail = require "bnn.base.fail"
 local likelihoods = require "bnn.model.likelihood"
@@ -22,7 +23,9 @@ local function both(own)
     kl = {type = "string", choices = {"sum", "leading"}, default = "sum"},
     prior = {type = "number|string|function|table", above = 0},
     num_samples = {type = "integer", min = 1, default = 1},
+    antithetic = {type = "boolean", default = false},
     shards = {type = "integer", min = 1, default = 1},
+    estimator = {type = "string", choices = estimators.NAMES, default = estimators.NAMES[1]},
     weight_decay = {type = "number|table", min = 0, default = 0},
     renamed = {samples = "num_samples"},
   }
@@ -82,6 +85,21 @@ local function check_recorded(what, opts)
   end
 end
 
+-- Pairs of weights on opposite sides of the mean need two of them, of a family that mirrors them.
+local function check_antithetic(what, opts)
+  if not opts.antithetic then return end
+  if opts.num_samples % 2 ~= 0 then
+    fail("%s: antithetic: expected an even num_samples, as samples come in pairs, got %d", what,
+      opts.num_samples)
+  elseif not opts.posterior or opts.posterior:support() then
+    fail("%s: antithetic: expected a posterior whose weights are drawn, got %s", what,
+      opts.posterior and opts.posterior.family or "params")
+  elseif opts.posterior.defined then
+    fail("%s: antithetic: expected a family of the program, got %s, whose sample function draws "
+      .. "its own noise", what, opts.posterior.family)
+  end
+end
+
 -- The fields of an objective, in place; the likelihood by its name becomes its value.
 local function complete(what, opts)
   if opts.beta and opts.temperature then
@@ -99,9 +117,11 @@ local function complete(what, opts)
   end
   if opts.posterior then opts.prior = opts.prior or 1 end
   if opts.prior and not opts.beta then opts.temperature = opts.temperature or 1 end
+  estimators.check(what, opts.estimator, opts.posterior)
   check_paths(what, opts)
   check_weights(what, opts)
   check_recorded(what, opts)
+  check_antithetic(what, opts)
   opts.what = what
   return opts
 end
@@ -125,6 +145,13 @@ function M.objective(given)
     fail "bnn.objective: expected loss=, or net= and likelihood=, got neither"
   end
   return complete("bnn.objective", opts)
+end
+
+--- The options of an objective as it is now, of which bnn.elbo or bnn.objective makes another.
+function M.given(objective)
+  local given = {}
+  for name in pairs(objective.is_elbo and ELBO or OBJECTIVE) do given[name] = objective[name] end
+  return given
 end
 
 return M

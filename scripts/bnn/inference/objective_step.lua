@@ -2,6 +2,7 @@
 -- parameters, batch, key and the weight of the KL.
 local batches = require "bnn.inference.objective_batch"
 local core = require "bnn.core"
+local estimators = require "bnn.inference.estimators"
 local expect = require "bnn.base.expect"
 local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
@@ -23,7 +24,8 @@ local FIRST_NOTICE = 9 -- recordings; then at twice as many each time
 
 -- What a recorded step depends on besides shapes; when it is changed, steps are recorded again.
 local RECORDED = {
-  "net", "likelihood", "loss", "kl", "prior", "num_samples", "shards", "weight_decay",
+  "net", "likelihood", "loss", "kl", "prior", "num_samples", "antithetic", "shards",
+  "weight_decay", "estimator",
 }
 
 --- The fields of an objective in which its recorded steps are kept, in place.
@@ -45,10 +47,14 @@ local function make_stepper(self, what, source, n)
     if not weights then return {loss} end
     return {loss + penalties.weigh_terms(self, terms, params, weights, phi), loss}
   end
-  local program, made =
-    trace_model.model(self, source, n, outputs, {gradient = true, weights = #terms})
+  local recorder = estimators.recorder(self.estimator, self.antithetic)
+  local program, made = trace_model.model(self, source, n, outputs,
+    {gradient = true, weights = #terms, recorder = recorder})
+  self.estimated = recorder and estimators.report(self.estimator, recorder, program)
+  made.estimator = self.estimator
   for name, list in pairs(penalties.by_tensor(self)) do made[name] = list end
-  made.samples, made.shards = self.num_samples, self.shards
+  made.samples, made.antithetic = self.num_samples, self.antithetic
+  made.shards = self.shards
   made.loss, made.kl_weight_params = #terms > 0 and 1 or 0, places
   return core.objective(program, posteriors.of_model(self.what, self).core, made)
 end

@@ -8,9 +8,11 @@ local options = require "bnn.base.options"
 
 local M = {layers = {}, docs = {}, args = {}}
 
--- A row each: how many numbers the op takes at most. To add one, add its row.
+-- A row each: nothing, or the number that the op takes: its name, default and an example. To add
+-- one, add its row.
 local ROWS = {
-  relu = 0, tanh = 0, sigmoid = 0, softplus = 0, gelu = 0, leaky_relu = 1, sin = 0, cos = 0,
+  relu = {}, tanh = {}, sigmoid = {}, softplus = {}, gelu = {}, silu = {}, mish = {}, sin = {},
+  cos = {}, leaky_relu = {"slope", 0.01, 0.1}, elu = {"alpha", 1, 0.5},
 }
 
 local DOC = [[%s: applies x:%s elementwise
@@ -19,27 +21,30 @@ local DOC = [[%s: applies x:%s elementwise
 
 -- Raises unless these are the arguments of an activation.
 local function check_arguments(name, args)
-  local most, n = ROWS[name], args.n
+  local row, n = ROWS[name], args.n
+  local most = row[1] and 1 or 0
   while n > 0 and args[n] == nil do n = n - 1 end
   if n > most then
     fail("bnn.nn.%s: expected at most %d argument%s, got %d", name, most, most == 1 and "" or "s",
       n)
   end
-  if args[1] ~= nil then expect.value("bnn.nn." .. name .. ": slope", args[1], "number") end
+  if args[1] ~= nil then
+    expect.value(("bnn.nn.%s: %s"):format(name, row[1]), args[1], "number")
+  end
 end
 
-for name, most in pairs(ROWS) do
+for name, row in pairs(ROWS) do
   local op = core.ops[name]
-  local call = name .. (most > 0 and "(slope = 0.01)" or "()")
-  local used = name .. (most > 0 and "(0.1)" or "()")
-  M.docs[name], M.args[name] = DOC:format(call, used, used), most > 0 and {0.1} or {}
+  local call = name .. (row[1] and number.format("(%s = %g)", row[1], row[2]) or "()")
+  local used = name .. (row[1] and number.format("(%g)", row[3]) or "()")
+  M.docs[name], M.args[name] = DOC:format(call, used, used), {row[3]}
   M.layers[name] = function(...)
     local args = table.pack(...)
     check_arguments(name, args)
-    local slope = args[1]
+    local given = args[1]
     return layer.new{
-      kind = name, args = {slope}, forward = function(x) return op(x, table.unpack(args)) end,
-      text = slope and number.format("%s(%g)", name, slope) or name .. "()",
+      kind = name, args = {given}, forward = function(x) return op(x, table.unpack(args)) end,
+      text = given and number.format("%s(%g)", name, given) or name .. "()",
     }
   end
 end

@@ -25,6 +25,7 @@ local plot_bars = require "bnn.plot.plot_bars"
 local plot_cells = require "bnn.plot.plot_cells"
 local plot_columns = require "bnn.plot.canvas.plot_columns"
 local plot_curves = require "bnn.plot.plot_curves"
+local plot_gradients = require "bnn.plot.plot_gradients"
 local plot_heatmap = require "bnn.plot.plot_heatmap"
 local plot_history = require "bnn.plot.plot_history"
 local plot_images = require "bnn.plot.plot_images"
@@ -34,6 +35,7 @@ local plot_parallel = require "bnn.plot.plot_parallel"
 local plot_predictions = require "bnn.plot.plot_predictions"
 local plot_reliability = require "bnn.plot.plot_reliability"
 local plot_slice = require "bnn.plot.plot_slice"
+local plot_snr = require "bnn.plot.plot_snr"
 local plot_style = require "bnn.plot.canvas.plot_style"
 
 local M = {}
@@ -44,10 +46,10 @@ local COLUMN = plot_columns.COLUMN
 --     print(bnn.plot.colours.blue)                      -- #0072b2
 M.colours = plot_style.colours
 
--- Grids of images, figures of predictions and of trials, from files of their own.
+-- Grids of images, figures of predictions, of trials and of posteriors, from files of their own.
 for _, family in ipairs{
   plot_images, plot_curves, plot_reliability, plot_predictions, plot_history, plot_slice,
-  plot_cells, plot_parallel, plot_learning,
+  plot_cells, plot_parallel, plot_learning, plot_snr, plot_gradients,
 } do
   for name, draw in pairs(family) do M[name] = draw end
 end
@@ -138,7 +140,7 @@ end
 local bars_spec = figure.spec{
   series = figure.SERIES, labels = {type = "string", list = true, required = true},
 }
-for _, name in ipairs{"xrange", "logx", "logy"} do bars_spec[name] = nil end
+for _, name in ipairs{"xrange", "logx"} do bars_spec[name] = nil end
 
 --- Draws bars from 0, side by side if there are several series.
 --     bnn.plot.bars{labels = {"std", "entropy"}, ylabel = "AUROC", path = "auroc.svg",
@@ -147,6 +149,8 @@ for _, name in ipairs{"xrange", "logx", "logy"} do bars_spec[name] = nil end
 --   labels= n strings below the axis
 --   series= a list of {y=, std=, label=, colour=}; y and std, which is marked on the bar, are
 --     tensors [n] or lists; a value that is not finite has no bar
+--   logy=false; true: bars begin at the lower end of the axis, by default a power of ten below the
+--     least value; a value that is not above 0 has no bar
 --   title=, xlabel=, ylabel=, yrange=, legend=, order=, path=, width=, height=, scale=, out=: as
 --     for bnn.plot.lines
 -- @return true, or the text if no path is given; or nil, message

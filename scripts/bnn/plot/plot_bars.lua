@@ -172,20 +172,20 @@ local function read_bars(what, given, i, turn, labels)
   }
 end
 
--- The bars of series i of n as columns: their middles, left and right edges, and zeros.
-local function sides(s, i, n)
+-- The bars of series i of n as columns: their middles, left and right edges, and where they begin.
+local function sides(s, i, n, floor)
   local width = GROUP / n
-  local middle, left, right, zero = {}, {}, {}, {}
+  local middle, left, right, low = {}, {}, {}, {}
   for k = 1, #s.y do
     left[k] = k - GROUP / 2 + (i - 1) * width
     right[k] = left[k] + width * (n > 1 and 0.92 or 1)
-    middle[k], zero[k] = (left[k] + right[k]) / 2, 0
+    middle[k], low[k] = (left[k] + right[k]) / 2, floor
   end
-  return middle, left, right, zero
+  return middle, left, right, low
 end
 
 -- The outlines of the marks of deviation: stem and two caps, parted by what cannot be drawn.
-local function marks(s, middle, cap)
+local function marks(s, middle, cap, opts, floor)
   local x, y = {}, {}
   local function stroke(x1, y1, x2, y2)
     local n = #x
@@ -194,6 +194,7 @@ local function marks(s, middle, cap)
   end
   for k, at in ipairs(middle) do
     local low, high = s.y[k] - s.std[k], s.y[k] + s.std[k]
+    if opts.logy and s.y[k] > 0 then low = math.max(low, floor) end
     stroke(at, low, at, high)
     stroke(at - cap, low, at + cap, low)
     stroke(at - cap, high, at + cap, high)
@@ -202,8 +203,8 @@ local function marks(s, middle, cap)
 end
 
 -- Adds the bars of series i of n, and what marks their deviation; gives how many bars there are.
-local function add_bars(data, items, s, i, n, opts)
-  local middle, left, right, zero = sides(s, i, n)
+local function add_bars(data, items, s, i, n, opts, floor)
+  local middle, left, right, low = sides(s, i, n, floor)
   local function add(name, columns, way, title)
     local text, rows = plot_columns.block(name, columns, {})
     data[#data + 1] = text
@@ -211,13 +212,25 @@ local function add_bars(data, items, s, i, n, opts)
     return rows
   end
   local way = "using 1:2:3:4:5:6 with boxxyerror fc rgb '%s' lw 1.2 %s border lc rgb '%s'"
-  local rows = add("b" .. i, {middle, s.y, left, right, zero, s.y},
+  local rows = add("b" .. i, {middle, s.y, left, right, low, s.y},
     way:format(s.colour, s.fill, s.colour), figure.titled(s.label, opts))
   if s.std then
     local mark = "using 1:2 with lines lw 1.2 lc rgb '%s'"
-    add("e" .. i, marks(s, middle, GROUP / n / 10), mark:format(plot_style.INK), "notitle")
+    add("e" .. i, marks(s, middle, GROUP / n / 10, opts, floor), mark:format(plot_style.INK), "notitle")
   end
   return rows
+end
+
+-- The heights that can be drawn; the others become NaN, and have no bar.
+local function drawn_heights(s, opts)
+  local heights, y = {}, {}
+  for k, v in ipairs(s.y) do
+    local is_drawn = plot_columns.is_drawable(v, opts.logy)
+    y[k] = is_drawn and v or 0 / 0
+    if is_drawn then heights[#heights + 1] = v end
+  end
+  s.y = y
+  return heights
 end
 
 -- Labels in lines that fit side by side, and whether they do: a long word may not.
@@ -247,10 +260,13 @@ function M.bars(what, opts)
   figure.check_series(what, opts.series)
   if #opts.labels == 0 then fail("%s: labels: expected at least one, got none", what) end
   local data, items, bars, turns = {}, {}, 0, plot_style.turns(opts.series, opts.order)
+  local list, heights = {}, {}
   for i, given in ipairs(opts.series) do
-    local s = read_bars(what, given, i, turns[i], opts.labels)
-    bars = bars + add_bars(data, items, s, i, #opts.series, opts)
+    list[i] = read_bars(what, given, i, turns[i], opts.labels)
+    heights[i] = drawn_heights(list[i], opts)
   end
+  local floor = floor_of(heights, opts)
+  for i, s in ipairs(list) do bars = bars + add_bars(data, items, s, i, #list, opts, floor) end
   if bars == 0 then plot_axes.fill_ranges(opts) end
   opts.entries = {}
   for _, s in ipairs(opts.series) do opts.entries[#opts.entries + 1] = s.label end

@@ -6,6 +6,7 @@ local define_posterior = require "bnn.posterior.define_posterior"
 local expect_model = require "bnn.params.expect_model"
 local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
+local mixture = require "bnn.posterior.mixture"
 local options = require "bnn.base.options"
 local param_samples = require "bnn.params.param_samples"
 local parameters = require "bnn.params.params"
@@ -118,6 +119,46 @@ function M.empirical(samples)
   if #samples == 0 then fail "bnn.posterior.empirical: samples: expected one or more, got none" end
   return posteriors.new("empirical", {samples})
 end
+
+--- Makes the posterior of MC dropout (Gal and Ghahramani 2016): one value for each weight, and a
+-- network that keeps dropout on when it predicts, so that each sample is another thinned network.
+-- It trains as a point does; with a prior and dropout that is variational inference, by that paper.
+-- The rate is the one knob: 0.1 to 0.5 for classes, 0.005 to 0.1 for small regressions.
+--     local thinned = bnn.nn.sequential{bnn.nn.flatten(), bnn.nn.linear(64), bnn.nn.relu(),
+--                                       bnn.nn.dropout(0.2), bnn.nn.linear(10)}
+--     local q = bnn.posterior.mc_dropout(thinned:init(key, x))
+--     local model = {net = thinned, posterior = q, likelihood = "categorical"}
+--     print(bnn.predict(model, x, {num_samples = 50, key = key}).mutual_information)
+-- train = false of bnn.predict is the one prediction of the whole network.
+-- @param params Params, not copied: training steps change them
+-- @return posterior, of which q.mu is params
+function M.mc_dropout(params)
+  expect_model.buffer("bnn.posterior.mc_dropout: params", params)
+  return posteriors.new("mc_dropout", {params})
+end
+
+--- Makes a mixture of posteriors over the same weights, which predict together: of the mean-field
+-- members of an ensemble, of SWAGs (MultiSWAG: Wilson and Izmailov 2020), of points and of samples.
+-- It predicts, and is not trained.
+--     local p = net:init(key:fold(1), x)
+--     local q = bnn.posterior.mixture{bnn.posterior.meanfield(p), bnn.posterior.point(p),
+--                                     weights = {0.9, 0.1}}
+--     print(q)
+-- Sample s is of a component by s alone, by turns: after any number S of samples a component has
+-- had its weight times S of them, give or take less than one, so that the mean over samples is an
+-- estimate by proportional allocation, of less variance than one by random components. 20 of each
+-- are num_samples = 20 * #q.components for equal weights. A component draws with the sample's
+-- key; one that is finite goes through its own samples in turn. Where all are finite, q:support()
+-- is the number of samples in which each has had its share (for equal weights and members all
+-- once); nil if that is more than 100 and more than there are.
+-- @param opts list of posteriors, not copied, and
+--   weights  list of numbers above 0, one for each, of any sum; default equal; each at least 1e-4
+--            of their sum
+-- @return posterior: q.components and q.weights (of sum 1); q:mean() and q:std() are the
+--   mixture's, by the law of total variance; q:sample(key) draws the component too
+-- Raises if tensors differ, or their order does (bnn.posterior.meanfield with only=), for one of
+-- bnn.posterior.define, and where some keep dropout and others do not.
+function M.mixture(opts) return mixture.new(opts) end
 
 --- Makes the mean-field posterior around trained weights: sigma = fraction |w| (MOPED; Krishnan et
 -- al. 2020), so that a plain network becomes a Bayesian one in a line:

@@ -24,12 +24,34 @@ Posterior.__index = Posterior
 local families = {} -- by name: rows of core.families
 for _, row in ipairs(core.families()) do families[row.name] = row end
 
+-- A point to the runtime, whose samples differ by the noise of the network.
+families.mc_dropout = {
+  name = "mc_dropout", doc = "mc_dropout: one value for each weight, and dropout in predictions",
+  buffers = families.point.buffers, of = "point", keeps_dropout = true,
+}
+
+-- Whether a posterior is one value for each weight.
+local function is_point(self)
+  local row = families[self.family] -- none of a mixture
+  return row ~= nil and (row.of or row.name) == "point"
+end
+
 --- The row of a family: {name=, doc=, buffers = list of {name=, doc=}}; nil if there is none.
 function M.family(name) return families[name] end
 
 --- Adds a family that is defined in Lua; one of the same name that was defined before goes.
 -- @param row table {name=, doc=, buffers=, defined= (as bnn.posterior.define takes it)}
 function M.add_family(row) families[row.name] = row end
+
+--- Whether two posteriors are made of the same buffers, so that one can be copied into the other.
+function M.is_alike(a, b)
+  local one, other = a.components or {}, b.components or {}
+  local is_same = a.family == b.family and #one == #other
+  for i, q in ipairs(one) do
+    is_same = is_same and a.weights[i] == b.weights[i] and M.is_alike(q, other[i])
+  end
+  return is_same
+end
 
 --- The names of all families.
 function M.family_names() return options.sorted_names(families) end
@@ -89,7 +111,7 @@ function M.new(family, buffers)
   if row.defined then
     self.core, self.own_layout = recorded_core(row, buffers)
   else
-    self.core = make_core(family, layout, n, buffers)
+    self.core = make_core(row.of or family, layout, n, buffers)
   end
   return setmetatable(self, Posterior)
 end
@@ -206,7 +228,7 @@ function Posterior:covered() return names_of(self, 1, self.n_covered) end
 -- @return list of strings
 function Posterior:points()
   if self.defined then return {} end
-  return names_of(self, self.family == "point" and 1 or self.n_covered + 1)
+  return names_of(self, is_point(self) and 1 or self.n_covered + 1)
 end
 
 --- Returns the number of weights.
@@ -218,14 +240,26 @@ function Posterior:numel()
   return size
 end
 
+--- Whether predictions keep dropout on unless they are told otherwise, as those of
+-- bnn.posterior.mc_dropout do.
+--     q:keeps_dropout()                -- false of a mean-field posterior
+-- @return boolean
+function Posterior:keeps_dropout()
+  local row = families[self.family]
+  return row ~= nil and row.keeps_dropout or false
+end
+
 --- Returns the number of samples that there are: 1 of a point, the members of an ensemble; nil if
 -- any number can be drawn.
 --     q:support()                      -- nil of a mean-field posterior
+-- @param train boolean: whether dropout is on, as for bnn.predict; default q:keeps_dropout()
 -- @return integer, or nil
-function Posterior:support()
+function Posterior:support(train)
   if self.defined then return nil end
   local n = self.core:support()
-  return n > 0 and n or nil
+  if train == nil then train = self:keeps_dropout() end
+  if n == 0 or n == 1 and train then return nil end
+  return n
 end
 
 --- Returns the number of elements of an optimizer's state for it.
@@ -366,14 +400,14 @@ local kl_spec = {
 -- Adds the mean of -log prior(w) over samples, for the tensors whose KL is an estimate.
 -- @param own list of the tensors' priors
 local function add_cross_entropies(self, what, values, own, is_estimate, opts)
-  local is_point = self.family == "point"
-  if not opts.key and not is_point then
+  local of_point = is_point(self)
+  if not opts.key and not of_point then
     fail("%s: key: expected a key, to draw weights for a KL without a closed form, got nothing",
       what)
   end
-  local count = is_point and 1 or opts.num_samples
+  local count = of_point and 1 or opts.num_samples
   for s = 1, count do
-    local w = is_point and self:mean() or self:sample(opts.key:fold(s), s)
+    local w = of_point and self:mean() or self:sample(opts.key:fold(s), s)
     for i, name in ipairs(self:covered()) do
       if is_estimate[i] then
         values[i] = values[i] - priors.log_prob(own[i], w[name], name) / count
@@ -445,7 +479,7 @@ local function kl_terms(self, what, opts)
   local values, entropies = self.core:kl(stds), self.core:entropy()
   local is_estimate = {}
   for i in ipairs(names) do
-    if not values[i] and not entropies[i] and self.family ~= "point" then
+    if not values[i] and not entropies[i] and not is_point(self) then
       fail("%s: expected a posterior with a KL divergence, got %s", what, self.family)
     end
     is_estimate[i] = not values[i] or nil
@@ -490,7 +524,9 @@ end
 
 expect_model.check_methods(Posterior, "posterior", expect_model.has "core")
 
-local NAMES = {meanfield = "mean-field"}
+M.Posterior = Posterior -- the class, of which mixtures are another form
+
+local NAMES = {meanfield = "mean-field", mc_dropout = "MC dropout"}
 
 function Posterior.__tostring(self)
   local layout, n = self:layout(), 0

@@ -45,12 +45,14 @@ local OPTIONS = {
   renamed = {samples = "num_samples", continue = "previous"},
 }
 
--- How many networks there are to predict with, or nil: any number. With dropout on, or noise of the
--- network's own, each draw of a point is another.
+-- How many networks there are to predict with, or nil: any number. With dropout on each draw of a
+-- point is another.
 local function support_of(model, opts)
-  local support = posteriors.of_model("bnn.predict", model):support()
-  if support == 1 and opts.train then return nil end
-  return support
+  return posteriors.of_model("bnn.predict", model):support(opts.train)
+end
+
+local function keeps_dropout(what, model)
+  return posteriors.of_model(what, model):keeps_dropout()
 end
 
 -- The members of an ensemble are each as likely as any other, so none counts twice. A point may:
@@ -122,8 +124,8 @@ end
 --     print(p.class, p.probability)            -- i32 [n], [n]
 --     print(p.mean, p.std)                     -- [n, 10], [n, 10]
 --     print(p.mutual_information)              -- [n] in nats: epistemic uncertainty
--- Dropout that stays on is a posterior too (Gal and Ghahramani 2016); mutual information is the
--- disagreement of networks (Houlsby et al. 2011).
+-- Dropout that stays on is a posterior too, bnn.posterior.mc_dropout (Gal and Ghahramani 2016);
+-- mutual information is the disagreement of networks (Houlsby et al. 2011).
 -- Sample s has the weights of key:fold(s) and the noise (dropout with train = true, a network that
 -- draws) of key:fold("noise"):fold(s), as in a training step. So the first S samples are the same
 -- however many follow, and in however many calls (`previous`).
@@ -141,7 +143,7 @@ end
 --   tolerance   for "auto"; default 0.02 for classes, required for other predictions
 --   max_samples for "auto"; default 1000: the largest number of samples
 --   key         the key of the draws; required
---   train       true keeps dropout on; default false
+--   train       true keeps dropout on; default false, true of bnn.posterior.mc_dropout
 --   first       the number of the first sample, default 1
 --   chunk       rows at a time; best a multiple of 16
 --   progress    false shows no progress on stderr
@@ -179,6 +181,7 @@ function M.predict(model, x, opts)
     fail "bnn.predict: draws: expected none with previous=, whose draws were not kept"
   end
   if opts.previous then check_previous(opts, model) end
+  if opts.train == nil then opts.train = keeps_dropout("bnn.predict", model) end
   check_samples(opts, model)
   local what = "predict" .. (opts.train and "+" or "")
   local averaged = prediction_result.averaged(model, likelihood, opts.train)
@@ -187,7 +190,7 @@ function M.predict(model, x, opts)
   if opts.draws then
     prediction_result.add_draws(result, likelihood, function(s)
       local one = {num_samples = 1, first = s, key = opts.key, chunk = opts.chunk, progress = false,
-                   classes = opts.classes}
+                   classes = opts.classes, train = opts.train}
       return prediction_sums.run(model, what, {x = rows}, averaged, one)
     end, opts.first or 1)
   end
@@ -218,8 +221,11 @@ function M.log_likelihood(model, data, opts)
   classes.check_same("bnn.log_likelihood", model, data)
   local y = classes.targets("bnn.log_likelihood", likelihood, data.y)
   local source = {x = data.x:contiguous(), y = y and y:contiguous()}
+  local train = keeps_dropout("bnn.log_likelihood", model)
+  opts.train = train
   local function log_prob(params, batch, key)
-    return likelihood.log_prob(trace_model.output(model.net, params, batch.x, {key = key}), batch.y)
+    local output = trace_model.output(model.net, params, batch.x, {key = key, train = train})
+    return likelihood.log_prob(output, batch.y)
   end
   local mean = prediction_sums.run(model, "log_likelihood", source, log_prob, opts):moments()
   return mean:mean():item()

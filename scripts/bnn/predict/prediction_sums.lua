@@ -96,18 +96,27 @@ local function start(program, source, call, opts)
   return opts.sums:clone()
 end
 
+-- Raises if networks should differ by the noise that they draw, and this one draws none.
+local function check_noise(what, posterior, made)
+  if made.program:uses({made.nodes.key})[1] then return end
+  fail("%s: model.net: expected a network with dropout (bnn.nn.dropout), as the %s posterior "
+    .. "predicts with it, got one that draws nothing", what, posterior.family)
+end
+
 --- Computes the running sums of f(params, batch, key) over sampled networks.
 -- @param model table: posterior or params
 -- @param what string: what the function computes, which identifies its cached program
 -- @param source table: x, y, contiguous
 -- @param f function(params, batch, key) -> tensor [n, k] [, tensor [n, l], which gets a mean only]
 -- @param opts table: key=, num_samples= (a number, or "auto" with tolerance=, max_samples=),
---   first=1, chunk=, classes=, progress=, sums= (the samples so far)
+--   first=1, chunk=, classes=, progress=, sums= (the samples so far), train= (whether dropout is
+--   on in f)
 -- @return the runtime's prediction
 function M.run(model, what, source, f, opts)
   local name = what:gsub("%+$", "")
   local posterior = posteriors.of_model(name, model)
   local made = program_for(model, what, source, f, opts.chunk)
+  if opts.train and posterior:keeps_dropout() then check_noise(name, posterior, made) end
   local spec = {x = made.nodes.x, y = made.nodes.y, key = made.nodes.key, first = opts.first}
   local call = table.pack(made.program, spec, posterior.core, opts.key, source.x, source.y)
   local sums = start(made.program, source, call, opts)

@@ -185,8 +185,8 @@ M.enter = begin
 --           none is complete
 --   pareto  of several objectives: a list of the trials that no other beats, the best first
 --   trials  all as columns: number, state ("completed", "pruned", "failed" or "running"), value,
---           se, n, seconds, config by parameter, and metrics, a table by name for each; nan where
---           there is nothing
+--           se, n, seconds, config by parameter, metrics, a table by name for each, and
+--           metrics_se, their standard errors over seeds; nan where there is nothing
 --   counts  of the runs, by state, and total
 --   name    of the sweep
 --   Raises if an option is wrong, such as a parameter that the experiment does not have.

@@ -1,6 +1,7 @@
 --- What a sweep has come to: its trials, the best of them, the Pareto set of several objectives.
 local expect = require "bnn.base.expect"
 local importance = require "bnn.search.analysis.importance".importance
+local moments = require "bnn.records.runs_table".moments
 local pareto_set = require "bnn.search.pareto_set"
 local sweep_columns = require "bnn.sweep.sweep_columns"
 local sweep_figures = require "bnn.sweep.sweep_figures"
@@ -64,33 +65,38 @@ local function public(plan, trial)
           se = se, n = n, runs = runs}
 end
 
--- The mean of each metric over the runs of a trial, and the seconds that all took.
+-- The mean of each metric over the runs of a trial, its standard error if there are several, and
+-- the seconds that all took.
 local function metrics_of(plan, trial)
-  local sums, counts, seconds = {}, {}, 0
+  local lists, means, errors, seconds = {}, {}, {}, 0
   for r in ipairs(plan.seeds) do
     local outcome = trial.runs[r] and trial.runs[r].outcome or {}
     seconds = seconds + (outcome.seconds or 0)
     for name, v in pairs(outcome.values and outcome.metrics or {}) do
-      if type(v) == "number" then
-        sums[name], counts[name] = (sums[name] or 0) + v, (counts[name] or 0) + 1
-      end
+      lists[name] = lists[name] or {}
+      if type(v) == "number" then table.insert(lists[name], v) end
     end
   end
-  for name, sum in pairs(sums) do sums[name] = sum / counts[name] end
-  return sums, seconds
+  for name, list in pairs(lists) do
+    if list[1] then
+      local mean, _, se = moments(list)
+      means[name], errors[name] = mean, se
+    end
+  end
+  return means, errors, seconds
 end
 
--- The trials as columns: number, state, value, se, n, seconds, metrics by name, and the parameters;
--- NaN where a trial has no number.
+-- The trials as columns: number, state, value, se, n, seconds, metrics and their errors by name,
+-- and the parameters; NaN where a trial has no number.
 local function columns_of(plan, trials)
   local columns = {number = {}, state = {}, value = {}, se = {}, n = {}, seconds = {}, metrics = {},
-                   config = {}}
+                   metrics_se = {}, config = {}}
   for _, name in ipairs(plan.names) do columns.config[name] = {} end
   for i, trial in ipairs(trials) do
     local _, se, n = sweep_text.mean_and_se(plan, trial)
     columns.number[i], columns.state[i] = trial.number, trial.state
     columns.value[i], columns.se[i], columns.n[i] = trial.value or 0 / 0, se or 0 / 0, n
-    columns.metrics[i], columns.seconds[i] = metrics_of(plan, trial)
+    columns.metrics[i], columns.metrics_se[i], columns.seconds[i] = metrics_of(plan, trial)
     for name, column in pairs(columns.config) do
       local value = trial.config[name]
       column[i] = value == nil and 0 / 0 or value

@@ -9,6 +9,7 @@
 #include "support_numbers.h"
 
 static const bnn_key KEY = {0x0123456789abcdef};
+static const bnn_draw DRAW = {.key = {0x0123456789abcdef}};
 
 /* Every family of every instruction set. */
 // clang-format off
@@ -51,7 +52,7 @@ static bnn_context *context_of(int threads) {
 
 /* A sample of the group, where its elements lie in theta. */
 static void draw(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_key key) {
-  q->family->sample(q, context, theta, key, 1);
+  q->family->sample(q, context, theta, (bnn_draw){.key = key}, 1);
 }
 
 static void draw_alone(const bnn_group *q, bnn_real *theta) {
@@ -81,7 +82,7 @@ static void add_part(const bnn_group *q, int part, bnn_span span, const bnn_real
   const bnn_family *family = q->family;
   bnn_real *at[BNN_BUFFERS_MAX];
   for (int b = 0; b < BNN_BUFFERS_MAX; b++) at[b] = d[b] + span.first;
-  if (part == BACKWARD) family->backward(q, span, KEY, g + span.first, theta + span.first, at);
+  if (part == BACKWARD) family->backward(q, span, DRAW, g + span.first, theta + span.first, at);
   if (part == KL)
     family->kl_backward(q, span, (bnn_real)weight, (bnn_real)(1 / (prior_std * prior_std)), at);
   if (part == ENTROPY) family->entropy_backward(q, span, (bnn_real)weight, at);
@@ -244,6 +245,31 @@ START_TEST(radial_entropy_is_that_of_its_density) {
 }
 END_TEST
 
+/* Around a mean of 0 to the bit; around another, whose sum with what is drawn is rounded in both, to
+ * two roundings of these.  The mirrored draw's gradient is that of its own sample. */
+START_TEST(mirror_images_of_what_is_trained_lie_on_opposite_sides_of_the_mean) {
+  static buffers value;
+  bnn_context *context = context_of(1);
+  const bnn_draw mirrored = {.key = KEY, .is_mirrored = true};
+  EACH_FAMILY(family) for (int zero = 0; zero < 2; zero++) {
+    bnn_real a[N], b[N];
+    if (!family->backward) continue;
+    fill_buffers(value);
+    if (zero) memset(value[0], 0, sizeof value[0]);
+    const bnn_group q = group_of(family, 0, N, value);
+    family->sample(&q, context, a, DRAW, 1);
+    family->sample(&q, context, b, mirrored, 2);
+    for (size_t i = 0; i < N; i++) {
+      const double far = fabs((double)a[i]) + fabs((double)b[i]);
+      const double sum = (double)a[i] + (double)b[i] - 2 * (double)value[0][i];
+      ck_near(sum, 0, zero ? 0 : 2 * (double)BNN_REAL_EPSILON * far, family->name, i);
+      ck_holds((a[i] == b[i]) == !draws(&q) || value[0][i] == 0);
+    }
+  }
+  bnn_context_free(context);
+}
+END_TEST
+
 START_TEST(another_key_gives_another_sample) {
   static buffers value;
   fill_buffers(value);
@@ -272,7 +298,7 @@ START_TEST(a_bank_gives_its_rows_in_turn) {
                          .buffer = {bank}};
     for (int64_t s = 1; s <= 2 * ROWS; s++) {
       bnn_real theta[N];
-      q.family->sample(&q, NULL, theta, KEY, s);
+      q.family->sample(&q, NULL, theta, DRAW, s);
       ck_assert_mem_eq(theta, bank + (size_t)((s - 1) % ROWS) * N, sizeof theta);
     }
     bnn_real mean[N];
@@ -338,7 +364,7 @@ START_TEST(a_group_that_begins_elsewhere_gives_what_its_elements_give_at_0) {
     const bnn_span at[] = {{4, 139, 64}, {0, 0, 64}};
     for (int k = 0; k < 2; k++) {
       const bnn_group *q = k ? &here : &there;
-      if (family->backward) family->backward(q, at[k], KEY, g + 139, theta + 139, d[k]);
+      if (family->backward) family->backward(q, at[k], DRAW, g + 139, theta + 139, d[k]);
       if (family->kl_backward) family->kl_backward(q, at[k], 1, 2, d[k]);
       if (family->entropy_backward) family->entropy_backward(q, at[k], 1, d[k]);
     }
@@ -621,7 +647,7 @@ START_TEST(backward_is_what_it_says) {
     memcpy(dlogvar, h0, sizeof dlogvar);
     fill(theta, P, 2, -1, 1);
     theta[at] = (bnn_real)NAN;
-    q->family->backward(q, (bnn_span){1, 5, P}, KEY, g, theta, (bnn_real *[]){dmu, dlogvar});
+    q->family->backward(q, (bnn_span){1, 5, P}, DRAW, g, theta, (bnn_real *[]){dmu, dlogvar});
     for (size_t i = 0; i < P; i++) {
       const double bound = 2 * (double)BNN_REAL_EPSILON, d = (double)(theta[i] - mu[i]);
       ck_near((double)dmu[i], (double)g0[i] + (double)g[i], bound, "dmu", i);
@@ -838,6 +864,7 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, a_sample_has_the_same_bits_on_any_number_of_threads);
   tcase_add_test(tests, radial_noise_has_even_directions_and_one_length_for_each_tensor);
   tcase_add_test(tests, radial_entropy_is_that_of_its_density);
+  tcase_add_test(tests, mirror_images_of_what_is_trained_lie_on_opposite_sides_of_the_mean);
   tcase_add_test(tests, another_key_gives_another_sample);
   tcase_add_test(tests, a_bank_gives_its_rows_in_turn);
   tcase_add_test(tests, groups_that_share_the_elements_give_what_one_gives);

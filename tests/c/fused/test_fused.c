@@ -20,6 +20,7 @@
 // clang-format on
 
 static const bnn_key KEY = {0x0123456789abcdef};
+static const bnn_draw DRAW = {.key = {0x0123456789abcdef}};
 
 /* Several thousand parameters, chunks of any pass and a rest; room behind that nothing may be written
  * to. */
@@ -91,7 +92,7 @@ static void draw(const a_step *s, numbers *x) {
   ck_succeeds(bnn_context_new(&context, 1, &err));
   fill(x->theta, P + ROOM, 60, -2, 2);
   const bnn_group *q = group_of(&a, s, x);
-  q->family->sample(q, context, x->theta, KEY, 1);
+  q->family->sample(q, context, x->theta, DRAW, 1);
   bnn_context_free(context);
 }
 
@@ -114,7 +115,7 @@ static bool by_stages(const a_step *s, numbers *x) {
   const bnn_span span = {0, 0, s->n};
   memset(d, 0, sizeof d);
   for (int b = 0; b < BNN_BUFFERS_MAX; b++) at[b] = d[b];
-  s->family->backward(q, span, KEY, x->g, x->theta, at);
+  s->family->backward(q, span, DRAW, x->g, x->theta, at);
   if (s->precision > 0)
     s->family->kl_backward(q, span, s->weight, s->precision, at);
   else

@@ -1651,9 +1651,10 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
       {{.kl = 1, .precision = NAN}},
       {{.kl = 1, .precision = 1, .decay = INFINITY}}};
   const size_t last = 4;
-  split_posterior families, of_small;
+  split_posterior families, of_small, points;
   split_posterior_init(&families, &q.layout, NULL, NULL, q.layout.size);
   split_posterior_init(&of_small, &small, NULL, NULL, 0);
+  split_posterior_init(&points, &q.layout, NULL, NULL, 0);
   const bnn_objective_spec good = {.program = q.program,
                                    .x_node = q.x,
                                    .y_node = q.y,
@@ -1663,8 +1664,8 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
                                    .regularizers = regularizers,
                                    .samples = 1,
                                    .shards = 1};
-  bnn_objective_spec spec[20];
-  for (int k = 0; k < 20; k++) spec[k] = good;
+  bnn_objective_spec spec[22];
+  for (int k = 0; k < 22; k++) spec[k] = good;
   spec[0].samples = 0, spec[1].samples = -3;
   for (int k = 0; k < 3; k++) spec[2 + k].regularizers = odd_regularizers[k];
   spec[5].posterior = &of_small.q;
@@ -1679,6 +1680,8 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
   spec[14].shards = 0, spec[15].shards = -2;
   spec[16].regularizers = several, spec[17].regularizers = two;
   spec[18].regularizers = alone, spec[19].regularizers = beside;
+  spec[20].antithetic = true, spec[20].samples = 3;
+  spec[21].antithetic = true, spec[21].samples = 2, spec[21].posterior = &points.q;
   static const struct {
     bnn_status status;
     const char *words;
@@ -1703,6 +1706,8 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
       {BNN_ERANGE, "tensor 2: expected one prior, got several"},
       {BNN_ERANGE, "tensor 1 joins the scale of a tensor that is not fitted"},
       {BNN_ERANGE, "tensor 2 joins the scale of a tensor that is not fitted"},
+      {BNN_ERANGE, "antithetic: expected an even number of samples, got 3"},
+      {BNN_ERANGE, "antithetic: expected a posterior that draws noise"},
   };
   bnn_program *forward = NULL;
   ck_succeeds(bnn_program_new(&forward, &err));
@@ -1710,7 +1715,7 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
   ck_succeeds(bnn_program_finish(forward, &x, 1, false, NULL, 0, &err));
   spec[9].program = forward;
   bnn_objective *o = NULL;
-  for (int k = 0; k < 20; k++) {
+  for (int k = 0; k < 22; k++) {
     ck_refuses(bnn_objective_new(&o, &spec[k], &err), want[k].status, want[k].words);
     ck_assert_ptr_null(o);
   }

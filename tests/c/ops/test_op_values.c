@@ -68,6 +68,13 @@ static double ref_relu(double x) { return isnan(x) ? x : fmax(x, 0); }
 static double ref_leaky(double x) { return x > 0 ? x : 0.1 * x; }
 static double ref_gelu(double x) { return x * erfc(-x / sqrt(2)) / 2; }
 static double ref_softplus(double x) { return x > 30 ? x + exp(-x) : log1p(exp(x)); }
+static double ref_isnan(double x) { return isnan(x); }
+static double ref_isinf(double x) { return isinf(x) != 0; }
+static double ref_isfinite(double x) { return isfinite(x); }
+static double ref_not(double x) { return x == 0; }
+static double ref_silu(double x) { return x == -INFINITY ? 0 : x / (1 + exp(-x)); }
+static double ref_mish(double x) { return x == -INFINITY ? 0 : x * tanh(ref_softplus(x)); }
+static double ref_elu(double x) { return x > 0 ? x : 0.7 * expm1(x); }
 static double ref_clamp(double x) { return x < -1 ? -1 : x > 2 ? 2 : x; }
 
 static const struct {
@@ -83,7 +90,13 @@ static const struct {
     {BNN_OP_relu, ref_relu, 0},     {BNN_OP_leaky_relu, ref_leaky, 2},
     {BNN_OP_sin, sin, 2},           {BNN_OP_softplus, ref_softplus, 4},
     {BNN_OP_cos, cos, 2},           {BNN_OP_sigmoid, ref_sigmoid, 4},
-    {BNN_OP_clamp, ref_clamp, 0},
+    {BNN_OP_clamp, ref_clamp, 0},   {BNN_OP_floor, floor, 0},
+    {BNN_OP_ceil, ceil, 0},         {BNN_OP_round, rint, 0},
+    {BNN_OP_trunc, trunc, 0},       {BNN_OP_isnan, ref_isnan, 0},
+    {BNN_OP_isinf, ref_isinf, 0},   {BNN_OP_isfinite, ref_isfinite, 0},
+    {BNN_OP_erf, erf, 4},           {BNN_OP_logical_not, ref_not, 0},
+    {BNN_OP_lgamma, lgamma, 1},     {BNN_OP_silu, ref_silu, 6},
+    {BNN_OP_mish, ref_mish, 8},     {BNN_OP_elu, ref_elu, 4},
 };
 
 static const double points[] = {0,   0.5, -0.5, 1,  -1,  1e-4, -1e-4, 2.5,  -2.5,     10,
@@ -111,6 +124,27 @@ START_TEST(gelu_is_x_times_the_normal_cdf) {
   for (double x = -6; x <= 6; x += 0.125)
     ck_assert_double_le(fabs(scalar(CALL(gelu, none(), reals(SCALAR, &x))) - ref_gelu(x)),
                         2 * (double)BNN_REAL_EPSILON * (1 + fabs(x)));
+}
+END_TEST
+
+/* Of erf's own values, where that still tells numbers apart. */
+START_TEST(erfinv_turns_erf_round) {
+  for (double y = -3; y <= 3; y += 0.0625) {
+    const double x = (double)(bnn_real)erf(y),
+                 got = scalar(CALL(erfinv, none(), reals(SCALAR, &x)));
+    ck_assert_double_le(fabs(erf(got) - x),
+                        4 * (double)BNN_REAL_EPSILON * exp(-got * got) * (1 + fabs(got)) + 1e-16);
+  }
+  ck_values(CALL(erfinv, none(), reals(DIMS(4), VALUES(1, -1, 1.5, NAN))), DIMS(4),
+            VALUES(INFINITY, -INFINITY, NAN, NAN));
+}
+END_TEST
+
+/* psi(1) = -gamma, psi(x + 1) = psi(x) + 1/x, and pi cot(pi x) = psi(1 - x) - psi(x). */
+START_TEST(digamma_is_known_at_some_points) {
+  const double gamma = 0.57721566490153286, ln2 = 0.69314718055994531;
+  ck_values(CALL(digamma, none(), reals(DIMS(4), VALUES(1, 0.5, 2, -0.5))), DIMS(4),
+            VALUES(-gamma, -gamma - 2 * ln2, 1 - gamma, 2 - gamma - 2 * ln2));
 }
 END_TEST
 
@@ -149,14 +183,37 @@ static double ref_le(double a, double b) { return a <= b; }
 static double ref_gt(double a, double b) { return a > b; }
 static double ref_ge(double a, double b) { return a >= b; }
 
+static double ref_remainder(double a, double b) {
+  const double r = fmod(a, b);
+  return r != 0 && (r < 0) != (b < 0) ? r + b : r;
+}
+static double ref_floor_divide(double a, double b) { return floor(a / b); }
+static double ref_and(double a, double b) { return a != 0 && b != 0; }
+static double ref_or(double a, double b) { return a != 0 || b != 0; }
+static double ref_xor(double a, double b) { return (a != 0) != (b != 0); }
+
 static const struct {
   bnn_op_id id;
   double (*f)(double, double);
 } binary[] = {
-    {BNN_OP_add, ref_add},     {BNN_OP_sub, ref_sub}, {BNN_OP_mul, ref_mul},
-    {BNN_OP_div, ref_div},     {BNN_OP_pow, pow},     {BNN_OP_maximum, ref_max},
-    {BNN_OP_minimum, ref_min}, {BNN_OP_eq, ref_eq},   {BNN_OP_ne, ref_ne},
-    {BNN_OP_lt, ref_lt},       {BNN_OP_le, ref_le},   {BNN_OP_gt, ref_gt},
+    {BNN_OP_fmod, fmod},
+    {BNN_OP_remainder, ref_remainder},
+    {BNN_OP_floor_divide, ref_floor_divide},
+    {BNN_OP_logical_and, ref_and},
+    {BNN_OP_logical_or, ref_or},
+    {BNN_OP_logical_xor, ref_xor},
+    {BNN_OP_add, ref_add},
+    {BNN_OP_sub, ref_sub},
+    {BNN_OP_mul, ref_mul},
+    {BNN_OP_div, ref_div},
+    {BNN_OP_pow, pow},
+    {BNN_OP_maximum, ref_max},
+    {BNN_OP_minimum, ref_min},
+    {BNN_OP_eq, ref_eq},
+    {BNN_OP_ne, ref_ne},
+    {BNN_OP_lt, ref_lt},
+    {BNN_OP_le, ref_le},
+    {BNN_OP_gt, ref_gt},
     {BNN_OP_ge, ref_ge},
 };
 
@@ -236,8 +293,9 @@ END_TEST
 /* ---- reductions ---- */
 
 static double ref_reduce(bnn_op_id id, const double *v, size_t n) {
-  double sum = 0, max = -INFINITY, min = INFINITY, squares = 0, exps = 0;
+  double sum = 0, max = -INFINITY, min = INFINITY, squares = 0, exps = 0, product = 1, length = 0;
   for (size_t i = 0; i < n; i++) sum += v[i], max = fmax(max, v[i]), min = fmin(min, v[i]);
+  for (size_t i = 0; i < n; i++) product *= v[i], length = hypot(length, v[i]);
   for (size_t i = 0; i < n; i++) squares += pow(v[i] - sum / (double)n, 2), exps += exp(v[i]);
   return id == BNN_OP_sum    ? sum
          : id == BNN_OP_mean ? sum / (double)n
@@ -245,6 +303,8 @@ static double ref_reduce(bnn_op_id id, const double *v, size_t n) {
          : id == BNN_OP_min  ? min
          : id == BNN_OP_var  ? squares / (double)n
          : id == BNN_OP_std  ? sqrt(squares / (double)n)
+         : id == BNN_OP_prod ? product
+         : id == BNN_OP_norm ? length
                              : log(exps);
 }
 
@@ -348,13 +408,36 @@ START_TEST(the_gradient_of_a_std_of_0_is_0) {
 }
 END_TEST
 
+/* Of no zero the product over the element, of one that of the others, of more nothing. */
+START_TEST(the_gradient_of_a_product_knows_zeros) {
+  bnn_tensor *x[3] = {reals(DIMS(3, 3), VALUES(2, 3, 4, 2, 0, 4, 0, 0, 4)), NULL, NULL}, *dx[3];
+  const op_case c = case_of_shapes(BNN_OP_prod, 1, (case_shape[]){{2, {3, 3}}}, along(1));
+  bnn_tensor *y = value_of(&c, x), *dy = reals(DIMS(3), VALUES(1, 1, 1));
+  gradients_of(dx, &c, y, dy, x, 0);
+  ck_values(dx[0], DIMS(3, 3), VALUES(12, 8, 6, 0, 8, 0, 0, 0, 0));
+  bnn_tensor_unref(y);
+  bnn_tensor_unref(dy);
+  bnn_tensor_unref(x[0]);
+}
+END_TEST
+
+START_TEST(any_and_all_ask_for_what_is_not_0) {
+  const bnn_attr last = along(1);
+  ck_values(CALL(any, last, reals(DIMS(3, 2), VALUES(0, 0, 0, NAN, 1, 1))), DIMS(3),
+            VALUES(0, 1, 1));
+  ck_values(CALL(all, last, reals(DIMS(3, 2), VALUES(0, 0, 0, NAN, 1, NAN))), DIMS(3),
+            VALUES(0, 0, 1));
+}
+END_TEST
+
 START_TEST(over_nothing_sum_is_0_and_max_is_refused) {
   bnn_tensor *x = tensor_of(BNN_REAL, DIMS(2, 0), NULL), *y = NULL;
   const bnn_attr last = along(1);
   static const struct {
     bnn_op_id id;
     double want;
-  } row[] = {{BNN_OP_sum, 0}, {BNN_OP_mean, NAN}, {BNN_OP_var, NAN}, {BNN_OP_logsumexp, -INFINITY}};
+  } row[] = {{BNN_OP_sum, 0},  {BNN_OP_mean, NAN}, {BNN_OP_var, NAN}, {BNN_OP_logsumexp, -INFINITY},
+             {BNN_OP_prod, 1}, {BNN_OP_norm, 0},   {BNN_OP_any, 0},   {BNN_OP_all, 1}};
   for (size_t i = 0; i < COUNT(row); i++) {
     ck_succeeds(bnn_op_run(&y, row[i].id, &x, 1, &last, &err));
     ck_values(y, DIMS(2), VALUES(row[i].want, row[i].want));
@@ -1521,6 +1604,8 @@ static void add_tests(TCase *tests) {
   tcase_add_loop_test(tests, functions_of_one_number_are_libms_to_a_few_ulp, 0, COUNT(unary));
   tcase_add_test(tests, gelu_is_x_times_the_normal_cdf);
   tcase_add_test(tests, gelu_has_its_limits_at_infinities);
+  tcase_add_test(tests, erfinv_turns_erf_round);
+  tcase_add_test(tests, digamma_is_known_at_some_points);
   tcase_add_test(tests, softplus_has_no_overflow_in_either_tail);
   tcase_add_test(tests, attributes_left_out_are_the_rows_defaults);
   tcase_add_loop_test(tests, functions_of_two_numbers_are_cs_for_all_pairs_of_points, 0,
@@ -1534,6 +1619,8 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, a_variance_far_from_0_keeps_its_digits);
   tcase_add_test(tests, ddof_is_taken_from_what_var_and_std_divide_by);
   tcase_add_test(tests, the_gradient_of_a_std_of_0_is_0);
+  tcase_add_test(tests, the_gradient_of_a_product_knows_zeros);
+  tcase_add_test(tests, any_and_all_ask_for_what_is_not_0);
   tcase_add_test(tests, over_nothing_sum_is_0_and_max_is_refused);
   tcase_add_test(tests, logsumexp_neither_overflows_nor_makes_nan_of_infinities);
   tcase_add_test(tests, an_extreme_with_a_nan_is_nan_and_at_the_nan);

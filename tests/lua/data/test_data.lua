@@ -384,6 +384,42 @@ function TestLoad.test_misuse_raises()
   raises("dir: expected a string, got 3", bnn.data.load, "mnist", {dir = 3})
 end
 
+TestUnseen = {}
+
+-- 28 x 28 digits of one's own, beside which notMNIST would be looked for; and those that are drawn.
+local function like(name, side)
+  return {name = name, train = bnn.data.from_tensors{x = bnn.zeros(2, side or 28, side or 28)}}
+end
+
+function TestUnseen.test_notmnist_or_letters()
+  with_env(no, function()
+    local set
+    local said = bits.notices_of(function()
+      set = bnn.data.load_unseen_or_exit{like = like "mnist"}
+    end)
+    lu.assertStrContains(said, "skipping notmnist: ")
+    lu.assertEquals(set.title, "letters unlike digits")
+    lu.assertEquals(set.x:shape(), {10000, 28, 28})
+    said = bits.notices_of(function()
+      set = bnn.data.load_unseen_or_exit{like = like "glyphs"}
+    end)
+    lu.assertEquals({said, set.title}, {"", "letters unlike digits"})
+  end)
+end
+
+function TestUnseen.test_the_one_that_is_asked_for()
+  local dir = place()
+  idx.set(dir .. "/notmnist", 30, 20)
+  with_env(dir, function()
+    lu.assertEquals(bnn.data.load_unseen_or_exit{like = like "mnist"}.x:size(1), 20)
+    lu.assertEquals(bnn.data.load_unseen_or_exit{like = like "glyphs",
+                                                 dataset = "notmnist"}.x:size(1), 20)
+  end)
+  raises("like: expected a table, got nothing", bnn.data.load_unseen_or_exit, {})
+  raises("the train images are 28 x 28, those to learn from 9 x 9", bnn.data.load_unseen_or_exit,
+    {like = like("glyphs", 9)})
+end
+
 TestMnist = {}
 
 function TestMnist.test_the_real_one_has_its_published_first_labels()

@@ -73,6 +73,15 @@ function TestEnsemble.test_members_that_are_posteriors_give_draws()
   bits.assert_same(q.bank[3], first:sample(key:fold("member"):fold(1):fold("eps"):fold(3)))
 end
 
+function TestEnsemble.test_members_that_are_posteriors_are_a_mixture()
+  local function fit(own, i) return objective_of(own, i < 3) end
+  local q = bnn.ensemble{members = 3, key = key, fit = fit}
+  lu.assertEquals({q.family, #q.components, q:support()}, {"mixture", 3, nil})
+  lu.assertEquals({q.components[1].family, q.components[3].family}, {"meanfield", "point"})
+  local first = fit(key:fold("member"):fold(1), 1).posterior
+  bits.assert_same(q:sample(key, 4), first:sample(key), "sample 4 is of member 1")
+end
+
 function TestEnsemble.test_it_predicts_with_all()
   local q = bnn.ensemble{members = 3, key = key, fit = train}
   local p = bnn.predict({net = net, posterior = q, likelihood = "categorical"}, x, {key = key})
@@ -165,7 +174,8 @@ function TestFaults.test_refusals()
   raises("fit: expected a function, got nothing", bnn.ensemble, {key = key})
   raises("key: expected a key, got nothing", bnn.ensemble, {fit = train})
   raises("expected 1 networks of each member, as of the first, got 20 of member 2", bnn.ensemble,
-    {members = 2, key = key, fit = function(own, i) return objective_of(own, i == 2) end})
+    {members = 2, key = key, num_samples = 20,
+     fit = function(own, i) return objective_of(own, i == 2) end})
 end
 
 os.exit(lu.LuaUnit.run())

@@ -131,7 +131,7 @@ end
 function TestDraws.test_of_a_fixed_sigma()
   local model = {net = net, posterior = posterior,
                  likelihood = bnn.likelihood.gaussian{sigma = 0.25}}
-  local p = check_draws(model, {num_samples = 6})
+  local p = check_draws(model, {num_samples = 40})
   lu.assertEquals(p.draws_std:shape(), p.draws:shape())
   lu.assertTrue((p.draws_std - 0.25):abs():max():item() < 1e-7)
   local from = bnn.predict(model, x, {num_samples = 4, first = 3, key = key, draws = true})

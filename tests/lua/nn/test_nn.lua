@@ -168,7 +168,9 @@ end
 
 function TestApply.test_activations_are_the_ops()
   local x = batch(3, 4)
-  for _, name in ipairs{"relu", "tanh", "sigmoid", "softplus", "gelu", "leaky_relu", "sin"} do
+  for _, name in ipairs{
+    "relu", "tanh", "sigmoid", "softplus", "gelu", "silu", "mish", "elu", "leaky_relu", "sin",
+  } do
     local layer = nn[name]()
     bits.assert_same(layer:apply(layer:init(key, x), x), bnn.ops[name](x), name)
     lu.assertEquals(tostring(layer), name .. "()")
@@ -520,7 +522,7 @@ function TestRefusals.test_wrong_arguments()
     {"at least 1", nn.mlp, {64, 0}}, {"an integer", nn.mlp, {1.5}}, {"got 64", nn.mlp, 64},
     {"did you mean 'activation'", nn.mlp, {3, activaton = "relu"}},
     {"did you mean relu?", nn.mlp, {3, activation = "rellu"}},
-    {"one of cos, gelu, leaky_relu", nn.mlp, {8, 1, activation = "sum"}},
+    {"one of cos, elu, gelu, leaky_relu", nn.mlp, {8, 1, activation = "sum"}},
     {"expected a string or a layer or a function", nn.mlp, {8, activation = 3}},
     {"bnn.nn.relu: expected at most 0 arguments, got 1", nn.relu, 1},
     {"at most 1", nn.leaky_relu, 0.1, 2},

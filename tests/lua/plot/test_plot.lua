@@ -667,8 +667,28 @@ function TestBoxes.test_bars_have_their_labels_and_what_is_nan_has_no_bar()
     {labels = labels, series = {{y = {1, 2}, label = "a"}}})
   raises("std: expected [3], as labels, got [1]", bnn.plot.bars,
     {labels = labels, series = {{y = {1, 2, 3}, std = {1}}}})
-  raises("unknown option 'logy'", bnn.plot.bars,
-    {labels = labels, series = {{y = {1, 2, 3}}}, logy = true})
+  raises("unknown option 'logx'", bnn.plot.bars,
+    {labels = labels, series = {{y = {1, 2, 3}}}, logx = true})
+end
+
+-- They begin a power of ten below the least; marks of deviation do not go lower.
+function TestBoxes.test_bars_on_an_axis_of_logarithms()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  local function draw(y, more)
+    local opts = {labels = {"a", "b", "c"}, path = path "x.svg", logy = true,
+                  series = {{y = y, std = {1, 1, 1}}}}
+    for name, value in pairs(more or {}) do opts[name] = value end
+    assert(bnn.plot.bars(opts))
+    return read "x.svg"
+  end
+  local function count(svg) return select(2, svg:gsub("<polygon", "")) end
+  local whole = draw{2, 0.2, 300}
+  local shown = table.concat(texts_of(whole), "|")
+  lu.assertStrContains(shown, "10−1|100|101|102|103|a") -- powers of ten
+  lu.assertEquals(count(whole) - count(draw{2, 0, 300}), 1)
+  lu.assertEquals(count(whole) - count(draw{2, -1, math.huge}), 2)
+  draw({2, 0.2, 300}, {yrange = {1e-3, 1e3}})
+  raises("yrange: expected numbers above 0", function() draw({1, 2, 3}, {yrange = {0, 1}}) end)
 end
 
 function TestBoxes.test_labels_of_bars_stand_side_by_side_in_lines_or_slanted()

@@ -115,6 +115,17 @@ function TestFiles.test_params_get_its_mean()
   bits.assert_same(params, q:mean())
 end
 
+function TestFiles.test_a_bank_is_copied_into_one_of_as_many()
+  local other = bnn.posterior.empirical{members[4], members[3], members[2], members[1]}
+  lu.assertEquals(assert(bnn.checkpoint.load_into(other, q)), {})
+  bits.assert_same(other.bank.flat, q.bank.flat)
+  local one = bnn.posterior.empirical{members[4]}
+  local ok, fault = bnn.checkpoint.load_into(one, q)
+  lu.assertNil(ok)
+  lu.assertStrContains(fault, "'bank/mlp/linear_0/w': expected [1, 6, 5], got [4, 6, 5]")
+  bits.assert_same(one.bank[1], members[4])
+end
+
 TestRefusals = {}
 
 function TestRefusals.test_it_is_not_trained()

@@ -43,6 +43,69 @@ function TestArithmetic.test_it_is_exact_and_wraps_around()
   end
 end
 
+-- Lua's own numbers are i64; those of the other types are smaller here.
+function TestArithmetic.test_quotients_are_lua_s()
+  for _, dtype in ipairs(TYPES) do
+    local list = {LOWEST[dtype], HIGHEST[dtype], 0, 1, 100, 7, SIGNED[dtype] and -7 or 9}
+    local x = bnn.tensor(list, dtype)
+    for _, by in ipairs{1, 3, 8, SIGNED[dtype] and -1 or 2, SIGNED[dtype] and -3 or 5} do
+      local quotient, rest = (x // by):totable(), (x % by):totable()
+      local cut = x:fmod(by):totable()
+      for i, v in ipairs(list) do
+        lu.assertEquals(quotient[i], wrapped(v // by, dtype), dtype)
+        lu.assertEquals(rest[i], v % by, dtype)
+        lu.assertEquals(cut[i], math.fmod(v, by), dtype)
+      end
+      lu.assertEquals((x // by):dtype(), dtype)
+    end
+  end
+  lu.assertEquals((7 // bnn.tensor({2}, "i32")):totable(), {3})
+  lu.assertEquals((-7 % bnn.tensor({2}, "i32")):totable(), {1})
+end
+
+function TestArithmetic.test_nothing_is_divided_by_0()
+  local x = bnn.tensor({1, 2}, "i32")
+  raises("b: element 2 is 0: integers cannot be divided by it", function()
+    return x // bnn.tensor({1, 0}, "i32")
+  end)
+  raises("b: element 1 is 0", function() return x % 0 end)
+  raises("b: element 1 is 0", function() return x:fmod(0) end)
+end
+
+function TestArithmetic.test_whole_numbers_stay_whole()
+  for _, dtype in ipairs(TYPES) do
+    local x = bnn.tensor({LOWEST[dtype], HIGHEST[dtype], 5}, dtype)
+    for _, name in ipairs{"floor", "ceil", "round", "trunc"} do
+      local y = x[name](x)
+      lu.assertEquals({y:dtype(), y:totable()}, {dtype, x:totable()}, name)
+    end
+    lu.assertEquals(x:isnan():totable(), {0, 0, 0})
+    lu.assertEquals(x:isinf():totable(), {0, 0, 0})
+    lu.assertEquals(x:isfinite():totable(), {1, 1, 1})
+  end
+end
+
+function TestArithmetic.test_a_product_has_64_bits()
+  local x = bnn.tensor({{2 ^ 20, 2 ^ 20}, {3, 5}}, "i32")
+  lu.assertEquals({x:prod(2):dtype(), x:prod(2):totable()}, {"i64", {1 << 40, 15}})
+  lu.assertEquals(bnn.tensor({1 << 40, 1 << 40}, "i64"):prod():item(), 0)
+end
+
+TestLogic = {}
+
+function TestLogic.test_what_is_not_0_is_true()
+  for _, dtype in ipairs{"u8", "i32", "i64", "u64"} do
+    local x, y = bnn.tensor({0, 0, 1, 200}, dtype), bnn.tensor{0, 0.5, 0, -1}
+    lu.assertEquals(x:logical_and(y):totable(), {0, 0, 0, 1})
+    lu.assertEquals(x:logical_or(y):totable(), {0, 1, 1, 1})
+    lu.assertEquals(x:logical_xor(y):totable(), {0, 1, 1, 0})
+    lu.assertEquals(x:logical_not():totable(), {1, 1, 0, 0})
+    lu.assertEquals(x:view(2, 2):any(2):totable(), {0, 1})
+    lu.assertEquals(x:view(2, 2):all(2):totable(), {0, 1})
+  end
+  lu.assertEquals(bnn.tensor({2 ^ 63}, "u64"):logical_not():item(), 0)
+end
+
 function TestArithmetic.test_it_broadcasts()
   local column, row = bnn.tensor({{1}, {2}}, "i64"), bnn.tensor({10, 20, 30}, "i64")
   lu.assertEquals((column + row):totable(), {{11, 21, 31}, {12, 22, 32}})

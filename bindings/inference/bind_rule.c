@@ -38,7 +38,7 @@ static size_t rules_bytes(const void *held) {
   const rules *r = held;
   size_t reals = 0;
   for (int i = 0; i < r->n; i++) reals += r->state[i].n * (size_t)bnn_rule_slots(r->state[i].rule);
-  return reals * sizeof(bnn_real) + r->updater.n_params * BNN_BUFFERS_MAX * sizeof(size_t);
+  return reals * sizeof(bnn_real) + r->updater.n_params * BNN_ARRAYS_MAX * sizeof(size_t);
 }
 
 static const bind_class rules_class = {
@@ -75,7 +75,7 @@ static bnn_status make_rules(rules *r, const plan *p, bnn_err *err) {
   bnn_updater *u = &r->updater;
   if (p->of) {
     r->of = bnn_mem_alloc(p->n_params, sizeof *r->of);
-    u->place = bnn_mem_zalloc(p->n_params * BNN_BUFFERS_MAX, sizeof *u->place);
+    u->place = bnn_mem_zalloc(p->n_params * BNN_ARRAYS_MAX, sizeof *u->place);
   }
   if (!r->state || (p->of && (!r->of || !u->place)))
     return bnn_fail(err, BNN_ENOMEM, "the state of an optimizer");
@@ -105,8 +105,19 @@ static rules *push_rules(lua_State *L, const plan *p) {
 
 /* ---- functions ---- */
 
+/* The words of an option as field choices of the table on top of the stack. */
+static void push_choices(lua_State *L, const bnn_option *o) {
+  if (!o->choice[0]) return;
+  lua_newtable(L);
+  for (int i = 0; i < BNN_CHOICES_MAX && o->choice[i]; i++) {
+    lua_pushstring(L, o->choice[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_setfield(L, -2, "choices");
+}
+
 /* core.rules() -> list of {name=, doc=, needs_data_size=, draws_noise=, family=, options = list of
- * {name, doc, value}} */
+ * {name, doc, value, choices = list of words or nil}} */
 static int core_rules(lua_State *L) {
   lua_newtable(L);
   for (size_t i = 0; bnn_rule_row(i); i++) {
@@ -127,6 +138,7 @@ static int core_rules(lua_State *L) {
       bind_set_text(L, "doc", o->doc);
       lua_pushnumber(L, o->value);
       lua_setfield(L, -2, "value");
+      push_choices(L, o);
       lua_rawseti(L, -2, k + 1);
     }
     lua_setfield(L, -2, "options");

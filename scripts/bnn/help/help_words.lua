@@ -93,6 +93,9 @@ M.ROWS = {
   {"normalising flow", "normalizing flow", "flow",
    answer = "There are no flows; `bnn.posterior.define` makes a family of your own.",
    absent = {"bnn.posterior.flow", "bnn.posterior.radial_flow"}},
+  {"low rank", "low rank covariance", "factor covariance", "full covariance", "correlated weights",
+   answer = "`bnn.posterior.lowrank` is a Gaussian of low rank over all weights, trained by"
+     .. " `bnn.elbo`; `bnn.collect.swag` makes one of the weights that a training passes."},
   {"bayes by backprop", "variational inference", "mean field", "meanfield",
    answer = "`bnn.posterior.meanfield`, trained by `bnn.elbo`. See help \"start\"."},
   {"multi gpu", "distributed", "mpi", "data parallel", "horovod",

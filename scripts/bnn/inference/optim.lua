@@ -115,10 +115,17 @@ function Optimizer:burn_in()
   return 0
 end
 
+-- A value of an option as users give it: of one that has choices its word.
+local function value_of(row, value) return row.choices and row.choices[value + 1] or value end
+
+local function value_text(row, value)
+  return row.choices and value_of(row, value) or number.format("%g", value)
+end
+
 function Optimizer.__tostring(self)
   local parts = self.members and optimizer_groups.parts(self) or {}
   for i, row in ipairs(self.options) do
-    parts[i] = number.format("%s=%g", row.name, self.values[i])
+    parts[i] = ("%s=%s"):format(row.name, value_text(row, self.values[i]))
   end
   if self.lr and type(self.lr) ~= "number" then parts[1] = "lr=schedule" end
   for _, name in ipairs(CLIPPING) do
@@ -241,7 +248,9 @@ end
 -- The options of an optimizer by name.
 local function options_of(optimizer)
   local values = {}
-  for i, row in ipairs(optimizer.options) do values[row.name] = optimizer.values[i] end
+  for i, row in ipairs(optimizer.options) do
+    values[row.name] = value_of(row, optimizer.values[i])
+  end
   if type(optimizer.lr) ~= "number" then values.lr = nil end
   for _, name in ipairs(CLIPPING) do values[name] = optimizer[name] end
   if type(optimizer.noise) == "number" then values.noise = optimizer.noise end
@@ -370,8 +379,9 @@ local function options_text(row)
   local lines = {row.doc, number.format("    local optimizer = %s{%s = %g}", full_name(row),
     row.options[1].name, row.options[1].value)}
   for i, option in ipairs(row.options) do
-    lines[i + 2] = number.format("@param %s %s, %g by default", option.name, option.doc,
-      option.value)
+    local default = value_text(option, option.value)
+    lines[i + 2] = ("@param %s %s, %s by default"):format(option.name, option.doc,
+      option.choices and '"' .. default .. '"' or default)
   end
   if row.draws_noise then lines[#lines + 1] = noise end
   lines[#lines + 1] = "@param clip_norm the largest norm of all gradients, none by default"
@@ -379,22 +389,31 @@ local function options_text(row)
   return table.concat(lines, "\n")
 end
 
+-- What an option may be.
+local function kind_of(option)
+  if not option.choices then return {type = "number", default = option.value} end
+  return {type = "string", choices = option.choices, default = value_of(option, option.value)}
+end
+
+-- The number that stands for a value of an option in the runtime; of a schedule the default.
+local function number_of(option, value)
+  for i, choice in ipairs(option.choices or {}) do
+    if choice == value then return i - 1 end
+  end
+  return type(value) == "number" and value or option.value
+end
+
 -- The function that makes a rule's optimizer.
 local function maker(row)
   return function(opts)
     local spec = {}
-    for _, option in ipairs(row.options) do
-      spec[option.name] = {type = "number", default = option.value}
-    end
+    for _, option in ipairs(row.options) do spec[option.name] = kind_of(option) end
     spec.lr = {type = "schedule", default = row.options[1].value}
     for _, name in ipairs(CLIPPING) do spec[name] = {type = "number", above = 0} end
     if row.draws_noise then spec.noise = {type = "schedule", default = 1} end
     opts = options.check(full_name(row), opts, spec)
     local values = {}
-    for i, option in ipairs(row.options) do
-      local value = opts[option.name]
-      values[i] = type(value) == "number" and value or option.value
-    end
+    for i, option in ipairs(row.options) do values[i] = number_of(option, opts[option.name]) end
     -- Refuses values outside their bounds now.
     local ok, fault = true, nil
     if not row.defined then ok, fault = fail.try(core.rule_state, row.name, values, 0) end

@@ -470,6 +470,19 @@ function TestOptions.test_antithetic_pairs_are_mirror_images()
   end
 end
 
+function TestOptions.test_ivon_takes_them_by_its_first_estimate_only()
+  local o, batch = elbo_of("mlp", LOCAL)
+  o.data_size = N
+  local state = bnn.optim.ivon{lr = 0.01}:init(o)
+  lu.assertNotNil(o:step(state, batch, key))
+  state = bnn.optim.ivon{lr = 0.01, hessian = "gradsq"}:init(o)
+  local before = o.posterior.mu.flat:clone()
+  local _, message = o:step(state, batch, key)
+  lu.assertStrContains(message, "ivon: these options need the gradient at a draw of the weights, which "
+    .. "local_reparameterization has not")
+  bits.assert_same(o.posterior.mu.flat, before)
+end
+
 function TestOptions.test_the_text_names_it()
   lu.assertStrContains(tostring(elbo_of("mlp", LOCAL)), "estimator=local_reparameterization, ")
   lu.assertNil(tostring(elbo_of("mlp", SHARED)):find "estimator")

@@ -10,27 +10,22 @@
 -- No gradient is stored: what Welford's (1962) update adds to the sum of squares is the square of a
 -- residual from the mean of those before, (g_n - mean_(n-1)) sqrt((n - 1) / n). Each has the
 -- variance of g, and they do not correlate: their scatter gives the standard errors.
-local param_samples = require "bnn.params.param_samples"
 local parameters = require "bnn.params.params"
 
 local M = {}
 
---- Where each tensor lies in the gradient of a posterior, and "all" of each buffer.
--- @return list of {buffer=, tensor=, elements=, and for the sums: from= (of the buffer, from 1),
---   rows=, width= (of a row), first= (in a row), count= (in a row)}
+--- Where each tensor lies in the gradient of a posterior, and "all" of each buffer, of which rows
+-- count by themselves.
+-- @return list of {buffer=, tensor=, from= (from 1), elements=}
 function M.segments(posterior)
-  local list, at = {}, 1
-  for _, buffer in ipairs(posterior:buffers()) do
-    local params = buffer.params
-    local has_rows = param_samples.is(params)
-    local layout = (has_rows and param_samples or parameters).layout_of(params)
-    local rows, size = has_rows and #params or 1, params.flat:numel()
-    local function add(name, first, count)
-      list[#list + 1] = {buffer = buffer.name, tensor = name, elements = rows * count, from = at,
-                         rows = rows, width = size // rows, first = first, count = count}
+  local list, at = {}, 0
+  for _, buffer in ipairs(posterior:rows_of_buffers()) do
+    local size = buffer.params:numel()
+    for _, entry in ipairs(parameters.layout_of(buffer.params)) do
+      list[#list + 1] = {buffer = buffer.name, tensor = entry.name, from = at + entry.offset + 1,
+                         elements = entry.size}
     end
-    for _, entry in ipairs(layout) do add(entry.name, entry.offset + 1, entry.size) end
-    add("all", 1, size // rows)
+    list[#list + 1] = {buffer = buffer.name, tensor = "all", from = at + 1, elements = size}
     at = at + size
   end
   return list
@@ -40,8 +35,7 @@ end
 local function means_in(segments, flat)
   local means = {}
   for i, s in ipairs(segments) do
-    local buffer = flat:narrow(1, s.from, s.rows * s.width):view(s.rows, s.width)
-    means[i] = buffer:narrow(2, s.first, s.count):sum():item() / s.elements
+    means[i] = flat:narrow(1, s.from, s.elements):sum():item() / s.elements
   end
   return means
 end

@@ -203,32 +203,6 @@ function TestGradientVariance.test_estimators_by_name()
   end
 end
 
--- A buffer with rows has each tensor in every row: the same numbers as by hand.
-function TestGradientVariance.test_a_posterior_with_rows()
-  local net, rank = bnn.nn.linear(1), 3
-  local q = bnn.posterior.lowrank(net:init(key, model.x), {rank = rank})
-  local objective = bnn.elbo{net = net, posterior = q, data_size = N,
-                             likelihood = bnn.likelihood.gaussian{sigma = SIGMA}}
-  local v = measure(objective, {batch_size = N, batches = 1, draws = 2})
-  local batch, own = model.data:batches{size = N, key = key}(), key:fold("noise"):fold(1):fold(1)
-  local a, b = objective:gradient(batch, own:fold(1)), objective:gradient(batch, own:fold(2))
-  local compared = 0
-  for _, buffer in ipairs(q:buffers()) do
-    local name = buffer.name
-    if #buffer.params == rank then
-      for _, tensor in ipairs(net:init(key, model.x):names()) do
-        local want = 0
-        for r = 1, rank do
-          want = want + ((a[name][r][tensor] - b[name][r][tensor]) ^ 2):mean():item() / 2 / rank
-        end
-        assert_near(v:find("as it is", name, tensor).noise, want, 1e-5 * want, tensor)
-        compared = compared + 1
-      end
-    end
-  end
-  lu.assertEquals(compared, 2)
-end
-
 function TestGradientVariance.test_wrong_arguments()
   local objective = objective_of()
   raises("objective: expected an objective, got nothing", bnn.gradient_variance, {key = key})

@@ -314,6 +314,11 @@ local function unknown_rate()
   fail "lr: the learning rate was a function of the step, which a state_dict lacks: give lr"
 end
 
+local function unknown_noise()
+  fail("noise: the noise was a function of the step, which a state_dict lacks: "
+    .. "state:set_optimizer takes the sampler that has it")
+end
+
 -- The optimizer of a name and options.
 local function optimizer_of(name, given)
   local of = M.samplers.docs[name] and M.samplers or M
@@ -324,6 +329,7 @@ local function optimizer_of(name, given)
   end
   local optimizer = of[name](given)
   if given.lr == nil then optimizer.lr = unknown_rate end
+  if given.noise == nil and optimizer.noise then optimizer.noise = unknown_noise end
   return optimizer
 end
 
@@ -345,7 +351,7 @@ end
 --     local same = bnn.optim.from_state_dict(state:state_dict())
 -- @param record table as state:state_dict() gives it; the moments are copied
 -- @return state. If its learning rate was a function of the step, what resumes must be given lr
---   (bnn.train{lr =}, state:update)
+--   (bnn.train{lr =}, state:update), and a sampler whose noise was one
 -- Raises if no optimizer has that name, or the moments are not its own.
 function M.from_state_dict(record)
   record = options.check("bnn.optim.from_state_dict", record, record_spec)
@@ -373,15 +379,24 @@ local function full_name(row)
   return (row.draws_noise and "bnn.sampler." or "bnn.optim.") .. row.name
 end
 
+-- '"price" (default) or "gradsq"'.
+local function choices_text(option)
+  local words = {}
+  for i, word in ipairs(option.choices) do
+    words[i] = ('"%s"%s'):format(word, i == option.value + 1 and " (default)" or "")
+  end
+  return table.concat(words, " or ")
+end
+
 local function options_text(row)
   local noise = "@param noise temperature of the noise: a number or a function of the step, 1; "
     .. "0 draws none"
   local lines = {row.doc, number.format("    local optimizer = %s{%s = %g}", full_name(row),
     row.options[1].name, row.options[1].value)}
   for i, option in ipairs(row.options) do
-    local default = value_text(option, option.value)
-    lines[i + 2] = ("@param %s %s, %s by default"):format(option.name, option.doc,
-      option.choices and '"' .. default .. '"' or default)
+    lines[i + 2] = option.choices
+      and ("@param %s %s: %s"):format(option.name, choices_text(option), option.doc)
+      or number.format("@param %s %s, %g by default", option.name, option.doc, option.value)
   end
   if row.draws_noise then lines[#lines + 1] = noise end
   lines[#lines + 1] = "@param clip_norm the largest norm of all gradients, none by default"

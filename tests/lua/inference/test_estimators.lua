@@ -478,8 +478,8 @@ function TestOptions.test_ivon_takes_them_by_its_first_estimate_only()
   state = bnn.optim.ivon{lr = 0.01, hessian = "gradsq"}:init(o)
   local before = o.posterior.mu.flat:clone()
   local _, message = o:step(state, batch, key)
-  lu.assertStrContains(message, "ivon: these options need the gradient at a draw of the weights, "
-    .. "which local_reparameterization has not")
+  lu.assertStrContains(message, "ivon: expected the estimator reparameterization, as these options "
+    .. "need the gradient of each sample, got local_reparameterization")
   bits.assert_same(o.posterior.mu.flat, before)
 end
 

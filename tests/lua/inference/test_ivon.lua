@@ -138,6 +138,11 @@ function TestIvon.test_squared_gradients_are_those_of_samples()
   local gradient = objective:gradient({x = x, y = model.y}, key)
   raises("ivon: expected a step of an objective, as these options need the gradient of each",
     state.update, state, q, gradient, nil, {data_size = N})
+  local flipped = bnn.elbo{net = net, posterior = q, data_size = N, estimator = "flipout",
+                           likelihood = bnn.likelihood.gaussian{sigma = SIGMA}}
+  local loss, message = flipped:step(state, {x = x, y = model.y}, key)
+  lu.assertNil(loss)
+  lu.assertStrContains(message, "ivon: expected the estimator reparameterization")
   lu.assertEquals(state:steps(), 0)
   local record = state:state_dict()
   lu.assertEquals(record.options.hessian, "gradsq")

@@ -102,7 +102,8 @@ static int core_estimators(lua_State *L) {
   return 1;
 }
 
-/* core.families() -> list of {name=, doc=, trained=, estimators = list of names, buffers = list of {name=, doc=, has_rows=}} */
+/* core.families() -> list of {name=, doc=, trained=, joint= (its KL is one number), estimators = list
+ * of names, buffers = list of {name=, doc=, has_rows=}} */
 static int core_families(lua_State *L) {
   lua_newtable(L);
   for (size_t i = 0; bnn_family_row(i); i++) {
@@ -112,6 +113,8 @@ static int core_families(lua_State *L) {
     bind_set_text(L, "doc", family->doc);
     lua_pushboolean(L, family->backward != NULL);
     lua_setfield(L, -2, "trained");
+    lua_pushboolean(L, family->prepare != NULL);
+    lua_setfield(L, -2, "joint");
     set_estimators(L, family);
     lua_createtable(L, family->n_buffers, 0);
     for (int b = 0; b < family->n_buffers; b++) {

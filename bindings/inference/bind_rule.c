@@ -38,7 +38,7 @@ static size_t rules_bytes(const void *held) {
   const rules *r = held;
   size_t reals = 0;
   for (int i = 0; i < r->n; i++) reals += r->state[i].n * (size_t)bnn_rule_slots(r->state[i].rule);
-  return reals * sizeof(bnn_real) + r->updater.n_params * BNN_BUFFERS_MAX * sizeof(size_t);
+  return reals * sizeof(bnn_real) + r->updater.n_params * BNN_ARRAYS_MAX * sizeof(size_t);
 }
 
 static const bind_class rules_class = {
@@ -75,7 +75,7 @@ static bnn_status make_rules(rules *r, const plan *p, bnn_err *err) {
   bnn_updater *u = &r->updater;
   if (p->of) {
     r->of = bnn_mem_alloc(p->n_params, sizeof *r->of);
-    u->place = bnn_mem_zalloc(p->n_params * BNN_BUFFERS_MAX, sizeof *u->place);
+    u->place = bnn_mem_zalloc(p->n_params * BNN_ARRAYS_MAX, sizeof *u->place);
   }
   if (!r->state || (p->of && (!r->of || !u->place)))
     return bnn_fail(err, BNN_ENOMEM, "the state of an optimizer");

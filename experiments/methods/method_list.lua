@@ -26,7 +26,7 @@ end
 -- An ELBO over a posterior of the weights; a noise that is learned stays a point.
 local function elbo(task, s, key, make, more)
   local posterior = make(task.net:init(key:fold "init", task.train), {
-    logvar = s.logvar, only = task.random, rank = s.rank,
+    logvar = s.logvar, only = task.random, rank = s.rank, key = s.rank and key:fold "factor",
   })
   local opts = {net = task.net, posterior = posterior, likelihood = task.likelihood,
                 temperature = 1}
@@ -60,8 +60,8 @@ local function fit_dropout(task, s, key)
   local net = task.with_dropout(s.dropout)
   local objective = point(task, key, net)
   train(task, objective, adam(task, s), key)
-  return {net = net, params = objective.params, likelihood = task.likelihood},
-    {num_samples = s.draws, train = true}
+  local posterior = bnn.posterior.mc_dropout(objective.params)
+  return {net = net, posterior = posterior, likelihood = task.likelihood}, {num_samples = s.draws}
 end
 
 -- Half of the steps as MAP; then SGD at a constant rate, whose path is collected. A noise that was
@@ -99,7 +99,7 @@ end
 local function fit_snapshot(task, s, key)
   local period = math.max(1, task.steps // s.cycles)
   local rate = bnn.schedule.cyclical{period = period, from = s.lr}
-  local collect = bnn.collect.samples{from = period, every = period, keep = s.cycles}
+  local collect = bnn.collect.snapshots{period = period, keep = s.cycles}
   local optimizer = bnn.optim.adam{lr = rate}
   return train(task, point(task, key), optimizer, key, {collect = collect}):posterior()
 end
@@ -166,19 +166,17 @@ end
 local function fit_cyclical(make)
   return function(task, s, key)
     local period = math.max(1, task.steps // s.cycles)
-    local explores, kept = math.floor(period * s.exploring), {}
-    local function position(step) return (step - 1) % period + 1 end
+    local explores = math.floor(period * s.exploring)
     local every = math.max(1, (period - explores) * s.cycles // s.draws)
+    local noise = bnn.schedule.piecewise{{1, 0}, {explores + 1, 1}}
     local optimizer = make{
       lr = bnn.schedule.cyclical{period = period, from = s.lr}, alpha = s.alpha,
-      noise = function(step) return position(step) > explores and 1 or 0 end,
+      noise = bnn.schedule.cyclical{period = period, of = noise},
     }
-    local objective = point(task, key)
-    train(task, objective, task.for_weights(optimizer), key, {on_step = function(step)
-      local after = position(step) - explores
-      if after > 0 and after % every == 0 then kept[#kept + 1] = objective.params:clone() end
-    end})
-    return bnn.posterior.empirical(kept[1] and kept or {objective.params})
+    local collect = bnn.collect.samples{period = period, from = explores + every, every = every,
+                                        keep = s.draws}
+    return train(task, point(task, key), task.for_weights(optimizer, s.clip_norm), key,
+      {collect = collect}):posterior()
   end
 end
 
@@ -222,6 +220,12 @@ local IVON = {lr = 0.5, h0 = 0.1, b2 = 0.9995, clip = 0}
 local IVON_NUMBERS = {lr = 0.3, h0 = 1, b2 = 0.999, clip = 0.03}
 
 add("variational", "mfvi", fit_variational(bnn.posterior.meanfield), GAUSSIAN, IMAGES, NUMBERS)
+add("variational", "lrt", fit_variational(bnn.posterior.meanfield,
+  {estimator = "local_reparameterization"}), GAUSSIAN, IMAGES, NUMBERS)
+add("variational", "flipout", fit_variational(bnn.posterior.meanfield, {estimator = "flipout"}),
+  GAUSSIAN, IMAGES, NUMBERS)
+add("variational", "lowrank", fit_variational(bnn.posterior.lowrank),
+  {logvar = -7, draws = 100, rank = 5}, IMAGES, NUMBERS)
 add("variational", "radial", fit_variational(bnn.posterior.radial), GAUSSIAN, IMAGES, NUMBERS)
 add("variational", "ivon", fit_ivon, {draws = 100}, IVON, IVON_NUMBERS)
 add("variational", "ivon_mean", fit_ivon_mean, {}, IVON, IVON_NUMBERS)
@@ -234,9 +238,10 @@ add("samplers", "sghmc", fit_sampler(sghmc), {draws = 50}, {lr = 0.03, alpha = 0
   {lr = 0.002, alpha = 0.05})
 add("samplers", "adaptive_sghmc", fit_sampler(adaptive_sghmc), {draws = 50},
   {lr = 1e-4, alpha = 0.05}, {lr = 1e-4, alpha = 0.05})
-add("samplers", "cyclical_sgld", fit_cyclical(bnn.sampler.sgld), CYCLES, {lr = 0.3}, {lr = 0.01})
+add("samplers", "cyclical_sgld", fit_cyclical(bnn.sampler.sgld), CYCLES, {lr = 0.3},
+  {lr = 0.05, clip_norm = 10})
 add("samplers", "cyclical_sghmc", fit_cyclical(bnn.sampler.sghmc), CYCLES,
-  {lr = 0.03, alpha = 0.05}, {lr = 0.002, alpha = 0.05})
+  {lr = 0.03, alpha = 0.05}, {lr = 0.002, alpha = 0.05, clip_norm = 10})
 
 --- The method of a name, or nil.
 function M.find(name)

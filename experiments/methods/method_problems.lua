@@ -207,9 +207,9 @@ function M.numbers(cfg, log)
       random = function(path) return path ~= "log_sigma" end,
       steps = settings.steps, batch_size = math.min(settings.batch_size, train.size),
       rate = rate,
-      for_weights = function(optimizer)
-        return bnn.optim.groups{log_sigma = bnn.optim.adam{lr = rate(NOISE_LR)},
-                                default = optimizer}
+      for_weights = function(optimizer, clip_norm)
+        return bnn.optim.groups({log_sigma = bnn.optim.adam{lr = rate(NOISE_LR)},
+                                 default = optimizer}, {clip_norm = clip_norm})
       end,
       at_known_noise = function(params) return at_known_noise(mean, params) end,
     }

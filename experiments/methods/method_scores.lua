@@ -48,6 +48,16 @@ local function of_numbers(predict, task)
   }
 end
 
+-- A number that is none says that a training has diverged: the run has failed.
+local function check(result)
+  for name, v in pairs(result) do
+    if type(v) == "number" and (v ~= v or v == math.huge or v == -math.huge) then
+      error(("the training has diverged: %s is %s"):format(name, bnn.number.text(v)), 0)
+    end
+  end
+  return result
+end
+
 --- Measures a model.
 -- @param model, sampling: what a method's fit returned
 -- @param key of the draws
@@ -56,7 +66,7 @@ function M.measure(model, sampling, task, key)
   for name, v in pairs(sampling or {}) do opts[name] = v end
   opts.draws = task.unit and true or nil
   local function predict(x) return bnn.predict(model, x, opts) end
-  return (task.unit and of_numbers or of_classes)(predict, task)
+  return check((task.unit and of_numbers or of_classes)(predict, task))
 end
 
 --- Reads the bins that a run has on record: list of {n=, confidence=, accuracy=}.

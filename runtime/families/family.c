@@ -1,4 +1,4 @@
-/* family.c - finding a family, and sampling in pieces on several threads. */
+/* family.c - finding a family, the arrays of a group, and sampling in pieces on several threads. */
 #include "family.h"
 
 #include <string.h>
@@ -29,6 +29,21 @@ const bnn_family *bnn_family_find(const char *name) {
   for (const bnn_family *const *row = table(); *row; row++)
     if (strcmp((*row)->name, name) == 0) return *row;
   return NULL;
+}
+
+int bnn_group_arrays(const bnn_group *q) {
+  const int last = q->family->n_buffers - 1;
+  return last + (q->family->buffer[last].has_rows ? (int)q->rows : 1);
+}
+
+bnn_real *bnn_group_array(const bnn_group *q, int a) {
+  const int last = q->family->n_buffers - 1;
+  return a < last ? q->buffer[a] : q->buffer[last] + (size_t)(a - last) * (q->end - q->first);
+}
+
+const bnn_buffer_spec *bnn_group_spec(const bnn_group *q, int a) {
+  const int last = q->family->n_buffers - 1;
+  return &q->family->buffer[a < last ? a : last];
 }
 
 /* Elements of a piece, counted from the first of the layout whatever the group. */

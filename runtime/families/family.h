@@ -17,7 +17,12 @@
 #include "../tensor/key.h"
 #include "layout.h"
 
-enum { BNN_BUFFERS_MAX = 4 };
+/* Buffers of a family, rows of one that is trained, and so the arrays of a group that is. */
+enum {
+  BNN_BUFFERS_MAX = 4,
+  BNN_ROWS_MAX = 64,
+  BNN_ARRAYS_MAX = BNN_BUFFERS_MAX - 1 + BNN_ROWS_MAX
+};
 
 typedef struct bnn_family bnn_family;
 
@@ -30,6 +35,8 @@ typedef struct bnn_group {
   size_t
       rows; /* of the buffers that have some: the samples of a finite family, or a rank; else 0 */
   bnn_real *buffer[BNN_BUFFERS_MAX];
+  double
+      *scratch; /* of a family that has `prepare`, where its gradients are asked for; else NULL */
 } bnn_group;
 
 /* What the noise of a sample is: normal i of the key, or minus that of its mirror image. */
@@ -41,20 +48,23 @@ typedef struct bnn_draw {
 typedef struct bnn_buffer_spec {
   const char *name, *doc;
   bool decayed;  /* a rule that decays weights decays this */
-  bool has_rows; /* the group's number of rows, rather than one */
+  bool has_rows; /* the group's number of rows, rather than one: the last buffer alone may */
 } bnn_buffer_spec;
 
-/* Two numbers for each weight that an estimator (inference/estimator.h) computes with in place of one
- * draw: a mean, and a spread around it. */
+/* A second number for each weight beside its mean, which is buffer 0: what an estimator
+ * (inference/estimator.h) computes with in place of one draw. */
 typedef struct bnn_spread {
-  /* Writes the means to theta [2][size of the layout], and the spreads after them, where the group's
-   * lie; normal i of the draw belongs to element i of the layout. */
-  void (*draw)(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_draw draw);
+  /* Writes the spreads to spread [size of the layout], where the group's lie; normal i of the draw
+   * belongs to element i of the layout. */
+  void (*draw)(const bnn_group *q, bnn_context *context, bnn_real *spread, bnn_draw draw);
 
   /* d[b] [span.count] += dmean (dL / dmean) and dspread (dL / dspread), each [span.count], times the
    * derivatives of both for buffer b. */
   void (*backward)(const bnn_group *q, bnn_span span, const bnn_real *dmean,
                    const bnn_real *dspread, const bnn_real *spread, bnn_real *const *d);
+
+  /* The derivative of a spread for buffer 1, where it is this times the spread; else 0. */
+  bnn_real slope;
 } bnn_spread;
 
 struct bnn_family {
@@ -78,17 +88,24 @@ struct bnn_family {
   /* Writes the mean of the samples to theta.  NULL: it is buffer 0. */
   void (*mean)(const bnn_group *q, bnn_real *theta);
 
-  /* d[b] [span.count] += g dtheta / dbuffer b, from g [span.count] = dL / dtheta at the sample
+  /* d[a] [span.count] += g dtheta / darray a (see bnn_group_arrays), from g [span.count] = dL / dtheta at the sample
    * theta [span.count] that `draw` gave.  NULL: the family is not trained. */
   void (*backward)(const bnn_group *q, bnn_span span, bnn_draw draw, const bnn_real *g,
                    const bnn_real *theta, bnn_real *const *d);
 
-  /* Mean and variance of weights that are Gaussian, each by itself.  NULL: of others. */
+  /* The variances of weights that are Gaussian, each by itself.  NULL: of others. */
   bnn_spread moments;
 
-  /* Mean and deviation, theta - mean, of a draw, where the signs of the deviations of any
+  /* The deviations theta - mean of a draw, where the signs of the deviations of any
    * weights may be flipped without changing the distribution.  NULL: where they may not. */
   bnn_spread deviations;
+
+  /* Of a family whose KL and entropy are not sums over tensors: writes what they have in common
+   * to q->scratch [scratch(q)], on the threads of the context, for the gradients that are asked for
+   * until a buffer changes.  Its tensors all have the KL's one weight, and what kl and entropy give
+   * of a tensor is what it adds to those before it.  NULL: each tensor is by itself. */
+  size_t (*scratch)(const bnn_group *q);
+  void (*prepare)(const bnn_group *q, bnn_context *context);
 
   /* KL(q || N(0, prior_std^2)) of a tensor in nats, a sum over its elements; and d += weight times
    * its gradient, precision = 1 / prior_std^2.  NULL: there is no closed form; the KL
@@ -110,6 +127,12 @@ struct bnn_family {
    * group's lie.  NULL: a point, whose samples do not vary, or a family without a closed form. */
   void (*std)(const bnn_group *q, bnn_real *sigma);
 };
+
+/* The arrays that a group is made of, [end - first] each: its buffers, and of one with rows each row by
+ * itself.  Array a, and the buffer it belongs to. */
+int bnn_group_arrays(const bnn_group *q);
+bnn_real *bnn_group_array(const bnn_group *q, int a);
+const bnn_buffer_spec *bnn_group_spec(const bnn_group *q, int a);
 
 #ifdef BNN_ISA
 #define BNN_FAMILY(name) const bnn_family BNN_ISA_NAME(bnn_family_##name)

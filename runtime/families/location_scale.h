@@ -41,14 +41,20 @@ BNN_KERNEL add_spread_gradient(bnn_real *restrict dmu, bnn_real *restrict dlogva
   }
 }
 
-/* Of deviations sigma u, whose derivative by logvar is half of them. */
+/* The derivatives by logvar of a variance sigma^2 and of a deviation sigma u are these times it. */
+#define VARIANCE_SLOPE ((bnn_real)1)
+#define DEVIATION_SLOPE ((bnn_real)0.5)
+
 static inline void location_scale_deviations_backward(const bnn_group *q, bnn_span span,
                                                       const bnn_real *dmean,
                                                       const bnn_real *dspread,
                                                       const bnn_real *spread, bnn_real *const *d) {
   BNN_UNUSED(q);
-  add_spread_gradient(d[MU], d[LOGVAR], dmean, dspread, spread, (bnn_real)0.5, span.count);
+  add_spread_gradient(d[MU], d[LOGVAR], dmean, dspread, spread, DEVIATION_SLOPE, span.count);
 }
+
+#define LOCATION_SCALE_DEVIATIONS(draw) \
+  { draw, location_scale_deviations_backward, DEVIATION_SLOPE }
 
 /* The sum of log sigma over a tensor: its entropy but for a constant. */
 static inline double location_scale_log_sigma(const bnn_group *q, size_t tensor) {

@@ -73,23 +73,21 @@ static void sample(const bnn_group *q, bnn_context *context, bnn_real *theta, bn
 
 /* ---- deviations, for estimators ---- */
 
-BNN_KERNEL take_means(bnn_real *restrict mean, bnn_real *restrict deviation,
-                      const bnn_real *restrict mu, size_t n) {
-  for (size_t i = 0; i < n; i++) {
-    mean[i] = mu[i];
-    deviation[i] -= mu[i];
-  }
+BNN_KERNEL subtract(bnn_real *restrict x, const bnn_real *restrict mu, size_t n) {
+  for (size_t i = 0; i < n; i++) x[i] -= mu[i];
 }
 
-static void means_piece(const bnn_group *q, bnn_real *theta, bnn_draw draw, size_t from, size_t n) {
+static void deviations_piece(const bnn_group *q, bnn_real *theta, bnn_draw draw, size_t from,
+                             size_t n) {
   BNN_UNUSED(draw);
-  take_means(theta + from, theta + q->layout->size + from, q->buffer[MU] + (from - q->first), n);
+  subtract(theta + from, q->buffer[MU] + (from - q->first), n);
 }
 
 /* A direction is as likely with any signs. */
-static void deviations(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_draw draw) {
-  sample(q, context, theta + q->layout->size, draw, 1);
-  bnn_family_sample_pieces(q, context, means_piece, theta, draw);
+static void deviations(const bnn_group *q, bnn_context *context, bnn_real *deviation,
+                       bnn_draw draw) {
+  sample(q, context, deviation, draw, 1);
+  bnn_family_sample_pieces(q, context, deviations_piece, deviation, draw);
 }
 
 /* ---- entropy ---- */
@@ -130,7 +128,7 @@ BNN_FAMILY(radial) = {
     .buffer = LOCATION_SCALE_BUFFERS,
     .sample = sample,
     .backward = location_scale_backward,
-    .deviations = {deviations, location_scale_deviations_backward},
+    .deviations = LOCATION_SCALE_DEVIATIONS(deviations),
     .entropy = entropy,
     .entropy_backward = location_scale_entropy_backward,
     .second_moment = second_moment,

@@ -6,10 +6,9 @@
  * trained. */
 #include <math.h>
 
-#include "normal_chunks.h"
+#include "low_rank_noise.h"
 
 enum { MU, SIGMA, DEVIATION };
-enum { ROWS_AT_ONCE = 64 };
 
 static size_t size_of(const bnn_group *q) { return q->end - q->first; }
 
@@ -24,26 +23,10 @@ BNN_KERNEL shift_and_scale(bnn_real *restrict theta, const bnn_real *restrict mu
   for (size_t i = 0; i < n; i++) theta[i] = mu[i] + sigma[i] * (bnn_real)M_SQRT1_2 * theta[i];
 }
 
-BNN_KERNEL add_row(bnn_real *restrict theta, const bnn_real *restrict row, bnn_real z, size_t n) {
-  for (size_t i = 0; i < n; i++) theta[i] += z * row[i];
-}
-
-/* Adds the deviations to elements [at, at + n) of the group, whose numbers follow from the key of its
- * samples. */
-static void add_rows(const bnn_group *q, bnn_real *theta, bnn_draw draw, size_t at, size_t n) {
-  const bnn_real scale = (bnn_real)scale_of(q);
-  const bnn_draw own = {bnn_key_fold_name(draw.key, "rank", 4), draw.is_mirrored};
-  bnn_real z[ROWS_AT_ONCE];
-  for (size_t k = 0; k < q->rows; k++) {
-    if (k % ROWS_AT_ONCE == 0) draw_normals(z, own, k, ROWS_AT_ONCE);
-    add_row(theta, q->buffer[DEVIATION] + k * size_of(q) + at, scale * z[k % ROWS_AT_ONCE], n);
-  }
-}
-
 static void chunk(const bnn_group *q, bnn_real *theta, bnn_draw draw, size_t from, size_t n) {
   const size_t at = from - q->first;
   shift_and_scale(theta + from, q->buffer[MU] + at, q->buffer[SIGMA] + at, n);
-  add_rows(q, theta + from, draw, at, n);
+  add_rows(q, q->buffer[DEVIATION], theta + from, draw, (bnn_real)scale_of(q), at, n);
 }
 
 static void sample_piece(const bnn_group *q, bnn_real *theta, bnn_draw draw, size_t from,

@@ -1,5 +1,5 @@
 /* fused.h - several stages of a step in one pass over memory: from the gradient at one sample of
- * the weights, a family's backward and KL and a rule's update, for elements that nothing else reads
+ * the weights, or of their means and spreads (families/family.h), a family's backward and KL and a rule's update, for elements that nothing else reads
  * between.
  *
  * A pass is a file FAMILY_RULE.c in this folder that defines `BNN_FUSED(FAMILY, RULE) = {...}`, and
@@ -14,11 +14,13 @@
 
 /* n elements: the family's buffers, the rule's slots of each, the gradient g and the sample theta
  * that it is at, and the weight and precision of the KL (kl_backward); precision 0: of the entropy
- * alone. */
+ * alone.  With spreads g is the gradient of the means, theta is not read, and dspread is the
+ * gradient of the spreads, whose derivative for buffer 1 is slope times them; else NULL. */
 typedef struct bnn_fused_span {
   bnn_real *buffer[BNN_BUFFERS_MAX];
   bnn_real *slot[BNN_BUFFERS_MAX][BNN_SLOTS_MAX];
-  const bnn_real *g, *theta;
+  const bnn_real *g, *theta, *dspread, *spread;
+  bnn_real slope;
   bnn_real weight, precision;
   size_t n;
 } bnn_fused_span;

@@ -38,7 +38,7 @@ void bnn_estimator_draw(bnn_estimator e, const bnn_posterior *q, bnn_context *co
     const bnn_group *group = &q->group[g];
     const bnn_spread *spread = bnn_estimator_spread(e, group->family);
     if (spread)
-      spread->draw(group, context, theta, draw);
+      spread->draw(group, context, theta + q->layout->size, draw);
     else
       group->family->sample(group, context, theta, draw, s);
   }

@@ -7,8 +7,9 @@
  *   flipout                   one draw whose deviations get signs of each example's own: the program
  *                             reads means and deviations (Wen et al. 2018)
  *
- * The last two give the program two numbers for each weight, a mean and a spread (family.h): its
- * parameters are theta [2][size of the layout], of which points have the first half only. */
+ * The last two give the program two numbers for each weight, a mean, which it reads in the family's own
+ * buffer, and a spread (family.h): its parameters are [2][size of the layout], of which points have
+ * the first half only. */
 #ifndef BNN_ESTIMATOR_H
 #define BNN_ESTIMATOR_H
 
@@ -43,7 +44,8 @@ const bnn_spread *bnn_estimator_spread(bnn_estimator e, const bnn_family *family
 /* Whether weights of the family can be estimated so. */
 bool bnn_estimator_suits(bnn_estimator e, const bnn_family *family);
 
-/* What the program reads of sample s, from 1, into theta [parts][size of the layout]. */
+/* What is drawn of sample s, from 1, into theta [parts][size of the layout]: weights, and points; in
+ * the second half spreads. */
 void bnn_estimator_draw(bnn_estimator e, const bnn_posterior *q, bnn_context *context,
                         bnn_real *theta, bnn_draw draw, int64_t s);
 

@@ -199,6 +199,18 @@ static bnn_status check_prior(const bnn_objective_spec *s, size_t i, bnn_err *er
   return BNN_OK;
 }
 
+/* A KL that is one number over tensors has one weight. */
+static bnn_status check_weight(const bnn_objective_spec *s, size_t i, bnn_err *err) {
+  const bnn_group *q = &s->posterior->group[bnn_posterior_group_of(s->posterior, i)];
+  if (!q->family->prepare || i == 0 || s->posterior->layout->param[i].offset == q->first)
+    return BNN_OK;
+  if (s->regularizers[i].kl == s->regularizers[i - 1].kl) return BNN_OK;
+  return bnn_fail(err, BNN_ERANGE,
+                  "tensor %zu: expected the weight of the KL of the tensor before "
+                  "it, as that of a %s posterior is one number",
+                  i + 1, q->family->name);
+}
+
 static bnn_status check_terms(const bnn_objective_spec *s, bnn_err *err) {
   for (size_t i = 0; i < s->posterior->layout->n_params; i++) {
     const bnn_regularizer *t = &s->regularizers[i];
@@ -208,6 +220,7 @@ static bnn_status check_terms(const bnn_objective_spec *s, bnn_err *err) {
           "tensor %zu: expected numbers of 0 or more, got kl %g, precision %g, decay %g", i + 1,
           t->kl, t->precision, t->decay);
     BNN_TRY(check_prior(s, i, err));
+    BNN_TRY(check_weight(s, i, err));
   }
   for (size_t i = 0; i < s->n_kl_weights; i++)
     if (s->kl_weight_param[i] >= s->posterior->layout->n_params)
@@ -285,12 +298,20 @@ static bnn_status check_loss(const bnn_program *p, int output, bnn_err *err) {
 
 /* ---- making ---- */
 
+/* Memory of a family that prepares its gradients. */
+static bnn_status allocate_scratch(bnn_group *q, bnn_err *err) {
+  if (!q->family->prepare) return BNN_OK;
+  const size_t n = q->family->scratch(q);
+  q->scratch = bnn_mem_alloc(n, sizeof *q->scratch);
+  return q->scratch ? BNN_OK : bnn_fail(err, BNN_ENOMEM, "%zu numbers of a step", n);
+}
+
 /* The families and layout of the posterior, copied. */
 static bnn_status copy_posterior(bnn_objective *o, const bnn_posterior *q, bnn_err *err) {
   const size_t n = q->layout->n_params;
   o->layout = *q->layout;
   o->layout.param = bnn_mem_alloc(n, sizeof *o->layout.param);
-  o->group = bnn_mem_alloc(q->n_groups, sizeof *o->group);
+  o->group = bnn_mem_zalloc(q->n_groups, sizeof *o->group);
   if (!o->layout.param || !o->group) return bnn_fail(err, BNN_ENOMEM, "a layout of %zu tensors", n);
   memcpy(o->layout.param, q->layout->param, n * sizeof *o->layout.param);
   o->posterior = (bnn_posterior){.layout = &o->layout, .n_groups = q->n_groups, .group = o->group};
@@ -298,9 +319,11 @@ static bnn_status copy_posterior(bnn_objective *o, const bnn_posterior *q, bnn_e
     o->group[g] = (bnn_group){.family = q->group[g].family,
                               .layout = &o->layout,
                               .first = q->group[g].first,
-                              .end = q->group[g].end};
-    for (int b = 0; b < q->group[g].family->n_buffers; b++)
-      o->place[g][b] = bnn_posterior_place(q, g, b);
+                              .end = q->group[g].end,
+                              .rows = q->group[g].rows};
+    for (int a = 0; a < bnn_group_arrays(&o->group[g]); a++)
+      o->place[g][a] = bnn_posterior_place(q, g, a);
+    BNN_TRY(allocate_scratch(&o->group[g], err));
   }
   o->trained = bnn_posterior_trained(q);
   return BNN_OK;
@@ -357,6 +380,7 @@ void bnn_objective_free(bnn_objective *o) {
   bnn_layout_fini(&o->layout);
   bnn_mem_free(o->regularizers);
   bnn_mem_free(o->kl_weight_param);
+  for (size_t g = 0; g < o->posterior.n_groups; g++) bnn_mem_free(o->group[g].scratch);
   bnn_mem_free(o->group);
   bnn_mem_free(o->plain.range);
   bnn_mem_free(o->jobs.range);
@@ -372,7 +396,10 @@ size_t bnn_objective_bytes(const bnn_objective *o) {
   const size_t drawn = o->drawn != o->theta ? o->layout.size : 0;
   const size_t reals = 2 * parts_of(o) * o->layout.size + drawn + o->n_workers * o->scratch_size +
                        o->n_levels * o->trained;
-  return bnn_frame_bytes(o->frame) + reals * sizeof *o->theta;
+  size_t doubles = 0;
+  for (size_t g = 0; g < o->posterior.n_groups; g++)
+    if (o->group[g].scratch) doubles += o->group[g].family->scratch(&o->group[g]);
+  return bnn_frame_bytes(o->frame) + reals * sizeof *o->theta + doubles * sizeof(double);
 }
 
 size_t bnn_objective_batch(const bnn_objective *o) { return bnn_program_batch(o->program); }

@@ -58,6 +58,20 @@ static bnn_status check_betas(const bnn_step_work *w, bnn_err *err) {
   return BNN_OK;
 }
 
+/* A KL that is one number over tensors has one beta. */
+static bnn_status check_one_beta(const bnn_step_work *w, bnn_err *err) {
+  const bnn_layout *layout = &w->o->layout;
+  for (size_t t = 1; w->args->betas && t < layout->n_params; t++) {
+    const bnn_group *q = &w->q->group[bnn_posterior_group_of(w->q, t)];
+    if (!q->family->prepare || layout->param[t].offset == q->first) continue;
+    if (w->args->betas[t] != w->args->betas[t - 1])
+      return bnn_fail(err, BNN_ERANGE,
+                      "beta: expected one number for all tensors of a %s posterior, got %g and %g",
+                      q->family->name, w->args->betas[t - 1], w->args->betas[t]);
+  }
+  return BNN_OK;
+}
+
 /* The weights of priors that are part of the program. */
 static void feed_weights(const bnn_step_work *w) {
   const bnn_objective *o = w->o;
@@ -81,6 +95,7 @@ void bnn_step_gather_block(const bnn_step_work *w, size_t b) {
 
 bnn_status bnn_step_feed(bnn_step_work *w, bnn_err *err) {
   BNN_TRY(check_betas(w, err));
+  BNN_TRY(check_one_beta(w, err));
   BNN_TRY(gather_checked(w, err));
   feed_weights(w);
   w->gather = !gathers_x_first(w->o);

@@ -41,18 +41,18 @@ struct bnn_objective {
   int x_node, y_node, key_node, eps_node, sign_node, kl_weight_node;
   bnn_estimator estimator;
   bnn_layout layout;
-  bnn_group *group;                              /* [posterior.n_groups] without buffers */
-  bnn_posterior posterior;                       /* of these: families and extents */
-  size_t trained;                                /* elements of all buffers */
-  size_t place[BNN_GROUPS_MAX][BNN_BUFFERS_MAX]; /* where each begins among them */
-  bnn_regularizer *regularizers;                 /* [layout.n_params] */
+  bnn_group *group;        /* [posterior.n_groups] with the buffers of the step that is made */
+  bnn_posterior posterior; /* of these: families and extents */
+  size_t trained;          /* elements of all buffers */
+  size_t place[BNN_GROUPS_MAX][BNN_ARRAYS_MAX]; /* where each of their arrays begins */
+  bnn_regularizer *regularizers;                /* [layout.n_params] */
   size_t *kl_weight_param; /* [n_kl_weights] tensors whose weights the program reads */
   size_t n_kl_weights;
   int samples, shards, loss_output;
   bool antithetic;
   bnn_ranges plain;       /* of the layout, for the plain stages */
   bnn_ranges jobs;        /* of the parameter jobs, where an update can follow in each; else none */
-  bnn_real *theta, *grad; /* [parts, size] what is drawn of the weights, and its gradient */
+  bnn_real *theta, *grad; /* [parts, size] what is drawn, and gradients */
   bnn_real
       *drawn; /* [size] weights for a KL without a closed form: theta, or memory of their own where
                     * that holds means and spreads */
@@ -121,7 +121,7 @@ void bnn_step_gather_block(const bnn_step_work *w, size_t b);
 
 /* ---- objective_update.c: from the gradient of the weights to that of buffers, and to an update ---- */
 
-/* Adds a sample's part of the gradients of range r to d [buffers][r->span.count], from g. */
+/* Adds a sample's part of the gradients of range r to d [arrays][r->span.count], from g. */
 void bnn_step_backward(const bnn_step_work *w, const bnn_range *r, bnn_weight_gradient g,
                        bnn_real *const *d);
 
@@ -132,7 +132,7 @@ void bnn_step_penalties(const bnn_step_work *w, const bnn_range *r, bnn_real *co
  * by chunk; a chunk whose gradients are not finite is noted, and stays as it is. */
 void bnn_step_finish_range(bnn_step_work *w, const bnn_range *r, bnn_weight_gradient g);
 
-/* Points d at the range's part of flat gradients [trained], buffer by buffer. */
+/* Points d at the range's part of flat gradients [trained], array by array. */
 void bnn_step_part_of(const bnn_objective *o, const bnn_range *r, bnn_real *flat, bnn_real **d);
 
 #endif

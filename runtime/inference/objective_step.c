@@ -19,13 +19,25 @@ static void feed_key(const bnn_objective *o, int node, bnn_key key) {
   if (buffer) *buffer = key.bits;
 }
 
+/* What the program reads: what was drawn; the means of weights with spreads where they are, as nothing
+ * that is computed from gradients on reads them. */
+static void bind(const bnn_step_work *w) {
+  const bnn_objective *o = w->o;
+  bnn_frame_bind_params(o->frame, o->theta, o->grad);
+  for (size_t g = 0; g < w->q->n_groups; g++) {
+    const bnn_group *group = &w->q->group[g];
+    if (bnn_spread_of(o, g))
+      bnn_frame_bind_part(o->frame, group->first, group->end, group->buffer[0]);
+  }
+}
+
 /* The weights of sample s, from 1, or their means and spreads, and the keys of the program's noise. */
 static void sample(bnn_step_work *w, int s) {
   bnn_objective *o = w->o;
   w->eps = draw_of(w, s);
   bnn_estimator_draw(o->estimator, w->q, w->context, o->theta, w->eps, s);
   if (o->drawn != o->theta) bnn_posterior_draw(w->q, w->context, o->drawn, w->eps, s);
-  bnn_frame_bind_params(o->frame, o->theta, o->grad);
+  bind(w);
   feed_key(o, o->key_node, bnn_key_fold(bnn_key_fold_name(w->args->key, "noise", 5), s));
   feed_key(o, o->eps_node, w->eps.key);
   bnn_real *sign = o->sign_node >= 0 ? bnn_frame_input_buffer(o->frame, o->sign_node) : NULL;
@@ -157,10 +169,10 @@ static void over_ranges(bnn_step_work *w, void (*job)(void *data, size_t i)) {
 static void backward_job(void *data, size_t i) {
   const bnn_step_work *w = data;
   const bnn_range *r = &w->o->plain.range[i];
-  bnn_real *d[BNN_BUFFERS_MAX];
+  bnn_real *d[BNN_ARRAYS_MAX];
   bnn_step_part_of(w->o, r, w->part, d);
-  for (int b = 0; w->fresh && b < w->q->group[r->group].family->n_buffers; b++)
-    memset(d[b], 0, r->span.count * sizeof *d[b]);
+  for (int a = 0; w->fresh && a < bnn_group_arrays(&w->q->group[r->group]); a++)
+    memset(d[a], 0, r->span.count * sizeof *d[a]);
   bnn_step_backward(w, r, bnn_gradient_of(w->o, r), d);
 }
 
@@ -171,11 +183,11 @@ static void add_to(bnn_real *restrict d, const bnn_real *restrict x, size_t n) {
 static void add_job(void *data, size_t i) {
   const bnn_step_work *w = data;
   const bnn_range *r = &w->o->plain.range[i];
-  bnn_real *d[BNN_BUFFERS_MAX], *x[BNN_BUFFERS_MAX];
+  bnn_real *d[BNN_ARRAYS_MAX], *x[BNN_ARRAYS_MAX];
   bnn_step_part_of(w->o, r, w->part, d);
   bnn_step_part_of(w->o, r, w->below, x);
-  for (int b = 0; b < w->q->group[r->group].family->n_buffers; b++)
-    add_to(d[b], x[b], r->span.count);
+  for (int a = 0; a < bnn_group_arrays(&w->q->group[r->group]); a++)
+    add_to(d[a], x[a], r->span.count);
 }
 
 /* The sum of an open subtree; the first is where all end. */
@@ -230,10 +242,19 @@ static void fit_priors(bnn_step_work *w) {
 
 /* ---- penalties ---- */
 
+/* What the penalties of a family have in common over its tensors, before anything is updated. */
+static void prepare(const bnn_step_work *w) {
+  for (size_t g = 0; g < w->q->n_groups; g++) {
+    const bnn_group *q = &w->q->group[g];
+    const size_t first = bnn_layout_tensor_at(&w->o->layout, q->first);
+    if (q->family->prepare && bnn_kl_weight(w, first) != 0) q->family->prepare(q, w->context);
+  }
+}
+
 static void penalties_job(void *data, size_t i) {
   bnn_step_work *w = data;
   const bnn_range *r = &w->o->plain.range[i];
-  bnn_real *d[BNN_BUFFERS_MAX];
+  bnn_real *d[BNN_ARRAYS_MAX];
   bnn_step_part_of(w->o, r, w->d, d);
   bnn_step_penalties(w, r, d);
 }
@@ -259,6 +280,7 @@ static bnn_status run_step(bnn_step_work *w, double *loss, bnn_err *err) {
   BNN_TRY(reserve(w, in_jobs, err));
   BNN_TRY(bnn_step_feed(w, err));
   fit_priors(w);
+  prepare(w);
   w->seed = (bnn_real)(1 / ((double)bnn_frame_output(o->frame, 0)->size * o->samples));
   for (int s = 1; s <= o->samples; s++) {
     if (s > 1 && bnn_context_stopped(w->context))
@@ -283,9 +305,14 @@ static bnn_status run_step(bnn_step_work *w, double *loss, bnn_err *err) {
   return BNN_OK;
 }
 
-/* The posterior of a call must be what the objective was made for. */
-static bnn_status check_posterior(const bnn_objective *o, const bnn_posterior *q, bnn_err *err) {
-  if (bnn_posterior_is_alike(&o->posterior, q)) return BNN_OK;
+/* The posterior of a call, which must be what the objective was made for: its buffers, beside the
+ * objective's own memory. */
+static bnn_status take_posterior(bnn_objective *o, const bnn_posterior *q, bnn_err *err) {
+  if (bnn_posterior_is_alike(&o->posterior, q)) {
+    for (size_t g = 0; g < q->n_groups; g++)
+      memcpy(o->group[g].buffer, q->group[g].buffer, sizeof q->group[g].buffer);
+    return BNN_OK;
+  }
   return bnn_fail(err, BNN_ESHAPE,
                   "the posterior is not of the families and tensors that the "
                   "objective was made for");
@@ -326,7 +353,7 @@ bnn_status bnn_objective_step(bnn_objective *o, bnn_context *context, const bnn_
                               bnn_err *err) {
   bnn_step_work w = {.o = o,
                      .context = context,
-                     .q = train->posterior,
+                     .q = &o->posterior,
                      .updater = train->updater,
                      .batch = batch,
                      .args = args,
@@ -337,7 +364,7 @@ bnn_status bnn_objective_step(bnn_objective *o, bnn_context *context, const bnn_
                                 .of_samples = true,
                                 .key = args->key},
                      .bad = BNN_NONE_BAD};
-  BNN_TRY(check_posterior(o, train->posterior, err));
+  BNN_TRY(take_posterior(o, train->posterior, err));
   BNN_TRY(bnn_updater_begin(w.updater, w.q, &w.update, err));
   BNN_TRY(prepare_rules(&w, err));
   return run_step(&w, loss, err);
@@ -346,10 +373,10 @@ bnn_status bnn_objective_step(bnn_objective *o, bnn_context *context, const bnn_
 bnn_status bnn_objective_gradient(bnn_objective *o, bnn_context *context, const bnn_posterior *q,
                                   const bnn_batch *batch, const bnn_step_args *args, bnn_real *d,
                                   double *loss, bnn_err *err) {
-  BNN_TRY(check_posterior(o, q, err));
+  BNN_TRY(take_posterior(o, q, err));
   bnn_step_work w = {.o = o,
                      .context = context,
-                     .q = q,
+                     .q = &o->posterior,
                      .batch = batch,
                      .args = args,
                      .d = d,

@@ -14,7 +14,7 @@ static bnn_range chunk_of(const bnn_range *r, size_t from) {
 }
 
 static void move_on(bnn_real **out, bnn_real *const *d, int n, size_t by) {
-  for (int b = 0; b < n; b++) out[b] = d[b] + by;
+  for (int a = 0; a < n; a++) out[a] = d[a] + by;
 }
 
 static bnn_weight_gradient gradient_from(bnn_weight_gradient g, size_t from) {
@@ -23,8 +23,8 @@ static bnn_weight_gradient gradient_from(bnn_weight_gradient g, size_t from) {
 
 void bnn_step_part_of(const bnn_objective *o, const bnn_range *r, bnn_real *flat, bnn_real **d) {
   const bnn_group *q = &o->posterior.group[r->group];
-  for (int b = 0; b < q->family->n_buffers; b++)
-    d[b] = flat + o->place[r->group][b] + (r->span.first - q->first);
+  for (int a = 0; a < bnn_group_arrays(q); a++)
+    d[a] = flat + o->place[r->group][a] + (r->span.first - q->first);
 }
 
 static int rule_of(const bnn_step_work *w, const bnn_range *r) {
@@ -61,6 +61,11 @@ static void pull(const bnn_step_work *w, const bnn_range *chunk, bnn_real *out, 
     add_scaled(out, g, theta, weight, n);
 }
 
+/* The spreads that the program computes with, for a range whose weights have some. */
+static const bnn_real *spreads_of(const bnn_objective *o, const bnn_range *r) {
+  return o->theta + o->layout.size + r->span.first;
+}
+
 /* A sample's gradients of the buffers from g at theta: the rule's own way, else that of the family. */
 static void add_sample(const bnn_step_work *w, const bnn_range *r, const bnn_real *g,
                        const bnn_real *theta, bnn_real *const *d) {
@@ -91,9 +96,9 @@ static void backward_drawn(const bnn_step_work *w, const bnn_range *r, const bnn
   }
   for (size_t from = 0; from < r->span.count; from += BNN_CHUNK) {
     const bnn_range part = chunk_of(r, from);
-    bnn_real pulled[BNN_CHUNK], *into[BNN_BUFFERS_MAX];
+    bnn_real pulled[BNN_CHUNK], *into[BNN_ARRAYS_MAX];
     pull(w, &part, pulled, g ? g + from : zeros, weight);
-    move_on(into, d, q->family->n_buffers, from);
+    move_on(into, d, bnn_group_arrays(q), from);
     add_sample(w, &part, pulled, theta + from, into);
   }
 }
@@ -101,10 +106,9 @@ static void backward_drawn(const bnn_step_work *w, const bnn_range *r, const bnn
 void bnn_step_backward(const bnn_step_work *w, const bnn_range *r, bnn_weight_gradient g,
                        bnn_real *const *d) {
   const bnn_objective *o = w->o;
-  const bnn_real *spread = o->theta + o->layout.size + r->span.first;
   if (g.spread)
     bnn_spread_of(o, r->group)
-        ->backward(&w->q->group[r->group], r->span, g.mean, g.spread, spread, d);
+        ->backward(&w->q->group[r->group], r->span, g.mean, g.spread, spreads_of(o, r), d);
   backward_drawn(w, r, g.spread ? NULL : g.mean, d);
 }
 
@@ -132,43 +136,46 @@ void bnn_step_penalties(const bnn_step_work *w, const bnn_range *r, bnn_real *co
 
 static bool check(bnn_step_work *w, const bnn_range *r, bnn_real *const *d) {
   const bnn_vec *vec = bnn_isa_get()->vec;
-  for (int b = 0; b < w->q->group[r->group].family->n_buffers; b++) {
-    if (vec->finite(d[b], r->span.count)) continue;
+  for (int a = 0; a < bnn_group_arrays(&w->q->group[r->group]); a++) {
+    if (vec->finite(d[a], r->span.count)) continue;
     bnn_bad_note(&w->bad, r->span.tensor);
     return false;
   }
   return true;
 }
 
-/* The rule's slots for the range's elements of buffer b. */
-static void slots_of(const bnn_step_work *w, const bnn_range *r, int b, bnn_real **slot) {
+/* The rule's slots for the range's elements of array a. */
+static void slots_of(const bnn_step_work *w, const bnn_range *r, int a, bnn_real **slot) {
   const size_t at =
-      w->o->place[r->group][b] + (r->span.first - w->o->posterior.group[r->group].first);
-  bnn_updater_slots(w->updater, &w->o->layout, r->span.tensor, b, r->span.first, at, slot);
+      w->o->place[r->group][a] + (r->span.first - w->o->posterior.group[r->group].first);
+  bnn_updater_slots(w->updater, &w->o->layout, r->span.tensor, a, r->span.first, at, slot);
 }
 
 static void update(const bnn_step_work *w, const bnn_range *r, bnn_real *const *d) {
   const bnn_group *q = &w->q->group[r->group];
-  bnn_update_span s[BNN_BUFFERS_MAX];
-  for (int b = 0; b < q->family->n_buffers; b++) {
-    s[b] = (bnn_update_span){.w = q->buffer[b] + (r->span.first - q->first),
-                             .g = d[b],
+  bnn_update_span s[BNN_ARRAYS_MAX];
+  for (int a = 0; a < bnn_group_arrays(q); a++) {
+    s[a] = (bnn_update_span){.w = bnn_group_array(q, a) + (r->span.first - q->first),
+                             .g = d[a],
                              .from = r->span.first,
                              .n = r->span.count,
-                             .buffer = b,
-                             .decayed = q->family->buffer[b].decayed};
-    slots_of(w, r, b, s[b].slot);
+                             .buffer = a,
+                             .decayed = bnn_group_spec(q, a)->decayed};
+    slots_of(w, r, a, s[a].slot);
   }
   const int rule = rule_of(w, r);
-  bnn_rule_update(w->updater->state[rule]->rule, &w->info[rule], s, q->family->n_buffers);
+  bnn_rule_update(w->updater->state[rule]->rule, &w->info[rule], s, bnn_group_arrays(q));
 }
 
 /* ---- all of it, for one sample ---- */
 
-static void finish_in_a_pass(bnn_step_work *w, const bnn_range *r, const bnn_real *g) {
+static void finish_in_a_pass(bnn_step_work *w, const bnn_range *r, bnn_weight_gradient g) {
   const bnn_group *q = &w->q->group[r->group];
-  bnn_fused_span s = {.g = g,
+  bnn_fused_span s = {.g = g.mean,
                       .theta = w->o->theta + r->span.first,
+                      .dspread = g.spread,
+                      .spread = g.spread ? spreads_of(w->o, r) : NULL,
+                      .slope = g.spread ? bnn_spread_of(w->o, r->group)->slope : 0,
                       .weight = (bnn_real)bnn_kl_weight(w, r->span.tensor),
                       .precision = (bnn_real)w->o->regularizers[r->span.tensor].precision,
                       .n = r->span.count};
@@ -187,27 +194,31 @@ static void finish_pulled(bnn_step_work *w, const bnn_range *r, const bnn_real *
   for (size_t from = 0; from < r->span.count; from += BNN_CHUNK) {
     const bnn_range chunk = chunk_of(r, from);
     pull(w, &chunk, pulled, g + from, weight);
-    finish_in_a_pass(w, &chunk, pulled);
+    finish_in_a_pass(w, &chunk, (bnn_weight_gradient){pulled, NULL});
   }
 }
 
-void bnn_step_finish_range(bnn_step_work *w, const bnn_range *r, bnn_weight_gradient g) {
-  if (w->pass[r->group][rule_of(w, r)] && !g.spread) {
-    const bnn_real weight = sampled_weight(w, r);
-    if (weight == 0)
-      finish_in_a_pass(w, r, g.mean);
-    else
-      finish_pulled(w, r, g.mean, weight);
-    return;
-  }
-  const int n_buffers = w->q->group[r->group].family->n_buffers;
-  bnn_real part[BNN_BUFFERS_MAX][BNN_CHUNK], *d[BNN_BUFFERS_MAX];
-  for (int b = 0; b < n_buffers; b++) d[b] = part[b];
+/* The same by the plain stages, chunk by chunk. */
+static void finish_plainly(bnn_step_work *w, const bnn_range *r, bnn_weight_gradient g) {
+  const int arrays = bnn_group_arrays(&w->q->group[r->group]);
+  bnn_real part[BNN_ARRAYS_MAX][BNN_CHUNK], *d[BNN_ARRAYS_MAX];
+  for (int a = 0; a < arrays; a++) d[a] = part[a];
   for (size_t from = 0; from < r->span.count; from += BNN_CHUNK) {
     const bnn_range chunk = chunk_of(r, from);
-    for (int b = 0; b < n_buffers; b++) memset(d[b], 0, chunk.span.count * sizeof *d[b]);
+    for (int a = 0; a < arrays; a++) memset(d[a], 0, chunk.span.count * sizeof *d[a]);
     bnn_step_backward(w, &chunk, gradient_from(g, from), d);
     bnn_step_penalties(w, &chunk, d);
     if (check(w, &chunk, d)) update(w, &chunk, d);
   }
+}
+
+void bnn_step_finish_range(bnn_step_work *w, const bnn_range *r, bnn_weight_gradient g) {
+  const bnn_real weight = sampled_weight(w, r);
+  const bool has_pass = w->pass[r->group][rule_of(w, r)] != NULL;
+  if (has_pass && weight == 0)
+    finish_in_a_pass(w, r, g);
+  else if (has_pass && !g.spread)
+    finish_pulled(w, r, g.mean, weight);
+  else
+    finish_plainly(w, r, g);
 }

@@ -8,6 +8,13 @@
 #include "../tensor/fingerprint.h"
 #include "posterior_mixture.h"
 
+/* What is trained has a bound on its rows, as a step keeps gradients of all of them on its stack. */
+static bnn_status check_rows(const bnn_group *group, bnn_err *err) {
+  if (!group->family->backward || group->rows <= BNN_ROWS_MAX) return BNN_OK;
+  return bnn_fail(err, BNN_ESHAPE, "%s: expected at most %d rows, got %zu", group->family->name,
+                  BNN_ROWS_MAX, group->rows);
+}
+
 static bool same_tensors(const bnn_layout *a, const bnn_layout *b) {
   bool same = a->n_params == b->n_params && a->size == b->size;
   for (size_t t = 0; same && t < a->n_params; t++) same = a->param[t].size == b->param[t].size;
@@ -33,6 +40,7 @@ bnn_status bnn_posterior_check(const bnn_posterior *q, bnn_err *err) {
       return bnn_fail(err, BNN_ESHAPE, "group %zu, %s, ends within a tensor, at element %zu", g + 1,
                       group->family->name, group->end);
     at = group->end;
+    BNN_TRY(check_rows(group, err));
   }
   if (at == q->layout->size) return BNN_OK;
   return bnn_fail(err, BNN_ESHAPE, "a posterior over %zu of %zu elements", at, q->layout->size);
@@ -41,7 +49,8 @@ bnn_status bnn_posterior_check(const bnn_posterior *q, bnn_err *err) {
 bool bnn_posterior_is_alike(const bnn_posterior *p, const bnn_posterior *q) {
   bool same = p->n_groups == q->n_groups && p->mixture == q->mixture;
   for (size_t g = 0; same && g < q->n_groups; g++)
-    same = p->group[g].family == q->group[g].family && p->group[g].end == q->group[g].end;
+    same = p->group[g].family == q->group[g].family && p->group[g].end == q->group[g].end &&
+           p->group[g].rows == q->group[g].rows;
   return same;
 }
 
@@ -53,37 +62,42 @@ size_t bnn_posterior_group_of(const bnn_posterior *q, size_t t) {
 
 static size_t size_of(const bnn_group *group) { return group->end - group->first; }
 
-size_t bnn_posterior_place(const bnn_posterior *q, size_t g, int b) {
+size_t bnn_posterior_place(const bnn_posterior *q, size_t g, int a) {
   size_t at = 0;
-  for (int k = 0; k <= b; k++)
-    for (size_t i = 0; i < (k < b ? q->n_groups : g); i++)
-      if (k < q->group[i].family->n_buffers) at += size_of(&q->group[i]);
+  for (int k = 0; k <= a; k++)
+    for (size_t i = 0; i < (k < a ? q->n_groups : g); i++)
+      if (k < bnn_group_arrays(&q->group[i])) at += size_of(&q->group[i]);
   return at;
 }
 
 size_t bnn_posterior_trained(const bnn_posterior *q) {
   size_t n = 0;
   for (size_t g = 0; g < q->n_groups; g++)
-    n += (size_t)q->group[g].family->n_buffers * size_of(&q->group[g]);
+    n += (size_t)bnn_group_arrays(&q->group[g]) * size_of(&q->group[g]);
   return n;
 }
 
 void bnn_posterior_read(const bnn_posterior *q, bnn_real *x) {
   for (size_t g = 0; g < q->n_groups; g++)
-    for (int b = 0; b < q->group[g].family->n_buffers; b++)
-      memcpy(x + bnn_posterior_place(q, g, b), q->group[g].buffer[b],
+    for (int a = 0; a < bnn_group_arrays(&q->group[g]); a++)
+      memcpy(x + bnn_posterior_place(q, g, a), bnn_group_array(&q->group[g], a),
              size_of(&q->group[g]) * sizeof *x);
 }
 
 void bnn_posterior_write(const bnn_posterior *q, const bnn_real *x) {
   for (size_t g = 0; g < q->n_groups; g++)
-    for (int b = 0; b < q->group[g].family->n_buffers; b++)
-      memcpy(q->group[g].buffer[b], x + bnn_posterior_place(q, g, b),
+    for (int a = 0; a < bnn_group_arrays(&q->group[g]); a++)
+      memcpy(bnn_group_array(&q->group[g], a), x + bnn_posterior_place(q, g, a),
              size_of(&q->group[g]) * sizeof *x);
 }
 
 void bnn_posterior_draw(const bnn_posterior *q, bnn_context *context, bnn_real *theta,
                         bnn_draw draw, int64_t s) {
+  if (q->mixture) {
+    int64_t own;
+    const size_t c = bnn_mixture_component(q->mixture, s, &own);
+    bnn_posterior_draw(q->mixture->component[c], context, theta, draw, own);
+  }
   for (size_t g = 0; g < q->n_groups; g++)
     q->group[g].family->sample(&q->group[g], context, theta, draw, s);
 }

@@ -19,11 +19,11 @@ typedef struct bnn_posterior {
   const struct bnn_mixture *mixture;
 } bnn_posterior;
 
-/* ESHAPE: the groups do not cover the layout one after the other, or one ends within a tensor; or
- * the components of a mixture have other tensors. */
+/* ESHAPE: the groups do not cover the layout one after the other, one ends within a tensor, or one that
+ * is trained has more than BNN_ROWS_MAX rows; or the components of a mixture have other tensors. */
 bnn_status bnn_posterior_check(const bnn_posterior *q, bnn_err *err);
 
-/* Whether p has the families of q over the same tensors; the buffers may differ. */
+/* Whether p has the families of q, with as many rows, over the same tensors; the buffers may differ. */
 bool bnn_posterior_is_alike(const bnn_posterior *p, const bnn_posterior *q);
 
 /* The group that tensor t belongs to. */
@@ -32,11 +32,11 @@ size_t bnn_posterior_group_of(const bnn_posterior *q, size_t t);
 /* Whether every family can be trained. */
 bool bnn_posterior_is_trainable(const bnn_posterior *q);
 
-/* Elements of all buffers, and where buffer b of group g begins among them: the first buffer of
- * every group, then the second of every group that has one, and so on.  Gradients and the state of
+/* Elements of all buffers, and where array a of group g (family.h) begins among them: the first array
+ * of every group, then the second of every group that has one, and so on.  Gradients and the state of
  * a rule are flat arrays in this order. */
 size_t bnn_posterior_trained(const bnn_posterior *q);
-size_t bnn_posterior_place(const bnn_posterior *q, size_t g, int b);
+size_t bnn_posterior_place(const bnn_posterior *q, size_t g, int a);
 
 /* Copies all buffers into x [bnn_posterior_trained], or x into them. */
 void bnn_posterior_read(const bnn_posterior *q, bnn_real *x);

@@ -1,4 +1,4 @@
-/* update.c - see update.h.  Work is cut into pieces of a buffer each, which follow from the sizes. */
+/* update.c - see update.h.  Work is cut into pieces of an array each, which follow from the sizes. */
 #include "update.h"
 
 #include <math.h>
@@ -9,11 +9,11 @@
 
 enum { PIECE = 8192, SUMS = 64 };
 
-/* A piece of buffer b of a group: elements [from, from + n) of the group, which begin at `place` of the
+/* A piece of array a of a group: elements [from, from + n) of the group, which begin at `place` of the
  * flat arrays. */
 typedef struct piece {
   const bnn_group *group;
-  int b;
+  int a;
   size_t from, n, place;
 } piece;
 
@@ -34,20 +34,20 @@ static size_t pieces_of(const bnn_group *group) {
 static size_t count_pieces(const bnn_posterior *q) {
   size_t n = 0;
   for (size_t g = 0; g < q->n_groups; g++)
-    n += (size_t)q->group[g].family->n_buffers * pieces_of(&q->group[g]);
+    n += (size_t)bnn_group_arrays(&q->group[g]) * pieces_of(&q->group[g]);
   return n;
 }
 
 static piece piece_at(const bnn_posterior *q, size_t i) {
   size_t g = 0;
-  int b = 0;
+  int a = 0;
   while (i >= pieces_of(&q->group[g])) {
     i -= pieces_of(&q->group[g]);
-    if (++b == q->group[g].family->n_buffers) b = 0, g++;
+    if (++a == bnn_group_arrays(&q->group[g])) a = 0, g++;
   }
   const bnn_group *group = &q->group[g];
   const size_t from = i * PIECE, left = group->end - group->first - from;
-  return (piece){group, b, from, left < PIECE ? left : PIECE, bnn_posterior_place(q, g, b) + from};
+  return (piece){group, a, from, left < PIECE ? left : PIECE, bnn_posterior_place(q, g, a) + from};
 }
 
 /* ---- check ---- */
@@ -113,17 +113,17 @@ bnn_status bnn_posterior_clip(const bnn_posterior *q, bnn_context *context, doub
 
 /* ---- update ---- */
 
-/* `part` of buffer b of a piece, which lies in tensor t. */
-static bnn_update_span span_of(const work *w, const piece *p, bnn_span part, int b) {
+/* `part` of array a of a piece, which lies in tensor t. */
+static bnn_update_span span_of(const work *w, const piece *p, bnn_span part, int a) {
   const size_t g = (size_t)(p->group - w->q->group), from = part.first - p->group->first;
-  const size_t place = bnn_posterior_place(w->q, g, b) + from;
-  bnn_update_span s = {.w = p->group->buffer[b] + from,
+  const size_t place = bnn_posterior_place(w->q, g, a) + from;
+  bnn_update_span s = {.w = bnn_group_array(p->group, a) + from,
                        .g = w->d + place,
                        .from = part.first,
                        .n = part.count,
-                       .buffer = b,
-                       .decayed = p->group->family->buffer[b].decayed};
-  bnn_updater_slots(w->u, w->q->layout, part.tensor, b, part.first, place, s.slot);
+                       .buffer = a,
+                       .decayed = bnn_group_spec(p->group, a)->decayed};
+  bnn_updater_slots(w->u, w->q->layout, part.tensor, a, part.first, place, s.slot);
   return s;
 }
 
@@ -135,17 +135,18 @@ static bnn_span part_of(const work *w, const piece *p, size_t from) {
   return (bnn_span){t, first, w->u->of && own < left ? own : left};
 }
 
-/* All buffers of a piece's elements together, for the piece of the first. */
+/* All arrays of a piece's elements together, for the piece of the first. */
 static void update_job(void *data, size_t i) {
   const work *w = data;
   const piece p = piece_at(w->q, i);
-  bnn_update_span s[BNN_BUFFERS_MAX];
-  if (p.b > 0) return;
+  const int arrays = bnn_group_arrays(p.group);
+  bnn_update_span s[BNN_ARRAYS_MAX];
+  if (p.a > 0) return;
   for (size_t from = p.from; from < p.from + p.n;) {
     const bnn_span part = part_of(w, &p, from);
-    const int rule = bnn_updater_rule(w->u, part.tensor), n = p.group->family->n_buffers;
-    for (int b = 0; b < n; b++) s[b] = span_of(w, &p, part, b);
-    bnn_rule_update(w->u->state[rule]->rule, &w->info[rule], s, n);
+    const int rule = bnn_updater_rule(w->u, part.tensor);
+    for (int a = 0; a < arrays; a++) s[a] = span_of(w, &p, part, a);
+    bnn_rule_update(w->u->state[rule]->rule, &w->info[rule], s, arrays);
     from += part.count;
   }
 }

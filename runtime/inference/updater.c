@@ -34,27 +34,27 @@ bnn_status bnn_updater_set_clipping(bnn_updater *u, double norm, double value, b
 
 /* ---- places ---- */
 
-static const bnn_family *family_of(const bnn_posterior *q, size_t t) {
-  return q->group[bnn_posterior_group_of(q, t)].family;
+static const bnn_group *group_of(const bnn_posterior *q, size_t t) {
+  return &q->group[bnn_posterior_group_of(q, t)];
 }
 
-/* Finds where each buffer of rule i's tensors begins in its slots; returns their size. */
+/* Finds where each array of rule i's tensors begins in its slots; returns their size. */
 static size_t lay_out(const bnn_updater *u, const bnn_posterior *q, int i) {
   size_t at = 0;
-  for (size_t b = 0; b < BNN_BUFFERS_MAX; b++)
+  for (size_t a = 0; a < BNN_ARRAYS_MAX; a++)
     for (size_t t = 0; t < q->layout->n_params; t++) {
-      if (u->of[t] != i || (int)b >= family_of(q, t)->n_buffers) continue;
-      u->place[t * BNN_BUFFERS_MAX + b] = at;
+      if (u->of[t] != i || (int)a >= bnn_group_arrays(group_of(q, t))) continue;
+      u->place[t * BNN_ARRAYS_MAX + a] = at;
       at += q->layout->param[t].size;
     }
   return at;
 }
 
-void bnn_updater_slots(const bnn_updater *u, const bnn_layout *layout, size_t t, int b,
+void bnn_updater_slots(const bnn_updater *u, const bnn_layout *layout, size_t t, int a,
                        size_t first, size_t flat, bnn_real **slot) {
   const bnn_rule_state *s = u->state[bnn_updater_rule(u, t)];
   const size_t at =
-      u->of ? u->place[t * BNN_BUFFERS_MAX + (size_t)b] + (first - layout->param[t].offset) : flat;
+      u->of ? u->place[t * BNN_ARRAYS_MAX + (size_t)a] + (first - layout->param[t].offset) : flat;
   for (int k = 0; k < BNN_SLOTS_MAX; k++)
     slot[k] = s->slot[k] ? bnn_tensor_real(s->slot[k]) + at : NULL;
 }
@@ -80,7 +80,7 @@ static bnn_status check_size(const bnn_updater *u, const bnn_posterior *q, int i
 static bnn_status check_family(const bnn_updater *u, const bnn_posterior *q, int i, bnn_err *err) {
   const bnn_rule *rule = u->state[i]->rule;
   for (size_t t = 0; rule->family && t < q->layout->n_params; t++) {
-    const char *got = family_of(q, t)->name;
+    const char *got = group_of(q, t)->family->name;
     if (bnn_updater_rule(u, t) == i && strcmp(got, rule->family) != 0)
       return bnn_fail(err, BNN_ERANGE, "%s: expected a %s posterior over all %stensors, got a %s%s",
                       rule->name, rule->family, u->of ? "its " : "", got,

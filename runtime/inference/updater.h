@@ -27,14 +27,14 @@ typedef struct bnn_update_args {
  *
  * A slot of a rule that updates all tensors is a flat array in the order of bnn_posterior_place; one of
  * a rule among several has the elements of its own tensors alone, in the same order: their first
- * buffers, then their second ones. */
+ * arrays (family.h), then their second ones. */
 typedef struct bnn_updater {
   int n_rules;
   bnn_rule_state *state[BNN_UPDATER_RULES_MAX];
   double clip_norm, clip_value;
   size_t n_params;   /* of several rules: tensors, */
   const uint8_t *of; /* [n_params] the rule of each, */
-  size_t *place;     /* [n_params * BNN_BUFFERS_MAX] where its buffers begin in the slots of that */
+  size_t *place;     /* [n_params * BNN_ARRAYS_MAX] where its arrays begin in the slots of that */
 } bnn_updater;
 
 /* One rule for all tensors, without clipping. */
@@ -58,9 +58,9 @@ void bnn_updater_infos(const bnn_updater *u, const bnn_update_args *args, bnn_st
 /* The rule that updates tensor t. */
 static inline int bnn_updater_rule(const bnn_updater *u, size_t t) { return u->of ? u->of[t] : 0; }
 
-/* The slots of tensor t's rule for elements of its buffer b from the layout's element `first` on, which
+/* The slots of tensor t's rule for elements of its array a from the layout's element `first` on, which
  * is `flat` among all buffers (bnn_posterior_place), NULL after the last. */
-void bnn_updater_slots(const bnn_updater *u, const bnn_layout *layout, size_t t, int b,
+void bnn_updater_slots(const bnn_updater *u, const bnn_layout *layout, size_t t, int a,
                        size_t first, size_t flat, bnn_real **slot);
 
 /* Counts the step that has been made. */

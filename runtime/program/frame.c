@@ -235,6 +235,15 @@ void bnn_frame_bind_params(bnn_frame *f, bnn_real *theta, bnn_real *gradient) {
   }
 }
 
+void bnn_frame_bind_part(bnn_frame *f, size_t from, size_t to, bnn_real *theta) {
+  for (size_t i = 0; i < f->p->n_nodes; i++) {
+    const node *root = &f->p->nodes[f->p->nodes[i].root];
+    if (root->what != NODE_INPUT || root->kind != BNN_INPUT_PARAM) continue;
+    if (root->offset >= from && root->offset < to)
+      point(f, f->value, f->value_rows, i, theta + (root->offset - from));
+  }
+}
+
 void bnn_frame_set_row_offset(bnn_frame *f, size_t row0) {
   for (size_t i = 0; i < f->p->n_nodes; i++) {
     if (!f->p->nodes[i].rows) continue;

@@ -142,6 +142,10 @@ size_t bnn_frame_bytes(const bnn_frame *f);
 void bnn_frame_bind(bnn_frame *f, int node, void *data);
 void bnn_frame_bind_params(bnn_frame *f, bnn_real *theta, bnn_real *gradient);
 
+/* Parameters that begin in [from, to) of the flat buffer are read from `theta` in place of what was
+ * bound, theta[0] being element `from`. */
+void bnn_frame_bind_part(bnn_frame *f, size_t from, size_t to, bnn_real *theta);
+
 /* How many shards there are, none of them empty, and the rows of shard r. */
 size_t bnn_frame_shards(const bnn_frame *f);
 bnn_row_range bnn_frame_shard_rows(const bnn_frame *f, size_t r);

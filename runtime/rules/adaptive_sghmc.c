@@ -58,7 +58,9 @@ BNN_RULE(adaptive_sghmc) = {
     .name = "adaptive_sghmc",
     .doc =
         "adaptive_sghmc{lr=1e-4, alpha=0.05, lambda=1e-5, burn_in=1000}: SGHMC with the step of each weight "
-        "scaled by its gradients' size (Springenberg et al. 2016)",
+        "scaled by its gradients' size (Springenberg et al. 2016). "
+        "For layers whose gradients differ in size, and small regressions: the scale is found in "
+        "burn_in, and lr fits more networks",
     .slot = {{"velocity", 0}, {"tau", 1}, {"m", 1}, {"v", 1}},
     .option =
         {

@@ -45,7 +45,8 @@ BNN_RULE(psgld) = {
     .name = "psgld",
     .doc =
         "psgld{lr=1e-4, alpha=0.99, lambda=1e-5, burn_in=1000}: SGLD with the step of each weight "
-        "scaled by its gradients' size, as in RMSProp (Li et al. 2016)",
+        "scaled by its gradients' size, as in RMSProp (Li et al. 2016). "
+        "For layers whose gradients differ in size, as those of deep networks do",
     .slot = {{"v", 1}},
     .option =
         {

@@ -61,7 +61,7 @@ typedef struct bnn_step_info {
 } bnn_step_info;
 
 /* n elements of one buffer: values, gradients, state.  The first is element `from` of buffer number
- * `buffer` of its family, counted as the layout counts; noise i of bnn_update_key is element
+ * `buffer` of its family, of which each row counts as one, counted as the layout counts; noise i of bnn_update_key is element
  * i's. */
 typedef struct bnn_update_span {
   bnn_real *w;
@@ -98,7 +98,7 @@ typedef struct bnn_rule {
 #define BNN_RULE(name) const bnn_rule BNN_ISA_NAME(bnn_rule_##name)
 #endif
 
-/* Updates the same elements of the n buffers of a family. */
+/* Updates the same elements of the n buffers of a family, each row of one that has some as one. */
 void bnn_rule_update(const bnn_rule *rule, const bnn_step_info *info, const bnn_update_span *s,
                      int n);
 

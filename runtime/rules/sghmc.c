@@ -35,7 +35,9 @@ static void update(const bnn_step_info *info, const bnn_update_span *s) {
 BNN_RULE(sghmc) = {
     .name = "sghmc",
     .doc =
-        "sghmc{lr=1e-2, alpha=0.05}: stochastic-gradient Hamiltonian Monte Carlo (Chen et al. 2014)",
+        "sghmc{lr=1e-2, alpha=0.05}: stochastic-gradient Hamiltonian Monte Carlo (Chen et al. 2014). "
+        "The sampler to start with: half of the steps to get to the posterior, then samples far "
+        "apart, with a collector",
     .slot = {{.name = "velocity"}},
     .option =
         {

@@ -25,7 +25,10 @@ static void update(const bnn_step_info *info, const bnn_update_span *s) {
 
 BNN_RULE(sgld) = {
     .name = "sgld",
-    .doc = "sgld{lr=1e-3}: stochastic-gradient Langevin dynamics (Welling & Teh 2011)",
+    .doc =
+        "sgld{lr=1e-3}: stochastic-gradient Langevin dynamics (Welling & Teh 2011). "
+        "The simplest sampler: its weights are samples of the posterior as exactly as lr is small, "
+        "and wander slowly. Use sghmc first; this one to check it, or where memory is short",
     .option = {{"lr", "step in units of the mean loss: the paper's is 2 lr / N", 1e-3, 0, HUGE_VAL,
                 .open = true}},
     .needs_data_size = true,

@@ -17,7 +17,7 @@ local function elbo(make, of)
   return function(own)
     return bnn.elbo{net = of.net or net, posterior = make((of.net or net):init(own, x)),
                     likelihood = "categorical", temperature = 1, estimator = of.estimator,
-                    antithetic = of.antithetic, samples = of.samples}
+                    antithetic = of.antithetic, num_samples = of.num_samples}
   end
 end
 
@@ -30,7 +30,15 @@ local function samples() return bnn.collect.samples{from = 6, every = 2, keep = 
 -- By name: what makes the objective, the optimizer, and the collector, if there is one.
 local methods = {
   meanfield = {elbo(bnn.posterior.meanfield), bnn.optim.adam{lr = 1e-2}},
+  antithetic = {elbo(bnn.posterior.meanfield, {antithetic = true, num_samples = 2}),
+                bnn.optim.adam{lr = 1e-2}},
+  local_reparameterization = {elbo(bnn.posterior.meanfield,
+    {estimator = "local_reparameterization"}), bnn.optim.adam{lr = 1e-2}},
+  flipout = {elbo(bnn.posterior.radial, {estimator = "flipout"}), bnn.optim.adam{lr = 1e-2}},
+  lowrank = {elbo(bnn.posterior.lowrank), bnn.optim.adam{lr = 1e-2}},
   radial = {elbo(bnn.posterior.radial), bnn.optim.adamw{lr = 1e-2}},
+  lowrank = {elbo(function(params) return bnn.posterior.lowrank(params, {rank = 3}) end),
+             bnn.optim.adam{lr = 1e-2}},
   ivon = {elbo(bnn.posterior.meanfield), bnn.optim.ivon{lr = 0.1}},
   sgld = {map, bnn.sampler.sgld{lr = 1e-2}, samples()},
   psgld = {map, bnn.sampler.psgld{lr = 1e-3, burn_in = 10}, bnn.collect.samples{keep = 5}},

@@ -251,6 +251,37 @@ row_of() { awk -v t="$1" '$1 == t { $1 = $1; print }' "$2"; } # its words
   equal "temperature: 0 is none, one line" "1 1" "$rc $(wc -l <"$T/err")"
 }
 
+# ---------------------------------------------------------------- the variance of gradients
+variance="--data_dir=$T/mnist --steps=6 --batch_size=50 --log_interval=3 --hidden=8 --batches=3 --draws=2
+  --variance_batch_sizes=50,100"
+# shellcheck disable=SC2086 # a list of words
+{
+  run gradient_variance $variance --threads=2 --figures=noise
+  equal "gradient_variance: status" 0 "$rc"
+  equal "gradient_variance: the first line" "data: MNIST, 300 training and 150 test images" "$(head -1 "$T/out")"
+  for name in reparameterization two_samples antithetic local_reparameterization flipout; do
+    has "gradient_variance: $name on the way" "      3 | noise/logvar/$name" "$out"
+  done
+  equal "gradient_variance: tables at both ends for both sizes" "0:50 0:100 6:50 6:100" \
+    "$(sed -n 's/^after \([0-9]*\) steps, batches of \([0-9]*\); .*/\1:\2/p' "$T/out" | paste -sd ' ')"
+  equal "gradient_variance: rows of both layers and of all" 120 \
+    "$(grep -c '^\(mu\|logvar\) *\(mlp/linear_[01]/w\|all\) ' "$T/out")"
+  equal "gradient_variance: what it draws" 4 "$(grep -l '</svg>' "$T/here/noise"/gradient_variance_*.svg | wc -l)"
+  cp "$T/out" "$T/first"
+  for threads in 1 3; do
+    run gradient_variance $variance --threads=$threads --figures=
+    equal "gradient_variance: the same bytes with --threads=$threads" 0 "$(cmp "$T/first" "$T/out" >&2; echo $?)"
+  done
+  run gradient_variance $(echo "$variance" | sed s/steps=6/steps=0/) --figures= --estimators=flipout --train_with=flipout
+  equal "gradient_variance: one estimator, no step" 0 "$rc"
+  equal "gradient_variance: a table for each size" 2 "$(grep -c '^after 0 steps' "$T/out")"
+  run gradient_variance $variance --figures= --estimators=flip
+  equal "gradient_variance: an estimator that there is not, one line" "1 1" "$rc $(wc -l <"$T/err")"
+  has "gradient_variance: it is named" "no estimator 'flip'; there are reparameterization, " "$err"
+  run gradient_variance --help
+  equal "gradient_variance --help" "0 0" "$rc $(awk 'length($0) > 80' "$T/out" | wc -l)"
+}
+
 # sweep_custom.lua, with less to do
 sed -e 's/{500, 1000, 2000}/{2, 3}/' -e 's/trials = 24/trials = 10/' "$folder/sweep_custom.lua" \
   >"$T/sweep_custom.lua"

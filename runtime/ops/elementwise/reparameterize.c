@@ -60,13 +60,24 @@ BNN_KERNEL add_noise(bnn_real *restrict dnoise, const bnn_real *restrict dy,
   for (size_t i = 0; i < n; i++) dnoise[i] += dy[i] * deviation(variance[i]);
 }
 
+static void add_others(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *const *x) {
+  const bnn_real *d = bnn_tensor_real(dy), *variance = bnn_tensor_real(x[1]);
+  if (dx[1]) add_variance(bnn_tensor_real(dx[1]), d, variance, bnn_tensor_real(x[2]), dy->size);
+  if (dx[2]) add_noise(bnn_tensor_real(dx[2]), d, variance, dy->size);
+}
+
 static void backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y,
                      const bnn_tensor *const *x, int n, const bnn_attr *attr) {
   BNN_UNUSED(y), BNN_UNUSED(n), BNN_UNUSED(attr);
-  const bnn_real *d = bnn_tensor_real(dy), *variance = bnn_tensor_real(x[1]);
-  if (dx[0]) add_mean(bnn_tensor_real(dx[0]), d, dy->size);
-  if (dx[1]) add_variance(bnn_tensor_real(dx[1]), d, variance, bnn_tensor_real(x[2]), dy->size);
-  if (dx[2]) add_noise(bnn_tensor_real(dx[2]), d, variance, dy->size);
+  if (dx[0]) add_mean(bnn_tensor_real(dx[0]), bnn_tensor_real(dy), dy->size);
+  add_others(dx, dy, x);
+}
+
+static void backward_set(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y,
+                         const bnn_tensor *const *x, int n, const bnn_attr *attr) {
+  BNN_UNUSED(y), BNN_UNUSED(n), BNN_UNUSED(attr);
+  memcpy(bnn_tensor_real(dx[0]), bnn_tensor_real(dy), dy->size * sizeof(bnn_real));
+  add_others(dx, dy, x);
 }
 
 BNN_OP(reparameterize) = {
@@ -81,6 +92,7 @@ BNN_OP(reparameterize) = {
     .rows = rows,
     .forward = forward,
     .backward = backward,
+    .backward_set = backward_set,
     .y_unread = true,
     .check = {.lo = -1, .hi = 1, .tol = 1e-8, .range = {{-1, 1}, {0.5, 2}, {-2, 2}}},
 };

@@ -97,8 +97,17 @@ local function add_copies(copies, target, source, prefix)
   end
 end
 
--- What is copied into what: {target, source, prefix of the names in messages, nil if one before has
--- the same names}.
+--- What is copied between posteriors of one family: list of {target, source, prefix of the names in
+-- messages, nil if one before has the same names}.
+function M.buffer_pairs(to, from)
+  local copies, theirs = {}, from:buffers()
+  for i, buffer in ipairs(to:buffers()) do
+    add_copies(copies, buffer.params, theirs[i].params, buffer.name .. "/")
+  end
+  return copies
+end
+
+-- What is copied into what, as buffer_pairs gives it.
 local function pairs_to_copy(target, source)
   local to, from = options.accept(target, "posterior"), options.accept(source, "posterior")
   if not (to and from and posteriors.is_alike(to, from)) then
@@ -108,11 +117,7 @@ local function pairs_to_copy(target, source)
     end
     return {{to and to:buffers()[1].params or target, from and from:mean() or source, ""}}
   end
-  local copies, theirs = {}, from:buffers()
-  for i, buffer in ipairs(to:buffers()) do
-    add_copies(copies, buffer.params, theirs[i].params, buffer.name .. "/")
-  end
-  return copies
+  return M.buffer_pairs(to, from)
 end
 
 --- Copies parameters into `target`, in place.

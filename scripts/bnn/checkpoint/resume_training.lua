@@ -152,9 +152,7 @@ local function buffers_to_copy(objective, saved, path)
   if ours and theirs then wanted, got = tostring(ours.family), tostring(theirs.family) end
   assert_or_exit(wanted == got, ("%s: expected %s, got %s"):format(path, wanted, got))
   if not ours then return {{objective.params, saved.params}} end
-  local list, others = {}, theirs:buffers()
-  for i, buffer in ipairs(ours:buffers()) do list[i] = {buffer.params, others[i].params} end
-  return list
+  return load_params.buffer_pairs(ours, theirs)
 end
 
 -- Goes on with what the training had collected.

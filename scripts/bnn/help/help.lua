@@ -58,16 +58,15 @@ end
 -- ---- without a topic ----
 
 local HOW = [[
-  help "start"          a topic              help "bnn"    functions and modules
-  help "bnn.train"      a function; help(x)  help "ops"    what tensors can do
-  apropos "batch norm"  searches the texts   help "index"  every name]]
+help "start"          a topic              help "bnn"    functions and modules
+help "bnn.train"      a function; help(x)  help "ops"    what tensors can do
+apropos "batch norm"  searches the texts   help "index"  every name]]
 
 -- A screen: the guides, which are the topics, and how to ask for the rest.
 local function start_lines(all_guides)
   local rows, lines = {}, {"bnnlua is Lua 5.4 with Bayesian deep learning. Topics:", ""}
   for i, guide in ipairs(all_guides) do rows[i] = {guide.name, guide.title} end
   add_rows(lines, rows)
-  lines[#lines + 1] = ""
   for line in HOW:gmatch "[^\n]+" do lines[#lines + 1] = line end
   lines[#lines + 1] = "In a script it is bnn.help, in a shell: bnnlua -m help start"
   return lines

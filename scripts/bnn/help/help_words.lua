@@ -84,15 +84,18 @@ M.ROWS = {
   {"laplace approximation", "last layer",
    answer = "There is no Laplace approximation. only= of `bnn.posterior.meanfield` makes single"
      .. " layers Bayesian.", absent = {"bnn.laplace", "bnn.posterior.laplace"}},
-  {"flipout", "local reparameterisation", "local reparameterization", "reparameterisation",
-   "reparameterization", "reparameterization trick",
-   answer = "A step draws weights as mean plus standard deviation times noise, in `bnn.elbo`;"
-     .. " there is neither flipout nor the local form.", absent = {"bnn.nn.flipout"}},
+  {"flipout", "local reparameterisation", "local reparameterization", "lrt", "reparameterisation",
+   "reparameterization", "reparameterization trick", "gradient estimator",
+   answer = "estimator= of `bnn.elbo`: \"reparameterization\", a draw of the weights for the batch;"
+     .. " \"local_reparameterization\", draws of each example's activations; or \"flipout\"."},
   {"antithetic", "antithetic sampling", "antithetic variates", "variance reduction",
    answer = "antithetic= of `bnn.elbo` draws weights in pairs on opposite sides of the mean."},
   {"normalising flow", "normalizing flow", "flow",
    answer = "There are no flows; `bnn.posterior.define` makes a family of your own.",
    absent = {"bnn.posterior.flow", "bnn.posterior.radial_flow"}},
+  {"low rank", "low rank covariance", "factor covariance", "full covariance", "correlated weights",
+   answer = "`bnn.posterior.lowrank` is a Gaussian of low rank over all weights, trained by"
+     .. " `bnn.elbo`; `bnn.collect.swag` makes one of the weights that a training passes."},
   {"bayes by backprop", "variational inference", "mean field", "meanfield",
    answer = "`bnn.posterior.meanfield`, trained by `bnn.elbo`. See help \"start\"."},
   {"multi gpu", "distributed", "mpi", "data parallel", "horovod",

@@ -95,6 +95,9 @@ local ROWS = {
     .. " BMVC 2020, arXiv:1908.08681"},
   {"Naeini et al. 2015", "M. Naeini, G. Cooper, M. Hauskrecht, \"Obtaining well calibrated"
     .. " probabilities using Bayesian binning\", AAAI 2015"},
+  {"Ong et al. 2018", "V. Ong, D. Nott, M. Smith, \"Gaussian variational approximation with a"
+    .. " factor covariance structure\", Journal of Computational and Graphical Statistics 27, 2018,"
+    .. " arXiv:1701.03208"},
   {"Pocock 1977", "S. Pocock, \"Group sequential methods in the design and analysis of clinical"
     .. " trials\", Biometrika 64, 1977"},
   {"Polyak 1964", "B. Polyak, \"Some methods of speeding up the convergence of iteration methods\","
@@ -116,6 +119,8 @@ local ROWS = {
     .. " initialization and momentum in deep learning\", ICML 2013"},
   {"Tieleman and Hinton 2012", "T. Tieleman, G. Hinton, \"Lecture 6.5: rmsprop\", Neural networks"
     .. " for machine learning, Coursera, 2012"},
+  {"Tomczak et al. 2020", "M. Tomczak, S. Swaroop, R. Turner, \"Efficient low rank Gaussian"
+    .. " variational inference for neural networks\", NeurIPS 2020"},
   {"Traub et al. 2024", "J. Traub et al., \"Overcoming common flaws in the evaluation of selective"
     .. " classification systems\", NeurIPS 2024, arXiv:2407.01032"},
   {"Vovk et al. 2005", "V. Vovk, A. Gammerman, G. Shafer, \"Algorithmic learning in a random"

@@ -142,7 +142,7 @@ function M.snapshots(opts)
 end
 
 --- Averages the weights after steps from, from + every, ...: stochastic weight averaging (Izmailov
--- et al. 2018), for any optimizer.
+-- et al. 2018), for any optimizer: one better network, whose predictions cost no more.
 --     local q = bnn.train{objective = objective, optimizer = bnn.optim.sgd{lr = 1e-2},
 --                         data = data.train, steps = 20, batch_size = 16, key = key,
 --                         collect = bnn.collect.average()}:posterior()
@@ -155,7 +155,8 @@ function M.average(opts) return make("average", opts) end
 
 --- Fits a Gaussian to the weights after steps from, from + every, ...: SWAG (Maddox et al. 2019,
 -- algorithm 1). Its mean is their average; its covariance is half their variances and half the low
--- rank of their last `rank` distances from the average so far.
+-- rank of their last `rank` distances from the average so far. For a network that is trained: a
+-- posterior for some more steps at a constant rate, the larger the wider.
 --     local q = bnn.train{objective = objective, optimizer = bnn.optim.sgd{lr = 1e-2},
 --                         data = data.train, steps = 20, batch_size = 16, key = key,
 --                         collect = bnn.collect.swag{rank = 5}}:posterior()

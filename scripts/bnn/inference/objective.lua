@@ -54,7 +54,7 @@ Objective.__index = Objective
 --               of mean 0 the KL is estimated with the weights that are drawn (Blundell et al.
 --               2015, eq. 2), its entropy part in closed form
 --   num_samples draws of the weights a step, 1
---   antithetic  whether draws come in pairs, sample 2j the mirror image of sample 2j - 1 around the
+--   antithetic  whether draws come in pairs, sample 2i the mirror image of sample 2i - 1 around the
 --               mean (Hammersley & Morton 1956), false. Needs an even num_samples. Odd powers of
 --               the noise cancel in a pair: a loss that is nearly linear in the weights over the
 --               posterior's width gives gradients of a much lower variance, one that is nearly
@@ -129,7 +129,7 @@ end
 -- @param state as optimizer:init(objective) gives it
 -- @param batch {x=, y=} tensors, or a batch of data:batches{...} (rows that C gathers)
 -- @param key key: weight sample s is drawn with key:fold("eps"):fold(s), its noise (dropout) with
---   key:fold("noise"):fold(s). Of antithetic ones sample 2j is the mirror image of sample 2j - 1
+--   key:fold("noise"):fold(s). Of antithetic ones sample 2i is the mirror image of sample 2i - 1
 -- @param opts table: beta=, lr=, noise= of this step; default the objective's and the optimizer's
 -- @return number: the mean loss over the batch, before the update and without KL and weight decay;
 --   or nil, message if it is not finite or a label is out of range (nothing changes), or if a

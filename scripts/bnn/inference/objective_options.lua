@@ -74,9 +74,9 @@ local function check_weights(what, opts)
   end
 end
 
--- The KL of a posterior that is recorded is one number.
-local function check_recorded(what, opts)
-  if not (opts.posterior and opts.posterior.defined) then return end
+-- The KL of a posterior that is recorded, or that couples its tensors, is one number.
+local function check_joint(what, opts)
+  if not (opts.posterior and opts.posterior:is_joint()) then return end
   local is_by_path = type(opts.beta or opts.temperature) == "table"
     and not options.accept(opts.beta or opts.temperature, "schedule")
   if is_by_path or opts.kl == "leading" then
@@ -120,7 +120,7 @@ local function complete(what, opts)
   estimators.check(what, opts.estimator, opts.posterior)
   check_paths(what, opts)
   check_weights(what, opts)
-  check_recorded(what, opts)
+  check_joint(what, opts)
   check_antithetic(what, opts)
   opts.what = what
   return opts

@@ -314,6 +314,11 @@ local function unknown_rate()
   fail "lr: the learning rate was a function of the step, which a state_dict lacks: give lr"
 end
 
+local function unknown_noise()
+  fail("noise: the noise was a function of the step, which a state_dict lacks: "
+    .. "state:set_optimizer takes the sampler that has it")
+end
+
 -- The optimizer of a name and options.
 local function optimizer_of(name, given)
   local of = M.samplers.docs[name] and M.samplers or M
@@ -324,6 +329,7 @@ local function optimizer_of(name, given)
   end
   local optimizer = of[name](given)
   if given.lr == nil then optimizer.lr = unknown_rate end
+  if given.noise == nil and optimizer.noise then optimizer.noise = unknown_noise end
   return optimizer
 end
 
@@ -345,7 +351,7 @@ end
 --     local same = bnn.optim.from_state_dict(state:state_dict())
 -- @param record table as state:state_dict() gives it; the moments are copied
 -- @return state. If its learning rate was a function of the step, what resumes must be given lr
---   (bnn.train{lr =}, state:update)
+--   (bnn.train{lr =}, state:update), and a sampler whose noise was one
 -- Raises if no optimizer has that name, or the moments are not its own.
 function M.from_state_dict(record)
   record = options.check("bnn.optim.from_state_dict", record, record_spec)

@@ -216,7 +216,8 @@ local function add_bars(data, items, s, i, n, opts, floor)
     way:format(s.colour, s.fill, s.colour), figure.titled(s.label, opts))
   if s.std then
     local mark = "using 1:2 with lines lw 1.2 lc rgb '%s'"
-    add("e" .. i, marks(s, middle, GROUP / n / 10, opts, floor), mark:format(plot_style.INK), "notitle")
+    add("e" .. i, marks(s, middle, GROUP / n / 10, opts, floor), mark:format(plot_style.INK),
+      "notitle")
   end
   return rows
 end

@@ -71,8 +71,8 @@ local function value_of(what, opts)
 end
 
 --- Draws what bnn.gradient_variance measured, a bar for each tensor and estimator: how many times
--- less noise there is than with the first, on a logarithmic axis and with the standard error (Kingma
--- et al. 2015, table 1).
+-- less noise there is than with the first, on a logarithmic axis and with its standard error
+-- (Kingma et al. 2015, table 1).
 --     local v = bnn.gradient_variance{objective = objective, data = data.train, key = key,
 --                                     estimators = {{num_samples = 1}, {num_samples = 2}},
 --                                     batch_size = 16, batches = 3, draws = 2}
@@ -99,6 +99,7 @@ function M.gradient_variance(opts)
   for e = is_ratio and 2 or 1, #names do
     table.insert(opts.series, series_of(rows, rows_of(opts, names[e]), value, names[e]))
   end
+  opts.order = opts.order or names -- an estimator looks the same whether the first is drawn or not
   opts.ylabel = opts.ylabel or YLABELS[value]:format(names[1])
   opts.width = opts.width or opts.path and math.max(640, 120 + LABEL_WIDTH * #rows) or nil
   return figure.render(plot_bars.bars(what, opts), opts)

@@ -44,13 +44,14 @@ local function split_layout(params, only)
   return parameters.layout(entries), n
 end
 
--- The posterior of a family with a mean and a log-variance, around initial parameters.
-local function around(family, params, opts)
-  local what = "bnn.posterior." .. family
-  opts = options.check(what, opts, {
-    logvar = {type = "number|table|function", default = -7},
-    only = "table|function",
-  })
+local AROUND = {
+  logvar = {type = "number|table|function", default = -7},
+  only = "table|function",
+}
+
+-- The mean and log-variance of a family that has them, around initial parameters, and the layout
+-- of what it covers.
+local function mean_and_logvar(what, params, opts)
   expect_model.params(what .. ": params", params)
   param_options.check_only(what, opts.only, params:names())
   local layout, n = split_layout(params, opts.only)
@@ -62,12 +63,20 @@ local function around(family, params, opts)
   for i, entry in ipairs(covered) do
     values[names[i]] = initial_logvar(what, opts.logvar, entry.name, entry.shape)
   end
-  local mu, logvar = parameters.pack(layout, params), parameters.pack(covered, values)
+  return parameters.pack(layout, params), parameters.pack(covered, values), covered
+end
+
+-- The posterior of a family with a mean and a log-variance.
+local function around(family, params, opts)
+  local what = "bnn.posterior." .. family
+  opts = options.check(what, opts, AROUND)
+  local mu, logvar = mean_and_logvar(what, params, opts)
   return posteriors.new(family, {mu, logvar})
 end
 
 --- Makes the mean-field Gaussian q(w) = prod N(mu_i, exp(logvar_i)) around initial parameters
--- (Blundell et al. 2015). q.mu and q.logvar are Params; training steps change them in place.
+-- (Blundell et al. 2015). q.mu and q.logvar are Params; training steps change them in place. The
+-- posterior to start with, at two numbers a weight: bnn.elbo trains it by any optimizer.
 --     local q = bnn.posterior.meanfield(net:init(key, x), {logvar = -7})
 --     print(q.mu["mlp/linear_0/w"], q.logvar["mlp/linear_0/w"])
 -- @param params Params: the initial mean, copied
@@ -83,14 +92,55 @@ function M.meanfield(params, opts) return around("meanfield", params, opts) end
 
 --- Makes the radial posterior around initial parameters (Farquhar et al. 2020): of each
 -- tensor w = mu + sigma r eps / |eps|, with r ~ N(0, 1) one number, so that samples stay near the
--- mean however many weights there are. Its KL has no closed form: steps estimate its cross-entropy
--- at the weights that they draw.
+-- mean however many weights there are: for networks too wide for meanfield. Its KL has no closed
+-- form: steps estimate its cross-entropy at the weights that they draw.
 --     local q = bnn.posterior.radial(net:init(key, x), {logvar = -7})
 -- @param params Params: the initial mean, copied
 -- @param opts table: logvar, only: as for meanfield
 -- @return posterior
 -- Raises as meanfield does.
 function M.radial(params, opts) return around("radial", params, opts) end
+
+local LOWRANK = {
+  rank = {type = "integer", min = 1, max = 64, default = 2},
+  scale = {type = "number", above = 0, default = 0.1},
+  key = "key",
+  logvar = AROUND.logvar,
+  only = AROUND.only,
+}
+
+--- Makes the low-rank Gaussian q(w) = N(mu, D + L L') over all weights together, D = diag(exp
+-- logvar) and L [weights, rank], around initial parameters (Ong et al. 2018; of networks Tomczak et
+-- al. 2020): w = mu + sigma eps + L z with z ~ N(0, 1) [rank], the same for all weights. q.mu and
+-- q.logvar are Params, q.factor has a row for each column of L. Any optimizer but IVON trains it.
+--
+-- It can say that weights vary together, which a mean-field posterior cannot: that one becomes too
+-- narrow where the true posterior has strong correlations. A step takes more time and memory, about
+-- in proportion to rank, and gradients are noisier the larger it is: take several draws a step, or
+-- more steps, and a learning rate that falls to 0.
+--     local q = bnn.posterior.lowrank(net:init(key, x), {rank = 2, logvar = -7})
+--     print(q.factor[1]["mlp/linear_0/w"]) -- [784, 64]
+-- @param params Params: the initial mean, copied
+-- @param opts table:
+--   rank    columns of L, 1 to 64, 2: directions along which weights vary together
+--   logvar, only as for meanfield
+--   scale   size of the initial L, 0.1: its elements are drawn from N(0, scale^2 exp(logvar) /
+--           rank), so that L L' adds scale^2 exp(logvar) to a variance. It is not 0, as L = 0 is
+--           a stationary point: there the expected gradient of L is 0 too
+--   key     what that is drawn with; default a key of its own, the same each time
+-- @return posterior. Its KL is one number over all tensors: kl_terms has what each tensor adds to
+--   those before it, and bnn.elbo takes one beta, and no kl = "leading", for it
+-- Raises as meanfield does.
+function M.lowrank(params, opts)
+  local what = "bnn.posterior.lowrank"
+  opts = options.check(what, opts, LOWRANK)
+  local mu, logvar, covered = mean_and_logvar(what, params, opts)
+  local own = (opts.key or core.key(0)):fold "factor"
+  local noise = core.randn(own, opts.rank, logvar:numel())
+  local size = (logvar.flat / 2):exp() * (opts.scale / math.sqrt(opts.rank))
+  local factor = param_samples.new(parameters.layout(covered), noise * size)
+  return posteriors.new("lowrank", {mu, logvar, factor})
+end
 
 --- Makes the posterior that is one point: the parameters themselves, as bnn.objective{params=} has
 -- them. With a prior its penalty is -log prior in place of a KL: a MAP estimate.

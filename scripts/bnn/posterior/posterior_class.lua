@@ -69,6 +69,12 @@ local function flat_of(buffer)
   return param_samples.is(buffer) and buffer.flat:contiguous():view(-1) or buffer.flat
 end
 
+-- Flat numbers as what a buffer is, Params or Samples.
+local function like(buffer, flat)
+  if not param_samples.is(buffer) then return parameters.new(layout_of(buffer), flat) end
+  return param_samples.new(layout_of(buffer), flat:view(#buffer, -1))
+end
+
 -- The layout of all buffers of a recorded family, one after the other, and its points.
 local function recorded_core(row, buffers)
   local entries, groups = {}, {}
@@ -148,6 +154,20 @@ function Posterior:buffers()
   local list = {}
   for i, row in ipairs(families[self.family].buffers) do
     list[i] = {name = row.name, params = self[row.name]}
+  end
+  return list
+end
+
+-- The buffers where a row of one that has some is one by itself, "factor/1", as an optimizer's
+-- state has them: list of {name=, params= Params}.
+function Posterior:rows_of_buffers()
+  local list = {}
+  for _, buffer in ipairs(self:buffers()) do
+    local has_rows = param_samples.is(buffer.params)
+    for k = 1, has_rows and #buffer.params or 1 do
+      list[#list + 1] = {name = has_rows and buffer.name .. "/" .. k or buffer.name,
+                         params = has_rows and buffer.params[k] or buffer.params}
+    end
   end
   return list
 end
@@ -262,6 +282,11 @@ function Posterior:support(train)
   return n
 end
 
+-- Whether its KL is one number, and no sum over tensors of which each may have a weight.
+function Posterior:is_joint()
+  return self.defined ~= nil or families[self.family].joint == true
+end
+
 --- Returns the number of elements of an optimizer's state for it.
 --     q:state_size()
 -- @return integer
@@ -279,9 +304,10 @@ function Posterior:trained_tensors()
   local list = {}
   for _, buffer in ipairs(self:buffers()) do
     local first = self.defined and #list or 0 -- recorded: a buffer has tensors of its own
+    local rows = param_samples.is(buffer.params) and #buffer.params or 1
     for i, entry in ipairs(layout_of(buffer.params)) do
       local known = list[first + i]
-      list[first + i] = {path = entry.name, size = entry.size + (known and known.size or 0)}
+      list[first + i] = {path = entry.name, size = rows * entry.size + (known and known.size or 0)}
     end
   end
   return list
@@ -297,13 +323,12 @@ end
 -- Views of flat numbers, one for each element of an optimizer's state, as Params by buffer: the
 -- gradients of a posterior.
 -- @param flat tensor [state_size]
--- @return table {mu = Params, ..., flat =}
+-- @return table {mu = Params, ..., flat =}; Samples of a buffer with rows
 function Posterior:parts_of(flat)
   local parts, from = {flat = flat}, 1
   for _, buffer in ipairs(self:buffers()) do
-    local n = buffer.params:numel()
-    local own = part(flat, from, n)
-    parts[buffer.name] = parameters.new(parameters.layout_of(buffer.params), own)
+    local n = flat_of(buffer.params):numel()
+    parts[buffer.name] = like(buffer.params, part(flat, from, n))
     from = from + n
   end
   return parts
@@ -455,9 +480,6 @@ end
 
 -- One term for all tensors, of a recorded family.
 local function recorded_terms(self, what, opts)
-  if opts.kl == "leading" then
-    fail('%s: kl: expected "sum" of the %s posterior, whose KL is one number', what, self.family)
-  end
   if not self.defined.kl and not opts.key then
     fail("%s: key: expected a key, to draw weights for a KL without a closed form, got nothing",
       what)
@@ -472,6 +494,9 @@ end
 
 local function kl_terms(self, what, opts)
   opts = options.check(what, opts, kl_spec)
+  if opts.kl == "leading" and self:is_joint() then
+    fail('%s: kl: expected "sum" of the %s posterior, whose KL is one number', what, self.family)
+  end
   if self.defined then return recorded_terms(self, what, opts) end
   local names = self:covered()
   priors.check(what, opts.prior, names)
@@ -526,7 +551,15 @@ expect_model.check_methods(Posterior, "posterior", expect_model.has "core")
 
 M.Posterior = Posterior -- the class, of which mixtures are another form
 
-local NAMES = {meanfield = "mean-field", mc_dropout = "MC dropout"}
+local NAMES = {meanfield = "mean-field", lowrank = "low-rank", mc_dropout = "MC dropout"}
+
+-- ", of rank 5" of a family with rows that are no samples.
+local function rank_text(self)
+  local list = self.defined and {} or self:buffers()
+  local last = list[#list]
+  local has_rank = last and param_samples.is(last.params) and not self:support()
+  return has_rank and (", of rank %d"):format(#last.params) or ""
+end
 
 function Posterior.__tostring(self)
   local layout, n = self:layout(), 0
@@ -534,7 +567,7 @@ function Posterior.__tostring(self)
   local support = self.core:support()
   local of = support > 1 and (" of %d networks"):format(support) or ""
   local text = ("%s posterior%s over %d parameters in %d tensors"):format(
-    NAMES[self.family] or self.family, of, n, self.n_covered)
+    NAMES[self.family] or self.family, of, n, self.n_covered) .. rank_text(self)
   local rest = self:numel() - n
   return rest > 0 and ("%s, and %d that are points"):format(text, rest) or text
 end

@@ -28,14 +28,31 @@ static const bnn_layout layout = {.n_params = TENSORS, .size = N, .param = param
 enum { ROOM = 3 };
 typedef bnn_real buffers[BNN_BUFFERS_MAX][N + ROOM];
 
+/* One where a buffer has rows, as then all have the layout's own size. */
+static size_t rows_of(const bnn_family *family) {
+  size_t rows = 0;
+  for (int b = 0; b < family->n_buffers; b++) rows += family->buffer[b].has_rows;
+  return rows;
+}
+
 /* A group over elements [first, end) of the layout, whose buffers are these there. */
 static bnn_group group_of(const bnn_family *family, size_t first, size_t end, buffers value) {
-  bnn_group q = {.family = family, .layout = &layout, .first = first, .end = end};
-  for (int b = 0; b < family->n_buffers; b++) {
-    q.buffer[b] = value[b] + first;
-    if (family->buffer[b].has_rows) q.rows = 1; /* a bank of one row has the layout's own size */
-  }
+  static double scratch[64]; /* what a family of one row prepares */
+  bnn_group q = {
+      .family = family, .layout = &layout, .first = first, .end = end, .rows = rows_of(family)};
+  for (int b = 0; b < family->n_buffers; b++) q.buffer[b] = value[b] + first;
+  q.scratch = scratch;
+  if (family->prepare) ck_assert_uint_le(family->scratch(&q), 64);
   return q;
+}
+
+/* Before gradients of the KL or entropy of these buffers. */
+static void prepare(const bnn_group *q) {
+  if (!q->family->prepare) return;
+  bnn_context *context = NULL;
+  ck_succeeds(bnn_context_new(&context, 1, &err));
+  q->family->prepare(q, context);
+  bnn_context_free(context);
 }
 
 /* Of the size that means and log-scales have. */
@@ -82,6 +99,7 @@ static void add_part(const bnn_group *q, int part, bnn_span span, const bnn_real
   const bnn_family *family = q->family;
   bnn_real *at[BNN_BUFFERS_MAX];
   for (int b = 0; b < BNN_BUFFERS_MAX; b++) at[b] = d[b] + span.first;
+  if (part != BACKWARD) prepare(q);
   if (part == BACKWARD) family->backward(q, span, DRAW, g + span.first, theta + span.first, at);
   if (part == KL)
     family->kl_backward(q, span, (bnn_real)weight, (bnn_real)(1 / (prior_std * prior_std)), at);
@@ -122,7 +140,9 @@ START_TEST(every_row_has_what_belongs_together) {
   EACH_FAMILY(family) {
     ck_assert_ptr_nonnull(strstr(family->doc, family->name));
     ck_assert(family->n_buffers >= 1 && family->n_buffers <= BNN_BUFFERS_MAX);
+    ck_assert((family->prepare == NULL) == (family->scratch == NULL));
     for (int b = 0; b < family->n_buffers; b++) {
+      ck_assert(!family->buffer[b].has_rows || b == family->n_buffers - 1);
       ck_assert(family->buffer[b].name[0] && family->buffer[b].doc[0]);
       for (int k = 0; k < b; k++) ck_assert_str_ne(family->buffer[b].name, family->buffer[k].name);
     }
@@ -181,7 +201,7 @@ START_TEST(a_sample_has_the_same_bits_on_any_number_of_threads) {
       bnn_param two[] = {{0, FIRST}, {FIRST, size[k]}};
       const bnn_layout all = {.n_params = 2, .size = FIRST + size[k], .param = two};
       bnn_group q = {.family = family, .layout = &all, .first = FIRST, .end = all.size};
-      if (family->buffer[0].has_rows) q.rows = 1;
+      q.rows = rows_of(family);
       for (int b = 0; b < family->n_buffers; b++) q.buffer[b] = value[b];
       for (size_t i = 0; i < FIRST + MOST + ROOM; i++) more[i] = -99;
       draw(&q, context, more, KEY);
@@ -329,6 +349,7 @@ START_TEST(groups_that_share_the_elements_give_what_one_gives) {
       ck_holds(same_bits(theta, again, N));
       for (int p = 0; p < PARTS; p++) {
         if (!has_part(family, p)) continue;
+        if (family->prepare && p != BACKWARD) continue; /* two groups are independent */
         memset(d, 0, sizeof d);
         memset(parted, 0, sizeof parted);
         add_all(&whole, p, g, theta, d);
@@ -351,8 +372,10 @@ START_TEST(a_group_that_begins_elsewhere_gives_what_its_elements_give_at_0) {
   fill(g, N, 1, -1, 1);
   for (int b = 0; b < BNN_BUFFERS_MAX; b++) memcpy(moved[b], value[b] + 139, sizeof moved[b]);
   EACH_FAMILY(family) {
+    if (family->prepare) continue; /* a tensor is not by itself */
     const bnn_group there = group_of(family, 138, N, value);
-    bnn_group here = {.family = family, .layout = &alone, .end = 64};
+    bnn_group here = there;
+    here.layout = &alone, here.first = 0, here.end = 64;
     for (int b = 0; b < family->n_buffers; b++) here.buffer[b] = moved[b];
     draw_alone(&there, theta);
     if (family->kl) ck_holds(family->kl(&there, 4, 0.7) == family->kl(&here, 0, 0.7));
@@ -513,7 +536,7 @@ START_TEST(finite_numbers_give_finite_ones) {
 END_TEST
 
 /* In every buffer, whether in a vector or in the rest: it shows in its element of the sample and in its
- * tensor's KL, and in no other. */
+ * tensor's KL, and in no other, but for those after it of a family that adds them up. */
 START_TEST(nan_in_a_buffer_comes_out) {
   static buffers value;
   static bnn_real theta[N];
@@ -528,7 +551,7 @@ START_TEST(nan_in_a_buffer_comes_out) {
       draw_alone(&q, theta);
       for (size_t i = 0; i < N; i++) ck_holds(isnan(theta[i]) == (i == at));
       for (size_t t = 0; family->kl && t < TENSORS; t++)
-        ck_holds(isnan(family->kl(&q, t, 1)) == (t == tensor));
+        ck_holds(isnan(family->kl(&q, t, 1)) == (t == tensor) || (family->prepare && t > tensor));
       if (family->entropy) entropy_shows |= isnan(family->entropy(&q, tensor)) != 0;
       value[b][at] = before;
     }

@@ -30,7 +30,7 @@ enum { P = 5003, ROOM = 19 };
 typedef struct numbers {
   bnn_real buffer[BNN_BUFFERS_MAX][P + ROOM];
   bnn_real slot[BNN_BUFFERS_MAX][BNN_SLOTS_MAX][P + ROOM];
-  bnn_real g[P + ROOM], theta[P + ROOM];
+  bnn_real g[P + ROOM], theta[P + ROOM], dspread[P + ROOM], spread[P + ROOM];
 } numbers;
 
 /* A step of a family and a rule on the first n numbers. */
@@ -40,6 +40,7 @@ typedef struct a_step {
   bnn_rule_state state;
   bnn_step_info info;
   bnn_real weight, precision;
+  const bnn_spread *spread; /* what the weights have beside their means; or NULL */
   size_t n;
 } a_step;
 
@@ -70,6 +71,7 @@ static void fill_numbers(numbers *x) {
       fill(x->slot[b][k], P + ROOM, 10 + b * BNN_SLOTS_MAX + k, 0.1, 1);
   }
   fill(x->g, P + ROOM, 50, -1, 1);
+  fill(x->dspread, P + ROOM, 51, -1, 1);
 }
 
 /* The first n as a group of one tensor. */
@@ -93,13 +95,21 @@ static void draw(const a_step *s, numbers *x) {
   ck_succeeds(bnn_context_new(&context, 1, &err));
   fill(x->theta, P + ROOM, 60, -2, 2);
   const bnn_group *q = group_of(&a, s, x);
-  q->family->sample(q, context, x->theta, DRAW, 1);
+  if (s->spread)
+    s->spread->draw(q, context, x->spread, DRAW);
+  else
+    q->family->sample(q, context, x->theta, DRAW, 1);
   bnn_context_free(context);
 }
 
 static bool in_one_pass(const a_step *s, numbers *x) {
   bnn_fused_span span = {
       .g = x->g, .theta = x->theta, .weight = s->weight, .precision = s->precision, .n = s->n};
+  if (s->spread) {
+    span.dspread = x->dspread;
+    span.spread = x->spread;
+    span.slope = s->spread->slope;
+  }
   for (int b = 0; b < s->family->n_buffers; b++) {
     span.buffer[b] = x->buffer[b];
     for (int k = 0; k < bnn_rule_slots(s->rule); k++) span.slot[b][k] = x->slot[b][k];
@@ -116,7 +126,10 @@ static bool by_stages(const a_step *s, numbers *x) {
   const bnn_span span = {0, 0, s->n};
   memset(d, 0, sizeof d);
   for (int b = 0; b < BNN_BUFFERS_MAX; b++) at[b] = d[b];
-  s->family->backward(q, span, DRAW, x->g, x->theta, at);
+  if (s->spread)
+    s->spread->backward(q, span, x->g, x->dspread, x->spread, at);
+  else
+    s->family->backward(q, span, DRAW, x->g, x->theta, at);
   if (s->precision > 0)
     s->family->kl_backward(q, span, s->weight, s->precision, at);
   else
@@ -246,6 +259,22 @@ START_TEST(a_weight_of_0_leaves_the_gradient_alone) {
 }
 END_TEST
 
+START_TEST(a_pass_takes_spreads) {
+  EACH_PASS(pass, family, rule) for (int kind = 0; kind < 2; kind++) {
+    a_step s;
+    begin(&s, family, rule, DEFAULTS);
+    s.spread = kind ? &family->deviations : &family->moments;
+    if (!s.spread->draw) continue;
+    ck_holds(s.spread->slope > 0);
+    for (s.n = 0; s.n <= 40; s.n++) ck_pass_is_its_stages(&s);
+    for (s.n = P - 17; s.n <= P; s.n++) ck_pass_is_its_stages(&s);
+    s.precision = 0;
+    s.n = P;
+    ck_pass_is_its_stages(&s);
+  }
+}
+END_TEST
+
 /* ---- what is not finite ---- */
 
 /* What is wrong with the element: its gradient, the sample, the gradient's size, or a buffer. */
@@ -333,6 +362,22 @@ START_TEST(a_gradient_that_is_nan_is_reported) {
 }
 END_TEST
 
+START_TEST(a_gradient_of_a_spread_that_is_nan_is_reported) {
+  EACH_PASS(pass, family, rule) for (size_t n = 1; n <= 40; n++) {
+    a_step s;
+    begin(&s, family, rule, DEFAULTS);
+    s.n = n;
+    s.spread = &family->moments;
+    if (!s.spread->draw) continue;
+    fill_numbers(&x);
+    draw(&s, &x);
+    x.dspread[n - 1] = (bnn_real)NAN;
+    ck_holds(!in_one_pass(&s, &x));
+    for (int b = 0; b < family->n_buffers; b++) ck_holds(isfinite(x.buffer[b][n - 1]));
+  }
+}
+END_TEST
+
 /* Kernels that take subnormal numbers for 0 meanwhile leave the processor as they found it, however
  * many elements there are and whether all are finite. */
 START_TEST(passes_leave_subnormal_numbers_to_others) {
@@ -378,6 +423,8 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, where_there_is_no_pass_none_is_found);
   tcase_add_test(tests, a_pass_gives_what_its_stages_give);
   tcase_add_test(tests, a_precision_of_0_means_the_entropy_alone);
+  tcase_add_test(tests, a_pass_takes_spreads);
+  tcase_add_test(tests, a_gradient_of_a_spread_that_is_nan_is_reported);
   tcase_add_test(tests, a_weight_of_0_leaves_the_gradient_alone);
   tcase_add_test(tests, an_element_whose_gradient_is_not_finite_stays_as_it_is);
   tcase_add_test(tests, a_gradient_that_is_nan_is_reported);

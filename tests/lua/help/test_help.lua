@@ -242,7 +242,7 @@ function TestHelp.test_an_unknown_name_gives_the_nearest()
   lu.assertEquals(help_on "vmpa", "nothing about 'vmpa'; the nearest: bnn.vmap\n")
   lu.assertStrContains(help_on "chekpoints", "the nearest: help \"checkpoints\", bnn.checkpoint")
   lu.assertEquals(help_on "qqqqqqqqq", "nothing about 'qqqqqqqqq'; help() shows where to start\n")
-  lu.assertEquals(help_on "\27[2J", "nothing about '\\x1b[2J'; help() shows where to start\n")
+  lu.assertEquals(help_on "\27[9J", "nothing about '\\x1b[9J'; help() shows where to start\n")
   lu.assertEquals(help_on(3), "nothing about '3'; help() shows where to start\n")
   lu.assertEquals(help_on "", "nothing about ''; help() shows where to start\n")
 end
@@ -557,6 +557,8 @@ local function objects()
     prior = bnn.prior.laplace{}, run = run, recorder = recorder, pruner = bnn.pruner.none(),
     file = assert(bnn.safetensors.open(path)), log = bnn.log.memory(),
     result = swept(), space = bnn.space{a = {1, 2}}, sampler = bnn.search.random{a = {1, 2}},
+    variances = bnn.gradient_variance{objective = objective, data = part, batch_size = 6,
+                                      batches = 1, key = key, progress = false},
     report = bnn.shift.evaluate{predict = predict, data = images, key = key, shifts = {"noise"},
                                 severities = {1}},
   }, path

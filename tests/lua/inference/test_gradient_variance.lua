@@ -177,6 +177,32 @@ function TestGradientVariance.test_any_posterior()
   assert_near(v:find("some", "mu").noise * params:numel(), sum, 1e-4 * sum, "all")
 end
 
+-- One draw for the whole batch is the noisiest, and what batches differ in does not depend on how
+-- weights are drawn.
+function TestGradientVariance.test_estimators_by_name()
+  local x = bnn.randn(key:fold "more", 60, 4)
+  local y = bnn.zeros(60):to "i32"
+  local net, data = bnn.nn.mlp{8, 3}, bnn.data.from_tensors{x = x, y = y}
+  local objective = bnn.elbo{net = net, posterior = bnn.posterior.meanfield(net:init(key, x),
+                                                                            {logvar = -3})}
+  local names = {"reparameterization", "local_reparameterization", "flipout"}
+  local pair = {antithetic = true, num_samples = 2}
+  local v = measure(objective, {data = data, batch_size = 30, batches = 60,
+                                estimators = {names[1], names[2], names[3], pair}})
+  lu.assertEquals(v.estimators, {names[1], names[2], names[3], "antithetic=true, num_samples=2"})
+  for _, buffer in ipairs{"mu", "logvar"} do
+    local one, own = v:find(names[1], buffer), v:find(names[2], buffer)
+    local flipped, two = v:find(names[3], buffer), v:find(v.estimators[4], buffer)
+    lu.assertTrue(own.noise_ratio > 5 and own.noise_ratio > flipped.noise_ratio)
+    lu.assertTrue(flipped.noise_ratio > 1.5)
+    lu.assertTrue(two.noise_ratio > 2)
+    for _, other in ipairs{own, flipped, two} do
+      local se = math.sqrt(one.batch_se ^ 2 + other.batch_se ^ 2)
+      assert_near(other.batch, one.batch, 4 * se, "batch by " .. other.estimator)
+    end
+  end
+end
+
 function TestGradientVariance.test_wrong_arguments()
   local objective = objective_of()
   raises("objective: expected an objective, got nothing", bnn.gradient_variance, {key = key})
@@ -186,6 +212,7 @@ function TestGradientVariance.test_wrong_arguments()
   raises("got 'as it is' twice", measure, objective, {estimators = {{}, {}}})
   raises({"estimators[2]", "unknown option 'num_sample'", "did you mean 'num_samples'"}, measure,
     objective, {estimators = {{}, {num_sample = 2}}})
+  raises({"estimators[1]", "did you mean flipout"}, measure, objective, {estimators = {"flipuot"}})
   raises("estimators[1]: label: expected a string, got a number", measure, objective,
     {estimators = {{label = 2}}})
   raises("estimators[1]: expected a name, or a table", measure, objective,

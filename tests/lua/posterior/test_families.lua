@@ -26,6 +26,13 @@ local function scaled(phi, noise) return phi.mu.flat + (phi.logvar.flat / 2):exp
 -- sum of -log N(theta; 0, PRIOR^2), without its constant.
 local function cross_entropy(theta) return (theta ^ 2):sum() / (2 * PRIOR ^ 2) end
 
+-- The rows of a low-rank posterior's factor, [2, SIZE].
+local function rows_of(phi)
+  local parts = {}
+  for t, entry in ipairs(layout) do parts[t] = phi.factor[entry.name]:reshape(2, entry.size) end
+  return core.ops.concat(parts, 2)
+end
+
 -- name -> {constructor, sample(phi, key) -> flat weights, kl(phi, weights): up to a constant}
 local FORMS = {
   point = {
@@ -52,6 +59,23 @@ local FORMS = {
       return scaled(phi, core.ops.concat(parts, 1))
     end,
     kl = function(phi, theta) return cross_entropy(theta) - phi.logvar.flat:sum() / 2 end,
+  },
+  lowrank = {
+    make = function(params, opts)
+      return bnn.posterior.lowrank(params, {logvar = opts.logvar, rank = 2, scale = 1})
+    end,
+    sample = function(phi, own)
+      local z = bnn.randn(own:fold "rank", 2)
+      return scaled(phi, bnn.randn(own, SIZE)) + z:view(1, 2):mm(rows_of(phi)):view(SIZE)
+    end,
+    kl = function(phi)
+      local variance, rows = phi.logvar.flat:exp(), rows_of(phi)
+      local a, b = rows:narrow(1, 1, 1):reshape(SIZE), rows:narrow(1, 2, 1):reshape(SIZE)
+      local function product(v, w) return (v * w / variance):sum() end
+      local det = (product(a, a) + 1) * (product(b, b) + 1) - product(a, b) ^ 2
+      local spread = ((variance + phi.mu.flat ^ 2):sum() + (rows ^ 2):sum()) / PRIOR ^ 2
+      return (spread - phi.logvar.flat:sum() - det:log()) / 2
+    end,
   },
 }
 
@@ -81,9 +105,10 @@ for _, name in ipairs(trainable) do
   TestForms["test_samples_of_" .. name] = function()
     local q = varied(form)
     local own = bnn.posterior.define{
-      name = "own_" .. name, buffers = {mu = "params", logvar = 0}, kl = print,
+      name = "own_" .. name, buffers = {mu = "params", logvar = 0, factor = 0}, kl = print,
       sample = function(phi, k) return by_path(form.sample(phi, k)) end,
-    }(start, {logvar = q.logvar and function(path) return q.logvar[path] end or 0})
+    }(start, {logvar = q.logvar and function(path) return q.logvar[path] end or 0,
+              factor = q.factor and function(path) return q.factor[path] end or 0})
     for s = 1, 3 do
       lu.assertTrue(largest(q:sample(key:fold(s)).flat, own:sample(key:fold(s)).flat) < 1e-5)
     end
@@ -98,13 +123,22 @@ for _, name in ipairs(trainable) do
     local got = objective:gradient({x = x}, key)
     local eps_key = key:fold("eps"):fold(1)
     local phi = {}
-    for _, buffer in ipairs(q:buffers()) do phi[buffer.name] = buffer.params end
+    for _, buffer in ipairs(q:buffers()) do
+      local own = buffer.params
+      phi[buffer.name] = bnn.samples.is(own) and {} or own
+      for _, path in ipairs(bnn.samples.is(own) and own:names() or {}) do
+        phi[buffer.name][path] = own[path]
+      end
+    end
     local want = bnn.grad(function(at)
       local theta = form.sample(at, eps_key)
       return (theta * c):sum() + form.kl(at, theta) * BETA
     end)(phi)
     for _, buffer in ipairs(q:buffers()) do
-      lu.assertTrue(largest(got[buffer.name].flat, want[buffer.name].flat) < 1e-4, buffer.name)
+      local ours, theirs = got[buffer.name], want[buffer.name]
+      for _, path in ipairs(buffer.params:names()) do
+        lu.assertTrue(largest(ours[path], theirs[path]) < 1e-4, buffer.name .. path)
+      end
     end
   end
 

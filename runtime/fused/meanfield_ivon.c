@@ -23,7 +23,7 @@ static __attribute__((noinline)) uint32_t pass(bnn_real *restrict mu, bnn_real *
     const bnn_real spread = precision == 0 ? -1 : variance * precision - 1;
     const bnn_real dmu = g[i] + pull * x.mu;
     const bnn_real dlogvar = (g[i] * (theta[i] - x.mu) + weight * spread) / 2;
-    const bool good = is_finite(dmu) & is_finite(dlogvar);
+    const bool good = is_finite(dmu) && is_finite(dlogvar);
     const ivon_weight next = ivon_step(x, dmu, dlogvar, variance, a);
     mu[i] = good ? next.mu : x.mu;
     logvar[i] = good ? next.logvar : x.logvar;

@@ -60,7 +60,7 @@ static void begin(a_step *s, const bnn_family *family, const bnn_rule *rule, int
     s->state.option[k] = keeps ? o->value : (o->lo + o->hi) / 2;
     if (o->whole) s->state.option[k] = ceil(s->state.option[k]);
   }
-  s->info = bnn_rule_step(&s->state, 0.01, rule->needs_data_size ? 1000 : 0, 1, KEY);
+  s->info = bnn_rule_step(&s->state, 0.01, rule->needs_data_size ? 10 : 0, 1, KEY);
 }
 
 /* Of the size of means and log-scales.  State that does not make the update leap where it is near 0. */

@@ -35,7 +35,6 @@ local methods = {
   local_reparameterization = {elbo(bnn.posterior.meanfield,
     {estimator = "local_reparameterization"}), bnn.optim.adam{lr = 1e-2}},
   flipout = {elbo(bnn.posterior.radial, {estimator = "flipout"}), bnn.optim.adam{lr = 1e-2}},
-  lowrank = {elbo(bnn.posterior.lowrank), bnn.optim.adam{lr = 1e-2}},
   radial = {elbo(bnn.posterior.radial), bnn.optim.adamw{lr = 1e-2}},
   lowrank = {elbo(function(params) return bnn.posterior.lowrank(params, {rank = 3}) end),
              bnn.optim.adam{lr = 1e-2}},

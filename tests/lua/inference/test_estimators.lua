@@ -521,6 +521,22 @@ function TestOptions.test_refusals()
   raises("local_reparameterization does not suit a radial posterior", o.gradient, o, batch, key)
 end
 
+-- A user's own call of linear is one too, and its misuse is linear's.
+function TestOptions.test_ops_in_a_loss()
+  local params = bnn.nn.linear(3):init(key, x)
+  local function of(b)
+    return bnn.objective{
+      posterior = bnn.posterior.meanfield(params), beta = 0, estimator = FLIPOUT, data_size = N,
+      loss = function(p, batch) return bnn.linear(batch.x, p["linear/w"], b):sum(2) end,
+    }
+  end
+  local o = of(bnn.zeros(3))
+  o:gradient({x = x}, key)
+  lu.assertEquals(audited(o), {["linear/w"] = "flipout", ["linear/b"] = "unused"})
+  local bad = of(bnn.ones(2, 2))
+  raises("linear: b: expected [3] for w [5, 3], got [2, 2]", bad.gradient, bad, {x = x}, key)
+end
+
 -- ---- what the runtime offers for them ----
 
 TestRecording = {}

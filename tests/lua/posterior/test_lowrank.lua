@@ -135,6 +135,16 @@ function TestBuffers.test_variances_of_gradients_are_by_row()
   end
   lu.assertEquals(names, {"mu", "logvar", "factor/1", "factor/2"})
   lu.assertEquals(size, q:state_size())
+  -- Two draws on one batch: half of the squared difference.
+  v = bnn.gradient_variance{objective = objective_of(q), data = data, batch_size = 10, batches = 1,
+                            draws = 2, key = key}
+  local batch, own = data:batches{size = 10, key = key}(), key:fold("noise"):fold(1):fold(1)
+  local a = objective_of(q):gradient(batch, own:fold(1)).factor[2]
+  local b = objective_of(q):gradient(batch, own:fold(2)).factor[2]
+  for _, name in ipairs(a:names()) do
+    local want = ((a[name] - b[name]) ^ 2):mean():item() / 2
+    lu.assertAlmostEquals(v:find("as it is", "factor/2", name).noise, want, 1e-5 * want)
+  end
 end
 
 function TestBuffers.test_steps_have_the_same_bits_on_any_number_of_threads()

@@ -1655,6 +1655,15 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
   split_posterior_init(&families, &q.layout, NULL, NULL, q.layout.size);
   split_posterior_init(&of_small, &small, NULL, NULL, 0);
   split_posterior_init(&points, &q.layout, NULL, NULL, 0);
+  const bnn_regularizer halved[4] = {GAUSSIAN, {.kl = 0.5, .precision = 1}, GAUSSIAN, GAUSSIAN};
+  bnn_group low_rank[2];
+  for (int k = 0; k < 2; k++)
+    low_rank[k] = (bnn_group){.family = bnn_family_find("lowrank"),
+                              .layout = &q.layout,
+                              .end = q.layout.size,
+                              .rows = k ? BNN_ROWS_MAX + 1 : 2};
+  const bnn_posterior joint = {.layout = &q.layout, .n_groups = 1, .group = &low_rank[0]};
+  const bnn_posterior many_rows = {.layout = &q.layout, .n_groups = 1, .group = &low_rank[1]};
   const bnn_objective_spec good = {.program = q.program,
                                    .x_node = q.x,
                                    .y_node = q.y,
@@ -1664,8 +1673,8 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
                                    .regularizers = regularizers,
                                    .samples = 1,
                                    .shards = 1};
-  bnn_objective_spec spec[22];
-  for (int k = 0; k < 22; k++) spec[k] = good;
+  bnn_objective_spec spec[24];
+  for (int k = 0; k < 24; k++) spec[k] = good;
   spec[0].samples = 0, spec[1].samples = -3;
   for (int k = 0; k < 3; k++) spec[2 + k].regularizers = odd_regularizers[k];
   spec[5].posterior = &of_small.q;
@@ -1682,6 +1691,8 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
   spec[18].regularizers = alone, spec[19].regularizers = beside;
   spec[20].antithetic = true, spec[20].samples = 3;
   spec[21].antithetic = true, spec[21].samples = 2, spec[21].posterior = &points.q;
+  spec[22].posterior = &joint, spec[22].regularizers = halved;
+  spec[23].posterior = &many_rows;
   static const struct {
     bnn_status status;
     const char *words;
@@ -1708,6 +1719,8 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
       {BNN_ERANGE, "tensor 2 joins the scale of a tensor that is not fitted"},
       {BNN_ERANGE, "antithetic: expected an even number of samples, got 3"},
       {BNN_ERANGE, "antithetic: expected a posterior that draws noise"},
+      {BNN_ERANGE, "tensor 2: expected the weight of the KL of the tensor before it"},
+      {BNN_ESHAPE, "lowrank: expected at most 64 rows, got 65"},
   };
   bnn_program *forward = NULL;
   ck_succeeds(bnn_program_new(&forward, &err));
@@ -1715,7 +1728,7 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
   ck_succeeds(bnn_program_finish(forward, &x, 1, false, NULL, 0, &err));
   spec[9].program = forward;
   bnn_objective *o = NULL;
-  for (int k = 0; k < 22; k++) {
+  for (int k = 0; k < 24; k++) {
     ck_refuses(bnn_objective_new(&o, &spec[k], &err), want[k].status, want[k].words);
     ck_assert_ptr_null(o);
   }

@@ -26,7 +26,7 @@ end
 -- An ELBO over a posterior of the weights; a noise that is learned stays a point.
 local function elbo(task, s, key, make, more)
   local posterior = make(task.net:init(key:fold "init", task.train), {
-    logvar = s.logvar, only = task.random, rank = s.rank,
+    logvar = s.logvar, only = task.random, rank = s.rank, key = s.rank and key:fold "factor",
   })
   local opts = {net = task.net, posterior = posterior, likelihood = task.likelihood,
                 temperature = 1}
@@ -224,6 +224,8 @@ add("variational", "lrt", fit_variational(bnn.posterior.meanfield,
   {estimator = "local_reparameterization"}), GAUSSIAN, IMAGES, NUMBERS)
 add("variational", "flipout", fit_variational(bnn.posterior.meanfield, {estimator = "flipout"}),
   GAUSSIAN, IMAGES, NUMBERS)
+add("variational", "lowrank", fit_variational(bnn.posterior.lowrank),
+  {logvar = -7, draws = 100, rank = 5}, IMAGES, NUMBERS)
 add("variational", "radial", fit_variational(bnn.posterior.radial), GAUSSIAN, IMAGES, NUMBERS)
 add("variational", "ivon", fit_ivon, {draws = 100}, IVON, IVON_NUMBERS)
 add("variational", "ivon_mean", fit_ivon_mean, {}, IVON, IVON_NUMBERS)

@@ -63,9 +63,12 @@ function M.status(rows, problem, cfg, settings)
   local records = bnn.run.list{runs = cfg.runs} or {}
   local lines = {}
   for i, row in ipairs(rows) do
-    local config, counts = config_of(row, problem, cfg, settings[row.name]), {}
+    local config, counts, seen = config_of(row, problem, cfg, settings[row.name]), {}, {}
     for _, run in ipairs(records) do
-      if is_same(run, config) then counts[run.status] = (counts[run.status] or 0) + 1 end
+      local place = ("%s %s %s"):format(run.status, run.config.split, run.config.seed)
+      if is_same(run, config) and not seen[place] then
+        seen[place], counts[run.status] = true, (counts[run.status] or 0) + 1
+      end
     end
     lines[i] = {row.name, counts.completed or 0, counts.running or 0, counts.failed or 0,
                 problem.splits * cfg.seeds}

@@ -331,7 +331,7 @@ static double mean_kl_weight(const bnn_step_work *w, int rule) {
 }
 
 /* What the step is for each rule: its constants, and the passes there are with each family. */
-static void prepare_rules(bnn_step_work *w) {
+static bnn_status prepare_rules(bnn_step_work *w, bnn_err *err) {
   const bnn_updater *u = w->updater;
   for (int i = 0; i < u->n_rules; i++) w->update.kl_weight[i] = mean_kl_weight(w, i);
   bnn_updater_infos(u, &w->update, w->info);
@@ -339,17 +339,12 @@ static void prepare_rules(bnn_step_work *w) {
     for (int i = 0; i < u->n_rules; i++)
       if (!w->info[i].backward)
         w->pass[g][i] = bnn_fused_find(w->q->group[g].family, u->state[i]->rule);
-}
-
-/* A rule that makes of each sample's gradient what it needs has one where there is a draw of the
- * weights. */
-static bnn_status check_rules(const bnn_step_work *w, bnn_err *err) {
-  for (int i = 0; i < w->updater->n_rules && bnn_estimator_parts(w->o->estimator) > 1; i++)
-    if (w->info[i].backward)
+  for (int i = 0; i < u->n_rules; i++)
+    if (w->info[i].backward && bnn_estimator_parts(w->o->estimator) > 1)
       return bnn_fail(err, BNN_ERANGE,
-                      "%s: these options need the gradient at a draw of the weights, which %s has "
-                      "not",
-                      w->updater->state[i]->rule->name, bnn_estimator_name(w->o->estimator));
+                      "%s: expected the estimator reparameterization, as these options need the "
+                      "gradient of each sample, got %s",
+                      u->state[i]->rule->name, bnn_estimator_name(w->o->estimator));
   return BNN_OK;
 }
 
@@ -371,8 +366,7 @@ bnn_status bnn_objective_step(bnn_objective *o, bnn_context *context, const bnn_
                      .bad = BNN_NONE_BAD};
   BNN_TRY(take_posterior(o, train->posterior, err));
   BNN_TRY(bnn_updater_begin(w.updater, w.q, &w.update, err));
-  prepare_rules(&w);
-  BNN_TRY(check_rules(&w, err));
+  BNN_TRY(prepare_rules(&w, err));
   return run_step(&w, loss, err);
 }
 

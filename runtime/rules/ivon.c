@@ -18,36 +18,21 @@
  * hhat sigma^2 / 2. */
 #include <math.h>
 
-#include "../vec/vec_math.h"
-#include "rule.h"
-#include "tiny.h"
+#include "ivon_step.h"
 
 enum { LR, B1, B2, H0, CLIP, HESSIAN };
 enum { MU, LOGVAR };
 enum { PRICE, GRADSQ };
 
-#define MOST_U 64 /* |u| is far below 1 but for gradients that are out of all bounds */
-
-typedef struct ivon_scalars {
-  bnn_real b1, gain; /* of u: 2 (1 - b2) N */
-  bnn_real unbias;   /* N / (1 - b1^t) */
-  bnn_real rate, clip;
-} ivon_scalars;
-
-/* x within [-most, most]; NaN stays. */
-static inline bnn_real within(bnn_real x, bnn_real most) {
-  return x > most ? most : x < -most ? -most : x;
-}
-
 BNN_KERNEL ivon(bnn_real *restrict mu, bnn_real *restrict logvar, bnn_real *restrict m,
                 const bnn_real *restrict dmu, const bnn_real *restrict dlogvar, ivon_scalars a,
                 size_t n) {
-  const bnn_real share = 1 - a.b1, half = (bnn_real)0.5;
   for (size_t i = 0; i < n; i++) {
-    const bnn_real u = within(a.gain * dlogvar[i], MOST_U);
-    logvar[i] -= vm_log1p(u + half * u * u);
-    m[i] = drop_tiny(a.b1 * m[i] + share * dmu[i], TINY_MOMENT);
-    mu[i] -= a.rate * within(a.unbias * m[i] * vm_exp(logvar[i]), a.clip);
+    const ivon_weight x = {mu[i], logvar[i], m[i]};
+    const ivon_weight next = ivon_step(x, dmu[i], dlogvar[i], vm_exp(logvar[i]), a);
+    mu[i] = next.mu;
+    logvar[i] = next.logvar;
+    m[i] = next.m;
   }
 }
 
@@ -78,14 +63,17 @@ static void derive(bnn_step_info *info) {
   info->backward = info->option[HESSIAN] == GRADSQ ? gradsq : NULL;
 }
 
+ivon_scalars BNN_ISA_NAME(ivon_scalars_of)(const bnn_step_info *info) {
+  const double *o = info->option, N = lambda_of(info);
+  return (ivon_scalars){.b1 = (bnn_real)o[B1],
+                        .gain = (bnn_real)(N * info->derived[0]),
+                        .unbias = (bnn_real)(N * info->derived[1]),
+                        .rate = (bnn_real)(info->lr * o[H0]),
+                        .clip = o[CLIP] > 0 ? (bnn_real)o[CLIP] : -BNN_REAL_LOWEST};
+}
+
 static void update_together(const bnn_step_info *info, const bnn_update_span *s) {
-  const double *o = info->option;
-  const double N = lambda_of(info);
-  const ivon_scalars a = {.b1 = (bnn_real)o[B1],
-                          .gain = (bnn_real)(N * info->derived[0]),
-                          .unbias = (bnn_real)(N * info->derived[1]),
-                          .rate = (bnn_real)(info->lr * o[H0]),
-                          .clip = o[CLIP] > 0 ? (bnn_real)o[CLIP] : -BNN_REAL_LOWEST};
+  const ivon_scalars a = BNN_ISA_NAME(ivon_scalars_of)(info);
   ivon(s[MU].w, s[LOGVAR].w, s[MU].slot[0], s[MU].g, s[LOGVAR].g, a, s[MU].n);
 }
 
@@ -109,9 +97,9 @@ BNN_RULE(ivon) = {
             {"clip", "the largest step of an element of mu, beside lr h0; 0: none", 0, 0, HUGE_VAL,
              .open = true},
             {"hessian",
-             "\"price\": estimated by reparameterisation; \"gradsq\": in its place the squared "
+             "its estimate, by reparameterisation; or, for comparison, in its place the squared "
              "gradient of a batch times N, about N / batch size times that of an example: no Hessian "
-             "but a much colder posterior, for comparison",
+             "but a much colder posterior",
              BNN_CHOICES(2, "price", "gradsq")},
         },
     .needs_data_size = true,

@@ -379,15 +379,24 @@ local function full_name(row)
   return (row.draws_noise and "bnn.sampler." or "bnn.optim.") .. row.name
 end
 
+-- '"price" (default) or "gradsq"'.
+local function choices_text(option)
+  local words = {}
+  for i, word in ipairs(option.choices) do
+    words[i] = ('"%s"%s'):format(word, i == option.value + 1 and " (default)" or "")
+  end
+  return table.concat(words, " or ")
+end
+
 local function options_text(row)
   local noise = "@param noise temperature of the noise: a number or a function of the step, 1; "
     .. "0 draws none"
   local lines = {row.doc, number.format("    local optimizer = %s{%s = %g}", full_name(row),
     row.options[1].name, row.options[1].value)}
   for i, option in ipairs(row.options) do
-    local default = value_text(option, option.value)
-    lines[i + 2] = ("@param %s %s, %s by default"):format(option.name, option.doc,
-      option.choices and '"' .. default .. '"' or default)
+    lines[i + 2] = option.choices
+      and ("@param %s %s: %s"):format(option.name, choices_text(option), option.doc)
+      or number.format("@param %s %s, %g by default", option.name, option.doc, option.value)
   end
   if row.draws_noise then lines[#lines + 1] = noise end
   lines[#lines + 1] = "@param clip_norm the largest norm of all gradients, none by default"

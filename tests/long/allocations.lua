@@ -87,6 +87,15 @@ scenarios.ensemble = {make = network, run = function(s)
   return sum(q.bank.flat)
 end}
 
+scenarios.mixture = {make = network, run = function(s)
+  local params = s.net:init(s.key, s.data)
+  local q = bnn.posterior.mixture{bnn.posterior.meanfield(params), bnn.posterior.point(params),
+                                  weights = {2, 1}}
+  local model = {net = s.net, posterior = q, likelihood = "categorical"}
+  local p = bnn.predict(model, s.data, {num_samples = 6, key = s.key})
+  return sum(p.mean) + sum(q:std().flat)
+end}
+
 -- A sampler with a collector, several samples of the weights, clipping.
 scenarios.collect = {make = network, run = function(s)
   local objective = objective_of(s)

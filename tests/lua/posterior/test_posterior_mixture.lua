@@ -159,6 +159,28 @@ function TestFiles.test_a_file_gives_the_same_samples()
   bits.assert_same(loaded:samples(key, 40).flat, nested:samples(key, 40).flat)
 end
 
+function TestFiles.test_damaged_files_are_refused()
+  local path = os.tmpname()
+  assert(bnn.checkpoint.save(path, {posterior = bnn.posterior.mixture{point, gauss}}))
+  local tensors, metadata = bnn.safetensors.load(path)
+  local whole = metadata.posterior
+  for _, row in ipairs{
+    {'"weights":%b[]', '"weights":[1]', "weights: expected 2, one for each posterior, got 1"},
+    {'"weights":%b[]', '"weights":["a",2]', "weights: expected a number"},
+    {'"components":%[', '"components":[3,', "component 1 is not a table"},
+    {'"components"', '"others"', "a mixture without components"},
+    {'"kind":"point"', '"kind":"none"', "expected a posterior of empirical, "},
+    {'"components":%[', '"components":[{"kind":"point","mu":["w"]},', "no tensor '1/mu/w'"},
+  } do
+    metadata.posterior = whole:gsub(row[1], row[2], 1)
+    assert(bnn.safetensors.save(path, tensors, {metadata = metadata}))
+    local state, fault = bnn.checkpoint.load(path)
+    lu.assertNil(state)
+    lu.assertStrContains(fault, row[3])
+  end
+  os.remove(path)
+end
+
 function TestFiles.test_it_is_copied_into_one_of_the_same_form()
   local target = bnn.posterior.mixture{bnn.posterior.meanfield(params[5]),
     bnn.posterior.point(params[5]:clone()), bnn.posterior.empirical{params[5], params[5]},

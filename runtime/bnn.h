@@ -38,6 +38,7 @@
 #include "fused/fused.h"
 #include "gp/gp.h"
 #include "inference/batch.h"
+#include "inference/estimator.h"
 #include "inference/objective.h"
 #include "inference/posterior.h"
 #include "inference/posterior_mixture.h"

@@ -105,8 +105,19 @@ static rules *push_rules(lua_State *L, const plan *p) {
 
 /* ---- functions ---- */
 
+/* The words of an option as field choices of the table on top of the stack. */
+static void push_choices(lua_State *L, const bnn_option *o) {
+  if (!o->choice[0]) return;
+  lua_newtable(L);
+  for (int i = 0; i < BNN_CHOICES_MAX && o->choice[i]; i++) {
+    lua_pushstring(L, o->choice[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_setfield(L, -2, "choices");
+}
+
 /* core.rules() -> list of {name=, doc=, needs_data_size=, draws_noise=, family=, options = list of
- * {name, doc, value}} */
+ * {name, doc, value, choices = list of words or nil}} */
 static int core_rules(lua_State *L) {
   lua_newtable(L);
   for (size_t i = 0; bnn_rule_row(i); i++) {
@@ -127,6 +138,7 @@ static int core_rules(lua_State *L) {
       bind_set_text(L, "doc", o->doc);
       lua_pushnumber(L, o->value);
       lua_setfield(L, -2, "value");
+      push_choices(L, o);
       lua_rawseti(L, -2, k + 1);
     }
     lua_setfield(L, -2, "options");

@@ -331,13 +331,21 @@ static double mean_kl_weight(const bnn_step_work *w, int rule) {
 }
 
 /* What the step is for each rule: its constants, and the passes there are with each family. */
-static void prepare_rules(bnn_step_work *w) {
+static bnn_status prepare_rules(bnn_step_work *w, bnn_err *err) {
   const bnn_updater *u = w->updater;
   for (int i = 0; i < u->n_rules; i++) w->update.kl_weight[i] = mean_kl_weight(w, i);
   bnn_updater_infos(u, &w->update, w->info);
   for (size_t g = 0; g < w->q->n_groups; g++)
     for (int i = 0; i < u->n_rules; i++)
-      w->pass[g][i] = bnn_fused_find(w->q->group[g].family, u->state[i]->rule);
+      if (!w->info[i].backward)
+        w->pass[g][i] = bnn_fused_find(w->q->group[g].family, u->state[i]->rule);
+  for (int i = 0; i < u->n_rules; i++)
+    if (w->info[i].backward && bnn_estimator_parts(w->o->estimator) > 1)
+      return bnn_fail(err, BNN_ERANGE,
+                      "%s: expected the estimator reparameterization, as these options need the "
+                      "gradient of each sample, got %s",
+                      u->state[i]->rule->name, bnn_estimator_name(w->o->estimator));
+  return BNN_OK;
 }
 
 bnn_status bnn_objective_step(bnn_objective *o, bnn_context *context, const bnn_train_state *train,
@@ -353,11 +361,12 @@ bnn_status bnn_objective_step(bnn_objective *o, bnn_context *context, const bnn_
                                 .data_size = args->data_size,
                                 .noise = args->noise,
                                 .rates = args->rates,
+                                .of_samples = true,
                                 .key = args->key},
                      .bad = BNN_NONE_BAD};
   BNN_TRY(take_posterior(o, train->posterior, err));
   BNN_TRY(bnn_updater_begin(w.updater, w.q, &w.update, err));
-  prepare_rules(&w);
+  BNN_TRY(prepare_rules(&w, err));
   return run_step(&w, loss, err);
 }
 

@@ -27,6 +27,10 @@ void bnn_step_part_of(const bnn_objective *o, const bnn_range *r, bnn_real *flat
     d[a] = flat + o->place[r->group][a] + (r->span.first - q->first);
 }
 
+static int rule_of(const bnn_step_work *w, const bnn_range *r) {
+  return bnn_updater_rule(w->updater, r->span.tensor);
+}
+
 /* ---- backward ---- */
 
 /* The weight of -log prior in each of `samples` gradients, of a KL without a closed form; of a
@@ -62,6 +66,23 @@ static const bnn_real *spreads_of(const bnn_objective *o, const bnn_range *r) {
   return o->theta + o->layout.size + r->span.first;
 }
 
+/* A sample's gradients of the buffers from g at theta: the rule's own way, else that of the family. */
+static void add_sample(const bnn_step_work *w, const bnn_range *r, const bnn_real *g,
+                       const bnn_real *theta, bnn_real *const *d) {
+  const bnn_group *q = &w->q->group[r->group];
+  const bnn_step_info *info = w->updater ? &w->info[rule_of(w, r)] : NULL;
+  if (!info || !info->backward) {
+    q->family->backward(q, r->span, w->eps, g, theta, d);
+    return;
+  }
+  bnn_real *buffer[BNN_BUFFERS_MAX];
+  for (int b = 0; b < q->family->n_buffers; b++)
+    buffer[b] = q->buffer[b] + (r->span.first - q->first);
+  const bnn_sample_span s = {
+      .w = buffer, .d = d, .g = g, .theta = theta, .n = r->span.count, .samples = w->o->samples};
+  info->backward(info, &s);
+}
+
 /* From the gradient g of the weights drawn; NULL: it is 0. */
 static void backward_drawn(const bnn_step_work *w, const bnn_range *r, const bnn_real *g,
                            bnn_real *const *d) {
@@ -70,7 +91,7 @@ static void backward_drawn(const bnn_step_work *w, const bnn_range *r, const bnn
   const bnn_real weight = sampled_weight(w, r);
   const bnn_real *theta = w->o->drawn + r->span.first;
   if (weight == 0) {
-    if (g) q->family->backward(q, r->span, w->eps, g, theta, d);
+    if (g) add_sample(w, r, g, theta, d);
     return;
   }
   for (size_t from = 0; from < r->span.count; from += BNN_CHUNK) {
@@ -78,7 +99,7 @@ static void backward_drawn(const bnn_step_work *w, const bnn_range *r, const bnn
     bnn_real pulled[BNN_CHUNK], *into[BNN_ARRAYS_MAX];
     pull(w, &part, pulled, g ? g + from : zeros, weight);
     move_on(into, d, bnn_group_arrays(q), from);
-    q->family->backward(q, part.span, w->eps, pulled, theta + from, into);
+    add_sample(w, &part, pulled, theta + from, into);
   }
 }
 
@@ -121,10 +142,6 @@ static bool check(bnn_step_work *w, const bnn_range *r, bnn_real *const *d) {
     return false;
   }
   return true;
-}
-
-static int rule_of(const bnn_step_work *w, const bnn_range *r) {
-  return bnn_updater_rule(w->updater, r->span.tensor);
 }
 
 /* The rule's slots for the range's elements of array a. */

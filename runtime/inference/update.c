@@ -151,12 +151,23 @@ static void update_job(void *data, size_t i) {
   }
 }
 
+static bnn_status check_samples(const work *w, const bnn_update_args *args, bnn_err *err) {
+  for (int i = 0; i < w->u->n_rules && !args->of_samples; i++)
+    if (w->info[i].backward)
+      return bnn_fail(err, BNN_ERANGE,
+                      "%s: expected a step of an objective, as these options need the gradient of "
+                      "each sample",
+                      w->u->state[i]->rule->name);
+  return BNN_OK;
+}
+
 bnn_status bnn_posterior_update(const bnn_posterior *q, bnn_context *context, bnn_updater *u,
                                 const bnn_update_args *args, bnn_real *d, bnn_err *err) {
   BNN_TRY(bnn_updater_begin(u, q, args, err));
-  BNN_TRY(bnn_posterior_clip(q, context, u->clip_norm, u->clip_value, d, err));
   work w = {.q = q, .u = u, .d = d};
   bnn_updater_infos(u, args, w.info);
+  BNN_TRY(check_samples(&w, args, err));
+  BNN_TRY(bnn_posterior_clip(q, context, u->clip_norm, u->clip_value, d, err));
   bnn_context_run(context, update_job, &w, count_pieces(q));
   bnn_updater_count(u);
   return BNN_OK;

@@ -8,8 +8,8 @@
 /* Makes one step of the rules by gradients d [bnn_posterior_trained], in the order of
  * bnn_posterior_place: d is clipped in place where the updater says so, by its norm over all
  * buffers first, then each element; then buffers and states change.
- * ENAN: an element is not finite, by its tensor; or as bnn_updater_begin.  On failure nothing has
- * changed. */
+ * ENAN: an element is not finite, by its tensor; ERANGE: a rule needs the gradient of each sample, or
+ * as bnn_updater_begin.  On failure nothing has changed. */
 bnn_status bnn_posterior_update(const bnn_posterior *q, bnn_context *context, bnn_updater *u,
                                 const bnn_update_args *args, bnn_real *d, bnn_err *err);
 

@@ -18,7 +18,8 @@ typedef struct bnn_update_args {
   double lr, data_size, noise;
   const bnn_rate *rates;                   /* [n_rules], or NULL */
   double kl_weight[BNN_UPDATER_RULES_MAX]; /* by rule */
-  bnn_key key; /* rules draw their noise from key:fold("update"):fold(buffer) */
+  bool of_samples; /* d has what rules add for each sample (bnn_step_info.backward) */
+  bnn_key key;     /* rules draw their noise from key:fold("update"):fold(buffer) */
 } bnn_update_args;
 
 /* Rule i is state[i], which the caller owns.  Gradients are clipped over all rules: by the largest norm

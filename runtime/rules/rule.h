@@ -15,13 +15,30 @@
 #include "../tensor/key.h"
 #include "../tensor/tensor.h"
 
-enum { BNN_OPTIONS_MAX = 12, BNN_SLOTS_MAX = 4, BNN_DERIVED_MAX = 4 };
+enum { BNN_OPTIONS_MAX = 12, BNN_SLOTS_MAX = 4, BNN_DERIVED_MAX = 4, BNN_CHOICES_MAX = 4 };
 
 typedef struct bnn_option {
   const char *name, *doc;
   double value, lo, hi; /* default; allowed are lo <= x <= hi, or x < hi when open */
   bool open, whole;     /* whole: integers only */
+  /* Of an option that is one of some words: these, for its values 0, 1, ...  (BNN_CHOICES) */
+  const char *choice[BNN_CHOICES_MAX];
 } bnn_option;
+
+/* The bounds of an option that is one of n words, the first by default. */
+#define BNN_CHOICES(n, ...) .hi = (n)-1, .whole = true, .choice = {__VA_ARGS__}
+
+/* A sample of the weights: the gradient g there, over the step's number of samples, and the gradients d
+ * of the family's buffers w, all [n]. */
+typedef struct bnn_sample_span {
+  bnn_real *const *w, *const *d;
+  const bnn_real *g, *theta;
+  size_t n;
+  int samples;
+} bnn_sample_span;
+
+struct bnn_step_info;
+typedef void bnn_sample_backward(const struct bnn_step_info *info, const bnn_sample_span *s);
 
 /* An array of state, one element a parameter, and what it starts from. */
 typedef struct bnn_slot_spec {
@@ -38,7 +55,8 @@ typedef struct bnn_step_info {
   double noise;     /* temperature of the noise of rules that draw some: 1; 0 draws none */
   double kl_weight; /* of the KL in the loss, the mean over elements: 1/N, or T/N; 0: not known */
   uint64_t t;
-  bnn_key key;                     /* of the rule's own noise in this step */
+  bnn_key key;                   /* of the rule's own noise in this step */
+  bnn_sample_backward *backward; /* derived: adds to d in place of the family's backward; or NULL */
   double derived[BNN_DERIVED_MAX]; /* numbers that the rule derives from these */
 } bnn_step_info;
 

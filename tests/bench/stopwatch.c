@@ -94,10 +94,10 @@ WRAPPED(void, bnn_batch_gather, void *out, bnn_dtype dtype, const bnn_tensor *so
          __real_bnn_batch_gather(out, dtype, source, batch, from, n));
 }
 
-WRAPPED(void, bnn_posterior_sample, const bnn_posterior *q, bnn_context *context, bnn_real *theta,
-        bnn_key key, int64_t s) {
+WRAPPED(void, bnn_estimator_draw, bnn_estimator e, const bnn_posterior *q, bnn_context *context,
+        bnn_real *theta, bnn_draw draw, int64_t s) {
   job_part = PART_SAMPLING;
-  __real_bnn_posterior_sample(q, context, theta, key, s);
+  __real_bnn_estimator_draw(e, q, context, theta, draw, s);
   job_part = PART_UPDATE;
 }
 

@@ -36,6 +36,8 @@ local methods = {
     {estimator = "local_reparameterization"}), bnn.optim.adam{lr = 1e-2}},
   flipout = {elbo(bnn.posterior.radial, {estimator = "flipout"}), bnn.optim.adam{lr = 1e-2}},
   radial = {elbo(bnn.posterior.radial), bnn.optim.adamw{lr = 1e-2}},
+  lowrank = {elbo(function(params) return bnn.posterior.lowrank(params, {rank = 3}) end),
+             bnn.optim.adam{lr = 1e-2}},
   ivon = {elbo(bnn.posterior.meanfield), bnn.optim.ivon{lr = 0.1}},
   sgld = {map, bnn.sampler.sgld{lr = 1e-2}, samples()},
   psgld = {map, bnn.sampler.psgld{lr = 1e-3, burn_in = 10}, bnn.collect.samples{keep = 5}},

@@ -120,6 +120,12 @@ static void backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tens
   if (dx[0]) run(bnn_tensor_real(dx[0]), bnn_tensor_real(dy), x[0], x[1], attr, true);
 }
 
+static void backward_set(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y,
+                         const bnn_tensor *const *x, int n, const bnn_attr *attr) {
+  BNN_UNUSED(y), BNN_UNUSED(n);
+  run(bnn_tensor_real(dx[0]), bnn_tensor_real(dy), x[0], x[1], attr, false);
+}
+
 BNN_OP(flip_signs) = {
     .name = "flip_signs",
     .doc =
@@ -134,6 +140,7 @@ BNN_OP(flip_signs) = {
     .rows = op_rows_noise,
     .forward = forward,
     .backward = backward,
+    .backward_set = backward_set,
     .y_unread = true,
     .defaults = {.axis = BNN_AXIS_NONE},
     .check = {.lo = -1,

@@ -74,10 +74,21 @@ end
 -- What a file says of its training that has a comparison of its own.
 local NOT_COMPARED = {"best", "best_mode", "best_value", "objective", "rates", "stopper"}
 
+-- What a file says of its training, with the defaults of options that its optimizer has had since.
+local function training_of(saved)
+  local training = {}
+  for name, value in pairs(saved.training or {}) do training[name] = value end
+  if saved.optimizer and training.optimizer_options then
+    local made = saved.optimizer:state_dict()
+    training.optimizer_options, training.optimizer_groups = made.options, made.groups
+  end
+  return training
+end
+
 -- Lists what differs. A difference would show again in what follows from it, so that later
 -- comparisons are made only if the earlier ones found nothing.
 local function differences(saver, saved, known)
-  local list, training = {}, saved.training or {}
+  local list, training = {}, training_of(saved)
   if saved.config and saver.config then
     local theirs = configuration.with_new_names(saved.config, saver.config)
     resume_check.compare(list, theirs, saver.config, saver.may_change)

@@ -84,10 +84,10 @@ M.ROWS = {
   {"laplace approximation", "last layer",
    answer = "There is no Laplace approximation. only= of `bnn.posterior.meanfield` makes single"
      .. " layers Bayesian.", absent = {"bnn.laplace", "bnn.posterior.laplace"}},
-  {"flipout", "local reparameterisation", "local reparameterization", "reparameterisation",
-   "reparameterization", "reparameterization trick",
-   answer = "A step draws weights as mean plus standard deviation times noise, in `bnn.elbo`;"
-     .. " there is neither flipout nor the local form.", absent = {"bnn.nn.flipout"}},
+  {"flipout", "local reparameterisation", "local reparameterization", "lrt", "reparameterisation",
+   "reparameterization", "reparameterization trick", "gradient estimator",
+   answer = "estimator= of `bnn.elbo`: \"reparameterization\", a draw of the weights for the batch;"
+     .. " \"local_reparameterization\", draws of each example's activations; or \"flipout\"."},
   {"antithetic", "antithetic sampling", "antithetic variates", "variance reduction",
    answer = "antithetic= of `bnn.elbo` draws weights in pairs on opposite sides of the mean."},
   {"normalising flow", "normalizing flow", "flow",

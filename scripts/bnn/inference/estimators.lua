@@ -84,7 +84,7 @@ local kinds = {
 -- Mean and spread of a bias, which may be no random tensor.
 local function parts_of_bias(random, b)
   local own = random[b]
-  if not own then return {mean = b, spread = core.zeros{b:size(1)}} end
+  if not own then return {mean = b, spread = core.zeros(b:shape())} end
   own.is_bias = true
   return own
 end
@@ -155,7 +155,7 @@ end
 local SHORT = {local_reparameterization = "local", flipout = "flipout"}
 
 --- Says how a finished program draws each random tensor: "local" or "flipout" in products, "shared"
--- where something else reads it, or both.
+-- where something else reads it, or both; "unused" where nothing does.
 -- @return table: name of a tensor -> text
 function M.report(name, recorder, program)
   local draws, texts = {}, {}
@@ -164,7 +164,7 @@ function M.report(name, recorder, program)
     local tensor, parts = recorder.random[draws[i]], {}
     if tensor.is_bias or tensor.uses then parts[1] = SHORT[name] end
     if is_used then parts[#parts + 1] = "shared" end
-    texts[tensor.name] = table.concat(parts, ", ")
+    texts[tensor.name] = parts[1] and table.concat(parts, ", ") or "unused"
   end
   return texts
 end

@@ -14,11 +14,12 @@ local parameters = require "bnn.params.params"
 
 local M = {}
 
---- Where each tensor lies in the gradient of a posterior, and "all" of each buffer.
+--- Where each tensor lies in the gradient of a posterior, and "all" of each buffer, of which rows
+-- count by themselves.
 -- @return list of {buffer=, tensor=, from= (from 1), elements=}
 function M.segments(posterior)
   local list, at = {}, 0
-  for _, buffer in ipairs(posterior:buffers()) do
+  for _, buffer in ipairs(posterior:rows_of_buffers()) do
     local size = buffer.params:numel()
     for _, entry in ipairs(parameters.layout_of(buffer.params)) do
       list[#list + 1] = {buffer = buffer.name, tensor = entry.name, from = at + entry.offset + 1,

@@ -115,10 +115,17 @@ function Optimizer:burn_in()
   return 0
 end
 
+-- A value of an option as users give it: of one that has choices its word.
+local function value_of(row, value) return row.choices and row.choices[value + 1] or value end
+
+local function value_text(row, value)
+  return row.choices and value_of(row, value) or number.format("%g", value)
+end
+
 function Optimizer.__tostring(self)
   local parts = self.members and optimizer_groups.parts(self) or {}
   for i, row in ipairs(self.options) do
-    parts[i] = number.format("%s=%g", row.name, self.values[i])
+    parts[i] = ("%s=%s"):format(row.name, value_text(row, self.values[i]))
   end
   if self.lr and type(self.lr) ~= "number" then parts[1] = "lr=schedule" end
   for _, name in ipairs(CLIPPING) do
@@ -241,7 +248,9 @@ end
 -- The options of an optimizer by name.
 local function options_of(optimizer)
   local values = {}
-  for i, row in ipairs(optimizer.options) do values[row.name] = optimizer.values[i] end
+  for i, row in ipairs(optimizer.options) do
+    values[row.name] = value_of(row, optimizer.values[i])
+  end
   if type(optimizer.lr) ~= "number" then values.lr = nil end
   for _, name in ipairs(CLIPPING) do values[name] = optimizer[name] end
   if type(optimizer.noise) == "number" then values.noise = optimizer.noise end
@@ -305,6 +314,11 @@ local function unknown_rate()
   fail "lr: the learning rate was a function of the step, which a state_dict lacks: give lr"
 end
 
+local function unknown_noise()
+  fail("noise: the noise was a function of the step, which a state_dict lacks: "
+    .. "state:set_optimizer takes the sampler that has it")
+end
+
 -- The optimizer of a name and options.
 local function optimizer_of(name, given)
   local of = M.samplers.docs[name] and M.samplers or M
@@ -315,6 +329,7 @@ local function optimizer_of(name, given)
   end
   local optimizer = of[name](given)
   if given.lr == nil then optimizer.lr = unknown_rate end
+  if given.noise == nil and optimizer.noise then optimizer.noise = unknown_noise end
   return optimizer
 end
 
@@ -336,7 +351,7 @@ end
 --     local same = bnn.optim.from_state_dict(state:state_dict())
 -- @param record table as state:state_dict() gives it; the moments are copied
 -- @return state. If its learning rate was a function of the step, what resumes must be given lr
---   (bnn.train{lr =}, state:update)
+--   (bnn.train{lr =}, state:update), and a sampler whose noise was one
 -- Raises if no optimizer has that name, or the moments are not its own.
 function M.from_state_dict(record)
   record = options.check("bnn.optim.from_state_dict", record, record_spec)
@@ -364,14 +379,24 @@ local function full_name(row)
   return (row.draws_noise and "bnn.sampler." or "bnn.optim.") .. row.name
 end
 
+-- '"price" (default) or "gradsq"'.
+local function choices_text(option)
+  local words = {}
+  for i, word in ipairs(option.choices) do
+    words[i] = ('"%s"%s'):format(word, i == option.value + 1 and " (default)" or "")
+  end
+  return table.concat(words, " or ")
+end
+
 local function options_text(row)
   local noise = "@param noise temperature of the noise: a number or a function of the step, 1; "
     .. "0 draws none"
   local lines = {row.doc, number.format("    local optimizer = %s{%s = %g}", full_name(row),
     row.options[1].name, row.options[1].value)}
   for i, option in ipairs(row.options) do
-    lines[i + 2] = number.format("@param %s %s, %g by default", option.name, option.doc,
-      option.value)
+    lines[i + 2] = option.choices
+      and ("@param %s %s: %s"):format(option.name, choices_text(option), option.doc)
+      or number.format("@param %s %s, %g by default", option.name, option.doc, option.value)
   end
   if row.draws_noise then lines[#lines + 1] = noise end
   lines[#lines + 1] = "@param clip_norm the largest norm of all gradients, none by default"
@@ -379,22 +404,31 @@ local function options_text(row)
   return table.concat(lines, "\n")
 end
 
+-- What an option may be.
+local function kind_of(option)
+  if not option.choices then return {type = "number", default = option.value} end
+  return {type = "string", choices = option.choices, default = value_of(option, option.value)}
+end
+
+-- The number that stands for a value of an option in the runtime; of a schedule the default.
+local function number_of(option, value)
+  for i, choice in ipairs(option.choices or {}) do
+    if choice == value then return i - 1 end
+  end
+  return type(value) == "number" and value or option.value
+end
+
 -- The function that makes a rule's optimizer.
 local function maker(row)
   return function(opts)
     local spec = {}
-    for _, option in ipairs(row.options) do
-      spec[option.name] = {type = "number", default = option.value}
-    end
+    for _, option in ipairs(row.options) do spec[option.name] = kind_of(option) end
     spec.lr = {type = "schedule", default = row.options[1].value}
     for _, name in ipairs(CLIPPING) do spec[name] = {type = "number", above = 0} end
     if row.draws_noise then spec.noise = {type = "schedule", default = 1} end
     opts = options.check(full_name(row), opts, spec)
     local values = {}
-    for i, option in ipairs(row.options) do
-      local value = opts[option.name]
-      values[i] = type(value) == "number" and value or option.value
-    end
+    for i, option in ipairs(row.options) do values[i] = number_of(option, opts[option.name]) end
     -- Refuses values outside their bounds now.
     local ok, fault = true, nil
     if not row.defined then ok, fault = fail.try(core.rule_state, row.name, values, 0) end

@@ -99,6 +99,7 @@ function M.gradient_variance(opts)
   for e = is_ratio and 2 or 1, #names do
     table.insert(opts.series, series_of(rows, rows_of(opts, names[e]), value, names[e]))
   end
+  opts.order = opts.order or names -- an estimator looks the same whether the first is drawn or not
   opts.ylabel = opts.ylabel or YLABELS[value]:format(names[1])
   opts.width = opts.width or opts.path and math.max(640, 120 + LABEL_WIDTH * #rows) or nil
   return figure.render(plot_bars.bars(what, opts), opts)

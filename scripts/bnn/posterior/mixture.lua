@@ -2,6 +2,8 @@
 -- The runtime says which component a sample is of (runtime/inference/posterior_mixture.h); all else
 -- follows from the components.
 local core = require "bnn.core"
+local expect = require "bnn.base.expect"
+local expect_model = require "bnn.params.expect_model"
 local fail = require "bnn.base.fail"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
@@ -118,7 +120,7 @@ end
 -- Without s, the key draws the component as well, and which of its samples, if they are finite.
 function Mixture.sample(self, key, s)
   if s then return Posterior.sample(self, key, s) end
-  local u = core.rand(key:fold "component", 2):totable()
+  local u = core.rand(expect.key("posterior:sample: key", key):fold "component", 2):totable()
   local own = component_at(self, u[1])
   local n = own:support()
   return own:sample(key, n and math.min(n, 1 + math.floor(u[2] * n)))
@@ -152,7 +154,9 @@ function Mixture.clone(self)
   return M.new(copy)
 end
 
--- "3 meanfield", "meanfield, swag".
+expect_model.check_methods(Mixture, "posterior", expect_model.has "core")
+
+-- "3 meanfield posteriors", "meanfield, swag".
 local function families_text(self)
   local families, first = {}, self.components[1].family
   local is_one = true

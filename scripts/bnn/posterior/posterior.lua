@@ -102,7 +102,7 @@ function M.meanfield(params, opts) return around("meanfield", params, opts) end
 function M.radial(params, opts) return around("radial", params, opts) end
 
 local LOWRANK = {
-  rank = {type = "integer", min = 1, max = 64, default = 5},
+  rank = {type = "integer", min = 1, max = 64, default = 2},
   scale = {type = "number", above = 0, default = 0.1},
   key = "key",
   logvar = AROUND.logvar,
@@ -116,12 +116,13 @@ local LOWRANK = {
 --
 -- It can say that weights vary together, which a mean-field posterior cannot: that one becomes too
 -- narrow where the true posterior has strong correlations. A step takes more time and memory, about
--- in proportion to rank.
+-- in proportion to rank, and gradients are noisier the larger it is: take several draws a step, or
+-- more steps, and a learning rate that falls to 0.
 --     local q = bnn.posterior.lowrank(net:init(key, x), {rank = 2, logvar = -7})
 --     print(q.factor[1]["mlp/linear_0/w"]) -- [784, 64]
 -- @param params Params: the initial mean, copied
 -- @param opts table:
---   rank    columns of L, 1 to 64, 5: directions along which weights vary together
+--   rank    columns of L, 1 to 64, 2: directions along which weights vary together
 --   logvar, only as for meanfield
 --   scale   size of the initial L, 0.1: its elements are drawn from N(0, scale^2 exp(logvar) /
 --           rank), so that L L' adds scale^2 exp(logvar) to a variance. It is not 0, as L = 0 is

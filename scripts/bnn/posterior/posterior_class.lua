@@ -158,6 +158,20 @@ function Posterior:buffers()
   return list
 end
 
+-- The buffers where a row of one that has some is one by itself, "factor/1", as an optimizer's
+-- state has them: list of {name=, params= Params}.
+function Posterior:rows_of_buffers()
+  local list = {}
+  for _, buffer in ipairs(self:buffers()) do
+    local has_rows = param_samples.is(buffer.params)
+    for k = 1, has_rows and #buffer.params or 1 do
+      list[#list + 1] = {name = has_rows and buffer.name .. "/" .. k or buffer.name,
+                         params = has_rows and buffer.params[k] or buffer.params}
+    end
+  end
+  return list
+end
+
 --- Describes all tensors, in order.
 --     print(q:layout()[1].name, q:layout()[1].size)
 -- @return list of {name=, shape=, size=, offset= (its first element, from 0)}

@@ -4,6 +4,7 @@ local core = require "bnn.core"
 local kinds = require "bnn.base.kinds"
 local net = require "bnn.nn.net"
 local number = require "bnn.base.number"
+local param_samples = require "bnn.params.param_samples"
 local shapes = require "bnn.base.shapes"
 local show_names = require "bnn.prompt.show_names"
 local show_net = require "bnn.prompt.show_net"
@@ -122,7 +123,17 @@ local function tensors_text(params)
   return rows
 end
 
-local function posterior_text(q) return rows_text(tostring(q), tensors_text(q.mu)) end
+-- A line for each tensor; of a mixture one for each component, with its weight.
+local function posterior_text(q)
+  local rows, first = {}, q:buffers()[1].params
+  if not q.components then
+    return rows_text(tostring(q), tensors_text(param_samples.is(first) and first[1] or first))
+  end
+  for i, component in ipairs(q.components) do
+    rows[i] = {number.format("%.4g", q.weights[i]), tostring(component)}
+  end
+  return rows_text(tostring(q), rows)
+end
 
 local function params_text(params)
   return rows_text(tostring(params):match "[^\n]*", tensors_text(params))

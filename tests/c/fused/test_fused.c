@@ -56,10 +56,11 @@ static void begin(a_step *s, const bnn_family *family, const bnn_rule *rule, int
                 .n = P};
   for (int k = 0; k < bnn_rule_options(rule); k++) {
     const bnn_option *o = &rule->option[k];
-    s->state.option[k] = set == DEFAULTS || isinf(o->hi) ? o->value : (o->lo + o->hi) / 2;
+    const bool keeps = set == DEFAULTS || isinf(o->hi) || o->choice[0];
+    s->state.option[k] = keeps ? o->value : (o->lo + o->hi) / 2;
     if (o->whole) s->state.option[k] = ceil(s->state.option[k]);
   }
-  s->info = bnn_rule_step(&s->state, 0.01, rule->needs_data_size ? 1000 : 0, 1, KEY);
+  s->info = bnn_rule_step(&s->state, 0.01, rule->needs_data_size ? 10 : 0, 1, KEY);
 }
 
 /* Of the size of means and log-scales.  State that does not make the update leap where it is near 0. */
@@ -134,16 +135,17 @@ static bool by_stages(const a_step *s, numbers *x) {
   else
     s->family->entropy_backward(q, span, -s->weight, at);
   bool finite = true;
+  bnn_update_span u[BNN_BUFFERS_MAX];
   for (int b = 0; b < s->family->n_buffers; b++) {
     for (size_t i = 0; i < s->n; i++) finite = finite && isfinite(d[b][i]);
-    bnn_update_span u = {.w = x->buffer[b],
-                         .g = d[b],
-                         .n = s->n,
-                         .buffer = b,
-                         .decayed = s->family->buffer[b].decayed};
-    for (int k = 0; k < bnn_rule_slots(s->rule); k++) u.slot[k] = x->slot[b][k];
-    s->rule->update(&s->info, &u);
+    u[b] = (bnn_update_span){.w = x->buffer[b],
+                             .g = d[b],
+                             .n = s->n,
+                             .buffer = b,
+                             .decayed = s->family->buffer[b].decayed};
+    for (int k = 0; k < bnn_rule_slots(s->rule); k++) u[b].slot[k] = x->slot[b][k];
   }
+  bnn_rule_update(s->rule, &s->info, u, s->family->n_buffers);
   return finite;
 }
 
@@ -216,9 +218,12 @@ static void ck_pass_is_its_stages(const a_step *s) {
   ck_holds(by_stages(s, &want));
   see_all(&x, &want, s, see_close);
   ck_holds(same_bits(x.g, before.g, P + ROOM) && same_bits(x.theta, before.theta, P + ROOM));
-  /* all of it changed: so what is close is not what nothing was done to */
-  for (int b = 0; b < s->family->n_buffers; b++)
-    for (size_t i = 0; i < s->n; i++) ck_holds(x.buffer[b][i] != before.buffer[b][i]);
+  /* nearly all of it changed: so what is close is not what nothing was done to */
+  for (int b = 0; b < s->family->n_buffers; b++) {
+    size_t same = 0;
+    for (size_t i = 0; i < s->n; i++) same += x.buffer[b][i] == before.buffer[b][i];
+    ck_holds(same * 50 <= s->n);
+  }
 }
 
 /* Every length of what is left over behind whole vectors, and behind chunks. */

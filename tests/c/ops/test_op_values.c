@@ -1,6 +1,7 @@
 /* test_op_values.c - the values of the ops: against libm in double, against loops written out, and
  * at the edges: NaN, infinities, ties, empty axes, wrong shapes and positions. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kernels/isa.h"
@@ -1317,6 +1318,89 @@ START_TEST(dropout_of_0_changes_nothing_and_of_1_is_refused) {
 }
 END_TEST
 
+/* Element [i, k, j, l] of [n, outer, c, inner] has bit i c + j of the key's 64-bit numbers as its sign,
+ * whatever block of rows it is in. */
+static void ck_flips(int rank, const size_t *dim, int axis) {
+  enum { WORDS = 200 };
+  const bnn_key key = bnn_key_new(6);
+  uint64_t word[WORDS];
+  size_t size = 1, outer = 1, inner = 1;
+  for (int k = 0; k < rank; k++) size *= dim[k];
+  for (int k = 1; k < axis; k++) outer *= dim[k];
+  for (int k = axis + 1; k < rank; k++) inner *= dim[k];
+  bnn_rng_bits(word, key, 0, WORDS);
+  bnn_tensor *x[2] = {tensor_of(BNN_REAL, rank, dim, NULL), key_tensor(key.bits)}, *y = NULL;
+  for (size_t i = 0; i < size; i++) bnn_tensor_real(x[0])[i] = (bnn_real)i + 1;
+  const bnn_attr attr = {.axis = axis};
+  ck_succeeds(bnn_op_run(&y, BNN_OP_flip_signs, x, 2, &attr, &err));
+  const bnn_real *found = bnn_tensor_real(y);
+  for (size_t i = 0; i < size; i++) {
+    const size_t row = i / (size / dim[0]), j = i / inner % dim[axis], at = row * dim[axis] + j;
+    ck_assert_uint_lt(at / 64, WORDS);
+    const bnn_real sign = word[at / 64] >> at % 64 & 1 ? 1 : -1;
+    ck_assert(found[i] == sign * ((bnn_real)i + 1));
+  }
+  bnn_tensor block, out;
+  size_t rest[4], row = size / dim[0];
+  memcpy(rest, dim, (size_t)rank * sizeof *dim);
+  rest[0] = dim[0] - 1;
+  bnn_real *rows = calloc(size, sizeof *rows);
+  bnn_tensor_init(&block, BNN_REAL, rank, rest, bnn_tensor_real(x[0]) + row);
+  bnn_tensor_init(&out, BNN_REAL, rank, rest, rows);
+  block.row0 = 1;
+  bnn_op_get(BNN_OP_flip_signs)->forward(&out, (const bnn_tensor *[]){&block, x[1]}, 2, &attr);
+  ck_assert_mem_eq(rows, found + row, (size - row) * sizeof *rows);
+  free(rows);
+  bnn_tensor_unref(y);
+  unref_all(x, 2);
+}
+
+START_TEST(signs_are_the_bits_of_the_key) {
+  ck_flips(DIMS(5, 3), 1);
+  ck_flips(DIMS(7, 300), 1); /* one long row, over more than a chunk */
+  ck_flips(DIMS(3, 2, 5), 2);
+  ck_flips(DIMS(3, 4, 2, 3), 1);
+  ck_flips(DIMS(2, 1500, 2), 1);
+}
+END_TEST
+
+START_TEST(signs_need_rows_and_another_axis) {
+  bnn_tensor *x[2] = {reals(DIMS(3), NULL), key_tensor(1)}, *y = NULL;
+  bnn_tensor *rows[2] = {reals(DIMS(3, 2), NULL), x[1]};
+  ck_refuses(bnn_op_run(&y, BNN_OP_flip_signs, x, 2, NULL, &err), BNN_ESHAPE,
+             "x: expected rows, [n, ...], got [3]");
+  ck_refuses(bnn_op_run(&y, BNN_OP_flip_signs, rows, 2, &(bnn_attr){.axis = 0}, &err), BNN_ERANGE,
+             "axis: expected one after the rows, got 1");
+  ck_refuses(bnn_op_run(&y, BNN_OP_flip_signs, (bnn_tensor *[]){rows[0], x[0]}, 2, NULL, &err),
+             BNN_ETYPE, "key: expected u64 [], got ");
+  bnn_tensor_unref(rows[0]);
+  unref_all(x, 2);
+}
+END_TEST
+
+/* Its root and its slope are those of 1e-16 below that. */
+START_TEST(a_variance_of_0_has_a_finite_slope) {
+  const bnn_attr attr = none();
+  bnn_tensor *x[3] = {reals(DIMS(3), VALUES(1, 2, 3)), reals(DIMS(3), VALUES(0, -1, 4)),
+                      reals(DIMS(3), VALUES(1e8, 2e8, -2))};
+  bnn_tensor *y = NULL, *dy = reals(DIMS(3), VALUES(1, 1, 1));
+  ck_succeeds(bnn_op_run(&y, BNN_OP_reparameterize, x, 3, &attr, &err));
+  const double want[] = {2, 4, -1}, slope[] = {1e8 / 2e-8, 2e8 / 2e-8, -2 / 4.};
+  bnn_real dvariance[3] = {0};
+  bnn_tensor d;
+  bnn_tensor_init(&d, BNN_REAL, DIMS(3), dvariance);
+  bnn_op_get(BNN_OP_reparameterize)
+      ->backward((bnn_tensor *[]){NULL, &d, NULL}, dy, y, (const bnn_tensor *const *)x, 3, &attr);
+  for (int i = 0; i < 3; i++) {
+    ck_assert_double_eq_tol((double)bnn_tensor_real(y)[i], want[i], 1e-6);
+    ck_assert_double_eq_tol((double)dvariance[i], slope[i], 1e-6 * fabs(slope[i]));
+  }
+  unref_all(x, 3);
+  bnn_tensor_unref(y);
+  bnn_tensor_unref(dy);
+}
+END_TEST
+
 /* A block of rows [3, 5) of [5, 4] begins at element 12 of the key's sequence. */
 START_TEST(draws_in_the_shape_of_a_tensor_are_the_keys_sequence) {
   static const bnn_op_id ops[] = {BNN_OP_randn_like, BNN_OP_rand_like};
@@ -1666,6 +1750,9 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, layer_norm_gives_mean_0_and_variance_1_before_gain_and_bias);
   tcase_add_test(tests, dropout_keeps_by_the_keys_uniforms_and_divides_by_what_it_keeps);
   tcase_add_test(tests, draws_in_the_shape_of_a_tensor_are_the_keys_sequence);
+  tcase_add_test(tests, signs_are_the_bits_of_the_key);
+  tcase_add_test(tests, signs_need_rows_and_another_axis);
+  tcase_add_test(tests, a_variance_of_0_has_a_finite_slope);
   tcase_add_test(tests, dropout_of_0_changes_nothing_and_of_1_is_refused);
   tcase_add_test(tests, key_fold_mixes_the_key_with_value_and_domain);
   tcase_add_test(tests, shapes_that_do_not_fit_are_refused_with_both_in_the_text);

@@ -1050,6 +1050,39 @@ START_TEST(a_large_matrix_is_split_into_jobs) {
 }
 END_TEST
 
+/* Two parameters, and a third that nothing reads: those from element 2 on are read elsewhere, and the
+ * gradients stay in their place. */
+START_TEST(parameters_of_a_part_are_read_elsewhere) {
+  bnn_program *p = NULL;
+  bnn_frame *f = NULL;
+  int a, b, unused, y;
+  const bnn_shape shape = bnn_shape_make(BNN_REAL, DIMS(2));
+  ck_succeeds(bnn_program_new(&p, &err));
+  ck_succeeds(bnn_program_input(p, &a, BNN_INPUT_PARAM, &shape, 0, &err));
+  ck_succeeds(bnn_program_input(p, &b, BNN_INPUT_PARAM, &shape, 2, &err));
+  ck_succeeds(bnn_program_input(p, &unused, BNN_INPUT_PARAM, &shape, 4, &err));
+  ck_succeeds(bnn_program_op(p, &y, BNN_OP_mul, (const int[]){a, b}, 2, NULL, &err));
+  ck_succeeds(bnn_program_finish(p, &y, 1, true, NULL, 0, &err));
+  ck_assert(bnn_program_uses(p, a) && bnn_program_uses(p, b) && bnn_program_uses(p, y));
+  ck_assert(!bnn_program_uses(p, unused));
+  ck_succeeds(bnn_frame_new(&f, p, 0, &err));
+  bnn_real theta[6] = {2, 3, 5, 7, 0, 0}, other[2] = {11, 13}, g[6];
+  bnn_frame_bind_params(f, theta, g);
+  for (int moved = 0; moved < 2; moved++) {
+    if (moved) bnn_frame_bind_part(f, 2, 4, other);
+    ck_succeeds(bnn_frame_replay(f, 1, &err));
+    const bnn_real *with = moved ? other : theta + 2,
+                   *out = bnn_tensor_real(bnn_frame_output(f, 0));
+    for (int i = 0; i < 2; i++) {
+      ck_assert(out[i] == theta[i] * with[i]);
+      ck_assert(g[i] == with[i] && g[2 + i] == theta[i]);
+    }
+  }
+  bnn_frame_free(f);
+  bnn_program_unref(p);
+}
+END_TEST
+
 /* ---- activations ---- */
 
 /* Buffers of a frame: x; each layer, its activation and their two gradients, which make two buffers
@@ -1363,6 +1396,7 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, finishing_refuses_what_can_not_be);
   tcase_add_test(tests, a_finished_program_takes_no_more_nodes);
   tcase_add_test(tests, products_and_convolutions_count_their_multiply_adds);
+  tcase_add_test(tests, parameters_of_a_part_are_read_elsewhere);
   tcase_add_test(tests, activations_are_written_over_what_nobody_else_reads);
   tcase_add_loop_test(tests, what_is_written_over_changes_neither_outputs_nor_gradients, 0, all);
   tcase_add_test(tests, nodes_that_no_output_needs_are_dropped);

@@ -595,7 +595,7 @@ START_TEST(ivon_takes_the_steps_of_its_paper) {
   static const double clips[] = {0, 0.3};
   static bnn_real mu[P], logvar[P], dmu[P], dlogvar[P];
   const double delta = 0.02, h0 = 0.1, lr = 0.05, b2 = 0.98, b1 = (double)(bnn_real)0.8;
-  const double clip = clips[_i], option[] = {lr, 0.8, b2, h0, clip};
+  const double clip = clips[_i], option[] = {lr, 0.8, b2, h0, clip, 0};
   EACH_ISA {
     bnn_rule_state s;
     ck_succeeds(bnn_rule_state_init(&s, bnn_rule_find("ivon"), option, P, &err));

@@ -131,6 +131,10 @@ local function shrinking(step) return 0.03 / step ^ 0.5 end
 
 local runs = {
   elbo = function() return {objective = make.elbo()} end,
+  local_draws = function()
+    return {objective = make.elbo{estimator = "local_reparameterization"}}
+  end,
+  flipout = function() return {objective = make.elbo{estimator = "flipout", num_samples = 1}} end,
   dropout = function() return {objective = make.dropout()} end,
   partial = function() return {objective = make.partial()} end,
   own_loss = function() return {objective = make.own_loss()} end,

@@ -116,6 +116,21 @@ function TestResuming.test_cycles_go_on_where_they_were()
   os.execute("rm -r " .. path)
 end
 
+-- A noise that is a function is no number in a file: what resumes has to give it.
+function TestResuming.test_a_noise_of_the_step_is_given_again()
+  local sampler = bnn.sampler.sgld{lr = 1e-3, noise = function(step) return step % 2 end}
+  local objective = bnn.objective{net = net, params = start:clone(), likelihood = "categorical",
+                                  data_size = 64}
+  local record = sampler:init(objective):state_dict()
+  lu.assertNil(record.options.noise)
+  local state = bnn.optim.from_state_dict(record)
+  raises("noise: the noise was a function of the step", objective.step, objective, state,
+    {x = x, y = y}, key)
+  state:set_optimizer(sampler)
+  lu.assertEquals({state:noise(1), state:noise(2)}, {1, 0})
+  lu.assertNotNil(objective:step(state, {x = x, y = y}, key))
+end
+
 TestFaults = {}
 
 function TestFaults.test_refusals()

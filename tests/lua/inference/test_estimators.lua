@@ -470,6 +470,19 @@ function TestOptions.test_antithetic_pairs_are_mirror_images()
   end
 end
 
+function TestOptions.test_ivon_takes_them_by_its_first_estimate_only()
+  local o, batch = elbo_of("mlp", LOCAL)
+  o.data_size = N
+  local state = bnn.optim.ivon{lr = 0.01}:init(o)
+  lu.assertNotNil(o:step(state, batch, key))
+  state = bnn.optim.ivon{lr = 0.01, hessian = "gradsq"}:init(o)
+  local before = o.posterior.mu.flat:clone()
+  local _, message = o:step(state, batch, key)
+  lu.assertStrContains(message, "ivon: expected the estimator reparameterization, as these options "
+    .. "need the gradient of each sample, got local_reparameterization")
+  bits.assert_same(o.posterior.mu.flat, before)
+end
+
 function TestOptions.test_the_text_names_it()
   lu.assertStrContains(tostring(elbo_of("mlp", LOCAL)), "estimator=local_reparameterization, ")
   lu.assertNil(tostring(elbo_of("mlp", SHARED)):find "estimator")
@@ -506,6 +519,57 @@ function TestOptions.test_refusals()
   local o, batch = elbo_of("mlp", LOCAL)
   o.posterior = bnn.posterior.radial(params)
   raises("local_reparameterization does not suit a radial posterior", o.gradient, o, batch, key)
+end
+
+-- A user's own call of linear is one too, and its misuse is linear's.
+function TestOptions.test_ops_in_a_loss()
+  local params = bnn.nn.linear(3):init(key, x)
+  local function of(b)
+    return bnn.objective{
+      posterior = bnn.posterior.meanfield(params), beta = 0, estimator = FLIPOUT, data_size = N,
+      loss = function(p, batch) return bnn.linear(batch.x, p["linear/w"], b):sum(2) end,
+    }
+  end
+  local o = of(bnn.zeros(3))
+  o:gradient({x = x}, key)
+  lu.assertEquals(audited(o), {["linear/w"] = "flipout", ["linear/b"] = "unused"})
+  local bad = of(bnn.ones(2, 2))
+  raises("linear: b: expected [3] for w [5, 3], got [2, 2]", bad.gradient, bad, {x = x}, key)
+end
+
+-- ---- what the runtime offers for them ----
+
+TestRecording = {}
+
+local core = require "bnn.core"
+
+-- f stands in for the op, but not for those that it records itself without a result.
+function TestRecording.test_a_function_stands_in_for_an_op()
+  local rec, seen = core.recording(), {}
+  local a, b = rec:input({2}), rec:input({2})
+  rec:substitute{mul = function(u, v, ...)
+    seen[#seen + 1] = select("#", ...)
+    if #seen > 1 then return nil end
+    return u * v + 1
+  end}
+  local product = a * b
+  local program = rec:finish({product})
+  lu.assertEquals(program:run{bnn.tensor{2, 3}, bnn.tensor{5, 7}}[1]:totable(), {11, 22})
+  lu.assertEquals(seen, {0, 0})
+  raises("the recording has ended", program.substitute, program, {})
+  raises("table expected", rec.substitute, core.recording(), 5)
+end
+
+function TestRecording.test_what_a_program_uses()
+  local rec = core.recording()
+  local a = rec:input({2})
+  local kept, dropped = a + 1, a * 2
+  local program = rec:finish({kept})
+  lu.assertEquals(program:uses{a, kept, dropped}, {true, true, false})
+  lu.assertEquals(program:uses{}, {})
+  raises("value 1: expected one of this program", program.uses, program, {bnn.ones(2)})
+  raises("value 2: expected one of this program", program.uses, program,
+    {a, core.recording():input({2})})
 end
 
 os.exit(lu.LuaUnit.run())

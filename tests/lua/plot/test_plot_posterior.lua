@@ -116,6 +116,7 @@ function TestGradients.test_ratios_to_the_first_of_each_other()
       lu.assertEquals(given.series[k].std[3], row[(value or "noise_ratio") .. "_se"])
     end
     lu.assertStrContains(given.ylabel, "than with one")
+    lu.assertEquals(given.order, {"one", "two", "six"})
   end
 end
 

@@ -121,6 +121,32 @@ function TestBuffers.test_optimizers_by_path_update_all_rows()
   end
 end
 
+-- A row counts as a buffer: the rows come in the order of the gradient.
+function TestBuffers.test_variances_of_gradients_are_by_row()
+  local q = lowrank(params, {rank = 2, logvar = -2})
+  local v = bnn.gradient_variance{objective = objective_of(q), data = data, batch_size = 10,
+                                  batches = 3, draws = 2, key = key}
+  local names, size = {}, 0
+  for _, row in ipairs(v.rows) do
+    if row.tensor == "all" then
+      names[#names + 1], size = row.buffer, size + row.elements
+      lu.assertTrue(row.noise > 0)
+    end
+  end
+  lu.assertEquals(names, {"mu", "logvar", "factor/1", "factor/2"})
+  lu.assertEquals(size, q:state_size())
+  -- Two draws on one batch: half of the squared difference.
+  v = bnn.gradient_variance{objective = objective_of(q), data = data, batch_size = 10, batches = 1,
+                            draws = 2, key = key}
+  local batch, own = data:batches{size = 10, key = key}(), key:fold("noise"):fold(1):fold(1)
+  local a = objective_of(q):gradient(batch, own:fold(1)).factor[2]
+  local b = objective_of(q):gradient(batch, own:fold(2)).factor[2]
+  for _, name in ipairs(a:names()) do
+    local want = ((a[name] - b[name]) ^ 2):mean():item() / 2
+    lu.assertAlmostEquals(v:find("as it is", "factor/2", name).noise, want, 1e-5 * want)
+  end
+end
+
 function TestBuffers.test_steps_have_the_same_bits_on_any_number_of_threads()
   local function train(threads, opts)
     local before = bnn.threads()

@@ -58,7 +58,8 @@ end
 -- deviation sqrt((kurtosis - 1) / 4 n) sigma < sigma / sqrt(n).
 function TestSamples.test_mean_and_std_are_the_mixtures()
   local n = 20000
-  local mixed = bnn.posterior.mixture{gauss, swag(5, -2), bank, weights = {0.2, 0.5, 0.3}}
+  local lowrank = bnn.posterior.lowrank(params[1], {rank = 2, logvar = -4, scale = 2})
+  local mixed = bnn.posterior.mixture{gauss, swag(5, -2), bank, lowrank, weights = {2, 4, 3, 1}}
   local draws = mixed:samples(key, n).flat
   local mean, std = draws:mean(1):totable(), draws:std(1):totable()
   local want_mean, want_std = mixed:mean().flat:totable(), mixed:std().flat:totable()
@@ -191,6 +192,12 @@ function TestFaults.test_it_predicts_and_is_not_trained()
   raises("expected a posterior with a KL divergence, got mixture", q.kl_terms, q, {prior = 0.1})
   raises("prune: posterior: expected a meanfield one, got mixture", bnn.prune,
     {posterior = q, fraction = 0.5})
+end
+
+function TestFaults.test_methods_want_their_object()
+  raises("posterior:sample: expected a posterior before the colon, got a key", q.sample, key)
+  raises("posterior:sample: key: expected a key, got a number", q.sample, q, 4)
+  raises("posterior:support: expected a posterior before the colon, got nil", q.support, nil)
 end
 
 function TestFaults.test_refusals()

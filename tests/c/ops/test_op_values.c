@@ -1324,9 +1324,8 @@ static void ck_flips(int rank, const size_t *dim, int axis) {
   enum { WORDS = 200 };
   const bnn_key key = bnn_key_new(6);
   uint64_t word[WORDS];
-  size_t size = 1, outer = 1, inner = 1;
+  size_t size = 1, inner = 1;
   for (int k = 0; k < rank; k++) size *= dim[k];
-  for (int k = 1; k < axis; k++) outer *= dim[k];
   for (int k = axis + 1; k < rank; k++) inner *= dim[k];
   bnn_rng_bits(word, key, 0, WORDS);
   bnn_tensor *x[2] = {tensor_of(BNN_REAL, rank, dim, NULL), key_tensor(key.bits)}, *y = NULL;

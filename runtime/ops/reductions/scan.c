@@ -159,34 +159,24 @@ static void backward_product(bnn_tensor *const *dx, const bnn_tensor *dy, const 
   if (dx[0]) over_columns(x[0], attr, dx[0], in, 3, product_slopes);
 }
 
-BNN_OP(cumsum) = {
-    .name = "cumsum",
-    .doc = "cumsum(x, axis = last): sums of the elements up to each one along the axis; those of "
-           "integers have 64 bits",
-    .example = "bnn.tensor{{1, 2, 3}, {4, 5, 6}}:cumsum(2) --> {{1, 3, 6}, {4, 9, 15}}",
-    .arity = 1,
-    .args = "a?",
-    .defaults = {.axis = BNN_AXIS_NONE},
-    .arithmetic = true,
-    .infer = infer,
-    .rows = op_rows_along,
-    .forward = forward_sum,
-    .backward = backward_sum,
-    .check = {.lo = -2, .hi = 2, .tol = 1e-8, .attr = {.axis = 1}},
-};
+#define SCAN_ROW(NAME, WHAT, FORWARD, BACKWARD, EXAMPLE)                                        \
+  BNN_OP(NAME) = {                                                                              \
+      .name = #NAME,                                                                            \
+      .doc = #NAME "(x, axis = last): " WHAT " of the elements up to each one along the axis; " \
+                   "those of integers have 64 bits",                                            \
+      .example = EXAMPLE,                                                                       \
+      .arity = 1,                                                                               \
+      .args = "a?",                                                                             \
+      .defaults = {.axis = BNN_AXIS_NONE},                                                      \
+      .arithmetic = true,                                                                       \
+      .infer = infer,                                                                           \
+      .rows = op_rows_along,                                                                    \
+      .forward = FORWARD,                                                                       \
+      .backward = BACKWARD,                                                                     \
+      .check = {.lo = -2, .hi = 2, .tol = 1e-8, .attr = {.axis = 1}},                           \
+  };
 
-BNN_OP(cumprod) = {
-    .name = "cumprod",
-    .doc = "cumprod(x, axis = last): products of the elements up to each one along the axis; those "
-           "of integers have 64 bits",
-    .example = "bnn.tensor{{1, 2, 3}, {4, 5, 6}}:cumprod(2) --> {{1, 2, 6}, {4, 20, 120}}",
-    .arity = 1,
-    .args = "a?",
-    .defaults = {.axis = BNN_AXIS_NONE},
-    .arithmetic = true,
-    .infer = infer,
-    .rows = op_rows_along,
-    .forward = forward_product,
-    .backward = backward_product,
-    .check = {.lo = -2, .hi = 2, .tol = 1e-8, .attr = {.axis = 1}},
-};
+SCAN_ROW(cumsum, "sums", forward_sum, backward_sum,
+         "bnn.tensor{{1, 2, 3}, {4, 5, 6}}:cumsum(2) --> {{1, 3, 6}, {4, 9, 15}}")
+SCAN_ROW(cumprod, "products", forward_product, backward_product,
+         "bnn.tensor{{1, 2, 3}, {4, 5, 6}}:cumprod(2) --> {{1, 2, 6}, {4, 20, 120}}")

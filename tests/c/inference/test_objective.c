@@ -1755,7 +1755,7 @@ START_TEST(an_objective_refuses_a_posterior_that_is_not_of_its_layout) {
   problem_init(&q, network, 7);
   const bnn_regularizer regularizers[4] = {GAUSSIAN, GAUSSIAN, GAUSSIAN, GAUSSIAN};
   bnn_group group[BNN_GROUPS_MAX + 1];
-  bnn_posterior posterior = {&q.layout, 0, group};
+  bnn_posterior posterior = {.layout = &q.layout, .group = group};
   const bnn_objective_spec spec = {.program = q.program,
                                    .x_node = q.x,
                                    .y_node = q.y,

@@ -19,7 +19,8 @@ local function train(opts)
     logvar = -math.log(N / (opts.temperature or 1) * opts.h0),
   })
   local objective = bnn.elbo{net = net, posterior = posterior, prior = opts.prior or PRIOR,
-                             temperature = opts.temperature or 1, data_size = N, num_samples = 8,
+                             temperature = opts.temperature or 1, data_size = N,
+                             num_samples = opts.estimator and 1 or 8, estimator = opts.estimator,
                              likelihood = bnn.likelihood.gaussian{sigma = SIGMA}}
   local lr = bnn.schedule.cosine{from = opts.lr, steps = opts.steps}
   bnn.train{objective = objective, data = data, batch_size = N, steps = opts.steps, key = opts.key,
@@ -70,6 +71,11 @@ end
 
 function TestIvon.test_ends_there_from_a_start_far_off()
   check_at_the_best{lr = 0.1, h0 = 15, steps = 1500}
+end
+
+-- One sample a step, so that the gradients of means and spreads meet the update in one pass.
+function TestIvon.test_ends_there_by_local_reparameterization()
+  check_at_the_best{lr = 0.1, h0 = 1, steps = 1500, estimator = "local_reparameterization"}
 end
 
 function TestIvon.test_temperature_is_the_weight_of_the_kl()

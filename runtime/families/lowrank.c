@@ -33,16 +33,7 @@ static void chunk(const bnn_group *q, bnn_real *theta, bnn_draw draw, size_t fro
   add_rows(q, q->buffer[FACTOR], theta + from, draw, 1, at, n);
 }
 
-static void sample_piece(const bnn_group *q, bnn_real *theta, bnn_draw draw, size_t from,
-                         size_t n) {
-  normal_chunks(chunk, q, theta, draw, from, n);
-}
-
-static void sample(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_draw draw,
-                   int64_t s) {
-  BNN_UNUSED(s);
-  bnn_family_sample_pieces(q, context, sample_piece, theta, draw);
-}
+NORMAL_SAMPLES(sample, chunk)
 
 /* dmu += g,  dlogvar += g sigma eps / 2,  dL_k += g z_k.  sigma eps is what z leaves of theta - mu. */
 static void backward(const bnn_group *q, bnn_span span, bnn_draw draw, const bnn_real *g,

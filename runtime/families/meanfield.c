@@ -10,16 +10,7 @@ static void chunk(const bnn_group *q, bnn_real *theta, bnn_draw draw, size_t fro
   shift_and_scale(theta + from, q->buffer[MU] + at, q->buffer[LOGVAR] + at, n);
 }
 
-static void sample_piece(const bnn_group *q, bnn_real *theta, bnn_draw draw, size_t from,
-                         size_t n) {
-  normal_chunks(chunk, q, theta, draw, from, n);
-}
-
-static void sample(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_draw draw,
-                   int64_t s) {
-  BNN_UNUSED(s);
-  bnn_family_sample_pieces(q, context, sample_piece, theta, draw);
-}
+NORMAL_SAMPLES(sample, chunk)
 
 /* ---- variances and deviations, for estimators ---- */
 

@@ -34,4 +34,16 @@ static inline void normal_chunks(normal_chunk *f, const bnn_group *q, bnn_real *
   }
 }
 
+/* The function `NAME` of a family whose samples are CHUNK's. */
+#define NORMAL_SAMPLES(NAME, CHUNK)                                                          \
+  static void NAME##_piece(const bnn_group *q, bnn_real *theta, bnn_draw draw, size_t from,  \
+                           size_t n) {                                                       \
+    normal_chunks(CHUNK, q, theta, draw, from, n);                                           \
+  }                                                                                          \
+  static void NAME(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_draw draw, \
+                   int64_t s) {                                                              \
+    BNN_UNUSED(s);                                                                           \
+    bnn_family_sample_pieces(q, context, NAME##_piece, theta, draw);                         \
+  }
+
 #endif

@@ -28,16 +28,7 @@ static void chunk(const bnn_group *q, bnn_real *theta, bnn_draw draw, size_t fro
                   n);
 }
 
-static void sample_piece(const bnn_group *q, bnn_real *theta, bnn_draw draw, size_t from,
-                         size_t n) {
-  normal_chunks(chunk, q, theta, draw, from, n);
-}
-
-static void sample(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_draw draw,
-                   int64_t s) {
-  BNN_UNUSED(s);
-  bnn_family_sample_pieces(q, context, sample_piece, theta, draw);
-}
+NORMAL_SAMPLES(sample, chunk)
 
 static void mean(const bnn_group *q, bnn_real *theta) {
   multiply(theta + q->first, q->buffer[MU], q->buffer[MASK], q->end - q->first);

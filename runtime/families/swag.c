@@ -29,16 +29,7 @@ static void chunk(const bnn_group *q, bnn_real *theta, bnn_draw draw, size_t fro
   add_rows(q, q->buffer[DEVIATION], theta + from, draw, (bnn_real)scale_of(q), at, n);
 }
 
-static void sample_piece(const bnn_group *q, bnn_real *theta, bnn_draw draw, size_t from,
-                         size_t n) {
-  normal_chunks(chunk, q, theta, draw, from, n);
-}
-
-static void sample(const bnn_group *q, bnn_context *context, bnn_real *theta, bnn_draw draw,
-                   int64_t s) {
-  BNN_UNUSED(s);
-  bnn_family_sample_pieces(q, context, sample_piece, theta, draw);
-}
+NORMAL_SAMPLES(sample, chunk)
 
 static void std(const bnn_group *q, bnn_real *sigma) {
   const double scale = scale_of(q);

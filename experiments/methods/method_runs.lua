@@ -76,14 +76,17 @@ function M.status(rows, problem, cfg, settings)
   return bnn.table_text.render(lines, {"method", "completed", "running", "failed", "of"})
 end
 
---- The runs of a sweep that are complete, in the order of splits and seeds.
+--- The runs of a sweep that are complete, of the seeds that are asked for, in the order of splits
+-- and seeds.
 -- @return list of {split=, seed=, metrics= by name}
 function M.completed(result, cfg)
   local by_place, runs = {}, {}
-  local records = bnn.assert_or_exit(bnn.run.list{
-    where = function(run) return run.sweep == result.name and run.status == "completed" end,
-    runs = cfg.runs,
-  })
+  local function is_wanted(run)
+    local is_whole = run.sweep == result.name and run.status == "completed"
+    local seed = is_whole and run.config.seed
+    return seed and seed >= cfg.seed and seed < cfg.seed + cfg.seeds
+  end
+  local records = bnn.assert_or_exit(bnn.run.list{where = is_wanted, runs = cfg.runs})
   for _, run in ipairs(records) do
     local metrics = {megabytes = run.peak_bytes and run.peak_bytes / 2 ^ 20}
     for name, m in pairs(run.metrics) do metrics[name] = m.value end

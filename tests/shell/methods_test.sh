@@ -58,6 +58,8 @@ few="--data_dir=$T/mnist --ood_data=$T/others --steps=8 --batch_size=50 --hidden
   run $few --seeds=3 --methods=map,mfvi --set=mfvi.draws=3 --runs="$T/runs" --figures=
   has "more seeds: what is there stays" "goes on: 2 of 3 runs are done" "$err"
   equal "more seeds: a record of each run" 10 "$(find "$T/runs" -name run.json | wc -l)"
+  run $few --seeds=1 --methods=map --runs="$T/runs" --figures=
+  equal "fewer seeds: the others do not count" 3 "$(grep -c '^map  *1 ' "$T/out")"
 
   run $few --methods=map,ivno
   equal "a method that there is not: one line" "1 1" "$rc $(wc -l <"$T/err")"

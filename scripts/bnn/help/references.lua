@@ -47,6 +47,8 @@ local ROWS = {
   {"Hammersley and Morton 1956", "J. Hammersley, K. Morton, \"A new Monte Carlo technique:"
     .. " antithetic variates\", Proceedings of the Cambridge Philosophical Society 52, 1956"},
   {"Hansen 2016", "N. Hansen, \"The CMA evolution strategy: a tutorial\", arXiv:1604.00772"},
+  {"He et al. 2016", "K. He, X. Zhang, S. Ren, J. Sun, \"Deep residual learning for image"
+    .. " recognition\", CVPR 2016, arXiv:1512.03385"},
   {"Hendrycks and Gimpel 2016", "D. Hendrycks, K. Gimpel, \"Gaussian error linear units (GELUs)\","
     .. " arXiv:1606.08415"},
   {"Hernandez-Lobato and Adams 2015", "J. M. Hernandez-Lobato, R. Adams, \"Probabilistic"
@@ -133,6 +135,9 @@ local ROWS = {
     .. " pseudo-independent weight perturbations on mini-batches\", ICLR 2018, arXiv:1803.04386"},
   {"Wilson and Izmailov 2020", "A. Wilson, P. Izmailov, \"Bayesian deep learning and a"
     .. " probabilistic perspective of generalization\", NeurIPS 2020, arXiv:2002.08791"},
+  {"Wu and He 2018", "Y. Wu, K. He, \"Group normalization\", ECCV 2018, arXiv:1803.08494"},
+  {"Zhang and Sennrich 2019", "B. Zhang, R. Sennrich, \"Root mean square layer normalization\","
+    .. " NeurIPS 2019, arXiv:1910.07467"},
   {"Zhang et al. 2020", "R. Zhang, C. Li, J. Zhang, C. Chen, A. Wilson, \"Cyclical stochastic"
     .. " gradient MCMC for Bayesian deep learning\", ICLR 2020, arXiv:1902.03932"},
 }

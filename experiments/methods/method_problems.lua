@@ -99,6 +99,13 @@ local function columns(x, list)
   return bnn.ops.concat(parts, 2)
 end
 
+-- Names of UCI sets that have published splits.
+local UCI = {}
+for _, name in ipairs{
+  "boston", "bostonHousing", "concrete", "energy", "kin8nm", "naval-propulsion-plant",
+  "power-plant", "protein-tertiary-structure", "wine-quality-red", "yacht",
+} do UCI[name] = true end
+
 -- The folder of a UCI set: below data_dir or $BNNLUA_DATA, or the name itself.
 local function folder_of(name, data_dir)
   local full = name == "boston" and "bostonHousing" or name
@@ -226,6 +233,9 @@ end
 function M.load(cfg, log)
   local name = cfg.dataset
   if name == "cubic" or name and folder_of(name, cfg.data_dir) then return M.numbers(cfg, log) end
+  local message = "--dataset: %s: expected the UCI set with its splits (data.txt, "
+    .. "index_train_0.txt, ...) in $BNNLUA_DATA/uci or --data_dir, found none; cubic is generated"
+  bnn.assert_or_exit(not (name and UCI[name]), message:format(name))
   return M.images(cfg, log)
 end
 

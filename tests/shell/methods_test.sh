@@ -86,6 +86,9 @@ for name in $names; do
 done
 
 # ---------------------------------------------------------------- numbers
+run --dataset=energy --methods=map --no_record
+equal "numbers that are not here: status" 1 "$rc"
+has "numbers that are not here: where they are looked for" "in \$BNNLUA_DATA/uci or --data_dir, found none" "$err"
 run --dataset=cubic --splits=2 --seeds=2 --steps=20 --methods=map,swag --runs="$T/numbers" \
   --no_record --workers=2
 equal "numbers: status" 0 "$rc"

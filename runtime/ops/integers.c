@@ -323,7 +323,7 @@ static int order_of(const number *a, const number *b) {
   return a->kind == LARGE ? order_of_unsigned(a->u, b->u) : order_of_signed(a->i, b->i);
 }
 
-static bool holds(const number *a, const number *b, comparison what) {
+static bool holds(const number *a, const number *b, int what) {
   if ((a->kind == FLOATING && isnan(a->d)) || (b->kind == FLOATING && isnan(b->d)))
     return what == COMPARE_NE;
   const int order = order_of(a, b);
@@ -337,8 +337,9 @@ static bool holds(const number *a, const number *b, comparison what) {
   }
 }
 
-/* Two types. */
-static void compare_each(bnn_tensor *y, const bnn_tensor *const *x, comparison what) {
+/* y = 1 where `relation` holds of the elements of two tensors of any types, else 0. */
+static void relate_each(bnn_tensor *y, const bnn_tensor *const *x,
+                        bool (*relation)(const number *a, const number *b, int what), int what) {
   if (y->size == 0) return;
   walk w;
   walk_init(&w, y, x, 2);
@@ -348,13 +349,13 @@ static void compare_each(bnn_tensor *y, const bnn_tensor *const *x, comparison w
     for (size_t i = 0; i < w.inner; i++) {
       const number a = number_at(x[0], c.at[1] + (w.still[1] ? 0 : i)),
                    b = number_at(x[1], c.at[2] + (w.still[2] ? 0 : i));
-      bnn_tensor_real(y)[c.at[0] + i] = holds(&a, &b, what);
+      bnn_tensor_real(y)[c.at[0] + i] = relation(&a, &b, what);
     }
 }
 
 void numbers_compare(bnn_tensor *y, const bnn_tensor *const *x, comparison what) {
   if (x[0]->dtype != x[1]->dtype) {
-    compare_each(y, x, what);
+    relate_each(y, x, holds, what);
     return;
   }
   switch (x[0]->dtype) {
@@ -373,24 +374,15 @@ void numbers_compare(bnn_tensor *y, const bnn_tensor *const *x, comparison what)
 
 /* ---- logic ---- */
 
-static bool is_true(const bnn_tensor *x, size_t i) {
-  const number v = number_at(x, i);
-  return v.kind == FLOATING ? v.d != 0 : v.kind == LARGE || v.i != 0;
+static bool is_true(const number *v) {
+  return v->kind == FLOATING ? v->d != 0 : v->kind == LARGE || v->i != 0;
 }
 
-static bool joined(bool a, bool b, conjunction what) {
-  return what == LOGICAL_AND ? a && b : what == LOGICAL_OR ? a || b : a != b;
+static bool joined(const number *a, const number *b, int what) {
+  const bool u = is_true(a), v = is_true(b);
+  return what == LOGICAL_AND ? u && v : what == LOGICAL_OR ? u || v : u != v;
 }
 
 void numbers_logical(bnn_tensor *y, const bnn_tensor *const *x, conjunction what) {
-  if (y->size == 0) return;
-  walk w;
-  walk_init(&w, y, x, 2);
-  walk_cursor c = {0};
-  const size_t rows = walk_count(&w, 0, w.rank);
-  for (size_t r = 0; r < rows; r++, walk_next(&c, &w, 0, w.rank))
-    for (size_t i = 0; i < w.inner; i++)
-      bnn_tensor_real(y)[c.at[0] + i] =
-          (bnn_real)joined(is_true(x[0], c.at[1] + (w.still[1] ? 0 : i)),
-                           is_true(x[1], c.at[2] + (w.still[2] ? 0 : i)), what);
+  relate_each(y, x, joined, (int)what);
 }

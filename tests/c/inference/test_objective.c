@@ -1602,25 +1602,48 @@ START_TEST(a_step_refuses_what_it_can_not_use) {
     const bnn_step_args args = {.key = bnn_key_new(1), .beta = row[k].beta, .lr = row[k].lr};
     ck_step_fails(o, &l, &row[k].batch, &args, row[k].status, row[k].words);
   }
-  const double betas[] = {1, 1, -1, 1};
-  const bnn_step_args negative = {.key = bnn_key_new(1), .beta = 1, .lr = 1, .betas = betas};
-  ck_step_fails(o, &l, &row[9].batch, &negative, BNN_ERANGE,
-                "beta: expected a number of 0 or more, got -1");
-  bnn_objective *points = objective_of(&q, &settings[7]); /* the state is over mu and logvar */
-  const bnn_step_args args = {.key = bnn_key_new(1), .beta = 1, .lr = 1};
-  learner point;
-  learner_init(&point, &q, 0, "adam");
-  point.updater = bnn_updater_of(&l.state);
-  ck_step_fails(points, &point, &row[9].batch, &args, BNN_ESHAPE,
-                "the optimizer's state: expected 157 elements, got 314");
-  learner_fini(&point);
-  bnn_objective_free(points);
   learner_fini(&l);
   bnn_objective_free(o);
   bnn_tensor_unref(narrow);
   bnn_tensor_unref(short_y);
   bnn_tensor_unref(real_y);
   bnn_tensor_unref(integer_x);
+  problem_fini(&q);
+}
+END_TEST
+
+START_TEST(a_step_refuses_a_beta_of_a_tensor_below_0) {
+  problem q;
+  problem_init(&q, network, 7);
+  bnn_objective *o = objective_of(&q, &settings[1]);
+  learner l;
+  learner_init(&l, &q, q.layout.size, "adam");
+  const bnn_batch batch = {q.data, q.target, NULL, 0, 7};
+  const double betas[] = {1, 1, -1, 1};
+  const bnn_step_args args = {.key = bnn_key_new(1), .beta = 1, .lr = 1, .betas = betas};
+  ck_step_fails(o, &l, &batch, &args, BNN_ERANGE, "beta: expected a number of 0 or more, got -1");
+  learner_fini(&l);
+  bnn_objective_free(o);
+  problem_fini(&q);
+}
+END_TEST
+
+/* Of points, by the state of an optimizer over mu and logvar. */
+START_TEST(a_step_refuses_the_state_of_another_posterior) {
+  problem q;
+  problem_init(&q, network, 7);
+  bnn_objective *o = objective_of(&q, &settings[7]);
+  learner l, point;
+  learner_init(&l, &q, q.layout.size, "adam");
+  learner_init(&point, &q, 0, "adam");
+  point.updater = bnn_updater_of(&l.state);
+  const bnn_batch batch = {q.data, q.target, NULL, 0, 7};
+  const bnn_step_args args = {.key = bnn_key_new(1), .beta = 1, .lr = 1};
+  ck_step_fails(o, &point, &batch, &args, BNN_ESHAPE,
+                "the optimizer's state: expected 157 elements, got 314");
+  learner_fini(&point);
+  learner_fini(&l);
+  bnn_objective_free(o);
   problem_fini(&q);
 }
 END_TEST
@@ -1634,108 +1657,132 @@ static int scores(problem *q) {
 #define GAUSSIAN \
   { .kl = 1, .precision = 1 }
 
+static const bnn_regularizer gaussians[4] = {GAUSSIAN, GAUSSIAN, GAUSSIAN, GAUSSIAN};
+
+/* What an objective of the problem can be made of. */
+static bnn_objective_spec good_spec(const problem *q, const bnn_posterior *posterior) {
+  return (bnn_objective_spec){.program = q->program,
+                              .x_node = q->x,
+                              .y_node = q->y,
+                              .key_node = -1,
+                              .kl_weight_node = -1,
+                              .posterior = posterior,
+                              .regularizers = gaussians,
+                              .samples = 1,
+                              .shards = 1};
+}
+
+static void ck_no_objective(const bnn_objective_spec *spec, bnn_status status, const char *words) {
+  bnn_objective *o = NULL;
+  ck_refuses(bnn_objective_new(&o, spec, &err), status, words);
+  ck_assert_ptr_null(o);
+}
+
 START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
   problem q, wrong;
   problem_init(&q, network, 7);
   problem_init(&wrong, scores, 7);
-  bnn_layout small;
-  ck_succeeds(bnn_layout_init(&small, 1, layer_size, &err));
-  const bnn_regularizer regularizers[4] = {GAUSSIAN, GAUSSIAN, GAUSSIAN, GAUSSIAN};
-  const bnn_regularizer several[4] = {{.kl = 1, .precision = 1, .is_fitted = true}};
-  const bnn_regularizer two[4] = {{.kl = 1},
-                                  {.kl = 1, .precision = 1, .prior = prior_of("laplace")}};
-  const bnn_regularizer alone[4] = {{.kl = 1, .is_fitted = true, .joins = true}};
-  const bnn_regularizer beside[4] = {GAUSSIAN, {.kl = 1, .is_fitted = true, .joins = true}};
-  const bnn_regularizer odd_regularizers[3][4] = {
-      {{.kl = 1, .precision = 1}, {.kl = -1, .precision = 1}},
-      {{.kl = 1, .precision = NAN}},
-      {{.kl = 1, .precision = 1, .decay = INFINITY}}};
-  const size_t last = 4;
-  split_posterior families, of_small, points;
+  split_posterior families;
   split_posterior_init(&families, &q.layout, NULL, NULL, q.layout.size);
-  split_posterior_init(&of_small, &small, NULL, NULL, 0);
-  split_posterior_init(&points, &q.layout, NULL, NULL, 0);
-  const bnn_regularizer halved[4] = {GAUSSIAN, {.kl = 0.5, .precision = 1}, GAUSSIAN, GAUSSIAN};
-  bnn_group low_rank[2];
-  for (int k = 0; k < 2; k++)
-    low_rank[k] = (bnn_group){.family = bnn_family_find("lowrank"),
-                              .layout = &q.layout,
-                              .end = q.layout.size,
-                              .rows = k ? BNN_ROWS_MAX + 1 : 2};
-  const bnn_posterior joint = {.layout = &q.layout, .n_groups = 1, .group = &low_rank[0]};
-  const bnn_posterior many_rows = {.layout = &q.layout, .n_groups = 1, .group = &low_rank[1]};
-  const bnn_objective_spec good = {.program = q.program,
-                                   .x_node = q.x,
-                                   .y_node = q.y,
-                                   .key_node = -1,
-                                   .kl_weight_node = -1,
-                                   .posterior = &families.q,
-                                   .regularizers = regularizers,
-                                   .samples = 1,
-                                   .shards = 1};
-  bnn_objective_spec spec[24];
-  for (int k = 0; k < 24; k++) spec[k] = good;
-  spec[0].samples = 0, spec[1].samples = -3;
-  for (int k = 0; k < 3; k++) spec[2 + k].regularizers = odd_regularizers[k];
-  spec[5].posterior = &of_small.q;
-  spec[6].x_node = 3;
-  spec[7].key_node = q.x;
-  spec[8].program = wrong.program;
-  spec[10].loss_output = 1;
-  spec[11].loss_output = -1;
-  spec[12].kl_weight_node = q.x, spec[12].n_kl_weights = 1,
-  spec[12].kl_weight_param = (const size_t[]){0};
-  spec[13].n_kl_weights = 1, spec[13].kl_weight_param = &last;
-  spec[14].shards = 0, spec[15].shards = -2;
-  spec[16].regularizers = several, spec[17].regularizers = two;
-  spec[18].regularizers = alone, spec[19].regularizers = beside;
-  spec[20].antithetic = true, spec[20].samples = 3;
-  spec[21].antithetic = true, spec[21].samples = 2, spec[21].posterior = &points.q;
-  spec[22].posterior = &joint, spec[22].regularizers = halved;
-  spec[23].posterior = &many_rows;
-  static const struct {
-    bnn_status status;
-    const char *words;
-  } want[] = {
-      {BNN_ERANGE, "samples: expected 1 or more, got 0"},
-      {BNN_ERANGE, "samples: expected 1 or more, got -3"},
-      {BNN_ERANGE, "tensor 2: expected numbers of 0 or more, got kl -1, precision 1, decay 0"},
-      {BNN_ERANGE, "got kl 1, precision nan"},
-      {BNN_ERANGE, "got kl 1, precision 1, decay inf"},
-      {BNN_ESHAPE, "the program has 157 parameters, the layout 108"},
-      {BNN_ERANGE, "x: node 3 is not a batch input"},
-      {BNN_ERANGE, "key: node 0 is not a u64 scalar input"},
-      {BNN_ESHAPE, "the loss: expected one number an example, [7], got [7, 4]"},
-      {BNN_ERANGE, "the program was finished without a gradient"},
-      {BNN_ERANGE, "the loss is output 2 of 1"},
-      {BNN_ERANGE, "the loss is output 0 of 1"},
-      {BNN_ERANGE, "weights: node 0 is not a whole real input [1]"},
-      {BNN_ERANGE, "a weight of tensor 5 of 4"},
-      {BNN_ERANGE, "shards: expected 1 or more, got 0"},
-      {BNN_ERANGE, "shards: expected 1 or more, got -2"},
-      {BNN_ERANGE, "tensor 1: expected one prior, got several"},
-      {BNN_ERANGE, "tensor 2: expected one prior, got several"},
-      {BNN_ERANGE, "tensor 1 joins the scale of a tensor that is not fitted"},
-      {BNN_ERANGE, "tensor 2 joins the scale of a tensor that is not fitted"},
-      {BNN_ERANGE, "antithetic: expected an even number of samples, got 3"},
-      {BNN_ERANGE, "antithetic: expected a posterior that draws noise"},
-      {BNN_ERANGE, "tensor 2: expected the weight of the KL of the tensor before it"},
-      {BNN_ESHAPE, "lowrank: expected at most 64 rows, got 65"},
-  };
+  const size_t first = 0, last = 4;
   bnn_program *forward = NULL;
   ck_succeeds(bnn_program_new(&forward, &err));
   const int x = record_input(forward, BNN_INPUT_ROWS, BNN_REAL, DIMS(7), 0);
   ck_succeeds(bnn_program_finish(forward, &x, 1, false, NULL, 0, &err));
-  spec[9].program = forward;
-  bnn_objective *o = NULL;
-  for (int k = 0; k < 24; k++) {
-    ck_refuses(bnn_objective_new(&o, &spec[k], &err), want[k].status, want[k].words);
-    ck_assert_ptr_null(o);
-  }
+  bnn_objective_spec spec[13];
+  for (int k = 0; k < 13; k++) spec[k] = good_spec(&q, &families.q);
+  spec[0].samples = 0, spec[1].samples = -3;
+  spec[2].x_node = 3;
+  spec[3].key_node = q.x;
+  spec[4].program = wrong.program;
+  spec[5].program = forward;
+  spec[6].loss_output = 1;
+  spec[7].loss_output = -1;
+  spec[8].kl_weight_node = q.x, spec[8].n_kl_weights = 1, spec[8].kl_weight_param = &first;
+  spec[9].n_kl_weights = 1, spec[9].kl_weight_param = &last;
+  spec[10].shards = 0, spec[11].shards = -2;
+  spec[12].antithetic = true, spec[12].samples = 3;
+  ck_no_objective(&spec[0], BNN_ERANGE, "samples: expected 1 or more, got 0");
+  ck_no_objective(&spec[1], BNN_ERANGE, "samples: expected 1 or more, got -3");
+  ck_no_objective(&spec[2], BNN_ERANGE, "x: node 3 is not a batch input");
+  ck_no_objective(&spec[3], BNN_ERANGE, "key: node 0 is not a u64 scalar input");
+  ck_no_objective(&spec[4], BNN_ESHAPE,
+                  "the loss: expected one number an example, [7], got [7, 4]");
+  ck_no_objective(&spec[5], BNN_ERANGE, "the program was finished without a gradient");
+  ck_no_objective(&spec[6], BNN_ERANGE, "the loss is output 2 of 1");
+  ck_no_objective(&spec[7], BNN_ERANGE, "the loss is output 0 of 1");
+  ck_no_objective(&spec[8], BNN_ERANGE, "weights: node 0 is not a whole real input [1]");
+  ck_no_objective(&spec[9], BNN_ERANGE, "a weight of tensor 5 of 4");
+  ck_no_objective(&spec[10], BNN_ERANGE, "shards: expected 1 or more, got 0");
+  ck_no_objective(&spec[11], BNN_ERANGE, "shards: expected 1 or more, got -2");
+  ck_no_objective(&spec[12], BNN_ERANGE, "antithetic: expected an even number of samples, got 3");
   bnn_program_unref(forward);
-  bnn_layout_fini(&small);
   problem_fini(&q);
   problem_fini(&wrong);
+}
+END_TEST
+
+START_TEST(an_objective_refuses_regularizers_that_can_not_be) {
+  problem q;
+  problem_init(&q, network, 7);
+  split_posterior families;
+  split_posterior_init(&families, &q.layout, NULL, NULL, q.layout.size);
+  const struct {
+    bnn_regularizer regularizers[4];
+    const char *words;
+  } row[] = {
+      {{GAUSSIAN, {.kl = -1, .precision = 1}},
+       "tensor 2: expected numbers of 0 or more, got kl -1, precision 1, decay 0"},
+      {{{.kl = 1, .precision = NAN}}, "got kl 1, precision nan"},
+      {{{.kl = 1, .precision = 1, .decay = INFINITY}}, "got kl 1, precision 1, decay inf"},
+      {{{.kl = 1, .precision = 1, .is_fitted = true}}, "tensor 1: expected one prior, got several"},
+      {{{.kl = 1}, {.kl = 1, .precision = 1, .prior = prior_of("laplace")}},
+       "tensor 2: expected one prior, got several"},
+      {{{.kl = 1, .is_fitted = true, .joins = true}},
+       "tensor 1 joins the scale of a tensor that is not fitted"},
+      {{GAUSSIAN, {.kl = 1, .is_fitted = true, .joins = true}},
+       "tensor 2 joins the scale of a tensor that is not fitted"},
+  };
+  for (size_t k = 0; k < sizeof row / sizeof *row; k++) {
+    bnn_objective_spec spec = good_spec(&q, &families.q);
+    spec.regularizers = row[k].regularizers;
+    ck_no_objective(&spec, BNN_ERANGE, row[k].words);
+  }
+  problem_fini(&q);
+}
+END_TEST
+
+/* A low-rank posterior over all of a layout, with so many rows. */
+static bnn_group low_rank_of(const bnn_layout *layout, size_t rows) {
+  return (bnn_group){
+      .family = bnn_family_find("lowrank"), .layout = layout, .end = layout->size, .rows = rows};
+}
+
+START_TEST(an_objective_refuses_posteriors_that_it_can_not_train) {
+  problem q;
+  problem_init(&q, network, 7);
+  bnn_layout small;
+  ck_succeeds(bnn_layout_init(&small, 1, layer_size, &err));
+  split_posterior of_small, points;
+  split_posterior_init(&of_small, &small, NULL, NULL, 0);
+  split_posterior_init(&points, &q.layout, NULL, NULL, 0);
+  const bnn_regularizer halved[4] = {GAUSSIAN, {.kl = 0.5, .precision = 1}, GAUSSIAN, GAUSSIAN};
+  const bnn_group few = low_rank_of(&q.layout, 2), many = low_rank_of(&q.layout, BNN_ROWS_MAX + 1);
+  const bnn_posterior joint = {.layout = &q.layout, .n_groups = 1, .group = &few};
+  const bnn_posterior too_many = {.layout = &q.layout, .n_groups = 1, .group = &many};
+  bnn_objective_spec spec = good_spec(&q, &of_small.q);
+  ck_no_objective(&spec, BNN_ESHAPE, "the program has 157 parameters, the layout 108");
+  spec = good_spec(&q, &points.q);
+  spec.antithetic = true, spec.samples = 2;
+  ck_no_objective(&spec, BNN_ERANGE, "antithetic: expected a posterior that draws noise");
+  spec = good_spec(&q, &joint);
+  spec.regularizers = halved;
+  ck_no_objective(&spec, BNN_ERANGE,
+                  "tensor 2: expected the weight of the KL of the tensor before it");
+  spec = good_spec(&q, &too_many);
+  ck_no_objective(&spec, BNN_ESHAPE, "lowrank: expected at most 64 rows, got 65");
+  bnn_layout_fini(&small);
+  problem_fini(&q);
 }
 END_TEST
 
@@ -1897,7 +1944,11 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, a_gradient_in_the_jobs_that_is_not_finite_is_not_used);
   tcase_add_loop_test(tests, a_label_out_of_range_changes_nothing, 0, PROBLEMS);
   tcase_add_test(tests, a_step_refuses_what_it_can_not_use);
+  tcase_add_test(tests, a_step_refuses_a_beta_of_a_tensor_below_0);
+  tcase_add_test(tests, a_step_refuses_the_state_of_another_posterior);
   tcase_add_test(tests, an_objective_refuses_what_it_can_not_be_made_of);
+  tcase_add_test(tests, an_objective_refuses_regularizers_that_can_not_be);
+  tcase_add_test(tests, an_objective_refuses_posteriors_that_it_can_not_train);
   tcase_add_test(tests, an_objective_refuses_a_posterior_that_is_not_of_its_layout);
   tcase_add_test(tests, a_step_refuses_another_posterior);
   tcase_add_test(tests, every_allocation_may_fail);

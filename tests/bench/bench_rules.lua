@@ -1,5 +1,6 @@
---- What a step of each rule costs beside one of Adam on a mean-field posterior of the same network:
--- `build/bnnlua tests/bench/bench_rules.lua [ROUNDS]`.
+--- What a step of each rule, and of each posterior, costs beside one of Adam on a mean-field
+-- posterior of the same network: `build/bnnlua tests/bench/bench_rules.lua [ROUNDS]`. The costs in
+-- the guide of methods (scripts/help/methods.md) are these over that of Adam on a point.
 --
 -- Processor time on one thread, in rounds of a few steps of each in turn, so that whatever else the
 -- machine does slows all alike; medians of the ratios within a round. Posteriors start alike and
@@ -20,11 +21,15 @@ local y = bnn.tensor((function()
 end)(), "i32")
 local data = bnn.data.from_tensors{x = x, y = y}
 
-local function meanfield(net, optimizer)
-  local params = net:init(key, x)
-  local objective = bnn.elbo{net = net, posterior = bnn.posterior.meanfield(params, {logvar = -7}),
-                             likelihood = "categorical", data_size = N}
+local function variational(net, optimizer, make, opts)
+  local posterior = make(net:init(key, x), {logvar = -7, rank = opts and opts.rank})
+  local objective = bnn.elbo{net = net, posterior = posterior, likelihood = "categorical",
+                             data_size = N, estimator = opts and opts.estimator}
   return {objective = objective, state = optimizer:init(objective)}
+end
+
+local function meanfield(net, optimizer, opts)
+  return variational(net, optimizer, bnn.posterior.meanfield, opts)
 end
 
 local function point(net, optimizer)
@@ -33,8 +38,20 @@ local function point(net, optimizer)
   return {objective = objective, state = optimizer:init(objective)}
 end
 
+-- The same network with dropout after each hidden layer.
+local function with_dropout(sizes)
+  local nn = bnn.nn
+  local layers = {nn.flatten()}
+  for i = 1, #sizes - 1 do
+    table.move({nn.linear(sizes[i]), nn.relu(), nn.dropout(0.2)}, 1, 3, #layers + 1, layers)
+  end
+  layers[#layers + 1] = nn.linear(sizes[#sizes])
+  return nn.sequential(layers)
+end
+
 -- Name and training, the one that others are compared with first.
-local function trainings(net)
+local function trainings(sizes)
+  local net = bnn.nn.mlp{table.unpack(sizes)}
   local optim, sampler = bnn.optim, bnn.sampler
   local adam, h0 = optim.adam{lr = 1e-5}, (math.exp(7) - 1) / N
   return {
@@ -43,11 +60,16 @@ local function trainings(net)
     {"ivon gradsq", meanfield(net, optim.ivon{lr = 1e-3, h0 = h0, hessian = "gradsq"})},
     {"groups: adam, adam", meanfield(net, optim.groups{
       ["mlp/linear_2"] = optim.adam{lr = 1e-5}, default = adam})},
+    {"radial", variational(net, adam, bnn.posterior.radial)},
+    {"lowrank, rank 2", variational(net, adam, bnn.posterior.lowrank, {rank = 2})},
+    {"local reparameterization", meanfield(net, adam, {estimator = "local_reparameterization"})},
+    {"flipout", meanfield(net, adam, {estimator = "flipout"})},
     {"sghmc", point(net, sampler.sghmc{lr = 1e-3})},
     {"adaptive_sghmc", point(net, sampler.adaptive_sghmc{lr = 1e-6})},
     {"psgld", point(net, sampler.psgld{lr = 1e-6})},
     {"sgld", point(net, sampler.sgld{lr = 1e-4})},
     {"adam on a point", point(net, adam)},
+    {"... with dropout", point(with_dropout(sizes), adam)},
   }
 end
 
@@ -60,8 +82,8 @@ local function seconds_of(training, next_batch, steps)
   return os.clock() - from
 end
 
-local function measure(name, net, steps)
-  local list, logs = trainings(net), {}
+local function measure(name, sizes, steps)
+  local list, logs = trainings(sizes), {}
   local next_batch = data:batches{size = BATCH, key = key, epochs = math.huge}
   for i, row in ipairs(list) do
     logs[i] = {}
@@ -82,5 +104,5 @@ local function measure(name, net, steps)
 end
 
 bnn.threads(1)
-measure("784-64-64-10", bnn.nn.mlp{64, 64, 10}, 20)
-measure("784-400-400-10", bnn.nn.mlp{400, 400, 10}, 4)
+measure("784-64-64-10", {64, 64, 10}, 20)
+measure("784-400-400-10", {400, 400, 10}, 4)

@@ -10,12 +10,12 @@
 -- Times less noise than with one draw for the batch of 128, of all log-variances and of all means
 -- (seed 1, standard errors below a sixth):
 --
---                                 at the start    after 10,000 steps   after those with
---                                                                      local_reparameterization
---     local_reparameterization      69    2.8           13    1.0            25    1.3
---     flipout                      2.4    2.2          1.1    1.1           1.1    1.2
---     antithetic, a pair           3.1    3.9          2.3    3.0
---     two_samples                  2.0    2.0          2.1    2.0
+--                                at the start   after 10,000 steps of
+--                                               one draw      local draws
+--     local_reparameterization      69    2.8      13    1.0      25    1.3
+--     flipout                      2.4    2.2     1.1    1.1     1.1    1.2
+--     antithetic, a pair           3.1    3.9     2.3    3.0
+--     two_samples                  2.0    2.0     2.1    2.0
 local bnn = require "bnn"
 
 -- What differs from one draw of the weights a step, by name.

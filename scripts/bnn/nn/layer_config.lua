@@ -3,7 +3,7 @@
 -- A layer is {kind = "linear", args = {64, {bias = true}}}, the call that makes it. One that has
 -- come before, {kind = "same", args = {k}}, is the k-th that has begun: it shares its weights.
 local fail = require "bnn.base.fail"
-local layer = require "bnn.nn.layer"
+local layer = require "bnn.nn.base.layer"
 local options = require "bnn.base.options"
 
 local M = {}

@@ -4,34 +4,35 @@
 -- the layers that a checkpoint restores follow from the row, and so do its tests, which call it
 -- with args on a tensor x of this shape (ids= from 1 to that number in place of normal draws).
 -- random=true marks a layer that draws while training.
-local activations = require "bnn.nn.activations"
-local axes = require "bnn.nn.axes"
-local branches = require "bnn.nn.branches"
-local linear = require "bnn.nn.linear"
-local norms = require "bnn.nn.norms"
-local pool = require "bnn.nn.pool"
+local activations = require "bnn.nn.layers.activations"
+local axes = require "bnn.nn.layers.axes"
+local branches = require "bnn.nn.layers.branches"
+local linear = require "bnn.nn.layers.linear"
+local norms = require "bnn.nn.layers.norms"
+local pool = require "bnn.nn.layers.pool"
 
 local M = {}
 
 --- The rows, in the order of their kinds.
 M.rows = {
   {"linear", linear, args = {3}, x = {4, 5}},
-  {"embedding", require "bnn.nn.embedding", args = {7, 3}, x = {4, 2}, ids = 7},
-  {"conv2d", require "bnn.nn.conv2d", args = {2, {3, 2}, {padding = {1, 0}}}, x = {3, 2, 4, 5}},
+  {"embedding", require "bnn.nn.layers.embedding", args = {7, 3}, x = {4, 2}, ids = 7},
+  {"conv2d", require "bnn.nn.layers.conv2d", args = {2, {3, 2}, {padding = {1, 0}}},
+   x = {3, 2, 4, 5}},
   {"max_pool", pool, args = {2, {stride = 1}}, x = {3, 2, 4, 5}},
   {"avg_pool", pool, args = {3, {padding = 1}}, x = {3, 2, 5, 4}},
-  {"layer_norm", require "bnn.nn.layer_norm", args = {{eps = 1e-3}}, x = {4, 6}},
+  {"layer_norm", require "bnn.nn.layers.layer_norm", args = {{eps = 1e-3}}, x = {4, 6}},
   {"rms_norm", norms, args = {{eps = 1e-3}}, x = {4, 6}},
   {"group_norm", norms, args = {2, {eps = 1e-3}}, x = {3, 4, 2, 3}},
   {"global_pool", axes, args = {"sum"}, x = {3, 2, 4, 5}},
   {"softmax", axes, args = {2}, x = {4, 3}},
-  {"dropout", require "bnn.nn.dropout", args = {0.5}, x = {4, 9}, random = true},
-  {"flatten", require "bnn.nn.flatten", args = {}, x = {3, 2, 4}},
-  {"sequential", require "bnn.nn.sequential", args = {{linear.linear(4), linear.linear(2)}},
+  {"dropout", require "bnn.nn.layers.dropout", args = {0.5}, x = {4, 9}, random = true},
+  {"flatten", require "bnn.nn.layers.flatten", args = {}, x = {3, 2, 4}},
+  {"sequential", require "bnn.nn.layers.sequential", args = {{linear.linear(4), linear.linear(2)}},
    x = {4, 3}},
   {"residual", branches, args = {linear.linear(4), {shortcut = linear.linear(4)}}, x = {4, 3}},
   {"parallel", branches, args = {{linear.linear(4), linear.linear(2), axis = 2}}, x = {4, 3}},
-  {"mlp", require "bnn.nn.mlp", args = {{5, 2, activation = "tanh"}}, x = {4, 3}},
+  {"mlp", require "bnn.nn.layers.mlp", args = {{5, 2, activation = "tanh"}}, x = {4, 3}},
 }
 
 for _, name in ipairs(activations.names) do

@@ -8,12 +8,12 @@
 --     net:apply(params, x)                              -- [32, 10]
 -- Paths are Haiku's: in a container layers count from 0, "mlp/linear_0/w"; in a function
 -- the first has no number, "linear/w", "linear_1/w". A layer value called twice shares its weights.
-local activations = require "bnn.nn.activations"
-local frame = require "bnn.nn.frame"
-local initializers = require "bnn.nn.initializers"
+local activations = require "bnn.nn.layers.activations"
+local frame = require "bnn.nn.base.frame"
+local initializers = require "bnn.nn.base.initializers"
 local layer_config = require "bnn.nn.layer_config"
 local layer_table = require "bnn.nn.layer_table"
-local networks = require "bnn.nn.net"
+local networks = require "bnn.nn.base.net"
 local renamed = require "bnn.base.renamed"
 
 local M = {

@@ -2,7 +2,7 @@
 -- says, on a screen at most.
 local core = require "bnn.core"
 local kinds = require "bnn.base.kinds"
-local net = require "bnn.nn.net"
+local net = require "bnn.nn.base.net"
 local number = require "bnn.base.number"
 local param_samples = require "bnn.params.param_samples"
 local shapes = require "bnn.base.shapes"

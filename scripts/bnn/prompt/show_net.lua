@@ -1,5 +1,5 @@
 --- Networks as a table of their layers, with what comes out of each and how many parameters it has.
-local net = require "bnn.nn.net"
+local net = require "bnn.nn.base.net"
 local shapes = require "bnn.base.shapes"
 local show_names = require "bnn.prompt.show_names"
 local strings = require "bnn.base.strings"

@@ -1,9 +1,9 @@
 --- The dropout layer.
 local core = require "bnn.core"
 local fail = require "bnn.base.fail"
-local frames = require "bnn.nn.frame"
+local frames = require "bnn.nn.base.frame"
 local kinds = require "bnn.base.kinds"
-local layer = require "bnn.nn.layer"
+local layer = require "bnn.nn.base.layer"
 local number = require "bnn.base.number"
 
 local M = {}

@@ -2,7 +2,7 @@
 local core = require "bnn.core"
 local expect = require "bnn.base.expect"
 local fail = require "bnn.base.fail"
-local layer = require "bnn.nn.layer"
+local layer = require "bnn.nn.base.layer"
 local shapes = require "bnn.base.shapes"
 
 local M = {}

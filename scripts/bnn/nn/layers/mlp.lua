@@ -1,11 +1,11 @@
 --- Multi-layer perceptrons.
 local core = require "bnn.core"
-local activations = require "bnn.nn.activations"
+local activations = require "bnn.nn.layers.activations"
 local expect = require "bnn.base.expect"
 local fail = require "bnn.base.fail"
-local flatten = require "bnn.nn.flatten".flatten
-local layer = require "bnn.nn.layer"
-local linear = require "bnn.nn.linear".linear
+local flatten = require "bnn.nn.layers.flatten".flatten
+local layer = require "bnn.nn.base.layer"
+local linear = require "bnn.nn.layers.linear".linear
 local options = require "bnn.base.options"
 
 local M = {}

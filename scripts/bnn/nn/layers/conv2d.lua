@@ -1,11 +1,11 @@
 --- The convolution layer.
 local core = require "bnn.core"
 local expect = require "bnn.base.expect"
-local frame = require "bnn.nn.frame"
-local initializers = require "bnn.nn.initializers"
-local layer = require "bnn.nn.layer"
+local frame = require "bnn.nn.base.frame"
+local initializers = require "bnn.nn.base.initializers"
+local layer = require "bnn.nn.base.layer"
 local options = require "bnn.base.options"
-local windows = require "bnn.nn.window"
+local windows = require "bnn.nn.layers.window"
 
 local M = {}
 

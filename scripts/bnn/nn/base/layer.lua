@@ -1,8 +1,8 @@
 --- Layers: values that are called on a tensor inside a network, and are a net by themselves.
 local expect = require "bnn.base.expect"
 local expect_model = require "bnn.params.expect_model"
-local frame = require "bnn.nn.frame"
-local net = require "bnn.nn.net"
+local frame = require "bnn.nn.base.frame"
+local net = require "bnn.nn.base.net"
 local number = require "bnn.base.number"
 
 local M = {}

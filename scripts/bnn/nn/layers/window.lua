@@ -3,7 +3,7 @@
 -- A window is {size=, stride=, padding=}, each {rows, columns}.
 local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
-local layer = require "bnn.nn.layer"
+local layer = require "bnn.nn.base.layer"
 local options = require "bnn.base.options"
 local shapes = require "bnn.base.shapes"
 

@@ -1,8 +1,8 @@
 --- Layers one after the other.
 local fail = require "bnn.base.fail"
-local frames = require "bnn.nn.frame"
+local frames = require "bnn.nn.base.frame"
 local kinds = require "bnn.base.kinds"
-local layer = require "bnn.nn.layer"
+local layer = require "bnn.nn.base.layer"
 local options = require "bnn.base.options"
 
 local M = {}

@@ -1,8 +1,8 @@
 --- The layer normalisation layer.
 local core = require "bnn.core"
-local frame = require "bnn.nn.frame"
-local initializers = require "bnn.nn.initializers"
-local layer = require "bnn.nn.layer"
+local frame = require "bnn.nn.base.frame"
+local initializers = require "bnn.nn.base.initializers"
+local layer = require "bnn.nn.base.layer"
 local options = require "bnn.base.options"
 
 local M = {}

@@ -2,9 +2,9 @@
 local core = require "bnn.core"
 local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
-local layer = require "bnn.nn.layer"
+local layer = require "bnn.nn.base.layer"
 local options = require "bnn.base.options"
-local windows = require "bnn.nn.window"
+local windows = require "bnn.nn.layers.window"
 
 local M = {}
 

@@ -2,7 +2,7 @@
 local core = require "bnn.core"
 local expect = require "bnn.base.expect"
 local fail = require "bnn.base.fail"
-local layer = require "bnn.nn.layer"
+local layer = require "bnn.nn.base.layer"
 local options = require "bnn.base.options"
 local shapes = require "bnn.base.shapes"
 

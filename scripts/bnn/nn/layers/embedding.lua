@@ -2,9 +2,9 @@
 local core = require "bnn.core"
 local expect = require "bnn.base.expect"
 local fail = require "bnn.base.fail"
-local frame = require "bnn.nn.frame"
-local initializers = require "bnn.nn.initializers"
-local layer = require "bnn.nn.layer"
+local frame = require "bnn.nn.base.frame"
+local initializers = require "bnn.nn.base.initializers"
+local layer = require "bnn.nn.base.layer"
 local options = require "bnn.base.options"
 
 local M = {}

@@ -1,5 +1,5 @@
 --- The flatten layer.
-local layer = require "bnn.nn.layer"
+local layer = require "bnn.nn.base.layer"
 
 local M = {}
 

@@ -2,7 +2,7 @@
 local expect = require "bnn.base.expect"
 local expect_model = require "bnn.params.expect_model"
 local fail = require "bnn.base.fail"
-local frame = require "bnn.nn.frame"
+local frame = require "bnn.nn.base.frame"
 local network_input = require "bnn.autodiff.network_input"
 local options = require "bnn.base.options"
 local parameters = require "bnn.params.params"

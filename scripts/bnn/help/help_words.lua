@@ -11,9 +11,14 @@ M.ROWS = {
   {"batch norm", "batch normalisation", "batch normalization", "batchnorm",
    answer = "There is no batch normalisation: it makes the examples of a batch depend on each"
      .. " other. See `bnn.nn.layer_norm`.", absent = {"bnn.nn.batch_norm", "bnn.nn.batchnorm"}},
-  {"group norm", "instance norm", "rms norm", "rmsnorm", "weight norm", "spectral norm",
-   answer = "There is no such layer. `bnn.nn.layer_norm` normalises, `bnn.transform` makes a"
-     .. " layer of any function."},
+  {"instance norm", "weight norm", "spectral norm",
+   answer = "There is no such layer. `bnn.nn.layer_norm`, `bnn.nn.group_norm` and"
+     .. " `bnn.nn.rms_norm` normalise, `bnn.transform` makes a layer of any function."},
+  {"log loss", "log_loss", "cross entropy loss", answer = "`bnn.metrics.nll` is the log loss;"
+     .. " weight= weighs the examples."},
+  {"sample weight", "sample_weight", "sample weights", answer = "weight= of a metric weighs the"
+     .. " examples: help \"bnn.metrics\"."},
+  {"winkler score", answer = "`bnn.metrics.interval_score` is it."},
   {"layer norm", "layer normalisation", "layer normalization",
    answer = "`bnn.nn.layer_norm` is the layer, `x:layer_norm` the op."},
   {"mc dropout", "monte carlo dropout",

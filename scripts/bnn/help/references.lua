@@ -24,6 +24,11 @@ local ROWS = {
     .. " NeurIPS 2023, arXiv:2302.06675"},
   {"Clevert et al. 2016", "D.-A. Clevert, T. Unterthiner, S. Hochreiter, \"Fast and accurate deep"
     .. " network learning by exponential linear units (ELUs)\", ICLR 2016, arXiv:1511.07289"},
+  {"Cohen 1960", "J. Cohen, \"A coefficient of agreement for nominal scales\", Educational and"
+    .. " Psychological Measurement 20, 1960"},
+  {"Cohen 1968", "J. Cohen, \"Weighted kappa\", Psychological Bulletin 70, 1968"},
+  {"Dawid 1984", "A. P. Dawid, \"Present position and potential developments: some personal views."
+    .. " Statistical theory: the prequential approach\", JRSS A 147, 1984"},
   {"Elfwing et al. 2018", "S. Elfwing, E. Uchibe, K. Doya, \"Sigmoid-weighted linear units for"
     .. " neural network function approximation in reinforcement learning\", Neural Networks 107,"
     .. " 2018, arXiv:1702.03118"},
@@ -34,6 +39,8 @@ local ROWS = {
     .. " representing model uncertainty in deep learning\", ICML 2016, arXiv:1506.02142"},
   {"Geifman and El-Yaniv 2017", "Y. Geifman, R. El-Yaniv, \"Selective classification for deep"
     .. " neural networks\", NIPS 2017, arXiv:1705.08500"},
+  {"Gneiting et al. 2007", "T. Gneiting, F. Balabdaoui, A. Raftery, \"Probabilistic forecasts,"
+    .. " calibration and sharpness\", JRSS B 69, 2007"},
   {"Gneiting and Raftery 2007", "T. Gneiting, A. Raftery, \"Strictly proper scoring rules,"
     .. " prediction, and estimation\", Journal of the American Statistical Association 102, 2007"},
   {"Grimit et al. 2006", "E. Grimit, T. Gneiting, V. Berrocal, N. Johnson, \"The continuous ranked"

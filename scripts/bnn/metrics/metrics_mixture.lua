@@ -173,6 +173,9 @@ end
 -- shifted (Gneiting et al. 2007). Bin b covers [(b - 1) / bins, b / bins), the last one its end.
 --     local h = bnn.metrics.pit_histogram({0, 0, 0}, {1, 1, 1}, {-9, 0.1, 9}, {bins = 2})
 --     print(h.n, h.density)                             -- 1 2, 0.667 1.333
+-- bnn.plot.histogram draws the transforms themselves:
+--     bnn.plot.histogram{series = {{x = bnn.metrics.pit({0, 0}, {1, 1}, {0.1, 2})}}, bins = 10,
+--                        range = {0, 1}, xlabel = "PIT"}
 -- @param prediction what bnn.predict returned with draws = true; or mean, std: tensors or lists
 --   [n, ...], two arguments
 -- @param target tensor or list [n, ...]; each number of an example counts

@@ -271,7 +271,7 @@ for_each("counts_a_weight_as_copies", function(row, inputs)
   local want = call(row, changed(inputs.usual, function(x) return x:index(rows) end))
   assert_near(call(row, inputs.usual, {weight = weight}), want)
   if row.result ~= "number" then return end
-  assert_near((call(row, inputs.usual, {weight = bnn.tensor(weight) * 0.3})), want)
+  assert_near((call(row, inputs.usual, {weight = bnn.tensor(weight) * 0.25})), want)
   local ones = bnn.ones(N)
   assert_near((call(row, inputs.usual, {weight = ones})), (call(row, inputs.usual)))
 end, takes_weights)

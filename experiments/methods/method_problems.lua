@@ -90,11 +90,9 @@ local function read(path)
   return table_of.x
 end
 
--- Positions in a file of one column, which count from 0.
-local function positions(path) return (read(path):view(-1) + 1):to "i32" end
-
-local function columns(x, list)
-  local parts = {}
+-- The columns whose numbers are in a file.
+local function columns(x, path)
+  local parts, list = {}, bnn.assert_or_exit(bnn.data.index_file(path))
   for i, column in ipairs(list:totable()) do parts[i] = x:narrow(2, column, 1) end
   return bnn.ops.concat(parts, 2)
 end
@@ -128,23 +126,11 @@ end
 
 local function uci(folder)
   local x = read(folder .. "/data.txt")
-  local features = columns(x, positions(folder .. "/index_features.txt"))
-  local target = columns(x, positions(folder .. "/index_target.txt"))
-  local count = 0
-  while true do
-    local file = io.open(("%s/index_test_%d.txt"):format(folder, count))
-    if not file then break end
-    file:close()
-    count = count + 1
-  end
-  local function split(i)
-    local function part(which)
-      local rows = positions(("%s/index_%s_%d.txt"):format(folder, which, i - 1))
-      return {x = features:index(rows), y = target:index(rows)}
-    end
-    return part "train", part "test"
-  end
-  return split, count
+  local whole = bnn.data.from_tensors{
+    x = columns(x, folder .. "/index_features.txt"), y = columns(x, folder .. "/index_target.txt"),
+  }
+  local splits = bnn.assert_or_exit(bnn.data.index_splits(whole, folder))
+  return function(i) return splits[i].train, splits[i].test end, #splits
 end
 
 -- y = x^3 and noise, for who has no data: another draw for each split.

@@ -9,6 +9,7 @@ local class_folders = require "bnn.data.class_folders"
 local csv = require "bnn.data.csv"
 local files = require "bnn.data.files"
 local formats = require "bnn.data.formats.formats"
+local index_files = require "bnn.data.splits.index_files"
 local load_data = require "bnn.data.load_data"
 local options = require "bnn.base.options"
 local parts = require "bnn.data.part"
@@ -25,7 +26,9 @@ local M = {
   formats = formats.list, docs = {formats = formats.doc},
   csv = csv.csv, folder = class_folders.folder, image = character_image.image,
   standardise = preprocess.standardise, one_hot = preprocess.one_hot,
-  random_split = preprocess.random_split,
+  random_split = require "bnn.data.splits.random_split".random_split,
+  k_fold = require "bnn.data.splits.k_fold".k_fold,
+  index_file = index_files.index_file, index_splits = index_files.index_splits,
 }
 
 -- ---- data sets of an experiment ----

@@ -1,8 +1,10 @@
 --- Parts of data sets: tensors x and y of as many rows, and the batches drawn from them.
 local classes = require "bnn.model.classes"
 local core = require "bnn.core"
+local expect = require "bnn.base.expect"
 local expect_model = require "bnn.params.expect_model"
 local fail = require "bnn.base.fail"
+local kinds = require "bnn.base.kinds"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local refusal = require "bnn.base.refusal"
@@ -63,6 +65,18 @@ function Part:slice(first, last)
   end
   local n = to - from + 1
   return self:with{x = self.x:narrow(1, from, n), y = self.y and self.y:narrow(1, from, n)}
+end
+
+--- Returns some rows, in the order given, as a part with a copy of them.
+--     local part = bnn.data.from_tensors{x = bnn.tensor{{10}, {20}, {30}}}
+--     print(part:index{3, 1}.x:totable())                --> {{30}, {10}}
+-- @param rows tensor of integers [m], or list: row numbers, counted from 1; a row may come twice
+-- @return part
+-- Raises if a row is outside of 1..n.
+function Part:index(rows)
+  if kinds.is_plain(rows) then rows = core.tensor(rows, "i32") end
+  expect.tensor("part:index: rows", rows, "a tensor of integers or a list")
+  return self:with{x = self.x:index(rows), y = self.y and self.y:index(rows)}
 end
 
 -- A batch: rows of a part, gathered on first use (bnn.train never does: C gathers them).

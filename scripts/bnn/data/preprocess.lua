@@ -1,4 +1,4 @@
---- Preprocessing before training: standardised columns, one-hot labels, two parts of one.
+--- Preprocessing before training: standardised columns, one-hot labels.
 local classes = require "bnn.model.classes"
 local core = require "bnn.core"
 local expect = require "bnn.base.expect"
@@ -91,31 +91,6 @@ function M.one_hot(y, count)
   end
   if #y == 0 then return core.zeros(0, count) end
   return core.eye(count):index((real + 1):to "i32")
-end
-
---- Splits a part in two at random. The split is a function of the key and of the number of rows.
---     local train, validation = bnn.data.random_split(data.train, {fraction = 0.1, key = key})
--- @param given part
--- @param opts table: fraction= of the second part, key=
--- @return part, part: each has at least one row
--- Raises if there are fewer than two rows.
-function M.random_split(given, opts)
-  opts = options.check("bnn.data.random_split", opts, {
-    fraction = {type = "number", above = 0, max = 1, required = true},
-    key = {type = "key", required = true},
-  })
-  expect_model.part("bnn.data.random_split", given)
-  if given.size < 2 then
-    fail("bnn.data.random_split: expected at least 2 rows, got %d", given.size)
-  end
-  local n = math.floor(given.size * opts.fraction + 0.5)
-  n = math.max(1, math.min(n, given.size - 1))
-  local rows = core.permutation(opts.key:fold "split", given.size)
-  local function take(from, count)
-    local some = rows:narrow(1, from, count)
-    return given:with{x = given.x:index(some), y = given.y and given.y:index(some)}
-  end
-  return take(n + 1, given.size - n), take(1, n)
 end
 
 return M

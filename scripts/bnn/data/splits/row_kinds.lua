@@ -1,0 +1,104 @@
+--- What rows have in common for a split: their class, or the group that they belong to.
+local classes = require "bnn.model.classes"
+local core = require "bnn.core"
+local fail = require "bnn.base.fail"
+local kinds = require "bnn.base.kinds"
+local number = require "bnn.base.number"
+local shapes = require "bnn.base.shapes"
+local strings = require "bnn.base.strings"
+
+local M = {}
+
+--- Collects rows by a value of each: the lists of rows, in the order of their values.
+-- @param values list of numbers, or of strings
+-- @return list of {value=, rows=}
+local function collect(values)
+  local by_value, list = {}, {}
+  for row, value in ipairs(values) do
+    local kind = by_value[value]
+    if not kind then
+      kind = {value = value, rows = {}}
+      by_value[value], list[#list + 1] = kind, kind
+    end
+    kind.rows[#kind.rows + 1] = row
+  end
+  table.sort(list, function(a, b)
+    if type(a.value) == "string" then return strings.before(a.value, b.value) end
+    return a.value < b.value
+  end)
+  return list
+end
+
+--- The rows of each class of a part.
+-- @param what string: the function, for messages
+-- @return list of {value=, rows=}
+function M.of_classes(what, part)
+  if not part.y then fail("%s: stratified: expected a part with labels y, got none", what) end
+  local labels, fault = classes.labels(part.y)
+  if not labels then fail("%s: stratified: %s", what, fault) end
+  return collect(labels:totable())
+end
+
+--- The name of a class for messages: "'cat'", or "3".
+function M.class_text(part, value)
+  local name = part.classes and part.classes[value + 1]
+  return name and ("'%s'"):format(strings.shown(name)) or number.text(value)
+end
+
+-- The value of each row; a NaN equals nothing, so that its row would be in no group.
+local function group_values(what, groups)
+  local list = groups
+  if kinds.is_object(groups, "tensor") then
+    if groups:dim() ~= 1 then
+      fail("%s: groups: expected [n], got %s", what, shapes.text(groups))
+    end
+    list = groups:totable()
+  elseif not kinds.is_plain(groups) then
+    fail.expected(what .. ": groups", "a tensor [n] or a list of numbers or strings", groups)
+  end
+  for i, value in ipairs(list) do
+    local kind = type(value)
+    if kind ~= "number" and kind ~= "string" or kind ~= type(list[1]) or value ~= value then
+      fail("%s: groups: expected numbers or strings, entry %d is %s", what, i, kinds.show(value))
+    end
+  end
+  return list
+end
+
+--- The rows of each group.
+-- @param groups tensor [n], or list of numbers or strings: the group of each row
+-- @return list of {value=, rows=}
+function M.of_groups(what, part, groups)
+  local values = group_values(what, groups)
+  if #values ~= part.size then
+    fail("%s: groups: expected one for each of the %d rows, got %d", what, part.size, #values)
+  end
+  return collect(values)
+end
+
+--- The kinds of a split's options: of classes, groups, or nil for neither.
+function M.of_options(what, part, opts)
+  if opts.groups ~= nil and opts.stratified then
+    fail("%s: expected stratified= or groups=, got both", what)
+  end
+  if opts.groups ~= nil then return M.of_groups(what, part, opts.groups) end
+  return opts.stratified and M.of_classes(what, part) or nil
+end
+
+--- A copy of a list in an order that is a function of the key and of its length.
+function M.shuffled(list, key)
+  local order, copy = core.permutation(key, #list):totable(), {}
+  for i, at in ipairs(order) do copy[i] = list[at] end
+  return copy
+end
+
+--- The rows of all kinds, class after class, those of each in an order of the key's.
+function M.shuffled_by_kind(list, key)
+  local rows = {}
+  for i, kind in ipairs(list) do
+    table.move(M.shuffled(kind.rows, key:fold(i)), 1, #kind.rows, #rows + 1, rows)
+  end
+  return rows
+end
+
+return M

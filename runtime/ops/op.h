@@ -36,7 +36,7 @@ typedef struct bnn_attr {
   bool keepdims;     /* 'k' reduced axes stay, with size 1 */
   bool descending;   /* 'd' from the largest to the smallest */
   double number[2];  /* 'r' real numbers, in order */
-  size_t pair[3][2]; /* 'p' counts for rows and for columns, in order; one number stands for both */
+  size_t pair[4][2]; /* 'p' counts for rows and for columns, in order; one number stands for both */
   int rank;          /* 's' a shape; 'o' an order of axes */
   size_t dim[BNN_RANK_MAX];
   int order[BNN_RANK_MAX];

@@ -472,7 +472,8 @@ size_t bnn_program_row_size(const bnn_program *p) {
   return size;
 }
 
-/* Multiply-adds of a product: its result's elements times the length of the sums. */
+/* Multiply-adds of a product: its result's elements times the length of the sums, or its input's
+ * times those that each is added to. */
 static double node_flops(const bnn_program *p, const node *v) {
   if (!v->live || v->what != NODE_OP) return 0;
   const bnn_shape *x = &p->nodes[node_inputs(p, v)[0]].shape;
@@ -482,6 +483,10 @@ static double node_flops(const bnn_program *p, const node *v) {
   } else if (v->id == BNN_OP_conv2d) {
     const bnn_shape *w = &p->nodes[node_inputs(p, v)[1]].shape;
     for (int k = 1; k < w->rank; k++) length *= (double)w->dim[k];
+  } else if (v->id == BNN_OP_conv_transpose2d) {
+    const bnn_shape *w = &p->nodes[node_inputs(p, v)[1]].shape;
+    for (int k = 0; k < x->rank; k++) length *= (double)x->dim[k];
+    return length * (double)(w->dim[1] * w->dim[2] * w->dim[3]);
   } else {
     return 0;
   }

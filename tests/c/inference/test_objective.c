@@ -93,7 +93,7 @@ static int convolution(problem *q) {
       record_input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(CLASSES), (IN + 1 + CLASSES) * HIDDEN)};
   int h = record_op(p, BNN_OP_view, 1, &q->x, &(bnn_attr){.rank = 4, .dim = {n, 1, 3, 4}});
   h = record_op(p, BNN_OP_conv2d, 3, (const int[]){h, w[0], w[1]},
-                &(bnn_attr){.pair = {{1, 1}, {1, 1}}});
+                &(bnn_attr){.pair = {{1, 1}, {1, 1}, {1, 1}}});
   h = OP(p, softplus, h);
   h = record_op(p, BNN_OP_avg_pool2d, 1, &h, &(bnn_attr){.pair = {{3, 3}}});
   h = record_op(p, BNN_OP_view, 1, &h, &(bnn_attr){.rank = 2, .dim = {n, HIDDEN}});
@@ -614,7 +614,8 @@ static void wide_convolution(problem *q, size_t batch) {
   for (int i = 0; i < 6; at += size[i++])
     in[i] = record_input(p, BNN_INPUT_PARAM, BNN_REAL, shape[i].rank, shape[i].dim, at);
   int h = record_op(p, BNN_OP_view, 1, &q->x, &(bnn_attr){.rank = 4, .dim = {batch, 1, 15, 20}});
-  h = record_op(p, BNN_OP_conv2d, 3, (const int[]){h, in[0], in[1]}, &(bnn_attr){.pair = {{1, 1}}});
+  h = record_op(p, BNN_OP_conv2d, 3, (const int[]){h, in[0], in[1]},
+                &(bnn_attr){.pair = {{1, 1}, {0, 0}, {1, 1}}});
   h = record_op(p, BNN_OP_max_pool2d, 1, &h, &(bnn_attr){.pair = {{11, 5}, {1, 3}, {0, 1}}});
   h = record_op(p, BNN_OP_view, 1, &h, &(bnn_attr){.rank = 2, .dim = {batch, 32 * 5}});
   h = record_op(p, BNN_OP_narrow, 1, &h, &(bnn_attr){.axis = 1, .count = 128});

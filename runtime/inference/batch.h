@@ -11,11 +11,12 @@
 
 /* Rows of (x [n, ...], y [n, ...] or NULL).  rows: i32 positions counted from 1, as a permutation
  * holds them, of which the batch has [from, from + count); NULL: rows from .. from + count - 1 of
- * x. */
+ * x.  weight: of each row, real [n], or NULL. */
 typedef struct bnn_batch {
   const bnn_tensor *x, *y;
   const int32_t *rows;
   size_t from, count;
+  const bnn_tensor *weight;
 } bnn_batch;
 
 /* Whether the source can feed an input of shape `want` (dim 0 is the batch): same row shape, or as
@@ -24,7 +25,7 @@ typedef struct bnn_batch {
 bnn_status bnn_batch_check(const bnn_tensor *source, const bnn_shape *want, const char *name,
                            bnn_err *err);
 
-/* Whether every position lies within x, and y has as many rows.  ERANGE, ESHAPE. */
+/* Whether every position lies within x, and y and weight have as many rows.  ERANGE, ESHAPE. */
 bnn_status bnn_batch_check_rows(const bnn_batch *batch, bnn_err *err);
 
 /* Adds to err the row of x, "..., in row 17 of x", by its place in the batch, from 0;

@@ -20,6 +20,15 @@ static void gather_whole(bnn_objective *o, int node, const bnn_tensor *source,
                      batch->count);
 }
 
+static bnn_status check_source(const bnn_objective *o, int node, const bnn_tensor *source,
+                               const char *name, bnn_err *err) {
+  if (node < 0) return BNN_OK;
+  const bnn_shape *s = bnn_program_shape(o->program, node);
+  if (!source)
+    return bnn_fail(err, BNN_ESHAPE, "%s: expected rows as in %s, got none", name, BNN_SHAPE(s));
+  return bnn_batch_check(source, s, name, err);
+}
+
 static bnn_status check_sources(const bnn_step_work *w, bnn_err *err) {
   const bnn_objective *o = w->o;
   BNN_TRY(bnn_batch_check_rows(w->batch, err));
@@ -29,11 +38,8 @@ static bnn_status check_sources(const bnn_step_work *w, bnn_err *err) {
                     w->batch->count);
   if (o->x_node >= 0)
     BNN_TRY(bnn_batch_check(w->batch->x, bnn_program_shape(o->program, o->x_node), "x", err));
-  if (o->y_node < 0) return BNN_OK;
-  const bnn_shape *s = bnn_program_shape(o->program, o->y_node);
-  if (!w->batch->y)
-    return bnn_fail(err, BNN_ESHAPE, "y: expected rows as in %s, got none", BNN_SHAPE(s));
-  return bnn_batch_check(w->batch->y, s, "y", err);
+  BNN_TRY(check_source(o, o->y_node, w->batch->y, "y", err));
+  return check_source(o, o->weight_node, w->batch->weight, "weight", err);
 }
 
 /* Labels, positions and other targets are gathered first, whole, as they are checked before anything
@@ -43,6 +49,7 @@ static bnn_status gather_checked(bnn_step_work *w, bnn_err *err) {
   BNN_TRY(check_sources(w, err));
   if (gathers_x_first(o)) gather_whole(o, o->x_node, w->batch->x, w->batch);
   if (o->y_node >= 0) gather_whole(o, o->y_node, w->batch->y, w->batch);
+  if (o->weight_node >= 0) gather_whole(o, o->weight_node, w->batch->weight, w->batch);
   size_t row = 0;
   bnn_status status = bnn_frame_verify(o->frame, &row, err);
   return status == BNN_OK ? BNN_OK : bnn_batch_fail(w->batch, row, status, err);

@@ -38,7 +38,7 @@ typedef struct bnn_ranges {
 struct bnn_objective {
   bnn_program *program;
   bnn_frame *frame;
-  int x_node, y_node, key_node, eps_node, sign_node, kl_weight_node;
+  int x_node, y_node, weight_node, key_node, eps_node, sign_node, kl_weight_node;
   bnn_estimator estimator;
   bnn_layout layout;
   bnn_group *group;        /* [posterior.n_groups] with the buffers of the step that is made */

@@ -443,6 +443,14 @@ bnn_status bnn_program_check_feeds(const bnn_program *p, int x_node, int y_node,
   return bnn_fail(err, BNN_ERANGE, "key: node %d is not a u64 scalar input", key_node);
 }
 
+bnn_status bnn_program_check_row_weights(const bnn_program *p, int i, bnn_err *err) {
+  if (i == -1) return BNN_OK;
+  if (is_input(p, i, BNN_INPUT_ROWS) && p->nodes[i].shape.dtype == BNN_REAL &&
+      p->nodes[i].shape.rank == 1)
+    return BNN_OK;
+  return bnn_fail(err, BNN_ERANGE, "weight: node %d is not a real batch input [n]", i);
+}
+
 bnn_status bnn_program_check_weights(const bnn_program *p, int i, size_t n, bnn_err *err) {
   if (i == -1 && n == 0) return BNN_OK;
   if (is_input(p, i, BNN_INPUT_WHOLE)) {

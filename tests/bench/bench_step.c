@@ -124,6 +124,7 @@ static bnn_objective *new_objective(const bench *b, int shards, bnn_regularizer 
   bnn_objective_spec spec = {.program = b->program,
                              .x_node = 0,
                              .y_node = 1,
+                             .weight_node = -1,
                              .key_node = -1,
                              .kl_weight_node = -1,
                              .posterior = &b->posterior,
@@ -434,6 +435,7 @@ static void measure_predictions(bench *b, int threads) {
   const bnn_predict_spec spec = {.program = program,
                                  .x_node = 0,
                                  .y_node = -1,
+                                 .weight_node = -1,
                                  .key_node = -1,
                                  .posterior = &b->posterior,
                                  .samples = SAMPLES,
@@ -468,7 +470,7 @@ typedef struct parts {
 
 static void gather_part(parts *p) {
   const bench *b = p->b;
-  const bnn_batch batch = {b->x, b->y, b->rows->data, 0, BATCH};
+  const bnn_batch batch = {.x = b->x, .y = b->y, .rows = b->rows->data, .count = BATCH};
   bnn_real *buffer = bnn_frame_input_buffer(p->frame, 0);
   for (size_t from = 0; from < BATCH; from += BLOCK)
     bnn_batch_gather(buffer + from * INPUT, BNN_REAL, b->x, &batch, from, BLOCK);

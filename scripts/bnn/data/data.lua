@@ -6,6 +6,7 @@
 --     print(data.train)                                 -- data: 60000 examples, x u8 ...
 local character_image = require "bnn.data.character_image"
 local class_folders = require "bnn.data.class_folders"
+local class_weights = require "bnn.data.class_weights"
 local csv = require "bnn.data.csv"
 local files = require "bnn.data.files"
 local formats = require "bnn.data.formats.formats"
@@ -25,6 +26,7 @@ local M = {
   read = files.read, mmap = files.mmap, save = files.save,
   formats = formats.list, docs = {formats = formats.doc},
   csv = csv.csv, folder = class_folders.folder, image = character_image.image,
+  class_weights = class_weights.class_weights, weigh_classes = class_weights.weigh_classes,
   standardise = preprocess.standardise, one_hot = preprocess.one_hot,
   random_split = require "bnn.data.splits.random_split".random_split,
   k_fold = require "bnn.data.splits.k_fold".k_fold,

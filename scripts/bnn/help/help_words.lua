@@ -16,8 +16,8 @@ M.ROWS = {
      .. " `bnn.nn.rms_norm` normalise, `bnn.transform` makes a layer of any function."},
   {"log loss", "log_loss", "cross entropy loss", answer = "`bnn.metrics.nll` is the log loss;"
      .. " weight= weighs the examples."},
-  {"sample weight", "sample_weight", "sample weights", answer = "weight= of a metric weighs the"
-     .. " examples: help \"bnn.metrics\"."},
+  {"sample weight", "sample_weight", "sample weights", answer = "weight= of"
+     .. " `bnn.data.from_tensors` weighs examples in every loss, weight= of a metric there."},
   {"winkler score", answer = "`bnn.metrics.interval_score` is it."},
   {"layer norm", "layer normalisation", "layer normalization",
    answer = "`bnn.nn.layer_norm` is the layer, `x:layer_norm` the op."},
@@ -119,11 +119,10 @@ M.ROWS = {
      .. " likelihood `bnn.likelihood.categorical`: help \"start\", experiments/mnist.lua."},
   {"regression", answer = "Likelihoods of numbers: `bnn.likelihood.gaussian` and others of"
      .. " `bnn.likelihood`; `bnn.metrics.rmse` and experiments/cubic.lua."},
-  {"class imbalance", "class weights", "imbalanced", "weighted loss", "sample weight",
-   answer = "There is no option for weights of classes; the loss of `bnn.objective` is yours, and"
-     .. " so is log_prob of a likelihood (help \"own\")."},
-  {"activation function", "nonlinearity", "swish", "silu", "elu",
-   answer = "Activations are `bnn.nn.relu`, `bnn.nn.gelu`, `bnn.nn.tanh` and others of `bnn.nn`,"
+  {"class imbalance", "class weights", "imbalanced", "weighted loss", answer =
+     "`bnn.data.weigh_classes` gives the examples of a part weights that balance its classes."},
+  {"activation function", "nonlinearity", "swish",
+   answer = "Activations are `bnn.nn.relu`, `bnn.nn.gelu`, `bnn.nn.silu` and others of `bnn.nn`,"
      .. " or any function of a tensor."},
   {"number of parameters", "parameter count", "model size", "count parameters",
    answer = "`params:numel` counts them; a network's params print their names and shapes."},

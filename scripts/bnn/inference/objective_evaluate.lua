@@ -39,14 +39,27 @@ local function beta_of_figures(self, opts)
   return penalties.beta_at(self, math.max(opts.step or 1, 1))
 end
 
+-- The means of the columns of [n, k]. The loss is weighed, as in a step, and a likelihood's
+-- log_likelihood; figures of one's own are plain means.
+local function means_of(self, columns_of_rows, names, weight)
+  local means = columns_of_rows:mean(1):totable()
+  if not weight then return means end
+  local weighed = (columns_of_rows * weight:view(weight:numel(), 1)):mean(1):totable()
+  means[1] = weighed[1]
+  for i, name in ipairs(names) do
+    if name == "log_likelihood" and not self.loss then means[i + 1] = weighed[i + 1] end
+  end
+  return means
+end
+
 local function figures_of(self, what, data, opts)
-  local source = {x = data.x:contiguous(), y = data.y and data.y:contiguous()}
-  source = batches.with_labels(self, what, source)
+  local source = batches.with_labels(self, what, batches.source(what, data))
   batches.check_targets(self, what, source)
   local names = self.figure_names or {}
   self.figure_names = names
-  local means = prediction_sums.means(self, "evaluate", source, columns(self, names),
-    {key = opts.key})
+  local rows = prediction_sums.once(self, "evaluate", {x = source.x, y = source.y},
+    columns(self, names), {key = opts.key})
+  local means = means_of(self, rows, names, source.weight)
   local figures = {loss = means[1], penalty = penalties.decay(self)}
   for i, name in ipairs(names) do figures[name] = means[i + 1] end
   if self.prior then

@@ -87,22 +87,24 @@ end
 -- name of its shapes, which takes longer to write than the rest of step's Lua.
 local function stepper(self, what, source, n)
   check_recorded(self)
-  local latest, x, y = self.latest, source.x, source.y
-  if latest.n == n and rawequal(latest.x, x) and rawequal(latest.y, y) then return latest.made end
+  local latest, x, y, weight = self.latest, source.x, source.y, source.weight
+  local is_latest = latest.n == n and rawequal(latest.x, x) and rawequal(latest.y, y)
+    and rawequal(latest.weight, weight)
+  if is_latest then return latest.made end
   local name = trace_model.shape_key(source, n)
   local made = self.steppers:get(name)
   if not made then
     count_recording(self, name)
     made = self.steppers:put(name, make_stepper(self, what, source, n))
   end
-  self.latest = {x = x, y = y, n = n, made = made}
+  self.latest = {x = x, y = y, weight = weight, n = n, made = made}
   return made
 end
 
 -- ---- calling ----
 
--- The rows of a batch: a source {x=, y=}, which of its rows in what order (nil: as they stand),
--- from and count of these.
+-- The rows of a batch: a source {x=, y=, weight=}, which of its rows in what order (nil: as they
+-- stand), from and count of these.
 local function rows_of(self, what, batch)
   local rows = type(batch) == "table" and batch.rows or nil
   local source = rows and batch.source or batches.check(what, batch)
@@ -123,7 +125,7 @@ end
 
 -- What the runtime takes of a step or a gradient, in its order.
 local function arguments(self, key, beta, source, rows, from, count)
-  return core_of(self), source.x, source.y, rows, from, count, key, beta
+  return core_of(self), source.x, source.y, rows, from, count, source.weight, key, beta
 end
 
 local STEP_OPTIONS = {beta = "any", lr = "any", noise = "any"} -- numbers: the runtime looks at them

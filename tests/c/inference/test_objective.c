@@ -266,6 +266,7 @@ static bnn_objective *objective_in_shards(const problem *q, const setting *s, in
       .program = q->program,
       .x_node = q->x,
       .y_node = q->y,
+      .weight_node = -1,
       .key_node = q->key,
       .kl_weight_node = -1,
       .posterior = &families.q,
@@ -653,7 +654,8 @@ static double eight_steps(learner *l, const problem *q, const setting *s, int th
   for (int64_t t = 1; t <= 8; t++) {
     double betas[PARAMS_MAX];
     const bnn_step_args args = args_of(s, betas, bnn_key_fold(bnn_key_new(9), t), 0.01);
-    const bnn_batch batch = {q->data, q->target, order, (size_t)t, batch_size};
+    const bnn_batch batch = {
+        .x = q->data, .y = q->target, .rows = order, .from = (size_t)t, .count = batch_size};
     ck_succeeds(bnn_objective_step(o, context, &l->train, &batch, &args, &loss, &err));
   }
   bnn_objective_free(o);
@@ -824,7 +826,7 @@ static double steps_in_shards(learner *l, const problem *q, const setting *s, in
   for (int64_t t = 1; t <= 3; t++) {
     double betas[PARAMS_MAX];
     const bnn_step_args args = args_of(s, betas, bnn_key_fold(bnn_key_new(9), t), 0.003);
-    const bnn_batch batch = {q->data, q->target, order, 0, batch_size};
+    const bnn_batch batch = {.x = q->data, .y = q->target, .rows = order, .count = batch_size};
     ck_succeeds(bnn_objective_step(o, context, &l->train, &batch, &args, &loss, &err));
   }
   bnn_objective_free(o);
@@ -875,7 +877,7 @@ START_TEST(a_gradient_in_shards_is_that_of_the_batch) {
   sharded_problem(&q, _i, &batch_size);
   int32_t order[SHARD_ROWS];
   fill_order(order);
-  const bnn_batch batch = {q.data, q.target, order, 0, batch_size};
+  const bnn_batch batch = {.x = q.data, .y = q.target, .rows = order, .count = batch_size};
   bnn_context *context = context_of(2);
   for (int samples = 1; samples <= 3; samples += 2) {
     const setting s = {true, 1, samples, 1e-3, 0, false, NULL};
@@ -1000,6 +1002,7 @@ START_TEST(several_shards_refuse_a_program_whose_rows_meet) {
     const bnn_objective_spec spec = {.program = q.program,
                                      .x_node = q.x,
                                      .y_node = q.y,
+                                     .weight_node = -1,
                                      .key_node = -1,
                                      .kl_weight_node = -1,
                                      .posterior = &families.q,
@@ -1158,7 +1161,7 @@ static void step_without_system(const problem *q, const setting *s, int threads)
   learner l;
   learner_init(&l, q, n_variational_of(q, s), "adam");
   const bnn_step_args args = {.key = bnn_key_new(9), .beta = 1, .lr = 0.001};
-  const bnn_batch batch = {q->data, q->target, order, 0, DATA};
+  const bnn_batch batch = {.x = q->data, .y = q->target, .rows = order, .count = DATA};
   double loss;
   bool good = bnn_objective_step(o, context, &l.train, &batch, &args, &loss, NULL) == BNN_OK;
   usleep(20000); /* OpenBLAS starts a thread anew after a fork; let it come to rest */
@@ -1268,6 +1271,7 @@ START_TEST(a_prior_in_the_program_is_weighed_and_the_entropy_added) {
   const bnn_objective_spec spec = {.program = q.program,
                                    .x_node = q.x,
                                    .y_node = q.y,
+                                   .weight_node = -1,
                                    .key_node = -1,
                                    .kl_weight_node = weights,
                                    .posterior = &families.q,
@@ -1556,41 +1560,50 @@ START_TEST(a_step_refuses_what_it_can_not_use) {
     bnn_status status;
     const char *words;
   } row[] = {
-      {{q.data, q.target, NULL, 0, 6}, 1, 1, BNN_ESHAPE, "expected a batch of 7 rows, got 6"},
-      {{q.data, q.target, NULL, 0, 0}, 1, 1, BNN_ESHAPE, "expected a batch of 7 rows, got 0"},
-      {{q.data, q.target, NULL, 34, 7}, 1, 1, BNN_ERANGE, "rows 35..41 of 40"},
-      {{q.data, q.target, order, 0, 7}, 1, 1, BNN_ERANGE, "row 41 of 40"},
-      {{q.data, NULL, NULL, 0, 7}, 1, 1, BNN_ESHAPE, "y: expected rows as in [7], got none"},
-      {{q.data, short_y, NULL, 0, 7}, 1, 1, BNN_ESHAPE, "x has 40 rows, y is [39]"},
-      {{q.data, real_y, NULL, 0, 7}, 1, 1, BNN_ETYPE, "y: expected i32, got f"},
-      {{integer_x, q.target, NULL, 0, 7}, 1, 1, BNN_ETYPE, "x: expected "},
-      {{narrow, q.target, NULL, 0, 7},
+      {{.x = q.data, .y = q.target, .count = 6},
+       1,
+       1,
+       BNN_ESHAPE,
+       "expected a batch of 7 rows, got 6"},
+      {{.x = q.data, .y = q.target}, 1, 1, BNN_ESHAPE, "expected a batch of 7 rows, got 0"},
+      {{.x = q.data, .y = q.target, .from = 34, .count = 7}, 1, 1, BNN_ERANGE, "rows 35..41 of 40"},
+      {{.x = q.data, .y = q.target, .rows = order, .count = 7}, 1, 1, BNN_ERANGE, "row 41 of 40"},
+      {{.x = q.data, .count = 7}, 1, 1, BNN_ESHAPE, "y: expected rows as in [7], got none"},
+      {{.x = q.data, .y = short_y, .count = 7}, 1, 1, BNN_ESHAPE, "x has 40 rows, y is [39]"},
+      {{.x = q.data, .y = q.target, .weight = short_y, .count = 7},
+       1,
+       1,
+       BNN_ESHAPE,
+       "x has 40 rows, weight is [39]"},
+      {{.x = q.data, .y = real_y, .count = 7}, 1, 1, BNN_ETYPE, "y: expected i32, got f"},
+      {{.x = integer_x, .y = q.target, .count = 7}, 1, 1, BNN_ETYPE, "x: expected "},
+      {{.x = narrow, .y = q.target, .count = 7},
        1,
        1,
        BNN_ESHAPE,
        "x: expected rows as in [7, 12], got [40, 11]"},
-      {{q.data, q.target, NULL, 0, 7},
+      {{.x = q.data, .y = q.target, .count = 7},
        NAN,
        1,
        BNN_ERANGE,
        "beta: expected a number of 0 or more, got nan"},
-      {{q.data, q.target, NULL, 0, 7},
+      {{.x = q.data, .y = q.target, .count = 7},
        -1e-9,
        1,
        BNN_ERANGE,
        "beta: expected a number of 0 or more, got -1e-09"},
-      {{q.data, q.target, NULL, 0, 7},
+      {{.x = q.data, .y = q.target, .count = 7},
        INFINITY,
        1,
        BNN_ERANGE,
        "beta: expected a number of 0 or more, got inf"},
-      {{q.data, q.target, NULL, 0, 7}, 1, -1, BNN_ERANGE, "adam: lr: expected a number"},
-      {{q.data, q.target, NULL, 0, 7},
+      {{.x = q.data, .y = q.target, .count = 7}, 1, -1, BNN_ERANGE, "adam: lr: expected a number"},
+      {{.x = q.data, .y = q.target, .count = 7},
        1,
        NAN,
        BNN_ERANGE,
        "adam: lr: expected a number in [0, inf), got nan"},
-      {{q.data, q.target, NULL, 0, 7},
+      {{.x = q.data, .y = q.target, .count = 7},
        1,
        INFINITY,
        BNN_ERANGE,
@@ -1619,7 +1632,7 @@ START_TEST(a_step_refuses_a_beta_of_a_tensor_below_0) {
   bnn_objective *o = objective_of(&q, &settings[1]);
   learner l;
   learner_init(&l, &q, q.layout.size, "adam");
-  const bnn_batch batch = {q.data, q.target, NULL, 0, 7};
+  const bnn_batch batch = {.x = q.data, .y = q.target, .count = 7};
   const double betas[] = {1, 1, -1, 1};
   const bnn_step_args args = {.key = bnn_key_new(1), .beta = 1, .lr = 1, .betas = betas};
   ck_step_fails(o, &l, &batch, &args, BNN_ERANGE, "beta: expected a number of 0 or more, got -1");
@@ -1638,7 +1651,7 @@ START_TEST(a_step_refuses_the_state_of_another_posterior) {
   learner_init(&l, &q, q.layout.size, "adam");
   learner_init(&point, &q, 0, "adam");
   point.updater = bnn_updater_of(&l.state);
-  const bnn_batch batch = {q.data, q.target, NULL, 0, 7};
+  const bnn_batch batch = {.x = q.data, .y = q.target, .count = 7};
   const bnn_step_args args = {.key = bnn_key_new(1), .beta = 1, .lr = 1};
   ck_step_fails(o, &point, &batch, &args, BNN_ESHAPE,
                 "the optimizer's state: expected 157 elements, got 314");
@@ -1665,6 +1678,7 @@ static bnn_objective_spec good_spec(const problem *q, const bnn_posterior *poste
   return (bnn_objective_spec){.program = q->program,
                               .x_node = q->x,
                               .y_node = q->y,
+                              .weight_node = -1,
                               .key_node = -1,
                               .kl_weight_node = -1,
                               .posterior = posterior,
@@ -1690,8 +1704,8 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
   ck_succeeds(bnn_program_new(&forward, &err));
   const int x = record_input(forward, BNN_INPUT_ROWS, BNN_REAL, DIMS(7), 0);
   ck_succeeds(bnn_program_finish(forward, &x, 1, false, NULL, 0, &err));
-  bnn_objective_spec spec[13];
-  for (int k = 0; k < 13; k++) spec[k] = good_spec(&q, &families.q);
+  bnn_objective_spec spec[14];
+  for (int k = 0; k < 14; k++) spec[k] = good_spec(&q, &families.q);
   spec[0].samples = 0, spec[1].samples = -3;
   spec[2].x_node = 3;
   spec[3].key_node = q.x;
@@ -1703,6 +1717,7 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
   spec[9].n_kl_weights = 1, spec[9].kl_weight_param = &last;
   spec[10].shards = 0, spec[11].shards = -2;
   spec[12].antithetic = true, spec[12].samples = 3;
+  spec[13].weight_node = q.x;
   ck_no_objective(&spec[0], BNN_ERANGE, "samples: expected 1 or more, got 0");
   ck_no_objective(&spec[1], BNN_ERANGE, "samples: expected 1 or more, got -3");
   ck_no_objective(&spec[2], BNN_ERANGE, "x: node 3 is not a batch input");
@@ -1717,6 +1732,7 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
   ck_no_objective(&spec[10], BNN_ERANGE, "shards: expected 1 or more, got 0");
   ck_no_objective(&spec[11], BNN_ERANGE, "shards: expected 1 or more, got -2");
   ck_no_objective(&spec[12], BNN_ERANGE, "antithetic: expected an even number of samples, got 3");
+  ck_no_objective(&spec[13], BNN_ERANGE, "weight: node 0 is not a real batch input [n]");
   bnn_program_unref(forward);
   problem_fini(&q);
   problem_fini(&wrong);
@@ -1820,6 +1836,7 @@ START_TEST(an_objective_refuses_a_posterior_that_is_not_of_its_layout) {
   const bnn_objective_spec spec = {.program = q.program,
                                    .x_node = q.x,
                                    .y_node = q.y,
+                                   .weight_node = -1,
                                    .key_node = -1,
                                    .kl_weight_node = -1,
                                    .posterior = &posterior,
@@ -1889,6 +1906,7 @@ static bnn_status make_and_step(void *arg, bnn_err *err) {
   const bnn_objective_spec spec = {.program = q->program,
                                    .x_node = q->x,
                                    .y_node = q->y,
+                                   .weight_node = -1,
                                    .key_node = -1,
                                    .kl_weight_node = -1,
                                    .posterior = &families.q,

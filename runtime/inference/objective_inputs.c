@@ -33,7 +33,7 @@ static bnn_status check_sources(const bnn_step_work *w, bnn_err *err) {
   const bnn_shape *s = bnn_program_shape(o->program, o->y_node);
   if (!w->batch->y)
     return bnn_fail(err, BNN_ESHAPE, "y: expected rows as in %s, got none", BNN_SHAPE(s));
-  return bnn_batch_check(w->batch->y, s, "y", err);
+  return bnn_batch_check_y(w->batch, s, err);
 }
 
 /* Labels, positions and other targets are gathered first, whole, as they are checked before anything

@@ -189,7 +189,11 @@ static void unmake(bench *b) {
 
 /* Batch and arguments of a step. */
 static bnn_batch batch_of(const bench *b, uint64_t step) {
-  return (bnn_batch){b->x, b->y, b->rows->data, step % (IMAGES / BATCH) * BATCH, BATCH};
+  return (bnn_batch){.x = b->x,
+                     .y = b->y,
+                     .rows = b->rows->data,
+                     .from = step % (IMAGES / BATCH) * BATCH,
+                     .count = BATCH};
 }
 
 static bnn_step_args args_of(uint64_t step) {
@@ -468,7 +472,7 @@ typedef struct parts {
 
 static void gather_part(parts *p) {
   const bench *b = p->b;
-  const bnn_batch batch = {b->x, b->y, b->rows->data, 0, BATCH};
+  const bnn_batch batch = {.x = b->x, .y = b->y, .rows = b->rows->data, .count = BATCH};
   bnn_real *buffer = bnn_frame_input_buffer(p->frame, 0);
   for (size_t from = 0; from < BATCH; from += BLOCK)
     bnn_batch_gather(buffer + from * INPUT, BNN_REAL, b->x, &batch, from, BLOCK);

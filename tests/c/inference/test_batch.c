@@ -69,7 +69,8 @@ START_TEST(rows_come_in_the_order_of_a_permutation) {
   const bnn_dtype dtype = _i ? BNN_I32 : BNN_U8;
   bnn_tensor *x = numbered_rows(dtype);
   for (size_t k = 0; k < sizeof row / sizeof *row; k++) {
-    bnn_batch batch = {x, NULL, row[k].rows, row[k].batch_from, row[k].batch_count};
+    bnn_batch batch = {
+        .x = x, .rows = row[k].rows, .from = row[k].batch_from, .count = row[k].batch_count};
     ck_succeeds(bnn_batch_check_rows(&batch, &err));
     bnn_tensor *y = gathered(dtype, x, &batch, row[k].from, row[k].n);
     for (size_t i = 0; i < row[k].n * WIDTH; i++)
@@ -169,7 +170,7 @@ START_TEST(rows_that_x_does_not_have_are_refused) {
   };
   bnn_tensor *x = numbered_rows(BNN_U8);
   for (size_t k = 0; k < sizeof row / sizeof *row; k++) {
-    bnn_batch batch = {x, NULL, row[k].rows, row[k].from, row[k].count};
+    bnn_batch batch = {.x = x, .rows = row[k].rows, .from = row[k].from, .count = row[k].count};
     ck_refuses(bnn_batch_check_rows(&batch, &err), row[k].status, row[k].words);
   }
   bnn_tensor_unref(x);

@@ -652,7 +652,8 @@ static double eight_steps(learner *l, const problem *q, const setting *s, int th
   for (int64_t t = 1; t <= 8; t++) {
     double betas[PARAMS_MAX];
     const bnn_step_args args = args_of(s, betas, bnn_key_fold(bnn_key_new(9), t), 0.01);
-    const bnn_batch batch = {q->data, q->target, order, (size_t)t, batch_size};
+    const bnn_batch batch = {
+        .x = q->data, .y = q->target, .rows = order, .from = (size_t)t, .count = batch_size};
     ck_succeeds(bnn_objective_step(o, context, &l->train, &batch, &args, &loss, &err));
   }
   bnn_objective_free(o);
@@ -823,7 +824,7 @@ static double steps_in_shards(learner *l, const problem *q, const setting *s, in
   for (int64_t t = 1; t <= 3; t++) {
     double betas[PARAMS_MAX];
     const bnn_step_args args = args_of(s, betas, bnn_key_fold(bnn_key_new(9), t), 0.003);
-    const bnn_batch batch = {q->data, q->target, order, 0, batch_size};
+    const bnn_batch batch = {.x = q->data, .y = q->target, .rows = order, .count = batch_size};
     ck_succeeds(bnn_objective_step(o, context, &l->train, &batch, &args, &loss, &err));
   }
   bnn_objective_free(o);
@@ -874,7 +875,7 @@ START_TEST(a_gradient_in_shards_is_that_of_the_batch) {
   sharded_problem(&q, _i, &batch_size);
   int32_t order[SHARD_ROWS];
   fill_order(order);
-  const bnn_batch batch = {q.data, q.target, order, 0, batch_size};
+  const bnn_batch batch = {.x = q.data, .y = q.target, .rows = order, .count = batch_size};
   bnn_context *context = context_of(2);
   for (int samples = 1; samples <= 3; samples += 2) {
     const setting s = {true, 1, samples, 1e-3, 0, false, NULL};
@@ -1157,7 +1158,7 @@ static void step_without_system(const problem *q, const setting *s, int threads)
   learner l;
   learner_init(&l, q, n_variational_of(q, s), "adam");
   const bnn_step_args args = {.key = bnn_key_new(9), .beta = 1, .lr = 0.001};
-  const bnn_batch batch = {q->data, q->target, order, 0, DATA};
+  const bnn_batch batch = {.x = q->data, .y = q->target, .rows = order, .count = DATA};
   double loss;
   bool good = bnn_objective_step(o, context, &l.train, &batch, &args, &loss, NULL) == BNN_OK;
   usleep(20000); /* OpenBLAS starts a thread anew after a fork; let it come to rest */
@@ -1555,41 +1556,49 @@ START_TEST(a_step_refuses_what_it_can_not_use) {
     bnn_status status;
     const char *words;
   } row[] = {
-      {{q.data, q.target, NULL, 0, 6}, 1, 1, BNN_ESHAPE, "expected a batch of 7 rows, got 6"},
-      {{q.data, q.target, NULL, 0, 0}, 1, 1, BNN_ESHAPE, "expected a batch of 7 rows, got 0"},
-      {{q.data, q.target, NULL, 34, 7}, 1, 1, BNN_ERANGE, "rows 35..41 of 40"},
-      {{q.data, q.target, order, 0, 7}, 1, 1, BNN_ERANGE, "row 41 of 40"},
-      {{q.data, NULL, NULL, 0, 7}, 1, 1, BNN_ESHAPE, "y: expected rows as in [7], got none"},
-      {{q.data, short_y, NULL, 0, 7}, 1, 1, BNN_ESHAPE, "x has 40 rows, y is [39]"},
-      {{q.data, real_y, NULL, 0, 7}, 1, 1, BNN_ETYPE, "y: expected i32, got f"},
-      {{integer_x, q.target, NULL, 0, 7}, 1, 1, BNN_ETYPE, "x: expected "},
-      {{narrow, q.target, NULL, 0, 7},
+      {{.x = q.data, .y = q.target, .count = 6},
+       1,
+       1,
+       BNN_ESHAPE,
+       "expected a batch of 7 rows, got 6"},
+      {{.x = q.data, .y = q.target, .count = 0},
+       1,
+       1,
+       BNN_ESHAPE,
+       "expected a batch of 7 rows, got 0"},
+      {{.x = q.data, .y = q.target, .from = 34, .count = 7}, 1, 1, BNN_ERANGE, "rows 35..41 of 40"},
+      {{.x = q.data, .y = q.target, .rows = order, .count = 7}, 1, 1, BNN_ERANGE, "row 41 of 40"},
+      {{.x = q.data, .count = 7}, 1, 1, BNN_ESHAPE, "y: expected rows as in [7], got none"},
+      {{.x = q.data, .y = short_y, .count = 7}, 1, 1, BNN_ESHAPE, "x has 40 rows, y is [39]"},
+      {{.x = q.data, .y = real_y, .count = 7}, 1, 1, BNN_ETYPE, "y: expected i32, got f"},
+      {{.x = integer_x, .y = q.target, .count = 7}, 1, 1, BNN_ETYPE, "x: expected "},
+      {{.x = narrow, .y = q.target, .count = 7},
        1,
        1,
        BNN_ESHAPE,
        "x: expected rows as in [7, 12], got [40, 11]"},
-      {{q.data, q.target, NULL, 0, 7},
+      {{.x = q.data, .y = q.target, .count = 7},
        NAN,
        1,
        BNN_ERANGE,
        "beta: expected a number of 0 or more, got nan"},
-      {{q.data, q.target, NULL, 0, 7},
+      {{.x = q.data, .y = q.target, .count = 7},
        -1e-9,
        1,
        BNN_ERANGE,
        "beta: expected a number of 0 or more, got -1e-09"},
-      {{q.data, q.target, NULL, 0, 7},
+      {{.x = q.data, .y = q.target, .count = 7},
        INFINITY,
        1,
        BNN_ERANGE,
        "beta: expected a number of 0 or more, got inf"},
-      {{q.data, q.target, NULL, 0, 7}, 1, -1, BNN_ERANGE, "adam: lr: expected a number"},
-      {{q.data, q.target, NULL, 0, 7},
+      {{.x = q.data, .y = q.target, .count = 7}, 1, -1, BNN_ERANGE, "adam: lr: expected a number"},
+      {{.x = q.data, .y = q.target, .count = 7},
        1,
        NAN,
        BNN_ERANGE,
        "adam: lr: expected a number in [0, inf), got nan"},
-      {{q.data, q.target, NULL, 0, 7},
+      {{.x = q.data, .y = q.target, .count = 7},
        1,
        INFINITY,
        BNN_ERANGE,
@@ -1618,7 +1627,7 @@ START_TEST(a_step_refuses_a_beta_of_a_tensor_below_0) {
   bnn_objective *o = objective_of(&q, &settings[1]);
   learner l;
   learner_init(&l, &q, q.layout.size, "adam");
-  const bnn_batch batch = {q.data, q.target, NULL, 0, 7};
+  const bnn_batch batch = {.x = q.data, .y = q.target, .count = 7};
   const double betas[] = {1, 1, -1, 1};
   const bnn_step_args args = {.key = bnn_key_new(1), .beta = 1, .lr = 1, .betas = betas};
   ck_step_fails(o, &l, &batch, &args, BNN_ERANGE, "beta: expected a number of 0 or more, got -1");
@@ -1637,7 +1646,7 @@ START_TEST(a_step_refuses_the_state_of_another_posterior) {
   learner_init(&l, &q, q.layout.size, "adam");
   learner_init(&point, &q, 0, "adam");
   point.updater = bnn_updater_of(&l.state);
-  const bnn_batch batch = {q.data, q.target, NULL, 0, 7};
+  const bnn_batch batch = {.x = q.data, .y = q.target, .count = 7};
   const bnn_step_args args = {.key = bnn_key_new(1), .beta = 1, .lr = 1};
   ck_step_fails(o, &point, &batch, &args, BNN_ESHAPE,
                 "the optimizer's state: expected 157 elements, got 314");

@@ -19,6 +19,7 @@
 #include "images/bind_glyphs.h"
 #include "images/bind_images.h"
 #include "images/bind_shift.h"
+#include "inference/bind_augment.h"
 #include "inference/bind_batch.h"
 #include "inference/bind_lanes.h"
 #include "inference/bind_objective.h"
@@ -87,6 +88,7 @@ int luaopen_bnn_core(lua_State *L) {
   bind_open_scope(L);
   bind_open_program(L);
   bind_open_vmap(L);
+  bind_open_augment(L);
   bind_open_batch(L);
   bind_open_density(L);
   bind_open_posterior(L);

@@ -5,6 +5,7 @@
  * what it holds).  The headers included here are the public ones.
  *
  *   inference   batches, posteriors, a training step in one call, averages over sampled networks
+ *   augment     examples changed at random while a batch is gathered
  *   program     recorded computations, and their replay for every slice of an input (vmap)
  *   fused       passes that do several stages of a step at once
  *   families    families of posteriors: a row each in families.def
@@ -25,6 +26,9 @@
 #ifndef BNN_BNN_H
 #define BNN_BNN_H
 
+#include "augment/augment.h"
+#include "augment/augmentation.h"
+#include "augment/resample.h"
 #include "base/context.h"
 #include "base/mem.h"
 #include "base/number.h"

@@ -5,21 +5,22 @@
 #include "../base/bind_error.h"
 #include "../tensor/bind_argument.h"
 #include "../tensor/bind_tensor.h"
+#include "bind_augment.h"
 
 bnn_batch bind_check_batch(lua_State *L, int arg) {
   bnn_tensor *x = bind_check_tensor(L, arg), *y = bind_opt_tensor(L, arg + 1);
   if (x->rank == 0) bind_argerror(L, arg, "expected x of rows, got a scalar");
-  bnn_tensor *rows = lua_isnoneornil(L, arg + 2) ? NULL : bind_check_dense(L, arg + 2, BNN_I32);
+  bnn_batch batch = {.x = x, .y = y};
+  const bnn_tensor *rows = bind_check_rows(L, arg + 2, &batch);
   lua_Integer from = bind_check_range(L, arg + 3, "from", 1, INT64_MAX);
   lua_Integer count = bind_check_range(L, arg + 4, "count", 0, INT64_MAX);
   size_t n = rows ? rows->size : x->dim[0];
   if ((size_t)from - 1 > n || (size_t)count > n - ((size_t)from - 1))
     bind_error(L, "expected rows within 1..%I, got %I..%I", (lua_Integer)n, from, from + count - 1);
-  return (bnn_batch){.x = x,
-                     .y = y,
-                     .rows = rows ? rows->data : NULL,
-                     .from = (size_t)from - 1,
-                     .count = (size_t)count};
+  batch.rows = rows ? rows->data : NULL;
+  batch.from = (size_t)from - 1;
+  batch.count = (size_t)count;
+  return batch;
 }
 
 /* core.gather_rows(x, rows, from, count) -> rows of x as a new tensor; uint8 becomes real / 255 */

@@ -33,6 +33,31 @@ static bnn_status check_as_many(size_t n, const bnn_tensor *t, const char *name,
   return bnn_fail(err, BNN_ESHAPE, "x has %zu rows, %s is %s", n, name, BNN_SHAPE(t));
 }
 
+bnn_status bnn_batch_check_y(const bnn_batch *batch, const bnn_shape *want, bnn_err *err) {
+  const bnn_augment *a = batch->augment;
+  if (!a || !bnn_augment_mixes(a)) return bnn_batch_check(batch->y, want, "y", err);
+  const size_t size = bnn_augment_target_size(a, batch->y);
+  if (want->dtype == BNN_REAL && row_size(want->rank, want->dim) == size) return BNN_OK;
+  return bnn_fail(err, BNN_ESHAPE, "y: expected rows as in %s, got %zu mixed targets a row",
+                  BNN_SHAPE(want), size);
+}
+
+/* The row of x, from 0, that row number i of a batch is. */
+static size_t row_of(const bnn_batch *batch, size_t i) {
+  const size_t k = batch->from + i;
+  return batch->rows ? (size_t)batch->rows[k] - 1 : k;
+}
+
+static bnn_status check_augment(const bnn_batch *batch, bnn_err *err) {
+  const bnn_augment *a = batch->augment;
+  if (!a) return BNN_OK;
+  BNN_TRY(bnn_augment_check(a, batch->x, batch->y, err));
+  for (size_t i = 0; batch->y && i < batch->count; i++)
+    if (bnn_augment_check_label(a, batch->y, row_of(batch, i), err) != BNN_OK)
+      return bnn_batch_fail(batch, i, BNN_ERANGE, err);
+  return BNN_OK;
+}
+
 bnn_status bnn_batch_check_rows(const bnn_batch *batch, bnn_err *err) {
   size_t n = batch->x->dim[0];
   BNN_TRY(check_as_many(n, batch->y, "y", err));
@@ -44,13 +69,7 @@ bnn_status bnn_batch_check_rows(const bnn_batch *batch, bnn_err *err) {
     int32_t at = batch->rows[batch->from + i];
     if (at < 1 || (size_t)at > n) return bnn_fail(err, BNN_ERANGE, "row %d of %zu", (int)at, n);
   }
-  return BNN_OK;
-}
-
-/* The row of x, from 0, that row number i of a batch is. */
-static size_t row_of(const bnn_batch *batch, size_t i) {
-  const size_t k = batch->from + i;
-  return batch->rows ? (size_t)batch->rows[k] - 1 : k;
+  return check_augment(batch, err);
 }
 
 bnn_status bnn_batch_fail(const bnn_batch *batch, size_t row, bnn_status status, bnn_err *err) {
@@ -71,8 +90,33 @@ static void fetch(const char *bytes, size_t n) {
   for (size_t i = 0; i < n && i < FETCH_MOST; i += 64) __builtin_prefetch(bytes + i);
 }
 
+/* Rows of x, or of targets that are mixed, as their augmentation makes them. */
+static void gather_augmented(bnn_real *out, const bnn_tensor *source, const bnn_batch *batch,
+                             size_t from, size_t n) {
+  const bnn_augment *a = batch->augment;
+  const bnn_key key = batch->augment_key;
+  const bool is_x = source == batch->x;
+  const size_t width =
+      is_x ? row_size(source->rank, source->dim) : bnn_augment_target_size(a, source);
+  for (size_t i = from; i < from + n; i++, out += width) {
+    const size_t other = bnn_augment_partner(a, key, i, batch->count);
+    const bnn_augment_example own = {row_of(batch, i), i}, partner = {row_of(batch, other), other};
+    (is_x ? bnn_augment_input : bnn_augment_target)(out, a, key, source, own, partner);
+  }
+}
+
+/* Whether rows of a source are to be changed. */
+static bool is_augmented(const bnn_batch *batch, const bnn_tensor *source) {
+  if (!batch->augment) return false;
+  return source == batch->x || (source == batch->y && bnn_augment_mixes(batch->augment));
+}
+
 void bnn_batch_gather(void *out, bnn_dtype dtype, const bnn_tensor *source, const bnn_batch *batch,
                       size_t from, size_t n) {
+  if (is_augmented(batch, source)) {
+    gather_augmented(out, source, batch, from, n);
+    return;
+  }
   size_t width = row_size(source->rank, source->dim);
   size_t in_bytes = width * bnn_dtype_size(source->dtype),
          out_bytes = width * bnn_dtype_size(dtype);

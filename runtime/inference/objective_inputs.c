@@ -20,13 +20,12 @@ static void gather_whole(bnn_objective *o, int node, const bnn_tensor *source,
                      batch->count);
 }
 
-static bnn_status check_source(const bnn_objective *o, int node, const bnn_tensor *source,
-                               const char *name, bnn_err *err) {
-  if (node < 0) return BNN_OK;
-  const bnn_shape *s = bnn_program_shape(o->program, node);
-  if (!source)
-    return bnn_fail(err, BNN_ESHAPE, "%s: expected rows as in %s, got none", name, BNN_SHAPE(s));
-  return bnn_batch_check(source, s, name, err);
+static bnn_status check_y(const bnn_step_work *w, bnn_err *err) {
+  const bnn_objective *o = w->o;
+  if (o->y_node < 0) return BNN_OK;
+  const bnn_shape *s = bnn_program_shape(o->program, o->y_node);
+  if (w->batch->y) return bnn_batch_check_y(w->batch, s, err);
+  return bnn_fail(err, BNN_ESHAPE, "y: expected rows as in %s, got none", BNN_SHAPE(s));
 }
 
 static bnn_status check_sources(const bnn_step_work *w, bnn_err *err) {
@@ -38,8 +37,11 @@ static bnn_status check_sources(const bnn_step_work *w, bnn_err *err) {
                     w->batch->count);
   if (o->x_node >= 0)
     BNN_TRY(bnn_batch_check(w->batch->x, bnn_program_shape(o->program, o->x_node), "x", err));
-  BNN_TRY(check_source(o, o->y_node, w->batch->y, "y", err));
-  return check_source(o, o->weight_node, w->batch->weight, "weight", err);
+  BNN_TRY(check_y(w, err));
+  if (o->weight_node < 0) return BNN_OK;
+  const bnn_shape *s = bnn_program_shape(o->program, o->weight_node);
+  if (w->batch->weight) return bnn_batch_check(w->batch->weight, s, "weight", err);
+  return bnn_fail(err, BNN_ESHAPE, "weight: expected rows as in %s, got none", BNN_SHAPE(s));
 }
 
 /* Labels, positions and other targets are gathered first, whole, as they are checked before anything

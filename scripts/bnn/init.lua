@@ -19,6 +19,7 @@ local M = {
   conformal = require "bnn.metrics.conformal",
   ood = require "bnn.ood.ood",
   data = require "bnn.data.data",
+  augment = require "bnn.data.augment",
   plot = require "bnn.plot.plot",
   show = require "bnn.show.show".show,
   pruner = require "bnn.search.pruners.pruner",

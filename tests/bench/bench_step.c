@@ -190,7 +190,11 @@ static void unmake(bench *b) {
 
 /* Batch and arguments of a step. */
 static bnn_batch batch_of(const bench *b, uint64_t step) {
-  return (bnn_batch){b->x, b->y, b->rows->data, step % (IMAGES / BATCH) * BATCH, BATCH};
+  return (bnn_batch){.x = b->x,
+                     .y = b->y,
+                     .rows = b->rows->data,
+                     .from = step % (IMAGES / BATCH) * BATCH,
+                     .count = BATCH};
 }
 
 static bnn_step_args args_of(uint64_t step) {

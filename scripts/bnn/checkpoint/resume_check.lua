@@ -54,6 +54,7 @@ function M.record(opts, state)
     row = pytree.leaf_kind(x) == "tensor" and table.concat(x:shape(), " x ", 2) or nil,
     data_fingerprint = M.fingerprint(opts.data),
     classes = opts.data.classes,
+    augment = opts.data.augmentation and opts.data.augmentation.text or nil,
     objective = tostring(opts.objective):gsub("^table: .*", "of your own"),
     prior = prior_of(opts.objective),
     weight_decay = as_data(opts.objective.weight_decay),

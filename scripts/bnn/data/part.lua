@@ -1,4 +1,5 @@
 --- Parts of data sets: tensors x and y of as many rows, and the batches drawn from them.
+local augmented_part = require "bnn.data.augmented_part"
 local classes = require "bnn.model.classes"
 local core = require "bnn.core"
 local example_weights = require "bnn.model.example_weights"
@@ -47,7 +48,7 @@ function M.from_tensors(opts)
   }, Part)
 end
 
---- Returns the same part with other tensors; names, classes and origin stay.
+--- Returns the same part with other tensors; names, classes, origin and augmentation stay.
 --     local scaled = part:with{x = part.x:real() / 128}
 -- @param opts table: x=, y=, weight= (default: those of this part)
 -- @return part
@@ -55,8 +56,26 @@ function Part:with(opts)
   opts = options.check("part:with", opts, {x = "tensor", y = "tensor", weight = "any"})
   local weight = opts.weight
   if weight == nil then weight = self.weight end
-  return M.from_tensors{x = opts.x or self.x, y = opts.y or self.y, weight = weight,
+  local part = M.from_tensors{x = opts.x or self.x, y = opts.y or self.y, weight = weight,
                 names = self.names, classes = self.classes, origin = self.origin}
+  return self.augmentation and part:augment(self.augmentation.list) or part
+end
+
+--- Returns the same part, whose batches are augmented; x and y, and so evaluation and predictions,
+-- stay as they are. Kinds that move pixels come first, as one map and one interpolation in their
+-- order, then noise, then mixup.
+--     local images = bnn.data.from_tensors{x = bnn.ones(20, 8, 8)}
+--     local augmented = images:augment{bnn.augment.shift(1), bnn.augment.noise(0.1)}
+--     for batch in augmented:batches{size = 10, key = key} do print(batch.x) end
+-- @param list list of augmentations of bnn.augment
+-- @return part
+-- Raises if x has no pixels to move (images are [n, h, w] or [n, channels, h, w]) or no real
+-- numbers, the list is out of order, or examples with weights are to be mixed.
+function Part:augment(list)
+  local made = M.from_tensors{x = self.x, y = self.y, weight = self.weight, names = self.names,
+                classes = self.classes, origin = self.origin}
+  made.augmentation = augmented_part.new("part:augment", list, made)
+  return made
 end
 
 -- The same part of rows that f takes from each of its tensors.
@@ -101,7 +120,12 @@ local FIELDS = {x = true, y = true, weight = true}
 
 function Batch.__index(self, name)
   if not FIELDS[name] then return nil end
-  local tensor = self.source[name]
+  local source = self.source
+  if source.augmentation and name ~= "weight" then
+    self.x, self.y = core.gather_augmented(source.x, source.y, self.rows, self.from, self.count)
+    return rawget(self, name)
+  end
+  local tensor = source[name]
   local value = tensor and core.gather_rows(tensor, self.rows, self.from, self.count)
   rawset(self, name, value)
   return value
@@ -115,12 +139,19 @@ local function epoch_rows(part, key, e)
   return core.permutation(key:fold("data"):fold(e), part.size)
 end
 
+-- The rows of batch i, counted from 1, with what is done to them.
+local function augmented(part, rows, key, i)
+  if not part.augmentation then return rows end
+  return core.augmented_rows(rows, part.augmentation.core, key:fold(i):fold "augment")
+end
+
 --- Iterates over batches, each epoch in a new permutation that is a function of key and epoch.
 --     for batch in data.train:batches{size = 128, key = key} do print(batch.x, batch.y) end
 -- @param opts table: size=, key=, epochs=1 (math.huge: without end), drop_last=true (false: the
 --   rest of an epoch is a smaller batch), skip=0 (batches to skip, to resume)
 -- @return function() -> batch: x [b, ...] (u8 images as real numbers, / 255; other types unchanged)
---   and y [b], and weight [b] if the part has weights
+--   and y [b], and weight [b] if the part has weights; batch i of an augmented part draws with
+--   key:fold(i):fold("augment")
 function Part:batches(opts)
   opts = options.check("part:batches", opts, {
     size = {type = "integer", min = 1, required = true},
@@ -143,7 +174,8 @@ function Part:batches(opts)
     local from = (i % per_epoch) * opts.size + 1
     i = i + 1
     local count = math.min(opts.size, self.size - from + 1)
-    return setmetatable({source = self, rows = rows, from = from, count = count}, Batch)
+    return setmetatable({source = self, rows = augmented(self, rows, opts.key, i), from = from,
+                         count = count}, Batch)
   end
 end
 
@@ -157,8 +189,9 @@ end
 expect_model.check_methods(Part, "part", expect_model.has "x")
 
 function Part.__tostring(self)
-  return ("data: %d examples, x %s %s%s%s"):format(self.size, self.x:dtype(), shapes.text(self.x),
-    self.y and ", y " .. self.y:dtype() or "", self.weight and ", weight" or "")
+  return ("data: %d examples, x %s %s%s%s%s"):format(self.size, self.x:dtype(), shapes.text(self.x),
+    self.y and ", y " .. self.y:dtype() or "", self.weight and ", weight" or "",
+    self.augmentation and ", augmented by " .. self.augmentation.text or "")
 end
 
 return M

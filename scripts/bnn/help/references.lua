@@ -145,6 +145,8 @@ local ROWS = {
   {"Wu and He 2018", "Y. Wu, K. He, \"Group normalization\", ECCV 2018, arXiv:1803.08494"},
   {"Zhang and Sennrich 2019", "B. Zhang, R. Sennrich, \"Root mean square layer normalization\","
     .. " NeurIPS 2019, arXiv:1910.07467"},
+  {"Zhang et al. 2018", "H. Zhang, M. Cisse, Y. Dauphin, D. Lopez-Paz, \"mixup: beyond empirical"
+    .. " risk minimization\", ICLR 2018, arXiv:1710.09412"},
   {"Zhang et al. 2020", "R. Zhang, C. Li, J. Zhang, C. Chen, A. Wilson, \"Cyclical stochastic"
     .. " gradient MCMC for Bayesian deep learning\", ICLR 2020, arXiv:1902.03932"},
 }

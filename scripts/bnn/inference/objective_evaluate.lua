@@ -110,6 +110,7 @@ end
 -- What is wrong with the labels of a data set, or nil.
 local function label_fault(self, data)
   if not data.y then return "the data have no labels" end
+  if classes.are_shares(data.y) then return nil end -- log_prob compares their number
   local labels, fault = classes.labels(data.y)
   if not labels then return fault end
   local width = output_width(self, data)

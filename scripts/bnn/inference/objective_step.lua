@@ -13,6 +13,7 @@ local options = require "bnn.base.options"
 local parameters = require "bnn.params.params"
 local penalties = require "bnn.inference.objective_penalties"
 local posteriors = require "bnn.posterior.posterior_class"
+local shapes = require "bnn.base.shapes"
 local side_by_side = require "bnn.inference.side_by_side"
 local strings = require "bnn.base.strings"
 local trace_model = require "bnn.autodiff.trace_model"
@@ -104,13 +105,21 @@ end
 -- ---- calling ----
 
 -- The rows of a batch: a source {x=, y=, weight=}, which of its rows in what order (nil: as they
--- stand), from and count of these.
+-- stand), from and count of these, and {x=, y=, weight=} with the shapes and types that they are
+-- gathered with.
 local function rows_of(self, what, batch)
   local rows = type(batch) == "table" and batch.rows or nil
   local source = rows and batch.source or batches.check(what, batch)
+  local given = source.y
   source = batches.with_labels(self, what, source)
-  if rows then return source, rows, batch.from, batch.count end
-  return source, nil, 1, source.x:size(1)
+  if not rows then return source, nil, 1, source.x:size(1), source end
+  local augmentation = batch.source.augmentation
+  local seen = augmentation and augmentation.seen or source
+  if augmentation and augmentation.mixes and not rawequal(source.y, given) then
+    fail("%s: batch.y: expected labels i32 [n] to mix, got %s %s", what, given:dtype(),
+      shapes.text(given))
+  end
+  return source, rows, batch.from, batch.count, seen
 end
 
 -- The runtime's posterior, found once for each that the objective has.
@@ -169,12 +178,12 @@ function M.step(self, state, batch, key, opts)
   end
   expect.key(what .. ": key", key)
   opts = step_options(opts)
-  local source, rows, from, count = rows_of(self, what, batch)
+  local source, rows, from, count, seen = rows_of(self, what, batch)
   local step = state:steps() + 1
   local beta = opts.beta or penalties.beta_at(self, step)
   local lr, noise = optimizer_groups.rates(state, what, step, opts.lr, opts.noise)
   self.last = {step = step, beta = beta} -- what audit speaks of
-  local made = stepper(self, what, source, count)
+  local made = stepper(self, what, seen, count)
   local loss, message = make_step(self, made, state.moments, lr, noise, key, arguments(self, key,
     beta, source, rows, from, count))
   if loss then return loss end
@@ -187,8 +196,8 @@ function M.gradient(self, batch, key, opts)
   expect.key(what .. ": key", key)
   opts = options.check(what, opts, {beta = "any"})
   local beta = opts.beta or penalties.beta_at(self, 1)
-  local source, rows, from, count = rows_of(self, what, batch)
-  local flat, loss = stepper(self, what, source, count):gradient(
+  local source, rows, from, count, seen = rows_of(self, what, batch)
+  local flat, loss = stepper(self, what, seen, count):gradient(
     arguments(self, key, beta, source, rows, from, count))
   if not flat then fail("%s: %s", what, loss) end
   if not self.posterior then

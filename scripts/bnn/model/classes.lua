@@ -107,14 +107,17 @@ end
 
 local converted = setmetatable({}, {__mode = "k"}) -- y -> labels, while y lives
 
---- Targets as a likelihood takes them: labels of one of classes, else what they are. The same
--- tensor gives the same one again.
+--- Whether targets are shares of classes, real [n, C] with more than one, in place of labels.
+function M.are_shares(y) return y:dim() == 2 and y:size(2) > 1 and y:dtype():find "^f" ~= nil end
+
+--- Targets as a likelihood takes them: labels of one of classes or their shares, else what they
+-- are. The same tensor gives the same one again.
 -- @param what string: the function, for messages
 -- @param likelihood table or nil
 -- @param y tensor or nil
 function M.targets(what, likelihood, y)
   if not y or not (likelihood and likelihood.classes) then return y end
-  if y:dim() == 1 and y:dtype() == "i32" then return y end
+  if y:dim() == 1 and y:dtype() == "i32" or M.are_shares(y) then return y end
   if converted[y] then return converted[y] end
   local labels, fault = M.labels(y)
   if not labels then fail("%s: %s", what, fault) end

@@ -18,6 +18,7 @@ local spec = {
   objective = {type = "any", required = true},
   optimizer = "optimizer",
   data = {type = "table", required = true},
+  augment = "table",
   steps = {type = "integer", min = 0, required = true},
   batch_size = {type = "integer", min = 1, default = 128},
   key = {type = "key", required = true},
@@ -176,6 +177,9 @@ local function check_parts(opts)
     fail.expected("bnn.train: data",
       "a part of a data set, such as its train or bnn.data.from_tensors{x=, y=}", opts.data)
   end
+  if opts.augment and type(opts.data.augment) ~= "function" then
+    fail.expected("bnn.train: data", "a part, whose rows augment= changes", opts.data)
+  end
 end
 
 --- Trains an objective in place.
@@ -191,6 +195,8 @@ end
 --               beta_at(step) and state_size()
 --   optimizer   bnn.optim.adam{...}; with a state its own by default, or one that differs in lr
 --   data        the training part of a data set: x, y, size and batches{size=, key=}
+--   augment     {bnn.augment.shift(2), ...}: how steps, and no evaluation, see the data changed at
+--               random (part:augment), in step i by key:fold(i):fold("augment")
 --   steps       number of steps (further ones, with a state)
 --   batch_size  default 128: a new permutation each epoch; an incomplete last batch is left out
 --   key         step i uses key:fold(i), epoch e key:fold("data"):fold(e)
@@ -235,6 +241,7 @@ end
 function M.train(opts)
   opts = options.check("bnn.train", opts, spec)
   check_parts(opts)
+  if opts.augment then opts.data = opts.data:augment(opts.augment) end
   if opts.checkpoint then opts.checkpoint = checkpointer.check(opts.checkpoint, opts) end
   if opts.stop then opts.stopper = early_stopping.new(early_stopping.check(opts.stop, opts)) end
   local objective = opts.objective

@@ -184,6 +184,18 @@ function TestParts.test_keep_their_weights()
     {x = bnn.ones(2, 1), weight = {1}})
 end
 
+function TestParts.test_augmented_keep_their_weights_unless_they_are_mixed()
+  local part = bnn.data.from_tensors{x = bnn.ones(4, 5, 5), y = bnn.tensor({0, 1, 0, 1}, "i32"),
+                                     weight = {1, 2, 3, 4}}
+  local augmented = part:augment{bnn.augment.shift(1)}
+  lu.assertEquals(augmented.weight:totable(), {1, 2, 3, 4})
+  for batch in augmented:batches{size = 4, key = key} do
+    lu.assertEquals({batch.x:shape(), batch.weight:sum():item()}, {{4, 5, 5}, 10})
+  end
+  raises("part:augment: mixup: expected a part without weights", part.augment, part,
+    {bnn.augment.mixup(0.2)})
+end
+
 TestClasses = {}
 
 -- scikit-learn's compute_class_weight("balanced"): n / (C n_c).

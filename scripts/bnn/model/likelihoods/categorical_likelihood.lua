@@ -2,16 +2,26 @@
 local core = require "bnn.core"
 local fail = require "bnn.base.fail"
 local help = require "bnn.model.likelihoods.likelihood_help"
+local shapes = require "bnn.base.shapes"
 
 local function check_logits(output)
   return help.check_one("categorical", output, "one tensor of logits [n, C]")
+end
+
+local function log_shares(logits, y)
+  if logits:size(-1) ~= y:size(2) then
+    fail("bnn.likelihood.categorical: y: expected the shares of the %d classes of the outputs, "
+      .. "got %s", logits:size(-1), shapes.text(y))
+  end
+  return (y * logits:log_softmax(-1)):sum(2)
 end
 
 return {
   name = "categorical",
   doc = [[
 categorical(): classes 0..C-1 from logits [n, C], y i32 [n]. log p = log softmax(logits)[y];
-predictions are probabilities.
+predictions are probabilities. y real [n, C], the shares of the classes in an example (as mixup
+makes them): log p = sum of y log softmax(logits).
     bnn.likelihood.categorical()
 @return likelihood]],
   options = {},
@@ -24,6 +34,7 @@ predictions are probabilities.
         if y == nil then
           fail "bnn.likelihood.categorical: expected labels y, the data have none"
         end
+        if y:dim() == 2 and y:dtype() == core.real then return log_shares(logits, y) end
         return -core.ops.cross_entropy(logits, y)
       end,
       predict = function(logits) return check_logits(logits):softmax(-1) end,

@@ -27,6 +27,8 @@ local ROWS = {
   {"Cohen 1960", "J. Cohen, \"A coefficient of agreement for nominal scales\", Educational and"
     .. " Psychological Measurement 20, 1960"},
   {"Cohen 1968", "J. Cohen, \"Weighted kappa\", Psychological Bulletin 70, 1968"},
+  {"Dao et al. 2022", "T. Dao, D. Fu, S. Ermon, A. Rudra, C. Re, \"FlashAttention: fast and"
+    .. " memory-efficient exact attention with IO-awareness\", NeurIPS 2022, arXiv:2205.14135"},
   {"Dawid 1984", "A. P. Dawid, \"Present position and potential developments: some personal views."
     .. " Statistical theory: the prequential approach\", JRSS A 147, 1984"},
   {"Elfwing et al. 2018", "S. Elfwing, E. Uchibe, K. Doya, \"Sigmoid-weighted linear units for"
@@ -132,6 +134,8 @@ local ROWS = {
     .. " variational inference for neural networks\", NeurIPS 2020"},
   {"Traub et al. 2024", "J. Traub et al., \"Overcoming common flaws in the evaluation of selective"
     .. " classification systems\", NeurIPS 2024, arXiv:2407.01032"},
+  {"Vaswani et al. 2017", "A. Vaswani et al., \"Attention is all you need\", NIPS 2017,"
+    .. " arXiv:1706.03762"},
   {"Vovk et al. 2005", "V. Vovk, A. Gammerman, G. Shafer, \"Algorithmic learning in a random"
     .. " world\", Springer, 2005"},
   {"Watanabe et al. 2023", "S. Watanabe, A. Bansal, F. Hutter, \"PED-ANOVA: efficiently quantifying"
@@ -143,6 +147,8 @@ local ROWS = {
   {"Wilson and Izmailov 2020", "A. Wilson, P. Izmailov, \"Bayesian deep learning and a"
     .. " probabilistic perspective of generalization\", NeurIPS 2020, arXiv:2002.08791"},
   {"Wu and He 2018", "Y. Wu, K. He, \"Group normalization\", ECCV 2018, arXiv:1803.08494"},
+  {"Xiong et al. 2020", "R. Xiong et al., \"On layer normalization in the transformer"
+    .. " architecture\", ICML 2020, arXiv:2002.04745"},
   {"Zhang and Sennrich 2019", "B. Zhang, R. Sennrich, \"Root mean square layer normalization\","
     .. " NeurIPS 2019, arXiv:1910.07467"},
   {"Zhang et al. 2018", "H. Zhang, M. Cisse, Y. Dauphin, D. Lopez-Paz, \"mixup: beyond empirical"

@@ -49,7 +49,7 @@ end
 --     bnn.nn.relu():apply({}, bnn.tensor{-1, 2})        -- 0, 2
 -- @param params as init returns them
 -- @param x tensor [n, ...]
--- @param opts table: key= (for dropout), train=false
+-- @param opts table: key= (for dropout), train=false, statistics=, as net:apply takes them
 -- @return tensor [n, ...], or what the layer returns
 function Layer:apply(params, x, opts) return as_net(self):apply(params, x, opts) end
 

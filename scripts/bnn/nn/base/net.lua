@@ -44,11 +44,12 @@ end
 
 -- The parameters that a network asks for when it gets rows of this shape and type.
 local function find_parameters(rec, net, shape, dtype)
-  local pass = {rec = rec, tracers = {}, entries = {}, layers = {}, train = false}
+  local pass = {rec = rec, tracers = {}, entries = {}, layers = {}, train = false,
+                statistics = "running"}
   frame.run(pass, net.forward, rec:rows(shape, dtype))
   rec:abandon()
   layers_of[net] = pass.layers
-  return pass.entries
+  return (parameters.state_last(pass.entries))
 end
 
 --- Draws the initial parameters of a network.
@@ -78,19 +79,29 @@ end
 -- become x / 255; other types reach the network unchanged, in init, steps and predictions too.
 --     net:apply(params, x)                              -- x [32, 28, 28] -> [32, 10]
 --     net:apply(params, x, {key = key, train = true})   -- with dropout, if it has any
+-- Parameters are values: batch_norm's running statistics stay as they are. Steps change them, and
+-- bnn.update_statistics makes new ones.
 -- @param params as init returns them, or any table of tensors by path
 -- @param x tensor [n, ...]
--- @param opts table: key= (for dropout), train=false
+-- @param opts table:
+--   key         for dropout
+--   train       whether it is trained, false: bnn.nn.is_training() inside
+--   statistics  by which batch_norm normalises: "batch" or "running"; default "batch" while
+--               training. "running" beside train = true trains a network whose statistics stay as
+--               they are
 -- @return what the network returns
 function Net:apply(params, x, opts)
   opts = options.check("net:apply", opts, {
     key = "key", train = {type = "boolean", default = false},
+    statistics = {type = "string", choices = {"batch", "running"}},
   })
   if not is_params(params) then
     fail.expected("net:apply: params", "params, as net:init gives them", params)
   end
   x = network_input.seen(expect.tensor("net:apply: x", x, "a tensor [n, ...]"))
-  return frame.run({params = params, key = opts.key, train = opts.train}, self.forward, x)
+  local statistics = opts.statistics or opts.train and "batch" or "running"
+  local pass = {params = params, key = opts.key, train = opts.train, statistics = statistics}
+  return frame.run(pass, self.forward, x)
 end
 
 --- Makes a network from a function of its input, as Haiku's transform: layers that are made and

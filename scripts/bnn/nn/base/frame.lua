@@ -23,8 +23,8 @@ local M = {}
 --     rec         init: the recording
 --     tracers     init: path -> tensor of the recording
 --     entries     init: list of {name=, shape=, init=}, the parameters that were asked for
---     layers      init: list of {path=, text=, shape=, parameters=, weights=}, the layers in the
---                 order in which they begin
+--     layers      init: list of {path=, text=, shape=, parameters=, state=, weights=,
+--                 multiply_adds=}, the layers in the order in which they begin
 --     taken       path without a number -> how many layers have it
 --     names       layer value -> its path
 --     calls       path -> calls of a dropout layer
@@ -58,14 +58,16 @@ local function new_path(frame, kind)
 end
 
 -- Completes a layer's row when it ends, and passes on what it returned. `first`: the entries that
--- were there before.
-local function note(pass, row, first, y, ...)
+-- were there before, and `flops` the multiply-adds.
+local function note(pass, row, first, flops, y, ...)
   row.shape = kinds.is_object(y, "tensor") and y:shape() or nil
-  row.parameters, row.weights = 0, {}
+  row.parameters, row.state, row.weights = 0, 0, {}
+  row.multiply_adds = math.tointeger(pass.rec:flops() - flops)
   for i = first + 1, #pass.entries do
     local entry, size = pass.entries[i], 1
     for _, d in ipairs(entry.shape) do size = size * d end
-    row.parameters = row.parameters + size
+    local field = parameters.is_state(entry.name) and "state" or "parameters"
+    row[field] = row[field] + size
     row.weights[#row.weights + 1] = {entry.name:match "[^/]*$", entry.shape}
   end
   return y, ...
@@ -85,7 +87,7 @@ function M.call(layer, f, x)
   if not pass.layers then return current:run(frame, f, layer, x) end
   local row = {path = path, text = layer.text, is_container = layer.container}
   pass.layers[#pass.layers + 1] = row
-  return note(pass, row, #pass.entries, current:run(frame, f, layer, x))
+  return note(pass, row, #pass.entries, pass.rec:flops(), current:run(frame, f, layer, x))
 end
 
 -- Raises unless a parameter is there and has the shape that its layer asks for.

@@ -7,7 +7,7 @@ local layer_table = require "bnn.nn.layer_table"
 local dir = arg[1]
 local inputs = assert(bnn.data.read(dir .. "/inputs.npz"))
 
-local function compile(text, ...)
+local function compile(text)
   return assert(load("local x, bnn, nn, ops = ... return " .. text, text, "t"))
 end
 
@@ -55,4 +55,5 @@ for k, case in ipairs(cases) do
 end
 errors["-1"] = "" -- an object, whatever is in it
 assert(bnn.data.save(dir .. "/outputs.npz", out))
-assert(io.open(dir .. "/said.json", "w")):write(core.json_encode{names = names, errors = errors}):close()
+local said = assert(io.open(dir .. "/said.json", "w"))
+said:write(core.json_encode{names = names, errors = errors}):close()

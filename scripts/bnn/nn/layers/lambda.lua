@@ -31,7 +31,8 @@ function M.lambda(f, opts)
   end
   return layer.new{
     kind = name, args = {f}, forward = forward,
-    text = "lambda(function" .. layer.changed_text{{"name", ('"%s"'):format(name), '"lambda"'}} .. ")",
+    text = ("lambda(function%s)"):format(
+      layer.changed_text{{"name", ('"%s"'):format(name), '"lambda"'}}),
   }
 end
 

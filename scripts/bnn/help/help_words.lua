@@ -64,8 +64,8 @@ M.ROWS = {
   {"residual", "skip connection", "resnet", "unet", "u net",
    answer = "`bnn.transform` makes a network of any function: x + layer(x)."},
   {"convolution", "cnn", "convolutional",
-   answer = "`bnn.nn.conv2d`, `bnn.nn.max_pool` and `bnn.nn.avg_pool`; there is no transposed"
-     .. " convolution."},
+   answer = "`bnn.nn.conv2d`, `bnn.nn.conv1d` and `bnn.nn.conv_transpose2d`; `bnn.nn.max_pool`,"
+     .. " `bnn.nn.avg_pool` and `bnn.nn.global_pool`."},
   {"loss function", "criterion", "mse", "cross entropy loss", "mean squared error",
    answer = "`bnn.elbo` takes a likelihood (`bnn.likelihood`), `bnn.objective` any loss."},
   {"save model", "load model", "save weights", "pickle", "state dict", "checkpoint",

@@ -16,6 +16,7 @@ local preprocess = require "bnn.data.preprocess"
 local refusal = require "bnn.base.refusal"
 local renamed = require "bnn.base.renamed"
 local strings = require "bnn.base.strings"
+local tables = require "bnn.data.table"
 local toy = require "bnn.data.toy"
 
 local M = {
@@ -23,7 +24,7 @@ local M = {
   from_tensors = parts.from_tensors,
   read = files.read, mmap = files.mmap, save = files.save,
   formats = formats.list, docs = {formats = formats.doc},
-  csv = csv.csv, folder = class_folders.folder, image = character_image.image,
+  table = tables.table, csv = csv.csv, folder = class_folders.folder, image = character_image.image,
   standardise = preprocess.standardise, one_hot = preprocess.one_hot,
   random_split = preprocess.random_split,
 }

@@ -72,6 +72,18 @@ static void put_number(column *to, size_t row, double v) {
   if (to->number) to->number[row] = (bnn_real)v;
 }
 
+/* Whether a cell of the first record and one of the text as it stands, where a quote in quotes is
+ * two, hold the same. */
+static bool is_same(const cell *first, const cell *raw) {
+  const char *p = raw->p;
+  if (first->n != raw->n) return false;
+  for (size_t i = 0; i < first->n; i++) {
+    p += raw->quoted && *p == '"';
+    if (*p++ != first->p[i]) return false;
+  }
+  return true;
+}
+
 /* A cell that is there and no number. */
 static bnn_status look_at_text(reader *r, size_t k, const cell *c, bnn_err *err) {
   column *to = &r->column[k];
@@ -87,8 +99,7 @@ static bnn_status look_at_text(reader *r, size_t k, const cell *c, bnn_err *err)
     bnn_mem_free(to->number);
     to->number = NULL;
   }
-  const cell *first = &first_of(r)[k];
-  to->repeats = to->repeats || (first->n == c->n && memcmp(first->p, c->p, c->n) == 0);
+  to->repeats = to->repeats || is_same(&first_of(r)[k], c);
   return BNN_OK;
 }
 

@@ -10,23 +10,24 @@
 
 static const bnn_csv_typed_options plain = {0};
 
-static bnn_status read_bytes(bnn_csv_typed **t, const char *text, const bnn_csv_typed_options *o) {
+static bnn_status read_text(bnn_csv_typed **t, const char *text, const bnn_csv_typed_options *o,
+                            bnn_err *err) {
   bnn_csv_text *in = NULL;
-  BNN_TRY(bnn_csv_text_of(&in, text, strlen(text), "table", 0, 0, &err));
-  bnn_status status = bnn_csv_typed_read(t, in, o, &err);
+  BNN_TRY(bnn_csv_text_of(&in, text, strlen(text), "table", 0, 0, err));
+  bnn_status status = bnn_csv_typed_read(t, in, o, err);
   bnn_csv_text_close(in);
   return status;
 }
 
 static bnn_csv_typed *table_of(const char *text, const bnn_csv_typed_options *o) {
   bnn_csv_typed *t = NULL;
-  ck_succeeds(read_bytes(&t, text, o));
+  ck_succeeds(read_text(&t, text, o, &err));
   return t;
 }
 
 static void refuses(const char *text, const bnn_csv_typed_options *o, const char *words) {
   bnn_csv_typed *t = NULL;
-  ck_refuses(read_bytes(&t, text, o), BNN_EDATA, words);
+  ck_refuses(read_text(&t, text, o, &err), BNN_EDATA, words);
   ck_assert_ptr_null(t);
 }
 
@@ -119,13 +120,13 @@ START_TEST(the_corpus_replays) {
 }
 END_TEST
 
-static bnn_status read_and_drop(void *path, bnn_err *e) {
+static bnn_status read_and_drop(void *path, bnn_err *err) {
   static const char *const missing[] = {"-9"};
   const bnn_csv_typed_options o = {.missing = missing, .n_missing = 1};
   bnn_csv_text *in = NULL;
   bnn_csv_typed *t = NULL;
-  BNN_TRY(bnn_csv_text_open(&in, path, 0, 0, e));
-  bnn_status status = bnn_csv_typed_read(&t, in, &o, e);
+  BNN_TRY(bnn_csv_text_open(&in, path, 0, 0, err));
+  bnn_status status = bnn_csv_typed_read(&t, in, &o, err);
   bnn_csv_text_close(in);
   bnn_csv_typed_free(t);
   return status;

@@ -18,6 +18,7 @@ local preprocess = require "bnn.data.preprocess"
 local refusal = require "bnn.base.refusal"
 local renamed = require "bnn.base.renamed"
 local strings = require "bnn.base.strings"
+local tables = require "bnn.data.table"
 local toy = require "bnn.data.toy"
 
 local M = {
@@ -25,7 +26,7 @@ local M = {
   from_tensors = parts.from_tensors,
   read = files.read, mmap = files.mmap, save = files.save,
   formats = formats.list, docs = {formats = formats.doc},
-  csv = csv.csv, folder = class_folders.folder, image = character_image.image,
+  table = tables.table, csv = csv.csv, folder = class_folders.folder, image = character_image.image,
   class_weights = class_weights.class_weights, weigh_classes = class_weights.weigh_classes,
   standardise = preprocess.standardise, one_hot = preprocess.one_hot,
   random_split = require "bnn.data.splits.random_split".random_split,

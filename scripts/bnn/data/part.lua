@@ -17,13 +17,15 @@ Part.__index = Part
 --     local part = bnn.data.from_tensors{x = bnn.ones(4, 2), y = bnn.tensor({0, 1, 1, 0}, "i32")}
 --     print(part.size, part)                            -- 4  data: 4 examples, x f32 [4, 2], y i32
 -- @param opts table: x= [n, ...]; y= [n, ...] or nil; names= of x's columns and classes= of y's,
---   lists; origin= where they come from, for messages
+--   lists; origin= where they come from, for messages; preprocess= what made them of a table, which
+--   checkpoints keep
 -- @return part
 -- Raises if x is a scalar, or y has not as many rows.
 function M.from_tensors(opts)
   opts = options.check("bnn.data.from_tensors", opts, {
     x = {type = "tensor", required = true}, y = "tensor", origin = "string",
     names = {type = "string", list = true}, classes = {type = "string", list = true},
+    preprocess = "preprocess",
   })
   if opts.classes then classes.check("bnn.data.from_tensors", opts.classes) end
   local n = opts.x:dim() > 0 and opts.x:size(1)
@@ -33,18 +35,18 @@ function M.from_tensors(opts)
   end
   return setmetatable({
     x = opts.x:contiguous(), y = opts.y and opts.y:contiguous(), size = n, origin = opts.origin,
-    names = opts.names, classes = opts.classes,
+    names = opts.names, classes = opts.classes, preprocess = opts.preprocess,
   }, Part)
 end
 
---- Returns the same part with other tensors; names, classes and origin stay.
+--- Returns the same part with other tensors; names, classes, origin and preprocess stay.
 --     local scaled = part:with{x = part.x:real() / 128}
 -- @param opts table: x=, y= (default: those of this part)
 -- @return part
 function Part:with(opts)
   opts = options.check("part:with", opts, {x = "tensor", y = "tensor"})
   return M.from_tensors{x = opts.x or self.x, y = opts.y or self.y, names = self.names,
-                classes = self.classes, origin = self.origin}
+                classes = self.classes, origin = self.origin, preprocess = self.preprocess}
 end
 
 --- Returns rows first..last, both included, as a part that shares memory; `last` may lie beyond the

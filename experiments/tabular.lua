@@ -227,8 +227,8 @@ local function read(cfg, key)
   local label = cfg.label or not cfg.file and "rent"
   local names, is_there = table.concat(rows.names, ", "), false
   for _, name in ipairs(rows.names) do is_there = is_there or name == label end
-  bnn.assert_or_exit(is_there, ("--label: expected a column of the table (%s), got %s"):format(names,
-    label and "'" .. label .. "'" or "nothing"))
+  local fault = "--label: expected a column of the table (%s), got %s"
+  bnn.assert_or_exit(is_there, fault:format(names, label and "'" .. label .. "'" or "nothing"))
   return rows, label
 end
 

@@ -17,6 +17,7 @@ local refusal = require "bnn.base.refusal"
 local renamed = require "bnn.base.renamed"
 local strings = require "bnn.base.strings"
 local table_preprocess = require "bnn.data.table_preprocess"
+local tables = require "bnn.data.table"
 local toy = require "bnn.data.toy"
 
 local M = {
@@ -24,7 +25,7 @@ local M = {
   from_tensors = parts.from_tensors,
   read = files.read, mmap = files.mmap, save = files.save,
   formats = formats.list, docs = {formats = formats.doc},
-  csv = csv.csv, folder = class_folders.folder, image = character_image.image,
+  table = tables.table, csv = csv.csv, folder = class_folders.folder, image = character_image.image,
   standardise = preprocess.standardise, unstandardise = preprocess.unstandardise,
   one_hot = preprocess.one_hot, preprocess = table_preprocess.preprocess,
   random_split = preprocess.random_split,

@@ -61,7 +61,8 @@ end
 local function scale_targets(part, given)
   local what = "bnn.data.standardise: stats: y"
   if not part.y or part.classes then
-    fail("%s: expected a part with targets of numbers, got %s", what, part.y and "classes" or "none")
+    fail("%s: expected a part with targets of numbers, got %s", what,
+      part.y and "classes" or "none")
   end
   local stats = given ~= true and options.check(what, given, {
     mean = "tensor", std = "tensor", rest = "tensor",
@@ -124,7 +125,7 @@ end
 -- @param x tensor [..., k] of values, such as y, means, samples or quantiles, [n] for y [n]; or
 --   what bnn.predict returned of numbers: mean, std, noise_std, total_std and draws change
 -- @param stats table, as bnn.data.standardise returned it
--- @return tensor or prediction
+-- @return tensor of the shape of x, or prediction
 -- Raises for predictions of classes, and statistics without y.
 function M.unstandardise(x, stats)
   local what = "bnn.data.unstandardise"

@@ -1,9 +1,9 @@
 --- Preprocessing of tables as a value: it is fitted to training rows, turns any table of the same
 -- columns into a part of a data set, and takes predictions back to the units of the targets.
 --
--- A fitted value is plain data inside: {columns = {fitted columns}, target = {...}, size = n}, with
--- target = {kind = "number", columns = {{name=, steps=}}}, {kind = "category", name=, classes=} or
--- nil. bnn.data.preprocessing.preprocess_data reads it back.
+-- A fitted value is plain data inside: {columns = {fitted columns}, target = {...}, size = n, order
+-- = {names of the table}}, with target = {kind = "number", columns = {{name=, steps=}}}, {kind =
+-- "category", name=, classes=} or nil. bnn.data.preprocessing.preprocess_data reads it back.
 local column_steps = require "bnn.data.preprocessing.column_steps"
 local core = require "bnn.core"
 local expect_model = require "bnn.params.expect_model"
@@ -34,25 +34,23 @@ Preprocess.__index = Preprocess
 --       label = "price", numbers = {"impute", "standardise"}, categories = {"one_hot"},
 --       columns = {income = {"log", "impute", "standardise"}, zip = "ignore"},
 --     }
---     local rows = bnn.data.table{age = {31, 0/0, 52}, colour = {"red", "blue", "red"},
---                                 income = {100, 2000, 300}, zip = {1, 2, 3}, price = {1, 2, 4}}
+--     local rows = bnn.data.table{
+--       {name = "colour", values = {"red", "blue", "red"}}, {name = "zip", values = {1, 2, 3}},
+--       {name = "income", values = {100, 0/0, 300}}, {name = "price", values = {1, 2, 4}},
+--     }
 --     local fitted = prep:fit(rows)                     -- rows: those to train on, no others
---     print(fitted:apply(rows))                         -- data: 3 examples, x f32 [3, 5], y f32
--- Steps of numbers, which run in the order that they are given in:
---   "standardise"  subtracts the mean and divides by the standard deviation; a constant column
---                  loses its mean only
---   "impute"       fills missing values with the median, or {"impute", value = 0}. Where training
---                  rows lack values, a column NAME=missing of 0 and 1 follows, unless indicator =
---                  false
---   "log"          the natural logarithm of numbers above 0; "log1p", log(1 + x), above -1
---   "clip"         to the quantiles 0.01 and 0.99 of the training rows, to {"clip", quantiles =
---                  {0.05, 0.95}}, or to {"clip", min = 0, max = 10}
--- and of categories:
---   "one_hot"      a column NAME=CATEGORY for each category, and NAME=missing where training rows
---                  lack values. A category or a missing value that is new is an error, or zeros
---                  with {"one_hot", unknown = "zeros"}
---   "ordinal"      the number of the category, from 0, such as embeddings take; the next one for a
---                  missing value
+--     print(fitted:apply(rows))                         -- data: 3 examples, x f32 [3, 4], y f32
+-- Steps of numbers run in the order in which they are given. "standardise" subtracts the mean and
+-- divides by the standard deviation. "impute" fills missing values with the median, or {"impute",
+-- value = 0}; where training rows lack values, a column NAME=missing of 0 and 1 follows, unless
+-- indicator = false. "log" is the natural logarithm of numbers above 0, "log1p" that of 1 + x, above
+-- -1. "clip" goes to the quantiles 0.01 and 0.99 of the training rows, to {"clip", quantiles =
+-- {0.05, 0.95}} or to {"clip", min = 0, max = 10}.
+--
+-- Of categories, "one_hot" makes a column NAME=CATEGORY of each, and NAME=missing where training
+-- rows lack values; a category or a missing value that is new is an error, or zeros with {"one_hot",
+-- unknown = "zeros"}. "ordinal" gives the number of the category, from 0, such as embeddings take,
+-- and the next one for a missing value.
 -- @param opts table:
 --   label       the target's column, or a list of columns of numbers; none: x alone
 --   numbers     steps of columns of numbers, default {"impute", "standardise"}
@@ -67,7 +65,7 @@ function M.preprocess(opts)
 end
 
 local function check_table(what, t)
-  if kinds.is_object(t, "table") then return t end
+  if kinds.is_object(t, "frame") then return t end
   fail.expected(what .. ": table", "a table, as bnn.data.table reads it", t)
 end
 
@@ -160,7 +158,9 @@ end
 
 --- Fits to the rows to train on: medians, means, quantiles, categories and whether values are
 -- missing. The value itself does not change.
---     local rows = bnn.data.table{age = {30, 0/0, 50}, price = {1, 2, 6}}
+--     local rows = bnn.data.table{
+--       {name = "age", values = {30, 0/0, 50}}, {name = "price", values = {1, 2, 6}},
+--     }
 --     local fitted = bnn.data.preprocess{label = "price"}:fit(rows)
 --     print(fitted)                                     -- preprocess of ... and what becomes of it
 --     print(fitted.names)                               -- {"age", "age=missing"}
@@ -181,7 +181,10 @@ function Preprocess:fit(rows)
       columns[#columns + 1] = fitted_columns.fit(what, rows:column(name), opts)
     end
   end
-  local fitted = of{columns = columns, target = fit_target(what, rows, opts), size = rows.size}
+  local fitted = of{
+    columns = columns, target = fit_target(what, rows, opts), size = rows.size,
+    order = table.move(rows.names, 1, #rows.names, 1, {}),
+  }
   if not fitted.names[1] then fail("%s: expected a column besides targets, got none", what) end
   return fitted
 end
@@ -232,9 +235,11 @@ end
 
 --- Turns a table into a part of a data set by what was fitted. Categories go by their names, so a
 -- table may number them otherwise; a category that is missing keeps its column.
---     local rows = bnn.data.table{age = {30, 40, 50}, price = {1, 2, 6}}
+--     local rows = bnn.data.table{
+--       {name = "age", values = {30, 40, 50}}, {name = "price", values = {1, 2, 6}},
+--     }
 --     local fitted = bnn.data.preprocess{label = "price"}:fit(rows)
---     local part = fitted:apply(bnn.data.table{age = {40, 60}})
+--     local part = fitted:apply(bnn.data.table{{name = "age", values = {40, 60}}})
 --     print(part.x, part.y)                             -- tensor [2, 1], nil
 -- A value that is missing where none was in training is filled with the median, which a line on
 -- stderr says; without the step "impute", and of categories, it is an error.
@@ -253,7 +258,8 @@ function Preprocess:apply(rows)
   end
   check_columns(what, rows, used)
   for _, column in ipairs(data.columns) do
-    local made = column.ignore and {} or fitted_columns.apply(what, column, rows:column(column.name))
+    local given = not column.ignore and rows:column(column.name)
+    local made = given and fitted_columns.apply(what, column, given) or {}
     for _, tensor in ipairs(made) do x[#x + 1] = tensor end
   end
   return parts.from_tensors{
@@ -261,6 +267,43 @@ function Preprocess:apply(rows)
     names = table.move(self.names, 1, #self.names, 1, {}), classes = self.classes,
     origin = rows.origin, preprocess = self,
   }
+end
+
+-- name -> what a schema says of the column, of those that are not ignored.
+local function described(data)
+  local known, target = {}, data.target or {}
+  for _, column in ipairs(data.columns) do
+    local names = column.categories
+    known[column.name] = not column.ignore and {
+      name = column.name, kind = column.kind,
+      categories = names and table.move(names, 1, #names, 1, {}),
+    } or nil
+  end
+  for _, column in ipairs(target.columns or {}) do
+    known[column.name] = {name = column.name, kind = "number"}
+  end
+  local names = target.classes
+  if names then
+    known[target.name] = {name = target.name, kind = "category",
+                          categories = table.move(names, 1, #names, 1, {})}
+  end
+  return known
+end
+
+--- Returns what the columns are, in the order of the training table and without those that are
+-- ignored, with which bnn.data.table reads another file alike: {like = fitted:schema()}.
+--     local rows = bnn.data.table{
+--       {name = "age", values = {30, 0/0, 50}}, {name = "price", values = {1, 2, 6}},
+--     }
+--     local fitted = bnn.data.preprocess{label = "price"}:fit(rows)
+--     print(fitted:schema()[2].name)                    -- price
+-- @return list of {name=, kind=, categories=}
+-- Raises if it is not fitted.
+function Preprocess:schema()
+  local data = check_fitted("preprocess:schema", self)
+  local known, schema = described(data), {}
+  for _, name in ipairs(data.order) do schema[#schema + 1] = known[name] end
+  return schema
 end
 
 -- ---- the way back ----
@@ -277,13 +320,15 @@ end
 -- times the standard deviation plus the mean, deviations times the standard deviation. If a
 -- logarithm was learnt, a prediction needs its draws and becomes the mean and deviations of the
 -- mixture of their log-normal distributions.
---     local rows = bnn.data.table{age = {30, 40, 50}, price = {10, 20, 60}}
+--     local rows = bnn.data.table{
+--       {name = "age", values = {30, 40, 50}}, {name = "price", values = {10, 20, 60}},
+--     }
 --     local fitted = bnn.data.preprocess{label = "price"}:fit(rows)
 --     print(fitted:invert(fitted:apply(rows).y))        -- tensor [3, 1]: 10 20 60
 -- @param x tensor [..., k] of values, such as y, means, samples or quantiles; or what bnn.predict
 --   returned: its mean, std, noise_std, total_std and draws change. (previous= of bnn.predict takes
 --   the original, not this copy)
--- @return tensor or prediction
+-- @return tensor of the shape of x, or prediction
 -- Raises for predictions of classes, and without draws where a logarithm was learnt.
 function Preprocess:invert(x)
   local what = "preprocess:invert"
@@ -292,7 +337,9 @@ end
 
 --- Returns the central interval of a prediction in the units of the target: mean - z total_std and
 -- mean + z total_std, taken back.
---     local rows = bnn.data.table{age = {30, 40, 50}, price = {10, 20, 60}}
+--     local rows = bnn.data.table{
+--       {name = "age", values = {30, 40, 50}}, {name = "price", values = {10, 20, 60}},
+--     }
 --     local fitted = bnn.data.preprocess{label = "price"}:fit(rows)
 --     local p = {mean = bnn.zeros(1, 1), total_std = bnn.ones(1, 1)}     -- as bnn.predict gives it
 --     print(fitted:interval(p, {level = 0.9}).hi)
@@ -316,7 +363,9 @@ function Preprocess:interval(prediction, opts)
 end
 
 --- Computes the metrics of a prediction in the units of the target: those of bnn.metrics.summary.
---     local rows = bnn.data.table{age = {30, 40, 50}, price = {10, 20, 60}}
+--     local rows = bnn.data.table{
+--       {name = "age", values = {30, 40, 50}}, {name = "price", values = {10, 20, 60}},
+--     }
 --     local fitted = bnn.data.preprocess{label = "price"}:fit(rows)
 --     local part = fitted:apply(rows)
 --     print(fitted:summary({mean = part.y}, part.y).rmse)                -- 0

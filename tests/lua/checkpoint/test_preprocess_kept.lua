@@ -19,8 +19,11 @@ function TestKept:setUp() path = os.tmpname() end
 function TestKept:tearDown() os.remove(path) end
 
 local function rows_of()
-  return bnn.data.table{size = {20, 35, NAN, 80, 55, 40}, heating = {"gas", "", "oil", "gas", "oil",
-                        "gas"}, rent = {400, 500, 800, 1300, 900, 600}}
+  return bnn.data.table{
+    {name = "size", values = {20, 35, NAN, 80, 55, 40}},
+    {name = "heating", values = {"gas", NAN, "oil", "gas", "oil", "gas"}},
+    {name = "rent", values = {400, 500, 800, 1300, 900, 600}},
+  }
 end
 
 -- A model that two steps have trained, its data, and what made them.
@@ -69,8 +72,9 @@ function TestKept.test_damaged_data_are_a_message()
   local described = bnn.checkpoint.describe(objective)
   for _, case in ipairs{
     {"text", "preprocess: expected a table"}, {{}, "preprocess: columns: expected a table"},
-    {{version = 2, columns = {}, size = 1}, "preprocess: version: expected at most 1, got 2"},
-    {{version = 1, columns = {{name = "a"}}, size = 1}, "column 1: expected the kind number"},
+    {{version = 2, columns = {}, size = 1, order = {}}, "version: expected at most 1, got 2"},
+    {{version = 1, columns = {{name = "a"}}, size = 1, order = {}},
+     "column 1: expected the kind number"},
   } do
     described.preprocess = case[1]
     save(objective, described)

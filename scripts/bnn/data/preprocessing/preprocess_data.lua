@@ -1,5 +1,6 @@
---- What fitted preprocess values hold, as plain data: written for checkpoints, and read back. Data may come from
--- anywhere: whatever is wrong with them is a message.
+--- What fitted preprocess values hold, as plain data: written for checkpoints, and read back.
+--
+-- Data may come from anywhere: whatever is wrong with them is a message.
 local column_steps = require "bnn.data.preprocessing.column_steps"
 local kinds = require "bnn.base.kinds"
 local options = require "bnn.base.options"
@@ -33,6 +34,7 @@ local TARGET = {
 local WHOLE = {
   version = {type = "integer", min = VERSION, max = VERSION, required = true},
   columns = LIST, target = "table", size = {type = "integer", min = 0, required = true},
+  order = NAMES,
 }
 
 -- What is wrong, and where.
@@ -139,9 +141,10 @@ local function names_of(list)
 end
 
 --- What a fitted value holds, as a checkpoint keeps it.
--- @param data {columns=, target=, size=}
+-- @param data {columns=, target=, size=, order=}
 function M.describe(data)
-  return {version = VERSION, columns = data.columns, target = data.target, size = data.size}
+  return {version = VERSION, columns = data.columns, target = data.target, size = data.size,
+          order = data.order}
 end
 
 -- Whether a column of x remains.
@@ -152,12 +155,13 @@ local function has_columns(columns)
 end
 
 --- Reads what M.describe gave.
--- @return {columns=, target=, size=}; or nil, what is wrong
+-- @return {columns=, target=, size=, order=}; or nil, what is wrong
 function M.read(given)
   local data, fault = read("preprocess", given, WHOLE)
   if not data then return nil, fault end
   data.columns, fault = each("column", data.columns, read_column)
   if not fault then fault = repeated("columns", names_of(data.columns)) end
+  if not fault then fault = repeated("order", data.order) end
   if not fault and not has_columns(data.columns) then fault = "expected a column of x, got none" end
   if not fault and data.target then data.target, fault = read_target(data.target) end
   if fault then return at("preprocess", fault) end

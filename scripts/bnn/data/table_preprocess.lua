@@ -43,14 +43,14 @@ Preprocess.__index = Preprocess
 -- Steps of numbers run in the order in which they are given. "standardise" subtracts the mean and
 -- divides by the standard deviation. "impute" fills missing values with the median, or {"impute",
 -- value = 0}; where training rows lack values, a column NAME=missing of 0 and 1 follows, unless
--- indicator = false. "log" is the natural logarithm of numbers above 0, "log1p" that of 1 + x, above
--- -1. "clip" goes to the quantiles 0.01 and 0.99 of the training rows, to {"clip", quantiles =
+-- indicator = false. "log" is the natural logarithm of numbers above 0, "log1p" that of 1 + x
+-- above 0. "clip" goes to the quantiles 0.01 and 0.99 of the training rows, to {"clip", quantiles =
 -- {0.05, 0.95}} or to {"clip", min = 0, max = 10}.
 --
 -- Of categories, "one_hot" makes a column NAME=CATEGORY of each, and NAME=missing where training
--- rows lack values; a category or a missing value that is new is an error, or zeros with {"one_hot",
--- unknown = "zeros"}. "ordinal" gives the number of the category, from 0, such as embeddings take,
--- and the next one for a missing value.
+-- rows lack values; a category or a missing value that is new is an error, or zeros with
+-- {"one_hot", unknown = "zeros"}. "ordinal" gives the number of the category, from 0, such as
+-- embeddings take, and the next one for a missing value.
 -- @param opts table:
 --   label       the target's column, or a list of columns of numbers; none: x alone
 --   numbers     steps of columns of numbers, default {"impute", "standardise"}

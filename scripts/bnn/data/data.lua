@@ -18,6 +18,7 @@ local preprocess = require "bnn.data.preprocess"
 local refusal = require "bnn.base.refusal"
 local renamed = require "bnn.base.renamed"
 local strings = require "bnn.base.strings"
+local table_preprocess = require "bnn.data.table_preprocess"
 local tables = require "bnn.data.table"
 local toy = require "bnn.data.toy"
 
@@ -28,7 +29,8 @@ local M = {
   formats = formats.list, docs = {formats = formats.doc},
   table = tables.table, csv = csv.csv, folder = class_folders.folder, image = character_image.image,
   class_weights = class_weights.class_weights, weigh_classes = class_weights.weigh_classes,
-  standardise = preprocess.standardise, one_hot = preprocess.one_hot,
+  standardise = preprocess.standardise, unstandardise = preprocess.unstandardise,
+  one_hot = preprocess.one_hot, preprocess = table_preprocess.preprocess,
   random_split = require "bnn.data.splits.random_split".random_split,
   k_fold = require "bnn.data.splits.k_fold".k_fold,
   index_file = index_files.index_file, index_splits = index_files.index_splits,

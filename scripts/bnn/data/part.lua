@@ -26,13 +26,15 @@ Part.__index = Part
 -- makes such weights of classes.
 -- @param opts table: x= [n, ...]; y= [n, ...] or nil; weight= of each example, a tensor [n] or a
 --   list of numbers of at least 0, or nil; names= of x's columns and classes= of y's, lists;
---   origin= where they come from, for messages
+--   origin= where they come from, for messages; preprocess= what made them of a table, which
+--   checkpoints keep
 -- @return part
 -- Raises if x is a scalar, y or weight has not as many rows, or a weight is not finite or below 0.
 function M.from_tensors(opts)
   opts = options.check("bnn.data.from_tensors", opts, {
     x = {type = "tensor", required = true}, y = "tensor", weight = "any", origin = "string",
     names = {type = "string", list = true}, classes = {type = "string", list = true},
+    preprocess = "preprocess",
   })
   if opts.classes then classes.check("bnn.data.from_tensors", opts.classes) end
   local n = opts.x:dim() > 0 and opts.x:size(1)
@@ -44,20 +46,25 @@ function M.from_tensors(opts)
   if weight ~= nil then weight = example_weights.check("bnn.data.from_tensors", weight, n) end
   return setmetatable({
     x = opts.x:contiguous(), y = opts.y and opts.y:contiguous(), weight = weight, size = n,
-    origin = opts.origin, names = opts.names, classes = opts.classes,
+    origin = opts.origin, names = opts.names, classes = opts.classes, preprocess = opts.preprocess,
   }, Part)
 end
 
---- Returns the same part with other tensors; names, classes, origin and augmentation stay.
+-- A part like this one, with other tensors where they are given, and without augmentation.
+local function alike(self, x, y, weight)
+  if weight == nil then weight = self.weight end
+  return M.from_tensors{x = x or self.x, y = y or self.y, weight = weight, names = self.names,
+                        classes = self.classes, origin = self.origin, preprocess = self.preprocess}
+end
+
+--- Returns the same part with other tensors; names, classes, origin, preprocess and augmentation
+-- stay.
 --     local scaled = part:with{x = part.x:real() / 128}
 -- @param opts table: x=, y=, weight= (default: those of this part)
 -- @return part
 function Part:with(opts)
   opts = options.check("part:with", opts, {x = "tensor", y = "tensor", weight = "any"})
-  local weight = opts.weight
-  if weight == nil then weight = self.weight end
-  local part = M.from_tensors{x = opts.x or self.x, y = opts.y or self.y, weight = weight,
-                names = self.names, classes = self.classes, origin = self.origin}
+  local part = alike(self, opts.x, opts.y, opts.weight)
   return self.augmentation and part:augment(self.augmentation.list) or part
 end
 
@@ -72,8 +79,7 @@ end
 -- Raises if x has no pixels to move (images are [n, h, w] or [n, channels, h, w]) or no real
 -- numbers, the list is out of order, or examples with weights are to be mixed.
 function Part:augment(list)
-  local made = M.from_tensors{x = self.x, y = self.y, weight = self.weight, names = self.names,
-                classes = self.classes, origin = self.origin}
+  local made = alike(self)
   made.augmentation = augmented_part.new("part:augment", list, made)
   return made
 end

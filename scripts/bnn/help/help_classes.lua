@@ -30,6 +30,7 @@ M.origins = {
   sampler = "A sampler comes from bnn.search.random and the others of bnn.search.",
   result = "A result comes from bnn.sweep.",
   variances = "Variances come from bnn.gradient_variance.",
+  preprocess = "A preprocess comes from bnn.data.preprocess; its fit makes another, fitted.",
   report = "A report comes from bnn.ood.evaluate or bnn.shift.evaluate.",
 }
 

@@ -46,6 +46,8 @@ Objective.__index = Objective
 --   data_size   number of training examples; bnn.train sets it if it is missing
 --   classes     names of the classes in their order; default those of the first data that
 --               check_data (and so bnn.train) sees. Checkpoints keep them
+--   preprocess  what made the data of tables, bnn.data.preprocess{...}:fit(table); default that of
+--               the data, as for classes
 --   kl          "sum" (default): the KL divergence; "leading": each tensor's divided by its first
 --               dimension (no ELBO: audit() says what it is, help "kl" why it is there)
 --   prior       standard deviation s of the prior N(0, s^2), 1; a name ("laplace", see help

@@ -134,6 +134,7 @@ function M.check_data(self, data)
     return nil, strings.message("%s%s", data.origin and data.origin .. ": " or "", fault)
   end
   self.classes = self.classes or data.classes
+  self.preprocess = self.preprocess or data.preprocess
   return true
 end
 

@@ -20,7 +20,7 @@ local function both(own)
     beta = "schedule|table",
     temperature = "schedule|table",
     data_size = {type = "integer", min = 1},
-    classes = {type = "string", list = true},
+    classes = {type = "string", list = true}, preprocess = "preprocess",
     kl = {type = "string", choices = {"sum", "leading"}, default = "sum"},
     prior = {type = "number|string|function|table", above = 0},
     num_samples = {type = "integer", min = 1, default = 1},

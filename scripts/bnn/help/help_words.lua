@@ -16,8 +16,8 @@ M.ROWS = {
   {"detach", "stop gradient", "no grad",
    answer = "`x:stop_gradient` is x, which gradients take for a constant."},
   {"instance norm", "weight norm", "spectral norm",
-   answer = "There is no such layer. `bnn.nn.layer_norm`, `bnn.nn.batch_norm` and others of `bnn.nn`"
-     .. " normalise, `bnn.transform` makes a layer of any function."},
+   answer = "There is no such layer. `bnn.nn.layer_norm`, `bnn.nn.batch_norm` and others of"
+     .. " `bnn.nn` normalise, `bnn.transform` makes a layer of any function."},
   {"log loss", "log_loss", "cross entropy loss", answer = "`bnn.metrics.nll` is the log loss;"
      .. " weight= weighs the examples."},
   {"sample weight", "sample_weight", "sample weights", answer = "weight= of"

@@ -22,6 +22,8 @@ local ROWS = {
     .. " Carlo\", ICML 2014, arXiv:1402.4102"},
   {"Chen et al. 2023", "X. Chen et al., \"Symbolic discovery of optimization algorithms\","
     .. " NeurIPS 2023, arXiv:2302.06675"},
+  {"Cho et al. 2014", "K. Cho et al., \"Learning phrase representations using RNN encoder-decoder"
+    .. " for statistical machine translation\", EMNLP 2014, arXiv:1406.1078"},
   {"Clevert et al. 2016", "D.-A. Clevert, T. Unterthiner, S. Hochreiter, \"Fast and accurate deep"
     .. " network learning by exponential linear units (ELUs)\", ICLR 2016, arXiv:1511.07289"},
   {"Cohen 1960", "J. Cohen, \"A coefficient of agreement for nominal scales\", Educational and"
@@ -34,6 +36,7 @@ local ROWS = {
   {"Elfwing et al. 2018", "S. Elfwing, E. Uchibe, K. Doya, \"Sigmoid-weighted linear units for"
     .. " neural network function approximation in reinforcement learning\", Neural Networks 107,"
     .. " 2018, arXiv:1702.03118"},
+  {"Elman 1990", "J. Elman, \"Finding structure in time\", Cognitive Science 14, 1990"},
   {"Farquhar et al. 2020", "S. Farquhar, M. Osborne, Y. Gal, \"Radial Bayesian neural networks:"
     .. " beyond discrete support in large-scale Bayesian deep learning\", AISTATS 2020,"
     .. " arXiv:1907.00865"},
@@ -41,6 +44,8 @@ local ROWS = {
     .. " representing model uncertainty in deep learning\", ICML 2016, arXiv:1506.02142"},
   {"Geifman and El-Yaniv 2017", "Y. Geifman, R. El-Yaniv, \"Selective classification for deep"
     .. " neural networks\", NIPS 2017, arXiv:1705.08500"},
+  {"Gers et al. 2000", "F. Gers, J. Schmidhuber, F. Cummins, \"Learning to forget: continual"
+    .. " prediction with LSTM\", Neural Computation 12, 2000"},
   {"Gneiting et al. 2007", "T. Gneiting, F. Balabdaoui, A. Raftery, \"Probabilistic forecasts,"
     .. " calibration and sharpness\", JRSS B 69, 2007"},
   {"Gneiting and Raftery 2007", "T. Gneiting, A. Raftery, \"Strictly proper scoring rules,"
@@ -63,6 +68,8 @@ local ROWS = {
   {"Hernandez-Lobato and Adams 2015", "J. M. Hernandez-Lobato, R. Adams, \"Probabilistic"
     .. " backpropagation for scalable learning of Bayesian neural networks\", ICML 2015,"
     .. " arXiv:1502.05336"},
+  {"Hochreiter and Schmidhuber 1997", "S. Hochreiter, J. Schmidhuber, \"Long short-term memory\","
+    .. " Neural Computation 9, 1997"},
   {"Houlsby et al. 2011", "N. Houlsby, F. Huszar, Z. Ghahramani, M. Lengyel, \"Bayesian active"
     .. " learning for classification and preference learning\", arXiv:1112.5745"},
   {"Huang et al. 2017", "G. Huang, Y. Li, G. Pleiss, Z. Liu, J. Hopcroft, K. Weinberger,"
@@ -76,6 +83,8 @@ local ROWS = {
     .. " projections\", SIAM J. Sci. Comput. 30, 2008"},
   {"Jones et al. 1998", "D. Jones, M. Schonlau, W. Welch, \"Efficient global optimization of"
     .. " expensive black-box functions\", J. Global Optim. 13, 1998"},
+  {"Jozefowicz et al. 2015", "R. Jozefowicz, W. Zaremba, I. Sutskever, \"An empirical exploration"
+    .. " of recurrent network architectures\", ICML 2015"},
   {"Kingma and Ba 2015", "D. Kingma, J. Ba, \"Adam: a method for stochastic optimization\","
     .. " ICLR 2015, arXiv:1412.6980"},
   {"Kingma et al. 2015", "D. Kingma, T. Salimans, M. Welling, \"Variational dropout and the local"

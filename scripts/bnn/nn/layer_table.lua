@@ -11,6 +11,7 @@ local branches = require "bnn.nn.layers.branches"
 local linear = require "bnn.nn.layers.linear"
 local norms = require "bnn.nn.layers.norms"
 local pool = require "bnn.nn.layers.pool"
+local recurrent = require "bnn.nn.layers.recurrent"
 local sequences = require "bnn.nn.layers.sequences"
 
 local M = {}
@@ -41,6 +42,9 @@ M.rows = {
    x = {4, 3}},
   {"residual", branches, args = {linear.linear(4), {shortcut = linear.linear(4)}}, x = {4, 3}},
   {"parallel", branches, args = {{linear.linear(4), linear.linear(2), axis = 2}}, x = {4, 3}},
+  {"rnn", recurrent, args = {4}, x = {3, 5, 2}},
+  {"gru", recurrent, args = {4, {output = "last"}}, x = {3, 5, 2}},
+  {"lstm", recurrent, args = {4, {bidirectional = true}}, x = {3, 5, 2}},
   {"multi_head_attention", require "bnn.nn.layers.attention", args = {2, {causal = true}},
    x = {3, 4, 6}},
   {"positional_encoding", require "bnn.nn.layers.positional_encoding",

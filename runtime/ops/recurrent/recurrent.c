@@ -1,0 +1,168 @@
+/* recurrent.c - see recurrent.h.  Examples go through all steps in panels of some rows, so that what is
+ * multiplied with u at a step is a matrix, and what a step works on stays in a cache. */
+#include "recurrent.h"
+
+#include "../../kernels/product.h"
+
+/* Reals of scratch hold one row at least: backward needs 10 h of an LSTM, 11 h of a GRU, 2 h of a
+ * plain cell, whose gates are 4 h, 3 h and h. */
+enum { ROWS_MOST = 64, SCRATCH_MOST = 1 << 16, GATES_MOST = 1 << 14, WIDTH_MOST = 1 << 15 };
+
+typedef struct sizes {
+  size_t n, t, h, gates, width; /* of a row of p, and of y */
+  bool from_end;
+  const recurrent_cell *cell;
+} sizes;
+
+static sizes sizes_of(const bnn_tensor *const *x, const bnn_attr *attr,
+                      const recurrent_cell *cell) {
+  const size_t h = x[1]->dim[0];
+  return (sizes){.n = x[0]->dim[0],
+                 .t = x[0]->dim[1],
+                 .h = h,
+                 .gates = cell->gates * h,
+                 .width = cell->parts * h,
+                 .from_end = attr->descending,
+                 .cell = cell};
+}
+
+bnn_status RECURRENT(infer)(bnn_shape *y, const bnn_shape *x, int n, const recurrent_cell *cell,
+                            bnn_err *err) {
+  const bnn_shape *u = &x[1];
+  if (x[0].rank != 3 || u->rank != 2 || u->dim[1] != cell->gates * u->dim[0] ||
+      x[0].dim[2] != u->dim[1])
+    return bnn_fail(err, BNN_ESHAPE, "expected p [n, t, %zu h], u [h, %zu h], got p %s, u %s",
+                    cell->gates, cell->gates, BNN_SHAPE(&x[0]), BNN_SHAPE(u));
+  if (n > 2 && (x[2].rank != 1 || x[2].dim[0] != u->dim[0]))
+    return bnn_fail(err, BNN_ESHAPE, "b: expected [%zu] for u %s, got %s", u->dim[0], BNN_SHAPE(u),
+                    BNN_SHAPE(&x[2]));
+  if (u->dim[1] > GATES_MOST)
+    return bnn_fail(err, BNN_ESHAPE, "u is %s: expected at most %d columns", BNN_SHAPE(u),
+                    (int)GATES_MOST);
+  BNN_TRY(bnn_blas_load(err));
+  *y = x[0];
+  y->dim[2] = cell->parts * u->dim[0];
+  return BNN_OK;
+}
+
+/* Weights that belong to the batch mix. */
+bnn_rows RECURRENT(rows)(const bool *has_rows, const bnn_shape *x, int n, const bnn_attr *attr,
+                         const bnn_shape *y) {
+  BNN_UNUSED(x), BNN_UNUSED(attr), BNN_UNUSED(y);
+  for (int i = 1; i < n; i++)
+    if (has_rows[i]) return BNN_ROWS_MIXED;
+  return has_rows[0] ? BNN_ROWS_KEPT : BNN_ROWS_NONE;
+}
+
+/* Rows of a panel for `each` reals of scratch a row. */
+static size_t panel_rows(const sizes *z, size_t each) {
+  const size_t fit = each ? SCRATCH_MOST / each : ROWS_MOST;
+  const size_t rows_ = fit < 1 ? 1 : fit < ROWS_MOST ? fit : ROWS_MOST;
+  return rows_ < z->n ? rows_ : z->n;
+}
+
+/* The place of step s in a sequence. */
+static size_t place_of(const sizes *z, size_t s) { return z->from_end ? z->t - 1 - s : s; }
+
+static const bnn_real zeros[WIDTH_MOST]; /* the row of y before the first */
+
+/* Where row i of an array [n, t, width] has step s. */
+#define STEP(base, i, s, width) ((base) + ((i)*z->t + place_of(z, s)) * (width))
+
+void RECURRENT(forward)(bnn_tensor *y, const bnn_tensor *const *x, int n, const bnn_attr *attr,
+                        const recurrent_cell *cell) {
+  const sizes sized = sizes_of(x, attr, cell), *z = &sized;
+  bnn_real *to = bnn_tensor_real(y);
+  const bnn_real *p = bnn_tensor_real(x[0]), *u = bnn_tensor_real(x[1]);
+  const bnn_real *b = n > 2 ? bnn_tensor_real(x[2]) : NULL;
+  const size_t most = panel_rows(z, z->gates);
+  if (y->size == 0) return;
+  bnn_real r[SCRATCH_MOST];
+  for (size_t from = 0; from < z->n; from += most) {
+    const size_t rows_ = z->n - from < most ? z->n - from : most;
+    for (size_t s = 0; s < z->t; s++) {
+      if (s > 0)
+        bnn_product(r, z->gates, STEP(to, from, s - 1, z->width), z->t * z->width, false, u,
+                    z->gates, false, rows_, z->gates, z->h, false);
+      else
+        memset(r, 0, rows_ * z->gates * sizeof *r);
+      for (size_t i = from; i < from + rows_; i++)
+        cell->forward(STEP(to, i, s, z->width), STEP(p, i, s, z->gates), r + (i - from) * z->gates,
+                      s > 0 ? STEP(to, i, s - 1, z->width) : zeros, b, z->h);
+    }
+  }
+}
+
+/* ---- backward ---- */
+
+/* What backward works on: panels of slopes, and the gradients that go from step to step. */
+typedef struct slopes {
+  bnn_real *dp, *dr, *d; /* [rows, gates], [rows, gates], [rows, width] */
+  size_t from, rows;
+} slopes;
+
+BNN_KERNEL add_row(bnn_real *restrict to, const bnn_real *restrict from, size_t n) {
+  for (size_t i = 0; i < n; i++) to[i] += from[i];
+}
+
+/* The cells of a panel at step s. */
+static void cells_backward(const slopes *k, const bnn_real *dy, const bnn_real *y, size_t s,
+                           const sizes *z) {
+  for (size_t i = 0; i < k->rows; i++) {
+    bnn_real *d = k->d + i * z->width;
+    add_row(d, STEP(dy, k->from + i, s, z->width), z->width);
+    z->cell->backward(k->dp + i * z->gates, k->dr + i * z->gates, d,
+                      STEP(y, k->from + i, s, z->width),
+                      s > 0 ? STEP(y, k->from + i, s - 1, z->width) : zeros, z->h);
+  }
+}
+
+/* dp of the panel to its place in the gradient of p. */
+static void deliver(bnn_real *dx, const slopes *k, size_t s, const sizes *z, bool set) {
+  for (size_t i = 0; i < k->rows; i++) {
+    bnn_real *to = STEP(dx, k->from + i, s, z->gates);
+    if (set)
+      memcpy(to, k->dp + i * z->gates, z->gates * sizeof *to);
+    else
+      add_row(to, k->dp + i * z->gates, z->gates);
+  }
+}
+
+static void add_to_bias(bnn_real *db, const slopes *k, const sizes *z) {
+  for (size_t i = 0; i < k->rows; i++) add_row(db, k->dr + (i + 1) * z->gates - z->h, z->h);
+}
+
+/* A panel through all steps from the last. */
+static void panel_backward(bnn_tensor *const *dx, const slopes *k, const bnn_tensor *dy,
+                           const bnn_tensor *y, const bnn_real *u, bool has_bias, const sizes *z,
+                           bool set) {
+  const bnn_real *out = bnn_tensor_real(y);
+  memset(k->d, 0, k->rows * z->width * sizeof *k->d);
+  for (size_t s = z->t; s-- > 0;) {
+    cells_backward(k, bnn_tensor_real(dy), out, s, z);
+    if (dx[0]) deliver(bnn_tensor_real(dx[0]), k, s, z, set);
+    if (has_bias && dx[2]) add_to_bias(bnn_tensor_real(dx[2]), k, z);
+    if (s == 0) break;
+    if (dx[1])
+      bnn_product(bnn_tensor_real(dx[1]), z->gates, STEP(out, k->from, s - 1, z->width),
+                  z->t * z->width, true, k->dr, z->gates, false, z->h, z->gates, k->rows, true);
+    bnn_product(k->d, z->width, k->dr, z->gates, false, u, z->gates, true, k->rows, z->h, z->gates,
+                true);
+  }
+}
+
+void RECURRENT(backward)(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y,
+                         const bnn_tensor *const *x, int n, const bnn_attr *attr,
+                         const recurrent_cell *cell, bool set) {
+  const sizes sized = sizes_of(x, attr, cell), *z = &sized;
+  const size_t apart = cell->has_one_slope ? 0 : z->gates;
+  const size_t each = z->gates + apart + z->width, most = panel_rows(z, each);
+  if (y->size == 0) return;
+  bnn_real scratch[SCRATCH_MOST];
+  slopes k = {.dp = scratch, .dr = scratch + most * apart};
+  k.d = k.dr + most * z->gates;
+  for (; k.from < z->n; k.from += most) {
+    k.rows = z->n - k.from < most ? z->n - k.from : most;
+    panel_backward(dx, &k, dy, y, bnn_tensor_real(x[1]), n > 2, z, set);
+  }
+}

@@ -24,7 +24,8 @@ local M = {
   from_tensors = parts.from_tensors,
   read = files.read, mmap = files.mmap, save = files.save,
   formats = formats.list, docs = {formats = formats.doc},
-  table = tables.table, csv = csv.csv, folder = class_folders.folder, image = character_image.image,
+  table = tables.table, sql = tables.sql,
+  csv = csv.csv, folder = class_folders.folder, image = character_image.image,
   standardise = preprocess.standardise, one_hot = preprocess.one_hot,
   random_split = preprocess.random_split,
 }

@@ -89,6 +89,16 @@ function TestTableFile.test_a_header_is_found()
   lu.assertEquals(read("x,y\nx,z\n", {types = {x = "category"}}).names, {"x", "y"})
 end
 
+function TestTableFile.test_a_first_row_of_numbers_that_may_be_names_is_refused()
+  for _, text in ipairs{"0,1,2\n5,6,7\n", "id,2019,2020\na,1.5,2.5\nb,0.5,3\n",
+                        "1,2\n0.5,3\n"} do
+    refuses("names or numbers? header = true", text)
+    lu.assertEquals(read(text, {header = false}).size, select(2, text:gsub("\n", "")))
+  end
+  lu.assertEquals(read("a,1,2\na,1.5,2.5\nb,0.5,3\n").size, 3) -- as the text is there again
+  lu.assertEquals(read("3,1\n4,2\n").size, 2)
+end
+
 function TestTableFile.test_an_index_without_a_name_is_left_out()
   lu.assertEquals(read(",a\n0,5\n1,6\n2,7\n").names, {"a"})
   lu.assertEquals(read("Unnamed: 0,a\n1,5\n2,6\n3,7\n").names, {"a"})

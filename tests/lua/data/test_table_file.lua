@@ -226,6 +226,29 @@ function TestTableFile.test_a_label_may_be_absent()
   refuses("has no column 'age'", "colour,y\nred,no\n", opts)
 end
 
+-- ---- what is said ----
+
+-- The notices of reading this text, without the path in front.
+local function notice_of(text, opts)
+  local said = bits.notices_of(function() read(text, opts) end)
+  return (said:gsub("^[^:]*: ", ""))
+end
+
+function TestTableFile.test_what_was_found_is_said()
+  lu.assertEquals(notice_of "n;c\n1,5;red\n?;blue\n", "2 rows of 2 columns; delimiter ';'; "
+    .. "decimal comma; the first row is a header; categories: c (2); missing: n 1\n")
+  lu.assertStrContains(notice_of("1,x\n2,y\n"), "no header; categories: column_2 (2)")
+  local many = {"v,w"}
+  for i = 1, 30 do many[i + 1] = ("%d,r%d"):format(i % 7, i) end
+  many[20] = "oops,r19"
+  local said = notice_of(table.concat(many, "\n"))
+  lu.assertStrContains(said, "v is a category, as line 20 holds 'oops' (29 of 30 cells are "
+    .. "numbers)")
+  lu.assertStrContains(said, "each row has a category of its own in w (types = {w = \"ignore\"}")
+  lu.assertStrContains(notice_of("id,v\n1,4\n2,7\n3,1\n"), "id numbers the rows")
+  lu.assertStrContains(notice_of(",v\n1,4\n2,7\n3,1\n"), "an index without a name, left out")
+end
+
 -- ---- the whole way ----
 
 function TestTableFile.test_a_file_becomes_a_part()

@@ -183,24 +183,73 @@ static bnn_status pass_rows(reader *r, size_t row, bool looking, each_row *each,
 
 /* ---- the header ---- */
 
-static bool all_names(const reader *r) {
+/* Whether the first record may be a header: names, and perhaps columns without one, as a separator
+ * at the end of each line makes them.  *full: only the first column has none. */
+static bool may_be_header(const reader *r, bool *full) {
   const cell *c = first_of(r);
-  for (size_t k = 0; k < r->columns; k++)
-    if (!bnn_csv_is_name(&c[k]) && !(k == 0 && c[0].n == 0 && r->columns > 1)) return false;
-  return true;
+  size_t names = 0;
+  *full = true;
+  for (size_t k = 0; k < r->columns; k++) {
+    if (c[k].n != 0 && !bnn_csv_is_name(&c[k])) return false;
+    names += c[k].n != 0;
+    *full = *full && (c[k].n != 0 || k == 0);
+  }
+  return names > 0;
 }
 
-/* Whether the first record is a header, by what the other rows hold. */
+/* Whether the first record is a header, by what the other rows hold: numbers under a name, or texts
+ * none of which is in it. */
 static bool seems_header(const reader *r, size_t rows) {
-  if (!all_names(r)) return false;
-  bool repeats = false;
+  bool full, repeats = false;
+  if (!may_be_header(r, &full)) return false;
   for (size_t k = 0; k < r->columns; k++) {
     const column *c = &r->column[k];
     if (c->wanted.kind == BNN_CSV_IGNORED) continue;
-    if (c->found.numbers > 0 && c->found.texts == 0) return true;
+    if (c->found.numbers > 0 && c->found.texts == 0 && first_of(r)[k].n != 0) return true;
     repeats = repeats || c->repeats;
   }
-  return rows == 0 || !repeats;
+  return rows == 0 || (full && !repeats);
+}
+
+/* Whether rows 1 to n of a column hold a number that is not whole. */
+static bool has_fraction(const column *c, size_t n) {
+  for (size_t i = 1; c->number && i < n; i++)
+    if (c->number[i] == c->number[i] && c->number[i] != (bnn_real)trunc((double)c->number[i]))
+      return true;
+  return false;
+}
+
+/* Whether a first record that was taken for a row may hold names all the same: 0, 1, 2 as pandas
+ * and NumPy number columns; integers that count, or rise over columns of fractions, such as years.
+ * A text that is in its column again says that it is a row. */
+static bool may_be_names(const reader *r, size_t rows) {
+  size_t n = 0, fractions = 0;
+  double first = 0, before = 0, v;
+  bool counting = true;
+  for (size_t k = 0; k < r->columns; k++) {
+    const cell *c = &first_of(r)[k];
+    if (r->column[k].repeats) return false;
+    if (r->column[k].wanted.kind == BNN_CSV_IGNORED || !bnn_csv_number_with(&v, c, r->in.decimal))
+      continue;
+    if (!bnn_csv_is_integer(c) || (n > 0 && v <= before)) return false;
+    if (n == 0) first = v;
+    counting = counting && (n == 0 || v == before + 1);
+    before = v;
+    n++;
+    fractions += has_fraction(&r->column[k], rows);
+  }
+  if (counting && n > 1) return first == 0 || fractions > 0;
+  return n > 1 && fractions == n;
+}
+
+static bnn_status check_first(const reader *r, size_t rows, bnn_err *err) {
+  const cell *c = first_of(r);
+  if (!may_be_names(r, rows)) return BNN_OK;
+  return bnn_fail(err, BNN_EDATA,
+                  "%s: the first row is %s, %s%s: names or numbers? header = true if it holds "
+                  "names, header = false if not",
+                  r->in.name, bnn_excerpt_of(c[0].p, c[0].n).s, bnn_excerpt_of(c[1].p, c[1].n).s,
+                  r->columns > 2 ? ", ..." : "");
 }
 
 /* The first pass.  Where nobody says what the first record is, row 0 is kept free for it. */
@@ -210,6 +259,7 @@ static bnn_status look(reader *r, bnn_err *err) {
   r->header = said == BNN_CSV_HEADER;
   BNN_TRY(pass_rows(r, !r->header, true, look_at_row, &rows, err));
   if (said == BNN_CSV_SEE_HEADER) r->header = seems_header(r, rows - 1);
+  if (said == BNN_CSV_SEE_HEADER && !r->header) BNN_TRY(check_first(r, rows, err));
   r->line = r->text->first_line;
   if (!r->header) BNN_TRY(look_at_row(r, first_of(r), 0, err));
   r->rows = rows - (r->header && said == BNN_CSV_SEE_HEADER);

@@ -103,13 +103,7 @@ local function model_of(cfg, key, train)
   local sizes = {table.unpack(cfg.hidden)}
   sizes[#sizes + 1] = train.classes and #train.classes or 2
   local net = bnn.nn.mlp(sizes)
-  if not train.classes then
-    local both = net
-    net = bnn.transform(function(x)
-      local output = both(x)
-      return output:narrow(2, 1, 1), output:narrow(2, 2, 1)
-    end)
-  end
+  if not train.classes then net = bnn.nn.sequential{net, bnn.nn.chunk(2)} end
   return bnn.elbo{
     net = net, likelihood = train.classes and "categorical" or "gaussian", prior = cfg.prior_std,
     posterior = bnn.posterior.meanfield(net:init(key, train), {logvar = cfg.logvar}),

@@ -39,7 +39,7 @@ awk 'BEGIN {
 }' >"$T/houses.txt"
 
 # ---------------------------------------------------------------- numbers
-run --file=houses.txt --label=price --ignore=id --checkpoint=kept
+run --file=houses.txt --label=price --ignore=id,sold --checkpoint=kept
 equal "numbers: status" 0 "$rc"
 equal "numbers: the first line" "data: houses.txt, 120 rows, to predict price" "$(head -1 "$T/out")"
 has "numbers: the columns" "  kind   category  2: flat, house, 10 missing" "$out"

@@ -63,7 +63,7 @@ static int text_first(lua_State *L) {
   lua_createtable(L, (int)t->columns, 0);
   for (size_t k = 0; k < t->columns; k++) {
     const bnn_csv_cell *c = &bnn_csv_cells(&t->first)[k];
-    names = names && (bnn_csv_is_name(c) || (k == 0 && c->n == 0));
+    names = names && (bnn_csv_is_name(c) || c->n == 0);
     push_cell(L, c);
     lua_rawseti(L, -2, (lua_Integer)k + 1);
   }

@@ -183,24 +183,32 @@ static bnn_status pass_rows(reader *r, size_t row, bool looking, each_row *each,
 
 /* ---- the header ---- */
 
-static bool all_names(const reader *r) {
+/* Whether the first record may be a header: names, and perhaps columns without one, as a separator
+ * at the end of each line makes them.  *full: only the first column has none. */
+static bool may_be_header(const reader *r, bool *full) {
   const cell *c = first_of(r);
-  for (size_t k = 0; k < r->columns; k++)
-    if (!bnn_csv_is_name(&c[k]) && !(k == 0 && c[0].n == 0 && r->columns > 1)) return false;
-  return true;
+  size_t names = 0;
+  *full = true;
+  for (size_t k = 0; k < r->columns; k++) {
+    if (c[k].n != 0 && !bnn_csv_is_name(&c[k])) return false;
+    names += c[k].n != 0;
+    *full = *full && (c[k].n != 0 || k == 0);
+  }
+  return names > 0;
 }
 
-/* Whether the first record is a header, by what the other rows hold. */
+/* Whether the first record is a header, by what the other rows hold: numbers under a name, or texts
+ * none of which is in it. */
 static bool seems_header(const reader *r, size_t rows) {
-  if (!all_names(r)) return false;
-  bool repeats = false;
+  bool full, repeats = false;
+  if (!may_be_header(r, &full)) return false;
   for (size_t k = 0; k < r->columns; k++) {
     const column *c = &r->column[k];
     if (c->wanted.kind == BNN_CSV_IGNORED) continue;
-    if (c->found.numbers > 0 && c->found.texts == 0) return true;
+    if (c->found.numbers > 0 && c->found.texts == 0 && first_of(r)[k].n != 0) return true;
     repeats = repeats || c->repeats;
   }
-  return rows == 0 || !repeats;
+  return rows == 0 || (full && !repeats);
 }
 
 /* The first pass.  Where nobody says what the first record is, row 0 is kept free for it. */

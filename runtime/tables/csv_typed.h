@@ -33,7 +33,7 @@ typedef struct bnn_csv_wanted {
 } bnn_csv_wanted;
 
 typedef struct bnn_csv_typed_options {
-  bnn_csv_header header; /* SEE: the first row is one when all of it is names, over a column of
+  bnn_csv_header header;        /* SEE: the first row is one when it holds names, over a column of
                             numbers, or none of its texts is in its column again */
   const bnn_csv_wanted *column; /* [columns], or NULL */
   const char *const *missing;   /* [n_missing] marks besides those that are known */

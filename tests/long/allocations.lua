@@ -233,6 +233,15 @@ end, run = function(s)
   return sum(part.x) + sum(part.y)
 end}
 
+scenarios["read table"] = {make = function(s)
+  s.path = path_of "t.csv"
+  write("t.csv", "a,b,kind\n1,?,x\n3,4,y\n5,6,x\n")
+end, run = function(s)
+  local t = assert(bnn.data.table(s.path))
+  local like = assert(bnn.data.table(s.path, {like = t:schema()}))
+  return sum(t:without "b":part{label = "kind"}.x) + sum(like:column("kind").values)
+end}
+
 scenarios["map"] = {make = function(s)
   s.path = path_of "map.npy"
   assert(bnn.data.save(s.path, bnn.ones(7)))

@@ -218,10 +218,14 @@ local from_file = {
   tensor = from_tensor, tensors = from_tensors, table = from_table, image = from_image,
 }
 
+-- Endings of tables that say no more than that they are text.
+local TEXT = {txt = true, data = true, dat = true}
+
 --- Whether a name ends as those of files that M.load takes.
 function M.is_file_name(path)
   local row = formats.by_name(path)
-  return row ~= nil and formats.is_set(row)
+  if row then return formats.is_set(row) end
+  return TEXT[strings.lower(path):gsub("%.gz$", ""):match "%.(%w+)$"] and not core.is_folder(path)
 end
 
 --- Whether a path is that of a file, by its name or because it is there.

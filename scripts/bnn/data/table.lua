@@ -1,4 +1,5 @@
 --- Tables of columns, and the parts that networks learn from made of them.
+local expect = require "bnn.base.expect"
 local expect_model = require "bnn.params.expect_model"
 local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
@@ -9,6 +10,7 @@ local table_class = require "bnn.data.tables.table_class"
 local table_columns = require "bnn.data.tables.table_columns"
 local table_file = require "bnn.data.tables.table_file"
 local table_schema = require "bnn.data.tables.table_schema"
+local table_sql = require "bnn.data.tables.table_sql"
 
 local M = {}
 
@@ -139,6 +141,25 @@ function M.table(source, opts)
   local given = options.check(what, source, {{type = "table"}, n = {type = "integer", min = 0}})
   local columns, size = table_columns.from_lua(what, given, given.n)
   return table_class.new(columns, size)
+end
+
+--- Makes a table of what a query of a database gives: SQLite's, in a file, or a PostgreSQL
+-- server's.
+--     local query = "SELECT age, kind FROM pets WHERE age > $1"
+--     local t = bnn.data.sql("pets.db", query, {params = {1}})
+--     local part = t and t:part{label = "kind"}
+-- A column in which all values are numbers is one of numbers, another one a category; NULL is
+-- missing. Nothing is written to the database.
+-- @param database string: path of a file of SQLite, or postgresql://host/db
+-- @param query string: one statement of SQL
+-- @param opts table: params= the list of values for $1, $2 ...; types=, categories=, missing=,
+--   like= and optional=, as for bnn.data.table
+-- @return table of bnn.data.table; or nil, message, with the database's own words if the statement
+--   is wrong, and if it gives no rows
+function M.sql(database, query, opts)
+  local what = "bnn.data.sql"
+  expect.string(what .. ": database", database, "a path or a URL")
+  return table_sql.read(what, database, expect.string(what .. ": query", query, "SQL"), opts)
 end
 
 return M

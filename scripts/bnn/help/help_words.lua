@@ -14,6 +14,10 @@ M.ROWS = {
   {"group norm", "instance norm", "rms norm", "rmsnorm", "weight norm", "spectral norm",
    answer = "There is no such layer. `bnn.nn.layer_norm` normalises, `bnn.transform` makes a"
      .. " layer of any function."},
+  {"column transformer", "columntransformer", "standard scaler", "standardscaler", "imputer",
+   "simpleimputer", "one hot encoder", "onehotencoder", "inverse transform", "feature engineering",
+   answer = "`bnn.data.preprocess` imputes, standardises and encodes the columns of a table and"
+     .. " takes predictions back; `bnn.data.standardise` scales parts without one."},
   {"layer norm", "layer normalisation", "layer normalization",
    answer = "`bnn.nn.layer_norm` is the layer, `x:layer_norm` the op."},
   {"mc dropout", "monte carlo dropout",

@@ -137,6 +137,8 @@ function M.make_files(world, experiments)
   assert(bnn.data.save("x.npy", bnn.ones(2, 3)))
   assert(bnn.data.save("x.npz", {x = bnn.ones(2, 3), y = bnn.tensor({0, 1}, "i32")}))
   write("x.csv", "a,b,y\n1,2,0\n3,4,1\n")
+  write("pets.csv", "age,kind,weight\n3,dog,10\n,cat,4\n12,cat,5.5\n")
+  write("more_pets.csv", "kind,age\ncat,1\n")
 end
 
 --- Makes a world.

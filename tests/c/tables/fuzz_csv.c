@@ -2,7 +2,7 @@
  * left over.  The first byte says how it is read.
  *
  *   clang -fsanitize=fuzzer,address,undefined -Iruntime -Itests/c \
- *     tests/c/tables/fuzz_csv.c runtime/tables/csv{,_cell,_columns,_labels,_records}.c \
+ *     tests/c/tables/fuzz_csv.c runtime/tables/csv{,_cell,_columns,_labels,_records,_text}.c \
  *     runtime/{base,tensor}/[a-z]*.c runtime/files/{file,map,bytes,save,gzip}.c \
  *     -lz -lm -o fuzz_csv && ./fuzz_csv tests/corpus/csv
  *

@@ -5,9 +5,9 @@
  *     tests/c/tables/fuzz_csv_typed.c runtime/tables/csv{,_cell,_columns,_labels,_records}.c \
  *     runtime/tables/csv_{text,typed,categories}.c runtime/{base,tensor}/[a-z]*.c \
  *     runtime/files/{file,map,bytes,save,gzip}.c -lz -lm -o fuzz_csv_typed &&
- *     ./fuzz_csv_typed tests/corpus/csv
+ *     ./fuzz_csv_typed tests/corpus/csv_typed
  *
- * test_csv_typed.c includes this file to replay tests/corpus/csv. */
+ * test_csv_typed.c includes this file to replay tests/corpus/csv_typed and tests/corpus/csv. */
 #include <string.h>
 
 #include "fuzz.h"

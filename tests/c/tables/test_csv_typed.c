@@ -117,6 +117,7 @@ END_TEST
 
 START_TEST(the_corpus_replays) {
   ck_assert_int_gt(replay("tests/corpus/csv", LLVMFuzzerTestOneInput), 25);
+  ck_assert_int_gt(replay("tests/corpus/csv_typed", LLVMFuzzerTestOneInput), 8);
 }
 END_TEST
 

@@ -36,6 +36,16 @@ function TestCsv.test_columns_labels_and_names()
   lu.assertEquals({part.names, part.classes, part.size}, {{"w", "h"}, {"cat", "dog"}, 3})
 end
 
+function TestCsv.test_words_and_missing_values_point_to_what_reads_them()
+  local hint = "bnn.data.table reads categories, missing values and decimal commas"
+  refuses(hint, "a,b\n1,red\n")
+  refuses(hint, "a,b\n1,\n")
+  refuses(hint, "1,5;2\n2,5;3\n")
+  refuses(hint, "a,b\n1,?\n2,3\n", {label = "b"})
+  local message = select(2, table_of "1,2\n3\n")
+  lu.assertNotStrContains(message, "bnn.data.table")
+end
+
 function TestCsv.test_labels_by_position()
   lu.assertEquals(table_of("1,2,3\n4,5,6\n", {label = 2}).y:totable(), {2, 5})
   lu.assertEquals(table_of("1,2,3\n4,5,6\n", {label = -1}).y:totable(), {3, 6})

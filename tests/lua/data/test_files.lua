@@ -412,7 +412,16 @@ function TestSets.test_a_table_makes_a_training_part()
   local set = data.load(write("t.csv", "a,b,y\n1,2,0\n3,4,1\n"), {label = "y"})
   lu.assertEquals(set.train.y:totable(), {0, 1})
   lu.assertEquals(set.train.names, {"a", "b"})
-  refuses("No such file", data.load, path "no.csv")
+  for _, name in ipairs{"no.csv", "no.data", "no.txt", "no.dat.gz"} do
+    refuses("No such file", data.load, path(name))
+  end
+end
+
+function TestSets.test_a_table_may_end_in_anything()
+  for _, name in ipairs{"t.data", "t.txt", "t.dat", "table"} do
+    lu.assertEquals(data.load(write(name, " 1  2.5 3\n 4 5   6\n")).train.x:totable(),
+      {{1, 2.5, 3}, {4, 5, 6}})
+  end
 end
 
 function TestSets.test_folders_of_idx_files_load_as_before()

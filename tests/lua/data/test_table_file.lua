@@ -96,6 +96,16 @@ function TestTableFile.test_an_index_without_a_name_is_left_out()
   lu.assertEquals(read(",a\n3,5\n3,6\n2,7\n").names, {"column_1", "a"})
 end
 
+function TestTableFile.test_a_delimiter_may_end_each_line()
+  local t = read "x,y,\n1,2,\n3,4,\n"
+  lu.assertEquals({t.names, rows_of(t)}, {{"x", "y"}, {{1, 2}, {3, 4}}})
+  lu.assertEquals(rows_of(read("x,y,\n5,6,\n", {like = t})), {{5, 6}})
+  t = read "x,,y\n1,2,a\n3,4,b\n"
+  lu.assertEquals(t.names, {"x", "column_2", "y"})
+  lu.assertEquals(rows_of(read("x,,y\n5,6,a\n", {like = t})), {{5, 6, "a"}})
+  lu.assertEquals(read("p,,x\ne,,y\nf,b,z\n").size, 3)
+end
+
 -- ---- columns ----
 
 function TestTableFile.test_missing_values_have_many_marks()

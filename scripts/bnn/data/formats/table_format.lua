@@ -116,6 +116,18 @@ local function checked(what, opts)
   return opts
 end
 
+local BEYOND_NUMBERS = {": a missing value", "' is not a number", "' stands for a missing label"}
+
+-- A fault with a hint at what reads such a file, where it is about words or missing values.
+local function with_hint(fault)
+  for _, words in ipairs(BEYOND_NUMBERS) do
+    if fault:find(words, 1, true) then
+      return fault .. "; bnn.data.table reads categories, missing values and decimal commas"
+    end
+  end
+  return fault
+end
+
 -- x=, y=, names=, classes= and origin= of a table; bnn.data.csv documents it.
 local function read(what, path, opts)
   opts = checked(what, opts)
@@ -124,7 +136,7 @@ local function read(what, path, opts)
     separator = opts.separator, header = opts.header, label = opts.label, drop = opts.drop,
     classes = opts.label and names,
   })
-  if not t then return nil, fault end
+  if not t then return nil, with_hint(fault) end
   fault = like and difference(t, like, names)
   if fault then return strings.malformed(path, "%s", fault) end
   say(path, t, opts)

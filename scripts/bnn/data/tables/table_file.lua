@@ -57,8 +57,10 @@ local function check_categories(what, categories)
   end
 end
 
-local function checked(what, opts)
-  opts = options.check(what, opts, M.SPEC)
+--- The options of a reader of tables, checked; raises what is wrong with them.
+-- @param spec table: those that it has, of M.SPEC and its own
+function M.checked(what, opts, spec)
+  opts = options.check(what, opts, spec)
   local fault = misuse(opts)
   if fault then fail("%s: %s", what, fault) end
   check_categories(what, opts.categories or {})
@@ -117,8 +119,9 @@ local function names_a_column(opts, first)
   return false
 end
 
--- What the options say of the columns: {header=, kinds=, categories=}; or nil, fault.
-local function said(path, first, opts)
+--- What the options say of the columns: {header=, kinds=, categories=}; or nil, fault.
+-- @param first list of strings: the first row, or the columns' names
+function M.said(path, first, opts)
   local plan = {header = opts.header, kinds = {}, categories = {}}
   if plan.header == nil and names_a_column(opts, first) then plan.header = true end
   local ok, fault = assign(plan.kinds, path, first, opts.categories,
@@ -171,6 +174,8 @@ local function gather(path, first, t)
     local name = name_of(first, t.header, k)
     if c and k == 1 and t.header and is_unnamed(first[1]) and tells_rows(c, t.rows) then
       found.index, c = true, false
+    elseif c and t.header and first[k] == "" and c.numbers + c.texts == 0 then
+      c = false -- behind a delimiter at the end of each line
     end
     if c then
       if places[name] then return duplicate(path, places, name, k) end
@@ -192,7 +197,7 @@ end
 -- Columns as they are found, or said by types= and categories=.
 local function read_own(path, text, opts)
   local first, _, separator, decimal = text:first()
-  local plan, fault = said(path, first, opts)
+  local plan, fault = M.said(path, first, opts)
   if not plan then return nil, fault end
   local t
   t, fault = text:read(plan.header, plan.kinds, plan.categories, opts.missing or {})
@@ -226,7 +231,7 @@ end
 -- @param what string: the function, for messages
 -- @return table of bnn.data.table; or nil, message
 function M.read(what, path, opts)
-  opts = checked(what, opts)
+  opts = M.checked(what, opts, M.SPEC)
   local text <close>, fault = core.csv_open(path, opts.separator, opts.decimal)
   if not text then return nil, fault end
   return (opts.like and read_like or read_own)(path, text, opts)

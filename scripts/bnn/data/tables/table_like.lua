@@ -88,7 +88,8 @@ end
 local function places_of(path, first, skipped, names)
   local known, places = set_of(names), {}
   for k, name in ipairs(first) do
-    local is_index = k == 1 and (name == "" or name:find "^Unnamed: 0")
+    local is_index = name == "" or k == 1 and name:find "^Unnamed: 0"
+    if name == "" then name = ("column_%d"):format(k) end
     if not known[name] and not skipped[k] and not is_index then
       return unknown_column(path, k, name, names)
     elseif known[name] and places[name] then

@@ -9,12 +9,12 @@ unset LUA_INIT LUA_INIT_5_4 LUA_PATH LUA_PATH_5_4 LUA_CPATH LUA_CPATH_5_4 BNNLUA
 
 tabular=$(cd "$tests/../experiments" && pwd)/tabular.lua
 
-# run ARGUMENTS: sets out, err, rc
+# run ARGUMENTS: sets out, rc
 run() {
   (cd "$T" && "$bnnlua" "$tabular" --steps=60 --predict_samples=10 --figures= "$@" >"$T/out" \
     2>"$T/err" </dev/null)
   rc=$?
-  out=$(cat "$T/out") err=$(cat "$T/err")
+  out=$(cat "$T/out")
 }
 
 # refused NAME PIECE ARGUMENTS: status 1, and its last line says it

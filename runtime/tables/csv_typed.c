@@ -211,6 +211,47 @@ static bool seems_header(const reader *r, size_t rows) {
   return rows == 0 || (full && !repeats);
 }
 
+/* Whether rows 1 to n of a column hold a number that is not whole. */
+static bool has_fraction(const column *c, size_t n) {
+  for (size_t i = 1; c->number && i < n; i++)
+    if (c->number[i] == c->number[i] && c->number[i] != (bnn_real)trunc((double)c->number[i]))
+      return true;
+  return false;
+}
+
+/* Whether a first record that was taken for a row may hold names all the same: 0, 1, 2 as pandas
+ * and NumPy number columns; integers that count, or rise over columns of fractions, such as years.
+ * A text that is in its column again says that it is a row. */
+static bool may_be_names(const reader *r, size_t rows) {
+  size_t n = 0, fractions = 0;
+  double first = 0, before = 0, v;
+  bool counting = true;
+  for (size_t k = 0; k < r->columns; k++) {
+    const cell *c = &first_of(r)[k];
+    if (r->column[k].repeats) return false;
+    if (r->column[k].wanted.kind == BNN_CSV_IGNORED || !bnn_csv_number_with(&v, c, r->in.decimal))
+      continue;
+    if (!bnn_csv_is_integer(c) || (n > 0 && v <= before)) return false;
+    if (n == 0) first = v;
+    counting = counting && (n == 0 || v == before + 1);
+    before = v;
+    n++;
+    fractions += has_fraction(&r->column[k], rows);
+  }
+  if (counting && n > 1) return first == 0 || fractions > 0;
+  return n > 1 && fractions == n;
+}
+
+static bnn_status check_first(const reader *r, size_t rows, bnn_err *err) {
+  const cell *c = first_of(r);
+  if (!may_be_names(r, rows)) return BNN_OK;
+  return bnn_fail(err, BNN_EDATA,
+                  "%s: the first row is %s, %s%s: names or numbers? header = true if it holds "
+                  "names, header = false if not",
+                  r->in.name, bnn_excerpt_of(c[0].p, c[0].n).s, bnn_excerpt_of(c[1].p, c[1].n).s,
+                  r->columns > 2 ? ", ..." : "");
+}
+
 /* The first pass.  Where nobody says what the first record is, row 0 is kept free for it. */
 static bnn_status look(reader *r, bnn_err *err) {
   const bnn_csv_header said = r->o->header;
@@ -218,6 +259,7 @@ static bnn_status look(reader *r, bnn_err *err) {
   r->header = said == BNN_CSV_HEADER;
   BNN_TRY(pass_rows(r, !r->header, true, look_at_row, &rows, err));
   if (said == BNN_CSV_SEE_HEADER) r->header = seems_header(r, rows - 1);
+  if (said == BNN_CSV_SEE_HEADER && !r->header) BNN_TRY(check_first(r, rows, err));
   r->line = r->text->first_line;
   if (!r->header) BNN_TRY(look_at_row(r, first_of(r), 0, err));
   r->rows = rows - (r->header && said == BNN_CSV_SEE_HEADER);

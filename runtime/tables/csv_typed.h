@@ -34,7 +34,8 @@ typedef struct bnn_csv_wanted {
 
 typedef struct bnn_csv_typed_options {
   bnn_csv_header header;        /* SEE: the first row is one when it holds names, over a column of
-                            numbers, or none of its texts is in its column again */
+                            numbers, or none of its texts is in its column again; integers
+                            that count, or rise over fractions, may be either: EDATA */
   const bnn_csv_wanted *column; /* [columns], or NULL */
   const char *const *missing;   /* [n_missing] marks besides those that are known */
   size_t n_missing;

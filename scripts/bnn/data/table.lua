@@ -9,6 +9,7 @@ local parts = require "bnn.data.part"
 local table_class = require "bnn.data.tables.table_class"
 local table_columns = require "bnn.data.tables.table_columns"
 local table_file = require "bnn.data.tables.table_file"
+local table_like = require "bnn.data.tables.table_like"
 local table_schema = require "bnn.data.tables.table_schema"
 local table_sql = require "bnn.data.tables.table_sql"
 
@@ -114,7 +115,7 @@ for name, method in pairs(Frame) do table_class.class[name] = method end
 --   categories of numbers. categories= are their texts in their order (default: sorted), and a
 --   tensor i32 beside them holds places in them, from 0, or -1. n= beside the columns says how many
 --   rows there are, if all lists may end with nil
--- @param opts table, for a file:
+-- @param opts table, of which columns of Lua take like= and optional=:
 --   types      {name or position = "number", "category" or "ignore"}: what columns are. A cell that
 --              is no number in a column of numbers is an error with its line; "ignore" leaves a
 --              column out
@@ -130,15 +131,17 @@ for name, method in pairs(Frame) do table_class.class[name] = method end
 -- @return table of bnn.data.table: size, names, and the methods column, schema, select, without,
 --   slice, index, part, totable; #t is its size, print(t) shows its columns. Or nil, message, when
 --   a file cannot be read
--- Raises if columns of Lua have one name or different lengths, or a value is of another kind.
+-- Raises if columns of Lua have one name or different lengths, a value is of another kind, or they
+-- are not like= the other table.
 function M.table(source, opts)
   local what = "bnn.data.table"
   if type(source) == "string" then return table_file.read(what, source, opts) end
-  options.check(what, opts, {})
+  opts = options.check(what, opts, {like = "table", optional = "string|table"})
   if not kinds.is_plain(source) then
     fail.expected(what .. ": source", "a path or a list of columns", source)
   end
   local given = options.check(what, source, {{type = "table"}, n = {type = "integer", min = 0}})
+  if opts.like then given = table_like.specs(what, given, opts) end
   local columns, size = table_columns.from_lua(what, given, given.n)
   return table_class.new(columns, size)
 end

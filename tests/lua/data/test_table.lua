@@ -114,6 +114,29 @@ function TestTable.test_a_part_refuses_what_is_no_number()
   refuses("no column 'wieght' (did you mean 'weight'?)", t.part, t, {label = "wieght"})
 end
 
+function TestTable.test_columns_of_lua_like_another_table()
+  local like, make = pets(), bnn.data.table
+  local t = make({{name = "kind", values = {"cat"}}, {name = "age", values = {2}}},
+    {like = like, optional = "weight"})
+  lu.assertEquals({t.names, t:totable()}, {{"age", "kind"}, {{age = 2, kind = "cat"}}})
+  lu.assertEquals({t:column("kind").categories, t:column("kind").values:totable()},
+    {{"cat", "dog"}, {0}})
+  t = make({{name = "age", values = {}}, {name = "kind", values = bnn.tensor({1}, "i32")},
+    {name = "weight", values = {1}}, n = 1}, {like = like:schema()})
+  lu.assertEquals(t:totable(), {{kind = "dog", weight = 1}})
+  local function refuses_like(want, columns)
+    refuses(want, make, columns, {like = like, optional = {"weight", "age"}})
+  end
+  refuses_like("there is no column 'kind'", {{name = "age", values = {2}}})
+  refuses_like("'emu' is none of the 2 categories", {{name = "kind", values = {"emu"}}})
+  refuses_like("expected a number, got \"x\"",
+    {{name = "kind", values = {"cat"}}, {name = "age", values = {"x"}}})
+  refuses_like("column 'size' is not one of those of the other table: age, kind, weight",
+    {{name = "size", values = {2}}})
+  refuses_like("two columns are called 'kind'",
+    {{name = "kind", values = {"cat"}}, {name = "kind", values = {"cat"}}})
+end
+
 function TestTable.test_faults_name_the_column()
   local make = bnn.data.table
   refuses("columns 1 and 2 are both called 'a'", make,

@@ -89,6 +89,16 @@ function TestTableFile.test_a_header_is_found()
   lu.assertEquals(read("x,y\nx,z\n", {types = {x = "category"}}).names, {"x", "y"})
 end
 
+function TestTableFile.test_a_first_row_of_numbers_that_may_be_names_is_refused()
+  for _, text in ipairs{"0,1,2\n5,6,7\n", "id,2019,2020\na,1.5,2.5\nb,0.5,3\n",
+                        "1,2\n0.5,3\n"} do
+    refuses("names or numbers? header = true", text)
+    lu.assertEquals(read(text, {header = false}).size, select(2, text:gsub("\n", "")))
+  end
+  lu.assertEquals(read("a,1,2\na,1.5,2.5\nb,0.5,3\n").size, 3) -- as the text is there again
+  lu.assertEquals(read("3,1\n4,2\n").size, 2)
+end
+
 function TestTableFile.test_an_index_without_a_name_is_left_out()
   lu.assertEquals(read(",a\n0,5\n1,6\n2,7\n").names, {"a"})
   lu.assertEquals(read("Unnamed: 0,a\n1,5\n2,6\n3,7\n").names, {"a"})
@@ -214,6 +224,29 @@ function TestTableFile.test_a_label_may_be_absent()
   lu.assertEquals(read("1,red\n", opts).names, {"age", "colour"})
   lu.assertEquals(read("1,red,no\n", opts).names, {"age", "colour", "y"})
   refuses("has no column 'age'", "colour,y\nred,no\n", opts)
+end
+
+-- ---- what is said ----
+
+-- The notices of reading this text, without the path in front.
+local function notice_of(text, opts)
+  local said = bits.notices_of(function() read(text, opts) end)
+  return (said:gsub("^[^:]*: ", ""))
+end
+
+function TestTableFile.test_what_was_found_is_said()
+  lu.assertEquals(notice_of "n;c\n1,5;red\n?;blue\n", "2 rows of 2 columns; delimiter ';'; "
+    .. "decimal comma; the first row is a header; categories: c (2); missing: n 1\n")
+  lu.assertStrContains(notice_of("1,x\n2,y\n"), "no header; categories: column_2 (2)")
+  local many = {"v,w"}
+  for i = 1, 30 do many[i + 1] = ("%d,r%d"):format(i % 7, i) end
+  many[20] = "oops,r19"
+  local said = notice_of(table.concat(many, "\n"))
+  lu.assertStrContains(said, "v is a category, as line 20 holds 'oops' (29 of 30 cells are "
+    .. "numbers)")
+  lu.assertStrContains(said, "each row has a category of its own in w (types = {w = \"ignore\"}")
+  lu.assertStrContains(notice_of("id,v\n1,4\n2,7\n3,1\n"), "id numbers the rows")
+  lu.assertStrContains(notice_of(",v\n1,4\n2,7\n3,1\n"), "an index without a name, left out")
 end
 
 -- ---- the whole way ----

@@ -161,4 +161,45 @@ function M.plan(path, first, all_names, opts)
   return plan
 end
 
+-- ---- columns of Lua ----
+
+-- name -> column of a list; raises for one that the other table does not have.
+local function by_their_names(what, given, names)
+  local known, own = set_of(names), {}
+  for i, c in ipairs(given) do
+    if type(c.name) ~= "string" then
+      fail.expected(("%s: column %d: name"):format(what, i), "a string", c.name)
+    end
+    if own[c.name] then fail("%s: two columns are called '%s'", what, c.name) end
+    if not known[c.name] then
+      fail("%s: column '%s' is not one of those of the other table: %s", what, c.name,
+        classes.words(names))
+    end
+    own[c.name] = c
+  end
+  return own
+end
+
+--- Columns of Lua with the kinds, the categories and the order of another table's; raises when one
+-- is absent or unknown.
+-- @param what string: the function, for messages
+-- @param given list of {name=, values=}
+-- @param opts table: like=, optional=
+-- @return list of {name=, values=, kind=, categories=}
+function M.specs(what, given, opts)
+  local columns, specs = M.columns(what, opts.like), {n = given.n}
+  local own, optional = by_their_names(what, given, names_of(columns)), set_of(opts.optional)
+  for _, column in ipairs(columns) do
+    local c = own[column.name]
+    if c then
+      specs[#specs + 1] = {name = column.name, values = c.values, kind = column.kind,
+                           categories = column.categories}
+    elseif not optional[column.name] then
+      fail("%s: there is no column '%s', which the other table has (optional = \"%s\" lets it be "
+        .. "absent)", what, column.name, column.name)
+    end
+  end
+  return specs
+end
+
 return M

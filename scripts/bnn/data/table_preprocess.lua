@@ -14,6 +14,7 @@ local metrics = require "bnn.metrics.all_metrics"
 local model_classes = require "bnn.model.classes"
 local nearest = require "bnn.base.nearest"
 local options = require "bnn.base.options"
+local parameters = require "bnn.params.params"
 local parts = require "bnn.data.part"
 local preprocess_data = require "bnn.data.preprocessing.preprocess_data"
 local preprocess_options = require "bnn.data.preprocessing.preprocess_options"
@@ -69,6 +70,8 @@ local function check_table(what, t)
   fail.expected(what .. ": table", "a table, as bnn.data.table reads it", t)
 end
 
+local function copy(list) return list and table.move(list, 1, #list, 1, {}) end
+
 local function as_set(names)
   local set = {}
   for _, name in ipairs(names) do set[name] = true end
@@ -99,8 +102,7 @@ local function check_label(what, column)
 end
 
 local function fit_classes(column)
-  local names = column.categories
-  return {kind = "category", name = column.name, classes = table.move(names, 1, #names, 1, {})}
+  return {kind = "category", name = column.name, classes = copy(column.categories)}
 end
 
 local function fit_target(what, t, opts)
@@ -183,7 +185,7 @@ function Preprocess:fit(rows)
   end
   local fitted = of{
     columns = columns, target = fit_target(what, rows, opts), size = rows.size,
-    order = table.move(rows.names, 1, #rows.names, 1, {}),
+    order = copy(rows.names),
   }
   if not fitted.names[1] then fail("%s: expected a column besides targets, got none", what) end
   return fitted
@@ -230,7 +232,7 @@ local function targets(what, target, rows)
     columns[i] = fitted_columns.apply(what,
       {name = fitted.name, kind = "number", steps = fitted.steps}, column)[1]
   end
-  return core.ops.concat(columns, 2)
+  return parameters.concat(columns, 2)
 end
 
 --- Turns a table into a part of a data set by what was fitted. Categories go by their names, so a
@@ -263,41 +265,38 @@ function Preprocess:apply(rows)
     for _, tensor in ipairs(made) do x[#x + 1] = tensor end
   end
   return parts.from_tensors{
-    x = core.ops.concat(x, 2), y = data.target and targets(what, data.target, rows),
-    names = table.move(self.names, 1, #self.names, 1, {}), classes = self.classes,
+    x = parameters.concat(x, 2), y = data.target and targets(what, data.target, rows),
+    names = copy(self.names), classes = self.classes,
     origin = rows.origin, preprocess = self,
   }
 end
 
--- name -> what a schema says of the column, of those that are not ignored.
+-- name -> what a schema says of the column.
 local function described(data)
   local known, target = {}, data.target or {}
   for _, column in ipairs(data.columns) do
-    local names = column.categories
-    known[column.name] = not column.ignore and {
-      name = column.name, kind = column.kind,
-      categories = names and table.move(names, 1, #names, 1, {}),
-    } or nil
+    known[column.name] = {name = column.name, kind = column.ignore and "ignore" or column.kind,
+                          categories = copy(column.categories)}
   end
   for _, column in ipairs(target.columns or {}) do
-    known[column.name] = {name = column.name, kind = "number"}
+    known[column.name] = {name = column.name, kind = "number", optional = true}
   end
-  local names = target.classes
-  if names then
-    known[target.name] = {name = target.name, kind = "category",
-                          categories = table.move(names, 1, #names, 1, {})}
+  if target.classes then
+    known[target.name] = {name = target.name, kind = "category", optional = true,
+                          categories = copy(target.classes)}
   end
   return known
 end
 
---- Returns what the columns are, in the order of the training table and without those that are
--- ignored, with which bnn.data.table reads another file alike: {like = fitted:schema()}.
+--- Returns what the columns are, in the order of the training table: bnn.data.table(path, {like =
+-- fitted}) reads another file by it.
 --     local rows = bnn.data.table{
 --       {name = "age", values = {30, 0/0, 50}}, {name = "price", values = {1, 2, 6}},
 --     }
 --     local fitted = bnn.data.preprocess{label = "price"}:fit(rows)
 --     print(fitted:schema()[2].name)                    -- price
--- @return list of {name=, kind=, categories=}
+-- @return list of {name=, kind=, categories=, optional=}: the kind is "ignore" of what is left out;
+--   targets are optional
 -- Raises if it is not fitted.
 function Preprocess:schema()
   local data = check_fitted("preprocess:schema", self)

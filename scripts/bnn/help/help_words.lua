@@ -23,6 +23,10 @@ M.ROWS = {
   {"sample weight", "sample_weight", "sample weights", answer = "weight= of"
      .. " `bnn.data.from_tensors` weighs examples in every loss, weight= of a metric there."},
   {"winkler score", answer = "`bnn.metrics.interval_score` is it."},
+  {"column transformer", "columntransformer", "standard scaler", "standardscaler", "imputer",
+   "simpleimputer", "one hot encoder", "onehotencoder", "inverse transform", "feature engineering",
+   answer = "`bnn.data.preprocess` imputes, standardises and encodes the columns of a table and"
+     .. " takes predictions back; `bnn.data.standardise` scales parts without one."},
   {"layer norm", "layer normalisation", "layer normalization",
    answer = "`bnn.nn.layer_norm` is the layer, `x:layer_norm` the op."},
   {"mc dropout", "monte carlo dropout",

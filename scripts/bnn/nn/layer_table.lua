@@ -36,6 +36,7 @@ M.rows = {
   {"group_norm", norms, args = {2, {eps = 1e-3}}, x = {3, 4, 2, 3}},
   {"global_pool", axes, args = {"sum"}, x = {3, 2, 4, 5}},
   {"softmax", axes, args = {2}, x = {4, 3}},
+  {"chunk", axes, args = {2}, x = {4, 6}},
   {"dropout", require "bnn.nn.layers.dropout", args = {0.5}, x = {4, 9}, random = true},
   {"flatten", require "bnn.nn.layers.flatten", args = {}, x = {3, 2, 4}},
   {"sequential", require "bnn.nn.layers.sequential", args = {{linear.linear(4), linear.linear(2)}},

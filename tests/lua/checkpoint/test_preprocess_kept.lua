@@ -61,6 +61,20 @@ function TestKept.test_training_hands_it_from_the_data_to_the_checkpoint()
   end
 end
 
+-- As experiments/tabular.lua has it: a mean, and a noise that differs from row to row.
+function TestKept.test_a_network_of_mean_and_noise_is_kept_too()
+  local part = bnn.data.preprocess{label = "rent"}:fit(rows_of()):apply(rows_of())
+  local net = bnn.nn.sequential{bnn.nn.mlp{3, 2}, bnn.nn.chunk(2)}
+  local model = {net = net, likelihood = bnn.likelihood.gaussian(), preprocess = part.preprocess,
+                 posterior = bnn.posterior.meanfield(net:init(key:fold "init", part))}
+  save(model)
+  local opened = assert(bnn.checkpoint.open(path))
+  local opts = {key = key:fold "predict", num_samples = 4}
+  local want, got = bnn.predict(model, part, opts), bnn.predict(opened, part, opts)
+  lu.assertEquals(got.noise_std:totable(), want.noise_std:totable())
+  lu.assertEquals(got.mean:shape(), {6, 1})
+end
+
 function TestKept.test_a_model_without_one_has_none()
   local objective = trained()
   save{net = objective.net, posterior = objective.posterior, likelihood = objective.likelihood}

@@ -187,6 +187,13 @@ function TestPreprocess.test_the_part_has_names_classes_and_what_made_it()
   refuses("fitted to a target of numbers, got classes", prep.invert, prep, part.x)
 end
 
+function TestPreprocess.test_a_table_may_have_many_columns()
+  local columns = {}
+  for i = 1, 70 do columns[("c%02d"):format(i)] = {i, 2 * i} end
+  local part = fit({numbers = {}}, columns):apply(rows_of(columns))
+  lu.assertEquals({part.x:shape(), part.x[2][70], part.names[70]}, {{2, 70}, 140, "c70"})
+end
+
 function TestPreprocess.test_several_targets()
   local rows = {a = {1, 2, 3}, u = {10, 20, 30}, v = {-1, 0, 4}}
   local prep = fit({label = {"u", "v"}}, rows)
@@ -208,13 +215,13 @@ function TestPreprocess.test_its_schema_has_the_columns_that_it_needs_in_their_o
     {name = "c", values = {"red", "blue"}}, {name = "a", values = {3, 4}},
   }
   local schema = bnn.data.preprocess{label = "y", columns = {id = "ignore"}}:fit(t):schema()
-  lu.assertEquals(#schema, 3)
-  for i, want in ipairs{{"y", "number"}, {"c", "category"}, {"a", "number"}} do
-    lu.assertEquals({schema[i].name, schema[i].kind}, want)
-  end
-  lu.assertEquals(schema[2].categories, {"blue", "red"})
+  lu.assertEquals(schema, {
+    {name = "y", kind = "number", optional = true}, {name = "id", kind = "ignore"},
+    {name = "c", kind = "category", categories = {"blue", "red"}}, {name = "a", kind = "number"},
+  })
   local kinds = bnn.data.preprocess{label = "c"}:fit(t):schema()
-  lu.assertEquals(kinds[3], {name = "c", kind = "category", categories = {"blue", "red"}})
+  lu.assertEquals(kinds[3],
+    {name = "c", kind = "category", categories = {"blue", "red"}, optional = true})
 end
 
 function TestPreprocess.test_it_prints_what_each_column_becomes()
@@ -447,6 +454,55 @@ function TestData.test_data_that_are_damaged_anywhere_give_a_message()
   for _, bad in ipairs{false, 3, "x", {}, {1}} do
     lu.assertIsString(select(2, table_preprocess.of_data(bad)))
   end
+end
+
+TestFiles = {}
+
+local function file_of(text)
+  local path = os.tmpname()
+  local file = assert(io.open(path, "w"))
+  file:write(text)
+  file:close()
+  return path
+end
+
+-- Reads a table of this text.
+local function read(text, opts)
+  local path = file_of(text)
+  local rows, fault = bnn.data.table(path, opts)
+  os.remove(path)
+  return rows, fault
+end
+
+local TRAINING = "id,c,a,y\np1,red,1,10\np2,blue,?,30\np3,red,3,20\n"
+
+function TestFiles.test_a_raw_file_is_read_by_what_was_fitted_to_another()
+  local prep = bnn.data.preprocess{label = "y", columns = {id = "ignore"}}:fit(read(TRAINING))
+  local first = prep:apply(read(TRAINING, {like = prep}))
+  lu.assertEquals(prep:invert(first.y):size(1), 3)
+  for _, text in ipairs{"c,a\nblue,3\nblue,NA\n", "a,id,c\n3,new,blue\n,p1,blue\n",
+                        "a,c,y\n3,blue,7\n?,blue,8\n"} do
+    local part = prep:apply(assert(read(text, {like = prep})))
+    lu.assertEquals(part.names, {"c=blue", "c=red", "a", "a=missing"})
+    near(part.x:totable(), {{1, 0, math.sqrt(1.5), 0}, {1, 0, 0, 1}})
+  end
+  local like = {like = {preprocess = prep}} -- as of a model
+  lu.assertEquals(read("c,a\nred,3\n", like):column("c").categories, {"blue", "red"})
+  local rows, fault = read("c,a\ngreen,3\n", {like = prep})
+  lu.assertNil(rows)
+  lu.assertStrContains(fault, "green")
+  lu.assertStrContains(select(2, read("a,id\n3,p1\n", {like = prep})), "has no column 'c'")
+end
+
+function TestFiles.test_a_file_without_a_header_is_read_by_the_places_of_columns()
+  local train = read("7 red 1 10\n8 blue 2 30\n", {header = false})
+  local prep = bnn.data.preprocess{label = "column_4", columns = {column_1 = "ignore"}}:fit(train)
+  local part = prep:apply(assert(read("9 blue 2 30\n5 red 1 10\n", {like = prep, header = false})))
+  near(part.x:totable(), {{1, 0, 1}, {0, 1, -1}})
+  near(part.y:totable(), {{1}, {-1}})
+  local blind = prep:apply(assert(read("9 blue 2\n", {like = prep, header = false})))
+  near(blind.x:totable(), {{1, 0, 1}})
+  lu.assertNil(blind.y)
 end
 
 os.exit(lu.LuaUnit.run())

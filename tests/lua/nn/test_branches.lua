@@ -95,6 +95,15 @@ function TestAxes.test_pooling_takes_a_number_of_each_channel()
   raises("reduction: expected one of max, mean, sum", nn.global_pool, "median")
 end
 
+function TestAxes.test_chunk_gives_parts_as_several_values()
+  local first, second = nn.chunk(2):apply({}, bnn.tensor{{1, 2, 3, 4}, {5, 6, 7, 8}})
+  lu.assertEquals({first:totable(), second:totable()}, {{{1, 2}, {5, 6}}, {{3, 4}, {7, 8}}})
+  lu.assertEquals(tostring(nn.chunk(2)), "chunk(2)")
+  lu.assertErrorMsgContains("expected [n, d, ...] with d a multiple of 3, got [2, 4]",
+    nn.chunk(3).apply, nn.chunk(3), {}, bnn.ones(2, 4))
+  lu.assertErrorMsgContains("bnn.nn.chunk: count: expected at least 1, got 0", nn.chunk, 0)
+end
+
 function TestAxes.test_softmax_adds_up_to_1()
   bits.assert_same(nn.softmax():apply({}, x), x:softmax(-1))
   bits.assert_same(nn.softmax(2):apply({}, images), images:softmax(2))

@@ -9,12 +9,17 @@ local M = {}
 
 local malformed = strings.malformed
 
---- The columns of like=, a table or a schema; raises when it is neither.
+--- The columns of like=: a table, a schema, a preprocess value or a model that has one; raises when
+-- it is none of them. The schema of a preprocess value also has columns of the kind "ignore", and
+-- those that are optional.
 function M.columns(what, like)
+  if kinds.is_object(like.preprocess, "preprocess") then like = like.preprocess end
+  if kinds.is_object(like, "preprocess") then like = like:schema() end
   local columns = kinds.is_object(like, "frame") and like.columns or like
   for i, column in ipairs(columns) do
     local is_one = type(column) == "table" and type(column.name) == "string"
-      and (column.kind == "number" or column.kind == "category" and column.categories)
+      and (column.kind == "number" or column.kind == "ignore"
+        or column.kind == "category" and column.categories)
     if not is_one then
       fail("%s: like: expected a table of bnn.data.table or its schema; entry %d is no column",
         what, i)
@@ -101,12 +106,12 @@ local function by_name(path, first, columns, optional, opts)
   if not places then return nil, fault end
   local order, absent = {}, {}
   for _, column in ipairs(columns) do
-    local at = places[column.name]
+    local at = column.kind ~= "ignore" and places[column.name]
     if at then
       order[#order + 1] = {name = column.name, at = at, like = column}
-    elseif optional[column.name] then
+    elseif optional[column.name] or column.optional then
       absent[#absent + 1] = column.name
-    else
+    elseif column.kind ~= "ignore" then
       return malformed(path, "has no column '%s', which the other table has (optional = \"%s\" "
         .. "lets it be absent)", column.name, column.name)
     end
@@ -119,7 +124,7 @@ end
 local function by_position(path, first, columns, optional)
   local order, absent, needed = {}, {}, {}
   for _, column in ipairs(columns) do
-    local to = optional[column.name] and absent or needed
+    local to = (optional[column.name] or column.optional) and absent or needed
     to[#to + 1] = column
   end
   local used = #first == #columns and columns or needed
@@ -128,7 +133,11 @@ local function by_position(path, first, columns, optional)
       or ("%d"):format(#columns)
     return malformed(path, "has %d columns and no header, the other table has %s", #first, counts)
   end
-  for k, column in ipairs(used) do order[k] = {name = column.name, at = k, like = column} end
+  for k, column in ipairs(used) do
+    if column.kind ~= "ignore" then
+      order[#order + 1] = {name = column.name, at = k, like = column}
+    end
+  end
   return order, used == columns and {} or names_of(absent)
 end
 

@@ -1,4 +1,5 @@
---- Layers that work along axes: softmax, and pooling over whole images or sequences.
+--- Layers that work along axes: softmax, parts of an axis, and pooling over whole images or
+-- sequences.
 local core = require "bnn.core"
 local expect = require "bnn.base.expect"
 local fail = require "bnn.base.fail"
@@ -39,6 +40,28 @@ function M.global_pool(reduction)
     kind = "global_pool", args = {reduction}, forward = forward,
     text = reduction == "mean" and "global_pool()" or ('global_pool("%s")'):format(reduction),
   }
+end
+
+--- Makes a layer that returns the parts of x [n, d, ...] along axis 2, of one width, as several
+-- values: as the last of a sequential the two that bnn.likelihood.gaussian() takes, mean and log
+-- sigma, of a network that a checkpoint can hold.
+--     local net = bnn.nn.sequential{bnn.nn.mlp{50, 2}, bnn.nn.chunk(2)}
+--     local mean, log_sigma = bnn.nn.chunk(2):apply({}, bnn.ones(5, 4))   -- [5, 2], [5, 2]
+-- @param count integer: how many parts
+-- @return layer
+-- Raises when it is called and d is no multiple of count.
+function M.chunk(count)
+  local parts = expect.value("bnn.nn.chunk: count", count, {type = "integer", min = 1, max = 256})
+  local function forward(x)
+    if x:dim() < 2 or x:size(2) % parts ~= 0 then
+      fail("expected [n, d, ...] with d a multiple of %d, got %s", parts, shapes.text(x))
+    end
+    local width, list = x:size(2) // parts, {}
+    for i = 1, parts do list[i] = x:narrow(2, (i - 1) * width + 1, width) end
+    return table.unpack(list)
+  end
+  return layer.new{kind = "chunk", args = {parts}, forward = forward,
+                   text = ("chunk(%d)"):format(parts)}
 end
 
 return M

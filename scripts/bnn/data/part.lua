@@ -125,8 +125,8 @@ end
 --- Makes a batch of a part.
 -- @param part part
 -- @param rows tensor i32: row numbers, of which the batch has [from, from + count)
--- @param key key of the batches: batch i of an augmented part draws with key:fold(i):fold("augment")
--- @param i integer: its number, counted from 1
+-- @param key key of the batches: one that is augmented draws with key:fold(i):fold("augment")
+-- @param i integer: the batch's number, counted from 1
 function M.batch(part, rows, from, count, key, i)
   local augmentation = part.augmentation
   if augmentation then

@@ -24,7 +24,7 @@ Stream.__index = Stream
 
 -- ---- chunks ----
 
--- Ends the training with one line: what an iterator hands out is not the script's own mistake alone.
+-- Ends the program with one line: what an iterator hands out comes from the world.
 local function refuse(text, ...)
   refusal.assert_or_exit(nil, ("%s: %s"):format(WHAT, strings.message(text, ...)))
 end
@@ -81,12 +81,12 @@ end
 -- ---- reading ----
 
 -- A reader of an epoch, which begins behind `skipped` rows.
-local function open(stream, epoch, skipped)
-  local next_chunk = stream.open(epoch, stream.seeks and skipped + 1 or nil)
-  if not options.accept(next_chunk, "function") then
-    refuse("epoch %d: expected an iterator, got %s", epoch, kinds.shown(next_chunk))
+local function reader_of(stream, epoch, skipped)
+  local iterator = stream.open(epoch, stream.seeks and skipped + 1 or nil)
+  if not options.accept(iterator, "function") then
+    refuse("epoch %d: expected an iterator, got %s", epoch, kinds.shown(iterator))
   end
-  return {stream = stream, next = next_chunk, epoch = epoch, chunks = 0,
+  return {stream = stream, next = iterator, epoch = epoch, chunks = 0,
           given = stream.seeks and skipped or 0}
 end
 
@@ -175,8 +175,8 @@ end
 -- used: the bits are those of one that never stopped if an epoch's rows are the same whenever it is
 -- opened.
 -- @param open function(epoch) -> iterator, a function() -> {x=, y=}, or nil at the end: chunks of
---   any number of rows, tensors x [n, ...] and y [n, ...] (or none), or lists of numbers; the rows of
---   all chunks are of one shape and type. Epochs count from 1
+--   any number of rows, tensors x [n, ...] and y [n, ...] (or none), or lists of numbers; the rows
+--   of all chunks have one shape and type. Epochs count from 1
 -- @param opts table:
 --   size      rows of an epoch, if known: an epoch that has others is an error, and temperature=
 --             needs it
@@ -187,14 +187,14 @@ end
 --   names, classes  of x's columns and y's classes, lists
 -- @return stream: size, batches{...} and augment{...} as a part has them, head(n) for net:init
 -- Raises if open is not a function.
-function M.stream(open_epoch, opts)
-  expect.callable(WHAT .. ": open", open_epoch)
+function M.stream(open, opts)
+  expect.callable(WHAT .. ": open", open)
   opts = options.check(WHAT, opts or {}, {
     size = {type = "integer", min = 1}, shuffle = {type = "integer", min = 0, default = 0},
     seeks = "boolean", names = {type = "string", list = true},
     classes = {type = "string", list = true},
   })
-  return setmetatable({open = open_epoch, size = opts.size, shuffle = opts.shuffle,
+  return setmetatable({open = open, size = opts.size, shuffle = opts.shuffle,
                        seeks = opts.seeks, names = opts.names, classes = opts.classes, rows = {}},
     Stream)
 end
@@ -207,7 +207,7 @@ end
 -- Raises a refusal if there are none.
 function Stream:head(n)
   n = expect.value("stream:head: n", n, {type = "integer", min = 1})
-  local part = read_window(self, open(self, 1, 0), n)
+  local part = read_window(self, reader_of(self, 1, 0), n)
   if not part then refuse("epoch 1: expected rows, got none") end
   return part
 end
@@ -245,7 +245,7 @@ end
 
 -- Batches of one epoch: function() -> batch, or nil at the end.
 local function epoch_batches(stream, opts, epoch, window_rows, skipped_windows)
-  local reader = open(stream, epoch, skipped_windows * window_rows)
+  local reader = reader_of(stream, epoch, skipped_windows * window_rows)
   if not stream.seeks then skip(reader, skipped_windows * window_rows) end
   local window, part, rows, from = skipped_windows, nil, nil, 1
   return function(i)
@@ -265,8 +265,8 @@ local function epoch_batches(stream, opts, epoch, window_rows, skipped_windows)
   end
 end
 
--- The epoch, from 1, and the batch in it, from 0, with which batch i begins, from 0: known only with
--- the rows of an epoch.
+-- The epoch, from 1, of batch i, from 0, and the batch's number in it, from 0. Without the number of
+-- rows of an epoch they are not known: i of the first.
 local function place_of(stream, opts, i)
   if not stream.size then return 1, i end
   local per_epoch = stream.size // opts.size
@@ -275,7 +275,7 @@ local function place_of(stream, opts, i)
   return i // per_epoch + 1, i % per_epoch
 end
 
---- Iterates over batches, as part:batches does. Epoch e of the stream is open(e); window w of it is
+--- Iterates over batches, as part:batches does. Epoch e of the stream is open(e); its window w is
 -- permuted by key:fold("data"):fold(e):fold(w).
 --     for batch in stream:batches{size = 50, key = key} do print(batch.x:shape()) end
 -- @param opts table: size=, key=, epochs=1 (math.huge: without end), drop_last=true (false: the

@@ -265,8 +265,8 @@ local function epoch_batches(stream, opts, epoch, window_rows, skipped_windows)
   end
 end
 
--- The epoch, from 1, of batch i, from 0, and the batch's number in it, from 0. Without the number of
--- rows of an epoch they are not known: i of the first.
+-- The epoch, from 1, of batch i, from 0, and the batch's number in it, from 0; batch i of the first
+-- epoch where the number of its rows is not known.
 local function place_of(stream, opts, i)
   if not stream.size then return 1, i end
   local per_epoch = stream.size // opts.size

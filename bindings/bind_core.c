@@ -42,6 +42,7 @@
 #include "system/bind_terminal.h"
 #include "tables/bind_columns.h"
 #include "tables/bind_csv.h"
+#include "tables/bind_csv_typed.h"
 #include "tensor/bind_fingerprint.h"
 #include "tensor/bind_key.h"
 #include "tensor/bind_make.h"
@@ -82,6 +83,7 @@ int luaopen_bnn_core(lua_State *L) {
   bind_open_tfevents(L);
   bind_open_columns(L);
   bind_open_csv(L);
+  bind_open_csv_typed(L);
   bind_open_metrics(L);
   bind_open_gp(L);
   bind_open_op(L);

@@ -23,7 +23,8 @@ bnn_batch bind_check_batch(lua_State *L, int arg) {
   return batch;
 }
 
-/* core.gather_rows(x, rows, from, count) -> rows of x as a new tensor; uint8 becomes real / 255 */
+/* core.gather_rows(x, rows, from, count) -> rows of x as a new tensor, as they are where the others
+ * are augmented; uint8 becomes real / 255 */
 static int core_gather_rows(lua_State *L) {
   bnn_tensor *x = bind_check_tensor(L, 1);
   x = bind_check_dense(L, 1, x->dtype);
@@ -31,6 +32,7 @@ static int core_gather_rows(lua_State *L) {
   lua_pushnil(L);
   lua_insert(L, 2); /* no y */
   bnn_batch batch = bind_check_batch(L, 1);
+  batch.augment = NULL;
   bnn_shape shape = bnn_shape_of(x);
   shape.dim[0] = batch.count;
   if (shape.dtype == BNN_U8) shape.dtype = BNN_REAL;

@@ -77,9 +77,9 @@ static const bnn_regularizer *check_regularizers(lua_State *L, int at, size_t n)
   return regularizers;
 }
 
-/* The list kl_weight_params, positions of tensors from 1, as positions from 0. */
-static const size_t *check_kl_weight_param(lua_State *L, int at, size_t *n) {
-  lua_getfield(L, at, "kl_weight_params");
+/* The list in a field, positions of tensors from 1, as positions from 0. */
+static const size_t *check_places(lua_State *L, int at, const char *name, size_t *n) {
+  lua_getfield(L, at, name);
   *n = lua_istable(L, -1) ? lua_rawlen(L, -1) : 0;
   size_t *list = lua_newuserdatauv(L, (*n + 1) * sizeof *list, 0);
   for (size_t i = 0; i < *n; i++) {
@@ -87,6 +87,14 @@ static const size_t *check_kl_weight_param(lua_State *L, int at, size_t *n) {
     list[i] = (size_t)luaL_checkinteger(L, -1) - 1;
     lua_pop(L, 1);
   }
+  return list;
+}
+
+/* The outputs of the program that replace the n tensors of state_params: its last ones, in order. */
+static const int *check_state_outputs(lua_State *L, const bnn_program *p, size_t n) {
+  const int outputs = bnn_program_outputs(p);
+  int *list = lua_newuserdatauv(L, (n + 1) * sizeof *list, 0);
+  for (size_t i = 0; i < n; i++) list[i] = outputs - (int)(n - i);
   return list;
 }
 
@@ -107,9 +115,10 @@ static bnn_estimator check_estimator(lua_State *L, int at) {
   return e;
 }
 
-/* core.objective(program, posterior, {x=, y=, key=, eps=, sign=, weights= (nodes), loss= (output, from 0),
- *   estimator=, samples=, antithetic=, shards=, kl=, precision=, decay=, priors= (lists by tensor),
- *   kl_weight_params=}) ->
+/* core.objective(program, posterior, {x=, y=, weight=, key=, eps=, sign=, weights= (nodes), loss=
+ *   (output, from 0), estimator=, samples=, antithetic=, shards=, kl=, precision=, decay=, priors=
+ *   (lists by tensor), kl_weight_params=, state_params= (tensors that the program's last outputs
+ *   replace)}) ->
  *   objective */
 static int core_objective(lua_State *L) {
   bnn_program *program = bind_check_program(L, 1)->recording.program;
@@ -122,6 +131,7 @@ static int core_objective(lua_State *L) {
       .program = program,
       .x_node = bind_field_integer(L, 3, "x", -1),
       .y_node = bind_field_integer(L, 3, "y", -1),
+      .weight_node = bind_field_integer(L, 3, "weight", -1),
       .key_node = bind_field_integer(L, 3, "key", -1),
       .eps_node = bind_field_integer(L, 3, "eps", -1),
       .sign_node = bind_field_integer(L, 3, "sign", -1),
@@ -134,7 +144,9 @@ static int core_objective(lua_State *L) {
       .shards = bind_field_integer(L, 3, "shards", 1),
       .loss_output = bind_field_integer(L, 3, "loss", 0),
   };
-  spec.kl_weight_param = check_kl_weight_param(L, 3, &spec.n_kl_weights);
+  spec.kl_weight_param = check_places(L, 3, "kl_weight_params", &spec.n_kl_weights);
+  spec.state_param = check_places(L, 3, "state_params", &spec.n_states);
+  spec.state_output = check_state_outputs(L, program, spec.n_states);
   objective made = {.trained = bnn_posterior_trained(q), .n_params = n_params};
   bnn_err err;
   bind_push_box(L, &objective_class);
@@ -150,7 +162,7 @@ static objective *check_objective(lua_State *L, int arg) {
   return of;
 }
 
-/* What a step and a gradient take: at `arg` posterior, x, y, rows, from, count, key, and beta, a number
+/* What a step and a gradient take: at `arg` posterior, x, y, rows, from, count, weight, key, and beta, a number
  * or a list with one for each tensor, whose copy is left on the stack. */
 static bind_step check_call(lua_State *L, objective *of, int arg) {
   bind_step c = {.o = of->o,
@@ -158,11 +170,12 @@ static bind_step check_call(lua_State *L, objective *of, int arg) {
                  .n_params = of->n_params,
                  .train.posterior = bind_check_posterior(L, arg)};
   c.batch = bind_check_batch(L, arg + 1);
-  c.args.key = bind_check_key(L, arg + 6);
-  if (lua_istable(L, arg + 7))
-    c.args.betas = bind_check_numbers(L, arg + 7, "beta", of->n_params);
+  c.batch.weight = bind_opt_tensor(L, arg + 6);
+  c.args.key = bind_check_key(L, arg + 7);
+  if (lua_istable(L, arg + 8))
+    c.args.betas = bind_check_numbers(L, arg + 8, "beta", of->n_params);
   else
-    c.args.beta = luaL_checknumber(L, arg + 7);
+    c.args.beta = luaL_checknumber(L, arg + 8);
   return c;
 }
 
@@ -188,8 +201,8 @@ int bind_step_result(lua_State *L, bnn_status status, double loss, const bnn_err
   return 1;
 }
 
-/* objective:step(state, lr, data_size, noise, posterior, x, y, rows, from, count, key, beta) -> loss | nil,
- * message */
+/* objective:step(state, lr, data_size, noise, posterior, x, y, rows, from, count, weight, key, beta) ->
+ * loss | nil, message */
 static int objective_step(lua_State *L) {
   const bind_step c = bind_check_step(L, 1);
   double loss = 0;
@@ -198,7 +211,7 @@ static int objective_step(lua_State *L) {
   return bind_step_result(L, status, loss, &err);
 }
 
-/* objective:gradient(posterior, x, y, rows, from, count, key, beta) -> d, those of all buffers one
+/* objective:gradient(posterior, x, y, rows, from, count, weight, key, beta) -> d, those of all buffers one
  * after the other; loss | nil, message, as step */
 static int objective_gradient(lua_State *L) {
   objective *of = check_objective(L, 1);
@@ -212,8 +225,18 @@ static int objective_gradient(lua_State *L) {
   return status == BNN_OK ? 1 + results : results;
 }
 
-static const luaL_Reg objective_methods[] = {
-    {"step", objective_step}, {"gradient", objective_gradient}, {NULL, NULL}};
+/* objective:write_state(posterior): what the last gradient found for its states */
+static int objective_write_state(lua_State *L) {
+  const objective *of = check_objective(L, 1);
+  bnn_err err;
+  bind_check(L, bnn_objective_write_state(of->o, bind_check_posterior(L, 2), &err), &err);
+  return 0;
+}
+
+static const luaL_Reg objective_methods[] = {{"step", objective_step},
+                                             {"gradient", objective_gradient},
+                                             {"write_state", objective_write_state},
+                                             {NULL, NULL}};
 
 static const bind_row rows[] = {
     {"objective", core_objective, "objective(program, spec): a training step in one call"},

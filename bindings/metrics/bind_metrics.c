@@ -2,8 +2,8 @@
  *
  * The Lua library (scripts/bnn/metrics/metrics.lua) is what users see: it reads lists and tensors, and names
  * what is wrong.  These functions take contiguous tensors: numbers f64, flags u8, labels i32.  A
- * metric's last two arguments, a key and a number of resamples, may be missing; it returns its
- * value, and a tensor f64 [resamples] of its values on these. */
+ * metric's last three arguments, weights of the examples, a key and a number of resamples, may be
+ * missing; it returns its value, and a tensor f64 [resamples] of its values on these. */
 #include "bind_metrics.h"
 
 #include "../base/bind.h"
@@ -13,6 +13,7 @@
 #include "../tensor/bind_argument.h"
 #include "../tensor/bind_key.h"
 #include "../tensor/bind_tensor.h"
+#include "metrics/answers.h"
 #include "metrics/bootstrap.h"
 #include "metrics/calibration.h"
 #include "metrics/draws.h"
@@ -46,18 +47,36 @@ static void *push_list(lua_State *L, bnn_dtype dtype, size_t n) {
   return bind_push_new(L, dtype, 1, &n)->data;
 }
 
-/* The end of every metric: its value and, where argument arg is a key, those of resamples. */
-static int return_metric(lua_State *L, int arg, const bnn_statistic *s) {
+/* Weights of n examples, f64 [n]; NULL when there are none. */
+static const double *check_weights(lua_State *L, int arg, size_t n) {
+  bnn_err err;
+  if (lua_isnoneornil(L, arg)) return NULL;
+  const bnn_tensor *weight = bind_check_dense(L, arg, BNN_F64);
+  if (weight->rank != 1 || weight->size != n)
+    bind_error(L, "weight: expected [%I], got %s", (lua_Integer)n, BNN_SHAPE(weight));
+  bind_check(L, bnn_check_weights(weight->data, n, &err), &err);
+  return weight->data;
+}
+
+static int core_check_weights(lua_State *L) {
+  check_weights(L, 1, (size_t)bind_check_range(L, 2, "n", 0, UINT32_MAX));
+  return 0;
+}
+
+/* The end of every metric, from argument arg, the weights: its value and, with a key, those of
+ * resamples. */
+static int return_metric(lua_State *L, int arg, bnn_statistic *s) {
   bnn_err err;
   double value;
   if (s->n == 0) bind_error(L, "expected examples, got none");
+  s->weight = check_weights(L, arg, s->n);
   bind_check(L, bnn_statistic_value(&value, s, &err), &err);
-  if (lua_isnoneornil(L, arg)) {
+  if (lua_isnoneornil(L, arg + 1)) {
     lua_pushnumber(L, value);
     return 1;
   }
-  bnn_key key = bind_check_key(L, arg);
-  size_t resamples = (size_t)bind_check_range(L, arg + 1, "resamples", 1, INT32_MAX);
+  bnn_key key = bind_check_key(L, arg + 1);
+  size_t resamples = (size_t)bind_check_range(L, arg + 2, "resamples", 1, INT32_MAX);
   lua_pushnumber(L, value);
   double *out = push_list(L, BNN_F64, resamples);
   bind_check(L, bnn_bootstrap(bind_context(L), out, s, key, resamples, &err), &err);
@@ -82,9 +101,9 @@ static const bnn_ranking *push_ranking(lua_State *L, int arg) {
 
 /* How often each score is had with either flag, in a userdata on the stack. */
 static bnn_counts push_counts(lua_State *L, const bnn_ranking *ranking, const uint8_t *flag) {
-  uint32_t(*count)[2] = lua_newuserdatauv(L, ranking->groups * sizeof *count, 0);
+  double(*count)[2] = lua_newuserdatauv(L, ranking->groups * sizeof *count, 0);
   bnn_ranking_count(count, ranking, flag, NULL);
-  return (bnn_counts){ranking->groups, (const uint32_t(*)[2])count, ranking->score};
+  return (bnn_counts){ranking->groups, (const double(*)[2])count, ranking->score};
 }
 
 /* ---- metrics ---- */
@@ -103,7 +122,7 @@ static int core_rank_metric(lua_State *L) {
   data.flag = check_flags(L, 3, bind_check_dense(L, 2, BNN_F64)->size);
   data.parameter = luaL_optnumber(L, 4, 0);
   int stratified = lua_toboolean(L, 5);
-  lua_settop(L, 7);
+  lua_settop(L, 8);
   data.ranking = push_ranking(L, 2);
   bnn_statistic s = bnn_ranked_statistic(&data, stratified);
   return return_metric(L, 6, &s);
@@ -136,7 +155,7 @@ static bnn_binned push_bins(lua_State *L, int arg) {
 
 static int core_binned_metric(lua_State *L) {
   bnn_gap gap = (bnn_gap)luaL_checkoption(L, 1, NULL, gaps);
-  lua_settop(L, 7);
+  lua_settop(L, 8);
   bnn_binned data = push_bins(L, 2);
   data.gap = gap;
   bnn_statistic s = bnn_binned_statistic(&data);
@@ -216,8 +235,8 @@ static int core_rank_counts(lua_State *L) {
   int64_t zeros = 0, ones = 0;
   for (size_t g = 0; g < counts.groups; g++) {
     score[g] = counts.score[g];
-    zero[g] = zeros += counts.count[g][0];
-    one[g] = ones += counts.count[g][1];
+    zero[g] = zeros += (int64_t)counts.count[g][0];
+    one[g] = ones += (int64_t)counts.count[g][1];
   }
   return 3;
 }
@@ -275,15 +294,41 @@ static int core_within(lua_State *L) {
   return 1;
 }
 
+static int core_interval_scores(lua_State *L) {
+  const bnn_tensor *lower = bind_check_dense(L, 1, BNN_F64);
+  const double *upper = bind_check_elements(L, 2, BNN_F64, lower->size);
+  const double *target = bind_check_elements(L, 3, BNN_F64, lower->size);
+  double alpha = luaL_checknumber(L, 4);
+  size_t width = width_of(lower), n = width ? lower->size / width : 0;
+  bnn_row_interval_score(push_list(L, BNN_F64, n), lower->data, upper, target, alpha, n, width);
+  return 1;
+}
+
+/* The mixture of mean and std [draws, rows, width] at arg, and its targets [rows, width]. */
+static bnn_mixture check_mixture(lua_State *L, int arg, const double **target) {
+  const bnn_tensor *mean = bind_check_dense(L, arg, BNN_F64);
+  const double *std = bind_check_elements(L, arg + 1, BNN_F64, mean->size);
+  bind_argcheck(L, mean->rank == 3, arg, "expected [draws, rows, width]");
+  const bnn_mixture m = {mean->data, std, mean->dim[0], mean->dim[1], mean->dim[2]};
+  *target = bind_check_elements(L, arg + 2, BNN_F64, m.rows * m.width);
+  return m;
+}
+
+/* mixture_cdf(mean, std [draws, rows, width], target [rows, width]) */
+static int core_mixture_cdf(lua_State *L) {
+  const double *target;
+  const bnn_mixture m = check_mixture(L, 1, &target);
+  const size_t dim[] = {m.rows, m.width};
+  bnn_mixture_cdf(bind_push_new(L, BNN_F64, 2, dim)->data, &m, target);
+  return 1;
+}
+
 /* mixture_scores(name, mean, std [draws, rows, width], target [rows, width], from, n) */
 static int core_mixture_scores(lua_State *L) {
   static const char *const name[] = {"log_density", "crps", NULL};
   const int which = luaL_checkoption(L, 1, NULL, name);
-  const bnn_tensor *mean = bind_check_dense(L, 2, BNN_F64);
-  const double *std = bind_check_elements(L, 3, BNN_F64, mean->size);
-  if (mean->rank != 3) return luaL_argerror(L, 2, "expected [draws, rows, width]");
-  const bnn_mixture m = {mean->data, std, mean->dim[0], mean->dim[1], mean->dim[2]};
-  const double *target = bind_check_elements(L, 4, BNN_F64, m.rows * m.width);
+  const double *target;
+  const bnn_mixture m = check_mixture(L, 2, &target);
   const size_t from = (size_t)bind_check_range(L, 5, "from", 0, (lua_Integer)m.rows);
   const size_t n = (size_t)bind_check_range(L, 6, "n", 0, (lua_Integer)(m.rows - from));
   double *out = push_list(L, BNN_F64, n);
@@ -291,16 +336,36 @@ static int core_mixture_scores(lua_State *L) {
   return 1;
 }
 
-static int core_confusion(lua_State *L) {
+/* Labels, answers and the number of classes, from the arguments at arg. */
+static bnn_answers check_answers(lua_State *L, int arg) {
   bnn_err err;
-  const bnn_tensor *label = bind_check_dense(L, 1, BNN_I32);
-  const int32_t *answer = bind_check_elements(L, 2, BNN_I32, label->size);
-  size_t classes = (size_t)bind_check_range(L, 3, "classes", 1, 1 << 15), n = label->size;
-  bind_check(L, bnn_check_labels(label->data, n, classes, &err), &err);
-  bind_check(L, bnn_check_labels(answer, n, classes, &err), &err);
-  const size_t dim[] = {classes, classes};
-  bnn_tensor *count = bind_push_new(L, BNN_I64, 2, dim);
-  bnn_confusion(count->data, label->data, answer, n, classes);
+  const bnn_tensor *label = bind_check_dense(L, arg, BNN_I32);
+  bnn_answers a = {.label = label->data,
+                   .answer = bind_check_elements(L, arg + 1, BNN_I32, label->size),
+                   .n = label->size,
+                   .classes = (size_t)bind_check_range(L, arg + 2, "classes", 1, 1 << 15)};
+  bind_check(L, bnn_check_labels(a.label, a.n, a.classes, &err), &err);
+  bind_check(L, bnn_check_labels(a.answer, a.n, a.classes, &err), &err);
+  return a;
+}
+
+/* answer_metric(name, labels, answers, classes, positive, weight, key, resamples) */
+static int core_answer_metric(lua_State *L) {
+  bnn_answers data = check_answers(L, 2);
+  const char *name = luaL_checkstring(L, 1);
+  data.metric = bnn_agreement_find(name);
+  if (!data.metric) bind_argerror(L, 1, "there is no metric '%s'", name);
+  data.positive = (size_t)bind_check_range(L, 5, "positive", 0, (lua_Integer)data.classes - 1);
+  bnn_statistic s = bnn_answers_statistic(&data);
+  return return_metric(L, 6, &s);
+}
+
+static int core_confusion(lua_State *L) {
+  const bnn_answers data = check_answers(L, 1);
+  const double *weight = check_weights(L, 4, data.n);
+  const size_t dim[] = {data.classes, data.classes};
+  double *sum = bind_push_new(L, BNN_F64, 2, dim)->data;
+  bnn_confusion(sum, &data, weight);
   return 1;
 }
 
@@ -397,14 +462,14 @@ static int core_temperature(lua_State *L) {
 
 static const bind_row rows[] = {
     {"mean_metric", core_mean_metric,
-     "mean_metric(values, root, key, resamples): the mean of values, or its square root"},
+     "mean_metric(values, root, weight, key, resamples): the mean of values, or its square root"},
     {"rank_metric", core_rank_metric,
-     "rank_metric(name, scores, flags, parameter, stratified, key, resamples): a metric of "
+     "rank_metric(name, scores, flags, parameter, stratified, weight, key, resamples): a metric of "
      "rank_metrics.h\n"
      "auroc average_precision aupr fpr (flag 1: positive), aurc e_aurc augrc (wrong), adaptive_ece "
      "adaptive_mce adaptive_bias (right), quantile."},
     {"binned_metric", core_binned_metric,
-     "binned_metric(name, confidence, single, right, bins, key, resamples): \"ece\", \"mce\" or "
+     "binned_metric(name, confidence, single, right, bins, weight, key, resamples): \"ece\", \"mce\" or "
      "\"bias\"\nsingle: the confidences were floats."},
     {"reliability", core_reliability,
      "reliability(confidence, single, right, bins, adaptive): n, confidence and accuracy of bins"},
@@ -429,8 +494,17 @@ static const bind_row rows[] = {
     {"mixture_scores", core_mixture_scores,
      "mixture_scores(name, mean, std, target, from, n): \"log_density\" or \"crps\" of rows [from, "
      "from + n), from 0, under an equal mixture of Gaussians [draws, rows, width], f64 [n]"},
+    {"check_weights", core_check_weights,
+     "check_weights(weight, n): raises unless these are weights of n examples"},
+    {"interval_scores", core_interval_scores,
+     "interval_scores(lower, upper, target, alpha): the interval score of each row, f64 [rows]"},
+    {"mixture_cdf", core_mixture_cdf,
+     "mixture_cdf(mean, std, target): how likely is at most the target, f64 [rows, width]"},
+    {"answer_metric", core_answer_metric,
+     "answer_metric(name, labels, answers, classes, positive, weight, key, resamples): a metric of "
+     "answers.h"},
     {"confusion", core_confusion,
-     "confusion(labels, answers, classes): how often each was answered for each, i64 [c, c]"},
+     "confusion(labels, answers, classes, weight): how often each was answered for each, f64 [c, c]"},
     {"equal_labels", core_equal_labels, "equal_labels(a, b): flags u8 [n], 1 where they are equal"},
     {"flip_flags", core_flip_flags, "flip_flags(flags): 1 for 0 and 0 for 1"},
     {"count_flags", core_count_flags, "count_flags(flags): how many are 1"},

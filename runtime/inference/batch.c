@@ -28,6 +28,11 @@ bnn_status bnn_batch_check(const bnn_tensor *source, const bnn_shape *want, cons
   return BNN_OK;
 }
 
+static bnn_status check_as_many(size_t n, const bnn_tensor *t, const char *name, bnn_err *err) {
+  if (!t || (t->rank > 0 && t->dim[0] == n)) return BNN_OK;
+  return bnn_fail(err, BNN_ESHAPE, "x has %zu rows, %s is %s", n, name, BNN_SHAPE(t));
+}
+
 bnn_status bnn_batch_check_y(const bnn_batch *batch, const bnn_shape *want, bnn_err *err) {
   const bnn_augment *a = batch->augment;
   if (!a || !bnn_augment_mixes(a)) return bnn_batch_check(batch->y, want, "y", err);
@@ -55,8 +60,8 @@ static bnn_status check_augment(const bnn_batch *batch, bnn_err *err) {
 
 bnn_status bnn_batch_check_rows(const bnn_batch *batch, bnn_err *err) {
   size_t n = batch->x->dim[0];
-  if (batch->y && (batch->y->rank < 1 || batch->y->dim[0] != n))
-    return bnn_fail(err, BNN_ESHAPE, "x has %zu rows, y is %s", n, BNN_SHAPE(batch->y));
+  BNN_TRY(check_as_many(n, batch->y, "y", err));
+  BNN_TRY(check_as_many(n, batch->weight, "weight", err));
   if (!batch->rows && (batch->count > n || batch->from > n - batch->count))
     return bnn_fail(err, BNN_ERANGE, "rows %zu..%zu of %zu", batch->from + 1,
                     batch->from + batch->count, n);

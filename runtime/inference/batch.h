@@ -12,11 +12,13 @@
 
 /* Rows of (x [n, ...], y [n, ...] or NULL).  rows: i32 positions counted from 1, as a permutation
  * holds them, of which the batch has [from, from + count); NULL: rows from .. from + count - 1 of
- * x.  augment: what is done to them at random, by augment_key; or NULL. */
+ * x.  weight: of each row, real [n], or NULL.  augment: what is done to x and y at random, by
+ * augment_key; or NULL. */
 typedef struct bnn_batch {
   const bnn_tensor *x, *y;
   const int32_t *rows;
   size_t from, count;
+  const bnn_tensor *weight;
   const bnn_augment *augment;
   bnn_key augment_key;
 } bnn_batch;
@@ -30,8 +32,8 @@ bnn_status bnn_batch_check(const bnn_tensor *source, const bnn_shape *want, cons
 /* As bnn_batch_check of y, of which an augmentation that mixes examples makes real rows. */
 bnn_status bnn_batch_check_y(const bnn_batch *batch, const bnn_shape *want, bnn_err *err);
 
-/* Whether every position lies within x, y has as many rows, and both can be augmented.  ERANGE,
- * ESHAPE, ETYPE. */
+/* Whether every position lies within x, y and weight have as many rows, and x and y can be augmented.
+ * ERANGE, ESHAPE, ETYPE. */
 bnn_status bnn_batch_check_rows(const bnn_batch *batch, bnn_err *err);
 
 /* Adds to err the row of x, "..., in row 17 of x", by its place in the batch, from 0;

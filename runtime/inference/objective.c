@@ -8,14 +8,16 @@
 #include "../base/mem.h"
 #include "objective_inside.h"
 
-enum { BLOCK_MIN = 32, BLOCK_MAX = 128, RANGE_MAX = 8192 };
+enum { BLOCK_MIN = 32, BLOCK_MAX = 128, WIDE = 1 << 16, RANGE_MAX = 8192 };
 
 /* Rows of a block: a quarter of the batch within [32, 128], so that a few cores share a step; half
  * of it if the weights, which every block reads, are more than what a quarter's rows compute (a
  * step of 784-400-400-10: 2.95 ms instead of 3.5; but LeNet's rows are wide, and would leave the
- * caches). */
+ * caches).  Rows that are WIDE, such as sequences, fill the caches a few at a time: an eighth of
+ * the batch. */
 static size_t block_rows(const bnn_program *p) {
   const size_t batch = bnn_program_batch(p), quarter = (batch / 4 + 7) / 8 * 8;
+  if (bnn_program_row_size(p) >= WIDE && batch < 8 * BLOCK_MAX) return (batch + 7) / 8;
   const size_t least = quarter < BLOCK_MIN ? BLOCK_MIN : quarter;
   const bool heavy = bnn_program_flat_size(p) > least * bnn_program_row_size(p);
   const size_t rows = heavy ? (batch / 2 + 7) / 8 * 8 : quarter;
@@ -282,6 +284,7 @@ static bnn_status check_spec(const bnn_objective_spec *s, bnn_err *err) {
   BNN_TRY(bnn_program_check_weights(s->program, s->kl_weight_node, s->n_kl_weights, err));
   BNN_TRY(bnn_program_check_feeds(s->program, -1, -1, eps_node_of(s), err));
   BNN_TRY(bnn_program_check_weights(s->program, sign_node_of(s), sign_node_of(s) >= 0, err));
+  BNN_TRY(bnn_program_check_row_weights(s->program, s->weight_node, err));
   return bnn_program_check_feeds(s->program, s->x_node, s->y_node, s->key_node, err);
 }
 
@@ -350,6 +353,7 @@ bnn_status bnn_objective_new(bnn_objective **out, const bnn_objective_spec *spec
   if (!o) return bnn_fail(err, BNN_ENOMEM, "an objective");
   o->program = bnn_program_ref(spec->program);
   o->x_node = spec->x_node;
+  o->weight_node = spec->weight_node;
   o->y_node = spec->y_node;
   o->key_node = spec->key_node;
   o->eps_node = eps_node_of(spec);
@@ -362,6 +366,7 @@ bnn_status bnn_objective_new(bnn_objective **out, const bnn_objective_spec *spec
   o->shards = spec->shards;
   o->loss_output = spec->loss_output;
   bnn_status status = copy_spec(o, spec, err);
+  if (status == BNN_OK) status = bnn_objective_init_state(o, spec, err);
   if (status == BNN_OK) status = check_loss(o->program, 0, err);
   if (status == BNN_OK) status = check_loss(o->program, o->loss_output, err);
   if (status == BNN_OK) status = objective_fill(o, err);
@@ -380,6 +385,7 @@ void bnn_objective_free(bnn_objective *o) {
   bnn_layout_fini(&o->layout);
   bnn_mem_free(o->regularizers);
   bnn_mem_free(o->kl_weight_param);
+  bnn_objective_fini_state(o);
   for (size_t g = 0; g < o->posterior.n_groups; g++) bnn_mem_free(o->group[g].scratch);
   bnn_mem_free(o->group);
   bnn_mem_free(o->plain.range);
@@ -396,7 +402,7 @@ size_t bnn_objective_bytes(const bnn_objective *o) {
   const size_t drawn = o->drawn != o->theta ? o->layout.size : 0;
   const size_t reals = 2 * parts_of(o) * o->layout.size + drawn + o->n_workers * o->scratch_size +
                        o->n_levels * o->trained;
-  size_t doubles = 0;
+  size_t doubles = o->state_size;
   for (size_t g = 0; g < o->posterior.n_groups; g++)
     if (o->group[g].scratch) doubles += o->group[g].family->scratch(&o->group[g]);
   return bnn_frame_bytes(o->frame) + reals * sizeof *o->theta + doubles * sizeof(double);

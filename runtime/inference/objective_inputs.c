@@ -20,6 +20,14 @@ static void gather_whole(bnn_objective *o, int node, const bnn_tensor *source,
                      batch->count);
 }
 
+static bnn_status check_y(const bnn_step_work *w, bnn_err *err) {
+  const bnn_objective *o = w->o;
+  if (o->y_node < 0) return BNN_OK;
+  const bnn_shape *s = bnn_program_shape(o->program, o->y_node);
+  if (w->batch->y) return bnn_batch_check_y(w->batch, s, err);
+  return bnn_fail(err, BNN_ESHAPE, "y: expected rows as in %s, got none", BNN_SHAPE(s));
+}
+
 static bnn_status check_sources(const bnn_step_work *w, bnn_err *err) {
   const bnn_objective *o = w->o;
   BNN_TRY(bnn_batch_check_rows(w->batch, err));
@@ -29,11 +37,11 @@ static bnn_status check_sources(const bnn_step_work *w, bnn_err *err) {
                     w->batch->count);
   if (o->x_node >= 0)
     BNN_TRY(bnn_batch_check(w->batch->x, bnn_program_shape(o->program, o->x_node), "x", err));
-  if (o->y_node < 0) return BNN_OK;
-  const bnn_shape *s = bnn_program_shape(o->program, o->y_node);
-  if (!w->batch->y)
-    return bnn_fail(err, BNN_ESHAPE, "y: expected rows as in %s, got none", BNN_SHAPE(s));
-  return bnn_batch_check_y(w->batch, s, err);
+  BNN_TRY(check_y(w, err));
+  if (o->weight_node < 0) return BNN_OK;
+  const bnn_shape *s = bnn_program_shape(o->program, o->weight_node);
+  if (w->batch->weight) return bnn_batch_check(w->batch->weight, s, "weight", err);
+  return bnn_fail(err, BNN_ESHAPE, "weight: expected rows as in %s, got none", BNN_SHAPE(s));
 }
 
 /* Labels, positions and other targets are gathered first, whole, as they are checked before anything
@@ -43,6 +51,7 @@ static bnn_status gather_checked(bnn_step_work *w, bnn_err *err) {
   BNN_TRY(check_sources(w, err));
   if (gathers_x_first(o)) gather_whole(o, o->x_node, w->batch->x, w->batch);
   if (o->y_node >= 0) gather_whole(o, o->y_node, w->batch->y, w->batch);
+  if (o->weight_node >= 0) gather_whole(o, o->weight_node, w->batch->weight, w->batch);
   size_t row = 0;
   bnn_status status = bnn_frame_verify(o->frame, &row, err);
   return status == BNN_OK ? BNN_OK : bnn_batch_fail(w->batch, row, status, err);

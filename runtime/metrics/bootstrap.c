@@ -14,7 +14,7 @@
 enum { WORDS = 256, WAVE = 256 }; /* bits drawn at once; resamples between looks at the stop flag */
 
 typedef struct worker {
-  uint32_t *weight; /* [n] */
+  double *weight; /* [n]: how often each was drawn, times its own weight */
   char *scratch;
 } worker;
 
@@ -34,7 +34,7 @@ typedef struct work {
 
 /* Adds 1 to the weight of `size` draws from [0, size), or from the members of that number.  The
  * high half of 32 bits times size is even to size / 2^32. */
-static void draw(uint32_t *weight, const uint32_t *member, size_t size, bnn_key key) {
+static void draw(double *weight, const uint32_t *member, size_t size, bnn_key key) {
   uint64_t bits[WORDS];
   for (size_t i = 0; i < size; i++) {
     size_t at = i % (2 * WORDS), left = (size - i + 1) / 2;
@@ -46,14 +46,14 @@ static void draw(uint32_t *weight, const uint32_t *member, size_t size, bnn_key 
 }
 
 /* The number of each group, `step` elements from one to the next; sums [2, groups]. */
-static void group_numbers(double *out, size_t step, const bnn_groups *g, const uint32_t *weight,
+static void group_numbers(double *out, size_t step, const bnn_groups *g, const double *weight,
                           double *sums) {
   double *total = sums, *count = sums + g->groups;
   const int to = g->sum == BNN_GROUP_TOTAL_TO || g->sum == BNN_GROUP_MEAN_TO;
   const int mean = g->sum == BNN_GROUP_MEAN || g->sum == BNN_GROUP_MEAN_TO;
   memset(sums, 0, 2 * g->groups * sizeof *sums);
   for (size_t i = 0; i < g->n; i++) {
-    if (!weight[i]) continue;
+    if (weight[i] == 0) continue;
     total[g->group[i]] += weight[i] * g->value[i];
     count[g->group[i]] += weight[i];
   }
@@ -69,6 +69,7 @@ static void resample(const work *w, const worker *l, size_t r) {
   memset(l->weight, 0, s->n * sizeof *l->weight);
   draw(l->weight, w->member, w->first, bnn_key_split(key, 0));
   if (w->member) draw(l->weight, w->member + w->first, s->n - w->first, bnn_key_split(key, 1));
+  for (size_t i = 0; s->weight && i < s->n; i++) l->weight[i] *= s->weight[i];
   if (w->groups)
     group_numbers(w->out + r, w->resamples, w->groups, l->weight, (double *)(void *)l->scratch);
   else
@@ -185,12 +186,23 @@ bnn_status bnn_group_intervals(bnn_context *context, double *lo, double *hi,
   return status;
 }
 
+bnn_status bnn_check_weights(const double *weight, size_t n, bnn_err *err) {
+  bool any = false;
+  for (size_t i = 0; i < n; i++) {
+    if (!(weight[i] >= 0 && isfinite(weight[i])))
+      return bnn_fail(err, BNN_ERANGE, "weight %zu: expected a finite number of at least 0, got %g",
+                      i + 1, weight[i]);
+    any = any || weight[i] > 0;
+  }
+  return any ? BNN_OK : bnn_fail(err, BNN_ERANGE, "weight: expected one above 0, got none");
+}
+
 bnn_status bnn_statistic_value(double *out, const bnn_statistic *s, bnn_err *err) {
-  uint32_t *weight = bnn_mem_alloc(s->n, sizeof *weight);
+  double *weight = bnn_mem_alloc(s->n, sizeof *weight);
   void *scratch = bnn_mem_alloc(s->scratch, 1);
   bnn_status status = BNN_OK;
   if (weight && scratch) {
-    for (size_t i = 0; i < s->n; i++) weight[i] = 1;
+    for (size_t i = 0; i < s->n; i++) weight[i] = s->weight ? s->weight[i] : 1;
     *out = s->value(s->data, weight, scratch);
   } else {
     status = bnn_fail(err, BNN_ENOMEM, "a metric of %zu examples", s->n);
@@ -200,13 +212,16 @@ bnn_status bnn_statistic_value(double *out, const bnn_statistic *s, bnn_err *err
   return status;
 }
 
-static double mean_value(const void *data, const uint32_t *weight, void *scratch) {
+static double mean_value(const void *data, const double *weight, void *scratch) {
   const bnn_values *v = data;
-  double sum = 0;
+  double sum = 0, total = 0;
   (void)scratch;
-  for (size_t i = 0; i < v->n; i++)
-    if (weight[i]) sum += weight[i] * v->value[i]; /* 0 times infinity is not 0 */
-  return v->root ? sqrt(sum / (double)v->n) : sum / (double)v->n;
+  for (size_t i = 0; i < v->n; i++) {
+    if (weight[i] == 0) continue; /* 0 times infinity is not 0 */
+    sum += weight[i] * v->value[i];
+    total += weight[i];
+  }
+  return v->root ? sqrt(sum / total) : sum / total;
 }
 
 bnn_statistic bnn_mean_statistic(const bnn_values *values) {

@@ -1,8 +1,8 @@
 /* bootstrap.h - how much a metric would vary over other sets of examples (Efron 1979).
  *
- * A statistic is a function of whole-number weights, one for each example: all 1 gives its value,
- * and a resample (n draws with replacement) is the number of times that each was drawn.  So costly
- * work such as sorting is done once, and a resample costs a pass over the examples.
+ * A statistic is a function of weights, one for each example: its own weights, or 1, give its value,
+ * and a resample (n draws with replacement) multiplies them by the number of times that each was
+ * drawn.  So costly work such as sorting is done once, and a resample costs a pass over the examples.
  *
  * Resample r draws with key:fold(r), r from 1: the results depend neither on the number of threads
  * nor on the statistic, and two metrics of the same examples under one key see the same resamples
@@ -18,14 +18,20 @@
 #include "../tensor/key.h"
 
 /* value: called from several threads at once, each with `scratch` bytes of its own, not cleared.
- * n: examples, 1 to UINT32_MAX.  part [n], each 0 or 1: the two are resampled separately, so that a
+ * n: examples, 1 to UINT32_MAX.  weight [n]: the examples' own, as bnn_check_weights takes them; NULL:
+ * each 1.  part [n], each 0 or 1: the two are resampled separately, so that a
  * resample has the same number of each (stratified); NULL: all together.  It owns nothing. */
 typedef struct bnn_statistic {
-  double (*value)(const void *data, const uint32_t *weight, void *scratch);
+  double (*value)(const void *data, const double *weight, void *scratch);
   const void *data;
+  const double *weight;
   const uint8_t *part;
   size_t n, scratch;
 } bnn_statistic;
+
+/* ERANGE unless weight [n] has finite numbers of at least 0, and one above 0; the text names the
+ * position of the first, from 1. */
+bnn_status bnn_check_weights(const double *weight, size_t n, bnn_err *err);
 
 /* The statistic of the examples themselves.  ENOMEM. */
 bnn_status bnn_statistic_value(double *out, const bnn_statistic *s, bnn_err *err);
@@ -35,8 +41,8 @@ bnn_status bnn_statistic_value(double *out, const bnn_statistic *s, bnn_err *err
 bnn_status bnn_bootstrap(bnn_context *context, double *out, const bnn_statistic *s, bnn_key key,
                          size_t resamples, bnn_err *err);
 
-/* A statistic for the mean of values [n], summed in double; data is a bnn_values.  An example of
- * weight 0 does not count, whatever its value.  root: the square root of that mean. */
+/* A statistic for the weighted mean of values [n], summed in double; data is a bnn_values.  An
+ * example of weight 0 does not count, whatever its value.  root: the square root of that mean. */
 typedef struct bnn_values {
   const double *value;
   size_t n;
@@ -45,7 +51,7 @@ typedef struct bnn_values {
 bnn_statistic bnn_mean_statistic(const bnn_values *values);
 
 /* Metrics of several numbers, one for each group of the examples, such as the bins of a reliability
- * diagram: group [n], each in [0, groups); value [n].  What a group's number is, under weights
+ * diagram: group [n], each in [0, groups); value [n].  Examples have no weights of their own.  What a group's number is, under weights
  * w: */
 typedef enum bnn_group_sum {
   BNN_GROUP_TOTAL,    /* the sum of w value */

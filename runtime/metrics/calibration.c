@@ -2,7 +2,6 @@
 #include "calibration.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "scoring.h"
 
@@ -29,26 +28,25 @@ bnn_status bnn_bin_confidences(uint32_t *bin, const double *confidence, size_t n
 }
 
 typedef struct bin_sum {
-  double confidence;
-  uint64_t n, right;
+  double n, right, confidence;
 } bin_sum;
 
 static double gap_of(const bin_sum *sum, size_t bins, bnn_gap gap) {
   double total = 0, largest = 0, n = 0;
   for (size_t b = 0; b < bins; b++) {
     if (sum[b].n == 0) continue;
-    double over = sum[b].confidence - (double)sum[b].right;
+    double over = sum[b].confidence - sum[b].right;
     total += gap == BNN_GAP_SIGNED ? over : fabs(over);
-    largest = fmax(largest, fabs(over) / (double)sum[b].n);
-    n += (double)sum[b].n;
+    largest = fmax(largest, fabs(over) / sum[b].n);
+    n += sum[b].n;
   }
   return gap == BNN_GAP_LARGEST ? largest : total / n;
 }
 
-static double binned_value(const void *data, const uint32_t *weight, void *scratch) {
+static double binned_value(const void *data, const double *weight, void *scratch) {
   const bnn_binned *d = data;
   bin_sum *sum = scratch;
-  memset(sum, 0, d->bins * sizeof *sum);
+  for (size_t b = 0; b < d->bins; b++) sum[b] = (bin_sum){0, 0, 0};
   for (size_t i = 0; i < d->n; i++) {
     bin_sum *s = &sum[d->bin[i]];
     s->n += weight[i];

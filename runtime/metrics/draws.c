@@ -38,6 +38,23 @@ void bnn_mixture_log_density(double *out, const bnn_mixture *m, const double *ta
   }
 }
 
+/* ---- the distribution function ---- */
+
+static double normal_cdf(double y, double mean, double std) {
+  if (std == 0) return y >= mean;
+  return erfc((mean - y) / std * M_SQRT1_2) / 2;
+}
+
+void bnn_mixture_cdf(double *out, const bnn_mixture *m, const double *target) {
+  const size_t size = m->rows * m->width;
+  for (size_t i = 0; i < size; i++) {
+    double sum = 0;
+    for (size_t s = 0; s < m->draws; s++)
+      sum += normal_cdf(target[i], m->mean[s * size + i], m->std[s * size + i]);
+    out[i] = sum / (double)m->draws;
+  }
+}
+
 /* ---- CRPS ---- */
 
 /* E|X| of X ~ N(mean, std^2). */

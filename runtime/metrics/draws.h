@@ -25,4 +25,9 @@ void bnn_mixture_log_density(double *out, const bnn_mixture *m, const double *ta
 void bnn_mixture_crps(double *out, const bnn_mixture *m, const double *target, size_t from,
                       size_t n);
 
+/* How likely the mixture makes at most the target, Phi((y - mean) / std) averaged over the draws, of each
+ * number of all rows (the probability integral transform, Dawid 1984): out [rows, width], each in [0, 1].
+ * A std of 0 gives a step, 1 where the target is the mean. */
+void bnn_mixture_cdf(double *out, const bnn_mixture *m, const double *target);
+
 #endif

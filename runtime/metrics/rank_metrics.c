@@ -1,12 +1,12 @@
-/* rank_metrics.c - see rank_metrics.h.  Groups come highest score first; counts are integers, and
- * a metric divides last where it can. */
+/* rank_metrics.c - see rank_metrics.h.  Groups come highest score first.  Counts are doubles, exact
+ * without weights up to 2^53, and a metric divides last where it can. */
 #include "rank_metrics.h"
 
 #include <math.h>
 #include <string.h>
 
 typedef struct totals {
-  uint64_t zero, one; /* examples of either flag */
+  double zero, one; /* examples of either flag */
 } totals;
 
 static totals total(const bnn_counts *c) {
@@ -17,108 +17,104 @@ static totals total(const bnn_counts *c) {
 
 /* ---- positives against negatives ---- */
 
-/* Twice the pairs won, a tie being half a win: an integer below 2^64 for fewer than 2^32 scores. */
+/* Twice the pairs won, a tie being half a win. */
 static double auroc(const bnn_counts *c, double parameter) {
   totals t = total(c);
-  uint64_t above = 0, twice = 0;
+  double above = 0, twice = 0;
   (void)parameter;
   for (size_t g = 0; g < c->groups; g++) {
     twice += c->count[g][0] * (2 * above + c->count[g][1]);
     above += c->count[g][1];
   }
-  return (double)twice / (2.0 * (double)t.one * (double)t.zero);
+  return twice / (2 * t.one * t.zero);
 }
 
 static double average_precision(const bnn_counts *c, double parameter) {
-  double sum = 0;
-  uint64_t tp = 0, fp = 0;
+  double sum = 0, tp = 0, fp = 0;
   (void)parameter;
   for (size_t g = 0; g < c->groups; g++) {
     tp += c->count[g][1], fp += c->count[g][0];
-    if (c->count[g][1]) sum += c->count[g][1] * ((double)tp / (double)(tp + fp));
+    if (c->count[g][1] > 0) sum += c->count[g][1] * (tp / (tp + fp));
   }
-  return sum / (double)tp;
+  return sum / tp;
 }
 
 static double aupr(const bnn_counts *c, double parameter) {
   double sum = 0, before = 1; /* the curve begins at recall 0, precision 1 */
-  uint64_t tp = 0, fp = 0;
+  double tp = 0, fp = 0;
   (void)parameter;
   for (size_t g = 0; g < c->groups; g++) {
     tp += c->count[g][1], fp += c->count[g][0];
     if (tp + fp == 0) continue; /* a resample may leave the first groups empty */
-    double precision = (double)tp / (double)(tp + fp);
+    double precision = tp / (tp + fp);
     sum += c->count[g][1] * (before + precision) / 2;
     before = precision;
   }
-  return sum / (double)tp;
+  return sum / tp;
 }
 
 static double fpr(const bnn_counts *c, double tpr) {
-  const uint64_t unit = 1000000, wanted = (uint64_t)llround(tpr * (double)unit);
+  const double unit = 1e6, wanted = round(tpr * unit);
   totals t = total(c);
-  uint64_t tp = 0, fp = 0;
+  double tp = 0, fp = 0;
   for (size_t g = 0; g < c->groups; g++) {
     tp += c->count[g][1], fp += c->count[g][0];
-    if (c->count[g][1] && tp * unit >= wanted * t.one) break;
+    if (c->count[g][1] > 0 && tp * unit >= wanted * t.one) break;
   }
-  return (double)fp / (double)t.zero;
+  return fp / t.zero;
 }
 
 /* ---- errors under a confidence ---- */
 
 static double aurc(const bnn_counts *c, double parameter) {
-  double sum = 0;
-  uint64_t covered = 0, errors = 0;
+  double sum = 0, covered = 0, errors = 0;
   (void)parameter;
   for (size_t g = 0; g < c->groups; g++) {
-    uint32_t size = c->count[g][0] + c->count[g][1];
-    double each = size ? (double)c->count[g][1] / size : 0; /* errors of one of the group */
-    for (uint32_t j = 1; j <= size; j++) sum += ((double)errors + each * j) / (double)(covered + j);
+    double size = c->count[g][0] + c->count[g][1];
+    double each = size > 0 ? c->count[g][1] / size : 0; /* errors of one of the group */
+    for (double j = 1; j <= size; j++) sum += (errors + each * j) / (covered + j);
     covered += size, errors += c->count[g][1];
   }
-  return sum / (double)covered;
+  return sum / covered;
 }
 
 /* The least aurc of n examples with m errors has these last. */
 static double e_aurc(const bnn_counts *c, double parameter) {
   totals t = total(c);
-  uint64_t n = t.zero + t.one;
-  double least = 0;
-  for (uint64_t k = t.zero + 1; k <= n; k++) least += (double)(k - t.zero) / (double)k;
-  return aurc(c, parameter) - least / (double)n;
+  double n = t.zero + t.one, least = 0;
+  for (double k = t.zero + 1; k <= n; k++) least += (k - t.zero) / k;
+  return aurc(c, parameter) - least / n;
 }
 
 static double augrc(const bnn_counts *c, double parameter) {
-  double sum = 0;
-  uint64_t covered = 0, errors = 0;
+  double sum = 0, covered = 0, errors = 0;
   (void)parameter;
   for (size_t g = 0; g < c->groups; g++) {
-    uint64_t size = (uint64_t)c->count[g][0] + c->count[g][1], wrong = c->count[g][1];
-    sum += (double)size * (double)errors + (double)wrong * ((double)size + 1) / 2;
+    double wrong = c->count[g][1], size = c->count[g][0] + wrong;
+    sum += size * errors + wrong * (size + 1) / 2;
     covered += size, errors += wrong;
   }
-  return sum / (double)covered / (double)covered;
+  return sum / covered / covered;
 }
 
 /* ---- calibration in bins of equal counts ---- */
 
 typedef struct bin {
-  size_t n, right;
-  double confidence; /* sum */
+  double n, right, confidence; /* sums over its examples */
 } bin;
 
 /* The next bin from the lowest confidence up, empty ones passed over; *g: groups that are left. */
-static bool next_bin(bin *out, const bnn_counts *c, size_t bins, size_t n, size_t *g, size_t *below,
+static bool next_bin(bin *out, const bnn_counts *c, size_t bins, double n, size_t *g, double *below,
                      size_t *index) {
   *out = (bin){0, 0, 0};
   while (*g > 0) {
-    const uint32_t *count = c->count[*g - 1];
-    size_t size = (size_t)count[0] + count[1], at = *below * bins / n;
-    if (size && out->n && at != *index) break;
-    if (size) *index = at;
+    const double *count = c->count[*g - 1], size = count[0] + count[1];
+    size_t at = (size_t)(*below * (double)bins / n);
+    if (at >= bins) at = bins - 1; /* weights may add up to more than n, by rounding */
+    if (size > 0 && out->n > 0 && at != *index) break;
+    if (size > 0) *index = at;
     out->n += size, out->right += count[1];
-    if (size) out->confidence += (double)size * c->score[*g - 1];
+    if (size > 0) out->confidence += size * c->score[*g - 1];
     *below += size;
     --*g;
   }
@@ -132,15 +128,16 @@ typedef struct gaps {
 
 static gaps adaptive_gaps(const bnn_counts *c, size_t bins) {
   totals t = total(c);
-  size_t n = (size_t)(t.zero + t.one), g = c->groups, below = 0, index = 0;
+  size_t g = c->groups, index = 0;
+  double n = t.zero + t.one, below = 0;
   gaps sum = {0, 0, 0};
   for (bin b; next_bin(&b, c, bins, n, &g, &below, &index);) {
-    double gap = b.confidence - (double)b.right;
+    double gap = b.confidence - b.right;
     sum.signed_sum += gap;
     sum.absolute += fabs(gap);
-    sum.largest = fmax(sum.largest, fabs(gap) / (double)b.n);
+    sum.largest = fmax(sum.largest, fabs(gap) / b.n);
   }
-  return (gaps){sum.absolute / (double)n, sum.largest, sum.signed_sum / (double)n};
+  return (gaps){sum.absolute / n, sum.largest, sum.signed_sum / n};
 }
 
 static double adaptive_ece(const bnn_counts *c, double bins) {
@@ -158,12 +155,13 @@ static double adaptive_bias(const bnn_counts *c, double bins) {
 void bnn_adaptive_bins(size_t *n, double *confidence, size_t *right, const bnn_counts *counts,
                        size_t bins) {
   totals t = total(counts);
-  size_t g = counts->groups, below = 0, index = 0;
+  size_t g = counts->groups, index = 0;
+  double below = 0;
   memset(n, 0, bins * sizeof *n);
   memset(right, 0, bins * sizeof *right);
   for (size_t b = 0; b < bins; b++) confidence[b] = 0;
-  for (bin b; next_bin(&b, counts, bins, (size_t)(t.zero + t.one), &g, &below, &index);) {
-    n[index] = b.n, right[index] = b.right;
+  for (bin b; next_bin(&b, counts, bins, t.zero + t.one, &g, &below, &index);) {
+    n[index] = (size_t)b.n, right[index] = (size_t)b.right;
     confidence[index] = b.confidence;
   }
 }
@@ -171,10 +169,10 @@ void bnn_adaptive_bins(size_t *n, double *confidence, size_t *right, const bnn_c
 /* ---- order statistics ---- */
 
 /* The k-th smallest score, k from 0, flags aside. */
-static double order_statistic(const bnn_counts *c, uint64_t k) {
-  uint64_t below = 0;
+static double order_statistic(const bnn_counts *c, double k) {
+  double below = 0;
   for (size_t g = c->groups; g-- > 0;) {
-    below += (uint64_t)c->count[g][0] + c->count[g][1];
+    below += c->count[g][0] + c->count[g][1];
     if (below > k) return c->score[g];
   }
   return c->score[0];
@@ -182,10 +180,10 @@ static double order_statistic(const bnn_counts *c, uint64_t k) {
 
 static double quantile(const bnn_counts *c, double q) {
   totals t = total(c);
-  double at = q * (double)(t.zero + t.one - 1), below = floor(at);
-  double low = order_statistic(c, (uint64_t)below);
+  double at = q * (t.zero + t.one - 1), below = floor(at);
+  double low = order_statistic(c, below);
   if (at == below) return low;
-  double high = order_statistic(c, (uint64_t)below + 1);
+  double high = order_statistic(c, below + 1);
   return low == high ? low : low + (at - below) * (high - low);
 }
 
@@ -204,11 +202,11 @@ const bnn_rank_metric *bnn_rank_metric_find(const char *name) {
   return NULL;
 }
 
-static double ranked_value(const void *data, const uint32_t *weight, void *scratch) {
+static double ranked_value(const void *data, const double *weight, void *scratch) {
   const bnn_ranked *r = data;
-  uint32_t(*count)[2] = scratch;
+  double(*count)[2] = scratch;
   bnn_ranking_count(count, r->ranking, r->flag, weight);
-  bnn_counts counts = {r->ranking->groups, (const uint32_t(*)[2])count, r->ranking->score};
+  bnn_counts counts = {r->ranking->groups, (const double(*)[2])count, r->ranking->score};
   return r->metric->value(&counts, r->parameter);
 }
 
@@ -218,6 +216,6 @@ bnn_statistic bnn_ranked_statistic(const bnn_ranked *data, int stratified) {
       .data = data,
       .part = stratified ? data->flag : NULL,
       .n = data->ranking->n,
-      .scratch = data->ranking->groups * sizeof(uint32_t[2]),
+      .scratch = data->ranking->groups * sizeof(double[2]),
   };
 }

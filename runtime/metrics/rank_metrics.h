@@ -1,7 +1,8 @@
 /* rank_metrics.h - metrics that depend only on the order of the scores, with ties.
  *
- * Each is a function of how many examples of either flag have each score (ranking.h), so it gives
- * the same number in whatever order the examples come, and weighs them by whole numbers.
+ * Each is a function of how many examples of either flag have each score (ranking.h), or of the sums
+ * of their weights, so it gives the same number in whatever order the examples come.  The selective
+ * metrics and the quantile count examples: they take whole weights alone.
  *
  *   metric             flag 1              parameter         value
  *   auroc              positive            -                 P(pos > neg) + P(pos = neg) / 2
@@ -20,7 +21,8 @@
  * Among examples of one confidence the errors of the selective metrics are spread evenly (their
  * expectation over orders).  An example's adaptive bin is floor(bins * below / n), where `below`
  * counts the examples of lower confidence: equal counts without ties, and ties stay together.
- * TPR >= tpr is decided in integers, with tpr rounded to a millionth: for 0.95, 20 TP >= 19 n1. */
+ * TPR >= tpr is decided without rounding for fewer than 2^33 examples, with tpr rounded to a
+ * millionth: for 0.95, 20 TP >= 19 n1. */
 #ifndef BNN_RANK_METRICS_H
 #define BNN_RANK_METRICS_H
 
@@ -30,7 +32,7 @@
 /* count [groups][2] of a ranking whose scores are score [groups]. */
 typedef struct bnn_counts {
   size_t groups;
-  const uint32_t (*count)[2];
+  const double (*count)[2];
   const double *score;
 } bnn_counts;
 

@@ -100,9 +100,9 @@ void bnn_ranking_free(bnn_ranking *ranking) {
   bnn_mem_free(ranking);
 }
 
-void bnn_ranking_count(uint32_t (*count)[2], const bnn_ranking *ranking, const uint8_t *flag,
-                       const uint32_t *weight) {
-  memset(count, 0, ranking->groups * sizeof *count);
+void bnn_ranking_count(double (*count)[2], const bnn_ranking *ranking, const uint8_t *flag,
+                       const double *weight) {
+  for (size_t g = 0; g < ranking->groups; g++) count[g][0] = count[g][1] = 0;
   for (size_t i = 0; i < ranking->n; i++)
     count[ranking->group[i]][flag[i]] += weight ? weight[i] : 1;
 }

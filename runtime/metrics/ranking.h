@@ -29,9 +29,9 @@ bnn_status bnn_ranking_new(bnn_ranking **out, const double *score, size_t n, bnn
 /* Frees it; NULL is allowed. */
 void bnn_ranking_free(bnn_ranking *ranking);
 
-/* How many examples of each flag are in each group, weighted (NULL: each counts once):
- * count [groups][2], by group and flag; flag [n], each 0 or 1. */
-void bnn_ranking_count(uint32_t (*count)[2], const bnn_ranking *ranking, const uint8_t *flag,
-                       const uint32_t *weight);
+/* The examples of each flag in each group, the sum of their weights (NULL: each is 1): count
+ * [groups][2], by group and flag; flag [n], each 0 or 1. */
+void bnn_ranking_count(double (*count)[2], const bnn_ranking *ranking, const uint8_t *flag,
+                       const double *weight);
 
 #endif

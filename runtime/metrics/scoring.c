@@ -72,10 +72,16 @@ void bnn_row_within(double *out, const double *mean, const double *std, const do
   }
 }
 
-void bnn_confusion(int64_t *count, const int32_t *label, const int32_t *answer, size_t n,
-                   size_t classes) {
-  for (size_t i = 0; i < classes * classes; i++) count[i] = 0;
-  for (size_t i = 0; i < n; i++) count[(size_t)label[i] * classes + (size_t)answer[i]]++;
+void bnn_row_interval_score(double *out, const double *lower, const double *upper,
+                            const double *target, double alpha, size_t n, size_t width) {
+  for (size_t i = 0; i < n; i++) {
+    double sum = 0;
+    for (size_t k = i * width; k < (i + 1) * width; k++) {
+      const double outside = fmax(0, fmax(lower[k] - target[k], target[k] - upper[k]));
+      sum += upper[k] - lower[k] + 2 / alpha * outside;
+    }
+    out[i] = sum / (double)width;
+  }
 }
 
 bool bnn_clip_above_1(double *out, const double *p, size_t n) {

@@ -27,16 +27,16 @@ void bnn_row_nll(double *out, const double *p, const int32_t *label, size_t n, s
 void bnn_row_brier(double *out, const double *p, const int32_t *label, size_t n, size_t classes);
 
 /* Means over the elements of each row of [n, width]; out [n].
- * squared error: (a - b)^2.  absolute error: |a - b|.  within: 1 where |target - mean| <= reach std, else 0. */
+ * squared error: (a - b)^2.  absolute error: |a - b|.  within: 1 where |target - mean| <= reach std, else 0.
+ * interval score: upper - lower, and 2 / alpha times how far the target lies outside (Gneiting &
+ * Raftery 2007, equation 43). */
 void bnn_row_squared_error(double *out, const double *a, const double *b, size_t n, size_t width);
 void bnn_row_absolute_error(double *out, const double *a, const double *b, size_t n, size_t width);
 void bnn_row_within(double *out, const double *mean, const double *std, const double *target,
                     double reach, size_t n, size_t width);
 
-/* Counts of answers by true class: count [classes, classes] by true class and answer;
- * both checked before. */
-void bnn_confusion(int64_t *count, const int32_t *label, const int32_t *answer, size_t n,
-                   size_t classes);
+void bnn_row_interval_score(double *out, const double *lower, const double *upper,
+                            const double *target, double alpha, size_t n, size_t width);
 
 /* How far from a distribution rounding may take a row. */
 #define BNN_PROBABILITY_SLACK 1e-3

@@ -443,6 +443,14 @@ bnn_status bnn_program_check_feeds(const bnn_program *p, int x_node, int y_node,
   return bnn_fail(err, BNN_ERANGE, "key: node %d is not a u64 scalar input", key_node);
 }
 
+bnn_status bnn_program_check_row_weights(const bnn_program *p, int i, bnn_err *err) {
+  if (i == -1) return BNN_OK;
+  if (is_input(p, i, BNN_INPUT_ROWS) && p->nodes[i].shape.dtype == BNN_REAL &&
+      p->nodes[i].shape.rank == 1)
+    return BNN_OK;
+  return bnn_fail(err, BNN_ERANGE, "weight: node %d is not a real batch input [n]", i);
+}
+
 bnn_status bnn_program_check_weights(const bnn_program *p, int i, size_t n, bnn_err *err) {
   if (i == -1 && n == 0) return BNN_OK;
   if (is_input(p, i, BNN_INPUT_WHOLE)) {
@@ -472,9 +480,10 @@ size_t bnn_program_row_size(const bnn_program *p) {
   return size;
 }
 
-/* Multiply-adds of a product: its result's elements times the length of the sums. */
+/* Multiply-adds of a product: its result's elements times the length of the sums, or its input's
+ * times those that each is added to. */
 static double node_flops(const bnn_program *p, const node *v) {
-  if (!v->live || v->what != NODE_OP) return 0;
+  if ((p->finished && !v->live) || v->what != NODE_OP) return 0;
   const bnn_shape *x = &p->nodes[node_inputs(p, v)[0]].shape;
   double size = 1, length = 1;
   if (v->id == BNN_OP_mm || v->id == BNN_OP_bmm || v->id == BNN_OP_linear) {
@@ -482,6 +491,10 @@ static double node_flops(const bnn_program *p, const node *v) {
   } else if (v->id == BNN_OP_conv2d) {
     const bnn_shape *w = &p->nodes[node_inputs(p, v)[1]].shape;
     for (int k = 1; k < w->rank; k++) length *= (double)w->dim[k];
+  } else if (v->id == BNN_OP_conv_transpose2d) {
+    const bnn_shape *w = &p->nodes[node_inputs(p, v)[1]].shape;
+    for (int k = 0; k < x->rank; k++) length *= (double)x->dim[k];
+    return length * (double)(w->dim[1] * w->dim[2] * w->dim[3]);
   } else {
     return 0;
   }

@@ -110,11 +110,16 @@ size_t bnn_program_flat_size(const bnn_program *p);
 bnn_status bnn_program_check_feeds(const bnn_program *p, int x_node, int y_node, int key_node,
                                    bnn_err *err);
 
+/* Whether this node is an input of a real number for each row of the batch; -1: there is none.
+ * ERANGE. */
+bnn_status bnn_program_check_row_weights(const bnn_program *p, int node, bnn_err *err);
+
 /* Whether this node is a whole real input [n]; -1 when the program reads no weights (n is 0).
  * ERANGE. */
 bnn_status bnn_program_check_weights(const bnn_program *p, int node, size_t n, bnn_err *err);
 
-/* For reports: the number of nodes that a replay runs, and multiply-adds of its products. */
+/* For reports: the number of nodes that a replay runs, and multiply-adds of its products; while it is
+ * recorded those of all products so far. */
 size_t bnn_program_ops(const bnn_program *p);
 double bnn_program_flops(const bnn_program *p);
 

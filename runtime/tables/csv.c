@@ -14,11 +14,7 @@
 #include "../base/stop.h"
 #include "../files/bytes.h"
 #include "csv_parser.h"
-
-enum {
-  RATIO_MAX = 100,     /* bytes of text for a byte of the file, */
-  TEXT_FREE = 1 << 26, /* which counts for texts longer than this: CSV compresses 3 to 30 times */
-};
+#include "csv_text.h"
 
 typedef bnn_csv_cell cell;
 
@@ -111,21 +107,9 @@ static bnn_status read_first(bnn_csv_parser *t, bnn_err *err) {
   return add_row(t, bnn_csv_first(t), t->columns, err);
 }
 
-/* Names and classes end at a zero byte, so that none may be in them. */
-static bnn_status check_text(const bnn_csv_records *in, bnn_err *err) {
-  size_t n = (size_t)(in->end - in->p);
-  const char *zero = n ? memchr(in->p, 0, n) : NULL;
-  if (!zero) return BNN_OK;
-  return bnn_fail(err, BNN_EDATA,
-                  "%s: expected text in UTF-8, got a zero byte at %zu (is it UTF-16?)", in->name,
-                  (size_t)(zero - in->p) + 1);
-}
-
 static bnn_status parse_all(bnn_csv_parser *t, bnn_err *err) {
   bnn_csv_records *in = &t->in;
-  BNN_TRY(check_text(in, err));
-  if (in->end - in->p >= 3 && memcmp(in->p, "\xef\xbb\xbf", 3) == 0) in->p += 3;
-  in->line = 1;
+  BNN_TRY(bnn_csv_begin(in, err));
   in->separator = t->o->separator;
   if (!in->separator) BNN_TRY(bnn_csv_find_separator(&in->separator, in, err));
   BNN_TRY(read_first(t, err));
@@ -196,34 +180,10 @@ static bnn_status parse_text(bnn_csv **out, bnn_bytes *text, const char *name,
 
 /* ---- files ---- */
 
-/* Blocks that double: of a pipe, whose length is not known. */
-static bnn_status read_growing(bnn_bytes *text, bnn_gzip *file, bnn_err *err) {
-  char part[1 << 14];
-  size_t got = 0;
-  do {
-    BNN_TRY(bnn_gzip_read(file, part, sizeof part, &got, err));
-    if (bnn_bytes_add(text, part, got, NULL) != BNN_OK)
-      return bnn_fail(err, BNN_ENOMEM, "%s: no memory for its text", bnn_gzip_name(file));
-  } while (got != 0);
-  return BNN_OK;
-}
-
-static bnn_status read_text(bnn_bytes *text, bnn_gzip *file, bnn_err *err) {
-  uint64_t size = bnn_gzip_size(file), most = TEXT_FREE, count;
-  if (size == 0) return read_growing(text, file, err);
-  if (size > most / RATIO_MAX) most = size < UINT64_MAX / RATIO_MAX ? size * RATIO_MAX : UINT64_MAX;
-  BNN_TRY(bnn_gzip_count(file, most, &count, err));
-  if (count == most && bnn_gzip_is_compressed(file))
-    return bnn_fail(err, BNN_EDATA, "%s: decompresses to more than %d times its size",
-                    bnn_gzip_name(file), RATIO_MAX);
-  bnn_source source = bnn_source_gzip(file);
-  return bnn_bytes_read(text, &source, (size_t)count, "its text", err);
-}
-
 static bnn_status read_and_close(bnn_csv **out, bnn_gzip *file, const bnn_csv_options *o,
                                  bnn_err *err) {
   bnn_bytes text = {.p = NULL};
-  bnn_status status = read_text(&text, file, err);
+  bnn_status status = bnn_csv_read_text(&text, file, err);
   if (status == BNN_OK) status = parse_text(out, &text, bnn_gzip_name(file), o, err);
   bnn_bytes_free(&text);
   bnn_gzip_close(file);

@@ -50,24 +50,30 @@ static const char *read_exponent(const char *p, const char *end, decimal *d) {
   return p;
 }
 
-static bool read_decimal(decimal *d, const bnn_csv_cell *c) {
+static bool read_decimal(decimal *d, const bnn_csv_cell *c, char point) {
   const char *p = c->p, *end = c->p + c->n;
   *d = (decimal){.negative = p < end && *p == '-'};
   if (c->n > NUMBER_MAX) return false;
   if (p < end && (*p == '-' || *p == '+')) p++;
   p = read_digits(p, end, d, false);
-  if (p < end && *p == '.') p = read_digits(p + 1, end, d, true);
+  if (p < end && *p == point) {
+    const char *from = ++p;
+    p = read_digits(p, end, d, true);
+    if (p == from && point == ',') return false;
+  }
   if (d->seen == 0) return false;
   return read_exponent(p, end, d) == end;
 }
 
-bool bnn_csv_number(double *v, const bnn_csv_cell *c) {
+bool bnn_csv_number_with(double *v, const bnn_csv_cell *c, char point) {
   decimal d;
-  if (!read_decimal(&d, c)) return false;
+  if (!read_decimal(&d, c, point)) return false;
   if (d.rounded || d.digits > (uint64_t)1 << 53 || d.exponent < -22 || d.exponent > 22) {
     char text[NUMBER_MAX + 1];
     memcpy(text, c->p, c->n);
     text[c->n] = 0;
+    char *sign = point == '.' ? NULL : strchr(text, point);
+    if (sign) *sign = '.';
     *v = bnn_number_read(text, NULL);
     return true;
   }
@@ -77,9 +83,11 @@ bool bnn_csv_number(double *v, const bnn_csv_cell *c) {
   return true;
 }
 
+bool bnn_csv_number(double *v, const bnn_csv_cell *c) { return bnn_csv_number_with(v, c, '.'); }
+
 bool bnn_csv_is_number(const bnn_csv_cell *c) {
   decimal d;
-  return read_decimal(&d, c);
+  return read_decimal(&d, c, '.');
 }
 
 bool bnn_csv_is_integer(const bnn_csv_cell *c) {
@@ -101,6 +109,19 @@ bool bnn_csv_is_missing(const bnn_csv_cell *c) {
       "#NA", "<NA>", "null", "NULL", "none", "None", "1.#IND",   "1.#QNAN",  "-1.#IND", "-1.#QNAN",
       "inf", "-inf", "Inf",  "-Inf", ".",    "-",    "Infinity", "-Infinity"};
   if (c->n == 0) return true;
+  for (size_t k = 0; k < sizeof mark / sizeof *mark; k++)
+    if (bnn_csv_is(c, mark[k])) return true;
+  return false;
+}
+
+/* Those of pandas.read_csv but None, which is a text like others, and UCI's ?. */
+bool bnn_csv_is_missing_text(const bnn_csv_cell *c) {
+  static const char *const mark[] = {"?",      "NA",      "N/A",      "n/a",     "nan",
+                                     "NaN",    "NAN",     "null",     "NULL",    "Null",
+                                     "#N/A",   "#NA",     "<NA>",     "-nan",    "-NaN",
+                                     "1.#IND", "1.#QNAN", "#N/A N/A", "-1.#IND", "-1.#QNAN"};
+  if (c->n == 0) return true;
+  if (!strchr("?Nn#<-1", c->p[0])) return false;
   for (size_t k = 0; k < sizeof mark / sizeof *mark; k++)
     if (bnn_csv_is(c, mark[k])) return true;
   return false;

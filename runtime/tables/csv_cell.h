@@ -16,6 +16,9 @@ typedef struct bnn_csv_cell {
  * none.  It may be infinite: 1e999. */
 bool bnn_csv_number(double *v, const bnn_csv_cell *c);
 
+/* The same with another decimal sign: a comma has digits behind it. */
+bool bnn_csv_number_with(double *v, const bnn_csv_cell *c, char decimal);
+
 bool bnn_csv_is_number(const bnn_csv_cell *c);
 
 /* Whether a number is written as an integer: digits and a sign. */
@@ -24,6 +27,9 @@ bool bnn_csv_is_integer(const bnn_csv_cell *c);
 /* Whether it is empty or one of the marks that tables have for missing values: nan, NA, ?, null ...
  * Case counts: Na is sodium. */
 bool bnn_csv_is_missing(const bnn_csv_cell *c);
+
+/* The same of columns that may hold texts, among which none, - and inf are values. */
+bool bnn_csv_is_missing_text(const bnn_csv_cell *c);
 
 /* Whether it looks like a name: no number, no mark of a missing value, nor, as 1,5 and 2026-11-30,
  * digits without a letter. */

@@ -10,8 +10,6 @@
 #include "../base/mem.h"
 #include "csv_parser.h"
 
-enum { NAMES_SHOWN = 200 }; /* characters of a list of names in errors */
-
 typedef bnn_csv_cell cell;
 
 double bnn_csv_real_max(void) { return BNN_REAL == BNN_F32 ? 0x1.fffffefffffffp127 : DBL_MAX; }
@@ -114,21 +112,25 @@ static bnn_status check_label(const bnn_csv_parser *t, size_t i, bool among_text
   return BNN_OK;
 }
 
-static bnn_status fail_class(const bnn_csv_parser *t, size_t i, const cell *label, bnn_err *err) {
-  char known[NAMES_SHOWN + 8] = "";
+bnn_csv_name_list bnn_csv_list_names(const char *const *name, size_t n) {
+  bnn_csv_name_list list = {""};
   size_t at = 0;
-  for (size_t k = 0; k < t->o->classes; k++) {
-    size_t n = strlen(t->o->class_name[k]);
-    if (at + n + 2 > NAMES_SHOWN) {
-      memcpy(known + at, "...", 4);
+  for (size_t k = 0; k < n; k++) {
+    if (at + strlen(name[k]) + 2 > BNN_CSV_NAMES_SHOWN) {
+      memcpy(list.s + at, "...", 4);
       break;
     }
-    const char *comma = k + 1 < t->o->classes ? ", " : "";
-    at += (size_t)snprintf(known + at, sizeof known - at, "%s%s", t->o->class_name[k], comma);
+    const char *comma = k + 1 < n ? ", " : "";
+    at += (size_t)snprintf(list.s + at, sizeof list.s - at, "%s%s", name[k], comma);
   }
+  return list;
+}
+
+static bnn_status fail_class(const bnn_csv_parser *t, size_t i, const cell *label, bnn_err *err) {
   return bnn_fail(err, BNN_EDATA,
                   "%s: row %zu, column %zu: class '%s' is not one of the %zu known: %s", t->in.name,
-                  i + 1, t->label + 1, bnn_csv_shown(label).s, t->o->classes, known);
+                  i + 1, t->label + 1, bnn_csv_shown(label).s, t->o->classes,
+                  bnn_csv_list_names(t->o->class_name, t->o->classes).s);
 }
 
 /* Labels as the places of their classes: [n] of `each` bytes that begin with a cell, sorted by it;

@@ -85,6 +85,13 @@ bnn_status bnn_csv_make_labels(bnn_csv *table, const bnn_csv_parser *t, bnn_err 
 bnn_status bnn_csv_copy_texts(char ***out, const bnn_csv_cell *c, size_t n, const bnn_csv_parser *t,
                               bnn_err *err);
 
+/* "ant, bee, cat", cut when it is long. */
+enum { BNN_CSV_NAMES_SHOWN = 200 };
+typedef struct bnn_csv_name_list {
+  char s[BNN_CSV_NAMES_SHOWN + 8];
+} bnn_csv_name_list;
+bnn_csv_name_list bnn_csv_list_names(const char *const *name, size_t n);
+
 /* The largest number that a real can hold. */
 double bnn_csv_real_max(void);
 

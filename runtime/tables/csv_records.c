@@ -112,6 +112,7 @@ typedef struct cut {
   evenness even;
   size_t first; /* cells of the first record */
   size_t cells, numbers;
+  size_t commas; /* numbers with a decimal comma */
 } cut;
 
 /* What is left of `even` after record i, from 0, of so many cells. */
@@ -119,6 +120,15 @@ static evenness still_even(evenness even, size_t i, size_t columns, size_t first
   if (i == 0) return columns > 1 ? EVEN : SHORT_FIRST;
   if (columns == first + 1 && (i == 1 || even == SHORT_FIRST)) return SHORT_FIRST;
   return even == EVEN && columns == first ? EVEN : UNEVEN;
+}
+
+static void count_cell(cut *c, const bnn_csv_cell *of, char separator) {
+  double v;
+  c->cells++;
+  if (bnn_csv_is_number(of))
+    c->numbers++;
+  else if (separator != ',' && bnn_csv_number_with(&v, of, ','))
+    c->numbers++, c->commas++;
 }
 
 static bnn_status try_separator(cut *out, bnn_csv_records r, char separator, bnn_err *err) {
@@ -133,8 +143,7 @@ static bnn_status try_separator(cut *out, bnn_csv_records r, char separator, bnn
     if (i == 0) c.first = columns + (status != BNN_OK);
     c.even = still_even(c.even, i, columns, c.first);
     for (size_t k = 0; k < columns && status == BNN_OK; k++)
-      c.numbers += bnn_csv_is_number(&bnn_csv_cells(&r.cells)[k]);
-    c.cells += columns;
+      count_cell(&c, &bnn_csv_cells(&r.cells)[k], separator);
   }
   if (status != BNN_OK || (c.even == SHORT_FIRST && i < 2)) c.even = UNEVEN;
   bnn_bytes_free(&r.cells);
@@ -143,13 +152,16 @@ static bnn_status try_separator(cut *out, bnn_csv_records r, char separator, bnn
 }
 
 /* Of even ones by the share of numbers, which is compared without a division; blanks stand in any
- * text, so they separate cells only where nothing else gives numbers.  Where no separator is even,
- * the table is at fault, and the one that the first record has most of shows it best. */
+ * text, so they separate cells only where nothing else gives numbers.  A comma that stands in
+ * numbers separates nothing.  Where no separator is even, the table is at fault, and the one that
+ * the first record has most of shows it best. */
 static bool is_better(const cut *a, const cut *b, char separator) {
   if (a->even != b->even) return a->even > b->even;
   if (a->even == UNEVEN) return separator != BLANKS && a->first > b->first;
   if (separator == BLANKS) return a->numbers > 0 && b->numbers == 0;
-  return a->numbers * b->cells > b->numbers * a->cells;
+  if (!a->commas != !b->commas) return a->commas > 0;
+  const size_t ours = a->numbers * b->cells, theirs = b->numbers * a->cells;
+  return ours != theirs ? ours > theirs : a->first > b->first;
 }
 
 bnn_status bnn_csv_find_separator(char *separator, const bnn_csv_records *r, bnn_err *err) {

@@ -17,6 +17,7 @@ typedef struct bnn_csv_records {
   const char *name; /* of the file, for errors */
   char *p, *end;    /* what has not been read yet */
   char separator;
+  char decimal;    /* '.' or ','; 0: as '.' */
   bool looking;    /* the text stays as it is: "" in quotes is not turned into " */
   size_t line;     /* at p, from 1 */
   size_t at_line;  /* of the record that was read last */
@@ -35,7 +36,7 @@ bool bnn_csv_at_end(const bnn_csv_records *r);
 
 /* Finds what separates the cells from r->p on, by the first records: of comma, tab, semicolon, bar
  * and blanks the one by which all of them have the same number of cells, more than one, and most of
- * these are numbers, blanks last; without such, the one that the first record has most of, or a
+ * these are numbers, with a point or, where that is no separator, a comma, blanks last; without such, the one that the first record has most of, or a
  * comma.  A first record may be one cell short.  ENOMEM. */
 bnn_status bnn_csv_find_separator(char *separator, const bnn_csv_records *r, bnn_err *err);
 

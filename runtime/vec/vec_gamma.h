@@ -12,12 +12,13 @@ static inline double vec_lgamma(double x) {
 }
 
 /* The digamma function, the slope of lgamma: by psi(x) = psi(x + 1) - 1/x up to where its
- * asymptotic series is exact, and by reflection for negative x.  Good to 1e-12
- * (test_op_values.c). */
+ * asymptotic series is exact, and by reflection for negative x, of which whole numbers give NaN, as
+ * the slope has another sign on each side of them.  Good to 1e-12 (test_op_values.c). */
 static inline double vec_digamma(double x) {
   double psi = 0;
   if (x < 0) {
-    psi = -M_PI / tan(M_PI * x);
+    if (x == floor(x)) return NAN;
+    psi = -M_PI / tan(M_PI * (x - rint(x)));
     x = 1 - x;
   }
   for (; x < 10; x++) psi -= 1 / x;
@@ -26,7 +27,8 @@ static inline double vec_digamma(double x) {
          z * (1. / 12 - z * (1. / 120 - z * (1. / 252 - z * (1. / 240 - z / 132))));
 }
 
-/* The trigamma function, the slope of digamma, the same way: of x >= 0, and of any x. */
+/* The trigamma function, the slope of digamma, the same way: of x >= 0, and of any x;
+ * infinite where digamma is NaN. */
 static inline double vec_trigamma_above(double x) {
   double psi = 0;
   for (; x < 12; x++) psi += 1 / (x * x);
@@ -36,7 +38,7 @@ static inline double vec_trigamma_above(double x) {
 }
 static inline double vec_trigamma(double x) {
   if (x < 0) {
-    const double sine = sin(M_PI * x);
+    const double sine = sin(M_PI * (x - rint(x)));
     return M_PI * M_PI / (sine * sine) - vec_trigamma_above(1 - x);
   }
   return vec_trigamma_above(x);

@@ -121,53 +121,87 @@ static const struct {
     {BNN_OP_conv2d,
      3,
      {{4, {2, 2, 7, 6}}, {4, {3, 2, 3, 2}}, {1, {3}}},
-     {.pair = {{2, 3}, {1, 0}}}},
+     {.pair = {{2, 3}, {1, 0}, {1, 1}}}},
     {BNN_OP_conv2d,
      3,
      {{4, {2, 1, 3, 2}}, {4, {2, 1, 2, 2}}, {1, {2}}},
-     {.pair = {{1, 2}, {3, 2}}}},
+     {.pair = {{1, 2}, {3, 2}, {1, 1}}}},
     {BNN_OP_conv2d,
      3,
      {{4, {2, 1, 12, 13}}, {4, {2, 1, 5, 5}}, {1, {2}}},
-     {.pair = {{1, 1}, {2, 2}}}},
+     {.pair = {{1, 1}, {2, 2}, {1, 1}}}},
     {BNN_OP_conv2d,
      3,
      {{4, {3, 5, 3, 3}}, {4, {4, 5, 1, 1}}, {1, {4}}},
-     {.pair = {{1, 1}, {0, 0}}}},
+     {.pair = {{1, 1}, {0, 0}, {1, 1}}}},
     {BNN_OP_conv2d,
      3,
      {{4, {2, 30, 12, 9}}, {4, {2, 30, 3, 3}}, {1, {2}}},
-     {.pair = {{1, 1}, {1, 1}}}},
+     {.pair = {{1, 1}, {1, 1}, {1, 1}}}},
     {BNN_OP_conv2d,
      3,
      {{4, {1, 64, 4, 70}}, {4, {1, 64, 2, 2}}, {1, {1}}},
-     {.pair = {{1, 1}, {0, 1}}}},
+     {.pair = {{1, 1}, {0, 1}, {1, 1}}}},
     {BNN_OP_conv2d,
      3,
      {{4, {1, 300, 9, 9}}, {4, {2, 300, 1, 1}}, {1, {2}}},
-     {.pair = {{1, 1}, {0, 0}}}},
+     {.pair = {{1, 1}, {0, 0}, {1, 1}}}},
     {BNN_OP_conv2d,
      3,
      {{4, {2, 0, 3, 3}}, {4, {2, 0, 2, 2}}, {1, {2}}},
-     {.pair = {{1, 1}, {0, 0}}}},
+     {.pair = {{1, 1}, {0, 0}, {1, 1}}}},
     /* views of images: many filters and channels, more images than are laid out at a time, padding
      * wider than the window, sums of more terms than a block, too large to be laid out */
     {BNN_OP_conv2d,
      3,
      {{4, {19, 3, 8, 10}}, {4, {17, 3, 5, 3}}, {1, {17}}},
-     {.pair = {{1, 1}, {2, 1}}}},
+     {.pair = {{1, 1}, {2, 1}, {1, 1}}}},
     {BNN_OP_conv2d,
      3,
      {{4, {2, 14, 5, 4}}, {4, {7, 14, 4, 3}}, {1, {7}}},
-     {.pair = {{1, 1}, {0, 2}}}},
+     {.pair = {{1, 1}, {0, 2}, {1, 1}}}},
     {BNN_OP_conv2d,
      3,
      {{4, {3, 2, 3, 4}}, {4, {2, 2, 2, 1}}, {1, {2}}},
-     {.pair = {{1, 1}, {3, 2}}}},
+     {.pair = {{1, 1}, {3, 2}, {1, 1}}}},
     {BNN_OP_conv2d,
      3,
-     {{4, {1, 40, 40, 45}}, {4, {2, 40, 3, 3}}, {1, {2}}},
-     {.pair = {{1, 1}, {1, 1}}}},
+     {{4, {1, 64, 44, 45}}, {4, {12, 64, 2, 2}}, {1, {12}}},
+     {.pair = {{1, 1}, {1, 1}, {1, 1}}}},
+    /* phases of views: fewer than strides, as elements of the window are apart; elements of the image
+     * that no window meets; columns that are moved in pairs, wide and narrow; many channels */
+    {BNN_OP_conv2d,
+     3,
+     {{4, {3, 2, 9, 41}}, {4, {3, 2, 3, 3}}, {1, {3}}},
+     {.pair = {{2, 2}, {1, 1}, {1, 1}}}},
+    {BNN_OP_conv2d,
+     3,
+     {{4, {2, 20, 8, 7}}, {4, {19, 20, 2, 2}}, {1, {19}}},
+     {.pair = {{4, 2}, {0, 1}, {2, 3}}}},
+    {BNN_OP_conv2d,
+     3,
+     {{4, {2, 3, 11, 10}}, {4, {2, 3, 1, 1}}, {1, {2}}},
+     {.pair = {{2, 2}, {0, 0}, {1, 1}}}},
+    {BNN_OP_conv2d,
+     3,
+     {{4, {2, 3, 11, 10}}, {4, {2, 3, 2, 3}}, {1, {2}}},
+     {.pair = {{5, 4}, {1, 2}, {1, 1}}}},
+    {BNN_OP_conv_transpose2d,
+     3,
+     {{4, {2, 3, 4, 5}}, {4, {3, 2, 3, 4}}, {1, {2}}},
+     {.pair = {{2, 3}, {1, 2}, {1, 2}, {1, 1}}}},
+    {BNN_OP_conv_transpose2d,
+     3,
+     {{4, {2, 3, 4, 5}}, {4, {3, 2, 2, 2}}, {1, {2}}},
+     {.pair = {{1, 1}, {0, 0}, {2, 1}, {3, 2}}}},
+    {BNN_OP_conv_transpose2d,
+     3,
+     {{4, {1, 3, 1, 2}}, {4, {3, 20, 1, 1}}, {1, {20}}},
+     {.pair = {{3, 2}, {0, 0}, {2, 0}, {1, 1}}}},
+    {BNN_OP_conv_transpose2d,
+     3,
+     {{4, {1, 60, 28, 32}}, {4, {60, 32, 2, 2}}, {1, {32}}},
+     {.pair = {{2, 2}, {1, 1}, {1, 1}, {1, 1}}}},
     {BNN_OP_max_pool2d, 1, {{4, {2, 2, 6, 5}}}, {.pair = {{2, 2}}}},
     {BNN_OP_max_pool2d, 1, {{4, {3, 2, 8, 44}}}, {.pair = {{2, 2}}}},
     {BNN_OP_max_pool2d, 1, {{4, {2, 1, 4, 68}}}, {.pair = {{2, 2}}}},
@@ -176,10 +210,42 @@ static const struct {
     {BNN_OP_avg_pool2d, 1, {{4, {2, 1, 4, 140}}}, {.pair = {{3, 3}, {1, 2}, {1, 1}}}},
     {BNN_OP_layer_norm, 3, {{3, {2, 3, 4}}, {1, {4}}, {1, {4}}}, {.number = {0.5}}},
     {BNN_OP_layer_norm, 3, {{2, {70, 150}}, {1, {150}}, {1, {150}}}, {.number = {1e-5}}},
+    {BNN_OP_batch_norm, 3, {{4, {3, 2, 4, 5}}, {1, {2}}, {1, {2}}}, {.number = {0.5}}},
+    {BNN_OP_batch_norm, 3, {{3, {2, 3, 70}}, {1, {3}}, {1, {3}}}, {.number = {1e-5}}},
+    {BNN_OP_batch_norm, 3, {{2, {7, 130}}, {1, {130}}, {1, {130}}}, {.number = {1e-5}}},
+    {BNN_OP_batch_norm, 3, {{3, {0, 2, 3}}, {1, {2}}, {1, {2}}}, {.number = {1e-5}}},
+    {BNN_OP_batch_norm, 3, {{3, {3, 2, 0}}, {1, {2}}, {1, {2}}}, {.number = {1e-5}}},
     {BNN_OP_layer_norm, 3, {{2, {3, 0}}, {1, {0}}, {1, {0}}}, {.number = {1e-5}}},
+    {BNN_OP_cross_entropy, 2, {{3, {2, 3, 4}}, {2, {2, 3}}}, {0}},
+    {BNN_OP_cross_entropy, 2, {{3, {2, 0, 4}}, {2, {2, 0}}}, {0}},
+    /* one position, one panel of keys, several of them, as many queries, no keys, no features */
+    {BNN_OP_attention,
+     3,
+     {{3, {2, 1, 2}}, {3, {2, 1, 2}}, {3, {2, 1, 2}}},
+     {.count = 1, .number = {NAN}}},
+    {BNN_OP_attention,
+     3,
+     {{3, {2, 5, 6}}, {3, {2, 4, 6}}, {3, {2, 4, 3}}},
+     {.count = 3, .number = {0.7}}},
+    {BNN_OP_attention,
+     3,
+     {{3, {1, 70, 2}}, {3, {1, 300, 2}}, {3, {1, 300, 2}}},
+     {.count = 1, .number = {NAN}}},
+    {BNN_OP_attention,
+     3,
+     {{3, {1, 150, 4}}, {3, {1, 140, 4}}, {3, {1, 140, 4}}},
+     {.count = 2, .flag = true, .number = {NAN}}},
+    {BNN_OP_attention,
+     3,
+     {{3, {1, 2, 2}}, {3, {1, 0, 2}}, {3, {1, 0, 2}}},
+     {.count = 1, .number = {NAN}}},
+    {BNN_OP_attention,
+     3,
+     {{3, {1, 2, 0}}, {3, {1, 3, 0}}, {3, {1, 3, 2}}},
+     {.count = 1, .number = {NAN}}},
 };
 
-enum { CASES_MAX = 640 };
+enum { CASES_MAX = 900 };
 static op_case cases[CASES_MAX];
 static size_t cases_n;
 
@@ -204,13 +270,14 @@ static size_t choose(int64_t i, int64_t what, uint64_t n) {
  * Half of the convolutions have windows at every place, half of the pools windows of 2 x 2. */
 static op_case random_images(int64_t i, bnn_op_id id) {
   const bool is_conv = id == BNN_OP_conv2d, plain = choose(i, 0, 2);
-  size_t size[2], stride[2], padding[2], in[2];
+  size_t size[2], stride[2], padding[2], dilation[2], in[2];
   for (int k = 0; k < 2; k++) {
     size[k] = plain && !is_conv ? 2 : 1 + choose(i, 10 + k, 5);
     stride[k] = plain ? (is_conv ? 1 : 2) : 1 + choose(i, 20 + k, 3);
+    dilation[k] = is_conv && choose(i, 70, 2) ? 1 + choose(i, 71 + k, 4) : 1;
     padding[k] = is_conv ? choose(i, 30 + k, size[k] + 2) : plain ? 0 : choose(i, 30 + k, 2);
     if (padding[k] > size[k] / 2 && !is_conv) padding[k] = 0;
-    in[k] = size[k] + choose(i, 40 + k, choose(i, 50 + k, 4) ? 8 : 40);
+    in[k] = dilation[k] * (size[k] - 1) + 1 + choose(i, 40 + k, choose(i, 50 + k, 4) ? 8 : 40);
   }
   const size_t images = 1 + choose(i, 60, 4), channels = 1 + choose(i, 61, 4),
                filters = 1 + choose(i, 62, 8);
@@ -219,10 +286,35 @@ static op_case random_images(int64_t i, bnn_op_id id) {
                                {1, {filters}}};
   if (is_conv)
     return case_of_shapes(id, 3, shapes,
-                          (bnn_attr){.pair = {{stride[0], stride[1]}, {padding[0], padding[1]}}});
+                          (bnn_attr){.pair = {{stride[0], stride[1]},
+                                              {padding[0], padding[1]},
+                                              {dilation[0], dilation[1]}}});
   return case_of_shapes(
       id, 1, shapes,
       (bnn_attr){.pair = {{size[0], size[1]}, {stride[0], stride[1]}, {padding[0], padding[1]}}});
+}
+
+/* Transposed convolution i: what remains beyond the last window is less than a stride or dilation. */
+static op_case random_transpose(int64_t i) {
+  size_t size[2], stride[2], padding[2], dilation[2], beyond[2], in[2];
+  for (int k = 0; k < 2; k++) {
+    size[k] = 1 + choose(i, 110 + k, 5);
+    stride[k] = 1 + choose(i, 120 + k, 3);
+    dilation[k] = choose(i, 170, 2) ? 1 + choose(i, 171 + k, 3) : 1;
+    beyond[k] = choose(i, 180 + k, stride[k] > dilation[k] ? stride[k] : dilation[k]);
+    in[k] = 1 + choose(i, 140 + k, choose(i, 150 + k, 4) ? 6 : 30);
+    const size_t full = (in[k] - 1) * stride[k] + dilation[k] * (size[k] - 1) + 1 + beyond[k];
+    padding[k] = choose(i, 130 + k, (full - 1) / 2 + 1);
+  }
+  const size_t channels = 1 + choose(i, 161, 4), out = 1 + choose(i, 162, 6);
+  const case_shape shapes[] = {{4, {1 + choose(i, 160, 4), channels, in[0], in[1]}},
+                               {4, {channels, out, size[0], size[1]}},
+                               {1, {out}}};
+  return case_of_shapes(BNN_OP_conv_transpose2d, 3, shapes,
+                        (bnn_attr){.pair = {{stride[0], stride[1]},
+                                            {padding[0], padding[1]},
+                                            {beyond[0], beyond[1]},
+                                            {dilation[0], dilation[1]}}});
 }
 
 static void make_cases(void) {
@@ -237,6 +329,7 @@ static void make_cases(void) {
   add_case(case_of_shapes(single[s].id, single[s].n, single[s].in, single[s].attr));
   for (int i = 0; i < RANDOM_IMAGES; i++) {
     add_case(random_images(i, BNN_OP_conv2d));
+    if (i % 2) add_case(random_transpose(i));
     add_case(random_images(i, i % 4 ? BNN_OP_max_pool2d : BNN_OP_avg_pool2d));
   }
 }
@@ -348,11 +441,11 @@ double distance(const bnn_tensor *a, const bnn_tensor *b) {
 }
 
 double order_tolerance(const op_case *c, size_t images) {
-  if (c->id != BNN_OP_conv2d) return 0;
+  if (c->id != BNN_OP_conv2d && c->id != BNN_OP_conv_transpose2d) return 0;
   const size_t depth = c->in[1].dim[1] * c->in[1].dim[2] * c->in[1].dim[3],
                positions = c->in[0].dim[2] * c->in[0].dim[3];
   const size_t terms = depth > images * positions ? depth : images * positions;
-  return 4 * sqrt((double)terms) * BNN_REAL_EPSILON;
+  return 8 * sqrt((double)terms) * BNN_REAL_EPSILON;
 }
 
 void for_every_isa(void (*test)(const op_case *c), const op_case *c) {

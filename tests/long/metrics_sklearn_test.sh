@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # metrics_sklearn_test.sh - bnn.metrics is scikit-learn to 1e-6, on random scores with many ties, few,
-# and none, with rare and common positives, constant scores, and as floats.
+# and none, with rare and common positives, constant scores, and as floats; with weights too.
 #
 # Needs a python3 with scikit-learn (Debian: python3-sklearn, or SKLEARN_PYTHON=a venv's python);
 # without it, skipped with a word.
@@ -61,6 +61,10 @@ for i, (n, levels, share, kind) in enumerate([
     np.save(f"{d}/{case}_s.npy", s)
     np.save(f"{d}/{case}_y.npy", y)
     say(case, "auroc", m.roc_auc_score(y, s))
+    w = rng.integers(0, 4, n) * .7
+    np.save(f"{d}/{case}_w.npy", w)
+    say(case, "auroc/weighted", m.roc_auc_score(y, s, sample_weight=w))
+    say(case, "average_precision/weighted", m.average_precision_score(y, s, sample_weight=w))
     for name, yy, ss in (("out", y, s), ("in", 1 - y, -s)):
         say(case, "average_precision/" + name, m.average_precision_score(yy, ss))
         precision, recall, _ = m.precision_recall_curve(yy, ss)
@@ -100,22 +104,52 @@ for i, (n, classes, coarse, kind) in enumerate([
     say(case, "confusion", (matrix * np.arange(matrix.size).reshape(matrix.shape)).sum())
     x, t = wide[:, 0], y / classes
     say(case, "rmse", np.sqrt(m.mean_squared_error(t, x)))
+    w, a, every = rng.exponential(size=n) * (rng.random(n) > .2), p.argmax(1), np.arange(classes)
+    np.save(f"{d}/{case}_w.npy", w)
+    for weight, end in ((None, ""), (w, "/weighted")):
+        kind = {"sample_weight": weight}
+        say(case, "balanced_accuracy" + end, m.balanced_accuracy_score(y, a, **kind))
+        for average in ("macro", "micro", "weighted"):
+            say(case, "f1_" + average + end, m.f1_score(y, a, average=average, **kind))
+        say(case, "f1_of_1" + end, m.f1_score(y, a, average=None, labels=every, **kind)[1])
+        for distance in ("linear", "quadratic"):
+            say(case, "kappa_" + distance + end,
+                m.cohen_kappa_score(y, a, weights=distance, labels=every, **kind))
+        say(case, "cohens_kappa" + end, m.cohen_kappa_score(y, a, labels=every, **kind))
+        say(case, "rmse" + end, np.sqrt(m.mean_squared_error(t, x, **kind)))
+        say(case, "mae" + end, m.mean_absolute_error(t, x, **kind))
+        say(case, "r2" + end, m.r2_score(t, x, **kind))
+    say(case, "accuracy/weighted", m.accuracy_score(y, a, sample_weight=w))
+    say(case, "nll/weighted", np.average(-np.log(wide[np.arange(n), y]), weights=w))
 END
 
 cat >"$dir/compare.lua" <<'END'
 local bnn = require "bnn"
 local M, dir = bnn.metrics, ...
 local function of(name)
-  return function(x, y, positive) return (M[name](x, y, {positive = positive})) end
+  return function(x, y, opts) return (M[name](x, y, opts)) end
+end
+local function of_numbers(name)
+  return function(x, y, opts)
+    return M[name](x:narrow(2, 1, 1):reshape(x:size(1)), y:to("f32"):real() / x:size(2), opts)
+  end
+end
+-- With one more option.
+local function with(name, option, value)
+  return function(x, y, opts)
+    opts[option] = value
+    return (M[name](x, y, opts))
+  end
 end
 local made = {
-  auroc = function(x, y) return M.auroc(x, y) end,
   average_precision = of "average_precision", aupr = of "aupr", fpr95 = of "fpr95",
   quantile = function(x) return M.quantile(x, 0.93) end,
   top3 = function(x, y) return M.top_k(x, y, 3) end,
-  rmse = function(x, y)
-    return M.rmse(x:narrow(2, 1, 1):reshape(x:size(1)), y:to("f32"):real() / x:size(2))
-  end,
+  rmse = of_numbers "rmse", mae = of_numbers "mae", r2 = of_numbers "r2",
+  f1_macro = of "f1", f1_micro = with("f1", "average", "micro"), f1_of_1 = with("f1", "class", 1),
+  f1_weighted = with("f1", "average", "weighted"),
+  kappa_linear = with("cohens_kappa", "distance", "linear"),
+  kappa_quadratic = with("cohens_kappa", "distance", "quadratic"),
   confusion = function(x, y)
     local sum, at = 0, 0
     for _, row in ipairs(M.confusion_matrix(x, y, {classes = x:size(2)}):totable()) do
@@ -131,7 +165,13 @@ for line in io.lines(dir .. "/want") do
   local case, metric, side, want = line:match "^(%S+) ([^%s/]+)/?(%S*) (%S+)$"
   local x = assert(bnn.data.read(("%s/%s_s.npy"):format(dir, case)))
   local y = assert(bnn.data.read(("%s/%s_y.npy"):format(dir, case)))
-  local got = (made[metric] or M[metric])(x, y, side ~= "" and side or nil)
+  local opts = {}
+  if side == "weighted" then
+    opts.weight = assert(bnn.data.read(("%s/%s_w.npy"):format(dir, case)))
+  elseif side ~= "" then
+    opts.positive = side
+  end
+  local got = (made[metric] or of(metric))(x, y, opts)
   if math.abs(got - tonumber(want)) <= 1e-6 * math.max(1, math.abs(got)) then
     passed = passed + 1
   else

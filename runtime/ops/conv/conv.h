@@ -1,6 +1,6 @@
 /* conv.h - what the two ways to compute a convolution share; conv2d.c chooses.
  *
- *   y  [n, o, i, j] = b [o] + sum over c, k, l of w [o, c, k, l] x [n, c, i s + k - p, j s + l - p]
+ *   y  [n, o, i, j] = b [o] + sum over c, k, l of w [o, c, k, l] x [n, c, i s + k d - p, j s + l d - p]
  */
 #ifndef BNN_OPS_CONV_H
 #define BNN_OPS_CONV_H
@@ -15,21 +15,35 @@ typedef struct conv {
 } conv;
 
 #define CONV(name) BNN_ISA_NAME(bnn_conv_##name)
+#define conv_of CONV(of)
+#define conv_forward CONV(forward)
+#define conv_backward CONV(backward)
+#define conv_add_to_bias CONV(add_to_bias)
 
-/* y from x, w and b, over all images: by products with patches, a panel of them at a time; and on
- * views of the image, which are not copied, where conv_direct_fits. */
+/* The sizes of images x, filters w and a window; *v: of window_over or like it. */
+conv conv_of(const bnn_tensor *x, const bnn_tensor *w, const window *v);
+
+/* y = or += what x, w and b give, over all images; b NULL: 0.  By products with patches, a panel of
+ * them at a time; and on views of the image, which are not copied, where conv_direct_fits. */
+void conv_forward(bnn_real *y, const bnn_real *x, const bnn_real *w, const bnn_real *b,
+                  const conv *c, bool set);
 void CONV(im2col_forward)(bnn_real *y, const bnn_real *x, const bnn_real *w, const bnn_real *b,
-                          const conv *c);
+                          const conv *c, bool set);
 void CONV(direct_forward)(bnn_real *y, const bnn_real *x, const bnn_real *w, const bnn_real *b,
-                          const conv *c);
+                          const conv *c, bool set);
 
 /* Adds to dw and adds to dx or sets it; each NULL when it is not wanted. */
+void conv_backward(bnn_real *dx, bnn_real *dw, const bnn_real *dy, const bnn_real *x,
+                   const bnn_real *w, const conv *c, bool set);
 void CONV(im2col_backward)(bnn_real *dx, bnn_real *dw, const bnn_real *dy, const bnn_real *x,
                            const bnn_real *w, const conv *c, bool set);
 void CONV(direct_backward)(bnn_real *dx, bnn_real *dw, const bnn_real *dy, const bnn_real *x,
                            const bnn_real *w, const conv *c, bool set);
 
 bool CONV(direct_fits)(const conv *c);
+
+/* db [planes] += the sums of dy [images, planes, size] over images and size. */
+void conv_add_to_bias(bnn_real *db, const bnn_real *dy, size_t images, size_t planes, size_t size);
 
 static inline size_t conv_least(size_t a, size_t b) { return a < b ? a : b; }
 
@@ -73,6 +87,95 @@ static inline void conv_add_rows(bnn_real *restrict to, size_t to_step,
     for (; j + 8 <= n; j += 8) *(conv_eight *)(to + j) += *(const conv_eight *)(from + j);
     for (; j < n; j++) to[j] += from[j];
   }
+}
+
+typedef bnn_real conv_four
+    __attribute__((vector_size(4 * sizeof(bnn_real)), aligned(sizeof(bnn_real))));
+#define CONV_EVENS 0, 2, 4, 6, 8, 10, 12, 14
+#define CONV_ODDS 1, 3, 5, 7, 9, 11, 13, 15
+#define CONV_FIRSTS 0, 8, 1, 9, 2, 10, 3, 11
+#define CONV_LASTS 4, 12, 5, 13, 6, 14, 7, 15
+
+static inline conv_eight conv_at(const bnn_real *x) { return *(const conv_eight *)x; }
+static inline conv_four conv_at_four(const bnn_real *x) { return *(const conv_four *)x; }
+
+/* Every second element of a row of n into `even`, the others into `odd`. */
+static inline void conv_split(bnn_real *restrict even, bnn_real *restrict odd,
+                              const bnn_real *restrict from, size_t n) {
+  size_t j = 0;
+  for (; 2 * j + 16 <= n; j += 8) {
+    const conv_eight a = conv_at(from + 2 * j), b = conv_at(from + 2 * j + 8);
+    *(conv_eight *)(even + j) = __builtin_shufflevector(a, b, CONV_EVENS);
+    *(conv_eight *)(odd + j) = __builtin_shufflevector(a, b, CONV_ODDS);
+  }
+  for (; 2 * j + 8 <= n; j += 4) {
+    const conv_four a = conv_at_four(from + 2 * j), b = conv_at_four(from + 2 * j + 4);
+    *(conv_four *)(even + j) = __builtin_shufflevector(a, b, 0, 2, 4, 6);
+    *(conv_four *)(odd + j) = __builtin_shufflevector(a, b, 1, 3, 5, 7);
+  }
+  for (; 2 * j + 1 < n; j++) even[j] = from[2 * j], odd[j] = from[2 * j + 1];
+  if (2 * j < n) even[j] = from[2 * j];
+}
+
+/* And back: a row of n, set or added to. */
+static inline __attribute__((always_inline)) void conv_merge(bnn_real *restrict to,
+                                                             const bnn_real *restrict even,
+                                                             const bnn_real *restrict odd, size_t n,
+                                                             bool set) {
+  size_t j = 0;
+  for (; 2 * j + 16 <= n; j += 8) {
+    const conv_eight a = conv_at(even + j), b = conv_at(odd + j), none = {0};
+    conv_eight *const first = (conv_eight *)(to + 2 * j), *const last = first + 1;
+    *first = (set ? none : *first) + __builtin_shufflevector(a, b, CONV_FIRSTS);
+    *last = (set ? none : *last) + __builtin_shufflevector(a, b, CONV_LASTS);
+  }
+  for (; 2 * j + 8 <= n; j += 4) {
+    const conv_four a = conv_at_four(even + j), b = conv_at_four(odd + j), none = {0};
+    conv_four *const first = (conv_four *)(to + 2 * j), *const last = first + 1;
+    *first = (set ? none : *first) + __builtin_shufflevector(a, b, 0, 4, 1, 5);
+    *last = (set ? none : *last) + __builtin_shufflevector(a, b, 2, 6, 3, 7);
+  }
+  for (size_t i = 2 * j; i < n; i++) to[i] = (set ? 0 : to[i]) + (i % 2 ? odd[i / 2] : even[i / 2]);
+}
+
+/* Elements `stride` apart beside each other, and back. */
+static inline void conv_gather(bnn_real *restrict to, const bnn_real *restrict from, size_t stride,
+                               size_t n) {
+  size_t j = 0;
+  for (; stride == 2 && j + 4 < n; j += 4)
+    *(conv_four *)(to + j) = __builtin_shufflevector(conv_at_four(from + 2 * j),
+                                                     conv_at_four(from + 2 * j + 4), 0, 2, 4, 6);
+  for (; j < n; j++) to[j] = from[j * stride];
+}
+
+static inline void conv_scatter(bnn_real *restrict to, size_t stride, const bnn_real *restrict from,
+                                size_t n, bool set) {
+  if (set)
+    for (size_t j = 0; j < n; j++) to[j * stride] = from[j];
+  else
+    for (size_t j = 0; j < n; j++) to[j * stride] += from[j];
+}
+
+static inline void conv_gather_rows(bnn_real *restrict to, size_t to_step,
+                                    const bnn_real *restrict from, size_t from_step,
+                                    size_t from_stride, size_t n, size_t rows_) {
+  if (from_stride == 1) {
+    conv_copy_rows(to, to_step, from, from_step, n, rows_);
+    return;
+  }
+  for (size_t i = 0; i < rows_; i++)
+    conv_gather(to + i * to_step, from + i * from_step, from_stride, n);
+}
+
+static inline void conv_scatter_rows(bnn_real *restrict to, size_t to_step, size_t to_stride,
+                                     const bnn_real *restrict from, size_t from_step, size_t n,
+                                     size_t rows_, bool set) {
+  if (to_stride == 1) {
+    (set ? conv_copy_rows : conv_add_rows)(to, to_step, from, from_step, n, rows_);
+    return;
+  }
+  for (size_t i = 0; i < rows_; i++)
+    conv_scatter(to + i * to_step, to_stride, from + i * from_step, n, set);
 }
 
 #endif

@@ -1,27 +1,39 @@
 /* conv2d: a convolution layer.
  *
- *   y  [n, o, i, j] = b [o] + sum over c, k, l of w [o, c, k, l] x [n, c, i s + k - p, j s + l - p]
+ *   y  [n, o, i, j] = b [o] + sum over c, k, l of w [o, c, k, l] x [n, c, i s + k d - p, j s + l d - p]
  *
- * Small images and windows that stand at every position go through conv_direct.c, everything else
+ * Small images go through conv_direct.c, everything else
  * through conv_im2col.c; the shapes alone choose.  Rows of y depend on one image each, bit by bit. */
 #include "../../kernels/blas.h"
 #include "conv.h"
 
-static conv conv_of(const bnn_tensor *x, const bnn_tensor *w, const bnn_attr *attr) {
-  conv c = {.images = x->dim[0], .channels = x->dim[1], .filters = w->dim[0]};
-  c.v = window_over(x->dim, w->dim + 2, attr->pair[0], attr->pair[1]);
+conv conv_of(const bnn_tensor *x, const bnn_tensor *w, const window *v) {
+  conv c = {.v = *v, .images = x->dim[0], .channels = w->dim[1], .filters = w->dim[0]};
   c.depth = op_span(w->dim, 1, 4);
-  c.positions = c.v.out[0] * c.v.out[1];
-  c.padded = c.v.padding[0] + c.v.padding[1] > 0;
-  c.pointwise = op_span(c.v.size, 0, 2) == 1 && op_span(c.v.stride, 0, 2) == 1 && !c.padded;
+  c.positions = v->out[0] * v->out[1];
+  c.padded = v->padding[0] + v->padding[1] > 0;
+  c.pointwise = op_span(v->size, 0, 2) == 1 && op_span(v->stride, 0, 2) == 1 && !c.padded;
   return c;
+}
+
+void conv_forward(bnn_real *y, const bnn_real *x, const bnn_real *w, const bnn_real *b,
+                  const conv *c, bool set) {
+  (CONV(direct_fits)(c) ? CONV(direct_forward) : CONV(im2col_forward))(y, x, w, b, c, set);
+}
+
+void conv_backward(bnn_real *dx, bnn_real *dw, const bnn_real *dy, const bnn_real *x,
+                   const bnn_real *w, const conv *c, bool set) {
+  (CONV(direct_fits)(c) ? CONV(direct_backward) : CONV(im2col_backward))(dx, dw, dy, x, w, c, set);
+}
+
+static window window_in(const size_t *x, const size_t *w, const bnn_attr *attr) {
+  return window_over(x, w + 2, attr->pair[0], attr->pair[1], attr->pair[2]);
 }
 
 static bnn_status infer(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr *attr,
                         bnn_err *err) {
   BNN_UNUSED(n);
   const bnn_shape *w = &x[1], *b = &x[2];
-  const size_t *stride = attr->pair[0], *padding = attr->pair[1];
   if (x[0].rank != 4 || w->rank != 4 || w->dim[1] != x[0].dim[1])
     return bnn_fail(err, BNN_ESHAPE,
                     "expected x [n, channels, h, w], w [out, channels, kh, kw], got x %s, w %s",
@@ -29,8 +41,9 @@ static bnn_status infer(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr 
   if (b->rank != 1 || b->dim[0] != w->dim[0])
     return bnn_fail(err, BNN_ESHAPE, "b: expected [%zu] for w %s, got %s", w->dim[0], BNN_SHAPE(w),
                     BNN_SHAPE(b));
-  BNN_TRY(window_check(&x[0], "the kernel", w->dim + 2, stride, padding, err));
-  const window v = window_over(x[0].dim, w->dim + 2, stride, padding);
+  BNN_TRY(window_check(&x[0], "the kernel", w->dim + 2, attr->pair[0], attr->pair[1], attr->pair[2],
+                       err));
+  const window v = window_in(x[0].dim, w->dim, attr);
   const size_t dim[] = {x[0].dim[0], w->dim[0], v.out[0], v.out[1]};
   size_t size;
   if (!bnn_shape_size(&size, 4, dim) || size > SIZE_MAX / sizeof(double) ||
@@ -53,9 +66,10 @@ static bnn_rows rows(const bool *has_rows, const bnn_shape *x, int n, const bnn_
 
 static void forward(bnn_tensor *y, const bnn_tensor *const *x, int n, const bnn_attr *attr) {
   BNN_UNUSED(n);
-  const conv c = conv_of(x[0], x[1], attr);
-  (CONV(direct_fits)(&c) ? CONV(direct_forward) : CONV(im2col_forward))(
-      bnn_tensor_real(y), bnn_tensor_real(x[0]), bnn_tensor_real(x[1]), bnn_tensor_real(x[2]), &c);
+  const window v = window_in(x[0]->dim, x[1]->dim, attr);
+  const conv c = conv_of(x[0], x[1], &v);
+  conv_forward(bnn_tensor_real(y), bnn_tensor_real(x[0]), bnn_tensor_real(x[1]),
+               bnn_tensor_real(x[2]), &c, true);
 }
 
 /* Sums side by side: a vector adds eight at once, and four vectors need not wait for each other. */
@@ -72,11 +86,10 @@ static double sum_of(const bnn_real *x, size_t n) {
   return sum;
 }
 
-static void add_to_bias(bnn_real *db, const bnn_real *dy, const conv *c) {
-  for (size_t o = 0; o < c->filters; o++) {
+void conv_add_to_bias(bnn_real *db, const bnn_real *dy, size_t images, size_t planes, size_t size) {
+  for (size_t o = 0; o < planes; o++) {
     double sum = 0;
-    for (size_t i = 0; i < c->images; i++)
-      sum += sum_of(dy + (i * c->filters + o) * c->positions, c->positions);
+    for (size_t i = 0; i < images; i++) sum += sum_of(dy + (i * planes + o) * size, size);
     db[o] += (bnn_real)sum;
   }
 }
@@ -85,11 +98,12 @@ static bnn_real *data_of(bnn_tensor *x) { return x ? bnn_tensor_real(x) : NULL; 
 
 static void slopes(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *const *x,
                    const bnn_attr *attr, bool set) {
-  const conv c = conv_of(x[0], x[1], attr);
-  (CONV(direct_fits)(&c) ? CONV(direct_backward) : CONV(im2col_backward))(
-      data_of(dx[0]), data_of(dx[1]), bnn_tensor_real(dy), bnn_tensor_real(x[0]),
-      bnn_tensor_real(x[1]), &c, set);
-  if (dx[2]) add_to_bias(bnn_tensor_real(dx[2]), bnn_tensor_real(dy), &c);
+  const window v = window_in(x[0]->dim, x[1]->dim, attr);
+  const conv c = conv_of(x[0], x[1], &v);
+  conv_backward(data_of(dx[0]), data_of(dx[1]), bnn_tensor_real(dy), bnn_tensor_real(x[0]),
+                bnn_tensor_real(x[1]), &c, set);
+  if (dx[2])
+    conv_add_to_bias(bnn_tensor_real(dx[2]), bnn_tensor_real(dy), c.images, c.filters, c.positions);
 }
 
 static void backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y,
@@ -106,16 +120,16 @@ static void backward_set(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_
 
 BNN_OP(conv2d) = {
     .name = "conv2d",
-    .doc = "conv2d(x, w, b, stride = 1, padding = 0): cross-correlates images x [n, "
-           "channels, h, w] with kernels w [out, channels, kh, kw] and adds b [out]; "
-           "stride and padding are a number or {rows, columns}; the result is [n, out, "
-           "...]",
+    .doc = "conv2d(x, w, b, stride = 1, padding = 0, dilation = 1): cross-correlates images x [n, "
+           "channels, h, w] with kernels w [out, channels, kh, kw], whose elements are dilation "
+           "apart, and adds b [out]; stride, padding and dilation are a number or {rows, columns}; "
+           "the result is [n, out, ...]",
     .example = "local images = bnn.zeros(8, 1, 28, 28)\n"
                "images:conv2d(bnn.zeros(6, 1, 5, 5), bnn.zeros(6)) --> [8, 6, 24, 24]\n"
                "images:conv2d(bnn.zeros(6, 1, 5, 5), bnn.zeros(6), 2, 2) --> [8, 6, 14, 14]",
     .arity = 3,
-    .args = "p?p?",
-    .defaults = {.pair = {{1, 1}, {0, 0}}},
+    .args = "p?p?p?",
+    .defaults = {.pair = {{1, 1}, {0, 0}, {1, 1}}},
     .infer = infer,
     .rows = rows,
     .forward = forward,
@@ -126,5 +140,5 @@ BNN_OP(conv2d) = {
               .hi = 1,
               .tol = 1e-8,
               .in = {{4, {3, 2, 5, 4}, 0}, {4, {3, 2, 3, 2}, 0}, {1, {3}, 0}},
-              .attr = {.pair = {{1, 1}, {0, 0}}}},
+              .attr = {.pair = {{1, 1}, {0, 0}, {1, 1}}}},
 };

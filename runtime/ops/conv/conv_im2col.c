@@ -100,16 +100,6 @@ static inline part part_inside(const conv *c, const panel *p, const patch_row *r
   return q;
 }
 
-static void copy_spread(bnn_real *restrict to, const bnn_real *restrict from, size_t stride,
-                        size_t n) {
-  for (size_t j = 0; j < n; j++) to[j] = from[j * stride];
-}
-
-static void add_spread(bnn_real *restrict to, size_t stride, const bnn_real *restrict from,
-                       size_t n) {
-  for (size_t j = 0; j < n; j++) to[j * stride] += from[j];
-}
-
 /* One row of a panel, from an image x [c, h, w]. */
 static inline void fill_row(bnn_real *to, const bnn_real *x, const conv *c, const panel *p,
                             const patch_row *r) {
@@ -117,11 +107,7 @@ static inline void fill_row(bnn_real *to, const bnn_real *x, const conv *c, cons
   const size_t step = c->v.stride[0] * c->v.in[1], stride = c->v.stride[1];
   if (q.n < p->columns || q.bottom - q.top < p->rows) memset(to, 0, p->width * sizeof *to);
   to += (q.top - p->row) * p->columns + q.before;
-  if (stride == 1)
-    conv_copy_rows(to, p->columns, x + q.start, step, q.n, q.bottom - q.top);
-  else
-    for (size_t i = 0; i < q.bottom - q.top; i++)
-      copy_spread(to + i * p->columns, x + q.start + i * step, stride, q.n);
+  conv_gather_rows(to, p->columns, x + q.start, step, stride, q.n, q.bottom - q.top);
 }
 
 /* dx += the gradients of one row of a panel. */
@@ -130,11 +116,7 @@ static inline void add_row(bnn_real *dx, const bnn_real *from, const conv *c, co
   const part q = part_inside(c, p, r);
   const size_t step = c->v.stride[0] * c->v.in[1], stride = c->v.stride[1];
   from += (q.top - p->row) * p->columns + q.before;
-  if (stride == 1)
-    conv_add_rows(dx + q.start, step, from, p->columns, q.n, q.bottom - q.top);
-  else
-    for (size_t i = 0; i < q.bottom - q.top; i++)
-      add_spread(dx + q.start + i * step, stride, from + i * p->columns, q.n);
+  conv_scatter_rows(dx + q.start, step, stride, from, p->columns, q.n, q.bottom - q.top, false);
 }
 
 /* The panel of an image, in `scratch` or where the image has it; *ld: from one of its rows to the
@@ -158,11 +140,11 @@ static void panel_to_dx(bnn_real *dx, const bnn_real *scratch, const conv *c, co
 /* ---- images ---- */
 
 static void forward_image(bnn_real *y, const bnn_real *x, const bnn_real *w, const bnn_real *b,
-                          const conv *c) {
+                          const conv *c, bool set) {
   bnn_real scratch[PANEL];
   panel p;
-  for (size_t o = 0; o < c->filters; o++)
-    for (size_t j = 0; j < c->positions; j++) y[o * c->positions + j] = b[o];
+  for (size_t o = 0; set && o < c->filters; o++)
+    for (size_t j = 0; j < c->positions; j++) y[o * c->positions + j] = b ? b[o] : 0;
   for (bool more = panel_first(&p, c); more; more = panel_next(&p, c)) {
     size_t ld;
     const bnn_real *patches = panel_of_image(&ld, scratch, x, c, &p);
@@ -196,10 +178,10 @@ static void image_to_dx(bnn_real *dx, const bnn_real *dy, const bnn_real *w, con
 /* ---- batches ---- */
 
 void CONV(im2col_forward)(bnn_real *y, const bnn_real *x, const bnn_real *w, const bnn_real *b,
-                          const conv *c) {
+                          const conv *c, bool set) {
   const size_t in = c->channels * c->v.in[0] * c->v.in[1], out = c->filters * c->positions;
   for (size_t i = 0; i < c->images && !bnn_stop_asked(); i++)
-    forward_image(y + i * out, x + i * in, w, b, c);
+    forward_image(y + i * out, x + i * in, w, b, c, set);
 }
 
 void CONV(im2col_backward)(bnn_real *dx, bnn_real *dw, const bnn_real *dy, const bnn_real *x,

@@ -24,7 +24,7 @@ static bnn_status infer(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr 
                         bnn_err *err) {
   BNN_UNUSED(n);
   const size_t *size = size_of(attr), *stride = stride_of(attr), *padding = attr->pair[2];
-  BNN_TRY(window_check(&x[0], "size", size, stride, padding, err));
+  BNN_TRY(window_check(&x[0], "size", size, stride, padding, NULL, err));
   for (int k = 0; k < 2; k++) {
     if (padding[k] > size[k] / 2)
       return bnn_fail(err, BNN_ERANGE, "padding: expected half the size %s at most, got %s",
@@ -32,13 +32,13 @@ static bnn_status infer(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr 
     if (x[0].dim[2 + k] == 0)
       return bnn_fail(err, BNN_ESHAPE, "x is %s: images without pixels", BNN_SHAPE(&x[0]));
   }
-  const window v = window_over(x[0].dim, size, stride, padding);
+  const window v = window_over(x[0].dim, size, stride, padding, NULL);
   *y = bnn_shape_make(BNN_REAL, 4, (size_t[]){x[0].dim[0], x[0].dim[1], v.out[0], v.out[1]});
   return BNN_OK;
 }
 
 static window window_of(const bnn_tensor *x, const bnn_attr *attr) {
-  return window_over(x->dim, size_of(attr), stride_of(attr), attr->pair[2]);
+  return window_over(x->dim, size_of(attr), stride_of(attr), attr->pair[2], NULL);
 }
 
 /* Windows of 2 x 2 that neither overlap nor reach over the edge. */

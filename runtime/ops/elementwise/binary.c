@@ -25,6 +25,10 @@ static inline bnn_real xlogy(bnn_real u, bnn_real v) {
   return u == 0 && v == v ? 0 : r;
 }
 static inline bnn_real xlogy_slope(bnn_real u, bnn_real v) { return u == 0 && v == v ? 0 : u / v; }
+/* Its slope in u: 0 where u is 0 and log v is -infinity or NaN, as PyTorch has it. */
+static inline bnn_real xlogy_slope_u(bnn_real u, bnn_real v) {
+  return u == 0 && v <= 0 ? 0 : vm_log(v);
+}
 
 /* log(e^u + e^v), by the larger one; equal infinities are not subtracted.  Its slope in u, e^(u - r),
  * is a sigmoid of the difference: no rounding of r is in it. */
@@ -179,8 +183,8 @@ BINARY(div, "a / b", "bnn.tensor{1, 2}:div(4) --> {0.25, 0.5}",
 BINARY(pow, "a ^ b", "bnn.pow(2, bnn.tensor{0, 1, 3}) --> {1, 2, 8}",
        power(u, v), v == 0 ? 0 : g * v * power(u, v - 1), g * power_slope(u, v, r),
        .lo = 0.5, .hi = 2.5, .tol = 1e-8)
-BINARY(xlogy, "a log b, 0 where a is 0", "bnn.xlogy({0, 2}, {0, 3}) --> {0, 2.1972}",
-       xlogy(u, v), g * vm_log(v), g * xlogy_slope(u, v), .lo = 0.5, .hi = 2.5, .tol = 1e-8)
+BINARY(xlogy, "a log b, 0 where a is 0, and so is its gradient there if b is not above 0", "bnn.xlogy({0, 2}, {0, 3}) --> {0, 2.1972}",
+       xlogy(u, v), g * xlogy_slope_u(u, v), g * xlogy_slope(u, v), .lo = 0.5, .hi = 2.5, .tol = 1e-8)
 BINARY(logaddexp, "log(e^a + e^b), without overflow",
        "bnn.logaddexp({0, 1000}, {0, 1000}) --> {0.6931, 1000.6931}",
        logaddexp(u, v), g * logaddexp_slope(u, v), g * logaddexp_slope(v, u),

@@ -32,7 +32,7 @@ end
 -- The results of a call, packed, from the program's outputs and gradients. vmap runs the program
 -- itself.
 function Gradient:results(call, args, outputs, gradients)
-  local gradient = trace_call.gradient(call, args[self.argument], gradients)
+  local gradient = trace_call.gradient(args[self.argument], gradients)
   return deliver(self, trace_call.results(call, outputs), gradient)
 end
 

@@ -100,7 +100,7 @@ local function gradient_inputs(call, argument)
 end
 
 local function record_call(rec, f, args, opts)
-  local call = {argument = opts.argument, mapped = opts.mapped}
+  local call = {argument = opts.argument}
   local tracers
   tracers, call.inputs = trace_arguments(rec, args, opts.mapped)
   local results = table.pack(f(table.unpack(tracers, 1, tracers.n)))
@@ -133,24 +133,29 @@ function M.record(f, args, opts)
   return trace_model.recording(record_call, f, args, opts)
 end
 
--- A pytree of concrete tensors as users get it: Params in one buffer, those of slices as Samples.
-local function finished(call, value)
-  return pytree.concrete(value, call.mapped and param_samples.pack or parameters.pack)
+-- Params in one buffer; tensors with one more axis than the layout has are those of Samples.
+local function pack(layout, tensors)
+  local first = layout[1]
+  local has_draws = first and tensors[first.name]:dim() > #first.shape
+  return (has_draws and param_samples.pack or parameters.pack)(layout, tensors)
 end
+
+-- A pytree of concrete tensors as users get it.
+local function finished(value) return pytree.concrete(value, pack) end
 
 --- Returns the function's results, packed, from the program's outputs.
 function M.results(call, outputs)
   local results = {n = call.places.n}
   for i = 1, call.places.n do
-    results[i] = finished(call, pytree.map(call.places[i], function(at) return outputs[at] end))
+    results[i] = finished(pytree.map(call.places[i], function(at) return outputs[at] end))
   end
   return results
 end
 
 --- Returns the gradient in the form of the argument, from the program's list of gradients.
-function M.gradient(call, value, gradients)
+function M.gradient(value, gradients)
   local i = 0
-  return finished(call, pytree.map(value, function(leaf, kind)
+  return finished(pytree.map(value, function(leaf, kind)
     if kind == "key" or (kind == "tensor" and leaf:dtype() ~= core.real) then return nil end
     i = i + 1
     return gradients[i]

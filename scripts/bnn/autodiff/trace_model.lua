@@ -34,6 +34,12 @@ function M.output(net, params, x, opts)
   return pack(net:apply(params, x, opts))
 end
 
+--- The same of a network that predicts: while dropout is on, it keeps its running statistics.
+function M.prediction(net, params, x, key, train)
+  local opts = {key = key, train = train, statistics = train and "running" or nil}
+  return M.output(net, params, x, opts)
+end
+
 -- The shape and type of n rows like those of x, as a network sees them.
 local function batch_shape(x, n)
   local shape = x:shape()
@@ -41,14 +47,20 @@ local function batch_shape(x, n)
   return shape, network_input.dtype(x)
 end
 
--- The tracers of x, y, the key, further weights and of what an estimator draws by, and the numbers
--- of these inputs, from 0 in the order in which they are made: the runtime feeds them by number.
+-- The tracers of x, y, weights of the rows, the key, weights of priors and of what an estimator
+-- draws by, and the numbers of these inputs, from 0 in the order in which they are made: the
+-- runtime feeds them by number.
 local function record_inputs(rec, source, n, n_weights, recorder)
-  local nodes, batch = {x = 0, y = -1, key = 1, weights = -1, eps = -1, sign = -1}, {}
+  local nodes = {x = 0, y = -1, weight = -1, key = 1, weights = -1, eps = -1, sign = -1}
+  local batch = {}
   batch.x = rec:rows(batch_shape(source.x, n))
   if source.y then
     batch.y = rec:rows(batch_shape(source.y, n))
     nodes.y, nodes.key = 1, 2
+  end
+  if source.weight then
+    batch.weight = rec:rows({n}, core.real)
+    nodes.weight, nodes.key = nodes.key, nodes.key + 1
   end
   local key, weights, last = rec:key(), nil, nodes.key
   if n_weights > 0 then
@@ -85,13 +97,14 @@ end
 
 --- Records f for batches of n rows like those of x and y.
 -- @param model table: posterior or params
--- @param source table: x tensor [*, ...], y tensor or nil
+-- @param source table: x tensor [*, ...], y tensor or nil, weight tensor [*] or nil
 -- @param n integer: rows of a batch
--- @param f function(params, {x=, y=}, key, weights, phi) -> list of tensors, the program's outputs;
---   phi holds the buffers of a posterior that is defined in Lua
+-- @param f function(params, {x=, y=, weight=}, key, weights, phi) -> list of tensors, the program's
+--   outputs; phi holds the buffers of a posterior that is defined in Lua
 -- @param opts table: gradient=false, weights=0, the size of a further input [weights]; recorder, of
 --   the weights (bnn.inference.estimators)
--- @return program, nodes {x=, y=, key=, weights=, eps=, sign=} for core.objective and core.predict
+-- @return program, nodes {x=, y=, weight=, key=, weights=, eps=, sign=} for core.objective and
+--   core.predict
 function M.model(model, source, n, f, opts)
   return M.recording(record_model, model, source, n, f, opts)
 end
@@ -102,6 +115,7 @@ function M.shape_key(source, n)
   if source.y then
     parts[4], parts[5] = source.y:dtype(), table.concat(source.y:shape(), ",", 2)
   end
+  if source.weight then parts[#parts + 1] = "weight" end
   return table.concat(parts, ":")
 end
 

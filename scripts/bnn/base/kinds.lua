@@ -73,7 +73,8 @@ function M.text(kind)
 end
 
 -- What objects are called, where that is not the last word of their __name.
-local CALLED = {data = "part of a data set", batch = "batch", compiled = "compiled function"}
+local CALLED = {data = "part of a data set", batch = "batch", compiled = "compiled function",
+                frame = "table of bnn.data.table"}
 
 --- Names the kind of a value for messages: "a tensor", "params", "a table", "nil".
 function M.shown(v)

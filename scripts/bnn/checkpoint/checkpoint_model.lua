@@ -10,16 +10,19 @@ local options = require "bnn.base.options"
 local parameters = require "bnn.params.params"
 local priors = require "bnn.model.priors"
 local strings = require "bnn.base.strings"
+local table_preprocess = require "bnn.data.table_preprocess"
 
 local M = {}
 
---- Describes a model as a plain table: its network, if made of bnn.nn, its likelihood, its prior
--- and the names of its classes.
+--- Describes a model as a plain table: its network, if made of bnn.nn, its likelihood, its prior,
+-- the names of its classes and what made its data of tables.
 --     local described = bnn.checkpoint.describe(model)
 --     print(described.likelihood)
--- @param model an objective, or a table {net=, likelihood=, prior=, classes=}
--- @return table {net=, likelihood=, prior=, classes=}, from which `open` makes a model
+-- @param model an objective, or a table {net=, likelihood=, prior=, classes=, preprocess=}
+-- @return table {net=, likelihood=, prior=, classes=, preprocess=}, from which `open` makes a model
+-- Raises if preprocess is not a fitted one.
 function M.describe(model)
+  local what = "bnn.checkpoint.describe: model.preprocess"
   if type(model) ~= "table" or parameters.is(model) then
     local wanted = "an objective, or a table {net=, likelihood=}"
     fail.expected("bnn.checkpoint.describe: model", wanted, model)
@@ -31,6 +34,7 @@ function M.describe(model)
     likelihood = likelihood and likelihoods.describe(likelihood) or nil,
     prior = model.prior and priors.describe(model.prior) or nil,
     classes = model.classes,
+    preprocess = model.preprocess and table_preprocess.describe(what, model.preprocess) or nil,
   }
 end
 
@@ -60,9 +64,14 @@ local function model_of(state, opts)
   if lack then return nil, lack end
   local classes = options.accept(about.classes, {type = "string", list = true})
   if about.classes ~= nil and not classes then return nil, "its classes are not a list of names" end
+  local preprocess
+  if about.preprocess ~= nil then
+    preprocess, fault = table_preprocess.of_data(about.preprocess)
+    if not preprocess then return nil, fault end
+  end
   return describe.as("model", {
     net = net, likelihood = likelihood, classes = classes, posterior = state.posterior,
-    prior = priors.of_data(about.prior),
+    preprocess = preprocess, prior = priors.of_data(about.prior),
     params = state.params, config = state.config, extras = state.extras, step = state.step,
   })
 end
@@ -73,9 +82,10 @@ end
 -- @param path string: a file; or the folder of a training: its best checkpoint, else its newest
 -- @param opts table: net=, required if the network was made by a function; likelihood=, required if
 --   it is not one of bnn.likelihood
--- @return {net=, posterior= or params=, likelihood=, prior=, classes=, config=, extras=, step=}; or
---   nil, message. prior is nil if it was a function. classes, if the training data named them,
---   number the labels of data that are read with like= this model
+-- @return {net=, posterior= or params=, likelihood=, prior=, classes=, preprocess=, config=,
+--   extras=, step=}; or nil, message. prior is nil if it was a function. classes, if the training
+--   data named them, number the labels of data that are read with like= this model. preprocess, if
+--   they came from a table, applies to other tables, and inverts predictions
 function M.open(path, opts)
   expect.string("bnn.checkpoint.open: path", path)
   opts = options.check("bnn.checkpoint.open", opts, {net = "any", likelihood = "any"})

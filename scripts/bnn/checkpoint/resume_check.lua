@@ -14,11 +14,11 @@ local M = {}
 
 --- Hashes a sample of the examples of a data set, so that stand-in data of the same size count as
 -- other data. Checkpoints store the hash, so it must never change.
--- @param data table: x and y, of which tensors count; classes, a list of strings, or nil
+-- @param data table: x, y and weight, of which tensors count; classes, a list of strings, or nil
 -- @return string of 16 hexadecimal digits
 function M.fingerprint(data)
   local h = core.fingerprint()
-  for _, name in ipairs{"x", "y"} do
+  for _, name in ipairs{"x", "y", "weight"} do
     if pytree.leaf_kind(data[name]) == "tensor" then h = core.fingerprint(data[name], h) end
   end
   for _, name in ipairs(data.classes or {}) do h = core.fingerprint(name, h) end

@@ -38,6 +38,9 @@ function M.new(what, list, part)
     items[i] = {item.name, item.amount, item.options.mode}
     words[i] = tostring(item)
   end
+  if last.mixes and part.weight then
+    fail("%s: mixup: expected a part without weights, as two examples become one", what)
+  end
   local classes = count_classes(last, part)
   local made = fail.within(what, core.augment, items, classes, part.x, part.y)
   local seen = classes > 0 and {x = part.x, y = core.zeros(0, classes)} or nil

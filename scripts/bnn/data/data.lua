@@ -6,6 +6,7 @@
 --     print(data.train)                                 -- data: 60000 examples, x u8 ...
 local character_image = require "bnn.data.character_image"
 local class_folders = require "bnn.data.class_folders"
+local class_weights = require "bnn.data.class_weights"
 local csv = require "bnn.data.csv"
 local files = require "bnn.data.files"
 local formats = require "bnn.data.formats.formats"
@@ -17,6 +18,8 @@ local preprocess = require "bnn.data.preprocess"
 local refusal = require "bnn.base.refusal"
 local renamed = require "bnn.base.renamed"
 local strings = require "bnn.base.strings"
+local table_preprocess = require "bnn.data.table_preprocess"
+local tables = require "bnn.data.table"
 local toy = require "bnn.data.toy"
 
 local M = {
@@ -24,8 +27,10 @@ local M = {
   from_tensors = parts.from_tensors, stream = require "bnn.data.stream".stream,
   read = files.read, mmap = files.mmap, save = files.save,
   formats = formats.list, docs = {formats = formats.doc},
-  csv = csv.csv, folder = class_folders.folder, image = character_image.image,
-  standardise = preprocess.standardise, one_hot = preprocess.one_hot,
+  table = tables.table, csv = csv.csv, folder = class_folders.folder, image = character_image.image,
+  class_weights = class_weights.class_weights, weigh_classes = class_weights.weigh_classes,
+  standardise = preprocess.standardise, unstandardise = preprocess.unstandardise,
+  one_hot = preprocess.one_hot, preprocess = table_preprocess.preprocess,
   random_split = require "bnn.data.splits.random_split".random_split,
   k_fold = require "bnn.data.splits.k_fold".k_fold,
   index_file = index_files.index_file, index_splits = index_files.index_splits,

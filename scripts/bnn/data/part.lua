@@ -2,6 +2,7 @@
 local augmented_part = require "bnn.data.augmented_part"
 local classes = require "bnn.model.classes"
 local core = require "bnn.core"
+local example_weights = require "bnn.model.example_weights"
 local expect = require "bnn.base.expect"
 local expect_model = require "bnn.params.expect_model"
 local fail = require "bnn.base.fail"
@@ -19,14 +20,21 @@ Part.__index = Part
 --- Makes a part of a data set from tensors.
 --     local part = bnn.data.from_tensors{x = bnn.ones(4, 2), y = bnn.tensor({0, 1, 1, 0}, "i32")}
 --     print(part.size, part)                            -- 4  data: 4 examples, x f32 [4, 2], y i32
--- @param opts table: x= [n, ...]; y= [n, ...] or nil; names= of x's columns and classes= of y's,
---   lists; origin= where they come from, for messages
+-- An objective multiplies the loss of each example by its weight, and does not divide by their sum:
+-- the likelihood of the data is the product of p(y | x, w)^weight, so an example of weight 2 counts
+-- as two, and weights of mean 1 keep the balance of likelihood and prior. bnn.data.weigh_classes
+-- makes such weights of classes.
+-- @param opts table: x= [n, ...]; y= [n, ...] or nil; weight= of each example, a tensor [n] or a
+--   list of numbers of at least 0, or nil; names= of x's columns and classes= of y's, lists;
+--   origin= where they come from, for messages; preprocess= what made them of a table, which
+--   checkpoints keep
 -- @return part
--- Raises if x is a scalar, or y has not as many rows.
+-- Raises if x is a scalar, y or weight has not as many rows, or a weight is not finite or below 0.
 function M.from_tensors(opts)
   opts = options.check("bnn.data.from_tensors", opts, {
-    x = {type = "tensor", required = true}, y = "tensor", origin = "string",
+    x = {type = "tensor", required = true}, y = "tensor", weight = "any", origin = "string",
     names = {type = "string", list = true}, classes = {type = "string", list = true},
+    preprocess = "preprocess",
   })
   if opts.classes then classes.check("bnn.data.from_tensors", opts.classes) end
   local n = opts.x:dim() > 0 and opts.x:size(1)
@@ -34,20 +42,29 @@ function M.from_tensors(opts)
   if opts.y and (opts.y:dim() == 0 or opts.y:size(1) ~= n) then
     fail("bnn.data.from_tensors: y: expected the %d rows of x, got %s", n, shapes.text(opts.y))
   end
+  local weight = opts.weight
+  if weight ~= nil then weight = example_weights.check("bnn.data.from_tensors", weight, n) end
   return setmetatable({
-    x = opts.x:contiguous(), y = opts.y and opts.y:contiguous(), size = n, origin = opts.origin,
-    names = opts.names, classes = opts.classes,
+    x = opts.x:contiguous(), y = opts.y and opts.y:contiguous(), weight = weight, size = n,
+    origin = opts.origin, names = opts.names, classes = opts.classes, preprocess = opts.preprocess,
   }, Part)
 end
 
---- Returns the same part with other tensors; names, classes, origin and augmentation stay.
+-- A part like this one, with other tensors where they are given, and without augmentation.
+local function alike(self, x, y, weight)
+  if weight == nil then weight = self.weight end
+  return M.from_tensors{x = x or self.x, y = y or self.y, weight = weight, names = self.names,
+                        classes = self.classes, origin = self.origin, preprocess = self.preprocess}
+end
+
+--- Returns the same part with other tensors; names, classes, origin, preprocess and augmentation
+-- stay.
 --     local scaled = part:with{x = part.x:real() / 128}
--- @param opts table: x=, y= (default: those of this part)
+-- @param opts table: x=, y=, weight= (default: those of this part)
 -- @return part
 function Part:with(opts)
-  opts = options.check("part:with", opts, {x = "tensor", y = "tensor"})
-  local part = M.from_tensors{x = opts.x or self.x, y = opts.y or self.y, names = self.names,
-                classes = self.classes, origin = self.origin}
+  opts = options.check("part:with", opts, {x = "tensor", y = "tensor", weight = "any"})
+  local part = alike(self, opts.x, opts.y, opts.weight)
   return self.augmentation and part:augment(self.augmentation.list) or part
 end
 
@@ -60,12 +77,16 @@ end
 -- @param list list of augmentations of bnn.augment
 -- @return part
 -- Raises if x has no pixels to move (images are [n, h, w] or [n, channels, h, w]) or no real
--- numbers, or the list is out of order.
+-- numbers, the list is out of order, or examples with weights are to be mixed.
 function Part:augment(list)
-  local made = M.from_tensors{x = self.x, y = self.y, names = self.names, classes = self.classes,
-                origin = self.origin}
+  local made = alike(self)
   made.augmentation = augmented_part.new("part:augment", list, made)
   return made
+end
+
+-- The same part of rows that f takes from each of its tensors.
+local function taken(self, f)
+  return self:with{x = f(self.x), y = self.y and f(self.y), weight = self.weight and f(self.weight)}
 end
 
 --- Returns rows first..last, both included, as a part that shares memory; `last` may lie beyond the
@@ -83,7 +104,7 @@ function Part:slice(first, last)
       number.text(last))
   end
   local n = to - from + 1
-  return self:with{x = self.x:narrow(1, from, n), y = self.y and self.y:narrow(1, from, n)}
+  return taken(self, function(tensor) return tensor:narrow(1, from, n) end)
 end
 
 --- Returns some rows, in the order given, as a part with a copy of them.
@@ -95,16 +116,18 @@ end
 function Part:index(rows)
   if kinds.is_plain(rows) then rows = core.tensor(rows, "i32") end
   expect.tensor("part:index: rows", rows, "a tensor of integers or a list")
-  return self:with{x = self.x:index(rows), y = self.y and self.y:index(rows)}
+  return taken(self, function(tensor) return tensor:index(rows) end)
 end
 
 -- A batch: rows of a part, gathered on first use (bnn.train never does: C gathers them).
 local Batch = {__name = "bnn.batch"}
 
+local FIELDS = {x = true, y = true, weight = true}
+
 function Batch.__index(self, name)
-  if name ~= "x" and name ~= "y" then return nil end
+  if not FIELDS[name] then return nil end
   local source = self.source
-  if source.augmentation then
+  if source.augmentation and name ~= "weight" then
     self.x, self.y = core.gather_augmented(source.x, source.y, self.rows, self.from, self.count)
     return rawget(self, name)
   end
@@ -115,7 +138,7 @@ function Batch.__index(self, name)
 end
 
 -- What grad and compile see of a batch that is an argument.
-function Batch:__parts() return {x = self.x, y = self.y} end
+function Batch:__parts() return {x = self.x, y = self.y, weight = self.weight} end
 
 -- The permutation of epoch e, counted from 1: a function of the key and e alone.
 local function epoch_rows(part, key, e)
@@ -140,7 +163,8 @@ end
 -- @param opts table: size=, key=, epochs=1 (math.huge: without end), drop_last=true (false: the
 --   rest of an epoch is a smaller batch), skip=0 (batches to skip, to resume)
 -- @return function() -> batch: x [b, ...] (u8 images as real numbers, / 255; other types unchanged)
---   and y [b]; batch i of an augmented part draws with key:fold(i):fold("augment")
+--   and y [b], and weight [b] if the part has weights; batch i of an augmented part draws with
+--   key:fold(i):fold("augment")
 function Part:batches(opts)
   opts = options.check("part:batches", opts, {
     size = {type = "integer", min = 1, required = true},
@@ -177,8 +201,8 @@ end
 expect_model.check_methods(Part, "part", expect_model.has "x")
 
 function Part.__tostring(self)
-  return ("data: %d examples, x %s %s%s%s"):format(self.size, self.x:dtype(), shapes.text(self.x),
-    self.y and ", y " .. self.y:dtype() or "",
+  return ("data: %d examples, x %s %s%s%s%s"):format(self.size, self.x:dtype(), shapes.text(self.x),
+    self.y and ", y " .. self.y:dtype() or "", self.weight and ", weight" or "",
     self.augmentation and ", augmented by " .. self.augmentation.text or "")
 end
 

@@ -20,6 +20,7 @@ M.origins = {
   state = "A state comes from bnn.train, or from optimizer:init for a loop of your own.",
   part = "A part comes from bnn.data.load (data.train, data.test) or bnn.data.from_tensors.",
   stream = "A stream comes from bnn.data.stream.",
+  frame = "A frame is a table of columns, as bnn.data.table gives it.",
   compiled = "A compiled function comes from bnn.compile.",
   file = "A file comes from bnn.safetensors.open.",
   log = "A log comes from bnn.log.console, bnn.log.memory and the others of bnn.log.",
@@ -30,6 +31,7 @@ M.origins = {
   sampler = "A sampler comes from bnn.search.random and the others of bnn.search.",
   result = "A result comes from bnn.sweep.",
   variances = "Variances come from bnn.gradient_variance.",
+  preprocess = "A preprocess comes from bnn.data.preprocess; its fit makes another, fitted.",
   report = "A report comes from bnn.ood.evaluate or bnn.shift.evaluate.",
 }
 

@@ -9,11 +9,20 @@ local M = {}
 --- The rows: {words, ..., answer = sentence, absent = names that are not public as it says}.
 M.ROWS = {
   {"batch norm", "batch normalisation", "batch normalization", "batchnorm",
-   answer = "There is no batch normalisation: it makes the examples of a batch depend on each"
-     .. " other. See `bnn.nn.layer_norm`.", absent = {"bnn.nn.batch_norm", "bnn.nn.batchnorm"}},
-  {"group norm", "instance norm", "rms norm", "rmsnorm", "weight norm", "spectral norm",
-   answer = "There is no such layer. `bnn.nn.layer_norm` normalises, `bnn.transform` makes a"
-     .. " layer of any function."},
+   answer = "`bnn.nn.batch_norm` is the layer; `bnn.update_statistics` computes its running"
+     .. " statistics anew, `bnn.nn.state` keeps those of a layer of your own."},
+  {"group norm", "rms norm", "rmsnorm",
+   answer = "`bnn.nn.group_norm` and `bnn.nn.rms_norm` are the layers."},
+  {"detach", "stop gradient", "no grad",
+   answer = "`x:stop_gradient` is x, which gradients take for a constant."},
+  {"instance norm", "weight norm", "spectral norm",
+   answer = "There is no such layer. `bnn.nn.layer_norm`, `bnn.nn.batch_norm` and others of `bnn.nn`"
+     .. " normalise, `bnn.transform` makes a layer of any function."},
+  {"log loss", "log_loss", "cross entropy loss", answer = "`bnn.metrics.nll` is the log loss;"
+     .. " weight= weighs the examples."},
+  {"sample weight", "sample_weight", "sample weights", answer = "weight= of"
+     .. " `bnn.data.from_tensors` weighs examples in every loss, weight= of a metric there."},
+  {"winkler score", answer = "`bnn.metrics.interval_score` is it."},
   {"layer norm", "layer normalisation", "layer normalization",
    answer = "`bnn.nn.layer_norm` is the layer, `x:layer_norm` the op."},
   {"mc dropout", "monte carlo dropout",
@@ -55,8 +64,8 @@ M.ROWS = {
   {"residual", "skip connection", "resnet", "unet", "u net",
    answer = "`bnn.transform` makes a network of any function: x + layer(x)."},
   {"convolution", "cnn", "convolutional",
-   answer = "`bnn.nn.conv2d`, `bnn.nn.max_pool` and `bnn.nn.avg_pool`; there is no transposed"
-     .. " convolution."},
+   answer = "`bnn.nn.conv2d`, `bnn.nn.conv1d` and `bnn.nn.conv_transpose2d`; `bnn.nn.max_pool`,"
+     .. " `bnn.nn.avg_pool` and `bnn.nn.global_pool`."},
   {"loss function", "criterion", "mse", "cross entropy loss", "mean squared error",
    answer = "`bnn.elbo` takes a likelihood (`bnn.likelihood`), `bnn.objective` any loss."},
   {"save model", "load model", "save weights", "pickle", "state dict", "checkpoint",
@@ -114,11 +123,10 @@ M.ROWS = {
      .. " likelihood `bnn.likelihood.categorical`: help \"start\", experiments/mnist.lua."},
   {"regression", answer = "Likelihoods of numbers: `bnn.likelihood.gaussian` and others of"
      .. " `bnn.likelihood`; `bnn.metrics.rmse` and experiments/cubic.lua."},
-  {"class imbalance", "class weights", "imbalanced", "weighted loss", "sample weight",
-   answer = "There is no option for weights of classes; the loss of `bnn.objective` is yours, and"
-     .. " so is log_prob of a likelihood (help \"own\")."},
-  {"activation function", "nonlinearity", "swish", "silu", "elu",
-   answer = "Activations are `bnn.nn.relu`, `bnn.nn.gelu`, `bnn.nn.tanh` and others of `bnn.nn`,"
+  {"class imbalance", "class weights", "imbalanced", "weighted loss", answer =
+     "`bnn.data.weigh_classes` gives the examples of a part weights that balance its classes."},
+  {"activation function", "nonlinearity", "swish",
+   answer = "Activations are `bnn.nn.relu`, `bnn.nn.gelu`, `bnn.nn.silu` and others of `bnn.nn`,"
      .. " or any function of a tensor."},
   {"number of parameters", "parameter count", "model size", "count parameters",
    answer = "`params:numel` counts them; a network's params print their names and shapes."},

@@ -24,6 +24,13 @@ local ROWS = {
     .. " NeurIPS 2023, arXiv:2302.06675"},
   {"Clevert et al. 2016", "D.-A. Clevert, T. Unterthiner, S. Hochreiter, \"Fast and accurate deep"
     .. " network learning by exponential linear units (ELUs)\", ICLR 2016, arXiv:1511.07289"},
+  {"Cohen 1960", "J. Cohen, \"A coefficient of agreement for nominal scales\", Educational and"
+    .. " Psychological Measurement 20, 1960"},
+  {"Cohen 1968", "J. Cohen, \"Weighted kappa\", Psychological Bulletin 70, 1968"},
+  {"Dao et al. 2022", "T. Dao, D. Fu, S. Ermon, A. Rudra, C. Re, \"FlashAttention: fast and"
+    .. " memory-efficient exact attention with IO-awareness\", NeurIPS 2022, arXiv:2205.14135"},
+  {"Dawid 1984", "A. P. Dawid, \"Present position and potential developments: some personal views."
+    .. " Statistical theory: the prequential approach\", JRSS A 147, 1984"},
   {"Elfwing et al. 2018", "S. Elfwing, E. Uchibe, K. Doya, \"Sigmoid-weighted linear units for"
     .. " neural network function approximation in reinforcement learning\", Neural Networks 107,"
     .. " 2018, arXiv:1702.03118"},
@@ -34,6 +41,8 @@ local ROWS = {
     .. " representing model uncertainty in deep learning\", ICML 2016, arXiv:1506.02142"},
   {"Geifman and El-Yaniv 2017", "Y. Geifman, R. El-Yaniv, \"Selective classification for deep"
     .. " neural networks\", NIPS 2017, arXiv:1705.08500"},
+  {"Gneiting et al. 2007", "T. Gneiting, F. Balabdaoui, A. Raftery, \"Probabilistic forecasts,"
+    .. " calibration and sharpness\", JRSS B 69, 2007"},
   {"Gneiting and Raftery 2007", "T. Gneiting, A. Raftery, \"Strictly proper scoring rules,"
     .. " prediction, and estimation\", Journal of the American Statistical Association 102, 2007"},
   {"Grimit et al. 2006", "E. Grimit, T. Gneiting, V. Berrocal, N. Johnson, \"The continuous ranked"
@@ -58,6 +67,8 @@ local ROWS = {
     .. " learning for classification and preference learning\", arXiv:1112.5745"},
   {"Huang et al. 2017", "G. Huang, Y. Li, G. Pleiss, Z. Liu, J. Hopcroft, K. Weinberger,"
     .. " \"Snapshot ensembles: train 1, get M for free\", ICLR 2017, arXiv:1704.00109"},
+  {"Ioffe and Szegedy 2015", "S. Ioffe, C. Szegedy, \"Batch normalization: accelerating deep"
+    .. " network training by reducing internal covariate shift\", ICML 2015, arXiv:1502.03167"},
   {"Izmailov et al. 2018", "P. Izmailov, D. Podoprikhin, T. Garipov, D. Vetrov, A. Wilson,"
     .. " \"Averaging weights leads to wider optima and better generalization\", UAI 2018,"
     .. " arXiv:1803.05407"},
@@ -125,6 +136,8 @@ local ROWS = {
     .. " variational inference for neural networks\", NeurIPS 2020"},
   {"Traub et al. 2024", "J. Traub et al., \"Overcoming common flaws in the evaluation of selective"
     .. " classification systems\", NeurIPS 2024, arXiv:2407.01032"},
+  {"Vaswani et al. 2017", "A. Vaswani et al., \"Attention is all you need\", NIPS 2017,"
+    .. " arXiv:1706.03762"},
   {"Vovk et al. 2005", "V. Vovk, A. Gammerman, G. Shafer, \"Algorithmic learning in a random"
     .. " world\", Springer, 2005"},
   {"Watanabe et al. 2023", "S. Watanabe, A. Bansal, F. Hutter, \"PED-ANOVA: efficiently quantifying"
@@ -136,6 +149,8 @@ local ROWS = {
   {"Wilson and Izmailov 2020", "A. Wilson, P. Izmailov, \"Bayesian deep learning and a"
     .. " probabilistic perspective of generalization\", NeurIPS 2020, arXiv:2002.08791"},
   {"Wu and He 2018", "Y. Wu, K. He, \"Group normalization\", ECCV 2018, arXiv:1803.08494"},
+  {"Xiong et al. 2020", "R. Xiong et al., \"On layer normalization in the transformer"
+    .. " architecture\", ICML 2020, arXiv:2002.04745"},
   {"Zhang and Sennrich 2019", "B. Zhang, R. Sennrich, \"Root mean square layer normalization\","
     .. " NeurIPS 2019, arXiv:1910.07467"},
   {"Zhang et al. 2018", "H. Zhang, M. Cisse, Y. Dauphin, D. Lopez-Paz, \"mixup: beyond empirical"

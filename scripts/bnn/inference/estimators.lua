@@ -2,8 +2,8 @@
 -- of one draw for the whole batch: what a program records for bnn.elbo{estimator=}.
 --
 -- The program's parameters are the means of all tensors, then the spreads of those that are random:
--- variances for local_reparameterization, deviations of one draw for flipout. The ops linear and
--- conv2d take both of a kernel w:
+-- variances for local_reparameterization, deviations of one draw for flipout. The ops linear,
+-- conv2d and conv_transpose2d take both of a kernel w, or of one behind the op view:
 --
 --     local_reparameterization   y = x mu + sqrt(x^2 sigma^2) E, E ~ N(0, 1) for each output
 --     flipout                    y = x mu + ((x S) (sigma eps)) R, S and R signs of each example
@@ -91,6 +91,7 @@ end
 
 -- The noise of a product's kernel w; of an estimator with noise of its own for each use a new one.
 local function key_of(kind, w, eps)
+  w = w.of or w
   w.uses = (w.uses or 0) + 1
   local key = eps:fold(w.name)
   return kind.is_fresh and w.uses > 1 and key:fold(w.uses) or key
@@ -98,16 +99,32 @@ end
 
 -- The function that stands in for op `name` while this is recorded. It leaves the op as it is where
 -- the kernel is not random, or where there is no batch to share a draw.
-local function substitute(name, kind, random, noise)
-  local axis = name == "conv2d" and 2 or -1
+local function substitute(name, kind, random, views, noise)
+  local axis = name == "linear" and -1 or 2
   return function(x, kernel, b, ...)
-    local w, rest = random[kernel], table.pack(...)
+    local w, rest = random[kernel] or views[kernel], table.pack(...)
     if not w or x:dim() < 2 then return nil end
     local function product(input, weights, bias)
       return ops[name](input, weights, bias, table.unpack(rest, 1, rest.n))
     end
     local own = key_of(kind, w, noise.eps)
     return kind.product(product, x, w, parts_of_bias(random, b), own, noise, axis)
+  end
+end
+
+-- The function that stands in for the op view: of a random tensor the same view of what it is made
+-- of, as a product may have that for its kernel (conv1d's).
+local function substitute_view(random, views)
+  local is_inside = false
+  return function(draw, ...)
+    local own = random[draw] or views[draw]
+    if is_inside or not own then return nil end
+    is_inside = true
+    local seen = ops.view(draw, ...)
+    local mean, spread = ops.view(own.mean, ...), ops.view(own.spread, ...)
+    is_inside = false
+    views[seen] = {name = own.name, mean = mean, spread = spread, of = own.of or own}
+    return seen
   end
 end
 
@@ -143,10 +160,12 @@ function M.recorder(name, antithetic)
     local layout, tensors = posterior:layout(), {}
     for _, entry in ipairs(layout) do tensors[entry.name] = rec:param(entry.offset, entry.shape) end
     self.random = record_draws(rec, posterior, kind, tensors, noise)
-    rec:substitute{
-      linear = substitute("linear", kind, self.random, noise),
-      conv2d = substitute("conv2d", kind, self.random, noise),
-    }
+    local views, substitutes = {}, {}
+    for _, op in ipairs{"linear", "conv2d", "conv_transpose2d"} do
+      substitutes[op] = substitute(op, kind, self.random, views, noise)
+    end
+    substitutes.view = substitute_view(self.random, views)
+    rec:substitute(substitutes)
     return parameters.wrap(layout, tensors)
   end
   return recorder

@@ -46,6 +46,8 @@ Objective.__index = Objective
 --   data_size   number of training examples; bnn.train sets it if it is missing
 --   classes     names of the classes in their order; default those of the first data that
 --               check_data (and so bnn.train) sees. Checkpoints keep them
+--   preprocess  what made the data of tables, bnn.data.preprocess{...}:fit(table); default that of
+--               the data, as for classes
 --   kl          "sum" (default): the KL divergence; "leading": each tensor's divided by its first
 --               dimension (no ELBO: audit() says what it is, help "kl" why it is there)
 --   prior       standard deviation s of the prior N(0, s^2), 1; a name ("laplace", see help
@@ -97,7 +99,8 @@ end
 --               further figures by name: numbers, or tensors [] or [n], for evaluate]. uint8 inputs
 --               are x / 255; key draws the noise of this step (bnn.randn_like(x, key)), for sample
 --               s the step's key:fold("noise"):fold(s); train is true in steps. The names loss,
---               penalty and, with a prior, kl_divergence are taken
+--               penalty and, with a prior, kl_divergence are taken. Of data with weights the
+--               losses are multiplied by them afterwards; the function does not see them
 --   net, likelihood instead of loss: -log p(y | x, w); bnn.predict needs both
 --   weight_decay lambda of lambda/2 sum(w^2), 0, or by path
 --   prior, beta, temperature, data_size, kl, num_samples, antithetic, shards, estimator (of a

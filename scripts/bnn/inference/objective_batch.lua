@@ -1,11 +1,13 @@
 --- What an objective reads: batches of one's own, and targets as its likelihood takes them.
 local classes = require "bnn.model.classes"
+local example_weights = require "bnn.model.example_weights"
 local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
 
 local M = {}
 
-local BATCH = "{x = tensor, y = tensor}"
+local BATCH = "{x = tensor, y = tensor, weight = tensor}"
+local FIELDS = {x = true, y = true, weight = true}
 
 --- A batch of the user's own with contiguous tensors, or raises.
 -- @param what string: the method, for messages
@@ -18,11 +20,20 @@ function M.check(what, batch)
     end
   end
   for name in pairs(getmetatable(batch) == nil and batch or {}) do
-    if name ~= "x" and name ~= "y" then
+    if not FIELDS[name] then
       fail("%s: batch: expected %s, got a field '%s'", what, BATCH, tostring(name))
     end
   end
-  return {x = batch.x:contiguous(), y = batch.y and batch.y:contiguous()}
+  return M.source(what, batch)
+end
+
+--- The tensors of data, contiguous: {x=, y=, weight=}.
+function M.source(what, data)
+  local weight = data.weight
+  if weight ~= nil then
+    weight = example_weights.check(what, weight, data.x:dim() > 0 and data.x:size(1) or 0)
+  end
+  return {x = data.x:contiguous(), y = data.y and data.y:contiguous(), weight = weight}
 end
 
 --- Inputs and targets as the objective's likelihood takes them; mostly `source` itself.
@@ -30,7 +41,9 @@ function M.with_labels(objective, what, source)
   local y = source.y
   if rawequal(y, objective.plain_y) then return source end
   local labels = classes.targets(what, objective.likelihood, y)
-  if not rawequal(labels, y) then return {x = source.x, y = labels} end
+  if not rawequal(labels, y) then
+    return {x = source.x, y = labels, weight = source.weight}
+  end
   objective.plain_y = y
   return source
 end

@@ -39,14 +39,27 @@ local function beta_of_figures(self, opts)
   return penalties.beta_at(self, math.max(opts.step or 1, 1))
 end
 
+-- The means of the columns of [n, k]. The loss is weighed, as in a step, and a likelihood's
+-- log_likelihood; figures of one's own are plain means.
+local function means_of(self, columns_of_rows, names, weight)
+  local means = columns_of_rows:mean(1):totable()
+  if not weight then return means end
+  local weighed = (columns_of_rows * weight:view(weight:numel(), 1)):mean(1):totable()
+  means[1] = weighed[1]
+  for i, name in ipairs(names) do
+    if name == "log_likelihood" and not self.loss then means[i + 1] = weighed[i + 1] end
+  end
+  return means
+end
+
 local function figures_of(self, what, data, opts)
-  local source = {x = data.x:contiguous(), y = data.y and data.y:contiguous()}
-  source = batches.with_labels(self, what, source)
+  local source = batches.with_labels(self, what, batches.source(what, data))
   batches.check_targets(self, what, source)
   local names = self.figure_names or {}
   self.figure_names = names
-  local means = prediction_sums.means(self, "evaluate", source, columns(self, names),
-    {key = opts.key})
+  local rows = prediction_sums.once(self, "evaluate", {x = source.x, y = source.y},
+    columns(self, names), {key = opts.key})
+  local means = means_of(self, rows, names, source.weight)
   local figures = {loss = means[1], penalty = penalties.decay(self)}
   for i, name in ipairs(names) do figures[name] = means[i + 1] end
   if self.prior then
@@ -98,15 +111,15 @@ end
 local function label_fault(self, data)
   if not data.y then return "the data have no labels" end
   if classes.are_shares(data.y) then return nil end -- log_prob compares their number
-  local labels, fault = classes.labels(data.y)
+  local labels, fault = classes.labels(data.y, true)
   if not labels then return fault end
   local width = output_width(self, data)
-  local real = labels:real()
+  local real, positions = labels:real(), labels:dim() == 2 and labels:size(2) or 1
   if #labels == 0 or real:min():item() >= 0 and real:max():item() < width then return nil end
-  for i, label in ipairs(labels:totable()) do
+  for i, label in ipairs(labels:reshape(labels:numel()):totable()) do
     if label < 0 or label >= width then
-      return ("label %d of example %d is outside 0..%d, the network's %d classes"):format(label, i,
-        width - 1, width)
+      return ("label %d of example %d is outside 0..%d, the network's %d classes"):format(label,
+        (i - 1) // positions + 1, width - 1, width)
     end
   end
 end
@@ -122,6 +135,7 @@ function M.check_data(self, data)
     return nil, strings.message("%s%s", data.origin and data.origin .. ": " or "", fault)
   end
   self.classes = self.classes or data.classes
+  self.preprocess = self.preprocess or data.preprocess
   return true
 end
 

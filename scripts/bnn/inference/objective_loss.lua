@@ -1,7 +1,8 @@
 --- The loss of each example: what an objective records, and averages over a batch.
 --
--- It is the loss function's own, or -log p(y | x, w) of a network and a likelihood. Beside it there
--- are figures by name, which evaluate gives.
+-- It is the loss function's own, or -log p(y | x, w) of a network and a likelihood; times the
+-- example's weight, if the data have weights. Beside it there are figures by name, which evaluate
+-- gives.
 local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
 local shapes = require "bnn.base.shapes"
@@ -51,23 +52,27 @@ local function check_figures(objective, figures, n)
   return figures
 end
 
+-- Each number times the weight of its example.
+local function weighed(values, weight) return weight and values * weight or values end
+
 --- The loss of each example, and a table of further figures.
 -- @param params Params being recorded
--- @param batch {x=, y=}
+-- @param batch {x=, y=, weight=}; a loss function sees no weight, which multiplies what it returns
 -- @param key key: of the noise of the network
 -- @param train boolean
 -- @return tensor [n], table name -> number or tensor [] or [n]
 function M.of(objective, params, batch, key, train)
   local n = batch.x:size(1)
   if objective.loss then
-    local loss, figures = objective.loss(params, batch, key, train)
-    return check_per_example("loss", loss, n), check_figures(objective, figures, n)
+    local loss, figures = objective.loss(params, {x = batch.x, y = batch.y}, key, train)
+    loss = weighed(check_per_example("loss", loss, n), batch.weight)
+    return loss, check_figures(objective, figures, n)
   end
   local likelihood = objective.likelihood
   local output = trace_model.output(objective.net, params, batch.x, {key = key, train = train})
   local log_prob = likelihood.log_prob(output, batch.y)
   local what = ("likelihood %s: log_prob"):format(likelihood.name or "of your own")
-  check_per_example(what, log_prob, n)
+  log_prob = weighed(check_per_example(what, log_prob, n), batch.weight)
   return -log_prob, {log_likelihood = log_prob}
 end
 

@@ -6,6 +6,7 @@ local fail = require "bnn.base.fail"
 local likelihoods = require "bnn.model.likelihood"
 local options = require "bnn.base.options"
 local param_options = require "bnn.params.param_options"
+local posteriors = require "bnn.posterior.posterior_class"
 local priors = require "bnn.model.priors"
 
 local M = {}
@@ -19,7 +20,7 @@ local function both(own)
     beta = "schedule|table",
     temperature = "schedule|table",
     data_size = {type = "integer", min = 1},
-    classes = {type = "string", list = true},
+    classes = {type = "string", list = true}, preprocess = "preprocess",
     kl = {type = "string", choices = {"sum", "leading"}, default = "sum"},
     prior = {type = "number|string|function|table", above = 0},
     num_samples = {type = "integer", min = 1, default = 1},
@@ -43,7 +44,7 @@ local OBJECTIVE = both{params = "params", loss = "function"}
 
 -- Names of the tensors that the posterior covers, and of those that are points.
 local function names_of(opts)
-  if not opts.posterior then return {}, opts.params:names() end
+  if not opts.posterior then return {}, posteriors.of_model("params", opts):points() end
   return opts.posterior:covered(), opts.posterior:points()
 end
 

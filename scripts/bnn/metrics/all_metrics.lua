@@ -5,6 +5,7 @@ local classification = require "bnn.metrics.metrics_classification"
 local describe = require "bnn.base.describe"
 local fail = require "bnn.base.fail"
 local mixture = require "bnn.metrics.metrics_mixture"
+local normal = require "bnn.base.normal"
 local pytree = require "bnn.params.pytree"
 local regression = require "bnn.metrics.metrics_regression"
 local selective = require "bnn.metrics.metrics_selective"
@@ -13,15 +14,28 @@ local M = {}
 
 local LEVEL = 0.9
 
+-- nil where there is none: if all are one class.
+local function kappa(p, y, opts)
+  local ok, value, edges = fail.try(classification.cohens_kappa, p, y, opts)
+  if ok then return value, edges end
+end
+
+-- It counts answers, without weights.
+local function aurc(p, y, opts)
+  if opts.weight == nil then return selective.aurc(p, y, opts) end
+end
+
 -- name, f(prediction, y, opts); in the order in which they are shown.
 local CLASSES = {
   {"accuracy", classification.accuracy}, {"nll", classification.nll},
-  {"brier", classification.brier}, {"ece", calibration.ece}, {"aurc", selective.aurc},
+  {"brier", classification.brier}, {"ece", calibration.ece},
+  {"balanced_accuracy", classification.balanced_accuracy}, {"f1", classification.f1},
+  {"cohens_kappa", kappa}, {"aurc", aurc},
 }
 
 -- nil where there is none: of targets that do not differ; or with bootstrap.
 local function r2(p, y, opts)
-  local ok, value = fail.try(regression.r2, p, y)
+  local ok, value = fail.try(regression.r2, p, y, {weight = opts.weight})
   return ok and not opts.bootstrap and value or nil
 end
 
@@ -31,6 +45,11 @@ local NUMBERS = {{"rmse", regression.rmse}, {"mae", regression.mae}, {"r2", r2}}
 local DISTRIBUTIONS = {
   {"coverage_90", function(p, y, opts)
     return regression.coverage(p.mean, p.total_std, y, LEVEL, opts)
+  end},
+  {"interval_score_90", function(p, y, opts)
+    local reach = normal.quantile((1 + LEVEL) / 2)
+    return regression.interval_score(p.mean - p.total_std * reach, p.mean + p.total_std * reach, y,
+      LEVEL, opts)
   end},
   {"log_predictive_density", function(p, y, opts)
     if p.draws then return mixture.log_predictive_density(p, y, opts) end
@@ -46,16 +65,18 @@ local function add(result, rows, p, y, opts)
   end
 end
 
---- Computes all metrics that apply to a prediction: of classes accuracy, nll, brier, ece and aurc;
--- of numbers rmse, mae, r2, and if they have a noise, coverage_90 (of the central 90% of N(mean,
--- total_std^2)) and, with draws, log_predictive_density and crps of their mixture.
+--- Computes all metrics that apply to a prediction: of classes accuracy, nll, brier, ece,
+-- balanced_accuracy, f1 (macro), cohens_kappa and aurc; of numbers rmse, mae, r2, and if they have
+-- a noise, coverage_90 and interval_score_90 (of the central 90% of N(mean, total_std^2)) and, with
+-- draws, log_predictive_density and crps of their mixture.
 --     local s = bnn.metrics.summary(bnn.predict(model, x, {key = key}), y)
 --     print(s.accuracy, s.nll, s.ece)
 -- @param prediction what bnn.predict returned
 -- @param y tensor or list: labels [n], or targets [n, w]
--- @param opts table: bootstrap={key=, n=1000, level=0.95}
+-- @param opts table: weight= [n], bootstrap={key=, n=1000, level=0.95}
 -- @return table: each metric by its name; with bootstrap `intervals` too, {lo, hi} by name. There
---   is no r2 with bootstrap, and of targets that do not differ
+--   is no r2 with bootstrap, and of targets that do not differ; no cohens_kappa of one class alone,
+--   and no aurc with weights
 -- Raises for what bnn.predict did not return.
 function M.summary(prediction, y, opts)
   local what = "bnn.metrics.summary"

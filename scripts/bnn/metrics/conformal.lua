@@ -101,7 +101,7 @@ end
 --     bnn.conformal.coverage(s, {1, 1})                 -- 0.5
 -- @param sets table as conformal.sets returns it
 -- @param labels tensor or list [n] in 0..C-1
--- @param opts table: bootstrap={key=, n=1000, level=0.95}
+-- @param opts table: weight= [n], bootstrap={key=, n=1000, level=0.95}
 -- @return number, and {lo, hi} with bootstrap
 function M.coverage(sets, labels, opts)
   local what = "bnn.conformal.coverage"

@@ -1,7 +1,8 @@
---- Metrics with intervals: option tables with bootstrap=, and values with {lo, hi} over resamples
+--- Options that metrics share: weight=, and bootstrap= for values with {lo, hi} over resamples
 -- (percentile bootstrap).
 local core = require "bnn.core"
 local fail = require "bnn.base.fail"
+local inputs = require "bnn.metrics.metric_inputs"
 local kinds = require "bnn.base.kinds"
 local options = require "bnn.base.options"
 
@@ -13,11 +14,10 @@ local BOOTSTRAP = {
   level = {type = "number", above = 0, default = 0.95},
 }
 
---- An option table, to which `bootstrap` is added unless spec.bootstrap is false.
+--- An option table, to which `bootstrap` and `weight` are added unless the spec says false.
 function M.options(what, given, spec)
-  local all = {bootstrap = {type = "table"}}
+  local all = {bootstrap = {type = "table"}, weight = "any"}
   for name, kind in pairs(spec or {}) do all[name] = kind or nil end
-  if spec and spec.bootstrap == false then all.bootstrap = nil end
   local opts = options.check(what, given, all)
   if not opts.bootstrap then return opts end
   opts.bootstrap = options.check(what .. ": bootstrap", opts.bootstrap, BOOTSTRAP)
@@ -33,15 +33,31 @@ local function quantile(values, q)
   return core.rank_metric("quantile", values, core.zeros({values:numel()}, "u8"), q)
 end
 
---- A metric's value and, if opts.bootstrap is there, {lo, hi}: f(..., key, resamples) gives
--- the value and those of the resamples. The interval is between their quantiles (percentile
--- bootstrap).
+--- The weights in checked options as a tensor f64, or nil.
+function M.weight(what, opts)
+  return opts.weight ~= nil and inputs.tensor(what, "weight", opts.weight, "f64") or nil
+end
+
+-- The numbers of f64 values that are not NaN, or the values themselves if there are none.
+local function defined(values)
+  if not core.find_nan(values) then return values end
+  local list = {}
+  for _, v in ipairs(values:totable()) do
+    if v == v then list[#list + 1] = v end
+  end
+  return list[1] and core.tensor(list, "f64") or values
+end
+
+--- A metric's value and, if opts.bootstrap is there, {lo, hi}: f(..., weight, key, resamples)
+-- gives the value and those of the resamples. The interval is between their quantiles (percentile
+-- bootstrap); resamples in which the metric is not defined are left out.
 function M.evaluate(what, opts, f, ...)
-  local boot = opts.bootstrap
-  if not boot then return (fail.within(what, f, ...)) end
-  local args = table.pack(...)
-  args[args.n + 1], args[args.n + 2] = boot.key, boot.n
-  local value, samples = fail.within(what, f, table.unpack(args, 1, args.n + 2))
+  local boot, args = opts.bootstrap, table.pack(...)
+  args[args.n + 1] = M.weight(what, opts)
+  if not boot then return (fail.within(what, f, table.unpack(args, 1, args.n + 1))) end
+  args[args.n + 2], args[args.n + 3] = boot.key, boot.n
+  local value, samples = fail.within(what, f, table.unpack(args, 1, args.n + 3))
+  samples = defined(samples)
   local tail = (1 - boot.level) / 2
   return value, {quantile(samples, tail), quantile(samples, 1 - tail)}
 end

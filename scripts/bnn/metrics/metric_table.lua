@@ -5,13 +5,15 @@
 --   group      the heading in the list
 --   inputs     its first arguments: "classes" (probabilities [n, C] and labels), "in_out" (scores
 --              and labels, 1 for out-of-distribution), "targets" (numbers and targets), "normal"
---              (means, standard deviations and targets), "probabilities", "logits" or "numbers"
+--              (means, standard deviations and targets), "interval" (their ends and targets),
+--              "probabilities", "logits" or "numbers"
 --   args       arguments between those and the options, as the tests give them
 --   result     "number", "table" (tensors by name), "matrix" or "rows" (one number an example)
 --   range      {lowest, highest} of its numbers
 --   best       its value for perfect predictions
 --   better     "higher" or "lower"
 --   bootstrap  false: it takes no bootstrap= option
+--   weight     false: it takes no weight= option
 local calibration = require "bnn.metrics.metrics_calibration"
 local classification = require "bnn.metrics.metrics_classification"
 local mixture = require "bnn.metrics.metrics_mixture"
@@ -36,6 +38,7 @@ local function group(common)
       end
       row.result = row.result or "number"
       if row.bootstrap == nil then row.bootstrap = row.result ~= "rows" end
+      if row.weight == nil then row.weight = row.result == "number" end
       if row.best then row.better = row.best == row.range[1] and "lower" or "higher" end
       M.rows[#M.rows + 1] = row
     end
@@ -50,7 +53,10 @@ group{group = "classes", inputs = "classes", range = {0, 1}}{
   {"top_k", classification, args = {2}, best = 1},
   {"nll", classification, range = POSITIVE, best = 0},
   {"brier", classification, range = {0, 2}, best = 0},
-  {"confusion_matrix", classification, result = "matrix", range = POSITIVE},
+  {"balanced_accuracy", classification, best = 1},
+  {"f1", classification, best = 1},
+  {"cohens_kappa", classification, range = {-1, 1}, best = 1},
+  {"confusion_matrix", classification, result = "matrix", range = POSITIVE, weight = true},
 }
 
 group{group = "calibration", inputs = "classes", range = {0, 1}, best = 0}{
@@ -72,7 +78,7 @@ group{group = "in or out", inputs = "in_out", range = {0, 1}}{
   {"precision_recall_curve", ood, result = "table", range = ANY, bootstrap = false},
 }
 
-group{group = "selection", inputs = "classes", range = {0, 1}, best = 0}{
+group{group = "selection", inputs = "classes", range = {0, 1}, best = 0, weight = false}{
   {"aurc", selective},
   {"e_aurc", selective},
   {"augrc", selective},
@@ -87,12 +93,17 @@ group{group = "regression"}{
   {"coverage", regression, inputs = "normal", args = {0.9}, range = {0, 1}},
   {"log_predictive_density", mixture, inputs = "normal", range = ANY, better = "higher"},
   {"crps", mixture, inputs = "normal", range = POSITIVE, better = "lower"},
+  {"interval_score", regression, inputs = "interval", args = {0.9}, range = POSITIVE,
+   better = "lower"},
+  {"pit", mixture, inputs = "normal", result = "rows", range = {0, 1}},
+  {"pit_histogram", mixture, inputs = "normal", result = "table", range = POSITIVE,
+   bootstrap = false},
 }
 
 group{group = "uncertainty"}{
   {"entropy", uncertainty, inputs = "probabilities", result = "rows", range = POSITIVE},
   {"energy", uncertainty, inputs = "logits", result = "rows", range = ANY},
-  {"quantile", regression, inputs = "numbers", args = {0.3}, range = ANY},
+  {"quantile", regression, inputs = "numbers", args = {0.3}, range = ANY, weight = false},
 }
 
 -- The metrics as users see them; M.doc documents it.
@@ -102,7 +113,7 @@ function M.list()
     list[i] = {
       name = row[1], group = row.group, inputs = row.inputs, result = row.result,
       range = {table.unpack(row.range)}, best = row.best or nil, better = row.better,
-      bootstrap = row.bootstrap,
+      bootstrap = row.bootstrap, weight = row.weight,
     }
   end
   return list
@@ -126,8 +137,9 @@ M.doc = [[list(): lists the metrics, what they take and which values are better
     for _, m in ipairs(bnn.metrics.list()) do print(m.name, m.better) end  -- accuracy higher, ...
 ]] .. group_lines() .. "\n" .. [[
 @return list of tables: name; group; inputs, "classes" (probabilities [n, C] and labels [n]),
-  "in_out" (scores [n] and labels 0 or 1), "targets", "normal" (mean, std, target),
-  "probabilities", "logits" or "numbers"; result, "number", "table", "matrix" or "rows"; range;
-  best, its value for perfect predictions, and better, "higher" or "lower", or nil; bootstrap]]
+  "in_out" (scores [n] and labels 0 or 1), "targets", "normal" (mean, std, target), "interval"
+  (lower, upper, target), "probabilities", "logits" or "numbers"; result, "number", "table",
+  "matrix" or "rows"; range; best, its value for perfect predictions, and better, "higher" or
+  "lower", or nil; bootstrap and weight, whether it takes them]]
 
 return M

@@ -10,6 +10,10 @@
 -- out of distribution apart, for metrics of two sets). One key gives the same resamples to every
 -- metric of the same examples, with any number of threads. reliability, risk_coverage and
 -- confusion_matrix take it too, and return an interval for each of their numbers.
+--
+-- `weight = w`, a number of at least 0 for each example, weighs the examples, as scikit-learn's
+-- sample_weight: a weight of 2 counts as two such examples, and 0 as none. The metrics that count
+-- answers (of the group "selection") and the curves take none.
 local metric_table = require "bnn.metrics.metric_table"
 
 local M = {list = metric_table.list, docs = {list = metric_table.doc}}

@@ -36,8 +36,9 @@ end
 --     bnn.metrics.ece({{0.8, 0.2}, {0.6, 0.4}}, {0, 1})     -- 0.4: |1 - 0.8| / 2 + |0 - 0.6| / 2
 -- @param prediction probabilities [n, C], what bnn.predict returns, or confidences [n]
 -- @param labels [n] in 0..C-1; with confidences, 1 for a right answer and 0 for a wrong one
--- @param opts table: bins=15, bootstrap={key=, n=1000, level=0.95}, signed=false (true: the sum of
---   n_b / n (confidence_b - accuracy_b), above 0 for over-confidence; bins do not matter to it)
+-- @param opts table: weight= [n], bins=15, bootstrap={key=, n=1000, level=0.95}, signed=false
+--   (true: the sum of n_b / n (confidence_b - accuracy_b), above 0 for over-confidence; bins do not
+--   matter to it)
 -- @return number, and {lo, hi} with bootstrap
 function M.ece(prediction, labels, opts)
   local what = "bnn.metrics.ece"
@@ -50,7 +51,7 @@ end
 --     bnn.metrics.mce({{0.8, 0.2}, {0.6, 0.4}}, {0, 1})     -- 0.6
 -- @param prediction probabilities [n, C], what bnn.predict returns, or confidences [n]
 -- @param labels [n]
--- @param opts table: bins=15, bootstrap={key=, n=1000, level=0.95}
+-- @param opts table: weight= [n], bins=15, bootstrap={key=, n=1000, level=0.95}
 -- @return number, and {lo, hi} with bootstrap
 function M.mce(prediction, labels, opts)
   local what = "bnn.metrics.mce"
@@ -65,7 +66,8 @@ end
 --     bnn.metrics.adaptive_ece(p, y, {bins = 10})
 -- @param prediction probabilities [n, C], what bnn.predict returns, or confidences [n]
 -- @param labels [n]
--- @param opts table: bins=15, bootstrap={key=, n=1000, level=0.95}, signed=false (as for ece)
+-- @param opts table: weight= [n], bins=15, bootstrap={key=, n=1000, level=0.95}, signed=false (as
+--   for ece)
 -- @return number, and {lo, hi} with bootstrap
 function M.adaptive_ece(prediction, labels, opts)
   return adaptive_ece("bnn.metrics.adaptive_ece", prediction, labels, opts)
@@ -75,7 +77,8 @@ end
 --     bnn.metrics.aece(p, y)                            -- bnn.metrics.adaptive_ece(p, y)
 -- @param prediction probabilities [n, C], what bnn.predict returns, or confidences [n]
 -- @param labels [n]
--- @param opts table: bins=15, bootstrap={key=, n=1000, level=0.95}, signed=false (as for ece)
+-- @param opts table: weight= [n], bins=15, bootstrap={key=, n=1000, level=0.95}, signed=false (as
+--   for ece)
 -- @return number, and {lo, hi} with bootstrap
 function M.aece(prediction, labels, opts)
   return adaptive_ece("bnn.metrics.aece", prediction, labels, opts)
@@ -85,7 +88,7 @@ end
 --     bnn.metrics.adaptive_mce(p, y)
 -- @param prediction probabilities [n, C], what bnn.predict returns, or confidences [n]
 -- @param labels [n]
--- @param opts table: bins=15, bootstrap={key=, n=1000, level=0.95}
+-- @param opts table: weight= [n], bins=15, bootstrap={key=, n=1000, level=0.95}
 -- @return number, and {lo, hi} with bootstrap
 function M.adaptive_mce(prediction, labels, opts)
   local what = "bnn.metrics.adaptive_mce"
@@ -116,7 +119,8 @@ end
 --   of tensors f64 [bins]
 function M.reliability(prediction, labels, opts)
   local what = "bnn.metrics.reliability"
-  opts = bootstrap.options(what, opts, {bins = BINS, adaptive = {type = "boolean"}})
+  opts = bootstrap.options(what, opts, {bins = BINS, adaptive = {type = "boolean"},
+                                        weight = false})
   local confidence, right, is_single = inputs.answers(what, prediction, labels)
   local n, mean, accuracy = fail.within(what, core.reliability, confidence, is_single, right,
     opts.bins, opts.adaptive or false)

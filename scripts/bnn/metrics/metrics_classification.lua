@@ -39,7 +39,7 @@ end
 --     bnn.metrics.accuracy({{0.9, 0.1}, {0.3, 0.7}}, {0, 0})     -- 0.5
 -- @param prediction classes [n] (0..C-1), scores [n, C], or what bnn.predict returns
 -- @param labels tensor or list [n], 0..C-1
--- @param opts table: bootstrap={key=, n=1000, level=0.95}
+-- @param opts table: weight= [n], bootstrap={key=, n=1000, level=0.95}
 -- @return number, and {lo, hi} with bootstrap
 function M.accuracy(prediction, labels, opts)
   local what = "bnn.metrics.accuracy"
@@ -55,7 +55,7 @@ end
 -- @param prediction scores or probabilities [n, C], or what bnn.predict returns
 -- @param labels tensor or list [n], 0..C-1
 -- @param k integer, 1..C
--- @param opts table: bootstrap={key=, n=1000, level=0.95}
+-- @param opts table: weight= [n], bootstrap={key=, n=1000, level=0.95}
 -- @return number, and {lo, hi} with bootstrap
 -- Raises if k is not in 1..C.
 function M.top_k(prediction, labels, k, opts)
@@ -88,7 +88,7 @@ end
 --     bnn.metrics.nll({{0.5, 0.5}, {0.25, 0.75}}, {0, 1})     -- 0.490: -(log 0.5 + log 0.75) / 2
 -- @param prediction probabilities [n, C], or what bnn.predict returns
 -- @param labels tensor or list [n], 0..C-1
--- @param opts table: bootstrap={key=, n=1000, level=0.95}
+-- @param opts table: weight= [n], bootstrap={key=, n=1000, level=0.95}
 -- @return number, and {lo, hi} with bootstrap
 function M.nll(prediction, labels, opts) return mean_score("nll", prediction, labels, opts) end
 
@@ -98,33 +98,119 @@ function M.nll(prediction, labels, opts) return mean_score("nll", prediction, la
 --     bnn.metrics.brier({{0.5, 0.5}}, {0})              -- 0.5
 -- @param prediction probabilities [n, C], or what bnn.predict returns
 -- @param labels tensor or list [n], 0..C-1
--- @param opts table: bootstrap={key=, n=1000, level=0.95}
+-- @param opts table: weight= [n], bootstrap={key=, n=1000, level=0.95}
 -- @return number, and {lo, hi} with bootstrap
 function M.brier(prediction, labels, opts) return mean_score("brier", prediction, labels, opts) end
+
+-- Classes, labels, and how many classes there are: `given`, or that of the scores, or one more than
+-- the largest seen.
+local function counted_answers(what, prediction, labels, given)
+  local class, label, known = answers(what, prediction, labels)
+  if given or known then return class, label, given or known end
+  local largest = math.max(0, class:real():max():item(), label:real():max():item())
+  local count = math.tointeger(largest) + 1
+  inputs.check_classes(what, label, count)
+  return class, label, count
+end
 
 --- Counts how often each class (rows) was answered with each (columns), as in scikit-learn.
 --     bnn.metrics.confusion_matrix({0, 1, 1}, {0, 0, 1})     -- {{1, 1}, {0, 1}}
 -- @param prediction classes [n], scores [n, C], or what bnn.predict returns
 -- @param labels tensor or list [n]
--- @param opts table: classes=, their number: by default that of the scores; of plain classes, one
---   more than the largest seen; bootstrap={key=, n=1000, level=0.95}
--- @return tensor i64 [C, C], and {lo, hi} of tensors f64 [C, C] with bootstrap
+-- @param opts table: weight= [n]; classes=, their number: by default that of the scores; of plain
+--   classes, one more than the largest seen; bootstrap={key=, n=1000, level=0.95}
+-- @return tensor i64 [C, C], f64 of sums of weights; and {lo, hi} of tensors f64 [C, C] with
+--   bootstrap
 function M.confusion_matrix(prediction, labels, opts)
   local what = "bnn.metrics.confusion_matrix"
   opts = bootstrap.options(what, opts, {classes = {type = "integer", min = 1}})
-  local class, label, known = answers(what, prediction, labels)
-  local classes = opts.classes or known
-  if not classes then
-    classes = math.max(1, class:real():max():item() + 1, label:real():max():item() + 1) // 1 | 0
-  end
-  local counts = fail.within(what, core.confusion, label, class, classes)
-  if not opts.bootstrap then return counts end
+  local class, label, classes = counted_answers(what, prediction, labels, opts.classes)
+  local weight = bootstrap.weight(what, opts)
+  local sums = fail.within(what, core.confusion, label, class, classes, weight)
+  if not weight then sums = sums:to "i64" end
+  if not opts.bootstrap then return sums end
   local cell, answered = label:totable(), class:totable()
   for i, of in ipairs(cell) do cell[i] = of * classes + answered[i] end
-  local ones = core.full({#cell}, 1)
-  local interval = bootstrap.intervals(opts.bootstrap, "total", cell, ones, classes * classes)
+  weight = weight or core.full({#cell}, 1)
+  local interval = bootstrap.intervals(opts.bootstrap, "total", cell, weight, classes * classes)
   for i, edge in ipairs(interval) do interval[i] = edge:view(classes, classes) end
-  return counts, interval
+  return sums, interval
+end
+
+-- ---- agreement by class ----
+
+-- A metric of answers.h.
+local function agreement(what, name, prediction, labels, opts, positive)
+  local class, label, classes = counted_answers(what, prediction, labels)
+  if positive and positive >= classes then
+    fail("%s: class: expected one in 0..%d, got %d", what, classes - 1, positive)
+  end
+  return bootstrap.evaluate(what, opts, core.answer_metric, name, label, class, classes,
+    positive or 0)
+end
+
+--- Computes the mean over the classes with examples of the share of their examples that is
+-- answered right, which a class with many examples does not rule: the mean recall, as
+-- scikit-learn's balanced_accuracy_score.
+--     bnn.metrics.balanced_accuracy({0, 0, 0, 0}, {0, 0, 0, 1})     -- 0.5: 1 and 0
+-- @param prediction classes [n], scores [n, C], or what bnn.predict returns
+-- @param labels tensor or list [n], 0..C-1
+-- @param opts table: weight= [n], bootstrap={key=, n=1000, level=0.95}
+-- @return number, and {lo, hi} with bootstrap
+function M.balanced_accuracy(prediction, labels, opts)
+  local what = "bnn.metrics.balanced_accuracy"
+  return agreement(what, "balanced_accuracy", prediction, labels, bootstrap.options(what, opts))
+end
+
+--- Computes the F1 score, the harmonic mean of precision and recall: of a class c, twice its right
+-- answers over its labels and answers together. It is 0 of a class that occurs in neither.
+--     bnn.metrics.f1({0, 1, 1, 1}, {0, 0, 1, 1})                    -- 0.733: of 0.667 and 0.8
+--     bnn.metrics.f1({0, 1, 1, 1}, {0, 0, 1, 1}, {class = 1})       -- 0.8
+-- @param prediction classes [n], scores [n, C], or what bnn.predict returns
+-- @param labels tensor or list [n], 0..C-1
+-- @param opts table: average="macro", the mean over the classes that occur in labels or answers;
+--   "weighted", that by the classes' shares of the labels; "micro", of all answers together, which
+--   is the accuracy; class=, an integer: that class's own score in place of an average; weight=
+--   [n]; bootstrap={key=, n=1000, level=0.95}
+-- @return number, and {lo, hi} with bootstrap
+-- Raises if class is not one of the classes, or stands beside average.
+function M.f1(prediction, labels, opts)
+  local what = "bnn.metrics.f1"
+  opts = bootstrap.options(what, opts, {
+    average = {type = "string", choices = {"macro", "weighted", "micro"}},
+    class = {type = "integer", min = 0},
+  })
+  if opts.class and opts.average then
+    fail("%s: expected average or class, got both", what)
+  end
+  local name = opts.class and "f1_class" or "f1_" .. (opts.average or "macro")
+  return agreement(what, name, prediction, labels, opts, opts.class)
+end
+
+local KAPPAS = {linear = "kappa_linear", quadratic = "kappa_quadratic"}
+
+--- Computes Cohen's kappa, 1 - observed / expected disagreement of answers and labels, where the
+-- expected one is that of answers drawn without a look at the example (Cohen 1960). It is 1 of
+-- perfect answers and 0 of such blind ones. For ordered classes distance= says how much a
+-- disagreement weighs, as scikit-learn's weights= (Cohen 1968).
+--     bnn.metrics.cohens_kappa({0, 1, 1, 1}, {0, 0, 1, 1})                           -- 0.5
+--     bnn.metrics.cohens_kappa({0, 1, 2, 2}, {0, 0, 1, 2}, {distance = "quadratic"}) -- 0.692
+-- @param prediction classes [n], scores [n, C], or what bnn.predict returns
+-- @param labels tensor or list [n], 0..C-1
+-- @param opts table: distance="linear" (|c - d| of classes c and d) or "quadratic" ((c - d)^2);
+--   default: every disagreement is as bad; weight= [n], bootstrap={key=, n=1000, level=0.95}
+-- @return number, and {lo, hi} with bootstrap
+-- Raises if all answers and labels are one class.
+function M.cohens_kappa(prediction, labels, opts)
+  local what = "bnn.metrics.cohens_kappa"
+  opts = bootstrap.options(what, opts, {
+    distance = {type = "string", choices = {"linear", "quadratic"}},
+  })
+  local value, edges = agreement(what, KAPPAS[opts.distance] or "kappa", prediction, labels, opts)
+  if value ~= value then
+    fail("%s: expected answers or labels of two classes, got one class alone", what)
+  end
+  return value, edges
 end
 
 return M

@@ -25,7 +25,7 @@ local function as_mixture(mean, std, target, draws)
   local n = target:size(1)
   local width = target:numel() // n
   return {mean = mean:reshape(draws, n, width), std = std:reshape(draws, n, width),
-          target = target:reshape(n, width), n = n, draws = draws}
+          target = target:reshape(n, width), shape = target:shape(), n = n, draws = draws}
 end
 
 -- What bnn.predict{draws = true} gave.
@@ -111,8 +111,8 @@ end
 -- @param prediction what bnn.predict returned with draws = true; or mean, std: tensors or lists
 --   [n, ...], two arguments
 -- @param target tensor or list [n, ...]
--- @param opts table: scale= what the targets were divided by, a number or one for each column: the
---   density is then in the targets' own units; bootstrap={key=, n=1000, level=0.95}
+-- @param opts table: weight= [n], scale= what the targets were divided by, a number or one for each
+--   column: the density is then in the targets' own units; bootstrap={key=, n=1000, level=0.95}
 -- @return number, and {lo, hi} with bootstrap
 -- Raises for a std of 0, and for a prediction without draws.
 function M.log_predictive_density(...)
@@ -134,7 +134,7 @@ end
 -- @param prediction what bnn.predict returned with draws = true; or mean, std: tensors or lists
 --   [n, ...], two arguments
 -- @param target tensor or list [n, ...]
--- @param opts table: bootstrap={key=, n=1000, level=0.95}
+-- @param opts table: weight= [n], bootstrap={key=, n=1000, level=0.95}
 -- @return number, and {lo, hi} with bootstrap. It takes draws^2 steps for each number
 -- Raises for a std below 0, and for a prediction without draws.
 function M.crps(...)
@@ -143,6 +143,65 @@ function M.crps(...)
   opts = bootstrap.options(what, opts)
   return bootstrap.evaluate(what, opts, core.mean_metric,
     scores("crps", m, m.draws ^ 2 * m.target:size(2)), false)
+end
+
+-- The probability of at most the target, f64 [n, width], and the mixture.
+local function cdf(what, ...)
+  local m, opts = read(what, "at least 0", ...)
+  return core.mixture_cdf(m.mean, m.std, m.target), m, opts
+end
+
+--- Computes the probability integral transform of each target, F(y): how likely the predictive
+-- distribution makes at most the target (Dawid 1984). Of a prediction with draws F is that of their
+-- mixture, else that of N(mean, std^2). The numbers are uniform on [0, 1] if the distributions are
+-- right.
+--     bnn.metrics.pit({0, 0}, {1, 1}, {0, 1.96})                          -- 0.5 0.975
+-- @param prediction what bnn.predict returned with draws = true; or mean, std: tensors or lists
+--   [n, ...], two arguments
+-- @param target tensor or list [n, ...]
+-- @return tensor f64 of the shape of target, in [0, 1]
+-- Raises for a std below 0, and for a prediction without draws.
+function M.pit(...)
+  local what = "bnn.metrics.pit"
+  local p, m, opts = cdf(what, ...)
+  bootstrap.options(what, opts, {bootstrap = false, weight = false})
+  return p:reshape(m.shape)
+end
+
+--- Counts the probability integral transforms of targets in bins of equal width over [0, 1]: flat
+-- if predictive distributions are right, U-shaped if too narrow, a hump if too wide, sloped if
+-- shifted (Gneiting et al. 2007). Bin b covers [(b - 1) / bins, b / bins), the last one its end.
+--     local h = bnn.metrics.pit_histogram({0, 0, 0}, {1, 1, 1}, {-9, 0.1, 9}, {bins = 2})
+--     print(h.n, h.density)                             -- 1 2, 0.667 1.333
+-- bnn.plot.histogram draws the transforms themselves:
+--     bnn.plot.histogram{series = {{x = bnn.metrics.pit({0, 0}, {1, 1}, {0.1, 2})}}, bins = 10,
+--                        range = {0, 1}, xlabel = "PIT"}
+-- @param prediction what bnn.predict returned with draws = true; or mean, std: tensors or lists
+--   [n, ...], two arguments
+-- @param target tensor or list [n, ...]; each number of an example counts
+-- @param opts table: bins=10
+-- @return table: tensors n i64 [bins], the targets in each bin, and density f64 [bins], their share
+--   over the bin's width, 1 where the distributions are right; distance, the largest difference
+--   between the share of transforms up to a number and that number (Kolmogorov and Smirnov's
+--   statistic), 0 to 1
+-- Raises for a std below 0, and for a prediction without draws.
+function M.pit_histogram(...)
+  local what = "bnn.metrics.pit_histogram"
+  local p, _, opts = cdf(what, ...)
+  opts = bootstrap.options(what, opts, {
+    bins = {type = "integer", min = 1, max = 1 << 20, default = 10},
+    bootstrap = false, weight = false,
+  })
+  local values, n, density, distance = p:reshape(p:numel()):totable(), {}, {}, 0
+  table.sort(values)
+  for b = 1, opts.bins do n[b] = 0 end
+  for i, v in ipairs(values) do
+    local b = math.min(math.floor(v * opts.bins), opts.bins - 1) + 1
+    n[b] = n[b] + 1
+    distance = math.max(distance, v - (i - 1) / #values, i / #values - v)
+  end
+  for b, count in ipairs(n) do density[b] = count / #values * opts.bins end
+  return {n = core.tensor(n, "i64"), density = core.tensor(density, "f64"), distance = distance}
 end
 
 return M

@@ -27,6 +27,17 @@ local function join(what, sets)
   return core.join_sets(parts[1], parts[2])
 end
 
+-- Weights of the joined sets, or of the scores, as a tensor f64; nil if there are none.
+local function read_weight(what, is_sets, weight)
+  if weight == nil then return nil end
+  if not is_sets then return inputs.tensor(what, "weight", weight, "f64") end
+  if type(weight) ~= "table" or weight.id == nil or weight.ood == nil then
+    fail.expected(what .. ": weight", "a table {id =, ood =} as the scores", weight)
+  end
+  return (core.join_sets(inputs.tensor(what, "weight", weight.id, "f64"),
+    inputs.tensor(what, "weight", weight.ood, "f64")))
+end
+
 -- Scores, flags (1: positive) and options from a metric's arguments.
 local function read(what, scores, labels, opts, spec)
   local is_sets = type(scores) == "table"
@@ -39,6 +50,7 @@ local function read(what, scores, labels, opts, spec)
     x = inputs.vector(what, "scores", scores, "score")
     flags = inputs.flags(what, labels, x:size(1))
   end
+  if opts.weight ~= nil then opts.weight = read_weight(what, is_sets, opts.weight) end
   local ones = core.count_flags(flags)
   if ones == 0 or ones == x:size(1) then
     fail("%s: expected labels 0 and 1 (in- and out-of-distribution), got %d only", what,
@@ -50,7 +62,10 @@ end
 
 local POSITIVE = {type = "string", choices = {"out", "in"}, default = "out"}
 
-local function base_rate(flags) return core.count_flags(flags) / flags:size(1) end
+-- The share of positives, under the weights if there are any.
+local function base_rate(flags, weight)
+  return (core.mean_metric(flags:to "f64", false, weight))
+end
 
 --- Computes the area under the ROC curve, by mid-ranks: the probability that an out-of-distribution
 -- example scores higher than an in-distribution one, plus half that of a tie. It is 1/2 for a
@@ -60,7 +75,7 @@ local function base_rate(flags) return core.count_flags(flags) / flags:size(1) e
 --     bnn.metrics.auroc({id = id.class_std, ood = ood.class_std}, {bootstrap = {key = key}})
 -- @param scores tensor or list [n], higher = more out-of-distribution; or {id=, ood=}
 -- @param labels [n], 1 for out-of-distribution (positive); with {id=, ood=}, the options
--- @param opts table: bootstrap={key=, n=1000, level=0.95}, in and out resampled apart
+-- @param opts table: weight= [n], bootstrap={key=, n=1000, level=0.95}, in and out resampled apart
 -- @return number, and {lo, hi} with bootstrap
 function M.auroc(scores, labels, opts)
   local x, flags
@@ -73,7 +88,7 @@ local function precision_metric(name, scores, labels, opts)
   local x, flags
   x, flags, opts = read(what, scores, labels, opts, {positive = POSITIVE})
   local value, interval = bootstrap.evaluate(what, opts, core.rank_metric, name, x, flags, 0, true)
-  return value, interval, base_rate(flags)
+  return value, interval, base_rate(flags, opts.weight)
 end
 
 --- Computes the average precision: the sum over distinct scores of (R_k - R_(k-1)) P_k, as
@@ -82,8 +97,9 @@ end
 --     bnn.metrics.average_precision({0.1, 0.4, 0.3, 0.8}, {0, 0, 1, 1})     -- 0.833 nil 0.5
 -- @param scores tensor or list [n], higher = more out-of-distribution; or {id=, ood=}
 -- @param labels [n], 1 for out-of-distribution; with {id=, ood=}, the options
--- @param opts table: positive="out" ("in": in-distribution is positive and scores are negated, the
---   AUPR-in of the literature), bootstrap={key=, n=1000, level=0.95}, in and out resampled apart
+-- @param opts table: weight= [n], positive="out" ("in": in-distribution is positive and scores are
+--   negated, the AUPR-in of the literature), bootstrap={key=, n=1000, level=0.95}, in and out
+--   resampled apart
 -- @return number; {lo, hi} with bootstrap, else nil; the base rate, the share of positives
 function M.average_precision(scores, labels, opts)
   return precision_metric("average_precision", scores, labels, opts)
@@ -96,8 +112,8 @@ end
 --     bnn.metrics.aupr({0.1, 0.4, 0.3, 0.8}, {0, 0, 1, 1})     -- 0.792 nil 0.5
 -- @param scores tensor or list [n], higher = more out-of-distribution; or {id=, ood=}
 -- @param labels [n], 1 for out-of-distribution; with {id=, ood=}, the options
--- @param opts table: positive="out" ("in": in-distribution is positive and scores are negated),
---   bootstrap={key=, n=1000, level=0.95}, in and out resampled apart
+-- @param opts table: weight= [n], positive="out" ("in": in-distribution is positive and scores are
+--   negated), bootstrap={key=, n=1000, level=0.95}, in and out resampled apart
 -- @return number; {lo, hi} with bootstrap, else nil; the base rate, the share of positives
 function M.aupr(scores, labels, opts) return precision_metric("aupr", scores, labels, opts) end
 
@@ -118,8 +134,8 @@ end
 -- in-distribution ones are (scores are negated).
 -- @param scores tensor or list [n], higher = more out-of-distribution; or {id=, ood=}
 -- @param labels [n], 1 for out-of-distribution; with {id=, ood=}, the options
--- @param opts table: positive="out", bootstrap={key=, n=1000, level=0.95}, in and out resampled
---   apart
+-- @param opts table: weight= [n], positive="out", bootstrap={key=, n=1000, level=0.95}, in and out
+--   resampled apart
 -- @return number, and {lo, hi} with bootstrap
 function M.fpr95(scores, labels, opts)
   return false_positives("fpr95", 0.95, scores, labels, opts, {positive = POSITIVE})
@@ -129,7 +145,8 @@ end
 --     bnn.metrics.fpr({0.1, 0.4, 0.3, 0.8}, {0, 0, 1, 1}, {tpr = 0.5})     -- 0
 -- @param scores tensor or list [n], higher = more out-of-distribution; or {id=, ood=}
 -- @param labels [n], 1 for out-of-distribution; with {id=, ood=}, the options
--- @param opts table: tpr=0.95 in [1e-6, 1], positive="out", bootstrap={key=, n=1000, level=0.95}
+-- @param opts table: weight= [n], tpr=0.95 in [1e-6, 1], positive="out", bootstrap={key=, n=1000,
+--   level=0.95}
 -- @return number, and {lo, hi} with bootstrap
 function M.fpr(scores, labels, opts)
   local tpr = {type = "number", min = 1e-6, max = 1, default = 0.95}
@@ -159,7 +176,7 @@ end
 -- @return table of tensors f64: fpr, tpr, threshold (positive is score >= threshold; the first inf)
 function M.roc_curve(scores, labels, opts)
   local x, flags = read("bnn.metrics.roc_curve", scores, labels, opts,
-    {positive = POSITIVE, bootstrap = false})
+    {positive = POSITIVE, bootstrap = false, weight = false})
   local fpr, tpr, threshold = curve(x, flags, 0, 0, function(tp, fp, positives, negatives)
     return fp / negatives, tp / positives
   end)
@@ -176,7 +193,7 @@ end
 -- @return table: tensors f64 recall, precision, threshold (the first inf); number base_rate
 function M.precision_recall_curve(scores, labels, opts)
   local x, flags = read("bnn.metrics.precision_recall_curve", scores, labels, opts,
-    {positive = POSITIVE, bootstrap = false})
+    {positive = POSITIVE, bootstrap = false, weight = false})
   local recall, precision, threshold = curve(x, flags, 0, 1, function(tp, fp, positives)
     return tp / positives, tp / (tp + fp)
   end)

@@ -16,7 +16,7 @@ local M = {}
 -- Confidence, flags (1: wrong) and options.
 local function read(what, prediction, labels, opts, spec)
   spec = spec or {}
-  spec.confidence = "any"
+  spec.confidence, spec.weight = "any", false
   opts = bootstrap.options(what, opts, spec)
   local confidence, right = inputs.answers(what, prediction, labels)
   if opts.confidence ~= nil then

@@ -11,6 +11,7 @@ local M = {}
 local WHAT = "bnn.ood.evaluate"
 
 local spec = {
+  weight = false,
   predict = {type = "function", required = true}, id = {type = "table|tensor", required = true},
   ood = {type = "table", required = true}, scores = "table",
   key = {type = "key", required = true}, log = "any", step = {type = "integer", default = 0},

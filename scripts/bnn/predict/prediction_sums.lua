@@ -135,14 +135,12 @@ function M.run(model, what, source, f, opts)
   return sums
 end
 
---- Computes the means over a data set of a function's results for each example, under one draw of
--- the weights.
+--- Computes a function's results for each example under one draw of the weights.
 -- @param model, what, source, f as for run
 -- @param opts table: key=
--- @return list of k numbers
-function M.means(model, what, source, f, opts)
-  local mean = M.run(model, what, source, f, {key = opts.key, num_samples = 1}):moments()
-  return mean:mean(1):totable()
+-- @return tensor [n, k]
+function M.once(model, what, source, f, opts)
+  return (M.run(model, what, source, f, {key = opts.key, num_samples = 1}):moments())
 end
 
 return M

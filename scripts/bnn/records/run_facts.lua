@@ -110,7 +110,7 @@ local HASHED_MAX = 64 << 20 -- bytes of a file of data that is hashed whole
 local function new_part_facts(part)
   local about = {size = part.size, origin = type(part.origin) == "string" and part.origin or nil}
   local h
-  for _, name in ipairs{"x", "y"} do
+  for _, name in ipairs{"x", "y", "weight"} do
     local ok, next_h = fail.try(core.fingerprint, part[name], h)
     if ok and part[name] ~= nil then h = next_h end
   end
@@ -127,8 +127,10 @@ local facts_of = setmetatable({}, {__mode = "k"}) -- by a part's x, which does n
 -- One part of a data set; a set that is loaded again (data_cache) is not read through again.
 local function part_facts(part)
   local known = facts_of[part.x]
-  if not known or known.y ~= part.y or known.origin ~= part.origin then
-    known = {y = part.y, origin = part.origin, about = new_part_facts(part)}
+  local is_known = known and known.y == part.y and known.weight == part.weight
+    and known.origin == part.origin
+  if not is_known then
+    known = {y = part.y, weight = part.weight, origin = part.origin, about = new_part_facts(part)}
     if part.x ~= nil then facts_of[part.x] = known end
   end
   local copy = {}

@@ -14,7 +14,7 @@ local CLASSES = {
   run = "Run", pruner = "Pruner", recorder = "Recorder", space = "Space", sampler = "Sampler",
   result = "Result", report = "Report", likelihood = "Likelihood", prediction = "Prediction",
   probabilities = "Tensor", experiment = "Experiment", model = "Model", collector = "Collector",
-  rule = "Rule", stream = "Stream",
+  rule = "Rule", frame = "Frame", preprocess = "Preprocess", stream = "Stream",
 }
 
 -- Those that texts describe by "of".
@@ -40,7 +40,7 @@ local PHRASES = {
   {"^what bnn%.predict returns", "bnn.Prediction"},
   {"^what bnn%.run%.open returned", "bnn.Run"}, {"^what bnn%.sweep returns", "bnn.Result"},
   {"^tensor or list%f[%A]", "bnn.Tensor|table"}, {"^part of a data set", "bnn.Part"},
-  {"^training part", "bnn.Part"},
+  {"^training part", "bnn.Part"}, {"^table of bnn%.data%.table", "bnn.Frame"},
   {"^data set", "bnn.DataSet"}, {"^number of%f[%A]", "number"}, {"^how many", "number"},
   {"^list of lists", "any[][]"}, {"^what%f[%A]", "any"}, {"^log of bnn%.log", "bnn.Log"},
   {"^bnn%.elbo", "bnn.Objective"}, {"^bnn%.optim%.", "bnn.Optimizer"},

@@ -93,7 +93,7 @@ static int convolution(problem *q) {
       record_input(p, BNN_INPUT_PARAM, BNN_REAL, DIMS(CLASSES), (IN + 1 + CLASSES) * HIDDEN)};
   int h = record_op(p, BNN_OP_view, 1, &q->x, &(bnn_attr){.rank = 4, .dim = {n, 1, 3, 4}});
   h = record_op(p, BNN_OP_conv2d, 3, (const int[]){h, w[0], w[1]},
-                &(bnn_attr){.pair = {{1, 1}, {1, 1}}});
+                &(bnn_attr){.pair = {{1, 1}, {1, 1}, {1, 1}}});
   h = OP(p, softplus, h);
   h = record_op(p, BNN_OP_avg_pool2d, 1, &h, &(bnn_attr){.pair = {{3, 3}}});
   h = record_op(p, BNN_OP_view, 1, &h, &(bnn_attr){.rank = 2, .dim = {n, HIDDEN}});
@@ -266,6 +266,7 @@ static bnn_objective *objective_in_shards(const problem *q, const setting *s, in
       .program = q->program,
       .x_node = q->x,
       .y_node = q->y,
+      .weight_node = -1,
       .key_node = q->key,
       .kl_weight_node = -1,
       .posterior = &families.q,
@@ -614,7 +615,8 @@ static void wide_convolution(problem *q, size_t batch) {
   for (int i = 0; i < 6; at += size[i++])
     in[i] = record_input(p, BNN_INPUT_PARAM, BNN_REAL, shape[i].rank, shape[i].dim, at);
   int h = record_op(p, BNN_OP_view, 1, &q->x, &(bnn_attr){.rank = 4, .dim = {batch, 1, 15, 20}});
-  h = record_op(p, BNN_OP_conv2d, 3, (const int[]){h, in[0], in[1]}, &(bnn_attr){.pair = {{1, 1}}});
+  h = record_op(p, BNN_OP_conv2d, 3, (const int[]){h, in[0], in[1]},
+                &(bnn_attr){.pair = {{1, 1}, {0, 0}, {1, 1}}});
   h = record_op(p, BNN_OP_max_pool2d, 1, &h, &(bnn_attr){.pair = {{11, 5}, {1, 3}, {0, 1}}});
   h = record_op(p, BNN_OP_view, 1, &h, &(bnn_attr){.rank = 2, .dim = {batch, 32 * 5}});
   h = record_op(p, BNN_OP_narrow, 1, &h, &(bnn_attr){.axis = 1, .count = 128});
@@ -1000,6 +1002,7 @@ START_TEST(several_shards_refuse_a_program_whose_rows_meet) {
     const bnn_objective_spec spec = {.program = q.program,
                                      .x_node = q.x,
                                      .y_node = q.y,
+                                     .weight_node = -1,
                                      .key_node = -1,
                                      .kl_weight_node = -1,
                                      .posterior = &families.q,
@@ -1268,6 +1271,7 @@ START_TEST(a_prior_in_the_program_is_weighed_and_the_entropy_added) {
   const bnn_objective_spec spec = {.program = q.program,
                                    .x_node = q.x,
                                    .y_node = q.y,
+                                   .weight_node = -1,
                                    .key_node = -1,
                                    .kl_weight_node = weights,
                                    .posterior = &families.q,
@@ -1561,15 +1565,16 @@ START_TEST(a_step_refuses_what_it_can_not_use) {
        1,
        BNN_ESHAPE,
        "expected a batch of 7 rows, got 6"},
-      {{.x = q.data, .y = q.target, .count = 0},
-       1,
-       1,
-       BNN_ESHAPE,
-       "expected a batch of 7 rows, got 0"},
+      {{.x = q.data, .y = q.target}, 1, 1, BNN_ESHAPE, "expected a batch of 7 rows, got 0"},
       {{.x = q.data, .y = q.target, .from = 34, .count = 7}, 1, 1, BNN_ERANGE, "rows 35..41 of 40"},
       {{.x = q.data, .y = q.target, .rows = order, .count = 7}, 1, 1, BNN_ERANGE, "row 41 of 40"},
       {{.x = q.data, .count = 7}, 1, 1, BNN_ESHAPE, "y: expected rows as in [7], got none"},
       {{.x = q.data, .y = short_y, .count = 7}, 1, 1, BNN_ESHAPE, "x has 40 rows, y is [39]"},
+      {{.x = q.data, .y = q.target, .weight = short_y, .count = 7},
+       1,
+       1,
+       BNN_ESHAPE,
+       "x has 40 rows, weight is [39]"},
       {{.x = q.data, .y = real_y, .count = 7}, 1, 1, BNN_ETYPE, "y: expected i32, got f"},
       {{.x = integer_x, .y = q.target, .count = 7}, 1, 1, BNN_ETYPE, "x: expected "},
       {{.x = narrow, .y = q.target, .count = 7},
@@ -1673,6 +1678,7 @@ static bnn_objective_spec good_spec(const problem *q, const bnn_posterior *poste
   return (bnn_objective_spec){.program = q->program,
                               .x_node = q->x,
                               .y_node = q->y,
+                              .weight_node = -1,
                               .key_node = -1,
                               .kl_weight_node = -1,
                               .posterior = posterior,
@@ -1698,8 +1704,8 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
   ck_succeeds(bnn_program_new(&forward, &err));
   const int x = record_input(forward, BNN_INPUT_ROWS, BNN_REAL, DIMS(7), 0);
   ck_succeeds(bnn_program_finish(forward, &x, 1, false, NULL, 0, &err));
-  bnn_objective_spec spec[13];
-  for (int k = 0; k < 13; k++) spec[k] = good_spec(&q, &families.q);
+  bnn_objective_spec spec[14];
+  for (int k = 0; k < 14; k++) spec[k] = good_spec(&q, &families.q);
   spec[0].samples = 0, spec[1].samples = -3;
   spec[2].x_node = 3;
   spec[3].key_node = q.x;
@@ -1711,6 +1717,7 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
   spec[9].n_kl_weights = 1, spec[9].kl_weight_param = &last;
   spec[10].shards = 0, spec[11].shards = -2;
   spec[12].antithetic = true, spec[12].samples = 3;
+  spec[13].weight_node = q.x;
   ck_no_objective(&spec[0], BNN_ERANGE, "samples: expected 1 or more, got 0");
   ck_no_objective(&spec[1], BNN_ERANGE, "samples: expected 1 or more, got -3");
   ck_no_objective(&spec[2], BNN_ERANGE, "x: node 3 is not a batch input");
@@ -1725,9 +1732,35 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
   ck_no_objective(&spec[10], BNN_ERANGE, "shards: expected 1 or more, got 0");
   ck_no_objective(&spec[11], BNN_ERANGE, "shards: expected 1 or more, got -2");
   ck_no_objective(&spec[12], BNN_ERANGE, "antithetic: expected an even number of samples, got 3");
+  ck_no_objective(&spec[13], BNN_ERANGE, "weight: node 0 is not a real batch input [n]");
   bnn_program_unref(forward);
   problem_fini(&q);
   problem_fini(&wrong);
+}
+END_TEST
+
+START_TEST(an_objective_refuses_states_that_can_not_be) {
+  problem q;
+  problem_init(&q, network, 7);
+  split_posterior families;
+  split_posterior_init(&families, &q.layout, NULL, NULL, q.layout.size);
+  const struct {
+    size_t param;
+    int output;
+    bnn_status status;
+    const char *words;
+  } row[] = {
+      {4, 0, BNN_ERANGE, "a state that is tensor 5 of 4"},
+      {3, 1, BNN_ERANGE, "a state that is output 2 of 1"},
+      {3, -1, BNN_ERANGE, "a state that is output 0 of 1"},
+      {0, 0, BNN_ESHAPE, "numbers, got [7]"},
+  };
+  for (size_t k = 0; k < sizeof row / sizeof *row; k++) {
+    bnn_objective_spec spec = good_spec(&q, &families.q);
+    spec.n_states = 1, spec.state_param = &row[k].param, spec.state_output = &row[k].output;
+    ck_no_objective(&spec, row[k].status, row[k].words);
+  }
+  problem_fini(&q);
 }
 END_TEST
 
@@ -1828,6 +1861,7 @@ START_TEST(an_objective_refuses_a_posterior_that_is_not_of_its_layout) {
   const bnn_objective_spec spec = {.program = q.program,
                                    .x_node = q.x,
                                    .y_node = q.y,
+                                   .weight_node = -1,
                                    .key_node = -1,
                                    .kl_weight_node = -1,
                                    .posterior = &posterior,
@@ -1897,6 +1931,7 @@ static bnn_status make_and_step(void *arg, bnn_err *err) {
   const bnn_objective_spec spec = {.program = q->program,
                                    .x_node = q->x,
                                    .y_node = q->y,
+                                   .weight_node = -1,
                                    .key_node = -1,
                                    .kl_weight_node = -1,
                                    .posterior = &families.q,
@@ -1956,6 +1991,7 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, a_step_refuses_a_beta_of_a_tensor_below_0);
   tcase_add_test(tests, a_step_refuses_the_state_of_another_posterior);
   tcase_add_test(tests, an_objective_refuses_what_it_can_not_be_made_of);
+  tcase_add_test(tests, an_objective_refuses_states_that_can_not_be);
   tcase_add_test(tests, an_objective_refuses_regularizers_that_can_not_be);
   tcase_add_test(tests, an_objective_refuses_posteriors_that_it_can_not_train);
   tcase_add_test(tests, an_objective_refuses_a_posterior_that_is_not_of_its_layout);

@@ -901,6 +901,15 @@ static const struct {
     {BNN_OP_xlogy, 0, INF, 0, 0, 0, 2, 1},
     {BNN_OP_xlogy, 0, NAN, 0, NAN, NAN, 2, 1},
     {BNN_OP_xlogy, 2, 0, 0, -INF, INF, 2, 1},
+    {BNN_OP_xlogy, 0, 0, 0, 0, 0, 2, 0},
+    {BNN_OP_xlogy, 0, -1, 0, 0, 0, 2, 0},
+    {BNN_OP_xlogy, 0, 1, 0, 0, 0, 2, 0},
+    {BNN_OP_xlogy, 0, NAN, 0, NAN, NAN, 2, 0},
+    {BNN_OP_xlogy, 2, 0, 0, -INF, -INF, 2, 0},
+    {BNN_OP_digamma, -3, 0, 0, NAN, INF, 1, 0},
+    {BNN_OP_digamma, -INF, 0, 0, NAN, NAN, 1, 0},
+    {BNN_OP_digamma, 0, 0, 0, -INF, INF, 1, 0},
+    {BNN_OP_lgamma, -3, 0, 0, INF, NAN, 1, 0},
     {BNN_OP_logaddexp, 3, 3, 0, 3.6931471805599453, 0.5, 2, 0},
     {BNN_OP_logaddexp, -400, 0, 0, 0, 0, 2, 0},
     {BNN_OP_logaddexp, 1000, 990, 0, 1000.0000453988992, 4.5397868702434395e-05, 2, 1},
@@ -1001,18 +1010,18 @@ END_TEST
 /* A case's sizes, and x at a position of a plane that may lie outside it. */
 typedef struct image_case {
   size_t n, c, h, w, kh, kw, oh, ow;
-  const size_t *stride, *padding;
+  const size_t *stride, *padding, *dilation;
 } image_case;
 
 static image_case image_case_of(const bnn_tensor *x, const bnn_tensor *y, const size_t *size,
-                                const size_t *stride, const size_t *padding) {
-  return (image_case){x->dim[0], x->dim[1], x->dim[2], x->dim[3], size[0],
-                      size[1],   y->dim[2], y->dim[3], stride,    padding};
+                                const size_t *const *pairs) {
+  return (image_case){x->dim[0], x->dim[1], x->dim[2], x->dim[3], size[0], size[1],
+                      y->dim[2], y->dim[3], pairs[0],  pairs[1],  pairs[2]};
 }
 
 /* The element of x that offset (k, l) of the window at (i, j) meets; -1 for padding. */
 static ptrdiff_t met(const image_case *v, size_t plane, size_t i, size_t j, size_t k, size_t l) {
-  const size_t r = i * v->stride[0] + k, c = j * v->stride[1] + l;
+  const size_t r = i * v->stride[0] + k * v->dilation[0], c = j * v->stride[1] + l * v->dilation[1];
   if (r < v->padding[0] || r - v->padding[0] >= v->h) return -1;
   if (c < v->padding[1] || c - v->padding[1] >= v->w) return -1;
   return (ptrdiff_t)((plane * v->h + r - v->padding[0]) * v->w + c - v->padding[1]);
@@ -1078,7 +1087,9 @@ static void compare_conv(const op_case *c, conv_check check) {
   gradients_of(dx, c, y, dy, x, 0);
   for (int i = 0; i < 3; i++) plain[i] = calloc(x[i]->size + 1, sizeof **plain);
   double *want = calloc(y->size + 1, sizeof *want);
-  const image_case v = image_case_of(x[0], y, x[1]->dim + 2, c->attr.pair[0], c->attr.pair[1]);
+  const image_case v =
+      image_case_of(x[0], y, x[1]->dim + 2,
+                    (const size_t *const[]){c->attr.pair[0], c->attr.pair[1], c->attr.pair[2]});
   plain_conv(want, plain, &v, x[1]->dim[0], x, dy);
   check ? ck_nans(c, y, want, true, "y") : ck_near(c, y, want, "y");
   for (int i = 0; i < 3; i++) {
@@ -1127,7 +1138,9 @@ static void check_pool(const op_case *c) {
   gradients_of(dx, c, y, dy, x, 0);
   double *want = calloc(y->size + 1, sizeof *want), *plain = calloc(x[0]->size + 1, sizeof *plain);
   const size_t *size = c->attr.pair[0], *stride = c->attr.pair[1];
-  const image_case v = image_case_of(x[0], y, size, stride[0] ? stride : size, c->attr.pair[2]);
+  const image_case v = image_case_of(
+      x[0], y, size,
+      (const size_t *const[]){stride[0] ? stride : size, c->attr.pair[2], (const size_t[]){1, 1}});
   plain_pool(want, plain, &v, c->id == BNN_OP_max_pool2d, x[0], dy);
   ck_near(c, y, want, "y");
   ck_near(c, dx[0], plain, "dx");
@@ -1152,20 +1165,90 @@ START_TEST(a_nan_goes_through_a_convolution_to_all_that_it_meets) {
 }
 END_TEST
 
+/* y - b, and the gradients of sum(dy y), by the definition: y is the image that conv2d's window
+ * slides over. */
+static void plain_transpose(double *y, double *const *dx, const image_case *v, size_t channels,
+                            bnn_tensor *const *x, const bnn_tensor *dy) {
+  const size_t size = v->c * v->kh * v->kw;
+  size_t at = 0;
+  for (size_t i = 0; i < dy->size; i++) {
+    const size_t o = i / (v->h * v->w) % v->c;
+    y[i] = bnn_tensor_get(x[2], o);
+    dx[2][o] += bnn_tensor_get(dy, i);
+  }
+  for (size_t n = 0; n < v->n; n++)
+    for (size_t c = 0; c < channels; c++)
+      for (size_t i = 0; i < v->oh; i++)
+        for (size_t j = 0; j < v->ow; j++, at++)
+          for (size_t e = 0; e < size; e++) {
+            const size_t o = e / (v->kh * v->kw), k = e / v->kw % v->kh, l = e % v->kw;
+            const ptrdiff_t to = met(v, n * v->c + o, i, j, k, l);
+            if (to < 0) continue;
+            const double value = bnn_tensor_get(x[0], at), g = bnn_tensor_get(dy, (size_t)to);
+            const double weight = bnn_tensor_get(x[1], c * size + e);
+            y[to] += value * weight;
+            dx[0][at] += g * weight;
+            dx[1][c * size + e] += g * value;
+          }
+}
+
+static void check_transpose(const op_case *c) {
+  static const char *const names[] = {"dx", "dw", "db"};
+  bnn_tensor *x[3], *dx[3];
+  double *plain[3];
+  case_inputs(x, c);
+  bnn_tensor *y = value_of(c, x), *dy = weights_for(y);
+  gradients_of(dx, c, y, dy, x, 0);
+  for (int i = 0; i < 3; i++) plain[i] = calloc(x[i]->size + 1, sizeof **plain);
+  double *want = calloc(y->size + 1, sizeof *want);
+  const image_case v =
+      image_case_of(y, x[0], x[1]->dim + 2,
+                    (const size_t *const[]){c->attr.pair[0], c->attr.pair[1], c->attr.pair[3]});
+  plain_transpose(want, plain, &v, x[0]->dim[1], x, dy);
+  ck_near(c, y, want, "y");
+  for (int i = 0; i < 3; i++) {
+    ck_near(c, dx[i], plain[i], names[i]);
+    free(plain[i]);
+  }
+  free(want);
+  bnn_tensor_unref(dy);
+  bnn_tensor_unref(y);
+  unref_all(dx, 3);
+  unref_all(x, 3);
+}
+
+START_TEST(a_transposed_convolution_is_that_of_written_out_loops) {
+  const op_case *c = case_at((size_t)_i);
+  if (c->id == BNN_OP_conv_transpose2d) for_every_isa(check_transpose, c);
+}
+END_TEST
+
 static bnn_attr pairs(size_t a, size_t b, size_t c) {
   return (bnn_attr){.pair = {{a, a}, {b, b}, {c, c}}};
 }
 
 START_TEST(a_convolution_worked_by_hand) {
-  ck_values(CALL(conv2d, pairs(1, 0, 0), reals(DIMS(1, 1, 3, 3), NULL),
+  ck_values(CALL(conv2d, pairs(1, 0, 1), reals(DIMS(1, 1, 3, 3), NULL),
                  reals(DIMS(1, 1, 2, 2), VALUES(1, 2, 3, 4)), reals(DIMS(1), VALUES(10))),
             DIMS(1, 1, 2, 2), VALUES(37, 47, 67, 77));
-  ck_values(CALL(conv2d, pairs(2, 1, 0), reals(DIMS(1, 1, 3, 3), NULL),
+  ck_values(CALL(conv2d, pairs(2, 1, 1), reals(DIMS(1, 1, 3, 3), NULL),
                  reals(DIMS(1, 1, 2, 2), VALUES(1, 2, 3, 4)), reals(DIMS(1), VALUES(10))),
             DIMS(1, 1, 2, 2), VALUES(10, 21, 40, 77));
-  ck_values(CALL(conv2d, pairs(1, 0, 0), reals(DIMS(1, 2, 1, 2), VALUES(1, 2, 3, 4)),
+  ck_values(CALL(conv2d, pairs(1, 0, 1), reals(DIMS(1, 2, 1, 2), VALUES(1, 2, 3, 4)),
                  reals(DIMS(2, 2, 1, 1), VALUES(1, 10, -1, 1)), reals(DIMS(2), VALUES(0, 5))),
             DIMS(1, 2, 1, 2), VALUES(31, 42, 7, 7));
+}
+END_TEST
+
+START_TEST(a_transposed_convolution_worked_by_hand) {
+  const bnn_attr plain = {.pair = {{1, 1}, {0, 0}, {0, 0}, {1, 1}}},
+                 apart = {.pair = {{2, 2}, {1, 1}, {1, 0}, {1, 1}}};
+  ck_values(CALL(conv_transpose2d, plain, reals(DIMS(1, 1, 1, 2), VALUES(1, 2)),
+                 reals(DIMS(1, 1, 2, 2), VALUES(1, 2, 3, 4)), reals(DIMS(1), VALUES(10))),
+            DIMS(1, 1, 2, 3), VALUES(11, 14, 14, 13, 20, 18));
+  ck_values(CALL(conv_transpose2d, apart, reals(DIMS(1, 1, 1, 2), VALUES(1, 2)),
+                 reals(DIMS(1, 1, 2, 2), VALUES(1, 2, 3, 4)), reals(DIMS(1), VALUES(10))),
+            DIMS(1, 1, 1, 2), VALUES(14, 16));
 }
 END_TEST
 
@@ -1238,6 +1321,20 @@ START_TEST(layer_norm_gives_mean_0_and_variance_1_before_gain_and_bias) {
   ck_values(CALL(layer_norm, ((bnn_attr){.number = {1e-5}}), reals(DIMS(3), VALUES(7, 7, 7)),
                  reals(DIMS(3), VALUES(1, 2, 3)), reals(DIMS(3), VALUES(4, 5, 6))),
             DIMS(3), VALUES(4, 5, 6));
+}
+END_TEST
+
+START_TEST(batch_norm_gives_channels_mean_0_and_variance_1) {
+  const double x[] = {1, 2, 100, 100, 3, 4, 100, 100}, u[] = {-3, -1, 0, 0, 1, 3, 0, 0};
+  double want[8];
+  for (int i = 0; i < 8; i++) want[i] = i % 4 < 2 ? u[i] / 2 / sqrt(1.25 + 0.75) * 3 + 10 : 20;
+  ck_values(CALL(batch_norm, ((bnn_attr){.number = {0.75}}), reals(DIMS(2, 2, 2), x),
+                 reals(DIMS(2), VALUES(3, 5)), reals(DIMS(2), VALUES(10, 20))),
+            DIMS(2, 2, 2), want);
+  ck_values(CALL(batch_norm, ((bnn_attr){.number = {0}}),
+                 reals(DIMS(2, 3), VALUES(1, 1, 5, 3, -1, 9)), reals(DIMS(3), VALUES(1, 2, 3)),
+                 reals(DIMS(3), VALUES(0, 0, 1))),
+            DIMS(2, 3), VALUES(-1, 2, -2, 1, -2, 4));
 }
 END_TEST
 
@@ -1525,49 +1622,97 @@ static const struct {
     {BNN_OP_conv2d,
      3,
      {{4, {8, 3, 28, 28}}, {4, {6, 1, 5, 5}}, {1, {6}}},
-     {.pair = {{1, 1}}},
+     {.pair = {{1, 1}, {0, 0}, {1, 1}}},
      BNN_ESHAPE,
      "conv2d: expected x [n, channels, h, w], w [out, channels, kh, kw], got x [8, 3, "},
     {BNN_OP_conv2d,
      3,
      {{3, {8, 28, 28}}, {4, {6, 28, 5, 5}}, {1, {6}}},
-     {.pair = {{1, 1}}},
+     {.pair = {{1, 1}, {0, 0}, {1, 1}}},
      BNN_ESHAPE,
      "got x [8, 28, 28], w [6, 28, 5, 5]"},
     {BNN_OP_conv2d,
      3,
      {{4, {8, 1, 9, 9}}, {4, {6, 1, 5, 5}}, {1, {5}}},
-     {.pair = {{1, 1}}},
+     {.pair = {{1, 1}, {0, 0}, {1, 1}}},
      BNN_ESHAPE,
      "b: expected [6] for w [6, 1, 5, 5], got [5]"},
     {BNN_OP_conv2d,
      3,
      {{4, {8, 1, 9, 2}}, {4, {6, 1, 5, 5}}, {1, {6}}},
-     {.pair = {{1, 1}, {0, 1}}},
+     {.pair = {{1, 1}, {0, 1}, {1, 1}}},
      BNN_ESHAPE,
      "x is [8, 1, 9, 2], the kernel is [5, 5]: larger than the images with padding [0, 1]"},
     {BNN_OP_conv2d,
      3,
      {{4, {8, 1, 9, 9}}, {4, {6, 1, 5, 5}}, {1, {6}}},
-     {.pair = {{1, 0}}},
+     {.pair = {{1, 0}, {0, 0}, {1, 1}}},
      BNN_ERANGE,
      "and stride: expected 1 or more, got "},
     {BNN_OP_conv2d,
      3,
      {{4, {8, 1, 9, 9}}, {4, {6, 1, 0, 5}}, {1, {6}}},
-     {.pair = {{1, 1}}},
+     {.pair = {{1, 1}, {0, 0}, {1, 1}}},
      BNN_ERANGE,
      "the kernel and stride: expected 1 or more, got [0, 5] and [1, 1]"},
     {BNN_OP_conv2d,
      3,
      {{4, {8, 1, 9, 9}}, {4, {6, 1, 5, 5}}, {1, {6}}},
-     {.pair = {{1, 1}, {SIZE_MAX / 2, 0}}},
+     {.pair = {{1, 1}, {SIZE_MAX / 2, 0}, {1, 1}}},
      BNN_ERANGE,
      "too large"},
     {BNN_OP_conv2d,
      3,
      {{4, {8, 1, 9, 9}}, {4, {6, 1, 5, 5}}, {1, {6}}},
-     {.pair = {{1, 1}, {1 << 29, 1 << 29}}},
+     {.pair = {{1, 1}, {1 << 29, 1 << 29}, {1, 1}}},
+     BNN_ESHAPE,
+     "too large for a product"},
+    {BNN_OP_conv2d,
+     3,
+     {{4, {8, 1, 9, 9}}, {4, {6, 1, 5, 5}}, {1, {6}}},
+     {.pair = {{1, 1}, {0, 0}, {1, 0}}},
+     BNN_ERANGE,
+     "dilation: expected 1 or more, got [1, 0]"},
+    {BNN_OP_conv2d,
+     3,
+     {{4, {8, 1, 9, 9}}, {4, {6, 1, 5, 5}}, {1, {6}}},
+     {.pair = {{1, 1}, {0, 0}, {3, 2}}},
+     BNN_ESHAPE,
+     "the kernel is [5, 5] with dilation [3, 2]: larger than the images with padding [0, 0]"},
+    {BNN_OP_conv_transpose2d,
+     3,
+     {{4, {8, 3, 9, 9}}, {4, {2, 3, 5, 5}}, {1, {3}}},
+     {.pair = {{1, 1}, {0, 0}, {0, 0}, {1, 1}}},
+     BNN_ESHAPE,
+     "expected x [n, channels, h, w], w [channels, out, kh, kw], got x [8, 3, 9, 9], w [2, 3,"},
+    {BNN_OP_conv_transpose2d,
+     3,
+     {{4, {8, 2, 9, 9}}, {4, {2, 3, 5, 5}}, {1, {2}}},
+     {.pair = {{1, 1}, {0, 0}, {0, 0}, {1, 1}}},
+     BNN_ESHAPE,
+     "b: expected [3] for w [2, 3, 5, 5], got [2]"},
+    {BNN_OP_conv_transpose2d,
+     3,
+     {{4, {8, 2, 9, 9}}, {4, {2, 3, 5, 5}}, {1, {3}}},
+     {.pair = {{2, 2}, {0, 0}, {0, 2}, {1, 1}}},
+     BNN_ERANGE,
+     "output_padding: expected less than stride or dilation, got [0, 2]"},
+    {BNN_OP_conv_transpose2d,
+     3,
+     {{4, {8, 2, 1, 1}}, {4, {2, 3, 2, 2}}, {1, {3}}},
+     {.pair = {{1, 1}, {1, 0}, {0, 0}, {1, 1}}},
+     BNN_ESHAPE,
+     "x is [8, 2, 1, 1], the kernel is [2, 2]: padding [1, 0] leaves nothing"},
+    {BNN_OP_conv_transpose2d,
+     3,
+     {{4, {8, 2, 0, 1}}, {4, {2, 3, 2, 2}}, {1, {3}}},
+     {.pair = {{1, 1}, {0, 0}, {0, 0}, {1, 1}}},
+     BNN_ESHAPE,
+     "images without pixels"},
+    {BNN_OP_conv_transpose2d,
+     3,
+     {{4, {1, 1, 1 << 20, 1 << 20}}, {4, {1, 1, 2, 2}}, {1, {1}}},
+     {.pair = {{1 << 20, 1}, {0, 0}, {0, 0}, {1, 1}}},
      BNN_ESHAPE,
      "too large for a product"},
     {BNN_OP_max_pool2d,
@@ -1606,6 +1751,24 @@ static const struct {
      {0},
      BNN_ESHAPE,
      "layer_norm: bias: expected [4] for x [8, 4], got [5]"},
+    {BNN_OP_batch_norm,
+     3,
+     {{3, {8, 4, 2}}, {1, {2}}, {1, {4}}},
+     {0},
+     BNN_ESHAPE,
+     "batch_norm: gain: expected [4] for x [8, 4, 2], got [2]"},
+    {BNN_OP_batch_norm,
+     3,
+     {{1, {4}}, {1, {4}}, {1, {4}}},
+     {0},
+     BNN_ESHAPE,
+     "x: expected [n, channels, ...], got [4]"},
+    {BNN_OP_batch_norm,
+     3,
+     {{2, {4, 1}}, {1, {1}}, {1, {1}}},
+     {.number = {-1}},
+     BNN_ERANGE,
+     "eps: expected a number of 0 or more, got -1"},
     {BNN_OP_layer_norm, 3, {{0, {0}}, {1, {1}}, {1, {1}}}, {0}, BNN_ESHAPE, "got []"},
     {BNN_OP_layer_norm,
      3,
@@ -1756,12 +1919,16 @@ static void add_tests_of_windows_noise_and_refusals(TCase *tests) {
                       (int)case_count());
   tcase_add_loop_test(tests, a_nan_goes_through_a_convolution_to_all_that_it_meets, 0,
                       (int)case_count());
+  tcase_add_loop_test(tests, a_transposed_convolution_is_that_of_written_out_loops, 0,
+                      (int)case_count());
   tcase_add_test(tests, a_convolution_worked_by_hand);
+  tcase_add_test(tests, a_transposed_convolution_worked_by_hand);
   tcase_add_test(tests, pools_worked_by_hand);
   tcase_add_test(tests, a_window_with_a_nan_is_nan_and_no_other);
   tcase_add_test(tests, of_equal_maxima_the_first_takes_the_gradient);
   tcase_add_test(tests, a_maximum_of_infinities_is_no_padding);
   tcase_add_test(tests, layer_norm_gives_mean_0_and_variance_1_before_gain_and_bias);
+  tcase_add_test(tests, batch_norm_gives_channels_mean_0_and_variance_1);
   tcase_add_test(tests, dropout_keeps_by_the_keys_uniforms_and_divides_by_what_it_keeps);
   tcase_add_test(tests, draws_in_the_shape_of_a_tensor_are_the_keys_sequence);
   tcase_add_test(tests, signs_are_the_bits_of_the_key);

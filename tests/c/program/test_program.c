@@ -317,7 +317,7 @@ static int flat(tape *t, int x) {
   return view(t, x, DIMS(t->rows, width));
 }
 
-static bnn_attr pairs(size_t a, size_t b) { return (bnn_attr){.pair = {{a, a}, {b, b}}}; }
+static bnn_attr pairs(size_t a, size_t b) { return (bnn_attr){.pair = {{a, a}, {b, b}, {1, 1}}}; }
 
 /* Kernels whose gradients the blocks sum: parameters, one of them used twice and one through a
  * view, and what a whole op makes of one; a linear layer behind. */

@@ -50,6 +50,21 @@ function TestGrad.test_of_params_is_params()
   lu.assertAlmostEquals((after - loss):item() / (-rate * size), 1, 0.05)
 end
 
+-- The gradient of each draw stands in its own place.
+function TestGrad.test_of_samples_is_samples()
+  local params = bnn.nn.mlp{4, 3}:init(key, bnn.randn(key, 8, 6))
+  local samples = bnn.posterior.meanfield(params):samples(key, 3)
+  local scale = bnn.tensor{1, 2, 3}:view(3, 1, 1)
+  local function f(s) return (s["mlp/linear_0/w"]:square() * scale):sum() end
+  for _, gradient in ipairs{bnn.grad(f), bnn.compile(bnn.grad(f))} do
+    local g = gradient(samples)
+    lu.assertTrue(bnn.samples.is(g))
+    lu.assertEquals(g:names(), samples:names())
+    bits.assert_same(g["mlp/linear_0/w"], samples["mlp/linear_0/w"] * scale * 2)
+    lu.assertEquals(g["mlp/linear_1/b"]:abs():sum():item(), 0)
+  end
+end
+
 function TestGrad.test_the_argument_may_be_another()
   local function f(a, b) return (a * a * b):sum() end
   local a, b = bnn.tensor{2, 3}, bnn.tensor{5, 7}

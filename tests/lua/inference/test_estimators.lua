@@ -29,6 +29,15 @@ local make = {
     local conv = bnn.nn.conv2d(3, 3, {stride = 2, padding = 1})
     return bnn.nn.sequential{conv, bnn.nn.relu(), bnn.nn.flatten(), bnn.nn.linear(3)}, images
   end,
+  transposed = function()
+    local conv = bnn.nn.conv_transpose2d(3, 3, {stride = 2, padding = 1})
+    return bnn.nn.sequential{conv, bnn.nn.relu(), bnn.nn.flatten(), bnn.nn.linear(3)}, images
+  end,
+  sequences = function() -- whose kernel is read through a view
+    local conv = bnn.nn.conv1d(3, 3, {stride = 2, dilation = 2})
+    return bnn.nn.sequential{conv, bnn.nn.relu(), bnn.nn.flatten(), bnn.nn.linear(3)},
+      images:reshape(N, 2, 25)
+  end,
 }
 
 local function elbo_of(which, estimator, opts)
@@ -95,12 +104,21 @@ local function with_bias(p, path, out)
 end
 
 local function convolve(h, w, b) return bnn.conv2d(h, w, b, 2, 1) end
+local function transpose(h, w, b) return bnn.conv_transpose2d(h, w, b, 2, 1) end
+local function convolve_rows(h, w, b)
+  local made = bnn.conv2d(h:view(N, 2, 1, 25), w:view(3, 2, 1, 3), b, {1, 2}, 0, {1, 2})
+  return made:view(N, 3, made:size(4))
+end
 
 -- The layers of each network: a list of {path, outputs, product}; what stands between them.
 local layers = {
   mlp = {{"mlp/linear_0", 7, bnn.linear, "relu"}, {"mlp/linear_1", 3, bnn.linear}},
   without_bias = {{"linear", 3, bnn.linear}},
   conv = {{"sequential/conv2d_0", 3, convolve, "relu"}, {"sequential/linear_0", 3, bnn.linear}},
+  transposed = {{"sequential/conv_transpose2d_0", 3, transpose, "relu"},
+                {"sequential/linear_0", 3, bnn.linear}},
+  sequences = {{"sequential/conv1d_0", 3, convolve_rows, "relu"},
+               {"sequential/linear_0", 3, bnn.linear}},
 }
 
 -- The mean loss of one draw with its KL, from mu, v = logvar.
@@ -116,7 +134,7 @@ local function formula(which, estimator, q, batch, step_key, beta, s)
     end
     for _, layer in ipairs(layers[which]) do
       local path, out, f, act = table.unpack(layer)
-      if h:dim() == 4 and f == bnn.linear then h = h:reshape(N, h:numel() // N) end
+      if h:dim() > 2 and f == bnn.linear then h = h:reshape(N, h:numel() // N) end
       h = products[estimator](f, h, with_bias(p, path, out), path, eps)
       if act then h = h[act](h) end
     end
@@ -146,7 +164,7 @@ local function check_formula(which, estimator, samples)
 end
 
 function TestFormula.test_one_draw()
-  for _, which in ipairs{"mlp", "without_bias", "conv"} do
+  for _, which in ipairs{"mlp", "without_bias", "conv", "transposed", "sequences"} do
     for _, estimator in ipairs{LOCAL, FLIPOUT} do check_formula(which, estimator, 1) end
   end
 end

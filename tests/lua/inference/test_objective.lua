@@ -619,9 +619,8 @@ end
 
 function TestFaults.test_what_a_batch_may_hold()
   local objective = objective_of(cases[1])
-  raises("objective:value: batch: expected {x = tensor, y = tensor}, got a field 'z'",
-    objective.value, objective,
-    {x = x, y = y, z = x}, key)
+  raises("objective:value: batch: expected {x = tensor, y = tensor, weight = tensor}, got a "
+    .. "field 'z'", objective.value, objective, {x = x, y = y, z = x}, key)
   raises("objective:evaluate: data: expected examples, got none", objective.evaluate, objective,
     {x = bnn.zeros(0, 6), y = bnn.zeros({0}, "i32")}, {key = key})
 end

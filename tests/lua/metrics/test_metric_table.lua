@@ -41,6 +41,10 @@ local INPUTS = {
     usual = {draws, bnn.full({N}, 0.5), draws * 0.3}, items = {"mean", "std", "target"},
     hopeless = {draws, bnn.full({N}, 1e-6), draws + 9},
   },
+  interval = {
+    usual = {draws * 0.3 - 0.5, draws * 0.3 + 0.5, draws}, items = {"lower", "upper", "target"},
+    hopeless = {draws, draws + 1e-6, draws + 9},
+  },
   probabilities = {usual = {logits:softmax(-1)}, items = {"prediction"}},
   logits = {usual = {logits}, items = {"prediction"}},
   numbers = {usual = {draws}, items = {"value"}},
@@ -254,6 +258,50 @@ for_each("has_an_interval_of_no_width_for_perfect_predictions", function(row, in
   lu.assertAlmostEquals(edges[2], row.best, 1e-12)
 end, function(row) return row.best and row.bootstrap end)
 
+local function takes_weights(row) return row.weight end
+
+-- An example of weight k is k examples, one of weight 0 none, and the unit of the weights is free.
+for_each("counts_a_weight_as_copies", function(row, inputs)
+  local weight, rows = {}, {}
+  for i = 1, N do
+    weight[i] = (i * 5 + 2) % 4
+    for _ = 1, weight[i] do rows[#rows + 1] = i end
+  end
+  rows = bnn.tensor(rows, "i32")
+  local want = call(row, changed(inputs.usual, function(x) return x:index(rows) end))
+  assert_near(call(row, inputs.usual, {weight = weight}), want)
+  if row.result ~= "number" then return end
+  assert_near((call(row, inputs.usual, {weight = bnn.tensor(weight) * 0.25})), want)
+  local ones = bnn.ones(N)
+  assert_near((call(row, inputs.usual, {weight = ones})), (call(row, inputs.usual)))
+end, takes_weights)
+
+for_each("has_intervals_under_weights", function(row, inputs)
+  local weight = {}
+  for i = 1, N do weight[i] = 0.5 + i % 3 end
+  local opts = {weight = weight, bootstrap = {key = key, n = 200}}
+  local value, edges = call(row, inputs.usual, opts)
+  lu.assertTrue(edges[1] <= value and value <= edges[2], value)
+end, function(row) return row.weight and row.bootstrap and is_number(row) end)
+
+for_each("refuses_what_are_no_weights", function(row, inputs, what)
+  local function with(i, v)
+    local weight = bnn.ones(N):totable()
+    weight[i] = v
+    return {weight = weight}
+  end
+  bits.raises({what, "weight 3: expected a finite number of at least 0, got -1"}, call, row,
+    inputs.usual, with(3, -1))
+  bits.raises({what, "weight 5: ", "got inf"}, call, row, inputs.usual, with(5, 1 / 0))
+  bits.raises({what, "weight: expected [40], got [41]"}, call, row, inputs.usual, with(N + 1, 1))
+  bits.raises({what, "weight: expected one above 0, got none"}, call, row, inputs.usual,
+    {weight = bnn.zeros(N)})
+end, takes_weights)
+
+for_each("takes_no_weight_if_its_row_says_so", function(row, inputs)
+  bits.raises("unknown option 'weight'", call, row, inputs.usual, {weight = bnn.ones(N)})
+end, function(row) return not row.weight and row[1] ~= "entropy" end)
+
 for_each("takes_both_sets_by_name", function(row, inputs)
   local sets = {id = {}, ood = {}}
   for i, score in ipairs(inputs.usual[1]:totable()) do
@@ -261,6 +309,12 @@ for_each("takes_both_sets_by_name", function(row, inputs)
     set[#set + 1] = score
   end
   assert_near((call(row, {sets})), (call(row, inputs.usual)))
+  if row.weight then
+    local weight = {id = bnn.full({#sets.id}, 2), ood = bnn.full({#sets.ood}, 3)}
+    assert_near((call(row, {sets, {weight = weight}})),
+      (call(row, inputs.usual, {weight = flags:real() + 2})))
+    bits.raises("weight: expected a table {id =, ood =}", call, row, {sets, {weight = {1}}})
+  end
   bits.raises("ood: expected at least one score, got none", call, row, {{id = {1}, ood = {}}})
 end, function(row) return row.inputs == "in_out" end)
 

@@ -162,6 +162,69 @@ function TestDraws.test_of_classes_and_of_an_ensemble()
   raises("got one of classes", metrics.crps, p, y)
 end
 
+TestPit = {}
+
+-- The mean over draws of Phi, which is that of N(0, 1) at 0, 1.96 and -1.
+function TestPit.test_is_the_distribution_function_at_the_target()
+  local phi = {0.5, 0.9750021048517795, 0.15865525393145707}
+  local got = metrics.pit({0, 1, 3}, {1, 2, 0.5}, {0, 1 + 2 * 1.96, 2.5}):totable()
+  for i, p in ipairs(phi) do lu.assertAlmostEquals(got[i], p, 1e-14) end
+  local p = {mean = bnn.zeros(1, 2), draws = bnn.tensor{{{0, 1}}, {{-1.96, 0}}},
+             draws_std = bnn.ones(2, 1, 2)}
+  local of_draws = metrics.pit(p, bnn.zeros(1, 2))
+  lu.assertEquals(of_draws:shape(), {1, 2})
+  lu.assertAlmostEquals(of_draws:totable()[1][1], (phi[1] + phi[2]) / 2, 1e-8)
+  lu.assertAlmostEquals(of_draws:totable()[1][2], (phi[3] + phi[1]) / 2, 1e-8)
+  lu.assertEquals(metrics.pit({1, 1, 1}, {0, 0, 0}, {0.9, 1, 1.1}):totable(), {0, 1, 1})
+end
+
+function TestPit.test_histogram_counts_and_its_distance_is_the_largest_gap()
+  local h = metrics.pit_histogram({0, 0, 0}, {1, 1, 1}, {-9, 0.1, 9}, {bins = 2})
+  lu.assertEquals(h.n:totable(), {1, 2})
+  lu.assertAlmostEquals(h.density:totable()[2], 4 / 3, 1e-14)
+  lu.assertAlmostEquals(h.distance, 1 / 3, 1e-12) -- just after 0, and just before 1
+  local one = metrics.pit_histogram({0, 0}, {1, 1}, {90, 90})
+  lu.assertEquals(one.n:totable()[10], 2) -- the last bin has its end
+  lu.assertAlmostEquals(one.distance, 1, 1e-14)
+end
+
+-- Right distributions are flat, narrow ones a U, wide ones a hump.
+function TestPit.test_histogram_tells_narrow_and_wide_from_right()
+  local n = 4000
+  local target = bnn.randn(key:fold "targets", n)
+  local function shape(std)
+    return metrics.pit_histogram(bnn.zeros(n), bnn.full({n}, std), target, {bins = 4})
+  end
+  local function edge(h) return h.density:totable()[1] + h.density:totable()[4] end
+  lu.assertAlmostEquals(edge(shape(1)), 2, 0.2)
+  lu.assertTrue(edge(shape(0.5)) > 2.5 and edge(shape(2)) < 1.5)
+  lu.assertTrue(shape(1).distance < 2 / math.sqrt(n)) -- one in 1,500 is above
+  lu.assertTrue(shape(0.5).distance > 0.1)
+end
+
+TestInterval = {}
+
+function TestInterval.test_score_is_the_width_and_what_lies_outside()
+  lu.assertEquals(metrics.interval_score({0}, {2}, {1}, 0.9), 2)
+  lu.assertAlmostEquals(metrics.interval_score({0}, {2}, {3}, 0.9), 2 + 20, 1e-12)
+  lu.assertAlmostEquals(metrics.interval_score({0}, {2}, {-0.5}, 0.5), 2 + 2, 1e-12)
+  lu.assertAlmostEquals(metrics.interval_score({{0, 0}}, {{2, 4}}, {{1, 5}}, 0.5), 5, 1e-12)
+  raises("bnn.metrics.interval_score: interval 2: expected lower up to upper, got 3 and 2",
+    metrics.interval_score, {0, 3}, {2, 2}, {1, 1}, 0.9)
+  raises("bnn.metrics.interval_score: level: expected", metrics.interval_score, {0}, {2}, {1}, 1)
+end
+
+-- Of all intervals the quantiles have the least score: proper (Gneiting & Raftery 2007).
+function TestInterval.test_score_is_least_for_the_quantiles()
+  local n = 4000
+  local target = bnn.randn(key:fold "targets", n)
+  local function score(reach)
+    return metrics.interval_score(bnn.full({n}, -reach), bnn.full({n}, reach), target, 0.8)
+  end
+  local reach = metrics.normal_quantile(0.9)
+  lu.assertTrue(score(reach) < score(0.7 * reach) and score(reach) < score(1.3 * reach))
+end
+
 TestSummary = {}
 
 local function names_in(summary)
@@ -177,7 +240,7 @@ function TestSummary.test_has_what_applies_and_the_metrics_own_values()
   local p = bnn.predict({net = three, params = three:init(key, x), likelihood = "categorical"}, x,
     {key = key})
   local got = metrics.summary(p, labels)
-  lu.assertEquals(names_in(got), "accuracy aurc brier ece nll")
+  lu.assertEquals(names_in(got), "accuracy aurc balanced_accuracy brier cohens_kappa ece f1 nll")
   for name, value in pairs(got) do lu.assertEquals(value, (metrics[name](p, labels)), name) end
 
   local target = bnn.randn(key:fold "y", 9, 1)
@@ -185,16 +248,23 @@ function TestSummary.test_has_what_applies_and_the_metrics_own_values()
                  likelihood = bnn.likelihood.gaussian{sigma = 0.25}}
   p = bnn.predict(model, x, {key = key, num_samples = 6, draws = true})
   got = metrics.summary(p, target)
-  lu.assertEquals(names_in(got), "coverage_90 crps log_predictive_density mae r2 rmse")
+  lu.assertEquals(names_in(got),
+    "coverage_90 crps interval_score_90 log_predictive_density mae r2 rmse")
   lu.assertEquals(got.coverage_90, (metrics.coverage(p.mean, p.total_std, target, 0.9)))
   for _, name in ipairs{"crps", "log_predictive_density", "mae", "r2", "rmse"} do
     lu.assertEquals(got[name], (metrics[name](p, target)), name)
   end
   p = bnn.predict(model, x, {key = key, num_samples = 6})
-  lu.assertEquals(names_in(metrics.summary(p, target)), "coverage_90 mae r2 rmse")
+  lu.assertEquals(names_in(metrics.summary(p, target)), "coverage_90 interval_score_90 mae r2 rmse")
   local with = metrics.summary(p, target, {bootstrap = {key = key, n = 50}})
-  lu.assertEquals(names_in(with), "coverage_90 intervals mae rmse")
-  lu.assertEquals(names_in(with.intervals), "coverage_90 mae rmse")
+  lu.assertEquals(names_in(with), "coverage_90 interval_score_90 intervals mae rmse")
+  lu.assertEquals(names_in(with.intervals), "coverage_90 interval_score_90 mae rmse")
+  local weight = {1, 2, 3, 4, 5, 6, 7, 8, 0}
+  local weighted = metrics.summary(p, target, {weight = weight})
+  for _, name in ipairs{"mae", "r2", "rmse"} do
+    lu.assertEquals(weighted[name], metrics[name](p, target, {weight = weight}), name)
+    lu.assertNotEquals(weighted[name], got[name], name)
+  end
   lu.assertTrue(with.intervals.rmse[1] <= with.rmse and with.rmse <= with.intervals.rmse[2])
   raises("bnn.metrics.summary: prediction: expected what bnn.predict returned", metrics.summary, x,
     labels)

@@ -82,7 +82,7 @@ local made = {
   {"vmap", function() return core.vmap(wide, {x:view(1, N)}, {true}, 1) end},
   {"objective", function() return objective(point) end},
   {"objective:gradient", function()
-    return bayesian:gradient(meanfield, two, nil, nil, 1, 2, key, 1)
+    return bayesian:gradient(meanfield, two, nil, nil, 1, 2, nil, key, 1)
   end},
   {"rule_state", function() return core.rule_state("sgd", {1, 0.9, 0, 0}, N) end},
   {"state:clone", function() return state:clone() end},

@@ -21,7 +21,8 @@ return {
   doc = [[
 categorical(): classes 0..C-1 from logits [n, C], y i32 [n]. log p = log softmax(logits)[y];
 predictions are probabilities. y real [n, C], the shares of the classes in an example (as mixup
-makes them): log p = sum of y log softmax(logits).
+makes them): log p = sum of y log softmax(logits). Of sequences, logits are [n, t, C] and y [n, t]:
+log p of an example is the sum over its positions.
     bnn.likelihood.categorical()
 @return likelihood]],
   options = {},
@@ -34,8 +35,9 @@ makes them): log p = sum of y log softmax(logits).
         if y == nil then
           fail "bnn.likelihood.categorical: expected labels y, the data have none"
         end
-        if y:dim() == 2 and y:dtype() == core.real then return log_shares(logits, y) end
-        return -core.ops.cross_entropy(logits, y)
+        local has_shares = logits:dim() == 2 and y:dim() == 2 and y:dtype() == core.real
+        if has_shares then return log_shares(logits, y) end
+        return help.per_example(-core.ops.cross_entropy(logits, y))
       end,
       predict = function(logits) return check_logits(logits):softmax(-1) end,
       logits = function(logits) return logits end,

@@ -12,7 +12,7 @@ Layer.__index = Layer
 
 --- Makes a layer.
 -- @param spec table: kind= its name in bnn.nn, of which paths are made; text= what tostring gives;
---   forward= function(x) -> y, which gets its parameters from frame.parameter; args= the list of
+--   forward= function(x, ...) -> y, which gets its parameters from frame.parameter; args= the list of
 --   arguments that make it again, without what only matters for initial values; container=true if
 --   it calls layers that are to count from 0
 function M.new(spec) return setmetatable(spec, Layer) end
@@ -20,11 +20,11 @@ function M.new(spec) return setmetatable(spec, Layer) end
 --- Whether a value is a layer.
 function M.is(value) return getmetatable(value) == Layer end
 
-local function call_forward(self, x)
-  return self.forward(expect.tensor("x", x, "a tensor"))
+local function call_forward(self, x, ...)
+  return self.forward(expect.tensor("x", x, "a tensor"), ...)
 end
 
-function Layer.__call(self, x) return frame.call(self, call_forward, x) end
+function Layer.__call(self, x, ...) return frame.call(self, call_forward, x, ...) end
 
 function Layer.__tostring(self) return self.text end
 
@@ -45,11 +45,23 @@ function Layer:init(key, x)
   return params
 end
 
+--- Summarises a layer, which by itself is a net, for inputs like x: see net:summary.
+--     local parameters = bnn.nn.linear(3):summary(bnn.ones(1, 4)).parameters --> 15
+-- @param x tensor [n, ...] or part of a data set: only the shape of a row and the type matter
+-- @return table as net:summary returns it
+function Layer:summary(x)
+  local own = as_net(self)
+  local summary = own:summary(x)
+  net.take_layers(self, own)
+  summary.text = tostring(self)
+  return summary
+end
+
 --- Computes a layer's output, which by itself is a net: see net:apply.
 --     bnn.nn.relu():apply({}, bnn.tensor{-1, 2})        -- 0, 2
 -- @param params as init returns them
 -- @param x tensor [n, ...]
--- @param opts table: key= (for dropout), train=false
+-- @param opts table: key= (for dropout), train=false, statistics=, as net:apply takes them
 -- @return tensor [n, ...], or what the layer returns
 function Layer:apply(params, x, opts) return as_net(self):apply(params, x, opts) end
 

@@ -14,37 +14,36 @@ local M = {}
 --     local layer = bnn.nn.conv2d(16, 5)
 --     layer:apply(layer:init(key, x), x)                -- x [32, 28, 28] -> [32, 16, 24, 24]
 --     bnn.nn.conv2d(32, {3, 5}, {stride = 2, padding = 1})
+--     bnn.nn.conv2d(32, 3, {dilation = 2, padding = "same"})
 -- @param out integer: the number of kernels, which is the number of channels of the result
 -- @param kernel integer, or {rows, columns}
 -- @param opts table:
 --   stride=1    integer, or {rows, columns}
 --   padding=0   integer, {rows, columns}, or "same", which keeps the images' size under a stride
 --               of 1
+--   dilation=1  integer, or {rows, columns}: the distance between elements of the kernel
 --   bias=true   false leaves the bias out
 --   w_init, b_init  functions (key, shape) -> tensor; bnn.nn.truncated_normal_kernel and
 --               bnn.nn.zeros
 -- @return layer
 function M.conv2d(out, kernel, opts)
   out = expect.value("bnn.nn.conv2d: out", out, layer.SIZE)
-  opts = options.check("bnn.nn.conv2d", opts, {
-    stride = {type = windows.PAIR, default = 1},
-    padding = {type = windows.PAIR .. "|string", default = 0},
-    bias = {type = "boolean", default = true},
-    w_init = {type = "function", default = initializers.truncated_normal_kernel},
-    b_init = {type = "function", default = initializers.zeros},
-  })
-  local window = windows.read("bnn.nn.conv2d", "kernel", kernel, opts.stride, opts.padding)
+  opts = options.check("bnn.nn.conv2d", opts,
+    windows.layer_options(initializers.truncated_normal_kernel, initializers.zeros))
+  local window = windows.read("bnn.nn.conv2d", "kernel", kernel, opts)
   local size, stride, padding = window.size, window.stride, window.padding
   local function forward(x)
     local channels
-    x, channels = windows.images(x, window)
+    x, channels = windows.images(x)
+    windows.check_fit(x, window)
     local w = frame.parameter("w", {out, channels, size[1], size[2]}, opts.w_init)
     local b = opts.bias and frame.parameter("b", {out}, opts.b_init) or core.zeros{out}
-    return core.ops.conv2d(x, w, b, stride, padding)
+    return core.ops.conv2d(x, w, b, stride, padding, window.dilation)
   end
   return layer.new{
     kind = "conv2d", forward = forward,
-    args = {out, size, {stride = stride, padding = padding, bias = opts.bias}},
+    args = {out, size, {stride = stride, padding = padding, bias = opts.bias,
+                        dilation = windows.dilation_argument(window.dilation)}},
     text = ("conv2d(%d, %s)"):format(out, windows.text(window, {1, 1}, opts.bias)),
   }
 end

@@ -8,22 +8,31 @@ local windows = require "bnn.nn.layers.window"
 
 local M = {}
 
+--- Raises if a window's padding is more than half its size.
+function M.check_padding(what, window)
+  for k = 1, 2 do
+    if window.padding[k] > window.size[k] // 2 then
+      fail("%s: padding: expected at most half the size %s, got %s", what, kinds.show(window.size),
+        kinds.show(window.padding))
+    end
+  end
+end
+
 -- The layer of a pooling op.
 local function pool(kind, op, size, opts)
   local what = "bnn.nn." .. kind
   opts = options.check(what, opts, {stride = windows.PAIR, padding = windows.PAIR})
-  local window = windows.read(what, "size", size, opts.stride, opts.padding)
+  local window = windows.read(what, "size", size, opts)
   local stride, padding = window.stride, window.padding
   size = window.size
-  for k = 1, 2 do
-    if padding[k] > size[k] // 2 then
-      fail("%s: padding: expected at most half the size %s, got %s", what, kinds.show(size),
-        kinds.show(padding))
-    end
+  M.check_padding(what, window)
+  local function forward(x)
+    x = windows.images(x)
+    windows.check_fit(x, window)
+    return op(x, size, stride, padding)
   end
   return layer.new{
-    kind = kind, args = {size, {stride = stride, padding = padding}},
-    forward = function(x) return op(windows.images(x, window), size, stride, padding) end,
+    kind = kind, args = {size, {stride = stride, padding = padding}}, forward = forward,
     text = ("%s(%s)"):format(kind, windows.text(window, size, true)),
   }
 end

@@ -1,0 +1,278 @@
+--- From a raw table to calibrated predictions: categories, missing values, units.
+--
+--     bnnlua experiments/tabular.lua --file=flats.csv --label=rent
+--
+-- The table's columns are found out and printed. What makes numbers of them (medians, means,
+-- categories) is fitted to the training rows alone and kept in the checkpoint. A column of numbers
+-- is predicted with its noise, a column of words as a class; all figures are in its own units.
+-- Conformal prediction turns the network's deviations into intervals, or sets of classes, that hold
+-- the promised share of new rows whether or not the network is right (Romano et al. 2019).
+local bnn = require "bnn"
+
+local experiment = {
+  about = "predicts a column of a table with categories and missing values: metrics in its units, "
+    .. "calibration and conformal intervals",
+  common = {"seed", "threads", "checkpoint", "stop", "monitor"},
+  defaults = {
+    file = {nil, "the table, with a header (default: flats to let, which the program makes up)",
+            type = "string"},
+    label = {nil, "the column to predict (default: rent)", type = "string"},
+    ignore = {{}, "columns to leave out, such as numbers of rows", type = "string"},
+    log_target = {false, "learn the logarithm of a column of numbers, all above 0"},
+    n = {2000, "rows of the table that is made up", type = "integer", min = 50},
+    level = {0.9, "share of new rows that intervals and sets promise to hold", type = "number",
+             above = 0, max = 0.999},
+    lr = {3e-3, "Adam's learning rate", type = "schedule", above = 0},
+    batch_size = {100, "rows per step", type = "integer", min = 1},
+    steps = {3000, "optimizer steps", type = "integer", min = 0},
+    temperature = {1, "1 is the exact ELBO, below 1 a cold posterior", type = "number", min = 0},
+    logvar = {-7, "initial log-variance of every weight", type = "number", min = -80, max = 80},
+    prior_std = {0.5, "standard deviation of the prior", type = "number", above = 0},
+    hidden = {{50}, "units of each hidden layer", type = "integer", min = 1, max = 100000},
+    predict_samples = {100, "networks averaged for a prediction", type = "integer", min = 2},
+    log_interval = {1000, "steps between two log entries", type = "integer", min = 1,
+                    result = false},
+    figures = {"figures", "folder for the plot; none if empty", type = "string",
+               result = false},
+  },
+}
+
+-- ---- the table ----
+
+local DISTRICTS = {"harbour", "hill", "market", "north", "station"}
+local HEATING = {"gas", "oil", "heat pump"}
+
+-- Flats to let as a file has them: a quarter of the years and some of the rest are missing, and
+-- rents differ more among large flats.
+local function flat(u, z)
+  local district, heating = DISTRICTS[u[1] * 5 // 1 + 1], HEATING[u[2] * 3 // 1 + 1]
+  local size, year = 25 + 95 * u[3] ^ 1.5, 1900 + 120 * u[4] // 1
+  local rate = 9 + 3 * math.sin(u[1] * 5 // 1) + (year > 1990 and 3 or 0) - (u[2] < 0.3 and 1 or 0)
+  local rent = (150 + rate * size) * math.exp(0.12 * z)
+  return ("%s,%.0f,%s,%s,%s,%.0f"):format(u[5] < 0.03 and "" or district, size,
+    u[6] < 0.25 and "NA" or ("%d"):format(year), u[7] < 0.1 and "?" or heating,
+    u[8] < 0.4 and "yes" or "no", rent)
+end
+
+local function made_up(key, n)
+  local u, z = bnn.rand(key:fold "u", n, 8):totable(), bnn.randn(key:fold "z", n):totable()
+  local lines = {"district,size,year,heating,balcony,rent"}
+  for i = 1, n do lines[i + 1] = flat(u[i], z[i]) end
+  local path = os.tmpname()
+  local file = assert(io.open(path, "w"))
+  file:write(table.concat(lines, "\n"), "\n")
+  file:close()
+  local rows, fault = bnn.data.table(path)
+  os.remove(path)
+  return bnn.assert_or_exit(rows, fault)
+end
+
+-- Rows of the table whose label is known.
+local function labelled(rows, label, log)
+  local values, known = rows:column(label).values:totable(), {}
+  for i, v in ipairs(values) do
+    if v == v and v ~= -1 then known[#known + 1] = i end -- NaN, or the code of no category
+  end
+  if #known == #values then return rows end
+  log:say(("%d rows without %s are left out"):format(#values - #known, label))
+  return rows:index(bnn.tensor(known, "i32"))
+end
+
+-- 60% of the rows to train on, 20% to calibrate with, the rest to test.
+local function split(rows, key)
+  local order, n = bnn.permutation(key, rows.size), rows.size
+  local first, second = n * 6 // 10, n * 2 // 10
+  return rows:index(order:narrow(1, 1, first)), rows:index(order:narrow(1, first + 1, second)),
+    rows:index(order:narrow(1, first + second + 1, n - first - second))
+end
+
+-- ---- the network ----
+
+-- A mean and the log of the noise's deviation for numbers, which differs from row to row; a logit
+-- for each class.
+local function model_of(cfg, key, train)
+  local sizes = {table.unpack(cfg.hidden)}
+  sizes[#sizes + 1] = train.classes and #train.classes or 2
+  local net = bnn.nn.mlp(sizes)
+  if not train.classes then
+    local both = net
+    net = bnn.transform(function(x)
+      local output = both(x)
+      return output:narrow(2, 1, 1), output:narrow(2, 2, 1)
+    end)
+  end
+  return bnn.elbo{
+    net = net, likelihood = train.classes and "categorical" or "gaussian", prior = cfg.prior_std,
+    posterior = bnn.posterior.meanfield(net:init(key, train), {logvar = cfg.logvar}),
+    temperature = cfg.temperature, data_size = train.size,
+  }
+end
+
+-- ---- what is said ----
+
+-- What is known of a row: "district hill, size 54, year unknown".
+local function row_text(rows, i, label)
+  local words = {}
+  for _, name in ipairs(rows.names) do
+    local column = rows:column(name)
+    local v = column.values[i]
+    local text = column.categories and (column.categories[v + 1] or "unknown")
+      or v ~= v and "unknown" or bnn.number.format("%.5g", v)
+    if name ~= label then words[#words + 1] = name .. " " .. text end
+  end
+  return table.concat(words, ", ")
+end
+
+local NAMES = {"rmse", "mae", "r2", "coverage_90", "log_predictive_density", "crps", "accuracy",
+               "nll", "brier", "ece"}
+
+local function say_metrics(log, summary, unit)
+  local rows = {}
+  for _, name in ipairs(NAMES) do
+    if summary[name] then rows[#rows + 1] = {name, summary[name]} end
+  end
+  log:say("test rows, in " .. unit)
+  log:say(bnn.table_text.render(rows, {"metric", {"value", format = "%.4g"}}))
+end
+
+-- Intervals as many deviations wide as the calibration rows need: |y - mean| / total_std is below
+-- the threshold for the promised share of them.
+local function intervals(prep, of_calibration, y, prediction, level)
+  local scores = (y - of_calibration.mean):abs() / of_calibration.total_std
+  local deviations = bnn.conformal.threshold(scores:reshape(#scores), 1 - level)
+  return prep:interval(prediction, {deviations = math.min(deviations, 1e6)}), deviations
+end
+
+local function draw(cfg, label, y, interval, mean)
+  if cfg.figures == "" then return end
+  local path, order = cfg.figures .. "/tabular.svg", {}
+  local means, low, high, targets = mean:totable(), interval.lo:totable(), interval.hi:totable(),
+    y:totable()
+  for i = 1, #means do order[i] = i end
+  table.sort(order, function(a, b)
+    if means[a][1] ~= means[b][1] then return means[a][1] < means[b][1] end
+    return a < b
+  end)
+  local function sorted(list)
+    local result = {}
+    for i, k in ipairs(order) do result[i] = list[k][1] end
+    return result
+  end
+  local ok, fault = bnn.plot.lines{
+    title = ("%s of the test rows, from low to high"):format(label), xlabel = "row", ylabel = label,
+    path = path, height = 480, series = {
+      {band = {sorted(low), sorted(high)}, colour = "sky",
+       label = ("conformal, %g%%"):format(100 * cfg.level)},
+      {y = sorted(means), colour = "blue", label = "mean"},
+      {y = sorted(targets), style = "points", colour = "black", label = "true"},
+    },
+  }
+  io.stderr:write(ok and "wrote " .. path or "cannot draw " .. fault, "\n")
+end
+
+local EXAMPLES = 5
+
+local function report_numbers(cfg, log, prep, parts, predict, label)
+  local p, y = predict(parts.test.x), prep:invert(parts.test.y)
+  local summary = prep:summary(p, parts.test.y)
+  say_metrics(log, summary, "the units of " .. label)
+  local interval, deviations = intervals(prep, predict(parts.calibration.x), parts.calibration.y, p,
+    cfg.level)
+  local within = (y:ge(interval.lo) * y:le(interval.hi)):real():mean():item()
+  local mean, width = prep:invert(p).mean, (interval.hi - interval.lo):mean():item()
+  log:say(bnn.number.format("conformal intervals of %g%%: mean +- %.2f std, %.4g wide on average, "
+    .. "hold %.1f%% of the test rows", 100 * cfg.level, deviations, width, 100 * within))
+  for i = 1, math.min(EXAMPLES, parts.test.size) do
+    log:say(bnn.number.format("%s\n  %s %.4g, between %.4g and %.4g; it is %.4g",
+      row_text(parts.rows, i, label), label, mean[i][1], interval.lo[i][1], interval.hi[i][1],
+      y[i][1]))
+  end
+  draw(cfg, label, y, interval, mean)
+  return {rmse = summary.rmse, coverage90 = summary.coverage_90, conformal_coverage = within,
+          log_predictive_density = summary.log_predictive_density}
+end
+
+local function report_classes(cfg, log, prep, parts, predict, label)
+  local p, y = predict(parts.test.x), parts.test.y
+  local summary = prep:summary(p, y)
+  say_metrics(log, summary, "shares and nats")
+  local fit = bnn.conformal.fit{probabilities = predict(parts.calibration.x),
+                                labels = parts.calibration.y, alpha = 1 - cfg.level}
+  local sets = bnn.conformal.sets(fit, p)
+  local within = bnn.conformal.coverage(sets, y)
+  log:say(bnn.number.format("conformal sets of %g%%: %.2f classes on average, hold %.1f%% of the "
+    .. "test rows", 100 * cfg.level, sets.size:real():mean():item(), 100 * within))
+  for i = 1, math.min(EXAMPLES, parts.test.size) do
+    local names = {}
+    for c, name in ipairs(prep.classes) do
+      if sets.member[i][c] == 1 then names[#names + 1] = name end
+    end
+    log:say(bnn.number.format("%s\n  %s %s with %.1f%%, the set is {%s}; it is %s",
+      row_text(parts.rows, i, label), label, prep.classes[p.class[i] + 1], 100 * p.probability[i],
+      table.concat(names, ", "), prep.classes[y[i] + 1]))
+  end
+  if cfg.figures ~= "" then
+    local path = cfg.figures .. "/tabular.svg"
+    local ok, fault = bnn.plot.reliability{prediction = p, labels = y, title = label, path = path}
+    io.stderr:write(ok and "wrote " .. path or "cannot draw " .. fault, "\n")
+  end
+  return {accuracy = summary.accuracy, nll = summary.nll, ece = summary.ece,
+          conformal_coverage = within}
+end
+
+-- ---- the run ----
+
+local function read(cfg, key)
+  local rows = cfg.file and bnn.assert_or_exit(bnn.data.table(cfg.file)) or made_up(key, cfg.n)
+  local label = cfg.label or not cfg.file and "rent"
+  local names, is_there = table.concat(rows.names, ", "), false
+  for _, name in ipairs(rows.names) do is_there = is_there or name == label end
+  local fault = "--label: expected a column of the table (%s), got %s"
+  bnn.assert_or_exit(is_there, fault:format(names, label and "'" .. label .. "'" or "nothing"))
+  return rows, label
+end
+
+function experiment.run(cfg, log)
+  local key = bnn.key(cfg.seed)
+  local rows, label = read(cfg, key:fold "data")
+  log:say(("data: %s, %d rows, to predict %s"):format(cfg.file or "flats to let, made up by the "
+    .. "program as no --file is given", rows.size, label))
+  log:say(tostring(rows))
+  rows = labelled(rows, label, log)
+  local some, more, rest = split(rows, key:fold "split")
+  local columns = {}
+  for _, name in ipairs(cfg.ignore) do columns[name] = "ignore" end
+  local prep = bnn.data.preprocess{
+    label = label, columns = columns,
+    target = cfg.log_target and {"log", "standardise"} or nil,
+  }:fit(some)
+  log:say(tostring(prep))
+  local parts = {train = prep:apply(some), calibration = prep:apply(more), test = prep:apply(rest),
+                 rows = rest}
+  local objective = model_of(cfg, key:fold "init", parts.train)
+
+  local function predict(x, samples)
+    return bnn.predict(objective, x, {num_samples = samples or cfg.predict_samples, draws = true,
+                                      key = key:fold "predict"})
+  end
+  local function evaluate(step)
+    local figures = objective:evaluate(parts.test, {key = key:fold "eval", step = step})
+    local summary = prep:summary(predict(parts.test.x, 20), parts.test.y)
+    return {
+      {"test/elbo", figures.elbo}, {"test/log_likelihood", figures.log_likelihood},
+      {prep.classes and "test/accuracy" or "test/rmse", summary.accuracy or summary.rmse},
+    }
+  end
+  local state = bnn.train{
+    objective = objective, optimizer = bnn.optim.adam{lr = cfg.lr}, data = parts.train,
+    steps = cfg.steps, batch_size = math.min(cfg.batch_size, parts.train.size),
+    key = key:fold "train", log = log, log_every = cfg.log_interval, evaluate = evaluate,
+    checkpoint = bnn.checkpoint.from_flags(cfg, {monitor = "test/log_likelihood"}),
+    stop = bnn.early_stopping.from_flags(cfg, {monitor = "test/log_likelihood"}),
+  }
+  local report = prep.classes and report_classes or report_numbers
+  return report(cfg, log, prep, parts, predict, label),
+    {model = objective, data = parts, state = state, preprocess = prep}
+end
+
+return bnn.main(experiment)

@@ -1,0 +1,121 @@
+--- What a convolution costs per multiply-add, by stride and dilation: forward, and the gradients of
+-- x, w and b, beside the same with stride 1, and PyTorch's between two rounds of ours (a python3
+-- with torch; without it that column is empty).
+--     build/bnnlua tests/bench/bench_conv.lua [threads [rounds]]
+-- Times are first quartiles, as the machine may be shared.
+local bnn = require "bnn"
+local now = require "bnn.core".now
+local table_text = require "bnn.base.table_text"
+
+local THREADS, ROUNDS = tonumber(arg[1]) or 1, tonumber(arg[2]) or 40
+local key = bnn.key(1)
+
+-- name, images, channels, height and width, filters, window, stride, padding, dilation; those with
+-- a name of their own begin a group, whose first row the others are compared with
+local CASES = {
+  {"16 of 28 -> 32, 3x3", 32, 16, 28, 32, 3, 1, 1, 1},
+  {"  stride 2", 32, 16, 28, 32, 3, 2, 1, 1},
+  {"  dilation 2", 32, 16, 28, 32, 3, 1, 2, 2},
+  {"  stride 3, dilation 2", 32, 16, 28, 32, 3, 3, 2, 2},
+  {"LeNet 1: 1 of 28 -> 6, 5x5", 128, 1, 28, 6, 5, 1, 2, 1},
+  {"  stride 2", 128, 1, 28, 6, 5, 2, 2, 1},
+  {"  dilation 2", 128, 1, 28, 6, 5, 1, 4, 2},
+  {"LeNet 2: 6 of 14 -> 16, 5x5", 128, 6, 14, 16, 5, 1, 0, 1},
+  {"  stride 2", 128, 6, 14, 16, 5, 2, 0, 1},
+  {"  dilation 2", 128, 6, 14, 16, 5, 1, 0, 2},
+  {"64 of 28 -> 64, 3x3", 8, 64, 28, 64, 3, 1, 1, 1},
+  {"  stride 2", 8, 64, 28, 64, 3, 2, 1, 1},
+  {"  dilation 2", 8, 64, 28, 64, 3, 1, 2, 2},
+  {"32 of 28 -> 64, 1x1", 32, 32, 28, 64, 1, 1, 0, 1},
+  {"  stride 2", 32, 32, 28, 64, 1, 2, 0, 1},
+}
+
+local function quartile(times)
+  table.sort(times)
+  return times[(#times + 3) // 4]
+end
+
+local function positions(case)
+  local h, size, stride, padding, dilation = case[4], table.unpack(case, 6)
+  return (h + 2 * padding - dilation * (size - 1) - 1) // stride + 1
+end
+
+-- A function that does it once, a step of training without the optimizer.
+local function stepper(case)
+  local n, channels, h, filters, size, stride, padding, dilation = table.unpack(case, 2)
+  local side = positions(case)
+  local dy = bnn.randn(key:fold "dy", {n, filters, side, side})
+  local inputs = {bnn.randn(key, {n, channels, h, h}),
+    bnn.randn(key:fold "w", {filters, channels, size, size}), bnn.randn(key:fold "b", {filters})}
+  local step = bnn.compile(bnn.value_and_grad(function(t, weight)
+    return (t[1]:conv2d(t[2], t[3], stride, padding, dilation) * weight):sum()
+  end))
+  return function() return step(inputs, dy) end
+end
+
+local function measure(step, times)
+  step()
+  for _ = 1, ROUNDS do
+    local before = now()
+    step()
+    times[#times + 1] = now() - before
+  end
+end
+
+local PYTHON = [[
+import sys, time, torch
+torch.set_num_threads(%d)
+for line in sys.stdin:
+    n, channels, h, filters, size, stride, padding, dilation = map(int, line.split())
+    x = torch.randn(n, channels, h, h, requires_grad=True)
+    conv = torch.nn.Conv2d(channels, filters, size, stride, padding, dilation)
+    dy = torch.randn_like(conv(x))
+    times = []
+    for _ in range(%d):
+        x.grad = conv.weight.grad = conv.bias.grad = None
+        before = time.perf_counter()
+        (conv(x) * dy).sum().backward()
+        times.append(time.perf_counter() - before)
+    times = sorted(times[len(times) // 5:])
+    print(times[(len(times) + 3) // 4 - 1])
+]]
+
+-- PyTorch's times in seconds, or an empty list.
+local function of_torch()
+  local base = os.tmpname()
+  local script, cases = assert(io.open(base .. ".py", "w")), assert(io.open(base, "w"))
+  script:write(PYTHON:format(THREADS, 2 * ROUNDS)):close()
+  for _, case in ipairs(CASES) do cases:write(table.concat(case, " ", 2), "\n") end
+  cases:close()
+  local pipe = io.popen(("python3 %s.py < %s 2>/dev/null"):format(base, base))
+  local times = {}
+  for line in pipe:lines() do times[#times + 1] = tonumber(line) end
+  pipe:close()
+  os.remove(base)
+  os.remove(base .. ".py")
+  return times
+end
+
+bnn.threads(THREADS)
+local times = {}
+for i, case in ipairs(CASES) do
+  times[i] = {}
+  measure(stepper(case), times[i])
+end
+local torch = of_torch()
+for i, case in ipairs(CASES) do measure(stepper(case), times[i]) end
+
+local rows, first = {}, nil
+for i, case in ipairs(CASES) do
+  local time = quartile(times[i])
+  local adds = 3 * case[2] * case[3] * case[5] * case[6] ^ 2 * positions(case) ^ 2
+  local cost = time / adds * 1e12
+  if case[1]:sub(1, 1) ~= " " then first = cost end
+  rows[i] = {case[1], time * 1e3, cost, cost / first, torch[i] and torch[i] * 1e3,
+    torch[i] and time / torch[i]}
+end
+io.write(("%d thread%s, %d rounds\n"):format(THREADS, THREADS == 1 and "" or "s", ROUNDS))
+io.write(table_text.render(rows, {
+  "", "ms", {"ps per multiply-add", decimals = 1}, {"/ stride 1", decimals = 2}, "PyTorch ms",
+  {"/ PyTorch", decimals = 2},
+}))

@@ -1,0 +1,900 @@
+"""torch_compare.py - cases for ops and layers of bnnlua, and what PyTorch makes of them.
+
+    torch_compare.py draw DIR f4|f8     writes DIR/inputs.npz, cases.json, and what is wanted
+    torch_compare.py check DIR          compares with DIR/outputs.npz, which torch_compare.lua made
+
+A row of OPS, FUNCTIONS or LAYERS is a list of draws: functions of a Random that give a Case, which is
+Lua for the call of tensors x[1], x[2], ... and a function of the same tensors of PyTorch.  PyTorch
+computes in double, from the same numbers.  Inputs lie in memory in any order of axes, and as parts of
+larger tensors.  Every op and layer has a row, or a reason in WITHOUT.
+
+What differs on purpose, and is not drawn: sign of NaN is NaN (PyTorch: 0); gelu, silu and mish of an
+infinity are their limits (PyTorch: NaN, for some); clamp has a gradient at its bounds (PyTorch: in
+some versions); the slope of digamma at its poles is infinite (PyTorch: 1e32); the gradient of a maximum that is NaN goes to the
+NaN, in a window to the first one (PyTorch: NaN all over, and to the last one).
+"""
+import json
+import math
+import pickle
+import sys
+import warnings
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+warnings.simplefilter("ignore")
+torch.set_num_threads(1)
+D = torch.distributions
+DRAWS = 8  # of each row's functions
+TOLERANCE = {"f4": 1e-5, "f8": 1e-10}  # of 1 + |wanted|
+NAN, INF = math.nan, math.inf
+SPECIAL = [NAN, INF, -INF, 0.0, -0.0, 1.0, -1.0, 0.5, 1.5, 2.5, -2.5, 3.0, -7.0, 1e-3]
+FINITE = SPECIAL[:1] + SPECIAL[3:]
+KINKS = [0.0, -0.0, 1.0, -1.0, 0.5, 1.5, -2.0, 3.0]
+
+
+class Case:
+    """lua: a call; torch: the same; slopes: which inputs have a gradient (default: real ones)."""
+
+    def __init__(self, lua, x, of_torch, slopes=None, single=False, loose=1):
+        self.lua, self.x, self.torch, self.single, self.loose = lua, x, of_torch, single, loose
+        real = [i for i, a in enumerate(x) if a.dtype.kind == "f"]
+        self.slopes = real if slopes is None else slopes
+
+
+class Random:
+    def __init__(self, seed, kind):
+        self.rng, self.kind = np.random.default_rng(seed), kind
+
+    def int(self, lo, hi):  # both included
+        return int(self.rng.integers(lo, hi + 1))
+
+    def choice(self, items):
+        return items[self.int(0, len(items) - 1)]
+
+    def shape(self, rank=None, most=5, least=1):
+        return tuple(self.int(least, most) for _ in range(self.int(0, 4) if rank is None else rank))
+
+    def real(self, shape, lo=-3.0, hi=3.0):
+        return self.rng.uniform(lo, hi, shape).astype(self.kind)
+
+    def equals(self, shape):  # few different numbers
+        return np.array(self.rng.integers(-2, 3, shape)).astype(self.kind)
+
+    def ties(self, shape):  # and now and then a NaN
+        x = self.equals(shape)
+        if self.int(0, 2) == 0:
+            x[self.rng.random(shape) < 0.1] = NAN
+        return x
+
+    def ints(self, shape, lo=-9, hi=9, kind=None):
+        kind = kind or self.choice(["i4", "i8", "u1"])
+        return self.rng.integers(max(lo, 0) if kind == "u1" else lo, hi + 1, shape).astype(kind)
+
+    def part(self, shape):  # a shape that repeats to this one
+        keep = [1 if self.int(0, 3) == 0 else n for n in shape]
+        return tuple(keep[self.int(0, len(keep)):] if keep else keep)
+
+
+def lua(v):
+    if isinstance(v, (list, tuple)):
+        return "{" + ", ".join(lua(i) for i in v) + "}"
+    if isinstance(v, bool):
+        return "true" if v else "false"
+    return repr(v)
+
+
+def call(name, n, *args):
+    return "%s(%s)" % (name, ", ".join(["x[%d]" % (i + 1) for i in range(n)] +
+                                       [lua(a) for a in args]))
+
+
+# ---- draws of common kinds ----
+
+def unary(name, of_torch, lo=-3.0, hi=3.0, special=SPECIAL, args=(), slopes=None, single=False,
+          loose=1, kinks=True):
+    def plain(r):
+        return Case(call("ops." + name, 1, *args), [r.real(r.shape(), lo, hi)], of_torch, slopes,
+                    single, loose)
+
+    def edge(r):
+        return Case(call("ops." + name, 1, *args), [np.array(special, r.kind)], of_torch, [], True)
+
+    def kink(r):
+        return Case(call("ops." + name, 1, *args), [np.array(KINKS, r.kind)], of_torch,
+                    slopes if kinks else [], True)
+    return [plain, kink] + ([edge] if special else [])
+
+
+def binary(name, of_torch, lo=-3.0, hi=3.0, lo2=None, hi2=None, special=True, slopes=None,
+           single=False, integers=False, mixed=False):
+    lo2, hi2 = lo if lo2 is None else lo2, hi if hi2 is None else hi2
+    text = call("ops." + name, 2)
+
+    def shapes(r):
+        shape = r.shape()
+        pair = [shape, r.part(shape)]
+        return pair if r.int(0, 1) else pair[::-1]
+
+    def plain(r):
+        a, b = shapes(r)
+        return Case(text, [r.real(a, lo, hi), r.real(b, lo2, hi2)], of_torch, slopes, single)
+
+    def edge(r):
+        a = np.array(SPECIAL, r.kind)
+        return Case(text, [a[:, None], a[None]], of_torch, [], True)
+
+    def whole(r):
+        a, b = shapes(r)
+        kinds = [r.choice(["i4", "i8", "u1"])] * 2
+        if mixed:
+            kinds[1] = r.choice(["i4", "i8", "u1", r.kind])
+        return Case(text, [r.ints(a, kind=kinds[0]), r.ints(b, kind=kinds[1])], of_torch, [])
+
+    def equal(r):  # ties in real numbers
+        a, b = shapes(r)
+        return Case(text, [r.ties(a), r.ties(b)], of_torch, [])
+
+    def kink(r):
+        a = np.array(KINKS, r.kind)
+        return Case(text, [a[:, None], a[None]], of_torch, slopes, True)
+    return [plain, kink] + ([edge] if special else []) + ([whole] if integers else []) + [equal] * mixed
+
+
+def axes_of(r, rank, some=False):
+    """Axes to reduce: Lua's argument, and a tuple from 0."""
+    axes = [k for k in range(rank) if r.int(0, 1)]
+    if not axes:
+        if rank == 0 or not some and r.int(0, 1):
+            return None, tuple(range(rank))
+        axes = [r.int(0, rank - 1)]
+    shown = [k + 1 if r.int(0, 1) else k - rank for k in axes]
+    return (shown[0] if len(shown) == 1 else shown), tuple(axes)
+
+
+def reduction(name, of_torch, lo=-3.0, hi=3.0, least=0, integers=False, ties=False, more=(),
+              slopes=None):
+    def draw(make, slopes=slopes):
+        def one(r):
+            shape = r.shape(least=least)
+            shown, axes = axes_of(r, len(shape))
+            keep = bool(r.int(0, 1))
+            args = ([] if shown is None else [shown, keep])
+            if shown is None:
+                keep = False
+            text = "ops.%s(%s)" % (name, ", ".join(["x[1]"] + [lua(a) for a in args] +
+                                                   (list(map(lua, more)) if args else [])))
+            return Case(text, [make(r, shape)], lambda x: of_torch(x, axes, keep, bool(args)),
+                        slopes)
+        return one
+    rows = [draw(lambda r, s: r.real(s, lo, hi))]
+    if ties:
+        rows += [draw(lambda r, s: r.equals(s)), draw(lambda r, s: r.ties(s), [])]
+    if integers:
+        rows.append(draw(lambda r, s: r.ints(s)))
+    return rows
+
+
+def over(f):  # one axis after the other, from the last
+    def g(x, axes, keep, _):
+        for axis in sorted(axes, reverse=True):
+            x = f(x, axis, keep)
+        return x
+    return g
+
+
+def along(name, of_torch, make=None, prefix="ops.", special=None, rank=None, slopes=None, args=None):
+    """One axis: f(x, axis [, args]); args: r -> (those of Lua after the axis, those of PyTorch)."""
+    def one(make):
+        def draw(r):
+            shape = r.shape(r.int(1, 4) if rank is None else rank)
+            axis = r.int(0, len(shape) - 1)
+            shown = axis + 1 if r.int(0, 1) else axis - len(shape)
+            last, others = args(r, shape[axis]) if args else ((), ())
+            return Case(call(prefix + name, 1, shown, *last), [make(r, shape)],
+                        lambda x: of_torch(x, axis, *others), slopes)
+        return draw
+    makes = make or [lambda r, s: r.real(s)]
+    return [one(m) for m in makes]
+
+
+def REAL(r, shape):
+    return r.real(shape)
+
+
+def EQUALS(r, shape):
+    return r.equals(shape)
+
+
+def TIES(r, shape):
+    return r.ties(shape)
+
+
+def INTS(r, shape):
+    return r.ints(shape)
+
+
+def flag(f):
+    return lambda *x: f(*x).to(torch.float64)
+
+
+def density(name, of_torch, *ranges):
+    def draw(r):
+        shape = r.shape()
+        shapes = [shape] + [r.part(shape) for _ in ranges[1:]]
+        whole = [k for k, v in enumerate(ranges) if v[2:] == ("count",)]
+        x = [r.real(s, *v[:2]) for s, v in zip(shapes, ranges)]
+        for k in whole:
+            x[k] = np.round(x[k])
+        slopes = [k for k in range(len(x)) if k not in whole]
+        return Case(call("ops." + name, len(x)), x, of_torch, slopes, loose=3)
+    return [draw]
+
+
+def mixture(kind):
+    def log_prob(x, pi, s1, s2):
+        x, pi, s1, s2 = torch.broadcast_tensors(x, pi, s1, s2)
+        return torch.logaddexp(pi.log() + kind(0 * s1, s1).log_prob(x),
+                               torch.log1p(-pi) + kind(0 * s2, s2).log_prob(x))
+    return log_prob
+
+
+# ---- ops ----
+
+def draw_reparameterize(r):
+    shape = r.shape()
+    return Case("ops.reparameterize(x[1], x[2], x[3])",
+                [r.real(shape), r.real(shape, 0.1), r.real(shape)], lambda m, v, e: m + v.sqrt() * e)
+
+
+def draw_where(r):
+    shape = r.shape()
+    return Case("ops.where(x[1], x[2], x[3])",
+                [r.ties(r.part(shape)), r.real(shape), r.real(r.part(shape))],
+                lambda c, a, b: torch.where(c != 0, a, b), [1, 2])
+
+
+def draw_view(r):
+    shape = r.shape(3)
+    to = r.choice([(shape[0] * shape[1], shape[2]), (-1,), (shape[2], -1)])
+    known = [n for n in to if n > 0]
+    whole = [int(np.prod(shape)) // int(np.prod(known)) if n < 0 else n for n in to]
+    return Case("ops.view(x[1], %s)" % lua(whole), [r.real(shape)], lambda x: x.reshape(to))
+
+
+def draw_permute(r):
+    shape = r.shape(r.int(1, 4))
+    order = [int(k) for k in r.rng.permutation(len(shape))]
+    return Case("ops.permute(x[1], %s)" % lua([k + 1 for k in order]), [r.real(shape)],
+                lambda x: x.permute(order))
+
+
+def draw_narrow(r):
+    shape = r.shape(r.int(1, 4))
+    axis = r.int(0, len(shape) - 1)
+    start = r.int(0, shape[axis] - 1)
+    n = r.int(0, shape[axis] - start)
+    return Case("ops.narrow(x[1], %d, %d, %d)" % (axis + 1, start + 1, n),
+                [r.choice([REAL, INTS])(r, shape)], lambda x: x.narrow(axis, start, n))
+
+
+def draw_index(r):
+    shape = r.shape(r.int(1, 3))
+    axis = r.int(0, len(shape) - 1)
+    at = r.ints(r.shape(r.int(0, 2)), 1, shape[axis], r.choice(["i4", "i8"]))
+
+    def of_torch(x, at):
+        y = x.index_select(axis, at.reshape(-1).long() - 1)
+        return y.reshape(x.shape[:axis] + at.shape + x.shape[axis + 1:])
+    return Case("ops.index(x[1], x[2], %d)" % (axis + 1), [r.real(shape), at], of_torch)
+
+
+def draw_gather(r):
+    shape = r.shape(r.int(1, 3))
+    axis = r.int(0, len(shape) - 1)
+    to = list(shape)
+    to[axis] = r.int(1, 6)
+    at = r.ints(to, 1, shape[axis], r.choice(["i4", "i8"]))
+    return Case("ops.gather(x[1], x[2], %d)" % (axis + 1), [r.real(shape), at],
+                lambda x, at: x.gather(axis, at.long() - 1))
+
+
+def draw_scatter_add(r):
+    shape = r.shape(r.int(1, 3))
+    axis = r.int(0, len(shape) - 1)
+    to = list(shape)
+    to[axis] = r.int(1, 6)
+    at = r.ints(to, 1, shape[axis], r.choice(["i4", "i8"]))
+    return Case("ops.scatter_add(x[1], x[2], x[3], %d)" % (axis + 1),
+                [r.real(shape), at, r.real(to)],
+                lambda x, at, v: x.scatter_add(axis, at.long() - 1, v))
+
+
+def draw_concat(r):
+    shape = list(r.shape(r.int(1, 3)))
+    axis, n = r.int(0, len(shape) - 1), r.int(1, 4)
+    make, x = r.choice([REAL, REAL, lambda r, s: r.ints(s, kind="i4")]), []
+    for _ in range(n):
+        shape[axis] = r.int(0, 4)
+        x.append(make(r, tuple(shape)))
+    return Case("ops.concat({%s}, %d)" % (", ".join("x[%d]" % (i + 1) for i in range(n)), axis + 1), x,
+                lambda *x: torch.cat(x, axis))
+
+
+def draw_stack(r):
+    shape, n = r.shape(r.int(0, 3)), r.int(1, 4)
+    axis = r.int(0, len(shape))
+    return Case("ops.stack({%s}, %d)" % (", ".join("x[%d]" % (i + 1) for i in range(n)), axis + 1),
+                [r.real(shape) for _ in range(n)], lambda *x: torch.stack(x, axis))
+
+
+def draw_broadcast(r):
+    shape = r.shape(r.int(1, 4))
+    return Case("ops.broadcast(x[1], %s)" % lua(shape), [r.real(r.part(shape))],
+                lambda x: x.expand(shape))
+
+
+def draw_mm(r):
+    m, k, n = r.choice([r.shape(3, least=0), r.shape(3, 40)])
+    return Case("ops.mm(x[1], x[2])", [r.real((m, k)), r.real((k, n))], torch.mm)
+
+
+def draw_bmm(r):
+    b, m, k, n = r.shape(4, 7, least=r.int(0, 1))
+    return Case("ops.bmm(x[1], x[2])", [r.real((b, m, k)), r.real((b, k, n))], torch.bmm)
+
+
+def draw_linear(r):
+    n, m = r.shape(2, 20)
+    return Case("ops.linear(x[1], x[2], x[3])",
+                [r.real(r.shape(r.int(0, 3)) + (n,)), r.real((n, m)), r.real((m,))],
+                lambda x, w, b: x @ w + b)
+
+
+def window(r, most=4):
+    size, stride, dilation = r.shape(2, most), r.shape(2, 3), r.choice([(1, 1), r.shape(2, 3)])
+    return list(size), list(stride), list(dilation)
+
+
+def draw_conv2d(r):
+    size, stride, dilation = window(r)
+    padding = list(r.shape(2, 3, 0))
+    n, c, o = r.int(1, 3), r.int(1, 5), r.int(1, 7)
+    image = [d * (k - 1) + 1 + r.int(0, r.choice([8, 30])) for k, d in zip(size, dilation)]
+    return Case(call("ops.conv2d", 3, stride, padding, dilation),
+                [r.real((n, c, *image), -1), r.real((o, c, *size), -1), r.real((o,))],
+                lambda x, w, b: F.conv2d(x, w, b, stride, padding, dilation), loose=4)
+
+
+def draw_conv_transpose2d(r):
+    size, stride, dilation = window(r)
+    image, n, c, o = r.shape(2, r.choice([5, 20])), r.int(1, 3), r.int(1, 5), r.int(1, 7)
+    beyond = [r.int(0, max(s, d) - 1) for s, d in zip(stride, dilation)]
+    full = [(i - 1) * s + d * (k - 1) + 1 + e
+            for i, s, d, k, e in zip(image, stride, dilation, size, beyond)]
+    padding = [r.int(0, min((f - 1) // 2, 3)) for f in full]
+    return Case(call("ops.conv_transpose2d", 3, stride, padding, beyond, dilation),
+                [r.real((n, c, *image), -1), r.real((c, o, *size), -1), r.real((o,))],
+                lambda x, w, b: F.conv_transpose2d(x, w, b, stride, padding, beyond, 1, dilation),
+                loose=4)
+
+
+def pool(name, of_torch):
+    def draw(make, slopes=None):
+        def one(r):
+            size, stride = list(r.shape(2, 4)), list(r.shape(2, 3))
+            if r.int(0, 2) == 0:
+                size = stride = [2, 2]
+            padding = [r.int(0, k // 2) for k in size]
+            image = [k + r.int(0, 12) for k in size]
+            return Case(call("ops." + name, 1, size, stride, padding),
+                        [make(r, r.shape(2, 3) + tuple(image))],
+                        lambda x: of_torch(x, size, stride, padding), slopes)
+        return one
+    rows = [draw(REAL)]
+    return rows + ([draw(EQUALS), draw(TIES, [])] if name == "max_pool2d" else rows)
+
+
+def draw_layer_norm(r):
+    shape = r.shape(r.int(0, 3)) + (r.int(2, 40),)
+    d = shape[-1]
+    return Case("ops.layer_norm(x[1], x[2], x[3], 0.01)",
+                [r.real(shape), r.real((d,)), r.real((d,))],
+                lambda x, g, b: F.layer_norm(x, (d,), g, b, 0.01), loose=3)
+
+
+def draw_cross_entropy(r):
+    n, c = r.int(0, 6), r.int(1, 12)
+    return Case("ops.cross_entropy(x[1], x[2])",
+                [r.real((n, c), -20, 20), r.ints((n,), 0, c - 1, r.choice(["i4", "i8"]))],
+                lambda x, y: F.cross_entropy(x, y.long(), reduction="none"))
+
+
+def extreme(name, of_torch):
+    def one(make):
+        def draw(r):
+            shape = r.shape(r.int(1, 4))
+            keep = bool(r.int(0, 1))
+            if r.int(0, 3) == 0:
+                return Case("ops.%s(x[1])" % name, [make(r, shape)],
+                            lambda x: of_torch(x.reshape(-1)) + 1, [])
+            axis = r.int(0, len(shape) - 1)
+            return Case(call("ops." + name, 1, axis + 1, keep), [make(r, shape)],
+                        lambda x: of_torch(x, axis, keep) + 1, [])
+        return draw
+    return [one(REAL), one(TIES), one(INTS)]
+
+
+def first(f):  # PyTorch's argmax takes any of several; this, the first one, or the first NaN
+    def g(x, axis=0, keep=False):
+        x = x.double()
+        best = f(x, axis, True)
+        same = torch.where(best.isnan(), x.isnan(), x == best)
+        at = same.to(torch.int64).argmax(axis, keepdim=keep)
+        return at
+    return g
+
+
+OPS = {
+    "add": binary("add", torch.add, integers=True),
+    "sub": binary("sub", torch.sub, integers=True),
+    "mul": binary("mul", torch.mul, integers=True),
+    "div": binary("div", torch.div, lo2=0.3),
+    "pow": binary("pow", torch.pow, 0.1, 3.0, -2.0, 2.0),
+    "xlogy": binary("xlogy", torch.xlogy, lo2=0.1),
+    "logaddexp": binary("logaddexp", torch.logaddexp),
+    "fmod": binary("fmod", torch.fmod, -9, 9, 0.5, 3, single=True),
+    "remainder": binary("remainder", torch.remainder, -9, 9, 0.5, 3, single=True),
+    "floor_divide": binary("floor_divide", torch.floor_divide, -9, 9, 0.5, 3, slopes=[],
+                           single=True, special=False),
+    "maximum": binary("maximum", torch.maximum),
+    "minimum": binary("minimum", torch.minimum),
+    "logical_and": binary("logical_and", flag(torch.logical_and), slopes=[], integers=True,
+                          mixed=True),
+    "logical_or": binary("logical_or", flag(torch.logical_or), slopes=[], integers=True, mixed=True),
+    "logical_xor": binary("logical_xor", flag(torch.logical_xor), slopes=[], integers=True,
+                          mixed=True),
+    "neg": unary("neg", torch.neg),
+    "abs": unary("abs", torch.abs),
+    "sign": unary("sign", torch.sign, special=SPECIAL[1:]),
+    "sqrt": unary("sqrt", torch.sqrt, 0.05),
+    "square": unary("square", torch.square),
+    "exp": unary("exp", torch.exp),
+    "log": unary("log", torch.log, 0.05),
+    "log1p": unary("log1p", torch.log1p, -0.9),
+    "expm1": unary("expm1", torch.expm1),
+    "tanh": unary("tanh", torch.tanh),
+    "sigmoid": unary("sigmoid", torch.sigmoid, -30, 30),
+    "relu": unary("relu", torch.relu),
+    "leaky_relu": unary("leaky_relu", lambda x: F.leaky_relu(x, 0.2), args=(0.2,)),
+    "gelu": unary("gelu", F.gelu, special=FINITE),
+    "softplus": unary("softplus", lambda x: torch.logaddexp(x, torch.zeros_like(x)), -30, 30),
+    "sin": unary("sin", torch.sin, -30, 30),
+    "cos": unary("cos", torch.cos, -30, 30),
+    "clamp": unary("clamp", lambda x: x.clamp(-1, 1.5), args=(-1, 1.5), kinks=False),
+    "where": [draw_where],
+    "floor": unary("floor", torch.floor),
+    "ceil": unary("ceil", torch.ceil),
+    "round": unary("round", torch.round),
+    "trunc": unary("trunc", torch.trunc),
+    "isnan": unary("isnan", flag(torch.isnan), slopes=[]),
+    "isinf": unary("isinf", flag(torch.isinf), slopes=[]),
+    "isfinite": unary("isfinite", flag(torch.isfinite), slopes=[]),
+    "logical_not": unary("logical_not", flag(torch.logical_not), slopes=[]),
+    "erf": unary("erf", torch.erf),
+    "erfinv": unary("erfinv", torch.erfinv, -0.95, 0.95),
+    "lgamma": unary("lgamma", torch.lgamma, 0.1, 30, loose=5),
+    "digamma": unary("digamma", torch.digamma, 0.1, 30, special=None, loose=5,
+                     kinks=False),
+    "silu": unary("silu", F.silu, special=FINITE),
+    "mish": unary("mish", F.mish, special=FINITE),
+    "elu": unary("elu", lambda x: F.elu(x, 0.7), args=(0.7,)),
+    "sum": reduction("sum", lambda x, a, k, _: x.sum(a, k) if a else x.clone(), integers=True),
+    "prod": reduction("prod", over(lambda x, a, k: x.prod(a, k)), -1.5, 1.5, integers=True),
+    "mean": reduction("mean", lambda x, a, k, _: x.mean(a, k) if a else x.clone()),
+    "max": reduction("max", lambda x, a, k, _: x.amax(a, k) if a else x.clone(), least=1, ties=True),
+    "min": reduction("min", lambda x, a, k, _: x.amin(a, k) if a else x.clone(), least=1, ties=True),
+    "var": reduction("var", lambda x, a, k, g: x.var(a, correction=0, keepdim=k), least=2),
+    "std": reduction("std", lambda x, a, k, g: x.std(a, correction=1 if g else 0, keepdim=k),
+                     least=2, more=(1,)),
+    "norm": reduction("norm", lambda x, a, k, _: torch.linalg.vector_norm(x, 2, a, k), least=1),
+    "logsumexp": reduction("logsumexp", lambda x, a, k, _: x.logsumexp(a, k) if a else x.clone()),
+    "any": reduction("any", lambda x, a, k, _: over(torch.any)(x != 0, a, k, _), ties=True, integers=True,
+                     slopes=[]),
+    "all": reduction("all", lambda x, a, k, _: over(torch.all)(x != 0, a, k, _), ties=True, integers=True,
+                     slopes=[]),
+    "argmax": extreme("argmax", first(torch.amax)),
+    "argmin": extreme("argmin", first(torch.amin)),
+    "cumsum": along("cumsum", torch.cumsum, [REAL, INTS]),
+    "cumprod": along("cumprod", torch.cumprod, [lambda r, s: r.real(s, -1.5, 1.5), TIES, INTS]),
+    "argsort": along("argsort", lambda x, a, d: x.argsort(dim=a, descending=d, stable=True) + 1, [REAL, TIES, INTS],
+                     slopes=[], args=lambda r, n: ((d := bool(r.int(0, 1)),), (d,))),
+    "view": [draw_view], "permute": [draw_permute], "narrow": [draw_narrow], "index": [draw_index],
+    "gather": [draw_gather], "scatter_add": [draw_scatter_add], "concat": [draw_concat],
+    "stack": [draw_stack], "broadcast": [draw_broadcast],
+    "mm": [draw_mm], "bmm": [draw_bmm], "linear": [draw_linear],
+    "conv2d": [draw_conv2d] * 3, "conv_transpose2d": [draw_conv_transpose2d] * 3,
+    "max_pool2d": pool("max_pool2d", F.max_pool2d), "avg_pool2d": pool("avg_pool2d", F.avg_pool2d),
+    "layer_norm": [draw_layer_norm],
+    "softmax": along("softmax", torch.softmax, [lambda r, s: r.real(s, -20, 20)]),
+    "log_softmax": along("log_softmax", torch.log_softmax, [lambda r, s: r.real(s, -20, 20)]),
+    "cross_entropy": [draw_cross_entropy],
+    "bernoulli_log_prob": density(
+        "bernoulli_log_prob", lambda x, y: y * x - F.softplus(x, threshold=100), (-9, 9), (0, 1)),
+    "gaussian_log_prob": density("gaussian_log_prob", lambda x, m, s: D.Normal(m, s).log_prob(x),
+                                 (-3, 3), (-3, 3), (0.3, 3)),
+    "gaussian_log_prob_of_log": density(
+        "gaussian_log_prob_of_log", lambda x, m, s: D.Normal(m, s.exp()).log_prob(x),
+        (-3, 3), (-3, 3), (-1, 1)),
+    "gaussian_kl": density("gaussian_kl", lambda m, v: 0.5 * (m * m + v.exp() - 1 - v),
+                           (-3, 3), (-3, 3)),
+    "poisson_log_prob": density("poisson_log_prob", lambda y, t: D.Poisson(t.exp()).log_prob(y),
+                                (0, 9, "count"), (-2, 2)),
+    "negative_binomial_log_prob": density(
+        "negative_binomial_log_prob",
+        lambda y, t, c: D.NegativeBinomial(c, logits=t, validate_args=False).log_prob(y),
+        (0, 9, "count"), (-2, 2), (0.5, 5)),
+    "binomial_log_prob": density(
+        "binomial_log_prob",
+        lambda y, t, n: D.Binomial(n, logits=t, validate_args=False).log_prob(y),
+        (0, 4, "count"), (-2, 2), (5, 9, "count")),
+    "laplace_log_prob": density("laplace_log_prob", lambda x, m, s: D.Laplace(m, s).log_prob(x),
+                                (-3, 3), (-3, 3), (0.3, 3)),
+    "student_t_log_prob": density("student_t_log_prob",
+                                  lambda x, n, m, s: D.StudentT(n, m, s).log_prob(x),
+                                  (-3, 3), (0.5, 9), (-3, 3), (0.3, 3)),
+    "cauchy_log_prob": density("cauchy_log_prob", lambda x, m, s: D.Cauchy(m, s).log_prob(x),
+                               (-3, 3), (-3, 3), (0.3, 3)),
+    "logistic_log_prob": density(
+        "logistic_log_prob",
+        lambda x, m, s: F.logsigmoid((x - m) / s) + F.logsigmoid((m - x) / s) - s.log(),
+        (-3, 3), (-3, 3), (0.3, 3)),
+    "uniform_log_prob": density(
+        "uniform_log_prob", lambda x, a, b: D.Uniform(a, b, validate_args=False).log_prob(x),
+        (-1, 1), (-3, -1.1), (1.1, 3)),
+    "scale_mixture_log_prob": density("scale_mixture_log_prob", mixture(D.Normal),
+                                      (-3, 3), (0.1, 0.9), (0.5, 3), (0.1, 0.5)),
+    "spike_and_slab_log_prob": density("spike_and_slab_log_prob", mixture(D.Laplace),
+                                       (-3, 3), (0.1, 0.9), (0.5, 3), (0.1, 0.5)),
+    "log_normal_log_prob": density("log_normal_log_prob",
+                                   lambda x, m, s: D.LogNormal(m, s).log_prob(x),
+                                   (0.1, 3), (-1, 1), (0.3, 3)),
+    "beta_log_prob": density("beta_log_prob", lambda x, a, b: D.Beta(a, b).log_prob(x),
+                             (0.1, 0.9), (0.5, 9), (0.5, 9)),
+    "gamma_log_prob": density("gamma_log_prob", lambda x, a, b: D.Gamma(a, b).log_prob(x),
+                              (0.1, 3), (0.5, 9), (0.5, 9)),
+    "reparameterize": [draw_reparameterize],
+}
+for name in ("eq", "ne", "lt", "le", "gt", "ge"):
+    OPS[name] = binary(name, flag(getattr(torch, name)), slopes=[], integers=True, mixed=True)
+
+WITHOUT = {
+    "real": "a change of type, tests/lua/tensor",
+    "horseshoe_log_prob": "no density of PyTorch; densities_scipy_test.sh compares it",
+    "dropout": "draws by a key of its own", "randn_like": "draws by a key of its own",
+    "rand_like": "draws by a key of its own", "flip_signs": "draws by a key of its own",
+    "key_fold": "makes keys",
+}
+
+
+# ---- functions of Lua ----
+
+def draw_roll(r):
+    shape = r.shape(r.int(1, 4))
+    axis, shift = r.int(0, len(shape) - 1), r.int(-9, 9)
+    return Case(call("bnn.roll", 1, shift, axis + 1), [r.choice([REAL, INTS])(r, shape)],
+                lambda x: x.roll(shift, axis))
+
+
+def draw_pad(r):
+    shape = r.shape(r.int(1, 4), least=0)
+    widths = [[r.int(0, 3), r.int(0, 3)] for _ in shape]
+    flat = [n for pair in widths[::-1] for n in pair]
+    return Case(call("bnn.pad", 1, widths, 2), [r.choice([REAL, INTS])(r, shape)],
+                lambda x: F.pad(x, flat, value=2))
+
+
+def triangle(name, of_torch):
+    def draw(r):
+        k = r.int(-4, 4)
+        return Case(call("bnn." + name, 1, k),
+                    [r.choice([REAL, INTS])(r, r.shape(r.int(2, 4), least=0))],
+                    lambda x: of_torch(x, k))
+    return [draw]
+
+
+def draw_einsum(r):
+    spec = r.choice(["ij,jk->ik", "bij,bkj->bik", "ii", "ii->i", "ij->ji", "ij,ij->", "i,j->ij",
+                     "ab,bc,cd->ad", "bhqd,bhkd->bhqk", "iij,jk->ki", "abc->b", "ij,kj", "bn,anm,bm->ba"])
+    size = {letter: r.int(1, 5) for letter in "abcdhijkmnq"}
+    terms = spec.split("->")[0].split(",")
+    return Case("bnn.einsum(%r, %s)" % (spec, ", ".join("x[%d]" % (i + 1) for i in range(len(terms)))),
+                [r.real([size[i] for i in term]) for term in terms],
+                lambda *x: torch.einsum(spec, *x), loose=3)
+
+
+def draw_topk(r):
+    shape = r.shape(r.int(1, 3))
+    axis = r.int(0, len(shape) - 1)
+    k, largest = r.int(0, shape[axis]), bool(r.int(0, 1))
+    distinct = r.rng.permutation(int(np.prod(shape))).reshape(shape).astype(r.kind)
+
+    def of_torch(x):
+        values, at = x.topk(k, axis, largest)
+        return values, at + 1
+    return Case(call("bnn.topk", 1, k, axis + 1, largest), [distinct], of_torch)
+
+
+def of_sort(x, axis, descending):
+    values, at = x.sort(dim=axis, descending=descending, stable=True)
+    return values, at + 1
+
+
+FUNCTIONS = {
+    "sort": along("sort", of_sort, [REAL, TIES, INTS], "bnn.",
+                  args=lambda r, n: ((d := bool(r.int(0, 1)),), (d,))),
+    "topk": [draw_topk],
+    "flip": along("flip", lambda x, a: x.flip(a), [REAL, INTS], "bnn."),
+    "roll": [draw_roll], "pad": [draw_pad], "triu": triangle("triu", torch.triu),
+    "tril": triangle("tril", torch.tril), "einsum": [draw_einsum] * 2,
+}
+
+
+# ---- layers ----
+
+def layer(kind, args, names, x, of_torch, slopes=None, loose=3):
+    """A call of a layer: args is Lua; names of its parameters, which are x[2], x[3], ..."""
+    path = names[0].split("/")[0] if names else kind
+    table = ", ".join('["%s%s"] = x[%d]' % ("" if "/" in n else kind + "/", n, i + 2)
+                      for i, n in enumerate(names))
+    assert path
+    return Case("nn.%s(%s):apply({%s}, x[1])" % (kind, args, table), x, of_torch, slopes, loose=loose)
+
+
+def draw_linear_layer(r):
+    n, m = r.shape(2, 9)
+    return layer("linear", m, ["w", "b"], [r.real(r.shape(r.int(1, 2)) + (n,)), r.real((n, m)),
+                                           r.real((m,))], lambda x, w, b: x @ w + b)
+
+
+def draw_embedding(r):
+    n, d = r.shape(2, 9)
+    return layer("embedding", "%d, %d" % (n, d), ["w"],
+                 [r.ints(r.shape(r.int(1, 2)), 1, n, "i4"), r.real((n, d))],
+                 lambda ids, w: F.embedding(ids.long() - 1, w))
+
+
+def draw_conv2d_layer(r):
+    size, stride, dilation = window(r, 3)
+    padding, c, o = list(r.shape(2, 2, 0)), r.int(1, 4), r.int(1, 4)
+    image = [d * (k - 1) + 1 + r.int(0, 9) for k, d in zip(size, dilation)]
+    return layer("conv2d", "%d, %s, {stride = %s, padding = %s, dilation = %s}" % (
+        o, lua(size), lua(stride), lua(padding), lua(dilation)), ["w", "b"],
+        [r.real((2, c, *image), -1), r.real((o, c, *size), -1), r.real((o,))],
+        lambda x, w, b: F.conv2d(x, w, b, stride, padding, dilation))
+
+
+def draw_conv1d(r):
+    k, s, p, d, c, o = r.int(1, 4), r.int(1, 3), r.int(0, 3), r.int(1, 3), r.int(1, 4), r.int(1, 5)
+    return layer("conv1d", "%d, %d, {stride = %d, padding = %d, dilation = %d}" % (o, k, s, p, d),
+                 ["w", "b"], [r.real((r.int(1, 3), c, d * (k - 1) + 1 + r.int(0, 30)), -1),
+                              r.real((o, c, k), -1), r.real((o,))],
+                 lambda x, w, b: F.conv1d(x, w, b, s, p, d))
+
+
+def draw_transpose_layer(r):
+    size, stride, c, o = list(r.shape(2, 4)), r.int(1, 3), r.int(1, 4), r.int(1, 4)
+    beyond = r.int(0, stride - 1)
+    return layer("conv_transpose2d", "%d, %s, {stride = %d, output_padding = %d}" % (
+        o, lua(size), stride, beyond), ["w", "b"],
+        [r.real((2, c, *r.shape(2, 6)), -1), r.real((c, o, *size), -1), r.real((o,))],
+        lambda x, w, b: F.conv_transpose2d(x, w, b, stride, 0, beyond))
+
+
+def pool_layer(kind, of_torch, rank):
+    def draw(r):
+        k, s = r.int(1, 4), r.int(1, 3)
+        p = r.int(0, k // 2)
+        return layer(kind, "%d, {stride = %d, padding = %d}" % (k, s, p), [],
+                     [r.real((2, 3) + tuple(k + r.int(0, 9) for _ in range(rank)))],
+                     lambda x: of_torch(x, k, s, p))
+    return [draw]
+
+
+def draw_layer_norm_layer(r):
+    d = r.int(2, 30)
+    return layer("layer_norm", "{eps = 0.01}", ["gain", "bias"],
+                 [r.real((r.int(1, 4), d)), r.real((d,)), r.real((d,))],
+                 lambda x, g, b: F.layer_norm(x, (d,), g, b, 0.01))
+
+
+def draw_rms_norm(r):
+    d = r.int(1, 30)
+    return layer("rms_norm", "{eps = 0.01}", ["gain"], [r.real((r.int(1, 4), d)), r.real((d,))],
+                 lambda x, g: F.rms_norm(x, (d,), g, 0.01))
+
+
+def draw_group_norm(r):
+    groups = r.int(1, 3)
+    c = groups * r.int(1, 3)
+    return layer("group_norm", "%d, {eps = 0.01}" % groups, ["gain", "bias"],
+                 [r.real((r.int(1, 3), c, *r.shape(r.int(1, 2), 5, 2))), r.real((c,)), r.real((c,))],
+                 lambda x, g, b: F.group_norm(x, groups, g, b, 0.01))
+
+
+def draw_global_pool(r):
+    kind, shape = r.choice(["mean", "max", "sum"]), r.shape(r.int(3, 4))
+    of = {"mean": torch.mean, "max": torch.amax, "sum": torch.sum}[kind]
+    return layer("global_pool", '"%s"' % kind, [], [r.real(shape)],
+                 lambda x: of(x, tuple(range(2, len(shape)))))
+
+
+def draw_softmax_layer(r):
+    shape = r.shape(r.int(2, 4))
+    axis = r.int(2, len(shape))
+    return layer("softmax", axis, [], [r.real(shape)], lambda x: x.softmax(axis - 1))
+
+
+def two_linear(kind, args, names, combine):
+    def draw(r):
+        n = r.int(1, 6)
+        return layer(kind, args.replace("N", str(n)), names,
+                     [r.real((r.int(1, 4), n)), r.real((n, n)), r.real((n,)), r.real((n, n)),
+                      r.real((n,))], combine)
+    return [draw]
+
+
+PAIR = ["%s/linear_0/w", "%s/linear_0/b", "%s/linear_1/w", "%s/linear_1/b"]
+
+
+def pair_of(kind):
+    return [n % kind for n in PAIR]
+
+
+def draw_residual(r):
+    n = r.int(1, 6)
+    return layer("residual", "nn.linear(%d)" % n, ["residual/linear_0/w", "residual/linear_0/b"],
+                 [r.real((3, n)), r.real((n, n)), r.real((n,))], lambda x, w, b: x + x @ w + b)
+
+
+LAYERS = {
+    "linear": [draw_linear_layer], "embedding": [draw_embedding], "conv2d": [draw_conv2d_layer],
+    "conv1d": [draw_conv1d] * 2, "conv_transpose2d": [draw_transpose_layer],
+    "max_pool": pool_layer("max_pool", F.max_pool2d, 2),
+    "avg_pool": pool_layer("avg_pool", F.avg_pool2d, 2),
+    "max_pool1d": pool_layer("max_pool1d", F.max_pool1d, 1),
+    "avg_pool1d": pool_layer("avg_pool1d", F.avg_pool1d, 1),
+    "layer_norm": [draw_layer_norm_layer], "rms_norm": [draw_rms_norm],
+    "group_norm": [draw_group_norm], "global_pool": [draw_global_pool],
+    "softmax": [draw_softmax_layer],
+    "dropout": [lambda r: layer("dropout", "0.5", [], [r.real((3, 4))], lambda x: x.clone())],
+    "flatten": [lambda r: layer("flatten", "", [], [r.real(r.shape(r.int(2, 4)))],
+                                lambda x: x.flatten(1))],
+    "sequential": two_linear("sequential", "{nn.linear(N), nn.linear(N)}", pair_of("sequential"),
+                             lambda x, w, b, v, c: (x @ w + b) @ v + c),
+    "residual": [draw_residual],
+    "parallel": two_linear("parallel", "{nn.linear(N), nn.linear(N)}", pair_of("parallel"),
+                           lambda x, w, b, v, c: torch.cat([x @ w + b, x @ v + c], -1)),
+    "mlp": two_linear("mlp", "{N, N, activation = 'tanh'}", pair_of("mlp"),
+                      lambda x, w, b, v, c: (x @ w + b).tanh() @ v + c),
+    "lambda": [lambda r: layer("lambda", "function(t) return t:tanh() end", [], [r.real((3, 4))],
+                               torch.tanh)],
+}
+for name, of in {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid,
+                 "softplus": F.softplus, "gelu": F.gelu, "silu": F.silu, "mish": F.mish,
+                 "sin": torch.sin, "cos": torch.cos, "elu": F.elu,
+                 "leaky_relu": F.leaky_relu}.items():
+    LAYERS[name] = [lambda r, name=name, of=of: layer(name, "", [], [r.real(r.shape(2))], of)]
+
+
+# ---- drawing ----
+
+def lay_out(r, x):
+    """x in another order of axes within a larger array: that, and the Lua that gives x of it."""
+    order = [int(k) for k in r.rng.permutation(x.ndim)]
+    stored, steps = x.transpose(order), []
+    if x.ndim and r.int(0, 1):
+        axis = r.int(0, x.ndim - 1)
+        before, after = r.int(0, 2), r.int(0, 2)
+        widths = [(before, after) if k == axis else (0, 0) for k in range(x.ndim)]
+        steps.append(":narrow(%d, %d, %d)" % (axis + 1, before + 1, stored.shape[axis]))
+        stored = np.pad(stored, widths, constant_values=77)
+    back = [order.index(k) + 1 for k in range(x.ndim)]
+    if back != sorted(back):
+        steps.append(":permute(%s)" % ", ".join(map(str, back)))
+    return np.array(stored, order="C"), "".join(steps)
+
+
+def wanted(case, r, kind):
+    """Values, gradient weights, and gradients."""
+    def tensor(i, a):
+        t = torch.from_numpy(np.array(a))
+        if a.dtype.kind == "f":
+            t = t if case.single else t.double()
+            t.requires_grad_(i in case.slopes)
+        return t
+    x = [tensor(i, a) for i, a in enumerate(case.x)]
+    y = case.torch(*x)
+    y = y if isinstance(y, tuple) else (y,)
+    dy = r.real(tuple(y[0].shape), -1, 1)
+    slopes = []
+    if case.slopes:
+        y[0].backward(torch.from_numpy(np.array(dy)).to(y[0].dtype))
+        slopes = [(torch.zeros_like(x[i]) if x[i].grad is None else x[i].grad).numpy()
+                  for i in case.slopes]
+    return [t.detach().numpy() for t in y], dy, slopes
+
+
+def draw(folder, kind):
+    arrays, cases, wants = {}, [], []
+    for group, rows in (("op", OPS), ("function", FUNCTIONS), ("layer", LAYERS)):
+        for seed, name in enumerate(sorted(rows)):
+            for k in range(DRAWS * len(rows[name])):
+                r = Random([{"op": 1, "function": 2, "layer": 3}[group], seed, k], kind)
+                case = rows[name][k % len(rows[name])](r)
+                values, dy, slopes = wanted(case, r, kind)
+                at, views = len(cases), []
+                for i, x in enumerate(case.x):
+                    arrays["c%d_x%d" % (at, i + 1)], view = lay_out(r, x)
+                    views.append(view)
+                arrays["c%d_dy" % at] = dy
+                cases.append({"lua": case.lua, "views": views,
+                              "slopes": [i + 1 for i in case.slopes]})
+                wants.append({"name": "%s %s" % (group, name), "y": values, "slopes": slopes,
+                              "loose": case.loose, "kind": kind,
+                              "shapes": [x.shape for x in case.x], "x": case.x})
+    np.savez(folder + "/inputs.npz", **arrays)
+    json.dump(cases, open(folder + "/cases.json", "w"))
+    pickle.dump(wants, open(folder + "/wants.pickle", "wb"))
+
+
+# ---- checking ----
+
+def differs(got, want, tolerance):
+    if got.shape != want.shape:
+        return "shape %s, not %s" % (got.shape, want.shape)
+    got, want = got.astype("f8").ravel(), want.astype("f8").ravel()
+    with np.errstate(all="ignore"):
+        near = np.abs(got - want) <= tolerance * (1 + np.abs(want))
+    bad = ~(near | (got == want) | (np.isnan(got) & np.isnan(want)))
+    if not bad.any():
+        return None
+    at = int(np.argmax(bad))
+    return "%d of %d, first at %d: %r, not %r" % (bad.sum(), bad.size, at, got[at], want[at])
+
+
+def check_rows(names):
+    missing = []
+    for group, rows in (("op", OPS), ("layer", LAYERS)):
+        for name in names[group]:
+            if name not in rows and not (group == "op" and name in WITHOUT):
+                missing.append("%s %s" % (group, name))
+    return missing
+
+
+def check(folder):
+    cases, failed = json.load(open(folder + "/cases.json")), 0
+    wants = pickle.load(open(folder + "/wants.pickle", "rb"))
+    said = json.load(open(folder + "/said.json"))
+    got = np.load(folder + "/outputs.npz")
+    for name in check_rows(said["names"]):
+        failed += 1
+        print("FAILED: %s has neither a row nor a reason in torch_compare.py" % name)
+    for k, (case, want) in enumerate(zip(cases, wants)):
+        tolerance = TOLERANCE[want["kind"]] * want["loose"]
+        why = said["errors"].get(str(k))
+        for i, y in enumerate(want["y"] if not why else []):
+            why = why or differs(got["c%d_y%d" % (k, i + 1)], y, tolerance)
+        for i, slope in zip(case["slopes"], want["slopes"] if not why else []):
+            miss = differs(got["c%d_d%d" % (k, i)], slope, tolerance)
+            why = why or miss and "gradient %d: %s" % (i, miss)
+        if why:
+            failed += 1
+            print("FAILED: %s, %s of %s: %s" % (want["name"], case["lua"], want["shapes"], why))
+    print("%d passed, %d failed" % (len(cases) - min(failed, len(cases)), failed))
+    sys.exit(failed > 0)
+
+
+if __name__ == "__main__":
+    draw(*sys.argv[2:]) if sys.argv[1] == "draw" else check(sys.argv[2])

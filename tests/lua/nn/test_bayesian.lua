@@ -1,0 +1,94 @@
+--- Every layer with parameters has a Bayesian version, by its row: a mean-field posterior over its
+-- tensors is trained by each estimator, and predicts.
+local lu = require "luaunit"
+local bnn = require "bnn"
+local layer_table = require "bnn.nn.layer_table"
+
+local nn, key = bnn.nn, bnn.key(21)
+local ESTIMATORS = {"reparameterization", "local_reparameterization", "flipout"}
+
+-- The input of a row: normal draws, or ids from 1.
+local function input_of(row)
+  if not row.ids then return bnn.randn(key:fold "x", row.x) end
+  local ids = {}
+  for i = 1, bnn.zeros(row.x):numel() do ids[i] = 3 * i % row.ids + 1 end
+  return bnn.tensor(ids, "i32"):view(row.x)
+end
+
+-- A classifier of two classes with the row's layer, its posterior, and a batch.
+local function case(row)
+  local x, labels = input_of(row), {}
+  local net = nn.sequential{nn[row[1]](table.unpack(row.args)), nn.flatten(), nn.linear(2)}
+  local params = net:init(key, x)
+  for i = 1, x:size(1) do labels[i] = i % 2 end
+  local q = bnn.posterior.meanfield(params, {logvar = -3})
+  return net, q, {x = x, y = bnn.tensor(labels, "i32")}
+end
+
+local function finite(x) return x:isfinite():all():item() == 1 end
+
+local function largest_change(a, b) return (a - b):abs():max():item() end
+
+-- The names of the tensors of a row's own layer.
+local function own_names(row, q)
+  local names = {}
+  for _, name in ipairs(q:names()) do
+    if name:find(row[1], 1, true) then names[#names + 1] = name end
+  end
+  return names
+end
+
+-- No KL: what moves, the data moved.
+local function check_step(row, estimator)
+  local net, q, batch = case(row)
+  local elbo = bnn.elbo{net = net, posterior = q, likelihood = "categorical", beta = 0,
+                        data_size = 10, estimator = estimator}
+  local state, mu, logvar = bnn.optim.adam{lr = 0.01}:init(elbo), {}, {}
+  for _, name in ipairs(q:names()) do
+    mu[name], logvar[name] = q.mu[name]:clone(), q.logvar[name]:clone()
+  end
+  for step = 1, 3 do
+    local loss = assert(elbo:step(state, batch, key:fold(step)))
+    lu.assertTrue(loss == loss and math.abs(loss) < 1e4, tostring(loss))
+  end
+  for _, name in ipairs(q:names()) do
+    local why = estimator .. ": " .. name
+    lu.assertTrue(finite(q.mu[name]) and finite(q.logvar[name]), why)
+    lu.assertTrue(largest_change(q.mu[name], mu[name]) > 0, why .. ": mu")
+    lu.assertTrue(largest_change(q.logvar[name], logvar[name]) > 0, why .. ": logvar")
+  end
+  lu.assertTrue(#own_names(row, q) > 0)
+end
+
+TestBayesian = {}
+
+local function has_parameters(row)
+  local net = nn[row[1]](table.unpack(row.args))
+  return #net:init(key, input_of(row)):names() > 0
+end
+
+for _, row in ipairs(layer_table.rows) do
+  if has_parameters(row) then
+    TestBayesian[("test_%s_is_trained"):format(row[1])] = function()
+      for _, estimator in ipairs(ESTIMATORS) do check_step(row, estimator) end
+    end
+    TestBayesian[("test_%s_predicts_with_drawn_weights"):format(row[1])] = function()
+      local net, q, batch = case(row)
+      local model = {net = net, posterior = q, likelihood = "categorical"}
+      local p = bnn.predict(model, batch.x, {key = key, num_samples = 8})
+      lu.assertEquals(p.mean:shape(), {batch.x:size(1), 2})
+      lu.assertTrue(finite(p.mean))
+      lu.assertTrue(p.std:max():item() > 0)
+      local own = own_names(row, q)
+      lu.assertTrue(largest_change(q:sample(key)[own[1]], q:sample(key:fold(1))[own[1]]) > 0)
+    end
+  end
+end
+
+function TestBayesian.test_no_row_with_parameters_is_left_out()
+  local count = 0
+  for _, row in ipairs(layer_table.rows) do count = count + (has_parameters(row) and 1 or 0) end
+  lu.assertTrue(count >= 10, count)
+end
+
+os.exit(lu.LuaUnit.run())

@@ -115,7 +115,7 @@ rooms_of() {
     ops/{attention,conv,densities,elementwise,products,reductions,shapes} ops gp metrics tables formats images \
     store files kernels noise vec tensor base ;;
   bindings) echo . command inference program ops gp metrics tables formats images files store system tensor base ;;
-  scripts/bnn) echo . prompt show reference slurm sweep sweep/books run report records html help ood plot plot/canvas checkpoint data data/splits data/tables data/formats inference predict posterior model \
+  scripts/bnn) echo . prompt show reference slurm sweep sweep/books run report records html help ood plot plot/canvas checkpoint data data/splits data/preprocessing data/tables data/formats inference predict posterior model \
     model/likelihoods nn nn/layers nn/base metrics autodiff ops \
     params search search/methods search/pruners search/analysis store log base ;;
   esac

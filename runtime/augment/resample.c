@@ -112,34 +112,60 @@ static inline bnn_real load(const bnn_plane *p, bool is_u8, ptrdiff_t at) {
   return is_u8 ? ((const uint8_t *)p->data)[at] : ((const bnn_real *)p->data)[at];
 }
 
-/* The four pixels of u8 are divided by 255 as one. */
-static inline void interpolate_as(bool is_u8, bnn_real *out, const bnn_plane *p,
-                                  const bnn_affine *m, bnn_edge edge, size_t y, size_t x,
-                                  size_t n) {
-  const ptrdiff_t h = (ptrdiff_t)p->h, w = (ptrdiff_t)p->w;
-  const double y0 = ((double)h - 1) / 2, x0 = ((double)w - 1) / 2, line = (double)y - y0;
-  const double from_y = y0 + m->yy * line + m->ty, from_x = x0 + m->xy * line + m->tx;
-  for (size_t i = 0; i < n; i++) {
-    const double column = (double)(x + i) - x0;
-    const double at_y = from_y + m->yx * column, at_x = from_x + m->xx * column;
-    const ptrdiff_t top = floor_of(at_y), left = floor_of(at_x), at = top * w + left;
-    const bnn_real down = (bnn_real)(at_y - (double)top), right = (bnn_real)(at_x - (double)left);
-    if (top < 0 || left < 0 || top + 1 >= h || left + 1 >= w) {
-      out[i] = at_edge(p, top, left, down, right, edge);
-      continue;
-    }
-    const bnn_real v[] = {load(p, is_u8, at), load(p, is_u8, at + 1), load(p, is_u8, at + w),
-                          load(p, is_u8, at + w + 1)};
-    out[i] = between(v, down, right) / (is_u8 ? 255 : 1);
+/* A line of places, which run along (y, x) + i (dy, dx). */
+typedef struct places {
+  double y, x, dy, dx;
+} places;
+
+/* Whether the four pixels about place i lie within the plane. */
+static inline bool is_inside(const bnn_plane *p, const places *at, size_t i) {
+  const double y = at->y + (double)i * at->dy, x = at->x + (double)i * at->dx;
+  return y >= 0 && x >= 0 && y < (double)(p->h - 1) && x < (double)(p->w - 1);
+}
+
+/* Within the plane, where the nearest place above and to the left is that of an integer cast.  The
+ * four pixels of u8 are divided by 255 as one. */
+static inline void interpolate_inside(bool is_u8, bnn_real *out, const bnn_plane *p,
+                                      const places *at, size_t from, size_t end) {
+  const int32_t w = (int32_t)p->w;
+  const bnn_real scale = is_u8 ? 255 : 1;
+  for (size_t i = from; i < end; i++) {
+    const double y = at->y + (double)i * at->dy, x = at->x + (double)i * at->dx;
+    const int32_t top = (int32_t)y, left = (int32_t)x;
+    const ptrdiff_t k = (ptrdiff_t)top * w + left;
+    const bnn_real v[] = {load(p, is_u8, k), load(p, is_u8, k + 1), load(p, is_u8, k + w),
+                          load(p, is_u8, k + w + 1)};
+    out[i] = between(v, (bnn_real)(y - top), (bnn_real)(x - left)) / scale;
   }
 }
 
+static void interpolate_at_edge(bnn_real *out, const bnn_plane *p, const places *at, bnn_edge edge,
+                                size_t from, size_t end) {
+  for (size_t i = from; i < end; i++) {
+    const double y = at->y + (double)i * at->dy, x = at->x + (double)i * at->dx;
+    const ptrdiff_t top = floor_of(y), left = floor_of(x);
+    out[i] = at_edge(p, top, left, (bnn_real)(y - (double)top), (bnn_real)(x - (double)left), edge);
+  }
+}
+
+/* A line cuts the plane, which is convex, in one piece. */
 static void interpolate(bnn_real *out, const bnn_plane *p, const bnn_affine *m, bnn_edge edge,
                         size_t y, size_t x, size_t n) {
+  const double y0 = ((double)p->h - 1) / 2, x0 = ((double)p->w - 1) / 2;
+  const double line = (double)y - y0, column = (double)x - x0;
+  const places at = {.y = y0 + m->yy * line + m->yx * column + m->ty,
+                     .x = x0 + m->xy * line + m->xx * column + m->tx,
+                     .dy = m->yx,
+                     .dx = m->xx};
+  size_t from = 0, end = n;
+  while (from < n && !is_inside(p, &at, from)) from++;
+  while (end > from && !is_inside(p, &at, end - 1)) end--;
+  interpolate_at_edge(out, p, &at, edge, 0, from);
   if (p->dtype == BNN_U8)
-    interpolate_as(true, out, p, m, edge, y, x, n);
+    interpolate_inside(true, out, p, &at, from, end);
   else
-    interpolate_as(false, out, p, m, edge, y, x, n);
+    interpolate_inside(false, out, p, &at, from, end);
+  interpolate_at_edge(out, p, &at, edge, end, n);
 }
 
 void bnn_resample(bnn_real *out, const bnn_plane *plane, const bnn_affine *map, bnn_edge edge,

@@ -25,6 +25,8 @@ function M.fingerprint(data)
   return ("%016x"):format(h)
 end
 
+local STREAM_ROWS = 256 -- of a stream that are compared
+
 -- Copies numbers and tables of them by path; anything else becomes the name of its type.
 local function as_data(value)
   if type(value) == "number" then return value end
@@ -47,12 +49,13 @@ end
 -- @param state the optimizer's state
 -- @return table of plain values
 function M.record(opts, state)
-  local made, x = state:state_dict(), opts.data.x
+  local data = opts.data.head and opts.data:head(STREAM_ROWS) or opts.data
+  local made, x = state:state_dict(), data.x
   return {
     batch_size = opts.batch_size,
     data_size = opts.data.size,
     row = pytree.leaf_kind(x) == "tensor" and table.concat(x:shape(), " x ", 2) or nil,
-    data_fingerprint = M.fingerprint(opts.data),
+    data_fingerprint = M.fingerprint(data),
     classes = opts.data.classes,
     augment = opts.data.augmentation and opts.data.augmentation.text or nil,
     objective = tostring(opts.objective):gsub("^table: .*", "of your own"),

@@ -91,7 +91,8 @@ function M.noise(std) return make("noise", std) end
 --- Mixes examples (Zhang et al. 2018): x becomes lambda x + (1 - lambda) x', with another example
 -- x' of the batch, and lambda ~ Beta(alpha, alpha) for each example. Labels i32 become real rows
 -- [n, classes], the shares of their classes, so that the categorical loss is
--- lambda l(y) + (1 - lambda) l(y'). Real targets are mixed as inputs are.
+-- lambda l(y) + (1 - lambda) l(y'); a loss of your own sees them in batch.y. Real targets are mixed
+-- as inputs are.
 --     print(bnn.augment.mixup(0.2))                     -- mixup(0.2)
 -- @param alpha number from 0.001: 0.2 mixes most examples a little, 1 makes all lambdas equally
 --   likely

@@ -24,7 +24,7 @@ local toy = require "bnn.data.toy"
 
 local M = {
   load = load_data.load, cubic = toy.cubic,
-  from_tensors = parts.from_tensors,
+  from_tensors = parts.from_tensors, stream = require "bnn.data.stream".stream,
   read = files.read, mmap = files.mmap, save = files.save,
   formats = formats.list, docs = {formats = formats.doc},
   table = tables.table, sql = tables.sql,

@@ -35,7 +35,7 @@ end
 
 -- Arrays as a part's: u8 stays, the rest becomes real; labels that are integers become i32 [n].
 local function part_of(path, x, y)
-  if x:dtype() ~= "u8" then x = x:real() end
+  if x:dtype() ~= "u8" and x:dtype() ~= core.real then x = x:real() end
   if y and y:dtype():find "^f" then
     y = y:real()
   elseif y then
@@ -200,8 +200,13 @@ end
 -- ---- any path ----
 
 local function from_tensor(row, path, opts)
-  opts = options.check(WHAT, opts, {layout = row.layout})
-  local x, fault = files.read_as(row, WHAT, path, {})
+  opts = options.check(WHAT, opts, {layout = row.layout, mmap = "boolean"})
+  local x, fault
+  if opts.mmap then
+    x, fault = files.mmap(path)
+  else
+    x, fault = files.read_as(row, WHAT, path, {})
+  end
   if not x then return nil, fault end
   if row.to_examples then
     x, fault = row.to_examples(x, path, opts.layout)

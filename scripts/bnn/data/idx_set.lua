@@ -12,6 +12,7 @@ local core = require "bnn.core"
 local idx_format = require "bnn.data.formats.idx_format"
 local notice = require "bnn.base.notice"
 local parts = require "bnn.data.part"
+local shapes = require "bnn.base.shapes"
 local strings = require "bnn.base.strings"
 
 local M = {}
@@ -131,8 +132,29 @@ end
 
 -- ---- parts ----
 
+-- Images over their file's bytes, and their labels; or nil, message.
+local function map_pair(images, labels)
+  local x, fault = core.idx_map(images)
+  if not x then return nil, fault end
+  local y, message = core.idx_read(labels)
+  if not y then return nil, message end
+  if y:dim() ~= 1 or y:size(1) ~= x:size(1) then
+    return strings.malformed(labels, "has labels %s for images %s", shapes.text(y), shapes.text(x))
+  end
+  return x, y:to "i32"
+end
+
+-- Whether a set is mapped; refuses what would have to be copied.
+local function check_mapped(x, set, layout, path)
+  if set:match "^emnist%-(%w+)$" or x:dim() == 4 and layout ~= "nchw" then
+    return nil, strings.message("%s: mmap: expected images as networks take them, got %s, which "
+      .. "would be copied", path, x:dim() == 4 and "nhwc" or "transposed ones")
+  end
+  return true
+end
+
 -- One part: nil, nil when its files are not there; nil, message when it is broken.
-local function read_part(dir, set, files, layout)
+local function read_part(dir, set, files, opts)
   if not files then return nil end
   if not files.images or not files.labels then
     local missing = files.images and "labels-idx1-ubyte" or "images-idx3-ubyte"
@@ -140,10 +162,14 @@ local function read_part(dir, set, files, layout)
       dir, files.images or files.labels)
   end
   local images, path = dir .. "/" .. files.images, dir .. "/" .. files.labels
-  local x, y = core.idx_read_pair(images, path)
+  local x, y = (opts.mmap and map_pair or core.idx_read_pair)(images, path)
   if not x then return nil, y end
   local fault, classes
-  x, fault = idx_format.to_examples(x, images, layout)
+  if opts.mmap then
+    local ok, copied = check_mapped(x, set, opts.layout, images)
+    if not ok then return nil, copied end
+  end
+  x, fault = idx_format.to_examples(x, images, opts.layout)
   if not x then return nil, fault end
   x, y, classes = from_emnist(x, y, set, path)
   if not x then return nil, y end
@@ -154,14 +180,15 @@ end
 -- @param dir string
 -- @param opts table: split= "letters", one of several sets, by a part of its files' names or all of
 --   it; name= of the data set that is looked for, strict=true when files without a name in front do
---   not count as it; layout= "nhwc" or "nchw", of images of four dimensions
+--   not count as it; layout= "nhwc" or "nchw", of images of four dimensions;
+--   mmap=true maps the images
 function M.read(dir, opts)
   local sets = sets_of(dir)
   local set, several = choose(sets, dir, opts)
   if not set then return nil, several end
-  local train, train_fault = read_part(dir, set, sets[set].train, opts.layout)
+  local train, train_fault = read_part(dir, set, sets[set].train, opts)
   if train_fault then return nil, train_fault end
-  local test, test_fault = read_part(dir, set, sets[set].test, opts.layout)
+  local test, test_fault = read_part(dir, set, sets[set].test, opts)
   if test_fault then return nil, test_fault end
   return {train = train, test = test, dir = dir}
 end

@@ -26,7 +26,8 @@ end
 
 -- What idx_set.read gets for a set that is looked for by its name.
 local function by_name(name, opts, strict)
-  return {name = name, split = opts.split, layout = opts.layout, strict = strict}
+  return {name = name, split = opts.split, layout = opts.layout, strict = strict,
+          mmap = opts.mmap}
 end
 
 -- Folders below one in which torchvision keeps files.
@@ -126,6 +127,7 @@ local function base_name(path) return path:match "([^/]+)/*$" or path end
 local load_spec = {
   dir = "string", offline = "boolean", mirrors = {type = "string", list = true},
   ca_file = "string", set = "table", limits = "table", split = "string", layout = idx_format.layout,
+  mmap = "boolean",
 }
 
 -- The set that files beside each other make whose names all begin with the end of a path, such as
@@ -203,6 +205,8 @@ data_cache.load_by(load_set)
 --   ca_file    certificates to trust, as $SSL_CERT_FILE
 --   split      "letters": one of EMNIST's sets
 --   layout     "nhwc" or "nchw": the order of images of four dimensions
+--   mmap       true: maps images that lie in plain IDX files, or the .npy file that the path names,
+--              as bnn.data.mmap does, so that they may be larger than memory
 --   For a path: the options of bnn.data.csv (and test=, the table of the test part) or of
 --   bnn.data.folder
 -- @return {train=, test=, name=, title=, dir=}, a part nil if there is none; or nil, message; if

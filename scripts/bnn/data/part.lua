@@ -145,10 +145,17 @@ local function epoch_rows(part, key, e)
   return core.permutation(key:fold("data"):fold(e), part.size)
 end
 
--- The rows of batch i, counted from 1, with what is done to them.
-local function augmented(part, rows, key, i)
-  if not part.augmentation then return rows end
-  return core.augmented_rows(rows, part.augmentation.core, key:fold(i):fold "augment")
+--- Makes a batch of a part.
+-- @param part part
+-- @param rows tensor i32: row numbers, of which the batch has [from, from + count)
+-- @param key key of the batches: one that is augmented draws with key:fold(i):fold("augment")
+-- @param i integer: the batch's number, counted from 1
+function M.batch(part, rows, from, count, key, i)
+  local augmentation = part.augmentation
+  if augmentation then
+    rows = core.augmented_rows(rows, augmentation.core, key:fold(i):fold "augment")
+  end
+  return setmetatable({source = part, rows = rows, from = from, count = count}, Batch)
 end
 
 --- Iterates over batches, each epoch in a new permutation that is a function of key and epoch.
@@ -180,8 +187,7 @@ function Part:batches(opts)
     local from = (i % per_epoch) * opts.size + 1
     i = i + 1
     local count = math.min(opts.size, self.size - from + 1)
-    return setmetatable({source = self, rows = augmented(self, rows, opts.key, i), from = from,
-                         count = count}, Batch)
+    return M.batch(self, rows, from, count, opts.key, i)
   end
 end
 

@@ -19,6 +19,7 @@ M.origins = {
   optimizer = "An optimizer comes from bnn.optim.adam and its like, or from bnn.sampler.sgld.",
   state = "A state comes from bnn.train, or from optimizer:init for a loop of your own.",
   part = "A part comes from bnn.data.load (data.train, data.test) or bnn.data.from_tensors.",
+  stream = "A stream comes from bnn.data.stream.",
   frame = "A frame is a table of columns, as bnn.data.table gives it.",
   compiled = "A compiled function comes from bnn.compile.",
   file = "A file comes from bnn.safetensors.open.",

@@ -114,7 +114,8 @@ local function label_fault(self, data)
   local labels, fault = classes.labels(data.y, true)
   if not labels then return fault end
   local width = output_width(self, data)
-  local positions = labels:dim() == 2 and labels:size(2) or 1
+  local real, positions = labels:real(), labels:dim() == 2 and labels:size(2) or 1
+  if #labels == 0 or real:min():item() >= 0 and real:max():item() < width then return nil end
   for i, label in ipairs(labels:reshape(labels:numel()):totable()) do
     if label < 0 or label >= width then
       return ("label %d of example %d is outside 0..%d, the network's %d classes"):format(label,

@@ -14,7 +14,7 @@ local CLASSES = {
   run = "Run", pruner = "Pruner", recorder = "Recorder", space = "Space", sampler = "Sampler",
   result = "Result", report = "Report", likelihood = "Likelihood", prediction = "Prediction",
   probabilities = "Tensor", experiment = "Experiment", model = "Model", collector = "Collector",
-  rule = "Rule", frame = "Frame", preprocess = "Preprocess",
+  rule = "Rule", frame = "Frame", preprocess = "Preprocess", stream = "Stream",
 }
 
 -- Those that texts describe by "of".

@@ -79,6 +79,14 @@ end
 local function add_tensors(env, world)
   local bnn = world.bnn
   env.stats = {mean = bnn.zeros(28, 28), std = bnn.ones(28, 28)}
+  env.stream = bnn.data.stream(function()
+    local is_given = false
+    return function()
+      if is_given then return nil end
+      is_given = true
+      return {x = bnn.rand(world.key, 100, 3)}
+    end
+  end)
   env.std, env.samples = bnn.rand(world.key, 3, 3), bnn.rand(world.key, 4, 8, 8)
   env.w, env.b = bnn.ones(2, 2), bnn.zeros(2)
 end

@@ -122,6 +122,8 @@ M.CLASS_LINES = {
   part = {"---@field x bnn.Tensor", "---@field y bnn.Tensor labels or targets, if it has them",
           "---@field size integer rows",
           "---@field names string[]?", "---@field classes string[]?"},
+  stream = {"---@field size integer? rows of an epoch",
+            "---@field names string[]?", "---@field classes string[]?"},
   compiled = {"---@overload fun(...: any): any"},
   run = {"---@field [string] any"}, result = {"---@field [string] any"},
   report = {"---@field [string] any"}, recorder = {"---@field [string] any"},

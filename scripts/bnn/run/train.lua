@@ -194,7 +194,8 @@ end
 --   objective   bnn.elbo{...}, or anything with step(state, batch, key, {beta=, lr=}),
 --               beta_at(step) and state_size()
 --   optimizer   bnn.optim.adam{...}; with a state its own by default, or one that differs in lr
---   data        the training part of a data set: x, y, size and batches{size=, key=}
+--   data        the training part of a data set: x, y, size and batches{size=, key=}; or a stream
+--               (bnn.data.stream)
 --   augment     {bnn.augment.shift(2), ...}: how steps, and no evaluation, see the data changed at
 --               random (part:augment), in step i by key:fold(i):fold("augment")
 --   steps       number of steps (further ones, with a state)
@@ -248,7 +249,10 @@ function M.train(opts)
   if objective.data_size == nil or objective.takes_data_size then
     objective.data_size, objective.takes_data_size = opts.data.size, true
   end
-  if objective.check_data then refusal.assert_or_exit(objective:check_data(opts.data)) end
+  if objective.check_data then
+    local seen = opts.data.head and opts.data:head(opts.batch_size) or opts.data
+    refusal.assert_or_exit(objective:check_data(seen))
+  end
   if opts.log or opts.evaluate then opts.log = require "bnn.log.log".resolve(opts.log) end
   opts.posterior = posterior_of(objective)
   local state = start_state(opts, objective)

@@ -95,6 +95,29 @@ START_TEST(between_pixels_values_are_interpolated) {
 }
 END_TEST
 
+/* Turned, stretched and moved in many ways, beside the sum over all pixels of their weights. */
+START_TEST(any_map_takes_the_mean_of_the_four_pixels_about_a_place) {
+  const bnn_dtype dtype = _i == 0 ? BNN_U8 : BNN_REAL;
+  for (uint64_t k = 0; k < 200; k++) {
+    double m[6], out[PIXELS];
+    for (uint64_t j = 0; j < 6; j++)
+      m[j] = 3 * bnn_augment_uniform(bnn_key_split(bnn_key_new(8), k), j) - 1.5;
+    resampled(out, dtype,
+              (bnn_affine){.yy = m[0], .yx = m[1], .ty = m[2], .xy = m[3], .xx = m[4], .tx = m[5]},
+              BNN_EDGE_ZERO);
+    for (int i = 0; i < PIXELS; i++) {
+      const double v = i / W - (H - 1) / 2.0, u = i % W - (W - 1) / 2.0;
+      const double y = (H - 1) / 2.0 + m[0] * v + m[1] * u + m[2],
+                   x = (W - 1) / 2.0 + m[3] * v + m[4] * u + m[5];
+      double want = 0;
+      for (int j = 0; j < PIXELS; j++)
+        want += fmax(0, 1 - fabs(y - j / W)) * fmax(0, 1 - fabs(x - j % W)) * pixel(j / W, j % W);
+      ck_assert_double_eq_tol(out[i], want, 1e-4);
+    }
+  }
+}
+END_TEST
+
 /* Twice by 45 degrees is once by 90, as maps. */
 START_TEST(maps_are_composed_in_their_order) {
   const double r = sqrt(0.5);
@@ -334,6 +357,7 @@ static void add_tests(TCase *tests) {
   tcase_add_loop_test(tests, whole_moves_take_the_pixels_as_they_are, 0, 2);
   tcase_add_test(tests, an_edge_is_repeated_or_reflected);
   tcase_add_loop_test(tests, between_pixels_values_are_interpolated, 0, 2);
+  tcase_add_loop_test(tests, any_map_takes_the_mean_of_the_four_pixels_about_a_place, 0, 2);
   tcase_add_test(tests, maps_are_composed_in_their_order);
   tcase_add_loop_test(tests, shifts_and_crops_are_whole_and_reach_both_ends, 0, 2);
   tcase_add_test(tests, angles_and_flips_have_their_range_and_mean);

@@ -131,6 +131,20 @@ function TestSteps.test_the_loss_of_mixed_labels_is_the_mixed_loss()
     bnn.ones(4, 2))
 end
 
+function TestSteps.test_a_loss_of_ones_own_sees_the_shares()
+  local net = bnn.nn.mlp{8, 3}
+  local function loss_of(batch, opts)
+    opts.net, opts.params = opts.likelihood and net, net:init(key, x)
+    local objective = bnn.objective(opts)
+    return assert(objective:step(bnn.optim.adam{}:init(objective), batch, key))
+  end
+  local batch = batch_of(data:augment{augment.mixup(1)}, 16)
+  local own = loss_of(batch, {loss = function(params, seen)
+    return -(seen.y * net:apply(params, seen.x):log_softmax(-1)):sum(2)
+  end})
+  lu.assertAlmostEquals(own, loss_of(batch, {likelihood = "categorical"}), 1e-6)
+end
+
 function TestSteps.test_gradients_see_the_same()
   local batch = batch_of(data:augment{augment.mixup(1)}, 16)
   local function gradient(of) return bits.of(elbo():gradient(of, key).flat) end
@@ -182,6 +196,23 @@ function TestTraining.test_the_bits_do_not_depend_on_threads()
     lu.assertEquals(train(list), one)
   end
   bnn.threads(before)
+end
+
+-- Steps on lanes, whose rows are Lua's while they are out.
+function TestTraining.test_members_of_an_ensemble_are_those_trained_alone()
+  local net = bnn.nn.mlp{8, 3}
+  local function fit(k)
+    local params = net:init(k, x)
+    bnn.train{objective = bnn.objective{net = net, params = params, likelihood = "categorical"},
+              optimizer = bnn.optim.adam{}, data = data, steps = 8, batch_size = 16, key = k,
+              augment = lists[7]}
+    return params
+  end
+  local q = bnn.ensemble{members = 3, key = key, fit = fit, threads = 2, progress = false}
+  for i, sample in ipairs(q:samples(key, 3)) do
+    local alone = fit(key:fold("member"):fold(i))
+    bits.assert_same(sample["mlp/linear_0/w"], alone["mlp/linear_0/w"])
+  end
 end
 
 function TestTraining.test_evaluation_sees_the_data_as_they_are()

@@ -553,6 +553,7 @@ local function objects()
   return {
     tensor = x, x = x, key = key, net = bnn.transform(function(t) return t end), layer = net,
     posterior = q, params = q.mu, samples = q:samples(key, 2), objective = objective, part = part,
+    stream = bnn.data.stream(function() end),
     frame = bnn.data.table{{name = "a", values = {1}}}, preprocess = bnn.data.preprocess{},
     optimizer = bnn.optim.adam{}, state = bnn.optim.adam{}:init(q), compiled = bnn.compile(bnn.exp),
     prior = bnn.prior.laplace{}, run = run, recorder = recorder, pruner = bnn.pruner.none(),

@@ -102,7 +102,8 @@ local function check_gradient(f, at)
     end
     local slope, want = (along(4e-3) - along(-4e-3)) / 8e-3, value(gradient[name] * step)
     lu.assertAlmostEquals(slope, want, 2e-2 * (1 + math.abs(want)), name)
-    lu.assertTrue(value(gradient[name]:abs()) > 0, name)
+    -- a bias of keys moves all scores of a query alike
+    if not name:find "key/b$" then lu.assertTrue(value(gradient[name]:abs()) > 0, name) end
   end
 end
 

@@ -2,12 +2,12 @@
 -- something else: plain, then with a posterior over its last layer.
 --
 -- The network (Vaswani et al. 2017, with the norm first as in Xiong et al. 2020) predicts each next
--- character of a text from up to `context` before it. The plain one is trained first; its weights
--- are where the ELBO starts, in which the last layer is random and the others are points. Both are
--- scored on the last tenth of the text, which they have not seen, in bits a character, with the
--- calibration error of the next character. Mutual information, how much the drawn networks differ,
--- is compared on that text and on the same read backwards. The text is the guides of this program,
--- or a file: --file=PATH.
+-- character of a text from up to `context` before it. The plain one is trained first. Its weights
+-- are where the ELBO starts, in which the last layer is random and the others are points; the plain
+-- one goes on for as many steps. Both are scored on the last tenth of the text, which they have not
+-- seen, in bits a character, with the calibration error of the next character. Mutual information,
+-- how much the drawn networks differ, is compared on that text and on the same read backwards. The
+-- text is the guides of this program, or a file: --file=PATH.
 local bnn = require "bnn"
 local guides = require "bnn.help.guides"
 local nn = bnn.nn
@@ -21,7 +21,7 @@ local experiment = {
     lr = {2e-3, "Adam's learning rate, which falls to 0", type = "number", above = 0},
     batch_size = {32, "stretches of text per step", type = "integer", min = 1},
     steps = {1500, "optimizer steps of the plain network", type = "integer", min = 0},
-    bayesian_steps = {500, "steps from there on the ELBO", type = "integer", min = 0},
+    more_steps = {500, "steps from there, plain and on the ELBO", type = "integer", min = 0},
     context = {64, "characters that a prediction sees at most", type = "integer", min = 2,
                max = 4096},
     width = {64, "features of a character", type = "integer", min = 1, max = 4096},
@@ -167,7 +167,7 @@ local function train_bayesian(plain, cfg, data, key, log)
     net = plain.net, posterior = posterior, likelihood = "categorical", temperature = 1,
     data_size = data.apart,
   }
-  train(objective, data.train, cfg, cfg.bayesian_steps, key:fold "bayesian", log)
+  train(objective, data.train, cfg, cfg.more_steps, key:fold "bayesian", log)
   return objective
 end
 
@@ -186,6 +186,7 @@ function experiment.run(cfg, log)
   local data, key = read_data(cfg, log), bnn.key(cfg.seed)
   local plain = train_plain(cfg, data, key, log)
   local bayesian = train_bayesian(plain, cfg, data, key, log)
+  train(plain, data.train, cfg, cfg.more_steps, key:fold "more", log)
   local sampling = {num_samples = cfg.predict_samples, key = key:fold "eval"}
   local of_plain = scores_of(plain, data.test, {key = key:fold "eval"})
   local of_bayesian = scores_of(bayesian, data.test, sampling)

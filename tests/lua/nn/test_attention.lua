@@ -312,6 +312,33 @@ function TestNetworks.test_steps_are_the_same_on_any_number_of_threads()
   bits.assert_same(kept[1], kept[2])
 end
 
+-- Rows of so many elements go in blocks of a few: of 1, 2 and 3 rows for these batches.
+function TestNetworks.test_blocks_of_wide_rows_do_not_show()
+  local before = bnn.threads()
+  local net = nn.sequential{
+    nn.linear(64), nn.transformer_block{heads = 4, causal = true}, nn.linear(3),
+  }
+  for _, n in ipairs{3, 9, 17} do
+    local x = random("x", n, 64, 5)
+    local batch = {x = x, y = (x:narrow(3, 1, 1):reshape(n, 64):gt(0)):to "i32"}
+    local kept, losses = {}, {}
+    for i, threads in ipairs{1, 3} do
+      bnn.threads(threads)
+      local objective = bnn.objective{net = net, params = net:init(key, x),
+                                      likelihood = "categorical"}
+      local state = bnn.optim.adam{lr = 1e-3}:init(objective)
+      losses[i] = assert(objective:step(state, batch, key))
+      kept[i] = objective.params
+    end
+    bits.assert_same(kept[1], kept[2])
+    lu.assertEquals(losses[1], losses[2])
+    local logits = net:apply(net:init(key, x), x):reshape(n * 64, 3)
+    local want = bnn.cross_entropy(logits, batch.y:reshape(n * 64)):sum():item() / n
+    lu.assertAlmostEquals(losses[1], want, 1e-4 * want)
+  end
+  bnn.threads(before)
+end
+
 function TestNetworks.test_a_sequence_of_one_position()
   local net = network()
   local one = bnn.data.from_tensors{x = part.x:narrow(2, 1, 1):contiguous(),

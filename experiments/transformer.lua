@@ -11,7 +11,8 @@
 --
 -- Measured on the guides, seed 1: 2.83 bits a character by either network, accuracy 0.474 plain and
 -- 0.469 Bayesian, calibration error 0.066 and 0.063; mutual information 0.027 nats a character, and
--- 0.032 of the text backwards, which tells stretches of the two apart with an AUROC of 0.89.
+-- 0.032 of the text backwards, which tells stretches of the two apart with an AUROC of 0.89 (seed
+-- 2: 2.82 bits, AUROC 0.94).
 local bnn = require "bnn"
 local guides = require "bnn.help.guides"
 local nn = bnn.nn

@@ -4,6 +4,7 @@
         [--t=64] [--d=128] [--heads=4] [--blocks=2] [--vocabulary=65] [--bnnlua=build/bnnlua]
 
 The two take turns in one run, forward, backward and Adam; medians of the rounds and their ratio.
+On a machine that others use set OMP_WAIT_POLICY=PASSIVE, or PyTorch's threads spin for each other.
 PyTorch's is written for speed: one product for query, key and value, its fused attention and Adam.
 """
 

@@ -29,8 +29,6 @@ local ROWS = {
   {"Cohen 1960", "J. Cohen, \"A coefficient of agreement for nominal scales\", Educational and"
     .. " Psychological Measurement 20, 1960"},
   {"Cohen 1968", "J. Cohen, \"Weighted kappa\", Psychological Bulletin 70, 1968"},
-  {"Dao et al. 2022", "T. Dao, D. Fu, S. Ermon, A. Rudra, C. Re, \"FlashAttention: fast and"
-    .. " memory-efficient exact attention with IO-awareness\", NeurIPS 2022, arXiv:2205.14135"},
   {"Dawid 1984", "A. P. Dawid, \"Present position and potential developments: some personal views."
     .. " Statistical theory: the prequential approach\", JRSS A 147, 1984"},
   {"Elfwing et al. 2018", "S. Elfwing, E. Uchibe, K. Doya, \"Sigmoid-weighted linear units for"

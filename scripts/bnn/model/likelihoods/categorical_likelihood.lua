@@ -16,6 +16,12 @@ local function log_shares(logits, y)
   return (y * logits:log_softmax(-1)):sum(2)
 end
 
+-- Labels [n] of sequences of one position, which are read as [n, 1].
+local function of_positions(logits, y)
+  if logits:dim() == 3 and y:dim() == 1 and logits:size(2) == 1 then return y:reshape(-1, 1) end
+  return y
+end
+
 return {
   name = "categorical",
   doc = [[
@@ -37,7 +43,7 @@ log p of an example is the sum over its positions.
         end
         local has_shares = logits:dim() == 2 and y:dim() == 2 and y:dtype() == core.real
         if has_shares then return log_shares(logits, y) end
-        return help.per_example(-core.ops.cross_entropy(logits, y))
+        return help.per_example(-core.ops.cross_entropy(logits, of_positions(logits, y)))
       end,
       predict = function(logits) return check_logits(logits):softmax(-1) end,
       logits = function(logits) return logits end,

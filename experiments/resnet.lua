@@ -5,8 +5,8 @@
 -- the mean over pixels, and a linear layer. It takes any images of classes, of one channel or more.
 -- The last layer is what a posterior costs least for, and the rest of the network are points.
 --
--- MNIST, 2 epochs, seed 1, with --ood_data=notmnist (AUROC of the predictions' entropy; one seed, and
--- it differs from epoch to epoch by as much as between the rows):
+-- MNIST, 2 epochs, seed 1, with --ood_data=notmnist (AUROC of the predictions' entropy; one seed,
+-- and it differs from epoch to epoch by as much as between the rows):
 --
 --                            accuracy   NLL     ECE     AUROC
 --     batch norm             0.992      0.030   0.004   0.955

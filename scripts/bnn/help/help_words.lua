@@ -61,12 +61,14 @@ M.ROWS = {
    answer = "`bnn.schedule` has them; any function of the step is one."},
   {"gradient clipping", "clip gradients", "clip grad", "clipnorm",
    answer = "Optimizers take clip_norm= and clip_value=: `bnn.optim`."},
-  {"recurrent", "rnn", "lstm", "gru", "attention", "transformer", "self attention",
-   answer = "There is no such layer. `bnn.transform` makes a network of any function over ops"
-     .. " (`x:bmm`, `x:softmax`, `bnn.nn.layer_norm`).",
-   absent = {"bnn.nn.lstm", "bnn.nn.gru", "bnn.nn.rnn", "bnn.nn.attention", "bnn.nn.transformer"}},
+  {"recurrent", "rnn", "lstm", "gru",
+   answer = "`bnn.nn.lstm`, `bnn.nn.gru` and `bnn.nn.rnn` go through sequences [n, t, d]."},
+  {"attention", "transformer", "self attention",
+   answer = "`bnn.nn.multi_head_attention` is the layer, `bnn.nn.transformer_block` attention and an"
+     .. " MLP with their residuals; experiments/transformer.lua."},
   {"residual", "skip connection", "resnet", "unet", "u net",
-   answer = "`bnn.transform` makes a network of any function: x + layer(x)."},
+   answer = "`bnn.nn.residual` adds what a layer makes to its input; `bnn.transform` makes a network"
+     .. " of any function. experiments/resnet.lua."},
   {"convolution", "cnn", "convolutional",
    answer = "`bnn.nn.conv2d`, `bnn.nn.conv1d` and `bnn.nn.conv_transpose2d`; `bnn.nn.max_pool`,"
      .. " `bnn.nn.avg_pool` and `bnn.nn.global_pool`."},

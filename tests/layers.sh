@@ -112,7 +112,7 @@ refuse "experiments load tests" experiments "$loads(tests[./]|luaunit)"
 rooms_of() {
   case $1 in
   runtime) echo . inference program fused families rules densities \
-    ops/{conv,densities,elementwise,products,reductions,shapes} ops gp metrics tables formats images \
+    ops/{attention,conv,densities,elementwise,products,reductions,shapes} ops gp metrics tables formats images \
     store files kernels noise vec tensor base ;;
   bindings) echo . command inference program ops gp metrics tables formats images files store system tensor base ;;
   scripts/bnn) echo . prompt show reference slurm sweep sweep/books run report records html help ood plot plot/canvas checkpoint data data/formats inference predict posterior model \

@@ -193,6 +193,14 @@ static void check_shape(lua_State *L, int arg, const call *c, const bnn_shape *x
   attr->rank = bind_check_view_shape(L, arg, size, attr->dim);
 }
 
+static size_t check_count(lua_State *L, int arg) {
+  int isint;
+  const lua_Integer count = lua_tointegerx(L, arg, &isint);
+  if (lua_type(L, arg) != LUA_TNUMBER || !isint || count < 1 || count > INT32_MAX)
+    bind_argerror(L, arg, "expected an integer of 1 or more, got %s", bind_push_text(L, arg));
+  return (size_t)count;
+}
+
 /* A count, or a list of one for rows and one for columns. */
 static void check_pair(lua_State *L, int arg, size_t *pair) {
   const bool list = lua_istable(L, arg);
@@ -235,6 +243,11 @@ static int read_attribute(lua_State *L, const char *letter, int arg, const call 
     if (!lua_isboolean(L, arg)) bind_typeerror(L, arg, "boolean");
     attr->descending = lua_toboolean(L, arg);
     return 1;
+  case 'f':
+    if (!lua_isboolean(L, arg)) bind_typeerror(L, arg, "boolean");
+    attr->flag = lua_toboolean(L, arg);
+    return 1;
+  case 'c': attr->count = check_count(L, arg); return 1;
   case 'r': attr->number[before] = bind_check_number(L, arg); return 1;
   case 'p': check_pair(L, arg, attr->pair[before]); return 1;
   case 's': check_shape(L, arg, c, x, attr); return list_arguments(L, arg, c->last);

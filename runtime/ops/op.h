@@ -35,12 +35,13 @@ typedef struct bnn_attr {
   uint32_t axes;     /* 'A' a set of axes, bit k for axis k; all axes when none are given */
   bool keepdims;     /* 'k' reduced axes stay, with size 1 */
   bool descending;   /* 'd' from the largest to the smallest */
+  bool flag;         /* 'f' yes or no; the op's doc says of what */
   double number[2];  /* 'r' real numbers, in order */
   size_t pair[4][2]; /* 'p' counts for rows and for columns, in order; one number stands for both */
   int rank;          /* 's' a shape; 'o' an order of axes */
   size_t dim[BNN_RANK_MAX];
   int order[BNN_RANK_MAX];
-  size_t from, count;    /* 'n' a range of positions along axis */
+  size_t from, count;    /* 'n' a range of positions along axis; 'c' a count of 1 or more alone */
   uint64_t fold, domain; /* key_fold only */
 } bnn_attr;
 

@@ -1,4 +1,5 @@
-/* cross_entropy: -log softmax(logits)[label] of each example, from logits [n, C] and labels [n].
+/* cross_entropy: -log softmax(logits)[label] of each example, from logits [n, C] and labels [n], or of
+ * each place of an example, [n, ..., C] and [n, ...].
  *
  *   y = log sum_c e^(l_c - m) + (m - l_label),  m = max l
  *   dl_c = dy e^(l_c - m) / s,  dl_label = -dy (s - e^(l_label - m)) / s,  s = sum_c e^(l_c - m)
@@ -13,12 +14,13 @@ static bnn_status infer(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr 
   BNN_UNUSED(n), BNN_UNUSED(attr);
   BNN_TRY(op_check_real(&x[0], "logits", err));
   BNN_TRY(op_check_integer(&x[1], "labels", err));
-  if (x[0].rank != 2)
+  const int places = x[0].rank - 1;
+  if (places < 1)
     return bnn_fail(err, BNN_ESHAPE, "logits: expected [n, classes], got %s", BNN_SHAPE(&x[0]));
-  if (x[1].rank != 1 || x[1].dim[0] != x[0].dim[0])
-    return bnn_fail(err, BNN_ESHAPE, "labels: expected [%zu] for logits %s, got %s", x[0].dim[0],
+  *y = bnn_shape_make(BNN_REAL, places, x[0].dim);
+  if (x[1].rank != places || memcmp(x[1].dim, x[0].dim, (size_t)places * sizeof *x[0].dim) != 0)
+    return bnn_fail(err, BNN_ESHAPE, "labels: expected %s for logits %s, got %s", BNN_SHAPE(y),
                     BNN_SHAPE(&x[0]), BNN_SHAPE(&x[1]));
-  *y = bnn_shape_make(BNN_REAL, 1, x[0].dim);
   return BNN_OK;
 }
 
@@ -28,14 +30,17 @@ static bnn_rows rows(const bool *has_rows, const bnn_shape *x, int n, const bnn_
   return has_rows[0] && has_rows[1] ? BNN_ROWS_KEPT : BNN_ROWS_MIXED;
 }
 
+static size_t classes_of(const bnn_tensor *logits) { return logits->dim[logits->rank - 1]; }
+
 static bnn_status verify(const bnn_tensor *const *x, int n, const bnn_attr *attr, bnn_err *err) {
   BNN_UNUSED(n), BNN_UNUSED(attr);
-  const int64_t classes = (int64_t)x[0]->dim[1];
+  const int64_t classes = (int64_t)classes_of(x[0]);
+  const size_t places = op_span(x[1]->dim, 1, x[1]->rank);
   for (size_t i = 0; i < x[1]->size; i++) {
     const int64_t label = op_integer(x[1], i);
     if (label < 0 || label >= classes)
       return bnn_fail(err, BNN_ERANGE, "label %lld of example %zu is outside 0..%lld",
-                      (long long)label, x[1]->row0 + i + 1, (long long)classes - 1);
+                      (long long)label, x[1]->row0 + i / places + 1, (long long)classes - 1);
   }
   return BNN_OK;
 }
@@ -47,7 +52,7 @@ BNN_KERNEL log1p_all(bnn_real *restrict x, size_t n) {
 /* y of examples [from, from + count), a block of scores.h. */
 static void forward_block(bnn_real *y, const bnn_tensor *logits, const bnn_tensor *labels,
                           size_t from, size_t count) {
-  const size_t classes = logits->dim[1];
+  const size_t classes = classes_of(logits);
   const bnn_real *l = bnn_tensor_real(logits) + from * classes;
   bnn_real max[SCORES_ROWS], log_sum[SCORES_ROWS];
   scores_stats(max, log_sum, l, count, classes);
@@ -59,7 +64,7 @@ static void forward_block(bnn_real *y, const bnn_tensor *logits, const bnn_tenso
 
 static void forward(bnn_tensor *y, const bnn_tensor *const *x, int n, const bnn_attr *attr) {
   BNN_UNUSED(n), BNN_UNUSED(attr);
-  const size_t block = scores_block(x[0]->dim[1]);
+  const size_t block = scores_block(classes_of(x[0]));
   for (size_t from = 0; from < y->size; from += block)
     forward_block(bnn_tensor_real(y), x[0], x[1], from,
                   y->size - from < block ? y->size - from : block);
@@ -140,8 +145,8 @@ static void backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tens
                      const bnn_tensor *const *x, int n, const bnn_attr *attr) {
   BNN_UNUSED(n), BNN_UNUSED(attr);
   if (!dx[0]) return;
-  const size_t block = scores_block(x[0]->dim[1]), examples = y->size;
-  patch p = {.classes = x[0]->dim[1]};
+  const size_t block = scores_block(classes_of(x[0])), examples = y->size;
+  patch p = {.classes = classes_of(x[0])};
   for (p.from = 0; p.from < examples; p.from += block) {
     p.count = examples - p.from < block ? examples - p.from : block;
     backward_block(bnn_tensor_real(dx[0]), bnn_tensor_real(dy), x, p);
@@ -152,7 +157,7 @@ BNN_OP(cross_entropy) = {
     .name = "cross_entropy",
     .doc = "cross_entropy(logits, labels): -log softmax(logits)[label] of each example, "
            "[n], in nats; logits are [n, classes], labels [n] of i32 or i64 in "
-           "0..classes-1",
+           "0..classes-1; or of each place, [n, ...], of logits [n, ..., classes]",
     .example = "bnn.cross_entropy({{2, 0}, {0, 0}}, {0, 1}) --> {0.1269, 0.6931}",
     .arity = 2,
     .integers = true,

@@ -24,6 +24,8 @@ local ROWS = {
     .. " NeurIPS 2023, arXiv:2302.06675"},
   {"Clevert et al. 2016", "D.-A. Clevert, T. Unterthiner, S. Hochreiter, \"Fast and accurate deep"
     .. " network learning by exponential linear units (ELUs)\", ICLR 2016, arXiv:1511.07289"},
+  {"Dao et al. 2022", "T. Dao, D. Fu, S. Ermon, A. Rudra, C. Re, \"FlashAttention: fast and"
+    .. " memory-efficient exact attention with IO-awareness\", NeurIPS 2022, arXiv:2205.14135"},
   {"Elfwing et al. 2018", "S. Elfwing, E. Uchibe, K. Doya, \"Sigmoid-weighted linear units for"
     .. " neural network function approximation in reinforcement learning\", Neural Networks 107,"
     .. " 2018, arXiv:1702.03118"},
@@ -125,6 +127,8 @@ local ROWS = {
     .. " variational inference for neural networks\", NeurIPS 2020"},
   {"Traub et al. 2024", "J. Traub et al., \"Overcoming common flaws in the evaluation of selective"
     .. " classification systems\", NeurIPS 2024, arXiv:2407.01032"},
+  {"Vaswani et al. 2017", "A. Vaswani et al., \"Attention is all you need\", NIPS 2017,"
+    .. " arXiv:1706.03762"},
   {"Vovk et al. 2005", "V. Vovk, A. Gammerman, G. Shafer, \"Algorithmic learning in a random"
     .. " world\", Springer, 2005"},
   {"Watanabe et al. 2023", "S. Watanabe, A. Bansal, F. Hutter, \"PED-ANOVA: efficiently quantifying"
@@ -136,6 +140,8 @@ local ROWS = {
   {"Wilson and Izmailov 2020", "A. Wilson, P. Izmailov, \"Bayesian deep learning and a"
     .. " probabilistic perspective of generalization\", NeurIPS 2020, arXiv:2002.08791"},
   {"Wu and He 2018", "Y. Wu, K. He, \"Group normalization\", ECCV 2018, arXiv:1803.08494"},
+  {"Xiong et al. 2020", "R. Xiong et al., \"On layer normalization in the transformer"
+    .. " architecture\", ICML 2020, arXiv:2002.04745"},
   {"Zhang and Sennrich 2019", "B. Zhang, R. Sennrich, \"Root mean square layer normalization\","
     .. " NeurIPS 2019, arXiv:1910.07467"},
   {"Zhang et al. 2020", "R. Zhang, C. Li, J. Zhang, C. Chen, A. Wilson, \"Cyclical stochastic"

@@ -97,13 +97,14 @@ end
 -- What is wrong with the labels of a data set, or nil.
 local function label_fault(self, data)
   if not data.y then return "the data have no labels" end
-  local labels, fault = classes.labels(data.y)
+  local labels, fault = classes.labels(data.y, true)
   if not labels then return fault end
   local width = output_width(self, data)
-  for i, label in ipairs(labels:totable()) do
+  local positions = labels:dim() == 2 and labels:size(2) or 1
+  for i, label in ipairs(labels:reshape(labels:numel()):totable()) do
     if label < 0 or label >= width then
-      return ("label %d of example %d is outside 0..%d, the network's %d classes"):format(label, i,
-        width - 1, width)
+      return ("label %d of example %d is outside 0..%d, the network's %d classes"):format(label,
+        (i - 1) // positions + 1, width - 1, width)
     end
   end
 end

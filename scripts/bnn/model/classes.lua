@@ -88,16 +88,18 @@ end
 
 --- Labels of classes as i32 [n]: whole numbers of any type, [n] or [n, 1].
 -- @param y tensor
+-- @param of_positions boolean: true takes labels of positions too, [n, t]
 -- @return tensor; or nil, message
-function M.labels(y)
+function M.labels(y, of_positions)
   if y:dim() == 2 and y:size(2) == 1 then y = y:view(y:size(1)) end
-  if y:dim() ~= 1 then
-    return nil, strings.message("labels are %s, expected [n] or [n, 1]", shapes.text(y))
+  if y:dim() ~= 1 and not (of_positions and y:dim() == 2) then
+    local also = of_positions and " or [n, t]" or ""
+    return nil, strings.message("labels are %s, expected [n] or [n, 1]%s", shapes.text(y), also)
   end
   if y:dtype() == "i32" then return y end
   local ok, labels = fail.try(y.to, y, "i32")
   if ok then return labels end
-  for i, v in ipairs(y:totable()) do
+  for i, v in ipairs(y:reshape(y:numel()):totable()) do
     if v ~= v // 1 or v < -2^31 or v >= 2^31 then
       return nil, strings.message("label %d is %s, expected a whole number", i, number.text(v))
     end
@@ -116,7 +118,7 @@ function M.targets(what, likelihood, y)
   if not y or not (likelihood and likelihood.classes) then return y end
   if y:dim() == 1 and y:dtype() == "i32" then return y end
   if converted[y] then return converted[y] end
-  local labels, fault = M.labels(y)
+  local labels, fault = M.labels(y, true)
   if not labels then fail("%s: %s", what, fault) end
   converted[y] = labels
   return labels

@@ -41,6 +41,12 @@ M.rows = {
   {"parallel", branches, args = {{linear.linear(4), linear.linear(2), axis = 2}}, x = {4, 3}},
   {"lambda", require "bnn.nn.layers.lambda", x = {4, 3}, no_config = true,
    args = {function(x) return linear.linear(2)(x):tanh() end}},
+  {"multi_head_attention", require "bnn.nn.layers.attention", args = {2, {causal = true}},
+   x = {3, 4, 6}},
+  {"positional_encoding", require "bnn.nn.layers.positional_encoding",
+   args = {"learned", {max_length = 5}}, x = {3, 4, 6}},
+  {"transformer_block", require "bnn.nn.layers.transformer_block",
+   args = {{heads = 2, hidden = 5, causal = true, norm_first = false}}, x = {3, 4, 6}},
   {"mlp", require "bnn.nn.layers.mlp", args = {{5, 2, activation = "tanh"}}, x = {4, 3}},
 }
 

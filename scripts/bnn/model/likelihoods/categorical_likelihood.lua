@@ -11,7 +11,8 @@ return {
   name = "categorical",
   doc = [[
 categorical(): classes 0..C-1 from logits [n, C], y i32 [n]. log p = log softmax(logits)[y];
-predictions are probabilities.
+predictions are probabilities. Of sequences, logits are [n, t, C] and y [n, t]: log p of an example
+is the sum over its positions.
     bnn.likelihood.categorical()
 @return likelihood]],
   options = {},
@@ -24,7 +25,7 @@ predictions are probabilities.
         if y == nil then
           fail "bnn.likelihood.categorical: expected labels y, the data have none"
         end
-        return -core.ops.cross_entropy(logits, y)
+        return help.per_example(-core.ops.cross_entropy(logits, y))
       end,
       predict = function(logits) return check_logits(logits):softmax(-1) end,
       logits = function(logits) return logits end,

@@ -70,9 +70,9 @@ local function note(pass, row, first, y, ...)
   return y, ...
 end
 
---- Calls a layer's function f(layer, x) in a frame of the layer's own.
+--- Calls a layer's function f(layer, x, ...) in a frame of the layer's own.
 -- @param layer a value with kind= and perhaps container=true
-function M.call(layer, f, x)
+function M.call(layer, f, x, ...)
   local outer = M.current("bnn.nn." .. layer.kind)
   local pass = outer.pass
   local path = pass.names[layer]
@@ -81,10 +81,10 @@ function M.call(layer, f, x)
     pass.names[layer] = path
   end
   local frame = {path = path, x = x, numbered = layer.container, pass = pass}
-  if not pass.layers then return current:run(frame, f, layer, x) end
+  if not pass.layers then return current:run(frame, f, layer, x, ...) end
   local row = {path = path, text = layer.text, is_container = layer.container}
   pass.layers[#pass.layers + 1] = row
-  return note(pass, row, #pass.entries, current:run(frame, f, layer, x))
+  return note(pass, row, #pass.entries, current:run(frame, f, layer, x, ...))
 end
 
 -- Raises unless a parameter is there and has the shape that its layer asks for.

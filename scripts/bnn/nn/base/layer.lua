@@ -12,7 +12,7 @@ Layer.__index = Layer
 
 --- Makes a layer.
 -- @param spec table: kind= its name in bnn.nn, of which paths are made; text= what tostring gives;
---   forward= function(x) -> y, which gets its parameters from frame.parameter; args= the list of
+--   forward= function(x, ...) -> y, which gets its parameters from frame.parameter; args= the list of
 --   arguments that make it again, without what only matters for initial values; container=true if
 --   it calls layers that are to count from 0
 function M.new(spec) return setmetatable(spec, Layer) end
@@ -20,11 +20,11 @@ function M.new(spec) return setmetatable(spec, Layer) end
 --- Whether a value is a layer.
 function M.is(value) return getmetatable(value) == Layer end
 
-local function call_forward(self, x)
-  return self.forward(expect.tensor("x", x, "a tensor"))
+local function call_forward(self, x, ...)
+  return self.forward(expect.tensor("x", x, "a tensor"), ...)
 end
 
-function Layer.__call(self, x) return frame.call(self, call_forward, x) end
+function Layer.__call(self, x, ...) return frame.call(self, call_forward, x, ...) end
 
 function Layer.__tostring(self) return self.text end
 

@@ -77,9 +77,9 @@ static const bnn_regularizer *check_regularizers(lua_State *L, int at, size_t n)
   return regularizers;
 }
 
-/* The list kl_weight_params, positions of tensors from 1, as positions from 0. */
-static const size_t *check_kl_weight_param(lua_State *L, int at, size_t *n) {
-  lua_getfield(L, at, "kl_weight_params");
+/* The list in a field, positions of tensors from 1, as positions from 0. */
+static const size_t *check_places(lua_State *L, int at, const char *name, size_t *n) {
+  lua_getfield(L, at, name);
   *n = lua_istable(L, -1) ? lua_rawlen(L, -1) : 0;
   size_t *list = lua_newuserdatauv(L, (*n + 1) * sizeof *list, 0);
   for (size_t i = 0; i < *n; i++) {
@@ -87,6 +87,14 @@ static const size_t *check_kl_weight_param(lua_State *L, int at, size_t *n) {
     list[i] = (size_t)luaL_checkinteger(L, -1) - 1;
     lua_pop(L, 1);
   }
+  return list;
+}
+
+/* The outputs of the program that replace the n tensors of state_params: its last ones, in order. */
+static const int *check_state_outputs(lua_State *L, const bnn_program *p, size_t n) {
+  const int outputs = bnn_program_outputs(p);
+  int *list = lua_newuserdatauv(L, (n + 1) * sizeof *list, 0);
+  for (size_t i = 0; i < n; i++) list[i] = outputs - (int)(n - i);
   return list;
 }
 
@@ -109,7 +117,7 @@ static bnn_estimator check_estimator(lua_State *L, int at) {
 
 /* core.objective(program, posterior, {x=, y=, key=, eps=, sign=, weights= (nodes), loss= (output, from 0),
  *   estimator=, samples=, antithetic=, shards=, kl=, precision=, decay=, priors= (lists by tensor),
- *   kl_weight_params=}) ->
+ *   kl_weight_params=, state_params= (tensors that the program's last outputs replace)}) ->
  *   objective */
 static int core_objective(lua_State *L) {
   bnn_program *program = bind_check_program(L, 1)->recording.program;
@@ -134,7 +142,9 @@ static int core_objective(lua_State *L) {
       .shards = bind_field_integer(L, 3, "shards", 1),
       .loss_output = bind_field_integer(L, 3, "loss", 0),
   };
-  spec.kl_weight_param = check_kl_weight_param(L, 3, &spec.n_kl_weights);
+  spec.kl_weight_param = check_places(L, 3, "kl_weight_params", &spec.n_kl_weights);
+  spec.state_param = check_places(L, 3, "state_params", &spec.n_states);
+  spec.state_output = check_state_outputs(L, program, spec.n_states);
   objective made = {.trained = bnn_posterior_trained(q), .n_params = n_params};
   bnn_err err;
   bind_push_box(L, &objective_class);
@@ -212,8 +222,18 @@ static int objective_gradient(lua_State *L) {
   return status == BNN_OK ? 1 + results : results;
 }
 
-static const luaL_Reg objective_methods[] = {
-    {"step", objective_step}, {"gradient", objective_gradient}, {NULL, NULL}};
+/* objective:write_state(posterior): what the last gradient found for its states */
+static int objective_write_state(lua_State *L) {
+  const objective *of = check_objective(L, 1);
+  bnn_err err;
+  bind_check(L, bnn_objective_write_state(of->o, bind_check_posterior(L, 2), &err), &err);
+  return 0;
+}
+
+static const luaL_Reg objective_methods[] = {{"step", objective_step},
+                                             {"gradient", objective_gradient},
+                                             {"write_state", objective_write_state},
+                                             {NULL, NULL}};
 
 static const bind_row rows[] = {
     {"objective", core_objective, "objective(program, spec): a training step in one call"},

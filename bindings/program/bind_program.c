@@ -122,6 +122,11 @@ static int recording_key(lua_State *L) {
   return 1;
 }
 
+static int recording_flops(lua_State *L) {
+  lua_pushnumber(L, bnn_program_flops(check_recording(L, 1)->recording.program));
+  return 1;
+}
+
 static int recording_param(lua_State *L) {
   size_t size = 0;
   bind_program *p = check_recording(L, 1);
@@ -351,6 +356,7 @@ static const bind_row methods[] = {
     {"constant", recording_constant,
      "rec:constant(x): adds a tensor or number as a constant\n"
      "Tensors that the recorded function captures become constants by themselves."},
+    {"flops", recording_flops, "rec:flops(): the multiply-adds of the products so far"},
     {"substitute", recording_substitute,
      "rec:substitute({op = function}): calls function(...) in place of recording the op, with its\n"
      "arguments, and takes the value that it returns as the result; nil: the op is recorded"},

@@ -364,6 +364,7 @@ bnn_status bnn_objective_new(bnn_objective **out, const bnn_objective_spec *spec
   o->shards = spec->shards;
   o->loss_output = spec->loss_output;
   bnn_status status = copy_spec(o, spec, err);
+  if (status == BNN_OK) status = bnn_objective_init_state(o, spec, err);
   if (status == BNN_OK) status = check_loss(o->program, 0, err);
   if (status == BNN_OK) status = check_loss(o->program, o->loss_output, err);
   if (status == BNN_OK) status = objective_fill(o, err);
@@ -382,6 +383,7 @@ void bnn_objective_free(bnn_objective *o) {
   bnn_layout_fini(&o->layout);
   bnn_mem_free(o->regularizers);
   bnn_mem_free(o->kl_weight_param);
+  bnn_objective_fini_state(o);
   for (size_t g = 0; g < o->posterior.n_groups; g++) bnn_mem_free(o->group[g].scratch);
   bnn_mem_free(o->group);
   bnn_mem_free(o->plain.range);
@@ -398,7 +400,7 @@ size_t bnn_objective_bytes(const bnn_objective *o) {
   const size_t drawn = o->drawn != o->theta ? o->layout.size : 0;
   const size_t reals = 2 * parts_of(o) * o->layout.size + drawn + o->n_workers * o->scratch_size +
                        o->n_levels * o->trained;
-  size_t doubles = 0;
+  size_t doubles = o->state_size;
   for (size_t g = 0; g < o->posterior.n_groups; g++)
     if (o->group[g].scratch) doubles += o->group[g].family->scratch(&o->group[g]);
   return bnn_frame_bytes(o->frame) + reals * sizeof *o->theta + doubles * sizeof(double);

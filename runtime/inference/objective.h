@@ -43,6 +43,9 @@
  * Tensors of a point family are point estimates: penalty decay/2 |mu|^2, plus -beta kl log
  * prior(mu) if given a prior.
  *
+ * States, running statistics, are points that outputs of the program replace at the end of a step, by
+ * their mean over the samples, whatever the rule has made of them.
+ *
  * Blocks and shards follow from the shapes and the number of shards, so the result does not depend on
  * the number of threads.  The loss is added likewise: each shard in order, then the tree. */
 #ifndef BNN_OBJECTIVE_H
@@ -90,12 +93,15 @@ typedef struct bnn_objective_spec {
   int loss_output; /* the output whose mean a step reports: 0, unless outputs[0] is more than loss */
   const size_t *kl_weight_param; /* [n_kl_weights], copied */
   size_t n_kl_weights;
+  const size_t *state_param; /* [n_states], copied: points that a step replaces */
+  const int *state_output;   /* [n_states], copied: by the values of these outputs */
+  size_t n_states;
 } bnn_objective_spec;
 
 /* ESHAPE: an output is neither [batch] nor one number, the layout is smaller than the program's
  * parameters, or as bnn_posterior_check.  ERANGE: samples, an odd number of antithetic ones or
  * a posterior without noise for them, shards, a regularizer, a family that the estimator does not
- * suit, a node that cannot be fed so, a program without a gradient, several shards of one whose rows
+ * suit, a state that is no point or no output, a node that cannot be fed so, a program without a gradient, several shards of one whose rows
  * meet.  ENOMEM. */
 bnn_status bnn_objective_new(bnn_objective **out, const bnn_objective_spec *spec, bnn_err *err);
 void bnn_objective_free(bnn_objective *o);
@@ -143,5 +149,9 @@ bnn_status bnn_objective_step(bnn_objective *o, bnn_context *context, const bnn_
 bnn_status bnn_objective_gradient(bnn_objective *o, bnn_context *context, const bnn_posterior *q,
                                   const bnn_batch *batch, const bnn_step_args *args, bnn_real *d,
                                   double *loss, bnn_err *err);
+
+/* Gives the states of q the values that the last step or gradient found for them, as a step does
+ * itself: for one whose update is made elsewhere.  ESHAPE: q is not what the objective was made for. */
+bnn_status bnn_objective_write_state(const bnn_objective *o, const bnn_posterior *q, bnn_err *err);
 
 #endif

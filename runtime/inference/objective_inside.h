@@ -48,6 +48,10 @@ struct bnn_objective {
   bnn_regularizer *regularizers;                /* [layout.n_params] */
   size_t *kl_weight_param; /* [n_kl_weights] tensors whose weights the program reads */
   size_t n_kl_weights;
+  size_t *state_param; /* [n_states] tensors that outputs of the program replace, */
+  int *state_output;   /* [n_states] and these outputs; */
+  double *state_mean;  /* [state_size] their mean over the samples, one after the other */
+  size_t n_states, state_size;
   int samples, shards, loss_output;
   bool antithetic;
   bnn_ranges plain;       /* of the layout, for the plain stages */
@@ -109,6 +113,15 @@ static inline bnn_weight_gradient bnn_gradient_of(const bnn_objective *o, const 
  * ENOMEM. */
 bnn_status bnn_objective_reserve_scratch(bnn_objective *o, size_t n, bnn_err *err);
 bnn_status bnn_objective_reserve_levels(bnn_objective *o, size_t n, bnn_err *err);
+
+/* ---- objective_state.c: tensors that outputs of the program replace ---- */
+
+/* ERANGE, ESHAPE: the spec's list of them.  ENOMEM; fini takes back what was made. */
+bnn_status bnn_objective_init_state(bnn_objective *o, const bnn_objective_spec *s, bnn_err *err);
+void bnn_objective_fini_state(bnn_objective *o);
+
+/* Takes in what the program gives for sample s, from 1. */
+void bnn_step_keep_state(const bnn_step_work *w, int s);
 
 /* ---- objective_inputs.c: what a step is fed with ---- */
 

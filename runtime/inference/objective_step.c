@@ -287,6 +287,7 @@ static bnn_status run_step(bnn_step_work *w, double *loss, bnn_err *err) {
       return bnn_fail(err, BNN_ESTOP, "after %d of %d samples", s - 1, o->samples);
     sample(w, s);
     BNN_TRY(rows(w, &sum, err));
+    bnn_step_keep_state(w, s);
     if (in_jobs) {
       over_jobs(w, finish_job);
       BNN_TRY(bnn_bad_check(&w->bad, err));
@@ -301,6 +302,7 @@ static bnn_status run_step(bnn_step_work *w, double *loss, bnn_err *err) {
     if (w->updater)
       BNN_TRY(bnn_posterior_update(w->q, w->context, w->updater, &w->update, w->d, err));
   }
+  if (w->updater) BNN_TRY(bnn_objective_write_state(o, w->q, err));
   *loss = sum;
   return BNN_OK;
 }

@@ -475,7 +475,7 @@ size_t bnn_program_row_size(const bnn_program *p) {
 /* Multiply-adds of a product: its result's elements times the length of the sums, or its input's
  * times those that each is added to. */
 static double node_flops(const bnn_program *p, const node *v) {
-  if (!v->live || v->what != NODE_OP) return 0;
+  if ((p->finished && !v->live) || v->what != NODE_OP) return 0;
   const bnn_shape *x = &p->nodes[node_inputs(p, v)[0]].shape;
   double size = 1, length = 1;
   if (v->id == BNN_OP_mm || v->id == BNN_OP_bmm || v->id == BNN_OP_linear) {

@@ -114,7 +114,8 @@ bnn_status bnn_program_check_feeds(const bnn_program *p, int x_node, int y_node,
  * ERANGE. */
 bnn_status bnn_program_check_weights(const bnn_program *p, int node, size_t n, bnn_err *err);
 
-/* For reports: the number of nodes that a replay runs, and multiply-adds of its products. */
+/* For reports: the number of nodes that a replay runs, and multiply-adds of its products; while it is
+ * recorded those of all products so far. */
 size_t bnn_program_ops(const bnn_program *p);
 double bnn_program_flops(const bnn_program *p);
 

@@ -39,6 +39,7 @@ local M = {
   collect = require "bnn.inference.collect",
   prune = require "bnn.posterior.prune".prune,
   ensemble = require "bnn.inference.ensemble".ensemble,
+  update_statistics = require "bnn.inference.update_statistics".update_statistics,
   gradient_variance = require "bnn.inference.gradient_variance".gradient_variance,
   elbo = require "bnn.inference.objective".elbo,
   objective = require "bnn.inference.objective".objective,

@@ -34,6 +34,12 @@ function M.output(net, params, x, opts)
   return pack(net:apply(params, x, opts))
 end
 
+--- The same of a network that predicts: while dropout is on, it keeps its running statistics.
+function M.prediction(net, params, x, key, train)
+  local opts = {key = key, train = train, statistics = train and "running" or nil}
+  return M.output(net, params, x, opts)
+end
+
 -- The shape and type of n rows like those of x, as a network sees them.
 local function batch_shape(x, n)
   local shape = x:shape()

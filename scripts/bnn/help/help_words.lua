@@ -9,9 +9,13 @@ local M = {}
 --- The rows: {words, ..., answer = sentence, absent = names that are not public as it says}.
 M.ROWS = {
   {"batch norm", "batch normalisation", "batch normalization", "batchnorm",
-   answer = "There is no batch normalisation: it makes the examples of a batch depend on each"
-     .. " other. See `bnn.nn.layer_norm`.", absent = {"bnn.nn.batch_norm", "bnn.nn.batchnorm"}},
-  {"group norm", "instance norm", "rms norm", "rmsnorm", "weight norm", "spectral norm",
+   answer = "`bnn.nn.batch_norm` is the layer; `bnn.update_statistics` computes its running"
+     .. " statistics anew, `bnn.nn.state` keeps those of a layer of your own."},
+  {"group norm", "rms norm", "rmsnorm",
+   answer = "`bnn.nn.group_norm` and `bnn.nn.rms_norm` are the layers."},
+  {"detach", "stop gradient", "no grad",
+   answer = "`x:stop_gradient` is x, which gradients take for a constant."},
+  {"instance norm", "weight norm", "spectral norm",
    answer = "There is no such layer. `bnn.nn.layer_norm` normalises, `bnn.transform` makes a"
      .. " layer of any function."},
   {"layer norm", "layer normalisation", "layer normalization",

@@ -60,6 +60,8 @@ local ROWS = {
     .. " learning for classification and preference learning\", arXiv:1112.5745"},
   {"Huang et al. 2017", "G. Huang, Y. Li, G. Pleiss, Z. Liu, J. Hopcroft, K. Weinberger,"
     .. " \"Snapshot ensembles: train 1, get M for free\", ICLR 2017, arXiv:1704.00109"},
+  {"Ioffe and Szegedy 2015", "S. Ioffe, C. Szegedy, \"Batch normalization: accelerating deep"
+    .. " network training by reducing internal covariate shift\", ICML 2015, arXiv:1502.03167"},
   {"Izmailov et al. 2018", "P. Izmailov, D. Podoprikhin, T. Garipov, D. Vetrov, A. Wilson,"
     .. " \"Averaging weights leads to wider optima and better generalization\", UAI 2018,"
     .. " arXiv:1803.05407"},

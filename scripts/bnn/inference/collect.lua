@@ -68,11 +68,16 @@ function kinds.swag.add(self, weights)
 end
 
 function kinds.swag.posterior(self)
-  local function params(flat) return parameters.new(self.layout, flat:clone()) end
-  local rows = self.buffer:narrow(1, 3, math.min(self.count, self.rank)):clone()
+  local layout, n = parameters.state_last(self.layout)
+  local covered = parameters.layout(table.move(layout, 1, n, 1, {}))
+  local last = covered[n]
+  local size = last.offset + last.size -- state is a point: no Gaussian of it is a variance
+  local sigma = (self.buffer[2] * (1 / self.count)):sqrt():narrow(1, 1, size):clone()
+  local rows = self.buffer:narrow(1, 3, math.min(self.count, self.rank)):narrow(2, 1, size):clone()
   return posterior.from_buffers("swag", {
-    mu = params(self.buffer[1]), sigma = params((self.buffer[2] * (1 / self.count)):sqrt()),
-    deviation = param_samples.new(self.layout, rows),
+    mu = parameters.new(self.layout, self.buffer[1]:clone()),
+    sigma = parameters.new(covered, sigma),
+    deviation = param_samples.new(covered, rows),
   })
 end
 
@@ -147,8 +152,8 @@ end
 --                         data = data.train, steps = 20, batch_size = 16, key = key,
 --                         collect = bnn.collect.average()}:posterior()
 -- It is the plain average, for a constant lr or a cyclical one (of which from = period averages the
--- ends of the cycles). bnn has no layer whose statistics depend on the batch, which
--- would need another pass over the data.
+-- ends of the cycles). Running statistics of bnn.nn.batch_norm are averaged too; those of the
+-- averaged network are another pass over the data: bnn.update_statistics.
 -- @param opts table: from=, every=1, period=, as for samples
 -- @return collector; state:posterior() is then a point
 function M.average(opts) return make("average", opts) end

@@ -6,6 +6,7 @@ local fail = require "bnn.base.fail"
 local likelihoods = require "bnn.model.likelihood"
 local options = require "bnn.base.options"
 local param_options = require "bnn.params.param_options"
+local posteriors = require "bnn.posterior.posterior_class"
 local priors = require "bnn.model.priors"
 
 local M = {}
@@ -43,7 +44,7 @@ local OBJECTIVE = both{params = "params", loss = "function"}
 
 -- Names of the tensors that the posterior covers, and of those that are points.
 local function names_of(opts)
-  if not opts.posterior then return {}, opts.params:names() end
+  if not opts.posterior then return {}, posteriors.of_model("params", opts):points() end
   return opts.posterior:covered(), opts.posterior:points()
 end
 

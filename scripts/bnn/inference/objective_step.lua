@@ -5,6 +5,7 @@ local core = require "bnn.core"
 local estimators = require "bnn.inference.estimators"
 local expect = require "bnn.base.expect"
 local fail = require "bnn.base.fail"
+local frame = require "bnn.nn.base.frame"
 local kinds = require "bnn.base.kinds"
 local losses = require "bnn.inference.objective_loss"
 local lru_cache = require "bnn.base.lru_cache"
@@ -37,15 +38,34 @@ end
 
 -- ---- recording ----
 
+-- Adds what a step makes of the state of params to a program's outputs: what layers say, or what it
+-- is, as no rule of an optimizer changes it. Returns the places of these tensors.
+local function add_state(outputs, params, new_value)
+  local places = {}
+  for i, entry in ipairs(parameters.layout_of(params)) do
+    if parameters.is_state(entry.name) then
+      local old = params[entry.name]
+      places[#places + 1] = i
+      outputs[#outputs + 1] = new_value(old) or old * 1
+    end
+  end
+  return places
+end
+
 -- The runtime's objective for batches of n rows of this source.
 local function make_stepper(self, what, source, n)
   batches.check_targets(self, what, source)
   local terms, places = penalties.recorded_terms(self), {}
   for i, term in ipairs(terms) do places[i] = term.place end
+  local state = {}
   local function outputs(params, batch, key, weights, phi)
-    local loss = losses.of(self, params, batch, key, true)
-    if not weights then return {loss} end
-    return {loss + penalties.weigh_terms(self, terms, params, weights, phi), loss}
+    local new_value, loss = frame.with_updates(nil, losses.of, self, params, batch, key, true)
+    local list = {loss}
+    if weights then
+      list = {loss + penalties.weigh_terms(self, terms, params, weights, phi), loss}
+    end
+    state = add_state(list, params, new_value)
+    return list
   end
   local recorder = estimators.recorder(self.estimator, self.antithetic)
   local program, made = trace_model.model(self, source, n, outputs,
@@ -54,7 +74,7 @@ local function make_stepper(self, what, source, n)
   made.estimator = self.estimator
   for name, list in pairs(penalties.by_tensor(self)) do made[name] = list end
   made.samples, made.antithetic = self.num_samples, self.antithetic
-  made.shards = self.shards
+  made.shards, made.state_params = self.shards, state
   made.loss, made.kl_weight_params = #terms > 0 and 1 or 0, places
   return core.objective(program, posteriors.of_model(self.what, self).core, made)
 end
@@ -149,7 +169,9 @@ local function step_by_lua(self, made, moments, lr, key, posterior, ...)
   local gradient, loss = made:gradient(posterior, ...)
   if not gradient then return nil, loss end
   local ok, message = moments:update(posterior, gradient, lr, key, self.data_size)
-  return ok and loss, message
+  if not ok then return nil, message end
+  made:write_state(posterior)
+  return loss
 end
 
 -- A step, on a lane where trainings go side by side.

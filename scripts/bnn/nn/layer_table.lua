@@ -3,8 +3,8 @@
 -- A row is {name, module, args=, x=}: module[name] makes the layer. Its name in bnn.nn, help and
 -- the layers that a checkpoint restores follow from the row, and so do its tests, which call it
 -- with args on a tensor x of this shape (ids= from 1 to that number in place of normal draws).
--- random=true marks a layer that draws while training, no_config=true one that to_config does not
--- describe.
+-- random=true marks a layer that draws while training, statistics="batch" one that then normalises
+-- by its batch, no_config=true one that to_config does not describe.
 local activations = require "bnn.nn.layers.activations"
 local axes = require "bnn.nn.layers.axes"
 local branches = require "bnn.nn.layers.branches"
@@ -29,6 +29,8 @@ M.rows = {
   {"max_pool1d", sequences, args = {3, {stride = 2}}, x = {3, 2, 7}},
   {"avg_pool1d", sequences, args = {3, {padding = 1}}, x = {3, 2, 7}},
   {"layer_norm", require "bnn.nn.layers.layer_norm", args = {{eps = 1e-3}}, x = {4, 6}},
+  {"batch_norm", require "bnn.nn.layers.batch_norm", args = {{momentum = 0.2, eps = 1e-3}},
+   x = {3, 4, 2, 3}, statistics = "batch"},
   {"rms_norm", norms, args = {{eps = 1e-3}}, x = {4, 6}},
   {"group_norm", norms, args = {2, {eps = 1e-3}}, x = {3, 4, 2, 3}},
   {"global_pool", axes, args = {"sum"}, x = {3, 2, 4, 5}},

@@ -19,6 +19,9 @@ local renamed = require "bnn.base.renamed"
 local M = {
   transform = networks.transform,
   parameter = frame.parameter,
+  state = frame.state,
+  update_state = frame.update_state,
+  is_training = frame.is_training,
   path = frame.path,
   docs = activations.docs,
 }

@@ -4,6 +4,9 @@
 -- `params.flat` is the whole buffer [size]; in a function that grad, compile, vmap or an objective
 -- records, it is the concatenation of the tensors, and gradients flow through it to them.
 -- Parameters are values: `params - 0.1 * grads` makes new ones.
+--
+-- A tensor whose name begins with running_, in whatever layer, is state: no weight, but something
+-- that steps keep account of. It has no prior, no distribution and no gradient.
 local expect = require "bnn.base.expect"
 local fail = require "bnn.base.fail"
 local core = require "bnn.core"
@@ -47,6 +50,36 @@ function M.layout(entries)
     offset = offset + size
   end
   return layout, offset
+end
+
+--- Whether a path is that of state, such as the running statistics of a batch normalisation: its
+-- name begins with running_.
+--     bnn.params.is_state "batch_norm/running_mean" --> true
+-- @param path string
+-- @return boolean
+-- Raises unless path is a string.
+function M.is_state(path)
+  expect.string("bnn.params.is_state: path", path)
+  return path:match "[^/]*$":find "^running_" ~= nil
+end
+
+--- Sorts entries of a layout, or of what will be one, so that state comes last; the order is the
+-- same otherwise.
+--     local list = bnn.params.state_last{{name = "running_mean"}, {name = "gain"}}
+--     local first = list[1].name --> "gain"
+-- @param entries list of {name=, ...}
+-- @return list, and how many of it are no state
+function M.state_last(entries)
+  if not is_list_with(entries, "name") then
+    fail.expected("bnn.params.state_last: entries", "a list of {name=}", entries)
+  end
+  local list, state = {}, {}
+  for _, entry in ipairs(entries) do
+    local into = M.is_state(entry.name) and state or list
+    into[#into + 1] = entry
+  end
+  local n = #list
+  return table.move(state, 1, #state, n + 1, list), n
 end
 
 --- Makes parameters that view a flat tensor.
@@ -177,7 +210,7 @@ end
 --     }
 --     local w = both["encoder/linear/w"] --> [4, 2]
 -- @param parts table: name -> Params
--- @return Params in new memory; networks in alphabetical order
+-- @return Params in new memory; networks in alphabetical order, and their state after all weights
 function M.merge(parts)
   local names, entries, tensors = {}, {}, {}
   expect.plain_table("bnn.params.merge: parts", parts, "a table name -> params")
@@ -195,7 +228,7 @@ function M.merge(parts)
       entries[#entries + 1], tensors[path] = {name = path, shape = tensor:shape()}, tensor
     end
   end
-  return M.pack((M.layout(entries)), tensors)
+  return M.pack((M.layout(M.state_last(entries))), tensors)
 end
 
 local Params = {}

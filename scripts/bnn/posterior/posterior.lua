@@ -32,11 +32,14 @@ local function initial_logvar(what, logvar, path, shape)
     kinds.show(value))
 end
 
--- The layout with what the posterior covers in front, and how many tensors that are.
+-- The layout with what the posterior covers in front, and how many tensors that are. State comes
+-- last.
 local function split_layout(params, only)
   local entries, rest = {}, {}
-  for _, entry in ipairs(parameters.layout_of(params)) do
-    local list = param_options.is_among(only, entry.name, entry.shape) and entries or rest
+  for _, entry in ipairs(parameters.state_last(parameters.layout_of(params))) do
+    local is_random = not parameters.is_state(entry.name)
+      and param_options.is_among(only, entry.name, entry.shape)
+    local list = is_random and entries or rest
     list[#list + 1] = {name = entry.name, shape = entry.shape}
   end
   local n = #entries

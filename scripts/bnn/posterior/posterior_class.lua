@@ -105,13 +105,31 @@ local function make_core(family, layout, n, buffers)
   return core.posterior(parameters.sizes(layout), groups)
 end
 
+-- How many tensors of a layout a family of one buffer covers: all of a bank's, whose samples have
+-- their own state, and all but the state of a point.
+local function count_weights(row, layout)
+  local sorted, n = parameters.state_last(layout)
+  if row.buffers[1].has_rows then return #layout end
+  if row.defined and n < #layout then
+    fail("posterior %s: expected parameters without state, got '%s': families of "
+      .. "bnn.posterior.define have no tensors that are points", row.name, sorted[n + 1].name)
+  end
+  for i, entry in ipairs(sorted) do
+    if entry ~= layout[i] then
+      fail("posterior %s: expected state after all parameters, as net:init has it, got '%s' before "
+        .. "'%s'", row.name, layout[i].name, entry.name)
+    end
+  end
+  return n
+end
+
 --- Makes a posterior of a family, which takes the buffers over.
 -- @param family string: a name of core.families()
 -- @param buffers list of Params (or Samples) in the family's order: the first has all tensors, the
 --   others the first ones, which the family covers
 function M.new(family, buffers)
   local layout, row = layout_of(buffers[1]), families[family]
-  local n = buffers[2] and not row.defined and #layout_of(buffers[2]) or #layout
+  local n = buffers[2] and not row.defined and #layout_of(buffers[2]) or count_weights(row, layout)
   local self = {family = family, n_covered = n, defined = row.defined}
   for i, buffer in ipairs(row.buffers) do self[buffer.name] = buffers[i] end
   if row.defined then
@@ -243,12 +261,17 @@ function Posterior:names() return names_of(self, 1) end
 -- @return list of strings
 function Posterior:covered() return names_of(self, 1, self.n_covered) end
 
---- Lists the names of the tensors that are point estimates: those not covered, or all of a point.
+--- Lists the names of the tensors that are point estimates: those not covered, or all of a point;
+-- without state, which is no estimate (bnn.nn.state).
 --     print(#q:points())               -- 0 unless only= left some out
 -- @return list of strings
 function Posterior:points()
   if self.defined then return {} end
-  return names_of(self, is_point(self) and 1 or self.n_covered + 1)
+  local names = {}
+  for _, name in ipairs(names_of(self, is_point(self) and 1 or self.n_covered + 1)) do
+    if not parameters.is_state(name) then names[#names + 1] = name end
+  end
+  return names
 end
 
 --- Returns the number of weights.
@@ -568,8 +591,13 @@ function Posterior.__tostring(self)
   local of = support > 1 and (" of %d networks"):format(support) or ""
   local text = ("%s posterior%s over %d parameters in %d tensors"):format(
     NAMES[self.family] or self.family, of, n, self.n_covered) .. rank_text(self)
-  local rest = self:numel() - n
-  return rest > 0 and ("%s, and %d that are points"):format(text, rest) or text
+  local fixed, state = 0, 0
+  for i = self.n_covered + 1, #layout do
+    local size = layout[i].size
+    if parameters.is_state(layout[i].name) then state = state + size else fixed = fixed + size end
+  end
+  if fixed > 0 then text = ("%s, and %d that are points"):format(text, fixed) end
+  return state > 0 and ("%s, beside %d numbers of state"):format(text, state) or text
 end
 
 return M

@@ -224,7 +224,7 @@ function M.log_likelihood(model, data, opts)
   local train = keeps_dropout("bnn.log_likelihood", model)
   opts.train = train
   local function log_prob(params, batch, key)
-    local output = trace_model.output(model.net, params, batch.x, {key = key, train = train})
+    local output = trace_model.prediction(model.net, params, batch.x, key, train)
     return likelihood.log_prob(output, batch.y)
   end
   local mean = prediction_sums.run(model, "log_likelihood", source, log_prob, opts):moments()

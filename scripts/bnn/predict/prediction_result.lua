@@ -32,7 +32,7 @@ end
 function M.averaged(model, likelihood, train)
   return function(params, batch, key)
     local n = batch.x:size(1)
-    local output = trace_model.output(model.net, params, batch.x, {key = key, train = train})
+    local output = trace_model.prediction(model.net, params, batch.x, key, train)
     local value = likelihood.predict and likelihood.predict(output) or output
     check_rows_of(value, "predict", output, n)
     if options.accept(likelihood.variance, "function") then

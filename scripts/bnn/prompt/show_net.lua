@@ -1,6 +1,6 @@
 --- Networks as a table of their layers, with what comes out of each and how many parameters it has.
 local net = require "bnn.nn.base.net"
-local shapes = require "bnn.base.shapes"
+local net_summary = require "bnn.nn.base.net_summary"
 local show_names = require "bnn.prompt.show_names"
 local strings = require "bnn.base.strings"
 local table_text = require "bnn.base.table_text"
@@ -9,29 +9,13 @@ local M = {}
 
 local MOST = 60 -- layers
 
--- "[n, 64]" of the output for one row.
-local function output_text(shape)
-  if not shape then return "" end
-  return "[" .. table.concat({"n", table.unpack(shape, 2)}, ", ") .. "]"
-end
-
--- "w [784, 64], b [64]"
-local function weights_text(weights)
-  local texts = {}
-  for i, weight in ipairs(weights) do texts[i] = weight[1] .. " " .. shapes.text(weight[2]) end
-  return table.concat(texts, ", ")
-end
-
--- The layers that are no containers of others, which would count twice.
+-- A row for each layer, and how many parameters they have.
 local function rows_of(layers)
   local rows, total = {}, 0
-  for _, l in ipairs(layers) do
-    if not l.is_container then
-      total = total + l.parameters
-      rows[#rows + 1] = {l.path, l.text, output_text(l.shape),
-                         l.parameters > 0 and ("%d"):format(l.parameters) or "",
-                         weights_text(l.weights)}
-    end
+  for i, l in ipairs(net_summary.rows(layers)) do
+    total = total + l.parameters
+    rows[i] = {l.path, l.text, net_summary.output_text(l.shape),
+               net_summary.count_text(l.parameters), net_summary.weights_text(l.weights)}
   end
   return rows, total
 end

@@ -1723,6 +1723,31 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
 }
 END_TEST
 
+START_TEST(an_objective_refuses_states_that_can_not_be) {
+  problem q;
+  problem_init(&q, network, 7);
+  split_posterior families;
+  split_posterior_init(&families, &q.layout, NULL, NULL, q.layout.size);
+  const struct {
+    size_t param;
+    int output;
+    bnn_status status;
+    const char *words;
+  } row[] = {
+      {4, 0, BNN_ERANGE, "a state that is tensor 5 of 4"},
+      {3, 1, BNN_ERANGE, "a state that is output 2 of 1"},
+      {3, -1, BNN_ERANGE, "a state that is output 0 of 1"},
+      {0, 0, BNN_ESHAPE, "numbers, got [7]"},
+  };
+  for (size_t k = 0; k < sizeof row / sizeof *row; k++) {
+    bnn_objective_spec spec = good_spec(&q, &families.q);
+    spec.n_states = 1, spec.state_param = &row[k].param, spec.state_output = &row[k].output;
+    ck_no_objective(&spec, row[k].status, row[k].words);
+  }
+  problem_fini(&q);
+}
+END_TEST
+
 START_TEST(an_objective_refuses_regularizers_that_can_not_be) {
   problem q;
   problem_init(&q, network, 7);
@@ -1948,6 +1973,7 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, a_step_refuses_a_beta_of_a_tensor_below_0);
   tcase_add_test(tests, a_step_refuses_the_state_of_another_posterior);
   tcase_add_test(tests, an_objective_refuses_what_it_can_not_be_made_of);
+  tcase_add_test(tests, an_objective_refuses_states_that_can_not_be);
   tcase_add_test(tests, an_objective_refuses_regularizers_that_can_not_be);
   tcase_add_test(tests, an_objective_refuses_posteriors_that_it_can_not_train);
   tcase_add_test(tests, an_objective_refuses_a_posterior_that_is_not_of_its_layout);

@@ -1324,6 +1324,20 @@ START_TEST(layer_norm_gives_mean_0_and_variance_1_before_gain_and_bias) {
 }
 END_TEST
 
+START_TEST(batch_norm_gives_channels_mean_0_and_variance_1) {
+  const double x[] = {1, 2, 100, 100, 3, 4, 100, 100}, u[] = {-3, -1, 0, 0, 1, 3, 0, 0};
+  double want[8];
+  for (int i = 0; i < 8; i++) want[i] = i % 4 < 2 ? u[i] / 2 / sqrt(1.25 + 0.75) * 3 + 10 : 20;
+  ck_values(CALL(batch_norm, ((bnn_attr){.number = {0.75}}), reals(DIMS(2, 2, 2), x),
+                 reals(DIMS(2), VALUES(3, 5)), reals(DIMS(2), VALUES(10, 20))),
+            DIMS(2, 2, 2), want);
+  ck_values(CALL(batch_norm, ((bnn_attr){.number = {0}}),
+                 reals(DIMS(2, 3), VALUES(1, 1, 5, 3, -1, 9)), reals(DIMS(3), VALUES(1, 2, 3)),
+                 reals(DIMS(3), VALUES(0, 0, 1))),
+            DIMS(2, 3), VALUES(-1, 2, -2, 1, -2, 4));
+}
+END_TEST
+
 START_TEST(poisson_log_prob_is_the_log_of_the_probability) {
   const struct {
     double y, log_rate, want;
@@ -1737,6 +1751,24 @@ static const struct {
      {0},
      BNN_ESHAPE,
      "layer_norm: bias: expected [4] for x [8, 4], got [5]"},
+    {BNN_OP_batch_norm,
+     3,
+     {{3, {8, 4, 2}}, {1, {2}}, {1, {4}}},
+     {0},
+     BNN_ESHAPE,
+     "batch_norm: gain: expected [4] for x [8, 4, 2], got [2]"},
+    {BNN_OP_batch_norm,
+     3,
+     {{1, {4}}, {1, {4}}, {1, {4}}},
+     {0},
+     BNN_ESHAPE,
+     "x: expected [n, channels, ...], got [4]"},
+    {BNN_OP_batch_norm,
+     3,
+     {{2, {4, 1}}, {1, {1}}, {1, {1}}},
+     {.number = {-1}},
+     BNN_ERANGE,
+     "eps: expected a number of 0 or more, got -1"},
     {BNN_OP_layer_norm, 3, {{0, {0}}, {1, {1}}, {1, {1}}}, {0}, BNN_ESHAPE, "got []"},
     {BNN_OP_layer_norm,
      3,
@@ -1896,6 +1928,7 @@ static void add_tests_of_windows_noise_and_refusals(TCase *tests) {
   tcase_add_test(tests, of_equal_maxima_the_first_takes_the_gradient);
   tcase_add_test(tests, a_maximum_of_infinities_is_no_padding);
   tcase_add_test(tests, layer_norm_gives_mean_0_and_variance_1_before_gain_and_bias);
+  tcase_add_test(tests, batch_norm_gives_channels_mean_0_and_variance_1);
   tcase_add_test(tests, dropout_keeps_by_the_keys_uniforms_and_divides_by_what_it_keeps);
   tcase_add_test(tests, draws_in_the_shape_of_a_tensor_are_the_keys_sequence);
   tcase_add_test(tests, signs_are_the_bits_of_the_key);

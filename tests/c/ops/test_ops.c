@@ -330,6 +330,8 @@ START_TEST(rows_are_kept_where_each_row_stands_alone) {
        BNN_ROWS_MIXED},
       {BNN_OP_max_pool2d, {{4, {8, 1, 3, 3}}}, {.pair = {{2, 2}}}, 1, BNN_ROWS_KEPT},
       {BNN_OP_layer_norm, {{2, {8, 4}}, {1, {4}}, {1, {4}}}, {0}, 1, BNN_ROWS_KEPT},
+      {BNN_OP_batch_norm, {{2, {8, 4}}, {1, {4}}, {1, {4}}}, {0}, 1, BNN_ROWS_MIXED},
+      {BNN_OP_stop_gradient, {{2, {8, 4}}}, {0}, 1, BNN_ROWS_KEPT},
       {BNN_OP_layer_norm, {{1, {8}}, {1, {8}}, {1, {8}}}, {0}, 1, BNN_ROWS_MIXED},
   };
   for (size_t i = 0; i < sizeof row / sizeof *row; i++) {

@@ -270,7 +270,7 @@ end
 
 function TestWords.test_what_is_not_there_is_said()
   for asked, answer in pairs{
-    ["batch norm"] = "There is no batch normalisation", gpu = "There is no GPU",
+    ["spectral norm"] = "There is no such layer", gpu = "There is no GPU",
     LSTMs = "There is no such layer",
   } do
     lu.assertStrContains(help.search(bnn, asked)[1], answer)

@@ -45,11 +45,23 @@ function Layer:init(key, x)
   return params
 end
 
+--- Summarises a layer, which by itself is a net, for inputs like x: see net:summary.
+--     local parameters = bnn.nn.linear(3):summary(bnn.ones(1, 4)).parameters --> 15
+-- @param x tensor [n, ...] or part of a data set: only the shape of a row and the type matter
+-- @return table as net:summary returns it
+function Layer:summary(x)
+  local own = as_net(self)
+  local summary = own:summary(x)
+  net.take_layers(self, own)
+  summary.text = tostring(self)
+  return summary
+end
+
 --- Computes a layer's output, which by itself is a net: see net:apply.
 --     bnn.nn.relu():apply({}, bnn.tensor{-1, 2})        -- 0, 2
 -- @param params as init returns them
 -- @param x tensor [n, ...]
--- @param opts table: key= (for dropout), train=false
+-- @param opts table: key= (for dropout), train=false, statistics=, as net:apply takes them
 -- @return tensor [n, ...], or what the layer returns
 function Layer:apply(params, x, opts) return as_net(self):apply(params, x, opts) end
 

@@ -3,6 +3,7 @@ local expect = require "bnn.base.expect"
 local expect_model = require "bnn.params.expect_model"
 local fail = require "bnn.base.fail"
 local frame = require "bnn.nn.base.frame"
+local net_summary = require "bnn.nn.base.net_summary"
 local network_input = require "bnn.autodiff.network_input"
 local options = require "bnn.base.options"
 local parameters = require "bnn.params.params"
@@ -23,20 +24,21 @@ end
 
 local layers_of = setmetatable({}, {__mode = "k"}) -- of nets that init has seen
 
---- Returns the layers of a net as its last init called them: a list of {path=, text=, shape= of the
--- output for one row, or nil, parameters= and weights= {{name, shape}, ...} of its own and of the
--- layers within, is_container=}; nil before that.
+--- Returns the layers of a net as its last init or summary called them: a list of {path=, text=,
+-- shape= of the output for one row, or nil, multiply_adds= for it, parameters=, state= (numbers
+-- that are no parameters) and weights= {{name, shape}, ...} of its own and of the layers within,
+-- is_container=}; nil before that.
 function M.layers(net) return layers_of[net] end
 
 --- Makes a net answer `layers` as another one does.
 function M.take_layers(net, other) layers_of[net] = layers_of[other] end
 
 -- The shape of one row of x, a tensor or a part of a data set (its x), and its type in a network.
-local function one_row(x)
+local function one_row(what, x)
   if type(x) == "table" and x.x then x = x.x end
   local shape = pytree.leaf_kind(x) == "tensor" and x:shape()
   if not shape or #shape == 0 then
-    fail.expected("net:init: x", "a tensor [n, ...] or a part of a data set", x)
+    fail.expected(what .. ": x", "a tensor [n, ...] or a part of a data set", x)
   end
   shape[1] = 1
   return shape, network_input.dtype(x)
@@ -44,11 +46,13 @@ end
 
 -- The parameters that a network asks for when it gets rows of this shape and type.
 local function find_parameters(rec, net, shape, dtype)
-  local pass = {rec = rec, tracers = {}, entries = {}, layers = {}, train = false}
+  local pass = {rec = rec, tracers = {}, entries = {}, layers = {}, train = false,
+                statistics = "running"}
   frame.run(pass, net.forward, rec:rows(shape, dtype))
+  pass.multiply_adds = math.tointeger(rec:flops())
   rec:abandon()
   layers_of[net] = pass.layers
-  return pass.entries
+  return (parameters.state_last(pass.entries)), pass.multiply_adds
 end
 
 --- Draws the initial parameters of a network.
@@ -59,7 +63,7 @@ end
 -- @return params
 function Net:init(key, x)
   expect.key("net:init: key", key)
-  local entries = trace_model.recording(find_parameters, self, one_row(x))
+  local entries = trace_model.recording(find_parameters, self, one_row("net:init", x))
   local layout, tensors = parameters.layout(entries), {}
   for i, entry in ipairs(entries) do
     local shape = layout[i].shape
@@ -67,6 +71,24 @@ function Net:init(key, x)
       entry.init(key:fold(entry.name), shape), "a tensor " .. shapes.text(shape))
   end
   return parameters.pack(layout, tensors)
+end
+
+--- Summarises a network for inputs like x: its layers, what comes out of each, their parameters,
+-- and the multiply-adds of their products (linear, conv2d, mm) for one example. Printed, it is a table.
+--     local net = bnn.nn.sequential{bnn.nn.linear(3), bnn.nn.relu(), bnn.nn.linear(2)}
+--     local summary = net:summary(bnn.ones(1, 4))
+--     local total = summary.parameters --> 23
+--     print(summary)
+-- @param x tensor [n, ...] or part of a data set: only the shape of a row and the type matter
+-- @return table:
+--   parameters     how many there are, each once, and `state`, running statistics beside them
+--   multiply_adds  of a prediction for one example, and `flops`, twice as many
+--   layers         a list of {path=, text=, shape= (of the output for one example; nil if that is
+--                  no tensor), parameters=, state=, multiply_adds=}, without the containers
+function Net:summary(x)
+  local entries, multiply_adds =
+    trace_model.recording(find_parameters, self, one_row("net:summary", x))
+  return net_summary.new(self, layers_of[self], entries, multiply_adds)
 end
 
 -- Params, or a plain table of tensors by path.
@@ -78,19 +100,29 @@ end
 -- become x / 255; other types reach the network unchanged, in init, steps and predictions too.
 --     net:apply(params, x)                              -- x [32, 28, 28] -> [32, 10]
 --     net:apply(params, x, {key = key, train = true})   -- with dropout, if it has any
+-- Parameters are values: batch_norm's running statistics stay as they are. Steps change them, and
+-- bnn.update_statistics makes new ones.
 -- @param params as init returns them, or any table of tensors by path
 -- @param x tensor [n, ...]
--- @param opts table: key= (for dropout), train=false
+-- @param opts table:
+--   key         for dropout
+--   train       whether it is trained, false: bnn.nn.is_training() inside
+--   statistics  by which batch_norm normalises: "batch" or "running"; default "batch" while
+--               training. "running" beside train = true trains a network whose statistics stay as
+--               they are
 -- @return what the network returns
 function Net:apply(params, x, opts)
   opts = options.check("net:apply", opts, {
     key = "key", train = {type = "boolean", default = false},
+    statistics = {type = "string", choices = {"batch", "running"}},
   })
   if not is_params(params) then
     fail.expected("net:apply: params", "params, as net:init gives them", params)
   end
   x = network_input.seen(expect.tensor("net:apply: x", x, "a tensor [n, ...]"))
-  return frame.run({params = params, key = opts.key, train = opts.train}, self.forward, x)
+  local statistics = opts.statistics or opts.train and "batch" or "running"
+  local pass = {params = params, key = opts.key, train = opts.train, statistics = statistics}
+  return frame.run(pass, self.forward, x)
 end
 
 --- Makes a network from a function of its input, as Haiku's transform: layers that are made and

@@ -32,7 +32,7 @@ local function largest_change(a, b) return (a - b):abs():max():item() end
 -- The names of the tensors of a row's own layer.
 local function own_names(row, q)
   local names = {}
-  for _, name in ipairs(q:names()) do
+  for _, name in ipairs(q:covered()) do
     if name:find(row[1], 1, true) then names[#names + 1] = name end
   end
   return names
@@ -44,14 +44,14 @@ local function check_step(row, estimator)
   local elbo = bnn.elbo{net = net, posterior = q, likelihood = "categorical", beta = 0,
                         data_size = 10, estimator = estimator}
   local state, mu, logvar = bnn.optim.adam{lr = 0.01}:init(elbo), {}, {}
-  for _, name in ipairs(q:names()) do
+  for _, name in ipairs(q:covered()) do
     mu[name], logvar[name] = q.mu[name]:clone(), q.logvar[name]:clone()
   end
   for step = 1, 3 do
     local loss = assert(elbo:step(state, batch, key:fold(step)))
     lu.assertTrue(loss == loss and math.abs(loss) < 1e4, tostring(loss))
   end
-  for _, name in ipairs(q:names()) do
+  for _, name in ipairs(q:covered()) do
     local why = estimator .. ": " .. name
     lu.assertTrue(finite(q.mu[name]) and finite(q.logvar[name]), why)
     lu.assertTrue(largest_change(q.mu[name], mu[name]) > 0, why .. ": mu")

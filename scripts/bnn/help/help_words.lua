@@ -58,7 +58,7 @@ M.ROWS = {
    absent = {"bnn.nn.lstm", "bnn.nn.gru", "bnn.nn.rnn", "bnn.nn.attention", "bnn.nn.transformer"}},
   {"residual", "skip connection", "resnet", "unet", "u net",
    answer = "`bnn.transform` makes a network of any function: x + layer(x)."},
-  {"convolution", "cnn", "convolutional",
+  {"convolution", "cnn", "convolutional", "deconvolution", "transposed convolution", "dilated",
    answer = "`bnn.nn.conv2d`, `bnn.nn.conv1d` and `bnn.nn.conv_transpose2d`; `bnn.nn.max_pool`,"
      .. " `bnn.nn.avg_pool` and `bnn.nn.global_pool`."},
   {"loss function", "criterion", "mse", "cross entropy loss", "mean squared error",

@@ -3,7 +3,7 @@
 -- rounds of ours (a python3 with torch; without it that column is empty). A factor before the
 -- convolution stands for the layers below it, that of its result for those above.
 --     build/bnnlua tests/bench/bench_conv.lua [threads [rounds]]
--- Times are first quartiles, as the machine may be shared.
+-- Times are the shortest, as the machine may be shared.
 local bnn = require "bnn"
 local now = require "bnn.core".now
 local table_text = require "bnn.base.table_text"
@@ -30,11 +30,6 @@ local CASES = {
   {"32 of 28 -> 64, 1x1", 32, 32, 28, 64, 1, 1, 0, 1},
   {"  stride 2", 32, 32, 28, 64, 1, 2, 0, 1},
 }
-
-local function quartile(times)
-  table.sort(times)
-  return times[(#times + 3) // 4]
-end
 
 local function positions(case)
   local h, size, stride, padding, dilation = case[4], table.unpack(case, 6)
@@ -83,8 +78,7 @@ for line in sys.stdin:
         before = time.perf_counter()
         (conv(x * scale) * dy).sum((1, 2, 3)).mean().backward()
         times.append(time.perf_counter() - before)
-    times = sorted(times[len(times) // 5:])
-    print(times[(len(times) + 3) // 4 - 1])
+    print(min(times))
 ]]
 
 -- PyTorch's times in seconds, or an empty list.
@@ -114,7 +108,7 @@ for i, case in ipairs(CASES) do measure(stepper(case), times[i]) end
 
 local rows, first = {}, nil
 for i, case in ipairs(CASES) do
-  local time = quartile(times[i])
+  local time = math.min(table.unpack(times[i]))
   local adds = 3 * case[2] * case[3] * case[5] * case[6] ^ 2 * positions(case) ^ 2
   local cost = time / adds * 1e12
   if case[1]:sub(1, 1) ~= " " then first = cost end

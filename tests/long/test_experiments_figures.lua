@@ -48,6 +48,14 @@ function TestFigures.test_the_regression()
   end
 end
 
+-- Measured, seed 1: 2.83 bits a character by either, AUROC 0.89. The guides, its text, change.
+function TestFigures.test_the_transformer()
+  local metrics = load "transformer".run({write = 0}, bnn.log.memory())
+  assert_within(metrics.bits, 2.4, 3.2, "bits of the plain one")
+  assert_within(metrics.bayesian_bits, 2.4, 3.2, "bits of the Bayesian one")
+  assert_within(metrics.auroc, 0.75, 1, "AUROC of the text backwards")
+end
+
 -- Measured, seed 1: 0.9783 with all weights, 0.9738 with a quarter of them.
 function TestFigures.test_pruning()
   lu.skipIf(not is_there, "needs MNIST in $BNNLUA_DATA")

@@ -116,6 +116,42 @@ run cubic --steps=20 --figures=file
 equal "cubic: a picture that fails does not stop the run" 0 "$rc"
 has "cubic: but it is said" "cannot draw " "$err"
 
+# ---------------------------------------------------------------- the transformer
+tiny="--steps=3 --more_steps=2 --width=8 --blocks=1 --predict_samples=2"
+small="$tiny --context=16 --heads=2"
+# shellcheck disable=SC2086 # a list of words
+{
+  printf 'the quick brown fox jumps over the lazy dog\n%.0s' $(seq 40) >"$T/fox.txt"
+  run transformer $small --write=12 --file="$T/fox.txt" --threads=2
+  equal "transformer: status" 0 "$rc"
+  equal "transformer: the first line names the text" \
+    "data: $T/fox.txt, 1584 training and 176 test characters, 28 different ones" "$(head -1 "$T/out")"
+  has "transformer: a table" "network    bits  accuracy" "$out"
+  has "transformer: the text backwards" "AUROC of a stretch" "$out"
+  equal "transformer: it writes as much as is asked for" 12 \
+    "$(sed '1,/^it writes$/d' "$T/out" | head -c -1 | wc -c)"
+  cp "$T/out" "$T/first"
+  for threads in 1 3; do
+    run transformer $small --write=12 --file="$T/fox.txt" --threads=$threads
+    equal "transformer: the same bytes with --threads=$threads" 0 "$(cmp "$T/first" "$T/out" >&2; echo $?)"
+  done
+  run transformer $small --write=0 --file="$T/fox.txt" --seed=2
+  equal "transformer: another seed gives others" 1 "$(cmp -s "$T/first" "$T/out"; echo $?)"
+  equal "transformer: --write=0 writes nothing" 0 "$(grep -c '^it writes' "$T/out")"
+  run transformer $small --write=0
+  has "transformer: it learns the guides where there is no file" "data: the guides of bnnlua, " \
+    "$(head -1 "$T/out")"
+  run transformer $small --file="$T/none.txt"
+  equal "transformer: no file, one line" "1 1" "$rc $(wc -l <"$T/err")"
+  has "transformer: no file" "$T/none.txt: No such file" "$err"
+  run transformer $tiny --file="$T/fox.txt" --context=500
+  has "transformer: a text that is too short" "fox.txt: too short for --context" "$err"
+  run transformer $tiny --heads=3
+  has "transformer: heads that do not divide" "--heads: expected a divisor of --width=8, got 3" "$err"
+  run transformer --help
+  equal "transformer --help" "0 0" "$rc $(awk 'length($0) > 80' "$T/out" | wc -l)"
+}
+
 # ---------------------------------------------------------------- out of distribution
 ood="--data_dir=$T/mnist --steps=6 --batch_size=50 --predict_samples=5"
 few="--ood_data=$T/others,noise --figures="

@@ -5,9 +5,9 @@
  *   dk = scale dS^T q
  *
  * Heads lie side by side in the features.  S is made in panels of QUERIES rows and KEYS columns on
- * the stack, with a running maximum and sum for each row, as in Dao et al. 2022; backward makes
- * them again instead of keeping them.  Causal: query i sees keys 0..i; panels that nobody sees are
- * left out. */
+ * the stack, with a running maximum and sum for each row, as in Dao et al. 2022 (arXiv:2205.14135);
+ * backward makes them again instead of keeping them.  Causal: query i sees keys 0..i; panels that
+ * nobody sees are left out. */
 #include "../../kernels/product.h"
 #include "../scores.h"
 

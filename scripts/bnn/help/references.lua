@@ -24,8 +24,6 @@ local ROWS = {
     .. " NeurIPS 2023, arXiv:2302.06675"},
   {"Clevert et al. 2016", "D.-A. Clevert, T. Unterthiner, S. Hochreiter, \"Fast and accurate deep"
     .. " network learning by exponential linear units (ELUs)\", ICLR 2016, arXiv:1511.07289"},
-  {"Dao et al. 2022", "T. Dao, D. Fu, S. Ermon, A. Rudra, C. Re, \"FlashAttention: fast and"
-    .. " memory-efficient exact attention with IO-awareness\", NeurIPS 2022, arXiv:2205.14135"},
   {"Elfwing et al. 2018", "S. Elfwing, E. Uchibe, K. Doya, \"Sigmoid-weighted linear units for"
     .. " neural network function approximation in reinforcement learning\", Neural Networks 107,"
     .. " 2018, arXiv:1702.03118"},

@@ -82,24 +82,25 @@ function M.value(self, batch, key, opts)
   return M.evaluate(self, data, {key = key, step = opts.step, beta = opts.beta})
 end
 
--- How many classes the likelihood makes of the network's outputs for an example.
+-- How many classes the likelihood makes of the network's outputs for an example, and whether it
+-- does so at each position of a sequence.
 local function output_width(self, data)
-  local width
+  local width, has_positions
   trace_model.model(self, {x = data.x}, 1, function(params, batch, key)
     local output = trace_model.output(self.net, params, batch.x, {key = key})
     if self.likelihood.logits then output = self.likelihood.logits(output) end
-    width = output:size(-1)
+    width, has_positions = output:size(-1), output:dim() == 3
     return {output}
   end, {})
-  return width
+  return width, has_positions
 end
 
 -- What is wrong with the labels of a data set, or nil.
 local function label_fault(self, data)
   if not data.y then return "the data have no labels" end
-  local labels, fault = classes.labels(data.y, true)
+  local width, has_positions = output_width(self, data)
+  local labels, fault = classes.labels(data.y, has_positions)
   if not labels then return fault end
-  local width = output_width(self, data)
   local positions = labels:dim() == 2 and labels:size(2) or 1
   for i, label in ipairs(labels:reshape(labels:numel()):totable()) do
     if label < 0 or label >= width then

@@ -162,6 +162,9 @@ end
 --               (epistemic)
 --   energy      [n], of classes: -logsumexp of the mean logits; nil if the likelihood has no logits
 --   variation_ratio [n], of classes: 1 - the largest share of samples that agree on their class
+--               of sequences, mean and std are [n, t, C], class, probability and class_std [n, t];
+--               entropies and mutual_information [n] are sums over positions; energy and
+--               variation_ratio are nil
 --   noise_std, total_std [n, w], of a likelihood of numbers that have a variance: the root of the
 --               mean noise variance (aleatoric); the root of the total variance
 --   draws       [samples, n, w] of each network, and draws_std, its noise's, of a likelihood of
@@ -185,8 +188,8 @@ function M.predict(model, x, opts)
   check_samples(opts, model)
   local what = "predict" .. (opts.train and "+" or "")
   local averaged = prediction_result.averaged(model, likelihood, opts.train)
-  local sums = prediction_sums.run(model, what, {x = rows}, averaged, opts)
-  local result = prediction_result.of(sums, likelihood, opts)
+  local sums, shape = prediction_sums.run(model, what, {x = rows}, averaged, opts)
+  local result = prediction_result.of(sums, likelihood, opts, shape)
   if opts.draws then
     prediction_result.add_draws(result, likelihood, function(s)
       local one = {num_samples = 1, first = s, key = opts.key, chunk = opts.chunk, progress = false,

@@ -43,16 +43,26 @@ function M.averaged(model, likelihood, train)
   end
 end
 
+-- Moments [n, w] of a sequence of classes, as [n, t, C].
+local function of_positions(x, like)
+  return #like == 3 and x:reshape(x:size(1), like[2], like[3]) or x
+end
+
 -- Where the mean of a row is not a number there is no class either: -1, which no label is.
-local function add_classes(result, sums)
-  local mean, std = result.mean, result.std
-  local best = mean:argmax(-1)
-  local at = best:reshape(best:size(1), 1)
-  result.probability = mean:gather(at, -1):reshape(best:size(1)) -- a NaN is the largest
+local function add_classes(result, sums, like)
+  local mean, std = of_positions(result.mean, like), of_positions(result.std, like)
+  result.mean, result.std = mean, std
+  local best = mean:argmax(-1) -- [n], or [n, t] of sequences
+  local shape, column = best:shape(), best:shape()
+  column[#column + 1] = 1
+  local at = best:reshape(column)
+  result.probability = mean:gather(at, -1):reshape(shape) -- a NaN is the largest
   local is_number = result.probability:eq(result.probability)
   result.class = core.ops.where(is_number, best:real() - 1, -1):to("i32")
-  result.class_std = std:gather(at, -1):reshape(best:size(1))
-  for name, score in pairs(sums:scores()) do result[name] = score end
+  result.class_std = std:gather(at, -1):reshape(shape)
+  local scores = sums:scores()
+  if mean:dim() > 2 then scores.variation_ratio, scores.energy = nil, nil end -- of one choice only
+  for name, score in pairs(scores) do result[name] = score end
 end
 
 -- Epistemic and aleatoric deviation add up as variances (the law of total variance).
@@ -95,10 +105,11 @@ renamed.functions(describe.as("prediction", {}), "prediction", {samples = "num_s
 --- Makes the prediction that bnn.predict returns from running sums.
 -- @param sums the runtime's prediction
 -- @param opts table: classes=, num_samples=, tolerance=
-function M.of(sums, likelihood, opts)
+-- @param shape list: that of the likelihood's prediction, of some number of rows
+function M.of(sums, likelihood, opts, shape)
   local mean, std = sums:moments()
   local result = {mean = mean, std = std, num_samples = sums:samples()}
-  if opts.classes then add_classes(result, sums) end
+  if opts.classes then add_classes(result, sums, shape) end
   local variance = likelihood.variance or likelihood.sigma and likelihood.sigma ^ 2
   if type(variance) == "number" then
     add_noise(result, core.full(std:shape(), variance))

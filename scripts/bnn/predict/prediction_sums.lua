@@ -49,13 +49,18 @@ local function program_for(model, what, source, f, chunk)
   local name = what .. ":" .. trace_model.shape_key(source, n)
   local made = known:get(name)
   if made then return made end
-  local function outputs(params, batch, key) return {f(params, batch, key)} end
+  local shape
+  local function outputs(params, batch, key)
+    local values = {f(params, batch, key)}
+    shape = values[1]:shape()
+    return values
+  end
   local program, nodes = trace_model.model(model, source, n, outputs, {})
   if not program:info().has_rows and rows ~= n then
     name = what .. ":" .. trace_model.shape_key(source, rows) -- an op mixes rows: all at once
     program, nodes = trace_model.model(model, source, rows, outputs, {})
   end
-  return known:put(name, {program = program, nodes = nodes})
+  return known:put(name, {program = program, nodes = nodes, shape = shape})
 end
 
 -- Samples are added in pieces of a tenth of a second or more, so that progress can be shown; the
@@ -111,7 +116,7 @@ end
 -- @param opts table: key=, num_samples= (a number, or "auto" with tolerance=, max_samples=),
 --   first=1, chunk=, classes=, progress=, sums= (the samples so far), train= (whether dropout is
 --   on in f)
--- @return the runtime's prediction
+-- @return the runtime's prediction, and the shape of f's tensor, of some number of rows
 function M.run(model, what, source, f, opts)
   local name = what:gsub("%+$", "")
   local posterior = posteriors.of_model(name, model)
@@ -132,7 +137,7 @@ function M.run(model, what, source, f, opts)
   })
   if is_auto then add_until_sure(sums, add, opts, bar) end
   if not is_auto then add_in_pieces(add, opts.num_samples, bar) end
-  return sums
+  return sums, made.shape
 end
 
 --- Computes the means over a data set of a function's results for each example, under one draw of

@@ -54,8 +54,10 @@ local function check_step(row, estimator)
   for _, name in ipairs(q:covered()) do
     local why = estimator .. ": " .. name
     lu.assertTrue(finite(q.mu[name]) and finite(q.logvar[name]), why)
-    lu.assertTrue(largest_change(q.mu[name], mu[name]) > 0, why .. ": mu")
-    lu.assertTrue(largest_change(q.logvar[name], logvar[name]) > 0, why .. ": logvar")
+    if not name:find "key/b$" then -- a bias of keys moves all scores of a query alike
+      lu.assertTrue(largest_change(q.mu[name], mu[name]) > 0, why .. ": mu")
+      lu.assertTrue(largest_change(q.logvar[name], logvar[name]) > 0, why .. ": logvar")
+    end
   end
   lu.assertTrue(#own_names(row, q) > 0)
 end

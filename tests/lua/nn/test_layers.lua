@@ -111,7 +111,8 @@ local function check_gradient(f, at)
       lu.assertEquals(value(gradient[name]:abs()), 0, name)
     else
       lu.assertAlmostEquals(slope, want, 2e-2 * (1 + math.abs(want)), name)
-      lu.assertTrue(value(gradient[name]:abs()) > 0, name)
+      -- a bias of keys moves all scores of a query alike
+      if not name:find "key/b$" then lu.assertTrue(value(gradient[name]:abs()) > 0, name) end
     end
   end
 end

@@ -7,6 +7,12 @@ local function check_logits(output)
   return help.check_one("categorical", output, "one tensor of logits [n, C]")
 end
 
+-- Labels [n] of sequences of one position, which are read as [n, 1].
+local function of_positions(logits, y)
+  if logits:dim() == 3 and y:dim() == 1 and logits:size(2) == 1 then return y:reshape(-1, 1) end
+  return y
+end
+
 return {
   name = "categorical",
   doc = [[
@@ -25,7 +31,7 @@ is the sum over its positions.
         if y == nil then
           fail "bnn.likelihood.categorical: expected labels y, the data have none"
         end
-        return help.per_example(-core.ops.cross_entropy(logits, y))
+        return help.per_example(-core.ops.cross_entropy(logits, of_positions(logits, y)))
       end,
       predict = function(logits) return check_logits(logits):softmax(-1) end,
       logits = function(logits) return logits end,

@@ -12,9 +12,9 @@ Layer.__index = Layer
 
 --- Makes a layer.
 -- @param spec table: kind= its name in bnn.nn, of which paths are made; text= what tostring gives;
---   forward= function(x, ...) -> y, which gets its parameters from frame.parameter; args= the list of
---   arguments that make it again, without what only matters for initial values; container=true if
---   it calls layers that are to count from 0
+--   forward= function(x, ...) -> y, which gets its parameters from frame.parameter, and what the
+--   layer is called with; args= the list of arguments that make it again, without what only matters
+--   for initial values; container=true if it calls layers that are to count from 0
 function M.new(spec) return setmetatable(spec, Layer) end
 
 --- Whether a value is a layer.

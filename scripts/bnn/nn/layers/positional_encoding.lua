@@ -15,12 +15,15 @@ local KIND = {type = "string", choices = {"sinusoidal", "learned"}}
 
 -- sin and cos of position / LONGEST^(2i / d), side by side: [t, d].
 local function waves(t, d)
-  local half = (d + 1) // 2
-  local positions, rates = {}, {}
-  for p = 1, t do positions[p] = {p - 1} end
-  for i = 1, half do rates[i] = LONGEST ^ (-2 * (i - 1) / d) end
-  local angle = core.tensor(positions, "f64") * core.tensor(rates, "f64")
-  return core.ops.stack({angle:sin(), angle:cos()}, 3):reshape(t, 2 * half):narrow(2, 1, d)
+  local rows = {}
+  for p = 1, t do
+    rows[p] = {}
+    for i = 1, d do
+      local angle = (p - 1) * LONGEST ^ (-2 * ((i - 1) // 2) / d)
+      rows[p][i] = (i % 2 == 1 and math.sin or math.cos)(angle)
+    end
+  end
+  return core.tensor(rows):reshape(t, d)
 end
 
 local function learned(key, shape) return initializers.normal(key, shape) * STD end

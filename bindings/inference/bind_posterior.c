@@ -141,7 +141,8 @@ static const bnn_family *check_family(lua_State *L) {
   return family;
 }
 
-/* Group g is the table {family=, tensors= (how many of the layout), rows=, buffers= (flat tensors)}
+/* Group g is the table {family=, tensors= (how many of the layout), rows=, state= (whether no rule
+ * updates it), buffers= (flat tensors)}
  * on top of the stack; it begins at tensor `first` of the layout.  Gives the tensor after it. */
 static size_t check_group(lua_State *L, posterior *p, size_t g, size_t first) {
   const size_t left = p->layout->n_params - first;
@@ -158,6 +159,9 @@ static size_t check_group(lua_State *L, posterior *p, size_t g, size_t first) {
       .end = end < p->layout->n_params ? p->layout->param[end].offset : p->layout->size,
   };
   const int group_rows = bind_field_integer(L, -1, "rows", 0);
+  lua_getfield(L, -1, "state");
+  group->is_state = group->family->is_point && lua_toboolean(L, -1);
+  lua_pop(L, 1);
   if (group_rows < 0) bind_error(L, "rows: expected a number of rows, got %d", group_rows);
   group->rows = (size_t)group_rows;
   lua_getfield(L, -1, "buffers");

@@ -34,6 +34,7 @@ typedef struct bnn_group {
   size_t first, end;
   size_t
       rows; /* of the buffers that have some: the samples of a finite family, or a rank; else 0 */
+  bool is_state; /* of a point: running statistics, which no rule updates */
   bnn_real *buffer[BNN_BUFFERS_MAX];
   double
       *scratch; /* of a family that has `prepare`, where its gradients are asked for; else NULL */

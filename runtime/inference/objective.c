@@ -322,7 +322,8 @@ static bnn_status copy_posterior(bnn_objective *o, const bnn_posterior *q, bnn_e
                               .layout = &o->layout,
                               .first = q->group[g].first,
                               .end = q->group[g].end,
-                              .rows = q->group[g].rows};
+                              .rows = q->group[g].rows,
+                              .is_state = q->group[g].is_state};
     for (int a = 0; a < bnn_group_arrays(&o->group[g]); a++)
       o->place[g][a] = bnn_posterior_place(q, g, a);
     BNN_TRY(allocate_scratch(&o->group[g], err));

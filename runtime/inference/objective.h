@@ -43,8 +43,8 @@
  * Tensors of a point family are point estimates: penalty decay/2 |mu|^2, plus -beta kl log
  * prior(mu) if given a prior.
  *
- * States, running statistics, are points that outputs of the program replace at the end of a step, by
- * their mean over the samples, whatever the rule has made of them.
+ * States, running statistics, are points that no rule updates (bnn_group.is_state): outputs of the program
+ * replace them at the end of a step, by their mean over the samples.
  *
  * Blocks and shards follow from the shapes and the number of shards, so the result does not depend on
  * the number of threads.  The loss is added likewise: each shard in order, then the tree. */
@@ -93,7 +93,7 @@ typedef struct bnn_objective_spec {
   int loss_output; /* the output whose mean a step reports: 0, unless outputs[0] is more than loss */
   const size_t *kl_weight_param; /* [n_kl_weights], copied */
   size_t n_kl_weights;
-  const size_t *state_param; /* [n_states], copied: points that a step replaces */
+  const size_t *state_param; /* [n_states], copied: states that a step replaces */
   const int *state_output;   /* [n_states], copied: by the values of these outputs */
   size_t n_states;
 } bnn_objective_spec;
@@ -101,7 +101,7 @@ typedef struct bnn_objective_spec {
 /* ESHAPE: an output is neither [batch] nor one number, the layout is smaller than the program's
  * parameters, or as bnn_posterior_check.  ERANGE: samples, an odd number of antithetic ones or
  * a posterior without noise for them, shards, a regularizer, a family that the estimator does not
- * suit, a state that is no point or no output, a node that cannot be fed so, a program without a gradient, several shards of one whose rows
+ * suit, a state that rules update or that is no output, a node that cannot be fed so, a program without a gradient, several shards of one whose rows
  * meet.  ENOMEM. */
 bnn_status bnn_objective_new(bnn_objective **out, const bnn_objective_spec *spec, bnn_err *err);
 void bnn_objective_free(bnn_objective *o);

@@ -1,5 +1,5 @@
-/* objective_state.c - tensors that a step replaces by outputs of its program, whatever the rule makes of
- * them: running statistics.  A step with several samples takes the mean of what they give. */
+/* objective_state.c - tensors that a step replaces by outputs of its program, and no rule updates:
+ * running statistics.  A step with several samples takes the mean of what they give. */
 #include <string.h>
 
 #include "../base/mem.h"
@@ -21,9 +21,9 @@ static bnn_status check_pair(const bnn_objective_spec *s, size_t i, bnn_err *err
     return bnn_fail(err, BNN_ESHAPE, "tensor %zu: expected a state of %zu numbers, got %s", t + 1,
                     s->posterior->layout->param[t].size, BNN_SHAPE(shape));
   const bnn_group *q = &s->posterior->group[bnn_posterior_group_of(s->posterior, t)];
-  if (q->family->is_point) return BNN_OK;
-  return bnn_fail(err, BNN_ERANGE, "tensor %zu: expected a state to be a point, got %s", t + 1,
-                  q->family->name);
+  if (q->is_state) return BNN_OK;
+  return bnn_fail(err, BNN_ERANGE, "tensor %zu: expected a state, got one that rules update",
+                  t + 1);
 }
 
 bnn_status bnn_objective_init_state(bnn_objective *o, const bnn_objective_spec *s, bnn_err *err) {

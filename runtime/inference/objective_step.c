@@ -325,7 +325,8 @@ static double mean_kl_weight(const bnn_step_work *w, int rule) {
   const bnn_layout *layout = &w->o->layout;
   double sum = 0, size = 0;
   for (size_t t = 0; t < layout->n_params; t++) {
-    if (bnn_updater_rule(w->updater, t) != rule) continue;
+    const bool is_state = w->q->group[bnn_posterior_group_of(w->q, t)].is_state;
+    if (is_state || bnn_updater_rule(w->updater, t) != rule) continue;
     sum += bnn_kl_weight(w, t) * (double)layout->param[t].size;
     size += (double)layout->param[t].size;
   }

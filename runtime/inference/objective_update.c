@@ -213,6 +213,7 @@ static void finish_plainly(bnn_step_work *w, const bnn_range *r, bnn_weight_grad
 }
 
 void bnn_step_finish_range(bnn_step_work *w, const bnn_range *r, bnn_weight_gradient g) {
+  if (w->q->group[r->group].is_state) return;
   const bnn_real weight = sampled_weight(w, r);
   const bool has_pass = w->pass[r->group][rule_of(w, r)] != NULL;
   if (has_pass && weight == 0)

@@ -50,7 +50,7 @@ bool bnn_posterior_is_alike(const bnn_posterior *p, const bnn_posterior *q) {
   bool same = p->n_groups == q->n_groups && p->mixture == q->mixture;
   for (size_t g = 0; same && g < q->n_groups; g++)
     same = p->group[g].family == q->group[g].family && p->group[g].end == q->group[g].end &&
-           p->group[g].rows == q->group[g].rows;
+           p->group[g].rows == q->group[g].rows && p->group[g].is_state == q->group[g].is_state;
   return same;
 }
 

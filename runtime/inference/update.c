@@ -141,7 +141,7 @@ static void update_job(void *data, size_t i) {
   const piece p = piece_at(w->q, i);
   const int arrays = bnn_group_arrays(p.group);
   bnn_update_span s[BNN_ARRAYS_MAX];
-  if (p.a > 0) return;
+  if (p.a > 0 || p.group->is_state) return;
   for (size_t from = p.from; from < p.from + p.n;) {
     const bnn_span part = part_of(w, &p, from);
     const int rule = bnn_updater_rule(w->u, part.tensor);

@@ -81,6 +81,7 @@ static bnn_status check_family(const bnn_updater *u, const bnn_posterior *q, int
   const bnn_rule *rule = u->state[i]->rule;
   for (size_t t = 0; rule->family && t < q->layout->n_params; t++) {
     const char *got = group_of(q, t)->family->name;
+    if (group_of(q, t)->is_state) continue;
     if (bnn_updater_rule(u, t) == i && strcmp(got, rule->family) != 0)
       return bnn_fail(err, BNN_ERANGE, "%s: expected a %s posterior over all %stensors, got a %s%s",
                       rule->name, rule->family, u->of ? "its " : "", got,

@@ -29,6 +29,7 @@ short() {
   cubic) echo --steps=40 --predict_samples=20 ;;
   pruning) echo "--data_dir=$T/mnist --steps=6 --batch_size=50 --predict_samples=3 --fractions=0.5 --figures=" ;;
   lenet) echo "--data_dir=$T/mnist --epochs=1 --batch_size=50" ;;
+  resnet) echo "--data_dir=$T/mnist --epochs=1 --batch_size=50 --channels=4" ;;
   *) echo "--data_dir=$T/mnist --steps=6 --batch_size=50" ;;
   esac
 }
@@ -44,7 +45,7 @@ is_png() {
 
 # ---------------------------------------------------------------- each of them
 # shellcheck disable=SC2046 # short gives a list of words
-for name in mlp vae lenet cubic pruning; do
+for name in mlp vae lenet resnet cubic pruning; do
   run $name $(short $name) --stop_patience=1 --monitor=max:test/none
   equal "$name: a metric that there is not" 1 "$rc"
   has "$name: it is named" "monitor = 'test/none', which evaluate does not return; it returns test/" "$err"
@@ -84,7 +85,7 @@ for name in mlp vae lenet cubic pruning; do
       grep -c traceback | grep -v '^0$')"
 done
 
-for name in mlp vae lenet; do
+for name in mlp vae lenet resnet; do
   run $name --data_dir="$T/no"
   equal "$name: no data: status" 1 "$rc"
   has "$name: no data" "$T/no" "$err"
@@ -336,6 +337,17 @@ has "sweep_custom: its report" "report: $T/custom/sweeps/custom/report.html" "$(
   has "a Bayesian LeNet has a KL" "test/kl_divergence" "$out"
   run lenet $(short lenet)
   lacks "a plain one has none" "test/kl_divergence" "$out"
+  for flags in "" --bayesian "--norm=group --bayesian"; do
+    # shellcheck disable=SC2086 # a list of words
+    run resnet $flags $(short resnet) --predict_samples=3 --ood_data="$T/others"
+    equal "resnet $flags: status" "0 " "$rc $err"
+    for figure in test/accuracy test/nll test/ece ood/auroc; do
+      has "resnet $flags: $figure" "      6 | $figure" "$out"
+    done
+  done
+  run resnet "--data_dir=$T/mnist" --channels=6
+  equal "resnet: channels that are no groups are one line" "1 1" "$rc $(wc -l <"$T/err")"
+  has "resnet: channels that are no groups" "--channels: expected a multiple of 4, got 6" "$err"
   run cubic --learn_noise $(short cubic)
   equal "cubic learns its noise" 0 "$rc"
 }

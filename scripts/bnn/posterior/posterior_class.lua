@@ -88,7 +88,15 @@ local function recorded_core(row, buffers)
   return core.posterior(parameters.sizes(layout), groups), layout
 end
 
--- The runtime's posterior: a group of the family, and one of points if it does not cover all.
+-- A group of tensors [from, to] of the first buffer, which the family does not cover.
+local function rest_of(buffer, layout, from, to, is_state)
+  local first, last = layout[from], layout[to]
+  local values = part(buffer.flat, first.offset + 1, last.offset + last.size - first.offset)
+  return {family = "point", tensors = to - from + 1, buffers = {values}, state = is_state}
+end
+
+-- The runtime's posterior: a group of the family, and if it does not cover all one of points and
+-- one of state.
 local function make_core(family, layout, n, buffers)
   local own, groups = {}, {{family = family, tensors = n}}
   for b, buffer in ipairs(buffers) do own[b] = flat_of(buffer) end
@@ -99,26 +107,41 @@ local function make_core(family, layout, n, buffers)
   if n < #layout then
     local covered = layout[n + 1].offset
     own[1] = part(own[1], 1, covered)
-    local rest = part(buffers[1].flat, covered + 1, buffers[1]:numel() - covered)
-    groups[2] = {family = "point", tensors = #layout - n, buffers = {rest}}
+    local _, weights = parameters.state_last(layout)
+    if n < weights then groups[2] = rest_of(buffers[1], layout, n + 1, weights, false) end
+    if weights < #layout then
+      groups[#groups + 1] = rest_of(buffers[1], layout, weights + 1, #layout, true)
+    end
   end
   return core.posterior(parameters.sizes(layout), groups)
 end
 
--- How many tensors of a layout a family of one buffer covers: all of a bank's, whose samples have
--- their own state, and all but the state of a point.
+-- How many tensors are no state; raises unless they come first.
 local function count_weights(row, layout)
   local sorted, n = parameters.state_last(layout)
-  if row.buffers[1].has_rows then return #layout end
-  if row.defined and n < #layout then
-    fail("posterior %s: expected parameters without state, got '%s': families of "
-      .. "bnn.posterior.define have no tensors that are points", row.name, sorted[n + 1].name)
-  end
   for i, entry in ipairs(sorted) do
     if entry ~= layout[i] then
       fail("posterior %s: expected state after all parameters, as net:init has it, got '%s' before "
         .. "'%s'", row.name, layout[i].name, entry.name)
     end
+  end
+  return n
+end
+
+-- How many tensors a family covers: what its second buffer has, or all but state; all of a bank,
+-- whose samples have their own state.
+local function count_covered(row, layout, buffers)
+  if row.buffers[1].has_rows then return #layout end
+  local weights = count_weights(row, layout)
+  local n = weights
+  if row.defined then
+    n = #layout
+  elseif buffers[2] then
+    n = #layout_of(buffers[2])
+  end
+  if n > weights then
+    fail("posterior %s: expected a distribution of parameters alone, got one of state, '%s'",
+      row.name, layout[weights + 1].name)
   end
   return n
 end
@@ -129,7 +152,7 @@ end
 --   others the first ones, which the family covers
 function M.new(family, buffers)
   local layout, row = layout_of(buffers[1]), families[family]
-  local n = buffers[2] and not row.defined and #layout_of(buffers[2]) or count_weights(row, layout)
+  local n = count_covered(row, layout, buffers)
   local self = {family = family, n_covered = n, defined = row.defined}
   for i, buffer in ipairs(row.buffers) do self[buffer.name] = buffers[i] end
   if row.defined then

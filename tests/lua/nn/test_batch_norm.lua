@@ -204,6 +204,17 @@ local function families()
   }
 end
 
+-- Its rule is for a posterior over all tensors: state does not count, nor do its numbers.
+function TestBayes.test_ivon_trains_with_it()
+  local q = bnn.posterior.meanfield(initial())
+  local objective = objective_of(q, {prior = 1, temperature = 1})
+  local state = bnn.optim.ivon{lr = 0.1}:init(objective)
+  for i = 1, 3 do assert(objective:step(state, batch, key:fold(i))) end
+  lu.assertTrue(q.mu[MEAN]:abs():max():item() > 0)
+  local points = bnn.posterior.meanfield(initial(), {only = {"sequential/linear_1"}})
+  raises("ivon", function() bnn.optim.ivon():init(objective_of(points, {prior = 1, beta = 1})) end)
+end
+
 -- Gain and bias are weights with a distribution; statistics are neither weights nor points.
 function TestBayes.test_posteriors_cover_what_is_no_state()
   local q = bnn.posterior.meanfield(initial())
@@ -214,7 +225,9 @@ function TestBayes.test_posteriors_cover_what_is_no_state()
   lu.assertStrContains(tostring(q), "in 10 tensors, beside 14 numbers of state")
   for _, term in ipairs(q:kl_terms()) do lu.assertFalse(bnn.params.is_state(term.name)) end
   bits.assert_same(q:sample(key)[VAR], bnn.ones(3))
-  raises("expected parameters without state, got 'sequential/batch_norm_0/running_mean'",
+  raises("expected a distribution of parameters alone, got one of state, 'sequential/batch_norm_0",
+    bnn.posterior.from_params, initial(), initial())
+  raises("expected a distribution of parameters alone, got one of state, 'sequential/batch_norm_0",
     bnn.posterior.define{name = "no_state", buffers = {mu = "params"},
       sample = function(phi) return phi.mu end, kl = function(phi) return phi.mu.flat:sum() end},
     initial())

@@ -74,7 +74,8 @@ function Net:init(key, x)
 end
 
 --- Summarises a network for inputs like x: its layers, what comes out of each, their parameters,
--- and the multiply-adds of their products (linear, conv2d, mm) for one example. Printed, it is a table.
+-- and the multiply-adds of their products (linear, conv2d, mm) for one example. Printed, it is a
+-- table.
 --     local net = bnn.nn.sequential{bnn.nn.linear(3), bnn.nn.relu(), bnn.nn.linear(2)}
 --     local summary = net:summary(bnn.ones(1, 4))
 --     local total = summary.parameters --> 23

@@ -1,8 +1,9 @@
 --- What a convolution costs per multiply-add, by stride and dilation: forward, and the gradients of
--- x, w and b, beside the same with stride 1, and PyTorch's between two rounds of ours (a python3
--- with torch; without it that column is empty).
+-- x, w and b, as in a step of training, beside the same with stride 1, and PyTorch's between two
+-- rounds of ours (a python3 with torch; without it that column is empty). A factor before the
+-- convolution stands for the layers below it, that of its result for those above.
 --     build/bnnlua tests/bench/bench_conv.lua [threads [rounds]]
--- Times are first quartiles, as the machine may be shared.
+-- Times are the shortest, as the machine may be shared.
 local bnn = require "bnn"
 local now = require "bnn.core".now
 local table_text = require "bnn.base.table_text"
@@ -30,11 +31,6 @@ local CASES = {
   {"  stride 2", 32, 32, 28, 64, 1, 2, 0, 1},
 }
 
-local function quartile(times)
-  table.sort(times)
-  return times[(#times + 3) // 4]
-end
-
 local function positions(case)
   local h, size, stride, padding, dilation = case[4], table.unpack(case, 6)
   return (h + 2 * padding - dilation * (size - 1) - 1) // stride + 1
@@ -44,13 +40,18 @@ end
 local function stepper(case)
   local n, channels, h, filters, size, stride, padding, dilation = table.unpack(case, 2)
   local side = positions(case)
-  local dy = bnn.randn(key:fold "dy", {n, filters, side, side})
-  local inputs = {bnn.randn(key, {n, channels, h, h}),
-    bnn.randn(key:fold "w", {filters, channels, size, size}), bnn.randn(key:fold "b", {filters})}
-  local step = bnn.compile(bnn.value_and_grad(function(t, weight)
-    return (t[1]:conv2d(t[2], t[3], stride, padding, dilation) * weight):sum()
-  end))
-  return function() return step(inputs, dy) end
+  local batch = {x = bnn.randn(key, {n, channels, h, h}),
+    y = bnn.randn(key:fold "y", {n, filters, side, side})}
+  local net = bnn.transform(function(x)
+    local conv = bnn.nn.conv2d(filters, size,
+      {stride = stride, padding = padding, dilation = dilation})
+    return conv(x * bnn.nn.parameter("scale", {1}, bnn.nn.ones))
+  end)
+  local objective = bnn.objective{
+    params = net:init(key, batch.x),
+    loss = function(params, own) return (net:apply(params, own.x) * own.y):sum{2, 3, 4} end,
+  }
+  return function() return objective:gradient(batch, key) end
 end
 
 local function measure(step, times)
@@ -67,17 +68,17 @@ import sys, time, torch
 torch.set_num_threads(%d)
 for line in sys.stdin:
     n, channels, h, filters, size, stride, padding, dilation = map(int, line.split())
-    x = torch.randn(n, channels, h, h, requires_grad=True)
+    x = torch.randn(n, channels, h, h)
+    scale = torch.ones(1, requires_grad=True)
     conv = torch.nn.Conv2d(channels, filters, size, stride, padding, dilation)
     dy = torch.randn_like(conv(x))
     times = []
     for _ in range(%d):
-        x.grad = conv.weight.grad = conv.bias.grad = None
+        scale.grad = conv.weight.grad = conv.bias.grad = None
         before = time.perf_counter()
-        (conv(x) * dy).sum().backward()
+        (conv(x * scale) * dy).sum((1, 2, 3)).mean().backward()
         times.append(time.perf_counter() - before)
-    times = sorted(times[len(times) // 5:])
-    print(times[(len(times) + 3) // 4 - 1])
+    print(min(times))
 ]]
 
 -- PyTorch's times in seconds, or an empty list.
@@ -107,7 +108,7 @@ for i, case in ipairs(CASES) do measure(stepper(case), times[i]) end
 
 local rows, first = {}, nil
 for i, case in ipairs(CASES) do
-  local time = quartile(times[i])
+  local time = math.min(table.unpack(times[i]))
   local adds = 3 * case[2] * case[3] * case[5] * case[6] ^ 2 * positions(case) ^ 2
   local cost = time / adds * 1e12
   if case[1]:sub(1, 1) ~= " " then first = cost end

@@ -404,6 +404,33 @@ def draw_layer_norm(r):
                 lambda x, g, b: F.layer_norm(x, (d,), g, b, 0.01), loose=3)
 
 
+def draw_batch_norm(r):
+    shape = (r.int(2, 5), r.int(1, 5)) + r.shape(r.int(0, 2))
+    c = shape[1]
+    return Case("ops.batch_norm(x[1], x[2], x[3], 0.01)",
+                [r.real(shape), r.real((c,)), r.real((c,))],
+                lambda x, g, b: F.batch_norm(x, None, None, g, b, True, 0, 0.01), loose=3)
+
+
+def heads_of(x, heads):
+    return x.reshape(*x.shape[:2], heads, -1).transpose(1, 2)
+
+
+def attend(q, k, v, heads, causal, scale=None):
+    y = F.scaled_dot_product_attention(*(heads_of(t, heads) for t in (q, k, v)), is_causal=causal,
+                                       scale=scale)
+    return y.transpose(1, 2).reshape(*q.shape[:2], -1)
+
+
+def draw_attention(r):
+    n, t, s, heads = r.int(1, 3), *r.shape(2, r.choice([6, 70])), r.int(1, 3)
+    d, e, causal = heads * r.int(1, 5), heads * r.int(1, 5), bool(r.int(0, 1))
+    more = [heads, causal] + ([0.3] if r.int(0, 1) else [])
+    return Case(call("ops.attention", 3, *more),
+                [r.real((n, t, d)), r.real((n, s, d)), r.real((n, s, e))],
+                lambda q, k, v: attend(q, k, v, *more), loose=3)
+
+
 def draw_cross_entropy(r):
     n, c = r.int(0, 6), r.int(1, 12)
     return Case("ops.cross_entropy(x[1], x[2])",
@@ -474,6 +501,8 @@ OPS = {
     "cos": unary("cos", torch.cos, -30, 30),
     "clamp": unary("clamp", lambda x: x.clamp(-1, 1.5), args=(-1, 1.5), kinks=False),
     "where": [draw_where],
+    "stop_gradient": [lambda r: Case("ops.stop_gradient(x[1]) * x[1]", [r.real(r.shape())],
+                                     lambda x: x.detach() * x)],
     "floor": unary("floor", torch.floor),
     "ceil": unary("ceil", torch.ceil),
     "round": unary("round", torch.round),
@@ -516,7 +545,8 @@ OPS = {
     "mm": [draw_mm], "bmm": [draw_bmm], "linear": [draw_linear],
     "conv2d": [draw_conv2d] * 3, "conv_transpose2d": [draw_conv_transpose2d] * 3,
     "max_pool2d": pool("max_pool2d", F.max_pool2d), "avg_pool2d": pool("avg_pool2d", F.avg_pool2d),
-    "layer_norm": [draw_layer_norm],
+    "layer_norm": [draw_layer_norm], "batch_norm": [draw_batch_norm],
+    "attention": [draw_attention] * 2,
     "softmax": along("softmax", torch.softmax, [lambda r, s: r.real(s, -20, 20)]),
     "log_softmax": along("log_softmax", torch.log_softmax, [lambda r, s: r.real(s, -20, 20)]),
     "cross_entropy": [draw_cross_entropy],
@@ -758,7 +788,71 @@ def draw_residual(r):
                  [r.real((3, n)), r.real((n, n)), r.real((n,))], lambda x, w, b: x + x @ w + b)
 
 
+HEADS = [part + "/" + name for part in ("query", "key", "value", "linear") for name in "wb"]
+
+
+def of_heads(x, heads, causal, wq, bq, wk, bk, wv, bv, w, b):
+    return attend(x @ wq + bq, x @ wk + bk, x @ wv + bv, heads, causal) @ w + b
+
+
+def head_weights(r, d):
+    return [r.real(s, -1, 1) for _ in range(4) for s in ((d, d), (d,))]
+
+
+def draw_multi_head_attention(r):
+    heads, causal = r.int(1, 3), bool(r.int(0, 1))
+    d = heads * r.int(1, 4)
+    return layer("multi_head_attention", "%d, {causal = %s}" % (heads, lua(causal)),
+                 ["multi_head_attention/" + n for n in HEADS],
+                 [r.real((r.int(1, 3), r.int(1, 7), d)), *head_weights(r, d)],
+                 lambda x, *p: of_heads(x, heads, causal, *p), loose=10)
+
+
+def draw_positional_encoding(r):
+    n, t, d = r.shape(3)
+    if r.int(0, 1):
+        return layer("positional_encoding", '"learned", {max_length = 9}', ["w"],
+                     [r.real((n, t, d)), r.real((9, d))], lambda x, w: x + w[:t])
+    rates = 10000.0 ** (-torch.arange(0, d, 2, dtype=torch.float64) / d)
+    angle = torch.arange(t, dtype=torch.float64)[:, None] * rates
+    waves = torch.stack([angle.sin(), angle.cos()], 2).reshape(t, -1)[:, :d]
+    return layer("positional_encoding", "", [], [r.real((n, t, d))], lambda x: x + waves)
+
+
+def draw_transformer_block(r):
+    heads, causal, before, hidden = r.int(1, 2), bool(r.int(0, 1)), bool(r.int(0, 1)), r.int(1, 6)
+    d = heads * r.int(2, 4)
+    inside = ["multi_head_attention_0/" + n for n in HEADS]
+    norms = [["layer_norm_%d/%s" % (i, n) for n in ("gain", "bias")] for i in (0, 1)]
+    linear = ["linear_%d/%s" % (i, n) for i in (0, 1) for n in "wb"]
+    names = inside + norms[0] + linear + norms[1]
+
+    def of_torch(x, *p):
+        norm = [lambda t: F.layer_norm(t, (d,), *p[8:10]), lambda t: F.layer_norm(t, (d,), *p[14:])]
+        parts = [lambda t: of_heads(t, heads, causal, *p[:8]),
+                 lambda t: F.gelu(t @ p[10] + p[11]) @ p[12] + p[13]]
+        for f, scaled in zip(parts, norm):
+            x = x + f(scaled(x)) if before else scaled(x + f(x))
+        return x
+    sizes = [(d,), (d,), (d, hidden), (hidden,), (hidden, d), (d,), (d,), (d,)]
+    return layer("transformer_block", "{heads = %d, hidden = %d, causal = %s, norm_first = %s}" % (
+        heads, hidden, lua(causal), lua(before)), ["transformer_block/" + n for n in names],
+        [r.real((r.int(1, 3), r.int(1, 6), d)), *head_weights(r, d), *[r.real(s) for s in sizes]],
+        of_torch, loose=30)
+
+
+def draw_batch_norm_layer(r):
+    shape = r.shape(2) + r.shape(r.int(0, 2))
+    c = shape[1]
+    return layer("batch_norm", "{eps = 0.01}", ["gain", "bias", "running_mean", "running_var"],
+                 [r.real(shape), r.real((c,)), r.real((c,)), r.real((c,)), r.real((c,), 0.1)],
+                 lambda x, g, b, m, v: F.batch_norm(x, m, v, g, b, False, 0, 0.01), [0, 1, 2])
+
+
 LAYERS = {
+    "multi_head_attention": [draw_multi_head_attention],
+    "positional_encoding": [draw_positional_encoding],
+    "transformer_block": [draw_transformer_block], "batch_norm": [draw_batch_norm_layer],
     "linear": [draw_linear_layer], "embedding": [draw_embedding], "conv2d": [draw_conv2d_layer],
     "conv1d": [draw_conv1d] * 2, "conv_transpose2d": [draw_transpose_layer],
     "max_pool": pool_layer("max_pool", F.max_pool2d, 2),

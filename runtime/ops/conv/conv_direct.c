@@ -32,7 +32,9 @@ enum {
   TERMS = 1 << 12,   /* of a sum, at most */
   IMAGES = 8,        /* and how many, at most */
   ROWS = 18,         /* planes of y or dx that are worked out at a time */
-  STRETCH = 32,      /* elements of dx that have their terms in common */
+  SHORT = 32,        /* elements of dx that have their terms in common, in planes up to SMALL, */
+  LONG = 64,         /* where rows at the edges are many, and in others */
+  SMALL = 224,
 };
 
 /* How images are laid out, in elements. */
@@ -279,9 +281,9 @@ static void dx_planes(bnn_real *out, size_t n, size_t from, const bnn_real *dy, 
                       const int32_t *dy_at) {
   const window *v = &c->v;
   const size_t size = v->size[0] * v->size[1], row_terms = c->filters * p->terms[1];
-  const size_t dx_n = round_up(p->n[0] * f->width);
-  for (size_t j = 0; j < dx_n; j += STRETCH) {
-    const size_t columns = conv_least(STRETCH, dx_n - j);
+  const size_t dx_n = round_up(p->n[0] * f->width), stretch = dx_n <= SMALL ? SHORT : LONG;
+  for (size_t j = 0; j < dx_n; j += stretch) {
+    const size_t columns = conv_least(stretch, dx_n - j);
     const size_t top = (p->begin + j) / f->width, bottom = (p->begin + j + columns - 1) / f->width;
     size_t first = 0, end = p->terms[0];
     while (first < end && shift_along(v, 0, p->k[0] + first * f->step[0]) + v->out[0] <= top)

@@ -69,7 +69,7 @@ M.ROWS = {
   {"residual", "skip connection", "resnet", "unet", "u net",
    answer = "`bnn.nn.residual` adds what a layer makes to its input; `bnn.transform` makes a network"
      .. " of any function. experiments/resnet.lua."},
-  {"convolution", "cnn", "convolutional",
+  {"convolution", "cnn", "convolutional", "deconvolution", "transposed convolution", "dilated",
    answer = "`bnn.nn.conv2d`, `bnn.nn.conv1d` and `bnn.nn.conv_transpose2d`; `bnn.nn.max_pool`,"
      .. " `bnn.nn.avg_pool` and `bnn.nn.global_pool`."},
   {"loss function", "criterion", "mse", "cross entropy loss", "mean squared error",

@@ -29,19 +29,10 @@ local function finite(x) return x:isfinite():all():item() == 1 end
 
 local function largest_change(a, b) return (a - b):abs():max():item() end
 
--- The names of the tensors that are drawn: all but the state of layers.
-local function random_names(q)
-  local names = {}
-  for _, name in ipairs(q:names()) do
-    if q.logvar[name] then names[#names + 1] = name end
-  end
-  return names
-end
-
 -- The names of the tensors of a row's own layer.
 local function own_names(row, q)
   local names = {}
-  for _, name in ipairs(q:names()) do
+  for _, name in ipairs(q:covered()) do
     if name:find(row[1], 1, true) then names[#names + 1] = name end
   end
   return names
@@ -53,19 +44,20 @@ local function check_step(row, estimator)
   local elbo = bnn.elbo{net = net, posterior = q, likelihood = "categorical", beta = 0,
                         data_size = 10, estimator = estimator}
   local state, mu, logvar = bnn.optim.adam{lr = 0.01}:init(elbo), {}, {}
-  local names = random_names(q)
-  for _, name in ipairs(names) do
+  for _, name in ipairs(q:covered()) do
     mu[name], logvar[name] = q.mu[name]:clone(), q.logvar[name]:clone()
   end
   for step = 1, 3 do
     local loss = assert(elbo:step(state, batch, key:fold(step)))
     lu.assertTrue(loss == loss and math.abs(loss) < 1e4, tostring(loss))
   end
-  for _, name in ipairs(names) do
+  for _, name in ipairs(q:covered()) do
     local why = estimator .. ": " .. name
     lu.assertTrue(finite(q.mu[name]) and finite(q.logvar[name]), why)
-    lu.assertTrue(largest_change(q.mu[name], mu[name]) > 0, why .. ": mu")
-    lu.assertTrue(largest_change(q.logvar[name], logvar[name]) > 0, why .. ": logvar")
+    if not name:find "key/b$" then -- a bias of keys moves all scores of a query alike
+      lu.assertTrue(largest_change(q.mu[name], mu[name]) > 0, why .. ": mu")
+      lu.assertTrue(largest_change(q.logvar[name], logvar[name]) > 0, why .. ": logvar")
+    end
   end
   lu.assertTrue(#own_names(row, q) > 0)
 end

@@ -59,23 +59,42 @@ local function tensor_of(reader, chunk, name)
   return value
 end
 
--- A chunk as {x=, y=} with tensors of as many rows.
+-- Refuses a chunk that has other fields than the first one.
+local function check_fields(reader, chunk)
+  local rows = reader.stream.rows
+  for name in pairs(chunk) do
+    if name ~= "x" and name ~= "y" and name ~= "weight" then
+      refuse("chunk %d: expected x, y and weight, got a field '%s'", reader.chunks, tostring(name))
+    end
+  end
+  for _, name in ipairs{"y", "weight"} do
+    local has, had = chunk[name] ~= nil, rows[name] ~= nil
+    if rows.x and has ~= had then
+      refuse("%s of chunk %d: expected %s as in the first chunk, got %s", name, reader.chunks,
+        had and "a tensor" or "none", has and "one" or "none")
+    end
+  end
+end
+
+-- A chunk as {x=, y=, weight=} with tensors of as many rows.
 local function check_chunk(reader, chunk)
   if type(chunk) ~= "table" then
     refuse("chunk %d: expected {x = tensor, y = tensor}, got %s", reader.chunks, kinds.shown(chunk))
   end
-  local has_y, rows = chunk.y ~= nil, reader.stream.rows
-  if rows.x and has_y ~= (rows.y ~= nil) then
-    refuse("y of chunk %d: expected %s as in the first chunk, got %s", reader.chunks,
-      rows.y and "a tensor" or "none", has_y and "one" or "none")
+  check_fields(reader, chunk)
+  local checked = {}
+  for _, name in ipairs{"y", "weight", "x"} do -- x last: it says that a first chunk was seen
+    local is_there = name == "x" or chunk[name] ~= nil
+    checked[name] = is_there and tensor_of(reader, chunk, name) or nil
   end
-  local y = has_y and tensor_of(reader, chunk, "y") or nil
-  local x = tensor_of(reader, chunk, "x")
-  if y and y:size(1) ~= x:size(1) then
-    refuse("y of chunk %d: expected the %d rows of x, got %s", reader.chunks, x:size(1),
-      shapes.text(y))
+  for _, name in ipairs{"y", "weight"} do
+    local tensor = checked[name]
+    if tensor and tensor:size(1) ~= checked.x:size(1) then
+      refuse("%s of chunk %d: expected the %d rows of x, got %s", name, reader.chunks,
+        checked.x:size(1), shapes.text(tensor))
+    end
   end
-  return {x = x, y = y}
+  return checked
 end
 
 -- ---- reading ----
@@ -109,7 +128,9 @@ end
 
 -- Rows first..first + n - 1 of a chunk.
 local function rows_of(chunk, first, n)
-  return {x = chunk.x:narrow(1, first, n), y = chunk.y and chunk.y:narrow(1, first, n)}
+  local some = {}
+  for name, tensor in pairs(chunk) do some[name] = tensor:narrow(1, first, n) end
+  return some
 end
 
 -- Takes up to n rows: a list of chunks, and how many rows these have.
@@ -152,8 +173,10 @@ end
 local function read_window(stream, reader, n)
   local list, count = take(reader, n)
   if count == 0 then return nil end
-  local part = parts.from_tensors{x = joined(list, "x"), y = joined(list, "y"),
-                                  names = stream.names, classes = stream.classes}
+  local part = parts.from_tensors{
+    x = joined(list, "x"), y = joined(list, "y"), weight = joined(list, "weight"),
+    names = stream.names, classes = stream.classes,
+  }
   return stream.augmentations and part:augment(stream.augmentations) or part
 end
 
@@ -175,8 +198,8 @@ end
 -- used: the bits are those of one that never stopped if an epoch's rows are the same whenever it is
 -- opened.
 -- @param open function(epoch) -> iterator, a function() -> {x=, y=}, or nil at the end: chunks of
---   any number of rows, tensors x [n, ...] and y [n, ...] (or none), or lists of numbers; the rows
---   of all chunks have one shape and type. Epochs count from 1
+--   any number of rows, tensors x [n, ...] and, or not, y [n, ...] and weight [n], or lists of
+--   numbers; the rows of all chunks have one shape and type. Epochs count from 1
 -- @param opts table:
 --   size      rows of an epoch, if known: an epoch that has others is an error, and temperature=
 --             needs it

@@ -69,6 +69,9 @@ function TestIndex.test_rows_are_copied_in_the_order_given()
   lu.assertEquals({some.y:totable(), some.classes}, {{1, 0, 1}, {"ant", "bee"}})
   lu.assertEquals(rows_of(part:index(bnn.tensor({2}, "i32"))), {2})
   lu.assertNil(part_of(3):index{1}.y)
+  local weighted = part:with{weight = bnn.arange(1, 5)}
+  lu.assertEquals(weighted:index{4, 1}.weight:totable(), {4, 1})
+  lu.assertEquals(bnn.data.k_fold(weighted, {key = key})[1].test.weight:numel(), 1)
   raises("6", part.index, part, {6})
   raises("part:index: rows: expected a tensor of integers or a list, got a number",
     part.index, part, 3)

@@ -126,6 +126,19 @@ function TestBatches.test_lists_are_rows_too()
   lu.assertEquals(batch.y:totable(), {{1}, {2}, {3}, {4}})
 end
 
+function TestBatches.test_examples_have_weights()
+  local stream = bnn.data.stream(function()
+    local i = 0
+    return function()
+      i = i + 1
+      if i <= 4 then return {x = bnn.full({3, 1}, i), weight = bnn.full({3}, i / 2)} end
+    end
+  end)
+  for batch in stream:batches{size = 6, key = key} do
+    bits.assert_same(batch.weight, batch.x:view(6) / 2)
+  end
+end
+
 function TestBatches.test_what_the_iterator_does_to_its_chunk_later_changes_nothing()
   local stream = stream_of(8, {8})
   local batch = stream:batches{size = 8, key = key}()
@@ -229,6 +242,10 @@ function TestRefusals.test_chunks_that_do_not_fit_are_one_line()
     {"y of chunk 2: expected none as in the first chunk, got one", {{x = x}, {x = x, y = y}}},
     {"y of chunk 1: expected the 3 rows of x, got [2]", {{x = x, y = bnn.ones(2)}}},
     {"chunk 1: expected {x = tensor, y = tensor}, got", {7}},
+    {"chunk 1: expected x, y and weight, got a field 'z'", {{x = x, z = y}}},
+    {"weight of chunk 1: expected the 3 rows of x, got [2]", {{x = x, weight = bnn.ones(2)}}},
+    {"weight of chunk 2: expected a tensor as in the first chunk, got none",
+     {{x = x, weight = y}, {x = x}}},
     {"x of chunk 1: expected a tensor [n, ...] or a list, got a scalar", {{x = bnn.tensor(3)}}},
     {"x of chunk 1: expected a tensor [n, ...] or a list, got nil", {{y = y}}},
   }

@@ -64,11 +64,11 @@ M.ROWS = {
   {"recurrent", "rnn", "lstm", "gru",
    answer = "`bnn.nn.lstm`, `bnn.nn.gru` and `bnn.nn.rnn` go through sequences [n, t, d]."},
   {"attention", "transformer", "self attention",
-   answer = "`bnn.nn.multi_head_attention` is the layer, `bnn.nn.transformer_block` attention and an"
-     .. " MLP with their residuals; experiments/transformer.lua."},
+   answer = "`bnn.nn.multi_head_attention` is the layer, `bnn.nn.transformer_block` attention and"
+     .. " an MLP with their residuals; experiments/transformer.lua."},
   {"residual", "skip connection", "resnet", "unet", "u net",
-   answer = "`bnn.nn.residual` adds what a layer makes to its input; `bnn.transform` makes a network"
-     .. " of any function. experiments/resnet.lua."},
+   answer = "`bnn.nn.residual` adds what a layer makes to its input; `bnn.transform` makes a"
+     .. " network of any function. experiments/resnet.lua."},
   {"convolution", "cnn", "convolutional", "deconvolution", "transposed convolution", "dilated",
    answer = "`bnn.nn.conv2d`, `bnn.nn.conv1d` and `bnn.nn.conv_transpose2d`; `bnn.nn.max_pool`,"
      .. " `bnn.nn.avg_pool` and `bnn.nn.global_pool`."},

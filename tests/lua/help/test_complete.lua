@@ -271,7 +271,7 @@ end
 function TestWords.test_what_is_not_there_is_said()
   for asked, answer in pairs{
     ["spectral norm"] = "There is no such layer", gpu = "There is no GPU",
-    LSTMs = "There is no such layer",
+    ["weight norm"] = "There is no such layer", LSTMs = "bnn.nn.lstm",
   } do
     lu.assertStrContains(help.search(bnn, asked)[1], answer)
   end

@@ -439,7 +439,6 @@ static void measure_predictions(bench *b, int threads) {
   const bnn_predict_spec spec = {.program = program,
                                  .x_node = 0,
                                  .y_node = -1,
-                                 .weight_node = -1,
                                  .key_node = -1,
                                  .posterior = &b->posterior,
                                  .samples = SAMPLES,

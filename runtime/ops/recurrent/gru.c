@@ -8,42 +8,49 @@
 #include "../../vec/vec_math.h"
 #include "recurrent.h"
 
-BNN_KERNEL units(bnn_real *restrict y, const bnn_real *restrict p, const bnn_real *restrict u,
-                 const bnn_real *restrict before, const bnn_real *restrict b, size_t h) {
+BNN_KERNEL gates(bnn_real *restrict y, const bnn_real *restrict p, const bnn_real *restrict u,
+                 size_t n) {
+  for (size_t j = 0; j < n; j++) y[j] = vm_sigmoid(p[j] + u[j]);
+}
+
+BNN_KERNEL units(bnn_real *restrict state, bnn_real *restrict n, bnn_real *restrict q,
+                 const bnn_real *restrict gate, const bnn_real *restrict p,
+                 const bnn_real *restrict u, const bnn_real *restrict before,
+                 const bnn_real *restrict b, size_t h) {
   for (size_t j = 0; j < h; j++) {
-    const bnn_real r = vm_sigmoid(p[j] + u[j]), z = vm_sigmoid(p[h + j] + u[h + j]);
-    const bnn_real q = u[2 * h + j] + b[j], n = vm_tanh(p[2 * h + j] + r * q);
-    y[j] = (1 - z) * n + z * before[j];
-    y[h + j] = r, y[2 * h + j] = z, y[3 * h + j] = n, y[4 * h + j] = q;
+    q[j] = u[j] + b[j];
+    n[j] = vm_tanh(p[j] + gate[j] * q[j]);
+    state[j] = (1 - gate[h + j]) * n[j] + gate[h + j] * before[j];
   }
 }
 
 static void cell_forward(bnn_real *y, const bnn_real *p, const bnn_real *r, const bnn_real *before,
                          const bnn_real *b, size_t h) {
-  units(y, p, r, before, b, h);
+  gates(y + h, p, r, 2 * h);
+  units(y, y + 3 * h, y + 4 * h, y + h, p + 2 * h, r + 2 * h, before, b, h);
+}
+
+/* d becomes what goes back to the state; d_rest and rest are r, z, n, q, one after the other.  What is
+ * written has pointers of its own, as a loop cannot tell that parts of one array do not overlap. */
+BNN_KERNEL unit_slopes(bnn_real *restrict dr, bnn_real *restrict dz, bnn_real *restrict dn,
+                       bnn_real *restrict dq, bnn_real *restrict d, const bnn_real *restrict d_rest,
+                       const bnn_real *restrict rest, const bnn_real *restrict before, size_t h) {
+  for (size_t j = 0; j < h; j++) {
+    const bnn_real r = rest[j], z = rest[h + j], n = rest[2 * h + j], q = rest[3 * h + j];
+    dn[j] = (d_rest[2 * h + j] + d[j] * (1 - z)) * (1 - n * n);
+    dq[j] = d_rest[3 * h + j] + dn[j] * r;
+    dr[j] = (d_rest[j] + dn[j] * q) * r * (1 - r);
+    dz[j] = (d_rest[h + j] + d[j] * (before[j] - n)) * z * (1 - z);
+    d[j] *= z;
+  }
 }
 
 /* d: of state, r, z, n, q; what goes back is z d to the state, and nothing to the rest. */
-BNN_KERNEL unit_slopes(bnn_real *restrict dp, bnn_real *restrict du, bnn_real *restrict d,
-                       const bnn_real *restrict y, const bnn_real *restrict before, size_t h) {
-  for (size_t j = 0; j < h; j++) {
-    const bnn_real r = y[h + j], z = y[2 * h + j], n = y[3 * h + j], q = y[4 * h + j];
-    const bnn_real dn = (d[3 * h + j] + d[j] * (1 - z)) * (1 - n * n);
-    const bnn_real dq = d[4 * h + j] + dn * r;
-    const bnn_real dr = (d[h + j] + dn * q) * r * (1 - r);
-    const bnn_real dz = (d[2 * h + j] + d[j] * (before[j] - n)) * z * (1 - z);
-    dp[j] = du[j] = dr;
-    dp[h + j] = du[h + j] = dz;
-    dp[2 * h + j] = dn;
-    du[2 * h + j] = dq;
-    d[j] *= z;
-  }
-  for (size_t j = h; j < 5 * h; j++) d[j] = 0;
-}
-
 static void cell_backward(bnn_real *dp, bnn_real *dr, bnn_real *d, const bnn_real *y,
                           const bnn_real *before, size_t h) {
-  unit_slopes(dp, dr, d, y, before, h);
+  unit_slopes(dp, dp + h, dp + 2 * h, dr + 2 * h, d, d + h, y + h, before, h);
+  memcpy(dr, dp, 2 * h * sizeof *dr);
+  memset(d + h, 0, 4 * h * sizeof *d);
 }
 
 static const recurrent_cell cell = {

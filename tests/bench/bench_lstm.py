@@ -4,7 +4,7 @@
         [--t=28] [--d=28] [--units=128] [--bnnlua=build/bnnlua]
 
 The two take turns in one run, forward, backward and Adam; medians of the rounds and their ratio.
-On a machine that others use set OMP_WAIT_POLICY=PASSIVE, or PyTorch's threads spin for each other.
+PyTorch's threads spin for a while after their work: a pause comes before the other's turn.
 PyTorch's has its fused LSTM and Adam.
 """
 
@@ -64,6 +64,7 @@ def bnnlua_steps(n):
 
 ours, theirs = [], []
 for turn in range(rounds + 2):  # the first two warm up
+    time.sleep(0.05)  # PyTorch's threads spin for some time after its turn
     ours.append(bnnlua_steps(steps))
     theirs.append(torch_steps(steps))
 child.stdin.close()

@@ -4,7 +4,7 @@
         [--t=64] [--d=128] [--heads=4] [--blocks=2] [--vocabulary=65] [--bnnlua=build/bnnlua]
 
 The two take turns in one run, forward, backward and Adam; medians of the rounds and their ratio.
-On a machine that others use set OMP_WAIT_POLICY=PASSIVE, or PyTorch's threads spin for each other.
+PyTorch's threads spin for a while after their work: a pause comes before the other's turn.
 PyTorch's is written for speed: one product for query, key and value, its fused attention and Adam.
 """
 
@@ -82,6 +82,7 @@ def bnnlua_steps(n):
 
 ours, theirs = [], []
 for turn in range(rounds + 2):  # the first two warm up
+    time.sleep(0.05)  # PyTorch's threads spin for some time after its turn
     ours.append(bnnlua_steps(steps))
     theirs.append(torch_steps(steps))
 child.stdin.close()

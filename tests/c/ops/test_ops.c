@@ -170,8 +170,15 @@ static bnn_rows rows_said(const op_case *c, unsigned rows) {
 
 /* Products of blocks may be summed in another order; all else has the same bits. */
 static double rows_tolerance(const op_case *c) {
-  const bool product = c->id == BNN_OP_mm || c->id == BNN_OP_bmm || c->id == BNN_OP_linear;
-  return product ? 16 * BNN_REAL_EPSILON : 0;
+  switch (c->id) {
+  case BNN_OP_mm:
+  case BNN_OP_bmm:
+  case BNN_OP_linear:
+  case BNN_OP_rnn:
+  case BNN_OP_gru:
+  case BNN_OP_lstm: return 16 * BNN_REAL_EPSILON;
+  default: return 0;
+  }
 }
 
 /* Runs forward and backward on one block; gradients of inputs without rows add up over blocks. */

@@ -11,8 +11,8 @@ local PATH = "^help/([%w_]+)%.md$"
 
 -- In the order in which help() lists them; guides that are not here follow by name.
 local ORDER = {
-  "start", "prompt", "data", "methods", "own", "uncertainty", "kl", "checkpoints", "runs", "sweeps",
-  "search", "pruners", "keys", "shapes", "speed", "environment", "contributing",
+  "start", "prompt", "data", "networks", "methods", "own", "uncertainty", "kl", "checkpoints",
+  "runs", "sweeps", "search", "pruners", "keys", "shapes", "speed", "environment", "contributing",
 }
 
 -- Other words for a guide.
@@ -21,7 +21,8 @@ local ALIASES = {
   randomness = "keys", seed = "keys", resume = "checkpoints", records = "runs", ledger = "runs",
   samplers = "search", spaces = "search", dtypes = "shapes", broadcasting = "shapes",
   layout = "contributing", pruning = "pruners", asha = "pruners", hyperband = "pruners",
-  sweep = "sweeps", inference = "methods", posteriors = "methods",
+  layers = "networks", containers = "networks", sweep = "sweeps", inference = "methods",
+  posteriors = "methods",
 }
 
 -- Words for a section of a guide: its heading.

@@ -64,11 +64,11 @@ apropos "batch norm"  searches the texts   help "index"  every name]]
 
 -- A screen: the guides, which are the topics, and how to ask for the rest.
 local function start_lines(all_guides)
-  local rows, lines = {}, {"bnnlua is Lua 5.4 with Bayesian deep learning. Topics:", ""}
+  local rows, lines = {}, {"Lua 5.4 with Bayesian deep learning. Topics (in a shell: "
+    .. "bnnlua -m help):", ""}
   for i, guide in ipairs(all_guides) do rows[i] = {guide.name, guide.title} end
   add_rows(lines, rows)
   for line in HOW:gmatch "[^\n]+" do lines[#lines + 1] = line end
-  lines[#lines + 1] = "In a script it is bnn.help, in a shell: bnnlua -m help start"
   return lines
 end
 

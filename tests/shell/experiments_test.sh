@@ -30,6 +30,7 @@ short() {
   tabular) echo --steps=40 --n=200 --predict_samples=20 ;;
   pruning) echo "--data_dir=$T/mnist --steps=6 --batch_size=50 --predict_samples=3 --fractions=0.5 --figures=" ;;
   lenet) echo "--data_dir=$T/mnist --epochs=1 --batch_size=50" ;;
+  rnn) echo "--data_dir=$T/mnist --epochs=1 --batch_size=50 --units=8" ;;
   resnet) echo "--data_dir=$T/mnist --epochs=1 --batch_size=50 --channels=4" ;;
   *) echo "--data_dir=$T/mnist --steps=6 --batch_size=50" ;;
   esac
@@ -46,7 +47,7 @@ is_png() {
 
 # ---------------------------------------------------------------- each of them
 # shellcheck disable=SC2046 # short gives a list of words
-for name in mlp vae lenet resnet cubic pruning tabular; do
+for name in mlp vae lenet resnet rnn cubic pruning tabular; do
   run $name $(short $name) --stop_patience=1 --monitor=max:test/none
   equal "$name: a metric that there is not" 1 "$rc"
   has "$name: it is named" "monitor = 'test/none', which evaluate does not return; it returns test/" "$err"
@@ -86,7 +87,7 @@ for name in mlp vae lenet resnet cubic pruning tabular; do
       grep -c traceback | grep -v '^0$')"
 done
 
-for name in mlp vae lenet resnet; do
+for name in mlp vae lenet resnet rnn; do
   run $name --data_dir="$T/no"
   equal "$name: no data: status" 1 "$rc"
   has "$name: no data" "$T/no" "$err"

@@ -130,6 +130,9 @@ typedef struct bnn_op {
    * that is out of range, its place and the bound.  NULL: nothing to check. */
   bnn_status (*verify)(const bnn_tensor *const *x, int n, const bnn_attr *attr, bnn_err *err);
 
+  /* Multiply-adds of the products in forward, for reports.  NULL: it makes none. */
+  double (*multiply_adds)(const bnn_shape *y, const bnn_shape *x);
+
   /* Of an op that is the log density of its first input: what a prior needs of it
    * (densities/density.h). NULL of others. */
   const struct bnn_density *density;

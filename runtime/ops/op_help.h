@@ -74,6 +74,18 @@ static inline void op_add_blocks(bnn_real *restrict to, size_t to_step,
     for (size_t j = 0; j < n; j++) to[i * to_step + j] += from[i * from_step + j];
 }
 
+/* Elements of a shape, as a number that does not overflow. */
+static inline double op_elements(const bnn_shape *x) {
+  double size = 1;
+  for (int k = 0; k < x->rank; k++) size *= (double)x->dim[k];
+  return size;
+}
+
+/* Multiply-adds of y = x w: every element of y sums over the last dim of x. */
+static inline double op_product_adds(const bnn_shape *y, const bnn_shape *x) {
+  return op_elements(y) * (x->rank ? (double)x->dim[x->rank - 1] : 1);
+}
+
 /* Shape rules: the first input's shape; and NumPy's broadcasting of all inputs. */
 static inline bnn_status op_infer_same(bnn_shape *y, const bnn_shape *x, int n,
                                        const bnn_attr *attr, bnn_err *err) {

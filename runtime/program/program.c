@@ -480,26 +480,12 @@ size_t bnn_program_row_size(const bnn_program *p) {
   return size;
 }
 
-/* Multiply-adds of a product: its result's elements times the length of the sums, or its input's
- * times those that each is added to. */
 static double node_flops(const bnn_program *p, const node *v) {
   if ((p->finished && !v->live) || v->what != NODE_OP) return 0;
-  const bnn_shape *x = &p->nodes[node_inputs(p, v)[0]].shape;
-  double size = 1, length = 1;
-  if (v->id == BNN_OP_mm || v->id == BNN_OP_bmm || v->id == BNN_OP_linear) {
-    length = (double)x->dim[x->rank - 1];
-  } else if (v->id == BNN_OP_conv2d) {
-    const bnn_shape *w = &p->nodes[node_inputs(p, v)[1]].shape;
-    for (int k = 1; k < w->rank; k++) length *= (double)w->dim[k];
-  } else if (v->id == BNN_OP_conv_transpose2d) {
-    const bnn_shape *w = &p->nodes[node_inputs(p, v)[1]].shape;
-    for (int k = 0; k < x->rank; k++) length *= (double)x->dim[k];
-    return length * (double)(w->dim[1] * w->dim[2] * w->dim[3]);
-  } else {
-    return 0;
-  }
-  for (int k = 0; k < v->shape.rank; k++) size *= (double)v->shape.dim[k];
-  return size * length;
+  if (!v->op->multiply_adds) return 0;
+  bnn_shape x[BNN_ARITY_MAX];
+  for (int i = 0; i < v->n_in; i++) x[i] = p->nodes[node_inputs(p, v)[i]].shape;
+  return v->op->multiply_adds(&v->shape, x);
 }
 
 double bnn_program_flops(const bnn_program *p) {

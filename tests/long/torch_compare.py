@@ -431,6 +431,53 @@ def draw_attention(r):
                 lambda q, k, v: attend(q, k, v, *more), loose=3)
 
 
+def through_steps(kind, x, w, u, b, b_u, reverse):
+    """PyTorch's layer of a kind over sequences, with weights of ours; b_u: the GRU's, or None."""
+    modules, h = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}, u.shape[0]
+    own = torch.zeros_like(b)
+    if b_u is not None:
+        own = torch.cat([own[:2 * h], b_u])
+    weights = {"weight_ih_l0": w.T, "weight_hh_l0": u.T, "bias_ih_l0": b, "bias_hh_l0": own}
+    module = modules[kind](x.shape[2], h, batch_first=True, dtype=x.dtype)
+    y = torch.func.functional_call(module, weights, (x.flip(1) if reverse else x,))[0]
+    return y.flip(1) if reverse else y
+
+
+GATES = {"rnn": 1, "gru": 3, "lstm": 4}
+
+
+def draw_steps(kind):
+    """The op: gates' parts of all steps, as an identity would make them of these."""
+    def draw(r):
+        n, t, h, reverse = *r.shape(3), bool(r.int(0, 1))
+        width = GATES[kind] * h
+        bias = [r.real((h,))] if kind == "gru" else []
+
+        def of_torch(p, u, b_u=None):
+            one, none = torch.eye(width, dtype=p.dtype), torch.zeros(width, dtype=p.dtype)
+            return through_steps(kind, p, one, u, none, b_u, reverse)
+        return Case("ops.%s(%s, %s):narrow(3, 1, %d)" % (
+            kind, ", ".join("x[%d]" % (i + 1) for i in range(2 + len(bias))), lua(reverse), h),
+            [r.real((n, t, width)), r.real((h, width), -1, 1), *bias], of_torch, loose=10)
+    return draw
+
+
+def draw_steps_layer(kind):
+    def draw(r):
+        n, t, d, h = r.shape(4)
+        reverse, last, width = bool(r.int(0, 1)), bool(r.int(0, 1)), GATES[kind] * h
+        names = ["w", "u", "b"] + (["b_u"] if kind == "gru" else [])
+        sizes = [(d, width), (h, width), (width,), (h,)][:len(names)]
+
+        def of_torch(x, w, u, b, b_u=None):
+            y = through_steps(kind, x, w, u, b, b_u, reverse)
+            return y[:, 0 if reverse else -1] if last else y
+        options = "%d, {reverse = %s, output = \"%s\"}" % (h, lua(reverse), "last" if last else "all")
+        return layer(kind, options, names, [r.real((n, t, d)), *[r.real(s, -1, 1) for s in sizes]],
+                     of_torch, loose=10)
+    return draw
+
+
 def draw_cross_entropy(r):
     n, c = r.int(0, 6), r.int(1, 12)
     return Case("ops.cross_entropy(x[1], x[2])",
@@ -547,6 +594,7 @@ OPS = {
     "max_pool2d": pool("max_pool2d", F.max_pool2d), "avg_pool2d": pool("avg_pool2d", F.avg_pool2d),
     "layer_norm": [draw_layer_norm], "batch_norm": [draw_batch_norm],
     "attention": [draw_attention] * 2,
+    "rnn": [draw_steps("rnn")], "gru": [draw_steps("gru")], "lstm": [draw_steps("lstm")],
     "softmax": along("softmax", torch.softmax, [lambda r, s: r.real(s, -20, 20)]),
     "log_softmax": along("log_softmax", torch.log_softmax, [lambda r, s: r.real(s, -20, 20)]),
     "cross_entropy": [draw_cross_entropy],
@@ -850,6 +898,8 @@ def draw_batch_norm_layer(r):
 
 
 LAYERS = {
+    "rnn": [draw_steps_layer("rnn")], "gru": [draw_steps_layer("gru")],
+    "lstm": [draw_steps_layer("lstm")],
     "multi_head_attention": [draw_multi_head_attention],
     "positional_encoding": [draw_positional_encoding],
     "transformer_block": [draw_transformer_block], "batch_norm": [draw_batch_norm_layer],

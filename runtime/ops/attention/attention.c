@@ -293,6 +293,11 @@ static void backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tens
     }
 }
 
+/* Scores of d sums for every query and key, and the sums of e values for every query. */
+static double multiply_adds(const bnn_shape *y, const bnn_shape *x) {
+  return (op_elements(x) + op_elements(y)) * (double)x[1].dim[1];
+}
+
 BNN_OP(attention) = {
     .name = "attention",
     .doc =
@@ -310,6 +315,7 @@ BNN_OP(attention) = {
     .rows = rows,
     .forward = forward,
     .backward = backward,
+    .multiply_adds = multiply_adds,
     .check = {.lo = -1,
               .hi = 1,
               .tol = 1e-7,

@@ -118,6 +118,11 @@ static void backward_set(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_
   slopes(dx, dy, x, attr, true);
 }
 
+/* Every element of y sums over a filter. */
+static double multiply_adds(const bnn_shape *y, const bnn_shape *x) {
+  return op_elements(y) * (double)op_span(x[1].dim, 1, 4);
+}
+
 BNN_OP(conv2d) = {
     .name = "conv2d",
     .doc = "conv2d(x, w, b, stride = 1, padding = 0, dilation = 1): cross-correlates images x [n, "
@@ -136,6 +141,7 @@ BNN_OP(conv2d) = {
     .backward = backward,
     .backward_set = backward_set,
     .y_unread = true,
+    .multiply_adds = multiply_adds,
     .check = {.lo = -1,
               .hi = 1,
               .tol = 1e-8,

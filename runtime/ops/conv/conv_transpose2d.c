@@ -115,6 +115,12 @@ static void backward_set(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_
   slopes(dx, dy, x, attr, true);
 }
 
+/* Every element of x goes through a filter. */
+static double multiply_adds(const bnn_shape *y, const bnn_shape *x) {
+  BNN_UNUSED(y);
+  return op_elements(x) * (double)op_span(x[1].dim, 1, 4);
+}
+
 BNN_OP(conv_transpose2d) = {
     .name = "conv_transpose2d",
     .doc = "conv_transpose2d(x, w, b, stride = 1, padding = 0, output_padding = 0, dilation = 1): "
@@ -133,6 +139,7 @@ BNN_OP(conv_transpose2d) = {
     .backward = backward,
     .backward_set = backward_set,
     .y_unread = true,
+    .multiply_adds = multiply_adds,
     .check = {.lo = -1,
               .hi = 1,
               .tol = 1e-8,

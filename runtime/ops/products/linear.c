@@ -116,5 +116,6 @@ BNN_OP(linear) = {
     .can_split = can_split,
     .backward_rows = backward_rows,
     .backward_shards = backward_shards,
+    .multiply_adds = op_product_adds,
     .check = {.lo = -1, .hi = 1, .tol = 1e-8, .in = {{2, {5, 3}, 0}, {2, {3, 4}, 0}, {1, {4}, 0}}},
 };

@@ -117,6 +117,7 @@ BNN_OP(mm) = {
     .can_split = can_split,
     .backward_rows = backward_rows,
     .backward_shards = backward_shards,
+    .multiply_adds = op_product_adds,
     .check = {.lo = -1, .hi = 1, .tol = 1e-8, .in = {{2, {5, 3}, 0}, {2, {3, 4}, 0}}},
 };
 
@@ -131,5 +132,6 @@ BNN_OP(bmm) = {
     .forward = forward,
     .backward = backward,
     .y_unread = true,
+    .multiply_adds = op_product_adds,
     .check = {.lo = -1, .hi = 1, .tol = 1e-8, .in = {{3, {3, 2, 4}, 0}, {3, {3, 4, 2}, 0}}},
 };

@@ -43,6 +43,12 @@ void RECURRENT(backward)(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_
                          const bnn_tensor *const *x, int n, const bnn_attr *attr,
                          const recurrent_cell *cell, bool set);
 
+/* Each element of p has a sum over the state of the step before. */
+static inline double recurrent_multiply_adds(const bnn_shape *y, const bnn_shape *x) {
+  BNN_UNUSED(y);
+  return op_elements(x) * (double)x[1].dim[0];
+}
+
 /* The functions of an op whose cell is `cell`, and those fields of its row. */
 #define RECURRENT_FUNCTIONS(cell)                                                               \
   static bnn_status infer(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr *attr,        \
@@ -63,6 +69,6 @@ void RECURRENT(backward)(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_
   }
 #define RECURRENT_ROW                                                                              \
   .args = "d?", .infer = infer, .rows = RECURRENT(rows), .forward = forward, .backward = backward, \
-  .backward_set = backward_set
+  .backward_set = backward_set, .multiply_adds = recurrent_multiply_adds
 
 #endif

@@ -46,6 +46,18 @@ sequential/linear_1      linear(2)     [n, 2]           8              6
 29 parameters, 6 numbers of state, 18 multiply-adds (36 flops) an example]])
 end
 
+-- t = 5 steps of 6: the gates' 6 x 16 and 4 x 16 a step; four linear layers of 4 x 4 a position and
+-- for each of 25 pairs 4 of the scores and 4 of the values; filters of 2 x 3 for each of 3 x 4 x 4.
+function TestSummary.test_sequences_and_transposed_convolutions_count_too()
+  local net = nn.sequential{nn.lstm(4), nn.multi_head_attention(2)}
+  local rows = net:summary(bnn.zeros(1, 5, 6)).layers
+  lu.assertEquals({rows[1].multiply_adds, rows[2].multiply_adds},
+    {5 * (6 * 16 + 4 * 16), 4 * 5 * 16 + 25 * 8})
+  lu.assertEquals(nn.gru(4):summary(bnn.zeros(1, 5, 6)).multiply_adds, 5 * (6 * 12 + 4 * 12))
+  lu.assertEquals(nn.conv_transpose2d(2, {1, 3}):summary(bnn.zeros(1, 3, 4, 4)).multiply_adds,
+    3 * 16 * 2 * 3)
+end
+
 -- Weights that are shared count once, products as often as they run; what no layer asks for too.
 function TestSummary.test_functions_and_shared_layers()
   local shared = nn.linear(4)

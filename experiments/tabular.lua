@@ -90,7 +90,7 @@ local function split(rows, key, level)
   local first, second = n * 6 // 10, n * 2 // 10
   local most = second / (second + 1) -- the largest share that so many can promise
   bnn.assert_or_exit(level <= most, bnn.number.format("--level: expected at most %.3g with %d rows "
-    .. "to calibrate with, got %.3g", most, second, level))
+    .. "to calibrate with, got %.10g", most, second, level))
   return rows:index(order:narrow(1, 1, first)), rows:index(order:narrow(1, first + 1, second)),
     rows:index(order:narrow(1, first + second + 1, n - first - second))
 end
@@ -239,7 +239,11 @@ local function read(cfg, key, log)
   local rows = cfg.file and bnn.assert_or_exit(bnn.data.table(cfg.file, {types = types}))
     or made_up(key, cfg.n)
   check_name("label", rows, label)
-  for _, name in ipairs(cfg.ignore) do check_name("ignore", rows, name) end
+  for _, name in ipairs(cfg.ignore) do
+    check_name("ignore", rows, name)
+    bnn.assert_or_exit(name ~= label, "--ignore: expected columns besides the --label, got "
+      .. name)
+  end
   local kind = rows:column(label).kind
   bnn.assert_or_exit(kind == "number" or not cfg.log_target, "--log_target: expected a --label of "
     .. "numbers, " .. label .. " is of categories")
@@ -253,17 +257,23 @@ local function read(cfg, key, log)
   return rows, label
 end
 
--- What is fitted to the rows to train on; ends the program, with one line, where they do not suit.
+-- What a method of a preprocess returns; ends the program, with one line, where rows do not suit.
+local function suited(method, prep, rows)
+  local ok, result = pcall(method, prep, rows)
+  if not ok and type(result) ~= "string" then error(result, 0) end -- an interrupt
+  return bnn.assert_or_exit(ok and result, not ok and (result:gsub("^.-:%d+: ", "")) or nil)
+end
+
+-- What is fitted to the rows to train on. Categories that they lack, or a first missing one, must
+-- not end a run on the rows to test.
 local function fit(cfg, rows, label)
   local columns = {}
   for _, name in ipairs(cfg.ignore) do columns[name] = "ignore" end
   local prep = bnn.data.preprocess{
-    label = label, columns = columns,
+    label = label, columns = columns, categories = {"one_hot", unknown = "zeros"},
     target = cfg.log_target and {"log", "standardise"} or nil,
   }
-  local ok, fitted = pcall(prep.fit, prep, rows)
-  if not ok and type(fitted) ~= "string" then error(fitted, 0) end -- an interrupt
-  return bnn.assert_or_exit(ok and fitted, not ok and (fitted:gsub("^.-:%d+: ", "")) or nil)
+  return suited(prep.fit, prep, rows)
 end
 
 function experiment.run(cfg, log)
@@ -272,8 +282,10 @@ function experiment.run(cfg, log)
   local some, more, rest = split(rows, key:fold "split", cfg.level)
   local prep = fit(cfg, some, label)
   log:say(tostring(prep))
-  local parts = {train = prep:apply(some), calibration = prep:apply(more), test = prep:apply(rest),
-                 rows = rest}
+  local parts = {rows = rest}
+  for name, of in pairs{train = some, calibration = more, test = rest} do
+    parts[name] = suited(prep.apply, prep, of)
+  end
   local objective = model_of(cfg, key:fold "init", parts.train)
 
   local function predict(x, samples)

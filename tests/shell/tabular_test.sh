@@ -77,7 +77,16 @@ run --file=plain.data --label=column_3 --classify
 equal "numbers as classes: status" 0 "$rc"
 has "numbers as classes" "column_3  target  classes: 1, 2" "$out"
 
+# One row lacks its kind; whichever part it falls into, the run goes on.
+awk 'BEGIN { print "kind,price"; for (i = 1; i <= 40; i++) print (i == 7 ? "" : "k" i % 3) "," i }' \
+  >"$T/rare.csv"
+for seed in 1 2 3 4 5 6; do
+  run --file=rare.csv --label=price --level=0.8 --seed=$seed
+  equal "a rare missing category, seed $seed: status" 0 "$rc"
+done
+
 # ---------------------------------------------------------------- what is wrong
+awk 'BEGIN { print "size,price"; for (i = 0; i < 40; i++) print i % 5 "," i }' >"$T/zero.csv"
 refused "no file" "nowhere.csv" --file=nowhere.csv --label=a
 refused "no label" "--label: expected a column of the table (id, size, kind, sold, price), got nothing" \
   --file=houses.txt
@@ -89,6 +98,13 @@ refused "a logarithm of classes" "--log_target: expected a --label of numbers, s
 refused "classes without a file" "--classify: expected a --file" --classify
 refused "a logarithm of 0" "column 'column_2': log: expected numbers above 0, row " \
   --file=plain.data --label=column_2 --log_target
+for seed in 1 2 3 4 5 6; do
+  refused "a logarithm of one 0, seed $seed" "log: expected numbers above 0, row " \
+    --file=zero.csv --label=price --log_target --level=0.8 --seed=$seed
+done
+refused "the label is left out" "--ignore: expected columns besides the --label, got price" \
+  --file=houses.txt --label=price --ignore=price
+refused "a level near 1" "got 0.9999" --file=houses.txt --label=sold --level=0.9999
 refused "too few rows to promise so much" "--level: expected at most 0.96 with 24 rows to calibrate" \
   --file=houses.txt --label=sold --level=0.99
 head -5 "$T/houses.txt" >"$T/few.txt"

@@ -70,6 +70,9 @@ local function by_class(what, part, weights)
   end
   local n = type(weights) == "table" and #weights
     or kinds.is_object(weights, "tensor") and weights:numel() or 0
+  if n > 0 and part.classes and #part.classes ~= n then
+    fail("%s: weights: expected one for each of the %d classes, got %d", what, #part.classes, n)
+  end
   return example_weights.check(what .. ": weights", weights, n)
 end
 

@@ -246,8 +246,9 @@ function Stream:augment(list)
   for name, value in pairs(self) do made[name] = value end
   made.augmentations = nil
   setmetatable(made, Stream)
-  local sample, last = made:head(1), list[#list]
+  local sample = made:head(1)
   made.augmentation = {text = sample:augment(list).augmentation.text}
+  local last = list[#list]
   made.augmentations = list
   local are_labels = sample.y and sample.y:dtype() == "i32"
   if last.mixes and are_labels and not self.classes and not last.options.classes then

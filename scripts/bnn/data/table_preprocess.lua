@@ -67,6 +67,9 @@ end
 
 local function check_table(what, t)
   if kinds.is_object(t, "frame") then return t end
+  if kinds.is_plain(t) then
+    fail("%s: table: expected a table, as bnn.data.table reads it, got a plain Lua table", what)
+  end
   fail.expected(what .. ": table", "a table, as bnn.data.table reads it", t)
 end
 
@@ -372,13 +375,15 @@ end
 -- coverage is that of the interval taken back, and there is no crps.
 -- @param prediction what bnn.predict returned, as it is
 -- @param y tensor [n, k] or [n]: the targets of the part, as they are
+-- @param opts table: weight= [n], and bootstrap= as bnn.metrics.summary takes it, unless a
+--   logarithm was learnt
 -- @return table: each metric by its name
 -- Raises for what bnn.predict did not return.
-function Preprocess:summary(prediction, y)
+function Preprocess:summary(prediction, y, opts)
   local what = "preprocess:summary"
   check_fitted(what, self)
-  if self.classes then return metrics.summary(prediction, y) end
-  return target_units.summary(what, units_for(what, self), prediction, y)
+  if self.classes then return metrics.summary(prediction, y, opts) end
+  return target_units.summary(what, units_for(what, self), prediction, y, opts)
 end
 
 -- ---- data ----

@@ -235,6 +235,12 @@ function TestPreprocess.test_it_prints_what_each_column_becomes()
   lu.assertStrContains(tostring(bnn.data.preprocess{}), "not fitted")
 end
 
+function TestPreprocess.test_a_plain_table_is_told_from_one_of_columns()
+  local prep = fit({}, {a = {1, 2}})
+  refuses("table: expected a table, as bnn.data.table reads it, got a plain Lua table", prep.apply,
+    prep, {a = 1})
+end
+
 function TestPreprocess.test_misuse_raises_in_one_line()
   local preprocess = bnn.data.preprocess
   refuses("unknown option 'lable': did you mean 'label'?", preprocess, {lable = "y"})
@@ -350,6 +356,29 @@ function TestUnits.test_the_density_of_a_logarithm_has_its_jacobian()
         + math.exp(prep:summary(one, z).log_predictive_density) * (y + shift) * step
     end
     lu.assertAlmostEquals(integral, 1, 1e-3)
+  end
+end
+
+-- A row of weight 2 counts as two, one of weight 0 as none, whatever became of the target.
+function TestUnits.test_metrics_take_weights()
+  local twice = bnn.tensor({1, 3, 3, 4}, "i32")
+  for _, target in ipairs{"standardise", "log", {"log1p", "standardise"}} do
+    local prep = fit({label = "y", target = target}, RENTS)
+    local part, p, repeated = prep:apply(rows_of(RENTS)), prediction_of(4, 3), {}
+    for name, x in pairs(p) do
+      if type(x) == "number" then repeated[name] = x
+      elseif x:dim() == 2 then repeated[name] = x:index(twice)
+      else
+        repeated[name] = x:permute(2, 1, 3):contiguous():index(twice):permute(2, 1, 3):contiguous()
+      end
+    end
+    local weighted = prep:summary(p, part.y, {weight = {1, 0, 2, 1}})
+    local want = prep:summary(repeated, part.y:index(twice))
+    for name, value in pairs(want) do
+      lu.assertAlmostEquals(weighted[name], value, 1e-3 * math.max(1, math.abs(value)), name)
+    end
+    refuses("weight", prep.summary, prep, p, part.y, {weight = {1}})
+    refuses("unknown option 'weights'", prep.summary, prep, p, part.y, {weights = {1, 1, 1, 1}})
   end
 end
 

@@ -272,6 +272,7 @@ function TestRefusals.test_misuse_raises()
   local labels = bnn.data.stream(function()
     return function() return {x = bnn.ones(2, 2), y = bnn.zeros({2}, "i32")} end
   end)
+  raises("part:augment: expected a list", labels.augment, labels)
   raises("stream:augment: mixup: expected classes=", labels.augment, labels,
     {bnn.augment.mixup(1)})
   raises("objective:evaluate: data: expected a part of a data set", function()

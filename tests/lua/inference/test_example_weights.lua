@@ -217,9 +217,13 @@ function TestClasses.test_weights_by_name_multiply_those_that_are_there()
   lu.assertEquals(bnn.data.weigh_classes(part, {dog = 5, cat = 2}).weight:totable(), {2, 10, 15})
   lu.assertEquals(bnn.data.weigh_classes(part, {2, 5}).weight:totable(), {2, 10, 15})
   raises("bnn.data.weigh_classes: weights: ", bnn.data.weigh_classes, part, {dog = 5})
+  for _, one in ipairs{{1}, bnn.ones(1)} do
+    raises("weights: expected one for each of the 2 classes, got 1", bnn.data.weigh_classes, part,
+      one)
+  end
   raises("unknown option 'cow'", bnn.data.weigh_classes, part, {dog = 5, cat = 1, cow = 1})
   raises("bnn.data.weigh_classes: y: expected labels of 0 to 0, got 1", bnn.data.weigh_classes,
-    part, {3})
+    bnn.data.from_tensors{x = part.x, y = part.y}, {3})
 end
 
 os.exit(lu.LuaUnit.run())

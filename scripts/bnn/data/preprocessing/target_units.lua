@@ -5,11 +5,13 @@
 --     {mean = {m, ...}, std = {s, ...}, log = nil, "log" or "log1p"}, one entry for each column
 local core = require "bnn.core"
 local describe = require "bnn.base.describe"
+local example_weights = require "bnn.model.example_weights"
 local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
 local metrics = require "bnn.metrics.all_metrics"
 local mixture = require "bnn.metrics.metrics_mixture"
 local normal = require "bnn.base.normal"
+local options = require "bnn.base.options"
 local regression = require "bnn.metrics.metrics_regression"
 local shapes = require "bnn.base.shapes"
 
@@ -100,33 +102,41 @@ end
 --- The number of deviations of a normal interval of this probability.
 function M.deviations(level) return normal.quantile((1 + level) / 2) end
 
--- The mean over examples of the log of d(network's y) / d(y).
-local function log_jacobian(units, y)
+-- The mean over examples, by their weights, of the log of d(network's y) / d(y).
+local function log_jacobian(units, y, weight)
   local sum = 0
   for _, s in ipairs(units.std) do sum = sum - math.log(s) end
   if not units.log then return sum end
-  return sum - (units.log == "log1p" and y + 1 or y):log():sum():item() / y:size(1)
+  local logs = (units.log == "log1p" and y + 1 or y):log():reshape(y:size(1), -1):sum(2)
+  if not weight then return sum - logs:mean():item() end
+  return sum - ((logs * weight):sum() / weight:sum()):item()
 end
 
 -- Metrics where the logarithm was learnt. The moments are the prediction's in the units of the
 -- targets; the interval and the density are those of the logarithm, carried over.
-local function log_summary(what, units, p, y)
+local function log_summary(what, units, p, y, opts)
+  opts = options.check(what, opts, {weight = "any"})
+  local weight = opts.weight
+  if weight ~= nil then weight = example_weights.check(what, weight, y:size(1)) end
+  opts.weight = weight
   local own, target = M.invert(what, units, p), values(what, units, y)
   local result = describe.as("summary", {
-    rmse = regression.rmse(own, target), mae = regression.mae(own, target),
-    coverage_90 = regression.coverage(p.mean, p.total_std, y, 0.9),
-    log_predictive_density = mixture.log_predictive_density(p, y) + log_jacobian(units, target),
+    rmse = regression.rmse(own, target, opts), mae = regression.mae(own, target, opts),
+    coverage_90 = regression.coverage(p.mean, p.total_std, y, 0.9, opts),
+    log_predictive_density = mixture.log_predictive_density(p, y, opts)
+      + log_jacobian(units, target, weight),
   })
-  local ok, r2 = fail.try(regression.r2, own, target)
+  local ok, r2 = fail.try(regression.r2, own, target, opts)
   result.r2 = ok and r2 or nil
   return result
 end
 
 --- Computes the metrics of a prediction in the units of the targets.
 -- @param y tensor as the network learnt it
-function M.summary(what, units, p, y)
-  if units.log then return log_summary(what, units, p, y) end
-  return metrics.summary(M.invert(what, units, p), M.invert(what, units, y))
+-- @param opts table or nil: weight=, and bootstrap= unless a logarithm was learnt
+function M.summary(what, units, p, y, opts)
+  if units.log then return log_summary(what, units, p, y, opts) end
+  return metrics.summary(M.invert(what, units, p), M.invert(what, units, y), opts)
 end
 
 return M

@@ -119,10 +119,15 @@ static void sum_slopes(const columns *c, void *dx, const void *const *in) {
 }
 
 /* One product: up to the first zero, z, dx_j += the sum over k >= j of dy_k y_k / x_j; dx_z += that of dy_k
- * times the product of the others; behind z every y is 0, whatever x_j is. */
+ * times the product of the others; behind z every y is 0, whatever x_j is.  A number alone has the slope
+ * 1, a NaN too. */
 static void product_slope(const columns *c, bnn_real *dx, const bnn_real *dy, const bnn_real *y,
                           const bnn_real *x) {
   const size_t stride = c->stride;
+  if (c->length == 1) {
+    dx[0] += dy[0];
+    return;
+  }
   size_t zero = 0;
   while (zero < c->length && x[zero * stride] != 0) zero++;
   double sum = 0;

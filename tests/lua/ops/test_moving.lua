@@ -101,7 +101,7 @@ end
 -- Of a product with a zero only what stands at the zero or before it has a gradient.
 function TestRunning.test_gradients_with_zeros()
   local alone = slope(function(v) return v:cumprod() end, bnn.tensor{0 / 0}, bnn.tensor{3})
-  lu.assertEquals(alone:totable(), {3})
+  lu.assertEquals(alone, {3})
   local g = slope(function(v) return v:cumprod() end, bnn.tensor{2, 0, 3, 0, 5}, bnn.ones(5))
   lu.assertEquals(g, {1, 2 + 6, 0, 0, 0})
   g = slope(function(v) return v:cumsum() end, bnn.tensor{1, 2, 3}, bnn.tensor{1, 10, 100})

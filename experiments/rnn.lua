@@ -65,8 +65,9 @@ end
 
 function experiment.run(cfg, log)
   local data = bnn.data.load_or_exit{dataset = cfg.dataset, dir = cfg.data_dir, log = log}
-  bnn.assert_or_exit(data.train.x:dim() == 3,
-    "--dataset: expected images [n, rows, columns], which are sequences of rows")
+  local shape = data.train.x:shape()
+  bnn.assert_or_exit(#shape == 3, ("--dataset: expected images [n, rows, columns], got [%s]")
+    :format(table.concat(shape, ", ")))
   local key = bnn.key(cfg.seed)
   local others = unlike(cfg, key:fold "others", data)
   local objective = make_objective(cfg, key, data.train)

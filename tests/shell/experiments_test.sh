@@ -350,6 +350,26 @@ has "sweep_custom: its report" "report: $T/custom/sweeps/custom/report.html" "$(
   run resnet "--data_dir=$T/mnist" --channels=6
   equal "resnet: channels that are no groups are one line" "1 1" "$rc $(wc -l <"$T/err")"
   has "resnet: channels that are no groups" "--channels: expected a multiple of 4, got 6" "$err"
+  for flags in --bayesian "--cell=gru --bidirectional --bayesian" --cell=rnn; do
+    # shellcheck disable=SC2086 # a list of words
+    run rnn $flags $(short rnn) --predict_samples=3 --ood_data="$T/others"
+    equal "rnn $flags: status" "0 " "$rc $err"
+    for figure in test/accuracy test/nll test/ece ood/auroc; do
+      has "rnn $flags: $figure" "      6 | $figure" "$out"
+    done
+    equal "rnn $flags: other figures than before" 1 "$(cmp -s "$T/first" "$T/out"; echo $?)"
+    cp "$T/out" "$T/first"
+  done
+  "$bnnlua" -e "local bnn = require 'bnn'
+    for name, shape in pairs{colour = {40, 8, 8, 3}, wide = {40, 6, 9}} do
+      local x, y = bnn.rand(bnn.key(1), table.unpack(shape)), bnn.arange(0, 39)
+      assert(bnn.data.save('$T/' .. name .. '.npz', {x_train = x, y_train = y, x_test = x, y_test = y}))
+    end"
+  run rnn --dataset="$T/wide.npz" --units=4 --epochs=1 --batch_size=10
+  equal "rnn: images that are wider than high" "0 " "$rc $err"
+  run rnn --dataset="$T/colour.npz"
+  equal "rnn: images in colour are one line" "1 1" "$rc $(wc -l <"$T/err")"
+  has "rnn: images in colour" "--dataset: expected images [n, rows, columns], got [40, 8, 8, 3]" "$err"
   run cubic --learn_noise $(short cubic)
   equal "cubic learns its noise" 0 "$rc"
 }

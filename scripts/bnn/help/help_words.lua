@@ -62,7 +62,8 @@ M.ROWS = {
   {"gradient clipping", "clip gradients", "clip grad", "clipnorm",
    answer = "Optimizers take clip_norm= and clip_value=: `bnn.optim`."},
   {"recurrent", "rnn", "lstm", "gru",
-   answer = "`bnn.nn.lstm`, `bnn.nn.gru` and `bnn.nn.rnn` go through sequences [n, t, d]."},
+   answer = "`bnn.nn.lstm`, `bnn.nn.gru` and `bnn.nn.rnn` go through sequences [n, t, d];"
+     .. " experiments/rnn.lua."},
   {"attention", "transformer", "self attention",
    answer = "`bnn.nn.multi_head_attention` is the layer, `bnn.nn.transformer_block` attention and"
      .. " an MLP with their residuals; experiments/transformer.lua."},

@@ -75,7 +75,7 @@ end
 
 TestFlags = {}
 
-local EXPERIMENTS = {"mnist", "mlp", "vae", "cubic", "lenet", "resnet", "ood"}
+local EXPERIMENTS = {"mnist", "mlp", "vae", "cubic", "lenet", "resnet", "rnn", "ood"}
 
 function TestFlags.test_every_experiment_that_trains_has_them()
   for _, name in ipairs(EXPERIMENTS) do

@@ -30,31 +30,31 @@ static void cell_forward(bnn_real *y, const bnn_real *p, const bnn_real *r, cons
   units(y, y + 3 * h, y + 4 * h, y + h, p + 2 * h, r + 2 * h, before, b, h);
 }
 
-/* d becomes what goes back to the state; d_rest and rest are r, z, n, q, one after the other.  What is
- * written has pointers of its own, as a loop cannot tell that parts of one array do not overlap. */
+/* d becomes what goes back to the state; rest is r, z, n, q, one after the other, and so are these after
+ * the state in dy.  What is written has pointers of its own, as a loop cannot tell that parts of one
+ * array do not overlap. */
 BNN_KERNEL unit_slopes(bnn_real *restrict dr, bnn_real *restrict dz, bnn_real *restrict dn,
-                       bnn_real *restrict dq, bnn_real *restrict d, const bnn_real *restrict d_rest,
+                       bnn_real *restrict dq, bnn_real *restrict d, const bnn_real *restrict dy,
                        const bnn_real *restrict rest, const bnn_real *restrict before, size_t h) {
   for (size_t j = 0; j < h; j++) {
     const bnn_real r = rest[j], z = rest[h + j], n = rest[2 * h + j], q = rest[3 * h + j];
-    dn[j] = (d_rest[2 * h + j] + d[j] * (1 - z)) * (1 - n * n);
-    dq[j] = d_rest[3 * h + j] + dn[j] * r;
-    dr[j] = (d_rest[j] + dn[j] * q) * r * (1 - r);
-    dz[j] = (d_rest[h + j] + d[j] * (before[j] - n)) * z * (1 - z);
-    d[j] *= z;
+    const bnn_real d_state = d[j] + dy[j];
+    dn[j] = (dy[3 * h + j] + d_state * (1 - z)) * (1 - n * n);
+    dq[j] = dy[4 * h + j] + dn[j] * r;
+    dr[j] = (dy[h + j] + dn[j] * q) * r * (1 - r);
+    dz[j] = (dy[2 * h + j] + d_state * (before[j] - n)) * z * (1 - z);
+    d[j] = d_state * z;
   }
 }
 
-/* d: of state, r, z, n, q; what goes back is z d to the state, and nothing to the rest. */
-static void cell_backward(bnn_real *dp, bnn_real *dr, bnn_real *d, const bnn_real *y,
-                          const bnn_real *before, size_t h) {
-  unit_slopes(dp, dp + h, dp + 2 * h, dr + 2 * h, d, d + h, y + h, before, h);
+static void cell_backward(bnn_real *dp, bnn_real *dr, bnn_real *d, const bnn_real *dy,
+                          const bnn_real *y, const bnn_real *before, size_t h) {
+  unit_slopes(dp, dp + h, dp + 2 * h, dr + 2 * h, d, dy, y + h, before, h);
   memcpy(dr, dp, 2 * h * sizeof *dr);
-  memset(d + h, 0, 4 * h * sizeof *d);
 }
 
 static const recurrent_cell cell = {
-    .gates = 3, .parts = 5, .forward = cell_forward, .backward = cell_backward};
+    .gates = 3, .parts = 5, .carried = 1, .forward = cell_forward, .backward = cell_backward};
 
 RECURRENT_FUNCTIONS(cell)
 

@@ -30,37 +30,38 @@ static void cell_forward(bnn_real *y, const bnn_real *p, const bnn_real *r, cons
   memory(y, y + h, y + 2 * h, before + h, h);
 }
 
-/* dc becomes what goes back to c; d_gate and the gates are i, f, g, o, one after the other.  What is
- * written has pointers of its own, as a loop cannot tell that parts of one array do not overlap. */
+/* dc becomes what goes back to c; the gates are i, f, g, o, one after the other, and follow
+ * state and c in dy.  What is written has pointers of its own, as a loop cannot tell that parts of one
+ * array do not overlap. */
 BNN_KERNEL memory_slopes(bnn_real *restrict di, bnn_real *restrict df, bnn_real *restrict dg,
                          bnn_real *restrict dout, bnn_real *restrict dc,
-                         const bnn_real *restrict d_state, const bnn_real *restrict d_gate,
+                         const bnn_real *restrict d_state, const bnn_real *restrict dy,
                          const bnn_real *restrict c, const bnn_real *restrict gate,
                          const bnn_real *restrict c_before, size_t h) {
   for (size_t j = 0; j < h; j++) {
     const bnn_real i = gate[j], f = gate[h + j], g = gate[2 * h + j], o = gate[3 * h + j];
     const bnn_real tanh_c = vm_tanh(c[j]);
-    const bnn_real slope = dc[j] + d_state[j] * o * (1 - tanh_c * tanh_c);
-    di[j] = (d_gate[j] + slope * g) * i * (1 - i);
-    df[j] = (d_gate[h + j] + slope * c_before[j]) * f * (1 - f);
-    dg[j] = (d_gate[2 * h + j] + slope * i) * (1 - g * g);
-    dout[j] = (d_gate[3 * h + j] + d_state[j] * tanh_c) * o * (1 - o);
+    const bnn_real ds = d_state[j] + dy[j];
+    const bnn_real slope = dc[j] + dy[h + j] + ds * o * (1 - tanh_c * tanh_c);
+    di[j] = (dy[2 * h + j] + slope * g) * i * (1 - i);
+    df[j] = (dy[3 * h + j] + slope * c_before[j]) * f * (1 - f);
+    dg[j] = (dy[4 * h + j] + slope * i) * (1 - g * g);
+    dout[j] = (dy[5 * h + j] + ds * tanh_c) * o * (1 - o);
     dc[j] = slope * f;
   }
 }
 
-/* d: of state, c and gates; what goes back is f dc to c, and nothing to the rest. */
-static void cell_backward(bnn_real *dp, bnn_real *dr, bnn_real *d, const bnn_real *y,
-                          const bnn_real *before, size_t h) {
+/* d: of state and c; what goes back is f dc to c, and nothing to the state. */
+static void cell_backward(bnn_real *dp, bnn_real *dr, bnn_real *d, const bnn_real *dy,
+                          const bnn_real *y, const bnn_real *before, size_t h) {
   BNN_UNUSED(dr);
-  memory_slopes(dp, dp + h, dp + 2 * h, dp + 3 * h, d + h, d, d + 2 * h, y + h, y + 2 * h,
-                before + h, h);
+  memory_slopes(dp, dp + h, dp + 2 * h, dp + 3 * h, d + h, d, dy, y + h, y + 2 * h, before + h, h);
   memset(d, 0, h * sizeof *d);
-  memset(d + 2 * h, 0, 4 * h * sizeof *d);
 }
 
 static const recurrent_cell cell = {.gates = 4,
                                     .parts = 6,
+                                    .carried = 2,
                                     .forward = cell_forward,
                                     .backward = cell_backward,
                                     .has_one_slope = true};

@@ -4,7 +4,7 @@
 
 #include "../../kernels/product.h"
 
-/* Reals of scratch hold one row at least: backward needs 10 h of an LSTM, 11 h of a GRU, 2 h of a
+/* Reals of scratch hold one row at least: backward needs 6 h of an LSTM, 7 h of a GRU, 2 h of a
  * plain cell, whose gates are 4 h, 3 h and h. */
 enum { ROWS_MOST = 64, SCRATCH_MOST = 1 << 16, GATES_MOST = 1 << 14, WIDTH_MOST = 1 << 15 };
 
@@ -95,11 +95,23 @@ void RECURRENT(forward)(bnn_tensor *y, const bnn_tensor *const *x, int n, const 
 
 /* ---- backward ---- */
 
-/* What backward works on: panels of slopes, and the gradients that go from step to step. */
+/* What backward works on: slopes of a panel at a step, rows of dp `step` apart, and the gradients that go
+ * from step to step.  dp lies in the gradient of p where that is only set, else in scratch. */
 typedef struct slopes {
-  bnn_real *dp, *dr, *d; /* [rows, gates], [rows, gates], [rows, width] */
-  size_t from, rows;
+  bnn_real *dp, *dr, *d; /* [rows, gates], [rows, gates], [rows, carried] */
+  size_t from, rows, step, dr_step, carried;
+  bool in_place;
+  const bnn_real *ut; /* u transposed, or NULL */
 } slopes;
+
+/* out [n, m] = the transpose of x [m, n], square after square, so that both stay in a cache. */
+static void transpose(bnn_real *restrict out, const bnn_real *restrict x, size_t m, size_t n) {
+  enum { SQUARE = 16 };
+  for (size_t i = 0; i < m; i += SQUARE)
+    for (size_t j = 0; j < n; j += SQUARE)
+      for (size_t k = j; k < n && k < j + SQUARE; k++)
+        for (size_t l = i; l < m && l < i + SQUARE; l++) out[k * m + l] = x[l * n + k];
+}
 
 BNN_KERNEL add_row(bnn_real *restrict to, const bnn_real *restrict from, size_t n) {
   for (size_t i = 0; i < n; i++) to[i] += from[i];
@@ -108,46 +120,44 @@ BNN_KERNEL add_row(bnn_real *restrict to, const bnn_real *restrict from, size_t 
 /* The cells of a panel at step s. */
 static void cells_backward(const slopes *k, const bnn_real *dy, const bnn_real *y, size_t s,
                            const sizes *z) {
-  for (size_t i = 0; i < k->rows; i++) {
-    bnn_real *d = k->d + i * z->width;
-    add_row(d, STEP(dy, k->from + i, s, z->width), z->width);
-    z->cell->backward(k->dp + i * z->gates, k->dr + i * z->gates, d,
-                      STEP(y, k->from + i, s, z->width),
+  for (size_t i = 0; i < k->rows; i++)
+    z->cell->backward(k->dp + i * k->step, k->dr + i * k->dr_step, k->d + i * k->carried,
+                      STEP(dy, k->from + i, s, z->width), STEP(y, k->from + i, s, z->width),
                       s > 0 ? STEP(y, k->from + i, s - 1, z->width) : zeros, z->h);
-  }
 }
 
-/* dp of the panel to its place in the gradient of p. */
-static void deliver(bnn_real *dx, const slopes *k, size_t s, const sizes *z, bool set) {
-  for (size_t i = 0; i < k->rows; i++) {
-    bnn_real *to = STEP(dx, k->from + i, s, z->gates);
-    if (set)
-      memcpy(to, k->dp + i * z->gates, z->gates * sizeof *to);
-    else
-      add_row(to, k->dp + i * z->gates, z->gates);
-  }
+static void add_to_inputs(bnn_real *dx, const slopes *k, size_t s, const sizes *z) {
+  for (size_t i = 0; i < k->rows; i++)
+    add_row(STEP(dx, k->from + i, s, z->gates), k->dp + i * k->step, z->gates);
 }
 
 static void add_to_bias(bnn_real *db, const slopes *k, const sizes *z) {
-  for (size_t i = 0; i < k->rows; i++) add_row(db, k->dr + (i + 1) * z->gates - z->h, z->h);
+  for (size_t i = 0; i < k->rows; i++) add_row(db, k->dr + i * k->dr_step + z->gates - z->h, z->h);
+}
+
+/* dr of step s to u, and through u to the states before. */
+static void products_backward(bnn_real *du, const slopes *k, const bnn_real *y, const bnn_real *u,
+                              size_t s, const sizes *z) {
+  if (du)
+    bnn_product(du, z->gates, STEP(y, k->from, s - 1, z->width), z->t * z->width, true, k->dr,
+                k->dr_step, false, z->h, z->gates, k->rows, true);
+  bnn_product(k->d, k->carried, k->dr, k->dr_step, false, k->ut ? k->ut : u,
+              k->ut ? z->h : z->gates, !k->ut, k->rows, z->h, z->gates, true);
 }
 
 /* A panel through all steps from the last. */
-static void panel_backward(bnn_tensor *const *dx, const slopes *k, const bnn_tensor *dy,
-                           const bnn_tensor *y, const bnn_real *u, bool has_bias, const sizes *z,
-                           bool set) {
-  const bnn_real *out = bnn_tensor_real(y);
-  memset(k->d, 0, k->rows * z->width * sizeof *k->d);
+static void panel_backward(bnn_tensor *const *dx, slopes *k, const bnn_tensor *dy,
+                           const bnn_tensor *y, const bnn_real *u, bool has_bias, const sizes *z) {
+  bnn_real *to = dx[0] ? bnn_tensor_real(dx[0]) : NULL;
+  memset(k->d, 0, k->rows * k->carried * sizeof *k->d);
   for (size_t s = z->t; s-- > 0;) {
-    cells_backward(k, bnn_tensor_real(dy), out, s, z);
-    if (dx[0]) deliver(bnn_tensor_real(dx[0]), k, s, z, set);
+    if (k->in_place) k->dp = STEP(to, k->from, s, z->gates);
+    if (z->cell->has_one_slope) k->dr = k->dp;
+    cells_backward(k, bnn_tensor_real(dy), bnn_tensor_real(y), s, z);
+    if (to && !k->in_place) add_to_inputs(to, k, s, z);
     if (has_bias && dx[2]) add_to_bias(bnn_tensor_real(dx[2]), k, z);
-    if (s == 0) break;
-    if (dx[1])
-      bnn_product(bnn_tensor_real(dx[1]), z->gates, STEP(out, k->from, s - 1, z->width),
-                  z->t * z->width, true, k->dr, z->gates, false, z->h, z->gates, k->rows, true);
-    bnn_product(k->d, z->width, k->dr, z->gates, false, u, z->gates, true, k->rows, z->h, z->gates,
-                true);
+    if (s > 0)
+      products_backward(dx[1] ? bnn_tensor_real(dx[1]) : NULL, k, bnn_tensor_real(y), u, s, z);
   }
 }
 
@@ -155,14 +165,20 @@ void RECURRENT(backward)(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_
                          const bnn_tensor *const *x, int n, const bnn_attr *attr,
                          const recurrent_cell *cell, bool set) {
   const sizes sized = sizes_of(x, attr, cell), *z = &sized;
-  const size_t apart = cell->has_one_slope ? 0 : z->gates;
-  const size_t each = z->gates + apart + z->width, most = panel_rows(z, each);
   if (y->size == 0) return;
-  bnn_real scratch[SCRATCH_MOST];
-  slopes k = {.dp = scratch, .dr = scratch + most * apart};
-  k.d = k.dr + most * z->gates;
+  slopes k = {.in_place = set && dx[0], .carried = cell->carried * z->h};
+  const size_t own = k.in_place ? 0 : z->gates, apart = cell->has_one_slope ? 0 : z->gates;
+  const size_t most = panel_rows(z, own + apart + k.carried);
+  bnn_real scratch[SCRATCH_MOST], turned[SCRATCH_MOST];
+  if (z->h * z->gates <= SCRATCH_MOST) {
+    transpose(turned, bnn_tensor_real(x[1]), z->h, z->gates);
+    k.ut = turned;
+  }
+  k.dp = scratch, k.dr = k.dp + most * own, k.d = k.dr + most * apart;
+  k.step = k.in_place ? z->t * z->gates : z->gates;
+  k.dr_step = cell->has_one_slope ? k.step : z->gates;
   for (; k.from < z->n; k.from += most) {
     k.rows = z->n - k.from < most ? z->n - k.from : most;
-    panel_backward(dx, &k, dy, y, bnn_tensor_real(x[1]), n > 2, z, set);
+    panel_backward(dx, &k, dy, y, bnn_tensor_real(x[1]), n > 2, z);
   }
 }

@@ -18,12 +18,13 @@
 /* One step of one example.  before: its row of y at the step before, zeros at the first.  b [h]: a bias
  * of the cell's own, or NULL. */
 typedef struct recurrent_cell {
-  size_t gates, parts;
+  size_t gates, parts, carried;
   void (*forward)(bnn_real *y, const bnn_real *p, const bnn_real *r, const bnn_real *before,
                   const bnn_real *b, size_t h);
-  /* dp and dr [gates h], set; the same array where has_one_slope.  d [parts h]: the gradient of the row
-   * of y, which becomes what goes to the row before, other than by r. */
-  void (*backward)(bnn_real *dp, bnn_real *dr, bnn_real *d, const bnn_real *y,
+  /* dp and dr [gates h], set; the same array where has_one_slope.  dy: the gradient of the row of y by
+   * itself.  d [carried h]: what the step after adds to its first elements, which becomes what goes to
+   * those of the row before, other than by r. */
+  void (*backward)(bnn_real *dp, bnn_real *dr, bnn_real *d, const bnn_real *dy, const bnn_real *y,
                    const bnn_real *before, size_t h);
   bool has_one_slope;
 } recurrent_cell;

@@ -13,22 +13,23 @@ static void cell_forward(bnn_real *y, const bnn_real *p, const bnn_real *r, cons
   units(y, p, r, h);
 }
 
-BNN_KERNEL unit_slopes(bnn_real *restrict dp, bnn_real *restrict d, const bnn_real *restrict y,
-                       size_t h) {
+BNN_KERNEL unit_slopes(bnn_real *restrict dp, bnn_real *restrict d, const bnn_real *restrict dy,
+                       const bnn_real *restrict y, size_t h) {
   for (size_t j = 0; j < h; j++) {
-    dp[j] = d[j] * (1 - y[j] * y[j]);
+    dp[j] = (d[j] + dy[j]) * (1 - y[j] * y[j]);
     d[j] = 0;
   }
 }
 
-static void cell_backward(bnn_real *dp, bnn_real *dr, bnn_real *d, const bnn_real *y,
-                          const bnn_real *before, size_t h) {
+static void cell_backward(bnn_real *dp, bnn_real *dr, bnn_real *d, const bnn_real *dy,
+                          const bnn_real *y, const bnn_real *before, size_t h) {
   BNN_UNUSED(dr), BNN_UNUSED(before);
-  unit_slopes(dp, d, y, h);
+  unit_slopes(dp, d, dy, y, h);
 }
 
 static const recurrent_cell cell = {.gates = 1,
                                     .parts = 1,
+                                    .carried = 1,
                                     .forward = cell_forward,
                                     .backward = cell_backward,
                                     .has_one_slope = true};

@@ -10,8 +10,8 @@ local x = bnn.randn(key:fold "x", N, T, D)
 
 -- The parts of a row of gates, h each.
 local function parts(v, count)
-  local list = {}
-  for i = 1, count do list[i] = v:narrow(2, (i - 1) * H + 1, H) end
+  local list, h = {}, v:size(2) // count
+  for i = 1, count do list[i] = v:narrow(2, (i - 1) * h + 1, h) end
   return table.unpack(list)
 end
 
@@ -39,11 +39,12 @@ local function unrolled(kind, params, input, reverse, ending)
     local tensor = params[kind .. "/" .. name .. (ending or "")]
     p[name] = tensor
   end
-  local states, list = {bnn.zeros(N, H), bnn.zeros(N, H)}, {}
+  local n, h, list = input:size(1), p.u:size(1), {}
+  local states = {bnn.zeros(n, h), bnn.zeros(n, h)}
   for s = 1, T do
     local at = reverse and T + 1 - s or s
     states = CELLS[kind](p, input:select(2, at), states)
-    list[at] = states[1]:view(N, 1, H)
+    list[at] = states[1]:view(n, 1, h)
   end
   return bnn.concat(list, 2)
 end
@@ -77,16 +78,40 @@ for kind in pairs(CELLS) do
     assert_near(last, bnn.concat({there:select(2, T), back:select(2, 1)}, 2), "last")
   end
 
+  -- A few units and rows; several panels of rows; and more units than have their u transposed.
   TestCells[("test_%s_has_the_gradient_of_the_cells"):format(kind)] = function()
-    local net, weight = nn[kind](H), bnn.randn(key:fold "weight", N, T, H)
-    local params = net:init(key, x)
-    local function loss_of(f)
-      return bnn.grad(function(p) return (f(p[1], p[2]) * weight):sum() end){params, x}
+    for _, size in ipairs{{N, H}, {150, 9}, {2, kind == "rnn" and 260 or 150}} do
+      local n, h = table.unpack(size)
+      local net, weight = nn[kind](h), bnn.randn(key:fold "weight", n, T, h)
+      local input = bnn.randn(key:fold "input", n, T, D)
+      local params = net:init(key, input)
+      local function loss_of(f)
+        return bnn.grad(function(p) return (f(p[1], p[2]) * weight):sum() end){params, input}
+      end
+      local got = loss_of(function(p, v) return net:apply(p, v) end)
+      local want = loss_of(function(p, v) return unrolled(kind, p, v, false) end)
+      for _, name in ipairs(params:names()) do assert_near(got[1][name], want[1][name], name) end
+      assert_near(got[2], want[2], "x")
     end
-    local got = loss_of(function(p, input) return net:apply(p, input) end)
-    local want = loss_of(function(p, input) return unrolled(kind, p, input, false) end)
-    for _, name in ipairs(params:names()) do assert_near(got[1][name], want[1][name], name) end
-    assert_near(got[2], want[2], "x")
+  end
+
+  -- The gradient of p is set, added to that of another use, or not asked for.
+  TestCells[("test_%s_has_the_same_gradients_beside_others_and_alone"):format(kind)] = function()
+    local gates = ({rnn = 1, gru = 3, lstm = 4})[kind]
+    local p, u = bnn.randn(key:fold "p", 70, T, gates * H), bnn.randn(key:fold "u", H, gates * H)
+    local b = kind == "gru" and {bnn.randn(key:fold "b", H)} or {}
+    local function slopes(at, beside)
+      return bnn.grad(function(t)
+        local given = t.p or p
+        local loss = bnn[kind](given, t.u or u, table.unpack(b)):square():sum()
+        return beside and loss + given:sum() or loss
+      end)(at)
+    end
+    local both, added = slopes{p = p, u = u}, slopes({p = p, u = u}, true)
+    assert_near(added.p, both.p + 1, "p beside a sum")
+    assert_near(added.u, both.u, "u beside a sum")
+    assert_near(slopes{u = u}.u, both.u, "u alone")
+    assert_near(slopes{p = p}.p, both.p, "p alone")
   end
 end
 
@@ -124,6 +149,25 @@ function TestLayers.test_sequences_do_not_depend_on_each_other_or_on_threads()
       return q.mu.flat
     end
     bits.assert_same(trained(2), trained(1), kind)
+  end
+end
+
+-- Blocks of more rows than a panel: the mean over copies of a batch is that over the batch.
+function TestLayers.test_a_step_on_copies_of_a_batch_is_one_on_the_batch()
+  local few = bnn.randn(key:fold "few", 75, T, D)
+  local labels = bnn.zeros({75}, "i32")
+  for kind in pairs(CELLS) do
+    local net = nn[kind](H, {output = "last"})
+    local function stepped(copies)
+      local rows, ids = {}, {}
+      for i = 1, copies do rows[i], ids[i] = few, labels end
+      local params = net:init(key, x)
+      local objective = bnn.objective{net = net, params = params, likelihood = "categorical"}
+      local state = bnn.optim.sgd{lr = 1}:init(objective)
+      assert(objective:step(state, {x = bnn.concat(rows, 1), y = bnn.concat(ids, 1)}, key))
+      return params.flat
+    end
+    assert_near(stepped(4), stepped(1), kind)
   end
 end
 

@@ -460,7 +460,7 @@ def draw_steps(kind):
             return through_steps(kind, p, one, u, none, b_u, reverse)
         return Case("ops.%s(%s, %s):narrow(3, 1, %d)" % (
             kind, ", ".join("x[%d]" % (i + 1) for i in range(2 + len(bias))), lua(reverse), h),
-            [r.real((n, t, width)), r.real((h, width), -1, 1), *bias], of_torch, loose=10)
+            [r.real((n, t, width)), r.real((h, width), -1, 1), *bias], of_torch)
     return draw
 
 
@@ -476,7 +476,7 @@ def draw_steps_layer(kind):
             return y[:, 0 if reverse else -1] if last else y
         options = "%d, {reverse = %s, output = \"%s\"}" % (h, lua(reverse), "last" if last else "all")
         return layer(kind, options, names, [r.real((n, t, d)), *[r.real(s, -1, 1) for s in sizes]],
-                     of_torch, loose=10)
+                     of_torch, loose=1)
     return draw
 
 

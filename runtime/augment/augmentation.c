@@ -31,7 +31,15 @@ double bnn_augment_uniform(bnn_key key, uint64_t i) {
   return (double)u;
 }
 
-double bnn_augment_whole(bnn_key key, const char *axis, double most) {
+/* A whole number from -most to most, of a key of the axis' own. */
+static double whole(bnn_key key, const char *axis, double most) {
   bnn_key own = bnn_key_fold_name(key, axis, strlen(axis));
   return (double)bnn_rng_below(own, 2 * (uint64_t)most + 1) - most;
+}
+
+bnn_affine bnn_augment_whole_move(double most, bnn_key key) {
+  bnn_affine from = BNN_AFFINE_IDENTITY;
+  from.ty = whole(key, "y", most);
+  from.tx = whole(key, "x", most);
+  return from;
 }

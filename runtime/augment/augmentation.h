@@ -52,7 +52,7 @@ const bnn_augmentation *bnn_augmentation_at(size_t i);
 /* A uniform number in [0, 1): the i-th of a key. */
 double bnn_augment_uniform(bnn_key key, uint64_t i);
 
-/* A whole number from -most to most, all equally likely: of a key of its own. */
-double bnn_augment_whole(bnn_key key, const char *axis, double most);
+/* A move by whole pixels from -most to most along either axis, all equally likely. */
+bnn_affine bnn_augment_whole_move(double most, bnn_key key);
 
 #endif

@@ -114,6 +114,15 @@ static inline bnn_rows op_rows_same(const bool *has_rows, const bnn_shape *x, in
   return has_rows[0] ? BNN_ROWS_KEPT : BNN_ROWS_NONE;
 }
 
+/* Rows of an op of x[0] by weights, the other inputs: weights that belong to the batch mix. */
+static inline bnn_rows op_rows_weighted(const bool *has_rows, const bnn_shape *x, int n,
+                                        const bnn_attr *attr, const bnn_shape *y) {
+  BNN_UNUSED(attr), BNN_UNUSED(x), BNN_UNUSED(y);
+  for (int i = 1; i < n; i++)
+    if (has_rows[i]) return BNN_ROWS_MIXED;
+  return has_rows[0] ? BNN_ROWS_KEPT : BNN_ROWS_NONE;
+}
+
 /* Rows of an op that draws for x[0] from the key x[1]: one key serves the whole batch. */
 static inline bnn_rows op_rows_noise(const bool *has_rows, const bnn_shape *x, int n,
                                      const bnn_attr *attr, const bnn_shape *y) {

@@ -5,6 +5,7 @@
 #ifndef BNN_OPS_CONV_H
 #define BNN_OPS_CONV_H
 
+#include "../../kernels/blas.h"
 #include "window.h"
 
 typedef struct conv {
@@ -44,6 +45,19 @@ bool CONV(direct_fits)(const conv *c);
 
 /* db [planes] += the sums of dy [images, planes, size] over images and size. */
 void conv_add_to_bias(bnn_real *db, const bnn_real *dy, size_t images, size_t planes, size_t size);
+
+/* ESHAPE unless the result [4] of x and w, and products of filters with `positions` patches in images of
+ * `pixels`, are of sizes that can be counted. */
+static inline bnn_status conv_check_counts(const size_t *result, const bnn_shape *x,
+                                           const bnn_shape *w, size_t positions, size_t pixels,
+                                           bnn_err *err) {
+  size_t size;
+  if (bnn_shape_size(&size, 4, result) && size <= SIZE_MAX / sizeof(double) &&
+      bnn_blas_fits(w->dim[0], positions, op_span(w->dim, 1, 4)) && bnn_blas_fits(pixels, 0, 0))
+    return BNN_OK;
+  return bnn_fail(err, BNN_ESHAPE, "x is %s, w is %s: too large for a product", BNN_SHAPE(x),
+                  BNN_SHAPE(w));
+}
 
 static inline size_t conv_least(size_t a, size_t b) { return a < b ? a : b; }
 

@@ -4,7 +4,6 @@
  *
  * Small images go through conv_direct.c, everything else
  * through conv_im2col.c; the shapes alone choose.  Rows of y depend on one image each, bit by bit. */
-#include "../../kernels/blas.h"
 #include "conv.h"
 
 conv conv_of(const bnn_tensor *x, const bnn_tensor *w, const window *v) {
@@ -45,23 +44,10 @@ static bnn_status infer(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr 
                        err));
   const window v = window_in(x[0].dim, w->dim, attr);
   const size_t dim[] = {x[0].dim[0], w->dim[0], v.out[0], v.out[1]};
-  size_t size;
-  if (!bnn_shape_size(&size, 4, dim) || size > SIZE_MAX / sizeof(double) ||
-      !bnn_blas_fits(w->dim[0], v.out[0] * v.out[1], op_span(w->dim, 1, 4)) ||
-      !bnn_blas_fits(v.in[0] * v.in[1], 0, 0))
-    return bnn_fail(err, BNN_ESHAPE, "x is %s, w is %s: too large for a product", BNN_SHAPE(&x[0]),
-                    BNN_SHAPE(w));
+  BNN_TRY(conv_check_counts(dim, &x[0], w, v.out[0] * v.out[1], v.in[0] * v.in[1], err));
   BNN_TRY(bnn_blas_load(err));
   *y = bnn_shape_make(BNN_REAL, 4, dim);
   return BNN_OK;
-}
-
-/* A kernel that belongs to the batch mixes. */
-static bnn_rows rows(const bool *has_rows, const bnn_shape *x, int n, const bnn_attr *attr,
-                     const bnn_shape *y) {
-  BNN_UNUSED(n), BNN_UNUSED(attr), BNN_UNUSED(y), BNN_UNUSED(x);
-  if (has_rows[1] || has_rows[2]) return BNN_ROWS_MIXED;
-  return has_rows[0] ? BNN_ROWS_KEPT : BNN_ROWS_NONE;
 }
 
 static void forward(bnn_tensor *y, const bnn_tensor *const *x, int n, const bnn_attr *attr) {
@@ -136,7 +122,7 @@ BNN_OP(conv2d) = {
     .args = "p?p?p?",
     .defaults = {.pair = {{1, 1}, {0, 0}, {1, 1}}},
     .infer = infer,
-    .rows = rows,
+    .rows = op_rows_weighted,
     .forward = forward,
     .backward = backward,
     .backward_set = backward_set,

@@ -5,7 +5,6 @@
  * So images y, whose convolution with w has x's size, are given x for the gradient of it: forward is
  * the backward of that convolution, the gradient of x its forward, and that of w the same with dy
  * for the images.  Of w's filters are x's channels, of its channels those of y. */
-#include "../../kernels/blas.h"
 #include "conv.h"
 
 static size_t size_along(const bnn_shape *x, const bnn_shape *w, const bnn_attr *attr, int k) {
@@ -62,24 +61,11 @@ static bnn_status infer(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr 
   BNN_TRY(check_sizes(&x[0], w, attr, err));
   const size_t dim[] = {x[0].dim[0], w->dim[1], size_along(&x[0], w, attr, 0),
                         size_along(&x[0], w, attr, 1)};
-  size_t size;
-  if (dim[2] > WINDOW_MAX || dim[3] > WINDOW_MAX || !bnn_shape_size(&size, 4, dim) ||
-      size > SIZE_MAX / sizeof(double) ||
-      !bnn_blas_fits(w->dim[0], x[0].dim[2] * x[0].dim[3], op_span(w->dim, 1, 4)) ||
-      !bnn_blas_fits(dim[2] * dim[3], 0, 0))
-    return bnn_fail(err, BNN_ESHAPE, "x is %s, w is %s: too large for a product", BNN_SHAPE(&x[0]),
-                    BNN_SHAPE(w));
+  const size_t pixels = dim[2] > WINDOW_MAX || dim[3] > WINDOW_MAX ? SIZE_MAX : dim[2] * dim[3];
+  BNN_TRY(conv_check_counts(dim, &x[0], w, x[0].dim[2] * x[0].dim[3], pixels, err));
   BNN_TRY(bnn_blas_load(err));
   *y = bnn_shape_make(BNN_REAL, 4, dim);
   return BNN_OK;
-}
-
-/* A kernel that belongs to the batch mixes. */
-static bnn_rows rows(const bool *has_rows, const bnn_shape *x, int n, const bnn_attr *attr,
-                     const bnn_shape *y) {
-  BNN_UNUSED(n), BNN_UNUSED(attr), BNN_UNUSED(y), BNN_UNUSED(x);
-  if (has_rows[1] || has_rows[2]) return BNN_ROWS_MIXED;
-  return has_rows[0] ? BNN_ROWS_KEPT : BNN_ROWS_NONE;
 }
 
 static void forward(bnn_tensor *y, const bnn_tensor *const *x, int n, const bnn_attr *attr) {
@@ -134,7 +120,7 @@ BNN_OP(conv_transpose2d) = {
     .args = "p?p?p?p?",
     .defaults = {.pair = {{1, 1}, {0, 0}, {0, 0}, {1, 1}}},
     .infer = infer,
-    .rows = rows,
+    .rows = op_rows_weighted,
     .forward = forward,
     .backward = backward,
     .backward_set = backward_set,

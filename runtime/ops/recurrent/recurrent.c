@@ -45,15 +45,6 @@ bnn_status RECURRENT(infer)(bnn_shape *y, const bnn_shape *x, int n, const recur
   return BNN_OK;
 }
 
-/* Weights that belong to the batch mix. */
-bnn_rows RECURRENT(rows)(const bool *has_rows, const bnn_shape *x, int n, const bnn_attr *attr,
-                         const bnn_shape *y) {
-  BNN_UNUSED(x), BNN_UNUSED(attr), BNN_UNUSED(y);
-  for (int i = 1; i < n; i++)
-    if (has_rows[i]) return BNN_ROWS_MIXED;
-  return has_rows[0] ? BNN_ROWS_KEPT : BNN_ROWS_NONE;
-}
-
 /* Rows of a panel for `each` reals of scratch a row. */
 static size_t panel_rows(const sizes *z, size_t each) {
   const size_t fit = each ? SCRATCH_MOST / each : ROWS_MOST;

@@ -34,8 +34,6 @@ typedef struct recurrent_cell {
 /* Shapes of p, u and, if the cell has one, b.  ESHAPE names what differs. */
 bnn_status RECURRENT(infer)(bnn_shape *y, const bnn_shape *x, int n, const recurrent_cell *cell,
                             bnn_err *err);
-bnn_rows RECURRENT(rows)(const bool *has_rows, const bnn_shape *x, int n, const bnn_attr *attr,
-                         const bnn_shape *y);
 void RECURRENT(forward)(bnn_tensor *y, const bnn_tensor *const *x, int n, const bnn_attr *attr,
                         const recurrent_cell *cell);
 
@@ -68,8 +66,8 @@ static inline double recurrent_multiply_adds(const bnn_shape *y, const bnn_shape
                            const bnn_tensor *const *x, int n, const bnn_attr *attr) {           \
     RECURRENT(backward)(dx, dy, y, x, n, attr, &cell, true);                                    \
   }
-#define RECURRENT_ROW                                                                              \
-  .args = "d?", .infer = infer, .rows = RECURRENT(rows), .forward = forward, .backward = backward, \
-  .backward_set = backward_set, .multiply_adds = recurrent_multiply_adds
+#define RECURRENT_ROW                                                         \
+  .args = "d?", .infer = infer, .rows = op_rows_weighted, .forward = forward, \
+  .backward = backward, .backward_set = backward_set, .multiply_adds = recurrent_multiply_adds
 
 #endif

@@ -10,24 +10,16 @@
  * x is [n, c, inner]; a stretch of channels is taken at a time: LANES of them where inner is 1, so that
  * neighbours in memory are folded side by side, each channel in its own lane; else one, whose
  * neighbours fill the lanes, which are added at the end. */
-#include "../op_help.h"
+#include "norm.h"
 
 enum { LANES = 64 };
 
 static bnn_status infer(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr *attr,
                         bnn_err *err) {
-  static const char *const name[] = {"x", "gain", "bias"};
   BNN_UNUSED(n);
   if (x[0].rank < 2)
     return bnn_fail(err, BNN_ESHAPE, "x: expected [n, channels, ...], got %s", BNN_SHAPE(&x[0]));
-  const size_t c = x[0].dim[1];
-  for (int i = 1; i < 3; i++)
-    if (x[i].rank != 1 || x[i].dim[0] != c)
-      return bnn_fail(err, BNN_ESHAPE, "%s: expected [%zu] for x %s, got %s", name[i], c,
-                      BNN_SHAPE(&x[0]), BNN_SHAPE(&x[i]));
-  if (!(attr->number[0] >= 0) || isinf(attr->number[0]))
-    return bnn_fail(err, BNN_ERANGE, "eps: expected a number of 0 or more, got %g",
-                    attr->number[0]);
+  BNN_TRY(norm_check(x, x[0].dim[1], attr, err));
   *y = x[0];
   return BNN_OK;
 }

@@ -7,23 +7,15 @@
  *
  * mean and var (the population's) are sums in double; backward finds them again instead of keeping
  * them. */
-#include "../op_help.h"
+#include "norm.h"
 
 enum { ROWS = 64, COLUMNS = 128, LANES = 8 };
 
 static bnn_status infer(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr *attr,
                         bnn_err *err) {
-  static const char *const name[] = {"x", "gain", "bias"};
   BNN_UNUSED(n);
   if (x[0].rank < 1) return bnn_fail(err, BNN_ESHAPE, "x: expected [..., d], got []");
-  const size_t d = x[0].dim[x[0].rank - 1];
-  for (int i = 1; i < 3; i++)
-    if (x[i].rank != 1 || x[i].dim[0] != d)
-      return bnn_fail(err, BNN_ESHAPE, "%s: expected [%zu] for x %s, got %s", name[i], d,
-                      BNN_SHAPE(&x[0]), BNN_SHAPE(&x[i]));
-  if (!(attr->number[0] >= 0) || isinf(attr->number[0]))
-    return bnn_fail(err, BNN_ERANGE, "eps: expected a number of 0 or more, got %g",
-                    attr->number[0]);
+  BNN_TRY(norm_check(x, x[0].dim[x[0].rank - 1], attr, err));
   *y = x[0];
   return BNN_OK;
 }

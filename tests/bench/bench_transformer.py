@@ -3,27 +3,17 @@
     python3 tests/bench/bench_transformer.py [--threads=2] [--rounds=15] [--steps=5] [--batch=32]
         [--t=64] [--d=128] [--heads=4] [--blocks=2] [--vocabulary=65] [--bnnlua=build/bnnlua]
 
-The two take turns in one run, forward, backward and Adam; medians of the rounds and their ratio.
-PyTorch's threads spin for a while after their work: a pause comes before the other's turn.
-PyTorch's is written for speed: one product for query, key and value, its fused attention and Adam.
+The two take turns (torch_turns.py), forward, backward and Adam. PyTorch's is written for speed: one product for query, key and value, its fused attention and Adam.
 """
-
-import statistics
-import subprocess
-import sys
-import time
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-given = dict(word[2:].split("=") for word in sys.argv[1:])
-bnnlua = given.pop("bnnlua", "build/bnnlua")
-rounds, steps = int(given.pop("rounds", 15)), int(given.pop("steps", 5))
-size = {"batch": 32, "t": 64, "d": 128, "heads": 4, "blocks": 2, "vocabulary": 65, "threads": 2}
-size.update({name: int(value) for name, value in given.items()})
-torch.set_num_threads(size["threads"])
-torch.manual_seed(1)
+import torch_turns
+
+size, run = torch_turns.read_sizes(
+    {"batch": 32, "t": 64, "d": 128, "heads": 4, "blocks": 2, "vocabulary": 65})
 T, D, VOCABULARY = size["t"], size["d"], size["vocabulary"]
 
 
@@ -60,34 +50,10 @@ optimizer = torch.optim.Adam(network.parameters(), lr=1e-4, fused=True)
 ids = torch.randint(VOCABULARY, (size["batch"], T))
 
 
-def torch_steps(n):
-    start = time.perf_counter()
-    for _ in range(n):
-        optimizer.zero_grad()
-        functional.cross_entropy(network(ids).flatten(0, 1), ids.flatten()).backward()
-        optimizer.step()
-    return (time.perf_counter() - start) / n
+def step():
+    optimizer.zero_grad()
+    functional.cross_entropy(network(ids).flatten(0, 1), ids.flatten()).backward()
+    optimizer.step()
 
 
-child = subprocess.Popen([bnnlua, "tests/bench/bench_transformer.lua"]
-                         + [f"--{name}={value}" for name, value in size.items()],
-                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-
-def bnnlua_steps(n):
-    child.stdin.write(f"{n}\n")
-    child.stdin.flush()
-    return float(child.stdout.readline())
-
-
-ours, theirs = [], []
-for turn in range(rounds + 2):  # the first two warm up
-    time.sleep(0.05)  # PyTorch's threads spin for some time after its turn
-    ours.append(bnnlua_steps(steps))
-    theirs.append(torch_steps(steps))
-child.stdin.close()
-child.wait()
-ours, theirs = statistics.median(ours[2:]), statistics.median(theirs[2:])
-print(" ".join(f"{name}={value}" for name, value in size.items()))
-print(f"bnnlua {ours * 1e3:.2f} ms a step, PyTorch {torch.__version__} {theirs * 1e3:.2f} ms, "
-      f"ratio {ours / theirs:.3f}")
+torch_turns.take_turns(size, run, step)

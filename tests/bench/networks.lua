@@ -31,14 +31,19 @@ function M.vae(data)
   end}
 end
 
---- The objective of experiments/lenet.lua.
-function M.lenet(data)
+--- The network of experiments/lenet.lua.
+function M.lenet_net()
   local nn = bnn.nn
-  local net = nn.sequential{
+  return nn.sequential{
     nn.conv2d(6, 5, {padding = "same"}), nn.relu(), nn.max_pool(2),
     nn.conv2d(16, 5), nn.relu(), nn.max_pool(2),
     nn.flatten(), nn.linear(120), nn.relu(), nn.linear(84), nn.relu(), nn.linear(10),
   }
+end
+
+--- The objective of experiments/lenet.lua.
+function M.lenet(data)
+  local net = M.lenet_net()
   return bnn.objective{net = net, params = net:init(bnn.key(1), data), likelihood = "categorical"}
 end
 

@@ -284,24 +284,24 @@ static int core_squared_errors(lua_State *L) { return push_errors(L, bnn_row_squ
 
 static int core_absolute_errors(lua_State *L) { return push_errors(L, bnn_row_absolute_error); }
 
-static int core_within(lua_State *L) {
-  const bnn_tensor *mean = bind_check_dense(L, 1, BNN_F64);
-  const double *std = bind_check_elements(L, 2, BNN_F64, mean->size);
-  const double *target = bind_check_elements(L, 3, BNN_F64, mean->size);
-  double reach = luaL_checknumber(L, 4);
-  size_t width = width_of(mean), n = width ? mean->size / width : 0;
-  bnn_row_within(push_list(L, BNN_F64, n), mean->data, std, target, reach, n, width);
+typedef void row_interval(double *out, const double *a, const double *b, const double *target,
+                          double number, size_t n, size_t width);
+
+/* What there is to say of each row of three tensors, by a number. */
+static int push_of_intervals(lua_State *L, row_interval *f) {
+  const bnn_tensor *a = bind_check_dense(L, 1, BNN_F64);
+  const double *b = bind_check_elements(L, 2, BNN_F64, a->size);
+  const double *target = bind_check_elements(L, 3, BNN_F64, a->size);
+  double number = luaL_checknumber(L, 4);
+  size_t width = width_of(a), n = width ? a->size / width : 0;
+  f(push_list(L, BNN_F64, n), a->data, b, target, number, n, width);
   return 1;
 }
 
+static int core_within(lua_State *L) { return push_of_intervals(L, bnn_row_within); }
+
 static int core_interval_scores(lua_State *L) {
-  const bnn_tensor *lower = bind_check_dense(L, 1, BNN_F64);
-  const double *upper = bind_check_elements(L, 2, BNN_F64, lower->size);
-  const double *target = bind_check_elements(L, 3, BNN_F64, lower->size);
-  double alpha = luaL_checknumber(L, 4);
-  size_t width = width_of(lower), n = width ? lower->size / width : 0;
-  bnn_row_interval_score(push_list(L, BNN_F64, n), lower->data, upper, target, alpha, n, width);
-  return 1;
+  return push_of_intervals(L, bnn_row_interval_score);
 }
 
 /* The mixture of mean and std [draws, rows, width] at arg, and its targets [rows, width]. */

@@ -3,6 +3,7 @@
 -- Messages are "bnn.predict: x: expected a tensor, got a table", raised at the user's line.
 local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
+local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 
 local M = {}
@@ -50,6 +51,21 @@ function M.value(what, value, spec)
   local accepted, wanted = options.accept(value, spec)
   if wanted then fail("%s: expected %s, got %s", what, wanted, kinds.show(value)) end
   return accepted
+end
+
+--- Returns where rows first..last begin and how many they are, or raises unless they are rows of
+-- `size`. last may lie beyond the end, and one before first gives none.
+-- @param first integer, from 1 (default 1)
+-- @param last integer (default: size)
+-- @return integer, integer
+function M.row_range(what, size, first, last)
+  local from, to = math.tointeger(first or 1), math.tointeger(last or size)
+  to = to and math.min(to, size)
+  if not from or not to or from < 1 or from > to + 1 then
+    fail("%s: expected rows within 1..%d, got %s..%s", what, size, number.text(first),
+      number.text(last))
+  end
+  return from, to - from + 1
 end
 
 --- Returns a function, or another value that can be called, or raises.

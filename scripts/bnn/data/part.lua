@@ -7,7 +7,6 @@ local expect = require "bnn.base.expect"
 local expect_model = require "bnn.params.expect_model"
 local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
-local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local refusal = require "bnn.base.refusal"
 local shapes = require "bnn.base.shapes"
@@ -97,13 +96,7 @@ end
 -- @return part
 -- Raises if first is not a row, or last is before it.
 function Part:slice(first, last)
-  local from, to = math.tointeger(first or 1), math.tointeger(last or self.size)
-  to = to and math.min(to, self.size)
-  if not from or not to or from < 1 or from > to + 1 then
-    fail("part:slice: expected rows within 1..%d, got %s..%s", self.size, number.text(first),
-      number.text(last))
-  end
-  local n = to - from + 1
+  local from, n = expect.row_range("part:slice", self.size, first, last)
   return taken(self, function(tensor) return tensor:narrow(1, from, n) end)
 end
 

@@ -51,6 +51,18 @@ function M.values(what, name, x, item)
   return values, is_single
 end
 
+--- Numbers by name, without NaN and all of one shape.
+-- @param ... {name, tensor or list} each
+-- @return a tensor f64 for each
+function M.of_one_shape(what, ...)
+  local tensors = {}
+  for i, given in ipairs{...} do
+    tensors[i] = M.values(what, given[1], given[2], given[1])
+    if i > 1 then M.check_same_shape(what, tensors[1], given[1], tensors[i]) end
+  end
+  return table.unpack(tensors)
+end
+
 --- A list of numbers without NaN, at least one.
 function M.vector(what, name, x, item)
   local values, is_single = M.values(what, name, x, item)

@@ -50,11 +50,7 @@ local function of_prediction(what, prediction, target, least)
 end
 
 local function of_normal(what, mean, std, target, least)
-  local m = inputs.values(what, "mean", mean, "mean")
-  local s = inputs.values(what, "std", std, "std")
-  local y = inputs.values(what, "target", target, "target")
-  inputs.check_same_shape(what, m, "std", s)
-  inputs.check_same_shape(what, m, "target", y)
+  local m, s, y = inputs.of_one_shape(what, {"mean", mean}, {"std", std}, {"target", target})
   check_std(what, s, least)
   return as_mixture(m, s, y, 1)
 end

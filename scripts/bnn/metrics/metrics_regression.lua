@@ -110,11 +110,7 @@ end
 function M.coverage(mean, std, target, level, opts)
   local what = "bnn.metrics.coverage"
   opts = bootstrap.options(what, opts)
-  local m = inputs.values(what, "mean", mean, "mean")
-  local s = inputs.values(what, "std", std, "std")
-  local y = inputs.values(what, "target", target, "target")
-  inputs.check_same_shape(what, m, "std", s)
-  inputs.check_same_shape(what, m, "target", y)
+  local m, s, y = inputs.of_one_shape(what, {"mean", mean}, {"std", std}, {"target", target})
   check_not_negative(what, "std", s)
   check_level(what, level)
   local within = core.within(m, s, y, normal.quantile((1 + level) / 2))
@@ -144,11 +140,8 @@ end
 function M.interval_score(lower, upper, target, level, opts)
   local what = "bnn.metrics.interval_score"
   opts = bootstrap.options(what, opts)
-  local l = inputs.values(what, "lower", lower, "lower")
-  local u = inputs.values(what, "upper", upper, "upper")
-  local y = inputs.values(what, "target", target, "target")
-  inputs.check_same_shape(what, l, "upper", u)
-  inputs.check_same_shape(what, l, "target", y)
+  local l, u, y = inputs.of_one_shape(what, {"lower", lower}, {"upper", upper},
+    {"target", target})
   check_level(what, level)
   check_intervals(what, l, u)
   local scores = core.interval_scores(l, u, y, 1 - level)

@@ -4,6 +4,7 @@
 -- where one is missing; of a "category" column they are i32 [n], places in categories from 0, -1
 -- where one is missing. Columns are never changed, so tables share them.
 local core = require "bnn.core"
+local expect = require "bnn.base.expect"
 local expect_model = require "bnn.params.expect_model"
 local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
@@ -142,13 +143,7 @@ end
 -- @return table of bnn.data.table
 -- Raises if first is not a row, or last is before it.
 function Frame:slice(first, last)
-  local from, to = math.tointeger(first or 1), math.tointeger(last or self.size)
-  to = to and math.min(to, self.size)
-  if not from or not to or from < 1 or from > to + 1 then
-    fail("frame:slice: expected rows within 1..%d, got %s..%s", self.size, number.text(first),
-      number.text(last))
-  end
-  local n = to - from + 1
+  local from, n = expect.row_range("frame:slice", self.size, first, last)
   return with_rows(self, n, function(values) return values:narrow(1, from, n) end)
 end
 

@@ -9,7 +9,6 @@ local expect_model = require "bnn.params.expect_model"
 local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
 local nearest = require "bnn.base.nearest"
-local number = require "bnn.base.number"
 local table_schema = require "bnn.data.tables.table_schema"
 
 local M = {}

@@ -57,6 +57,19 @@ local function labels(columns, what)
   return first.values, first.categories
 end
 
+-- The column of weights, which is put among those that are no features; nil without one.
+local function take_weights(self, what, name, apart)
+  if name == nil then return nil end
+  what = what .. ": weight"
+  local at = table_class.positions(self, what, {name})[1]
+  local column = self.columns[at]
+  if apart[at] then
+    fail("%s: expected another column than the label, got '%s'", what, column.name)
+  end
+  apart[at] = true
+  return check_feature(what, column)
+end
+
 --- Makes a part of the columns, all of which must be numbers, none of them missing.
 --     local t = bnn.data.table{
 --       {name = "size", values = {1, 2, 4}}, {name = "kind", values = {"ant", "bee", "ant"}},
@@ -64,26 +77,28 @@ end
 --     local part = t:part{label = "kind"}
 --     print(part.x, part.y, part.classes[2])            -- real [3, 1], i32 [3]: 0 1 0, bee
 -- @param opts table: label= the column of y by name or position, or a list of such columns, which
---   must be numbers
+--   must be numbers; weight= the column of the examples' weights, by name or position
 -- @return part: x real [n, d] of the other columns, names= theirs; y i32 [n] with classes= of a
---   label that is a category, real [n] of numbers, real [n, k] of a list; no y without a label
+--   label that is a category, real [n] of numbers, real [n, k] of a list; no y without a label;
+--   weight real [n] if there is such a column
 -- Raises if there is no such column, none is left, or one is a category or lacks values; the
 --   message names it.
 function Frame:part(opts)
   local what = "frame:part"
-  opts = options.check(what, opts, {label = "string|integer|table"})
-  local chosen, set = {}, {}
-  if opts.label ~= nil then chosen, set = table_class.positions(self, what, opts.label) end
+  opts = options.check(what, opts, {label = "string|integer|table", weight = "string|integer"})
+  local chosen, apart = {}, {}
+  if opts.label ~= nil then chosen, apart = table_class.positions(self, what, opts.label) end
+  local weight = take_weights(self, what, opts.weight, apart)
   local features, names, targets = {}, {}, {}
   for i, column in ipairs(self.columns) do
-    if not set[i] then features[#features + 1], names[#names + 1] = column, column.name end
+    if not apart[i] then features[#features + 1], names[#names + 1] = column, column.name end
   end
   for k, at in ipairs(chosen) do targets[k] = self.columns[at] end
   if #features == 0 then fail("%s: expected columns besides the label, got none", what) end
   local y, classes
   if targets[1] then y, classes = labels(targets, what) end
-  return parts.from_tensors{x = stacked(features, what), y = y, names = names, classes = classes,
-                            origin = self.origin}
+  return parts.from_tensors{x = stacked(features, what), y = y, weight = weight, names = names,
+                            classes = classes, origin = self.origin}
 end
 
 expect_model.check_methods(Frame, "frame", table_class.is)

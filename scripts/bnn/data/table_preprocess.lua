@@ -1,11 +1,12 @@
 --- Preprocessing of tables as a value: it is fitted to training rows, turns any table of the same
 -- columns into a part of a data set, and takes predictions back to the units of the targets.
 --
--- A fitted value is plain data inside: {columns = {fitted columns}, target = {...}, size = n, order
--- = {names of the table}}, with target = {kind = "number", columns = {{name=, steps=}}}, {kind =
--- "category", name=, classes=} or nil. bnn.data.preprocessing.preprocess_data reads it back.
+-- A fitted value is plain data inside: {columns = {fitted columns}, target = {...}, weight = name,
+-- size = n, order = {names of the table}}, with target = {kind = "number", columns = {{name=,
+-- steps=}}}, {kind = "category", name=, classes=} or nil. bnn.data.preprocessing.preprocess_data reads it back.
 local column_steps = require "bnn.data.preprocessing.column_steps"
 local core = require "bnn.core"
+local example_weights = require "bnn.model.example_weights"
 local expect_model = require "bnn.params.expect_model"
 local fail = require "bnn.base.fail"
 local fitted_columns = require "bnn.data.preprocessing.fitted_columns"
@@ -54,6 +55,7 @@ Preprocess.__index = Preprocess
 -- embeddings take, and the next one for a missing value.
 -- @param opts table:
 --   label       the target's column, or a list of columns of numbers; none: x alone
+--   weight      the column of the examples' weights, numbers of at least 0 that stay as they are
 --   numbers     steps of columns of numbers, default {"impute", "standardise"}
 --   categories  steps of columns of categories, default {"one_hot"}
 --   columns     {NAME = steps, a step or "ignore"}, where a column differs
@@ -102,6 +104,14 @@ local function check_label(what, column)
     end
   end
   return column
+end
+
+-- The weights of a table's rows; nil if it lacks their column.
+local function weights(what, rows, name)
+  if not name or not as_set(rows.names)[name] then return nil end
+  local column, at = rows:column(name), fitted_columns.at(what, name)
+  if column.kind ~= "number" then fail("%s: expected weights, numbers, got categories", at) end
+  return example_weights.check(at, column.values, rows.size)
 end
 
 local function fit_classes(column)
@@ -179,16 +189,18 @@ function Preprocess:fit(rows)
   check_table(what, rows)
   if rows.size == 0 then fail("%s: expected rows to fit on, got none", what) end
   check_columns(what, rows, opts.labels)
+  check_columns(what, rows, {opts.weight})
   check_columns(what, rows, options.sorted_names(opts.columns))
-  local is_label, columns = as_set(opts.labels), {}
+  local apart, columns = as_set(opts.labels), {}
+  if weights(what, rows, opts.weight) then apart[opts.weight] = true end
   for _, name in ipairs(rows.names) do
-    if not is_label[name] then
+    if not apart[name] then
       columns[#columns + 1] = fitted_columns.fit(what, rows:column(name), opts)
     end
   end
   local fitted = of{
-    columns = columns, target = fit_target(what, rows, opts), size = rows.size,
-    order = copy(rows.names),
+    columns = columns, target = fit_target(what, rows, opts), weight = opts.weight,
+    size = rows.size, order = copy(rows.names),
   }
   if not fitted.names[1] then fail("%s: expected a column besides targets, got none", what) end
   return fitted
@@ -249,9 +261,9 @@ end
 -- A value that is missing where none was in training is filled with the median, which a line on
 -- stderr says; without the step "impute", and of categories, it is an error.
 -- @param rows table of bnn.data.table with the columns of training; others are left out. Without
---   the target it gives no y
--- @return part: x real [n, d], names of its d columns, y real [n, k] or i32 [n] of classes, classes
---   and preprocess, this value, which bnn.train keeps in checkpoints
+--   the target it gives no y, without their column no weights
+-- @return part: x real [n, d], names of its d columns, y real [n, k] or i32 [n] of classes,
+--   classes, weight [n] and preprocess, this value, which bnn.train keeps in checkpoints
 -- Raises if a column is missing, is of another kind, or has a category that is new.
 function Preprocess:apply(rows)
   local what = "preprocess:apply"
@@ -269,7 +281,7 @@ function Preprocess:apply(rows)
   end
   return parts.from_tensors{
     x = parameters.concat(x, 2), y = data.target and targets(what, data.target, rows),
-    names = copy(self.names), classes = self.classes,
+    weight = weights(what, rows, data.weight), names = copy(self.names), classes = self.classes,
     origin = rows.origin, preprocess = self,
   }
 end
@@ -283,6 +295,9 @@ local function described(data)
   end
   for _, column in ipairs(target.columns or {}) do
     known[column.name] = {name = column.name, kind = "number", optional = true}
+  end
+  if data.weight then
+    known[data.weight] = {name = data.weight, kind = "number", optional = true}
   end
   if target.classes then
     known[target.name] = {name = target.name, kind = "category", optional = true,
@@ -299,7 +314,7 @@ end
 --     local fitted = bnn.data.preprocess{label = "price"}:fit(rows)
 --     print(fitted:schema()[2].name)                    -- price
 -- @return list of {name=, kind=, categories=, optional=}: the kind is "ignore" of what is left out;
---   targets are optional
+--   targets and weights are optional
 -- Raises if it is not fitted.
 function Preprocess:schema()
   local data = check_fitted("preprocess:schema", self)
@@ -421,6 +436,7 @@ local function rows_of(data)
       or fitted_columns.text{kind = "number", steps = column.steps}
     rows[#rows + 1] = {strings.shown(column.name), "target", text}
   end
+  if data.weight then rows[#rows + 1] = {strings.shown(data.weight), "weight", "as it is"} end
   return rows
 end
 

@@ -209,6 +209,26 @@ function TestPreprocess.test_a_target_is_never_missing()
     {a = {1, 2}, y = {1, NAN}})
 end
 
+-- A column of weights is neither x nor y, stays as it is, and may be absent after training.
+function TestPreprocess.test_a_column_of_weights()
+  local rows = {a = {1, 2, 3, 6}, w = {0, 1, 2, 0.5}, y = {0, 0, 1, 1}}
+  local prep = fit({label = "y", weight = "w"}, rows)
+  lu.assertEquals(prep.names, {"a"})
+  lu.assertEquals(prep:apply(rows_of(rows)).weight:totable(), rows.w)
+  lu.assertNil(prep:apply(rows_of{a = {1}}).weight)
+  lu.assertEquals(prep:schema()[2], {name = "w", kind = "number", optional = true})
+  lu.assertStrContains(tostring(prep), "weight")
+  local again = table_preprocess.of_data(table_preprocess.describe("test", prep))
+  lu.assertEquals(again:apply(rows_of(rows)).weight:totable(), rows.w)
+  refuses("preprocess:fit: expected a column 'v'", fit, {label = "y", weight = "v"}, rows)
+  refuses("column 'w': weight 2: expected a finite number of at least 0, got -1", fit,
+    {weight = "w"}, {a = {1, 2}, w = {1, -1}})
+  refuses("column 'w': expected weights, numbers, got categories", fit, {weight = "w"},
+    {a = {1, 2}, w = {"x", "y"}})
+  refuses("bnn.data.preprocess: weight: expected another column than the label, got 'y'",
+    bnn.data.preprocess, {label = "y", weight = "y"})
+end
+
 function TestPreprocess.test_its_schema_has_the_columns_that_it_needs_in_their_order()
   local t = bnn.data.table{
     {name = "y", values = {1, 2}}, {name = "id", values = {8, 9}},

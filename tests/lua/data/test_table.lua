@@ -98,6 +98,8 @@ function TestTable.test_parts_of_columns_of_numbers()
                      {name = "c", values = {5, 6}}}
   lu.assertEquals(t:part{label = "b"}.y:totable(), {3, 4})
   lu.assertEquals(t:part{label = -1}.x:totable(), {{1, 3}, {2, 4}})
+  local weighted = t:part{label = "b", weight = "c"}
+  lu.assertEquals({weighted.weight:totable(), weighted.names}, {{5, 6}, {"a"}})
   lu.assertEquals(t:part{label = {"c", "a"}}.y:totable(), {{5, 1}, {6, 2}})
   lu.assertNil(t:part().y)
 end
@@ -112,6 +114,10 @@ function TestTable.test_a_part_refuses_what_is_no_number()
   refuses("label: column 'kind' lacks 1 of 4", t.part, t, {label = "kind"})
   refuses("expected columns besides the label", function() t:select("age"):part{label = 1} end)
   refuses("no column 'wieght' (did you mean 'weight'?)", t.part, t, {label = "wieght"})
+  refuses("weight: there is no column 'wieght'", t.part, t, {weight = "wieght"})
+  refuses("weight: column 'kind' is a category", t.part, t, {label = "age", weight = "kind"})
+  refuses("weight: expected another column than the label, got 'age'", t.part, t,
+    {label = "age", weight = "age"})
 end
 
 function TestTable.test_columns_of_lua_like_another_table()

@@ -33,8 +33,8 @@ local TARGET = {
 
 local WHOLE = {
   version = {type = "integer", min = VERSION, max = VERSION, required = true},
-  columns = LIST, target = "table", size = {type = "integer", min = 0, required = true},
-  order = NAMES,
+  columns = LIST, target = "table", weight = "string", order = NAMES,
+  size = {type = "integer", min = 0, required = true},
 }
 
 -- What is wrong, and where.
@@ -141,10 +141,10 @@ local function names_of(list)
 end
 
 --- What a fitted value holds, as a checkpoint keeps it.
--- @param data {columns=, target=, size=, order=}
+-- @param data {columns=, target=, weight=, size=, order=}
 function M.describe(data)
-  return {version = VERSION, columns = data.columns, target = data.target, size = data.size,
-          order = data.order}
+  return {version = VERSION, columns = data.columns, target = data.target, weight = data.weight,
+          size = data.size, order = data.order}
 end
 
 -- Whether a column of x remains.
@@ -155,7 +155,7 @@ local function has_columns(columns)
 end
 
 --- Reads what M.describe gave.
--- @return {columns=, target=, size=, order=}; or nil, what is wrong
+-- @return {columns=, target=, weight=, size=, order=}; or nil, what is wrong
 function M.read(given)
   local data, fault = read("preprocess", given, WHOLE)
   if not data then return nil, fault end

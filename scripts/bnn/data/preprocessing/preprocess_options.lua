@@ -112,10 +112,11 @@ local function labels_of(what, label)
 end
 
 --- Reads the options of bnn.data.preprocess.
--- @return {labels=, numbers=, categories=, columns= {name = steps}, target=}
+-- @return {labels=, weight=, numbers=, categories=, columns= {name = steps}, target=}
 function M.read(what, given)
   local opts = options.check(what, given, {
-    label = "string|table", numbers = {type = "any", default = {"impute", "standardise"}},
+    label = "string|table", weight = "string",
+    numbers = {type = "any", default = {"impute", "standardise"}},
     categories = {type = "any", default = {"one_hot"}}, columns = "table",
     target = {type = "any", default = {"standardise"}},
   })
@@ -130,8 +131,14 @@ function M.read(what, given)
   end
   local numbers = M.steps(what .. ": numbers", opts.numbers)
   local categories = M.steps(what .. ": categories", opts.categories)
+  local labels = labels_of(what, opts.label)
+  for _, name in ipairs(labels) do
+    if name == opts.weight then
+      fail("%s: weight: expected another column than the label, got '%s'", what, name)
+    end
+  end
   return {
-    labels = labels_of(what, opts.label), columns = columns,
+    labels = labels, weight = opts.weight, columns = columns,
     numbers = check_kind(what .. ": numbers", numbers, "number", '"standardise"'),
     categories = check_kind(what .. ": categories", categories, "category", '"one_hot"'),
     target = target_steps(what .. ": target", opts.target),

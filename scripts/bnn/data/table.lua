@@ -61,7 +61,7 @@ end
 local function take_weights(self, what, name, apart)
   if name == nil then return nil end
   what = what .. ": weight"
-  local at = table_class.positions(self, what, {name})[1]
+  local at = table_class.position(self, what, name)
   local column = self.columns[at]
   if apart[at] then
     fail("%s: expected another column than the label, got '%s'", what, column.name)

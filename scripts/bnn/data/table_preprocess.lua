@@ -3,7 +3,8 @@
 --
 -- A fitted value is plain data inside: {columns = {fitted columns}, target = {...}, weight = name,
 -- size = n, order = {names of the table}}, with target = {kind = "number", columns = {{name=,
--- steps=}}}, {kind = "category", name=, classes=} or nil. bnn.data.preprocessing.preprocess_data reads it back.
+-- steps=}}}, {kind = "category", name=, classes=} or nil. bnn.data.preprocessing.preprocess_data
+-- reads it back.
 local column_steps = require "bnn.data.preprocessing.column_steps"
 local core = require "bnn.core"
 local example_weights = require "bnn.model.example_weights"

@@ -30,6 +30,9 @@ equal() {
   fi
 }
 
+# long_lines FILE PATH: how many lines have over 80 columns, beside those that hold the path
+long_lines() { awk -v path="$2" 'length($0) > 80 && !index($0, path)' "$1" | wc -l; }
+
 # has NAME PIECE TEXT
 has() {
   case $3 in

@@ -77,7 +77,7 @@ for name in mlp vae lenet resnet rnn cubic pruning tabular; do
   fi
   run $name --help
   equal "$name --help" "0 " "$rc $err"
-  equal "$name --help keeps to 80 columns" 0 "$(awk 'length($0) > 80' "$T/out" | wc -l)"
+  equal "$name --help keeps to 80 columns" 0 "$(long_lines "$T/out" "$script")"
   run $name --sede=3
   equal "$name: a wrong flag: status" 1 "$rc"
   has "$name: a wrong flag" "--seed" "$err"
@@ -152,7 +152,7 @@ small="$tiny --context=16 --heads=2"
   run transformer $tiny --heads=3
   has "transformer: heads that do not divide" "--heads: expected a divisor of --width=8, got 3" "$err"
   run transformer --help
-  equal "transformer --help" "0 0" "$rc $(awk 'length($0) > 80' "$T/out" | wc -l)"
+  equal "transformer --help" "0 0" "$rc $(long_lines "$T/out" "$script")"
 }
 
 # ---------------------------------------------------------------- out of distribution
@@ -205,7 +205,7 @@ few="--ood_data=$T/others,noise --figures="
   run ood --data_dir="$T/no"
   equal "ood: no data, one line" "1 1" "$rc $(wc -l <"$T/err")"
   run ood --help
-  equal "ood --help" "0 0" "$rc $(awk 'length($0) > 80' "$T/out" | wc -l)"
+  equal "ood --help" "0 0" "$rc $(long_lines "$T/out" "$script")"
   rm -rf "$T/here/figures"
   run ood $ood --ood_data="$T/others",noise
   equal "ood: what it draws" "$(find "$T/here/figures" -name 'ood_*.svg' | wc -l)" \
@@ -247,7 +247,7 @@ logvar " "$out"
   has "sweep_beta: what is not found is skipped" "skipping notmnist: " "$err"
   has "sweep_beta: and letters take its place" "AUROC of letters unlike digits, kl=sum" "$out"
   run sweep_beta --help
-  equal "sweep_beta --help" "0 0" "$rc $(awk 'length($0) > 80' "$T/out" | wc -l)"
+  equal "sweep_beta --help" "0 0" "$rc $(long_lines "$T/out" "$script")"
 }
 
 temperature="--data_dir=$T/mnist --steps=6 --batch_size=50 --temperatures=1,0.01 --hidden=8 --seeds=2
@@ -285,7 +285,7 @@ row_of() { awk -v t="$1" '$1 == t { $1 = $1; print }' "$2"; } # its words
   lacks "temperature by sghmc: no KL" " kl " "$out"
   equal "temperature by sghmc: figures" 5 "$(find "$T/here/sampled" -name 'temperature_sghmc_*.svg' | wc -l)"
   run temperature --help
-  equal "temperature --help" "0 0" "$rc $(awk 'length($0) > 80' "$T/out" | wc -l)"
+  equal "temperature --help" "0 0" "$rc $(long_lines "$T/out" "$script")"
   run temperature --temperatures=0
   equal "temperature: 0 is none, one line" "1 1" "$rc $(wc -l <"$T/err")"
 }
@@ -318,7 +318,7 @@ variance="--data_dir=$T/mnist --steps=6 --batch_size=50 --log_interval=3 --hidde
   equal "gradient_variance: an estimator that there is not, one line" "1 1" "$rc $(wc -l <"$T/err")"
   has "gradient_variance: it is named" "no estimator 'flip'; there are reparameterization, " "$err"
   run gradient_variance --help
-  equal "gradient_variance --help" "0 0" "$rc $(awk 'length($0) > 80' "$T/out" | wc -l)"
+  equal "gradient_variance --help" "0 0" "$rc $(long_lines "$T/out" "$script")"
 }
 
 # sweep_custom.lua, with less to do

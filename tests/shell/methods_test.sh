@@ -74,7 +74,7 @@ few="--data_dir=$T/mnist --ood_data=$T/others --steps=8 --batch_size=50 --hidden
   run --data_dir="$T/no"
   equal "no data: one line" "1 1" "$rc $(wc -l <"$T/err")"
   run --help
-  equal "--help" "0 0" "$rc $(awk 'length($0) > 80' "$T/out" | wc -l)"
+  equal "--help" "0 0" "$rc $(long_lines "$T/out" "$script")"
 }
 
 # ---------------------------------------------------------------- a look at all of them

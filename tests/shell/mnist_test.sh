@@ -94,7 +94,7 @@ done
 for piece in "(default 0.001)" "(default 64,64)" "(default leading)" "(default 10000)" "BNNLUA_DATA"; do
   has "--help shows $piece" "$piece" "$out"
 done
-equal "--help keeps to 80 columns" 0 "$(awk 'length($0) > 80' "$T/out" | wc -l)"
+equal "--help keeps to 80 columns" 0 "$(long_lines "$T/out" "$mnist")"
 
 # ---------------------------------------------------------------- what is refused
 # stands_in NAME PIECE: the program's own digits, said in the first line; stderr has the piece

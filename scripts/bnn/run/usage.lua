@@ -108,14 +108,28 @@ local own_flags = {
   {"help", "  --help", "show this text"},
 }
 
+-- How the experiment is started: what does not fit beside a long path goes below it.
+local function add_usage(lines, program, ...)
+  local line = "usage: " .. program
+  for _, word in ipairs {...} do
+    if #line + 1 + #word > COLUMNS then
+      lines[#lines + 1] = line
+      line = "       " .. word
+    else
+      line = line .. " " .. word
+    end
+  end
+  lines[#lines + 1] = line
+end
+
 --- Returns the usage text of an experiment.
 -- @param experiment table
 -- @param program string: the command that starts it ("bnnlua experiments/mnist.lua")
 -- @param run function: the experiment's own run
 function M.text(experiment, program, run)
   local positional = experiment.positional
-  local words_text = positional and " " .. positional[1] or ""
-  local lines = {("usage: %s [--flag=value ...]%s"):format(program, words_text)}
+  local lines = {}
+  add_usage(lines, program, "[--flag=value ...]", positional and positional[1])
   if experiment.about then
     lines[#lines + 1] = ""
     for _, line in ipairs(help_text.wrap(experiment.about, COLUMNS)) do lines[#lines + 1] = line end

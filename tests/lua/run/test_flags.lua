@@ -225,6 +225,22 @@ function TestHelpText.test_it_shows_meanings_and_defaults_in_columns_of_eighty()
   for line in text:gmatch "[^\n]+" do lu.assertTrue(#line <= 80, line) end
 end
 
+function TestHelpText.test_what_does_not_fit_beside_a_long_path_stands_below_it()
+  local experiment = toy()
+  local function first_lines(length)
+    local program = "bnnlua " .. ("d"):rep(length - #"bnnlua ")
+    local text = usage.text(experiment, program, experiment.run)
+    lu.assertStrContains(text, "usage: " .. program)
+    return text:sub(#"usage: " + length + 1):match "^(.-)\n\n"
+  end
+  lu.assertEquals(first_lines(54), " [--flag=value ...]")
+  lu.assertEquals(first_lines(55), "\n       [--flag=value ...]")
+  lu.assertEquals(first_lines(200), "\n       [--flag=value ...]")
+  experiment.positional = {"image.png ...", "pictures of one character each"}
+  lu.assertEquals(first_lines(40), " [--flag=value ...] image.png ...")
+  lu.assertEquals(first_lines(41), " [--flag=value ...]\n       image.png ...")
+end
+
 TestRenamedFlags = {}
 
 function TestRenamedFlags.test_an_old_flag_is_refused_with_the_new_one()

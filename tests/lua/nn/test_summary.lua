@@ -75,7 +75,8 @@ end
 
 function TestSummary.test_misuse_is_one_line()
   local net = nn.sequential{nn.linear(3)}
-  raises("net:summary: x: expected a tensor [n, ...] or a part of a data set", net.summary, net, 3)
+  raises("net:summary: x: expected a tensor [n, ...], tensors by name or a part of a data set",
+    net.summary, net, 3)
 end
 
 os.exit(lu.LuaUnit.run())

@@ -22,9 +22,11 @@ local function kappa(p, y, opts)
   if ok then return value, edges end
 end
 
--- It counts answers, without weights.
+-- nil of weights that are not numbers of answers, as their sum is 1 or less.
 local function aurc(p, y, opts)
   if opts.weight == nil then return selective.aurc(p, y, opts) end
+  local ok, value, edges = fail.try(selective.aurc, p, y, opts)
+  if ok then return value, edges end
 end
 
 -- name, f(prediction, y, opts); in the order in which they are shown.
@@ -92,7 +94,7 @@ end
 -- @param opts table: weight= [n], bootstrap={key=, n=1000, level=0.95}
 -- @return table: each metric by its name, of targets by name a table of such tables; with bootstrap
 --   `intervals` too, {lo, hi} by name. There is no r2 with bootstrap, and of targets that do not
---   differ; no cohens_kappa of one class alone, and no aurc with weights
+--   differ; no cohens_kappa of one class alone, and no aurc of weights that add up to 1 or less
 -- Raises for what bnn.predict did not return.
 function M.summary(prediction, y, opts)
   local what = "bnn.metrics.summary"

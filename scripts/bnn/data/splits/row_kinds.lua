@@ -76,13 +76,12 @@ function M.of_groups(what, part, groups)
   return collect(values)
 end
 
---- The kinds of a split's options: of classes, groups, or nil for neither.
+--- The kinds of rows that a split's options are about.
+-- @return the classes, or nil, and the groups, or nil: each a list of {value=, rows=}
 function M.of_options(what, part, opts)
-  if opts.groups ~= nil and opts.stratified then
-    fail("%s: expected stratified= or groups=, got both", what)
-  end
-  if opts.groups ~= nil then return M.of_groups(what, part, opts.groups) end
-  return opts.stratified and M.of_classes(what, part) or nil
+  local groups
+  if opts.groups ~= nil then groups = M.of_groups(what, part, opts.groups) end
+  return opts.stratified and M.of_classes(what, part) or nil, groups
 end
 
 --- A copy of a list in an order that is a function of the key and of its length.

@@ -310,8 +310,9 @@ static op_case random_images(int64_t i, bnn_op_id id) {
     if (padding[k] > size[k] / 2 && !is_conv) padding[k] = 0;
     in[k] = dilation[k] * (size[k] - 1) + 1 + choose(i, 40 + k, choose(i, 50 + k, 4) ? 8 : 40);
   }
-  const size_t images = 1 + choose(i, 60, 4), channels = 1 + choose(i, 61, 4),
-               groups = is_conv ? groups_of(i, 63) : 1, filters = groups * (1 + choose(i, 62, 8));
+  const size_t images = 1 + choose(i, 60, 4), groups = is_conv ? groups_of(i, 63) : 1,
+               channels = 1 + choose(i, 61, 4) / groups,
+               filters = groups * (1 + choose(i, 62, 8) / groups);
   const case_shape shapes[] = {{4, {images, groups * channels, in[0], in[1]}},
                                {4, {filters, channels, size[0], size[1]}},
                                {1, {filters}}};
@@ -338,8 +339,8 @@ static op_case random_transpose(int64_t i) {
     const size_t full = (in[k] - 1) * stride[k] + dilation[k] * (size[k] - 1) + 1 + beyond[k];
     padding[k] = choose(i, 130 + k, (full - 1) / 2 + 1);
   }
-  const size_t groups = groups_of(i, 163), channels = groups * (1 + choose(i, 161, 4)),
-               out = 1 + choose(i, 162, 6);
+  const size_t groups = groups_of(i, 163), channels = groups * (1 + choose(i, 161, 4) / groups),
+               out = 1 + choose(i, 162, 6) / groups;
   const case_shape shapes[] = {{4, {1 + choose(i, 160, 4), channels, in[0], in[1]}},
                                {4, {channels, out, size[0], size[1]}},
                                {1, {groups * out}}};

@@ -77,6 +77,8 @@ typedef struct bnn_op {
    * gives its result, which tests/lua/help/test_results.lua checks.  NULL only for internal ops. */
   const char *example;
   int arity;         /* number of inputs; -1: one list of 1..BNN_ARITY_MAX tensors */
+  int optional;      /* further inputs, each of which may be left out; infer and forward tell which
+                      * they are by type or rank, and infer checks dtypes itself (integers) */
   const char *args;  /* letters of bnn_attr after the inputs, '?' after one that may be left out;
                      * NULL or "" for none */
   bool integers;     /* infer checks dtypes itself; else all inputs must be real, */

@@ -480,6 +480,57 @@ def draw_steps_layer(kind):
     return draw
 
 
+def packed_steps(kind, x, weights, h0, c0, lengths):
+    """Padded sequences through PyTorch's layer in both directions: states, last state, last memory, the
+    two directions side by side. weights: w, u, b and the GRU's b_u of each."""
+    modules, h = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}, h0.shape[-1] // 2
+    count, n, t = len(weights) // 2, *x.shape[:2]
+    named = {}
+    for end, (w, u, b, *b_u) in (("", weights[:count]), ("_reverse", weights[count:])):
+        own = torch.cat([torch.zeros_like(b[:2 * h]), *b_u]) if b_u else torch.zeros_like(b)
+        named.update({"weight_ih_l0" + end: w.T, "weight_hh_l0" + end: u.T,
+                      "bias_ih_l0" + end: b, "bias_hh_l0" + end: own})
+    module = modules[kind](x.shape[2], h, batch_first=True, bidirectional=True, dtype=x.dtype)
+    first = [s.expand(n, 2 * h).reshape(n, 2, h).transpose(0, 1).contiguous()
+             for s in ([h0, c0] if kind == "lstm" else [h0])]
+    packed = torch.nn.utils.rnn.pack_padded_sequence(x, lengths.long(), batch_first=True,
+                                                     enforce_sorted=False)
+    given = (packed, tuple(first) if kind == "lstm" else first[0])
+    y, last = torch.func.functional_call(module, named, given)
+    y = torch.nn.utils.rnn.pad_packed_sequence(y, batch_first=True, total_length=t)[0]
+    last = last if kind == "lstm" else (last,)
+    return [y, *(s.transpose(0, 1).reshape(n, 2 * h) for s in last)]
+
+
+def draw_padded_steps(kind):
+    """The layer on padded sequences, from states of each or one for all; all results in a row."""
+    def draw(r):
+        n, t, d, h = r.shape(4)
+        width, shared = GATES[kind] * h, bool(r.int(0, 1))
+        sizes = [(d, width), (h, width), (width,)] + ([(h,)] if kind == "gru" else [])
+        names = [name + end for end in ("", "_reverse")
+                 for name in ("w", "u", "b", "b_u")[:len(sizes)]]
+        states = [r.real((2 * h,) if shared else (n, 2 * h)) for _ in range(1 + (kind == "lstm"))]
+        lengths = r.ints((n,), 1, t, r.choice(["i4", "i8"]))
+        if r.int(0, 2) == 0:
+            lengths = lengths.astype(r.kind)
+        x = [r.real((n, t, d)), *[r.real(s, -1, 1) for s in sizes * 2], *states, lengths]
+        at = 2 + len(names)
+
+        def of_torch(v, *p):
+            weights, state = p[:len(names)], p[len(names):-1]
+            results = packed_steps(kind, v, weights, state[0], state[-1], p[-1])
+            return torch.cat([y.reshape(-1) for y in results])
+        given = "h0 = x[%d], lengths = x[%d]" % (at, len(x))
+        given += ", c0 = x[%d]" % (at + 1) if kind == "lstm" else ""
+        text = ("bnn.transform(function(v) "
+                "local r = {nn.%s(%d, {output = \"both\", bidirectional = true})(v, {%s})} "
+                "for i = 1, #r do r[i] = r[i]:reshape(-1) end return ops.concat(r) end):apply({%s}, x[1])")
+        table = ", ".join('["%s/%s"] = x[%d]' % (kind, name, i + 2) for i, name in enumerate(names))
+        return Case(text % (kind, h, given, table), x, of_torch, list(range(len(x) - 1)), loose=3)
+    return draw
+
+
 def draw_cross_entropy(r):
     n, c = r.int(0, 6), r.int(1, 12)
     return Case("ops.cross_entropy(x[1], x[2])",
@@ -900,8 +951,9 @@ def draw_batch_norm_layer(r):
 
 
 LAYERS = {
-    "rnn": [draw_steps_layer("rnn")], "gru": [draw_steps_layer("gru")],
-    "lstm": [draw_steps_layer("lstm")],
+    "rnn": [draw_steps_layer("rnn"), draw_padded_steps("rnn")],
+    "gru": [draw_steps_layer("gru"), draw_padded_steps("gru")],
+    "lstm": [draw_steps_layer("lstm"), draw_padded_steps("lstm")],
     "multi_head_attention": [draw_multi_head_attention],
     "positional_encoding": [draw_positional_encoding],
     "transformer_block": [draw_transformer_block], "batch_norm": [draw_batch_norm_layer],

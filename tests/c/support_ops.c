@@ -269,6 +269,13 @@ static const struct {
     {BNN_OP_lstm, {REALS(3, 4), LENGTHS(3)}, {0}},
     {BNN_OP_lstm, {REALS(3, 4), LENGTHS(3)}, {.descending = true}},
     {BNN_OP_lstm, {REALS(1, 4)}, {0}},
+    {BNN_OP_attention, {LENGTHS(3)}, {.count = 2, .number = {NAN}}},
+    {BNN_OP_attention, {LENGTHS(3), REALS(4, 5)}, {.count = 2, .flag = true, .number = {0.4}}},
+    {BNN_OP_attention, {REALS(1, 5)}, {.count = 1, .number = {NAN}}},
+    {BNN_OP_attention, {REALS(3, 1, 5)}, {.count = 2, .number = {NAN}}},
+    {BNN_OP_attention, {REALS(1, 4, 5)}, {.count = 2, .number = {NAN}}},
+    {BNN_OP_attention, {LENGTHS(3), REALS(3, 2, 4, 5)}, {.count = 2, .number = {0.7}}},
+    {BNN_OP_attention, {REALS(1, 2, 1, 5)}, {.count = 2, .flag = true, .number = {NAN}}},
 };
 
 /* The op's own case with such inputs. */

@@ -418,9 +418,9 @@ def heads_of(x, heads):
     return x.reshape(*x.shape[:2], heads, -1).transpose(1, 2)
 
 
-def attend(q, k, v, heads, causal, scale=None):
-    y = F.scaled_dot_product_attention(*(heads_of(t, heads) for t in (q, k, v)), is_causal=causal,
-                                       scale=scale)
+def attend(q, k, v, heads, causal, scale=None, mask=None):
+    y = F.scaled_dot_product_attention(*(heads_of(t, heads) for t in (q, k, v)), mask,
+                                       is_causal=causal, scale=scale)
     return y.transpose(1, 2).reshape(*q.shape[:2], -1)
 
 
@@ -431,6 +431,32 @@ def draw_attention(r):
     return Case(call("ops.attention", 3, *more),
                 [r.real((n, t, d)), r.real((n, s, d)), r.real((n, s, e))],
                 lambda q, k, v: attend(q, k, v, *more), loose=3)
+
+
+def scores_mask(lengths, bias, n, t, s, causal):
+    """What lengths, a bias and causal add to scores [n, heads, t, s]."""
+    hidden = torch.arange(s) >= lengths.long()[:, None, None, None]
+    if causal:
+        hidden = hidden | torch.ones(t, s, dtype=torch.bool).triu(1)
+    bias = bias[:, None] if bias.dim() == 3 else bias
+    return bias.masked_fill(hidden, -INF)
+
+
+def draw_seen(r, n, t, s, heads):
+    """lengths and a bias of scores: each as wide, or shared."""
+    shape = r.choice([(t, s), (n, t, s), (n, heads, t, s)])
+    shape = tuple(1 if i < len(shape) - 1 and r.int(0, 3) == 0 else d for i, d in enumerate(shape))
+    return r.ints((n,), 1, s, r.choice(["i4", "i8"])), r.real(shape)
+
+
+def draw_masked_attention(r):
+    n, t, s, heads = r.int(1, 3), *r.shape(2, r.choice([6, 70])), r.int(1, 3)
+    d, e, causal = heads * r.int(1, 5), heads * r.int(1, 5), bool(r.int(0, 1))
+    lengths, bias = draw_seen(r, n, t, s, heads)
+    return Case(call("ops.attention", 5, heads, causal),
+                [r.real((n, t, d)), r.real((n, s, d)), r.real((n, s, e)), lengths, bias],
+                lambda q, k, v, own, b: attend(q, k, v, heads, False,
+                                               mask=scores_mask(own, b, n, t, s, causal)), loose=3)
 
 
 def through_steps(kind, x, w, u, b, b_u, reverse):
@@ -646,7 +672,7 @@ OPS = {
     "conv2d": [draw_conv2d] * 3, "conv_transpose2d": [draw_conv_transpose2d] * 3,
     "max_pool2d": pool("max_pool2d", F.max_pool2d), "avg_pool2d": pool("avg_pool2d", F.avg_pool2d),
     "layer_norm": [draw_layer_norm], "batch_norm": [draw_batch_norm],
-    "attention": [draw_attention] * 2,
+    "attention": [draw_attention] * 2 + [draw_masked_attention] * 3,
     "rnn": [draw_steps("rnn")], "gru": [draw_steps("gru")], "lstm": [draw_steps("lstm")],
     "softmax": along("softmax", torch.softmax, [lambda r, s: r.real(s, -20, 20)]),
     "log_softmax": along("log_softmax", torch.log_softmax, [lambda r, s: r.real(s, -20, 20)]),
@@ -909,6 +935,29 @@ def draw_multi_head_attention(r):
                  lambda x, *p: of_heads(x, heads, causal, *p), loose=10)
 
 
+def draw_masked_heads(r):
+    """PyTorch's layer itself, whose masks are true where ours are 0."""
+    heads, (n, t) = r.int(1, 3), r.shape(2, 7)
+    d = heads * r.int(1, 4)
+    lengths, mask = r.ints((n,), 1, t, "i4"), np.tril(r.ints((t, t), 0, 1, "i4"), -1) + np.eye(t)
+    mask[:, 0] = 1  # a row that sees nothing is NaN there
+    names = ["multi_head_attention/" + name for name in HEADS]
+    x = [r.real((n, t, d)), *head_weights(r, d), lengths, mask.astype(r.kind)]
+
+    def of_torch(v, wq, bq, wk, bk, wv, bv, w, b, own, seen):
+        module = torch.nn.MultiheadAttention(d, heads, batch_first=True, dtype=v.dtype)
+        weights = {"in_proj_weight": torch.cat([wq.T, wk.T, wv.T]),
+                   "in_proj_bias": torch.cat([bq, bk, bv]),
+                   "out_proj.weight": w.T, "out_proj.bias": b}
+        padding = torch.arange(t) >= own.long()[:, None]
+        options = {"key_padding_mask": padding, "attn_mask": seen == 0, "need_weights": False}
+        return torch.func.functional_call(module, weights, (v, v, v), options)[0]
+    table = ", ".join('["%s"] = x[%d]' % (name, i + 2) for i, name in enumerate(names))
+    text = ("bnn.transform(function(v) return nn.multi_head_attention(%d)(v, "
+            "{lengths = x[10], mask = x[11]}) end):apply({%s}, x[1])" % (heads, table))
+    return Case(text, x, of_torch, list(range(9)), loose=10)
+
+
 def draw_positional_encoding(r):
     n, t, d = r.shape(3)
     if r.int(0, 1):
@@ -954,7 +1003,7 @@ LAYERS = {
     "rnn": [draw_steps_layer("rnn"), draw_padded_steps("rnn")],
     "gru": [draw_steps_layer("gru"), draw_padded_steps("gru")],
     "lstm": [draw_steps_layer("lstm"), draw_padded_steps("lstm")],
-    "multi_head_attention": [draw_multi_head_attention],
+    "multi_head_attention": [draw_multi_head_attention, draw_masked_heads],
     "positional_encoding": [draw_positional_encoding],
     "transformer_block": [draw_transformer_block], "batch_norm": [draw_batch_norm_layer],
     "linear": [draw_linear_layer], "embedding": [draw_embedding], "conv2d": [draw_conv2d_layer],

@@ -216,6 +216,14 @@ static void check_shape(lua_State *L, int arg, const call *c, const bnn_shape *x
   attr->rank = bind_check_view_shape(L, arg, size, attr->dim);
 }
 
+static int64_t check_integer(lua_State *L, int arg) {
+  int isint;
+  const lua_Integer i = lua_tointegerx(L, arg, &isint);
+  if (lua_type(L, arg) != LUA_TNUMBER || !isint)
+    bind_argerror(L, arg, "expected an integer, got %s", bind_push_text(L, arg));
+  return i;
+}
+
 static size_t check_count(lua_State *L, int arg) {
   int isint;
   const lua_Integer count = lua_tointegerx(L, arg, &isint);
@@ -272,6 +280,10 @@ static int read_attribute(lua_State *L, const char *letter, int arg, const call 
     return 1;
   case 'c': attr->count = check_count(L, arg); return 1;
   case 'r': attr->number[before] = bind_check_number(L, arg); return 1;
+  case 'i':
+    attr->index = check_integer(L, arg);
+    attr->has_index = true;
+    return 1;
   case 'p': check_pair(L, arg, attr->pair[before]); return 1;
   case 's': check_shape(L, arg, c, x, attr); return list_arguments(L, arg, c->last);
   case 'o':

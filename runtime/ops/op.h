@@ -31,12 +31,14 @@ enum { BNN_ARITY_MAX = 32 };
 enum { BNN_AXIS_NONE = -1 }; /* axis left out: the last one, or all of them; the op's doc says */
 
 typedef struct bnn_attr {
-  int axis;          /* 'a' one axis, or BNN_AXIS_NONE where the op's defaults say so */
-  uint32_t axes;     /* 'A' a set of axes, bit k for axis k; all axes when none are given */
-  bool keepdims;     /* 'k' reduced axes stay, with size 1 */
-  bool descending;   /* 'd' from the largest to the smallest */
-  bool flag;         /* 'f' yes or no; the op's doc says of what */
-  double number[2];  /* 'r' real numbers, in order */
+  int axis;         /* 'a' one axis, or BNN_AXIS_NONE where the op's defaults say so */
+  uint32_t axes;    /* 'A' a set of axes, bit k for axis k; all axes when none are given */
+  bool keepdims;    /* 'k' reduced axes stay, with size 1 */
+  bool descending;  /* 'd' from the largest to the smallest */
+  bool flag;        /* 'f' yes or no; the op's doc says of what */
+  double number[2]; /* 'r' real numbers, in order */
+  bool has_index;   /* 'i' an integer, or none */
+  int64_t index;
   size_t pair[4][2]; /* 'p' counts for rows and for columns, in order; one number stands for both */
   int rank;          /* 's' a shape; 'o' an order of axes */
   size_t dim[BNN_RANK_MAX];

@@ -218,6 +218,8 @@ static const struct {
     {BNN_OP_layer_norm, 3, {{2, {3, 0}}, {1, {0}}, {1, {0}}}, {.number = {1e-5}}},
     {BNN_OP_cross_entropy, 2, {{3, {2, 3, 4}}, {2, {2, 3}}}, {0}},
     {BNN_OP_cross_entropy, 2, {{3, {2, 0, 4}}, {2, {2, 0}}}, {0}},
+    {BNN_OP_cross_entropy, 2, {{3, {2, 3, 4}}, {2, {2, 3}}}, {.has_index = true, .index = 2}},
+    {BNN_OP_cross_entropy, 2, {{2, {70, 600}}, {1, {70}}}, {.has_index = true, .index = 3}},
     /* one position, one panel of keys, several of them, as many queries, no keys, no features */
     {BNN_OP_attention,
      3,

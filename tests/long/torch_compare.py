@@ -559,9 +559,13 @@ def draw_padded_steps(kind):
 
 def draw_cross_entropy(r):
     n, c = r.int(0, 6), r.int(1, 12)
-    return Case("ops.cross_entropy(x[1], x[2])",
-                [r.real((n, c), -20, 20), r.ints((n,), 0, c - 1, r.choice(["i4", "i8"]))],
-                lambda x, y: F.cross_entropy(x, y.long(), reduction="none"))
+    ignored = r.choice([-100, 0])  # a class or not; no label is left out, or some are
+    lowest, more = (0, ()) if r.int(0, 1) else (-1, (ignored,))
+    labels = r.ints((n,), lowest, c - 1, r.choice(["i4", "i8"]))
+    labels[labels < 0] = ignored
+    return Case(call("ops.cross_entropy", 2, *more), [r.real((n, c), -20, 20), labels],
+                lambda x, y: F.cross_entropy(x, y.long(), reduction="none",
+                                             ignore_index=more[0] if more else -100))
 
 
 def extreme(name, of_torch):

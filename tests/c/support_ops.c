@@ -244,6 +244,8 @@ static const struct {
     {BNN_OP_layer_norm, 3, {{2, {3, 0}}, {1, {0}}, {1, {0}}}, {.number = {1e-5}}},
     {BNN_OP_cross_entropy, 2, {{3, {2, 3, 4}}, {2, {2, 3}}}, {0}},
     {BNN_OP_cross_entropy, 2, {{3, {2, 0, 4}}, {2, {2, 0}}}, {0}},
+    {BNN_OP_cross_entropy, 2, {{3, {2, 3, 4}}, {2, {2, 3}}}, {.has_index = true, .index = 2}},
+    {BNN_OP_cross_entropy, 2, {{2, {70, 600}}, {1, {70}}}, {.has_index = true, .index = 3}},
     /* one position, one panel of keys, several of them, as many queries, no keys, no features */
     {BNN_OP_attention,
      3,
@@ -270,6 +272,47 @@ static const struct {
      {{3, {1, 2, 0}}, {3, {1, 3, 0}}, {3, {1, 3, 2}}},
      {.count = 1, .number = {NAN}}},
 };
+
+/* Inputs that may be left out, after those of the op's row: rank, dims and type. */
+static const struct {
+  bnn_op_id id;
+  bnn_shape in[2];
+  bnn_attr attr;
+} optional[] = {
+#define REALS(...)                                                                                \
+  {                                                                                               \
+    .dtype = BNN_REAL, .rank = sizeof((int[]){__VA_ARGS__}) / sizeof(int), .dim = { __VA_ARGS__ } \
+  }
+#define LENGTHS(n)                            \
+  {                                           \
+    .dtype = BNN_I32, .rank = 1, .dim = { n } \
+  }
+    {BNN_OP_rnn, {REALS(3, 2)}, {0}},
+    {BNN_OP_rnn, {REALS(1, 2)}, {.descending = true}},
+    {BNN_OP_rnn, {LENGTHS(3)}, {0}},
+    {BNN_OP_rnn, {LENGTHS(3)}, {.descending = true}},
+    {BNN_OP_rnn, {REALS(3, 2), LENGTHS(3)}, {.descending = true}},
+    {BNN_OP_gru, {REALS(3, 2), LENGTHS(3)}, {0}},
+    {BNN_OP_gru, {REALS(1, 2), LENGTHS(3)}, {.descending = true}},
+    {BNN_OP_lstm, {REALS(3, 4), LENGTHS(3)}, {0}},
+    {BNN_OP_lstm, {REALS(3, 4), LENGTHS(3)}, {.descending = true}},
+    {BNN_OP_lstm, {REALS(1, 4)}, {0}},
+    {BNN_OP_attention, {LENGTHS(3)}, {.count = 2, .number = {NAN}}},
+    {BNN_OP_attention, {LENGTHS(3), REALS(4, 5)}, {.count = 2, .flag = true, .number = {0.4}}},
+    {BNN_OP_attention, {REALS(1, 5)}, {.count = 1, .number = {NAN}}},
+    {BNN_OP_attention, {REALS(3, 1, 5)}, {.count = 2, .number = {NAN}}},
+    {BNN_OP_attention, {REALS(1, 4, 5)}, {.count = 2, .number = {NAN}}},
+    {BNN_OP_attention, {LENGTHS(3), REALS(3, 2, 4, 5)}, {.count = 2, .number = {0.7}}},
+    {BNN_OP_attention, {REALS(1, 2, 1, 5)}, {.count = 2, .flag = true, .number = {NAN}}},
+};
+
+/* The op's own case with such inputs. */
+static op_case case_of_optional(bnn_op_id id, const bnn_shape *in, bnn_attr attr) {
+  op_case c = case_of_row(id);
+  c.attr = attr;
+  for (int i = 0; i < 2 && in[i].rank > 0; i++) c.in[c.n++] = in[i];
+  return c;
+}
 
 enum { CASES_MAX = 900 };
 static op_case cases[CASES_MAX];
@@ -362,6 +405,7 @@ static void make_cases(void) {
   EACH(r, reductions) EACH(s, reduced) add_reductions(reductions[r], &reduced[s]);
   EACH(s, single)
   add_case(case_of_shapes(single[s].id, single[s].n, single[s].in, single[s].attr));
+  EACH(s, optional) add_case(case_of_optional(optional[s].id, optional[s].in, optional[s].attr));
   for (int i = 0; i < RANDOM_IMAGES; i++) {
     add_case(random_images(i, BNN_OP_conv2d));
     if (i % 2) add_case(random_transpose(i));

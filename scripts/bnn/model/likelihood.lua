@@ -5,7 +5,8 @@
 -- output itself without predict). `classes = true` says that predictions are probabilities of
 -- classes, logits=function(output) -> [n, C] what they are the softmax of (for the energy), sigma=
 -- or variance= (a number or a function(output)) what the noise is, u8_targets = true that u8
--- targets are images, read as y / 255. One of your own, over ops, works like those here:
+-- targets are images, read as y / 255, ignore_index= the label that counts nothing. One of your
+-- own, over ops, works like those here:
 --     bnn.elbo{net = net, posterior = q, data_size = 1000, likelihood = {
 --       name = "mine", log_prob = function(output, y) return -(output - y):square():sum(2) end}}
 -- Data with targets by name have a likelihood for each, of a network that returns outputs by name:
@@ -27,7 +28,7 @@ local rows = {} -- by name
 local FIELDS = {
   name = "string", log_prob = "function", predict = "function", logits = "function",
   variance = "number|function", classes = "boolean", sigma = {type = "number", above = 0},
-  u8_targets = "boolean",
+  u8_targets = "boolean", ignore_index = "integer",
 }
 
 -- The likelihoods that are made here: their names and options say everything.

@@ -696,6 +696,19 @@ START_TEST(cross_entropy_keeps_the_digits_of_a_small_loss) {
 }
 END_TEST
 
+/* Whatever its logits are, and whether it is a class or not. */
+START_TEST(a_label_that_is_ignored_costs_nothing_and_has_no_gradient) {
+  for (int ignored = -100; ignored <= 1; ignored += 101) {
+    const bnn_attr attr = {.has_index = true, .index = ignored};
+    bnn_tensor *x[2] = {reals(DIMS(3, 2), VALUES(1, 2, NAN, 0, 0, 0)),
+                        positions(DIMS(3), VALUES(0, ignored, 0))};
+    ck_values(gradient_of_one(BNN_OP_cross_entropy, attr, x, 2, 0), DIMS(3, 2),
+              VALUES(-1 / (1 + exp(-1)), 1 / (1 + exp(-1)), 0, 0, -0.5, 0.5));
+    ck_values(CALL(cross_entropy, attr, x[0], x[1]), DIMS(3), VALUES(log1p(exp(1)), 0, log(2)));
+  }
+}
+END_TEST
+
 START_TEST(a_label_outside_its_classes_is_refused_by_number) {
   bnn_tensor *x[2] = {reals(DIMS(3, 10), NULL), positions(DIMS(3), VALUES(0, 9, 12))}, *y = NULL;
   ck_refuses(bnn_op_run(&y, BNN_OP_cross_entropy, x, 2, NULL, &err), BNN_ERANGE,
@@ -1959,6 +1972,7 @@ static void add_tests_of_moves_products_and_scores(TCase *tests) {
   tcase_add_test(tests, softmax_along_another_axis_is_softmax_of_the_turned_tensor);
   tcase_add_test(tests, a_nan_score_makes_its_row_nan_and_no_other);
   tcase_add_test(tests, cross_entropy_keeps_the_digits_of_a_small_loss);
+  tcase_add_test(tests, a_label_that_is_ignored_costs_nothing_and_has_no_gradient);
   tcase_add_test(tests, a_label_outside_its_classes_is_refused_by_number);
   tcase_add_test(tests, bernoulli_log_prob_has_no_overflow_and_is_sharp_when_sure);
   const int infinities = COUNT(infinite), edges = COUNT(edge);

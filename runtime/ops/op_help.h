@@ -52,6 +52,35 @@ static inline bnn_status op_check_integer(const bnn_shape *x, const char *name, 
                   bnn_dtype_name(x->dtype), name);
 }
 
+/* ---- lengths of sequences: whole numbers [n], of an integer type or real ---- */
+
+/* ETYPE, ESHAPE unless lengths are such numbers for the sequences x [n, ...]. */
+static inline bnn_status op_check_lengths(const bnn_shape *lengths, const bnn_shape *x,
+                                          const char *name, bnn_err *err) {
+  if (lengths->dtype != BNN_REAL) BNN_TRY(op_check_integer(lengths, "lengths", err));
+  if (lengths->rank == 1 && lengths->dim[0] == x->dim[0]) return BNN_OK;
+  return bnn_fail(err, BNN_ESHAPE, "lengths: expected [%zu] for %s %s, got %s", x->dim[0], name,
+                  BNN_SHAPE(x), BNN_SHAPE(lengths));
+}
+
+/* Length i, which op_verify_lengths has seen. */
+static inline size_t op_length(const bnn_tensor *lengths, size_t i) {
+  return (size_t)(lengths->dtype == BNN_REAL ? (int64_t)bnn_tensor_real(lengths)[i]
+                                             : op_integer(lengths, i));
+}
+
+/* ERANGE names the first length that is not 0 to `most`, by its place in the batch. */
+static inline bnn_status op_verify_lengths(const bnn_tensor *lengths, size_t most, bnn_err *err) {
+  for (size_t i = 0; i < lengths->size; i++) {
+    const double length = bnn_tensor_get(lengths, i);
+    if (!(length >= 0 && length <= (double)most) || length != floor(length))
+      return bnn_fail(err, BNN_ERANGE,
+                      "lengths[%zu]: expected a whole number from 0 to %zu, got %g",
+                      lengths->row0 + i + 1, most, length);
+  }
+  return BNN_OK;
+}
+
 /* ETYPE unless x is a key. */
 static inline bnn_status op_check_key(const bnn_shape *x, bnn_err *err) {
   if (x->dtype == BNN_U64 && x->rank == 0) return BNN_OK;

@@ -1,7 +1,9 @@
 /* conv.h - what the two ways to compute a convolution share; conv2d.c chooses.
  *
  *   y  [n, o, i, j] = b [o] + sum over c, k, l of w [o, c, k, l] x [n, c, i s + k d - p, j s + l d - p]
- */
+ *
+ * With groups, the first of `groups` parts of the filters sees the first part of the channels alone,
+ * and so on: each group is a convolution of its own, of planes that lie between those of others. */
 #ifndef BNN_OPS_CONV_H
 #define BNN_OPS_CONV_H
 
@@ -10,9 +12,11 @@
 
 typedef struct conv {
   window v;
-  size_t images, channels, filters;
-  size_t depth, positions; /* elements of a filter; positions of the window */
-  bool padded, pointwise;  /* pointwise: the window is one element at every position */
+  size_t images, groups;
+  size_t channels, filters; /* of a group */
+  size_t x_image, y_image;  /* from one image to the next, over all groups */
+  size_t depth, positions;  /* elements of a filter; positions of the window */
+  bool padded, pointwise;   /* pointwise: the window is one element at every position */
 } conv;
 
 #define CONV(name) BNN_ISA_NAME(bnn_conv_##name)
@@ -21,11 +25,15 @@ typedef struct conv {
 #define conv_backward CONV(backward)
 #define conv_add_to_bias CONV(add_to_bias)
 
-/* The sizes of images x, filters w and a window; *v: of window_over or like it. */
-conv conv_of(const bnn_tensor *x, const bnn_tensor *w, const window *v);
+/* The number of groups, which attributes that were left at 0 do not name. */
+static inline size_t conv_groups(const bnn_attr *attr) { return attr->count ? attr->count : 1; }
 
-/* y = or += what x, w and b give, over all images; b NULL: 0.  By products with patches, a panel of
- * them at a time; and on views of the image, which are not copied, where conv_direct_fits. */
+/* The sizes of images x, filters w in groups and a window; *v: of window_over or like it. */
+conv conv_of(const bnn_tensor *x, const bnn_tensor *w, size_t groups, const window *v);
+
+/* y = or += what x, w and b give, over all images; b NULL: 0.  im2col_ and direct_ take one group:
+ * by products with patches, a panel of them at a time; and on views of the image, which are not
+ * copied, where conv_direct_fits. */
 void conv_forward(bnn_real *y, const bnn_real *x, const bnn_real *w, const bnn_real *b,
                   const conv *c, bool set);
 void CONV(im2col_forward)(bnn_real *y, const bnn_real *x, const bnn_real *w, const bnn_real *b,

@@ -264,12 +264,11 @@ void CONV(direct_forward)(bnn_real *y, const bnn_real *x, const bnn_real *w, con
   alignas(BNN_MEM_ALIGN) bnn_real scratch[SCRATCH];
   terms t;
   const layout f = layout_of(c);
-  const size_t in = c->channels * c->v.in[0] * c->v.in[1], out = c->filters * c->positions;
   terms_of_x(&t, c, &f);
   memset(scratch, 0, f.x_size * sizeof *scratch);
   for (size_t i = 0; i < c->images && !bnn_stop_asked(); i++) {
-    lay_out_x(scratch, x + i * in, c, &f);
-    forward_image(y + i * out, scratch + f.x_size, scratch, w, b, c, &f, &t, set);
+    lay_out_x(scratch, x + i * c->x_image, c, &f);
+    forward_image(y + i * c->y_image, scratch + f.x_size, scratch, w, b, c, &f, &t, set);
   }
 }
 
@@ -383,7 +382,6 @@ void CONV(direct_backward)(bnn_real *dx, bnn_real *dw, const bnn_real *dy, const
   alignas(BNN_MEM_ALIGN) bnn_real scratch[SCRATCH];
   terms of_x, of_dy;
   const layout f = layout_of(c);
-  const size_t in = c->channels * c->v.in[0] * c->v.in[1], out = c->filters * c->positions;
   const size_t fit = most(GROUP / (f.x_size + f.dy_size), 1),
                group = conv_least(conv_least(fit, IMAGES), c->images);
   bnn_real *x_layouts = scratch + f.scratch, *dy_layouts = x_layouts + group * f.x_size;
@@ -394,10 +392,11 @@ void CONV(direct_backward)(bnn_real *dx, bnn_real *dw, const bnn_real *dy, const
   for (size_t i = 0, n; i < c->images && !bnn_stop_asked(); i += n) {
     n = conv_least(group, c->images - i);
     for (size_t g = 0; g < n; g++) {
-      lay_out_dy(dy_layouts + g * f.dy_size, dy + (i + g) * out, c, &f);
-      if (dw) lay_out_x(x_layouts + g * f.x_size, x + (i + g) * in, c, &f);
+      lay_out_dy(dy_layouts + g * f.dy_size, dy + (i + g) * c->y_image, c, &f);
+      if (dw) lay_out_x(x_layouts + g * f.x_size, x + (i + g) * c->x_image, c, &f);
       if (dx)
-        image_to_dx(dx + (i + g) * in, scratch, dy_layouts + g * f.dy_size, w, c, &f, &of_dy, set);
+        image_to_dx(dx + (i + g) * c->x_image, scratch, dy_layouts + g * f.dy_size, w, c, &f,
+                    &of_dy, set);
     }
     if (dw) images_to_dw(dw, dy_layouts, x_layouts, n, c, &f, &of_x);
   }

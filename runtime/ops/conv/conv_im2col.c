@@ -179,17 +179,17 @@ static void image_to_dx(bnn_real *dx, const bnn_real *dy, const bnn_real *w, con
 
 void CONV(im2col_forward)(bnn_real *y, const bnn_real *x, const bnn_real *w, const bnn_real *b,
                           const conv *c, bool set) {
-  const size_t in = c->channels * c->v.in[0] * c->v.in[1], out = c->filters * c->positions;
   for (size_t i = 0; i < c->images && !bnn_stop_asked(); i++)
-    forward_image(y + i * out, x + i * in, w, b, c, set);
+    forward_image(y + i * c->y_image, x + i * c->x_image, w, b, c, set);
 }
 
 void CONV(im2col_backward)(bnn_real *dx, bnn_real *dw, const bnn_real *dy, const bnn_real *x,
                            const bnn_real *w, const conv *c, bool set) {
-  const size_t in = c->channels * c->v.in[0] * c->v.in[1], out = c->filters * c->positions;
-  if (dx && set) memset(dx, 0, c->images * in * sizeof *dx);
+  const size_t in = c->channels * c->v.in[0] * c->v.in[1];
+  for (size_t i = 0; dx && set && i < c->images; i++)
+    memset(dx + i * c->x_image, 0, in * sizeof *dx);
   for (size_t i = 0; i < c->images && !bnn_stop_asked(); i++) {
-    if (dx) image_to_dx(dx + i * in, dy + i * out, w, c);
-    if (dw) image_to_dw(dw, dy + i * out, x + i * in, c);
+    if (dx) image_to_dx(dx + i * c->x_image, dy + i * c->y_image, w, c);
+    if (dw) image_to_dw(dw, dy + i * c->y_image, x + i * c->x_image, c);
   }
 }

@@ -18,9 +18,9 @@ struct bnn_frame {
   bnn_tensor *value_rows, *grad_rows;   /* [n_parts, n_nodes] parts of nodes with rows; grad_rows
                                          * also what each block adds to a summed gradient.  None
                                          * where there are no rows, no gradients */
-  int *setter;   /* [n_nodes] the node whose op sets the gradient of this one, with rows, before any
+  int *setter;    /* [n_nodes] the node whose op sets the gradient of this one, batched, before any
                 * other adds to it (op.h, backward_set); or -1 */
-  bool *inplace; /* [n_nodes] whether a node's values are written over those of its input, and that
+  bool *inplace;  /* [n_nodes] whether a node's values are written over those of its input, and that
                    * one's gradient over its own (op.h, inplace) */
   size_t *sum_at; /* [n_nodes] where the arena has the blocks of a summed gradient, or NOT_SUMMED */
   bnn_parameter_job *jobs;

@@ -16,8 +16,9 @@
 #include "../kernels/isa.h"
 #include "frame_inside.h"
 
-/* Elements of a sum that are added by one job. */
-enum { SUM_RANGE = 4096 };
+/* Elements of a sum that are added by one job; and what a node must read, write and compute before other
+ * threads are called: on one thread some microseconds, a few times what the call takes. */
+enum { SUM_RANGE = 4096, WORK_MIN = 1 << 15 };
 
 /* How the gradient of an input is computed. */
 typedef enum gradient_way { UNWANTED, BY_BLOCK, SPLIT, SUMMED, AT_ONCE } gradient_way;
@@ -50,8 +51,19 @@ static const node *input_node(const running_node *w, int k) {
 
 static bool runs_in_blocks(const running_node *w) { return w->v->by_rows && w->f->n_blocks > 1; }
 
+/* Elements that a node reads and writes; of a product's multiply-adds eight take as long as one. */
+static double work_of(const running_node *w) {
+  bnn_shape x[BNN_ARITY_MAX];
+  double work = (double)node_size(w->v);
+  for (int k = 0; k < w->v->n_in; k++) {
+    x[k] = input_node(w, k)->shape;
+    work += (double)w->x[k]->size;
+  }
+  return w->v->op->multiply_adds ? work + w->v->op->multiply_adds(&w->v->shape, x) / 8 : work;
+}
+
 static void run(bnn_context *context, bnn_job *job, running_node *w, size_t count) {
-  if (context) {
+  if (context && work_of(w) >= WORK_MIN) {
     bnn_context_run(context, job, w, count);
     return;
   }
@@ -133,8 +145,9 @@ static bnn_real *sums_of_block(const running_node *w, size_t b) {
   return (bnn_real *)(void *)(w->f->arena + w->f->mixing_at) + b * w->sums;
 }
 
-static void call_backward(const running_node *w, bnn_tensor *const *dx) {
-  w->v->op->backward(dx, &w->f->grad[w->i], &w->f->value[w->i], w->x, w->v->n_in, &w->v->attr);
+/* Whether the gradient of its first input is set, not added to. */
+static bool sets_first(const running_node *w) {
+  return w->v->n_in > 0 && w->f->setter[input_node(w, 0)->root] == w->i;
 }
 
 /* The gradients of inputs that go this way, over the whole batch; UNWANTED: all of them. */
@@ -144,7 +157,8 @@ static void backward_whole(const running_node *w, gradient_way way) {
     const bool wanted = way == UNWANTED ? input_node(w, k)->grad : w->way[k] == way;
     dx[k] = wanted ? &w->f->grad[input_of(w, k)] : NULL;
   }
-  call_backward(w, dx);
+  (way == UNWANTED && sets_first(w) ? w->v->op->backward_set : w->v->op->backward)(
+      dx, &w->f->grad[w->i], &w->f->value[w->i], w->x, w->v->n_in, &w->v->attr);
 }
 
 static void backward_block(const running_node *w, size_t b) {
@@ -160,8 +174,9 @@ static void backward_block(const running_node *w, size_t b) {
     dx[k] = &sum[k];
   }
   gather_inputs(f, w->v, b, x);
-  w->v->op->backward(dx, rows_header(f, f->grad_rows, b, w->i),
-                     rows_header(f, f->value_rows, b, w->i), x, w->v->n_in, &w->v->attr);
+  (sets_first(w) ? w->v->op->backward_set : w->v->op->backward)(
+      dx, rows_header(f, f->grad_rows, b, w->i), rows_header(f, f->value_rows, b, w->i), x,
+      w->v->n_in, &w->v->attr);
 }
 
 /* How many jobs share the gradient of input k, which is split, and one of them. */

@@ -43,17 +43,17 @@ static void plan_give_read(const bnn_program *p, frame_plan *q, size_t i) {
   }
 }
 
-/* Finds the op that is first to give the gradient of a node with rows, if it can set it: the last op
+/* Finds the op that is first to give the gradient of a batched node, if it can set it: the last op
  * that reads the node, as backward goes from the last op to the first.  The others add. */
 static void find_setters(const bnn_frame *f) {
   const bnn_program *p = f->p;
   for (size_t i = 0; i < p->n_nodes; i++) f->setter[i] = -1;
   for (size_t i = 0; i < p->n_nodes; i++) {
     const node *v = &p->nodes[i];
-    if (!v->rows || !v->grad || !node_computes(v)) continue;
+    if (!v->grad || !node_computes(v)) continue;
     for (int k = 0; k < v->n_in; k++) {
       const node *u = &p->nodes[node_inputs(p, v)[k]];
-      const bool sets = k == 0 && v->op->backward_set && u->rows && u->grad;
+      const bool sets = k == 0 && v->op->backward_set && u->batched && u->grad;
       f->setter[u->root] = sets ? (int)i : -1;
     }
   }
@@ -72,7 +72,7 @@ static void find_inplace(const bnn_frame *f, size_t *reads) {
       reads[p->nodes[node_inputs(p, &p->nodes[i])[k]].root]++;
   for (size_t i = 0; i < p->n_nodes; i++) {
     const node *v = &p->nodes[i];
-    if (!v->rows || !v->grad || !node_computes(v) || !v->op->inplace) continue;
+    if (!v->by_rows || !v->grad || !node_computes(v) || !v->op->inplace) continue;
     const int in = node_inputs(p, v)[0];
     const node *u = &p->nodes[in];
     f->inplace[i] =
@@ -229,7 +229,7 @@ size_t bnn_frame_list_jobs(const bnn_frame *f, bnn_parameter_job *jobs) {
   size_t n = 0;
   for (size_t i = 0; i < p->n_nodes; i++) {
     const node *v = &p->nodes[i];
-    if (!v->grad || v->rows || v->root != (int)i) continue;
+    if (!v->grad || v->rows || v->root != (int)i || f->setter[i] >= 0) continue;
     bool ranked = v->shape.rank > 0, split = ranked && can_split(p, (int)i);
     size_t dim0 = ranked ? v->shape.dim[0] : 1;
     size_t step = split || (ranked && is_summed(f, i)) ? bnn_frame_job_rows(v) : dim0;

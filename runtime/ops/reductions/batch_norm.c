@@ -198,6 +198,7 @@ BNN_OP(batch_norm) = {
     .rows = rows,
     .forward = forward,
     .backward = backward,
+    .y_unread = true,
     .parts = parts,
     .forward_part = forward_part,
     .backward_part = backward_part,

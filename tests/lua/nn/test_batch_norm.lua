@@ -194,14 +194,14 @@ function TestSteps.test_a_loss_of_ones_own_updates_them()
   assert_near(p["a/batch_norm/running_mean"], h:mean(1) * 0.5)
 end
 
--- 200 rows are several blocks.
+-- 200 rows are several blocks, and large enough for threads.
 function TestSteps.test_steps_have_the_same_bits_on_any_number_of_threads()
-  local before, part = bnn.threads(), {x = bnn.randn(key, 200, 1, 6, 6), y = bnn.zeros(200):to "i32"}
+  local before, kept, losses = bnn.threads(), {}, {}
+  local part = {x = bnn.randn(key, 200, 1, 10, 10), y = bnn.zeros(200):to "i32"}
   local own = nn.sequential{
     nn.conv2d(4, 3), nn.batch_norm(), nn.relu(), nn.dropout(0.2), nn.flatten(),
-    nn.linear(70), nn.batch_norm(), nn.relu(), nn.linear(2),
+    nn.linear(130), nn.batch_norm(), nn.relu(), nn.linear(2),
   }
-  local kept, losses = {}, {}
   for threads = 1, 3 do
     bnn.threads(threads)
     local objective = bnn.objective{net = own, params = own:init(key, part.x),

@@ -127,6 +127,23 @@ function TestParts.test_weights_and_splits_of_one_target()
   lu.assertEquals(named.weight[1], class[1] == 1 and 3 or 1)
 end
 
+function TestParts.test_splits_are_stratified_by_one_target()
+  local plain = bnn.data.from_tensors{x = tab, y = class}
+  local opts = {folds = 3, key = key, stratified = "class"}
+  local want = bnn.data.k_fold(plain, {folds = 3, key = key, stratified = true})
+  for i, split in ipairs(bnn.data.k_fold(part, opts)) do
+    bits.assert_same(split.test.x.table, want[i].test.x)
+    lu.assertEquals(split.train.size, 40)
+  end
+  local _, held = bnn.data.random_split(part, {fraction = 0.2, key = key, stratified = "class"})
+  lu.assertEquals(held.y.age:shape(), {12, 1})
+  raises("bnn.data.k_fold: stratified: target: expected one of age, class, got nil",
+    bnn.data.k_fold, part, {folds = 3, key = key, stratified = true})
+  local rare = bnn.data.from_tensors{x = {t = tab}, y = {class = bnn.arange(1, N):eq(1):to "i32"},
+                                     classes = {class = {"common", "rare"}}}
+  raises("got 1 of class 'rare'", bnn.data.k_fold, rare, opts)
+end
+
 TestNetworks = {}
 
 -- A function of inputs by name is the network of their concatenation.

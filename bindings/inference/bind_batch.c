@@ -71,18 +71,21 @@ static bnn_batch check_batch(lua_State *L, bnn_sources data, int arg) {
 
 bnn_batch bind_check_batch(lua_State *L, int arg) {
   const bnn_batch batch = check_batch(L, bind_check_sources(L, arg), arg + 1);
-  if (batch.augmented >= batch.data.n || batch.mixed >= batch.data.n)
+  const size_t n = batch.data.n;
+  if (batch.augmented >= n || batch.mixed >= n || batch.weights >= n)
     bind_argerror(L, arg + 1, "expected rows of tensors that the batch has");
   return batch;
 }
 
-bnn_batch bind_check_batch_of(lua_State *L, const bnn_tensor *x, const bnn_tensor *y, int arg) {
+bnn_batch bind_check_batch_of(lua_State *L, const bnn_tensor *x, const bnn_tensor *y,
+                              const bnn_tensor *weight, int arg) {
   if (x->rank == 0) bind_error(L, "expected x of rows, got a scalar");
-  bnn_batch batch = check_batch(L, bnn_sources_of(x, y, NULL), arg);
+  bnn_batch batch = check_batch(L, bnn_sources_of(x, y, weight), arg);
   const bnn_feeds feeds = bnn_feeds_of(-1, -1, -1);
   bnn_err err;
   batch.augmented = 0;
   batch.mixed = y ? 1 : 0;
+  batch.weights = weight ? 2 : 0;
   bind_check(L, bnn_batch_check_rows(&batch, &feeds, &err), &err);
   return batch;
 }

@@ -16,7 +16,8 @@ bnn_sources bind_check_sources(lua_State *L, int arg);
 bnn_batch bind_check_batch(lua_State *L, int arg);
 
 /* The same of one x and y, or NULL, whose rows, from and count are at arg; its rows are checked. */
-bnn_batch bind_check_batch_of(lua_State *L, const bnn_tensor *x, const bnn_tensor *y, int arg);
+bnn_batch bind_check_batch_of(lua_State *L, const bnn_tensor *x, const bnn_tensor *y,
+                              const bnn_tensor *weight, int arg);
 
 void bind_open_batch(lua_State *L);
 

@@ -31,9 +31,25 @@ bnn_status bnn_batch_check(const bnn_tensor *source, const bnn_shape *want, cons
 /* Rows of all sources. */
 static size_t rows_of(const bnn_batch *batch) { return batch->data.tensor[0]->dim[0]; }
 
-/* Whether the examples' targets are source i, and are mixed. */
+static bool mixes(const bnn_batch *batch) {
+  return batch->augment && bnn_augment_mixes(batch->augment);
+}
+
+/* Whether the examples' targets, or their weights, are source i, and are mixed. */
 static bool is_mixed(const bnn_batch *batch, size_t i) {
-  return i > 0 && batch->augment && i == batch->mixed && bnn_augment_mixes(batch->augment);
+  return i > 0 && i == batch->mixed && mixes(batch);
+}
+
+static bool are_mixed_weights(const bnn_batch *batch, size_t i) {
+  return i > 0 && i == batch->weights && mixes(batch);
+}
+
+/* Weights that are mixed: real [n]. */
+static bnn_status check_weights(const bnn_batch *batch, bnn_err *err) {
+  const bnn_tensor *w = batch->weights > 0 ? bnn_source_at(&batch->data, batch->weights) : NULL;
+  if (!w || !mixes(batch)) return BNN_OK;
+  const bnn_shape want = {BNN_REAL, 1, {1}};
+  return bnn_batch_check(w, &want, "weight", err);
 }
 
 bnn_status bnn_batch_check_source(const bnn_batch *batch, size_t i, const bnn_shape *want,
@@ -59,6 +75,7 @@ static bnn_status check_augment(const bnn_batch *batch, bnn_err *err) {
   if (!a) return BNN_OK;
   const bnn_tensor *y = batch->mixed > 0 ? bnn_source_at(&batch->data, batch->mixed) : NULL;
   BNN_TRY(bnn_augment_check(a, batch->data.tensor[batch->augmented], y, err));
+  BNN_TRY(check_weights(batch, err));
   for (size_t i = 0; y && i < batch->count; i++)
     if (bnn_augment_check_label(a, y, row_of(batch, i), err) != BNN_OK)
       return bnn_batch_fail(batch, i, BNN_ERANGE, err);
@@ -95,17 +112,49 @@ static void fetch(const char *bytes, size_t n) {
   for (size_t i = 0; i < n && i < FETCH_MOST; i += 64) __builtin_prefetch(bytes + i);
 }
 
+/* Row number i of a batch, and the other one of its mix. */
+typedef struct pair {
+  bnn_augment_example own, partner;
+} pair;
+
+static pair pair_of(const bnn_batch *batch, size_t i) {
+  const size_t other = bnn_augment_partner(batch->augment, batch->augment_key, i, batch->count);
+  return (pair){{row_of(batch, i), i}, {row_of(batch, other), other}};
+}
+
+/* The share of the first of a pair in the targets of their mix, and the weight of that. */
+typedef struct mix {
+  double target_share, weight;
+} mix;
+
+static mix mix_of(const bnn_batch *batch, const pair *p) {
+  const double share = bnn_augment_share(batch->augment, batch->augment_key, p->own, p->partner);
+  if (batch->weights == 0) return (mix){share, 1};
+  const bnn_real *w = batch->data.tensor[batch->weights]->data;
+  const double own = share * (double)w[p->own.row],
+               weight = own + (1 - share) * (double)w[p->partner.row];
+  return (mix){weight > 0 ? own / weight : share, weight};
+}
+
 /* Rows of what is augmented, or of targets that are mixed, as the augmentation makes them. */
 static void gather_augmented(bnn_real *out, const bnn_tensor *source, const bnn_batch *batch,
                              bool is_x, size_t from, size_t n) {
   const bnn_augment *a = batch->augment;
-  const bnn_key key = batch->augment_key;
   const size_t width =
       is_x ? row_size(source->rank, source->dim) : bnn_augment_target_size(a, source);
   for (size_t i = from; i < from + n; i++, out += width) {
-    const size_t other = bnn_augment_partner(a, key, i, batch->count);
-    const bnn_augment_example own = {row_of(batch, i), i}, partner = {row_of(batch, other), other};
-    (is_x ? bnn_augment_input : bnn_augment_target)(out, a, key, source, own, partner);
+    const pair p = pair_of(batch, i);
+    if (is_x)
+      bnn_augment_input(out, a, batch->augment_key, source, p.own, p.partner);
+    else
+      bnn_augment_target(out, a, source, p.own.row, p.partner.row, mix_of(batch, &p).target_share);
+  }
+}
+
+static void gather_mixed_weights(bnn_real *out, const bnn_batch *batch, size_t from, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    const pair p = pair_of(batch, from + i);
+    out[i] = (bnn_real)mix_of(batch, &p).weight;
   }
 }
 
@@ -115,6 +164,10 @@ void bnn_batch_gather(void *out, bnn_dtype dtype, const bnn_batch *batch, size_t
   const bool is_x = batch->augment && s == batch->augmented;
   if (is_x || is_mixed(batch, s)) {
     gather_augmented(out, source, batch, is_x, from, n);
+    return;
+  }
+  if (are_mixed_weights(batch, s)) {
+    gather_mixed_weights(out, batch, from, n);
     return;
   }
   size_t width = row_size(source->rank, source->dim);

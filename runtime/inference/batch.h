@@ -13,14 +13,19 @@
 /* Rows of data.  rows: i32 positions counted from 1, as a permutation holds them, of which the batch
  * has [from, from + count); NULL: rows from .. from + count - 1.  augment: what is done at random, by
  * augment_key, to the source `augmented`, and where it mixes examples to the targets, source
- * `mixed`, 0 without targets; or NULL. */
+ * `mixed`, and the examples' weights, source `weights`, each 0 without; or NULL.
+ *
+ * Examples of weights w and w' that are mixed with the shares s and 1 - s become one of weight
+ * W = s w + (1 - s) w', whose targets have the shares s w / W and (1 - s) w' / W: a loss that is linear
+ * in the targets, such as the cross-entropy, is then the sum of both examples' weighted losses, times
+ * their shares.  (A squared error is, up to what does not depend on the network.) */
 typedef struct bnn_batch {
   bnn_sources data;
   const int32_t *rows;
   size_t from, count;
   const bnn_augment *augment;
   bnn_key augment_key;
-  size_t augmented, mixed;
+  size_t augmented, mixed, weights;
 } bnn_batch;
 
 /* Whether the source can feed an input of shape `want` (dim 0 is the batch): same row shape, or as

@@ -34,9 +34,7 @@ end
 
 -- Raises unless examples of this part can be mixed.
 local function check_mixing(what, part)
-  if part.weight then
-    fail("%s: mixup: expected a part without weights, as two examples become one", what)
-  elseif named_tensors.is_named(part.x) or named_tensors.is_named(part.y) then
+  if named_tensors.is_named(part.x) or named_tensors.is_named(part.y) then
     fail("%s: mixup: expected one tensor as x and as y, got several by name", what)
   end
 end
@@ -54,9 +52,10 @@ end
 -- @param part part
 -- @param input string: the input of several that is augmented, or nil
 -- @return table: core, the runtime's; list; text; input; mixes, whether examples are mixed;
---   seen={x=, y=} with the shapes and types that batches have if labels are mixed, else nil;
---   input_at and targets_at, which of the part's tensors are augmented and mixed, from 1, 0 for
---   none
+--   seen={x=, y=, weight=} with the shapes and types that batches have if labels are mixed, else
+--   nil;
+--   input_at, targets_at and weights_at, which of the part's tensors are augmented and mixed, from
+--   1, 0 for none
 -- Raises if the list does not suit the part.
 function M.new(what, list, part, input)
   check_list(what, list)
@@ -70,9 +69,11 @@ function M.new(what, list, part, input)
   local classes = count_classes(last, part)
   local y = last.mixes and part.y or nil
   local made = fail.within(what, core.augment, items, classes, x, y)
-  local seen = classes > 0 and {x = x, y = core.zeros(0, classes)} or nil
+  local seen = classes > 0 and {x = x, y = core.zeros(0, classes), weight = part.weight} or nil
+  local weights_at = last.mixes and part.weight and (y and 3 or 2) or 0
   return {core = made, list = list, text = table.concat(words, ", "), input = input, seen = seen,
-          mixes = last.mixes, input_at = input_at, targets_at = y and 2 or 0}
+          mixes = last.mixes, input_at = input_at, targets_at = y and 2 or 0,
+          weights_at = weights_at}
 end
 
 return M

@@ -139,11 +139,13 @@ local Batch = {__name = "bnn.batch"}
 
 local FIELDS = {x = true, y = true, weight = true}
 
--- x and y of an augmented batch; of inputs by name one is augmented, and no targets are mixed.
+-- x, y and, mixed, weight of an augmented batch; of inputs by name one is augmented, and nothing is
+-- mixed.
 local function augmented_tensors(self)
   local source, input = self.source, self.source.augmentation.input
   if not input then
-    return core.gather_augmented(source.x, source.y, self.rows, self.from, self.count)
+    return core.gather_augmented(source.x, source.y, self.rows, self.from, self.count,
+      source.augmentation.mixes and source.weight or nil)
   end
   local function gather(tensor, name)
     if name == input then
@@ -158,8 +160,8 @@ end
 function Batch.__index(self, name)
   if not FIELDS[name] then return nil end
   local source = self.source
-  if source.augmentation and name ~= "weight" then
-    self.x, self.y = augmented_tensors(self)
+  if source.augmentation and (name ~= "weight" or source.augmentation.mixes) then
+    self.x, self.y, self.weight = augmented_tensors(self)
     return rawget(self, name)
   end
   local value = named_tensors.map(source[name], function(tensor)
@@ -186,7 +188,7 @@ function M.batch(part, rows, from, count, key, i)
   local augmentation = part.augmentation
   if augmentation then
     rows = core.augmented_rows(rows, augmentation.core, key:fold(i):fold "augment",
-      augmentation.input_at, augmentation.targets_at)
+      augmentation.input_at, augmentation.targets_at, augmentation.weights_at)
   end
   return setmetatable({source = part, rows = rows, from = from, count = count}, Batch)
 end

@@ -289,6 +289,40 @@ START_TEST(mixed_rows_and_targets_agree) {
 }
 END_TEST
 
+/* With shares s of the inputs, s w / W of the targets, and W = s w + (1 - s) w': W times the targets'
+ * shares are what either example's weight has of it. */
+START_TEST(weights_are_mixed_with_their_targets) {
+  const bnn_augment_item items[] = {item("mixup", 1)};
+  bnn_augment *a = augment_of(items, 1, N);
+  bnn_tensor *x = tensor_of(BNN_REAL, DIMS(N, 5), NULL), *y = tensor_of(BNN_I32, DIMS(N), NULL),
+             *w = tensor_of(BNN_REAL, DIMS(N), NULL);
+  for (size_t i = 0; i < N; i++) bnn_tensor_set(y, i, (double)i), bnn_tensor_set(w, i, i % 3);
+  const bnn_batch batch = {.data = bnn_sources_of(x, y, w),
+                           .mixed = 1,
+                           .weights = 2,
+                           .count = N,
+                           .augment = a,
+                           .augment_key = bnn_key_new(7)};
+  ck_succeeds(bnn_batch_check_rows(&batch, &feeds, &err));
+  bnn_real *shares = malloc(sizeof *shares * N * N), *weight = malloc(sizeof *weight * N);
+  bnn_batch_gather(shares, BNN_REAL, &batch, 1, 0, N);
+  bnn_batch_gather(weight, BNN_REAL, &batch, 2, 0, N);
+  for (size_t i = 0; i < N; i++) {
+    const size_t j = bnn_augment_partner(a, batch.augment_key, i, N);
+    const bnn_augment_example own = {i, i}, other = {j, j};
+    const double s = bnn_augment_share(a, batch.augment_key, own, other);
+    const double of_own = s * (double)(i % 3), of_other = (1 - s) * (double)(j % 3);
+    ck_assert_double_eq_tol((double)weight[i], of_own + of_other, 1e-5);
+    ck_assert_double_eq_tol((double)(weight[i] * shares[i * N + i]), of_own, 1e-5);
+    ck_assert_double_eq_tol((double)(weight[i] * shares[i * N + j]), of_other, 1e-5);
+    ck_assert_double_eq_tol((double)(shares[i * N + i] + shares[i * N + j]), 1, 1e-5);
+  }
+  free(shares), free(weight);
+  bnn_tensor_unref(x), bnn_tensor_unref(y), bnn_tensor_unref(w);
+  bnn_augment_free(a);
+}
+END_TEST
+
 START_TEST(a_batch_of_one_is_not_mixed) {
   const bnn_augment_item items[] = {item("mixup", 1)};
   bnn_augment *a = augment_of(items, 1, 2);
@@ -384,6 +418,7 @@ static void add_tests(TCase *tests) {
   tcase_add_loop_test(tests, rows_are_a_function_of_the_key_and_their_place, 0, 2);
   tcase_add_test(tests, channels_of_an_image_move_as_one);
   tcase_add_test(tests, mixed_rows_and_targets_agree);
+  tcase_add_test(tests, weights_are_mixed_with_their_targets);
   tcase_add_test(tests, a_batch_of_one_is_not_mixed);
   tcase_add_test(tests, lists_out_of_order_or_range_are_refused);
   tcase_add_test(tests, tensors_that_cannot_be_augmented_are_refused);

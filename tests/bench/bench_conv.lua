@@ -1,7 +1,7 @@
 --- What a convolution costs per multiply-add, by stride, dilation and groups: forward, and the
 -- gradients of x, w and b, as in a step of training, beside the same with stride 1, and PyTorch's
--- between two rounds of ours (a python3 with torch; without it that column is empty). A factor before
--- the convolution stands for the layers below it, that of its result for those above.
+-- between two rounds of ours (a python3 with torch; without it that column is empty). A factor
+-- before the convolution stands for the layers below it, that of its result for those above.
 --     build/bnnlua tests/bench/bench_conv.lua [threads [rounds]]
 -- Times are the shortest, as the machine may be shared.
 local bnn = require "bnn"

@@ -110,7 +110,7 @@ static bnn_status run_network(const work *w, bnn_frame *f, size_t g, bnn_err *er
   uint64_t *key = spec->key_node >= 0 ? bnn_frame_input_buffer(f, spec->key_node) : NULL;
   if (key) *key = noise_key(spec, w->done + g).bits;
   const bnn_stop before = bnn_context_watch(w->context);
-  const bnn_status status = bnn_frame_forward_whole(f, err);
+  const bnn_status status = bnn_frame_forward_whole(f, NULL, err);
   if (status == BNN_OK && bnn_program_has_rows(spec->program, NULL)) bnn_frame_forward_block(f, 0);
   const bnn_status ended = bnn_stop_end(before, status, err);
   return ended == BNN_ESTOP ? stopped_at(w, g, err) : ended;

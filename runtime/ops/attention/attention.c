@@ -9,7 +9,7 @@
  * backward makes them again instead of keeping them.  Causal: query i sees keys 0..i; panels that
  * nobody sees are left out, and so are keys after an example's length.
  *
- * Two inputs may be left out: lengths [n], how many keys each example has, and bias, [t, s],
+ * Two inputs may be left out: lengths [n] (op_help.h), how many keys each example has, and bias, [t, s],
  * [n, t, s] or [n, heads, t, s], in which n, heads and t may be 1 where it is shared. */
 #include "../../kernels/product.h"
 #include "../scores.h"
@@ -266,7 +266,7 @@ static const bnn_real *part_of(const bnn_tensor *x, size_t at) {
 /* Head h of example i, whose y and gradients are left to the caller; z->keys becomes the example's. */
 static head head_of(sizes *z, const bnn_tensor *const *x, int n, size_t i, size_t h) {
   const int lengths = find_input(x, n, true), bias = find_input(x, n, false);
-  if (lengths >= 0) z->keys = op_length(x[lengths], i);
+  if (lengths >= 0) z->keys = op_length(x[lengths], i, z->s);
   return (head){.q = part_of(x[0], i * z->t * z->d + h * z->head_d),
                 .k = part_of(x[1], i * z->s * z->d + h * z->head_d),
                 .v = part_of(x[2], i * z->s * z->e + h * z->head_e),
@@ -396,14 +396,13 @@ static double multiply_adds(const bnn_shape *y, const bnn_shape *x) {
 
 BNN_OP(attention) = {
     .name = "attention",
-    .doc =
-        "attention(q, k, v, lengths = s, bias = 0, heads = 1, causal = false, scale = (d / "
-        "heads)^-0.5): for q [n, t, d], k [n, s, d] and v [n, s, e], softmax(scale q k^T + bias) v "
-        "of each head, a run of features of each of them; the result is [n, t, e]. lengths [n], "
-        "whole numbers, are how many keys each example has. bias is [t, s], [n, t, s] or [n, heads, "
-        "t, s], with 1 for n, heads and t where it is shared; -inf hides a key. causal: position i "
-        "of t sees positions 1 to i of s. A position that sees no key gives 0 (Vaswani et al. "
-        "2017)",
+    .doc = "attention(q, k, v, lengths = s, bias = 0, heads = 1, causal = false, scale = (d / "
+           "heads)^-0.5): for q [n, t, d], k [n, s, d] and v [n, s, e], softmax(scale q k^T + "
+           "bias) v of each head, a run of features of each of them; the result is [n, t, e]. "
+           "lengths [n], integers or real numbers, which are cut to 0 to s, are how many keys "
+           "each example has. bias is [t, s], [n, t, s] or [n, heads, t, s], with 1 for n, heads "
+           "and t where it is shared; -inf hides a key. causal: position i of t sees positions 1 "
+           "to i of s. A position that sees no key gives 0 (Vaswani et al. 2017)",
     .example =
         "local q = bnn.zeros(1, 2, 1)\n"
         "bnn.attention(q, q, bnn.tensor{{{1}, {3}}}) --> {{{2}, {2}}}\n"

@@ -3,8 +3,7 @@
  *   y  [n, o, i, j] = b [o] + sum over c, k, l of w [o, c, k, l] x [n, c, i s + k d - p, j s + l d - p]
  *
  * Small images go through conv_direct.c, everything else
- * through conv_im2col.c; the shapes alone choose.  Rows of y depend on one image each, bit by bit.
- * Groups are done one after the other. */
+ * through conv_im2col.c; the shapes alone choose.  Rows of y depend on one image each, bit by bit. */
 #include "conv.h"
 
 conv conv_of(const bnn_tensor *x, const bnn_tensor *w, size_t groups, const window *v) {
@@ -21,23 +20,12 @@ conv conv_of(const bnn_tensor *x, const bnn_tensor *w, size_t groups, const wind
 
 void conv_forward(bnn_real *y, const bnn_real *x, const bnn_real *w, const bnn_real *b,
                   const conv *c, bool set) {
-  const bool direct = CONV(direct_fits)(c);
-  const size_t in = c->x_image / c->groups, out = c->y_image / c->groups;
-  for (size_t g = 0; g < c->groups; g++)
-    (direct ? CONV(direct_forward) : CONV(im2col_forward))(y + g * out, x + g * in,
-                                                           w + g * c->filters * c->depth,
-                                                           b ? b + g * c->filters : NULL, c, set);
+  (CONV(direct_fits)(c) ? CONV(direct_forward) : CONV(im2col_forward))(y, x, w, b, c, set);
 }
 
 void conv_backward(bnn_real *dx, bnn_real *dw, const bnn_real *dy, const bnn_real *x,
                    const bnn_real *w, const conv *c, bool set) {
-  const bool direct = CONV(direct_fits)(c);
-  const size_t in = c->x_image / c->groups, out = c->y_image / c->groups,
-               weights = c->filters * c->depth;
-  for (size_t g = 0; g < c->groups; g++)
-    (direct ? CONV(direct_backward)
-            : CONV(im2col_backward))(dx ? dx + g * in : NULL, dw ? dw + g * weights : NULL,
-                                     dy + g * out, x ? x + g * in : NULL, w + g * weights, c, set);
+  (CONV(direct_fits)(c) ? CONV(direct_backward) : CONV(im2col_backward))(dx, dw, dy, x, w, c, set);
 }
 
 static window window_in(const size_t *x, const size_t *w, const bnn_attr *attr) {

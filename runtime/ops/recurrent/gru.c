@@ -64,13 +64,13 @@ RECURRENT_FUNCTIONS(cell)
 
 BNN_OP(gru) = {
     .name = "gru",
-    .doc =
-        "gru(p, u, b, state = 0, lengths = t, descending = false): a layer of gated recurrent units "
-        "over the steps of sequences, for p = x w + b [n, t, 3 h], u [h, 3 h] and b [h], the bias "
-        "of the new state's recurrent part; gates in the order reset, update, new; the result is "
-        "[n, t, 5 h]: state, these gates, and the recurrent part. state [n, h], or [1, h] for all "
-        "sequences, stands before the first step. lengths [n], whole numbers, are the steps that each "
-        "sequence has; rows after them are 0. descending reads from the end (Cho et al. 2014)",
+    .doc = "gru(p, u, b, state = 0, lengths = t, descending = false): a layer of gated recurrent "
+           "units over the steps of sequences, for p = x w + b [n, t, 3 h], u [h, 3 h] and b [h], "
+           "the bias of the new state's recurrent part; gates in the order reset, update, new; "
+           "the result is [n, t, 5 h]: state, these gates, and the recurrent part. state [n, h], "
+           "or [1, h] for all sequences, stands before the first step. lengths [n], integers or "
+           "real numbers, which are cut to 0 to t, are the steps that each sequence has; rows "
+           "after them are 0. descending reads from the end (Cho et al. 2014)",
     .example =
         "local u, b = bnn.zeros(3, 9), bnn.zeros(3)\n"
         "bnn.zeros(2, 5, 9):gru(u, b) --> [2, 5, 15]\n"

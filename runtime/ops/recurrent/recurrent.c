@@ -131,11 +131,11 @@ static const bnn_real zeros[WIDTH_MOST]; /* the row of y before the first */
 
 /* The first step of sequence i, and the step after its last. */
 static size_t begin_of(const sizes *z, size_t i) {
-  return z->lengths && z->from_end ? z->t - op_length(z->lengths, i) : 0;
+  return z->lengths && z->from_end ? z->t - op_length(z->lengths, i, z->t) : 0;
 }
 
 static size_t end_of(const sizes *z, size_t i) {
-  return z->lengths && !z->from_end ? op_length(z->lengths, i) : z->t;
+  return z->lengths && !z->from_end ? op_length(z->lengths, i, z->t) : z->t;
 }
 
 static bool has_step(const sizes *z, size_t i, size_t s) {

@@ -12,7 +12,7 @@
  * the step before.  Where a sequence is read from its end, the steps go the other way.
  *
  * Two inputs may be left out.  `state`, [n, carried h] or [1, carried h] for all sequences, is what
- * stands before the first step in place of zeros.  `lengths` [n], 0 to t, are the steps that each
+ * stands before the first step in place of zeros.  `lengths` [n] (op_help.h) are the steps that each
  * sequence has: rows of y after them are 0, and reading from the end begins at the last of them. */
 #ifndef BNN_OPS_RECURRENT_H
 #define BNN_OPS_RECURRENT_H
@@ -44,7 +44,7 @@ bnn_status RECURRENT(infer)(bnn_shape *y, const bnn_shape *x, int n, const recur
 bnn_rows RECURRENT(rows)(const bool *has_rows, const bnn_shape *x, int n,
                          const recurrent_cell *cell);
 
-/* ERANGE names the first length that is not a whole number from 0 to t. */
+/* ERANGE names the first length that is an integer, but not 0 to t. */
 bnn_status RECURRENT(verify)(const bnn_tensor *const *x, int n, const recurrent_cell *cell,
                              bnn_err *err);
 void RECURRENT(forward)(bnn_tensor *y, const bnn_tensor *const *x, int n, const bnn_attr *attr,

@@ -1,5 +1,6 @@
 --- Compares a training that resumes with the one that wrote the checkpoint: describes what decides
 -- the course of a training as plain values, and lists the differences between two descriptions.
+local classes = require "bnn.model.classes"
 local core = require "bnn.core"
 local named_tensors = require "bnn.params.named_tensors"
 local number = require "bnn.base.number"
@@ -26,7 +27,7 @@ function M.fingerprint(data)
       if pytree.leaf_kind(tensor) == "tensor" then h = core.fingerprint(tensor, h) end
     end)
   end
-  for _, name in ipairs(data.classes or {}) do h = core.fingerprint(name, h) end
+  classes.each(data.classes, function(name) h = core.fingerprint(name, h) end)
   return ("%016x"):format(h)
 end
 

@@ -67,6 +67,10 @@ M.ROWS = {
   {"attention", "transformer", "self attention",
    answer = "`bnn.nn.multi_head_attention` is the layer, `bnn.nn.transformer_block` attention and"
      .. " an MLP with their residuals; experiments/transformer.lua."},
+  {"padded sequences", "variable length", "packed sequence", "pack padded sequence", "ragged",
+   "attention mask", "attn mask", "key padding mask", "ignore index",
+   answer = "Recurrent layers and attention take lengths, `bnn.nn.multi_head_attention` a mask and"
+     .. " `bnn.likelihood.categorical` an ignore_index."},
   {"residual", "skip connection", "resnet", "unet", "u net",
    answer = "`bnn.nn.residual` adds what a layer makes to its input; `bnn.transform` makes a"
      .. " network of any function. experiments/resnet.lua."},

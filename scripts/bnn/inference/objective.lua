@@ -45,7 +45,8 @@ Objective.__index = Objective
 --               or either by path: {["mlp/linear_2"] = 1e-3, default = 1e-4}; or
 --   temperature beta = temperature / data_size; default 1
 --   data_size   number of training examples; bnn.train sets it if it is missing
---   classes     names of the classes in their order; default those of the first data that
+--   classes     names of the classes in their order, of targets by name by target; default those of
+--   the first data that
 --               check_data (and so bnn.train) sees. Checkpoints keep them
 --   preprocess  what made the data of tables, bnn.data.preprocess{...}:fit(table); default that of
 --               the data, as for classes

@@ -101,6 +101,10 @@ function M.summary(prediction, y, opts)
   opts = bootstrap.options(what, opts)
   if named_tensors.is_named(y) then return by_target(what, prediction, y, opts) end
   if type(prediction) ~= "table" or pytree.leaf_kind(prediction.mean) ~= "tensor" then
+    if kinds.is_object(prediction, "prediction") then
+      fail("%s: y: expected targets by name, as the prediction has them, got %s", what,
+        kinds.shown(y))
+    end
     fail.expected(what .. ": prediction", "what bnn.predict returned", prediction)
   end
   local result = describe.as("summary", {intervals = opts.bootstrap and {} or nil})

@@ -23,6 +23,7 @@ end
 
 --- Raises unless the names are different and not empty.
 function M.check(what, names)
+  if type(names) ~= "table" then fail.expected(what .. ": classes", "a list of names", names) end
   local seen = {}
   for i, name in ipairs(names) do
     if type(name) ~= "string" or name == "" then
@@ -36,21 +37,53 @@ function M.check(what, names)
   if #names == 0 then fail("%s: classes: expected names, got an empty list", what) end
 end
 
---- Checks the classes= of data: a list of y, or lists by the names of its targets.
+-- Whether classes are lists by the names of targets.
+local function is_by_target(names)
+  return type(names) == "table" and names[1] == nil and next(names) ~= nil
+end
+
+--- Checks the classes= of data or a model: a list of names, or such lists by target.
+function M.check_given(what, names)
+  if not is_by_target(names) then return M.check(what, names) end
+  for _, target in ipairs(options.sorted_names(names)) do
+    if type(names[target]) ~= "table" then
+      fail("%s: classes: %s: expected a list of names, got %s", what, target,
+        kinds.show(names[target]))
+    end
+    M.check(("%s: %s"):format(what, target), names[target])
+  end
+end
+
+--- The same, of data with targets y.
 -- @param y tensor, named tensors or nil
 function M.check_of(what, names, y)
+  M.check_given(what, names)
   local targets = named_tensors.names(y)
-  if not targets then return M.check(what, names) end
-  for _, name in ipairs(options.sorted_names(names)) do
-    if not y[name] or type(names[name]) ~= "table" then
-      fail("%s: classes: expected lists of names by target (%s), got '%s' = %s", what,
-        table.concat(targets, ", "), name, kinds.show(names[name]))
-    end
-    M.check(("%s: %s"):format(what, name), names[name])
+  if not targets and is_by_target(names) then
+    fail("%s: classes: expected a list of names, as y is one tensor, got lists by target", what)
   end
-  if #names > 0 then
-    fail("%s: classes: expected lists of names by target (%s), got a list", what,
-      table.concat(targets, ", "))
+  local words = targets and table.concat(targets, ", ")
+  if targets and not is_by_target(names) then
+    fail("%s: classes: expected lists of names by target (%s), got a list", what, words)
+  end
+  for _, target in ipairs(targets and options.sorted_names(names) or {}) do
+    if not y[target] then
+      fail("%s: classes: expected lists of names by target (%s), got '%s'", what, words, target)
+    end
+  end
+end
+
+--- Classes from anywhere, such as a file: the same if they are classes; else nil.
+function M.of_data(names)
+  if fail.try(M.check_given, "", names) then return names end
+end
+
+--- Calls f(name) for each class, in order: of targets by name also with the targets' own.
+function M.each(names, f)
+  for _, name in ipairs(names or {}) do f(name) end
+  for _, target in ipairs(names and options.sorted_names(names) or {}) do
+    f(target)
+    M.each(names[target], f)
   end
 end
 
@@ -104,11 +137,14 @@ end
 -- @param theirs list or nil: of the model; the same
 function M.difference(ours, theirs)
   if not ours or not theirs then return nil end
-  for _, name in ipairs(ours[1] == nil and options.sorted_names(ours) or {}) do
-    local fault = M.difference(ours[name], theirs[name])
-    if fault then return strings.message("%s: %s", name, fault) end
+  if is_by_target(ours) ~= is_by_target(theirs) then
+    return "classes by target differ from a list of them"
   end
-  if ours[1] == nil then return nil end
+  for _, target in ipairs(is_by_target(ours) and options.sorted_names(ours) or {}) do
+    local fault = M.difference(ours[target], theirs[target])
+    if fault then return strings.message("%s: %s", target, fault) end
+  end
+  if is_by_target(ours) then return nil end
   local same = #ours == #theirs
   for i = 1, #ours do same = same and ours[i] == theirs[i] end
   if same then return nil end

@@ -51,7 +51,11 @@ end
 -- @param targets table name -> likelihood
 -- @return likelihood: log_prob(output, y) -> [n], table of such by target; targets;
 --   output_of(output, name) and names_fault(y)
+-- Raises for num_samples.
 function M.new(targets)
+  if targets.num_samples then
+    fail "likelihood: expected another name for a target than num_samples, a field of predictions"
+  end
   local names, texts = options.sorted_names(targets), {}
   for i, name in ipairs(names) do
     texts[i] = strings.message("%s %s", name, targets[name].name or "of your own")

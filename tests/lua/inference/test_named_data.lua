@@ -106,6 +106,9 @@ function TestParts.test_what_is_no_data_is_refused_with_its_name()
   raises("expected names such as", from{x = tab})
   raises("classes: expected lists of names by target (age, class), got a list",
     from({t = tab}, {class = class, age = age}, {"a", "b"}))
+  raises("classes: expected a list of names, as y is one tensor, got lists by target",
+    from(tab, class, {class = {"a", "b"}}))
+  raises("classes: kind: expected a list of names, got 3", from(tab, class, {kind = 3}))
   raises("classes: expected lists of names by target (class), got 'kind'",
     from({t = tab}, {class = class}, {kind = {"a", "b"}}))
   local many = {}
@@ -125,6 +128,23 @@ function TestParts.test_weights_and_splits_of_one_target()
   local named = bnn.data.weigh_classes(part_of{classes = {class = {"low", "high"}}},
     {low = 1, high = 3}, {target = "class"})
   lu.assertEquals(named.weight[1], class[1] == 1 and 3 or 1)
+end
+
+function TestParts.test_splits_are_stratified_by_one_target()
+  local plain = bnn.data.from_tensors{x = tab, y = class}
+  local opts = {folds = 3, key = key, stratified = "class"}
+  local want = bnn.data.k_fold(plain, {folds = 3, key = key, stratified = true})
+  for i, split in ipairs(bnn.data.k_fold(part, opts)) do
+    bits.assert_same(split.test.x.table, want[i].test.x)
+    lu.assertEquals(split.train.size, 40)
+  end
+  local _, held = bnn.data.random_split(part, {fraction = 0.2, key = key, stratified = "class"})
+  lu.assertEquals(held.y.age:shape(), {12, 1})
+  raises("bnn.data.k_fold: stratified: target: expected one of age, class, got nil",
+    bnn.data.k_fold, part, {folds = 3, key = key, stratified = true})
+  local rare = bnn.data.from_tensors{x = {t = tab}, y = {class = bnn.arange(1, N):eq(1):to "i32"},
+                                     classes = {class = {"common", "rare"}}}
+  raises("got 1 of class 'rare'", bnn.data.k_fold, rare, opts)
 end
 
 TestNetworks = {}
@@ -287,6 +307,8 @@ function TestObjectives.test_networks_that_give_other_outputs_are_refused()
     local age_only = nn.sequential{net, nn.parallel{age = nn.linear(1), combine = "none"}}
     elbo{net = age_only}:evaluate(part, {key = key})
   end)
+  raises("another name for a target than num_samples", bnn.likelihood.resolve,
+    {num_samples = "poisson"})
   raises("got a table (target class)", bnn.likelihood.resolve, {class = {}})
   raises('got {"a", "b"}', bnn.likelihood.resolve, {class = {"a", "b"}})
   raises('got a table', bnn.likelihood.resolve, {class = "unheard of"})
@@ -351,6 +373,8 @@ function TestPredictions.test_summaries_are_by_target()
   lu.assertEquals(s.class.accuracy, bnn.metrics.accuracy(p.class, class))
   lu.assertEquals(s.age.rmse, bnn.metrics.rmse(p.age, age))
   raises("prediction: expected one of target 'size'", bnn.metrics.summary, p, {size = age})
+  raises("y: expected targets by name, as the prediction has them, got a tensor",
+    bnn.metrics.summary, p, class)
 end
 
 TestRest = {}
@@ -392,14 +416,16 @@ function TestRest.test_a_checkpoint_brings_back_network_and_likelihoods()
   local path = os.tmpname()
   os.remove(path)
   local objective = elbo()
-  train(objective, nil, {checkpoint = {path = path}})
+  local with_classes = part_of{classes = {class = {"low", "high"}}}
+  train(objective, with_classes, {checkpoint = {path = path}})
   local model = assert(bnn.checkpoint.open(path))
+  lu.assertEquals(model.classes, {class = {"low", "high"}})
   local resumed = elbo()
-  train(resumed, nil, {checkpoint = {path = path, resume = true}, steps = 12})
+  train(resumed, with_classes, {checkpoint = {path = path, resume = true}, steps = 12})
   local whole = elbo()
   train(whole, nil, {steps = 12})
   bits.assert_same(resumed.posterior:mean().flat, whole.posterior:mean().flat)
-  local other = part:with{x = {image = image, table = tab + 1}}
+  local other = with_classes:with{x = {image = image, table = tab + 1}}
   local ok, message = pcall(train, elbo(), other,
     {checkpoint = {path = path, resume = true}, steps = 13})
   os.execute(("rm -r '%s'"):format(path))

@@ -132,6 +132,12 @@ function TestOp.test_what_stands_after_a_length_is_not_read()
     bnn.attention(q, k, v, lengths, 2))
 end
 
+function TestOp.test_real_lengths_are_cut_to_what_there_is()
+  local q = random("q", 5, 3, 4)
+  bits.assert_same(bnn.attention(q, q, q, bnn.tensor{9, -1, 1.9, 0 / 0, math.huge}),
+    bnn.attention(q, q, q, bnn.tensor({3, 0, 1, 0, 3}, "i32")))
+end
+
 -- No length, and a row of a mask that hides every key: 0, and gradients that are 0.
 function TestOp.test_a_position_that_sees_no_key_gives_0()
   local at = {q = random("q", 2, 3, 4), k = random("k", 2, 200, 4), v = random("v", 2, 200, 4),
@@ -195,8 +201,7 @@ function TestOp.test_what_is_refused()
     bnn.attention, x, x, x, bnn.ones(3, 1))
   raises("got [2, 2, 3, 3]", bnn.attention, x, x, x, bnn.ones(2, 2, 3, 3))
   raises("lengths: expected [2] for k [2, 3, 4], got [3]", bnn.attention, x, x, x, bnn.ones(3))
-  raises("lengths[2]: expected a whole number from 0 to 3, got 4", bnn.attention, x, x, x,
-    bnn.tensor{0, 4})
+  raises("lengths[2]: expected 0 to 3, got 4", bnn.attention, x, x, x, bnn.tensor({0, 4}, "i32"))
   raises("expected lengths [n] and bias [t, s], got [2] and [2]", bnn.attention, x, x, x,
     bnn.ones(2), bnn.ones(2))
   raises("v: expected", bnn.attention, x, x, bnn.zeros({2, 3, 4}, "i32"))
@@ -553,6 +558,9 @@ function TestNetworks.test_padded_batches_train_the_same_on_any_number_of_thread
     kept[i] = q.mu
   end
   bnn.threads(before)
+  local parts = bnn.compile(function(w, ids) return net:apply(w, ids) end)
+  parts(params, batch.x)
+  lu.assertNil(parts:info()[1].mixer) -- blocks of rows
   bits.assert_same(kept[1], kept[2])
   lu.assertTrue((kept[1].bias - params.bias):abs():max():item() > 0)
 end

@@ -165,12 +165,14 @@ local function with_lengths(input, lengths)
   return bnn.concat({input, (lengths:real():view(n, 1, 1) + bnn.zeros(n, t, 1))}, 3)
 end
 
--- A network of the layer, whose parameters hold h0 and c0 [h], and what comes of it in one list.
-local function given_net(layer, has_memory)
+-- A network of the layer, whose parameters hold h0 and c0 [h]; or with one h0 a sequence, which is
+-- computed.
+local function given_net(layer, has_memory, of_each)
   return bnn.transform(function(input)
     local d = input:size(3) - 1
     local given = {h0 = nn.parameter("h0", {H}, nn.normal),
                    lengths = input:select(2, 1):select(2, d + 1)}
+    if of_each then given.h0 = given.h0 + nn.linear(H)(input:select(2, T)) end
     if has_memory then given.c0 = nn.parameter("c0", {H}, nn.normal) end
     return layer(input:narrow(3, 1, d), given)
   end)
@@ -280,7 +282,8 @@ function TestGiven.test_steps_are_the_same_on_any_number_of_threads()
   local batch = {x = with_lengths(bnn.randn(key:fold "many", n, T, D), lengths),
                  y = bnn.zeros({n}, "i32")}
   for kind in pairs(CELLS) do
-    local net = given_net(nn[kind](H, {output = "last", reverse = kind == "gru"}), kind == "lstm")
+    local layer = nn[kind](H, {output = "last", reverse = kind == "gru"})
+    local net = given_net(layer, kind == "lstm", kind ~= "lstm")
     local params = net:init(key, batch.x)
     local function trained(threads)
       local before = bnn.threads()
@@ -294,6 +297,9 @@ function TestGiven.test_steps_are_the_same_on_any_number_of_threads()
       return q.mu.flat
     end
     bits.assert_same(trained(2), trained(1), kind)
+    local compiled = bnn.compile(function(w, input) return net:apply(w, input) end)
+    compiled(params, batch.x)
+    lu.assertNil(compiled:info()[1].mixer, kind) -- blocks of rows, on several threads
     local several = {net:apply(params, batch.x), net:apply(params, batch.x:narrow(1, 91, 9))}
     assert_near(several[2], several[1]:narrow(1, 91, 9), kind)
   end
@@ -307,6 +313,21 @@ function TestGiven.test_vmap_maps_states_and_weights()
     return bnn.gru(p, weights, b, state, lengths)
   end)(u, h0)
   for s = 1, 2 do bits.assert_same(each[s], bnn.gru(p, u[s], b, h0[s], lengths)) end
+end
+
+-- A network may compute lengths, of which nothing is known before it runs.
+function TestGiven.test_real_lengths_are_cut_to_what_there_is()
+  local layer = nn.lstm(H, {output = "both"})
+  local p, h0 = layer:init(key, x), bnn.randn(key:fold "h0", H)
+  local function call(lengths)
+    return {bnn.transform(function(input)
+      return layer(input, {h0 = h0, lengths = lengths})
+    end):apply(p, x)}
+  end
+  for _, row in ipairs{{{9, -3, 2.9}, {T, 0, 2}}, {{0 / 0, math.huge, 0.5}, {0, T, 0}}} do
+    local got, want = call(bnn.tensor(row[1])), call(bnn.tensor(row[2], "i32"))
+    for i = 1, 3 do bits.assert_same(got[i], want[i]) end
+  end
 end
 
 function TestGiven.test_inputs_are_told_by_rank_and_a_nil_is_none()
@@ -327,12 +348,8 @@ function TestGiven.test_what_is_refused()
   raises("lengths: expected [2] for p [2, 3, 8], got [3]", bnn.lstm, p, u, bnn.ones(3))
   raises("expected state [n, *] and lengths [n], got [2] and [2]", bnn.lstm, p, u, bnn.ones(2),
     bnn.ones(2))
-  raises("lengths[2]: expected a whole number from 0 to 3, got 4", bnn.lstm, p, u,
-    bnn.tensor({3, 4}, "i32"))
-  raises("lengths[1]: expected a whole number from 0 to 3, got 1.5", bnn.lstm, p, u,
-    bnn.tensor{1.5, 2})
-  raises("lengths[1]: expected a whole number from 0 to 3, got -1", bnn.lstm, p, u,
-    bnn.tensor({-1, 2}, "i64"))
+  raises("lengths[2]: expected 0 to 3, got 4", bnn.lstm, p, u, bnn.tensor({3, 4}, "i32"))
+  raises("lengths[1]: expected 0 to 3, got -1", bnn.lstm, p, u, bnn.tensor({-1, 2}, "i64"))
   raises("lengths: expected i32 or i64, got u8", bnn.lstm, p, u, bnn.tensor({1, 2}, "u8"))
   local function net(kind, given)
     local layer = nn[kind](H)

@@ -20,11 +20,11 @@ local function deal(rows, folds)
   return fold_of
 end
 
-local function stratified(part, classes, folds, key)
+local function stratified(classes, folds, key)
   for _, kind in ipairs(classes) do
     if #kind.rows < folds then
       fail("%s: stratified: expected at least %d rows of each class, one for each fold, got %d of "
-        .. "class %s", WHAT, folds, #kind.rows, row_kinds.class_text(part, kind.value))
+        .. "class %s", WHAT, folds, #kind.rows, kind.text)
     end
   end
   return deal(row_kinds.shuffled_by_kind(classes, key), folds)
@@ -79,7 +79,7 @@ local function folds_of(part, opts)
   local key = opts.key:fold "folds"
   local classes, groups = row_kinds.of_options(WHAT, part, opts)
   if groups then return grouped(groups, classes, opts.folds, key) end
-  if classes then return stratified(part, classes, opts.folds, key) end
+  if classes then return stratified(classes, opts.folds, key) end
   return deal(core.permutation(key, part.size):totable(), opts.folds)
 end
 
@@ -98,7 +98,8 @@ end
 -- @param opts table:
 --   folds       integer from 2, default 5
 --   key         key: the folds are a function of it, of n, and of the classes or groups
---   stratified  true: each fold has the classes in the proportions of the whole
+--   stratified  true: each fold has the classes in the proportions of the whole; of targets by name
+--               the name of the one whose classes are meant
 --   groups      tensor [n], or a list of numbers or strings: the group of each row, such as the
 --               patient that an image is of
 -- @return list of splits: split.train and split.test are parts, made when they are asked for;
@@ -108,7 +109,7 @@ end
 function M.k_fold(part, opts)
   opts = options.check(WHAT, opts, {
     folds = {type = "integer", min = 2, default = 5}, key = {type = "key", required = true},
-    stratified = "boolean", groups = "any",
+    stratified = "boolean|string", groups = "any",
   })
   expect_model.part(WHAT, part)
   if part.size < opts.folds then

@@ -31,7 +31,7 @@ local function check_classes(part, classes, n)
   for _, kind in ipairs(classes) do
     if #kind.rows < 2 then
       fail("%s: stratified: expected at least 2 rows of each class, got %d of class %s", WHAT,
-        #kind.rows, row_kinds.class_text(part, kind.value))
+        #kind.rows, kind.text)
     end
   end
   local least = math.min(n, part.size - n)
@@ -100,7 +100,8 @@ end
 --               groups come, taken in random order
 --   key         key
 --   stratified  true: both parts have the classes in the proportions of the whole; with groups, as
---               near to them as whole groups come, so a class of one group is in one part
+--               near to them as whole groups come, so a class of one group is in one part. Of
+--               targets by name the name of the one whose classes are meant
 --   groups      tensor [n], or a list of numbers or strings: the group of each row. All rows of a
 --               group are in one of the parts
 -- @return part, part: each has at least one row
@@ -109,7 +110,7 @@ end
 function M.random_split(given, opts)
   opts = options.check(WHAT, opts, {
     fraction = {type = "number", above = 0, max = 1, required = true},
-    key = {type = "key", required = true}, stratified = "boolean", groups = "any",
+    key = {type = "key", required = true}, stratified = "boolean|string", groups = "any",
   })
   expect_model.part(WHAT, given)
   if given.size < 2 then fail("%s: expected at least 2 rows, got %d", WHAT, given.size) end

@@ -79,13 +79,13 @@ end
 --     local x = bnn.ones(1, 5, 4)
 --     layer:apply(layer:init(key, x), x)                -- [1, 5, 4]
 -- Inside a network, layer(x, {lengths =, mask =, bias =}) and layer(x, context, {...}) say what
--- positions see, causal or not. lengths [n], whole numbers, are how many keys each padded example
--- has: those after them are not seen, and what the layer gives at padded positions of x is for
--- pooling and loss to leave out. mask is 0 where a key is not seen (in nn.MultiheadAttention of
--- PyTorch it is the other way round): [t, s]; [n, 1, s], the keys of each example; [n, t, s]; or
--- [n, heads, t, s], with 1 for n, heads and t where it is shared. bias, of such a shape, is added
--- to the scores, and has a gradient. A position that sees no key gives what the last product makes
--- of 0.
+-- positions see, causal or not. lengths [n], integers or real numbers, are how many keys each
+-- padded example has: those after them are not seen, and what the layer gives at padded positions
+-- of x is for pooling and loss to leave out. mask is 0 where a key is not seen (in
+-- nn.MultiheadAttention of PyTorch it is the other way round): [t, s]; [n, 1, s], the keys of each
+-- example; [n, t, s]; or [n, heads, t, s], with 1 for n, heads and t where it is shared. bias, of
+-- such a shape, is added to the scores, and has a gradient. A position that sees no key gives what
+-- the last product makes of 0.
 --     local net = bnn.transform(function(v)             -- positions of zeros are padding
 --       return layer(v, {mask = v:ne(0):any(3):view(v:size(1), 1, v:size(2))})
 --     end)

@@ -64,6 +64,13 @@ local function initial_state(kind, cell, units, given, x, i, count)
   return ops.concat({own(h0), own(c0)}, -1)
 end
 
+-- The lengths that a call gives; real ones as the op reads them.
+local function lengths_of(given, x)
+  local lengths = given.lengths
+  if not lengths or lengths:dtype() ~= core.real then return lengths end
+  return ops.clamp(ops.trunc(lengths), 0, x:size(2))
+end
+
 local GIVEN = {h0 = "tensor", lengths = "tensor"}
 local GIVEN_WITH_MEMORY = {h0 = "tensor", c0 = "tensor", lengths = "tensor"}
 
@@ -87,11 +94,9 @@ end
 local function last_rows(rows, run)
   if run.reverse then return rows:select(2, 1) end
   if not run.lengths then return rows:select(2, rows:size(2)) end
-  local n, t, width = rows:size(1), rows:size(2), rows:size(3)
-  local is_last = ops.eq(core.arange(1, t), ops.view(run.lengths, {n, 1}))
-  local at = ops.view(ops.argmax(is_last, 2), {n, 1, 1}) -- 1 where no step is
-  local columns = core.zeros({1, 1, width}, "i64") -- by which the sum has them all
-  return ops.gather(rows, ops.add(at, columns), 2):select(2, 1)
+  local n, t = rows:size(1), rows:size(2)
+  local is_last = ops.eq(core.arange(1, t), ops.view(run.lengths, {n, 1, 1}))
+  return ops.bmm(is_last, rows):select(2, 1) -- 0 where no step is
 end
 
 -- The state after the last step [n, units], and the memory of a cell that has one. A sequence of no
@@ -121,7 +126,7 @@ local function forward_of(kind, cell, units, opts)
   local given_spec = cell.has_memory and GIVEN_WITH_MEMORY or GIVEN
   local function direction(x, given, i)
     local run = {reverse = opts.reverse ~= (i == 2), ending = i == 2 and "_reverse" or "",
-                 lengths = given.lengths,
+                 lengths = lengths_of(given, x),
                  state = initial_state(kind, cell, units, given, x, i, count)}
     return outputs(rows_of(cell, units, opts, x, run), cell, units, opts, run)
   end
@@ -178,10 +183,10 @@ local LSTM = {op = ops.lstm, gates = 4, b_init = forget_bias, has_memory = true,
 --     local layer = bnn.nn.rnn(8)
 --     layer:apply(layer:init(key, bnn.ones(2, 5, 3)), bnn.ones(2, 5, 3)) --> [2, 5, 8]
 -- Inside a network, layer(x, {h0 = state, lengths = lengths}) begins from a state [n, units], or
--- one [units] for all sequences, as bnn.nn.parameter gives; lengths [n], whole numbers from 0 to t,
--- are the steps that each padded sequence has. The states after them are 0, the last state is that
--- of a sequence's own last step, and reading in reverse begins there, as with PyTorch's packed
--- sequences.
+-- one [units] for all sequences, as bnn.nn.parameter gives; lengths [n], integers from 0 to t or
+-- real numbers that are cut to that, are the steps that each padded sequence has. The states after
+-- them are 0, the last state is that of a sequence's own last step, and reading in reverse begins
+-- there, as with PyTorch's packed sequences.
 -- @param units integer: up to 4096
 -- @param opts table:
 --   output="all"     "last": the state after the last step alone, [n, units]. "both": all states

@@ -202,6 +202,15 @@ static const struct {
      3,
      {{4, {1, 60, 28, 32}}, {4, {60, 32, 2, 2}}, {1, {32}}},
      {.pair = {{2, 2}, {1, 1}, {1, 1}, {1, 1}}}},
+    /* parts of channels and filters, the last ones smaller */
+    {BNN_OP_conv2d,
+     3,
+     {{4, {1, 19, 70, 69}}, {4, {17, 19, 2, 2}}, {1, {17}}},
+     {.pair = {{1, 1}, {0, 1}, {50, 1}}}},
+    {BNN_OP_conv_transpose2d,
+     3,
+     {{4, {1, 17, 20, 70}}, {4, {17, 19, 2, 2}}, {1, {19}}},
+     {.pair = {{1, 1}, {0, 1}, {0, 0}, {50, 1}}}},
     /* groups: of one channel each, of several, more filters than channels, no channels, too large
      * to be laid out, a window of one element */
     {BNN_OP_conv2d,

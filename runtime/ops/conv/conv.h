@@ -32,7 +32,7 @@ static inline size_t conv_groups(const bnn_attr *attr) { return attr->count ? at
 conv conv_of(const bnn_tensor *x, const bnn_tensor *w, size_t groups, const window *v);
 
 /* y = or += what x, w and b give, over all images; b NULL: 0.  By products with patches, a panel of
- * them at a time; and on views of the image, which are not copied, where conv_direct_fits. */
+ * them at a time; and on views of the image, which are not copied, where conv_direct_part. */
 void conv_forward(bnn_real *y, const bnn_real *x, const bnn_real *w, const bnn_real *b,
                   const conv *c, bool set);
 void CONV(im2col_forward)(bnn_real *y, const bnn_real *x, const bnn_real *w, const bnn_real *b,
@@ -48,7 +48,8 @@ void CONV(im2col_backward)(bnn_real *dx, bnn_real *dw, const bnn_real *dy, const
 void CONV(direct_backward)(bnn_real *dx, bnn_real *dw, const bnn_real *dy, const bnn_real *x,
                            const bnn_real *w, const conv *c, bool set);
 
-bool CONV(direct_fits)(const conv *c);
+/* How many channels and filters of c, in *part, direct_ takes at a time; false: it does not take c. */
+bool CONV(direct_part)(conv *part, const conv *c);
 
 /* db [planes] += the sums of dy [images, planes, size] over images and size. */
 void conv_add_to_bias(bnn_real *db, const bnn_real *dy, size_t images, size_t planes, size_t size);

@@ -31,7 +31,8 @@ enum {
   GROUP = 1 << 16,   /* of images that are laid out at a time, for dw, */
   TERMS = 1 << 12,   /* of a sum, at most */
   IMAGES = 32,       /* and how many, at most */
-  ROWS = 18,         /* planes of y or dx that are worked out at a time */
+  PART = 4,          /* channels or filters, at least, of those that are done apart */
+  ROWS = 6,          /* planes of y or dx that are worked out at a time */
   PHASES = 8,        /* along an axis, at most */
   SHORT = 32,        /* elements of dx that have their terms in common, in planes up to SMALL, */
   SMALL = 224,       /* of FEW or more channels at a time; others have them all in common */
@@ -143,7 +144,7 @@ static layout layout_of(const conv *c) {
 }
 
 /* Sizes are looked at one by one first, so that no product of them overflows. */
-bool CONV(direct_fits)(const conv *c) {
+static bool fits(const conv *c) {
   const window *v = &c->v;
   const size_t size[] = {c->channels,   c->filters,    v->in[0],       v->in[1],
                          v->padding[0], v->padding[1], v->size[0],     v->size[1],
@@ -157,6 +158,23 @@ bool CONV(direct_fits)(const conv *c) {
     return false;
   const layout f = layout_of(c);
   return most(f.x_size + f.dy_size, GROUP) + f.scratch <= SCRATCH;
+}
+
+static bool is_worth_parts(const conv *c) {
+  const size_t wide = over(c->v.in[1] + 2 * c->v.padding[1], c->v.stride[1]);
+  return c->groups == 1 && 5 * c->positions >= 4 * round_up(c->v.out[0] * wide);
+}
+
+/* Halves of what is more, until their layouts fit; unless a fifth of y's layout is dropped, as in small
+ * images, or there are groups. */
+bool CONV(direct_part)(conv *part, const conv *c) {
+  *part = *c;
+  while (!fits(part)) {
+    size_t *n = part->channels > part->filters ? &part->channels : &part->filters;
+    if (*n < 2 * PART || !is_worth_parts(c)) return false;
+    *n = (*n + 1) / 2;
+  }
+  return true;
 }
 
 /* Where the terms of a sum are, in w and in what it meets. */

@@ -7,7 +7,8 @@
  *
  *     for each weight sample s:
  *       sample     theta ~ q, or what another estimator computes with (estimator.h)
- *       rows       forward and backward, by blocks of rows of the batch
+ *       rows       forward and backward, by blocks of rows of the batch; where rows meet only
+ *                  forward, op by op, and backward after it
  *       gradient   g = dL / dtheta, by blocks of parameters, for each shard of the batch, added in
  *                  their tree (base/shards.h)
  *       backward   this sample's part of d, the gradients of q's buffers; where the KL has no

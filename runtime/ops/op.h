@@ -132,12 +132,13 @@ typedef struct bnn_op {
 
   /* The parts of an op that mixes rows, such as channels: how many, which follows from the shapes, and
    * part `part` of forward and of backward.  All parts give what forward and backward do; they may run
-   * at the same time, as none writes, or adds to, what another does.  NULL: it has none. */
-  size_t (*parts)(const bnn_tensor *const *x);
+   * at the same time, as none writes, or adds to, what another does.  NULL, or 0: forward and backward
+   * do it all. */
+  size_t (*parts)(const bnn_tensor *const *x, const bnn_attr *attr);
   void (*forward_part)(bnn_tensor *y, const bnn_tensor *const *x, const bnn_attr *attr,
                        size_t part);
-  void (*backward_part)(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *const *x,
-                        const bnn_attr *attr, size_t part);
+  void (*backward_part)(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y,
+                        const bnn_tensor *const *x, const bnn_attr *attr, size_t part);
 
   /* The values of integer inputs (labels, positions), before forward.  ERANGE names the first value
    * that is out of range, its place and the bound.  NULL: nothing to check. */

@@ -49,6 +49,10 @@ static const node *input_node(const running_node *w, int k) {
   return &w->f->p->nodes[input_of(w, k)];
 }
 
+static size_t parts_of(const running_node *w) {
+  return w->v->op->parts ? w->v->op->parts(w->x, &w->v->attr) : 0;
+}
+
 static bool runs_in_blocks(const running_node *w) { return w->v->by_rows && w->f->n_blocks > 1; }
 
 /* Elements that a node reads and writes; of a product's multiply-adds eight take as long as one. */
@@ -89,8 +93,8 @@ void bnn_frame_forward_node(bnn_frame *f, size_t i, bnn_context *context) {
   const bnn_op *op = w.v->op;
   if (runs_in_blocks(&w))
     run(context, forward_block, &w, f->n_blocks);
-  else if (op->parts)
-    run(context, forward_part, &w, op->parts(w.x));
+  else if (parts_of(&w) > 0)
+    run(context, forward_part, &w, parts_of(&w));
   else
     op->forward(&f->value[i], w.x, w.v->n_in, &w.v->attr);
 }
@@ -252,7 +256,7 @@ static void backward_part(void *data, size_t part) {
   bnn_tensor *dx[BNN_ARITY_MAX];
   for (int k = 0; k < w->v->n_in; k++)
     dx[k] = w->way[k] != UNWANTED ? &w->f->grad[input_of(w, k)] : NULL;
-  w->v->op->backward_part(dx, &w->f->grad[w->i], w->x, &w->v->attr, part);
+  w->v->op->backward_part(dx, &w->f->grad[w->i], &w->f->value[w->i], w->x, &w->v->attr, part);
 }
 
 void bnn_frame_backward_node(bnn_frame *f, size_t i, bnn_context *context) {
@@ -261,8 +265,8 @@ void bnn_frame_backward_node(bnn_frame *f, size_t i, bnn_context *context) {
   const bool apart = are_apart(&w);
   if (apart && runs_in_blocks(&w))
     backward_in_blocks(&w, context);
-  else if (apart && w.v->op->parts)
-    run(context, backward_part, &w, w.v->op->parts(w.x));
+  else if (apart && parts_of(&w) > 0)
+    run(context, backward_part, &w, parts_of(&w));
   else
     backward_whole(&w, UNWANTED);
 }

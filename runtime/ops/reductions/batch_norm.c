@@ -39,7 +39,8 @@ typedef struct stretch {
 } stretch;
 
 /* How many stretches x [n, c, ...] has; none if it is empty. */
-static size_t parts(const bnn_tensor *const *x) {
+static size_t parts(const bnn_tensor *const *x, const bnn_attr *attr) {
+  BNN_UNUSED(attr);
   const size_t n = x[0]->dim[0], c = x[0]->dim[1];
   if (x[0]->size == 0) return 0;
   return x[0]->size > n * c ? c : (c + LANES - 1) / LANES;
@@ -151,7 +152,7 @@ static void forward_part(bnn_tensor *y, const bnn_tensor *const *x, const bnn_at
 
 static void forward(bnn_tensor *y, const bnn_tensor *const *x, int n, const bnn_attr *attr) {
   BNN_UNUSED(n);
-  for (size_t part = 0; part < parts(x); part++) forward_part(y, x, attr, part);
+  for (size_t part = 0; part < parts(x, attr); part++) forward_part(y, x, attr, part);
 }
 
 /* The gradients of a stretch. */
@@ -173,16 +174,17 @@ static void add_stretch(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_t
   OVER(s, add_slope(out + at, g + at, in + at, mean.of, r.of, gain.of, dgain.of, dbias.of, width))
 }
 
-static void backward_part(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *const *x,
-                          const bnn_attr *attr, size_t part) {
+static void backward_part(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y,
+                          const bnn_tensor *const *x, const bnn_attr *attr, size_t part) {
+  BNN_UNUSED(y);
   const stretch s = stretch_of(x[0], part);
   add_stretch(dx, dy, x, &s, attr->number[0]);
 }
 
 static void backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y,
                      const bnn_tensor *const *x, int n, const bnn_attr *attr) {
-  BNN_UNUSED(y), BNN_UNUSED(n);
-  for (size_t part = 0; part < parts(x); part++) backward_part(dx, dy, x, attr, part);
+  BNN_UNUSED(n);
+  for (size_t part = 0; part < parts(x, attr); part++) backward_part(dx, dy, y, x, attr, part);
 }
 
 BNN_OP(batch_norm) = {

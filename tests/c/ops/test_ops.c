@@ -518,9 +518,9 @@ static void check_parts(const op_case *c) {
   gradients_of(want, c, y, dy, x, 0);
   for (int i = 0; i < c->n; i++)
     ck_succeeds(bnn_tensor_new(&dx[i], BNN_REAL, x[i]->rank, x[i]->dim, &err));
-  for (size_t part = op->parts(in); part-- > 0;) {
+  for (size_t part = op->parts(in, &c->attr); part-- > 0;) {
     op->forward_part(parted, in, &c->attr, part);
-    op->backward_part(dx, dy, in, &c->attr, part);
+    op->backward_part(dx, dy, y, in, &c->attr, part);
   }
   ck_assert_msg(distance(parted, y) == 0, "%s", CASE(c));
   for (int i = 0; i < c->n; i++) ck_assert_msg(distance(dx[i], want[i]) == 0, "%s", CASE(c));

@@ -139,22 +139,22 @@ local Batch = {__name = "bnn.batch"}
 
 local FIELDS = {x = true, y = true, weight = true}
 
--- x, y and, mixed, weight of an augmented batch; of inputs by name one is augmented, and nothing is
--- mixed.
+-- x, y and, mixed, weight of an augmented batch; of inputs by name one is augmented, and where
+-- there are names nothing is mixed.
 local function augmented_tensors(self)
   local source, input = self.source, self.source.augmentation.input
-  if not input then
+  if not input and not named_tensors.is_named(source.y) then
     return core.gather_augmented(source.x, source.y, self.rows, self.from, self.count,
       source.augmentation.mixes and source.weight or nil)
   end
-  local function gather(tensor, name)
-    if name == input then
-      return (core.gather_augmented(tensor, nil, self.rows, self.from, self.count))
-    end
+  local function plain(tensor)
     return core.gather_rows(tensor, self.rows, self.from, self.count)
   end
-  local x = named_tensors.map(source.x, gather)
-  return x, named_tensors.map(source.y, function(tensor) return gather(tensor) end)
+  local x = named_tensors.map(source.x, function(tensor, name)
+    if name ~= input then return plain(tensor) end
+    return (core.gather_augmented(tensor, nil, self.rows, self.from, self.count))
+  end)
+  return x, named_tensors.map(source.y, plain)
 end
 
 function Batch.__index(self, name)

@@ -83,6 +83,10 @@ function TestParts.test_one_input_of_several_is_augmented()
     bits.assert_same(batch.x.image, plain.x.image)
     bits.assert_same(batch.y.age, plain.y.age)
   end
+  local targets = bnn.data.from_tensors{x = tab, y = {class = class, age = age}}
+  local batch = targets:augment{bnn.augment.noise(0.5)}:batches{size = 20, key = key}()
+  bits.assert_same(batch.x, one:batches{size = 20, key = key}().x)
+  bits.assert_same(batch.y.age, part:batches{size = 20, key = key}().y.age)
   raises("part:augment: input: expected one of image, table, got nil", part.augment, part,
     {bnn.augment.noise(1)})
   raises("input: expected one of image, table, got \"colour\"", part.augment, part,

@@ -2,7 +2,7 @@
  *
  *   y  [n, o, i, j] = b [o] + sum over c, k, l of w [o, c, k, l] x [n, c, i s + k d - p, j s + l d - p]
  *
- * With groups, the first of `groups` parts of the filters sees the first part of the channels alone,
+ * With groups, the first of `groups` parts of the filters sees the first part of the channels only,
  * and so on: each group is a convolution of its own, of planes that lie between those of others. */
 #ifndef BNN_OPS_CONV_H
 #define BNN_OPS_CONV_H
@@ -24,8 +24,11 @@ typedef struct conv {
 #define conv_forward CONV(forward)
 #define conv_backward CONV(backward)
 #define conv_add_to_bias CONV(add_to_bias)
+#define conv_direct_part CONV(direct_part)
+#define conv_direct_forward CONV(direct_forward)
+#define conv_direct_backward CONV(direct_backward)
 
-/* The number of groups, which attributes that were left at 0 do not name. */
+/* The number of groups; attributes of C that leave it at 0 mean 1. */
 static inline size_t conv_groups(const bnn_attr *attr) { return attr->count ? attr->count : 1; }
 
 /* The sizes of images x, filters w in groups and a window; *v: of window_over or like it. */
@@ -37,19 +40,20 @@ void conv_forward(bnn_real *y, const bnn_real *x, const bnn_real *w, const bnn_r
                   const conv *c, bool set);
 void CONV(im2col_forward)(bnn_real *y, const bnn_real *x, const bnn_real *w, const bnn_real *b,
                           const conv *c, bool set);
-void CONV(direct_forward)(bnn_real *y, const bnn_real *x, const bnn_real *w, const bnn_real *b,
-                          const conv *c, bool set);
+void conv_direct_forward(bnn_real *y, const bnn_real *x, const bnn_real *w, const bnn_real *b,
+                         const conv *c, bool set);
 
 /* Adds to dw and adds to dx or sets it; each NULL when it is not wanted. */
 void conv_backward(bnn_real *dx, bnn_real *dw, const bnn_real *dy, const bnn_real *x,
                    const bnn_real *w, const conv *c, bool set);
 void CONV(im2col_backward)(bnn_real *dx, bnn_real *dw, const bnn_real *dy, const bnn_real *x,
                            const bnn_real *w, const conv *c, bool set);
-void CONV(direct_backward)(bnn_real *dx, bnn_real *dw, const bnn_real *dy, const bnn_real *x,
-                           const bnn_real *w, const conv *c, bool set);
+void conv_direct_backward(bnn_real *dx, bnn_real *dw, const bnn_real *dy, const bnn_real *x,
+                          const bnn_real *w, const conv *c, bool set);
 
-/* How many channels and filters of c, in *part, direct_ takes at a time; false: it does not take c. */
-bool CONV(direct_part)(conv *part, const conv *c);
+/* What the two direct ones take of c at a time: *part is c with as many channels and filters.
+ * false: nothing. */
+bool conv_direct_part(conv *part, const conv *c);
 
 /* db [planes] += the sums of dy [images, planes, size] over images and size. */
 void conv_add_to_bias(bnn_real *db, const bnn_real *dy, size_t images, size_t planes, size_t size);
@@ -121,7 +125,7 @@ typedef bnn_real conv_four
 static inline conv_eight conv_at(const bnn_real *x) { return *(const conv_eight *)x; }
 static inline conv_four conv_at_four(const bnn_real *x) { return *(const conv_four *)x; }
 
-/* Pairs [j, j + 8) of a row, or [j, j + 4), apart. */
+/* Pairs [j, j + 8) of a row, or [j, j + 4): the first of each into `even`, the others into `odd`. */
 static inline void conv_split_eight(bnn_real *even, bnn_real *odd, const bnn_real *from, size_t j) {
   const conv_eight a = conv_at(from + 2 * j), b = conv_at(from + 2 * j + 8);
   *(conv_eight *)(even + j) = __builtin_shufflevector(a, b, CONV_EVENS);

@@ -2,8 +2,9 @@
  *
  *   y  [n, o, i, j] = b [o] + sum over c, k, l of w [o, c, k, l] x [n, c, i s + k d - p, j s + l d - p]
  *
- * Images go through conv_direct.c, all channels and filters at once or a part of them with a part, as
- * fits; what is too large for that through conv_im2col.c; the shapes alone choose.  Rows of y depend on one image each, bit by bit. */
+ * Images go through conv_direct.c, all channels and filters at once or a part of them with a part,
+ * as fits, and where that does not do through conv_im2col.c; the shapes alone choose.  Rows of y
+ * depend on one image each, bit by bit. */
 #include "conv.h"
 
 conv conv_of(const bnn_tensor *x, const bnn_tensor *w, size_t groups, const window *v) {
@@ -18,7 +19,7 @@ conv conv_of(const bnn_tensor *x, const bnn_tensor *w, size_t groups, const wind
   return c;
 }
 
-/* Of the part of c that begins at filter o and channel k: its sizes, and where its filters begin. */
+/* The part of c that begins at filter o and channel k, and where its filters begin. */
 static conv part_at(const conv *c, const conv *part, size_t o, size_t k) {
   conv q = *part;
   q.filters = conv_least(part->filters, c->filters - o);
@@ -34,16 +35,15 @@ void conv_forward(bnn_real *y, const bnn_real *x, const bnn_real *w, const bnn_r
                   const conv *c, bool set) {
   const size_t plane = c->v.in[0] * c->v.in[1];
   conv part;
-  if (!CONV(direct_part)(&part, c)) {
+  if (!conv_direct_part(&part, c)) {
     CONV(im2col_forward)(y, x, w, b, c, set);
     return;
   }
   for (size_t o = 0; o < c->filters; o += part.filters)
     for (size_t k = 0; k < c->channels; k += part.channels) {
       const conv q = part_at(c, &part, o, k);
-      CONV(direct_forward)
-      (y + o * c->positions, x + k * plane, w + weights_at(c, o, k), b && k == 0 ? b + o : NULL, &q,
-       set && k == 0);
+      conv_direct_forward(y + o * c->positions, x + k * plane, w + weights_at(c, o, k),
+                          b && k == 0 ? b + o : NULL, &q, set && k == 0);
     }
 }
 
@@ -51,16 +51,16 @@ void conv_backward(bnn_real *dx, bnn_real *dw, const bnn_real *dy, const bnn_rea
                    const bnn_real *w, const conv *c, bool set) {
   const size_t plane = c->v.in[0] * c->v.in[1];
   conv part;
-  if (!CONV(direct_part)(&part, c)) {
+  if (!conv_direct_part(&part, c)) {
     CONV(im2col_backward)(dx, dw, dy, x, w, c, set);
     return;
   }
   for (size_t o = 0; o < c->filters; o += part.filters)
     for (size_t k = 0; k < c->channels; k += part.channels) {
       const conv q = part_at(c, &part, o, k);
-      CONV(direct_backward)
-      (dx ? dx + k * plane : NULL, dw ? dw + weights_at(c, o, k) : NULL, dy + o * c->positions,
-       x ? x + k * plane : NULL, w + weights_at(c, o, k), &q, set && o == 0);
+      conv_direct_backward(dx ? dx + k * plane : NULL, dw ? dw + weights_at(c, o, k) : NULL,
+                           dy + o * c->positions, x ? x + k * plane : NULL, w + weights_at(c, o, k),
+                           &q, set && o == 0);
     }
 }
 

@@ -18,7 +18,8 @@
  * (There 0 meets an element of another row: if that is infinite or NaN, dw is NaN.)
  *
  * Planes of dy are aligned, as every vector of theirs meets each view of x.  What is laid out stays
- * on the stack: an image or a few, as many as fit the second-level cache. */
+ * on the stack: an image or a few, as many as fit the second-level cache; of one too large for that
+ * a part of the channels of x and of y, whose sums are added up. */
 #include <stdalign.h>
 
 #include "../../base/mem.h"
@@ -39,8 +40,8 @@ enum {
   FEW = 3,
 };
 
-/* A phase of an axis, by the element of the window that is the first to meet it: the first pixel and
- * how many, that one's place in the phase, and how many elements of the window meet it. */
+/* A phase of an axis, by the element of the window that is the first to meet it: its first pixel,
+ * how many it has, the first one's place in it, and how many elements of the window meet it. */
 typedef struct axis_phase {
   size_t first, n, place, terms;
 } axis_phase;
@@ -160,14 +161,15 @@ static bool fits(const conv *c) {
   return most(f.x_size + f.dy_size, GROUP) + f.scratch <= SCRATCH;
 }
 
+/* Not where a fifth of y's layout is dropped, as in small images with many filters: patches are no
+ * slower there. */
 static bool is_worth_parts(const conv *c) {
   const size_t wide = over(c->v.in[1] + 2 * c->v.padding[1], c->v.stride[1]);
   return c->groups == 1 && 5 * c->positions >= 4 * round_up(c->v.out[0] * wide);
 }
 
-/* Halves of what is more, until their layouts fit; unless a fifth of y's layout is dropped, as in small
- * images, or there are groups. */
-bool CONV(direct_part)(conv *part, const conv *c) {
+/* Halves of what is more, until their layouts fit. */
+bool conv_direct_part(conv *part, const conv *c) {
   *part = *c;
   while (!fits(part)) {
     size_t *n = part->channels > part->filters ? &part->channels : &part->filters;
@@ -296,8 +298,8 @@ static void forward_image(bnn_real *y, bnn_real *scratch, const bnn_real *x, con
   }
 }
 
-void CONV(direct_forward)(bnn_real *y, const bnn_real *x, const bnn_real *w, const bnn_real *b,
-                          const conv *c, bool set) {
+void conv_direct_forward(bnn_real *y, const bnn_real *x, const bnn_real *w, const bnn_real *b,
+                         const conv *c, bool set) {
   alignas(BNN_MEM_ALIGN) bnn_real scratch[SCRATCH];
   terms t;
   const layout f = layout_of(c);
@@ -445,8 +447,8 @@ static void group_backward(bnn_real *dx, bnn_real *dw, const bnn_real *dy, const
   }
 }
 
-void CONV(direct_backward)(bnn_real *dx, bnn_real *dw, const bnn_real *dy, const bnn_real *x,
-                           const bnn_real *w, const conv *c, bool set) {
+void conv_direct_backward(bnn_real *dx, bnn_real *dw, const bnn_real *dy, const bnn_real *x,
+                          const bnn_real *w, const conv *c, bool set) {
   alignas(BNN_MEM_ALIGN) bnn_real scratch[SCRATCH];
   if (!dx && !dw) return;
   pass p = {.c = c, .f = layout_of(c), .scratch = scratch};

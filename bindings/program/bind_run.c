@@ -130,7 +130,7 @@ static void bind_inputs(const run *r) {
 static bnn_status replay(const run *r, bnn_err *err) {
   if (r->gradient) return bnn_frame_replay(r->p->frame, r->seed, err);
   BNN_TRY(bnn_frame_verify(r->p->frame, NULL, err));
-  BNN_TRY(bnn_frame_forward_whole(r->p->frame, err));
+  BNN_TRY(bnn_frame_forward_whole(r->p->frame, NULL, err));
   if (!bnn_program_has_rows(r->p->recording.program, NULL)) return BNN_OK;
   for (size_t b = 0; b < bnn_frame_blocks(r->p->frame); b++)
     bnn_frame_forward_block(r->p->frame, b);

@@ -56,9 +56,12 @@ static void rows_job(void *data, size_t b) {
   if (bnn_stop_end(before, BNN_OK, NULL) != BNN_OK) atomic_store(&w->is_cut, true);
 }
 
+/* Where rows meet they are gathered first. */
+static void gather_job(void *data, size_t b) { bnn_step_gather_block(data, b); }
+
 static bnn_status forward_whole(bnn_step_work *w, bnn_err *err) {
   const bnn_stop before = bnn_context_watch(w->context);
-  return bnn_stop_end(before, bnn_frame_forward_whole(w->o->frame, err), err);
+  return bnn_stop_end(before, bnn_frame_forward_whole(w->o->frame, w->context, err), err);
 }
 
 /* The loss of each example, and sums of it by the levels of their tree. */
@@ -96,9 +99,10 @@ static double mean_loss(const bnn_objective *o) {
 static bnn_status rows(bnn_step_work *w, double *loss, bnn_err *err) {
   bnn_objective *o = w->o;
   const bool has_rows = bnn_program_has_rows(o->program, NULL);
-  if (!has_rows) bnn_step_gather_block(w, 0);
+  const size_t blocks = bnn_frame_blocks(o->frame);
+  if (!has_rows) bnn_context_run(w->context, gather_job, w, blocks);
   BNN_TRY(forward_whole(w, err));
-  if (has_rows) bnn_context_run(w->context, rows_job, w, bnn_frame_blocks(o->frame));
+  if (has_rows) bnn_context_run(w->context, rows_job, w, blocks);
   if (atomic_load(&w->is_cut)) return bnn_fail(err, BNN_ESTOP, "within a step");
   w->gather = false;
   *loss += mean_loss(o) / o->samples;
@@ -132,7 +136,7 @@ static void gradient_job(void *data, size_t worker) {
 
 static void gradient(bnn_step_work *w) {
   over_jobs(w, gradient_job);
-  bnn_frame_backward_whole(w->o->frame, w->seed);
+  bnn_frame_backward_whole(w->o->frame, w->context, w->seed);
 }
 
 /* The gradient of job j, whose elements begin at `first` of o->grad: there, or in `split`.  after: what

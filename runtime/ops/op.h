@@ -51,7 +51,7 @@ typedef struct bnn_attr {
 typedef enum bnn_rows {
   BNN_ROWS_NONE,  /* no input has rows of the batch, so neither has the output */
   BNN_ROWS_KEPT,  /* row i of the output depends on row i of the inputs that have rows */
-  BNN_ROWS_MIXED, /* rows of the batch meet: the whole program runs as one block */
+  BNN_ROWS_MIXED, /* rows of the batch meet: ops of the program run one after the other */
 } bnn_rows;
 
 /* How the generic tests call an op: inputs within [lo, hi]; tol is the largest error of a gradient
@@ -129,6 +129,16 @@ typedef struct bnn_op {
    * in that answer.  NULL: always so. */
   bool (*backward_shards)(bnn_tensor *dx, int i, size_t from, const bnn_shards *shards,
                           const bnn_tensor *dy, const bnn_tensor *const *x);
+
+  /* The parts of an op that mixes rows, such as channels: how many, which follows from the shapes, and
+   * part `part` of forward and of backward.  All parts give what forward and backward do; they may run
+   * at the same time, as none writes, or adds to, what another does.  NULL, or 0: forward and backward
+   * do it all. */
+  size_t (*parts)(const bnn_tensor *const *x, const bnn_attr *attr);
+  void (*forward_part)(bnn_tensor *y, const bnn_tensor *const *x, const bnn_attr *attr,
+                       size_t part);
+  void (*backward_part)(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y,
+                        const bnn_tensor *const *x, const bnn_attr *attr, size_t part);
 
   /* The values of integer inputs (labels, positions), before forward.  ERANGE names the first value
    * that is out of range, its place and the bound.  NULL: nothing to check. */

@@ -82,6 +82,14 @@ void walk_next(walk_cursor *c, const walk *w, int from, int to) {
   }
 }
 
+void walk_seek(walk_cursor *c, const walk *w, int from, int to, size_t steps) {
+  for (int k = to - 1; k >= from; k--) {
+    c->index[k] = steps % w->dim[k];
+    steps /= w->dim[k];
+    for (int o = 0; o < w->operands; o++) c->at[o] += w->stride[o][k] * c->index[k];
+  }
+}
+
 /* The inputs of a kernel for a stretch of the inner loop. */
 typedef struct lanes {
   const bnn_real *in[WALK_INPUTS];

@@ -32,6 +32,7 @@ typedef struct walk_cursor {
 #define walk_split BNN_ISA_NAME(bnn_walk_split)
 #define walk_count BNN_ISA_NAME(bnn_walk_count)
 #define walk_next BNN_ISA_NAME(bnn_walk_next)
+#define walk_seek BNN_ISA_NAME(bnn_walk_seek)
 #define walk_map BNN_ISA_NAME(bnn_walk_map)
 #define walk_grad BNN_ISA_NAME(bnn_walk_grad)
 #define walk_map4 BNN_ISA_NAME(bnn_walk_map4)
@@ -48,6 +49,9 @@ void walk_split(walk *w, int operand);
  * is where it began. */
 size_t walk_count(const walk *w, int from, int to);
 void walk_next(walk_cursor *c, const walk *w, int from, int to);
+
+/* So many steps at once, fewer than walk_count, of a cursor that is where it began. */
+void walk_seek(walk_cursor *c, const walk *w, int from, int to, size_t steps);
 
 /* y[i] = f(a[i], b[i], c[i]) and d[i] += its gradient; inputs that are not there are NULL. */
 typedef void walk_value(bnn_real *restrict y, const bnn_real *a, const bnn_real *b,

@@ -22,9 +22,9 @@ static void init_parts(bnn_frame *f, size_t block, size_t shards) {
   const bnn_program *p = f->p;
   f->shards = bnn_shards_of(p->batch, p->has_rows ? shards : 1);
   const size_t size = f->shards.size, last = f->shards.count - 1;
-  f->block = block && p->has_rows && block < size ? block : (size ? size : 1);
+  f->block = block && has_blocks(p) && block < size ? block : (size ? size : 1);
   f->shard_blocks = f->n_blocks = f->n_parts = 1;
-  if (!p->has_rows || !p->batch) return;
+  if (!has_blocks(p) || !p->batch) return;
   f->shard_blocks = (size + f->block - 1) / f->block;
   f->n_blocks =
       last * f->shard_blocks + (bnn_shards_rows(&f->shards, last).count + f->block - 1) / f->block;
@@ -38,7 +38,7 @@ static void point(bnn_frame *f, bnn_tensor *whole, bnn_tensor *rows, size_t i, v
   const node *v = &f->p->nodes[i];
   whole[i].data = data;
   if (rows == f->grad_rows && is_summed(f, i)) rows_header(f, rows, 0, (int)i)->data = data;
-  if (!v->rows || !rows) return;
+  if (!v->batched || !rows) return;
   size_t row = bnn_dtype_size(v->shape.dtype);
   for (int k = 1; k < v->shape.rank; k++) row *= v->shape.dim[k];
   for (size_t part = 0; part < f->n_parts; part++)
@@ -67,7 +67,7 @@ static void init_headers(bnn_frame *f, bnn_tensor *whole, bnn_tensor *rows) {
     const bnn_shape *s = &f->p->nodes[i].shape;
     bnn_tensor_init(&whole[i], s->dtype, s->rank, s->dim, NULL);
     if (rows == f->grad_rows && is_summed(f, i)) init_sum_headers(f, i);
-    if (!f->p->nodes[i].rows) continue;
+    if (!f->p->nodes[i].batched) continue;
     for (size_t part = 0; part < f->n_parts; part++) {
       const bnn_row_range range = rows_of_part(f, part);
       size_t dim[BNN_RANK_MAX];
@@ -95,7 +95,7 @@ static void point_all(bnn_frame *f, const frame_plan *q) {
 /* ---- making ---- */
 
 static bnn_status frame_alloc(bnn_frame *f, bnn_err *err) {
-  const size_t n = f->p->n_nodes, rows = f->p->has_rows ? n * f->n_parts : 0;
+  const size_t n = f->p->n_nodes, rows = has_blocks(f->p) ? n * f->n_parts : 0;
   f->value = bnn_mem_zalloc(n, sizeof *f->value);
   f->grad = bnn_mem_zalloc(f->p->gradient ? n : 0, sizeof *f->grad);
   f->value_rows = bnn_mem_zalloc(rows, sizeof *f->value_rows);

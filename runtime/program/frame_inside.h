@@ -18,18 +18,23 @@ struct bnn_frame {
   bnn_tensor *value_rows, *grad_rows;   /* [n_parts, n_nodes] parts of nodes with rows; grad_rows
                                          * also what each block adds to a summed gradient.  None
                                          * where there are no rows, no gradients */
-  int *setter;   /* [n_nodes] the node whose op sets the gradient of this one, with rows, before any
+  int *setter;    /* [n_nodes] the node whose op sets the gradient of this one, batched, before any
                 * other adds to it (op.h, backward_set); or -1 */
-  bool *inplace; /* [n_nodes] whether a node's values are written over those of its input, and that
+  bool *inplace;  /* [n_nodes] whether a node's values are written over those of its input, and that
                    * one's gradient over its own (op.h, inplace) */
   size_t *sum_at; /* [n_nodes] where the arena has the blocks of a summed gradient, or NOT_SUMMED */
   bnn_parameter_job *jobs;
   size_t n_jobs;
   size_t job_scratch; /* reals that a job needs beside its gradient */
+  size_t
+      mixing_at; /* where the arena has what blocks of a node sum by themselves (frame_mixing.c) */
   bool backward_whole;
   size_t bytes;
   char *arena;
 };
+
+/* Whether its nodes, or some of them one by one, run over blocks of rows. */
+static inline bool has_blocks(const bnn_program *p) { return p->has_rows || p->mixed; }
 
 static const size_t NOT_SUMMED = SIZE_MAX;
 
@@ -84,7 +89,22 @@ static inline bool grad_is_flat(const bnn_program *p, size_t i) {
   return p->nodes[i].what == NODE_INPUT && p->nodes[i].kind == BNN_INPUT_PARAM;
 }
 
+/* v's inputs as block b sees them, and whole. */
+static inline void gather_inputs(const bnn_frame *f, const node *v, size_t b,
+                                 const bnn_tensor **x) {
+  const int *in = node_inputs(f->p, v);
+  for (int k = 0; k < v->n_in; k++)
+    x[k] = v->by_rows && f->p->nodes[in[k]].batched ? rows_header(f, f->value_rows, b, in[k])
+                                                    : &f->value[in[k]];
+}
+static inline void gather_whole(const bnn_frame *f, const node *v, const bnn_tensor **x) {
+  for (int k = 0; k < v->n_in; k++) x[k] = &f->value[node_inputs(f->p, v)[k]];
+}
+
 /* ---- frame_plan.c ---- */
+
+/* The most that the blocks of summed gradients may take, in bytes. */
+enum { SUMS_MAX = 16 << 20 };
 
 /* Where everything lies in the arena of a frame, while that is decided.  Only forward frames of one
  * block give ranges back. */
@@ -104,5 +124,18 @@ void bnn_frame_plan_all(bnn_frame *f, frame_plan *q);
 
 /* Counts the jobs of the parameter phase, and writes them when `jobs` is given. */
 size_t bnn_frame_list_jobs(const bnn_frame *f, bnn_parameter_job *jobs);
+
+/* Rows of a job that is one of several of a gradient like v; from the shape only. */
+size_t bnn_frame_job_rows(const node *v);
+
+/* ---- frame_mixing.c ---- */
+
+/* Bytes that the blocks of node i need for sums; 0 for one that runs whole. */
+size_t bnn_frame_mixing_bytes(const bnn_frame *f, size_t i);
+
+/* Node i, which computes and is whole, and its share of the gradients; over the context's threads, or
+ * on the caller's if that is NULL. */
+void bnn_frame_forward_node(bnn_frame *f, size_t i, bnn_context *context);
+void bnn_frame_backward_node(bnn_frame *f, size_t i, bnn_context *context);
 
 #endif

@@ -4,9 +4,6 @@
 
 #include "frame_inside.h"
 
-/* The most that the blocks of summed gradients may take, in bytes. */
-enum { SUMS_MAX = 16 << 20 };
-
 /* ---- buffers ---- */
 
 /* The phases of a forward pass: inputs hold their values before it, then all whole ops run, then
@@ -46,17 +43,17 @@ static void plan_give_read(const bnn_program *p, frame_plan *q, size_t i) {
   }
 }
 
-/* Finds the op that is first to give the gradient of a node with rows, if it can set it: the last op
+/* Finds the op that is first to give the gradient of a batched node, if it can set it: the last op
  * that reads the node, as backward goes from the last op to the first.  The others add. */
 static void find_setters(const bnn_frame *f) {
   const bnn_program *p = f->p;
   for (size_t i = 0; i < p->n_nodes; i++) f->setter[i] = -1;
   for (size_t i = 0; i < p->n_nodes; i++) {
     const node *v = &p->nodes[i];
-    if (!v->rows || !v->grad || !node_computes(v)) continue;
+    if (!v->grad || !node_computes(v)) continue;
     for (int k = 0; k < v->n_in; k++) {
       const node *u = &p->nodes[node_inputs(p, v)[k]];
-      const bool sets = k == 0 && v->op->backward_set && u->rows && u->grad;
+      const bool sets = k == 0 && v->op->backward_set && u->batched && u->grad;
       f->setter[u->root] = sets ? (int)i : -1;
     }
   }
@@ -75,7 +72,7 @@ static void find_inplace(const bnn_frame *f, size_t *reads) {
       reads[p->nodes[node_inputs(p, &p->nodes[i])[k]].root]++;
   for (size_t i = 0; i < p->n_nodes; i++) {
     const node *v = &p->nodes[i];
-    if (!v->rows || !v->grad || !node_computes(v) || !v->op->inplace) continue;
+    if (!v->by_rows || !v->grad || !node_computes(v) || !v->op->inplace) continue;
     const int in = node_inputs(p, v)[0];
     const node *u = &p->nodes[in];
     f->inplace[i] =
@@ -87,7 +84,7 @@ static void find_inplace(const bnn_frame *f, size_t *reads) {
  * has run, unless something else (a backward pass, another block) needs it. */
 static void plan_values(const bnn_frame *f, frame_plan *q) {
   const bnn_program *p = f->p;
-  bool reuse = !p->gradient && f->n_blocks == 1;
+  bool reuse = !p->gradient && (f->n_blocks == 1 || !p->has_rows);
   for (int now = PHASE_INPUTS; now < PHASE_COUNT; now++)
     for (size_t i = 0; i < p->n_nodes; i++) {
       if ((int)node_phase(&p->nodes[i]) != now) continue;
@@ -141,7 +138,7 @@ static void plan_sums(bnn_frame *f, frame_plan *q) {
   for (size_t i = 0; i < p->n_nodes; i++) {
     const node *v = &p->nodes[i];
     f->sum_at[i] = NOT_SUMMED;
-    if (!p->gradient || !v->grad || v->rows || f->n_blocks < 2) continue;
+    if (!p->gradient || !v->grad || !p->has_rows || v->rows || f->n_blocks < 2) continue;
     if (v->root != (int)i) {
       f->sum_at[i] = f->sum_at[v->root];
       continue;
@@ -153,11 +150,22 @@ static void plan_sums(bnn_frame *f, frame_plan *q) {
   }
 }
 
+/* Memory for the sums of one node after the other. */
+static void plan_mixing(bnn_frame *f, frame_plan *q) {
+  size_t most = 0;
+  for (size_t i = 0; f->p->gradient && f->p->mixed && i < f->p->n_nodes; i++) {
+    const size_t bytes = bnn_frame_mixing_bytes(f, i);
+    if (bytes > most) most = bytes;
+  }
+  f->mixing_at = most > 0 ? plan_take(q, most) : 0;
+}
+
 /* ---- the plan as a whole ---- */
 
 bnn_status bnn_frame_plan_init(frame_plan *q, size_t n, bnn_err *err) {
   *q = (frame_plan){.last = bnn_mem_zalloc(n, sizeof *q->last)};
-  BNN_TRY(bnn_arena_plan_init(&q->arena, 3 * n, err)); /* a value, a gradient and its sums each */
+  /* a value, a gradient and its sums each, and sums of one node after the other */
+  BNN_TRY(bnn_arena_plan_init(&q->arena, 3 * n + 1, err));
   q->value_range = bnn_mem_zalloc(n, sizeof *q->value_range);
   q->value_at = bnn_mem_zalloc(n, sizeof *q->value_at);
   q->grad_at = bnn_mem_zalloc(n, sizeof *q->grad_at);
@@ -181,6 +189,7 @@ void bnn_frame_plan_all(bnn_frame *f, frame_plan *q) {
   plan_values(f, q);
   if (f->p->gradient) plan_gradients(f, q);
   plan_sums(f, q);
+  plan_mixing(f, q);
 }
 
 /* ---- jobs of the parameter phase ---- */
@@ -207,7 +216,7 @@ static bool has_whole_reader(const bnn_program *p, int root) {
 
 /* Rows of a job that is one of several: blocks of 12,800 elements or more (four of 784 x 64, which
  * two threads or four share evenly), at most some 16 blocks; from the shape only. */
-static size_t job_rows(const node *v) {
+size_t bnn_frame_job_rows(const node *v) {
   size_t n = v->shape.dim[0], width = 1;
   for (int k = 1; k < v->shape.rank; k++) width *= v->shape.dim[k];
   size_t by_size = 12800 / (width ? width : 1), by_count = (n + 15) / 16;
@@ -220,10 +229,10 @@ size_t bnn_frame_list_jobs(const bnn_frame *f, bnn_parameter_job *jobs) {
   size_t n = 0;
   for (size_t i = 0; i < p->n_nodes; i++) {
     const node *v = &p->nodes[i];
-    if (!v->grad || v->rows || v->root != (int)i) continue;
+    if (!v->grad || v->rows || v->root != (int)i || f->setter[i] >= 0) continue;
     bool ranked = v->shape.rank > 0, split = ranked && can_split(p, (int)i);
     size_t dim0 = ranked ? v->shape.dim[0] : 1;
-    size_t step = split || (ranked && is_summed(f, i)) ? job_rows(v) : dim0;
+    size_t step = split || (ranked && is_summed(f, i)) ? bnn_frame_job_rows(v) : dim0;
     size_t row = dim0 ? node_size(v) / dim0 : 0, from = 0, flat = grad_is_flat(p, i);
     do {
       size_t count = dim0 - from < step ? dim0 - from : step;

@@ -7,14 +7,6 @@
 
 /* ---- forward ---- */
 
-/* The headers of v's inputs as block b sees them. */
-static void gather_inputs(const bnn_frame *f, const node *v, size_t b, const bnn_tensor **x) {
-  const int *in = node_inputs(f->p, v);
-  for (int k = 0; k < v->n_in; k++)
-    x[k] = v->rows && f->p->nodes[in[k]].rows ? rows_header(f, f->value_rows, b, in[k])
-                                              : &f->value[in[k]];
-}
-
 /* The header of one row of a node with rows. */
 static bnn_tensor row_header(const bnn_frame *f, int i, size_t row) {
   const bnn_tensor *whole = &f->value[i];
@@ -49,7 +41,7 @@ bnn_status bnn_frame_verify(bnn_frame *f, size_t *row, bnn_err *err) {
   for (size_t i = 0; i < f->p->n_nodes; i++) {
     const node *v = &f->p->nodes[i];
     if (!v->live || !v->rows || v->what != NODE_OP || !v->op->verify) continue;
-    for (int k = 0; k < v->n_in; k++) x[k] = &f->value[node_inputs(f->p, v)[k]];
+    gather_whole(f, v, x);
     const bnn_status status = v->op->verify(x, v->n_in, &v->attr, err);
     if (status == BNN_OK) continue;
     if (row) *row = first_refused_row(f, v);
@@ -58,14 +50,14 @@ bnn_status bnn_frame_verify(bnn_frame *f, size_t *row, bnn_err *err) {
   return BNN_OK;
 }
 
-bnn_status bnn_frame_forward_whole(bnn_frame *f, bnn_err *err) {
+bnn_status bnn_frame_forward_whole(bnn_frame *f, bnn_context *context, bnn_err *err) {
   const bnn_tensor *x[BNN_ARITY_MAX];
   for (size_t i = 0; i < f->p->n_nodes; i++) {
     const node *v = &f->p->nodes[i];
     if (!v->live || v->rows || !node_computes(v)) continue;
-    gather_inputs(f, v, 0, x);
+    gather_whole(f, v, x);
     if (v->op->verify) BNN_TRY(v->op->verify(x, v->n_in, &v->attr, err));
-    v->op->forward(&f->value[i], x, v->n_in, &v->attr);
+    bnn_frame_forward_node(f, i, context);
   }
   return BNN_OK;
 }
@@ -226,7 +218,7 @@ static bool run_sharded(const running_job *w) {
   const node *v = by ? &f->p->nodes[by->by] : NULL;
   if (!v || !v->op->backward_shards) return false;
   const bnn_tensor *x[BNN_ARITY_MAX];
-  for (int k = 0; k < v->n_in; k++) x[k] = &f->value[node_inputs(f->p, v)[k]];
+  gather_whole(f, v, x);
   bnn_tensor g = part_of_gradient(f, w->j, w->j->node, w->out);
   return v->op->backward_shards(&g, by->k, w->j->from, &f->shards, &f->grad[by->by], x);
 }
@@ -243,21 +235,13 @@ void bnn_frame_run_parameter_job(bnn_frame *f, size_t job, bnn_real *out, bnn_re
   bnn_shards_add_up(&adder, f->shards.count);
 }
 
-void bnn_frame_backward_whole(bnn_frame *f, bnn_real seed) {
+void bnn_frame_backward_whole(bnn_frame *f, bnn_context *context, bnn_real seed) {
   const bnn_program *p = f->p;
-  const bnn_tensor *x[BNN_ARITY_MAX];
   const node *out = &p->nodes[p->outputs[0]];
   if (!out->rows && out->grad) add_seed(&f->grad[p->outputs[0]], seed);
   for (size_t i = p->n_nodes; i-- > 0;) {
     const node *v = &p->nodes[i];
-    if (v->rows || !v->grad || !node_computes(v)) continue;
-    bnn_tensor *dx[BNN_ARITY_MAX];
-    for (int k = 0; k < v->n_in; k++) {
-      int in = node_inputs(p, v)[k];
-      dx[k] = p->nodes[in].grad ? &f->grad[in] : NULL;
-    }
-    gather_inputs(f, v, 0, x);
-    v->op->backward(dx, &f->grad[i], &f->value[i], x, v->n_in, &v->attr);
+    if (!v->rows && v->grad && node_computes(v)) bnn_frame_backward_node(f, i, context);
   }
 }
 
@@ -266,11 +250,11 @@ bnn_status bnn_frame_replay(bnn_frame *f, bnn_real seed, bnn_err *err) {
     return bnn_fail(err, BNN_ERANGE, "a replay in one call is of one shard, this has %zu",
                     f->shards.count);
   BNN_TRY(bnn_frame_verify(f, NULL, err));
-  BNN_TRY(bnn_frame_forward_whole(f, err));
+  BNN_TRY(bnn_frame_forward_whole(f, NULL, err));
   for (size_t b = 0; f->p->has_rows && b < f->n_blocks; b++) bnn_frame_forward_block(f, b);
   if (!f->p->gradient) return BNN_OK;
   for (size_t b = 0; f->p->has_rows && b < f->n_blocks; b++) bnn_frame_backward_block(f, b, seed);
   for (size_t j = 0; j < f->n_jobs; j++) bnn_frame_run_parameter_job(f, j, NULL, NULL);
-  bnn_frame_backward_whole(f, seed);
+  bnn_frame_backward_whole(f, NULL, seed);
   return BNN_OK;
 }

@@ -208,18 +208,40 @@ static const node *carry_rows(const bnn_program *p, bool *rows) {
   return NULL;
 }
 
-/* One op that mixes rows makes every node whole.  rows [n_nodes]: scratch, all false. */
-static void mark_rows(bnn_program *p, bool *rows) {
+static void begin_rows(const bnn_program *p, bool *rows) {
   for (size_t i = 0; i < p->n_nodes; i++) {
     const node *v = &p->nodes[i];
     rows[i] = v->live && v->what == NODE_INPUT && v->kind == BNN_INPUT_ROWS;
   }
+}
+
+/* Which nodes can be cut into blocks of rows, whatever happens to rows elsewhere.  What an op that mixes
+ * rows gives can be cut again if it is as long as the batch: an op that keeps rows apart does so for
+ * any tensors. */
+static void mark_batched(bnn_program *p, bool *batched) {
+  begin_rows(p, batched);
+  for (size_t i = 0; i < p->n_nodes; i++) {
+    node *v = &p->nodes[i];
+    if (v->live && v->what == NODE_OP) {
+      const bnn_rows what = node_rows(p, v, batched);
+      const bool is_long = v->shape.rank > 0 && v->shape.dim[0] == p->batch;
+      v->by_rows = what == BNN_ROWS_KEPT;
+      batched[i] = v->by_rows || (what == BNN_ROWS_MIXED && is_long);
+    }
+    v->batched = batched[i];
+  }
+}
+
+/* One op that mixes rows makes every node whole.  rows [n_nodes]: scratch. */
+static void mark_rows(bnn_program *p, bool *rows) {
+  begin_rows(p, rows);
   const node *mixing = carry_rows(p, rows);
   p->mixed = mixing ? mixing->op->name : NULL;
   for (size_t i = 0; i < p->n_nodes; i++) {
     p->nodes[i].rows = rows[i] && !mixing;
     p->has_rows = p->has_rows || p->nodes[i].rows;
   }
+  mark_batched(p, rows);
 }
 
 /* A gradient is computed for nodes that depend on wrt and that outputs[0] depends on. */
@@ -430,17 +452,17 @@ static bool is_input(const bnn_program *p, int i, bnn_input_kind kind) {
          p->nodes[i].kind == kind;
 }
 
-bnn_status bnn_program_check_feeds(const bnn_program *p, int x_node, int y_node, int key_node,
-                                   bnn_err *err) {
-  if (x_node != -1 && !is_input(p, x_node, BNN_INPUT_ROWS))
-    return bnn_fail(err, BNN_ERANGE, "x: node %d is not a batch input", x_node);
-  if (y_node != -1 && !is_input(p, y_node, BNN_INPUT_ROWS))
-    return bnn_fail(err, BNN_ERANGE, "y: node %d is not a batch input", y_node);
-  if (key_node == -1) return BNN_OK;
-  if (is_input(p, key_node, BNN_INPUT_WHOLE) && p->nodes[key_node].shape.dtype == BNN_U64 &&
-      p->nodes[key_node].shape.rank == 0)
+bnn_status bnn_program_check_rows(const bnn_program *p, int i, const char *name, bnn_err *err) {
+  if (i == -1 || is_input(p, i, BNN_INPUT_ROWS)) return BNN_OK;
+  return bnn_fail(err, BNN_ERANGE, "%s: node %d is not a batch input", name, i);
+}
+
+bnn_status bnn_program_check_key(const bnn_program *p, int i, bnn_err *err) {
+  if (i == -1) return BNN_OK;
+  if (is_input(p, i, BNN_INPUT_WHOLE) && p->nodes[i].shape.dtype == BNN_U64 &&
+      p->nodes[i].shape.rank == 0)
     return BNN_OK;
-  return bnn_fail(err, BNN_ERANGE, "key: node %d is not a u64 scalar input", key_node);
+  return bnn_fail(err, BNN_ERANGE, "key: node %d is not a u64 scalar input", i);
 }
 
 bnn_status bnn_program_check_row_weights(const bnn_program *p, int i, bnn_err *err) {
@@ -473,7 +495,7 @@ size_t bnn_program_row_size(const bnn_program *p) {
   for (size_t i = 0; i < p->n_nodes; i++) {
     const node *v = &p->nodes[i];
     size_t row = 1;
-    if (!v->live || !v->rows || !node_computes(v)) continue;
+    if (!v->live || !v->batched || !node_computes(v)) continue;
     for (int k = 1; k < v->shape.rank; k++) row *= v->shape.dim[k];
     size += row;
   }

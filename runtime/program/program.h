@@ -7,9 +7,10 @@
  *
  * Rows.  Inputs made with BNN_INPUT_ROWS carry the batch in axis 0.  Every node is then either
  * whole (it depends on no batch input) or has rows (its row i depends on row i of the batch); when
- * an op mixes rows the program has no rows at all and runs as one block.  Whole nodes never depend
- * on nodes with rows, so a replay has these phases, each a set of independent jobs whose results do
- * not depend on which thread runs them, as blocks follow from the shapes alone:
+ * an op mixes rows the program has no rows at all, and its whole nodes run one after the other, each
+ * over blocks of its own (frame_mixing.c).  Whole nodes never depend on nodes with rows, so a replay has
+ * these phases, each a set of independent jobs whose results do not depend on which thread runs
+ * them, as blocks follow from the shapes alone:
  *
  *     forward_whole                whole nodes, in order
  *     forward_block(b)             rows of block b of every node with rows
@@ -24,6 +25,7 @@
 #ifndef BNN_PROGRAM_H
 #define BNN_PROGRAM_H
 
+#include "../base/context.h"
 #include "../base/shards.h"
 #include "../ops/op.h"
 #include "../tensor/key.h"
@@ -89,7 +91,8 @@ bnn_status bnn_program_find_batch_mixing_op(bnn_batch_mixing_op *out, const bnn_
 /* How many rows the batch inputs have; 0 without any. */
 size_t bnn_program_batch(const bnn_program *p);
 
-/* Elements that its ops compute for one row of the batch; 0 without rows. */
+/* Elements that its ops compute for one row of the batch, whether rows meet or not; 0 without a
+ * batch. */
 size_t bnn_program_row_size(const bnn_program *p);
 
 /* Whether an output of a finished program needs node i, which exists. */
@@ -105,10 +108,11 @@ const bnn_shape *bnn_program_output_shape(const bnn_program *p, int i);
 /* Elements that a flat parameter buffer must have: the end of the last BNN_INPUT_PARAM. */
 size_t bnn_program_flat_size(const bnn_program *p);
 
-/* Whether these nodes can be fed as the batch x and y and as the noise key (a u64 scalar); -1
- * stands for an input that the program does not have.  ERANGE names the first that cannot. */
-bnn_status bnn_program_check_feeds(const bnn_program *p, int x_node, int y_node, int key_node,
-                                   bnn_err *err);
+/* Whether this node is an input of rows; -1: there is none.  name: "x", for the text.  ERANGE. */
+bnn_status bnn_program_check_rows(const bnn_program *p, int node, const char *name, bnn_err *err);
+
+/* Whether this node can be fed as a noise key, a u64 scalar; -1: there is none.  ERANGE. */
+bnn_status bnn_program_check_key(const bnn_program *p, int node, bnn_err *err);
 
 /* Whether this node is an input of a real number for each row of the batch; -1: there is none.
  * ERANGE. */
@@ -126,7 +130,7 @@ double bnn_program_flops(const bnn_program *p);
 /* ---- replaying ---- */
 
 /* Buffers for replays of p, which must be finished.  block: rows in a block (the last may have
- * fewer); 0 means all.  Without rows there is one block.  ENOMEM. */
+ * fewer); 0 means all.  Without a batch there is one block.  ENOMEM. */
 bnn_status bnn_frame_new(bnn_frame **out, bnn_program *p, size_t block, bnn_err *err);
 
 /* The same over a batch in shards, at least 1, each of which is cut into blocks by itself;
@@ -167,9 +171,10 @@ void *bnn_frame_input_buffer(bnn_frame *f, int node);
  * ERANGE as the op says it; *row, when not NULL, is then the first bad row, from 0. */
 bnn_status bnn_frame_verify(bnn_frame *f, size_t *row, bnn_err *err);
 
-/* Forward, one phase after the other.  Blocks may run at the same time.  Whole ops that read
- * positions check them first: ERANGE. */
-bnn_status bnn_frame_forward_whole(bnn_frame *f, bnn_err *err);
+/* Forward, one phase after the other.  Blocks may run at the same time, and have no nodes where rows
+ * meet.  Whole ops that read positions check them first: ERANGE.  context: whose threads work on
+ * whole nodes that can be cut; NULL for the caller's alone, as within a job. */
+bnn_status bnn_frame_forward_whole(bnn_frame *f, bnn_context *context, bnn_err *err);
 size_t bnn_frame_blocks(const bnn_frame *f);
 bnn_row_range bnn_frame_block_rows(const bnn_frame *f, size_t b);
 void bnn_frame_forward_block(bnn_frame *f, size_t b);
@@ -208,10 +213,11 @@ const bnn_parameter_job *bnn_frame_parameter_job(const bnn_frame *f, size_t j);
 void bnn_frame_run_parameter_job(bnn_frame *f, size_t j, bnn_real *out, bnn_real *scratch);
 size_t bnn_frame_job_scratch(const bnn_frame *f);
 
-/* Whether backward_whole has anything to do, and doing it.  seed matters only without rows: then
- * it is the gradient with respect to outputs[0], and the parameter jobs set nothing but zeros. */
+/* Whether backward_whole has anything to do, and doing it, over threads as forward_whole.  seed
+ * matters only without rows: then it is the gradient with respect to outputs[0], and the parameter
+ * jobs set nothing but zeros. */
 bool bnn_frame_has_backward_whole(const bnn_frame *f);
-void bnn_frame_backward_whole(bnn_frame *f, bnn_real seed);
+void bnn_frame_backward_whole(bnn_frame *f, bnn_context *context, bnn_real seed);
 
 /* The gradient with respect to input `node` (listed in wrt) after backward; a header of the
  * frame's. */

@@ -18,10 +18,12 @@ typedef struct node {
   bnn_attr attr;
   size_t first_edge; /* its inputs are edges[first_edge .. first_edge + n_in) */
   int n_in;
-  int root;  /* the node whose memory this one is: itself but for an alias */
-  bool live; /* an output needs it */
-  bool rows; /* axis 0 is the batch, and rows do not meet */
-  bool grad; /* backward computes the gradient with respect to it */
+  int root;     /* the node whose memory this one is: itself but for an alias */
+  bool live;    /* an output needs it */
+  bool rows;    /* axis 0 is the batch, and rows do not meet */
+  bool batched; /* axis 0 is as long as the batch and can be cut, also where rows meet elsewhere */
+  bool by_rows; /* an op whose row i depends on row i of those of its inputs that are batched */
+  bool grad;    /* backward computes the gradient with respect to it */
 } node;
 
 /* One of the ops that read a node, or a view of it: node `by`, as its input k. */

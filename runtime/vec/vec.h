@@ -74,6 +74,15 @@ typedef struct bnn_shifted_inner {
   size_t m, n, k, images;
 } bnn_shifted_inner;
 
+/* Places (y + i dy, x + i dx) in a plane of h lines of w pixels, neither of them 0.  Beyond its edge lies
+ * nothing (fades), its mirror image without the outermost pixels (reflects), or else these pixels again
+ * and again. */
+typedef struct bnn_bilinear {
+  double y, x, dy, dx;
+  size_t h, w;
+  bool fades, reflects;
+} bnn_bilinear;
+
 typedef struct bnn_vec {
   /* Noise (vec_noise.c, without contraction: the same bits on every instruction set); see key.h. */
   void (*bits)(uint64_t *out, bnn_key key, uint64_t from, size_t n);
@@ -87,6 +96,11 @@ typedef struct bnn_vec {
 
   /* out = in / 255 for the bytes of an image (vec_data.c). */
   void (*pixels)(bnn_real *out, const uint8_t *in, size_t n);
+
+  /* out [n] = the values of a plane between its pixels; those of u8 are divided by 255
+   * (vec_bilinear.c). */
+  void (*bilinear)(bnn_real *out, const bnn_real *plane, const bnn_bilinear *b, size_t n);
+  void (*bilinear_u8)(bnn_real *out, const uint8_t *plane, const bnn_bilinear *b, size_t n);
 
   /* Welford's running mean and sum of squared deviations, sample number k (counted from 1):
    * d = x - mean; mean += d * (1 / k), one division for all; m2 += d * (x - mean).  In double. */

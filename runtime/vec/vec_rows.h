@@ -14,6 +14,8 @@ void VEC(rademacher)(bnn_real *out, bnn_key key, uint64_t from, size_t n);
 
 bool VEC(finite)(const bnn_real *x, size_t n);
 void VEC(pixels)(bnn_real *out, const uint8_t *in, size_t n);
+void VEC(bilinear)(bnn_real *out, const bnn_real *plane, const bnn_bilinear *b, size_t n);
+void VEC(bilinear_u8)(bnn_real *out, const uint8_t *plane, const bnn_bilinear *b, size_t n);
 void VEC(welford)(double *mean, double *m2, const bnn_real *x, double k, size_t n);
 void VEC(accumulate)(bnn_real *y, const bnn_real *x, size_t n);
 void VEC(add_to)(double *sum, const bnn_real *x, size_t n);

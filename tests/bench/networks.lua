@@ -47,4 +47,31 @@ function M.lenet(data)
   return bnn.objective{net = net, params = net:init(bnn.key(1), data), likelihood = "categorical"}
 end
 
+--- The network of experiments/resnet.lua, with batch norm.
+function M.resnet_net()
+  local nn = bnn.nn
+  local function conv(channels) return nn.conv2d(channels, 3, {padding = 1, bias = false}) end
+  local layers = {conv(8), nn.batch_norm(), nn.relu()}
+  for stage = 1, 3 do
+    local channels = 8 << (stage - 1)
+    local grows = stage > 1
+    if grows then layers[#layers + 1] = nn.max_pool(2) end
+    layers[#layers + 1] = nn.residual(nn.sequential{
+      conv(channels), nn.batch_norm(), nn.relu(), conv(channels), nn.batch_norm(),
+    }, {shortcut = grows and nn.conv2d(channels, 1, {bias = false}) or nil})
+    layers[#layers + 1] = nn.relu()
+  end
+  table.move({nn.global_pool(), nn.linear(10)}, 1, 2, #layers + 1, layers)
+  return nn.sequential(layers)
+end
+
+--- 784-hidden-hidden-10 with batch norm.
+function M.normalised_mlp_net(hidden)
+  local nn = bnn.nn
+  return nn.sequential{
+    nn.flatten(), nn.linear(hidden), nn.batch_norm(), nn.relu(),
+    nn.linear(hidden), nn.batch_norm(), nn.relu(), nn.linear(10),
+  }
+end
+
 return M

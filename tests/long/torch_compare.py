@@ -359,26 +359,31 @@ def window(r, most=4):
     return list(size), list(stride), list(dilation)
 
 
+def groups(r):
+    return r.choice([1, 1, 2, 3, 5])
+
+
 def draw_conv2d(r):
     size, stride, dilation = window(r)
     padding = list(r.shape(2, 3, 0))
-    n, c, o = r.int(1, 3), r.int(1, 5), r.int(1, 7)
+    n, c, o, g = r.int(1, 3), r.int(1, 5), r.int(1, 7), groups(r)
     image = [d * (k - 1) + 1 + r.int(0, r.choice([8, 30])) for k, d in zip(size, dilation)]
-    return Case(call("ops.conv2d", 3, stride, padding, dilation),
-                [r.real((n, c, *image), -1), r.real((o, c, *size), -1), r.real((o,))],
-                lambda x, w, b: F.conv2d(x, w, b, stride, padding, dilation), loose=4)
+    return Case(call("ops.conv2d", 3, stride, padding, dilation, g),
+                [r.real((n, g * c, *image), -1), r.real((g * o, c, *size), -1), r.real((g * o,))],
+                lambda x, w, b: F.conv2d(x, w, b, stride, padding, dilation, g), loose=4)
 
 
 def draw_conv_transpose2d(r):
     size, stride, dilation = window(r)
     image, n, c, o = r.shape(2, r.choice([5, 20])), r.int(1, 3), r.int(1, 5), r.int(1, 7)
+    g = groups(r)
     beyond = [r.int(0, max(s, d) - 1) for s, d in zip(stride, dilation)]
     full = [(i - 1) * s + d * (k - 1) + 1 + e
             for i, s, d, k, e in zip(image, stride, dilation, size, beyond)]
     padding = [r.int(0, min((f - 1) // 2, 3)) for f in full]
-    return Case(call("ops.conv_transpose2d", 3, stride, padding, beyond, dilation),
-                [r.real((n, c, *image), -1), r.real((c, o, *size), -1), r.real((o,))],
-                lambda x, w, b: F.conv_transpose2d(x, w, b, stride, padding, beyond, 1, dilation),
+    return Case(call("ops.conv_transpose2d", 3, stride, padding, beyond, dilation, g),
+                [r.real((n, g * c, *image), -1), r.real((g * c, o, *size), -1), r.real((g * o,))],
+                lambda x, w, b: F.conv_transpose2d(x, w, b, stride, padding, beyond, g, dilation),
                 loose=4)
 
 
@@ -828,29 +833,31 @@ def draw_embedding(r):
 
 def draw_conv2d_layer(r):
     size, stride, dilation = window(r, 3)
-    padding, c, o = list(r.shape(2, 2, 0)), r.int(1, 4), r.int(1, 4)
+    padding, c, o, g = list(r.shape(2, 2, 0)), r.int(1, 4), r.int(1, 4), groups(r)
     image = [d * (k - 1) + 1 + r.int(0, 9) for k, d in zip(size, dilation)]
-    return layer("conv2d", "%d, %s, {stride = %s, padding = %s, dilation = %s}" % (
-        o, lua(size), lua(stride), lua(padding), lua(dilation)), ["w", "b"],
-        [r.real((2, c, *image), -1), r.real((o, c, *size), -1), r.real((o,))],
-        lambda x, w, b: F.conv2d(x, w, b, stride, padding, dilation))
+    return layer("conv2d", "%d, %s, {stride = %s, padding = %s, dilation = %s, groups = %d}" % (
+        g * o, lua(size), lua(stride), lua(padding), lua(dilation), g), ["w", "b"],
+        [r.real((2, g * c, *image), -1), r.real((g * o, c, *size), -1), r.real((g * o,))],
+        lambda x, w, b: F.conv2d(x, w, b, stride, padding, dilation, g))
 
 
 def draw_conv1d(r):
     k, s, p, d, c, o = r.int(1, 4), r.int(1, 3), r.int(0, 3), r.int(1, 3), r.int(1, 4), r.int(1, 5)
-    return layer("conv1d", "%d, %d, {stride = %d, padding = %d, dilation = %d}" % (o, k, s, p, d),
-                 ["w", "b"], [r.real((r.int(1, 3), c, d * (k - 1) + 1 + r.int(0, 30)), -1),
-                              r.real((o, c, k), -1), r.real((o,))],
-                 lambda x, w, b: F.conv1d(x, w, b, s, p, d))
+    g = groups(r)
+    return layer("conv1d", "%d, %d, {stride = %d, padding = %d, dilation = %d, groups = %d}" % (
+        g * o, k, s, p, d, g), ["w", "b"],
+        [r.real((r.int(1, 3), g * c, d * (k - 1) + 1 + r.int(0, 30)), -1),
+         r.real((g * o, c, k), -1), r.real((g * o,))],
+        lambda x, w, b: F.conv1d(x, w, b, s, p, d, g))
 
 
 def draw_transpose_layer(r):
     size, stride, c, o = list(r.shape(2, 4)), r.int(1, 3), r.int(1, 4), r.int(1, 4)
-    beyond = r.int(0, stride - 1)
-    return layer("conv_transpose2d", "%d, %s, {stride = %d, output_padding = %d}" % (
-        o, lua(size), stride, beyond), ["w", "b"],
-        [r.real((2, c, *r.shape(2, 6)), -1), r.real((c, o, *size), -1), r.real((o,))],
-        lambda x, w, b: F.conv_transpose2d(x, w, b, stride, 0, beyond))
+    beyond, g = r.int(0, stride - 1), groups(r)
+    return layer("conv_transpose2d", "%d, %s, {stride = %d, output_padding = %d, groups = %d}" % (
+        g * o, lua(size), stride, beyond, g), ["w", "b"],
+        [r.real((2, g * c, *r.shape(2, 6)), -1), r.real((g * c, o, *size), -1), r.real((g * o,))],
+        lambda x, w, b: F.conv_transpose2d(x, w, b, stride, 0, beyond, g))
 
 
 def pool_layer(kind, of_torch, rank):

@@ -38,9 +38,18 @@ typedef struct stretch {
   double count;
 } stretch;
 
-/* The stretch that begins at channel `from` of x [n, c, ...]. */
-static stretch stretch_of(const bnn_tensor *x, size_t from) {
-  const size_t n = x->dim[0], c = x->dim[1], inner = x->size / (n * c), left = c - from;
+/* How many stretches x [n, c, ...] has; none if it is empty. */
+static size_t parts(const bnn_tensor *const *x, const bnn_attr *attr) {
+  BNN_UNUSED(attr);
+  const size_t n = x[0]->dim[0], c = x[0]->dim[1];
+  if (x[0]->size == 0) return 0;
+  return x[0]->size > n * c ? c : (c + LANES - 1) / LANES;
+}
+
+/* Stretch number `part`. */
+static stretch stretch_of(const bnn_tensor *x, size_t part) {
+  const size_t n = x->dim[0], c = x->dim[1], inner = x->size / (n * c);
+  const size_t from = inner > 1 ? part : part * LANES, left = c - from;
   const size_t channels = inner > 1 ? 1 : left < LANES ? left : LANES;
   return (stretch){.n = n,
                    .from = from,
@@ -129,19 +138,21 @@ static void add_to_channels(bnn_tensor *to, const lanes *sum, const stretch *s) 
     bnn_tensor_real(to)[s->from + k] += (bnn_real)sum->of[k];
 }
 
-static void forward(bnn_tensor *y, const bnn_tensor *const *x, int n, const bnn_attr *attr) {
-  BNN_UNUSED(n);
+static void forward_part(bnn_tensor *y, const bnn_tensor *const *x, const bnn_attr *attr,
+                         size_t part) {
   const bnn_real *in = bnn_tensor_real(x[0]);
   bnn_real *out = bnn_tensor_real(y);
-  stretch s;
-  for (size_t c = 0; y->size > 0 && c < x[1]->size; c += s.channels) {
-    lanes mean, r, gain, bias;
-    s = stretch_of(x[0], c);
-    moments(&mean, &r, in, &s, attr->number[0]);
-    read_channels(&gain, x[1], &s);
-    read_channels(&bias, x[2], &s);
-    OVER(&s, normalise(out + at, in + at, mean.of, r.of, gain.of, bias.of, width))
-  }
+  const stretch s = stretch_of(x[0], part);
+  lanes mean, r, gain, bias;
+  moments(&mean, &r, in, &s, attr->number[0]);
+  read_channels(&gain, x[1], &s);
+  read_channels(&bias, x[2], &s);
+  OVER(&s, normalise(out + at, in + at, mean.of, r.of, gain.of, bias.of, width))
+}
+
+static void forward(bnn_tensor *y, const bnn_tensor *const *x, int n, const bnn_attr *attr) {
+  BNN_UNUSED(n);
+  for (size_t part = 0; part < parts(x, attr); part++) forward_part(y, x, attr, part);
 }
 
 /* The gradients of a stretch. */
@@ -163,14 +174,17 @@ static void add_stretch(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_t
   OVER(s, add_slope(out + at, g + at, in + at, mean.of, r.of, gain.of, dgain.of, dbias.of, width))
 }
 
+static void backward_part(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y,
+                          const bnn_tensor *const *x, const bnn_attr *attr, size_t part) {
+  BNN_UNUSED(y);
+  const stretch s = stretch_of(x[0], part);
+  add_stretch(dx, dy, x, &s, attr->number[0]);
+}
+
 static void backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y,
                      const bnn_tensor *const *x, int n, const bnn_attr *attr) {
-  BNN_UNUSED(y), BNN_UNUSED(n);
-  stretch s;
-  for (size_t c = 0; dy->size > 0 && c < x[1]->size; c += s.channels) {
-    s = stretch_of(x[0], c);
-    add_stretch(dx, dy, x, &s, attr->number[0]);
-  }
+  BNN_UNUSED(n);
+  for (size_t part = 0; part < parts(x, attr); part++) backward_part(dx, dy, y, x, attr, part);
 }
 
 BNN_OP(batch_norm) = {
@@ -186,6 +200,10 @@ BNN_OP(batch_norm) = {
     .rows = rows,
     .forward = forward,
     .backward = backward,
+    .y_unread = true,
+    .parts = parts,
+    .forward_part = forward_part,
+    .backward_part = backward_part,
     .check = {.lo = -1,
               .hi = 1,
               .tol = 1e-6,

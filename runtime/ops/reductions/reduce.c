@@ -15,7 +15,8 @@
 #include "../op_help.h"
 #include "../walk.h"
 
-enum { LANES = 64 };
+/* PARTS: of all stretches at most, for threads. */
+enum { LANES = 64, PARTS = 16 };
 
 /* acc[i] = step(acc[i], x[i]) around the parameter p[i]; and two accumulators made one. */
 typedef struct fold {
@@ -208,6 +209,19 @@ static void keep_axes(bnn_tensor *kept, const bnn_tensor *y, const bnn_tensor *x
   bnn_tensor_init(kept, y->dtype, x->rank, dim, y->data);
 }
 
+/* Stretches of one turn of the outer loops over outputs, and of all. */
+static size_t stretches_of_turn(const stretch *s) {
+  return reduces_inner(s) ? 1 : (s->w.inner + WALK_CHUNK - 1) / WALK_CHUNK;
+}
+static size_t stretches(const stretch *s) {
+  return walk_count(&s->w, 0, s->w.kept) * stretches_of_turn(s);
+}
+
+/* How many outputs the stretch has. */
+static size_t width_of(const stretch *s) {
+  return reduces_inner(s) ? 1 : least(WALK_CHUNK, s->w.inner - s->i);
+}
+
 static void stretch_init(stretch *s, const bnn_tensor *y, const bnn_tensor *x,
                          const bnn_attr *attr) {
   bnn_tensor kept;
@@ -219,21 +233,24 @@ static void stretch_init(stretch *s, const bnn_tensor *y, const bnn_tensor *x,
   s->x = bnn_tensor_real(x);
   s->count = (double)x->size / (double)y->size;
   s->freedom = s->count > attr->number[0] ? s->count - attr->number[0] : 0;
-  s->n = reduces_inner(s) ? 1 : least(s->w.inner, WALK_CHUNK);
+  s->n = width_of(s);
 }
 
-/* Goes to the next stretch; false after the last one.  *group counts the outer loops over outputs.
- */
-static bool stretch_next(stretch *s, size_t *group) {
-  const walk *w = &s->w;
+/* Goes from the first stretch to number k. */
+static void stretch_seek(stretch *s, size_t k) {
+  walk_seek(&s->c, &s->w, 0, s->w.kept, k / stretches_of_turn(s));
+  s->i = k % stretches_of_turn(s) * WALK_CHUNK;
+  s->n = width_of(s);
+}
+
+/* Goes to the next stretch. */
+static void stretch_next(stretch *s) {
   s->i += WALK_CHUNK;
-  if (reduces_inner(s) || s->i >= w->inner) {
+  if (reduces_inner(s) || s->i >= s->w.inner) {
     s->i = 0;
-    walk_next(&s->c, w, 0, w->kept);
-    if (++*group >= walk_count(w, 0, w->kept)) return false;
+    walk_next(&s->c, &s->w, 0, s->w.kept);
   }
-  s->n = reduces_inner(s) ? 1 : least(WALK_CHUNK, w->inner - s->i);
-  return true;
+  s->n = width_of(s);
 }
 
 /* Where the stretch's first output is in y. */
@@ -247,21 +264,41 @@ static void fill_empty(bnn_tensor *y, const reduction *op) {
   for (size_t i = 0; i < y->size; i++) bnn_tensor_real(y)[i] = (bnn_real)value;
 }
 
-static void run(bnn_tensor *y, const bnn_tensor *x, const bnn_attr *attr, const reduction *op) {
-  if (y->size == 0) return;
-  if (x->size == 0) {
-    fill_empty(y, op);
-    return;
-  }
+/* Goes to the first stretch of a part of n, and gives the number of these. */
+static size_t begin_part(stretch *s, size_t part, size_t n) {
+  const size_t all = stretches(s), from = all * part / n;
+  stretch_seek(s, from);
+  return all * (part + 1) / n - from;
+}
+
+static void run_part(bnn_tensor *y, const bnn_tensor *x, const bnn_attr *attr, const reduction *op,
+                     size_t part, size_t n) {
   stretch s;
   stretch_init(&s, y, x, attr);
-  size_t group = 0;
-  do {
+  for (size_t left = begin_part(&s, part, n); left > 0; left--, stretch_next(&s)) {
     double value[WALK_CHUNK];
     op->value(value, &s);
     bnn_real *to = bnn_tensor_real(y) + output_at(&s);
     for (size_t i = 0; i < s.n; i++) to[i] = (bnn_real)value[i];
-  } while (stretch_next(&s, &group));
+  }
+}
+
+/* 0 of integers, and where there is nothing to reduce. */
+static size_t parts(const bnn_tensor *const *x, const bnn_attr *attr) {
+  if (x[0]->dtype != BNN_REAL || x[0]->size == 0) return 0;
+  bnn_tensor y;
+  stretch s;
+  keep_axes(&y, x[0], x[0], attr);
+  stretch_init(&s, &y, x[0], attr);
+  return least(stretches(&s), PARTS);
+}
+
+static void run(bnn_tensor *y, const bnn_tensor *x, const bnn_attr *attr, const reduction *op) {
+  if (y->size == 0) return;
+  if (x->size == 0)
+    fill_empty(y, op);
+  else
+    run_part(y, x, attr, op, 0, 1);
 }
 
 /* dy, y and aux of a stretch in lanes. */
@@ -295,17 +332,21 @@ static void slope_stretch(bnn_real *dx, const slope_lanes *l, stretch *s, const 
     }
 }
 
-static void run_back(bnn_tensor *dx, const bnn_tensor *dy, const bnn_tensor *y, const bnn_tensor *x,
-                     const bnn_attr *attr, const reduction *op) {
-  if (x->size == 0) return;
+static void run_part_back(bnn_tensor *dx, const bnn_tensor *dy, const bnn_tensor *y,
+                          const bnn_tensor *x, const bnn_attr *attr, const reduction *op,
+                          size_t part, size_t n) {
   stretch s;
   stretch_init(&s, y, x, attr);
-  size_t group = 0;
-  do {
+  for (size_t left = begin_part(&s, part, n); left > 0; left--, stretch_next(&s)) {
     slope_lanes l;
     load_lanes(&l, dy, y, &s, op);
     slope_stretch(bnn_tensor_real(dx), &l, &s, op);
-  } while (stretch_next(&s, &group));
+  }
+}
+
+static void run_back(bnn_tensor *dx, const bnn_tensor *dy, const bnn_tensor *y, const bnn_tensor *x,
+                     const bnn_attr *attr, const reduction *op) {
+  if (x->size > 0) run_part_back(dx, dy, y, x, attr, op, 0, 1);
 }
 
 static bnn_status infer(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr *attr,
@@ -415,17 +456,25 @@ static bnn_rows rows(const bool *has_rows, const bnn_shape *x, int n, const bnn_
       .check = {.lo = -2, .hi = 2, .attr = {.axes = 2}},                       \
   };
 
-#define REDUCTION_PARTS(NAME, VALUE, AUX, SLOPE)                                                \
-  static const reduction NAME##_op = {VALUE, AUX, SLOPE};                                       \
-  static void NAME##_forward(bnn_tensor *y, const bnn_tensor *const *x, int n,                  \
-                             const bnn_attr *attr) {                                            \
-    BNN_UNUSED(n);                                                                              \
-    run(y, x[0], attr, &NAME##_op);                                                             \
-  }                                                                                             \
-  static void NAME##_backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y, \
-                              const bnn_tensor *const *x, int n, const bnn_attr *attr) {        \
-    BNN_UNUSED(n);                                                                              \
-    if (dx[0]) run_back(dx[0], dy, y, x[0], attr, &NAME##_op);                                  \
+#define REDUCTION_PARTS(NAME, VALUE, AUX, SLOPE)                                                 \
+  static const reduction NAME##_op = {VALUE, AUX, SLOPE};                                        \
+  static void NAME##_forward(bnn_tensor *y, const bnn_tensor *const *x, int n,                   \
+                             const bnn_attr *attr) {                                             \
+    BNN_UNUSED(n);                                                                               \
+    run(y, x[0], attr, &NAME##_op);                                                              \
+  }                                                                                              \
+  static void NAME##_backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y,  \
+                              const bnn_tensor *const *x, int n, const bnn_attr *attr) {         \
+    BNN_UNUSED(n);                                                                               \
+    if (dx[0]) run_back(dx[0], dy, y, x[0], attr, &NAME##_op);                                   \
+  }                                                                                              \
+  static void NAME##_part(bnn_tensor *y, const bnn_tensor *const *x, const bnn_attr *attr,       \
+                          size_t part) {                                                         \
+    run_part(y, x[0], attr, &NAME##_op, part, parts(x, attr));                                   \
+  }                                                                                              \
+  static void NAME##_part_back(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tensor *y, \
+                               const bnn_tensor *const *x, const bnn_attr *attr, size_t part) {  \
+    if (dx[0]) run_part_back(dx[0], dy, y, x[0], attr, &NAME##_op, part, parts(x, attr));        \
   }
 
 #define REDUCTION_ROW(NAME, INFER, FORWARD, MORE, DOC, EXAMPLE, INTEGERS) \
@@ -440,6 +489,9 @@ static bnn_rows rows(const bool *has_rows, const bnn_shape *x, int n, const bnn_
       .arithmetic = INTEGERS,                                             \
       .forward = FORWARD,                                                 \
       .backward = NAME##_backward,                                        \
+      .parts = parts,                                                     \
+      .forward_part = NAME##_part,                                        \
+      .backward_part = NAME##_part_back,                                  \
       .check = {.lo = -2, .hi = 2, .tol = 1e-8, .attr = {.axes = 2}},     \
   };
 

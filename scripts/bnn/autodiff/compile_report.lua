@@ -139,7 +139,7 @@ local function batch_text(info)
   if not info.mixer then
     return of .. " keeps its rows separate: an objective can split it into blocks"
   end
-  return ("%s runs as one block because %s mixes rows"):format(of, info.mixer)
+  return ("%s is mixed by %s: an objective splits each op by itself"):format(of, info.mixer)
 end
 
 --- The lines of one program in a report.

@@ -505,6 +505,39 @@ START_TEST(a_gradient_in_blocks_of_rows_is_the_whole_gradient) {
 }
 END_TEST
 
+/* ---- parts of an op that mixes rows ---- */
+
+/* The parts from the last to the first. */
+static void check_parts(const op_case *c) {
+  const bnn_op *op = bnn_op_get(c->id);
+  bnn_tensor *x[4], *want[4], *dx[4];
+  case_inputs(x, c);
+  const bnn_tensor *const *in = (const bnn_tensor *const *)x;
+  bnn_tensor *y = value_of(c, x), *dy = weights_for(y);
+  bnn_tensor *parted = tensor_of(BNN_REAL, y->rank, y->dim, NULL);
+  gradients_of(want, c, y, dy, x, 0);
+  for (int i = 0; i < c->n; i++)
+    ck_succeeds(bnn_tensor_new(&dx[i], BNN_REAL, x[i]->rank, x[i]->dim, &err));
+  for (size_t part = op->parts(in, &c->attr); part-- > 0;) {
+    op->forward_part(parted, in, &c->attr, part);
+    op->backward_part(dx, dy, y, in, &c->attr, part);
+  }
+  ck_assert_msg(distance(parted, y) == 0, "%s", CASE(c));
+  for (int i = 0; i < c->n; i++) ck_assert_msg(distance(dx[i], want[i]) == 0, "%s", CASE(c));
+  bnn_tensor_unref(parted);
+  bnn_tensor_unref(dy);
+  bnn_tensor_unref(y);
+  unref_all(dx, c->n);
+  unref_all(want, c->n);
+  unref_all(x, c->n);
+}
+
+START_TEST(parts_in_any_order_give_the_bits_of_the_whole) {
+  const op_case *c = the_case(_i);
+  if (bnn_op_get(c->id)->parts) for_every_isa(check_parts, c);
+}
+END_TEST
+
 /* ---- other inputs ---- */
 
 /* The same values with other numbers between them in memory. */
@@ -735,6 +768,7 @@ static void add_tests(TCase *tests) {
   tcase_add_loop_test(tests, an_empty_batch_gives_an_empty_result, 0, cases);
   tcase_add_test(tests, rows_are_kept_where_each_row_stands_alone);
   tcase_add_loop_test(tests, a_gradient_in_blocks_of_rows_is_the_whole_gradient, 0, cases);
+  tcase_add_loop_test(tests, parts_in_any_order_give_the_bits_of_the_whole, 0, cases);
   tcase_add_loop_test(tests, strided_inputs_give_what_contiguous_ones_give, 0, cases);
   tcase_add_loop_test(tests, each_allocation_may_fail_without_a_leak, 0, cases);
   tcase_add_loop_test(tests, nan_is_seen, 0, BNN_OP_COUNT);

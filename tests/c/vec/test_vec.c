@@ -381,6 +381,83 @@ START_TEST(pixels_are_the_bytes_over_255_correctly_rounded) {
 }
 END_TEST
 
+/* The bilinear value of a plane that goes on beyond its edge, from the sum over all pixels: of weights
+ * that fall to 0 at a distance of 1. */
+static double bilinear_of(const double *plane, const bnn_bilinear *b, size_t i) {
+  const double last[] = {(double)b->h - 1, (double)b->w - 1};
+  double at[] = {b->y + (double)i * b->dy, b->x + (double)i * b->dx}, sum = 0;
+  for (int k = 0; k < 2; k++) {
+    if (b->fades) continue;
+    for (; b->reflects && last[k] > 0 && (at[k] < 0 || at[k] > last[k]);)
+      at[k] = at[k] < 0 ? -at[k] : 2 * last[k] - at[k];
+    at[k] = fmin(fmax(at[k], 0), last[k]);
+  }
+  for (size_t y = 0; y < b->h; y++)
+    for (size_t x = 0; x < b->w; x++)
+      sum += fmax(0, 1 - fabs(at[0] - (double)y)) * fmax(0, 1 - fabs(at[1] - (double)x)) *
+             plane[y * b->w + x];
+  return sum;
+}
+
+enum { PLANE_MAX = 9 * 11, PLACES = 75 };
+
+static void check_bilinear(const bnn_vec *vec, const bnn_bilinear *b) {
+  uint8_t bytes[PLANE_MAX];
+  bnn_real reals[PLANE_MAX], out[PLACES + 1];
+  double want[PLANE_MAX];
+  for (size_t i = 0; i < b->h * b->w; i++) {
+    bytes[i] = (uint8_t)(i * 37 % 256);
+    want[i] = bytes[i] / 255.0;
+    reals[i] = (bnn_real)want[i];
+  }
+  out[PLACES] = 7;
+  for (int is_u8 = 0; is_u8 < 2; is_u8++) {
+    if (is_u8)
+      vec->bilinear_u8(out, bytes, b, PLACES);
+    else
+      vec->bilinear(out, reals, b, PLACES);
+    for (size_t i = 0; i < PLACES; i++) ck_near(out[i], bilinear_of(want, b, i), 1e-4, "value", i);
+    ck_holds(out[PLACES] == 7);
+  }
+}
+
+/* Lines across planes of all kinds, from far outside to far outside. */
+START_TEST(bilinear_values_are_those_of_the_pixels_about_a_place) {
+  static const size_t side[][2] = {{9, 11}, {2, 2}, {1, 5}, {6, 1}, {1, 1}};
+  EACH_VEC(vec) {
+    for (int k = 0; k < 5; k++)
+      for (int kind = 0; kind < 3; kind++)
+        for (int j = 0; j < 20; j++) {
+          const double turn = 0.3 * j, dy = 0.4 * sin(turn), dx = 0.4 * cos(turn);
+          const bnn_bilinear b = {.y = (double)side[k][0] / 2 - 37 * dy,
+                                  .x = (double)side[k][1] / 2 - 36 * dx,
+                                  .dy = dy,
+                                  .dx = dx,
+                                  .h = side[k][0],
+                                  .w = side[k][1],
+                                  .fades = kind == 0,
+                                  .reflects = kind == 1};
+          check_bilinear(vec, &b);
+        }
+  }
+}
+END_TEST
+
+/* Whole places give the pixels themselves, and places beyond the edge 0 whatever the pixels there are. */
+START_TEST(bilinear_values_at_pixels_are_these) {
+  const uint8_t bytes[] = {0, 51, 85, 255, 254, 3};
+  const bnn_real reals[] = {INFINITY, 2, -3, INFINITY, NAN, 6};
+  const bnn_bilinear b = {.y = 1, .x = -3, .dx = 1, .h = 2, .w = 3, .fades = true};
+  EACH_VEC(vec) {
+    bnn_real out[9];
+    vec->bilinear_u8(out, bytes, &b, 9);
+    for (int i = 0; i < 9; i++) ck_holds(out[i] == (i < 3 || i > 5 ? 0 : (bnn_real)bytes[i] / 255));
+    vec->bilinear(out, reals, &b, 9);
+    for (int i = 0; i < 9; i++) ck_holds((i > 2 && i < 6) || out[i] == 0);
+  }
+}
+END_TEST
+
 START_TEST(welford_gives_mean_and_squared_deviations_of_two_passes) {
   enum { SAMPLES = 50 };
   static bnn_real x[SAMPLES][P];
@@ -495,6 +572,8 @@ START_TEST(nothing_is_written_for_n_0) {
     vec->bits(&bits, KEY, 3, 0);
     for (int i = 0; i < NOISES; i++) noise_of(vec, i)(&x, KEY, 3, 0);
     vec->pixels(&x, &byte, 0);
+    vec->bilinear_u8(&x, &byte, &(bnn_bilinear){.h = 1, .w = 1}, 0);
+    vec->bilinear(&x, &x, &(bnn_bilinear){.h = 1, .w = 1}, 0);
     vec->welford(&a, &b, &x, 1, 0);
     vec->add_to(&a, &x, 0);
     vec->class_sums(&a, NULL, &x, 1, 0, 3);
@@ -519,6 +598,8 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, the_rest_of_exp_keeps_its_digits);
   tcase_add_test(tests, one_number_that_is_not_finite_is_found);
   tcase_add_test(tests, pixels_are_the_bytes_over_255_correctly_rounded);
+  tcase_add_test(tests, bilinear_values_are_those_of_the_pixels_about_a_place);
+  tcase_add_test(tests, bilinear_values_at_pixels_are_these);
   tcase_add_test(tests, welford_gives_mean_and_squared_deviations_of_two_passes);
   tcase_add_test(tests, numbers_are_added_in_double);
   tcase_add_loop_test(tests, class_sums_are_mean_entropies_and_votes, 0, CLASS_SHAPES);

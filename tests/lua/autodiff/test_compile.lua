@@ -224,7 +224,7 @@ function TestReport.test_report_prints_a_table_and_tostring_a_line()
       .. " bytes, 24 multiply-adds\n",
     "argument  type  shape\n", "  1         " .. core.real .. "   [4, 3]\n",
     "  -> 1      " .. core.real .. "   [4, 2]\n",
-    "  the batch of 3 rows, argument 2, runs as one block because mm mixes rows\n",
+    "  the batch of 3 rows, argument 2, is mixed by mm: an objective splits each op by itself\n",
   } do lu.assertStrContains(text, piece) end
   local out2, text2 = sink()
   local kept = bnn.compile(function(x) return x * 2 end)

@@ -194,6 +194,27 @@ function TestSteps.test_a_loss_of_ones_own_updates_them()
   assert_near(p["a/batch_norm/running_mean"], h:mean(1) * 0.5)
 end
 
+-- 200 rows are several blocks, and large enough for threads.
+function TestSteps.test_steps_have_the_same_bits_on_any_number_of_threads()
+  local before, kept, losses = bnn.threads(), {}, {}
+  local part = {x = bnn.randn(key, 200, 1, 10, 10), y = bnn.zeros(200):to "i32"}
+  local own = nn.sequential{
+    nn.conv2d(4, 3), nn.batch_norm(), nn.relu(), nn.dropout(0.2), nn.flatten(),
+    nn.linear(130), nn.batch_norm(), nn.relu(), nn.linear(2),
+  }
+  for threads = 1, 3 do
+    bnn.threads(threads)
+    local objective = bnn.objective{net = own, params = own:init(key, part.x),
+      likelihood = "categorical"}
+    local state = bnn.optim.adam{lr = 1e-2}:init(objective)
+    for step = 1, 4 do losses[threads] = objective:step(state, part, key:fold(step)) end
+    kept[threads] = objective.params
+    bits.assert_same(kept[threads], kept[1], threads .. " threads")
+    lu.assertEquals(losses[threads], losses[1])
+  end
+  bnn.threads(before)
+end
+
 TestBayes = {}
 
 local function families()

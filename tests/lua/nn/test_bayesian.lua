@@ -116,6 +116,20 @@ for _, row in ipairs(rows) do
   end
 end
 
+-- Kernels of groups, each of which sees channels of its own.
+local GROUPED = {
+  {"conv2d", args = {4, 3, {groups = 2}}, x = {3, 4, 5, 6}},
+  {"conv2d", args = {3, 3, {groups = 3, stride = 2, padding = 1}}, x = {3, 3, 5, 6}},
+  {"conv1d", args = {4, 3, {groups = 2}}, x = {3, 4, 7}},
+  {"conv_transpose2d", args = {4, 3, {groups = 2, stride = 2}}, x = {3, 4, 3, 2}},
+}
+
+function TestBayesian.test_groups_are_trained()
+  for _, row in ipairs(GROUPED) do
+    for _, estimator in ipairs(ESTIMATORS) do check_step(row, estimator) end
+  end
+end
+
 function TestBayesian.test_no_row_with_parameters_is_left_out()
   local count = 0
   for _, row in ipairs(layer_table.rows) do count = count + (has_parameters(row) and 1 or 0) end

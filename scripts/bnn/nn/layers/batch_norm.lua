@@ -65,10 +65,11 @@ end
 -- and checkpoints hold and no posterior covers (bnn.nn.state).
 --     bnn.nn.sequential{bnn.nn.conv2d(16, 3), bnn.nn.batch_norm(), bnn.nn.relu()}
 --     bnn.nn.batch_norm():init(bnn.key(1), bnn.ones(2, 3)):names() -- gain, bias, running_mean, ...
--- A step of such a network runs as one block, as the rows of its batch meet; shards above 1 are
--- refused. Averages of weights (bnn.collect.average, bnn.collect.swag) need new statistics:
--- bnn.update_statistics. A loss that is not a mean over independent examples is no likelihood of
--- the data; bnn.nn.group_norm has no such coupling.
+-- As the rows of a batch meet, threads share the ops of a step one after the other, not blocks of
+-- rows from the first op to the last, and shards above 1 are refused. Averages of weights
+-- (bnn.collect.average, bnn.collect.swag) need new statistics: bnn.update_statistics. A loss that
+-- is not a mean over independent examples is no likelihood of the data; bnn.nn.group_norm has no
+-- such coupling.
 -- @param opts table:
 --   momentum  of the running statistics, 0.1: the weight of the newest batch
 --   eps       added to the variance, 1e-5

@@ -121,7 +121,7 @@ local function label_fault(self, data, y, likelihood, target)
   local width, has_positions = output_width(self, data, likelihood, target)
   local labels, fault = classes.labels(y, has_positions)
   if not labels then return fault end
-  local ignored = self.likelihood.ignore_index
+  local ignored = likelihood.ignore_index
   if ignored then labels = core.ops.where(labels:eq(ignored), 0, labels) end
   local real, positions = labels:real(), labels:dim() == 2 and labels:size(2) or 1
   if #labels == 0 or real:min():item() >= 0 and real:max():item() < width then return nil end

@@ -305,6 +305,62 @@ function TestGiven.test_steps_are_the_same_on_any_number_of_threads()
   end
 end
 
+-- Lengths and states that stand beside the sequences in the data.
+local function named_net()
+  return bnn.transform(function(input)
+    local h = nn.embedding(9, 4)(input.tokens)
+    h = nn.transformer_block{heads = 2}(h, {lengths = input.lengths})
+    return nn.linear(3)(nn.gru(H)(h, {h0 = input.state, lengths = input.lengths}))
+  end)
+end
+
+-- A part of padded sequences with a label at each step; `fill` is the id in the padding.
+local function named_part(n, fill, said_lengths)
+  local list, lengths = lengths_for(n)
+  local tokens, labels = {}, {}
+  for i = 1, n do
+    tokens[i], labels[i] = {}, {}
+    for t = 1, T do
+      local is_there = t <= list[i]
+      tokens[i][t] = is_there and (i * t) % 9 + 1 or fill
+      labels[i][t] = is_there and (i + t) % 3 or -1
+    end
+  end
+  local state = bnn.randn(key:fold "state", n, H)
+  return bnn.data.from_tensors{y = bnn.tensor(labels, "i32"),
+    x = {tokens = bnn.tensor(tokens, "i32"), lengths = said_lengths or lengths, state = state}}
+end
+
+function TestGiven.test_lengths_and_states_may_be_named_inputs()
+  local before, kept = bnn.threads(), {}
+  for i, case in ipairs{{1, 1}, {2, 1}, {2, 7}} do
+    bnn.threads(case[1])
+    local part, net = named_part(150, case[2]), named_net()
+    local params = net:init(key, part)
+    local objective = bnn.objective{net = net, params = params,
+                                    likelihood = bnn.likelihood.categorical{ignore_index = -1}}
+    assert(objective:check_data(part))
+    local state = bnn.optim.adam{lr = 0.01}:init(objective)
+    for step = 1, 3 do assert(objective:step(state, part, key:fold(step))) end
+    kept[i] = {params.flat, net:apply(params, part.x)}
+  end
+  bnn.threads(before)
+  bits.assert_same(kept[2][1], kept[1][1])
+  assert_near(kept[3][1], kept[1][1], "whatever the padding is")
+  local _, lengths = lengths_for(150)
+  local seen = bnn.arange(1, T):le(lengths:view(-1, 1)):view(-1, T, 1)
+  assert_near(kept[3][2] * seen, kept[1][2] * seen, "whatever the padding is")
+end
+
+function TestGiven.test_a_length_in_the_data_is_checked()
+  local part, net = named_part(5, 1, bnn.tensor({1, 2, T + 1, 0, 3}, "i32")), named_net()
+  local objective = bnn.objective{net = net, params = net:init(key, part),
+                                  likelihood = bnn.likelihood.categorical{ignore_index = -1}}
+  local stepped, fault = objective:step(bnn.optim.adam{}:init(objective), part, key)
+  lu.assertNil(stepped)
+  lu.assertStrContains(fault, ("lengths[3]: expected 0 to %d, got %d"):format(T, T + 1))
+end
+
 function TestGiven.test_vmap_maps_states_and_weights()
   local _, lengths = lengths_for(N)
   local p, u = bnn.randn(key:fold "p", N, T, 3 * H), bnn.randn(key:fold "u", 2, H, 3 * H)
